@@ -1,0 +1,2 @@
+/** What answers ask of a driver. */
+export type AnswerStore = {}

@@ -1,0 +1,32 @@
+import { randomUUID } from 'node:crypto'
+
+/**
+ * Every touch of the outside world that is not I/O: wall clock, monotonic clock, ids and timers.
+ *
+ * Wall time is for dates people see and may jump; monotonic time is for durations and never goes back.
+ * Keys, nonces and tokens do not come from here: they are secrets, and a test has no business choosing them.
+ */
+export interface Effects {
+  /** Wall clock, epoch milliseconds. */
+  now(): number
+  /** Monotonic clock, milliseconds from an arbitrary start. */
+  monotonic(): number
+  /** A fresh id, unique but not secret. */
+  randomId(): string
+  /**
+   * Runs `run` once after `delayMs` and returns a function that cancels it.
+   * A timer keeps the process alive unless it is marked `background`.
+   */
+  setTimer(run: () => void, delayMs: number, options?: { background?: boolean }): () => void
+}
+
+export const systemEffects: Effects = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  randomId: () => randomUUID(),
+  setTimer(run, delayMs, options) {
+    const timer = setTimeout(run, delayMs)
+    if (options?.background) timer.unref()
+    return () => clearTimeout(timer)
+  },
+}

@@ -1,0 +1,225 @@
+import type { Subject } from '../identity.ts'
+import type { Keys } from '../keys.ts'
+import type { Commit, Counter, Head, RecordWrite, Reply, StoredEvent, UserRow } from '../store.ts'
+import { extendChain, headMac, parseBody, readEvent } from './chain.ts'
+import type { Event, Fold, NewEvent } from './fold.ts'
+import type { Decision, View } from './port.ts'
+
+/** A user's row, decoded once and kept while nobody else has changed it. */
+export interface Snapshot<State, Measured> {
+  /** null: the user does not exist. */
+  readonly revision: number | null
+  readonly incarnation: number
+  readonly head: Head | null
+  readonly headMac: string | null
+  readonly state: State
+  readonly measured: Measured
+  readonly stamps: View<State, Measured>['stamps']
+  readonly counters: readonly Counter[]
+}
+
+export function decodeRow<State, Measured>(row: UserRow): Snapshot<State, Measured> {
+  return { ...row, state: JSON.parse(row.state) as State, measured: JSON.parse(row.measured) as Measured }
+}
+
+interface Surroundings<State, Measured> {
+  readonly user: Subject
+  /** Called only when the user is created. */
+  readonly tag: () => string
+  readonly keys: Keys
+  readonly fold: Fold<State, Measured>
+  readonly nextId: () => string
+}
+
+/**
+ * What a user will be once the decisions taken so far are committed. Each decision sees the ones before it;
+ * all of them become one commit.
+ */
+export class Pending<State, Measured> {
+  readonly #base: Snapshot<State, Measured>
+  readonly #around: Surroundings<State, Measured>
+  readonly #now: number
+  readonly #events: StoredEvent[] = []
+  readonly #counters: Map<string, Counter>
+  readonly #changedCounters = new Map<string, Counter>()
+  readonly #droppedCounters = new Map<string, Counter>()
+  readonly #records = new Map<string, RecordWrite>()
+  readonly #read = new Map<string, string | undefined>()
+  readonly #trims = new Map<string, number>()
+  readonly #replies = new Map<string, Reply>()
+  #state: State
+  #measured: Measured
+  #head: Head | null
+  #headMac: string | null
+  #seenAt: number | null
+  #dropEventsBelow: number | undefined
+  /** True as soon as there is something to commit. */
+  dirty = false
+
+  constructor(base: Snapshot<State, Measured>, around: Surroundings<State, Measured>, now: number) {
+    this.#base = base
+    this.#around = around
+    this.#now = now
+    this.#state = base.state
+    this.#measured = base.measured
+    this.#head = base.head
+    this.#headMac = base.headMac
+    this.#seenAt = base.stamps.seenAt
+    this.#counters = new Map(base.counters.map((counter) => [counterKey(counter), counter]))
+  }
+
+  get exists(): boolean {
+    return this.#base.revision !== null || this.dirty
+  }
+
+  view(): View<State, Measured> {
+    const { incarnation, stamps } = this.#base
+    return {
+      exists: this.exists,
+      incarnation,
+      version: this.#head?.sequence ?? 0,
+      headMac: this.#head?.mac ?? null,
+      state: this.#state,
+      measured: this.#measured,
+      stamps: this.dirty
+        ? {
+            createdAt: this.#base.revision === null ? this.#now : stamps.createdAt,
+            updatedAt: this.#now,
+            seenAt: this.#seenAt,
+          }
+        : stamps,
+      counters: [...this.#counters.values()],
+      now: this.#now,
+      record: (kind, name) => this.#recordNow(recordKey(kind, name)),
+    }
+  }
+
+  /** Tells what the store holds for a record, unless an earlier decision of this batch has already changed it. */
+  provide(kind: string, name: string, value: string | undefined): void {
+    this.#read.set(recordKey(kind, name), value)
+  }
+
+  knows(kind: string, name: string): boolean {
+    const key = recordKey(kind, name)
+    return this.#records.has(key) || this.#read.has(key)
+  }
+
+  reply(key: string): Reply | undefined {
+    return this.#replies.get(key)
+  }
+
+  keep(reply: Reply): void {
+    this.#replies.set(reply.key, reply)
+    this.dirty = true
+  }
+
+  /** Takes a decision into account. Returns the events it made, in their places. */
+  apply<Result>(decision: Decision<State, Measured, Result>): Event[] {
+    const events = this.#append(decision.events ?? [])
+    if (decision.measured !== undefined) {
+      this.#measured = decision.measured
+      this.dirty = true
+    }
+    if (decision.seen) {
+      this.#seenAt = this.#now
+      this.dirty = true
+    }
+    for (const counter of decision.counters ?? []) {
+      const key = counterKey(counter)
+      this.#counters.set(key, counter)
+      this.#changedCounters.set(key, counter)
+      this.#droppedCounters.delete(key)
+      this.dirty = true
+    }
+    for (const counter of decision.dropCounters ?? []) {
+      const key = counterKey(counter)
+      this.#counters.delete(key)
+      this.#changedCounters.delete(key)
+      this.#droppedCounters.set(key, { ...counter, value: 0 })
+      this.dirty = true
+    }
+    for (const record of decision.records ?? []) {
+      this.#records.set(recordKey(record.kind, record.name), record)
+      this.dirty = true
+    }
+    for (const trim of decision.trims ?? []) this.#trims.set(trim.kind, trim.keep)
+    if (decision.dropEventsBelow !== undefined) this.#dropEventsBelow = decision.dropEventsBelow
+    return events
+  }
+
+  commit(): Commit {
+    const state = this.#events.length > 0 ? JSON.stringify(this.#state) : undefined
+    if (state !== undefined && this.#head !== null) {
+      this.#headMac = headMac(this.#around.keys, this.#chain(), this.#head, state)
+    }
+    const { stamps, counters } = this.view()
+    return {
+      expect: this.#base.revision,
+      incarnation: this.#base.incarnation,
+      tag: this.#base.revision === null ? this.#around.tag() : null,
+      at: this.#now,
+      seenAt: this.#seenAt,
+      facets: this.#around.fold.facets({
+        state: this.#state,
+        measured: this.#measured,
+        stamps,
+        counters,
+        now: this.#now,
+      }),
+      ...(state !== undefined && this.#head !== null && this.#headMac !== null
+        ? { folded: { head: this.#head, headMac: this.#headMac, state } }
+        : {}),
+      ...(this.#measured !== this.#base.measured ? { measured: JSON.stringify(this.#measured) } : {}),
+      events: this.#events,
+      counters: [...this.#changedCounters.values()],
+      dropCounters: [...this.#droppedCounters.values()],
+      records: [...this.#records.values()],
+      trims: [...this.#trims].map(([kind, keep]) => ({ kind, keep })),
+      replies: [...this.#replies.values()],
+      ...(this.#dropEventsBelow === undefined ? {} : { dropEventsBelow: this.#dropEventsBelow }),
+    }
+  }
+
+  /** The snapshot after the commit was accepted under this revision. */
+  committed(revision: number): Snapshot<State, Measured> {
+    const { stamps, counters } = this.view()
+    return {
+      revision,
+      incarnation: this.#base.incarnation,
+      head: this.#head,
+      headMac: this.#headMac,
+      state: this.#state,
+      measured: this.#measured,
+      stamps,
+      counters,
+    }
+  }
+
+  #append(events: readonly NewEvent[]): Event[] {
+    if (events.length === 0) return []
+    const { keys, nextId, user } = this.#around
+    const extended = extendChain(keys, { ...this.#chain(), head: this.#head, at: this.#now, nextId }, events)
+    this.#head = extended.head
+    this.#events.push(...extended.events)
+    for (const event of extended.events) this.#state = this.#around.fold.evolve(this.#state, parseBody(event.body))
+    this.dirty = true
+    return extended.events.map((event) => readEvent(user.id, event))
+  }
+
+  #recordNow(key: string): string | undefined {
+    const written = this.#records.get(key)
+    return written === undefined ? this.#read.get(key) : (written.value ?? undefined)
+  }
+
+  #chain(): { user: Subject; incarnation: number } {
+    return { user: this.#around.user, incarnation: this.#base.incarnation }
+  }
+}
+
+function counterKey(counter: { readonly limit: string; readonly window: string }): string {
+  return `${counter.limit}\n${counter.window}`
+}
+
+function recordKey(kind: string, name: string): string {
+  return `${kind}\n${name}`
+}

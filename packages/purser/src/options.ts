@@ -1,0 +1,315 @@
+import type { Effects } from './effects.ts'
+import { PurserError, suggestion } from './errors.ts'
+import type { Store } from './store.ts'
+
+/** Everything `openPurser` takes. Durations are milliseconds, sizes bytes; `null` means no limit. */
+export interface PurserOptions {
+  /** `'memory:'`, `'sqlite:PATH'`, or a store made by hand. Default `'sqlite:purser.db'`. */
+  store?: string | Store | undefined
+  /** One application or tenant; part of every key. Default `'default'`. */
+  namespace?: string | undefined
+  /** 32 bytes in base64. With SQLite, by default, a 0600 key file beside the database. */
+  secretKey?: string | { current: string; previous?: string[] | undefined } | undefined
+  /** The IANA zone of every user who has none of their own: for caps and prompts alike. Default `'UTC'`. */
+  timeZone?: string | undefined
+  /** Model providers by name. */
+  providers?: Record<string, ProviderOption> | undefined
+  /** MCP servers by name. */
+  mcpServers?: Record<string, McpServerOption> | undefined
+  /** Settings patches by tag, to be assigned to users or to single turns. */
+  presets?: Record<string, Record<string, unknown>> | undefined
+  runtime?: Partial<RuntimeOptions> | undefined
+  context?: Partial<ContextOptions> | undefined
+  ledger?: Partial<LedgerOptions> | undefined
+  answers?: Partial<AnswerOptions> | undefined
+  /** Replaces parts of the outside world: clocks, ids, timers. For tests. */
+  effects?: Partial<Effects> | undefined
+}
+
+/** A provider as configured, or a function from a user's credentials to an AI SDK provider. */
+export type ProviderOption = ProviderConfig | ((credentials: Readonly<Record<string, string>>) => LanguageModelSource)
+
+export interface ProviderConfig {
+  kind: ProviderKind
+  baseURL?: string | undefined
+  apiKey?: string | undefined
+  /** When given, the only models of this provider. */
+  models?: string[] | undefined
+  defaultModel?: string | undefined
+  /** Where the hashed user id goes upstream. Default `'safety_identifier'`. */
+  userField?: 'safety_identifier' | 'user' | 'none' | undefined
+  headers?: Record<string, string> | undefined
+  region?: string | undefined
+  /** Further fields are the provider's own (resourceName, apiVersion, teamId, accessKeyId …). */
+  [field: string]: unknown
+}
+
+export const PROVIDER_KINDS = [
+  'openai',
+  'anthropic',
+  'google',
+  'amazon-bedrock',
+  'azure',
+  'friendli',
+  'openai-compatible',
+  'demo',
+] as const
+export type ProviderKind = (typeof PROVIDER_KINDS)[number]
+
+/** What an AI SDK provider is to Purser: something that makes a language model from an id. */
+export interface LanguageModelSource {
+  languageModel(modelId: string): unknown
+}
+
+export type McpServerOption =
+  | { url: string; headers?: Record<string, string> | undefined }
+  | { command: string; args?: string[] | undefined; env?: Record<string, string> | undefined }
+
+export interface RuntimeOptions {
+  /** Settings of every user who has not set their own. */
+  defaults: Record<string, unknown>
+  /** A runtime nobody has leased for this long is evicted. */
+  idleMs: number
+  /** The same for a single MCP client. */
+  mcpIdleMs: number
+  /** How often idle ones are looked for. */
+  sweepMs: number
+  /** Live runtimes; at the limit the longest unused goes, or `runtime_busy`. */
+  maxLive: number
+  /** MCP servers run as child processes, in all. */
+  maxMcpProcesses: number
+}
+
+export interface ContextOptions {
+  /** The longest a caller of `resolve` waits. */
+  budgetMs: number
+  /** How long loaded data counts as fresh. */
+  ttlMs: number
+  /** How long loaded data may still be served when nothing newer can be had. */
+  maxStaleMs: number
+  /** Users whose data is kept in memory. */
+  maxUsers: number
+  /** Loads under way, per source. */
+  maxFlights: number
+  /** Loads that were given up but have not ended, per source. */
+  maxAbandoned: number
+  /** How exact the current-time hint is; `auto`: to the minute, but off in turns whose answers may be kept. */
+  clock: 'minute' | 'second' | 'off' | 'auto'
+  /** Where profile and actions come from; by default Purser's own store. */
+  sources: Record<string, unknown>
+  /** Further sections beside profile and actions. */
+  sections: Record<string, unknown>
+}
+
+export interface LedgerOptions {
+  /** Messages a user may send in a window; 0 is unlimited. */
+  dailyCap: number
+  /** `day`: the user's calendar day. `rolling24h`: the last 24 hours. */
+  window: 'day' | 'rolling24h'
+  /** Events kept per user; null keeps all. */
+  keepEvents: number | null
+  /** Declared phases, the first is the default; undefined: any text. */
+  phases: readonly string[] | undefined
+  /** Declared risk levels in rising order, the first is the default; undefined: any text. */
+  riskLevels: readonly string[] | undefined
+}
+
+export interface AnswerOptions {
+  /** Whether turns look up and keep answers. */
+  enabled: boolean
+  /** How long an answer is kept; a hit does not extend it. */
+  ttlMs: number
+  maxEntries: number
+  maxBytes: number
+  /** An entry's last use is written at most this often. */
+  touchEveryMs: number
+}
+
+const DAY = 86_400_000
+
+export const DEFAULTS: ResolvedDefaults = {
+  store: 'sqlite:purser.db',
+  namespace: 'default',
+  timeZone: 'UTC',
+  runtime: { defaults: {}, idleMs: DAY, mcpIdleMs: 900_000, sweepMs: 300_000, maxLive: 10_000, maxMcpProcesses: 32 },
+  context: {
+    budgetMs: 1_500,
+    ttlMs: 30_000,
+    maxStaleMs: DAY,
+    maxUsers: 10_000,
+    maxFlights: 32,
+    maxAbandoned: 32,
+    clock: 'auto',
+    sources: {},
+    sections: {},
+  },
+  ledger: { dailyCap: 0, window: 'day', keepEvents: null, phases: undefined, riskLevels: undefined },
+  answers: { enabled: false, ttlMs: 7 * DAY, maxEntries: 10_000, maxBytes: 268_435_456, touchEveryMs: 30_000 },
+}
+
+export interface ResolvedDefaults {
+  readonly store: string
+  readonly namespace: string
+  readonly timeZone: string
+  readonly runtime: RuntimeOptions
+  readonly context: ContextOptions
+  readonly ledger: LedgerOptions
+  readonly answers: AnswerOptions
+}
+
+/** Options with every default filled in. */
+export interface ResolvedOptions {
+  readonly store: string | Store
+  readonly namespace: string
+  readonly secretKey: { readonly current: string; readonly previous: readonly string[] } | undefined
+  readonly timeZone: string
+  readonly providers: Readonly<Record<string, ProviderOption>>
+  readonly mcpServers: Readonly<Record<string, McpServerOption>>
+  readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly runtime: RuntimeOptions
+  readonly context: ContextOptions
+  readonly ledger: LedgerOptions
+  readonly answers: AnswerOptions
+  readonly effects: Partial<Effects>
+}
+
+/** What an option may hold, told as the second half of "… must be". */
+type Check = readonly [expected: string, passes: (value: unknown) => boolean]
+
+const wholeNumber = (least: number): Check => [
+  `a whole number of ${least} or more`,
+  (value) => Number.isSafeInteger(value) && (value as number) >= least,
+]
+const duration: Check = ['a number of milliseconds, 0 or more', (value) => typeof value === 'number' && value >= 0]
+const text: Check = ['non-empty text', (value) => typeof value === 'string' && value !== '']
+const object: Check = ['an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)]
+const flag: Check = ['true or false', (value) => typeof value === 'boolean']
+const oneOf = (...choices: string[]): Check => [
+  `one of ${choices.map((choice) => `'${choice}'`).join(', ')}`,
+  (value) => choices.includes(value as string),
+]
+const vocabulary: Check = [
+  'a list of different, non-empty texts',
+  (value) => Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(text[1]),
+]
+const orNull = ([expected, passes]: Check): Check => [
+  `${expected}, or null`,
+  (value) => value === null || passes(value),
+]
+
+const CHECKS = {
+  namespace: text,
+  timeZone: ['an IANA time zone', isTimeZone],
+  providers: object,
+  mcpServers: object,
+  presets: object,
+  effects: object,
+  store: [
+    "'memory:', 'sqlite:PATH' or a store",
+    (value) => (typeof value === 'string' ? /^(memory:|sqlite:.+)$/.test(value) : object[1](value)),
+  ],
+  secretKey: ['32 bytes in base64, or { current, previous }', (value) => typeof value === 'string' || object[1](value)],
+  runtime: {
+    defaults: object,
+    idleMs: duration,
+    mcpIdleMs: duration,
+    sweepMs: duration,
+    maxLive: wholeNumber(1),
+    maxMcpProcesses: wholeNumber(0),
+  },
+  context: {
+    budgetMs: duration,
+    ttlMs: duration,
+    maxStaleMs: duration,
+    maxUsers: wholeNumber(1),
+    maxFlights: wholeNumber(1),
+    maxAbandoned: wholeNumber(0),
+    clock: oneOf('minute', 'second', 'off', 'auto'),
+    sources: object,
+    sections: object,
+  },
+  ledger: {
+    dailyCap: wholeNumber(0),
+    window: oneOf('day', 'rolling24h'),
+    keepEvents: orNull(wholeNumber(1)),
+    phases: vocabulary,
+    riskLevels: vocabulary,
+  },
+  answers: {
+    enabled: flag,
+    ttlMs: duration,
+    maxEntries: wholeNumber(1),
+    maxBytes: wholeNumber(1),
+    touchEveryMs: duration,
+  },
+} as const satisfies Record<string, Check | Record<string, Check>>
+
+/** Checks options and fills in defaults. Throws `option_unknown` or `option_invalid`, naming the key and the mend. */
+export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
+  checkAll(options as Record<string, unknown>, CHECKS, '')
+  const { secretKey } = options
+  return {
+    store: options.store ?? DEFAULTS.store,
+    namespace: options.namespace ?? DEFAULTS.namespace,
+    secretKey:
+      secretKey === undefined
+        ? undefined
+        : typeof secretKey === 'string'
+          ? { current: secretKey, previous: [] }
+          : { current: secretKey.current, previous: secretKey.previous ?? [] },
+    timeZone: options.timeZone ?? DEFAULTS.timeZone,
+    providers: options.providers ?? {},
+    mcpServers: options.mcpServers ?? {},
+    presets: options.presets ?? {},
+    runtime: withDefaults(DEFAULTS.runtime, options.runtime),
+    context: withDefaults(DEFAULTS.context, options.context),
+    ledger: withDefaults(DEFAULTS.ledger, options.ledger),
+    answers: withDefaults(DEFAULTS.answers, options.answers),
+    effects: options.effects ?? {},
+  }
+}
+
+function checkAll(
+  given: Record<string, unknown>,
+  checks: Record<string, Check | Record<string, Check>>,
+  path: string,
+): void {
+  for (const [name, value] of Object.entries(given)) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined
+    if (check === undefined) {
+      throw new PurserError('option_unknown', `There is no option '${path}${name}'.`, {
+        hint: suggestion(name, Object.keys(checks)) || `Known here: ${Object.keys(checks).join(', ')}.`,
+      })
+    }
+    if (value === undefined) continue
+    if (!isCheck(check)) {
+      requireValue(object, value, `${path}${name}`)
+      checkAll(value as Record<string, unknown>, check, `${path}${name}.`)
+    } else requireValue(check, value, `${path}${name}`)
+  }
+}
+
+function isCheck(check: Check | Record<string, Check>): check is Check {
+  return Array.isArray(check)
+}
+
+function requireValue([expected, passes]: Check, value: unknown, path: string): void {
+  if (passes(value)) return
+  throw new PurserError('option_invalid', `The option '${path}' must be ${expected}.`, {
+    hint: `It is ${typeof value === 'object' ? JSON.stringify(value)?.slice(0, 80) : String(value)}.`,
+  })
+}
+
+function withDefaults<T extends object>(defaults: T, given: Partial<T> | undefined): T {
+  const present = Object.entries(given ?? {}).filter(([, value]) => value !== undefined)
+  return { ...defaults, ...Object.fromEntries(present) }
+}
+
+export function isTimeZone(zone: unknown): zone is string {
+  if (typeof zone !== 'string' || zone === '') return false
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }) instanceof Intl.DateTimeFormat
+  } catch {
+    return false
+  }
+}
