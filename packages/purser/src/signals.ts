@@ -1,0 +1,55 @@
+import { type Channel, channel } from 'node:diagnostics_channel'
+
+/**
+ * What can be observed from outside, on `node:diagnostics_channel` under `purser:NAME`.
+ * Payloads hold no secrets and no stored content; user ids are given raw and must not become metric labels.
+ */
+export interface Signals {
+  /** A user was seen or changed without an event: admitted, measured, settled. */
+  activity: { namespace: string; user: string }
+  /** An admission was decided. */
+  admission: { namespace: string; user: string; outcome: 'allowed' | 'daily_cap' | 'blocked' }
+  /** A context was answered. */
+  resolve: { namespace: string; status: 'fresh' | 'stale' | 'partial' | 'default'; waitedMs: number; blown: boolean }
+  /** A load of a source began, ended or was refused a place. */
+  flight: {
+    namespace: string
+    source: string
+    outcome: 'started' | 'loaded' | 'failed' | 'late' | 'abandoned' | 'dropped' | 'shed'
+  }
+  /** An answer was looked up. */
+  answer: { namespace: string; outcome: 'hit' | 'miss' | 'joined' }
+  /** A live client of a user changed its state. */
+  client: { namespace: string; kind: 'model' | 'mcp'; outcome: 'opened' | 'failed' | 'closed' | 'close_failed' }
+  /** A turn is over. */
+  turn: {
+    namespace: string
+    outcome: 'completed' | 'failed' | 'cancelled' | 'refused'
+    cache: 'hit' | 'joined' | 'miss' | 'off'
+    overheadMs: number
+    totalMs: number
+  }
+}
+
+const channels = new Map<string, Channel>()
+
+/** Publishes a signal. Costs one look-up when nobody listens; a listener that throws harms nobody. */
+export function signal<Name extends keyof Signals>(name: Name, payload: Signals[Name]): void {
+  let found = channels.get(name)
+  if (found === undefined) {
+    found = channel(`purser:${name}`)
+    channels.set(name, found)
+  }
+  if (found.hasSubscribers) found.publish(payload)
+}
+
+/** Listens to a signal; returns the function that stops listening. */
+export function onSignal<Name extends keyof Signals>(
+  name: Name,
+  listener: (payload: Signals[Name]) => void,
+): () => void {
+  const listen = (payload: unknown): void => listener(payload as Signals[Name])
+  const found = channel(`purser:${name}`)
+  found.subscribe(listen)
+  return () => found.unsubscribe(listen)
+}
