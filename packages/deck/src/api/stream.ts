@@ -1,0 +1,138 @@
+import { after, chance, request } from '../effects.ts'
+
+/** A frame of a server-sent event stream. */
+export interface Frame {
+  readonly event: string
+  readonly id: string | undefined
+  readonly data: string
+}
+
+export type StreamState = 'connecting' | 'open' | 'waiting'
+
+export interface StreamListener {
+  onFrame(frame: Frame): void
+  /** `retryAtMs` tells how long the wait is when the state is `waiting`. */
+  onState(state: StreamState): void
+  /** The server no longer knows who we are; the stream has ended for good. */
+  onRefused(): void
+}
+
+/** The server pings every 15 s; two missed pings and the line counts as dead. */
+const SILENCE_MS = 35_000
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 15_000
+/** A frame longer than this is not ours; the connection is cut and opened again. */
+const MAX_FRAME_CHARACTERS = 1_048_576
+
+/**
+ * Keeps one live connection and resumes it behind the last event seen.
+ *
+ * `EventSource` would do for the happy path, but it shows neither the status of a refusal nor the server's pings, so a
+ * line that died in a sleeping laptop looks alive for hours. Here silence is noticed, and the page can say so.
+ */
+export function openStream(url: URL, listener: StreamListener): { retryNow(): void; close(): void } {
+  let lastEventId: string | undefined
+  let attempts = 0
+  let closed = false
+  let cancelWait: (() => void) | undefined
+  let line: AbortController | undefined
+
+  async function connect(): Promise<void> {
+    cancelWait = undefined
+    listener.onState('connecting')
+    const own = new AbortController()
+    line = own
+    try {
+      await read(own)
+    } catch {
+      // Whatever cut the line, the way on is the same: wait a little and connect again.
+    }
+    if (!closed && line === own) wait()
+  }
+
+  async function read(own: AbortController): Promise<void> {
+    let cancelWatch = after(SILENCE_MS, () => own.abort())
+    try {
+      const headers: Record<string, string> = { accept: 'text/event-stream' }
+      if (lastEventId !== undefined) headers['last-event-id'] = lastEventId
+      const response = await request(url, { headers, signal: own.signal, credentials: 'same-origin', cache: 'no-store' })
+      if (response.status === 401 || response.status === 403) {
+        closed = true
+        listener.onRefused()
+        return
+      }
+      if (!response.ok || response.body === null) return
+      attempts = 0
+      listener.onState('open')
+      const frames = createFrames((frame) => {
+        if (frame.id !== undefined) lastEventId = frame.id
+        listener.onFrame(frame)
+      })
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+      for (;;) {
+        const { done, value } = await reader.read()
+        if (done) return
+        cancelWatch()
+        cancelWatch = after(SILENCE_MS, () => own.abort())
+        frames.push(value)
+      }
+    } finally {
+      cancelWatch()
+      own.abort()
+    }
+  }
+
+  function wait(): void {
+    listener.onState('waiting')
+    const ceiling = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempts)
+    attempts = Math.min(attempts + 1, 10)
+    cancelWait = after(ceiling * (0.5 + chance() / 2), () => void connect())
+  }
+
+  void connect()
+  return {
+    retryNow() {
+      if (closed || cancelWait === undefined) return
+      cancelWait()
+      void connect()
+    },
+    close() {
+      closed = true
+      cancelWait?.()
+      line?.abort()
+    },
+  }
+}
+
+/** Cuts text that arrives in any pieces into frames. Comments (pings) are dropped, several data lines are joined. */
+export function createFrames(onFrame: (frame: Frame) => void): { push(text: string): void } {
+  let rest = ''
+  return {
+    push(text) {
+      rest += text
+      if (rest.length > MAX_FRAME_CHARACTERS) throw new RangeError('The frame is too long.')
+      const blocks = rest.split(/\r?\n\r?\n/)
+      rest = blocks.pop() ?? ''
+      for (const block of blocks) {
+        const frame = frameOf(block)
+        if (frame !== undefined) onFrame(frame)
+      }
+    },
+  }
+}
+
+function frameOf(block: string): Frame | undefined {
+  let event = 'message'
+  let id: string | undefined
+  const data: string[] = []
+  for (const text of block.split(/\r?\n/)) {
+    const colon = text.indexOf(':')
+    if (colon === 0) continue
+    const field = colon < 0 ? text : text.slice(0, colon)
+    const value = colon < 0 ? '' : text.slice(text[colon + 1] === ' ' ? colon + 2 : colon + 1)
+    if (field === 'event') event = value
+    else if (field === 'data') data.push(value)
+    else if (field === 'id') id = value
+  }
+  return data.length === 0 && event === 'message' ? undefined : { event, id, data: data.join('\n') }
+}
