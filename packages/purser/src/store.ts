@@ -49,8 +49,10 @@ export interface UserRow {
   readonly head: Head | null
   /** MAC over incarnation, head and state; null exactly when `head` is null. */
   readonly headMac: string | null
-  readonly state: string
-  readonly measured: string
+  /** null until the first commit that gave it. */
+  readonly state: string | null
+  /** null until the first commit that gave it. */
+  readonly measured: string | null
   readonly stamps: Stamps
   readonly counters: readonly Counter[]
 }
@@ -155,7 +157,11 @@ export interface UserStore {
   record(user: Subject, kind: string, name: string): Promise<string | undefined>
   records(user: Subject, kind: string, page: RecordPage): Promise<readonly StoredRecord[]>
   reply(user: Subject, key: string): Promise<Reply | undefined>
-  list(query: UserQuery): Promise<readonly { readonly id: string; readonly row: UserRow }[]>
+  /**
+   * One page, ordered by the query's value and then by id (bytes), both in the same direction; null sorts lowest.
+   * Windows that are over count as `capUsed` 0. The namespace's own log is not a user.
+   */
+  list(query: UserQuery): Promise<readonly ListedUser[]>
   /** Users per phase, risk level, blocked, and in all. */
   overview(namespace: string): Promise<Overview>
   erase(user: Subject, erasure: Erasure): Promise<ErasureOutcome>
@@ -186,6 +192,13 @@ export interface UserQuery {
   readonly limit: number
   /** Continue behind the user with this order value and id. */
   readonly after?: { readonly value: string | number | null; readonly id: string } | undefined
+}
+
+export interface ListedUser {
+  readonly id: string
+  /** What the user was ordered by: `after` of the next page. */
+  readonly value: string | number | null
+  readonly row: UserRow
 }
 
 export type UserOrder = 'id' | 'seenAt' | 'createdAt' | 'capUsed' | 'peak'

@@ -90,7 +90,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
   async function load(user: Subject): Promise<Snapshot<State, Measured>> {
     const row = await store.users.load(user)
     if (row !== undefined) {
-      const snapshot = decodeRow<State, Measured>(row)
+      const snapshot = decodeRow(row, fold)
       cache.set(subjectKey(user), snapshot)
       return snapshot
     }
@@ -128,7 +128,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
           cache.set(subjectKey(user), pending.committed(outcome.revision))
           return deliver(answers)
         }
-      } else if (fresh || (await load(user)).revision === base.revision) {
+      } else if (fresh || isSameRow(await load(user), base)) {
         return deliver(answers)
       }
       snapshot = undefined
@@ -270,6 +270,11 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
       stopListening()
     },
   }
+}
+
+/** Revisions begin again in every life, so both numbers count. */
+function isSameRow(now: Snapshot<unknown, unknown>, then: Snapshot<unknown, unknown>): boolean {
+  return now.revision === then.revision && now.incarnation === then.incarnation
 }
 
 function deliver<State, Measured>(answers: readonly Answer<State, Measured>[]): void {

@@ -18,8 +18,12 @@ export interface Snapshot<State, Measured> {
   readonly counters: readonly Counter[]
 }
 
-export function decodeRow<State, Measured>(row: UserRow): Snapshot<State, Measured> {
-  return { ...row, state: JSON.parse(row.state) as State, measured: JSON.parse(row.measured) as Measured }
+export function decodeRow<State, Measured>(row: UserRow, fold: Fold<State, Measured>): Snapshot<State, Measured> {
+  return {
+    ...row,
+    state: row.state === null ? fold.initial : (JSON.parse(row.state) as State),
+    measured: row.measured === null ? fold.unmeasured : (JSON.parse(row.measured) as Measured),
+  }
 }
 
 interface Surroundings<State, Measured> {
