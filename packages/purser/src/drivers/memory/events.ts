@@ -1,0 +1,45 @@
+import { type Subject, subjectKey } from '../../identity.ts'
+import type { EventStore, StoredEvent, TailEvent } from '../../store.ts'
+import type { Rows } from './rows.ts'
+
+export function createMemoryEvents(rows: Rows): EventStore {
+  const eventsOf = (user: Subject): readonly StoredEvent[] => rows.users.get(subjectKey(user))?.events ?? []
+  const entriesOf = (namespace: string): readonly TailEvent[] => rows.logs.get(namespace)?.entries ?? []
+  return {
+    async newest(user, { limit, before = Number.POSITIVE_INFINITY, types }) {
+      const page: StoredEvent[] = []
+      const events = eventsOf(user)
+      for (let index = events.length - 1; index >= 0 && page.length < limit; index--) {
+        const event = events[index] as StoredEvent
+        if (event.sequence < before && (types === undefined || types.includes(event.type))) page.push(event)
+      }
+      return page
+    },
+    async oldest(user, { after, limit }) {
+      const events = eventsOf(user)
+      const first = firstAbove(events, (event) => event.sequence > after)
+      return events.slice(first, first + limit)
+    },
+    async tail(namespace, { after, limit }) {
+      const entries = entriesOf(namespace)
+      const first = firstAbove(entries, (entry) => entry.position > after)
+      return entries.slice(first, first + limit)
+    },
+    async position(namespace, eventId) {
+      if (eventId !== undefined) return rows.logs.get(namespace)?.positions.get(eventId)
+      return entriesOf(namespace).at(-1)?.position ?? 0
+    },
+  }
+}
+
+/** Index of the first item behind a bound in a sorted list; its length when there is none. */
+function firstAbove<Item>(items: readonly Item[], isAbove: (item: Item) => boolean): number {
+  let low = 0
+  let high = items.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (isAbove(items[middle] as Item)) high = middle
+    else low = middle + 1
+  }
+  return low
+}

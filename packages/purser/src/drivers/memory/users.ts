@@ -1,0 +1,100 @@
+import { type Subject, subjectKey } from '../../identity.ts'
+import { LOG_OF_NAMESPACE, type RecordPage, type StoredRecord, type UserStore } from '../../store.ts'
+import type { LocalBus } from '../local-bus.ts'
+import { tellOfCommit } from '../news.ts'
+import { compareText } from '../text-order.ts'
+import { listUsers, overviewOf } from './listing.ts'
+import {
+  applyCommit,
+  dropEvents,
+  type MemoryUser,
+  mayCommit,
+  nextIncarnation,
+  type Rows,
+  rowOf,
+  tagKey,
+} from './rows.ts'
+
+/** Removes what other stores keep of a user; resolves to the number of answers that went. */
+export type EraseElsewhere = (user: Subject) => Promise<number>
+
+export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseElsewhere: EraseElsewhere): UserStore {
+  const find = (user: Subject): MemoryUser | undefined => rows.users.get(subjectKey(user))
+  return {
+    async load(user) {
+      const stored = find(user)
+      return stored && rowOf(stored)
+    },
+    async nextIncarnation(namespace, tag) {
+      return nextIncarnation(rows, namespace, tag)
+    },
+    async commit(user, commit) {
+      if (!mayCommit(rows, user, commit)) return { ok: false }
+      const outcome = applyCommit(rows, user, commit)
+      tellOfCommit(bus, user, commit)
+      return outcome
+    },
+    async record(user, kind, name) {
+      return find(user)?.records.get(kind)?.get(name)
+    },
+    async records(user, kind, page) {
+      return pageOf(find(user)?.records.get(kind), page)
+    },
+    async reply(user, key) {
+      return find(user)?.replies.get(key)
+    },
+    async list(query) {
+      return listUsers(rows.users.values(), query)
+    },
+    async overview(namespace) {
+      return overviewOf(rows.users.values(), namespace)
+    },
+    async erase(user, { tag, incarnation, log: commit }) {
+      const stored = find(user)
+      const log: Subject = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
+      const present = stored?.incarnation ?? nextIncarnation(rows, user.namespace, tag)
+      if (present !== incarnation || !mayCommit(rows, log, commit)) return { ok: false }
+      const counts = countsOf(stored)
+      rows.incarnations.set(tagKey(user.namespace, tag), incarnation + 1)
+      rows.users.delete(subjectKey(user))
+      if (stored !== undefined) dropEvents(rows, stored, Number.POSITIVE_INFINITY)
+      applyCommit(rows, log, commit)
+      tellOfCommit(bus, user, { events: [] })
+      tellOfCommit(bus, log, commit)
+      const answers = await eraseElsewhere(user)
+      return { ok: true, counts: { ...counts, answers }, purged: true }
+    },
+    async sweepReplies(now, limit) {
+      return sweepReplies(rows, now, limit)
+    },
+  }
+}
+
+function countsOf(stored: MemoryUser | undefined): Record<string, number> {
+  const counts: Record<string, number> = { user: stored === undefined ? 0 : 1, events: stored?.events.length ?? 0 }
+  for (const [kind, named] of stored?.records ?? []) if (named.size > 0) counts[kind] = named.size
+  return counts
+}
+
+function pageOf(named: ReadonlyMap<string, string> | undefined, page: RecordPage): StoredRecord[] {
+  const direction = page.order === 'ascending' ? 1 : -1
+  const { after } = page
+  return [...(named ?? [])]
+    .filter(([name]) => after === undefined || direction * compareText(name, after) > 0)
+    .sort(([a], [b]) => direction * compareText(a, b))
+    .slice(0, page.limit)
+    .map(([name, value]) => ({ name, value }))
+}
+
+function sweepReplies(rows: Rows, now: number, limit: number): number {
+  let removed = 0
+  for (const stored of rows.users.values()) {
+    for (const reply of stored.replies.values()) {
+      if (removed === limit) return removed
+      if (reply.expiresAt > now) continue
+      stored.replies.delete(reply.key)
+      removed++
+    }
+  }
+  return removed
+}

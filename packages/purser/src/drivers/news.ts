@@ -1,0 +1,16 @@
+import type { Subject } from '../identity.ts'
+import type { LocalBus } from './local-bus.ts'
+
+/**
+ * What a driver says of its own accord: that a user has changed, and that there are new events to read.
+ * It is said before the commit is acknowledged, so whoever keeps a copy and writes can put the new one in its place.
+ */
+export function tellOfCommit(
+  bus: LocalBus,
+  { namespace, id }: Subject,
+  commit: { readonly events: readonly unknown[] },
+): void {
+  if (bus.size === 0) return
+  bus.deliver({ topic: 'user', namespace, user: id })
+  if (commit.events.length > 0) bus.deliver({ topic: 'events', namespace, user: id })
+}
