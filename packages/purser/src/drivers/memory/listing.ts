@@ -16,7 +16,7 @@ export function listUsers(users: Iterable<MemoryUser>, query: UserQuery): Listed
   const page: Candidate[] = []
   for (const stored of users) {
     if (!matches(stored, query)) continue
-    const candidate = { stored, id: stored.user.id, value: valueOf(stored, query) }
+    const candidate = { stored, id: stored.user.id, value: orderValue(stored, query) }
     if (query.after !== undefined && compare(candidate, query.after) <= 0) continue
     let place = page.length
     while (place > 0 && compare(candidate, page[place - 1] as Candidate) < 0) place--
@@ -52,7 +52,7 @@ function matches({ user, facets, stamps }: MemoryUser, query: UserQuery): boolea
   return query.prefix === undefined || user.id.startsWith(query.prefix)
 }
 
-function valueOf({ user, facets, stamps }: MemoryUser, { orderBy, now }: UserQuery): string | number | null {
+function orderValue({ user, facets, stamps }: MemoryUser, { orderBy, now }: UserQuery): string | number | null {
   switch (orderBy) {
     case 'id':
       return user.id
