@@ -272,5 +272,6 @@ export interface BusMessage {
   readonly namespace: string
   /** Absent: everybody in the namespace. */
   readonly user?: string | undefined
+  /** Of topic `user`: the kinds of records that changed, parted by blanks, `''` for none. Absent: anything may have. */
   readonly detail?: string | undefined
 }
