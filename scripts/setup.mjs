@@ -22,7 +22,9 @@ const nodePackages = {
 
 /** Sets up what is missing and returns the path of the Node to run with. */
 export async function setUp({ page = true } = {}) {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   if (!existsSync(installed) || readFileSync(installed, 'utf8') !== lock) {
     say('Installing dependencies (once; about half a minute) …')
     await npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'])
@@ -31,7 +33,9 @@ export async function setUp({ page = true } = {}) {
   const node = suitableNode()
   if (page && deckIsStale()) {
     say('Building the Deck …')
-    await run(node, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn'], { cwd: deck })
+    await run(node, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn'], {
+      cwd: deck,
+    })
   }
   return node
 }

@@ -9,6 +9,10 @@ const flags = given.filter((argument) => argument.startsWith('-'))
 const named = given.filter((argument) => !argument.startsWith('-'))
 const files = named.length > 0 ? named : ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts']
 
-process.exitCode = await exitCodeOf(node, ['--conditions=@purser/source', '--test', '--test-concurrency=2', ...flags, ...files], {
-  env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` },
-})
+process.exitCode = await exitCodeOf(
+  node,
+  ['--conditions=@purser/source', '--test', '--test-concurrency=2', ...flags, ...files],
+  {
+    env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` },
+  },
+)
