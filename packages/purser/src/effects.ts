@@ -30,3 +30,11 @@ export const systemEffects: Effects = {
     return () => clearTimeout(timer)
   },
 }
+
+/**
+ * Runs `run` when the callbacks of this turn of the event loop have had their say, so that what they ask for can be
+ * done together. No clock is involved: it happens under a clock driven by hand as well.
+ */
+export function afterThisTurn(run: () => void): void {
+  setImmediate(run)
+}

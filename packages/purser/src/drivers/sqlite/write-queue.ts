@@ -1,0 +1,160 @@
+import { randomInt } from 'node:crypto'
+import type { DatabaseSync } from 'node:sqlite'
+import { afterThisTurn, systemEffects } from '../../effects.ts'
+import { PurserError } from '../../errors.ts'
+import { faultOf, isBusy, isStoreFault } from './faults.ts'
+
+/*
+ * Group commit. What waits is written in one transaction, so that many share the price of one flush to disk; the
+ * next transaction starts when the last has ended and the event loop has had its turn.
+ *
+ * Writes run one after the other without savepoints, which is the fast and the usual way. When one of them fails by
+ * its own fault, the transaction is rolled back and all of them run again, each in a savepoint: the poisoned one
+ * fails alone. Trouble of the store itself (full, read-only, damaged) fails the whole batch.
+ *
+ * Another process may hold the lock. Then we come back a little later instead of waiting on the spot, because a
+ * blocked thread would block every user. The wait is real time whatever clock the house runs on: the other process
+ * knows nothing of ours.
+ */
+
+export const WRITE_LIMITS = {
+  /** Writes in one transaction; the others wait for the next. */
+  maxPerTransaction: 256,
+  /** Writes that may wait; one more is `store_unavailable`. */
+  maxWaiting: 100_000,
+  /** How long another process may hold the lock before the waiting writes are `store_unavailable`. */
+  busyGiveUpMs: 5_000,
+  /** Pause before the lock is tried again: between half of this and one and a half. */
+  busyRetryMs: 8,
+} as const
+
+export interface WriteQueue {
+  /**
+   * Runs `task` inside a transaction and resolves to its result once that is on disk. It may run twice, so it must
+   * have no effect but its statements.
+   */
+  write<Result>(task: () => Result): Promise<Result>
+  /** Resolves when nothing waits any more. New writes are refused from now on. */
+  drain(): Promise<void>
+}
+
+interface Waiting {
+  run(): unknown
+  resolve(result: unknown): void
+  reject(error: unknown): void
+}
+
+type Done = { readonly result: unknown } | { readonly error: unknown }
+
+export function createWriteQueue(connection: DatabaseSync, path: string): WriteQueue {
+  const begin = connection.prepare('BEGIN IMMEDIATE')
+  const commit = connection.prepare('COMMIT')
+  const rollback = connection.prepare('ROLLBACK')
+  const savepoint = connection.prepare('SAVEPOINT one')
+  const release = connection.prepare('RELEASE one')
+  const rollbackToSavepoint = connection.prepare('ROLLBACK TO one')
+  let waiting: Waiting[] = []
+  let scheduled = false
+  let busySince: number | undefined
+  let draining: { promise: Promise<void>; done: () => void } | undefined
+
+  function schedule(): void {
+    if (scheduled) return
+    scheduled = true
+    afterThisTurn(flush)
+  }
+
+  function flush(): void {
+    scheduled = false
+    const batch = waiting.slice(0, WRITE_LIMITS.maxPerTransaction)
+    try {
+      const done = transaction(batch)
+      busySince = undefined
+      finish(batch, done)
+    } catch (error) {
+      if (isBusy(error) && mayWaitLonger()) return
+      busySince = undefined
+      const fault = faultOf(error, path)
+      finish(
+        batch,
+        batch.map(() => ({ error: fault })),
+      )
+    }
+  }
+
+  /** Takes the batch off the queue, tells its writers and goes on with the rest. */
+  function finish(batch: readonly Waiting[], done: readonly Done[]): void {
+    waiting = waiting.slice(batch.length)
+    for (const [index, outcome] of done.entries()) {
+      if ('error' in outcome) batch[index]?.reject(outcome.error)
+      else batch[index]?.resolve(outcome.result)
+    }
+    if (waiting.length > 0) schedule()
+    else draining?.done()
+  }
+
+  function mayWaitLonger(): boolean {
+    const now = systemEffects.monotonic()
+    busySince ??= now
+    if (now - busySince >= WRITE_LIMITS.busyGiveUpMs) return false
+    scheduled = true
+    const pauseMs = WRITE_LIMITS.busyRetryMs * (0.5 + randomInt(1_000) / 1_000)
+    systemEffects.setTimer(flush, pauseMs)
+    return true
+  }
+
+  function transaction(batch: readonly Waiting[]): Done[] {
+    let done = attempt(() => batch.map((task) => ({ result: task.run() })))
+    done ??= attempt(() => batch.map(apart))
+    if (done === undefined) throw new Error('A write failed outside of its savepoint.')
+    return done
+  }
+
+  /** One transaction; undefined when a write failed by its own fault and all is rolled back. */
+  function attempt(run: () => Done[]): Done[] | undefined {
+    begin.run()
+    try {
+      const done = run()
+      commit.run()
+      return done
+    } catch (error) {
+      if (connection.isTransaction) rollback.run()
+      if (isStoreFault(error)) throw error
+      return undefined
+    }
+  }
+
+  function apart(task: Waiting): Done {
+    savepoint.run()
+    try {
+      const result = task.run()
+      release.run()
+      return { result }
+    } catch (error) {
+      if (isStoreFault(error) || !connection.isTransaction) throw error
+      rollbackToSavepoint.run()
+      release.run()
+      return { error }
+    }
+  }
+
+  return {
+    write<Result>(task: () => Result) {
+      return new Promise<Result>((resolve, reject) => {
+        if (draining !== undefined) throw new PurserError('closed', 'This store has been closed.')
+        if (waiting.length >= WRITE_LIMITS.maxWaiting)
+          throw new PurserError('store_unavailable', `${waiting.length} writes are already waiting for the disk.`)
+        waiting.push({ run: task, resolve: resolve as (result: unknown) => void, reject })
+        schedule()
+      })
+    },
+    drain() {
+      if (draining === undefined) {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        draining = { promise, done: resolve }
+        if (waiting.length === 0) resolve()
+      }
+      return draining.promise
+    },
+  }
+}
