@@ -1,0 +1,63 @@
+import type { Effects } from '../../effects.ts'
+import { PurserError } from '../../errors.ts'
+
+export interface PatienceOptions {
+  readonly effects: Effects
+  readonly provider: string
+  readonly firstChunkTimeoutMs: number
+  readonly idleTimeoutMs: number
+  /** Called once, with `upstream_timeout`, when patience is over. */
+  readonly onLate: (reason: PurserError) => void
+}
+
+/**
+ * How long an upstream may keep its reader waiting: first until it begins to answer, then between two chunks. Time in
+ * which nobody waits is not the upstream's. One timer serves many chunks: when it fires it looks how long the present
+ * wait has lasted, and is set again for the rest.
+ */
+export interface Patience {
+  /** The reader waits from now on. */
+  wait(): void
+  /** The reader was served. */
+  served(): void
+  end(): void
+}
+
+export function createPatience(options: PatienceOptions): Patience {
+  const { effects, idleTimeoutMs } = options
+  let waitingSince: number | undefined = effects.monotonic()
+  let begun = false
+  let over = false
+  let cancel = effects.setTimer(() => late('did not begin to answer'), options.firstChunkTimeoutMs)
+
+  function late(what: string): void {
+    if (over) return
+    over = true
+    const message = `The provider '${options.provider}' ${what} in time.`
+    options.onLate(new PurserError('upstream_timeout', message))
+  }
+
+  function look(): void {
+    if (over) return
+    const waitedMs = waitingSince === undefined ? 0 : effects.monotonic() - waitingSince
+    if (waitedMs >= idleTimeoutMs) late('did not go on')
+    else cancel = effects.setTimer(look, idleTimeoutMs - waitedMs)
+  }
+
+  return {
+    wait() {
+      waitingSince ??= effects.monotonic()
+    },
+    served() {
+      waitingSince = undefined
+      if (begun || over) return
+      begun = true
+      cancel()
+      cancel = effects.setTimer(look, idleTimeoutMs)
+    },
+    end() {
+      over = true
+      cancel()
+    },
+  }
+}

@@ -1,0 +1,85 @@
+import type { LookupFunction } from 'node:net'
+import { LRUCache } from 'lru-cache'
+import { type Dispatcher, Pool } from 'undici'
+import { PurserError } from '../../errors.ts'
+import { createPublicLookup, requirePublicHost } from './addresses.ts'
+
+export const POOL_LIMITS = {
+  /** Origins with a pool; at the limit the longest unused is closed when its calls have ended. */
+  origins: 256,
+  /** Sockets to one origin; more calls wait for one. */
+  sockets: 4_096,
+  /** Until a socket is connected, ms. */
+  connectTimeoutMs: 10_000,
+} as const
+
+/**
+ * Sockets to model providers: one pool an origin, shared by all users, for a socket knows no user; keys go with each
+ * call. Hosts that a user named have pools of their own, whose sockets only reach public addresses.
+ */
+export interface Pools {
+  /**
+   * The way to a host, to be asked anew for each call. `trusted`: the operator named it. Throws `host_not_allowed` at
+   * once for an address inside, and `closed` when asked after `close`.
+   */
+  door(url: URL, trusted: boolean): Door
+  /** Calls under way are cut. */
+  close(): Promise<void>
+}
+
+export type Door = () => Dispatcher
+
+export interface PoolsOptions {
+  /** How the names of hosts that users named are resolved. Default: the system's way. */
+  readonly resolve?: LookupFunction | undefined
+}
+
+export function createPools({ resolve }: PoolsOptions = {}): Pools {
+  const publicLookup = createPublicLookup(resolve)
+  const closing = new Set<Promise<void>>()
+  let closed = false
+  const pools = new LRUCache<string, Pool>({
+    max: POOL_LIMITS.origins,
+    dispose(pool) {
+      const ended = pool.close().catch(() => undefined)
+      closing.add(ended)
+      void ended.then(() => closing.delete(ended))
+    },
+  })
+
+  function open(origin: string, trusted: boolean): Pool {
+    return new Pool(origin, {
+      connections: POOL_LIMITS.sockets,
+      // Time-outs are kept by the callers, on the clock of effects.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      // With HTTP/2 one lost connection would take the calls of many users with it.
+      allowH2: false,
+      connect: { timeout: POOL_LIMITS.connectTimeoutMs, ...(trusted ? {} : { lookup: publicLookup }) },
+    })
+  }
+
+  return {
+    door(url, trusted) {
+      if (!trusted) requirePublicHost(url)
+      const { origin } = url
+      const key = `${trusted ? 'trusted' : 'public'} ${origin}`
+      return () => {
+        if (closed) throw new PurserError('closed', 'This Purser has been closed.')
+        let pool = pools.get(key)
+        if (pool === undefined) {
+          pool = open(origin, trusted)
+          pools.set(key, pool)
+        }
+        return pool
+      }
+    },
+    async close() {
+      if (closed) return
+      closed = true
+      const reason = new PurserError('closed', 'This Purser has been closed.')
+      await Promise.all([...pools.values()].map((pool) => pool.destroy(reason)))
+      await Promise.all(closing)
+    },
+  }
+}
