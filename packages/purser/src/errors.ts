@@ -17,6 +17,7 @@ export const ERRORS = {
   store_unsafe: { retryable: false, meaning: 'This build of the store is known to corrupt or cut data.' },
   store_newer: { retryable: false, meaning: 'The store was written by a newer Purser.' },
   secret_key_wrong: { retryable: false, meaning: 'The secret key does not open this store.' },
+  store_damaged: { retryable: false, meaning: 'A stored row cannot be read; it was left as it is.' },
   version_conflict: { retryable: false, meaning: 'The value has changed since the version you named.' },
   idempotency_conflict: { retryable: false, meaning: 'The idempotency key was used with another body.' },
 
@@ -26,6 +27,7 @@ export const ERRORS = {
   timezone_invalid: { retryable: false, meaning: 'That is not an IANA time zone.' },
   detection_invalid: { retryable: false, meaning: 'A detection holds a value that is not declared or not possible.' },
   event_invalid: { retryable: false, meaning: 'An event needs a type like vendor:name and data within its limit.' },
+  event_gone: { retryable: false, meaning: 'No event of that id is kept, so there is nothing to resume behind.' },
   ticket_invalid: { retryable: false, meaning: 'That is not a ticket of this user.' },
   ticket_used: { retryable: false, meaning: 'The ticket was already settled, refunded or used by a turn.' },
   checkpoint_invalid: { retryable: false, meaning: 'The checkpoint is damaged or was not signed by this store.' },

@@ -7,8 +7,9 @@ import { type Subject, subjectKey } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { LOG_OF_NAMESPACE, type Store } from '../store.ts'
 import type { Fold, NewEvent } from './fold.ts'
-import { decodeRow, Pending, type Snapshot } from './pending.ts'
-import type { Decision, Journal, Write } from './port.ts'
+import { createLanes } from './lanes.ts'
+import { decodeRow, Pending, type Snapshot, viewOf } from './pending.ts'
+import type { Journal, Write } from './port.ts'
 
 export interface JournalLimits {
   /** Users whose decoded row is kept in memory. */
@@ -40,7 +41,10 @@ export interface JournalHouse<State, Measured> {
 }
 
 export interface OpenJournal<State, Measured> extends Journal<State, Measured> {
-  /** Ends this life of a user; `event` goes to the namespace's own log in the same step. */
+  /**
+   * Ends this life of a user, after the writes that already wait; `event` goes to the namespace's own log in the same
+   * step. Reads nothing of the user but which life it is, so that it works on damaged rows and broken chains.
+   */
   erase(user: Subject, event: (incarnation: number, pseudonym: string) => NewEvent): Promise<EraseReceipt>
   /** The keyed hash that stands for a user where their id must not. */
   tag(user: Subject): string
@@ -53,35 +57,33 @@ export interface EraseReceipt {
   readonly purged: boolean
 }
 
-/** One user's waiting writes. The lane exists while somebody waits in it. */
-interface Lane<State, Measured> {
-  readonly user: Subject
-  readonly waiting: Waiting<State, Measured>[]
-  running: Promise<void>
-}
-
 interface Waiting<State, Measured> {
   readonly write: Write<State, Measured, unknown>
+  /** Of the idempotency body; taken at the call, because a body that cannot be told must not fail half-way. */
+  readonly digest: string | undefined
+  /** The caller has gone: not to be decided any more. */
+  left: boolean
   resolve(result: unknown): void
   reject(error: unknown): void
 }
 
-/** What a waiting write will be told once the commit is through. */
-type Answer<State, Measured> = { readonly to: Waiting<State, Measured> } & (
-  | { readonly result: unknown }
-  | { readonly error: unknown }
-)
+/** What a waiting write is told once the commit is through. */
+type Answer = () => void
 
 export function openJournal<State, Measured>(house: JournalHouse<State, Measured>): OpenJournal<State, Measured> {
   const { store, keys, effects, fold } = house
   const limits = house.limits ?? JOURNAL_LIMITS
   const cache = new LRUCache<string, Snapshot<State, Measured>>({ max: limits.maxCached })
-  const lanes = new Map<string, Lane<State, Measured>>()
+  const lanes = createLanes<Waiting<State, Measured>>({
+    maxBatch: limits.maxWritesPerCommit,
+    maxWaiting: limits.maxWaiting,
+    settle: settleOrFail,
+  })
   const stopListening = store.bus.subscribe((message) => {
     if (message === 'gap') cache.clear()
-    else if (message.topic === 'user' && message.user !== undefined)
-      cache.delete(subjectKey({ namespace: message.namespace, id: message.user }))
-    else if (message.topic === 'user') cache.clear()
+    else if (message.topic !== 'user') return
+    else if (message.user === undefined) cache.clear()
+    else cache.delete(subjectKey({ namespace: message.namespace, id: message.user }))
   })
   let closed = false
 
@@ -113,26 +115,31 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
   /**
    * Decides the waiting writes in order and commits what they say. A batch that changes nothing (refusals, no-ops)
    * must still have been decided on the store's state: when the snapshot came from memory, it is read once more.
+   * When the user's life ends between two attempts, the batch ends with it: it must not begin the next one.
    */
   async function settle(user: Subject, batch: readonly Waiting<State, Measured>[]): Promise<void> {
-    let snapshot = cache.get(subjectKey(user))
+    const key = subjectKey(user)
+    let snapshot = cache.get(key)
+    let life: number | undefined
     for (let attempt = 1; attempt <= limits.maxAttempts; attempt++) {
       const fresh = snapshot === undefined
-      const base: Snapshot<State, Measured> = snapshot ?? (await load(user))
+      const base = snapshot ?? (await load(user))
+      if (life !== undefined && life !== base.incarnation) throw erased()
+      life = base.incarnation
       const pending = pendingOn(user, base)
-      const answers: Answer<State, Measured>[] = []
-      for (const waiting of batch) answers.push(await decideOne(user, pending, base, waiting))
+      await provide(user, pending, batch)
+      const answers = batch.flatMap((waiting) => (waiting.left ? [] : [decideOne(pending, base, waiting)]))
       if (pending.dirty) {
         const outcome = await store.users.commit(user, pending.commit())
         if (outcome.ok) {
-          cache.set(subjectKey(user), pending.committed(outcome.revision))
-          return deliver(answers)
+          cache.set(key, pending.committed(outcome.revision))
+          return tell(answers)
         }
-      } else if (fresh || isSameRow(await load(user), base)) {
-        return deliver(answers)
+      } else if (fresh || same(await load(user), base)) {
+        return tell(answers)
       }
       snapshot = undefined
-      cache.delete(subjectKey(user))
+      cache.delete(key)
     }
     throw new PurserError(
       'store_unavailable',
@@ -143,82 +150,84 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
     )
   }
 
-  async function decideOne(
+  /** Reads beforehand, all at once, what the decisions want to see, so that deciding itself never waits. */
+  async function provide(
     user: Subject,
+    pending: Pending<State, Measured>,
+    batch: readonly Waiting<State, Measured>[],
+  ): Promise<void> {
+    const reading: Promise<void>[] = []
+    for (const { write } of batch) {
+      for (const { kind, name } of write.reads ?? [])
+        reading.push(store.users.record(user, kind, name).then((value) => pending.provide({ kind, name }, value)))
+      const { idempotency } = write
+      if (idempotency !== undefined)
+        reading.push(store.users.reply(user, idempotency.key).then((reply) => reply && pending.provideReply(reply)))
+    }
+    if (reading.length > 0) await Promise.all(reading)
+  }
+
+  /** An error of the decision itself is its answer; what fails behind it is a fault of the whole batch. */
+  function decideOne(
     pending: Pending<State, Measured>,
     base: Snapshot<State, Measured>,
-    to: Waiting<State, Measured>,
-  ): Promise<Answer<State, Measured>> {
-    const { write } = to
+    { write, digest, resolve, reject }: Waiting<State, Measured>,
+  ): Answer {
+    let decision: ReturnType<typeof write.decide>
     try {
       if (write.incarnation !== undefined && (write.incarnation !== base.incarnation || !pending.exists)) throw erased()
-      const kept = write.idempotency && (await keptReply(user, pending, write.idempotency))
+      const kept = write.idempotency && pending.reply(write.idempotency.key, digest)
       if (kept !== undefined) {
         const result: unknown = JSON.parse(kept)
-        return { to, result: write.replay ? write.replay(result) : result }
+        const answer = write.replay ? write.replay(result) : result
+        return () => resolve(answer)
       }
-      for (const { kind, name } of write.reads ?? []) {
-        if (!pending.knows(kind, name)) pending.provide(kind, name, await store.users.record(user, kind, name))
-      }
-      const decision = write.decide(pending.view())
-      return { to, result: take(pending, decision, write) }
+      decision = write.decide(pending.view())
     } catch (error) {
-      return { to, error }
+      return () => reject(error)
     }
-  }
-
-  function take(
-    pending: Pending<State, Measured>,
-    decision: Decision<State, Measured, unknown>,
-    { idempotency }: Write<State, Measured, unknown>,
-  ): unknown {
     const events = pending.apply(decision)
     const result = decision.result({ view: pending.view(), events })
-    if (idempotency !== undefined && decision.remember !== false) {
+    if (write.idempotency !== undefined && digest !== undefined && decision.remember !== false) {
       const expiresAt = effects.now() + limits.replyTtlMs
-      pending.keep({
-        key: idempotency.key,
-        digest: digestOf(idempotency.body),
-        result: JSON.stringify(result ?? null),
-        expiresAt,
-      })
+      pending.keep({ key: write.idempotency.key, digest, result: JSON.stringify(result ?? null), expiresAt })
     }
-    return result
-  }
-
-  async function keptReply(
-    user: Subject,
-    pending: Pending<State, Measured>,
-    idempotency: { key: string; body: unknown },
-  ): Promise<string | undefined> {
-    const reply = pending.reply(idempotency.key) ?? (await store.users.reply(user, idempotency.key))
-    if (reply === undefined || reply.expiresAt <= effects.now()) return undefined
-    if (reply.digest === digestOf(idempotency.body)) return reply.result
-    throw new PurserError('idempotency_conflict', 'This idempotency key was used with another body.', {
-      hint: 'Use a new key for a new request, and the same body for a retry.',
-    })
-  }
-
-  async function run(key: string, lane: Lane<State, Measured>): Promise<void> {
-    while (lane.waiting.length > 0) {
-      const batch = lane.waiting.splice(0, limits.maxWritesPerCommit)
-      await settleOrFail(lane.user, batch)
-    }
-    lanes.delete(key)
+    return () => resolve(result)
   }
 
   /** A commit that fails takes only its cause down: a batch is split until the poisoned write stands alone. */
   async function settleOrFail(user: Subject, batch: readonly Waiting<State, Measured>[]): Promise<void> {
+    const present = batch.filter((waiting) => !waiting.left)
+    if (present.length === 0) return
     try {
-      await settle(user, batch)
+      await settle(user, present)
     } catch (error) {
       cache.delete(subjectKey(user))
-      if (batch.length === 1 || PurserError.is(error)) {
-        for (const waiting of batch) waiting.reject(error)
+      if (present.length === 1 || PurserError.is(error)) {
+        for (const waiting of present) waiting.reject(error)
         return
       }
-      for (const waiting of batch) await settleOrFail(user, [waiting])
+      for (const waiting of present) await settleOrFail(user, [waiting])
     }
+  }
+
+  async function eraseNow(
+    user: Subject,
+    event: Parameters<OpenJournal<State, Measured>['erase']>[1],
+  ): Promise<EraseReceipt> {
+    const log: Subject = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
+    const pseudonym = tag(user)
+    for (let attempt = 1; attempt <= limits.maxAttempts; attempt++) {
+      const row = await store.users.load(user)
+      const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.namespace, pseudonym))
+      const pending = pendingOn(log, await load(log))
+      pending.apply({ events: [event(incarnation, pseudonym)], result: () => undefined })
+      const outcome = await store.users.erase(user, { tag: pseudonym, incarnation, log: pending.commit() })
+      cache.delete(subjectKey(user))
+      cache.delete(subjectKey(log))
+      if (outcome.ok) return { counts: outcome.counts, purged: outcome.purged }
+    }
+    throw new PurserError('store_unavailable', 'The user kept changing while being erased.', { hint: 'Try again.' })
   }
 
   return {
@@ -226,62 +235,61 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
 
     write<Result>(user: Subject, write: Write<State, Measured, Result>): Promise<Result> {
       return new Promise<Result>((resolve, reject) => {
-        if (closed) throw new PurserError('closed', 'This Purser has been closed.')
-        const key = subjectKey(user)
-        const waiting = { write, resolve, reject } as Waiting<State, Measured>
-        const lane = lanes.get(key)
-        if (lane === undefined) {
-          const opened: Lane<State, Measured> = { user, waiting: [waiting], running: Promise.resolve() }
-          lanes.set(key, opened)
-          opened.running = Promise.resolve().then(() => run(key, opened))
-        } else if (lane.waiting.length < limits.maxWaiting) {
-          lane.waiting.push(waiting)
-        } else {
-          throw new PurserError('store_unavailable', `${limits.maxWaiting} writes of this user are already waiting.`)
-        }
+        if (closed) throw closedError()
+        write.signal?.throwIfAborted()
+        const digest = write.idempotency && digestOf(write.idempotency.body)
+        const waiting = { write, digest, left: false, resolve, reject } as Waiting<State, Measured>
+        lanes.push(user, write.signal === undefined ? waiting : leavable(waiting, write.signal))
       })
     },
 
     async read(user) {
-      return pendingOn(user, cache.get(subjectKey(user)) ?? (await load(user))).view()
+      if (closed) throw closedError()
+      return viewOf(cache.get(subjectKey(user)) ?? (await load(user)), effects.now())
     },
 
     async erase(user, event) {
+      if (closed) throw closedError()
       const log: Subject = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
-      for (let attempt = 1; attempt <= limits.maxAttempts; attempt++) {
-        const ending = await load(user)
-        const pending = pendingOn(log, await load(log))
-        pending.apply({ events: [event(ending.incarnation, tag(user))], result: () => undefined })
-        const outcome = await store.users.erase(user, {
-          tag: tag(user),
-          incarnation: ending.incarnation,
-          log: pending.commit(),
-        })
-        cache.delete(subjectKey(user))
-        cache.delete(subjectKey(log))
-        if (outcome.ok) return { counts: outcome.counts, purged: outcome.purged }
-      }
-      throw new PurserError('store_unavailable', 'The user kept changing while being erased.', { hint: 'Try again.' })
+      return lanes.alone(user, () => lanes.alone(log, () => eraseNow(user, event)))
     },
 
     async close() {
       closed = true
-      await Promise.all([...lanes.values()].map((lane) => lane.running))
+      await lanes.idle()
       stopListening()
     },
   }
 }
 
-/** Revisions begin again in every life, so both numbers count. */
-function isSameRow(now: Snapshot<unknown, unknown>, then: Snapshot<unknown, unknown>): boolean {
-  return now.revision === then.revision && now.incarnation === then.incarnation
+/** Lets the caller go as soon as the signal is aborted; what was not decided by then will not be. */
+function leavable<State, Measured>(waiting: Waiting<State, Measured>, signal: AbortSignal): Waiting<State, Measured> {
+  const leave = (): void => {
+    watched.left = true
+    waiting.reject(signal.reason)
+  }
+  const done = (): void => signal.removeEventListener('abort', leave)
+  const watched: Waiting<State, Measured> = {
+    ...waiting,
+    resolve(result) {
+      done()
+      waiting.resolve(result)
+    },
+    reject(error) {
+      done()
+      waiting.reject(error)
+    },
+  }
+  signal.addEventListener('abort', leave, { once: true })
+  return watched
 }
 
-function deliver<State, Measured>(answers: readonly Answer<State, Measured>[]): void {
-  for (const answer of answers) {
-    if ('error' in answer) answer.to.reject(answer.error)
-    else answer.to.resolve(answer.result)
-  }
+function tell(answers: readonly Answer[]): void {
+  for (const answer of answers) answer()
+}
+
+function same(a: { revision: number | null; incarnation: number }, b: typeof a): boolean {
+  return a.revision === b.revision && a.incarnation === b.incarnation
 }
 
 function digestOf(body: unknown): string {
@@ -292,4 +300,8 @@ function erased(): PurserError {
   return new PurserError('user_erased', 'The user was erased while this call was on its way.', {
     hint: 'Nothing of it was written. A new call starts a new life of this user.',
   })
+}
+
+function closedError(): PurserError {
+  return new PurserError('closed', 'This Purser has been closed.')
 }

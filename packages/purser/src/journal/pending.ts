@@ -1,3 +1,4 @@
+import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import type { Commit, Counter, Head, RecordWrite, Reply, StoredEvent, UserRow } from '../store.ts'
@@ -18,11 +19,36 @@ export interface Snapshot<State, Measured> {
   readonly counters: readonly Counter[]
 }
 
+/** Throws `store_damaged` when the row cannot be read: a default in its place would be written over it. */
 export function decodeRow<State, Measured>(row: UserRow, fold: Fold<State, Measured>): Snapshot<State, Measured> {
+  try {
+    return {
+      ...row,
+      state: row.state === null ? fold.initial : (JSON.parse(row.state) as State),
+      measured: row.measured === null ? fold.unmeasured : (JSON.parse(row.measured) as Measured),
+    }
+  } catch (cause) {
+    throw new PurserError('store_damaged', 'A stored row of this user cannot be read.', {
+      hint: 'Restore it from a backup, or erase the user. `purser verify` tells which users are affected.',
+      cause,
+    })
+  }
+}
+
+/** The user as stored, for readers. */
+export function viewOf<State, Measured>(snapshot: Snapshot<State, Measured>, now: number): View<State, Measured> {
+  const { revision, incarnation, head, state, measured, stamps, counters } = snapshot
   return {
-    ...row,
-    state: row.state === null ? fold.initial : (JSON.parse(row.state) as State),
-    measured: row.measured === null ? fold.unmeasured : (JSON.parse(row.measured) as Measured),
+    exists: revision !== null,
+    incarnation,
+    version: head?.sequence ?? 0,
+    headMac: head?.mac ?? null,
+    state,
+    measured,
+    stamps,
+    counters,
+    now,
+    record: () => undefined,
   }
 }
 
@@ -44,13 +70,14 @@ export class Pending<State, Measured> {
   readonly #around: Surroundings<State, Measured>
   readonly #now: number
   readonly #events: StoredEvent[] = []
-  readonly #counters: Map<string, Counter>
   readonly #changedCounters = new Map<string, Counter>()
-  readonly #droppedCounters = new Map<string, Counter>()
+  readonly #droppedCounters = new Map<string, { readonly limit: string; readonly window: string }>()
   readonly #records = new Map<string, RecordWrite>()
   readonly #read = new Map<string, string | undefined>()
   readonly #trims = new Map<string, number>()
   readonly #replies = new Map<string, Reply>()
+  readonly #readReplies = new Map<string, Reply>()
+  #counters: readonly Counter[]
   #state: State
   #measured: Measured
   #head: Head | null
@@ -69,7 +96,7 @@ export class Pending<State, Measured> {
     this.#head = base.head
     this.#headMac = base.headMac
     this.#seenAt = base.stamps.seenAt
-    this.#counters = new Map(base.counters.map((counter) => [counterKey(counter), counter]))
+    this.#counters = base.counters
   }
 
   get exists(): boolean {
@@ -92,24 +119,30 @@ export class Pending<State, Measured> {
             seenAt: this.#seenAt,
           }
         : stamps,
-      counters: [...this.#counters.values()],
+      counters: this.#counters,
       now: this.#now,
       record: (kind, name) => this.#recordNow(recordKey(kind, name)),
     }
   }
 
-  /** Tells what the store holds for a record, unless an earlier decision of this batch has already changed it. */
-  provide(kind: string, name: string, value: string | undefined): void {
+  /** Tells what the store holds for a record. */
+  provide({ kind, name }: { readonly kind: string; readonly name: string }, value: string | undefined): void {
     this.#read.set(recordKey(kind, name), value)
   }
 
-  knows(kind: string, name: string): boolean {
-    const key = recordKey(kind, name)
-    return this.#records.has(key) || this.#read.has(key)
+  /** Tells what the store holds for an idempotency key. */
+  provideReply(reply: Reply): void {
+    this.#readReplies.set(reply.key, reply)
   }
 
-  reply(key: string): Reply | undefined {
-    return this.#replies.get(key)
+  /** The kept answer to an idempotency key; throws `idempotency_conflict` when it was given to another body. */
+  reply(key: string, digest: string | undefined): string | undefined {
+    const reply = this.#replies.get(key) ?? this.#readReplies.get(key)
+    if (reply === undefined || reply.expiresAt <= this.#now) return undefined
+    if (reply.digest === digest) return reply.result
+    throw new PurserError('idempotency_conflict', 'This idempotency key was used with another body.', {
+      hint: 'Use a new key for a new request, and the same body for a retry.',
+    })
   }
 
   keep(reply: Reply): void {
@@ -125,23 +158,11 @@ export class Pending<State, Measured> {
       this.dirty = true
     }
     if (decision.seen) {
-      this.#seenAt = this.#now
+      this.#seenAt = Math.max(this.#now, this.#seenAt ?? 0)
       this.dirty = true
     }
-    for (const counter of decision.counters ?? []) {
-      const key = counterKey(counter)
-      this.#counters.set(key, counter)
-      this.#changedCounters.set(key, counter)
-      this.#droppedCounters.delete(key)
-      this.dirty = true
-    }
-    for (const counter of decision.dropCounters ?? []) {
-      const key = counterKey(counter)
-      this.#counters.delete(key)
-      this.#changedCounters.delete(key)
-      this.#droppedCounters.set(key, { ...counter, value: 0 })
-      this.dirty = true
-    }
+    for (const counter of decision.counters ?? []) this.#count(counter)
+    if (decision.dropCounters !== undefined && decision.dropCounters.length > 0) this.#drop(decision.dropCounters)
     for (const record of decision.records ?? []) {
       this.#records.set(recordKey(record.kind, record.name), record)
       this.dirty = true
@@ -197,6 +218,26 @@ export class Pending<State, Measured> {
       stamps,
       counters,
     }
+  }
+
+  /** Lists of counters are replaced, never changed: views that were given out stay true. */
+  #count(counter: Counter): void {
+    const index = this.#counters.findIndex(({ limit, window }) => limit === counter.limit && window === counter.window)
+    this.#counters = index === -1 ? [...this.#counters, counter] : this.#counters.with(index, counter)
+    const key = counterKey(counter)
+    this.#changedCounters.set(key, counter)
+    this.#droppedCounters.delete(key)
+    this.dirty = true
+  }
+
+  #drop(counters: readonly { readonly limit: string; readonly window: string }[]): void {
+    for (const { limit, window } of counters) {
+      const key = counterKey({ limit, window })
+      this.#droppedCounters.set(key, { limit, window })
+      this.#changedCounters.delete(key)
+    }
+    this.#counters = this.#counters.filter((counter) => !this.#droppedCounters.has(counterKey(counter)))
+    this.dirty = true
   }
 
   #append(events: readonly NewEvent[]): Event[] {

@@ -26,6 +26,8 @@ export interface Write<State, Measured, Result> {
   readonly incarnation?: number | undefined
   /** The same key with the same body gives the answer of the first time; with another body it is a conflict. */
   readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined
+  /** Aborted: the call rejects with `signal.reason`, and is not decided unless it already was. */
+  readonly signal?: AbortSignal | undefined
   decide(view: View<State, Measured>): Decision<State, Measured, Result>
   /** What a repeated idempotency key is answered with; by default the first answer, as JSON kept it. */
   replay?(kept: Result): Result
@@ -62,7 +64,7 @@ export interface Decision<State, Measured, Result> {
   readonly dropEventsBelow?: number
   /** False: not kept under the idempotency key. Default true. Refusals set it. */
   readonly remember?: boolean
-  /** The answer, made after the decision took effect on the view. */
+  /** The answer, made after the decision took effect on the view. Must not throw. */
   result(after: { readonly view: View<State, Measured>; readonly events: readonly Event[] }): Result
 }
 

@@ -1,0 +1,101 @@
+import type { Subject } from '../identity.ts'
+import { signal } from '../signals.ts'
+import { idempotencyOf, onlyKnown, options, wholeNumber } from './arguments.ts'
+import { type Admission, admit, claim, costOf, refund, settle } from './decide/admission.ts'
+import { type LedgerHouse, untilAborted } from './house.ts'
+import type { UserLedger } from './port.ts'
+import { pruneTickets } from './retention.ts'
+import { capOf, quotaOf, usageIn } from './rules.ts'
+import { readTicket, TICKET_RECORDS, type Ticket, ticketRecord, writeTicket } from './tickets.ts'
+
+type Admissions = Pick<UserLedger, 'admit' | 'quota' | 'claim' | 'refund' | 'settle'>
+
+const WAITING = ['signal'] as const
+
+/** May the user act now, and what becomes of the ticket. */
+export function createAdmissions(house: LedgerHouse, user: Subject): Admissions {
+  const { journal, keys, rules, effects } = house
+  const write = (ticket: Ticket): string => writeTicket(keys, user, ticket)
+
+  function tell(admission: Admission, cost: number): Admission {
+    const outcome = admission.allowed ? 'allowed' : admission.reason
+    signal('admission', { namespace: user.namespace, user: user.id, outcome })
+    if (!admission.allowed) return admission
+    active()
+    // The first use of a window is the occasion to sweep the traces of tickets whose windows are long over.
+    if (admission.count === cost) house.background(pruneTickets(house, user))
+    return admission
+  }
+
+  function active(): void {
+    signal('activity', { namespace: user.namespace, user: user.id })
+  }
+
+  /** What every call with a ticket begins with: whose life it belongs to, and what was done with it so far. */
+  function ticketCall(text: unknown): { ticket: Ticket; reads: { kind: string; name: string }[]; incarnation: number } {
+    const ticket = readTicket(keys, user, text)
+    return { ticket, reads: [{ kind: TICKET_RECORDS, name: ticketRecord(ticket) }], incarnation: ticket.incarnation }
+  }
+
+  return {
+    async admit(given = {}) {
+      options(given, ['cost', 'claimed', 'idempotencyKey', 'signal'], 'admit')
+      const cost = costOf(given.cost)
+      const command = { cost, ticketId: effects.randomId(), claimed: given.claimed === true, write }
+      const admission = await journal.write<Admission>(user, {
+        signal: given.signal,
+        idempotency: idempotencyOf(given.idempotencyKey, 'admit', { cost }),
+        decide: (view) => admit(rules, command, view),
+      })
+      return tell(admission, cost)
+    },
+
+    async quota(given = {}) {
+      options(given, WAITING, 'quota')
+      const view = await untilAborted(given.signal, journal.read(user))
+      return quotaOf(capOf(rules, view.state), usageIn(rules, view))
+    },
+
+    async claim(text, given = {}) {
+      options(given, WAITING, 'claim')
+      const { ticket, ...call } = ticketCall(text)
+      return journal.write<Admission>(user, {
+        ...call,
+        signal: given.signal,
+        decide: (view) => claim(rules, { ticket, text }, view),
+      })
+    },
+
+    async refund(text, given = {}) {
+      options(given, WAITING, 'refund')
+      const { ticket, ...call } = ticketCall(text)
+      const refunded = await journal.write<boolean>(user, {
+        ...call,
+        signal: given.signal,
+        decide: (view) => refund(rules, { ticket, text }, view),
+      })
+      if (refunded) active()
+      return refunded
+    },
+
+    async settle(text, usage = {}, given = {}) {
+      options(given, WAITING, 'settle')
+      onlyKnown(usage, ['inputTokens', 'outputTokens'], { what: 'usage', code: 'argument_invalid' })
+      const tokens = {
+        inputTokens: count(usage.inputTokens, 'inputTokens'),
+        outputTokens: count(usage.outputTokens, 'outputTokens'),
+      }
+      const { ticket, ...call } = ticketCall(text)
+      await journal.write<void>(user, {
+        ...call,
+        signal: given.signal,
+        decide: (view) => settle(rules, { ticket, text, tokens }, view),
+      })
+      active()
+    },
+  }
+}
+
+function count(value: unknown, name: string): number {
+  return value === undefined ? 0 : wholeNumber(value, { name, least: 0, most: 1_000_000_000_000 })
+}

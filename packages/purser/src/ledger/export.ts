@@ -1,0 +1,61 @@
+import type { Subject } from '../identity.ts'
+import { readEvent } from '../journal/chain.ts'
+import type { StoredEvent } from '../store.ts'
+import { bondOf } from './bond.ts'
+import type { LedgerHouse } from './house.ts'
+import { NOTE_RECORDS } from './notes.ts'
+import type { ExportRow } from './port.ts'
+import { instant, type LedgerView } from './rules.ts'
+
+const PAGE = 500
+
+/**
+ * Everything the ledger holds of a user, a page at a time. Reads rows as they are: a chain that does not verify, or
+ * a state that cannot be read, is exported as it stands.
+ */
+export async function* exportRows(house: LedgerHouse, user: Subject): AsyncGenerator<ExportRow, void, undefined> {
+  const { store } = house
+  const row = await store.users.load(user)
+  if (row === undefined) return
+  yield { part: 'ledger', type: 'bond', value: await readableBond(house, user, row.state) }
+  for (const counter of row.counters) yield { part: 'ledger', type: 'counter', value: counter }
+  for (let after = 0; ; ) {
+    const events = await store.events.oldest(user, { after, limit: PAGE })
+    for (const event of events)
+      yield { part: 'ledger', type: 'event', at: instant(event.at) as string, value: readable(user, event) }
+    if (events.length < PAGE) break
+    after = (events.at(-1) as StoredEvent).sequence
+  }
+  for (let after: string | undefined; ; ) {
+    const notes = await store.users.records(user, NOTE_RECORDS, { limit: PAGE, order: 'ascending', after })
+    for (const { value } of notes) yield noteRow(value)
+    if (notes.length < PAGE) break
+    after = notes.at(-1)?.name
+  }
+}
+
+async function readableBond({ journal, rules }: LedgerHouse, user: Subject, raw: string | null): Promise<unknown> {
+  try {
+    const view: LedgerView = await journal.read(user)
+    return bondOf(rules, user.id, view)
+  } catch {
+    return { user: user.id, damaged: true, state: raw }
+  }
+}
+
+function readable(user: Subject, event: StoredEvent): unknown {
+  try {
+    return readEvent(user.id, event)
+  } catch {
+    return { ...event, damaged: true }
+  }
+}
+
+function noteRow(value: string): ExportRow {
+  try {
+    const note = JSON.parse(value) as { at: string }
+    return { part: 'ledger', type: 'note', at: note.at, value: note }
+  } catch {
+    return { part: 'ledger', type: 'note', value }
+  }
+}

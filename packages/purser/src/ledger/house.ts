@@ -1,0 +1,32 @@
+import type { Effects } from '../effects.ts'
+import type { Subject } from '../identity.ts'
+import type { OpenJournal } from '../journal/journal.ts'
+import type { Keys } from '../keys.ts'
+import type { Store } from '../store.ts'
+import type { Rules } from './rules.ts'
+import type { LedgerState, Measured } from './state.ts'
+import type { Verification } from './verify.ts'
+
+/** What the ledger's rooms share. */
+export interface LedgerHouse {
+  readonly journal: OpenJournal<LedgerState, Measured>
+  readonly store: Store
+  readonly keys: Keys
+  readonly effects: Effects
+  readonly rules: Rules
+  /** Checks one user; with a checkpoint, also that the store has not been set back behind it. */
+  verify(user: Subject, checkpoint: string | undefined): Promise<Verification>
+  /** Lets upkeep run beside the calls; its failure is no call's failure, the next occasion tries again. */
+  background(work: Promise<unknown>): void
+}
+
+/** The work's outcome, or a rejection with `signal.reason` as soon as the signal is aborted. */
+export function untilAborted<Result>(signal: AbortSignal | undefined, work: Promise<Result>): Promise<Result> {
+  if (signal === undefined) return work
+  return new Promise<Result>((resolve, reject) => {
+    const leave = (): void => reject(signal.reason)
+    if (signal.aborted) leave()
+    signal.addEventListener('abort', leave, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+  })
+}

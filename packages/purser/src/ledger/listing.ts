@@ -1,0 +1,163 @@
+import { createHash } from 'node:crypto'
+import { canonicalJson } from '../canonical.ts'
+import { PurserError } from '../errors.ts'
+import type { Store, UserOrder, UserQuery, UserRow } from '../store.ts'
+import { instantOf, options, refuse, text, wholeNumber } from './arguments.ts'
+import type { Bond } from './bond.ts'
+
+/** What `purser.users` takes. All filters must hold. */
+export interface UserQueryInput {
+  readonly phase?: string | undefined
+  readonly riskLevel?: string | undefined
+  /** At least this part of the cap is used, 0 to 1; windows that are over do not count. */
+  readonly capUsed?: number | undefined
+  readonly blocked?: boolean | undefined
+  /** Seen at this instant or later, ISO 8601. */
+  readonly seenSince?: string | undefined
+  /** The id begins with this. */
+  readonly prefix?: string | undefined
+  /** Default `'id'`. */
+  readonly orderBy?: UserOrder | 'lastSeenAt' | undefined
+  /** Default: ids ascending, all else descending. */
+  readonly order?: 'asc' | 'desc' | 'ascending' | 'descending' | undefined
+  /** Users a page, 1 to 1,000. Default 50. */
+  readonly limit?: number | undefined
+  /** Where the last page ended. The other fields must be the same. */
+  readonly cursor?: string | null | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface UserPage {
+  readonly users: Bond[]
+  /** For the next page; null at the end. */
+  readonly cursor: string | null
+}
+
+const FIELDS = [
+  'phase',
+  'riskLevel',
+  'capUsed',
+  'blocked',
+  'seenSince',
+  'prefix',
+  'orderBy',
+  'order',
+  'limit',
+  'cursor',
+  'signal',
+] as const
+const ORDERS = ['id', 'seenAt', 'lastSeenAt', 'createdAt', 'capUsed', 'peak'] as const
+
+interface House {
+  readonly store: Store
+  readonly namespace: string
+  now(): number
+  bond(id: string, row: UserRow): Bond
+}
+
+type Page = Pick<UserQuery, 'after'> & { readonly query: Omit<UserQuery, 'after' | 'now'>; readonly digest: string }
+
+/** A list that is a page when awaited and all users when iterated. */
+export function listUsers(house: House, input: UserQueryInput = {}): PromiseLike<UserPage> & AsyncIterable<Bond> {
+  return {
+    // biome-ignore lint/suspicious/noThenProperty: the contract's result is both awaited and iterated.
+    then: (fulfilled, rejected) =>
+      Promise.resolve()
+        .then(() => onePage(house, input))
+        .then(fulfilled, rejected),
+    async *[Symbol.asyncIterator]() {
+      let cursor = input.cursor
+      do {
+        const page = await onePage(house, { ...input, cursor })
+        yield* page.users
+        cursor = page.cursor
+      } while (cursor !== null)
+    },
+  }
+}
+
+/**
+ * The store's blocks and windows are as of the user's last commit: a block may have ended by itself since, and a
+ * rolling count may have fallen. So the store gives a superset, and what no longer holds is left out here, until
+ * the page is full.
+ */
+async function onePage(house: House, input: UserQueryInput): Promise<UserPage> {
+  const { query, digest, ...page } = checkQuery(house.namespace, input)
+  const users: Bond[] = []
+  let { after } = page
+  for (;;) {
+    input.signal?.throwIfAborted()
+    const found = await house.store.users.list({ ...query, after, now: house.now() })
+    for (const { id, value, row } of found) {
+      after = { value, id }
+      const bond = house.bond(id, row)
+      if (holds(input, bond)) users.push(bond)
+      if (users.length === query.limit) return { users, cursor: writeCursor(digest, after) }
+    }
+    if (found.length < query.limit) return { users, cursor: null }
+  }
+}
+
+function holds({ blocked, capUsed }: UserQueryInput, bond: Bond): boolean {
+  if (blocked !== undefined && (bond.blocked !== null) !== blocked) return false
+  return capUsed === undefined || capUsed <= 0 || (bond.dailyCap > 0 && bond.dailyCount / bond.dailyCap >= capUsed)
+}
+
+function checkQuery(namespace: string, input: UserQueryInput): Page {
+  options(input, FIELDS, 'users')
+  const { phase, riskLevel, capUsed, blocked, seenSince, prefix, cursor } = input
+  const orderBy = input.orderBy ?? 'id'
+  if (!ORDERS.includes(orderBy))
+    refuse('argument_invalid', 'orderBy is not known.', `Known are: ${ORDERS.join(', ')}.`, 'orderBy')
+  const given = input.order ?? (orderBy === 'id' ? 'asc' : 'desc')
+  if (!['asc', 'desc', 'ascending', 'descending'].includes(given))
+    refuse('argument_invalid', 'order is not known.', "It is 'asc' or 'desc'.", 'order')
+  if (capUsed !== undefined && !(typeof capUsed === 'number' && capUsed >= 0))
+    refuse(
+      'argument_invalid',
+      'capUsed must be a number of 0 or more.',
+      '0.8 finds users who have used 80 % of their cap.',
+      'capUsed',
+    )
+  if (blocked !== undefined && typeof blocked !== 'boolean')
+    refuse('argument_invalid', 'blocked must be true or false.', undefined, 'blocked')
+  const query = {
+    namespace,
+    phase: label(phase, 'phase'),
+    riskLevel: label(riskLevel, 'riskLevel'),
+    blocked: blocked || undefined,
+    seenSince: seenSince === undefined ? undefined : instantOf(seenSince, { name: 'seenSince' }),
+    capUsed,
+    prefix: prefix === '' ? undefined : label(prefix, 'prefix'),
+    orderBy: orderBy === 'lastSeenAt' ? ('seenAt' as const) : orderBy,
+    order: given.startsWith('asc') ? ('ascending' as const) : ('descending' as const),
+  }
+  const limit = input.limit === undefined ? 50 : wholeNumber(input.limit, { name: 'limit', least: 1, most: 1_000 })
+  const digest = createHash('sha256')
+    .update(canonicalJson({ ...query, blocked }))
+    .digest('base64url')
+    .slice(0, 16)
+  return { query: { ...query, limit }, digest, after: readCursor(digest, cursor) }
+}
+
+function label(value: unknown, name: string): string | undefined {
+  return value === undefined ? undefined : text(value, { name, maxBytes: 256 })
+}
+
+/** A cursor names its query, so that it cannot silently continue another one. */
+function writeCursor(digest: string, { value, id }: { value: string | number | null; id: string }): string {
+  return Buffer.from(JSON.stringify([digest, value, id])).toString('base64url')
+}
+
+function readCursor(digest: string, cursor: unknown): UserQuery['after'] {
+  if (cursor === undefined || cursor === null) return undefined
+  try {
+    const [of, value, id, ...more] = JSON.parse(Buffer.from(String(cursor), 'base64url').toString()) as unknown[]
+    const ordered = value === null || typeof value === 'string' || typeof value === 'number'
+    if (of === digest && ordered && typeof id === 'string' && more.length === 0) return { value, id }
+  } catch {}
+  throw new PurserError('argument_invalid', 'The cursor does not belong to this query.', {
+    hint: 'Pass the cursor of the last page together with the same filters and order.',
+    details: { argument: 'cursor' },
+  })
+}

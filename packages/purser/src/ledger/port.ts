@@ -1,0 +1,122 @@
+import type { Event } from '../journal/fold.ts'
+import type { Overview } from '../store.ts'
+import type { Bond } from './bond.ts'
+import type { Admission } from './decide/admission.ts'
+import type { Observed } from './decide/observation.ts'
+import type { DetectionInput } from './detection.ts'
+import type { UserPage, UserQueryInput } from './listing.ts'
+import type { Note } from './notes.ts'
+import type { Quota } from './rules.ts'
+import type { Verification } from './verify.ts'
+
+export interface Waiting {
+  /** A call whose signal is aborted rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Repeatable extends Waiting {
+  /** Kept for 24 hours: the same key and body give the same answer, another body is `idempotency_conflict`. */
+  readonly idempotencyKey?: string | undefined
+}
+
+/** Who does it. Required for what people do to a user. */
+export interface Acting extends Waiting {
+  readonly actor: string
+  readonly reason?: string | undefined
+}
+
+export interface AdmitOptions extends Repeatable {
+  /** How much of the cap it uses; a whole number of 1 or more. Default 1. */
+  readonly cost?: number | undefined
+  /** The ticket pays for the turn that asks, and cannot be claimed by another. Default false. */
+  readonly claimed?: boolean | undefined
+}
+
+export interface EventsOptions extends Waiting {
+  /** 0 to 1,000. Default 50. */
+  readonly limit?: number | undefined
+  /** Only events below this sequence. */
+  readonly before?: number | undefined
+  readonly types?: readonly string[] | undefined
+}
+
+/** Who one user is to us, and whether they may act now. */
+export interface UserLedger {
+  /** Checks and counts in one atomic step. A refusal is a value and costs nothing. */
+  admit(options?: AdmitOptions): Promise<Admission>
+  /** Looks without consuming. */
+  quota(options?: Waiting): Promise<Quota>
+  /** Takes a ticket as payment for one turn: `ticket_used` when it has paid before, `ticket_invalid` when it cannot. */
+  claim(ticket: string, options?: Waiting): Promise<Admission>
+  /** Gives back what a ticket was counted, once, into its own window. False when it was already settled or refunded. */
+  refund(ticket: string, options?: Waiting): Promise<boolean>
+  /** Closes a ticket and counts its tokens. `ticket_used` when it was already settled or refunded. */
+  settle(
+    ticket: string,
+    usage?: { inputTokens?: number | undefined; outputTokens?: number | undefined },
+    options?: Waiting,
+  ): Promise<void>
+  observe(
+    detection: DetectionInput,
+    options?: Repeatable & { readonly peaks?: Readonly<Record<string, number>> | undefined },
+  ): Promise<Observed<Bond>>
+  /** Writes an event of the application's own, of type `vendor:name`. */
+  record(
+    type: string,
+    options?: Repeatable & {
+      readonly detail?: string | undefined
+      readonly data?: Readonly<Record<string, unknown>> | undefined
+      readonly actor?: string | undefined
+    },
+  ): Promise<Event>
+  setDailyCap(cap: number | null, by: Acting): Promise<Bond>
+  block(by: Acting & { readonly reason: string; readonly until?: string | undefined }): Promise<Bond>
+  unblock(by: Acting): Promise<Bond>
+  correct(
+    fields: { phase?: string | undefined; riskLevel?: string | undefined },
+    by: Acting & { readonly reason: string },
+  ): Promise<Bond>
+  addNote(text: string, by: Acting): Promise<Note>
+  /** Newest first. `before` is the id of a note. */
+  notes(options?: Waiting & { limit?: number | undefined; before?: string | undefined }): Promise<Note[]>
+  setTimeZone(
+    zone: string | null,
+    by?: Waiting & { readonly actor?: string | undefined; readonly reason?: string | undefined },
+  ): Promise<Bond>
+  /** Reading creates nothing: an unknown user reads as the default bond with `exists: false`. */
+  bond(options?: Waiting): Promise<Bond>
+  /** Newest first. */
+  events(options?: EventsOptions): Promise<Event[]>
+  /** Checks every link, the head and that the events fold to the state. */
+  verify(options?: Waiting & { readonly checkpoint?: string | undefined }): Promise<Verification>
+  /** Everything the ledger holds of the user, for `user.export()`. Works on a broken chain too. */
+  exportRows(): AsyncIterable<ExportRow>
+}
+
+export interface ExportRow {
+  readonly part: 'ledger'
+  readonly type: 'bond' | 'event' | 'note' | 'counter'
+  readonly at?: string
+  readonly value: unknown
+}
+
+/** The ledger of one namespace. */
+export interface Ledger {
+  of(user: import('../identity.ts').Subject): UserLedger
+  users(query?: UserQueryInput): PromiseLike<UserPage> & AsyncIterable<Bond>
+  /** Live tail of every instance: per-user order, at least once, resumed behind `after`. */
+  events(options?: TailOptions): AsyncIterable<Event>
+  verify(options?: Waiting & { readonly checkpoint?: string | undefined }): Promise<Verification>
+  /** Signed text that stands for every event there is now. Keep it outside the database. */
+  checkpoint(options?: Waiting): Promise<string>
+  overview(): Promise<Overview>
+  /** Ends live tails and waits for work under way. */
+  close(): Promise<void>
+}
+
+export interface TailOptions extends Waiting {
+  /** Begin behind this event. Default: what comes from now on. */
+  readonly after?: string | undefined
+  readonly user?: string | undefined
+  readonly types?: readonly string[] | undefined
+}

@@ -1,0 +1,60 @@
+import type { Subject } from '../identity.ts'
+import { readEvent } from '../journal/chain.ts'
+import { options, refuse, wholeNumber } from './arguments.ts'
+import { bondOf } from './bond.ts'
+import { exportRows } from './export.ts'
+import { type LedgerHouse, untilAborted } from './house.ts'
+import { NOTE_RECORDS, type Note } from './notes.ts'
+import type { UserLedger } from './port.ts'
+
+type Readings = Pick<UserLedger, 'bond' | 'events' | 'notes' | 'verify' | 'exportRows'>
+
+const MAX_PAGE = 1_000
+const USUAL_PAGE = 50
+
+/** What can be known of a user. Nothing here writes. */
+export function createReadings(house: LedgerHouse, user: Subject): Readings {
+  const { journal, store, rules } = house
+  return {
+    async bond(given = {}) {
+      options(given, ['signal'], 'bond')
+      return bondOf(rules, user.id, await untilAborted(given.signal, journal.read(user)))
+    },
+
+    async events(given = {}) {
+      options(given, ['limit', 'before', 'types', 'signal'], 'events')
+      const { before, types } = given
+      const limit = pageLimit(given.limit)
+      if (before !== undefined) wholeNumber(before, { name: 'before', least: 0, most: Number.MAX_SAFE_INTEGER })
+      if (types !== undefined && !(Array.isArray(types) && types.every((type) => typeof type === 'string')))
+        refuse('argument_invalid', 'types must be a list of event types.', undefined, 'types')
+      given.signal?.throwIfAborted()
+      if (limit === 0 || types?.length === 0) return []
+      const stored = await untilAborted(given.signal, store.events.newest(user, { limit, before, types }))
+      return stored.map((event) => readEvent(user.id, event))
+    },
+
+    async notes(given = {}) {
+      options(given, ['limit', 'before', 'signal'], 'notes')
+      const limit = pageLimit(given.limit)
+      const { before } = given
+      if (before !== undefined && (typeof before !== 'string' || before === ''))
+        refuse('argument_invalid', 'before must be the id of a note.', undefined, 'before')
+      given.signal?.throwIfAborted()
+      if (limit === 0) return []
+      const page = store.users.records(user, NOTE_RECORDS, { limit, order: 'descending', after: before })
+      return (await untilAborted(given.signal, page)).map(({ value }) => JSON.parse(value) as Note)
+    },
+
+    async verify(given = {}) {
+      options(given, ['checkpoint', 'signal'], 'verify')
+      return untilAborted(given.signal, house.verify(user, given.checkpoint))
+    },
+
+    exportRows: () => exportRows(house, user),
+  }
+}
+
+function pageLimit(limit: unknown): number {
+  return limit === undefined ? USUAL_PAGE : wholeNumber(limit, { name: 'limit', least: 0, most: MAX_PAGE })
+}

@@ -1,0 +1,81 @@
+import { PurserError } from '../errors.ts'
+import type { Subject } from '../identity.ts'
+import { parseBody } from '../journal/chain.ts'
+import type { StoredEvent } from '../store.ts'
+import { evolve } from './evolve.ts'
+import type { LedgerHouse } from './house.ts'
+import { INITIAL, type LedgerState, type Tombstone } from './state.ts'
+import { TICKET_LIFE_MS, TICKET_RECORDS, ticketRecord } from './tickets.ts'
+
+/*
+ * Retention removes a user's oldest events only by the declared policy, and leaves a counted tombstone: an event that
+ * says how many went, the MAC the first kept one hangs on, and what the removed ones folded to. So the chain still
+ * verifies, and folding what is kept still gives the state.
+ */
+
+/** Events are removed in groups of a twentieth of what is kept, so that a busy log does not write a tombstone each time. */
+const GROUPS = 20
+/** Removed at once; the rest follows at the next occasion. */
+const MAX_REMOVED = 10_000
+
+/** Brings a user's log down to `keep` events. A failure is left to the next occasion. */
+export async function retain(house: LedgerHouse, user: Subject, keep: number): Promise<void> {
+  try {
+    const { version, state } = await house.journal.read(user)
+    const firstKept = state.tombstone?.firstKept ?? 1
+    if (version - firstKept + 1 <= keep + Math.floor(keep / GROUPS)) return
+    // The event that tells of it is kept as well.
+    const removable = Math.min(version - firstKept + 2 - keep, version - firstKept + 1, MAX_REMOVED)
+    const tombstone = await buried(house, { user, state, count: removable })
+    await house.journal.write(user, {
+      decide: (view) => {
+        if (tombstone === undefined || (view.state.tombstone?.firstKept ?? 1) !== firstKept)
+          return { result: () => undefined }
+        const data = { tombstone, policy: `keepEvents ${keep}` }
+        return {
+          events: [{ type: 'retention', detail: `${removable} events removed`, data, actor: 'purser' }],
+          dropEventsBelow: tombstone.firstKept,
+          result: () => undefined,
+        }
+      },
+    })
+  } catch (error) {
+    if (!PurserError.is(error)) throw error
+  }
+}
+
+/** The tombstone of the oldest `count` events; undefined when they are not all there, for then nothing may go. */
+async function buried(
+  { store }: LedgerHouse,
+  { user, state, count }: { user: Subject; state: LedgerState; count: number },
+): Promise<Tombstone | undefined> {
+  let base: LedgerState = state.tombstone?.base ?? INITIAL
+  const firstKept = (state.tombstone?.firstKept ?? 1) + count
+  let last: StoredEvent | undefined
+  for (let after = firstKept - count - 1; after < firstKept - 1; ) {
+    const events = await store.events.oldest(user, { after, limit: Math.min(500, firstKept - 1 - after) })
+    if (events.length === 0) return undefined
+    for (const event of events) base = evolve(base, parseBody(event.body))
+    last = events.at(-1)
+    after = last?.sequence ?? firstKept
+  }
+  if (last === undefined) return undefined
+  return {
+    firstKept,
+    removed: (state.tombstone?.removed ?? 0) + count,
+    mac: last.mac,
+    base: { ...base, tombstone: null },
+  }
+}
+
+const PRUNED_AT_ONCE = 1_000
+
+/** Removes the traces of tickets that are too old to be used again. */
+export async function pruneTickets({ store, journal, effects }: LedgerHouse, user: Subject): Promise<void> {
+  const horizon = ticketRecord({ issuedAt: Math.max(0, effects.now() - TICKET_LIFE_MS), id: '' })
+  const oldest = await store.users.records(user, TICKET_RECORDS, { limit: PRUNED_AT_ONCE, order: 'ascending' })
+  const records = oldest
+    .filter(({ name }) => name < horizon)
+    .map(({ name }) => ({ kind: TICKET_RECORDS, name, value: null }))
+  if (records.length > 0) await journal.write(user, { decide: () => ({ records, result: () => undefined }) })
+}

@@ -1,0 +1,73 @@
+import { timingSafeEqual } from 'node:crypto'
+import { PurserError } from '../errors.ts'
+import type { Subject } from '../identity.ts'
+import type { Keys } from '../keys.ts'
+
+/** What an admission hands out: proof of what was counted where, good in every process that shares the store. */
+export interface Ticket {
+  readonly id: string
+  /** The user's life it belongs to. */
+  readonly incarnation: number
+  /** Where it was counted, and how much. */
+  readonly window: string
+  readonly cost: number
+  /** Epoch ms. */
+  readonly issuedAt: number
+  /** Already pays for the turn that was admitted with it. */
+  readonly claimed: boolean
+}
+
+/** A ticket is settled or refunded within this time; then its window is long over and its traces may go. */
+export const TICKET_LIFE_MS: number = 7 * 86_400_000
+
+const MAX_TICKET_LENGTH = 512
+
+export function writeTicket(keys: Keys, user: Subject, ticket: Ticket): string {
+  const { id, incarnation, window, cost, issuedAt, claimed } = ticket
+  const body = [1, incarnation, window, cost, issuedAt, claimed ? 1 : 0, id].join('~')
+  return `${Buffer.from(body).toString('base64url')}.${macOf(keys, user, body)}`
+}
+
+/** Throws `ticket_invalid` for all but this user's own, unchanged tickets. */
+export function readTicket(keys: Keys, user: Subject, text: unknown): Ticket {
+  if (typeof text !== 'string' || text.length > MAX_TICKET_LENGTH) throw invalid()
+  const dot = text.indexOf('.')
+  const body = Buffer.from(text.slice(0, Math.max(dot, 0)), 'base64url').toString()
+  const given = Buffer.from(text.slice(dot + 1))
+  const expected = Buffer.from(macOf(keys, user, body))
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw invalid()
+  const [version, incarnation, window = '', cost, issuedAt, claimed, ...id] = body.split('~')
+  if (version !== '1') throw invalid()
+  return {
+    id: id.join('~'),
+    incarnation: Number(incarnation),
+    window,
+    cost: Number(cost),
+    issuedAt: Number(issuedAt),
+    claimed: claimed === '1',
+  }
+}
+
+/** Where it is written that a ticket was used. Names sort by time, so that old ones can be pruned. */
+export const TICKET_RECORDS = 'ticket'
+
+export function ticketRecord({ issuedAt, id }: Pick<Ticket, 'issuedAt' | 'id'>): string {
+  return `${String(issuedAt).padStart(15, '0')}-${id}`
+}
+
+function macOf(keys: Keys, user: Subject, body: string): string {
+  return keys.mac('tickets', [user.namespace, user.id, body])
+}
+
+export function invalid(): PurserError {
+  return new PurserError('ticket_invalid', 'That is not a ticket of this user.', {
+    hint: `Give back a ticket as admit gave it, for the same user, within ${TICKET_LIFE_MS / 86_400_000} days.`,
+  })
+}
+
+export function used(how: string): PurserError {
+  return new PurserError('ticket_used', `The ticket was already ${how}.`, {
+    hint: 'A ticket pays for one turn, and is settled or refunded once.',
+    details: { how },
+  })
+}

@@ -1,0 +1,134 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Subject } from '../identity.ts'
+import { type ChainOf, headMac, linkMac, parseBody } from '../journal/chain.ts'
+import type { Keys } from '../keys.ts'
+import type { Store, StoredEvent, UserRow } from '../store.ts'
+import { evolve } from './evolve.ts'
+import { INITIAL, type LedgerState } from './state.ts'
+
+/** What a check of the log found. */
+export interface Verification {
+  readonly ok: boolean
+  /** Events that were checked. */
+  readonly checked: number
+  /** The first thing that is wrong; absent when all is well. */
+  readonly firstBad?: Fault
+}
+
+export interface Fault {
+  /** '' is the namespace's own log. Absent: no single user's. */
+  readonly user?: string
+  /** Absent: it is not about a single event. */
+  readonly sequence?: number
+  readonly problem: string
+}
+
+export interface VerifyHouse {
+  readonly store: Store
+  readonly keys: Keys
+}
+
+const PAGE = 1_000
+
+/** Raised inside a check; never leaves this module. */
+class Bad extends Error {
+  readonly sequence: number | undefined
+  constructor(problem: string, sequence?: number) {
+    super(problem)
+    this.sequence = sequence
+  }
+}
+
+/**
+ * Checks one user's log against their row: every link, the order, that the head is the last event and bears its MAC,
+ * and that the events fold to the state. Events committed while it runs do not disturb it: when the row has moved on,
+ * a fault is only believed after another look.
+ */
+export async function verifyUser(house: VerifyHouse, user: Subject): Promise<Verification> {
+  for (let look = 1; ; look++) {
+    const row = await house.store.users.load(user)
+    const progress = { checked: 0 }
+    try {
+      await checkUser(house, { user, row, progress })
+      return { ok: true, checked: progress.checked }
+    } catch (error) {
+      if (!(error instanceof Bad)) throw error
+      const again = await house.store.users.load(user)
+      if (look < 8 && (again?.revision !== row?.revision || again?.incarnation !== row?.incarnation)) continue
+      const firstBad: Fault = {
+        user: user.id,
+        ...(error.sequence === undefined ? {} : { sequence: error.sequence }),
+        problem: error.message,
+      }
+      return { ok: false, checked: progress.checked, firstBad }
+    }
+  }
+}
+
+interface Check {
+  readonly user: Subject
+  readonly row: UserRow | undefined
+  readonly progress: { checked: number }
+}
+
+async function checkUser(house: VerifyHouse, { user, row, progress }: Check): Promise<void> {
+  const head = row?.head ?? null
+  if (row === undefined || head === null) {
+    if (row !== undefined && (row.state !== null || row.headMac !== null))
+      throw new Bad('There is a state, but no head.')
+    const [stray] = await house.store.events.oldest(user, { after: 0, limit: 1 })
+    if (stray !== undefined) throw new Bad('There are events, but no head.', stray.sequence)
+    return
+  }
+  const chain: ChainOf = { user, incarnation: row.incarnation }
+  const stored = stateOf(row)
+  if (row.state === null || row.headMac !== headMac(house.keys, chain, head, row.state))
+    throw new Bad('The head or the state was changed.', head.sequence)
+  const { tombstone } = stored
+  let link = { sequence: (tombstone?.firstKept ?? 1) - 1, mac: tombstone?.mac ?? '' }
+  let state: LedgerState = tombstone?.base ?? INITIAL
+  const [stray] = tombstone === null ? [] : await house.store.events.oldest(user, { after: 0, limit: 1 })
+  if (stray !== undefined && stray.sequence <= link.sequence)
+    throw new Bad('An event that was removed is back.', stray.sequence)
+  while (link.sequence < head.sequence) {
+    const limit = Math.min(PAGE, head.sequence - link.sequence)
+    const events = await house.store.events.oldest(user, { after: link.sequence, limit })
+    if (events.length === 0) throw new Bad('Events are missing at the end.', link.sequence + 1)
+    for (const event of events) {
+      checkEvent(house.keys, { chain, link, event })
+      state = evolve(state, parseBody(event.body))
+      link = event
+      progress.checked++
+    }
+  }
+  if (link.sequence !== head.sequence || link.mac !== head.mac)
+    throw new Bad('The head is not the last event.', head.sequence)
+  if (!isDeepStrictEqual(JSON.parse(JSON.stringify(state)), stored))
+    throw new Bad('The events do not fold to the state.', head.sequence)
+}
+
+function checkEvent(
+  keys: Keys,
+  { chain, link, event }: { chain: ChainOf; link: { sequence: number; mac: string }; event: StoredEvent },
+): void {
+  const { sequence, body, mac } = event
+  if (sequence !== link.sequence + 1) throw new Bad('An event is missing.', link.sequence + 1)
+  if (linkMac(keys, chain, link.mac, body) !== mac)
+    throw new Bad('An event was changed, or is not in its place.', sequence)
+  const told = parseBody(body)
+  if (
+    told.sequence !== sequence ||
+    told.id !== event.id ||
+    told.type !== event.type ||
+    told.at !== new Date(event.at).toISOString()
+  )
+    throw new Bad('What stands beside an event is not what it says.', sequence)
+}
+
+function stateOf(row: UserRow): LedgerState {
+  try {
+    return JSON.parse(row.state as string) as LedgerState
+  } catch {
+    throw new Bad('The state cannot be read.')
+  }
+}
