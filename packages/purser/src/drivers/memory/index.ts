@@ -1,6 +1,8 @@
+import type { LastGoodStore } from '../../context/port.ts'
 import type { Effects } from '../../effects.ts'
 import type { Store } from '../../store.ts'
 import { createLocalBus } from '../local-bus.ts'
+import { createMemoryAnswers } from './answers.ts'
 import { createMemoryEvents } from './events.ts'
 import { createRows } from './rows.ts'
 import { createMemoryUsers } from './users.ts'
@@ -12,6 +14,7 @@ import { createMemoryUsers } from './users.ts'
 export async function openMemoryStore(_house: { readonly effects: Effects }): Promise<Store> {
   const rows = createRows()
   const bus = createLocalBus()
+  const answers = createMemoryAnswers()
   const meta = new Map<string, string>()
   return {
     traits: { name: 'memory', durable: false, shared: false, location: ':memory:' },
@@ -25,7 +28,7 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
         return true
       },
     },
-    users: createMemoryUsers(rows, bus, async () => 0),
+    users: createMemoryUsers(rows, bus, (namespace, owner) => answers.forget({ namespace, owner })),
     events: createMemoryEvents(rows),
     bus: {
       async publish(message) {
@@ -33,8 +36,8 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
       },
       subscribe: bus.subscribe,
     },
-    answers: {},
-    lastGood: {},
+    answers,
+    lastGood: {} as LastGoodStore,
     async close() {},
   }
 }

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { systemEffects } from '../../effects.ts'
 import { PurserError } from '../../errors.ts'
 import { refuseUnsafeBuild } from './build.ts'
@@ -33,8 +33,6 @@ export interface Database {
   /** Finishes the waiting writes, then closes the file. Safe to call twice. */
   close(): Promise<void>
 }
-
-export type Row = Record<string, SQLOutputValue>
 
 export interface DatabasePlan {
   readonly path: string

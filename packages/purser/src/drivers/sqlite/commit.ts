@@ -1,0 +1,126 @@
+import type { SQLInputValue } from 'node:sqlite'
+import type { Subject } from '../../identity.ts'
+import type { Commit, CommitOutcome, Counter } from '../../store.ts'
+import type { Database } from './database.ts'
+import { counterKey, FOREVER, NEVER_SEEN } from './rows.ts'
+
+/*
+ * One commit as statements, to be run inside a transaction.
+ *
+ * The first statement compares and changes the user's row; when it changes none, the commit is refused and nothing
+ * was written. Nearly all commits are admissions, which leave the facets as they were apart from `cap_used`. Those
+ * take the short way: one statement that finds the facets unchanged and so need not touch their indexes.
+ */
+
+const CHANGED_BY_ADMISSION = `
+UPDATE users SET revision = revision + 1, updated_at = ?, seen_at = ?, cap_used = ?, counters = json_patch(counters, ?)
+WHERE namespace = ? AND id = ? AND revision = ? AND incarnation = ?
+  AND phase = ? AND risk_level = ? AND blocked = ? AND cap_used_until = ? AND peak = ?`
+
+const CHANGED = `
+UPDATE users SET revision = revision + 1, updated_at = ?, seen_at = ?, cap_used = ?, counters = json_patch(counters, ?),
+  phase = ?, risk_level = ?, blocked = ?, cap_used_until = ?, peak = ?,
+  head_sequence = coalesce(?, head_sequence), head_mac = coalesce(?, head_mac), mac = coalesce(?, mac),
+  state = coalesce(?, state), measured = coalesce(?, measured)
+WHERE namespace = ? AND id = ? AND revision = ? AND incarnation = ?`
+
+const CREATED = `
+INSERT INTO users (revision, updated_at, seen_at, cap_used, counters, phase, risk_level, blocked, cap_used_until, peak,
+  head_sequence, head_mac, mac, state, measured, namespace, id, incarnation, created_at)
+SELECT 1, ?, ?, ?, json_patch('{}', ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+WHERE coalesce((SELECT next FROM incarnations WHERE namespace = ? AND tag = ?), 1) = ?
+ON CONFLICT (namespace, id) DO NOTHING`
+
+/** Runs a commit inside the caller's transaction. */
+export type RunCommit = (user: Subject, commit: Commit) => CommitOutcome
+
+export function prepareCommit(database: Database): RunCommit {
+  const changedByAdmission = database.prepare(CHANGED_BY_ADMISSION)
+  const changed = database.prepare(CHANGED)
+  const created = database.prepare(CREATED)
+  const findUid = database.prepare('SELECT uid FROM users WHERE namespace = ? AND id = ?')
+  const writeChildren = prepareChildren(database)
+
+  return (user, commit) => {
+    if (!writeRow(user, commit)) return { ok: false }
+    if (hasChildren(commit)) writeChildren(Number(findUid.get(user.namespace, user.id)?.uid), user.namespace, commit)
+    return { ok: true, revision: (commit.expect ?? 0) + 1 }
+  }
+
+  function writeRow({ namespace, id }: Subject, commit: Commit): boolean {
+    const { expect, incarnation, folded, measured, facets } = commit
+    const used = [commit.at, commit.seenAt ?? NEVER_SEEN, facets.capUsed, counterPatch(commit)]
+    const rest = [facets.phase, facets.riskLevel, facets.blocked ? 1 : 0, facets.capUsedUntil ?? FOREVER, facets.peak]
+    if (expect !== null && folded === undefined && measured === undefined) {
+      if (changedByAdmission.run(...used, namespace, id, expect, incarnation, ...rest).changes === 1) return true
+    }
+    const values: SQLInputValue[] = [
+      ...used,
+      ...rest,
+      folded?.head.sequence ?? null,
+      folded?.head.mac ?? null,
+      folded?.headMac ?? null,
+      folded?.state ?? null,
+      measured ?? null,
+      namespace,
+      id,
+    ]
+    if (expect !== null) return changed.run(...values, expect, incarnation).changes === 1
+    return created.run(...values, incarnation, commit.at, namespace, commit.tag, incarnation).changes === 1
+  }
+}
+
+/** A merge patch: a number sets a counter, null drops it. */
+function counterPatch({ counters, dropCounters }: Commit): string {
+  if (counters.length === 0 && dropCounters.length === 0) return '{}'
+  const patch: Record<string, number | null> = {}
+  for (const counter of dropCounters) patch[counterKey(counter)] = null
+  for (const counter of counters) patch[counterKey(counter)] = finite(counter)
+  return JSON.stringify(patch)
+}
+
+/** JSON has no NaN and no infinity; null in their place would drop the counter. */
+function finite({ limit, value }: Counter): number {
+  if (!Number.isFinite(value)) throw new Error(`The counter '${limit}' is not a number.`)
+  return value
+}
+
+function hasChildren(commit: Commit): boolean {
+  return (
+    commit.events.length > 0 ||
+    commit.records.length > 0 ||
+    commit.replies.length > 0 ||
+    commit.trims.length > 0 ||
+    commit.dropEventsBelow !== undefined
+  )
+}
+
+function prepareChildren(database: Database): (uid: number, namespace: string, commit: Commit) => void {
+  const putRecord = database.prepare(
+    'INSERT INTO records (uid, kind, name, value) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+  )
+  const deleteRecord = database.prepare('DELETE FROM records WHERE uid = ? AND kind = ? AND name = ?')
+  // Everything below the lowest name that stays. With fewer names than that, the comparison is with NULL: none goes.
+  const trim = database.prepare(`
+    DELETE FROM records WHERE uid = ?1 AND kind = ?2 AND name <=
+      (SELECT name FROM records WHERE uid = ?1 AND kind = ?2 ORDER BY name DESC LIMIT 1 OFFSET ?3)`)
+  const addEvent = database.prepare(
+    'INSERT INTO events (uid, namespace, sequence, id, at, type, body, mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  )
+  const dropEvents = database.prepare('DELETE FROM events WHERE uid = ? AND sequence < ?')
+  const putReply = database.prepare(`
+    INSERT INTO replies (uid, key, digest, result, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+    SET digest = excluded.digest, result = excluded.result, expires_at = excluded.expires_at`)
+
+  return (uid, namespace, commit) => {
+    for (const { kind, name, value } of commit.records) {
+      if (value === null) deleteRecord.run(uid, kind, name)
+      else putRecord.run(uid, kind, name, value)
+    }
+    for (const { kind, keep } of commit.trims) trim.run(uid, kind, keep)
+    for (const { sequence, id, at, type, body, mac } of commit.events)
+      addEvent.run(uid, namespace, sequence, id, at, type, body, mac)
+    for (const { key, digest, result, expiresAt } of commit.replies) putReply.run(uid, key, digest, result, expiresAt)
+    if (commit.dropEventsBelow !== undefined) dropEvents.run(uid, commit.dropEventsBelow)
+  }
+}

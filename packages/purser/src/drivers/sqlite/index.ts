@@ -1,0 +1,122 @@
+import { basename, dirname, extname, join } from 'node:path'
+import type { LastGoodStore } from '../../context/port.ts'
+import type { Effects } from '../../effects.ts'
+import type { EventStore, Store } from '../../store.ts'
+import { createLocalBus } from '../local-bus.ts'
+import { createMemoryAnswers } from '../memory/answers.ts'
+import { createSqliteBus } from './bus.ts'
+import { type Database, openDatabase, untilFree } from './database.ts'
+import { type EventReads, prepareEvents } from './events.ts'
+import { createForeignCommits, type ForeignCommits } from './foreign-commits.ts'
+import { createMailbox } from './mailbox.ts'
+import { createSqliteMeta } from './meta.ts'
+import { migrate } from './migrate.ts'
+import { createPurge } from './purge.ts'
+import { createReader, type Reader } from './reader.ts'
+import { createSqliteUsers } from './users.ts'
+
+/**
+ * A store in two SQLite files: `path` keeps what must survive, and what can be rebuilt is in a second file beside it
+ * (`purser.db` → `purser-cache.db`). Several processes of one machine may open the same path.
+ *
+ * Rejects with `store_unsafe` on a build of SQLite that is known to damage data, `store_newer` when a newer Purser
+ * has written the file, `store_unavailable` when it cannot be opened.
+ */
+export async function openSqliteStore(house: { readonly path: string; readonly effects: Effects }): Promise<Store> {
+  const main = await openDatabase({ path: house.path, profile: 'durable' })
+  let cache: Database | undefined
+  try {
+    await untilFree(main.path, () => migrate(main.connection))
+    cache = await openDatabase({ path: cachePath(main.path), profile: 'rebuildable' })
+    return createSqliteStore({ main, cache, effects: house.effects })
+  } catch (error) {
+    await Promise.all([main.close(), cache?.close()])
+    throw error
+  }
+}
+
+export function cachePath(path: string): string {
+  const extension = extname(path)
+  return join(dirname(path), `${basename(path, extension)}-cache${extension || '.db'}`)
+}
+
+/** Joins the parts of the driver on two open files, and owns them from then on. */
+export function createSqliteStore(house: { main: Database; cache: Database; effects: Effects }): Store {
+  const { main, cache, effects } = house
+  const events = prepareEvents(main.connection)
+  const local = createLocalBus()
+  const reader = createReader(main.path)
+  const commits = createForeignCommits(main, local, (namespace) => events.position(namespace) ?? 0)
+  const bus = createSqliteBus({ local, commits, mailbox: createMailbox(cache, local, effects.randomId()) })
+  const answers = createMemoryAnswers()
+  const lastGood = {} as LastGoodStore
+  const purge = createPurge({
+    main,
+    cache,
+    async eraseElsewhere(user, tag) {
+      await answers.forget({ namespace: user.namespace, owner: tag })
+      await lastGood.drop?.(user)
+    },
+  })
+  const users = createSqliteUsers({
+    main,
+    reader,
+    local,
+    commits,
+    purge,
+    forgetAnswers: (namespace, tag) => answers.forget({ namespace, owner: tag }),
+  })
+  // What an earlier process could not finish. It is told of in the receipts that ask for it.
+  purge.run().catch(() => undefined)
+  let closing: Promise<void> | undefined
+  async function close(): Promise<void> {
+    await purge.close()
+    await Promise.all([bus.close(), reader.close()])
+    await Promise.all([main.close(), cache.close()])
+  }
+  return {
+    traits: { name: 'sqlite', durable: true, shared: true, location: main.path },
+    meta: createSqliteMeta(main),
+    users,
+    events: createSqliteEvents({ main, reader, events, commits }),
+    bus,
+    answers,
+    lastGood,
+    close() {
+      closing ??= close()
+      return closing
+    },
+  }
+}
+
+/** Pages of up to this many events are read at once; longer ones, and searches by type, on the reader's thread. */
+const SHORT_PAGE = 200
+
+function createSqliteEvents(house: {
+  main: Database
+  reader: Reader
+  events: EventReads
+  commits: ForeignCommits
+}): EventStore {
+  const { main, reader, events, commits } = house
+  return {
+    async newest(user, page) {
+      if (page.limit > SHORT_PAGE || page.types !== undefined) return reader.call('newest', user, page)
+      return main.read(() => events.newest(user, page))
+    },
+    async oldest(user, page) {
+      if (page.limit > SHORT_PAGE) return reader.call('oldest', user, page)
+      return main.read(() => events.oldest(user, page))
+    },
+    async tail(namespace, page) {
+      commits.uses(namespace)
+      if (page.limit > SHORT_PAGE) return reader.call('tail', namespace, page)
+      return main.read(() => events.tail(namespace, page))
+    },
+    position: (namespace, eventId) =>
+      main.read(() => {
+        commits.uses(namespace)
+        return events.position(namespace, eventId)
+      }),
+  }
+}

@@ -1,0 +1,44 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Subject } from '../../identity.ts'
+import type { EventPage, ListedUser, Overview, StoredEvent, TailEvent, UserQuery } from '../../store.ts'
+import { prepareEvents } from './events.ts'
+import { createListing } from './listing.ts'
+
+/** The reads that may touch many rows. They are made on a thread of their own. */
+export interface ReaderCalls {
+  list(query: UserQuery): ListedUser[]
+  overview(namespace: string): Overview
+  newest(user: Subject, page: EventPage): StoredEvent[]
+  oldest(user: Subject, page: { readonly after: number; readonly limit: number }): StoredEvent[]
+  tail(namespace: string, page: { readonly after: number; readonly limit: number }): TailEvent[]
+  /** Writes a whole and consistent copy of the database into a new file. */
+  backup(file: string): void
+}
+
+export function prepareReaderCalls(connection: DatabaseSync): ReaderCalls {
+  const { list, overview } = createListing(connection)
+  const { newest, oldest, tail } = prepareEvents(connection)
+  const copy = connection.prepare('VACUUM INTO ?')
+  return {
+    list,
+    overview,
+    newest,
+    oldest,
+    tail,
+    backup(file) {
+      copy.run(file)
+    },
+  }
+}
+
+/** What goes to the thread. */
+export interface ReaderRequest {
+  readonly id: number
+  readonly call: keyof ReaderCalls
+  readonly arguments: readonly unknown[]
+}
+
+/** What comes back. */
+export type ReaderReply =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly message: string; readonly resultCode: number | undefined }

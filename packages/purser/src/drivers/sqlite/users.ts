@@ -1,0 +1,89 @@
+import type { UserStore } from '../../store.ts'
+import { LOG_OF_NAMESPACE } from '../../store.ts'
+import type { LocalBus } from '../local-bus.ts'
+import { tellOfCommit } from '../news.ts'
+import { prepareCommit } from './commit.ts'
+import type { Database } from './database.ts'
+import { prepareErase } from './erase.ts'
+import type { ForeignCommits } from './foreign-commits.ts'
+import type { Purge } from './purge.ts'
+import type { Reader } from './reader.ts'
+import { USER_COLUMNS, userOf } from './rows.ts'
+
+export interface UsersHouse {
+  readonly main: Database
+  readonly reader: Reader
+  readonly local: LocalBus
+  readonly commits: ForeignCommits
+  readonly purge: Purge
+  /** How many answers of this user are reachable; they are taken out of reach. */
+  forgetAnswers(namespace: string, tag: string): Promise<number>
+}
+
+export function createSqliteUsers({ main, reader, local, commits, purge, forgetAnswers }: UsersHouse): UserStore {
+  const load = main.prepare(`SELECT ${USER_COLUMNS} FROM users WHERE namespace = ? AND id = ?`)
+  const next = main.prepare('SELECT next FROM incarnations WHERE namespace = ? AND tag = ?')
+  const ofUser = 'uid = (SELECT uid FROM users WHERE namespace = ? AND id = ?)'
+  const record = main.prepare(`SELECT value FROM records WHERE ${ofUser} AND kind = ? AND name = ?`)
+  const ascending = main.prepare(
+    `SELECT name, value FROM records WHERE ${ofUser} AND kind = ? AND name > ? ORDER BY name LIMIT ?`,
+  )
+  const fromFirst = main.prepare(`SELECT name, value FROM records WHERE ${ofUser} AND kind = ? ORDER BY name LIMIT ?`)
+  const descending = main.prepare(
+    `SELECT name, value FROM records WHERE ${ofUser} AND kind = ? AND name < ? ORDER BY name DESC LIMIT ?`,
+  )
+  const fromLast = main.prepare(
+    `SELECT name, value FROM records WHERE ${ofUser} AND kind = ? ORDER BY name DESC LIMIT ?`,
+  )
+  const reply = main.prepare(`SELECT key, digest, result, expires_at FROM replies WHERE ${ofUser} AND key = ?`)
+  const sweep = main.prepare(
+    'DELETE FROM replies WHERE (uid, key) IN (SELECT uid, key FROM replies WHERE expires_at <= ? LIMIT ?)',
+  )
+  const runCommit = prepareCommit(main)
+  const runErase = prepareErase(main, runCommit)
+
+  return {
+    load: ({ namespace, id }) =>
+      main.read(() => {
+        commits.uses(namespace)
+        const row = load.get(namespace, id)
+        return row && userOf(row)
+      }),
+    nextIncarnation: (namespace, tag) => main.read(() => Number(next.get(namespace, tag)?.next ?? 1)),
+    async commit(user, commit) {
+      const outcome = await main.write(() => runCommit(user, commit))
+      if (outcome.ok) tellOfCommit(local, user, commit)
+      return outcome
+    },
+    record: ({ namespace, id }, kind, name) =>
+      main.read(() => {
+        const row = record.get(namespace, id, kind, name)
+        return row && String(row.value)
+      }),
+    records: ({ namespace, id }, kind, { order, after, limit }) =>
+      main.read(() => {
+        const [all, beyond] = order === 'ascending' ? [fromFirst, ascending] : [fromLast, descending]
+        const rows =
+          after === undefined ? all.all(namespace, id, kind, limit) : beyond.all(namespace, id, kind, after, limit)
+        return rows.map(({ name, value }) => ({ name: String(name), value: String(value) }))
+      }),
+    reply: ({ namespace, id }, key) =>
+      main.read(() => {
+        const row = reply.get(namespace, id, key)
+        return row && { key, digest: String(row.digest), result: String(row.result), expiresAt: Number(row.expires_at) }
+      }),
+    list: (query) => reader.call('list', query),
+    overview: (namespace) => reader.call('overview', namespace),
+    async erase(user, erasure) {
+      const counts = await main.write(() => runErase(user, erasure))
+      if (counts === undefined) return { ok: false }
+      tellOfCommit(local, user, { events: [] })
+      tellOfCommit(local, { namespace: user.namespace, id: LOG_OF_NAMESPACE }, erasure.log)
+      // From here on the user is gone. What fails now is made up for later, and the receipt does not claim it.
+      const answers = await forgetAnswers(user.namespace, erasure.tag).catch(() => 0)
+      const purged = await purge.run().catch(() => false)
+      return { ok: true, counts: { ...counts, answers }, purged }
+    },
+    sweepReplies: (now, limit) => main.write(() => Number(sweep.run(now, limit).changes)),
+  }
+}
