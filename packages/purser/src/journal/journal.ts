@@ -79,24 +79,36 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
     maxWaiting: limits.maxWaiting,
     settle: settleOrFail,
   })
+  /** Loads under way whose user has not changed meanwhile: only these may fill the cache. */
+  const loading = new Set<string>()
   const stopListening = store.bus.subscribe((message) => {
-    if (message === 'gap') cache.clear()
-    else if (message.topic !== 'user') return
-    else if (message.user === undefined) cache.clear()
-    else cache.delete(subjectKey({ namespace: message.namespace, id: message.user }))
+    if (message === 'gap' || (message.topic === 'user' && message.user === undefined)) {
+      cache.clear()
+      loading.clear()
+    } else if (message.topic === 'user' && message.user !== undefined) {
+      forget(subjectKey({ namespace: message.namespace, id: message.user }))
+    }
   })
   let closed = false
 
   const tag = (user: Subject): string => keys.mac('identity', [user.namespace, user.id], 'hex')
 
+  function forget(key: string): void {
+    cache.delete(key)
+    loading.delete(key)
+  }
+
   async function load(user: Subject): Promise<Snapshot<State, Measured>> {
+    const key = subjectKey(user)
+    cache.delete(key)
+    loading.add(key)
     const row = await store.users.load(user)
+    const unchanged = loading.delete(key)
     if (row !== undefined) {
       const snapshot = decodeRow(row, fold)
-      cache.set(subjectKey(user), snapshot)
+      if (unchanged) cache.set(key, snapshot)
       return snapshot
     }
-    cache.delete(subjectKey(user))
     return {
       revision: null,
       incarnation: await store.users.nextIncarnation(user.namespace, tag(user)),
@@ -139,7 +151,6 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
         return tell(answers)
       }
       snapshot = undefined
-      cache.delete(key)
     }
     throw new PurserError(
       'store_unavailable',

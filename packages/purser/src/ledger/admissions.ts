@@ -3,12 +3,12 @@ import { signal } from '../signals.ts'
 import { idempotencyOf, onlyKnown, options, wholeNumber } from './arguments.ts'
 import { type Admission, admit, claim, costOf, refund, settle } from './decide/admission.ts'
 import { type LedgerHouse, untilAborted } from './house.ts'
-import type { UserLedger } from './port.ts'
+import type { AdmitOptions, UserLedger } from './port.ts'
 import { pruneTickets } from './retention.ts'
 import { capOf, quotaOf, usageIn } from './rules.ts'
 import { readTicket, TICKET_RECORDS, type Ticket, ticketRecord, writeTicket } from './tickets.ts'
 
-type Admissions = Pick<UserLedger, 'admit' | 'quota' | 'claim' | 'refund' | 'settle'>
+type Admissions = Pick<UserLedger, 'admit' | 'admitTurn' | 'quota' | 'claim' | 'refund' | 'settle'>
 
 const WAITING = ['signal'] as const
 
@@ -37,33 +37,46 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
     return { ticket, reads: [{ kind: TICKET_RECORDS, name: ticketRecord(ticket) }], incarnation: ticket.incarnation }
   }
 
+  async function admitted(given: AdmitOptions, kind: { call: string; claimed: boolean }): Promise<Admission> {
+    const cost = costOf(given.cost)
+    const command = { cost, ticketId: effects.randomId(), claimed: kind.claimed, write }
+    const admission = await journal.write<Admission>(user, {
+      signal: given.signal,
+      idempotency: idempotencyOf(given.idempotencyKey, kind.call, { cost }),
+      decide: (view) => admit(rules, command, view),
+    })
+    return tell(admission, cost)
+  }
+
+  async function claimed(text: string, abort: AbortSignal | undefined): Promise<Admission> {
+    const { ticket, ...call } = ticketCall(text)
+    return journal.write<Admission>(user, {
+      ...call,
+      signal: abort,
+      decide: (view) => claim(rules, { ticket, text }, view),
+    })
+  }
+
   return {
     async admit(given = {}) {
-      options(given, ['cost', 'claimed', 'idempotencyKey', 'signal'], 'admit')
-      const cost = costOf(given.cost)
-      const command = { cost, ticketId: effects.randomId(), claimed: given.claimed === true, write }
-      const admission = await journal.write<Admission>(user, {
-        signal: given.signal,
-        idempotency: idempotencyOf(given.idempotencyKey, 'admit', { cost }),
-        decide: (view) => admit(rules, command, view),
-      })
-      return tell(admission, cost)
+      options(given, ['cost', 'idempotencyKey', 'signal'], 'admit')
+      return admitted(given, { call: 'admit', claimed: false })
+    },
+
+    async admitTurn({ cost, ticket, idempotencyKey, signal }) {
+      if (ticket !== undefined) return claimed(ticket, signal)
+      return admitted({ cost, idempotencyKey, signal }, { call: 'turn', claimed: true })
+    },
+
+    async claim(text, given = {}) {
+      options(given, WAITING, 'claim')
+      return claimed(text, given.signal)
     },
 
     async quota(given = {}) {
       options(given, WAITING, 'quota')
       const view = await untilAborted(given.signal, journal.read(user))
       return quotaOf(capOf(rules, view.state), usageIn(rules, view))
-    },
-
-    async claim(text, given = {}) {
-      options(given, WAITING, 'claim')
-      const { ticket, ...call } = ticketCall(text)
-      return journal.write<Admission>(user, {
-        ...call,
-        signal: given.signal,
-        decide: (view) => claim(rules, { ticket, text }, view),
-      })
     },
 
     async refund(text, given = {}) {

@@ -28,8 +28,6 @@ export interface Acting extends Waiting {
 export interface AdmitOptions extends Repeatable {
   /** How much of the cap it uses; a whole number of 1 or more. Default 1. */
   readonly cost?: number | undefined
-  /** The ticket pays for the turn that asks, and cannot be claimed by another. Default false. */
-  readonly claimed?: boolean | undefined
 }
 
 export interface EventsOptions extends Waiting {
@@ -44,6 +42,11 @@ export interface EventsOptions extends Waiting {
 export interface UserLedger {
   /** Checks and counts in one atomic step. A refusal is a value and costs nothing. */
   admit(options?: AdmitOptions): Promise<Admission>
+  /**
+   * For turns: admits, or takes the given ticket as payment. Either way the ticket is claimed and pays for no other
+   * turn; a repeated idempotency key is given the first one's.
+   */
+  admitTurn(order: AdmitOptions & { readonly ticket?: string | undefined }): Promise<Admission>
   /** Looks without consuming. */
   quota(options?: Waiting): Promise<Quota>
   /** Takes a ticket as payment for one turn: `ticket_used` when it has paid before, `ticket_invalid` when it cannot. */
