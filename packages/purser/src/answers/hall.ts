@@ -1,0 +1,36 @@
+import type { Subject } from '../identity.ts'
+import type { Flight } from './flight.ts'
+import type { Flights } from './flights.ts'
+import type { AnswerLimits } from './limits.ts'
+import type { Locator } from './place.ts'
+import type { Shelf, Terms } from './shelf.ts'
+import type { Tally } from './tally.ts'
+import type { BroughtAnswer } from './turns.ts'
+import type { BroughtValue } from './values.ts'
+
+/** What the answers of all users share. */
+export interface Hall {
+  readonly limits: AnswerLimits
+  readonly locator: Locator
+  readonly shelf: Shelf
+  readonly values: Flights<BroughtValue>
+  readonly turns: Flights<BroughtAnswer>
+  readonly tally: Tally
+  /** Throws `closed` when the house is; else sees to it that what must be swept is. */
+  enter(): void
+  forget(user: Subject): Promise<number>
+}
+
+/**
+ * Keeps what a flight brought, if nothing has happened meanwhile that forbids it: a newer flight, a forgetting or a
+ * clearing (then the flight is no longer current), or the end of the life that asked.
+ */
+export async function keepBrought<Result>(
+  hall: Hall,
+  from: { readonly flights: Flights<Result>; readonly flight: Flight<Result> },
+  kept: { readonly value: string; readonly terms: Partial<Terms> },
+): Promise<void> {
+  const { flights, flight } = from
+  if (!flights.isCurrent(flight) || !(await hall.locator.isAlive(flight.place))) return
+  if (flights.isCurrent(flight)) await hall.shelf.keep(flight.place, kept.value, kept.terms)
+}

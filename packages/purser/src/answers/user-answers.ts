@@ -1,0 +1,127 @@
+import { PurserError } from '../errors.ts'
+import type { Subject } from '../identity.ts'
+import { type Hall, keepBrought } from './hall.ts'
+import type { ScopeName } from './key.ts'
+import { openTurn, type StartTurn, type TurnAnswer, type TurnOrder } from './open-turn.ts'
+import type { Place } from './place.ts'
+import type { Terms } from './shelf.ts'
+import { type Compute, copyOf, flyValue, type RememberOptions } from './values.ts'
+
+export interface LookupOptions {
+  signal?: AbortSignal | undefined
+  /** `'namespace'`: among the answers for every user of the application. Default `'user'`. */
+  scope?: ScopeName | undefined
+}
+
+/** A kept answer. Every caller gets a copy of their own. */
+export interface Found<T> {
+  readonly answer: T
+  /** ISO 8601, UTC. */
+  readonly storedAt: string
+  /** ISO 8601, UTC: the last instant it is served at. null: it never expires. */
+  readonly expiresAt: string | null
+}
+
+export interface Remembered<T> {
+  readonly answer: T
+  readonly source: 'hit' | 'computed' | 'joined'
+}
+
+/** One user's answers. A store that fails is a store without answers: nothing here rejects because of it but `forget`. */
+export interface UserAnswers {
+  /** What was kept for exactly this request, or undefined. An empty answer is an answer. */
+  lookup<T = unknown>(request: unknown, options?: LookupOptions): Promise<Found<T> | undefined>
+  /** The kept answer, or a new one: one computation for all equal callers at a time, aborted when all have left. */
+  remember<T>(request: unknown, compute: Compute<T>, options?: RememberOptions<T>): Promise<Remembered<T>>
+  /** No later call, in any process, sees what was kept before. Resolves to the number of answers that are gone. */
+  forget(): Promise<number>
+  /** As `remember`, for a turn: resolves when the answer begins, rejects when the model failed before that. */
+  open(order: TurnOrder, start: StartTurn): Promise<TurnAnswer>
+  /** Takes over an answer from elsewhere, with its own dates. False when it could not be kept. */
+  adopt(request: unknown, answer: unknown, terms: Partial<Terms>): Promise<boolean>
+}
+
+export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
+  const locate = (value: unknown, scope: ScopeName = 'user'): Promise<Place> => {
+    if (scope !== 'user' && scope !== 'namespace') throw unknownScope()
+    return hall.locator.locate(user, { kind: 'value', scope, value })
+  }
+
+  return {
+    async lookup<T>(request: unknown, { signal, scope }: LookupOptions = {}) {
+      hall.enter()
+      signal?.throwIfAborted()
+      const place = await locate(request, scope)
+      const kept = hall.shelf.recall(place) ?? (await hall.shelf.fetch(place))
+      hall.tally.count(kept === undefined ? 'miss' : 'hit')
+      signal?.throwIfAborted()
+      if (kept === undefined) return undefined
+      const { value, storedAt, expiresAt } = kept
+      return {
+        answer: JSON.parse(value) as T,
+        storedAt: new Date(storedAt).toISOString(),
+        expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+      }
+    },
+
+    async remember<T>(request: unknown, compute: Compute<T>, options: RememberOptions<T> = {}) {
+      hall.enter()
+      checkTtl(options.ttlMs)
+      options.signal?.throwIfAborted()
+      const place = await locate(request, options.scope)
+      options.signal?.throwIfAborted()
+      const kept = hall.shelf.recall(place)
+      if (kept === undefined) return await compete(hall, place, compute, options)
+      hall.tally.count('hit')
+      return { answer: JSON.parse(kept.value) as T, source: 'hit' }
+    },
+
+    forget: () => hall.forget(user),
+
+    open: (order, start) => openTurn(hall, user, order, start),
+
+    async adopt(request, answer, terms) {
+      hall.enter()
+      const place = await locate(request)
+      const value = JSON.stringify(answer)
+      return value !== undefined && (await hall.shelf.keep(place, value, terms)) !== undefined
+    },
+  }
+}
+
+async function compete<T>(
+  hall: Hall,
+  place: Place,
+  compute: Compute<T>,
+  options: RememberOptions<T>,
+): Promise<Remembered<T>> {
+  const { fetch } = hall.shelf
+  const { detach } = hall.values
+  const { member, leads } = hall.values.board(place, { signal: options.signal }, (flight) => {
+    const keep = (_: typeof flight, value: string, terms: Partial<Terms>): Promise<void> =>
+      keepBrought(hall, { flights: hall.values, flight }, { value, terms })
+    void flyValue({ fetch, detach, keep }, flight, compute, options)
+  })
+  let source: Remembered<T>['source'] = leads ? 'computed' : 'joined'
+  try {
+    const brought = await member.result
+    if (brought.from === 'shelf') source = 'hit'
+    return { answer: copyOf(brought) as T, source }
+  } finally {
+    member.leave()
+    hall.tally.count(source === 'computed' ? 'miss' : source)
+  }
+}
+
+function checkTtl(ttlMs: number | null | undefined): void {
+  if (ttlMs === undefined || ttlMs === null || (typeof ttlMs === 'number' && ttlMs >= 0)) return
+  throw new PurserError('argument_invalid', 'ttlMs must be a number of milliseconds of 0 or more, or null.', {
+    hint: 'null keeps the answer for good; leave it out to keep it as long as the option answers.ttlMs says.',
+  })
+}
+
+function unknownScope(): PurserError {
+  return new PurserError('argument_invalid', "The scope of an answer is 'user' or 'namespace'.", {
+    hint: "Leave it out to keep the answer for this user alone. Only { scope: 'namespace' } shares it.",
+  })
+}
