@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import { canonicalJson } from '../canonical.ts'
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
-import { type Subject, subjectKey } from '../identity.ts'
+import type { Subject } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { LOG_OF_NAMESPACE, type Store } from '../store.ts'
 import type { Fold, NewEvent } from './fold.ts'
 import { createLanes } from './lanes.ts'
-import { decodeRow, Pending, type Snapshot, viewOf } from './pending.ts'
+import { Pending, type Snapshot, viewOf } from './pending.ts'
 import type { Journal, Write } from './port.ts'
+import { createSnapshots } from './snapshots.ts'
 
 export interface JournalLimits {
   /** Users whose decoded row is kept in memory. */
@@ -73,53 +73,14 @@ type Answer = () => void
 export function openJournal<State, Measured>(house: JournalHouse<State, Measured>): OpenJournal<State, Measured> {
   const { store, keys, effects, fold } = house
   const limits = house.limits ?? JOURNAL_LIMITS
-  const cache = new LRUCache<string, Snapshot<State, Measured>>({ max: limits.maxCached })
+  const tag = (user: Subject): string => keys.mac('identity', [user.namespace, user.id], 'hex')
+  const snapshots = createSnapshots({ store, fold, tag, maxKept: limits.maxCached })
   const lanes = createLanes<Waiting<State, Measured>>({
     maxBatch: limits.maxWritesPerCommit,
     maxWaiting: limits.maxWaiting,
     settle: settleOrFail,
   })
-  /** Loads under way whose user has not changed meanwhile: only these may fill the cache. */
-  const loading = new Set<string>()
-  const stopListening = store.bus.subscribe((message) => {
-    if (message === 'gap' || (message.topic === 'user' && message.user === undefined)) {
-      cache.clear()
-      loading.clear()
-    } else if (message.topic === 'user' && message.user !== undefined) {
-      forget(subjectKey({ namespace: message.namespace, id: message.user }))
-    }
-  })
   let closed = false
-
-  const tag = (user: Subject): string => keys.mac('identity', [user.namespace, user.id], 'hex')
-
-  function forget(key: string): void {
-    cache.delete(key)
-    loading.delete(key)
-  }
-
-  async function load(user: Subject): Promise<Snapshot<State, Measured>> {
-    const key = subjectKey(user)
-    cache.delete(key)
-    loading.add(key)
-    const row = await store.users.load(user)
-    const unchanged = loading.delete(key)
-    if (row !== undefined) {
-      const snapshot = decodeRow(row, fold)
-      if (unchanged) cache.set(key, snapshot)
-      return snapshot
-    }
-    return {
-      revision: null,
-      incarnation: await store.users.nextIncarnation(user.namespace, tag(user)),
-      head: null,
-      headMac: null,
-      state: fold.initial,
-      measured: fold.unmeasured,
-      stamps: { createdAt: 0, updatedAt: 0, seenAt: null },
-      counters: [],
-    }
-  }
 
   const pendingOn = (user: Subject, snapshot: Snapshot<State, Measured>): Pending<State, Measured> =>
     new Pending(snapshot, { user, tag: () => tag(user), keys, fold, nextId: effects.randomId }, effects.now())
@@ -130,12 +91,11 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
    * When the user's life ends between two attempts, the batch ends with it: it must not begin the next one.
    */
   async function settle(user: Subject, batch: readonly Waiting<State, Measured>[]): Promise<void> {
-    const key = subjectKey(user)
-    let snapshot = cache.get(key)
+    let snapshot = snapshots.kept(user)
     let life: number | undefined
     for (let attempt = 1; attempt <= limits.maxAttempts; attempt++) {
       const fresh = snapshot === undefined
-      const base = snapshot ?? (await load(user))
+      const base = snapshot ?? (await snapshots.load(user))
       if (life !== undefined && life !== base.incarnation) throw erased()
       life = base.incarnation
       const pending = pendingOn(user, base)
@@ -144,10 +104,10 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
       if (pending.dirty) {
         const outcome = await store.users.commit(user, pending.commit())
         if (outcome.ok) {
-          cache.set(key, pending.committed(outcome.revision))
+          snapshots.keep(user, pending.committed(outcome.revision))
           return tell(answers)
         }
-      } else if (fresh || same(await load(user), base)) {
+      } else if (fresh || same(await snapshots.load(user), base)) {
         return tell(answers)
       }
       snapshot = undefined
@@ -213,7 +173,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
     try {
       await settle(user, present)
     } catch (error) {
-      cache.delete(subjectKey(user))
+      snapshots.forget(user)
       if (present.length === 1 || PurserError.is(error)) {
         for (const waiting of present) waiting.reject(error)
         return
@@ -231,11 +191,11 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
     for (let attempt = 1; attempt <= limits.maxAttempts; attempt++) {
       const row = await store.users.load(user)
       const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.namespace, pseudonym))
-      const pending = pendingOn(log, await load(log))
+      const pending = pendingOn(log, await snapshots.load(log))
       pending.apply({ events: [event(incarnation, pseudonym)], result: () => undefined })
       const outcome = await store.users.erase(user, { tag: pseudonym, incarnation, log: pending.commit() })
-      cache.delete(subjectKey(user))
-      cache.delete(subjectKey(log))
+      snapshots.forget(user)
+      snapshots.forget(log)
       if (outcome.ok) return { counts: outcome.counts, purged: outcome.purged }
     }
     throw new PurserError('store_unavailable', 'The user kept changing while being erased.', { hint: 'Try again.' })
@@ -256,7 +216,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
 
     async read(user) {
       if (closed) throw closedError()
-      return viewOf(cache.get(subjectKey(user)) ?? (await load(user)), effects.now())
+      return viewOf(snapshots.kept(user) ?? (await snapshots.load(user)), effects.now())
     },
 
     async erase(user, event) {
@@ -268,7 +228,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
     async close() {
       closed = true
       await lanes.idle()
-      stopListening()
+      snapshots.close()
     },
   }
 }
