@@ -50,6 +50,11 @@ export async function openKeys(meta: MetaStore, secret: SecretKeys): Promise<Key
   }
 }
 
+/** Whether this store was opened before: then only its own secret key opens it. */
+export async function holdsRootKey(meta: MetaStore): Promise<boolean> {
+  return (await meta.get(ROOT)) !== undefined
+}
+
 export function createKeys(root: Buffer): Keys {
   const derived = new Map<Purpose, Buffer>()
   const key = (purpose: Purpose): Buffer => {

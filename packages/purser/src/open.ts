@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto'
+import { createTools } from './adapters/mcp/index.ts'
+import { createModels } from './adapters/models.ts'
+import { type AnswerStats, createAnswers } from './answers/answers.ts'
+import { createContexts } from './context/contexts.ts'
+import { openMemoryStore } from './drivers/memory/index.ts'
+import { openSqliteStore } from './drivers/sqlite/index.ts'
+import { readOrCreateKeyFile } from './drivers/sqlite/key-file.ts'
+import { type Effects, systemEffects } from './effects.ts'
+import { PurserError } from './errors.ts'
+import { type Subject, subject } from './identity.ts'
+import { openJournal } from './journal/journal.ts'
+import { openKeys, type SecretKeys } from './keys.ts'
+import { createLedger, ledgerFold } from './ledger/ledger.ts'
+import type { Ledger } from './ledger/port.ts'
+import { type PurserOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+import type { ActiveRuntime } from './runtime/port.ts'
+import { createRuntimes } from './runtime/runtimes.ts'
+import type { MetaStore, Overview, Store } from './store.ts'
+import { TURN_LIMITS, type TurnHouse } from './turn/house.ts'
+import { takeTurn } from './turn.ts'
+import { checkErasure, eraseReceipt, exportUser, type User } from './user.ts'
+
+/** Per-user runtime, context, ledger and answers for one application. */
+export interface Purser extends AsyncDisposable {
+  readonly namespace: string
+  /** A handle over everything kept for one user. No I/O. Throws `user_id_invalid`. */
+  user(id: string): User
+  /** Users by phase, risk, use of the cap, last activity or peak: a page when awaited, all of them when iterated. */
+  readonly users: Ledger['users']
+  /** Live tail of the event log, of every instance. */
+  readonly events: Ledger['events']
+  /** Checks every user's log and state; with a checkpoint from outside also that nothing was rolled back. */
+  readonly verify: Ledger['verify']
+  /** Signed text that stands for all logs as they are now, to be kept outside the store. */
+  readonly checkpoint: Ledger['checkpoint']
+  /** How many users there are, by phase and risk level. */
+  overview(): Promise<Overview>
+  readonly runtime: {
+    /** Live runtimes in this process, without secrets. */
+    active(): ActiveRuntime[]
+    /** Evicts now what has been idle too long. */
+    sweep(): Promise<{ evicted: number }>
+  }
+  readonly answers: {
+    stats(): AnswerStats
+    /** Writes out last uses that are still in memory. */
+    flush(): Promise<void>
+    /** Forgets every user's answers. */
+    clear(): Promise<void>
+  }
+  /** A few values that belong to the installation rather than to a user, such as the keys of a server. */
+  readonly meta: MetaStore
+  /** What the store is and where. */
+  readonly store: Store['traits']
+  /** Takes no new work, waits for what is under way, writes everything out, closes every client once; then cuts. */
+  close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
+}
+
+const CLOSE_TIMEOUT_MS = 10_000
+
+/**
+ * Opens a Purser: the only place where the parts are built, joined and closed. Rejects with `option_unknown`,
+ * `option_invalid`, `secret_key_wrong`, `store_unsafe`, `store_newer` or `store_unavailable`; then nothing is open.
+ */
+export async function openPurser(given: PurserOptions = {}): Promise<Purser> {
+  const options = resolveOptions(given)
+  const effects: Effects = { ...systemEffects, ...options.effects }
+  const store = await openStore(options, effects)
+  try {
+    return await furnish(options, effects, store)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function openStore({ store }: ResolvedOptions, effects: Effects): Promise<Store> {
+  if (typeof store !== 'string') return store
+  return store === 'memory:' ? openMemoryStore({ effects }) : openSqliteStore({ path: sqlitePath(store), effects })
+}
+
+async function furnish(options: ResolvedOptions, effects: Effects, store: Store): Promise<Purser> {
+  const { namespace, timeZone, providers, presets, mcpServers } = options
+  const keys = await openKeys(store.meta, await secretKey(options, store))
+  const journal = openJournal({ store, keys, effects, fold: ledgerFold(options.ledger, timeZone) })
+  const ledger = createLedger({ journal, store, keys, effects, options: options.ledger, timeZone, namespace })
+  const runtimes = createRuntimes({
+    journal,
+    store,
+    keys,
+    effects,
+    options: options.runtime,
+    providers,
+    presets,
+    mcpServers,
+    namespace,
+    models: createModels({ effects }),
+    tools: createTools({ effects }),
+  })
+  const contexts = createContexts({ store, journal, effects, options: options.context, timeZone, namespace })
+  const answers = createAnswers({
+    store: store.answers,
+    keys,
+    effects,
+    options: options.answers,
+    namespace,
+    incarnationOf: async (user) => (await journal.read(user)).incarnation,
+  })
+  const house: TurnHouse = {
+    namespace,
+    effects,
+    providers,
+    answersEnabled: options.answers.enabled,
+    limits: TURN_LIMITS,
+    pseudonym: journal.tag,
+  }
+  let closing: Promise<void> | undefined
+
+  function userOf(who: Subject): User {
+    const parts = {
+      user: who,
+      ledger: ledger.of(who),
+      runtime: runtimes.of(who),
+      answers: answers.of(who),
+      ...contexts.of(who),
+    }
+    return {
+      id: who.id,
+      namespace,
+      ledger: parts.ledger,
+      runtime: parts.runtime,
+      context: parts.context,
+      profile: parts.profile,
+      actions: parts.actions,
+      answers: parts.answers,
+      turn: (request, turn) => takeTurn(house, parts, request, turn),
+      export: () =>
+        exportUser(
+          who,
+          [parts.ledger.exportRows(), runtimes.exportRows(who), contexts.exportRows(who), answers.exportRows(who)],
+          new Date(effects.now()).toISOString(),
+        ),
+      async erase(order) {
+        checkErasure(order)
+        const { counts, purged } = await journal.erase(who, (incarnation, pseudonym) => ({
+          type: 'user_erased',
+          detail: 'a user was erased',
+          data: { pseudonym, incarnation },
+          actor: order.actor,
+          reason: order.reason,
+        }))
+        await Promise.all([runtimes.forget(who), contexts.forget(who), answers.forget(who)])
+        return eraseReceipt(counts, purged)
+      },
+    }
+  }
+
+  async function close(timeoutMs: number): Promise<void> {
+    await runtimes.close({ timeoutMs })
+    await Promise.all([contexts.close(), answers.close(), ledger.close()])
+    await journal.close()
+    await store.close()
+  }
+
+  return {
+    namespace,
+    user: (id) => userOf(subject(namespace, id)),
+    users: ledger.users,
+    events: ledger.events,
+    verify: ledger.verify,
+    checkpoint: ledger.checkpoint,
+    overview: ledger.overview,
+    runtime: { active: runtimes.active, sweep: runtimes.sweep },
+    answers: { stats: answers.stats, flush: answers.flush, clear: answers.clear },
+    meta: store.meta,
+    store: store.traits,
+    close({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) {
+      closing ??= close(timeoutMs)
+      return closing
+    },
+    [Symbol.asyncDispose]() {
+      return this.close()
+    },
+  }
+}
+
+/** The operator's key; else a file beside the database, or one that ends with a store that ends with the process. */
+async function secretKey({ store: where, secretKey: given }: ResolvedOptions, store: Store): Promise<SecretKeys> {
+  if (given !== undefined) return given
+  if (!store.traits.durable) return { current: randomBytes(32).toString('base64'), previous: [] }
+  if (typeof where === 'string')
+    return { current: await readOrCreateKeyFile(sqlitePath(where), store.meta), previous: [] }
+  throw new PurserError('option_invalid', 'This store needs a secretKey.', {
+    hint: 'Make one with `openssl rand -base64 32`, and give the same one to every instance.',
+  })
+}
+
+function sqlitePath(store: string): string {
+  return store.slice('sqlite:'.length)
+}

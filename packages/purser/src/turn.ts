@@ -1,0 +1,153 @@
+import type { Admission } from './ledger/decide/admission.ts'
+import { checkChatRequest } from './model/border.ts'
+import type { ChatRequest } from './model/chat.ts'
+import type { ChatAnswer, ChatCall } from './model/port.ts'
+import type { Lease } from './runtime/port.ts'
+import { signal } from './signals.ts'
+import { chooseModel } from './turn/choice.ts'
+import { headersOf } from './turn/headers.ts'
+import type { TurnHouse, TurnOptions, TurnParts } from './turn/house.ts'
+import { type Leash, leashOn } from './turn/leash.ts'
+import { Passage } from './turn/passage.ts'
+import { type AnsweredTurn, type CacheOutcome, readTurn } from './turn/reading.ts'
+import { type RefusedTurn, refuseTurn } from './turn/refusal.ts'
+import { answerParts, upstreamRequest } from './turn/request.ts'
+import { startStopwatch } from './turn/stopwatch.ts'
+
+export type Turn = RefusedTurn | AnsweredTurn
+
+/**
+ * One chat request through the house: admitted, then leased a runtime and given the user's context side by side,
+ * then answered from what was kept or by the model. It resolves when the answer begins; how it goes on is the
+ * reader's part (`turn/reading.ts`). A refusal is a value. What fails before the answer begins gives back what
+ * was counted; a client that leaves has had its turn.
+ */
+export async function takeTurn(
+  house: TurnHouse,
+  parts: TurnParts,
+  given: unknown,
+  options: TurnOptions = {},
+): Promise<Turn> {
+  const request = checkChatRequest(given)
+  options.signal?.throwIfAborted()
+  const watch = startStopwatch(house.effects)
+
+  const admission = await admit(parts, options)
+  if (!admission.allowed) {
+    report(house, { outcome: 'refused', cache: 'off', overheadMs: watch.insideMs(), totalMs: watch.totalMs() })
+    return refuseTurn(admission, house.effects.now())
+  }
+
+  const leash = leashOn(options.signal)
+  const passage = new Passage(parts.ledger, admission.ticket)
+  try {
+    const cacheMode = house.answersEnabled ? (options.cache ?? 'on') : 'off'
+    const [lease, context] = await Promise.all([
+      lend(house, parts, request, options, leash).then((lent) => passage.hold(lent)),
+      parts.context.resolve({
+        mode: options.mode,
+        timeZone: options.timeZone,
+        signal: leash.signal,
+        keep: cacheMode !== 'off',
+      }),
+    ])
+    leash.signal.throwIfAborted()
+
+    const turn = {
+      settings: lease.settings,
+      provider: house.providers[lease.chat.provider],
+      pseudonym: house.pseudonym(parts.user),
+    }
+    const upstream = upstreamRequest(request, { ...turn, contextText: context.text })
+    const ask = (asking: AbortSignal): Promise<ChatAnswer> =>
+      watch.outside(() => lease.chat.chat(upstream, { ...timeouts(house, options), signal: asking }))
+    const { source, answer } =
+      cacheMode === 'off'
+        ? { source: 'off' as const, answer: await ask(leash.signal) }
+        : await parts.answers.open(
+            {
+              ...answerParts(request, { ...turn, context }),
+              mode: cacheMode,
+              incarnation: lease.incarnation,
+              signal: leash.signal,
+              ended: passage.call(),
+            },
+            ask,
+          )
+
+    const overheadMs = watch.insideMs()
+    const unread = house.effects.setTimer(() => void reading.cancel(), house.limits.unreadTimeoutMs, {
+      background: true,
+    })
+    const reading = readTurn({
+      id: house.effects.randomId(),
+      admission,
+      settings: lease.settings,
+      context,
+      cache: source,
+      overheadMs,
+      answer,
+      echo: request.model ?? undefined,
+      streams: request.stream === true,
+      wantsUsage: request.stream_options?.include_usage === true,
+      headers: headersOf({
+        settings: lease.settings,
+        context,
+        cache: source,
+        admission,
+        overheadMs,
+        now: house.effects.now(),
+      }),
+      passage,
+      begun: unread,
+      over(outcome) {
+        if (outcome !== 'completed') leash.abort()
+        leash.release()
+        report(house, { outcome, cache: source, overheadMs, totalMs: watch.totalMs() })
+      },
+    })
+    return reading
+  } catch (error) {
+    leash.abort()
+    leash.release()
+    report(house, { outcome: 'failed', cache: 'off', overheadMs: watch.insideMs(), totalMs: watch.totalMs() })
+    await (options.signal?.aborted ? passage.settle(undefined) : passage.giveBack())
+    throw error
+  }
+}
+
+function timeouts({ limits }: TurnHouse, options: TurnOptions): Omit<ChatCall, 'signal'> {
+  return {
+    firstChunkTimeoutMs: options.firstChunkTimeoutMs ?? limits.firstChunkTimeoutMs,
+    idleTimeoutMs: options.idleTimeoutMs ?? limits.idleTimeoutMs,
+  }
+}
+
+function admit({ ledger }: TurnParts, { ticket, cost, idempotencyKey, signal }: TurnOptions): Promise<Admission> {
+  if (ticket !== undefined) return ledger.claim(ticket, { signal })
+  return ledger.admit({ cost, idempotencyKey, claimed: true, signal })
+}
+
+async function lend(
+  house: TurnHouse,
+  { runtime }: TurnParts,
+  request: ChatRequest,
+  options: TurnOptions,
+  leash: Leash,
+): Promise<Lease> {
+  const { session } = options
+  const override = await chooseModel(runtime, house.providers, request.model, options)
+  return runtime.acquire({ session, override, signal: leash.signal })
+}
+
+function report(
+  house: TurnHouse,
+  turn: {
+    outcome: 'completed' | 'failed' | 'cancelled' | 'refused'
+    cache: CacheOutcome
+    overheadMs: number
+    totalMs: number
+  },
+): void {
+  signal('turn', { namespace: house.namespace, ...turn })
+}

@@ -1,0 +1,24 @@
+import type { Context } from '../context/port.ts'
+import type { Admitted } from '../ledger/decide/admission.ts'
+import type { Settings } from '../runtime/port.ts'
+import { limitHeaders } from '../wire/limits.ts'
+import type { AnswerHeaders } from './output.ts'
+import type { CacheOutcome } from './reading.ts'
+
+/** What an answer says of how it came about. */
+export function headersOf(turn: {
+  readonly settings: Settings
+  readonly context: Context
+  readonly cache: CacheOutcome
+  readonly admission: Admitted
+  readonly overheadMs: number
+  readonly now: number
+}): AnswerHeaders {
+  return {
+    'x-purser-model': `${turn.settings.provider}/${turn.settings.model}`,
+    'x-purser-cache': turn.cache,
+    'x-purser-context': turn.context.status,
+    'x-purser-overhead-ms': turn.overheadMs.toFixed(2),
+    ...limitHeaders(turn.admission, turn.now),
+  }
+}

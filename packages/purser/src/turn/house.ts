@@ -1,0 +1,64 @@
+import type { UserAnswers } from '../answers/user-answers.ts'
+import type { UserContext } from '../context/port.ts'
+import type { Effects } from '../effects.ts'
+import type { Subject } from '../identity.ts'
+import type { UserLedger } from '../ledger/port.ts'
+import type { ProviderOption } from '../options.ts'
+import type { Override, UserRuntime } from '../runtime/port.ts'
+
+/** How one chat request is to be taken through the house. */
+export interface TurnOptions {
+  /** A session of the user, whose settings hold for this turn. */
+  readonly session?: string | undefined
+  /** Settings for this turn only: fields, or `{ preset: TAG }`. Nothing stored changes. */
+  readonly override?: Override | undefined
+  /** How the context is rendered. Default `'reuse'`. */
+  readonly mode?: 'reuse' | 'create' | undefined
+  /** The zone of this turn's dates. Default: the user's. */
+  readonly timeZone?: string | undefined
+  /** `refresh` asks the model and replaces what was kept. Default `'on'`, which needs `answers.enabled`. */
+  readonly cache?: 'on' | 'refresh' | 'off' | undefined
+  /** How much of the cap the turn uses. Default 1. */
+  readonly cost?: number | undefined
+  /** Pays with an admission that was made before, instead of a new one. */
+  readonly ticket?: string | undefined
+  /** A repeated turn with the same key is counted once. */
+  readonly idempotencyKey?: string | undefined
+  /** Until the upstream's first chunk or whole answer, ms. Default 60,000; then `upstream_timeout`. */
+  readonly firstChunkTimeoutMs?: number | undefined
+  /** Between two chunks, ms. Default 60,000. */
+  readonly idleTimeoutMs?: number | undefined
+  /** Aborting rejects, or ends the answer, with `signal.reason`; the upstream call is stopped. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One user's parts, as a turn needs them. */
+export interface TurnParts {
+  readonly user: Subject
+  readonly ledger: UserLedger
+  readonly runtime: UserRuntime
+  readonly context: UserContext
+  readonly answers: UserAnswers
+}
+
+/** What all turns share. */
+export interface TurnHouse {
+  readonly namespace: string
+  readonly effects: Effects
+  readonly providers: Readonly<Record<string, ProviderOption>>
+  readonly answersEnabled: boolean
+  readonly limits: TurnLimits
+  /** The keyed hash that stands for a user upstream. */
+  pseudonym(user: Subject): string
+}
+
+export interface TurnLimits {
+  /** Until the upstream's first chunk or whole answer, ms. */
+  readonly firstChunkTimeoutMs: number
+  /** Between two chunks, ms. */
+  readonly idleTimeoutMs: number
+  /** An answer that nobody has begun to read after this long is cancelled, ms. */
+  readonly unreadTimeoutMs: number
+}
+
+export const TURN_LIMITS: TurnLimits = { firstChunkTimeoutMs: 60_000, idleTimeoutMs: 60_000, unreadTimeoutMs: 60_000 }

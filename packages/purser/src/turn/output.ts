@@ -1,0 +1,101 @@
+import type { ServerResponse } from 'node:http'
+import { problemOf } from '../wire/problems.ts'
+import { DONE_FRAME, frameOf } from '../wire/sse.ts'
+
+export type AnswerHeaders = Readonly<Record<string, string>>
+
+/** An answer on its way to bytes. */
+export interface Output {
+  readonly streams: boolean
+  readonly headers: AnswerHeaders
+  texts(): AsyncGenerator<string>
+  wholeText(): Promise<string>
+  /** The reader has left. */
+  cancel(): Promise<void>
+}
+
+const EVENT_STREAM: AnswerHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'private, no-store',
+  'x-accel-buffering': 'no',
+}
+const JSON_BODY: AnswerHeaders = {
+  'content-type': 'application/json; charset=utf-8',
+  'cache-control': 'private, no-store',
+}
+
+/**
+ * Writes an answer into a Node response: at the reader's pace, and no longer than the reader is there. Headers have
+ * gone out when a stream breaks, so the error becomes one last frame and there is no `[DONE]`.
+ */
+export async function pipeAnswer(output: Output, response: ServerResponse): Promise<void> {
+  const { headers } = output
+  if (!output.streams) {
+    const text = await output.wholeText()
+    response.writeHead(200, { ...JSON_BODY, ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
+    return
+  }
+  const texts = output.texts()
+  const left = (): void => {
+    if (!response.writableFinished) void output.cancel().then(() => texts.return(undefined))
+  }
+  response.on('close', left)
+  try {
+    response.writeHead(200, { ...EVENT_STREAM, ...headers })
+    for await (const text of texts) {
+      if (response.destroyed) break
+      if (!response.write(frameOf(text))) await drained(response)
+    }
+    response.end(DONE_FRAME)
+  } catch (error) {
+    response.end(errorFrame(error))
+  } finally {
+    response.off('close', left)
+  }
+}
+
+/** The same as a web `Response`. */
+export function responseOf(output: Output): Response {
+  if (!output.streams) {
+    const body = new ReadableStream<Uint8Array>({
+      async start(controller) {
+        controller.enqueue(Buffer.from(await output.wholeText()))
+        controller.close()
+      },
+    })
+    return new Response(body, { headers: { ...JSON_BODY, ...output.headers } })
+  }
+  const texts = output.texts()
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const next = await texts.next()
+        controller.enqueue(Buffer.from(next.done ? DONE_FRAME : frameOf(next.value)))
+        if (next.done) controller.close()
+      } catch (error) {
+        controller.enqueue(Buffer.from(errorFrame(error)))
+        controller.close()
+      }
+    },
+    async cancel() {
+      await output.cancel()
+      await texts.return(undefined)
+    },
+  })
+  return new Response(body, { headers: { ...EVENT_STREAM, ...output.headers } })
+}
+
+function errorFrame(error: unknown): string {
+  return frameOf(JSON.stringify(problemOf(error).body))
+}
+
+/** Resolves when the response takes more, or is gone. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
+}

@@ -1,0 +1,73 @@
+import type { UserLedger } from '../ledger/port.ts'
+import type { Usage } from '../model/chat.ts'
+import type { Lease } from '../runtime/port.ts'
+
+/**
+ * What a turn holds while it passes through the house: the ticket that pays for it and the lease it runs on.
+ * Both are let go exactly once, however the turn ends. The lease stays until the upstream call is over as well:
+ * others who share the answer may still be reading when the turn that asked for it has left.
+ */
+export class Passage {
+  readonly #ledger: UserLedger
+  readonly #ticket: string
+  #lease: Lease | undefined
+  #calling = false
+  #over = false
+
+  constructor(ledger: UserLedger, ticket: string) {
+    this.#ledger = ledger
+    this.#ticket = ticket
+  }
+
+  /** A lease that comes when the turn is already over goes back at once. */
+  hold(lease: Lease): Lease {
+    if (this.#over) lease.release()
+    else this.#lease = lease
+    return lease
+  }
+
+  /** The upstream is about to be called on this lease; the function returned says that the call is over. */
+  call(): () => void {
+    this.#calling = true
+    return () => {
+      this.#calling = false
+      if (this.#over) this.#release()
+    }
+  }
+
+  /** The turn was answered, or its client left: it stays counted, with the tokens it used. */
+  async settle(usage: Usage | undefined): Promise<void> {
+    if (!this.#end()) return
+    await this.#quietly(
+      this.#ledger.settle(this.#ticket, {
+        inputTokens: usage?.prompt_tokens,
+        outputTokens: usage?.completion_tokens,
+      }),
+    )
+  }
+
+  /** The turn failed before it was answered: what was counted is given back. */
+  async giveBack(): Promise<void> {
+    if (this.#end()) await this.#quietly(this.#ledger.refund(this.#ticket))
+  }
+
+  #end(): boolean {
+    if (this.#over) return false
+    this.#over = true
+    if (!this.#calling) this.#release()
+    return true
+  }
+
+  #release(): void {
+    this.#lease?.release()
+    this.#lease = undefined
+  }
+
+  /**
+   * The answer is there, or its own error is on the way to the caller: a store that fails now, a user who was erased
+   * meanwhile, or a retry that shares its first try's ticket must not take its place.
+   */
+  async #quietly(closing: Promise<unknown>): Promise<void> {
+    await closing.catch(() => undefined)
+  }
+}

@@ -1,0 +1,100 @@
+import type { UserAnswers } from './answers/user-answers.ts'
+import type { UserContext } from './context/port.ts'
+import type { Actions, Profile } from './context/records.ts'
+import { PurserError } from './errors.ts'
+import type { UserLedger } from './ledger/port.ts'
+import type { UserRuntime } from './runtime/port.ts'
+import type { TurnOptions } from './turn/house.ts'
+import type { Turn } from './turn.ts'
+
+/** Everything Purser keeps for one person, and what can be done for them. Making one does no I/O. */
+export interface User {
+  readonly id: string
+  readonly namespace: string
+  /** What this user runs on. */
+  readonly runtime: UserRuntime
+  /** What the model is told about them. */
+  readonly context: UserContext
+  readonly profile: Profile
+  readonly actions: Actions
+  /** Who they are to us, and whether they may act now. */
+  readonly ledger: UserLedger
+  /** What was answered to them before. */
+  readonly answers: UserAnswers
+  /**
+   * Takes one chat request, in the OpenAI format, through all four. Rejects with `request_invalid`, settings errors
+   * such as `model_not_found` and `secret_missing`, and upstream errors such as `upstream_failed`; then nothing
+   * is counted. A refusal is a value with `allowed: false`.
+   */
+  turn(request: unknown, options?: TurnOptions): Promise<Turn>
+  /** All of it, a row at a time: first a header, last the counts. Secrets are named, never shown. */
+  export(): AsyncIterable<ExportRow>
+  /**
+   * Ends this life of the user: everything is out of reach when it resolves, in every process, and whatever is still
+   * in flight is dropped. The namespace's log keeps one event with a pseudonym.
+   */
+  erase(order: { readonly actor: string; readonly reason: string }): Promise<EraseReceipt>
+}
+
+export interface ExportRow {
+  readonly part: 'header' | 'runtime' | 'context' | 'ledger' | 'answers' | 'end'
+  readonly type: string
+  /** ISO 8601, UTC. */
+  readonly at?: string
+  readonly value: unknown
+}
+
+export interface EraseReceipt {
+  /** How many of each there were. */
+  readonly erased: Readonly<Record<ErasedPart, number>>
+  /** True when no byte of the person's data is left in the store's files. */
+  readonly purged: boolean
+}
+
+export type ErasedPart = keyof typeof ERASED_FROM
+
+/** What the receipt counts, and the kind of row each is stored as. */
+const ERASED_FROM = {
+  runtime: 'settings',
+  secrets: 'secret',
+  sessions: 'session',
+  profile: 'profile',
+  actions: 'action',
+  bond: 'user',
+  events: 'events',
+  notes: 'note',
+  answers: 'answers',
+} as const
+
+export function eraseReceipt(counts: Readonly<Record<string, number>>, purged: boolean): EraseReceipt {
+  const erased = Object.entries(ERASED_FROM).map(([part, kind]) => [part, counts[kind] ?? 0])
+  return { erased: Object.fromEntries(erased) as EraseReceipt['erased'], purged }
+}
+
+/** An erasure cannot be taken back, so it says who wanted it and why. */
+export function checkErasure(order: { readonly actor: string; readonly reason: string }): void {
+  for (const field of ['actor', 'reason'] as const) {
+    if (typeof order?.[field] === 'string' && order[field] !== '') continue
+    throw new PurserError('argument_invalid', `erase needs '${field}' as text.`, {
+      hint: "For instance: erase({ actor: 'support', reason: 'the person asked for it' }).",
+      details: { param: field },
+    })
+  }
+}
+
+/** Joins the rows of all parts between a header and the counts. */
+export async function* exportUser(
+  user: { readonly id: string; readonly namespace: string },
+  parts: Iterable<AsyncIterable<ExportRow>>,
+  at: string,
+): AsyncIterable<ExportRow> {
+  const counts: Record<string, number> = {}
+  yield { part: 'header', type: 'export', at, value: { format: 1, namespace: user.namespace, user: user.id } }
+  for (const rows of parts) {
+    for await (const row of rows) {
+      counts[row.type] = (counts[row.type] ?? 0) + 1
+      yield row
+    }
+  }
+  yield { part: 'end', type: 'counts', at, value: counts }
+}
