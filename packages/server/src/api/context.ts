@@ -1,0 +1,83 @@
+import type { FastifyInstance } from 'fastify'
+import type { House } from '../house.ts'
+import { ANY_OBJECT, bodyOf, DECIMAL, listOf, numberIn, queryOf, route, TEXT, userOf, WHOLE_NUMBER } from './route.ts'
+
+const tag = 'context'
+
+/** What the model is told about a user, and what it is made of. */
+export function contextRoutes(app: FastifyInstance, house: House): void {
+  app.get(
+    '/api/users/:id/profile',
+    route('application:read', { tag, summary: 'The profile.' }),
+    async (request, reply) =>
+      reply
+        .type('application/json; charset=utf-8')
+        .serializer(JSON.stringify)
+        .send((await userOf(request, house).profile.get()) ?? {}),
+  )
+  for (const [method, verb, summary] of [
+    ['PUT', 'put', 'Replaces the profile.'],
+    ['PATCH', 'patch', 'Changes the profile by a merge patch.'],
+  ] as const) {
+    app.route({
+      method,
+      url: '/api/users/:id/profile',
+      ...route('application:write', { tag, summary, body: ANY_OBJECT }),
+      handler: async (request, reply) => {
+        await userOf(request, house).profile[verb](bodyOf(request))
+        return reply.code(204).send()
+      },
+    })
+  }
+  app.get(
+    '/api/users/:id/actions',
+    route('application:read', {
+      tag,
+      summary: 'Recent actions, newest first.',
+      query: { limit: WHOLE_NUMBER },
+      answer: listOf('Actions.'),
+    }),
+    async (request) => ({
+      data: await userOf(request, house).actions.list({ limit: numberIn(queryOf(request).limit) }),
+      cursor: null,
+    }),
+  )
+  app.post(
+    '/api/users/:id/actions',
+    route('application:write', {
+      tag,
+      summary: 'Records one action or a list of them.',
+      body: { type: ['object', 'array'], items: ANY_OBJECT },
+    }),
+    async (request, reply) => {
+      type Actions = Parameters<ReturnType<typeof userOf>['actions']['record']>[0]
+      await userOf(request, house).actions.record(request.body as Actions)
+      return reply.code(204).send()
+    },
+  )
+  app.get(
+    '/api/users/:id/context',
+    route('application:read', {
+      tag,
+      summary: 'What the model would be told now.',
+      query: { mode: TEXT, budgetMs: DECIMAL, maxAgeMs: DECIMAL, timeZone: TEXT },
+    }),
+    async (request) => {
+      const { mode, budgetMs, maxAgeMs, timeZone } = queryOf(request)
+      return userOf(request, house).context.resolve({
+        mode: mode as 'reuse' | 'create' | undefined,
+        budgetMs: numberIn(budgetMs),
+        maxAgeMs: numberIn(maxAgeMs),
+        timeZone,
+      })
+    },
+  )
+  app.delete(
+    '/api/users/:id/context',
+    route('application:write', { tag, summary: 'Forgets what was loaded.', query: { section: TEXT } }),
+    async (request, reply) => {
+      await userOf(request, house).context.invalidate({ section: queryOf(request).section })
+      return reply.code(204).send()
+    },
+  )
+}

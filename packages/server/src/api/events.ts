@@ -1,0 +1,149 @@
+import type { ServerResponse } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import { onSignal, PurserError } from 'purser'
+import type { House } from '../house.ts'
+import { HttpProblem } from '../problems.ts'
+import { queryOf, route, TEXT } from './route.ts'
+
+const PING_MS = 15_000
+const COALESCE_MS = 250
+const MAX_CLIENTS = 100
+/** Users named in one `activity`; beyond that it says that there are more. */
+const MAX_USERS = 1_000
+
+/** `GET /api/events`: the log as it grows, and who is active, as server-sent events. */
+export function eventRoutes(app: FastifyInstance, house: House): void {
+  let clients = 0
+  app.get(
+    '/api/events',
+    route('read', {
+      tag: 'events',
+      summary: 'Live events: `ledger`, `activity`, `gap`. Resumes behind Last-Event-ID.',
+      query: { user: TEXT, types: { ...TEXT, description: 'Separated by commas.' } },
+    }),
+    async (request, reply) => {
+      if (clients >= MAX_CLIENTS) {
+        throw new HttpProblem(503, 'too_many_streams', `There are ${MAX_CLIENTS} event streams already.`, {
+          headers: { 'retry-after': '5' },
+        })
+      }
+      clients += 1
+      reply.hijack()
+      const line = reply.raw
+      line.writeHead(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'private, no-store',
+        'x-accel-buffering': 'no',
+        'x-request-id': request.id,
+      })
+      const lastEventId = request.headers['last-event-id']
+      const { user, types } = queryOf(request)
+      try {
+        await stream(house, line, {
+          after: typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined,
+          user,
+          types: types?.split(','),
+        })
+      } finally {
+        clients -= 1
+        line.end()
+      }
+    },
+  )
+}
+
+interface Wanted {
+  readonly after: string | undefined
+  readonly user: string | undefined
+  readonly types: readonly string[] | undefined
+}
+
+/**
+ * A client is given events as fast as it takes them and no faster: the log is read on, not queued. What it misses of
+ * `activity` while it is slow is joined into the next one.
+ */
+async function stream(house: House, line: ServerResponse, wanted: Wanted): Promise<void> {
+  const ended = new AbortController()
+  const end = (): void => ended.abort()
+  line.on('close', end)
+  house.closing.signal.addEventListener('abort', end)
+  const stopActivity = wanted.user === undefined ? tellActivity(house, line) : () => {}
+  const stopPings = repeat(house, PING_MS, () => {
+    if (!line.writableNeedDrain) line.write(': ping\n\n')
+  })
+  try {
+    line.write('retry: 2000\n\n')
+    await tellEvents(house, line, wanted, ended.signal)
+  } catch (error) {
+    if (!ended.signal.aborted) throw error
+  } finally {
+    stopActivity()
+    stopPings()
+    line.off('close', end)
+    house.closing.signal.removeEventListener('abort', end)
+  }
+}
+
+async function tellEvents(house: House, line: ServerResponse, wanted: Wanted, signal: AbortSignal): Promise<void> {
+  const { after, ...filter } = wanted
+  try {
+    await follow(house, line, wanted, signal)
+  } catch (error) {
+    if (after === undefined || !PurserError.is(error, 'argument_invalid')) throw error
+    line.write('event: gap\ndata: {}\n\n')
+    await follow(house, line, { ...filter, after: undefined }, signal)
+  }
+}
+
+async function follow(house: House, line: ServerResponse, wanted: Wanted, signal: AbortSignal): Promise<void> {
+  for await (const event of house.purser.events({ ...wanted, signal })) {
+    if (!line.write(`event: ledger\nid: ${event.id}\ndata: ${JSON.stringify(event)}\n\n`)) await drained(line)
+    if (signal.aborted) return
+  }
+}
+
+/** Joins who was active into one message per quarter of a second. */
+function tellActivity(house: House, line: ServerResponse): () => void {
+  const users = new Set<string>()
+  let more = false
+  let cancel: (() => void) | undefined
+  const tell = (): void => {
+    cancel = undefined
+    if (line.writableNeedDrain) {
+      cancel = house.effects.setTimer(tell, COALESCE_MS, { background: true })
+      return
+    }
+    line.write(`event: activity\ndata: ${JSON.stringify({ users: [...users], ...(more ? { more } : {}) })}\n\n`)
+    users.clear()
+    more = false
+  }
+  const stop = onSignal('activity', ({ namespace, user }) => {
+    if (namespace !== house.purser.namespace) return
+    if (users.size < MAX_USERS) users.add(user)
+    else more = true
+    cancel ??= house.effects.setTimer(tell, COALESCE_MS, { background: true })
+  })
+  return () => {
+    stop()
+    cancel?.()
+  }
+}
+
+function repeat(house: House, everyMs: number, run: () => void): () => void {
+  let cancel = house.effects.setTimer(again, everyMs, { background: true })
+  function again(): void {
+    run()
+    cancel = house.effects.setTimer(again, everyMs, { background: true })
+  }
+  return () => cancel()
+}
+
+function drained(line: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      line.off('drain', done).off('close', done)
+      resolve()
+    }
+    line.on('drain', done).on('close', done)
+  })
+}

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { identityOf } from '../auth/guard.ts'
+import type { House } from '../house.ts'
+import { HttpProblem } from '../problems.ts'
+import { idempotencyKeyOf } from './route.ts'
+
+export const KEPT_MS = 86_400_000
+const MAX_KEPT = 10_000
+/** Longer answers are not kept; a repeat runs again, and what the ledger counts it counts once by its own memory. */
+const MAX_ANSWER_CHARACTERS = 65_536
+const MAX_KEY_LENGTH = 255
+
+interface Kept {
+  readonly digest: string
+  readonly until: number
+  /** Undefined while the first call is still running. */
+  answer?: { readonly status: number; readonly headers: Record<string, string>; readonly body: string }
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    idempotent: string | null
+  }
+}
+
+/**
+ * The same `Idempotency-Key` with the same body gets the answer of the first time, for a day. It is kept in this
+ * process and for one caller; beneath it the ledger remembers admissions and detections in the store, so that a repeat
+ * after a restart counts nothing twice either.
+ */
+export function idempotency(app: FastifyInstance, house: House): void {
+  const kept = new Map<string, Kept>()
+  app.decorateRequest('idempotent', null)
+
+  app.addHook('preHandler', async (request, reply) => {
+    const key = idempotencyKeyOf(request)
+    if (key === undefined || !isManagementPost(request)) return
+    if (key === '' || key.length > MAX_KEY_LENGTH) {
+      throw new HttpProblem(400, 'invalid_request_error', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`)
+    }
+    const place = JSON.stringify([identityOf(request).name, request.url, key])
+    const digest = createHash('sha256')
+      .update(JSON.stringify(request.body ?? null))
+      .digest('base64url')
+    const now = house.effects.now()
+    const found = kept.get(place)
+    if (found === undefined || found.until <= now) {
+      kept.delete(place)
+      kept.set(place, { digest, until: now + KEPT_MS })
+      request.idempotent = place
+      drop(kept, now)
+      return
+    }
+    if (found.digest !== digest) {
+      throw new HttpProblem(422, 'idempotency_conflict', 'That Idempotency-Key was used with another body.')
+    }
+    if (found.answer === undefined) {
+      throw new HttpProblem(409, 'idempotency_running', 'The first call with that Idempotency-Key is still running.', {
+        headers: { 'retry-after': '1' },
+      })
+    }
+    return reply
+      .code(found.answer.status)
+      .headers({ ...found.answer.headers, 'idempotent-replayed': 'true' })
+      .send(found.answer.body)
+  })
+
+  app.addHook('onSend', async (request, reply, payload) => {
+    const place = request.idempotent
+    if (place === null) return payload
+    const entry = kept.get(place)
+    const text = payload === undefined || payload === null ? '' : payload
+    if (reply.statusCode >= 500 || typeof text !== 'string' || text.length > MAX_ANSWER_CHARACTERS) kept.delete(place)
+    else if (entry !== undefined) entry.answer = { status: reply.statusCode, headers: headersOf(reply), body: text }
+    return payload
+  })
+}
+
+function isManagementPost(request: FastifyRequest): boolean {
+  return request.method === 'POST' && request.routeOptions.url?.includes('/api/') === true
+}
+
+function headersOf(reply: FastifyReply): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const name of ['content-type', 'etag']) {
+    const value = reply.getHeader(name)
+    if (typeof value === 'string') headers[name] = value
+  }
+  return headers
+}
+
+/** Insertion order is the order of age, so what is over stands in front. */
+function drop(kept: Map<string, Kept>, now: number): void {
+  for (const [place, entry] of kept) {
+    if (entry.until > now && kept.size <= MAX_KEPT) return
+    kept.delete(place)
+  }
+}

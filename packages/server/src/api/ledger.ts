@@ -1,0 +1,184 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Bond, User } from 'purser'
+import type { House } from '../house.ts'
+import {
+  ANY_OBJECT,
+  ANY_VALUE,
+  actOf,
+  bodyOf,
+  expectedVersion,
+  idempotencyKeyOf,
+  listOf,
+  numberIn,
+  object,
+  optionalObject,
+  paramOf,
+  preconditionFailed,
+  queryOf,
+  reasonedActOf,
+  route,
+  TEXT,
+  tagged,
+  userOf,
+  WHOLE_NUMBER,
+} from './route.ts'
+
+const tag = 'ledger'
+
+/** The bond: what it says, what an application reports to it, and what operators do to it. */
+export function ledgerRoutes(app: FastifyInstance, house: House): void {
+  readRoutes(app, house)
+  admissionRoutes(app, house)
+  operatorRoutes(app, house)
+}
+
+function readRoutes(app: FastifyInstance, house: House): void {
+  app.get('/api/users/:id/bond', route('read', { tag, summary: 'The bond.' }), async (request, reply) =>
+    tagged(reply, await userOf(request, house).ledger.bond()),
+  )
+  app.get(
+    '/api/users/:id/events',
+    route('read', {
+      tag,
+      summary: 'The event log, newest first.',
+      query: { limit: WHOLE_NUMBER, before: WHOLE_NUMBER, types: { ...TEXT, description: 'Separated by commas.' } },
+      answer: listOf('Events.'),
+    }),
+    async (request) => {
+      const { limit: asked, before, types } = queryOf(request)
+      const limit = numberIn(asked) ?? 50
+      const events = await userOf(request, house).ledger.events({
+        limit,
+        before: numberIn(before),
+        types: types?.split(','),
+      })
+      const last = events.at(-1)
+      const more = last !== undefined && events.length === limit && last.sequence > 1
+      return { data: events, cursor: more ? String(last.sequence) : null }
+    },
+  )
+  app.get('/api/users/:id/verify', route('read', { tag, summary: 'Checks the chain of events.' }), async (request) =>
+    userOf(request, house).ledger.verify(),
+  )
+  app.get(
+    '/api/users/:id/notes',
+    route('read', {
+      tag,
+      summary: "The operators' notes, newest first.",
+      query: { limit: WHOLE_NUMBER, before: TEXT },
+      answer: listOf('Notes.'),
+    }),
+    async (request) => {
+      const { limit: asked, before } = queryOf(request)
+      const limit = numberIn(asked) ?? 50
+      const notes = await userOf(request, house).ledger.notes({ limit, before })
+      return { data: notes, cursor: limit > 0 && notes.length === limit ? (notes.at(-1)?.id ?? null) : null }
+    },
+  )
+}
+
+function admissionRoutes(app: FastifyInstance, house: House): void {
+  app.post(
+    '/api/users/:id/admissions',
+    route('application:write', { tag, summary: 'Admits one message.', body: optionalObject({ cost: ANY_VALUE }) }),
+    async (request) => {
+      const { cost } = bodyOf(request) as { cost?: number }
+      return userOf(request, house).ledger.admit({ cost, idempotencyKey: idempotencyKeyOf(request) })
+    },
+  )
+  app.post(
+    '/api/users/:id/admissions/:ticket/settle',
+    route('application:write', {
+      tag,
+      summary: 'Reports the tokens an admitted message used.',
+      params: ['id', 'ticket'],
+      body: optionalObject({ inputTokens: ANY_VALUE, outputTokens: ANY_VALUE }),
+    }),
+    async (request, reply) => {
+      await userOf(request, house).ledger.settle(paramOf(request, 'ticket'), bodyOf(request))
+      return reply.code(204).send()
+    },
+  )
+  app.post(
+    '/api/users/:id/admissions/:ticket/refund',
+    route('application:write', { tag, summary: 'Gives an admitted message back.', params: ['id', 'ticket'] }),
+    async (request) => userOf(request, house).ledger.refund(paramOf(request, 'ticket')),
+  )
+  app.post(
+    '/api/users/:id/detections',
+    route('application:write', { tag, summary: 'Reports what was detected; `peaks` beside it.', body: ANY_OBJECT }),
+    async (request) => {
+      const { peaks, ...detection } = bodyOf(request)
+      const options = { peaks: peaks as Record<string, number>, idempotencyKey: idempotencyKeyOf(request) }
+      return userOf(request, house).ledger.observe(detection, options)
+    },
+  )
+}
+
+function operatorRoutes(app: FastifyInstance, house: House): void {
+  const change = (act: (user: User, request: FastifyRequest) => Promise<Bond>) => {
+    return async (request: FastifyRequest, reply: FastifyReply): Promise<Bond> => {
+      const user = userOf(request, house)
+      await requireVersion(user, request)
+      return tagged(reply, await act(user, request))
+    }
+  }
+  app.put(
+    '/api/users/:id/cap',
+    route('operate', {
+      tag,
+      summary: 'Sets the daily cap: a whole number, 0 for unlimited, null for the default.',
+      body: object({ cap: ANY_VALUE, reason: ANY_VALUE }, ['cap']),
+    }),
+    change((user, request) => user.ledger.setDailyCap(bodyOf(request).cap as number | null, actOf(request))),
+  )
+  app.put(
+    '/api/users/:id/block',
+    route('operate', { tag, summary: 'Blocks a user.', body: object({ reason: ANY_VALUE, until: ANY_VALUE }) }),
+    change((user, request) =>
+      user.ledger.block({ ...reasonedActOf(request), until: bodyOf(request).until as string | undefined }),
+    ),
+  )
+  app.delete(
+    '/api/users/:id/block',
+    route('operate', { tag, summary: 'Unblocks a user.', body: optionalObject({ reason: ANY_VALUE }) }),
+    change((user, request) => user.ledger.unblock(actOf(request))),
+  )
+  app.post(
+    '/api/users/:id/correct',
+    route('operate', {
+      tag,
+      summary: 'Corrects phase or risk by hand.',
+      body: object({ phase: ANY_VALUE, riskLevel: ANY_VALUE, reason: ANY_VALUE }),
+    }),
+    change((user, request) => {
+      const { reason: _, ...fields } = bodyOf(request)
+      return user.ledger.correct(fields, reasonedActOf(request))
+    }),
+  )
+  app.put(
+    '/api/users/:id/timezone',
+    route('tend', {
+      tag,
+      summary: "Sets the user's time zone; null for the default.",
+      body: object({ timeZone: ANY_VALUE, reason: ANY_VALUE }, ['timeZone']),
+    }),
+    change((user, request) =>
+      user.ledger.setTimeZone(bodyOf(request).timeZone as string | null, { actor: actOf(request).actor }),
+    ),
+  )
+  app.post(
+    '/api/users/:id/notes',
+    route('operate', { tag, summary: 'Adds a note.', body: object({ text: ANY_VALUE, reason: ANY_VALUE }, ['text']) }),
+    async (request) =>
+      userOf(request, house).ledger.addNote(bodyOf(request).text as string, { actor: actOf(request).actor }),
+  )
+}
+
+/** `If-Match` on a bond: whoever decides on an old state is told before anything changes. */
+async function requireVersion(user: User, request: FastifyRequest): Promise<void> {
+  const expected = expectedVersion(request)
+  if (expected === undefined) return
+  const { version } = await user.ledger.bond()
+  if (version !== expected) throw preconditionFailed(`The bond has version ${version} by now, not ${expected}.`)
+}

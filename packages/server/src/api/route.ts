@@ -1,0 +1,134 @@
+import type { FastifyReply, FastifyRequest, FastifySchema, RouteShorthandOptions } from 'fastify'
+import type { User } from 'purser'
+import { identityOf } from '../auth/guard.ts'
+import type { Access } from '../auth/roles.ts'
+import type { House } from '../house.ts'
+import { HttpProblem } from '../problems.ts'
+
+/** A JSON schema, as far as routes need it. */
+export type Schema = Readonly<Record<string, unknown>>
+
+export interface RouteWords {
+  /** One sentence for the API document. */
+  readonly summary: string
+  readonly tag: string
+  readonly query?: Readonly<Record<string, Schema>>
+  readonly body?: Schema
+  /** Further path parameters beside `:id`. */
+  readonly params?: readonly string[]
+  /** What a 2xx answer holds, for the API document. */
+  readonly answer?: Schema
+}
+
+/**
+ * The options of one route: who may use it and what it takes. Values that the library judges with a code of its own
+ * (caps, notes, zones, detections) have no type here, so that the answer carries that code.
+ */
+export function route(access: Access, words: RouteWords): RouteShorthandOptions {
+  const { summary, tag, query, body, params, answer } = words
+  const schema: FastifySchema & Record<string, unknown> = {
+    summary,
+    tags: [tag],
+    description: `Access: ${access}.`,
+    ...(access === 'public' ? { security: [] } : {}),
+    ...(query === undefined ? {} : { querystring: object(query) }),
+    ...(params === undefined ? {} : { params: object(Object.fromEntries(params.map((name) => [name, TEXT])), params) }),
+    ...(body === undefined ? {} : { body }),
+    response: { '2xx': answer ?? { description: 'Done.' }, '4xx': { $ref: 'Problem#' }, '5xx': { $ref: 'Problem#' } },
+  }
+  return { schema, config: { access } }
+}
+
+export const TEXT: Schema = { type: 'string' }
+export const ANY_OBJECT: Schema = { type: 'object', additionalProperties: true }
+export const ANY_VALUE: Schema = {}
+
+/** Query values are text: nothing is coerced, so numbers are patterns and are read by `numberIn`. */
+export const WHOLE_NUMBER: Schema = { type: 'string', pattern: '^\\d{1,15}$' }
+export const DECIMAL: Schema = { type: 'string', pattern: '^\\d{1,15}(\\.\\d{1,6})?$' }
+export const FLAG: Schema = { type: 'string', enum: ['true', 'false'] }
+
+export function object(properties: Readonly<Record<string, Schema>>, required: readonly string[] = []): Schema {
+  return { type: 'object', properties, required, additionalProperties: false }
+}
+
+/** A body that may be left out altogether. */
+export function optionalObject(properties: Readonly<Record<string, Schema>>): Schema {
+  return { type: ['object', 'null'], properties, additionalProperties: false }
+}
+
+export function listOf(description: string): Schema {
+  return {
+    description,
+    type: 'object',
+    properties: { data: { type: 'array', items: {} }, cursor: { type: ['string', 'null'] } },
+    required: ['data', 'cursor'],
+  }
+}
+
+/** The user a management route is about. Throws `user_id_invalid`. */
+export function userOf(request: FastifyRequest, house: House): User {
+  return house.purser.user(paramOf(request, 'id'))
+}
+
+export function paramOf(request: FastifyRequest, name: string): string {
+  return (request.params as Readonly<Record<string, string>>)[name] ?? ''
+}
+
+export function queryOf(request: FastifyRequest): Readonly<Record<string, string | undefined>> {
+  return request.query as Record<string, string | undefined>
+}
+
+export function numberIn(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text)
+}
+
+/** The body as an object; `{}` when there was none. */
+export function bodyOf(request: FastifyRequest): Readonly<Record<string, unknown>> {
+  return (request.body ?? {}) as Record<string, unknown>
+}
+
+/** Who acts, and why: the key's name, and the body's or the header's reason. */
+export function actOf(request: FastifyRequest): { readonly actor: string; readonly reason: string | undefined } {
+  const given = bodyOf(request).reason
+  const header = request.headers['x-purser-reason']
+  const reason = given ?? (Array.isArray(header) ? header[0] : header)
+  if (reason !== undefined && typeof reason !== 'string') {
+    throw new HttpProblem(400, 'invalid_request_error', "The 'reason' has to be text.", { param: 'reason' })
+  }
+  return { actor: identityOf(request).name, reason }
+}
+
+/** As `actOf`, for what may not be done without a reason. */
+export function reasonedActOf(request: FastifyRequest): { readonly actor: string; readonly reason: string } {
+  const { actor, reason } = actOf(request)
+  if (reason !== undefined && reason.trim() !== '') return { actor, reason }
+  throw new HttpProblem(400, 'invalid_request_error', 'This needs a reason.', {
+    param: 'reason',
+    hint: "Give it as 'reason' in the body or as x-purser-reason.",
+  })
+}
+
+export function idempotencyKeyOf(request: FastifyRequest): string | undefined {
+  const key = request.headers['idempotency-key']
+  return Array.isArray(key) ? key[0] : key
+}
+
+/** Answers a value that has a version, with the version as its ETag. */
+export function tagged<Value extends { readonly version: number }>(reply: FastifyReply, value: Value): Value {
+  reply.header('etag', `"${value.version}"`)
+  return value
+}
+
+/** The version an `If-Match` names; undefined without one. */
+export function expectedVersion(request: FastifyRequest): number | undefined {
+  const header = request.headers['if-match']
+  if (header === undefined || header === '*') return undefined
+  const version = /^(?:W\/)?"(\d+)"$/.exec(header.trim())?.[1]
+  if (version === undefined) throw preconditionFailed('That If-Match is not a version of this.')
+  return Number(version)
+}
+
+export function preconditionFailed(message: string): HttpProblem {
+  return new HttpProblem(412, 'version_conflict', message, { hint: 'Read it again and decide anew.' })
+}

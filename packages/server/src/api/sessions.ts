@@ -1,0 +1,77 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { clearedCookie, sessionCookie, sessionToken } from '../auth/cookie.ts'
+import { encryptedWay, identityOf, originClaim } from '../auth/guard.ts'
+import { checkHost, checkOrigin } from '../auth/origin.ts'
+import { DECK_ROLES } from '../auth/roles.ts'
+import type { House } from '../house.ts'
+import { HttpProblem } from '../problems.ts'
+import { bodyOf, object, queryOf, route, TEXT } from './route.ts'
+
+const tag = 'session'
+
+/** Signing in to the Deck: by the link the server prints, or with a key. */
+export function sessionRoutes(app: FastifyInstance, house: House): void {
+  const scope = (request: FastifyRequest) => ({ prefix: house.options.prefix, encrypted: encryptedWay(request, house) })
+
+  app.get(
+    '/deck/sign-in',
+    route('public', { tag, summary: 'The one-time link.', query: { token: TEXT } }),
+    async (request, reply) => {
+      checkHost(originClaim(request, house), house.options)
+      const wait = house.limiter.waitMs(request.ip)
+      if (wait > 0) throw tooMany(wait)
+      const opened = await house.sessions.redeem(queryOf(request).token ?? '')
+      reply.header('cache-control', 'no-store')
+      if (opened === undefined) {
+        house.limiter.fail(request.ip)
+        return reply.redirect('./?sign-in=expired', 303)
+      }
+      return reply.header('set-cookie', sessionCookie(opened.token, scope(request))).redirect('./', 303)
+    },
+  )
+  app.get('/api/session', route('known', { tag, summary: 'Who is calling.' }), async (request) => {
+    const token = request.headers.authorization === undefined ? sessionToken(request.headers.cookie) : undefined
+    const session = token === undefined ? undefined : await house.sessions.find(token)
+    if (session !== undefined) return { ...session, kind: 'session' }
+    const { name, role } = identityOf(request)
+    return { name, role, expiresAt: null, kind: 'key' }
+  })
+  app.post(
+    '/api/session',
+    route('public', { tag, summary: 'Signs in with a key.', body: object({ key: TEXT }, ['key']) }),
+    async (request, reply) => {
+      if (request.headers.origin !== undefined) checkOrigin(originClaim(request, house), house.options)
+      const wait = house.limiter.waitMs(request.ip)
+      if (wait > 0) throw tooMany(wait)
+      const key = await house.keys.identify(bodyOf(request).key as string)
+      if (key === undefined) {
+        house.limiter.fail(request.ip)
+        throw new HttpProblem(401, 'invalid_api_key', 'That key is not valid.')
+      }
+      if (!DECK_ROLES.includes(key.role)) {
+        throw new HttpProblem(403, 'forbidden', `A key of the role '${key.role}' does not open the Deck.`, {
+          hint: `It takes one of: ${DECK_ROLES.join(', ')}.`,
+        })
+      }
+      house.limiter.succeed(request.ip)
+      const { token, session } = await house.sessions.open({ name: key.name, role: key.role }, key.id)
+      reply.header('set-cookie', sessionCookie(token, scope(request)))
+      return { ...session, kind: 'session' }
+    },
+  )
+  app.delete('/api/session', route('known', { tag, summary: 'Signs out.' }), async (request, reply) => {
+    const token = sessionToken(request.headers.cookie)
+    if (token !== undefined) await house.sessions.close(token)
+    return reply
+      .header('set-cookie', clearedCookie(scope(request)))
+      .code(204)
+      .send()
+  })
+}
+
+function tooMany(waitMs: number): HttpProblem {
+  return new HttpProblem(429, 'too_many_attempts', 'Too many keys were tried from this address.', {
+    hint: 'Wait a minute.',
+    headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) },
+  })
+}

@@ -1,0 +1,105 @@
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
+import { apiDocument } from './api/document.ts'
+import { idempotency } from './api/idempotency.ts'
+import { guard } from './auth/guard.ts'
+import type { House } from './house.ts'
+import { HttpProblem, problemFrom } from './problems.ts'
+import { allRoutes } from './routes.ts'
+
+/** A path parameter may be an id of 256 bytes, percent-encoded, or a ticket. */
+const MAX_PARAM_LENGTH = 4_096
+const REQUEST_ID = /^[\w.:=+/@-]{1,128}$/
+
+/** Puts the Fastify app together: who may come in first, then the routes, one error body for everything. */
+export async function createApp(house: House): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: { level: house.options.logLevel, stream: process.stderr },
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: house.options.bodyLimitBytes,
+    genReqId: (raw) => {
+      const given = raw.headers['x-request-id']
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : house.effects.randomId()
+    },
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: true,
+        allowUnionTypes: true,
+      },
+    },
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    frameworkErrors: answerProblem,
+  })
+  // Answers are sent whole: a response schema describes them for the API document and cuts nothing off.
+  app.setSerializerCompiler(() => JSON.stringify)
+  app.setErrorHandler(answerProblem)
+  app.setNotFoundHandler((request, reply) => answerProblem(unknownUrl(request), request, reply))
+  takeJsonOnly(app)
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    // Whoever still has an open connection is sent elsewhere while we drain.
+    const draining = house.closing.signal.aborted && !request.url.endsWith('/livez')
+    done(draining ? new HttpProblem(503, 'closed', 'This server is shutting down.', DRAINING) : undefined)
+  })
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    for (const [name, value] of Object.entries(SAFE_HEADERS)) if (!reply.hasHeader(name)) reply.header(name, value)
+    done(null, payload)
+  })
+  await apiDocumentBehind(app, house)
+  return app
+}
+
+const DRAINING = { headers: { connection: 'close', 'retry-after': '1' } } as const
+
+const SAFE_HEADERS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-frame-options': 'DENY',
+  'cache-control': 'private, no-store',
+  vary: 'authorization',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+}
+
+async function apiDocumentBehind(app: FastifyInstance, house: House): Promise<void> {
+  await app.register(
+    async (inside) => {
+      guard(inside, house)
+      idempotency(inside, house)
+      await apiDocument(inside)
+      await allRoutes(inside, house)
+    },
+    { prefix: house.options.prefix },
+  )
+}
+
+/** A client may name a JSON body and send none; another kind of body is 415. */
+function takeJsonOnly(app: FastifyInstance): void {
+  app.removeContentTypeParser('text/plain')
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined)
+    else parse(request, body, done)
+  })
+}
+
+function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const face = request.url.includes('/v1/') ? 'gateway' : 'management'
+  const problem = problemFrom(error, { requestId: request.id, face })
+  if (problem.status >= 500 && !(error instanceof HttpProblem)) request.log.error({ err: error, requestId: request.id })
+  reply
+    .code(problem.status)
+    .headers({ 'x-request-id': request.id, ...problem.headers })
+    .send(problem.body)
+}
+
+function unknownUrl(request: FastifyRequest): HttpProblem {
+  const path = request.url.split('?', 1)[0] ?? ''
+  return new HttpProblem(404, 'unknown_url', `There is nothing at ${request.method} ${path}.`, {
+    hint: 'GET /openapi.json lists every address.',
+  })
+}

@@ -1,0 +1,116 @@
+import type { Purser } from 'purser'
+import { loadConfig } from '../config/load.ts'
+import { openServer } from '../server.ts'
+import { type Call, text, UsageError } from './command.ts'
+import { say } from './terminal.ts'
+
+/**
+ * How a command reaches the data: the management API, of a running server or of one that is opened for this command
+ * alone. So every command does the same either way, and is checked by the same rules.
+ */
+export interface Connection extends AsyncDisposable {
+  /** Calls the API; answers the parsed body, undefined when there was none. Throws `ApiProblem`. */
+  call(method: string, segments: readonly string[], options?: CallOptions): Promise<unknown>
+  /** The same, for answers that are read as they come. */
+  open(segments: readonly string[], options?: CallOptions): Promise<Response>
+  /** The store itself, when it was opened here. */
+  readonly purser: Purser | undefined
+}
+
+export interface CallOptions {
+  readonly body?: unknown
+  readonly query?: Readonly<Record<string, string | boolean | undefined>>
+  readonly reason?: string | undefined
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What the API said no with; status 0 when it could not be reached. */
+export class ApiProblem extends Error {
+  override readonly name = 'ApiProblem'
+  readonly status: number
+  readonly code: string
+  readonly hint: string | undefined
+
+  constructor(status: number, code: string, message: string, hint?: string) {
+    super(message)
+    this.status = status
+    this.code = code
+    this.hint = hint
+  }
+}
+
+type Ask = (request: Request) => Promise<Response>
+
+export async function connect(call: Call): Promise<Connection> {
+  const { environment } = call.terminal
+  const url = text(call.flags.url) ?? environment.PURSER_URL
+  if (url === undefined) return local(call)
+  if (!URL.canParse(url)) throw new UsageError(`--url is not a URL: ${url}`)
+  const key = text(call.flags.key) ?? environment.PURSER_KEY ?? environment.PURSER_ADMIN_KEY
+  if (key === undefined) throw new UsageError('--url needs a key: --key KEY, PURSER_KEY or PURSER_ADMIN_KEY.')
+  const ask: Ask = async (request) => {
+    request.headers.set('authorization', `Bearer ${key}`)
+    try {
+      return await fetch(request)
+    } catch (cause) {
+      if (request.signal.aborted) throw cause
+      throw new ApiProblem(0, 'unreachable', `${new URL(url).origin} cannot be reached.`, 'Is the server running?')
+    }
+  }
+  return connection(url.replace(/\/$/, ''), ask, undefined, async () => {})
+}
+
+async function local(call: Call): Promise<Connection> {
+  const { terminal, flags } = call
+  const { config, warnings } = loadConfig({ flags, environment: terminal.environment, directory: terminal.directory })
+  for (const warning of warnings) say(terminal, `warning: ${warning}`)
+  const quiet = { ...config, server: { ...config.server, prefix: '', logLevel: 'silent' } }
+  const server = await openServer({ config: quiet, authorize: () => ({ actor: 'purser command', role: 'admin' }) })
+  return connection(
+    'http://localhost',
+    (request) => server.fetch(request),
+    server.house.purser,
+    () => server.close(),
+  )
+}
+
+function connection(base: string, ask: Ask, purser: Purser | undefined, close: () => Promise<void>): Connection {
+  async function open(method: string, segments: readonly string[], options: CallOptions): Promise<Response> {
+    const url = new URL(`${base}/api/${segments.map(encodeURIComponent).join('/')}`)
+    for (const [name, value] of Object.entries(options.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, String(value))
+    }
+    const headers: Record<string, string> = { ...options.headers }
+    if (options.body !== undefined) headers['content-type'] = 'application/json'
+    const response = await ask(
+      new Request(url, {
+        method,
+        headers,
+        ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      }),
+    )
+    if (!response.ok) throw await problemOf(response)
+    return response
+  }
+  return {
+    purser,
+    open: (segments, options = {}) => open('GET', segments, options),
+    async call(method, segments, options = {}) {
+      const body = await (await open(method, segments, options)).text()
+      return body === '' ? undefined : JSON.parse(body)
+    },
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function problemOf(response: Response): Promise<ApiProblem> {
+  const text = await response.text()
+  try {
+    const { error } = JSON.parse(text) as { error: { code: string; message: string; hint?: string } }
+    return new ApiProblem(response.status, error.code, error.message, error.hint)
+  } catch {
+    return new ApiProblem(response.status, 'unexpected', `The server answered with status ${response.status}.`)
+  }
+}

@@ -1,0 +1,27 @@
+import type { ConfigFile } from '../config/schema.ts'
+import { type Command, GENERAL_FLAGS, SETTING_FLAGS } from './command.ts'
+import { livelyCrowd } from './demo-crowd.ts'
+import { DEMO_PHASES, DEMO_RISKS } from './demo-words.ts'
+import { serveUntilInterrupted } from './serve.ts'
+
+const USERS = 200
+
+/** What the demo runs on, unless flags say otherwise: nothing is written anywhere. */
+const DEMO: ConfigFile = {
+  store: 'memory:',
+  ledger: { dailyCap: 40, phases: DEMO_PHASES, riskLevels: DEMO_RISKS },
+  server: { port: 7117 },
+}
+
+export const demo: Command = {
+  name: 'demo',
+  operands: '',
+  summary: `The same with a built-in upstream and ${USERS} lively users, nothing to configure.`,
+  takes: [0, 0],
+  flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS },
+  run: (call) =>
+    serveUntilInterrupted(call, {
+      defaults: DEMO,
+      companion: async ({ house }) => livelyCrowd(house, USERS),
+    }),
+}

@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import fastifyStatic from '@fastify/static'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { route } from './api/route.ts'
+import { HttpProblem } from './problems.ts'
+
+/** Nothing inline, nothing from elsewhere, nobody may frame it. */
+export const DECK_POLICY: string = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'self'",
+].join('; ')
+
+const YEAR_SECONDS = 31_536_000
+const tag = 'deck'
+
+/** In the published package the page is copied beside the code; in the workspace it stands where it is built. */
+const PLACES = ['./deck/', '../dist/deck/', '../../deck/dist/'] as const
+
+export function deckDirectory(): string | undefined {
+  return PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) =>
+    existsSync(`${path}index.html`),
+  )
+}
+
+/** `/deck/`: the Observation Deck's page. Its files need no key; what they show does. */
+export async function deckRoutes(app: FastifyInstance): Promise<void> {
+  const root = deckDirectory()
+  await app.register(fastifyStatic, { serve: false, ...(root === undefined ? {} : { root }), cacheControl: false })
+  app.get('/deck', route('public', { tag, summary: 'To the page.' }), async (_request, reply) =>
+    reply.redirect('./deck/', 308),
+  )
+  app.get('/deck/*', route('public', { tag, summary: 'The Observation Deck.' }), async (request, reply) => {
+    const path = (request.params as { '*': string })['*']
+    if (root === undefined) {
+      throw new HttpProblem(404, 'deck_missing', 'The Deck has not been built.', { hint: 'Run: npm run build' })
+    }
+    return file(reply, path === '' ? 'index.html' : path)
+  })
+}
+
+function file(reply: FastifyReply, path: string): FastifyReply {
+  const hashed = path.startsWith('assets/')
+  reply.header('content-security-policy', DECK_POLICY)
+  reply.header('cache-control', hashed ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache')
+  reply.header('cross-origin-opener-policy', 'same-origin')
+  return reply.sendFile(path)
+}

@@ -1,0 +1,84 @@
+import type { FastifyRequest } from 'fastify'
+import { PurserError } from 'purser'
+import type { Identity } from '../auth/roles.ts'
+import { HttpProblem } from '../problems.ts'
+
+/** Where a service key may name the user it acts for, in this order: headers first, then fields of the body. */
+const HEADERS = ['x-purser-user', 'x-openwebui-user-id', 'x-litellm-end-user-id'] as const
+
+interface Named {
+  readonly where: string
+  readonly value: unknown
+}
+
+/**
+ * The user a request of the gateway is for. A user key is its own user, and naming another is refused; with a service
+ * key the first name given counts. Undefined when a service key names nobody.
+ */
+export function namedUser(request: FastifyRequest, identity: Identity): string | undefined {
+  const own = identity.role === 'user' ? identity.user : undefined
+  if (own === undefined) {
+    for (const named of names(request)) return literal(named)
+    return undefined
+  }
+  for (const named of names(request)) {
+    if (literal(named) === own) continue
+    throw new HttpProblem(403, 'user_mismatch', `This key belongs to another user than '${named.where}' names.`, {
+      param: named.where,
+      hint: 'Leave the user out, or use a service key.',
+    })
+  }
+  return own
+}
+
+/** As `namedUser`, where nobody is an error. */
+export function requiredUser(request: FastifyRequest, identity: Identity): string {
+  const user = namedUser(request, identity)
+  if (user !== undefined) return user
+  throw new HttpProblem(400, 'user_required', 'This request does not say which user it is for.', {
+    param: 'user',
+    hint: "Send the header x-purser-user, or 'safety_identifier' or 'user' in the body.",
+  })
+}
+
+function* names(request: FastifyRequest): Iterable<Named> {
+  for (const where of HEADERS) {
+    const value = request.headers[where]
+    if (value !== undefined) yield { where, value: Array.isArray(value) ? value.join(', ') : textOf(value, where) }
+  }
+  const body = request.body as Readonly<Record<string, unknown>> | null | undefined
+  if (typeof body !== 'object' || body === null) return
+  for (const where of ['safety_identifier', 'user'] as const) {
+    const value = body[where]
+    if (value !== undefined && value !== null) yield { where, value }
+  }
+  const metadata = body.metadata as Readonly<Record<string, unknown>> | null | undefined
+  const value = typeof metadata === 'object' ? metadata?.user_id : undefined
+  if (value !== undefined && value !== null) yield { where: 'metadata.user_id', value }
+}
+
+/** A template that nobody filled, or a JSON blob that some clients send, would make everybody one user. */
+function literal({ where, value }: Named): string {
+  if (typeof value === 'string' && !value.startsWith('{') && !value.includes('{{')) return value
+  throw new PurserError('user_id_invalid', `The user that '${where}' names is not an id.`, {
+    hint: 'Give the id itself as text: no template, no JSON.',
+    details: { param: where },
+  })
+}
+
+/**
+ * Node hands header bytes over as Latin-1. An id is UTF-8, byte for byte, so the bytes are read as that; two ways of
+ * reading the same bytes would make two people one.
+ */
+function textOf(value: string, where: string): string {
+  if (!/[\x80-\xff]/.test(value)) return value
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(value, 'latin1'))
+  } catch (cause) {
+    throw new PurserError('user_id_invalid', `The header ${where} is not UTF-8.`, {
+      cause,
+      hint: "Send the id as UTF-8 bytes, or in the body as 'safety_identifier'.",
+      details: { param: where },
+    })
+  }
+}

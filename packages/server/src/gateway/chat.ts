@@ -1,0 +1,103 @@
+import type { ServerResponse } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { TurnOptions } from 'purser'
+import { idempotencyKeyOf, route } from '../api/route.ts'
+import { identityOf } from '../auth/guard.ts'
+import type { House } from '../house.ts'
+import { HttpProblem, problemFrom } from '../problems.ts'
+import { requiredUser } from './caller.ts'
+
+const CHAT_REQUEST = {
+  type: 'object',
+  description: 'An OpenAI chat request; fields that are not named here pass through. Purser judges it, with its codes.',
+  properties: {
+    model: { type: 'string', description: "Left out, 'auto' or 'purser': what the user's settings say." },
+    messages: { type: 'array', items: { type: 'object', additionalProperties: true } },
+    stream: { type: 'boolean' },
+    user: { type: 'string' },
+    safety_identifier: { type: 'string' },
+  },
+  required: ['messages'],
+  additionalProperties: true,
+} as const
+
+/** `POST /v1/chat/completions`: a turn over HTTP. */
+export function chatRoutes(app: FastifyInstance, house: House): void {
+  app.post(
+    '/v1/chat/completions',
+    {
+      ...route('chat', {
+        tag: 'gateway',
+        summary: 'One chat request, as JSON or server-sent events.',
+        body: CHAT_REQUEST,
+      }),
+      // The turn reads the request itself and knows better what to say of it.
+      validatorCompiler: () => () => true,
+    },
+    (request, reply) => chat(house, request, reply),
+  )
+}
+
+async function chat(house: House, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const user = house.purser.user(requiredUser(request, identityOf(request)))
+  const line = reply.raw
+  const leaving = new AbortController()
+  const left = (): void => leaving.abort(new DOMException('The client has left.', 'AbortError'))
+  line.on('close', left)
+  try {
+    const turn = await user.turn(request.body, turnOptions(house, request, leaving.signal))
+    reply.hijack()
+    line.setHeader('x-request-id', request.id)
+    line.setHeader('vary', 'authorization')
+    await turn.pipe(line)
+  } catch (error) {
+    if (line.destroyed) reply.hijack()
+    else if (reply.sent) endWith(line, error, request)
+    else throw error
+  } finally {
+    line.off('close', left)
+  }
+}
+
+function turnOptions(house: House, request: FastifyRequest, signal: AbortSignal): TurnOptions {
+  const { headers } = request
+  const preset = textIn(headers['x-purser-preset'])
+  return {
+    session: textIn(headers['x-purser-session']),
+    override: preset === undefined ? undefined : { preset },
+    mode: oneOf(headers, 'x-purser-mode', ['reuse', 'create']),
+    cache: oneOf(headers, 'x-purser-cache', ['on', 'refresh', 'off']),
+    timeZone: textIn(headers['x-purser-time-zone']),
+    idempotencyKey: idempotencyKeyOf(request),
+    firstChunkTimeoutMs: house.options.firstChunkTimeoutMs,
+    idleTimeoutMs: house.options.idleTimeoutMs,
+    signal,
+  }
+}
+
+function oneOf<Choice extends string>(
+  headers: FastifyRequest['headers'],
+  name: string,
+  choices: readonly Choice[],
+): Choice | undefined {
+  const given = textIn(headers[name])
+  if (given === undefined || choices.includes(given as Choice)) return given as Choice | undefined
+  throw new HttpProblem(400, 'invalid_request_error', `The header ${name} must be one of ${choices.join(', ')}.`, {
+    param: name,
+  })
+}
+
+function textIn(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value
+}
+
+/** The answer had been promised to the turn, but failed before its first byte. */
+function endWith(line: ServerResponse, error: unknown, request: FastifyRequest): void {
+  if (line.headersSent) {
+    line.destroy()
+    return
+  }
+  const problem = problemFrom(error, { requestId: request.id })
+  const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'private, no-store' }
+  line.writeHead(problem.status, { ...headers, ...problem.headers }).end(JSON.stringify(problem.body))
+}
