@@ -138,7 +138,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
       export: () =>
         exportUser(
           who,
-          [parts.ledger.exportRows(), runtimes.exportRows(who), contexts.exportRows(who), answers.exportRows(who)],
+          [parts.ledger.exportRows(), runtimes.exportRows(who), contexts.exportRows(who)],
           new Date(effects.now()).toISOString(),
         ),
       async erase(order) {
@@ -163,6 +163,11 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     await store.close()
   }
 
+  const closeOnce: Purser['close'] = ({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) => {
+    closing ??= close(timeoutMs)
+    return closing
+  }
+
   return {
     namespace,
     user: (id) => userOf(subject(namespace, id)),
@@ -175,13 +180,8 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     answers: { stats: answers.stats, flush: answers.flush, clear: answers.clear },
     meta: store.meta,
     store: store.traits,
-    close({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) {
-      closing ??= close(timeoutMs)
-      return closing
-    },
-    [Symbol.asyncDispose]() {
-      return this.close()
-    },
+    close: closeOnce,
+    [Symbol.asyncDispose]: () => closeOnce(),
   }
 }
 
