@@ -1,1 +1,2 @@
 export { type HandClock, handClock } from './hand-clock.ts'
+export { type StoreUnderTest, storeContract } from './store-contract/index.ts'

@@ -91,9 +91,9 @@ function refuseImpossible(rows: Rows, user: Subject, commit: Commit): void {
     last = event.sequence
     ids.add(event.id)
   }
-  for (const counter of commit.counters) {
-    if (!Number.isFinite(counter.value)) throw new Error(`The counter '${counter.limit}' is not a number.`)
-  }
+  const { capUsed, peak } = commit.facets
+  for (const value of [commit.at, capUsed, peak, ...commit.counters.map((counter) => counter.value)])
+    if (!Number.isFinite(value)) throw new Error(`${value} is not a number that can be stored.`)
 }
 
 /** Writes a commit that `mayCommit` has let pass. Nothing here can fail half-way. */

@@ -1,0 +1,17 @@
+import { describe, test } from 'node:test'
+import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
+import { handClock, storeContract } from '../../src/testing/index.ts'
+import { newPath } from './places.ts'
+
+describe('memory', () => {
+  storeContract({ test, open: () => openMemoryStore({ effects: handClock() }) })
+})
+
+describe('sqlite', () => {
+  storeContract({
+    test,
+    open: () => openSqliteStore({ path: newPath(), effects: handClock() }),
+    reopen: ({ traits }) => openSqliteStore({ path: traits.location, effects: handClock() }),
+  })
+})
