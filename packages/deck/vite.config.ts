@@ -21,7 +21,8 @@ const config: UserConfig = defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
     reportCompressedSize: true,
-    chunkSizeWarningLimit: 300,
+    // Vendors mark their files for server components ("use client"), which mean nothing here.
+    rolldownOptions: { onwarn: (warning, warn) => (warning.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : warn(warning)) },
   },
 })
 

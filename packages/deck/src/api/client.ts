@@ -25,9 +25,7 @@ export class ApiError extends Error {
 export interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly body?: unknown
-  readonly reason?: string | undefined
   readonly signal?: AbortSignal | undefined
-  readonly ifMatch?: number | undefined
 }
 
 /** Path segments are encoded one by one, so that no user id can reach another route. */
@@ -70,11 +68,6 @@ export async function call<Answer>(url: URL, options: Call = {}): Promise<Answer
 function headersOf(options: Call): Headers {
   const headers = new Headers({ accept: 'application/json' })
   if (options.body !== undefined) headers.set('content-type', 'application/json')
-  // Header values are latin-1; a reason in any other script travels percent-encoded in the body's `reason` instead.
-  if (options.reason !== undefined && /^[\x20-\x7e]+$/.test(options.reason)) {
-    headers.set('x-purser-reason', options.reason)
-  }
-  if (options.ifMatch !== undefined) headers.set('if-match', `"${options.ifMatch}"`)
   if (options.method === 'POST') headers.set('idempotency-key', freshKey())
   return headers
 }

@@ -1,12 +1,4 @@
-/**
- * What travels between the Deck and the management API, as the contract names it.
- *
- * Beside the contract's routes the Deck asks its server for three small things:
- * - `GET api/session` → `Session`, or 401; `POST api/session { key }` → `Session` and an HttpOnly, SameSite=Strict
- *   cookie; `DELETE api/session` → 204. A one-time link ends in the same cookie and a redirect to `deck/`.
- * - `GET api/overview` → `Overview`: how many users there are, by phase and by risk level.
- * - `event: activity` on `api/events` carries `{ users: [id, …] }` (or `{ user }`): who changed without an event.
- */
+/** What travels between the Deck and the management API, as far as the Deck reads it. */
 
 export type Role = 'viewer' | 'operator' | 'admin'
 
@@ -80,6 +72,12 @@ export interface Overview {
   readonly riskLevels: Readonly<Record<string, number>>
   /** The declared vocabularies in their order, where the operator has declared them. */
   readonly vocabulary?: { readonly phases?: readonly string[] | null; readonly riskLevels?: readonly string[] | null }
+  readonly server?: {
+    readonly version: string
+    readonly startedAt: string
+    readonly store: string
+    readonly namespace: string
+  }
 }
 
 export interface Settings {
@@ -97,7 +95,8 @@ export interface SecretName {
 export interface RuntimeSession {
   readonly id: string
   readonly policy: 'pin' | 'follow'
-  readonly [field: string]: unknown
+  readonly version: number
+  readonly lastUsedAt: string
 }
 
 export type Freshness = 'fresh' | 'stale' | 'partial' | 'default' | 'empty' | 'unavailable'
@@ -110,7 +109,8 @@ export interface Context {
     readonly status: Freshness
     readonly loadedAt: string | null
     readonly text: string
-    readonly cut: unknown
+    /** Items or fields left out to keep the section within its size. */
+    readonly cut: number
   }[]
 }
 
@@ -134,5 +134,10 @@ export interface ActiveRuntime {
   readonly version: number
   readonly inUse: number
   readonly idleMs: number
-  readonly clients: unknown
+  readonly clients: readonly {
+    readonly kind: 'model' | 'mcp'
+    readonly name: string
+    readonly state: 'opening' | 'open' | 'draining'
+    readonly inUse: number
+  }[]
 }

@@ -1,0 +1,70 @@
+import { type ReactElement, type ReactNode, useState } from 'react'
+import { Link, useLocation } from 'wouter'
+import { useKeys } from '../keyboard.ts'
+import { LiveSign, StaleBanner } from './live-sign.tsx'
+import { Menu } from './menu.tsx'
+import { Notices } from './notices.tsx'
+import { Shortcuts } from './shortcuts.tsx'
+
+const PLACES = [
+  { path: '/users', name: 'Users' },
+  { path: '/service', name: 'Service' },
+] as const
+
+/** What stands around every page: where one is, whether what is shown is live, and one's own settings. */
+export function Frame({ children }: { children: ReactNode }): ReactElement {
+  const [path] = useLocation()
+  const [sheet, setSheet] = useState(false)
+  useKeys({ '?': () => setSheet(true) })
+  return (
+    <>
+      <button type="button" className="skip" onClick={() => document.getElementById('main')?.focus()}>
+        Skip to content
+      </button>
+      <header className="top">
+        <div className="top-row">
+          <Link href="/users" className="brand">
+            <Mark />
+            <span>
+              Purser <span className="brand-place">Observation Deck</span>
+            </span>
+          </Link>
+          <nav aria-label="Places">
+            {PLACES.map((place) => (
+              <Link
+                key={place.path}
+                href={place.path}
+                className="place"
+                aria-current={path.startsWith(place.path) ? (path === place.path ? 'page' : 'true') : undefined}
+              >
+                {place.name}
+              </Link>
+            ))}
+          </nav>
+          <div className="top-end">
+            <LiveSign />
+            <Menu openShortcuts={() => setSheet(true)} />
+          </div>
+        </div>
+      </header>
+      <StaleBanner />
+      <main id="main" tabIndex={-1}>
+        {children}
+      </main>
+      <Notices />
+      {sheet && <Shortcuts close={() => setSheet(false)} />}
+    </>
+  )
+}
+
+/** The sun half above the horizon, as seen from a deck. */
+export function Mark(): ReactElement {
+  return (
+    <svg className="mark" viewBox="0 0 32 32" width="26" height="26" aria-hidden="true">
+      <rect width="32" height="32" rx="8" className="mark-sea" />
+      <path d="M6 20.5h20" className="mark-line" strokeWidth="2" strokeLinecap="round" />
+      <path d="M9.5 20.5a6.5 6.5 0 0 1 13 0z" className="mark-sun" />
+      <path d="M9 25h14" className="mark-line faint" strokeWidth="2" strokeLinecap="round" />
+    </svg>
+  )
+}

@@ -1,0 +1,76 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { type FormEvent, type ReactElement, useEffect, useState } from 'react'
+import { apiUrl, call } from '../api/client.ts'
+import { sessionQuery } from '../api/queries.ts'
+import type { Session } from '../api/wire.ts'
+import { Failure } from '../parts/states.tsx'
+import { Mark } from './frame.tsx'
+
+/** The way in: the link that the server prints, or a key. */
+export function SignIn(): ReactElement {
+  const queries = useQueryClient()
+  const [key, setKey] = useState('')
+  const expired = new URLSearchParams(window.location.search).get('sign-in') === 'expired'
+  const signIn = useMutation({
+    mutationFn: () => call<Session>(apiUrl(['session']), { method: 'POST', body: { key: key.trim() } }),
+    onSuccess: (session) => {
+      window.history.replaceState(null, '', window.location.pathname + window.location.hash)
+      queries.setQueryData(sessionQuery.queryKey, session)
+    },
+  })
+  useEffect(() => {
+    document.title = 'Sign in · Purser'
+  }, [])
+
+  function submit(event: FormEvent): void {
+    event.preventDefault()
+    if (key.trim() !== '') signIn.mutate()
+  }
+
+  return (
+    <main className="alone">
+      <div className="sign-in card">
+        <div className="sign-in-head">
+          <Mark />
+          <h1>Observation Deck</h1>
+        </div>
+        {expired && (
+          <p className="notice" role="alert">
+            That sign-in link was used before or is older than ten minutes.
+          </p>
+        )}
+        <form onSubmit={submit}>
+          <div className="field">
+            <label htmlFor="key">Key</label>
+            <input
+              id="key"
+              name="key"
+              type="password"
+              autoComplete="current-password"
+              spellCheck="false"
+              value={key}
+              onInput={(event) => setKey(event.currentTarget.value)}
+              aria-describedby="key-hint"
+            />
+            <p className="hint" id="key-hint">
+              A viewer, operator or admin key.
+            </p>
+          </div>
+          {signIn.isError && <Failure error={signIn.error} />}
+          <button type="submit" className="button primary wide" disabled={key.trim() === '' || signIn.isPending}>
+            {signIn.isPending ? 'One moment…' : 'Sign in'}
+          </button>
+        </form>
+        <div className="sign-in-help">
+          <h2>No key at hand?</h2>
+          <p>
+            Purser prints a sign-in link when it starts. It works once, for ten minutes. Or make a key where Purser runs:
+          </p>
+          <pre>
+            <code>npx purser keys create --role operator</code>
+          </pre>
+        </div>
+      </div>
+    </main>
+  )
+}

@@ -1,0 +1,27 @@
+import { useEffect, useRef } from 'react'
+import { singleKeysAct } from './preferences.ts'
+
+/**
+ * Single keys that act anywhere on a page: never while somebody types, never with a modifier, never while a dialog is
+ * open, and not at all when the reader has switched them off (WCAG 2.1.4).
+ */
+export function useKeys(keys: Readonly<Record<string, () => void>>): void {
+  const latest = useRef(keys)
+  latest.current = keys
+  useEffect(() => {
+    function onKey(event: KeyboardEvent): void {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
+      if (!singleKeysAct() || isTyping(event.target) || document.querySelector('dialog[open]') !== null) return
+      const act = latest.current[event.key]
+      if (act === undefined) return
+      event.preventDefault()
+      act()
+    }
+    document.addEventListener('keydown', onKey)
+    return () => document.removeEventListener('keydown', onKey)
+  }, [])
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+}

@@ -1,0 +1,54 @@
+import { useSyncExternalStore } from 'react'
+import type { BaseLocationHook } from 'wouter'
+
+/**
+ * Where the reader is stands in the fragment: `deck/#/users/ada?types=risk`. The page then works under any prefix
+ * and behind any proxy with one document and no rewriting, and the ids that an operator looks at stay out of
+ * access logs, because a browser never sends the fragment.
+ */
+function fragment(): string {
+  const text = window.location.hash.replace(/^#\/?/, '')
+  return `/${text}`
+}
+
+function subscribe(listener: () => void): () => void {
+  window.addEventListener('hashchange', listener)
+  return () => window.removeEventListener('hashchange', listener)
+}
+
+function useFragment(): string {
+  return useSyncExternalStore(subscribe, fragment)
+}
+
+/** Goes to `to`, a path with an optional query; `replace` leaves no entry behind in the history. */
+export function navigate(to: string, options: { replace?: boolean } = {}): void {
+  const oldURL = window.location.href
+  const address = new URL(oldURL)
+  address.hash = to
+  window.history[options.replace ? 'replaceState' : 'pushState'](null, '', address)
+  window.dispatchEvent(new HashChangeEvent('hashchange', { oldURL, newURL: address.href }))
+}
+
+type FragmentHook = BaseLocationHook & { hrefs: (href: string) => string; searchHook: () => string }
+
+export const useFragmentLocation: FragmentHook = Object.assign(
+  (): [string, typeof navigate] => [useFragment().replace(/\?.*$/s, ''), navigate],
+  {
+    hrefs: (href: string): string => `#${href}`,
+    searchHook: (): string => /\?(.*)$/s.exec(useFragment())?.[1] ?? '',
+  },
+)
+
+/** The path of a user's page. */
+export function userPath(user: string): string {
+  return `/users/${encodeURIComponent(user)}`
+}
+
+/** The user id in a path segment; undefined when the segment is damaged. */
+export function userOfSegment(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,178 @@
+import { type ReactElement, useEffect, useRef } from 'react'
+import { useSearchParams } from 'wouter'
+import type { LedgerEvent } from '../api/wire.ts'
+import { useKeys } from '../keyboard.ts'
+import { PhaseTag, RiskTag } from '../parts/tags.tsx'
+import { useZone } from '../preferences.ts'
+import { useNow } from '../time/clock.ts'
+import { dayOf, fullInstant, relative, timeOf, type Zone } from '../time/instants.ts'
+import type { Vocabulary } from '../vocabulary.ts'
+import { KINDS, wordsOf } from './event-words.ts'
+
+/** The log, newest first, a day at a time. */
+export function EventList(props: {
+  events: readonly LedgerEvent[]
+  timeZone: string | null
+  vocabulary: Vocabulary
+  /** The event that was asked for from the timeline. */
+  wanted: number | null
+  more: (() => void) | undefined
+  loading: boolean
+}): ReactElement {
+  const [params, setParams] = useSearchParams()
+  const kind = params.get('kind') ?? ''
+  const zone = useZone(props.timeZone)
+  const list = useRef<HTMLDivElement>(null)
+  const shown = props.events.filter((event) => kind === '' || wordsOf(event).kind === kind)
+  useKeys({ j: () => step(list.current, 1), k: () => step(list.current, -1) })
+  useEffect(() => {
+    if (props.wanted === null) return
+    const found = list.current?.querySelector<HTMLDetailsElement>(`[data-sequence="${props.wanted}"]`)
+    if (found === null || found === undefined) return
+    found.open = true
+    found.querySelector('summary')?.focus()
+    found.scrollIntoView({ block: 'center' })
+  }, [props.wanted])
+
+  return (
+    <div ref={list}>
+      <div className="list-head">
+        <label className="order">
+          <span>Show</span>
+          <select
+            value={kind}
+            onChange={(event) => {
+              const { value } = event.currentTarget
+              setParams(
+                (before) => {
+                  const next = new URLSearchParams(before)
+                  if (value === '') next.delete('kind')
+                  else next.set('kind', value)
+                  return next
+                },
+                { replace: true },
+              )
+            }}
+          >
+            <option value="">all events</option>
+            {KINDS.map(({ kind: value, name }) => (
+              <option key={value} value={value}>
+                {name.toLowerCase()}
+              </option>
+            ))}
+          </select>
+        </label>
+        <span className="quiet small">Times in {zone.label}</span>
+      </div>
+      {shown.length === 0 && (
+        <p className="quiet">{props.events.length === 0 ? 'Nothing has been logged yet.' : 'No such event is loaded.'}</p>
+      )}
+      {byDay(shown, zone).map(([day, events]) => (
+        <section key={day} className="day" aria-label={day}>
+          <h3>{day}</h3>
+          <ol className="events">
+            {events.map((event) => (
+              <li key={event.sequence}>
+                <EventEntry event={event} zone={zone} vocabulary={props.vocabulary} />
+              </li>
+            ))}
+          </ol>
+        </section>
+      ))}
+      {props.more !== undefined && (
+        <button type="button" className="button" onClick={props.more} disabled={props.loading}>
+          {props.loading ? 'One moment…' : 'Older events'}
+        </button>
+      )}
+    </div>
+  )
+}
+
+function byDay(events: readonly LedgerEvent[], zone: Zone): readonly (readonly [string, readonly LedgerEvent[]])[] {
+  const days = new Map<string, LedgerEvent[]>()
+  for (const event of events) {
+    const day = dayOf(event.at, zone)
+    const kept = days.get(day)
+    if (kept === undefined) days.set(day, [event])
+    else kept.push(event)
+  }
+  return [...days]
+}
+
+function step(list: HTMLElement | null, by: 1 | -1): void {
+  const entries = [...(list?.querySelectorAll<HTMLElement>('details.event > summary') ?? [])]
+  const present = entries.findIndex((entry) => entry === document.activeElement)
+  const next = present < 0 ? 0 : Math.min(entries.length - 1, Math.max(0, present + by))
+  entries[next]?.focus()
+  entries[next]?.scrollIntoView({ block: 'nearest' })
+}
+
+function EventEntry(props: { event: LedgerEvent; zone: Zone; vocabulary: Vocabulary }): ReactElement {
+  const { event, zone } = props
+  const now = useNow()
+  const { name, kind } = wordsOf(event)
+  return (
+    <details className="event" data-sequence={event.sequence}>
+      <summary>
+        <span className="event-sign" data-kind={kind} aria-hidden="true" />
+        <time dateTime={event.at} className="figures event-time" title={relative(event.at, now)}>
+          {timeOf(event.at, zone)}
+        </time>
+        <span className="event-name">{name}</span>
+        <span className="event-detail">
+          <Detail event={event} vocabulary={props.vocabulary} />
+          {event.actor !== undefined && event.actor !== 'app' && <span className="quiet"> by {event.actor}</span>}
+        </span>
+      </summary>
+      <div className="event-body">
+        {event.reason !== undefined && <p className="event-reason">“{event.reason}”</p>}
+        <dl className="facts">
+          <Fact name="When" value={fullInstant(event.at, zone)} />
+          <Fact name="Type" value={event.type} />
+          {event.actor !== undefined && <Fact name="Actor" value={event.actor} />}
+          {event.policy !== undefined && <Fact name="Policy" value={event.policy} />}
+          <Fact name="Sequence" value={String(event.sequence)} />
+          <Fact name="Seal" value={event.mac} />
+        </dl>
+        {Object.keys(event.data).length > 0 && (
+          <pre tabIndex={0} role="region" aria-label="Data of the event">
+            <code>{JSON.stringify(event.data, null, 2)}</code>
+          </pre>
+        )}
+      </div>
+    </details>
+  )
+}
+
+function Fact({ name, value }: { name: string; value: string }): ReactElement {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  )
+}
+
+/** Changes of phase and risk are shown as what they were and became, everything else in the log's own words. */
+function Detail({ event, vocabulary }: { event: LedgerEvent; vocabulary: Vocabulary }): ReactElement {
+  const from = event.data['from']
+  const to = event.data['to']
+  const changed = event.type === 'phase_transition' || event.type === 'risk_change'
+  if (!changed || typeof from !== 'string' || typeof to !== 'string') return <>{event.detail}</>
+  const tag = (word: string): ReactElement =>
+    event.type === 'phase_transition' ? (
+      <PhaseTag phase={word} vocabulary={vocabulary} />
+    ) : (
+      <RiskTag level={word} vocabulary={vocabulary} />
+    )
+  return (
+    <span className="change">
+      {tag(from)}
+      <span className="arrow" aria-hidden="true">
+        →
+      </span>
+      <span className="unseen">to</span>
+      {tag(to)}
+    </span>
+  )
+}

@@ -1,0 +1,169 @@
+import { useQuery } from '@tanstack/react-query'
+import { type ReactElement, useEffect, useRef, useState } from 'react'
+import { announce } from '../announce.tsx'
+import { overviewQuery, usersQuery } from '../api/queries.ts'
+import type { Bond } from '../api/wire.ts'
+import { useKeys } from '../keyboard.ts'
+import { Empty, Failure, Waiting } from '../parts/states.tsx'
+import { plural } from '../time/instants.ts'
+import { vocabularyOf } from '../vocabulary.ts'
+import { arrange, arrivals } from './arrange.ts'
+import { FirstUser } from './first-user.tsx'
+import { isNarrowed, useUserSearch } from './search.ts'
+import { OverviewStrip } from './strip.tsx'
+import { UserTable } from './table.tsx'
+import { Toolbar } from './toolbar.tsx'
+
+const keyOf = (bond: Bond): string => bond.user
+
+/** Everybody, live. */
+export function UsersPage(): ReactElement {
+  const [search, change] = useUserSearch()
+  const overview = useQuery(overviewQuery)
+  const users = useQuery(usersQuery(search))
+  const vocabulary = vocabularyOf(overview.data)
+  const field = useRef<HTMLInputElement>(null)
+  const table = useRef<HTMLTableSectionElement>(null)
+  const list = useArrangedList(users.data?.data, `${JSON.stringify(search)} ${users.isPlaceholderData}`, table)
+
+  useEffect(() => {
+    document.title = 'Users · Purser'
+  }, [])
+  useKeys({
+    '/': () => field.current?.focus(),
+    j: () => step(table.current, 1),
+    k: () => step(table.current, -1),
+  })
+
+  if (overview.isError && overview.data === undefined) {
+    return <Failure error={overview.error} retry={() => void overview.refetch()} />
+  }
+  if (overview.data !== undefined && overview.data.users === 0 && !isNarrowed(search)) return <FirstUser />
+  return (
+    <div className="page">
+      <h1 className="unseen">Users</h1>
+      {overview.data === undefined ? (
+        <Waiting of="the overview" />
+      ) : (
+        <OverviewStrip overview={overview.data} vocabulary={vocabulary} search={search} />
+      )}
+      <Toolbar search={search} change={change} vocabulary={vocabulary} field={field} />
+      {users.isError && users.data === undefined ? (
+        <Failure error={users.error} retry={() => void users.refetch()} />
+      ) : users.data === undefined ? (
+        <Waiting of="users" lines={8} />
+      ) : list.rows.length === 0 ? (
+        <NoMatch clear={() => change({ q: '', phase: '', riskLevel: '', blocked: '' })} />
+      ) : (
+        <>
+          {list.waiting > 0 && (
+            <button type="button" className="newer" onClick={list.release}>
+              Show {plural(list.waiting, 'newer user')}
+            </button>
+          )}
+          <UserTable
+            bonds={list.rows}
+            search={search}
+            vocabulary={vocabulary}
+            body={table}
+            busy={users.isPlaceholderData}
+          />
+          <Pager
+            cursor={users.data.cursor}
+            first={search.cursor === ''}
+            shown={list.rows.length}
+            go={(cursor) => change({ cursor })}
+          />
+        </>
+      )}
+    </div>
+  )
+}
+
+/** Keeps the rows in place while somebody is in them, and says who has come. */
+function useArrangedList(
+  fresh: readonly Bond[] | undefined,
+  question: string,
+  table: { readonly current: HTMLElement | null },
+): { rows: readonly Bond[]; waiting: number; release(): void } {
+  const shown = useRef<{ question: string; rows: readonly Bond[] }>({ question, rows: [] })
+  const previous = useRef<{ question: string; rows: readonly Bond[] | undefined }>({ question, rows: undefined })
+  const [, again] = useState(0)
+  const same = shown.current.question === question
+  const reading = same && (table.current?.contains(document.activeElement) === true || scrolledInto(table.current))
+  const list = arrange(same ? shown.current.rows : [], fresh ?? [], { hold: reading, keyOf })
+  shown.current = { question, rows: list.rows }
+
+  useEffect(() => {
+    const before = previous.current.question === question ? previous.current.rows : undefined
+    const come = arrivals(before, fresh ?? [], keyOf)
+    const [only] = come
+    if (come.length === 1 && only !== undefined) announce(`${only.user} is on the list now.`)
+    else if (come.length > 1) announce(`${plural(come.length, 'user')} came to the list.`)
+    previous.current = { question, rows: fresh }
+  }, [fresh, question])
+
+  return {
+    ...list,
+    release() {
+      shown.current = { question, rows: [] }
+      window.scrollTo({ top: 0 })
+      again((count) => count + 1)
+    },
+  }
+}
+
+function scrolledInto(table: HTMLElement | null): boolean {
+  return table !== null && table.getBoundingClientRect().top < 0
+}
+
+/** Moves the focus from row to row. */
+function step(body: HTMLElement | null, by: 1 | -1): void {
+  const links = [...(body?.querySelectorAll<HTMLElement>('a.user-link') ?? [])]
+  const present = links.findIndex((link) => link === document.activeElement)
+  const next = present < 0 ? 0 : Math.min(links.length - 1, Math.max(0, present + by))
+  links[next]?.focus()
+  links[next]?.scrollIntoView({ block: 'nearest' })
+}
+
+function NoMatch({ clear }: { clear(): void }): ReactElement {
+  return (
+    <Empty title="Nobody matches">
+      <p>No user fits all of these filters.</p>
+      <button type="button" className="button" onClick={clear}>
+        Clear the filters
+      </button>
+    </Empty>
+  )
+}
+
+function Pager(props: {
+  cursor: string | null
+  first: boolean
+  shown: number
+  go(cursor: string): void
+}): ReactElement | null {
+  const { cursor } = props
+  if (props.first && cursor === null) return <p className="pager quiet">{plural(props.shown, 'user')}</p>
+  return (
+    <nav className="pager" aria-label="Pages of users">
+      <button type="button" className="button" disabled={props.first} onClick={() => props.go('')}>
+        First page
+      </button>
+      <button type="button" className="button" disabled={props.first} onClick={() => window.history.back()}>
+        Previous
+      </button>
+      <button
+        type="button"
+        className="button"
+        disabled={cursor === null}
+        onClick={() => {
+          if (cursor !== null) props.go(cursor)
+          window.scrollTo({ top: 0 })
+        }}
+      >
+        Next
+      </button>
+    </nav>
+  )
+}

@@ -1,0 +1,112 @@
+import type { ReactElement, RefObject } from 'react'
+import { Link } from 'wouter'
+import type { UserSearch } from '../api/queries.ts'
+import type { Bond } from '../api/wire.ts'
+import { userPath } from '../location.ts'
+import { CapBar } from '../parts/cap.tsx'
+import { Instant } from '../parts/instant.tsx'
+import { PhaseTag, RiskTag } from '../parts/tags.tsx'
+import type { Vocabulary } from '../vocabulary.ts'
+import { listPath } from './search.ts'
+
+const COLUMNS = [
+  { name: 'User', orderBy: 'id', order: 'asc' },
+  { name: 'Phase' },
+  { name: 'Risk' },
+  { name: 'Today', orderBy: 'capUsed', order: 'desc' },
+  { name: 'Last seen', orderBy: 'lastSeenAt', order: 'desc' },
+] as const
+
+/**
+ * The roles are written out because on a narrow page the rows are laid out as blocks, and a table that is not laid out
+ * as one would no longer be read as one.
+ */
+export function UserTable(props: {
+  bonds: readonly Bond[]
+  search: UserSearch
+  vocabulary: Vocabulary
+  body: RefObject<HTMLTableSectionElement | null>
+  busy: boolean
+}): ReactElement {
+  const { bonds, search, vocabulary } = props
+  return (
+    // biome-ignore lint/a11y/noRedundantRoles: see above
+    <table className="users" role="table" aria-busy={props.busy} aria-label="Users">
+      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
+      <thead role="rowgroup">
+        {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
+        <tr role="row">
+          {COLUMNS.map((column) => (
+            <Heading key={column.name} column={column} search={search} />
+          ))}
+        </tr>
+      </thead>
+      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
+      <tbody role="rowgroup" ref={props.body}>
+        {bonds.map((bond) => (
+          <Row key={bond.user} bond={bond} vocabulary={vocabulary} />
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+function Heading(props: {
+  column: { readonly name: string; readonly orderBy?: string; readonly order?: string }
+  search: UserSearch
+}): ReactElement {
+  const { column, search } = props
+  const { orderBy, order } = column
+  const sorted = orderBy !== undefined && search.orderBy === orderBy
+  const next = sorted ? (search.order === 'asc' ? 'desc' : 'asc') : order
+  return (
+    // biome-ignore lint/a11y/noRedundantRoles: see above
+    <th
+      role="columnheader"
+      scope="col"
+      aria-sort={sorted ? (search.order === 'asc' ? 'ascending' : 'descending') : undefined}
+    >
+      {orderBy === undefined ? (
+        column.name
+      ) : (
+        <Link href={listPath({ ...search, cursor: '', orderBy, order: next ?? '' })} className="sort">
+          {column.name}
+          <span className="sort-sign" aria-hidden="true">
+            {sorted ? (search.order === 'asc' ? '↑' : '↓') : ''}
+          </span>
+        </Link>
+      )}
+    </th>
+  )
+}
+
+function Row({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary }): ReactElement {
+  return (
+    // biome-ignore lint/a11y/noRedundantRoles: see above
+    <tr role="row" data-blocked={bond.blocked === null ? undefined : ''}>
+      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
+      <th role="rowheader" scope="row" className="cell-user">
+        <Link href={userPath(bond.user)} className="user-link">
+          <bdi>{bond.user}</bdi>
+        </Link>
+        {bond.blocked !== null && <span className="mark-blocked">Blocked</span>}
+      </th>
+      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
+      <td role="cell" className="cell-phase">
+        <PhaseTag phase={bond.phase} vocabulary={vocabulary} />
+      </td>
+      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
+      <td role="cell" className="cell-risk">
+        <RiskTag level={bond.riskLevel} vocabulary={vocabulary} />
+      </td>
+      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
+      <td role="cell" className="cell-cap">
+        <CapBar bond={bond} />
+      </td>
+      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
+      <td role="cell" className="cell-seen">
+        <Instant at={bond.lastSeenAt} zone={bond.timeZone} />
+      </td>
+    </tr>
+  )
+}
