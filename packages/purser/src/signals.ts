@@ -16,11 +16,21 @@ export interface Signals {
     namespace: string
     source: string
     outcome: 'started' | 'loaded' | 'failed' | 'late' | 'abandoned' | 'dropped' | 'shed'
+    /** With `started`: how long it waited for a place. */
+    queuedMs?: number
   }
   /** An answer was looked up. */
   answer: { namespace: string; outcome: 'hit' | 'miss' | 'joined' }
-  /** A live client of a user changed its state. */
-  client: { namespace: string; kind: 'model' | 'mcp'; outcome: 'opened' | 'failed' | 'closed' | 'close_failed' }
+  /** A user's runtime was taken into use, from memory or from the store, or the use was refused; or it left memory. */
+  runtime: { namespace: string; outcome: 'warm' | 'cold' | 'refused' | 'evicted'; reason?: string }
+  /** A live client of a user changed its state. `tookMs`: how long opening or closing took. */
+  client: {
+    namespace: string
+    kind: 'model' | 'mcp'
+    outcome: 'opened' | 'failed' | 'closed' | 'close_failed'
+    reason?: string
+    tookMs?: number
+  }
   /** A turn is over. */
   turn: {
     namespace: string

@@ -272,6 +272,9 @@ export interface BusMessage {
   readonly namespace: string
   /** Absent: everybody in the namespace. */
   readonly user?: string | undefined
-  /** Of topic `user`: the kinds of records that changed, parted by blanks, `''` for none. Absent: anything may have. */
+  /**
+   * Of topic `user`: the kinds of records that changed, parted by blanks, `''` for none; or `erased`, or `evicted` from
+   * memory by an operator. Absent: anything may have changed.
+   */
   readonly detail?: string | undefined
 }

@@ -1,0 +1,119 @@
+import { PurserError, suggestion } from '../errors.ts'
+import type { McpServerOption, ProviderOption } from '../options.ts'
+import { placeholderFault } from './definitions.ts'
+import { checkPatch } from './fields.ts'
+import { isJsonObject } from './patch.ts'
+import type { SettingsPatch } from './port.ts'
+
+/** What the operator has configured: the names that settings may use, and what stands behind them. */
+export interface Catalogue {
+  readonly defaults: SettingsPatch
+  readonly providers: ReadonlyMap<string, ProviderOption>
+  readonly presets: ReadonlyMap<string, SettingsPatch>
+  readonly servers: ReadonlyMap<string, McpServerOption>
+}
+
+export interface Configured {
+  readonly defaults: Readonly<Record<string, unknown>>
+  readonly providers: Readonly<Record<string, ProviderOption>>
+  readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly mcpServers: Readonly<Record<string, McpServerOption>>
+}
+
+/** Checks the configuration once, at start, so that a mistake in it never shows up in the middle of a turn. */
+export function createCatalogue(configured: Configured): Catalogue {
+  const providers = new Map(Object.entries(configured.providers))
+  const servers = new Map(Object.entries(configured.mcpServers))
+  for (const [name, provider] of providers) checkProvider(name, provider)
+  for (const [name, server] of servers) checkServer(name, server)
+  const bare: Catalogue = { defaults: {}, providers, presets: new Map(), servers }
+  const presets = new Map(
+    Object.entries(configured.presets).map(([tag, patch]): [string, SettingsPatch] => [
+      tag,
+      located(`presets.${tag}`, () => checkPreset(bare, patch)),
+    ]),
+  )
+  const defaults = located('runtime.defaults', () => checkPatch({ ...bare, presets }, configured.defaults))
+  return { defaults, providers, presets, servers }
+}
+
+/** The model a provider is used with when only the provider is named. */
+export function usualModel(catalogue: Catalogue, provider: string | null): string | null {
+  const config = provider === null ? undefined : catalogue.providers.get(provider)
+  if (config === undefined || typeof config === 'function') return null
+  if (config.defaultModel !== undefined) return config.defaultModel
+  return config.models?.length === 1 ? (config.models[0] ?? null) : null
+}
+
+/** Whether the provider's own allow-list has this model; without a list every model is offered. */
+export function offersModel(provider: ProviderOption, model: string): boolean {
+  return typeof provider === 'function' || provider.models === undefined || provider.models.includes(model)
+}
+
+function checkPreset(catalogue: Catalogue, patch: unknown): SettingsPatch {
+  const checked = checkPatch(catalogue, patch)
+  if (checked.preset === undefined) return checked
+  throw new PurserError('settings_invalid', 'A preset cannot name a preset.')
+}
+
+function checkProvider(name: string, provider: unknown): void {
+  if (typeof provider === 'function') return
+  if (!isJsonObject(provider)) throw invalid(`providers.${name}`, 'is neither an object nor a function')
+  const { models, defaultModel } = provider
+  const isList = Array.isArray(models) && models.length > 0 && models.every((model) => isText(model))
+  if (models !== undefined && !isList) throw invalid(`providers.${name}.models`, 'is not a list of model ids')
+  if (defaultModel === undefined) return
+  if (!isText(defaultModel)) throw invalid(`providers.${name}.defaultModel`, 'is not a model id')
+  if (isList && !models.includes(defaultModel)) {
+    throw invalid(
+      `providers.${name}.defaultModel`,
+      "is not one of the provider's models",
+      suggestion(defaultModel, models),
+    )
+  }
+}
+
+function checkServer(name: string, server: unknown): void {
+  const path = `mcpServers.${name}`
+  if (!isJsonObject(server)) throw invalid(path, 'is not an object')
+  const { url, command, headers, args, env } = server
+  if ((url === undefined) === (command === undefined)) throw invalid(path, "needs either 'url' or 'command'")
+  const known = url === undefined ? ['command', 'args', 'env'] : ['url', 'headers']
+  for (const field of Object.keys(server)) {
+    if (known.includes(field)) continue
+    throw new PurserError('option_unknown', `There is no option '${path}.${field}'.`, {
+      hint: suggestion(field, known) || `Known here: ${known.join(', ')}.`,
+    })
+  }
+  if (!isText(url ?? command)) throw invalid(`${path}.${url === undefined ? 'command' : 'url'}`, 'is not text')
+  if (args !== undefined && !(Array.isArray(args) && args.every((argument) => typeof argument === 'string'))) {
+    throw invalid(`${path}.args`, 'is not a list of texts')
+  }
+  for (const [field, texts] of Object.entries({ headers, env })) {
+    if (texts === undefined) continue
+    if (!isJsonObject(texts) || !Object.values(texts).every((text) => typeof text === 'string')) {
+      throw invalid(`${path}.${field}`, 'is not an object of texts')
+    }
+  }
+  const fault = placeholderFault(server as unknown as McpServerOption)
+  if (fault !== undefined) throw invalid(path, fault)
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function invalid(path: string, fault: string, hint?: string): PurserError {
+  return new PurserError('option_invalid', `The option '${path}' ${fault}.`, { hint: hint || undefined })
+}
+
+/** The same mistakes as in a user's patch, told as mistakes in the options. */
+function located<T>(path: string, check: () => T): T {
+  try {
+    return check()
+  } catch (error) {
+    if (!PurserError.is(error)) throw error
+    const code = error.code === 'settings_invalid' ? 'option_invalid' : error.code
+    throw new PurserError(code, `In the option '${path}': ${error.message}`, { hint: error.hint, cause: error })
+  }
+}

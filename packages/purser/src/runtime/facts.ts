@@ -1,0 +1,38 @@
+import type { Subject } from '../identity.ts'
+import type { JournalPort } from '../journal/port.ts'
+import type { UserStore } from '../store.ts'
+import { readOwn, SETTINGS_RECORD } from './own.ts'
+import { readSecret, SECRET_KIND, type SealedSecret } from './secrets.ts'
+import type { OwnSettings } from './settings.ts'
+
+/** What the store knows of a user's runtime. Secrets stay sealed. */
+export interface Facts {
+  readonly incarnation: number
+  readonly own: OwnSettings
+  readonly secrets: ReadonlyMap<string, SealedSecret>
+}
+
+/** Read of one user; there are only as many names as providers and MCP servers are configured, or once were. */
+const SECRETS_MAX = 1_000
+
+export interface FactsHouse {
+  readonly journal: JournalPort
+  readonly users: UserStore
+}
+
+/**
+ * Reads the three rows one after the other. What belongs to another life than the user row says is left out, so an
+ * erasure in between never mixes two lives.
+ */
+export async function readFacts({ journal, users }: FactsHouse, user: Subject): Promise<Facts> {
+  const row = await users.load(user)
+  const incarnation = row?.incarnation ?? (await journal.read(user)).incarnation
+  if (row === undefined) return { incarnation, own: readOwn(undefined, incarnation), secrets: new Map() }
+  const own = readOwn(await users.record(user, SETTINGS_RECORD.kind, SETTINGS_RECORD.name), incarnation)
+  const secrets = new Map<string, SealedSecret>()
+  for (const { name, value } of await users.records(user, SECRET_KIND, { limit: SECRETS_MAX, order: 'ascending' })) {
+    const secret = readSecret(name, value, incarnation)
+    if (secret !== undefined) secrets.set(name, secret)
+  }
+  return { incarnation, own, secrets }
+}

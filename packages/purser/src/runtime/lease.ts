@@ -1,0 +1,93 @@
+import type { LanguageModelV4 } from '@ai-sdk/provider'
+import type { Client } from '@modelcontextprotocol/client'
+import { PurserError } from '../errors.ts'
+import type { ChatModel } from '../model/port.ts'
+import type { LiveRuntime, Plan } from './live.ts'
+import type { Lease, LiveModel, Settings } from './port.ts'
+import type { ToolClient } from './tools.ts'
+import { withSignal } from './waiting.ts'
+
+/** One use of a live runtime. It holds its model from the start and each MCP client from its first use. */
+export class RuntimeLease implements Lease {
+  readonly settings: Settings
+  readonly incarnation: number
+  readonly #live: LiveRuntime
+  readonly #plan: Plan
+  readonly #ended: (live: LiveRuntime) => void
+  #tools: ToolClient[] | undefined
+  #isReleased = false
+
+  /** The runtime has counted this lease already; `ended` counts it out again. */
+  constructor(live: LiveRuntime, plan: Plan, ended: (live: LiveRuntime) => void) {
+    this.settings = plan.settings
+    this.incarnation = live.incarnation
+    this.#live = live
+    this.#plan = plan
+    this.#ended = ended
+    plan.client?.hold()
+  }
+
+  get model(): LanguageModelV4 {
+    return this.#model().model
+  }
+
+  get chat(): ChatModel {
+    return this.#model().chat
+  }
+
+  async mcp(name: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Client> {
+    const { signal } = options
+    signal?.throwIfAborted()
+    this.#requireLive()
+    if (!this.#plan.anyServer && !this.settings.mcpServers.includes(name)) throw unknownServer(name)
+    const held = this.#tools?.find((client) => client.label.name === name && !client.isLeaving)
+    if (held?.value !== undefined) return held.value.client
+    await withSignal(this.#live.refresh(), signal)
+    this.#requireLive()
+    const client = this.#live.takeTool(name)
+    try {
+      const { client: connected } = await client.ready(signal)
+      this.#requireLive()
+      this.#tools ??= []
+      this.#tools.push(client)
+      return connected
+    } catch (error) {
+      client.release()
+      throw error
+    }
+  }
+
+  release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    this.#plan.client?.release()
+    if (this.#tools !== undefined) for (const client of this.#tools) client.release()
+    this.#ended(this.#live)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release()
+  }
+
+  #model(): LiveModel {
+    this.#requireLive()
+    const model = this.#plan.client?.value
+    if (model !== undefined) return model
+    throw new PurserError('model_required', 'No provider and model are set for this user.', {
+      hint: 'Set them with configure, an override, or for everybody in runtime.defaults.',
+    })
+  }
+
+  #requireLive(): void {
+    const { fate } = this.#live
+    if (this.#isReleased) throw new PurserError('closed', 'This lease was released.', { hint: 'Acquire a new one.' })
+    if (fate === 'erased') throw new PurserError('user_erased', 'The user was erased while this lease was out.')
+    if (fate === 'closed') throw new PurserError('closed', 'This Purser has been closed.')
+  }
+}
+
+function unknownServer(name: string): PurserError {
+  return new PurserError('mcp_unknown', `The MCP server '${name}' is not among this user's.`, {
+    hint: 'Add it to mcpServers in the settings of this user.',
+  })
+}

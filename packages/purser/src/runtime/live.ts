@@ -1,0 +1,251 @@
+import type { Effects } from '../effects.ts'
+import { PurserError } from '../errors.ts'
+import type { Subject } from '../identity.ts'
+import type { Keys } from '../keys.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { ClientHouse } from './clients.ts'
+import type { Farewell } from './closings.ts'
+import type { Facts } from './facts.ts'
+import { createModelShelf, type ModelClient, type ModelShelf } from './models.ts'
+import type { ActiveRuntime, ModelFactory, Override, SettingsFields } from './port.ts'
+import { type Credentials, openSecret } from './secrets.ts'
+import { readSession, SESSION_KIND, type StoredSession, usedSession } from './sessions.ts'
+import { type Resolved, resolveSettings } from './settings.ts'
+import { createRack, retireOutdated, type ToolClient, type ToolDesk, type ToolRack } from './tools.ts'
+
+/** Sessions whose records are remembered per live runtime, unknown ids included. */
+const SESSIONS_REMEMBERED_MAX = 200
+/** How often a read is repeated because the user changed meanwhile. */
+const READS_MAX = 8
+/** With a store that other processes write too, what was read is trusted this long when their news are lost. */
+export const TRUST_MS = 30_000
+
+export interface LiveHouse extends ClientHouse {
+  readonly effects: Effects
+  readonly keys: Keys
+  readonly catalogue: Catalogue
+  readonly models: ModelFactory
+  readonly desk: ToolDesk
+  readonly shared: boolean
+  readFacts(user: Subject): Promise<Facts>
+  readSession(user: Subject, id: string): Promise<string | undefined>
+  /** This life of the user is over. */
+  erased(live: LiveRuntime): void
+}
+
+/** What one acquisition runs on. */
+export interface Plan extends Resolved {
+  /** Undefined when no layer names a provider. */
+  readonly client: ModelClient | undefined
+  readonly session: { readonly id: string; readonly stored: StoredSession } | undefined
+}
+
+/**
+ * One user's runtime in memory: what the store said of it, the clients that are live, and how many leases are out.
+ * News from the store only mark what was read as old; the next use reads again and lets go of exactly the clients
+ * that no longer fit.
+ */
+export class LiveRuntime {
+  readonly user: Subject
+  readonly rack: ToolRack = createRack()
+  readonly #house: LiveHouse
+  readonly #shelf: ModelShelf
+  readonly #sessions = new Map<string, StoredSession | undefined>()
+  #facts: Facts | undefined
+  #usual: Resolved | undefined
+  #usualPlan: Plan | undefined
+  #latestPlan: Plan | undefined
+  #readAt = 0
+  #generation = 0
+  #isOld = true
+  #reading: Promise<void> | undefined
+  /** Why nobody new gets this runtime, once so. */
+  fate: 'evicted' | 'erased' | 'closed' | undefined
+  leases = 0
+  /** Monotonic; means something only while no lease is out. */
+  idleSince: number
+
+  constructor(house: LiveHouse, user: Subject) {
+    this.#house = house
+    this.user = user
+    this.#shelf = createModelShelf(house, house.models)
+    this.idleSince = house.effects.monotonic()
+  }
+
+  get incarnation(): number {
+    return this.#facts?.incarnation ?? 0
+  }
+
+  /** False until the store was read for the first time. */
+  get isKnown(): boolean {
+    return this.#facts !== undefined
+  }
+
+  look(): ActiveRuntime {
+    const clients = [...this.#shelf.all, ...this.rack.all].map((client) => client.look())
+    return {
+      user: this.user.id,
+      version: this.#usual?.settings.version ?? 0,
+      inUse: this.leases,
+      idleMs: this.leases > 0 ? 0 : Math.max(0, this.#house.effects.monotonic() - this.idleSince),
+      clients,
+    }
+  }
+
+  /** The plan without session and override, when it can be used as it is: no I/O, no waiting. */
+  warmPlan(): Plan | undefined {
+    const plan = this.#usualPlan
+    if (plan === undefined || this.#isOutdated() || plan.client?.isLeaving) return undefined
+    return plan
+  }
+
+  /** What was read may be old. `kinds`: the records that changed, when that is known. */
+  invalidate(kinds?: readonly string[]): void {
+    this.#generation++
+    this.#sessions.clear()
+    if (kinds === undefined || kinds.some((kind) => kind !== SESSION_KIND)) this.#isOld = true
+  }
+
+  /** Reads the store again if what is known may be old. Callers share one read. */
+  refresh(): Promise<void> {
+    if (!this.#isOutdated()) return Promise.resolve()
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async plan(sessionId: string | undefined, override: Override | undefined): Promise<Plan> {
+    const stored = sessionId === undefined ? undefined : await this.#session(sessionId)
+    const facts = this.#facts
+    const usual = this.#usual
+    if (facts === undefined || usual === undefined) throw new Error('A runtime is planned before it was read.')
+    const isUsual = override === undefined && stored?.pinned === undefined
+    const resolved = isUsual
+      ? usual
+      : resolveSettings(this.#house.catalogue, facts.own, { pinned: stored?.pinned, override })
+    if (resolved.fault !== undefined) throw resolved.fault
+    const session = sessionId === undefined || stored === undefined ? undefined : { id: sessionId, stored }
+    const plan: Plan = { ...resolved, client: this.#model(facts, resolved), session }
+    if (isUsual) this.#latestPlan = plan
+    if (isUsual && session === undefined) this.#usualPlan = plan
+    return plan
+  }
+
+  /** What using the session on this plan changes in its record; undefined when there is nothing to write. */
+  useOfSession({ session, settings }: Plan): Pick<SettingsFields, 'provider' | 'model'> | undefined {
+    if (session === undefined) return undefined
+    const { provider, model } = settings
+    const used = usedSession(session.stored, { provider, model, now: this.#house.effects.now() })
+    if (used === session.stored) return undefined
+    this.#sessions.set(session.id, used)
+    return { provider, model }
+  }
+
+  /** An MCP client that is open or opening, held for the caller. */
+  takeTool(server: string): ToolClient {
+    const { catalogue, desk } = this.#house
+    const definition = catalogue.servers.get(server)
+    if (definition === undefined) throw new PurserError('mcp_unknown', `There is no MCP server '${server}'.`)
+    const facts = this.#facts
+    return desk.take(this.rack, {
+      server,
+      definition,
+      user: this.user.id,
+      credential: facts?.secrets.get(server)?.sealed ?? null,
+      credentials: () => (facts === undefined ? null : this.#credentials(facts, server)),
+    })
+  }
+
+  /** Lets go of every client; resolves when those that nobody holds are closed. */
+  async retireAll(farewell: Farewell): Promise<void> {
+    const tools = [...this.rack.clients.values()].map((client) => client.retire(farewell))
+    await Promise.all([this.#shelf.retireAll(farewell), ...tools])
+  }
+
+  /** Closes every client now, those in use too. */
+  async cutAll(farewell: Farewell): Promise<void> {
+    await Promise.all([...this.#shelf.all, ...this.rack.all].map((client) => client.cut(farewell)))
+  }
+
+  #isOutdated(): boolean {
+    if (this.#isOld) return true
+    return this.#house.shared && this.#house.effects.monotonic() - this.#readAt > TRUST_MS
+  }
+
+  async #read(): Promise<void> {
+    for (let reads = 1; ; reads++) {
+      const generation = this.#generation
+      const readAt = this.#house.effects.monotonic()
+      const facts = await this.#house.readFacts(this.user)
+      const isNew = generation === this.#generation
+      if (!isNew && reads < READS_MAX) continue
+      this.#apply(facts)
+      this.#readAt = readAt
+      this.#isOld = !isNew
+      return
+    }
+  }
+
+  #apply(facts: Facts): void {
+    if (this.#facts !== undefined && this.#facts.incarnation !== facts.incarnation) {
+      this.#house.erased(this)
+      return
+    }
+    this.#facts = facts
+    this.#usual = resolveSettings(this.#house.catalogue, facts.own)
+    this.#usualPlan = undefined
+    const credentialOf = (name: string): string | null => facts.secrets.get(name)?.sealed ?? null
+    this.#shelf.retireOutdated(credentialOf)
+    retireOutdated(this.rack, credentialOf, 'replaced')
+    if (this.#latestPlan !== undefined) this.#retireReplaced(this.#latestPlan, this.#usual)
+  }
+
+  /** What the user's own settings no longer name goes; what sessions and overrides brought stays. */
+  #retireReplaced(before: Plan, { settings, operatorBaseURL }: Resolved): void {
+    const isSameModel =
+      before.operatorBaseURL === operatorBaseURL &&
+      (['provider', 'model', 'region', 'deployment', 'baseURL'] as const).every(
+        (field) => before.settings[field] === settings[field],
+      )
+    if (!isSameModel) void before.client?.retire('replaced')
+    for (const server of before.settings.mcpServers) {
+      if (!settings.mcpServers.includes(server)) void this.rack.clients.get(server)?.retire('replaced')
+    }
+  }
+
+  async #session(id: string): Promise<StoredSession | undefined> {
+    if (this.#sessions.has(id)) return this.#sessions.get(id)
+    const generation = this.#generation
+    const record = await this.#house.readSession(this.user, id)
+    const stored = readSession(record, { incarnation: this.incarnation, now: this.#house.effects.now() })
+    if (generation === this.#generation) {
+      if (this.#sessions.size >= SESSIONS_REMEMBERED_MAX) this.#sessions.clear()
+      this.#sessions.set(id, stored)
+    }
+    return stored
+  }
+
+  #model(facts: Facts, { settings, operatorBaseURL }: Resolved): ModelClient | undefined {
+    const { provider, model, region, deployment, baseURL } = settings
+    const config = provider === null ? undefined : this.#house.catalogue.providers.get(provider)
+    if (provider === null || model === null || config === undefined) return undefined
+    return this.#shelf.get(
+      {
+        user: this.user,
+        provider,
+        config,
+        modelId: model,
+        settings: { region, deployment, baseURL },
+        credentials: this.#credentials(facts, provider),
+        operatorKeyAllowed: operatorBaseURL,
+      },
+      facts.secrets.get(provider)?.sealed ?? null,
+    )
+  }
+
+  #credentials({ incarnation, secrets }: Facts, name: string): Credentials | null {
+    const secret = secrets.get(name)
+    return secret === undefined ? null : openSecret(this.#house.keys, { user: this.user, incarnation, name }, secret)
+  }
+}

@@ -1,0 +1,145 @@
+import type { Effects } from '../effects.ts'
+import { PurserError } from '../errors.ts'
+import { type Subject, subjectKey } from '../identity.ts'
+import type { JournalPort } from '../journal/port.ts'
+import type { Keys } from '../keys.ts'
+import type { RuntimeOptions } from '../options.ts'
+import type { BusMessage, Store } from '../store.ts'
+import { type Configured, createCatalogue } from './catalogue.ts'
+import { createClosings } from './closings.ts'
+import { readFacts } from './facts.ts'
+import { createFleet, type Fleet } from './fleet.ts'
+import { SETTINGS_RECORD } from './own.ts'
+import type { ModelFactory, Runtimes, ToolFactory } from './port.ts'
+import { createRuntimeRecords } from './records.ts'
+import { SECRET_KIND } from './secrets.ts'
+import { SESSION_KIND } from './sessions.ts'
+import { createToolDesk } from './tools.ts'
+import { createUserRuntime } from './user-runtime.ts'
+
+export interface RuntimesHouse extends Omit<Configured, 'defaults'> {
+  readonly journal: JournalPort
+  readonly store: Store
+  readonly keys: Keys
+  readonly effects: Effects
+  readonly options: RuntimeOptions
+  readonly namespace: string
+  readonly models: ModelFactory
+  readonly tools: ToolFactory
+}
+
+/** Timers further away than this fire at once. */
+const TIMER_MAX_MS = 2_147_483_647
+
+/**
+ * The runtime part: settings and secrets in the store, live clients in memory. Throws for a mistake in the
+ * configured providers, presets, MCP servers or defaults.
+ */
+export function createRuntimes(house: RuntimesHouse): Runtimes {
+  const { journal, store, keys, effects, options, namespace } = house
+  const catalogue = createCatalogue({ ...house, defaults: options.defaults })
+  const { users, bus } = store
+  const records = createRuntimeRecords({ journal, users, keys, catalogue })
+  const closings = createClosings({ effects, namespace })
+  const clientHouse = { namespace, effects, closings }
+  const desk = createToolDesk(clientHouse, { factory: house.tools, maxProcesses: options.maxMcpProcesses })
+  const notes = new Set<Promise<void>>()
+  const reads = {
+    readFacts: (user: Subject) => readFacts({ journal, users }, user),
+    readSession: (user: Subject, id: string) => users.record(user, SESSION_KIND, id),
+  }
+  const fleet = createFleet({
+    ...clientHouse,
+    ...reads,
+    keys,
+    catalogue,
+    desk,
+    options,
+    models: house.models,
+    shared: store.traits.shared,
+    noteUse(live, session, use) {
+      const noted: Promise<void> = records
+        .useSession(live.user, session, { ...use, incarnation: live.incarnation })
+        // A lost note is made again with the next use; a turn does not fail for it.
+        .catch(() => live.invalidate([SESSION_KIND]))
+        .finally(() => notes.delete(noted))
+      notes.add(noted)
+    },
+  })
+  const stopListening = bus.subscribe((news) => hear(fleet, namespace, news))
+  let isClosed = false
+  let closing: Promise<void> | undefined
+  let cancelSweep = scheduleSweep()
+
+  function scheduleSweep(): () => void {
+    const sweep = (): void => {
+      const again = (): void => {
+        if (!isClosed) cancelSweep = scheduleSweep()
+      }
+      fleet.sweep().then(again, again)
+    }
+    return effects.setTimer(sweep, Math.min(options.sweepMs, TIMER_MAX_MS), { background: true })
+  }
+
+  async function announce(user: Subject, detail: 'evicted' | 'erased'): Promise<void> {
+    await bus.publish({ topic: 'user', namespace, user: user.id, detail })
+  }
+
+  async function close(timeoutMs: number): Promise<void> {
+    isClosed = true
+    cancelSweep()
+    await fleet.close(timeoutMs)
+    await Promise.all(notes)
+    stopListening()
+  }
+
+  const userHouse = {
+    ...reads,
+    catalogue,
+    fleet,
+    records,
+    now: effects.now,
+    announceEviction: (user: Subject) => announce(user, 'evicted'),
+    requireOpen() {
+      if (isClosed) throw new PurserError('closed', 'This Purser has been closed.')
+    },
+  }
+  return {
+    of: (user) => createUserRuntime(userHouse, user),
+    active: fleet.active,
+    sweep: fleet.sweep,
+    async forget(user) {
+      const forgotten = fleet.forget(subjectKey(user))
+      await announce(user, 'erased')
+      await forgotten
+    },
+    close({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) {
+      closing ??= close(timeoutMs)
+      return closing
+    },
+  }
+}
+
+const CLOSE_TIMEOUT_MS = 10_000
+
+/** What other processes, and the writes of this one, say about users. */
+function hear(fleet: Fleet, namespace: string, news: BusMessage | 'gap'): void {
+  if (news === 'gap') fleet.invalidate(undefined)
+  else if (news.topic === 'user' && news.namespace === namespace) {
+    const { user: id, detail } = news
+    if (id === undefined) fleet.invalidate(undefined)
+    else hearOfUser(fleet, subjectKey({ namespace, id }), detail)
+  }
+}
+
+function hearOfUser(fleet: Fleet, key: string, detail: string | undefined): void {
+  if (detail === 'erased') void fleet.forget(key)
+  else if (detail === 'evicted') void fleet.evict(key)
+  else if (detail === undefined) fleet.invalidate(key)
+  else {
+    const kinds = detail.split(' ').filter((kind) => RUNTIME_KINDS.has(kind))
+    if (kinds.length > 0) fleet.invalidate(key, kinds)
+  }
+}
+
+const RUNTIME_KINDS: ReadonlySet<string> = new Set([SETTINGS_RECORD.kind, SECRET_KIND, SESSION_KIND])

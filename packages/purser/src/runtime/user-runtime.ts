@@ -1,0 +1,122 @@
+import { PurserError, suggestion } from '../errors.ts'
+import { type Subject, subjectKey } from '../identity.ts'
+import { actorOf, expectedVersionOf, policyOf, reasonOf, sessionIdOf } from './arguments.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { Facts } from './facts.ts'
+import { checkPatch } from './fields.ts'
+import type { Fleet } from './fleet.ts'
+import type { Scope, UserRuntime } from './port.ts'
+import type { RuntimeRecords } from './records.ts'
+import { checkCredentials } from './secrets.ts'
+import { readSession } from './sessions.ts'
+import { resolveSettings } from './settings.ts'
+
+export interface UserRuntimeHouse {
+  readonly catalogue: Catalogue
+  readonly fleet: Fleet
+  readonly records: RuntimeRecords
+  now(): number
+  readFacts(user: Subject): Promise<Facts>
+  readSession(user: Subject, id: string): Promise<string | undefined>
+  /** Tells the other processes that this user was evicted. */
+  announceEviction(user: Subject): Promise<void>
+  requireOpen(): void
+}
+
+/** The thin handle of one user: checks arguments, then hands on. */
+export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserRuntime {
+  const { catalogue, fleet, records } = house
+  const key = subjectKey(user)
+
+  /** Runs a write, and makes sure that the next use sees it even if the store's own news were lost. */
+  async function changing<T>(write: Promise<T>): Promise<T> {
+    try {
+      return await write
+    } finally {
+      fleet.invalidate(key)
+      fleet.refresh(key)
+    }
+  }
+
+  function checkScope({ session, override }: Scope): Scope {
+    return {
+      session: session === undefined ? undefined : sessionIdOf(session),
+      override: override === undefined ? undefined : checkPatch(catalogue, override),
+    }
+  }
+
+  return {
+    async configure(patch, options = {}) {
+      house.requireOpen()
+      const told = {
+        expectedVersion: expectedVersionOf(options.expectedVersion),
+        actor: actorOf(options.actor),
+        reason: reasonOf(options.reason),
+      }
+      return changing(records.configure(user, checkPatch(catalogue, patch), told))
+    },
+
+    async settings(scope = {}) {
+      house.requireOpen()
+      const { session, override } = checkScope(scope)
+      const { own, incarnation } = await house.readFacts(user)
+      const record = session === undefined ? undefined : await house.readSession(user, session)
+      const { pinned } = readSession(record, { incarnation, now: house.now() }) ?? {}
+      const { settings, fault } = resolveSettings(catalogue, own, { pinned, override })
+      if (fault !== undefined && override !== undefined) throw fault
+      return settings
+    },
+
+    async setSecret(name, fields, options = {}) {
+      house.requireOpen()
+      const actor = actorOf(options.actor)
+      if (fields === null && typeof name === 'string') return changing(records.setSecret(user, name, null, actor))
+      requireConfigured(catalogue, name)
+      return changing(records.setSecret(user, name, checkCredentials(fields), actor))
+    },
+
+    async secrets() {
+      house.requireOpen()
+      const { secrets } = await house.readFacts(user)
+      return [...secrets.values()].map(({ name, fields, updatedAt }) => ({ name, fields, updatedAt }))
+    },
+
+    async startSession(id, options) {
+      house.requireOpen()
+      return changing(records.startSession(user, sessionIdOf(id), policyOf(options?.policy)))
+    },
+
+    async sessions() {
+      house.requireOpen()
+      return records.sessions(user)
+    },
+
+    async endSession(id) {
+      house.requireOpen()
+      return changing(records.endSession(user, sessionIdOf(id)))
+    },
+
+    async acquire(options = {}) {
+      const { session, override, signal } = options
+      if (session === undefined && override === undefined) return fleet.acquire(user, key, options)
+      return fleet.acquire(user, key, { ...checkScope(options), signal })
+    },
+
+    async evict(options = {}) {
+      house.requireOpen()
+      reasonOf(options.reason)
+      await house.announceEviction(user)
+      await fleet.evict(key)
+    },
+  }
+}
+
+function requireConfigured({ providers, servers }: Catalogue, name: unknown): void {
+  if (typeof name === 'string' && (providers.has(name) || servers.has(name))) return
+  const known = [...providers.keys(), ...servers.keys()]
+  throw new PurserError('provider_unknown', 'A secret is for a configured provider or MCP server.', {
+    hint:
+      (typeof name === 'string' && suggestion(name, known)) ||
+      `Configured: ${known.slice(0, 20).join(', ') || 'none'}.`,
+  })
+}
