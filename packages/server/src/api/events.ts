@@ -89,7 +89,7 @@ async function tellEvents(house: House, line: ServerResponse, wanted: Wanted, si
   try {
     await follow(house, line, wanted, signal)
   } catch (error) {
-    if (after === undefined || !PurserError.is(error, 'argument_invalid')) throw error
+    if (after === undefined || !PurserError.is(error, 'event_gone')) throw error
     line.write('event: gap\ndata: {}\n\n')
     await follow(house, line, { ...filter, after: undefined }, signal)
   }

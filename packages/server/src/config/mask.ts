@@ -1,4 +1,4 @@
-const SECRET_NAME = /key$|secret|token|password|credential|authorization/i
+const SECRET_NAME = /key(id)?$|secret|token|password|credential|authorization/i
 const SECRET_HOLDERS = ['headers', 'env']
 const MASK = '••••'
 

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { PurserError } from 'purser'
+import { loadConfig } from '../../src/config/load.ts'
+import { masked } from '../../src/config/mask.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'purser-config-'))
+after(() => rmSync(directory, { recursive: true }))
+
+let files = 0
+function load(
+  content: unknown,
+  environment: Record<string, string> = {},
+  flags: Record<string, string | boolean> = {},
+) {
+  const path = join(directory, `${files++}.json`)
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  return loadConfig({ flags: { config: path, ...flags }, environment, directory })
+}
+
+function refusalOf(run: () => unknown): PurserError {
+  try {
+    run()
+  } catch (error) {
+    assert.ok(PurserError.is(error), String(error))
+    return error
+  }
+  return assert.fail('nothing was refused')
+}
+
+test('flags stand above the environment, the environment above the file, the file above the defaults', () => {
+  const file = { server: { port: 1, host: 'localhost', prefix: '/p' }, ledger: { dailyCap: 1 } }
+  const environment = { PURSER_PORT: '2', PURSER_DAILY_CAP: '2' }
+  const { config } = load(file, environment, { port: '3' })
+  assert.equal(config.server.port, 3)
+  assert.equal(config.ledger?.dailyCap, 2)
+  assert.equal(config.server.prefix, '/p')
+  assert.equal(config.server.bodyLimitBytes, 20_971_520)
+  assert.equal(config.store, 'sqlite:data/purser.db')
+})
+
+test('without a file and without anything set, the built-in provider answers', () => {
+  const { config, file } = loadConfig({ flags: {}, environment: {}, directory })
+  assert.equal(file, null)
+  assert.equal(config.providers?.demo?.kind, 'demo')
+  assert.deepEqual(config.runtime?.defaults, { provider: 'demo', model: 'demo' })
+})
+
+test('with a provider configured, nobody gets the built-in one', () => {
+  const { config } = load({ providers: { local: { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:1/v1' } } })
+  assert.deepEqual(Object.keys(config.providers ?? {}), ['local'])
+  assert.equal(config.runtime, undefined)
+})
+
+test('an unknown key is an error that suggests the right one, at every depth', () => {
+  for (const [content, path, hint] of [
+    [{ stor: 'memory:' }, 'stor', "Did you mean 'store'?"],
+    [{ server: { prot: 1 } }, 'server.prot', "Did you mean 'port'?"],
+    [{ ledger: { dailycap: 1 } }, 'ledger.dailycap', "Did you mean 'dailyCap'?"],
+    [{ context: { budget: 1 } }, 'context.budget', ''],
+  ] as const) {
+    const error = refusalOf(() => load(content))
+    assert.equal(error.code, 'option_unknown')
+    assert.match(error.message, new RegExp(path.replaceAll('.', '\\.')))
+    if (hint !== '') assert.equal(error.hint, hint)
+    assert.ok(error.hint)
+  }
+})
+
+test('every wrong value is told at once, with its path', () => {
+  const error = refusalOf(() =>
+    load({ store: 'redis:x', server: { port: 99_999, prefix: 'x/' }, providers: { a: { kind: 'opnai' } } }),
+  )
+  assert.equal(error.code, 'option_invalid')
+  const issues = (error.details?.issues as { path: string }[]).map(({ path }) => path)
+  assert.deepEqual(issues.toSorted(), ['providers.a.kind', 'server.port', 'server.prefix', 'store'])
+})
+
+test('an MCP server is a URL or a command, and a mixture is refused by name', () => {
+  assert.ok(load({ mcpServers: { a: { url: 'https://x.example/mcp' }, b: { command: 'npx', args: ['-y'] } } }))
+  const error = refusalOf(() => load({ mcpServers: { a: { comand: 'npx' } } }))
+  assert.match(error.message, /mcpServers\.a/)
+})
+
+test('${NAME} reads the environment anywhere in the file, $${ stays text, and a missing name is an error', () => {
+  const file = { providers: { a: { kind: 'openai', apiKey: '${KEY}', headers: { x: 'a-${KEY}-$${KEY}' } } } }
+  const { config, filled } = load(file, { KEY: 'k1' })
+  assert.equal(config.providers?.a?.apiKey, 'k1')
+  assert.equal(config.providers?.a?.headers?.x, 'a-k1-${KEY}')
+  assert.deepEqual(filled, ['providers.a.apiKey', 'providers.a.headers.x'])
+  const error = refusalOf(() => load(file, {}))
+  assert.match(error.message, /providers\.a\.apiKey needs \$KEY/)
+})
+
+test('numbers and switches in the environment are read as such, and nonsense is refused by name', () => {
+  assert.equal(load({}, { PURSER_ANSWERS: 'on' }).config.answers?.enabled, true)
+  assert.match(refusalOf(() => load({}, { PURSER_PORT: 'http' })).message, /PURSER_PORT/)
+  assert.match(refusalOf(() => load({}, { PURSER_ANSWERS: 'perhaps' })).message, /PURSER_ANSWERS/)
+})
+
+test('unknown PURSER_ variables only warn, and say which one was meant', () => {
+  const { warnings } = load({}, { PURSER_PROT: '1', PURSER_ADMIN_KEY: 'x', OTHER: 'y' })
+  assert.deepEqual(warnings, ["$PURSER_PROT is not read by Purser. Did you mean 'PURSER_PORT'?"])
+})
+
+test('a file that is missing, or no JSON, is told with its path', () => {
+  assert.match(refusalOf(() => load('{ "a": 1, }')).message, /is not JSON/)
+  const missing = () => loadConfig({ flags: { config: 'nowhere.json' }, environment: {}, directory })
+  assert.match(refusalOf(missing).message, /nowhere\.json cannot be read/)
+})
+
+test('secrets are masked wherever they stand, and so is what came from the environment', () => {
+  const file = {
+    secretKey: { current: 'aaa', previous: ['bbb'] },
+    providers: {
+      a: { kind: 'openai', apiKey: 'sk-1', accessKeyId: 'id-1', models: ['m'], baseURL: 'https://u:pw@h/v1' },
+    },
+    mcpServers: {
+      b: { command: 'npx', args: ['${ARG}'], env: { T: 'tok-1' } },
+      c: { url: 'https://h', headers: { x: 'h-1' } },
+    },
+  }
+  const { config, filled } = load(file, { ARG: 'arg-1', PURSER_SECRET_KEY: 'ccc' })
+  const text = JSON.stringify(masked(config, filled))
+  for (const secret of ['aaa', 'bbb', 'ccc', 'sk-1', 'id-1', 'pw', 'tok-1', 'h-1', 'arg-1']) {
+    assert.ok(!text.includes(`"${secret}`) && !text.includes(`${secret}"`) && !text.includes(`:${secret}@`), secret)
+  }
+  assert.ok(text.includes('"m"'))
+})
