@@ -35,9 +35,11 @@ const STOREYS: readonly (readonly string[])[] = [
   ],
   ['journal'],
   ['ledger', 'runtime', 'context', 'answers'],
-  ['turn', 'user'],
+  ['turn'],
+  ['user'],
   ['drivers', 'adapters', 'testing'],
-  ['open', 'index'],
+  ['open'],
+  ['index'],
 ]
 const storeyOf = (room: string): number => STOREYS.findIndex((rooms) => rooms.includes(room))
 const roomOf = (path: string): string => relative(library, path).split('/')[0]?.replace(/\.ts$/, '') ?? ''
@@ -114,7 +116,7 @@ test('nothing is typed away and nothing is left for later', () => {
   const faults = [...sources, ...tests]
     .filter((path) => path !== 'test/house.test.ts')
     .flatMap((path) => lines(path).map((line, index) => ({ place: `${path}:${index + 1}`, line })))
-    .filter(({ line }) => typedAway.test(line))
+    .filter(({ line }) => typedAway.test(line.replace(/^\s*(\/\*)?\*(?! *@ts).*/, '')))
   assert.deepEqual(faults, [])
 })
 

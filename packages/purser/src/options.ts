@@ -108,9 +108,9 @@ export interface LedgerOptions {
   window: 'day' | 'rolling24h'
   /** Events kept per user; null keeps all. */
   keepEvents: number | null
-  /** Declared phases, the first is the default; undefined: any text. */
+  /** Declared phases, the first is the default; undefined: every text is one. */
   phases: readonly string[] | undefined
-  /** Declared risk levels in rising order, the first is the default; undefined: any text. */
+  /** Declared risk levels in rising order, the first is the default; undefined: every text is one. */
   riskLevels: readonly string[] | undefined
 }
 
@@ -119,7 +119,9 @@ export interface AnswerOptions {
   enabled: boolean
   /** How long an answer is kept; a hit does not extend it. */
   ttlMs: number
+  /** Answers that are kept, in all; the longest unused makes room. */
   maxEntries: number
+  /** What kept answers may take, in all. */
   maxBytes: number
   /** An entry's last use is written at most this often. */
   touchEveryMs: number
