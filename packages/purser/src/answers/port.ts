@@ -17,9 +17,11 @@ export interface AnswerStore {
   generation(scope: AnswerScope): Promise<number>
   /** The row of this key in this scope, if it is of the present generation. Expired rows are returned as well. */
   get(scope: AnswerScope, key: string): Promise<AnswerRow | undefined>
+  /** Rows of the present generation in the order of their keys, behind `after` (`''`: from the first). */
+  page(scope: AnswerScope, page: { readonly after: string; readonly limit: number }): Promise<readonly AnswerRow[]>
   /**
    * One atomic step: writes or replaces the row unless its generation has passed (`written: false`), then makes room.
-   * Dead and expired rows go first, then the longest unused, until the namespace holds no more than `room` allows.
+   * Expired rows go first, then the longest unused, until the namespace holds no more than `room` allows.
    */
   put(scope: AnswerScope, row: AnswerRow, room: AnswerRoom): Promise<PutOutcome>
   /** Notes later uses in one write; unknown keys and earlier uses than the noted one are ignored. */

@@ -1,6 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type TestContext } from 'node:test'
 import { type Answers, type AnswersHouse, createAnswers } from '../../src/answers/answers.ts'
 import type { AnswerStore } from '../../src/answers/port.ts'
 import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
+import { createSqliteAnswers } from '../../src/drivers/sqlite/answers.ts'
+import { openDatabase } from '../../src/drivers/sqlite/database.ts'
 import { type Subject, subject } from '../../src/identity.ts'
 import { createKeys, type Keys } from '../../src/keys.ts'
 import { type AnswerOptions, DEFAULTS } from '../../src/options.ts'
@@ -18,10 +24,13 @@ export interface TestHouse {
   readonly lives: Map<string, number>
 }
 
+export type Given = Partial<AnswersHouse> & {
+  readonly clock?: HandClock
+  readonly answers?: Partial<AnswerOptions>
+}
+
 /** Answers on a memory store and a hand-driven clock, unless told otherwise. */
-export function house(
-  given: Partial<AnswersHouse> & { readonly clock?: HandClock; readonly answers?: Partial<AnswerOptions> } = {},
-): TestHouse {
+export function house(given: Given = {}): TestHouse {
   const clock = given.clock ?? handClock()
   const store = given.store ?? createMemoryAnswers()
   const lives = new Map<string, number>()
@@ -48,5 +57,42 @@ export function counted<T>(value: T): { compute: () => Promise<T>; readonly call
     get calls() {
       return calls
     },
+  }
+}
+
+export interface OpenStore {
+  readonly store: AnswerStore
+  close(): Promise<void>
+}
+
+/** An empty store of every driver. */
+export const drivers: Readonly<Record<string, () => Promise<OpenStore>>> = {
+  memory: async () => ({ store: createMemoryAnswers(), close: async () => {} }),
+  sqlite: async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'purser-answers-'))
+    const { store, close } = await openSqlite(join(folder, 'cache.db'))
+    return { store, close: () => close().then(() => rm(folder, { recursive: true })) }
+  },
+}
+
+export async function openSqlite(path: string): Promise<OpenStore> {
+  const database = await openDatabase({ path, profile: 'rebuildable' })
+  return { store: createSqliteAnswers(database), close: database.close }
+}
+
+/** The same test on every driver: `open` gives houses that share one store. */
+export function onEveryDriver(
+  title: string,
+  run: (open: (given?: Given) => TestHouse, context: TestContext) => Promise<void>,
+): void {
+  for (const [name, openStore] of Object.entries(drivers)) {
+    test(`${title} (${name})`, async (context) => {
+      const { store, close } = await openStore()
+      try {
+        await run((given) => house({ store, ...given }), context)
+      } finally {
+        await close()
+      }
+    })
   }
 }

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import test from 'node:test'
 import { PurserError } from '../../src/errors.ts'
 import { subject } from '../../src/identity.ts'
-import { alice, bob, counted, house } from './house.ts'
+import { alice, bob, counted, onEveryDriver } from './house.ts'
 
-test('CM-13 CM-18: a miss computes, a second look hits, in any key order', async () => {
+onEveryDriver('CM-13 CM-18: a miss computes, a second look hits, in any key order', async (house) => {
   const { answers } = house()
   const own = answers.of(alice)
   const work = counted({ text: 'hello' })
@@ -22,7 +21,7 @@ test('CM-13 CM-18: a miss computes, a second look hits, in any key order', async
   assert.equal(work.calls, 1)
 })
 
-test('CM-D07 C2: two users with the same request never share an answer', async () => {
+onEveryDriver('CM-D07 C2: two users with the same request never share an answer', async (house) => {
   const { answers } = house()
   await answers.of(alice).remember('q', () => 'for alice')
   assert.equal(await answers.of(bob).lookup('q'), undefined)
@@ -31,7 +30,7 @@ test('CM-D07 C2: two users with the same request never share an answer', async (
   assert.equal((await answers.of(alice).lookup('q'))?.answer, 'for alice')
 })
 
-test('C2: only the namespace scope, asked for by name, is shared; it is another cupboard', async () => {
+onEveryDriver('C2: only the namespace scope, asked for by name, is shared; it is another cupboard', async (house) => {
   const { answers } = house()
   await answers.of(alice).remember('q', () => 'public', { scope: 'namespace' })
   assert.equal(await answers.of(alice).lookup('q'), undefined)
@@ -42,7 +41,7 @@ test('C2: only the namespace scope, asked for by name, is shared; it is another 
   await assert.rejects(answers.of(bob).lookup('q', { scope }), (error) => PurserError.is(error, 'argument_invalid'))
 })
 
-test('CM-D11: empty answers, null and false are answers, not misses', async () => {
+onEveryDriver('CM-D11: empty answers, null and false are answers, not misses', async (house) => {
   const { answers } = house()
   for (const empty of ['', null, false, 0, [], {}]) {
     const work = counted(empty)
@@ -53,7 +52,7 @@ test('CM-D11: empty answers, null and false are answers, not misses', async () =
   }
 })
 
-test('CM-D11: nobody can change what the next one gets, the one who computed it neither', async () => {
+onEveryDriver('CM-D11: nobody can change what the next one gets, the one who computed it neither', async (house) => {
   const { answers } = house()
   const made = { list: [1] }
   const first = await answers.of(alice).remember('q', () => made)
@@ -64,7 +63,7 @@ test('CM-D11: nobody can change what the next one gets, the one who computed it 
   assert.deepEqual((await answers.of(alice).lookup('q'))?.answer, { list: [1] })
 })
 
-test('CM-D11: lone surrogates, NULs, odd keys and long texts come back as they went in', async () => {
+onEveryDriver('CM-D11: lone surrogates, NULs, odd keys and long texts come back as they went in', async (house) => {
   const { answers } = house()
   const odd = JSON.parse(
     '{"__proto__":{"polluted":true},"constructor":1,"\\u0000":"\\u0000","\\ud800":"\\udfff","long":""}',
@@ -77,7 +76,7 @@ test('CM-D11: lone surrogates, NULs, odd keys and long texts come back as they w
   assert.equal(await answers.of(alice).lookup({ ...odd, '\ud801': 1 }), undefined)
 })
 
-test('What JSON cannot hold is handed out but not kept', async () => {
+onEveryDriver('What JSON cannot hold is handed out but not kept', async (house) => {
   const { answers } = house()
   for (const odd of [undefined, 1n, () => 1]) {
     const result = await answers.of(alice).remember('q', () => odd)
@@ -86,7 +85,7 @@ test('What JSON cannot hold is handed out but not kept', async () => {
   }
 })
 
-test('A request that is not JSON has no key', async () => {
+onEveryDriver('A request that is not JSON has no key', async (house) => {
   const { answers } = house()
   const circular: unknown[] = []
   circular.push(circular)
@@ -95,18 +94,21 @@ test('A request that is not JSON has no key', async () => {
   }
 })
 
-test('CM-10 CM-12: the TTL is fixed: hits do not extend it, and its last millisecond still counts', async () => {
-  const { answers, clock } = house({ answers: { ttlMs: 1_000 } })
-  await answers.of(alice).remember('q', () => 'a')
-  for (let step = 0; step < 4; step++) {
-    clock.advance(250)
-    assert.equal((await answers.of(alice).lookup('q'))?.answer, 'a')
-  }
-  clock.advance(1)
-  assert.equal(await answers.of(alice).lookup('q'), undefined)
-})
+onEveryDriver(
+  'CM-10 CM-12: the TTL is fixed: hits do not extend it, and its last millisecond still counts',
+  async (house) => {
+    const { answers, clock } = house({ answers: { ttlMs: 1_000 } })
+    await answers.of(alice).remember('q', () => 'a')
+    for (let step = 0; step < 4; step++) {
+      clock.advance(250)
+      assert.equal((await answers.of(alice).lookup('q'))?.answer, 'a')
+    }
+    clock.advance(1)
+    assert.equal(await answers.of(alice).lookup('q'), undefined)
+  },
+)
 
-test('CM-11: an entry has its own TTL when asked for; null never expires', async () => {
+onEveryDriver('CM-11: an entry has its own TTL when asked for; null never expires', async (house) => {
   const { answers, clock } = house()
   await answers.of(alice).remember('short', () => 1, { ttlMs: 10 })
   await answers.of(alice).remember('for good', () => 1, { ttlMs: null })
@@ -120,7 +122,7 @@ test('CM-11: an entry has its own TTL when asked for; null never expires', async
   }
 })
 
-test('C7: clock jumps of an hour either way neither revive nor expire', async () => {
+onEveryDriver('C7: clock jumps of an hour either way neither revive nor expire', async (house) => {
   const { answers, clock } = house({ answers: { ttlMs: 1_800_000 } })
   const own = answers.of(alice)
   await own.remember('old', () => 1)
@@ -135,14 +137,14 @@ test('C7: clock jumps of an hour either way neither revive nor expire', async ()
   assert.equal(await own.lookup('new'), undefined)
 })
 
-test('C7: a machine that slept for a day is a day older', async () => {
+onEveryDriver('C7: a machine that slept for a day is a day older', async (house) => {
   const { answers, clock } = house({ answers: { ttlMs: 86_000_000 } })
   await answers.of(alice).remember('q', () => 1)
   clock.stepWall(86_400_000)
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
-test('CM-14: keep decides, and an answer that was not kept is computed again', async () => {
+onEveryDriver('CM-14: keep decides, and an answer that was not kept is computed again', async (house) => {
   const { answers } = house()
   const work = counted('bad')
   await answers.of(alice).remember('q', work.compute, { keep: (answer) => answer !== 'bad' })
@@ -151,7 +153,7 @@ test('CM-14: keep decides, and an answer that was not kept is computed again', a
   assert.equal(answers.stats().entries, 0)
 })
 
-test('A computation that fails fails its callers and keeps nothing', async () => {
+onEveryDriver('A computation that fails fails its callers and keeps nothing', async (house) => {
   const { answers } = house()
   const broken = new Error('no')
   await assert.rejects(
@@ -165,26 +167,29 @@ test('A computation that fails fails its callers and keeps nothing', async () =>
   assert.deepEqual(await answers.of(alice).remember('q', () => 'now'), { answer: 'now', source: 'computed' })
 })
 
-test('CM-D08: an answer over the size limit is given but not kept', async () => {
+onEveryDriver('CM-D08: an answer over the size limit is given but not kept', async (house) => {
   const { answers } = house({ answers: { maxBytes: 10_000 } })
   const large = 'x'.repeat(20_000)
   assert.equal((await answers.of(alice).remember('q', () => large)).answer, large)
   assert.equal(answers.stats().entries, 0)
 })
 
-test('CM-15: exactly the excess is evicted, the longest unused first, also within one millisecond', async () => {
-  const { answers } = house({ answers: { maxEntries: 3 } })
-  const own = answers.of(alice)
-  for (const q of ['a', 'b', 'c']) await own.remember(q, () => q)
-  await own.lookup('a')
-  await own.remember('d', () => 'd')
-  assert.equal(await own.lookup('b'), undefined)
-  for (const q of ['a', 'c', 'd']) assert.equal((await own.lookup(q))?.answer, q)
-  const { entries, evictions } = answers.stats()
-  assert.deepEqual({ entries, evictions }, { entries: 3, evictions: 1 })
-})
+onEveryDriver(
+  'CM-15: exactly the excess is evicted, the longest unused first, also within one millisecond',
+  async (house) => {
+    const { answers } = house({ answers: { maxEntries: 3 } })
+    const own = answers.of(alice)
+    for (const q of ['a', 'b', 'c']) await own.remember(q, () => q)
+    await own.lookup('a')
+    await own.remember('d', () => 'd')
+    assert.equal(await own.lookup('b'), undefined)
+    for (const q of ['a', 'c', 'd']) assert.equal((await own.lookup(q))?.answer, q)
+    const { entries, evictions } = answers.stats()
+    assert.deepEqual({ entries, evictions }, { entries: 3, evictions: 1 })
+  },
+)
 
-test('CM-D08: expired entries make room before live ones', async () => {
+onEveryDriver('CM-D08: expired entries make room before live ones', async (house) => {
   const { answers, clock } = house({ answers: { maxEntries: 2 } })
   const own = answers.of(alice)
   await own.remember('live', () => 1)
@@ -195,8 +200,8 @@ test('CM-D08: expired entries make room before live ones', async () => {
   assert.equal(answers.stats().evictions, 0)
 })
 
-test('CM-17 C7: statistics are exact: hits + misses + joined = look-ups', async () => {
-  const { answers, clock } = house({ answers: { ttlMs: 1_000 } })
+onEveryDriver('CM-17 C7: statistics are exact: hits + misses + joined = look-ups', async (house) => {
+  const { answers, clock, store } = house({ answers: { ttlMs: 1_000 } })
   const own = answers.of(alice)
   await own.lookup('a')
   await own.remember('a', () => 'x'.repeat(100))
@@ -215,7 +220,7 @@ test('CM-17 C7: statistics are exact: hits + misses + joined = look-ups', async 
     entries: 2,
     active: 1,
     expired: 1,
-    file: null,
+    file: store.file,
     maxEntries: 10_000,
     maxBytes: 268_435_456,
     ttlMs: 1_000,
@@ -231,7 +236,7 @@ test('CM-17 C7: statistics are exact: hits + misses + joined = look-ups', async 
   assert.deepEqual({ entries, expired }, { entries: 0, expired: 0 })
 })
 
-test('CM-16: clear empties the namespace and no other', async () => {
+onEveryDriver('CM-16: clear empties the namespace and no other', async (house) => {
   const { answers, store } = house()
   const other = house({ store, namespace: 'other' })
   const stranger = subject('other', 'alice')
@@ -243,7 +248,7 @@ test('CM-16: clear empties the namespace and no other', async () => {
   assert.equal((await other.answers.of(stranger).lookup('q'))?.answer, 2)
 })
 
-test('C8: forget takes all of one user and nothing of another, and says how much', async () => {
+onEveryDriver('C8: forget takes all of one user and nothing of another, and says how much', async (house) => {
   const { answers } = house()
   for (let n = 0; n < 5; n++) await answers.of(alice).remember({ n }, () => n)
   await answers.of(bob).remember('q', () => 'b')
@@ -254,7 +259,7 @@ test('C8: forget takes all of one user and nothing of another, and says how much
   assert.equal(await answers.of(alice).forget(), 0)
 })
 
-test('C8: what another process forgot is gone here within a second', async () => {
+onEveryDriver('C8: what another process forgot is gone here within a second', async (house) => {
   const { answers, store, clock } = house()
   const there = house({ store, clock })
   await answers.of(alice).remember('q', () => 1)
@@ -263,7 +268,7 @@ test('C8: what another process forgot is gone here within a second', async () =>
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
-test('UC-D05: what was being computed when it was forgotten is given, but not kept', async () => {
+onEveryDriver('UC-D05: what was being computed when it was forgotten is given, but not kept', async (house) => {
   const { answers } = house()
   const gate = Promise.withResolvers<string>()
   const early = answers.of(alice).remember('q', () => gate.promise)
@@ -276,7 +281,7 @@ test('UC-D05: what was being computed when it was forgotten is given, but not ke
   assert.equal((await answers.of(alice).lookup('q'))?.answer, 'new')
 })
 
-test('BL-D20: an answer computed in one life is never kept for the next', async () => {
+onEveryDriver('BL-D20: an answer computed in one life is never kept for the next', async (house) => {
   const { answers, lives } = house()
   await answers.of(alice).remember('before', () => 1)
   const gate = Promise.withResolvers<string>()
@@ -291,7 +296,7 @@ test('BL-D20: an answer computed in one life is never kept for the next', async 
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
-test('After close nothing is taken any more', async () => {
+onEveryDriver('After close nothing is taken any more', async (house) => {
   const { answers, clock } = house()
   await answers.of(alice).remember('q', () => 1)
   await answers.close()

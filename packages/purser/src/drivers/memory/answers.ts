@@ -41,6 +41,11 @@ export function createMemoryAnswers(): AnswerStore {
       const row = shelfOf(namespace).rows.get(key)
       return row?.owner === owner ? row : undefined
     },
+    async page({ namespace, owner }, { after, limit }) {
+      const { rows, owners } = shelfOf(namespace)
+      const keys = [...(owners.get(owner)?.keys ?? [])].filter((key) => key > after).sort()
+      return keys.slice(0, limit).flatMap((key) => rows.get(key) ?? [])
+    },
     async put(scope, row, room) {
       const shelf = shelfOf(scope.namespace)
       if (row.generation !== generationOf(shelf, scope.owner)) return { written: false, evicted: [] }

@@ -3,7 +3,7 @@ import type { LastGoodStore } from '../../context/port.ts'
 import type { Effects } from '../../effects.ts'
 import type { EventStore, Store } from '../../store.ts'
 import { createLocalBus } from '../local-bus.ts'
-import { createMemoryAnswers } from '../memory/answers.ts'
+import { createSqliteAnswers, wipeAnswers } from './answers.ts'
 import { createSqliteBus } from './bus.ts'
 import { type Database, openDatabase, untilFree } from './database.ts'
 import { type EventReads, prepareEvents } from './events.ts'
@@ -48,13 +48,13 @@ export function createSqliteStore(house: { main: Database; cache: Database; effe
   const reader = createReader(main.path)
   const commits = createForeignCommits(main, local, (namespace) => events.position(namespace) ?? 0)
   const bus = createSqliteBus({ local, commits, mailbox: createMailbox(cache, local, effects.randomId()) })
-  const answers = createMemoryAnswers()
+  const answers = createSqliteAnswers(cache)
   const lastGood = {} as LastGoodStore
   const purge = createPurge({
     main,
     cache,
     async eraseElsewhere(user, tag) {
-      await answers.forget({ namespace: user.namespace, owner: tag })
+      await wipeAnswers(answers, { namespace: user.namespace, owner: tag })
       await lastGood.drop?.(user)
     },
   })

@@ -1,0 +1,46 @@
+import type { AnswerRoom } from '../../answers/port.ts'
+import type { Database } from './database.ts'
+
+/** Rows that one write removes at most. When the caps have shrunk by more, the next writes go on. */
+const ROOM_ROWS = 1_024
+const EXPIRED_AT_A_TIME = 64
+
+/** Removes, inside the caller's transaction, what is over the caps. Returns the keys of the live rows that went. */
+export type MakeRoom = (namespace: string, room: AnswerRoom) => string[]
+
+export function prepareRoom(
+  database: Database,
+  totals: (namespace: string) => { readonly entries: number; readonly bytes: number },
+): MakeRoom {
+  const removeExpired = database.prepare(`DELETE FROM answers_1 WHERE id IN (
+    SELECT id FROM answers_1 WHERE namespace = ? AND expires_at < ? ORDER BY expires_at LIMIT ${EXPIRED_AT_A_TIME})`)
+  const oldest = database.prepare('SELECT id, key, used FROM answers_1 WHERE namespace = ? ORDER BY used LIMIT 1')
+  const remove = database.prepare('DELETE FROM answers_1 WHERE id = ?')
+  const moveUp = database.prepare('UPDATE answers_1 SET used = ? WHERE id = ?')
+
+  return (namespace, { maxEntries, maxBytes, now, lastUse }) => {
+    const evicted: string[] = []
+    let held = totals(namespace)
+    let mayBeExpired = true
+    for (let steps = 0; steps < ROOM_ROWS && (held.entries > maxEntries || held.bytes > maxBytes); steps++) {
+      if (mayBeExpired) {
+        mayBeExpired = removeExpired.run(namespace, now).changes === EXPIRED_AT_A_TIME
+        held = totals(namespace)
+        continue
+      }
+      const row = oldest.get(namespace)
+      if (row === undefined) break
+      const used = lastUse(String(row.key))
+      if (used !== undefined && used > Number(row.used)) {
+        moveUp.run(used, Number(row.id))
+        continue
+      }
+      remove.run(Number(row.id))
+      const left = totals(namespace)
+      // A dead row on its way to be wiped was not counted, and is nobody's loss.
+      if (left.entries < held.entries) evicted.push(String(row.key))
+      held = left
+    }
+    return evicted
+  }
+}
