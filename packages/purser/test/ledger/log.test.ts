@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Event } from '../../src/journal/fold.ts'
+import { DRIVERS, erase, type House, openHouse } from './house.ts'
+
+const by = { actor: 'ana', reason: 'test' }
+
+async function record(house: House, id: string, count: number): Promise<Event[]> {
+  const events: Event[] = []
+  for (let index = 0; index < count; index++) events.push(await house.of(id).record('acme:n', { data: { index } }))
+  return events
+}
+
+async function take<Item>(items: AsyncIterable<Item>, count: number): Promise<Item[]> {
+  const taken: Item[] = []
+  for await (const item of items) if (taken.push(item) === count) break
+  return taken
+}
+
+describe('the log', () => {
+  it('is read newest first, with limit, cursor and types (BL-30, BL-D17)', async () => {
+    await using house = await openHouse()
+    const ann = house.of('ann')
+    const made = await record(house, 'ann', 60)
+    await ann.block(by)
+    assert.equal((await ann.events()).length, 50)
+    assert.deepEqual(
+      (await ann.events({ limit: 2 })).map(({ sequence }) => sequence),
+      [61, 60],
+    )
+    assert.deepEqual(
+      (await ann.events({ limit: 2, before: 60 })).map(({ sequence }) => sequence),
+      [59, 58],
+    )
+    assert.deepEqual(await ann.events({ types: ['acme:n'], limit: 1 }), [made[59]])
+    assert.deepEqual(await ann.events({ limit: 0 }), [])
+    assert.deepEqual(await ann.events({ types: [] }), [])
+    assert.deepEqual(await ann.events({ before: 1 }), [])
+    for (const wrong of [{ limit: -1 }, { limit: 1_001 }, { limit: 1.5 }, { before: -1 }, { types: 'x' }])
+      await assert.rejects(ann.events(wrong as never), { code: 'argument_invalid' })
+  })
+
+  it('numbers events without a gap, whoever writes at once (L8, BL-D15)', async () => {
+    await using one = await openHouse()
+    await using two = await openHouse({ store: one.store, clock: one.clock })
+    await Promise.all(Array.from({ length: 60 }, (_, index) => (index % 2 ? one : two).of('ann').record('acme:n')))
+    const events = await one.of('ann').events({ limit: 1_000 })
+    assert.deepEqual(
+      events.map(({ sequence }) => sequence),
+      Array.from({ length: 60 }, (_, index) => 60 - index),
+    )
+    assert.equal(new Set(events.map(({ id }) => id)).size, 60)
+    assert.deepEqual(await one.ledger.verify(), { ok: true, checked: 60 })
+  })
+
+  it("keeps users apart whose ids look like each other's keys (BL-D10)", async () => {
+    await using house = await openHouse()
+    for (const id of ['bob', 'events:bob', 'bob\u2028', 'BOB', 'default', '["bob"]']) await record(house, id, 2)
+    for (const id of ['bob', 'events:bob', 'BOB']) assert.equal((await house.of(id).events()).length, 2)
+    assert.equal((await house.ledger.verify()).checked, 12)
+  })
+})
+
+for (const driver of DRIVERS) {
+  describe(`the live tail on ${driver}`, () => {
+    it('gives what comes from now on, of the users and types asked for, in order', async () => {
+      await using house = await openHouse({ driver })
+      await record(house, 'ann', 1)
+      const all = house.ledger.events()
+      const some = house.ledger.events({ user: 'ann', types: ['admin_action'] })
+      const [ann] = [await record(house, 'ann', 2), await record(house, 'bob', 1)]
+      await house.of('ann').block(by)
+      assert.deepEqual(
+        (await take(all, 4)).map(({ user, sequence }) => [user, sequence]),
+        [
+          ['ann', 2],
+          ['ann', 3],
+          ['bob', 1],
+          ['ann', 4],
+        ],
+      )
+      assert.deepEqual(
+        (await take(some, 1)).map(({ type }) => type),
+        ['admin_action'],
+      )
+      assert.equal(ann.length, 2)
+    })
+
+    it('wakes for a new event, and resumes behind an event id', async () => {
+      await using house = await openHouse({ driver })
+      const [first] = await record(house, 'ann', 1)
+      const waiting = take(house.ledger.events(), 2)
+      await record(house, 'ann', 2)
+      assert.deepEqual(
+        (await waiting).map(({ sequence }) => sequence),
+        [2, 3],
+      )
+      assert.deepEqual(
+        (await take(house.ledger.events({ after: first?.id }), 2)).map(({ sequence }) => sequence),
+        [2, 3],
+      )
+    })
+
+    it('ends with the signal, or quietly when the ledger closes; an unknown id is told', async () => {
+      await using house = await openHouse({ driver })
+      await assert.rejects(take(house.ledger.events({ after: 'nobody knows' }), 1), { code: 'event_gone' })
+      const controller = new AbortController()
+      const aborted = take(house.ledger.events({ signal: controller.signal }), 1)
+      const ended = take(house.ledger.events(), 1)
+      const reason = new Error('enough')
+      setImmediate(() => controller.abort(reason))
+      await assert.rejects(aborted, reason)
+      await house.ledger.close()
+      assert.deepEqual(await ended, [])
+    })
+  })
+
+  describe(`retention on ${driver} (L13, BL-D15)`, () => {
+    it('removes the oldest by policy and leaves a counted tombstone; the chain and the fold still hold', async () => {
+      await using house = await openHouse({ driver, keepEvents: 5 })
+      const ann = house.of('ann')
+      await ann.observe({ phase: 'warm', riskLevel: 'high' })
+      await ann.setDailyCap(7, by)
+      for (let round = 0; round < 3; round++) await record(house, 'ann', 4)
+      const events = await ann.events()
+      assert.equal(events.length, 5)
+      const [tombstone] = await ann.events({ types: ['retention'], limit: 1 })
+      assert.equal((tombstone?.data.tombstone as { removed: number }).removed + 5, events[0]?.sequence)
+      const { phase, riskLevel, dailyCap } = await ann.bond()
+      assert.deepEqual([phase, riskLevel, dailyCap], ['warm', 'high', 7])
+      assert.deepEqual(await ann.verify(), { ok: true, checked: 5 })
+    })
+  })
+}
+
+describe('checkpoints', () => {
+  it('hold while the store goes on, also over erasure and retention', async () => {
+    await using house = await openHouse({ keepEvents: 3 })
+    await record(house, 'ann', 2)
+    await record(house, 'bob', 2)
+    const checkpoint = await house.ledger.checkpoint()
+    await record(house, 'ann', 1)
+    assert.equal((await house.ledger.verify({ checkpoint })).ok, true)
+    assert.equal((await house.of('ann').verify({ checkpoint })).ok, true)
+    await record(house, 'ann', 5)
+    await erase(house, 'bob')
+    assert.equal((await house.ledger.verify({ checkpoint })).ok, true)
+  })
+
+  it('are refused when they were changed, or come from elsewhere', async () => {
+    await using house = await openHouse()
+    await using other = await openHouse({ namespace: 'other' })
+    const checkpoint = await house.ledger.checkpoint()
+    for (const wrong of [
+      checkpoint.replace('events 1', 'events 2'),
+      '',
+      'x',
+      checkpoint.split('\n').slice(1).join('\n'),
+      await other.ledger.checkpoint(),
+      7,
+    ])
+      await assert.rejects(house.ledger.verify({ checkpoint: wrong as string }), { code: 'checkpoint_invalid' })
+  })
+
+  it('of another store with the same key do not fit', async () => {
+    await using house = await openHouse()
+    await using other = await openHouse()
+    await record(house, 'ann', 1)
+    const checkpoint = await house.ledger.checkpoint()
+    const found = await other.ledger.verify({ checkpoint })
+    assert.equal(found.ok, false)
+    assert.match(found.firstBad?.problem ?? '', /set back/)
+  })
+})
