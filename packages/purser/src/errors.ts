@@ -44,6 +44,7 @@ export const ERRORS = {
   mcp_unknown: { retryable: false, meaning: 'No MCP server of that name is configured for this user.' },
   mcp_unavailable: { retryable: true, meaning: 'The MCP server cannot be reached right now.' },
   runtime_busy: { retryable: true, meaning: 'All places for live clients are in use.' },
+  package_missing: { retryable: false, meaning: 'A provider needs a package that is not installed.' },
   host_not_allowed: { retryable: false, meaning: 'That host may not be called.' },
 
   request_invalid: { retryable: false, meaning: 'The chat request is not in the OpenAI format.' },

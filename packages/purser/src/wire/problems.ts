@@ -77,6 +77,7 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
   mcp_unknown: [400, INVALID],
   mcp_unavailable: [503, SERVER],
   runtime_busy: [503, SERVER],
+  package_missing: [500, SERVER],
   host_not_allowed: [400, INVALID],
 
   request_invalid: [400, INVALID, 'invalid_request_error'],

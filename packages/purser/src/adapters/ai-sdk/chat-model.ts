@@ -1,0 +1,152 @@
+import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type { Effects } from '../../effects.ts'
+import { PurserError } from '../../errors.ts'
+import type { ChatRequest } from '../../model/chat.ts'
+import type { ChatAnswer, ChatCall, ChatModel } from '../../model/port.ts'
+import { createPatience, type Patience } from '../http/patience.ts'
+import { callOptionsOf } from './call-options.ts'
+import { type ChunkWriter, completionFrom, createChunkWriter } from './chunk-writer.ts'
+import { sdkFailure } from './failure.ts'
+
+export interface ChatOverOptions {
+  readonly effects: Effects
+  readonly provider: string
+  readonly language: LanguageModelV4
+}
+
+/** An AI SDK language model as a chat model: for providers that do not speak OpenAI's format themselves. */
+export function chatModelOver({ effects, provider, language }: ChatOverOptions): ChatModel {
+  const model = language.modelId
+
+  async function chat(request: ChatRequest, call: ChatCall): Promise<ChatAnswer> {
+    call.signal.throwIfAborted()
+    const leash = holdOn(call.signal)
+    const patience = createPatience({ ...call, effects, provider, onLate: (reason) => leash.cut(reason) })
+    const end = () => {
+      patience.end()
+      leash.release()
+    }
+    const explain = (cause: unknown) =>
+      leash.signal.aborted ? leash.signal.reason : sdkFailure(provider, cause, effects.now())
+    try {
+      const told = { id: `chatcmpl-${effects.randomId()}`, created: Math.floor(effects.now() / 1000), model }
+      const options = callOptionsOf(request, leash.signal)
+      if (request.stream !== true) {
+        const result = await leash.race(language.doGenerate(options))
+        end()
+        return { kind: 'completion', text: JSON.stringify(completionFrom(result, told)) }
+      }
+      const { stream } = await leash.race(language.doStream(options))
+      const reader = stream.getReader()
+      const chunks = chunksFrom({ provider, reader, writer: createChunkWriter(told), patience, leash, explain, end })
+      await chunks.begin()
+      return { kind: 'stream', chunks }
+    } catch (cause) {
+      end()
+      throw explain(cause)
+    }
+  }
+
+  return { provider, model, chat }
+}
+
+/** A signal of the call's own, cut by the caller's abort or by time, that also frees a reader of a deaf model. */
+interface Leash {
+  readonly signal: AbortSignal
+  cut(reason: unknown): void
+  race<T>(promise: PromiseLike<T>): Promise<T>
+  release(): void
+}
+
+function holdOn(caller: AbortSignal): Leash {
+  const controller = new AbortController()
+  const onAbort = () => controller.abort(caller.reason)
+  caller.addEventListener('abort', onAbort)
+  return {
+    signal: controller.signal,
+    cut: (reason) => controller.abort(reason),
+    async race<T>(promise: PromiseLike<T>): Promise<T> {
+      controller.signal.throwIfAborted()
+      const { promise: cut, reject } = Promise.withResolvers<never>()
+      const leave = () => reject(controller.signal.reason)
+      controller.signal.addEventListener('abort', leave, { once: true })
+      try {
+        return await Promise.race([promise, cut])
+      } finally {
+        controller.signal.removeEventListener('abort', leave)
+      }
+    },
+    release: () => caller.removeEventListener('abort', onAbort),
+  }
+}
+
+interface ChunkSource {
+  readonly provider: string
+  readonly reader: ReadableStreamDefaultReader<LanguageModelV4StreamPart>
+  readonly writer: ChunkWriter
+  readonly patience: Patience
+  readonly leash: Leash
+  readonly explain: (cause: unknown) => unknown
+  readonly end: () => void
+}
+
+interface ChunkStream extends AsyncIterableIterator<string> {
+  begin(): Promise<void>
+}
+
+function chunksFrom({ provider, reader, writer, patience, leash, explain, end }: ChunkSource): ChunkStream {
+  let ready: string[] = []
+  let state: 'open' | 'done' | 'failed' = 'open'
+  let failure: unknown
+
+  async function fill(): Promise<void> {
+    patience.wait()
+    try {
+      while (state === 'open' && ready.length === 0) {
+        const { value, done } = await leash.race(reader.read())
+        if (value !== undefined) ready = writer.take(value).map((chunk) => JSON.stringify(chunk))
+        if (done && !writer.finished)
+          throw new PurserError('upstream_failed', `The provider '${provider}' cut its answer.`)
+        if (done) {
+          state = 'done'
+          end()
+        }
+      }
+      patience.served()
+    } catch (cause) {
+      state = 'failed'
+      failure = explain(cause)
+      stop(failure)
+    }
+  }
+
+  function stop(reason: unknown): void {
+    end()
+    leash.cut(reason)
+    reader.cancel(reason).catch(() => undefined)
+  }
+
+  const stream: ChunkStream = {
+    async begin() {
+      await fill()
+      if (state === 'failed') throw failure
+    },
+    async next() {
+      if (ready.length === 0 && state === 'open') await fill()
+      const value = ready.shift()
+      if (value !== undefined) return { value, done: false }
+      if (state === 'failed') throw failure
+      return { value: undefined, done: true }
+    },
+    async return() {
+      ready = []
+      if (state === 'open') {
+        state = 'done'
+        stop(new Error('The reader has left.'))
+      }
+      return { value: undefined, done: true }
+    },
+    [Symbol.asyncIterator]: () => stream,
+  }
+  return stream
+}

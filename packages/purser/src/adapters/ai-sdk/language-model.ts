@@ -1,0 +1,74 @@
+import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type { ChatChunk, ChatCompletion } from '../../model/chat.ts'
+import { finishOf, usageOf } from '../../model/completion.ts'
+import type { ChatCall, ChatModel } from '../../model/port.ts'
+import { finishFromOpenAi, usageFromOpenAi } from './finish.ts'
+import { contentOf, createPartWriter, metadataOf } from './parts-of.ts'
+import { requestOf } from './request-of.ts'
+
+/** An AI SDK call brings its own abort signal; these only end a call that nobody would end. */
+const TIMEOUTS: Omit<ChatCall, 'signal'> = { firstChunkTimeoutMs: 600_000, idleTimeoutMs: 300_000 }
+
+/** A chat model as an AI SDK language model, so that one HTTP client serves both faces. */
+export function languageModelOver(chat: ChatModel): LanguageModelV4 {
+  const callOf = ({ abortSignal }: LanguageModelV4CallOptions): ChatCall => ({
+    ...TIMEOUTS,
+    signal: abortSignal ?? new AbortController().signal,
+  })
+
+  return {
+    specificationVersion: 'v4',
+    provider: chat.provider,
+    modelId: chat.model,
+    supportedUrls: { 'image/*': [/^https?:\/\//] },
+
+    async doGenerate(options) {
+      const body = requestOf(options)
+      const answer = await chat.chat({ ...body, stream: false }, callOf(options))
+      if (answer.kind !== 'completion') throw new TypeError('A completion was asked for.')
+      const completion = JSON.parse(answer.text) as ChatCompletion
+      return {
+        content: contentOf(completion),
+        finishReason: finishFromOpenAi(finishOf(completion)),
+        usage: usageFromOpenAi(usageOf(completion)),
+        request: { body },
+        response: metadataOf(completion),
+        warnings: [],
+      }
+    },
+
+    async doStream(options) {
+      const body = requestOf(options)
+      const answer = await chat.chat({ ...body, stream: true }, callOf(options))
+      if (answer.kind !== 'stream') throw new TypeError('A stream was asked for.')
+      return { stream: streamOf(answer.chunks, options.includeRawChunks === true), request: { body } }
+    },
+  }
+}
+
+/** Pulled by its reader: what nobody reads is not asked of the upstream. */
+function streamOf(texts: AsyncIterable<string>, raw: boolean): ReadableStream<LanguageModelV4StreamPart> {
+  const source = texts[Symbol.asyncIterator]()
+  const writer = createPartWriter()
+  return new ReadableStream<LanguageModelV4StreamPart>({
+    start(controller) {
+      controller.enqueue({ type: 'stream-start', warnings: [] })
+    },
+    async pull(controller) {
+      for (let parts: LanguageModelV4StreamPart[] = []; parts.length === 0; ) {
+        const { value, done } = await source.next()
+        if (done === true) {
+          for (const part of writer.end()) controller.enqueue(part)
+          return controller.close()
+        }
+        const chunk = JSON.parse(value) as ChatChunk
+        parts = writer.take(chunk)
+        if (raw) parts.unshift({ type: 'raw', rawValue: chunk })
+        for (const part of parts) controller.enqueue(part)
+      }
+    },
+    async cancel() {
+      await source.return?.()
+    },
+  })
+}

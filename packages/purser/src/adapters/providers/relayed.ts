@@ -1,0 +1,68 @@
+import type { Effects } from '../../effects.ts'
+import { PurserError } from '../../errors.ts'
+import type { ChatModel } from '../../model/port.ts'
+import type { ModelOrder } from '../../runtime/port.ts'
+import type { Pools } from '../http/pools.ts'
+import { createOpenAiHttp } from '../openai-http.ts'
+import { type Access, missing } from './access.ts'
+
+export interface RelayTarget {
+  readonly order: ModelOrder
+  readonly access: Access
+  readonly pools: Pools
+  readonly effects: Effects
+}
+
+/** Any server that speaks chat completions. Many of one's own need no key; a key that must not go there is missed. */
+export function openAiCompatible(target: RelayTarget): ChatModel {
+  const { order, access } = target
+  const { config, operatorKeyAllowed, credentials } = order
+  if (access.baseURL === undefined) {
+    throw new PurserError('option_invalid', `The provider '${order.provider}' needs a baseURL.`)
+  }
+  const withheld =
+    !operatorKeyAllowed && credentials === null && typeof config === 'object' && config.apiKey !== undefined
+  if (withheld) throw missing(order, 'apiKey')
+  const apiKey = credentials === null ? access.field('apiKey') : access.required('apiKey')
+  return relay(target, { usual: access.baseURL, apiKey, headers: {} })
+}
+
+export function openAiRelay(target: RelayTarget): ChatModel {
+  const { access } = target
+  return relay(target, {
+    usual: new URL('https://api.openai.com/v1'),
+    apiKey: access.required('apiKey'),
+    headers: { 'openai-organization': access.field('organization'), 'openai-project': access.field('project') },
+  })
+}
+
+/** Friendli speaks chat completions at two places: shared models, and endpoints of one's own. */
+export function friendli(target: RelayTarget): ChatModel {
+  const { order, access } = target
+  const { deployment } = order.settings
+  return relay(deployment === null ? target : { ...target, order: { ...order, modelId: deployment } }, {
+    usual: new URL(`https://api.friendli.ai/${deployment === null ? 'serverless' : 'dedicated'}/v1`),
+    apiKey: access.required('apiKey'),
+    headers: { 'x-friendli-team': access.field('teamId') },
+  })
+}
+
+interface Place {
+  readonly usual: URL
+  readonly apiKey: string | undefined
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+function relay({ order, access, pools, effects }: RelayTarget, { usual, apiKey, headers }: Place): ChatModel {
+  const baseURL = access.baseURL ?? usual
+  const given = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined)
+  return createOpenAiHttp({
+    effects,
+    provider: order.provider,
+    model: order.modelId,
+    door: pools.door(baseURL, access.trusted || access.baseURL === undefined),
+    baseURL,
+    apiKey,
+    headers: { ...access.headers, ...Object.fromEntries(given) },
+  })
+}
