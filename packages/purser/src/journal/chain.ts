@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import type { Head, StoredEvent } from '../store.ts'
@@ -65,5 +66,12 @@ export function readEvent(user: string, stored: StoredEvent): Event {
 }
 
 export function parseBody(body: string): Omit<Event, 'user' | 'mac'> {
-  return JSON.parse(body) as Omit<Event, 'user' | 'mac'>
+  try {
+    return JSON.parse(body) as Omit<Event, 'user' | 'mac'>
+  } catch (cause) {
+    throw new PurserError('store_damaged', 'A stored event cannot be read.', {
+      hint: '`purser verify` tells which one. Restore it from a backup.',
+      cause,
+    })
+  }
 }

@@ -5,10 +5,10 @@ import type { OpenJournal } from '../journal/journal.ts'
 import { decodeRow, viewOf } from '../journal/pending.ts'
 import type { Keys } from '../keys.ts'
 import type { LedgerOptions } from '../options.ts'
-import type { Store } from '../store.ts'
+import type { Store, UserRow } from '../store.ts'
 import { createAdmissions } from './admissions.ts'
 import { options, refuse } from './arguments.ts'
-import { bondOf, ledgerFold } from './bond.ts'
+import { type Bond, bondOf, ledgerFold } from './bond.ts'
 import { createChanges } from './changes.ts'
 import { behind, makeCheckpoint, readCheckpoint } from './checkpoint.ts'
 import { type LedgerHouse, untilAborted } from './house.ts'
@@ -65,6 +65,15 @@ export function createLedger(parts: LedgerParts): Ledger {
     return withCheckpoint(await verifyUser(house, user), checkpoint && (await behind(house, checkpoint)))
   }
 
+  function listedBond(id: string, row: UserRow): Bond | undefined {
+    try {
+      return bondOf(rules, id, viewOf(decodeRow(row, fold), effects.now()))
+    } catch (error) {
+      if (PurserError.is(error, 'store_damaged')) return undefined
+      throw error
+    }
+  }
+
   return {
     of: (user) => ({ ...createAdmissions(house, user), ...createChanges(house, user), ...createReadings(house, user) }),
 
@@ -74,7 +83,7 @@ export function createLedger(parts: LedgerParts): Ledger {
           store,
           namespace,
           now: effects.now,
-          bond: (id, row) => bondOf(rules, id, viewOf(decodeRow(row, fold), effects.now())),
+          bond: listedBond,
         },
         query,
       ),

@@ -52,7 +52,8 @@ interface House {
   readonly store: Store
   readonly namespace: string
   now(): number
-  bond(id: string, row: UserRow): Bond
+  /** undefined: the row is damaged. */
+  bond(id: string, row: UserRow): Bond | undefined
 }
 
 type Page = Pick<UserQuery, 'after'> & { readonly query: Omit<UserQuery, 'after' | 'now'>; readonly digest: string }
@@ -60,7 +61,6 @@ type Page = Pick<UserQuery, 'after'> & { readonly query: Omit<UserQuery, 'after'
 /** A list that is a page when awaited and all users when iterated. */
 export function listUsers(house: House, input: UserQueryInput = {}): PromiseLike<UserPage> & AsyncIterable<Bond> {
   return {
-    // biome-ignore lint/suspicious/noThenProperty: the contract's result is both awaited and iterated.
     then: (fulfilled, rejected) =>
       Promise.resolve()
         .then(() => onePage(house, input))
@@ -79,7 +79,7 @@ export function listUsers(house: House, input: UserQueryInput = {}): PromiseLike
 /**
  * The store's blocks and windows are as of the user's last commit: a block may have ended by itself since, and a
  * rolling count may have fallen. So the store gives a superset, and what no longer holds is left out here, until
- * the page is full.
+ * the page is full. One damaged row must not hide all others: it is left out, and `verify` names it.
  */
 async function onePage(house: House, input: UserQueryInput): Promise<UserPage> {
   const { query, digest, ...page } = checkQuery(house.namespace, input)
@@ -91,7 +91,7 @@ async function onePage(house: House, input: UserQueryInput): Promise<UserPage> {
     for (const { id, value, row } of found) {
       after = { value, id }
       const bond = house.bond(id, row)
-      if (holds(input, bond)) users.push(bond)
+      if (bond !== undefined && holds(input, bond)) users.push(bond)
       if (users.length === query.limit) return { users, cursor: writeCursor(digest, after) }
     }
     if (found.length < query.limit) return { users, cursor: null }
