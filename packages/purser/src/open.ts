@@ -85,6 +85,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
   const keys = await openKeys(store.meta, await secretKey(options, store))
   const journal = openJournal({ store, keys, effects, fold: ledgerFold(options.ledger, timeZone) })
   const ledger = createLedger({ journal, store, keys, effects, options: options.ledger, timeZone, namespace })
+  const models = createModels({ effects })
   const runtimes = createRuntimes({
     journal,
     store,
@@ -95,7 +96,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     presets,
     mcpServers,
     namespace,
-    models: createModels({ effects }),
+    models,
     tools: createTools({ effects }),
   })
   const contexts = createContexts({ store, journal, effects, options: options.context, timeZone, namespace })
@@ -158,6 +159,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
 
   async function close(timeoutMs: number): Promise<void> {
     await runtimes.close({ timeoutMs })
+    await models.close()
     await Promise.all([contexts.close(), answers.close(), ledger.close()])
     await journal.close()
     await store.close()
