@@ -31,6 +31,7 @@ const STOREYS: readonly (readonly string[])[] = [
     'options-check',
     'store',
     'model',
+    'waiting',
     'wire',
   ],
   ['journal'],

@@ -1,8 +1,8 @@
 import type { Effects } from '../effects.ts'
 import { signal } from '../signals.ts'
+import { withSignal } from '../waiting.ts'
 import type { Closings, Farewell } from './closings.ts'
 import type { ActiveClient } from './port.ts'
-import { withSignal } from './waiting.ts'
 
 /** What is told about a client to those who keep it. */
 export interface ClientKeeper {

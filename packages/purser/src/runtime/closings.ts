@@ -1,6 +1,6 @@
 import type { Effects } from '../effects.ts'
 import { signal } from '../signals.ts'
-import { withinTime } from './waiting.ts'
+import { withinTime } from '../waiting.ts'
 
 /** How long a client may take to close; then it is reported and no longer waited for. */
 export const CLOSE_LIMIT_MS = 5_000

@@ -3,11 +3,11 @@ import { PurserError } from '../errors.ts'
 import { type Subject, subjectKey } from '../identity.ts'
 import type { RuntimeOptions } from '../options.ts'
 import { signal } from '../signals.ts'
+import { withinTime, withSignal } from '../waiting.ts'
 import type { Farewell } from './closings.ts'
 import { RuntimeLease } from './lease.ts'
 import { type LiveHouse, LiveRuntime, type Plan } from './live.ts'
 import type { ActiveRuntime, Lease, Override, SettingsFields } from './port.ts'
-import { withinTime, withSignal } from './waiting.ts'
 
 /** How often an acquisition begins again because its runtime was ended under it. */
 const ATTEMPTS_MAX = 8

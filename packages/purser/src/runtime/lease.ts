@@ -2,10 +2,10 @@ import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
 import { PurserError } from '../errors.ts'
 import type { ChatModel } from '../model/port.ts'
+import { withSignal } from '../waiting.ts'
 import type { LiveRuntime, Plan } from './live.ts'
 import type { Lease, LiveModel, Settings } from './port.ts'
 import type { ToolClient } from './tools.ts'
-import { withSignal } from './waiting.ts'
 
 /** One use of a live runtime. It holds its model from the start and each MCP client from its first use. */
 export class RuntimeLease implements Lease {

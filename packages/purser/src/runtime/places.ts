@@ -1,5 +1,5 @@
 import { PurserError } from '../errors.ts'
-import { withSignal } from './waiting.ts'
+import { withSignal } from '../waiting.ts'
 
 /** A number of places, and a bounded queue of those who wait for one. */
 export interface Places {

@@ -1,13 +1,13 @@
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
 import type { McpServerOption } from '../options.ts'
+import { withinTime } from '../waiting.ts'
 import { type ClientHouse, LiveClient } from './clients.ts'
 import type { Farewell } from './closings.ts'
 import { fillDefinition } from './definitions.ts'
 import { createPlaces } from './places.ts'
 import type { LiveTools, ToolFactory } from './port.ts'
 import { type Credentials, redactedCause } from './secrets.ts'
-import { withinTime } from './waiting.ts'
 
 /** Connections that are being opened at the same time, in all; the others wait. */
 const OPENING_MAX = 64

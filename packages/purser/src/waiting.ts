@@ -1,4 +1,4 @@
-import type { Effects } from '../effects.ts'
+import type { Effects } from './effects.ts'
 
 /** Waits for `promise`, or rejects with the signal's reason. What is waited for goes on for the others. */
 export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
