@@ -1,9 +1,9 @@
-import type { LastGoodStore } from '../../context/port.ts'
 import type { Effects } from '../../effects.ts'
 import type { Store } from '../../store.ts'
 import { createLocalBus } from '../local-bus.ts'
 import { createMemoryAnswers } from './answers.ts'
 import { createMemoryEvents } from './events.ts'
+import { createMemoryLastGood } from './last-good.ts'
 import { createRows } from './rows.ts'
 import { createMemoryUsers } from './users.ts'
 
@@ -37,7 +37,7 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
       subscribe: bus.subscribe,
     },
     answers,
-    lastGood: {} as LastGoodStore,
+    lastGood: createMemoryLastGood(),
     async close() {},
   }
 }

@@ -1,5 +1,4 @@
 import { basename, dirname, extname, join } from 'node:path'
-import type { LastGoodStore } from '../../context/port.ts'
 import type { Effects } from '../../effects.ts'
 import type { EventStore, Store } from '../../store.ts'
 import { createLocalBus } from '../local-bus.ts'
@@ -8,6 +7,7 @@ import { createSqliteBus } from './bus.ts'
 import { type Database, openDatabase, untilFree } from './database.ts'
 import { type EventReads, prepareEvents } from './events.ts'
 import { createForeignCommits, type ForeignCommits } from './foreign-commits.ts'
+import { createSqliteLastGood } from './last-good.ts'
 import { createMailbox } from './mailbox.ts'
 import { createSqliteMeta } from './meta.ts'
 import { migrate } from './migrate.ts'
@@ -49,13 +49,13 @@ export function createSqliteStore(house: { main: Database; cache: Database; effe
   const commits = createForeignCommits(main, local, (namespace) => events.position(namespace) ?? 0)
   const bus = createSqliteBus({ local, commits, mailbox: createMailbox(cache, local, effects.randomId()) })
   const answers = createSqliteAnswers(cache)
-  const lastGood = {} as LastGoodStore
+  const lastGood = createSqliteLastGood(cache)
   const purge = createPurge({
     main,
     cache,
     async eraseElsewhere(user, tag) {
       await wipeAnswers(answers, { namespace: user.namespace, owner: tag })
-      await lastGood.drop?.(user)
+      await lastGood.drop(user)
     },
   })
   const users = createSqliteUsers({

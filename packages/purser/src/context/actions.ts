@@ -1,0 +1,103 @@
+import type { Effects } from '../effects.ts'
+import type { Subject } from '../identity.ts'
+import type { JournalPort, RecordReader } from '../journal/port.ts'
+import type { RecordWrite } from '../store.ts'
+import { onlyKnown, refuse } from './arguments.ts'
+import { readInstant } from './instants.ts'
+import {
+  ACTION,
+  type Action,
+  type ActionInput,
+  type Actions,
+  MAX_ACTION_BYTES,
+  MAX_ACTIONS,
+  MAX_ACTIONS_PER_CALL,
+} from './records.ts'
+
+export interface ActionsHouse {
+  readonly journal: JournalPort
+  readonly reader: RecordReader
+  readonly effects: Effects
+  /** Called when the stored actions may have changed. */
+  changed(user: Subject): void
+}
+
+const FIELDS = ['action', 'at', 'label', 'sublabel', 'created_date', 'zeroshot_label', 'gpt3_label']
+const DEFAULT_LIST = 50
+
+export function createActions(user: Subject, house: ActionsHouse): Actions {
+  const { journal, reader, effects, changed } = house
+
+  async function record(given: ActionInput): Promise<Action>
+  async function record(given: readonly ActionInput[]): Promise<readonly Action[]>
+  async function record(given: ActionInput | readonly ActionInput[]): Promise<Action | readonly Action[]> {
+    const now = effects.now()
+    const list = Array.isArray(given) ? given : [given as ActionInput]
+    if (list.length > MAX_ACTIONS_PER_CALL)
+      refuse(`record takes at most ${MAX_ACTIONS_PER_CALL.toLocaleString('en')} actions at once.`, 'actions')
+    const actions = list.map((input: ActionInput) => readInput(input, now))
+    if (actions.length > 0) {
+      const records = actions.map(
+        (action): RecordWrite => ({ kind: ACTION, name: nameOf(action, effects), value: JSON.stringify(action) }),
+      )
+      try {
+        await journal.write(user, {
+          decide: () => ({ records, trims: [{ kind: ACTION, keep: MAX_ACTIONS }], result: () => undefined }),
+        })
+      } finally {
+        // Also after a failure: the commit may have gone through and only its answer been lost.
+        changed(user)
+      }
+    }
+    return Array.isArray(given) ? actions : (actions[0] as Action)
+  }
+
+  return {
+    record,
+    async list(options = {}) {
+      onlyKnown(options, ['limit'], 'the options of list')
+      const { limit = DEFAULT_LIST } = options
+      if (!Number.isSafeInteger(limit) || limit < 0 || limit > MAX_ACTIONS)
+        refuse(`limit must be a whole number from 0 to ${MAX_ACTIONS.toLocaleString('en')}.`, 'limit')
+      if (limit === 0) return []
+      const stored = await reader.records(user, ACTION, { limit, order: 'descending' })
+      return stored.map((row) => JSON.parse(row.value) as Action)
+    },
+  }
+}
+
+function readInput(given: ActionInput, now: number): Action {
+  onlyKnown(given, FIELDS, 'an action')
+  const row = given as ActionInput & Record<string, unknown>
+  const at = instantOf(row.at ?? row.created_date ?? now)
+  const label = row.label ?? row.zeroshot_label
+  const sublabel = row.sublabel ?? row.gpt3_label
+  return {
+    action: textOf(row.action, 'action'),
+    at: new Date(at).toISOString(),
+    ...(label === undefined || label === null ? {} : { label: textOf(label, 'label') }),
+    ...(sublabel === undefined || sublabel === null ? {} : { sublabel: textOf(sublabel, 'sublabel') }),
+  }
+}
+
+function textOf(value: unknown, name: string): string {
+  if (typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= MAX_ACTION_BYTES)
+    return value
+  return refuse(`${name} must be text of 1 to ${MAX_ACTION_BYTES.toLocaleString('en')} bytes.`, name)
+}
+
+function instantOf(value: unknown): number {
+  const instant = value instanceof Date ? value.getTime() : readInstant(value)
+  if (instant !== null && Number.isFinite(instant)) return instant
+  return refuse('at must be a date of the years 1 to 9999, as ISO 8601 text or epoch milliseconds.', 'at')
+}
+
+/** What makes two records of one instant keep their order: how many this process has named. */
+let named = 0
+
+/** Names sort by the date of the action, then by the order of recording. */
+function nameOf({ at }: Action, { randomId }: Effects): string {
+  const sinceYearOne = Date.parse(at) - Date.parse('0001-01-01T00:00:00Z')
+  named += 1
+  return `${String(sinceYearOne).padStart(15, '0')}-${String(named).padStart(12, '0')}-${randomId().slice(0, 8)}`
+}

@@ -1,0 +1,105 @@
+import { LRUCache } from 'lru-cache'
+import type { Held } from './held.ts'
+import type { ResolvedContext } from './port.ts'
+
+/** A finished context and how long it may be given out again without a look at anything else. */
+export interface View {
+  /** Monotonic ms. */
+  readonly until: number
+  readonly context: ResolvedContext
+  readonly promise: Promise<ResolvedContext>
+}
+
+/** What is in memory of one user. */
+export interface Holding {
+  readonly pieces: Map<string, Held>
+  /** The contexts of calls without further options, found without a look-up. */
+  reuse: View | undefined
+  create: View | undefined
+  /** Others: by mode, clock, zone and choice of sections. */
+  readonly others: Map<string, View>
+}
+
+/** A user without data, about. */
+const HOLDING_BYTES = 512
+
+/** Loaded data and finished contexts, bounded by users and by bytes; the longest unused user goes first. */
+export class Holdings {
+  readonly #users: LRUCache<string, Holding>
+  readonly #maxViews: number
+
+  constructor({ maxUsers, maxBytes, maxViews }: { maxUsers: number; maxBytes: number; maxViews: number }) {
+    this.#users = new LRUCache({ max: maxUsers, maxSize: maxBytes })
+    this.#maxViews = maxViews
+  }
+
+  get users(): number {
+    return this.#users.size
+  }
+
+  get bytes(): number {
+    return this.#users.calculatedSize
+  }
+
+  get(userId: string): Holding | undefined {
+    return this.#users.get(userId)
+  }
+
+  /** Puts data in its place. */
+  fill(userId: string, piece: string, held: Held): void {
+    const holding = this.#users.get(userId) ?? {
+      pieces: new Map(),
+      reuse: undefined,
+      create: undefined,
+      others: new Map(),
+    }
+    holding.pieces.set(piece, held)
+    forgetViews(holding)
+    this.#account(userId, holding)
+  }
+
+  remember(userId: string, key: string, view: View): void {
+    const holding = this.#users.get(userId)
+    if (holding === undefined) return
+    if (key === 'reuse' || key === 'create') holding[key] = view
+    else {
+      if (holding.others.size >= this.#maxViews) holding.others.clear()
+      holding.others.set(key, view)
+    }
+    this.#account(userId, holding)
+  }
+
+  /** Forgets all of a user, or the pieces that `concerns` names. */
+  drop(userId: string, concerns?: (piece: string) => boolean): void {
+    const holding = this.#users.peek(userId)
+    if (holding === undefined) return
+    for (const piece of holding.pieces.keys()) if (concerns?.(piece) ?? true) holding.pieces.delete(piece)
+    forgetViews(holding)
+    if (holding.pieces.size === 0) this.#users.delete(userId)
+    else this.#account(userId, holding)
+  }
+
+  clear(): void {
+    this.#users.clear()
+  }
+
+  /** A changed size is taken up only by putting the user in anew. */
+  #account(userId: string, holding: Holding): void {
+    let size = HOLDING_BYTES
+    for (const { data } of holding.pieces.values()) size += data.bytes
+    for (const view of [holding.reuse, holding.create, ...holding.others.values()])
+      size += (view?.context.text.length ?? 0) * 4
+    this.#users.delete(userId)
+    this.#users.set(userId, holding, { size })
+  }
+}
+
+export function viewOf(holding: Holding, key: string): View | undefined {
+  return key === 'reuse' || key === 'create' ? holding[key] : holding.others.get(key)
+}
+
+function forgetViews(holding: Holding): void {
+  holding.reuse = undefined
+  holding.create = undefined
+  holding.others.clear()
+}

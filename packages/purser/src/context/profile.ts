@@ -1,0 +1,97 @@
+import type { Subject } from '../identity.ts'
+import type { JournalPort, RecordReader } from '../journal/port.ts'
+import { isObject, refuse } from './arguments.ts'
+import { MAX_PROFILE_BYTES, PROFILE, type Profile, type ProfileFields } from './records.ts'
+
+export interface ProfileHouse {
+  readonly journal: JournalPort
+  readonly reader: RecordReader
+  /** Called when the stored profile may have changed. */
+  changed(user: Subject): void
+}
+
+const MAX_DEPTH = 32
+
+export function createProfile(user: Subject, { journal, reader, changed }: ProfileHouse): Profile {
+  async function write(next: (present: ProfileFields) => ProfileFields): Promise<ProfileFields> {
+    try {
+      return await journal.write(user, {
+        reads: [{ kind: PROFILE, name: '' }],
+        decide(view) {
+          const stored = view.record(PROFILE, '')
+          const value = encode(next(stored === undefined ? {} : (JSON.parse(stored) as ProfileFields)))
+          const fields = JSON.parse(value) as ProfileFields
+          if (value === stored) return { result: () => fields }
+          return { records: [{ kind: PROFILE, name: '', value }], result: () => fields }
+        },
+      })
+    } finally {
+      // Also after a failure: the commit may have gone through and only its answer been lost.
+      changed(user)
+    }
+  }
+
+  return {
+    async put(fields) {
+      const given = checked(fields)
+      return write(() => given)
+    },
+    async patch(fields) {
+      const given = checked(fields)
+      return write((present) => merge(present, given))
+    },
+    async get() {
+      const stored = await reader.record(user, PROFILE, '')
+      return stored === undefined ? {} : (JSON.parse(stored) as ProfileFields)
+    },
+  }
+}
+
+/** A copy as JSON has it, taken now, so that a later change of the caller's object changes nothing. */
+function checked(fields: ProfileFields): ProfileFields {
+  if (!isObject(fields)) refuse('A profile must be an object.', 'fields')
+  return JSON.parse(encode(fields)) as ProfileFields
+}
+
+function encode(fields: ProfileFields): string {
+  const text = jsonOf(fields)
+  const bytes = text === undefined ? 0 : Buffer.byteLength(text)
+  if (text === undefined || !text.startsWith('{')) refuse('A profile must be an object of JSON values.', 'fields')
+  if (!text.isWellFormed()) refuse('A profile must hold well-formed text.', 'fields')
+  if (bytes > MAX_PROFILE_BYTES) {
+    refuse(
+      `A profile has at most ${MAX_PROFILE_BYTES.toLocaleString('en')} bytes as JSON; this one would have ${bytes.toLocaleString('en')}.`,
+      'fields',
+      'Keep long texts elsewhere and name them in a section of their own.',
+    )
+  }
+  return text
+}
+
+function jsonOf(fields: ProfileFields): string | undefined {
+  try {
+    if (depthOf(fields, 0) > MAX_DEPTH) refuse(`A profile has at most ${MAX_DEPTH} levels.`, 'fields')
+    return JSON.stringify(fields)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) throw error
+    return refuse('A profile must be an object of JSON values.', 'fields', (error as Error)?.message)
+  }
+}
+
+function depthOf(value: unknown, above: number): number {
+  if (typeof value !== 'object' || value === null || above > MAX_DEPTH) return above
+  return Object.values(value).reduce<number>(
+    (deepest, field) => Math.max(deepest, depthOf(field, above + 1)),
+    above + 1,
+  )
+}
+
+/** RFC 7396. Fields are set as data, whatever their name, so `__proto__` is a field like any other. */
+function merge(target: unknown, patch: ProfileFields): ProfileFields {
+  const merged = new Map<string, unknown>(isObject(target) ? Object.entries(target) : [])
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(name)
+    else merged.set(name, isObject(value) ? merge(merged.get(name), value) : value)
+  }
+  return Object.fromEntries(merged)
+}

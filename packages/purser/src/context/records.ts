@@ -1,0 +1,49 @@
+/** Kinds of records the context keeps for a user, and their bounds. */
+export const PROFILE = 'profile'
+export const ACTION = 'action'
+/** Of a profile as JSON. */
+export const MAX_PROFILE_BYTES = 65_536
+/** Of a user; the newest stay. */
+export const MAX_ACTIONS = 1_000
+/** Of one call to `record`. */
+export const MAX_ACTIONS_PER_CALL = 1_000
+/** Of an action's name and labels. */
+export const MAX_ACTION_BYTES = 2_048
+
+export type ProfileFields = Readonly<Record<string, unknown>>
+
+/** What is known about a user: any JSON object of at most 64 KiB. A wrong one is `argument_invalid`. */
+export interface Profile {
+  /** Replaces the whole profile. Resolves to what is stored. */
+  put(fields: ProfileFields): Promise<ProfileFields>
+  /** JSON merge patch (RFC 7396) in one atomic step: null removes a field. Resolves to what is stored. */
+  patch(fields: ProfileFields): Promise<ProfileFields>
+  /** An unknown user has the profile `{}`. */
+  get(): Promise<ProfileFields>
+}
+
+/** Something the user did. */
+export interface Action {
+  readonly action: string
+  /** ISO 8601, UTC. */
+  readonly at: string
+  readonly label?: string
+  readonly sublabel?: string
+}
+
+export interface ActionInput {
+  readonly action: string
+  /** ISO 8601 or epoch ms; without an offset it is UTC. Default: now. */
+  readonly at?: string | number | Date | undefined
+  readonly label?: string | undefined
+  readonly sublabel?: string | undefined
+}
+
+/** What the user did: the newest 1,000 actions by their date. */
+export interface Actions {
+  /** Resolves to what is stored, in the order given; all of it or nothing is. */
+  record(action: ActionInput): Promise<Action>
+  record(actions: readonly ActionInput[]): Promise<readonly Action[]>
+  /** Newest first. `limit`: 0 to 1,000, default 50. */
+  list(options?: { readonly limit?: number | undefined }): Promise<readonly Action[]>
+}

@@ -1,0 +1,65 @@
+import { type Dispatcher, Pool } from 'undici'
+import type { ContextLimits } from '../limits.ts'
+import type { HttpSource } from '../port.ts'
+import type { Supply } from '../section.ts'
+import { readTemplate } from './template.ts'
+
+export interface HttpPlan {
+  readonly section: string
+  readonly limits: ContextLimits
+  readonly connections: number
+}
+
+/** The person is not known there: that is an answer, not an outage. */
+const ABSENT = new Set([204, 404, 410])
+
+/**
+ * A section from another service, over its own pool of connections, so that a service that hangs holds up nothing
+ * else. 2xx is data, 404 and 410 mean that there is nothing; everything else, redirects included, is an outage.
+ */
+export function httpSupply(source: HttpSource, { section, limits, connections }: HttpPlan): Supply {
+  const template = readTemplate(source, section)
+  const pool = new Pool(template.origin, {
+    connections,
+    headersTimeout: limits.flightAgeMs * 2,
+    bodyTimeout: limits.flightAgeMs * 2,
+    connect: { timeout: limits.flightAgeMs },
+  })
+  // A connection that fails while nobody uses it has nobody to tell.
+  pool.on('error', () => undefined)
+  return {
+    builtIn: false,
+    async call({ id }, { signal }) {
+      const answer = await pool.request({ ...template.fill(id), signal })
+      return readAnswer(answer, limits.maxSourceBytes)
+    },
+    close: () => pool.destroy(),
+  }
+}
+
+async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData, maxBytes: number): Promise<unknown> {
+  if (ABSENT.has(statusCode) || statusCode < 200 || statusCode > 299) {
+    await body.dump()
+    if (ABSENT.has(statusCode)) return null
+    throw new Error(`The source answered ${statusCode}.`)
+  }
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    // Leaving the loop destroys the body, and with it the connection.
+    if (bytes > maxBytes) throw new RangeError(`The source answered more than ${maxBytes} bytes.`)
+    chunks.push(chunk)
+  }
+  const text = Buffer.concat(chunks).toString()
+  return /^text\/(?!json)/i.test(String(headers['content-type'] ?? '')) ? textOrJson(text) : JSON.parse(text)
+}
+
+/** Services often label JSON as text; what is not JSON is then meant as text. */
+function textOrJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,26 @@
+import type { Subject } from '../identity.ts'
+import type { ContextOptions } from '../options.ts'
+import type { ContextLimits } from './limits.ts'
+import { createSection, type Section } from './section.ts'
+
+/**
+ * A user's own time zone, loaded and kept like a section that is never told. Its name holds a blank's stand-in that
+ * no configured section can have, so the two cannot meet.
+ */
+export function zoneSection(
+  timeZoneOf: (user: Subject) => Promise<string | null>,
+  { ttlMs, maxStaleMs }: ContextOptions,
+  limits: ContextLimits,
+): Section {
+  return createSection({
+    name: '@timeZone',
+    supply: { builtIn: true, call: timeZoneOf, close: async () => undefined },
+    ttlMs,
+    maxStaleMs,
+    maxBytes: 0,
+    maxItems: 0,
+    render: () => '',
+    ignores: () => false,
+    limits,
+  })
+}
