@@ -16,7 +16,7 @@ import { friendli, openAiCompatible, openAiRelay, type RelayTarget } from './pro
 
 export interface ModelsOptions {
   readonly effects: Effects
-  /** How the names of hosts that users named are resolved. Default: the system's way. */
+  /** How the names of hosts are resolved. Default: the system's way. */
   readonly resolve?: LookupFunction | undefined
 }
 

@@ -11,6 +11,10 @@ export const POOL_LIMITS = {
   sockets: 4_096,
   /** Until a socket is connected, ms. */
   connectTimeoutMs: 10_000,
+  /** Until a silent call is ended whose caller set no time-out of their own, ms. */
+  silenceTimeoutMs: 900_000,
+  /** Body of one response. */
+  responseBytes: 268_435_456,
 } as const
 
 /**
@@ -30,12 +34,15 @@ export interface Pools {
 export type Door = () => Dispatcher
 
 export interface PoolsOptions {
-  /** How the names of hosts that users named are resolved. Default: the system's way. */
+  /** How the names of hosts are resolved. Default: the system's way. */
   readonly resolve?: LookupFunction | undefined
 }
 
 export function createPools({ resolve }: PoolsOptions = {}): Pools {
-  const publicLookup = createPublicLookup(resolve)
+  const lookups = {
+    trusted: resolve === undefined ? {} : { lookup: resolve },
+    public: { lookup: createPublicLookup(resolve) },
+  }
   const closing = new Set<Promise<void>>()
   let closed = false
   const pools = new LRUCache<string, Pool>({
@@ -50,12 +57,13 @@ export function createPools({ resolve }: PoolsOptions = {}): Pools {
   function open(origin: string, trusted: boolean): Pool {
     return new Pool(origin, {
       connections: POOL_LIMITS.sockets,
-      // Time-outs are kept by the callers, on the clock of effects.
-      headersTimeout: 0,
-      bodyTimeout: 0,
+      // Callers keep time on the clock of effects; this only ends calls that nobody waits for.
+      headersTimeout: POOL_LIMITS.silenceTimeoutMs,
+      bodyTimeout: POOL_LIMITS.silenceTimeoutMs,
+      maxResponseSize: POOL_LIMITS.responseBytes,
       // With HTTP/2 one lost connection would take the calls of many users with it.
       allowH2: false,
-      connect: { timeout: POOL_LIMITS.connectTimeoutMs, ...(trusted ? {} : { lookup: publicLookup }) },
+      connect: { timeout: POOL_LIMITS.connectTimeoutMs, ...(trusted ? lookups.trusted : lookups.public) },
     })
   }
 
