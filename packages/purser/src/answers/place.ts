@@ -31,6 +31,8 @@ export interface Wanted {
 export interface Locator {
   /** Finds the place of what a user wants. Rejects with `argument_invalid` only. */
   locate(user: Subject, wanted: Wanted): Promise<Place>
+  /** Where everything is that is kept for this user alone. */
+  scopeOf(user: Subject): AnswerScope
   /** True while the life that asked is still going on. */
   isAlive(place: Place): Promise<boolean>
 }
@@ -76,6 +78,7 @@ export function createLocator(house: {
       const key = answerKey(keys, { kind, scope, user, incarnation: life?.incarnation ?? UNKNOWN_LIFE, value })
       return { key, scope: answerScope, generation: isPresent ? await generationOf(answerScope) : null, life }
     },
+    scopeOf: (user) => scopes.of(user, 'user'),
     async isAlive({ life }) {
       return life === null || (await lifeOf(life.user)) === life.incarnation
     },

@@ -28,6 +28,8 @@ export interface Shelf {
   fetch(place: Place): Promise<Kept | undefined>
   /** Keeps a value, unless it is too large or its generation has passed meanwhile. Never rejects. */
   keep(place: Place, value: string, terms?: Partial<Terms>): Promise<Kept | undefined>
+  /** Everything that is kept in this scope, in no telling order. Rejects when the store fails. */
+  all(scope: AnswerScope): AsyncIterable<Kept>
   flush(): Promise<void>
   /** Drops from memory what has expired, and what belongs to these owners. */
   tidy(owners: ReadonlySet<string>): void
@@ -57,6 +59,9 @@ export interface ShelfHouse {
   /** Told when the store failed. */
   readonly onFailure: () => void
 }
+
+/** Answers read at once when all of a user's are wanted: one of them may be megabytes. */
+const PAGE_ROWS = 16
 
 /**
  * Memory before the store. Both hold texts, so nobody can change what the next one gets. The store is the truth about
@@ -137,6 +142,15 @@ export function createShelf(house: ShelfHouse): Shelf {
         touches.drop(evicted)
       }
       return kept
+    },
+
+    async *all(scope) {
+      for (let after = ''; ; ) {
+        const rows = await store.page(scope, { after, limit: PAGE_ROWS })
+        for (const row of rows) if (isWhole(keys, scope, row.key, row) && !isExpired(row, clock.now())) yield row
+        if (rows.length < PAGE_ROWS) return
+        after = rows.at(-1)?.key ?? ''
+      }
     },
 
     flush: touches.flush,

@@ -72,9 +72,15 @@ async function relay(
 ): Promise<void> {
   const log = new ChunkLog(house.limits.maxAnswerBytes)
   const judge = createJudge(work.choices)
-  flight.signal.addEventListener('abort', () => log.hurry())
-  flight.bring({ from: 'model', log })
   const upstream = chunks[Symbol.asyncIterator]()
+  const stop = (): void => {
+    log.hurry()
+    // Tells the upstream that nobody reads on; there is nobody to wait for its answer.
+    upstream.return?.().catch(() => {})
+  }
+  if (flight.signal.aborted) return stop()
+  flight.signal.addEventListener('abort', stop)
+  flight.bring({ from: 'model', log })
   try {
     for (;;) {
       await log.wanted()
@@ -92,9 +98,6 @@ async function relay(
     log.end()
   } catch (error) {
     log.end({ error })
-  } finally {
-    // Tells the upstream that nobody reads on; there is nobody to wait for its answer.
-    if (flight.signal.aborted) upstream.return?.().catch(() => {})
   }
 }
 

@@ -4,7 +4,7 @@ import { type Hall, keepBrought } from './hall.ts'
 import type { ScopeName } from './key.ts'
 import { openTurn, type StartTurn, type TurnAnswer, type TurnOrder } from './open-turn.ts'
 import type { Place } from './place.ts'
-import type { Terms } from './shelf.ts'
+import type { Kept, Terms } from './shelf.ts'
 import { type Compute, copyOf, flyValue, type RememberOptions } from './values.ts'
 
 export interface LookupOptions {
@@ -27,6 +27,14 @@ export interface Remembered<T> {
   readonly source: 'hit' | 'computed' | 'joined'
 }
 
+export interface AnswerExport {
+  readonly part: 'answers'
+  readonly type: 'answer'
+  /** When it was stored, ISO 8601, UTC. */
+  readonly at: string
+  readonly value: { readonly answer: unknown; readonly expiresAt: string | null }
+}
+
 /** One user's answers. A store that fails is a store without answers: nothing here rejects because of it but `forget`. */
 export interface UserAnswers {
   /** What was kept for exactly this request, or undefined. An empty answer is an answer. */
@@ -37,6 +45,8 @@ export interface UserAnswers {
   forget(): Promise<number>
   /** As `remember`, for a turn: resolves when the answer begins, rejects when the model failed before that. */
   open(order: TurnOrder, start: StartTurn): Promise<TurnAnswer>
+  /** Everything that is kept for this user, for their export. */
+  exportRows(): AsyncIterable<AnswerExport>
   /** Takes over an answer from elsewhere, with its own dates. False when it could not be kept. */
   adopt(request: unknown, answer: unknown, terms: Partial<Terms>): Promise<boolean>
 }
@@ -56,12 +66,7 @@ export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
       hall.tally.count(kept === undefined ? 'miss' : 'hit')
       signal?.throwIfAborted()
       if (kept === undefined) return undefined
-      const { value, storedAt, expiresAt } = kept
-      return {
-        answer: JSON.parse(value) as T,
-        storedAt: new Date(storedAt).toISOString(),
-        expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
-      }
+      return found<T>(kept)
     },
 
     async remember<T>(request: unknown, compute: Compute<T>, options: RememberOptions<T> = {}) {
@@ -79,6 +84,14 @@ export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
     forget: () => hall.forget(user),
 
     open: (order, start) => openTurn(hall, user, order, start),
+
+    async *exportRows() {
+      hall.enter()
+      for await (const kept of hall.shelf.all(hall.locator.scopeOf(user))) {
+        const { answer, storedAt, expiresAt } = found(kept)
+        yield { part: 'answers', type: 'answer', at: storedAt, value: { answer, expiresAt } }
+      }
+    },
 
     async adopt(request, answer, terms) {
       hall.enter()
@@ -110,6 +123,14 @@ async function compete<T>(
   } finally {
     member.leave()
     hall.tally.count(source === 'computed' ? 'miss' : source)
+  }
+}
+
+function found<T>({ value, storedAt, expiresAt }: Kept): Found<T> {
+  return {
+    answer: JSON.parse(value) as T,
+    storedAt: new Date(storedAt).toISOString(),
+    expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
   }
 }
 

@@ -304,3 +304,20 @@ onEveryDriver('After close nothing is taken any more', async (house) => {
   await assert.rejects(answers.of(alice).lookup('q'), (error) => PurserError.is(error, 'closed'))
   assert.equal(clock.timers, 0)
 })
+
+onEveryDriver('All that is kept for a user can be exported, and nothing of anybody else', async (house) => {
+  const { answers, clock } = house()
+  for (let n = 0; n < 40; n++) await answers.of(alice).remember({ n }, () => n)
+  await answers.of(alice).remember('expired', () => 'expired', { ttlMs: 1 })
+  await answers.of(bob).remember('q', () => 'b')
+  clock.advance(2)
+  const rows = await Array.fromAsync(answers.of(alice).exportRows())
+  const values = rows.map(({ value }) => Number(value.answer)).sort((a, b) => a - b)
+  assert.deepEqual(
+    values,
+    Array.from({ length: 40 }, (_, n) => n),
+  )
+  const { value, ...header } = rows[0] as (typeof rows)[0]
+  assert.deepEqual(header, { part: 'answers', type: 'answer', at: '2026-01-01T12:00:00.000Z' })
+  assert.equal(value.expiresAt, '2026-01-08T12:00:00.000Z')
+})

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import fc from 'fast-check'
+import { type Subject, subject } from '../../src/identity.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
+import { printSeed, rounds, seed } from '../share.ts'
+import { drivers, house, type TestHouse } from './house.ts'
+
+printSeed('answers against a plain model')
+
+const MAX_ENTRIES = 6
+const TTL_MS = 1_000
+const USERS = ['a', 'b', 'c'].map((id) => subject('default', id))
+
+interface Entry {
+  readonly value: number
+  readonly expiresAt: number
+}
+
+/** What the cache should be: one list in the order of use, the longest unused first. */
+class Model {
+  readonly entries = new Map<string, Entry>()
+  now = 0
+  next = 0
+  hits = 0
+  misses = 0
+  evictions = 0
+
+  look(key: string): number | undefined {
+    const entry = this.entries.get(key)
+    if (entry === undefined || this.now > entry.expiresAt) {
+      this.misses++
+      return undefined
+    }
+    this.hits++
+    this.entries.delete(key)
+    this.entries.set(key, entry)
+    return entry.value
+  }
+
+  store(key: string, value: number, ttlMs: number): void {
+    this.entries.delete(key)
+    this.entries.set(key, { value, expiresAt: this.now + ttlMs })
+    if (this.entries.size <= MAX_ENTRIES) return
+    this.sweep()
+    for (const oldest of this.entries.keys()) {
+      if (this.entries.size <= MAX_ENTRIES) break
+      this.entries.delete(oldest)
+      this.evictions++
+    }
+  }
+
+  sweep(): void {
+    for (const [key, entry] of this.entries) if (this.now > entry.expiresAt) this.entries.delete(key)
+  }
+
+  /** What has expired may have been swept before, or is counted. */
+  forget(user: string): { readonly least: number; readonly most: number } {
+    const held = [...this.entries].filter(([key]) => key.startsWith(`${user} `))
+    for (const [key] of held) this.entries.delete(key)
+    return { least: held.filter(([, { expiresAt }]) => this.now <= expiresAt).length, most: held.length }
+  }
+}
+
+interface Real extends TestHouse {
+  /** A second process on the same store, on the same clock. */
+  readonly other: TestHouse
+}
+type Command = fc.AsyncCommand<Model, Real>
+
+const anyUser = fc.nat({ max: USERS.length - 1 })
+const anyRequest = fc.nat({ max: 5 })
+const keyOf = (user: number, request: number): string => `${userOf(user).id} ${request}`
+const userOf = (user: number): Subject => USERS[user] as Subject
+
+function command(name: string, run: (model: Model, real: Real) => Promise<void>): Command {
+  return { check: () => true, run, toString: () => name }
+}
+
+async function forgetBoth(model: Model, { answers }: Pick<TestHouse, 'answers'>, user: number): Promise<void> {
+  const { least, most } = model.forget(userOf(user).id)
+  const forgotten = await answers.of(userOf(user)).forget()
+  assert.ok(least <= forgotten && forgotten <= most, `${forgotten} were forgotten, of ${least} to ${most}`)
+}
+
+const commands = [
+  fc.tuple(anyUser, anyRequest).map(([user, request]) =>
+    command(`lookup ${keyOf(user, request)}`, async (model, { answers }) => {
+      const found = await answers.of(userOf(user)).lookup({ request })
+      assert.equal(found?.answer, model.look(keyOf(user, request)))
+    }),
+  ),
+  fc.tuple(anyUser, anyRequest, fc.constantFrom(TTL_MS, 10)).map(([user, request, ttlMs]) =>
+    command(`remember ${keyOf(user, request)} for ${ttlMs}`, async (model, { answers }) => {
+      const key = keyOf(user, request)
+      const value = model.next++
+      const known = model.look(key)
+      if (known === undefined) model.store(key, value, ttlMs)
+      const result = await answers.of(userOf(user)).remember({ request }, () => value, { ttlMs })
+      assert.deepEqual(
+        result,
+        known === undefined ? { answer: value, source: 'computed' } : { answer: known, source: 'hit' },
+      )
+    }),
+  ),
+  anyUser.map((user) =>
+    command(`forget ${userOf(user).id}`, async (model, { answers }) => {
+      await forgetBoth(model, { answers }, user)
+    }),
+  ),
+  fc.constantFrom(1, 11, 400, 1_001).map((ms) =>
+    command(`${ms} ms pass`, async (model, { clock }) => {
+      clock.advance(ms)
+      model.now += ms
+    }),
+  ),
+  fc.constantFrom(-3_600_000, 3_600_000).map((ms) =>
+    command(`the wall clock jumps ${ms} ms`, async (_, { clock }) => {
+      // Never so far from where it was that it would have to be believed.
+      if (Math.abs(clock.now() + ms - clock.monotonic()) <= 3_600_000) clock.stepWall(ms)
+    }),
+  ),
+  fc.constant(command('flush', async (_, { answers }) => answers.flush())),
+  fc.constant(
+    command('clear', async (model, { answers }) => {
+      model.entries.clear()
+      await answers.clear()
+    }),
+  ),
+  anyUser.map((user) =>
+    command(`the other process forgets ${userOf(user).id}, a second passes`, async (model, { other, clock }) => {
+      await forgetBoth(model, other, user)
+      clock.advance(1_000)
+      model.now += 1_000
+    }),
+  ),
+]
+
+/** Counts are exact; what has expired may have been swept in the background already. */
+async function agree(model: Model, { answers, clock }: Real): Promise<void> {
+  const { entries, active, expired, hits, misses, joined, evictions, failures } = answers.stats()
+  const live = [...model.entries.values()].filter(({ expiresAt }) => model.now <= expiresAt).length
+  assert.deepEqual(
+    { active, hits, misses, joined, evictions, failures },
+    { active: live, hits: model.hits, misses: model.misses, joined: 0, evictions: model.evictions, failures: 0 },
+  )
+  assert.equal(active + expired, entries)
+  assert.ok(entries <= model.entries.size)
+  await clock.pass(60_000)
+  const swept = answers.stats()
+  assert.deepEqual({ entries: swept.entries, bytes: swept.bytes, expired: swept.expired }, NOTHING)
+}
+
+const NOTHING = { entries: 0, bytes: 0, expired: 0 }
+
+for (const [name, openStore] of Object.entries(drivers)) {
+  test(`CM-10 CM-13 CM-15 CM-17: any sequence of calls does what a plain model does (${name})`, async () => {
+    const { store, close } = await openStore()
+    let round = 0
+    try {
+      await fc.assert(
+        fc.asyncProperty(fc.commands(commands, { maxCommands: 60 }), async (sequence) => {
+          // A namespace of its own for every round, so that the store need not be opened anew.
+          const namespace = `round ${round++}`
+          for (const [index, user] of USERS.entries()) USERS[index] = subject(namespace, user.id)
+          const clock = handClock({ wall: 0 })
+          const answers = { maxEntries: MAX_ENTRIES, ttlMs: TTL_MS, touchEveryMs: 300 }
+          const open = (): TestHouse => house({ store, clock, namespace, answers })
+          const model = new Model()
+          const real = { ...open(), other: open() }
+          await fc.asyncModelRun(() => ({ model, real }), sequence)
+          await agree(model, real)
+        }),
+        { numRuns: rounds(10_000, name === 'memory' ? 300 : 80), seed },
+      )
+    } finally {
+      await close()
+    }
+  })
+}

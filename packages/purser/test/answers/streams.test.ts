@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { ANSWER_LIMITS } from '../../src/answers/limits.ts'
+import type { TurnAnswer } from '../../src/answers/open-turn.ts'
+import { PurserError } from '../../src/errors.ts'
+import type { ChatAnswer } from '../../src/model/port.ts'
+import { alice, bob, house, onEveryDriver } from './house.ts'
+import { chunk, cleanStream, completion, order, scripted } from './upstream.ts'
+
+async function readAll(answer: ChatAnswer): Promise<string[]> {
+  if (answer.kind === 'completion') return [answer.text]
+  const texts: string[] = []
+  for await (const text of answer.chunks) texts.push(text)
+  return texts
+}
+
+function iterate({ answer }: TurnAnswer): AsyncIterator<string> {
+  assert.equal(answer.kind, 'stream')
+  return (answer as { chunks: AsyncIterable<string> }).chunks[Symbol.asyncIterator]()
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+onEveryDriver('C4: a replay gives exactly the recorded chunks, with usage and finish reason', async (open) => {
+  const { answers } = open()
+  const texts = [...cleanStream('Grüße \u0000 😀'), chunk({ delta: { reasoning: 'odd' } })]
+  texts.push(' {"choices" : [] , "usage":{"total_tokens":7}} ')
+  const first = await answers.of(alice).open(order(), async () => scripted(texts).answer)
+  assert.deepEqual({ source: first.source, leader: first.leader }, { source: 'miss', leader: true })
+  assert.deepEqual(await readAll(first.answer), texts)
+  const again = await answers.of(alice).open(order(), () => Promise.reject(new Error('not asked')))
+  assert.deepEqual({ source: again.source, leader: again.leader }, { source: 'hit', leader: false })
+  assert.deepEqual(await readAll(again.answer), texts)
+  assert.equal(answers.stats().savedTokens, 7)
+})
+
+onEveryDriver('C4: a completion is kept as one, and serves a turn that streams as well', async (open) => {
+  const { answers } = open()
+  const text = completion('Hello')
+  await answers.of(alice).open(order({ stream: false }), async () => ({ kind: 'completion', text }))
+  const again = await answers.of(alice).open(order({ stream: true }), () => Promise.reject(new Error('not asked')))
+  assert.deepEqual(again.answer, { kind: 'completion', text })
+})
+
+test('C2: two users with the same prompt share neither a kept answer nor one on its way', async () => {
+  const { answers } = house()
+  const upstreams = [scripted(cleanStream('for alice')), scripted(cleanStream('for bob'))]
+  const [a, b] = await Promise.all([
+    answers.of(alice).open(order(), async () => upstreams[0]?.answer as ChatAnswer),
+    answers.of(bob).open(order(), async () => upstreams[1]?.answer as ChatAnswer),
+  ])
+  assert.deepEqual([a?.source, b?.source], ['miss', 'miss'])
+  assert.notDeepEqual(await readAll(a.answer), await readAll(b.answer))
+})
+
+test('CM-D09 C4: a hundred equal turns share one upstream call; only the first one pays', async () => {
+  const { answers } = house()
+  const upstream = scripted(cleanStream('one for all'))
+  let calls = 0
+  const turns = await Promise.all(
+    Array.from({ length: 100 }, () =>
+      answers.of(alice).open(order(), async () => {
+        calls++
+        return upstream.answer
+      }),
+    ),
+  )
+  const all = await Promise.all(turns.map(({ answer }) => readAll(answer)))
+  for (const texts of all) assert.deepEqual(texts, cleanStream('one for all'))
+  assert.equal(calls, 1)
+  assert.equal(turns.filter(({ leader }) => leader).length, 1)
+  const { hits, misses, joined, savedTokens } = answers.stats()
+  assert.deepEqual({ hits, misses, joined, savedTokens }, { hits: 0, misses: 1, joined: 99, savedTokens: 99 * 5 })
+})
+
+test('C4: the leader may leave: the others read on, and the answer is kept', async () => {
+  const { answers } = house()
+  const upstream = scripted(cleanStream('goes on'))
+  const leaving = new AbortController()
+  const ended: string[] = []
+  const leader = await answers
+    .of(alice)
+    .open({ ...order(), signal: leaving.signal, ended: () => void ended.push('leader') }, async () => upstream.answer)
+  const joiner = await answers
+    .of(alice)
+    .open({ ...order(), ended: () => void ended.push('joiner') }, () => assert.fail())
+  assert.deepEqual(ended, ['joiner'])
+  const reading = iterate(leader)
+  await reading.next()
+  leaving.abort(new Error('gone'))
+  await assert.rejects(reading.next(), { message: 'gone' })
+  assert.deepEqual(ended, ['joiner'])
+  assert.deepEqual(await readAll(joiner.answer), cleanStream('goes on'))
+  await settle()
+  assert.deepEqual(ended, ['joiner', 'leader'])
+  assert.equal(upstream.stopped, false)
+  assert.equal(answers.stats().entries, 1)
+})
+
+test('C4: when the last reader leaves, the upstream is stopped and nothing is kept', async () => {
+  const { answers } = house()
+  const upstream = scripted(cleanStream('never read'), { hangAfter: 1 })
+  let asked: AbortSignal | undefined
+  const leaving = new AbortController()
+  const [leader, joiner] = await Promise.all([
+    answers.of(alice).open(order(), async (signal) => {
+      asked = signal
+      return upstream.answer
+    }),
+    answers.of(alice).open({ ...order(), signal: leaving.signal }, () => assert.fail()),
+  ])
+  const reading = iterate(leader)
+  await reading.next()
+  const waiting = reading.next()
+  await reading.return?.()
+  assert.deepEqual(await waiting, { value: undefined, done: true })
+  assert.equal(asked?.aborted, false)
+  leaving.abort()
+  await settle()
+  assert.equal(asked?.aborted, true)
+  await assert.rejects(iterate(joiner as TurnAnswer).next(), { name: 'AbortError' })
+  await settle()
+  assert.equal(upstream.stopped, true)
+  assert.equal(answers.stats().entries, 0)
+  const next = await answers.of(alice).open(order(), async () => scripted(cleanStream('new')).answer)
+  assert.equal(next.source, 'miss')
+})
+
+test('C4: all who wait for the beginning leave: the call is cancelled before it answered', async () => {
+  const { answers } = house()
+  const leaving = new AbortController()
+  let asked: AbortSignal | undefined
+  let ended = 0
+  const turn = answers.of(alice).open({ ...order(), signal: leaving.signal, ended: () => void ended++ }, (signal) => {
+    asked = signal
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  })
+  await settle()
+  leaving.abort(new Error('never mind'))
+  await assert.rejects(turn, { message: 'never mind' })
+  assert.equal(asked?.aborted, true)
+  await settle()
+  assert.equal(ended, 1)
+})
+
+test('An upstream that fails before its first chunk fails all who wait, and keeps nothing', async () => {
+  const { answers } = house()
+  const start = (): Promise<ChatAnswer> => Promise.reject(new PurserError('upstream_failed', 'down'))
+  const turns = [answers.of(alice).open(order(), start), answers.of(alice).open(order(), start)]
+  for (const turn of turns) await assert.rejects(turn, (error) => PurserError.is(error, 'upstream_failed'))
+  assert.equal(answers.stats().entries, 0)
+})
+
+test('C3: a stream that is cut throws at every reader, behind the chunks that came, and is not kept', async () => {
+  const { answers } = house()
+  const texts = cleanStream('cut')
+  const upstream = scripted(texts, { failAfter: 2 })
+  const [a, b] = await Promise.all([
+    answers.of(alice).open(order(), async () => upstream.answer),
+    answers.of(alice).open(order(), () => assert.fail()),
+  ])
+  for (const turn of [a, b]) {
+    const reading = iterate(turn as TurnAnswer)
+    assert.equal((await reading.next()).value, texts[0])
+    assert.equal((await reading.next()).value, texts[1])
+    await assert.rejects(reading.next(), (error) => PurserError.is(error, 'upstream_failed'))
+  }
+  assert.equal(answers.stats().entries, 0)
+})
+
+test('C4: the fastest reader sets the pace: nothing is read ahead of everybody', async () => {
+  const { answers } = house()
+  const upstream = scripted(cleanStream('a b c d e f'))
+  const turn = await answers.of(alice).open(order(), async () => upstream.answer)
+  await settle()
+  assert.equal(upstream.given, 0)
+  const reading = iterate(turn)
+  await reading.next()
+  await reading.next()
+  await settle()
+  assert.equal(upstream.given, 2)
+})
+
+test('C4: a slow reader reads all of an answer that fits, long after it ended', async () => {
+  const { answers } = house()
+  const upstream = scripted(cleanStream('patience'))
+  const [fast, slow] = await Promise.all([
+    answers.of(alice).open(order(), async () => upstream.answer),
+    answers.of(alice).open(order(), () => assert.fail()),
+  ])
+  await readAll((fast as TurnAnswer).answer)
+  assert.deepEqual(await readAll((slow as TurnAnswer).answer), cleanStream('patience'))
+})
+
+test('C4: a reader too far behind is cut with reader_slow; the others are not stalled', async () => {
+  const { answers } = house({ limits: { ...ANSWER_LIMITS, maxAnswerBytes: 2_000 } })
+  const texts = Array.from({ length: 40 }, (_, n) => chunk({ delta: { content: `${n}`.padEnd(40) } }))
+  const upstream = scripted(texts)
+  const [fast, slow] = await Promise.all([
+    answers.of(alice).open(order(), async () => upstream.answer),
+    answers.of(alice).open(order(), () => assert.fail()),
+  ])
+  const late = iterate(slow as TurnAnswer)
+  await late.next()
+  assert.deepEqual(await readAll((fast as TurnAnswer).answer), texts)
+  await assert.rejects(late.next(), (error) => PurserError.is(error, 'reader_slow'))
+  assert.equal(answers.stats().entries, 0)
+  const next = await answers.of(alice).open(order(), async () => scripted(cleanStream('new')).answer)
+  assert.equal(next.source, 'miss')
+})
+
+test('A refresh calls the model and replaces what was kept', async () => {
+  const { answers } = house()
+  const own = answers.of(alice)
+  await readAll((await own.open(order(), async () => scripted(cleanStream('first')).answer)).answer)
+  const refresh = await own.open({ ...order(), mode: 'refresh' }, async () => scripted(cleanStream('second')).answer)
+  assert.equal(refresh.source, 'miss')
+  await readAll(refresh.answer)
+  const after = await own.open(order(), () => assert.fail())
+  assert.deepEqual(await readAll(after.answer), cleanStream('second'))
+})
+
+test('UC-D06: an older turn that ends after a refresh does not overwrite it', async () => {
+  const { answers } = house()
+  const own = answers.of(alice)
+  const older = await own.open(order(), async () => scripted(cleanStream('older')).answer)
+  const newer = await own.open({ ...order(), mode: 'refresh' }, async () => scripted(cleanStream('newer')).answer)
+  await readAll(newer.answer)
+  await readAll(older.answer)
+  const after = await own.open(order(), () => assert.fail())
+  assert.deepEqual(await readAll(after.answer), cleanStream('newer'))
+})
+
+onEveryDriver('BL-D20: what a turn of an earlier life brings is neither found, shared nor kept', async (open) => {
+  const { answers, lives } = open()
+  const own = answers.of(alice)
+  await readAll((await own.open(order(), async () => scripted(cleanStream('first life')).answer)).answer)
+  lives.set('alice', 2)
+  const late = await own.open({ ...order(), incarnation: 1 }, async () => scripted(cleanStream('late')).answer)
+  assert.equal(late.source, 'miss')
+  await readAll(late.answer)
+  const now = await own.open({ ...order(), incarnation: 2 }, async () => scripted(cleanStream('second life')).answer)
+  assert.equal(now.source, 'miss')
+  lives.set('alice', 3)
+  await readAll(now.answer)
+  assert.equal((await own.open(order(), async () => scripted(['x']).answer)).source, 'miss')
+  assert.equal(answers.stats().entries, 1)
+})
+
+test('A replay can be left and aborted at any chunk', async () => {
+  const { answers } = house()
+  const own = answers.of(alice)
+  await readAll((await own.open(order(), async () => scripted(cleanStream('a b c')).answer)).answer)
+  const leaving = new AbortController()
+  const reading = iterate(await own.open({ ...order(), signal: leaving.signal }, () => assert.fail()))
+  await reading.next()
+  leaving.abort(new Error('enough'))
+  await assert.rejects(reading.next(), { message: 'enough' })
+})
