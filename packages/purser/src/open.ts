@@ -19,7 +19,7 @@ import { createRuntimes } from './runtime/runtimes.ts'
 import type { MetaStore, Overview, Store } from './store.ts'
 import { TURN_LIMITS, type TurnHouse } from './turn/house.ts'
 import { takeTurn } from './turn.ts'
-import { checkErasure, eraseReceipt, exportUser, type User } from './user.ts'
+import { checkErasure, eraseReceipt, exportRuntime, exportUser, type User } from './user.ts'
 
 /** Per-user runtime, context, ledger and answers for one application. */
 export interface Purser extends AsyncDisposable {
@@ -139,7 +139,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
       export: () =>
         exportUser(
           who,
-          [parts.ledger.exportRows(), runtimes.exportRows(who), contexts.exportRows(who)],
+          [exportRuntime(parts.runtime), parts.exportRows(), parts.ledger.exportRows(), parts.answers.exportRows()],
           new Date(effects.now()).toISOString(),
         ),
       async erase(order) {

@@ -1,4 +1,3 @@
-import type { Admission } from './ledger/decide/admission.ts'
 import { checkChatRequest } from './model/border.ts'
 import type { ChatRequest } from './model/chat.ts'
 import type { ChatAnswer, ChatCall } from './model/port.ts'
@@ -32,7 +31,7 @@ export async function takeTurn(
   options.signal?.throwIfAborted()
   const watch = startStopwatch(house.effects)
 
-  const admission = await admit(parts, options)
+  const admission = await parts.ledger.admitTurn(options)
   if (!admission.allowed) {
     report(house, { outcome: 'refused', cache: 'off', overheadMs: watch.insideMs(), totalMs: watch.totalMs() })
     return refuseTurn(admission, house.effects.now())
@@ -121,11 +120,6 @@ function timeouts({ limits }: TurnHouse, options: TurnOptions): Omit<ChatCall, '
     firstChunkTimeoutMs: options.firstChunkTimeoutMs ?? limits.firstChunkTimeoutMs,
     idleTimeoutMs: options.idleTimeoutMs ?? limits.idleTimeoutMs,
   }
-}
-
-function admit({ ledger }: TurnParts, { ticket, cost, idempotencyKey, signal }: TurnOptions): Promise<Admission> {
-  if (ticket !== undefined) return ledger.claim(ticket, { signal })
-  return ledger.admit({ cost, idempotencyKey, claimed: true, signal })
 }
 
 async function lend(

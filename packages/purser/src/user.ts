@@ -82,9 +82,9 @@ export function checkErasure(order: { readonly actor: string; readonly reason: s
   }
 }
 
-/** Joins the rows of all parts between a header and the counts. */
+/** The rows of all parts, between a header and the counts. `at` is the instant of the export. */
 export async function* exportUser(
-  user: { readonly id: string; readonly namespace: string },
+  user: Pick<User, 'id' | 'namespace'>,
   parts: Iterable<AsyncIterable<ExportRow>>,
   at: string,
 ): AsyncIterable<ExportRow> {
@@ -97,4 +97,15 @@ export async function* exportUser(
     }
   }
   yield { part: 'end', type: 'counts', at, value: counts }
+}
+
+/** What a user runs on, as they may see it: secrets are named only. */
+export async function* exportRuntime(runtime: UserRuntime): AsyncIterable<ExportRow> {
+  yield { part: 'runtime', type: 'settings', value: await runtime.settings() }
+  for (const { updatedAt, ...secret } of await runtime.secrets()) {
+    yield { part: 'runtime', type: 'secret', at: updatedAt, value: secret }
+  }
+  for (const session of await runtime.sessions()) {
+    yield { part: 'runtime', type: 'session', at: session.createdAt, value: session }
+  }
 }
