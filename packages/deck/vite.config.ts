@@ -22,7 +22,9 @@ const config: UserConfig = defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: true,
     // Vendors mark their files for server components ("use client"), which mean nothing here.
-    rolldownOptions: { onwarn: (warning, warn) => (warning.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : warn(warning)) },
+    rolldownOptions: {
+      onwarn: (warning, warn) => (warning.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : warn(warning)),
+    },
   },
 })
 

@@ -30,7 +30,8 @@ function createQueries(): QueryClient {
         staleTime: 60_000,
         networkMode: 'always',
         refetchOnWindowFocus: false,
-        retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+        retry: (failures, error) =>
+          failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
       },
     },
   })

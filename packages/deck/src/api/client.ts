@@ -82,8 +82,9 @@ function parse(text: string): unknown {
 }
 
 function refusal(status: number, answer: unknown): ApiError {
-  const error = (answer as { error?: { message?: string; code?: string; hint?: string; requestId?: string } } | undefined)
-    ?.error
+  const error = (
+    answer as { error?: { message?: string; code?: string; hint?: string; requestId?: string } } | undefined
+  )?.error
   return new ApiError(status, {
     message: error?.message ?? `The server answered with status ${status}.`,
     code: error?.code ?? 'unexpected',

@@ -63,7 +63,8 @@ export function createNews(queries: QueryClient): { take(frame: Frame): void; ev
       if (data === undefined) return
       if (frame.event === 'ledger') return onLedger(data as LedgerEvent)
       if (frame.event !== 'activity') return
-      if ('more' in data) void queries.invalidateQueries({ queryKey: ['user'], predicate: ({ queryKey }) => queryKey[2] === 'bond' })
+      if ('more' in data)
+        void queries.invalidateQueries({ queryKey: ['user'], predicate: ({ queryKey }) => queryKey[2] === 'bond' })
       for (const user of usersOf(data)) readUser(user)
       readLists()
     },

@@ -55,7 +55,12 @@ export function openStream(url: URL, listener: StreamListener): { retryNow(): vo
     try {
       const headers: Record<string, string> = { accept: 'text/event-stream' }
       if (lastEventId !== undefined) headers['last-event-id'] = lastEventId
-      const response = await request(url, { headers, signal: own.signal, credentials: 'same-origin', cache: 'no-store' })
+      const response = await request(url, {
+        headers,
+        signal: own.signal,
+        credentials: 'same-origin',
+        cache: 'no-store',
+      })
       if (response.status === 401 || response.status === 403) {
         closed = true
         listener.onRefused()

@@ -17,6 +17,10 @@ export function LiveSign(): ReactElement {
   )
 }
 
+function ageOf(ms: number): string {
+  return ms < 10_000 ? 'a few seconds' : duration(ms)
+}
+
 /** Says that what is shown may be out of date, for as long as that is so, and offers to try at once. */
 export function StaleBanner(): ReactElement | null {
   const { staleSince, retryNow } = useLive()
@@ -31,7 +35,7 @@ export function StaleBanner(): ReactElement | null {
   return (
     <div className="banner" role="status">
       <p>
-        <strong>The live connection is gone.</strong> What you see may be {duration(Math.max(0, now - staleSince))} old.
+        <strong>The live connection is gone.</strong> What you see may be {ageOf(now - staleSince)} old.
         It comes back by itself.
       </p>
       <button type="button" className="button" onClick={retryNow}>

@@ -62,7 +62,13 @@ export function Menu({ openShortcuts }: { openShortcuts(): void }): ReactElement
           Single-key shortcuts
         </label>
         <div className="menu-actions">
-          <button type="button" className="button" onClick={openShortcuts} popoverTarget={id} popoverTargetAction="hide">
+          <button
+            type="button"
+            className="button"
+            onClick={openShortcuts}
+            popoverTarget={id}
+            popoverTargetAction="hide"
+          >
             Shortcuts
           </button>
           <button type="button" className="button" onClick={() => void signOut()}>

@@ -64,7 +64,8 @@ export function SignIn(): ReactElement {
         <div className="sign-in-help">
           <h2>No key at hand?</h2>
           <p>
-            Purser prints a sign-in link when it starts. It works once, for ten minutes. Or make a key where Purser runs:
+            Purser prints a sign-in link when it starts. It works once, for ten minutes. Or make a key where Purser
+            runs:
           </p>
           <pre>
             <code>npx purser keys create --role operator</code>

@@ -83,9 +83,7 @@ export function ReasonField(props: { value: string; onChange(value: string): voi
   const id = useId()
   return (
     <div className="field">
-      <label htmlFor={id}>
-        Reason {props.required ? '' : <span className="quiet">(optional)</span>}
-      </label>
+      <label htmlFor={id}>Reason {props.required ? '' : <span className="quiet">(optional)</span>}</label>
       <textarea
         id={id}
         rows={2}

@@ -84,7 +84,10 @@ function AnswerFigures({ stats }: { stats: AnswerStats }): ReactElement {
   return (
     <>
       <dl className="facts wide">
-        <Fact name="Saved" value={asked === 0 ? 'no look-ups yet' : `${Math.round((saved / asked) * 100)} % of ${whole(asked)}`} />
+        <Fact
+          name="Saved"
+          value={asked === 0 ? 'no look-ups yet' : `${Math.round((saved / asked) * 100)} % of ${whole(asked)}`}
+        />
         <Fact name="Hits" value={whole(stats.hits)} />
         <Fact name="Joined" value={whole(stats.joined)} />
         <Fact name="Misses" value={whole(stats.misses)} />

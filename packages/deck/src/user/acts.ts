@@ -25,7 +25,9 @@ export function useActs(bond: Bond): Acts {
     path: readonly string[],
     body: Readonly<Record<string, unknown>>,
   ): Promise<Answer> {
-    const given = Object.fromEntries(Object.entries(body).filter(([name, value]) => !(name === 'reason' && value === '')))
+    const given = Object.fromEntries(
+      Object.entries(body).filter(([name, value]) => !(name === 'reason' && value === '')),
+    )
     const answer = await call<Answer>(apiUrl(['users', user, ...path]), { method, body: given })
     void queries.invalidateQueries({ queryKey: ['user', user] })
     void queries.invalidateQueries({ queryKey: ['users'] })

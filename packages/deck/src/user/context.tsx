@@ -37,7 +37,12 @@ export function ContextPreview({ user }: { user: string }): ReactElement {
             </label>
           ))}
         </fieldset>
-        <button type="button" className="button tiny" onClick={() => void context.refetch()} disabled={context.isFetching}>
+        <button
+          type="button"
+          className="button tiny"
+          onClick={() => void context.refetch()}
+          disabled={context.isFetching}
+        >
           Resolve again
         </button>
       </div>

@@ -15,7 +15,9 @@ interface Props {
 }
 
 export function CapDialog({ bond, acts, close }: Props): ReactElement {
-  const [kind, setKind] = useState(bond.capOrigin === 'default' ? 'default' : bond.dailyCap === 0 ? 'unlimited' : 'number')
+  const [kind, setKind] = useState(
+    bond.capOrigin === 'default' ? 'default' : bond.dailyCap === 0 ? 'unlimited' : 'number',
+  )
   const [number, setNumber] = useState(bond.dailyCap === 0 ? '' : String(bond.dailyCap))
   const [reason, setReason] = useState('')
   const name = useId()

@@ -65,7 +65,9 @@ export function EventList(props: {
         <span className="quiet small">Times in {zone.label}</span>
       </div>
       {shown.length === 0 && (
-        <p className="quiet">{props.events.length === 0 ? 'Nothing has been logged yet.' : 'No such event is loaded.'}</p>
+        <p className="quiet">
+          {props.events.length === 0 ? 'Nothing has been logged yet.' : 'No such event is loaded.'}
+        </p>
       )}
       {byDay(shown, zone).map(([day, events]) => (
         <section key={day} className="day" aria-label={day}>
@@ -158,7 +160,7 @@ function Detail({ event, vocabulary }: { event: LedgerEvent; vocabulary: Vocabul
   const from = event.data['from']
   const to = event.data['to']
   const changed = event.type === 'phase_transition' || event.type === 'risk_change'
-  if (!changed || typeof from !== 'string' || typeof to !== 'string') return <>{event.detail}</>
+  if (!changed || typeof from !== 'string' || typeof to !== 'string') return <>{event.detail.replaceAll('->', '→')}</>
   const tag = (word: string): ReactElement =>
     event.type === 'phase_transition' ? (
       <PhaseTag phase={word} vocabulary={vocabulary} />

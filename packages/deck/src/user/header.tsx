@@ -23,8 +23,9 @@ export function Header(props: { bond: Bond; acts: Acts; vocabulary: Vocabulary }
   return (
     <header className="user-head">
       <nav aria-label="Breadcrumb" className="crumbs">
-        <Link href="/users">Users</Link>
-        <span aria-hidden="true">/</span>
+        <Link href="/users">
+          <span aria-hidden="true">← </span>Users
+        </Link>
       </nav>
       <div className="user-title">
         <h1>
@@ -117,7 +118,13 @@ function Buttons(props: { bond: Bond; acts: Acts; ask(asking: Asking): void }): 
           </>
         )}
         {mayErase && (
-          <button type="button" className="grave" popoverTarget={more} popoverTargetAction="hide" onClick={() => ask('erase')}>
+          <button
+            type="button"
+            className="grave"
+            popoverTarget={more}
+            popoverTargetAction="hide"
+            onClick={() => ask('erase')}
+          >
             Erase…
           </button>
         )}

@@ -20,7 +20,11 @@ type Change = { readonly at: number; readonly from: string; readonly to: string;
  * What held when, read off the log: every change says what was before and after, so even a log that is only partly
  * loaded gives true lanes from its first change on. Equal neighbours are one stretch.
  */
-export function lanesOf(bond: Bond, events: readonly LedgerEvent[], span: { from: number; to: number }): readonly Lane[] {
+export function lanesOf(
+  bond: Bond,
+  events: readonly LedgerEvent[],
+  span: { from: number; to: number },
+): readonly Lane[] {
   const oldestFirst = [...events].sort((a, b) => a.sequence - b.sequence)
   const phases = segmentsOf(changesOf(oldestFirst, 'phase_transition', 'phase'), bond.phase, span)
   const risks = segmentsOf(changesOf(oldestFirst, 'risk_change', 'riskLevel'), bond.riskLevel, span)
@@ -69,11 +73,7 @@ function segmentsOf(
   return clip(stretches, span)
 }
 
-function blocksOf(
-  events: readonly LedgerEvent[],
-  bond: Bond,
-  span: { from: number; to: number },
-): readonly Segment[] {
+function blocksOf(events: readonly LedgerEvent[], bond: Bond, span: { from: number; to: number }): readonly Segment[] {
   const stretches: Segment[] = []
   let open: { from: number; until: number; sequence: number | null } | undefined
   const end = (at: number): void => {

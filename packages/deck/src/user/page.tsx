@@ -74,7 +74,7 @@ function Known({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary }): Re
     <div className="page">
       <Header bond={bond} acts={acts} vocabulary={vocabulary} />
       <div className="user-grid">
-        <div className="user-main">
+        <div className="user-line">
           {log.data !== undefined && (
             <Timeline
               bond={bond}
@@ -88,34 +88,34 @@ function Known({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary }): Re
               }}
             />
           )}
-          <section className="card" aria-label="Details">
-            <Tabs tab={tab} choose={choose} />
-            <div role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`} className="panel">
-              {tab === 'context' && <ContextPreview user={bond.user} />}
-              {tab === 'runtime' && <Runtime user={bond.user} />}
-              {tab === 'events' &&
-                (log.isError && log.data === undefined ? (
-                  <Failure error={log.error} retry={() => void log.refetch()} />
-                ) : log.data === undefined ? (
-                  <Waiting of="events" lines={6} />
-                ) : (
-                  <EventList
-                    events={events}
-                    timeZone={bond.timeZone}
-                    vocabulary={vocabulary}
-                    wanted={wanted}
-                    more={log.hasNextPage ? () => void log.fetchNextPage() : undefined}
-                    loading={log.isFetchingNextPage}
-                  />
-                ))}
-            </div>
-          </section>
         </div>
         <aside className="user-rail" aria-label="About the user">
           <Quota bond={bond} />
           <Notes bond={bond} acts={acts} />
           <About bond={bond} />
         </aside>
+        <section className="card user-details" aria-label="Details">
+          <Tabs tab={tab} choose={choose} />
+          <div role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`} className="panel">
+            {tab === 'context' && <ContextPreview user={bond.user} />}
+            {tab === 'runtime' && <Runtime user={bond.user} />}
+            {tab === 'events' &&
+              (log.isError && log.data === undefined ? (
+                <Failure error={log.error} retry={() => void log.refetch()} />
+              ) : log.data === undefined ? (
+                <Waiting of="events" lines={6} />
+              ) : (
+                <EventList
+                  events={events}
+                  timeZone={bond.timeZone}
+                  vocabulary={vocabulary}
+                  wanted={wanted}
+                  more={log.hasNextPage ? () => void log.fetchNextPage() : undefined}
+                  loading={log.isFetchingNextPage}
+                />
+              ))}
+          </div>
+        </section>
       </div>
     </div>
   )

@@ -44,8 +44,9 @@ export function Quota({ bond }: { bond: Bond }): ReactElement {
             {reached ? 'The cap is reached.' : `${whole(left)} left.`}{' '}
             {bond.windowResetAt !== null && (
               <span className="quiet">
-                Starts again <Instant at={bond.windowResetAt} zone={bond.timeZone} /> (
-                <ExactInstant at={bond.windowResetAt} zone={bond.timeZone} />)
+                Starts again <Instant at={bond.windowResetAt} zone={bond.timeZone} />,
+                <br />
+                <ExactInstant at={bond.windowResetAt} zone={bond.timeZone} />
               </span>
             )}
           </p>
@@ -83,7 +84,10 @@ export function About({ bond }: { bond: Bond }): ReactElement {
               <li key={node}>
                 <span className="peak-name">{node}</span>
                 <span className="bar" aria-hidden="true">
-                  <span className="bar-fill" style={{ '--fill': String(Math.min(1, Math.max(0, value))) } as Record<string, string>} />
+                  <span
+                    className="bar-fill"
+                    style={{ '--fill': String(Math.min(1, Math.max(0, value))) } as Record<string, string>}
+                  />
                 </span>
                 <span className="figures">{value}</span>
                 <span className="quiet small peak-at">
@@ -112,11 +116,7 @@ export function Notes({ bond, acts }: { bond: Bond; acts: Acts }): ReactElement 
   const notes = useQuery(notesQuery(bond.user))
   const mayWrite = useMay('operator')
   return (
-    <Card
-      title="Notes"
-      id="notes"
-      aside={<span className="quiet small">{plural(bond.notesCount, 'note')}</span>}
-    >
+    <Card title="Notes" id="notes" aside={<span className="quiet small">{plural(bond.notesCount, 'note')}</span>}>
       {mayWrite && <NoteForm acts={acts} />}
       {notes.isError && notes.data === undefined ? (
         <Failure error={notes.error} retry={() => void notes.refetch()} />

@@ -178,7 +178,10 @@ function Marks({ marks, drawing }: { marks: readonly LedgerEvent[]; drawing: Dra
         {oldestFirst.map((event, index) => {
           const sentence = `${wordsOf(event).name}: ${event.detail}, ${relative(event.at, drawing.now)}.`
           return (
-            <li key={event.sequence} style={{ '--start': String(drawing.scale.place(Date.parse(event.at))) } as Record<string, string>}>
+            <li
+              key={event.sequence}
+              style={{ '--start': String(drawing.scale.place(Date.parse(event.at))) } as Record<string, string>}
+            >
               <button
                 type="button"
                 className="mark-button"

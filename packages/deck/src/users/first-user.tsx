@@ -9,7 +9,7 @@ export function FirstUser(): ReactElement {
       `curl ${chat.href} \\`,
       '  -H "authorization: Bearer $PURSER_SERVICE_KEY" \\',
       '  -H "content-type: application/json" \\',
-      `  -d '{"model":"auto","user":"ada","messages":[{"role":"user","content":"Hello"}]}'`,
+      `  -d '{"model":"auto","user":"ada","messages":[{"role":"user","content":"Hi"}]}'`,
     ].join('\n')
   }, [])
   return (

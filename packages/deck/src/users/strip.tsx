@@ -2,17 +2,13 @@ import type { ReactElement } from 'react'
 import { Link } from 'wouter'
 import type { UserSearch } from '../api/queries.ts'
 import type { Overview } from '../api/wire.ts'
-import { whole } from '../time/instants.ts'
 import { heatOf, PhaseTag, RiskTag } from '../parts/tags.tsx'
+import { whole } from '../time/instants.ts'
 import type { Vocabulary } from '../vocabulary.ts'
 import { listPath } from './search.ts'
 
 /** Everybody at a glance; every figure is a way into the list. */
-export function OverviewStrip(props: {
-  overview: Overview
-  vocabulary: Vocabulary
-  search: UserSearch
-}): ReactElement {
+export function OverviewStrip(props: { overview: Overview; vocabulary: Vocabulary; search: UserSearch }): ReactElement {
   const { overview, vocabulary, search } = props
   return (
     <section className="strip" aria-label="Overview">

@@ -30,18 +30,14 @@ export function UserTable(props: {
 }): ReactElement {
   const { bonds, search, vocabulary } = props
   return (
-    // biome-ignore lint/a11y/noRedundantRoles: see above
     <table className="users" role="table" aria-busy={props.busy} aria-label="Users">
-      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
       <thead role="rowgroup">
-        {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
         <tr role="row">
           {COLUMNS.map((column) => (
             <Heading key={column.name} column={column} search={search} />
           ))}
         </tr>
       </thead>
-      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
       <tbody role="rowgroup" ref={props.body}>
         {bonds.map((bond) => (
           <Row key={bond.user} bond={bond} vocabulary={vocabulary} />
@@ -60,7 +56,6 @@ function Heading(props: {
   const sorted = orderBy !== undefined && search.orderBy === orderBy
   const next = sorted ? (search.order === 'asc' ? 'desc' : 'asc') : order
   return (
-    // biome-ignore lint/a11y/noRedundantRoles: see above
     <th
       role="columnheader"
       scope="col"
@@ -82,28 +77,22 @@ function Heading(props: {
 
 function Row({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary }): ReactElement {
   return (
-    // biome-ignore lint/a11y/noRedundantRoles: see above
     <tr role="row" data-blocked={bond.blocked === null ? undefined : ''}>
-      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
       <th role="rowheader" scope="row" className="cell-user">
         <Link href={userPath(bond.user)} className="user-link">
           <bdi>{bond.user}</bdi>
         </Link>
         {bond.blocked !== null && <span className="mark-blocked">Blocked</span>}
       </th>
-      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
       <td role="cell" className="cell-phase">
         <PhaseTag phase={bond.phase} vocabulary={vocabulary} />
       </td>
-      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
       <td role="cell" className="cell-risk">
         <RiskTag level={bond.riskLevel} vocabulary={vocabulary} />
       </td>
-      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
       <td role="cell" className="cell-cap">
         <CapBar bond={bond} />
       </td>
-      {/* biome-ignore lint/a11y/noRedundantRoles: see above */}
       <td role="cell" className="cell-seen">
         <Instant at={bond.lastSeenAt} zone={bond.timeZone} />
       </td>
