@@ -50,6 +50,12 @@ export function isStoreFault(error: unknown): boolean {
   return code !== undefined && STORE_FAULTS.has(code)
 }
 
+/** The file is damaged or was never a database; also when said by a `store_unavailable`. */
+export function isDamage(error: unknown): boolean {
+  const code = resultCode(error instanceof PurserError ? error.cause : error)
+  return code === CORRUPT || code === NOTADB
+}
+
 /** The error a caller sees: `store_unavailable` for the store's own trouble, anything else as it is. */
 export function faultOf(error: unknown, path: string): unknown {
   if (!isStoreFault(error)) return error

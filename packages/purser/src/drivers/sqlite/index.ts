@@ -1,9 +1,9 @@
-import { basename, dirname, extname, join } from 'node:path'
 import type { Effects } from '../../effects.ts'
 import type { EventStore, Store } from '../../store.ts'
 import { createLocalBus } from '../local-bus.ts'
 import { createSqliteAnswers, wipeAnswers } from './answers.ts'
 import { createSqliteBus } from './bus.ts'
+import { cachePath, openCache } from './cache.ts'
 import { type Database, openDatabase, untilFree } from './database.ts'
 import { type EventReads, prepareEvents } from './events.ts'
 import { createForeignCommits, type ForeignCommits } from './foreign-commits.ts'
@@ -27,17 +27,12 @@ export async function openSqliteStore(house: { readonly path: string; readonly e
   let cache: Database | undefined
   try {
     await untilFree(main.path, () => migrate(main.connection))
-    cache = await openDatabase({ path: cachePath(main.path), profile: 'rebuildable' })
+    cache = await openCache(cachePath(main.path))
     return createSqliteStore({ main, cache, effects: house.effects })
   } catch (error) {
     await Promise.all([main.close(), cache?.close()])
     throw error
   }
-}
-
-export function cachePath(path: string): string {
-  const extension = extname(path)
-  return join(dirname(path), `${basename(path, extension)}-cache${extension || '.db'}`)
 }
 
 /** Joins the parts of the driver on two open files, and owns them from then on. */

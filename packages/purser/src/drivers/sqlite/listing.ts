@@ -5,6 +5,7 @@ import {
   all,
   behind,
   CAP_USED,
+  FEW,
   filters,
   idle,
   inOrder,
@@ -37,8 +38,6 @@ export interface Listing {
   overview(namespace: string): Overview
 }
 
-/** A filter that leaves at most this many users leaves few: fetching and sorting them takes some milliseconds. */
-const FEW = 5_000
 /** Ends of windows that are looked at one by one; with more of them, all users with a cap are sorted. */
 const MAX_WINDOWS = 2_000
 
@@ -72,10 +71,10 @@ export function createListing(connection: DatabaseSync): Listing {
     return windows === undefined ? page(query, walk(query, 'id')) : byCap(query, windows)
   }
 
-  function leavesFew({ index, where }: Way): boolean {
+  function leavesFew({ index, where, few = FEW }: Way): boolean {
     const start = piece(`SELECT count(*) AS users FROM (SELECT 1 FROM users INDEXED BY ${index} WHERE `)
-    const [found] = rows(join(start, where, piece(' LIMIT ?)', FEW + 1)))
-    return Number(found?.users) <= FEW
+    const [found] = rows(join(start, where, piece(' LIMIT ?)', few + 1)))
+    return Number(found?.users) <= few
   }
 
   function page(query: UserQuery, { index, where }: Way, sorting: Sorting = sortingOf(query)): ListedUser[] {

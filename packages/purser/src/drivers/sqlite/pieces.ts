@@ -21,7 +21,17 @@ export interface Sorting {
 export interface Way {
   readonly index: string
   readonly where: Piece
+  /** Taken if it leaves at most this many users. */
+  readonly few?: number
 }
+
+/** Fetching and sorting this many users takes some milliseconds. */
+export const FEW = 5_000
+/**
+ * Who came early has mostly not been seen of late, so that a walk by creation would meet nobody for long. Sorting
+ * more users is the lesser evil.
+ */
+const FEW_SEEN_BY_CREATION = 50_000
 
 export const NOTHING: Piece = { sql: '', values: [] }
 
@@ -59,11 +69,15 @@ export function waysBy(query: UserQuery, windows: readonly number[] | undefined)
   const add = (index: string, ...pieces: Piece[]): void => {
     ways.push({ index, where: all([inNamespace(query), ...pieces]) })
   }
-  if (query.phase !== undefined) add('users_by_phase', piece('phase = ?', query.phase))
-  if (query.riskLevel !== undefined) add('users_by_risk', piece('risk_level = ?', query.riskLevel))
+  const risk = query.riskLevel === undefined ? [] : [piece('risk_level = ?', query.riskLevel)]
+  if (query.phase !== undefined) add('users_by_phase', piece('phase = ?', query.phase), ...risk)
+  else if (query.riskLevel !== undefined) add('users_by_risk', piece('risk_level = ?', query.riskLevel))
   if (query.blocked) add('users_blocked', piece('blocked = 1'))
   if (query.prefix !== undefined) add('users_by_id', prefixed(query.prefix))
-  if (query.seenSince !== undefined) add('users_by_seen', piece('seen_at >= ?', query.seenSince))
+  if (query.seenSince !== undefined) {
+    const where = all([inNamespace(query), piece('seen_at >= ?', query.seenSince)])
+    ways.push({ index: 'users_by_seen', where, few: query.orderBy === 'createdAt' ? FEW_SEEN_BY_CREATION : FEW })
+  }
   if (isNearCap(query) && windows !== undefined) {
     const open = piece('cap_used_until IN (SELECT value FROM json_each(?))', JSON.stringify(windows))
     add('users_by_cap', piece('cap_used > 0'), open, piece('cap_used >= ?', query.capUsed))

@@ -41,7 +41,7 @@ CREATE UNIQUE INDEX users_by_id ON users (namespace, id);
 CREATE INDEX users_by_seen ON users (namespace, seen_at, id, phase, risk_level, blocked);
 CREATE INDEX users_by_creation ON users (namespace, created_at, id, phase, risk_level, blocked);
 CREATE INDEX users_by_peak ON users (namespace, peak, id, phase, risk_level, blocked);
-CREATE INDEX users_by_phase ON users (namespace, phase, id);
+CREATE INDEX users_by_phase ON users (namespace, phase, risk_level, id);
 CREATE INDEX users_by_risk ON users (namespace, risk_level, id);
 CREATE INDEX users_blocked ON users (namespace, id) WHERE blocked = 1;
 CREATE INDEX users_by_cap ON users (namespace, cap_used_until, cap_used, id) WHERE cap_used > 0;

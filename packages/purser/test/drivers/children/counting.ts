@@ -1,0 +1,23 @@
+import type { Fold } from '../../../src/journal/fold.ts'
+
+/** A state that counts its events, so that what is stored can be compared with what the events say. */
+export interface Count {
+  readonly events: number
+}
+
+export const counting: Fold<Count, null> = {
+  initial: { events: 0 },
+  unmeasured: null,
+  evolve: ({ events }) => ({ events: events + 1 }),
+  facets: ({ state }) => ({
+    phase: state.events % 2 === 0 ? 'even' : 'odd',
+    riskLevel: 'low',
+    blocked: false,
+    capUsed: state.events / 1_000,
+    capUsedUntil: null,
+    peak: state.events,
+  }),
+}
+
+/** The root key of every process of a test. */
+export const ROOT: Buffer = Buffer.alloc(32, 7)

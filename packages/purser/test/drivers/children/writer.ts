@@ -1,0 +1,34 @@
+import { writeSync } from 'node:fs'
+import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
+import { systemEffects } from '../../../src/effects.ts'
+import { openJournal } from '../../../src/journal/journal.ts'
+import { createKeys } from '../../../src/keys.ts'
+import { counting, ROOT } from './counting.ts'
+
+/**
+ * Writes to its users without an end, and says on standard output what was acknowledged: `USER SEQUENCE` a line.
+ * Every write leaves an event, a record and a counter, which must agree whatever happens to the process.
+ */
+const [path = '', users = ''] = process.argv.slice(2)
+const store = await openSqliteStore({ path, effects: systemEffects })
+const journal = openJournal({ store, keys: createKeys(ROOT), effects: systemEffects, fold: counting })
+
+async function writeWithoutEnd(id: string): Promise<never> {
+  for (;;) {
+    const sequence = await journal.write(
+      { namespace: 'crash', id },
+      {
+        decide: ({ version }) => ({
+          events: [{ type: 'test:step', detail: '', data: { padding: 'x'.repeat(version % 2_000) } }],
+          records: [{ kind: 'note', name: String(version + 1).padStart(9, '0'), value: 'y'.repeat(version % 3_000) }],
+          counters: [{ limit: 'steps', window: '', value: version + 1 }],
+          seen: true,
+          result: ({ view }) => view.version,
+        }),
+      },
+    )
+    writeSync(1, `${id} ${sequence}\n`)
+  }
+}
+
+await Promise.all(users.split(',').map(writeWithoutEnd))

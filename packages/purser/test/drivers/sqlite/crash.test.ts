@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
+import { linkMac } from '../../../src/journal/chain.ts'
+import { createKeys } from '../../../src/keys.ts'
+import type { Store } from '../../../src/store.ts'
+import { handClock } from '../../../src/testing/index.ts'
+import { printSeed, rounds, seed } from '../../share.ts'
+import { ROOT } from '../children/counting.ts'
+import { startChild } from '../children/run.ts'
+import { newPath } from '../places.ts'
+
+const USERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+const keys = createKeys(ROOT)
+
+/** Starts a writer, kills it at some instant after its first answer, and tells what it had acknowledged. */
+async function writeUntilKilled(path: string, afterLines: number): Promise<Map<string, number>> {
+  const writer = startChild('writer.ts', [path, USERS.join(',')])
+  for (let line = 0; line < afterLines; line++) await writer.line()
+  writer.process.kill('SIGKILL')
+  await writer.over
+  const acknowledged = new Map<string, number>()
+  for (const line of writer.lines) {
+    const [id = '', sequence] = line.split(' ')
+    acknowledged.set(id, Number(sequence))
+  }
+  return acknowledged
+}
+
+async function assertWhole(store: Store, id: string, acknowledged: number): Promise<number> {
+  const user = { namespace: 'crash', id }
+  const row = await store.users.load(user)
+  if (row === undefined) {
+    assert.equal(acknowledged, 0)
+    return 0
+  }
+  const events = await store.events.oldest(user, { after: 0, limit: 1_000_000 })
+  const count = events.length
+  assert.ok(count >= acknowledged, `${id}: ${acknowledged} acknowledged, ${count} found`)
+  let previous = ''
+  for (const [index, event] of events.entries()) {
+    assert.equal(event.sequence, index + 1)
+    assert.equal(event.mac, linkMac(keys, { user, incarnation: 1 }, previous, event.body))
+    previous = event.mac
+  }
+  assert.deepEqual(row.head, { sequence: count, mac: previous })
+  assert.equal(row.state, JSON.stringify({ events: count }))
+  assert.deepEqual(row.counters, [{ limit: 'steps', window: '', value: count }])
+  assert.equal((await store.users.records(user, 'note', { limit: 1_000_000, order: 'ascending' })).length, count)
+  return count
+}
+
+test('SIGKILL at any instant: acknowledged commits are there, others whole or absent (BL-D08)', async () => {
+  printSeed('crash cycles')
+  const path = newPath()
+  let written = 0
+  for (let cycle = 0; cycle < rounds(1_000, 12); cycle++) {
+    const acknowledged = await writeUntilKilled(path, 1 + ((seed + cycle * 7_919) % 400))
+    const store = await openSqliteStore({ path, effects: handClock() })
+    written = 0
+    for (const id of USERS) written += await assertWhole(store, id, acknowledged.get(id) ?? 0)
+    await store.close()
+    const database = new DatabaseSync(path)
+    assert.deepEqual({ ...database.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' })
+    database.close()
+  }
+  assert.ok(written > 0)
+})

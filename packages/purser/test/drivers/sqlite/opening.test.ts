@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { refuseUnsafeBuild } from '../../../src/drivers/sqlite/build.ts'
+import { cachePath } from '../../../src/drivers/sqlite/cache.ts'
+import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
+import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
+import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
+import { MIGRATIONS } from '../../../src/drivers/sqlite/migrations/index.ts'
+import { PurserError } from '../../../src/errors.ts'
+import type { Store } from '../../../src/store.ts'
+import { handClock } from '../../../src/testing/index.ts'
+import { newPath } from '../places.ts'
+
+const open = (path: string): Promise<Store> => openSqliteStore({ path, effects: handClock() })
+
+test('both files and their logs can be read by their owner only, whatever the umask', async () => {
+  const path = newPath()
+  const before = process.umask(0)
+  try {
+    const store = await open(path)
+    await store.meta.compareAndSet('a', undefined, 'b')
+    const files = [path, `${path}-wal`, `${path}-shm`, cachePath(path), `${cachePath(path)}-wal`]
+    for (const file of files) assert.equal((statSync(file).mode & 0o777).toString(8), '600', file)
+    await store.close()
+  } finally {
+    process.umask(before)
+  }
+})
+
+test('directories on the way to the file are made, and open to their owner only', async () => {
+  const path = join(dirname(newPath()), 'new', 'deep', 'purser.db')
+  await (await open(path)).close()
+  assert.equal((statSync(dirname(path)).mode & 0o777).toString(8), '700')
+})
+
+test('the second file stands beside the first, under any name', () => {
+  assert.equal(cachePath('/data/purser.db'), '/data/purser-cache.db')
+  assert.equal(cachePath('/data/purser'), '/data/purser-cache.db')
+  assert.equal(cachePath('/data.d/a.b.sqlite'), '/data.d/a.b-cache.sqlite')
+})
+
+test('a path that looks like a URI or like memory is a file', async () => {
+  const place = dirname(newPath())
+  const back = process.cwd()
+  process.chdir(place)
+  try {
+    for (const name of ['file:x?mode=memory', ':memory:']) {
+      await (await open(name)).close()
+      assert.ok(existsSync(join(place, name)))
+    }
+  } finally {
+    process.chdir(back)
+  }
+})
+
+test('builds of SQLite that are known to damage data are refused with what to do', () => {
+  const unsafe = ['3.7.0', '3.44.5', '3.45.1', '3.49.2', '3.50.0', '3.50.6', '3.51.0', '3.51.2', '3.6.23']
+  for (const version of unsafe) {
+    assert.throws(
+      () => refuseUnsafeBuild({ version, keepsNul: true }),
+      (error) =>
+        PurserError.is(error, 'store_unsafe') && /26\.1/.test(error.hint ?? '') && error.message.includes(version),
+      version,
+    )
+  }
+  for (const version of ['3.44.6', '3.44.7', '3.50.7', '3.51.3', '3.53.4', '4.0.0'])
+    refuseUnsafeBuild({ version, keepsNul: true })
+  assert.throws(
+    () => refuseUnsafeBuild({ version: '3.53.4', keepsNul: false }),
+    (error) => PurserError.is(error, 'store_unsafe') && /24\.16/.test(error.hint ?? ''),
+  )
+  refuseUnsafeBuild()
+})
+
+test('a store that a newer Purser has written is refused and left alone', async () => {
+  const path = newPath()
+  await (await open(path)).close()
+  const database = new DatabaseSync(path)
+  database.exec(`PRAGMA user_version = ${MIGRATIONS.length + 1}`)
+  database.close()
+  const bytes = readFileSync(path)
+  await assert.rejects(open(path), (error) => PurserError.is(error, 'store_newer') && error.hint !== undefined)
+  assert.deepEqual(readFileSync(path), bytes)
+})
+
+test('the database of another program is refused and left alone', async () => {
+  for (const mark of ['', 'PRAGMA user_version = 1']) {
+    const path = newPath()
+    const database = new DatabaseSync(path)
+    database.exec(`CREATE TABLE theirs (a); ${mark}`)
+    database.close()
+    await assert.rejects(open(path), (error) => PurserError.is(error, 'option_invalid'))
+    const again = new DatabaseSync(path)
+    assert.equal(again.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.tables, 1)
+    again.close()
+  }
+})
+
+test('a file that is no database, and one that cannot be made, are store_unavailable with a hint', async () => {
+  const path = newPath()
+  writeFileSync(path, 'This is a text of some length, and not a database. '.repeat(100))
+  await assert.rejects(open(path), (error) => PurserError.is(error, 'store_unavailable') && error.hint !== undefined)
+  const file = newPath()
+  writeFileSync(file, '')
+  await assert.rejects(open(join(file, 'below.db')), (error) => PurserError.is(error, 'store_unavailable'))
+  const directory = newPath()
+  mkdirSync(directory)
+  await assert.rejects(open(directory), (error) => PurserError.is(error, 'store_unavailable'))
+})
+
+test('the second file is made anew when it is damaged, since all in it can be had again', async () => {
+  const path = newPath()
+  const first = await open(path)
+  await first.meta.compareAndSet('a', undefined, 'kept')
+  await first.close()
+  writeFileSync(cachePath(path), 'damaged '.repeat(4_096))
+  const second = await open(path)
+  assert.equal(await second.meta.get('a'), 'kept')
+  await second.close()
+  assert.equal((statSync(cachePath(path)).mode & 0o777).toString(8), '600')
+})
+
+test('a migration is done whole or not at all, and once', async () => {
+  const path = newPath()
+  const database = await openDatabase({ path, profile: 'durable' })
+  const schema = (): unknown => database.connection.prepare('SELECT name FROM sqlite_schema ORDER BY name').all()
+  migrate(database.connection)
+  migrate(database.connection)
+  const before = schema()
+  const broken = [...MIGRATIONS, 'CREATE TABLE half (a); CREATE TABLE half (a);']
+  assert.throws(() => migrate(database.connection, broken))
+  assert.deepEqual(schema(), before)
+  migrate(database.connection, [...MIGRATIONS, 'CREATE TABLE whole (a);'])
+  assert.equal(database.connection.prepare('PRAGMA user_version').get()?.user_version, MIGRATIONS.length + 1)
+  await database.close()
+})
+
+test('a store of every release is read as it was written', async () => {
+  const path = newPath()
+  copyFileSync(new URL('../fixtures/0.1.0.db', import.meta.url), path)
+  chmodSync(path, 0o600)
+  const store = await open(path)
+  const user = { namespace: 'fixture', id: 'ann' }
+  assert.deepEqual(await store.users.load(user), {
+    incarnation: 1,
+    revision: 2,
+    head: { sequence: 2, mac: 'mac 2' },
+    headMac: 'head 2',
+    state: '{"n":2}',
+    measured: '{"turns":3}',
+    stamps: { createdAt: 1_767_268_800_000, updatedAt: 1_767_268_801_000, seenAt: 1_767_268_801_000 },
+    counters: [{ limit: 'messages', window: '2026-01-01', value: 2 }],
+  })
+  assert.deepEqual(
+    (await store.events.oldest(user, { after: 0, limit: 9 })).map(({ id, body }) => [id, body]),
+    [
+      ['event 1', '{"v":1,"n":1}'],
+      ['event 2', '{"v":1,"n":2}'],
+    ],
+  )
+  assert.equal(await store.users.record(user, 'settings', ''), '{"model":"m"}')
+  assert.equal((await store.users.reply(user, 'key'))?.result, '{}')
+  assert.equal(await store.meta.get('root-key'), 'wrapped')
+  assert.equal(await store.users.nextIncarnation('fixture', 'tag of erased'), 2)
+  assert.equal((await store.users.overview('fixture')).users, 1)
+  await store.close()
+})
