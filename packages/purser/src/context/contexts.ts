@@ -8,7 +8,7 @@ import { modeOf, onlyKnown, refuse } from './arguments.ts'
 import { createChance } from './chance.ts'
 import { DeadlineQueue } from './deadline.ts'
 import { type ContextRow, exportContext } from './export.ts'
-import { Flights } from './flight.ts'
+import { Flights } from './flights.ts'
 import type { Held } from './held.ts'
 import { Holdings } from './holdings.ts'
 import { isPieceOf, type Lane, pieceOf } from './lane.ts'
@@ -103,7 +103,8 @@ export function createContexts(house: ContextHouse): Contexts {
         maxFlights: options.maxFlights,
         maxAbandoned: options.maxAbandoned,
         maxUsers: options.maxUsers,
-        overdueMs: options.budgetMs,
+        patienceMs: options.budgetMs,
+        overdueMs: Math.max(options.budgetMs, limits.leastHangMs),
         load: (flight) => loading.load(lane, flight),
         store: ({ user, mode }, held) => holdings.fill(user.id, pieceOf(lane, mode), held),
       }),

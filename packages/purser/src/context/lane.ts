@@ -1,4 +1,4 @@
-import type { Flights } from './flight.ts'
+import type { Flights } from './flights.ts'
 import type { Held } from './held.ts'
 import type { Mode } from './port.ts'
 import type { Section } from './section.ts'

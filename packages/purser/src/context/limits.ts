@@ -2,6 +2,8 @@
 export interface ContextLimits {
   /** A load this old is given up: its signal is aborted, and the next caller begins another. */
   readonly flightAgeMs: number
+  /** A load may take this long, or the budget if that is longer, before it counts as a hang. */
+  readonly leastHangMs: number
   /** A call that was aborted this long ago and still has not ended no longer holds a place. */
   readonly writeOffMs: number
   /** Loads that wait for a place, per source. One more is answered with what there is. */
@@ -33,6 +35,7 @@ export interface ContextLimits {
 
 export const CONTEXT_LIMITS: ContextLimits = {
   flightAgeMs: 5_000,
+  leastHangMs: 1_000,
   writeOffMs: 60_000,
   maxQueued: 10_000,
   maxPerUser: 2,

@@ -129,7 +129,7 @@ export class Resolver {
 
 /** Sets a refresh off, unless one is under way. */
 function refresh(user: Subject, lane: Lane, { mode }: Request): void {
-  lane.flights.board({ key: keyOf(lane, user.id, mode), user, mode, insists: false, budgetMs: undefined })
+  lane.flights.board({ key: keyOf(lane, user.id, mode), user, mode, insists: true, budgetMs: undefined })
 }
 
 /** Whether a caller is content with what is in memory. */

@@ -25,8 +25,6 @@ export function httpSupply(source: HttpSource, { section, limits, connections }:
     bodyTimeout: limits.flightAgeMs * 2,
     connect: { timeout: limits.flightAgeMs },
   })
-  // A connection that fails while nobody uses it has nobody to tell.
-  pool.on('error', () => undefined)
   return {
     builtIn: false,
     async call({ id }, { signal }) {
