@@ -17,6 +17,18 @@ export interface ChunkWriter {
   readonly finished: boolean
 }
 
+/**
+ * What a provider attaches to a call and wants back with it, like a signature of its thoughts. OpenAI's format has no
+ * word for it; it travels as `extra_content`, which clients that repeat a call as they got it bring back.
+ */
+interface Attached {
+  readonly extra_content?: unknown
+}
+
+function attachedTo({ providerMetadata }: { readonly providerMetadata?: unknown }): Attached {
+  return providerMetadata === undefined ? {} : { extra_content: providerMetadata }
+}
+
 interface Call {
   readonly index: number
   told: boolean
@@ -38,17 +50,17 @@ export function createChunkWriter(told: Told): ChunkWriter {
     return chunk([{ index: 0, delta: { ...first, ...delta }, finish_reason }])
   }
 
-  function begin(id: string, name: string, input: string): ChatChunk {
+  function begin(id: string, name: string, input: string, attached: Attached = {}): ChatChunk {
     const index = calls.size
     calls.set(id, { index, told: input !== '' })
-    return say({ tool_calls: [{ index, id, type: 'function', function: { name, arguments: input } }] })
+    return say({ tool_calls: [{ index, id, type: 'function', function: { name, arguments: input }, ...attached }] })
   }
 
-  function goOn(id: string, input: string): ChatChunk[] {
+  function goOn(id: string, input: string, attached: Attached = {}): ChatChunk[] {
     const call = calls.get(id)
-    if (call === undefined || input === '') return []
+    if (call === undefined || (input === '' && attached.extra_content === undefined)) return []
     call.told = true
-    return [say({ tool_calls: [{ index: call.index, function: { arguments: input } }] })]
+    return [say({ tool_calls: [{ index: call.index, function: { arguments: input }, ...attached }] })]
   }
 
   function take(part: LanguageModelV4StreamPart): ChatChunk[] {
@@ -65,8 +77,9 @@ export function createChunkWriter(told: Told): ChunkWriter {
       case 'tool-call': {
         if (part.providerExecuted === true || hidden.has(part.toolCallId)) return []
         const known = calls.get(part.toolCallId)
-        if (known === undefined) return [begin(part.toolCallId, part.toolName, part.input)]
-        return known.told ? [] : goOn(part.toolCallId, part.input)
+        const attached = attachedTo(part)
+        if (known === undefined) return [begin(part.toolCallId, part.toolName, part.input, attached)]
+        return goOn(part.toolCallId, known.told ? '' : part.input, attached)
       }
       case 'error':
         throw part.error
@@ -118,6 +131,7 @@ function isCall(part: LanguageModelV4Content): part is ToolCall {
   return part.type === 'tool-call' && part.providerExecuted !== true
 }
 
-function callOf({ toolCallId, toolName, input }: ToolCall): unknown {
-  return { id: toolCallId, type: 'function', function: { name: toolName, arguments: input } }
+function callOf(call: ToolCall): unknown {
+  const made = { name: call.toolName, arguments: call.input }
+  return { id: call.toolCallId, type: 'function', function: made, ...attachedTo(call) }
 }

@@ -1,4 +1,10 @@
-import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4GenerateResult,
+  LanguageModelV4StreamPart,
+  LanguageModelV4StreamResult,
+} from '@ai-sdk/provider'
 import type { ChatChunk, ChatCompletion } from '../../model/chat.ts'
 import { finishOf, usageOf } from '../../model/completion.ts'
 import type { ChatCall, ChatModel } from '../../model/port.ts'
@@ -26,29 +32,45 @@ export function languageModelOver(chat: ChatModel): LanguageModelV4 {
       const body = requestOf(options)
       const answer = await chat.chat({ ...body, stream: false }, callOf(options))
       if (answer.kind !== 'completion') throw new TypeError('A completion was asked for.')
-      const completion = JSON.parse(answer.text) as ChatCompletion
-      return {
-        content: contentOf(completion),
-        finishReason: finishFromOpenAi(finishOf(completion)),
-        usage: usageFromOpenAi(usageOf(completion)),
-        request: { body },
-        response: metadataOf(completion),
-        warnings: [],
-      }
+      return generated(JSON.parse(answer.text) as ChatCompletion, body)
     },
 
     async doStream(options) {
       const body = requestOf(options)
       const answer = await chat.chat({ ...body, stream: true }, callOf(options))
       if (answer.kind !== 'stream') throw new TypeError('A stream was asked for.')
-      return { stream: streamOf(answer.chunks, options.includeRawChunks === true), request: { body } }
+      return streamed(parsed(answer.chunks), { body, raw: options.includeRawChunks === true })
     },
   }
 }
 
+async function* parsed(texts: AsyncIterable<string>): AsyncGenerator<ChatChunk> {
+  for await (const text of texts) yield JSON.parse(text) as ChatChunk
+}
+
+/** A completion as what the AI SDK calls a generate result. */
+export function generated(completion: ChatCompletion, body: unknown): LanguageModelV4GenerateResult {
+  return {
+    content: contentOf(completion),
+    finishReason: finishFromOpenAi(finishOf(completion)),
+    usage: usageFromOpenAi(usageOf(completion)),
+    request: { body },
+    response: metadataOf(completion),
+    warnings: [],
+  }
+}
+
+/** Chunks as what the AI SDK calls a stream result. */
+export function streamed(
+  chunks: AsyncIterable<ChatChunk>,
+  { body, raw }: { readonly body: unknown; readonly raw: boolean },
+): LanguageModelV4StreamResult {
+  return { stream: streamOf(chunks, raw), request: { body } }
+}
+
 /** Pulled by its reader: what nobody reads is not asked of the upstream. */
-function streamOf(texts: AsyncIterable<string>, raw: boolean): ReadableStream<LanguageModelV4StreamPart> {
-  const source = texts[Symbol.asyncIterator]()
+function streamOf(chunks: AsyncIterable<ChatChunk>, raw: boolean): ReadableStream<LanguageModelV4StreamPart> {
+  const source = chunks[Symbol.asyncIterator]()
   const writer = createPartWriter()
   return new ReadableStream<LanguageModelV4StreamPart>({
     start(controller) {
@@ -61,9 +83,8 @@ function streamOf(texts: AsyncIterable<string>, raw: boolean): ReadableStream<La
           for (const part of writer.end()) controller.enqueue(part)
           return controller.close()
         }
-        const chunk = JSON.parse(value) as ChatChunk
-        parts = writer.take(chunk)
-        if (raw) parts.unshift({ type: 'raw', rawValue: chunk })
+        parts = writer.take(value)
+        if (raw) parts.unshift({ type: 'raw', rawValue: value })
         for (const part of parts) controller.enqueue(part)
       }
     },

@@ -1,4 +1,4 @@
-import type { LanguageModelV4Content, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type { LanguageModelV4Content, LanguageModelV4StreamPart, SharedV4ProviderMetadata } from '@ai-sdk/provider'
 import type { ChatChunk, ChatCompletion, FinishReason, Usage } from '../../model/chat.ts'
 import { usageOf } from '../../model/completion.ts'
 import { finishFromOpenAi, usageFromOpenAi } from './finish.ts'
@@ -9,6 +9,11 @@ interface Call {
   id: string
   name: string
   input: string
+  attached: Attached
+}
+
+interface Attached {
+  providerMetadata?: SharedV4ProviderMetadata
 }
 
 /** Turns OpenAI chunks into AI SDK stream parts: text and reasoning in blocks, tool calls with their input as it comes. */
@@ -45,10 +50,11 @@ export function createPartWriter(): PartWriter {
     let known = calls.get(index)
     if (known === undefined) {
       close(parts)
-      known = { id: piece.id ?? `call_${index}`, name: made.name ?? '', input: '' }
+      known = { id: piece.id ?? `call_${index}`, name: made.name ?? '', input: '', attached: {} }
       calls.set(index, known)
       parts.push({ type: 'tool-input-start', id: known.id, toolName: known.name })
     }
+    if (piece.extra_content !== undefined) known.attached = attachedTo(piece)
     if (made.arguments) {
       known.input += made.arguments
       parts.push({ type: 'tool-input-delta', id: known.id, delta: made.arguments })
@@ -75,9 +81,9 @@ export function createPartWriter(): PartWriter {
     end() {
       const parts: Part[] = []
       close(parts)
-      for (const { id, name, input } of calls.values()) {
+      for (const { id, name, input, attached } of calls.values()) {
         parts.push({ type: 'tool-input-end', id })
-        parts.push({ type: 'tool-call', toolCallId: id, toolName: name, input: input === '' ? '{}' : input })
+        parts.push({ type: 'tool-call', toolCallId: id, toolName: name, input: input || '{}', ...attached })
       }
       parts.push({ type: 'finish', finishReason: finishFromOpenAi(finish), usage: usageFromOpenAi(usage) })
       return parts
@@ -89,6 +95,11 @@ interface ToolPiece {
   readonly index?: number
   readonly id?: string
   readonly function?: { readonly name?: string; readonly arguments?: string }
+  readonly extra_content?: unknown
+}
+
+function attachedTo({ extra_content }: ToolPiece): Attached {
+  return extra_content === undefined ? {} : { providerMetadata: extra_content as SharedV4ProviderMetadata }
 }
 
 const NO_MESSAGE: Partial<ChatCompletion['choices'][number]['message']> = {}
@@ -102,7 +113,14 @@ export function contentOf(completion: ChatCompletion): LanguageModelV4Content[] 
   if (typeof content === 'string' && content !== '') parts.push({ type: 'text', text: content })
   for (const [index, piece] of (tool_calls ?? []).entries()) {
     const { id = `call_${index}`, function: made = {} } = piece as ToolPiece
-    parts.push({ type: 'tool-call', toolCallId: id, toolName: made.name ?? '', input: made.arguments || '{}' })
+    const input = made.arguments || '{}'
+    parts.push({
+      type: 'tool-call',
+      toolCallId: id,
+      toolName: made.name ?? '',
+      input,
+      ...attachedTo(piece as ToolPiece),
+    })
   }
   return parts
 }

@@ -5,6 +5,7 @@ import type {
   LanguageModelV4TextPart,
   LanguageModelV4ToolCallPart,
   LanguageModelV4ToolResultPart,
+  SharedV4ProviderOptions,
 } from '@ai-sdk/provider'
 import { PurserError } from '../../errors.ts'
 import type { ChatMessage, ContentPart } from '../../model/chat.ts'
@@ -95,7 +96,10 @@ function toolCalls(
     const name = fieldOf(made, 'name')
     if (id === undefined || name === undefined) throw invalid('A tool call needs an id and a function name.', where)
     toolNames.set(id, name)
-    return { type: 'tool-call', toolCallId: id, toolName: name, input: inputOf(fieldOf(made, 'arguments'), where) }
+    const input = inputOf(fieldOf(made, 'arguments'), where)
+    const attached = (call as { extra_content?: unknown }).extra_content
+    const providerOptions = isFields(attached) ? { providerOptions: attached as SharedV4ProviderOptions } : {}
+    return { type: 'tool-call', toolCallId: id, toolName: name, input, ...providerOptions }
   })
 }
 
@@ -131,9 +135,12 @@ function textOf({ content }: ChatMessage, param: string): string {
     .join('\n')
 }
 
+function isFields(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 function fieldOf(value: unknown, name: string): string | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const found = (value as Record<string, unknown>)[name]
+  const found = isFields(value) ? value[name] : undefined
   return typeof found === 'string' ? found : undefined
 }
 

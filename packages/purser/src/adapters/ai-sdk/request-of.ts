@@ -95,7 +95,8 @@ function assistantMessage(parts: (LanguageModelV4Message & { role: 'assistant' }
     else if (part.type === 'reasoning') reasoning += part.text
     else if (part.type === 'tool-call') {
       const made = { name: part.toolName, arguments: JSON.stringify(part.input ?? {}) }
-      calls.push({ id: part.toolCallId, type: 'function', function: made })
+      const attached = part.providerOptions === undefined ? {} : { extra_content: part.providerOptions }
+      calls.push({ id: part.toolCallId, type: 'function', function: made, ...attached })
     }
   }
   return {
