@@ -27,4 +27,4 @@ export const ANSWER_LIMITS: AnswerLimits = {
 }
 
 /** What a kept answer costs beside its text: key, sums, indexes. Counted with it, so that caps mean what is used. */
-export const ROW_OVERHEAD_BYTES = 512
+export const ROW_OVERHEAD_BYTES = 1_024

@@ -46,6 +46,8 @@ export interface DatabasePlan {
 /** How long SQLite itself may wait for a lock, on the event loop. */
 const BUSY_TIMEOUT_MS = 5
 const CACHE_KIB = { durable: 32_768, rebuildable: 16_384 } as const
+/** Answers of a few kilobytes come and go in the second file; small pages leave small holes. */
+const PAGE_BYTES = { durable: 4_096, rebuildable: 1_024 } as const
 
 export async function openDatabase({ path: given, profile }: DatabasePlan): Promise<Database> {
   refuseUnsafeBuild()
@@ -102,6 +104,7 @@ function connect(path: string, profile: DatabasePlan['profile']): DatabaseSync {
   const connection = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, allowExtension: false })
   try {
     connection.exec(`
+      PRAGMA page_size = ${PAGE_BYTES[profile]};
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = ${profile === 'durable' ? 'FULL' : 'NORMAL'};
       PRAGMA secure_delete = ON;
