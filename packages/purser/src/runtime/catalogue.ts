@@ -51,8 +51,7 @@ export function offersModel(provider: ProviderOption, model: string): boolean {
 }
 
 function checkPreset(catalogue: Catalogue, patch: unknown): SettingsPatch {
-  const checked = checkPatch(catalogue, patch)
-  if (checked.preset === undefined) return checked
+  if (!isJsonObject(patch) || patch.preset === undefined) return checkPatch(catalogue, patch)
   throw new PurserError('settings_invalid', 'A preset cannot name a preset.')
 }
 

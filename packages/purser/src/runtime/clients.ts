@@ -46,6 +46,7 @@ export class LiveClient<T extends Closable> {
   #value: T | undefined
   #holders = 0
   #farewell: Farewell | undefined
+  #isBroken = false
   #closing: Promise<void> | undefined
   #idleSince: number
 
@@ -75,6 +76,11 @@ export class LiveClient<T extends Closable> {
 
   get isLeaving(): boolean {
     return this.#farewell !== undefined
+  }
+
+  /** Not fit for those either who hold it already. */
+  get isBroken(): boolean {
+    return this.#isBroken
   }
 
   get isHeld(): boolean {
@@ -110,6 +116,7 @@ export class LiveClient<T extends Closable> {
 
   /** Lets go of it. Resolves at once while it is held, else when it is closed. */
   async retire(farewell: Farewell): Promise<void> {
+    if (farewell === 'broken') this.#isBroken = true
     if (this.#farewell === undefined) this.#leave(farewell)
     if (this.#holders === 0) await this.#close(farewell)
   }

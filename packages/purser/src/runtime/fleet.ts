@@ -5,6 +5,7 @@ import type { RuntimeOptions } from '../options.ts'
 import { signal } from '../signals.ts'
 import { withinTime, withSignal } from '../waiting.ts'
 import type { Farewell } from './closings.ts'
+import type { Facts } from './facts.ts'
 import { RuntimeLease } from './lease.ts'
 import { type LiveHouse, LiveRuntime, type Plan } from './live.ts'
 import type { ActiveRuntime, Lease, Override, SettingsFields } from './port.ts'
@@ -28,6 +29,8 @@ export interface Fleet {
   invalidate(key: string | undefined, kinds?: readonly string[]): void
   /** Reads again what is live, so that clients which no longer fit go now and not at the next use. */
   refresh(key: string): void
+  /** What is known of a live user without asking the store; looking is not a use. */
+  factsOf(key: string): Facts | undefined
   evict(key: string): Promise<void>
   forget(key: string): Promise<void>
   active(): ActiveRuntime[]
@@ -169,6 +172,8 @@ export function createFleet(house: FleetHouse): Fleet {
       const live = lives.get(key)
       if (live?.isKnown) live.refresh().catch(() => undefined)
     },
+
+    factsOf: (key) => lives.get(key)?.facts,
 
     async evict(key) {
       const live = lives.get(key)

@@ -40,7 +40,7 @@ export class RuntimeLease implements Lease {
     signal?.throwIfAborted()
     this.#requireLive()
     if (!this.#plan.anyServer && !this.settings.mcpServers.includes(name)) throw unknownServer(name)
-    const held = this.#tools?.find((client) => client.label.name === name && !client.isLeaving)
+    const held = this.#tools?.find((client) => client.label.name === name && !client.isBroken)
     if (held?.value !== undefined) return held.value.client
     await withSignal(this.#live.refresh(), signal)
     this.#requireLive()

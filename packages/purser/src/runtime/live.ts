@@ -81,6 +81,11 @@ export class LiveRuntime {
     return this.#facts !== undefined
   }
 
+  /** What the store is known to say, unless that may be old. */
+  get facts(): Facts | undefined {
+    return this.#isOutdated() ? undefined : this.#facts
+  }
+
   look(): ActiveRuntime {
     const clients = [...this.#shelf.all, ...this.rack.all].map((client) => client.look())
     return {

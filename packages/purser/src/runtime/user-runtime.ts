@@ -38,6 +38,10 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
     }
   }
 
+  async function facts(): Promise<Facts> {
+    return fleet.factsOf(key) ?? house.readFacts(user)
+  }
+
   function checkScope({ session, override }: Scope): Scope {
     return {
       session: session === undefined ? undefined : sessionIdOf(session),
@@ -59,7 +63,7 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
     async settings(scope = {}) {
       house.requireOpen()
       const { session, override } = checkScope(scope)
-      const { own, incarnation } = await house.readFacts(user)
+      const { own, incarnation } = await facts()
       const record = session === undefined ? undefined : await house.readSession(user, session)
       const { pinned } = readSession(record, { incarnation, now: house.now() }) ?? {}
       const { settings, fault } = resolveSettings(catalogue, own, { pinned, override })
@@ -77,7 +81,7 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
 
     async secrets() {
       house.requireOpen()
-      const { secrets } = await house.readFacts(user)
+      const { secrets } = await facts()
       return [...secrets.values()].map(({ name, fields, updatedAt }) => ({ name, fields, updatedAt }))
     },
 

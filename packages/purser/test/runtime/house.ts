@@ -55,8 +55,8 @@ export interface Furnishing {
 const PROVIDERS: Record<string, ProviderOption> = {
   local: { kind: 'openai-compatible', apiKey: 'operator-key', models: ['m', 'n'], defaultModel: 'm' },
   other: { kind: 'openai', models: ['only'] },
-  many: { kind: 'openai', models: ['x', 'y'] },
-  open: { kind: 'openai' },
+  many: { kind: 'openai-compatible', models: ['x', 'y'] },
+  open: { kind: 'openai-compatible' },
 }
 
 const SERVERS: Record<string, McpServerOption> = {

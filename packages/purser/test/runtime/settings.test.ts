@@ -68,3 +68,196 @@ test('RC-D03 R6: naming a provider alone never leaves the model of another', asy
   assert.equal((await user.configure({ provider: 'local' })).model, 'm')
   assert.equal((await user.configure({ model: 'n' })).provider, 'local')
 })
+
+test('RC-16 R9: an override holds for one lease, by fields or by preset, and changes nothing that is stored', async () => {
+  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
+  const user = house.user('ada')
+  await user.configure({ model: 'n', parameters: { temperature: 1, seed: 3 } })
+  const [plain, byPreset, byFields] = await Promise.all([
+    user.acquire(),
+    user.acquire({ override: { preset: 'fast' } }),
+    user.acquire({ override: { provider: 'open', model: 'z', region: 'eu' } }),
+  ])
+  assert.deepEqual([plain.settings.provider, plain.settings.model], ['local', 'n'])
+  assert.deepEqual([byPreset.settings.provider, byPreset.settings.model], ['many', 'x'])
+  assert.deepEqual(byPreset.settings.parameters, { temperature: 0, seed: 3 })
+  assert.deepEqual([byPreset.settings.preset, byPreset.settings.origin.model], ['fast', 'turn'])
+  assert.deepEqual([byFields.settings.provider, byFields.settings.model, byFields.settings.region], ['open', 'z', 'eu'])
+  assert.equal(byFields.settings.origin.region, 'turn')
+  const after = await user.settings()
+  assert.deepEqual([after.version, after.provider, after.model, after.preset], [1, 'local', 'n', null])
+})
+
+test('an assigned preset lies below the user, an override above, fields beside the override above its preset', async () => {
+  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
+  const user = house.user('ada')
+  await user.configure({ preset: 'fast', parameters: { temperature: 1 } })
+  const settings = await user.settings()
+  assert.deepEqual([settings.provider, settings.model, settings.parameters.temperature], ['many', 'x', 1])
+  assert.deepEqual(
+    [settings.origin.provider, settings.origin.parameters, settings.origin.preset],
+    ['preset', 'user', 'user'],
+  )
+  const turn = await user.settings({ override: { preset: 'calm', model: 'y' } })
+  assert.deepEqual([turn.provider, turn.model, turn.parameters.temperature], ['many', 'y', 0.1])
+})
+
+test('a model chosen for one provider does not move to another one that comes to stand below it', async () => {
+  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
+  const user = house.user('ada')
+  assert.deepEqual((await user.configure({ model: 'n' })).origin.provider, 'default')
+  const settings = await user.configure({ preset: 'fast' })
+  assert.deepEqual([settings.provider, settings.model], ['many', 'x'])
+  assert.deepEqual((await user.configure({ preset: null })).model, 'n')
+})
+
+test('null clears one field and shows what is below; parameters merge by name as RFC 7396 says', async () => {
+  const house = await openHouse({ options: { defaults: { provider: 'local', region: 'eu', parameters: { seed: 1 } } } })
+  const user = house.user('ada')
+  await user.configure({ region: 'us', parameters: { temperature: 1, providerOptions: { a: { b: 1, c: 2 } } } })
+  const settings = await user.configure({
+    region: null,
+    parameters: { temperature: null, providerOptions: { a: { b: null } } },
+  })
+  assert.deepEqual([settings.region, settings.origin.region], ['eu', 'default'])
+  assert.deepEqual(settings.parameters, { seed: 1, providerOptions: { a: { c: 2 } } })
+  assert.deepEqual((await user.settings({ override: { region: null } })).region, null)
+})
+
+test("the operator's allow-lists hold in every layer: provider models and allowedModels", async () => {
+  const house = await openHouse({ options: { defaults: { provider: 'local', allowedModels: ['m', 'many/x'] } } })
+  const user = house.user('ada')
+  await assert.rejects(user.configure({ model: 'n' }), fails('model_not_allowed'))
+  await assert.rejects(user.settings({ override: { model: 'n' } }), fails('model_not_allowed'))
+  await assert.rejects(user.acquire({ override: { model: 'n', allowedModels: null } }), fails('model_not_allowed'))
+  await assert.rejects(user.acquire({ override: { model: 'n', allowedModels: ['n'] } }), fails('model_not_allowed'))
+  await assert.rejects(user.acquire({ override: { provider: 'many', model: 'y' } }), fails('model_not_allowed'))
+  assert.equal((await user.settings({ override: { preset: 'fast' } })).model, 'x')
+  await user.startSession('s', { policy: 'pin' })
+  await user.configure({ allowedModels: ['n'], model: 'n' })
+  await assert.rejects(user.acquire({ session: 's' }), fails('model_not_allowed'), 'not even what was pinned')
+  assert.equal((await user.acquire()).settings.model, 'n')
+})
+
+for (const [patch, code] of [
+  [{ providr: 'local' }, 'settings_invalid'],
+  [{ provider: 7 }, 'settings_invalid'],
+  [{ provider: 'lokal' }, 'provider_unknown'],
+  [{ provider: 'many' }, 'model_required'],
+  [{ model: 'x' }, 'provider_unknown'],
+  [{ provider: 'local', model: 'x' }, 'model_not_allowed'],
+  [{ preset: 'fasst' }, 'preset_unknown'],
+  [{ mcpServers: ['plane'] }, 'mcp_unknown'],
+  [{ mcpServers: ['plain', 'plain'] }, 'settings_invalid'],
+  [{ mcpServers: 'plain' }, 'settings_invalid'],
+  [{ baseURL: 'ftp://x/' }, 'settings_invalid'],
+  [{ baseURL: 'https://key@host/' }, 'settings_invalid'],
+  [{ baseURL: 'https://host/?key=1' }, 'settings_invalid'],
+  [{ region: '' }, 'settings_invalid'],
+  [{ region: 'a\nb' }, 'settings_invalid'],
+  [{ parameters: [] }, 'settings_invalid'],
+  [{ parameters: { temperature: 'hot' } }, 'settings_invalid'],
+  [{ parameters: { max_tokens: 5 } }, 'settings_invalid'],
+  [{ parameters: { messages: [] } }, 'settings_invalid'],
+  [{ parameters: { x: () => 1 } }, 'settings_invalid'],
+  [JSON.parse('{"parameters": {"x": {"__proto__": {"y": 1}}}}'), 'settings_invalid'],
+  [JSON.parse('{"__proto__": {"provider": "local"}}'), 'settings_invalid'],
+  [{ parameters: { x: 'long'.repeat(3_000) } }, 'settings_invalid'],
+  [null, 'settings_invalid'],
+  [[], 'settings_invalid'],
+] as [never, string][]) {
+  test(`a patch that cannot be is refused with ${code} and leaves no trace: ${JSON.stringify(patch)?.slice(0, 60)}`, async () => {
+    const house = await openHouse()
+    await assert.rejects(house.user('ada').configure(patch), fails(code))
+    assert.equal(await house.store.users.load(house.subject('ada')), undefined)
+  })
+}
+
+test('a mistyped field or name is answered with the one that was meant', async () => {
+  const user = (await openHouse()).user('ada')
+  const hint = (error: { hint?: string }): boolean => /Did you mean/.test(error.hint ?? '')
+  await assert.rejects(user.configure({ providr: 'local' } as never), hint)
+  await assert.rejects(user.configure({ provider: 'locl' }), hint)
+  await assert.rejects(user.configure({ preset: 'fest' }), hint)
+  await assert.rejects(user.configure({ parameters: { max_tokens: 1 } }), hint)
+})
+
+test('R13 R14: of two writers with one expected version exactly one wins, and blind writers lose nothing', async () => {
+  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
+  const other = await house.sibling()
+  const patches = Array.from({ length: 20 }, (_, index) => ({ parameters: { [`p${index}`]: index } }))
+  await Promise.all(patches.map((patch, index) => (index % 2 ? house : other).user('ada').configure(patch)))
+  const settings = await house.user('ada').settings()
+  assert.equal(settings.version, 20)
+  assert.equal(Object.keys(settings.parameters).length, 20)
+  const races = await Promise.allSettled(
+    [house, other].map((one) => one.user('ada').configure({ region: 'eu' }, { expectedVersion: 20 })),
+  )
+  assert.deepEqual(races.map((race) => race.status).sort(), ['fulfilled', 'rejected'])
+  for (const race of races) if (race.status === 'rejected') assert.equal(race.reason.code, 'version_conflict')
+})
+
+test('each configure is one event with who and why, before and after; one that changes nothing is none', async () => {
+  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
+  const user = house.user('ada')
+  await user.configure({ model: 'n' }, { actor: 'ops', reason: 'asked for it' })
+  const same = await user.configure({ model: 'n' })
+  await user.configure({ model: null })
+  assert.equal(same.version, 1)
+  const events = await house.store.events.newest(house.subject('ada'), { limit: 10 })
+  const [second, first] = events.map((event) => JSON.parse(event.body))
+  assert.equal(events.length, 2)
+  assert.deepEqual(
+    { type: first.type, data: first.data, actor: first.actor, reason: first.reason },
+    {
+      type: 'admin_action',
+      data: { action: 'settings_changed', version: 1, before: { model: null }, after: { model: 'n' } },
+      actor: 'ops',
+      reason: 'asked for it',
+    },
+  )
+  assert.deepEqual([second.data.before, second.data.after, second.actor], [{ model: 'n' }, { model: null }, 'app'])
+})
+
+test('what was configured before and is no longer offered can be looked at and mended, but not acquired', async () => {
+  const house = await openHouse()
+  await house.user('ada').configure({ provider: 'many', model: 'x', preset: 'fast' })
+  const without = await house.sibling({ providers: { local: { kind: 'demo', models: ['m'] } }, presets: {} })
+  const user = without.user('ada')
+  assert.equal((await user.settings()).provider, 'many')
+  await assert.rejects(user.acquire(), fails('preset_unknown'))
+  await assert.rejects(user.configure({ preset: null }), fails('provider_unknown'))
+  assert.equal((await user.configure({ preset: null, provider: 'local' })).model, 'm')
+  assert.equal((await user.acquire()).settings.provider, 'local')
+})
+
+test('mistakes in the configuration are told at start', async () => {
+  const start = (given: object) => openHouse(given as never)
+  await assert.rejects(start({ options: { defaults: { provder: 'local' } } }), fails('option_invalid'))
+  await assert.rejects(start({ options: { defaults: { provider: 'nowhere' } } }), fails('provider_unknown'))
+  await assert.rejects(start({ presets: { a: { preset: 'a' } } }), fails('option_invalid'))
+  await assert.rejects(start({ mcpServers: { a: { url: 'http://x', command: 'y' } } }), fails('option_invalid'))
+  await assert.rejects(start({ mcpServers: { a: { url: 'http://{user}.x/' } } }), fails('option_invalid'))
+  await assert.rejects(start({ mcpServers: { a: { url: 'http://x/{user_id}' } } }), fails('option_invalid'))
+  await assert.rejects(
+    start({ mcpServers: { a: { command: 'x', args: ['{secret.token}'] } } }),
+    fails('option_invalid'),
+  )
+  await assert.rejects(start({ mcpServers: { a: { url: 'http://x/', env: {} } } }), fails('option_unknown'))
+  await assert.rejects(
+    start({ providers: { a: { kind: 'demo', models: ['x'], defaultModel: 'y' } } }),
+    fails('option_invalid'),
+  )
+})
+
+test('R2: a user id that is not one, or looks like a name of the language, reads and writes nobody else', async () => {
+  const house = await openHouse()
+  for (const id of ['__proto__', 'constructor', 'toString', 'a/b', 'a:b', '1', 'é', 'e\u0301', '{"a":1}']) {
+    assert.equal((await house.user(id).settings()).version, 0)
+    await house.user(id).configure({ region: `of ${id}` })
+  }
+  for (const id of ['__proto__', 'é', 'e\u0301']) assert.equal((await house.user(id).settings()).region, `of ${id}`)
+  for (const id of ['', null, undefined, 7, 'a\r\nb', 'x'.repeat(1_000_000)]) {
+    assert.throws(() => house.user(id as string), fails('user_id_invalid'))
+  }
+})
