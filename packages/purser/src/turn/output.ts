@@ -10,8 +10,8 @@ export interface Output {
   readonly headers: AnswerHeaders
   texts(): AsyncGenerator<string>
   wholeText(): Promise<string>
-  /** The reader has left. */
-  cancel(): Promise<void>
+  /** Ends the turn if reading has not; resolves when its ticket is settled. */
+  end(): Promise<void>
 }
 
 const EVENT_STREAM: AnswerHeaders = {
@@ -33,11 +33,17 @@ export async function pipeAnswer(output: Output, response: ServerResponse): Prom
   if (!output.streams) {
     const text = await output.wholeText()
     response.writeHead(200, { ...JSON_BODY, ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
+    await output.end()
     return
   }
   const texts = output.texts()
   const left = (): void => {
-    if (!response.writableFinished) void output.cancel().then(() => texts.return(undefined))
+    // What goes wrong while the upstream is being stopped concerns nobody any more.
+    if (!response.writableFinished)
+      output
+        .end()
+        .then(() => texts.return(undefined))
+        .catch(ignore)
   }
   response.on('close', left)
   try {
@@ -51,6 +57,7 @@ export async function pipeAnswer(output: Output, response: ServerResponse): Prom
     response.end(errorFrame(error))
   } finally {
     response.off('close', left)
+    await output.end()
   }
 }
 
@@ -61,6 +68,7 @@ export function responseOf(output: Output): Response {
       async start(controller) {
         controller.enqueue(Buffer.from(await output.wholeText()))
         controller.close()
+        await output.end()
       },
     })
     return new Response(body, { headers: { ...JSON_BODY, ...output.headers } })
@@ -78,7 +86,7 @@ export function responseOf(output: Output): Response {
       }
     },
     async cancel() {
-      await output.cancel()
+      await output.end()
       await texts.return(undefined)
     },
   })
@@ -88,6 +96,8 @@ export function responseOf(output: Output): Response {
 function errorFrame(error: unknown): string {
   return frameOf(JSON.stringify(problemOf(error).body))
 }
+
+function ignore(): void {}
 
 /** Resolves when the response takes more, or is gone. */
 function drained(response: ServerResponse): Promise<void> {

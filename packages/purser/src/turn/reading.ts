@@ -59,7 +59,7 @@ export interface Reading {
 export function readTurn(reading: Reading): AnsweredTurn {
   const restamp = reading.echo === undefined ? (text: string) => text : createRestamp(reading.echo)
   let begun = false
-  let over = false
+  let settled: Promise<void> | undefined
 
   function begin(): void {
     if (begun) {
@@ -71,12 +71,14 @@ export function readTurn(reading: Reading): AnsweredTurn {
     reading.begun()
   }
 
-  async function end(outcome: 'completed' | 'failed' | 'cancelled', usage?: Usage): Promise<void> {
-    if (over) return
-    over = true
-    reading.over(outcome)
-    // Tokens are paid for by whoever asked the model, and once.
-    await reading.passage.settle(reading.cache === 'hit' || reading.cache === 'joined' ? undefined : usage)
+  /** Ends the turn, the first time; resolves when the ticket is settled. Nobody's last byte waits for that. */
+  function end(outcome: 'completed' | 'failed' | 'cancelled', usage?: Usage): Promise<void> {
+    if (settled === undefined) {
+      reading.over(outcome)
+      // Tokens are paid for by whoever asked the model, and once.
+      settled = reading.passage.settle(reading.cache === 'hit' || reading.cache === 'joined' ? undefined : usage)
+    }
+    return settled
   }
 
   /** Whole texts of chunks as this client may see them; the turn ends with the last one, however that comes. */
@@ -97,7 +99,7 @@ export function readTurn(reading: Reading): AnsweredTurn {
       outcome = 'failed'
       throw error
     } finally {
-      await end(outcome, usage)
+      void end(outcome, usage)
     }
   }
 
@@ -106,7 +108,7 @@ export function readTurn(reading: Reading): AnsweredTurn {
     const { answer } = reading
     if (answer.kind === 'completion') {
       const usage = tellsUsage(answer.text) ? usageOf(JSON.parse(answer.text) as ChatCompletion) : undefined
-      await end('completed', usage)
+      void end('completed', usage)
       return restamp(answer.text)
     }
     const chunks: ChatChunk[] = []
@@ -119,7 +121,8 @@ export function readTurn(reading: Reading): AnsweredTurn {
     headers: reading.headers,
     texts,
     wholeText,
-    cancel: () => end('cancelled'),
+    /** Ends the turn if nothing else has. */
+    end: () => end('cancelled'),
   }
 
   return {
@@ -133,12 +136,18 @@ export function readTurn(reading: Reading): AnsweredTurn {
     chunks: {
       async *[Symbol.asyncIterator]() {
         begin()
-        for await (const text of texts()) yield JSON.parse(text) as ChatChunk
+        try {
+          for await (const text of texts()) yield JSON.parse(text) as ChatChunk
+        } finally {
+          await settled
+        }
       },
     },
     async completion() {
       begin()
-      return JSON.parse(await wholeText()) as ChatCompletion
+      const text = await wholeText()
+      await settled
+      return JSON.parse(text) as ChatCompletion
     },
     toResponse() {
       begin()
