@@ -25,3 +25,12 @@ export function useKeys(keys: Readonly<Record<string, () => void>>): void {
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 }
+
+/** Moves the focus among the elements that match, by one, from the one that has it; without one to the first. */
+export function stepFocus(container: HTMLElement | null, selector: string, by: 1 | -1): void {
+  const stops = [...(container?.querySelectorAll<HTMLElement>(selector) ?? [])]
+  const present = stops.findIndex((stop) => stop.matches(':focus'))
+  const next = stops[present < 0 ? 0 : Math.min(stops.length - 1, Math.max(0, present + by))]
+  next?.focus()
+  next?.scrollIntoView({ block: 'nearest' })
+}

@@ -29,13 +29,18 @@ export function navigate(to: string, options: { replace?: boolean } = {}): void 
   window.dispatchEvent(new HashChangeEvent('hashchange', { oldURL, newURL: address.href }))
 }
 
+/** The router decodes what a location hook gives it; an id like `100%` would be decoded twice. This undoes the first. */
+function shield(text: string): string {
+  return text.replaceAll('%', '%25')
+}
+
 type FragmentHook = BaseLocationHook & { hrefs: (href: string) => string; searchHook: () => string }
 
 export const useFragmentLocation: FragmentHook = Object.assign(
-  (): [string, typeof navigate] => [useFragment().replace(/\?.*$/s, ''), navigate],
+  (): [string, typeof navigate] => [shield(useFragment().replace(/\?.*$/s, '')), navigate],
   {
     hrefs: (href: string): string => `#${href}`,
-    searchHook: (): string => /\?(.*)$/s.exec(useFragment())?.[1] ?? '',
+    searchHook: (): string => shield(/\?(.*)$/s.exec(useFragment())?.[1] ?? ''),
   },
 )
 

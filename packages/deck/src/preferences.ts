@@ -40,8 +40,8 @@ export function prefer(change: Partial<Preferences>): void {
 /** `light-dark()` in the style sheet follows `color-scheme`, which follows this attribute. */
 export function applyTheme(): void {
   const root = document.documentElement
-  if (current.theme === 'system') delete root.dataset['theme']
-  else root.dataset['theme'] = current.theme
+  if (current.theme === 'system') delete root.dataset.theme
+  else root.dataset.theme = current.theme
 }
 
 export function usePreferences(): Preferences {

@@ -38,7 +38,7 @@ export function createNews(queries: QueryClient): { take(frame: Frame): void; ev
   function onLedger(event: LedgerEvent): void {
     insert(queries, event)
     readUser(event.user)
-    const action = event.data['action']
+    const action = event.data.action
     if (event.type === 'admin_action') {
       void queries.invalidateQueries({ queryKey: ['user', event.user, 'notes'] })
       if (typeof action === 'string' && !action.startsWith('note')) {

@@ -35,8 +35,8 @@ export function StaleBanner(): ReactElement | null {
   return (
     <div className="banner" role="status">
       <p>
-        <strong>The live connection is gone.</strong> What you see may be {ageOf(now - staleSince)} old.
-        It comes back by itself.
+        <strong>The live connection is gone.</strong> What you see may be {ageOf(now - staleSince)} old. It comes back
+        by itself.
       </p>
       <button type="button" className="button" onClick={retryNow}>
         Try now

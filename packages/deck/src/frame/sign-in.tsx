@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, type ReactElement, useEffect, useState } from 'react'
+import { type FormEvent, type ReactElement, useEffect } from 'react'
 import { apiUrl, call } from '../api/client.ts'
 import { sessionQuery } from '../api/queries.ts'
 import type { Session } from '../api/wire.ts'
@@ -9,10 +9,9 @@ import { Mark } from './frame.tsx'
 /** The way in: the link that the server prints, or a key. */
 export function SignIn(): ReactElement {
   const queries = useQueryClient()
-  const [key, setKey] = useState('')
   const expired = new URLSearchParams(window.location.search).get('sign-in') === 'expired'
   const signIn = useMutation({
-    mutationFn: () => call<Session>(apiUrl(['session']), { method: 'POST', body: { key: key.trim() } }),
+    mutationFn: (key: string) => call<Session>(apiUrl(['session']), { method: 'POST', body: { key } }),
     onSuccess: (session) => {
       window.history.replaceState(null, '', window.location.pathname + window.location.hash)
       queries.setQueryData(sessionQuery.queryKey, session)
@@ -22,9 +21,11 @@ export function SignIn(): ReactElement {
     document.title = 'Sign in · Purser'
   }, [])
 
-  function submit(event: FormEvent): void {
+  // The field is read when the form is sent: what a password manager fills in is not always told to the page.
+  function submit(event: FormEvent<HTMLFormElement>): void {
     event.preventDefault()
-    if (key.trim() !== '') signIn.mutate()
+    const key = String(new FormData(event.currentTarget).get('key') ?? '').trim()
+    if (key !== '') signIn.mutate(key)
   }
 
   return (
@@ -48,8 +49,7 @@ export function SignIn(): ReactElement {
               type="password"
               autoComplete="current-password"
               spellCheck="false"
-              value={key}
-              onInput={(event) => setKey(event.currentTarget.value)}
+              required
               aria-describedby="key-hint"
             />
             <p className="hint" id="key-hint">
@@ -57,7 +57,7 @@ export function SignIn(): ReactElement {
             </p>
           </div>
           {signIn.isError && <Failure error={signIn.error} />}
-          <button type="submit" className="button primary wide" disabled={key.trim() === '' || signIn.isPending}>
+          <button type="submit" className="button primary wide" disabled={signIn.isPending}>
             {signIn.isPending ? 'One moment…' : 'Sign in'}
           </button>
         </form>

@@ -45,7 +45,7 @@ function RiskBars({ rank, steps }: { rank: number | null; steps: number }): Reac
             width="3"
             height={height}
             rx="1"
-            className={filled ? 'filled' : 'empty'}
+            className={filled ? 'filled' : 'hollow'}
           />
         )
       })}

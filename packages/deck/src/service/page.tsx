@@ -9,6 +9,7 @@ import { useMay } from '../frame/session.ts'
 import { userPath } from '../location.ts'
 import { Dialog } from '../parts/dialog.tsx'
 import { Instant } from '../parts/instant.tsx'
+import { Scroll } from '../parts/scroll.tsx'
 import { Card, Failure, Waiting } from '../parts/states.tsx'
 import { bytes, duration, plural, whole } from '../time/instants.ts'
 
@@ -140,7 +141,7 @@ function Runtimes(): ReactElement {
       ) : rows.length === 0 ? (
         <p className="quiet">No user has live clients right now. They open with the next chat request.</p>
       ) : (
-        <div className="scroll" role="region" aria-labelledby="runtimes" tabIndex={0}>
+        <Scroll label="Live runtimes">
           <table className="plain">
             <thead>
               <tr>
@@ -163,7 +164,7 @@ function Runtimes(): ReactElement {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </Card>
   )

@@ -4,6 +4,7 @@ import { contextQuery } from '../api/queries.ts'
 import type { Freshness } from '../api/wire.ts'
 import { Copy } from '../parts/copy.tsx'
 import { Instant } from '../parts/instant.tsx'
+import { Scroll } from '../parts/scroll.tsx'
 import { Failure, Waiting } from '../parts/states.tsx'
 import { plural } from '../time/instants.ts'
 
@@ -71,9 +72,11 @@ export function ContextPreview({ user }: { user: string }): ReactElement {
             ))}
           </ul>
           <div className="snippet">
-            <pre tabIndex={0} role="region" aria-label="Text for the model">
-              <code>{context.data.text === '' ? '(nothing)' : context.data.text}</code>
-            </pre>
+            <Scroll label="Text for the model">
+              <pre>
+                <code>{context.data.text === '' ? '(nothing)' : context.data.text}</code>
+              </pre>
+            </Scroll>
             <Copy text={context.data.text} label="Copy the text" />
           </div>
         </>

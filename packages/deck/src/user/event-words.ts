@@ -36,7 +36,7 @@ export function wordsOf(event: Pick<LedgerEvent, 'type' | 'data'>): EventWords {
   const own = OWN[event.type]
   if (own !== undefined) return own
   if (event.type !== 'admin_action') return { name: event.type, kind: 'application' }
-  const action = String(event.data['action'] ?? 'action')
+  const action = String(event.data.action ?? 'action')
   return { name: ACTIONS[action] ?? sentenceCase(action), kind: 'operator' }
 }
 

@@ -1,7 +1,8 @@
 import { type ReactElement, useEffect, useRef } from 'react'
 import { useSearchParams } from 'wouter'
 import type { LedgerEvent } from '../api/wire.ts'
-import { useKeys } from '../keyboard.ts'
+import { stepFocus, useKeys } from '../keyboard.ts'
+import { Scroll } from '../parts/scroll.tsx'
 import { PhaseTag, RiskTag } from '../parts/tags.tsx'
 import { useZone } from '../preferences.ts'
 import { useNow } from '../time/clock.ts'
@@ -24,7 +25,10 @@ export function EventList(props: {
   const zone = useZone(props.timeZone)
   const list = useRef<HTMLDivElement>(null)
   const shown = props.events.filter((event) => kind === '' || wordsOf(event).kind === kind)
-  useKeys({ j: () => step(list.current, 1), k: () => step(list.current, -1) })
+  useKeys({
+    j: () => stepFocus(list.current, 'details.event > summary', 1),
+    k: () => stepFocus(list.current, 'details.event > summary', -1),
+  })
   useEffect(() => {
     if (props.wanted === null) return
     const found = list.current?.querySelector<HTMLDetailsElement>(`[data-sequence="${props.wanted}"]`)
@@ -101,14 +105,6 @@ function byDay(events: readonly LedgerEvent[], zone: Zone): readonly (readonly [
   return [...days]
 }
 
-function step(list: HTMLElement | null, by: 1 | -1): void {
-  const entries = [...(list?.querySelectorAll<HTMLElement>('details.event > summary') ?? [])]
-  const present = entries.findIndex((entry) => entry === document.activeElement)
-  const next = present < 0 ? 0 : Math.min(entries.length - 1, Math.max(0, present + by))
-  entries[next]?.focus()
-  entries[next]?.scrollIntoView({ block: 'nearest' })
-}
-
 function EventEntry(props: { event: LedgerEvent; zone: Zone; vocabulary: Vocabulary }): ReactElement {
   const { event, zone } = props
   const now = useNow()
@@ -137,9 +133,11 @@ function EventEntry(props: { event: LedgerEvent; zone: Zone; vocabulary: Vocabul
           <Fact name="Seal" value={event.mac} />
         </dl>
         {Object.keys(event.data).length > 0 && (
-          <pre tabIndex={0} role="region" aria-label="Data of the event">
-            <code>{JSON.stringify(event.data, null, 2)}</code>
-          </pre>
+          <Scroll label="Data of the event">
+            <pre>
+              <code>{JSON.stringify(event.data, null, 2)}</code>
+            </pre>
+          </Scroll>
         )}
       </div>
     </details>
@@ -157,8 +155,8 @@ function Fact({ name, value }: { name: string; value: string }): ReactElement {
 
 /** Changes of phase and risk are shown as what they were and became, everything else in the log's own words. */
 function Detail({ event, vocabulary }: { event: LedgerEvent; vocabulary: Vocabulary }): ReactElement {
-  const from = event.data['from']
-  const to = event.data['to']
+  const from = event.data.from
+  const to = event.data.to
   const changed = event.type === 'phase_transition' || event.type === 'risk_change'
   if (!changed || typeof from !== 'string' || typeof to !== 'string') return <>{event.detail.replaceAll('->', '→')}</>
   const tag = (word: string): ReactElement =>

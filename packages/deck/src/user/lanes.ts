@@ -40,10 +40,10 @@ function changesOf(events: readonly LedgerEvent[], type: string, field: 'phase' 
   return events.flatMap((event) => {
     const { data, sequence } = event
     const at = Date.parse(event.at)
-    if (event.type === type) return [{ at, sequence, from: String(data['from']), to: String(data['to']) }]
-    if (data['action'] !== 'correct') return []
-    const before = fieldOf(data['before'], field)
-    const after = fieldOf(data['after'], field)
+    if (event.type === type) return [{ at, sequence, from: String(data.from), to: String(data.to) }]
+    if (data.action !== 'correct') return []
+    const before = fieldOf(data.before, field)
+    const after = fieldOf(data.after, field)
     return before === undefined || after === undefined ? [] : [{ at, sequence, from: before, to: after }]
   })
 }
@@ -83,10 +83,10 @@ function blocksOf(events: readonly LedgerEvent[], bond: Bond, span: { from: numb
   }
   for (const { at, data, sequence } of events) {
     const moment = Date.parse(at)
-    if (data['action'] === 'block') {
+    if (data.action === 'block') {
       end(moment)
-      open = { from: moment, until: untilOf(fieldOf(data['after'], 'until')), sequence }
-    } else if (data['action'] === 'unblock') end(moment)
+      open = { from: moment, until: untilOf(fieldOf(data.after, 'until')), sequence }
+    } else if (data.action === 'unblock') end(moment)
   }
   if (open === undefined && bond.blocked !== null && stretches.length === 0) {
     open = { from: Date.parse(bond.blocked.at), until: untilOf(bond.blocked.until), sequence: null }

@@ -28,15 +28,15 @@ export function Quota({ bond }: { bond: Bond }): ReactElement {
       {fill !== null && (
         <>
           <div className="cap big" data-level={reached ? 'reached' : fill >= 0.8 ? 'near' : 'free'}>
-            <span
-              className="bar"
-              role="meter"
+            <meter
+              className="unseen"
               aria-label="Used today"
-              aria-valuemin={0}
-              aria-valuemax={bond.dailyCap}
-              aria-valuenow={Math.min(bond.dailyCount, bond.dailyCap)}
+              min={0}
+              max={bond.dailyCap}
+              value={Math.min(bond.dailyCount, bond.dailyCap)}
               aria-valuetext={`${whole(bond.dailyCount)} of ${whole(bond.dailyCap)}`}
-            >
+            />
+            <span className="bar" aria-hidden="true">
               <span className="bar-fill" style={{ '--fill': String(fill) } as Record<string, string>} />
             </span>
           </div>

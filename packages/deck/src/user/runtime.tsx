@@ -38,7 +38,7 @@ export function Runtime({ user }: { user: string }): ReactElement {
           {FIELDS.map(([field, name]) => (
             <tr key={field}>
               <th scope="row">{name}</th>
-              <td className="mono">{valueOf(settings.data, field)}</td>
+              <td className="mono">{shown(settings.data, field)}</td>
               <td>
                 <Origin origin={settings.data.origin[field]} />
               </td>
@@ -53,7 +53,7 @@ export function Runtime({ user }: { user: string }): ReactElement {
   )
 }
 
-function valueOf(settings: Settings, field: string): ReactElement | string {
+function shown(settings: Settings, field: string): ReactElement | string {
   const value = settings[field]
   if (value === null || value === undefined) return <span className="quiet">–</span>
   if (Array.isArray(value)) return value.length === 0 ? <span className="quiet">none</span> : value.join(', ')

@@ -3,7 +3,7 @@ import { type ReactElement, useEffect, useRef, useState } from 'react'
 import { announce } from '../announce.tsx'
 import { overviewQuery, usersQuery } from '../api/queries.ts'
 import type { Bond } from '../api/wire.ts'
-import { useKeys } from '../keyboard.ts'
+import { stepFocus, useKeys } from '../keyboard.ts'
 import { Empty, Failure, Waiting } from '../parts/states.tsx'
 import { plural } from '../time/instants.ts'
 import { vocabularyOf } from '../vocabulary.ts'
@@ -31,8 +31,8 @@ export function UsersPage(): ReactElement {
   }, [])
   useKeys({
     '/': () => field.current?.focus(),
-    j: () => step(table.current, 1),
-    k: () => step(table.current, -1),
+    j: () => stepFocus(table.current, 'a.user-link', 1),
+    k: () => stepFocus(table.current, 'a.user-link', -1),
   })
 
   if (overview.isError && overview.data === undefined) {
@@ -115,15 +115,6 @@ function useArrangedList(
 
 function scrolledInto(table: HTMLElement | null): boolean {
   return table !== null && table.getBoundingClientRect().top < 0
-}
-
-/** Moves the focus from row to row. */
-function step(body: HTMLElement | null, by: 1 | -1): void {
-  const links = [...(body?.querySelectorAll<HTMLElement>('a.user-link') ?? [])]
-  const present = links.findIndex((link) => link === document.activeElement)
-  const next = present < 0 ? 0 : Math.min(links.length - 1, Math.max(0, present + by))
-  links[next]?.focus()
-  links[next]?.scrollIntoView({ block: 'nearest' })
 }
 
 function NoMatch({ clear }: { clear(): void }): ReactElement {

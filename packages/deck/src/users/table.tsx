@@ -1,3 +1,4 @@
+// biome-ignore-all lint/a11y/noRedundantRoles: laid out as blocks on narrow pages, a table loses the roles its elements imply
 import type { ReactElement, RefObject } from 'react'
 import { Link } from 'wouter'
 import type { UserSearch } from '../api/queries.ts'

@@ -114,7 +114,9 @@ function Find(props: {
           cancel.current = after(TYPING_MS, () => props.change(next))
         }}
       />
-      <kbd aria-hidden="true">/</kbd>
+      <span className="key" aria-hidden="true">
+        /
+      </span>
     </div>
   )
 }

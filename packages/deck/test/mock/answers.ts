@@ -68,7 +68,7 @@ function session({ method, body, signedIn }: Asked): Reply {
   const known = { name: 'meera', role: 'admin' }
   if (method === 'DELETE') return { status: 204, body: undefined, cookie: 'out' }
   if (method === 'GET') return signedIn ? ok(known) : no(401, 'invalid_api_key', 'There is no key.')
-  if (body['key'] !== KEY) return no(401, 'invalid_api_key', 'That key is not valid.')
+  if (body.key !== KEY) return no(401, 'invalid_api_key', 'That key is not valid.')
   return { ...ok(known), cookie: 'in' }
 }
 
@@ -176,14 +176,14 @@ function read(person: Person, part: string | undefined, search: URLSearchParams)
 function act(world: World, person: Person, { method, segments, body }: Asked): Reply {
   const { user } = person.bond
   const at = new Date(world.now()).toISOString()
-  const by = { actor: 'meera', ...(typeof body['reason'] === 'string' ? { reason: body['reason'] } : {}) }
+  const by = { actor: 'meera', ...(typeof body.reason === 'string' ? { reason: body.reason } : {}) }
   const log = (action: string, detail: string, change: Partial<Bond>): Reply => {
     const event = world.log(user, { type: 'admin_action', detail, data: { action }, ...by }, change)
     return ok(person.bond, [event])
   }
   switch (`${method} ${segments[2]}`) {
     case 'PUT cap': {
-      const cap = body['cap'] as number | null
+      const cap = body.cap as number | null
       return log('cap', `rate limit: ${person.bond.dailyCap} -> ${cap}`, {
         dailyCap: cap ?? 50,
         capOrigin: cap === null ? 'default' : 'user',
@@ -191,14 +191,14 @@ function act(world: World, person: Person, { method, segments, body }: Asked): R
     }
     case 'PUT block':
       return log('block', 'blocked', {
-        blocked: { at, actor: 'meera', reason: String(body['reason']), until: (body['until'] as string) ?? null },
+        blocked: { at, actor: 'meera', reason: String(body.reason), until: (body.until as string) ?? null },
       })
     case 'DELETE block':
       return log('unblock', 'unblocked', { blocked: null })
     case 'POST correct':
-      return log('correct', 'corrected', { ...(typeof body['phase'] === 'string' ? { phase: body['phase'] } : {}) })
+      return log('correct', 'corrected', { ...(typeof body.phase === 'string' ? { phase: body.phase } : {}) })
     case 'POST notes': {
-      const note = { id: `n${person.notes.length + 1}`, at, actor: 'meera', text: String(body['text']) }
+      const note = { id: `n${person.notes.length + 1}`, at, actor: 'meera', text: String(body.text) }
       person.notes.unshift(note)
       return { ...log('note', 'note added', { notesCount: person.notes.length }), body: note }
     }
