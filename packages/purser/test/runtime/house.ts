@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import type { Effects } from '../../src/effects.ts'
 import { PurserError } from '../../src/errors.ts'
 import { type Subject, subject } from '../../src/identity.ts'
 import type { Fold } from '../../src/journal/fold.ts'
@@ -9,7 +10,15 @@ import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import { openKeys } from '../../src/keys.ts'
 import type { ChatModel } from '../../src/model/port.ts'
 import { DEFAULTS, type McpServerOption, type ProviderOption, type RuntimeOptions } from '../../src/options.ts'
-import type { LiveModel, LiveTools, ModelOrder, Runtimes, ToolOrder, UserRuntime } from '../../src/runtime/port.ts'
+import type {
+  LiveModel,
+  LiveTools,
+  ModelOrder,
+  Runtimes,
+  ToolFactory,
+  ToolOrder,
+  UserRuntime,
+} from '../../src/runtime/port.ts'
 import { createRuntimes } from '../../src/runtime/runtimes.ts'
 import type { Store } from '../../src/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
@@ -50,6 +59,9 @@ export interface Furnishing {
   readonly presets: Record<string, Record<string, unknown>>
   readonly mcpServers: Record<string, McpServerOption>
   readonly options: Partial<RuntimeOptions>
+  /** Real ones in place of the fakes. */
+  readonly tools: ToolFactory
+  readonly effects: Effects
 }
 
 const PROVIDERS: Record<string, ProviderOption> = {
@@ -94,14 +106,14 @@ export async function openHouse(given: Partial<Furnishing> = {}): Promise<House>
     journal,
     store,
     keys,
-    effects: clock,
+    effects: given.effects ?? clock,
     options: { ...DEFAULTS.runtime, ...given.options },
     providers: given.providers ?? PROVIDERS,
     presets: given.presets ?? PRESETS,
     mcpServers: given.mcpServers ?? SERVERS,
     namespace: 'test',
     models: { build: (order) => buildModel(order, models, behaviour) },
-    tools: {
+    tools: given.tools ?? {
       async open(order) {
         await behaviour.openTools(order)
         return liveTools(order, tools, behaviour)

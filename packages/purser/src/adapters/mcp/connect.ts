@@ -60,7 +60,7 @@ export async function connect(effects: Effects, { definition, signal }: ToolOrde
 }
 
 function lineTo(effects: Effects, definition: ToolOrder['definition']): Line {
-  if (!('url' in definition)) return stdioTransport(definition)
+  if (!('url' in definition)) return stdioTransport(effects, definition)
   const { transport, watch, destroy } = httpTransport(effects, definition)
   return { transport, watch, destroy, terminate: () => transport.terminateSession() }
 }

@@ -1,4 +1,6 @@
 import { DEFAULT_INHERITED_ENV_VARS, StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import type { Effects } from '../../effects.ts'
+import { withinTime } from '../../waiting.ts'
 import { type Watch, watchTransport } from './watch.ts'
 
 /** What a program is found and started by. Nothing else of this process's environment reaches a server. */
@@ -13,11 +15,13 @@ export interface ProcessDefinition {
   readonly env?: Record<string, string> | undefined
 }
 
-export function stdioTransport({ command, args, env }: ProcessDefinition): {
-  transport: StdioClientTransport
-  watch: Watch
-  lastWords(): string
-} {
+/** A process that had to be killed is waited for, but not longer than this. */
+const KILLED_LIMIT_MS = 1_000
+
+export function stdioTransport(
+  effects: Effects,
+  { command, args, env }: ProcessDefinition,
+): { transport: StdioClientTransport; watch: Watch; destroy(): Promise<void>; lastWords(): string } {
   const transport = new StdioClientTransport({
     command,
     args: [...(args ?? [])],
@@ -28,7 +32,21 @@ export function stdioTransport({ command, args, env }: ProcessDefinition): {
   transport.stderr?.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-STDERR_MAX_CHARACTERS)
   })
-  return { transport, watch: watchTransport(transport), lastWords: () => said.trim() }
+  const watch = watchTransport(transport)
+  let isStarted = false
+  const start = transport.start.bind(transport)
+  transport.start = async () => {
+    await start()
+    isStarted = true
+  }
+  return {
+    transport,
+    watch,
+    async destroy() {
+      if (isStarted) await withinTime(effects, watch.closed, KILLED_LIMIT_MS)
+    },
+    lastWords: () => said.trim(),
+  }
 }
 
 /** The transport adds HOME, USER and others by itself; a variable that is `undefined` is not passed on. */

@@ -4,6 +4,8 @@ import type { JSONRPCMessage, RequestId, Transport } from '@modelcontextprotocol
 export interface Watch {
   readonly isBroken: boolean
   onBroken(listener: () => void): void
+  /** Resolves when the transport has closed. */
+  readonly closed: Promise<void>
   /** The connection is lost: whoever waits for an answer is told so. */
   lose(): void
 }
@@ -19,6 +21,7 @@ const CONNECTION_LOST = { code: -32_000, message: 'The connection was lost befor
  */
 export function watchTransport(transport: Transport): Watch {
   const unanswered = new Set<RequestId>()
+  const closed = Promise.withResolvers<void>()
   let listener: (() => void) | undefined
   let isBroken = false
 
@@ -34,7 +37,10 @@ export function watchTransport(transport: Transport): Watch {
     transport.onmessage?.({ jsonrpc: '2.0', id, error: CONNECTION_LOST })
   }
 
-  transport.onclose = broken
+  transport.onclose = () => {
+    closed.resolve()
+    broken()
+  }
   transport.onmessage = (message) => {
     const answered = answerTo(message)
     if (answered !== undefined) unanswered.delete(answered)
@@ -56,6 +62,7 @@ export function watchTransport(transport: Transport): Watch {
   }
 
   return {
+    closed: closed.promise,
     get isBroken() {
       return isBroken
     },
