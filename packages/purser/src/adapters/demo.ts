@@ -4,7 +4,7 @@ import type { ChatAnswer, ChatModel } from '../model/port.ts'
 
 /** How much of a question and of the instructions an answer repeats, characters. */
 const QUOTE_LENGTH = 200
-const KNOWLEDGE_LENGTH = 1_000
+const KNOWLEDGE_LENGTH = 4_000
 
 export interface DemoOptions {
   readonly effects: Pick<Effects, 'now' | 'randomId'>
