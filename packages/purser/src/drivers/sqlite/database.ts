@@ -28,6 +28,8 @@ export interface Database {
   read<Result>(task: () => Result): Promise<Result>
   /** `task` may run twice, so it must have no effect but its statements. */
   write<Result>(task: () => Result): Promise<Result>
+  /** Lets no write of this process begin until `task` is over; they wait. */
+  alone<Result>(task: () => Promise<Result>): Promise<Result>
   /** Moves the write-ahead log into the file and cuts it to nothing; false while a reader still needs it. */
   truncateLog(): boolean
   /** Finishes the waiting writes, then closes the file. Safe to call twice. */
@@ -44,7 +46,7 @@ export interface DatabasePlan {
 }
 
 /** How long SQLite itself may wait for a lock, on the event loop. */
-const BUSY_TIMEOUT_MS = 5
+const BUSY_TIMEOUT_MS = 2
 const CACHE_KIB = { durable: 32_768, rebuildable: 16_384 } as const
 /** Answers of a few kilobytes come and go in the second file; small pages leave small holes. */
 const PAGE_BYTES = { durable: 4_096, rebuildable: 1_024 } as const
@@ -78,6 +80,7 @@ export async function openDatabase({ path: given, profile }: DatabasePlan): Prom
       }
     },
     write: queue.write,
+    alone: queue.alone,
     truncateLog() {
       try {
         return checkpoint.get()?.busy === 0

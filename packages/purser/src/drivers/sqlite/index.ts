@@ -28,7 +28,9 @@ export async function openSqliteStore(house: { readonly path: string; readonly e
   try {
     await untilFree(main.path, () => migrate(main.connection))
     cache = await openCache(cachePath(main.path))
-    return createSqliteStore({ main, cache, effects: house.effects })
+    const files = { main, cache, effects: house.effects }
+    // Another process that opens the same files for the first time may be making tables just now.
+    return await untilFree(main.path, () => createSqliteStore(files))
   } catch (error) {
     await Promise.all([main.close(), cache?.close()])
     throw error
@@ -48,6 +50,7 @@ export function createSqliteStore(house: { main: Database; cache: Database; effe
   const purge = createPurge({
     main,
     cache,
+    reader,
     async eraseElsewhere(user, tag) {
       await wipeAnswers(answers, { namespace: user.namespace, owner: tag })
       await lastGood.drop(user)

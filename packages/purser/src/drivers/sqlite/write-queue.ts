@@ -34,6 +34,8 @@ export interface WriteQueue {
    * have no effect but its statements.
    */
   write<Result>(task: () => Result): Promise<Result>
+  /** Lets no write begin until `task` is over. */
+  alone<Result>(task: () => Promise<Result>): Promise<Result>
   /** Resolves when nothing waits any more. New writes are refused from now on. */
   drain(): Promise<void>
 }
@@ -55,17 +57,19 @@ export function createWriteQueue(connection: DatabaseSync, path: string): WriteQ
   const rollbackToSavepoint = connection.prepare('ROLLBACK TO one')
   let waiting: Waiting[] = []
   let scheduled = false
+  let held = 0
   let busySince: number | undefined
   let draining: { promise: Promise<void>; done: () => void } | undefined
 
   function schedule(): void {
-    if (scheduled) return
+    if (scheduled || held > 0 || waiting.length === 0) return
     scheduled = true
     afterThisTurn(flush)
   }
 
   function flush(): void {
     scheduled = false
+    if (held > 0) return
     const batch = waiting.slice(0, WRITE_LIMITS.maxPerTransaction)
     try {
       const done = transaction(batch)
@@ -89,8 +93,8 @@ export function createWriteQueue(connection: DatabaseSync, path: string): WriteQ
       if ('error' in outcome) batch[index]?.reject(outcome.error)
       else batch[index]?.resolve(outcome.result)
     }
-    if (waiting.length > 0) schedule()
-    else draining?.done()
+    schedule()
+    if (waiting.length === 0) draining?.done()
   }
 
   function mayWaitLonger(): boolean {
@@ -147,6 +151,15 @@ export function createWriteQueue(connection: DatabaseSync, path: string): WriteQ
         waiting.push({ run: task, resolve: resolve as (result: unknown) => void, reject })
         schedule()
       })
+    },
+    async alone(task) {
+      held++
+      try {
+        return await task()
+      } finally {
+        held--
+        schedule()
+      }
     },
     drain() {
       if (draining === undefined) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import type { Subject } from '../../identity.ts'
 import {
   type Commit,
@@ -58,8 +59,9 @@ export const FACETS: Facets = {
   peak: 0,
 }
 
+/** What stands for a user where their id must not. The real one is keyed. */
 export function tagOf(user: Subject): string {
-  return `tag of ${user.id}`
+  return createHash('sha256').update(user.id).digest('hex')
 }
 
 /** A commit that writes nothing but the row. By default it creates the user. */
