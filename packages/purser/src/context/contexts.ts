@@ -17,7 +17,7 @@ import { createLoading } from './loading.ts'
 import { sectionsOf } from './options.ts'
 import type { UserContext } from './port.ts'
 import { createProfile } from './profile.ts'
-import { type Actions, type Profile } from './records.ts'
+import type { Actions, Profile } from './records.ts'
 import { createClockTexts } from './render/clock.ts'
 import { Resolver } from './resolver.ts'
 import type { Section } from './section.ts'
@@ -160,23 +160,28 @@ export function createContexts(house: ContextHouse): Contexts {
     lanes.filter((lane) => lane.section.name === name && lane.section.supply.builtIn)
   const stored = { profile: named('profile'), action: named('actions') }
 
-  function hear(message: BusMessage | 'gap'): void {
-    if (message === 'gap') return dropEverything()
-    if (message.namespace !== namespace) return
-    const { topic, user, detail } = message
-    if (topic === 'answers') return
-    if (user === undefined) return topic === 'events' ? undefined : dropEverything()
-    if (topic === 'events') return zoneLane && drop(user, [zoneLane])
+  /** Which sections a message makes old. Events may have changed the user's zone; a commit names what it wrote. */
+  function concernedBy({ topic, detail }: BusMessage): readonly Lane[] {
+    if (topic === 'answers') return []
+    if (topic === 'events') return zoneLane === undefined ? [] : [zoneLane]
     if (topic === 'context') {
       const [sender, section] = (detail ?? '').split(' ')
-      if (sender !== self) drop(user, section ? lanes.filter((lane) => lane.section.name === section) : allLanes)
-      return
+      if (sender === self) return []
+      return section ? lanes.filter((lane) => lane.section.name === section) : allLanes
     }
-    if (detail === undefined) return drop(user, allLanes)
+    if (detail === undefined) return allLanes
     const kinds = detail.split(' ')
-    for (const kind of ['profile', 'action'] as const) if (kinds.includes(kind)) drop(user, stored[kind])
+    return (['profile', 'action'] as const).flatMap((kind) => (kinds.includes(kind) ? stored[kind] : []))
   }
-  const stopListening = store.bus.subscribe(hear)
+
+  const stopListening = store.bus.subscribe((message) => {
+    if (message === 'gap') return dropEverything()
+    if (message.namespace !== namespace) return
+    const concerned = concernedBy(message)
+    if (concerned.length === 0) return
+    if (message.user !== undefined) drop(message.user, concerned)
+    else if (message.topic !== 'events') dropEverything()
+  })
 
   const sectionNames = sections.map((section) => section.name)
   return {

@@ -146,7 +146,10 @@ export class Flights<Data> {
   }
 
   #land(flight: Flight<Data>, data: Data): void {
-    if (flight.place === 'over') return this.#report('dropped')
+    if (flight.place === 'over') {
+      this.#report('dropped')
+      return
+    }
     const now = this.#plan.effects.monotonic()
     const isLate = flight.place === 'abandoned' || flight.overdue
     flight.probe = false
@@ -193,7 +196,8 @@ export class Flights<Data> {
     const isFull = this.#unfinished.size - this.#live >= maxAbandoned
     const writeOffAt = flight.beganAt + limits.flightAgeMs + limits.writeOffMs
     if (flight.waiters.size > 0 || (isFull && now < writeOffAt)) {
-      return this.#ageTo(flight, now + limits.firstPauseMs, () => this.#giveUp(flight))
+      this.#ageTo(flight, now + limits.firstPauseMs, () => this.#giveUp(flight))
+      return
     }
     if (isFull) this.#finish(flight)
     else {

@@ -27,6 +27,8 @@ export interface ContextLimits {
   readonly maxViews: number
   /** How long a load waits for the last good data before it goes on without. */
   readonly lastGoodWaitMs: number
+  /** How long closing waits for last good data on its way to the store. */
+  readonly closingWaitMs: number
   /** Last good data in the store, all users and sections. */
   readonly maxLastGoodRows: number
   /** Last good data on its way to the store. */
@@ -48,6 +50,7 @@ export const CONTEXT_LIMITS: ContextLimits = {
   maxCachedBytes: 67_108_864,
   maxViews: 8,
   lastGoodWaitMs: 50,
+  closingWaitMs: 1_000,
   maxLastGoodRows: 100_000,
   maxKeeping: 256,
 }

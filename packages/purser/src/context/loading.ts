@@ -37,7 +37,7 @@ interface Opened {
  */
 export function createLoading(house: LoadingHouse): {
   load(lane: Lane, flight: Flight<Held>): Promise<Held>
-  /** Waits for what is on its way to the store. */
+  /** Waits, for a while, for what is on its way to the store. */
   settled(): Promise<void>
 } {
   const { effects, limits, lastGood, ages, random } = house
@@ -113,7 +113,7 @@ export function createLoading(house: LoadingHouse): {
   return {
     load,
     async settled() {
-      await Promise.all(keeping)
+      if (keeping.size > 0) await within(Promise.all(keeping), limits.closingWaitMs, ages, effects)
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { Plain } from '../plain.ts'
 import type { Scene } from '../port.ts'
-import { fitting, valueOf } from './profile.ts'
+import { fieldText, fitting } from './profile.ts'
 import { WORDS } from './words.ts'
 
 /** Any section without a renderer of its own: text as it is, `name: value` a line, or one item of a list a line. */
@@ -22,7 +22,7 @@ function linesOf(data: Plain): string[] {
 
 function fieldsOf(fields: { readonly [name: string]: Plain }): string[] {
   return Object.entries(fields).flatMap(([name, value]) => {
-    const text = valueOf(value)
+    const text = fieldText(value)
     return text === undefined ? [] : [`${name}: ${text}`]
   })
 }
@@ -31,6 +31,6 @@ function itemOf(item: Plain): string | undefined {
   if (typeof item === 'object' && item !== null && !Array.isArray(item)) {
     return `- ${fieldsOf(item as { readonly [name: string]: Plain }).join(', ')}`
   }
-  const text = valueOf(item)
+  const text = fieldText(item)
   return text === undefined ? undefined : `- ${text}`
 }

@@ -83,8 +83,8 @@ export function renderProfile(profile: Fields, { mode, maxBytes, maxItems }: Sce
   const simple = mode === 'create'
   const usual = FIELDS.filter((field) => field.simple || !simple).map((field) => lineOf(profile, field, simple))
   const own = Object.entries(profile)
-    .filter(([name, value]) => !KNOWN.has(name) && valueOf(value) !== undefined)
-    .map(([name, value]) => `${name}: ${valueOf(value)}`)
+    .filter(([name, value]) => !KNOWN.has(name) && fieldText(value) !== undefined)
+    .map(([name, value]) => `${name}: ${fieldText(value)}`)
   const [head, separator, tail] = simple
     ? [WORDS.simpleProfile, ', ', '']
     : [WORDS.verboseProfile, '\n', `\n${WORDS.verboseTail}`]
@@ -115,13 +115,13 @@ export function fitting(
 }
 
 function lineOf(profile: Fields, { from, label, missing, explanation }: Field, simple: boolean): string {
-  const name = from.find((candidate) => valueOf(profile[candidate]) !== undefined)
-  const value = name === undefined ? missing : valueOf(profile[name])
+  const name = from.find((candidate) => fieldText(profile[candidate]) !== undefined)
+  const value = name === undefined ? missing : fieldText(profile[name])
   return simple ? `${label}: ${value}` : `${label}: ${value} [${explanation}]`
 }
 
 /** Text of a field; undefined when it is as good as missing. */
-export function valueOf(value: Plain | undefined): string | undefined {
+export function fieldText(value: Plain | undefined): string | undefined {
   if (value === null || value === undefined || value === '') return undefined
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
