@@ -61,6 +61,7 @@ type Page = Pick<UserQuery, 'after'> & { readonly query: Omit<UserQuery, 'after'
 /** A list that is a page when awaited and all users when iterated. */
 export function listUsers(house: House, input: UserQueryInput = {}): PromiseLike<UserPage> & AsyncIterable<Bond> {
   return {
+    // biome-ignore lint/suspicious/noThenProperty: the contract's result is both awaited and iterated.
     then: (fulfilled, rejected) =>
       Promise.resolve()
         .then(() => onePage(house, input))

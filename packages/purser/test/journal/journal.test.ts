@@ -121,6 +121,23 @@ describe('the journal', () => {
     assert.equal((await house.of('ann').bond()).phase, 'dormant')
   })
 
+  it('a refusal is decided on what the store holds, also when news of it were lost (BL-D04)', async () => {
+    await using one = await openHouse({ dailyCap: 1 })
+    const deaf: Store = { ...one.store, bus: { publish: async () => {}, subscribe: () => () => {} } }
+    await using two = await openHouse({ store: deaf, clock: one.clock, dailyCap: 1 })
+    assert.equal((await two.of('ann').admit()).allowed, true)
+    assert.equal((await two.of('ann').admit()).allowed, false)
+    await one.of('ann').setDailyCap(2, by)
+    assert.equal((await two.of('ann').admit()).allowed, true)
+    assert.equal((await two.of('ann').admit()).allowed, false)
+    await one.of('ann').block(by)
+    const refused = await two.of('ann').admit()
+    assert.equal(!refused.allowed && refused.reason, 'blocked')
+    await one.of('ann').unblock(by)
+    await one.of('ann').setDailyCap(3, by)
+    assert.equal((await two.of('ann').admit()).allowed, true)
+  })
+
   it('gives up after eight lost races', async () => {
     const clock = handClock()
     const plain = await openMemoryStore({ effects: clock })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
 import type { Verification } from '../../src/ledger/ledger.ts'
-import { openHouse } from './house.ts'
+import { erase, openHouse } from './house.ts'
 
 /*
  * Somebody with write access to the database file, but without the secret key, tries to change what happened.
@@ -68,13 +68,13 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'cuts the tail',
-    act: `DELETE FROM events WHERE uid = ${ANN} AND sequence = 4`,
+    act: `DELETE FROM events WHERE uid = ${ANN} AND sequence = 5`,
     problem: /missing at the end/,
   },
   {
     name: 'cuts the tail and sets the head back to the event before',
-    act: `DELETE FROM events WHERE uid = ${ANN} AND sequence = 4;
-      UPDATE users SET head_sequence = 3, head_mac = (SELECT mac FROM events WHERE uid = ${ANN} AND sequence = 3) WHERE id = 'ann'`,
+    act: `DELETE FROM events WHERE uid = ${ANN} AND sequence = 5;
+      UPDATE users SET head_sequence = 4, head_mac = (SELECT mac FROM events WHERE uid = ${ANN} AND sequence = 4) WHERE id = 'ann'`,
     problem: /head/,
   },
   {
@@ -84,8 +84,8 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'inserts an event behind the last',
-    act: `INSERT INTO events (uid, namespace, sequence, id, at, type, body, mac) SELECT uid, namespace, 5, 'x', at, type, replace(replace(body, '"sequence":4', '"sequence":5'), id, 'x'), mac
-      FROM events WHERE uid = ${ANN} AND sequence = 4; UPDATE users SET head_sequence = 5 WHERE id = 'ann'`,
+    act: `INSERT INTO events (uid, namespace, sequence, id, at, type, body, mac) SELECT uid, namespace, 6, 'x', at, type, replace(replace(body, '"sequence":5', '"sequence":6'), id, 'x'), mac
+      FROM events WHERE uid = ${ANN} AND sequence = 5; UPDATE users SET head_sequence = 6 WHERE id = 'ann'`,
   },
   {
     name: 'inserts an event for a user there is not',
@@ -158,8 +158,9 @@ describe('tampering with the file (L11)', () => {
     }
     await copy(honest, older)
     for (const id of ['ann', 'bob']) await house.of(id).addNote('Called.', by)
+    await house.of('ann').record('acme:n')
     checkpoint = await house.ledger.checkpoint()
-    assert.deepEqual(await house.ledger.verify({ checkpoint }), { ok: true, checked: 9 })
+    assert.deepEqual(await house.ledger.verify({ checkpoint }), { ok: true, checked: 10 })
     await house.store.close()
   })
   after(() => rm(directory, { recursive: true, force: true }))
@@ -199,6 +200,37 @@ describe('tampering with the file (L11)', () => {
     assert.match(found.firstBad?.problem ?? '', /set back/)
   })
 
+  it('puts an event of another history in its place: found by the link to the one before', async () => {
+    const [path, other] = [join(directory, 'spliced.db'), join(directory, 'other.db')]
+    await copyFile(honest, path)
+    await copyFile(older, other)
+    {
+      await using house = await openHouse({ driver: 'sqlite', path: other })
+      await house.of('ann').addNote('Never called.', { actor: 'ana' })
+      await house.store.close()
+    }
+    const database = new DatabaseSync(path)
+    database.exec(`ATTACH '${other}' AS other`)
+    database.exec(`UPDATE events SET (id, at, body, mac) = (SELECT id, at, body, mac FROM other.events WHERE sequence = 4)
+      WHERE uid = ${ANN} AND sequence = 4`)
+    database.close()
+    const found = await verify(path)
+    assert.deepEqual([found.ok, found.firstBad?.sequence], [false, 5])
+  })
+
+  it('sets the file back, lets it go on and erases somebody: found with the checkpoint', async () => {
+    const path = join(directory, 'erased.db')
+    await copyFile(older, path)
+    {
+      await using house = await openHouse({ driver: 'sqlite', path })
+      await house.ledger.checkpoint()
+      await erase(house, 'bob')
+      await house.store.close()
+    }
+    assert.equal((await verify(path)).ok, true)
+    assert.equal((await verify(path, checkpoint)).ok, false)
+  })
+
   it('sets the file back and lets it go on: found with the checkpoint', async () => {
     const path = join(directory, 'went-on.db')
     await copyFile(older, path)
@@ -230,14 +262,14 @@ describe('tampering with the file (L11)', () => {
     const rows = await Array.fromAsync(house.of('ann').exportRows())
     assert.deepEqual(
       rows.map(({ type }) => type),
-      ['bond', 'event', 'event', 'event', 'event', 'note'],
+      ['bond', 'event', 'event', 'event', 'event', 'event', 'note'],
     )
     const receipt = await house.journal.erase({ namespace: 'default', id: 'ann' }, (incarnation, pseudonym) => ({
       type: 'user_erased',
       detail: 'user erased',
       data: { pseudonym, incarnation },
     }))
-    assert.deepEqual([receipt.counts.user, receipt.counts.events, receipt.counts.note], [1, 4, 1])
+    assert.deepEqual([receipt.counts.user, receipt.counts.events, receipt.counts.note], [1, 5, 1])
     assert.equal((await house.of('ann').bond()).exists, false)
     await house.store.close()
   })

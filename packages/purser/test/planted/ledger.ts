@@ -115,7 +115,7 @@ export const PLANTED: readonly Planted[] = [
     name: 'evolve forgets the phase before',
     file: 'ledger/evolve.ts',
     find: 'previousPhase: text(data.from), phase',
-    replace: 'previousPhase: state.phase, phase',
+    replace: 'previousPhase: state.previousPhase, phase',
     tests: MODEL,
   },
   {
@@ -137,7 +137,7 @@ export const PLANTED: readonly Planted[] = [
     file: 'journal/chain.ts',
     find: "['event', chain.user.namespace, chain.user.id, chain.incarnation,",
     replace: "['event', chain.user.namespace, 1,",
-    tests: TAMPERING,
+    tests: ['journal/chain.test.ts'],
   },
   {
     name: 'the head MAC leaves the state out',
@@ -166,7 +166,7 @@ export const PLANTED: readonly Planted[] = [
     file: 'journal/journal.ts',
     find: '} else if (fresh || same(await snapshots.load(user), base)) {',
     replace: '} else {',
-    tests: ADMISSION,
+    tests: ['journal/journal.test.ts'],
   },
   {
     name: 'a lost race brings an erased person back',
