@@ -3,11 +3,12 @@ import { PurserError } from '../errors.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest } from '../model/chat.ts'
 import { chunksOf, completionOf } from '../model/completion.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../model/port.ts'
-import { type ChunkStream, chunksFrom } from './http/chunks.ts'
+import { createChunkSource } from './http/chunks.ts'
 import { type Exchange, exchange, type Head, readBeginning, readText } from './http/exchange.ts'
 import { failureInBand, failureOf, networkFailure, parse } from './http/failure.ts'
 import { createPatience, type Patience } from './http/patience.ts'
 import type { Door } from './http/pools.ts'
+import { createTextStream, type TextStream } from './text-stream.ts'
 
 /** What one answer may hold, bytes. */
 export const ANSWER_LIMITS = {
@@ -71,7 +72,8 @@ export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
       throw failureOf({ provider, ...head, text, now: effects.now() })
     }
     if (isEventStream(head)) {
-      const stream = chunksFrom({ provider, body, patience, explain, faultIn, maxEventBytes: ANSWER_LIMITS.event })
+      const source = createChunkSource({ provider, body, faultIn, maxEventBytes: ANSWER_LIMITS.event })
+      const stream = createTextStream({ source, patience, explain })
       await stream.begin()
       return asked ? { kind: 'stream', chunks: stream } : { kind: 'completion', text: await collected(stream) }
     }
@@ -127,7 +129,7 @@ function notAnAnswer(provider: string): PurserError {
   return new PurserError('upstream_failed', `The provider '${provider}' sent something that is not an answer.`)
 }
 
-async function collected(stream: ChunkStream): Promise<string> {
+async function collected(stream: TextStream): Promise<string> {
   const chunks: ChatChunk[] = []
   for await (const text of stream) {
     const chunk = parse(text)

@@ -301,6 +301,21 @@ test('a reader that leaves stops the upstream', async () => {
   assert.equal(clock.timers, 0)
 })
 
+test('an answer that nobody goes on reading leaves nothing on the clock once it is aborted', async () => {
+  await using upstream = await openUpstream()
+  const clock = handClock()
+  const abort = new AbortController()
+  const { response } = await scripted(upstream)
+  const pending = modelOf(upstream, { clock }).chat(asked, callWith(abort.signal))
+  const closed = once(await response, 'close')
+  sendEvents(await response, [chunkWith({ content: 'a' })])
+  await pending
+  abort.abort()
+  await closed
+  clock.advance(500)
+  assert.equal(clock.timers, 0)
+})
+
 test('an upstream that goes on after [DONE] is left soon after', async () => {
   await using upstream = await openUpstream()
   const clock = handClock()

@@ -3,7 +3,8 @@ import type { Effects } from '../../effects.ts'
 import { PurserError } from '../../errors.ts'
 import type { ChatRequest } from '../../model/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../../model/port.ts'
-import { createPatience, type Patience } from '../http/patience.ts'
+import { createPatience } from '../http/patience.ts'
+import { createTextStream, type TextSource } from '../text-stream.ts'
 import { callOptionsOf } from './call-options.ts'
 import { type ChunkWriter, completionFrom, createChunkWriter } from './chunk-writer.ts'
 import { sdkFailure } from './failure.ts'
@@ -36,9 +37,9 @@ export function chatModelOver({ effects, provider, language }: ChatOverOptions):
         end()
         return { kind: 'completion', text: JSON.stringify(completionFrom(result, told)) }
       }
-      const { stream } = await leash.race(language.doStream(options))
-      const reader = stream.getReader()
-      const chunks = chunksFrom({ provider, reader, writer: createChunkWriter(told), patience, leash, explain, end })
+      const { stream: parts } = await leash.race(language.doStream(options))
+      const source = chunkSource({ provider, parts, writer: createChunkWriter(told), leash })
+      const chunks = createTextStream({ source, patience, explain })
       await chunks.begin()
       return { kind: 'stream', chunks }
     } catch (cause) {
@@ -80,73 +81,27 @@ function holdOn(caller: AbortSignal): Leash {
   }
 }
 
-interface ChunkSource {
+interface PartSource {
   readonly provider: string
-  readonly reader: ReadableStreamDefaultReader<LanguageModelV4StreamPart>
+  readonly parts: ReadableStream<LanguageModelV4StreamPart>
   readonly writer: ChunkWriter
-  readonly patience: Patience
   readonly leash: Leash
-  readonly explain: (cause: unknown) => unknown
-  readonly end: () => void
 }
 
-interface ChunkStream extends AsyncIterableIterator<string> {
-  begin(): Promise<void>
-}
-
-function chunksFrom({ provider, reader, writer, patience, leash, explain, end }: ChunkSource): ChunkStream {
-  let ready: string[] = []
-  let state: 'open' | 'done' | 'failed' = 'open'
-  let failure: unknown
-
-  async function fill(): Promise<void> {
-    patience.wait()
-    try {
-      while (state === 'open' && ready.length === 0) {
-        const { value, done } = await leash.race(reader.read())
-        if (value !== undefined) ready = writer.take(value).map((chunk) => JSON.stringify(chunk))
-        if (done && !writer.finished)
-          throw new PurserError('upstream_failed', `The provider '${provider}' cut its answer.`)
-        if (done) {
-          state = 'done'
-          end()
-        }
-      }
-      patience.served()
-    } catch (cause) {
-      state = 'failed'
-      failure = explain(cause)
-      stop(failure)
-    }
-  }
-
-  function stop(reason: unknown): void {
-    end()
-    leash.cut(reason)
-    reader.cancel(reason).catch(() => undefined)
-  }
-
-  const stream: ChunkStream = {
-    async begin() {
-      await fill()
-      if (state === 'failed') throw failure
-    },
+function chunkSource({ provider, parts, writer, leash }: PartSource): TextSource {
+  const reader = parts.getReader()
+  return {
     async next() {
-      if (ready.length === 0 && state === 'open') await fill()
-      const value = ready.shift()
-      if (value !== undefined) return { value, done: false }
-      if (state === 'failed') throw failure
-      return { value: undefined, done: true }
+      const { value, done } = await leash.race(reader.read())
+      if (!done) return writer.take(value).map((chunk) => JSON.stringify(chunk))
+      leash.release()
+      if (writer.finished) return undefined
+      throw new PurserError('upstream_failed', `The provider '${provider}' cut its answer.`)
     },
-    async return() {
-      ready = []
-      if (state === 'open') {
-        state = 'done'
-        stop(new Error('The reader has left.'))
-      }
-      return { value: undefined, done: true }
+    stop(reason) {
+      leash.release()
+      leash.cut(reason)
+      reader.cancel(reason).catch(() => undefined)
     },
-    [Symbol.asyncIterator]: () => stream,
   }
-  return stream
 }

@@ -1,127 +1,67 @@
 import { PurserError } from '../../errors.ts'
 import { tellsError, tellsFinish } from '../../model/scan.ts'
 import { createSseParser, DONE } from '../../wire/sse.ts'
+import type { TextSource } from '../text-stream.ts'
 import type { ByteReader } from './exchange.ts'
 import { parse } from './failure.ts'
-import type { Patience } from './patience.ts'
 
-export interface ChunkSource {
+export interface ChunkSourceOptions {
   readonly provider: string
   readonly body: ByteReader
-  readonly patience: Patience
   readonly maxEventBytes: number
   /** The error that an event is, if it is one. */
   readonly faultIn: (text: string) => PurserError | undefined
-  /** An error as the caller shall see it: an abort's own reason, or what the network said. */
-  readonly explain: (cause: unknown) => unknown
-}
-
-/** Chunks of an answer that has begun: `begin` resolves when the first one is there. */
-export interface ChunkStream extends AsyncIterableIterator<string> {
-  begin(): Promise<void>
 }
 
 /**
- * The texts of a streamed answer. It is clean when it ended with `[DONE]`, or without it after a finish reason; an
+ * The texts of a streamed answer. It is whole when it ended with `[DONE]`, or without it after a finish reason; an
  * answer that ends otherwise was cut, and says so. Chunks are passed on unparsed, except one that may be an error.
  */
-export function chunksFrom(source: ChunkSource): ChunkStream {
-  const { body, patience, provider } = source
-  const parser = createSseParser({ maxEventBytes: source.maxEventBytes })
-  let ready: string[] = []
-  let at = 0
+export function createChunkSource({ provider, body, maxEventBytes, faultIn }: ChunkSourceOptions): TextSource {
+  const parser = createSseParser({ maxEventBytes })
   let finished = false
-  let state: 'open' | 'done' | 'failed' = 'open'
-  let failure: unknown
+  let done = false
+  let fault: PurserError | undefined
 
-  /** Events before one that ends or fails the answer are still told. */
-  function take(events: string[]): void {
-    ready = events
-    at = 0
+  /** The events before one that ends or fails the answer. */
+  function sift(events: string[]): string[] {
     for (let place = 0; place < events.length; place++) {
       const text = events[place] as string
-      const error = text === DONE ? undefined : faultIn(text)
-      if (text === DONE || error !== undefined) events.length = place
-      if (error !== undefined) throw error
-      if (text === DONE) end()
-      else if (!finished && tellsFinish(text)) finished = true
+      if (text === DONE) {
+        done = true
+        body.discard()
+      } else fault = faultOf(text)
+      if (done || fault !== undefined) return events.slice(0, place)
+      if (!finished && tellsFinish(text)) finished = true
     }
+    return events
   }
 
-  function faultIn(text: string): PurserError | undefined {
-    if (tellsError(text)) return source.faultIn(text)
-    if (text.startsWith('{')) return undefined
-    return new PurserError('upstream_failed', `The provider '${provider}' sent something that is not a chunk.`)
+  function faultOf(text: string): PurserError | undefined {
+    if (tellsError(text)) return faultIn(text)
+    return text.startsWith('{') ? undefined : failed('sent something that is not a chunk')
   }
 
-  function end(): void {
-    state = 'done'
-    patience.end()
-    body.discard()
-  }
-
-  function endOfBytes(): void {
+  /** Many servers leave out the last empty line; an event that was cut in the middle is not one. */
+  function endOfBytes(): string[] {
     const rest = parser.end()
-    if (rest === DONE) take([rest])
-    else if (rest !== undefined && parse(rest) !== undefined) take([rest])
-    if (state === 'open') {
-      if (!finished) throw new PurserError('upstream_failed', `The provider '${provider}' cut its answer.`)
-      end()
-    }
+    const texts = rest === DONE || (rest !== undefined && parse(rest) !== undefined) ? sift([rest]) : []
+    if (!done && fault === undefined && !finished) fault = failed('cut its answer')
+    done = true
+    return texts
   }
 
-  async function fill(): Promise<void> {
-    patience.wait()
-    try {
-      while (state === 'open' && at >= ready.length) {
-        const bytes = await body.read()
-        if (bytes === undefined) endOfBytes()
-        else take(parser.push(bytes))
-      }
-      patience.served()
-    } catch (cause) {
-      fail(source.explain(cause))
-    }
+  function failed(what: string): PurserError {
+    return new PurserError('upstream_failed', `The provider '${provider}' ${what}.`)
   }
 
-  /** What came before the failure is still told; the failure follows it. */
-  function fail(reason: unknown): void {
-    state = 'failed'
-    failure = reason
-    patience.end()
-    body.cancel(reason)
-  }
-
-  function present(): IteratorResult<string> | undefined {
-    if (at < ready.length) return { value: ready[at++] as string, done: false }
-    if (state === 'done') return { value: undefined, done: true }
-    return undefined
-  }
-
-  const stream: ChunkStream = {
-    async begin() {
-      await fill()
-      if (state === 'failed' && ready.length === 0) throw failure
-    },
+  return {
     async next() {
-      let result = present()
-      if (result === undefined && state === 'open') {
-        await fill()
-        result = present()
-      }
-      if (result === undefined) throw failure
-      return result
+      if (fault !== undefined) throw fault
+      if (done) return undefined
+      const bytes = await body.read()
+      return bytes === undefined ? endOfBytes() : sift(parser.push(bytes))
     },
-    async return() {
-      ready = []
-      if (state === 'open') {
-        state = 'done'
-        patience.end()
-        body.cancel(new Error('The reader has left.'))
-      }
-      return { value: undefined, done: true }
-    },
-    [Symbol.asyncIterator]: () => stream,
+    stop: (reason) => body.cancel(reason),
   }
-  return stream
 }

@@ -13,7 +13,7 @@ export interface PatienceOptions {
 /**
  * How long an upstream may keep its reader waiting: first until it begins to answer, then between two chunks. Time in
  * which nobody waits is not the upstream's. One timer serves many chunks: when it fires it looks how long the present
- * wait has lasted, and is set again for the rest.
+ * wait has lasted and is set again for the rest; when nobody waits it is not, until somebody does.
  */
 export interface Patience {
   /** The reader waits from now on. */
@@ -28,7 +28,12 @@ export function createPatience(options: PatienceOptions): Patience {
   let waitingSince: number | undefined = effects.monotonic()
   let begun = false
   let over = false
-  let cancel = effects.setTimer(() => late('did not begin to answer'), options.firstChunkTimeoutMs)
+  let cancel: (() => void) | undefined
+  arm(() => late('did not begin to answer'), options.firstChunkTimeoutMs)
+
+  function arm(run: () => void, delayMs: number): void {
+    cancel = effects.setTimer(run, delayMs, { background: true })
+  }
 
   function late(what: string): void {
     if (over) return
@@ -38,26 +43,29 @@ export function createPatience(options: PatienceOptions): Patience {
   }
 
   function look(): void {
-    if (over) return
-    const waitedMs = waitingSince === undefined ? 0 : effects.monotonic() - waitingSince
+    cancel = undefined
+    if (over || waitingSince === undefined) return
+    const waitedMs = effects.monotonic() - waitingSince
     if (waitedMs >= idleTimeoutMs) late('did not go on')
-    else cancel = effects.setTimer(look, idleTimeoutMs - waitedMs)
+    else arm(look, idleTimeoutMs - waitedMs)
   }
 
   return {
     wait() {
       waitingSince ??= effects.monotonic()
+      if (begun && !over && cancel === undefined) arm(look, idleTimeoutMs)
     },
     served() {
       waitingSince = undefined
       if (begun || over) return
       begun = true
-      cancel()
-      cancel = effects.setTimer(look, idleTimeoutMs)
+      cancel?.()
+      cancel = undefined
     },
     end() {
       over = true
-      cancel()
+      cancel?.()
+      cancel = undefined
     },
   }
 }
