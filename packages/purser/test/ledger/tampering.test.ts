@@ -224,6 +224,7 @@ describe('tampering with the file (L11)', () => {
     {
       await using house = await openHouse({ driver: 'sqlite', path })
       await house.ledger.checkpoint()
+      for (let round = 0; round < 5; round++) await house.of('ann').record('acme:n')
       await erase(house, 'bob')
       await house.store.close()
     }
