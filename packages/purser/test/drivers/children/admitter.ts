@@ -1,0 +1,31 @@
+import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
+import { systemEffects } from '../../../src/effects.ts'
+import { openJournal } from '../../../src/journal/journal.ts'
+import { createKeys } from '../../../src/keys.ts'
+import { counting, ROOT } from './counting.ts'
+
+/** Says `ready`, waits for a line, then makes its attempts on one user at once, and says how many were under the cap. */
+const [path = '', attempts = '0', cap = '0'] = process.argv.slice(2)
+const store = await openSqliteStore({ path, effects: systemEffects })
+const journal = openJournal({ store, keys: createKeys(ROOT), effects: systemEffects, fold: counting })
+
+const attempt = (): Promise<boolean> =>
+  journal.write(
+    { namespace: 'processes', id: 'ann' },
+    {
+      decide: ({ counters }) => {
+        const used = counters[0]?.value ?? 0
+        if (used >= Number(cap)) return { result: () => false }
+        return { counters: [{ limit: 'messages', window: 'day', value: used + 1 }], seen: true, result: () => true }
+      },
+    },
+  )
+
+console.log('ready')
+process.stdin.once('data', async () => {
+  const allowed = await Promise.all(Array.from({ length: Number(attempts) }, attempt))
+  console.log(allowed.filter(Boolean).length)
+  await journal.close()
+  await store.close()
+  process.exit(0)
+})

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createLocalBus } from '../../../src/drivers/local-bus.ts'
+import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
+import { createForeignCommits } from '../../../src/drivers/sqlite/foreign-commits.ts'
+import { createMailbox } from '../../../src/drivers/sqlite/mailbox.ts'
+import type { BusMessage } from '../../../src/store.ts'
+import { newPath } from '../places.ts'
+
+const open = (path: string): ReturnType<typeof openDatabase> => openDatabase({ path, profile: 'rebuildable' })
+const message = (detail: string): BusMessage => ({ topic: 'context', namespace: 'n', detail })
+
+test('a listener that is too far behind is told that it may have missed something', async () => {
+  const path = newPath()
+  const [from, to] = [await open(path), await open(path)]
+  const local = createLocalBus()
+  const heard: unknown[] = []
+  local.subscribe((told) => heard.push(told))
+  const sender = createMailbox(from, createLocalBus(), 'sender')
+  const receiver = createMailbox(to, local, 'receiver')
+  receiver.listen()
+  const sending = Array.from({ length: 1_100 }, (_, index) => sender.send(message(String(index))))
+  await from.write(() => undefined)
+  for (let turn = 0; from.prepare('SELECT max(sequence) AS last FROM messages_1').get()?.last !== 1_100; turn++) {
+    assert.ok(turn < 10_000)
+    await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+  receiver.look()
+  assert.deepEqual(heard, ['gap'])
+  await Promise.all(sending)
+  const last = sender.send(message('after the gap'))
+  for (let turn = 0; heard.length < 2; turn++) {
+    assert.ok(turn < 10_000)
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    receiver.look()
+  }
+  assert.deepEqual(heard[1], message('after the gap'))
+  await last
+  const [kept] = from.prepare('SELECT count(*) AS messages FROM messages_1').all()
+  assert.equal(kept?.messages, 1_000)
+  await Promise.all([from.close(), to.close()])
+})
+
+test('commits of another connection are noticed once, own ones never', async () => {
+  const path = newPath()
+  const [own, other] = [await open(path), await open(path)]
+  own.connection.exec('CREATE TABLE t (a)')
+  const local = createLocalBus()
+  const heard: unknown[] = []
+  local.subscribe((told) => heard.push(told))
+  let position = 0
+  const commits = createForeignCommits(own, local, () => position)
+  commits.uses('n')
+  const insert = own.prepare('INSERT INTO t VALUES (1)')
+  await own.write(() => insert.run())
+  commits.look()
+  assert.deepEqual(heard, [])
+  const foreign = other.prepare('INSERT INTO t VALUES (2)')
+  await other.write(() => foreign.run())
+  commits.look()
+  commits.look()
+  assert.deepEqual(heard, [{ topic: 'user', namespace: 'n' }])
+  position = 7
+  await other.write(() => foreign.run())
+  commits.look()
+  assert.deepEqual(heard.slice(1), [
+    { topic: 'user', namespace: 'n' },
+    { topic: 'events', namespace: 'n' },
+  ])
+  await Promise.all([own.close(), other.close()])
+})
