@@ -19,6 +19,11 @@ export interface Store {
   /** What can be rebuilt. A driver may lose all of it, but must never return a torn or foreign row. */
   readonly answers: AnswerStore
   readonly lastGood: LastGoodStore
+  /**
+   * Writes a whole and consistent copy of what must survive into a new file that only its owner may read. Absent when
+   * the driver has no such thing. Rejects with `argument_invalid` when there is something at that path already.
+   */
+  backup?(file: string): Promise<void>
   /** Writes out what is waiting, then releases files, threads and connections. Safe to call twice. */
   close(): Promise<void>
 }

@@ -15,6 +15,7 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
   const rows = createRows()
   const bus = createLocalBus()
   const answers = createMemoryAnswers()
+  const lastGood = createMemoryLastGood()
   const meta = new Map<string, string>()
   return {
     traits: { name: 'memory', durable: false, shared: false, location: ':memory:' },
@@ -28,7 +29,10 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
         return true
       },
     },
-    users: createMemoryUsers(rows, bus, (namespace, owner) => answers.forget({ namespace, owner })),
+    users: createMemoryUsers(rows, bus, async (user, owner) => {
+      await lastGood.drop(user)
+      return answers.forget({ namespace: user.namespace, owner })
+    }),
     events: createMemoryEvents(rows),
     bus: {
       async publish(message) {
@@ -37,7 +41,7 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
       subscribe: bus.subscribe,
     },
     answers,
-    lastGood: createMemoryLastGood(),
+    lastGood,
     async close() {},
   }
 }

@@ -15,8 +15,8 @@ import {
   tagKey,
 } from './rows.ts'
 
-/** Removes the answers kept for a user; resolves to their number. */
-export type EraseElsewhere = (namespace: string, tag: string) => Promise<number>
+/** Removes what else is kept for a user; resolves to the number of answers that went. */
+export type EraseElsewhere = (user: Subject, tag: string) => Promise<number>
 
 export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseElsewhere: EraseElsewhere): UserStore {
   const find = (user: Subject): MemoryUser | undefined => rows.users.get(subjectKey(user))
@@ -61,7 +61,7 @@ export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseElsewhere: Era
       applyCommit(rows, log, commit)
       tellOfCommit(bus, user, { events: [] })
       tellOfCommit(bus, log, commit)
-      const answers = await eraseElsewhere(user.namespace, tag)
+      const answers = await eraseElsewhere(user, tag)
       return { ok: true, counts: { ...counts, answers }, purged: true }
     },
     async sweepReplies(now, limit) {

@@ -2,6 +2,7 @@ import type { Effects } from '../../effects.ts'
 import type { EventStore, Store } from '../../store.ts'
 import { createLocalBus } from '../local-bus.ts'
 import { createSqliteAnswers, wipeAnswers } from './answers.ts'
+import { backUp } from './backup.ts'
 import { createSqliteBus } from './bus.ts'
 import { cachePath, openCache } from './cache.ts'
 import { type Database, openDatabase, untilFree } from './database.ts'
@@ -80,6 +81,7 @@ export function createSqliteStore(house: { main: Database; cache: Database; effe
     bus,
     answers,
     lastGood,
+    backup: (file) => backUp(reader, file),
     close() {
       closing ??= close()
       return closing
