@@ -115,15 +115,16 @@ export function createFleet(house: FleetHouse): Fleet {
     return new RuntimeLease(live, plan, leave)
   }
 
-  /** Undefined when the runtime or its model was let go of meanwhile, and it has to begin again. */
+  /** Undefined when the runtime was ended meanwhile, and another one has to be made. */
   async function tryAcquire(user: Subject, key: string, wish: Wish): Promise<Lease | undefined> {
     const live = lives.get(key) ?? settle(user, key)
+    const { session: id, override } = wish
     enter(live, key)
     try {
       await withSignal(live.refresh(), wish.signal)
-      const plan = wasErased(live) ? undefined : await withSignal(live.plan(wish.session, wish.override), wish.signal)
+      const session = id === undefined || wasErased(live) ? undefined : await withSignal(live.session(id), wish.signal)
       requireOpen(live)
-      if (plan !== undefined && !wasErased(live) && !plan.client?.isLeaving) return leaseOn(live, plan)
+      if (!wasErased(live)) return leaseOn(live, live.plan(session, override))
     } catch (error) {
       leave(live)
       throw error

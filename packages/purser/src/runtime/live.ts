@@ -37,7 +37,12 @@ export interface LiveHouse extends ClientHouse {
 export interface Plan extends Resolved {
   /** Undefined when no layer names a provider. */
   readonly client: ModelClient | undefined
-  readonly session: { readonly id: string; readonly stored: StoredSession } | undefined
+  readonly session: PlannedSession | undefined
+}
+
+export interface PlannedSession {
+  readonly id: string
+  readonly stored: StoredSession
 }
 
 /**
@@ -50,7 +55,7 @@ export class LiveRuntime {
   readonly rack: ToolRack = createRack()
   readonly #house: LiveHouse
   readonly #shelf: ModelShelf
-  readonly #sessions = new Map<string, StoredSession | undefined>()
+  readonly #sessions = new Map<string, PlannedSession | undefined>()
   #facts: Facts | undefined
   #usual: Resolved | undefined
   #usualPlan: Plan | undefined
@@ -120,21 +125,30 @@ export class LiveRuntime {
     return this.#reading
   }
 
-  async plan(sessionId: string | undefined, override: Override | undefined): Promise<Plan> {
-    const stored = sessionId === undefined ? undefined : await this.#session(sessionId)
+  /** Made at once, so that no model is built for somebody who has stopped waiting. */
+  plan(session: PlannedSession | undefined, override: Override | undefined): Plan {
     const facts = this.#facts
     const usual = this.#usual
     if (facts === undefined || usual === undefined) throw new Error('A runtime is planned before it was read.')
-    const isUsual = override === undefined && stored?.pinned === undefined
-    const resolved = isUsual
-      ? usual
-      : resolveSettings(this.#house.catalogue, facts.own, { pinned: stored?.pinned, override })
+    const pinned = session?.stored.pinned
+    const isUsual = override === undefined && pinned === undefined
+    const resolved = isUsual ? usual : resolveSettings(this.#house.catalogue, facts.own, { pinned, override })
     if (resolved.fault !== undefined) throw resolved.fault
-    const session = sessionId === undefined || stored === undefined ? undefined : { id: sessionId, stored }
     const plan: Plan = { ...resolved, client: this.#model(facts, resolved), session }
     if (isUsual) this.#latestPlan = plan
     if (isUsual && session === undefined) this.#usualPlan = plan
     return plan
+  }
+
+  /** Undefined for a session that is unknown or over. */
+  async session(id: string): Promise<PlannedSession | undefined> {
+    if (this.#sessions.has(id)) return this.#sessions.get(id)
+    const generation = this.#generation
+    const record = await this.#house.readSession(this.user, id)
+    const stored = readSession(record, { incarnation: this.incarnation, now: this.#house.effects.now() })
+    const session = stored && { id, stored }
+    if (generation === this.#generation) this.#remember(id, session)
+    return session
   }
 
   /** What using the session on this plan changes in its record; undefined when there is nothing to write. */
@@ -143,7 +157,7 @@ export class LiveRuntime {
     const { provider, model } = settings
     const used = usedSession(session.stored, { provider, model, now: this.#house.effects.now() })
     if (used === session.stored) return undefined
-    this.#sessions.set(session.id, used)
+    this.#remember(session.id, { id: session.id, stored: used })
     return { provider, model }
   }
 
@@ -219,16 +233,9 @@ export class LiveRuntime {
     }
   }
 
-  async #session(id: string): Promise<StoredSession | undefined> {
-    if (this.#sessions.has(id)) return this.#sessions.get(id)
-    const generation = this.#generation
-    const record = await this.#house.readSession(this.user, id)
-    const stored = readSession(record, { incarnation: this.incarnation, now: this.#house.effects.now() })
-    if (generation === this.#generation) {
-      if (this.#sessions.size >= SESSIONS_REMEMBERED_MAX) this.#sessions.clear()
-      this.#sessions.set(id, stored)
-    }
-    return stored
+  #remember(id: string, session: PlannedSession | undefined): void {
+    if (this.#sessions.size >= SESSIONS_REMEMBERED_MAX) this.#sessions.clear()
+    this.#sessions.set(id, session)
   }
 
   #model(facts: Facts, { settings, operatorBaseURL }: Resolved): ModelClient | undefined {

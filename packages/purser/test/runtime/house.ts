@@ -148,8 +148,8 @@ function buildModel(order: ModelOrder, models: House['models'], behaviour: Behav
   const opened = { order, closes: 0 }
   models.push(opened)
   return {
-    model: { ...opened, provider: order.provider, modelId: order.modelId } as unknown as LanguageModelV4,
-    chat: { ...opened, provider: order.provider, model: order.modelId } as unknown as ChatModel,
+    model: { opened, provider: order.provider, modelId: order.modelId } as unknown as LanguageModelV4,
+    chat: { opened, provider: order.provider, model: order.modelId } as unknown as ChatModel,
     async close() {
       opened.closes++
       await behaviour.closeModel(order)
