@@ -75,7 +75,7 @@ test('every wrong value is told at once, with its path', () => {
     load({ store: 'redis:x', server: { port: 99_999, prefix: 'x/' }, providers: { a: { kind: 'opnai' } } }),
   )
   assert.equal(error.code, 'option_invalid')
-  const issues = (error.details?.issues as { path: string }[]).map(({ path }) => path)
+  const issues = ((error.details?.issues ?? []) as { path: string }[]).map(({ path }) => path)
   assert.deepEqual(issues.toSorted(), ['providers.a.kind', 'server.port', 'server.prefix', 'store'])
 })
 
@@ -85,11 +85,15 @@ test('an MCP server is a URL or a command, and a mixture is refused by name', ()
   assert.match(error.message, /mcpServers\.a/)
 })
 
-test('${NAME} reads the environment anywhere in the file, $${ stays text, and a missing name is an error', () => {
-  const file = { providers: { a: { kind: 'openai', apiKey: '${KEY}', headers: { x: 'a-${KEY}-$${KEY}' } } } }
+/** `${NAME}`, without looking like a template of this file. */
+const filledIn = (name: string): string => ['$', '{', name, '}'].join('')
+
+test('a variable is filled in anywhere in the file, a doubled dollar stays text, and a missing one is an error', () => {
+  const key = filledIn('KEY')
+  const file = { providers: { a: { kind: 'openai', apiKey: key, headers: { x: `a-${key}-$${key}` } } } }
   const { config, filled } = load(file, { KEY: 'k1' })
   assert.equal(config.providers?.a?.apiKey, 'k1')
-  assert.equal(config.providers?.a?.headers?.x, 'a-k1-${KEY}')
+  assert.equal(config.providers?.a?.headers?.x, `a-k1-${key}`)
   assert.deepEqual(filled, ['providers.a.apiKey', 'providers.a.headers.x'])
   const error = refusalOf(() => load(file, {}))
   assert.match(error.message, /providers\.a\.apiKey needs \$KEY/)
@@ -119,7 +123,7 @@ test('secrets are masked wherever they stand, and so is what came from the envir
       a: { kind: 'openai', apiKey: 'sk-1', accessKeyId: 'id-1', models: ['m'], baseURL: 'https://u:pw@h/v1' },
     },
     mcpServers: {
-      b: { command: 'npx', args: ['${ARG}'], env: { T: 'tok-1' } },
+      b: { command: 'npx', args: [filledIn('ARG')], env: { T: 'tok-1' } },
       c: { url: 'https://h', headers: { x: 'h-1' } },
     },
   }

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { ADMIN_KEY, freshDirectory, type Purser, runPurser, startPurser } from '../processes.ts'
+
+const directory = freshDirectory()
+const run = (words: string, environment: Record<string, string> = {}, input = '') =>
+  runPurser(
+    words.split(' ').filter((word) => word !== ''),
+    directory,
+    environment,
+    input,
+  )
+
+let server: Purser
+before(async () => {
+  server = await startPurser({ store: 'memory:' })
+})
+after(() => server?.stop())
+
+test('a command that is not understood says which was meant and exits with 2', async () => {
+  for (const [words, said] of [
+    ['srve', "Did you mean 'serve'?"],
+    ['keys', "'purser keys create'"],
+    ['users --lmit 3', "Did you mean '--limit'?"],
+    ['show', 'Usage: purser show ID'],
+    ['keys create', '--role is missing'],
+    ['cap ada many', "not 'many'"],
+    ['block ada', '--reason is missing'],
+    ['serve --store redis:x', "'sqlite:PATH'"],
+  ] as const) {
+    const { code, talk, output } = await run(words)
+    assert.equal(code, 2, `${words}: ${talk}`)
+    assert.ok(talk.includes(said), `${words}: ${talk}`)
+    assert.equal(output, '')
+  }
+})
+
+test('on a store of its own: data on stdout, talk on stderr, and exit codes that programs can act on', async () => {
+  const set = await run('set ada model=demo parameters.temperature=0.2 --json')
+  assert.equal(set.code, 0, set.talk)
+  assert.equal(JSON.parse(set.output).parameters.temperature, 0.2)
+  assert.equal((await run('show nobody')).code, 3)
+  const cap = await run('cap ada 5 --reason trial --json')
+  assert.equal(JSON.parse(cap.output).dailyCap, 5)
+  assert.equal(JSON.parse((await run('cap ada --json')).output).dailyCap, 5)
+  assert.equal(JSON.parse((await run('show ada --json')).output).user, 'ada')
+  const users = JSON.parse((await run('users --json')).output)
+  assert.deepEqual(
+    users.data.map(({ user }: { user: string }) => user),
+    ['ada'],
+  )
+  const verdict = await run('verify --json')
+  assert.deepEqual([verdict.code, JSON.parse(verdict.output).ok], [0, true])
+  assert.ok(!(await run('users')).output.includes('\u001b'))
+})
+
+test('a secret comes on stdin, and no command shows it again', async () => {
+  const kept = await run('secret set ada demo', {}, 'sk-very-secret\n')
+  assert.equal(kept.code, 0, kept.talk)
+  for (const words of ['show ada', 'export ada', 'events ada', 'users --json']) {
+    const { output, talk } = await run(words)
+    assert.ok(!`${output}${talk}`.includes('sk-very-secret'), words)
+  }
+})
+
+test('what cannot be undone asks for the id again', async () => {
+  const unsure = await run('erase ada --reason test')
+  assert.equal(unsure.code, 2)
+  assert.equal((await run('erase ada --reason test --confirm bob')).code, 2)
+  const erased = await run('erase ada --reason test --confirm ada')
+  assert.equal(JSON.parse(erased.output).erased.bond, 1)
+  assert.equal((await run('show ada')).code, 3)
+})
+
+test('an export goes into a file that only its owner reads', async () => {
+  await run('set cleo model=demo')
+  const { code } = await run('export cleo --output cleo.ndjson')
+  assert.equal(code, 0)
+  const path = join(directory, 'cleo.ndjson')
+  assert.equal(statSync(path).mode & 0o777, 0o600)
+  const rows = readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual([rows[0].part, rows.at(-1).part], ['header', 'end'])
+  assert.equal((await run('export cleo --output cleo.ndjson')).code, 1)
+})
+
+test('keys are made, listed and revoked, and shown once', async () => {
+  const made = await run('keys create --role viewer --name watch')
+  assert.match(made.output, /^purser_viewer_[\w-]{43}\n$/)
+  const list = await run('keys list --json')
+  assert.ok(!list.output.includes(made.output.trim()))
+  const { id } = JSON.parse(list.output).find(({ name }: { name: string }) => name === 'watch')
+  assert.equal((await run(`keys revoke ${id}`)).code, 0)
+  assert.equal((await run(`keys revoke ${id}`)).code, 3)
+})
+
+test('over HTTP the same commands do the same, with the same exit codes', async () => {
+  const remote = (words: string, key = ADMIN_KEY) => run(`${words} --url ${server.url}`, { PURSER_KEY: key })
+  assert.equal((await remote('set dora model=demo')).code, 0)
+  assert.equal(JSON.parse((await remote('show dora --json')).output).user, 'dora')
+  assert.equal((await remote('show nobody')).code, 3)
+  assert.equal((await remote('users', 'wrong')).code, 4)
+  assert.equal((await remote('verify')).code, 0)
+  assert.equal((await run('users --url http://127.0.0.1:9', { PURSER_KEY: 'x' })).code, 7)
+  assert.equal((await run('users --url http://127.0.0.1:9')).code, 2)
+  const json = await remote('show nobody --json')
+  assert.equal(JSON.parse(json.output).error.code, 'not_found')
+})
+
+test('tail prints events as they happen, and Ctrl-C ends it with 130', async () => {
+  const main = new URL('../../src/main.ts', import.meta.url).pathname
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, main, 'tail', '--json', '--after', 'none', '--url', server.url],
+    {
+      env: { PATH: process.env.PATH, PURSER_KEY: ADMIN_KEY },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  const line = new Promise<string>((resolve) => child.stdout.once('data', (bytes) => resolve(String(bytes))))
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
+  let seen = ''
+  const told = line.then((text) => {
+    seen = text
+  })
+  // The stream begins some time after the process: events are made until it has told one.
+  while (seen === '') {
+    await server.api('POST', '/api/users/tail/notes', { text: 'x' })
+    await Promise.race([told, fetch(`${server.url}/livez`)])
+  }
+  assert.equal(JSON.parse(seen.split('\n')[0] ?? '').user, 'tail')
+  child.kill('SIGINT')
+  assert.equal(await ended, 130)
+})
+
+test('config print shows what holds, secrets masked', async () => {
+  const { output, code } = await run('config print --json --port 1234', { PURSER_SECRET_KEY: 'c2VjcmV0' })
+  assert.equal(code, 0)
+  assert.equal(JSON.parse(output).server.port, 1234)
+  assert.ok(!output.includes('c2VjcmV0'))
+})
+
+test('doctor tells what is wrong and how to mend it', async () => {
+  const { output, code } = await run('doctor --json --secret-key AAAA')
+  assert.equal(code, 6)
+  const bad = JSON.parse(output).filter(({ ok }: { ok: boolean }) => !ok)
+  assert.ok(bad.some(({ check, hint }: { check: string; hint?: string }) => check === 'store' && hint !== undefined))
+})
+
+test('nobody listens beyond this machine while there are no keys, and says how to mend it', async () => {
+  const { code, talk } = await run('serve --host 0.0.0.0 --port 0 --store memory:')
+  assert.equal(code, 2)
+  assert.match(talk, /keys create/)
+  assert.match(talk, /PURSER_ADMIN_KEY/)
+})
+
+test('the files of the store belong to their owner alone', () => {
+  for (const name of ['purser.db', 'purser-cache.db']) {
+    const path = join(directory, 'data', name)
+    if (existsSync(path)) assert.equal(statSync(path).mode & 0o077, 0, name)
+  }
+  assert.ok(existsSync(join(directory, 'data', 'purser.db')))
+})
