@@ -1,5 +1,3 @@
-import { useQuery } from '@tanstack/react-query'
-import { overviewQuery } from './api/queries.ts'
 import type { Overview } from './api/wire.ts'
 
 /**
@@ -57,8 +55,4 @@ function inUse(
 function usualRank(riskLevel: string): number {
   const rank = USUAL_RISKS.indexOf(riskLevel)
   return rank < 0 ? USUAL_RISKS.length : rank
-}
-
-export function useVocabulary(): Vocabulary {
-  return vocabularyOf(useQuery(overviewQuery).data)
 }

@@ -5,30 +5,21 @@ import type { EventPages } from './queries.ts'
 import type { Frame } from './stream.ts'
 import type { LedgerEvent } from './wire.ts'
 
-/** The list is read again at most this often, however lively the service is. */
-const LIST_PAUSE_MS = 1_000
+/** The list is read again at most this often, however lively the service is; the figures above it need less. */
+const LIST_PAUSE_MS = 400
+const OVERVIEW_PAUSE_MS = 2_000
 
 /**
  * Carries what the live stream says into what the page shows: an event goes straight into the log that is open, and
  * everything else that it may have changed is read again. Reading again is always right; the stream only says when.
  */
 export function createNews(queries: QueryClient): { take(frame: Frame): void; everything(): void; close(): void } {
-  let pausing: (() => void) | undefined
-  let again = false
+  const list = createPace(LIST_PAUSE_MS, () => void queries.invalidateQueries({ queryKey: ['users'] }))
+  const overview = createPace(OVERVIEW_PAUSE_MS, () => void queries.invalidateQueries({ queryKey: ['overview'] }))
 
   function readLists(): void {
-    if (pausing !== undefined) {
-      again = true
-      return
-    }
-    void queries.invalidateQueries({ queryKey: ['users'] })
-    void queries.invalidateQueries({ queryKey: ['overview'] })
-    pausing = after(LIST_PAUSE_MS, () => {
-      pausing = undefined
-      if (!again) return
-      again = false
-      readLists()
-    })
+    list.run()
+    overview.run()
   }
 
   function readUser(user: string): void {
@@ -70,9 +61,30 @@ export function createNews(queries: QueryClient): { take(frame: Frame): void; ev
     },
     everything,
     close() {
-      pausing?.()
+      list.stop()
+      overview.stop()
     },
   }
+}
+
+/** Runs something at once, then at most once in every pause; what was asked for meanwhile runs at its end. */
+export function createPace(pauseMs: number, act: () => void): { run(): void; stop(): void } {
+  let cancel: (() => void) | undefined
+  let asked = false
+  function run(): void {
+    if (cancel !== undefined) {
+      asked = true
+      return
+    }
+    act()
+    cancel = after(pauseMs, () => {
+      cancel = undefined
+      if (!asked) return
+      asked = false
+      run()
+    })
+  }
+  return { run, stop: () => cancel?.() }
 }
 
 function parse(text: string): object | undefined {

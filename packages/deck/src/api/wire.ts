@@ -75,7 +75,7 @@ export interface Overview {
   readonly server?: {
     readonly version: string
     readonly startedAt: string
-    readonly store: string
+    readonly store: { readonly name: string; readonly location: string }
     readonly namespace: string
   }
 }

@@ -25,8 +25,8 @@ export function Menu({ openShortcuts }: { openShortcuts(): void }): ReactElement
 
   async function signOut(): Promise<void> {
     await call(apiUrl(['session']), { method: 'DELETE' }).catch(() => undefined)
-    queries.clear()
     queries.setQueryData(sessionQuery.queryKey, null)
+    queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] })
   }
 
   return (

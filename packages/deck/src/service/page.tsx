@@ -26,8 +26,8 @@ export function ServicePage(): ReactElement {
         <h1>Service</h1>
         {server !== undefined && (
           <p className="quiet">
-            Purser {server.version} · {server.store} · namespace {server.namespace} · started{' '}
-            <Instant at={server.startedAt} />
+            Purser {server.version}, started <Instant at={server.startedAt} /> · namespace {server.namespace} · store{' '}
+            {server.store.name} <span className="mono">{server.store.location}</span>
           </p>
         )}
       </div>

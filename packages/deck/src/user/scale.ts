@@ -14,8 +14,9 @@ export interface Scale {
 
 /** A gap is folded when it takes more than this part of the time … */
 const LONG = 0.25
-/** … and is this many times as long as the gap in the middle, and is then drawn this wide. */
+/** … and is this many times as long as the gap in the middle. */
 const UNUSUAL = 6
+/** A fold takes this part of the width, however long it is. At most three gaps can be long, so most is left. */
 const FOLDED = 0.08
 
 /**
@@ -33,14 +34,15 @@ export function createScale(moments: readonly number[], span: { from: number; to
   const drawn = gaps.map(({ from, to }) => {
     const length = to - from
     const folded = length > whole * LONG && length > usual * UNUSUAL
-    return { from, to, folded, width: folded ? whole * FOLDED : length }
+    return { from, to, folded, length: folded ? 0 : length }
   })
-  const total = drawn.reduce((sum, { width }) => sum + width, 0)
+  const open = drawn.reduce((sum, { length }) => sum + length, 0)
+  const left = 1 - FOLDED * drawn.filter(({ folded }) => folded).length
   let edge = 0
   const pieces = drawn.map((piece) => {
-    const start = edge / total
-    edge += piece.width
-    return { ...piece, start, end: edge / total }
+    const start = edge
+    edge += piece.folded ? FOLDED : (piece.length / open) * left
+    return { ...piece, start, end: edge }
   })
   return {
     folds: pieces.filter(({ folded }) => folded),

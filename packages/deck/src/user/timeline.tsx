@@ -19,12 +19,14 @@ const RANGES = [
   { value: '', name: 'All', ms: Number.POSITIVE_INFINITY },
 ] as const
 
-/** The least time the line shows, so that a user of a minute ago has a line at all. */
-const LEAST_MS = 600_000
+/** The least time the line shows, so that a user of this moment has a line at all. */
+const LEAST_MS = 1_000
 
 interface Drawing {
   readonly scale: Scale
   readonly span: { readonly from: number; readonly to: number }
+  /** Whether there is more behind the left edge than is shown. */
+  readonly cut: boolean
   readonly vocabulary: Vocabulary
   readonly zone: Zone
   readonly now: number
@@ -55,7 +57,8 @@ export function Timeline(props: {
     events.map(({ at }) => Date.parse(at)),
     span,
   )
-  const drawing: Drawing = { scale, span, vocabulary, zone, now, show: props.show }
+  const cut = span.from > oldest || !props.complete
+  const drawing: Drawing = { scale, span, cut, vocabulary, zone, now, show: props.show }
   const marks = events.filter((event) => Date.parse(event.at) >= span.from && isMark(event))
 
   return (
@@ -160,9 +163,9 @@ function toneOf(lane: Lane, segment: Segment, vocabulary: Vocabulary): Record<st
   return { 'data-heat': lane.name === 'Risk' ? heatOf(segment.value, vocabulary) : 3 }
 }
 
-function sentenceOf(lane: Lane, { value, from, to }: Segment, { zone, span }: Drawing): string {
+function sentenceOf(lane: Lane, { value, from, to }: Segment, { zone, span, cut }: Drawing): string {
   const what = lane.name === 'Blocked' ? 'Blocked' : `${lane.name} ${value}`
-  const since = from <= span.from ? 'since before' : 'from'
+  const since = cut && from <= span.from ? 'since before' : 'from'
   const start = fullInstant(new Date(from).toISOString(), zone)
   const end = to >= span.to ? 'until now' : `to ${fullInstant(new Date(to).toISOString(), zone)}`
   return `${what}, ${since} ${start} ${end}, ${duration(to - from)}.`

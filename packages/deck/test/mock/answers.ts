@@ -84,7 +84,7 @@ function overview({ people }: World): unknown {
   const server = {
     version: '0.1.0',
     startedAt: new Date(Date.now() - 9e6).toISOString(),
-    store: 'sqlite',
+    store: { name: 'sqlite', location: 'data/purser.db' },
     namespace: 'default',
   }
   return { users: people.size, blocked, phases, riskLevels, vocabulary: { phases: null, riskLevels: null }, server }
