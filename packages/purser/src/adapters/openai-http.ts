@@ -27,6 +27,8 @@ export interface OpenAiHttpOptions {
   readonly baseURL: URL
   readonly apiKey: string | undefined
   readonly headers: Readonly<Record<string, string>>
+  /** The request in the words of this upstream, where they differ. */
+  readonly prepare?: ((request: ChatRequest) => ChatRequest) | undefined
 }
 
 /**
@@ -46,7 +48,7 @@ export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
     const { signal } = call
     const asked = request.stream === true
     const maxBytes = asked ? ANSWER_LIMITS.stream : ANSWER_LIMITS.completion
-    const body = JSON.stringify(asForUpstream(request, model))
+    const body = JSON.stringify(asForUpstream(request, options))
     const upstream = exchange(options.door(), { effects, path, headers, body, signal, maxBytes })
     const patience = createPatience({
       ...call,
@@ -93,10 +95,24 @@ interface Reading {
   readonly explain: (cause: unknown) => unknown
 }
 
-/** Usage is always asked for: the turn needs it, whether or not its client does. */
-function asForUpstream(request: ChatRequest, model: string): ChatRequest {
-  if (request.stream !== true) return request.model === model ? request : { ...request, model }
-  return { ...request, model, stream_options: { ...request.stream_options, include_usage: true } }
+/** Fields that only Purser fills: who the user is, and what is asked. */
+const OWN_FIELDS = ['user', 'safety_identifier', 'metadata', 'model', 'messages', 'stream', 'stream_options'] as const
+
+/**
+ * What the upstream is sent. Usage is always asked for, because the turn needs it. `providerOptions` is a word of the
+ * AI SDK: what it holds for this provider becomes fields of the request, as the SDK does it, below the request's own.
+ */
+function asForUpstream(given: ChatRequest, { provider, model, prepare }: OpenAiHttpOptions): ChatRequest {
+  const { providerOptions, ...request } = given
+  const options = (providerOptions as Record<string, Record<string, unknown>> | null | undefined)?.[provider]
+  const below = options === undefined ? undefined : Object.entries(options).filter(([name]) => !isOwn(name))
+  const usage = request.stream === true && { stream_options: { ...request.stream_options, include_usage: true } }
+  const whole = { ...(below && Object.fromEntries(below)), ...request, ...usage, model } as ChatRequest
+  return prepare === undefined ? whole : prepare(whole)
+}
+
+function isOwn(name: string): boolean {
+  return (OWN_FIELDS as readonly string[]).includes(name)
 }
 
 function headersOf({ apiKey, headers, provider }: OpenAiHttpOptions): string[] {

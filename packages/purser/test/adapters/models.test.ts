@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import type { LookupFunction } from 'node:net'
 import { after, before, test } from 'node:test'
 import { createModels } from '../../src/adapters/models.ts'
@@ -10,7 +12,7 @@ import type { ProviderConfig, ProviderOption } from '../../src/options.ts'
 import type { ModelOrder } from '../../src/runtime/port.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { rounds } from '../share.ts'
-import { answerWith, openUpstream, type Seen, sendJson, type Upstream } from './upstream.ts'
+import { answerWith, openUpstream, type Script, type Seen, sendEvents, sendJson, type Upstream } from './upstream.ts'
 import { SPEAKERS } from './wire-formats.ts'
 
 const TRAP = 'http://127.0.0.1:9/trap'
@@ -207,6 +209,87 @@ test("Bedrock signs with a user's own keys and region, though the environment ho
     () => models.build(orderFor('u', configOf('amazon-bedrock', upstream), { credentials: half })),
     (error: unknown) => PurserError.is(error, 'secret_missing') && error.details?.field === 'secretAccessKey',
   )
+})
+
+for (const kind of KINDS) {
+  test(`${kind}: a redirect is not followed, so no key goes where it points`, async () => {
+    await using elsewhere = await openUpstream(SPEAKERS[kind]?.('hello'))
+    await using upstream = await openUpstream((response) => {
+      response.writeHead(307, { location: `${elsewhere.url}/base` }).end()
+    })
+    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'operator-key' })))
+    for (const stream of [true, false]) {
+      await assert.rejects(ask(chat, stream), (error: unknown) => PurserError.is(error, 'upstream_failed'))
+    }
+    assert.equal(elsewhere.seen.length, 0)
+  })
+
+  test(`${kind}: what is no answer is upstream_failed: other text, nothing, a cut body, a cut stream`, async () => {
+    await using upstream = await openUpstream()
+    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'operator-key' })))
+    const scripts: Script[] = [
+      (response) => sendJson(response, 200, '<html>'),
+      (response) => sendJson(response, 200, ''),
+      (response) => sendJson(response, 200, '{"choices":'),
+      (response) => void response.writeHead(200, { 'content-length': '99' }).write('{', () => response.destroy()),
+      (response) => {
+        sendEvents(response, ['{"choices":['])
+        response.end()
+      },
+    ]
+    for (const script of scripts) {
+      upstream.script = script
+      for (const stream of [true, false]) {
+        await assert.rejects(ask(chat, stream), (error: unknown) => {
+          assert.ok(PurserError.is(error), String(error))
+          assert.equal(error.code, 'upstream_failed')
+          return true
+        })
+      }
+    }
+  })
+
+  test(`${kind}: an abort and a reader that leaves close the socket`, async () => {
+    await using upstream = await openUpstream()
+    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'operator-key' })))
+    for (const stream of [true, false]) {
+      const { promise, resolve } = Promise.withResolvers<ServerResponse>()
+      upstream.script = (response) => resolve(response)
+      const abort = new AbortController()
+      const reason = new Error('gone')
+      const answer = chat.chat({ messages, stream }, { ...call(), signal: abort.signal })
+      const closed = once(await promise, 'close')
+      abort.abort(reason)
+      await assert.rejects(answer, reason)
+      await closed
+    }
+  })
+}
+
+test('a limit of tokens goes to OpenAI under its newer name, and to other servers as it was given', async () => {
+  await using upstream = await openUpstream()
+  for (const kind of ['openai', 'openai-compatible'] as const) {
+    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'k' })))
+    await chat.chat({ messages, max_tokens: 5 }, call())
+  }
+  const [openai, other] = upstream.seen.map(({ body }) => JSON.parse(body))
+  assert.deepEqual([openai.max_completion_tokens, openai.max_tokens], [5, undefined])
+  assert.deepEqual([other.max_completion_tokens, other.max_tokens], [undefined, 5])
+})
+
+test("a provider's own options become fields of the request, but never the user, the model or the messages", async () => {
+  await using upstream = await openUpstream()
+  const { chat } = models.build(orderFor('u', configOf('openai-compatible', upstream)))
+  const providerOptions = { p: { top_logprobs: 2, seed: 1, user: 'bob', model: 'x' }, other: { a: 1 } }
+  await chat.chat({ messages, seed: 7, providerOptions }, call())
+  assert.deepEqual(JSON.parse(upstream.seen[0]?.body ?? ''), { messages, seed: 7, top_logprobs: 2, model: 'm-1' })
+})
+
+test('a server that refuses stream options is spared them on request', async () => {
+  await using upstream = await openUpstream()
+  const { chat } = models.build(orderFor('u', configOf('openai-compatible', upstream, { includeUsage: false })))
+  await ask(chat, true)
+  assert.equal(JSON.parse(upstream.seen[0]?.body ?? '').stream_options, undefined)
 })
 
 test('Azure calls the deployment of the user under the resource of their key', async () => {

@@ -80,8 +80,12 @@ function toolChoice(choice: unknown): LanguageModelV4ToolChoice | undefined {
   throw unsupported('this tool choice', 'tool_choice')
 }
 
-/** The pseudonym that the turn has put into the request, under the names that providers know it by. */
-function providerOptions({ safety_identifier, user, parallel_tool_calls }: ChatRequest): SharedV4ProviderOptions {
+/**
+ * The settings' own options for providers, and over them the pseudonym that the turn has put into the request, under
+ * the names that providers know it by.
+ */
+function providerOptions(request: ChatRequest): SharedV4ProviderOptions {
+  const { safety_identifier, user, parallel_tool_calls } = request
   const id = safety_identifier ?? user
   const parallel = typeof parallel_tool_calls === 'boolean' ? parallel_tool_calls : undefined
   const openai = {
@@ -89,13 +93,16 @@ function providerOptions({ safety_identifier, user, parallel_tool_calls }: ChatR
     ...(user === undefined ? {} : { user }),
     ...(parallel === undefined ? {} : { parallelToolCalls: parallel }),
   }
+  const anthropic = {
+    ...(id === undefined ? {} : { metadata: { userId: id } }),
+    ...(parallel === undefined ? {} : { disableParallelToolUse: !parallel }),
+  }
+  const given = isFields(request.providerOptions) ? (request.providerOptions as SharedV4ProviderOptions) : {}
   return {
-    openai,
-    azure: openai,
-    anthropic: {
-      ...(id === undefined ? {} : { metadata: { userId: id } }),
-      ...(parallel === undefined ? {} : { disableParallelToolUse: !parallel }),
-    },
+    ...given,
+    openai: { ...given.openai, ...openai },
+    azure: { ...given.azure, ...openai },
+    anthropic: { ...given.anthropic, ...anthropic },
   }
 }
 

@@ -29,6 +29,11 @@ function attachedTo({ providerMetadata }: { readonly providerMetadata?: unknown 
   return providerMetadata === undefined ? {} : { extra_content: providerMetadata }
 }
 
+/** The SDK's packages end every stream with a finish; this is how they tell of one that the provider did not end. */
+function isCut({ unified, raw }: LanguageModelV4FinishReason): boolean {
+  return unified === 'interrupted' || (raw === undefined && (unified === 'other' || unified === 'error'))
+}
+
 interface Call {
   readonly index: number
   told: boolean
@@ -84,6 +89,7 @@ export function createChunkWriter(told: Told): ChunkWriter {
       case 'error':
         throw part.error
       case 'finish':
+        if (isCut(part.finishReason)) return []
         finished = true
         return [say({}, finishToOpenAi(part.finishReason)), chunk([], { usage: usageToOpenAi(part.usage) })]
       default:

@@ -1,9 +1,11 @@
 import type { Effects } from '../../effects.ts'
 import { PurserError } from '../../errors.ts'
+import type { ChatRequest } from '../../model/chat.ts'
 import type { ChatModel } from '../../model/port.ts'
+import type { ProviderConfig } from '../../options.ts'
 import type { ModelOrder } from '../../runtime/port.ts'
 import type { Pools } from '../http/pools.ts'
-import { createOpenAiHttp } from '../openai-http.ts'
+import { createOpenAiHttp, type OpenAiHttpOptions } from '../openai-http.ts'
 import { type Access, missing } from './access.ts'
 
 export interface RelayTarget {
@@ -11,6 +13,18 @@ export interface RelayTarget {
   readonly access: Access
   readonly pools: Pools
   readonly effects: Effects
+}
+
+/** For servers that refuse what they do not know: `includeUsage: false` in the provider. Their tokens go uncounted. */
+function withoutUsage({ stream_options, ...request }: ChatRequest): ChatRequest {
+  if (stream_options === undefined || stream_options === null) return request
+  const { include_usage: _, ...others } = stream_options
+  return Object.keys(others).length === 0 ? request : { ...request, stream_options: others }
+}
+
+/** OpenAI's own models take a limit of tokens under its newer name only, some of them at least. */
+function withNewNames({ max_tokens, ...request }: ChatRequest): ChatRequest {
+  return max_tokens === undefined ? request : { max_completion_tokens: max_tokens, ...request }
 }
 
 /** Any server that speaks chat completions. Many of one's own need no key; a key that must not go there is missed. */
@@ -24,7 +38,13 @@ export function openAiCompatible(target: RelayTarget): ChatModel {
     !operatorKeyAllowed && credentials === null && typeof config === 'object' && config.apiKey !== undefined
   if (withheld) throw missing(order, 'apiKey')
   const apiKey = credentials === null ? access.field('apiKey') : access.required('apiKey')
-  return relay(target, { usual: access.baseURL, apiKey, headers: {} })
+  const { includeUsage } = config as ProviderConfig
+  return relay(target, {
+    usual: access.baseURL,
+    apiKey,
+    headers: {},
+    prepare: includeUsage === false ? withoutUsage : undefined,
+  })
 }
 
 export function openAiRelay(target: RelayTarget): ChatModel {
@@ -33,6 +53,7 @@ export function openAiRelay(target: RelayTarget): ChatModel {
     usual: new URL('https://api.openai.com/v1'),
     apiKey: access.required('apiKey'),
     headers: { 'openai-organization': access.field('organization'), 'openai-project': access.field('project') },
+    prepare: withNewNames,
   })
 }
 
@@ -51,9 +72,10 @@ interface Place {
   readonly usual: URL
   readonly apiKey: string | undefined
   readonly headers: Readonly<Record<string, string | undefined>>
+  readonly prepare?: OpenAiHttpOptions['prepare']
 }
 
-function relay({ order, access, pools, effects }: RelayTarget, { usual, apiKey, headers }: Place): ChatModel {
+function relay({ order, access, pools, effects }: RelayTarget, { usual, apiKey, headers, prepare }: Place): ChatModel {
   const baseURL = access.baseURL ?? usual
   const given = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined)
   return createOpenAiHttp({
@@ -64,5 +86,6 @@ function relay({ order, access, pools, effects }: RelayTarget, { usual, apiKey, 
     baseURL,
     apiKey,
     headers: { ...access.headers, ...Object.fromEntries(given) },
+    prepare,
   })
 }

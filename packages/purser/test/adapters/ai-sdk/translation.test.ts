@@ -266,11 +266,22 @@ test('a reason that OpenAI has no word for is never told as a clean stop', () =>
   const reasons = [
     { unified: 'other', raw: 'stop' },
     { unified: 'error', raw: 'malformed' },
-    { unified: 'interrupted', raw: undefined },
+    { unified: 'other', raw: 'pause_turn' },
   ] as const
   for (const finishReason of reasons) {
     const [chunk] = createChunkWriter(told).take({ type: 'finish', finishReason, usage })
     assert.notEqual(chunk?.choices[0]?.finish_reason, 'stop')
+  }
+})
+
+test('a finish that gives no reason is no end: the stream was cut', () => {
+  for (const finishReason of [
+    { unified: 'other', raw: undefined },
+    { unified: 'interrupted', raw: 'x' },
+  ] as const) {
+    const writer = createChunkWriter(told)
+    assert.deepEqual(writer.take({ type: 'finish', finishReason, usage }), [])
+    assert.equal(writer.finished, false)
   }
 })
 
