@@ -1,4 +1,9 @@
-import type { LanguageModelV4Content, LanguageModelV4GenerateResult, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type {
+  LanguageModelV4Content,
+  LanguageModelV4FinishReason,
+  LanguageModelV4GenerateResult,
+  LanguageModelV4StreamPart,
+} from '@ai-sdk/provider'
 import type { ChatChunk, ChatCompletion, ChunkChoice, FinishReason, Usage } from '../../model/chat.ts'
 import { finishToOpenAi, usageToOpenAi } from './finish.ts'
 
