@@ -22,6 +22,8 @@ export interface JournalLimits {
   readonly maxAttempts: number
   /** How long the answer to an idempotency key is kept. */
   readonly replyTtlMs: number
+  /** After so many kept answers, twice as many expired ones are removed, of whatever users. */
+  readonly repliesPerSweep: number
 }
 
 export const JOURNAL_LIMITS: JournalLimits = {
@@ -30,6 +32,7 @@ export const JOURNAL_LIMITS: JournalLimits = {
   maxWaiting: 10_000,
   maxAttempts: 8,
   replyTtlMs: 86_400_000,
+  repliesPerSweep: 256,
 }
 
 export interface JournalHouse<State, Measured> {
@@ -81,6 +84,8 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
     settle: settleOrFail,
   })
   let closed = false
+  let repliesKept = 0
+  let sweeping: Promise<unknown> = Promise.resolve()
 
   const pendingOn = (user: Subject, snapshot: Snapshot<State, Measured>): Pending<State, Measured> =>
     new Pending(snapshot, { user, tag: () => tag(user), keys, fold, nextId: effects.randomId }, effects.now())
@@ -105,6 +110,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
         const outcome = await store.users.commit(user, pending.commit())
         if (outcome.ok) {
           snapshots.keep(user, pending.committed(outcome.revision))
+          if (repliesKept >= limits.repliesPerSweep) sweep()
           return tell(answers)
         }
       } else if (fresh || same(await snapshots.load(user), base)) {
@@ -161,6 +167,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
     const result = decision.result({ view: pending.view(), events })
     if (write.idempotency !== undefined && digest !== undefined && decision.remember !== false) {
       const expiresAt = effects.now() + limits.replyTtlMs
+      repliesKept++
       pending.keep({ key: write.idempotency.key, digest, result: JSON.stringify(result ?? null), expiresAt })
     }
     return () => resolve(result)
@@ -180,6 +187,14 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
       }
       for (const waiting of present) await settleOrFail(user, [waiting])
     }
+  }
+
+  /** Removes more than came, so that what is left behind never grows. A failure is left to the next time. */
+  function sweep(): void {
+    repliesKept = 0
+    sweeping = sweeping
+      .then(() => store.users.sweepReplies(effects.now(), 2 * limits.repliesPerSweep))
+      .catch(() => undefined)
   }
 
   async function eraseNow(
@@ -228,6 +243,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
     async close() {
       closed = true
       await lanes.idle()
+      await sweeping
       snapshots.close()
     },
   }

@@ -1,10 +1,11 @@
 import type { Subject } from '../identity.ts'
 import { signal } from '../signals.ts'
+import { withSignal } from '../waiting.ts'
 import { idempotencyOf, onlyKnown, options, wholeNumber } from './arguments.ts'
 import { type Admission, admit, claim, costOf, refund, settle } from './decide/admission.ts'
-import { type LedgerHouse, untilAborted } from './house.ts'
+import type { LedgerHouse } from './house.ts'
 import type { AdmitOptions, UserLedger } from './port.ts'
-import { pruneTickets } from './retention.ts'
+import { pruneTickets, retain } from './retention.ts'
 import { capOf, quotaOf, usageIn } from './rules.ts'
 import { readTicket, TICKET_RECORDS, type Ticket, ticketRecord, writeTicket } from './tickets.ts'
 
@@ -22,9 +23,14 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
     signal('admission', { namespace: user.namespace, user: user.id, outcome })
     if (!admission.allowed) return admission
     active()
-    // The first use of a window is the occasion to sweep the traces of tickets whose windows are long over.
-    if (admission.count === cost) house.background(pruneTickets(house, user))
+    // The first use of a window is the occasion to remove what is too old.
+    if (admission.count === cost) house.background(upkeep())
     return admission
+  }
+
+  async function upkeep(): Promise<void> {
+    await pruneTickets(house, user)
+    if (rules.keepEvents !== null) await retain(house, user, rules.keepEvents)
   }
 
   function active(): void {
@@ -75,7 +81,7 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
 
     async quota(given = {}) {
       options(given, WAITING, 'quota')
-      const view = await untilAborted(given.signal, journal.read(user))
+      const view = await withSignal(journal.read(user), given.signal)
       return quotaOf(capOf(rules, view.state), usageIn(rules, view))
     },
 

@@ -1,5 +1,5 @@
 import type { Event } from '../journal/fold.ts'
-import type { Block, LedgerState, Tombstone, ZoneState } from './state.ts'
+import { type Block, INITIAL, type LedgerState, type Tombstone, type ZoneState } from './state.ts'
 
 /** Event types of the ledger's own; all others leave the state as it is. */
 export const OWN_TYPES = ['phase_transition', 'risk_change', 'attribute_change', 'admin_action', 'retention'] as const
@@ -26,6 +26,13 @@ export function evolve(state: LedgerState, event: Omit<Event, 'mac' | 'user'>): 
   }
 }
 
+/** What events fold to, from nothing or from what came before them. */
+export function rebuild(events: Iterable<Omit<Event, 'mac' | 'user'>>, from: LedgerState = INITIAL): LedgerState {
+  let state = from
+  for (const event of events) state = evolve(state, event)
+  return state
+}
+
 function afterAction(state: LedgerState, { at, data }: Omit<Event, 'mac' | 'user'>): LedgerState {
   switch (data.action) {
     case 'cap':
@@ -45,8 +52,8 @@ function afterAction(state: LedgerState, { at, data }: Omit<Event, 'mac' | 'user
 }
 
 function corrected(state: LedgerState, at: string, data: Readonly<Record<string, unknown>>): LedgerState {
-  const before = data.before as { phase?: string; riskLevel?: string }
-  const after = data.after as { phase?: string; riskLevel?: string }
+  const before = (data.before ?? {}) as { phase?: string; riskLevel?: string }
+  const after = (data.after ?? {}) as { phase?: string; riskLevel?: string }
   return {
     ...state,
     ...(after.phase === undefined

@@ -19,14 +19,3 @@ export interface LedgerHouse {
   /** Lets upkeep run beside the calls; its failure is no call's failure, the next occasion tries again. */
   background(work: Promise<unknown>): void
 }
-
-/** The work's outcome, or a rejection with `signal.reason` as soon as the signal is aborted. */
-export function untilAborted<Result>(signal: AbortSignal | undefined, work: Promise<Result>): Promise<Result> {
-  if (signal === undefined) return work
-  return new Promise<Result>((resolve, reject) => {
-    const leave = (): void => reject(signal.reason)
-    if (signal.aborted) leave()
-    signal.addEventListener('abort', leave, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
-  })
-}

@@ -6,12 +6,13 @@ import { decodeRow, viewOf } from '../journal/pending.ts'
 import type { Keys } from '../keys.ts'
 import type { LedgerOptions } from '../options.ts'
 import type { Store, UserRow } from '../store.ts'
+import { withSignal } from '../waiting.ts'
 import { createAdmissions } from './admissions.ts'
 import { options, refuse } from './arguments.ts'
 import { type Bond, bondOf, ledgerFold } from './bond.ts'
 import { createChanges } from './changes.ts'
 import { behind, makeCheckpoint, readCheckpoint } from './checkpoint.ts'
-import { type LedgerHouse, untilAborted } from './house.ts'
+import type { LedgerHouse } from './house.ts'
 import { listUsers } from './listing.ts'
 import type { Ledger, TailOptions } from './port.ts'
 import { createReadings } from './readings.ts'
@@ -101,15 +102,15 @@ export function createLedger(parts: LedgerParts): Ledger {
       options(given, ['checkpoint', 'signal'], 'verify')
       const checkpoint = given.checkpoint === undefined ? undefined : readCheckpoint(keys, namespace, given.checkpoint)
       const all = verifyAll({ store, keys, now: effects.now }, namespace, given.signal)
-      return untilAborted(
-        given.signal,
-        all.then(async (found) => withCheckpoint(found, checkpoint && (await behind(house, checkpoint)))),
+      const found = all.then(async (verified) =>
+        withCheckpoint(verified, checkpoint && (await behind(house, checkpoint))),
       )
+      return withSignal(found, given.signal)
     },
 
     async checkpoint(given = {}) {
       options(given, ['signal'], 'checkpoint')
-      return untilAborted(given.signal, makeCheckpoint(house, namespace))
+      return withSignal(makeCheckpoint(house, namespace), given.signal)
     },
 
     overview: () => store.users.overview(namespace),

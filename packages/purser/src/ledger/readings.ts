@@ -1,9 +1,10 @@
 import type { Subject } from '../identity.ts'
 import { readEvent } from '../journal/chain.ts'
+import { withSignal } from '../waiting.ts'
 import { options, refuse, wholeNumber } from './arguments.ts'
 import { bondOf } from './bond.ts'
 import { exportRows } from './export.ts'
-import { type LedgerHouse, untilAborted } from './house.ts'
+import type { LedgerHouse } from './house.ts'
 import { NOTE_RECORDS, type Note } from './notes.ts'
 import type { UserLedger } from './port.ts'
 
@@ -18,7 +19,7 @@ export function createReadings(house: LedgerHouse, user: Subject): Readings {
   return {
     async bond(given = {}) {
       options(given, ['signal'], 'bond')
-      return bondOf(rules, user.id, await untilAborted(given.signal, journal.read(user)))
+      return bondOf(rules, user.id, await withSignal(journal.read(user), given.signal))
     },
 
     async events(given = {}) {
@@ -30,7 +31,7 @@ export function createReadings(house: LedgerHouse, user: Subject): Readings {
         refuse('argument_invalid', 'types must be a list of event types.', undefined, 'types')
       given.signal?.throwIfAborted()
       if (limit === 0 || types?.length === 0) return []
-      const stored = await untilAborted(given.signal, store.events.newest(user, { limit, before, types }))
+      const stored = await withSignal(store.events.newest(user, { limit, before, types }), given.signal)
       return stored.map((event) => readEvent(user.id, event))
     },
 
@@ -43,12 +44,12 @@ export function createReadings(house: LedgerHouse, user: Subject): Readings {
       given.signal?.throwIfAborted()
       if (limit === 0) return []
       const page = store.users.records(user, NOTE_RECORDS, { limit, order: 'descending', after: before })
-      return (await untilAborted(given.signal, page)).map(({ value }) => JSON.parse(value) as Note)
+      return (await withSignal(page, given.signal)).map(({ value }) => JSON.parse(value) as Note)
     },
 
     async verify(given = {}) {
       options(given, ['checkpoint', 'signal'], 'verify')
-      return untilAborted(given.signal, house.verify(user, given.checkpoint))
+      return withSignal(house.verify(user, given.checkpoint), given.signal)
     },
 
     exportRows: () => exportRows(house, user),

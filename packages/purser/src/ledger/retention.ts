@@ -2,7 +2,7 @@ import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import { parseBody } from '../journal/chain.ts'
 import type { StoredEvent } from '../store.ts'
-import { evolve } from './evolve.ts'
+import { rebuild } from './evolve.ts'
 import type { LedgerHouse } from './house.ts'
 import { INITIAL, type LedgerState, type Tombstone } from './state.ts'
 import { TICKET_LIFE_MS, TICKET_RECORDS, ticketRecord } from './tickets.ts'
@@ -31,9 +31,11 @@ export async function retain(house: LedgerHouse, user: Subject, keep: number): P
       decide: (view) => {
         if (tombstone === undefined || (view.state.tombstone?.firstKept ?? 1) !== firstKept)
           return { result: () => undefined }
-        const data = { tombstone, policy: `keepEvents ${keep}` }
+        const policy = `keepEvents ${keep}`
         return {
-          events: [{ type: 'retention', detail: `${removable} events removed`, data, actor: 'purser' }],
+          events: [
+            { type: 'retention', detail: `${removable} events removed`, data: { tombstone }, actor: 'purser', policy },
+          ],
           dropEventsBelow: tombstone.firstKept,
           result: () => undefined,
         }
@@ -55,7 +57,10 @@ async function buried(
   for (let after = firstKept - count - 1; after < firstKept - 1; ) {
     const events = await store.events.oldest(user, { after, limit: Math.min(500, firstKept - 1 - after) })
     if (events.length === 0) return undefined
-    for (const event of events) base = evolve(base, parseBody(event.body))
+    base = rebuild(
+      events.map(({ body }) => parseBody(body)),
+      base,
+    )
     last = events.at(-1)
     after = last?.sequence ?? firstKept
   }

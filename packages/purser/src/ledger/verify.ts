@@ -3,7 +3,7 @@ import type { Subject } from '../identity.ts'
 import { type ChainOf, headMac, linkMac, parseBody } from '../journal/chain.ts'
 import type { Keys } from '../keys.ts'
 import type { Store, StoredEvent, UserRow } from '../store.ts'
-import { evolve } from './evolve.ts'
+import { rebuild } from './evolve.ts'
 import { INITIAL, type LedgerState } from './state.ts'
 
 /** What a check of the log found. */
@@ -96,10 +96,13 @@ async function checkUser(house: VerifyHouse, { user, row, progress }: Check): Pr
     if (events.length === 0) throw new Bad('Events are missing at the end.', link.sequence + 1)
     for (const event of events) {
       checkEvent(house.keys, { chain, link, event })
-      state = evolve(state, parseBody(event.body))
       link = event
       progress.checked++
     }
+    state = rebuild(
+      events.map(({ body }) => parseBody(body)),
+      state,
+    )
   }
   if (link.sequence !== head.sequence || link.mac !== head.mac)
     throw new Bad('The head is not the last event.', head.sequence)

@@ -154,7 +154,14 @@ describe('the journal', () => {
   })
 
   it('bounds the writes that wait for one user', async () => {
-    const limits = { maxCached: 10, maxWritesPerCommit: 2, maxWaiting: 5, maxAttempts: 8, replyTtlMs: 1_000 }
+    const limits = {
+      maxCached: 10,
+      maxWritesPerCommit: 2,
+      maxWaiting: 5,
+      maxAttempts: 8,
+      replyTtlMs: 1_000,
+      repliesPerSweep: 4,
+    }
     await using house = await openHouse({ limits })
     const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => house.of('ann').admit()))
     assert.equal(outcomes.filter(({ status }) => status === 'rejected').length, 3)
@@ -184,6 +191,29 @@ describe('the journal', () => {
     await erasure
     assert.equal((await after).count, 1)
     assert.equal((await house.of('ann').bond()).phase, 'dormant')
+  })
+
+  it('removes answers to idempotency keys that have expired, of all users', async () => {
+    const limits = {
+      maxCached: 10,
+      maxWritesPerCommit: 8,
+      maxWaiting: 50,
+      maxAttempts: 8,
+      replyTtlMs: 1_000,
+      repliesPerSweep: 4,
+    }
+    const house = await openHouse({ limits })
+    for (const id of ['ann', 'bob', 'cid']) await house.of(id).admit({ idempotencyKey: 'k' })
+    house.clock.advance(1_000)
+    for (const id of ['dan', 'eve']) await house.of(id).admit({ idempotencyKey: 'k' })
+    await house[Symbol.asyncDispose]()
+    const kept = await Promise.all(
+      ['ann', 'bob', 'cid', 'dan', 'eve'].map((id) => house.store.users.reply({ ...ANN, id }, 'admit:k')),
+    )
+    assert.deepEqual(
+      kept.map((reply) => reply !== undefined),
+      [false, false, false, true, true],
+    )
   })
 
   it('ends what waits when it closes, and takes nothing more', async () => {

@@ -185,7 +185,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'a tombstone forgets what it stands for',
     file: 'ledger/retention.ts',
-    find: 'for (const event of events) base = evolve(base, parseBody(event.body))',
+    find: 'base = rebuild(events.map(({ body }) => parseBody(body)), base)',
     replace: '',
     tests: ['ledger/log.test.ts'],
   },
