@@ -20,7 +20,7 @@ try {
     const [packed] = JSON.parse(npm(['pack', '--json', '--pack-destination', folder], join(root, 'packages', name)))
     tarballs[packed.name] = join(folder, packed.filename)
     await tool('publint/src/cli.js', ['run', join(root, 'packages', name), '--strict'])
-    await tool('@arethetypeswrong/cli/dist/index.js', [tarballs[packed.name], '--profile', 'esm-only'])
+    await tool('@arethetypeswrong/cli/dist/index.js', [tarballs[packed.name], '--profile', 'esm-only', '--quiet'])
   }
 
   const user = join(folder, 'user')
