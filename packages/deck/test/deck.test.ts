@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { axe } from './browser/axe.ts'
-import { NARROW, noBrowser, openBrowser, openPage, picture, type Watched } from './browser/chromium.ts'
+import { NARROW, noBrowser, openBrowser, openPage, picture, type Watched, WIDE } from './browser/chromium.ts'
 import { openPurser, type Purser } from './browser/purser.ts'
 
 describe('the Deck against a real server', { skip: noBrowser }, () => {
@@ -135,12 +135,13 @@ describe('the Deck against a real server', { skip: noBrowser }, () => {
     }
     const ready = { users: '.user-link', user: '.event', context: '.sections', runtime: '.settings', service: '.fills' }
     for (const [width, size] of [
-      ['1440', undefined],
+      ['1440', WIDE],
       ['390', NARROW],
+      ['320', { width: 320, height: 640 }],
     ] as const) {
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme })
-        if (size !== undefined) await page.setViewportSize(size)
+        await page.setViewportSize(size)
         for (const [name, address] of Object.entries(screens)) {
           await page.goto(`${purser.base}/deck/${address}`)
           await page
@@ -150,11 +151,11 @@ describe('the Deck against a real server', { skip: noBrowser }, () => {
           assert.deepEqual(await axe(page), [], `${name}, ${width}, ${colorScheme}`)
           const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
           assert.ok(overflow <= 0, `${name} is ${overflow} px wider than ${width}`)
-          await picture(page, `${name}-${width}-${colorScheme}`)
+          if (width !== '320') await picture(page, `${name}-${width}-${colorScheme}`)
         }
       }
     }
-    await page.setViewportSize({ width: 1440, height: 900 })
+    await page.setViewportSize(WIDE)
     await page.emulateMedia({ colorScheme: 'light' })
   })
 
@@ -256,10 +257,33 @@ describe('coming in', { skip: noBrowser }, () => {
     assert.deepEqual(complaints, [])
   })
 
+  it('shows a viewer everything and offers them no action', async () => {
+    const made = await fetch(`${purser.base}/api/keys`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${purser.adminKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ role: 'viewer', name: 'watcher' }),
+    })
+    const { key } = (await made.json()) as { key: string }
+    assert.equal((await purser.chat('seen')).status, 200)
+    const { page, complaints } = await openPage(browser, purser.origin, { expected: /401/ })
+    await page.goto(`${purser.base}/deck/#/users/seen`)
+    await page.locator('#key').fill(key)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: 'seen' }).waitFor()
+    await page.getByText('Nothing has been logged yet.').waitFor()
+    const buttons = await page.locator('main').getByRole('button').allTextContents()
+    assert.deepEqual(
+      buttons.filter((name) => /cap|block|correct|note|erase|export|close/i.test(name)),
+      [],
+    )
+    assert.equal(await page.getByLabel('New note').count(), 0)
+    assert.deepEqual(complaints, [])
+  })
+
   it('takes a link once and says so the second time', async () => {
     const first = await openPage(browser, purser.origin)
     await first.page.goto(purser.link)
-    await first.page.getByRole('heading', { name: 'Nobody is aboard yet' }).waitFor()
+    await first.page.locator('.top').waitFor()
     const second = await openPage(browser, purser.origin, { expected: /401/ })
     await second.page.goto(purser.link)
     await second.page.getByText('used before').waitFor()
