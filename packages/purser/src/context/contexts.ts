@@ -144,16 +144,17 @@ export function createContexts(house: ContextHouse): Contexts {
 
   /**
    * Dropped here, then in the store, then here again, since a load that began in between may have found the old data
-   * in the store; then everywhere else.
+   * in the store; then everywhere else, also when the store failed.
    */
   async function invalidate(user: Subject, section: string | undefined): Promise<void> {
     const concerned = section === undefined ? allLanes : lanes.filter((lane) => lane.section.name === section)
     drop(user.id, concerned)
-    if (concerned.some((lane) => !lane.section.supply.builtIn)) {
-      await store.lastGood.drop(user, section)
+    try {
+      if (concerned.some((lane) => !lane.section.supply.builtIn)) await store.lastGood.drop(user, section)
+    } finally {
       drop(user.id, concerned)
+      await store.bus.publish({ topic: 'context', namespace, user: user.id, detail: `${self} ${section ?? ''}` })
     }
-    await store.bus.publish({ topic: 'context', namespace, user: user.id, detail: `${self} ${section ?? ''}` })
   }
 
   const named = (name: string): readonly Lane[] =>

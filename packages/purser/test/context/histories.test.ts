@@ -31,6 +31,7 @@ type Step =
   | { readonly kind: 'change'; readonly house: number }
   | { readonly kind: 'release'; readonly pick: number }
   | { readonly kind: 'pass'; readonly ms: number }
+  | { readonly kind: 'restart'; readonly house: number }
 
 const house = fc.nat(1)
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -43,8 +44,27 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(20, 60, 700, 1_200) }) },
 )
 
+/** Schedules in which cold processes meet what others have kept in the store. */
+const keptStep: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('read' as const),
+      house,
+      maxAge: fc.constant(false),
+      create: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('change' as const), house }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('release' as const), pick: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(1, 20, 300) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('restart' as const), house }) },
+)
+
 interface World {
   readonly users: readonly UserContexts[]
+  /** Puts a cold process in the place of one. */
+  restart?(house: number): Promise<void>
   /** Makes the next version true and says so in the way that is tested. */
   change(house: number, version: number): Promise<void>
   close(): Promise<void>
@@ -87,6 +107,7 @@ async function play(
         }),
       )
     } else if (next.kind === 'release') gate.release(next.pick)
+    else if (next.kind === 'restart') await world.restart?.(next.house)
     else clock.advance(next.ms)
     await Promise.resolve()
     await Promise.resolve()
@@ -149,7 +170,49 @@ test('R5, UC-D05, UC-D06, UC-D24 a read begun after invalidate resolved never se
         clock,
       )
     }),
-    { seed, numRuns: rounds(100_000, 500) },
+    { seed, numRuns: rounds(100_000, 400) },
+  )
+})
+
+test('R5 a cold process never takes over data that was kept before an invalidation, nor does a late load put it back', async () => {
+  printSeed('kept data after invalidate')
+  await fc.assert(
+    fc.asyncProperty(fc.array(keptStep, { minLength: 12, maxLength: 60 }), async (steps) => {
+      const gate = new Gate()
+      const clock = handClock()
+      const memory = await openMemoryStore({ effects: systemEffects })
+      const store: Store = { ...memory, lastGood: gatedLastGood(memory.lastGood, gate) }
+      let current = 0
+      const options = {
+        ttlMs: 10_000,
+        sources: { profile: () => gate.through({ note: `version ${current}` }), actions: async () => null },
+      }
+      const houses = await Promise.all([0, 1].map(() => openHouse(options, { store, clock })))
+      const opened = [...houses]
+      const users = houses.map((one) => one.user('u'))
+      await play(
+        steps,
+        {
+          users,
+          async change(at, version) {
+            current = version
+            await users[at]?.context.invalidate()
+          },
+          async restart(at) {
+            const one = await openHouse(options, { store, clock })
+            opened.push(one)
+            users[at] = one.user('u')
+          },
+          async close() {
+            while (gate.release(0));
+            await Promise.all(opened.map((one) => one.close()))
+          },
+        },
+        gate,
+        clock,
+      )
+    }),
+    { seed, numRuns: rounds(20_000, 250) },
   )
 })
 
