@@ -9,8 +9,9 @@ import type { Credentials } from './secrets.ts'
  */
 
 const PLACEHOLDER = /\{(?:user|secret\.([A-Za-z][\w-]{0,63}))\}/g
-/** `{secret}`, `{secret.}`, `{user_id}`, `{User}`: meant as placeholders, but would be sent as they are. */
-const MISSHAPEN = /\{(?!user\})(?!secret\.[A-Za-z][\w-]{0,63}\})(?:user|secret)[^{}]*\}/i
+/** `{secret}`, `{user_id}`, `{USER}`: meant as placeholders, and sent as they are unless somebody says so. */
+const LOOKALIKE = /\{(?:user|secret)[^{}]*\}/gi
+const EXACT = new RegExp(`^${PLACEHOLDER.source}$`)
 
 export interface Filling {
   readonly server: string
@@ -35,8 +36,9 @@ export function placeholderFault(definition: McpServerOption): string | undefine
     'url' in definition
       ? [definition.url, ...Object.values(definition.headers ?? {})]
       : [definition.command, ...(definition.args ?? []), ...Object.values(definition.env ?? {})]
-  const misshapen = texts.find((text) => MISSHAPEN.test(text))
-  if (misshapen !== undefined) return 'has a placeholder that is neither {user} nor {secret.FIELD}'
+  const lookalikes = texts.flatMap((text) => text.match(LOOKALIKE) ?? [])
+  if (!lookalikes.every((lookalike) => EXACT.test(lookalike)))
+    return 'has a placeholder that is neither {user} nor {secret.FIELD}'
   if ('url' in definition) {
     const origin = /^[^/]*\/\/[^/?#]*/.exec(definition.url)?.[0] ?? definition.url
     return origin.includes('{') ? 'has a placeholder in its host, where it would choose whom to call' : undefined
