@@ -21,6 +21,13 @@ export interface Hall {
   forget(user: Subject): Promise<number>
 }
 
+/** A caller who has left while their place was looked for has looked, and found nothing. */
+export function leaveIfAborted(hall: Hall, signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return
+  hall.tally.count('miss')
+  throw signal.reason
+}
+
 /**
  * Keeps what a flight brought, if nothing has happened meanwhile that forbids it: a newer flight, a forgetting or a
  * clearing (then the flight is no longer current), or the end of the life that asked.

@@ -1,7 +1,7 @@
 import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { ChatAnswer } from '../model/port.ts'
-import { type Hall, keepBrought } from './hall.ts'
+import { type Hall, keepBrought, leaveIfAborted } from './hall.ts'
 import { privateBecause, type ScopeName, type TurnParts, turnValue } from './key.ts'
 import type { Place } from './place.ts'
 import { type KeptAnswer, replay } from './turn-answer.ts'
@@ -41,7 +41,7 @@ export async function openTurn(hall: Hall, user: Subject, order: TurnOrder, star
     signal?.throwIfAborted()
     if (scope !== 'user') refusePrivate(order)
     const place = await hall.locator.locate(user, { kind: 'turn', scope, value: turnValue(order), incarnation })
-    signal?.throwIfAborted()
+    leaveIfAborted(hall, signal)
     const kept = mode === 'on' ? hall.shelf.recall(place) : undefined
     if (kept !== undefined) return hit(hall, JSON.parse(kept.value) as KeptAnswer, signal)
     const work = { refresh: mode === 'refresh', choices: choicesOf(order), start }

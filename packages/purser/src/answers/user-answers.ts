@@ -1,6 +1,6 @@
 import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
-import { type Hall, keepBrought } from './hall.ts'
+import { type Hall, keepBrought, leaveIfAborted } from './hall.ts'
 import type { ScopeName } from './key.ts'
 import { openTurn, type StartTurn, type TurnAnswer, type TurnOrder } from './open-turn.ts'
 import type { Place } from './place.ts'
@@ -74,7 +74,7 @@ export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
       checkTtl(options.ttlMs)
       options.signal?.throwIfAborted()
       const place = await locate(request, options.scope)
-      options.signal?.throwIfAborted()
+      leaveIfAborted(hall, options.signal)
       const kept = hall.shelf.recall(place)
       if (kept === undefined) return await compete(hall, place, compute, options)
       hall.tally.count('hit')

@@ -5,6 +5,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createSqliteAnswers } from '../../src/drivers/sqlite/answers.ts'
@@ -99,6 +100,32 @@ test('C5 CM-D03: whatever bytes of the file are torn, it opens and serves no wro
       }
       const result = await answers.of(alice).remember('after', () => 'works')
       assert.equal(result.answer, 'works')
+      await opened.close()
+    }
+  } finally {
+    remove()
+  }
+})
+
+test('CM-D03: a file that is found damaged in use is made anew at the next start', async () => {
+  const { path, remove } = folder()
+  try {
+    const made = await openSqlite(path)
+    const { answers } = house({ store: made.store })
+    for (let n = 0; n < 40; n++) await answers.of(alice).remember({ n }, () => answerTo(n))
+    await made.close()
+    const file = new DatabaseSync(path)
+    const { rootpage } = file.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'answers_1_by_key'").get() ?? {}
+    const { page_size: bytes } = file.prepare('PRAGMA page_size').get() ?? {}
+    file.close()
+    const torn = readFileSync(path)
+    torn.fill(0xff, (Number(rootpage) - 1) * Number(bytes), Number(rootpage) * Number(bytes))
+    writeFileSync(path, torn)
+    for (const healed of [false, true]) {
+      const opened = await openAnyway(path)
+      const { answers } = house({ store: opened.store })
+      await answers.of(alice).remember('q', () => 'a')
+      assert.equal((await answers.of(alice).lookup('q')) !== undefined, healed)
       await opened.close()
     }
   } finally {

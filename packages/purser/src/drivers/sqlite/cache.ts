@@ -12,11 +12,25 @@ export function cachePath(path: string): string {
 /** Opens the second file. One that is damaged is thrown away and made anew: all in it can be had again. */
 export async function openCache(path: string): Promise<Database> {
   try {
-    return await openAndLook(path)
+    const database = await openAndLook(path)
+    if (database.prepare('PRAGMA user_version').get()?.user_version !== DAMAGED) return database
+    await database.close()
   } catch (error) {
     if (!isDamage(error)) throw error
-    for (const ending of ['', '-wal', '-shm']) rmSync(`${path}${ending}`, { force: true })
-    return openAndLook(path)
+  }
+  for (const ending of ['', '-wal', '-shm']) rmSync(`${path}${ending}`, { force: true })
+  return openAndLook(path)
+}
+
+/** Set as the version of a file in which damage was found while it was in use. */
+const DAMAGED = -1
+
+/** The next opening makes the file anew. Other processes may be using it now, so it is not taken from under them. */
+export function markDamaged({ connection }: Database): void {
+  try {
+    connection.exec(`PRAGMA user_version = ${DAMAGED}`)
+  } catch {
+    // Too damaged even for that: then the next opening finds out by itself, or the next write tries again.
   }
 }
 
