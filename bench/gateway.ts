@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { load, type LoadResult } from './gateway/load.ts'
+import { type LoadResult, load } from './gateway/load.ts'
 import { freePort, startAnswering, startPrinting } from './gateway/processes.ts'
 
 const here = import.meta.dirname
@@ -23,7 +23,12 @@ await using upstream = await startPrinting([join(here, 'gateway', 'upstream.ts')
 const baseURL = `http://127.0.0.1:${upstream.port}/v1`
 const rows: { name: string; result: LoadResult }[] = []
 
-async function measure(name: string, url: string, headers: Record<string, string>, body: (index: number) => string): Promise<void> {
+async function measure(
+  name: string,
+  url: string,
+  headers: Record<string, string>,
+  body: (index: number) => string,
+): Promise<void> {
   const json = { 'content-type': 'application/json', ...headers }
   await load({ url, headers: json, body, connections, durationMs: durationMs / 4 })
   const result = await load({ url, headers: json, body, connections, durationMs })
@@ -47,8 +52,17 @@ async function measurePurser(name: string, config: object, body: (index: number)
   const main = join(here, '..', 'packages', 'server', 'src', 'main.ts')
   {
     const env = { PURSER_SERVICE_KEY: 'bench-service-key', PURSER_ADMIN_KEY: 'bench-admin-key' }
-    await using server = await startAnswering(['--conditions=@purser/source', main, 'serve', '--config', file], port, env)
-    await measure(name, `http://127.0.0.1:${server.port}/v1/chat/completions`, { authorization: 'Bearer bench-service-key' }, body)
+    await using server = await startAnswering(
+      ['--conditions=@purser/source', main, 'serve', '--config', file],
+      port,
+      env,
+    )
+    await measure(
+      name,
+      `http://127.0.0.1:${server.port}/v1/chat/completions`,
+      { authorization: 'Bearer bench-service-key' },
+      body,
+    )
   }
   rmSync(folder, { recursive: true })
 }
@@ -65,10 +79,17 @@ await measure('upstream alone', `${baseURL}/chat/completions`, {}, asUser)
 }
 await measurePurser('Purser, no cap, no answers', {}, asUser)
 await measurePurser('Purser, cap and context and ledger', { ledger: { dailyCap: 1_000_000 } }, asUser)
-await measurePurser('Purser, the same and answers: every request new', { ledger: { dailyCap: 1_000_000 }, answers: { enabled: true } }, (index) =>
-  `{"model":"m","user":"user-${index % users}","messages":[{"role":"user","content":"Question ${index} of ${process.pid}"}]}`,
+await measurePurser(
+  'Purser, the same and answers: every request new',
+  { ledger: { dailyCap: 1_000_000 }, answers: { enabled: true } },
+  (index) =>
+    `{"model":"m","user":"user-${index % users}","messages":[{"role":"user","content":"Question ${index} of ${process.pid}"}]}`,
 )
-await measurePurser('Purser, the same: answers kept before', { ledger: { dailyCap: 1_000_000 }, answers: { enabled: true } }, asUser)
+await measurePurser(
+  'Purser, the same: answers kept before',
+  { ledger: { dailyCap: 1_000_000 }, answers: { enabled: true } },
+  asUser,
+)
 
 const portkey = rows[1]?.result.requestsPerSecond ?? Number.NaN
 console.log(`\n${connections} connections, ${users} users, ${durationMs / 1000} s each\n`)
@@ -76,6 +97,12 @@ console.log('| | requests/s | p50 ms | p99 ms | not 200 | x Portkey |')
 console.log('|---|--:|--:|--:|--:|--:|')
 for (const { name, result } of rows) {
   const ratio = (result.requestsPerSecond / portkey).toFixed(1)
-  const cells = [Math.round(result.requestsPerSecond), result.p50Ms.toFixed(1), result.p99Ms.toFixed(1), result.failed, ratio]
+  const cells = [
+    Math.round(result.requestsPerSecond),
+    result.p50Ms.toFixed(1),
+    result.p99Ms.toFixed(1),
+    result.failed,
+    ratio,
+  ]
   console.log(`| ${name} | ${cells.join(' | ')} |`)
 }

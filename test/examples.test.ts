@@ -10,7 +10,13 @@ const run = promisify(execFile)
 
 /** What each example shows. An example that is not listed here fails. */
 const SHOWS: Readonly<Record<string, readonly RegExp[]>> = {
-  'library.ts': [/Ada/, /Opened the lesson on fractions/, /\(1 left\)/, /\(0 left\)/, /refused: daily_cap, again at \d{4}-/],
+  'library.ts': [
+    /Ada/,
+    /Opened the lesson on fractions/,
+    /\(1 left\)/,
+    /\(0 left\)/,
+    /refused: daily_cap, again at \d{4}-/,
+  ],
 }
 /** Needs a running gateway: the server's own tests run it. */
 const NEEDS_GATEWAY = ['openai-client.ts']

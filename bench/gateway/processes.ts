@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 
 /** A program under test, on a free loopback port; stopped by its process id. */
@@ -24,8 +24,15 @@ export async function startPrinting(args: readonly string[]): Promise<Running> {
 }
 
 /** Starts a program that is given its port, and waits until it answers there. */
-export async function startAnswering(args: readonly string[], port: number, env: NodeJS.ProcessEnv = {}): Promise<Running> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...env } })
+export async function startAnswering(
+  args: readonly string[],
+  port: number,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Running> {
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ...env },
+  })
   for (let attempt = 0; attempt < 200; attempt++) {
     if (child.exitCode !== null) break
     const answered = await fetch(`http://127.0.0.1:${port}/`).then(
