@@ -99,7 +99,15 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     models,
     tools: createTools({ effects }),
   })
-  const contexts = createContexts({ store, journal, effects, options: options.context, timeZone, namespace })
+  const contexts = createContexts({
+    store,
+    journal,
+    effects,
+    options: options.context,
+    timeZone,
+    namespace,
+    timeZoneOf: async (user) => (await ledger.of(user).bond()).timeZone,
+  })
   const answers = createAnswers({
     store: store.answers,
     keys,

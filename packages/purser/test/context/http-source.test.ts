@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { systemEffects } from '../../src/effects.ts'
+import { PurserError } from '../../src/errors.ts'
+import { openHouse } from './house.ts'
+
+interface Seen {
+  readonly method: string | undefined
+  readonly url: string | undefined
+  readonly headers: IncomingMessage['headers']
+  readonly body: string
+}
+
+async function serve(
+  t: TestContext,
+  answer: RequestListener,
+): Promise<{ origin: string; seen: Seen[]; server: Server }> {
+  const seen: Seen[] = []
+  const server = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += String(chunk)
+    seen.push({ method: request.method, url: request.url, headers: request.headers, body })
+    answer(request, response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, server }
+}
+
+const json =
+  (value: unknown, status = 200): RequestListener =>
+  (_, response) =>
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
+
+async function resolveFrom(t: TestContext, source: object, user = 'asha'): Promise<{ status: string; text: string }> {
+  const house = await openHouse(
+    { sections: { memories: { source: source as { url: string } } } },
+    { effects: systemEffects },
+  )
+  t.after(() => house.close())
+  const { sections } = await house.user(user).context.resolve({ sections: ['memories'], budgetMs: 5_000 })
+  return { status: sections[0]?.status ?? '', text: sections[0]?.text ?? '' }
+}
+
+test('UC-21, UC-22 profile by POST and actions by GET, as an application has them', async (t) => {
+  const { origin, seen } = await serve(t, (request, response) =>
+    json(request.method === 'POST' ? { name: 'Asha' } : [{ action: 'Sang', created_date: '2026-01-01T10:00:00' }])(
+      request,
+      response,
+    ),
+  )
+  const house = await openHouse(
+    {
+      sources: {
+        profile: { url: `${origin}/profile`, method: 'POST', body: { user_id: '{user}' } },
+        actions: { url: `${origin}/actions?user_id={user}`, headers: { authorization: 'Bearer k' } },
+      },
+    },
+    { effects: systemEffects },
+  )
+  t.after(() => house.close())
+  const context = await house.user('asha').context.resolve({ budgetMs: 5_000, mode: 'create' })
+  assert.equal(context.status, 'fresh')
+  assert.match(context.details, /user_name: Asha/)
+  assert.equal(context.actions, 'Sang on 2026-01-01T10:00:00')
+  const post = seen.find((one) => one.method === 'POST')
+  assert.deepEqual(
+    [post?.url, post?.body, post?.headers['content-type']],
+    ['/profile', '{"user_id":"asha"}', 'application/json'],
+  )
+  const get = seen.find((one) => one.method === 'GET')
+  assert.deepEqual([get?.url, get?.headers.authorization], ['/actions?user_id=asha', 'Bearer k'])
+})
+
+test('UC-D12 no user id changes the request: it is encoded for the place it goes to', async (t) => {
+  const { origin, seen } = await serve(t, json({ a: 1 }))
+  const ids = [
+    '1&x=2',
+    'a/../b',
+    '#',
+    '?',
+    '%2e%2e',
+    'a b',
+    'ü€😀',
+    '"}',
+    '{user}',
+    "$&$'",
+    'a+b',
+    '\\',
+    ';',
+    'zz7purseruser7zz',
+  ]
+  for (const id of ids) {
+    await resolveFrom(
+      t,
+      {
+        url: `${origin}/of/{user}/x?id={user}&k=v#part`,
+        body: { user: '{user}', deep: [{ id: 'u:{user}' }] },
+        headers: { 'x-user': 'is {user}' },
+      },
+      id,
+    )
+    const got = seen.at(-1) as Seen
+    const url = new URL(got.url ?? '', origin)
+    assert.equal(url.pathname.split('/').length, 4, id)
+    assert.equal(decodeURIComponent(url.pathname.split('/')[2] ?? ''), id)
+    assert.deepEqual(
+      [...url.searchParams],
+      [
+        ['id', id],
+        ['k', 'v'],
+      ],
+    )
+    assert.deepEqual(JSON.parse(got.body), { user: id, deep: [{ id: `u:${id}` }] })
+    assert.equal(decodeURIComponent(String(got.headers['x-user'])), `is ${id}`)
+  }
+})
+
+test('UC-D10 absent is not an outage: what each status means', async (t) => {
+  for (const [status, meaning] of [
+    [200, 'fresh'],
+    [204, 'empty'],
+    [404, 'empty'],
+    [410, 'empty'],
+    [301, 'unavailable'],
+    [302, 'unavailable'],
+    [400, 'unavailable'],
+    [401, 'unavailable'],
+    [403, 'unavailable'],
+    [429, 'unavailable'],
+    [500, 'unavailable'],
+    [503, 'unavailable'],
+  ] as const) {
+    const { origin, seen } = await serve(t, (_, response) =>
+      response
+        .writeHead(status, { location: '/elsewhere', 'content-type': 'application/json' })
+        .end(status === 204 ? '' : '{"a":1}'),
+    )
+    assert.equal((await resolveFrom(t, { url: `${origin}/p` })).status, meaning, String(status))
+    assert.equal(seen.length, 1, 'a redirect is not followed')
+  }
+})
+
+test('bodies: null, text, broken JSON, numbers, an endless answer and a cut one', async (t) => {
+  const answer = async (listener: RequestListener): Promise<{ status: string; text: string }> => {
+    const { origin } = await serve(t, listener)
+    return resolveFrom(t, { url: `${origin}/p` })
+  }
+  assert.equal((await answer(json(null))).status, 'empty')
+  assert.equal((await answer(json([]))).status, 'empty')
+  assert.equal((await answer(json(7))).status, 'unavailable')
+  assert.equal((await answer((_, response) => response.end('{"a":'))).status, 'unavailable')
+  const text = await answer((_, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end('likes tea'))
+  assert.deepEqual([text.status, text.text], ['fresh', 'memories:\nlikes tea'])
+  const endless = await answer((_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    const more = (): void => {
+      if (!response.destroyed) response.write('"x"'.repeat(30_000), () => setImmediate(more))
+    }
+    more()
+  })
+  assert.equal(endless.status, 'unavailable')
+  const cut = await answer((_, response) => {
+    response.writeHead(200, { 'content-length': '100' })
+    response.write('{"a":1')
+    setImmediate(() => response.destroy())
+  })
+  assert.equal(cut.status, 'unavailable')
+})
+
+test('a service that is not there, or accepts and says nothing, is unavailable within the budget', async (t) => {
+  assert.equal((await resolveFrom(t, { url: 'http://127.0.0.1:9/p' })).status, 'unavailable')
+  const { origin } = await serve(t, () => undefined)
+  const house = await openHouse({ sources: { profile: { url: `${origin}/p` } } }, { effects: systemEffects })
+  t.after(() => house.close())
+  assert.equal((await house.user('asha').context.resolve({ budgetMs: 60 })).sections[0]?.status, 'unavailable')
+})
+
+test('an HTTP source that cannot be right is a configuration error with a mend', async () => {
+  const url = 'http://127.0.0.1:9/p'
+  for (const [source, code] of [
+    [{ url: 'http://{user}.example.com/' }, 'option_invalid'],
+    [{ url: 'http://example.com:{user}/' }, 'option_invalid'],
+    [{ url: 'http://{user}@example.com/' }, 'option_invalid'],
+    [{ url: '{user}://example.com/' }, 'option_invalid'],
+    [{ url: 'http://a:b@example.com/' }, 'option_invalid'],
+    [{ url: 'file:///etc/passwd' }, 'option_invalid'],
+    [{ url: 'not a url' }, 'option_invalid'],
+    [{ url: 7 }, 'option_invalid'],
+    [{ url, method: 'DELETE' }, 'option_invalid'],
+    [{ url, method: 'GET', body: {} }, 'option_invalid'],
+    [{ url, body: 'text' }, 'option_invalid'],
+    [{ url, headers: { a: 'x\r\ny' } }, 'option_invalid'],
+    [{ url, bodi: {} }, 'option_invalid'],
+    ['x', 'option_invalid'],
+  ] as const) {
+    await assert.rejects(
+      openHouse({ sources: { profile: source } }),
+      (error: unknown) => PurserError.is(error, code),
+      JSON.stringify(source),
+    )
+  }
+  await assert.rejects(openHouse({ sources: { profle: async () => null } }), (error: unknown) => {
+    assert.ok(PurserError.is(error, 'option_unknown'))
+    assert.match(error.hint ?? '', /profile/)
+    return true
+  })
+})
