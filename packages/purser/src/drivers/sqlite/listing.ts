@@ -38,8 +38,14 @@ export interface Listing {
   overview(namespace: string): Overview
 }
 
-/** Ends of windows that are looked at one by one; with more of them, all users with a cap are sorted. */
-const MAX_WINDOWS = 2_000
+export interface ListingLimits {
+  /** A filter that leaves at most this many users leaves few. Default: what the filter says. */
+  readonly few?: number
+  /** Ends of windows that are looked at one by one; with more of them, all users with a cap are sorted. */
+  readonly maxWindows: number
+}
+
+const LISTING_LIMITS: ListingLimits = { maxWindows: 2_000 }
 
 const NEXT_WINDOW = `
 SELECT cap_used_until FROM users INDEXED BY users_by_cap
@@ -49,7 +55,7 @@ const RISK_LEVELS =
   'SELECT risk_level AS name, count(*) AS users FROM users WHERE namespace = ? AND id <> ? GROUP BY risk_level'
 const BLOCKED = 'SELECT count(*) AS users FROM users WHERE namespace = ? AND id <> ? AND blocked = 1'
 
-export function createListing(connection: DatabaseSync): Listing {
+export function createListing(connection: DatabaseSync, limits: ListingLimits = LISTING_LIMITS): Listing {
   const statements = new Map<string, StatementSync>()
 
   /** The texts are few: filters, orders and directions put together. */
@@ -71,7 +77,8 @@ export function createListing(connection: DatabaseSync): Listing {
     return windows === undefined ? page(query, walk(query, 'id')) : byCap(query, windows)
   }
 
-  function leavesFew({ index, where, few = FEW }: Way): boolean {
+  function leavesFew({ index, where, few: usual = FEW }: Way): boolean {
+    const few = limits.few ?? usual
     const start = piece(`SELECT count(*) AS users FROM (SELECT 1 FROM users INDEXED BY ${index} WHERE `)
     const [found] = rows(join(start, where, piece(' LIMIT ?)', few + 1)))
     return Number(found?.users) <= few
@@ -115,7 +122,7 @@ export function createListing(connection: DatabaseSync): Listing {
   /** The ends of the windows that are not over and in which somebody has used something; undefined: too many. */
   function openWindows({ namespace, now }: UserQuery): number[] | undefined {
     const ends: number[] = []
-    for (let last = now; ends.length <= MAX_WINDOWS; ends.push(last)) {
+    for (let last = now; ends.length <= limits.maxWindows; ends.push(last)) {
       const [next] = rows(piece(NEXT_WINDOW, namespace, last))
       if (next === undefined) return ends
       last = Number(next.cap_used_until)

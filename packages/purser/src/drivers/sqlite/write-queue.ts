@@ -17,16 +17,23 @@ import { faultOf, isBusy, isStoreFault } from './faults.ts'
  * knows nothing of ours.
  */
 
-export const WRITE_LIMITS = {
+export interface WriteLimits {
   /** Writes in one transaction; the others wait for the next. */
-  maxPerTransaction: 256,
+  readonly maxPerTransaction: number
   /** Writes that may wait; one more is `store_unavailable`. */
-  maxWaiting: 100_000,
+  readonly maxWaiting: number
   /** How long another process may hold the lock before the waiting writes are `store_unavailable`. */
-  busyGiveUpMs: 5_000,
+  readonly busyGiveUpMs: number
   /** Pause before the lock is tried again: between half of this and one and a half. */
+  readonly busyRetryMs: number
+}
+
+export const WRITE_LIMITS: WriteLimits = {
+  maxPerTransaction: 256,
+  maxWaiting: 100_000,
+  busyGiveUpMs: 5_000,
   busyRetryMs: 8,
-} as const
+}
 
 export interface WriteQueue {
   /**
@@ -48,7 +55,11 @@ interface Waiting {
 
 type Done = { readonly result: unknown } | { readonly error: unknown }
 
-export function createWriteQueue(connection: DatabaseSync, path: string): WriteQueue {
+export function createWriteQueue(
+  connection: DatabaseSync,
+  path: string,
+  limits: WriteLimits = WRITE_LIMITS,
+): WriteQueue {
   const begin = connection.prepare('BEGIN IMMEDIATE')
   const commit = connection.prepare('COMMIT')
   const rollback = connection.prepare('ROLLBACK')
@@ -70,7 +81,7 @@ export function createWriteQueue(connection: DatabaseSync, path: string): WriteQ
   function flush(): void {
     scheduled = false
     if (held > 0) return
-    const batch = waiting.slice(0, WRITE_LIMITS.maxPerTransaction)
+    const batch = waiting.slice(0, limits.maxPerTransaction)
     try {
       const done = transaction(batch)
       busySince = undefined
@@ -100,9 +111,9 @@ export function createWriteQueue(connection: DatabaseSync, path: string): WriteQ
   function mayWaitLonger(): boolean {
     const now = systemEffects.monotonic()
     busySince ??= now
-    if (now - busySince >= WRITE_LIMITS.busyGiveUpMs) return false
+    if (now - busySince >= limits.busyGiveUpMs) return false
     scheduled = true
-    const pauseMs = WRITE_LIMITS.busyRetryMs * (0.5 + randomInt(1_000) / 1_000)
+    const pauseMs = limits.busyRetryMs * (0.5 + randomInt(1_000) / 1_000)
     systemEffects.setTimer(flush, pauseMs)
     return true
   }
@@ -146,7 +157,7 @@ export function createWriteQueue(connection: DatabaseSync, path: string): WriteQ
     write<Result>(task: () => Result) {
       return new Promise<Result>((resolve, reject) => {
         if (draining !== undefined) throw new PurserError('closed', 'This store has been closed.')
-        if (waiting.length >= WRITE_LIMITS.maxWaiting)
+        if (waiting.length >= limits.maxWaiting)
           throw new PurserError('store_unavailable', `${waiting.length} writes are already waiting for the disk.`)
         waiting.push({ run: task, resolve: resolve as (result: unknown) => void, reject })
         schedule()

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { renameSync } from 'node:fs'
+import { test } from 'node:test'
+import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
+import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
+import { createReader } from '../../../src/drivers/sqlite/reader.ts'
+import { PurserError } from '../../../src/errors.ts'
+import { newPath } from '../places.ts'
+
+async function newDatabase(path: string): Promise<void> {
+  const database = await openDatabase({ path, profile: 'durable' })
+  migrate(database.connection)
+  await database.close()
+}
+
+test('a thread that cannot start or ends rejects its callers, and the next call starts another', async () => {
+  const path = newPath()
+  const reader = createReader(path)
+  await assert.rejects(reader.call('overview', 'n'), (error) => PurserError.is(error, 'store_unavailable'))
+  await newDatabase(path)
+  assert.equal((await reader.call('overview', 'n')).users, 0)
+  await reader.close()
+})
+
+test('what fails on the thread is told like what fails here', async () => {
+  const path = newPath()
+  await newDatabase(path)
+  const reader = createReader(path)
+  await assert.rejects(
+    reader.call('vacuum', `${path}/no/such/file`),
+    (error) => PurserError.is(error, 'store_unavailable') && error.hint !== undefined,
+  )
+  assert.equal((await reader.call('overview', 'n')).users, 0)
+  await reader.close()
+})
+
+test('a closed reader refuses, and rejects who is still waiting', async () => {
+  const path = newPath()
+  await newDatabase(path)
+  const reader = createReader(path)
+  const waiting = reader.call('overview', 'n')
+  const rejected = assert.rejects(waiting, (error) => PurserError.is(error, 'store_unavailable'))
+  await reader.close()
+  await rejected
+  await assert.rejects(reader.call('overview', 'n'), (error) => PurserError.is(error, 'closed'))
+  renameSync(path, `${path}.moved`)
+})
