@@ -32,53 +32,63 @@ declare module 'fastify' {
 export function idempotency(app: FastifyInstance, house: House): void {
   const kept = new Map<string, Kept>()
   app.decorateRequest('idempotent', null)
-
-  app.addHook('preHandler', async (request, reply) => {
-    const key = idempotencyKeyOf(request)
-    if (key === undefined || !isManagementPost(request)) return
-    if (key === '' || key.length > MAX_KEY_LENGTH) {
-      throw new HttpProblem(400, 'invalid_request_error', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`)
+  // The gateway's route is left alone: a turn takes the key to the ledger itself.
+  app.addHook('onRoute', (route) => {
+    if (route.method !== 'POST' || !route.url.includes('/api/')) return
+    route.preHandler = (request: FastifyRequest, reply: FastifyReply) => recall(kept, house, request, reply)
+    route.onSend = async (request: FastifyRequest, reply: FastifyReply, payload: unknown) => {
+      if (request.idempotent !== null) remember(kept, request.idempotent, reply, payload)
+      return payload
     }
-    const place = JSON.stringify([identityOf(request).name, request.url, key])
-    const digest = createHash('sha256')
-      .update(JSON.stringify(request.body ?? null))
-      .digest('base64url')
-    const now = house.effects.now()
-    const found = kept.get(place)
-    if (found === undefined || found.until <= now) {
-      kept.delete(place)
-      kept.set(place, { digest, until: now + KEPT_MS })
-      request.idempotent = place
-      drop(kept, now)
-      return
-    }
-    if (found.digest !== digest) {
-      throw new HttpProblem(422, 'idempotency_conflict', 'That Idempotency-Key was used with another body.')
-    }
-    if (found.answer === undefined) {
-      throw new HttpProblem(409, 'idempotency_running', 'The first call with that Idempotency-Key is still running.', {
-        headers: { 'retry-after': '1' },
-      })
-    }
-    return reply
-      .code(found.answer.status)
-      .headers({ ...found.answer.headers, 'idempotent-replayed': 'true' })
-      .send(found.answer.body)
-  })
-
-  app.addHook('onSend', async (request, reply, payload) => {
-    const place = request.idempotent
-    if (place === null) return payload
-    const entry = kept.get(place)
-    const text = payload === undefined || payload === null ? '' : payload
-    if (reply.statusCode >= 500 || typeof text !== 'string' || text.length > MAX_ANSWER_CHARACTERS) kept.delete(place)
-    else if (entry !== undefined) entry.answer = { status: reply.statusCode, headers: headersOf(reply), body: text }
-    return payload
   })
 }
 
-function isManagementPost(request: FastifyRequest): boolean {
-  return request.method === 'POST' && request.routeOptions.url?.includes('/api/') === true
+/** Answers what was answered before; else takes the key for the call that begins. */
+async function recall(
+  kept: Map<string, Kept>,
+  house: House,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply | undefined> {
+  const key = idempotencyKeyOf(request)
+  if (key === undefined) return undefined
+  if (key === '' || key.length > MAX_KEY_LENGTH) {
+    throw new HttpProblem(400, 'invalid_request_error', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`)
+  }
+  const place = JSON.stringify([identityOf(request).name, request.url, key])
+  const digest = createHash('sha256')
+    .update(JSON.stringify(request.body ?? null))
+    .digest('base64url')
+  const now = house.effects.now()
+  const found = kept.get(place)
+  if (found === undefined || found.until <= now) {
+    kept.delete(place)
+    kept.set(place, { digest, until: now + KEPT_MS })
+    request.idempotent = place
+    drop(kept, now)
+    return undefined
+  }
+  if (found.digest !== digest) {
+    throw new HttpProblem(422, 'idempotency_conflict', 'That Idempotency-Key was used with another body.')
+  }
+  if (found.answer === undefined) {
+    throw new HttpProblem(409, 'idempotency_running', 'The first call with that Idempotency-Key is still running.', {
+      headers: { 'retry-after': '1' },
+    })
+  }
+  const { status, headers, body } = found.answer
+  return reply
+    .code(status)
+    .headers({ ...headers, 'idempotent-replayed': 'true' })
+    .send(body)
+}
+
+/** Our own failures are not kept: the caller is right to try again. */
+function remember(kept: Map<string, Kept>, place: string, reply: FastifyReply, payload: unknown): void {
+  const entry = kept.get(place)
+  const text = payload ?? ''
+  if (reply.statusCode >= 500 || typeof text !== 'string' || text.length > MAX_ANSWER_CHARACTERS) kept.delete(place)
+  else if (entry !== undefined) entry.answer = { status: reply.statusCode, headers: headersOf(reply), body: text }
 }
 
 function headersOf(reply: FastifyReply): Record<string, string> {

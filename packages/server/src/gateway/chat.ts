@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { TurnOptions } from 'purser'
+import { limitHeaders, type RefusedTurn, refusalOf, type TurnOptions } from 'purser'
 import { idempotencyKeyOf, route } from '../api/route.ts'
 import { identityOf } from '../auth/guard.ts'
 import type { House } from '../house.ts'
@@ -38,7 +38,7 @@ export function chatRoutes(app: FastifyInstance, house: House): void {
   )
 }
 
-async function chat(house: House, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function chat(house: House, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
   const user = house.purser.user(requiredUser(request, identityOf(request)))
   const line = reply.raw
   const leaving = new AbortController()
@@ -46,6 +46,7 @@ async function chat(house: House, request: FastifyRequest, reply: FastifyReply):
   line.on('close', left)
   try {
     const turn = await user.turn(request.body, turnOptions(house, request, leaving.signal))
+    if (!turn.allowed) return refuse(house, turn, request, reply)
     reply.hijack()
     line.setHeader('x-request-id', request.id)
     line.setHeader('vary', 'authorization')
@@ -57,6 +58,16 @@ async function chat(house: House, request: FastifyRequest, reply: FastifyReply):
   } finally {
     line.off('close', left)
   }
+  return undefined
+}
+
+/** The turn's own refusal, with this request's id in it. */
+function refuse(house: House, { admission }: RefusedTurn, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, headers, body } = refusalOf(admission, { requestId: request.id })
+  return reply
+    .code(status)
+    .headers({ ...limitHeaders(admission, house.effects.now()), ...headers })
+    .send(body)
 }
 
 function turnOptions(house: House, request: FastifyRequest, signal: AbortSignal): TurnOptions {

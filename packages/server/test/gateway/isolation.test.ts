@@ -78,7 +78,11 @@ test('a model of the user’s own provider, and another provider only where it i
   assert.equal(allowed.body.model, 'm1b')
   for (const model of ['m9', 'second/m2', 'nowhere/m', 'gpt-5']) {
     const refused = await ask('ann', model)
-    assert.deepEqual([refused.status, (refused.body.error as { code: string }).code], [404, 'model_not_found'], model)
+    assert.deepEqual(
+      [refused.status, (refused.body.error as unknown as { code: string }).code],
+      [404, 'model_not_found'],
+      model,
+    )
   }
   await purser.api('PUT', '/api/users/eve/secrets/second', { apiKey: 'own-key' })
   assert.equal((await ask('eve', 'second/m2')).status, 200)
