@@ -18,6 +18,11 @@ export interface SteadyClock {
 /** Uses within one millisecond that keep their order. */
 const USES_PER_MS = 1_024
 
+/** The number for a use at this instant, epoch ms. */
+export function useAt(at: number): number {
+  return at * USES_PER_MS
+}
+
 /**
  * Expiry must survive clocks that are set: a step forward must not expire everything at once, a step back must not
  * bring back what has expired. So time starts at the wall clock and goes on with the monotonic one. Only when the
@@ -44,7 +49,7 @@ export function createSteadyClock(effects: Effects): SteadyClock {
       return true
     },
     nextUse() {
-      lastUse = Math.max(now() * USES_PER_MS, lastUse + 1)
+      lastUse = Math.max(useAt(now()), lastUse + 1)
       return lastUse
     },
   }

@@ -1,0 +1,119 @@
+import { hash } from 'node:crypto'
+import type { Effects } from '../effects.ts'
+import type { Subject } from '../identity.ts'
+import type { Answers } from './answers.ts'
+import { useAt } from './clock.ts'
+import { type Salvaged, salvage } from './salvage.ts'
+
+export interface ImportOrder {
+  readonly answers: Answers
+  /** Whose answers these become. */
+  readonly user: Subject
+  /** What the file `ai_responses.json` holds. */
+  readonly text: string
+  readonly effects: Pick<Effects, 'now'>
+  /** What to do with an entry that does not say when it was made. Default `'now'`: it counts as stored now. */
+  readonly undated?: 'now' | 'forever' | 'skip' | undefined
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ImportReport {
+  readonly found: number
+  readonly kept: number
+  /** How many were left out, by reason. */
+  readonly skipped: Readonly<Partial<Record<SkipReason, number>>>
+  /** The first of those that were left out. */
+  readonly examples: readonly { readonly key: string; readonly reason: SkipReason }[]
+  /** False when the file was torn and its entries were picked out one by one. */
+  readonly whole: boolean
+}
+
+/**
+ * `unreadable`: not JSON, not an entry, or not under a hash. `incomplete`: the text is not as long as the entry says. `expired`: older
+ * than `answers.ttlMs`. `undated`: without a date, when these are to be skipped. `refused`: too large, or the store failed.
+ */
+export type SkipReason = 'unreadable' | 'incomplete' | 'expired' | 'undated' | 'refused'
+
+const HASH = /^[0-9a-f]{64}$/
+const MAX_EXAMPLES = 100
+const PROGRESS_EVERY = 50
+
+/** What an imported answer is found under: `answers.lookup(importedRequest(text))` for the text the old key was made of. */
+export function importedRequest(text: string): unknown {
+  return requestOf(hash('sha256', text, 'hex'))
+}
+
+function requestOf(key: string): unknown {
+  return { from: 'ai_responses.json', key }
+}
+
+/**
+ * Takes over the answers of an old cache file for one user, with their dates: the TTL counts from when each was made.
+ * Every entry that can be read is taken, whatever the others are like.
+ */
+export async function importAnswers(order: ImportOrder): Promise<ImportReport> {
+  const { members, whole } = salvage(order.text)
+  const skipped: Partial<Record<SkipReason, number>> = {}
+  const examples: { key: string; reason: SkipReason }[] = []
+  let kept = 0
+  // In the order of their last use: when there is not room for all, the longest unused give way.
+  const inOrder = members.toSorted((a, b) => lastUseOf(a) - lastUseOf(b))
+  for (const [index, member] of inOrder.entries()) {
+    order.signal?.throwIfAborted()
+    const reason = await takeOver(order, member)
+    if (reason === undefined) kept++
+    else {
+      skipped[reason] = (skipped[reason] ?? 0) + 1
+      if (examples.length < MAX_EXAMPLES) examples.push({ key: member.key, reason })
+    }
+    const done = index + 1
+    if (done % PROGRESS_EVERY === 0 || done === members.length) order.onProgress?.({ done, total: members.length })
+  }
+  return { found: members.length, kept, skipped, examples, whole }
+}
+
+/** Why the entry was left out; undefined when it was not. */
+async function takeOver(order: ImportOrder, { key, entry }: Salvaged): Promise<SkipReason | undefined> {
+  const { answers, user, effects, undated = 'now' } = order
+  if (!HASH.test(key) || !isEntry(entry)) return 'unreadable'
+  const { response, text_length: length } = entry
+  if (length !== undefined && length !== codePoints(response)) return 'incomplete'
+  const now = effects.now()
+  const madeAt = instantOf(entry.created_at)
+  if (madeAt === undefined && undated === 'skip') return 'undated'
+  const storedAt = Math.min(madeAt ?? now, now)
+  const { ttlMs } = answers.stats()
+  if (now - storedAt > ttlMs) return 'expired'
+  const used = useAt(Math.min(instantOf(entry.last_accessed) ?? storedAt, now))
+  const terms = { storedAt, used, ...(madeAt === undefined && undated === 'forever' ? { ttlMs: null } : {}) }
+  return (await answers.of(user).adopt(requestOf(key), response, terms)) ? undefined : 'refused'
+}
+
+interface OldEntry {
+  readonly response: string
+  /** Epoch seconds. */
+  readonly created_at?: unknown
+  readonly last_accessed?: unknown
+  /** In code points. */
+  readonly text_length?: unknown
+}
+
+function isEntry(entry: unknown): entry is OldEntry {
+  return typeof entry === 'object' && entry !== null && typeof (entry as OldEntry).response === 'string'
+}
+
+function lastUseOf({ entry }: Salvaged): number {
+  return isEntry(entry) ? (instantOf(entry.last_accessed) ?? instantOf(entry.created_at) ?? 0) : 0
+}
+
+/** Epoch ms of a number of epoch seconds; undefined for anything else. */
+function instantOf(seconds: unknown): number | undefined {
+  return typeof seconds === 'number' && seconds > 0 && seconds < 1e11 ? Math.floor(seconds * 1_000) : undefined
+}
+
+function codePoints(text: string): number {
+  let count = 0
+  for (const _ of text) count++
+  return count
+}
