@@ -161,7 +161,6 @@ describe('tampering with the file (L11)', () => {
     await house.of('ann').record('acme:n')
     checkpoint = await house.ledger.checkpoint()
     assert.deepEqual(await house.ledger.verify({ checkpoint }), { ok: true, checked: 10 })
-    await house.store.close()
   })
   after(() => rm(directory, { recursive: true, force: true }))
 
@@ -175,7 +174,6 @@ describe('tampering with the file (L11)', () => {
   async function verify(path: string, text?: string): Promise<Verification> {
     await using house = await openHouse({ driver: 'sqlite', path })
     const found = await house.ledger.verify({ checkpoint: text })
-    await house.store.close()
     return found
   }
 
@@ -207,7 +205,6 @@ describe('tampering with the file (L11)', () => {
     {
       await using house = await openHouse({ driver: 'sqlite', path: other })
       await house.of('ann').addNote('Never called.', { actor: 'ana' })
-      await house.store.close()
     }
     const database = new DatabaseSync(path)
     database.exec(`ATTACH '${other}' AS other`)
@@ -226,7 +223,6 @@ describe('tampering with the file (L11)', () => {
       await house.ledger.checkpoint()
       for (let round = 0; round < 5; round++) await house.of('ann').record('acme:n')
       await erase(house, 'bob')
-      await house.store.close()
     }
     assert.equal((await verify(path)).ok, true)
     assert.equal((await verify(path, checkpoint)).ok, false)
@@ -239,7 +235,6 @@ describe('tampering with the file (L11)', () => {
       await using house = await openHouse({ driver: 'sqlite', path })
       for (let round = 0; round < 5; round++) await house.of('ann').record('acme:n')
       await house.ledger.checkpoint()
-      await house.store.close()
     }
     assert.equal((await verify(path)).ok, true)
     assert.equal((await verify(path, checkpoint)).ok, false)
@@ -272,6 +267,5 @@ describe('tampering with the file (L11)', () => {
     }))
     assert.deepEqual([receipt.counts.user, receipt.counts.events, receipt.counts.note], [1, 5, 1])
     assert.equal((await house.of('ann').bond()).exists, false)
-    await house.store.close()
   })
 })
