@@ -120,4 +120,15 @@ describe('the list of many users', { skip: noBrowser }, () => {
     await page.locator('details.event[open]').waitFor()
     assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'SUMMARY')
   })
+
+  it('keeps the way out open when a page cannot be drawn', async () => {
+    const { page } = await signedIn()
+    const broken = mock.world.chat('broken')
+    Object.assign(broken.bond, { peaks: null })
+    await page.goto(`${mock.url}#/users/broken`)
+    await page.getByRole('alert').getByText('Something went wrong on this page.').waitFor()
+    await page.getByRole('link', { name: 'Users', exact: true }).click()
+    await page.locator('.user-link').first().waitFor()
+    mock.world.people.delete('broken')
+  })
 })

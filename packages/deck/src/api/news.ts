@@ -6,7 +6,7 @@ import type { Frame } from './stream.ts'
 import type { LedgerEvent } from './wire.ts'
 
 /** The list is read again at most this often, however lively the service is; the figures above it need less. */
-const LIST_PAUSE_MS = 400
+const LIST_PAUSE_MS = 250
 const OVERVIEW_PAUSE_MS = 2_000
 
 /**

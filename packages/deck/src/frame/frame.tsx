@@ -1,6 +1,7 @@
 import { type ReactElement, type ReactNode, useState } from 'react'
 import { Link, useLocation } from 'wouter'
 import { useKeys } from '../keyboard.ts'
+import { Boundary } from './boundary.tsx'
 import { LiveSign, StaleBanner } from './live-sign.tsx'
 import { Menu } from './menu.tsx'
 import { Notices } from './notices.tsx'
@@ -49,7 +50,7 @@ export function Frame({ children }: { children: ReactNode }): ReactElement {
       </header>
       <StaleBanner />
       <main id="main" tabIndex={-1}>
-        {children}
+        <Boundary place={path}>{children}</Boundary>
       </main>
       <Notices />
       {sheet && <Shortcuts close={() => setSheet(false)} />}

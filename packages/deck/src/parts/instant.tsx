@@ -1,7 +1,7 @@
 import type { ReactElement } from 'react'
 import { useZone } from '../preferences.ts'
 import { useNow } from '../time/clock.ts'
-import { fullInstant, relative } from '../time/instants.ts'
+import { duration, fullInstant, relative } from '../time/instants.ts'
 
 /** An instant, told relative to now; the exact one is its title. */
 export function Instant({ at, zone }: { at: string | null | undefined; zone?: string | null }): ReactElement {
@@ -18,4 +18,15 @@ export function Instant({ at, zone }: { at: string | null | undefined; zone?: st
 /** An instant, told exactly. */
 export function ExactInstant({ at, zone }: { at: string; zone?: string | null }): ReactElement {
   return <time dateTime={at}>{fullInstant(at, useZone(zone))}</time>
+}
+
+/** How long it has been since an instant; the instant itself is its title. */
+export function Span({ since, zone }: { since: string; zone?: string | null }): ReactElement {
+  const now = useNow()
+  const told = useZone(zone)
+  return (
+    <time dateTime={since} title={`since ${fullInstant(since, told)}`}>
+      {duration(Math.max(0, now - Date.parse(since)))}
+    </time>
+  )
 }

@@ -5,7 +5,7 @@ import type { Bond } from '../api/wire.ts'
 import { notify } from '../frame/notices.tsx'
 import { useMay } from '../frame/session.ts'
 import { Copy } from '../parts/copy.tsx'
-import { ExactInstant, Instant } from '../parts/instant.tsx'
+import { ExactInstant, Instant, Span } from '../parts/instant.tsx'
 import { PhaseTag, RiskTag } from '../parts/tags.tsx'
 import { plural } from '../time/instants.ts'
 import type { Vocabulary } from '../vocabulary.ts'
@@ -37,7 +37,7 @@ export function Header(props: { bond: Bond; acts: Acts; vocabulary: Vocabulary }
         <PhaseTag phase={bond.phase} vocabulary={vocabulary} />
         {bond.phaseEnteredAt !== null && (
           <span className="quiet small">
-            since <Instant at={bond.phaseEnteredAt} zone={bond.timeZone} />
+            for <Span since={bond.phaseEnteredAt} zone={bond.timeZone} />
           </span>
         )}
         <RiskTag level={bond.riskLevel} vocabulary={vocabulary} />
