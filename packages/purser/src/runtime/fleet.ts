@@ -1,6 +1,6 @@
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
-import { type Subject, subjectKey } from '../identity.ts'
+import type { Subject } from '../identity.ts'
 import type { RuntimeOptions } from '../options.ts'
 import { signal } from '../signals.ts'
 import { withinTime, withSignal } from '../waiting.ts'
@@ -57,26 +57,25 @@ export function createFleet(house: FleetHouse): Fleet {
   let isClosed = false
   let allReturned: () => void = () => undefined
 
-  function enter(live: LiveRuntime, key: string): void {
-    if (live.leases++ === 0) idle.delete(key)
+  function enter(live: LiveRuntime): void {
+    if (live.leases++ === 0) idle.delete(live.key)
   }
 
   function leave(live: LiveRuntime): void {
     if (--live.leases > 0) return
     live.idleSince = effects.monotonic()
-    const key = subjectKey(live.user)
     if (live.fate !== undefined) {
       all.delete(live)
       void live.retireAll(live.fate === 'closed' ? 'shutdown' : live.fate)
-    } else if (live.isKnown) idle.set(key, live)
-    else drop(live, key)
-    if (isClosed && all.values().every((one) => one.leases === 0)) allReturned()
+    } else if (live.isKnown) idle.set(live.key, live)
+    else drop(live)
+    if (isClosed && !all.values().some(isWaitedFor)) allReturned()
   }
 
-  function drop(live: LiveRuntime, key: string): void {
-    if (lives.get(key) === live) {
-      lives.delete(key)
-      idle.delete(key)
+  function drop(live: LiveRuntime): void {
+    if (lives.get(live.key) === live) {
+      lives.delete(live.key)
+      idle.delete(live.key)
     }
     if (live.leases === 0) all.delete(live)
   }
@@ -86,7 +85,7 @@ export function createFleet(house: FleetHouse): Fleet {
     const farewell = reason ?? (fate === 'closed' ? 'shutdown' : fate)
     if (live.fate === undefined) signal('runtime', { namespace, outcome: 'evicted', reason: farewell })
     if (live.fate === undefined || fate !== 'evicted') live.fate = fate
-    drop(live, subjectKey(live.user))
+    drop(live)
     await (fate === 'evicted' ? live.retireAll(farewell) : live.cutAll(farewell))
   }
 
@@ -119,7 +118,7 @@ export function createFleet(house: FleetHouse): Fleet {
   async function tryAcquire(user: Subject, key: string, wish: Wish): Promise<Lease | undefined> {
     const live = lives.get(key) ?? settle(user, key)
     const { session: id, override } = wish
-    enter(live, key)
+    enter(live)
     try {
       await withSignal(live.refresh(), wish.signal)
       const session = id === undefined || wasErased(live) ? undefined : await withSignal(live.session(id), wish.signal)
@@ -145,7 +144,7 @@ export function createFleet(house: FleetHouse): Fleet {
         const live = lives.get(key)
         const plan = live?.warmPlan()
         if (live !== undefined && plan !== undefined) {
-          enter(live, key)
+          enter(live)
           signal('runtime', { namespace, outcome: 'warm' })
           return new RuntimeLease(live, plan, leave)
         }
@@ -182,7 +181,7 @@ export function createFleet(house: FleetHouse): Fleet {
     },
 
     async forget(key) {
-      await Promise.all([...all].filter((live) => subjectKey(live.user) === key).map((live) => end(live, 'erased')))
+      await Promise.all([...all].filter((live) => live.key === key).map((live) => end(live, 'erased')))
     },
 
     active: () => [...all].map((live) => live.look()),
@@ -200,11 +199,16 @@ export function createFleet(house: FleetHouse): Fleet {
       const returned = new Promise<void>((resolve) => {
         allReturned = resolve
       })
-      if (all.values().some((live) => live.leases > 0)) await withinTime(effects, returned, timeoutMs)
+      if (all.values().some(isWaitedFor)) await withinTime(effects, returned, timeoutMs)
       await Promise.all([...all].map((live) => end(live, 'closed')))
       await house.closings.settled()
     },
   }
+}
+
+/** Leases that were cut already keep nobody from closing. */
+function isWaitedFor(live: LiveRuntime): boolean {
+  return live.leases > 0 && !wasErased(live)
 }
 
 function wasErased(live: LiveRuntime): boolean {

@@ -1,6 +1,6 @@
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
-import type { Subject } from '../identity.ts'
+import { type Subject, subjectKey } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { ClientHouse } from './clients.ts'
@@ -52,6 +52,8 @@ export interface PlannedSession {
  */
 export class LiveRuntime {
   readonly user: Subject
+  /** `subjectKey` of the user. */
+  readonly key: string
   readonly rack: ToolRack = createRack()
   readonly #house: LiveHouse
   readonly #shelf: ModelShelf
@@ -73,6 +75,7 @@ export class LiveRuntime {
   constructor(house: LiveHouse, user: Subject) {
     this.#house = house
     this.user = user
+    this.key = subjectKey(user)
     this.#shelf = createModelShelf(house, house.models)
     this.idleSince = house.effects.monotonic()
   }

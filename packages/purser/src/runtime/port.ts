@@ -101,8 +101,11 @@ export interface UserRuntime {
    * `closed`, `store_unavailable`.
    */
   acquire(options?: Scope & { readonly signal?: AbortSignal | undefined }): Promise<Lease>
-  /** Lets go of live clients; those in use close when their last lease ends. */
-  evict(options?: { readonly reason?: string | undefined }): Promise<void>
+  /**
+   * Lets go of live clients in every process; those in use close when their last lease ends. Resolves when the others
+   * here are closed. With a reason, the user's log tells of it.
+   */
+  evict(options?: { readonly reason?: string | undefined; readonly actor?: string | undefined }): Promise<void>
 }
 
 /**

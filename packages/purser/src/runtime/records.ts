@@ -30,6 +30,8 @@ export interface RuntimeRecords {
   startSession(user: Subject, id: string, policy: 'pin' | 'follow'): Promise<Session>
   sessions(user: Subject): Promise<Session[]>
   endSession(user: Subject, id: string): Promise<boolean>
+  /** Logs why somebody who exists was evicted. */
+  noteEviction(user: Subject, told: Told): Promise<void>
   /** Notes what a session ran on. */
   useSession(user: Subject, id: string, use: SessionUse): Promise<void>
 }
@@ -104,6 +106,15 @@ export function createRuntimeRecords({ journal, users, keys, catalogue }: Record
             actor,
           }
           return { events: [event], records: [{ kind: SECRET_KIND, name, value }], result: () => undefined }
+        },
+      })
+    },
+
+    noteEviction(user, { actor, reason }) {
+      return journal.write(user, {
+        decide({ exists }) {
+          const event = { type: 'admin_action', detail: 'evicted', data: { action: 'evicted' }, actor, reason }
+          return { events: exists ? [event] : [], result: () => undefined }
         },
       })
     },

@@ -108,9 +108,11 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
 
     async evict(options = {}) {
       house.requireOpen()
-      reasonOf(options.reason)
+      const told = { actor: actorOf(options.actor), reason: reasonOf(options.reason) }
+      const evicted = fleet.evict(key)
       await house.announceEviction(user)
-      await fleet.evict(key)
+      await evicted
+      if (told.reason !== undefined) await records.noteEviction(user, told)
     },
   }
 }

@@ -529,3 +529,63 @@ test('a missing field of a secret that a server needs is secret_missing, told by
   })
   lease.release()
 })
+
+test('an eviction with a reason is in the log of a user who exists, and creates nobody', async () => {
+  const house = await openHouse(LOCAL)
+  await house.user('ada').configure({ model: 'n' })
+  await house.user('ada').evict({ reason: 'stuck', actor: 'ops' })
+  await house.user('nobody').evict({ reason: 'stuck' })
+  const [event] = await house.store.events.newest(house.subject('ada'), { limit: 1 })
+  const { type, data, actor, reason } = JSON.parse(event?.body ?? '')
+  assert.deepEqual(
+    { type, data, actor, reason },
+    { type: 'admin_action', data: { action: 'evicted' }, actor: 'ops', reason: 'stuck' },
+  )
+  assert.equal(await house.store.users.load(house.subject('nobody')), undefined)
+})
+
+test('an eviction resolves when what nobody holds is closed', async () => {
+  const house = await openHouse(LOCAL)
+  ;(await house.user('ada').acquire()).release()
+  const closing = Promise.withResolvers<void>()
+  house.behaviour.closeModel = () => closing.promise
+  let isDone = false
+  const evicting = house
+    .user('ada')
+    .evict()
+    .then(() => {
+      isDone = true
+    })
+  await house.clock.pass(0)
+  assert.equal(isDone, false)
+  closing.resolve()
+  await evicting
+})
+
+test('R20: each way a runtime is taken into use, refused or let go of can be counted', async () => {
+  const house = await openHouse({ options: { defaults: { provider: 'local' }, maxLive: 1 } })
+  const seen: string[] = []
+  const stop = onSignal('runtime', ({ outcome, reason }) => {
+    seen.push(reason === undefined ? outcome : `${outcome} ${reason}`)
+  })
+  const lease = await house.user('ada').acquire()
+  ;(await house.user('ada').acquire()).release()
+  await assert.rejects(house.user('bob').acquire(), fails('runtime_busy'))
+  lease.release()
+  ;(await house.user('bob').acquire()).release()
+  await house.user('bob').evict()
+  await house.user('eve').acquire()
+  await house.erase('eve')
+  await house.runtimes.close({ timeoutMs: 0 })
+  stop()
+  assert.deepEqual(seen, [
+    'cold',
+    'warm',
+    'refused runtime_busy',
+    'evicted crowded',
+    'cold',
+    'evicted evicted',
+    'cold',
+    'evicted erased',
+  ])
+})
