@@ -22,7 +22,7 @@ const YEAR_SECONDS = 31_536_000
 const tag = 'deck'
 
 /** In the published package the page is copied beside the code; in the workspace it stands where it is built. */
-const PLACES = ['./deck/', '../dist/deck/', '../../deck/dist/'] as const
+const PLACES = ['./deck/', '../../deck/dist/'] as const
 
 export function deckDirectory(): string | undefined {
   return PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) =>
@@ -33,7 +33,12 @@ export function deckDirectory(): string | undefined {
 /** `/deck/`: the Observation Deck's page. Its files need no key; what they show does. */
 export async function deckRoutes(app: FastifyInstance): Promise<void> {
   const root = deckDirectory()
-  await app.register(fastifyStatic, { serve: false, ...(root === undefined ? {} : { root }), cacheControl: false })
+  await app.register(fastifyStatic, {
+    serve: false,
+    ...(root === undefined ? {} : { root }),
+    cacheControl: false,
+    preCompressed: true,
+  })
   app.get('/deck', route('public', { tag, summary: 'To the page.' }), async (_request, reply) =>
     reply.redirect('./deck/', 308),
   )

@@ -134,7 +134,7 @@ function operatorRoutes(app: FastifyInstance, house: House): void {
   )
   app.put(
     '/api/users/:id/block',
-    route('operate', { tag, summary: 'Blocks a user.', body: object({ reason: ANY_VALUE, until: ANY_VALUE }) }),
+    route('operate', { tag, summary: 'Blocks a user.', body: optionalObject({ reason: ANY_VALUE, until: ANY_VALUE }) }),
     change((user, request) =>
       user.ledger.block({ ...reasonedActOf(request), until: bodyOf(request).until as string | undefined }),
     ),

@@ -6,7 +6,7 @@ import {
   FLAG,
   listOf,
   numberIn,
-  object,
+  optionalObject,
   queryOf,
   reasonedActOf,
   route,
@@ -71,7 +71,7 @@ export function userRoutes(app: FastifyInstance, house: House): void {
   )
   app.post(
     '/api/users/:id/erase',
-    route('administer', { tag, summary: 'Erases a user for good.', body: object({ reason: TEXT }, ['reason']) }),
+    route('administer', { tag, summary: 'Erases a user for good.', body: optionalObject({ reason: TEXT }) }),
     async (request) => userOf(request, house).erase(reasonedActOf(request)),
   )
 }

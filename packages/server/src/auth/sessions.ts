@@ -52,7 +52,7 @@ export class Sessions {
     const expiresAt = this.#links.get(hash)
     this.#links.delete(hash)
     if (expiresAt === undefined || this.#effects.now() >= expiresAt) return undefined
-    return this.open({ name: 'operator at the console', role: 'admin' }, null)
+    return this.open({ name: 'console', role: 'admin' }, null)
   }
 
   async open(identity: Identity, key: string | null): Promise<{ readonly token: string; readonly session: Session }> {

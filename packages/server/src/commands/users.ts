@@ -3,7 +3,16 @@ import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } 
 import { connect } from './connection.ts'
 import { printJson, printTable, say } from './terminal.ts'
 
-const FILTERS = ['phase', 'riskLevel', 'q', 'orderBy', 'order', 'limit', 'cursor'] as const
+/** The API's filters by the flags they are set with. */
+const FILTERS = {
+  phase: 'phase',
+  'risk-level': 'riskLevel',
+  q: 'q',
+  'order-by': 'orderBy',
+  order: 'order',
+  limit: 'limit',
+  cursor: 'cursor',
+} as const
 
 export const users: Command = {
   name: 'users',
@@ -15,18 +24,18 @@ export const users: Command = {
     ...SETTING_FLAGS,
     ...REMOTE_FLAGS,
     phase: { type: 'string', help: 'only in this phase' },
-    riskLevel: { type: 'string', help: 'only at this risk level' },
+    'risk-level': { type: 'string', help: 'only at this risk level' },
     blocked: { type: 'boolean', help: 'only blocked ones' },
     q: { type: 'string', help: 'only ids that begin so' },
-    orderBy: { type: 'string', help: 'as in the API' },
-    order: { type: 'string', help: 'ascending or descending' },
+    'order-by': { type: 'string', help: 'id, lastSeenAt, createdAt, capUsed or peak' },
+    order: { type: 'string', help: 'asc or desc' },
     limit: { type: 'string', help: 'how many (default 50)' },
     cursor: { type: 'string', help: 'go on behind an earlier list' },
   },
   async run(call) {
     const { flags, terminal } = call
     await using connection = await connect(call)
-    const query = Object.fromEntries(FILTERS.map((name) => [name, text(flags[name])]))
+    const query = Object.fromEntries(Object.entries(FILTERS).map(([flag, name]) => [name, text(flags[flag])]))
     const blocked = flags.blocked === true ? 'true' : undefined
     const list = (await connection.call('GET', ['users'], { query: { ...query, blocked } })) as {
       data: Bond[]

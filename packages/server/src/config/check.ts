@@ -17,7 +17,7 @@ export function checkConfig(value: unknown, origin: string): ConfigFile {
   const unknown = parsed.error.issues.every((issue) => issue.code === 'unrecognized_keys')
   const lines = issues.map(({ path, message, hint }) => `${path || 'the whole'}: ${message}${hint ? ` ${hint}` : ''}`)
   throw new PurserError(unknown ? 'option_unknown' : 'option_invalid', `${origin} is not valid. ${lines.join('; ')}`, {
-    hint: issues[0]?.hint ?? 'See docs/reference/configuration.md for every option.',
+    hint: issues[0]?.hint ?? 'See docs/reference/options.md for every option.',
     details: { issues },
   })
 }

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { createServer as createHttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, test } from 'node:test'
+import { openPurser, type Purser } from 'purser'
+import { DECK_POLICY, deckDirectory } from '../../src/deck.ts'
+import { createServer, type PurserServer } from '../../src/index.ts'
+
+/*
+ * The same server in all its forms: as a web handler, as a Node handler beside other routes, under a prefix.
+ */
+
+let purser: Purser
+let server: PurserServer
+
+before(async () => {
+  purser = await openPurser({
+    store: 'memory:',
+    providers: { demo: { kind: 'demo', models: ['demo'] } },
+    runtime: { defaults: { provider: 'demo', model: 'demo' } },
+  })
+  server = await createServer({
+    purser,
+    prefix: '/purser',
+    authorize: (request) => {
+      const name = request.headers.get('x-host-user')
+      return name === null
+        ? null
+        : { actor: name, role: name === 'root' ? 'admin' : 'user', user: name === 'root' ? undefined : name }
+    },
+  })
+})
+after(async () => {
+  await server.close()
+  await purser.close()
+})
+
+const chat = (user: string, more: object = {}) =>
+  new Request('http://host.example/purser/v1/chat/completions', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-host-user': user },
+    body: JSON.stringify({ messages: [{ role: 'user', content: 'hello' }], ...more }),
+  })
+
+test('as a web handler it answers whole, and streams as the answer comes', async () => {
+  const whole = await server.fetch(chat('ada'))
+  assert.equal(whole.status, 200)
+  assert.equal(((await whole.json()) as { object: string }).object, 'chat.completion')
+  const stream = await server.fetch(chat('ada', { stream: true }))
+  assert.equal(stream.headers.get('content-type'), 'text/event-stream; charset=utf-8')
+  assert.ok((await stream.text()).endsWith('data: [DONE]\n\n'))
+})
+
+test('the host’s own authorize says who calls, and what it does not know is left to keys', async () => {
+  assert.equal(
+    (await server.fetch(new Request('http://h/purser/api/users', { headers: { 'x-host-user': 'root' } }))).status,
+    200,
+  )
+  assert.equal(
+    (await server.fetch(new Request('http://h/purser/api/users', { headers: { 'x-host-user': 'ada' } }))).status,
+    403,
+  )
+  assert.equal((await server.fetch(new Request('http://h/purser/api/users'))).status, 401)
+  const other = await server.fetch(chat('ada', { user: 'ben' }))
+  assert.equal(((await other.json()) as { error: { code: string } }).error.code, 'user_mismatch')
+})
+
+test('beside other routes it takes its own addresses, and hands the others on', async () => {
+  const host = createHttpServer((request, response) => {
+    void server.node(request, response, () => response.end('the host’s own page'))
+  })
+  await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(host.address() as AddressInfo).port}`
+  assert.equal((await fetch(`${url}/purser/livez`)).status, 200)
+  assert.equal(await (await fetch(`${url}/livez`)).text(), 'the host’s own page')
+  assert.equal(await (await fetch(`${url}/purser/other`)).text(), 'the host’s own page')
+  await new Promise((resolve) => host.close(resolve))
+})
+
+test('the Deck stands under the prefix with its policy; its hashed files may be kept for ever, the page may not', async () => {
+  assert.equal((await server.fetch(new Request('http://h/purser/deck'))).headers.get('location'), './deck/')
+  const page = await server.fetch(new Request('http://h/purser/deck/'))
+  if (deckDirectory() === undefined) {
+    assert.equal(((await page.json()) as { error: { code: string } }).error.code, 'deck_missing')
+    return
+  }
+  assert.equal(page.status, 200)
+  assert.equal(page.headers.get('content-security-policy'), DECK_POLICY)
+  assert.equal(page.headers.get('cache-control'), 'no-cache')
+  const script = /src="\.\/(assets\/[^"]+)"/.exec(await page.text())?.[1]
+  const asset = await server.fetch(
+    new Request(`http://h/purser/deck/${script}`, { headers: { 'accept-encoding': 'br' } }),
+  )
+  assert.equal(asset.status, 200)
+  assert.match(String(asset.headers.get('cache-control')), /immutable/)
+  assert.match(String(asset.headers.get('content-type')), /javascript/)
+  for (const path of ['../package.json', '%2e%2e/package.json', '..%2fpackage.json', 'assets/none.js', '.env']) {
+    const answer = await server.fetch(new Request(`http://h/purser/deck/${path}`))
+    assert.ok(answer.status >= 400, path)
+    assert.equal(typeof ((await answer.json()) as { error: { code: string } }).error.code, 'string')
+  }
+})
+
+test('the API document is under the prefix and names every status’s body', async () => {
+  const document = (await (await server.fetch(new Request('http://h/purser/openapi.json'))).json()) as {
+    openapi: string
+    paths: Record<string, Record<string, { responses: Record<string, unknown> }>>
+    components: { schemas: Record<string, unknown> }
+  }
+  assert.equal(document.openapi, '3.1.0')
+  assert.ok(document.components.schemas.Problem)
+  for (const methods of Object.values(document.paths)) {
+    for (const { responses } of Object.values(methods))
+      assert.ok('4XX' in responses, JSON.stringify(Object.keys(responses)))
+  }
+})
