@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Browser } from 'playwright-core'
+import { axe } from './browser/axe.ts'
 import { noBrowser, openBrowser, openPage } from './browser/chromium.ts'
 import { ensureBuilt } from './browser/purser.ts'
 import { KEY } from './mock/answers.ts'
@@ -119,6 +120,29 @@ describe('the list of many users', { skip: noBrowser }, () => {
     await page.keyboard.press('Enter')
     await page.locator('details.event[open]').waitFor()
     assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'SUMMARY')
+  })
+
+  it('goes anywhere by a few letters, and back with Escape', async () => {
+    const { page, complaints } = await signedIn()
+    await page.getByRole('searchbox').focus()
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Go to' }).fill('marie')
+    await page.getByRole('option', { name: 'marie.2@example.org' }).waitFor()
+    assert.deepEqual(await axe(page), [])
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Go to' }).fill('marie')
+    await page.getByRole('option', { name: 'marie.2@example.org' }).waitFor()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: 'marie.10@example.org' }).waitFor()
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Go to' }).fill('risk hi')
+    await page.getByRole('option', { name: 'Risk high' }).waitFor()
+    await page.keyboard.press('Enter')
+    await page.getByLabel('Risk').and(page.locator('[data-chosen]')).waitFor()
+    assert.deepEqual(complaints, [])
   })
 
   it('keeps the way out open when a page cannot be drawn', async () => {

@@ -49,10 +49,13 @@ export const overviewQuery = queryOptions({
   queryFn: ({ signal }) => call<Overview>(apiUrl(['overview']), { signal }),
 })
 
-export function usersQuery(search: UserSearch) {
+/** A page of the list holds this many users. */
+const USER_PAGE = 50
+
+export function usersQuery(search: UserSearch, limit: number = USER_PAGE) {
   return queryOptions({
-    queryKey: ['users', search],
-    queryFn: ({ signal }) => call<List<Bond>>(apiUrl(['users'], { ...search, limit: 50 }), { signal }),
+    queryKey: ['users', search, limit],
+    queryFn: ({ signal }) => call<List<Bond>>(apiUrl(['users'], { ...search, limit }), { signal }),
     placeholderData: keepPreviousData,
   })
 }

@@ -1,11 +1,13 @@
-import { type ReactElement, type ReactNode, useState } from 'react'
+import { lazy, type ReactElement, type ReactNode, Suspense, useState } from 'react'
 import { Link, useLocation } from 'wouter'
-import { useKeys } from '../keyboard.ts'
+import { COMMAND, useCommandKey, useKeys } from '../keyboard.ts'
 import { Boundary } from './boundary.tsx'
 import { LiveSign, StaleBanner } from './live-sign.tsx'
 import { Menu } from './menu.tsx'
 import { Notices } from './notices.tsx'
 import { Shortcuts } from './shortcuts.tsx'
+
+const Palette = lazy(() => import('./palette.tsx').then(({ Palette: component }) => ({ default: component })))
 
 const PLACES = [
   { path: '/users', name: 'Users' },
@@ -16,7 +18,9 @@ const PLACES = [
 export function Frame({ children }: { children: ReactNode }): ReactElement {
   const [path] = useLocation()
   const [sheet, setSheet] = useState(false)
+  const [palette, setPalette] = useState(false)
   useKeys({ '?': () => setSheet(true) })
+  useCommandKey('k', () => setPalette(document.querySelector('dialog[open]') === null))
   return (
     <>
       <button type="button" className="skip" onClick={() => document.getElementById('main')?.focus()}>
@@ -44,6 +48,9 @@ export function Frame({ children }: { children: ReactNode }): ReactElement {
           </nav>
           <div className="top-end">
             <LiveSign />
+            <button type="button" className="button tiny go" onClick={() => setPalette(true)}>
+              Go to <kbd>{COMMAND} K</kbd>
+            </button>
             <Menu openShortcuts={() => setSheet(true)} />
           </div>
         </div>
@@ -53,6 +60,11 @@ export function Frame({ children }: { children: ReactNode }): ReactElement {
         <Boundary place={path}>{children}</Boundary>
       </main>
       <Notices />
+      {palette && (
+        <Suspense fallback={null}>
+          <Palette close={() => setPalette(false)} />
+        </Suspense>
+      )}
       {sheet && <Shortcuts close={() => setSheet(false)} />}
     </>
   )

@@ -1,6 +1,8 @@
 import { type ReactElement, useEffect, useRef } from 'react'
+import { COMMAND } from '../keyboard.ts'
 
 const SHORTCUTS = [
+  [`${COMMAND} K`, 'Go to a user or a place'],
   ['/', 'Find a user'],
   ['J', 'Next user, or next event'],
   ['K', 'The one before'],
