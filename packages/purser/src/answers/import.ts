@@ -30,7 +30,7 @@ export interface ImportReport {
 }
 
 /**
- * `unreadable`: not JSON, not an entry, or not under a hash. `incomplete`: the text is not as long as the entry says. `expired`: older
+ * `unreadable`: not JSON, not an entry, or not under a hash. `incomplete`: the text is not as long as the entry says (of a torn file: or it does not say). `expired`: older
  * than `answers.ttlMs`. `undated`: without a date, when these are to be skipped. `refused`: too large, or the store failed.
  */
 export type SkipReason = 'unreadable' | 'incomplete' | 'expired' | 'undated' | 'refused'
@@ -61,7 +61,7 @@ export async function importAnswers(order: ImportOrder): Promise<ImportReport> {
   const inOrder = members.toSorted((a, b) => lastUseOf(a) - lastUseOf(b))
   for (const [index, member] of inOrder.entries()) {
     order.signal?.throwIfAborted()
-    const reason = await takeOver(order, member)
+    const reason = await takeOver(order, member, whole)
     if (reason === undefined) kept++
     else {
       skipped[reason] = (skipped[reason] ?? 0) + 1
@@ -74,11 +74,12 @@ export async function importAnswers(order: ImportOrder): Promise<ImportReport> {
 }
 
 /** Why the entry was left out; undefined when it was not. */
-async function takeOver(order: ImportOrder, { key, entry }: Salvaged): Promise<SkipReason | undefined> {
+async function takeOver(order: ImportOrder, { key, entry }: Salvaged, whole: boolean): Promise<SkipReason | undefined> {
   const { answers, user, effects, undated = 'now' } = order
   if (!HASH.test(key) || !isEntry(entry)) return 'unreadable'
   const { response, text_length: length } = entry
-  if (length !== undefined && length !== codePoints(response)) return 'incomplete'
+  // Of a torn file only what can be checked is believed.
+  if (length !== codePoints(response) && (length !== undefined || !whole)) return 'incomplete'
   const now = effects.now()
   const madeAt = instantOf(entry.created_at)
   if (madeAt === undefined && undated === 'skip') return 'undated'

@@ -105,7 +105,9 @@ test('CM-D03: of a torn file every entry that is whole is saved, and none is inv
   }
   for (let round = 0; round < rounds(2_000, 100); round++) {
     const at = roll(whole.length)
-    const torn = roll(2) === 0 ? whole.slice(0, at) : whole.slice(0, at) + whole.slice(at + 1 + roll(200))
+    const hole = 1 + roll(200)
+    const lost = roll(2) === 0 ? '' : '\u0000'.repeat(hole) + whole.slice(at + hole)
+    const torn = whole.slice(0, at) + lost
     const { answers } = house()
     const report = await importAnswers({ answers, user: alice, text: torn, effects: handClock() })
     let found = 0
