@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { after, before, test } from 'node:test'
+import { inspect } from 'node:util'
 import type { Client } from '@modelcontextprotocol/client'
 import { createTools } from '../../src/adapters/mcp/index.ts'
 import { systemEffects } from '../../src/effects.ts'
@@ -81,6 +82,24 @@ test('over HTTP two users at once have sessions of their own, ended on the serve
   for (const session of sessions) {
     assert.match(server.log(), new RegExp(`Received session termination request for session ${session}`))
   }
+})
+
+test('R16: a client or transport that is printed or turned into JSON shows no secret', async () => {
+  const house = await open({
+    remote: { url: `${server.url}?key={secret.token}`, headers: { 'x-key': '{secret.token}' } },
+    child: { ...overStdio, env: { KEY: '{secret.token}' } },
+  })
+  const lease = await house.user('ada').acquire()
+  for (const name of ['remote', 'child']) {
+    await house.user('ada').setSecret(name, { token: 'canary' })
+    const client = await lease.mcp(name)
+    for (const shown of [client, { deep: [client.transport] }, lease, house.runtimes.active()]) {
+      assert.doesNotMatch(inspect(shown, { depth: 12, showHidden: true }), /canary/)
+      assert.doesNotMatch(JSON.stringify(shown), /canary/)
+    }
+  }
+  lease.release()
+  await house.runtimes.close()
 })
 
 test('closing a leased client by hand does nothing, and connecting it again is refused', async () => {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { Client, type Transport } from '@modelcontextprotocol/client'
 import type { Effects } from '../../effects.ts'
 import type { LiveTools, ToolOrder } from '../../runtime/port.ts'
@@ -41,10 +42,12 @@ class LeasedClient extends Client {
 }
 
 /** Connects to a server. Rejects when that fails or is aborted; then no socket and no process is left. */
-export async function connect(effects: Effects, { definition, signal }: ToolOrder): Promise<LiveTools> {
+export async function connect(effects: Effects, { server, definition, signal }: ToolOrder): Promise<LiveTools> {
   signal.throwIfAborted()
   const line = lineTo(effects, definition)
   const client = new LeasedClient(CLIENT_INFO)
+  conceal(client, `[MCP client of ${server}]`)
+  conceal(line.transport, `[MCP transport to ${server}]`)
   try {
     await client.connect(line.transport, { signal })
     signal.throwIfAborted()
@@ -57,6 +60,12 @@ export async function connect(effects: Effects, { definition, signal }: ToolOrde
     onBroken: line.watch.onBroken,
     close: () => part(effects, client, line),
   }
+}
+
+/** Clients and transports carry URLs, headers and environments: printed or turned into JSON they show only a label. */
+function conceal(carrier: object, label: string): void {
+  const show = { value: () => label, enumerable: false }
+  Object.defineProperties(carrier, { toJSON: show, [inspect.custom]: show })
 }
 
 function lineTo(effects: Effects, definition: ToolOrder['definition']): Line {
