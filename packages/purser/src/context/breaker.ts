@@ -42,10 +42,14 @@ export class Breaker {
     return this.#healedAt
   }
 
+  wantsProbe(now: number): boolean {
+    return this.#probeAt !== undefined && this.#probeBegan === undefined && now >= this.#probeAt
+  }
+
   /** Whether a load may begin now; `probe` must then begin. */
   pass(now: number): 'free' | 'probe' | 'refused' {
     if (this.#probeAt === undefined) return 'free'
-    if (this.#probeBegan !== undefined || now < this.#probeAt) return 'refused'
+    if (!this.wantsProbe(now)) return 'refused'
     this.#probeBegan = now
     return 'probe'
   }

@@ -104,6 +104,7 @@ export class Flights<Data> {
   }
 
   #begin(order: FlightOrder, waiter: Waiter<Data> | undefined, now: number): Flight<Data> | undefined {
+    if (this.#breaker.wantsProbe(now)) this.#makeRoomForProbe()
     const mustWait = !this.#hasRoom(order.user.id)
     const shed =
       mustWait && (waiter === undefined || this.#queued.size >= this.#plan.limits.maxQueued || this.#breaker.open)
@@ -184,6 +185,17 @@ export class Flights<Data> {
     this.#ageTo(flight, flight.beganAt + Math.max(this.#plan.limits.flightAgeMs, this.#plan.overdueMs), () =>
       this.#giveUp(flight),
     )
+  }
+
+  /** When all places are taken by hanging loads, one that nobody waits for gives way, so that healing is noticed. */
+  #makeRoomForProbe(): void {
+    if (this.#live < this.#plan.maxFlights || this.#unfinished.size - this.#live >= this.#plan.maxAbandoned) return
+    for (const flight of this.#unfinished) {
+      if (flight.place !== 'live' || !flight.overdue || flight.waiters.size > 0) continue
+      flight.cancelAge()
+      this.#giveUp(flight)
+      return
+    }
   }
 
   /**

@@ -212,7 +212,10 @@ test('R7, UC-D08 a section that fails costs itself only, and comes later without
 test('UC-D03 one hung source starves no other', async () => {
   const clock = handClock()
   const hung: SourceFunction = () => new Promise(() => undefined)
-  const house = await openHouse({ sources: { actions: hung, profile: async (user: string) => ({ note: user }) } }, { clock })
+  const house = await openHouse(
+    { sources: { actions: hung, profile: async (user: string) => ({ note: user }) } },
+    { clock },
+  )
   const answers = Array.from({ length: 500 }, (_, index) => house.user(`u${index}`).context.resolve())
   await clock.pass(1_500)
   for (const answer of answers) assert.equal((await answer).sections[0]?.status, 'fresh')
