@@ -57,6 +57,32 @@ describe('the list of many users', { skip: noBrowser }, () => {
     assert.deepEqual(complaints, [])
   })
 
+  it('changes figures at once, but places no more often than an eye can follow', async () => {
+    const { page } = await openPage(browser, mock.url, { expected: /401/ })
+    await page.clock.install()
+    await page.goto(mock.url)
+    await page.locator('#key').fill(KEY)
+    await page.keyboard.press('Enter')
+    const names = page.locator('.user-link')
+    await names.nth(9).waitFor()
+    await page.clock.runFor(5_000)
+    const [, first = '', second = ''] = (await names.allTextContents()).slice(3)
+    chat(first)
+    await page.clock.runFor(1_000)
+    await names.first().getByText(first, { exact: true }).waitFor()
+    const before = mock.world.people.get(second)?.bond.dailyCount ?? 0
+    chat(second)
+    await page.clock.runFor(1_000)
+    await page
+      .getByRole('row', { name: second })
+      .getByText(String(before + 1))
+      .first()
+      .waitFor()
+    assert.equal(await names.first().textContent(), first)
+    await page.clock.runFor(3_000)
+    await names.first().getByText(second, { exact: true }).waitFor()
+  })
+
   it('reads everything anew after a gap', async () => {
     const { page } = await signedIn()
     await page.locator('.user-link').first().waitFor()

@@ -12,7 +12,8 @@ export interface Scale {
   readonly folds: readonly Fold[]
 }
 
-/** A gap is folded when it takes more than this part of the time … */
+/** A gap is folded when it lasts at least an hour, takes more than this part of the time … */
+const LEAST_MS = 3_600_000
 const LONG = 0.25
 /** … and is this many times as long as the gap in the middle. */
 const UNUSUAL = 6
@@ -33,7 +34,7 @@ export function createScale(moments: readonly number[], span: { from: number; to
   const usual = lengths[Math.floor((lengths.length - 1) / 2)] ?? whole
   const drawn = gaps.map(({ from, to }) => {
     const length = to - from
-    const folded = length > whole * LONG && length > usual * UNUSUAL
+    const folded = length >= LEAST_MS && length > whole * LONG && length > usual * UNUSUAL
     return { from, to, folded, length: folded ? 0 : length }
   })
   const open = drawn.reduce((sum, { length }) => sum + length, 0)

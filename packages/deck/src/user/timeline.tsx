@@ -210,10 +210,10 @@ function Axis({ drawing }: { drawing: Drawing }): ReactElement {
       {scale.folds.map((fold) => (
         <span
           key={fold.from}
-          className="fold"
+          className={fold.end > 0.9 ? 'fold last' : 'fold'}
           style={{ '--start': String(fold.start), '--size': String(fold.end - fold.start) } as Record<string, string>}
         >
-          {duration(fold.to - fold.from)} quiet
+          <span>{duration(fold.to - fold.from)} quiet</span>
         </span>
       ))}
       <span className="axis-end">now</span>

@@ -1,20 +1,16 @@
 import { useQuery } from '@tanstack/react-query'
-import { type ReactElement, useEffect, useRef, useState } from 'react'
-import { announce } from '../announce.tsx'
+import { type ReactElement, useEffect, useRef } from 'react'
 import { overviewQuery, usersQuery } from '../api/queries.ts'
-import type { Bond } from '../api/wire.ts'
 import { stepFocus, useKeys } from '../keyboard.ts'
 import { Empty, Failure, Waiting } from '../parts/states.tsx'
 import { plural } from '../time/instants.ts'
 import { vocabularyOf } from '../vocabulary.ts'
-import { arrange, arrivals } from './arrange.ts'
 import { FirstUser } from './first-user.tsx'
 import { isNarrowed, useUserSearch } from './search.ts'
 import { OverviewStrip } from './strip.tsx'
 import { UserTable } from './table.tsx'
 import { Toolbar } from './toolbar.tsx'
-
-const keyOf = (bond: Bond): string => bond.user
+import { useCalmList } from './use-calm-list.ts'
 
 /** Everybody, live. */
 export function UsersPage(): ReactElement {
@@ -24,7 +20,7 @@ export function UsersPage(): ReactElement {
   const vocabulary = vocabularyOf(overview.data)
   const field = useRef<HTMLInputElement>(null)
   const table = useRef<HTMLTableSectionElement>(null)
-  const list = useArrangedList(users.data?.data, `${JSON.stringify(search)} ${users.isPlaceholderData}`, table)
+  const list = useCalmList(users.data?.data, `${JSON.stringify(search)} ${users.isPlaceholderData}`, table)
 
   useEffect(() => {
     document.title = 'Users · Purser'
@@ -78,43 +74,6 @@ export function UsersPage(): ReactElement {
       )}
     </div>
   )
-}
-
-/** Keeps the rows in place while somebody is in them, and says who has come. */
-function useArrangedList(
-  fresh: readonly Bond[] | undefined,
-  question: string,
-  table: { readonly current: HTMLElement | null },
-): { rows: readonly Bond[]; waiting: number; release(): void } {
-  const shown = useRef<{ question: string; rows: readonly Bond[] }>({ question, rows: [] })
-  const previous = useRef<{ question: string; rows: readonly Bond[] | undefined }>({ question, rows: undefined })
-  const [, again] = useState(0)
-  const same = shown.current.question === question
-  const reading = same && (table.current?.contains(document.activeElement) === true || scrolledInto(table.current))
-  const list = arrange(same ? shown.current.rows : [], fresh ?? [], { hold: reading, keyOf })
-  shown.current = { question, rows: list.rows }
-
-  useEffect(() => {
-    const before = previous.current.question === question ? previous.current.rows : undefined
-    const come = arrivals(before, fresh ?? [], keyOf)
-    const [only] = come
-    if (come.length === 1 && only !== undefined) announce(`${only.user} is on the list now.`)
-    else if (come.length > 1) announce(`${plural(come.length, 'user')} came to the list.`)
-    previous.current = { question, rows: fresh }
-  }, [fresh, question])
-
-  return {
-    ...list,
-    release() {
-      shown.current = { question, rows: [] }
-      window.scrollTo({ top: 0 })
-      again((count) => count + 1)
-    },
-  }
-}
-
-function scrolledInto(table: HTMLElement | null): boolean {
-  return table !== null && table.getBoundingClientRect().top < 0
 }
 
 function NoMatch({ clear }: { clear(): void }): ReactElement {
