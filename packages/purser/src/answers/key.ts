@@ -19,24 +19,22 @@ export interface KeyParts {
   readonly value: unknown
 }
 
+export type AnswerKeys = (parts: KeyParts) => string
+
 /**
- * The key of an answer: an HMAC over length-prefixed parts that begin with namespace, scope, user and incarnation,
- * and end with the SHA-256 of the value's canonical text. No text of one part can run over into the next, and
- * without the store's own key nobody can tell from a key what was asked.
+ * The key of an answer: a keyed SHA-256 over a JSON tuple of kind, scope, namespace, user and incarnation and the
+ * value's canonical text. Both are JSON, which says itself where it ends, so no text of one part can run over into the
+ * next; and without the store's own secret nobody can tell from a key what was asked. The secret goes in front: what
+ * that allows, to go on hashing where a known key ended, leads to no text that ends as JSON does.
  *
  * Throws `argument_invalid` for a value that JSON cannot hold without loss (NaN, a Map): two of them would be one.
  */
-export function answerKey(keys: Keys, parts: KeyParts): string {
-  const own = parts.scope === 'user'
-  return keys.mac('answers', [
-    'key',
-    parts.kind,
-    parts.scope,
-    parts.user.namespace,
-    own ? parts.user.id : '',
-    own ? parts.incarnation : 0,
-    hash('sha256', canonicalText(parts.value), 'base64url'),
-  ])
+export function createAnswerKeys(keys: Keys): AnswerKeys {
+  const secret = keys.mac('answers', ['key'], 'hex')
+  return ({ kind, scope, user, incarnation, value }) => {
+    const whose = scope === 'user' ? [user.namespace, user.id, incarnation] : [user.namespace]
+    return hash('sha256', `${secret}${JSON.stringify([kind, scope, ...whose])}${canonicalText(value)}`, 'base64url')
+  }
 }
 
 function canonicalText(value: unknown): string {

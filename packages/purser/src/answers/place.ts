@@ -1,6 +1,6 @@
 import type { Subject } from '../identity.ts'
 import type { Keys } from '../keys.ts'
-import { answerKey, type ScopeName } from './key.ts'
+import { createAnswerKeys, type ScopeName } from './key.ts'
 import type { AnswerScope } from './port.ts'
 import type { Scopes } from './scopes.ts'
 
@@ -47,7 +47,8 @@ export function createLocator(house: {
   /** Told when the store could not be asked. */
   readonly onFailure: () => void
 }): Locator {
-  const { keys, scopes, incarnationOf, onFailure } = house
+  const { scopes, incarnationOf, onFailure } = house
+  const keyOf = createAnswerKeys(house.keys)
 
   async function lifeOf(user: Subject): Promise<number> {
     try {
@@ -75,7 +76,7 @@ export function createLocator(house: {
       const life = isOwn ? { user, incarnation: incarnation ?? present } : null
       const isPresent = life === null || (life.incarnation === present && present !== UNKNOWN_LIFE)
       const answerScope = scopes.of(user, scope)
-      const key = answerKey(keys, { kind, scope, user, incarnation: life?.incarnation ?? UNKNOWN_LIFE, value })
+      const key = keyOf({ kind, scope, user, incarnation: life?.incarnation ?? UNKNOWN_LIFE, value })
       return { key, scope: answerScope, generation: isPresent ? await generationOf(answerScope) : null, life }
     },
     scopeOf: (user) => scopes.of(user, 'user'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { answerKey, type KeyParts, type TurnParts, turnValue } from '../../src/answers/key.ts'
+import { createAnswerKeys, type KeyParts, type TurnParts, turnValue } from '../../src/answers/key.ts'
 import { canonicalJson } from '../../src/canonical.ts'
 import { PurserError } from '../../src/errors.ts'
 import { subject } from '../../src/identity.ts'
@@ -14,7 +14,8 @@ import { order } from './upstream.ts'
 printSeed('answer keys')
 
 const BASE: KeyParts = { kind: 'value', scope: 'user', user: alice, incarnation: 1, value: { q: 'x' } }
-const keyOf = (parts: Partial<KeyParts>): string => answerKey(keys, { ...BASE, ...parts })
+const answerKey = createAnswerKeys(keys)
+const keyOf = (parts: Partial<KeyParts>): string => answerKey({ ...BASE, ...parts })
 const turnKey = (parts: Partial<TurnParts>): string => keyOf({ kind: 'turn', value: turnValue({ ...TURN, ...parts }) })
 
 const REQUEST: ChatRequest = {
@@ -111,7 +112,7 @@ test('C1 CM-D05: the key covers kind, scope, namespace, user and incarnation', (
     keyOf({ user: subject('default', 'bob') }),
     keyOf({ user: subject('defaul', 'talice') }),
     keyOf({ user: subject('other', 'alice') }),
-    answerKey(createKeys(Buffer.alloc(32, 8)), BASE),
+    createAnswerKeys(createKeys(Buffer.alloc(32, 8)))(BASE),
   ]
   assert.equal(new Set(all).size, all.length)
   assert.equal(
