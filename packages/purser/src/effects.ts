@@ -20,12 +20,15 @@ export interface Effects {
   setTimer(run: () => void, delayMs: number, options?: { background?: boolean }): () => void
 }
 
+/** Node fires timers that are further away at once: they fire early instead, after 24 days. */
+const TIMER_MAX_MS = 2_147_483_647
+
 export const systemEffects: Effects = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   randomId: () => randomUUID(),
   setTimer(run, delayMs, options) {
-    const timer = setTimeout(run, delayMs)
+    const timer = setTimeout(run, Math.min(delayMs, TIMER_MAX_MS))
     if (options?.background) timer.unref()
     return () => clearTimeout(timer)
   },

@@ -12,6 +12,8 @@ export interface ClientKeeper {
   held(): void
   /** It is given to nobody any more. Called once. */
   leaving(): void
+  /** It is on its way out: nobody holds it, or it was cut. Called once, unless it never opened. */
+  closing(): void
   /** It is closed, no longer waited for, or never opened. Called once. */
   gone(): void
 }
@@ -141,6 +143,7 @@ export class LiveClient<T extends Closable> {
     const { closings } = this.#house
     const { kind } = this.label
     const value = this.#value
+    this.#keeper.closing()
     if (value !== undefined) return closings.begin(kind, farewell, () => value.close()).then(() => this.#keeper.gone())
     this.#cancelOpening.abort(new Error('Nobody waits for this client any more.'))
     const late = this.#opening.then(

@@ -35,6 +35,7 @@ export function createModelShelf(house: ClientHouse, factory: ModelFactory): Mod
         leaving() {
           if (shelf.get(key)?.client === client) shelf.delete(key)
         },
+        closing: () => undefined,
         gone: () => all.delete(client),
       },
     })

@@ -28,8 +28,11 @@ export interface RuntimesHouse extends Omit<Configured, 'defaults'> {
   readonly tools: ToolFactory
 }
 
-/** Timers further away than this fire at once. */
-const TIMER_MAX_MS = 2_147_483_647
+/** How long `close` waits for leases unless told otherwise. */
+const CLOSE_TIMEOUT_MS = 10_000
+
+/** The records that a runtime is made of: news of others do not concern it. */
+const RUNTIME_KINDS: ReadonlySet<string> = new Set([SETTINGS_RECORD.kind, SECRET_KIND, SESSION_KIND])
 
 /**
  * The runtime part: settings and secrets in the store, live clients in memory. Throws for a mistake in the
@@ -78,7 +81,7 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
       }
       fleet.sweep().then(again, again)
     }
-    return effects.setTimer(sweep, Math.min(options.sweepMs, TIMER_MAX_MS), { background: true })
+    return effects.setTimer(sweep, options.sweepMs, { background: true })
   }
 
   async function announce(user: Subject, detail: 'evicted' | 'erased'): Promise<void> {
@@ -120,8 +123,6 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
   }
 }
 
-const CLOSE_TIMEOUT_MS = 10_000
-
 /** What other processes, and the writes of this one, say about users. */
 function hear(fleet: Fleet, namespace: string, news: BusMessage | 'gap'): void {
   if (news === 'gap') fleet.invalidate(undefined)
@@ -141,5 +142,3 @@ function hearOfUser(fleet: Fleet, key: string, detail: string | undefined): void
     if (kinds.length > 0) fleet.invalidate(key, kinds)
   }
 }
-
-const RUNTIME_KINDS: ReadonlySet<string> = new Set([SETTINGS_RECORD.kind, SECRET_KIND, SESSION_KIND])

@@ -95,8 +95,10 @@ export function createToolDesk(
           held: () => idle.delete(client),
           leaving() {
             idle.delete(client)
-            if (processes.has(client)) closing.add(client)
             if (rack.clients.get(server) === client) rack.clients.delete(server)
+          },
+          closing() {
+            if (processes.has(client)) closing.add(client)
           },
           gone() {
             rack.all.delete(client)

@@ -5,10 +5,11 @@ import type { Catalogue } from './catalogue.ts'
 import type { Facts } from './facts.ts'
 import { checkPatch } from './fields.ts'
 import type { Fleet } from './fleet.ts'
+import { SETTINGS_RECORD } from './own.ts'
 import type { Scope, UserRuntime } from './port.ts'
 import type { RuntimeRecords } from './records.ts'
-import { checkCredentials } from './secrets.ts'
-import { readSession } from './sessions.ts'
+import { checkCredentials, SECRET_KIND } from './secrets.ts'
+import { readSession, SESSION_KIND } from './sessions.ts'
 import { resolveSettings } from './settings.ts'
 
 export interface UserRuntimeHouse {
@@ -29,11 +30,11 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
   const key = subjectKey(user)
 
   /** Runs a write, and makes sure that the next use sees it even if the store's own news were lost. */
-  async function changing<T>(write: Promise<T>): Promise<T> {
+  async function changing<T>(kind: string, write: Promise<T>): Promise<T> {
     try {
       return await write
     } finally {
-      fleet.invalidate(key)
+      fleet.invalidate(key, [kind])
       fleet.refresh(key)
     }
   }
@@ -57,7 +58,7 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
         actor: actorOf(options.actor),
         reason: reasonOf(options.reason),
       }
-      return changing(records.configure(user, checkPatch(catalogue, patch), told))
+      return changing(SETTINGS_RECORD.kind, records.configure(user, checkPatch(catalogue, patch), told))
     },
 
     async settings(scope = {}) {
@@ -74,9 +75,10 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
     async setSecret(name, fields, options = {}) {
       house.requireOpen()
       const actor = actorOf(options.actor)
-      if (fields === null && typeof name === 'string') return changing(records.setSecret(user, name, null, actor))
-      requireConfigured(catalogue, name)
-      return changing(records.setSecret(user, name, checkCredentials(fields), actor))
+      // What is no longer configured can still be removed.
+      if (fields !== null || typeof name !== 'string') requireConfigured(catalogue, name)
+      const checked = fields === null ? null : checkCredentials(fields)
+      return changing(SECRET_KIND, records.setSecret(user, name, checked, actor))
     },
 
     async secrets() {
@@ -87,7 +89,7 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
 
     async startSession(id, options) {
       house.requireOpen()
-      return changing(records.startSession(user, sessionIdOf(id), policyOf(options?.policy)))
+      return changing(SESSION_KIND, records.startSession(user, sessionIdOf(id), policyOf(options?.policy)))
     },
 
     async sessions() {
@@ -97,7 +99,7 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
 
     async endSession(id) {
       house.requireOpen()
-      return changing(records.endSession(user, sessionIdOf(id)))
+      return changing(SESSION_KIND, records.endSession(user, sessionIdOf(id)))
     },
 
     async acquire(options = {}) {

@@ -589,3 +589,15 @@ test('R20: each way a runtime is taken into use, refused or let go of can be cou
     'evicted erased',
   ])
 })
+
+test('R11: a process that was let go of but is still in use is no place that will soon be free', async () => {
+  const house = await openHouse({ options: { ...LOCAL.options, maxMcpProcesses: 1 } })
+  const lease = await house.user('ada').acquire()
+  await lease.mcp('child')
+  await house.user('ada').evict()
+  const other = await house.user('bob').acquire()
+  await assert.rejects(other.mcp('child'), fails('runtime_busy'))
+  lease.release()
+  assert.ok(await other.mcp('child'))
+  other.release()
+})
