@@ -125,17 +125,32 @@ test('a stream that is cut ends in one error frame without [DONE], and stays cou
   assert.equal(await count('cut'), 1)
 })
 
-test('a client that leaves stops the upstream call and stays counted', async () => {
-  const leaving = new AbortController()
-  const answer = await fetch(`${purser.baseURL}/chat/completions`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${SERVICE_KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ user: 'leaver', stream: true, messages: [{ role: 'user', content: 'slow' }] }),
-    signal: leaving.signal,
+for (const [when, content, stream] of [
+  ['in the middle of a stream', 'slow', true],
+  ['before the first chunk', 'hang', true],
+  ['before a whole answer', 'hang', false],
+] as const) {
+  test(`a client that leaves ${when} stops the upstream call and stays counted`, async () => {
+    const patient = await startPurser({
+      providers: { local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'k', models: ['m'] } },
+      runtime: { defaults: { provider: 'local', model: 'm' } },
+    })
+    const leaving = new AbortController()
+    const answer = fetch(`${patient.baseURL}/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${SERVICE_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ user: 'leaver', stream, messages: [{ role: 'user', content }] }),
+      signal: leaving.signal,
+    })
+    if (content === 'slow') await (await answer).body?.getReader().read()
+    else {
+      answer.catch(() => undefined)
+      while ((await upstream.seen()).length === 0);
+    }
+    leaving.abort()
+    while ((await upstream.seen()).at(-1)?.aborted !== true);
+    const { body } = await patient.api('GET', '/api/users/leaver/bond')
+    assert.equal((body as { dailyCount: number }).dailyCount, 1)
+    await patient.stop()
   })
-  await answer.body?.getReader().read()
-  leaving.abort()
-  let seen = await upstream.seen()
-  while (seen.at(-1)?.aborted !== true) seen = await upstream.seen()
-  assert.equal(await count('leaver'), 1)
-})
+}
