@@ -161,6 +161,13 @@ test('memory and SQLite list any crowd alike, whichever way SQLite takes', async
     const commit = await anyCommit(choose, memory, id)
     const good = { ...commit, expect: null, incarnation: 1, events: [], replies: [] }
     await Promise.all([memory, sqlite].map((store) => store.users.commit({ namespace: NAMESPACE, id }, good)))
+    // And one that changes an earlier user as an admission does, or as anything else does.
+    const earlier = choose.one(IDS)
+    const { facets, seenAt, at, measured } = await anyCommit(choose, memory, earlier)
+    const expect = (await memory.users.load({ namespace: NAMESPACE, id: earlier }))?.revision ?? null
+    const user = { namespace: NAMESPACE, id: earlier }
+    const change = commitOf(user, { expect, facets, seenAt, at, ...(measured === undefined ? {} : { measured }) })
+    await Promise.all([memory, sqlite].map((store) => store.users.commit(user, change)))
   }
   await sqlite.close()
   const database = await openDatabase({ path, profile: 'durable' })

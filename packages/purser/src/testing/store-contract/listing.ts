@@ -153,8 +153,9 @@ export const listing: readonly Promised[] = [
       for (const step of steps) {
         const facets = { ...FACETS, ...step }
         expect = await accept(store, user, { expect, facets, seenAt: AT })
-        const { phase, riskLevel, blocked, capUsed } = facets
-        assert.deepEqual(await idsOf(store, { phase, riskLevel, blocked, capUsed, orderBy: 'capUsed' }), ['a'])
+        const { phase, riskLevel, blocked, capUsed, capUsedUntil } = facets
+        const now = (capUsedUntil ?? AT) - 1
+        assert.deepEqual(await idsOf(store, { phase, riskLevel, blocked, capUsed, now, orderBy: 'capUsed' }), ['a'])
         const [byPeak] = await store.users.list(queryOf({ orderBy: 'peak' }))
         assert.equal(byPeak?.value, facets.peak)
       }
