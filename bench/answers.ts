@@ -1,0 +1,93 @@
+/*
+ * What it costs to find a kept answer in memory, key included, for a chat request of 4 KB: beside the bare cost of a key
+ * (canonical JSON and SHA-256 of it), cacheable in memory, and keyv on a SQLite table. Rounds of all take turns, so
+ * that whatever else the machine does hits everybody; the median of the rounds counts.
+ */
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Cacheable } from 'cacheable'
+import Keyv from 'keyv'
+import { openPurser } from '../packages/purser/src/index.ts'
+
+const rounds = Number(process.argv[2] ?? 15)
+const callsPerRound = 2_000
+
+const request = {
+  model: 'm',
+  temperature: 0.3,
+  messages: Array.from({ length: 12 }, (_, n) => ({
+    role: n % 2 === 0 ? 'user' : 'assistant',
+    content: `${'The quick brown fox jumps over the lazy dog. '.repeat(7)}${n}`,
+  })),
+}
+const answer = { text: 'An answer of some length. '.repeat(20) }
+
+/** What anybody needs who keys by the whole request: sorted keys, then a digest. */
+function bareKey(value: unknown): string {
+  const text = JSON.stringify(value, (_, member: unknown) =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  )
+  return createHash('sha256').update(text).digest('base64url')
+}
+
+/** keyv on one table, as its SQLite adapter has it. */
+function sqliteMap(path: string): Map<string, unknown> {
+  const database = new DatabaseSync(path)
+  database.exec('PRAGMA journal_mode = WAL; CREATE TABLE keyv (key TEXT PRIMARY KEY, value TEXT)')
+  const get = database.prepare('SELECT value FROM keyv WHERE key = ?')
+  const set = database.prepare('INSERT OR REPLACE INTO keyv VALUES (?, ?)')
+  const store = {
+    get: (key: string) => JSON.parse(String(get.get(key)?.value ?? 'null')) ?? undefined,
+    set: (key: string, value: unknown) => set.run(key, JSON.stringify(value)),
+    delete: () => true,
+    clear: () => database.exec('DELETE FROM keyv'),
+    has: (key: string) => get.get(key) !== undefined,
+  }
+  return store as unknown as Map<string, unknown>
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'purser-bench-'))
+await using purser = await openPurser({ store: `sqlite:${join(folder, 'purser.db')}` })
+const user = purser.user('somebody')
+await user.ledger.admit()
+const { answers } = user
+const cacheable = new Cacheable()
+const keyv = new Keyv({ store: sqliteMap(join(folder, 'keyv.db')) })
+await answers.remember(request, () => answer)
+await cacheable.set(bareKey(request), answer)
+await keyv.set(bareKey(request), answer)
+
+const ways: Record<string, () => unknown> = {
+  'bare key: canonical JSON + SHA-256': () => bareKey(request),
+  'purser: look-up, key included': () => answers.lookup(request),
+  'cacheable in memory, with the bare key': () => cacheable.get(bareKey(request)),
+  'keyv on SQLite, with the bare key': () => keyv.get(bareKey(request)),
+}
+for (const way of Object.values(ways))
+  if ((await way()) === undefined) throw new Error('A look-up that must hit missed.')
+
+const figures = new Map(Object.keys(ways).map((name) => [name, [] as number[]]))
+for (let round = -3; round < rounds; round++) {
+  for (const [name, way] of Object.entries(ways)) {
+    const begin = performance.now()
+    for (let call = 0; call < callsPerRound; call++) await way()
+    if (round >= 0) figures.get(name)?.push(((performance.now() - begin) * 1_000) / callsPerRound)
+  }
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] as number
+const bare = median(figures.values().next().value as number[])
+console.log(`A request of ${JSON.stringify(request).length} bytes, ${rounds} rounds of ${callsPerRound} calls\n`)
+for (const [name, values] of figures) {
+  const us = median(values)
+  console.log(`${name.padEnd(40)} ${us.toFixed(1).padStart(7)} us  ${(us / bare).toFixed(2)} x bare`)
+}
+const ratio = median(figures.get('purser: look-up, key included') as number[]) / bare
+console.log(`\nAim: at most 1.50 x the bare key. ${ratio <= 1.5 ? 'Met.' : 'Missed.'}`)
+rmSync(folder, { recursive: true })
+process.exitCode = ratio <= 1.5 ? 0 : 1
