@@ -222,6 +222,7 @@ for (const kind of KINDS) {
       await assert.rejects(ask(chat, stream), (error: unknown) => PurserError.is(error, 'upstream_failed'))
     }
     assert.equal(elsewhere.seen.length, 0)
+    assert.equal(upstream.seen.length, 2)
   })
 
   test(`${kind}: what is no answer is upstream_failed: other text, nothing, a cut body, a cut stream`, async () => {

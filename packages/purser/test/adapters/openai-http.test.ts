@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { after, test } from 'node:test'
 import { createPools } from '../../src/adapters/http/pools.ts'
@@ -42,6 +42,11 @@ const failsWith =
   (code: ErrorCode, more: (error: PurserError) => boolean = () => true) =>
   (error: unknown) =>
     PurserError.is(error, code) && more(error)
+
+/** Lets what is on its way through the loopback arrive. */
+async function upstreamIdle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+}
 
 /** What an upstream does once, told when it has been asked. */
 async function scripted(upstream: Upstream): Promise<{ response: Promise<ServerResponse> }> {
@@ -255,6 +260,8 @@ test('a pause between chunks counts while the reader waits, and only then', asyn
   clock.advance(400)
   sendEvents(await response, [chunkWith({ content: 'b' })])
   assert.equal((await waiting).value, chunkWith({ content: 'b' }))
+  clock.advance(10_000)
+  assert.equal(clock.timers, 0, 'nobody waits, so nothing is timed')
   const late = Promise.resolve(chunks.next())
   const closed = once(await response, 'close')
   clock.advance(500)
@@ -314,6 +321,35 @@ test('an answer that nobody goes on reading leaves nothing on the clock once it 
   await closed
   clock.advance(500)
   assert.equal(clock.timers, 0)
+})
+
+test('a signal that outlives its calls collects no listeners', async () => {
+  await using upstream = await openUpstream()
+  const { signal } = new AbortController()
+  for (const stream of [true, false]) {
+    const answer = await modelOf(upstream).chat({ messages, stream }, callWith(signal))
+    if (answer.kind === 'stream') await Array.fromAsync(answer.chunks)
+  }
+  upstream.script = (response) => sendJson(response, 500, {})
+  await assert.rejects(modelOf(upstream).chat(asked, callWith(signal)))
+  while (getEventListeners(signal, 'abort').length > 0) await upstreamIdle()
+})
+
+test('an answer whose end comes a moment after [DONE] leaves nothing on the clock, and its socket to the next', async () => {
+  await using upstream = await openUpstream()
+  const clock = handClock()
+  for (let round = 0; round < 3; round++) {
+    const { response } = await scripted(upstream)
+    const pending = modelOf(upstream, { clock }).chat(asked, callWith())
+    sendEvents(await response, [chunkWith({ content: 'a' }, 'stop'), '[DONE]'])
+    await textsOf(await pending)
+    assert.equal(clock.timers, 1)
+    const closed = once(await response, 'close')
+    ;(await response).end()
+    await closed
+    while (clock.timers > 0) await upstreamIdle()
+  }
+  assert.equal(upstream.sockets.size, 1)
 })
 
 test('an upstream that goes on after [DONE] is left soon after', async () => {
