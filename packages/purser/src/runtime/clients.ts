@@ -44,7 +44,7 @@ export class LiveClient<T extends Closable> {
   readonly #house: ClientHouse
   readonly #keeper: ClientKeeper
   readonly #opening: Promise<T>
-  readonly #cancelOpening = new AbortController()
+  readonly #cancelOpening: AbortController | undefined
   #value: T | undefined
   #holders = 0
   #farewell: Farewell | undefined
@@ -62,7 +62,8 @@ export class LiveClient<T extends Closable> {
     this.#keeper = keeper
     this.#idleSince = house.effects.monotonic()
     if (typeof open === 'function') {
-      this.#opening = this.#open(open as (signal: AbortSignal) => Promise<T>)
+      this.#cancelOpening = new AbortController()
+      this.#opening = this.#open(open as (signal: AbortSignal) => Promise<T>, this.#cancelOpening.signal)
       this.#opening.catch(() => undefined)
     } else {
       this.#value = open
@@ -145,7 +146,7 @@ export class LiveClient<T extends Closable> {
     const value = this.#value
     this.#keeper.closing()
     if (value !== undefined) return closings.begin(kind, farewell, () => value.close()).then(() => this.#keeper.gone())
-    this.#cancelOpening.abort(new Error('Nobody waits for this client any more.'))
+    this.#cancelOpening?.abort(new Error('Nobody waits for this client any more.'))
     const late = this.#opening.then(
       (opened) => closings.begin(kind, farewell, () => opened.close()).then(() => this.#keeper.gone()),
       () => this.#keeper.gone(),
@@ -153,12 +154,12 @@ export class LiveClient<T extends Closable> {
     return closings.follow(late)
   }
 
-  async #open(open: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #open(open: (signal: AbortSignal) => Promise<T>, cancelled: AbortSignal): Promise<T> {
     await undefined
     const startedAt = this.#house.effects.monotonic()
     const took = (): number => this.#house.effects.monotonic() - startedAt
     try {
-      this.#value = await open(this.#cancelOpening.signal)
+      this.#value = await open(cancelled)
     } catch (error) {
       this.#report('failed', took())
       if (this.#farewell === undefined) this.#leave('broken')
