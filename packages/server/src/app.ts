@@ -1,4 +1,5 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
+import { PurserError } from 'purser'
 import { apiDocument } from './api/document.ts'
 import { idempotency } from './api/idempotency.ts'
 import { guard } from './auth/guard.ts'
@@ -8,6 +9,8 @@ import { allRoutes } from './routes.ts'
 
 /** A path parameter may be an id of 256 bytes, percent-encoded, or a ticket. */
 const MAX_PARAM_LENGTH = 4_096
+/** For a request to arrive whole; how long its answer takes is another matter. */
+const REQUEST_TIMEOUT_MS = 120_000
 const REQUEST_ID = /^[\w.:=+/@-]{1,128}$/
 
 /** Puts the Fastify app together: who may come in first, then the routes, one error body for everything. */
@@ -16,6 +19,7 @@ export async function createApp(house: House): Promise<FastifyInstance> {
     logger: { level: house.options.logLevel, stream: process.stderr },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: house.options.bodyLimitBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: (raw) => {
       const given = raw.headers['x-request-id']
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : house.effects.randomId()
@@ -90,11 +94,18 @@ function takeJsonOnly(app: FastifyInstance): void {
 function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const face = request.url.includes('/v1/') ? 'gateway' : 'management'
   const problem = problemFrom(error, { requestId: request.id, face })
-  if (problem.status >= 500 && !(error instanceof HttpProblem)) request.log.error({ err: error, requestId: request.id })
+  report(error, problem.status, request)
   reply
     .code(problem.status)
     .headers({ 'x-request-id': request.id, ...problem.headers })
     .send(problem.body)
+}
+
+/** What was foreseen is one line with its code; what was not is told with its stack. */
+function report(error: unknown, status: number, request: FastifyRequest): void {
+  if (status < 500 || error instanceof HttpProblem) return
+  if (PurserError.is(error)) request.log.warn({ code: error.code, requestId: request.id }, error.message)
+  else request.log.error({ err: error, requestId: request.id })
 }
 
 function unknownUrl(request: FastifyRequest): HttpProblem {

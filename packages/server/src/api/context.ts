@@ -6,14 +6,8 @@ const tag = 'context'
 
 /** What the model is told about a user, and what it is made of. */
 export function contextRoutes(app: FastifyInstance, house: House): void {
-  app.get(
-    '/api/users/:id/profile',
-    route('application:read', { tag, summary: 'The profile.' }),
-    async (request, reply) =>
-      reply
-        .type('application/json; charset=utf-8')
-        .serializer(JSON.stringify)
-        .send((await userOf(request, house).profile.get()) ?? {}),
+  app.get('/api/users/:id/profile', route('application:read', { tag, summary: 'The profile.' }), async (request) =>
+    userOf(request, house).profile.get(),
   )
   for (const [method, verb, summary] of [
     ['PUT', 'put', 'Replaces the profile.'],
@@ -23,10 +17,7 @@ export function contextRoutes(app: FastifyInstance, house: House): void {
       method,
       url: '/api/users/:id/profile',
       ...route('application:write', { tag, summary, body: ANY_OBJECT }),
-      handler: async (request, reply) => {
-        await userOf(request, house).profile[verb](bodyOf(request))
-        return reply.code(204).send()
-      },
+      handler: async (request) => userOf(request, house).profile[verb](bodyOf(request)),
     })
   }
   app.get(
@@ -49,10 +40,9 @@ export function contextRoutes(app: FastifyInstance, house: House): void {
       summary: 'Records one action or a list of them.',
       body: { type: ['object', 'array'], items: ANY_OBJECT },
     }),
-    async (request, reply) => {
+    async (request) => {
       type Actions = Parameters<ReturnType<typeof userOf>['actions']['record']>[0]
-      await userOf(request, house).actions.record(request.body as Actions)
-      return reply.code(204).send()
+      return userOf(request, house).actions.record(request.body as Actions)
     },
   )
   app.get(

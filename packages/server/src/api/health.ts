@@ -11,7 +11,7 @@ export function healthRoutes(app: FastifyInstance, house: House): void {
   app.get('/livez', route('public', { tag, summary: 'The process answers.' }), async () => ({ status: 'alive' }))
   app.get('/readyz', route('public', { tag, summary: 'The server takes work and its store answers.' }), async () => {
     if (house.closing.signal.aborted) throw new HttpProblem(503, 'closed', 'This server is shutting down.')
-    await house.purser.user('readyz').ledger.quota()
+    await house.purser.meta.get('server-keys')
     return { status: 'ready' }
   })
   app.get('/api/overview', route('read', { tag, summary: 'Users by phase and risk, and the server.' }), async () => ({

@@ -52,7 +52,7 @@ export function runtimeRoutes(app: FastifyInstance, house: House): void {
     '/api/users/:id/evict',
     route('operate', { tag, summary: "Closes the user's live clients.", body: optionalObject({ reason: ANY_VALUE }) }),
     async (request, reply) => {
-      await userOf(request, house).runtime.evict({ reason: actOf(request).reason })
+      await userOf(request, house).runtime.evict(actOf(request))
       return reply.code(204).send()
     },
   )
@@ -117,10 +117,11 @@ function sessionRoutes(app: FastifyInstance, house: House): void {
   )
   app.delete(
     '/api/users/:id/sessions/:session',
-    route('application:write', { tag, summary: 'Ends a session.', params: ['id', 'session'] }),
-    async (request, reply) => {
-      await userOf(request, house).runtime.endSession(paramOf(request, 'session'))
-      return reply.code(204).send()
-    },
+    route('application:write', {
+      tag,
+      summary: 'Ends a session; tells whether there was one.',
+      params: ['id', 'session'],
+    }),
+    async (request) => userOf(request, house).runtime.endSession(paramOf(request, 'session')),
   )
 }

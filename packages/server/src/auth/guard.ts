@@ -3,7 +3,7 @@ import type { House } from '../house.ts'
 import { HttpProblem } from '../problems.ts'
 import { sessionToken } from './cookie.ts'
 import { checkHost, checkOrigin, type OriginClaim } from './origin.ts'
-import { ACCESS, type Access, type Identity } from './roles.ts'
+import { ACCESS, type Access, type Identity, isRole } from './roles.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -92,6 +92,9 @@ async function byHost(request: FastifyRequest, house: House): Promise<Identity |
   const given = await house.authorize?.(new Request(url, { method: request.method, headers }))
   if (given === null || given === undefined) return byKeyOrSession(request, house)
   const { actor, role, user } = given
+  if (!isRole(role) || (role === 'user') !== (user !== undefined)) {
+    throw new TypeError("authorize has to answer a role, and with 'user', and only then, who it is.")
+  }
   return user === undefined ? { role, name: actor } : { role, name: actor, user }
 }
 

@@ -65,6 +65,21 @@ test('the host’s own authorize says who calls, and what it does not know is le
   assert.equal(((await other.json()) as { error: { code: string } }).error.code, 'user_mismatch')
 })
 
+test('an authorize that answers no role, or a user without saying who, lets nobody in', async () => {
+  for (const answer of [
+    { actor: 'x', role: 'root' },
+    { actor: 'x', role: 'user' },
+    { actor: 'x', role: 'admin', user: 'ada' },
+  ]) {
+    const careless = await createServer({ purser, authorize: () => answer as never })
+    careless.fastify.log.level = 'silent'
+    const refused = await careless.fetch(new Request('http://h/v1/me', { headers: { 'x-purser-user': 'ada' } }))
+    assert.equal(refused.status, 500)
+    assert.ok(!(await refused.text()).includes('ada'))
+    await careless.close()
+  }
+})
+
 test('beside other routes it takes its own addresses, and hands the others on', async () => {
   const host = createHttpServer((request, response) => {
     void server.node(request, response, () => response.end('the host’s own page'))

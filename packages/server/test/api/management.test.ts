@@ -207,10 +207,12 @@ test('lists are { data, cursor }, page by page to the end', async () => {
 })
 
 test('profile, actions and context: what was put is what the model is told', async () => {
-  assert.equal((await call('PUT', '/api/users/ctx/profile', { name: 'Ada', extra: { a: 1 } })).statusCode, 204)
-  assert.equal((await call('PATCH', '/api/users/ctx/profile', { extra: null })).statusCode, 204)
+  const put = await call('PUT', '/api/users/ctx/profile', { name: 'Ada', extra: { a: 1 } })
+  assert.deepEqual(put.json(), { name: 'Ada', extra: { a: 1 } })
+  assert.deepEqual((await call('PATCH', '/api/users/ctx/profile', { extra: null })).json(), { name: 'Ada' })
   assert.deepEqual((await call('GET', '/api/users/ctx/profile')).json(), { name: 'Ada' })
-  assert.equal((await call('POST', '/api/users/ctx/actions', [{ action: 'opened the door' }])).statusCode, 204)
+  const recorded = await call('POST', '/api/users/ctx/actions', [{ action: 'opened the door' }])
+  assert.equal(recorded.json()[0].action, 'opened the door')
   assert.equal((await call('GET', '/api/users/ctx/actions?limit=5')).json().data.length, 1)
   const context = (await call('GET', '/api/users/ctx/context')).json()
   assert.match(context.text, /Ada/)

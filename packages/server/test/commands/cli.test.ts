@@ -99,6 +99,28 @@ test('keys are made, listed and revoked, and shown once', async () => {
   assert.equal((await run(`keys revoke ${id}`)).code, 3)
 })
 
+test('what is done beside a running server on the same store, the server knows within a second', async () => {
+  const shared = freshDirectory()
+  const beside = await startPurser({ store: 'sqlite:data/purser.db' }, shared)
+  try {
+    const { output } = await runPurser(['keys', 'create', '--role', 'service'], shared)
+    const headers = { authorization: `Bearer ${output.trim()}`, 'x-purser-user': 'ada' }
+    const me = async () => fetch(`${beside.baseURL}/me`, { headers })
+    while ((await me()).status === 401);
+    await runPurser(['cap', 'ada', '9'], shared)
+    assert.equal(((await (await me()).json()) as { cap: number }).cap, 9)
+    const { output: list } = await runPurser(['keys', 'list', '--json'], shared)
+    const { id } = (JSON.parse(list) as { id: string; role: string }[]).findLast(({ role }) => role === 'service') ?? {
+      id: '',
+    }
+    await runPurser(['keys', 'revoke', id], shared)
+    while ((await me()).status === 200);
+    assert.equal((await me()).status, 401)
+  } finally {
+    await beside.stop()
+  }
+})
+
 test('over HTTP the same commands do the same, with the same exit codes', async () => {
   const remote = (words: string, key = ADMIN_KEY) => run(`${words} --url ${server.url}`, { PURSER_KEY: key })
   assert.equal((await remote('set dora model=demo')).code, 0)
