@@ -33,8 +33,6 @@ export const FEW = 5_000
  */
 const FEW_SEEN_BY_CREATION = 50_000
 
-export const NOTHING: Piece = { sql: '', values: [] }
-
 export function piece(sql: string, ...values: SQLInputValue[]): Piece {
   return { sql, values }
 }

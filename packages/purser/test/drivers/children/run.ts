@@ -12,19 +12,27 @@ export interface Child {
   readonly over: Promise<void>
 }
 
+export interface ChildOptions {
+  /** No file may grow beyond this many blocks of 512 or 1,024 bytes, as the system counts: then writing fails. */
+  readonly fileBlocks?: number
+}
+
 /** Starts a program of this directory as a process of its own. */
-export function startChild(program: string, given: readonly string[]): Child {
+export function startChild(program: string, given: readonly string[], { fileBlocks }: ChildOptions = {}): Child {
   const file = fileURLToPath(new URL(program, import.meta.url))
-  const child = spawn(process.execPath, [file, ...given], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const command = [process.execPath, file, ...given]
+  const limited = fileBlocks === undefined ? [] : ['sh', '-c', `ulimit -f ${fileBlocks} && exec "$0" "$@"`]
+  const [first = '', ...rest] = [...limited, ...command]
+  const child = spawn(first, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines: string[] = []
   let taken = 0
   let notify = (): void => {}
   let isOver = false
-  let rest = ''
+  let unfinished = ''
   child.stdout.setEncoding('utf8')
   child.stdout.on('data', (text: string) => {
-    const parts = (rest + text).split('\n')
-    rest = parts.pop() ?? ''
+    const parts = (unfinished + text).split('\n')
+    unfinished = parts.pop() ?? ''
     lines.push(...parts)
     notify()
   })

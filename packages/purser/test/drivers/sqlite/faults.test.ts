@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { type Database, openDatabase } from '../../../src/drivers/sqlite/database.ts'
-import { createSqliteStore } from '../../../src/drivers/sqlite/index.ts'
+import { createSqliteStore, openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
 import { PurserError } from '../../../src/errors.ts'
 import type { Store } from '../../../src/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
 import { accept, ann, bob, NAMESPACE, withEvents, write } from '../../../src/testing/store-contract/samples.ts'
+import { startChild } from '../children/run.ts'
 import { newPath } from '../places.ts'
 
 /** A store whose connection the test can reach, to make it fail. */
@@ -123,4 +124,23 @@ test('a closed store refuses with `closed`', async () => {
   await assert.rejects(write(store, bob), isClosed)
   await assert.rejects(store.users.load(ann), isClosed)
   await assert.rejects(store.users.overview(NAMESPACE), isClosed)
+})
+
+test('a system that refuses to write more is told as store_unavailable, and loses nothing that was acknowledged', async () => {
+  const path = newPath()
+  const child = startChild('filler.ts', [path], { fileBlocks: 3_000 })
+  await child.over
+  const [failure, reads, ...none] = child.lines.filter((line) => !line.startsWith('written '))
+  assert.deepEqual([failure, reads, none], ['store_unavailable', 'still reads', []])
+  const acknowledged = child.lines.length - 2
+  assert.ok(acknowledged > 10)
+  const store = await openSqliteStore({ path, effects: handClock() })
+  const records = await store.users.records(ann, 'note', { limit: 1_000_000, order: 'ascending' })
+  assert.ok(records.length >= acknowledged, `${acknowledged} acknowledged, ${records.length} found`)
+  assert.ok(records.every(({ value }) => value.length === 50_000))
+  await accept(store, bob)
+  await store.close()
+  const database = new DatabaseSync(path)
+  assert.deepEqual({ ...database.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' })
+  database.close()
 })

@@ -69,3 +69,26 @@ test('commits of another connection are noticed once, own ones never', async () 
   ])
   await Promise.all([own.close(), other.close()])
 })
+
+test('a process is not told again what it has said itself', async () => {
+  const path = newPath()
+  const [own, other] = [await open(path), await open(path)]
+  const local = createLocalBus()
+  const heard: unknown[] = []
+  local.subscribe((told) => heard.push(told))
+  const mailbox = createMailbox(own, local, 'own')
+  const elsewhere = createMailbox(other, createLocalBus(), 'other')
+  mailbox.listen()
+  await mailbox.send(message('mine'))
+  const sending = elsewhere.send(message('theirs'))
+  for (let turn = 0; heard.length === 0; turn++) {
+    assert.ok(turn < 10_000)
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    mailbox.look()
+  }
+  await sending
+  assert.deepEqual(heard, [message('theirs')])
+  await mailbox.close()
+  assert.equal(other.prepare('SELECT count(*) AS listeners FROM listeners_1').get()?.listeners, 0)
+  await Promise.all([own.close(), other.close()])
+})

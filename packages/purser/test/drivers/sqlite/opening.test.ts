@@ -30,6 +30,25 @@ test('both files and their logs can be read by their owner only, whatever the um
   }
 })
 
+test('what must survive is flushed with every commit, and what is deleted is overwritten in both files', async () => {
+  for (const [profile, synchronous] of [
+    ['durable', 2],
+    ['rebuildable', 1],
+  ] as const) {
+    const database = await openDatabase({ path: newPath(), profile })
+    const pragma = (name: string): unknown => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
+    assert.deepEqual(['journal_mode', 'synchronous', 'secure_delete', 'trusted_schema', 'mmap_size'].map(pragma), [
+      'wal',
+      synchronous,
+      1,
+      0,
+      0,
+    ])
+    assert.ok(Number(pragma('busy_timeout')) <= 10, 'SQLite waits on the event loop')
+    await database.close()
+  }
+})
+
 test('directories on the way to the file are made, and open to their owner only', async () => {
   const path = join(dirname(newPath()), 'new', 'deep', 'purser.db')
   await (await open(path)).close()
