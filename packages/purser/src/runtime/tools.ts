@@ -5,12 +5,12 @@ import { withinTime } from '../waiting.ts'
 import { type ClientHouse, LiveClient } from './clients.ts'
 import type { Farewell } from './closings.ts'
 import { fillDefinition } from './definitions.ts'
-import { createPlaces } from './places.ts'
+import { createPlaces, type Places } from './places.ts'
 import type { LiveTools, ToolFactory } from './port.ts'
 import { type Credentials, redactedCause } from './secrets.ts'
 
-/** Connections that are being opened at the same time, in all; the others wait. */
-const OPENING_MAX = 64
+/** Connections to one server that are being opened at the same time; the others wait. A server that hangs holds up no other. */
+const OPENING_MAX = 32
 /** How long opening one may take. */
 const OPEN_LIMIT_MS = 30_000
 /** After the second failure in a row, and doubled with every further one. */
@@ -57,10 +57,7 @@ export function createToolDesk(
   const idle = new Set<ToolClient>()
   const processes = new Set<ToolClient>()
   const closing = new Set<ToolClient>()
-  const openings = createPlaces(OPENING_MAX, {
-    message: 'Too many MCP connections are being opened.',
-    hint: 'Try again.',
-  })
+  const openings = new Map<string, Places>()
   const processPlaces = createPlaces(maxProcesses, {
     message: `All ${maxProcesses} places for MCP servers that run as processes are in use.`,
     hint: 'Try again, or raise runtime.maxMcpProcesses.',
@@ -121,14 +118,15 @@ export function createToolDesk(
       if (isProcess) await processPlaces.enter(signal, makeRoom)
       try {
         if (isProcess) processes.add(client)
-        await openings.enter(signal)
+        const opening = openingsOf(openings, server)
+        await opening.enter(signal)
         try {
           const live = await openInTime(effects, { factory, server, definition, signal })
           rack.failures.delete(server)
           live.onBroken(() => void client.retire('broken'))
           return live
         } finally {
-          openings.leave()
+          opening.leave()
         }
       } catch (error) {
         if (isProcess) leaveProcess()
@@ -165,6 +163,18 @@ export function createToolDesk(
       await Promise.all(due)
     },
   }
+}
+
+function openingsOf(openings: Map<string, Places>, server: string): Places {
+  let places = openings.get(server)
+  if (places === undefined) {
+    places = createPlaces(OPENING_MAX, {
+      message: `Too many connections to the MCP server '${server}' are being opened.`,
+      hint: 'Try again.',
+    })
+    openings.set(server, places)
+  }
+  return places
 }
 
 /** Lets go of clients that were made with another version of their secret. */

@@ -601,3 +601,24 @@ test('R11: a process that was let go of but is still in use is no place that wil
   assert.ok(await other.mcp('child'))
   other.release()
 })
+
+test('R14: users who wait for a server that hangs hold up nobody who uses another', async () => {
+  const house = await openHouse(LOCAL)
+  const hanging = Promise.withResolvers<void>()
+  let opening = 0
+  house.behaviour.openTools = ({ server }) => {
+    if (server !== 'plain') return Promise.resolve()
+    opening++
+    return hanging.promise
+  }
+  const waiting = Array.from({ length: 100 }, async (_, index) => {
+    await using lease = await house.user(`user-${index}`).acquire()
+    return await lease.mcp('plain')
+  })
+  await house.clock.pass(0)
+  assert.equal(opening, 32)
+  await using lease = await house.user('ada').acquire()
+  assert.ok(await lease.mcp('child'))
+  hanging.resolve()
+  assert.equal((await Promise.all(waiting)).length, 100)
+})
