@@ -30,7 +30,7 @@ export function vocabularyOf(overview: Overview | undefined): Vocabulary {
     hueOf(phase) {
       const place = phases.indexOf(phase)
       if (place === 0 || phase === 'dormant') return 0
-      return place < 0 ? 1 : 1 + ((place - 1) % (HUES - 1))
+      return 1 + ((place < 0 ? sumOf(phase) : place - 1) % (HUES - 1))
     },
     rankOf(riskLevel) {
       const place = ladder.indexOf(riskLevel)
@@ -50,6 +50,11 @@ function inUse(
 ): readonly string[] {
   const others = Object.keys(counts ?? {}).filter((word) => !declared?.includes(word))
   return [...(declared ?? []), ...others.sort(order)]
+}
+
+/** A phase that nobody is in any more has no place in the order; its name alone chooses its hue. */
+function sumOf(name: string): number {
+  return [...name].reduce((sum, character) => sum + (character.codePointAt(0) ?? 0), 0)
 }
 
 function usualRank(riskLevel: string): number {

@@ -106,6 +106,7 @@ describe('the Deck against a real server', { skip: noBrowser }, () => {
     await page.getByRole('button', { name: 'Unblock' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Unblock' }).click()
     await page.locator('.user-blocked').waitFor({ state: 'detached' })
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
     assert.equal((await purser.chat('ada')).status, 200)
   })
 
@@ -157,6 +158,20 @@ describe('the Deck against a real server', { skip: noBrowser }, () => {
     }
     await page.setViewportSize(WIDE)
     await page.emulateMedia({ colorScheme: 'light' })
+  })
+
+  it('verifies the log and gives everything out', async () => {
+    await page.goto(`${purser.base}/deck/#/users/ada`)
+    await page.getByRole('button', { name: 'More' }).click()
+    assert.deepEqual(await axe(page), [])
+    await page.getByRole('button', { name: 'Verify the log' }).click()
+    await page.getByText(/The log is whole: \d+ events checked\./).waitFor()
+    await page.getByRole('button', { name: 'More' }).click()
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Export everything' }).click(),
+    ])
+    assert.equal(await download.failure(), null)
   })
 
   it('erases only after the id was typed', async () => {

@@ -1,4 +1,4 @@
-import { lazy, type ReactElement, type ReactNode, Suspense, useState } from 'react'
+import { lazy, type ReactElement, type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
 import { Link, useLocation } from 'wouter'
 import { COMMAND, useCommandKey, useKeys } from '../keyboard.ts'
 import { Boundary } from './boundary.tsx'
@@ -17,6 +17,7 @@ const PLACES = [
 /** What stands around every page: where one is, whether what is shown is live, and one's own settings. */
 export function Frame({ children }: { children: ReactNode }): ReactElement {
   const [path] = useLocation()
+  useFocusOnArrival(path)
   const [sheet, setSheet] = useState(false)
   const [palette, setPalette] = useState(false)
   useKeys({ '?': () => setSheet(true) })
@@ -68,6 +69,16 @@ export function Frame({ children }: { children: ReactNode }): ReactElement {
       {sheet && <Shortcuts close={() => setSheet(false)} />}
     </>
   )
+}
+
+/** Whoever goes to another page by keyboard or ear begins at its beginning, not where the link that is gone was. */
+function useFocusOnArrival(path: string): void {
+  const before = useRef(path)
+  useEffect(() => {
+    if (before.current === path) return
+    before.current = path
+    document.getElementById('main')?.focus({ preventScroll: true })
+  }, [path])
 }
 
 /** The sun half above the horizon, as seen from a deck. */

@@ -101,13 +101,15 @@ function useGoals(text: string): readonly Goal[] {
   const vocabulary = useVocabulary()
   const search = { q: text, phase: '', riskLevel: '', blocked: '', cursor: '' }
   const users = useQuery(usersQuery({ ...search, orderBy: text === '' ? 'lastSeenAt' : 'id', order: '' }, SHOWN))
+  // While the answer to the newest letters is on its way, the one before still fits in part.
+  const found = (users.data?.data ?? []).filter(({ user }) => user.startsWith(text))
   const wanted = text.trim().toLowerCase()
   const lists: readonly Goal[] = [
     ...vocabulary.phases.map((phase) => ({ name: `Phase ${phase}`, path: listPath({ phase }) })),
     ...vocabulary.riskLevels.map((riskLevel) => ({ name: `Risk ${riskLevel}`, path: listPath({ riskLevel }) })),
   ].map(({ name, path }) => ({ id: path, kind: 'List', name, path }))
   return [
-    ...(users.data?.data ?? []).map(({ user }) => ({
+    ...found.map(({ user }) => ({
       id: `user ${user}`,
       kind: 'User' as const,
       name: user,

@@ -81,8 +81,12 @@ function Buttons(props: { bond: Bond; acts: Acts; ask(asking: Asking): void }): 
   const more = useId()
 
   async function verify(): Promise<void> {
-    const { ok, checked, firstBad } = await acts.verify()
-    notify(ok ? `The log is whole: ${plural(checked, 'event')} checked.` : `The log is broken at event ${firstBad}.`)
+    try {
+      const { ok, checked, firstBad } = await acts.verify()
+      notify(ok ? `The log is whole: ${plural(checked, 'event')} checked.` : `The log is broken at event ${firstBad}.`)
+    } catch (error) {
+      notify(`The log could not be checked: ${error instanceof Error ? error.message : String(error)}`)
+    }
   }
 
   return (
