@@ -12,6 +12,8 @@ import { startChild } from '../children/run.ts'
 import { newPath } from '../places.ts'
 
 const USERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+/** A file lives through so many crashes; then a new one is begun, since all of it is checked after each. */
+const CYCLES_PER_FILE = 20
 const keys = createKeys(ROOT)
 
 /** Starts a writer, kills it at some instant after its first answer, and tells what it had acknowledged. */
@@ -53,9 +55,10 @@ async function assertWhole(store: Store, id: string, acknowledged: number): Prom
 
 test('SIGKILL at any instant: acknowledged commits are there, others whole or absent (BL-D08)', async () => {
   printSeed('crash cycles')
-  const path = newPath()
+  let path = newPath()
   let written = 0
   for (let cycle = 0; cycle < rounds(1_000, 12); cycle++) {
+    if (cycle % CYCLES_PER_FILE === 0) path = newPath()
     const acknowledged = await writeUntilKilled(path, 1 + ((seed + cycle * 7_919) % 400))
     const store = await openSqliteStore({ path, effects: handClock() })
     written = 0

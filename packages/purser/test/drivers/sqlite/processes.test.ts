@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { cachePath } from '../../../src/drivers/sqlite/cache.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { systemEffects } from '../../../src/effects.ts'
 import type { BusMessage, Store } from '../../../src/store.ts'
@@ -91,6 +93,9 @@ test('a process that was killed holds up no publisher', async () => {
     const before = performance.now()
     await store.bus.publish(message)
     assert.ok(performance.now() - before < 900, 'the limit of the waiting is a second')
+    const cache = new DatabaseSync(cachePath(store.traits.location))
+    assert.equal(cache.prepare('SELECT count(*) AS listeners FROM listeners_1').get()?.listeners, 0)
+    cache.close()
   })
 })
 
