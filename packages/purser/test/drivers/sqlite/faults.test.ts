@@ -80,8 +80,8 @@ test('a lock that another process holds is waited for without holding up the eve
     assert.equal((await store.users.load(ann))?.revision, 1, 'reads go on')
   }
   assert.equal(isWritten, false)
-  // Generous for a busy machine: SQLite on its own would have blocked for as long as the lock is held.
-  assert.ok(longestMs < 500, `held up for ${longestMs} ms`)
+  // Generous for a busy machine: the lock is held until this loop has ended, and whoever waited for it would not come back.
+  assert.ok(longestMs < 2_000, `held up for ${longestMs} ms`)
   other.exec('COMMIT')
   assert.ok((await writing).ok)
   other.close()
