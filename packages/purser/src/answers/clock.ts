@@ -1,13 +1,16 @@
 import type { Effects } from '../effects.ts'
 
+/** How far ahead the wall clock may be to be followed: time servers correct by seconds, and rarely by minutes. */
+const CORRECTION_MS = 600_000
+
 /**
- * How far the wall clock may be off before it is believed, ms. A mistaken time zone or daylight-saving step is an
- * hour; a machine that slept longer than this really is that much later.
+ * How far ahead the wall clock must be to be believed again: a mistaken time zone or daylight saving is an hour, but
+ * a machine that slept for longer than this really is that much later.
  */
 export const CLOCK_TOLERANCE_MS = 7_200_000
 
 export interface SteadyClock {
-  /** Epoch ms that never goes back and does not follow a wall clock that jumps. */
+  /** Epoch ms that never goes back and does not follow a wall clock that jumps by an hour. */
   now(): number
   /** Somebody has seen this instant already: it is not later than now. False when that cannot be believed. */
   witness(at: number): boolean
@@ -25,9 +28,10 @@ export function useAt(at: number): number {
 
 /**
  * Expiry must survive clocks that are set: a step forward must not expire everything at once, a step back must not
- * bring back what has expired. So time starts at the wall clock and goes on with the monotonic one. Only when the
- * wall clock is more than `CLOCK_TOLERANCE_MS` ahead was the machine asleep, and its time is taken over. And a row
- * stored in what would be the future proves, within the same tolerance, that our own start was too early.
+ * bring back what has expired. So time starts at the wall clock, goes on with the monotonic one and never goes back.
+ * Small steps forward are followed; one of about an hour is taken for a mistake; one of more than `CLOCK_TOLERANCE_MS`
+ * for sleep, and is followed too. And a row stored in what would be the future proves, within the same tolerance, that
+ * our own time is behind.
  */
 export function createSteadyClock(effects: Effects): SteadyClock {
   let time = effects.now()
@@ -37,8 +41,8 @@ export function createSteadyClock(effects: Effects): SteadyClock {
     const monotonic = effects.monotonic()
     time += Math.max(0, monotonic - seen)
     seen = monotonic
-    const wall = effects.now()
-    if (wall - time > CLOCK_TOLERANCE_MS) time = wall
+    const ahead = effects.now() - time
+    if (ahead > 0 && (ahead <= CORRECTION_MS || ahead > CLOCK_TOLERANCE_MS)) time += ahead
     return Math.floor(time)
   }
   return {

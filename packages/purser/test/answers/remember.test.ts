@@ -137,6 +137,16 @@ onEveryDriver('C7: clock jumps of an hour either way neither revive nor expire',
   assert.equal(await own.lookup('new'), undefined)
 })
 
+onEveryDriver('C7: a correction of the wall clock by seconds is followed, but never backwards', async (house) => {
+  const { answers, clock } = house({ answers: { ttlMs: 5_000 } })
+  await answers.of(alice).remember('q', () => 1)
+  clock.stepWall(4_000)
+  assert.equal((await answers.of(alice).lookup('q'))?.answer, 1)
+  clock.stepWall(-4_000)
+  clock.advance(1_001)
+  assert.equal(await answers.of(alice).lookup('q'), undefined)
+})
+
 onEveryDriver('C7: a machine that slept for a day is a day older', async (house) => {
   const { answers, clock } = house({ answers: { ttlMs: 86_000_000 } })
   await answers.of(alice).remember('q', () => 1)

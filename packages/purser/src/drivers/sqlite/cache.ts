@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
 import { type Database, openDatabase } from './database.ts'
-import { isDamage } from './faults.ts'
+import { isDamage, isStrangeFormat } from './faults.ts'
 
 /** Where what can be rebuilt is kept: beside the database, `purser.db` → `purser-cache.db`. */
 export function cachePath(path: string): string {
@@ -16,7 +16,7 @@ export async function openCache(path: string): Promise<Database> {
     if (database.prepare('PRAGMA user_version').get()?.user_version !== DAMAGED) return database
     await database.close()
   } catch (error) {
-    if (!isDamage(error)) throw error
+    if (!isDamage(error) && !isStrangeFormat(error)) throw error
   }
   for (const ending of ['', '-wal', '-shm']) rmSync(`${path}${ending}`, { force: true })
   return openAndLook(path)

@@ -1,6 +1,7 @@
 import { PurserError } from '../../errors.ts'
 
 /** Result codes of SQLite that mean something to us; the low byte of the extended code. */
+const ERROR = 1
 const BUSY = 5
 const LOCKED = 6
 const READONLY = 8
@@ -54,6 +55,11 @@ export function isStoreFault(error: unknown): boolean {
 export function isDamage(error: unknown): boolean {
   const code = resultCode(error instanceof PurserError ? error.cause : error)
   return code === CORRUPT || code === NOTADB
+}
+
+/** What else a damaged header makes SQLite say when it opens a file: `unsupported file format`. */
+export function isStrangeFormat(error: unknown): boolean {
+  return resultCode(error) === ERROR
 }
 
 /** The error a caller sees: `store_unavailable` for the store's own trouble, anything else as it is. */
