@@ -28,7 +28,7 @@ export interface VerifyHouse {
   readonly keys: Keys
 }
 
-const PAGE = 1_000
+const PAGE = 250
 
 /** Raised inside a check; never leaves this module. */
 class Bad extends Error {
