@@ -47,26 +47,46 @@ export function prepareCommit(database: Database): RunCommit {
     return { ok: true, revision: (commit.expect ?? 0) + 1 }
   }
 
-  function writeRow({ namespace, id }: Subject, commit: Commit): boolean {
-    const { expect, incarnation, folded, measured, facets } = commit
-    const used = [commit.at, commit.seenAt ?? NEVER_SEEN, facets.capUsed, counterPatch(commit)]
-    const rest = [facets.phase, facets.riskLevel, facets.blocked ? 1 : 0, facets.capUsedUntil ?? FOREVER, facets.peak]
-    if (expect !== null && folded === undefined && measured === undefined) {
-      if (changedByAdmission.run(...used, namespace, id, expect, incarnation, ...rest).changes === 1) return true
-    }
+  function writeRow(user: Subject, commit: Commit): boolean {
+    const { expect, folded, measured } = commit
+    if (expect !== null && folded === undefined && measured === undefined && shortWay(user, commit, expect)) return true
+    const { at, seenAt, incarnation, facets } = commit
     const values: SQLInputValue[] = [
-      ...used,
-      ...rest,
+      at,
+      seenAt ?? NEVER_SEEN,
+      facets.capUsed,
+      counterPatch(commit),
+      facets.phase,
+      facets.riskLevel,
+      facets.blocked ? 1 : 0,
+      facets.capUsedUntil ?? FOREVER,
+      facets.peak,
       folded?.head.sequence ?? null,
       folded?.head.mac ?? null,
       folded?.headMac ?? null,
       folded?.state ?? null,
       measured ?? null,
-      namespace,
-      id,
+      user.namespace,
+      user.id,
     ]
     if (expect !== null) return changed.run(...values, expect, incarnation).changes === 1
-    return created.run(...values, incarnation, commit.at, namespace, commit.tag, incarnation).changes === 1
+    return created.run(...values, incarnation, at, user.namespace, commit.tag, incarnation).changes === 1
+  }
+
+  /** The short way; false when a facet has changed, or the row. */
+  function shortWay({ namespace, id }: Subject, commit: Commit, expect: number): boolean {
+    const { at, seenAt, incarnation, facets } = commit
+    const { phase, riskLevel, blocked, capUsed, capUsedUntil, peak } = facets
+    const patch = counterPatch(commit)
+    const until = capUsedUntil ?? FOREVER
+    return (
+      // biome-ignore format: in the order of the statement's question marks, a line for each of its lines
+      changedByAdmission.run(
+        at, seenAt ?? NEVER_SEEN, capUsed, patch,
+        namespace, id, expect, incarnation,
+        phase, riskLevel, blocked ? 1 : 0, until, peak,
+      ).changes === 1
+    )
   }
 }
 

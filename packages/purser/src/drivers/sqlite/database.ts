@@ -26,8 +26,11 @@ export interface Database {
   readonly connection: DatabaseSync
   prepare(sql: string): StatementSync
   read<Result>(task: () => Result): Promise<Result>
-  /** `task` may run twice, so it must have no effect but its statements. */
-  write<Result>(task: () => Result): Promise<Result>
+  /**
+   * `task` may run twice, so it must have no effect but its statements. `told` is called with the result just before
+   * the promise resolves; it must not throw.
+   */
+  write<Result>(task: () => Result, told?: (result: Result) => void): Promise<Result>
   /** Lets no write of this process begin until `task` is over; they wait. */
   alone<Result>(task: () => Promise<Result>): Promise<Result>
   /** Moves the write-ahead log into the file and cuts it to nothing; false while a reader still needs it. */

@@ -50,11 +50,13 @@ export function createSqliteUsers({ main, reader, local, commits, purge, forgetA
         return row && userOf(row)
       }),
     nextIncarnation: (namespace, tag) => main.read(() => Number(next.get(namespace, tag)?.next ?? 1)),
-    async commit(user, commit) {
-      const outcome = await main.write(() => runCommit(user, commit))
-      if (outcome.ok) tellOfCommit(local, user, commit)
-      return outcome
-    },
+    commit: (user, commit) =>
+      main.write(
+        () => runCommit(user, commit),
+        ({ ok }) => {
+          if (ok) tellOfCommit(local, user, commit)
+        },
+      ),
     record: ({ namespace, id }, kind, name) =>
       main.read(() => {
         const row = record.get(namespace, id, kind, name)

@@ -38,9 +38,9 @@ export const WRITE_LIMITS: WriteLimits = {
 export interface WriteQueue {
   /**
    * Runs `task` inside a transaction and resolves to its result once that is on disk. It may run twice, so it must
-   * have no effect but its statements.
+   * have no effect but its statements. `told` is called with the result just before the promise resolves.
    */
-  write<Result>(task: () => Result): Promise<Result>
+  write<Result>(task: () => Result, told?: (result: Result) => void): Promise<Result>
   /** Lets no write begin until `task` is over. */
   alone<Result>(task: () => Promise<Result>): Promise<Result>
   /** Resolves when nothing waits any more. New writes are refused from now on. */
@@ -49,6 +49,7 @@ export interface WriteQueue {
 
 interface Waiting {
   run(): unknown
+  readonly told: ((result: unknown) => void) | undefined
   resolve(result: unknown): void
   reject(error: unknown): void
 }
@@ -101,8 +102,13 @@ export function createWriteQueue(
   function finish(batch: readonly Waiting[], done: readonly Done[]): void {
     waiting = waiting.slice(batch.length)
     for (const [index, outcome] of done.entries()) {
-      if ('error' in outcome) batch[index]?.reject(outcome.error)
-      else batch[index]?.resolve(outcome.result)
+      const task = batch[index] as Waiting
+      if ('error' in outcome) {
+        task.reject(outcome.error)
+      } else {
+        task.told?.(outcome.result)
+        task.resolve(outcome.result)
+      }
     }
     schedule()
     if (waiting.length === 0) draining?.done()
@@ -154,12 +160,12 @@ export function createWriteQueue(
   }
 
   return {
-    write<Result>(task: () => Result) {
+    write<Result>(task: () => Result, told?: (result: Result) => void) {
       return new Promise<Result>((resolve, reject) => {
         if (draining !== undefined) throw new PurserError('closed', 'This store has been closed.')
         if (waiting.length >= limits.maxWaiting)
           throw new PurserError('store_unavailable', `${waiting.length} writes are already waiting for the disk.`)
-        waiting.push({ run: task, resolve: resolve as (result: unknown) => void, reject })
+        waiting.push({ run: task, told, resolve, reject } as Waiting)
         schedule()
       })
     },
