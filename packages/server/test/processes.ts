@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { run } from '../src/commands/run.ts'
 import type { ConfigFile } from '../src/index.ts'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
@@ -95,27 +97,48 @@ export async function startPurser(config: ConfigFile, directory: string = freshD
   }
 }
 
-/** Runs `purser WORDS…` to its end. */
+/** Runs `purser WORDS…` to its end, on a store in `directory`: in this process, as starting one for each takes long. */
 export async function runPurser(
   words: readonly string[],
   directory: string,
   environment: Record<string, string> = {},
   input = '',
-): Promise<{ code: number | null; output: string; talk: string }> {
+): Promise<{ code: number; output: string; talk: string }> {
+  const text = { output: '', talk: '' }
+  const into = (name: 'output' | 'talk') =>
+    new Writable({
+      write(part, _encoding, done) {
+        text[name] += String(part)
+        done()
+      },
+    })
+  const code = await run(words, {
+    input: Readable.from(input === '' ? [] : [Buffer.from(input)]),
+    output: into('output'),
+    talk: into('talk'),
+    environment: { PURSER_STORE: `sqlite:${join(directory, 'data', 'purser.db')}`, ...environment },
+    directory,
+    interrupted: new AbortController().signal,
+  })
+  return { code, ...text }
+}
+
+/** The same in a process of its own. */
+export async function spawnPurser(
+  words: readonly string[],
+  directory: string,
+): Promise<{ code: number | null; talk: string }> {
   const child = spawn(process.execPath, [...process.execArgv, MAIN, ...words], {
     cwd: directory,
-    env: { PATH: process.env.PATH, ...environment },
+    env: { PATH: process.env.PATH },
+    stdio: ['ignore', 'ignore', 'pipe'],
   })
-  const text = { output: '', talk: '' }
-  child.stdout.setEncoding('utf8').on('data', (part: string) => {
-    text.output += part
-  })
+  let talk = ''
   child.stderr.setEncoding('utf8').on('data', (part: string) => {
-    text.talk += part
+    talk += part
   })
-  child.stdin.end(input)
   const [code] = (await once(child, 'close')) as [number | null]
-  return { code, ...text }
+  return { code, talk }
 }
 
 async function start<Told>(

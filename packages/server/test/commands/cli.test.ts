@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { ADMIN_KEY, freshDirectory, type Purser, runPurser, startPurser } from '../processes.ts'
+import { ADMIN_KEY, freshDirectory, type Purser, runPurser, spawnPurser, startPurser } from '../processes.ts'
 
 const directory = freshDirectory()
 const run = (words: string, environment: Record<string, string> = {}, input = '') =>
@@ -77,7 +77,7 @@ test('what cannot be undone asks for the id again', async () => {
 
 test('an export goes into a file that only its owner reads', async () => {
   await run('set cleo model=demo')
-  const { code } = await run('export cleo --output cleo.ndjson')
+  const { code } = await run(`export cleo --output ${join(directory, 'cleo.ndjson')}`)
   assert.equal(code, 0)
   const path = join(directory, 'cleo.ndjson')
   assert.equal(statSync(path).mode & 0o777, 0o600)
@@ -86,7 +86,7 @@ test('an export goes into a file that only its owner reads', async () => {
     .split('\n')
     .map((line) => JSON.parse(line))
   assert.deepEqual([rows[0].part, rows.at(-1).part], ['header', 'end'])
-  assert.equal((await run('export cleo --output cleo.ndjson')).code, 1)
+  assert.equal((await run(`export cleo --output ${join(directory, 'cleo.ndjson')}`)).code, 1)
 })
 
 test('keys are made, listed and revoked, and shown once', async () => {
@@ -105,15 +105,16 @@ test('what is done beside a running server on the same store, the server knows w
   try {
     const { output } = await runPurser(['keys', 'create', '--role', 'service'], shared)
     const headers = { authorization: `Bearer ${output.trim()}`, 'x-purser-user': 'ada' }
-    const me = async () => fetch(`${beside.baseURL}/me`, { headers })
+    const me = async () => {
+      const answer = await fetch(`${beside.baseURL}/me`, { headers })
+      return { status: answer.status, body: (await answer.json()) as { cap: number } }
+    }
     while ((await me()).status === 401);
     await runPurser(['cap', 'ada', '9'], shared)
-    assert.equal(((await (await me()).json()) as { cap: number }).cap, 9)
+    while ((await me()).body.cap !== 9);
     const { output: list } = await runPurser(['keys', 'list', '--json'], shared)
-    const { id } = (JSON.parse(list) as { id: string; role: string }[]).findLast(({ role }) => role === 'service') ?? {
-      id: '',
-    }
-    await runPurser(['keys', 'revoke', id], shared)
+    const keys = JSON.parse(list) as { id: string; role: string }[]
+    await runPurser(['keys', 'revoke', keys.find(({ role }) => role === 'service')?.id ?? ''], shared)
     while ((await me()).status === 200);
     assert.equal((await me()).status, 401)
   } finally {
@@ -158,6 +159,11 @@ test('tail prints events as they happen, and Ctrl-C ends it with 130', async () 
   assert.equal(JSON.parse(seen.split('\n')[0] ?? '').user, 'tail')
   child.kill('SIGINT')
   assert.equal(await ended, 130)
+})
+
+test('as a process it ends with the same exit codes, and says why on stderr', async () => {
+  const { code, talk } = await spawnPurser(['show', 'nobody', '--store', 'memory:'], directory)
+  assert.deepEqual([code, talk], [3, "error: There is no user 'nobody'.\n"])
 })
 
 test('config print shows what holds, secrets masked', async () => {
