@@ -8,8 +8,9 @@ import { chatModelOver } from './ai-sdk/chat-model.ts'
 import { languageModelOver } from './ai-sdk/language-model.ts'
 import { lazyLanguageModel } from './ai-sdk/lazy.ts'
 import { createDemo } from './demo.ts'
+import { hiding } from './http/failure.ts'
 import { createPools } from './http/pools.ts'
-import { accessOf } from './providers/access.ts'
+import { accessOf, secretsOf } from './providers/access.ts'
 import { languageModelFrom } from './providers/from-function.ts'
 import { anthropic, azure, bedrock, google, openAi, type Packaged } from './providers/packaged.ts'
 import { friendli, openAiCompatible, openAiRelay, type RelayTarget } from './providers/relayed.ts'
@@ -54,7 +55,8 @@ export function createModels({ effects, resolve }: ModelsOptions): Models {
   }
 
   function translated(order: ModelOrder, model: LanguageModelV4): Faces {
-    return { chat: chatModelOver({ effects, provider: order.provider, language: model }), model }
+    const hide = hiding(secretsOf(order))
+    return { chat: chatModelOver({ effects, provider: order.provider, language: model, hide }), model }
   }
 
   const packaged = (make: (target: RelayTarget) => Packaged) => (order: ModelOrder, config: ProviderConfig) =>

@@ -5,7 +5,7 @@ import { chunksOf, completionOf } from '../model/completion.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../model/port.ts'
 import { createChunkSource } from './http/chunks.ts'
 import { type Exchange, exchange, type Head, readBeginning, readText } from './http/exchange.ts'
-import { failureInBand, failureOf, networkFailure, parse } from './http/failure.ts'
+import { failureInBand, failureOf, hiding, networkFailure, parse } from './http/failure.ts'
 import { createPatience, type Patience } from './http/patience.ts'
 import type { Door } from './http/pools.ts'
 import { createTextStream, type TextStream } from './text-stream.ts'
@@ -39,8 +39,7 @@ export interface OpenAiHttpOptions {
 export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
   const { effects, provider, model } = options
   const headers = headersOf(options)
-  /** A provider that quotes the key back must not bring it to a client. */
-  const hide = (text: string) => (options.apiKey ? text.replaceAll(options.apiKey, '[key]') : text)
+  const hide = hiding(options.apiKey === undefined ? [] : [options.apiKey])
   const faultIn = (text: string) => failureInBand(provider, hide(text))
   const path = `${options.baseURL.pathname.replace(/\/+$/, '')}/chat/completions${options.baseURL.search}`
 
@@ -69,7 +68,7 @@ export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
   async function read(upstream: Exchange, { asked, patience, explain }: Reading): Promise<ChatAnswer> {
     const { body } = upstream
     const head = await upstream.head
-    if (head.status !== 200) {
+    if (head.status < 200 || head.status > 299) {
       const text = hide(await readBeginning(body, ANSWER_LIMITS.error))
       throw failureOf({ provider, ...head, text, now: effects.now() })
     }

@@ -35,6 +35,22 @@ for (const kind of KINDS) {
     assert.equal(upstream.seen.length, 8, 'no call is made twice')
   })
 
+  test(`${kind}: a key that the upstream quotes back is not told on`, async () => {
+    await using upstream = await openUpstream((response) => {
+      sendJson(response, 400, {
+        error: { message: 'Wrong: operator-key', type: 't', code: 400, status: 'S' },
+        message: 'Wrong: operator-key',
+        type: 'error',
+      })
+    })
+    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'operator-key' })))
+    await assert.rejects(ask(chat, false), (error: unknown) => {
+      assert.ok(PurserError.is(error, 'upstream_rejected'))
+      assert.equal(error.message, 'Wrong: [key]')
+      return true
+    })
+  })
+
   test(`${kind}: a redirect is not followed, so no key goes where it points`, async () => {
     await using elsewhere = await openUpstream(SPEAKERS[kind]?.('hello'))
     await using upstream = await openUpstream((response) => {

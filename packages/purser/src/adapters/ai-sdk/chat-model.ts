@@ -13,10 +13,12 @@ export interface ChatOverOptions {
   readonly effects: Effects
   readonly provider: string
   readonly language: LanguageModelV4
+  /** Takes keys out of what a provider says. Default: it is told as it is. */
+  readonly hide?: ((text: string) => string) | undefined
 }
 
 /** An AI SDK language model as a chat model: for providers that do not speak OpenAI's format themselves. */
-export function chatModelOver({ effects, provider, language }: ChatOverOptions): ChatModel {
+export function chatModelOver({ effects, provider, language, hide = (text) => text }: ChatOverOptions): ChatModel {
   const model = language.modelId
 
   async function chat(request: ChatRequest, call: ChatCall): Promise<ChatAnswer> {
@@ -28,7 +30,7 @@ export function chatModelOver({ effects, provider, language }: ChatOverOptions):
       leash.release()
     }
     const explain = (cause: unknown) =>
-      leash.signal.aborted ? leash.signal.reason : sdkFailure(provider, cause, effects.now())
+      leash.signal.aborted ? leash.signal.reason : sdkFailure(cause, { provider, now: effects.now(), hide })
     try {
       const told = { id: `chatcmpl-${effects.randomId()}`, created: Math.floor(effects.now() / 1000), model }
       const options = callOptionsOf(request, leash.signal)

@@ -1,11 +1,19 @@
 import { PurserError } from '../../errors.ts'
 import { failureOf, networkFailure } from '../http/failure.ts'
 
+export interface FailureContext {
+  readonly provider: string
+  /** Wall clock, epoch ms. */
+  readonly now: number
+  /** Takes keys out of what a provider says. */
+  readonly hide: (text: string) => string
+}
+
 /**
  * What an error out of an AI SDK model means here. The SDK's classes are known by their names, so that any copy of
  * them will do. Credentials never get into messages: only a refused request quotes the provider.
  */
-export function sdkFailure(provider: string, error: unknown, now: number): unknown {
+export function sdkFailure(error: unknown, { provider, now, hide }: FailureContext): unknown {
   const known = findPurserError(error)
   if (known !== undefined) return known
   if (!(error instanceof Error)) return networkFailure(provider, error)
@@ -13,10 +21,10 @@ export function sdkFailure(provider: string, error: unknown, now: number): unkno
     const { statusCode, responseHeaders = {}, responseBody = '' } = error as CallError
     // Without a status the connection failed; with 200 the answer was not what it should be.
     if (statusCode === undefined) return networkFailure(provider, error.cause ?? error)
-    return failureOf({ provider, status: statusCode, headers: responseHeaders, text: responseBody, now })
+    return failureOf({ provider, status: statusCode, headers: responseHeaders, text: hide(responseBody), now })
   }
   if (REFUSED.has(error.name)) {
-    return new PurserError('request_invalid', `The provider '${provider}' cannot do that: ${error.message}`, {
+    return new PurserError('request_invalid', `The provider '${provider}' cannot do that: ${hide(error.message)}`, {
       cause: error,
     })
   }

@@ -44,8 +44,20 @@ export function languageModelOver(chat: ChatModel): LanguageModelV4 {
   }
 }
 
-async function* parsed(texts: AsyncIterable<string>): AsyncGenerator<ChatChunk> {
-  for await (const text of texts) yield JSON.parse(text) as ChatChunk
+/** Not a generator: one that waits for its upstream could not be left before the next chunk. */
+function parsed(texts: AsyncIterable<string>): AsyncIterable<ChatChunk> {
+  const source = texts[Symbol.asyncIterator]()
+  const iterator: AsyncIterator<ChatChunk> = {
+    async next() {
+      const { value, done } = await source.next()
+      return done === true ? { value: undefined, done } : { value: JSON.parse(value) as ChatChunk, done: false }
+    },
+    async return() {
+      await source.return?.()
+      return { value: undefined, done: true }
+    },
+  }
+  return { [Symbol.asyncIterator]: () => iterator }
 }
 
 /** A completion as what the AI SDK calls a generate result. */

@@ -1,5 +1,5 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
-import type { ChatRequest } from '../../model/chat.ts'
+import type { ChatChunk, ChatRequest } from '../../model/chat.ts'
 import { createGate, refusalError } from './gate.ts'
 import { generated, streamed } from './language-model.ts'
 import { promptWithContext, withUserParameters } from './params.ts'
@@ -59,7 +59,7 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
     async doStream(call) {
       if (gate.asks(call.prompt)) {
         const [taken, body] = await turn(call, true)
-        return streamed(taken.chunks, { body, raw: call.includeRawChunks === true })
+        return streamed(cancelling(taken), { body, raw: call.includeRawChunks === true })
       }
       const [lease, prepared] = await step(call)
       try {
@@ -71,6 +71,19 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
       }
     },
   }
+}
+
+/** The turn's chunks; who leaves them cancels the turn, also while it waits for the upstream. */
+function cancelling({ chunks, cancel }: AnsweredTurn): AsyncIterable<ChatChunk> {
+  const source = chunks[Symbol.asyncIterator]()
+  const iterator: AsyncIterator<ChatChunk> = {
+    next: () => source.next(),
+    async return() {
+      await cancel()
+      return { value: undefined, done: true }
+    },
+  }
+  return { [Symbol.asyncIterator]: () => iterator }
 }
 
 /** The same stream; the lease goes back when it has ended, failed or been left. */

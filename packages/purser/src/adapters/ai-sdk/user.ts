@@ -60,6 +60,8 @@ export interface AnsweredTurn {
   readonly allowed: true
   readonly chunks: AsyncIterable<ChatChunk>
   completion(): Promise<ChatCompletion>
+  /** Stops the upstream and lets everything go. */
+  cancel(): Promise<void>
 }
 
 export interface RefusedTurn {

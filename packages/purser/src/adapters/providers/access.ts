@@ -49,6 +49,15 @@ export function accessOf(order: ModelOrder, config: ProviderConfig): Access {
   }
 }
 
+const SECRET_FIELDS = ['apiKey', 'authToken', 'accessKeyId', 'secretAccessKey', 'sessionToken'] as const
+
+/** The secrets that a call may carry, so that they can be taken out of what comes back. */
+export function secretsOf({ credentials, config }: ModelOrder): string[] {
+  if (credentials !== null) return Object.values(credentials)
+  if (typeof config === 'function') return []
+  return SECRET_FIELDS.map((field) => config[field]).filter((secret) => typeof secret === 'string')
+}
+
 export function missing(order: ModelOrder, field: string): PurserError {
   const why = order.credentials === null && !order.operatorKeyAllowed ? ' for the address that the user set' : ''
   return new PurserError('secret_missing', `There is no '${field}' for the provider '${order.provider}'${why}.`, {

@@ -1,35 +1,17 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
-import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
-import { generateText, jsonSchema, stepCountIs, streamText, type ToolSet, tool, wrapLanguageModel } from 'ai'
-import { type AiSdkUser, purserMiddleware, purserModel, purserTools } from '../../../src/adapters/ai-sdk/index.ts'
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { test } from 'node:test'
+import type { LanguageModelV4CallOptions } from '@ai-sdk/provider'
+import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai'
+import { purserModel } from '../../../src/adapters/ai-sdk/index.ts'
 import { PurserError } from '../../../src/errors.ts'
-import { openPurser, type Purser } from '../../../src/index.ts'
-import type { ProviderConfig } from '../../../src/options.ts'
 import { answerWith, chunkWith, openUpstream, sendEvents, sendJson, type Upstream, usageChunk } from '../upstream.ts'
 import { anthropicMessages, anthropicToolUse } from '../wire-formats.ts'
 
-const open: Purser[] = []
-after(() => Promise.all(open.map((purser) => purser.close())))
+import { closeAfterTests, counted, purserOn, refusedWith } from './pursers.ts'
 
-async function purserOn(
-  upstream: Upstream,
-  more: { kind?: ProviderConfig['kind']; dailyCap?: number; answers?: boolean } = {},
-): Promise<Purser> {
-  const purser = await openPurser({
-    store: 'memory:',
-    providers: { p: { kind: more.kind ?? 'openai-compatible', baseURL: `${upstream.url}/v1`, apiKey: 'operator-key' } },
-    runtime: { defaults: { provider: 'p', model: 'm', parameters: { temperature: 0.25 } } },
-    ledger: { dailyCap: more.dailyCap ?? 0 },
-    answers: { enabled: more.answers ?? false },
-  })
-  open.push(purser)
-  return purser
-}
-
-const refusedWith = (code: 'cap_reached' | 'user_blocked') => (error: unknown) => PurserError.is(error, code)
-const counted = async (user: AiSdkUser & { ledger: { quota(): Promise<{ count: number }> } }) =>
-  (await user.ledger.quota()).count
+closeAfterTests()
 
 test('purserModel: a call carries the context, the parameters and the pseudonym, and is counted with its tokens', async () => {
   await using upstream = await openUpstream(answerWith('hello'))
@@ -155,6 +137,25 @@ test('purserModel: a step after a tool is counted when the message before it was
   await assert.rejects(Promise.resolve(purserModel(user).doGenerate({ prompt: afterTool })), refusedWith('cap_reached'))
 })
 
+test('purserModel: a reader that leaves stops a silent upstream at once, and the call stays counted', async () => {
+  await using upstream = await openUpstream()
+  const purser = await purserOn(upstream, { dailyCap: 5 })
+  const user = purser.user('u')
+  const { promise: response, resolve } = Promise.withResolvers<ServerResponse>()
+  upstream.script = (answer) => {
+    sendEvents(answer, [chunkWith({ role: 'assistant', content: 'a' })])
+    resolve(answer)
+  }
+  const prompt: LanguageModelV4CallOptions['prompt'] = [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }]
+  const { stream } = await purserModel(user).doStream({ prompt })
+  const reader = stream.getReader()
+  for (let part = await reader.read(); part.value?.type !== 'text-delta'; ) part = await reader.read()
+  const closed = once(await response, 'close')
+  await reader.cancel()
+  await closed
+  assert.equal(await counted(user), 1)
+})
+
 test('purserModel: an equal question is answered from what was kept, streamed or not', async () => {
   await using upstream = await openUpstream(answerWith('hello'))
   const purser = await purserOn(upstream, { answers: true })
@@ -195,103 +196,4 @@ test('purserModel on Anthropic: tools are asked for and answered in its own form
   assert.equal(first.tools[0].name, 'weather')
   assert.equal(second.messages.at(-1).content[0].type, 'tool_result')
   assert.equal(await counted(user), 1)
-})
-
-/** A model of the application's own, which notes what it is asked. */
-function ownModel(
-  answers: readonly (readonly LanguageModelV4StreamPart[] | Error)[],
-): LanguageModelV4 & { prompts: LanguageModelV4CallOptions['prompt'][] } {
-  const left = [...answers]
-  const prompts: LanguageModelV4CallOptions['prompt'][] = []
-  const next = (call: LanguageModelV4CallOptions) => {
-    prompts.push(call.prompt)
-    const answer = left.length > 1 ? left.shift() : left[0]
-    if (answer === undefined || answer instanceof Error) throw answer ?? new Error('no answer')
-    return answer
-  }
-  return {
-    specificationVersion: 'v4',
-    provider: 'own',
-    modelId: 'own',
-    supportedUrls: {},
-    prompts,
-    async doGenerate(call) {
-      next(call)
-      return {
-        content: [{ type: 'text', text: 'own' }],
-        finishReason: { unified: 'stop', raw: 'stop' },
-        usage,
-        warnings: [],
-      }
-    },
-    async doStream(call) {
-      return { stream: ReadableStream.from(next(call)) as ReadableStream<LanguageModelV4StreamPart> }
-    },
-  }
-}
-
-const usage = {
-  inputTokens: { total: 3, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
-  outputTokens: { total: 2, text: undefined, reasoning: undefined },
-}
-const parts: LanguageModelV4StreamPart[] = [
-  { type: 'stream-start', warnings: [] },
-  { type: 'text-start', id: '0' },
-  { type: 'text-delta', id: '0', delta: 'own' },
-  { type: 'text-end', id: '0' },
-  { type: 'finish', finishReason: { unified: 'stop', raw: 'stop' }, usage },
-]
-
-test('purserMiddleware: a model of your own is admitted, told the context and counted once a message', async () => {
-  await using upstream = await openUpstream()
-  const purser = await purserOn(upstream, { dailyCap: 2 })
-  const user = purser.user('u')
-  await user.profile.put({ name: 'Ann' })
-  const own = ownModel([parts])
-  const model = wrapLanguageModel({ model: own, middleware: purserMiddleware(user) })
-  assert.equal((await generateText({ model, instructions: 'Be kind.', prompt: 'Hi' })).text, 'own')
-  assert.equal(await streamText({ model, prompt: 'Hi' }).text, 'own')
-  assert.match(String(own.prompts[0]?.[0]?.content), /^Be kind\.\n\n[\s\S]*Ann/)
-  assert.equal(own.prompts[1]?.[0]?.role, 'system')
-  assert.equal(await counted(user), 2)
-  await assert.rejects(generateText({ model, prompt: 'Hi' }), refusedWith('cap_reached'))
-  assert.equal(own.prompts.length, 2)
-})
-
-test('purserMiddleware: what fails before it answers is given back; what fails later, or is left, is not', async () => {
-  await using upstream = await openUpstream()
-  const purser = await purserOn(upstream, { dailyCap: 9 })
-  const failing: LanguageModelV4StreamPart[] = [
-    { type: 'stream-start', warnings: [] },
-    { type: 'error', error: new Error('no') },
-  ]
-  const later: LanguageModelV4StreamPart[] = [...parts.slice(0, 3), { type: 'error', error: new Error('no') }]
-  const cases: [string, readonly LanguageModelV4StreamPart[] | Error, number][] = [
-    ['rejected', new Error('no'), 0],
-    ['failed at once', failing, 0],
-    ['failed later', later, 1],
-    ['left', parts, 1],
-  ]
-  for (const [name, answer, count] of cases) {
-    const user = purser.user(name)
-    const model = wrapLanguageModel({ model: ownModel([answer]), middleware: purserMiddleware(user) })
-    const prompt: LanguageModelV4CallOptions['prompt'] = [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }]
-    try {
-      const { stream } = await model.doStream({ prompt })
-      const reader = stream.getReader()
-      if (name === 'left') await reader.cancel()
-      else while (!(await reader.read()).done);
-    } catch (error) {
-      assert.equal((error as Error).message, 'no')
-    }
-    assert.equal(await counted(user), count, name)
-  }
-})
-
-test('the handle of a user, and the tools made from it, are what the AI SDK and Purser say they are', async () => {
-  await using upstream = await openUpstream()
-  const purser = await purserOn(upstream)
-  const user: AiSdkUser = purser.user('u')
-  const tools: ToolSet = await purserTools(user)
-  assert.deepEqual(tools, {})
 })
