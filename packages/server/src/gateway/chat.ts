@@ -42,7 +42,10 @@ async function chat(house: House, request: FastifyRequest, reply: FastifyReply):
   const user = house.purser.user(requiredUser(request, identityOf(request)))
   const line = reply.raw
   const leaving = new AbortController()
-  const left = (): void => leaving.abort(new DOMException('The client has left.', 'AbortError'))
+  const left = (): void => {
+    // A response that was written to its end closes as well.
+    if (!line.writableFinished) leaving.abort(new DOMException('The client has left.', 'AbortError'))
+  }
   line.on('close', left)
   try {
     const turn = await user.turn(request.body, turnOptions(house, request, leaving.signal))
