@@ -37,12 +37,16 @@ export function createCatalogue(configured: Configured): Catalogue {
   return { defaults, providers, presets, servers }
 }
 
+/** What the built-in provider's model is called when the configuration does not say. */
+const DEMO_MODEL = 'demo'
+
 /** The model a provider is used with when only the provider is named. */
 export function usualModel(catalogue: Catalogue, provider: string | null): string | null {
   const config = provider === null ? undefined : catalogue.providers.get(provider)
   if (config === undefined || typeof config === 'function') return null
   if (config.defaultModel !== undefined) return config.defaultModel
-  return config.models?.length === 1 ? (config.models[0] ?? null) : null
+  if (config.models === undefined) return config.kind === 'demo' ? DEMO_MODEL : null
+  return config.models.length === 1 ? (config.models[0] ?? null) : null
 }
 
 /** Whether the provider's own allow-list has this model; without a list every model is offered. */

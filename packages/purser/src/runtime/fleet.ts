@@ -6,6 +6,7 @@ import { signal } from '../signals.ts'
 import { withinTime, withSignal } from '../waiting.ts'
 import type { Farewell } from './closings.ts'
 import type { Facts } from './facts.ts'
+import { IdleQueue } from './idle-queue.ts'
 import { RuntimeLease } from './lease.ts'
 import { type LiveHouse, LiveRuntime, type Plan } from './live.ts'
 import type { ActiveRuntime, Lease, Override, SettingsFields } from './port.ts'
@@ -50,7 +51,7 @@ export function createFleet(house: FleetHouse): Fleet {
   const { effects, namespace, options } = house
   const lives = new Map<string, LiveRuntime>()
   /** Those without a lease, in the order in which their last one ended. */
-  const idle = new Map<string, LiveRuntime>()
+  const idle = new IdleQueue<LiveRuntime>()
   /** `lives`, and those that were let go of but are still leased. */
   const all = new Set<LiveRuntime>()
   const liveHouse: LiveHouse = { ...house, erased: (live) => void end(live, 'erased') }
@@ -58,7 +59,7 @@ export function createFleet(house: FleetHouse): Fleet {
   let allReturned: () => void = () => undefined
 
   function enter(live: LiveRuntime): void {
-    if (live.leases++ === 0) idle.delete(live.key)
+    if (live.leases++ === 0) idle.remove(live)
   }
 
   function leave(live: LiveRuntime): void {
@@ -67,16 +68,14 @@ export function createFleet(house: FleetHouse): Fleet {
     if (live.fate !== undefined) {
       all.delete(live)
       void live.retireAll(live.fate === 'closed' ? 'shutdown' : live.fate)
-    } else if (live.isKnown) idle.set(live.key, live)
+    } else if (live.isKnown) idle.add(live)
     else drop(live)
     if (isClosed && !all.values().some(isWaitedFor)) allReturned()
   }
 
   function drop(live: LiveRuntime): void {
-    if (lives.get(live.key) === live) {
-      lives.delete(live.key)
-      idle.delete(live.key)
-    }
+    if (lives.get(live.key) === live) lives.delete(live.key)
+    idle.remove(live)
     if (live.leases === 0) all.delete(live)
   }
 
@@ -98,9 +97,8 @@ export function createFleet(house: FleetHouse): Fleet {
   }
 
   function makeRoom(): void {
-    const [longestUnused] = idle.values()
-    if (longestUnused !== undefined) {
-      void end(longestUnused, 'evicted', 'crowded')
+    if (idle.first !== undefined) {
+      void end(idle.first, 'evicted', 'crowded')
       return
     }
     throw new PurserError('runtime_busy', `All ${options.maxLive} places for live runtimes are in use.`, {
@@ -188,10 +186,12 @@ export function createFleet(house: FleetHouse): Fleet {
 
     async sweep() {
       const now = effects.monotonic()
-      const due = [...idle.values()].filter((live) => now - live.idleSince > options.idleMs)
-      const ending = due.map((live) => end(live, 'evicted', 'idle'))
+      const ending: Promise<void>[] = []
+      while (idle.first !== undefined && now - idle.first.idleSince > options.idleMs) {
+        ending.push(end(idle.first, 'evicted', 'idle'))
+      }
       await Promise.all([...ending, house.desk.sweep(options.mcpIdleMs)])
-      return { evicted: due.length }
+      return { evicted: ending.length }
     },
 
     async close(timeoutMs) {

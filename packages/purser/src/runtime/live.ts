@@ -6,6 +6,7 @@ import type { Catalogue } from './catalogue.ts'
 import type { ClientHouse } from './clients.ts'
 import type { Farewell } from './closings.ts'
 import type { Facts } from './facts.ts'
+import { type Queued, unqueued } from './idle-queue.ts'
 import { createModelShelf, type ModelClient, type ModelShelf } from './models.ts'
 import type { ActiveRuntime, ModelFactory, Override, SettingsFields } from './port.ts'
 import { type Credentials, openSecret } from './secrets.ts'
@@ -66,6 +67,7 @@ export class LiveRuntime {
   #generation = 0
   #isOld = true
   #reading: Promise<void> | undefined
+  readonly place: Queued<LiveRuntime> = unqueued()
   /** Why nobody new gets this runtime, once so. */
   fate: 'evicted' | 'erased' | 'closed' | undefined
   leases = 0

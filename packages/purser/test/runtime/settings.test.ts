@@ -261,3 +261,12 @@ test('R2: a user id that is not one, or looks like a name of the language, reads
     assert.throws(() => house.user(id as string), fails('user_id_invalid'))
   }
 })
+
+test('the built-in demo provider needs no model to be named', async () => {
+  const house = await openHouse({
+    providers: { demo: { kind: 'demo' } },
+    presets: {},
+    options: { defaults: { provider: 'demo' } },
+  })
+  assert.equal((await house.user('ada').settings()).model, 'demo')
+})
