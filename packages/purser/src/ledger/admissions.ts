@@ -24,7 +24,7 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
     if (!admission.allowed) return admission
     active()
     // The first use of a window is the occasion to remove what is too old.
-    if (admission.count === cost) house.background(upkeep())
+    if (admission.count === cost) house.background(upkeep)
     return admission
   }
 
@@ -35,6 +35,11 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
 
   function active(): void {
     signal('activity', { namespace: user.namespace, user: user.id })
+  }
+
+  function closed(): void {
+    active()
+    if (house.upkeepIsDue()) house.background(upkeep)
   }
 
   /** What every call with a ticket begins with: whose life it belongs to, and what was done with it so far. */
@@ -93,7 +98,7 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
         signal: given.signal,
         decide: (view) => refund(rules, { ticket, text }, view),
       })
-      if (refunded) active()
+      if (refunded) closed()
       return refunded
     },
 
@@ -110,7 +115,7 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
         signal: given.signal,
         decide: (view) => settle(rules, { ticket, text, tokens }, view),
       })
-      active()
+      closed()
     },
   }
 }

@@ -2,8 +2,8 @@ import { type ErrorCode, PurserError, suggestion } from '../errors.ts'
 
 /** Checks of what callers pass. All throw before anything is read or written. */
 
-export function refuse(code: ErrorCode, message: string, hint?: string, argument?: string): never {
-  throw new PurserError(code, message, { hint, details: argument === undefined ? undefined : { argument } })
+export function refuse(code: ErrorCode, message: string, hint?: string, param?: string): never {
+  throw new PurserError(code, message, { hint, details: param === undefined ? undefined : { param } })
 }
 
 /** Refuses fields that do not exist, with the one that was probably meant. */

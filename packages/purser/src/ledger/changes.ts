@@ -1,18 +1,9 @@
+import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Event, NewEvent } from '../journal/fold.ts'
 import type { Write } from '../journal/port.ts'
 import { signal as tell } from '../signals.ts'
-import {
-  actorOf,
-  idempotencyOf,
-  instantOf,
-  onlyKnown,
-  options,
-  reasonOf,
-  refuse,
-  text,
-  wholeNumber,
-} from './arguments.ts'
+import { actorOf, idempotencyOf, instantOf, onlyKnown, options, reasonOf, refuse, wholeNumber } from './arguments.ts'
 import { type Bond, bondOf } from './bond.ts'
 import { block, changeCap, changeZone, correct, noteAdded, unblock } from './decide/administration.ts'
 import { type Observed, observe } from './decide/observation.ts'
@@ -32,7 +23,7 @@ type Changes = Pick<
 >
 type LedgerWrite<Result> = Write<LedgerState, Measured, Result>
 
-const ACTING = ['actor', 'reason', 'signal'] as const
+const ACTING = ['actor', 'reason', 'expectedVersion', 'signal'] as const
 
 /** What detectors and people say about a user. */
 export function createChanges(house: LedgerHouse, user: Subject): Changes {
@@ -49,7 +40,10 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
   const change = (by: Acting, decide: (view: LedgerView) => readonly NewEvent[]): Promise<Bond> =>
     write<Bond>({
       signal: by.signal,
-      decide: (view) => ({ events: decide(view), result: (after) => bond(after.view) }),
+      decide(view) {
+        if (by.expectedVersion !== undefined && by.expectedVersion !== view.version) throw conflict(view.version)
+        return { events: decide(view), result: (after) => bond(after.view) }
+      },
     })
 
   return {
@@ -78,7 +72,7 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
     },
 
     async setDailyCap(cap, given) {
-      const by = acting(given, 'setDailyCap')
+      const by = known(given, 'setDailyCap')
       if (cap !== null)
         wholeNumber(cap, { name: 'A cap', least: 0, most: Number.MAX_SAFE_INTEGER, code: 'cap_invalid' })
       return change(by, (view) => changeCap(rules, { cap, by }, view))
@@ -86,20 +80,20 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
 
     async block(given) {
       options(given, [...ACTING, 'until'], 'block')
-      const by = { actor: actorOf(given?.actor), reason: reasonOf(given?.reason), signal: given.signal }
+      const by = { ...acting(given), reason: reasonOf(given?.reason) }
       const until = given.until === undefined || given.until === null ? null : instantOf(given.until, { name: 'until' })
       return change(by, (view) => block({ until, by }, view))
     },
 
     async unblock(given) {
-      const by = acting(given, 'unblock')
+      const by = known(given, 'unblock')
       return change(by, (view) => unblock(by, view))
     },
 
     async correct(fields, given) {
       onlyKnown(fields, ['phase', 'riskLevel'], { what: 'a correction', code: 'argument_invalid' })
       options(given, ACTING, 'correct')
-      const by = { actor: actorOf(given?.actor), reason: reasonOf(given?.reason), signal: given.signal }
+      const by = { ...acting(given), reason: reasonOf(given?.reason) }
       const { phase, riskLevel } = fields
       if (phase === undefined && riskLevel === undefined)
         refuse('argument_invalid', 'A correction needs a phase or a riskLevel.')
@@ -112,7 +106,7 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
     },
 
     async addNote(given, acts) {
-      const by = acting(acts, 'addNote')
+      const by = known(acts, 'addNote')
       const body = noteText(given)
       const unique = effects.randomId()
       return write<Note>({
@@ -137,19 +131,40 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
     async setTimeZone(zone, given = {}) {
       options(given, ACTING, 'setTimeZone')
       const name = zone === null ? null : zoneName(zone)
-      const by = acting({ ...given, actor: given.actor ?? 'app' }, 'setTimeZone')
+      const by = acting({ ...given, actor: given.actor ?? 'app' })
       return change(by, (view) => changeZone(rules, { zone: name, by }, view))
     },
   }
 }
 
-/** Who does it; a reason where there is one. */
-function acting(given: unknown, call: string): Acting {
+/** Who does it, where nothing but that can be said. */
+function known(given: unknown, call: string): Acting {
   options(given ?? {}, ACTING, call)
-  const { actor, reason, signal } = (given ?? {}) as Partial<Acting>
+  return acting(given)
+}
+
+/** Who does it; a reason and a version where there are any. */
+function acting(given: unknown): Acting {
+  const { actor, reason, expectedVersion, signal } = (given ?? {}) as Partial<Acting>
   return {
     actor: actorOf(actor),
-    ...(reason === undefined ? {} : { reason: text(reason, { name: 'reason', maxBytes: 1_024 }) }),
+    ...(reason === undefined ? {} : { reason: reasonOf(reason) }),
+    ...(expectedVersion === undefined
+      ? {}
+      : {
+          expectedVersion: wholeNumber(expectedVersion, {
+            name: 'expectedVersion',
+            least: 0,
+            most: Number.MAX_SAFE_INTEGER,
+          }),
+        }),
     signal,
   }
+}
+
+function conflict(version: number): PurserError {
+  return new PurserError('version_conflict', 'The bond has changed since the version you named.', {
+    hint: 'Read it again, decide again, and name the new version.',
+    details: { version },
+  })
 }

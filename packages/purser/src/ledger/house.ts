@@ -16,6 +16,11 @@ export interface LedgerHouse {
   readonly rules: Rules
   /** Checks one user; with a checkpoint, also that the store has not been set back behind it. */
   verify(user: Subject, checkpoint: string | undefined): Promise<Verification>
-  /** Lets upkeep run beside the calls; its failure is no call's failure, the next occasion tries again. */
-  background(work: Promise<unknown>): void
+  /**
+   * Lets upkeep of a user run beside the calls. It fails silently and is left out when too much of it runs already:
+   * the next occasion tries again.
+   */
+  background(work: () => Promise<unknown>): void
+  /** True once in a while: the user whose ticket was closed now is looked after. */
+  upkeepIsDue(): boolean
 }

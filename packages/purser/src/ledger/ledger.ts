@@ -44,6 +44,10 @@ export interface LedgerParts {
   readonly namespace: string
 }
 
+/** Users looked after at once, beside the calls. */
+const MAX_UPKEEP = 64
+const TICKETS_PER_UPKEEP = 64
+
 /** The ledger of a namespace, on a journal that was opened with `ledgerFold` of the same options. */
 export function createLedger(parts: LedgerParts): Ledger {
   const { journal, store, keys, effects, namespace } = parts
@@ -51,10 +55,13 @@ export function createLedger(parts: LedgerParts): Ledger {
   const fold = ledgerFold(parts.options, parts.timeZone)
   const upkeep = new Set<Promise<unknown>>()
   const closing = new AbortController()
-  const house: LedgerHouse = { journal, store, keys, effects, rules, verify: verifyOne, background }
+  let closedTickets = 0
+  const upkeepIsDue = (): boolean => ++closedTickets % TICKETS_PER_UPKEEP === 0
+  const house: LedgerHouse = { journal, store, keys, effects, rules, verify: verifyOne, background, upkeepIsDue }
 
-  function background(work: Promise<unknown>): void {
-    const quiet: Promise<unknown> = work.then(
+  function background(work: () => Promise<unknown>): void {
+    if (upkeep.size >= MAX_UPKEEP) return
+    const quiet: Promise<unknown> = work().then(
       () => upkeep.delete(quiet),
       () => upkeep.delete(quiet),
     )

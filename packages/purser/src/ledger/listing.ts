@@ -159,6 +159,6 @@ function readCursor(digest: string, cursor: unknown): UserQuery['after'] {
   } catch {}
   throw new PurserError('argument_invalid', 'The cursor does not belong to this query.', {
     hint: 'Pass the cursor of the last page together with the same filters and order.',
-    details: { argument: 'cursor' },
+    details: { param: 'cursor' },
   })
 }

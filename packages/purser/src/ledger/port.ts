@@ -23,6 +23,8 @@ export interface Repeatable extends Waiting {
 export interface Acting extends Waiting {
   readonly actor: string
   readonly reason?: string | undefined
+  /** The version of the bond this was decided on; `version_conflict` when it has another by then. */
+  readonly expectedVersion?: number | undefined
 }
 
 export interface AdmitOptions extends Repeatable {
@@ -82,10 +84,7 @@ export interface UserLedger {
   addNote(text: string, by: Acting): Promise<Note>
   /** Newest first. `before` is the id of a note. */
   notes(options?: Waiting & { limit?: number | undefined; before?: string | undefined }): Promise<Note[]>
-  setTimeZone(
-    zone: string | null,
-    by?: Waiting & { readonly actor?: string | undefined; readonly reason?: string | undefined },
-  ): Promise<Bond>
+  setTimeZone(zone: string | null, by?: Partial<Acting>): Promise<Bond>
   /** Reading creates nothing: an unknown user reads as the default bond with `exists: false`. */
   bond(options?: Waiting): Promise<Bond>
   /** Newest first. */

@@ -73,13 +73,16 @@ async function buried(
 }
 
 const PRUNED_AT_ONCE = 1_000
+const MAX_PRUNINGS = 100
 
 /** Removes the traces of tickets that are too old to be used again. */
 export async function pruneTickets({ store, journal, effects }: LedgerHouse, user: Subject): Promise<void> {
   const horizon = ticketRecord({ issuedAt: Math.max(0, effects.now() - TICKET_LIFE_MS), id: '' })
-  const oldest = await store.users.records(user, TICKET_RECORDS, { limit: PRUNED_AT_ONCE, order: 'ascending' })
-  const records = oldest
-    .filter(({ name }) => name < horizon)
-    .map(({ name }) => ({ kind: TICKET_RECORDS, name, value: null }))
-  if (records.length > 0) await journal.write(user, { decide: () => ({ records, result: () => undefined }) })
+  for (let pruning = 0; pruning < MAX_PRUNINGS; pruning++) {
+    const oldest = await store.users.records(user, TICKET_RECORDS, { limit: PRUNED_AT_ONCE, order: 'ascending' })
+    const old = oldest.filter(({ name }) => name < horizon)
+    const records = old.map(({ name }) => ({ kind: TICKET_RECORDS, name, value: null }))
+    if (records.length > 0) await journal.write(user, { decide: () => ({ records, result: () => undefined }) })
+    if (records.length < PRUNED_AT_ONCE) return
+  }
 }

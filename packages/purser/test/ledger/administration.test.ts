@@ -50,6 +50,22 @@ describe('what people do', () => {
     assert.equal((await ann.bond()).exists, false)
   })
 
+  it('is refused when the bond has changed since it was looked at', async () => {
+    await using house = await openHouse()
+    const ann = house.of('ann')
+    const both = [3, 5].map((cap) => ann.setDailyCap(cap, { ...by, expectedVersion: 0 }))
+    assert.deepEqual(
+      (await Promise.allSettled(both)).map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    )
+    await assert.rejects(ann.block({ ...by, expectedVersion: 0 }), {
+      code: 'version_conflict',
+      details: { version: 1 },
+    })
+    await assert.rejects(ann.correct({ phase: 'x' }, { ...by, expectedVersion: -1 }), { code: 'argument_invalid' })
+    assert.equal((await ann.unblock({ ...by, expectedVersion: 1 })).dailyCap, 3)
+  })
+
   it('block and unblock say what was before and after, and repeat nothing', async () => {
     await using house = await openHouse()
     const ann = house.of('ann')

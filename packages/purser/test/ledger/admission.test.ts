@@ -293,4 +293,19 @@ describe('tickets', () => {
     })
     assert.equal(traces.length, 7)
   })
+
+  it('leaves no trace either where nobody is ever idle for a day', async () => {
+    await using house = await openHouse({ window: 'rolling24h' })
+    const ann = house.of('ann')
+    for (let hour = 0; hour < 24 * 12; hour++) {
+      await ann.settle(await ticketOf(ann))
+      house.clock.advance(HOUR)
+    }
+    await house.ledger.close()
+    const traces = await house.store.users.records({ namespace: 'default', id: 'ann' }, 'ticket', {
+      limit: 1_000,
+      order: 'ascending',
+    })
+    assert.ok(traces.length <= 7 * 24 + 64, `${traces.length} are left`)
+  })
 })

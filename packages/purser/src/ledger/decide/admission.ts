@@ -176,6 +176,6 @@ export function costOf(cost: unknown): number {
   if (cost === undefined) return 1
   if (Number.isSafeInteger(cost) && (cost as number) >= 1 && (cost as number) <= MAX_COST) return cost as number
   throw new PurserError('argument_invalid', `A cost is a whole number from 1 to ${MAX_COST.toLocaleString('en')}.`, {
-    details: { argument: 'cost' },
+    details: { param: 'cost' },
   })
 }
