@@ -53,6 +53,11 @@ export function signal<Name extends keyof Signals>(name: Name, payload: Signals[
   if (found.hasSubscribers) found.publish(payload)
 }
 
+/** Whether anybody listens, for callers to whom even an unheard payload is a cost. */
+export function isHeard(name: keyof Signals): boolean {
+  return channels.get(name)?.hasSubscribers === true
+}
+
 /** Listens to a signal; returns the function that stops listening. */
 export function onSignal<Name extends keyof Signals>(
   name: Name,
@@ -60,6 +65,7 @@ export function onSignal<Name extends keyof Signals>(
 ): () => void {
   const listen = (payload: unknown): void => listener(payload as Signals[Name])
   const found = channel(`purser:${name}`)
+  channels.set(name, found)
   found.subscribe(listen)
   return () => found.unsubscribe(listen)
 }

@@ -191,7 +191,8 @@ export function createContexts(house: ContextHouse): Contexts {
       return {
         context: {
           resolve: (given) => resolver.resolve(user, given),
-          peek(given = {}) {
+          peek(given) {
+            if (given === undefined) return resolver.peek(user, 'reuse')
             onlyKnown(given, ['mode'], 'the options of peek')
             return resolver.peek(user, modeOf(given.mode))
           },

@@ -1,6 +1,6 @@
 import type { Effects } from '../effects.ts'
 import type { Subject } from '../identity.ts'
-import { signal } from '../signals.ts'
+import { isHeard, signal } from '../signals.ts'
 import { type Composed, compose, type Finding } from './compose.ts'
 import type { DeadlineQueue } from './deadline.ts'
 import type { Held } from './held.ts'
@@ -35,39 +35,48 @@ export interface ResolverHouse {
  */
 export class Resolver {
   readonly #house: ResolverHouse
+  readonly #holdings: Holdings
+  readonly #effects: Effects
 
   constructor(house: ResolverHouse) {
     this.#house = house
+    this.#holdings = house.holdings
+    this.#effects = house.effects
   }
 
   resolve(user: Subject, options: ResolveOptions | undefined): Promise<ResolvedContext> {
-    const { effects, holdings, namespace, defaults } = this.#house
-    const startedAt = effects.monotonic()
+    const holding = this.#holdings.get(user.id)
+    const startedAt = this.#effects.monotonic()
+    if (options === undefined) {
+      const view = holding?.reuse
+      if (view !== undefined && startedAt < view.until) return this.#warm(view)
+    }
     let request: Request
     try {
-      request = readRequest(options, defaults)
+      request = readRequest(options, this.#house.defaults)
     } catch (error) {
       return Promise.reject(error)
     }
-    const holding = holdings.get(user.id)
     if (holding !== undefined && request.maxAgeMs === undefined) {
       const view = viewOf(holding, request.key)
-      if (view !== undefined && startedAt < view.until) {
-        signal('resolve', { namespace, status: view.context.status, waitedMs: 0, blown: false })
-        return view.promise
-      }
+      if (view !== undefined && startedAt < view.until) return this.#warm(view)
     }
     return this.#resolveSlowly(user, request, startedAt)
   }
 
+  #warm({ context, promise }: View): Promise<ResolvedContext> {
+    const { namespace } = this.#house
+    if (isHeard('resolve')) signal('resolve', { namespace, status: context.status, waitedMs: 0, blown: false })
+    return promise
+  }
+
   peek(user: Subject, mode: Mode): ResolvedContext | undefined {
-    const { effects, holdings, defaults } = this.#house
-    const holding = holdings.get(user.id)
+    const holding = this.#holdings.get(user.id)
     if (holding === undefined) return undefined
-    const now = effects.monotonic()
-    const view = holding[mode]
+    const view = mode === 'reuse' ? holding.reuse : holding.create
+    const now = this.#effects.monotonic()
     if (view !== undefined && now < view.until) return view.context
-    const request = readRequest({ mode }, defaults)
+    const request = readRequest({ mode }, this.#house.defaults)
     const findings = request.lanes.map((lane) => this.#find(user, lane, mode, now))
     if (findings.every((finding) => finding.held === undefined)) return undefined
     return this.#view(user, request, findings).context
