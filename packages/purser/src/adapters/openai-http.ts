@@ -4,7 +4,7 @@ import type { ChatChunk, ChatCompletion, ChatRequest } from '../model/chat.ts'
 import { chunksOf, completionOf } from '../model/completion.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../model/port.ts'
 import { createChunkSource } from './http/chunks.ts'
-import { type Exchange, exchange, type Head, readBeginning, readText } from './http/exchange.ts'
+import { Exchange, type Head, readBeginning, readText } from './http/exchange.ts'
 import { failureInBand, failureOf, hiding, networkFailure, parse } from './http/failure.ts'
 import { createPatience, type Patience } from './http/patience.ts'
 import type { Door } from './http/pools.ts'
@@ -48,37 +48,36 @@ export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
     const asked = request.stream === true
     const maxBytes = asked ? ANSWER_LIMITS.stream : ANSWER_LIMITS.completion
     const body = JSON.stringify(asForUpstream(request, options))
-    const upstream = exchange(options.door(), { effects, path, headers, body, signal, maxBytes })
+    const upstream = new Exchange(options.door(), { effects, path, headers, body, signal, maxBytes })
     const patience = createPatience({
       ...call,
       effects,
       provider,
-      onLate: (reason) => upstream.body.cancel(reason),
+      onLate: (reason) => upstream.cancel(reason),
     })
     const explain = (cause: unknown) => (signal.aborted ? signal.reason : networkFailure(provider, cause))
     try {
       return await read(upstream, { asked, patience, explain })
     } catch (cause) {
       patience.end()
-      upstream.body.cancel(cause)
+      upstream.cancel(cause)
       throw explain(cause)
     }
   }
 
   async function read(upstream: Exchange, { asked, patience, explain }: Reading): Promise<ChatAnswer> {
-    const { body } = upstream
     const head = await upstream.head
     if (head.status < 200 || head.status > 299) {
-      const text = hide(await readBeginning(body, ANSWER_LIMITS.error))
+      const text = hide(await readBeginning(upstream, ANSWER_LIMITS.error))
       throw failureOf({ provider, ...head, text, now: effects.now() })
     }
     if (isEventStream(head)) {
-      const source = createChunkSource({ provider, body, faultIn, maxEventBytes: ANSWER_LIMITS.event })
+      const source = createChunkSource({ provider, body: upstream, faultIn, maxEventBytes: ANSWER_LIMITS.event })
       const stream = createTextStream({ source, patience, explain })
       await stream.begin()
       return asked ? { kind: 'stream', chunks: stream } : { kind: 'completion', text: await collected(stream) }
     }
-    const text = await readText(body)
+    const text = await readText(upstream)
     patience.end()
     const whole = asCompletion(text)
     if (whole === undefined) throw faultIn(text) ?? notAnAnswer(provider)

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { PurserError } from '../../src/errors.ts'
-import { createSseParser, frameOf } from '../../src/wire/sse.ts'
+import { frameOf, SseParser } from '../../src/wire/sse.ts'
 import { printSeed, rounds, seed } from '../share.ts'
 
 printSeed('server-sent events')
 
 function parse(pieces: readonly Uint8Array[], maxEventBytes = 1 << 20): string[] {
-  const parser = createSseParser({ maxEventBytes })
+  const parser = new SseParser({ maxEventBytes })
   const events = pieces.flatMap((piece) => parser.push(piece))
   const rest = parser.end()
   return rest === undefined ? events : [...events, rest]
@@ -101,7 +101,7 @@ test('an event above its limit is refused, however it comes, and comments withou
 })
 
 test('bytes may be reused by the caller after they were pushed', () => {
-  const parser = createSseParser({ maxEventBytes: 100 })
+  const parser = new SseParser({ maxEventBytes: 100 })
   const buffer = Buffer.from('data: abc')
   parser.push(buffer)
   buffer.fill(0)

@@ -6,7 +6,7 @@ import type { ChatAnswer, ChatCall, ChatModel } from '../../model/port.ts'
 import { createPatience } from '../http/patience.ts'
 import { createTextStream, type TextSource } from '../text-stream.ts'
 import { callOptionsOf } from './call-options.ts'
-import { type ChunkWriter, completionFrom, createChunkWriter } from './chunk-writer.ts'
+import { ChunkWriter, completionFrom } from './chunk-writer.ts'
 import { sdkFailure } from './failure.ts'
 
 export interface ChatOverOptions {
@@ -40,7 +40,7 @@ export function chatModelOver({ effects, provider, language, hide = (text) => te
         return { kind: 'completion', text: JSON.stringify(completionFrom(result, told)) }
       }
       const { stream: parts } = await leash.race(language.doStream(options))
-      const source = chunkSource({ provider, parts, writer: createChunkWriter(told), leash })
+      const source = chunkSource({ provider, parts, writer: new ChunkWriter(told), leash })
       const chunks = createTextStream({ source, patience, explain })
       await chunks.begin()
       return { kind: 'stream', chunks }
@@ -97,7 +97,7 @@ function chunkSource({ provider, parts, writer, leash }: PartSource): TextSource
       const { value, done } = await leash.race(reader.read())
       if (!done) return writer.take(value).map((chunk) => JSON.stringify(chunk))
       leash.release()
-      if (writer.finished) return undefined
+      if (writer.isFinished) return undefined
       throw new PurserError('upstream_failed', `The provider '${provider}' cut its answer.`)
     },
     stop(reason) {

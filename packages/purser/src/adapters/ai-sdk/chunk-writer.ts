@@ -14,14 +14,6 @@ export interface Told {
   readonly model: string
 }
 
-/** Turns AI SDK stream parts into OpenAI chunks. Tools that the provider runs itself are not calls for the client. */
-export interface ChunkWriter {
-  /** The chunks a part makes; an error part is thrown. */
-  take(part: LanguageModelV4StreamPart): ChatChunk[]
-  /** Whether the answer was told to its end. */
-  readonly finished: boolean
-}
-
 /**
  * What a provider attaches to a call and wants back with it, like a signature of its thoughts. OpenAI's format has no
  * word for it; it travels as `extra_content`, which clients that repeat a call as they got it bring back.
@@ -44,69 +36,86 @@ interface Call {
   told: boolean
 }
 
-export function createChunkWriter(told: Told): ChunkWriter {
-  const calls = new Map<string, Call>()
-  const hidden = new Set<string>()
-  let role: { role?: string } = { role: 'assistant' }
-  let finished = false
+/** Turns AI SDK stream parts into OpenAI chunks. Tools that the provider runs itself are not calls for the client. */
+export class ChunkWriter {
+  readonly #told: Told
+  readonly #calls = new Map<string, Call>()
+  readonly #hidden = new Set<string>()
+  #role: { role?: string } = { role: 'assistant' }
+  #isFinished = false
 
-  function chunk(choices: ChunkChoice[], more?: { usage: Usage }): ChatChunk {
-    return { ...told, object: 'chat.completion.chunk', choices, ...more }
+  constructor(told: Told) {
+    this.#told = told
   }
 
-  function say(delta: ChunkChoice['delta'], finish_reason: FinishReason | null = null): ChatChunk {
-    const first = role
-    role = {}
-    return chunk([{ index: 0, delta: { ...first, ...delta }, finish_reason }])
+  /** Whether the answer was told to its end. */
+  get isFinished(): boolean {
+    return this.#isFinished
   }
 
-  function begin(id: string, name: string, input: string, attached: Attached = {}): ChatChunk {
-    const index = calls.size
-    calls.set(id, { index, told: input !== '' })
-    return say({ tool_calls: [{ index, id, type: 'function', function: { name, arguments: input }, ...attached }] })
-  }
-
-  function goOn(id: string, input: string, attached: Attached = {}): ChatChunk[] {
-    const call = calls.get(id)
-    if (call === undefined || (input === '' && attached.extra_content === undefined)) return []
-    call.told = true
-    return [say({ tool_calls: [{ index: call.index, function: { arguments: input }, ...attached }] })]
-  }
-
-  function take(part: LanguageModelV4StreamPart): ChatChunk[] {
+  /** The chunks a part makes; an error part is thrown. */
+  take(part: LanguageModelV4StreamPart): ChatChunk[] {
     switch (part.type) {
       case 'text-delta':
-        return part.delta === '' ? [] : [say({ content: part.delta })]
+        return part.delta === '' ? [] : [this.#say({ content: part.delta })]
       case 'reasoning-delta':
-        return part.delta === '' ? [] : [say({ reasoning_content: part.delta })]
+        return part.delta === '' ? [] : [this.#say({ reasoning_content: part.delta })]
       case 'tool-input-start':
-        if (part.providerExecuted === true) hidden.add(part.id)
-        return part.providerExecuted === true ? [] : [begin(part.id, part.toolName, '')]
+        if (part.providerExecuted === true) this.#hidden.add(part.id)
+        return part.providerExecuted === true ? [] : [this.#begin(part.id, part.toolName)]
       case 'tool-input-delta':
-        return hidden.has(part.id) ? [] : goOn(part.id, part.delta)
-      case 'tool-call': {
-        if (part.providerExecuted === true || hidden.has(part.toolCallId)) return []
-        const known = calls.get(part.toolCallId)
-        const attached = attachedTo(part)
-        if (known === undefined) return [begin(part.toolCallId, part.toolName, part.input, attached)]
-        return goOn(part.toolCallId, known.told ? '' : part.input, attached)
-      }
+        return part.delta === '' ? [] : this.#goOn(part.id, part.delta)
+      case 'tool-call':
+        return this.#finishCall(part)
       case 'error':
         throw part.error
       case 'finish':
         if (isCut(part.finishReason)) return []
-        finished = true
-        return [say({}, finishToOpenAi(part.finishReason)), chunk([], { usage: usageToOpenAi(part.usage) })]
+        this.#isFinished = true
+        return [this.#say({}, finishToOpenAi(part.finishReason)), this.#chunk([], { usage: usageToOpenAi(part.usage) })]
       default:
         return []
     }
   }
 
-  return {
-    take,
-    get finished() {
-      return finished
-    },
+  /** A call may have told its input on the way, or tells it here at once. */
+  #finishCall(part: LanguageModelV4StreamPart & { type: 'tool-call' }): ChatChunk[] {
+    const { toolCallId: id, toolName, input } = part
+    if (part.providerExecuted === true || this.#hidden.has(id)) return []
+    const attached = attachedTo(part)
+    const known = this.#calls.get(id)
+    if (known === undefined) return [this.#begin(id, toolName, { input, attached })]
+    const rest = known.told ? '' : input
+    return rest === '' && attached.extra_content === undefined ? [] : this.#goOn(id, rest, attached)
+  }
+
+  #begin(
+    id: string,
+    name: string,
+    { input = '', attached = {} }: { input?: string; attached?: Attached } = {},
+  ): ChatChunk {
+    const index = this.#calls.size
+    this.#calls.set(id, { index, told: input !== '' })
+    return this.#say({
+      tool_calls: [{ index, id, type: 'function', function: { name, arguments: input }, ...attached }],
+    })
+  }
+
+  #goOn(id: string, input: string, attached: Attached = {}): ChatChunk[] {
+    const call = this.#calls.get(id)
+    if (call === undefined) return []
+    call.told = true
+    return [this.#say({ tool_calls: [{ index: call.index, function: { arguments: input }, ...attached }] })]
+  }
+
+  #say(delta: ChunkChoice['delta'], finish_reason: FinishReason | null = null): ChatChunk {
+    const role = this.#role
+    this.#role = {}
+    return this.#chunk([{ index: 0, delta: { ...role, ...delta }, finish_reason }])
+  }
+
+  #chunk(choices: ChunkChoice[], more?: { usage: Usage }): ChatChunk {
+    return { ...this.#told, object: 'chat.completion.chunk', choices, ...more }
   }
 }
 

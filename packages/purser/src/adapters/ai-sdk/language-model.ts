@@ -9,7 +9,7 @@ import type { ChatChunk, ChatCompletion } from '../../model/chat.ts'
 import { finishOf, usageOf } from '../../model/completion.ts'
 import type { ChatCall, ChatModel } from '../../model/port.ts'
 import { finishFromOpenAi, usageFromOpenAi } from './finish.ts'
-import { contentOf, createPartWriter, metadataOf } from './parts-of.ts'
+import { contentOf, metadataOf, PartWriter } from './parts-of.ts'
 import { requestOf } from './request-of.ts'
 
 /** An AI SDK call brings its own abort signal; these only end a call that nobody would end. */
@@ -83,7 +83,7 @@ export function streamed(
 /** Pulled by its reader: what nobody reads is not asked of the upstream. */
 function streamOf(chunks: AsyncIterable<ChatChunk>, raw: boolean): ReadableStream<LanguageModelV4StreamPart> {
   const source = chunks[Symbol.asyncIterator]()
-  const writer = createPartWriter()
+  const writer = new PartWriter()
   return new ReadableStream<LanguageModelV4StreamPart>({
     start(controller) {
       controller.enqueue({ type: 'stream-start', warnings: [] })

@@ -17,77 +17,71 @@ interface Attached {
 }
 
 /** Turns OpenAI chunks into AI SDK stream parts: text and reasoning in blocks, tool calls with their input as it comes. */
-export interface PartWriter {
-  take(chunk: ChatChunk): Part[]
-  end(): Part[]
-}
+export class PartWriter {
+  readonly #calls = new Map<number, Call>()
+  #open: { readonly kind: 'text' | 'reasoning'; readonly id: string } | undefined
+  #blocks = 0
+  #isBegun = false
+  #finish: FinishReason | null = null
+  #usage: Usage | undefined
 
-export function createPartWriter(): PartWriter {
-  let open: { kind: 'text' | 'reasoning'; id: string } | undefined
-  let blocks = 0
-  let begun = false
-  let finish: FinishReason | null = null
-  let usage: Usage | undefined
-  const calls = new Map<number, Call>()
-
-  function close(parts: Part[]): void {
-    if (open !== undefined) parts.push({ type: `${open.kind}-end`, id: open.id })
-    open = undefined
+  take(chunk: ChatChunk): Part[] {
+    const parts: Part[] = []
+    if (!this.#isBegun) parts.push({ type: 'response-metadata', ...metadataOf(chunk) })
+    this.#isBegun = true
+    this.#usage = usageOf(chunk) ?? this.#usage
+    const choice = chunk.choices[0]
+    if (choice === undefined) return parts
+    this.#finish = choice.finish_reason ?? this.#finish
+    const { content, reasoning_content, reasoning, tool_calls } = choice.delta ?? {}
+    this.#speak('reasoning', reasoning_content ?? reasoning, parts)
+    this.#speak('text', content, parts)
+    for (const piece of tool_calls ?? []) this.#call(piece as ToolPiece, parts)
+    return parts
   }
 
-  function speak(kind: 'text' | 'reasoning', delta: unknown, parts: Part[]): void {
+  /** What the end of the chunks makes: calls are whole now, and the finish says what was told of it. */
+  end(): Part[] {
+    const parts: Part[] = []
+    this.#close(parts)
+    for (const { id, name, input, attached } of this.#calls.values()) {
+      parts.push({ type: 'tool-input-end', id })
+      parts.push({ type: 'tool-call', toolCallId: id, toolName: name, input: input || '{}', ...attached })
+    }
+    const usage = usageFromOpenAi(this.#usage)
+    return [...parts, { type: 'finish', finishReason: finishFromOpenAi(this.#finish), usage }]
+  }
+
+  #speak(kind: 'text' | 'reasoning', delta: unknown, parts: Part[]): void {
     if (typeof delta !== 'string' || delta === '') return
-    if (open?.kind !== kind) {
-      close(parts)
-      open = { kind, id: String(blocks++) }
-      parts.push({ type: `${kind}-start`, id: open.id })
+    if (this.#open?.kind !== kind) {
+      this.#close(parts)
+      parts.push({ type: `${kind}-start`, id: String(this.#blocks) })
+      this.#open = { kind, id: String(this.#blocks++) }
     }
-    parts.push({ type: `${kind}-delta`, id: open.id, delta })
+    parts.push({ type: `${kind}-delta`, id: this.#open.id, delta })
   }
 
-  function call(piece: ToolPiece, parts: Part[]): void {
-    const { index = calls.size, function: made = {} } = piece
-    let known = calls.get(index)
-    if (known === undefined) {
-      close(parts)
-      known = { id: piece.id ?? `call_${index}`, name: made.name ?? '', input: '', attached: {} }
-      calls.set(index, known)
-      parts.push({ type: 'tool-input-start', id: known.id, toolName: known.name })
+  #call(piece: ToolPiece, parts: Part[]): void {
+    // Without an index, a piece with an id begins a call and one without goes on with the last.
+    const { size } = this.#calls
+    const { index = piece.id === undefined ? Math.max(0, size - 1) : size, function: made = {} } = piece
+    let call = this.#calls.get(index)
+    if (call === undefined) {
+      this.#close(parts)
+      call = { id: piece.id ?? `call_${index}`, name: made.name ?? '', input: '', attached: {} }
+      this.#calls.set(index, call)
+      parts.push({ type: 'tool-input-start', id: call.id, toolName: call.name })
     }
-    if (piece.extra_content !== undefined) known.attached = attachedTo(piece)
-    if (made.arguments) {
-      known.input += made.arguments
-      parts.push({ type: 'tool-input-delta', id: known.id, delta: made.arguments })
-    }
+    if (piece.extra_content !== undefined) call.attached = attachedTo(piece)
+    if (!made.arguments) return
+    call.input += made.arguments
+    parts.push({ type: 'tool-input-delta', id: call.id, delta: made.arguments })
   }
 
-  return {
-    take(chunk) {
-      const parts: Part[] = []
-      if (!begun) {
-        begun = true
-        parts.push({ type: 'response-metadata', ...metadataOf(chunk) })
-      }
-      usage = usageOf(chunk) ?? usage
-      const choice = chunk.choices[0]
-      if (choice === undefined) return parts
-      finish = choice.finish_reason ?? finish
-      const { content, reasoning_content, reasoning, tool_calls } = choice.delta ?? {}
-      speak('reasoning', reasoning_content ?? reasoning, parts)
-      speak('text', content, parts)
-      for (const piece of tool_calls ?? []) call(piece as ToolPiece, parts)
-      return parts
-    },
-    end() {
-      const parts: Part[] = []
-      close(parts)
-      for (const { id, name, input, attached } of calls.values()) {
-        parts.push({ type: 'tool-input-end', id })
-        parts.push({ type: 'tool-call', toolCallId: id, toolName: name, input: input || '{}', ...attached })
-      }
-      parts.push({ type: 'finish', finishReason: finishFromOpenAi(finish), usage: usageFromOpenAi(usage) })
-      return parts
-    },
+  #close(parts: Part[]): void {
+    if (this.#open !== undefined) parts.push({ type: `${this.#open.kind}-end`, id: this.#open.id })
+    this.#open = undefined
   }
 }
 

@@ -1,6 +1,6 @@
 import { PurserError } from '../../errors.ts'
 import { tellsError, tellsFinish } from '../../model/scan.ts'
-import { createSseParser, DONE } from '../../wire/sse.ts'
+import { DONE, SseParser } from '../../wire/sse.ts'
 import type { TextSource } from '../text-stream.ts'
 import type { ByteReader } from './exchange.ts'
 import { parse } from './failure.ts'
@@ -18,7 +18,7 @@ export interface ChunkSourceOptions {
  * answer that ends otherwise was cut, and says so. Chunks are passed on unparsed, except one that may be an error.
  */
 export function createChunkSource({ provider, body, maxEventBytes, faultIn }: ChunkSourceOptions): TextSource {
-  const parser = createSseParser({ maxEventBytes })
+  const parser = new SseParser({ maxEventBytes })
   let finished = false
   let done = false
   let fault: PurserError | undefined

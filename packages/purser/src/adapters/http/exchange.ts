@@ -9,12 +9,6 @@ const DISCARD_TIMEOUT_MS = 1_000
 /** Bytes that have come but were not read; above it the socket is not read either. */
 const MAX_WAITING_BYTES = 262_144
 
-export interface Exchange {
-  /** Rejects with the network's error, the signal's reason, or what the body was cancelled with. */
-  readonly head: Promise<Head>
-  readonly body: ByteReader
-}
-
 export interface Head {
   readonly status: number
   readonly headers: IncomingHttpHeaders
@@ -45,100 +39,116 @@ export interface Call {
  * One POST, on the bare dispatcher: bytes go from the socket's parser into a queue and from there to the reader, with
  * no stream objects between. Redirects are not followed, nothing is tried twice.
  */
-export function exchange(dispatcher: Dispatcher, call: Call): Exchange {
-  const { signal, maxBytes } = call
-  const { promise: head, resolve, reject } = Promise.withResolvers<Head>()
-  let control: Dispatcher.DispatchController | undefined
-  let waiting: Buffer[] = []
-  let waitingBytes = 0
-  let bytes = 0
-  let over = false
-  let failure: { readonly reason: unknown } | undefined
-  let reader: PromiseWithResolvers<Buffer | undefined> | undefined
-  let stopDiscarding: (() => void) | undefined
+export class Exchange implements ByteReader, Dispatcher.DispatchHandler {
+  /** Rejects with the network's error, the signal's reason, or what the body was cancelled with. */
+  readonly head: Promise<Head>
+  readonly #call: Call
+  readonly #begun = Promise.withResolvers<Head>()
+  #control: Dispatcher.DispatchController | undefined
+  #waiting: Buffer[] = []
+  #waitingBytes = 0
+  #bytes = 0
+  #reader: PromiseWithResolvers<Buffer | undefined> | undefined
+  #isOver = false
+  #failure: { readonly reason: unknown } | undefined
+  #stopDiscarding: (() => void) | undefined
 
-  function end(fault?: { readonly reason: unknown }): void {
-    if (over) return
-    over = true
-    failure = fault
-    signal.removeEventListener('abort', onAbort)
-    stopDiscarding?.()
-    if (fault !== undefined) {
-      waiting = []
-      reject(fault.reason)
-      reader?.reject(fault.reason)
-    } else reader?.resolve(undefined)
-    reader = undefined
+  constructor(dispatcher: Dispatcher, call: Call) {
+    this.#call = call
+    this.head = this.#begun.promise
+    const { signal, path, headers, body } = call
+    if (signal.aborted) this.#end({ reason: signal.reason })
+    else {
+      signal.addEventListener('abort', this.#onAbort)
+      dispatcher.dispatch({ method: 'POST', path, headers, body }, this)
+    }
   }
 
-  function cancel(reason: unknown): void {
-    if (over) return
-    end({ reason })
-    control?.abort(new Error('The call was cancelled.'))
+  read(): Promise<Buffer | undefined> {
+    const next = this.#waiting.shift()
+    if (next !== undefined) {
+      this.#waitingBytes -= next.length
+      if (this.#control?.paused && this.#waitingBytes < MAX_WAITING_BYTES) this.#control.resume()
+      return Promise.resolve(next)
+    }
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.reason)
+    if (this.#isOver) return Promise.resolve(undefined)
+    this.#reader = Promise.withResolvers()
+    return this.#reader.promise
   }
 
-  function onAbort(): void {
-    cancel(signal.reason)
+  cancel(reason: unknown): void {
+    if (this.#isOver) return
+    this.#end({ reason })
+    this.#control?.abort(cancelled())
   }
 
-  const body: ByteReader = {
-    cancel,
-    discard() {
-      if (over || stopDiscarding !== undefined) return
-      const rest = new Error('The answer has ended.')
-      stopDiscarding = call.effects.setTimer(() => cancel(rest), DISCARD_TIMEOUT_MS, { background: true })
-      waiting = []
-      waitingBytes = 0
-      if (control?.paused) control.resume()
-    },
-    read() {
-      const [next] = waiting
-      if (next !== undefined) {
-        waiting.shift()
-        waitingBytes -= next.length
-        if (control?.paused && waitingBytes < MAX_WAITING_BYTES) control.resume()
-        return Promise.resolve(next)
-      }
-      if (failure !== undefined) return Promise.reject(failure.reason)
-      if (over) return Promise.resolve(undefined)
-      reader = Promise.withResolvers()
-      return reader.promise
-    },
+  discard(): void {
+    if (this.#isOver || this.#stopDiscarding !== undefined) return
+    const cut = (): void => this.cancel(new Error('The answer has ended.'))
+    this.#stopDiscarding = this.#call.effects.setTimer(cut, DISCARD_TIMEOUT_MS, { background: true })
+    this.#drop()
+    if (this.#control?.paused) this.#control.resume()
   }
 
-  const handler: Dispatcher.DispatchHandler = {
-    onRequestStart(controller) {
-      control = controller
-      if (over) controller.abort(new Error('The call was cancelled.'))
-    },
-    onResponseStart(_, status, headers) {
-      if (status >= 200) resolve({ status, headers })
-    },
-    onResponseData(controller, chunk) {
-      if (over || stopDiscarding !== undefined) return
-      bytes += chunk.length
-      if (bytes > maxBytes) {
-        return cancel(new PurserError('upstream_failed', `The provider sent more than ${maxBytes} bytes.`))
-      }
-      if (reader !== undefined) {
-        const taker = reader
-        reader = undefined
-        return taker.resolve(chunk)
-      }
-      waiting.push(chunk)
-      waitingBytes += chunk.length
-      if (waitingBytes >= MAX_WAITING_BYTES) controller.pause()
-    },
-    onResponseEnd: () => end(),
-    onResponseError: (_, reason) => end({ reason }),
+  onRequestStart(control: Dispatcher.DispatchController): void {
+    this.#control = control
+    if (this.#isOver) control.abort(cancelled())
   }
 
-  if (signal.aborted) end({ reason: signal.reason })
-  else {
-    signal.addEventListener('abort', onAbort)
-    dispatcher.dispatch({ method: 'POST', path: call.path, headers: call.headers, body: call.body }, handler)
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status >= 200) this.#begun.resolve({ status, headers })
   }
-  return { head, body }
+
+  onResponseData(control: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isOver || this.#stopDiscarding !== undefined) return
+    this.#bytes += chunk.length
+    const { maxBytes } = this.#call
+    if (this.#bytes > maxBytes) {
+      this.cancel(new PurserError('upstream_failed', `The provider sent more than ${maxBytes} bytes.`))
+    } else if (this.#reader !== undefined) {
+      this.#reader.resolve(chunk)
+      this.#reader = undefined
+    } else {
+      this.#waiting.push(chunk)
+      this.#waitingBytes += chunk.length
+      if (this.#waitingBytes >= MAX_WAITING_BYTES) control.pause()
+    }
+  }
+
+  onResponseEnd(): void {
+    this.#end()
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, reason: Error): void {
+    this.#end({ reason })
+  }
+
+  readonly #onAbort = (): void => this.cancel(this.#call.signal.reason)
+
+  #end(failure?: { readonly reason: unknown }): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#failure = failure
+    this.#call.signal.removeEventListener('abort', this.#onAbort)
+    this.#stopDiscarding?.()
+    if (failure === undefined) this.#reader?.resolve(undefined)
+    else {
+      this.#drop()
+      this.#begun.reject(failure.reason)
+      this.#reader?.reject(failure.reason)
+    }
+    this.#reader = undefined
+  }
+
+  #drop(): void {
+    this.#waiting = []
+    this.#waitingBytes = 0
+  }
+}
+
+function cancelled(): Error {
+  return new Error('The call was cancelled.')
 }
 
 /** The whole body as text. */

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import fc from 'fast-check'
 import { callOptionsOf } from '../../../src/adapters/ai-sdk/call-options.ts'
-import { completionFrom, createChunkWriter } from '../../../src/adapters/ai-sdk/chunk-writer.ts'
-import { contentOf, createPartWriter } from '../../../src/adapters/ai-sdk/parts-of.ts'
+import { ChunkWriter, completionFrom } from '../../../src/adapters/ai-sdk/chunk-writer.ts'
+import { contentOf, PartWriter } from '../../../src/adapters/ai-sdk/parts-of.ts'
 import { promptOf } from '../../../src/adapters/ai-sdk/prompt-of.ts'
 import { requestOf } from '../../../src/adapters/ai-sdk/request-of.ts'
 import { PurserError } from '../../../src/errors.ts'
@@ -203,9 +203,9 @@ const saying: LanguageModelV4StreamPart[] = [
 ]
 
 test('stream parts become chunks: role first, reasoning, text, calls as they come, finish, usage; and parts again', () => {
-  const writer = createChunkWriter(told)
+  const writer = new ChunkWriter(told)
   const chunks = saying.flatMap((part) => writer.take(part))
-  assert.equal(writer.finished, true)
+  assert.equal(writer.isFinished, true)
   assert.equal(chunks[0]?.choices[0]?.delta.role, 'assistant')
   assert.ok(chunks.slice(1).every((chunk) => chunk.choices[0]?.delta.role === undefined))
   const whole = completionOf(chunks)
@@ -235,7 +235,7 @@ test('stream parts become chunks: role first, reasoning, text, calls as they com
     completion_tokens_details: { reasoning_tokens: 2 },
   })
 
-  const parts = createPartWriter()
+  const parts = new PartWriter()
   const back = [...chunks.flatMap((chunk) => parts.take(chunk)), ...parts.end()]
   const text = back.map((part) => (part.type === 'text-delta' ? part.delta : '')).join('')
   assert.equal(text, 'Let me look.')
@@ -269,7 +269,7 @@ test('a reason that OpenAI has no word for is never told as a clean stop', () =>
     { unified: 'other', raw: 'pause_turn' },
   ] as const
   for (const finishReason of reasons) {
-    const [chunk] = createChunkWriter(told).take({ type: 'finish', finishReason, usage })
+    const [chunk] = new ChunkWriter(told).take({ type: 'finish', finishReason, usage })
     assert.notEqual(chunk?.choices[0]?.finish_reason, 'stop')
   }
 })
@@ -279,13 +279,13 @@ test('a finish that gives no reason is no end: the stream was cut', () => {
     { unified: 'other', raw: undefined },
     { unified: 'interrupted', raw: 'x' },
   ] as const) {
-    const writer = createChunkWriter(told)
+    const writer = new ChunkWriter(told)
     assert.deepEqual(writer.take({ type: 'finish', finishReason, usage }), [])
-    assert.equal(writer.finished, false)
+    assert.equal(writer.isFinished, false)
   }
 })
 
 test('an error part is thrown', () => {
   const error = new Error('overloaded')
-  assert.throws(() => createChunkWriter(told).take({ type: 'error', error }), error)
+  assert.throws(() => new ChunkWriter(told).take({ type: 'error', error }), error)
 })
