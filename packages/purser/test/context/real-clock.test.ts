@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { performance } from 'node:perf_hooks'
 import { test } from 'node:test'
 import { systemEffects } from '../../src/effects.ts'
 import { openHouse } from './house.ts'
@@ -20,8 +20,7 @@ test('R1, R3 on the real clock: 1,000 cold users and a hung backend, nobody wait
     { effects: systemEffects },
   )
   t.after(() => house.close())
-  const lag = monitorEventLoopDelay({ resolution: 1 })
-  lag.enable()
+  const lag = measureLag()
   const waits = await Promise.all(
     Array.from({ length: 1_000 }, async (_, index) => {
       const startedAt = performance.now()
@@ -30,9 +29,8 @@ test('R1, R3 on the real clock: 1,000 cold users and a hung backend, nobody wait
       return performance.now() - startedAt
     }),
   )
-  lag.disable()
   const worst = Math.max(...waits)
-  const lagMs = lag.max / 1e6
+  const lagMs = await lag.worst()
   t.diagnostic(
     `worst answer ${worst.toFixed(1)} ms of ${budgetMs}, loop lag ${lagMs.toFixed(1)} ms, ${most} calls in flight`,
   )
@@ -49,3 +47,25 @@ test('R1, R3 on the real clock: 1,000 cold users and a hung backend, nobody wait
     await new Promise<void>((resolve) => systemEffects.setTimer(resolve, 20))
   }
 })
+
+/** How late timers are on this machine at the moment: whatever holds up the loop, here or in other processes. */
+function measureLag(): { worst(): Promise<number> } {
+  const tickMs = 5
+  let worst = 0
+  let due = 0
+  let cancel = (): void => undefined
+  const tick = (): void => {
+    worst = Math.max(worst, performance.now() - due)
+    due = performance.now() + tickMs
+    cancel = systemEffects.setTimer(tick, tickMs)
+  }
+  due = performance.now()
+  tick()
+  return {
+    async worst() {
+      await new Promise<void>((resolve) => systemEffects.setTimer(resolve, 2 * tickMs))
+      cancel()
+      return worst
+    },
+  }
+}
