@@ -162,7 +162,8 @@ export class LiveRuntime {
     const { provider, model } = settings
     const used = usedSession(session.stored, { provider, model, now: this.#house.effects.now() })
     if (used === session.stored) return undefined
-    this.#remember(session.id, { id: session.id, stored: used })
+    // What is no longer remembered was changed meanwhile, and must be read again.
+    if (this.#sessions.get(session.id) === session) this.#remember(session.id, { id: session.id, stored: used })
     return { provider, model }
   }
 
