@@ -56,10 +56,8 @@ async function buried(
   for (let after = firstKept - count - 1; after < firstKept - 1; ) {
     const events = await store.events.oldest(user, { after, limit: Math.min(500, firstKept - 1 - after) })
     if (events.length === 0) return undefined
-    base = rebuild(
-      events.map(({ body }) => parseBody(body)),
-      base,
-    )
+    const parsed = events.map(({ body }) => parseBody(body))
+    base = rebuild(parsed, base)
     last = events.at(-1)
     after = last?.sequence ?? firstKept
   }

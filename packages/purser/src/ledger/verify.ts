@@ -99,10 +99,8 @@ async function checkUser(house: VerifyHouse, { user, row, progress }: Check): Pr
       link = event
       progress.checked++
     }
-    state = rebuild(
-      events.map(({ body }) => parseBody(body)),
-      state,
-    )
+    const parsed = events.map(({ body }) => parseBody(body))
+    state = rebuild(parsed, state)
   }
   if (link.sequence !== head.sequence || link.mac !== head.mac)
     throw new Bad('The head is not the last event.', head.sequence)

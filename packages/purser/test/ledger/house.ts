@@ -5,7 +5,8 @@ import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import type { Effects } from '../../src/effects.ts'
 import { subject } from '../../src/identity.ts'
-import { type JournalLimits, type OpenJournal, openJournal } from '../../src/journal/journal.ts'
+import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
+import type { JournalLimits } from '../../src/journal/limits.ts'
 import { createKeys, type Keys } from '../../src/keys.ts'
 import {
   createLedger,

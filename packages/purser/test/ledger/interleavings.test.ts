@@ -35,7 +35,7 @@ const CALLS: readonly Call[] = ['admit', 'twin', 'refund', 'warm', 'cold', 'note
 const by = { actor: 'ana', reason: 'test' }
 
 describe('interleavings of one user', () => {
-  const numRuns = rounds(20_000, 500)
+  const numRuns = rounds(20_000, 300)
   it(`${numRuns} schedules of two processes keep cap, log and lives whole`, async () => {
     printSeed('interleavings')
     const calls = fc.array(fc.tuple(fc.constantFrom(...CALLS), fc.boolean()), { minLength: 2, maxLength: 12 })

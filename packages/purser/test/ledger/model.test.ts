@@ -40,7 +40,7 @@ async function check(driver: Driver, commands: typeof WITH_ZONES, numRuns: numbe
 describe('the ledger is the plain ledger (model test)', () => {
   printSeed('ledger model')
   for (const driver of DRIVERS) {
-    const numRuns = driver === 'memory' ? rounds(8_000, 400) : rounds(2_500, 40)
+    const numRuns = driver === 'memory' ? rounds(8_000, 250) : rounds(2_500, 30)
     it(`${numRuns} sequences with zones that change, on ${driver}`, () => check(driver, WITH_ZONES, numRuns))
     it(`${numRuns} sequences with clocks that go back, on ${driver}`, () => check(driver, WITH_CLOCK, numRuns))
   }

@@ -14,7 +14,7 @@ const CAP = 100
 
 describe('no overshoot (L1, BL-D09)', () => {
   for (const driver of DRIVERS) {
-    const runs = rounds(1_000, driver === 'memory' ? 100 : 40)
+    const runs = rounds(1_000, driver === 'memory' ? 50 : 20)
     it(`${CALLS} parallel admissions on a cap of ${CAP} allow exactly ${CAP}, ${runs} times on ${driver}`, async () => {
       await using house = await openHouse({ driver, dailyCap: CAP })
       for (let run = 0; run < runs; run++) {
@@ -32,7 +32,7 @@ describe('no overshoot (L1, BL-D09)', () => {
     })
   }
 
-  const runs = rounds(1_000, 20)
+  const runs = rounds(1_000, 10)
   it(`four processes on one SQLite file allow exactly ${CAP} of ${CALLS} together, ${runs} times`, async () => {
     const directory = await mkdtemp(join(tmpdir(), 'purser-crowd-'))
     const path = join(directory, 'crowd.db')

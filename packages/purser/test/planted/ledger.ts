@@ -163,14 +163,14 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'a refusal is decided on a remembered state',
-    file: 'journal/journal.ts',
+    file: 'journal/settling.ts',
     find: '} else if (fresh || same(await snapshots.load(user), base)) {',
     replace: '} else {',
     tests: ['journal/journal.test.ts'],
   },
   {
     name: 'a lost race brings an erased person back',
-    file: 'journal/journal.ts',
+    file: 'journal/settling.ts',
     find: 'if (life !== undefined && life !== base.incarnation) throw erased()',
     replace: '',
     tests: ['journal/journal.test.ts'],
@@ -185,7 +185,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'a tombstone forgets what it stands for',
     file: 'ledger/retention.ts',
-    find: 'base = rebuild(events.map(({ body }) => parseBody(body)), base)',
+    find: 'base = rebuild(parsed, base)',
     replace: '',
     tests: ['ledger/log.test.ts'],
   },

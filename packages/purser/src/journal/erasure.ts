@@ -1,0 +1,36 @@
+import { PurserError } from '../errors.ts'
+import type { Subject } from '../identity.ts'
+import type { NewEvent } from './fold.ts'
+import type { SettlingHouse } from './settling.ts'
+
+export interface EraseReceipt {
+  readonly counts: Readonly<Record<string, number>>
+  readonly purged: boolean
+}
+
+export interface ErasureOrder {
+  readonly user: Subject
+  /** The namespace's own log. */
+  readonly log: Subject
+  /** The keyed hash that stands for the user from now on. */
+  readonly pseudonym: string
+  event(incarnation: number, pseudonym: string): NewEvent
+}
+
+/** Ends a user's life together with one event in the log. Nobody else may write either of them meanwhile. */
+export async function eraseUser<State, Measured>(
+  { store, limits, snapshots, pendingOn }: SettlingHouse<State, Measured>,
+  { user, log, pseudonym, event }: ErasureOrder,
+): Promise<EraseReceipt> {
+  for (let attempt = 1; attempt <= limits.maxAttempts; attempt++) {
+    const row = await store.users.load(user)
+    const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.namespace, pseudonym))
+    const pending = pendingOn(log, await snapshots.load(log))
+    pending.apply({ events: [event(incarnation, pseudonym)], result: () => undefined })
+    const outcome = await store.users.erase(user, { tag: pseudonym, incarnation, log: pending.commit() })
+    snapshots.forget(user)
+    snapshots.forget(log)
+    if (outcome.ok) return { counts: outcome.counts, purged: outcome.purged }
+  }
+  throw new PurserError('store_unavailable', 'The user kept changing while being erased.', { hint: 'Try again.' })
+}
