@@ -82,10 +82,10 @@ async function openStore({ store }: ResolvedOptions, effects: Effects): Promise<
 
 async function furnish(options: ResolvedOptions, effects: Effects, store: Store): Promise<Purser> {
   const { namespace, timeZone, providers, presets, mcpServers } = options
+  const models = createModels({ effects, providers })
   const keys = await openKeys(store.meta, await secretKey(options, store))
   const journal = openJournal({ store, keys, effects, fold: ledgerFold(options.ledger, timeZone) })
   const ledger = createLedger({ journal, store, keys, effects, options: options.ledger, timeZone, namespace })
-  const models = createModels({ effects })
   const runtimes = createRuntimes({
     journal,
     store,

@@ -2,7 +2,7 @@ import type { LookupFunction } from 'node:net'
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Effects } from '../effects.ts'
 import type { ChatModel } from '../model/port.ts'
-import type { ProviderConfig, ProviderKind } from '../options.ts'
+import type { ProviderConfig, ProviderKind, ProviderOption } from '../options.ts'
 import type { LiveModel, ModelFactory, ModelOrder } from '../runtime/port.ts'
 import { chatModelOver } from './ai-sdk/chat-model.ts'
 import { languageModelOver } from './ai-sdk/language-model.ts'
@@ -11,12 +11,15 @@ import { createDemo } from './demo.ts'
 import { hiding } from './http/failure.ts'
 import { createPools } from './http/pools.ts'
 import { accessOf, secretsOf } from './providers/access.ts'
+import { checkProviders } from './providers/config.ts'
 import { languageModelFrom } from './providers/from-function.ts'
 import { anthropic, azure, bedrock, google, openAi, type Packaged } from './providers/packaged.ts'
 import { friendli, openAiCompatible, openAiRelay, type RelayTarget } from './providers/relayed.ts'
 
 export interface ModelsOptions {
   readonly effects: Effects
+  /** All that may be built, checked at once. */
+  readonly providers?: Readonly<Record<string, ProviderOption>> | undefined
   /** How the names of hosts are resolved. Default: the system's way. */
   readonly resolve?: LookupFunction | undefined
 }
@@ -34,7 +37,8 @@ type Faces = Pick<LiveModel, 'chat' | 'model'>
  * Makes live models of every configured kind. Keys come from the user or the configuration, never from the process
  * environment. A provider that speaks chat completions is relayed; others go through the AI SDK's package for them.
  */
-export function createModels({ effects, resolve }: ModelsOptions): Models {
+export function createModels({ effects, providers = {}, resolve }: ModelsOptions): Models {
+  checkProviders(providers)
   const pools = createPools({ resolve })
 
   function facesOf(order: ModelOrder): Faces {

@@ -134,3 +134,29 @@ test('the demo kind answers from the messages alone, the same words each time', 
   assert.deepEqual(told.usage, expected.usage)
   assert.ok(texts.length > 5)
 })
+
+test('a provider that cannot be is refused when Purser opens, with the name of what is wrong', () => {
+  const wrong: [unknown, string, string?][] = [
+    [null, 'providers.p'],
+    [{}, 'providers.p.kind'],
+    [{ kind: 'open-ai' }, 'providers.p.kind', "Did you mean 'openai'?"],
+    [{ kind: 'openai', baseURL: 'localhost:9100' }, 'providers.p.baseURL'],
+    [{ kind: 'openai', baseURL: 'https://user:pass@host/v1' }, 'providers.p.baseURL'],
+    [{ kind: 'openai', models: 'gpt' }, 'providers.p.models'],
+    [{ kind: 'openai', userField: 'name' }, 'providers.p.userField'],
+    [{ kind: 'openai', headers: { 'x-a': 1 } }, 'providers.p.headers'],
+  ]
+  for (const [provider, path, hint] of wrong) {
+    const providers = { p: provider } as unknown as Record<string, ProviderConfig>
+    assert.throws(
+      () => createModels({ effects: handClock(), providers }),
+      (error: unknown) =>
+        PurserError.is(error, 'option_invalid') &&
+        error.message.includes(`'${path}'`) &&
+        (hint === undefined || error.hint === hint),
+      path,
+    )
+  }
+  const own = { kind: 'azure', apiKey: 'k', resourceName: 'r', anything: 1 } as const
+  createModels({ effects: handClock(), providers: { own, made: () => ({ languageModel: () => ({}) }) } })
+})
