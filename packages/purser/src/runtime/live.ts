@@ -34,6 +34,9 @@ export interface LiveHouse extends ClientHouse {
   erased(live: LiveRuntime): void
 }
 
+/** How a runtime ends: let go of, or cut because the person or the whole house is gone. */
+export type Fate = 'evicted' | 'erased' | 'closed'
+
 /** What one acquisition runs on. */
 export interface Plan extends Resolved {
   /** Undefined when no layer names a provider. */
@@ -69,7 +72,7 @@ export class LiveRuntime {
   #reading: Promise<void> | undefined
   readonly place: Queued<LiveRuntime> = unqueued()
   /** Why nobody new gets this runtime, once so. */
-  fate: 'evicted' | 'erased' | 'closed' | undefined
+  fate: Fate | undefined
   leases = 0
   /** Monotonic; means something only while no lease is out. */
   idleSince: number

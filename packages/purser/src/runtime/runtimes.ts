@@ -8,7 +8,7 @@ import type { BusMessage, Store } from '../store.ts'
 import { type Configured, createCatalogue } from './catalogue.ts'
 import { createClosings } from './closings.ts'
 import { readFacts } from './facts.ts'
-import { createFleet, type Fleet } from './fleet.ts'
+import { Fleet } from './fleet.ts'
 import { SETTINGS_RECORD } from './own.ts'
 import type { ModelFactory, Runtimes, ToolFactory } from './port.ts'
 import { createRuntimeRecords } from './records.ts'
@@ -51,7 +51,7 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
     readFacts: (user: Subject) => readFacts({ journal, users }, user),
     readSession: (user: Subject, id: string) => users.record(user, SESSION_KIND, id),
   }
-  const fleet = createFleet({
+  const fleet = new Fleet({
     ...clientHouse,
     ...reads,
     keys,
@@ -109,8 +109,8 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
   }
   return {
     of: (user) => createUserRuntime(userHouse, user),
-    active: fleet.active,
-    sweep: fleet.sweep,
+    active: () => fleet.active(),
+    sweep: () => fleet.sweep(),
     async forget(user) {
       const forgotten = fleet.forget(subjectKey(user))
       await announce(user, 'erased')
