@@ -1,19 +1,18 @@
 import type { Subject } from '../identity.ts'
 import { signal } from '../signals.ts'
 import { withSignal } from '../waiting.ts'
-import { idempotencyOf, onlyKnown, options, wholeNumber } from './arguments.ts'
-import { type Admission, admit, claim, costOf, refund, settle } from './decide/admission.ts'
+import { idempotencyOf, options } from './arguments.ts'
+import { type Admission, admit, claim, costOf } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
 import type { AdmitOptions, UserLedger } from './port.ts'
-import { pruneTickets, retain } from './retention.ts'
 import { capOf, quotaOf, usageIn } from './rules.ts'
-import { readTicket, TICKET_RECORDS, type Ticket, ticketRecord, writeTicket } from './tickets.ts'
+import { type Ticket, ticketCall, writeTicket } from './tickets.ts'
 
-type Admissions = Pick<UserLedger, 'admit' | 'admitTurn' | 'quota' | 'claim' | 'refund' | 'settle'>
+type Admissions = Pick<UserLedger, 'admit' | 'admitTurn' | 'quota' | 'claim'>
 
 const WAITING = ['signal'] as const
 
-/** May the user act now, and what becomes of the ticket. */
+/** May the user act now? */
 export function createAdmissions(house: LedgerHouse, user: Subject): Admissions {
   const { journal, keys, rules, effects } = house
   const write = (ticket: Ticket): string => writeTicket(keys, user, ticket)
@@ -22,30 +21,9 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
     const outcome = admission.allowed ? 'allowed' : admission.reason
     signal('admission', { namespace: user.namespace, user: user.id, outcome })
     if (!admission.allowed) return admission
-    active()
-    // The first use of a window is the occasion to remove what is too old.
-    if (admission.count === cost) house.background(upkeep)
-    return admission
-  }
-
-  async function upkeep(): Promise<void> {
-    await pruneTickets(house, user)
-    if (rules.keepEvents !== null) await retain(house, user, rules.keepEvents)
-  }
-
-  function active(): void {
     signal('activity', { namespace: user.namespace, user: user.id })
-  }
-
-  function closed(): void {
-    active()
-    if (house.upkeepIsDue()) house.background(upkeep)
-  }
-
-  /** What every call with a ticket begins with: whose life it belongs to, and what was done with it so far. */
-  function ticketCall(text: unknown): { ticket: Ticket; reads: { kind: string; name: string }[]; incarnation: number } {
-    const ticket = readTicket(keys, user, text)
-    return { ticket, reads: [{ kind: TICKET_RECORDS, name: ticketRecord(ticket) }], incarnation: ticket.incarnation }
+    if (admission.count === cost) house.upkeep.windowOpened(user)
+    return admission
   }
 
   async function admitted(given: AdmitOptions, kind: { call: string; claimed: boolean }): Promise<Admission> {
@@ -60,7 +38,7 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
   }
 
   async function claimed(text: string, abort: AbortSignal | undefined): Promise<Admission> {
-    const { ticket, ...call } = ticketCall(text)
+    const { ticket, ...call } = ticketCall(keys, user, text)
     return journal.write<Admission>(user, {
       ...call,
       signal: abort,
@@ -89,37 +67,5 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
       const view = await withSignal(journal.read(user), given.signal)
       return quotaOf(capOf(rules, view.state), usageIn(rules, view))
     },
-
-    async refund(text, given = {}) {
-      options(given, WAITING, 'refund')
-      const { ticket, ...call } = ticketCall(text)
-      const refunded = await journal.write<boolean>(user, {
-        ...call,
-        signal: given.signal,
-        decide: (view) => refund(rules, { ticket, text }, view),
-      })
-      if (refunded) closed()
-      return refunded
-    },
-
-    async settle(text, usage = {}, given = {}) {
-      options(given, WAITING, 'settle')
-      onlyKnown(usage, ['inputTokens', 'outputTokens'], { what: 'usage', code: 'argument_invalid' })
-      const tokens = {
-        inputTokens: count(usage.inputTokens, 'inputTokens'),
-        outputTokens: count(usage.outputTokens, 'outputTokens'),
-      }
-      const { ticket, ...call } = ticketCall(text)
-      await journal.write<void>(user, {
-        ...call,
-        signal: given.signal,
-        decide: (view) => settle(rules, { ticket, text, tokens }, view),
-      })
-      closed()
-    },
   }
-}
-
-function count(value: unknown, name: string): number {
-  return value === undefined ? 0 : wholeNumber(value, { name, least: 0, most: 1_000_000_000_000 })
 }

@@ -108,3 +108,11 @@ export function idempotencyOf(key: unknown, call: string, body: unknown): { key:
   if (key === undefined) return undefined
   return { key: `${call}:${text(key, { name: 'idempotencyKey', maxBytes: 256 })}`, body }
 }
+
+const MAX_PAGE = 1_000
+const USUAL_PAGE = 50
+
+/** How many to give at once: 0 to 1,000, by default 50. */
+export function pageLimit(limit: unknown): number {
+  return limit === undefined ? USUAL_PAGE : wholeNumber(limit, { name: 'limit', least: 0, most: MAX_PAGE })
+}

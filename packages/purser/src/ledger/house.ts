@@ -5,6 +5,7 @@ import type { Keys } from '../keys.ts'
 import type { Store } from '../store.ts'
 import type { Rules } from './rules.ts'
 import type { LedgerState, Measured } from './state.ts'
+import type { Upkeep } from './upkeep.ts'
 import type { Verification } from './verify.ts'
 
 /** What the ledger's rooms share. */
@@ -16,11 +17,5 @@ export interface LedgerHouse {
   readonly rules: Rules
   /** Checks one user; with a checkpoint, also that the store has not been set back behind it. */
   verify(user: Subject, checkpoint: string | undefined): Promise<Verification>
-  /**
-   * Lets upkeep of a user run beside the calls. It fails silently and is left out when too much of it runs already:
-   * the next occasion tries again.
-   */
-  background(work: () => Promise<unknown>): void
-  /** True once in a while: the user whose ticket was closed now is looked after. */
-  upkeepIsDue(): boolean
+  readonly upkeep: Upkeep
 }

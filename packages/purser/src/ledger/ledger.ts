@@ -1,6 +1,7 @@
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
+import type { Fold } from '../journal/fold.ts'
 import type { OpenJournal } from '../journal/journal.ts'
 import { decodeRow, viewOf } from '../journal/pending.ts'
 import type { Keys } from '../keys.ts'
@@ -12,13 +13,17 @@ import { options, refuse } from './arguments.ts'
 import { type Bond, bondOf, ledgerFold } from './bond.ts'
 import { createChanges } from './changes.ts'
 import { behind, makeCheckpoint, readCheckpoint } from './checkpoint.ts'
+import { createClosings } from './closings.ts'
 import type { LedgerHouse } from './house.ts'
 import { listUsers } from './listing.ts'
+import { createNotes } from './notes.ts'
 import type { Ledger, TailOptions } from './port.ts'
 import { createReadings } from './readings.ts'
-import { rulesOf } from './rules.ts'
+import { createReports } from './reports.ts'
+import { type Rules, rulesOf } from './rules.ts'
 import type { LedgerState, Measured } from './state.ts'
 import { tailEvents } from './tail.ts'
+import { createUpkeep } from './upkeep.ts'
 import { type Verification, verifyUser } from './verify.ts'
 import { verifyAll } from './verify-all.ts'
 
@@ -44,46 +49,29 @@ export interface LedgerParts {
   readonly namespace: string
 }
 
-/** Users looked after at once, beside the calls. */
-const MAX_UPKEEP = 64
-const TICKETS_PER_UPKEEP = 64
-
 /** The ledger of a namespace, on a journal that was opened with `ledgerFold` of the same options. */
 export function createLedger(parts: LedgerParts): Ledger {
   const { journal, store, keys, effects, namespace } = parts
   const rules = rulesOf(parts.options, parts.timeZone)
   const fold = ledgerFold(parts.options, parts.timeZone)
-  const upkeep = new Set<Promise<unknown>>()
+  const upkeep = createUpkeep({ journal, store, effects, rules })
   const closing = new AbortController()
-  let closedTickets = 0
-  const upkeepIsDue = (): boolean => ++closedTickets % TICKETS_PER_UPKEEP === 0
-  const house: LedgerHouse = { journal, store, keys, effects, rules, verify: verifyOne, background, upkeepIsDue }
-
-  function background(work: () => Promise<unknown>): void {
-    if (upkeep.size >= MAX_UPKEEP) return
-    const quiet: Promise<unknown> = work().then(
-      () => upkeep.delete(quiet),
-      () => upkeep.delete(quiet),
-    )
-    upkeep.add(quiet)
-  }
+  const house: LedgerHouse = { journal, store, keys, effects, rules, upkeep, verify: verifyOne }
 
   async function verifyOne(user: Subject, text: string | undefined): Promise<Verification> {
     const checkpoint = text === undefined ? undefined : readCheckpoint(keys, namespace, text)
     return withCheckpoint(await verifyUser(house, user), checkpoint && (await behind(house, checkpoint)))
   }
 
-  function listedBond(id: string, row: UserRow): Bond | undefined {
-    try {
-      return bondOf(rules, id, viewOf(decodeRow(row, fold), effects.now()))
-    } catch (error) {
-      if (PurserError.is(error, 'store_damaged')) return undefined
-      throw error
-    }
-  }
-
   return {
-    of: (user) => ({ ...createAdmissions(house, user), ...createChanges(house, user), ...createReadings(house, user) }),
+    of: (user) => ({
+      ...createAdmissions(house, user),
+      ...createClosings(house, user),
+      ...createReports(house, user),
+      ...createChanges(house, user),
+      ...createNotes(house, user),
+      ...createReadings(house, user),
+    }),
 
     users: (query) =>
       listUsers(
@@ -91,18 +79,14 @@ export function createLedger(parts: LedgerParts): Ledger {
           store,
           namespace,
           now: effects.now,
-          bond: listedBond,
+          bond: (id, row) => listedBond({ rules, fold, now: effects.now() }, id, row),
         },
         query,
       ),
 
     events(given = {}) {
       checkTail(given)
-      const start =
-        given.after === undefined ? store.events.position(namespace) : store.events.position(namespace, given.after)
-      const known = start.then((position) => position ?? gone(given.after))
-      known.catch(() => undefined)
-      return tailEvents({ store, namespace, closing: closing.signal }, given, known)
+      return tailEvents({ store, namespace, closing: closing.signal }, given)
     },
 
     async verify(given = {}) {
@@ -124,8 +108,22 @@ export function createLedger(parts: LedgerParts): Ledger {
 
     async close() {
       closing.abort()
-      await Promise.all(upkeep)
+      await upkeep.idle()
     },
+  }
+}
+
+/** undefined: the row is damaged. */
+function listedBond(
+  { rules, fold, now }: { rules: Rules; fold: Fold<LedgerState, Measured>; now: number },
+  id: string,
+  row: UserRow,
+): Bond | undefined {
+  try {
+    return bondOf(rules, id, viewOf(decodeRow(row, fold), now))
+  } catch (error) {
+    if (PurserError.is(error, 'store_damaged')) return undefined
+    throw error
   }
 }
 
@@ -141,11 +139,4 @@ function checkTail(given: TailOptions): void {
   }
   if (given.types !== undefined && !Array.isArray(given.types))
     refuse('argument_invalid', 'types must be a list of event types.', undefined, 'types')
-}
-
-function gone(after: string | undefined): never {
-  throw new PurserError('event_gone', 'No event of that id is kept, so there is nothing to resume behind.', {
-    hint: 'Read the present state, then tail without `after`.',
-    details: { after },
-  })
 }

@@ -1,4 +1,15 @@
 import { PurserError } from '../errors.ts'
+import type { Subject } from '../identity.ts'
+import type { Decision } from '../journal/port.ts'
+import { withSignal } from '../waiting.ts'
+import { actingOnly, actingWrite } from './acting.ts'
+import { options, pageLimit, refuse } from './arguments.ts'
+import { noteAdded } from './decide/administration.ts'
+import type { LedgerHouse } from './house.ts'
+import type { UserLedger } from './port.ts'
+import { writeAndRetain } from './retention.ts'
+import { instant, type LedgerView } from './rules.ts'
+import type { LedgerState, Measured } from './state.ts'
 
 /** What a person wrote about a user. The text is stored here alone; its event holds id, length and a keyed digest. */
 export interface Note {
@@ -28,4 +39,39 @@ export function noteText(text: unknown): string {
   throw new PurserError('note_invalid', `A note is text of 1 to ${NOTE_MAX_BYTES.toLocaleString('en')} bytes.`, {
     hint: 'Split a longer note into several.',
   })
+}
+
+/** Writing notes and reading them, newest first. */
+export function createNotes(house: LedgerHouse, user: Subject): Pick<UserLedger, 'addNote' | 'notes'> {
+  const { store, effects, keys } = house
+  return {
+    async addNote(given, acts) {
+      const by = actingOnly(acts, 'addNote')
+      const body = noteText(given)
+      const unique = effects.randomId()
+      const decide = (view: LedgerView): Decision<LedgerState, Measured, Note> => {
+        const id = noteId(view.version + 1, unique)
+        const note: Note = { id, at: instant(view.now) as string, actor: by.actor, text: body }
+        const digest = keys.mac('notes', [user.namespace, user.id, id, body])
+        return {
+          events: noteAdded({ id, length: Buffer.byteLength(body), digest }, by),
+          records: [{ kind: NOTE_RECORDS, name: id, value: JSON.stringify(note) }],
+          result: () => note,
+        }
+      }
+      return writeAndRetain(house, user, actingWrite<Note>(by, decide))
+    },
+
+    async notes(given = {}) {
+      options(given, ['limit', 'before', 'signal'], 'notes')
+      const limit = pageLimit(given.limit)
+      const { before } = given
+      if (before !== undefined && (typeof before !== 'string' || before === ''))
+        refuse('argument_invalid', 'before must be the id of a note.', undefined, 'before')
+      given.signal?.throwIfAborted()
+      if (limit === 0) return []
+      const page = store.users.records(user, NOTE_RECORDS, { limit, order: 'descending', after: before })
+      return (await withSignal(page, given.signal)).map(({ value }) => JSON.parse(value) as Note)
+    },
+  }
 }

@@ -1,17 +1,13 @@
 import type { Subject } from '../identity.ts'
 import { readEvent } from '../journal/chain.ts'
 import { withSignal } from '../waiting.ts'
-import { options, refuse, wholeNumber } from './arguments.ts'
+import { options, pageLimit, refuse, wholeNumber } from './arguments.ts'
 import { bondOf } from './bond.ts'
 import { exportRows } from './export.ts'
 import type { LedgerHouse } from './house.ts'
-import { NOTE_RECORDS, type Note } from './notes.ts'
 import type { UserLedger } from './port.ts'
 
-type Readings = Pick<UserLedger, 'bond' | 'events' | 'notes' | 'verify' | 'exportRows'>
-
-const MAX_PAGE = 1_000
-const USUAL_PAGE = 50
+type Readings = Pick<UserLedger, 'bond' | 'events' | 'verify' | 'exportRows'>
 
 /** What can be known of a user. Nothing here writes. */
 export function createReadings(house: LedgerHouse, user: Subject): Readings {
@@ -35,18 +31,6 @@ export function createReadings(house: LedgerHouse, user: Subject): Readings {
       return stored.map((event) => readEvent(user.id, event))
     },
 
-    async notes(given = {}) {
-      options(given, ['limit', 'before', 'signal'], 'notes')
-      const limit = pageLimit(given.limit)
-      const { before } = given
-      if (before !== undefined && (typeof before !== 'string' || before === ''))
-        refuse('argument_invalid', 'before must be the id of a note.', undefined, 'before')
-      given.signal?.throwIfAborted()
-      if (limit === 0) return []
-      const page = store.users.records(user, NOTE_RECORDS, { limit, order: 'descending', after: before })
-      return (await withSignal(page, given.signal)).map(({ value }) => JSON.parse(value) as Note)
-    },
-
     async verify(given = {}) {
       options(given, ['checkpoint', 'signal'], 'verify')
       return withSignal(house.verify(user, given.checkpoint), given.signal)
@@ -54,8 +38,4 @@ export function createReadings(house: LedgerHouse, user: Subject): Readings {
 
     exportRows: () => exportRows(house, user),
   }
-}
-
-function pageLimit(limit: unknown): number {
-  return limit === undefined ? USUAL_PAGE : wholeNumber(limit, { name: 'limit', least: 0, most: MAX_PAGE })
 }

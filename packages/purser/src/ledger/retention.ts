@@ -1,9 +1,10 @@
 import type { Subject } from '../identity.ts'
 import { parseBody } from '../journal/chain.ts'
+import type { Write } from '../journal/port.ts'
 import type { StoredEvent } from '../store.ts'
 import { rebuild } from './evolve.ts'
 import type { LedgerHouse } from './house.ts'
-import { INITIAL, type LedgerState, type Tombstone } from './state.ts'
+import { INITIAL, type LedgerState, type Measured, type Tombstone } from './state.ts'
 import { TICKET_LIFE_MS, TICKET_RECORDS, ticketRecord } from './tickets.ts'
 
 /*
@@ -12,13 +13,28 @@ import { TICKET_LIFE_MS, TICKET_RECORDS, ticketRecord } from './tickets.ts'
  * verifies, and folding what is kept still gives the state.
  */
 
+type Rooms = Pick<LedgerHouse, 'journal' | 'store' | 'effects' | 'rules'>
+
 /** Events are removed in groups of a twentieth of what is kept, so that a busy log does not write a tombstone each time. */
 const GROUPS = 20
 /** Removed at once; the rest follows at the next occasion. */
 const MAX_REMOVED = 10_000
 
-/** Brings a user's log down to `keep` events. A failure is left to the next occasion. */
-export async function retain(house: LedgerHouse, user: Subject, keep: number): Promise<void> {
+/** Writes, and lets retention follow where events are kept in a limited number. */
+export async function writeAndRetain<Result>(
+  house: Rooms,
+  user: Subject,
+  order: Write<LedgerState, Measured, Result>,
+): Promise<Result> {
+  const result = await house.journal.write(user, order)
+  await retain(house, user)
+  return result
+}
+
+/** Brings a user's log down to the events that are to be kept. A failure is left to the next occasion. */
+export async function retain(house: Rooms, user: Subject): Promise<void> {
+  const keep = house.rules.keepEvents
+  if (keep === null) return
   try {
     const { version, state } = await house.journal.read(user)
     const firstKept = state.tombstone?.firstKept ?? 1
@@ -47,7 +63,7 @@ export async function retain(house: LedgerHouse, user: Subject, keep: number): P
 
 /** The tombstone of the oldest `count` events; undefined when they are not all there, for then nothing may go. */
 async function buried(
-  { store }: LedgerHouse,
+  { store }: Rooms,
   { user, state, count }: { user: Subject; state: LedgerState; count: number },
 ): Promise<Tombstone | undefined> {
   let base: LedgerState = state.tombstone?.base ?? INITIAL
@@ -74,7 +90,7 @@ const PRUNED_AT_ONCE = 1_000
 const MAX_PRUNINGS = 100
 
 /** Removes the traces of tickets that are too old to be used again. */
-export async function pruneTickets({ store, journal, effects }: LedgerHouse, user: Subject): Promise<void> {
+export async function pruneTickets({ store, journal, effects }: Rooms, user: Subject): Promise<void> {
   const horizon = ticketRecord({ issuedAt: Math.max(0, effects.now() - TICKET_LIFE_MS), id: '' })
   for (let pruning = 0; pruning < MAX_PRUNINGS; pruning++) {
     const oldest = await store.users.records(user, TICKET_RECORDS, { limit: PRUNED_AT_ONCE, order: 'ascending' })

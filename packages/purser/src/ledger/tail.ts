@@ -1,6 +1,8 @@
+import { PurserError } from '../errors.ts'
 import { readEvent } from '../journal/chain.ts'
 import type { Event } from '../journal/fold.ts'
 import type { Store } from '../store.ts'
+import type { TailOptions } from './port.ts'
 
 const PAGE = 500
 
@@ -11,21 +13,26 @@ export interface TailHouse {
   readonly closing: AbortSignal
 }
 
+/** The tail of what is committed from now on, or behind an event. */
+export function tailEvents(house: TailHouse, options: TailOptions): AsyncGenerator<Event, void, undefined> {
+  const { after } = options
+  const { events } = house.store
+  const newest = after === undefined ? events.position(house.namespace) : events.position(house.namespace, after)
+  const start = newest.then((position) => position ?? gone(after))
+  // Told to whoever reads; nobody may.
+  start.catch(() => undefined)
+  return follow(house, options, start)
+}
+
 /**
  * Events as they are committed, in the order of the store. News from the bus only wakes it; what it gives is read
  * from the rows behind its position, so that lost news lose no event. It waits without a timer.
  */
-export async function* tailEvents(
+async function* follow(
   { store, namespace, closing }: TailHouse,
-  options: {
-    readonly after?: string | undefined
-    readonly user?: string | undefined
-    readonly types?: readonly string[] | undefined
-    readonly signal?: AbortSignal | undefined
-  },
+  { signal, user, types }: TailOptions,
   start: Promise<number>,
 ): AsyncGenerator<Event, void, undefined> {
-  const { signal, user, types } = options
   const bell = createBell()
   const stopListening = store.bus.subscribe((message) => {
     if (message === 'gap' || (message.topic === 'events' && message.namespace === namespace)) bell.ring()
@@ -66,4 +73,11 @@ function createBell(): { ring(): void; reset(): void; rung(): Promise<void> } {
     },
     rung: () => promise,
   }
+}
+
+function gone(after: string | undefined): never {
+  throw new PurserError('event_gone', 'No event of that id is kept, so there is nothing to resume behind.', {
+    hint: 'Read the present state, then tail without `after`.',
+    details: { after },
+  })
 }

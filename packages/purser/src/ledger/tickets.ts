@@ -71,3 +71,13 @@ export function used(how: string): PurserError {
     details: { how },
   })
 }
+
+/** What every call with a ticket begins with: whose life it belongs to, and what was done with it so far. */
+export function ticketCall(
+  keys: Keys,
+  user: Subject,
+  text: unknown,
+): { ticket: Ticket; reads: { kind: string; name: string }[]; incarnation: number } {
+  const ticket = readTicket(keys, user, text)
+  return { ticket, reads: [{ kind: TICKET_RECORDS, name: ticketRecord(ticket) }], incarnation: ticket.incarnation }
+}

@@ -1,0 +1,47 @@
+import { PurserError } from '../errors.ts'
+import type { Write } from '../journal/port.ts'
+import { actorOf, options, reasonOf, wholeNumber } from './arguments.ts'
+import type { Acting } from './port.ts'
+import type { LedgerView } from './rules.ts'
+import type { LedgerState, Measured } from './state.ts'
+
+export const ACTING = ['actor', 'reason', 'expectedVersion', 'signal'] as const
+
+/** Who does it, where nothing but that can be said. */
+export function actingOnly(given: unknown, call: string): Acting {
+  options(given ?? {}, ACTING, call)
+  return acting(given)
+}
+
+/** Who does it; a reason and a version where there are any. */
+export function acting(given: unknown): Acting {
+  const { actor, reason, expectedVersion, signal } = (given ?? {}) as Partial<Acting>
+  const range = { name: 'expectedVersion', least: 0, most: Number.MAX_SAFE_INTEGER }
+  return {
+    actor: actorOf(actor),
+    ...(reason === undefined ? {} : { reason: reasonOf(reason) }),
+    ...(expectedVersion === undefined ? {} : { expectedVersion: wholeNumber(expectedVersion, range) }),
+    signal,
+  }
+}
+
+/** A person's write: decided on the version they named, if they named one. */
+export function actingWrite<Result>(
+  by: Acting,
+  decide: Write<LedgerState, Measured, Result>['decide'],
+): Write<LedgerState, Measured, Result> {
+  return {
+    signal: by.signal,
+    decide(view: LedgerView) {
+      if (by.expectedVersion !== undefined && by.expectedVersion !== view.version) throw conflict(view.version)
+      return decide(view)
+    },
+  }
+}
+
+function conflict(version: number): PurserError {
+  return new PurserError('version_conflict', 'The bond has changed since the version you named.', {
+    hint: 'Read it again, decide again, and name the new version.',
+    details: { version },
+  })
+}

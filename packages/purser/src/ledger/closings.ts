@@ -1,0 +1,51 @@
+import type { Subject } from '../identity.ts'
+import { signal } from '../signals.ts'
+import { onlyKnown, options, wholeNumber } from './arguments.ts'
+import { refund, settle } from './decide/admission.ts'
+import type { LedgerHouse } from './house.ts'
+import type { UserLedger } from './port.ts'
+import { ticketCall } from './tickets.ts'
+
+/** What becomes of a ticket: settled or refunded, once. */
+export function createClosings(house: LedgerHouse, user: Subject): Pick<UserLedger, 'refund' | 'settle'> {
+  const { journal, keys, rules } = house
+
+  function closed(): void {
+    signal('activity', { namespace: user.namespace, user: user.id })
+    house.upkeep.ticketClosed(user)
+  }
+
+  return {
+    async refund(text, given = {}) {
+      options(given, ['signal'], 'refund')
+      const { ticket, ...call } = ticketCall(keys, user, text)
+      const refunded = await journal.write<boolean>(user, {
+        ...call,
+        signal: given.signal,
+        decide: (view) => refund(rules, { ticket, text }, view),
+      })
+      if (refunded) closed()
+      return refunded
+    },
+
+    async settle(text, usage = {}, given = {}) {
+      options(given, ['signal'], 'settle')
+      onlyKnown(usage, ['inputTokens', 'outputTokens'], { what: 'usage', code: 'argument_invalid' })
+      const tokens = {
+        inputTokens: count(usage.inputTokens, 'inputTokens'),
+        outputTokens: count(usage.outputTokens, 'outputTokens'),
+      }
+      const { ticket, ...call } = ticketCall(keys, user, text)
+      await journal.write<void>(user, {
+        ...call,
+        signal: given.signal,
+        decide: (view) => settle(rules, { ticket, text, tokens }, view),
+      })
+      closed()
+    },
+  }
+}
+
+function count(value: unknown, name: string): number {
+  return value === undefined ? 0 : wholeNumber(value, { name, least: 0, most: 1_000_000_000_000 })
+}
