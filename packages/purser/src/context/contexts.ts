@@ -2,7 +2,7 @@ import type { Effects } from '../effects.ts'
 import type { Subject } from '../identity.ts'
 import type { JournalPort } from '../journal/port.ts'
 import type { ContextOptions } from '../options.ts'
-import type { BusMessage, Store } from '../store.ts'
+import type { Store } from '../store.ts'
 import { createActions } from './actions.ts'
 import { modeOf, onlyKnown, refuse } from './arguments.ts'
 import { createChance } from './chance.ts'
@@ -11,13 +11,14 @@ import { type ContextRow, exportContext } from './export.ts'
 import { Flights } from './flights.ts'
 import type { Held } from './held.ts'
 import { Holdings } from './holdings.ts'
-import { isPieceOf, type Lane, pieceOf } from './lane.ts'
+import { Invalidation } from './invalidation.ts'
+import { type Lane, pieceOf } from './lane.ts'
 import { CONTEXT_LIMITS, type ContextLimits } from './limits.ts'
-import { createLoading } from './loading.ts'
+import { Loading } from './loading.ts'
 import { sectionsOf } from './options.ts'
 import type { UserContext } from './port.ts'
 import { createProfile } from './profile.ts'
-import type { Actions, Profile } from './records.ts'
+import { ACTION, type Actions, PROFILE, type Profile } from './records.ts'
 import { createClockTexts } from './render/clock.ts'
 import { Resolver } from './resolver.ts'
 import type { Section } from './section.ts'
@@ -63,33 +64,125 @@ export interface ContextStats {
   >
 }
 
-/** What the model is told about each user: sources, flights, memory and rendering, joined. Makes no I/O by itself. */
+/** What the model is told about each user: sources, flights, memory and rendering, joined. Does no I/O by itself. */
 export function createContexts(house: ContextHouse): Contexts {
-  const { store, journal, effects, options, namespace, timeZone, timeZoneOf } = house
-  const limits = house.limits ?? CONTEXT_LIMITS
-  const random = createChance(effects.randomId())
-  const self = effects.randomId()
-  const deadlines = new DeadlineQueue(effects, { background: false })
-  const ages = new DeadlineQueue(effects, { background: true })
-  const holdings = new Holdings({
-    maxUsers: options.maxUsers,
-    maxBytes: limits.maxCachedBytes,
-    maxViews: limits.maxViews,
-  })
-  const loading = createLoading({
-    effects,
-    limits,
-    lastGood: store.lastGood,
-    ages,
-    random,
-    incarnationOf: async (user) => (await journal.read(user)).incarnation,
-    found(lane, { user, mode }, held) {
-      const piece = pieceOf(lane, mode)
-      if (holdings.get(user.id)?.pieces.has(piece) !== true) holdings.fill(user.id, piece, held)
-    },
-  })
+  return new ContextRooms(house)
+}
 
-  function laneOf(section: Section): Lane {
+class ContextRooms implements Contexts {
+  readonly #house: ContextHouse
+  readonly #limits: ContextLimits
+  readonly #deadlines: DeadlineQueue
+  readonly #ages: DeadlineQueue
+  readonly #random: () => number
+  readonly #holdings: Holdings
+  readonly #loading: Loading
+  readonly #lanes: readonly Lane[]
+  readonly #zoneLane: Lane | undefined
+  readonly #invalidation: Invalidation
+  readonly #resolver: Resolver
+
+  constructor(house: ContextHouse) {
+    const { store, journal, effects, options, namespace, timeZone, timeZoneOf } = house
+    const limits = house.limits ?? CONTEXT_LIMITS
+    this.#house = house
+    this.#limits = limits
+    this.#random = createChance(effects.randomId())
+    this.#deadlines = new DeadlineQueue(effects, { background: false })
+    this.#ages = new DeadlineQueue(effects, { background: true })
+    this.#holdings = new Holdings({
+      maxUsers: options.maxUsers,
+      maxBytes: limits.maxCachedBytes,
+      maxViews: limits.maxViews,
+    })
+    this.#loading = new Loading({
+      effects,
+      limits,
+      lastGood: store.lastGood,
+      ages: this.#ages,
+      random: this.#random,
+      incarnationOf: async (user) => (await journal.read(user)).incarnation,
+      found: (lane, { user, mode }, held) => this.#holdings.fillIfAbsent(user.id, pieceOf(lane, mode), held),
+    })
+    const sections = sectionsOf(options, limits, {
+      builtIn: (section) => builtInSupply(store.users, section),
+      http: (source, section) => httpSupply(source, { section, limits, connections: options.maxFlights }),
+    })
+    this.#lanes = sections.map((section) => this.#laneOf(section))
+    this.#zoneLane = timeZoneOf && this.#laneOf(zoneSection(timeZoneOf, options, limits))
+    const joined = { namespace, holdings: this.#holdings, lanes: this.#lanes, zoneLane: this.#zoneLane }
+    this.#invalidation = new Invalidation({ ...joined, store, self: effects.randomId() })
+    this.#resolver = new Resolver({
+      ...joined,
+      effects,
+      limits,
+      deadlines: this.#deadlines,
+      defaults: { budgetMs: options.budgetMs, clock: options.clock, lanes: this.#lanes },
+      timeZone,
+      clockText: createClockTexts(),
+    })
+  }
+
+  of(user: Subject): UserContexts {
+    const { journal, effects, store } = this.#house
+    const records = { journal, effects, reader: store.users }
+    const written = (kind: typeof PROFILE | typeof ACTION) => () => this.#invalidation.written(user.id, kind)
+    return {
+      context: this.#contextOf(user),
+      profile: createProfile(user, { ...records, changed: written(PROFILE) }),
+      actions: createActions(user, { ...records, changed: written(ACTION) }),
+      exportRows: () => exportContext(user, store.users),
+    }
+  }
+
+  async forget(user: Subject): Promise<void> {
+    for (const { flights } of this.#allLanes()) flights.forget(user.id)
+    await this.#invalidation.invalidate(user, undefined)
+  }
+
+  stats(): ContextStats {
+    return {
+      users: this.#holdings.users,
+      bytes: this.#holdings.bytes,
+      sources: Object.fromEntries(this.#lanes.map(({ section, flights }) => [section.name, flights.counts])),
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#invalidation.close()
+    for (const { flights } of this.#allLanes()) flights.close()
+    await this.#loading.settled()
+    await Promise.all(this.#lanes.map(({ section }) => section.supply.close()))
+    this.#deadlines.clear()
+    this.#ages.clear()
+    this.#holdings.clear()
+  }
+
+  #contextOf(user: Subject): UserContext {
+    return {
+      resolve: (options) => this.#resolver.resolve(user, options),
+      peek: (options) => {
+        if (options === undefined) return this.#resolver.peek(user, 'reuse')
+        onlyKnown(options, ['mode'], 'the options of peek')
+        return this.#resolver.peek(user, modeOf(options.mode))
+      },
+      invalidate: async (options = {}) => {
+        onlyKnown(options, ['section'], 'the options of invalidate')
+        const { section } = options
+        const names = this.#lanes.map((lane) => lane.section.name)
+        if (section !== undefined && !names.includes(section))
+          refuse(
+            `There is no section '${String(section).slice(0, 64)}'.`,
+            'section',
+            `Known here: ${names.join(', ')}.`,
+          )
+        await this.#invalidation.invalidate(user, section)
+      },
+    }
+  }
+
+  #laneOf(section: Section): Lane {
+    const { namespace, effects, options } = this.#house
     const lane: Lane = {
       section,
       modal: false,
@@ -97,142 +190,22 @@ export function createContexts(house: ContextHouse): Contexts {
         namespace,
         name: section.name,
         effects,
-        ages,
-        limits,
-        random,
+        ages: this.#ages,
+        limits: this.#limits,
+        random: this.#random,
         maxFlights: options.maxFlights,
         maxAbandoned: options.maxAbandoned,
         maxUsers: options.maxUsers,
         patienceMs: options.budgetMs,
-        overdueMs: Math.max(options.budgetMs, limits.leastHangMs),
-        load: (flight) => loading.load(lane, flight),
-        store: ({ user, mode }, held) => holdings.fill(user.id, pieceOf(lane, mode), held),
+        overdueMs: Math.max(options.budgetMs, this.#limits.leastHangMs),
+        load: (flight) => this.#loading.load(lane, flight),
+        store: ({ user, mode }, held) => this.#holdings.fill(user.id, pieceOf(lane, mode), held),
       }),
     }
     return lane
   }
 
-  const sections = sectionsOf(options, limits, {
-    builtIn: (section) => builtInSupply(store.users, section),
-    http: (source, section) => httpSupply(source, { section, limits, connections: options.maxFlights }),
-  })
-  const lanes = sections.map(laneOf)
-  const zoneLane = timeZoneOf && laneOf(zoneSection(timeZoneOf, options, limits))
-  const allLanes = zoneLane === undefined ? lanes : [...lanes, zoneLane]
-  const resolver = new Resolver({
-    namespace,
-    effects,
-    limits,
-    holdings,
-    deadlines,
-    defaults: { budgetMs: options.budgetMs, clock: options.clock, lanes },
-    zoneLane,
-    timeZone,
-    clockText: createClockTexts(),
-  })
-
-  /** Here and now: what is held goes, and what is under way reaches only those who wait for it already. */
-  function drop(userId: string, concerned: readonly Lane[]): void {
-    for (const { flights } of concerned) flights.outdate(userId)
-    holdings.drop(userId, (piece) => concerned.some(({ section }) => isPieceOf(section.name, piece)))
-  }
-
-  function dropEverything(): void {
-    for (const { flights } of allLanes) flights.outdate(undefined)
-    holdings.clear()
-  }
-
-  /**
-   * Dropped here, then in the store, then here again, since a load that began in between may have found the old data
-   * in the store; then everywhere else, also when the store failed.
-   */
-  async function invalidate(user: Subject, section: string | undefined): Promise<void> {
-    const concerned = section === undefined ? allLanes : lanes.filter((lane) => lane.section.name === section)
-    drop(user.id, concerned)
-    try {
-      if (concerned.some((lane) => !lane.section.supply.builtIn)) await store.lastGood.drop(user, section)
-    } finally {
-      drop(user.id, concerned)
-      await store.bus.publish({ topic: 'context', namespace, user: user.id, detail: `${self} ${section ?? ''}` })
-    }
-  }
-
-  const named = (name: string): readonly Lane[] =>
-    lanes.filter((lane) => lane.section.name === name && lane.section.supply.builtIn)
-  const stored = { profile: named('profile'), action: named('actions') }
-
-  /** Which sections a message makes old. Events may have changed the user's zone; a commit names what it wrote. */
-  function concernedBy({ topic, detail }: BusMessage): readonly Lane[] {
-    if (topic === 'answers') return []
-    if (topic === 'events') return zoneLane === undefined ? [] : [zoneLane]
-    if (topic === 'context') {
-      const [sender, section] = (detail ?? '').split(' ')
-      if (sender === self) return []
-      return section ? lanes.filter((lane) => lane.section.name === section) : allLanes
-    }
-    if (detail === undefined) return allLanes
-    const kinds = detail.split(' ')
-    return (['profile', 'action'] as const).flatMap((kind) => (kinds.includes(kind) ? stored[kind] : []))
-  }
-
-  const stopListening = store.bus.subscribe((message) => {
-    if (message === 'gap') return dropEverything()
-    if (message.namespace !== namespace) return
-    const concerned = concernedBy(message)
-    if (concerned.length === 0) return
-    if (message.user !== undefined) drop(message.user, concerned)
-    else if (message.topic !== 'events') dropEverything()
-  })
-
-  const sectionNames = sections.map((section) => section.name)
-  return {
-    of(user) {
-      const records = { journal, reader: store.users, effects }
-      return {
-        context: {
-          resolve: (given) => resolver.resolve(user, given),
-          peek(given) {
-            if (given === undefined) return resolver.peek(user, 'reuse')
-            onlyKnown(given, ['mode'], 'the options of peek')
-            return resolver.peek(user, modeOf(given.mode))
-          },
-          async invalidate(given = {}) {
-            onlyKnown(given, ['section'], 'the options of invalidate')
-            const { section } = given
-            if (section !== undefined && !sectionNames.includes(section))
-              refuse(
-                `There is no section '${String(section).slice(0, 64)}'.`,
-                'section',
-                `Known here: ${sectionNames.join(', ')}.`,
-              )
-            await invalidate(user, section)
-          },
-        },
-        profile: createProfile(user, { ...records, changed: ({ id }) => drop(id, stored.profile) }),
-        actions: createActions(user, { ...records, changed: ({ id }) => drop(id, stored.action) }),
-        exportRows: () => exportContext(user, store.users),
-      }
-    },
-
-    async forget(user) {
-      for (const { flights } of allLanes) flights.forget(user.id)
-      await invalidate(user, undefined)
-    },
-
-    stats: () => ({
-      users: holdings.users,
-      bytes: holdings.bytes,
-      sources: Object.fromEntries(lanes.map(({ section, flights }) => [section.name, flights.counts])),
-    }),
-
-    async close() {
-      stopListening()
-      for (const { flights } of allLanes) flights.close()
-      await loading.settled()
-      await Promise.all(sections.map((section) => section.supply.close()))
-      deadlines.clear()
-      ages.clear()
-      holdings.clear()
-    },
+  #allLanes(): readonly Lane[] {
+    return this.#zoneLane === undefined ? this.#lanes : [...this.#lanes, this.#zoneLane]
   }
 }

@@ -58,6 +58,10 @@ export class Holdings {
     this.#account(userId, holding)
   }
 
+  fillIfAbsent(userId: string, piece: string, held: Held): void {
+    if (this.#users.peek(userId)?.pieces.has(piece) !== true) this.fill(userId, piece, held)
+  }
+
   remember(userId: string, key: string, view: View): void {
     const holding = this.#users.get(userId)
     if (holding === undefined) return

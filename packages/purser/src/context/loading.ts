@@ -4,7 +4,7 @@ import type { Subject } from '../identity.ts'
 import { Breaker } from './breaker.ts'
 import type { DeadlineQueue } from './deadline.ts'
 import type { Flight } from './flight.ts'
-import { type Held, hold } from './held.ts'
+import { type Held, hold, type SectionData } from './held.ts'
 import type { Lane } from './lane.ts'
 import type { ContextLimits } from './limits.ts'
 import type { LastGood, LastGoodPlace, LastGoodStore, Mode, SourceOrder } from './port.ts'
@@ -35,90 +35,106 @@ interface Opened {
  * put back what was dropped, whenever and in whichever process it ends. The store has little time to answer; a store
  * that hangs costs one short wait a pause and never the load.
  */
-export function createLoading(house: LoadingHouse): {
-  load(lane: Lane, flight: Flight<Held>): Promise<Held>
-  /** Waits, for a while, for what is on its way to the store. */
-  settled(): Promise<void>
-} {
-  const { effects, limits, lastGood, ages, random } = house
-  const keeping = new Set<Promise<unknown>>()
-  const storeBreaker = new Breaker(1, { ...limits, random })
+export class Loading {
+  readonly #house: LoadingHouse
+  readonly #storeBreaker: Breaker
+  /** Data on its way to the store. */
+  readonly #keeping = new Set<Promise<unknown>>()
 
-  const heldAs = (section: Section, data: Held['data'], loadedAt: number): Held =>
-    hold(data, loadedAt, {
-      ttlMs: section.ttlMs,
-      maxStaleMs: section.maxStaleMs,
-      now: effects.now(),
-      monotonic: effects.monotonic(),
-      chance: random(),
-    })
+  constructor(house: LoadingHouse) {
+    this.#house = house
+    this.#storeBreaker = new Breaker(1, { ...house.limits, random: house.random })
+  }
 
-  async function load(lane: Lane, flight: Flight<Held>): Promise<Held> {
+  async load(lane: Lane, flight: Flight<Held>): Promise<Held> {
     const { section } = lane
-    const opened = section.supply.builtIn ? undefined : await openPlace(section, flight)
-    const kept = opened?.kept === undefined ? undefined : revived(lane, flight.mode, opened.kept)
+    const { effects } = this.#house
+    const opened = section.supply.builtIn ? undefined : await this.#openPlace(section, flight)
+    const kept = opened?.kept === undefined ? undefined : this.#revive(lane, flight.mode, opened.kept)
     if (kept !== undefined && !flight.outdated) {
       const now = effects.monotonic()
       if (now < kept.freshUntil && !flight.insists) return kept
-      if (now < kept.staleUntil) {
-        house.found(lane, flight, kept)
-        for (const waiter of [...flight.waiters]) waiter.glimpsed(flight, kept)
-      }
+      if (now < kept.staleUntil) this.#glimpse(lane, flight, kept)
     }
     const data = section.read(await callSource(lane, flight))
     const loadedAt = effects.now()
     if (opened?.lease !== undefined && !flight.outdated) {
       const value = JSON.stringify({ mode: lane.modal ? flight.mode : null, data: data.value })
-      keep(opened.place, opened.lease, { value, loadedAt })
+      this.#keep(opened.place, opened.lease, { value, loadedAt })
     }
-    return heldAs(section, data, loadedAt)
+    return this.#hold(section, data, loadedAt)
+  }
+
+  /** Waits, for a while, for what is on its way to the store. */
+  async settled(): Promise<void> {
+    if (this.#keeping.size > 0) await this.#within(Promise.all(this.#keeping), this.#house.limits.closingWaitMs)
+  }
+
+  #glimpse(lane: Lane, flight: Flight<Held>, kept: Held): void {
+    this.#house.found(lane, flight, kept)
+    for (const waiter of [...flight.waiters]) waiter.glimpsed(flight, kept)
   }
 
   /** Data of the other mode is as good as none. What cannot be read was written by another version. */
-  function revived(lane: Lane, mode: Mode, kept: LastGood): Held | undefined {
+  #revive(lane: Lane, mode: Mode, kept: LastGood): Held | undefined {
     try {
       const { mode: keptFor, data } = JSON.parse(kept.value) as { mode: Mode | null; data: unknown }
       if (keptFor !== null) lane.modal = true
       if (keptFor !== null && keptFor !== mode) return undefined
-      return heldAs(lane.section, lane.section.revive(data), kept.loadedAt)
+      return this.#hold(lane.section, lane.section.revive(data), kept.loadedAt)
     } catch {
       return undefined
     }
   }
 
-  async function openPlace(section: Section, { user }: Flight<Held>): Promise<Opened | undefined> {
-    if (storeBreaker.pass(effects.monotonic()) === 'refused') return undefined
-    const opening = open(section, user)
-    const opened = await within(opening, limits.lastGoodWaitMs, ages, effects)
-    if (opened === undefined) storeBreaker.failed(effects.monotonic(), true)
-    else storeBreaker.succeeded(effects.monotonic())
+  #hold({ ttlMs, maxStaleMs }: Section, data: SectionData, loadedAt: number): Held {
+    const { effects, random } = this.#house
+    const times = { now: effects.now(), monotonic: effects.monotonic(), chance: random() }
+    return hold(data, loadedAt, { ttlMs, maxStaleMs, ...times })
+  }
+
+  async #openPlace(section: Section, { user }: Flight<Held>): Promise<Opened | undefined> {
+    const { effects, limits } = this.#house
+    if (this.#storeBreaker.pass(effects.monotonic()) === 'refused') return undefined
+    const opened = await this.#within(this.#open(section, user), limits.lastGoodWaitMs)
+    if (opened === undefined) this.#storeBreaker.failed(effects.monotonic(), true)
+    else this.#storeBreaker.succeeded(effects.monotonic())
     return opened
   }
 
-  async function open(section: Section, user: Subject): Promise<Opened> {
-    const place = { user, section: section.name, incarnation: await house.incarnationOf(user) }
-    const { lease, kept } = await lastGood.open(place, randomBytes(9).toString('base64url'), limits.maxLastGoodRows)
+  async #open(section: Section, user: Subject): Promise<Opened> {
+    const { lastGood, limits, incarnationOf } = this.#house
+    const place = { user, section: section.name, incarnation: await incarnationOf(user) }
+    const candidate = randomBytes(9).toString('base64url')
+    const { lease, kept } = await lastGood.open(place, candidate, limits.maxLastGoodRows)
     return { place, lease, kept }
   }
 
-  function keep(place: LastGoodPlace, lease: string, data: LastGood): void {
-    if (keeping.size >= limits.maxKeeping) return
+  #keep(place: LastGoodPlace, lease: string, data: LastGood): void {
+    const { lastGood, limits, effects } = this.#house
+    if (this.#keeping.size >= limits.maxKeeping) return
     const written = lastGood
       .keep(place, lease, data)
-      .catch(() => storeBreaker.failed(effects.monotonic(), true))
-      .finally(() => keeping.delete(written))
-    keeping.add(written)
+      .catch(() => this.#storeBreaker.failed(effects.monotonic(), true))
+      .finally(() => this.#keeping.delete(written))
+    this.#keeping.add(written)
   }
 
-  return {
-    load,
-    async settled() {
-      if (keeping.size > 0) await within(Promise.all(keeping), limits.closingWaitMs, ages, effects)
-    },
+  /** The value, or undefined when it fails or takes longer. */
+  #within<Value>(promise: Promise<Value>, waitMs: number): Promise<Value | undefined> {
+    const { ages, effects } = this.#house
+    return new Promise((resolve) => {
+      const deadline = ages.add(effects.monotonic() + waitMs, () => resolve(undefined))
+      const settle = (value: Value | undefined): void => {
+        ages.remove(deadline)
+        resolve(value)
+      }
+      promise.then(settle, () => settle(undefined))
+    })
   }
 }
 
-/** Whatever a source does (throws at once, gives a thenable that calls back twice, gives plain data) becomes a promise. */
+/** Whatever a source does (throws at once, gives a thenable that calls back twice, plain data) becomes a promise. */
 function callSource(lane: Lane, { user, mode, abort }: Flight<Held>): Promise<unknown> {
   const order: SourceOrder = {
     signal: abort.signal,
@@ -129,21 +145,4 @@ function callSource(lane: Lane, { user, mode, abort }: Flight<Held>): Promise<un
     },
   }
   return new Promise((resolve) => resolve(lane.section.supply.call(user, order)))
-}
-
-/** The value, or undefined when it fails or takes longer. */
-function within<Value>(
-  promise: Promise<Value>,
-  waitMs: number,
-  ages: DeadlineQueue,
-  effects: Effects,
-): Promise<Value | undefined> {
-  return new Promise((resolve) => {
-    const deadline = ages.add(effects.monotonic() + waitMs, () => resolve(undefined))
-    const settle = (value: Value | undefined): void => {
-      ages.remove(deadline)
-      resolve(value)
-    }
-    promise.then(settle, () => settle(undefined))
-  })
 }
