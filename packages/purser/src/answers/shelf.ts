@@ -137,10 +137,7 @@ export function createShelf(house: ShelfHouse): Shelf {
       evictions += outcome.evicted.length
       touches.drop(key)
       const kept = remember(place, row)
-      for (const evicted of outcome.evicted) {
-        memory.delete(evicted)
-        touches.drop(evicted)
-      }
+      for (const evicted of outcome.evicted) memory.delete(evicted)
       return kept
     },
 

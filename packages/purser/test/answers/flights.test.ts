@@ -170,3 +170,52 @@ test('C7: under chaos of failures, aborts and forgetting, hits + misses + joined
   assert.equal(hits + misses + joined, lookups)
   assert.ok(hits > 0 && joined > 0 && entries <= 8)
 })
+
+onEveryDriver('C8: what another process forgot while it was computed is given, but not kept', async (open) => {
+  const { answers, clock } = open()
+  const there = open({ clock })
+  const gate = Promise.withResolvers<string>()
+  const early = answers.of(alice).remember('q', () => gate.promise)
+  await settle()
+  await there.answers.of(alice).forget()
+  gate.resolve('old')
+  assert.deepEqual(await early, { answer: 'old', source: 'computed' })
+  assert.equal(await there.answers.of(alice).lookup('q'), undefined)
+  assert.equal(await answers.of(alice).lookup('q'), undefined)
+})
+
+test('C8: nobody joins a flight that began before another process forgot', async () => {
+  const { answers, clock, store } = house()
+  const there = house({ clock, store })
+  const gate = Promise.withResolvers<string>()
+  const early = answers.of(alice).remember('q', () => gate.promise)
+  await settle()
+  await there.answers.of(alice).forget()
+  clock.advance(1_000)
+  assert.deepEqual(await answers.of(alice).remember('q', () => 'new'), { answer: 'new', source: 'computed' })
+  gate.resolve('old')
+  assert.equal((await early).answer, 'old')
+  assert.equal((await answers.of(alice).lookup('q'))?.answer, 'new')
+})
+
+test('C8: a look-up that was on its way when a user was forgotten does not bring the old generation back', async () => {
+  const memory = createMemoryAnswers()
+  const gate = Promise.withResolvers<void>()
+  let isSlow = false
+  const generation: AnswerStore['generation'] = async (scope) => {
+    const found = await memory.generation(scope)
+    if (isSlow) await gate.promise
+    return found
+  }
+  const { answers, clock } = house({ store: { ...memory, generation } })
+  await answers.of(alice).remember('q', () => 'old')
+  clock.advance(1_000)
+  isSlow = true
+  const late = answers.of(alice).lookup('q')
+  await settle()
+  isSlow = false
+  await answers.of(alice).forget()
+  gate.resolve()
+  await late
+  assert.equal(await answers.of(alice).lookup('q'), undefined)
+})

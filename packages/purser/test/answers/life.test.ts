@@ -146,10 +146,23 @@ onEveryDriver(
   },
 )
 
+onEveryDriver(
+  'CM-15: forgotten answers that are not wiped yet make room first, and are nobody’s eviction',
+  async (open) => {
+    const { answers } = open({ answers: { maxEntries: 3 } })
+    for (let n = 0; n < 3; n++) await answers.of(alice).remember({ n }, () => n)
+    await answers.of(alice).forget()
+    for (let n = 0; n < 4; n++) await answers.of(bob).remember({ n }, () => n)
+    const { entries, evictions } = answers.stats()
+    assert.deepEqual({ entries, evictions }, { entries: 3, evictions: 1 })
+    assert.equal(await answers.of(bob).lookup({ n: 0 }), undefined)
+  },
+)
+
 test('C7: the files stay within the cap and a tenth after tenfold churn', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'purser-churn-'))
   const path = join(folder, 'cache.db')
-  const maxBytes = rounds(64, 16) * 1_048_576
+  const maxBytes = rounds(64, 8) * 1_048_576
   const { store, close } = await openSqlite(path)
   try {
     const { answers } = house({ store, answers: { maxBytes, maxEntries: 1_000_000 } })

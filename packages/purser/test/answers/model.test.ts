@@ -171,7 +171,7 @@ for (const [name, openStore] of Object.entries(drivers)) {
           await fc.asyncModelRun(() => ({ model, real }), sequence)
           await agree(model, real)
         }),
-        { numRuns: rounds(10_000, name === 'memory' ? 300 : 80), seed },
+        { numRuns: rounds(3_000, name === 'memory' ? 300 : 100), seed },
       )
     } finally {
       await close()
