@@ -90,9 +90,12 @@ export class Holdings {
   /** A changed size is taken up only by putting the user in anew. */
   #account(userId: string, holding: Holding): void {
     let size = HOLDING_BYTES
-    for (const { data } of holding.pieces.values()) size += data.bytes
+    for (const { data, texts } of holding.pieces.values()) {
+      size += data.bytes
+      for (const { text } of texts.values()) size += text.length * 2
+    }
     for (const view of [holding.reuse, holding.create, ...holding.others.values()])
-      size += (view?.context.text.length ?? 0) * 4
+      size += (view?.context.text.length ?? 0) * 2
     this.#users.delete(userId)
     this.#users.set(userId, holding, { size })
   }
