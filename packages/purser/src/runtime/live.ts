@@ -225,7 +225,7 @@ export class LiveRuntime {
     this.#usualPlan = undefined
     const credentialOf = (name: string): string | null => facts.secrets.get(name)?.sealed ?? null
     this.#shelf.retireOutdated(credentialOf)
-    retireOutdated(this.rack, credentialOf, 'replaced')
+    retireOutdated(this.rack, credentialOf)
     if (this.#latestPlan !== undefined) this.#retireReplaced(this.#latestPlan, this.#usual)
   }
 

@@ -11,10 +11,10 @@ import { readFacts } from './facts.ts'
 import { Fleet } from './fleet.ts'
 import { SETTINGS_RECORD } from './own.ts'
 import type { ModelFactory, Runtimes, ToolFactory } from './port.ts'
-import { createRuntimeRecords } from './records.ts'
+import { RuntimeRecords } from './records.ts'
 import { SECRET_KIND } from './secrets.ts'
 import { SESSION_KIND } from './sessions.ts'
-import { createToolDesk } from './tools.ts'
+import { ToolDesk } from './tools.ts'
 import { createUserRuntime } from './user-runtime.ts'
 
 export interface RuntimesHouse extends Omit<Configured, 'defaults'> {
@@ -42,10 +42,10 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
   const { journal, store, keys, effects, options, namespace } = house
   const catalogue = createCatalogue({ ...house, defaults: options.defaults })
   const { users, bus } = store
-  const records = createRuntimeRecords({ journal, users, keys, catalogue })
+  const records = new RuntimeRecords({ journal, users, keys, catalogue })
   const closings = createClosings({ effects, namespace })
   const clientHouse = { namespace, effects, closings }
-  const desk = createToolDesk(clientHouse, { factory: house.tools, maxProcesses: options.maxMcpProcesses })
+  const desk = new ToolDesk(clientHouse, { factory: house.tools, maxProcesses: options.maxMcpProcesses })
   const notes = new Set<Promise<void>>()
   const reads = {
     readFacts: (user: Subject) => readFacts({ journal, users }, user),

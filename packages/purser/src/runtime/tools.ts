@@ -3,10 +3,9 @@ import { PurserError } from '../errors.ts'
 import type { McpServerOption } from '../options.ts'
 import { withinTime } from '../waiting.ts'
 import { type ClientHouse, LiveClient } from './clients.ts'
-import type { Farewell } from './closings.ts'
 import { fillDefinition } from './definitions.ts'
 import { createPlaces, type Places } from './places.ts'
-import type { LiveTools, ToolFactory } from './port.ts'
+import type { LiveTools, ToolFactory, ToolOrder } from './port.ts'
 import { type Credentials, redactedCause } from './secrets.ts'
 
 /** Connections to one server that are being opened at the same time; the others wait. A server that hangs holds up no other. */
@@ -36,70 +35,81 @@ export interface ToolCall {
   credentials(): Credentials | null
 }
 
-/** Opens, shares and bounds the MCP clients of all users. */
-export interface ToolDesk {
-  /** A client that is open or opening, already held for the caller. Equal calls get the same one. */
-  take(rack: ToolRack, call: ToolCall): ToolClient
-  /** Closes what nobody has held for longer than `idleMs`. */
-  sweep(idleMs: number): Promise<void>
-}
-
 export function createRack(): ToolRack {
   return { clients: new Map(), all: new Set(), failures: new Map() }
 }
 
-export function createToolDesk(
-  house: ClientHouse,
-  { factory, maxProcesses }: { readonly factory: ToolFactory; readonly maxProcesses: number },
-): ToolDesk {
-  const { effects } = house
+/** Opens, shares and bounds the MCP clients of all users. */
+export class ToolDesk {
+  readonly #house: ClientHouse
+  readonly #factory: ToolFactory
   /** In the order in which they fell idle. */
-  const idle = new Set<ToolClient>()
-  const processes = new Set<ToolClient>()
-  const closing = new Set<ToolClient>()
-  const openings = new Map<string, Places>()
-  const processPlaces = createPlaces(maxProcesses, {
-    message: `All ${maxProcesses} places for MCP servers that run as processes are in use.`,
-    hint: 'Try again, or raise runtime.maxMcpProcesses.',
-  })
+  readonly #idle = new Set<ToolClient>()
+  /** Those that have a place among the processes, and of these the ones that are on their way out. */
+  readonly #processes = new Set<ToolClient>()
+  readonly #closing = new Set<ToolClient>()
+  readonly #places: Places
+  readonly #openings = new Map<string, Places>()
 
-  /** The process that has been idle longest goes, unless enough of them are on their way out already. */
-  function makeRoom(waiting: number): boolean {
-    if (closing.size > waiting) return true
-    for (const client of idle) {
-      if (!processes.has(client)) continue
-      void client.retire('crowded')
-      return true
-    }
-    return false
+  constructor(house: ClientHouse, { factory, maxProcesses }: { factory: ToolFactory; maxProcesses: number }) {
+    this.#house = house
+    this.#factory = factory
+    this.#places = createPlaces(maxProcesses, {
+      message: `All ${maxProcesses} places for MCP servers that run as processes are in use.`,
+      hint: 'Try again, or raise runtime.maxMcpProcesses.',
+    })
   }
 
-  function openNew(rack: ToolRack, call: ToolCall): ToolClient {
-    const { server } = call
-    const definition = fillDefinition(call.definition, {
-      server,
-      user: call.user,
-      credentials: call.credentials(),
-    })
-    const isProcess = 'command' in definition
+  /** A client that is open or opening, already held for the caller. Equal calls get the same one. */
+  take(rack: ToolRack, call: ToolCall): ToolClient {
+    let client = rack.clients.get(call.server)
+    if (client !== undefined && client.label.credential !== call.credential) {
+      void client.retire('replaced')
+      rack.failures.delete(call.server)
+      client = undefined
+    }
+    if (client === undefined) {
+      const wait = (rack.failures.get(call.server)?.retryAt ?? 0) - this.#house.effects.monotonic()
+      if (wait > 0) throw resting(call.server, wait)
+      client = this.#openNew(rack, call)
+    }
+    client.hold()
+    return client
+  }
+
+  /** Closes what nobody has held for longer than `idleMs`. */
+  async sweep(idleMs: number): Promise<void> {
+    const now = this.#house.effects.monotonic()
+    const due: Promise<void>[] = []
+    for (const client of this.#idle) {
+      if (now - client.idleSince <= idleMs) break
+      due.push(client.retire('idle'))
+    }
+    await Promise.all(due)
+  }
+
+  #openNew(rack: ToolRack, call: ToolCall): ToolClient {
+    const { server, user, credential } = call
+    const definition = fillDefinition(call.definition, { server, user, credentials: call.credentials() })
+    const secrets = (): string[] => secretsIn(definition, call.credentials())
     const client: ToolClient = new LiveClient<LiveTools>(
-      house,
-      { kind: 'mcp', name: server, credential: call.credential },
+      this.#house,
+      { kind: 'mcp', name: server, credential },
       {
-        open: (signal) => open(signal),
+        open: (signal) => this.#open({ client, rack, server, definition, secrets, signal }),
         keeper: {
-          idle: () => idle.add(client),
-          held: () => idle.delete(client),
-          leaving() {
-            idle.delete(client)
+          idle: () => this.#idle.add(client),
+          held: () => this.#idle.delete(client),
+          leaving: () => {
+            this.#idle.delete(client)
             if (rack.clients.get(server) === client) rack.clients.delete(server)
           },
-          closing() {
-            if (processes.has(client)) closing.add(client)
+          closing: () => {
+            if (this.#processes.has(client)) this.#closing.add(client)
           },
-          gone() {
+          gone: () => {
             rack.all.delete(client)
-            if (processes.has(client)) leaveProcess()
+            this.#leaveProcess(client)
           },
         },
       },
@@ -107,62 +117,63 @@ export function createToolDesk(
     rack.clients.set(server, client)
     rack.all.add(client)
     return client
+  }
 
-    function leaveProcess(): void {
-      processes.delete(client)
-      closing.delete(client)
-      processPlaces.leave()
-    }
-
-    async function open(signal: AbortSignal): Promise<LiveTools> {
-      if (isProcess) await processPlaces.enter(signal, makeRoom)
+  async #open(order: OpeningOrder): Promise<LiveTools> {
+    const { client, rack, server, definition, signal } = order
+    const isProcess = 'command' in definition
+    if (isProcess) await this.#places.enter(signal, (waiting) => this.#makeRoom(waiting))
+    if (isProcess) this.#processes.add(client)
+    const opening = openingsOf(this.#openings, server)
+    try {
+      await opening.enter(signal)
       try {
-        if (isProcess) processes.add(client)
-        const opening = openingsOf(openings, server)
-        await opening.enter(signal)
-        try {
-          const live = await openInTime(effects, { factory, server, definition, signal })
-          rack.failures.delete(server)
-          live.onBroken(() => void client.retire('broken'))
-          return live
-        } finally {
-          opening.leave()
-        }
-      } catch (error) {
-        if (isProcess) leaveProcess()
-        if (!signal.aborted) noteFailure(rack, server, effects.monotonic())
-        throw unavailable(server, error, secretsIn(definition, call.credentials()))
+        const live = await openInTime(this.#house.effects, this.#factory, { server, definition, signal })
+        rack.failures.delete(server)
+        live.onBroken(() => void client.retire('broken'))
+        return live
+      } finally {
+        opening.leave()
       }
+    } catch (error) {
+      this.#leaveProcess(client)
+      if (!signal.aborted) noteFailure(rack, server, this.#house.effects.monotonic())
+      throw unavailable(server, error, order.secrets())
     }
   }
 
-  return {
-    take(rack, call) {
-      let client = rack.clients.get(call.server)
-      if (client !== undefined && client.label.credential !== call.credential) {
-        void client.retire('replaced')
-        rack.failures.delete(call.server)
-        client = undefined
-      }
-      if (client === undefined) {
-        const wait = (rack.failures.get(call.server)?.retryAt ?? 0) - effects.monotonic()
-        if (wait > 0) throw resting(call.server, wait)
-        client = openNew(rack, call)
-      }
-      client.hold()
-      return client
-    },
-
-    async sweep(idleMs) {
-      const now = effects.monotonic()
-      const due: Promise<void>[] = []
-      for (const client of idle) {
-        if (now - client.idleSince <= idleMs) break
-        due.push(client.retire('idle'))
-      }
-      await Promise.all(due)
-    },
+  /** The process that has been idle longest goes, unless enough of them are on their way out already. */
+  #makeRoom(waiting: number): boolean {
+    if (this.#closing.size > waiting) return true
+    for (const client of this.#idle) {
+      if (!this.#processes.has(client)) continue
+      void client.retire('crowded')
+      return true
+    }
+    return false
   }
+
+  #leaveProcess(client: ToolClient): void {
+    if (!this.#processes.delete(client)) return
+    this.#closing.delete(client)
+    this.#places.leave()
+  }
+}
+
+/** Lets go of clients that were made with another version of their secret. */
+export function retireOutdated(rack: ToolRack, credentialOf: (server: string) => string | null): void {
+  for (const [server, client] of rack.clients) {
+    if (client.label.credential === credentialOf(server)) continue
+    void client.retire('replaced')
+    rack.failures.delete(server)
+  }
+}
+
+interface OpeningOrder extends ToolOrder {
+  readonly client: ToolClient
+  readonly rack: ToolRack
+  /** What must not be in an error. */
+  secrets(): string[]
 }
 
 function openingsOf(openings: Map<string, Places>, server: string): Places {
@@ -177,30 +188,10 @@ function openingsOf(openings: Map<string, Places>, server: string): Places {
   return places
 }
 
-/** Lets go of clients that were made with another version of their secret. */
-export function retireOutdated(
-  rack: ToolRack,
-  credentialOf: (server: string) => string | null,
-  farewell: Farewell,
-): void {
-  for (const [server, client] of rack.clients) {
-    if (client.label.credential === credentialOf(server)) continue
-    void client.retire(farewell)
-    rack.failures.delete(server)
-  }
-}
-
-interface Opening {
-  readonly factory: ToolFactory
-  readonly server: string
-  readonly definition: McpServerOption
-  readonly signal: AbortSignal
-}
-
 /** A server that does not answer in time is given up; should it come after all, its client is closed at once. */
-async function openInTime(effects: Effects, { factory, server, definition, signal }: Opening): Promise<LiveTools> {
+async function openInTime(effects: Effects, factory: ToolFactory, order: ToolOrder): Promise<LiveTools> {
   const limit = new AbortController()
-  const opening = factory.open({ server, definition, signal: AbortSignal.any([signal, limit.signal]) })
+  const opening = factory.open({ ...order, signal: AbortSignal.any([order.signal, limit.signal]) })
   if (await withinTime(effects, opening, OPEN_LIMIT_MS)) return opening
   limit.abort(new Error(`The server did not answer within ${OPEN_LIMIT_MS} ms.`))
   opening.then(

@@ -78,7 +78,7 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
       // What is no longer configured can still be removed.
       if (fields !== null || typeof name !== 'string') requireConfigured(catalogue, name)
       const checked = fields === null ? null : checkCredentials(fields)
-      return changing(SECRET_KIND, records.setSecret(user, name, checked, actor))
+      return changing(SECRET_KIND, records.setSecret(user, { name, fields: checked }, actor))
     },
 
     async secrets() {
