@@ -8,7 +8,7 @@ import type { BusMessage, Store } from '../store.ts'
 import { type Configured, createCatalogue } from './catalogue.ts'
 import { createClosings } from './closings.ts'
 import { readFacts } from './facts.ts'
-import { Fleet } from './fleet.ts'
+import { Fleet, type FleetHouse } from './fleet.ts'
 import { SETTINGS_RECORD } from './own.ts'
 import type { ModelFactory, Runtimes, ToolFactory } from './port.ts'
 import { RuntimeRecords } from './records.ts'
@@ -46,7 +46,7 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
   const closings = createClosings({ effects, namespace })
   const clientHouse = { namespace, effects, closings }
   const desk = new ToolDesk(clientHouse, { factory: house.tools, maxProcesses: options.maxMcpProcesses })
-  const notes = new Set<Promise<void>>()
+  const notes = createSessionNotes(records)
   const reads = {
     readFacts: (user: Subject) => readFacts({ journal, users }, user),
     readSession: (user: Subject, id: string) => users.record(user, SESSION_KIND, id),
@@ -60,29 +60,12 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
     options,
     models: house.models,
     shared: store.traits.shared,
-    noteUse(live, session, use) {
-      const noted: Promise<void> = records
-        .useSession(live.user, session, { ...use, incarnation: live.incarnation })
-        // A lost note is made again with the next use; a turn does not fail for it.
-        .catch(() => live.invalidate([SESSION_KIND]))
-        .finally(() => notes.delete(noted))
-      notes.add(noted)
-    },
+    noteUse: notes.add,
   })
   const stopListening = bus.subscribe((news) => hear(fleet, namespace, news))
   let isClosed = false
   let closing: Promise<void> | undefined
-  let cancelSweep = scheduleSweep()
-
-  function scheduleSweep(): () => void {
-    const sweep = (): void => {
-      const again = (): void => {
-        if (!isClosed) cancelSweep = scheduleSweep()
-      }
-      fleet.sweep().then(again, again)
-    }
-    return effects.setTimer(sweep, options.sweepMs, { background: true })
-  }
+  const stopSweeping = sweepRegularly(effects, options.sweepMs, () => fleet.sweep())
 
   async function announce(user: Subject, detail: 'evicted' | 'erased'): Promise<void> {
     await bus.publish({ topic: 'user', namespace, user: user.id, detail })
@@ -90,9 +73,9 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
 
   async function close(timeoutMs: number): Promise<void> {
     isClosed = true
-    cancelSweep()
+    stopSweeping()
     await fleet.close(timeoutMs)
-    await Promise.all(notes)
+    await notes.settled()
     stopListening()
   }
 
@@ -120,6 +103,41 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
       closing ??= close(timeoutMs)
       return closing
     },
+  }
+}
+
+/** Sweeps again and again, each time when the last sweep has ended. Returns what stops it. */
+function sweepRegularly(effects: Effects, everyMs: number, sweep: () => Promise<unknown>): () => void {
+  let isStopped = false
+  let cancel = schedule()
+
+  function schedule(): () => void {
+    return effects.setTimer(() => void sweep().then(again, again), everyMs, { background: true })
+  }
+  function again(): void {
+    if (!isStopped) cancel = schedule()
+  }
+  return () => {
+    isStopped = true
+    cancel()
+  }
+}
+
+/** Writes what sessions were used on, beside the turn. A note that is lost is made again with the next use. */
+function createSessionNotes(records: RuntimeRecords): {
+  add: FleetHouse['noteUse']
+  settled(): Promise<unknown>
+} {
+  const pending = new Set<Promise<void>>()
+  return {
+    add(live, session, use) {
+      const noted: Promise<void> = records
+        .useSession(live.user, session, { ...use, incarnation: live.incarnation })
+        .catch(() => live.invalidate([SESSION_KIND]))
+        .finally(() => pending.delete(noted))
+      pending.add(noted)
+    },
+    settled: () => Promise.all(pending),
   }
 }
 

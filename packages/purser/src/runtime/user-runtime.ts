@@ -26,44 +26,23 @@ export interface UserRuntimeHouse {
 
 /** The thin handle of one user: checks arguments, then hands on. */
 export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserRuntime {
-  const { catalogue, fleet, records } = house
   const key = subjectKey(user)
+  return { ...reading(house, user, key), ...writing(house, user, key), ...using(house, user, key) }
+}
 
-  /** Runs a write, and makes sure that the next use sees it even if the store's own news were lost. */
-  async function changing<T>(kind: string, write: Promise<T>): Promise<T> {
-    try {
-      return await write
-    } finally {
-      fleet.invalidate(key, [kind])
-      fleet.refresh(key)
-    }
-  }
+type Reading = Pick<UserRuntime, 'settings' | 'secrets' | 'sessions'>
+
+function reading(house: UserRuntimeHouse, user: Subject, key: string): Reading {
+  const { catalogue, fleet, records } = house
 
   async function facts(): Promise<Facts> {
+    house.requireOpen()
     return fleet.factsOf(key) ?? house.readFacts(user)
   }
 
-  function checkScope({ session, override }: Scope): Scope {
-    return {
-      session: session === undefined ? undefined : sessionIdOf(session),
-      override: override === undefined ? undefined : checkPatch(catalogue, override),
-    }
-  }
-
   return {
-    async configure(patch, options = {}) {
-      house.requireOpen()
-      const told = {
-        expectedVersion: expectedVersionOf(options.expectedVersion),
-        actor: actorOf(options.actor),
-        reason: reasonOf(options.reason),
-      }
-      return changing(SETTINGS_RECORD.kind, records.configure(user, checkPatch(catalogue, patch), told))
-    },
-
     async settings(scope = {}) {
-      house.requireOpen()
-      const { session, override } = checkScope(scope)
+      const { session, override } = checkScope(catalogue, scope)
       const { own, incarnation } = await facts()
       const record = session === undefined ? undefined : await house.readSession(user, session)
       const { pinned } = readSession(record, { incarnation, now: house.now() }) ?? {}
@@ -72,40 +51,72 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
       return settings
     },
 
-    async setSecret(name, fields, options = {}) {
-      house.requireOpen()
-      const actor = actorOf(options.actor)
-      // What is no longer configured can still be removed.
-      if (fields !== null || typeof name !== 'string') requireConfigured(catalogue, name)
-      const checked = fields === null ? null : checkCredentials(fields)
-      return changing(SECRET_KIND, records.setSecret(user, { name, fields: checked }, actor))
-    },
-
     async secrets() {
-      house.requireOpen()
       const { secrets } = await facts()
       return [...secrets.values()].map(({ name, fields, updatedAt }) => ({ name, fields, updatedAt }))
-    },
-
-    async startSession(id, options) {
-      house.requireOpen()
-      return changing(SESSION_KIND, records.startSession(user, sessionIdOf(id), policyOf(options?.policy)))
     },
 
     async sessions() {
       house.requireOpen()
       return records.sessions(user)
     },
+  }
+}
 
-    async endSession(id) {
-      house.requireOpen()
-      return changing(SESSION_KIND, records.endSession(user, sessionIdOf(id)))
+type Writing = Pick<UserRuntime, 'configure' | 'setSecret' | 'startSession' | 'endSession'>
+
+function writing(house: UserRuntimeHouse, user: Subject, key: string): Writing {
+  const { catalogue, fleet, records } = house
+
+  /** Runs a write, and makes sure that the next use sees it even if the store's own news were lost. */
+  async function changing<T>(kind: string, write: () => Promise<T>): Promise<T> {
+    house.requireOpen()
+    try {
+      return await write()
+    } finally {
+      fleet.invalidate(key, [kind])
+      fleet.refresh(key)
+    }
+  }
+
+  return {
+    async configure(patch, options = {}) {
+      const told = {
+        expectedVersion: expectedVersionOf(options.expectedVersion),
+        actor: actorOf(options.actor),
+        reason: reasonOf(options.reason),
+      }
+      const checked = checkPatch(catalogue, patch)
+      return changing(SETTINGS_RECORD.kind, () => records.configure(user, checked, told))
     },
 
+    async setSecret(name, fields, options = {}) {
+      const actor = actorOf(options.actor)
+      // What is no longer configured can still be removed.
+      if (fields !== null || typeof name !== 'string') requireConfigured(catalogue, name)
+      const checked = fields === null ? null : checkCredentials(fields)
+      return changing(SECRET_KIND, () => records.setSecret(user, { name, fields: checked }, actor))
+    },
+
+    async startSession(id, options) {
+      const [checked, policy] = [sessionIdOf(id), policyOf(options?.policy)]
+      return changing(SESSION_KIND, () => records.startSession(user, checked, policy))
+    },
+
+    async endSession(id) {
+      const checked = sessionIdOf(id)
+      return changing(SESSION_KIND, () => records.endSession(user, checked))
+    },
+  }
+}
+
+function using(house: UserRuntimeHouse, user: Subject, key: string): Pick<UserRuntime, 'acquire' | 'evict'> {
+  const { catalogue, fleet, records } = house
+  return {
     async acquire(options = {}) {
       const { session, override, signal } = options
       if (session === undefined && override === undefined) return fleet.acquire(user, key, options)
-      return fleet.acquire(user, key, { ...checkScope(options), signal })
+      return fleet.acquire(user, key, { ...checkScope(catalogue, options), signal })
     },
 
     async evict(options = {}) {
@@ -116,6 +127,13 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
       await evicted
       if (told.reason !== undefined) await records.noteEviction(user, told)
     },
+  }
+}
+
+function checkScope(catalogue: Catalogue, { session, override }: Scope): Scope {
+  return {
+    session: session === undefined ? undefined : sessionIdOf(session),
+    override: override === undefined ? undefined : checkPatch(catalogue, override),
   }
 }
 
