@@ -56,11 +56,22 @@ export function createLedger(parts: LedgerParts): Ledger {
   const fold = ledgerFold(parts.options, parts.timeZone)
   const upkeep = createUpkeep({ journal, store, effects, rules })
   const closing = new AbortController()
-  const house: LedgerHouse = { journal, store, keys, effects, rules, upkeep, verify: verifyOne }
+  const house: LedgerHouse = {
+    journal,
+    store,
+    keys,
+    effects,
+    rules,
+    upkeep,
+    verify: (user, text) => against(text, () => verifyUser(house, user)),
+  }
 
-  async function verifyOne(user: Subject, text: string | undefined): Promise<Verification> {
+  /** What was found, and whether the store is still what an earlier checkpoint says. */
+  async function against(text: string | undefined, verify: () => Promise<Verification>): Promise<Verification> {
     const checkpoint = text === undefined ? undefined : readCheckpoint(keys, namespace, text)
-    return withCheckpoint(await verifyUser(house, user), checkpoint && (await behind(house, checkpoint)))
+    const found = await verify()
+    const fault = checkpoint && (await behind(house, checkpoint))
+    return fault === undefined ? found : { ok: false, checked: found.checked, firstBad: found.firstBad ?? fault }
   }
 
   return {
@@ -91,12 +102,8 @@ export function createLedger(parts: LedgerParts): Ledger {
 
     async verify(given = {}) {
       options(given, ['checkpoint', 'signal'], 'verify')
-      const checkpoint = given.checkpoint === undefined ? undefined : readCheckpoint(keys, namespace, given.checkpoint)
-      const all = verifyAll({ store, keys, now: effects.now }, namespace, given.signal)
-      const found = all.then(async (verified) =>
-        withCheckpoint(verified, checkpoint && (await behind(house, checkpoint))),
-      )
-      return withSignal(found, given.signal)
+      const all = (): Promise<Verification> => verifyAll({ store, keys, now: effects.now }, namespace, given.signal)
+      return withSignal(against(given.checkpoint, all), given.signal)
     },
 
     async checkpoint(given = {}) {
@@ -125,10 +132,6 @@ function listedBond(
     if (PurserError.is(error, 'store_damaged')) return undefined
     throw error
   }
-}
-
-function withCheckpoint(found: Verification, fault: Verification['firstBad']): Verification {
-  return fault === undefined ? found : { ok: false, checked: found.checked, firstBad: found.firstBad ?? fault }
 }
 
 function checkTail(given: TailOptions): void {

@@ -78,6 +78,6 @@ function createBell(): { ring(): void; reset(): void; rung(): Promise<void> } {
 function gone(after: string | undefined): never {
   throw new PurserError('event_gone', 'No event of that id is kept, so there is nothing to resume behind.', {
     hint: 'Read the present state, then tail without `after`.',
-    details: { after },
+    details: { param: 'after' },
   })
 }
