@@ -15,6 +15,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
+// A command that only waits for news has nothing else that keeps the process alive.
+const running = setInterval(() => {}, 2 ** 30)
 process.exitCode = await run(process.argv.slice(2), {
   input: process.stdin,
   output: process.stdout,
@@ -23,3 +25,4 @@ process.exitCode = await run(process.argv.slice(2), {
   directory: process.cwd(),
   interrupted: interrupted.signal,
 })
+clearInterval(running)

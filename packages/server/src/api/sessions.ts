@@ -17,7 +17,7 @@ export function sessionRoutes(app: FastifyInstance, house: House): void {
     '/deck/sign-in',
     route('public', { tag, summary: 'The one-time link.', query: { token: TEXT } }),
     async (request, reply) => {
-      checkHost(originClaim(request, house), house.options)
+      checkHost(originClaim(request), house.options)
       const wait = house.limiter.waitMs(request.ip)
       if (wait > 0) throw tooMany(wait)
       const opened = await house.sessions.redeem(queryOf(request).token ?? '')
@@ -40,7 +40,7 @@ export function sessionRoutes(app: FastifyInstance, house: House): void {
     '/api/session',
     route('public', { tag, summary: 'Signs in with a key.', body: object({ key: TEXT }, ['key']) }),
     async (request, reply) => {
-      if (request.headers.origin !== undefined) checkOrigin(originClaim(request, house), house.options)
+      if (request.headers.origin !== undefined) checkOrigin(originClaim(request), house.options)
       const wait = house.limiter.waitMs(request.ip)
       if (wait > 0) throw tooMany(wait)
       const key = await house.keys.identify(bodyOf(request).key as string)

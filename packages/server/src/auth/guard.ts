@@ -51,18 +51,21 @@ export function identityOf(request: FastifyRequest): Identity {
   return request.identity ?? UNKNOWN_CALLER
 }
 
-export function originClaim(request: FastifyRequest, house: House): OriginClaim {
+export function originClaim(request: FastifyRequest): OriginClaim {
   return {
     host: request.headers.host,
     origin: request.headers.origin,
     site: headerText(request.headers['sec-fetch-site']),
-    encrypted: encryptedWay(request, house),
+    encrypted: request.protocol === 'https',
   }
 }
 
-/** Whether the caller came by https, here or at the proxy that was named. */
-export function encryptedWay(request: FastifyRequest, house: House): boolean {
-  return request.protocol === 'https' || house.options.publicUrl?.startsWith('https:') === true
+/** Whether the caller came by https: here, or at the proxy under the public address. */
+export function encryptedWay(request: FastifyRequest, { options: { publicUrl } }: House): boolean {
+  if (request.protocol === 'https') return true
+  if (publicUrl === undefined) return false
+  const { protocol, host } = new URL(publicUrl)
+  return protocol === 'https:' && host === request.headers.host
 }
 
 function admit(request: FastifyRequest, identity: Identity | undefined, done: HookHandlerDoneFunction): void {
@@ -106,7 +109,7 @@ function byKeyOrSession(request: FastifyRequest, house: House): Identity | undef
   }
   const token = sessionToken(cookie)
   if (token === undefined) return undefined
-  const claim = originClaim(request, house)
+  const claim = originClaim(request)
   if (request.method === 'GET' || request.method === 'HEAD') checkHost(claim, house.options)
   else checkOrigin(claim, house.options)
   return house.sessions.find(token)

@@ -71,14 +71,16 @@ interface Announcement {
 }
 
 function announce(terminal: Terminal, json: boolean, { server, url, made, file }: Announcement): void {
-  const deck = `${url}/deck/sign-in?token=${server.house.sessions.createLink()}`
+  const { publicUrl, prefix } = server.house.options
+  const known = publicUrl === undefined ? url : `${new URL(publicUrl).origin}${prefix}`
+  const deck = `${known}/deck/sign-in?token=${server.house.sessions.createLink()}`
   const keys = made.map(({ role, key, id }) => ({ role, key, id }))
   if (json) {
-    printJson(terminal, { url, gateway: `${url}/v1`, deck, keys })
+    printJson(terminal, { url, gateway: `${known}/v1`, deck, keys })
     return
   }
   const label = (name: string): string => styled(terminal, 'bold', name.padEnd(12))
-  print(terminal, `${label('Gateway')} ${url}/v1`)
+  print(terminal, `${label('Gateway')} ${known}/v1`)
   print(terminal, `${label('Deck')} ${deck}`)
   print(terminal, `${' '.repeat(13)}${styled(terminal, 'dim', 'signs in once, within ten minutes')}`)
   for (const { role, key } of keys) print(terminal, `${label(`${role} key`)} ${key}`)

@@ -4,7 +4,7 @@ import { type HandClock, handClock } from 'purser/testing'
 import { DECK_POLICY } from '../../src/deck.ts'
 import { type OpenServer, openServer } from '../../src/server.ts'
 
-const HOST = '127.0.0.1:7117'
+const HOST = 'deck.example'
 let clock: HandClock
 let server: OpenServer
 
@@ -65,6 +65,16 @@ test('a session reads, and changes only from a page of this very origin', async 
   assert.equal((await change({ origin: 'https://deck.example', 'sec-fetch-site': 'cross-site' })).statusCode, 403)
   assert.equal((await change({ origin: 'null' })).statusCode, 403)
   assert.equal((await change({ origin: 'https://deck.example' })).statusCode, 200)
+})
+
+test('the same server is also reached in digits on this machine, without encryption', async () => {
+  const host = '127.0.0.1:7117'
+  const answer = await follow(server.house.sessions.createLink(), { host })
+  const [cookie = ''] = String(answer.headers['set-cookie']).split(';')
+  assert.doesNotMatch(String(answer.headers['set-cookie']), /Secure/)
+  const change = (origin: string) => inject('PUT', '/api/users/ada/cap', { cookie, host, origin }, { cap: 3 })
+  assert.equal((await change(`http://${host}`)).statusCode, 200)
+  assert.equal((await change('http://127.0.0.1:7118')).statusCode, 403)
 })
 
 test('a name that only resolves to this machine cannot use the session, nor sign in', async () => {
@@ -139,7 +149,7 @@ test('on a way that is not encrypted the cookie is not Secure, and the prefix is
   const plain = await openServer({ config: { store: 'memory:', server: { prefix: '/purser', logLevel: 'silent' } } })
   try {
     const url = `/purser/deck/sign-in?token=${plain.house.sessions.createLink()}`
-    const answer = await plain.fastify.inject({ url, headers: { host: HOST } })
+    const answer = await plain.fastify.inject({ url, headers: { host: 'localhost:7117' } })
     assert.match(String(answer.headers['set-cookie']), /; Path=\/purser\/; HttpOnly; SameSite=Strict; Max-Age/)
   } finally {
     await plain.close()
