@@ -107,7 +107,7 @@ test('a limit of tokens goes to OpenAI under its newer name, and to other server
 
 test("a provider's own options become fields of the request, but never the user, the model or the messages", async () => {
   await using upstream = await openUpstream()
-  const { chat } = models.build(orderFor('u', configOf('openai-compatible', upstream)))
+  const { chat } = models.build(orderFor('u', configOf('openai-compatible', upstream, { apiKey: '' })))
   const providerOptions = { p: { top_logprobs: 2, seed: 1, user: 'bob', model: 'x' }, other: { a: 1 } }
   await chat.chat({ messages, seed: 7, providerOptions }, call())
   assert.deepEqual(JSON.parse(upstream.seen[0]?.body ?? ''), { messages, seed: 7, top_logprobs: 2, model: 'm-1' })
@@ -115,7 +115,7 @@ test("a provider's own options become fields of the request, but never the user,
 
 test('a server that refuses stream options is spared them on request', async () => {
   await using upstream = await openUpstream()
-  const { chat } = models.build(orderFor('u', configOf('openai-compatible', upstream, { includeUsage: false })))
+  const { chat } = models.build(orderFor('u', configOf('openai-compatible', upstream, { apiKey: '', includeUsage: false })))
   await ask(chat, true)
   assert.equal(JSON.parse(upstream.seen[0]?.body ?? '').stream_options, undefined)
 })
@@ -159,4 +159,11 @@ test('a provider that cannot be is refused when Purser opens, with the name of w
   }
   const own = { kind: 'azure', apiKey: 'k', resourceName: 'r', anything: 1 } as const
   createModels({ effects: handClock(), providers: { own, made: () => ({ languageModel: () => ({}) }) } })
+})
+
+test('a server that needs no key is sent none, when the operator says so', async () => {
+  await using upstream = await openUpstream()
+  const { chat } = models.build(orderFor('u', configOf('openai-compatible', upstream, { apiKey: '' })))
+  await ask(chat, false)
+  assert.equal(upstream.seen[0]?.headers.authorization, undefined)
 })

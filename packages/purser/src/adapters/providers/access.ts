@@ -60,10 +60,15 @@ export function secretsOf({ credentials, config }: ModelOrder): string[] {
 
 export function missing(order: ModelOrder, field: string): PurserError {
   const why = order.credentials === null && !order.operatorKeyAllowed ? ' for the address that the user set' : ''
+  const keyless = isOpenAiCompatible(order) ? " For a server that needs no key, configure apiKey: ''." : ''
   return new PurserError('secret_missing', `There is no '${field}' for the provider '${order.provider}'${why}.`, {
-    hint: `Set the user's own with setSecret('${order.provider}', { ${field}: … }), or configure it for the provider.`,
+    hint: `Set the user's own with setSecret('${order.provider}', { ${field}: … }), or configure it for the provider.${keyless}`,
     details: { provider: order.provider, field },
   })
+}
+
+function isOpenAiCompatible({ config }: ModelOrder): boolean {
+  return typeof config === 'object' && config.kind === 'openai-compatible'
 }
 
 function baseUrlOf({ settings, provider }: ModelOrder, config: ProviderConfig): URL | undefined {

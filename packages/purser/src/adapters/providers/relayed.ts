@@ -6,7 +6,7 @@ import type { ProviderConfig } from '../../options.ts'
 import type { ModelOrder } from '../../runtime/port.ts'
 import type { Pools } from '../http/pools.ts'
 import { createOpenAiHttp, type OpenAiHttpOptions } from '../openai-http.ts'
-import { type Access, missing } from './access.ts'
+import type { Access } from './access.ts'
 
 export interface RelayTarget {
   readonly order: ModelOrder
@@ -27,17 +27,15 @@ function withNewNames({ max_tokens, ...request }: ChatRequest): ChatRequest {
   return max_tokens === undefined ? request : { max_completion_tokens: max_tokens, ...request }
 }
 
-/** Any server that speaks chat completions. Many of one's own need no key; a key that must not go there is missed. */
+/** Any server that speaks chat completions. One that needs no key is configured with `apiKey: ''`; else it is missed. */
 export function openAiCompatible(target: RelayTarget): ChatModel {
   const { order, access } = target
   const { config, operatorKeyAllowed, credentials } = order
   if (access.baseURL === undefined) {
     throw new PurserError('option_invalid', `The provider '${order.provider}' needs a baseURL.`)
   }
-  const withheld =
-    !operatorKeyAllowed && credentials === null && typeof config === 'object' && config.apiKey !== undefined
-  if (withheld) throw missing(order, 'apiKey')
-  const apiKey = credentials === null ? access.field('apiKey') : access.required('apiKey')
+  const needsNone = operatorKeyAllowed && credentials === null && (config as ProviderConfig).apiKey === ''
+  const apiKey = needsNone ? undefined : access.required('apiKey')
   const { includeUsage } = config as ProviderConfig
   return relay(target, {
     usual: access.baseURL,
