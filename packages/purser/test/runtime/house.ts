@@ -173,6 +173,16 @@ function liveTools(order: ToolOrder, tools: House['tools'], behaviour: Behaviour
   }
 }
 
+/** How often each client was closed, in the order of opening. */
+export function closesOf(house: House): { models: number[]; tools: number[] } {
+  return { models: house.models.map(({ closes }) => closes), tools: house.tools.map(({ closes }) => closes) }
+}
+
+/** Everybody has a model and three MCP servers. */
+export const FURNISHED: Partial<Furnishing> & { readonly options: Partial<RuntimeOptions> } = {
+  options: { defaults: { provider: 'local', mcpServers: ['plain', 'own', 'child'] } },
+}
+
 export function fails(code: string): (error: unknown) => boolean {
   return (error) => {
     if (!PurserError.is(error)) throw error
