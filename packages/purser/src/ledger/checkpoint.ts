@@ -4,7 +4,7 @@ import type { Subject } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { LOG_OF_NAMESPACE, type Store } from '../store.ts'
 import type { LedgerHouse } from './house.ts'
-import type { Fault } from './verify.ts'
+import type { Fault, Verification } from './verify.ts'
 
 /*
  * A checkpoint is a short signed text to be kept where the store's own files are not. It names an event that was
@@ -62,11 +62,19 @@ export function readCheckpoint(keys: Keys, namespace: string, text: unknown): Ch
   return checkpoint
 }
 
+/** What `verify` found, and whether the store is still what a checkpoint says, if one is given. */
+export async function against(
+  { text, ...house }: { store: Store; keys: Keys; namespace: string; text: string | undefined },
+  verify: () => Promise<Verification>,
+): Promise<Verification> {
+  const checkpoint = text === undefined ? undefined : readCheckpoint(house.keys, house.namespace, text)
+  const found = await verify()
+  const fault = checkpoint && (await behind(house, checkpoint))
+  return fault === undefined ? found : { ok: false, checked: found.checked, firstBad: found.firstBad ?? fault }
+}
+
 /** Whether the store still has all that the checkpoint stands for; undefined when it has. */
-export async function behind(
-  house: Pick<LedgerHouse, 'store' | 'keys'>,
-  checkpoint: Checkpoint,
-): Promise<Fault | undefined> {
+async function behind(house: Pick<LedgerHouse, 'store' | 'keys'>, checkpoint: Checkpoint): Promise<Fault | undefined> {
   const { namespace, sequence, mac, position } = checkpoint
   const log: Subject = { namespace, id: LOG_OF_NAMESPACE }
   const [event] = await house.store.events.oldest(log, { after: sequence - 1, limit: 1 })

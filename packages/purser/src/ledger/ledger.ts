@@ -1,6 +1,5 @@
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
-import type { Subject } from '../identity.ts'
 import type { Fold } from '../journal/fold.ts'
 import type { OpenJournal } from '../journal/journal.ts'
 import { decodeRow, viewOf } from '../journal/pending.ts'
@@ -12,7 +11,7 @@ import { createAdmissions } from './admissions.ts'
 import { options, refuse } from './arguments.ts'
 import { type Bond, bondOf, ledgerFold } from './bond.ts'
 import { createChanges } from './changes.ts'
-import { behind, makeCheckpoint, readCheckpoint } from './checkpoint.ts'
+import { against, makeCheckpoint } from './checkpoint.ts'
 import { createClosings } from './closings.ts'
 import type { LedgerHouse } from './house.ts'
 import { listUsers } from './listing.ts'
@@ -63,15 +62,7 @@ export function createLedger(parts: LedgerParts): Ledger {
     effects,
     rules,
     upkeep,
-    verify: (user, text) => against(text, () => verifyUser(house, user)),
-  }
-
-  /** What was found, and whether the store is still what an earlier checkpoint says. */
-  async function against(text: string | undefined, verify: () => Promise<Verification>): Promise<Verification> {
-    const checkpoint = text === undefined ? undefined : readCheckpoint(keys, namespace, text)
-    const found = await verify()
-    const fault = checkpoint && (await behind(house, checkpoint))
-    return fault === undefined ? found : { ok: false, checked: found.checked, firstBad: found.firstBad ?? fault }
+    verify: (user, text) => against({ store, keys, namespace, text }, () => verifyUser({ store, keys }, user)),
   }
 
   return {
@@ -103,7 +94,7 @@ export function createLedger(parts: LedgerParts): Ledger {
     async verify(given = {}) {
       options(given, ['checkpoint', 'signal'], 'verify')
       const all = (): Promise<Verification> => verifyAll({ store, keys, now: effects.now }, namespace, given.signal)
-      return withSignal(against(given.checkpoint, all), given.signal)
+      return withSignal(against({ store, keys, namespace, text: given.checkpoint }, all), given.signal)
     },
 
     async checkpoint(given = {}) {

@@ -18,7 +18,7 @@ export function tailEvents(house: TailHouse, options: TailOptions): AsyncGenerat
   const { after } = options
   const { events } = house.store
   const newest = after === undefined ? events.position(house.namespace) : events.position(house.namespace, after)
-  const start = newest.then((position) => position ?? gone(after))
+  const start = newest.then((position) => position ?? gone())
   // Told to whoever reads; nobody may.
   start.catch(() => undefined)
   return follow(house, options, start)
@@ -75,7 +75,7 @@ function createBell(): { ring(): void; reset(): void; rung(): Promise<void> } {
   }
 }
 
-function gone(after: string | undefined): never {
+function gone(): never {
   throw new PurserError('event_gone', 'No event of that id is kept, so there is nothing to resume behind.', {
     hint: 'Read the present state, then tail without `after`.',
     details: { param: 'after' },
