@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { test } from 'node:test'
 import { systemEffects } from '../../src/effects.ts'
 import { openHouse } from './house.ts'
+import { measureLag } from './lag.ts'
 
 test('R1, R3 on the real clock: 1,000 cold users and a hung backend, nobody waits beyond the budget', async (t) => {
   let inFlight = 0
@@ -47,25 +48,3 @@ test('R1, R3 on the real clock: 1,000 cold users and a hung backend, nobody wait
     await new Promise<void>((resolve) => systemEffects.setTimer(resolve, 20))
   }
 })
-
-/** How late timers are on this machine at the moment: whatever holds up the loop, here or in other processes. */
-function measureLag(): { worst(): Promise<number> } {
-  const tickMs = 5
-  let worst = 0
-  let due = 0
-  let cancel = (): void => undefined
-  const tick = (): void => {
-    worst = Math.max(worst, performance.now() - due)
-    due = performance.now() + tickMs
-    cancel = systemEffects.setTimer(tick, tickMs)
-  }
-  due = performance.now()
-  tick()
-  return {
-    async worst() {
-      await new Promise<void>((resolve) => systemEffects.setTimer(resolve, 2 * tickMs))
-      cancel()
-      return worst
-    },
-  }
-}

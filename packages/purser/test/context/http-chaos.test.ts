@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { performance } from 'node:perf_hooks'
+import { test } from 'node:test'
+import type { ResolvedContext } from '../../src/context/port.ts'
+import { systemEffects } from '../../src/effects.ts'
+import { openHouse } from './house.ts'
+import { measureLag } from './lag.ts'
+
+const BUDGET_MS = 120
+
+/** What a service can do to its caller over HTTP. */
+const BEHAVIOURS: Readonly<Record<string, (response: ServerResponse) => void>> = {
+  'never answers': () => undefined,
+  'answers late': (response) => void systemEffects.setTimer(() => response.end('{"note":"late"}'), 3 * BUDGET_MS),
+  'breaks the connection': (response) => void response.destroy(),
+  'sends what is no JSON': (response) => void response.end('<html>'),
+  'sends the wrong type': (response) => void response.end('42'),
+  'sends without end': (response) => {
+    const more = (): void => {
+      if (!response.destroyed) response.write('"x",'.repeat(20_000), () => setImmediate(more))
+    }
+    more()
+  },
+  'sends a byte at a time': (response) => {
+    const more = (): void => {
+      if (response.destroyed) return
+      response.write(' ')
+      systemEffects.setTimer(more, 10)
+    }
+    more()
+  },
+}
+
+test('R1, R2, UC-D07 over HTTP: every behaviour, cold, stale and warm, within the budget', async (t) => {
+  let behave = (response: ServerResponse): void => void response.end('{"note":"well"}')
+  const server = createServer((_, response) => behave(response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/of/{user}`
+  const well = behave
+  for (const [name, misbehave] of Object.entries(BEHAVIOURS)) {
+    for (const [state, ttlMs, status] of [
+      ['cold', 60_000, 'unavailable'],
+      ['stale', 0, 'stale'],
+      ['warm', 60_000, 'fresh'],
+    ] as const) {
+      const house = await openHouse(
+        { budgetMs: BUDGET_MS, ttlMs, sources: { profile: { url } } },
+        { effects: systemEffects },
+      )
+      const { context } = house.user('asha')
+      behave = well
+      if (state !== 'cold') await context.resolve({ budgetMs: 5_000 })
+      behave = misbehave
+      const lag = measureLag()
+      const startedAt = performance.now()
+      const answer: ResolvedContext = await context.resolve()
+      const waitedMs = performance.now() - startedAt
+      const lagMs = await lag.worst()
+      assert.equal(answer.sections[0]?.status, status, `${name}, ${state}`)
+      assert.ok(waitedMs <= BUDGET_MS + 25 + 2 * lagMs, `${name}, ${state}: ${waitedMs} ms`)
+      await house.close()
+    }
+  }
+})
