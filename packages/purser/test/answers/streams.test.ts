@@ -209,6 +209,23 @@ test('C4: a reader too far behind is cut with reader_slow; the others are not st
   assert.equal(next.source, 'miss')
 })
 
+test('C4: who was cut no longer counts as a reader, and an answer too long to be held is joined by nobody', async () => {
+  const { answers } = house({ limits: { ...ANSWER_LIMITS, maxAnswerBytes: 2_000 } })
+  const texts = Array.from({ length: 40 }, (_, n) => chunk({ delta: { content: `${n}`.padEnd(40) } }))
+  const upstream = scripted(texts)
+  const [fast] = await Promise.all([
+    answers.of(alice).open(order(), async () => upstream.answer),
+    answers.of(alice).open(order(), () => assert.fail()),
+  ])
+  const reading = iterate(fast as TurnAnswer)
+  for (let n = 0; n < 20; n++) await reading.next()
+  const late = await answers.of(alice).open(order(), async () => scripted(cleanStream('its own')).answer)
+  assert.equal(late.source, 'miss')
+  await readAll(late.answer)
+  await reading.return?.()
+  assert.equal(upstream.stopped, true)
+})
+
 test('A refresh calls the model and replaces what was kept', async () => {
   const { answers } = house()
   const own = answers.of(alice)
