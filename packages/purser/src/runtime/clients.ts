@@ -7,13 +7,13 @@ import type { ActiveClient } from './port.ts'
 /** What is told about a client to those who keep it. */
 export interface ClientKeeper {
   /** Nobody holds it any more, and it may stay. */
-  idle(): void
+  idle?(): void
   /** Somebody holds it again. */
-  held(): void
+  held?(): void
   /** It is given to nobody any more. Called once. */
   leaving(): void
   /** It is on its way out: nobody holds it, or it was cut. Called once, unless it never opened. */
-  closing(): void
+  closing?(): void
   /** It is closed, no longer waited for, or never opened. Called once. */
   gone(): void
 }
@@ -90,7 +90,7 @@ export class LiveClient<T extends Closable> {
     return this.#holders > 0
   }
 
-  /** Monotonic; means something only while nobody holds it. */
+  /** Monotonic; kept only for those whose keeper wants to know when they are idle. */
   get idleSince(): number {
     return this.#idleSince
   }
@@ -102,14 +102,16 @@ export class LiveClient<T extends Closable> {
 
   /** Every `hold` needs one `release`. */
   hold(): void {
-    if (this.#holders++ === 0) this.#keeper.held()
+    if (this.#holders++ === 0) this.#keeper.held?.()
   }
 
   release(): void {
     if (--this.#holders > 0) return
-    this.#idleSince = this.#house.effects.monotonic()
-    if (this.#farewell === undefined) this.#keeper.idle()
-    else void this.#close(this.#farewell)
+    if (this.#farewell !== undefined) void this.#close(this.#farewell)
+    else if (this.#keeper.idle !== undefined) {
+      this.#idleSince = this.#house.effects.monotonic()
+      this.#keeper.idle()
+    }
   }
 
   /** Waits until it is open. An aborted wait leaves the opening to the others. */
@@ -144,7 +146,7 @@ export class LiveClient<T extends Closable> {
     const { closings } = this.#house
     const { kind } = this.label
     const value = this.#value
-    this.#keeper.closing()
+    this.#keeper.closing?.()
     if (value !== undefined) return closings.begin(kind, farewell, () => value.close()).then(() => this.#keeper.gone())
     this.#cancelOpening?.abort(new Error('Nobody waits for this client any more.'))
     const late = this.#opening.then(

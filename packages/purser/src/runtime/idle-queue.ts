@@ -1,15 +1,12 @@
-/** A member's own place in the queue; undefined while it is in none. */
+/** A member knows its own place: going in and out, which happens with every use, costs no look-up and no memory. */
 export interface Queued<Member> {
+  isQueued: boolean
   before: Member | undefined
   behind: Member | undefined
-  isQueued: boolean
 }
 
-/**
- * Those who are idle, longest first. The links lie in the members themselves: going in and out, which happens with
- * every single use, costs no look-up and no memory.
- */
-export class IdleQueue<Member extends { readonly place: Queued<Member> }> {
+/** Those who are idle, longest first. */
+export class IdleQueue<Member extends Queued<Member>> {
   #first: Member | undefined
   #last: Member | undefined
 
@@ -19,28 +16,23 @@ export class IdleQueue<Member extends { readonly place: Queued<Member> }> {
 
   /** To the end. The member must not be queued. */
   add(member: Member): void {
-    const { place } = member
-    place.isQueued = true
-    place.before = this.#last
+    member.isQueued = true
+    member.before = this.#last
     if (this.#last === undefined) this.#first = member
-    else this.#last.place.behind = member
+    else this.#last.behind = member
     this.#last = member
   }
 
   /** Nothing happens when the member is not queued. */
   remove(member: Member): void {
-    const { place } = member
-    if (!place.isQueued) return
-    if (place.before === undefined) this.#first = place.behind
-    else place.before.place.behind = place.behind
-    if (place.behind === undefined) this.#last = place.before
-    else place.behind.place.before = place.before
-    place.isQueued = false
-    place.before = undefined
-    place.behind = undefined
+    if (!member.isQueued) return
+    const { before, behind } = member
+    if (before === undefined) this.#first = behind
+    else before.behind = behind
+    if (behind === undefined) this.#last = before
+    else behind.before = before
+    member.isQueued = false
+    member.before = undefined
+    member.behind = undefined
   }
-}
-
-export function unqueued<Member>(): Queued<Member> {
-  return { before: undefined, behind: undefined, isQueued: false }
 }

@@ -6,7 +6,7 @@ import type { Catalogue } from './catalogue.ts'
 import type { ClientHouse } from './clients.ts'
 import type { Farewell } from './closings.ts'
 import type { Facts } from './facts.ts'
-import { type Queued, unqueued } from './idle-queue.ts'
+import type { Queued } from './idle-queue.ts'
 import { createModelShelf, type ModelClient, type ModelShelf } from './models.ts'
 import type { ActiveRuntime, ModelFactory, Override, SettingsFields } from './port.ts'
 import { type Credentials, openSecret } from './secrets.ts'
@@ -54,7 +54,7 @@ export interface PlannedSession {
  * News from the store only mark what was read as old; the next use reads again and lets go of exactly the clients
  * that no longer fit.
  */
-export class LiveRuntime {
+export class LiveRuntime implements Queued<LiveRuntime> {
   readonly user: Subject
   /** `subjectKey` of the user. */
   readonly key: string
@@ -70,7 +70,9 @@ export class LiveRuntime {
   #generation = 0
   #isOld = true
   #reading: Promise<void> | undefined
-  readonly place: Queued<LiveRuntime> = unqueued()
+  isQueued = false
+  before: LiveRuntime | undefined
+  behind: LiveRuntime | undefined
   /** Why nobody new gets this runtime, once so. */
   fate: Fate | undefined
   leases = 0

@@ -30,12 +30,9 @@ export function createModelShelf(house: ClientHouse, factory: ModelFactory): Mod
     const client: ModelClient = new LiveClient<LiveModel>(house, label, {
       open: buildModel(factory, order),
       keeper: {
-        idle: () => undefined,
-        held: () => undefined,
         leaving() {
           if (shelf.get(key)?.client === client) shelf.delete(key)
         },
-        closing: () => undefined,
         gone: () => all.delete(client),
       },
     })
