@@ -18,6 +18,8 @@ export interface ActionsHouse {
   readonly journal: JournalPort
   readonly reader: RecordReader
   readonly effects: Effects
+  /** A number that grows with each call, so that records of one instant keep their order. */
+  ordinal(): number
   /** Called when the stored actions may have changed. */
   changed(user: Subject): void
 }
@@ -37,9 +39,11 @@ export function createActions(user: Subject, house: ActionsHouse): Actions {
       refuse(`record takes at most ${MAX_ACTIONS_PER_CALL.toLocaleString('en')} actions at once.`, 'actions')
     const actions = list.map((input: ActionInput) => readInput(input, now))
     if (actions.length > 0) {
-      const records = actions.map(
-        (action): RecordWrite => ({ kind: ACTION, name: nameOf(action, effects), value: JSON.stringify(action) }),
-      )
+      // More than stay would only be written to be trimmed.
+      const records = actions
+        .map((action): RecordWrite => ({ kind: ACTION, name: nameOf(action, house), value: JSON.stringify(action) }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .slice(-MAX_ACTIONS)
       try {
         await journal.write(user, {
           decide: () => ({ records, trims: [{ kind: ACTION, keep: MAX_ACTIONS }], result: () => undefined }),
@@ -87,17 +91,15 @@ function textOf(value: unknown, name: string): string {
 }
 
 function instantOf(value: unknown): number {
-  const instant = value instanceof Date ? value.getTime() : readInstant(value)
-  if (instant !== null && Number.isFinite(instant)) return instant
+  const isDate = value instanceof Date && !Number.isNaN(value.getTime())
+  const instant = readInstant(isDate ? value.toISOString() : value)
+  if (instant !== null) return instant
   return refuse('at must be a date of the years 1 to 9999, as ISO 8601 text or epoch milliseconds.', 'at')
 }
 
-/** What makes two records of one instant keep their order: how many this process has named. */
-let named = 0
-
-/** Names sort by the date of the action, then by the order of recording. */
-function nameOf({ at }: Action, { randomId }: Effects): string {
+/** Names sort by the date of the action, then by the order of recording; two processes never make the same. */
+function nameOf({ at }: Action, { ordinal, effects }: ActionsHouse): string {
   const sinceYearOne = Date.parse(at) - Date.parse('0001-01-01T00:00:00Z')
-  named += 1
-  return `${String(sinceYearOne).padStart(15, '0')}-${String(named).padStart(12, '0')}-${randomId().slice(0, 8)}`
+  const order = String(ordinal()).padStart(12, '0')
+  return `${String(sinceYearOne).padStart(15, '0')}-${order}-${effects.randomId().slice(0, 8)}`
 }

@@ -75,6 +75,7 @@ class ContextRooms implements Contexts {
   readonly #deadlines: DeadlineQueue
   readonly #ages: DeadlineQueue
   readonly #random: () => number
+  readonly #ordinal: () => number
   readonly #holdings: Holdings
   readonly #loading: Loading
   readonly #lanes: readonly Lane[]
@@ -88,6 +89,8 @@ class ContextRooms implements Contexts {
     this.#house = house
     this.#limits = limits
     this.#random = createChance(effects.randomId())
+    let recorded = 0
+    this.#ordinal = () => ++recorded
     this.#deadlines = new DeadlineQueue(effects, { background: false })
     this.#ages = new DeadlineQueue(effects, { background: true })
     this.#holdings = new Holdings({
@@ -130,7 +133,7 @@ class ContextRooms implements Contexts {
     return {
       context: this.#contextOf(user),
       profile: createProfile(user, { ...records, changed: written(PROFILE) }),
-      actions: createActions(user, { ...records, changed: written(ACTION) }),
+      actions: createActions(user, { ...records, ordinal: this.#ordinal, changed: written(ACTION) }),
       exportRows: () => exportContext(user, store.users),
     }
   }

@@ -6,7 +6,7 @@ export const MAX_PROFILE_BYTES = 65_536
 /** Of a user; the newest stay. */
 export const MAX_ACTIONS = 1_000
 /** Of one call to `record`. */
-export const MAX_ACTIONS_PER_CALL = 1_000
+export const MAX_ACTIONS_PER_CALL = 100_000
 /** Of an action's name and labels. */
 export const MAX_ACTION_BYTES = 2_048
 
@@ -41,7 +41,7 @@ export interface ActionInput {
 
 /** What the user did: the newest 1,000 actions by their date. */
 export interface Actions {
-  /** Resolves to what is stored, in the order given; all of it or nothing is. */
+  /** Resolves to the actions as they were understood, in the order given. All of them count, or none does. */
   record(action: ActionInput): Promise<Action>
   record(actions: readonly ActionInput[]): Promise<readonly Action[]>
   /** Newest first. `limit`: 0 to 1,000, default 50. */

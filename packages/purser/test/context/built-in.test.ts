@@ -92,6 +92,24 @@ test('the newest 1,000 actions by date stay, newest first in lists', async (t) =
   assert.deepEqual(await actions.list({ limit: 0 }), [])
 })
 
+test('UC-D19 10,000 actions at once: the newest 1,000 stay, whatever order they came in', async (t) => {
+  const house = await openHouse()
+  t.after(() => house.close())
+  const user = house.user('asha')
+  const base = Date.parse('2026-01-01T00:00:00Z')
+  const many = Array.from({ length: 10_000 }, (_, index) => ({
+    action: `a${index}`,
+    at: base + ((index * 7_919) % 10_000) * 1_000,
+  }))
+  assert.equal((await user.actions.record(many)).length, 10_000)
+  const listed = await user.actions.list({ limit: 1_000 })
+  assert.equal(listed.length, 1_000)
+  assert.equal(listed.at(-1)?.at, new Date(base + 9_000_000).toISOString())
+  const { sections } = await user.context.resolve({ mode: 'create' })
+  assert.ok((sections[1]?.cut ?? 0) > 0)
+  assert.ok(Buffer.byteLength(sections[1]?.text ?? '') <= 32_768)
+})
+
 test('wrong profiles and actions are refused before anything is written', async (t) => {
   const house = await openHouse()
   t.after(() => house.close())
