@@ -24,8 +24,8 @@ export function decodeRow<State, Measured>(row: UserRow, fold: Fold<State, Measu
   try {
     return {
       ...row,
-      state: row.state === null ? fold.initial : (JSON.parse(row.state) as State),
-      measured: row.measured === null ? fold.unmeasured : (JSON.parse(row.measured) as Measured),
+      state: completed(fold.initial, row.state),
+      measured: completed(fold.unmeasured, row.measured),
     }
   } catch (cause) {
     throw new PurserError('store_damaged', 'A stored row of this user cannot be read.', {
@@ -33,6 +33,11 @@ export function decodeRow<State, Measured>(row: UserRow, fold: Fold<State, Measu
       cause,
     })
   }
+}
+
+/** What was stored before a field existed has that field's initial value. */
+export function completed<Value>(initial: Value, stored: string | null): Value {
+  return stored === null ? initial : { ...initial, ...(JSON.parse(stored) as Value) }
 }
 
 /** The user as stored, for readers. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Subject } from '../identity.ts'
 import { type ChainOf, headMac, linkMac, parseBody } from '../journal/chain.ts'
+import { completed } from '../journal/pending.ts'
 import type { Keys } from '../keys.ts'
 import type { Store, StoredEvent, UserRow } from '../store.ts'
 import { rebuild } from './evolve.ts'
@@ -128,7 +129,7 @@ function checkEvent(
 
 function stateOf(row: UserRow): LedgerState {
   try {
-    return JSON.parse(row.state as string) as LedgerState
+    return completed(INITIAL, row.state)
   } catch {
     throw new Bad('The state cannot be read.')
   }
