@@ -53,7 +53,7 @@ export function createLedger(parts: LedgerParts): Ledger {
   const { journal, store, keys, effects, namespace } = parts
   const rules = rulesOf(parts.options, parts.timeZone)
   const fold = ledgerFold(parts.options, parts.timeZone)
-  const upkeep = createUpkeep({ journal, store, effects, rules })
+  const upkeep = createUpkeep({ journal, store, keys, effects, rules })
   const closing = new AbortController()
   const house: LedgerHouse = {
     journal,

@@ -1,11 +1,11 @@
 import type { Subject } from '../identity.ts'
-import { parseBody } from '../journal/chain.ts'
+import { type ChainOf, parseBody } from '../journal/chain.ts'
 import type { Write } from '../journal/port.ts'
-import type { StoredEvent } from '../store.ts'
 import { rebuild } from './evolve.ts'
 import type { LedgerHouse } from './house.ts'
 import { INITIAL, type LedgerState, type Measured, type Tombstone } from './state.ts'
 import { TICKET_LIFE_MS, TICKET_RECORDS, ticketRecord } from './tickets.ts'
+import { checkEvent } from './verify.ts'
 
 /*
  * Retention removes a user's oldest events only by the declared policy, and leaves a counted tombstone: an event that
@@ -13,7 +13,7 @@ import { TICKET_LIFE_MS, TICKET_RECORDS, ticketRecord } from './tickets.ts'
  * verifies, and folding what is kept still gives the state.
  */
 
-type Rooms = Pick<LedgerHouse, 'journal' | 'store' | 'effects' | 'rules'>
+type Rooms = Pick<LedgerHouse, 'journal' | 'store' | 'keys' | 'effects' | 'rules'>
 
 /** Events are removed in groups of a twentieth of what is kept, so that a busy log does not write a tombstone each time. */
 const GROUPS = 20
@@ -36,13 +36,14 @@ export async function retain(house: Rooms, user: Subject): Promise<void> {
   const keep = house.rules.keepEvents
   if (keep === null) return
   try {
-    const { version, state } = await house.journal.read(user)
+    const { version, incarnation, state } = await house.journal.read(user)
     const firstKept = state.tombstone?.firstKept ?? 1
     if (version - firstKept + 1 <= keep + Math.floor(keep / GROUPS)) return
     // The event that tells of it is kept as well.
     const removable = Math.min(version - firstKept + 2 - keep, version - firstKept + 1, MAX_REMOVED)
-    const tombstone = await buried(house, { user, state, count: removable })
+    const tombstone = await buried(house, { chain: { user, incarnation }, state, count: removable })
     await house.journal.write(user, {
+      incarnation,
       decide: (view) => {
         if (tombstone === undefined || (view.state.tombstone?.firstKept ?? 1) !== firstKept)
           return { result: () => undefined }
@@ -61,29 +62,30 @@ export async function retain(house: Rooms, user: Subject): Promise<void> {
   }
 }
 
-/** The tombstone of the oldest `count` events; undefined when they are not all there, for then nothing may go. */
+/**
+ * The tombstone of the oldest `count` events; undefined when they are not all there. Throws when one was changed: what
+ * shows that is not removed.
+ */
 async function buried(
-  { store }: Rooms,
-  { user, state, count }: { user: Subject; state: LedgerState; count: number },
+  { store, keys }: Rooms,
+  { chain, state, count }: { chain: ChainOf; state: LedgerState; count: number },
 ): Promise<Tombstone | undefined> {
   let base: LedgerState = state.tombstone?.base ?? INITIAL
   const firstKept = (state.tombstone?.firstKept ?? 1) + count
-  let last: StoredEvent | undefined
-  for (let after = firstKept - count - 1; after < firstKept - 1; ) {
-    const events = await store.events.oldest(user, { after, limit: Math.min(500, firstKept - 1 - after) })
+  let link = { sequence: firstKept - count - 1, mac: state.tombstone?.mac ?? '' }
+  while (link.sequence < firstKept - 1) {
+    const page = { after: link.sequence, limit: Math.min(500, firstKept - 1 - link.sequence) }
+    const events = await store.events.oldest(chain.user, page)
     if (events.length === 0) return undefined
+    for (const event of events) {
+      checkEvent(keys, { chain, link, event })
+      link = event
+    }
     const parsed = events.map(({ body }) => parseBody(body))
     base = rebuild(parsed, base)
-    last = events.at(-1)
-    after = last?.sequence ?? firstKept
   }
-  if (last === undefined) return undefined
-  return {
-    firstKept,
-    removed: (state.tombstone?.removed ?? 0) + count,
-    mac: last.mac,
-    base: { ...base, tombstone: null },
-  }
+  const removed = (state.tombstone?.removed ?? 0) + count
+  return { firstKept, removed, mac: link.mac, base: { ...base, tombstone: null } }
 }
 
 const PRUNED_AT_ONCE = 1_000
@@ -92,11 +94,13 @@ const MAX_PRUNINGS = 100
 /** Removes the traces of tickets that are too old to be used again. */
 export async function pruneTickets({ store, journal, effects }: Rooms, user: Subject): Promise<void> {
   const horizon = ticketRecord({ issuedAt: Math.max(0, effects.now() - TICKET_LIFE_MS), id: '' })
+  const { incarnation } = await journal.read(user)
   for (let pruning = 0; pruning < MAX_PRUNINGS; pruning++) {
     const oldest = await store.users.records(user, TICKET_RECORDS, { limit: PRUNED_AT_ONCE, order: 'ascending' })
     const old = oldest.filter(({ name }) => name < horizon)
     const records = old.map(({ name }) => ({ kind: TICKET_RECORDS, name, value: null }))
-    if (records.length > 0) await journal.write(user, { decide: () => ({ records, result: () => undefined }) })
+    if (records.length > 0)
+      await journal.write(user, { incarnation, decide: () => ({ records, result: () => undefined }) })
     if (records.length < PRUNED_AT_ONCE) return
   }
 }

@@ -19,7 +19,7 @@ export interface Upkeep {
 const MAX_AT_ONCE = 64
 const TICKETS_PER_UPKEEP = 64
 
-export function createUpkeep(house: Pick<LedgerHouse, 'journal' | 'store' | 'effects' | 'rules'>): Upkeep {
+export function createUpkeep(house: Pick<LedgerHouse, 'journal' | 'store' | 'keys' | 'effects' | 'rules'>): Upkeep {
   const running = new Set<Promise<unknown>>()
   let closedTickets = 0
 

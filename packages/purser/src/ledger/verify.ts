@@ -109,7 +109,8 @@ async function checkUser(house: VerifyHouse, { user, row, progress }: Check): Pr
     throw new Bad('The events do not fold to the state.', head.sequence)
 }
 
-function checkEvent(
+/** Throws when an event is not the one that follows `link`. */
+export function checkEvent(
   keys: Keys,
   { chain, link, event }: { chain: ChainOf; link: { sequence: number; mac: string }; event: StoredEvent },
 ): void {

@@ -155,17 +155,15 @@ describe('what the earlier ledger did', () => {
 
   it('takes all of a detection and returns every event it made (BL-15, BL-22)', async () => {
     await using house = await openHouse()
-    const { bond, events } = await house
-      .of('ann')
-      .observe({
-        phase: 'warm',
-        riskLevel: 'high',
-        archetype: 'seeker',
-        eggStatus: 'laid',
-        confidence: 0.5,
-        primarySignal: 'x',
-        turnCount: 7,
-      })
+    const { bond, events } = await house.of('ann').observe({
+      phase: 'warm',
+      riskLevel: 'high',
+      archetype: 'seeker',
+      eggStatus: 'laid',
+      confidence: 0.5,
+      primarySignal: 'x',
+      turnCount: 7,
+    })
     assert.deepEqual(
       [bond.phase, bond.riskLevel, bond.archetype, bond.eggStatus, bond.turnCount],
       ['warm', 'high', 'seeker', 'laid', 7],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Event } from '../../src/journal/fold.ts'
+import type { Store } from '../../src/store.ts'
 import { DRIVERS, erase, type House, openHouse } from './house.ts'
 
 const by = { actor: 'ana', reason: 'test' }
@@ -133,6 +134,69 @@ for (const driver of DRIVERS) {
     })
   })
 }
+
+describe('retention and upkeep', () => {
+  it('do not bring back somebody who is erased meanwhile (decision 5)', async () => {
+    await using calm = await openHouse()
+    let meanwhile = async (): Promise<void> => {}
+    const store: Store = {
+      ...calm.store,
+      events: {
+        ...calm.store.events,
+        oldest: (user, page) => meanwhile().then(() => calm.store.events.oldest(user, page)),
+      },
+      users: {
+        ...calm.store.users,
+        async records(user, kind, page) {
+          const found = await calm.store.users.records(user, kind, page)
+          await meanwhile()
+          return found
+        },
+      },
+    }
+    await using house = await openHouse({ store, clock: calm.clock, keepEvents: 2 })
+    await record(house, 'ann', 2)
+    const admission = await house.of('ann').admit()
+    await house.of('ann').settle(admission.allowed ? admission.ticket : '')
+    calm.clock.advance(9 * 86_400_000)
+    meanwhile = async () => {
+      meanwhile = async () => {}
+      await erase(calm, 'ann')
+    }
+    await house.of('ann').record('acme:n')
+    assert.equal((await calm.of('ann').bond()).exists, false)
+    await record(house, 'ann', 2)
+    const again = await house.of('ann').admit()
+    await house.of('ann').settle(again.allowed ? again.ticket : '')
+    calm.clock.advance(9 * 86_400_000)
+    meanwhile = async () => {
+      meanwhile = async () => {}
+      await erase(calm, 'ann')
+    }
+    await house.of('ann').admit()
+    await house.ledger.close()
+    assert.equal((await calm.of('ann').bond()).exists, false)
+    assert.equal((await calm.ledger.verify()).ok, true)
+  })
+
+  it('removes nothing that was changed behind its back, so that it stays to be seen', async () => {
+    await using calm = await openHouse()
+    const store: Store = {
+      ...calm.store,
+      events: {
+        ...calm.store.events,
+        oldest: async (user, page) =>
+          (await calm.store.events.oldest(user, page)).map((event) =>
+            event.sequence === 1 ? { ...event, body: event.body.replace('acme:n', 'acme:m') } : event,
+          ),
+      },
+    }
+    await using house = await openHouse({ store, clock: calm.clock, keepEvents: 3 })
+    await record(house, 'ann', 6)
+    assert.equal((await house.of('ann').events()).length, 6)
+    assert.deepEqual((await house.of('ann').verify()).firstBad?.sequence, 1)
+  })
+})
 
 describe('checkpoints', () => {
   it('hold while the store goes on, also over erasure and retention', async () => {
