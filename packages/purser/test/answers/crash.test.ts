@@ -71,7 +71,7 @@ test('C5 CM-19: killed at any moment, it opens, has every answer that was kept, 
 })
 
 async function openAnyway(path: string): Promise<OpenStore> {
-  const database = await openCache(path)
+  const database = await openCache(path, createSqliteAnswers)
   return { store: createSqliteAnswers(database), close: database.close }
 }
 
@@ -101,6 +101,31 @@ test('C5 CM-D03: whatever bytes of the file are torn, it opens and serves no wro
       const result = await answers.of(alice).remember('after', () => 'works')
       assert.equal(result.answer, 'works')
       await opened.close()
+    }
+  } finally {
+    remove()
+  }
+})
+
+test('CM-D03: a file whose description of itself is torn is made anew', async () => {
+  const { path, remove } = folder()
+  try {
+    await openSqlite(path).then(({ close }) => close())
+    const whole = readFileSync(path)
+    const wounds: readonly ((file: Buffer) => void)[] = [
+      (file) => file.fill(0x30, whole.indexOf('OLD.owner') + 7, whole.indexOf('OLD.owner') + 9),
+      (file) => file.fill(0x7a, 44, 48),
+      (file) => file.fill(0, 0, 16),
+    ]
+    for (const wound of wounds) {
+      const torn = Buffer.from(whole)
+      wound(torn)
+      writeFileSync(path, torn)
+      const { store, close } = await openAnyway(path)
+      const { answers } = house({ store })
+      await answers.of(alice).remember('q', () => 'a')
+      assert.equal((await answers.of(alice).lookup('q'))?.answer, 'a')
+      await close()
     }
   } finally {
     remove()
@@ -159,7 +184,7 @@ test('C5: a row that was put in the place of another is a miss, and goes', async
 
 test('C5: a full disk costs answers their keeping, never a caller their answer', async () => {
   const { path, remove } = folder()
-  const database = await openCache(path)
+  const database = await openCache(path, createSqliteAnswers)
   try {
     const { answers } = house({ store: createSqliteAnswers(database) })
     await answers.of(alice).remember('before', () => 'kept')
@@ -191,7 +216,7 @@ test('C5: what can only be read is read; nothing is kept and nobody fails', asyn
     await made.close()
     const copy = `${path}.copy`
     copyFileSync(path, copy)
-    const database = await openCache(copy)
+    const database = await openCache(copy, createSqliteAnswers)
     const { answers } = house({ store: createSqliteAnswers(database) })
     database.connection.exec('PRAGMA query_only = ON')
     assert.equal((await answers.of(alice).lookup('q'))?.answer, 'kept')

@@ -13,7 +13,7 @@ export function answerTo(n: number): { readonly n: number; readonly text: string
 
 /** Answers on a real file and real clocks. */
 export async function systemHouse(path: string): Promise<{ readonly answers: Answers; close(): Promise<void> }> {
-  const database = await openCache(path)
+  const database = await openCache(path, createSqliteAnswers)
   const answers = createAnswers({
     store: createSqliteAnswers(database),
     keys,

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
-import { type Database, openDatabase } from './database.ts'
+import { type Database, openDatabase, untilFree } from './database.ts'
 import { isDamage, isStrangeFormat } from './faults.ts'
 
 /** Where what can be rebuilt is kept: beside the database, `purser.db` → `purser-cache.db`. */
@@ -9,17 +9,20 @@ export function cachePath(path: string): string {
   return join(dirname(path), `${basename(path, extension)}-cache${extension || '.db'}`)
 }
 
-/** Opens the second file. One that is damaged is thrown away and made anew: all in it can be had again. */
-export async function openCache(path: string): Promise<Database> {
+/**
+ * Opens the second file. One that is damaged is thrown away and made anew: all in it can be had again. `tryOut` makes
+ * the tables and prepares the statements of those who use the file, which finds damage in its description.
+ */
+export async function openCache(path: string, tryOut: (database: Database) => void): Promise<Database> {
   try {
-    const database = await openAndLook(path)
+    const database = await openAndLook(path, tryOut)
     if (database.prepare('PRAGMA user_version').get()?.user_version !== DAMAGED) return database
     await database.close()
   } catch (error) {
     if (!isDamage(error) && !isStrangeFormat(error)) throw error
   }
   for (const ending of ['', '-wal', '-shm']) rmSync(`${path}${ending}`, { force: true })
-  return openAndLook(path)
+  return openAndLook(path, tryOut)
 }
 
 /** Set as the version of a file in which damage was found while it was in use. */
@@ -34,10 +37,10 @@ export function markDamaged({ connection }: Database): void {
   }
 }
 
-async function openAndLook(path: string): Promise<Database> {
+async function openAndLook(path: string, tryOut: (database: Database) => void): Promise<Database> {
   const database = await openDatabase({ path, profile: 'rebuildable' })
   try {
-    await database.read(() => database.prepare('SELECT count(*) FROM sqlite_schema').get())
+    await untilFree(path, () => tryOut(database))
     return database
   } catch (error) {
     await database.close()

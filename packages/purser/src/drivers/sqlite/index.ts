@@ -28,7 +28,7 @@ export async function openSqliteStore(house: { readonly path: string; readonly e
   let cache: Database | undefined
   try {
     await untilFree(main.path, () => migrate(main.connection))
-    cache = await openCache(cachePath(main.path))
+    cache = await openCache(cachePath(main.path), tryOut)
     const files = { main, cache, effects: house.effects }
     // Another process that opens the same files for the first time may be making tables just now.
     return await untilFree(main.path, () => createSqliteStore(files))
@@ -36,6 +36,13 @@ export async function openSqliteStore(house: { readonly path: string; readonly e
     await Promise.all([main.close(), cache?.close()])
     throw error
   }
+}
+
+/** What all who use the second file do with it when they begin. */
+function tryOut(cache: Database): void {
+  createSqliteAnswers(cache)
+  createSqliteLastGood(cache)
+  createMailbox(cache, createLocalBus(), '')
 }
 
 /** Joins the parts of the driver on two open files, and owns them from then on. */
