@@ -143,7 +143,11 @@ describe('retention and upkeep', () => {
       ...calm.store,
       events: {
         ...calm.store.events,
-        oldest: (user, page) => meanwhile().then(() => calm.store.events.oldest(user, page)),
+        async oldest(user, page) {
+          const found = await calm.store.events.oldest(user, page)
+          await meanwhile()
+          return found
+        },
       },
       users: {
         ...calm.store.users,
