@@ -3,6 +3,7 @@ import { PurserError } from 'purser'
 import { apiDocument } from './api/document.ts'
 import { idempotency } from './api/idempotency.ts'
 import { guard } from './auth/guard.ts'
+import { answerBrokenRequest } from './broken-request.ts'
 import type { House } from './house.ts'
 import { HttpProblem, problemFrom } from './problems.ts'
 import { allRoutes } from './routes.ts'
@@ -38,6 +39,7 @@ export async function createApp(house: House): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     frameworkErrors: answerProblem,
+    clientErrorHandler: answerBrokenRequest(house.effects),
   })
   // Answers are sent whole: a response schema describes them for the API document and cuts nothing off.
   app.setSerializerCompiler(() => JSON.stringify)

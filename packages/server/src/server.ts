@@ -54,8 +54,10 @@ export async function createServer(options: CreateServerOptions): Promise<Purser
 
 export async function openServer(options: CreateServerOptions): Promise<OpenServer> {
   const config = options.purser === undefined ? configOf(options.config) : undefined
-  const purser = options.purser ?? (await openPurser(libraryOptions(config as Config, options.effects)))
-  const effects = { ...systemEffects, ...options.effects }
+  // A clock made for tests has more to it than the library takes.
+  const { now, monotonic, randomId, setTimer } = { ...systemEffects, ...options.effects }
+  const effects: Effects = { now, monotonic, randomId, setTimer }
+  const purser = options.purser ?? (await openPurser(libraryOptions(config as Config, effects)))
   try {
     const house = createHouse(purser, config, effects, options)
     const app = await createApp(house)
@@ -73,7 +75,7 @@ function configOf(given: ConfigFile | undefined): Config {
 }
 
 /** What of the configuration is the library's. */
-function libraryOptions(config: Config, effects: Partial<Effects> | undefined): PurserOptions {
+function libraryOptions(config: Config, effects: Effects): PurserOptions {
   const { server: _, ...options } = config
   return { ...(options as PurserOptions), effects }
 }

@@ -11,6 +11,7 @@ import {
   reasonedActOf,
   route,
   TEXT,
+  tagged,
   userOf,
   WHOLE_NUMBER,
 } from './route.ts'
@@ -50,15 +51,19 @@ export function userRoutes(app: FastifyInstance, house: House): void {
       return { data: page.users, cursor: page.cursor }
     },
   )
-  app.get('/api/users/:id', route('read', { tag, summary: 'One user: bond, settings and quota.' }), async (request) => {
-    const user = userOf(request, house)
-    const [bond, quota, settings] = await Promise.all([
-      user.ledger.bond(),
-      user.ledger.quota(),
-      user.runtime.settings().catch(() => null),
-    ])
-    return { ...bond, quota, settings }
-  })
+  app.get(
+    '/api/users/:id',
+    route('read', { tag, summary: 'One user: bond, settings and quota.' }),
+    async (request, reply) => {
+      const user = userOf(request, house)
+      const [bond, quota, settings] = await Promise.all([
+        user.ledger.bond(),
+        user.ledger.quota(),
+        user.runtime.settings().catch(() => null),
+      ])
+      return tagged(reply, { ...bond, quota, settings })
+    },
+  )
   app.get(
     '/api/users/:id/export',
     route('operate', { tag, summary: 'Everything kept of a user, as lines of JSON.' }),

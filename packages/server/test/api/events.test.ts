@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { handClock } from 'purser/testing'
 import { createFrames, type Frame } from '../../src/frames.ts'
 import { type OpenServer, openServer } from '../../src/server.ts'
 
@@ -98,6 +99,27 @@ test('a stream of one user tells nothing of others', async () => {
   await note('cara', 'this one')
   assert.equal(JSON.parse((await line.next('ledger')).data).user, 'cara')
   await line.close()
+})
+
+test('a silent stream is told every fifteen seconds that it is alive', async () => {
+  const clock = handClock()
+  const quiet = await openServer({
+    config: { store: 'memory:', server: { port: 0, logLevel: 'silent' } },
+    effects: clock,
+  })
+  const { key } = await quiet.house.keys.create({ role: 'viewer', createdBy: 'test' })
+  const address = await quiet.listen()
+  const response = await fetch(`${address}/api/events`, { headers: { authorization: `Bearer ${key}` } })
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  assert.equal((await reader?.read())?.value, 'retry: 2000\n\n')
+  for (let count = 0; count < 2; count++) {
+    clock.advance(15_000)
+    assert.equal((await reader?.read())?.value, ': ping\n\n')
+  }
+  await reader?.cancel()
+  const closing = quiet.close()
+  clock.advance(50)
+  await closing
 })
 
 test('streams end when the server closes', async () => {

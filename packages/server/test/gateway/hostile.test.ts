@@ -178,6 +178,26 @@ test('whoever has no key is told so before the body is read', async () => {
   socket.destroy()
 })
 
+test('what is no HTTP, or has headers beyond all measure, gets the same error body', async () => {
+  const { hostname, port } = new URL(purser.url)
+  for (const [bytes, status] of [
+    ['nonsense\r\n\r\n', 400],
+    [`GET /livez HTTP/1.1\r\nhost: x\r\nx-large: ${'x'.repeat(100_000)}\r\n\r\n`, 431],
+  ] as const) {
+    const socket = connect(Number(port), hostname)
+    let text = ''
+    socket.setEncoding('utf8').on('data', (part: string) => {
+      text += part
+    })
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.on('error', () => undefined)
+    socket.write(bytes)
+    await closed
+    assert.match(text, new RegExp(`^HTTP/1.1 ${status} `))
+    assert.equal(JSON.parse(text.slice(text.indexOf('{'))).error.code, 'invalid_request_error')
+  }
+})
+
 test('dots as an id reach the server as they are and are refused there', async () => {
   for (const id of ['.', '..', '%2E%2E']) {
     const { body } = await raw(`/api/users/${id}/bond`, { authorization: `Bearer ${ADMIN_KEY}` })

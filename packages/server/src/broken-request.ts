@@ -1,0 +1,36 @@
+import type { Socket } from 'node:net'
+import { type Effects, problemWith } from 'purser'
+
+interface ParseError extends Error {
+  readonly code?: string
+}
+
+const STATUSES: Readonly<Record<string, readonly [status: number, reason: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'The headers of the request are too large.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'The request took too long to arrive.'],
+}
+
+/** What is no HTTP never reaches a route. It is told so with the same error body as everything else. */
+export function answerBrokenRequest(effects: Effects): (error: ParseError, socket: Socket) => void {
+  return (error, socket) => {
+    if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    const requestId = effects.randomId()
+    const [status, reason, message] = STATUSES[error.code ?? ''] ?? [400, 'Bad Request', 'That is not an HTTP request.']
+    const { body } = problemWith(status, { code: 'invalid_request_error', message }, { requestId })
+    const text = JSON.stringify(body)
+    socket.end(
+      [
+        `HTTP/1.1 ${status} ${reason}`,
+        'connection: close',
+        'content-type: application/json; charset=utf-8',
+        `content-length: ${Buffer.byteLength(text)}`,
+        `x-request-id: ${requestId}`,
+        '',
+        text,
+      ].join('\r\n'),
+    )
+  }
+}
