@@ -189,6 +189,7 @@ class ContextRooms implements Contexts {
     const lane: Lane = {
       section,
       modal: false,
+      epoch: 0,
       flights: new Flights<Held>({
         namespace,
         name: section.name,

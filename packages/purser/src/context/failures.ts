@@ -8,6 +8,9 @@ interface Failure {
   readonly until: number
 }
 
+/** Failures remembered at most, however many users may be kept. */
+const MOST_KEYS = 100_000
+
 /**
  * Who has just failed is left alone for a while, so that in an outage the second call is answered at once. This is
  * all that is remembered of a failure: it is never data.
@@ -17,7 +20,7 @@ export class Failures {
   readonly #pauses: Pauses
 
   constructor(maxKeys: number, pauses: Pauses) {
-    this.#byKey = new LRUCache({ max: maxKeys })
+    this.#byKey = new LRUCache({ max: Math.min(maxKeys, MOST_KEYS) })
     this.#pauses = pauses
   }
 

@@ -22,6 +22,8 @@ export interface Held {
   /** From here on a caller sets a refresh off, and does not wait for it. */
   readonly refreshFrom: number
   readonly staleUntil: number
+  /** Of its lane, when it was loaded. */
+  readonly epoch: number
   /** Renderings by mode and zone. */
   readonly texts: Map<string, SectionText>
 }
@@ -33,13 +35,14 @@ export interface HoldPlan {
   readonly monotonic: number
   /** 0 to 1; spreads the refreshes of data that was loaded together. */
   readonly chance: number
+  readonly epoch: number
 }
 
 /** A wall clock may be wrong; data that seems to come from the future is not taken for fresh. */
 const MAX_SKEW_MS = 60_000
 
 export function hold(data: SectionData, loadedAt: number, plan: HoldPlan): Held {
-  const { ttlMs, maxStaleMs, now, monotonic, chance } = plan
+  const { ttlMs, maxStaleMs, now, monotonic, chance, epoch } = plan
   const ageMs = Math.max(0, now - loadedAt)
   const base = monotonic - (loadedAt > now + MAX_SKEW_MS ? ttlMs : ageMs)
   return {
@@ -48,6 +51,7 @@ export function hold(data: SectionData, loadedAt: number, plan: HoldPlan): Held 
     freshUntil: base + ttlMs,
     refreshFrom: base + ttlMs * (0.7 + 0.2 * chance),
     staleUntil: base + Math.max(ttlMs, maxStaleMs),
+    epoch,
     texts: new Map(),
   }
 }

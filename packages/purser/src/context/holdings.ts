@@ -6,6 +6,7 @@ import type { ResolvedContext } from './port.ts'
 export interface View {
   /** Monotonic ms. */
   readonly until: number
+  readonly epoch: number
   readonly context: ResolvedContext
   readonly promise: Promise<ResolvedContext>
 }
@@ -25,11 +26,14 @@ const HOLDING_BYTES = 512
 
 /** Loaded data and finished contexts, bounded by users and by bytes; the longest unused user goes first. */
 export class Holdings {
+  /** Contexts that were finished in another epoch are not given out again. */
+  epoch = 0
   readonly #users: LRUCache<string, Holding>
   readonly #maxViews: number
 
   constructor({ maxUsers, maxBytes, maxViews }: { maxUsers: number; maxBytes: number; maxViews: number }) {
-    this.#users = new LRUCache({ max: maxUsers, maxSize: maxBytes })
+    // Without a limit of users, bytes alone are the limit.
+    this.#users = new LRUCache({ max: Number.isFinite(maxUsers) ? maxUsers : 0, maxSize: maxBytes })
     this.#maxViews = maxViews
   }
 
@@ -43,6 +47,12 @@ export class Holdings {
 
   get(userId: string): Holding | undefined {
     return this.#users.get(userId)
+  }
+
+  /** The finished context for calls of this key, as long as it is true. */
+  view(holding: Holding, key: string, now: number): View | undefined {
+    const view = key === 'reuse' ? holding.reuse : key === 'create' ? holding.create : holding.others.get(key)
+    return view !== undefined && now < view.until && view.epoch === this.epoch ? view : undefined
   }
 
   /** Puts data in its place. */
@@ -99,10 +109,6 @@ export class Holdings {
     this.#users.delete(userId)
     this.#users.set(userId, holding, { size })
   }
-}
-
-export function viewOf(holding: Holding, key: string): View | undefined {
-  return key === 'reuse' || key === 'create' ? holding[key] : holding.others.get(key)
 }
 
 function forgetViews(holding: Holding): void {

@@ -54,10 +54,9 @@ export class Invalidation {
   #hear(message: BusMessage | 'gap'): void {
     if (message === 'gap') this.#dropEverything()
     else if (message.namespace === this.#house.namespace) {
-      const concerned = this.#concernedBy(message)
-      if (concerned.length === 0) return
-      if (message.user !== undefined) this.#drop(message.user, concerned)
-      else if (message.topic !== 'events') this.#dropEverything()
+      if (message.user !== undefined) this.#drop(message.user, this.#concernedBy(message))
+      else if (message.topic === 'user') this.#expireOwnData()
+      else if (message.topic === 'context') this.#dropEverything()
     }
   }
 
@@ -89,6 +88,19 @@ export class Invalidation {
     if (concerned.length === 0) return
     for (const { flights } of concerned) flights.outdate(userId)
     this.#house.holdings.drop(userId, (piece) => concerned.some(({ section }) => isPieceOf(section.name, piece)))
+  }
+
+  /**
+   * Another process has written something of somebody in Purser's store. What comes from there must be read again;
+   * this happens often and concerns all users, so nothing is searched: data of the epoch before no longer counts.
+   */
+  #expireOwnData(): void {
+    for (const lane of this.#all) {
+      if (!lane.section.supply.builtIn) continue
+      lane.flights.outdate(undefined)
+      lane.epoch += 1
+    }
+    this.#house.holdings.epoch += 1
   }
 
   #dropEverything(): void {

@@ -12,6 +12,8 @@ export interface Lane {
    * until then both modes share flights and data, as they do for all other sources.
    */
   modal: boolean
+  /** Data that was loaded in another epoch is as good as none. Ends when anybody's data may have changed. */
+  epoch: number
 }
 
 /** Where data of a section is held within a user. A section's name has no blank. */

@@ -62,7 +62,7 @@ export class Loading {
       const value = JSON.stringify({ mode: lane.modal ? flight.mode : null, data: data.value })
       this.#keep(opened.place, opened.lease, { value, loadedAt })
     }
-    return this.#hold(section, data, loadedAt)
+    return this.#hold(lane, data, loadedAt)
   }
 
   /** Waits, for a while, for what is on its way to the store. */
@@ -81,16 +81,17 @@ export class Loading {
       const { mode: keptFor, data } = JSON.parse(kept.value) as { mode: Mode | null; data: unknown }
       if (keptFor !== null) lane.modal = true
       if (keptFor !== null && keptFor !== mode) return undefined
-      return this.#hold(lane.section, lane.section.revive(data), kept.loadedAt)
+      return this.#hold(lane, lane.section.revive(data), kept.loadedAt)
     } catch {
       return undefined
     }
   }
 
-  #hold({ ttlMs, maxStaleMs }: Section, data: SectionData, loadedAt: number): Held {
+  #hold({ section, epoch }: Lane, data: SectionData, loadedAt: number): Held {
     const { effects, random } = this.#house
+    const { ttlMs, maxStaleMs } = section
     const times = { now: effects.now(), monotonic: effects.monotonic(), chance: random() }
-    return hold(data, loadedAt, { ttlMs, maxStaleMs, ...times })
+    return hold(data, loadedAt, { ttlMs, maxStaleMs, epoch, ...times })
   }
 
   async #openPlace(section: Section, { user }: Flight<Held>): Promise<Opened | undefined> {

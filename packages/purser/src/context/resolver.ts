@@ -4,11 +4,12 @@ import { isHeard, signal } from '../signals.ts'
 import { type Composed, compose, type Finding } from './compose.ts'
 import type { DeadlineQueue } from './deadline.ts'
 import type { Held } from './held.ts'
-import { type Holdings, type View, viewOf } from './holdings.ts'
+import type { Holdings, View } from './holdings.ts'
 import { keyOf, type Lane, pieceOf } from './lane.ts'
 import type { ContextLimits } from './limits.ts'
 import type { Mode, ResolvedContext, ResolveOptions } from './port.ts'
 import type { ClockText, Precision } from './render/clock.ts'
+import { zoneOf } from './render/zone.ts'
 import { type Request, type RequestDefaults, readRequest } from './request.ts'
 import { Waiting } from './waiting.ts'
 
@@ -47,9 +48,9 @@ export class Resolver {
   resolve(user: Subject, options: ResolveOptions | undefined): Promise<ResolvedContext> {
     const holding = this.#holdings.get(user.id)
     const startedAt = this.#effects.monotonic()
-    if (options === undefined) {
-      const view = holding?.reuse
-      if (view !== undefined && startedAt < view.until) return this.#warm(view)
+    if (options === undefined && holding !== undefined) {
+      const view = this.#holdings.view(holding, 'reuse', startedAt)
+      if (view !== undefined) return this.#warm(view)
     }
     let request: Request
     try {
@@ -58,8 +59,8 @@ export class Resolver {
       return Promise.reject(error)
     }
     if (holding !== undefined && request.maxAgeMs === undefined) {
-      const view = viewOf(holding, request.key)
-      if (view !== undefined && startedAt < view.until) return this.#warm(view)
+      const view = this.#holdings.view(holding, request.key, startedAt)
+      if (view !== undefined) return this.#warm(view)
     }
     return this.#resolveSlowly(user, request, startedAt)
   }
@@ -73,19 +74,20 @@ export class Resolver {
   peek(user: Subject, mode: Mode): ResolvedContext | undefined {
     const holding = this.#holdings.get(user.id)
     if (holding === undefined) return undefined
-    const view = mode === 'reuse' ? holding.reuse : holding.create
     const now = this.#effects.monotonic()
-    if (view !== undefined && now < view.until) return view.context
+    const view = this.#holdings.view(holding, mode, now)
+    if (view !== undefined) return view.context
     const request = readRequest({ mode }, this.#house.defaults)
     const findings = request.lanes.map((lane) => this.#find(user, lane, mode, now))
     if (findings.every((finding) => finding.held === undefined)) return undefined
-    return this.#view(user, request, findings).context
+    const zone = this.#house.zoneLane && this.#find(user, this.#house.zoneLane, mode, now)
+    return this.#view(user, request, findings, zone).context
   }
 
   async #resolveSlowly(user: Subject, request: Request, startedAt: number): Promise<ResolvedContext> {
-    const { zoneLane, deadlines, effects, namespace } = this.#house
-    const needed =
-      zoneLane === undefined || request.timeZone !== undefined ? request.lanes : [...request.lanes, zoneLane]
+    const { deadlines, effects, namespace } = this.#house
+    const zoneLane = request.timeZone === undefined ? this.#house.zoneLane : undefined
+    const needed = zoneLane === undefined ? request.lanes : [...request.lanes, zoneLane]
     const isOver = request.signal?.aborted === true
     const waiting = new Waiting({ user, request, deadlines, effects })
     for (const lane of needed) {
@@ -97,43 +99,48 @@ export class Resolver {
     }
     const blown = await waiting.over(startedAt + request.budgetMs)
     const findings = request.lanes.map((lane) => waiting.finding(lane))
-    const zone = zoneLane && waiting.finding(zoneLane).held?.data.value
-    const { context } = this.#view(user, request, findings, typeof zone === 'string' ? zone : undefined)
+    const { context } = this.#view(user, request, findings, zoneLane && waiting.finding(zoneLane))
     signal('resolve', { namespace, status: context.status, waitedMs: effects.monotonic() - startedAt, blown })
     return context
   }
 
   #find(user: Subject, lane: Lane, mode: Mode, now: number): Finding {
     const held = this.#house.holdings.get(user.id)?.pieces.get(pieceOf(lane, mode))
-    if (held === undefined || now >= held.staleUntil) return { lane, held: undefined, fresh: false }
+    if (held === undefined || now >= held.staleUntil || held.epoch !== lane.epoch)
+      return { lane, held: undefined, fresh: false }
     return { lane, held, fresh: now < held.freshUntil }
   }
 
   /** The finished context of these findings; kept for later callers as long as all of it stays as it is. */
-  #view(user: Subject, request: Request, findings: readonly Finding[], ownZone?: string): View {
-    const { effects, holdings, limits, zoneLane } = this.#house
+  #view(user: Subject, request: Request, findings: readonly Finding[], zone: Finding | undefined): View {
+    const { effects, holdings, limits } = this.#house
     const monotonic = effects.monotonic()
     const holding = holdings.get(user.id)
     if (holding !== undefined && request.maxAgeMs === undefined) {
-      const view = viewOf(holding, request.key)
-      if (view !== undefined && monotonic < view.until) return view
+      const view = holdings.view(holding, request.key, monotonic)
+      if (view !== undefined) return view
     }
-    const zoneHeld = holding?.pieces.get(zoneLane?.section.name ?? '')
-    const heldZone = zoneHeld?.data.value
-    const timeZone = request.timeZone ?? ownZone ?? (typeof heldZone === 'string' ? heldZone : this.#house.timeZone)
     const now = effects.now()
+    const timeZone = request.timeZone ?? zoneIn(zone) ?? this.#house.timeZone
     const clock = this.#house.clockText(timeZone, request.clock, now)
     const composed = compose(findings, { mode: request.mode, now, timeZone, clock }, limits)
-    const isHeld = (finding: Finding): boolean =>
-      finding.held !== undefined && holding?.pieces.get(pieceOf(finding.lane, request.mode)) === finding.held
-    const zoneFinding =
-      request.timeZone === undefined && zoneLane !== undefined ? [{ lane: zoneLane, held: zoneHeld, fresh: true }] : []
-    const basis = [...findings, ...zoneFinding]
-    const until = basis.every(isHeld) ? stillTrueUntil(basis, composed, { now, monotonic }) : Number.NEGATIVE_INFINITY
-    const view = { until, context: composed.context, promise: Promise.resolve(composed.context) }
+    const basis = zone === undefined ? findings : [...findings, { ...zone, fresh: true }]
+    const isHeld = basis.every(({ lane, held }) => {
+      const present = holding?.pieces.get(pieceOf(lane, request.mode))
+      return held !== undefined && held === present && held.epoch === lane.epoch
+    })
+    const until = isHeld ? stillTrueUntil(basis, composed, { now, monotonic }) : Number.NEGATIVE_INFINITY
+    const { context } = composed
+    const view = { until, epoch: holdings.epoch, context, promise: Promise.resolve(context) }
     if (monotonic < until) holdings.remember(user.id, request.key, view)
     return view
   }
+}
+
+/** A zone that no calendar knows is as good as none. */
+function zoneIn(zone: Finding | undefined): string | undefined {
+  const name = zone?.held?.data.value
+  return typeof name === 'string' && zoneOf(name) !== undefined ? name : undefined
 }
 
 /** Sets a refresh off, unless one is under way. */

@@ -53,6 +53,30 @@ test('a section has its own time to live and is invalidated alone', async (t) =>
   )
 })
 
+test('news that somebody in the store has changed costs a reading of the store, and no call of another service', async (t) => {
+  let calls = 0
+  const house = await openHouse({
+    sections: {
+      memories: async () => {
+        calls += 1
+        return ['tea']
+      },
+    },
+  })
+  t.after(() => house.close())
+  const user = house.user('asha')
+  await user.profile.put({ city: 'Pune' })
+  await user.context.resolve()
+  const first = await user.context.resolve()
+  await house.store.bus.publish({ topic: 'user', namespace: 'test' })
+  assert.equal(user.context.peek()?.sections[0]?.status, 'unavailable', 'what is held may be old')
+  const second = await user.context.resolve()
+  assert.notEqual(second, first)
+  assert.equal(second.text, first.text)
+  assert.equal(await user.context.resolve(), second)
+  assert.equal(calls, 1)
+})
+
 test('templates are replaceable; one that throws costs its section only', async (t) => {
   const house = await openHouse({
     sources: { profile: async () => ({ name: 'Asha <b>' }), actions: async () => [{ action: 'Sang', at: 1 }] },

@@ -20,7 +20,7 @@ const ABSENT = new Set([204, 404, 410])
 export function httpSupply(source: HttpSource, { section, limits, connections }: HttpPlan): Supply {
   const template = readTemplate(source, section)
   const pool = new Pool(template.origin, {
-    connections,
+    connections: Number.isFinite(connections) ? connections : null,
     headersTimeout: limits.flightAgeMs * 2,
     bodyTimeout: limits.flightAgeMs * 2,
     connect: { timeout: limits.flightAgeMs },
