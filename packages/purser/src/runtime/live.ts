@@ -11,7 +11,7 @@ import { createModelShelf, type ModelClient, type ModelShelf } from './models.ts
 import type { ActiveRuntime, ModelFactory, Override, SettingsFields } from './port.ts'
 import { type Credentials, openSecret } from './secrets.ts'
 import { readSession, SESSION_KIND, type StoredSession, usedSession } from './sessions.ts'
-import { type Resolved, resolveSettings } from './settings.ts'
+import { type Resolved, resolveSettings, usualSettings } from './settings.ts'
 import { createRack, retireOutdated, type ToolClient, type ToolDesk, type ToolRack } from './tools.ts'
 
 /** Sessions whose records are remembered per live runtime, unknown ids included. */
@@ -223,7 +223,7 @@ export class LiveRuntime implements Queued<LiveRuntime> {
       return
     }
     this.#facts = facts
-    this.#usual = resolveSettings(this.#house.catalogue, facts.own)
+    this.#usual = usualSettings(this.#house.catalogue, facts.own)
     this.#usualPlan = undefined
     const credentialOf = (name: string): string | null => facts.secrets.get(name)?.sealed ?? null
     this.#shelf.retireOutdated(credentialOf)

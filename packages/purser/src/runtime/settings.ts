@@ -50,6 +50,17 @@ interface Sheet {
   anyServer: boolean
 }
 
+const usual = new WeakMap<Catalogue, WeakMap<OwnSettings, Resolved>>()
+
+/** Settings without session or override, worked out once for each version a user has. */
+export function usualSettings(catalogue: Catalogue, own: OwnSettings): Resolved {
+  const known = usual.get(catalogue) ?? new WeakMap<OwnSettings, Resolved>()
+  usual.set(catalogue, known)
+  const resolved = known.get(own) ?? resolveSettings(catalogue, own)
+  known.set(own, resolved)
+  return resolved
+}
+
 export function resolveSettings(
   catalogue: Catalogue,
   own: OwnSettings,

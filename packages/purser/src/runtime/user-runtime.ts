@@ -10,7 +10,7 @@ import type { Scope, UserRuntime } from './port.ts'
 import type { RuntimeRecords } from './records.ts'
 import { checkCredentials, SECRET_KIND } from './secrets.ts'
 import { readSession, SESSION_KIND } from './sessions.ts'
-import { resolveSettings } from './settings.ts'
+import { resolveSettings, usualSettings } from './settings.ts'
 
 export interface UserRuntimeHouse {
   readonly catalogue: Catalogue
@@ -44,6 +44,7 @@ function reading(house: UserRuntimeHouse, user: Subject, key: string): Reading {
     async settings(scope = {}) {
       const { session, override } = checkScope(catalogue, scope)
       const { own, incarnation } = await facts()
+      if (session === undefined && override === undefined) return usualSettings(catalogue, own).settings
       const record = session === undefined ? undefined : await house.readSession(user, session)
       const { pinned } = readSession(record, { incarnation, now: house.now() }) ?? {}
       const { settings, fault } = resolveSettings(catalogue, own, { pinned, override })
