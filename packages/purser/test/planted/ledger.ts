@@ -190,6 +190,13 @@ export const PLANTED: readonly Planted[] = [
     tests: ['ledger/log.test.ts'],
   },
   {
+    name: 'upkeep brings an erased person back',
+    file: 'ledger/retention.ts',
+    find: 'journal.write(user, { incarnation, decide',
+    replace: 'journal.write(user, { decide',
+    tests: ['ledger/log.test.ts'],
+  },
+  {
     name: "bonds share the ledger's own memory",
     file: 'ledger/bond.ts',
     find: 'peaks: copyOf(measured.peaks)',
