@@ -1,12 +1,18 @@
+import { inspect } from 'node:util'
 import { PurserError, suggestion } from './errors.ts'
 
 /** Throws `option_unknown` or `option_invalid` for the first option that cannot be, naming it and the mend. */
-export function checkOptions(options: Record<string, unknown>): void {
-  checkAll(options, CHECKS, '')
+export function checkOptions(options: unknown): void {
+  if (!object[1](options)) {
+    throw new PurserError('option_invalid', 'openPurser takes an object of options.', {
+      hint: "For instance: openPurser({ store: 'memory:' }).",
+    })
+  }
+  checkAll(options as Record<string, unknown>, CHECKS, '')
 }
 
-/** What an option may hold, told as the second half of "… must be". */
-type Check = readonly [expected: string, passes: (value: unknown) => boolean]
+/** What an option may hold, told as the second half of "… must be"; a hint when the value itself must not be shown. */
+type Check = readonly [expected: string, passes: (value: unknown) => boolean, hint?: string]
 
 const wholeNumber = (least: number): Check => [
   `a whole number of ${least} or more`,
@@ -25,54 +31,66 @@ const vocabulary: Check = [
   (value) => Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(text[1]),
 ]
 const orNull = ([expected, passes]: Check): Check => [
-  `${expected}, or null`,
+  `${expected}, or null for no limit`,
   (value) => value === null || passes(value),
 ]
+/** Limits, which null waives. */
+const limit = {
+  ofTime: orNull(duration),
+  fromNone: orNull(wholeNumber(0)),
+  fromOne: orNull(wholeNumber(1)),
+}
+const method: Check = ['a function', (value) => typeof value === 'function']
 
 const CHECKS = {
-  namespace: text,
+  namespace: ['well-formed text of 1 to 256 bytes without control characters', isNamespace],
   timeZone: ['an IANA time zone', isTimeZone],
   providers: object,
   mcpServers: object,
   presets: object,
-  effects: object,
+  effects: { now: method, monotonic: method, randomId: method, setTimer: method },
   store: [
     "'memory:', 'sqlite:PATH' or a store",
-    (value) => (typeof value === 'string' ? /^(memory:|sqlite:.+)$/.test(value) : object[1](value)),
+    (value) => (typeof value === 'string' ? /^(memory:|sqlite:.+)$/.test(value) : isStore(value)),
+    "For instance 'sqlite:purser.db', or what a driver's function gives.",
   ],
-  secretKey: ['32 bytes in base64, or { current, previous }', (value) => typeof value === 'string' || object[1](value)],
+  secretKey: [
+    '32 bytes in base64, or { current, previous: [] }',
+    isSecretKey,
+    'Make one with `openssl rand -base64 32`.',
+  ],
   runtime: {
     defaults: object,
-    idleMs: duration,
-    mcpIdleMs: duration,
-    sweepMs: duration,
-    maxLive: wholeNumber(1),
-    maxMcpProcesses: wholeNumber(0),
+    idleMs: limit.ofTime,
+    mcpIdleMs: limit.ofTime,
+    sweepMs: limit.ofTime,
+    maxLive: limit.fromOne,
+    maxMcpProcesses: limit.fromNone,
   },
   context: {
-    budgetMs: duration,
-    ttlMs: duration,
-    maxStaleMs: duration,
-    maxUsers: wholeNumber(1),
-    maxFlights: wholeNumber(1),
-    maxAbandoned: wholeNumber(0),
+    budgetMs: limit.ofTime,
+    ttlMs: limit.ofTime,
+    maxStaleMs: limit.ofTime,
+    maxUsers: limit.fromOne,
+    maxFlights: limit.fromOne,
+    maxAbandoned: limit.fromNone,
     clock: oneOf('minute', 'second', 'off', 'auto'),
     sources: object,
     sections: object,
   },
   ledger: {
-    dailyCap: wholeNumber(0),
+    dailyCap: limit.fromNone,
     window: oneOf('day', 'rolling24h'),
-    keepEvents: orNull(wholeNumber(1)),
+    keepEvents: limit.fromOne,
     phases: vocabulary,
     riskLevels: vocabulary,
   },
   answers: {
     enabled: flag,
-    ttlMs: duration,
-    maxEntries: wholeNumber(1),
-    maxBytes: wholeNumber(1),
-    touchEveryMs: duration,
+    ttlMs: limit.ofTime,
+    maxEntries: limit.fromOne,
+    maxBytes: limit.fromOne,
+    touchEveryMs: limit.ofTime,
   },
 } as const satisfies Record<string, Check | Record<string, Check>>
 
@@ -100,11 +118,30 @@ function isCheck(check: Check | Record<string, Check>): check is Check {
   return Array.isArray(check)
 }
 
-function requireValue([expected, passes]: Check, value: unknown, path: string): void {
+function requireValue([expected, passes, hint]: Check, value: unknown, path: string): void {
   if (passes(value)) return
   throw new PurserError('option_invalid', `The option '${path}' must be ${expected}.`, {
-    hint: `It is ${typeof value === 'object' ? JSON.stringify(value)?.slice(0, 80) : String(value)}.`,
+    hint: hint ?? `It is ${inspect(value, { depth: 0 }).slice(0, 80)}.`,
   })
+}
+
+/** Part of every key: held to the rules of a user id, so that it can be read in logs and keys alike. */
+function isNamespace(value: unknown): boolean {
+  if (typeof value !== 'string' || value === '' || !value.isWellFormed()) return false
+  return Buffer.byteLength(value) <= 256 && !/\p{Cc}/u.test(value)
+}
+
+function isStore(value: unknown): boolean {
+  const parts = ['traits', 'meta', 'users', 'events', 'bus', 'answers', 'lastGood', 'close']
+  return object[1](value) && parts.every((part) => part in (value as object))
+}
+
+function isSecretKey(value: unknown): boolean {
+  if (typeof value === 'string') return true
+  if (!object[1](value)) return false
+  const { current, previous = [], ...others } = value as Record<string, unknown>
+  const earlier = Array.isArray(previous) && previous.every((key) => typeof key === 'string')
+  return typeof current === 'string' && earlier && Object.keys(others).length === 0
 }
 
 export function isTimeZone(zone: unknown): zone is string {

@@ -18,12 +18,17 @@ export interface PurserOptions {
   mcpServers?: Record<string, McpServerOption> | undefined
   /** Settings patches by tag, to be assigned to users or to single turns. */
   presets?: Record<string, Record<string, unknown>> | undefined
-  runtime?: Partial<RuntimeOptions> | undefined
-  context?: Partial<ContextOptions> | undefined
-  ledger?: Partial<LedgerOptions> | undefined
-  answers?: Partial<AnswerOptions> | undefined
+  runtime?: Given<RuntimeOptions> | undefined
+  context?: Given<ContextOptions> | undefined
+  ledger?: Given<LedgerOptions> | undefined
+  answers?: Given<AnswerOptions> | undefined
   /** Replaces parts of the outside world: clocks, ids, timers. For tests. */
   effects?: Partial<Effects> | undefined
+}
+
+/** Options as they are given: what is absent has its default, and `null` waives a limit. */
+export type Given<Options> = {
+  [Name in keyof Options]?: Options[Name] | (Options[Name] extends number ? null : never) | undefined
 }
 
 /** A provider as configured, or a function from a user's credentials to an AI SDK provider. */
@@ -177,7 +182,7 @@ export interface ResolvedOptions {
 
 /** Checks options and fills in defaults. Throws `option_unknown` or `option_invalid`, naming the key and the mend. */
 export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
-  checkOptions(options as Record<string, unknown>)
+  checkOptions(options)
   const { secretKey } = options
   return {
     store: options.store ?? DEFAULTS.store,
@@ -196,11 +201,18 @@ export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
     context: withDefaults(DEFAULTS.context, options.context),
     ledger: withDefaults(DEFAULTS.ledger, options.ledger),
     answers: withDefaults(DEFAULTS.answers, options.answers),
-    effects: options.effects ?? {},
+    effects: withDefaults<Partial<Effects>>({}, options.effects),
   }
 }
 
-function withDefaults<T extends object>(defaults: T, given: Partial<T> | undefined): T {
+/** How each limit says that there is none; all others say infinity. */
+const NO_LIMIT: Readonly<Record<string, number | null>> = { dailyCap: 0, keepEvents: null }
+
+function withDefaults<T extends object>(defaults: T, given: Given<T> | undefined): T {
   const present = Object.entries(given ?? {}).filter(([, value]) => value !== undefined)
-  return { ...defaults, ...Object.fromEntries(present) }
+  const filled = present.map(([name, value]) => {
+    if (value !== null) return [name, value]
+    return [name, Object.hasOwn(NO_LIMIT, name) ? NO_LIMIT[name] : Number.POSITIVE_INFINITY]
+  })
+  return { ...defaults, ...Object.fromEntries(filled) }
 }

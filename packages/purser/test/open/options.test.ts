@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { openPurser, PurserError, type PurserOptions } from '../../src/index.ts'
+
+const key = randomBytes(32).toString('base64')
+
+const impossible: readonly (readonly [why: string, options: unknown, code: string])[] = [
+  ['null instead of options', null, 'option_invalid'],
+  ['a number instead of options', 3, 'option_invalid'],
+  ['a list instead of options', [], 'option_invalid'],
+  ['a misspelt option', { stor: 'memory:' }, 'option_unknown'],
+  ['a misspelt option of a part', { ledger: { dailycap: 1 } }, 'option_unknown'],
+  ['an effect that does not exist', { effects: { clock: () => 1 } }, 'option_unknown'],
+  ['an effect that is no function', { effects: { now: 3 } }, 'option_invalid'],
+  ['a store that is none', { store: {} }, 'option_invalid'],
+  ['a namespace with control characters', { namespace: 'a\0b' }, 'option_invalid'],
+  ['a namespace that is not well-formed', { namespace: '\ud800' }, 'option_invalid'],
+  ['a secret key without its current one', { secretKey: { curent: key } }, 'option_invalid'],
+  ['earlier secret keys that are no list', { secretKey: { current: key, previous: key } }, 'option_invalid'],
+  ['a value that JSON cannot say', { ledger: { window: { days: 1n } } }, 'option_invalid'],
+]
+
+for (const [why, options, code] of impossible) {
+  test(`openPurser refuses ${why} with a hint, and never shows a key`, async () => {
+    const given =
+      Array.isArray(options) || options === null || typeof options !== 'object' ? options : inMemory(options)
+    await assert.rejects(openPurser(given as PurserOptions), (error) => {
+      assert.ok(PurserError.is(error))
+      assert.equal(error.code, code)
+      assert.ok(error.hint)
+      assert.ok(!`${error.message} ${error.hint}`.includes(key))
+      return true
+    })
+  })
+}
+
+test('null waives every limit there is, and undefined leaves every default', async () => {
+  const limits = {
+    runtime: { idleMs: null, mcpIdleMs: null, sweepMs: null, maxLive: null, maxMcpProcesses: null },
+    context: { budgetMs: null, ttlMs: null, maxStaleMs: null, maxUsers: null, maxFlights: null, maxAbandoned: null },
+    ledger: { dailyCap: null, keepEvents: null },
+    answers: { ttlMs: null, maxEntries: null, maxBytes: null, touchEveryMs: null },
+  }
+  await using unlimited = await openPurser(inMemory(limits))
+  const user = unlimited.user('ada')
+  assert.deepEqual(await user.ledger.quota(), { remaining: -1, cap: 0, count: 0, resetAt: null })
+  assert.equal((await user.context.resolve()).status, 'fresh')
+  await user.answers.remember('question', async () => 'answer')
+  assert.equal((await user.answers.lookup('question'))?.expiresAt, null)
+
+  await using usual = await openPurser(
+    inMemory({ namespace: undefined, ledger: undefined, answers: { ttlMs: undefined } }),
+  )
+  assert.equal(usual.namespace, 'default')
+  assert.equal(usual.answers.stats().ttlMs, 604_800_000)
+})
+
+test('an effect that is given as undefined is the usual one', async () => {
+  await using purser = await openPurser(inMemory({ effects: { now: undefined, setTimer: undefined } }))
+  assert.equal((await purser.user('ada').ledger.admit()).allowed, true)
+})
+
+function inMemory(options: object): PurserOptions {
+  return { store: 'memory:', ...options }
+}
