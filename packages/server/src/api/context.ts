@@ -6,45 +6,8 @@ const tag = 'context'
 
 /** What the model is told about a user, and what it is made of. */
 export function contextRoutes(app: FastifyInstance, house: House): void {
-  app.get('/api/users/:id/profile', route('application:read', { tag, summary: 'The profile.' }), async (request) =>
-    userOf(request, house).profile.get(),
-  )
-  for (const [method, verb, summary] of [
-    ['PUT', 'put', 'Replaces the profile.'],
-    ['PATCH', 'patch', 'Changes the profile by a merge patch.'],
-  ] as const) {
-    app.route({
-      method,
-      url: '/api/users/:id/profile',
-      ...route('application:write', { tag, summary, body: ANY_OBJECT }),
-      handler: async (request) => userOf(request, house).profile[verb](bodyOf(request)),
-    })
-  }
-  app.get(
-    '/api/users/:id/actions',
-    route('application:read', {
-      tag,
-      summary: 'Recent actions, newest first.',
-      query: { limit: WHOLE_NUMBER },
-      answer: listOf('Actions.'),
-    }),
-    async (request) => ({
-      data: await userOf(request, house).actions.list({ limit: numberIn(queryOf(request).limit) }),
-      cursor: null,
-    }),
-  )
-  app.post(
-    '/api/users/:id/actions',
-    route('application:write', {
-      tag,
-      summary: 'Records one action or a list of them.',
-      body: { type: ['object', 'array'], items: ANY_OBJECT },
-    }),
-    async (request) => {
-      type Actions = Parameters<ReturnType<typeof userOf>['actions']['record']>[0]
-      return userOf(request, house).actions.record(request.body as Actions)
-    },
-  )
+  profileRoutes(app, house)
+  actionRoutes(app, house)
   app.get(
     '/api/users/:id/context',
     route('application:read', {
@@ -68,6 +31,51 @@ export function contextRoutes(app: FastifyInstance, house: House): void {
     async (request, reply) => {
       await userOf(request, house).context.invalidate({ section: queryOf(request).section })
       return reply.code(204).send()
+    },
+  )
+}
+
+function profileRoutes(app: FastifyInstance, house: House): void {
+  app.get('/api/users/:id/profile', route('application:read', { tag, summary: 'The profile.' }), async (request) =>
+    userOf(request, house).profile.get(),
+  )
+  for (const [method, verb, summary] of [
+    ['PUT', 'put', 'Replaces the profile.'],
+    ['PATCH', 'patch', 'Changes the profile by a merge patch.'],
+  ] as const) {
+    app.route({
+      method,
+      url: '/api/users/:id/profile',
+      ...route('application:write', { tag, summary, body: ANY_OBJECT }),
+      handler: async (request) => userOf(request, house).profile[verb](bodyOf(request)),
+    })
+  }
+}
+
+function actionRoutes(app: FastifyInstance, house: House): void {
+  app.get(
+    '/api/users/:id/actions',
+    route('application:read', {
+      tag,
+      summary: 'Recent actions, newest first.',
+      query: { limit: WHOLE_NUMBER },
+      answer: listOf('Actions.'),
+    }),
+    async (request) => ({
+      data: await userOf(request, house).actions.list({ limit: numberIn(queryOf(request).limit) }),
+      cursor: null,
+    }),
+  )
+  app.post(
+    '/api/users/:id/actions',
+    route('application:write', {
+      tag,
+      summary: 'Records one action or a list of them.',
+      body: { type: ['object', 'array'], items: ANY_OBJECT },
+    }),
+    async (request) => {
+      type Actions = Parameters<ReturnType<typeof userOf>['actions']['record']>[0]
+      return userOf(request, house).actions.record(request.body as Actions)
     },
   )
 }

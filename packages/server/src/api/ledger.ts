@@ -163,15 +163,12 @@ function operatorRoutes(app: FastifyInstance, house: House): void {
       summary: "Sets the user's time zone; null for the default.",
       body: object({ timeZone: ANY_VALUE, reason: ANY_VALUE }, ['timeZone']),
     }),
-    change((user, request) =>
-      user.ledger.setTimeZone(bodyOf(request).timeZone as string | null, { actor: actOf(request).actor }),
-    ),
+    change((user, request) => user.ledger.setTimeZone(bodyOf(request).timeZone as string | null, actOf(request))),
   )
   app.post(
     '/api/users/:id/notes',
     route('operate', { tag, summary: 'Adds a note.', body: object({ text: ANY_VALUE, reason: ANY_VALUE }, ['text']) }),
-    async (request) =>
-      userOf(request, house).ledger.addNote(bodyOf(request).text as string, { actor: actOf(request).actor }),
+    async (request) => userOf(request, house).ledger.addNote(bodyOf(request).text as string, actOf(request)),
   )
 }
 

@@ -20,6 +20,38 @@ const tag = 'users'
 
 /** Everybody, one person, and what a person may ask for: a copy, and to be forgotten. */
 export function userRoutes(app: FastifyInstance, house: House): void {
+  listRoute(app, house)
+  app.get(
+    '/api/users/:id',
+    route('read', { tag, summary: 'One user: bond, settings and quota.' }),
+    async (request, reply) => {
+      const user = userOf(request, house)
+      const [bond, quota, settings] = await Promise.all([
+        user.ledger.bond(),
+        user.ledger.quota(),
+        user.runtime.settings().catch(() => null),
+      ])
+      return tagged(reply, { ...bond, quota, settings })
+    },
+  )
+  app.get(
+    '/api/users/:id/export',
+    route('operate', { tag, summary: 'Everything kept of a user, as lines of JSON.' }),
+    async (request, reply) => {
+      const user = userOf(request, house)
+      reply.header('content-type', 'application/x-ndjson; charset=utf-8')
+      reply.header('content-disposition', 'attachment; filename="export.ndjson"')
+      return reply.send(Readable.from(lines(user.export()), { objectMode: false }))
+    },
+  )
+  app.post(
+    '/api/users/:id/erase',
+    route('administer', { tag, summary: 'Erases a user for good.', body: optionalObject({ reason: TEXT }) }),
+    async (request) => userOf(request, house).erase(reasonedActOf(request)),
+  )
+}
+
+function listRoute(app: FastifyInstance, house: House): void {
   app.get(
     '/api/users',
     route('read', {
@@ -50,34 +82,6 @@ export function userRoutes(app: FastifyInstance, house: House): void {
       } as Parameters<typeof house.purser.users>[0])
       return { data: page.users, cursor: page.cursor }
     },
-  )
-  app.get(
-    '/api/users/:id',
-    route('read', { tag, summary: 'One user: bond, settings and quota.' }),
-    async (request, reply) => {
-      const user = userOf(request, house)
-      const [bond, quota, settings] = await Promise.all([
-        user.ledger.bond(),
-        user.ledger.quota(),
-        user.runtime.settings().catch(() => null),
-      ])
-      return tagged(reply, { ...bond, quota, settings })
-    },
-  )
-  app.get(
-    '/api/users/:id/export',
-    route('operate', { tag, summary: 'Everything kept of a user, as lines of JSON.' }),
-    async (request, reply) => {
-      const user = userOf(request, house)
-      reply.header('content-type', 'application/x-ndjson; charset=utf-8')
-      reply.header('content-disposition', 'attachment; filename="export.ndjson"')
-      return reply.send(Readable.from(lines(user.export()), { objectMode: false }))
-    },
-  )
-  app.post(
-    '/api/users/:id/erase',
-    route('administer', { tag, summary: 'Erases a user for good.', body: optionalObject({ reason: TEXT }) }),
-    async (request) => userOf(request, house).erase(reasonedActOf(request)),
   )
 }
 
