@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 import { PurserError } from './errors.ts'
+import { createMac, type MacEncoding } from './hmac.ts'
 import type { MetaStore } from './store.ts'
 
 /**
@@ -11,7 +12,7 @@ import type { MetaStore } from './store.ts'
  */
 export interface Keys {
   /** HMAC-SHA-256 under the key of `purpose`, over parts that are length-prefixed so that they cannot run together. */
-  mac(purpose: Purpose, parts: readonly (string | number)[], encoding?: 'hex' | 'base64url'): string
+  mac(purpose: Purpose, parts: readonly (string | number)[], encoding?: MacEncoding): string
   /** 32 bytes for `purpose`. */
   key(purpose: Purpose): Buffer
   /** AES-256-GCM under the sealing key; `context` is authenticated and must be the same to open. */
@@ -57,6 +58,7 @@ export async function holdsRootKey(meta: MetaStore): Promise<boolean> {
 
 export function createKeys(root: Buffer): Keys {
   const derived = new Map<Purpose, Buffer>()
+  const macs = new Map<Purpose, ReturnType<typeof createMac>>()
   const key = (purpose: Purpose): Buffer => {
     let bytes = derived.get(purpose)
     if (bytes === undefined) {
@@ -68,7 +70,9 @@ export function createKeys(root: Buffer): Keys {
   return {
     key,
     mac(purpose, parts, encoding = 'base64url') {
-      return createHmac('sha256', key(purpose)).update(lengthPrefixed(parts)).digest(encoding)
+      const mac = macs.get(purpose) ?? createMac(key(purpose))
+      macs.set(purpose, mac)
+      return mac(lengthPrefixed(parts), encoding)
     },
     seal: (plain, context) => encrypt(Buffer.from(plain), key('sealing'), context),
     open: (sealed, context) => decrypt(sealed, key('sealing'), context).toString(),
