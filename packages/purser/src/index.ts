@@ -1,5 +1,18 @@
 export type { AnswerStats } from './answers/answers.ts'
-export type { Context, ContextSection, ResolveOptions, SectionOption, Source, UserContext } from './context/port.ts'
+export type {
+  Context,
+  ContextSection,
+  HttpSource,
+  Render,
+  Rendered,
+  ResolveOptions,
+  Scene,
+  SectionOption,
+  Source,
+  SourceFunction,
+  UserContext,
+} from './context/port.ts'
+export type { Action, ActionInput, Actions, Profile, ProfileFields } from './context/records.ts'
 export { type Effects, systemEffects } from './effects.ts'
 export { ERRORS, type ErrorCode, PurserError, suggestion } from './errors.ts'
 export type { Event } from './journal/fold.ts'
