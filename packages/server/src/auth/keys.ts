@@ -181,7 +181,8 @@ export class Keys {
       })
     }
     const token = newToken(role)
-    const id = randomBytes(6).toString('base64url')
+    // Hex, so that no id looks like a flag to a command.
+    const id = randomBytes(6).toString('hex')
     const stored: StoredKey = {
       id,
       name: name ?? `${role} ${id}`,

@@ -37,6 +37,13 @@ test('only hashes are stored, and no list shows a key', async () => {
   assert.ok(!JSON.stringify(await keys.list()).includes('hash'))
 })
 
+test('an id of a key never looks like a flag', async () => {
+  const keys = new Keys(memoryShelf(), handClock())
+  for (let count = 0; count < 100; count++) {
+    assert.match((await keys.create({ role: 'viewer', createdBy: 'test' })).id, /^[0-9a-f]{12}$/)
+  }
+})
+
 test('a key that another process made or revoked is known here within a second', async () => {
   const [shelf, clock] = [memoryShelf(), handClock()]
   const [here, there] = [new Keys(shelf, clock), new Keys(shelf, clock)]
