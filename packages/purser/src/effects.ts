@@ -20,6 +20,17 @@ export interface Effects {
   setTimer(run: () => void, delayMs: number, options?: { background?: boolean }): () => void
 }
 
+export const EFFECTS: readonly (keyof Effects)[] = ['now', 'monotonic', 'randomId', 'setTimer']
+
+/** The usual effects, but for those that are given: also as methods of an object that keeps its own state. */
+export function effectsWith(given: Partial<Effects>): Effects {
+  const own = EFFECTS.flatMap((name) => {
+    const effect = given[name]
+    return effect === undefined ? [] : [[name, effect.bind(given)] as const]
+  })
+  return { ...systemEffects, ...Object.fromEntries(own) }
+}
+
 /** Node fires timers that are further away at once: they fire early instead, after 24 days. */
 const TIMER_MAX_MS = 2_147_483_647
 

@@ -6,7 +6,7 @@ import { createContexts } from './context/contexts.ts'
 import { openMemoryStore } from './drivers/memory/index.ts'
 import { openSqliteStore } from './drivers/sqlite/index.ts'
 import { readOrCreateKeyFile } from './drivers/sqlite/key-file.ts'
-import { type Effects, systemEffects } from './effects.ts'
+import { type Effects, effectsWith } from './effects.ts'
 import { PurserError } from './errors.ts'
 import { type Subject, subject } from './identity.ts'
 import { openJournal } from './journal/journal.ts'
@@ -65,7 +65,7 @@ const CLOSE_TIMEOUT_MS = 10_000
  */
 export async function openPurser(given: PurserOptions = {}): Promise<Purser> {
   const options = resolveOptions(given)
-  const effects: Effects = { ...systemEffects, ...options.effects }
+  const effects = effectsWith(options.effects)
   const store = await openStore(options, effects)
   try {
     return await furnish(options, effects, store)

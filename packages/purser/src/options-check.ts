@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { EFFECTS } from './effects.ts'
 import { PurserError, suggestion } from './errors.ts'
 
 /** Throws `option_unknown` or `option_invalid` for the first option that cannot be, naming it and the mend. */
@@ -40,7 +41,6 @@ const limit = {
   fromNone: orNull(wholeNumber(0)),
   fromOne: orNull(wholeNumber(1)),
 }
-const method: Check = ['a function', (value) => typeof value === 'function']
 
 const CHECKS = {
   namespace: ['well-formed text of 1 to 256 bytes without control characters', isNamespace],
@@ -48,7 +48,7 @@ const CHECKS = {
   providers: object,
   mcpServers: object,
   presets: object,
-  effects: { now: method, monotonic: method, randomId: method, setTimer: method },
+  effects: ['an object whose now, monotonic, randomId and setTimer are functions', isEffects],
   store: [
     "'memory:', 'sqlite:PATH' or a store",
     (value) => (typeof value === 'string' ? /^(memory:|sqlite:.+)$/.test(value) : isStore(value)),
@@ -129,6 +129,13 @@ function requireValue([expected, passes, hint]: Check, value: unknown, path: str
 function isNamespace(value: unknown): boolean {
   if (typeof value !== 'string' || value === '' || !value.isWellFormed()) return false
   return Buffer.byteLength(value) <= 256 && !/\p{Cc}/u.test(value)
+}
+
+/** Something that can do more, such as a clock that a test drives, is fine. */
+function isEffects(value: unknown): boolean {
+  if (!object[1](value)) return false
+  const given = value as Record<string, unknown>
+  return EFFECTS.every((name) => given[name] === undefined || typeof given[name] === 'function')
 }
 
 function isStore(value: unknown): boolean {

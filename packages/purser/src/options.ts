@@ -201,7 +201,7 @@ export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
     context: withDefaults(DEFAULTS.context, options.context),
     ledger: withDefaults(DEFAULTS.ledger, options.ledger),
     answers: withDefaults(DEFAULTS.answers, options.answers),
-    effects: withDefaults<Partial<Effects>>({}, options.effects),
+    effects: options.effects ?? {},
   }
 }
 

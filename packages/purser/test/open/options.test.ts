@@ -11,7 +11,6 @@ const impossible: readonly (readonly [why: string, options: unknown, code: strin
   ['a list instead of options', [], 'option_invalid'],
   ['a misspelt option', { stor: 'memory:' }, 'option_unknown'],
   ['a misspelt option of a part', { ledger: { dailycap: 1 } }, 'option_unknown'],
-  ['an effect that does not exist', { effects: { clock: () => 1 } }, 'option_unknown'],
   ['an effect that is no function', { effects: { now: 3 } }, 'option_invalid'],
   ['a store that is none', { store: {} }, 'option_invalid'],
   ['a namespace with control characters', { namespace: 'a\0b' }, 'option_invalid'],
@@ -56,9 +55,17 @@ test('null waives every limit there is, and undefined leaves every default', asy
   assert.equal(usual.answers.stats().ttlMs, 604_800_000)
 })
 
-test('an effect that is given as undefined is the usual one', async () => {
-  await using purser = await openPurser(inMemory({ effects: { now: undefined, setTimer: undefined } }))
-  assert.equal((await purser.user('ada').ledger.admit()).allowed, true)
+test('an effect that is given as undefined is the usual one, and one that is a method keeps its object', async () => {
+  class Clock {
+    readonly #instant = Date.parse('2026-01-31T12:00:00Z')
+    readonly setTimer = undefined
+    now(): number {
+      return this.#instant
+    }
+  }
+  await using purser = await openPurser(inMemory({ effects: new Clock() }))
+  const admitted = await purser.user('ada').ledger.record('acme:seen')
+  assert.equal(admitted.at, '2026-01-31T12:00:00.000Z')
 })
 
 function inMemory(options: object): PurserOptions {
