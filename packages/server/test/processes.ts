@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url'
 import { run } from '../src/commands/run.ts'
 import type { ConfigFile } from '../src/index.ts'
 
+/** Flags of a child: not those of the test runner. */
+export const FROM_SOURCE: readonly string[] = ['--conditions=@purser/source']
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const UPSTREAM = fileURLToPath(new URL('./upstream.ts', import.meta.url))
 export const SERVICE_KEY = 'test-service-key-of-the-environment'
@@ -128,7 +130,7 @@ export async function spawnPurser(
   words: readonly string[],
   directory: string,
 ): Promise<{ code: number | null; talk: string }> {
-  const child = spawn(process.execPath, [...process.execArgv, MAIN, ...words], {
+  const child = spawn(process.execPath, [...FROM_SOURCE, MAIN, ...words], {
     cwd: directory,
     env: { PATH: process.env.PATH },
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -146,11 +148,13 @@ async function start<Told>(
   directory: string,
   environment: Record<string, string>,
 ): Promise<Running<Told>> {
-  const child = spawn(process.execPath, [...process.execArgv, ...words], {
+  const child = spawn(process.execPath, [...FROM_SOURCE, ...words], {
     cwd: directory,
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  // A test that fails half-way leaves nothing running.
+  process.once('exit', () => child.kill('SIGKILL'))
   let talk = ''
   child.stderr.setEncoding('utf8').on('data', (part: string) => {
     talk += part

@@ -3,7 +3,15 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { ADMIN_KEY, freshDirectory, type Purser, runPurser, spawnPurser, startPurser } from '../processes.ts'
+import {
+  ADMIN_KEY,
+  FROM_SOURCE,
+  freshDirectory,
+  type Purser,
+  runPurser,
+  spawnPurser,
+  startPurser,
+} from '../processes.ts'
 
 const directory = freshDirectory()
 const run = (words: string, environment: Record<string, string> = {}, input = '') =>
@@ -139,7 +147,7 @@ test('tail prints events as they happen, and Ctrl-C ends it with 130', async () 
   const main = new URL('../../src/main.ts', import.meta.url).pathname
   const child = spawn(
     process.execPath,
-    [...process.execArgv, main, 'tail', '--json', '--after', 'none', '--url', server.url],
+    [...FROM_SOURCE, main, 'tail', '--json', '--after', 'none', '--url', server.url],
     {
       env: { PATH: process.env.PATH, PURSER_KEY: ADMIN_KEY },
       stdio: ['ignore', 'pipe', 'inherit'],

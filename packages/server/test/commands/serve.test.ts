@@ -3,7 +3,7 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { freshDirectory } from '../processes.ts'
+import { FROM_SOURCE, freshDirectory } from '../processes.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const shell = promisify(execFile)
@@ -15,11 +15,12 @@ async function banner(
   last: string,
   environment: Record<string, string> = {},
 ) {
-  const child = spawn(process.execPath, [...process.execArgv, MAIN, ...words], {
+  const child = spawn(process.execPath, [...FROM_SOURCE, MAIN, ...words], {
     cwd: directory,
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'pipe', 'ignore'],
   })
+  process.once('exit', () => child.kill('SIGKILL'))
   let text = ''
   child.stdout.setEncoding('utf8')
   await new Promise<void>((resolve, reject) => {
