@@ -12,6 +12,14 @@ import type { ConfigFile } from '../src/index.ts'
 export const FROM_SOURCE: readonly string[] = ['--conditions=@purser/source']
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const UPSTREAM = fileURLToPath(new URL('./upstream.ts', import.meta.url))
+/** A test that fails half-way leaves nothing running, and nothing on the disk. */
+const children = new Set<ChildProcess>()
+const directories = new Set<string>()
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+})
+
 export const SERVICE_KEY = 'test-service-key-of-the-environment'
 export const ADMIN_KEY = 'test-admin-key-of-the-environment'
 
@@ -62,7 +70,7 @@ export async function startUpstream(name: string): Promise<Upstream> {
 /** A directory that a server may use; gone when the test process ends. */
 export function freshDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'purser-server-'))
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+  directories.add(directory)
   return directory
 }
 
@@ -153,8 +161,8 @@ async function start<Told>(
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  // A test that fails half-way leaves nothing running.
-  process.once('exit', () => child.kill('SIGKILL'))
+  children.add(child)
+  child.once('exit', () => children.delete(child))
   let talk = ''
   child.stderr.setEncoding('utf8').on('data', (part: string) => {
     talk += part
