@@ -228,14 +228,15 @@ for (const [name, change] of [
         const clock = handClock()
         const memory = await openMemoryStore({ effects: systemEffects })
         // Half of the news names nobody, as that of another process on one file does.
-        let news = 0
         const bus: Store['bus'] = {
           ...memory.bus,
-          subscribe: (listener) =>
-            memory.bus.subscribe((message) => {
-              const anonymous = message !== 'gap' && message.topic === 'user' && news++ % 2 === 0
+          subscribe(listener) {
+            let heard = 0
+            return memory.bus.subscribe((message) => {
+              const anonymous = message !== 'gap' && message.topic === 'user' && heard++ % 2 === 0
               listener(anonymous ? { topic: 'user', namespace: message.namespace } : message)
-            }),
+            })
+          },
         }
         const store: Store = {
           ...memory,

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import { systemEffects } from '../../src/effects.ts'
 import { PurserError } from '../../src/errors.ts'
-import { openHouse } from './house.ts'
+import type { Store } from '../../src/store.ts'
+import { defer, openHouse, turn } from './house.ts'
 
 test('sections of the application stand beside the built-in ones, in the order of the options', async (t) => {
   const house = await openHouse({
@@ -75,6 +78,31 @@ test('news that somebody in the store has changed costs a reading of the store, 
   assert.equal(second.text, first.text)
   assert.equal(await user.context.resolve(), second)
   assert.equal(calls, 1)
+})
+
+test('R5 news that comes while a caller waits: what they were told is not told to the next one', async (t) => {
+  const memory = await openMemoryStore({ effects: systemEffects })
+  let readings = 0
+  const record: Store['users']['record'] = (...order) => {
+    readings += 1
+    return memory.users.record(...order)
+  }
+  const memories = defer<string[]>()
+  const house = await openHouse(
+    { sections: { memories: () => memories.promise } },
+    { store: { ...memory, users: { ...memory.users, record } } },
+  )
+  t.after(() => house.close())
+  const { context } = house.user('asha')
+  await context.resolve({ sections: ['profile'] })
+  const waiting = context.resolve()
+  await turn()
+  assert.equal(readings, 1)
+  await memory.bus.publish({ topic: 'user', namespace: 'test' })
+  memories.resolve(['tea'])
+  assert.equal((await waiting).status, 'fresh')
+  await context.resolve()
+  assert.equal(readings, 2)
 })
 
 test('templates are replaceable; one that throws costs its section only', async (t) => {
