@@ -114,7 +114,8 @@ test('clocks, chance, timers and the environment are touched in one place of eac
 })
 
 test('nothing is typed away and nothing is left for later', () => {
-  const typedAway = /@ts-(ignore|nocheck|expect-error)|\bas any\b|: any(\[\])?\s*([,;)=}|&]|$)|<any>|\bTODO\b|\bFIXME\b|\bXXX\b/
+  const typedAway =
+    /@ts-(ignore|nocheck|expect-error)|\bas any\b|: any(\[\])?\s*([,;)=}|&]|$)|<any>|\bTODO\b|\bFIXME\b|\bXXX\b/
   const faults = [...sources, ...tests]
     .filter((path) => path !== 'test/house.test.ts')
     .flatMap((path) => lines(path).map((line, index) => ({ place: `${path}:${index + 1}`, line })))

@@ -115,7 +115,9 @@ test("a provider's own options become fields of the request, but never the user,
 
 test('a server that refuses stream options is spared them on request', async () => {
   await using upstream = await openUpstream()
-  const { chat } = models.build(orderFor('u', configOf('openai-compatible', upstream, { apiKey: '', includeUsage: false })))
+  const { chat } = models.build(
+    orderFor('u', configOf('openai-compatible', upstream, { apiKey: '', includeUsage: false })),
+  )
   await ask(chat, true)
   assert.equal(JSON.parse(upstream.seen[0]?.body ?? '').stream_options, undefined)
 })
