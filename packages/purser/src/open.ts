@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { createTools } from './adapters/mcp/index.ts'
 import { createModels } from './adapters/models.ts'
 import { type AnswerStats, createAnswers } from './answers/answers.ts'
@@ -20,6 +21,7 @@ import type { MetaStore, Overview, Store } from './store.ts'
 import { TURN_LIMITS, type TurnHouse } from './turn/house.ts'
 import { takeTurn } from './turn.ts'
 import { checkErasure, eraseReceipt, exportRuntime, exportUser, type User } from './user.ts'
+import { checkOptionsOf, heeding, type Waiting, withSignal } from './waiting.ts'
 
 /** Per-user runtime, context, ledger and answers for one application. */
 export interface Purser extends AsyncDisposable {
@@ -40,24 +42,27 @@ export interface Purser extends AsyncDisposable {
     /** Live runtimes in this process, without secrets. */
     active(): ActiveRuntime[]
     /** Evicts now what has been idle too long. */
-    sweep(): Promise<{ evicted: number }>
+    sweep(options?: Waiting): Promise<{ evicted: number }>
   }
   readonly answers: {
     stats(): AnswerStats
     /** Writes out last uses that are still in memory. */
-    flush(): Promise<void>
+    flush(options?: Waiting): Promise<void>
     /** Forgets every user's answers. */
-    clear(): Promise<void>
+    clear(options?: Waiting): Promise<void>
   }
   /** A few values that belong to the installation rather than to a user, such as the keys of a server. */
   readonly meta: MetaStore
   /** What the store is and where. */
   readonly store: Store['traits']
   /** Takes no new work, waits for what is under way, writes everything out, closes every client once; then cuts. */
-  close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
+  close(options?: Waiting & { readonly timeoutMs?: number | null | undefined }): Promise<void>
 }
 
 const CLOSE_TIMEOUT_MS = 10_000
+
+/** Handles that are kept for the next `user(id)`. */
+const MAX_HANDLES = 1_000
 
 /**
  * Opens a Purser: the only place where the parts are built, joined and closed. Rejects with `option_unknown`,
@@ -124,6 +129,8 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     limits: TURN_LIMITS,
     pseudonym: journal.tag,
   }
+  // A handle is closures over the parts; whoever is active needs the same ones at every request.
+  const handles = new LRUCache<string, User>({ max: MAX_HANDLES, memoMethod: (id) => userOf(subject(namespace, id)) })
   let closing: Promise<void> | undefined
 
   function userOf(who: Subject): User {
@@ -144,23 +151,26 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
       actions: parts.actions,
       answers: parts.answers,
       turn: (request, turn) => takeTurn(house, parts, request, turn),
-      export: () =>
+      export: (options) =>
         exportUser(
           who,
           [exportRuntime(parts.runtime), parts.exportRows(), parts.ledger.exportRows(), parts.answers.exportRows()],
-          new Date(effects.now()).toISOString(),
+          { at: new Date(effects.now()).toISOString(), options },
         ),
       async erase(order) {
         checkErasure(order)
-        const { counts, purged } = await journal.erase(who, (incarnation, pseudonym) => ({
+        const erased = journal.erase(who, (incarnation, pseudonym) => ({
           type: 'user_erased',
           detail: 'a user was erased',
           data: { pseudonym, incarnation },
           actor: order.actor,
           reason: order.reason,
         }))
-        await Promise.all([runtimes.forget(who), contexts.forget(who), answers.forget(who)])
-        return eraseReceipt(counts, purged)
+        const forgotten = erased.then(async ({ counts, purged }) => {
+          await Promise.all([runtimes.forget(who), contexts.forget(who), answers.forget(who)])
+          return eraseReceipt(counts, purged)
+        })
+        return withSignal(forgotten, order.signal)
       },
     }
   }
@@ -173,26 +183,41 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     await store.close()
   }
 
-  const closeOnce: Purser['close'] = ({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) => {
+  const closeOnce: Purser['close'] = async (options = {}) => {
+    const timeoutMs = closeTimeout(options)
     closing ??= close(timeoutMs)
-    return closing
+    return withSignal(closing, options.signal)
   }
 
   return {
     namespace,
-    user: (id) => userOf(subject(namespace, id)),
+    user: (id) => handles.memo(id),
     users: ledger.users,
     events: ledger.events,
     verify: ledger.verify,
     checkpoint: ledger.checkpoint,
     overview: ledger.overview,
-    runtime: { active: runtimes.active, sweep: runtimes.sweep },
-    answers: { stats: answers.stats, flush: answers.flush, clear: answers.clear },
+    runtime: { active: runtimes.active, sweep: (options) => heeding('sweep', options, runtimes.sweep) },
+    answers: {
+      stats: answers.stats,
+      flush: (options) => heeding('flush', options, answers.flush),
+      clear: (options) => heeding('clear', options, answers.clear),
+    },
     meta: store.meta,
     store: store.traits,
     close: closeOnce,
     [Symbol.asyncDispose]: () => closeOnce(),
   }
+}
+
+function closeTimeout(options: NonNullable<Parameters<Purser['close']>[0]>): number {
+  checkOptionsOf('close', options, ['timeoutMs'])
+  const { timeoutMs = CLOSE_TIMEOUT_MS } = options
+  if (timeoutMs === null) return Number.POSITIVE_INFINITY
+  if (typeof timeoutMs === 'number' && timeoutMs >= 0) return timeoutMs
+  throw new PurserError('argument_invalid', "'timeoutMs' must be a number of milliseconds, 0 or more, or null.", {
+    hint: 'Leave it out for 10,000; null waits as long as it takes.',
+  })
 }
 
 /** The operator's key; else a file beside the database, or one that ends with a store that ends with the process. */
