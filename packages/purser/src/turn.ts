@@ -5,7 +5,7 @@ import type { Lease } from './runtime/port.ts'
 import { signal } from './signals.ts'
 import { chooseModel } from './turn/choice.ts'
 import { headersOf } from './turn/headers.ts'
-import type { TurnHouse, TurnOptions, TurnParts } from './turn/house.ts'
+import { checkTurnOptions, type TurnHouse, type TurnOptions, type TurnParts } from './turn/house.ts'
 import { type Leash, leashOn } from './turn/leash.ts'
 import { Passage } from './turn/passage.ts'
 import { type AnsweredTurn, type CacheOutcome, readTurn } from './turn/reading.ts'
@@ -28,7 +28,7 @@ export async function takeTurn(
   options: TurnOptions = {},
 ): Promise<Turn> {
   const request = checkChatRequest(given)
-  options.signal?.throwIfAborted()
+  checkTurnOptions(options)
   const watch = startStopwatch(house.effects)
 
   const admission = await parts.ledger.admitTurn(options)

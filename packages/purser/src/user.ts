@@ -6,6 +6,7 @@ import type { UserLedger } from './ledger/port.ts'
 import type { UserRuntime } from './runtime/port.ts'
 import type { TurnOptions } from './turn/house.ts'
 import type { Turn } from './turn.ts'
+import { checkOptionsOf, type Waiting } from './waiting.ts'
 
 /** Everything Purser keeps for one person, and what can be done for them. Making one does no I/O. */
 export interface User {
@@ -28,12 +29,12 @@ export interface User {
    */
   turn(request: unknown, options?: TurnOptions): Promise<Turn>
   /** All of it, a row at a time: first a header, last the counts. Secrets are named, never shown. */
-  export(): AsyncIterable<ExportRow>
+  export(options?: Waiting): AsyncIterable<ExportRow>
   /**
    * Ends this life of the user: everything is out of reach when it resolves, in every process, and whatever is still
    * in flight is dropped. The namespace's log keeps one event with a pseudonym.
    */
-  erase(order: { readonly actor: string; readonly reason: string }): Promise<EraseReceipt>
+  erase(order: Waiting & { readonly actor: string; readonly reason: string }): Promise<EraseReceipt>
 }
 
 export interface ExportRow {
@@ -72,9 +73,10 @@ export function eraseReceipt(counts: Readonly<Record<string, number>>, purged: b
 }
 
 /** An erasure cannot be taken back, so it says who wanted it and why. */
-export function checkErasure(order: { readonly actor: string; readonly reason: string }): void {
+export function checkErasure(order: Waiting & { readonly actor: string; readonly reason: string }): void {
+  checkOptionsOf('erase', order, ['actor', 'reason'])
   for (const field of ['actor', 'reason'] as const) {
-    if (typeof order?.[field] === 'string' && order[field] !== '') continue
+    if (typeof order[field] === 'string' && order[field] !== '') continue
     throw new PurserError('argument_invalid', `erase needs '${field}' as text.`, {
       hint: "For instance: erase({ actor: 'support', reason: 'the person asked for it' }).",
       details: { param: field },
@@ -86,12 +88,14 @@ export function checkErasure(order: { readonly actor: string; readonly reason: s
 export async function* exportUser(
   user: Pick<User, 'id' | 'namespace'>,
   parts: Iterable<AsyncIterable<ExportRow>>,
-  at: string,
+  { at, options = {} }: { readonly at: string; readonly options: Waiting | undefined },
 ): AsyncIterable<ExportRow> {
+  checkOptionsOf('export', options, [])
   const counts: Record<string, number> = {}
   yield { part: 'header', type: 'export', at, value: { format: 1, namespace: user.namespace, user: user.id } }
   for (const rows of parts) {
     for await (const row of rows) {
+      options.signal?.throwIfAborted()
       counts[row.type] = (counts[row.type] ?? 0) + 1
       yield row
     }

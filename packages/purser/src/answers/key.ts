@@ -39,6 +39,7 @@ export function createAnswerKeys(keys: Keys): AnswerKeys {
 
 function canonicalText(value: unknown): string {
   try {
+    if (value === undefined || typeof value === 'function' || typeof value === 'symbol') refuse(value)
     return canonicalJson(value, refuse)
   } catch (cause) {
     throw new PurserError('argument_invalid', 'This request has no answer key: it is not a JSON value.', {

@@ -1,5 +1,6 @@
 import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
+import { checkOptionsOf, heeding, type Waiting } from '../waiting.ts'
 import { type Hall, keepBrought, leaveIfAborted } from './hall.ts'
 import type { ScopeName } from './key.ts'
 import { openTurn, type StartTurn, type TurnAnswer, type TurnOrder } from './open-turn.ts'
@@ -42,7 +43,7 @@ export interface UserAnswers {
   /** The kept answer, or a new one: one computation for all equal callers at a time, aborted when all have left. */
   remember<T>(request: unknown, compute: Compute<T>, options?: RememberOptions<T>): Promise<Remembered<T>>
   /** No later call, in any process, sees what was kept before. Resolves to the number of answers that are gone. */
-  forget(): Promise<number>
+  forget(options?: Waiting): Promise<number>
   /** As `remember`, for a turn: resolves when the answer begins, rejects when the model failed before that. */
   open(order: TurnOrder, start: StartTurn): Promise<TurnAnswer>
   /** Everything that is kept for this user, for their export. */
@@ -58,9 +59,10 @@ export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
   }
 
   return {
-    async lookup<T>(request: unknown, { signal, scope }: LookupOptions = {}) {
+    async lookup<T>(request: unknown, options: LookupOptions = {}) {
       hall.enter()
-      signal?.throwIfAborted()
+      checkOptionsOf('lookup', options, ['scope'])
+      const { signal, scope } = options
       const place = await locate(request, scope)
       const kept = hall.shelf.recall(place) ?? (await hall.shelf.fetch(place))
       hall.tally.count(kept === undefined ? 'miss' : 'hit')
@@ -71,8 +73,7 @@ export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
 
     async remember<T>(request: unknown, compute: Compute<T>, options: RememberOptions<T> = {}) {
       hall.enter()
-      checkTtl(options.ttlMs)
-      options.signal?.throwIfAborted()
+      checkRemembering(compute, options)
       const place = await locate(request, options.scope)
       leaveIfAborted(hall, options.signal)
       const kept = hall.shelf.recall(place)
@@ -81,7 +82,7 @@ export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
       return { answer: JSON.parse(kept.value) as T, source: 'hit' }
     },
 
-    forget: () => hall.forget(user),
+    forget: (options) => heeding('forget', options, () => hall.forget(user)),
 
     open: (order, start) => openTurn(hall, user, order, start),
 
@@ -132,6 +133,20 @@ function found<T>({ value, storedAt, expiresAt }: Kept): Found<T> {
     storedAt: new Date(storedAt).toISOString(),
     expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
   }
+}
+
+function checkRemembering<T>(compute: unknown, options: RememberOptions<T>): void {
+  if (typeof compute !== 'function') {
+    throw new PurserError('argument_invalid', 'remember needs a function that makes the answer.', {
+      hint: 'For instance: remember(request, ({ signal }) => ask(request, { signal })).',
+    })
+  }
+  checkOptionsOf('remember', options, ['ttlMs', 'keep', 'scope'])
+  checkTtl(options.ttlMs)
+  if (options.keep === undefined || typeof options.keep === 'function') return
+  throw new PurserError('argument_invalid', "'keep' must be a function from an answer to whether it is kept.", {
+    hint: 'Leave it out to keep every answer.',
+  })
 }
 
 function checkTtl(ttlMs: number | null | undefined): void {

@@ -2,6 +2,7 @@ import type { Effects } from '../effects.ts'
 import type { Subject } from '../identity.ts'
 import type { JournalPort, RecordReader } from '../journal/port.ts'
 import type { RecordWrite } from '../store.ts'
+import { checkOptionsOf, heeding, type Waiting, withSignal } from '../waiting.ts'
 import { onlyKnown, refuse } from './arguments.ts'
 import { readInstant } from './instants.ts'
 import {
@@ -30,9 +31,12 @@ const DEFAULT_LIST = 50
 export function createActions(user: Subject, house: ActionsHouse): Actions {
   const { journal, reader, effects, changed } = house
 
-  async function record(given: ActionInput): Promise<Action>
-  async function record(given: readonly ActionInput[]): Promise<readonly Action[]>
-  async function record(given: ActionInput | readonly ActionInput[]): Promise<Action | readonly Action[]> {
+  async function record(given: ActionInput, options?: Waiting): Promise<Action>
+  async function record(given: readonly ActionInput[], options?: Waiting): Promise<readonly Action[]>
+  async function record(
+    given: ActionInput | readonly ActionInput[],
+    options?: Waiting,
+  ): Promise<Action | readonly Action[]> {
     const now = effects.now()
     const list = Array.isArray(given) ? given : [given as ActionInput]
     if (list.length > MAX_ACTIONS_PER_CALL)
@@ -45,9 +49,11 @@ export function createActions(user: Subject, house: ActionsHouse): Actions {
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .slice(-MAX_ACTIONS)
       try {
-        await journal.write(user, {
-          decide: () => ({ records, trims: [{ kind: ACTION, keep: MAX_ACTIONS }], result: () => undefined }),
-        })
+        await heeding('record', options, () =>
+          journal.write(user, {
+            decide: () => ({ records, trims: [{ kind: ACTION, keep: MAX_ACTIONS }], result: () => undefined }),
+          }),
+        )
       } finally {
         // Also after a failure: the commit may have gone through and only its answer been lost.
         changed(user)
@@ -59,12 +65,13 @@ export function createActions(user: Subject, house: ActionsHouse): Actions {
   return {
     record,
     async list(options = {}) {
-      onlyKnown(options, ['limit'], 'the options of list')
+      checkOptionsOf('list', options, ['limit'])
       const { limit = DEFAULT_LIST } = options
       if (!Number.isSafeInteger(limit) || limit < 0 || limit > MAX_ACTIONS)
         refuse(`limit must be a whole number from 0 to ${MAX_ACTIONS.toLocaleString('en')}.`, 'limit')
       if (limit === 0) return []
-      const stored = await reader.records(user, ACTION, { limit, order: 'descending' })
+      const rows = reader.records(user, ACTION, { limit, order: 'descending' })
+      const stored = await withSignal(rows, options.signal)
       return stored.map((row) => JSON.parse(row.value) as Action)
     },
   }

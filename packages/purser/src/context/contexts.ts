@@ -3,6 +3,7 @@ import type { Subject } from '../identity.ts'
 import type { JournalPort } from '../journal/port.ts'
 import type { ContextOptions } from '../options.ts'
 import type { Store } from '../store.ts'
+import { checkOptionsOf, withSignal } from '../waiting.ts'
 import { createActions } from './actions.ts'
 import { modeOf, onlyKnown, refuse } from './arguments.ts'
 import { createChance } from './chance.ts'
@@ -170,8 +171,8 @@ class ContextRooms implements Contexts {
         return this.#resolver.peek(user, modeOf(options.mode))
       },
       invalidate: async (options = {}) => {
-        onlyKnown(options, ['section'], 'the options of invalidate')
-        const { section } = options
+        checkOptionsOf('invalidate', options, ['section'])
+        const { section, signal } = options
         const names = this.#lanes.map((lane) => lane.section.name)
         if (section !== undefined && !names.includes(section))
           refuse(
@@ -179,7 +180,7 @@ class ContextRooms implements Contexts {
             'section',
             `Known here: ${names.join(', ')}.`,
           )
-        await this.#invalidation.invalidate(user, section)
+        await withSignal(this.#invalidation.invalidate(user, section), signal)
       },
     }
   }

@@ -1,4 +1,5 @@
 import type { Subject } from '../identity.ts'
+import type { Waiting } from '../waiting.ts'
 
 /** `create`: plain lists, for making something new. `reuse`: what was done and seen lately, for going on with it. */
 export type Mode = 'create' | 'reuse'
@@ -60,7 +61,7 @@ export interface UserContext {
    * Forgets what was loaded: here at once, in every process when it resolves. Loads that are under way still answer
    * those who wait for them, and nobody else. Rejects with `store_unavailable` when the others could not be told.
    */
-  invalidate(options?: { readonly section?: string | undefined }): Promise<void>
+  invalidate(options?: Waiting & { readonly section?: string | undefined }): Promise<void>
 }
 
 /** What a source gives: an object, a list of objects, text, or null for nothing. Throwing means: not available. */

@@ -1,5 +1,6 @@
 import type { Subject } from '../identity.ts'
 import type { JournalPort, RecordReader } from '../journal/port.ts'
+import { heeding } from '../waiting.ts'
 import { isObject, refuse } from './arguments.ts'
 import { MAX_PROFILE_BYTES, PROFILE, type Profile, type ProfileFields } from './records.ts'
 
@@ -32,16 +33,16 @@ export function createProfile(user: Subject, { journal, reader, changed }: Profi
   }
 
   return {
-    async put(fields) {
+    async put(fields, options) {
       const given = checked(fields)
-      return write(() => given)
+      return heeding('put', options, () => write(() => given))
     },
-    async patch(fields) {
+    async patch(fields, options) {
       const given = checked(fields)
-      return write((present) => merge(present, given))
+      return heeding('patch', options, () => write((present) => merge(present, given)))
     },
-    async get() {
-      const stored = await reader.record(user, PROFILE, '')
+    async get(options) {
+      const stored = await heeding('get', options, () => reader.record(user, PROFILE, ''))
       return stored === undefined ? {} : (JSON.parse(stored) as ProfileFields)
     },
   }

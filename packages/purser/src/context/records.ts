@@ -1,3 +1,5 @@
+import type { Waiting } from '../waiting.ts'
+
 /** Kinds of records the context keeps for a user, and their bounds. */
 export const PROFILE = 'profile'
 export const ACTION = 'action'
@@ -15,11 +17,11 @@ export type ProfileFields = Readonly<Record<string, unknown>>
 /** What is known about a user: any JSON object of at most 64 KiB. A wrong one is `argument_invalid`. */
 export interface Profile {
   /** Replaces the whole profile. Resolves to what is stored. */
-  put(fields: ProfileFields): Promise<ProfileFields>
+  put(fields: ProfileFields, options?: Waiting): Promise<ProfileFields>
   /** JSON merge patch (RFC 7396) in one atomic step: null removes a field. Resolves to what is stored. */
-  patch(fields: ProfileFields): Promise<ProfileFields>
+  patch(fields: ProfileFields, options?: Waiting): Promise<ProfileFields>
   /** An unknown user has the profile `{}`. */
-  get(): Promise<ProfileFields>
+  get(options?: Waiting): Promise<ProfileFields>
 }
 
 /** Something the user did. */
@@ -42,8 +44,8 @@ export interface ActionInput {
 /** What the user did: the newest 1,000 actions by their date. */
 export interface Actions {
   /** Resolves to the actions as they were understood, in the order given. All of them count, or none does. */
-  record(action: ActionInput): Promise<Action>
-  record(actions: readonly ActionInput[]): Promise<readonly Action[]>
+  record(action: ActionInput, options?: Waiting): Promise<Action>
+  record(actions: readonly ActionInput[], options?: Waiting): Promise<readonly Action[]>
   /** Newest first. `limit`: 0 to 1,000, default 50. */
-  list(options?: { readonly limit?: number | undefined }): Promise<readonly Action[]>
+  list(options?: Waiting & { readonly limit?: number | undefined }): Promise<readonly Action[]>
 }

@@ -1,4 +1,5 @@
 import { type ErrorCode, PurserError, suggestion } from '../errors.ts'
+import { checkSignal } from '../waiting.ts'
 
 /** Checks of what callers pass. All throw before anything is read or written. */
 
@@ -23,6 +24,7 @@ export function onlyKnown(given: unknown, known: readonly string[], fault: { wha
 
 export function options(given: unknown, known: readonly string[], what: string): void {
   onlyKnown(given, known, { what: `the options of ${what}`, code: 'option_unknown' })
+  checkSignal((given as { signal?: unknown }).signal)
 }
 
 export interface TextRule {

@@ -67,9 +67,9 @@ export function listUsers(house: House, input: UserQueryInput = {}): PromiseLike
         .then(() => onePage(house, input))
         .then(fulfilled, rejected),
     async *[Symbol.asyncIterator]() {
-      let cursor = input.cursor
+      let cursor = input?.cursor
       do {
-        const page = await onePage(house, { ...input, cursor })
+        const page = await onePage(house, cursor === undefined ? input : { ...input, cursor })
         yield* page.users
         cursor = page.cursor
       } while (cursor !== null)

@@ -43,5 +43,8 @@ export function sessionIdOf(id: unknown): string {
 
 export function policyOf(policy: unknown): 'pin' | 'follow' {
   if (policy === 'pin' || policy === 'follow') return policy
-  throw new PurserError('session_invalid', `A session's policy is 'pin' or 'follow', not ${JSON.stringify(policy)}.`)
+  throw new PurserError(
+    'session_invalid',
+    `A session's policy is 'pin' or 'follow', not ${typeof policy === 'string' ? `'${policy.slice(0, 64)}'` : 'something else'}.`,
+  )
 }

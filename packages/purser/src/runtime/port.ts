@@ -3,6 +3,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { Subject } from '../identity.ts'
 import type { ChatModel } from '../model/port.ts'
 import type { McpServerOption, ProviderOption } from '../options.ts'
+import type { Waiting } from '../waiting.ts'
 
 /** Where a value comes from; each layer wins over the ones before it. */
 export type Layer = 'default' | 'preset' | 'user' | 'session' | 'turn'
@@ -74,38 +75,40 @@ export interface UserRuntime {
    */
   configure(
     patch: SettingsPatch,
-    options?: {
+    options?: Waiting & {
       readonly expectedVersion?: number | undefined
       readonly actor?: string | undefined
       readonly reason?: string | undefined
     },
   ): Promise<Settings>
   /** Looks; creates nothing and is not a use. With an override the same errors as `acquire`. */
-  settings(scope?: Scope): Promise<Settings>
+  settings(scope?: Scope & Waiting): Promise<Settings>
   /** Seals credentials for a provider or MCP server; null removes them. They cannot be read back. */
   setSecret(
     name: string,
     fields: Readonly<Record<string, string>> | null,
-    options?: { readonly actor?: string | undefined },
+    options?: Waiting & { readonly actor?: string | undefined },
   ): Promise<void>
   /** Which secrets there are, without their values. */
-  secrets(): Promise<SecretInfo[]>
+  secrets(options?: Waiting): Promise<SecretInfo[]>
   /** Starts a session, or takes up the one of that id and policy. At most 100; the longest unused makes room. */
-  startSession(id: string, options: { readonly policy: 'pin' | 'follow' }): Promise<Session>
+  startSession(id: string, options: Waiting & { readonly policy: 'pin' | 'follow' }): Promise<Session>
   /** Newest use first. */
-  sessions(): Promise<Session[]>
+  sessions(options?: Waiting): Promise<Session[]>
   /** Tells whether there was one. */
-  endSession(id: string): Promise<boolean>
+  endSession(id: string, options?: Waiting): Promise<boolean>
   /**
    * Takes the live runtime into use. Errors: those of `configure`, `secret_missing`, `runtime_busy`, `user_erased`,
    * `closed`, `store_unavailable`.
    */
-  acquire(options?: Scope & { readonly signal?: AbortSignal | undefined }): Promise<Lease>
+  acquire(options?: Scope & Waiting): Promise<Lease>
   /**
    * Lets go of live clients in every process; those in use close when their last lease ends. Resolves when the others
    * here are closed. With a reason, the user's log tells of it.
    */
-  evict(options?: { readonly reason?: string | undefined; readonly actor?: string | undefined }): Promise<void>
+  evict(
+    options?: Waiting & { readonly reason?: string | undefined; readonly actor?: string | undefined },
+  ): Promise<void>
 }
 
 /**

@@ -1,5 +1,6 @@
 import { PurserError, suggestion } from '../errors.ts'
 import { type Subject, subjectKey } from '../identity.ts'
+import { checkOptionsOf, heeding, type Waiting, withSignal } from '../waiting.ts'
 import { actorOf, expectedVersionOf, policyOf, reasonOf, sessionIdOf } from './arguments.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Facts } from './facts.ts'
@@ -11,6 +12,9 @@ import type { RuntimeRecords } from './records.ts'
 import { checkCredentials, SECRET_KIND } from './secrets.ts'
 import { readSession, SESSION_KIND } from './sessions.ts'
 import { resolveSettings, usualSettings } from './settings.ts'
+
+const SCOPE = ['session', 'override'] as const
+const NO_SCOPE: Scope & Waiting = {}
 
 export interface UserRuntimeHouse {
   readonly catalogue: Catalogue
@@ -42,6 +46,7 @@ function reading(house: UserRuntimeHouse, user: Subject, key: string): Reading {
 
   return {
     async settings(scope = {}) {
+      checkOptionsOf('settings', scope, SCOPE)
       const { session, override } = checkScope(catalogue, scope)
       const { own, incarnation } = await facts()
       if (session === undefined && override === undefined) return usualSettings(catalogue, own).settings
@@ -52,14 +57,14 @@ function reading(house: UserRuntimeHouse, user: Subject, key: string): Reading {
       return settings
     },
 
-    async secrets() {
-      const { secrets } = await facts()
+    async secrets(options) {
+      const { secrets } = await heeding('secrets', options, facts)
       return [...secrets.values()].map(({ name, fields, updatedAt }) => ({ name, fields, updatedAt }))
     },
 
-    async sessions() {
+    async sessions(options) {
       house.requireOpen()
-      return records.sessions(user)
+      return heeding('sessions', options, () => records.sessions(user))
     },
   }
 }
@@ -82,31 +87,44 @@ function writing(house: UserRuntimeHouse, user: Subject, key: string): Writing {
 
   return {
     async configure(patch, options = {}) {
+      checkOptionsOf('configure', options, ['expectedVersion', 'actor', 'reason'])
       const told = {
         expectedVersion: expectedVersionOf(options.expectedVersion),
         actor: actorOf(options.actor),
         reason: reasonOf(options.reason),
       }
       const checked = checkPatch(catalogue, patch)
-      return changing(SETTINGS_RECORD.kind, () => records.configure(user, checked, told))
+      return withSignal(
+        changing(SETTINGS_RECORD.kind, () => records.configure(user, checked, told)),
+        options.signal,
+      )
     },
 
     async setSecret(name, fields, options = {}) {
+      checkOptionsOf('setSecret', options, ['actor'])
       const actor = actorOf(options.actor)
       // What is no longer configured can still be removed.
       if (fields !== null || typeof name !== 'string') requireConfigured(catalogue, name)
       const checked = fields === null ? null : checkCredentials(fields)
-      return changing(SECRET_KIND, () => records.setSecret(user, { name, fields: checked }, actor))
+      return withSignal(
+        changing(SECRET_KIND, () => records.setSecret(user, { name, fields: checked }, actor)),
+        options.signal,
+      )
     },
 
     async startSession(id, options) {
-      const [checked, policy] = [sessionIdOf(id), policyOf(options?.policy)]
-      return changing(SESSION_KIND, () => records.startSession(user, checked, policy))
+      const checked = sessionIdOf(id)
+      const policy = policyOf(options?.policy)
+      checkOptionsOf('startSession', options, ['policy'])
+      return withSignal(
+        changing(SESSION_KIND, () => records.startSession(user, checked, policy)),
+        options.signal,
+      )
     },
 
-    async endSession(id) {
+    async endSession(id, options) {
       const checked = sessionIdOf(id)
-      return changing(SESSION_KIND, () => records.endSession(user, checked))
+      return heeding('endSession', options, () => changing(SESSION_KIND, () => records.endSession(user, checked)))
     },
   }
 }
@@ -114,7 +132,8 @@ function writing(house: UserRuntimeHouse, user: Subject, key: string): Writing {
 function using(house: UserRuntimeHouse, user: Subject, key: string): Pick<UserRuntime, 'acquire' | 'evict'> {
   const { catalogue, fleet, records } = house
   return {
-    async acquire(options = {}) {
+    async acquire(options = NO_SCOPE) {
+      if (options !== NO_SCOPE) checkOptionsOf('acquire', options, SCOPE)
       const { session, override, signal } = options
       if (session === undefined && override === undefined) return fleet.acquire(user, key, options)
       return fleet.acquire(user, key, { ...checkScope(catalogue, options), signal })
@@ -122,10 +141,11 @@ function using(house: UserRuntimeHouse, user: Subject, key: string): Pick<UserRu
 
     async evict(options = {}) {
       house.requireOpen()
+      checkOptionsOf('evict', options, ['actor', 'reason'])
       const told = { actor: actorOf(options.actor), reason: reasonOf(options.reason) }
       const evicted = fleet.evict(key)
       await house.announceEviction(user)
-      await evicted
+      await withSignal(evicted, options.signal)
       if (told.reason !== undefined) await records.noteEviction(user, told)
     },
   }

@@ -22,7 +22,8 @@ export async function chooseModel(
   choice: Choice,
 ): Promise<Override | undefined> {
   if (requested === undefined || requested === null || requested === '' || USUAL.has(requested)) return choice.override
-  const settings = await runtime.settings(choice)
+  const { session, override } = choice
+  const settings = await runtime.settings({ session, override })
   if (requested === settings.model) return choice.override
   if (allowsHere(providers, settings, requested)) return { ...asFields(choice.override), model: requested }
   const slash = requested.indexOf('/')

@@ -1,10 +1,12 @@
 import type { UserAnswers } from '../answers/user-answers.ts'
 import type { UserContext } from '../context/port.ts'
 import type { Effects } from '../effects.ts'
+import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { UserLedger } from '../ledger/port.ts'
 import type { ProviderOption } from '../options.ts'
 import type { Override, UserRuntime } from '../runtime/port.ts'
+import { checkOptionsOf } from '../waiting.ts'
 
 /** How one chat request is to be taken through the house. */
 export interface TurnOptions {
@@ -30,6 +32,38 @@ export interface TurnOptions {
   readonly idleTimeoutMs?: number | undefined
   /** Aborting rejects, or ends the answer, with `signal.reason`; the upstream call is stopped. */
   readonly signal?: AbortSignal | undefined
+}
+
+const TURN_OPTIONS: readonly (keyof TurnOptions)[] = [
+  'session',
+  'override',
+  'mode',
+  'timeZone',
+  'cache',
+  'cost',
+  'ticket',
+  'idempotencyKey',
+  'firstChunkTimeoutMs',
+  'idleTimeoutMs',
+]
+
+/** Checks what the parts do not check themselves, before anything is counted. */
+export function checkTurnOptions(options: TurnOptions): void {
+  checkOptionsOf('turn', options, TURN_OPTIONS)
+  const { cache = 'on', firstChunkTimeoutMs = 0, idleTimeoutMs = 0 } = options
+  if (!['on', 'refresh', 'off'].includes(cache)) {
+    throw new PurserError('argument_invalid', "'cache' must be 'on', 'refresh' or 'off'.", {
+      hint: "'refresh' asks the model and replaces what was kept.",
+      details: { param: 'cache' },
+    })
+  }
+  for (const [param, value] of Object.entries({ firstChunkTimeoutMs, idleTimeoutMs })) {
+    if (typeof value === 'number' && value >= 0) continue
+    throw new PurserError('argument_invalid', `'${param}' must be a number of milliseconds, 0 or more.`, {
+      hint: 'Leave it out for 60,000.',
+      details: { param },
+    })
+  }
 }
 
 /** One user's parts, as a turn needs them. */

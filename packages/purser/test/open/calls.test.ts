@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openPurser, type Purser, PurserError, type User } from '../../src/index.ts'
+
+type Call = (house: { readonly purser: Purser; readonly user: User }, options: never) => Promise<unknown>
+
+const question = { messages: [{ role: 'user', content: 'Hello?' }] }
+
+/** Every call that waits and takes options, with what it needs beside them. */
+const calls: Readonly<Record<string, Call>> = {
+  'runtime.configure': ({ user }, options) => user.runtime.configure({ parameters: { temperature: 1 } }, options),
+  'runtime.settings': ({ user }, options) => user.runtime.settings(options),
+  'runtime.setSecret': ({ user }, options) => user.runtime.setSecret('demo', { apiKey: 'k' }, options),
+  'runtime.secrets': ({ user }, options) => user.runtime.secrets(options),
+  'runtime.startSession': ({ user }, options) =>
+    user.runtime.startSession('tab', { policy: 'pin', ...(options as object) }),
+  'runtime.sessions': ({ user }, options) => user.runtime.sessions(options),
+  'runtime.endSession': ({ user }, options) => user.runtime.endSession('tab', options),
+  'runtime.acquire': async ({ user }, options) => (await user.runtime.acquire(options)).release(),
+  'runtime.evict': ({ user }, options) => user.runtime.evict(options),
+  'context.invalidate': ({ user }, options) => user.context.invalidate(options),
+  'profile.put': ({ user }, options) => user.profile.put({ name: 'Ada' }, options),
+  'profile.patch': ({ user }, options) => user.profile.patch({ name: 'Ada' }, options),
+  'profile.get': ({ user }, options) => user.profile.get(options),
+  'actions.record': ({ user }, options) => user.actions.record({ action: 'opened' }, options),
+  'actions.list': ({ user }, options) => user.actions.list(options),
+  'ledger.admit': ({ user }, options) => user.ledger.admit(options),
+  'ledger.quota': ({ user }, options) => user.ledger.quota(options),
+  'ledger.observe': ({ user }, options) => user.ledger.observe({ phase: 'active' }, options),
+  'ledger.record': ({ user }, options) => user.ledger.record('acme:seen', options),
+  'ledger.setDailyCap': ({ user }, options) => user.ledger.setDailyCap(3, { actor: 'ann', ...(options as object) }),
+  'ledger.block': ({ user }, options) => user.ledger.block({ actor: 'ann', reason: 'why', ...(options as object) }),
+  'ledger.unblock': ({ user }, options) => user.ledger.unblock({ actor: 'ann', ...(options as object) }),
+  'ledger.addNote': ({ user }, options) => user.ledger.addNote('text', { actor: 'ann', ...(options as object) }),
+  'ledger.notes': ({ user }, options) => user.ledger.notes(options),
+  'ledger.setTimeZone': ({ user }, options) => user.ledger.setTimeZone('UTC', options),
+  'ledger.bond': ({ user }, options) => user.ledger.bond(options),
+  'ledger.events': ({ user }, options) => user.ledger.events(options),
+  'ledger.verify': ({ user }, options) => user.ledger.verify(options),
+  'answers.lookup': ({ user }, options) => user.answers.lookup('question', options),
+  'answers.remember': ({ user }, options) => user.answers.remember('question', async () => 'answer', options),
+  'answers.forget': ({ user }, options) => user.answers.forget(options),
+  turn: async ({ user }, options) => {
+    const turn = await user.turn(question, options)
+    if (turn.allowed) await turn.cancel()
+  },
+  export: async ({ user }, options) => Array.fromAsync(user.export(options)),
+  erase: ({ user }, options) => user.erase({ actor: 'ann', reason: 'asked', ...(options as object) }),
+  users: async ({ purser }, options) => await purser.users(options),
+  'purser.verify': ({ purser }, options) => purser.verify(options),
+  'purser.checkpoint': ({ purser }, options) => purser.checkpoint(options),
+  'purser.runtime.sweep': ({ purser }, options) => purser.runtime.sweep(options),
+  'purser.answers.flush': ({ purser }, options) => purser.answers.flush(options),
+  'purser.answers.clear': ({ purser }, options) => purser.answers.clear(options),
+}
+
+async function house(): Promise<Purser> {
+  return openPurser({
+    store: 'memory:',
+    providers: { demo: { kind: 'demo' } },
+    runtime: { defaults: { provider: 'demo', model: 'demo' } },
+  })
+}
+
+for (const [name, call] of Object.entries(calls)) {
+  test(`${name} refuses an option that does not exist, and a signal that is none, with a hint`, async () => {
+    await using purser = await house()
+    const user = purser.user('ada')
+    for (const [options, code] of [
+      [{ signl: undefined }, 'option_unknown'],
+      [{ signal: 'soon' }, 'argument_invalid'],
+      [{ signal: null }, 'argument_invalid'],
+    ] as const) {
+      await assert.rejects(call({ purser, user }, options as never), (error) => {
+        assert.ok(PurserError.is(error, code), `${String(error)} instead of ${code}`)
+        assert.ok(error.hint)
+        return true
+      })
+    }
+    assert.equal((await user.ledger.bond()).exists, false, 'something was done all the same')
+  })
+
+  test(`${name} rejects with the reason of a signal that is aborted, and does nothing`, async () => {
+    await using purser = await house()
+    const user = purser.user('ada')
+    const why = new Error('The client has left.')
+    const options = { signal: AbortSignal.abort(why) } as never
+    await assert.rejects(call({ purser, user }, options), (error) => error === why)
+    assert.equal((await user.ledger.bond()).exists, false)
+  })
+
+  test(`${name} takes options that are undefined`, async () => {
+    await using purser = await house()
+    await call({ purser, user: purser.user('ada') }, { signal: undefined } as never)
+  })
+}
+
+test('a turn refuses a cache mode or a wait that cannot be, and counts nothing', async () => {
+  await using purser = await house()
+  const { turn, ledger } = purser.user('ada')
+  for (const options of [{ cache: 'always' }, { cache: null }, { firstChunkTimeoutMs: '1' }, { idleTimeoutMs: -1 }]) {
+    await assert.rejects(turn(question, options as never), { code: 'argument_invalid' })
+  }
+  assert.equal((await ledger.quota()).count, 0)
+})
+
+test('what is no JSON value at all has no answer key', async () => {
+  await using purser = await house()
+  const { answers } = purser.user('ada')
+  for (const request of [undefined, () => 1, Symbol('question')]) {
+    await assert.rejects(answers.lookup(request), { code: 'argument_invalid' })
+  }
+})
+
+test('close refuses a time-out that cannot be, and closes once whatever it is told later', async () => {
+  const purser = await house()
+  await assert.rejects(purser.close({ timeoutMs: -1 }), { code: 'argument_invalid' })
+  await assert.rejects(purser.close({ timeout: 5 } as never), { code: 'option_unknown' })
+  await purser.close({ timeoutMs: null })
+  await purser.close()
+})
