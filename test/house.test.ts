@@ -26,6 +26,7 @@ const STOREYS: readonly (readonly string[])[] = [
     'identity',
     'signals',
     'canonical',
+    'environment',
     'hmac',
     'keys',
     'options',

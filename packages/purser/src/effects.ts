@@ -45,6 +45,9 @@ export const systemEffects: Effects = {
   },
 }
 
+/** What the operator says outside of options; read where a configured string names it, and nowhere else. */
+export const systemEnvironment: Readonly<Record<string, string | undefined>> = process.env
+
 /**
  * Runs `run` when the callbacks of this turn of the event loop have had their say, so that what they ask for can be
  * done together. No clock is involved: it happens under a clock driven by hand as well.

@@ -14,6 +14,7 @@ export type {
 } from './context/port.ts'
 export type { Action, ActionInput, Actions, Profile, ProfileFields } from './context/records.ts'
 export { type Effects, systemEffects } from './effects.ts'
+export { expandEnvironment, unexpanded } from './environment.ts'
 export { ERRORS, type ErrorCode, PurserError, suggestion } from './errors.ts'
 export type { Event } from './journal/fold.ts'
 export type { Bond } from './ledger/bond.ts'

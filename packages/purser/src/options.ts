@@ -1,4 +1,5 @@
 import type { Effects } from './effects.ts'
+import { expandEnvironment } from './environment.ts'
 import { checkOptions } from './options-check.ts'
 import type { Store } from './store.ts'
 
@@ -194,11 +195,11 @@ export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
           ? { current: secretKey, previous: [] }
           : { current: secretKey.current, previous: secretKey.previous ?? [] },
     timeZone: options.timeZone ?? DEFAULTS.timeZone,
-    providers: options.providers ?? {},
-    mcpServers: options.mcpServers ?? {},
+    providers: expandEnvironment({ providers: options.providers ?? {} }).providers,
+    mcpServers: expandEnvironment({ mcpServers: options.mcpServers ?? {} }).mcpServers,
     presets: options.presets ?? {},
     runtime: withDefaults(DEFAULTS.runtime, options.runtime),
-    context: withDefaults(DEFAULTS.context, options.context),
+    context: withDefaults(DEFAULTS.context, expandEnvironment({ context: options.context }).context),
     ledger: withDefaults(DEFAULTS.ledger, options.ledger),
     answers: withDefaults(DEFAULTS.answers, options.answers),
     effects: options.effects ?? {},

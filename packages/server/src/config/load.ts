@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { PurserError, suggestion } from 'purser'
+import { expandEnvironment, PurserError, suggestion, unexpanded } from 'purser'
 import { checkConfig } from './check.ts'
-import { expand } from './expand.ts'
 import { type ConfigFile, SERVER_DEFAULTS, type ServerOptions } from './schema.ts'
 import { OTHER_VARIABLES, SETTINGS, type Setting } from './settings.ts'
 
@@ -37,7 +36,7 @@ export function loadConfig({ flags, environment, directory, defaults = {} }: Sou
   const named = flags.config ?? environment.PURSER_CONFIG
   const file = readConfigFile(directory, typeof named === 'string' ? named : undefined)
   const filled = new Set<string>()
-  const content = expand(file.content, environment, (path) => filled.add(path.join('.')))
+  const content = expandEnvironment(file.content, { environment, filled: (path) => filled.add(path.join('.')) })
   const merged = structuredClone(below(defaults, content)) as Record<string, unknown>
   for (const setting of SETTINGS) {
     const text = flags[setting.flag] ?? environment[setting.environment]
@@ -45,7 +44,19 @@ export function loadConfig({ flags, environment, directory, defaults = {} }: Sou
     if (setting.flag === 'secret-key' && text !== undefined) filled.add('secretKey')
   }
   const checked = checkConfig(merged, file.path === null ? 'The configuration' : file.path)
-  return { config: effective(checked), file: file.path, warnings: warningsOf(environment), filled: [...filled] }
+  return {
+    config: effective(readyForLibrary(checked)),
+    file: file.path,
+    warnings: warningsOf(environment),
+    filled: [...filled],
+  }
+}
+
+/** The library fills in these groups itself, which must not happen a second time. */
+function readyForLibrary(checked: ConfigFile): ConfigFile {
+  const { providers, mcpServers, context } = checked
+  const groups = Object.entries({ providers, mcpServers, context }).filter(([, group]) => group !== undefined)
+  return { ...checked, ...Object.fromEntries(groups.map(([name, group]) => [name, unexpanded(group)])) }
 }
 
 /** Checks a configuration given by a program and fills in the server's defaults. */

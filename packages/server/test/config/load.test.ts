@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { PurserError } from 'purser'
+import { expandEnvironment, PurserError } from 'purser'
 import { loadConfig } from '../../src/config/load.ts'
 import { masked } from '../../src/config/mask.ts'
 
@@ -93,7 +93,7 @@ test('a variable is filled in anywhere in the file, a doubled dollar stays text,
   const file = { providers: { a: { kind: 'openai', apiKey: key, headers: { x: `a-${key}-$${key}` } } } }
   const { config, filled } = load(file, { KEY: 'k1' })
   assert.equal(config.providers?.a?.apiKey, 'k1')
-  assert.equal(config.providers?.a?.headers?.x, `a-k1-${key}`)
+  assert.equal(expandEnvironment(config.providers)?.a?.headers?.x, `a-k1-${key}`)
   assert.deepEqual(filled, ['providers.a.apiKey', 'providers.a.headers.x'])
   const error = refusalOf(() => load(file, {}))
   assert.match(error.message, /providers\.a\.apiKey needs \$KEY/)
