@@ -8,9 +8,16 @@ import { counterKey, FOREVER, NEVER_SEEN } from './rows.ts'
  * One commit as statements, to be run inside a transaction.
  *
  * The first statement compares and changes the user's row; when it changes none, the commit is refused and nothing
- * was written. Nearly all commits are admissions, which leave the facets as they were apart from `cap_used`. Those
- * take the short way: one statement that finds the facets unchanged and so need not touch their indexes.
+ * was written. Nearly all commits are admissions and what closes them. An admission leaves the facets as they were
+ * apart from `cap_used`, a settlement leaves all of them and the time the user was seen. Both have a shorter statement
+ * that finds unchanged what it leaves out, and so need not touch the indexes over it.
  */
+
+const COUNTED = `
+UPDATE users SET revision = revision + 1, updated_at = ?, counters = json_patch(counters, ?)
+WHERE namespace = ? AND id = ? AND revision = ? AND incarnation = ?
+  AND seen_at = ? AND cap_used = ?
+  AND phase = ? AND risk_level = ? AND blocked = ? AND cap_used_until = ? AND peak = ?`
 
 const CHANGED_BY_ADMISSION = `
 UPDATE users SET revision = revision + 1, updated_at = ?, seen_at = ?, cap_used = ?, counters = json_patch(counters, ?)
@@ -35,6 +42,7 @@ ON CONFLICT (namespace, id) DO NOTHING`
 export type RunCommit = (user: Subject, commit: Commit) => CommitOutcome
 
 export function prepareCommit(database: Database): RunCommit {
+  const counted = database.prepare(COUNTED)
   const changedByAdmission = database.prepare(CHANGED_BY_ADMISSION)
   const changed = database.prepare(CHANGED)
   const created = database.prepare(CREATED)
@@ -73,20 +81,16 @@ export function prepareCommit(database: Database): RunCommit {
     return created.run(...values, incarnation, at, user.namespace, commit.tag, incarnation).changes === 1
   }
 
-  /** The short way; false when a facet has changed, or the row. */
+  /** The short ways; false when something they leave out has changed, or the row. */
   function shortWay({ namespace, id }: Subject, commit: Commit, expect: number): boolean {
-    const { at, seenAt, incarnation, facets } = commit
+    const { at, incarnation, facets } = commit
     const { phase, riskLevel, blocked, capUsed, capUsedUntil, peak } = facets
+    const seenAt = commit.seenAt ?? NEVER_SEEN
     const patch = counterPatch(commit)
-    const until = capUsedUntil ?? FOREVER
-    return (
-      // biome-ignore format: in the order of the statement's question marks, a line for each of its lines
-      changedByAdmission.run(
-        at, seenAt ?? NEVER_SEEN, capUsed, patch,
-        namespace, id, expect, incarnation,
-        phase, riskLevel, blocked ? 1 : 0, until, peak,
-      ).changes === 1
-    )
+    const row = [namespace, id, expect, incarnation] as const
+    const left = [phase, riskLevel, blocked ? 1 : 0, capUsedUntil ?? FOREVER, peak] as const
+    if (seenAt !== at && counted.run(at, patch, ...row, seenAt, capUsed, ...left).changes === 1) return true
+    return changedByAdmission.run(at, seenAt, capUsed, patch, ...row, ...left).changes === 1
   }
 }
 
