@@ -1,0 +1,107 @@
+import { join } from 'node:path'
+import { openPurser, type Purser } from 'purser'
+import { type Figure, median, quantile, whole } from './figures.ts'
+import { openRawUpserts, rowOf } from './raw.ts'
+
+const CALLERS = 64
+const USERS = 8_000
+const SLICE_MS = 250
+
+/*
+ * Raw transactions and admissions take turns, a quarter of a second each, on two files of one disk; each pair gives a
+ * ratio, and the median of the ratios counts. So whatever slows the machine down for a while slows both.
+ */
+export async function admissions(folder: string, seconds: number): Promise<Figure[]> {
+  const path = join(folder, 'admissions.db')
+  await using purser = await openPurser({ store: `sqlite:${path}`, ledger: { dailyCap: 1_000_000 } })
+  const ids = Array.from({ length: USERS }, (_, index) => `user-${index}`)
+  await admitAll(purser, ids)
+  const payload = rowOf(path, ids[0] as string)
+  using raw = openRawUpserts(join(folder, 'raw.db'), payload)
+  for (let from = 0; from < USERS; from += CALLERS) raw.upsert(ids.slice(from, from + CALLERS))
+
+  const next = walker(ids)
+  const rates: { raw: number; purser: number }[] = []
+  const rounds = Math.max(4, Math.ceil((seconds * 1_000) / SLICE_MS))
+  for (let round = -2; round < rounds; round++) {
+    const pair = { raw: rawRate(raw, next), purser: await admitRate(purser, next) }
+    if (round >= 0) rates.push(pair)
+  }
+  const ratio = median(rates.map((pair) => pair.purser / pair.raw))
+  const single = await oneByOne(purser, raw, next, rounds)
+  return [
+    {
+      question: `raw upserts/s, ${CALLERS} a durable transaction, ${payload.length} bytes each`,
+      value: whole(median(rates.map((pair) => pair.raw))),
+    },
+    { question: `\`admit\`/s, ${CALLERS} callers`, value: whole(median(rates.map((pair) => pair.purser))) },
+    { question: '`admit` at 64 callers, part of raw', value: percent(ratio), aim: '>= 40 %', met: ratio >= 0.4 },
+    ...single,
+  ]
+}
+
+function rawRate(raw: ReturnType<typeof openRawUpserts>, next: () => string): number {
+  const begin = performance.now()
+  let done = 0
+  while (performance.now() - begin < SLICE_MS) {
+    raw.upsert(Array.from({ length: CALLERS }, next))
+    done += CALLERS
+  }
+  return (done * 1_000) / (performance.now() - begin)
+}
+
+/** Each caller asks again as soon as it was answered. */
+export async function admitRate(purser: Purser, next: () => string, forMs: number = SLICE_MS): Promise<number> {
+  const begin = performance.now()
+  let done = 0
+  async function caller(): Promise<void> {
+    while (performance.now() - begin < forMs) {
+      const { allowed } = await purser.user(next()).ledger.admit()
+      if (!allowed) throw new Error('An admission that must be allowed was refused.')
+      done++
+    }
+  }
+  await Promise.all(Array.from({ length: CALLERS }, caller))
+  return (done * 1_000) / (performance.now() - begin)
+}
+
+async function oneByOne(
+  purser: Purser,
+  raw: ReturnType<typeof openRawUpserts>,
+  next: () => string,
+  rounds: number,
+): Promise<Figure[]> {
+  const times = { raw: [] as number[], purser: [] as number[] }
+  for (let call = 0; call < rounds * 100; call++) {
+    const id = next()
+    const begin = performance.now()
+    raw.upsert([id])
+    const between = performance.now()
+    await purser.user(id).ledger.admit()
+    times.raw.push((between - begin) * 1_000)
+    times.purser.push((performance.now() - between) * 1_000)
+  }
+  const ratio = median(times.purser) / median(times.raw)
+  const told = (values: readonly number[]): string =>
+    `${whole(median(values))} µs (p99 ${whole(quantile(values, 0.99))})`
+  return [
+    { question: 'one raw durable upsert, p50', value: told(times.raw) },
+    { question: 'one `admit`, p50', value: told(times.purser) },
+    { question: '`admit` of one caller, times raw', value: ratio.toFixed(2), aim: '<= 2.5', met: ratio <= 2.5 },
+  ]
+}
+
+export async function admitAll(purser: Purser, ids: readonly string[]): Promise<void> {
+  for (let from = 0; from < ids.length; from += CALLERS)
+    await Promise.all(ids.slice(from, from + CALLERS).map((id) => purser.user(id).ledger.admit()))
+}
+
+/** The ids one after the other, without end. */
+export function walker(ids: readonly string[]): () => string {
+  let index = 0
+  return () => ids[index++ % ids.length] as string
+}
+
+function percent(part: number): string {
+  return `${(part * 100).toFixed(0)} %`
+}

@@ -1,0 +1,83 @@
+/*
+ * How long one page of 50 users takes, for every filter in every order, both ways: the first five pages, twice.
+ * The last pass begins when all others have had theirs, so nothing is asked for again at once.
+ *
+ *   npm run listing -- [users, 1000000]
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openPurser } from 'purser'
+import { quantile, whole } from './ledger/figures.ts'
+import { createClock, populate } from './listing/population.ts'
+
+const USERS = Number(process.argv[2] ?? 1_000_000)
+const PAGES = 5
+const PASSES = 2
+const GOAL_MS = 50
+const ORDERS = ['id', 'lastSeenAt', 'createdAt', 'capUsed', 'peak'] as const
+
+const clock = createClock(Date.now())
+const daysAgo = (days: number): string => new Date(clock.now() - days * 86_400_000).toISOString()
+const FILTERS = {
+  'no filter': {},
+  'phase of half': { phase: 'dormant' },
+  'phase of one in eight': { phase: 'loyal' },
+  'risk of one in 12': { riskLevel: 'watch' },
+  'risk of one in 200': { riskLevel: 'critical' },
+  'phase and risk': { phase: 'fading', riskLevel: 'high' },
+  blocked: { blocked: true },
+  'not blocked': { blocked: false },
+  'seen within a day': { seenSince: daysAgo(1) },
+  'seen within 30 days': { seenSince: daysAgo(30) },
+  'cap used to 80 %': { capUsed: 0.8 },
+  'cap used to 80 % and phase': { capUsed: 0.8, phase: 'loyal' },
+  'prefix of one in 256': { prefix: 'user-a7' },
+} as const
+type Filter = keyof typeof FILTERS
+
+const folder = mkdtempSync(join(tmpdir(), 'purser-bench-'))
+try {
+  await using purser = await openPurser({
+    store: `sqlite:${join(folder, 'purser.db')}`,
+    ledger: { dailyCap: 10, phases: ['dormant', 'curious', 'engaged', 'loyal', 'fading'] },
+    effects: { now: clock.now },
+  })
+  const began = performance.now()
+  await populate(purser, clock, USERS)
+  const { users } = await purser.overview()
+  console.log(`${whole(users)} users, made in ${whole((performance.now() - began) / 1_000)} s\n`)
+
+  const times = new Map<string, number[]>()
+  for (let pass = 0; pass < PASSES; pass++)
+    for (const name of Object.keys(FILTERS) as Filter[])
+      for (const orderBy of ORDERS)
+        for (const order of ['asc', 'desc'] as const) {
+          const kept = times.get(`${name} ${orderBy}`) ?? []
+          times.set(`${name} ${orderBy}`, kept)
+          let cursor: string | null = null
+          for (let page = 0; page < PAGES && (page === 0 || cursor !== null); page++) {
+            const start = performance.now()
+            const found = await purser.users({ ...FILTERS[name], orderBy, order, limit: 50, cursor })
+            kept.push(performance.now() - start)
+            cursor = found.cursor
+          }
+        }
+
+  console.log(`| p50 / p95 ms | ${ORDERS.join(' | ')} |\n|---|${ORDERS.map(() => '--:').join('|')}|`)
+  for (const name of Object.keys(FILTERS)) {
+    const cells = ORDERS.map((orderBy) => told(times.get(`${name} ${orderBy}`) ?? []))
+    console.log(`| ${name} | ${cells.join(' | ')} |`)
+  }
+  const all = [...times.values()].flat()
+  const p95 = quantile(all, 0.95)
+  console.log(`\nAll ${whole(all.length)} pages: p50 / p95 ${told(all)} ms, slowest ${Math.max(...all).toFixed(0)} ms.`)
+  console.log(`Goal: p95 <= ${GOAL_MS} ms. ${p95 <= GOAL_MS ? 'Met.' : 'Missed.'}`)
+  if (p95 > GOAL_MS) process.exitCode = 1
+} finally {
+  rmSync(folder, { recursive: true })
+}
+
+function told(values: readonly number[]): string {
+  return `${quantile(values, 0.5).toFixed(1)} / ${quantile(values, 0.95).toFixed(1)}`
+}
