@@ -202,13 +202,14 @@ describe('the journal', () => {
       replyTtlMs: 1_000,
       repliesPerSweep: 4,
     }
-    const house = await openHouse({ limits })
+    const store = await openMemoryStore({ effects: handClock() })
+    const house = await openHouse({ limits, store })
     for (const id of ['ann', 'bob', 'cid']) await house.of(id).admit({ idempotencyKey: 'k' })
     house.clock.advance(1_000)
     for (const id of ['dan', 'eve']) await house.of(id).admit({ idempotencyKey: 'k' })
     await house[Symbol.asyncDispose]()
     const kept = await Promise.all(
-      ['ann', 'bob', 'cid', 'dan', 'eve'].map((id) => house.store.users.reply({ ...ANN, id }, 'admit:k')),
+      ['ann', 'bob', 'cid', 'dan', 'eve'].map((id) => store.users.reply({ ...ANN, id }, 'admit:k')),
     )
     assert.deepEqual(
       kept.map((reply) => reply !== undefined),
@@ -217,11 +218,12 @@ describe('the journal', () => {
   })
 
   it('ends what waits when it closes, and takes nothing more', async () => {
-    const house = await openHouse()
+    const store = await openMemoryStore({ effects: handClock() })
+    const house = await openHouse({ store })
     const waiting = house.of('ann').admit()
     await house[Symbol.asyncDispose]()
     assert.equal((await waiting).allowed, true)
     await assert.rejects(house.of('ann').admit(), { code: 'closed' })
-    assert.equal((await house.store.users.load(ANN))?.revision, 1)
+    assert.equal((await store.users.load(ANN))?.revision, 1)
   })
 })

@@ -119,3 +119,14 @@ test('close refuses a time-out that cannot be, and closes once whatever it is to
   await purser.close({ timeoutMs: null })
   await purser.close()
 })
+
+for (const [name, call] of Object.entries(calls)) {
+  if (name === 'context.invalidate' || /sweep|flush/.test(name)) continue
+  test(`${name} rejects with closed once Purser is closed`, async () => {
+    const purser = await house()
+    const user = purser.user('ada')
+    await user.profile.put({ name: 'Ada' })
+    await purser.close()
+    await assert.rejects(call({ purser, user }, {} as never), { code: 'closed' })
+  })
+}

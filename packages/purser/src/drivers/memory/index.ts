@@ -1,4 +1,5 @@
 import type { Effects } from '../../effects.ts'
+import { PurserError } from '../../errors.ts'
 import type { Store } from '../../store.ts'
 import { createLocalBus } from '../local-bus.ts'
 import { createMemoryAnswers } from './answers.ts'
@@ -17,6 +18,12 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
   const answers = createMemoryAnswers()
   const lastGood = createMemoryLastGood()
   const meta = new Map<string, string>()
+  let closed = false
+  const isClosed = (): boolean => closed
+  const users = createMemoryUsers(rows, bus, async (user, owner) => {
+    await lastGood.drop(user)
+    return answers.forget({ namespace: user.namespace, owner })
+  })
   return {
     traits: { name: 'memory', durable: false, shared: false, location: ':memory:' },
     meta: {
@@ -29,11 +36,8 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
         return true
       },
     },
-    users: createMemoryUsers(rows, bus, async (user, owner) => {
-      await lastGood.drop(user)
-      return answers.forget({ namespace: user.namespace, owner })
-    }),
-    events: createMemoryEvents(rows),
+    users: untilClosed(users, isClosed),
+    events: untilClosed(createMemoryEvents(rows), isClosed),
     bus: {
       async publish(message) {
         bus.deliver(message)
@@ -41,7 +45,23 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
       subscribe: bus.subscribe,
     },
     answers,
-    lastGood,
-    async close() {},
+    lastGood: untilClosed(lastGood, isClosed),
+    async close() {
+      closed = true
+    },
   }
+}
+
+type Calls<Part> = { readonly [Name in keyof Part]: (...given: never[]) => Promise<unknown> }
+
+/** The same calls, which reject with `closed` from then on: as those of a database do, though nothing is lost here. */
+function untilClosed<Part extends Calls<Part>>(part: Part, isClosed: () => boolean): Part {
+  const guarded = Object.entries<Calls<Part>[keyof Part]>(part).map(([name, call]) => [
+    name,
+    async (...given: never[]) => {
+      if (isClosed()) throw new PurserError('closed', 'This store has been closed.')
+      return call.apply(part, given)
+    },
+  ])
+  return Object.fromEntries(guarded) as Part
 }
