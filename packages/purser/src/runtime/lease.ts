@@ -57,7 +57,8 @@ export class RuntimeLease implements Lease {
     }
   }
 
-  release(): void {
+  /** Bound: callers take it out of the lease and hand it on. */
+  readonly release = (): void => {
     if (this.#isReleased) return
     this.#isReleased = true
     this.#plan.client?.release()

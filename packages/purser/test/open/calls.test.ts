@@ -130,3 +130,11 @@ for (const [name, call] of Object.entries(calls)) {
     await assert.rejects(call({ purser, user }, {} as never), { code: 'closed' })
   })
 }
+
+test('a lease can be taken apart, and its release still gives it back', async () => {
+  await using purser = await house()
+  const { model, release } = await purser.user('ada').runtime.acquire()
+  assert.equal(model.specificationVersion, 'v4')
+  release()
+  assert.equal(purser.runtime.active()[0]?.inUse, 0)
+})
