@@ -1,63 +1,34 @@
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openPurser } from 'purser'
 import { admitAll, admitRate, walker } from './admissions.ts'
+import { slowDisk } from './disk.ts'
 import { type Figure, whole } from './figures.ts'
 
 const DISK_DELAY_MS = 5
 const USERS = 2_000
 
-/**
- * How late the process answers everything else while 64 callers are admitted on a slow disk. The disk is made slow
- * from outside: every statement that commits stands still first, on the thread, as a slow flush does.
- */
+/** How late the process answers everything else while 64 callers are admitted on a slow disk. */
 export async function lag(folder: string, seconds: number): Promise<Figure[]> {
-  const restore = slowDown(DISK_DELAY_MS)
-  try {
-    await using purser = await openPurser({
-      store: `sqlite:${join(folder, 'lag.db')}`,
-      ledger: { dailyCap: 1_000_000 },
-    })
-    const ids = Array.from({ length: USERS }, (_, index) => `user-${index}`)
-    await admitAll(purser, ids)
-    const idle = await watched(() => sleep(500))
-    let rate = 0
-    const busy = await watched(async () => {
-      rate = await admitRate(purser, walker(ids), seconds * 1_000)
-    })
-    const told = `p50 ${busy.p50.toFixed(1)}, p99 ${busy.p99.toFixed(1)}, most ${busy.most.toFixed(1)} ms`
-    return [
-      { question: 'event loop at rest, p99', value: `${idle.p99.toFixed(1)} ms` },
-      {
-        question: `event loop with ${DISK_DELAY_MS} ms more a commit, 64 callers, ${whole(rate)} \`admit\`/s`,
-        value: told,
-        aim: 'p99 <= 10 ms',
-        met: busy.p99 <= 10,
-      },
-    ]
-  } finally {
-    restore()
-  }
-}
-
-function slowDown(delayMs: number): () => void {
-  const cell = new Int32Array(new SharedArrayBuffer(4))
-  const prepare = DatabaseSync.prototype.prepare
-  DatabaseSync.prototype.prepare = function prepareSlowly(...given) {
-    const statement = prepare.apply(this, given)
-    if (given[0] !== 'COMMIT') return statement
-    const run = statement.run.bind(statement)
-    statement.run = (...values: Parameters<typeof run>) => {
-      Atomics.wait(cell, 0, 0, delayMs)
-      return run(...values)
-    }
-    return statement
-  }
-  return () => {
-    DatabaseSync.prototype.prepare = prepare
-  }
+  using _disk = slowDisk(DISK_DELAY_MS)
+  await using purser = await openPurser({ store: `sqlite:${join(folder, 'lag.db')}`, ledger: { dailyCap: 1_000_000 } })
+  const ids = Array.from({ length: USERS }, (_, index) => `user-${index}`)
+  await admitAll(purser, ids)
+  const idle = await watched(() => sleep(500))
+  let rate = 0
+  const busy = await watched(async () => {
+    rate = await admitRate(purser, walker(ids), seconds * 1_000)
+  })
+  return [
+    { question: 'event loop at rest, p99', value: `${idle.p99.toFixed(1)} ms` },
+    {
+      question: `event loop with ${DISK_DELAY_MS} ms more a commit, 64 callers, ${whole(rate)} \`admit\`/s`,
+      value: `p50 ${busy.p50.toFixed(1)}, p99 ${busy.p99.toFixed(1)}, most ${busy.most.toFixed(1)} ms`,
+      aim: 'p99 <= 10 ms',
+      met: busy.p99 <= 10,
+    },
+  ]
 }
 
 /** What a timer of one millisecond saw meanwhile; that millisecond is part of the figures. */
