@@ -19,9 +19,9 @@ export function slowDisk(delayMs: number): SlowDisk {
     const statement = prepare.apply(this, given)
     if (given[0] !== 'COMMIT') return statement
     const run = statement.run.bind(statement)
-    statement.run = (...values: Parameters<typeof run>) => {
+    statement.run = () => {
       if (disk.delayMs > 0) Atomics.wait(cell, 0, 0, disk.delayMs)
-      return run(...values)
+      return run()
     }
     return statement
   }
