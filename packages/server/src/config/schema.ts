@@ -90,7 +90,7 @@ const server = z.strictObject({
 })
 
 /**
- * Unknown keys are errors everywhere but in a provider, whose further fields are the vendor's own. Every issue has words
+ * Unknown keys are errors everywhere but in a provider, whose further fields are the vendor's own; null waives a limit. Every issue has words
  * that read after the name of the option.
  */
 export const configSchema: z.ZodType<ConfigFile> = z.strictObject({
@@ -108,21 +108,21 @@ export const configSchema: z.ZodType<ConfigFile> = z.strictObject({
   runtime: z
     .strictObject({
       defaults: settings.optional(),
-      idleMs: milliseconds.optional(),
-      mcpIdleMs: milliseconds.optional(),
-      sweepMs: milliseconds.optional(),
-      maxLive: atLeastOne.optional(),
-      maxMcpProcesses: wholeNumber.optional(),
+      idleMs: milliseconds.nullable().optional(),
+      mcpIdleMs: milliseconds.nullable().optional(),
+      sweepMs: milliseconds.nullable().optional(),
+      maxLive: atLeastOne.nullable().optional(),
+      maxMcpProcesses: wholeNumber.nullable().optional(),
     })
     .optional(),
   context: z
     .strictObject({
-      budgetMs: milliseconds.optional(),
-      ttlMs: milliseconds.optional(),
-      maxStaleMs: milliseconds.optional(),
-      maxUsers: atLeastOne.optional(),
-      maxFlights: atLeastOne.optional(),
-      maxAbandoned: wholeNumber.optional(),
+      budgetMs: milliseconds.nullable().optional(),
+      ttlMs: milliseconds.nullable().optional(),
+      maxStaleMs: milliseconds.nullable().optional(),
+      maxUsers: atLeastOne.nullable().optional(),
+      maxFlights: atLeastOne.nullable().optional(),
+      maxAbandoned: wholeNumber.nullable().optional(),
       clock: z.enum(['minute', 'second', 'off', 'auto']).optional(),
       sources: settings.optional(),
       sections: settings.optional(),
@@ -130,7 +130,7 @@ export const configSchema: z.ZodType<ConfigFile> = z.strictObject({
     .optional(),
   ledger: z
     .strictObject({
-      dailyCap: wholeNumber.optional(),
+      dailyCap: wholeNumber.nullable().optional(),
       window: z.enum(['day', 'rolling24h']).optional(),
       keepEvents: atLeastOne.nullable().optional(),
       phases: z.array(text).min(1).optional(),
@@ -140,10 +140,10 @@ export const configSchema: z.ZodType<ConfigFile> = z.strictObject({
   answers: z
     .strictObject({
       enabled: z.boolean().optional(),
-      ttlMs: milliseconds.optional(),
-      maxEntries: atLeastOne.optional(),
-      maxBytes: atLeastOne.optional(),
-      touchEveryMs: milliseconds.optional(),
+      ttlMs: milliseconds.nullable().optional(),
+      maxEntries: atLeastOne.nullable().optional(),
+      maxBytes: atLeastOne.nullable().optional(),
+      touchEveryMs: milliseconds.nullable().optional(),
     })
     .optional(),
   server: server.optional(),

@@ -55,6 +55,14 @@ test('with a provider configured, nobody gets the built-in one', () => {
   assert.equal(config.runtime, undefined)
 })
 
+test('null waives a limit in the file as it does in the library', () => {
+  const file = { ledger: { dailyCap: null }, answers: { ttlMs: null }, runtime: { maxLive: null } }
+  const { config } = load(file)
+  assert.equal(config.ledger?.dailyCap, null)
+  assert.equal(config.answers?.ttlMs, null)
+  assert.equal(config.runtime?.maxLive, null)
+})
+
 test('an unknown key is an error that suggests the right one, at every depth', () => {
   for (const [content, path, hint] of [
     [{ stor: 'memory:' }, 'stor', "Did you mean 'store'?"],
