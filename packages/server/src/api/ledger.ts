@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Bond, User } from 'purser'
+import { type Bond, PurserError, type User } from 'purser'
 import type { House } from '../house.ts'
 import {
   ANY_OBJECT,
@@ -116,11 +116,17 @@ function admissionRoutes(app: FastifyInstance, house: House): void {
 }
 
 function operatorRoutes(app: FastifyInstance, house: House): void {
-  const change = (act: (user: User, request: FastifyRequest) => Promise<Bond>) => {
+  /** With `If-Match`, whoever decides on an old state is told so, in the step that would change it. */
+  const change = (act: (user: User, request: FastifyRequest, decided: Decided) => Promise<Bond>) => {
     return async (request: FastifyRequest, reply: FastifyReply): Promise<Bond> => {
-      const user = userOf(request, house)
-      await requireVersion(user, request)
-      return tagged(reply, await act(user, request))
+      const decided = { expectedVersion: expectedVersion(request) }
+      try {
+        return tagged(reply, await act(userOf(request, house), request, decided))
+      } catch (error) {
+        if (decided.expectedVersion !== undefined && PurserError.is(error, 'version_conflict'))
+          throw preconditionFailed(error.message)
+        throw error
+      }
     }
   }
   app.put(
@@ -130,19 +136,25 @@ function operatorRoutes(app: FastifyInstance, house: House): void {
       summary: 'Sets the daily cap: a whole number, 0 for unlimited, null for the default.',
       body: object({ cap: ANY_VALUE, reason: ANY_VALUE }, ['cap']),
     }),
-    change((user, request) => user.ledger.setDailyCap(bodyOf(request).cap as number | null, actOf(request))),
+    change((user, request, decided) =>
+      user.ledger.setDailyCap(bodyOf(request).cap as number | null, { ...actOf(request), ...decided }),
+    ),
   )
   app.put(
     '/api/users/:id/block',
     route('operate', { tag, summary: 'Blocks a user.', body: optionalObject({ reason: ANY_VALUE, until: ANY_VALUE }) }),
-    change((user, request) =>
-      user.ledger.block({ ...reasonedActOf(request), until: bodyOf(request).until as string | undefined }),
+    change((user, request, decided) =>
+      user.ledger.block({
+        ...reasonedActOf(request),
+        ...decided,
+        until: bodyOf(request).until as string | undefined,
+      }),
     ),
   )
   app.delete(
     '/api/users/:id/block',
     route('operate', { tag, summary: 'Unblocks a user.', body: optionalObject({ reason: ANY_VALUE }) }),
-    change((user, request) => user.ledger.unblock(actOf(request))),
+    change((user, request, decided) => user.ledger.unblock({ ...actOf(request), ...decided })),
   )
   app.post(
     '/api/users/:id/correct',
@@ -151,9 +163,9 @@ function operatorRoutes(app: FastifyInstance, house: House): void {
       summary: 'Corrects phase or risk by hand.',
       body: object({ phase: ANY_VALUE, riskLevel: ANY_VALUE, reason: ANY_VALUE }),
     }),
-    change((user, request) => {
+    change((user, request, decided) => {
       const { reason: _, ...fields } = bodyOf(request)
-      return user.ledger.correct(fields, reasonedActOf(request))
+      return user.ledger.correct(fields, { ...reasonedActOf(request), ...decided })
     }),
   )
   app.put(
@@ -163,7 +175,9 @@ function operatorRoutes(app: FastifyInstance, house: House): void {
       summary: "Sets the user's time zone; null for the default.",
       body: object({ timeZone: ANY_VALUE, reason: ANY_VALUE }, ['timeZone']),
     }),
-    change((user, request) => user.ledger.setTimeZone(bodyOf(request).timeZone as string | null, actOf(request))),
+    change((user, request, decided) =>
+      user.ledger.setTimeZone(bodyOf(request).timeZone as string | null, { ...actOf(request), ...decided }),
+    ),
   )
   app.post(
     '/api/users/:id/notes',
@@ -172,10 +186,7 @@ function operatorRoutes(app: FastifyInstance, house: House): void {
   )
 }
 
-/** `If-Match` on a bond: whoever decides on an old state is told before anything changes. */
-async function requireVersion(user: User, request: FastifyRequest): Promise<void> {
-  const expected = expectedVersion(request)
-  if (expected === undefined) return
-  const { version } = await user.ledger.bond()
-  if (version !== expected) throw preconditionFailed(`The bond has version ${version} by now, not ${expected}.`)
+/** The state an operator had before them. */
+interface Decided {
+  readonly expectedVersion: number | undefined
 }
