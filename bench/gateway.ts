@@ -1,7 +1,8 @@
 /*
  * How many chat requests a second get through the gateway, and how long one takes: bare, and with everything that
  * Purser keeps for a user switched on, beside Portkey's bare relay. Everything runs on this machine: the load, the
- * upstream (which answers at once) and the gateway share its cores, so only the ratios say anything.
+ * upstream (which answers at once) and the gateways share its cores, so only the ratios say anything. All gateways
+ * are up and warm, and take turns in short slices, so that a busy moment of the machine hits them alike.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,100 +10,99 @@ import { join } from 'node:path'
 import { type LoadResult, load } from './gateway/load.ts'
 import { freePort, startAnswering, startPrinting } from './gateway/processes.ts'
 
+interface Contender {
+  readonly name: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  body(index: number): string
+  readonly slices: LoadResult[]
+}
+
 const here = import.meta.dirname
 const connections = 32
-const durationMs = Number(process.argv[2] ?? 8) * 1000
 const users = 200
+const warmUpMs = 6_000
+const sliceMs = 2_000
+const rounds = Number(process.argv[2] ?? 5)
 
 const message = JSON.stringify([
   { role: 'system', content: 'You are a helpful assistant.' },
   { role: 'user', content: 'Say hello.' },
 ])
+const same = (index: number): string => `{"model":"m","user":"user-${index % users}","messages":${message}}`
+let asked = 0
+const other = (index: number): string =>
+  `{"model":"m","user":"user-${index % users}","messages":[{"role":"user","content":"Question ${asked++}"}]}`
 
-await using upstream = await startPrinting([join(here, 'gateway', 'upstream.ts')])
+const running = new AsyncDisposableStack()
+const contenders: Contender[] = []
+const json = { 'content-type': 'application/json' }
+
+const upstream = running.use(await startPrinting([join(here, 'gateway', 'upstream.ts')]))
 const baseURL = `http://127.0.0.1:${upstream.port}/v1`
-const rows: { name: string; result: LoadResult }[] = []
 
-async function measure(
-  name: string,
-  url: string,
-  headers: Record<string, string>,
-  body: (index: number) => string,
-): Promise<void> {
-  const json = { 'content-type': 'application/json', ...headers }
-  await load({ url, headers: json, body, connections, durationMs: durationMs / 4 })
-  const result = await load({ url, headers: json, body, connections, durationMs })
-  rows.push({ name, result })
+async function addPortkey(): Promise<void> {
+  const program = join(here, 'node_modules', '@portkey-ai', 'gateway', 'build', 'start-server.js')
+  const port = await freePort()
+  running.use(await startAnswering([program, '--headless', `--port=${port}`], port))
+  const headers = {
+    ...json,
+    authorization: 'Bearer bench',
+    'x-portkey-provider': 'openai',
+    'x-portkey-custom-host': baseURL,
+  }
+  add('Portkey 1.15.2, bare relay', port, headers, same)
 }
 
-async function measurePurser(name: string, config: object, body: (index: number) => string): Promise<void> {
+async function addPurser(name: string, config: object, body: Contender['body']): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'purser-bench-'))
+  running.defer(() => rmSync(folder, { recursive: true }))
   const port = await freePort()
   const file = join(folder, 'purser.config.json')
-  writeFileSync(
-    file,
-    JSON.stringify({
-      store: `sqlite:${join(folder, 'purser.db')}`,
-      providers: { local: { kind: 'openai-compatible', baseURL, apiKey: 'bench', models: ['m'] } },
-      runtime: { defaults: { provider: 'local', model: 'm' } },
-      server: { port },
-      ...config,
-    }),
-  )
+  const providers = { local: { kind: 'openai-compatible', baseURL, apiKey: 'bench', models: ['m'] } }
+  const runtime = { defaults: { provider: 'local', model: 'm' } }
+  const store = `sqlite:${join(folder, 'purser.db')}`
+  writeFileSync(file, JSON.stringify({ store, providers, runtime, server: { port }, ...config }))
   const main = join(here, '..', 'packages', 'server', 'src', 'main.ts')
-  {
-    const env = { PURSER_SERVICE_KEY: 'bench-service-key', PURSER_ADMIN_KEY: 'bench-admin-key' }
-    await using server = await startAnswering(
-      ['--conditions=@purser/source', main, 'serve', '--config', file],
-      port,
-      env,
-    )
-    await measure(
-      name,
-      `http://127.0.0.1:${server.port}/v1/chat/completions`,
-      { authorization: 'Bearer bench-service-key' },
-      body,
-    )
+  const env = { PURSER_SERVICE_KEY: 'bench-service-key', PURSER_ADMIN_KEY: 'bench-admin-key' }
+  running.use(await startAnswering(['--conditions=@purser/source', main, 'serve', '--config', file], port, env))
+  add(name, port, { ...json, authorization: 'Bearer bench-service-key' }, body)
+}
+
+function add(name: string, port: number, headers: Readonly<Record<string, string>>, body: Contender['body']): void {
+  contenders.push({ name, url: `http://127.0.0.1:${port}/v1/chat/completions`, headers, body, slices: [] })
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+const cap = { dailyCap: 100_000_000 }
+await addPortkey()
+await addPurser('Purser, SQLite, no cap', {}, same)
+await addPurser('Purser, SQLite, cap, context, ledger', { ledger: cap }, same)
+await addPurser('Purser, memory store, cap, context, ledger', { store: 'memory:', ledger: cap }, same)
+await addPurser('Purser, SQLite, and answers: every request new', { ledger: cap, answers: { enabled: true } }, other)
+await addPurser('Purser, SQLite, and answers: kept before', { ledger: cap, answers: { enabled: true } }, same)
+
+for (const contender of contenders) await load({ ...contender, connections, durationMs: warmUpMs })
+for (let round = 0; round < rounds; round++) {
+  for (const contender of contenders) {
+    contender.slices.push(await load({ ...contender, connections, durationMs: sliceMs }))
   }
-  rmSync(folder, { recursive: true })
 }
+await running.disposeAsync()
 
-const asUser = (index: number): string => `{"model":"m","user":"user-${index % users}","messages":${message}}`
-
-await measure('upstream alone', `${baseURL}/chat/completions`, {}, asUser)
-{
-  const port = await freePort()
-  const portkey = join(here, 'node_modules', '@portkey-ai', 'gateway', 'build', 'start-server.js')
-  await using server = await startAnswering([portkey, '--headless', `--port=${port}`], port)
-  const headers = { authorization: 'Bearer bench', 'x-portkey-provider': 'openai', 'x-portkey-custom-host': baseURL }
-  await measure('Portkey 1.15.2, bare relay', `http://127.0.0.1:${server.port}/v1/chat/completions`, headers, asUser)
-}
-await measurePurser('Purser, no cap, no answers', {}, asUser)
-await measurePurser('Purser, cap and context and ledger', { ledger: { dailyCap: 1_000_000 } }, asUser)
-await measurePurser(
-  'Purser, the same and answers: every request new',
-  { ledger: { dailyCap: 1_000_000 }, answers: { enabled: true } },
-  (index) =>
-    `{"model":"m","user":"user-${index % users}","messages":[{"role":"user","content":"Question ${index} of ${process.pid}"}]}`,
-)
-await measurePurser(
-  'Purser, the same: answers kept before',
-  { ledger: { dailyCap: 1_000_000 }, answers: { enabled: true } },
-  asUser,
-)
-
-const portkey = rows[1]?.result.requestsPerSecond ?? Number.NaN
-console.log(`\n${connections} connections, ${users} users, ${durationMs / 1000} s each\n`)
+const rate = ({ slices }: Contender): number => median(slices.map((slice) => slice.requestsPerSecond))
+const base = contenders[0] === undefined ? Number.NaN : rate(contenders[0])
+console.log(`\n${connections} connections, ${users} users, medians of ${rounds} slices of ${sliceMs / 1000} s\n`)
 console.log('| | requests/s | p50 ms | p99 ms | not 200 | x Portkey |')
 console.log('|---|--:|--:|--:|--:|--:|')
-for (const { name, result } of rows) {
-  const ratio = (result.requestsPerSecond / portkey).toFixed(1)
-  const cells = [
-    Math.round(result.requestsPerSecond),
-    result.p50Ms.toFixed(1),
-    result.p99Ms.toFixed(1),
-    result.failed,
-    ratio,
-  ]
-  console.log(`| ${name} | ${cells.join(' | ')} |`)
+for (const contender of contenders) {
+  const { name, slices } = contender
+  const p50 = median(slices.map((slice) => slice.p50Ms)).toFixed(1)
+  const p99 = median(slices.map((slice) => slice.p99Ms)).toFixed(1)
+  const failed = slices.reduce((sum, slice) => sum + slice.failed, 0)
+  const ratio = (rate(contender) / base).toFixed(1)
+  console.log(`| ${name} | ${Math.round(rate(contender))} | ${p50} | ${p99} | ${failed} | ${ratio} |`)
 }
