@@ -1,5 +1,6 @@
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
+import { subject } from '../identity.ts'
 import type { Fold } from '../journal/fold.ts'
 import type { OpenJournal } from '../journal/journal.ts'
 import { decodeRow, viewOf } from '../journal/pending.ts'
@@ -87,7 +88,7 @@ export function createLedger(parts: LedgerParts): Ledger {
       ),
 
     events(given = {}) {
-      checkTail(given)
+      checkTail(namespace, given)
       return tailEvents({ store, namespace, closing: closing.signal }, given)
     },
 
@@ -125,12 +126,11 @@ function listedBond(
   }
 }
 
-function checkTail(given: TailOptions): void {
+function checkTail(namespace: string, given: TailOptions): void {
   options(given, ['after', 'user', 'types', 'signal'], 'events')
-  for (const name of ['after', 'user'] as const) {
-    if (given[name] !== undefined && typeof given[name] !== 'string')
-      refuse('argument_invalid', `${name} must be text.`, undefined, name)
-  }
+  if (given.user !== undefined) subject(namespace, given.user)
+  if (given.after !== undefined && typeof given.after !== 'string')
+    refuse('argument_invalid', 'after must be the id of an event.', undefined, 'after')
   if (given.types !== undefined && !Array.isArray(given.types))
     refuse('argument_invalid', 'types must be a list of event types.', undefined, 'types')
 }

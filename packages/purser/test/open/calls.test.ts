@@ -138,3 +138,13 @@ test('a lease can be taken apart, and its release still gives it back', async ()
   release()
   assert.equal(purser.runtime.active()[0]?.inUse, 0)
 })
+
+test('the live tail of somebody who cannot be is refused instead of waiting for ever', async () => {
+  await using purser = await openPurser({ store: 'memory:' })
+  for (const user of ['', '..', 7]) {
+    assert.throws(
+      () => purser.events({ user: user as string }),
+      (error: unknown) => PurserError.is(error, 'user_id_invalid'),
+    )
+  }
+})
