@@ -62,7 +62,7 @@ export interface Purser extends AsyncDisposable {
 const CLOSE_TIMEOUT_MS = 10_000
 
 /** Handles that are kept for the next `user(id)`. */
-const MAX_HANDLES = 1_000
+const MAX_HANDLES = 10_000
 
 /**
  * Opens a Purser: the only place where the parts are built, joined and closed. Rejects with `option_unknown`,
