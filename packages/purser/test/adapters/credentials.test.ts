@@ -12,7 +12,7 @@ for (const kind of KINDS) {
   test(`${kind}: every user's call carries their own key, whole and streamed, whatever the environment holds`, async () => {
     await using upstream = await openUpstream(SPEAKERS[kind]?.('hello'))
     const config = configOf(kind, upstream, { apiKey: 'operator-key' })
-    const users = Array.from({ length: rounds(200, 12) }, (_, index) => `user-${index}`)
+    const users = Array.from({ length: rounds(1_000, 12) }, (_, index) => `user-${index}`)
     await Promise.all(
       users.map(async (user, index) => {
         const credentials = index % 3 === 0 ? null : { apiKey: `key-of-${user}` }
