@@ -1,4 +1,5 @@
 export type { AnswerStats } from './answers/answers.ts'
+export { type ImportOptions, type ImportReport, importedRequest } from './answers/import.ts'
 export type {
   Context,
   ContextSection,

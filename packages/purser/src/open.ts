@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { createTools } from './adapters/mcp/index.ts'
 import { createModels } from './adapters/models.ts'
 import { type AnswerStats, createAnswers } from './answers/answers.ts'
+import { type ImportOptions, type ImportReport, importAnswers } from './answers/import.ts'
 import { createContexts } from './context/contexts.ts'
 import { openMemoryStore } from './drivers/memory/index.ts'
 import { openSqliteStore } from './drivers/sqlite/index.ts'
@@ -50,6 +51,11 @@ export interface Purser extends AsyncDisposable {
     flush(options?: Waiting): Promise<void>
     /** Forgets every user's answers. */
     clear(options?: Waiting): Promise<void>
+    /**
+     * Takes over what an old `ai_responses.json` holds, for one user, with its dates; an entry that cannot be read costs
+     * that entry only. It is found under `importedRequest(text)`.
+     */
+    import(user: string, text: string, options?: ImportOptions): Promise<ImportReport>
   }
   /** A few values that belong to the installation rather than to a user, such as the keys of a server. */
   readonly meta: MetaStore
@@ -202,6 +208,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
       stats: answers.stats,
       flush: (options) => heeding('flush', options, answers.flush),
       clear: (options) => heeding('clear', options, answers.clear),
+      import: async (id, text, how) => importAnswers({ ...how, answers, user: subject(namespace, id), text, effects }),
     },
     meta: store.meta,
     store: store.traits,

@@ -5,17 +5,20 @@ import type { Answers } from './answers.ts'
 import { useAt } from './clock.ts'
 import { type Salvaged, salvage } from './salvage.ts'
 
-export interface ImportOrder {
+export interface ImportOptions {
+  /** What to do with an entry that does not say when it was made. Default `'now'`: it counts as stored now. */
+  readonly undated?: 'now' | 'forever' | 'skip' | undefined
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ImportOrder extends ImportOptions {
   readonly answers: Answers
   /** Whose answers these become. */
   readonly user: Subject
   /** What the file `ai_responses.json` holds. */
   readonly text: string
   readonly effects: Pick<Effects, 'now'>
-  /** What to do with an entry that does not say when it was made. Default `'now'`: it counts as stored now. */
-  readonly undated?: 'now' | 'forever' | 'skip' | undefined
-  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 export interface ImportReport {

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { importedRequest, openPurser, PurserError } from '../../src/index.ts'
+
+test('CM-09 an old cache file is taken over for one user, and found under the text its key was made of', async () => {
+  await using purser = await openPurser({ store: 'memory:' })
+  const at = Date.now() / 1000
+  const entry = (response: string) => ({
+    response,
+    timestamp: '2026-11-20 10:00:00',
+    created_at: at,
+    last_accessed: at,
+    text_length: response.length,
+  })
+  const key = createHash('sha256').update('model|system|question').digest('hex')
+  const text = JSON.stringify({ [key]: entry('an old answer'), broken: 7 })
+  const report = await purser.answers.import('ada', text)
+  assert.equal(report.kept, 1)
+  assert.equal(report.found, 2)
+  const found = await purser.user('ada').answers.lookup(importedRequest('model|system|question'))
+  assert.equal(found?.answer, 'an old answer')
+  assert.equal(await purser.user('eve').answers.lookup(importedRequest('model|system|question')), undefined)
+  await assert.rejects(
+    async () => purser.answers.import('', text),
+    (error: unknown) => PurserError.is(error, 'user_id_invalid'),
+  )
+})
