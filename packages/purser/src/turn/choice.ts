@@ -29,6 +29,10 @@ export async function chooseModel(
   const slash = requested.indexOf('/')
   const provider = requested.slice(0, Math.max(slash, 0))
   const model = requested.slice(slash + 1)
+  // The full name of what is allowed anyway, as answers tell it.
+  if (provider === settings.provider && allowsHere(providers, settings, model)) {
+    return { ...asFields(choice.override), model }
+  }
   if (slash > 0 && Object.hasOwn(providers, provider) && (await allowsThere(runtime, settings, provider, requested))) {
     return { ...asFields(choice.override), provider, model }
   }

@@ -75,6 +75,9 @@ test('an answer echoes the model that was asked for', async () => {
   for await (const part of allowed(await ada.turn({ ...ask, model: 'n', stream: true })).chunks) chunks.push(part)
   assert.deepEqual(new Set(chunks.map((part) => part.model)), new Set(['n']))
   assert.equal(upstream.seen[1]?.body.model, 'n')
+  const full = allowed(await ada.turn({ ...ask, model: 'local/n' }))
+  assert.equal((await full.completion()).model, 'local/n')
+  assert.equal(upstream.seen[2]?.body.model, 'n')
 })
 
 test('a client sees the usage chunk only if it asked for it, and the ledger counts the tokens anyhow', async () => {

@@ -77,6 +77,9 @@ async function local(call: Call): Promise<Connection> {
 
 function connection(base: string, ask: Ask, purser: Purser | undefined, close: () => Promise<void>): Connection {
   async function open(method: string, segments: readonly string[], options: CallOptions): Promise<Response> {
+    // A URL would take these out of the path, and another address would be called.
+    if (segments.some((segment) => ['', '.', '..'].includes(segment)))
+      throw new UsageError("An id is 1 to 256 bytes of text, and not '.' or '..'.")
     const url = new URL(`${base}/api/${segments.map(encodeURIComponent).join('/')}`)
     for (const [name, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value))

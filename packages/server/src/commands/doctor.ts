@@ -70,7 +70,9 @@ async function examineStore(config: Config): Promise<Finding[]> {
         check: 'event log',
         ok: verdict.ok,
         detail: `${verdict.checked} events checked`,
-        hint: `First bad: ${JSON.stringify(verdict.firstBad)}. See docs on verify before changing anything.`,
+        hint: verdict.ok
+          ? undefined
+          : `First bad: ${JSON.stringify(verdict.firstBad)}. Copy the store before changing anything.`,
       },
       {
         check: 'keys',

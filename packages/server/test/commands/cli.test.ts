@@ -34,6 +34,8 @@ test('a command that is not understood says which was meant and exits with 2', a
     ['keys', "'purser keys create'"],
     ['users --lmit 3', "Did you mean '--limit'?"],
     ['show', 'Usage: purser show ID'],
+    ['show ..', 'An id is'],
+    ['events .', 'An id is'],
     ['keys create', '--role is missing'],
     ['cap ada many', "not 'many'"],
     ['block ada', '--reason is missing'],
