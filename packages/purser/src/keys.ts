@@ -70,8 +70,11 @@ export function createKeys(root: Buffer): Keys {
   return {
     key,
     mac(purpose, parts, encoding = 'base64url') {
-      const mac = macs.get(purpose) ?? createMac(key(purpose))
-      macs.set(purpose, mac)
+      let mac = macs.get(purpose)
+      if (mac === undefined) {
+        mac = createMac(key(purpose))
+        macs.set(purpose, mac)
+      }
       return mac(lengthPrefixed(parts), encoding)
     },
     seal: (plain, context) => encrypt(Buffer.from(plain), key('sealing'), context),

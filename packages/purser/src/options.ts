@@ -185,6 +185,12 @@ export interface ResolvedOptions {
 export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
   checkOptions(options)
   const { secretKey } = options
+  // In one go, so that every variable that is missing is named at once.
+  const { providers, mcpServers, context } = expandEnvironment({
+    providers: options.providers ?? {},
+    mcpServers: options.mcpServers ?? {},
+    context: options.context,
+  })
   return {
     store: options.store ?? DEFAULTS.store,
     namespace: options.namespace ?? DEFAULTS.namespace,
@@ -195,11 +201,11 @@ export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
           ? { current: secretKey, previous: [] }
           : { current: secretKey.current, previous: secretKey.previous ?? [] },
     timeZone: options.timeZone ?? DEFAULTS.timeZone,
-    providers: expandEnvironment({ providers: options.providers ?? {} }).providers,
-    mcpServers: expandEnvironment({ mcpServers: options.mcpServers ?? {} }).mcpServers,
+    providers,
+    mcpServers,
     presets: options.presets ?? {},
     runtime: withDefaults(DEFAULTS.runtime, options.runtime),
-    context: withDefaults(DEFAULTS.context, expandEnvironment({ context: options.context }).context),
+    context: withDefaults(DEFAULTS.context, context),
     ledger: withDefaults(DEFAULTS.ledger, options.ledger),
     answers: withDefaults(DEFAULTS.answers, options.answers),
     effects: options.effects ?? {},

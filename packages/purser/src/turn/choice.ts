@@ -24,27 +24,22 @@ export async function chooseModel(
   if (requested === undefined || requested === null || requested === '' || USUAL.has(requested)) return choice.override
   const { session, override } = choice
   const settings = await runtime.settings({ session, override })
-  if (requested === settings.model) return choice.override
-  if (allowsHere(providers, settings, requested)) return { ...asFields(choice.override), model: requested }
+  if (requested === settings.model) return override
+  if (allowsHere(providers, settings, requested)) return { ...override, model: requested }
   const slash = requested.indexOf('/')
   const provider = requested.slice(0, Math.max(slash, 0))
   const model = requested.slice(slash + 1)
   // The full name of what is allowed anyway, as answers tell it.
   if (provider === settings.provider && allowsHere(providers, settings, model)) {
-    return { ...asFields(choice.override), model }
+    return { ...override, model }
   }
   if (slash > 0 && Object.hasOwn(providers, provider) && (await allowsThere(runtime, settings, provider, requested))) {
-    return { ...asFields(choice.override), provider, model }
+    return { ...override, provider, model }
   }
   throw new PurserError('model_not_found', `There is no model '${requested}' for this user.`, {
     hint: "Leave the model out, or use 'auto', to take what the user's settings say; GET /v1/models lists the others.",
     details: { param: 'model' },
   })
-}
-
-/** A preset goes in front of the model it is overridden by, so both stay in the turn's layer. */
-function asFields(override: Override | undefined): Record<string, unknown> {
-  return { ...(override as Record<string, unknown> | undefined) }
 }
 
 function allowsHere(providers: Readonly<Record<string, ProviderOption>>, settings: Settings, model: string): boolean {
