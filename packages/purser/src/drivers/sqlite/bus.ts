@@ -23,15 +23,16 @@ const POLL_MS = 50
  */
 export function createSqliteBus({ local, commits, mailbox }: BusHouse): SqliteBus {
   let stopPolling: (() => void) | undefined
+  let closed = false
 
-  function poll(): void {
+  async function poll(): Promise<void> {
     try {
-      commits.look()
+      await commits.look()
       mailbox.look()
     } catch {
       // The files cannot be read just now. Whoever works with them is told by their own call; news can wait.
     }
-    stopPolling = systemEffects.setTimer(poll, POLL_MS, { background: true })
+    if (!closed) stopPolling = systemEffects.setTimer(poll, POLL_MS, { background: true })
   }
 
   return {
@@ -45,6 +46,7 @@ export function createSqliteBus({ local, commits, mailbox }: BusHouse): SqliteBu
       return local.subscribe(listener)
     },
     async close() {
+      closed = true
       stopPolling?.()
       await mailbox.close()
     },

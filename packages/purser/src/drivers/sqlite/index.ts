@@ -14,7 +14,9 @@ import { createSqliteMeta } from './meta.ts'
 import { migrate } from './migrate.ts'
 import { createPurge } from './purge.ts'
 import { createReader, type Reader } from './reader.ts'
+import type { Thread } from './thread.ts'
 import { createSqliteUsers } from './users.ts'
+import { createWriter, type WriterCalls } from './writer.ts'
 
 /**
  * A store in two SQLite files: `path` keeps what must survive, and what can be rebuilt is in a second file beside it
@@ -29,7 +31,8 @@ export async function openSqliteStore(house: { readonly path: string; readonly e
   try {
     await untilFree(main.path, () => migrate(main.connection))
     cache = await openCache(cachePath(main.path), tryOut)
-    const files = { main, cache, effects: house.effects }
+    main.connection.exec('PRAGMA query_only = ON')
+    const files = { main, cache, writer: createWriter(main.path), effects: house.effects }
     // Another process that opens the same files for the first time may be making tables just now.
     return await untilFree(main.path, () => createSqliteStore(files))
   } catch (error) {
@@ -45,20 +48,27 @@ function tryOut(cache: Database): void {
   createMailbox(cache, createLocalBus(), '')
 }
 
-/** Joins the parts of the driver on two open files, and owns them from then on. */
-export function createSqliteStore(house: { main: Database; cache: Database; effects: Effects }): Store {
-  const { main, cache, effects } = house
+export interface SqliteHouse {
+  /** Only read from: short reads, at once. */
+  readonly main: Database
+  readonly writer: Thread<WriterCalls>
+  readonly cache: Database
+  readonly effects: Effects
+}
+
+/** Joins the parts of the driver on open files, and owns them from then on. */
+export function createSqliteStore({ main, writer, cache, effects }: SqliteHouse): Store {
   const events = prepareEvents(main.connection)
   const local = createLocalBus()
   const reader = createReader(main.path)
-  const commits = createForeignCommits(main, local, (namespace) => events.position(namespace) ?? 0)
+  const commits = createForeignCommits(writer, local, (namespace) => events.position(namespace) ?? 0)
   const bus = createSqliteBus({ local, commits, mailbox: createMailbox(cache, local, effects.randomId()) })
   const answers = createSqliteAnswers(cache)
   const lastGood = createSqliteLastGood(cache)
   const purge = createPurge({
     main,
     cache,
-    reader,
+    writer,
     async eraseElsewhere(user, tag) {
       await wipeAnswers(answers, { namespace: user.namespace, owner: tag })
       await lastGood.drop(user)
@@ -67,6 +77,7 @@ export function createSqliteStore(house: { main: Database; cache: Database; effe
   const users = createSqliteUsers({
     main,
     reader,
+    writer,
     local,
     commits,
     purge,
@@ -79,10 +90,13 @@ export function createSqliteStore(house: { main: Database; cache: Database; effe
     await purge.close()
     await Promise.all([bus.close(), reader.close()])
     await Promise.all([main.close(), cache.close()])
+    // The last one that closes a file moves the log into it, so that is the one that may write.
+    await writer.call('close')
+    await writer.close()
   }
   return {
     traits: { name: 'sqlite', durable: true, shared: true, location: main.path },
-    meta: createSqliteMeta(main),
+    meta: createSqliteMeta(main, writer),
     users,
     events: createSqliteEvents({ main, reader, events, commits }),
     bus,

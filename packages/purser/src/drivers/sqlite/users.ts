@@ -2,17 +2,17 @@ import type { UserStore } from '../../store.ts'
 import { LOG_OF_NAMESPACE } from '../../store.ts'
 import type { LocalBus } from '../local-bus.ts'
 import { tellOfCommit } from '../news.ts'
-import { prepareCommit } from './commit.ts'
 import type { Database } from './database.ts'
-import { prepareErase } from './erase.ts'
 import type { ForeignCommits } from './foreign-commits.ts'
 import type { Purge } from './purge.ts'
 import type { Reader } from './reader.ts'
 import { USER_COLUMNS, userOf } from './rows.ts'
+import type { Writer } from './writer.ts'
 
 export interface UsersHouse {
   readonly main: Database
   readonly reader: Reader
+  readonly writer: Writer
   readonly local: LocalBus
   readonly commits: ForeignCommits
   readonly purge: Purge
@@ -20,7 +20,15 @@ export interface UsersHouse {
   forgetAnswers(namespace: string, tag: string): Promise<number>
 }
 
-export function createSqliteUsers({ main, reader, local, commits, purge, forgetAnswers }: UsersHouse): UserStore {
+export function createSqliteUsers({
+  main,
+  reader,
+  writer,
+  local,
+  commits,
+  purge,
+  forgetAnswers,
+}: UsersHouse): UserStore {
   const load = main.prepare(`SELECT ${USER_COLUMNS} FROM users WHERE namespace = ? AND id = ?`)
   const next = main.prepare('SELECT next FROM incarnations WHERE namespace = ? AND tag = ?')
   const ofUser = 'uid = (SELECT uid FROM users WHERE namespace = ? AND id = ?)'
@@ -36,11 +44,6 @@ export function createSqliteUsers({ main, reader, local, commits, purge, forgetA
     `SELECT name, value FROM records WHERE ${ofUser} AND kind = ? ORDER BY name DESC LIMIT ?`,
   )
   const reply = main.prepare(`SELECT key, digest, result, expires_at FROM replies WHERE ${ofUser} AND key = ?`)
-  const sweep = main.prepare(
-    'DELETE FROM replies WHERE (uid, key) IN (SELECT uid, key FROM replies WHERE expires_at <= ? LIMIT ?)',
-  )
-  const runCommit = prepareCommit(main)
-  const runErase = prepareErase(main, runCommit)
 
   return {
     load: ({ namespace, id }) =>
@@ -50,13 +53,11 @@ export function createSqliteUsers({ main, reader, local, commits, purge, forgetA
         return row && userOf(row)
       }),
     nextIncarnation: (namespace, tag) => main.read(() => Number(next.get(namespace, tag)?.next ?? 1)),
-    commit: (user, commit) =>
-      main.write(
-        () => runCommit(user, commit),
-        ({ ok }) => {
-          if (ok) tellOfCommit(local, user, commit)
-        },
-      ),
+    async commit(user, commit) {
+      const outcome = await writer.call('commit', user, commit)
+      if (outcome.ok) tellOfCommit(local, user, commit)
+      return outcome
+    },
     record: ({ namespace, id }, kind, name) =>
       main.read(() => {
         const row = record.get(namespace, id, kind, name)
@@ -77,7 +78,7 @@ export function createSqliteUsers({ main, reader, local, commits, purge, forgetA
     list: (query) => reader.call('list', query),
     overview: (namespace) => reader.call('overview', namespace),
     async erase(user, erasure) {
-      const counts = await main.write(() => runErase(user, erasure))
+      const counts = await writer.call('erase', user, erasure)
       if (counts === undefined) return { ok: false }
       tellOfCommit(local, user, { events: [] })
       tellOfCommit(local, { namespace: user.namespace, id: LOG_OF_NAMESPACE }, erasure.log)
@@ -86,6 +87,6 @@ export function createSqliteUsers({ main, reader, local, commits, purge, forgetA
       const purged = await purge.run().catch(() => false)
       return { ok: true, counts: { ...counts, answers }, purged }
     },
-    sweepReplies: (now, limit) => main.write(() => Number(sweep.run(now, limit).changes)),
+    sweepReplies: (now, limit) => writer.call('sweepReplies', now, limit),
   }
 }

@@ -4,20 +4,23 @@ import { test } from 'node:test'
 import { type Database, openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { createSqliteStore, openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
+import { createWriterCalls } from '../../../src/drivers/sqlite/writer.ts'
 import { PurserError } from '../../../src/errors.ts'
 import type { Store } from '../../../src/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
 import { accept, ann, bob, NAMESPACE, withEvents, write } from '../../../src/testing/store-contract/samples.ts'
 import { startChild } from '../children/run.ts'
 import { newPath } from '../places.ts'
+import { onThisThread } from './on-this-thread.ts'
 
-/** A store whose connection the test can reach, to make it fail. */
+/** A store that writes on this thread, with a connection that the test can reach to make it fail. */
 async function openOpen(): Promise<{ store: Store; main: Database }> {
   const path = newPath()
   const main = await openDatabase({ path, profile: 'durable' })
   migrate(main.connection)
   const cache = await openDatabase({ path: `${path}-cache`, profile: 'rebuildable' })
-  return { store: createSqliteStore({ main, cache, effects: handClock() }), main }
+  const writer = onThisThread(createWriterCalls(main))
+  return { store: createSqliteStore({ main, writer, cache, effects: handClock() }), main }
 }
 
 const isUnavailable = (error: unknown): boolean =>

@@ -4,8 +4,11 @@ import { createLocalBus } from '../../../src/drivers/local-bus.ts'
 import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { createForeignCommits } from '../../../src/drivers/sqlite/foreign-commits.ts'
 import { createMailbox } from '../../../src/drivers/sqlite/mailbox.ts'
+import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
+import { createWriterCalls } from '../../../src/drivers/sqlite/writer.ts'
 import type { BusMessage } from '../../../src/store.ts'
 import { newPath } from '../places.ts'
+import { onThisThread } from './on-this-thread.ts'
 
 const open = (path: string): ReturnType<typeof openDatabase> => openDatabase({ path, profile: 'rebuildable' })
 const message = (detail: string): BusMessage => ({ topic: 'context', namespace: 'n', detail })
@@ -44,25 +47,26 @@ test('a listener that is too far behind is told that it may have missed somethin
 test('commits of another connection are noticed once, own ones never', async () => {
   const path = newPath()
   const [own, other] = [await open(path), await open(path)]
-  own.connection.exec('CREATE TABLE t (a)')
+  migrate(own.connection)
+  const calls = createWriterCalls(own)
   const local = createLocalBus()
   const heard: unknown[] = []
   local.subscribe((told) => heard.push(told))
   let position = 0
-  const commits = createForeignCommits(own, local, () => position)
+  const commits = createForeignCommits(onThisThread(calls), local, () => position)
+  await commits.look()
   commits.uses('n')
-  const insert = own.prepare('INSERT INTO t VALUES (1)')
-  await own.write(() => insert.run())
-  commits.look()
+  await calls.compareAndSetMeta('a', undefined, 'b')
+  await commits.look()
   assert.deepEqual(heard, [])
-  const foreign = other.prepare('INSERT INTO t VALUES (2)')
-  await other.write(() => foreign.run())
-  commits.look()
-  commits.look()
+  const elsewhere = createWriterCalls(other)
+  await elsewhere.compareAndSetMeta('a', 'b', 'c')
+  await commits.look()
+  await commits.look()
   assert.deepEqual(heard, [{ topic: 'user', namespace: 'n' }])
   position = 7
-  await other.write(() => foreign.run())
-  commits.look()
+  await elsewhere.compareAndSetMeta('a', 'c', 'd')
+  await commits.look()
   assert.deepEqual(heard.slice(1), [
     { topic: 'user', namespace: 'n' },
     { topic: 'events', namespace: 'n' },

@@ -100,6 +100,8 @@ test('two stores on one file in one process see each other, and their own commit
   const [first, second] = [await open(path), await open(path)]
   const ann = { namespace: NAMESPACE, id: 'ann' }
   await Promise.all([first.users.load(ann), second.users.load(ann)])
+  // What was committed before it began to look is not known, so the first look always brings news.
+  await heardBy(first, ({ user }) => user === undefined)
   const told: string[] = []
   first.bus.subscribe((message) => told.push(JSON.stringify(message)))
   const news = heardBy(second, ({ topic }) => topic === 'events')

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
 import { createReader } from '../../../src/drivers/sqlite/reader.ts'
+import { createWriter } from '../../../src/drivers/sqlite/writer.ts'
 import { PurserError } from '../../../src/errors.ts'
 import { newPath } from '../places.ts'
 
@@ -25,13 +26,30 @@ test('a thread that cannot start or ends rejects its callers, and the next call 
 test('what fails on the thread is told like what fails here', async () => {
   const path = newPath()
   await newDatabase(path)
-  const reader = createReader(path)
+  const writer = createWriter(path)
   await assert.rejects(
-    reader.call('vacuum', `${path}/no/such/file`),
+    writer.call('vacuum', `${path}/no/such/file`),
     (error) => PurserError.is(error, 'store_unavailable') && error.hint !== undefined,
   )
-  assert.equal((await reader.call('overview', 'n')).users, 0)
-  await reader.close()
+  assert.equal(await writer.call('compareAndSetMeta', 'a', undefined, 'b'), true)
+  await writer.call('close')
+  await assert.rejects(writer.call('compareAndSetMeta', 'a', 'b', 'c'), (error) => PurserError.is(error, 'closed'))
+  await writer.close()
+})
+
+test('of calls that go out together, only the one that cannot be copied fails', async () => {
+  const path = newPath()
+  await newDatabase(path)
+  const writer = createWriter(path)
+  const values = ['a', Symbol('no text') as unknown as string, 'b']
+  const outcomes = await Promise.allSettled(
+    values.map((value) => writer.call('compareAndSetMeta', value, undefined, 'x')),
+  )
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+  await writer.close()
 })
 
 test('a closed reader refuses, and rejects who is still waiting', async () => {

@@ -1,0 +1,153 @@
+import { Worker } from 'node:worker_threads'
+import { afterThisTurn } from '../../effects.ts'
+import { PurserError } from '../../errors.ts'
+import { faultOf } from './faults.ts'
+
+/*
+ * Work on a thread and a connection of its own, so that neither a long read nor a slow disk holds up anybody.
+ *
+ * Calls go out in parcels. While the thread is busy they gather, and leave with its next answer or as soon as there
+ * are enough for a parcel, so that this thread decides while the other one writes.
+ */
+
+/** Calls to functions on another thread; what they are given and what they give is copied. */
+export interface Thread<Calls extends ThreadCalls<Calls>> {
+  /** Rejects like the function does, with `closed`, or with `store_unavailable` when the thread ends or is overrun. */
+  call<Name extends keyof Calls>(
+    name: Name,
+    ...given: Parameters<Calls[Name]>
+  ): Promise<Awaited<ReturnType<Calls[Name]>>>
+  /** Ends the thread; calls under way are rejected. */
+  close(): Promise<void>
+}
+
+export type ThreadCalls<Calls> = { readonly [Name in keyof Calls]: (...given: never[]) => unknown }
+
+/** What goes to the thread, in parcels. */
+export interface ThreadRequest {
+  readonly id: number
+  readonly call: string
+  readonly given: readonly unknown[]
+}
+
+/** What comes back, in parcels. */
+export type ThreadReply = { readonly id: number; readonly result: unknown } | ({ readonly id: number } & ToldError)
+
+/** An error as it crosses between threads. */
+export interface ToldError {
+  readonly message: string
+  /** Of a `PurserError`. */
+  readonly code?: PurserError['code'] | undefined
+  readonly hint?: string | undefined
+  /** SQLite's own. */
+  readonly errcode?: number | undefined
+}
+
+export interface ThreadPlan {
+  /** Name of the thread's module beside this one, without its ending. */
+  readonly module: string
+  /** The database it opens. */
+  readonly path: string
+  /** Calls of a full parcel. */
+  readonly together: number
+  /** Calls that may wait; one more is `store_unavailable`. */
+  readonly maxWaiting: number
+}
+
+interface Waiting {
+  resolve(result: never): void
+  reject(error: unknown): void
+}
+
+/** `.ts` as source, `.js` when built. */
+const ENDING = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
+
+/** The thread is started by the first call and keeps the process alive only while somebody waits for it. */
+export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan): Thread<Calls> {
+  const { module, path, together, maxWaiting } = plan
+  const waiting = new Map<number, Waiting>()
+  let gathered: ThreadRequest[] = []
+  let worker: Worker | undefined
+  let nextId = 1
+  let closed = false
+
+  function start(): Worker {
+    const started = new Worker(new URL(`./${module}${ENDING}`, import.meta.url), { workerData: path })
+    started.on('message', (replies: readonly ThreadReply[]) => settle(started, replies))
+    started.on('error', (error) => lose(started, error))
+    started.on('exit', () => lose(started))
+    return started
+  }
+
+  function send(): void {
+    if (gathered.length === 0) return
+    const parcel = gathered
+    gathered = []
+    worker ??= start()
+    worker.ref()
+    try {
+      worker.postMessage(parcel)
+    } catch (error) {
+      // Something in it cannot be copied. That is the fault of one call, and only that one fails.
+      if (parcel.length === 1) forget(parcel[0]?.id ?? 0)?.reject(error)
+      else
+        for (const request of parcel) {
+          gathered = [request]
+          send()
+        }
+    }
+  }
+
+  function settle(from: Worker, replies: readonly ThreadReply[]): void {
+    for (const reply of replies) {
+      const call = forget(reply.id)
+      if ('result' in reply) call?.resolve(reply.result as never)
+      else call?.reject(errorOf(reply, path))
+    }
+    if (waiting.size === 0) from.unref()
+    send()
+  }
+
+  function forget(id: number): Waiting | undefined {
+    const call = waiting.get(id)
+    waiting.delete(id)
+    return call
+  }
+
+  /** The thread is gone: whoever waits is told, and the next call starts another one. */
+  function lose(lost: Worker, cause?: unknown): void {
+    if (worker !== lost) return
+    worker = undefined
+    gathered = []
+    for (const call of waiting.values())
+      call.reject(new PurserError('store_unavailable', `A thread that works on ${path} has ended.`, { cause }))
+    waiting.clear()
+  }
+
+  return {
+    call(name, ...given) {
+      return new Promise((resolve, reject) => {
+        if (closed) throw new PurserError('closed', 'This store has been closed.')
+        if (waiting.size >= maxWaiting)
+          throw new PurserError('store_unavailable', `${maxWaiting} calls are already waiting for ${path}.`)
+        const isIdle = waiting.size === 0
+        gathered.push({ id: nextId, call: String(name), given })
+        waiting.set(nextId++, { resolve, reject })
+        if (gathered.length >= together) send()
+        else if (isIdle) afterThisTurn(send)
+      })
+    },
+    async close() {
+      closed = true
+      const ending = worker
+      if (ending === undefined) return
+      lose(ending)
+      await ending.terminate()
+    },
+  }
+}
+
+function errorOf({ code, message, hint, errcode }: ToldError, path: string): unknown {
+  const cause = Object.assign(new Error(message), errcode === undefined ? {} : { errcode })
+  return code === undefined ? faultOf(cause, path) : new PurserError(code, message, { hint, cause })
+}

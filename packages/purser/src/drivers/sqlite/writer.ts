@@ -1,0 +1,75 @@
+import { DatabaseSync } from 'node:sqlite'
+import type { Subject } from '../../identity.ts'
+import type { Commit, CommitOutcome, Erasure } from '../../store.ts'
+import { prepareCommit } from './commit.ts'
+import type { Database } from './database.ts'
+import { prepareErase } from './erase.ts'
+import { createThread, type Thread } from './thread.ts'
+import { prepareWipe, type WipeCalls } from './wipe.ts'
+
+/** Everything that writes what must survive. Each resolves when it is on disk; those that come together share a flush. */
+export interface WriterCalls extends WipeCalls {
+  commit(user: Subject, commit: Commit): Promise<CommitOutcome>
+  /** Takes a user out of reach. Undefined when it was decided on another state. */
+  erase(user: Subject, erasure: Erasure): Promise<Readonly<Record<string, number>> | undefined>
+  sweepReplies(now: number, limit: number): Promise<number>
+  compareAndSetMeta(name: string, expected: string | undefined, value: string): Promise<boolean>
+  /** Whether another process has written to the database since this was asked last. */
+  hasForeignCommits(): boolean
+  /** Moves the write-ahead log into the file and cuts it to nothing; false while a reader still needs it. */
+  truncateLog(): boolean
+  /** Writes a database anew, without what was left in the unused parts of its pages. No write runs meanwhile. */
+  vacuum(path: string): void
+  /** Finishes the waiting writes, then closes the file. */
+  close(): Promise<void>
+}
+
+/** The writes, to be called from anywhere but a transaction of their own. */
+export type Writer = Pick<Thread<WriterCalls>, 'call'>
+
+/** Calls of a parcel: enough to share a flush, few enough that the next ones are decided meanwhile. */
+const TOGETHER = 32
+const MAX_WAITING = 100_000
+/** How long writing anew waits for the writes of other processes. */
+const VACUUM_BUSY_MS = 10_000
+
+/** The one connection of this process that writes, on a thread of its own. */
+export function createWriter(path: string): Thread<WriterCalls> {
+  return createThread<WriterCalls>({ module: 'writer-thread', path, together: TOGETHER, maxWaiting: MAX_WAITING })
+}
+
+export function createWriterCalls(main: Database): WriterCalls {
+  const sweep = main.prepare(
+    'DELETE FROM replies WHERE (uid, key) IN (SELECT uid, key FROM replies WHERE expires_at <= ? LIMIT ?)',
+  )
+  const add = main.prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING')
+  const replace = main.prepare('UPDATE meta SET value = ? WHERE name = ? AND value = ?')
+  const runCommit = prepareCommit(main)
+  const runErase = prepareErase(main, runCommit)
+  // SQLite keeps this number for every connection; the commits of the connection itself do not change it.
+  const dataVersion = main.prepare('PRAGMA data_version')
+  // Nobody knows what happened before it was asked first.
+  let lastVersion: unknown
+  return {
+    ...prepareWipe(main),
+    commit: (user, commit) => main.write(() => runCommit(user, commit)),
+    erase: (user, erasure) => main.write(() => runErase(user, erasure)),
+    sweepReplies: (now, limit) => main.write(() => Number(sweep.run(now, limit).changes)),
+    compareAndSetMeta: (name, expected, value) =>
+      main.write(
+        () => (expected === undefined ? add.run(name, value) : replace.run(value, name, expected)).changes === 1,
+      ),
+    hasForeignCommits() {
+      const version = dataVersion.get()?.data_version
+      const isNew = version !== lastVersion
+      lastVersion = version
+      return isNew
+    },
+    truncateLog: main.truncateLog,
+    vacuum(path) {
+      using whole = new DatabaseSync(path, { timeout: VACUUM_BUSY_MS })
+      whole.exec('PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; VACUUM')
+    },
+    close: main.close,
+  }
+}
