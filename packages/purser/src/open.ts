@@ -61,6 +61,11 @@ export interface Purser extends AsyncDisposable {
   readonly meta: MetaStore
   /** What the store is and where. */
   readonly store: Store['traits']
+  /**
+   * Writes a whole and consistent copy of what must survive into a new file of mode 0600, while everything goes on. The
+   * secret key is not in it. `argument_invalid` when there is something at that path, or the store is not a file.
+   */
+  backup(file: string, options?: Waiting): Promise<void>
   /** Takes no new work, waits for what is under way, writes everything out, closes every client once; then cuts. */
   close(options?: Waiting & { readonly timeoutMs?: number | null | undefined }): Promise<void>
 }
@@ -212,9 +217,23 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     },
     meta: store.meta,
     store: store.traits,
+    backup: (file, options) => heeding('backup', options, () => backUp(store, file)),
     close: closeOnce,
     [Symbol.asyncDispose]: () => closeOnce(),
   }
+}
+
+async function backUp({ traits, backup }: Store, file: string): Promise<void> {
+  if (typeof file !== 'string' || file === '') {
+    throw new PurserError('argument_invalid', 'backup needs the path of a new file.', {
+      hint: "For instance: backup('purser-backup.db').",
+      details: { param: 'file' },
+    })
+  }
+  if (backup !== undefined) return backup(file)
+  throw new PurserError('argument_invalid', `The store '${traits.name}' is not a file that could be copied.`, {
+    hint: 'Use the means of the store itself, such as snapshots.',
+  })
 }
 
 function closeTimeout(options: NonNullable<Parameters<Purser['close']>[0]>): number {

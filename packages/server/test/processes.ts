@@ -133,22 +133,25 @@ export async function runPurser(
   return { code, ...text }
 }
 
-/** The same in a process of its own. */
+/** The same in a process of its own, on the store that the directory's configuration or the default names. */
 export async function spawnPurser(
   words: readonly string[],
   directory: string,
-): Promise<{ code: number | null; talk: string }> {
+): Promise<{ code: number | null; output: string; talk: string }> {
   const child = spawn(process.execPath, [...FROM_SOURCE, MAIN, ...words], {
     cwd: directory,
     env: { PATH: process.env.PATH },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let talk = ''
+  const text = { output: '', talk: '' }
+  child.stdout.setEncoding('utf8').on('data', (part: string) => {
+    text.output += part
+  })
   child.stderr.setEncoding('utf8').on('data', (part: string) => {
-    talk += part
+    text.talk += part
   })
   const [code] = (await once(child, 'close')) as [number | null]
-  return { code, talk }
+  return { code, ...text }
 }
 
 async function start<Told>(

@@ -1,3 +1,4 @@
+import { backup } from './backup.ts'
 import { block } from './block.ts'
 import { cap } from './cap.ts'
 import type { Command } from './command.ts'
@@ -7,10 +8,12 @@ import { doctor } from './doctor.ts'
 import { erase } from './erase.ts'
 import { events } from './events.ts'
 import { exportUser } from './export.ts'
+import { importFile } from './import.ts'
 import { keysCreate } from './keys-create.ts'
 import { keysList } from './keys-list.ts'
 import { keysRevoke } from './keys-revoke.ts'
 import { note } from './note.ts'
+import { restore } from './restore.ts'
 import { secretSet } from './secret-set.ts'
 import { serve } from './serve.ts'
 import { set } from './set.ts'
@@ -35,8 +38,11 @@ export const COMMANDS: readonly Command[] = [
   block,
   unblock,
   exportUser,
+  importFile,
   erase,
   verify,
+  backup,
+  restore,
   keysCreate,
   keysList,
   keysRevoke,

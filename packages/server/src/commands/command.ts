@@ -52,6 +52,11 @@ export class NotFoundError extends Error {
   override readonly name = 'NotFoundError'
 }
 
+/** What is there already, or in use, stands in the way. */
+export class ConflictError extends Error {
+  override readonly name = 'ConflictError'
+}
+
 /** Flags of every command. */
 export const GENERAL_FLAGS: Flags = {
   json: { type: 'boolean', help: 'print JSON' },

@@ -17,6 +17,11 @@ export interface Connection extends AsyncDisposable {
   readonly purser: Purser | undefined
 }
 
+/** A connection to a store that was opened here. */
+export interface LocalConnection extends Connection {
+  readonly purser: Purser
+}
+
 export interface CallOptions {
   readonly body?: unknown
   readonly query?: Readonly<Record<string, string | boolean | undefined>>
@@ -45,7 +50,7 @@ type Ask = (request: Request) => Promise<Response>
 export async function connect(call: Call): Promise<Connection> {
   const { environment } = call.terminal
   const url = text(call.flags.url) ?? environment.PURSER_URL
-  if (url === undefined) return local(call)
+  if (url === undefined) return openHere(call)
   if (!URL.canParse(url)) throw new UsageError(`--url is not a URL: ${url}`)
   const key = text(call.flags.key) ?? environment.PURSER_KEY ?? environment.PURSER_ADMIN_KEY
   if (key === undefined) throw new UsageError('--url needs a key: --key KEY, PURSER_KEY or PURSER_ADMIN_KEY.')
@@ -61,18 +66,16 @@ export async function connect(call: Call): Promise<Connection> {
   return connection(url.replace(/\/$/, ''), ask, undefined, async () => {})
 }
 
-async function local(call: Call): Promise<Connection> {
+/** Opens the configured store, whatever address there is. */
+export async function openHere(call: Call): Promise<LocalConnection> {
   const { terminal, flags } = call
   const { config, warnings } = loadConfig({ flags, environment: terminal.environment, directory: terminal.directory })
   for (const warning of warnings) say(terminal, `warning: ${warning}`)
   const quiet = { ...config, server: { ...config.server, prefix: '', logLevel: 'silent' } }
   const server = await openServer({ config: quiet, authorize: () => ({ actor: 'purser command', role: 'admin' }) })
-  return connection(
-    'http://localhost',
-    (request) => server.fetch(request),
-    server.house.purser,
-    () => server.close(),
-  )
+  const { purser } = server.house
+  const ask: Ask = (request) => server.fetch(request)
+  return { ...connection('http://localhost', ask, purser, () => server.close()), purser }
 }
 
 function connection(base: string, ask: Ask, purser: Purser | undefined, close: () => Promise<void>): Connection {

@@ -1,5 +1,5 @@
 import { type ErrorCode, PurserError } from 'purser'
-import { EXIT, type ExitCode, NotFoundError, UsageError } from './command.ts'
+import { ConflictError, EXIT, type ExitCode, NotFoundError, UsageError } from './command.ts'
 import { ApiProblem } from './connection.ts'
 
 export interface Failure {
@@ -50,6 +50,7 @@ export function failureOf(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof UsageError) return { exitCode: EXIT.usage, code: 'usage', message, hint: undefined }
   if (error instanceof NotFoundError) return { exitCode: EXIT.notFound, code: 'not_found', message, hint: undefined }
+  if (error instanceof ConflictError) return { exitCode: EXIT.conflict, code: 'conflict', message, hint: undefined }
   if ((error as Error | undefined)?.name === 'AbortError') {
     return { exitCode: EXIT.interrupted, code: 'interrupted', message: 'Interrupted.', hint: undefined }
   }
