@@ -35,7 +35,7 @@ export async function createApp(house: House): Promise<FastifyInstance> {
       },
     },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    exposeHeadRoutes: false,
+    exposeHeadRoutes: true,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     frameworkErrors: answerProblem,

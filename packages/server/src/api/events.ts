@@ -5,6 +5,7 @@ import type { House } from '../house.ts'
 import { HttpProblem } from '../problems.ts'
 import { queryOf, route, TEXT } from './route.ts'
 
+const CONTENT_TYPE = 'text/event-stream; charset=utf-8'
 const PING_MS = 15_000
 const COALESCE_MS = 250
 const MAX_CLIENTS = 100
@@ -22,6 +23,7 @@ export function eventRoutes(app: FastifyInstance, house: House): void {
       query: { user: TEXT, types: { ...TEXT, description: 'Separated by commas.' } },
     }),
     async (request, reply) => {
+      if (request.method === 'HEAD') return reply.type(CONTENT_TYPE).send()
       if (clients >= MAX_CLIENTS) {
         throw new HttpProblem(503, 'too_many_streams', `There are ${MAX_CLIENTS} event streams already.`, {
           headers: { 'retry-after': '5' },
@@ -31,7 +33,7 @@ export function eventRoutes(app: FastifyInstance, house: House): void {
       reply.hijack()
       const line = reply.raw
       line.writeHead(200, {
-        'content-type': 'text/event-stream; charset=utf-8',
+        'content-type': CONTENT_TYPE,
         'cache-control': 'private, no-store',
         'x-accel-buffering': 'no',
         'x-request-id': request.id,

@@ -15,7 +15,8 @@ export function sessionRoutes(app: FastifyInstance, house: House): void {
 
   app.get(
     '/deck/sign-in',
-    route('public', { tag, summary: 'The one-time link.', query: { token: TEXT } }),
+    // Whoever only looks whether the link is there must not use it up.
+    { ...route('public', { tag, summary: 'The one-time link.', query: { token: TEXT } }), exposeHeadRoute: false },
     async (request, reply) => {
       checkHost(originClaim(request), house.options)
       const wait = house.limiter.waitMs(request.ip)

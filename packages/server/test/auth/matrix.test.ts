@@ -129,6 +129,27 @@ test('the chat and the live events take the same guard', async () => {
   }
 })
 
+test('HEAD tells of every address what GET would, without the body, and uses no sign-in link up', async () => {
+  const headers = { authorization: `Bearer ${keys.get('admin')}` }
+  for (const name of Object.keys(CONTRACT).filter((route) => route.startsWith('GET '))) {
+    const url = name.slice(4).replace(/:\w+/g, 'nobody').replace('*', 'none')
+    if (url === '/deck/sign-in') continue
+    const head = await server.fastify.inject({ method: 'HEAD', url, headers })
+    assert.equal(head.body, '', name)
+    if (url === '/api/events') {
+      assert.deepEqual([head.statusCode, head.headers['content-type']], [200, 'text/event-stream; charset=utf-8'])
+      continue
+    }
+    const get = await server.fastify.inject({ method: 'GET', url, headers })
+    for (const told of ['content-type', 'etag', 'cache-control']) assert.equal(head.headers[told], get.headers[told])
+    assert.equal(head.statusCode, get.statusCode, name)
+    assert.equal((await server.fastify.inject({ method: 'HEAD', url })).statusCode === 401, CONTRACT[name] !== 'public')
+  }
+  const url = `/deck/sign-in?token=${server.house.sessions.createLink()}`
+  assert.equal((await server.fastify.inject({ method: 'HEAD', url })).statusCode, 404)
+  assert.ok((await server.fastify.inject({ method: 'GET', url })).headers['set-cookie'])
+})
+
 test('an application reads exactly what the contract gives it', () => {
   const readable = Object.entries(CONTRACT).filter(([name, access]) => {
     return name.startsWith('GET /api/users') && ACCESS[access as keyof typeof ACCESS].includes('service')
