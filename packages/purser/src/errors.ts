@@ -43,6 +43,7 @@ export const ERRORS = {
   session_invalid: { retryable: false, meaning: 'A session id or policy is not valid.' },
   mcp_unknown: { retryable: false, meaning: 'No MCP server of that name is configured for this user.' },
   mcp_unavailable: { retryable: true, meaning: 'The MCP server cannot be reached right now.' },
+  authorization_invalid: { retryable: false, meaning: 'That does not complete an authorization of this user.' },
   runtime_busy: { retryable: true, meaning: 'All places for live clients are in use.' },
   package_missing: { retryable: false, meaning: 'A provider needs a package that is not installed.' },
   host_not_allowed: { retryable: false, meaning: 'That host may not be called.' },

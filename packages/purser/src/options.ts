@@ -68,8 +68,22 @@ export interface LanguageModelSource {
 }
 
 export type McpServerOption =
-  | { url: string; headers?: Record<string, string> | undefined }
+  | { url: string; headers?: Record<string, string> | undefined; oauth?: McpOAuthOption | undefined }
   | { command: string; args?: string[] | undefined; env?: Record<string, string> | undefined }
+
+/** How each user allows this application to use an MCP server on their behalf. */
+export interface McpOAuthOption {
+  /** The page of your application to which the authorization server sends people back; it calls `completeMcp`. */
+  redirectUrl: string
+  /** The application's id there. Without one it registers itself. */
+  clientId?: string | undefined
+  /** Needs `issuer`: otherwise an MCP server would say who gets to see it. */
+  clientSecret?: string | undefined
+  /** What to ask for. Default: what the MCP server says. */
+  scopes?: string[] | undefined
+  /** The authorization server, and no other. Default: the one the MCP server names, on the public internet. */
+  issuer?: string | undefined
+}
 
 export interface RuntimeOptions {
   /** Settings of every user who has not set their own. */

@@ -81,13 +81,7 @@ function checkServer(name: string, server: unknown): void {
   if (!isJsonObject(server)) throw invalid(path, 'is not an object')
   const { url, command, headers, args, env } = server
   if ((url === undefined) === (command === undefined)) throw invalid(path, "needs either 'url' or 'command'")
-  const known = url === undefined ? ['command', 'args', 'env'] : ['url', 'headers']
-  for (const field of Object.keys(server)) {
-    if (known.includes(field)) continue
-    throw new PurserError('option_unknown', `There is no option '${path}.${field}'.`, {
-      hint: suggestion(field, known) || `Known here: ${known.join(', ')}.`,
-    })
-  }
+  requireKnown(path, server, url === undefined ? ['command', 'args', 'env'] : ['url', 'headers', 'oauth'])
   if (!isText(url ?? command)) throw invalid(`${path}.${url === undefined ? 'command' : 'url'}`, 'is not text')
   if (args !== undefined && !(Array.isArray(args) && args.every((argument) => typeof argument === 'string'))) {
     throw invalid(`${path}.args`, 'is not a list of texts')
@@ -100,6 +94,35 @@ function checkServer(name: string, server: unknown): void {
   }
   const fault = placeholderFault(server as unknown as McpServerOption)
   if (fault !== undefined) throw invalid(path, fault)
+  if (server.oauth !== undefined) checkOAuth(`${path}.oauth`, server.oauth, headers)
+}
+
+function checkOAuth(path: string, oauth: unknown, headers: unknown): void {
+  if (!isJsonObject(oauth)) throw invalid(path, 'is not an object')
+  requireKnown(path, oauth, ['redirectUrl', 'clientId', 'clientSecret', 'scopes', 'issuer'])
+  const { redirectUrl, clientId, clientSecret, scopes, issuer } = oauth
+  if (!isText(redirectUrl) || !URL.canParse(redirectUrl)) throw invalid(`${path}.redirectUrl`, 'is not a URL')
+  for (const [field, value] of Object.entries({ clientId, clientSecret })) {
+    if (value !== undefined && !isText(value)) throw invalid(`${path}.${field}`, 'is not text')
+  }
+  if (issuer !== undefined && !(isText(issuer) && URL.canParse(issuer))) throw invalid(`${path}.issuer`, 'is not a URL')
+  if (clientSecret !== undefined && (clientId === undefined || issuer === undefined)) {
+    throw invalid(`${path}.clientSecret`, "needs 'clientId' and 'issuer'", 'They say who gets to see it.')
+  }
+  const areScopes = Array.isArray(scopes) && scopes.every((scope) => isText(scope) && !/\s/.test(scope))
+  if (scopes !== undefined && !areScopes) throw invalid(`${path}.scopes`, 'is not a list of words')
+  if (Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization')) {
+    throw invalid(path, "stands beside an 'authorization' header", 'Give one of them.')
+  }
+}
+
+function requireKnown(path: string, given: object, known: readonly string[]): void {
+  for (const field of Object.keys(given)) {
+    if (known.includes(field)) continue
+    throw new PurserError('option_unknown', `There is no option '${path}.${field}'.`, {
+      hint: suggestion(field, known) || `Known here: ${known.join(', ')}.`,
+    })
+  }
 }
 
 function isText(value: unknown): value is string {

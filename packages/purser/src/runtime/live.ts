@@ -2,10 +2,11 @@ import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
 import { type Subject, subjectKey } from '../identity.ts'
 import type { Keys } from '../keys.ts'
+import type { Authorizations } from './authorization/authorizations.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { ClientHouse } from './clients.ts'
 import type { Farewell } from './closings.ts'
-import type { Facts } from './facts.ts'
+import { type Facts, toolCredential } from './facts.ts'
 import type { Queued } from './idle-queue.ts'
 import { createModelShelf, type ModelClient, type ModelShelf } from './models.ts'
 import type { ActiveRuntime, ModelFactory, Override, SettingsFields } from './port.ts'
@@ -27,6 +28,7 @@ export interface LiveHouse extends ClientHouse {
   readonly catalogue: Catalogue
   readonly models: ModelFactory
   readonly desk: ToolDesk
+  readonly authorizations: Pick<Authorizations, 'bearerFor'>
   readonly shared: boolean
   readFacts(user: Subject): Promise<Facts>
   readSession(user: Subject, id: string): Promise<string | undefined>
@@ -174,7 +176,7 @@ export class LiveRuntime implements Queued<LiveRuntime> {
 
   /** An MCP client that is open or opening, held for the caller. */
   takeTool(server: string): ToolClient {
-    const { catalogue, desk } = this.#house
+    const { catalogue, desk, authorizations } = this.#house
     const definition = catalogue.servers.get(server)
     if (definition === undefined) throw new PurserError('mcp_unknown', `There is no MCP server '${server}'.`)
     const facts = this.#facts
@@ -182,8 +184,9 @@ export class LiveRuntime implements Queued<LiveRuntime> {
       server,
       definition,
       user: this.user.id,
-      credential: facts?.secrets.get(server)?.sealed ?? null,
+      credential: toolCredential(facts, server),
       credentials: () => (facts === undefined ? null : this.#credentials(facts, server)),
+      bearer: (url) => authorizations.bearerFor(this.user, this.incarnation, { name: server, url }),
     })
   }
 
@@ -225,9 +228,8 @@ export class LiveRuntime implements Queued<LiveRuntime> {
     this.#facts = facts
     this.#usual = usualSettings(this.#house.catalogue, facts.own)
     this.#usualPlan = undefined
-    const credentialOf = (name: string): string | null => facts.secrets.get(name)?.sealed ?? null
-    this.#shelf.retireOutdated(credentialOf)
-    retireOutdated(this.rack, credentialOf)
+    this.#shelf.retireOutdated((provider) => facts.secrets.get(provider)?.sealed ?? null)
+    retireOutdated(this.rack, (server) => toolCredential(facts, server))
     if (this.#latestPlan !== undefined) this.#retireReplaced(this.#latestPlan, this.#usual)
   }
 

@@ -4,6 +4,7 @@ import type { Subject } from '../identity.ts'
 import type { ChatModel } from '../model/port.ts'
 import type { McpServerOption, ProviderOption } from '../options.ts'
 import type { Waiting } from '../waiting.ts'
+import type { AuthorizationPort, Bearer } from './authorization/port.ts'
 
 /** Where a value comes from; each layer wins over the ones before it. */
 export type Layer = 'default' | 'preset' | 'user' | 'session' | 'turn'
@@ -67,6 +68,18 @@ export interface SecretInfo {
   readonly updatedAt: string
 }
 
+/** What a user has allowed at an MCP server that wants OAuth. Tokens are never shown. */
+export interface McpAuthorization {
+  /** The MCP server. */
+  readonly name: string
+  /** The authorization server. */
+  readonly issuer: string
+  readonly scopes: readonly string[]
+  readonly authorizedAt: string
+  /** False when only the person can help: `authorizeMcp` again. */
+  readonly isUsable: boolean
+}
+
 /** `user.runtime`: what this user runs on. */
 export interface UserRuntime {
   /**
@@ -91,6 +104,23 @@ export interface UserRuntime {
   ): Promise<void>
   /** Which secrets there are, without their values. */
   secrets(options?: Waiting): Promise<SecretInfo[]>
+  /**
+   * Begins to ask the person for access to an MCP server that wants OAuth: send their browser to `url`. Good for 10
+   * minutes; four may be under way for one server. Errors: `mcp_unknown`, `mcp_unavailable`, `secret_missing`.
+   */
+  authorizeMcp(name: string, options?: Waiting): Promise<{ readonly url: string; readonly expiresAt: string }>
+  /**
+   * Completes it with the query that the person came back with, once, for the user who began it, and logs it. Give
+   * `iss` when it is there. Errors: `authorization_invalid` (`details.reason`), `mcp_unavailable`, `user_erased`.
+   */
+  completeMcp(
+    name: string,
+    answer: { readonly state: string; readonly code: string; readonly iss?: string | undefined },
+    options?: Waiting & { readonly actor?: string | undefined },
+  ): Promise<McpAuthorization>
+  /** Forgets the tokens of a server; its connections close as their leases end. Tells whether there were any. */
+  deauthorizeMcp(name: string, options?: Waiting & { readonly actor?: string | undefined }): Promise<boolean>
+  mcpAuthorizations(options?: Waiting): Promise<McpAuthorization[]>
   /** Starts a session, or takes up the one of that id and policy. At most 100; the longest unused makes room. */
   startSession(id: string, options: Waiting & { readonly policy: 'pin' | 'follow' }): Promise<Session>
   /** Newest use first. */
@@ -193,12 +223,15 @@ export interface LiveModel {
 export interface ToolFactory {
   /** Rejects when the server cannot be reached or `signal` is aborted; then nothing is left open. */
   open(order: ToolOrder): Promise<LiveTools>
+  readonly authorization: AuthorizationPort
 }
 
 export interface ToolOrder {
   readonly server: string
   /** Placeholders are filled in: it may hold secrets. */
   readonly definition: McpServerOption
+  /** Present where the server wants OAuth. */
+  readonly bearer?: Bearer | undefined
   readonly signal: AbortSignal
 }
 

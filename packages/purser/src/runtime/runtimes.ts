@@ -5,6 +5,8 @@ import type { JournalPort } from '../journal/port.ts'
 import type { Keys } from '../keys.ts'
 import type { RuntimeOptions } from '../options.ts'
 import type { BusMessage, Store } from '../store.ts'
+import { Authorizations } from './authorization/authorizations.ts'
+import { GRANT_KIND } from './authorization/grants.ts'
 import { type Configured, createCatalogue } from './catalogue.ts'
 import { createClosings } from './closings.ts'
 import { readFacts } from './facts.ts'
@@ -32,7 +34,7 @@ export interface RuntimesHouse extends Omit<Configured, 'defaults'> {
 const CLOSE_TIMEOUT_MS = 10_000
 
 /** The records that a runtime is made of: news of others do not concern it. */
-const RUNTIME_KINDS: ReadonlySet<string> = new Set([SETTINGS_RECORD.kind, SECRET_KIND, SESSION_KIND])
+const RUNTIME_KINDS: ReadonlySet<string> = new Set([SETTINGS_RECORD.kind, SECRET_KIND, SESSION_KIND, GRANT_KIND])
 
 /**
  * The runtime part: settings and secrets in the store, live clients in memory. Throws for a mistake in the
@@ -47,16 +49,24 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
   const clientHouse = { namespace, effects, closings }
   const desk = new ToolDesk(clientHouse, { factory: house.tools, maxProcesses: options.maxMcpProcesses })
   const notes = createSessionNotes(records)
+  const readsGrants = catalogue.servers.values().some((server) => 'url' in server && server.oauth !== undefined)
   const reads = {
-    readFacts: (user: Subject) => readFacts({ journal, users }, user),
+    readFacts: (user: Subject) => readFacts({ journal, users, readsGrants }, user),
     readSession: (user: Subject, id: string) => users.record(user, SESSION_KIND, id),
   }
+  const authorizations = new Authorizations({
+    ...reads,
+    ...{ namespace, effects, journal, keys, users, catalogue },
+    meta: store.meta,
+    port: house.tools.authorization,
+  })
   const fleet = new Fleet({
     ...clientHouse,
     ...reads,
     keys,
     catalogue,
     desk,
+    authorizations,
     options,
     models: house.models,
     shared: store.traits.shared,
@@ -75,7 +85,7 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
     isClosed = true
     stopSweeping()
     await fleet.close(timeoutMs)
-    await notes.settled()
+    await Promise.all([notes.settled(), authorizations.close(timeoutMs)])
     stopListening()
   }
 
@@ -84,6 +94,7 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
     catalogue,
     fleet,
     records,
+    authorizations,
     now: effects.now,
     announceEviction: (user: Subject) => announce(user, 'evicted'),
     requireOpen() {

@@ -79,8 +79,7 @@ export function guarded(fields: Credentials): Credentials {
 
 /** What a client failed with, told again without the secrets it was given. The original is not kept. */
 export function redactedCause(error: unknown, secrets: Iterable<string>): Error {
-  const spellings = [...secrets].filter((secret) => secret.length > 3).flatMap(spellingsOf)
-  const redact = (text: string): string => spellings.reduce((rest, each) => rest.replaceAll(each, '[redacted]'), text)
+  const redact = redactionOf(secrets)
   const original = error instanceof Error ? error : new Error(String(error))
   const told = new Error(redact(original.message))
   told.name = redact(original.name)
@@ -91,6 +90,15 @@ export function redactedCause(error: unknown, secrets: Iterable<string>): Error 
     told.cause = redactedCause(original.cause, secrets)
   }
   return told
+}
+
+export function redactedText(text: string, secrets: Iterable<string>): string {
+  return redactionOf(secrets)(text)
+}
+
+function redactionOf(secrets: Iterable<string>): (text: string) => string {
+  const spellings = [...secrets].filter((secret) => secret.length > 3).flatMap(spellingsOf)
+  return (text) => spellings.reduce((rest, each) => rest.replaceAll(each, '[redacted]'), text)
 }
 
 /** A secret inside a URL, a JSON text or a basic-authentication header looks different. */

@@ -2,6 +2,8 @@ import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
 import type { McpServerOption } from '../options.ts'
 import { withinTime } from '../waiting.ts'
+import { needsAuthorization } from './authorization/faults.ts'
+import type { Bearer } from './authorization/port.ts'
 import { type ClientHouse, LiveClient } from './clients.ts'
 import { fillDefinition } from './definitions.ts'
 import { createPlaces, type Places } from './places.ts'
@@ -30,9 +32,11 @@ export interface ToolCall {
   readonly server: string
   readonly definition: McpServerOption
   readonly user: string
-  /** Version of the secret that `credentials` opens; null without one. */
+  /** Version of what the connection is made with; null without any. */
   readonly credential: string | null
   credentials(): Credentials | null
+  /** The user's tokens for the server at this address, where it wants OAuth. */
+  bearer(url: string): Bearer
 }
 
 export function createRack(): ToolRack {
@@ -91,12 +95,14 @@ export class ToolDesk {
   #openNew(rack: ToolRack, call: ToolCall): ToolClient {
     const { server, user, credential } = call
     const definition = fillDefinition(call.definition, { server, user, credentials: call.credentials() })
-    const secrets = (): string[] => secretsIn(definition, call.credentials())
+    const isOAuth = 'url' in call.definition && call.definition.oauth !== undefined
+    const bearer = isOAuth && 'url' in definition ? call.bearer(definition.url) : undefined
+    const secrets = (): string[] => [...secretsIn(definition, call.credentials()), bearer?.last ?? '']
     const client: ToolClient = new LiveClient<LiveTools>(
       this.#house,
       { kind: 'mcp', name: server, credential },
       {
-        open: (signal) => this.#open({ client, rack, server, definition, secrets, signal }),
+        open: (signal) => this.#open({ client, rack, server, definition, bearer, secrets, signal }),
         keeper: {
           idle: () => this.#idle.add(client),
           held: () => this.#idle.delete(client),
@@ -120,7 +126,7 @@ export class ToolDesk {
   }
 
   async #open(order: OpeningOrder): Promise<LiveTools> {
-    const { client, rack, server, definition, signal } = order
+    const { client, rack, server, definition, bearer, signal } = order
     const isProcess = 'command' in definition
     if (isProcess) await this.#places.enter(signal, (waiting) => this.#makeRoom(waiting))
     if (isProcess) this.#processes.add(client)
@@ -128,7 +134,7 @@ export class ToolDesk {
     try {
       await opening.enter(signal)
       try {
-        const live = await openInTime(this.#house.effects, this.#factory, { server, definition, signal })
+        const live = await openInTime(this.#house.effects, this.#factory, { server, definition, bearer, signal })
         rack.failures.delete(server)
         live.onBroken(() => void client.retire('broken'))
         return live
@@ -137,7 +143,7 @@ export class ToolDesk {
       }
     } catch (error) {
       this.#leaveProcess(client)
-      if (!signal.aborted) noteFailure(rack, server, this.#house.effects.monotonic())
+      if (!signal.aborted && !needsAuthorization(error)) noteFailure(rack, server, this.#house.effects.monotonic())
       throw unavailable(server, error, order.secrets())
     }
   }

@@ -2,6 +2,8 @@ import { PurserError, suggestion } from '../errors.ts'
 import { type Subject, subjectKey } from '../identity.ts'
 import { checkOptionsOf, heeding, type Waiting, withSignal } from '../waiting.ts'
 import { actorOf, expectedVersionOf, policyOf, reasonOf, sessionIdOf } from './arguments.ts'
+import { type Authorizations, answerOf } from './authorization/authorizations.ts'
+import { GRANT_KIND } from './authorization/grants.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Facts } from './facts.ts'
 import { checkPatch } from './fields.ts'
@@ -20,6 +22,7 @@ export interface UserRuntimeHouse {
   readonly catalogue: Catalogue
   readonly fleet: Fleet
   readonly records: RuntimeRecords
+  readonly authorizations: Authorizations
   now(): number
   readFacts(user: Subject): Promise<Facts>
   readSession(user: Subject, id: string): Promise<string | undefined>
@@ -31,7 +34,12 @@ export interface UserRuntimeHouse {
 /** The thin handle of one user: checks arguments, then hands on. */
 export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserRuntime {
   const key = subjectKey(user)
-  return { ...reading(house, user, key), ...writing(house, user, key), ...using(house, user, key) }
+  return {
+    ...reading(house, user, key),
+    ...writing(house, user, key),
+    ...authorizing(house, user, key),
+    ...using(house, user, key),
+  }
 }
 
 type Reading = Pick<UserRuntime, 'settings' | 'secrets' | 'sessions'>
@@ -125,6 +133,48 @@ function writing(house: UserRuntimeHouse, user: Subject, key: string): Writing {
     async endSession(id, options) {
       const checked = sessionIdOf(id)
       return heeding('endSession', options, () => changing(SESSION_KIND, () => records.endSession(user, checked)))
+    },
+  }
+}
+
+type Authorizing = Pick<UserRuntime, 'authorizeMcp' | 'completeMcp' | 'deauthorizeMcp' | 'mcpAuthorizations'>
+
+function authorizing(
+  { authorizations, fleet, requireOpen }: UserRuntimeHouse,
+  user: Subject,
+  key: string,
+): Authorizing {
+  /** Connections that were made with another authorization go now. */
+  function changed<T>(value: T): T {
+    fleet.invalidate(key, [GRANT_KIND])
+    fleet.refresh(key)
+    return value
+  }
+
+  return {
+    async authorizeMcp(name, options = {}) {
+      requireOpen()
+      checkOptionsOf('authorizeMcp', options, [])
+      return authorizations.authorize(user, name, options.signal)
+    },
+
+    async completeMcp(name, answer, options = {}) {
+      requireOpen()
+      checkOptionsOf('completeMcp', options, ['actor'])
+      const order = { ...answerOf(answer), actor: actorOf(options.actor), signal: options.signal }
+      return withSignal(authorizations.complete(user, name, order).then(changed), options.signal)
+    },
+
+    async deauthorizeMcp(name, options = {}) {
+      requireOpen()
+      checkOptionsOf('deauthorizeMcp', options, ['actor'])
+      const { signal } = options
+      return authorizations.remove(user, name, { actor: actorOf(options.actor), signal }).then(changed)
+    },
+
+    async mcpAuthorizations(options) {
+      requireOpen()
+      return heeding('mcpAuthorizations', options, () => authorizations.list(user))
     },
   }
 }

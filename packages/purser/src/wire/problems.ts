@@ -76,6 +76,7 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
   session_invalid: [400, INVALID],
   mcp_unknown: [400, INVALID],
   mcp_unavailable: [503, SERVER],
+  authorization_invalid: [400, INVALID],
   runtime_busy: [503, SERVER],
   package_missing: [500, SERVER],
   host_not_allowed: [400, INVALID],

@@ -10,6 +10,7 @@ import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import { openKeys } from '../../src/keys.ts'
 import type { ChatModel } from '../../src/model/port.ts'
 import { DEFAULTS, type McpServerOption, type ProviderOption, type RuntimeOptions } from '../../src/options.ts'
+import type { AuthorizationPort } from '../../src/runtime/authorization/port.ts'
 import type {
   LiveModel,
   LiveTools,
@@ -61,6 +62,7 @@ export interface Furnishing {
   readonly options: Partial<RuntimeOptions>
   /** Real ones in place of the fakes. */
   readonly tools: ToolFactory
+  readonly authorization: AuthorizationPort
   readonly effects: Effects
 }
 
@@ -80,6 +82,17 @@ const SERVERS: Record<string, McpServerOption> = {
 const PRESETS = {
   fast: { provider: 'many', model: 'x', parameters: { temperature: 0 } },
   calm: { parameters: { temperature: 0.1 } },
+}
+
+const unused = async (): Promise<never> => {
+  throw new Error('Nobody speaks OAuth here.')
+}
+const NO_AUTHORIZATION: AuthorizationPort = {
+  discover: unused,
+  register: unused,
+  begin: unused,
+  redeem: unused,
+  refresh: unused,
 }
 
 export const fold: Fold<object, object> = {
@@ -114,6 +127,7 @@ export async function openHouse(given: Partial<Furnishing> = {}): Promise<House>
     namespace: 'test',
     models: { build: (order) => buildModel(order, models, behaviour) },
     tools: given.tools ?? {
+      authorization: given.authorization ?? NO_AUTHORIZATION,
       async open(order) {
         await behaviour.openTools(order)
         return liveTools(order, tools, behaviour)

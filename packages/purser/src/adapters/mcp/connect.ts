@@ -42,9 +42,10 @@ class LeasedClient extends Client {
 }
 
 /** Connects to a server. Rejects when that fails or is aborted; then no socket and no process is left. */
-export async function connect(effects: Effects, { server, definition, signal }: ToolOrder): Promise<LiveTools> {
+export async function connect(effects: Effects, order: ToolOrder): Promise<LiveTools> {
+  const { server, signal } = order
   signal.throwIfAborted()
-  const line = lineTo(effects, definition)
+  const line = lineTo(effects, order)
   const client = new LeasedClient(CLIENT_INFO)
   conceal(client, `[MCP client of ${server}]`)
   conceal(line.transport, `[MCP transport to ${server}]`)
@@ -68,9 +69,9 @@ function conceal(carrier: object, label: string): void {
   Object.defineProperties(carrier, { toJSON: show, [inspect.custom]: show })
 }
 
-function lineTo(effects: Effects, definition: ToolOrder['definition']): Line {
+function lineTo(effects: Effects, { definition, bearer }: ToolOrder): Line {
   if (!('url' in definition)) return stdioTransport(effects, definition)
-  const { transport, watch, destroy } = httpTransport(effects, definition)
+  const { transport, watch, destroy } = httpTransport({ effects, bearer }, definition)
   return { transport, watch, destroy, terminate: () => transport.terminateSession() }
 }
 

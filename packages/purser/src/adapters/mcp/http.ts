@@ -1,6 +1,8 @@
 import { type FetchLike, type ReconnectionScheduler, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { Agent, fetch, type RequestInit } from 'undici'
 import type { Effects } from '../../effects.ts'
+import type { Bearer } from '../../runtime/authorization/port.ts'
+import { bearerFetch } from './bearer-fetch.ts'
 import { type Watch, watchTransport } from './watch.ts'
 
 /** How often a lost stream is taken up again within a minute; then the connection counts as broken. */
@@ -18,12 +20,19 @@ export interface HttpDefinition {
   readonly headers?: Record<string, string> | undefined
 }
 
+/** What a connection is made with, beside its definition. */
+export interface HttpHouse {
+  readonly effects: Effects
+  /** Present where the server wants OAuth. */
+  readonly bearer: Bearer | undefined
+}
+
 /**
  * Streamable HTTP on sockets of its own: they are shared with no other user, and are gone with the connection.
  * A stream may be silent for as long as it likes; how long a call may take is the caller's to say.
  */
 export function httpTransport(
-  effects: Effects,
+  { effects, bearer }: HttpHouse,
   { url, headers }: HttpDefinition,
 ): { transport: StreamableHTTPClientTransport; watch: Watch; destroy(): Promise<void> } {
   const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } })
@@ -33,7 +42,7 @@ export function httpTransport(
   }
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     ...(headers && { requestInit: { headers } }),
-    fetch: ownFetch,
+    fetch: bearer === undefined ? ownFetch : bearerFetch(ownFetch, bearer),
     reconnectionOptions: RECONNECTION,
     reconnectionScheduler: boundedReconnection(effects, () => watch.lose()),
   })

@@ -1,7 +1,9 @@
 import type { Effects } from '../../effects.ts'
 import { PurserError } from '../../errors.ts'
+import type { AuthorizationPort } from '../../runtime/authorization/port.ts'
 import type { ToolFactory } from '../../runtime/port.ts'
 
+export type { AuthorizationPort } from '../../runtime/authorization/port.ts'
 export type { LiveTools, ToolFactory, ToolOrder } from '../../runtime/port.ts'
 
 /**
@@ -11,15 +13,29 @@ export type { LiveTools, ToolFactory, ToolOrder } from '../../runtime/port.ts'
 export function createTools({ effects }: { readonly effects: Effects }): ToolFactory {
   return {
     async open(order) {
-      const { connect } = await load()
+      const { connect } = await load(() => import('./connect.ts'))
       return connect(effects, order)
     },
+    authorization: lazily(async () => {
+      const { createAuthorization } = await load(() => import('./oauth.ts'))
+      return createAuthorization(effects)
+    }),
   }
 }
 
-async function load(): Promise<typeof import('./connect.ts')> {
+function lazily(port: () => Promise<AuthorizationPort>): AuthorizationPort {
+  return {
+    discover: async (...order) => (await port()).discover(...order),
+    register: async (...order) => (await port()).register(...order),
+    begin: async (...order) => (await port()).begin(...order),
+    redeem: async (...order) => (await port()).redeem(...order),
+    refresh: async (...order) => (await port()).refresh(...order),
+  }
+}
+
+async function load<Module>(module: () => Promise<Module>): Promise<Module> {
   try {
-    return await import('./connect.ts')
+    return await module()
   } catch (cause) {
     throw new PurserError('mcp_unavailable', 'The package @modelcontextprotocol/client cannot be loaded.', {
       hint: 'Install it beside purser: npm install @modelcontextprotocol/client',

@@ -1,0 +1,208 @@
+import type { Effects } from '../../effects.ts'
+import { PurserError } from '../../errors.ts'
+import type { Subject } from '../../identity.ts'
+import type { JournalPort } from '../../journal/port.ts'
+import type { Keys } from '../../keys.ts'
+import type { McpOAuthOption } from '../../options.ts'
+import type { MetaStore, UserStore } from '../../store.ts'
+import { withinTime, withSignal } from '../../waiting.ts'
+import type { Catalogue } from '../catalogue.ts'
+import { fillDefinition } from '../definitions.ts'
+import type { Facts } from '../facts.ts'
+import type { McpAuthorization } from '../port.ts'
+import { openSecret } from '../secrets.ts'
+import { GrantBearer } from './bearer.ts'
+import { authorizationInvalid, serverUnreachable } from './faults.ts'
+import { GRANT_KIND, readGrant, type StoredGrant } from './grants.ts'
+import type { AuthorizationPort, Bearer, Site, TokenAnswer, Tokens } from './port.ts'
+import { AuthorizationRecords } from './records.ts'
+import { Registrations } from './registrations.ts'
+import { contentWith, Renewals } from './renewal.ts'
+import { type BegunContent, newState, openBegun, STATE_TTL_MS, sealBegun, stateDigest } from './states.ts'
+
+/** How long finding and asking an authorization server may take in all. */
+const BEGIN_LIMIT_MS = 30_000
+/** Answers of a browser are short texts. */
+const ANSWER_MAX_CHARACTERS = 4_096
+/** Read of one user; there are only as many as MCP servers are configured, or once were. */
+const GRANTS_MAX = 1_000
+
+export interface AuthorizationsHouse {
+  readonly namespace: string
+  readonly effects: Effects
+  readonly journal: JournalPort
+  readonly keys: Keys
+  readonly users: UserStore
+  readonly meta: MetaStore
+  readonly catalogue: Catalogue
+  readonly port: AuthorizationPort
+  readFacts(user: Subject): Promise<Facts>
+}
+
+/** What the person came back with. */
+export interface Answer {
+  readonly state: string
+  readonly code: string
+  readonly iss: string | undefined
+}
+
+interface Acting {
+  readonly actor: string
+  readonly signal: AbortSignal | undefined
+}
+
+/** Everything about OAuth: begins, completes and removes authorizations, and gives connections their tokens. */
+export class Authorizations {
+  readonly #house: AuthorizationsHouse
+  readonly #records: AuthorizationRecords
+  readonly #registrations: Registrations
+  readonly #renewals: Renewals
+
+  constructor(house: AuthorizationsHouse) {
+    this.#house = house
+    this.#records = new AuthorizationRecords(house)
+    this.#registrations = new Registrations(house)
+    this.#renewals = new Renewals({ ...house, records: this.#records })
+  }
+
+  async authorize(
+    user: Subject,
+    name: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ url: string; expiresAt: string }> {
+    const oauth = this.#oauthOf(name)
+    const facts = await withSignal(this.#house.readFacts(user), signal)
+    const site = this.#siteOf(user, name, facts)
+    const place = { user, incarnation: facts.incarnation, name }
+    const content = await this.#inTime(signal, async (limit) => {
+      const server = await this.#house.port.discover(site, limit)
+      const scope = oauth.scopes === undefined ? server.scope : oauth.scopes.join(' ') || null
+      const client = await this.#registrations.clientFor({ name, site, oauth, server, scope, signal: limit }, signal)
+      const state = newState()
+      const order = { server, client, redirectUrl: oauth.redirectUrl, scope, state }
+      const { url, verifier } = await this.#house.port.begin(order)
+      return { state, url, begun: { url: site.url, server, client, redirectUrl: oauth.redirectUrl, verifier } }
+    })
+    const { keys } = this.#house
+    const digest = stateDigest(keys, place, content.state)
+    const sealed = sealBegun(keys, place, digest, content.begun)
+    const begun = (now: number) => ({ digest, sealed, expiresAt: now + STATE_TTL_MS })
+    const expiresAt = await this.#records.begin(place, begun, signal)
+    return { url: content.url, expiresAt }
+  }
+
+  async complete(user: Subject, name: string, answer: Answer & Acting): Promise<McpAuthorization> {
+    const { issuer } = this.#oauthOf(name)
+    const { keys, journal, effects } = this.#house
+    const { incarnation } = await withSignal(journal.read(user), answer.signal)
+    const place = { user, incarnation, name }
+    const digest = stateDigest(keys, place, answer.state)
+    const taken = await this.#records.take(place, digest, answer.signal)
+    if (taken === undefined) throw authorizationInvalid(name, 'state_unknown')
+    if (taken === 'expired') throw authorizationInvalid(name, 'state_expired')
+    const begun = openBegun(keys, place, taken)
+    const { url, server, client } = begun
+    if (!isFrom(begun, answer.iss)) throw authorizationInvalid(name, 'issuer_mismatch')
+    const redeemed = await this.#house.port.redeem({ url, issuer }, { ...begun, code: answer.code })
+    if (redeemed.outcome === 'refused' && redeemed.code.endsWith('_client')) {
+      await this.#registrations.forget(name, client)
+    }
+    const tokens = tokensIn(name, redeemed)
+    const content = contentWith(tokens, { url, server, client, now: effects.now() })
+    const { actor } = answer
+    const scope = tokens.scope ?? server.scope
+    return seen(name, await this.#records.keep(place, { id: effects.randomId(), scope, content, actor }))
+  }
+
+  remove(user: Subject, name: string, { actor, signal }: Acting): Promise<boolean> {
+    return this.#records.remove({ user, name }, actor, signal)
+  }
+
+  async list(user: Subject): Promise<McpAuthorization[]> {
+    const { users, journal } = this.#house
+    const { incarnation } = await journal.read(user)
+    const rows = await users.records(user, GRANT_KIND, { limit: GRANTS_MAX, order: 'ascending' })
+    return rows.flatMap(({ name, value }) => {
+      const grant = readGrant(value, incarnation)
+      return grant === undefined ? [] : [seen(name, grant)]
+    })
+  }
+
+  /** Tokens for one connection of this user to the server at `url`; throws where no OAuth is configured. */
+  bearerFor(user: Subject, incarnation: number, { name, url }: { name: string; url: string }): Bearer {
+    const { effects, keys, users } = this.#house
+    const site = { url, issuer: this.#oauthOf(name).issuer }
+    return new GrantBearer({ effects, keys, users, renewals: this.#renewals }, { user, incarnation, name, site })
+  }
+
+  /** Waits for what was sent to be stored. */
+  async close(timeoutMs: number): Promise<void> {
+    this.#renewals.stop()
+    await withinTime(this.#house.effects, this.#renewals.settled(), timeoutMs)
+  }
+
+  #oauthOf(name: string): McpOAuthOption {
+    const definition = this.#house.catalogue.servers.get(name)
+    if (definition === undefined) throw new PurserError('mcp_unknown', `There is no MCP server '${name}'.`)
+    if ('url' in definition && definition.oauth !== undefined) return definition.oauth
+    throw new PurserError('argument_invalid', `The MCP server '${name}' is configured without OAuth.`, {
+      hint: `Give mcpServers.${name}.oauth, or the user's own secret with setSecret.`,
+      details: { param: 'name' },
+    })
+  }
+
+  #siteOf(user: Subject, name: string, { incarnation, secrets }: Facts): Site {
+    const { keys, catalogue } = this.#house
+    const definition = catalogue.servers.get(name)
+    const secret = secrets.get(name)
+    const credentials = secret === undefined ? null : openSecret(keys, { user, incarnation, name }, secret)
+    const filled = definition && fillDefinition(definition, { server: name, user: user.id, credentials })
+    return { url: filled && 'url' in filled ? filled.url : '', issuer: this.#oauthOf(name).issuer }
+  }
+
+  async #inTime<T>(signal: AbortSignal | undefined, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
+    const limit = new AbortController()
+    const running = work(limit.signal)
+    const reason = new Error(`The authorization server did not answer within ${BEGIN_LIMIT_MS} ms.`)
+    const cancel = this.#house.effects.setTimer(() => limit.abort(reason), BEGIN_LIMIT_MS)
+    try {
+      return await withSignal(running, signal)
+    } finally {
+      cancel()
+    }
+  }
+}
+
+/** RFC 9207: who answers is who was asked. A server that says it always tells must tell. */
+function isFrom({ server }: BegunContent, iss: string | undefined): boolean {
+  if (iss !== undefined) return iss === server.issuer
+  return server.metadata.authorization_response_iss_parameter_supported !== true
+}
+
+function tokensIn(name: string, answer: TokenAnswer): Tokens {
+  if (answer.outcome === 'granted') return answer.tokens
+  if (answer.outcome === 'refused') throw authorizationInvalid(name, 'code_refused', answer.code)
+  throw serverUnreachable(name, answer.cause, `Begin again with authorizeMcp('${name}').`)
+}
+
+function seen(name: string, { issuer, scope, authorizedAt, state }: StoredGrant): McpAuthorization {
+  return { name, issuer, scopes: scope === null ? [] : scope.split(' '), authorizedAt, isUsable: state === 'live' }
+}
+
+/** Checks what came through a browser. */
+export function answerOf(given: { state?: unknown; code?: unknown; iss?: unknown }): Answer {
+  const { state, code, iss } = given
+  return {
+    state: textOf('state', state),
+    code: textOf('code', code),
+    iss: iss === undefined ? iss : textOf('iss', iss),
+  }
+}
+
+function textOf(param: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '' && value.length <= ANSWER_MAX_CHARACTERS) return value
+  throw new PurserError('argument_invalid', `'${param}' is not text of 1 to ${ANSWER_MAX_CHARACTERS} characters.`, {
+    hint: 'Give the query parameters with which the person came back to redirectUrl.',
+    details: { param },
+  })
+}

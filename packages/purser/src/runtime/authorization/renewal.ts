@@ -1,0 +1,140 @@
+import type { Effects } from '../../effects.ts'
+import { PurserError } from '../../errors.ts'
+import { subjectKey } from '../../identity.ts'
+import { authorizationRequired, serverUnreachable } from './faults.ts'
+import type { Grant, GrantContent } from './grants.ts'
+import type { AuthorizationPort, TokenAnswer, Tokens } from './port.ts'
+import type { AuthorizationRecords, GrantPlace, Settlement } from './records.ts'
+
+/*
+ * A refresh token is used at most once, by whatever number of calls, processes and crashes. Who wants to use it first
+ * writes a claim into the grant, compared with what stands there, and sends it only when the claim is durable. All
+ * others wait for the outcome. A claim whose holder does not come back is never taken over: the token may have been
+ * used up, and the person is asked again.
+ */
+
+/** How long a claim's holder is waited for; the request itself has a shorter limit. */
+export const CLAIM_MS = 30_000
+/** How often a claim of another process is looked at. */
+const LOOK_MS = 250
+/** After a server could not be reached, equal calls fail at once for so long. */
+const REST_MS = 1_000
+/** Attempts to store what was received, and the pause between them. */
+const STORE_ATTEMPTS_MAX = 5
+const STORE_PAUSE_MS = 500
+
+export interface RenewalHouse {
+  readonly effects: Effects
+  readonly records: AuthorizationRecords
+  readonly port: AuthorizationPort
+}
+
+export class Renewals {
+  readonly #house: RenewalHouse
+  /** One for each token that will not do; callers share it. */
+  readonly #flights = new Map<string, Promise<Grant>>()
+  readonly #closing = new AbortController()
+
+  constructor(house: RenewalHouse) {
+    this.#house = house
+  }
+
+  /** A grant newer than `seen`. Rejects with `mcp_unavailable`, `user_erased` or `store_unavailable`. */
+  renew(place: GrantPlace, seen: Pick<Grant, 'id' | 'turn'>): Promise<Grant> {
+    const key = JSON.stringify([subjectKey(place.user), place.name, place.incarnation, seen.id, seen.turn])
+    let flight = this.#flights.get(key)
+    if (flight === undefined) {
+      flight = this.#renew(place, seen)
+      this.#flights.set(key, flight)
+      flight.then(
+        () => this.#flights.delete(key),
+        () => this.#rest(key),
+      )
+    }
+    return flight
+  }
+
+  /** Resolves when nothing that was sent waits to be stored any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#flights.values())
+  }
+
+  /** Those who wait for other processes give up. */
+  stop(): void {
+    this.#closing.abort(new PurserError('closed', 'This Purser has been closed.'))
+  }
+
+  async #renew(place: GrantPlace, seen: Pick<Grant, 'id' | 'turn'>): Promise<Grant> {
+    const { effects, records } = this.#house
+    const claim = { id: effects.randomId(), forMs: CLAIM_MS }
+    let watched: { readonly claim: string; readonly since: number } | undefined
+    for (;;) {
+      this.#closing.signal.throwIfAborted()
+      const isOverdue = watched !== undefined && effects.monotonic() - watched.since >= CLAIM_MS
+      const overdue = isOverdue ? watched?.claim : undefined
+      const answer = await records.claim(place, { seen, claim, overdue })
+      if (answer.kind === 'newer') return answer.grant
+      if (answer.kind === 'lost') throw authorizationRequired(place.name)
+      if (answer.kind === 'claimed') return this.#spend(place, claim.id, answer.grant.content)
+      if (watched?.claim !== answer.claim) watched = { claim: answer.claim, since: effects.monotonic() }
+      await pause(effects, LOOK_MS, this.#closing.signal)
+    }
+  }
+
+  async #spend(place: GrantPlace, claim: string, content: GrantContent): Promise<Grant> {
+    const { port, effects } = this.#house
+    const { server, client, refresh } = content
+    const answer = await port.refresh(place.site, { server, client, refreshToken: refresh ?? '' })
+    const grant = await this.#store(place, claim, settlementOf(answer, content, effects.now()))
+    if (answer.outcome === 'unsent') throw serverUnreachable(place.name, answer.cause)
+    if (grant === undefined) throw authorizationRequired(place.name)
+    return grant
+  }
+
+  /** What was received cannot be had again: a store that is not there for a moment is waited for. */
+  async #store(place: GrantPlace, claim: string, settlement: Settlement): Promise<Grant | undefined> {
+    const { records, effects } = this.#house
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await records.settle(place, claim, settlement)
+      } catch (error) {
+        if (!PurserError.is(error, 'store_unavailable') || attempt >= STORE_ATTEMPTS_MAX) throw error
+        await pause(effects, STORE_PAUSE_MS)
+      }
+    }
+  }
+
+  #rest(key: string): void {
+    this.#house.effects.setTimer(() => this.#flights.delete(key), REST_MS, { background: true })
+  }
+}
+
+/** The lifetime is counted from now: when the answer is there, some of it has passed, which errs on the safe side. */
+export function contentWith(
+  tokens: Tokens,
+  { now, ...rest }: Pick<GrantContent, 'url' | 'server' | 'client'> & { now: number },
+): GrantContent {
+  const { access, refresh, lifetimeMs } = tokens
+  return { ...rest, access, refresh, expiresAt: lifetimeMs === null ? null : now + lifetimeMs }
+}
+
+function settlementOf(answer: TokenAnswer, { url, server, client, refresh }: GrantContent, now: number): Settlement {
+  if (answer.outcome === 'granted') {
+    const tokens = { ...answer.tokens, refresh: answer.tokens.refresh ?? refresh }
+    return { kind: 'renewed', content: contentWith(tokens, { url, server, client, now }) }
+  }
+  if (answer.outcome === 'unsent') return { kind: 'unsent' }
+  return { kind: 'spent', why: answer.outcome === 'refused' ? answer.code : 'interrupted' }
+}
+
+function pause(effects: Effects, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel()
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const cancel = effects.setTimer(done, delayMs)
+    signal?.addEventListener('abort', done, { once: true })
+  })
+}
