@@ -1,8 +1,9 @@
+import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { JournalPort, RecordReader } from '../journal/port.ts'
-import { heeding } from '../waiting.ts'
+import { checkOptionsOf, heeding, withSignal } from '../waiting.ts'
 import { isObject, refuse } from './arguments.ts'
-import { MAX_PROFILE_BYTES, PROFILE, type Profile, type ProfileFields } from './records.ts'
+import { MAX_PROFILE_BYTES, PROFILE, type Profile, type ProfileFields, type ProfileOptions } from './records.ts'
 
 export interface ProfileHouse {
   readonly journal: JournalPort
@@ -14,7 +15,23 @@ export interface ProfileHouse {
 const MAX_DEPTH = 32
 
 export function createProfile(user: Subject, { journal, reader, changed }: ProfileHouse): Profile {
-  async function write(next: (present: ProfileFields) => ProfileFields): Promise<ProfileFields> {
+  type Next = (present: ProfileFields) => ProfileFields
+
+  async function change(call: string, options: ProfileOptions = {}, next: Next): Promise<ProfileFields> {
+    checkOptionsOf(call, options, ['when'])
+    const { when = () => true, signal } = options
+    if (typeof when !== 'function')
+      refuse("'when' must be a function.", 'when', 'It is given the present profile and answers whether to go on.')
+    const decided: Next = (present) => {
+      if (when(structuredClone(present))) return next(present)
+      throw new PurserError('version_conflict', 'The profile is not the one this was decided on.', {
+        hint: 'Read it again and decide anew.',
+      })
+    }
+    return withSignal(write(decided), signal)
+  }
+
+  async function write(next: Next): Promise<ProfileFields> {
     try {
       return await journal.write(user, {
         reads: [{ kind: PROFILE, name: '' }],
@@ -35,11 +52,11 @@ export function createProfile(user: Subject, { journal, reader, changed }: Profi
   return {
     async put(fields, options) {
       const given = checked(fields)
-      return heeding('put', options, () => write(() => given))
+      return change('put', options, () => given)
     },
     async patch(fields, options) {
       const given = checked(fields)
-      return heeding('patch', options, () => write((present) => merge(present, given)))
+      return change('patch', options, (present) => merge(present, given))
     },
     async get(options) {
       const stored = await heeding('get', options, () => reader.record(user, PROFILE, ''))

@@ -14,12 +14,20 @@ export const MAX_ACTION_BYTES = 2_048
 
 export type ProfileFields = Readonly<Record<string, unknown>>
 
+export interface ProfileOptions extends Waiting {
+  /**
+   * Whether to go on, given the present profile, in the step that would change it; else `version_conflict`. Pure: it may
+   * be asked several times.
+   */
+  readonly when?: ((present: ProfileFields) => boolean) | undefined
+}
+
 /** What is known about a user: any JSON object of at most 64 KiB. A wrong one is `argument_invalid`. */
 export interface Profile {
   /** Replaces the whole profile. Resolves to what is stored. */
-  put(fields: ProfileFields, options?: Waiting): Promise<ProfileFields>
+  put(fields: ProfileFields, options?: ProfileOptions): Promise<ProfileFields>
   /** JSON merge patch (RFC 7396) in one atomic step: null removes a field. Resolves to what is stored. */
-  patch(fields: ProfileFields, options?: Waiting): Promise<ProfileFields>
+  patch(fields: ProfileFields, options?: ProfileOptions): Promise<ProfileFields>
   /** An unknown user has the profile `{}`. */
   get(options?: Waiting): Promise<ProfileFields>
 }

@@ -134,6 +134,23 @@ test('wrong profiles and actions are refused before anything is written', async 
   assert.deepEqual(await actions.list(), [])
 })
 
+test('a profile changes only while it is what the change was decided on', async (t) => {
+  const house = await openHouse()
+  t.after(() => house.close())
+  const user = house.user('asha')
+  await user.profile.put({ name: 'Ada' })
+  const isAda = (present: Readonly<Record<string, unknown>>) => present.name === 'Ada'
+  const both = await Promise.allSettled([
+    user.profile.patch({ name: 'Bob' }, { when: isAda }),
+    user.profile.put({ name: 'Eve' }, { when: isAda }),
+  ])
+  assert.deepEqual(both.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
+  const lost = both.find(({ status }) => status === 'rejected') as PromiseRejectedResult
+  assert.equal(lost.reason.code, 'version_conflict')
+  const wrong = user.profile.put({}, { when: 'Ada' as never })
+  await assert.rejects(wrong, { code: 'argument_invalid' })
+})
+
 test('`__proto__` in a profile is a field like any other', async (t) => {
   const house = await openHouse()
   t.after(() => house.close())

@@ -1,6 +1,21 @@
-import type { FastifyInstance } from 'fastify'
+import { hash } from 'node:crypto'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { ProfileFields } from 'purser'
 import type { House } from '../house.ts'
-import { ANY_OBJECT, bodyOf, DECIMAL, listOf, numberIn, queryOf, route, TEXT, userOf, WHOLE_NUMBER } from './route.ts'
+import {
+  ANY_OBJECT,
+  bodyOf,
+  DECIMAL,
+  decidedOn,
+  listOf,
+  matchOf,
+  numberIn,
+  queryOf,
+  route,
+  TEXT,
+  userOf,
+  WHOLE_NUMBER,
+} from './route.ts'
 
 const tag = 'context'
 
@@ -36,8 +51,10 @@ export function contextRoutes(app: FastifyInstance, house: House): void {
 }
 
 function profileRoutes(app: FastifyInstance, house: House): void {
-  app.get('/api/users/:id/profile', route('application:read', { tag, summary: 'The profile.' }), async (request) =>
-    userOf(request, house).profile.get(),
+  app.get(
+    '/api/users/:id/profile',
+    route('application:read', { tag, summary: 'The profile.' }),
+    async (request, reply) => labelled(reply, await userOf(request, house).profile.get()),
   )
   for (const [method, verb, summary] of [
     ['PUT', 'put', 'Replaces the profile.'],
@@ -47,9 +64,24 @@ function profileRoutes(app: FastifyInstance, house: House): void {
       method,
       url: '/api/users/:id/profile',
       ...route('application:write', { tag, summary, body: ANY_OBJECT }),
-      handler: async (request) => userOf(request, house).profile[verb](bodyOf(request)),
+      handler: async (request, reply) => {
+        const tag = matchOf(request)
+        const when = tag === undefined ? undefined : (present: ProfileFields) => profileTag(present) === tag
+        const write = () => userOf(request, house).profile[verb](bodyOf(request), { when })
+        return labelled(reply, await decidedOn(request, write))
+      },
     })
   }
+}
+
+function labelled(reply: FastifyReply, profile: ProfileFields): ProfileFields {
+  reply.header('etag', profileTag(profile))
+  return profile
+}
+
+/** A profile has no number of its own; what it says is its version. */
+function profileTag(profile: ProfileFields): string {
+  return `"${hash('sha256', JSON.stringify(profile), 'base64url')}"`
 }
 
 function actionRoutes(app: FastifyInstance, house: House): void {

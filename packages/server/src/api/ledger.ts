@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type Bond, PurserError, type User } from 'purser'
+import type { Bond, User } from 'purser'
 import type { House } from '../house.ts'
 import {
   ANY_OBJECT,
   ANY_VALUE,
   actOf,
   bodyOf,
+  decidedOn,
   expectedVersion,
   idempotencyKeyOf,
   listOf,
@@ -13,7 +14,6 @@ import {
   object,
   optionalObject,
   paramOf,
-  preconditionFailed,
   queryOf,
   reasonedActOf,
   route,
@@ -120,13 +120,7 @@ function operatorRoutes(app: FastifyInstance, house: House): void {
   const change = (act: (user: User, request: FastifyRequest, decided: Decided) => Promise<Bond>) => {
     return async (request: FastifyRequest, reply: FastifyReply): Promise<Bond> => {
       const decided = { expectedVersion: expectedVersion(request) }
-      try {
-        return tagged(reply, await act(userOf(request, house), request, decided))
-      } catch (error) {
-        if (decided.expectedVersion !== undefined && PurserError.is(error, 'version_conflict'))
-          throw preconditionFailed(error.message)
-        throw error
-      }
+      return tagged(reply, await decidedOn(request, () => act(userOf(request, house), request, decided)))
     }
   }
   app.put(
@@ -182,7 +176,10 @@ function operatorRoutes(app: FastifyInstance, house: House): void {
   app.post(
     '/api/users/:id/notes',
     route('operate', { tag, summary: 'Adds a note.', body: object({ text: ANY_VALUE, reason: ANY_VALUE }, ['text']) }),
-    async (request) => userOf(request, house).ledger.addNote(bodyOf(request).text as string, actOf(request)),
+    async (request) => {
+      const by = { ...actOf(request), expectedVersion: expectedVersion(request) }
+      return decidedOn(request, () => userOf(request, house).ledger.addNote(bodyOf(request).text as string, by))
+    },
   )
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest, FastifySchema, RouteShorthandOptions } from 'fastify'
-import type { User } from 'purser'
+import { PurserError, type User } from 'purser'
 import { identityOf } from '../auth/guard.ts'
 import type { Access } from '../auth/roles.ts'
 import type { House } from '../house.ts'
@@ -122,13 +122,29 @@ export function tagged<Value extends { readonly version: number }>(reply: Fastif
 
 /** The version an `If-Match` names; undefined without one. */
 export function expectedVersion(request: FastifyRequest): number | undefined {
-  const header = request.headers['if-match']
-  if (header === undefined || header === '*') return undefined
-  const version = /^(?:W\/)?"(\d+)"$/.exec(header.trim())?.[1]
+  const tag = matchOf(request)
+  if (tag === undefined) return undefined
+  const version = /^(?:W\/)?"(\d+)"$/.exec(tag)?.[1]
   if (version === undefined) throw preconditionFailed('That If-Match is not a version of this.')
   return Number(version)
 }
 
-export function preconditionFailed(message: string): HttpProblem {
+/** The `If-Match`; undefined when there is none, or any will do. */
+export function matchOf(request: FastifyRequest): string | undefined {
+  const tag = request.headers['if-match']?.trim()
+  return tag === '*' ? undefined : tag
+}
+
+/** Runs what was decided on the version that `If-Match` named; 412 when it has another by now. */
+export async function decidedOn<Value>(request: FastifyRequest, act: () => Promise<Value>): Promise<Value> {
+  try {
+    return await act()
+  } catch (error) {
+    if (matchOf(request) === undefined || !PurserError.is(error, 'version_conflict')) throw error
+    throw preconditionFailed(error.message)
+  }
+}
+
+function preconditionFailed(message: string): HttpProblem {
   return new HttpProblem(412, 'version_conflict', message, { hint: 'Read it again and decide anew.' })
 }

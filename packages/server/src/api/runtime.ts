@@ -1,17 +1,16 @@
 import type { FastifyInstance } from 'fastify'
-import { PurserError } from 'purser'
 import type { House } from '../house.ts'
 import {
   ANY_OBJECT,
   ANY_VALUE,
   actOf,
   bodyOf,
+  decidedOn,
   expectedVersion,
   listOf,
   object,
   optionalObject,
   paramOf,
-  preconditionFailed,
   queryOf,
   route,
   TEXT,
@@ -33,19 +32,14 @@ export function runtimeRoutes(app: FastifyInstance, house: House): void {
     '/api/users/:id/runtime',
     route('application:write', { tag, summary: 'Changes settings by a merge patch; null clears.', body: ANY_OBJECT }),
     async (request, reply) => {
-      const expected = expectedVersion(request)
       const reason = request.headers['x-purser-reason']
       const options = {
         actor: actOf(request).actor,
         reason: Array.isArray(reason) ? reason[0] : reason,
-        expectedVersion: expected,
+        expectedVersion: expectedVersion(request),
       }
-      try {
-        return tagged(reply, await userOf(request, house).runtime.configure(bodyOf(request), options))
-      } catch (error) {
-        if (expected !== undefined && PurserError.is(error, 'version_conflict')) throw preconditionFailed(error.message)
-        throw error
-      }
+      const configure = () => userOf(request, house).runtime.configure(bodyOf(request), options)
+      return tagged(reply, await decidedOn(request, configure))
     },
   )
   app.post(

@@ -145,6 +145,26 @@ test('an ETag is the version, and a change decided on an old one is 412', async 
   assert.deepEqual([stale.statusCode, stale.json().error.code], [412, 'version_conflict'])
 })
 
+test('a profile and a note that were decided on something old are 412 as well, and change nothing', async () => {
+  const profile = '/api/users/match/profile'
+  const empty = String((await call('GET', profile)).headers.etag)
+  const first = await call('PUT', profile, { name: 'Ada' }, { 'if-match': empty })
+  assert.equal(first.statusCode, 200)
+  assert.equal(first.headers.etag, (await call('GET', profile)).headers.etag)
+  for (const method of ['PUT', 'PATCH'] as const) {
+    const stale = await call(method, profile, { name: 'Bob' }, { 'if-match': empty })
+    assert.deepEqual([stale.statusCode, stale.json().error.code], [412, 'version_conflict'])
+  }
+  assert.equal((await call('PUT', profile, { name: 'Eve' }, { 'if-match': '*' })).statusCode, 200)
+  assert.equal((await call('PATCH', profile, { n: 1 })).statusCode, 200)
+  assert.deepEqual((await call('GET', profile)).json(), { name: 'Eve', n: 1 })
+  const { headers } = await call('PUT', '/api/users/match/cap', { cap: 1 })
+  const note = (tag: string) => call('POST', '/api/users/match/notes', { text: 'n' }, { 'if-match': tag })
+  assert.equal((await note(String(headers.etag))).statusCode, 200)
+  assert.equal((await note(String(headers.etag))).statusCode, 412)
+  assert.equal((await call('GET', '/api/users/match/notes')).json().data.length, 1)
+})
+
 test('an Idempotency-Key gives the first answer again for a day, and refuses another body', async () => {
   const note = (text: string) => call('POST', '/api/users/idem/notes', { text }, { 'idempotency-key': 'k1' })
   const [first, second] = [await note('once'), await note('once')]
