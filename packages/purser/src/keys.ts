@@ -20,7 +20,16 @@ export interface Keys {
   open(sealed: string, context: readonly string[]): string
 }
 
-export type Purpose = 'chain' | 'identity' | 'answers' | 'tickets' | 'sealing' | 'notes' | 'checkpoint' | 'keys' | 'states'
+export type Purpose =
+  | 'chain'
+  | 'identity'
+  | 'answers'
+  | 'tickets'
+  | 'sealing'
+  | 'notes'
+  | 'checkpoint'
+  | 'keys'
+  | 'states'
 
 export interface SecretKeys {
   /** 32 bytes, base64. */
