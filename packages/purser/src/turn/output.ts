@@ -26,7 +26,8 @@ const JSON_BODY: AnswerHeaders = {
 
 /**
  * Writes an answer into a Node response: at the reader's pace, and no longer than the reader is there. Headers have
- * gone out when a stream breaks, so the error becomes one last frame and there is no `[DONE]`.
+ * gone out when a stream breaks, so the error becomes one last frame, with the `x-request-id` that stands on the
+ * response, and there is no `[DONE]`.
  */
 export async function pipeAnswer(output: Output, response: ServerResponse): Promise<void> {
   const { headers } = output
@@ -54,7 +55,8 @@ export async function pipeAnswer(output: Output, response: ServerResponse): Prom
     }
     response.end(DONE_FRAME)
   } catch (error) {
-    response.end(errorFrame(error))
+    const requestId = response.getHeader('x-request-id')
+    response.end(errorFrame(error, typeof requestId === 'string' ? requestId : undefined))
   } finally {
     response.off('close', left)
     await output.end()
@@ -93,8 +95,8 @@ export function responseOf(output: Output): Response {
   return new Response(body, { headers: { ...EVENT_STREAM, ...output.headers } })
 }
 
-function errorFrame(error: unknown): string {
-  return frameOf(JSON.stringify(problemOf(error).body))
+function errorFrame(error: unknown, requestId?: string): string {
+  return frameOf(JSON.stringify(problemOf(error, { requestId }).body))
 }
 
 function ignore(): void {}
