@@ -9,6 +9,7 @@ const isFields = (value: unknown): value is Fields =>
 const orNull = ([expected, passes]: Check): Check => [expected, (value) => value === null || passes(value)]
 
 const text: Check = ['text', (value) => typeof value === 'string']
+const name: Check = ['text of at least one character', (value) => typeof value === 'string' && value !== '']
 const flag: Check = ['true or false', (value) => typeof value === 'boolean']
 const number: Check = ['a number', (value) => typeof value === 'number' && Number.isFinite(value)]
 const count: Check = ['a whole number of 1 or more', (value) => Number.isSafeInteger(value) && (value as number) >= 1]
@@ -17,7 +18,7 @@ const list: Check = ['a list', Array.isArray]
 
 /** What Purser reads or relies on. Everything else is the provider's to judge. */
 const FIELDS: Readonly<Record<string, Check>> = {
-  model: orNull(text),
+  model: orNull(name),
   stream: orNull(flag),
   stream_options: orNull(object),
   tools: orNull(list),

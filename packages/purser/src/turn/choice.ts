@@ -21,7 +21,7 @@ export async function chooseModel(
   requested: string | null | undefined,
   choice: Choice,
 ): Promise<Override | undefined> {
-  if (requested === undefined || requested === null || requested === '' || USUAL.has(requested)) return choice.override
+  if (requested === undefined || requested === null || USUAL.has(requested)) return choice.override
   const { session, override } = choice
   const settings = await runtime.settings({ session, override })
   if (requested === settings.model) return override
