@@ -3,8 +3,8 @@ import type { Mode } from './port.ts'
 
 /** Checks of what callers pass: everything wrong is `argument_invalid`, with the argument and the mend. */
 
-export function refuse(message: string, argument: string, hint?: string): never {
-  throw new PurserError('argument_invalid', message, { hint, details: { argument } })
+export function refuse(message: string, param: string, hint?: string): never {
+  throw new PurserError('argument_invalid', message, { hint, details: { param } })
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

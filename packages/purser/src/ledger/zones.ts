@@ -56,6 +56,7 @@ export function zoneName(zone: unknown): string {
     `${typeof zone === 'string' ? `'${zone.slice(0, 64)}'` : `A ${typeof zone}`} is not an IANA time zone.`,
     {
       hint: "Use a name such as 'Europe/Berlin' or 'UTC', or null for the default.",
+      details: { param: 'timeZone' },
     },
   )
 }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { limitHeaders, type RefusedTurn, refusalOf, type TurnOptions } from 'purser'
+import { limitHeaders, PurserError, type RefusedTurn, refusalOf, type TurnOptions } from 'purser'
 import { idempotencyKeyOf, route } from '../api/route.ts'
 import { identityOf } from '../auth/guard.ts'
 import type { House } from '../house.ts'
@@ -57,7 +57,7 @@ async function chat(house: House, request: FastifyRequest, reply: FastifyReply):
   } catch (error) {
     if (line.destroyed) reply.hijack()
     else if (reply.sent) endWith(line, error, request)
-    else throw error
+    else throw namingHeader(error, request)
   } finally {
     line.off('close', left)
   }
@@ -99,6 +99,17 @@ function oneOf<Choice extends string>(
   throw new HttpProblem(400, 'invalid_request_error', `The header ${name} must be one of ${choices.join(', ')}.`, {
     param: name,
   })
+}
+
+/** What the turn refuses of a header is told by the header's name. */
+function namingHeader(error: unknown, { headers }: FastifyRequest): unknown {
+  if (!PurserError.is(error)) return error
+  const isZone = error.code === 'argument_invalid' && error.details?.param === 'timeZone'
+  const param = isZone ? 'x-purser-time-zone' : error.code === 'preset_unknown' ? 'x-purser-preset' : undefined
+  if (param === undefined || headers[param] === undefined) return error
+  const code = isZone ? 'invalid_request_error' : error.code
+  const message = isZone ? `The header ${param} must be an IANA time zone.` : error.message
+  return new HttpProblem(400, code, message, { param, hint: error.hint })
 }
 
 function textIn(value: string | string[] | undefined): string | undefined {

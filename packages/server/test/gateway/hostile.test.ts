@@ -152,7 +152,18 @@ test('x-purser-* headers with a value that cannot be are refused by name', async
   ] as const) {
     const answer = await purser.chat({ user: 'ada', messages: MESSAGES }, { [name]: value })
     assert.equal(answer.status, 400, name)
+    const { error } = (await answer.json()) as { error: { param: string; hint?: string } }
+    assert.equal(error.param, name)
   }
+  const { body } = await purser.api('GET', '/api/users/ada/bond')
+  assert.equal((body as { dailyCount: number }).dailyCount, 0)
+})
+
+test('a model without a name is refused as such', async () => {
+  const answer = await purser.chat({ user: 'ada', model: '', messages: MESSAGES })
+  assert.equal(answer.status, 400)
+  const { error } = (await answer.json()) as { error: { code: string; param: string } }
+  assert.deepEqual([error.code, error.param], ['invalid_request_error', 'model'])
 })
 
 test('an unknown model is model_not_found, an unknown address unknown_url', async () => {

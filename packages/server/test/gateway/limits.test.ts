@@ -119,7 +119,9 @@ test('a stream that is cut ends in one error frame without [DONE], and stays cou
   const answer = await ask('cut', 'cut', { stream: true })
   assert.equal(answer.status, 200)
   const frames = (await answer.text()).split('\n\n').filter((frame) => frame !== '')
-  const last = JSON.parse(String(frames.at(-1)).slice('data: '.length)) as { error: { code: string; requestId: string } }
+  const last = JSON.parse(String(frames.at(-1)).slice('data: '.length)) as {
+    error: { code: string; requestId: string }
+  }
   assert.equal(last.error.code, 'upstream_failed')
   assert.ok(!frames.includes('data: [DONE]'))
   assert.equal(last.error.requestId, answer.headers.get('x-request-id'))
