@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { canonicalJson } from '../canonical.ts'
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
-import type { Subject } from '../identity.ts'
+import { type Subject, subjectKey } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { LOG_OF_NAMESPACE, type Store } from '../store.ts'
 import { type EraseReceipt, eraseUser } from './erasure.ts'
@@ -36,7 +37,15 @@ export interface OpenJournal<State, Measured> extends Journal<State, Measured> {
 
 export function openJournal<State, Measured>(house: JournalHouse<State, Measured>): OpenJournal<State, Measured> {
   const { store, keys, effects, fold, limits = JOURNAL_LIMITS } = house
-  const tag = (user: Subject): string => keys.mac('identity', [user.namespace, user.id], 'hex')
+  const tags = new LRUCache<string, string>({ max: limits.maxCached })
+  const tag = (user: Subject): string => {
+    const key = subjectKey(user)
+    const known = tags.get(key)
+    if (known !== undefined) return known
+    const made = keys.mac('identity', [user.namespace, user.id], 'hex')
+    tags.set(key, made)
+    return made
+  }
   const snapshots = createSnapshots({ store, fold, tag, maxKept: limits.maxCached })
   const settling = new Settling<State, Measured>({
     store,

@@ -17,7 +17,12 @@ export interface Snapshot<State, Measured> {
   readonly measured: Measured
   readonly stamps: View<State, Measured>['stamps']
   readonly counters: readonly Counter[]
+  /** Records whose value at this revision is known without reading them; undefined: there is none. */
+  readonly records: Map<string, string | undefined>
 }
+
+/** Records of one user that are known at most; the ones that came first are read again. */
+const MAX_KNOWN_RECORDS = 16
 
 /** Throws `store_damaged` when the row cannot be read: a default in its place would be written over it. */
 export function decodeRow<State, Measured>(row: UserRow, fold: Fold<State, Measured>): Snapshot<State, Measured> {
@@ -26,6 +31,7 @@ export function decodeRow<State, Measured>(row: UserRow, fold: Fold<State, Measu
       ...row,
       state: completed(fold.initial, row.state),
       measured: completed(fold.unmeasured, row.measured),
+      records: new Map(),
     }
   } catch (cause) {
     throw new PurserError('store_damaged', 'A stored row of this user cannot be read.', {
@@ -82,6 +88,7 @@ export class Pending<State, Measured> {
   readonly #trims = new Map<string, number>()
   readonly #replies = new Map<string, Reply>()
   readonly #readReplies = new Map<string, Reply>()
+  readonly #absent: string[] = []
   #counters: readonly Counter[]
   #state: State
   #measured: Measured
@@ -130,6 +137,11 @@ export class Pending<State, Measured> {
     }
   }
 
+  /** Whether a record need not be read: nobody else can have written it since it was seen. */
+  knows({ kind, name }: { readonly kind: string; readonly name: string }): boolean {
+    return this.#base.records.has(recordKey(kind, name))
+  }
+
   /** Tells what the store holds for a record. */
   provide({ kind, name }: { readonly kind: string; readonly name: string }, value: string | undefined): void {
     this.#read.set(recordKey(kind, name), value)
@@ -172,6 +184,7 @@ export class Pending<State, Measured> {
       this.#records.set(recordKey(record.kind, record.name), record)
       this.dirty = true
     }
+    for (const { kind, name } of decision.absent ?? []) this.#absent.push(recordKey(kind, name))
     for (const trim of decision.trims ?? []) this.#trims.set(trim.kind, trim.keep)
     if (decision.dropEventsBelow !== undefined) this.#dropEventsBelow = decision.dropEventsBelow
     return events
@@ -222,7 +235,20 @@ export class Pending<State, Measured> {
       measured: this.#measured,
       stamps,
       counters,
+      records: this.#knownRecords(),
     }
+  }
+
+  /** What was written is done with, most often. What was said to be absent will be asked for. */
+  #knownRecords(): Map<string, string | undefined> {
+    const { records } = this.#base
+    for (const key of this.#records.keys()) records.delete(key)
+    for (const key of this.#absent) if (!this.#records.has(key)) records.set(key, undefined)
+    for (const key of records.keys()) {
+      if (records.size <= MAX_KNOWN_RECORDS) break
+      records.delete(key)
+    }
+    return records
   }
 
   /** Lists of counters are replaced, never changed: views that were given out stay true. */
@@ -258,7 +284,8 @@ export class Pending<State, Measured> {
 
   #recordNow(key: string): string | undefined {
     const written = this.#records.get(key)
-    return written === undefined ? this.#read.get(key) : (written.value ?? undefined)
+    if (written !== undefined) return written.value ?? undefined
+    return this.#read.has(key) ? this.#read.get(key) : this.#base.records.get(key)
   }
 
   #chain(): { user: Subject; incarnation: number } {

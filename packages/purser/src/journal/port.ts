@@ -59,6 +59,8 @@ export interface Decision<State, Measured, Result> {
   readonly counters?: readonly Counter[]
   readonly dropCounters?: readonly { readonly limit: string; readonly window: string }[]
   readonly records?: readonly { readonly kind: string; readonly name: string; readonly value: string | null }[]
+  /** Records that cannot exist yet, since their names were made just now: whoever wants them need not read them. */
+  readonly absent?: readonly { readonly kind: string; readonly name: string }[]
   readonly trims?: readonly { readonly kind: string; readonly keep: number }[]
   /** Retention: events below this sequence go; the events of this decision should say so. */
   readonly dropEventsBelow?: number

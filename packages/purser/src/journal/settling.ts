@@ -90,8 +90,11 @@ export class Settling<State, Measured> {
     const { store } = this.house
     const reading: Promise<void>[] = []
     for (const { write } of batch) {
-      for (const { kind, name } of write.reads ?? [])
-        reading.push(store.users.record(user, kind, name).then((value) => pending.provide({ kind, name }, value)))
+      for (const wanted of write.reads ?? []) {
+        if (pending.knows(wanted)) continue
+        const { kind, name } = wanted
+        reading.push(store.users.record(user, kind, name).then((value) => pending.provide(wanted, value)))
+      }
       const { idempotency } = write
       if (idempotency !== undefined)
         reading.push(store.users.reply(user, idempotency.key).then((reply) => reply && pending.provideReply(reply)))

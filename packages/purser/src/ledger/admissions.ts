@@ -6,16 +6,16 @@ import { type Admission, admit, claim, costOf } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
 import type { AdmitOptions, UserLedger } from './port.ts'
 import { capOf, quotaOf, usageIn } from './rules.ts'
-import { type Ticket, ticketCall, writeTicket } from './tickets.ts'
+import type { Ticket, Tickets } from './tickets.ts'
 
 type Admissions = Pick<UserLedger, 'admit' | 'admitTurn' | 'quota' | 'claim'>
 
 const WAITING = ['signal'] as const
 
 /** May the user act now? */
-export function createAdmissions(house: LedgerHouse, user: Subject): Admissions {
-  const { journal, keys, rules, effects } = house
-  const write = (ticket: Ticket): string => writeTicket(keys, user, ticket)
+export function createAdmissions(house: LedgerHouse, user: Subject, tickets: Tickets): Admissions {
+  const { journal, rules, effects } = house
+  const write = (ticket: Ticket): string => tickets.write(ticket)
 
   function tell(admission: Admission, cost: number): Admission {
     const outcome = admission.allowed ? 'allowed' : admission.reason
@@ -38,7 +38,7 @@ export function createAdmissions(house: LedgerHouse, user: Subject): Admissions 
   }
 
   async function claimed(text: string, abort: AbortSignal | undefined): Promise<Admission> {
-    const { ticket, ...call } = ticketCall(keys, user, text)
+    const { ticket, ...call } = tickets.call(text)
     return journal.write<Admission>(user, {
       ...call,
       signal: abort,

@@ -4,11 +4,15 @@ import { onlyKnown, options, wholeNumber } from './arguments.ts'
 import { refund, settle } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
 import type { UserLedger } from './port.ts'
-import { ticketCall } from './tickets.ts'
+import type { Tickets } from './tickets.ts'
 
 /** What becomes of a ticket: settled or refunded, once. */
-export function createClosings(house: LedgerHouse, user: Subject): Pick<UserLedger, 'refund' | 'settle'> {
-  const { journal, keys, rules } = house
+export function createClosings(
+  house: LedgerHouse,
+  user: Subject,
+  tickets: Tickets,
+): Pick<UserLedger, 'refund' | 'settle'> {
+  const { journal, rules } = house
 
   function closed(): void {
     signal('activity', { namespace: user.namespace, user: user.id })
@@ -18,7 +22,7 @@ export function createClosings(house: LedgerHouse, user: Subject): Pick<UserLedg
   return {
     async refund(text, given = {}) {
       options(given, ['signal'], 'refund')
-      const { ticket, ...call } = ticketCall(keys, user, text)
+      const { ticket, ...call } = tickets.call(text)
       const refunded = await journal.write<boolean>(user, {
         ...call,
         signal: given.signal,
@@ -35,7 +39,7 @@ export function createClosings(house: LedgerHouse, user: Subject): Pick<UserLedg
         inputTokens: count(usage.inputTokens, 'inputTokens'),
         outputTokens: count(usage.outputTokens, 'outputTokens'),
       }
-      const { ticket, ...call } = ticketCall(keys, user, text)
+      const { ticket, ...call } = tickets.call(text)
       await journal.write<void>(user, {
         ...call,
         signal: given.signal,

@@ -23,6 +23,7 @@ import { createReports } from './reports.ts'
 import { type Rules, rulesOf } from './rules.ts'
 import type { LedgerState, Measured } from './state.ts'
 import { tailEvents } from './tail.ts'
+import { Tickets } from './tickets.ts'
 import { createUpkeep } from './upkeep.ts'
 import { type Verification, verifyUser } from './verify.ts'
 import { verifyAll } from './verify-all.ts'
@@ -67,14 +68,17 @@ export function createLedger(parts: LedgerParts): Ledger {
   }
 
   return {
-    of: (user) => ({
-      ...createAdmissions(house, user),
-      ...createClosings(house, user),
-      ...createReports(house, user),
-      ...createChanges(house, user),
-      ...createNotes(house, user),
-      ...createReadings(house, user),
-    }),
+    of(user) {
+      const tickets = new Tickets(keys, user)
+      return {
+        ...createAdmissions(house, user, tickets),
+        ...createClosings(house, user, tickets),
+        ...createReports(house, user),
+        ...createChanges(house, user),
+        ...createNotes(house, user),
+        ...createReadings(house, user),
+      }
+    },
 
     users: (query) =>
       listUsers(

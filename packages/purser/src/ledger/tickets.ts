@@ -22,29 +22,62 @@ export const TICKET_LIFE_MS: number = 7 * 86_400_000
 
 const MAX_TICKET_LENGTH = 512
 
-export function writeTicket(keys: Keys, user: Subject, ticket: Ticket): string {
-  const { id, incarnation, window, cost, issuedAt, claimed } = ticket
-  const body = [1, incarnation, window, cost, issuedAt, claimed ? 1 : 0, id].join('~')
-  return `${Buffer.from(body).toString('base64url')}.${macOf(keys, user, body)}`
-}
+/** Tickets that are known as written here, and so need not be checked; the ones that came first are checked again. */
+const MAX_KNOWN = 16
 
-/** Throws `ticket_invalid` for all but this user's own, unchanged tickets. */
-export function readTicket(keys: Keys, user: Subject, text: unknown): Ticket {
-  if (typeof text !== 'string' || text.length > MAX_TICKET_LENGTH) throw invalid()
-  const dot = text.indexOf('.')
-  const body = Buffer.from(text.slice(0, Math.max(dot, 0)), 'base64url').toString()
-  const given = Buffer.from(text.slice(dot + 1))
-  const expected = Buffer.from(macOf(keys, user, body))
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw invalid()
-  const [version, incarnation, window = '', cost, issuedAt, claimed, ...id] = body.split('~')
-  if (version !== '1') throw invalid()
-  return {
-    id: id.join('~'),
-    incarnation: Number(incarnation),
-    window,
-    cost: Number(cost),
-    issuedAt: Number(issuedAt),
-    claimed: claimed === '1',
+/** The tickets of one user. */
+export class Tickets {
+  readonly #keys: Keys
+  readonly #user: Subject
+  readonly #written = new Map<string, Ticket>()
+
+  constructor(keys: Keys, user: Subject) {
+    this.#keys = keys
+    this.#user = user
+  }
+
+  write(ticket: Ticket): string {
+    const { id, incarnation, window, cost, issuedAt, claimed } = ticket
+    const body = [1, incarnation, window, cost, issuedAt, claimed ? 1 : 0, id].join('~')
+    const text = `${Buffer.from(body).toString('base64url')}.${this.#macOf(body)}`
+    for (const first of this.#written.keys()) {
+      if (this.#written.size < MAX_KNOWN) break
+      this.#written.delete(first)
+    }
+    this.#written.set(text, ticket)
+    return text
+  }
+
+  /** Throws `ticket_invalid` for all but this user's own, unchanged tickets. */
+  read(text: unknown): Ticket {
+    if (typeof text !== 'string' || text.length > MAX_TICKET_LENGTH) throw invalid()
+    const written = this.#written.get(text)
+    if (written !== undefined) return written
+    const dot = text.indexOf('.')
+    const body = Buffer.from(text.slice(0, Math.max(dot, 0)), 'base64url').toString()
+    const given = Buffer.from(text.slice(dot + 1))
+    const expected = Buffer.from(this.#macOf(body))
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw invalid()
+    const [version, incarnation, window = '', cost, issuedAt, claimed, ...id] = body.split('~')
+    if (version !== '1') throw invalid()
+    return {
+      id: id.join('~'),
+      incarnation: Number(incarnation),
+      window,
+      cost: Number(cost),
+      issuedAt: Number(issuedAt),
+      claimed: claimed === '1',
+    }
+  }
+
+  /** What every call with a ticket begins with: whose life it belongs to, and what was done with it so far. */
+  call(text: unknown): { ticket: Ticket; reads: { kind: string; name: string }[]; incarnation: number } {
+    const ticket = this.read(text)
+    return { ticket, reads: [{ kind: TICKET_RECORDS, name: ticketRecord(ticket) }], incarnation: ticket.incarnation }
+  }
+
+  #macOf(body: string): string {
+    return this.#keys.mac('tickets', [this.#user.namespace, this.#user.id, body])
   }
 }
 
@@ -53,10 +86,6 @@ export const TICKET_RECORDS = 'ticket'
 
 export function ticketRecord({ issuedAt, id }: Pick<Ticket, 'issuedAt' | 'id'>): string {
   return `${String(issuedAt).padStart(15, '0')}-${id}`
-}
-
-function macOf(keys: Keys, user: Subject, body: string): string {
-  return keys.mac('tickets', [user.namespace, user.id, body])
 }
 
 export function invalid(): PurserError {
@@ -70,14 +99,4 @@ export function used(how: string): PurserError {
     hint: 'A ticket pays for one turn, and is settled or refunded once.',
     details: { how },
   })
-}
-
-/** What every call with a ticket begins with: whose life it belongs to, and what was done with it so far. */
-export function ticketCall(
-  keys: Keys,
-  user: Subject,
-  text: unknown,
-): { ticket: Ticket; reads: { kind: string; name: string }[]; incarnation: number } {
-  const ticket = readTicket(keys, user, text)
-  return { ticket, reads: [{ kind: TICKET_RECORDS, name: ticketRecord(ticket) }], incarnation: ticket.incarnation }
 }

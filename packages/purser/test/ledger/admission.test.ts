@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Admission } from '../../src/ledger/ledger.ts'
+import type { Store } from '../../src/store.ts'
 import { DRIVERS, erase, openHouse, ticketOf } from './house.ts'
 
 const HOUR = 3_600_000
@@ -247,6 +248,35 @@ describe('tickets', () => {
     const late = await ticketOf(one.of('ann'))
     one.clock.advance(7 * 24 * HOUR + 1)
     await assert.rejects(one.of('ann').settle(late), { code: 'ticket_invalid' })
+  })
+
+  it('used up elsewhere is used up here, also when nobody read it again and news of it were lost', async () => {
+    await using one = await openHouse()
+    let reads = 0
+    const users: Store['users'] = {
+      ...one.store.users,
+      record: (...asked) => (reads++, one.store.users.record(...asked)),
+    }
+    const deaf: Store = { ...one.store, users, bus: { publish: async () => {}, subscribe: () => () => {} } }
+    await using two = await openHouse({ store: deaf, clock: one.clock })
+    const ann = two.of('ann')
+    await ann.settle(await ticketOf(ann))
+    assert.equal(reads, 0, 'what was made here need not be read')
+    const [settled, refunded] = [await ticketOf(ann), await ticketOf(ann)]
+    await one.of('ann').settle(settled)
+    await one.of('ann').refund(refunded)
+    await assert.rejects(ann.settle(settled), { code: 'ticket_used' })
+    await assert.rejects(ann.settle(refunded), { code: 'ticket_used' })
+    assert.equal(await ann.refund(refunded), false)
+  })
+
+  it('stays valid however many are open at once', async () => {
+    await using house = await openHouse({ dailyCap: 100 })
+    const ann = house.of('ann')
+    const tickets = await Promise.all(Array.from({ length: 50 }, () => ticketOf(ann)))
+    await Promise.all(tickets.map((ticket, index) => (index % 2 ? ann.settle(ticket) : ann.refund(ticket))))
+    assert.equal((await ann.quota()).count, 25)
+    for (const ticket of tickets) await assert.rejects(ann.settle(ticket), { code: 'ticket_used' })
   })
 
   it('pays for one turn, and the ticket of a turn for no other', async () => {

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { readCheckpoint } from '../../src/ledger/checkpoint.ts'
 import type { Bond } from '../../src/ledger/ledger.ts'
-import { readTicket } from '../../src/ledger/tickets.ts'
+import { Tickets } from '../../src/ledger/tickets.ts'
 import type { StoredEvent, StoredRecord, UserRow } from '../../src/store.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { openHouse } from './house.ts'
@@ -42,7 +42,7 @@ describe('what earlier releases have stored', async () => {
       assert.equal(await house.of('ann').refund(fixture.ticket), true)
       assert.equal((await house.of('ann').record('acme:n')).sequence, fixture.bond.version + 1)
       assert.equal((await house.of('ann').verify()).ok, true)
-      assert.equal(readTicket(house.keys, ANN, fixture.ticket).window, '2026-03-10')
+      assert.equal(new Tickets(house.keys, ANN).read(fixture.ticket).window, '2026-03-10')
       assert.equal(readCheckpoint(house.keys, 'default', fixture.checkpoint).sequence, 1)
     })
   }

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** 256 random bits behind a prefix that tells people and secret scanners what they have found. */
 export function newToken(kind: string): string {
@@ -10,7 +10,7 @@ export function newToken(kind: string): string {
  * by hash also means that how long a comparison takes tells nothing about the token.
  */
 export function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64url')
+  return hash('sha256', token, 'base64url')
 }
 
 export function sameHash(a: string, b: string): boolean {

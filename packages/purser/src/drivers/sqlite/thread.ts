@@ -1,13 +1,14 @@
 import { Worker } from 'node:worker_threads'
-import { afterThisTurn } from '../../effects.ts'
+import { afterThisTurn, systemEffects } from '../../effects.ts'
 import { PurserError } from '../../errors.ts'
 import { faultOf } from './faults.ts'
 
 /*
  * Work on a thread and a connection of its own, so that neither a long read nor a slow disk holds up anybody.
  *
- * Calls go out in parcels. While the thread is busy they gather, and leave with its next answer or as soon as there
- * are enough for a parcel, so that this thread decides while the other one writes.
+ * Calls go out in parcels. While the thread is busy they gather, and leave with its next answer; or earlier, as soon as
+ * there are enough for a parcel, so that this thread decides while the other one writes. When answers take long, what
+ * they wait for is the disk: then it is better that as many as possible share the next flush.
  */
 
 /** Calls to functions on another thread; what they are given and what they give is copied. */
@@ -59,6 +60,9 @@ interface Waiting {
   reject(error: unknown): void
 }
 
+/** An answer that takes longer than this is waiting for the disk. */
+const LONG_MS = 3
+
 /** `.ts` as source, `.js` when built. */
 const ENDING = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
 
@@ -69,6 +73,8 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
   let gathered: ThreadRequest[] = []
   let worker: Worker | undefined
   let nextId = 1
+  let sentAt = 0
+  let isSlow = false
   let closed = false
 
   function start(): Worker {
@@ -83,6 +89,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
     if (gathered.length === 0) return
     const parcel = gathered
     gathered = []
+    sentAt = systemEffects.monotonic()
     worker ??= start()
     worker.ref()
     try {
@@ -105,6 +112,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
       else call?.reject(errorOf(reply, path))
     }
     if (waiting.size === 0) from.unref()
+    isSlow = systemEffects.monotonic() - sentAt > LONG_MS
     send()
   }
 
@@ -133,7 +141,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
         const isIdle = waiting.size === 0
         gathered.push({ id: nextId, call: String(name), given })
         waiting.set(nextId++, { resolve, reject })
-        if (gathered.length >= together) send()
+        if (gathered.length >= together && !(isSlow && together > 1)) send()
         else if (isIdle) afterThisTurn(send)
       })
     },

@@ -45,20 +45,22 @@ export function admit(rules: Rules, command: AdmitCommand, view: LedgerView): Le
     window: usage.window,
     value: usage.inWindow + command.cost,
   }
+  const ticket: Ticket = {
+    id: command.ticketId,
+    incarnation: view.incarnation,
+    window: usage.window,
+    cost: command.cost,
+    issuedAt: now,
+    claimed: command.claimed,
+  }
   return {
     seen: true,
+    absent: [{ kind: TICKET_RECORDS, name: ticketRecord(ticket) }],
     counters: [counted],
     dropCounters: view.counters.filter(({ limit, window }) => isOurs(rules, limit) && usage.isOver(window)),
     result: ({ view: after }) => ({
       allowed: true,
-      ticket: command.write({
-        id: command.ticketId,
-        incarnation: view.incarnation,
-        window: usage.window,
-        cost: command.cost,
-        issuedAt: now,
-        claimed: command.claimed,
-      }),
+      ticket: command.write(ticket),
       ...quotaOf(cap, usageIn(rules, after)),
     }),
   }
