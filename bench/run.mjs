@@ -11,5 +11,9 @@ if (!existsSync(join(here, 'node_modules'))) {
     cwd: here,
   })
 }
-const [file, ...flags] = process.argv.slice(2)
-process.exitCode = await exitCodeOf(node, ['--conditions=@purser/source', '--expose-gc', join(here, file), ...flags])
+const given = process.argv.slice(2)
+// What stands before the file is for Node.
+const begin = given.findIndex((argument) => !argument.startsWith('--'))
+const [file, ...flags] = given.slice(begin)
+const options = ['--conditions=@purser/source', '--expose-gc', ...given.slice(0, begin)]
+process.exitCode = await exitCodeOf(node, [...options, join(here, file), ...flags])

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { openPurser, type Purser } from 'purser'
-import { slowDisk } from './disk.ts'
+import { delayCommits } from './disk.ts'
 import { type Figure, median, quantile, whole } from './figures.ts'
 import { openRawUpserts, type RawUpserts, rowOf } from './raw.ts'
 
@@ -16,7 +16,6 @@ const SLICE_MS = 250
  * disk as it is, and once for the same with a millisecond more a flush.
  */
 export async function admissions(folder: string, seconds: number): Promise<Figure[]> {
-  using disk = slowDisk(0)
   const path = join(folder, 'admissions.db')
   await using purser = await openPurser({ store: `sqlite:${path}`, ledger: { dailyCap: 1_000_000 } })
   const ids = Array.from({ length: USERS }, (_, index) => `user-${index}`)
@@ -29,8 +28,9 @@ export async function admissions(folder: string, seconds: number): Promise<Figur
   const rounds = Math.max(4, Math.ceil((seconds * 1_000) / SLICE_MS))
   const fast = await compare(pair, rounds)
   const single = await oneByOne(pair, rounds * 100)
-  disk.delayMs = 1
+  delayCommits(1)
   const slow = await compare(pair, rounds)
+  delayCommits(0)
   const size = `${CALLERS} a durable transaction, ${payload.length} bytes each`
   return [
     { question: `raw upserts/s, ${size}`, value: whole(fast.raw) },

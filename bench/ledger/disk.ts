@@ -1,29 +1,35 @@
 import { DatabaseSync } from 'node:sqlite'
+import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads'
 
-/** Makes every commit of every database that is opened meanwhile stand still first, on its thread, as a slow flush does. */
-export interface SlowDisk extends Disposable {
-  /** 0: as fast as it is. */
-  delayMs: number
+/*
+ * A disk that is as slow as we like: every commit stands still first, on its own thread, as a slow flush does. This
+ * file is imported by every thread before anything else (`--import`); all of them look at one number.
+ */
+
+const NAME = 'bench:delay'
+const WAITING = 1
+const cell = (isMainThread ? undefined : (getEnvironmentData(NAME) as Int32Array)) ?? newCell()
+
+function newCell(): Int32Array {
+  const made = new Int32Array(new SharedArrayBuffer(8))
+  setEnvironmentData(NAME, made)
+  return made
 }
 
-export function slowDisk(delayMs: number): SlowDisk {
-  const cell = new Int32Array(new SharedArrayBuffer(4))
-  const { prepare } = DatabaseSync.prototype
-  const disk: SlowDisk = {
-    delayMs,
-    [Symbol.dispose]() {
-      DatabaseSync.prototype.prepare = prepare
-    },
+/** What every commit of every database that is opened from now on waits for; 0: as fast as the disk is. */
+export function delayCommits(delayMs: number): void {
+  cell[0] = delayMs
+}
+
+const { prepare } = DatabaseSync.prototype
+DatabaseSync.prototype.prepare = function prepareSlowly(...given) {
+  const statement = prepare.apply(this, given)
+  if (given[0] !== 'COMMIT') return statement
+  const run = statement.run.bind(statement)
+  statement.run = () => {
+    const delayMs = cell[0] ?? 0
+    if (delayMs > 0) Atomics.wait(cell, WAITING, 0, delayMs)
+    return run()
   }
-  DatabaseSync.prototype.prepare = function prepareSlowly(...given) {
-    const statement = prepare.apply(this, given)
-    if (given[0] !== 'COMMIT') return statement
-    const run = statement.run.bind(statement)
-    statement.run = () => {
-      if (disk.delayMs > 0) Atomics.wait(cell, 0, 0, disk.delayMs)
-      return run()
-    }
-    return statement
-  }
-  return disk
+  return statement
 }

@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openPurser } from 'purser'
 import { admitAll, admitRate, walker } from './admissions.ts'
-import { slowDisk } from './disk.ts'
+import { delayCommits } from './disk.ts'
 import { type Figure, whole } from './figures.ts'
 
 const DISK_DELAY_MS = 5
@@ -11,7 +11,7 @@ const USERS = 2_000
 
 /** How late the process answers everything else while 64 callers are admitted on a slow disk. */
 export async function lag(folder: string, seconds: number): Promise<Figure[]> {
-  using _disk = slowDisk(DISK_DELAY_MS)
+  delayCommits(DISK_DELAY_MS)
   await using purser = await openPurser({ store: `sqlite:${join(folder, 'lag.db')}`, ledger: { dailyCap: 1_000_000 } })
   const ids = Array.from({ length: USERS }, (_, index) => `user-${index}`)
   await admitAll(purser, ids)
