@@ -11,10 +11,10 @@ export const keysList: Command = {
   flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS, ...REMOTE_FLAGS },
   async run(call) {
     await using connection = await connect(call)
-    const { data } = (await connection.call('GET', ['keys'])) as { data: Key[] }
-    if (call.flags.json === true) printJson(call.terminal, data)
+    const list = (await connection.call('GET', ['keys'])) as { data: Key[]; cursor: null }
+    if (call.flags.json === true) printJson(call.terminal, list)
     else {
-      const rows = data.map((key) => [key.id, key.role, key.name, key.user, key.createdAt])
+      const rows = list.data.map((key) => [key.id, key.role, key.name, key.user, key.createdAt])
       printTable(call.terminal, ['id', 'role', 'name', 'user', 'created'], rows)
     }
     return EXIT.ok

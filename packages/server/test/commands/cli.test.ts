@@ -104,7 +104,7 @@ test('keys are made, listed and revoked, and shown once', async () => {
   assert.match(made.output, /^purser_viewer_[\w-]{43}\n$/)
   const list = await run('keys list --json')
   assert.ok(!list.output.includes(made.output.trim()))
-  const { id } = JSON.parse(list.output).find(({ name }: { name: string }) => name === 'watch')
+  const { id } = JSON.parse(list.output).data.find(({ name }: { name: string }) => name === 'watch')
   assert.equal((await run(`keys revoke ${id}`)).code, 0)
   assert.equal((await run(`keys revoke ${id}`)).code, 3)
 })
@@ -123,7 +123,7 @@ test('what is done beside a running server on the same store, the server knows w
     await runPurser(['cap', 'ada', '9'], shared)
     while ((await me()).body.cap !== 9);
     const { output: list } = await runPurser(['keys', 'list', '--json'], shared)
-    const keys = JSON.parse(list) as { id: string; role: string }[]
+    const { data: keys } = JSON.parse(list) as { data: { id: string; role: string }[] }
     await runPurser(['keys', 'revoke', keys.find(({ role }) => role === 'service')?.id ?? ''], shared)
     while ((await me()).status === 200);
     assert.equal((await me()).status, 401)
