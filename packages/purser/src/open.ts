@@ -38,7 +38,7 @@ export interface Purser extends AsyncDisposable {
   /** Signed text that stands for all logs as they are now, to be kept outside the store. */
   readonly checkpoint: Ledger['checkpoint']
   /** How many users there are, by phase and risk level. */
-  overview(): Promise<Overview>
+  overview(options?: Waiting): Promise<Overview>
   readonly runtime: {
     /** Live runtimes in this process, without secrets. */
     active(): ActiveRuntime[]

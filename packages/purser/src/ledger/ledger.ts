@@ -7,7 +7,7 @@ import { decodeRow, viewOf } from '../journal/pending.ts'
 import type { Keys } from '../keys.ts'
 import type { LedgerOptions } from '../options.ts'
 import type { Store, UserRow } from '../store.ts'
-import { withSignal } from '../waiting.ts'
+import { heeding, withSignal } from '../waiting.ts'
 import { createAdmissions } from './admissions.ts'
 import { options, refuse } from './arguments.ts'
 import { type Bond, bondOf, ledgerFold } from './bond.ts'
@@ -85,6 +85,7 @@ export function createLedger(parts: LedgerParts): Ledger {
         {
           store,
           namespace,
+          rules,
           now: effects.now,
           bond: (id, row) => listedBond({ rules, fold, now: effects.now() }, id, row),
         },
@@ -107,7 +108,7 @@ export function createLedger(parts: LedgerParts): Ledger {
       return withSignal(makeCheckpoint(house, namespace), given.signal)
     },
 
-    overview: () => store.users.overview(namespace),
+    overview: (given) => heeding('overview', given, () => store.users.overview(namespace)),
 
     async close() {
       closing.abort()

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../canonical.ts'
-import { PurserError } from '../errors.ts'
+import { PurserError, suggestion } from '../errors.ts'
 import type { Store, UserOrder, UserQuery, UserRow } from '../store.ts'
 import { instantOf, options, refuse, text, wholeNumber } from './arguments.ts'
 import type { Bond } from './bond.ts'
+import type { Rules } from './rules.ts'
 
 /** What `purser.users` takes. All filters must hold. */
 export interface UserQueryInput {
@@ -51,6 +52,8 @@ const ORDERS = ['id', 'seenAt', 'lastSeenAt', 'createdAt', 'capUsed', 'peak'] as
 interface House {
   readonly store: Store
   readonly namespace: string
+  /** The declared labels; undefined where every label may be. */
+  readonly rules: Pick<Rules, 'phases' | 'riskLevels'>
   now(): number
   /** undefined: the row is damaged. */
   bond(id: string, row: UserRow): Bond | undefined
@@ -83,7 +86,7 @@ export function listUsers(house: House, input: UserQueryInput = {}): PromiseLike
  * the page is full. One damaged row must not hide all others: it is left out, and `verify` names it.
  */
 async function onePage(house: House, input: UserQueryInput): Promise<UserPage> {
-  const { query, digest, ...page } = checkQuery(house.namespace, input)
+  const { query, digest, ...page } = checkQuery(house, input)
   const users: Bond[] = []
   let { after } = page
   for (;;) {
@@ -104,7 +107,7 @@ function holds({ blocked, capUsed }: UserQueryInput, bond: Bond): boolean {
   return capUsed === undefined || capUsed <= 0 || (bond.dailyCap > 0 && bond.dailyCount / bond.dailyCap >= capUsed)
 }
 
-function checkQuery(namespace: string, input: UserQueryInput): Page {
+function checkQuery({ namespace, rules }: House, input: UserQueryInput): Page {
   options(input, FIELDS, 'users')
   const { phase, riskLevel, capUsed, blocked, seenSince, prefix, cursor } = input
   const orderBy = input.orderBy ?? 'id'
@@ -124,8 +127,8 @@ function checkQuery(namespace: string, input: UserQueryInput): Page {
     refuse('argument_invalid', 'blocked must be true or false.', undefined, 'blocked')
   const query = {
     namespace,
-    phase: label(phase, 'phase'),
-    riskLevel: label(riskLevel, 'riskLevel'),
+    phase: label(phase, 'phase', rules.phases),
+    riskLevel: label(riskLevel, 'riskLevel', rules.riskLevels),
     blocked: blocked || undefined,
     seenSince: seenSince === undefined ? undefined : instantOf(seenSince, { name: 'seenSince' }),
     capUsed,
@@ -141,8 +144,14 @@ function checkQuery(namespace: string, input: UserQueryInput): Page {
   return { query: { ...query, limit }, digest, after: readCursor(digest, cursor) }
 }
 
-function label(value: unknown, name: string): string | undefined {
-  return value === undefined ? undefined : text(value, { name, maxBytes: 256 })
+/** With declared labels a filter by another one can only be a slip: nobody has it. */
+function label(value: unknown, name: string, declared?: readonly string[]): string | undefined {
+  if (value === undefined) return undefined
+  const given = text(value, { name, maxBytes: 256 })
+  if (declared === undefined || declared.includes(given)) return given
+  const known = `Declared are: ${declared.join(', ')}.`
+  const hint = `${suggestion(given, declared)} ${known}`.trimStart()
+  return refuse('argument_invalid', `'${given}' is not a declared ${name}.`, hint, name)
 }
 
 /** A cursor names its query, so that it cannot silently continue another one. */

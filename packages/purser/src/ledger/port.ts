@@ -111,7 +111,7 @@ export interface Ledger {
   verify(options?: Waiting & { readonly checkpoint?: string | undefined }): Promise<Verification>
   /** Signed text that stands for every event there is now. Keep it outside the database. */
   checkpoint(options?: Waiting): Promise<string>
-  overview(): Promise<Overview>
+  overview(options?: Waiting): Promise<Overview>
   /** Ends live tails and waits for work under way. */
   close(): Promise<void>
 }

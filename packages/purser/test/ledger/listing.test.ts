@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { PurserError } from '../../src/errors.ts'
 import { DRIVERS, erase, type House, openHouse } from './house.ts'
 
 const HOUR = 3_600_000
@@ -36,6 +37,23 @@ for (const driver of DRIVERS) {
       assert.deepEqual(await ids(house, { orderBy: 'peak', limit: 2 }), ['user-11', 'user-10'])
       assert.deepEqual(await ids(house, { orderBy: 'lastSeenAt', order: 'asc', limit: 2 }), ['user-00', 'user-01'])
       assert.deepEqual(await ids(house, { orderBy: 'capUsed', limit: 1 }), ['user-11'])
+    })
+
+    it('with declared labels a filter by another one is refused, with those there are', async () => {
+      await using house = await openHouse({ driver, phases: ['calm', 'drawn'], riskLevels: ['none', 'some'] })
+      await house.of('ann').observe({ phase: 'drawn' })
+      assert.deepEqual(await ids(house, { phase: 'drawn', riskLevel: 'none' }), ['ann'])
+      for (const [query, param, hint] of [
+        [{ phase: 'zzz' }, 'phase', /calm, drawn/],
+        [{ phase: 'drwn' }, 'phase', /'drawn'/],
+        [{ riskLevel: 'low' }, 'riskLevel', /none, some/],
+      ] as const) {
+        await assert.rejects(ids(house, query), (error: PurserError) => {
+          assert.deepEqual([error.code, error.details?.param], ['argument_invalid', param])
+          assert.match(error.hint ?? '', hint)
+          return true
+        })
+      }
     })
 
     it('near-cap ignores windows that are over, and blocks that have ended', async () => {

@@ -48,6 +48,7 @@ const calls: Readonly<Record<string, Call>> = {
   erase: ({ user }, options) => user.erase({ actor: 'ann', reason: 'asked', ...(options as object) }),
   users: async ({ purser }, options) => await purser.users(options),
   'purser.verify': ({ purser }, options) => purser.verify(options),
+  'purser.overview': ({ purser }, options) => purser.overview(options),
   'purser.checkpoint': ({ purser }, options) => purser.checkpoint(options),
   'purser.runtime.sweep': ({ purser }, options) => purser.runtime.sweep(options),
   'purser.answers.flush': ({ purser }, options) => purser.answers.flush(options),
