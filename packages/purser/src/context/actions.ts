@@ -40,7 +40,11 @@ export function createActions(user: Subject, house: ActionsHouse): Actions {
     const now = effects.now()
     const list = Array.isArray(given) ? given : [given as ActionInput]
     if (list.length > MAX_ACTIONS_PER_CALL)
-      refuse(`record takes at most ${MAX_ACTIONS_PER_CALL.toLocaleString('en')} actions at once.`, 'actions')
+      refuse(
+        `record takes at most ${MAX_ACTIONS_PER_CALL.toLocaleString('en')} actions at once.`,
+        'actions',
+        'Call it several times.',
+      )
     const actions = list.map((input: ActionInput) => readInput(input, now))
     if (actions.length > 0) {
       // More than stay would only be written to be trimmed.
@@ -101,7 +105,11 @@ function instantOf(value: unknown): number {
   const isDate = value instanceof Date && !Number.isNaN(value.getTime())
   const instant = readInstant(isDate ? value.toISOString() : value)
   if (instant !== null) return instant
-  return refuse('at must be a date of the years 1 to 9999, as ISO 8601 text or epoch milliseconds.', 'at')
+  return refuse(
+    'at must be a date of the years 1 to 9999, as ISO 8601 text or epoch milliseconds.',
+    'at',
+    "For instance '2026-01-31T12:00:00Z'; leave it out for now.",
+  )
 }
 
 /** Names sort by the date of the action, then by the order of recording; two processes never make the same. */

@@ -67,14 +67,15 @@ export function createProfile(user: Subject, { journal, reader, changed }: Profi
 
 /** A copy as JSON has it, taken now, so that a later change of the caller's object changes nothing. */
 function checked(fields: ProfileFields): ProfileFields {
-  if (!isObject(fields)) refuse('A profile must be an object.', 'fields')
+  if (!isObject(fields)) refuse('A profile must be an object.', 'fields', "For instance { name: 'Ada' }.")
   return JSON.parse(encode(fields)) as ProfileFields
 }
 
 function encode(fields: ProfileFields): string {
   const text = jsonOf(fields)
   const bytes = text === undefined ? 0 : Buffer.byteLength(text)
-  if (text === undefined || !text.startsWith('{')) refuse('A profile must be an object of JSON values.', 'fields')
+  if (text === undefined || !text.startsWith('{'))
+    refuse('A profile must be an object of JSON values.', 'fields', "For instance { name: 'Ada' }.")
   if (!text.isWellFormed()) refuse('A profile must hold well-formed text.', 'fields')
   if (bytes > MAX_PROFILE_BYTES) {
     refuse(
@@ -88,7 +89,8 @@ function encode(fields: ProfileFields): string {
 
 function jsonOf(fields: ProfileFields): string | undefined {
   try {
-    if (depthOf(fields, 0) > MAX_DEPTH) refuse(`A profile has at most ${MAX_DEPTH} levels.`, 'fields')
+    if (depthOf(fields, 0) > MAX_DEPTH)
+      refuse(`A profile has at most ${MAX_DEPTH} levels.`, 'fields', 'Flatten it, or keep it elsewhere.')
     return JSON.stringify(fields)
   } catch (error) {
     if (error instanceof Error && 'code' in error) throw error

@@ -34,7 +34,7 @@ export function readRequest(options: ResolveOptions | undefined, defaults: Reque
   if (timeZone !== undefined && (typeof timeZone !== 'string' || zoneOf(timeZone) === undefined))
     refuse('timeZone must be an IANA time zone.', 'timeZone', "For instance 'Asia/Kolkata' or 'UTC'.")
   if (signal !== undefined && typeof signal?.addEventListener !== 'function')
-    refuse('signal must be an AbortSignal.', 'signal')
+    refuse('signal must be an AbortSignal.', 'signal', 'For instance AbortSignal.timeout(5_000), or leave it out.')
   if (keep !== undefined && typeof keep !== 'boolean') refuse('keep must be true or false.', 'keep')
   const lanes = sections === undefined ? defaults.lanes : chosen(sections, defaults.lanes)
   const clock = defaults.clock !== 'auto' ? defaults.clock : keep === true ? 'off' : 'minute'
@@ -53,7 +53,7 @@ export function readRequest(options: ResolveOptions | undefined, defaults: Reque
 
 /** In the order of the configuration, whatever order was asked for, so that equal requests give equal bytes. */
 function chosen(sections: unknown, lanes: readonly Lane[]): readonly Lane[] {
-  if (!Array.isArray(sections)) refuse('sections must be a list of names.', 'sections')
+  if (!Array.isArray(sections)) refuse('sections must be a list of names.', 'sections', 'Leave it out for all.')
   const names = lanes.map((lane) => lane.section.name)
   for (const name of sections) {
     if (!names.includes(name as string))

@@ -10,7 +10,11 @@ export function refuse(code: ErrorCode, message: string, hint?: string, param?: 
 /** Refuses fields that do not exist, with the one that was probably meant. */
 export function onlyKnown(given: unknown, known: readonly string[], fault: { what: string; code: ErrorCode }): void {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
-    refuse(fault.code === 'option_unknown' ? 'argument_invalid' : fault.code, `${fault.what} must be an object.`)
+    refuse(
+      fault.code === 'option_unknown' ? 'argument_invalid' : fault.code,
+      `${fault.what} must be an object.`,
+      `Known here: ${known.join(', ')}.`,
+    )
   for (const field of Object.keys(given)) {
     if (known.includes(field)) continue
     refuse(

@@ -50,7 +50,11 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
       const by = { ...acting(given), reason: reasonOf(given?.reason) }
       const { phase, riskLevel } = fields
       if (phase === undefined && riskLevel === undefined)
-        refuse('argument_invalid', 'A correction needs a phase or a riskLevel.')
+        refuse(
+          'argument_invalid',
+          'A correction needs a phase or a riskLevel.',
+          "For instance correct({ phase: 'warm' }, by).",
+        )
       const command = {
         by,
         ...(phase === undefined ? {} : { phase: label(phase, 'phase', rules.phases) }),

@@ -135,7 +135,7 @@ function checkTail(namespace: string, given: TailOptions): void {
   options(given, ['after', 'user', 'types', 'signal'], 'events')
   if (given.user !== undefined) subject(namespace, given.user)
   if (given.after !== undefined && typeof given.after !== 'string')
-    refuse('argument_invalid', 'after must be the id of an event.', undefined, 'after')
+    refuse('argument_invalid', 'after must be the id of an event.', 'Leave it out for what comes from now on.', 'after')
   if (given.types !== undefined && !Array.isArray(given.types))
-    refuse('argument_invalid', 'types must be a list of event types.', undefined, 'types')
+    refuse('argument_invalid', 'types must be a list of event types.', "For instance ['risk_change'].", 'types')
 }

@@ -124,7 +124,7 @@ function checkQuery({ namespace, rules }: House, input: UserQueryInput): Page {
       'capUsed',
     )
   if (blocked !== undefined && typeof blocked !== 'boolean')
-    refuse('argument_invalid', 'blocked must be true or false.', undefined, 'blocked')
+    refuse('argument_invalid', 'blocked must be true or false.', 'Leave it out for everybody.', 'blocked')
   const query = {
     namespace,
     phase: label(phase, 'phase', rules.phases),

@@ -67,7 +67,12 @@ export function createNotes(house: LedgerHouse, user: Subject): Pick<UserLedger,
       const limit = pageLimit(given.limit)
       const { before } = given
       if (before !== undefined && (typeof before !== 'string' || before === ''))
-        refuse('argument_invalid', 'before must be the id of a note.', undefined, 'before')
+        refuse(
+          'argument_invalid',
+          'before must be the id of a note.',
+          'Take that of the last note of the page before.',
+          'before',
+        )
       given.signal?.throwIfAborted()
       if (limit === 0) return []
       const page = store.users.records(user, NOTE_RECORDS, { limit, order: 'descending', after: before })

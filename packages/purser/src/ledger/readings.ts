@@ -24,7 +24,7 @@ export function createReadings(house: LedgerHouse, user: Subject): Readings {
       const limit = pageLimit(given.limit)
       if (before !== undefined) wholeNumber(before, { name: 'before', least: 0, most: Number.MAX_SAFE_INTEGER })
       if (types !== undefined && !(Array.isArray(types) && types.every((type) => typeof type === 'string')))
-        refuse('argument_invalid', 'types must be a list of event types.', undefined, 'types')
+        refuse('argument_invalid', 'types must be a list of event types.', "For instance ['risk_change'].", 'types')
       given.signal?.throwIfAborted()
       if (limit === 0 || types?.length === 0) return []
       const stored = await withSignal(store.events.newest(user, { limit, before, types }), given.signal)

@@ -47,7 +47,11 @@ export function checkChatRequest(value: unknown): ChatRequest {
   }
   const { messages } = value
   if (!Array.isArray(messages) || messages.length === 0)
-    throw invalid("'messages' must be a list of messages.", 'messages')
+    throw invalid(
+      "'messages' must be a list of messages.",
+      'messages',
+      "For instance [{ role: 'user', content: 'Hello' }].",
+    )
   messages.forEach(checkMessage)
   return value as ChatRequest
 }
@@ -65,6 +69,6 @@ function checkMessage(message: unknown, place: number): void {
   throw invalid(`'${param}.content' must be text, a list of parts or null.`, `${param}.content`)
 }
 
-function invalid(message: string, param: string | undefined): PurserError {
-  return new PurserError('request_invalid', message, { details: param === undefined ? {} : { param } })
+function invalid(message: string, param: string | undefined, hint?: string): PurserError {
+  return new PurserError('request_invalid', message, { hint, details: param === undefined ? {} : { param } })
 }

@@ -105,6 +105,35 @@ test('a turn refuses a cache mode or a wait that cannot be, and counts nothing',
   assert.equal((await ledger.quota()).count, 0)
 })
 
+test('an argument that cannot be says what to give instead', async () => {
+  await using purser = await house()
+  const { ledger, profile, actions, context } = purser.user('ada')
+  const by = { actor: 'ann', reason: 'why' }
+  const wrong: readonly (() => Promise<unknown>)[] = [
+    () => ledger.admit({ cost: 0 }),
+    () => ledger.correct({}, by),
+    () => ledger.block({ ...by, until: '2020-01-01T00:00:00Z' }),
+    () => ledger.notes({ before: '' }),
+    () => ledger.events({ types: 'risk_change' as never }),
+    () => ledger.bond(7 as never),
+    () => profile.put([] as never),
+    () => actions.record({ action: 'a', at: 'soon' }),
+    () => context.resolve({ budgetMs: -1 }),
+    () => context.resolve({ mode: 'other' as never }),
+    () => context.resolve({ sections: 'profile' as never }),
+    async () => purser.users({ blocked: 'yes' as never }),
+    () => purser.backup(''),
+    () => purser.backup('copy.db'),
+  ]
+  for (const [place, call] of wrong.entries()) {
+    await assert.rejects(call(), (error) => {
+      assert.ok(PurserError.is(error, 'argument_invalid'), `${place}: ${String(error)}`)
+      assert.ok(error.hint, `${place}: ${error.message}`)
+      return true
+    })
+  }
+})
+
 test('what is no JSON value at all has no answer key', async () => {
   await using purser = await house()
   const { answers } = purser.user('ada')

@@ -29,7 +29,8 @@ export function block(
   { until, by }: { until: number | null; by: By & { readonly reason: string } },
   { state, now }: LedgerView,
 ): Change {
-  if (until !== null && until <= now) refuse('argument_invalid', 'until must be in the future.', undefined, 'until')
+  if (until !== null && until <= now)
+    refuse('argument_invalid', 'until must be in the future.', 'Leave it out for a block without an end.', 'until')
   const before = blockAt(state, now)
   const after: Block = { at: instant(now) as string, actor: by.actor, reason: by.reason, until: instant(until) }
   if (before !== null && before.actor === after.actor && before.reason === after.reason && before.until === after.until)

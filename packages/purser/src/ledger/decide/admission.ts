@@ -178,6 +178,7 @@ export function costOf(cost: unknown): number {
   if (cost === undefined) return 1
   if (Number.isSafeInteger(cost) && (cost as number) >= 1 && (cost as number) <= MAX_COST) return cost as number
   throw new PurserError('argument_invalid', `A cost is a whole number from 1 to ${MAX_COST.toLocaleString('en')}.`, {
+    hint: 'Leave it out for 1.',
     details: { param: 'cost' },
   })
 }
