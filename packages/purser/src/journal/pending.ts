@@ -21,7 +21,7 @@ export interface Snapshot<State, Measured> {
   readonly records: Map<string, string | undefined>
 }
 
-/** Records of one user that are known at most; the ones that came first are read again. */
+/** Records of one user that are known; with more, all are forgotten and read again. */
 const MAX_KNOWN_RECORDS = 16
 
 /** Throws `store_damaged` when the row cannot be read: a default in its place would be written over it. */
@@ -242,12 +242,9 @@ export class Pending<State, Measured> {
   /** What was written is done with, most often. What was said to be absent will be asked for. */
   #knownRecords(): Map<string, string | undefined> {
     const { records } = this.#base
+    if (records.size >= MAX_KNOWN_RECORDS) records.clear()
     for (const key of this.#records.keys()) records.delete(key)
     for (const key of this.#absent) if (!this.#records.has(key)) records.set(key, undefined)
-    for (const key of records.keys()) {
-      if (records.size <= MAX_KNOWN_RECORDS) break
-      records.delete(key)
-    }
     return records
   }
 

@@ -22,7 +22,7 @@ export const TICKET_LIFE_MS: number = 7 * 86_400_000
 
 const MAX_TICKET_LENGTH = 512
 
-/** Tickets that are known as written here, and so need not be checked; the ones that came first are checked again. */
+/** Tickets that are known as written here, and so need not be checked; with more, all are forgotten and checked again. */
 const MAX_KNOWN = 16
 
 /** The tickets of one user. */
@@ -40,10 +40,7 @@ export class Tickets {
     const { id, incarnation, window, cost, issuedAt, claimed } = ticket
     const body = [1, incarnation, window, cost, issuedAt, claimed ? 1 : 0, id].join('~')
     const text = `${Buffer.from(body).toString('base64url')}.${this.#macOf(body)}`
-    for (const first of this.#written.keys()) {
-      if (this.#written.size < MAX_KNOWN) break
-      this.#written.delete(first)
-    }
+    if (this.#written.size >= MAX_KNOWN) this.#written.clear()
     this.#written.set(text, ticket)
     return text
   }
