@@ -1,6 +1,7 @@
 import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Bearer } from '../../runtime/authorization/port.ts'
 import { redactedText } from '../../runtime/secrets.ts'
+import { withSignal } from '../../waiting.ts'
 
 /** Read of an answer that is an error, to take tokens out of it. */
 const ERROR_BODY_MAX_BYTES = 65_536
@@ -19,11 +20,12 @@ export function bearerFetch(fetch: FetchLike, bearer: Bearer): FetchLike {
   return async (input, init) => {
     // A connection that ends says so with what it has: for that no token is renewed.
     if (init?.method === 'DELETE') return bearer.last === undefined ? gone() : send(input, init, bearer.last)
-    let token = await bearer.token()
+    const leave = init?.signal ?? undefined
+    let token = await withSignal(bearer.token(), leave)
     let response = await send(input, init, token)
     if (response.status === 401) {
       await response.body?.cancel()
-      token = await bearer.refused(token)
+      token = await withSignal(bearer.refused(token), leave)
       response = await send(input, init, token)
     }
     if (response.status === 401) {

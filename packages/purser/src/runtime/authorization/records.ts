@@ -165,6 +165,8 @@ export class AuthorizationRecords {
         if (stored.state === 'spent') return { result: () => ({ kind: 'lost' }) }
         if (stored.id !== seen.id || stored.turn !== seen.turn) return { result: () => ({ kind: 'newer', grant }) }
         const { claim: other } = stored
+        // The answer to the claim was lost, not the claim: nobody else has it, and nothing was sent.
+        if (other?.id === claim.id) return { result: () => ({ kind: 'claimed', grant }) }
         if (other !== null && now < other.until && other.id !== overdue) {
           return { result: () => ({ kind: 'taken', claim: other.id }) }
         }

@@ -13,13 +13,13 @@ import type { AuthorizationRecords, GrantPlace, Settlement } from './records.ts'
  * used up, and the person is asked again.
  */
 
-/** How long a claim's holder is waited for; the request itself has a shorter limit. */
-export const CLAIM_MS = 30_000
+/** How long a claim's holder is waited for: longer than the request may take, shorter than opening a connection may. */
+export const CLAIM_MS = 15_000
 /** How often a claim of another process is looked at. */
 const LOOK_MS = 250
 /** After a server could not be reached, equal calls fail at once for so long. */
 const REST_MS = 1_000
-/** Attempts to store what was received, and the pause between them. */
+/** Attempts to write a claim or what it brought, and the pause between them. */
 const STORE_ATTEMPTS_MAX = 5
 const STORE_PAUSE_MS = 500
 
@@ -72,7 +72,7 @@ export class Renewals {
       this.#closing.signal.throwIfAborted()
       const isOverdue = watched !== undefined && effects.monotonic() - watched.since >= CLAIM_MS
       const overdue = isOverdue ? watched?.claim : undefined
-      const answer = await records.claim(place, { seen, claim, overdue })
+      const answer = await this.#patiently(() => records.claim(place, { seen, claim, overdue }))
       if (answer.kind === 'newer') return answer.grant
       if (answer.kind === 'lost') throw authorizationRequired(place.name)
       if (answer.kind === 'claimed') return this.#spend(place, claim.id, answer.grant.content)
@@ -82,24 +82,24 @@ export class Renewals {
   }
 
   async #spend(place: GrantPlace, claim: string, content: GrantContent): Promise<Grant> {
-    const { port, effects } = this.#house
+    const { port, effects, records } = this.#house
     const { server, client, refresh } = content
     const answer = await port.refresh(place.site, { server, client, refreshToken: refresh ?? '' })
-    const grant = await this.#store(place, claim, settlementOf(answer, content, effects.now()))
+    const settlement = settlementOf(answer, content, effects.now())
+    const grant = await this.#patiently(() => records.settle(place, claim, settlement))
     if (answer.outcome === 'unsent') throw serverUnreachable(place.name, answer.cause)
     if (grant === undefined) throw authorizationRequired(place.name)
     return grant
   }
 
-  /** What was received cannot be had again: a store that is not there for a moment is waited for. */
-  async #store(place: GrantPlace, claim: string, settlement: Settlement): Promise<Grant | undefined> {
-    const { records, effects } = this.#house
+  /** A claim and what it brought cannot be had twice: a store that is not there for a moment is waited for. */
+  async #patiently<T>(write: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await records.settle(place, claim, settlement)
+        return await write()
       } catch (error) {
         if (!PurserError.is(error, 'store_unavailable') || attempt >= STORE_ATTEMPTS_MAX) throw error
-        await pause(effects, STORE_PAUSE_MS)
+        await pause(this.#house.effects, STORE_PAUSE_MS)
       }
     }
   }
