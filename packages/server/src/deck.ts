@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { route } from './api/route.ts'
 import { HttpProblem } from './problems.ts'
 
-/** Nothing inline, nothing from elsewhere, nobody may frame it. */
+/** Nothing inline, nothing from elsewhere, no text that becomes markup or code, nobody may frame it. */
 export const DECK_POLICY: string = [
   "default-src 'none'",
   "script-src 'self'",
@@ -16,6 +16,8 @@ export const DECK_POLICY: string = [
   "frame-ancestors 'none'",
   "base-uri 'none'",
   "form-action 'self'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
 ].join('; ')
 
 const YEAR_SECONDS = 31_536_000
