@@ -1,5 +1,5 @@
 import { type InfiniteData, infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
-import { ApiError, apiUrl, call } from './client.ts'
+import { apiUrl, call } from './client.ts'
 import type {
   ActiveRuntime,
   AnswerStats,
@@ -33,14 +33,8 @@ export type EventPages = InfiniteData<List<LedgerEvent>, number | undefined>
 
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
-  queryFn: async ({ signal }): Promise<Session | null> => {
-    try {
-      return await call<Session>(apiUrl(['session']), { signal })
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 401) return null
-      throw error
-    }
-  },
+  /** null: nobody is signed in. */
+  queryFn: ({ signal }) => call<Session | null>(apiUrl(['session']), { signal }),
   staleTime: Number.POSITIVE_INFINITY,
 })
 

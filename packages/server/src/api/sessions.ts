@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { clearedCookie, sessionCookie, sessionToken } from '../auth/cookie.ts'
-import { encryptedWay, identityOf, originClaim } from '../auth/guard.ts'
+import { callerOf, encryptedWay, originClaim, unauthorized } from '../auth/guard.ts'
 import { checkHost, checkOrigin } from '../auth/origin.ts'
 import { DECK_ROLES } from '../auth/roles.ts'
 import type { House } from '../house.ts'
@@ -30,13 +30,21 @@ export function sessionRoutes(app: FastifyInstance, house: House): void {
       return reply.header('set-cookie', sessionCookie(opened.token, scope(request))).redirect('./', 303)
     },
   )
-  app.get('/api/session', route('known', { tag, summary: 'Who is calling.' }), async (request) => {
-    const token = request.headers.authorization === undefined ? sessionToken(request.headers.cookie) : undefined
-    const session = token === undefined ? undefined : await house.sessions.find(token)
-    if (session !== undefined) return { ...session, kind: 'session' }
-    const { name, role } = identityOf(request)
-    return { name, role, expiresAt: null, kind: 'key' }
-  })
+  // A page asks this to find out whether it has to ask for a key: nobody is an answer, a wrong key is none.
+  app.get(
+    '/api/session',
+    route('public', { tag, summary: 'Who is calling; null for nobody.' }),
+    async (request, reply) => {
+      const caller = await callerOf(request, house)
+      const hasKey = request.headers.authorization !== undefined
+      if (caller === undefined && hasKey) throw unauthorized(request)
+      if (caller === undefined) return reply.type('application/json; charset=utf-8').send('null')
+      const token = hasKey ? undefined : sessionToken(request.headers.cookie)
+      const session = token === undefined ? undefined : await house.sessions.find(token)
+      if (session !== undefined) return { ...session, kind: 'session' }
+      return { name: caller.name, role: caller.role, expiresAt: null, kind: 'key' }
+    },
+  )
   app.post(
     '/api/session',
     route('public', { tag, summary: 'Signs in with a key.', body: object({ key: TEXT }, ['key']) }),

@@ -34,7 +34,7 @@ export function guard(app: FastifyInstance, house: House): void {
     if (request.is404 || access === undefined || access === 'public') return done()
     let found: Identity | undefined | Promise<Identity | undefined>
     try {
-      found = identify(request, house)
+      found = callerOf(request, house)
     } catch (error) {
       return done(error as Error)
     }
@@ -82,7 +82,8 @@ function forbidden(access: Access | undefined, { role }: Identity): HttpProblem 
   })
 }
 
-function identify(request: FastifyRequest, house: House): Identity | undefined | Promise<Identity | undefined> {
+/** Who is calling, by the host's word, a key or a session; undefined when nobody is known. */
+export function callerOf(request: FastifyRequest, house: House): Identity | undefined | Promise<Identity | undefined> {
   if (house.authorize !== undefined) return byHost(request, house)
   return byKeyOrSession(request, house)
 }
@@ -115,7 +116,7 @@ function byKeyOrSession(request: FastifyRequest, house: House): Identity | undef
   return house.sessions.find(token)
 }
 
-function unauthorized(request: FastifyRequest): HttpProblem {
+export function unauthorized(request: FastifyRequest): HttpProblem {
   const given = request.headers.authorization !== undefined
   return new HttpProblem(401, 'invalid_api_key', given ? 'That key is not valid.' : 'There is no key.', {
     hint: 'Send Authorization: Bearer KEY. A new key: purser keys create --role service',

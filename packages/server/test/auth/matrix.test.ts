@@ -12,7 +12,7 @@ const CONTRACT: Readonly<Record<string, string>> = {
   'GET /deck/*': 'public',
   'GET /deck/sign-in': 'public',
   'POST /api/session': 'public',
-  'GET /api/session': 'known',
+  'GET /api/session': 'public',
   'DELETE /api/session': 'known',
   'POST /v1/chat/completions': 'chat',
   'GET /v1/models': 'chat',

@@ -85,15 +85,27 @@ test('a name that only resolves to this machine cannot use the session, nor sign
   assert.equal((await follow(server.house.sessions.createLink(), rebound)).statusCode, 403)
 })
 
+test('whoever asks who they are is told: a session, a key, nobody; a wrong key is refused', async () => {
+  const who = (headers: Headers) => inject('GET', '/api/session', headers)
+  for (const headers of [{}, { cookie: 'purser_session=purser_session_none' }]) {
+    const nobody = await who(headers)
+    assert.deepEqual([nobody.statusCode, nobody.body], [200, 'null'])
+    assert.match(String(nobody.headers['content-type']), /^application\/json/)
+  }
+  assert.equal((await who({ authorization: 'Bearer wrong' })).statusCode, 401)
+  const { key } = await server.house.keys.create({ role: 'viewer', name: 'watch', createdBy: 'test' })
+  assert.deepEqual((await who({ authorization: `Bearer ${key}` })).json().name, 'watch')
+})
+
 test('a session ends by signing out, and after twelve hours', async () => {
   const cookie = await signedIn()
   const out = await inject('DELETE', '/api/session', { cookie, origin: 'https://deck.example' })
   assert.equal(out.statusCode, 204)
   assert.match(String(out.headers['set-cookie']), /Max-Age=0/)
-  assert.equal((await inject('GET', '/api/session', { cookie })).statusCode, 401)
+  assert.equal((await inject('GET', '/api/users', { cookie })).statusCode, 401)
   const other = await signedIn()
   clock.advance(12 * 3_600_000)
-  assert.equal((await inject('GET', '/api/session', { cookie: other })).statusCode, 401)
+  assert.equal((await inject('GET', '/api/users', { cookie: other })).statusCode, 401)
 })
 
 test('a key of the Deck’s roles signs in under its own name, and its session ends with it', async () => {
@@ -136,6 +148,8 @@ test('the Deck’s policy allows nothing inline and nothing from elsewhere, and 
     "frame-ancestors 'none'",
     "base-uri 'none'",
     "form-action 'self'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
   ]) {
     assert.ok(DECK_POLICY.split('; ').includes(rule), rule)
   }
