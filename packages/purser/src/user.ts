@@ -109,6 +109,9 @@ export async function* exportRuntime(runtime: UserRuntime): AsyncIterable<Export
   for (const { updatedAt, ...secret } of await runtime.secrets()) {
     yield { part: 'runtime', type: 'secret', at: updatedAt, value: secret }
   }
+  for (const authorization of await runtime.mcpAuthorizations()) {
+    yield { part: 'runtime', type: 'mcp_authorization', at: authorization.authorizedAt, value: authorization }
+  }
   for (const session of await runtime.sessions()) {
     yield { part: 'runtime', type: 'session', at: session.createdAt, value: session }
   }

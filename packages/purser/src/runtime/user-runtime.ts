@@ -162,7 +162,7 @@ function authorizing(
       requireOpen()
       checkOptionsOf('completeMcp', options, ['actor'])
       const order = { ...answerOf(answer), actor: actorOf(options.actor), signal: options.signal }
-      return withSignal(authorizations.complete(user, name, order).then(changed), options.signal)
+      return authorizations.complete(user, name, order).then(changed)
     },
 
     async deauthorizeMcp(name, options = {}) {

@@ -269,3 +269,70 @@ for (const [what, how, isLost] of [
     await own.close()
   })
 }
+
+test('an authorization server is called where the operator named it, or over TLS on the public internet', async () => {
+  const reached: string[] = []
+  authorization.behaviour.instead = (request) => {
+    reached.push(request.url ?? '')
+    return false
+  }
+  const house = await open({ issuer: undefined })
+  await assert.rejects(house.user('ada').runtime.authorizeMcp('wiki'), fails('host_not_allowed'))
+  await house.close()
+  for (const named of ['https://127.0.0.1:1', 'https://[::1]:1', 'https://169.254.169.254', 'http://example.com']) {
+    const lured = await startGuardedServer(authorization, named)
+    const oauth = { redirectUrl: 'https://app.example/back' }
+    const victim = await openPurser({ store: 'memory:', mcpServers: { wiki: { url: lured.url, oauth } } })
+    await assert.rejects(victim.user('ada').runtime.authorizeMcp('wiki'), fails('host_not_allowed'), named)
+    await victim.close()
+    await lured.close()
+  }
+  assert.deepEqual(reached, [])
+})
+
+test('an authorization server that is another than the configured one, or not fit, is refused', async () => {
+  const other = await open({ issuer: 'https://other.example' })
+  await assert.rejects(other.user('ada').runtime.authorizeMcp('wiki'), fails('mcp_unavailable', 'issuer_mismatch'))
+  await other.close()
+  for (const wrong of [
+    { issuer: 'https://other.example' },
+    { code_challenge_methods_supported: undefined },
+    { code_challenge_methods_supported: ['plain'] },
+    { token_endpoint: 'http://example.com/token' },
+    { authorization_endpoint: 'javascript:alert(1)' },
+    { registration_endpoint: undefined },
+    { scopes_supported: ['x'.repeat(20_000)] },
+    { scopes_supported: ['x'.repeat(200_000)] },
+  ]) {
+    authorization.behaviour.metadata = wrong
+    const house = await open({}, JSON.stringify(Object.keys(wrong)))
+    await assert.rejects(
+      house.user('ada').runtime.authorizeMcp('wiki'),
+      fails('mcp_unavailable', 'authorization_server'),
+    )
+    await house.close()
+  }
+})
+
+test('a configured client is used as it is, and asks for the configured scopes', async () => {
+  const house = await open({ clientId: 'client-1', scopes: ['read', 'write'] })
+  const before = authorization.registrations
+  const { url } = await house.user('ada').runtime.authorizeMcp('wiki')
+  const asked = new URL(url).searchParams
+  assert.deepEqual([asked.get('client_id'), asked.get('scope')], ['client-1', 'read write'])
+  assert.equal(authorization.registrations, before)
+  await house.close()
+})
+
+test('a caller who leaves while an authorization server is silent is let go at once', async () => {
+  const silent = Promise.withResolvers<void>()
+  authorization.behaviour.instead = () => {
+    silent.resolve()
+    return true
+  }
+  const abort = new AbortController()
+  const asking = purser.user('ada').runtime.authorizeMcp('wiki', { signal: abort.signal })
+  await silent.promise
+  abort.abort(new Error('gone'))
+  await assert.rejects(asking, /gone/)
+})

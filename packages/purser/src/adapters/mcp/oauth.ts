@@ -38,7 +38,7 @@ export function createAuthorization(effects: Effects): AuthorizationPort {
   return {
     discover: (site, signal) => told(() => discover(createErrand(effects, site, signal), site)),
 
-    register: (site, { server: { metadata, issuer }, redirectUrl, scope, signal }) =>
+    register: (site, { server: { metadata, issuer }, redirectUrl, scope }) =>
       told(async () => {
         if (metadata.registration_endpoint === undefined) {
           throw unfit('offers no registration', 'Register this application there, and give oauth.clientId.')
@@ -52,21 +52,22 @@ export function createAuthorization(effects: Effects): AuthorizationPort {
           metadata,
           clientMetadata,
           ...(scope !== null && { scope }),
-          fetchFn: createErrand(effects, site, signal).fetch,
+          fetchFn: createErrand(effects, site).fetch,
         })
       }),
 
-    async begin({ server: { issuer, metadata, resource }, client, redirectUrl, scope, state }) {
-      const { authorizationUrl, codeVerifier } = await startAuthorization(issuer, {
-        metadata,
-        clientInformation: client,
-        redirectUrl,
-        state,
-        ...(scope !== null && { scope: withOfflineAccess(scope, metadata) }),
-        ...(resource !== null && { resource }),
-      })
-      return { url: authorizationUrl.href, verifier: codeVerifier }
-    },
+    begin: ({ server: { issuer, metadata, resource }, client, redirectUrl, scope, state }) =>
+      told(async () => {
+        const { authorizationUrl, codeVerifier } = await startAuthorization(issuer, {
+          metadata,
+          clientInformation: client,
+          redirectUrl,
+          state,
+          ...(scope !== null && { scope: withOfflineAccess(scope, metadata) }),
+          ...(resource !== null && { resource }),
+        })
+        return { url: authorizationUrl.href, verifier: codeVerifier }
+      }),
 
     redeem(site, { server: { issuer, metadata, resource }, client, redirectUrl, code, verifier }) {
       const errand = createErrand(effects, site)

@@ -14,14 +14,22 @@ import { openSecret } from '../secrets.ts'
 import { GrantBearer } from './bearer.ts'
 import { authorizationInvalid, serverUnreachable } from './faults.ts'
 import { GRANT_KIND, readGrant, type StoredGrant } from './grants.ts'
-import type { AuthorizationPort, Bearer, Site, TokenAnswer, Tokens } from './port.ts'
+import type { AuthorizationPort, AuthorizationServer, Bearer, Site, TokenAnswer, Tokens } from './port.ts'
 import { AuthorizationRecords } from './records.ts'
 import { Registrations } from './registrations.ts'
-import { contentWith, Renewals } from './renewal.ts'
-import { type BegunContent, newState, openBegun, STATE_TTL_MS, sealBegun, stateDigest } from './states.ts'
+import { contentWith, isClientUnknown, Renewals } from './renewal.ts'
+import {
+  type BegunAuthorization,
+  type BegunContent,
+  newState,
+  openBegun,
+  STATE_TTL_MS,
+  sealBegun,
+  stateDigest,
+} from './states.ts'
 
-/** How long finding and asking an authorization server may take in all. */
-const BEGIN_LIMIT_MS = 30_000
+/** How long finding an authorization server may take in all. */
+const DISCOVERY_LIMIT_MS = 30_000
 /** Answers of a browser are short texts. */
 const ANSWER_MAX_CHARACTERS = 4_096
 /** Read of one user; there are only as many as MCP servers are configured, or once were. */
@@ -57,12 +65,18 @@ export class Authorizations {
   readonly #records: AuthorizationRecords
   readonly #registrations: Registrations
   readonly #renewals: Renewals
+  readonly #completing = new Set<Promise<unknown>>()
+  readonly #closing = new AbortController()
 
   constructor(house: AuthorizationsHouse) {
     this.#house = house
     this.#records = new AuthorizationRecords(house)
     this.#registrations = new Registrations(house)
-    this.#renewals = new Renewals({ ...house, records: this.#records })
+    this.#renewals = new Renewals({
+      ...house,
+      records: this.#records,
+      forgetClient: (name, client) => this.#registrations.forget(name, client),
+    })
   }
 
   async authorize(
@@ -70,48 +84,30 @@ export class Authorizations {
     name: string,
     signal: AbortSignal | undefined,
   ): Promise<{ url: string; expiresAt: string }> {
+    const { keys, readFacts, port } = this.#house
     const oauth = this.#oauthOf(name)
-    const facts = await withSignal(this.#house.readFacts(user), signal)
+    const facts = await withSignal(readFacts(user), signal)
     const site = this.#siteOf(user, name, facts)
     const place = { user, incarnation: facts.incarnation, name }
-    const content = await this.#inTime(signal, async (limit) => {
-      const server = await this.#house.port.discover(site, limit)
-      const scope = oauth.scopes === undefined ? server.scope : oauth.scopes.join(' ') || null
-      const client = await this.#registrations.clientFor({ name, site, oauth, server, scope, signal: limit }, signal)
-      const state = newState()
-      const order = { server, client, redirectUrl: oauth.redirectUrl, scope, state }
-      const { url, verifier } = await this.#house.port.begin(order)
-      return { state, url, begun: { url: site.url, server, client, redirectUrl: oauth.redirectUrl, verifier } }
-    })
-    const { keys } = this.#house
-    const digest = stateDigest(keys, place, content.state)
-    const sealed = sealBegun(keys, place, digest, content.begun)
-    const begun = (now: number) => ({ digest, sealed, expiresAt: now + STATE_TTL_MS })
-    const expiresAt = await this.#records.begin(place, begun, signal)
-    return { url: content.url, expiresAt }
+    const { redirectUrl } = oauth
+    const server = await this.#discover(site, signal)
+    const scope = oauth.scopes === undefined ? server.scope : oauth.scopes.join(' ') || null
+    const client = await withSignal(this.#registrations.clientFor({ name, site, oauth, server, scope }), signal)
+    const state = newState()
+    const { url, verifier } = await port.begin({ server, client, redirectUrl, scope, state })
+    const digest = stateDigest(keys, place, state)
+    const content = { url: site.url, server, client, redirectUrl, scope, verifier }
+    const sealed = sealBegun(keys, place, digest, content)
+    const begun = (now: number): BegunAuthorization => ({ digest, sealed, expiresAt: now + STATE_TTL_MS })
+    return { url, expiresAt: await this.#records.begin(place, begun, signal) }
   }
 
-  async complete(user: Subject, name: string, answer: Answer & Acting): Promise<McpAuthorization> {
-    const { issuer } = this.#oauthOf(name)
-    const { keys, journal, effects } = this.#house
-    const { incarnation } = await withSignal(journal.read(user), answer.signal)
-    const place = { user, incarnation, name }
-    const digest = stateDigest(keys, place, answer.state)
-    const taken = await this.#records.take(place, digest, answer.signal)
-    if (taken === undefined) throw authorizationInvalid(name, 'state_unknown')
-    if (taken === 'expired') throw authorizationInvalid(name, 'state_expired')
-    const begun = openBegun(keys, place, taken)
-    const { url, server, client } = begun
-    if (!isFrom(begun, answer.iss)) throw authorizationInvalid(name, 'issuer_mismatch')
-    const redeemed = await this.#house.port.redeem({ url, issuer }, { ...begun, code: answer.code })
-    if (redeemed.outcome === 'refused' && redeemed.code.endsWith('_client')) {
-      await this.#registrations.forget(name, client)
-    }
-    const tokens = tokensIn(name, redeemed)
-    const content = contentWith(tokens, { url, server, client, now: effects.now() })
-    const { actor } = answer
-    const scope = tokens.scope ?? server.scope
-    return seen(name, await this.#records.keep(place, { id: effects.randomId(), scope, content, actor }))
+  /** Goes on when the caller has left: the code is good for one time. */
+  complete(user: Subject, name: string, answer: Answer & Acting): Promise<McpAuthorization> {
+    const completing = this.#complete(user, name, answer)
+    const tracked: Promise<unknown> = completing.catch(() => undefined).finally(() => this.#completing.delete(tracked))
+    this.#completing.add(tracked)
+    return withSignal(completing, answer.signal)
   }
 
   remove(user: Subject, name: string, { actor, signal }: Acting): Promise<boolean> {
@@ -138,7 +134,9 @@ export class Authorizations {
   /** Waits for what was sent to be stored. */
   async close(timeoutMs: number): Promise<void> {
     this.#renewals.stop()
-    await withinTime(this.#house.effects, this.#renewals.settled(), timeoutMs)
+    this.#closing.abort(new PurserError('closed', 'This Purser has been closed.'))
+    const settled = Promise.all([this.#renewals.settled(), ...this.#completing])
+    await withinTime(this.#house.effects, settled, timeoutMs)
   }
 
   #oauthOf(name: string): McpOAuthOption {
@@ -160,16 +158,35 @@ export class Authorizations {
     return { url: filled && 'url' in filled ? filled.url : '', issuer: this.#oauthOf(name).issuer }
   }
 
-  async #inTime<T>(signal: AbortSignal | undefined, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
+  async #discover(site: Site, signal: AbortSignal | undefined): Promise<AuthorizationServer> {
     const limit = new AbortController()
-    const running = work(limit.signal)
-    const reason = new Error(`The authorization server did not answer within ${BEGIN_LIMIT_MS} ms.`)
-    const cancel = this.#house.effects.setTimer(() => limit.abort(reason), BEGIN_LIMIT_MS)
+    const late = (): void => limit.abort(new Error(`It could not be found within ${DISCOVERY_LIMIT_MS} ms.`))
+    const cancel = this.#house.effects.setTimer(late, DISCOVERY_LIMIT_MS)
+    const signals = [limit.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])]
     try {
-      return await withSignal(running, signal)
+      return await withSignal(this.#house.port.discover(site, AbortSignal.any(signals)), signal)
     } finally {
       cancel()
     }
+  }
+
+  async #complete(user: Subject, name: string, { state, code, iss, actor, signal }: Answer & Acting) {
+    const { issuer } = this.#oauthOf(name)
+    const { keys, journal, effects, port } = this.#house
+    const { incarnation } = await journal.read(user)
+    const place = { user, incarnation, name }
+    const taken = await this.#records.take(place, stateDigest(keys, place, state), signal)
+    if (taken === undefined) throw authorizationInvalid(name, 'state_unknown')
+    if (taken === 'expired') throw authorizationInvalid(name, 'state_expired')
+    const begun = openBegun(keys, place, taken)
+    if (!isFrom(begun, iss)) throw authorizationInvalid(name, 'issuer_mismatch')
+    const { url, server, client } = begun
+    const answer = await port.redeem({ url, issuer }, { ...begun, code })
+    if (isClientUnknown(answer)) await this.#registrations.forget(name, client)
+    const tokens = tokensIn(name, answer)
+    const content = contentWith(tokens, { url, server, client, now: effects.now() })
+    const scope = tokens.scope ?? begun.scope
+    return seen(name, await this.#records.keep(place, { id: effects.randomId(), scope, content, actor }))
   }
 }
 

@@ -47,7 +47,6 @@ export interface RegistrationOrder {
   readonly server: AuthorizationServer
   readonly redirectUrl: string
   readonly scope: string | null
-  readonly signal: AbortSignal
 }
 
 export interface BeginOrder {

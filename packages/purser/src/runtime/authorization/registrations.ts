@@ -2,7 +2,6 @@ import type { Effects } from '../../effects.ts'
 import type { Keys } from '../../keys.ts'
 import type { McpOAuthOption } from '../../options.ts'
 import type { MetaStore } from '../../store.ts'
-import { withSignal } from '../../waiting.ts'
 import type { AuthorizationPort, AuthorizationServer, OAuthClient, Site } from './port.ts'
 
 /*
@@ -29,7 +28,6 @@ export interface RegistrationWish {
   readonly oauth: McpOAuthOption
   readonly server: AuthorizationServer
   readonly scope: string | null
-  readonly signal: AbortSignal
 }
 
 interface Registration {
@@ -47,7 +45,7 @@ export class Registrations {
   }
 
   /** Callers at the same time share one registration. */
-  clientFor(wish: RegistrationWish, signal: AbortSignal | undefined): Promise<OAuthClient> {
+  clientFor(wish: RegistrationWish): Promise<OAuthClient> {
     const { clientId, clientSecret } = wish.oauth
     if (clientId !== undefined) {
       return Promise.resolve({ client_id: clientId, ...(clientSecret && { client_secret: clientSecret }) })
@@ -58,7 +56,7 @@ export class Registrations {
       flight = this.#find(wish).finally(() => this.#flights.delete(key))
       this.#flights.set(key, flight)
     }
-    return withSignal(flight, signal)
+    return flight
   }
 
   /** The server knows that client no more: the next authorization registers anew. */
@@ -72,7 +70,7 @@ export class Registrations {
 
   async #find(wish: RegistrationWish): Promise<OAuthClient> {
     const { meta, keys, port } = this.#house
-    const { name, site, oauth, server, scope, signal } = wish
+    const { name, site, oauth, server, scope } = wish
     const { redirectUrl } = oauth
     const key = this.#key(name)
     let made: OAuthClient | undefined
@@ -82,7 +80,7 @@ export class Registrations {
       if (known?.issuer === server.issuer && known.redirectUrl === redirectUrl && this.#isGood(known.client)) {
         return known.client
       }
-      made ??= await port.register(site, { server, redirectUrl, scope, signal })
+      made ??= await port.register(site, { server, redirectUrl, scope })
       const registration: Registration = { issuer: server.issuer, redirectUrl, client: made }
       const sealed = keys.seal(JSON.stringify(registration), this.#context(name))
       if (await meta.compareAndSet(key, stored, sealed)) return made

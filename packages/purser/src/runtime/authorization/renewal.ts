@@ -3,7 +3,7 @@ import { PurserError } from '../../errors.ts'
 import { subjectKey } from '../../identity.ts'
 import { authorizationRequired, serverUnreachable } from './faults.ts'
 import type { Grant, GrantContent } from './grants.ts'
-import type { AuthorizationPort, TokenAnswer, Tokens } from './port.ts'
+import type { AuthorizationPort, OAuthClient, TokenAnswer, Tokens } from './port.ts'
 import type { AuthorizationRecords, GrantPlace, Settlement } from './records.ts'
 
 /*
@@ -27,6 +27,8 @@ export interface RenewalHouse {
   readonly effects: Effects
   readonly records: AuthorizationRecords
   readonly port: AuthorizationPort
+  /** The server does not know this application any more. */
+  forgetClient(name: string, client: OAuthClient): Promise<void>
 }
 
 export class Renewals {
@@ -82,11 +84,12 @@ export class Renewals {
   }
 
   async #spend(place: GrantPlace, claim: string, content: GrantContent): Promise<Grant> {
-    const { port, effects, records } = this.#house
+    const { port, effects, records, forgetClient } = this.#house
     const { server, client, refresh } = content
     const answer = await port.refresh(place.site, { server, client, refreshToken: refresh ?? '' })
     const settlement = settlementOf(answer, content, effects.now())
     const grant = await this.#patiently(() => records.settle(place, claim, settlement))
+    if (isClientUnknown(answer)) await forgetClient(place.name, client)
     if (answer.outcome === 'unsent') throw serverUnreachable(place.name, answer.cause)
     if (grant === undefined) throw authorizationRequired(place.name)
     return grant
@@ -116,6 +119,10 @@ export function contentWith(
 ): GrantContent {
   const { access, refresh, lifetimeMs } = tokens
   return { ...rest, access, refresh, expiresAt: lifetimeMs === null ? null : now + lifetimeMs }
+}
+
+export function isClientUnknown(answer: TokenAnswer): boolean {
+  return answer.outcome === 'refused' && answer.code.endsWith('_client')
 }
 
 function settlementOf(answer: TokenAnswer, { url, server, client, refresh }: GrantContent, now: number): Settlement {

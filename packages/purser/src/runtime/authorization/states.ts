@@ -28,6 +28,8 @@ export interface BegunContent {
   readonly server: AuthorizationServer
   readonly client: OAuthClient
   readonly redirectUrl: string
+  /** What was asked for. */
+  readonly scope: string | null
   readonly verifier: string
 }
 

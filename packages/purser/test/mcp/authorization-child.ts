@@ -1,0 +1,29 @@
+import { systemEffects } from '../../src/effects.ts'
+import { openPurser } from '../../src/open.ts'
+
+/*
+ * Another process on the same file, its wall clock ahead: says `ready`, waits for a line, says `asking`, calls twenty
+ * times at once with the user's token, and tells what came of it.
+ * node authorization-child.ts PATH SECRET URL ISSUER AHEAD_MS
+ */
+const [, , path = '', secretKey = '', url = '', issuer = '', ahead = '0'] = process.argv
+const purser = await openPurser({
+  store: `sqlite:${path}`,
+  secretKey,
+  effects: { now: () => systemEffects.now() + Number(ahead) },
+  mcpServers: { wiki: { url, oauth: { redirectUrl: 'https://app.example/back', issuer } } },
+})
+await using lease = await purser.user('ada').runtime.acquire()
+process.stdout.write('ready\n')
+await new Promise((resolve) => process.stdin.once('data', resolve))
+process.stdout.write('asking\n')
+const calls = Array.from({ length: 20 }, async () => {
+  const client = await lease.mcp('wiki')
+  return client.callTool({ name: 'echo', arguments: { message: 'hello' } })
+})
+const outcomes = await Promise.allSettled(calls)
+const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+process.stdout.write(failed === undefined ? 'done\n' : `${failed.reason?.details?.reason ?? failed.reason}\n`)
+lease.release()
+await purser.close()
+process.stdin.destroy()
