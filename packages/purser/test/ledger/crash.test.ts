@@ -25,7 +25,7 @@ async function killedAfter(path: string, user: string, lines: number): Promise<s
 }
 
 describe('a killed process (BL-D08, L5)', () => {
-  const cycles = rounds(200, 3)
+  const cycles = rounds(1_000, 3)
   it(`${cycles} times leaves what it acknowledged, a log without gaps that verifies, and a state that is its fold`, async () => {
     const directory = await mkdtemp(join(tmpdir(), 'purser-victim-'))
     const path = join(directory, 'victim.db')
