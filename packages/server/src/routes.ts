@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { answerRoutes } from './api/answers.ts'
+import { authorizationRoutes } from './api/authorizations.ts'
 import { contextRoutes } from './api/context.ts'
 import { eventRoutes } from './api/events.ts'
 import { healthRoutes } from './api/health.ts'
@@ -23,6 +24,7 @@ export async function allRoutes(app: FastifyInstance, house: House): Promise<voi
   userRoutes(app, house)
   ledgerRoutes(app, house)
   runtimeRoutes(app, house)
+  authorizationRoutes(app, house)
   contextRoutes(app, house)
   answerRoutes(app, house)
   keyRoutes(app, house)

@@ -69,8 +69,16 @@ const provider = z.looseObject({
   region: text.optional(),
 })
 
+const oauth = z.strictObject({
+  redirectUrl: text,
+  clientId: text.optional(),
+  clientSecret: text.optional(),
+  scopes: z.array(text).optional(),
+  issuer: httpUrl.optional(),
+})
+
 const mcpServer = z.union([
-  z.strictObject({ url: text, headers: texts.optional() }),
+  z.strictObject({ url: text, headers: texts.optional(), oauth: oauth.optional() }),
   z.strictObject({ command: text, args: z.array(z.string()).optional(), env: texts.optional() }),
 ])
 

@@ -37,6 +37,10 @@ const CONTRACT: Readonly<Record<string, string>> = {
   'PATCH /api/users/:id/runtime': 'application:write',
   'PUT /api/users/:id/secrets/:name': 'application:write',
   'DELETE /api/users/:id/secrets/:name': 'application:write',
+  'GET /api/users/:id/mcp': 'application:read',
+  'POST /api/users/:id/mcp/:name/authorization': 'application:write',
+  'POST /api/users/:id/mcp/:name/authorization/completion': 'application:write',
+  'DELETE /api/users/:id/mcp/:name/authorization': 'application:write',
   'POST /api/users/:id/sessions': 'application:write',
   'DELETE /api/users/:id/sessions/:session': 'application:write',
   'PUT /api/users/:id/profile': 'application:write',
@@ -156,6 +160,6 @@ test('an application reads exactly what the contract gives it', () => {
   })
   assert.deepEqual(
     readable.map(([name]) => name.split('/').at(-1)),
-    ['runtime', 'secrets', 'sessions', 'profile', 'actions', 'context'],
+    ['runtime', 'secrets', 'sessions', 'profile', 'actions', 'context', 'mcp'],
   )
 })

@@ -133,11 +133,15 @@ test('secrets are masked wherever they stand, and so is what came from the envir
     mcpServers: {
       b: { command: 'npx', args: [filledIn('ARG')], env: { T: 'tok-1' } },
       c: { url: 'https://h', headers: { x: 'h-1' } },
+      d: {
+        url: 'https://h',
+        oauth: { redirectUrl: 'https://h/back', clientId: 'app', clientSecret: 'cs-1', issuer: 'https://i' },
+      },
     },
   }
   const { config, filled } = load(file, { ARG: 'arg-1', PURSER_SECRET_KEY: 'ccc' })
   const text = JSON.stringify(masked(config, filled))
-  for (const secret of ['aaa', 'bbb', 'ccc', 'sk-1', 'id-1', 'pw', 'tok-1', 'h-1', 'arg-1']) {
+  for (const secret of ['aaa', 'bbb', 'ccc', 'sk-1', 'id-1', 'pw', 'tok-1', 'h-1', 'arg-1', 'cs-1']) {
     assert.ok(!text.includes(`"${secret}`) && !text.includes(`${secret}"`) && !text.includes(`:${secret}@`), secret)
   }
   assert.ok(text.includes('"m"'))
