@@ -2,7 +2,7 @@ import type { Effects } from '../effects.ts'
 import type { Subject } from '../identity.ts'
 import type { JournalPort, RecordReader } from '../journal/port.ts'
 import type { RecordWrite } from '../store.ts'
-import { checkOptionsOf, heeding, type Waiting, withSignal } from '../waiting.ts'
+import { checkOptionsOf, withSignal } from '../waiting.ts'
 import { onlyKnown, refuse } from './arguments.ts'
 import { readInstant } from './instants.ts'
 import {
@@ -13,6 +13,7 @@ import {
   MAX_ACTION_BYTES,
   MAX_ACTIONS,
   MAX_ACTIONS_PER_CALL,
+  type RecordOptions,
 } from './records.ts'
 
 export interface ActionsHouse {
@@ -27,17 +28,18 @@ export interface ActionsHouse {
 
 const FIELDS = ['action', 'at', 'label', 'sublabel', 'created_date', 'zeroshot_label', 'gpt3_label']
 const DEFAULT_LIST = 50
+const MAX_KEY_BYTES = 256
 
 export function createActions(user: Subject, house: ActionsHouse): Actions {
   const { journal, reader, effects, changed } = house
 
-  async function record(given: ActionInput, options?: Waiting): Promise<Action>
-  async function record(given: readonly ActionInput[], options?: Waiting): Promise<readonly Action[]>
+  async function record(given: ActionInput, options?: RecordOptions): Promise<Action>
+  async function record(given: readonly ActionInput[], options?: RecordOptions): Promise<readonly Action[]>
   async function record(
     given: ActionInput | readonly ActionInput[],
-    options?: Waiting,
+    options: RecordOptions = {},
   ): Promise<Action | readonly Action[]> {
-    const now = effects.now()
+    checkOptionsOf('record', options, ['idempotencyKey', 'onReplay'])
     const list = Array.isArray(given) ? given : [given as ActionInput]
     if (list.length > MAX_ACTIONS_PER_CALL)
       refuse(
@@ -45,25 +47,39 @@ export function createActions(user: Subject, house: ActionsHouse): Actions {
         'actions',
         'Call it several times.',
       )
-    const actions = list.map((input: ActionInput) => readInput(input, now))
-    if (actions.length > 0) {
-      // More than stay would only be written to be trimmed.
-      const records = actions
-        .map((action): RecordWrite => ({ kind: ACTION, name: nameOf(action, house), value: JSON.stringify(action) }))
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
-        .slice(-MAX_ACTIONS)
-      try {
-        await heeding('record', options, () =>
-          journal.write(user, {
-            decide: () => ({ records, trims: [{ kind: ACTION, keep: MAX_ACTIONS }], result: () => undefined }),
-          }),
-        )
-      } finally {
-        // Also after a failure: the commit may have gone through and only its answer been lost.
-        changed(user)
-      }
+    const now = effects.now()
+    const actions = understood(list, now)
+    const recordedAt =
+      actions.length === 0 ? now : await withSignal(write(actions, list, { now, ...options }), options.signal)
+    // What was recorded earlier under the same key is answered as it was understood then.
+    const answer = recordedAt === now ? actions : understood(list, recordedAt)
+    return Array.isArray(given) ? answer : (answer[0] as Action)
+  }
+
+  /** Resolves to when these actions were recorded. */
+  async function write(
+    actions: readonly Action[],
+    list: readonly ActionInput[],
+    { now, idempotencyKey, onReplay }: RecordOptions & { readonly now: number },
+  ): Promise<number> {
+    // More than stay would only be written to be trimmed.
+    const records = actions
+      .map((action): RecordWrite => ({ kind: ACTION, name: nameOf(action, house), value: JSON.stringify(action) }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .slice(-MAX_ACTIONS)
+    try {
+      return await journal.write<number>(user, {
+        idempotency: idempotencyKey === undefined ? undefined : { key: `actions:${keyOf(idempotencyKey)}`, body: list },
+        decide: () => ({ records, trims: [{ kind: ACTION, keep: MAX_ACTIONS }], result: () => now }),
+        replay(kept) {
+          onReplay?.()
+          return kept
+        },
+      })
+    } finally {
+      // Also after a failure: the commit may have gone through and only its answer been lost.
+      changed(user)
     }
-    return Array.isArray(given) ? actions : (actions[0] as Action)
   }
 
   return {
@@ -79,6 +95,15 @@ export function createActions(user: Subject, house: ActionsHouse): Actions {
       return stored.map((row) => JSON.parse(row.value) as Action)
     },
   }
+}
+
+function understood(list: readonly ActionInput[], now: number): Action[] {
+  return list.map((input) => readInput(input, now))
+}
+
+function keyOf(key: unknown): string {
+  if (typeof key === 'string' && key !== '' && key.isWellFormed() && Buffer.byteLength(key) <= MAX_KEY_BYTES) return key
+  return refuse(`idempotencyKey must be text of 1 to ${MAX_KEY_BYTES} bytes.`, 'idempotencyKey')
 }
 
 function readInput(given: ActionInput, now: number): Action {

@@ -49,11 +49,18 @@ export interface ActionInput {
   readonly sublabel?: string | undefined
 }
 
+export interface RecordOptions extends Waiting {
+  /** Kept for 24 hours: the same actions under the same key are recorded once; others are `idempotency_conflict`. */
+  readonly idempotencyKey?: string | undefined
+  /** Called when these actions were recorded before, under this key. */
+  readonly onReplay?: (() => void) | undefined
+}
+
 /** What the user did: the newest 1,000 actions by their date. */
 export interface Actions {
   /** Resolves to the actions as they were understood, in the order given. All of them count, or none does. */
-  record(action: ActionInput, options?: Waiting): Promise<Action>
-  record(actions: readonly ActionInput[], options?: Waiting): Promise<readonly Action[]>
+  record(action: ActionInput, options?: RecordOptions): Promise<Action>
+  record(actions: readonly ActionInput[], options?: RecordOptions): Promise<readonly Action[]>
   /** Newest first. `limit`: 0 to 1,000, default 50. */
   list(options?: Waiting & { readonly limit?: number | undefined }): Promise<readonly Action[]>
 }

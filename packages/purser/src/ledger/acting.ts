@@ -2,10 +2,11 @@ import { PurserError } from '../errors.ts'
 import type { Write } from '../journal/port.ts'
 import { actorOf, options, reasonOf, wholeNumber } from './arguments.ts'
 import type { Acting } from './port.ts'
+import { REPEATABLE, repeating } from './repeating.ts'
 import type { LedgerView } from './rules.ts'
 import type { LedgerState, Measured } from './state.ts'
 
-export const ACTING = ['actor', 'reason', 'expectedVersion', 'signal'] as const
+export const ACTING: readonly string[] = ['actor', 'reason', 'expectedVersion', ...REPEATABLE]
 
 /** Who does it, where nothing but that can be said. */
 export function actingOnly(given: unknown, call: string): Acting {
@@ -15,23 +16,25 @@ export function actingOnly(given: unknown, call: string): Acting {
 
 /** Who does it; a reason and a version where there are any. */
 export function acting(given: unknown): Acting {
-  const { actor, reason, expectedVersion, signal } = (given ?? {}) as Partial<Acting>
+  const { actor, reason, expectedVersion, ...repeatable } = (given ?? {}) as Partial<Acting>
   const range = { name: 'expectedVersion', least: 0, most: Number.MAX_SAFE_INTEGER }
   return {
     actor: actorOf(actor),
     ...(reason === undefined ? {} : { reason: reasonOf(reason) }),
     ...(expectedVersion === undefined ? {} : { expectedVersion: wholeNumber(expectedVersion, range) }),
-    signal,
+    ...repeatable,
   }
 }
 
 /** A person's write: decided on the version they named, if they named one. */
 export function actingWrite<Result>(
   by: Acting,
+  what: { readonly call: string; readonly body: unknown },
   decide: Write<LedgerState, Measured, Result>['decide'],
 ): Write<LedgerState, Measured, Result> {
+  const { actor, reason = null } = by
   return {
-    signal: by.signal,
+    ...repeating<Result>(by, what.call, { actor, reason, body: what.body }),
     decide(view: LedgerView) {
       if (by.expectedVersion !== undefined && by.expectedVersion !== view.version) throw conflict(view.version)
       return decide(view)

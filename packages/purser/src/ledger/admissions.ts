@@ -1,10 +1,11 @@
 import type { Subject } from '../identity.ts'
 import { signal } from '../signals.ts'
 import { withSignal } from '../waiting.ts'
-import { idempotencyOf, options } from './arguments.ts'
+import { options } from './arguments.ts'
 import { type Admission, admit, claim, costOf } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
 import type { AdmitOptions, UserLedger } from './port.ts'
+import { REPEATABLE, repeating } from './repeating.ts'
 import { capOf, quotaOf, usageIn } from './rules.ts'
 import type { Ticket, Tickets } from './tickets.ts'
 
@@ -30,8 +31,7 @@ export function createAdmissions(house: LedgerHouse, user: Subject, tickets: Tic
     const cost = costOf(given.cost)
     const command = { cost, ticketId: effects.randomId(), claimed: kind.claimed, write }
     const admission = await journal.write<Admission>(user, {
-      signal: given.signal,
-      idempotency: idempotencyOf(given.idempotencyKey, kind.call, { cost }),
+      ...repeating<Admission>(given, kind.call, { cost }),
       decide: (view) => admit(rules, command, view),
     })
     return tell(admission, cost)
@@ -48,7 +48,7 @@ export function createAdmissions(house: LedgerHouse, user: Subject, tickets: Tic
 
   return {
     async admit(given = {}) {
-      options(given, ['cost', 'idempotencyKey', 'signal'], 'admit')
+      options(given, ['cost', ...REPEATABLE], 'admit')
       return admitted(given, { call: 'admit', claimed: false })
     },
 

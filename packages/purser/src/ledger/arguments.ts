@@ -109,12 +109,6 @@ export function jsonObject(value: unknown, rule: TextRule): Record<string, unkno
   )
 }
 
-/** An idempotency key, apart for every kind of call. */
-export function idempotencyOf(key: unknown, call: string, body: unknown): { key: string; body: unknown } | undefined {
-  if (key === undefined) return undefined
-  return { key: `${call}:${text(key, { name: 'idempotencyKey', maxBytes: 256 })}`, body }
-}
-
 const MAX_PAGE = 1_000
 const USUAL_PAGE = 50
 

@@ -16,12 +16,16 @@ type Changes = Pick<UserLedger, 'setDailyCap' | 'block' | 'unblock' | 'correct' 
 /** What people do to a user. All give the bond as it is afterwards. */
 export function createChanges(house: LedgerHouse, user: Subject): Changes {
   const { rules } = house
-  const change = (by: Acting, decide: (view: LedgerView) => readonly NewEvent[]): Promise<Bond> => {
+  const change = (
+    by: Acting,
+    what: { readonly call: string; readonly body: unknown },
+    decide: (view: LedgerView) => readonly NewEvent[],
+  ): Promise<Bond> => {
     const decision = (view: LedgerView) => ({
       events: decide(view),
       result: (after: { readonly view: LedgerView }): Bond => bondOf(rules, user.id, after.view),
     })
-    return writeAndRetain(house, user, actingWrite<Bond>(by, decision))
+    return writeAndRetain(house, user, actingWrite<Bond>(by, what, decision))
   }
 
   return {
@@ -29,19 +33,19 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
       const by = actingOnly(given, 'setDailyCap')
       if (cap !== null)
         wholeNumber(cap, { name: 'A cap', least: 0, most: Number.MAX_SAFE_INTEGER, code: 'cap_invalid' })
-      return change(by, (view) => changeCap(rules, { cap, by }, view))
+      return change(by, { call: 'cap', body: cap }, (view) => changeCap(rules, { cap, by }, view))
     },
 
     async block(given) {
       options(given, [...ACTING, 'until'], 'block')
       const by = { ...acting(given), reason: reasonOf(given?.reason) }
       const until = given.until === undefined || given.until === null ? null : instantOf(given.until, { name: 'until' })
-      return change(by, (view) => block({ until, by }, view))
+      return change(by, { call: 'block', body: until }, (view) => block({ until, by }, view))
     },
 
     async unblock(given) {
       const by = actingOnly(given, 'unblock')
-      return change(by, (view) => unblock(by, view))
+      return change(by, { call: 'unblock', body: null }, (view) => unblock(by, view))
     },
 
     async correct(fields, given) {
@@ -60,14 +64,16 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
         ...(phase === undefined ? {} : { phase: label(phase, 'phase', rules.phases) }),
         ...(riskLevel === undefined ? {} : { riskLevel: label(riskLevel, 'riskLevel', rules.riskLevels) }),
       }
-      return change(by, (view) => correct(rules, command, view))
+      return change(by, { call: 'correct', body: { phase: phase ?? null, riskLevel: riskLevel ?? null } }, (view) =>
+        correct(rules, command, view),
+      )
     },
 
     async setTimeZone(zone, given = {}) {
       options(given, ACTING, 'setTimeZone')
       const name = zone === null ? null : zoneName(zone)
       const by = acting({ ...given, actor: given.actor ?? 'app' })
-      return change(by, (view) => changeZone(rules, { zone: name, by }, view))
+      return change(by, { call: 'zone', body: name }, (view) => changeZone(rules, { zone: name, by }, view))
     },
   }
 }

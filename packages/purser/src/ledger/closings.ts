@@ -4,6 +4,7 @@ import { onlyKnown, options, wholeNumber } from './arguments.ts'
 import { refund, settle } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
 import type { UserLedger } from './port.ts'
+import { REPEATABLE, repeating } from './repeating.ts'
 import type { Tickets } from './tickets.ts'
 
 /** What becomes of a ticket: settled or refunded, once. */
@@ -21,11 +22,11 @@ export function createClosings(
 
   return {
     async refund(text, given = {}) {
-      options(given, ['signal'], 'refund')
+      options(given, REPEATABLE, 'refund')
       const { ticket, ...call } = tickets.call(text)
       const refunded = await journal.write<boolean>(user, {
         ...call,
-        signal: given.signal,
+        ...repeating<boolean>(given, 'refund', text),
         decide: (view) => refund(rules, { ticket, text }, view),
       })
       if (refunded) closed()
@@ -33,7 +34,7 @@ export function createClosings(
     },
 
     async settle(text, usage = {}, given = {}) {
-      options(given, ['signal'], 'settle')
+      options(given, REPEATABLE, 'settle')
       onlyKnown(usage, ['inputTokens', 'outputTokens'], { what: 'usage', code: 'argument_invalid' })
       const tokens = {
         inputTokens: count(usage.inputTokens, 'inputTokens'),
@@ -42,7 +43,7 @@ export function createClosings(
       const { ticket, ...call } = tickets.call(text)
       await journal.write<void>(user, {
         ...call,
-        signal: given.signal,
+        ...repeating<void>(given, 'settle', { text, tokens }),
         decide: (view) => settle(rules, { ticket, text, tokens }, view),
       })
       closed()

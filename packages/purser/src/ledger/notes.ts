@@ -59,7 +59,7 @@ export function createNotes(house: LedgerHouse, user: Subject): Pick<UserLedger,
           result: () => note,
         }
       }
-      return writeAndRetain(house, user, actingWrite<Note>(by, decide))
+      return writeAndRetain(house, user, actingWrite<Note>(by, { call: 'note', body }, decide))
     },
 
     async notes(given = {}) {

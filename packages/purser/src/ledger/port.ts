@@ -17,10 +17,12 @@ export interface Waiting {
 export interface Repeatable extends Waiting {
   /** Kept for 24 hours: the same key and body give the same answer, another body is `idempotency_conflict`. */
   readonly idempotencyKey?: string | undefined
+  /** Called when the answer is that of an earlier call with this key. */
+  readonly onReplay?: (() => void) | undefined
 }
 
 /** Who does it. Required for what people do to a user. */
-export interface Acting extends Waiting {
+export interface Acting extends Repeatable {
   readonly actor: string
   readonly reason?: string | undefined
   /** The version of the bond this was decided on; `version_conflict` when it has another by then. */
@@ -54,12 +56,12 @@ export interface UserLedger {
   /** Takes a ticket as payment for one turn: `ticket_used` when it has paid before, `ticket_invalid` when it cannot. */
   claim(ticket: string, options?: Waiting): Promise<Admission>
   /** Gives back what a ticket was counted, once, into its own window. False when it was already settled or refunded. */
-  refund(ticket: string, options?: Waiting): Promise<boolean>
+  refund(ticket: string, options?: Repeatable): Promise<boolean>
   /** Closes a ticket and counts its tokens. `ticket_used` when it was already settled or refunded. */
   settle(
     ticket: string,
     usage?: { inputTokens?: number | undefined; outputTokens?: number | undefined },
-    options?: Waiting,
+    options?: Repeatable,
   ): Promise<void>
   observe(
     detection: DetectionInput,

@@ -1,13 +1,14 @@
 import type { Subject } from '../identity.ts'
 import type { Event } from '../journal/fold.ts'
 import { signal } from '../signals.ts'
-import { actorOf, idempotencyOf, options } from './arguments.ts'
+import { actorOf, options } from './arguments.ts'
 import { type Bond, bondOf } from './bond.ts'
 import { type Observed, observe } from './decide/observation.ts'
 import { appEvent } from './decide/record.ts'
 import { checkDetection } from './detection.ts'
 import type { LedgerHouse } from './house.ts'
 import type { UserLedger } from './port.ts'
+import { REPEATABLE, repeating } from './repeating.ts'
 import { writeAndRetain } from './retention.ts'
 
 /** What the application's detectors and the application itself say about a user. */
@@ -15,26 +16,25 @@ export function createReports(house: LedgerHouse, user: Subject): Pick<UserLedge
   const { rules } = house
   return {
     async observe(input, given = {}) {
-      options(given, ['peaks', 'idempotencyKey', 'signal'], 'observe')
+      options(given, ['peaks', ...REPEATABLE], 'observe')
       const detection = checkDetection(rules, input, given.peaks)
       const command = { detection, bond: (view: Parameters<typeof bondOf>[2]): Bond => bondOf(rules, user.id, view) }
+      const repeated = repeating<Observed<Bond>>(given, 'observe', detection)
       const observed = await writeAndRetain<Observed<Bond>>(house, user, {
-        signal: given.signal,
-        idempotency: idempotencyOf(given.idempotencyKey, 'observe', detection),
+        ...repeated,
         decide: (view) => observe(rules, command, view),
-        replay: (kept) => ({ ...kept, outcome: 'replayed' }),
+        replay: (kept) => ({ ...repeated.replay(kept), outcome: 'replayed' }),
       })
       signal('activity', { namespace: user.namespace, user: user.id })
       return observed
     },
 
     async record(type, given = {}) {
-      options(given, ['detail', 'data', 'actor', 'idempotencyKey', 'signal'], 'record')
+      options(given, ['detail', 'data', 'actor', ...REPEATABLE], 'record')
       const { detail, data } = given
       const event = appEvent(type, { detail, data, actor: given.actor === undefined ? 'app' : actorOf(given.actor) })
       return writeAndRetain<Event>(house, user, {
-        signal: given.signal,
-        idempotency: idempotencyOf(given.idempotencyKey, 'record', event),
+        ...repeating<Event>(given, 'record', event),
         decide: () => ({ events: [event], result: ({ events }) => events[0] as Event }),
       })
     },

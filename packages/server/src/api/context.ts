@@ -11,6 +11,7 @@ import {
   matchOf,
   numberIn,
   queryOf,
+  repeatOf,
   route,
   TEXT,
   userOf,
@@ -107,7 +108,7 @@ function actionRoutes(app: FastifyInstance, house: House): void {
     }),
     async (request) => {
       type Actions = Parameters<ReturnType<typeof userOf>['actions']['record']>[0]
-      return userOf(request, house).actions.record(request.body as Actions)
+      return userOf(request, house).actions.record(request.body as Actions, repeatOf(request))
     },
   )
 }

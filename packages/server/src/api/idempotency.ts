@@ -7,9 +7,10 @@ import { idempotencyKeyOf } from './route.ts'
 
 export const KEPT_MS = 86_400_000
 const MAX_KEPT = 10_000
-/** Longer answers are not kept; a repeat runs again, and what the ledger counts it counts once by its own memory. */
+/** Longer answers are not kept; a repeat runs again, and the library answers by its own memory. */
 const MAX_ANSWER_CHARACTERS = 65_536
 const MAX_KEY_LENGTH = 255
+const WRITES: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE']
 
 interface Kept {
   readonly digest: string
@@ -21,22 +22,30 @@ interface Kept {
 declare module 'fastify' {
   interface FastifyRequest {
     idempotent: string | null
+    /** The library gave the answer of an earlier call. */
+    replayed: boolean
   }
 }
 
 /**
- * The same `Idempotency-Key` with the same body gets the answer of the first time, for a day. It is kept in this
- * process and for one caller; beneath it the ledger remembers admissions and detections in the store, so that a repeat
- * after a restart counts nothing twice either.
+ * The same `Idempotency-Key` with the same body gets the answer of the first time, for a day. Whole answers are kept in
+ * this process and for one caller. Beneath them the library remembers in the store what changes a user and would do so
+ * again: admissions and their closings, detections, actions, notes and what operators do. So a repeat after a restart,
+ * or at another instance, does nothing twice either.
+ *
+ * What is not remembered there has no need of it, or must not be: sessions are taken up again and evictions repeated
+ * without harm; an erasure leaves nothing of the person behind, not even this; a new key is not kept in clear.
  */
 export function idempotency(app: FastifyInstance, house: House): void {
   const kept = new Map<string, Kept>()
   app.decorateRequest('idempotent', null)
+  app.decorateRequest('replayed', false)
   // The gateway's route is left alone: a turn takes the key to the ledger itself.
   app.addHook('onRoute', (route) => {
-    if (route.method !== 'POST' || !route.url.includes('/api/')) return
+    if (!WRITES.includes(String(route.method)) || !route.url.includes('/api/')) return
     route.preHandler = (request: FastifyRequest, reply: FastifyReply) => recall(kept, house, request, reply)
     route.onSend = async (request: FastifyRequest, reply: FastifyReply, payload: unknown) => {
+      if (request.replayed) reply.header('idempotent-replayed', 'true')
       if (request.idempotent !== null) remember(kept, request.idempotent, reply, payload)
       return payload
     }
@@ -55,7 +64,7 @@ async function recall(
   if (key === '' || key.length > MAX_KEY_LENGTH) {
     throw new HttpProblem(400, 'invalid_request_error', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`)
   }
-  const place = JSON.stringify([identityOf(request).name, request.url, key])
+  const place = JSON.stringify([identityOf(request).name, request.method, request.url, key])
   const digest = createHash('sha256')
     .update(JSON.stringify(request.body ?? null))
     .digest('base64url')

@@ -8,7 +8,6 @@ import {
   bodyOf,
   decidedOn,
   expectedVersion,
-  idempotencyKeyOf,
   listOf,
   numberIn,
   object,
@@ -16,6 +15,7 @@ import {
   paramOf,
   queryOf,
   reasonedActOf,
+  repeatOf,
   route,
   TEXT,
   tagged,
@@ -83,7 +83,7 @@ function admissionRoutes(app: FastifyInstance, house: House): void {
     route('application:write', { tag, summary: 'Admits one message.', body: optionalObject({ cost: ANY_VALUE }) }),
     async (request) => {
       const { cost } = bodyOf(request) as { cost?: number }
-      return userOf(request, house).ledger.admit({ cost, idempotencyKey: idempotencyKeyOf(request) })
+      return userOf(request, house).ledger.admit({ cost, ...repeatOf(request) })
     },
   )
   app.post(
@@ -95,21 +95,21 @@ function admissionRoutes(app: FastifyInstance, house: House): void {
       body: optionalObject({ inputTokens: ANY_VALUE, outputTokens: ANY_VALUE }),
     }),
     async (request, reply) => {
-      await userOf(request, house).ledger.settle(paramOf(request, 'ticket'), bodyOf(request))
+      await userOf(request, house).ledger.settle(paramOf(request, 'ticket'), bodyOf(request), repeatOf(request))
       return reply.code(204).send()
     },
   )
   app.post(
     '/api/users/:id/admissions/:ticket/refund',
     route('application:write', { tag, summary: 'Gives an admitted message back.', params: ['id', 'ticket'] }),
-    async (request) => userOf(request, house).ledger.refund(paramOf(request, 'ticket')),
+    async (request) => userOf(request, house).ledger.refund(paramOf(request, 'ticket'), repeatOf(request)),
   )
   app.post(
     '/api/users/:id/detections',
     route('application:write', { tag, summary: 'Reports what was detected; `peaks` beside it.', body: ANY_OBJECT }),
     async (request) => {
       const { peaks, ...detection } = bodyOf(request)
-      const options = { peaks: peaks as Record<string, number>, idempotencyKey: idempotencyKeyOf(request) }
+      const options = { peaks: peaks as Record<string, number>, ...repeatOf(request) }
       return userOf(request, house).ledger.observe(detection, options)
     },
   )
@@ -119,7 +119,7 @@ function operatorRoutes(app: FastifyInstance, house: House): void {
   /** With `If-Match`, whoever decides on an old state is told so, in the step that would change it. */
   const change = (act: (user: User, request: FastifyRequest, decided: Decided) => Promise<Bond>) => {
     return async (request: FastifyRequest, reply: FastifyReply): Promise<Bond> => {
-      const decided = { expectedVersion: expectedVersion(request) }
+      const decided = { expectedVersion: expectedVersion(request), ...repeatOf(request) }
       return tagged(reply, await decidedOn(request, () => act(userOf(request, house), request, decided)))
     }
   }
@@ -177,13 +177,13 @@ function operatorRoutes(app: FastifyInstance, house: House): void {
     '/api/users/:id/notes',
     route('operate', { tag, summary: 'Adds a note.', body: object({ text: ANY_VALUE, reason: ANY_VALUE }, ['text']) }),
     async (request) => {
-      const by = { ...actOf(request), expectedVersion: expectedVersion(request) }
+      const by = { ...actOf(request), ...repeatOf(request), expectedVersion: expectedVersion(request) }
       return decidedOn(request, () => userOf(request, house).ledger.addNote(bodyOf(request).text as string, by))
     },
   )
 }
 
-/** The state an operator had before them. */
-interface Decided {
+/** The state an operator had before them, and the key under which this is done once. */
+interface Decided extends ReturnType<typeof repeatOf> {
   readonly expectedVersion: number | undefined
 }

@@ -114,6 +114,19 @@ export function idempotencyKeyOf(request: FastifyRequest): string | undefined {
   return Array.isArray(key) ? key[0] : key
 }
 
+/** For calls that the library remembers by their key: across restarts and in every process. */
+export function repeatOf(request: FastifyRequest): {
+  readonly idempotencyKey: string | undefined
+  readonly onReplay: () => void
+} {
+  return {
+    idempotencyKey: idempotencyKeyOf(request),
+    onReplay() {
+      request.replayed = true
+    },
+  }
+}
+
 /** Answers a value that has a version, with the version as its ETag. */
 export function tagged<Value extends { readonly version: number }>(reply: FastifyReply, value: Value): Value {
   reply.header('etag', `"${value.version}"`)

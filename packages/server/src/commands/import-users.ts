@@ -236,7 +236,8 @@ class UserImport {
     if (this.#actions.length === 0) return
     const body = this.#actions
     this.#actions = []
-    await this.#send({ line, what: 'actions', call: ['POST', 'actions'], body, count: body.length })
+    const idempotencyKey = `${this.#origin}:${line}`
+    await this.#send({ line, what: 'actions', call: ['POST', 'actions'], body, count: body.length, idempotencyKey })
   }
 
   async #send({ line, what, call: [method, place], body, count = 1, idempotencyKey }: Step): Promise<void> {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { openPurser, type Purser } from 'purser'
 import { handClock } from 'purser/testing'
 import { type OpenServer, openServer } from '../../src/server.ts'
 
@@ -163,55 +162,6 @@ test('a profile and a note that were decided on something old are 412 as well, a
   assert.equal((await note(String(headers.etag))).statusCode, 200)
   assert.equal((await note(String(headers.etag))).statusCode, 412)
   assert.equal((await call('GET', '/api/users/match/notes')).json().data.length, 1)
-})
-
-test('an Idempotency-Key gives the first answer again for a day, and refuses another body', async () => {
-  const note = (text: string) => call('POST', '/api/users/idem/notes', { text }, { 'idempotency-key': 'k1' })
-  const [first, second] = [await note('once'), await note('once')]
-  assert.equal(second.body, first.body)
-  assert.equal(second.headers['idempotent-replayed'], 'true')
-  assert.deepEqual(
-    [(await note('other')).statusCode, (await note('other')).json().error.code],
-    [422, 'idempotency_conflict'],
-  )
-  assert.equal((await call('GET', '/api/users/idem/notes')).json().data.length, 1)
-  clock.advance(86_400_000)
-  assert.equal((await note('once')).headers['idempotent-replayed'], undefined)
-})
-
-test('the same key while the first call is still running is 409', async () => {
-  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
-  const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
-  const purser = await openPurser({ store: 'memory:' })
-  const slow: Purser = {
-    ...purser,
-    user: (id) => {
-      const user = purser.user(id)
-      const addNote: typeof user.ledger.addNote = async (...given) => {
-        begin()
-        await gate
-        return user.ledger.addNote(...given)
-      }
-      return { ...user, ledger: { ...user.ledger, addNote } }
-    },
-  }
-  const authorize = () => ({ actor: 'host', role: 'admin' }) as const
-  const { fastify, close } = await openServer({ purser: slow, authorize })
-  const note = () =>
-    fastify.inject({
-      method: 'POST',
-      url: '/api/users/run/notes',
-      headers: { 'idempotency-key': 'k' },
-      payload: { text: 'x' },
-    })
-  const first = note()
-  await begun
-  const second = await note()
-  assert.deepEqual([second.statusCode, second.json().error.code], [409, 'idempotency_running'])
-  open()
-  assert.equal((await first).json().actor, 'host')
-  await close()
-  await purser.close()
 })
 
 test('lists are { data, cursor }, page by page to the end', async () => {

@@ -1,0 +1,30 @@
+import type { Write } from '../journal/port.ts'
+import { refuse, text } from './arguments.ts'
+import type { Repeatable } from './port.ts'
+import type { LedgerState, Measured } from './state.ts'
+
+/** The options of calls that may be repeated under a key. */
+export const REPEATABLE = ['idempotencyKey', 'onReplay', 'signal'] as const
+
+type Repeating<Result> = Required<Pick<Write<LedgerState, Measured, Result>, 'signal' | 'idempotency' | 'replay'>>
+
+/** What a repeatable call adds to its write. A key is apart for every kind of call; `body` is what it must come with. */
+export function repeating<Result>(given: Repeatable, call: string, body: unknown): Repeating<Result> {
+  const { idempotencyKey: key, onReplay, signal } = given
+  if (onReplay !== undefined && typeof onReplay !== 'function')
+    refuse(
+      'argument_invalid',
+      'onReplay must be a function.',
+      'It is called when the answer is an earlier one.',
+      'onReplay',
+    )
+  return {
+    signal,
+    idempotency:
+      key === undefined ? undefined : { key: `${call}:${text(key, { name: 'idempotencyKey', maxBytes: 256 })}`, body },
+    replay(kept) {
+      onReplay?.()
+      return kept
+    },
+  }
+}
