@@ -63,6 +63,7 @@ const CHECKS = {
     defaults: object,
     idleMs: limit.ofTime,
     mcpIdleMs: limit.ofTime,
+    maxLeaseMs: limit.ofTime,
     sweepMs: limit.ofTime,
     maxLive: limit.fromOne,
     maxMcpProcesses: limit.fromNone,

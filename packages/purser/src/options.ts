@@ -92,7 +92,9 @@ export interface RuntimeOptions {
   idleMs: number
   /** The same for a single MCP client. */
   mcpIdleMs: number
-  /** How often idle ones are looked for. */
+  /** How long a lease may be out; then it is taken back with the next sweep, in use or not. */
+  maxLeaseMs: number
+  /** How often idle and overdue ones are looked for. */
   sweepMs: number
   /** Live runtimes; at the limit the longest unused goes, or `runtime_busy`. */
   maxLive: number
@@ -153,7 +155,15 @@ export const DEFAULTS: ResolvedDefaults = {
   store: 'sqlite:purser.db',
   namespace: 'default',
   timeZone: 'UTC',
-  runtime: { defaults: {}, idleMs: DAY, mcpIdleMs: 900_000, sweepMs: 300_000, maxLive: 10_000, maxMcpProcesses: 32 },
+  runtime: {
+    defaults: {},
+    idleMs: DAY,
+    mcpIdleMs: 900_000,
+    maxLeaseMs: DAY,
+    sweepMs: 300_000,
+    maxLive: 10_000,
+    maxMcpProcesses: 32,
+  },
   context: {
     budgetMs: 1_500,
     ttlMs: 30_000,

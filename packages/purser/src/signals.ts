@@ -21,8 +21,11 @@ export interface Signals {
   }
   /** An answer was looked up. */
   answer: { namespace: string; outcome: 'hit' | 'miss' | 'joined' }
-  /** A user's runtime was taken into use, from memory or from the store, or the use was refused; or it left memory. */
-  runtime: { namespace: string; outcome: 'warm' | 'cold' | 'refused' | 'evicted'; reason?: string }
+  /**
+   * A user's runtime was taken into use, from memory or from the store, or the use was refused; or it left memory, or
+   * a lease on it was out for too long and was taken back.
+   */
+  runtime: { namespace: string; outcome: 'warm' | 'cold' | 'refused' | 'evicted' | 'overdue'; reason?: string }
   /** A live client of a user changed its state. `tookMs`: how long opening or closing took. */
   client: {
     namespace: string

@@ -22,7 +22,7 @@ export interface Wish {
 
 export interface FleetHouse extends Omit<LiveHouse, 'erased'> {
   readonly effects: Effects
-  readonly options: Pick<RuntimeOptions, 'idleMs' | 'mcpIdleMs' | 'maxLive'>
+  readonly options: Pick<RuntimeOptions, 'idleMs' | 'mcpIdleMs' | 'maxLeaseMs' | 'maxLive'>
   /** A session was used on something it had not run on, or for the first time in an hour. */
   noteUse(live: LiveRuntime, session: string, use: Pick<SettingsFields, 'provider' | 'model'>): void
 }
@@ -39,6 +39,8 @@ export class Fleet {
   readonly #idle = new IdleQueue<LiveRuntime>()
   /** Those in `#lives`, and those that were let go of but are still leased. */
   readonly #all = new Set<LiveRuntime>()
+  /** Leases that are out, with the monotonic instant of each, oldest first. */
+  readonly #out = new Map<RuntimeLease, number>()
   readonly #allReturned = Promise.withResolvers<void>()
   #isClosed = false
 
@@ -104,6 +106,7 @@ export class Fleet {
   async sweep(): Promise<{ evicted: number }> {
     const { effects, options, desk } = this.#house
     const now = effects.monotonic()
+    this.#takeBack(now - options.maxLeaseMs)
     const ending: Promise<void>[] = []
     for (let live = this.#idle.first; live !== undefined; live = this.#idle.first) {
       if (now - live.idleSince <= options.idleMs) break
@@ -127,7 +130,7 @@ export class Fleet {
     const plan = live?.warmPlan()
     if (live === undefined || plan === undefined) return undefined
     this.#enter(live)
-    return new RuntimeLease(live, plan, this.#leave)
+    return this.#lend(live, plan)
   }
 
   /** Undefined when the runtime was ended meanwhile, and another one has to be made. */
@@ -151,7 +154,27 @@ export class Fleet {
   #leaseOn(live: LiveRuntime, plan: Plan): Lease {
     const use = live.useOfSession(plan)
     if (use !== undefined && plan.session !== undefined) this.#house.noteUse(live, plan.session.id, use)
-    return new RuntimeLease(live, plan, this.#leave)
+    return this.#lend(live, plan)
+  }
+
+  #lend(live: LiveRuntime, plan: Plan): Lease {
+    const lease = new RuntimeLease(live, plan, this.#return)
+    this.#out.set(lease, this.#house.effects.monotonic())
+    return lease
+  }
+
+  readonly #return = (lease: RuntimeLease, live: LiveRuntime): void => {
+    this.#out.delete(lease)
+    this.#leave(live)
+  }
+
+  /** Leases from before `oldest`: whoever forgot them must not keep clients open for ever. */
+  #takeBack(oldest: number): void {
+    for (const [lease, since] of this.#out) {
+      if (since >= oldest) return
+      signal('runtime', { namespace: this.#house.namespace, outcome: 'overdue' })
+      lease.takeBack()
+    }
   }
 
   #enter(live: LiveRuntime): void {

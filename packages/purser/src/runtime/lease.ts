@@ -2,7 +2,7 @@ import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
 import { PurserError } from '../errors.ts'
 import type { ChatModel } from '../model/port.ts'
-import { withSignal } from '../waiting.ts'
+import { checkOptionsOf, type Waiting, withSignal } from '../waiting.ts'
 import type { LiveRuntime, Plan } from './live.ts'
 import type { Lease, LiveModel, Settings } from './port.ts'
 import type { ToolClient } from './tools.ts'
@@ -13,12 +13,13 @@ export class RuntimeLease implements Lease {
   readonly incarnation: number
   readonly #live: LiveRuntime
   readonly #plan: Plan
-  readonly #ended: (live: LiveRuntime) => void
+  readonly #ended: (lease: RuntimeLease, live: LiveRuntime) => void
   #tools: ToolClient[] | undefined
   #isReleased = false
+  #isOverdue = false
 
   /** The runtime has counted this lease already; `ended` counts it out again. */
-  constructor(live: LiveRuntime, plan: Plan, ended: (live: LiveRuntime) => void) {
+  constructor(live: LiveRuntime, plan: Plan, ended: (lease: RuntimeLease, live: LiveRuntime) => void) {
     this.settings = plan.settings
     this.incarnation = live.incarnation
     this.#live = live
@@ -35,9 +36,10 @@ export class RuntimeLease implements Lease {
     return this.#model().chat
   }
 
-  async mcp(name: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Client> {
+  /** Bound: callers take it out of the lease and hand it on. */
+  readonly mcp = async (name: string, options: Waiting = {}): Promise<Client> => {
+    checkOptionsOf('mcp', options, [])
     const { signal } = options
-    signal?.throwIfAborted()
     this.#requireLive()
     if (!this.#plan.anyServer && !this.settings.mcpServers.includes(name)) throw unknownServer(name)
     const held = this.#tools?.find((client) => client.label.name === name && !client.isBroken)
@@ -57,13 +59,19 @@ export class RuntimeLease implements Lease {
     }
   }
 
-  /** Bound: callers take it out of the lease and hand it on. */
+  /** Bound, as `mcp`. */
   readonly release = (): void => {
     if (this.#isReleased) return
     this.#isReleased = true
     this.#plan.client?.release()
     if (this.#tools !== undefined) for (const client of this.#tools) client.release()
-    this.#ended(this.#live)
+    this.#ended(this, this.#live)
+  }
+
+  /** Releases it in place of a holder who has not. */
+  takeBack(): void {
+    this.#isOverdue = true
+    this.release()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -81,6 +89,11 @@ export class RuntimeLease implements Lease {
 
   #requireLive(): void {
     const { fate } = this.#live
+    if (this.#isOverdue) {
+      throw new PurserError('closed', 'This lease was out for too long and was taken back.', {
+        hint: 'Acquire a new one for each turn, or raise runtime.maxLeaseMs.',
+      })
+    }
     if (this.#isReleased) throw new PurserError('closed', 'This lease was released.', { hint: 'Acquire a new one.' })
     if (fate === 'erased') throw new PurserError('user_erased', 'The user was erased while this lease was out.')
     if (fate === 'closed') throw new PurserError('closed', 'This Purser has been closed.')

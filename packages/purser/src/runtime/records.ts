@@ -22,6 +22,8 @@ import { type OwnSettings, type PinnedSettings, resolveSettings } from './settin
 export interface Told {
   readonly actor: string
   readonly reason: string | undefined
+  /** Aborted before the step was decided, it is not. */
+  readonly signal: AbortSignal | undefined
 }
 
 export interface SessionUse {
@@ -33,6 +35,12 @@ export interface SessionUse {
 export interface NamedSecret {
   readonly name: string
   readonly fields: Credentials | null
+}
+
+export interface NewSession {
+  readonly id: string
+  readonly policy: 'pin' | 'follow'
+  readonly signal: AbortSignal | undefined
 }
 
 export interface RecordsHouse {
@@ -55,9 +63,10 @@ export class RuntimeRecords {
     patch: SettingsPatch,
     told: Told & { expectedVersion: number | undefined },
   ): Promise<Settings> {
-    const { expectedVersion, actor, reason } = told
+    const { expectedVersion, actor, reason, signal } = told
     const { journal, catalogue } = this.#house
     return journal.write(user, {
+      signal,
       reads: [SETTINGS_RECORD],
       decide({ incarnation, record }) {
         const before = readOwn(record(SETTINGS_RECORD.kind, SETTINGS_RECORD.name), incarnation)
@@ -83,9 +92,10 @@ export class RuntimeRecords {
   }
 
   /** null removes. */
-  setSecret(user: Subject, { name, fields }: NamedSecret, actor: string): Promise<void> {
+  setSecret(user: Subject, { name, fields }: NamedSecret, { actor, signal }: Omit<Told, 'reason'>): Promise<void> {
     const { journal, keys } = this.#house
     return journal.write(user, {
+      signal,
       reads: [{ kind: SECRET_KIND, name }],
       decide({ incarnation, now, record }) {
         const before = record(SECRET_KIND, name)
@@ -109,9 +119,10 @@ export class RuntimeRecords {
   }
 
   /** Logs why somebody who exists was evicted. */
-  noteEviction(user: Subject, { actor, reason }: Told): Promise<void> {
+  noteEviction(user: Subject, { actor, reason, signal }: Told): Promise<void> {
     const { journal } = this.#house
     return journal.write(user, {
+      signal,
       decide({ exists }) {
         const event = { type: 'admin_action', detail: 'evicted', data: { action: 'evicted' }, actor, reason }
         return { events: exists ? [event] : [], result: () => undefined }
@@ -119,10 +130,11 @@ export class RuntimeRecords {
     })
   }
 
-  async startSession(user: Subject, id: string, policy: 'pin' | 'follow'): Promise<Session> {
+  async startSession(user: Subject, { id, policy, signal }: NewSession): Promise<Session> {
     const { journal, catalogue } = this.#house
     const others = (await this.#storedSessions(user)).map(({ name }) => name).filter((name) => name !== id)
     return journal.write(user, {
+      signal,
       reads: [SETTINGS_RECORD, ...[...others, id].map((name) => ({ kind: SESSION_KIND, name }))],
       decide({ incarnation, now, record }) {
         const read = (name: string) => readSession(record(SESSION_KIND, name), { incarnation, now })
@@ -162,9 +174,10 @@ export class RuntimeRecords {
       .map(({ name, stored }) => sessionOf(name, stored))
   }
 
-  endSession(user: Subject, id: string): Promise<boolean> {
+  endSession(user: Subject, id: string, signal: AbortSignal | undefined): Promise<boolean> {
     const { journal } = this.#house
     return journal.write(user, {
+      signal,
       reads: [{ kind: SESSION_KIND, name: id }],
       decide({ incarnation, now, record }) {
         const before = record(SESSION_KIND, id)

@@ -100,39 +100,38 @@ function writing(house: UserRuntimeHouse, user: Subject, key: string): Writing {
         expectedVersion: expectedVersionOf(options.expectedVersion),
         actor: actorOf(options.actor),
         reason: reasonOf(options.reason),
+        signal: options.signal,
       }
       const checked = checkPatch(catalogue, patch)
-      return withSignal(
-        changing(SETTINGS_RECORD.kind, () => records.configure(user, checked, told)),
-        options.signal,
-      )
+      return changing(SETTINGS_RECORD.kind, () => records.configure(user, checked, told))
     },
 
     async setSecret(name, fields, options = {}) {
       checkOptionsOf('setSecret', options, ['actor'])
-      const actor = actorOf(options.actor)
+      const told = { actor: actorOf(options.actor), signal: options.signal }
       // What is no longer configured can still be removed.
       if (fields !== null || typeof name !== 'string') requireConfigured(catalogue, name)
       const checked = fields === null ? null : checkCredentials(fields)
-      return withSignal(
-        changing(SECRET_KIND, () => records.setSecret(user, { name, fields: checked }, actor)),
-        options.signal,
-      )
+      return changing(SECRET_KIND, () => records.setSecret(user, { name, fields: checked }, told))
     },
 
     async startSession(id, options) {
       const checked = sessionIdOf(id)
       const policy = policyOf(options?.policy)
       checkOptionsOf('startSession', options, ['policy'])
+      const { signal } = options
+      const order = { id: checked, policy, signal }
       return withSignal(
-        changing(SESSION_KIND, () => records.startSession(user, checked, policy)),
-        options.signal,
+        changing(SESSION_KIND, () => records.startSession(user, order)),
+        signal,
       )
     },
 
     async endSession(id, options) {
       const checked = sessionIdOf(id)
-      return heeding('endSession', options, () => changing(SESSION_KIND, () => records.endSession(user, checked)))
+      return heeding('endSession', options, () =>
+        changing(SESSION_KIND, () => records.endSession(user, checked, options?.signal)),
+      )
     },
   }
 }
@@ -192,7 +191,7 @@ function using(house: UserRuntimeHouse, user: Subject, key: string): Pick<UserRu
     async evict(options = {}) {
       house.requireOpen()
       checkOptionsOf('evict', options, ['actor', 'reason'])
-      const told = { actor: actorOf(options.actor), reason: reasonOf(options.reason) }
+      const told = { actor: actorOf(options.actor), reason: reasonOf(options.reason), signal: options.signal }
       const evicted = fleet.evict(key)
       await house.announceEviction(user)
       await withSignal(evicted, options.signal)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { onSignal } from '../../src/signals.ts'
 import { closesOf, FURNISHED, fails, openHouse } from './house.ts'
 
 test('R4 RC-D05: eviction waits for the lease, serves others from a new runtime, and closes at the last release', async () => {
@@ -89,4 +90,40 @@ test('a runtime without any model can still be leased; its model says what is mi
   assert.equal(lease.settings.provider, null)
   assert.throws(() => lease.model, fails('model_required'))
   assert.throws(() => lease.chat, fails('model_required'))
+})
+
+test('R4: a lease that is out for longer than maxLeaseMs is taken back by a sweep, and says so', async () => {
+  const house = await openHouse({ ...FURNISHED, options: { ...FURNISHED.options, maxLeaseMs: 1_000 } })
+  const user = house.user('ada')
+  const old = await user.acquire()
+  await old.mcp('plain')
+  const told: unknown[] = []
+  const stop = onSignal('runtime', ({ outcome }) => told.push(outcome))
+  house.clock.advance(1_000)
+  const young = await user.acquire()
+  await house.runtimes.sweep()
+  assert.ok(old.model)
+  house.clock.advance(1)
+  await house.runtimes.sweep()
+  await assert.rejects(old.mcp('plain'), fails('closed'))
+  assert.throws(() => old.model, fails('closed'))
+  assert.ok(young.model)
+  assert.deepEqual(told, ['warm', 'overdue'])
+  old.release()
+  assert.equal(house.runtimes.active()[0]?.inUse, 1)
+  young.release()
+  assert.equal(house.runtimes.active()[0]?.inUse, 0)
+  stop()
+  await house.runtimes.close()
+})
+
+test('mcp and release work taken out of the lease, and what mcp does not know is refused', async () => {
+  const house = await openHouse(FURNISHED)
+  const { mcp, release } = await house.user('ada').acquire()
+  assert.ok(await mcp('plain'))
+  await assert.rejects(mcp('plain', { timeout: 5 } as object), fails('option_unknown'))
+  await assert.rejects(mcp('plain', { signal: 'now' } as unknown as object), fails('argument_invalid'))
+  await assert.rejects(mcp('plain', { signal: AbortSignal.abort(new Error('gone')) }), /gone/)
+  release()
+  await assert.rejects(mcp('plain'), fails('closed'))
 })

@@ -270,3 +270,21 @@ test('the built-in demo provider needs no model to be named', async () => {
   })
   assert.equal((await house.user('ada').settings()).model, 'demo')
 })
+
+test('a write whose caller leaves before it is decided is not done', async () => {
+  const house = await openHouse()
+  const user = house.user('ada')
+  const leaving = async (write: (options: { signal: AbortSignal }) => Promise<unknown>): Promise<void> => {
+    const abort = new AbortController()
+    const call = write({ signal: abort.signal })
+    abort.abort(new Error('gone'))
+    await assert.rejects(call, /gone/)
+  }
+  await leaving((options) => user.configure({ region: 'eu' }, options))
+  await leaving((options) => user.setSecret('local', { apiKey: 'k' }, options))
+  await leaving((options) => user.startSession('s', { policy: 'pin', ...options }))
+  await house.clock.pass(0)
+  assert.equal((await user.settings()).version, 0)
+  assert.deepEqual([await user.secrets(), await user.sessions()], [[], []])
+  assert.equal(await house.store.users.load(house.subject('ada')), undefined)
+})

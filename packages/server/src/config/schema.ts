@@ -118,6 +118,7 @@ export const configSchema: z.ZodType<ConfigFile> = z.strictObject({
       defaults: settings.optional(),
       idleMs: milliseconds.nullable().optional(),
       mcpIdleMs: milliseconds.nullable().optional(),
+      maxLeaseMs: milliseconds.nullable().optional(),
       sweepMs: milliseconds.nullable().optional(),
       maxLive: atLeastOne.nullable().optional(),
       maxMcpProcesses: wholeNumber.nullable().optional(),
