@@ -34,6 +34,8 @@ let asked = 0
 const other = (index: number): string =>
   `{"model":"m","user":"user-${index % users}","messages":[{"role":"user","content":"Question ${asked++}"}]}`
 
+/** As `npm start` sets it; for all alike. */
+const nodeOptions = ['--max-semi-space-size=32']
 const running = new AsyncDisposableStack()
 const contenders: Contender[] = []
 const json = { 'content-type': 'application/json' }
@@ -44,7 +46,7 @@ const baseURL = `http://127.0.0.1:${upstream.port}/v1`
 async function addPortkey(): Promise<void> {
   const program = join(here, 'node_modules', '@portkey-ai', 'gateway', 'build', 'start-server.js')
   const port = await freePort()
-  running.use(await startAnswering([program, '--headless', `--port=${port}`], port))
+  running.use(await startAnswering([...nodeOptions, program, '--headless', `--port=${port}`], port))
   const headers = {
     ...json,
     authorization: 'Bearer bench',
@@ -64,8 +66,9 @@ async function addPurser(name: string, config: object, body: Contender['body']):
   const store = `sqlite:${join(folder, 'purser.db')}`
   writeFileSync(file, JSON.stringify({ store, providers, runtime, server: { port }, ...config }))
   const main = join(here, '..', 'packages', 'server', 'src', 'main.ts')
+  const serve = ['serve', '--config', file]
   const env = { PURSER_SERVICE_KEY: 'bench-service-key', PURSER_ADMIN_KEY: 'bench-admin-key' }
-  running.use(await startAnswering(['--conditions=@purser/source', main, 'serve', '--config', file], port, env))
+  running.use(await startAnswering([...nodeOptions, '--conditions=@purser/source', main, ...serve], port, env))
   add(name, port, { ...json, authorization: 'Bearer bench-service-key' }, body)
 }
 
