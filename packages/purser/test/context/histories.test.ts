@@ -271,7 +271,7 @@ for (const [name, change] of [
           clock,
         )
       }),
-      { seed, numRuns: rounds(20_000, 150) },
+      { seed, numRuns: rounds(100_000, 150) },
     )
   })
 }
@@ -307,6 +307,6 @@ test('R5, C8 after an erasure nobody is told anything from the life before, and 
         clock,
       )
     }),
-    { seed, numRuns: rounds(20_000, 150) },
+    { seed, numRuns: rounds(100_000, 150) },
   )
 })
