@@ -32,6 +32,7 @@ export interface ImportOrder {
 
 const WHY_LEFT: Readonly<Record<string, string>> = {
   secret: 'Secrets are never exported; set them again.',
+  mcp_authorization: 'Tokens are never exported; the person has to authorize the server again.',
   session: 'A pinned session runs on settings that an export does not hold.',
   counter: 'What was used up was used up there.',
   answer: 'An answer is exported without its question, under which it would be found.',
