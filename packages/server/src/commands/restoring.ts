@@ -8,13 +8,15 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pipeline } from 'node:stream/promises'
 import { openPurser, PurserError, type PurserOptions, systemEffects } from 'purser'
@@ -31,6 +33,8 @@ export interface RestoreOrder {
   readonly signal: AbortSignal
 }
 
+/** The folder beside the database where a backup is checked. */
+const ROOM = '.restoring-'
 /** Marks a file as Purser's own: the bytes "PURS". */
 const APPLICATION_ID = 0x50555253
 const LOCK_WAIT_MS = 200
@@ -46,11 +50,16 @@ const NO_DATABASE = 26
  * copied beside it, checked there page by page and opened with the key. Only then two names change: the old database
  * gets another one, and the copy gets its own, in one step of the file system.
  */
-export async function restoreStore(order: RestoreOrder): Promise<{ readonly aside: string | null }> {
-  const { database } = order.files
+export async function restoreStore(given: RestoreOrder): Promise<{ readonly aside: string | null }> {
+  const { database: named } = given.files
+  // SQLite puts its side files beside what a link points to.
+  const database = existsSync(named) ? realpathSync(named) : named
+  const order = { ...given, files: { ...given.files, database } }
   mkdirSync(dirname(database), { recursive: true, mode: 0o700 })
   const lock = existsSync(database) ? lockAlone(database) : undefined
-  const room = mkdtempSync(`${database}.restoring-`)
+  // What a restore left that was killed; under the lock there is no other one.
+  if (lock !== undefined) for (const left of rooms(database)) rmSync(left, { recursive: true, force: true })
+  const room = mkdtempSync(`${database}${ROOM}`)
   try {
     const copy = join(room, 'purser.db')
     await copyFile(order, copy)
@@ -79,6 +88,12 @@ function lockAlone(database: string): DatabaseSync | undefined {
     if ([CORRUPT, NO_DATABASE].includes(Number((error as { errcode?: number }).errcode) & 0xff)) return undefined
     throw new ConflictError(`The store at ${database} is in use. Stop the server that uses it, then try again.`)
   }
+}
+
+function rooms(database: string): string[] {
+  const folder = dirname(database)
+  const names = readdirSync(folder).filter((name) => name.startsWith(`${basename(database)}${ROOM}`))
+  return names.map((name) => join(folder, name))
 }
 
 function beginsLike(path: string, beginning: Buffer): boolean {
@@ -135,7 +150,11 @@ function exchange(copy: string, { database, cache }: StoreFiles, lock: DatabaseS
   sync(copy)
   const aside = `${database}.before-${new Date(systemEffects.now()).toISOString().replaceAll(':', '-')}`
   // What waits in the write-ahead log goes into the old database, which is whole without it then.
-  lock?.exec('PRAGMA journal_mode = DELETE')
+  if (lock !== undefined && lock.prepare('PRAGMA journal_mode = DELETE').get()?.journal_mode !== 'delete') {
+    throw new PurserError('store_unavailable', `What waits in ${database}-wal cannot be written into the store.`, {
+      hint: 'Is the disk full? Nothing was changed.',
+    })
+  }
   // A log that was left behind would be read into the new database. That of a damaged one is kept with it.
   for (const side of SIDE_FILES) {
     if (lock !== undefined) rmSync(`${database}${side}`, { force: true })

@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { test } from 'node:test'
 import { createProgress } from '../../src/commands/progress.ts'
 import type { Terminal } from '../../src/commands/terminal.ts'
-import { freshDirectory, runPurser, spawnPurser, startPurser } from '../processes.ts'
+import { FROM_SOURCE, freshDirectory, runPurser, spawnPurser, startPurser } from '../processes.ts'
 
 const purser = (directory: string) => (words: string) => spawnPurser(words.split(' '), directory)
 
@@ -79,11 +89,33 @@ test('a restored store is what the backup was, and the old one stays whole besid
   assert.equal(JSON.parse(old.output).dailyCap, 9, old.talk)
 })
 
+test('a restore that is killed leaves a whole store, and the next one clears up behind it', async () => {
+  const directory = freshDirectory()
+  await inside(directory)('cap ada 5 --reason before')
+  await purser(directory)('backup copy.db')
+  await inside(directory)('cap ada 9 --reason after')
+  const folder = join(directory, 'data')
+  const main = new URL('../../src/main.ts', import.meta.url).pathname
+  const child = spawn(process.execPath, [...FROM_SOURCE, main, 'restore', 'copy.db', '--force'], {
+    cwd: directory,
+    env: { PATH: process.env.PATH },
+    stdio: 'ignore',
+  })
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  const watcher = watch(folder, () => child.kill('SIGKILL'))
+  await ended
+  watcher.close()
+  assert.ok([5, 9].includes(JSON.parse((await inside(directory)('cap ada --json')).output).dailyCap))
+  assert.equal((await inside(directory)('restore copy.db --force')).code, 0)
+  assert.ok(readdirSync(folder).every((name) => !name.includes('restoring')))
+  assert.equal(JSON.parse((await inside(directory)('cap ada --json')).output).dailyCap, 5)
+})
+
 test('nothing is restored under a running server, and it does not notice', async () => {
   const directory = freshDirectory()
   const run = purser(directory)
   await inside(directory)('cap ada 5 --reason before')
-  await run('backup copy.db')
+  await inside(directory)('backup copy.db')
   const server = await startPurser({ store: 'sqlite:data/purser.db' }, directory)
   try {
     const refused = await run('restore copy.db --force')
@@ -104,7 +136,7 @@ test('a backup that is torn, strange, of another key or of a newer Purser moves 
   const directory = freshDirectory()
   const run = purser(directory)
   await inside(directory)('cap ada 5 --reason before')
-  await run('backup copy.db')
+  await inside(directory)('backup copy.db')
   const path = (name: string) => join(directory, name)
   copyFileSync(path('copy.db'), path('torn.db'))
   truncateSync(path('torn.db'), statSync(path('torn.db')).size - 4_096)
@@ -125,7 +157,7 @@ test('a backup that is torn, strange, of another key or of a newer Purser moves 
     ['restore none.db --force', 3],
     ['restore copy.db --store memory: --force', 2],
   ] as const) {
-    const refused = await run(words)
+    const refused = await inside(directory)(words)
     assert.equal(refused.code, code, `${words}: ${refused.talk}`)
     assert.deepEqual(contents(directory), before, words)
   }
@@ -136,7 +168,7 @@ test('a damaged store gives way with all its files, and a machine without any ta
   const directory = freshDirectory()
   const run = purser(directory)
   await inside(directory)('cap ada 5 --reason before')
-  await run('backup copy.db')
+  await inside(directory)('backup copy.db')
   writeFileSync(join(directory, 'data', 'purser.db'), 'not any more')
   writeFileSync(join(directory, 'data', 'purser.db-wal'), 'its log')
   const restored = await run('restore copy.db --force --json')
