@@ -27,6 +27,7 @@ class Provider {
   readonly sent: string[] = []
   made = 0
   registered = 0
+  lifetimeMs = LIFETIME_MS
   /** Runs while a refresh is under way. */
   meanwhile: () => Promise<unknown> = async () => undefined
   /** Runs while a code is under way. */
@@ -60,7 +61,7 @@ class Provider {
 
   #tokens(): Tokens {
     const number = ++this.made
-    return { access: `canary-a${number}`, refresh: `canary-r${number}`, lifetimeMs: LIFETIME_MS, scope: null }
+    return { access: `canary-a${number}`, refresh: `canary-r${number}`, lifetimeMs: this.lifetimeMs, scope: null }
   }
 
   /** Refresh tokens that came more than once. */
@@ -227,6 +228,36 @@ test('R17: erasing a user during a refresh, a completion or a beginning leaves n
   await erase()
   await assert.rejects(user.completeMcp('wiki', { state: old, code: 'c' }), fails('authorization_invalid'))
   assert.deepEqual(await left(), [])
+})
+
+test('R17 R19: closing waits for a refresh that was sent, so that its answer is not lost, and leaves no timer', async () => {
+  const { house, provider, clock } = await open()
+  await authorize(house)
+  clock.advance(LIFETIME_MS)
+  const gate = Promise.withResolvers<void>()
+  provider.meanwhile = () => gate.promise
+  const asking = tokenIn(house)
+  asking.catch(() => undefined)
+  await clock.pass(0)
+  const closing = house.runtimes.close({ timeoutMs: 5_000 })
+  await clock.pass(1_000)
+  gate.resolve()
+  await closing
+  const other = presenting(await house.sibling())
+  assert.equal(await tokenIn(other), 'canary-a2')
+  assert.deepEqual(provider.sent, ['canary-r1'])
+  await other.runtimes.close()
+  assert.equal(clock.timers, 0)
+})
+
+test('R17: a token that lives for seconds is used for most of them', async () => {
+  const { house, provider, clock } = await open()
+  provider.lifetimeMs = 5_000
+  await authorize(house)
+  clock.advance(4_400)
+  assert.equal(await tokenIn(house), 'canary-a1')
+  clock.advance(200)
+  assert.equal(await tokenIn(house), 'canary-a2')
 })
 
 test('R7 R17: renewing tokens keeps the connection; a new authorization, or none, replaces it', async () => {

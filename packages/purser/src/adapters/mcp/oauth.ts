@@ -30,6 +30,7 @@ import { createErrand, type Errand } from './errand.ts'
 /** What a stored description of an authorization server may take. */
 const METADATA_MAX_CHARACTERS = 16_384
 const TOKEN_MAX_CHARACTERS = 16_384
+const SCOPE_MAX_CHARACTERS = 4_096
 /** 429 and 503 say of themselves that the request was not handled. */
 const NOT_HANDLED: readonly unknown[] = [429, 503]
 
@@ -215,7 +216,7 @@ function tokensIn({ access_token, refresh_token, expires_in, scope, token_type }
     access: access_token,
     refresh: refresh_token ?? null,
     lifetimeMs: expires_in === undefined ? null : Math.max(0, expires_in) * 1_000,
-    scope: scope ?? null,
+    scope: scope !== undefined && scope.length <= SCOPE_MAX_CHARACTERS ? scope : null,
   }
 }
 

@@ -9,6 +9,7 @@ import { withinTime, withSignal } from '../../waiting.ts'
 import type { Catalogue } from '../catalogue.ts'
 import { fillDefinition } from '../definitions.ts'
 import type { Facts } from '../facts.ts'
+import { createPlaces } from '../places.ts'
 import type { McpAuthorization } from '../port.ts'
 import { openSecret } from '../secrets.ts'
 import { GrantBearer } from './bearer.ts'
@@ -30,6 +31,8 @@ import {
 
 /** How long finding an authorization server may take in all. */
 const DISCOVERY_LIMIT_MS = 30_000
+/** Authorization servers that are looked for at the same time; others wait. */
+const DISCOVERIES_MAX = 32
 /** Answers of a browser are short texts. */
 const ANSWER_MAX_CHARACTERS = 4_096
 /** Read of one user; there are only as many as MCP servers are configured, or once were. */
@@ -65,6 +68,10 @@ export class Authorizations {
   readonly #records: AuthorizationRecords
   readonly #registrations: Registrations
   readonly #renewals: Renewals
+  readonly #places = createPlaces(DISCOVERIES_MAX, {
+    message: 'Too many authorizations are being begun.',
+    hint: 'Try again.',
+  })
   readonly #completing = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
 
@@ -161,12 +168,14 @@ export class Authorizations {
   async #discover(site: Site, signal: AbortSignal | undefined): Promise<AuthorizationServer> {
     const limit = new AbortController()
     const late = (): void => limit.abort(new Error(`It could not be found within ${DISCOVERY_LIMIT_MS} ms.`))
+    const ends = AbortSignal.any([limit.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])])
+    await this.#places.enter(ends)
     const cancel = this.#house.effects.setTimer(late, DISCOVERY_LIMIT_MS)
-    const signals = [limit.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])]
     try {
-      return await withSignal(this.#house.port.discover(site, AbortSignal.any(signals)), signal)
+      return await withSignal(this.#house.port.discover(site, ends), ends)
     } finally {
       cancel()
+      this.#places.leave()
     }
   }
 

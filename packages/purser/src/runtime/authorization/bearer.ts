@@ -7,9 +7,6 @@ import type { Bearer } from './port.ts'
 import type { GrantPlace } from './records.ts'
 import type { Renewals } from './renewal.ts'
 
-/** A token is renewed this long before its end, so that it does not end on the way. */
-const MARGIN_MS = 10_000
-
 export interface BearerHouse {
   readonly effects: Pick<Effects, 'now'>
   readonly keys: Keys
@@ -37,7 +34,7 @@ export class GrantBearer implements Bearer {
 
   async token(): Promise<string> {
     const grant = this.#grant ?? (await this.#read())
-    return this.#give(isEnding(grant, this.#house.effects.now()) ? await this.#renew(grant) : grant)
+    return this.#give(isOver(grant, this.#house.effects.now()) ? await this.#renew(grant) : grant)
   }
 
   async refused(token: string): Promise<string> {
@@ -79,7 +76,6 @@ export class GrantBearer implements Bearer {
   }
 }
 
-function isEnding({ content: { expiresAt, refresh } }: Grant, now: number): boolean {
-  if (expiresAt === null) return false
-  return now >= (refresh === null ? expiresAt : expiresAt - MARGIN_MS)
+function isOver({ content: { goodUntil } }: Grant, now: number): boolean {
+  return goodUntil !== null && now >= goodUntil
 }

@@ -41,8 +41,8 @@ export interface GrantContent {
   readonly client: OAuthClient
   readonly access: string
   readonly refresh: string | null
-  /** When `access` is over, epoch ms; null when nobody knows. */
-  readonly expiresAt: number | null
+  /** Until when `access` is used, epoch ms; null when nobody knows. */
+  readonly goodUntil: number | null
 }
 
 /** An open grant: `id` and `turn` name the exact token it holds. */

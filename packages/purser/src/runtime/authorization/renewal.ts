@@ -17,6 +17,8 @@ import type { AuthorizationRecords, GrantPlace, Settlement } from './records.ts'
 export const CLAIM_MS = 15_000
 /** How often a claim of another process is looked at. */
 const LOOK_MS = 250
+/** The part of a token's life, at most a tenth, that is not used. */
+const MARGIN_MS = 10_000
 /** After a server could not be reached, equal calls fail at once for so long. */
 const REST_MS = 1_000
 /** Attempts to write a claim or what it brought, and the pause between them. */
@@ -35,6 +37,8 @@ export class Renewals {
   readonly #house: RenewalHouse
   /** One for each token that will not do; callers share it. */
   readonly #flights = new Map<string, Promise<Grant>>()
+  /** Ends the rest of each flight that failed. */
+  readonly #rests = new Set<() => void>()
   readonly #closing = new AbortController()
 
   constructor(house: RenewalHouse) {
@@ -63,6 +67,7 @@ export class Renewals {
 
   /** Those who wait for other processes give up. */
   stop(): void {
+    for (const end of this.#rests) end()
     this.#closing.abort(new PurserError('closed', 'This Purser has been closed.'))
   }
 
@@ -108,17 +113,25 @@ export class Renewals {
   }
 
   #rest(key: string): void {
-    this.#house.effects.setTimer(() => this.#flights.delete(key), REST_MS, { background: true })
+    const end = (): void => {
+      cancel()
+      this.#rests.delete(end)
+      this.#flights.delete(key)
+    }
+    const cancel = this.#house.effects.setTimer(end, REST_MS, { background: true })
+    if (this.#closing.signal.aborted) end()
+    else this.#rests.add(end)
   }
 }
 
-/** The lifetime is counted from now: when the answer is there, some of it has passed, which errs on the safe side. */
+/** A token that can be renewed is, shortly before its end, so that it does not end on the way. */
 export function contentWith(
   tokens: Tokens,
   { now, ...rest }: Pick<GrantContent, 'url' | 'server' | 'client'> & { now: number },
 ): GrantContent {
   const { access, refresh, lifetimeMs } = tokens
-  return { ...rest, access, refresh, expiresAt: lifetimeMs === null ? null : now + lifetimeMs }
+  const marginMs = refresh === null ? 0 : Math.min(MARGIN_MS, (lifetimeMs ?? 0) / 10)
+  return { ...rest, access, refresh, goodUntil: lifetimeMs === null ? null : now + lifetimeMs - marginMs }
 }
 
 export function isClientUnknown(answer: TokenAnswer): boolean {
