@@ -33,6 +33,9 @@ export interface RuntimesHouse extends Omit<Configured, 'defaults'> {
 /** How long `close` waits for leases unless told otherwise. */
 const CLOSE_TIMEOUT_MS = 10_000
 
+/** Refreshes that were sent get this long to be stored, however late it is: what they bring cannot be had again. */
+const STORING_MS = 1_000
+
 /** The records that a runtime is made of: news of others do not concern it. */
 const RUNTIME_KINDS: ReadonlySet<string> = new Set([SETTINGS_RECORD.kind, SECRET_KIND, SESSION_KIND, GRANT_KIND])
 
@@ -84,8 +87,10 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
   async function close(timeoutMs: number): Promise<void> {
     isClosed = true
     stopSweeping()
+    const startedAt = effects.monotonic()
     await fleet.close(timeoutMs)
-    await Promise.all([notes.settled(), authorizations.close(timeoutMs)])
+    const leftMs = timeoutMs - (effects.monotonic() - startedAt)
+    await Promise.all([notes.settled(), authorizations.close(Math.max(leftMs, STORING_MS))])
     stopListening()
   }
 

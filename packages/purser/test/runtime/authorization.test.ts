@@ -193,6 +193,8 @@ test('R17: whoever comes late with the tokens of their claim is heard, unless th
     await clock.pass(1_000)
     assert.equal(await tokenIn(other), 'canary-a2')
     assert.deepEqual(provider.sent, ['canary-r1'])
+    const told = await house.store.events.newest(house.subject('ada'), { limit: 1 })
+    assert.match(told[0]?.body ?? '', isAskedAgain ? /mcp_authorized/ : /mcp_authorization_kept/)
   }
 })
 

@@ -211,7 +211,10 @@ export class AuthorizationRecords {
                 turn: stored.turn + 1,
                 sealed: sealContent(keys, place, stored.issuer, settlement.content),
               }
+        const data = { action: 'mcp_authorization_kept', name, issuer: stored.issuer }
+        const events = [{ type: 'admin_action', detail: `authorization kept: ${name}`, data }]
         return {
+          events: stored.state === 'spent' ? events : [],
           records: [{ kind: GRANT_KIND, name, value: writeGrant(next) }],
           result: () => openGrant(keys, place, next),
         }
