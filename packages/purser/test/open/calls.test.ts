@@ -134,6 +134,36 @@ test('an argument that cannot be says what to give instead', async () => {
   }
 })
 
+test('what is done under a key is done once, with the first answer, and says so', async () => {
+  await using purser = await house()
+  const { ledger, actions } = purser.user('ada')
+  const { ticket = '' } = (await ledger.admit()) as { ticket?: string }
+  let replays = 0
+  const once = { idempotencyKey: 'k', onReplay: () => void replays++ }
+  const by = { actor: 'ann', reason: 'why', ...once }
+  const done: Readonly<Record<string, readonly [same: () => Promise<unknown>, other: () => Promise<unknown>]>> = {
+    cap: [() => ledger.setDailyCap(3, by), () => ledger.setDailyCap(4, by)],
+    block: [() => ledger.block(by), () => ledger.block({ ...by, reason: 'another' })],
+    unblock: [() => ledger.unblock(by), () => ledger.unblock({ ...by, actor: 'bob' })],
+    correct: [() => ledger.correct({ phase: 'a' }, by), () => ledger.correct({ riskLevel: 'a' }, by)],
+    note: [() => ledger.addNote('text', by), () => ledger.addNote('other', by)],
+    zone: [() => ledger.setTimeZone('UTC', by), () => ledger.setTimeZone(null, by)],
+    settle: [() => ledger.settle(ticket, {}, once), () => ledger.settle(ticket, { inputTokens: 1 }, once)],
+    actions: [() => actions.record([{ action: 'a' }], once), () => actions.record([{ action: 'b' }], once)],
+  }
+  for (const [name, [same, other]] of Object.entries(done)) {
+    replays = 0
+    const first = await same()
+    assert.equal(replays, 0, name)
+    assert.deepEqual((await same()) ?? undefined, first ?? undefined, name)
+    assert.equal(replays, 1, name)
+    await assert.rejects(other(), { code: 'idempotency_conflict' }, name)
+  }
+  assert.equal((await ledger.notes()).length, 1)
+  assert.equal((await actions.list()).length, 1)
+  await assert.rejects(ledger.admit({ onReplay: 1 as never }), { code: 'argument_invalid' })
+})
+
 test('what is no JSON value at all has no answer key', async () => {
   await using purser = await house()
   const { answers } = purser.user('ada')
