@@ -44,37 +44,9 @@ const RUNTIME_KINDS: ReadonlySet<string> = new Set([SETTINGS_RECORD.kind, SECRET
  * configured providers, presets, MCP servers or defaults.
  */
 export function createRuntimes(house: RuntimesHouse): Runtimes {
-  const { journal, store, keys, effects, options, namespace } = house
-  const catalogue = createCatalogue({ ...house, defaults: options.defaults })
-  const { users, bus } = store
-  const records = new RuntimeRecords({ journal, users, keys, catalogue })
-  const closings = createClosings({ effects, namespace })
-  const clientHouse = { namespace, effects, closings }
-  const desk = new ToolDesk(clientHouse, { factory: house.tools, maxProcesses: options.maxMcpProcesses })
-  const notes = createSessionNotes(records)
-  const readsGrants = catalogue.servers.values().some((server) => 'url' in server && server.oauth !== undefined)
-  const reads = {
-    readFacts: (user: Subject) => readFacts({ journal, users, readsGrants }, user),
-    readSession: (user: Subject, id: string) => users.record(user, SESSION_KIND, id),
-  }
-  const authorizations = new Authorizations({
-    ...reads,
-    ...{ namespace, effects, journal, keys, users, catalogue },
-    meta: store.meta,
-    port: house.tools.authorization,
-  })
-  const fleet = new Fleet({
-    ...clientHouse,
-    ...reads,
-    keys,
-    catalogue,
-    desk,
-    authorizations,
-    options,
-    models: house.models,
-    shared: store.traits.shared,
-    noteUse: notes.add,
-  })
+  const { store, effects, options, namespace } = house
+  const { bus } = store
+  const { catalogue, reads, records, authorizations, notes, fleet } = furnish(house)
   const stopListening = bus.subscribe((news) => hear(fleet, namespace, news))
   let isClosed = false
   let closing: Promise<void> | undefined
@@ -120,6 +92,42 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
       return closing
     },
   }
+}
+
+/** What a runtime is made of, joined. */
+function furnish(house: RuntimesHouse) {
+  const { journal, store, keys, effects, options, namespace } = house
+  const catalogue = createCatalogue({ ...house, defaults: options.defaults })
+  const { users } = store
+  const records = new RuntimeRecords({ journal, users, keys, catalogue })
+  const closings = createClosings({ effects, namespace })
+  const clientHouse = { namespace, effects, closings }
+  const desk = new ToolDesk(clientHouse, { factory: house.tools, maxProcesses: options.maxMcpProcesses })
+  const notes = createSessionNotes(records)
+  const readsGrants = catalogue.servers.values().some((server) => 'url' in server && server.oauth !== undefined)
+  const reads = {
+    readFacts: (user: Subject) => readFacts({ journal, users, readsGrants }, user),
+    readSession: (user: Subject, id: string) => users.record(user, SESSION_KIND, id),
+  }
+  const authorizations = new Authorizations({
+    ...reads,
+    ...{ namespace, effects, journal, keys, users, catalogue },
+    meta: store.meta,
+    port: house.tools.authorization,
+  })
+  const fleet = new Fleet({
+    ...clientHouse,
+    ...reads,
+    keys,
+    catalogue,
+    desk,
+    authorizations,
+    options,
+    models: house.models,
+    shared: store.traits.shared,
+    noteUse: notes.add,
+  })
+  return { catalogue, reads, records, authorizations, notes, fleet }
 }
 
 /** Sweeps again and again, each time when the last sweep has ended. Returns what stops it. */
