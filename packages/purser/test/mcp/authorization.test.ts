@@ -279,8 +279,13 @@ test('an authorization server is called where the operator named it, or over TLS
   const house = await open({ issuer: undefined })
   await assert.rejects(house.user('ada').runtime.authorizeMcp('wiki'), fails('host_not_allowed'))
   await house.close()
-  for (const named of ['https://127.0.0.1:1', 'https://[::1]:1', 'https://169.254.169.254', 'http://example.com']) {
-    const lured = await startGuardedServer(authorization, named)
+  const inside = ['https://127.0.0.1:1', 'https://[::1]:1', 'https://169.254.169.254', 'http://example.com']
+  for (const [named, challenge] of [
+    ...inside.map((address) => [address, undefined] as const),
+    ['https://example.com', `Bearer resource_metadata="${authorization.issuer}/lured"`] as const,
+    ['https://example.com', 'Bearer resource_metadata="https://10.0.0.1/lured"'] as const,
+  ]) {
+    const lured = await startGuardedServer(authorization, named, challenge)
     const oauth = { redirectUrl: 'https://app.example/back' }
     const victim = await openPurser({ store: 'memory:', mcpServers: { wiki: { url: lured.url, oauth } } })
     await assert.rejects(victim.user('ada').runtime.authorizeMcp('wiki'), fails('host_not_allowed'), named)

@@ -14,6 +14,7 @@ export async function startGuardedServer(
   authorization: Pick<AuthorizationServer, 'issuer' | 'isActive'>,
   /** What the gate says of the authorization server. */
   named: string = authorization.issuer,
+  challenge = 'Bearer realm="mcp"',
 ): Promise<GuardedServer> {
   const behind: EverythingServer = await startEverything()
   let refusals = 0
@@ -26,7 +27,7 @@ export async function startGuardedServer(
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1]
     if (pathname === '/mcp' && token !== undefined && authorization.isActive(token)) return pass(request, response)
     refusals++
-    answer(response, 401, { error: 'invalid_token', quoted: token }, { 'www-authenticate': 'Bearer realm="mcp"' })
+    answer(response, 401, { error: 'invalid_token', quoted: token }, { 'www-authenticate': challenge })
   })
   const origin = await listen(gate)
 
