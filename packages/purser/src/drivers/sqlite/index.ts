@@ -91,7 +91,7 @@ export function createSqliteStore({ main, writer, cache, effects }: SqliteHouse)
     await Promise.all([bus.close(), reader.close()])
     await Promise.all([main.close(), cache.close()])
     // The last one that closes a file moves the log into it, so that is the one that may write.
-    await writer.call('close')
+    if (writer.isUsed) await writer.call('close')
     await writer.close()
   }
   return {

@@ -2,29 +2,41 @@ import { parentPort } from 'node:worker_threads'
 import { PurserError } from '../../errors.ts'
 import type { ThreadCalls, ThreadReply, ThreadRequest, ToldError } from './thread.ts'
 
-/** Answers the calls of a `Thread` from now on; results that come together go back together. */
+/**
+ * Answers the calls of a `Thread` from now on. What is there at once is told at once, before the next call begins;
+ * promises that come true together are told together.
+ */
 export function serve<Calls extends ThreadCalls<Calls>>(calls: Calls): void {
   let replies: ThreadReply[] = []
 
-  function reply(told: ThreadReply): void {
-    if (replies.push(told) === 1) queueMicrotask(send)
+  function tell(reply: ThreadReply): void {
+    if (replies.push(reply) === 1) queueMicrotask(send)
   }
 
   function send(): void {
-    parentPort?.postMessage(replies)
+    if (replies.length > 0) parentPort?.postMessage(replies)
     replies = []
   }
 
-  async function answer({ id, call, given }: ThreadRequest): Promise<void> {
+  function answer({ id, call, given }: ThreadRequest): void {
     try {
-      reply({ id, result: await calls[call as keyof Calls](...(given as never[])) })
+      const result = calls[call as keyof Calls](...(given as never[]))
+      if (result instanceof Promise) {
+        result.then(
+          (value) => tell({ id, result: value }),
+          (error) => tell({ id, ...toldOf(error) }),
+        )
+        return
+      }
+      tell({ id, result })
     } catch (error) {
-      reply({ id, ...toldOf(error) })
+      tell({ id, ...toldOf(error) })
     }
+    send()
   }
 
   parentPort?.on('message', (requests: readonly ThreadRequest[]) => {
-    for (const request of requests) void answer(request)
+    for (const request of requests) answer(request)
   })
 }
 

@@ -18,6 +18,8 @@ export interface Thread<Calls extends ThreadCalls<Calls>> {
     name: Name,
     ...given: Parameters<Calls[Name]>
   ): Promise<Awaited<ReturnType<Calls[Name]>>>
+  /** Whether anything was asked of it: before that there is no thread. */
+  readonly isUsed: boolean
   /** Ends the thread; calls under way are rejected. */
   close(): Promise<void>
 }
@@ -49,8 +51,6 @@ export interface ThreadPlan {
   readonly module: string
   /** The database it opens. */
   readonly path: string
-  /** Calls of a full parcel. */
-  readonly together: number
   /** Calls that may wait; one more is `store_unavailable`. */
   readonly maxWaiting: number
 }
@@ -60,6 +60,9 @@ interface Waiting {
   reject(error: unknown): void
 }
 
+/** Calls of a parcel: enough to share a flush, few enough that the next ones are decided meanwhile. */
+const ENOUGH = 32
+
 /** An answer that takes longer than this is waiting for the disk. */
 const LONG_MS = 3
 
@@ -68,7 +71,7 @@ const ENDING = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
 
 /** The thread is started by the first call and keeps the process alive only while somebody waits for it. */
 export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan): Thread<Calls> {
-  const { module, path, together, maxWaiting } = plan
+  const { module, path, maxWaiting } = plan
   const waiting = new Map<number, Waiting>()
   let gathered: ThreadRequest[] = []
   let worker: Worker | undefined
@@ -95,14 +98,20 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
     try {
       worker.postMessage(parcel)
     } catch (error) {
-      // Something in it cannot be copied. That is the fault of one call, and only that one fails.
-      if (parcel.length === 1) forget(parcel[0]?.id ?? 0)?.reject(error)
-      else
-        for (const request of parcel) {
-          gathered = [request]
-          send()
-        }
+      sendOneByOne(worker, parcel, error)
     }
+  }
+
+  /** Something in the parcel cannot be copied. That is the fault of one call, and only that one fails. */
+  function sendOneByOne(to: Worker, parcel: readonly ThreadRequest[], fault: unknown): void {
+    const [only, ...others] = parcel
+    if (only !== undefined && others.length === 0) forget(only.id)?.reject(fault)
+    else
+      for (const request of parcel) {
+        gathered = [request]
+        send()
+      }
+    if (waiting.size === 0) to.unref()
   }
 
   function settle(from: Worker, replies: readonly ThreadReply[]): void {
@@ -126,6 +135,10 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
   function lose(lost: Worker, cause?: unknown): void {
     if (worker !== lost) return
     worker = undefined
+    rejectAll(cause)
+  }
+
+  function rejectAll(cause?: unknown): void {
     gathered = []
     for (const call of waiting.values())
       call.reject(new PurserError('store_unavailable', `A thread that works on ${path} has ended.`, { cause }))
@@ -141,16 +154,19 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
         const isIdle = waiting.size === 0
         gathered.push({ id: nextId, call: String(name), given })
         waiting.set(nextId++, { resolve, reject })
-        if (gathered.length >= together && !(isSlow && together > 1)) send()
+        if (gathered.length >= ENOUGH && !isSlow) send()
         else if (isIdle) afterThisTurn(send)
       })
+    },
+    get isUsed() {
+      return nextId > 1
     },
     async close() {
       closed = true
       const ending = worker
-      if (ending === undefined) return
-      lose(ending)
-      await ending.terminate()
+      worker = undefined
+      rejectAll()
+      await ending?.terminate()
     },
   }
 }

@@ -1,6 +1,7 @@
 import { workerData } from 'node:worker_threads'
-import { openDatabase } from './database.ts'
+import { openDatabase, untilFree } from './database.ts'
 import { serve } from './serve.ts'
 import { createWriterCalls } from './writer.ts'
 
-serve(createWriterCalls(await openDatabase({ path: String(workerData), profile: 'durable' })))
+const main = await openDatabase({ path: String(workerData), profile: 'durable' })
+serve(await untilFree(main.path, () => createWriterCalls(main)))

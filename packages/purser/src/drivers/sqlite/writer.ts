@@ -27,15 +27,13 @@ export interface WriterCalls extends WipeCalls {
 /** The writes, to be called from anywhere but a transaction of their own. */
 export type Writer = Pick<Thread<WriterCalls>, 'call'>
 
-/** Calls of a parcel: enough to share a flush, few enough that the next ones are decided meanwhile. */
-const TOGETHER = 32
 const MAX_WAITING = 100_000
 /** How long writing anew waits for the writes of other processes. */
 const VACUUM_BUSY_MS = 10_000
 
 /** The one connection of this process that writes, on a thread of its own. */
 export function createWriter(path: string): Thread<WriterCalls> {
-  return createThread<WriterCalls>({ module: 'writer-thread', path, together: TOGETHER, maxWaiting: MAX_WAITING })
+  return createThread<WriterCalls>({ module: 'writer-thread', path, maxWaiting: MAX_WAITING })
 }
 
 export function createWriterCalls(main: Database): WriterCalls {

@@ -1,8 +1,8 @@
-import { writeSync } from 'node:fs'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { systemEffects } from '../../../src/effects.ts'
 import { PurserError } from '../../../src/errors.ts'
 import { accept, ann } from '../../../src/testing/store-contract/samples.ts'
+import { say } from './say.ts'
 
 /** Writes large records until one cannot be written, and says the error's code. */
 const [path = ''] = process.argv.slice(2)
@@ -12,10 +12,10 @@ try {
   for (let number = 0; ; number++) {
     const record = { kind: 'note', name: String(number), value: 'x'.repeat(50_000) }
     revision = await accept(store, ann, { expect: revision, records: [record] })
-    writeSync(1, `written ${number}\n`)
+    say(`written ${number}`)
   }
 } catch (error) {
-  writeSync(1, `${PurserError.is(error) ? error.code : error}\n`)
+  say(`${PurserError.is(error) ? error.code : error}`)
 }
-if ((await store.users.load(ann))?.revision === revision) writeSync(1, 'still reads\n')
+if ((await store.users.load(ann))?.revision === revision) say('still reads')
 process.exit(0)

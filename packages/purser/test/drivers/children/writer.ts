@@ -1,9 +1,9 @@
-import { writeSync } from 'node:fs'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { systemEffects } from '../../../src/effects.ts'
 import { openJournal } from '../../../src/journal/journal.ts'
 import { createKeys } from '../../../src/keys.ts'
 import { counting, ROOT } from './counting.ts'
+import { say } from './say.ts'
 
 /**
  * Writes to its users without an end, and says on standard output what was acknowledged: `USER SEQUENCE` a line.
@@ -27,7 +27,7 @@ async function writeWithoutEnd(id: string): Promise<never> {
         }),
       },
     )
-    writeSync(1, `${id} ${sequence}\n`)
+    say(`${id} ${sequence}`)
   }
 }
 

@@ -5,6 +5,7 @@ import type { WriterCalls } from '../../../src/drivers/sqlite/writer.ts'
 export function onThisThread(calls: WriterCalls): Thread<WriterCalls> {
   return {
     call: async (name, ...given) => (calls[name] as (...given: readonly unknown[]) => never)(...given),
+    isUsed: true,
     close: async () => {},
   }
 }
