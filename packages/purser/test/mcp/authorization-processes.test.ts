@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { openPurser } from '../../src/open.ts'
+import { chanceOf } from '../runtime/schedule.ts'
+import { printSeed, rounds, seed } from '../share.ts'
 import { type AuthorizationServer, startAuthorizationServer } from './authorization-server.ts'
 import { type GuardedServer, startGuardedServer } from './guarded-server.ts'
 
@@ -36,9 +38,11 @@ interface Child {
   go(): void
 }
 
-function start(path: string, aheadMs: number): Child {
-  const flags = ['--conditions=@purser/source', CHILD, path, secretKey, server.url, authorization.issuer]
-  const child = spawn(process.execPath, [...flags, String(aheadMs)], { stdio: ['pipe', 'pipe', 'inherit'] })
+function start(path: string, aheadMs: number, { url = server.url, on }: { url?: string; on?: 'on' } = {}): Child {
+  const flags = ['--conditions=@purser/source', CHILD, path, secretKey, url, authorization.issuer]
+  const child = spawn(process.execPath, [...flags, String(aheadMs), ...(on ? [on] : [])], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   const lines: string[] = []
   const waiting: ((line: string) => void)[] = []
   let rest = ''
@@ -58,12 +62,12 @@ function start(path: string, aheadMs: number): Child {
   }
 }
 
-async function authorized(path: string): Promise<void> {
+async function authorized(path: string, url = server.url): Promise<void> {
   await using purser = await openPurser({
     store: `sqlite:${path}`,
     secretKey,
     mcpServers: {
-      wiki: { url: server.url, oauth: { redirectUrl: 'https://app.example/back', issuer: authorization.issuer } },
+      wiki: { url, oauth: { redirectUrl: 'https://app.example/back', issuer: authorization.issuer } },
     },
   })
   const { runtime } = purser.user('ada')
@@ -130,3 +134,68 @@ test('R17: a process that is killed between sending and storing takes the token 
   await (last.process.exitCode ?? once(last.process, 'exit'))
   requireNoTokenIn(path)
 })
+
+test('R17: killed at any moment, while two processes refresh again and again, none ever sends a token twice', async (t) => {
+  printSeed('kills')
+  const chance = chanceOf(seed)
+  const path = join(folder, 'any-moment.db')
+  // Tokens that are good for sixty requests, so that there is always one to be renewed soon.
+  const uses = new Map<string, number>()
+  const isActive = (token: string): boolean => {
+    uses.set(token, (uses.get(token) ?? 0) + 1)
+    return authorization.isActive(token) && (uses.get(token) ?? 0) <= 60
+  }
+  const { issuer } = authorization
+  const demanding = await startGuardedServer({ issuer, isActive })
+  t.after(() => demanding.close())
+  const { url } = demanding
+  await authorized(path, url)
+  const before = authorization.refreshes
+  let lost = 0
+  let children: Child[] = []
+  /** Both: one that is left would wait until it may count the other as dead, as a test beside this one shows. */
+  const killBoth = (probability: number): void => {
+    if (chance.may(probability)) for (const child of children) child.process.kill('SIGKILL')
+  }
+  authorization.behaviour.instead = (request) => {
+    if (request.url === '/token') killBoth(0.15)
+    return false
+  }
+  authorization.behaviour.onRefresh = () => killBoth(0.15)
+  for (let round = 1; round <= rounds(40, 3); round++) {
+    // Claims of the round before have run out by the clock of this one.
+    children = [1, 2].map(() => start(path, HOUR + round * 20_000, { url, on: 'on' }))
+    await Promise.all(children.map((child) => child.said()))
+    for (const child of children) child.go()
+    const calls = 2 + chance.below(20)
+    const ended = await Promise.all(children.map((child) => lastWordOf(child, calls)))
+    // `token_refused`: the other process has used all sixty before this one came to its first.
+    assert.ok(
+      ended.every((word) => ['asking', 'done', 'authorization_required', 'token_refused'].includes(word)),
+      ended.join(),
+    )
+    assert.equal(authorization.reuses, 0, `round ${round}`)
+    if (!ended.includes('authorization_required')) continue
+    lost++
+    await authorized(path, url)
+  }
+  authorization.behaviour.instead = () => false
+  authorization.behaviour.onRefresh = () => undefined
+  t.diagnostic(`${authorization.refreshes - before} refreshes, ${lost} authorizations lost with their process`)
+  assert.ok(authorization.refreshes - before > rounds(40, 3))
+  requireNoTokenIn(path)
+})
+
+/** What a child said last, before it was killed: by somebody else, or here after so many calls. */
+async function lastWordOf(child: Child, calls: number): Promise<string> {
+  const exited = child.process.exitCode ?? child.process.signalCode ?? once(child.process, 'exit').then(() => 'exit')
+  let last = 'asking'
+  for (let call = 0; call <= calls; call++) {
+    const word = await Promise.race([child.said(), exited])
+    if (typeof word !== 'string' || !/^[a-z_]+$/.test(word) || word === 'exit') break
+    last = word
+  }
+  child.process.kill('SIGKILL')
+  await exited
+  return last
+}
