@@ -232,9 +232,11 @@ for (const [what, how, isLost] of [
   ['answers 503 to', 'status 503', false],
   ['answers 429 to', 'status 429', false],
 ] as const) {
-  test(`R17: when the server ${what} a refresh, the token is ${isLost ? 'never sent again' : 'kept for later'}`, async () => {
+  test(`R17: when the server ${what} a refresh, the token is ${isLost ? 'never sent again' : 'kept for later'}`, async (t) => {
     const own = await startAuthorizationServer()
+    t.after(() => own.close())
     const guarded = await startGuardedServer(own)
+    t.after(() => guarded.close())
     const oauth = { redirectUrl: 'https://app.example/back', issuer: own.issuer }
     const house = await openPurser({ store: 'memory:', effects, mcpServers: { wiki: { url: guarded.url, oauth } } })
     const { runtime, ledger } = house.user('ada')
@@ -265,12 +267,10 @@ for (const [what, how, isLost] of [
     assert.equal(events[0]?.data.action, isLost ? 'mcp_authorization_lost' : 'mcp_authorized')
     lease.release()
     await house.close()
-    await guarded.close()
-    await own.close()
   })
 }
 
-test('an authorization server is called where the operator named it, or over TLS on the public internet', async () => {
+test('an authorization server is called where the operator named it, or over TLS on the public internet', async (t) => {
   const reached: string[] = []
   authorization.behaviour.instead = (request) => {
     reached.push(request.url ?? '')
@@ -286,11 +286,11 @@ test('an authorization server is called where the operator named it, or over TLS
     ['https://example.com', 'Bearer resource_metadata="https://10.0.0.1/lured"'] as const,
   ]) {
     const lured = await startGuardedServer(authorization, named, challenge)
+    t.after(() => lured.close())
     const oauth = { redirectUrl: 'https://app.example/back' }
     const victim = await openPurser({ store: 'memory:', mcpServers: { wiki: { url: lured.url, oauth } } })
     await assert.rejects(victim.user('ada').runtime.authorizeMcp('wiki'), fails('host_not_allowed'), named)
     await victim.close()
-    await lured.close()
   }
   assert.deepEqual(reached, [])
 })
