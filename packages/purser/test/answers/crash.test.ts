@@ -8,10 +8,10 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createSqliteAnswers } from '../../src/drivers/sqlite/answers.ts'
 import { cachePath, openCache } from '../../src/drivers/sqlite/cache.ts'
+import { createCacheWriterCalls } from '../../src/drivers/sqlite/cache-writer.ts'
 import { printSeed, rounds, seed } from '../share.ts'
-import { alice, bob, house, type OpenStore, openSqlite } from './house.ts'
+import { alice, answersOn, bob, house, type OpenStore, openSqlite } from './house.ts'
 import { answerTo, systemHouse } from './writer.ts'
 
 printSeed('answers after a crash')
@@ -71,8 +71,8 @@ test('C5 CM-19: killed at any moment, it opens, has every answer that was kept, 
 })
 
 async function openAnyway(path: string): Promise<OpenStore> {
-  const database = await openCache(path, createSqliteAnswers)
-  return { store: createSqliteAnswers(database), close: database.close }
+  const database = await openCache(path, createCacheWriterCalls)
+  return { store: answersOn(database), close: database.close }
 }
 
 test('C5 CM-D03: whatever bytes of the file are torn, it opens and serves no wrong answer', async () => {
@@ -184,9 +184,9 @@ test('C5: a row that was put in the place of another is a miss, and goes', async
 
 test('C5: a full disk costs answers their keeping, never a caller their answer', async () => {
   const { path, remove } = folder()
-  const database = await openCache(path, createSqliteAnswers)
+  const database = await openCache(path, createCacheWriterCalls)
   try {
-    const { answers } = house({ store: createSqliteAnswers(database) })
+    const { answers } = house({ store: answersOn(database) })
     await answers.of(alice).remember('before', () => 'kept')
     const { page_count: pages } = database.prepare('PRAGMA page_count').get() as { page_count: number }
     database.connection.exec(`PRAGMA max_page_count = ${pages + 8}`)
@@ -198,7 +198,7 @@ test('C5: a full disk costs answers their keeping, never a caller their answer',
     assert.equal((await answers.of(alice).lookup('before'))?.answer, 'kept')
     database.connection.exec('PRAGMA max_page_count = 100000')
     await answers.of(alice).remember('after', () => 'room again')
-    const { answers: fresh } = house({ store: createSqliteAnswers(database) })
+    const { answers: fresh } = house({ store: answersOn(database) })
     assert.equal((await fresh.of(alice).lookup('after'))?.answer, 'room again')
   } finally {
     await database.close()
@@ -216,8 +216,8 @@ test('C5: what can only be read is read; nothing is kept and nobody fails', asyn
     await made.close()
     const copy = `${path}.copy`
     copyFileSync(path, copy)
-    const database = await openCache(copy, createSqliteAnswers)
-    const { answers } = house({ store: createSqliteAnswers(database) })
+    const database = await openCache(copy, createCacheWriterCalls)
+    const { answers } = house({ store: answersOn(database) })
     database.connection.exec('PRAGMA query_only = ON')
     assert.equal((await answers.of(alice).lookup('q'))?.answer, 'kept')
     assert.deepEqual(await answers.of(alice).remember('new', () => 1), { answer: 1, source: 'computed' })

@@ -6,11 +6,13 @@ import { type Answers, type AnswersHouse, createAnswers } from '../../src/answer
 import type { AnswerStore } from '../../src/answers/port.ts'
 import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
 import { createSqliteAnswers } from '../../src/drivers/sqlite/answers.ts'
-import { openDatabase } from '../../src/drivers/sqlite/database.ts'
+import { createCacheWriterCalls } from '../../src/drivers/sqlite/cache-writer.ts'
+import { type Database, openDatabase } from '../../src/drivers/sqlite/database.ts'
 import { type Subject, subject } from '../../src/identity.ts'
 import { createKeys, type Keys } from '../../src/keys.ts'
 import { type AnswerOptions, DEFAULTS } from '../../src/options.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
+import { onThisThread } from '../drivers/on-this-thread.ts'
 
 export const keys: Keys = createKeys(Buffer.alloc(32, 7))
 export const alice: Subject = subject('default', 'alice')
@@ -75,9 +77,14 @@ export const drivers: Readonly<Record<string, () => Promise<OpenStore>>> = {
   },
 }
 
+/** Answers in a file, read and written on this thread. */
+export function answersOn(database: Database): AnswerStore {
+  return createSqliteAnswers(database, onThisThread(createCacheWriterCalls(database)))
+}
+
 export async function openSqlite(path: string): Promise<OpenStore> {
   const database = await openDatabase({ path, profile: 'rebuildable' })
-  return { store: createSqliteAnswers(database), close: database.close }
+  return { store: answersOn(database), close: database.close }
 }
 
 /** The same test on every driver: `open` gives houses that share one store. */

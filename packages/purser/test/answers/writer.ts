@@ -2,6 +2,7 @@ import type { Answers } from '../../src/answers/answers.ts'
 import { createAnswers } from '../../src/answers/answers.ts'
 import { createSqliteAnswers } from '../../src/drivers/sqlite/answers.ts'
 import { openCache } from '../../src/drivers/sqlite/cache.ts'
+import { createCacheWriter, createCacheWriterCalls } from '../../src/drivers/sqlite/cache-writer.ts'
 import { systemEffects } from '../../src/effects.ts'
 import { DEFAULTS } from '../../src/options.ts'
 import { alice, bob, keys } from './house.ts'
@@ -13,16 +14,25 @@ export function answerTo(n: number): { readonly n: number; readonly text: string
 
 /** Answers on a real file and real clocks. */
 export async function systemHouse(path: string): Promise<{ readonly answers: Answers; close(): Promise<void> }> {
-  const database = await openCache(path, createSqliteAnswers)
+  const database = await openCache(path, createCacheWriterCalls)
+  const writer = createCacheWriter(path)
   const answers = createAnswers({
-    store: createSqliteAnswers(database),
+    store: createSqliteAnswers(database, writer),
     keys,
     effects: systemEffects,
     options: DEFAULTS.answers,
     namespace: 'default',
     incarnationOf: async () => 1,
   })
-  return { answers, close: () => answers.close().then(database.close) }
+  return {
+    answers,
+    async close() {
+      await answers.close()
+      await database.close()
+      await writer.call('close')
+      await writer.close()
+    },
+  }
 }
 
 /** `writer.ts PATH FROM [COUNT]`: keeps answers from FROM on and prints the number of each that is kept. */

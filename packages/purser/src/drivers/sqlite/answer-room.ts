@@ -1,12 +1,21 @@
-import type { AnswerRoom } from '../../answers/port.ts'
+import type { Caps, Uses } from './answer-writes.ts'
 import type { Database } from './database.ts'
 
 /** Rows that one write removes at most. When the caps have shrunk by more, the next writes go on. */
 const ROOM_ROWS = 1_024
 const EXPIRED_AT_A_TIME = 64
+/** Rows that are asked about together. */
+const ASKED_AT_A_TIME = 32
 
-/** Removes, inside the caller's transaction, what is over the caps. Returns the keys of the live rows that went. */
-export type MakeRoom = (namespace: string, room: AnswerRoom) => string[]
+export interface Room {
+  /** Keys of the live rows that went. */
+  readonly evicted: readonly string[]
+  /** Keys of the longest unused rows, of which nothing is known and one has to go; empty when there is room. */
+  readonly asked: readonly string[]
+}
+
+/** Removes, inside the caller's transaction, what is over the caps: what has expired, then what is longest unused. */
+export type MakeRoom = (namespace: string, caps: Caps, uses: Uses) => Room
 
 export function prepareRoom(
   database: Database,
@@ -14,11 +23,11 @@ export function prepareRoom(
 ): MakeRoom {
   const removeExpired = database.prepare(`DELETE FROM answers_1 WHERE id IN (
     SELECT id FROM answers_1 WHERE namespace = ? AND expires_at < ? ORDER BY expires_at LIMIT ${EXPIRED_AT_A_TIME})`)
-  const oldest = database.prepare('SELECT id, key, used FROM answers_1 WHERE namespace = ? ORDER BY used LIMIT 1')
+  const oldest = database.prepare('SELECT id, key, used FROM answers_1 WHERE namespace = ? ORDER BY used LIMIT ?')
   const remove = database.prepare('DELETE FROM answers_1 WHERE id = ?')
   const moveUp = database.prepare('UPDATE answers_1 SET used = ? WHERE id = ?')
 
-  return (namespace, { maxEntries, maxBytes, now, lastUse }) => {
+  return (namespace, { maxEntries, maxBytes, now }, uses) => {
     const evicted: string[] = []
     let held = totals(namespace)
     let mayBeExpired = true
@@ -28,10 +37,12 @@ export function prepareRoom(
         held = totals(namespace)
         continue
       }
-      const row = oldest.get(namespace)
+      const row = oldest.get(namespace, 1)
       if (row === undefined) break
-      const used = lastUse(String(row.key))
-      if (used !== undefined && used > Number(row.used)) {
+      const used = uses.get(String(row.key))
+      if (used === undefined)
+        return { evicted, asked: oldest.all(namespace, ASKED_AT_A_TIME).map(({ key }) => String(key)) }
+      if (used !== null && used > Number(row.used)) {
         moveUp.run(used, Number(row.id))
         continue
       }
@@ -41,6 +52,6 @@ export function prepareRoom(
       if (left.entries < held.entries) evicted.push(String(row.key))
       held = left
     }
-    return evicted
+    return { evicted, asked: [] }
   }
 }

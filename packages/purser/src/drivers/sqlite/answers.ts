@@ -1,88 +1,66 @@
 import type { SQLOutputValue } from 'node:sqlite'
-import type { AnswerRow, AnswerScope, AnswerStore, AnswerTotals } from '../../answers/port.ts'
-import { prepareRoom } from './answer-room.ts'
+import type { AnswerRow, AnswerScope, AnswerStore, AnswerTotals, PutOutcome } from '../../answers/port.ts'
 import { prepareAnswers } from './answer-statements.ts'
-import { prepareSweep } from './answer-sweep.ts'
-import { ANSWER_TABLES } from './answer-tables.ts'
-import { markDamaged } from './cache.ts'
+import type { CacheWriter } from './cache-writer.ts'
 import type { Database } from './database.ts'
 import { isDamage } from './faults.ts'
 
-/** Answers in the rebuildable file. Reads are single rows and run at once; writes join the group commit. */
-export function createSqliteAnswers(database: Database): AnswerStore {
-  database.connection.exec(ANSWER_TABLES)
+/** Answers in the rebuildable file, whose writer makes the tables. Reads are single rows and run at once. */
+export function createSqliteAnswers(database: Database, writer: CacheWriter): AnswerStore {
   const sql = prepareAnswers(database)
-  const sums = (namespace: string): Sums => sumsOf(sql.sums.get(namespace))
-  const makeRoom = prepareRoom(database, sums)
-  const sweep = prepareSweep(database)
   const known = new Map<string, AnswerTotals>()
+  /** Keys that were the longest unused when somebody looked: the first that may have to go. */
+  const oldest = new Map<string, readonly string[]>()
 
-  /** Ends what was before: takes the next generation and notes that all below it is to be wiped. */
-  function endGeneration(namespace: string, owner: string | null): number {
-    const latest = Number(sql.nextGeneration.get(namespace)?.latest)
-    sql.noteWipe.run(namespace, owner, latest)
-    return latest
+  /**
+   * Uses that are not written yet are known here and the rows are at the writer. So we tell it what we know of the
+   * rows that it will look at first, and when it comes to others, it asks.
+   */
+  async function put(scope: AnswerScope, row: AnswerRow, { lastUse, ...caps }: Parameters<AnswerStore['put']>[2]) {
+    const { namespace } = scope
+    const usesOf = (keys: readonly string[] = []): Map<string, number | null> =>
+      new Map(keys.map((key) => [key, lastUse(key) ?? null]))
+    let step = await writer.call('putAnswer', { scope, row, caps, uses: usesOf(oldest.get(namespace)) })
+    const { written } = step
+    const evicted = [...step.evicted]
+    while (step.asked.length > 0) {
+      oldest.set(namespace, step.asked)
+      step = { written, ...(await writer.call('makeRoom', namespace, caps, usesOf(step.asked))) }
+      evicted.push(...step.evicted)
+    }
+    return { written, evicted }
   }
 
-  return watchForDamage(database, {
+  return {
     file: database.path,
     generation: ({ namespace, owner }) => database.read(() => Number(sql.generation.get(namespace, owner)?.generation)),
     get: ({ namespace, owner }, key) => database.read(() => rowOf(sql.get.get(namespace, owner, key))),
     page: ({ namespace, owner }, { after, limit }) =>
       database.read(() => sql.page.all(namespace, owner, after, limit).flatMap((row) => rowOf(row) ?? [])),
-    put: ({ namespace, owner }, row, room) =>
-      database.write(() => {
-        if (sql.generation.get(namespace, owner)?.generation !== row.generation) return { written: false, evicted: [] }
-        const { key, generation, storedAt, expiresAt, used, bytes, mac, value } = row
-        sql.remove.run(namespace, key)
-        sql.ensureSums.run(namespace)
-        sql.ensureScope.run(namespace, owner, generation)
-        const inserted = sql.insert.run(namespace, owner, key, generation, storedAt, expiresAt, used, bytes, mac)
-        sql.insertValue.run(inserted.lastInsertRowid, value)
-        return { written: true, evicted: makeRoom(namespace, room) }
-      }),
-    touch: (namespace, uses) =>
-      database.write(() => {
-        for (const [key, used] of uses) sql.touch.run(namespace, key, used)
-      }),
-    remove: (namespace, key) => database.write(() => void sql.remove.run(namespace, key)),
-    forget: ({ namespace, owner }) =>
-      database.write(() => {
-        sql.ensureSums.run(namespace)
-        const forgotten = sumsOf(sql.heldBy.get(namespace, owner)).entries
-        sql.ensureScope.run(namespace, owner, endGeneration(namespace, owner))
-        return forgotten
-      }),
-    clear: (namespace) =>
-      database.write(() => {
-        sql.ensureSums.run(namespace)
-        const { entries } = sums(namespace)
-        sql.clear.run(namespace, endGeneration(namespace, null))
-        return entries
-      }),
-    sweep,
+    async put(scope, row, room): Promise<PutOutcome> {
+      try {
+        return await put(scope, row, room)
+      } catch (error) {
+        // A file that turns out to be damaged while it is used is made anew at the next start.
+        if (isDamage(error)) await writer.call('markDamaged').catch(() => undefined)
+        throw error
+      }
+    },
+    touch: (namespace, uses) => writer.call('touchAnswers', namespace, uses),
+    remove: (namespace, key) => writer.call('removeAnswer', namespace, key),
+    forget: (scope) => writer.call('forgetAnswers', scope),
+    clear: (namespace) => writer.call('clearAnswers', namespace),
+    sweep: (namespace, step) => writer.call('sweepAnswers', namespace, step),
     totals(namespace, now) {
       try {
-        known.set(namespace, { ...sums(namespace), expired: sumsOf(sql.expired.get(namespace, now)).entries })
+        const expired = sumsOf(sql.expired.get(namespace, now)).entries
+        known.set(namespace, { ...sumsOf(sql.sums.get(namespace)), expired })
       } catch {
         // Another process holds the file, or it cannot be read: what was last known is the best there is.
       }
       return known.get(namespace) ?? { entries: 0, bytes: 0, expired: 0 }
     },
-  })
-}
-
-/** A file that turns out to be damaged while it is used is made anew at the next start. */
-function watchForDamage(database: Database, store: AnswerStore): AnswerStore {
-  const put: AnswerStore['put'] = async (scope, row, room) => {
-    try {
-      return await store.put(scope, row, room)
-    } catch (error) {
-      if (isDamage(error)) markDamaged(database)
-      throw error
-    }
   }
-  return { ...store, put }
 }
 
 const WIPE_ROWS = 500
@@ -95,7 +73,7 @@ export async function wipeAnswers(answers: AnswerStore, scope: AnswerScope): Pro
 }
 
 type SqlRow = Record<string, SQLOutputValue>
-type Sums = Omit<AnswerTotals, 'expired'>
+export type Sums = Omit<AnswerTotals, 'expired'>
 
 function rowOf(row: SqlRow | undefined): AnswerRow | undefined {
   if (row === undefined) return undefined
@@ -111,6 +89,6 @@ function rowOf(row: SqlRow | undefined): AnswerRow | undefined {
   }
 }
 
-function sumsOf(row: SqlRow | undefined): Sums {
+export function sumsOf(row: SqlRow | undefined): Sums {
   return { entries: Number(row?.entries ?? 0), bytes: Number(row?.bytes ?? 0) }
 }

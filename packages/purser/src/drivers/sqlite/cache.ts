@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { basename, dirname, extname, join } from 'node:path'
+import { DAMAGED } from './cache-writer.ts'
 import { type Database, openDatabase, untilFree } from './database.ts'
 import { isDamage, isStrangeFormat } from './faults.ts'
 
@@ -23,18 +24,6 @@ export async function openCache(path: string, tryOut: (database: Database) => vo
   }
   for (const ending of ['', '-wal', '-shm']) rmSync(`${path}${ending}`, { force: true })
   return openAndLook(path, tryOut)
-}
-
-/** Set as the version of a file in which damage was found while it was in use. */
-const DAMAGED = -1
-
-/** The next opening makes the file anew. Other processes may be using it now, so it is not taken from under them. */
-export function markDamaged({ connection }: Database): void {
-  try {
-    connection.exec(`PRAGMA user_version = ${DAMAGED}`)
-  } catch {
-    // Too damaged even for that: then the next opening finds out by itself, or the next write tries again.
-  }
 }
 
 async function openAndLook(path: string, tryOut: (database: Database) => void): Promise<Database> {

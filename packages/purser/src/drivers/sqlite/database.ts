@@ -31,8 +31,6 @@ export interface Database {
    * the promise resolves; it must not throw.
    */
   write<Result>(task: () => Result, told?: (result: Result) => void): Promise<Result>
-  /** Lets no write of this process begin until `task` is over; they wait. */
-  alone<Result>(task: () => Promise<Result>): Promise<Result>
   /** Moves the write-ahead log into the file and cuts it to nothing; false while a reader still needs it. */
   truncateLog(): boolean
   /** Finishes the waiting writes, then closes the file. Safe to call twice. */
@@ -83,7 +81,6 @@ export async function openDatabase({ path: given, profile }: DatabasePlan): Prom
       }
     },
     write: queue.write,
-    alone: queue.alone,
     truncateLog() {
       try {
         return checkpoint.get()?.busy === 0

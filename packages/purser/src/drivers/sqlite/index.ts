@@ -5,6 +5,7 @@ import { createSqliteAnswers, wipeAnswers } from './answers.ts'
 import { backUp } from './backup.ts'
 import { createSqliteBus } from './bus.ts'
 import { cachePath, openCache } from './cache.ts'
+import { type CacheWriterCalls, createCacheWriter, createCacheWriterCalls } from './cache-writer.ts'
 import { type Database, openDatabase, untilFree } from './database.ts'
 import { type EventReads, prepareEvents } from './events.ts'
 import { createForeignCommits, type ForeignCommits } from './foreign-commits.ts'
@@ -30,9 +31,11 @@ export async function openSqliteStore(house: { readonly path: string; readonly e
   let cache: Database | undefined
   try {
     await untilFree(main.path, () => migrate(main.connection))
-    cache = await openCache(cachePath(main.path), tryOut)
+    cache = await openCache(cachePath(main.path), createCacheWriterCalls)
     main.connection.exec('PRAGMA query_only = ON')
-    const files = { main, cache, writer: createWriter(main.path), effects: house.effects }
+    cache.connection.exec('PRAGMA query_only = ON')
+    const writers = { writer: createWriter(main.path), cacheWriter: createCacheWriter(cache.path) }
+    const files = { main, cache, ...writers, effects: house.effects }
     // Another process that opens the same files for the first time may be making tables just now.
     return await untilFree(main.path, () => createSqliteStore(files))
   } catch (error) {
@@ -41,34 +44,30 @@ export async function openSqliteStore(house: { readonly path: string; readonly e
   }
 }
 
-/** What all who use the second file do with it when they begin. */
-function tryOut(cache: Database): void {
-  createSqliteAnswers(cache)
-  createSqliteLastGood(cache)
-  createMailbox(cache, createLocalBus(), '')
-}
-
 export interface SqliteHouse {
-  /** Only read from: short reads, at once. */
+  /** Both are only read from here: short reads, at once. */
   readonly main: Database
-  readonly writer: Thread<WriterCalls>
   readonly cache: Database
+  readonly writer: Thread<WriterCalls>
+  readonly cacheWriter: Thread<CacheWriterCalls>
   readonly effects: Effects
 }
 
 /** Joins the parts of the driver on open files, and owns them from then on. */
-export function createSqliteStore({ main, writer, cache, effects }: SqliteHouse): Store {
+export function createSqliteStore({ main, cache, writer, cacheWriter, effects }: SqliteHouse): Store {
   const events = prepareEvents(main.connection)
   const local = createLocalBus()
   const reader = createReader(main.path)
   const commits = createForeignCommits(writer, local, (namespace) => events.position(namespace) ?? 0)
-  const bus = createSqliteBus({ local, commits, mailbox: createMailbox(cache, local, effects.randomId()) })
-  const answers = createSqliteAnswers(cache)
-  const lastGood = createSqliteLastGood(cache)
+  const mailbox = createMailbox({ cache, writer: cacheWriter, local, origin: effects.randomId() })
+  const bus = createSqliteBus({ local, commits, mailbox })
+  const answers = createSqliteAnswers(cache, cacheWriter)
+  const lastGood = createSqliteLastGood(cache, cacheWriter)
   const purge = createPurge({
     main,
     cache,
     writer,
+    cacheWriter,
     async eraseElsewhere(user, tag) {
       await wipeAnswers(answers, { namespace: user.namespace, owner: tag })
       await lastGood.drop(user)
@@ -91,8 +90,7 @@ export function createSqliteStore({ main, writer, cache, effects }: SqliteHouse)
     await Promise.all([bus.close(), reader.close()])
     await Promise.all([main.close(), cache.close()])
     // The last one that closes a file moves the log into it, so that is the one that may write.
-    if (writer.isUsed) await writer.call('close')
-    await writer.close()
+    await Promise.all([finish(writer), finish(cacheWriter)])
   }
   return {
     traits: { name: 'sqlite', durable: true, shared: true, location: main.path },
@@ -108,6 +106,17 @@ export function createSqliteStore({ main, writer, cache, effects }: SqliteHouse)
       return closing
     },
   }
+}
+
+interface Finishing {
+  readonly isUsed: boolean
+  call(name: 'close'): Promise<void>
+  close(): Promise<void>
+}
+
+async function finish(writer: Finishing): Promise<void> {
+  if (writer.isUsed) await writer.call('close')
+  await writer.close()
 }
 
 /** Pages of up to this many events are read at once; longer ones, and searches by type, on the reader's thread. */

@@ -1,4 +1,6 @@
-import type { LastGoodStore } from '../../context/port.ts'
+import type { LastGood, LastGoodPlace, LastGoodStore } from '../../context/port.ts'
+import type { Subject } from '../../identity.ts'
+import type { CacheWriter } from './cache-writer.ts'
 import type { Database } from './database.ts'
 
 /** Throw-away data: another format gets another table, and this one is left to be dropped. */
@@ -16,17 +18,32 @@ CREATE TABLE IF NOT EXISTS ${TABLE} (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS ${TABLE}_written ON ${TABLE} (written);`
 
+const FIND = `SELECT incarnation, lease, value, loaded_at FROM ${TABLE} WHERE namespace = ? AND id = ? AND section = ?`
+
 const NEXT = `(SELECT coalesce(max(written), 0) + 1 FROM ${TABLE})`
 
 /** Rows are counted this often, in openings of new places: the table may be larger than its limit by as many. */
 const OPENINGS_PER_TRIM = 256
 
-/** Last good contexts in the file that can be rebuilt. */
-export function createSqliteLastGood(database: Database): LastGoodStore {
+/** What writes to the last good contexts. */
+export interface LastGoodWrites {
+  /** Takes the place for a lease unless it is taken by this life or a later one; tells who has it. */
+  claimLease(claim: LeaseClaim): Promise<Row>
+  /** False when the lease is over, or later data is there. */
+  keepGood(place: LastGoodPlace, lease: string, kept: LastGood): Promise<boolean>
+  dropGood(user: Subject, section: string | undefined): Promise<void>
+}
+
+export interface LeaseClaim {
+  readonly place: LastGoodPlace
+  readonly candidate: string
+  /** Given when rows are to be counted. */
+  readonly maxRows: number | undefined
+}
+
+export function prepareLastGoodWrites(database: Database): LastGoodWrites {
   database.connection.exec(CREATE)
-  const find = database.prepare(
-    `SELECT incarnation, lease, value, loaded_at FROM ${TABLE} WHERE namespace = ? AND id = ? AND section = ?`,
-  )
+  const find = database.prepare(FIND)
   const claim = database.prepare(`
     INSERT INTO ${TABLE} (namespace, id, section, incarnation, lease, written) VALUES (?, ?, ?, ?, ?, ${NEXT})
     ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation, lease = excluded.lease, value = NULL,
@@ -40,42 +57,43 @@ export function createSqliteLastGood(database: Database): LastGoodStore {
   const trim = database.prepare(
     `DELETE FROM ${TABLE} WHERE written <= (SELECT written FROM ${TABLE} ORDER BY written DESC LIMIT 1 OFFSET ?)`,
   )
-  let openings = 0
-
   return {
-    async open({ user, section, incarnation }, candidate, maxRows) {
-      const place = [user.namespace, user.id, section] as const
-      const row = await database.read(() => find.get(...place))
-      if (row === undefined || Number(row.incarnation) < incarnation) {
-        openings += 1
-        const trims = openings % OPENINGS_PER_TRIM === 0
-        const claimed = await database.write(() => {
-          claim.run(...place, incarnation, candidate)
-          if (trims) trim.run(maxRows)
-          return find.get(...place)
-        })
-        return opened(claimed, incarnation)
-      }
-      return opened(row, incarnation)
-    },
-
-    async keep({ user, section }, lease, { value, loadedAt }) {
-      const { changes } = await database.write(() =>
-        write.run(user.namespace, user.id, section, value, loadedAt, lease),
-      )
-      return changes === 1
-    },
-
-    async drop(user, section) {
-      await database.write(() => {
+    claimLease: ({ place: { user, section, incarnation }, candidate, maxRows }) =>
+      database.write(() => {
+        claim.run(user.namespace, user.id, section, incarnation, candidate)
+        if (maxRows !== undefined) trim.run(maxRows)
+        return find.get(user.namespace, user.id, section)
+      }),
+    keepGood: ({ user, section }, lease, { value, loadedAt }) =>
+      database.write(() => write.run(user.namespace, user.id, section, value, loadedAt, lease).changes === 1),
+    dropGood: (user, section) =>
+      database.write(() => {
         if (section === undefined) dropAll.run(user.namespace, user.id)
         else dropOne.run(user.namespace, user.id, section)
-      })
-    },
+      }),
   }
 }
 
-type Row = Record<string, unknown> | undefined
+/** Last good contexts in the file that can be rebuilt. */
+export function createSqliteLastGood(database: Database, writer: CacheWriter): LastGoodStore {
+  const find = database.prepare(FIND)
+  let openings = 0
+
+  return {
+    async open(place, candidate, maxRows) {
+      const { user, section, incarnation } = place
+      const row = await database.read(() => find.get(user.namespace, user.id, section))
+      if (row !== undefined && Number(row.incarnation) >= incarnation) return opened(row, incarnation)
+      openings += 1
+      const counted = openings % OPENINGS_PER_TRIM === 0 ? maxRows : undefined
+      return opened(await writer.call('claimLease', { place, candidate, maxRows: counted }), incarnation)
+    },
+    keep: (place, lease, kept) => writer.call('keepGood', place, lease, kept),
+    drop: (user, section) => writer.call('dropGood', user, section),
+  }
+}
+
+export type Row = Record<string, unknown> | undefined
 
 function opened(row: Row, incarnation: number): Awaited<ReturnType<LastGoodStore['open']>> {
   if (row === undefined || row.incarnation !== incarnation) return {}

@@ -1,6 +1,7 @@
 import { systemEffects } from '../../effects.ts'
 import type { BusMessage } from '../../store.ts'
 import type { LocalBus } from '../local-bus.ts'
+import type { CacheWriter } from './cache-writer.ts'
 import type { Database } from './database.ts'
 
 /*
@@ -26,6 +27,33 @@ CREATE TABLE IF NOT EXISTS listeners_1 (
   heard INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;`
 
+/** What writes to the mailbox. */
+export interface MailboxWrites {
+  /** Adds a message, and tells its number. */
+  postMessage(origin: string, message: string): Promise<number>
+  noteHeard(listener: { readonly origin: string; readonly pid: number; readonly heard: number }): Promise<void>
+  forgetListener(origin: string): Promise<void>
+}
+
+export function prepareMailboxWrites(cache: Database): MailboxWrites {
+  cache.connection.exec(SCHEMA)
+  const add = cache.prepare('INSERT INTO messages_1 (origin, message) VALUES (?, ?)')
+  const trim = cache.prepare('DELETE FROM messages_1 WHERE sequence <= ?')
+  const hear = cache.prepare(`
+    INSERT INTO listeners_1 (origin, pid, heard) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET heard = excluded.heard`)
+  const forget = cache.prepare('DELETE FROM listeners_1 WHERE origin = ?')
+  return {
+    postMessage: (origin, message) =>
+      cache.write(() => {
+        const added = Number(add.run(origin, message).lastInsertRowid)
+        trim.run(added - KEPT_MESSAGES)
+        return added
+      }),
+    noteHeard: ({ origin, pid, heard }) => cache.write(() => void hear.run(origin, pid, heard)),
+    forgetListener: (origin) => cache.write(() => void forget.run(origin)),
+  }
+}
+
 export interface Mailbox {
   /** Resolves when every listening process has been told, or has had its time. */
   send(message: BusMessage): Promise<void>
@@ -36,16 +64,18 @@ export interface Mailbox {
   close(): Promise<void>
 }
 
-export function createMailbox(cache: Database, local: LocalBus, origin: string): Mailbox {
-  cache.connection.exec(SCHEMA)
-  const add = cache.prepare('INSERT INTO messages_1 (origin, message) VALUES (?, ?)')
-  const trim = cache.prepare('DELETE FROM messages_1 WHERE sequence <= ?')
+export interface MailboxHouse {
+  readonly cache: Database
+  readonly writer: CacheWriter
+  readonly local: LocalBus
+  /** Tells this process from others. */
+  readonly origin: string
+}
+
+export function createMailbox({ cache, writer, local, origin }: MailboxHouse): Mailbox {
   const newest = cache.prepare('SELECT coalesce(max(sequence), 0) AS sequence FROM messages_1')
   const after = cache.prepare('SELECT sequence, origin, message FROM messages_1 WHERE sequence > ? ORDER BY sequence')
-  const hear = cache.prepare(`
-    INSERT INTO listeners_1 (origin, pid, heard) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET heard = excluded.heard`)
   const behind = cache.prepare('SELECT origin, pid FROM listeners_1 WHERE origin <> ? AND heard < ?')
-  const forget = cache.prepare('DELETE FROM listeners_1 WHERE origin = ?')
   const dataVersion = cache.prepare('PRAGMA data_version')
   let lastVersion: unknown
   let heard: number | undefined
@@ -54,17 +84,13 @@ export function createMailbox(cache: Database, local: LocalBus, origin: string):
   async function somebodyIsBehind(sequence: number): Promise<boolean> {
     const slow = await cache.read(() => behind.all(origin, sequence))
     const dead = slow.filter(({ pid }) => !isAlive(Number(pid)))
-    for (const listener of dead) await cache.write(() => forget.run(String(listener.origin)))
+    for (const listener of dead) await writer.call('forgetListener', String(listener.origin))
     return slow.length > dead.length
   }
 
   return {
     async send(message) {
-      const sequence = await cache.write(() => {
-        const added = Number(add.run(origin, JSON.stringify(message)).lastInsertRowid)
-        trim.run(added - KEPT_MESSAGES)
-        return added
-      })
+      const sequence = await writer.call('postMessage', origin, JSON.stringify(message))
       const giveUpAt = systemEffects.monotonic() + WAIT_MS
       while ((await somebodyIsBehind(sequence)) && systemEffects.monotonic() < giveUpAt)
         await new Promise<void>((resume) => systemEffects.setTimer(resume, WAIT_STEP_MS))
@@ -90,13 +116,13 @@ export function createMailbox(cache: Database, local: LocalBus, origin: string):
       note(heard)
     },
     async close() {
-      if (heard !== undefined) await cache.write(() => forget.run(origin)).catch(() => undefined)
+      if (heard !== undefined) await writer.call('forgetListener', origin).catch(() => undefined)
     },
   }
 
   /** That it could not be noted costs a publisher some waiting, no more. */
   function note(sequence: number): void {
-    cache.write(() => hear.run(origin, process.pid, sequence)).catch(() => undefined)
+    writer.call('noteHeard', { origin, pid: process.pid, heard: sequence }).catch(() => undefined)
   }
 }
 

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { systemEffects } from '../../effects.ts'
 import type { Subject } from '../../identity.ts'
+import type { CacheWriter } from './cache-writer.ts'
 import type { Database } from './database.ts'
 import { UNCLEAN } from './wipe.ts'
 import type { Writer } from './writer.ts'
@@ -11,7 +12,7 @@ import type { Writer } from './writer.ts'
  * 1. Rows are deleted in slices, so that nobody waits long for the disk. Deleted rows are overwritten
  *    (`secure_delete`). What is not done yet stands in a table, and the next start goes on where a crash ended.
  * 2. When pages were split or merged, SQLite has moved rows and left copies in the unused parts of pages. Only
- *    writing the file anew (VACUUM) removes them. It is done on the writer's thread while other writes wait, and so
+ *    writing the file anew (VACUUM) removes them. It is done by the writers of the files while their other writes wait, and so
  *    only for files of a moderate size.
  * 3. Older copies of pages are in the write-ahead log until it is cut to nothing, which readers can hold up.
  *
@@ -30,6 +31,7 @@ export interface PurgeHouse {
   readonly main: Database
   readonly cache: Database
   readonly writer: Writer
+  readonly cacheWriter: CacheWriter
   /** Removes what the second file keeps of an erased user. Safe to repeat. */
   eraseElsewhere(user: Subject, tag: string): Promise<void>
 }
@@ -41,7 +43,7 @@ export interface Purge {
   close(): Promise<void>
 }
 
-export function createPurge({ main, cache, writer, eraseElsewhere }: PurgeHouse): Purge {
+export function createPurge({ main, cache, writer, cacheWriter, eraseElsewhere }: PurgeHouse): Purge {
   const first = main.prepare('SELECT purge, uid, namespace, tag, id FROM purges ORDER BY purge LIMIT 1')
   const getNote = main.prepare('SELECT value FROM meta WHERE name = ?')
   const note = (): unknown => getNote.get(UNCLEAN)?.value
@@ -76,15 +78,15 @@ export function createPurge({ main, cache, writer, eraseElsewhere }: PurgeHouse)
 
   async function rewrite(): Promise<boolean> {
     const small = [main, cache].filter((file) => statSync(file.path).size <= VACUUM_MAX_BYTES)
-    if (small.includes(main)) await writer.call('vacuum', main.path)
-    if (small.includes(cache)) await cache.alone(() => writer.call('vacuum', cache.path))
+    if (small.includes(main)) await writer.call('vacuum')
+    if (small.includes(cache)) await cacheWriter.call('vacuum')
     return small.length === 2
   }
 
   async function cutLogs(): Promise<boolean> {
     for (let attempt = 1; attempt <= TRUNCATE_ATTEMPTS && !closed; attempt++) {
       // Both in each round: a reader of one must not keep the other from being cut.
-      const cut = [await writer.call('truncateLog'), cache.truncateLog()]
+      const cut = await Promise.all([writer.call('truncateLog'), cacheWriter.call('truncateLog')])
       if (!cut.includes(false)) return true
       await new Promise<void>((resume) => systemEffects.setTimer(resume, TRUNCATE_PAUSE_MS))
     }

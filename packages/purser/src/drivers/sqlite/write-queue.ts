@@ -41,8 +41,6 @@ export interface WriteQueue {
    * have no effect but its statements. `told` is called with the result just before the promise resolves.
    */
   write<Result>(task: () => Result, told?: (result: Result) => void): Promise<Result>
-  /** Lets no write begin until `task` is over. */
-  alone<Result>(task: () => Promise<Result>): Promise<Result>
   /** Resolves when nothing waits any more. New writes are refused from now on. */
   drain(): Promise<void>
 }
@@ -69,19 +67,17 @@ export function createWriteQueue(
   const rollbackToSavepoint = connection.prepare('ROLLBACK TO one')
   let waiting: Waiting[] = []
   let scheduled = false
-  let held = 0
   let busySince: number | undefined
   let draining: { promise: Promise<void>; done: () => void } | undefined
 
   function schedule(): void {
-    if (scheduled || held > 0 || waiting.length === 0) return
+    if (scheduled || waiting.length === 0) return
     scheduled = true
     afterThisTurn(flush)
   }
 
   function flush(): void {
     scheduled = false
-    if (held > 0) return
     const batch = waiting.slice(0, limits.maxPerTransaction)
     try {
       const done = transaction(batch)
@@ -168,15 +164,6 @@ export function createWriteQueue(
         waiting.push({ run: task, told, resolve, reject } as Waiting)
         schedule()
       })
-    },
-    async alone(task) {
-      held++
-      try {
-        return await task()
-      } finally {
-        held--
-        schedule()
-      }
     },
     drain() {
       if (draining === undefined) {

@@ -1,14 +1,14 @@
-import { DatabaseSync } from 'node:sqlite'
 import type { Subject } from '../../identity.ts'
 import type { Commit, CommitOutcome, Erasure } from '../../store.ts'
 import { prepareCommit } from './commit.ts'
 import type { Database } from './database.ts'
 import { prepareErase } from './erase.ts'
+import { type FileCalls, fileCalls } from './file-calls.ts'
 import { createThread, type Thread } from './thread.ts'
 import { prepareWipe, type WipeCalls } from './wipe.ts'
 
 /** Everything that writes what must survive. Each resolves when it is on disk; those that come together share a flush. */
-export interface WriterCalls extends WipeCalls {
+export interface WriterCalls extends FileCalls, WipeCalls {
   commit(user: Subject, commit: Commit): Promise<CommitOutcome>
   /** Takes a user out of reach. Undefined when it was decided on another state. */
   erase(user: Subject, erasure: Erasure): Promise<Readonly<Record<string, number>> | undefined>
@@ -16,20 +16,11 @@ export interface WriterCalls extends WipeCalls {
   compareAndSetMeta(name: string, expected: string | undefined, value: string): Promise<boolean>
   /** Whether another process has written to the database since this was asked last. */
   hasForeignCommits(): boolean
-  /** Moves the write-ahead log into the file and cuts it to nothing; false while a reader still needs it. */
-  truncateLog(): boolean
-  /** Writes a database anew, without what was left in the unused parts of its pages. No write runs meanwhile. */
-  vacuum(path: string): void
-  /** Finishes the waiting writes, then closes the file. */
-  close(): Promise<void>
 }
 
-/** The writes, to be called from anywhere but a transaction of their own. */
 export type Writer = Pick<Thread<WriterCalls>, 'call'>
 
 const MAX_WAITING = 100_000
-/** How long writing anew waits for the writes of other processes. */
-const VACUUM_BUSY_MS = 10_000
 
 /** The one connection of this process that writes, on a thread of its own. */
 export function createWriter(path: string): Thread<WriterCalls> {
@@ -49,6 +40,7 @@ export function createWriterCalls(main: Database): WriterCalls {
   // Nobody knows what happened before it was asked first.
   let lastVersion: unknown
   return {
+    ...fileCalls(main),
     ...prepareWipe(main),
     commit: (user, commit) => main.write(() => runCommit(user, commit)),
     erase: (user, erasure) => main.write(() => runErase(user, erasure)),
@@ -63,11 +55,5 @@ export function createWriterCalls(main: Database): WriterCalls {
       lastVersion = version
       return isNew
     },
-    truncateLog: main.truncateLog,
-    vacuum(path) {
-      using whole = new DatabaseSync(path, { timeout: VACUUM_BUSY_MS })
-      whole.exec('PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; VACUUM')
-    },
-    close: main.close,
   }
 }

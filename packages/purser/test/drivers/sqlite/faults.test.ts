@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { createCacheWriterCalls } from '../../../src/drivers/sqlite/cache-writer.ts'
 import { type Database, openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { createSqliteStore, openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
@@ -10,8 +11,8 @@ import type { Store } from '../../../src/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
 import { accept, ann, bob, NAMESPACE, withEvents, write } from '../../../src/testing/store-contract/samples.ts'
 import { startChild } from '../children/run.ts'
+import { onThisThread } from '../on-this-thread.ts'
 import { newPath } from '../places.ts'
-import { onThisThread } from './on-this-thread.ts'
 
 /** A store that writes on this thread, with a connection that the test can reach to make it fail. */
 async function openOpen(): Promise<{ store: Store; main: Database }> {
@@ -20,7 +21,8 @@ async function openOpen(): Promise<{ store: Store; main: Database }> {
   migrate(main.connection)
   const cache = await openDatabase({ path: `${path}-cache`, profile: 'rebuildable' })
   const writer = onThisThread(createWriterCalls(main))
-  return { store: createSqliteStore({ main, writer, cache, effects: handClock() }), main }
+  const cacheWriter = onThisThread(createCacheWriterCalls(cache))
+  return { store: createSqliteStore({ main, cache, writer, cacheWriter, effects: handClock() }), main }
 }
 
 const isUnavailable = (error: unknown): boolean =>

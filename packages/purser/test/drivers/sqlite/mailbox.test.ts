@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLocalBus } from '../../../src/drivers/local-bus.ts'
-import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
+import { createLocalBus, type LocalBus } from '../../../src/drivers/local-bus.ts'
+import { createCacheWriterCalls } from '../../../src/drivers/sqlite/cache-writer.ts'
+import { type Database, openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { createForeignCommits } from '../../../src/drivers/sqlite/foreign-commits.ts'
-import { createMailbox } from '../../../src/drivers/sqlite/mailbox.ts'
+import { createMailbox, type Mailbox } from '../../../src/drivers/sqlite/mailbox.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
 import { createWriterCalls } from '../../../src/drivers/sqlite/writer.ts'
 import type { BusMessage } from '../../../src/store.ts'
+import { onThisThread } from '../on-this-thread.ts'
 import { newPath } from '../places.ts'
-import { onThisThread } from './on-this-thread.ts'
 
+const mailboxOn = (cache: Database, local: LocalBus, origin: string): Mailbox =>
+  createMailbox({ cache, writer: onThisThread(createCacheWriterCalls(cache)), local, origin })
 const open = (path: string): ReturnType<typeof openDatabase> => openDatabase({ path, profile: 'rebuildable' })
 const message = (detail: string): BusMessage => ({ topic: 'context', namespace: 'n', detail })
 
@@ -19,8 +22,8 @@ test('a listener that is too far behind is told that it may have missed somethin
   const local = createLocalBus()
   const heard: unknown[] = []
   local.subscribe((told) => heard.push(told))
-  const sender = createMailbox(from, createLocalBus(), 'sender')
-  const receiver = createMailbox(to, local, 'receiver')
+  const sender = mailboxOn(from, createLocalBus(), 'sender')
+  const receiver = mailboxOn(to, local, 'receiver')
   receiver.listen()
   const sending = Array.from({ length: 1_100 }, (_, index) => sender.send(message(String(index))))
   await from.write(() => undefined)
@@ -80,8 +83,8 @@ test('a process is not told again what it has said itself', async () => {
   const local = createLocalBus()
   const heard: unknown[] = []
   local.subscribe((told) => heard.push(told))
-  const mailbox = createMailbox(own, local, 'own')
-  const elsewhere = createMailbox(other, createLocalBus(), 'other')
+  const mailbox = mailboxOn(own, local, 'own')
+  const elsewhere = mailboxOn(other, createLocalBus(), 'other')
   mailbox.listen()
   await mailbox.send(message('mine'))
   const sending = elsewhere.send(message('theirs'))

@@ -74,24 +74,6 @@ test('one more than may wait is refused at once, and the others are written', as
   await queue.write(() => add.run('d'))
 })
 
-test('nothing is written while one task has the file alone, and what waited is written then', async () => {
-  const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path)
-  const add = connection.prepare('INSERT INTO t VALUES (?)')
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const alone = queue.alone(() => promise)
-  let isWritten = false
-  const writing = queue
-    .write(() => add.run('a'))
-    .then(() => {
-      isWritten = true
-    })
-  for (let turn = 0; turn < 5; turn++) await new Promise<void>((done) => setImmediate(done))
-  assert.equal(isWritten, false)
-  resolve()
-  await Promise.all([alone, writing])
-})
-
 test('draining waits for what is waiting and refuses what comes later', async () => {
   const { path, connection } = openTable()
   const queue = createWriteQueue(connection, path)

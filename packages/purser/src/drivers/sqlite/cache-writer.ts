@@ -1,0 +1,34 @@
+import { type AnswerWrites, prepareAnswerWrites } from './answer-writes.ts'
+import type { Database } from './database.ts'
+import { type FileCalls, fileCalls } from './file-calls.ts'
+import { type LastGoodWrites, prepareLastGoodWrites } from './last-good.ts'
+import { type MailboxWrites, prepareMailboxWrites } from './mailbox.ts'
+import { createThread, type Thread } from './thread.ts'
+
+/** Everything that writes what can be rebuilt. */
+export interface CacheWriterCalls extends FileCalls, AnswerWrites, LastGoodWrites, MailboxWrites {
+  /** The next opening makes the file anew. Other processes may be using it now, so it is not taken from under them. */
+  markDamaged(): void
+}
+
+export type CacheWriter = Pick<Thread<CacheWriterCalls>, 'call'>
+
+const MAX_WAITING = 100_000
+
+/** The one connection of this process that writes to the second file, on a thread of its own. */
+export function createCacheWriter(path: string): Thread<CacheWriterCalls> {
+  return createThread<CacheWriterCalls>({ module: 'cache-writer-thread', path, maxWaiting: MAX_WAITING })
+}
+
+export function createCacheWriterCalls(cache: Database): CacheWriterCalls {
+  return {
+    ...fileCalls(cache),
+    ...prepareAnswerWrites(cache),
+    ...prepareLastGoodWrites(cache),
+    ...prepareMailboxWrites(cache),
+    markDamaged: () => cache.connection.exec(`PRAGMA user_version = ${DAMAGED}`),
+  }
+}
+
+/** Set as the version of a file in which damage was found while it was in use. */
+export const DAMAGED = -1
