@@ -44,6 +44,7 @@ export async function flyTurn(house: TurnHouse, flight: TurnFlight, work: TurnWo
     if (kept !== undefined) {
       const answer = JSON.parse(kept.value) as KeptAnswer
       house.saved(answer.tokens * flight.entered)
+      flight.land()
       flight.bring({ from: 'shelf', answer })
     } else if (!flight.signal.aborted) {
       const answer = await work.start(flight.signal)
@@ -61,6 +62,7 @@ export async function flyTurn(house: TurnHouse, flight: TurnFlight, work: TurnWo
 /** Kept before it is handed on: whoever has it and asks again gets a hit. */
 async function bringCompletion(house: TurnHouse, flight: TurnFlight, work: TurnWork, text: string): Promise<void> {
   await conclude(house, flight, judgeCompletion(text, work.choices), { kind: 'completion', texts: [text] })
+  flight.land()
   flight.bring({ from: 'model', text })
 }
 
