@@ -49,6 +49,28 @@ test('of calls that go out together, only the one that cannot be copied fails', 
   await writer.close()
 })
 
+test('every call of many bursts is answered, in the order of the calls', async () => {
+  const path = newPath()
+  await newDatabase(path)
+  const writer = createWriter(path)
+  const answered: number[] = []
+  const calls: Promise<unknown>[] = []
+  for (let call = 0; call < 1_000; ) {
+    for (let burst = 1 + ((call * 7_919) % 97); burst > 0; burst--, call++) {
+      const number = call
+      calls.push(writer.call('compareAndSetMeta', `${number}`, undefined, 'x').then(() => answered.push(number)))
+    }
+    if (call % 3 === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+  await Promise.all(calls)
+  assert.deepEqual(
+    answered,
+    calls.map((_, number) => number),
+  )
+  await writer.call('close')
+  await writer.close()
+})
+
 test('a closed reader refuses, and rejects who is still waiting', async () => {
   const path = newPath()
   await newDatabase(path)
