@@ -44,6 +44,8 @@ export interface DatabasePlan {
    * commits, never the file.
    */
   readonly profile: 'durable' | 'rebuildable'
+  /** The file must be there already: `store_unavailable` when it is not. Default false: it is made. */
+  readonly existing?: boolean
 }
 
 /** How long SQLite itself may wait for a lock, on the event loop. */
@@ -52,10 +54,15 @@ const CACHE_KIB = { durable: 32_768, rebuildable: 16_384 } as const
 /** Answers of a few kilobytes come and go in the second file; small pages leave small holes. */
 const PAGE_BYTES = { durable: 4_096, rebuildable: 1_024 } as const
 
-export async function openDatabase({ path: given, profile }: DatabasePlan): Promise<Database> {
+export async function openDatabase({ path: given, profile, existing = false }: DatabasePlan): Promise<Database> {
   refuseUnsafeBuild()
   // An absolute path, so that no name is taken for a URI or for `:memory:`.
   const path = resolve(given)
+  if (existing && !existsSync(path)) {
+    throw new PurserError('store_unavailable', `The database ${path} is gone.`, {
+      hint: 'Put it back, and start again.',
+    })
+  }
   try {
     makePrivate(path)
   } catch (cause) {

@@ -51,6 +51,11 @@ export function isStoreFault(error: unknown): boolean {
   return code !== undefined && STORE_FAULTS.has(code)
 }
 
+/** The file could not be written to; also when said by a `store_unavailable`. */
+export function isForReadingOnly(error: unknown): boolean {
+  return resultCode(error instanceof PurserError ? error.cause : error) === READONLY
+}
+
 /** The file is damaged or was never a database; also when said by a `store_unavailable`. */
 export function isDamage(error: unknown): boolean {
   const code = resultCode(error instanceof PurserError ? error.cause : error)

@@ -114,8 +114,9 @@ interface Finishing {
   close(): Promise<void>
 }
 
+/** Who waited for a write was told what became of it; a file that cannot be closed in order takes nothing from them. */
 async function finish(writer: Finishing): Promise<void> {
-  if (writer.isUsed) await writer.call('close')
+  if (writer.isUsed) await writer.call('close').catch(() => undefined)
   await writer.close()
 }
 

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { afterThisTurn, systemEffects } from '../../effects.ts'
 import { PurserError } from '../../errors.ts'
-import { faultOf } from './faults.ts'
+import { faultOf, isForReadingOnly } from './faults.ts'
 
 /*
  * Work on a thread and a connection of its own, so that neither a long read nor a slow disk holds up anybody.
@@ -69,6 +69,11 @@ const LONG_MS = 3
 /** `.ts` as source, `.js` when built. */
 const ENDING = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
 
+/** A program that is no file (`--input-type`) says so in options that a thread, which is one, would stumble over. */
+const OPTIONS = process.execArgv.some((option) => option.startsWith('--input-type'))
+  ? { execArgv: process.execArgv.filter((option) => option.startsWith('--conditions')) }
+  : {}
+
 /** The thread is started by the first call and keeps the process alive only while somebody waits for it. */
 export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan): Thread<Calls> {
   const { module, path, maxWaiting } = plan
@@ -81,7 +86,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
   let closed = false
 
   function start(): Worker {
-    const started = new Worker(new URL(`./${module}${ENDING}`, import.meta.url), { workerData: path })
+    const started = new Worker(new URL(`./${module}${ENDING}`, import.meta.url), { workerData: path, ...OPTIONS })
     started.on('message', (replies: readonly ThreadReply[]) => settle(started, replies))
     started.on('error', (error) => lose(started, error))
     started.on('exit', () => lose(started))
@@ -93,7 +98,12 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
     const parcel = gathered
     gathered = []
     sentAt = systemEffects.monotonic()
-    worker ??= start()
+    try {
+      worker ??= start()
+    } catch (error) {
+      rejectAll(error)
+      return
+    }
     worker.ref()
     try {
       worker.postMessage(parcel)
@@ -115,14 +125,26 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
   }
 
   function settle(from: Worker, replies: readonly ThreadReply[]): void {
+    let isReadOnly = false
     for (const reply of replies) {
       const call = forget(reply.id)
       if ('result' in reply) call?.resolve(reply.result as never)
-      else call?.reject(errorOf(reply, path))
+      else {
+        const error = errorOf(reply, path)
+        call?.reject(error)
+        isReadOnly ||= isForReadingOnly(error)
+      }
     }
     if (waiting.size === 0) from.unref()
+    if (isReadOnly) retire(from)
     isSlow = systemEffects.monotonic() - sentAt > LONG_MS
     send()
+  }
+
+  /** SQLite has opened the file for reading only and would stay at that. The next call starts another thread. */
+  function retire(stuck: Worker): void {
+    lose(stuck)
+    void stuck.terminate()
   }
 
   function forget(id: number): Waiting | undefined {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { renameSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, renameSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
@@ -68,6 +70,42 @@ test('every call of many bursts is answered, in the order of the calls', async (
     calls.map((_, number) => number),
   )
   await writer.call('close')
+  await writer.close()
+})
+
+test('a program that is no file writes all the same', async () => {
+  const driver = new URL('../../../src/drivers/sqlite/writer.ts', import.meta.url)
+  const path = newPath()
+  await newDatabase(path)
+  const program = `
+    const { createWriter } = await import(${JSON.stringify(driver.href)})
+    const writer = createWriter(${JSON.stringify(path)})
+    console.log(await writer.call('compareAndSetMeta', 'a', undefined, 'b'))
+    await writer.close()`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  assert.equal((await text(child.stdout)).trim(), 'true')
+})
+
+test('a thread that may not be made rejects its callers, and nothing hangs', async () => {
+  const driver = new URL('../../../src/drivers/sqlite/writer.ts', import.meta.url)
+  const program = `
+    const { createWriter } = await import(${JSON.stringify(driver.href)})
+    const writer = createWriter('nowhere')
+    const calls = Array.from({ length: 40 }, () => writer.call('hasForeignCommits').catch(({ code }) => code))
+    console.log(new Set(await Promise.all(calls)).size, await calls[39])
+    await writer.close()`
+  const flags = ['--permission', '--allow-fs-read=*', '--input-type=module', '--eval', program]
+  const child = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] })
+  assert.equal((await text(child.stdout)).trim(), '1 store_unavailable')
+})
+
+test('a database that has gone is not made anew by its writer', async () => {
+  const path = newPath()
+  const writer = createWriter(path)
+  await assert.rejects(writer.call('hasForeignCommits'), (error) => PurserError.is(error, 'store_unavailable'))
+  assert.equal(existsSync(path), false)
   await writer.close()
 })
 
