@@ -1,17 +1,18 @@
+import type { Refused } from './ledger/decide/admission.ts'
 import { checkChatRequest } from './model/border.ts'
 import type { ChatRequest } from './model/chat.ts'
-import type { ChatAnswer, ChatCall } from './model/port.ts'
 import type { Lease } from './runtime/port.ts'
 import { signal } from './signals.ts'
+import { answerTurn } from './turn/answering.ts'
 import { chooseModel } from './turn/choice.ts'
 import { headersOf } from './turn/headers.ts'
 import { checkTurnOptions, type TurnHouse, type TurnOptions, type TurnParts } from './turn/house.ts'
 import { type Leash, leashOn } from './turn/leash.ts'
+import { NotAdmitted } from './turn/once.ts'
 import { Passage } from './turn/passage.ts'
 import { type AnsweredTurn, type CacheOutcome, readTurn } from './turn/reading.ts'
 import { type RefusedTurn, refuseTurn } from './turn/refusal.ts'
-import { answerParts, upstreamRequest } from './turn/request.ts'
-import { startStopwatch } from './turn/stopwatch.ts'
+import { type Stopwatch, startStopwatch } from './turn/stopwatch.ts'
 
 export type Turn = RefusedTurn | AnsweredTurn
 
@@ -31,14 +32,22 @@ export async function takeTurn(
   checkTurnOptions(options)
   const watch = startStopwatch(house.effects)
 
-  const admission = await parts.ledger.admitTurn(options)
-  if (!admission.allowed) {
-    report(house, { outcome: 'refused', cache: 'off', overheadMs: watch.insideMs(), totalMs: watch.totalMs() })
-    return refuseTurn(admission, house.effects.now())
-  }
+  const { cost, ticket, idempotencyKey, signal: abort } = options
+  let isRepeat = false
+  const admission = await parts.ledger.admitTurn({
+    cost,
+    ticket,
+    idempotencyKey,
+    signal: abort,
+    request: [request, options.session, options.override, options.mode],
+    onReplay: () => {
+      isRepeat = true
+    },
+  })
+  if (!admission.allowed) return refused(house, watch, admission)
 
-  const leash = leashOn(options.signal)
-  const passage = new Passage(parts.ledger, admission.ticket)
+  const leash = leashOn(abort)
+  const passage = new Passage(parts.ledger, isRepeat ? undefined : admission.ticket)
   try {
     const cacheMode = house.answersEnabled ? (options.cache ?? 'on') : 'off'
     const [lease, context] = await Promise.all([
@@ -52,27 +61,8 @@ export async function takeTurn(
     ])
     leash.signal.throwIfAborted()
 
-    const turn = {
-      settings: lease.settings,
-      provider: house.providers[lease.chat.provider],
-      pseudonym: house.pseudonym(parts.user),
-    }
-    const upstream = upstreamRequest(request, { ...turn, contextText: context.text })
-    const ask = (asking: AbortSignal): Promise<ChatAnswer> =>
-      watch.outside(() => lease.chat.chat(upstream, { ...timeouts(house, options), signal: asking }))
-    const { source, answer } =
-      cacheMode === 'off'
-        ? { source: 'off' as const, answer: await ask(leash.signal) }
-        : await parts.answers.open(
-            {
-              ...answerParts(request, { ...turn, context }),
-              mode: cacheMode,
-              incarnation: lease.incarnation,
-              signal: leash.signal,
-              ended: passage.call(),
-            },
-            ask,
-          )
+    const asking = { house, parts, request, options, leash, passage, watch }
+    const { source, answer, replayed, paid } = await answerTurn({ ...asking, lease, context, cacheMode, isRepeat })
 
     const overheadMs = watch.insideMs()
     const unread = house.effects.setTimer(() => void reading.cancel(), house.limits.unreadTimeoutMs, {
@@ -80,7 +70,7 @@ export async function takeTurn(
     })
     const reading = readTurn({
       id: house.effects.randomId(),
-      admission,
+      admission: paid ?? admission,
       settings: lease.settings,
       context,
       cache: source,
@@ -93,8 +83,9 @@ export async function takeTurn(
         settings: lease.settings,
         context,
         cache: source,
-        admission,
+        admission: paid ?? admission,
         overheadMs,
+        replayed,
         now: house.effects.now(),
       }),
       passage,
@@ -109,17 +100,19 @@ export async function takeTurn(
   } catch (error) {
     leash.abort()
     leash.release()
+    if (error instanceof NotAdmitted) {
+      await passage.giveBack()
+      return refused(house, watch, error.admission)
+    }
     report(house, { outcome: 'failed', cache: 'off', overheadMs: watch.insideMs(), totalMs: watch.totalMs() })
     await (options.signal?.aborted ? passage.settle(undefined) : passage.giveBack())
     throw error
   }
 }
 
-function timeouts({ limits }: TurnHouse, options: TurnOptions): Omit<ChatCall, 'signal'> {
-  return {
-    firstChunkTimeoutMs: options.firstChunkTimeoutMs ?? limits.firstChunkTimeoutMs,
-    idleTimeoutMs: options.idleTimeoutMs ?? limits.idleTimeoutMs,
-  }
+function refused(house: TurnHouse, watch: Stopwatch, admission: Refused): RefusedTurn {
+  report(house, { outcome: 'refused', cache: 'off', overheadMs: watch.insideMs(), totalMs: watch.totalMs() })
+  return refuseTurn(admission, house.effects.now())
 }
 
 async function lend(

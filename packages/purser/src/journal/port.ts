@@ -30,7 +30,7 @@ export interface Write<State, Measured, Result> {
   readonly signal?: AbortSignal | undefined
   decide(view: View<State, Measured>): Decision<State, Measured, Result>
   /** What a repeated idempotency key is answered with; by default the first answer, as JSON kept it. */
-  replay?(kept: Result): Result
+  replay?(kept: Result, view: View<State, Measured>): Result
 }
 
 /** The user as a decision sees them: committed state plus what earlier waiting writes will add. */

@@ -114,7 +114,7 @@ export class Settling<State, Measured> {
       const kept = write.idempotency && pending.reply(write.idempotency.key, digest)
       if (kept !== undefined) {
         const result: unknown = JSON.parse(kept)
-        const answer = write.replay ? write.replay(result) : result
+        const answer = write.replay ? write.replay(result, pending.view()) : result
         return () => resolve(answer)
       }
       decision = write.decide(pending.view())

@@ -34,7 +34,7 @@ export function actingWrite<Result>(
 ): Write<LedgerState, Measured, Result> {
   const { actor, reason = null } = by
   return {
-    ...repeating<Result>(by, what.call, { actor, reason, body: what.body }),
+    ...repeating<Result>(by, { call: what.call, body: { actor, reason, body: what.body } }),
     decide(view: LedgerView) {
       if (by.expectedVersion !== undefined && by.expectedVersion !== view.version) throw conflict(view.version)
       return decide(view)

@@ -2,11 +2,11 @@ import type { Subject } from '../identity.ts'
 import { signal } from '../signals.ts'
 import { withSignal } from '../waiting.ts'
 import { options } from './arguments.ts'
-import { type Admission, admit, claim, costOf } from './decide/admission.ts'
+import { type Admission, admit, blocked, claim, costOf } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
 import type { AdmitOptions, UserLedger } from './port.ts'
-import { REPEATABLE, repeating } from './repeating.ts'
-import { capOf, quotaOf, usageIn } from './rules.ts'
+import { REPEATABLE, type RepeatedCall, repeating } from './repeating.ts'
+import { capOf, type LedgerView, quotaOf, usageIn } from './rules.ts'
 import type { Ticket, Tickets } from './tickets.ts'
 
 type Admissions = Pick<UserLedger, 'admit' | 'admitTurn' | 'quota' | 'claim'>
@@ -27,11 +27,15 @@ export function createAdmissions(house: LedgerHouse, user: Subject, tickets: Tic
     return admission
   }
 
-  async function admitted(given: AdmitOptions, kind: { call: string; claimed: boolean }): Promise<Admission> {
+  async function admitted(
+    given: AdmitOptions,
+    repeated: RepeatedCall<Admission>,
+    claimed: boolean,
+  ): Promise<Admission> {
     const cost = costOf(given.cost)
-    const command = { cost, ticketId: effects.randomId(), claimed: kind.claimed, write }
+    const command = { cost, ticketId: effects.randomId(), claimed, write }
     const admission = await journal.write<Admission>(user, {
-      ...repeating<Admission>(given, kind.call, { cost }),
+      ...repeating<Admission>(given, { ...repeated, body: { cost, asked: repeated.body } }),
       decide: (view) => admit(rules, command, view),
     })
     return tell(admission, cost)
@@ -49,12 +53,13 @@ export function createAdmissions(house: LedgerHouse, user: Subject, tickets: Tic
   return {
     async admit(given = {}) {
       options(given, ['cost', ...REPEATABLE], 'admit')
-      return admitted(given, { call: 'admit', claimed: false })
+      return admitted(given, { call: 'admit', body: null }, false)
     },
 
-    async admitTurn({ cost, ticket, idempotencyKey, signal }) {
-      if (ticket !== undefined) return claimed(ticket, signal)
-      return admitted({ cost, idempotencyKey, signal }, { call: 'turn', claimed: true })
+    async admitTurn({ ticket, request, ...given }) {
+      if (ticket !== undefined) return claimed(ticket, given.signal)
+      const again = (kept: Admission, view: LedgerView): Admission => blocked(rules, view) ?? kept
+      return admitted(given, { call: 'turn', body: request, again }, true)
     },
 
     async claim(text, given = {}) {

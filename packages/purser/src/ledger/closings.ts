@@ -26,7 +26,7 @@ export function createClosings(
       const { ticket, ...call } = tickets.call(text)
       const refunded = await journal.write<boolean>(user, {
         ...call,
-        ...repeating<boolean>(given, 'refund', text),
+        ...repeating<boolean>(given, { call: 'refund', body: text }),
         decide: (view) => refund(rules, { ticket, text }, view),
       })
       if (refunded) closed()
@@ -43,7 +43,7 @@ export function createClosings(
       const { ticket, ...call } = tickets.call(text)
       await journal.write<void>(user, {
         ...call,
-        ...repeating<void>(given, 'settle', { text, tokens }),
+        ...repeating<void>(given, { call: 'settle', body: { text, tokens } }),
         decide: (view) => settle(rules, { ticket, text, tokens }, view),
       })
       closed()

@@ -48,9 +48,12 @@ export interface UserLedger {
   admit(options?: AdmitOptions): Promise<Admission>
   /**
    * For turns: admits, or takes the given ticket as payment. Either way the ticket is claimed and pays for no other
-   * turn; a repeated idempotency key is given the first one's.
+   * turn. A repeated idempotency key is given the first one's, and has to come with the same request; a user who was
+   * blocked meanwhile is refused.
    */
-  admitTurn(order: AdmitOptions & { readonly ticket?: string | undefined }): Promise<Admission>
+  admitTurn(
+    order: AdmitOptions & { readonly ticket?: string | undefined; readonly request?: unknown },
+  ): Promise<Admission>
   /** Looks without consuming. */
   quota(options?: Waiting): Promise<Quota>
   /** Takes a ticket as payment for one turn: `ticket_used` when it has paid before, `ticket_invalid` when it cannot. */

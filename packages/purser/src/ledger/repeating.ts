@@ -1,6 +1,7 @@
 import type { Write } from '../journal/port.ts'
 import { refuse, text } from './arguments.ts'
 import type { Repeatable } from './port.ts'
+import type { LedgerView } from './rules.ts'
 import type { LedgerState, Measured } from './state.ts'
 
 /** The options of calls that may be repeated under a key. */
@@ -8,8 +9,19 @@ export const REPEATABLE = ['idempotencyKey', 'onReplay', 'signal'] as const
 
 type Repeating<Result> = Required<Pick<Write<LedgerState, Measured, Result>, 'signal' | 'idempotency' | 'replay'>>
 
-/** What a repeatable call adds to its write. A key is apart for every kind of call; `body` is what it must come with. */
-export function repeating<Result>(given: Repeatable, call: string, body: unknown): Repeating<Result> {
+/** What a repeatable call is known by. A key is apart for every kind of call; `body` is what it must come with. */
+export interface RepeatedCall<Result> {
+  readonly call: string
+  readonly body: unknown
+  /** What the repeat is told; by default what the first was told. */
+  readonly again?: (kept: Result, view: LedgerView) => Result
+}
+
+/** What a repeatable call adds to its write. */
+export function repeating<Result>(
+  given: Repeatable,
+  { call, body, again = (kept) => kept }: RepeatedCall<Result>,
+): Repeating<Result> {
   const { idempotencyKey: key, onReplay, signal } = given
   if (onReplay !== undefined && typeof onReplay !== 'function')
     refuse(
@@ -22,9 +34,9 @@ export function repeating<Result>(given: Repeatable, call: string, body: unknown
     signal,
     idempotency:
       key === undefined ? undefined : { key: `${call}:${text(key, { name: 'idempotencyKey', maxBytes: 256 })}`, body },
-    replay(kept) {
+    replay(kept, view) {
       onReplay?.()
-      return kept
+      return again(kept, view)
     },
   }
 }

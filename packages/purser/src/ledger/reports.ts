@@ -19,11 +19,11 @@ export function createReports(house: LedgerHouse, user: Subject): Pick<UserLedge
       options(given, ['peaks', ...REPEATABLE], 'observe')
       const detection = checkDetection(rules, input, given.peaks)
       const command = { detection, bond: (view: Parameters<typeof bondOf>[2]): Bond => bondOf(rules, user.id, view) }
-      const repeated = repeating<Observed<Bond>>(given, 'observe', detection)
+      const repeated = repeating<Observed<Bond>>(given, { call: 'observe', body: detection })
       const observed = await writeAndRetain<Observed<Bond>>(house, user, {
         ...repeated,
         decide: (view) => observe(rules, command, view),
-        replay: (kept) => ({ ...repeated.replay(kept), outcome: 'replayed' }),
+        replay: (kept, view) => ({ ...repeated.replay(kept, view), outcome: 'replayed' }),
       })
       signal('activity', { namespace: user.namespace, user: user.id })
       return observed
@@ -34,7 +34,7 @@ export function createReports(house: LedgerHouse, user: Subject): Pick<UserLedge
       const { detail, data } = given
       const event = appEvent(type, { detail, data, actor: given.actor === undefined ? 'app' : actorOf(given.actor) })
       return writeAndRetain<Event>(house, user, {
-        ...repeating<Event>(given, 'record', event),
+        ...repeating<Event>(given, { call: 'record', body: event }),
         decide: () => ({ events: [event], result: ({ events }) => events[0] as Event }),
       })
     },

@@ -12,6 +12,7 @@ export function headersOf(turn: {
   readonly cache: CacheOutcome
   readonly admission: Admitted
   readonly overheadMs: number
+  readonly replayed: boolean
   readonly now: number
 }): AnswerHeaders {
   return {
@@ -19,6 +20,7 @@ export function headersOf(turn: {
     'x-purser-cache': turn.cache,
     'x-purser-context': turn.context.status,
     'x-purser-overhead-ms': turn.overheadMs.toFixed(2),
+    ...(turn.replayed ? { 'idempotent-replayed': 'true' } : {}),
     ...limitHeaders(turn.admission, turn.now),
   }
 }

@@ -24,7 +24,11 @@ export interface TurnOptions {
   readonly cost?: number | undefined
   /** Pays with an admission that was made before, instead of a new one. */
   readonly ticket?: string | undefined
-  /** A repeated turn with the same key is counted once. */
+  /**
+   * A repeated turn with the same key and request is counted once and gets the first one's answer; when that was not
+   * whole or is gone, the model is asked again and the turn is counted again. With another request it is
+   * `idempotency_conflict`.
+   */
   readonly idempotencyKey?: string | undefined
   /** Until the upstream's first chunk or whole answer, ms. Default 60,000; then `upstream_timeout`. */
   readonly firstChunkTimeoutMs?: number | undefined

@@ -9,12 +9,13 @@ import type { Lease } from '../runtime/port.ts'
  */
 export class Passage {
   readonly #ledger: UserLedger
-  readonly #ticket: string
+  #ticket: string | undefined
   #lease: Lease | undefined
-  #calling = false
+  #calls = 0
   #over = false
 
-  constructor(ledger: UserLedger, ticket: string) {
+  /** A repeat has no ticket of its own, as long as it asks no model. */
+  constructor(ledger: UserLedger, ticket: string | undefined) {
     this.#ledger = ledger
     this.#ticket = ticket
   }
@@ -28,16 +29,22 @@ export class Passage {
 
   /** The upstream is about to be called on this lease; the function returned says that the call is over. */
   call(): () => void {
-    this.#calling = true
+    this.#calls++
     return () => {
-      this.#calling = false
-      if (this.#over) this.#release()
+      this.#calls--
+      if (this.#over && this.#calls === 0) this.#release()
     }
+  }
+
+  /** Pays after all. A ticket that comes when the turn is already over goes back at once. */
+  async pay(ticket: string): Promise<void> {
+    if (this.#over) await this.#quietly(this.#ledger.refund(ticket))
+    else this.#ticket = ticket
   }
 
   /** The turn was answered, or its client left: it stays counted, with the tokens it used. */
   async settle(usage: Usage | undefined): Promise<void> {
-    if (!this.#end()) return
+    if (!this.#end() || this.#ticket === undefined) return
     await this.#quietly(
       this.#ledger.settle(this.#ticket, {
         inputTokens: usage?.prompt_tokens,
@@ -48,13 +55,13 @@ export class Passage {
 
   /** The turn failed before it was answered: what was counted is given back. */
   async giveBack(): Promise<void> {
-    if (this.#end()) await this.#quietly(this.#ledger.refund(this.#ticket))
+    if (this.#end() && this.#ticket !== undefined) await this.#quietly(this.#ledger.refund(this.#ticket))
   }
 
   #end(): boolean {
     if (this.#over) return false
     this.#over = true
-    if (!this.#calling) this.#release()
+    if (this.#calls === 0) this.#release()
     return true
   }
 

@@ -87,15 +87,22 @@ function refusalOf(
   }
 }
 
+/** What a blocked user is told; undefined when they are not blocked. */
+export function blocked(rules: Rules, view: LedgerView): Refused | undefined {
+  const usage = usageIn(rules, view)
+  const refusal = refusalOf({ cap: 0, usage, cost: 0 }, view.state, view.now)
+  return refusal && { ...refusal, ...quotaOf(capOf(rules, view.state), usage) }
+}
+
 /** A ticket pays for one turn: marks it and gives the admission it stands for. A blocked user is refused all the same. */
 export function claim(rules: Rules, command: TicketCommand, view: LedgerView): LedgerDecision<Admission> {
   const { ticket } = command
   const past = pastOf(ticket, view)
   if (past !== undefined || ticket.claimed) throw used(past ?? 'claimed')
+  const refusal = blocked(rules, view)
+  if (refusal !== undefined) return { result: () => refusal }
   const cap = capOf(rules, view.state)
   const usage = usageIn(rules, view)
-  const refusal = refusalOf({ cap: 0, usage, cost: 0 }, view.state, view.now)
-  if (refusal !== undefined) return { result: () => ({ ...refusal, ...quotaOf(cap, usage) }) }
   return {
     seen: true,
     records: [mark(ticket, 'claimed')],
