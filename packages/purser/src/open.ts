@@ -21,7 +21,8 @@ import { createRuntimes } from './runtime/runtimes.ts'
 import type { MetaStore, Overview, Store } from './store.ts'
 import { TURN_LIMITS, type TurnHouse } from './turn/house.ts'
 import { takeTurn } from './turn.ts'
-import { checkErasure, eraseReceipt, exportRuntime, exportUser, type User } from './user.ts'
+import { createCallsUnderWay } from './underway.ts'
+import { checkErasure, type EraseReceipt, eraseReceipt, exportRuntime, exportUser, type User } from './user.ts'
 import { checkOptionsOf, heeding, type Waiting, withSignal } from './waiting.ts'
 
 /** Per-user runtime, context, ledger and answers for one application. */
@@ -101,7 +102,8 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
   const models = createModels({ effects, providers })
   const keys = await openKeys(store.meta, await secretKey(options, store))
   const journal = openJournal({ store, keys, effects, fold: ledgerFold(options.ledger, timeZone) })
-  const ledger = createLedger({ journal, store, keys, effects, options: options.ledger, timeZone, namespace })
+  const calls = createCallsUnderWay(effects)
+  const ledger = createLedger({ journal, store, keys, effects, calls, options: options.ledger, timeZone, namespace })
   const runtimes = createRuntimes({
     journal,
     store,
@@ -170,24 +172,33 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
         ),
       async erase(order) {
         checkErasure(order)
-        const erased = journal.erase(who, (incarnation, pseudonym) => ({
-          type: 'user_erased',
-          detail: 'a user was erased',
-          data: { pseudonym, incarnation },
-          actor: order.actor,
-          reason: order.reason,
-        }))
-        const forgotten = erased.then(async ({ counts, purged }) => {
-          await Promise.all([runtimes.forget(who), contexts.forget(who), answers.forget(who)])
-          return eraseReceipt(counts, purged)
-        })
-        return withSignal(forgotten, order.signal)
+        return withSignal(
+          calls.run(() => erase(who, order)),
+          order.signal,
+        )
       },
     }
   }
 
+  async function erase(who: Subject, { actor, reason }: Parameters<User['erase']>[0]): Promise<EraseReceipt> {
+    const { counts, purged } = await journal.erase(who, (incarnation, pseudonym) => ({
+      type: 'user_erased',
+      detail: 'a user was erased',
+      data: { pseudonym, incarnation },
+      actor,
+      reason,
+    }))
+    try {
+      await Promise.all([runtimes.forget(who), contexts.forget(who), answers.forget(who)])
+    } catch (error) {
+      // What these hold in memory ends with a close that did not wait for them.
+      if (closing === undefined) throw error
+    }
+    return eraseReceipt(counts, purged)
+  }
+
   async function close(timeoutMs: number): Promise<void> {
-    await runtimes.close({ timeoutMs })
+    await Promise.all([runtimes.close({ timeoutMs }), calls.close(timeoutMs)])
     await models.close()
     await Promise.all([contexts.close(), answers.close(), ledger.close()])
     await journal.close()
@@ -217,7 +228,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     },
     meta: store.meta,
     store: store.traits,
-    backup: (file, options) => heeding('backup', options, () => backUp(store, file)),
+    backup: (file, options) => heeding('backup', options, () => calls.run(() => backUp(store, file))),
     close: closeOnce,
     [Symbol.asyncDispose]: () => closeOnce(),
   }

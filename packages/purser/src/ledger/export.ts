@@ -14,13 +14,13 @@ const PAGE = 500
  * a state that cannot be read, is exported as it stands.
  */
 export async function* exportRows(house: LedgerHouse, user: Subject): AsyncGenerator<ExportRow, void, undefined> {
-  const { store } = house
+  const { store, calls } = house
   const row = await store.users.load(user)
   if (row === undefined) return
   yield { part: 'ledger', type: 'bond', value: await readableBond(house, user, row.state) }
   for (const counter of row.counters) yield { part: 'ledger', type: 'counter', value: counter }
   for (let after = 0; ; ) {
-    const events = await store.events.oldest(user, { after, limit: PAGE })
+    const events = await calls.run(() => store.events.oldest(user, { after, limit: PAGE }))
     for (const event of events)
       yield { part: 'ledger', type: 'event', at: instant(event.at) as string, value: readable(user, event) }
     if (events.length < PAGE) break

@@ -7,6 +7,7 @@ import { decodeRow, viewOf } from '../journal/pending.ts'
 import type { Keys } from '../keys.ts'
 import type { LedgerOptions } from '../options.ts'
 import type { Store, UserRow } from '../store.ts'
+import type { CallsUnderWay } from '../underway.ts'
 import { heeding, withSignal } from '../waiting.ts'
 import { createAdmissions } from './admissions.ts'
 import { options, refuse } from './arguments.ts'
@@ -45,6 +46,7 @@ export interface LedgerParts {
   readonly store: Store
   readonly keys: Keys
   readonly effects: Effects
+  readonly calls: CallsUnderWay
   readonly options: LedgerOptions
   readonly timeZone: string
   readonly namespace: string
@@ -52,7 +54,7 @@ export interface LedgerParts {
 
 /** The ledger of a namespace, on a journal that was opened with `ledgerFold` of the same options. */
 export function createLedger(parts: LedgerParts): Ledger {
-  const { journal, store, keys, effects, namespace } = parts
+  const { journal, store, keys, effects, calls, namespace } = parts
   const rules = rulesOf(parts.options, parts.timeZone)
   const fold = ledgerFold(parts.options, parts.timeZone)
   const upkeep = createUpkeep({ journal, store, keys, effects, rules })
@@ -62,9 +64,11 @@ export function createLedger(parts: LedgerParts): Ledger {
     store,
     keys,
     effects,
+    calls,
     rules,
     upkeep,
-    verify: (user, text) => against({ store, keys, namespace, text }, () => verifyUser({ store, keys }, user)),
+    verify: (user, text) =>
+      calls.run(() => against({ store, keys, namespace, text }, () => verifyUser({ store, keys }, user))),
   }
 
   return {
@@ -84,6 +88,7 @@ export function createLedger(parts: LedgerParts): Ledger {
       listUsers(
         {
           store,
+          calls,
           namespace,
           rules,
           now: effects.now,
@@ -100,15 +105,19 @@ export function createLedger(parts: LedgerParts): Ledger {
     async verify(given = {}) {
       options(given, ['checkpoint', 'signal'], 'verify')
       const all = (): Promise<Verification> => verifyAll({ store, keys, now: effects.now }, namespace, given.signal)
-      return withSignal(against({ store, keys, namespace, text: given.checkpoint }, all), given.signal)
+      const checked = calls.run(() => against({ store, keys, namespace, text: given.checkpoint }, all))
+      return withSignal(checked, given.signal)
     },
 
     async checkpoint(given = {}) {
       options(given, ['signal'], 'checkpoint')
-      return withSignal(makeCheckpoint(house, namespace), given.signal)
+      return withSignal(
+        calls.run(() => makeCheckpoint(house, namespace)),
+        given.signal,
+      )
     },
 
-    overview: (given) => heeding('overview', given, () => store.users.overview(namespace)),
+    overview: (given) => heeding('overview', given, () => calls.run(() => store.users.overview(namespace))),
 
     async close() {
       closing.abort()

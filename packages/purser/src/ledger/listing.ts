@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { canonicalJson } from '../canonical.ts'
 import { PurserError, suggestion } from '../errors.ts'
 import type { Store, UserOrder, UserQuery, UserRow } from '../store.ts'
+import type { CallsUnderWay } from '../underway.ts'
 import { instantOf, options, refuse, text, wholeNumber } from './arguments.ts'
 import type { Bond } from './bond.ts'
 import type { Rules } from './rules.ts'
@@ -51,6 +52,7 @@ const ORDERS = ['id', 'seenAt', 'lastSeenAt', 'createdAt', 'capUsed', 'peak'] as
 
 interface House {
   readonly store: Store
+  readonly calls: CallsUnderWay
   readonly namespace: string
   /** The declared labels; undefined where every label may be. */
   readonly rules: Pick<Rules, 'phases' | 'riskLevels'>
@@ -65,14 +67,12 @@ type Page = Pick<UserQuery, 'after'> & { readonly query: Omit<UserQuery, 'after'
 export function listUsers(house: House, input: UserQueryInput = {}): PromiseLike<UserPage> & AsyncIterable<Bond> {
   return {
     // biome-ignore lint/suspicious/noThenProperty: the contract's result is both awaited and iterated.
-    then: (fulfilled, rejected) =>
-      Promise.resolve()
-        .then(() => onePage(house, input))
-        .then(fulfilled, rejected),
+    then: (fulfilled, rejected) => house.calls.run(() => onePage(house, input)).then(fulfilled, rejected),
     async *[Symbol.asyncIterator]() {
       let cursor = input?.cursor
       do {
-        const page = await onePage(house, cursor === undefined ? input : { ...input, cursor })
+        const from = cursor === undefined ? input : { ...input, cursor }
+        const page = await house.calls.run(() => onePage(house, from))
         yield* page.users
         cursor = page.cursor
       } while (cursor !== null)

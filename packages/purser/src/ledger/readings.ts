@@ -11,7 +11,7 @@ type Readings = Pick<UserLedger, 'bond' | 'events' | 'verify' | 'exportRows'>
 
 /** What can be known of a user. Nothing here writes. */
 export function createReadings(house: LedgerHouse, user: Subject): Readings {
-  const { journal, store, rules } = house
+  const { journal, store, calls, rules } = house
   return {
     async bond(given = {}) {
       options(given, ['signal'], 'bond')
@@ -27,7 +27,10 @@ export function createReadings(house: LedgerHouse, user: Subject): Readings {
         refuse('argument_invalid', 'types must be a list of event types.', "For instance ['risk_change'].", 'types')
       given.signal?.throwIfAborted()
       if (limit === 0 || types?.length === 0) return []
-      const stored = await withSignal(store.events.newest(user, { limit, before, types }), given.signal)
+      const stored = await withSignal(
+        calls.run(() => store.events.newest(user, { limit, before, types })),
+        given.signal,
+      )
       return stored.map((event) => readEvent(user.id, event))
     },
 

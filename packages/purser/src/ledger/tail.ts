@@ -56,6 +56,9 @@ async function* follow(
       }
       if (entries.length === 0) await bell.rung()
     }
+  } catch (error) {
+    // A page that was under way is cut when the store closes.
+    if (!closing.aborted) throw error
   } finally {
     stopListening()
     closing.removeEventListener('abort', wake)

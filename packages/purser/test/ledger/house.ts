@@ -19,6 +19,7 @@ import {
 import { DEFAULTS, type LedgerOptions } from '../../src/options.ts'
 import type { Store } from '../../src/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
+import { createCallsUnderWay } from '../../src/underway.ts'
 
 export type Driver = 'memory' | 'sqlite'
 export const DRIVERS: readonly Driver[] = ['memory', 'sqlite']
@@ -63,7 +64,10 @@ export async function openHouse(order: Order = {}): Promise<House> {
   const keys = createKeys(ROOT)
   const fold = ledgerFold(options, timeZone)
   const journal = openJournal({ store, keys, effects, fold, ...(limits === undefined ? {} : { limits }) })
-  const ledger = createLedger({ journal, store, keys, effects, options, timeZone, namespace })
+  const ledger = createLedger({
+    ...{ journal, store, keys, effects, options, timeZone, namespace },
+    calls: createCallsUnderWay(effects),
+  })
   return {
     clock,
     store,
