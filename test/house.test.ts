@@ -34,6 +34,7 @@ const STOREYS: readonly (readonly string[])[] = [
     'store',
     'model',
     'waiting',
+    'underway',
     'wire',
   ],
   ['journal'],
