@@ -94,7 +94,7 @@ function announce(terminal: Terminal, json: boolean, { server, url, made, file }
 
 function newKeyLine(terminal: Terminal): string {
   const byNpm = terminal.environment.npm_lifecycle_event === 'start'
-  return byNpm ? 'npm start -- --new-key service' : 'purser keys create --role service'
+  return `${byNpm ? 'npm run purser --' : 'purser'} keys create --role service`
 }
 
 /** Works as printed: double quotes, so that the shell fills in a variable. */

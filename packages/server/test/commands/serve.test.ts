@@ -59,7 +59,7 @@ test('a first start prints keys, a link, and a curl line that works as printed; 
   const later = await banner(['serve', '--port', '0'], directory, 'Try it', { npm_lifecycle_event: 'start' })
   assert.doesNotMatch(later.text, /purser_service_/)
   assert.match(later.line('Try it'), /\$PURSER_SERVICE_KEY/)
-  assert.equal(later.line('New key'), 'npm start -- --new-key service')
+  assert.equal(later.line('New key'), 'npm run purser -- keys create --role service')
   const key = first.line('service key')
   const again = await shell('sh', ['-c', `${later.line('Try it')} --silent`], {
     env: { ...process.env, PURSER_SERVICE_KEY: key },
