@@ -42,13 +42,25 @@ export function unexpanded<Value>(value: Value): Value {
   return mapTexts(value, [], (text) => text.replace(/\$\{[^{}]*\}/g, '$$$&')) as Value
 }
 
+/** Deeper than any configuration; what contains itself is told of here. */
+const MAX_DEPTH = 64
+
 function mapTexts(
   value: unknown,
   path: readonly string[],
   map: (text: string, path: readonly string[]) => string,
 ): unknown {
   if (typeof value === 'string') return map(value, path)
+  if (path.length > MAX_DEPTH) throw tooDeep(path)
   if (Array.isArray(value)) return value.map((item, index) => mapTexts(item, [...path, String(index)], map))
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, mapTexts(inner, [...path, name], map)]))
+}
+
+function tooDeep(path: readonly string[]): PurserError {
+  const shown = path.slice(0, 3).join('.').slice(0, 200)
+  return new PurserError('option_invalid', `The option '${shown}' is nested more than ${MAX_DEPTH} deep.`, {
+    hint: 'Give plain JSON values; an object must not contain itself.',
+    details: { param: shown },
+  })
 }

@@ -48,7 +48,7 @@ const CHECKS = {
   providers: object,
   mcpServers: object,
   presets: object,
-  effects: ['an object whose now, monotonic, randomId and setTimer are functions', isEffects],
+  effects: ['an object with some of now, monotonic, randomId and setTimer, which are functions', isEffects],
   store: [
     "'memory:', 'sqlite:PATH' or a store",
     (value) => (typeof value === 'string' ? /^(memory:|sqlite:.+)$/.test(value) : isStore(value)),
@@ -132,10 +132,11 @@ function isNamespace(value: unknown): boolean {
   return Buffer.byteLength(value) <= 256 && !/\p{Cc}/u.test(value)
 }
 
-/** Something that can do more, such as a clock that a test drives, is fine. */
+/** Something that can do more, such as a clock that a test drives, is fine; what can do nothing of it is a slip. */
 function isEffects(value: unknown): boolean {
   if (!object[1](value)) return false
   const given = value as Record<string, unknown>
+  if (Object.keys(given).length > 0 && !EFFECTS.some((name) => name in given)) return false
   return EFFECTS.every((name) => given[name] === undefined || typeof given[name] === 'function')
 }
 

@@ -5,6 +5,10 @@ import { openPurser, PurserError, type PurserOptions } from '../../src/index.ts'
 
 const key = randomBytes(32).toString('base64')
 
+/** Contains itself. */
+const circle: Record<string, unknown> = {}
+circle.self = circle
+
 const impossible: readonly (readonly [why: string, options: unknown, code: string])[] = [
   ['null instead of options', null, 'option_invalid'],
   ['a number instead of options', 3, 'option_invalid'],
@@ -12,6 +16,10 @@ const impossible: readonly (readonly [why: string, options: unknown, code: strin
   ['a misspelt option', { stor: 'memory:' }, 'option_unknown'],
   ['a misspelt option of a part', { ledger: { dailycap: 1 } }, 'option_unknown'],
   ['an effect that is no function', { effects: { now: 3 } }, 'option_invalid'],
+  ['effects of which there is none', { effects: { bogus: 1 } }, 'option_invalid'],
+  ['a provider that contains itself', { providers: { x: circle } }, 'option_invalid'],
+  ['an MCP server that contains itself', { mcpServers: { x: { command: 'x', env: circle } } }, 'option_invalid'],
+  ['a source that contains itself', { context: { sources: { profile: { body: [circle] } } } }, 'option_invalid'],
   ['a store that is none', { store: {} }, 'option_invalid'],
   ['a namespace with control characters', { namespace: 'a\0b' }, 'option_invalid'],
   ['a namespace that is not well-formed', { namespace: '\ud800' }, 'option_invalid'],
