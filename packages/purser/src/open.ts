@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { createTools } from './adapters/mcp/index.ts'
 import { createModels } from './adapters/models.ts'
 import { type AnswerStats, createAnswers } from './answers/answers.ts'
-import { type ImportOptions, type ImportReport, importAnswers } from './answers/import.ts'
+import { checkImport, type ImportOptions, type ImportReport, importAnswers } from './answers/import.ts'
 import { createContexts } from './context/contexts.ts'
 import { openMemoryStore } from './drivers/memory/index.ts'
 import { openSqliteStore } from './drivers/sqlite/index.ts'
@@ -224,7 +224,11 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
       stats: answers.stats,
       flush: (options) => heeding('flush', options, answers.flush),
       clear: (options) => heeding('clear', options, answers.clear),
-      import: async (id, text, how) => importAnswers({ ...how, answers, user: subject(namespace, id), text, effects }),
+      async import(id, text, how = {}) {
+        checkImport(text, how)
+        const user = subject(namespace, id)
+        return calls.run(() => importAnswers({ ...how, answers, user, text, effects }))
+      },
     },
     meta: store.meta,
     store: store.traits,

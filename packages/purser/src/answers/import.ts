@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto'
 import type { Effects } from '../effects.ts'
+import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
+import { checkOptionsOf } from '../waiting.ts'
 import type { Answers } from './answers.ts'
 import { useAt } from './clock.ts'
 import { type Salvaged, salvage } from './salvage.ts'
@@ -49,6 +51,16 @@ export function importedRequest(text: string): unknown {
 
 function requestOf(key: string): unknown {
   return { from: 'ai_responses.json', key }
+}
+
+/** Throws `argument_invalid` or `option_unknown` for what cannot be imported. */
+export function checkImport(text: unknown, options: unknown): void {
+  checkOptionsOf('import', options, ['undated', 'onProgress'])
+  if (typeof text === 'string') return
+  throw new PurserError('argument_invalid', 'import needs what the file holds, as text.', {
+    hint: "For instance: answers.import('ada', await readFile('ai_responses.json', 'utf8')).",
+    details: { param: 'text' },
+  })
 }
 
 /**

@@ -31,8 +31,7 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
   return {
     async setDailyCap(cap, given) {
       const by = actingOnly(given, 'setDailyCap')
-      if (cap !== null)
-        wholeNumber(cap, { name: 'A cap', least: 0, most: Number.MAX_SAFE_INTEGER, code: 'cap_invalid' })
+      if (cap !== null) wholeNumber(cap, { name: 'cap', least: 0, most: Number.MAX_SAFE_INTEGER, code: 'cap_invalid' })
       return change(by, { call: 'cap', body: cap }, (view) => changeCap(rules, { cap, by }, view))
     },
 

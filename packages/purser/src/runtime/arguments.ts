@@ -26,6 +26,14 @@ export function expectedVersionOf(version: unknown): number | undefined {
   })
 }
 
+export function serverNameOf(name: unknown): string {
+  if (typeof name === 'string') return name
+  throw new PurserError('argument_invalid', 'The name of an MCP server must be text.', {
+    hint: 'Give a name under which a server stands in the option mcpServers.',
+    details: { param: 'name' },
+  })
+}
+
 /** Session ids are kept byte for byte, like user ids. */
 export function sessionIdOf(id: unknown): string {
   const fits =

@@ -1,7 +1,7 @@
 import { PurserError, suggestion } from '../errors.ts'
 import { type Subject, subjectKey } from '../identity.ts'
 import { checkOptionsOf, heeding, type Waiting, withSignal } from '../waiting.ts'
-import { actorOf, expectedVersionOf, policyOf, reasonOf, sessionIdOf } from './arguments.ts'
+import { actorOf, expectedVersionOf, policyOf, reasonOf, serverNameOf, sessionIdOf } from './arguments.ts'
 import { type Authorizations, answerOf } from './authorization/authorizations.ts'
 import { GRANT_KIND } from './authorization/grants.ts'
 import type { Catalogue } from './catalogue.ts'
@@ -154,21 +154,21 @@ function authorizing(
     async authorizeMcp(name, options = {}) {
       requireOpen()
       checkOptionsOf('authorizeMcp', options, [])
-      return authorizations.authorize(user, name, options.signal)
+      return authorizations.authorize(user, serverNameOf(name), options.signal)
     },
 
     async completeMcp(name, answer, options = {}) {
       requireOpen()
       checkOptionsOf('completeMcp', options, ['actor'])
       const order = { ...answerOf(answer), actor: actorOf(options.actor), signal: options.signal }
-      return authorizations.complete(user, name, order).then(changed)
+      return authorizations.complete(user, serverNameOf(name), order).then(changed)
     },
 
     async deauthorizeMcp(name, options = {}) {
       requireOpen()
       checkOptionsOf('deauthorizeMcp', options, ['actor'])
       const { signal } = options
-      return authorizations.remove(user, name, { actor: actorOf(options.actor), signal }).then(changed)
+      return authorizations.remove(user, serverNameOf(name), { actor: actorOf(options.actor), signal }).then(changed)
     },
 
     async mcpAuthorizations(options) {

@@ -52,6 +52,7 @@ const calls: Readonly<Record<string, Call>> = {
   'purser.checkpoint': ({ purser }, options) => purser.checkpoint(options),
   'purser.runtime.sweep': ({ purser }, options) => purser.runtime.sweep(options),
   'purser.answers.flush': ({ purser }, options) => purser.answers.flush(options),
+  'purser.answers.import': ({ purser }, options) => purser.answers.import('ada', '{}', options),
   'purser.answers.clear': ({ purser }, options) => purser.answers.clear(options),
 }
 
@@ -107,7 +108,7 @@ test('a turn refuses a cache mode or a wait that cannot be, and counts nothing',
 
 test('an argument that cannot be says what to give instead', async () => {
   await using purser = await house()
-  const { ledger, profile, actions, context } = purser.user('ada')
+  const { ledger, profile, actions, context, runtime } = purser.user('ada')
   const by = { actor: 'ann', reason: 'why' }
   const wrong: readonly (() => Promise<unknown>)[] = [
     () => ledger.admit({ cost: 0 }),
@@ -124,6 +125,12 @@ test('an argument that cannot be says what to give instead', async () => {
     async () => purser.users({ blocked: 'yes' as never }),
     () => purser.backup(''),
     () => purser.backup('copy.db'),
+    () => purser.answers.import('ada', undefined as never),
+    () => runtime.authorizeMcp(Symbol('mail') as never),
+    () => runtime.completeMcp('mail', undefined as never),
+    () => runtime.completeMcp('mail', null as never),
+    () => runtime.completeMcp(5 as never, { state: 's', code: 'c' }),
+    () => runtime.deauthorizeMcp(5 as never),
   ]
   for (const [place, call] of wrong.entries()) {
     await assert.rejects(call(), (error) => {
@@ -132,6 +139,12 @@ test('an argument that cannot be says what to give instead', async () => {
       return true
     })
   }
+})
+
+test('a cap that cannot be names its field', async () => {
+  await using purser = await house()
+  const set = purser.user('ada').ledger.setDailyCap('5' as never, { actor: 'ann' })
+  await assert.rejects(set, (error) => PurserError.is(error, 'cap_invalid') && error.details?.param === 'cap')
 })
 
 test('what is done under a key is done once, with the first answer, and says so', async () => {

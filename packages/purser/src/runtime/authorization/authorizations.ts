@@ -216,8 +216,8 @@ function seen(name: string, { issuer, scope, authorizedAt, state }: StoredGrant)
 }
 
 /** Checks what came through a browser. */
-export function answerOf(given: { state?: unknown; code?: unknown; iss?: unknown }): Answer {
-  const { state, code, iss } = given
+export function answerOf(given: unknown): Answer {
+  const { state, code, iss } = (given ?? {}) as { state?: unknown; code?: unknown; iss?: unknown }
   return {
     state: textOf('state', state),
     code: textOf('code', code),
