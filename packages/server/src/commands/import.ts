@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import {
@@ -35,6 +35,7 @@ export const importFile: Command = {
     const { terminal, operands, flags } = call
     const path = resolve(terminal.directory, operands[0] ?? '')
     if (!existsSync(path)) throw new NotFoundError(`There is no file ${path}.`)
+    if (statSync(path).isDirectory()) throw new UsageError(`${path} is a directory. Name the file itself.`)
     const survey = await surveyExports(path, terminal.interrupted)
     const user = text(flags.user)
     if (survey !== undefined) {

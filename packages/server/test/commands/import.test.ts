@@ -41,6 +41,12 @@ const fieldsOf = (bond: Record<string, unknown>) => {
   return { phase, riskLevel, archetype, turnCount, dailyCap, capOrigin, timeZone, notesCount, blocked }
 }
 
+test('a directory cannot be imported, and that is told as a wrong use', async () => {
+  const refused = await spawnPurser(['import', from], freshDirectory())
+  assert.equal(refused.code, 2)
+  assert.match(refused.talk, /is a directory/)
+})
+
 test('an export becomes the user again: state by new events, the old log as records, and a report of the rest', async () => {
   const to = freshDirectory()
   const imported = await spawnPurser(['import', exported, '--json'], to)
