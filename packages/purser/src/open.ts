@@ -22,7 +22,7 @@ import type { MetaStore, Overview, Store } from './store.ts'
 import { TURN_LIMITS, type TurnHouse } from './turn/house.ts'
 import { takeTurn } from './turn.ts'
 import { createCallsUnderWay } from './underway.ts'
-import { checkErasure, type EraseReceipt, eraseReceipt, exportRuntime, exportUser, type User } from './user.ts'
+import { checkErasure, type EraseReceipt, eraseReceipt, type PartMakers, type User, UserHandle } from './user.ts'
 import { checkOptionsOf, heeding, type Waiting, withSignal } from './waiting.ts'
 
 /** Per-user runtime, context, ledger and answers for one application. */
@@ -142,43 +142,27 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     limits: TURN_LIMITS,
     pseudonym: journal.tag,
   }
-  // A handle is closures over the parts; whoever is active needs the same ones at every request.
-  const handles = new LRUCache<string, User>({ max: MAX_HANDLES, memoMethod: (id) => userOf(subject(namespace, id)) })
-  let closing: Promise<void> | undefined
-
-  function userOf(who: Subject): User {
-    const parts = {
-      user: who,
-      ledger: ledger.of(who),
-      runtime: runtimes.of(who),
-      answers: answers.of(who),
-      ...contexts.of(who),
-    }
-    return {
-      id: who.id,
-      namespace,
-      ledger: parts.ledger,
-      runtime: parts.runtime,
-      context: parts.context,
-      profile: parts.profile,
-      actions: parts.actions,
-      answers: parts.answers,
-      turn: (request, turn) => takeTurn(house, parts, request, turn),
-      export: (options) =>
-        exportUser(
-          who,
-          [exportRuntime(parts.runtime), parts.exportRows(), parts.ledger.exportRows(), parts.answers.exportRows()],
-          { at: new Date(effects.now()).toISOString(), options },
-        ),
-      async erase(order) {
-        checkErasure(order)
-        return withSignal(
-          calls.run(() => erase(who, order)),
-          order.signal,
-        )
-      },
-    }
+  const makers: PartMakers = {
+    ledger,
+    runtimes,
+    contexts,
+    answers,
+    turn: (parts, request, turn) => takeTurn(house, parts, request, turn),
+    async erase(who, order) {
+      checkErasure(order)
+      return withSignal(
+        calls.run(() => erase(who, order)),
+        order.signal,
+      )
+    },
+    now: () => new Date(effects.now()).toISOString(),
   }
+  // Whoever is active needs the same handle at every request.
+  const handles = new LRUCache<string, User>({
+    max: MAX_HANDLES,
+    memoMethod: (id) => new UserHandle(subject(namespace, id), makers),
+  })
+  let closing: Promise<void> | undefined
 
   async function erase(who: Subject, { actor, reason }: Parameters<User['erase']>[0]): Promise<EraseReceipt> {
     const { counts, purged } = await journal.erase(who, (incarnation, pseudonym) => ({

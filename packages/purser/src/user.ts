@@ -1,10 +1,12 @@
 import type { UserAnswers } from './answers/user-answers.ts'
+import type { UserContexts } from './context/contexts.ts'
 import type { UserContext } from './context/port.ts'
 import type { Actions, Profile } from './context/records.ts'
 import { PurserError } from './errors.ts'
+import type { Subject } from './identity.ts'
 import type { UserLedger } from './ledger/port.ts'
 import type { UserRuntime } from './runtime/port.ts'
-import type { TurnOptions } from './turn/house.ts'
+import type { TurnOptions, TurnParts } from './turn/house.ts'
 import type { Turn } from './turn.ts'
 import { checkOptionsOf, type Waiting } from './waiting.ts'
 
@@ -35,6 +37,91 @@ export interface User {
    * in flight is dropped. The namespace's log keeps one event with a pseudonym.
    */
   erase(order: Waiting & { readonly actor: string; readonly reason: string }): Promise<EraseReceipt>
+}
+
+/**
+ * The handle of one user. Its parts are made when they are first asked for: most who hold a handle want one or two, and
+ * ten thousand are kept.
+ */
+export class UserHandle implements User, TurnParts {
+  readonly user: Subject
+  readonly turn: User['turn']
+  readonly export: User['export']
+  readonly erase: User['erase']
+  readonly #makers: PartMakers
+  #ledger: UserLedger | undefined
+  #runtime: UserRuntime | undefined
+  #contexts: UserContexts | undefined
+  #answers: UserAnswers | undefined
+
+  constructor(user: Subject, makers: PartMakers) {
+    this.user = user
+    this.#makers = makers
+    this.turn = (request, options) => makers.turn(this, request, options)
+    this.export = (options) => exportUser(this, this.#exports(), { at: makers.now(), options })
+    this.erase = (order) => makers.erase(user, order)
+  }
+
+  get id(): string {
+    return this.user.id
+  }
+
+  get namespace(): string {
+    return this.user.namespace
+  }
+
+  get ledger(): UserLedger {
+    this.#ledger ??= this.#makers.ledger.of(this.user)
+    return this.#ledger
+  }
+
+  get runtime(): UserRuntime {
+    this.#runtime ??= this.#makers.runtimes.of(this.user)
+    return this.#runtime
+  }
+
+  get context(): UserContext {
+    return this.#contextsOf().context
+  }
+
+  get profile(): Profile {
+    return this.#contextsOf().profile
+  }
+
+  get actions(): Actions {
+    return this.#contextsOf().actions
+  }
+
+  get answers(): UserAnswers {
+    this.#answers ??= this.#makers.answers.of(this.user)
+    return this.#answers
+  }
+
+  #contextsOf(): UserContexts {
+    this.#contexts ??= this.#makers.contexts.of(this.user)
+    return this.#contexts
+  }
+
+  #exports(): AsyncIterable<ExportRow>[] {
+    return [
+      exportRuntime(this.runtime),
+      this.#contextsOf().exportRows(),
+      this.ledger.exportRows(),
+      this.answers.exportRows(),
+    ]
+  }
+}
+
+/** What the handles of all users share. */
+export interface PartMakers {
+  readonly ledger: { of(user: Subject): UserLedger }
+  readonly runtimes: { of(user: Subject): UserRuntime }
+  readonly contexts: { of(user: Subject): UserContexts }
+  readonly answers: { of(user: Subject): UserAnswers }
+  turn(parts: TurnParts, request: unknown, options: TurnOptions | undefined): Promise<Turn>
+  erase(user: Subject, order: Parameters<User['erase']>[0]): Promise<EraseReceipt>
+  /** The instant, ISO 8601. */
+  now(): string
 }
 
 export interface ExportRow {

@@ -25,6 +25,9 @@ export function toolCredential(facts: Facts | undefined, server: string): string
 /** Read of one user; there are only as many names as providers and MCP servers are configured, or once were. */
 const SECRETS_MAX = 1_000
 
+/** One for all who have nothing: ten thousand may be in memory. */
+const NONE: ReadonlyMap<string, never> = new Map<string, never>()
+
 export interface FactsHouse {
   readonly journal: JournalPort
   readonly users: UserStore
@@ -39,8 +42,7 @@ export interface FactsHouse {
 export async function readFacts({ journal, users, readsGrants }: FactsHouse, user: Subject): Promise<Facts> {
   const row = await users.load(user)
   const incarnation = row?.incarnation ?? (await journal.read(user)).incarnation
-  if (row === undefined)
-    return { incarnation, own: readOwn(undefined, incarnation), secrets: new Map(), grants: new Map() }
+  if (row === undefined) return { incarnation, own: readOwn(undefined, incarnation), secrets: NONE, grants: NONE }
   const own = readOwn(await users.record(user, SETTINGS_RECORD.kind, SETTINGS_RECORD.name), incarnation)
   const secrets = new Map<string, SealedSecret>()
   for (const { name, value } of await users.records(user, SECRET_KIND, { limit: SECRETS_MAX, order: 'ascending' })) {
@@ -54,5 +56,5 @@ export async function readFacts({ journal, users, readsGrants }: FactsHouse, use
       if (grant !== undefined) grants.set(name, grant.id)
     }
   }
-  return { incarnation, own, secrets, grants }
+  return { incarnation, own, secrets: secrets.size > 0 ? secrets : NONE, grants: grants.size > 0 ? grants : NONE }
 }
