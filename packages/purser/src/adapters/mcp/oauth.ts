@@ -142,29 +142,20 @@ async function describedBy(errand: Errand, url: string, where: URL | undefined) 
 }
 
 /** What exchanging codes and tokens needs; the rest of what a server says of itself is not kept. */
+const ESSENTIALS = [
+  'issuer',
+  'authorization_endpoint',
+  'token_endpoint',
+  'registration_endpoint',
+  'response_types_supported',
+  'scopes_supported',
+  'code_challenge_methods_supported',
+  'token_endpoint_auth_methods_supported',
+  'authorization_response_iss_parameter_supported',
+] as const satisfies readonly (keyof AuthorizationServerMetadata)[]
+
 function essential(metadata: AuthorizationServerMetadata): AuthorizationServerMetadata {
-  const {
-    issuer,
-    authorization_endpoint,
-    token_endpoint,
-    registration_endpoint,
-    response_types_supported,
-    scopes_supported,
-    code_challenge_methods_supported,
-    token_endpoint_auth_methods_supported,
-    authorization_response_iss_parameter_supported,
-  } = metadata
-  return {
-    issuer,
-    authorization_endpoint,
-    token_endpoint,
-    registration_endpoint,
-    response_types_supported,
-    scopes_supported,
-    code_challenge_methods_supported,
-    token_endpoint_auth_methods_supported,
-    authorization_response_iss_parameter_supported,
-  } as AuthorizationServerMetadata
+  return Object.fromEntries(ESSENTIALS.map((name) => [name, metadata[name]])) as AuthorizationServerMetadata
 }
 
 /** Without it some servers give no refresh token. */
