@@ -11,13 +11,13 @@ import { DeadlineQueue } from './deadline.ts'
 import { type ContextRow, exportContext } from './export.ts'
 import { Flights } from './flights.ts'
 import type { Held } from './held.ts'
-import { Holdings } from './holdings.ts'
+import { type Holding, Holdings } from './holdings.ts'
 import { Invalidation } from './invalidation.ts'
 import { type Lane, pieceOf } from './lane.ts'
 import { CONTEXT_LIMITS, type ContextLimits } from './limits.ts'
 import { Loading } from './loading.ts'
 import { sectionsOf } from './options.ts'
-import type { UserContext } from './port.ts'
+import type { Mode, ResolvedContext, UserContext } from './port.ts'
 import { createProfile } from './profile.ts'
 import { ACTION, type Actions, PROFILE, type Profile } from './records.ts'
 import { createClockTexts } from './render/clock.ts'
@@ -163,12 +163,17 @@ class ContextRooms implements Contexts {
   }
 
   #contextOf(user: Subject): UserContext {
+    let seen: Holding | undefined
+    const look = (mode: Mode): ResolvedContext | undefined => {
+      if (!seen?.isHeld) seen = this.#holdings.look(user.id)
+      return seen && this.#resolver.peek(user, mode, seen)
+    }
     return {
       resolve: (options) => this.#resolver.resolve(user, options),
       peek: (options) => {
-        if (options === undefined) return this.#resolver.peek(user, 'reuse')
+        if (options === undefined) return look('reuse')
         onlyKnown(options, ['mode'], 'the options of peek')
-        return this.#resolver.peek(user, modeOf(options.mode))
+        return look(modeOf(options.mode))
       },
       invalidate: async (options = {}) => {
         checkOptionsOf('invalidate', options, ['section'])

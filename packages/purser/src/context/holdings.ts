@@ -13,6 +13,8 @@ export interface View {
 
 /** What is in memory of one user. */
 export interface Holding {
+  /** False when it is in memory no more: whoever kept it looks the user up again. */
+  isHeld: boolean
   readonly pieces: Map<string, Held>
   /** The contexts of calls without further options, found without a look-up. */
   reuse: View | undefined
@@ -33,7 +35,15 @@ export class Holdings {
 
   constructor({ maxUsers, maxBytes, maxViews }: { maxUsers: number; maxBytes: number; maxViews: number }) {
     // Without a limit of users, bytes alone are the limit.
-    this.#users = new LRUCache({ max: Number.isFinite(maxUsers) ? maxUsers : 0, maxSize: maxBytes })
+    this.#users = new LRUCache({
+      max: Number.isFinite(maxUsers) ? maxUsers : 0,
+      maxSize: maxBytes,
+      dispose: (holding, _, reason) => {
+        holding.isHeld = false
+        // Somebody may have kept it, and shall not keep what is in it.
+        if (reason === 'evict') empty(holding)
+      },
+    })
     this.#maxViews = maxViews
   }
 
@@ -49,6 +59,11 @@ export class Holdings {
     return this.#users.get(userId)
   }
 
+  /** A look is not a use: it keeps nobody in memory. */
+  look(userId: string): Holding | undefined {
+    return this.#users.peek(userId)
+  }
+
   /** The finished context for calls of this key, as long as it is true. */
   view(holding: Holding, key: string, now: number): View | undefined {
     const view = key === 'reuse' ? holding.reuse : key === 'create' ? holding.create : holding.others.get(key)
@@ -58,6 +73,7 @@ export class Holdings {
   /** Puts data in its place. */
   fill(userId: string, piece: string, held: Held): void {
     const holding = this.#users.get(userId) ?? {
+      isHeld: false,
       pieces: new Map(),
       reuse: undefined,
       create: undefined,
@@ -108,7 +124,13 @@ export class Holdings {
       size += (view?.context.text.length ?? 0) * 2
     this.#users.delete(userId)
     this.#users.set(userId, holding, { size })
+    holding.isHeld = this.#users.has(userId)
   }
+}
+
+function empty(holding: Holding): void {
+  holding.pieces.clear()
+  forgetViews(holding)
 }
 
 function forgetViews(holding: Holding): void {

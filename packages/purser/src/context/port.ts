@@ -55,7 +55,7 @@ export interface ResolveOptions {
 export interface UserContext {
   /** Rejects for wrong arguments (`argument_invalid`) and for nothing else, and is never later than its budget. */
   resolve(options?: ResolveOptions): Promise<ResolvedContext>
-  /** What is in memory, without any I/O; undefined when there is nothing. */
+  /** What is in memory, without any I/O; undefined when there is nothing. A look is not a use: it keeps nobody there. */
   peek(options?: { readonly mode?: Mode | undefined }): ResolvedContext | undefined
   /**
    * Forgets what was loaded: here at once, in every process when it resolves. Loads that are under way still answer

@@ -4,7 +4,7 @@ import { isHeard, signal } from '../signals.ts'
 import { type Composed, compose, type Finding } from './compose.ts'
 import type { DeadlineQueue } from './deadline.ts'
 import type { Held } from './held.ts'
-import type { Holdings, View } from './holdings.ts'
+import type { Holding, Holdings, View } from './holdings.ts'
 import { keyOf, type Lane, pieceOf } from './lane.ts'
 import type { ContextLimits } from './limits.ts'
 import type { Mode, ResolvedContext, ResolveOptions } from './port.ts'
@@ -71,9 +71,8 @@ export class Resolver {
     return promise
   }
 
-  peek(user: Subject, mode: Mode): ResolvedContext | undefined {
-    const holding = this.#holdings.get(user.id)
-    if (holding === undefined) return undefined
+  /** `holding`: what is in memory of this user. */
+  peek(user: Subject, mode: Mode, holding: Holding): ResolvedContext | undefined {
     const now = this.#effects.monotonic()
     const view = this.#holdings.view(holding, mode, now)
     if (view !== undefined) return view.context

@@ -5,6 +5,7 @@ import { Breaker, pauseAfter } from '../../src/context/breaker.ts'
 import { createChance } from '../../src/context/chance.ts'
 import { DeadlineQueue } from '../../src/context/deadline.ts'
 import { CONTEXT_LIMITS } from '../../src/context/limits.ts'
+import { openPurser, type User } from '../../src/index.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { rounds, seed } from '../share.ts'
 import { openHouse } from './house.ts'
@@ -128,4 +129,30 @@ test('pauses double from one second to thirty, and are shortened by chance by a 
   const numbers = Array.from({ length: 1_000 }, createChance('x'))
   assert.ok(numbers.every((number) => number >= 0 && number < 1))
   assert.ok(Math.abs(numbers.reduce((sum, number) => sum + number) / 1_000 - 0.5) < 0.05)
+})
+
+test('UC-D20 a look finds what is in memory now, whoever looks, and keeps nobody there', async () => {
+  let name = 'first'
+  const sources = { profile: async () => ({ name }), actions: async () => null }
+  await using purser = await openPurser({ store: 'memory:', context: { maxUsers: 2, sources } })
+  const [ann, bob, eve] = ['ann', 'bob', 'eve'].map((id) => purser.user(id).context) as [
+    User['context'],
+    User['context'],
+    User['context'],
+  ]
+  const seenOf = (context: User['context']): string | undefined => /first|second/.exec(context.peek()?.text ?? '')?.[0]
+  assert.equal(seenOf(ann), undefined)
+  await ann.resolve()
+  assert.deepEqual([seenOf(ann), ann.peek() === purser.user('ann').context.peek()], ['first', true])
+  await bob.resolve()
+  assert.equal(seenOf(ann), 'first')
+  await eve.resolve()
+  assert.deepEqual([seenOf(ann), seenOf(bob), seenOf(eve)], [undefined, 'first', 'first'], 'the look at ann was no use')
+  await ann.resolve()
+  assert.equal(seenOf(ann), 'first')
+  name = 'second'
+  await ann.invalidate()
+  assert.equal(seenOf(ann), undefined)
+  await ann.resolve()
+  assert.equal(seenOf(ann), 'second')
 })
