@@ -255,7 +255,10 @@ describe('tickets', () => {
     let reads = 0
     const users: Store['users'] = {
       ...one.store.users,
-      record: (...asked) => (reads++, one.store.users.record(...asked)),
+      record(...asked) {
+        reads++
+        return one.store.users.record(...asked)
+      },
     }
     const deaf: Store = { ...one.store, users, bus: { publish: async () => {}, subscribe: () => () => {} } }
     await using two = await openHouse({ store: deaf, clock: one.clock })
