@@ -24,6 +24,19 @@ export function withinTime(effects: Effects, promise: Promise<unknown>, limitMs:
   })
 }
 
+/** Resolves after `delayMs`, or as soon as the signal is aborted. */
+export function pause(effects: Effects, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel()
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const cancel = effects.setTimer(done, delayMs)
+    signal?.addEventListener('abort', done, { once: true })
+  })
+}
+
 /** What every call that waits takes. */
 export interface Waiting {
   /** A call whose signal is aborted rejects with `signal.reason`. */

@@ -1,6 +1,7 @@
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
 import type { Store } from '../store.ts'
+import { pause } from '../waiting.ts'
 
 export interface Chaos {
   /** The same seed and the same calls give the same faults. */
@@ -46,7 +47,7 @@ export function chaosStore(store: Store, chaos: Chaos): ChaosStore {
     const [failing, losing, delaying, length] = [next(), next(), next(), next()]
     if (delaying < delay) {
       faults.delayed++
-      await new Promise<void>((resume) => chaos.effects.setTimer(resume, Math.ceil(length * maxDelayMs)))
+      await pause(chaos.effects, Math.ceil(length * maxDelayMs))
     }
     if (failing < fail) {
       faults.failed++

@@ -4,6 +4,7 @@ import { type FileCalls, fileCalls } from './file-calls.ts'
 import { type LastGoodWrites, prepareLastGoodWrites } from './last-good.ts'
 import { type MailboxWrites, prepareMailboxWrites } from './mailbox.ts'
 import { createThread, type Thread } from './thread.ts'
+import { WRITE_LIMITS } from './write-queue.ts'
 
 /** Everything that writes what can be rebuilt. */
 export interface CacheWriterCalls extends FileCalls, AnswerWrites, LastGoodWrites, MailboxWrites {
@@ -13,11 +14,9 @@ export interface CacheWriterCalls extends FileCalls, AnswerWrites, LastGoodWrite
 
 export type CacheWriter = Pick<Thread<CacheWriterCalls>, 'call'>
 
-const MAX_WAITING = 100_000
-
 /** The one connection of this process that writes to the second file, on a thread of its own. */
 export function createCacheWriter(path: string): Thread<CacheWriterCalls> {
-  return createThread<CacheWriterCalls>({ module: 'cache-writer-thread', path, maxWaiting: MAX_WAITING })
+  return createThread<CacheWriterCalls>({ module: 'cache-writer-thread', path, maxWaiting: WRITE_LIMITS.maxWaiting })
 }
 
 export function createCacheWriterCalls(cache: Database): CacheWriterCalls {

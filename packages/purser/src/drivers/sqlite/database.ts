@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { systemEffects } from '../../effects.ts'
 import { PurserError } from '../../errors.ts'
+import { pause } from '../../waiting.ts'
 import { refuseUnsafeBuild } from './build.ts'
 import { faultOf, isBusy } from './faults.ts'
 import { createWriteQueue, WRITE_LIMITS } from './write-queue.ts'
@@ -26,11 +27,8 @@ export interface Database {
   readonly connection: DatabaseSync
   prepare(sql: string): StatementSync
   read<Result>(task: () => Result): Promise<Result>
-  /**
-   * `task` may run twice, so it must have no effect but its statements. `told` is called with the result just before
-   * the promise resolves; it must not throw.
-   */
-  write<Result>(task: () => Result, told?: (result: Result) => void): Promise<Result>
+  /** `task` may run twice, so it must have no effect but its statements. */
+  write<Result>(task: () => Result): Promise<Result>
   /** Moves the write-ahead log into the file and cuts it to nothing; false while a reader still needs it. */
   truncateLog(): boolean
   /** Finishes the waiting writes, then closes the file. Safe to call twice. */
@@ -138,6 +136,6 @@ export async function untilFree<Result>(path: string, task: () => Result): Promi
     } catch (error) {
       if (!isBusy(error) || systemEffects.monotonic() >= giveUpAt) throw faultOf(error, path)
     }
-    await new Promise<void>((resume) => systemEffects.setTimer(resume, WRITE_LIMITS.busyRetryMs))
+    await pause(systemEffects, WRITE_LIMITS.busyRetryMs)
   }
 }

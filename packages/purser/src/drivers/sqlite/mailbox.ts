@@ -1,5 +1,6 @@
 import { systemEffects } from '../../effects.ts'
 import type { BusMessage } from '../../store.ts'
+import { pause } from '../../waiting.ts'
 import type { LocalBus } from '../local-bus.ts'
 import type { CacheWriter } from './cache-writer.ts'
 import type { Database } from './database.ts'
@@ -93,7 +94,7 @@ export function createMailbox({ cache, writer, local, origin }: MailboxHouse): M
       const sequence = await writer.call('postMessage', origin, JSON.stringify(message))
       const giveUpAt = systemEffects.monotonic() + WAIT_MS
       while ((await somebodyIsBehind(sequence)) && systemEffects.monotonic() < giveUpAt)
-        await new Promise<void>((resume) => systemEffects.setTimer(resume, WAIT_STEP_MS))
+        await pause(systemEffects, WAIT_STEP_MS)
     },
     listen() {
       if (heard !== undefined) return

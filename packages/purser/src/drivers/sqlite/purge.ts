@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { systemEffects } from '../../effects.ts'
 import type { Subject } from '../../identity.ts'
+import { pause } from '../../waiting.ts'
 import type { CacheWriter } from './cache-writer.ts'
 import type { Database } from './database.ts'
 import { UNCLEAN } from './wipe.ts'
@@ -12,8 +13,8 @@ import type { Writer } from './writer.ts'
  * 1. Rows are deleted in slices, so that nobody waits long for the disk. Deleted rows are overwritten
  *    (`secure_delete`). What is not done yet stands in a table, and the next start goes on where a crash ended.
  * 2. When pages were split or merged, SQLite has moved rows and left copies in the unused parts of pages. Only
- *    writing the file anew (VACUUM) removes them. It is done by the writers of the files while their other writes wait, and so
- *    only for files of a moderate size.
+ *    writing the file anew (VACUUM) removes them. It is done by the writers of the files while their other writes
+ *    wait, and so only for files of a moderate size.
  * 3. Older copies of pages are in the write-ahead log until it is cut to nothing, which readers can hold up.
  *
  * That 2 and 3 are still to do is a note as well.
@@ -88,7 +89,7 @@ export function createPurge({ main, cache, writer, cacheWriter, eraseElsewhere }
       // Both in each round: a reader of one must not keep the other from being cut.
       const cut = await Promise.all([writer.call('truncateLog'), cacheWriter.call('truncateLog')])
       if (!cut.includes(false)) return true
-      await new Promise<void>((resume) => systemEffects.setTimer(resume, TRUNCATE_PAUSE_MS))
+      await pause(systemEffects, TRUNCATE_PAUSE_MS)
     }
     return false
   }

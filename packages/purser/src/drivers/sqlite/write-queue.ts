@@ -38,16 +38,15 @@ export const WRITE_LIMITS: WriteLimits = {
 export interface WriteQueue {
   /**
    * Runs `task` inside a transaction and resolves to its result once that is on disk. It may run twice, so it must
-   * have no effect but its statements. `told` is called with the result just before the promise resolves.
+   * have no effect but its statements.
    */
-  write<Result>(task: () => Result, told?: (result: Result) => void): Promise<Result>
+  write<Result>(task: () => Result): Promise<Result>
   /** Resolves when nothing waits any more. New writes are refused from now on. */
   drain(): Promise<void>
 }
 
 interface Waiting {
   run(): unknown
-  readonly told: ((result: unknown) => void) | undefined
   resolve(result: unknown): void
   reject(error: unknown): void
 }
@@ -99,12 +98,8 @@ export function createWriteQueue(
     waiting = waiting.slice(batch.length)
     for (const [index, outcome] of done.entries()) {
       const task = batch[index] as Waiting
-      if ('error' in outcome) {
-        task.reject(outcome.error)
-      } else {
-        task.told?.(outcome.result)
-        task.resolve(outcome.result)
-      }
+      if ('error' in outcome) task.reject(outcome.error)
+      else task.resolve(outcome.result)
     }
     schedule()
     if (waiting.length === 0) draining?.done()
@@ -156,12 +151,12 @@ export function createWriteQueue(
   }
 
   return {
-    write<Result>(task: () => Result, told?: (result: Result) => void) {
+    write<Result>(task: () => Result) {
       return new Promise<Result>((resolve, reject) => {
         if (draining !== undefined) throw new PurserError('closed', 'This store has been closed.')
         if (waiting.length >= limits.maxWaiting)
           throw new PurserError('store_unavailable', `${waiting.length} writes are already waiting for the disk.`)
-        waiting.push({ run: task, told, resolve, reject } as Waiting)
+        waiting.push({ run: task, resolve, reject } as Waiting)
         schedule()
       })
     },

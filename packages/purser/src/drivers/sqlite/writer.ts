@@ -6,6 +6,7 @@ import { prepareErase } from './erase.ts'
 import { type FileCalls, fileCalls } from './file-calls.ts'
 import { createThread, type Thread } from './thread.ts'
 import { prepareWipe, type WipeCalls } from './wipe.ts'
+import { WRITE_LIMITS } from './write-queue.ts'
 
 /** Everything that writes what must survive. Each resolves when it is on disk; those that come together share a flush. */
 export interface WriterCalls extends FileCalls, WipeCalls {
@@ -20,11 +21,9 @@ export interface WriterCalls extends FileCalls, WipeCalls {
 
 export type Writer = Pick<Thread<WriterCalls>, 'call'>
 
-const MAX_WAITING = 100_000
-
 /** The one connection of this process that writes, on a thread of its own. */
 export function createWriter(path: string): Thread<WriterCalls> {
-  return createThread<WriterCalls>({ module: 'writer-thread', path, maxWaiting: MAX_WAITING })
+  return createThread<WriterCalls>({ module: 'writer-thread', path, maxWaiting: WRITE_LIMITS.maxWaiting })
 }
 
 export function createWriterCalls(main: Database): WriterCalls {

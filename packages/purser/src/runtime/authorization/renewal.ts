@@ -1,6 +1,7 @@
 import type { Effects } from '../../effects.ts'
 import { PurserError } from '../../errors.ts'
 import { subjectKey } from '../../identity.ts'
+import { pause } from '../../waiting.ts'
 import { authorizationRequired, serverUnreachable } from './faults.ts'
 import type { Grant, GrantContent } from './grants.ts'
 import type { AuthorizationPort, OAuthClient, TokenAnswer, Tokens } from './port.ts'
@@ -145,16 +146,4 @@ function settlementOf(answer: TokenAnswer, { url, server, client, refresh }: Gra
   }
   if (answer.outcome === 'unsent') return { kind: 'unsent' }
   return { kind: 'spent', why: answer.outcome === 'refused' ? answer.code : 'interrupted' }
-}
-
-function pause(effects: Effects, delayMs: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      cancel()
-      signal?.removeEventListener('abort', done)
-      resolve()
-    }
-    const cancel = effects.setTimer(done, delayMs)
-    signal?.addEventListener('abort', done, { once: true })
-  })
 }
