@@ -32,7 +32,7 @@ function faultOf(id: unknown): string | undefined {
   return undefined
 }
 
-/** One string for one subject. A JSON tuple, so that no namespace or id can bleed into its neighbour. */
-export function subjectKey(user: Subject): string {
-  return JSON.stringify([user.namespace, user.id])
+/** One string for one subject. It says where the namespace ends, so that it cannot bleed into the id. In memory only. */
+export function subjectKey({ namespace, id }: Subject): string {
+  return `${namespace.length}:${namespace}${id}`
 }

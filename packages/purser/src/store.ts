@@ -137,9 +137,9 @@ export interface Commit {
   readonly seenAt: number | null
   readonly facets: Facets
   /** Absent: unchanged. Given together with `events`. */
-  readonly folded?: { readonly head: Head; readonly headMac: string; readonly state: string }
+  readonly folded?: { readonly head: Head; readonly headMac: string; readonly state: string } | undefined
   /** Absent: unchanged. */
-  readonly measured?: string
+  readonly measured?: string | undefined
   readonly events: readonly StoredEvent[]
   readonly counters: readonly Counter[]
   readonly dropCounters: readonly { readonly limit: string; readonly window: string }[]
@@ -148,7 +148,7 @@ export interface Commit {
   readonly trims: readonly { readonly kind: string; readonly keep: number }[]
   readonly replies: readonly Reply[]
   /** Deletes events below this sequence (retention); the state holds the tombstone. */
-  readonly dropEventsBelow?: number
+  readonly dropEventsBelow?: number | undefined
 }
 
 export type CommitOutcome = { readonly ok: true; readonly revision: number } | { readonly ok: false }

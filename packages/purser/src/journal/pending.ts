@@ -1,8 +1,9 @@
 import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Keys } from '../keys.ts'
-import type { Commit, Counter, Head, RecordWrite, Reply, StoredEvent, UserRow } from '../store.ts'
+import type { Commit, Counter, Head, RecordWrite, Reply, Stamps, StoredEvent, UserRow } from '../store.ts'
 import { extendChain, headMac, parseBody, readEvent } from './chain.ts'
+import { countersBetween, withCounter, withoutCounters } from './counters.ts'
 import type { Event, Fold, NewEvent } from './fold.ts'
 import type { Decision, View } from './port.ts'
 
@@ -20,6 +21,10 @@ export interface Snapshot<State, Measured> {
   /** Records whose value at this revision is known without reading them; undefined: there is none. */
   readonly records: Map<string, string | undefined>
 }
+
+const NOTHING: readonly never[] = []
+
+type Trim = Commit['trims'][number]
 
 /** Records of one user that are known; with more, all are forgotten and read again. */
 const MAX_KNOWN_RECORDS = 16
@@ -81,14 +86,13 @@ export class Pending<State, Measured> {
   readonly #around: Surroundings<State, Measured>
   readonly #now: number
   readonly #events: StoredEvent[] = []
-  readonly #changedCounters = new Map<string, Counter>()
-  readonly #droppedCounters = new Map<string, { readonly limit: string; readonly window: string }>()
-  readonly #records = new Map<string, RecordWrite>()
-  readonly #read = new Map<string, string | undefined>()
-  readonly #trims = new Map<string, number>()
-  readonly #replies = new Map<string, Reply>()
-  readonly #readReplies = new Map<string, Reply>()
   readonly #absent: string[] = []
+  // Made when they are needed: most decisions are admissions, which need none of them.
+  #records: Map<string, RecordWrite> | undefined
+  #read: Map<string, string | undefined> | undefined
+  #trims: Map<string, Trim> | undefined
+  #replies: Map<string, Reply> | undefined
+  #readReplies: Map<string, Reply> | undefined
   #counters: readonly Counter[]
   #state: State
   #measured: Measured
@@ -116,21 +120,14 @@ export class Pending<State, Measured> {
   }
 
   view(): View<State, Measured> {
-    const { incarnation, stamps } = this.#base
     return {
       exists: this.exists,
-      incarnation,
+      incarnation: this.#base.incarnation,
       version: this.#head?.sequence ?? 0,
       headMac: this.#head?.mac ?? null,
       state: this.#state,
       measured: this.#measured,
-      stamps: this.dirty
-        ? {
-            createdAt: this.#base.revision === null ? this.#now : stamps.createdAt,
-            updatedAt: this.#now,
-            seenAt: this.#seenAt,
-          }
-        : stamps,
+      stamps: this.#stamps(),
       counters: this.#counters,
       now: this.#now,
       record: (kind, name) => this.#recordNow(recordKey(kind, name)),
@@ -144,17 +141,19 @@ export class Pending<State, Measured> {
 
   /** Tells what the store holds for a record. */
   provide({ kind, name }: { readonly kind: string; readonly name: string }, value: string | undefined): void {
+    this.#read ??= new Map()
     this.#read.set(recordKey(kind, name), value)
   }
 
   /** Tells what the store holds for an idempotency key. */
   provideReply(reply: Reply): void {
+    this.#readReplies ??= new Map()
     this.#readReplies.set(reply.key, reply)
   }
 
   /** The kept answer to an idempotency key; throws `idempotency_conflict` when it was given to another body. */
   reply(key: string, digest: string | undefined): string | undefined {
-    const reply = this.#replies.get(key) ?? this.#readReplies.get(key)
+    const reply = this.#replies?.get(key) ?? this.#readReplies?.get(key)
     if (reply === undefined || reply.expiresAt <= this.#now) return undefined
     if (reply.digest === digest) return reply.result
     throw new PurserError('idempotency_conflict', 'This idempotency key was used with another body.', {
@@ -163,6 +162,7 @@ export class Pending<State, Measured> {
   }
 
   keep(reply: Reply): void {
+    this.#replies ??= new Map()
     this.#replies.set(reply.key, reply)
     this.dirty = true
   }
@@ -178,14 +178,24 @@ export class Pending<State, Measured> {
       this.#seenAt = Math.max(this.#now, this.#seenAt ?? 0)
       this.dirty = true
     }
-    for (const counter of decision.counters ?? []) this.#count(counter)
-    if (decision.dropCounters !== undefined && decision.dropCounters.length > 0) this.#drop(decision.dropCounters)
-    for (const record of decision.records ?? []) {
+    for (const counter of decision.counters ?? NOTHING) {
+      this.#counters = withCounter(this.#counters, counter)
+      this.dirty = true
+    }
+    if (decision.dropCounters !== undefined && decision.dropCounters.length > 0) {
+      this.#counters = withoutCounters(this.#counters, decision.dropCounters)
+      this.dirty = true
+    }
+    for (const record of decision.records ?? NOTHING) {
+      this.#records ??= new Map()
       this.#records.set(recordKey(record.kind, record.name), record)
       this.dirty = true
     }
-    for (const { kind, name } of decision.absent ?? []) this.#absent.push(recordKey(kind, name))
-    for (const trim of decision.trims ?? []) this.#trims.set(trim.kind, trim.keep)
+    for (const { kind, name } of decision.absent ?? NOTHING) this.#absent.push(recordKey(kind, name))
+    for (const trim of decision.trims ?? NOTHING) {
+      this.#trims ??= new Map()
+      this.#trims.set(trim.kind, trim)
+    }
     if (decision.dropEventsBelow !== undefined) this.#dropEventsBelow = decision.dropEventsBelow
     return events
   }
@@ -195,7 +205,7 @@ export class Pending<State, Measured> {
     if (state !== undefined && this.#head !== null) {
       this.#headMac = headMac(this.#around.keys, this.#chain(), this.#head, state)
     }
-    const { stamps, counters } = this.view()
+    const { counters, dropCounters } = countersBetween(this.#base.counters, this.#counters)
     return {
       expect: this.#base.revision,
       incarnation: this.#base.incarnation,
@@ -205,27 +215,27 @@ export class Pending<State, Measured> {
       facets: this.#around.fold.facets({
         state: this.#state,
         measured: this.#measured,
-        stamps,
-        counters,
+        stamps: this.#stamps(),
+        counters: this.#counters,
         now: this.#now,
       }),
-      ...(state !== undefined && this.#head !== null && this.#headMac !== null
-        ? { folded: { head: this.#head, headMac: this.#headMac, state } }
-        : {}),
-      ...(this.#measured !== this.#base.measured ? { measured: JSON.stringify(this.#measured) } : {}),
+      folded:
+        state !== undefined && this.#head !== null && this.#headMac !== null
+          ? { head: this.#head, headMac: this.#headMac, state }
+          : undefined,
+      measured: this.#measured === this.#base.measured ? undefined : JSON.stringify(this.#measured),
       events: this.#events,
-      counters: [...this.#changedCounters.values()],
-      dropCounters: [...this.#droppedCounters.values()],
-      records: [...this.#records.values()],
-      trims: [...this.#trims].map(([kind, keep]) => ({ kind, keep })),
-      replies: [...this.#replies.values()],
-      ...(this.#dropEventsBelow === undefined ? {} : { dropEventsBelow: this.#dropEventsBelow }),
+      counters,
+      dropCounters,
+      records: listOf(this.#records),
+      trims: listOf(this.#trims),
+      replies: listOf(this.#replies),
+      dropEventsBelow: this.#dropEventsBelow,
     }
   }
 
   /** The snapshot after the commit was accepted under this revision. */
   committed(revision: number): Snapshot<State, Measured> {
-    const { stamps, counters } = this.view()
     return {
       revision,
       incarnation: this.#base.incarnation,
@@ -233,8 +243,8 @@ export class Pending<State, Measured> {
       headMac: this.#headMac,
       state: this.#state,
       measured: this.#measured,
-      stamps,
-      counters,
+      stamps: this.#stamps(),
+      counters: this.#counters,
       records: this.#knownRecords(),
     }
   }
@@ -243,29 +253,16 @@ export class Pending<State, Measured> {
   #knownRecords(): Map<string, string | undefined> {
     const { records } = this.#base
     if (records.size >= MAX_KNOWN_RECORDS) records.clear()
-    for (const key of this.#records.keys()) records.delete(key)
-    for (const key of this.#absent) if (!this.#records.has(key)) records.set(key, undefined)
+    for (const key of this.#records?.keys() ?? NOTHING) records.delete(key)
+    for (const key of this.#absent) if (!this.#records?.has(key)) records.set(key, undefined)
     return records
   }
 
-  /** Lists of counters are replaced, never changed: views that were given out stay true. */
-  #count(counter: Counter): void {
-    const index = this.#counters.findIndex(({ limit, window }) => limit === counter.limit && window === counter.window)
-    this.#counters = index === -1 ? [...this.#counters, counter] : this.#counters.with(index, counter)
-    const key = counterKey(counter)
-    this.#changedCounters.set(key, counter)
-    this.#droppedCounters.delete(key)
-    this.dirty = true
-  }
-
-  #drop(counters: readonly { readonly limit: string; readonly window: string }[]): void {
-    for (const { limit, window } of counters) {
-      const key = counterKey({ limit, window })
-      this.#droppedCounters.set(key, { limit, window })
-      this.#changedCounters.delete(key)
-    }
-    this.#counters = this.#counters.filter((counter) => !this.#droppedCounters.has(counterKey(counter)))
-    this.dirty = true
+  #stamps(): Stamps {
+    const { revision, stamps } = this.#base
+    if (!this.dirty) return stamps
+    const createdAt = revision === null ? this.#now : stamps.createdAt
+    return { createdAt, updatedAt: this.#now, seenAt: this.#seenAt }
   }
 
   #append(events: readonly NewEvent[]): Event[] {
@@ -280,9 +277,9 @@ export class Pending<State, Measured> {
   }
 
   #recordNow(key: string): string | undefined {
-    const written = this.#records.get(key)
+    const written = this.#records?.get(key)
     if (written !== undefined) return written.value ?? undefined
-    return this.#read.has(key) ? this.#read.get(key) : this.#base.records.get(key)
+    return this.#read?.has(key) ? this.#read.get(key) : this.#base.records.get(key)
   }
 
   #chain(): { user: Subject; incarnation: number } {
@@ -290,8 +287,8 @@ export class Pending<State, Measured> {
   }
 }
 
-function counterKey(counter: { readonly limit: string; readonly window: string }): string {
-  return `${counter.limit}\n${counter.window}`
+function listOf<Value>(values: ReadonlyMap<string, Value> | undefined): readonly Value[] {
+  return values === undefined ? NOTHING : [...values.values()]
 }
 
 function recordKey(kind: string, name: string): string {

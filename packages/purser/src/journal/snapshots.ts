@@ -15,6 +15,11 @@ export interface Snapshots<State, Measured> {
   close(): void
 }
 
+/** Stays where it is while its user writes: every commit makes the kept row untrue and brings the next. */
+interface Place<State, Measured> {
+  snapshot: Snapshot<State, Measured> | undefined
+}
+
 export function createSnapshots<State, Measured>(house: {
   readonly store: Store
   readonly fold: Fold<State, Measured>
@@ -23,12 +28,12 @@ export function createSnapshots<State, Measured>(house: {
   tag(user: Subject): string
 }): Snapshots<State, Measured> {
   const { store, fold } = house
-  const kept = new LRUCache<string, Snapshot<State, Measured>>({ max: house.maxKept })
+  const places = new LRUCache<string, Place<State, Measured>>({ max: house.maxKept })
   /** Loads under way whose user has not changed meanwhile: only what these find may be kept. */
   const loading = new Set<string>()
   const close = store.bus.subscribe((message) => {
     if (message === 'gap' || (message.topic === 'user' && message.user === undefined)) {
-      kept.clear()
+      places.clear()
       loading.clear()
     } else if (message.topic === 'user' && message.user !== undefined) {
       forget(subjectKey({ namespace: message.namespace, id: message.user }))
@@ -36,25 +41,32 @@ export function createSnapshots<State, Measured>(house: {
   })
 
   function forget(key: string): void {
-    kept.delete(key)
+    const place = places.peek(key)
+    if (place !== undefined) place.snapshot = undefined
     loading.delete(key)
+  }
+
+  function keep(key: string, snapshot: Snapshot<State, Measured>): void {
+    const place = places.get(key)
+    if (place === undefined) places.set(key, { snapshot })
+    else place.snapshot = snapshot
   }
 
   return {
     close,
-    kept: (user) => kept.get(subjectKey(user)),
-    keep: (user, snapshot) => kept.set(subjectKey(user), snapshot),
+    kept: (user) => places.get(subjectKey(user))?.snapshot,
+    keep: (user, snapshot) => keep(subjectKey(user), snapshot),
     forget: (user) => forget(subjectKey(user)),
 
     async load(user) {
       const key = subjectKey(user)
-      kept.delete(key)
+      forget(key)
       loading.add(key)
       const row = await store.users.load(user)
       const unchanged = loading.delete(key)
       if (row !== undefined) {
         const snapshot = decodeRow(row, fold)
-        if (unchanged) kept.set(key, snapshot)
+        if (unchanged) keep(key, snapshot)
         return snapshot
       }
       return {

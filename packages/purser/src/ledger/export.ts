@@ -22,7 +22,7 @@ export async function* exportRows(house: LedgerHouse, user: Subject): AsyncGener
   for (let after = 0; ; ) {
     const events = await calls.run(() => store.events.oldest(user, { after, limit: PAGE }))
     for (const event of events)
-      yield { part: 'ledger', type: 'event', at: instant(event.at) as string, value: readable(user, event) }
+      yield { part: 'ledger', type: 'event', at: instant(event.at), value: readable(user, event) }
     if (events.length < PAGE) break
     after = (events.at(-1) as StoredEvent).sequence
   }

@@ -51,7 +51,7 @@ export function createNotes(house: LedgerHouse, user: Subject): Pick<UserLedger,
       const unique = effects.randomId()
       const decide = (view: LedgerView): Decision<LedgerState, Measured, Note> => {
         const id = noteId(view.version + 1, unique)
-        const note: Note = { id, at: instant(view.now) as string, actor: by.actor, text: body }
+        const note: Note = { id, at: instant(view.now), actor: by.actor, text: body }
         const digest = keys.mac('notes', [user.namespace, user.id, id, body])
         return {
           events: noteAdded({ id, length: Buffer.byteLength(body), digest }, by),

@@ -67,6 +67,13 @@ export function quotaOf(cap: number, usage: Usage): Quota {
   }
 }
 
+/** The last instant that was written as text: most users' windows end at the same one. */
+let last = { epochMs: 0, text: new Date(0).toISOString() }
+
+export function instant(epochMs: number): string
+export function instant(epochMs: number | null): string | null
 export function instant(epochMs: number | null): string | null {
-  return epochMs === null ? null : new Date(epochMs).toISOString()
+  if (epochMs === null) return null
+  if (last.epochMs !== epochMs) last = { epochMs, text: new Date(epochMs).toISOString() }
+  return last.text
 }

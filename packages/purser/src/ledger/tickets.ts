@@ -38,7 +38,7 @@ export class Tickets {
 
   write(ticket: Ticket): string {
     const { id, incarnation, window, cost, issuedAt, claimed } = ticket
-    const body = [1, incarnation, window, cost, issuedAt, claimed ? 1 : 0, id].join('~')
+    const body = `1~${incarnation}~${window}~${cost}~${issuedAt}~${claimed ? 1 : 0}~${id}`
     const text = `${Buffer.from(body).toString('base64url')}.${this.#macOf(body)}`
     if (this.#written.size >= MAX_KNOWN) this.#written.clear()
     this.#written.set(text, ticket)

@@ -1,8 +1,6 @@
-import type { SQLInputValue } from 'node:sqlite'
-import type { Subject } from '../../identity.ts'
-import type { Commit, CommitOutcome, Counter } from '../../store.ts'
 import type { Database } from './database.ts'
-import { counterKey, FOREVER, NEVER_SEEN } from './rows.ts'
+import type { CounterPart, MoreOfCommit, PackedCommit } from './packed-commit.ts'
+import { counterKey } from './rows.ts'
 
 /*
  * One commit as statements, to be run inside a transaction.
@@ -38,8 +36,8 @@ SELECT 1, ?, ?, ?, json_patch('{}', ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 WHERE coalesce((SELECT next FROM incarnations WHERE namespace = ? AND tag = ?), 1) = ?
 ON CONFLICT (namespace, id) DO NOTHING`
 
-/** Runs a commit inside the caller's transaction. */
-export type RunCommit = (user: Subject, commit: Commit) => CommitOutcome
+/** Runs a commit inside the caller's transaction. False when it was decided on another state; then nothing is written. */
+export type RunCommit = (commit: PackedCommit) => boolean
 
 export function prepareCommit(database: Database): RunCommit {
   const counted = database.prepare(COUNTED)
@@ -49,77 +47,71 @@ export function prepareCommit(database: Database): RunCommit {
   const findUid = database.prepare('SELECT uid FROM users WHERE namespace = ? AND id = ?')
   const writeChildren = prepareChildren(database)
 
-  return (user, commit) => {
-    if (!writeRow(user, commit)) return { ok: false }
-    if (hasChildren(commit)) writeChildren(Number(findUid.get(user.namespace, user.id)?.uid), user.namespace, commit)
-    return { ok: true, revision: (commit.expect ?? 0) + 1 }
-  }
-
-  function writeRow(user: Subject, commit: Commit): boolean {
-    const { expect, folded, measured } = commit
-    if (expect !== null && folded === undefined && measured === undefined && shortWay(user, commit, expect)) return true
-    const { at, seenAt, incarnation, facets } = commit
-    const values: SQLInputValue[] = [
-      at,
-      seenAt ?? NEVER_SEEN,
-      facets.capUsed,
-      counterPatch(commit),
-      facets.phase,
-      facets.riskLevel,
-      facets.blocked ? 1 : 0,
-      facets.capUsedUntil ?? FOREVER,
-      facets.peak,
-      folded?.head.sequence ?? null,
-      folded?.head.mac ?? null,
-      folded?.headMac ?? null,
-      folded?.state ?? null,
-      measured ?? null,
-      user.namespace,
-      user.id,
-    ]
-    if (expect !== null) return changed.run(...values, expect, incarnation).changes === 1
-    return created.run(...values, incarnation, at, user.namespace, commit.tag, incarnation).changes === 1
+  return (commit) => {
+    const [namespace, id, , , , , , , , , , , , , more] = commit
+    const mayBeShort = more === null || (more.folded === undefined && more.measured === undefined)
+    if (!(mayBeShort && shortWay(commit)) && !longWay(commit)) return false
+    if (more !== null && hasChildren(more)) writeChildren(Number(findUid.get(namespace, id)?.uid), namespace, more)
+    return true
   }
 
   /** The short ways; false when something they leave out has changed, or the row. */
-  function shortWay({ namespace, id }: Subject, commit: Commit, expect: number): boolean {
-    const { at, incarnation, facets } = commit
-    const { phase, riskLevel, blocked, capUsed, capUsedUntil, peak } = facets
-    const seenAt = commit.seenAt ?? NEVER_SEEN
-    const patch = counterPatch(commit)
+  function shortWay(commit: PackedCommit): boolean {
+    const [
+      namespace,
+      id,
+      expect,
+      incarnation,
+      ,
+      at,
+      seenAt,
+      phase,
+      riskLevel,
+      blocked,
+      capUsed,
+      until,
+      peak,
+      counters,
+    ] = commit
+    if (expect === null) return false
+    const patch = counterPatch(counters)
     const row = [namespace, id, expect, incarnation] as const
-    const left = [phase, riskLevel, blocked ? 1 : 0, capUsedUntil ?? FOREVER, peak] as const
+    const left = [phase, riskLevel, blocked, until, peak] as const
     if (seenAt !== at && counted.run(at, patch, ...row, seenAt, capUsed, ...left).changes === 1) return true
     return changedByAdmission.run(at, seenAt, capUsed, patch, ...row, ...left).changes === 1
+  }
+
+  function longWay(commit: PackedCommit): boolean {
+    const [namespace, id, expect, incarnation, tag, at, seenAt, ...rest] = commit
+    const [phase, riskLevel, blocked, capUsed, until, peak, counters, more] = rest
+    const { folded, measured = null } = more ?? {}
+    const head = [folded?.head.sequence ?? null, folded?.head.mac ?? null, folded?.headMac ?? null]
+    const facets = [phase, riskLevel, blocked, until, peak]
+    const patch = counterPatch(counters)
+    const values = [at, seenAt, capUsed, patch, ...facets, ...head, folded?.state ?? null, measured, namespace, id]
+    if (expect !== null) return changed.run(...values, expect, incarnation).changes === 1
+    return created.run(...values, incarnation, at, namespace, tag, incarnation).changes === 1
   }
 }
 
 /** A merge patch: a number sets a counter, null drops it. */
-function counterPatch({ counters, dropCounters }: Commit): string {
-  if (counters.length === 0 && dropCounters.length === 0) return '{}'
+function counterPatch(parts: readonly CounterPart[]): string {
+  if (parts.length === 0) return '{}'
   const patch: Record<string, number | null> = {}
-  for (const counter of dropCounters) patch[counterKey(counter)] = null
-  for (const counter of counters) patch[counterKey(counter)] = finite(counter)
+  for (let at = 0; at < parts.length; at += 3) {
+    const [limit, window, value] = parts.slice(at, at + 3) as [string, string, number | null]
+    // JSON has no NaN and no infinity; null in their place would drop the counter.
+    if (value !== null && !Number.isFinite(value)) throw new Error(`The counter '${limit}' is not a number.`)
+    patch[counterKey({ limit, window })] = value
+  }
   return JSON.stringify(patch)
 }
 
-/** JSON has no NaN and no infinity; null in their place would drop the counter. */
-function finite({ limit, value }: Counter): number {
-  if (!Number.isFinite(value)) throw new Error(`The counter '${limit}' is not a number.`)
-  return value
+function hasChildren({ events, records, replies, trims, dropEventsBelow }: MoreOfCommit): boolean {
+  return events.length + records.length + replies.length + trims.length > 0 || dropEventsBelow !== undefined
 }
 
-function hasChildren(commit: Commit): boolean {
-  return (
-    commit.events.length > 0 ||
-    commit.records.length > 0 ||
-    commit.replies.length > 0 ||
-    commit.trims.length > 0 ||
-    commit.dropEventsBelow !== undefined
-  )
-}
-
-function prepareChildren(database: Database): (uid: number, namespace: string, commit: Commit) => void {
+function prepareChildren(database: Database): (uid: number, namespace: string, more: MoreOfCommit) => void {
   const putRecord = database.prepare(
     'INSERT INTO records (uid, kind, name, value) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
   )

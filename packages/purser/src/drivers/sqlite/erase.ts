@@ -2,6 +2,7 @@ import type { Subject } from '../../identity.ts'
 import { type Erasure, LOG_OF_NAMESPACE } from '../../store.ts'
 import type { RunCommit } from './commit.ts'
 import type { Database } from './database.ts'
+import { packCommit } from './packed-commit.ts'
 
 /** Takes a user out of reach inside the caller's transaction. */
 export type RunErase = (user: Subject, erasure: Erasure) => Readonly<Record<string, number>> | undefined
@@ -23,7 +24,7 @@ export function prepareErase(database: Database, runCommit: RunCommit): RunErase
   return ({ namespace, id }, { tag, incarnation, log }) => {
     const row = find.get(namespace, id)
     const present = row?.incarnation ?? next.get(namespace, tag)?.next ?? 1
-    if (present !== incarnation || !runCommit({ namespace, id: LOG_OF_NAMESPACE }, log).ok) return undefined
+    if (present !== incarnation || !runCommit(packCommit({ namespace, id: LOG_OF_NAMESPACE }, log))) return undefined
     const uid = row === undefined ? null : Number(row.uid)
     const counts: Record<string, number> = { user: uid === null ? 0 : 1, events: 0 }
     if (uid !== null) {

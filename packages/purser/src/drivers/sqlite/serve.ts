@@ -18,19 +18,19 @@ export function serve<Calls extends ThreadCalls<Calls>>(calls: Calls): void {
     replies = []
   }
 
-  function answer({ id, call, given }: ThreadRequest): void {
+  function answer([id, call, given]: ThreadRequest): void {
     try {
       const result = calls[call as keyof Calls](...(given as never[]))
       if (result instanceof Promise) {
         result.then(
-          (value) => tell({ id, result: value }),
-          (error) => tell({ id, ...toldOf(error) }),
+          (value) => tell([id, value]),
+          (error) => tell([id, null, toldOf(error)]),
         )
         return
       }
-      tell({ id, result })
+      tell([id, result])
     } catch (error) {
-      tell({ id, ...toldOf(error) })
+      tell([id, null, toldOf(error)])
     }
     send()
   }

@@ -4,6 +4,7 @@ import type { LocalBus } from '../local-bus.ts'
 import { tellOfCommit } from '../news.ts'
 import type { Database } from './database.ts'
 import type { ForeignCommits } from './foreign-commits.ts'
+import { packCommit } from './packed-commit.ts'
 import type { Purge } from './purge.ts'
 import type { Reader } from './reader.ts'
 import { USER_COLUMNS, userOf } from './rows.ts'
@@ -54,9 +55,9 @@ export function createSqliteUsers({
       }),
     nextIncarnation: (namespace, tag) => main.read(() => Number(next.get(namespace, tag)?.next ?? 1)),
     async commit(user, commit) {
-      const outcome = await writer.call('commit', user, commit)
-      if (outcome.ok) tellOfCommit(local, user, commit)
-      return outcome
+      if (!(await writer.call('commit', packCommit(user, commit)))) return { ok: false }
+      tellOfCommit(local, user, commit)
+      return { ok: true, revision: (commit.expect ?? 0) + 1 }
     },
     record: ({ namespace, id }, kind, name) =>
       main.read(() => {

@@ -1,16 +1,18 @@
 import type { Subject } from '../../identity.ts'
-import type { Commit, CommitOutcome, Erasure } from '../../store.ts'
+import type { Erasure } from '../../store.ts'
 import { prepareCommit } from './commit.ts'
 import type { Database } from './database.ts'
 import { prepareErase } from './erase.ts'
 import { type FileCalls, fileCalls } from './file-calls.ts'
+import type { PackedCommit } from './packed-commit.ts'
 import { createThread, type Thread } from './thread.ts'
 import { prepareWipe, type WipeCalls } from './wipe.ts'
 import { WRITE_LIMITS } from './write-queue.ts'
 
 /** Everything that writes what must survive. Each resolves when it is on disk; those that come together share a flush. */
 export interface WriterCalls extends FileCalls, WipeCalls {
-  commit(user: Subject, commit: Commit): Promise<CommitOutcome>
+  /** False when it was decided on another state; then nothing was written. */
+  commit(commit: PackedCommit): Promise<boolean>
   /** Takes a user out of reach. Undefined when it was decided on another state. */
   erase(user: Subject, erasure: Erasure): Promise<Readonly<Record<string, number>> | undefined>
   sweepReplies(now: number, limit: number): Promise<number>
@@ -41,7 +43,7 @@ export function createWriterCalls(main: Database): WriterCalls {
   return {
     ...fileCalls(main),
     ...prepareWipe(main),
-    commit: (user, commit) => main.write(() => runCommit(user, commit)),
+    commit: (commit) => main.write(() => runCommit(commit)),
     erase: (user, erasure) => main.write(() => runErase(user, erasure)),
     sweepReplies: (now, limit) => main.write(() => Number(sweep.run(now, limit).changes)),
     compareAndSetMeta: (name, expected, value) =>

@@ -32,7 +32,7 @@ export function block(
   if (until !== null && until <= now)
     refuse('argument_invalid', 'until must be in the future.', 'Leave it out for a block without an end.', 'until')
   const before = blockAt(state, now)
-  const after: Block = { at: instant(now) as string, actor: by.actor, reason: by.reason, until: instant(until) }
+  const after: Block = { at: instant(now), actor: by.actor, reason: by.reason, until: instant(until) }
   if (before !== null && before.actor === after.actor && before.reason === after.reason && before.until === after.until)
     return []
   return [action('block', `blocked${until === null ? '' : ` until ${after.until}`}`, { before, after }, by)]

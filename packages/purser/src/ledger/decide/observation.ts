@@ -28,7 +28,7 @@ export function observe<Bond>(
   const at = detection.at === null ? Math.max(view.now, newest) : Math.min(detection.at, view.now)
   const stale = detection.at !== null && view.measured.observedAt !== null && at < newest
   const events = stale ? [] : eventsOf(rules, detection, view.state)
-  const peaks = raised(view.measured.peaks, detection.peaks, instant(Math.min(at, view.now)) as string)
+  const peaks = raised(view.measured.peaks, detection.peaks, instant(Math.min(at, view.now)))
   const turnCount = stale ? view.measured.turnCount : (detection.turnCount ?? view.measured.turnCount)
   const moved = events.length > 0 || peaks !== view.measured.peaks || turnCount !== view.measured.turnCount
   const outcome = stale ? 'stale' : moved ? 'applied' : 'unchanged'

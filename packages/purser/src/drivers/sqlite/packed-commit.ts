@@ -1,0 +1,73 @@
+import type { Subject } from '../../identity.ts'
+import type { Commit } from '../../store.ts'
+import { FOREVER, NEVER_SEEN } from './rows.ts'
+
+/**
+ * A commit as it crosses to the thread that writes: a list of the row's values. Copying the commit itself, an object
+ * of objects, costs this thread three times and the other one five times as much, which is most of what a thread costs.
+ */
+export type PackedCommit = readonly [
+  namespace: string,
+  id: string,
+  expect: number | null,
+  incarnation: number,
+  tag: string | null,
+  at: number,
+  seenAt: number,
+  phase: string,
+  riskLevel: string,
+  blocked: 0 | 1,
+  capUsed: number,
+  capUsedUntil: number,
+  peak: number,
+  counters: readonly CounterPart[],
+  more: MoreOfCommit | null,
+]
+
+/** Limit, window and value of one counter after the other; null drops it. */
+export type CounterPart = string | number | null
+
+/** What few commits have. */
+export type MoreOfCommit = Pick<
+  Commit,
+  'folded' | 'measured' | 'events' | 'records' | 'trims' | 'replies' | 'dropEventsBelow'
+>
+
+export function packCommit({ namespace, id }: Subject, commit: Commit): PackedCommit {
+  const { expect, incarnation, tag, at, seenAt, facets } = commit
+  return [
+    namespace,
+    id,
+    expect,
+    incarnation,
+    tag,
+    at,
+    seenAt ?? NEVER_SEEN,
+    facets.phase,
+    facets.riskLevel,
+    facets.blocked ? 1 : 0,
+    facets.capUsed,
+    facets.capUsedUntil ?? FOREVER,
+    facets.peak,
+    countersOf(commit),
+    moreOf(commit),
+  ]
+}
+
+/** What is dropped first: a counter that is dropped and counted anew in one commit stays. */
+function countersOf({ counters, dropCounters }: Commit): CounterPart[] {
+  const parts: CounterPart[] = []
+  for (const { limit, window } of dropCounters) parts.push(limit, window, null)
+  for (const { limit, window, value } of counters) parts.push(limit, window, value)
+  return parts
+}
+
+function moreOf(commit: Commit): MoreOfCommit | null {
+  const { folded, measured, events, records, trims, replies, dropEventsBelow } = commit
+  const isEmpty =
+    folded === undefined &&
+    measured === undefined &&
+    dropEventsBelow === undefined &&
+    events.length + records.length + trims.length + replies.length === 0
+  return isEmpty ? null : { folded, measured, events, records, trims, replies, dropEventsBelow }
+}
