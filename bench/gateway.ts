@@ -56,6 +56,13 @@ async function addPortkey(): Promise<void> {
   add('Portkey 1.15.2, bare relay', port, headers, same)
 }
 
+/** What answers everybody the same, to tell what is possible at all. */
+async function addBare(name: string, kind: 'http' | 'fastify'): Promise<void> {
+  const port = await freePort()
+  running.use(await startAnswering([...nodeOptions, join(here, 'gateway', 'bare.ts'), kind, String(port)], port))
+  add(name, port, json, same)
+}
+
 async function addPurser(name: string, config: object, body: Contender['body']): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'purser-bench-'))
   running.defer(() => rmSync(folder, { recursive: true }))
@@ -82,6 +89,8 @@ function median(values: readonly number[]): number {
 
 const cap = { dailyCap: 100_000_000 }
 await addPortkey()
+await addBare('bare `node:http`, the same text to everybody', 'http')
+await addBare('bare Fastify, reads JSON, the same text to everybody', 'fastify')
 await addPurser('Purser, SQLite, no cap', {}, same)
 await addPurser('Purser, SQLite, cap, context, ledger', { ledger: cap }, same)
 await addPurser('Purser, memory store, cap, context, ledger', { store: 'memory:', ledger: cap }, same)

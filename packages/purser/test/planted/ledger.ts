@@ -177,9 +177,9 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: 'a commit does not see the decisions before it',
-    file: 'journal/pending.ts',
-    find: 'this.#counters = index === -1 ? [...this.#counters, counter] : this.#counters.with(index, counter)',
-    replace: 'if (index === -1) this.#counters = [...this.#counters, counter]',
+    file: 'journal/counters.ts',
+    find: 'return index === -1 ? [...counters, counter] : counters.with(index, counter)',
+    replace: 'return index === -1 ? [...counters, counter] : counters',
     tests: INTERLEAVINGS,
   },
   {

@@ -30,8 +30,9 @@ export function bearerFetch(fetch: FetchLike, bearer: Bearer): FetchLike {
     }
     if (response.status === 401) {
       await response.body?.cancel()
-      await bearer.refused(token)
-    } else bearer.accepted(token)
+      throw await bearer.refusedAgain(token)
+    }
+    bearer.accepted(token)
     return response.ok ? response : withoutToken(response, token)
   }
 }

@@ -1,4 +1,5 @@
 import type { Effects } from '../../effects.ts'
+import type { PurserError } from '../../errors.ts'
 import type { Keys } from '../../keys.ts'
 import type { UserStore } from '../../store.ts'
 import { authorizationRequired, tokenRefused } from './faults.ts'
@@ -41,6 +42,12 @@ export class GrantBearer implements Bearer {
     if (token === this.#unproven) throw tokenRefused(this.#place.name)
     const grant = this.#grant ?? (await this.#read())
     return this.#give(grant.content.access === token ? await this.#renew(grant) : grant)
+  }
+
+  /** The token may have been good for others meanwhile; then the next call finds another. */
+  async refusedAgain(token: string): Promise<PurserError> {
+    await this.refused(token)
+    return tokenRefused(this.#place.name)
   }
 
   accepted(token: string): void {

@@ -1,4 +1,5 @@
 import type { AuthorizationServerMetadata, OAuthClientInformationMixed } from '@modelcontextprotocol/client'
+import type { PurserError } from '../../errors.ts'
 
 /*
  * How an MCP server that wants OAuth is spoken to: the protocol is the adapter's; what is kept, sealed, claimed and
@@ -96,6 +97,8 @@ export interface Bearer {
   token(): Promise<string>
   /** The server refused `token`: resolves to another one, or rejects like `token`. */
   refused(token: string): Promise<string>
+  /** The server refused `token` too, which came in place of a refused one: resolves to what to tell the caller. */
+  refusedAgain(token: string): Promise<PurserError>
   /** The server took `token`. */
   accepted(token: string): void
   /** The token last given out, for parting: a connection that ends renews nothing. */
