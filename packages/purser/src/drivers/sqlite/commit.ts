@@ -48,7 +48,7 @@ export function prepareCommit(database: Database): RunCommit {
   const writeChildren = prepareChildren(database)
 
   return (commit) => {
-    const [namespace, id, , , , , , , , , , , , , more] = commit
+    const [namespace, id, , , , , , , , , more] = commit
     const mayBeShort = more === null || (more.folded === undefined && more.measured === undefined)
     if (!(mayBeShort && shortWay(commit)) && !longWay(commit)) return false
     if (more !== null && hasChildren(more)) writeChildren(Number(findUid.get(namespace, id)?.uid), namespace, more)
@@ -56,39 +56,31 @@ export function prepareCommit(database: Database): RunCommit {
   }
 
   /** The short ways; false when something they leave out has changed, or the row. */
-  function shortWay(commit: PackedCommit): boolean {
-    const [
-      namespace,
-      id,
-      expect,
-      incarnation,
-      ,
-      at,
-      seenAt,
-      phase,
-      riskLevel,
-      blocked,
-      capUsed,
-      until,
-      peak,
-      counters,
-    ] = commit
+  function shortWay([
+    namespace,
+    id,
+    expect,
+    incarnation,
+    ,
+    at,
+    seenAt,
+    capUsed,
+    facets,
+    counters,
+  ]: PackedCommit): boolean {
     if (expect === null) return false
     const patch = counterPatch(counters)
     const row = [namespace, id, expect, incarnation] as const
-    const left = [phase, riskLevel, blocked, until, peak] as const
-    if (seenAt !== at && counted.run(at, patch, ...row, seenAt, capUsed, ...left).changes === 1) return true
-    return changedByAdmission.run(at, seenAt, capUsed, patch, ...row, ...left).changes === 1
+    if (seenAt !== at && counted.run(at, patch, ...row, seenAt, capUsed, ...facets).changes === 1) return true
+    return changedByAdmission.run(at, seenAt, capUsed, patch, ...row, ...facets).changes === 1
   }
 
   function longWay(commit: PackedCommit): boolean {
-    const [namespace, id, expect, incarnation, tag, at, seenAt, ...rest] = commit
-    const [phase, riskLevel, blocked, capUsed, until, peak, counters, more] = rest
+    const [namespace, id, expect, incarnation, tag, at, seenAt, capUsed, facets, counters, more] = commit
     const { folded, measured = null } = more ?? {}
     const head = [folded?.head.sequence ?? null, folded?.head.mac ?? null, folded?.headMac ?? null]
-    const facets = [phase, riskLevel, blocked, until, peak]
-    const patch = counterPatch(counters)
-    const values = [at, seenAt, capUsed, patch, ...facets, ...head, folded?.state ?? null, measured, namespace, id]
+    const state = [folded?.state ?? null, measured]
+    const values = [at, seenAt, capUsed, counterPatch(counters), ...facets, ...head, ...state, namespace, id]
     if (expect !== null) return changed.run(...values, expect, incarnation).changes === 1
     return created.run(...values, incarnation, at, namespace, tag, incarnation).changes === 1
   }

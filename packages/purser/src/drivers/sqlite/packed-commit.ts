@@ -14,14 +14,19 @@ export type PackedCommit = readonly [
   tag: string | null,
   at: number,
   seenAt: number,
+  capUsed: number,
+  facets: PackedFacets,
+  counters: readonly CounterPart[],
+  more: MoreOfCommit | null,
+]
+
+/** The facets that an admission leaves as they are. */
+export type PackedFacets = readonly [
   phase: string,
   riskLevel: string,
   blocked: 0 | 1,
-  capUsed: number,
   capUsedUntil: number,
   peak: number,
-  counters: readonly CounterPart[],
-  more: MoreOfCommit | null,
 ]
 
 /** Limit, window and value of one counter after the other; null drops it. */
@@ -34,24 +39,11 @@ export type MoreOfCommit = Pick<
 >
 
 export function packCommit({ namespace, id }: Subject, commit: Commit): PackedCommit {
-  const { expect, incarnation, tag, at, seenAt, facets } = commit
-  return [
-    namespace,
-    id,
-    expect,
-    incarnation,
-    tag,
-    at,
-    seenAt ?? NEVER_SEEN,
-    facets.phase,
-    facets.riskLevel,
-    facets.blocked ? 1 : 0,
-    facets.capUsed,
-    facets.capUsedUntil ?? FOREVER,
-    facets.peak,
-    countersOf(commit),
-    moreOf(commit),
-  ]
+  const { expect, incarnation, tag, at, seenAt } = commit
+  const { phase, riskLevel, blocked, capUsed, capUsedUntil, peak } = commit.facets
+  const facets = [phase, riskLevel, blocked ? 1 : 0, capUsedUntil ?? FOREVER, peak] as const
+  const row = [expect, incarnation, tag, at, seenAt ?? NEVER_SEEN, capUsed, facets] as const
+  return [namespace, id, ...row, countersOf(commit), moreOf(commit)]
 }
 
 /** What is dropped first: a counter that is dropped and counted anew in one commit stays. */
