@@ -130,6 +130,8 @@ export interface ExportRow {
   /** ISO 8601, UTC. */
   readonly at?: string
   readonly value: unknown
+  /** Of the last row, `end`: how many rows of each type there are; the same as its value. */
+  readonly counts?: Readonly<Record<string, number>>
 }
 
 export interface EraseReceipt {
@@ -187,7 +189,7 @@ export async function* exportUser(
       yield row
     }
   }
-  yield { part: 'end', type: 'counts', at, value: counts }
+  yield { part: 'end', type: 'counts', at, value: counts, counts }
 }
 
 /** What a user runs on, as they may see it: secrets are named only. */

@@ -286,6 +286,7 @@ test('an export begins with a header, ends with counts and shows no secret', asy
   const rows = await Array.fromAsync(ada.export())
   assert.equal(rows[0]?.part, 'header')
   assert.equal(rows.at(-1)?.part, 'end')
+  assert.equal(rows.at(-1)?.counts?.action, 1)
   assert.match(JSON.stringify(rows), /Opened a lesson/)
   assert.doesNotMatch(JSON.stringify(rows), /canary-secret/)
 })
