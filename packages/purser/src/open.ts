@@ -132,6 +132,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     effects,
     options: options.answers,
     namespace,
+    calls,
     incarnationOf: async (user) => (await journal.read(user)).incarnation,
   })
   const house: TurnHouse = {

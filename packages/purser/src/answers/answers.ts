@@ -3,6 +3,7 @@ import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import type { AnswerOptions } from '../options.ts'
+import type { CallsUnderWay } from '../underway.ts'
 import { createSteadyClock } from './clock.ts'
 import { createFlights } from './flights.ts'
 import type { Hall } from './hall.ts'
@@ -21,6 +22,7 @@ export interface AnswersHouse {
   readonly effects: Effects
   readonly options: AnswerOptions
   readonly namespace: string
+  readonly calls: CallsUnderWay
   /** Which life of this user it is now, 1 or more. Asked at every look-up and before every keeping. */
   incarnationOf(user: Subject): Promise<number>
   readonly limits?: AnswerLimits
@@ -66,7 +68,7 @@ export interface Answers {
   clear(): Promise<void>
   /** As `of(user).forget()`: also after the user was erased. */
   forget(user: Subject): Promise<number>
-  /** Flushes, then stops all background work. Calls after that reject with `closed`. */
+  /** Ends what is still computed, flushes, then stops all background work. Calls after that reject with `closed`. */
   close(): Promise<void>
 }
 
@@ -98,9 +100,11 @@ export function createAnswers(house: AnswersHouse): Answers {
     shelf,
     values: createFlights(),
     turns: createFlights(),
+    waiting: new Set(),
+    calls: house.calls,
     tally,
     enter() {
-      if (isClosed) throw new PurserError('closed', 'This Purser has been closed.')
+      if (isClosed) throw closed()
       upkeep.begin()
     },
     async forget(user) {
@@ -141,9 +145,14 @@ export function createAnswers(house: AnswersHouse): Answers {
     async close() {
       if (isClosed) return
       isClosed = true
+      for (const member of hall.waiting) member.leave(closed())
       await upkeep.stop()
       await shelf.flush()
       shelf.stop()
     },
   }
+}
+
+function closed(): PurserError {
+  return new PurserError('closed', 'This Purser has been closed.')
 }

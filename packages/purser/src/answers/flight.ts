@@ -10,7 +10,8 @@ export interface Member<Result> {
   readonly reason: unknown
   /** Told when this member's signal is aborted. */
   onAbort: (() => void) | undefined
-  leave(): void
+  /** With a reason, its `result` rejects with that, as when its signal was aborted. */
+  leave(reason?: unknown): void
 }
 
 interface Seat<Result> extends Member<Result> {
@@ -57,7 +58,7 @@ export class Flight<Result> {
       reason: undefined,
       onAbort: undefined,
       settle,
-      leave: () => this.#leave(seat, undefined, false),
+      leave: (reason) => this.#leave(seat, reason, reason !== undefined),
       stopListening: () => signal?.removeEventListener('abort', abort),
     }
     this.entered++

@@ -1,5 +1,6 @@
 import type { Subject } from '../identity.ts'
-import type { Flight } from './flight.ts'
+import type { CallsUnderWay } from '../underway.ts'
+import type { Flight, Member } from './flight.ts'
 import type { Flights } from './flights.ts'
 import type { AnswerLimits } from './limits.ts'
 import type { Locator } from './place.ts'
@@ -15,6 +16,9 @@ export interface Hall {
   readonly shelf: Shelf
   readonly values: Flights<BroughtValue>
   readonly turns: Flights<BroughtAnswer>
+  /** Everybody who waits for a value. Closing waits for them, and takes them off board when that takes too long. */
+  readonly waiting: Set<Member<BroughtValue>>
+  readonly calls: CallsUnderWay
   readonly tally: Tally
   /** Throws `closed` when the house is; else sees to it that what must be swept is. */
   enter(): void

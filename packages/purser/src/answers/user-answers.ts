@@ -77,7 +77,7 @@ export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
       const place = await locate(request, options.scope)
       leaveIfAborted(hall, options.signal)
       const kept = hall.shelf.recall(place)
-      if (kept === undefined) return await compete(hall, place, compute, options)
+      if (kept === undefined) return hall.calls.run(() => compete(hall, place, compute, options))
       hall.tally.count('hit')
       return { answer: JSON.parse(kept.value) as T, source: 'hit' }
     },
@@ -116,12 +116,14 @@ async function compete<T>(
       keepBrought(hall, { flights: hall.values, flight }, { value, terms })
     void flyValue({ fetch, detach, keep }, flight, compute, options)
   })
+  hall.waiting.add(member)
   let source: Remembered<T>['source'] = leads ? 'computed' : 'joined'
   try {
     const brought = await member.result
     if (brought.from === 'shelf') source = 'hit'
     return { answer: copyOf(brought) as T, source }
   } finally {
+    hall.waiting.delete(member)
     member.leave()
     hall.tally.count(source === 'computed' ? 'miss' : source)
   }

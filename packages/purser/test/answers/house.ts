@@ -12,6 +12,7 @@ import { type Subject, subject } from '../../src/identity.ts'
 import { createKeys, type Keys } from '../../src/keys.ts'
 import { type AnswerOptions, DEFAULTS } from '../../src/options.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
+import { createCallsUnderWay } from '../../src/underway.ts'
 import { onThisThread } from '../drivers/on-this-thread.ts'
 
 export const keys: Keys = createKeys(Buffer.alloc(32, 7))
@@ -40,6 +41,7 @@ export function house(given: Given = {}): TestHouse {
     keys,
     effects: clock,
     namespace: 'default',
+    calls: createCallsUnderWay(clock),
     incarnationOf: async ({ id }) => lives.get(id) ?? 1,
     ...given,
     store,

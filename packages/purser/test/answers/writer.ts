@@ -5,6 +5,7 @@ import { openCache } from '../../src/drivers/sqlite/cache.ts'
 import { createCacheWriter, createCacheWriterCalls } from '../../src/drivers/sqlite/cache-writer.ts'
 import { systemEffects } from '../../src/effects.ts'
 import { DEFAULTS } from '../../src/options.ts'
+import { createCallsUnderWay } from '../../src/underway.ts'
 import { alice, bob, keys } from './house.ts'
 
 /** The answer to request n: long enough to span pages of the file. */
@@ -22,6 +23,7 @@ export async function systemHouse(path: string): Promise<{ readonly answers: Ans
     effects: systemEffects,
     options: DEFAULTS.answers,
     namespace: 'default',
+    calls: createCallsUnderWay(systemEffects),
     incarnationOf: async () => 1,
   })
   return {

@@ -166,3 +166,45 @@ test('close lets a file be copied, listed and verified to the end', async () => 
     await rm(directory, { recursive: true, force: true })
   }
 })
+
+test('close waits for answers that are being computed, and keeps them', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'purser-closing-'))
+  try {
+    const store = `sqlite:${join(directory, 'purser.db')}`
+    const purser = await openPurser({ store })
+    const computing = Promise.withResolvers<void>()
+    const answer = Promise.withResolvers<string>()
+    const compute = (): Promise<string> => {
+      computing.resolve()
+      return answer.promise
+    }
+    const remembered = purser.user('ada').answers.remember('q', compute)
+    await computing.promise
+    const closed = purser.close()
+    await assert.rejects(purser.user('ada').answers.remember('other', compute), (error) =>
+      PurserError.is(error, 'closed'),
+    )
+    answer.resolve('a')
+    assert.deepEqual(await remembered, { answer: 'a', source: 'computed' })
+    await closed
+    await using again = await openPurser({ store })
+    assert.equal((await again.user('ada').answers.lookup('q'))?.answer, 'a')
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+})
+
+test('an answer that takes longer to compute than close waits is cancelled, and all who wait for it are told', async () => {
+  const purser = await openPurser({ store: 'memory:' })
+  const computing = Promise.withResolvers<AbortSignal>()
+  const compute = ({ signal }: { readonly signal: AbortSignal }): Promise<never> => {
+    computing.resolve(signal)
+    return new Promise(() => undefined)
+  }
+  const waiting = [1, 2].map(() => purser.user('ada').answers.remember('q', compute))
+  const told = Promise.all(waiting.map((call) => assert.rejects(call, (error) => PurserError.is(error, 'closed'))))
+  const signal = await computing.promise
+  await purser.close({ timeoutMs: 0 })
+  await told
+  assert.equal(signal.aborted, true)
+})

@@ -10,10 +10,13 @@ const MAX_KEPT = 10_000
 /** Longer answers are not kept; a repeat runs again, and the library answers by its own memory. */
 const MAX_ANSWER_CHARACTERS = 65_536
 const MAX_KEY_LENGTH = 255
+const ERASE = '/api/users/:id/erase'
 const WRITES: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE']
 
 interface Kept {
   readonly digest: string
+  /** The user it is about; undefined for what concerns nobody. */
+  readonly user: string | undefined
   readonly until: number
   /** Undefined while the first call is still running. */
   answer?: { readonly status: number; readonly headers: Record<string, string>; readonly body: string }
@@ -47,6 +50,7 @@ export function idempotency(app: FastifyInstance, house: House): void {
     route.onSend = async (request: FastifyRequest, reply: FastifyReply, payload: unknown) => {
       if (request.replayed) reply.header('idempotent-replayed', 'true')
       if (request.idempotent !== null) remember(kept, request.idempotent, reply, payload)
+      if (route.url.endsWith(ERASE) && reply.statusCode < 300) forget(kept, request)
       return payload
     }
   })
@@ -72,7 +76,7 @@ async function recall(
   const found = kept.get(place)
   if (found === undefined || found.until <= now) {
     kept.delete(place)
-    kept.set(place, { digest, until: now + KEPT_MS })
+    kept.set(place, { digest, user: subjectOf(request), until: now + KEPT_MS })
     request.idempotent = place
     drop(kept, now)
     return undefined
@@ -98,6 +102,16 @@ function remember(kept: Map<string, Kept>, place: string, reply: FastifyReply, p
   const text = payload ?? ''
   if (reply.statusCode >= 500 || typeof text !== 'string' || text.length > MAX_ANSWER_CHARACTERS) kept.delete(place)
   else if (entry !== undefined) entry.answer = { status: reply.statusCode, headers: headersOf(reply), body: text }
+}
+
+/** What was answered about an erased person goes with them; all that stays is the receipt, which holds only counts. */
+function forget(kept: Map<string, Kept>, erasure: FastifyRequest): void {
+  const user = subjectOf(erasure)
+  for (const [place, entry] of kept) if (entry.user === user && place !== erasure.idempotent) kept.delete(place)
+}
+
+function subjectOf(request: FastifyRequest): string | undefined {
+  return (request.params as { id?: string } | null)?.id
 }
 
 function headersOf(reply: FastifyReply): Record<string, string> {

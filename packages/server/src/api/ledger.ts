@@ -16,6 +16,7 @@ import {
   queryOf,
   reasonedActOf,
   repeatOf,
+  requireVersion,
   route,
   TEXT,
   tagged,
@@ -83,7 +84,9 @@ function admissionRoutes(app: FastifyInstance, house: House): void {
     route('application:write', { tag, summary: 'Admits one message.', body: optionalObject({ cost: ANY_VALUE }) }),
     async (request) => {
       const { cost } = bodyOf(request) as { cost?: number }
-      return userOf(request, house).ledger.admit({ cost, ...repeatOf(request) })
+      const user = userOf(request, house)
+      await requireVersion(request, user)
+      return user.ledger.admit({ cost, ...repeatOf(request) })
     },
   )
   app.post(
@@ -110,7 +113,9 @@ function admissionRoutes(app: FastifyInstance, house: House): void {
     async (request) => {
       const { peaks, ...detection } = bodyOf(request)
       const options = { peaks: peaks as Record<string, number>, ...repeatOf(request) }
-      return userOf(request, house).ledger.observe(detection, options)
+      const user = userOf(request, house)
+      await requireVersion(request, user)
+      return user.ledger.observe(detection, options)
     },
   )
 }

@@ -142,6 +142,14 @@ export function expectedVersion(request: FastifyRequest): number | undefined {
   return Number(version)
 }
 
+/** For calls that change no version themselves, or end them all: refuses what was decided on another one. */
+export async function requireVersion(request: FastifyRequest, user: User): Promise<void> {
+  const expected = expectedVersion(request)
+  if (expected === undefined) return
+  const { version } = await user.ledger.bond()
+  if (version !== expected) throw preconditionFailed(`The user is at version ${version}, not ${expected}.`)
+}
+
 /** The `If-Match`; undefined when there is none, or any will do. */
 export function matchOf(request: FastifyRequest): string | undefined {
   const tag = request.headers['if-match']?.trim()

@@ -9,6 +9,7 @@ import {
   optionalObject,
   queryOf,
   reasonedActOf,
+  requireVersion,
   route,
   TEXT,
   tagged,
@@ -47,7 +48,12 @@ export function userRoutes(app: FastifyInstance, house: House): void {
   app.post(
     '/api/users/:id/erase',
     route('administer', { tag, summary: 'Erases a user for good.', body: optionalObject({ reason: TEXT }) }),
-    async (request) => userOf(request, house).erase(reasonedActOf(request)),
+    async (request) => {
+      const user = userOf(request, house)
+      const act = reasonedActOf(request)
+      await requireVersion(request, user)
+      return user.erase(act)
+    },
   )
 }
 

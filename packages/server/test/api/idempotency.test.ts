@@ -111,3 +111,46 @@ test('the same key while the first call is still running is 409', async () => {
   await close()
   await purser.close()
 })
+
+test('what was answered under an Idempotency-Key goes with the person it is about', async () => {
+  const config = { store: 'memory:', server: { logLevel: 'silent' as const } }
+  const { fastify, close } = await openServer({ config, authorize })
+  const ask = (user: string, place: string, payload: object) =>
+    fastify.inject({
+      method: 'POST',
+      url: `/api/users/${user}/${place}`,
+      headers: { 'idempotency-key': 'k' },
+      payload,
+    })
+  for (const user of ['gone', 'other']) assert.equal((await ask(user, 'notes', { text: `of ${user}` })).statusCode, 200)
+  const erased = await ask('gone', 'erase', { reason: 'asked' })
+  assert.equal(erased.json().erased.notes, 1)
+  assert.equal((await ask('gone', 'erase', { reason: 'asked' })).body, erased.body)
+  assert.equal((await ask('other', 'notes', { text: 'of other' })).headers['idempotent-replayed'], 'true')
+  assert.equal((await ask('gone', 'notes', { text: 'of gone' })).headers['idempotent-replayed'], undefined)
+  assert.equal((await fastify.inject('/api/users/gone/notes')).json().data.length, 1)
+  await close()
+})
+
+test('an erasure, a detection and an admission heed If-Match as well', async () => {
+  const config = { store: 'memory:', server: { logLevel: 'silent' as const } }
+  const { fastify, close } = await openServer({ config, authorize })
+  const ask = (place: string, payload: object, version: number) =>
+    fastify.inject({
+      method: 'POST',
+      url: `/api/users/matched/${place}`,
+      headers: { 'if-match': `"${version}"` },
+      payload,
+    })
+  const calls = [
+    ['admissions', {}],
+    ['detections', { phase: 'warm' }],
+    ['erase', { reason: 'asked' }],
+  ] as const
+  for (const [place, body] of calls) assert.equal((await ask(place, body, 7)).statusCode, 412, place)
+  assert.equal((await fastify.inject('/api/users/matched/bond')).json().exists, false)
+  assert.equal((await ask('admissions', {}, 0)).statusCode, 200)
+  assert.equal((await ask('detections', { phase: 'warm' }, 0)).json().bond.version, 1)
+  assert.equal((await ask('erase', { reason: 'asked' }, 1)).json().erased.bond, 1)
+  await close()
+})
