@@ -1,6 +1,7 @@
 import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Decision } from '../journal/port.ts'
+import type { Keys } from '../keys.ts'
 import { withSignal } from '../waiting.ts'
 import { actingOnly, actingWrite } from './acting.ts'
 import { options, pageLimit, refuse } from './arguments.ts'
@@ -41,6 +42,11 @@ export function noteText(text: unknown): string {
   })
 }
 
+/** Keyed, so that nobody can guess a short text from it. */
+export function noteDigest(keys: Keys, { namespace, id }: Subject, note: Pick<Note, 'id' | 'text'>): string {
+  return keys.mac('notes', [namespace, id, note.id, note.text])
+}
+
 /** Writing notes and reading them, newest first. */
 export function createNotes(house: LedgerHouse, user: Subject): Pick<UserLedger, 'addNote' | 'notes'> {
   const { store, effects, keys } = house
@@ -52,7 +58,7 @@ export function createNotes(house: LedgerHouse, user: Subject): Pick<UserLedger,
       const decide = (view: LedgerView): Decision<LedgerState, Measured, Note> => {
         const id = noteId(view.version + 1, unique)
         const note: Note = { id, at: instant(view.now), actor: by.actor, text: body }
-        const digest = keys.mac('notes', [user.namespace, user.id, id, body])
+        const digest = noteDigest(keys, user, note)
         return {
           events: noteAdded({ id, length: Buffer.byteLength(body), digest }, by),
           records: [{ kind: NOTE_RECORDS, name: id, value: JSON.stringify(note) }],

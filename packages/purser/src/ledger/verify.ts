@@ -6,6 +6,7 @@ import type { Keys } from '../keys.ts'
 import type { Store, StoredEvent, UserRow } from '../store.ts'
 import { rebuild } from './evolve.ts'
 import { INITIAL, type LedgerState } from './state.ts'
+import { countNotes, noteProblem } from './verify-notes.ts'
 
 /** What a check of the log found. */
 export interface Verification {
@@ -42,7 +43,7 @@ class Bad extends Error {
 
 /**
  * Checks one user's log against their row: every link, the order, that the head is the last event and bears its MAC,
- * and that the events fold to the state. Events committed while it runs do not disturb it: when the row has moved on,
+ * that the events fold to the state, and that notes are as they were written. Events committed while it runs do not disturb it: when the row has moved on,
  * a fault is only believed after another look.
  */
 export async function verifyUser(house: VerifyHouse, user: Subject): Promise<Verification> {
@@ -102,11 +103,17 @@ async function checkUser(house: VerifyHouse, { user, row, progress }: Check): Pr
     }
     const parsed = events.map(({ body }) => parseBody(body))
     state = rebuild(parsed, state)
+    for (const event of parsed) {
+      const problem = await noteProblem(house, user, event)
+      if (problem !== undefined) throw new Bad(problem, event.sequence)
+    }
   }
   if (link.sequence !== head.sequence || link.mac !== head.mac)
     throw new Bad('The head is not the last event.', head.sequence)
   if (!isDeepStrictEqual(JSON.parse(JSON.stringify(state)), stored))
     throw new Bad('The events do not fold to the state.', head.sequence)
+  if ((await countNotes(house, user)) !== stored.notesCount)
+    throw new Bad('There are more or fewer notes than were written.')
 }
 
 /** Throws when an event is not the one that follows `link`. */

@@ -128,6 +128,31 @@ const ATTACKS: readonly Attack[] = [
     act: "UPDATE events SET body = replace(body, 'checkpoint made', 'nothing made') WHERE type = 'checkpoint'",
   },
   {
+    name: 'rewrites the text of a note',
+    act: `UPDATE records SET value = replace(value, 'Called.', 'Shouted') WHERE kind = 'note' AND uid = ${ANN}`,
+    problem: /note was changed/,
+  },
+  {
+    name: 'changes who wrote a note',
+    act: `UPDATE records SET value = replace(value, '"actor":"ana"', '"actor":"bea"') WHERE kind = 'note' AND uid = ${ANN}`,
+    problem: /note was changed/,
+  },
+  {
+    name: 'damages a note',
+    act: `UPDATE records SET value = '{' WHERE kind = 'note' AND uid = ${ANN}`,
+    problem: /note was changed/,
+  },
+  {
+    name: 'removes a note',
+    act: `DELETE FROM records WHERE kind = 'note' AND uid = ${ANN}`,
+    problem: /missing/,
+  },
+  {
+    name: 'adds a note that nobody wrote',
+    act: `INSERT INTO records (uid, kind, name, value) VALUES (${BOB}, 'note', 'z', '{}')`,
+    problem: /more or fewer/,
+  },
+  {
     name: 'removes a user with all events',
     act: `DELETE FROM events WHERE uid = ${ANN}; DELETE FROM users WHERE id = 'ann'`,
     needsCheckpoint: true,
