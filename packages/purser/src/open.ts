@@ -166,19 +166,19 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
   let closing: Promise<void> | undefined
 
   async function erase(who: Subject, { actor, reason }: Parameters<User['erase']>[0]): Promise<EraseReceipt> {
-    const { counts, purged } = await journal.erase(who, (incarnation, pseudonym) => ({
+    const counts = await journal.erase(who, (incarnation, pseudonym) => ({
       type: 'user_erased',
       detail: 'a user was erased',
       data: { pseudonym, incarnation },
       actor,
       reason,
     }))
-    try {
-      await Promise.all([runtimes.forget(who), contexts.forget(who), answers.forget(who)])
-    } catch (error) {
-      // What these hold in memory ends with a close that did not wait for them.
-      if (closing === undefined) throw error
-    }
+    const forgetting = await Promise.allSettled([runtimes.forget(who), contexts.forget(who), answers.forget(who)])
+    // Last, because what was told of the erasure names the person as well.
+    const purged = await store.users.purge().catch(() => false)
+    const failed = forgetting.find((outcome) => outcome.status === 'rejected')
+    // What they hold in memory ends with a close that did not wait for them.
+    if (failed !== undefined && closing === undefined) throw failed.reason
     return eraseReceipt(counts, purged)
   }
 

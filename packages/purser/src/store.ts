@@ -169,7 +169,10 @@ export interface UserStore {
   list(query: UserQuery): Promise<readonly ListedUser[]>
   /** Users per phase, risk level, blocked, and in all. */
   overview(namespace: string): Promise<Overview>
+  /** Takes a user out of reach for good. What is left of them in files is wiped by `purge`, or the next start. */
   erase(user: Subject, erasure: Erasure): Promise<ErasureOutcome>
+  /** Wipes what erasures left behind; true when no byte of the erased is in any file of the store. */
+  purge(): Promise<boolean>
   /** Removes replies that expired before `now`, at most `limit` of them. */
   sweepReplies(now: number, limit: number): Promise<number>
 }
@@ -236,8 +239,6 @@ export type ErasureOutcome =
       readonly ok: true
       /** Rows removed, by kind of record, and `events`, `answers`, `user` (0 or 1). */
       readonly counts: Readonly<Record<string, number>>
-      /** True when no byte of the person's data is left in any file of the store. */
-      readonly purged: boolean
     }
   | { readonly ok: false }
 

@@ -3,10 +3,8 @@ import type { Subject } from '../identity.ts'
 import type { NewEvent } from './fold.ts'
 import type { SettlingHouse } from './settling.ts'
 
-export interface EraseReceipt {
-  readonly counts: Readonly<Record<string, number>>
-  readonly purged: boolean
-}
+/** How many of each kind of row went. */
+export type ErasedCounts = Readonly<Record<string, number>>
 
 export interface ErasureOrder {
   readonly user: Subject
@@ -21,7 +19,7 @@ export interface ErasureOrder {
 export async function eraseUser<State, Measured>(
   { store, limits, snapshots, pendingOn }: SettlingHouse<State, Measured>,
   { user, log, pseudonym, event }: ErasureOrder,
-): Promise<EraseReceipt> {
+): Promise<ErasedCounts> {
   for (let attempt = 1; attempt <= limits.maxAttempts; attempt++) {
     const row = await store.users.load(user)
     const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.namespace, pseudonym))
@@ -30,7 +28,7 @@ export async function eraseUser<State, Measured>(
     const outcome = await store.users.erase(user, { tag: pseudonym, incarnation, log: pending.commit() })
     snapshots.forget(user)
     snapshots.forget(log)
-    if (outcome.ok) return { counts: outcome.counts, purged: outcome.purged }
+    if (outcome.ok) return outcome.counts
   }
   throw new PurserError('store_unavailable', 'The user kept changing while being erased.', { hint: 'Try again.' })
 }

@@ -6,7 +6,7 @@ import { PurserError } from '../errors.ts'
 import { type Subject, subjectKey } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { LOG_OF_NAMESPACE, type Store } from '../store.ts'
-import { type EraseReceipt, eraseUser } from './erasure.ts'
+import { type ErasedCounts, eraseUser } from './erasure.ts'
 import type { Fold, NewEvent } from './fold.ts'
 import { createLanes } from './lanes.ts'
 import { JOURNAL_LIMITS, type JournalLimits } from './limits.ts'
@@ -28,7 +28,7 @@ export interface OpenJournal<State, Measured> extends Journal<State, Measured> {
    * Ends this life of a user, after the writes that already wait; `event` goes to the namespace's own log in the same
    * step. Reads nothing of the user but which life it is, so that it works on damaged rows and broken chains.
    */
-  erase(user: Subject, event: (incarnation: number, pseudonym: string) => NewEvent): Promise<EraseReceipt>
+  erase(user: Subject, event: (incarnation: number, pseudonym: string) => NewEvent): Promise<ErasedCounts>
   /** The keyed hash that stands for a user where their id must not. */
   tag(user: Subject): string
   /** Waits for the writes under way, then stops listening to the store. */

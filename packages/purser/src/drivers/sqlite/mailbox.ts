@@ -10,7 +10,7 @@ import type { Database } from './database.ts'
  * that a publisher can wait until all who are alive have been told.
  */
 
-/** Messages that are kept; a listener that is further behind is told `gap`. */
+/** Messages that are kept at most; a listener that is further behind is told `gap`. */
 const KEPT_MESSAGES = 1_000
 /** How long a publisher waits for other processes at most. */
 const WAIT_MS = 1_000
@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS listeners_1 (
 export interface MailboxWrites {
   /** Adds a message, and tells its number. */
   postMessage(origin: string, message: string): Promise<number>
+  /** Removes all messages. Who has not read them is told `gap`. */
+  dropMessages(): Promise<void>
   noteHeard(listener: { readonly origin: string; readonly pid: number; readonly heard: number }): Promise<void>
   forgetListener(origin: string): Promise<void>
 }
@@ -40,6 +42,7 @@ export function prepareMailboxWrites(cache: Database): MailboxWrites {
   cache.connection.exec(SCHEMA)
   const add = cache.prepare('INSERT INTO messages_1 (origin, message) VALUES (?, ?)')
   const trim = cache.prepare('DELETE FROM messages_1 WHERE sequence <= ?')
+  const drop = cache.prepare('DELETE FROM messages_1')
   const hear = cache.prepare(`
     INSERT INTO listeners_1 (origin, pid, heard) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET heard = excluded.heard`)
   const forget = cache.prepare('DELETE FROM listeners_1 WHERE origin = ?')
@@ -50,6 +53,7 @@ export function prepareMailboxWrites(cache: Database): MailboxWrites {
         trim.run(added - KEPT_MESSAGES)
         return added
       }),
+    dropMessages: () => cache.write(() => void drop.run()),
     noteHeard: ({ origin, pid, heard }) => cache.write(() => void hear.run(origin, pid, heard)),
     forgetListener: (origin) => cache.write(() => void forget.run(origin)),
   }
@@ -74,7 +78,8 @@ export interface MailboxHouse {
 }
 
 export function createMailbox({ cache, writer, local, origin }: MailboxHouse): Mailbox {
-  const newest = cache.prepare('SELECT coalesce(max(sequence), 0) AS sequence FROM messages_1')
+  // Of all there ever were, also those that are gone.
+  const newest = cache.prepare("SELECT max(seq) AS sequence FROM sqlite_sequence WHERE name = 'messages_1'")
   const after = cache.prepare('SELECT sequence, origin, message FROM messages_1 WHERE sequence > ? ORDER BY sequence')
   const behind = cache.prepare('SELECT origin, pid FROM listeners_1 WHERE origin <> ? AND heard < ?')
   const dataVersion = cache.prepare('PRAGMA data_version')
@@ -107,10 +112,10 @@ export function createMailbox({ cache, writer, local, origin }: MailboxHouse): M
       if (heard === undefined || version === lastVersion) return
       lastVersion = version
       const rows = after.all(heard)
-      const [first] = rows
-      if (first === undefined) return
-      const isGap = Number(first.sequence) > heard + 1
-      heard = Number(rows.at(-1)?.sequence)
+      const last = Number((rows.at(-1) ?? newest.get())?.sequence)
+      if (last === heard) return
+      const isGap = rows[0]?.sequence !== heard + 1
+      heard = last
       if (isGap) local.deliver('gap')
       else
         for (const row of rows) if (row.origin !== origin) local.deliver(JSON.parse(String(row.message)) as BusMessage)

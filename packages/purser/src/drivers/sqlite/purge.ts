@@ -67,6 +67,8 @@ export function createPurge({ main, cache, writer, cacheWriter, eraseElsewhere }
 
   /** Writes the files anew, once, then cuts their logs. */
   async function clean(): Promise<boolean> {
+    // News of the erased name them. Whoever has not heard it yet is told that something is missing.
+    await cacheWriter.call('dropMessages')
     const isWhole = note() === 'cut' || (await rewrite())
     if (isWhole) await writer.call('noteUnclean', 'cut')
     if (!(await cutLogs())) {

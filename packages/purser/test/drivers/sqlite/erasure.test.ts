@@ -82,7 +82,7 @@ test('after an erasure no byte of the person is in any file or log, whatever the
     const user = person(number)
     assert.ok(filesWith(path, canaryOf(user)).length > 0, 'the canary was there')
     const outcome = await store.users.erase(user, await erasureOf(store, user))
-    assert.ok(outcome.ok && outcome.purged)
+    assert.ok(outcome.ok && (await store.users.purge()))
     assert.equal(outcome.counts.answers, 1)
     assert.deepEqual(filesWith(path, user.id), [], `${user.id} after its erasure`)
   }
@@ -102,7 +102,7 @@ test('a reader that holds up the log is told by the receipt, and wiped behind it
   reader.exec('BEGIN')
   reader.prepare('SELECT count(*) FROM users').get()
   const outcome = await store.users.erase(user, await erasureOf(store, user))
-  assert.ok(outcome.ok && !outcome.purged)
+  assert.ok(outcome.ok && !(await store.users.purge()))
   assert.equal(await store.users.load(user), undefined)
   assert.ok(filesWith(path, user.id).length > 0)
   reader.exec('COMMIT')
@@ -110,7 +110,7 @@ test('a reader that holds up the log is told by the receipt, and wiped behind it
   const other = person(1)
   await accept(store, other, everything(other, 10))
   const next = await store.users.erase(other, await erasureOf(store, other))
-  assert.ok(next.ok && next.purged)
+  assert.ok(next.ok && (await store.users.purge()))
   assert.deepEqual(filesWith(path, user.id), [])
   await store.close()
 })
@@ -149,7 +149,8 @@ test('thousands of rows are wiped in slices, between which others write', async 
   const store = await open(path)
   const user = person(0)
   await accept(store, user, withEvents(1, 3_000, { id: canaryOf(user) }))
-  const erasing = store.users.erase(user, await erasureOf(store, user))
+  assert.ok((await store.users.erase(user, await erasureOf(store, user))).ok)
+  const erasing = store.users.purge()
   let isErased = false
   void erasing.then(() => {
     isErased = true
@@ -157,6 +158,24 @@ test('thousands of rows are wiped in slices, between which others write', async 
   let written = 0
   while (!isErased) await accept(store, person(++written))
   assert.ok(written > 5, `${written} writes between the slices`)
-  assert.ok((await erasing).ok)
+  assert.ok(await erasing)
   await store.close()
+})
+
+test('news of an erasure that passed between processes is gone with the person, and nobody misses any', async () => {
+  const path = newPath()
+  const [here, there] = [await open(path), await open(path)]
+  const heard: unknown[] = []
+  there.bus.subscribe((message) => heard.push(message))
+  const user = person(0)
+  await accept(here, user, everything(user, 10))
+  assert.ok((await here.users.erase(user, await erasureOf(here, user))).ok)
+  await here.bus.publish({ topic: 'user', namespace: user.namespace, user: user.id, detail: 'erased' })
+  assert.equal(await here.users.purge(), true)
+  assert.deepEqual(filesWith(path, user.id), [])
+  assert.ok(heard.some((message) => JSON.stringify(message).includes('erased')))
+  await here.bus.publish({ topic: 'context', namespace: user.namespace, user: 'somebody', detail: 'x' })
+  assert.deepEqual(heard.at(-1), { topic: 'context', namespace: user.namespace, user: 'somebody', detail: 'x' })
+  await here.close()
+  await there.close()
 })
