@@ -68,10 +68,17 @@ export function instantOf(
   value: unknown,
   { name, code = 'argument_invalid' }: { name: string; code?: ErrorCode },
 ): number {
-  const epochMs =
-    typeof value === 'string' && /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:?\d\d)$/i.test(value) ? Date.parse(value) : Number.NaN
+  const text = typeof value === 'string' ? value : ''
+  const isWhole = /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:?\d\d)$/i.test(text) && isDate(text.slice(0, 10))
+  const epochMs = isWhole ? Date.parse(text) : Number.NaN
   if (Number.isFinite(epochMs)) return epochMs
   return refuse(code, `${name} must be an instant in ISO 8601, such as '2026-01-31T12:00:00Z'.`, undefined, name)
+}
+
+/** Not the 31st of February, which `Date` takes for a day in March. */
+function isDate(text: string): boolean {
+  const midnight = new Date(`${text}T00:00:00Z`)
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(text)
 }
 
 export function wholeNumber(

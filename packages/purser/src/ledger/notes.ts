@@ -72,7 +72,7 @@ export function createNotes(house: LedgerHouse, user: Subject): Pick<UserLedger,
       options(given, ['limit', 'before', 'signal'], 'notes')
       const limit = pageLimit(given.limit)
       const { before } = given
-      if (before !== undefined && (typeof before !== 'string' || before === ''))
+      if (before !== undefined && (typeof before !== 'string' || !/^\d{12}-/.test(before)))
         refuse(
           'argument_invalid',
           'before must be the id of a note.',

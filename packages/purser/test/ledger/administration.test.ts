@@ -45,6 +45,7 @@ describe('what people do', () => {
       ann.addNote('x', { actor: '' }),
       ann.block({ ...by, until: '2020-01-01T00:00:00Z' }),
       ann.block({ ...by, until: 'soon' }),
+      ann.block({ ...by, until: '2099-02-31T00:00:00Z' }),
     ]
     for (const call of nobody) await assert.rejects(call, { code: 'argument_invalid' })
     assert.equal((await ann.bond()).exists, false)

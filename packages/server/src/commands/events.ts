@@ -1,6 +1,7 @@
 import type { Event } from 'purser'
 import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from './command.ts'
 import { connect } from './connection.ts'
+import { requireKnown } from './known-user.ts'
 import { printJson, printTable, say } from './terminal.ts'
 
 export const events: Command = {
@@ -19,11 +20,13 @@ export const events: Command = {
   async run(call) {
     const { flags, terminal, operands } = call
     await using connection = await connect(call)
+    const id = operands[0] ?? ''
     const query = { limit: text(flags.limit), before: text(flags.before), types: text(flags.types) }
-    const list = (await connection.call('GET', ['users', operands[0] ?? '', 'events'], { query })) as {
+    const list = (await connection.call('GET', ['users', id, 'events'], { query })) as {
       data: Event[]
       cursor: string | null
     }
+    if (list.data.length === 0) await requireKnown(connection, id)
     if (flags.json === true) printJson(terminal, list)
     else {
       const rows = list.data.map((event) => [event.sequence, event.at, event.type, event.detail, event.actor])

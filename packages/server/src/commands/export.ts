@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from './command.ts'
 import { connect } from './connection.ts'
+import { requireKnown } from './known-user.ts'
 import { say } from './terminal.ts'
 
 export const exportUser: Command = {
@@ -19,7 +20,9 @@ export const exportUser: Command = {
   async run(call) {
     const { terminal, flags, operands } = call
     await using connection = await connect(call)
-    const response = await connection.open(['users', operands[0] ?? '', 'export'], { signal: terminal.interrupted })
+    const id = operands[0] ?? ''
+    await requireKnown(connection, id)
+    const response = await connection.open(['users', id, 'export'], { signal: terminal.interrupted })
     const path = text(flags.output)
     let lines = 0
     const counted = Readable.fromWeb(response.body as never).on('data', (chunk: Buffer) => {

@@ -1,6 +1,7 @@
 import type { Bond } from 'purser'
 import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS } from './command.ts'
 import { type Connection, connect } from './connection.ts'
+import { requireKnown } from './known-user.ts'
 import { print, printJson, safe } from './terminal.ts'
 
 interface Verdict {
@@ -19,7 +20,8 @@ export const verify: Command = {
     const { operands, flags, terminal } = call
     await using connection = await connect(call)
     const [id] = operands
-    const verdict = id === undefined ? await verifyAll(connection) : await verifyOne(connection, id)
+    const verdict: Verdict = id === undefined ? await verifyAll(connection) : await verifyOne(connection, id)
+    if (id !== undefined && verdict.ok && verdict.checked === 0) await requireKnown(connection, id)
     if (flags.json === true) printJson(terminal, verdict)
     else {
       const bad = verdict.ok ? '' : ` First bad: ${safe(JSON.stringify(verdict.firstBad))}`
