@@ -133,6 +133,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     options: options.answers,
     namespace,
     calls,
+    bus: store.bus,
     incarnationOf: async (user) => (await journal.read(user)).incarnation,
   })
   const house: TurnHouse = {

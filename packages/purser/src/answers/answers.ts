@@ -3,6 +3,7 @@ import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import type { AnswerOptions } from '../options.ts'
+import type { Bus } from '../store.ts'
 import type { CallsUnderWay } from '../underway.ts'
 import { createSteadyClock } from './clock.ts'
 import { createFlights } from './flights.ts'
@@ -23,6 +24,8 @@ export interface AnswersHouse {
   readonly options: AnswerOptions
   readonly namespace: string
   readonly calls: CallsUnderWay
+  /** Tells other instances that answers were forgotten, and hears it from them. */
+  readonly bus: Bus
   /** Which life of this user it is now, 1 or more. Asked at every look-up and before every keeping. */
   incarnationOf(user: Subject): Promise<number>
   readonly limits?: AnswerLimits
@@ -73,12 +76,15 @@ export interface Answers {
 }
 
 export function createAnswers(house: AnswersHouse): Answers {
-  const { store, effects, keys, options, namespace, limits = ANSWER_LIMITS } = house
+  const { store, effects, keys, options, namespace, bus, limits = ANSWER_LIMITS } = house
   const clock = createSteadyClock(effects)
   const tally = createTally(namespace)
   const onFailure = tally.failed
   const scopes = createScopes({ store, keys, effects, limits })
   const shelf = createShelf({ store, keys, effects, clock, options, limits, namespace, onFailure })
+  const stopListening = bus.subscribe((message) => {
+    if (message === 'gap' || (message.topic === 'answers' && message.namespace === namespace)) scopes.renew()
+  })
   const forgotten = new Set<string>()
   let isClosed = false
 
@@ -117,6 +123,7 @@ export function createAnswers(house: AnswersHouse): Answers {
       scopes.renew()
       forgotten.add(scope.owner)
       upkeep.soon()
+      await bus.publish({ topic: 'answers', namespace })
       return count
     },
   }
@@ -141,10 +148,12 @@ export function createAnswers(house: AnswersHouse): Answers {
       scopes.renew()
       shelf.empty()
       upkeep.soon()
+      await bus.publish({ topic: 'answers', namespace })
     },
     async close() {
       if (isClosed) return
       isClosed = true
+      stopListening()
       for (const member of hall.waiting) member.leave(closed())
       await upkeep.stop()
       await shelf.flush()

@@ -42,6 +42,7 @@ export function house(given: Given = {}): TestHouse {
     effects: clock,
     namespace: 'default',
     calls: createCallsUnderWay(clock),
+    bus: { publish: async () => undefined, subscribe: () => () => undefined },
     incarnationOf: async ({ id }) => lives.get(id) ?? 1,
     ...given,
     store,

@@ -24,6 +24,7 @@ export async function systemHouse(path: string): Promise<{ readonly answers: Ans
     options: DEFAULTS.answers,
     namespace: 'default',
     calls: createCallsUnderWay(systemEffects),
+    bus: { publish: async () => undefined, subscribe: () => () => undefined },
     incarnationOf: async () => 1,
   })
   return {

@@ -167,6 +167,8 @@ test('news of an erasure that passed between processes is gone with the person, 
   const [here, there] = [await open(path), await open(path)]
   const heard: unknown[] = []
   there.bus.subscribe((message) => heard.push(message))
+  // What a process sends goes behind its being a listener.
+  await there.bus.publish({ topic: 'answers', namespace: 'any' })
   const user = person(0)
   await accept(here, user, everything(user, 10))
   assert.ok((await here.users.erase(user, await erasureOf(here, user))).ok)
