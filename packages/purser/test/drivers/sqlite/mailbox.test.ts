@@ -47,6 +47,27 @@ test('a listener that is too far behind is told that it may have missed somethin
   await Promise.all([from.close(), to.close()])
 })
 
+test('messages that are gone unread are a gap for those who wanted them, not for those who sent them', async () => {
+  const path = newPath()
+  const [writing, reading] = [await open(path), await open(path)]
+  const calls = onThisThread(createCacheWriterCalls(writing))
+  const heard: Record<string, unknown[]> = { sender: [], receiver: [] }
+  const [sender, receiver] = ['sender', 'receiver'].map((origin) => {
+    const local = createLocalBus()
+    local.subscribe((told) => heard[origin]?.push(told))
+    const mailbox = createMailbox({ cache: reading, writer: calls, local, origin })
+    mailbox.listen()
+    return mailbox
+  }) as [Mailbox, Mailbox]
+  const sending = sender.send(message('unread'))
+  await writing.write(() => undefined)
+  await calls.call('dropMessages')
+  for (const mailbox of [sender, receiver]) mailbox.look()
+  await sending
+  assert.deepEqual(heard, { sender: [], receiver: ['gap'] })
+  await Promise.all([writing.close(), reading.close()])
+})
+
 test('commits of another connection are noticed once, own ones never', async () => {
   const path = newPath()
   const [own, other] = [await open(path), await open(path)]
