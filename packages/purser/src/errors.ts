@@ -95,6 +95,11 @@ export class PurserError extends Error {
   }
 }
 
+/** What every call is told that comes, or is still under way, when all has been closed. */
+export function purserClosed(cause?: unknown): PurserError {
+  return new PurserError('closed', 'This Purser has been closed.', { cause })
+}
+
 /** The closest of `known` to `given`, as the tail of a hint; empty when nothing is close. */
 export function suggestion(given: string, known: Iterable<string>): string {
   let best: string | undefined

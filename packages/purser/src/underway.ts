@@ -1,5 +1,5 @@
 import type { Effects } from './effects.ts'
-import { PurserError } from './errors.ts'
+import { PurserError, purserClosed } from './errors.ts'
 import { withinTime } from './waiting.ts'
 
 /** The calls that closing waits for. */
@@ -18,12 +18,12 @@ export function createCallsUnderWay(effects: Effects): CallsUnderWay {
 
   return {
     async run(call) {
-      if (isClosing) throw closed()
+      if (isClosing) throw purserClosed()
       underWay++
       try {
         return await call()
       } catch (error) {
-        throw isCut && PurserError.is(error, 'store_unavailable') ? closed(error) : error
+        throw isCut && PurserError.is(error, 'store_unavailable') ? purserClosed(error) : error
       } finally {
         underWay--
         if (isClosing && underWay === 0) allEnded.resolve()
@@ -35,8 +35,4 @@ export function createCallsUnderWay(effects: Effects): CallsUnderWay {
       isCut = true
     },
   }
-}
-
-function closed(cause?: unknown): PurserError {
-  return new PurserError('closed', 'This Purser has been closed.', { cause })
 }

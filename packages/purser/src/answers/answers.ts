@@ -1,5 +1,5 @@
 import type { Effects } from '../effects.ts'
-import { PurserError } from '../errors.ts'
+import { purserClosed } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import type { AnswerOptions } from '../options.ts'
@@ -110,7 +110,7 @@ export function createAnswers(house: AnswersHouse): Answers {
     calls: house.calls,
     tally,
     enter() {
-      if (isClosed) throw closed()
+      if (isClosed) throw purserClosed()
       upkeep.begin()
     },
     async forget(user) {
@@ -154,14 +154,10 @@ export function createAnswers(house: AnswersHouse): Answers {
       if (isClosed) return
       isClosed = true
       stopListening()
-      for (const member of hall.waiting) member.leave(closed())
+      for (const member of hall.waiting) member.leave(purserClosed())
       await upkeep.stop()
       await shelf.flush()
       shelf.stop()
     },
   }
-}
-
-function closed(): PurserError {
-  return new PurserError('closed', 'This Purser has been closed.')
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { canonicalJson } from '../canonical.ts'
 import type { Effects } from '../effects.ts'
-import { PurserError } from '../errors.ts'
+import { purserClosed } from '../errors.ts'
 import { type Subject, subjectKey } from '../identity.ts'
 import type { Keys } from '../keys.ts'
 import { LOG_OF_NAMESPACE, type Store } from '../store.ts'
@@ -63,7 +63,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
   let closed = false
 
   function refuseWhenClosed(): void {
-    if (closed) throw new PurserError('closed', 'This Purser has been closed.')
+    if (closed) throw purserClosed()
   }
 
   return {

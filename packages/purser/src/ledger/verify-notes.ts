@@ -4,8 +4,8 @@ import { NOTE_RECORDS, type Note, noteDigest } from './notes.ts'
 import type { VerifyHouse } from './verify.ts'
 
 /*
- * The text of a note is stored beside the log, so the chain does not cover it. Its event does: with the note's id, author,
- * time and a keyed digest of the text. A note without an event gives itself away by the number of notes.
+ * The text of a note is stored beside the log, so the chain does not cover it. Its event does: with the note's id,
+ * author, time and a keyed digest of the text. A note without an event gives itself away by the number of notes.
  */
 
 const PAGE = 250

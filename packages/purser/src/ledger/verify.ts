@@ -43,8 +43,8 @@ class Bad extends Error {
 
 /**
  * Checks one user's log against their row: every link, the order, that the head is the last event and bears its MAC,
- * that the events fold to the state, and that notes are as they were written. Events committed while it runs do not disturb it: when the row has moved on,
- * a fault is only believed after another look.
+ * that the events fold to the state, and that notes are as they were written. Events committed while it runs do not
+ * disturb it: when the row has moved on, a fault is only believed after another look.
  */
 export async function verifyUser(house: VerifyHouse, user: Subject): Promise<Verification> {
   for (let look = 1; ; look++) {

@@ -1,5 +1,5 @@
 import type { Effects } from '../effects.ts'
-import { PurserError } from '../errors.ts'
+import { PurserError, purserClosed } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { RuntimeOptions } from '../options.ts'
 import { signal } from '../signals.ts'
@@ -226,7 +226,7 @@ export class Fleet {
   }
 
   #requireOpen(): void {
-    if (this.#isClosed) throw new PurserError('closed', 'This Purser has been closed.')
+    if (this.#isClosed) throw purserClosed()
   }
 }
 

@@ -1,6 +1,6 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
-import { PurserError } from '../errors.ts'
+import { PurserError, purserClosed } from '../errors.ts'
 import type { ChatModel } from '../model/port.ts'
 import { checkOptionsOf, type Waiting, withSignal } from '../waiting.ts'
 import type { LiveRuntime, Plan } from './live.ts'
@@ -96,7 +96,7 @@ export class RuntimeLease implements Lease {
     }
     if (this.#isReleased) throw new PurserError('closed', 'This lease was released.', { hint: 'Acquire a new one.' })
     if (fate === 'erased') throw new PurserError('user_erased', 'The user was erased while this lease was out.')
-    if (fate === 'closed') throw new PurserError('closed', 'This Purser has been closed.')
+    if (fate === 'closed') throw purserClosed()
   }
 }
 

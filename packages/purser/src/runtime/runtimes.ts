@@ -1,5 +1,5 @@
 import type { Effects } from '../effects.ts'
-import { PurserError } from '../errors.ts'
+import { purserClosed } from '../errors.ts'
 import { type Subject, subjectKey } from '../identity.ts'
 import type { JournalPort } from '../journal/port.ts'
 import type { Keys } from '../keys.ts'
@@ -75,7 +75,7 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
     now: effects.now,
     announceEviction: (user: Subject) => announce(user, 'evicted'),
     requireOpen() {
-      if (isClosed) throw new PurserError('closed', 'This Purser has been closed.')
+      if (isClosed) throw purserClosed()
     },
   }
   return {

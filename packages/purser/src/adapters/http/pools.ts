@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import { type Dispatcher, Pool } from 'undici'
-import { PurserError } from '../../errors.ts'
+import { purserClosed } from '../../errors.ts'
 import { createPublicLookup, requirePublicHost } from './addresses.ts'
 
 export const POOL_LIMITS = {
@@ -73,7 +73,7 @@ export function createPools({ resolve }: PoolsOptions = {}): Pools {
       const { origin } = url
       const key = `${trusted ? 'trusted' : 'public'} ${origin}`
       return () => {
-        if (closed) throw new PurserError('closed', 'This Purser has been closed.')
+        if (closed) throw purserClosed()
         let pool = pools.get(key)
         if (pool === undefined) {
           pool = open(origin, trusted)
@@ -85,7 +85,7 @@ export function createPools({ resolve }: PoolsOptions = {}): Pools {
     async close() {
       if (closed) return
       closed = true
-      const reason = new PurserError('closed', 'This Purser has been closed.')
+      const reason = purserClosed()
       await Promise.all([...pools.values()].map((pool) => pool.destroy(reason)))
       await Promise.all(closing)
     },

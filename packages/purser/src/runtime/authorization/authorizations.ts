@@ -1,5 +1,5 @@
 import type { Effects } from '../../effects.ts'
-import { PurserError } from '../../errors.ts'
+import { PurserError, purserClosed } from '../../errors.ts'
 import type { Subject } from '../../identity.ts'
 import type { JournalPort } from '../../journal/port.ts'
 import type { Keys } from '../../keys.ts'
@@ -141,7 +141,7 @@ export class Authorizations {
   /** Waits for what was sent to be stored. */
   async close(timeoutMs: number): Promise<void> {
     this.#renewals.stop()
-    this.#closing.abort(new PurserError('closed', 'This Purser has been closed.'))
+    this.#closing.abort(purserClosed())
     const settled = Promise.all([this.#renewals.settled(), ...this.#completing])
     await withinTime(this.#house.effects, settled, timeoutMs)
   }

@@ -1,5 +1,5 @@
 import type { Effects } from '../../effects.ts'
-import { PurserError } from '../../errors.ts'
+import { PurserError, purserClosed } from '../../errors.ts'
 import { subjectKey } from '../../identity.ts'
 import { pause } from '../../waiting.ts'
 import { authorizationRequired, serverUnreachable } from './faults.ts'
@@ -69,7 +69,7 @@ export class Renewals {
   /** Those who wait for other processes give up. */
   stop(): void {
     for (const end of this.#rests) end()
-    this.#closing.abort(new PurserError('closed', 'This Purser has been closed.'))
+    this.#closing.abort(purserClosed())
   }
 
   async #renew(place: GrantPlace, seen: Pick<Grant, 'id' | 'turn'>): Promise<Grant> {
