@@ -34,7 +34,7 @@ export async function takeTurn(
 
   const { cost, ticket, idempotencyKey, signal: abort } = options
   let isRepeat = false
-  const admission = await parts.ledger.admitTurn({
+  const admitted = await parts.ledger.admitTurn({
     cost,
     ticket,
     idempotencyKey,
@@ -44,10 +44,11 @@ export async function takeTurn(
       isRepeat = true
     },
   })
-  if (!admission.allowed) return refused(house, watch, admission)
+  if (!admitted.allowed) return refused(house, watch, admitted)
 
+  const { admission } = admitted
   const leash = leashOn(abort)
-  const passage = new Passage(parts.ledger, isRepeat ? undefined : admission.ticket)
+  const passage = new Passage(isRepeat ? undefined : admitted)
   try {
     const cacheMode = house.answersEnabled ? (options.cache ?? 'on') : 'off'
     const [lease, context] = await Promise.all([

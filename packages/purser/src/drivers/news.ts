@@ -12,7 +12,8 @@ export function tellOfCommit(
   commit: { readonly events: readonly unknown[]; readonly records?: readonly { readonly kind: string }[] },
 ): void {
   if (bus.size === 0) return
-  const detail = commit.records && [...new Set(commit.records.map((record) => record.kind))].join(' ')
+  const { records } = commit
+  const detail = records && (records.length === 0 ? '' : [...new Set(records.map(({ kind }) => kind))].join(' '))
   bus.deliver({ topic: 'user', namespace, user: id, detail })
   if (commit.events.length > 0) bus.deliver({ topic: 'events', namespace, user: id })
 }

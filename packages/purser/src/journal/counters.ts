@@ -29,7 +29,7 @@ export function countersBetween(
   const [old, present] = [new Set(before), new Set(after)]
   const counters = after.filter((counter) => !old.has(counter))
   const replaced = before.filter((counter) => !present.has(counter))
-  return { counters, dropCounters: replaced.length === 0 ? NOTHING : withoutCounters(replaced, counters) }
+  return { counters, dropCounters: replaced.filter((counter) => !counters.some((other) => isSame(counter, other))) }
 }
 
 function isSame(one: Name, other: Name): boolean {

@@ -18,16 +18,18 @@ export interface Snapshot<State, Measured> {
   readonly measured: Measured
   readonly stamps: View<State, Measured>['stamps']
   readonly counters: readonly Counter[]
-  /** Records whose value at this revision is known without reading them; undefined: there is none. */
-  readonly records: Map<string, string | undefined>
+  /** The newest records that are known not to exist, without reading. */
+  readonly absent: readonly RecordName[]
 }
+
+type RecordName = Pick<RecordWrite, 'kind' | 'name'>
 
 const NOTHING: readonly never[] = []
 
 type Trim = Commit['trims'][number]
 
-/** Records of one user that are known; with more, all are forgotten and read again. */
-const MAX_KNOWN_RECORDS = 16
+/** Of one user. What is not among them is read. */
+const MAX_KNOWN_ABSENT = 8
 
 /** Throws `store_damaged` when the row cannot be read: a default in its place would be written over it. */
 export function decodeRow<State, Measured>(row: UserRow, fold: Fold<State, Measured>): Snapshot<State, Measured> {
@@ -36,7 +38,7 @@ export function decodeRow<State, Measured>(row: UserRow, fold: Fold<State, Measu
       ...row,
       state: completed(fold.initial, row.state),
       measured: completed(fold.unmeasured, row.measured),
-      records: new Map(),
+      absent: NOTHING,
     }
   } catch (cause) {
     throw new PurserError('store_damaged', 'A stored row of this user cannot be read.', {
@@ -86,7 +88,7 @@ export class Pending<State, Measured> {
   readonly #around: Surroundings<State, Measured>
   readonly #now: number
   readonly #events: StoredEvent[] = []
-  readonly #absent: string[] = []
+  #absent: readonly RecordName[]
   // Made when they are needed: most decisions are admissions, which need none of them.
   #records: Map<string, RecordWrite> | undefined
   #read: Map<string, string | undefined> | undefined
@@ -113,6 +115,7 @@ export class Pending<State, Measured> {
     this.#headMac = base.headMac
     this.#seenAt = base.stamps.seenAt
     this.#counters = base.counters
+    this.#absent = base.absent
   }
 
   get exists(): boolean {
@@ -135,12 +138,12 @@ export class Pending<State, Measured> {
   }
 
   /** Whether a record need not be read: nobody else can have written it since it was seen. */
-  knows({ kind, name }: { readonly kind: string; readonly name: string }): boolean {
-    return this.#base.records.has(recordKey(kind, name))
+  knows(record: RecordName): boolean {
+    return this.#base.absent.some((other) => isSame(record, other))
   }
 
   /** Tells what the store holds for a record. */
-  provide({ kind, name }: { readonly kind: string; readonly name: string }, value: string | undefined): void {
+  provide({ kind, name }: RecordName, value: string | undefined): void {
     this.#read ??= new Map()
     this.#read.set(recordKey(kind, name), value)
   }
@@ -189,9 +192,10 @@ export class Pending<State, Measured> {
     for (const record of decision.records ?? NOTHING) {
       this.#records ??= new Map()
       this.#records.set(recordKey(record.kind, record.name), record)
+      this.#absent = this.#absent.filter((other) => !isSame(record, other))
       this.dirty = true
     }
-    for (const { kind, name } of decision.absent ?? NOTHING) this.#absent.push(recordKey(kind, name))
+    if (decision.absent !== undefined) this.#absent = [...decision.absent, ...this.#absent].slice(0, MAX_KNOWN_ABSENT)
     for (const trim of decision.trims ?? NOTHING) {
       this.#trims ??= new Map()
       this.#trims.set(trim.kind, trim)
@@ -245,17 +249,8 @@ export class Pending<State, Measured> {
       measured: this.#measured,
       stamps: this.#stamps(),
       counters: this.#counters,
-      records: this.#knownRecords(),
+      absent: this.#absent,
     }
-  }
-
-  /** What was written is done with, most often. What was said to be absent will be asked for. */
-  #knownRecords(): Map<string, string | undefined> {
-    const { records } = this.#base
-    if (records.size >= MAX_KNOWN_RECORDS) records.clear()
-    for (const key of this.#records?.keys() ?? NOTHING) records.delete(key)
-    for (const key of this.#absent) if (!this.#records?.has(key)) records.set(key, undefined)
-    return records
   }
 
   #stamps(): Stamps {
@@ -279,7 +274,7 @@ export class Pending<State, Measured> {
   #recordNow(key: string): string | undefined {
     const written = this.#records?.get(key)
     if (written !== undefined) return written.value ?? undefined
-    return this.#read?.has(key) ? this.#read.get(key) : this.#base.records.get(key)
+    return this.#read?.get(key)
   }
 
   #chain(): { user: Subject; incarnation: number } {
@@ -289,6 +284,10 @@ export class Pending<State, Measured> {
 
 function listOf<Value>(values: ReadonlyMap<string, Value> | undefined): readonly Value[] {
   return values === undefined ? NOTHING : [...values.values()]
+}
+
+function isSame(one: RecordName, other: RecordName): boolean {
+  return one.name === other.name && one.kind === other.kind
 }
 
 function recordKey(kind: string, name: string): string {

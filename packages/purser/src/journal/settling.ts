@@ -58,7 +58,8 @@ export class Settling<State, Measured> {
       if (life !== undefined && life !== base.incarnation) throw erased()
       life = base.incarnation
       const pending = pendingOn(user, base)
-      await this.#provide(user, pending, batch)
+      const reading = this.#read(user, pending, batch)
+      if (reading.length > 0) await Promise.all(reading)
       const answers = batch.flatMap((waiting) => (waiting.left ? [] : [this.#decideOne(pending, base, waiting)]))
       if (pending.dirty) {
         const outcome = await store.users.commit(user, pending.commit())
@@ -82,11 +83,7 @@ export class Settling<State, Measured> {
   }
 
   /** Reads beforehand, all at once, what the decisions want to see, so that deciding itself never waits. */
-  async #provide(
-    user: Subject,
-    pending: Pending<State, Measured>,
-    batch: readonly Waiting<State, Measured>[],
-  ): Promise<void> {
+  #read(user: Subject, pending: Pending<State, Measured>, batch: readonly Waiting<State, Measured>[]): Promise<void>[] {
     const { store } = this.house
     const reading: Promise<void>[] = []
     for (const { write } of batch) {
@@ -99,7 +96,7 @@ export class Settling<State, Measured> {
       if (idempotency !== undefined)
         reading.push(store.users.reply(user, idempotency.key).then((reply) => reply && pending.provideReply(reply)))
     }
-    if (reading.length > 0) await Promise.all(reading)
+    return reading
   }
 
   /** An error of the decision itself is its answer; what fails behind it is a fault of the whole batch. */

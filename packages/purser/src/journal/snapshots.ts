@@ -78,7 +78,7 @@ export function createSnapshots<State, Measured>(house: {
         measured: fold.unmeasured,
         stamps: { createdAt: 0, updatedAt: 0, seenAt: null },
         counters: [],
-        records: new Map(),
+        absent: [],
       }
     },
   }

@@ -2,21 +2,24 @@ import type { Subject } from '../identity.ts'
 import { signal } from '../signals.ts'
 import { withSignal } from '../waiting.ts'
 import { options } from './arguments.ts'
-import { type Admission, admit, blocked, claim, costOf } from './decide/admission.ts'
+import type { Closings } from './closings.ts'
+import { type Admission, admit, blocked, claim, costOf, type Refused } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
-import type { AdmitOptions, UserLedger } from './port.ts'
+import type { AdmitOptions, AdmittedTurn, UserLedger } from './port.ts'
 import { REPEATABLE, type RepeatedCall, repeating } from './repeating.ts'
 import { capOf, type LedgerView, quotaOf, usageIn } from './rules.ts'
-import type { Ticket, Tickets } from './tickets.ts'
+import type { IssuedTicket, Ticket, Tickets } from './tickets.ts'
 
 type Admissions = Pick<UserLedger, 'admit' | 'admitTurn' | 'quota' | 'claim'>
 
 const WAITING = ['signal'] as const
 
 /** May the user act now? */
-export function createAdmissions(house: LedgerHouse, user: Subject, tickets: Tickets): Admissions {
+export function createAdmissions(
+  house: LedgerHouse,
+  { user, tickets, closings }: { user: Subject; tickets: Tickets; closings: Closings },
+): Admissions {
   const { journal, rules, effects } = house
-  const write = (ticket: Ticket): string => tickets.write(ticket)
 
   function tell(admission: Admission, cost: number): Admission {
     const outcome = admission.allowed ? 'allowed' : admission.reason
@@ -30,13 +33,13 @@ export function createAdmissions(house: LedgerHouse, user: Subject, tickets: Tic
   async function admitted(
     given: AdmitOptions,
     repeated: RepeatedCall<Admission>,
-    claimed: boolean,
+    command: { readonly claimed: boolean; issue(ticket: Ticket): IssuedTicket },
   ): Promise<Admission> {
     const cost = costOf(given.cost)
-    const command = { cost, ticketId: effects.randomId(), claimed, write }
+    const ticketId = effects.randomId()
     const admission = await journal.write<Admission>(user, {
       ...repeating<Admission>(given, { ...repeated, body: { cost, asked: repeated.body } }),
-      decide: (view) => admit(rules, command, view),
+      decide: (view) => admit(rules, { ...command, cost, ticketId }, view),
     })
     return tell(admission, cost)
   }
@@ -50,16 +53,38 @@ export function createAdmissions(house: LedgerHouse, user: Subject, tickets: Tic
     })
   }
 
+  function turnOf(admission: Admission, ticket: IssuedTicket | undefined): Refused | AdmittedTurn {
+    if (!admission.allowed) return admission
+    const { settle, refund } = closings
+    return {
+      allowed: true,
+      admission,
+      settle: (usage) => settle(ticket ?? admission.ticket, usage),
+      refund: () => refund(ticket ?? admission.ticket),
+    }
+  }
+
   return {
     async admit(given = {}) {
       options(given, ['cost', ...REPEATABLE], 'admit')
-      return admitted(given, { call: 'admit', body: null }, false)
+      const issue = (ticket: Ticket): IssuedTicket => tickets.issue(ticket)
+      return admitted(given, { call: 'admit', body: null }, { claimed: false, issue })
     },
 
     async admitTurn({ ticket, request, ...given }) {
-      if (ticket !== undefined) return claimed(ticket, given.signal)
-      const again = (kept: Admission, view: LedgerView): Admission => blocked(rules, view) ?? kept
-      return admitted(given, { call: 'turn', body: request, again }, true)
+      if (ticket !== undefined) return turnOf(await claimed(ticket, given.signal), undefined)
+      let issued: IssuedTicket | undefined
+      const issue = (made: Ticket): IssuedTicket => {
+        issued = tickets.issue(made)
+        return issued
+      }
+      const again = (kept: Admission, view: LedgerView): Admission => {
+        // A first attempt may have issued one before another process was found to have answered.
+        issued = undefined
+        return blocked(rules, view) ?? kept
+      }
+      const admission = await admitted(given, { call: 'turn', body: request, again }, { claimed: true, issue })
+      return turnOf(admission, issued)
     },
 
     async claim(text, given = {}) {

@@ -3,16 +3,17 @@ import { signal } from '../signals.ts'
 import { onlyKnown, options, wholeNumber } from './arguments.ts'
 import { refund, settle } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
-import type { UserLedger } from './port.ts'
+import type { Repeatable, TokenUsage } from './port.ts'
 import { REPEATABLE, repeating } from './repeating.ts'
-import type { Tickets } from './tickets.ts'
+import type { IssuedTicket, Tickets } from './tickets.ts'
 
 /** What becomes of a ticket: settled or refunded, once. */
-export function createClosings(
-  house: LedgerHouse,
-  user: Subject,
-  tickets: Tickets,
-): Pick<UserLedger, 'refund' | 'settle'> {
+export interface Closings {
+  refund(ticket: string | IssuedTicket, options?: Repeatable): Promise<boolean>
+  settle(ticket: string | IssuedTicket, usage?: TokenUsage, options?: Repeatable): Promise<void>
+}
+
+export function createClosings(house: LedgerHouse, user: Subject, tickets: Tickets): Closings {
   const { journal, rules } = house
 
   function closed(): void {
@@ -21,30 +22,30 @@ export function createClosings(
   }
 
   return {
-    async refund(text, given = {}) {
+    async refund(handed, given = {}) {
       options(given, REPEATABLE, 'refund')
-      const { ticket, ...call } = tickets.call(text)
+      const { ticket, ...call } = tickets.call(handed)
       const refunded = await journal.write<boolean>(user, {
         ...call,
-        ...repeating<boolean>(given, { call: 'refund', body: text }),
-        decide: (view) => refund(rules, { ticket, text }, view),
+        ...repeating<boolean>(given, { call: 'refund', body: handed }),
+        decide: (view) => refund(rules, ticket, view),
       })
       if (refunded) closed()
       return refunded
     },
 
-    async settle(text, usage = {}, given = {}) {
+    async settle(handed, usage = {}, given = {}) {
       options(given, REPEATABLE, 'settle')
       onlyKnown(usage, ['inputTokens', 'outputTokens'], { what: 'usage', code: 'argument_invalid' })
       const tokens = {
         inputTokens: count(usage.inputTokens, 'inputTokens'),
         outputTokens: count(usage.outputTokens, 'outputTokens'),
       }
-      const { ticket, ...call } = tickets.call(text)
+      const { ticket, ...call } = tickets.call(handed)
       await journal.write<void>(user, {
         ...call,
-        ...repeating<void>(given, { call: 'settle', body: { text, tokens } }),
-        decide: (view) => settle(rules, { ticket, text, tokens }, view),
+        ...repeating<void>(given, { call: 'settle', body: { text: handed, tokens } }),
+        decide: (view) => settle(rules, { ticket, tokens }, view),
       })
       closed()
     },

@@ -74,9 +74,10 @@ export function createLedger(parts: LedgerParts): Ledger {
   return {
     of(user) {
       const tickets = new Tickets(keys, user)
+      const closings = createClosings(house, user, tickets)
       return {
-        ...createAdmissions(house, user, tickets),
-        ...createClosings(house, user, tickets),
+        ...createAdmissions(house, { user, tickets, closings }),
+        ...closings,
         ...createReports(house, user),
         ...createChanges(house, user),
         ...createNotes(house, user),

@@ -1,7 +1,7 @@
 import type { Event } from '../journal/fold.ts'
 import type { Overview } from '../store.ts'
 import type { Bond } from './bond.ts'
-import type { Admission } from './decide/admission.ts'
+import type { Admission, Admitted, Refused } from './decide/admission.ts'
 import type { Observed } from './decide/observation.ts'
 import type { DetectionInput } from './detection.ts'
 import type { UserPage, UserQueryInput } from './listing.ts'
@@ -34,6 +34,19 @@ export interface AdmitOptions extends Repeatable {
   readonly cost?: number | undefined
 }
 
+/** A turn that may go on, and the two ends it can have: the ledger hears of one of them, once. */
+export interface AdmittedTurn {
+  readonly allowed: true
+  readonly admission: Admitted
+  settle(usage: TokenUsage): Promise<void>
+  refund(): Promise<boolean>
+}
+
+export interface TokenUsage {
+  readonly inputTokens?: number | undefined
+  readonly outputTokens?: number | undefined
+}
+
 export interface EventsOptions extends Waiting {
   /** 0 to 1,000. Default 50. */
   readonly limit?: number | undefined
@@ -53,7 +66,7 @@ export interface UserLedger {
    */
   admitTurn(
     order: AdmitOptions & { readonly ticket?: string | undefined; readonly request?: unknown },
-  ): Promise<Admission>
+  ): Promise<Refused | AdmittedTurn>
   /** Looks without consuming. */
   quota(options?: Waiting): Promise<Quota>
   /** Takes a ticket as payment for one turn: `ticket_used` when it has paid before, `ticket_invalid` when it cannot. */
@@ -61,11 +74,7 @@ export interface UserLedger {
   /** Gives back what a ticket was counted, once, into its own window. False when it was already settled or refunded. */
   refund(ticket: string, options?: Repeatable): Promise<boolean>
   /** Closes a ticket and counts its tokens. `ticket_used` when it was already settled or refunded. */
-  settle(
-    ticket: string,
-    usage?: { inputTokens?: number | undefined; outputTokens?: number | undefined },
-    options?: Repeatable,
-  ): Promise<void>
+  settle(ticket: string, usage?: TokenUsage, options?: Repeatable): Promise<void>
   observe(
     detection: DetectionInput,
     options?: Repeatable & { readonly peaks?: Readonly<Record<string, number>> | undefined },

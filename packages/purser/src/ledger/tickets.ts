@@ -25,6 +25,26 @@ const MAX_TICKET_LENGTH = 512
 /** Tickets that are known as written here, and so need not be checked; with more, all are forgotten and checked again. */
 const MAX_KNOWN = 16
 
+/**
+ * A ticket with its text. That is written, and its MAC computed, when somebody looks at it: who closes what they
+ * admitted in the same process, as turns do, needs none.
+ */
+export class IssuedTicket {
+  readonly ticket: Ticket
+  readonly #write: (ticket: Ticket) => string
+  #text: string | undefined
+
+  constructor(ticket: Ticket, write: (ticket: Ticket) => string) {
+    this.ticket = ticket
+    this.#write = write
+  }
+
+  get text(): string {
+    this.#text ??= this.#write(this.ticket)
+    return this.#text
+  }
+}
+
 /** The tickets of one user. */
 export class Tickets {
   readonly #keys: Keys
@@ -36,13 +56,8 @@ export class Tickets {
     this.#user = user
   }
 
-  write(ticket: Ticket): string {
-    const { id, incarnation, window, cost, issuedAt, claimed } = ticket
-    const body = `1~${incarnation}~${window}~${cost}~${issuedAt}~${claimed ? 1 : 0}~${id}`
-    const text = `${Buffer.from(body).toString('base64url')}.${this.#macOf(body)}`
-    if (this.#written.size >= MAX_KNOWN) this.#written.clear()
-    this.#written.set(text, ticket)
-    return text
+  issue(ticket: Ticket): IssuedTicket {
+    return new IssuedTicket(ticket, (written) => this.#write(written))
   }
 
   /** Throws `ticket_invalid` for all but this user's own, unchanged tickets. */
@@ -68,9 +83,18 @@ export class Tickets {
   }
 
   /** What every call with a ticket begins with: whose life it belongs to, and what was done with it so far. */
-  call(text: unknown): { ticket: Ticket; reads: { kind: string; name: string }[]; incarnation: number } {
-    const ticket = this.read(text)
+  call(given: unknown): { ticket: Ticket; reads: { kind: string; name: string }[]; incarnation: number } {
+    const ticket = given instanceof IssuedTicket ? given.ticket : this.read(given)
     return { ticket, reads: [{ kind: TICKET_RECORDS, name: ticketRecord(ticket) }], incarnation: ticket.incarnation }
+  }
+
+  #write(ticket: Ticket): string {
+    const { id, incarnation, window, cost, issuedAt, claimed } = ticket
+    const body = `1~${incarnation}~${window}~${cost}~${issuedAt}~${claimed ? 1 : 0}~${id}`
+    const text = `${Buffer.from(body).toString('base64url')}.${this.#macOf(body)}`
+    if (this.#written.size >= MAX_KNOWN) this.#written.clear()
+    this.#written.set(text, ticket)
+    return text
   }
 
   #macOf(body: string): string {

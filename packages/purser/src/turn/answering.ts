@@ -49,10 +49,10 @@ export async function answerTurn(asking: Asking): Promise<Answered & { readonly 
   }
 
   async function pay(): Promise<void> {
-    const admission = await parts.ledger.admitTurn({ cost: options.cost, signal: leash.signal })
-    if (!admission.allowed) throw new NotAdmitted(admission)
-    paid = admission
-    await passage.pay(admission.ticket)
+    const admitted = await parts.ledger.admitTurn({ cost: options.cost, signal: leash.signal })
+    if (!admitted.allowed) throw new NotAdmitted(admitted)
+    paid = admitted.admission
+    await passage.pay(admitted)
   }
 
   const { idempotencyKey: key } = options

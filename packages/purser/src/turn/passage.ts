@@ -1,23 +1,21 @@
-import type { UserLedger } from '../ledger/port.ts'
+import type { AdmittedTurn } from '../ledger/port.ts'
 import type { Usage } from '../model/chat.ts'
 import type { Lease } from '../runtime/port.ts'
 
 /**
- * What a turn holds while it passes through the house: the ticket that pays for it and the lease it runs on.
+ * What a turn holds while it passes through the house: the admission that pays for it and the lease it runs on.
  * Both are let go exactly once, however the turn ends. The lease stays until the upstream call is over as well:
  * others who share the answer may still be reading when the turn that asked for it has left.
  */
 export class Passage {
-  readonly #ledger: UserLedger
-  #ticket: string | undefined
+  #paid: AdmittedTurn | undefined
   #lease: Lease | undefined
   #calls = 0
   #over = false
 
-  /** A repeat has no ticket of its own, as long as it asks no model. */
-  constructor(ledger: UserLedger, ticket: string | undefined) {
-    this.#ledger = ledger
-    this.#ticket = ticket
+  /** A repeat has no admission of its own, as long as it asks no model. */
+  constructor(paid: AdmittedTurn | undefined) {
+    this.#paid = paid
   }
 
   /** A lease that comes when the turn is already over goes back at once. */
@@ -36,26 +34,22 @@ export class Passage {
     }
   }
 
-  /** Pays after all. A ticket that comes when the turn is already over goes back at once. */
-  async pay(ticket: string): Promise<void> {
-    if (this.#over) await this.#quietly(this.#ledger.refund(ticket))
-    else this.#ticket = ticket
+  /** Pays after all. What comes when the turn is already over goes back at once. */
+  async pay(paid: AdmittedTurn): Promise<void> {
+    if (this.#over) await this.#quietly(paid.refund())
+    else this.#paid = paid
   }
 
   /** The turn was answered, or its client left: it stays counted, with the tokens it used. */
   async settle(usage: Usage | undefined): Promise<void> {
-    if (!this.#end() || this.#ticket === undefined) return
-    await this.#quietly(
-      this.#ledger.settle(this.#ticket, {
-        inputTokens: usage?.prompt_tokens,
-        outputTokens: usage?.completion_tokens,
-      }),
-    )
+    if (!this.#end() || this.#paid === undefined) return
+    const tokens = { inputTokens: usage?.prompt_tokens, outputTokens: usage?.completion_tokens }
+    await this.#quietly(this.#paid.settle(tokens))
   }
 
   /** The turn failed before it was answered: what was counted is given back. */
   async giveBack(): Promise<void> {
-    if (this.#end() && this.#ticket !== undefined) await this.#quietly(this.#ledger.refund(this.#ticket))
+    if (this.#end() && this.#paid !== undefined) await this.#quietly(this.#paid.refund())
   }
 
   #end(): boolean {

@@ -292,12 +292,28 @@ describe('tickets', () => {
     await ann.settle(ticket)
     const own = await ann.admitTurn({})
     assert.equal(own.allowed, true)
-    await assert.rejects(ann.claim(own.allowed ? own.ticket : ''), { code: 'ticket_used' })
+    await assert.rejects(ann.claim(own.allowed ? own.admission.ticket : ''), { code: 'ticket_used' })
     assert.equal((await ann.quota()).count, 2)
     const other = await ticketOf(ann)
     await ann.block(by)
     const refused = await ann.claim(other)
     assert.equal(!refused.allowed && refused.reason, 'blocked')
+  })
+
+  it('of a turn that was admitted twice under one key is closed once, whichever process closes it', async () => {
+    await using one = await openHouse({ dailyCap: 5 })
+    await using two = await openHouse({ store: one.store, clock: one.clock, dailyCap: 5 })
+    await one.of('ann').admit()
+    await two.of('ann').bond()
+    const order = { idempotencyKey: 'k', request: { model: 'm' } }
+    const turns = await Promise.all([one.of('ann').admitTurn(order), two.of('ann').admitTurn(order)])
+    const [first, second] = turns.map((turn) => (turn.allowed ? turn : assert.fail('It was refused.')))
+    assert.ok(first !== undefined && second !== undefined)
+    assert.equal(first.admission.ticket, second.admission.ticket)
+    await second.settle({ inputTokens: 1 })
+    await assert.rejects(first.settle({ inputTokens: 1 }), { code: 'ticket_used' })
+    assert.equal(await first.refund(), false)
+    assert.equal((await one.of('ann').quota()).count, 2)
   })
 
   it('does not bring an erased person back (decision 5)', async () => {

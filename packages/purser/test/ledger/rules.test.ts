@@ -9,6 +9,7 @@ import { observe } from '../../src/ledger/decide/observation.ts'
 import { evolve, rebuild } from '../../src/ledger/evolve.ts'
 import { type LedgerView, rulesOf } from '../../src/ledger/rules.ts'
 import { INITIAL, type LedgerState, UNMEASURED } from '../../src/ledger/state.ts'
+import { IssuedTicket, type Ticket } from '../../src/ledger/tickets.ts'
 import { DEFAULTS } from '../../src/options.ts'
 import { printSeed, rounds, seed } from '../share.ts'
 
@@ -129,7 +130,8 @@ describe('the pure rules', () => {
       { detection: { phase: 'warm', turnCount: 9, at: null, peaks: { joy: 2, fear: 1 } }, bond: () => undefined },
       frozen,
     )
-    const { counters } = admit(rules, { cost: 1, ticketId: 't', claimed: false, write: () => 'ticket' }, frozen)
+    const issue = (ticket: Ticket): IssuedTicket => new IssuedTicket(ticket, () => 'ticket')
+    const { counters } = admit(rules, { cost: 1, ticketId: 't', claimed: false, issue }, frozen)
     assert.deepEqual(counters, [{ limit: 'messages', window: '2026-03-10', value: 1 }])
   })
 

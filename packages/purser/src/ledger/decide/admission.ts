@@ -4,7 +4,15 @@ import type { Counter } from '../../store.ts'
 import { countIn, LIMITS, type Limit, limitName, type Usage } from '../caps.ts'
 import { blockAt, capOf, instant, type LedgerView, type Quota, quotaOf, type Rules, usageIn } from '../rules.ts'
 import type { LedgerState, Measured } from '../state.ts'
-import { invalid, TICKET_LIFE_MS, TICKET_RECORDS, type Ticket, ticketRecord, used } from '../tickets.ts'
+import {
+  type IssuedTicket,
+  invalid,
+  TICKET_LIFE_MS,
+  TICKET_RECORDS,
+  type Ticket,
+  ticketRecord,
+  used,
+} from '../tickets.ts'
 
 /** May the user act now? An expected outcome either way; only `allowed: true` has used anything up. */
 export type Admission = Admitted | Refused
@@ -30,7 +38,7 @@ export interface AdmitCommand {
   readonly ticketId: string
   /** The ticket pays for the turn that asks, and for no other. */
   readonly claimed: boolean
-  write(ticket: Ticket): string
+  issue(ticket: Ticket): IssuedTicket
 }
 
 /** Checks and counts in one step. A refusal costs nothing and is not remembered under an idempotency key. */
@@ -58,11 +66,17 @@ export function admit(rules: Rules, command: AdmitCommand, view: LedgerView): Le
     absent: [{ kind: TICKET_RECORDS, name: ticketRecord(ticket) }],
     counters: [counted],
     dropCounters: view.counters.filter(({ limit, window }) => isOurs(rules, limit) && usage.isOver(window)),
-    result: ({ view: after }) => ({
-      allowed: true,
-      ticket: command.write(ticket),
-      ...quotaOf(cap, usageIn(rules, after)),
-    }),
+    result: ({ view: after }) => admitted(command.issue(ticket), quotaOf(cap, usageIn(rules, after))),
+  }
+}
+
+function admitted(issued: IssuedTicket, quota: Quota): Admitted {
+  return {
+    allowed: true,
+    get ticket() {
+      return issued.text
+    },
+    ...quota,
   }
 }
 
@@ -95,8 +109,11 @@ export function blocked(rules: Rules, view: LedgerView): Refused | undefined {
 }
 
 /** A ticket pays for one turn: marks it and gives the admission it stands for. A blocked user is refused all the same. */
-export function claim(rules: Rules, command: TicketCommand, view: LedgerView): LedgerDecision<Admission> {
-  const { ticket } = command
+export function claim(
+  rules: Rules,
+  { ticket, text }: { readonly ticket: Ticket; readonly text: string },
+  view: LedgerView,
+): LedgerDecision<Admission> {
   const past = pastOf(ticket, view)
   if (past !== undefined || ticket.claimed) throw used(past ?? 'claimed')
   const refusal = blocked(rules, view)
@@ -106,17 +123,12 @@ export function claim(rules: Rules, command: TicketCommand, view: LedgerView): L
   return {
     seen: true,
     records: [mark(ticket, 'claimed')],
-    result: () => ({ allowed: true, ticket: command.text, ...quotaOf(cap, usage) }),
+    result: () => ({ allowed: true, ticket: text, ...quotaOf(cap, usage) }),
   }
 }
 
-export interface TicketCommand {
-  readonly ticket: Ticket
-  readonly text: string
-}
-
 /** Gives a ticket's cost back to the window it was counted in. False when the ticket was already used up. */
-export function refund(rules: Rules, { ticket }: TicketCommand, view: LedgerView): LedgerDecision<boolean> {
+export function refund(rules: Rules, ticket: Ticket, view: LedgerView): LedgerDecision<boolean> {
   const past = pastOf(ticket, view)
   if (past === 'settled' || past === 'refunded') return { result: () => false }
   return {
@@ -134,14 +146,14 @@ export interface Tokens {
 /** Closes a ticket and counts the tokens it used, in the window of its messages. */
 export function settle(
   rules: Rules,
-  command: TicketCommand & { tokens: Tokens },
+  { ticket, tokens }: { readonly ticket: Ticket; readonly tokens: Tokens },
   view: LedgerView,
 ): LedgerDecision<void> {
-  const past = pastOf(command.ticket, view)
+  const past = pastOf(ticket, view)
   if (past === 'settled' || past === 'refunded') throw used(past)
   return {
-    records: [mark(command.ticket, 'settled')],
-    counters: changed(rules, view, command.ticket, { ...command.tokens }),
+    records: [mark(ticket, 'settled')],
+    counters: changed(rules, view, ticket, { ...tokens }),
     result: () => undefined,
   }
 }
