@@ -1,0 +1,42 @@
+import { prepareCommit } from '../../packages/purser/src/drivers/sqlite/commit.ts'
+import { openDatabase } from '../../packages/purser/src/drivers/sqlite/database.ts'
+import { migrate } from '../../packages/purser/src/drivers/sqlite/migrate.ts'
+import type { PackedCommit } from '../../packages/purser/src/drivers/sqlite/packed-commit.ts'
+
+/** What admissions are to the file: Purser's own schema, indexes and statements, with nothing before or behind them. */
+export interface Statements extends AsyncDisposable {
+  /** One transaction. */
+  admit(ids: readonly string[]): void
+}
+
+const DAY_MS = 86_400_000
+
+export async function openStatements(path: string): Promise<Statements> {
+  const database = await openDatabase({ path, profile: 'durable' })
+  migrate(database.connection)
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const commit = database.prepare('COMMIT')
+  const run = prepareCommit(database)
+  const counts = new Map<string, number>()
+  return {
+    admit(ids) {
+      const now = Date.now()
+      begin.run()
+      for (const id of ids) {
+        const count = counts.get(id) ?? 0
+        if (!run(admission(id, count, now))) throw new Error('A commit that must be accepted was refused.')
+        counts.set(id, count + 1)
+      }
+      commit.run()
+    },
+    [Symbol.asyncDispose]: () => database.close(),
+  }
+}
+
+function admission(id: string, count: number, now: number): PackedCommit {
+  const today = new Date(now).toISOString().slice(0, 10)
+  const capUsed = (count + 1) / 1_000_000
+  const facets = ['dormant', 'low', 0, Date.parse(today) + DAY_MS, 0] as const
+  const counters = ['messages', today, count + 1]
+  return ['default', id, count === 0 ? null : count, 1, id, now, now, capUsed, facets, counters, null]
+}
