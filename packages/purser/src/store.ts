@@ -159,6 +159,11 @@ export interface UserStore {
   nextIncarnation(namespace: string, tag: string): Promise<number>
   /** `ok: false` when the revision or incarnation is no longer the expected one; then nothing was written. */
   commit(user: Subject, commit: Commit): Promise<CommitOutcome>
+  /**
+   * Keeps everybody else who shares the store from writing, until the turn's one write or its end, and for a moment at
+   * most: for whoever has read and written several times and always lost. Absent where nobody can lose that often.
+   */
+  takeTurn?(): Promise<WriteTurn>
   record(user: Subject, kind: string, name: string): Promise<string | undefined>
   records(user: Subject, kind: string, page: RecordPage): Promise<readonly StoredRecord[]>
   reply(user: Subject, key: string): Promise<Reply | undefined>
@@ -175,6 +180,12 @@ export interface UserStore {
   purge(): Promise<boolean>
   /** Removes replies that expired before `now`, at most `limit` of them. */
   sweepReplies(now: number, limit: number): Promise<number>
+}
+
+/** Writes are not ok also when the moment was over before. */
+export interface WriteTurn extends Pick<UserStore, 'commit' | 'erase'> {
+  /** Safe to call twice, and behind a write. */
+  end(): Promise<void>
 }
 
 export interface RecordPage {

@@ -1,5 +1,6 @@
 import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
+import { untilWon } from './attempts.ts'
 import type { NewEvent } from './fold.ts'
 import type { SettlingHouse } from './settling.ts'
 
@@ -17,18 +18,20 @@ export interface ErasureOrder {
 
 /** Ends a user's life together with one event in the log. Nobody else may write either of them meanwhile. */
 export async function eraseUser<State, Measured>(
-  { store, limits, snapshots, pendingOn }: SettlingHouse<State, Measured>,
+  house: SettlingHouse<State, Measured>,
   { user, log, pseudonym, event }: ErasureOrder,
 ): Promise<ErasedCounts> {
-  for (let attempt = 1; attempt <= limits.maxAttempts; attempt++) {
+  const { store, snapshots, pendingOn } = house
+  const erased = await untilWon(house, async (to) => {
     const row = await store.users.load(user)
     const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.namespace, pseudonym))
     const pending = pendingOn(log, await snapshots.load(log))
     pending.apply({ events: [event(incarnation, pseudonym)], result: () => undefined })
-    const outcome = await store.users.erase(user, { tag: pseudonym, incarnation, log: pending.commit() })
+    const outcome = await to.erase(user, { tag: pseudonym, incarnation, log: pending.commit() })
     snapshots.forget(user)
     snapshots.forget(log)
-    if (outcome.ok) return outcome.counts
-  }
+    return outcome.ok ? outcome.counts : undefined
+  })
+  if (erased !== undefined) return erased
   throw new PurserError('store_unavailable', 'The user kept changing while being erased.', { hint: 'Try again.' })
 }

@@ -5,8 +5,10 @@ export interface JournalLimits {
   readonly maxWritesPerCommit: number
   /** Writes of one user that may wait; one more is `store_unavailable`. */
   readonly maxWaiting: number
-  /** How often a write that lost to another process is decided again. */
+  /** How often a write is decided that loses to other processes. */
   readonly maxAttempts: number
+  /** How many of these attempts are made before others are kept from writing meanwhile. */
+  readonly politeAttempts: number
   /** How long the answer to an idempotency key is kept. */
   readonly replyTtlMs: number
   /** After so many kept answers, twice as many expired ones are removed, of whatever users. */
@@ -18,6 +20,7 @@ export const JOURNAL_LIMITS: JournalLimits = {
   maxWritesPerCommit: 256,
   maxWaiting: 10_000,
   maxAttempts: 8,
+  politeAttempts: 4,
   replyTtlMs: 86_400_000,
   repliesPerSweep: 256,
 }

@@ -2,6 +2,7 @@ import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Store } from '../store.ts'
+import { untilWon, type Writes } from './attempts.ts'
 import type { JournalLimits } from './limits.ts'
 import type { Pending, Snapshot } from './pending.ts'
 import type { Write } from './port.ts'
@@ -28,6 +29,14 @@ export interface Waiting<State, Measured> {
 /** What a waiting write is told once the commit is through. */
 type Answer = () => void
 
+/** What one try leaves to the next. */
+interface Tries<State, Measured> {
+  /** From memory, for the first try. */
+  kept: Snapshot<State, Measured> | undefined
+  /** The user's life that was seen. */
+  life: number | undefined
+}
+
 /** How waiting writes of one user become one commit. */
 export class Settling<State, Measured> {
   readonly house: SettlingHouse<State, Measured>
@@ -49,37 +58,38 @@ export class Settling<State, Measured> {
    * When the user's life ends between two attempts, the batch ends with it: it must not begin the next one.
    */
   async #settle(user: Subject, batch: readonly Waiting<State, Measured>[]): Promise<void> {
-    const { store, limits, snapshots, pendingOn } = this.house
-    let snapshot = snapshots.kept(user)
-    let life: number | undefined
-    for (let attempt = 1; attempt <= limits.maxAttempts; attempt++) {
-      const fresh = snapshot === undefined
-      const base = snapshot ?? (await snapshots.load(user))
-      if (life !== undefined && life !== base.incarnation) throw erased()
-      life = base.incarnation
-      const pending = pendingOn(user, base)
-      const reading = this.#read(user, pending, batch)
-      if (reading.length > 0) await Promise.all(reading)
-      const answers = batch.flatMap((waiting) => (waiting.left ? [] : [this.#decideOne(pending, base, waiting)]))
-      if (pending.dirty) {
-        const outcome = await store.users.commit(user, pending.commit())
-        if (outcome.ok) {
-          snapshots.keep(user, pending.committed(outcome.revision))
-          if (this.#repliesKept >= limits.repliesPerSweep) this.#sweep()
-          return tell(answers)
-        }
-      } else if (fresh || same(await snapshots.load(user), base)) {
-        return tell(answers)
-      }
-      snapshot = undefined
-    }
-    throw new PurserError(
-      'store_unavailable',
-      `Other processes changed this user ${limits.maxAttempts} times in a row.`,
-      {
-        hint: 'Try again; if it goes on, look for a loop that writes this user in another process.',
-      },
-    )
+    const tries: Tries<State, Measured> = { kept: this.house.snapshots.kept(user), life: undefined }
+    const answers = await untilWon(this.house, (to) => this.#try(user, batch, tries, to))
+    if (answers !== undefined) return tell(answers)
+    const { maxAttempts } = this.house.limits
+    throw new PurserError('store_unavailable', `Other processes changed this user ${maxAttempts} times in a row.`, {
+      hint: 'Try again; if it goes on, look for a loop that writes this user in another process.',
+    })
+  }
+
+  /** Undefined when somebody else has changed the user meanwhile; then nothing was written. */
+  async #try(
+    user: Subject,
+    batch: readonly Waiting<State, Measured>[],
+    tries: Tries<State, Measured>,
+    to: Writes,
+  ): Promise<readonly Answer[] | undefined> {
+    const { limits, snapshots, pendingOn } = this.house
+    const { kept, life } = tries
+    const base = kept ?? (await snapshots.load(user))
+    if (life !== undefined && life !== base.incarnation) throw erased()
+    tries.life = base.incarnation
+    tries.kept = undefined
+    const pending = pendingOn(user, base)
+    const reading = this.#read(user, pending, batch)
+    if (reading.length > 0) await Promise.all(reading)
+    const answers = batch.flatMap((waiting) => (waiting.left ? [] : [this.#decideOne(pending, base, waiting)]))
+    if (!pending.dirty) return kept === undefined || same(await snapshots.load(user), base) ? answers : undefined
+    const outcome = await to.commit(user, pending.commit())
+    if (!outcome.ok) return undefined
+    snapshots.keep(user, pending.committed(outcome.revision))
+    if (this.#repliesKept >= limits.repliesPerSweep) this.#sweep()
+    return answers
   }
 
   /** Reads beforehand, all at once, what the decisions want to see, so that deciding itself never waits. */

@@ -153,12 +153,34 @@ describe('the journal', () => {
     assert.equal(commits, 8)
   })
 
+  it('has a turn of its own when it has lost four times, and gives it back', async () => {
+    const clock = handClock()
+    const plain = await openMemoryStore({ effects: clock })
+    let [lost, turns, ended] = [0, 0, 0]
+    const store = storeWith(plain, {
+      async commit() {
+        lost++
+        return { ok: false }
+      },
+      async takeTurn() {
+        turns++
+        // The first turn was over too soon.
+        const commit = turns === 1 ? async () => ({ ok: false }) as const : plain.users.commit
+        return { commit, erase: plain.users.erase, end: async () => void ended++ }
+      },
+    })
+    await using house = await openHouse({ store, clock })
+    assert.equal((await house.of('ann').admit()).count, 1)
+    assert.deepEqual([lost, turns, ended], [4, 2, 2])
+  })
+
   it('bounds the writes that wait for one user', async () => {
     const limits = {
       maxCached: 10,
       maxWritesPerCommit: 2,
       maxWaiting: 5,
       maxAttempts: 8,
+      politeAttempts: 4,
       replyTtlMs: 1_000,
       repliesPerSweep: 4,
     }
@@ -199,6 +221,7 @@ describe('the journal', () => {
       maxWritesPerCommit: 8,
       maxWaiting: 50,
       maxAttempts: 8,
+      politeAttempts: 4,
       replyTtlMs: 1_000,
       repliesPerSweep: 4,
     }

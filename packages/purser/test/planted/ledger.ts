@@ -42,6 +42,20 @@ export const PLANTED: readonly Planted[] = [
     tests: ADMISSION,
   },
   {
+    name: 'the repeat of a turn closes a ticket that was never counted',
+    file: 'ledger/admissions.ts',
+    find: '        issued = undefined\n',
+    replace: '',
+    tests: ADMISSION,
+  },
+  {
+    name: 'who keeps losing to other processes gets no turn of their own',
+    file: 'journal/attempts.ts',
+    find: 'made < limits.politeAttempts ? undefined : await store.users.takeTurn?.()',
+    replace: 'undefined as Awaited<ReturnType<NonNullable<UserStore["takeTurn"]>>> | undefined',
+    tests: ['journal/journal.test.ts'],
+  },
+  {
     name: 'refusals are remembered under their idempotency key',
     file: 'ledger/decide/admission.ts',
     find: 'remember: false, ',

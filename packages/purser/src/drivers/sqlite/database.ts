@@ -6,6 +6,7 @@ import { PurserError } from '../../errors.ts'
 import { pause } from '../../waiting.ts'
 import { refuseUnsafeBuild } from './build.ts'
 import { faultOf, isBusy } from './faults.ts'
+import type { Hold } from './hold.ts'
 import { createWriteQueue, WRITE_LIMITS } from './write-queue.ts'
 
 /**
@@ -29,6 +30,9 @@ export interface Database {
   read<Result>(task: () => Result): Promise<Result>
   /** `task` may run twice, so it must have no effect but its statements. */
   write<Result>(task: () => Result): Promise<Result>
+  /** The lock, for a write that is still to be decided. */
+  hold(): Promise<Hold>
+  endHold(): void
   /** Moves the write-ahead log into the file and cuts it to nothing; false while a reader still needs it. */
   truncateLog(): boolean
   /** Finishes the waiting writes, then closes the file. Safe to call twice. */
@@ -86,7 +90,10 @@ export async function openDatabase({ path: given, profile, existing = false }: D
       }
     },
     write: queue.write,
+    hold: queue.hold,
+    endHold: queue.endHold,
     truncateLog() {
+      queue.endHold()
       try {
         return checkpoint.get()?.busy === 0
       } catch (error) {

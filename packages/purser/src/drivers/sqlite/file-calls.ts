@@ -14,10 +14,11 @@ export interface FileCalls {
 /** How long writing anew waits for the writes of other processes. */
 const VACUUM_BUSY_MS = 10_000
 
-export function fileCalls({ path, truncateLog, close }: Database): FileCalls {
+export function fileCalls({ path, endHold, truncateLog, close }: Database): FileCalls {
   return {
     truncateLog,
     vacuum() {
+      endHold()
       using whole = new DatabaseSync(path, { timeout: VACUUM_BUSY_MS })
       whole.exec('PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; VACUUM')
     },

@@ -18,6 +18,8 @@ export interface Thread<Calls extends ThreadCalls<Calls>> {
     name: Name,
     ...given: Parameters<Calls[Name]>
   ): Promise<Awaited<ReturnType<Calls[Name]>>>
+  /** The same without gathering: the thread's next answer may have to wait for this call. */
+  callAtOnce: Thread<Calls>['call']
   /** Whether anything was asked of it: before that there is no thread. */
   readonly isUsed: boolean
   /** Ends the thread; calls under way are rejected. */
@@ -163,18 +165,24 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
     waiting.clear()
   }
 
+  const call: Thread<Calls>['call'] = (name, ...given) =>
+    new Promise((resolve, reject) => {
+      if (closed) throw new PurserError('closed', 'This store has been closed.')
+      if (waiting.size >= maxWaiting)
+        throw new PurserError('store_unavailable', `${maxWaiting} calls are already waiting for ${path}.`)
+      const isIdle = waiting.size === 0
+      gathered.push([nextId, String(name), given])
+      waiting.set(nextId++, { resolve, reject })
+      if (gathered.length >= ENOUGH && !isSlow) send()
+      else if (isIdle) afterThisTurn(send)
+    })
+
   return {
-    call(name, ...given) {
-      return new Promise((resolve, reject) => {
-        if (closed) throw new PurserError('closed', 'This store has been closed.')
-        if (waiting.size >= maxWaiting)
-          throw new PurserError('store_unavailable', `${maxWaiting} calls are already waiting for ${path}.`)
-        const isIdle = waiting.size === 0
-        gathered.push([nextId, String(name), given])
-        waiting.set(nextId++, { resolve, reject })
-        if (gathered.length >= ENOUGH && !isSlow) send()
-        else if (isIdle) afterThisTurn(send)
-      })
+    call,
+    callAtOnce(name, ...given) {
+      const answer = call(name, ...given)
+      send()
+      return answer
     },
     get isUsed() {
       return nextId > 1

@@ -1,5 +1,12 @@
-import type { UserStore } from '../../store.ts'
-import { LOG_OF_NAMESPACE } from '../../store.ts'
+import type { Subject } from '../../identity.ts'
+import {
+  type Commit,
+  type CommitOutcome,
+  type Erasure,
+  type ErasureOutcome,
+  LOG_OF_NAMESPACE,
+  type UserStore,
+} from '../../store.ts'
 import type { LocalBus } from '../local-bus.ts'
 import { tellOfCommit } from '../news.ts'
 import type { Database } from './database.ts'
@@ -46,6 +53,25 @@ export function createSqliteUsers({
   )
   const reply = main.prepare(`SELECT key, digest, result, expires_at FROM replies WHERE ${ofUser} AND key = ?`)
 
+  function committed(user: Subject, commit: Commit, isWritten: boolean): CommitOutcome {
+    if (!isWritten) return { ok: false }
+    tellOfCommit(local, user, commit)
+    return { ok: true, revision: (commit.expect ?? 0) + 1 }
+  }
+
+  async function erased(
+    user: Subject,
+    { tag, log }: Erasure,
+    counts: Readonly<Record<string, number>> | undefined,
+  ): Promise<ErasureOutcome> {
+    if (counts === undefined) return { ok: false }
+    tellOfCommit(local, user, { events: [] })
+    tellOfCommit(local, { namespace: user.namespace, id: LOG_OF_NAMESPACE }, log)
+    // From here on the user is gone. What fails now is made up for later.
+    const answers = await forgetAnswers(user.namespace, tag).catch(() => 0)
+    return { ok: true, counts: { ...counts, answers } }
+  }
+
   return {
     load: ({ namespace, id }) =>
       main.read(() => {
@@ -55,9 +81,25 @@ export function createSqliteUsers({
       }),
     nextIncarnation: (namespace, tag) => main.read(() => Number(next.get(namespace, tag)?.next ?? 1)),
     async commit(user, commit) {
-      if (!(await writer.call('commit', packCommit(user, commit)))) return { ok: false }
-      tellOfCommit(local, user, commit)
-      return { ok: true, revision: (commit.expect ?? 0) + 1 }
+      return committed(user, commit, await writer.call('commit', packCommit(user, commit)))
+    },
+    async takeTurn() {
+      const turn = await writer.call('takeTurn')
+      let isOver = false
+      return {
+        async commit(user, commit) {
+          isOver = true
+          return committed(user, commit, await writer.callAtOnce('commitInTurn', turn, packCommit(user, commit)))
+        },
+        async erase(user, erasure) {
+          isOver = true
+          return erased(user, erasure, await writer.callAtOnce('eraseInTurn', turn, user, erasure))
+        },
+        async end() {
+          if (!isOver) await writer.callAtOnce('endTurn', turn)
+          isOver = true
+        },
+      }
     },
     record: ({ namespace, id }, kind, name) =>
       main.read(() => {
@@ -79,13 +121,7 @@ export function createSqliteUsers({
     list: (query) => reader.call('list', query),
     overview: (namespace) => reader.call('overview', namespace),
     async erase(user, erasure) {
-      const counts = await writer.call('erase', user, erasure)
-      if (counts === undefined) return { ok: false }
-      tellOfCommit(local, user, { events: [] })
-      tellOfCommit(local, { namespace: user.namespace, id: LOG_OF_NAMESPACE }, erasure.log)
-      // From here on the user is gone. What fails now is made up for later.
-      const answers = await forgetAnswers(user.namespace, erasure.tag).catch(() => 0)
-      return { ok: true, counts: { ...counts, answers } }
+      return erased(user, erasure, await writer.call('erase', user, erasure))
     },
     purge: () => purge.run(),
     sweepReplies: (now, limit) => writer.call('sweepReplies', now, limit),

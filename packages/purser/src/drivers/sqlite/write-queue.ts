@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { afterThisTurn, systemEffects } from '../../effects.ts'
 import { PurserError } from '../../errors.ts'
 import { faultOf, isBusy, isStoreFault } from './faults.ts'
+import { type Hold, openHold } from './hold.ts'
 
 /*
  * Group commit. What waits is written in one transaction, so that many share the price of one flush to disk; the
@@ -26,6 +27,8 @@ export interface WriteLimits {
   readonly busyGiveUpMs: number
   /** Pause before the lock is tried again: between half of this and one and a half. */
   readonly busyRetryMs: number
+  /** How long the lock may be held for one write that is still to be decided. */
+  readonly maxHoldMs: number
 }
 
 export const WRITE_LIMITS: WriteLimits = {
@@ -33,6 +36,7 @@ export const WRITE_LIMITS: WriteLimits = {
   maxWaiting: 100_000,
   busyGiveUpMs: 5_000,
   busyRetryMs: 8,
+  maxHoldMs: 250,
 }
 
 export interface WriteQueue {
@@ -41,6 +45,10 @@ export interface WriteQueue {
    * have no effect but its statements.
    */
   write<Result>(task: () => Result): Promise<Result>
+  /** Resolves when nobody else can write; what waits here goes on when the hold is over. */
+  hold(): Promise<Hold>
+  /** Takes the lock back from whoever holds it, for work that cannot wait for them. */
+  endHold(): void
   /** Resolves when nothing waits any more. New writes are refused from now on. */
   drain(): Promise<void>
 }
@@ -65,14 +73,44 @@ export function createWriteQueue(
   const release = connection.prepare('RELEASE one')
   const rollbackToSavepoint = connection.prepare('ROLLBACK TO one')
   let waiting: Waiting[] = []
+  const holds: PromiseWithResolvers<Hold>[] = []
+  let held: Hold | undefined
   let scheduled = false
   let busySince: number | undefined
   let draining: { promise: Promise<void>; done: () => void } | undefined
 
   function schedule(): void {
-    if (scheduled || waiting.length === 0) return
+    if (held !== undefined || scheduled) return
+    if (waiting.length + holds.length === 0) {
+      draining?.done()
+      return
+    }
     scheduled = true
-    afterThisTurn(flush)
+    afterThisTurn(holds.length > 0 ? grant : flush)
+  }
+
+  function grant(): void {
+    scheduled = false
+    try {
+      begin.run()
+    } catch (error) {
+      if (isBusy(error) && mayWaitLonger(grant)) return
+      busySince = undefined
+      holds.shift()?.reject(faultOf(error, path))
+      schedule()
+      return
+    }
+    busySince = undefined
+    held = openHold({
+      maxMs: limits.maxHoldMs,
+      commit: () => commit.run(),
+      rollback: () => connection.isTransaction && rollback.run(),
+      over() {
+        held = undefined
+        schedule()
+      },
+    })
+    holds.shift()?.resolve(held)
   }
 
   function flush(): void {
@@ -83,7 +121,7 @@ export function createWriteQueue(
       busySince = undefined
       finish(batch, done)
     } catch (error) {
-      if (isBusy(error) && mayWaitLonger()) return
+      if (isBusy(error) && mayWaitLonger(flush)) return
       busySince = undefined
       const fault = faultOf(error, path)
       finish(
@@ -102,16 +140,16 @@ export function createWriteQueue(
       else task.resolve(outcome.result)
     }
     schedule()
-    if (waiting.length === 0) draining?.done()
   }
 
-  function mayWaitLonger(): boolean {
+  /** Comes back a little later, unless the lock has been somebody else's for too long. */
+  function mayWaitLonger(comeBack: () => void): boolean {
     const now = systemEffects.monotonic()
     busySince ??= now
     if (now - busySince >= limits.busyGiveUpMs) return false
     scheduled = true
     const pauseMs = limits.busyRetryMs * (0.5 + randomInt(1_000) / 1_000)
-    systemEffects.setTimer(flush, pauseMs)
+    systemEffects.setTimer(comeBack, pauseMs)
     return true
   }
 
@@ -150,21 +188,33 @@ export function createWriteQueue(
     }
   }
 
+  function refuseWhenDraining(): void {
+    if (draining !== undefined) throw new PurserError('closed', 'This store has been closed.')
+  }
+
   return {
     write<Result>(task: () => Result) {
       return new Promise<Result>((resolve, reject) => {
-        if (draining !== undefined) throw new PurserError('closed', 'This store has been closed.')
+        refuseWhenDraining()
         if (waiting.length >= limits.maxWaiting)
           throw new PurserError('store_unavailable', `${waiting.length} writes are already waiting for the disk.`)
         waiting.push({ run: task, resolve, reject } as Waiting)
         schedule()
       })
     },
+    async hold() {
+      refuseWhenDraining()
+      const waiter = Promise.withResolvers<Hold>()
+      holds.push(waiter)
+      schedule()
+      return waiter.promise
+    },
+    endHold: () => held?.end(),
     drain() {
       if (draining === undefined) {
         const { promise, resolve } = Promise.withResolvers<void>()
         draining = { promise, done: resolve }
-        if (waiting.length === 0) resolve()
+        schedule()
       }
       return draining.promise
     },

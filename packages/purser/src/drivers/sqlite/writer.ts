@@ -4,6 +4,7 @@ import { prepareCommit } from './commit.ts'
 import type { Database } from './database.ts'
 import { prepareErase } from './erase.ts'
 import { type FileCalls, fileCalls } from './file-calls.ts'
+import type { Hold } from './hold.ts'
 import type { PackedCommit } from './packed-commit.ts'
 import { createThread, type Thread } from './thread.ts'
 import { prepareWipe, type WipeCalls } from './wipe.ts'
@@ -13,15 +14,23 @@ import { WRITE_LIMITS } from './write-queue.ts'
 export interface WriterCalls extends FileCalls, WipeCalls {
   /** False when it was decided on another state; then nothing was written. */
   commit(commit: PackedCommit): Promise<boolean>
+  /** Resolves to the number of a turn in which nobody else writes. */
+  takeTurn(): Promise<number>
+  /** Like `commit` and `erase`; false and undefined also when the turn is over. */
+  commitInTurn(turn: number, commit: PackedCommit): boolean
+  eraseInTurn(turn: number, user: Subject, erasure: Erasure): ErasedRows | undefined
+  endTurn(turn: number): void
   /** Takes a user out of reach. Undefined when it was decided on another state. */
-  erase(user: Subject, erasure: Erasure): Promise<Readonly<Record<string, number>> | undefined>
+  erase(user: Subject, erasure: Erasure): Promise<ErasedRows | undefined>
   sweepReplies(now: number, limit: number): Promise<number>
   compareAndSetMeta(name: string, expected: string | undefined, value: string): Promise<boolean>
   /** Whether another process has written to the database since this was asked last. */
   hasForeignCommits(): boolean
 }
 
-export type Writer = Pick<Thread<WriterCalls>, 'call'>
+type ErasedRows = Readonly<Record<string, number>>
+
+export type Writer = Pick<Thread<WriterCalls>, 'call' | 'callAtOnce'>
 
 /** The one connection of this process that writes, on a thread of its own. */
 export function createWriter(path: string): Thread<WriterCalls> {
@@ -40,10 +49,20 @@ export function createWriterCalls(main: Database): WriterCalls {
   const dataVersion = main.prepare('PRAGMA data_version')
   // Nobody knows what happened before it was asked first.
   let lastVersion: unknown
+  let turn = 0
+  let hold: Hold | undefined
+  const holdOf = (of: number): Hold | undefined => (of === turn ? hold : undefined)
   return {
     ...fileCalls(main),
     ...prepareWipe(main),
     commit: (commit) => main.write(() => runCommit(commit)),
+    async takeTurn() {
+      hold = await main.hold()
+      return ++turn
+    },
+    commitInTurn: (of, commit) => holdOf(of)?.write(() => runCommit(commit)) ?? false,
+    eraseInTurn: (of, user, erasure) => holdOf(of)?.write(() => runErase(user, erasure)),
+    endTurn: (of) => holdOf(of)?.end(),
     erase: (user, erasure) => main.write(() => runErase(user, erasure)),
     sweepReplies: (now, limit) => main.write(() => Number(sweep.run(now, limit).changes)),
     compareAndSetMeta: (name, expected, value) =>

@@ -4,8 +4,11 @@ import { openJournal } from '../../../src/journal/journal.ts'
 import { createKeys } from '../../../src/keys.ts'
 import { counting, ROOT } from './counting.ts'
 
-/** Says `ready`, waits for a line, then makes its attempts on one user at once, and says how many were under the cap. */
-const [path = '', attempts = '0', cap = '0'] = process.argv.slice(2)
+/**
+ * Says `ready`, waits for a line, then makes its attempts on one user, at once or in turn, and says how many were under
+ * the cap.
+ */
+const [path = '', attempts = '0', cap = '0', order = 'at once'] = process.argv.slice(2)
 const store = await openSqliteStore({ path, effects: systemEffects })
 const journal = openJournal({ store, keys: createKeys(ROOT), effects: systemEffects, fold: counting })
 
@@ -23,7 +26,9 @@ const attempt = (): Promise<boolean> =>
 
 console.log('ready')
 process.stdin.once('data', async () => {
-  const allowed = await Promise.all(Array.from({ length: Number(attempts) }, attempt))
+  const allowed: boolean[] = []
+  if (order === 'at once') allowed.push(...(await Promise.all(Array.from({ length: Number(attempts) }, attempt))))
+  else while (allowed.length < Number(attempts)) allowed.push(await attempt())
   console.log(allowed.filter(Boolean).length)
   await journal.close()
   await store.close()

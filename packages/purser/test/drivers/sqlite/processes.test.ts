@@ -63,6 +63,19 @@ test('1,000 attempts of 4 processes on a cap of 100 admit exactly 100 (BL-D05, B
   }
 })
 
+test('processes that write one user without a pause do not starve each other', async () => {
+  const path = newPath()
+  const each = rounds(1_000, 100)
+  const children = Array.from({ length: 4 }, () =>
+    startChild('admitter.ts', [path, String(each), '1000000', 'in turn']),
+  )
+  for (const child of children) assert.equal(await child.line(), 'ready')
+  for (const child of children) child.say('go')
+  const allowed = await Promise.all(children.map((child) => child.line()))
+  await Promise.all(children.map((child) => child.over))
+  assert.deepEqual(allowed, Array(4).fill(String(each)))
+})
+
 test('what another process changes is told here as news of everybody in the namespace (BL-D04)', async () => {
   await withListener(async ({ store, child }) => {
     await store.users.load({ namespace: NAMESPACE, id: 'eve' })

@@ -112,3 +112,88 @@ test('a poisoned write between good ones is rolled back whole, also when it has 
     ['a', 'b'],
   )
 })
+
+const rowsOf = (connection: DatabaseSync): unknown[] =>
+  connection
+    .prepare('SELECT a FROM t ORDER BY a')
+    .all()
+    .map(({ a }) => a)
+
+test('who holds the lock writes before everybody who waits, here and in other connections', async () => {
+  const { path, connection } = openTable()
+  const queue = createWriteQueue(connection, path)
+  const add = connection.prepare('INSERT INTO t VALUES (?)')
+  const other = new DatabaseSync(path, { timeout: 1 })
+  const hold = await queue.hold()
+  let isWritten = false
+  const waiting = queue.write(() => {
+    isWritten = true
+    return add.run('later')
+  })
+  const next = queue.hold()
+  assert.throws(() => other.exec("INSERT INTO t VALUES ('other')"), /locked/)
+  assert.equal(isWritten, false)
+  assert.equal(
+    hold.write(() => add.run('first').changes),
+    1,
+  )
+  const second = await next
+  assert.equal(isWritten, false, 'holds come before writes')
+  second.end()
+  await waiting
+  assert.deepEqual(rowsOf(connection), ['first', 'later'])
+})
+
+test('a hold is over with its write, its end, its time, or when the lock is taken back; then it writes nothing', async () => {
+  const { path, connection } = openTable()
+  const queue = createWriteQueue(connection, path, { ...WRITE_LIMITS, maxHoldMs: 5 })
+  const add = connection.prepare('INSERT INTO t VALUES (?)')
+  const written = await queue.hold()
+  written.write(() => add.run('a'))
+  const ended = await queue.hold()
+  ended.end()
+  ended.end()
+  const late = await queue.hold()
+  await queue.write(() => add.run('when the time of the hold was over'))
+  const taken = await queue.hold()
+  queue.endHold()
+  for (const over of [written, ended, late, taken])
+    assert.equal(
+      over.write(() => add.run('b')),
+      undefined,
+    )
+  assert.deepEqual(rowsOf(connection), ['a', 'when the time of the hold was over'])
+})
+
+test('a write that fails in a hold leaves nothing, and the next one goes through', async () => {
+  const { path, connection } = openTable()
+  const queue = createWriteQueue(connection, path)
+  const add = connection.prepare('INSERT INTO t VALUES (?)')
+  const hold = await queue.hold()
+  const poisoned = (): never => {
+    add.run('half')
+    throw new Error('poison')
+  }
+  assert.throws(() => hold.write(poisoned), /poison/)
+  await queue.write(() => add.run('whole'))
+  assert.deepEqual(rowsOf(connection), ['whole'])
+})
+
+test('a hold gives up like a write when the lock is never given back, and draining waits for the one there is', async () => {
+  const { path, connection } = openTable()
+  const queue = createWriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
+  const other = new DatabaseSync(path)
+  other.exec('BEGIN IMMEDIATE')
+  await assert.rejects(queue.hold(), isUnavailable)
+  other.exec('ROLLBACK')
+  const hold = await queue.hold()
+  let isDrained = false
+  const draining = queue.drain().then(() => {
+    isDrained = true
+  })
+  await Promise.resolve()
+  assert.equal(isDrained, false)
+  hold.end()
+  await draining
+  await assert.rejects(queue.hold(), (error) => PurserError.is(error, 'closed'))
+})
