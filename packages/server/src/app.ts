@@ -83,13 +83,23 @@ async function apiDocumentBehind(app: FastifyInstance, house: House): Promise<vo
   )
 }
 
-/** A client may name a JSON body and send none; another kind of body is 415. */
+/** A client may name a JSON body and send none; another kind of body, and one that is packed, is 415. */
 function takeJsonOnly(app: FastifyInstance): void {
-  app.removeContentTypeParser('text/plain')
+  app.removeAllContentTypeParsers()
   const parse = app.getDefaultJsonParser('error', 'error')
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined)
+  const types = ['application/json', 'application/merge-patch+json']
+  app.addContentTypeParser<string>(types, { parseAs: 'string' }, (request, body, done) => {
+    const coding = request.headers['content-encoding'] ?? 'identity'
+    if (coding !== 'identity') done(packed(coding))
+    else if (body === '') done(null, undefined)
     else parse(request, body, done)
+  })
+}
+
+function packed(coding: string): HttpProblem {
+  return new HttpProblem(415, 'invalid_request_error', `This server does not unpack '${coding}'.`, {
+    hint: 'Send the JSON as it is, without content-encoding.',
+    headers: { 'accept-encoding': 'identity' },
   })
 }
 
@@ -97,6 +107,8 @@ function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyRe
   const face = request.url.includes('/v1/') ? 'gateway' : 'management'
   const problem = problemFrom(error, { requestId: request.id, face })
   report(error, problem.status, request)
+  // Fastify would close on whoever still sends a body that is too large, and they would never read why it was refused.
+  reply.removeHeader('connection')
   reply
     .code(problem.status)
     .headers({ 'x-request-id': request.id, ...problem.headers })

@@ -1,5 +1,5 @@
 import type { Effects } from '../effects.ts'
-import { PurserError } from '../errors.ts'
+import { PurserError, purserClosed } from '../errors.ts'
 import { subject } from '../identity.ts'
 import type { Fold } from '../journal/fold.ts'
 import type { OpenJournal } from '../journal/journal.ts'
@@ -99,6 +99,7 @@ export function createLedger(parts: LedgerParts): Ledger {
       ),
 
     events(given = {}) {
+      if (closing.signal.aborted) throw purserClosed()
       checkTail(namespace, given)
       return tailEvents({ store, namespace, closing: closing.signal }, given)
     },

@@ -146,6 +146,7 @@ test('a tail whose page is under way when Purser closes just ends', async () => 
   await arrived
   await purser.close()
   assert.deepEqual(await tail, [])
+  assert.throws(() => purser.events(), { code: 'closed' })
 })
 
 test('close lets a file be copied, listed and verified to the end', async () => {

@@ -178,8 +178,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'a refusal is decided on a remembered state',
     file: 'journal/settling.ts',
-    find: '} else if (fresh || same(await snapshots.load(user), base)) {',
-    replace: '} else {',
+    find: 'return kept === undefined || same(await snapshots.load(user), base) ? answers : undefined',
+    replace: 'return answers',
     tests: ['journal/journal.test.ts'],
   },
   {

@@ -14,17 +14,21 @@ export function healthRoutes(app: FastifyInstance, house: House): void {
     await house.purser.meta.get('server-keys')
     return { status: 'ready' }
   })
-  app.get('/api/overview', route('read', { tag, summary: 'Users by phase and risk, and the server.' }), async () => ({
-    ...(await house.purser.overview()),
-    vocabulary: {
-      phases: house.config?.ledger?.phases ?? null,
-      riskLevels: house.config?.ledger?.riskLevels ?? null,
-    },
-    server: {
-      version: VERSION,
-      startedAt: new Date(house.startedAt).toISOString(),
-      store: house.purser.store,
-      namespace: house.purser.namespace,
-    },
-  }))
+  app.get(
+    '/api/overview',
+    route('read', { tag: 'users', summary: 'Users by phase and risk, and the server.' }),
+    async () => ({
+      ...(await house.purser.overview()),
+      vocabulary: {
+        phases: house.config?.ledger?.phases ?? null,
+        riskLevels: house.config?.ledger?.riskLevels ?? null,
+      },
+      server: {
+        version: VERSION,
+        startedAt: new Date(house.startedAt).toISOString(),
+        store: house.purser.store,
+        namespace: house.purser.namespace,
+      },
+    }),
+  )
 }

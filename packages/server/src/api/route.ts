@@ -20,12 +20,16 @@ export interface RouteWords {
   readonly answer?: Schema
 }
 
+/** Tags of addresses that others call in their own way, such as clients of the OpenAI API and probes. */
+const FREE_QUERIES: readonly string[] = ['gateway', 'service']
+
 /**
  * The options of one route: who may use it and what it takes. Values that the library judges with a code of its own
  * (caps, notes, zones, detections) have no type here, so that the answer carries that code.
  */
 export function route(access: Access, words: RouteWords): RouteShorthandOptions {
-  const { summary, tag, query, body, params, answer } = words
+  const { summary, tag, body, params, answer } = words
+  const query = words.query ?? (FREE_QUERIES.includes(tag) ? undefined : {})
   const schema: FastifySchema & Record<string, unknown> = {
     summary,
     tags: [tag],

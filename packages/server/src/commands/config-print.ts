@@ -1,4 +1,5 @@
-import { loadConfig } from '../config/load.ts'
+import { DEFAULTS } from 'purser'
+import { type Config, loadConfig } from '../config/load.ts'
 import { masked } from '../config/mask.ts'
 import { type Command, EXIT, GENERAL_FLAGS, SETTING_FLAGS } from './command.ts'
 import { print, printJson, say } from './terminal.ts'
@@ -17,9 +18,25 @@ export const configPrint: Command = {
     })
     for (const warning of warnings) say(terminal, `warning: ${warning}`)
     say(terminal, file === null ? 'no configuration file' : `from ${file}`)
-    const shown = masked(config, filled)
+    const shown = masked(whole(config), filled)
     if (flags.json === true) printJson(terminal, shown)
     else print(terminal, JSON.stringify(shown, null, 2))
     return EXIT.ok
   },
+}
+
+/** With what the library fills in. A limit of null is none. */
+function whole(config: Config): Record<string, unknown> {
+  const { runtime, context, ledger, answers } = DEFAULTS
+  return {
+    ...DEFAULTS,
+    providers: {},
+    mcpServers: {},
+    presets: {},
+    ...config,
+    runtime: { ...runtime, ...config.runtime },
+    context: { ...context, ...config.context },
+    ledger: { ...ledger, ...config.ledger },
+    answers: { ...answers, ...config.answers },
+  }
 }

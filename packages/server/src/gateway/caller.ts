@@ -46,15 +46,19 @@ function* names(request: FastifyRequest): Iterable<Named> {
     const value = request.headers[where]
     if (value !== undefined) yield { where, value: Array.isArray(value) ? value.join(', ') : textOf(value, where) }
   }
-  const body = request.body as Readonly<Record<string, unknown>> | null | undefined
-  if (typeof body !== 'object' || body === null) return
+  const { body } = request
+  if (body === undefined) return
+  if (!isObject(body)) throw new PurserError('request_invalid', 'The request body has to be a JSON object.')
   for (const where of ['safety_identifier', 'user'] as const) {
     const value = body[where]
     if (value !== undefined && value !== null) yield { where, value }
   }
-  const metadata = body.metadata as Readonly<Record<string, unknown>> | null | undefined
-  const value = typeof metadata === 'object' ? metadata?.user_id : undefined
+  const value = isObject(body.metadata) ? body.metadata.user_id : undefined
   if (value !== undefined && value !== null) yield { where: 'metadata.user_id', value }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** A template that nobody filled, or a JSON blob that some clients send, would make everybody one user. */

@@ -63,6 +63,8 @@ test('every error has the same body, also for unknown addresses and validation',
     [await call('POST', '/v1/nothing', {}), 404, 'unknown_url'],
     [await call('GET', '/api/users?limit=ten'), 400, 'invalid_request_error'],
     [await call('GET', '/api/users?nothing=1'), 400, 'invalid_request_error'],
+    [await call('GET', '/api/overview?nothing=1'), 400, 'invalid_request_error'],
+    [await call('GET', '/api/users/ada/bond?nothing=1'), 400, 'invalid_request_error'],
     [await call('PUT', '/api/users/ada/cap', {}), 400, 'invalid_request_error'],
     [await call('PUT', '/api/users/ada/cap', { cap: 1, more: 1 }), 400, 'invalid_request_error'],
     [await call('PUT', '/api/users/ada/cap', '{'), 400, 'invalid_request_error'],
@@ -132,7 +134,7 @@ test('an ETag is the version, and a change decided on an old one is 412', async 
     'PATCH',
     '/api/users/tag/runtime',
     { model: 'demo' },
-    { 'if-match': String(runtime.headers.etag) },
+    { 'if-match': String(runtime.headers.etag), 'content-type': 'application/merge-patch+json' },
   )
   assert.equal(changed.statusCode, 200)
   const stale = await call(

@@ -177,10 +177,12 @@ test('as a process it ends with the same exit codes, and says why on stderr', as
   assert.deepEqual([code, talk], [3, "error: There is no user 'nobody'.\n"])
 })
 
-test('config print shows what holds, secrets masked', async () => {
-  const { output, code } = await run('config print --json --port 1234', { PURSER_SECRET_KEY: 'c2VjcmV0' })
+test('config print shows all that holds, defaults too, secrets masked', async () => {
+  const { output, code } = await run('config print --json --port 1234 --daily-cap 5', { PURSER_SECRET_KEY: 'c2VjcmV0' })
   assert.equal(code, 0)
-  assert.equal(JSON.parse(output).server.port, 1234)
+  const { server, ledger, context } = JSON.parse(output)
+  assert.equal(server.port, 1234)
+  assert.deepEqual([ledger.dailyCap, ledger.window, context.budgetMs], [5, 'day', 1_500])
   assert.ok(!output.includes('c2VjcmV0'))
 })
 

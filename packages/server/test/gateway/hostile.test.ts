@@ -137,10 +137,20 @@ test('bodies that are no chat request are 400, larger than the limit 413, of ano
     const answer = await purser.chat(body, { 'x-purser-user': 'ada' })
     assert.deepEqual(await told(answer), [400, 'invalid_request_error'], body)
   }
+  for (const body of ['[]', 'null', '"x"', '5'])
+    assert.deepEqual(await told(await purser.chat(body)), [400, 'invalid_request_error'], `${body} of nobody`)
   const large = JSON.stringify({ messages: [{ role: 'user', content: 'x'.repeat(100_000) }] })
   assert.deepEqual(await told(await purser.chat(large, { 'x-purser-user': 'ada' })), [413, 'invalid_request_error'])
   const text = await purser.chat('hello', { 'x-purser-user': 'ada', 'content-type': 'text/plain' })
   assert.deepEqual(await told(text), [415, 'invalid_request_error'])
+  const packed = await purser.chat('{}', { 'x-purser-user': 'ada', 'content-encoding': 'gzip' })
+  assert.deepEqual(await told(packed), [415, 'invalid_request_error'])
+})
+
+test('who sends a body that is far too large is told so, and not cut off', async () => {
+  const huge = JSON.stringify({ messages: [{ role: 'user', content: 'x'.repeat(30_000_000) }] })
+  for (let round = 0; round < 5; round++)
+    assert.deepEqual(await told(await purser.chat(huge, { 'x-purser-user': 'ada' })), [413, 'invalid_request_error'])
 })
 
 test('x-purser-* headers with a value that cannot be are refused by name', async () => {
