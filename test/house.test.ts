@@ -31,6 +31,7 @@ const STOREYS: readonly (readonly string[])[] = [
     'keys',
     'options',
     'options-check',
+    'redaction',
     'store',
     'model',
     'waiting',

@@ -16,12 +16,13 @@ export function expandEnvironment<Value>(
   value: Value,
   { environment = systemEnvironment, filled }: Expansion = {},
 ): Value {
-  const missing: string[] = []
+  const missing: { readonly path: string; readonly message: string }[] = []
   const expanded = mapTexts(value, [], (text, path) =>
     text.replace(/\$?\$\{([^{}]*)\}/g, (whole, name: string) => {
       if (whole.startsWith('$$')) return whole.slice(1)
       const found = environment[name]
-      if (found === undefined) missing.push(`${path.join('.')} needs $${name}`)
+      const where = path.join('.')
+      if (found === undefined) missing.push({ path: where, message: `${where} needs $${name}` })
       filled?.(path)
       return found ?? ''
     }),
@@ -29,10 +30,10 @@ export function expandEnvironment<Value>(
   if (missing.length === 0) return expanded as Value
   throw new PurserError(
     'option_invalid',
-    `The configuration names variables that are not set: ${missing.join('; ')}.`,
+    `The configuration names variables that are not set: ${missing.map(({ message }) => message).join('; ')}.`,
     {
       hint: 'Set them in the environment that starts Purser, or write $${NAME} for the text itself.',
-      details: { issues: missing.map((message) => ({ path: message.split(' ')[0], message })) },
+      details: { issues: missing },
     },
   )
 }

@@ -50,7 +50,6 @@ export const ERRORS = {
 
   request_invalid: { retryable: false, meaning: 'The chat request is not in the OpenAI format.' },
   turn_consumed: { retryable: false, meaning: 'The answer of this turn was already read.' },
-  turn_unread: { retryable: false, meaning: 'Nobody read the answer in time, so the turn was cancelled.' },
   reader_slow: { retryable: true, meaning: 'A reader that shared an answer fell too far behind and was cut.' },
   upstream_failed: { retryable: true, meaning: 'The model provider failed or cut its answer.' },
   upstream_auth: { retryable: false, meaning: 'The model provider refused the key.' },
@@ -98,6 +97,11 @@ export class PurserError extends Error {
 /** What every call is told that comes, or is still under way, when all has been closed. */
 export function purserClosed(cause?: unknown): PurserError {
   return new PurserError('closed', 'This Purser has been closed.', { cause })
+}
+
+/** The same of a store, which may be closed on its own. */
+export function storeClosed(): PurserError {
+  return new PurserError('closed', 'This store has been closed.')
 }
 
 /** The closest of `known` to `given`, as the tail of a hint; empty when nothing is close. */

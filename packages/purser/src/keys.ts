@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 import { PurserError } from './errors.ts'
 import { createMac, type MacEncoding } from './hmac.ts'
+import type { Subject } from './identity.ts'
 import type { MetaStore } from './store.ts'
 
 /**
@@ -20,16 +21,12 @@ export interface Keys {
   open(sealed: string, context: readonly string[]): string
 }
 
-export type Purpose =
-  | 'chain'
-  | 'identity'
-  | 'answers'
-  | 'tickets'
-  | 'sealing'
-  | 'notes'
-  | 'checkpoint'
-  | 'keys'
-  | 'states'
+/** The keyed hash that stands for a user where their id must not: after an erasure, and beside what is not sealed. */
+export function tagOf(keys: Keys, { namespace, id }: Subject): string {
+  return keys.mac('identity', [namespace, id], 'hex')
+}
+
+export type Purpose = 'chain' | 'identity' | 'answers' | 'tickets' | 'sealing' | 'notes' | 'checkpoint' | 'states'
 
 export interface SecretKeys {
   /** 32 bytes, base64. */

@@ -160,10 +160,10 @@ export interface UserStore {
   /** `ok: false` when the revision or incarnation is no longer the expected one; then nothing was written. */
   commit(user: Subject, commit: Commit): Promise<CommitOutcome>
   /**
-   * Keeps everybody else who shares the store from writing, until the turn's one write or its end, and for a moment at
+   * Keeps everybody else who shares the store from writing, until the hold's one write or its end, and for a moment at
    * most: for whoever has read and written several times and always lost. Absent where nobody can lose that often.
    */
-  takeTurn?(): Promise<WriteTurn>
+  holdWrites?(): Promise<WriteHold>
   record(user: Subject, kind: string, name: string): Promise<string | undefined>
   records(user: Subject, kind: string, page: RecordPage): Promise<readonly StoredRecord[]>
   reply(user: Subject, key: string): Promise<Reply | undefined>
@@ -183,7 +183,7 @@ export interface UserStore {
 }
 
 /** Writes are not ok also when the moment was over before. */
-export interface WriteTurn extends Pick<UserStore, 'commit' | 'erase'> {
+export interface WriteHold extends Pick<UserStore, 'commit' | 'erase'> {
   /** Safe to call twice, and behind a write. */
   end(): Promise<void>
 }

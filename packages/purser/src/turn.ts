@@ -105,7 +105,8 @@ export async function takeTurn(
       await passage.giveBack()
       return refused(house, watch, error.admission)
     }
-    report(house, { outcome: 'failed', cache: 'off', overheadMs: watch.insideMs(), totalMs: watch.totalMs() })
+    const outcome = options.signal?.aborted ? 'cancelled' : 'failed'
+    report(house, { outcome, cache: 'off', overheadMs: watch.insideMs(), totalMs: watch.totalMs() })
     await (options.signal?.aborted ? passage.settle(undefined) : passage.giveBack())
     throw error
   }

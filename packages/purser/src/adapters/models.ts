@@ -3,12 +3,12 @@ import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Effects } from '../effects.ts'
 import type { ChatModel } from '../model/port.ts'
 import type { ProviderConfig, ProviderKind, ProviderOption } from '../options.ts'
+import { redactionOf } from '../redaction.ts'
 import type { LiveModel, ModelFactory, ModelOrder } from '../runtime/port.ts'
 import { chatModelOver } from './ai-sdk/chat-model.ts'
 import { languageModelOver } from './ai-sdk/language-model.ts'
 import { lazyLanguageModel } from './ai-sdk/lazy.ts'
 import { createDemo } from './demo.ts'
-import { hiding } from './http/failure.ts'
 import { createPools } from './http/pools.ts'
 import { accessOf, secretsOf } from './providers/access.ts'
 import { checkProviders } from './providers/config.ts'
@@ -59,7 +59,7 @@ export function createModels({ effects, providers = {}, resolve }: ModelsOptions
   }
 
   function translated(order: ModelOrder, model: LanguageModelV4): Faces {
-    const hide = hiding(secretsOf(order))
+    const hide = redactionOf(secretsOf(order))
     return { chat: chatModelOver({ effects, provider: order.provider, language: model, hide }), model }
   }
 

@@ -3,9 +3,10 @@ import { PurserError } from '../errors.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest } from '../model/chat.ts'
 import { chunksOf, completionOf } from '../model/completion.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../model/port.ts'
+import { redactionOf } from '../redaction.ts'
 import { createChunkSource } from './http/chunks.ts'
 import { Exchange, type Head, readBeginning, readText } from './http/exchange.ts'
-import { failureInBand, failureOf, hiding, networkFailure, parse } from './http/failure.ts'
+import { failureInBand, failureOf, networkFailure, parse } from './http/failure.ts'
 import { createPatience, type Patience } from './http/patience.ts'
 import type { Door } from './http/pools.ts'
 import { createTextStream, type TextStream } from './text-stream.ts'
@@ -39,7 +40,7 @@ export interface OpenAiHttpOptions {
 export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
   const { effects, provider, model } = options
   const headers = headersOf(options)
-  const hide = hiding(options.apiKey === undefined ? [] : [options.apiKey])
+  const hide = redactionOf(options.apiKey === undefined ? [] : [options.apiKey])
   const faultIn = (text: string) => failureInBand(provider, hide(text))
   const path = `${options.baseURL.pathname.replace(/\/+$/, '')}/chat/completions${options.baseURL.search}`
 

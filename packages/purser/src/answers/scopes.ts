@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Effects } from '../effects.ts'
 import { type Subject, subjectKey } from '../identity.ts'
-import type { Keys } from '../keys.ts'
+import { type Keys, tagOf } from '../keys.ts'
 import type { ScopeName } from './key.ts'
 import type { AnswerLimits } from './limits.ts'
 import type { AnswerScope, AnswerStore } from './port.ts'
@@ -35,8 +35,8 @@ export function createScopes(house: {
   const seen = new LRUCache<string, Seen>({ max: limits.maxScopes })
   let renewals = 0
 
-  function ownerOf({ namespace, id }: Subject, scope: ScopeName): string {
-    return scope === 'user' ? keys.mac('identity', [namespace, id], 'hex') : keys.mac('answers', ['shared', namespace])
+  function ownerOf(user: Subject, scope: ScopeName): string {
+    return scope === 'user' ? tagOf(keys, user) : keys.mac('answers', ['shared', user.namespace])
   }
 
   async function ask(scope: AnswerScope): Promise<number> {

@@ -1,3 +1,4 @@
+import { checkSignal } from '../waiting.ts'
 import { duration, modeOf, onlyKnown, refuse } from './arguments.ts'
 import type { Lane } from './lane.ts'
 import type { Mode, ResolveOptions } from './port.ts'
@@ -33,8 +34,7 @@ export function readRequest(options: ResolveOptions | undefined, defaults: Reque
   const mode = modeOf(givenMode)
   if (timeZone !== undefined && (typeof timeZone !== 'string' || zoneOf(timeZone) === undefined))
     refuse('timeZone must be an IANA time zone.', 'timeZone', "For instance 'Asia/Kolkata' or 'UTC'.")
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function')
-    refuse('signal must be an AbortSignal.', 'signal', 'For instance AbortSignal.timeout(5_000), or leave it out.')
+  checkSignal(signal)
   if (keep !== undefined && typeof keep !== 'boolean') refuse('keep must be true or false.', 'keep')
   const lanes = sections === undefined ? defaults.lanes : chosen(sections, defaults.lanes)
   const clock = defaults.clock !== 'auto' ? defaults.clock : keep === true ? 'off' : 'minute'

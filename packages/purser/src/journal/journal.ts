@@ -4,7 +4,7 @@ import { canonicalJson } from '../canonical.ts'
 import type { Effects } from '../effects.ts'
 import { purserClosed } from '../errors.ts'
 import { type Subject, subjectKey } from '../identity.ts'
-import type { Keys } from '../keys.ts'
+import { type Keys, tagOf } from '../keys.ts'
 import { LOG_OF_NAMESPACE, type Store } from '../store.ts'
 import { type ErasedCounts, eraseUser } from './erasure.ts'
 import type { Fold, NewEvent } from './fold.ts'
@@ -42,7 +42,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
     const key = subjectKey(user)
     const known = tags.get(key)
     if (known !== undefined) return known
-    const made = keys.mac('identity', [user.namespace, user.id], 'hex')
+    const made = tagOf(keys, user)
     tags.set(key, made)
     return made
   }

@@ -13,7 +13,6 @@ export interface Snapshot<State, Measured> {
   readonly revision: number | null
   readonly incarnation: number
   readonly head: Head | null
-  readonly headMac: string | null
   readonly state: State
   readonly measured: Measured
   readonly stamps: View<State, Measured>['stamps']
@@ -34,8 +33,13 @@ const MAX_KNOWN_ABSENT = 8
 /** Throws `store_damaged` when the row cannot be read: a default in its place would be written over it. */
 export function decodeRow<State, Measured>(row: UserRow, fold: Fold<State, Measured>): Snapshot<State, Measured> {
   try {
+    const { revision, incarnation, head, stamps, counters } = row
     return {
-      ...row,
+      revision,
+      incarnation,
+      head,
+      stamps,
+      counters,
       state: completed(fold.initial, row.state),
       measured: completed(fold.unmeasured, row.measured),
       absent: NOTHING,
@@ -60,7 +64,7 @@ export function viewOf<State, Measured>(snapshot: Snapshot<State, Measured>, now
     exists: revision !== null,
     incarnation,
     version: head?.sequence ?? 0,
-    headMac: head?.mac ?? null,
+    head,
     state,
     measured,
     stamps,
@@ -99,7 +103,6 @@ export class Pending<State, Measured> {
   #state: State
   #measured: Measured
   #head: Head | null
-  #headMac: string | null
   #seenAt: number | null
   #dropEventsBelow: number | undefined
   /** True as soon as there is something to commit. */
@@ -112,7 +115,6 @@ export class Pending<State, Measured> {
     this.#state = base.state
     this.#measured = base.measured
     this.#head = base.head
-    this.#headMac = base.headMac
     this.#seenAt = base.stamps.seenAt
     this.#counters = base.counters
     this.#absent = base.absent
@@ -127,7 +129,7 @@ export class Pending<State, Measured> {
       exists: this.exists,
       incarnation: this.#base.incarnation,
       version: this.#head?.sequence ?? 0,
-      headMac: this.#head?.mac ?? null,
+      head: this.#head,
       state: this.#state,
       measured: this.#measured,
       stamps: this.#stamps(),
@@ -205,10 +207,6 @@ export class Pending<State, Measured> {
   }
 
   commit(): Commit {
-    const state = this.#events.length > 0 ? JSON.stringify(this.#state) : undefined
-    if (state !== undefined && this.#head !== null) {
-      this.#headMac = headMac(this.#around.keys, this.#chain(), this.#head, state)
-    }
     const { counters, dropCounters } = countersBetween(this.#base.counters, this.#counters)
     return {
       expect: this.#base.revision,
@@ -223,10 +221,7 @@ export class Pending<State, Measured> {
         counters: this.#counters,
         now: this.#now,
       }),
-      folded:
-        state !== undefined && this.#head !== null && this.#headMac !== null
-          ? { head: this.#head, headMac: this.#headMac, state }
-          : undefined,
+      folded: this.#folded(),
       measured: this.#measured === this.#base.measured ? undefined : JSON.stringify(this.#measured),
       events: this.#events,
       counters,
@@ -244,7 +239,6 @@ export class Pending<State, Measured> {
       revision,
       incarnation: this.#base.incarnation,
       head: this.#head,
-      headMac: this.#headMac,
       state: this.#state,
       measured: this.#measured,
       stamps: this.#stamps(),
@@ -258,6 +252,13 @@ export class Pending<State, Measured> {
     if (!this.dirty) return stamps
     const createdAt = revision === null ? this.#now : stamps.createdAt
     return { createdAt, updatedAt: this.#now, seenAt: this.#seenAt }
+  }
+
+  /** What the new events fold to; undefined when there are none. */
+  #folded(): Commit['folded'] {
+    if (this.#events.length === 0 || this.#head === null) return undefined
+    const state = JSON.stringify(this.#state)
+    return { head: this.#head, headMac: headMac(this.#around.keys, this.#chain(), this.#head, state), state }
   }
 
   #append(events: readonly NewEvent[]): Event[] {

@@ -1,5 +1,5 @@
 import type { Subject } from '../identity.ts'
-import type { Counter, RecordPage, Stamps, StoredRecord } from '../store.ts'
+import type { Counter, Head, RecordPage, Stamps, StoredRecord } from '../store.ts'
 import type { Event, NewEvent } from './fold.ts'
 
 /**
@@ -39,7 +39,8 @@ export interface View<State, Measured> {
   readonly incarnation: number
   /** Sequence of the last event; 0 when there is none. */
   readonly version: number
-  readonly headMac: string | null
+  /** The last event's place in the chain. */
+  readonly head: Head | null
   readonly state: State
   readonly measured: Measured
   readonly stamps: Stamps

@@ -73,7 +73,6 @@ export function createSnapshots<State, Measured>(house: {
         revision: null,
         incarnation: await store.users.nextIncarnation(user.namespace, house.tag(user)),
         head: null,
-        headMac: null,
         state: fold.initial,
         measured: fold.unmeasured,
         stamps: { createdAt: 0, updatedAt: 0, seenAt: null },

@@ -1,6 +1,7 @@
 import { PurserError } from '../errors.ts'
 import type { Write } from '../journal/port.ts'
-import { actorOf, options, reasonOf, wholeNumber } from './arguments.ts'
+import { checkOptionsOf } from '../waiting.ts'
+import { actorOf, reasonOf, wholeNumber } from './arguments.ts'
 import type { Acting } from './port.ts'
 import { REPEATABLE, repeating } from './repeating.ts'
 import type { LedgerView } from './rules.ts'
@@ -10,7 +11,7 @@ export const ACTING: readonly string[] = ['actor', 'reason', 'expectedVersion', 
 
 /** Who does it, where nothing but that can be said. */
 export function actingOnly(given: unknown, call: string): Acting {
-  options(given ?? {}, ACTING, call)
+  checkOptionsOf(call, given ?? {}, ACTING)
   return acting(given)
 }
 

@@ -1,7 +1,6 @@
 import type { Subject } from '../identity.ts'
 import { signal } from '../signals.ts'
-import { withSignal } from '../waiting.ts'
-import { options } from './arguments.ts'
+import { checkOptionsOf, withSignal } from '../waiting.ts'
 import type { Closings } from './closings.ts'
 import { type Admission, admit, blocked, claim, costOf, type Refused } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
@@ -66,7 +65,7 @@ export function createAdmissions(
 
   return {
     async admit(given = {}) {
-      options(given, ['cost', ...REPEATABLE], 'admit')
+      checkOptionsOf('admit', given, ['cost', ...REPEATABLE])
       const issue = (ticket: Ticket): IssuedTicket => tickets.issue(ticket)
       return admitted(given, { call: 'admit', body: null }, { claimed: false, issue })
     },
@@ -88,12 +87,12 @@ export function createAdmissions(
     },
 
     async claim(text, given = {}) {
-      options(given, WAITING, 'claim')
+      checkOptionsOf('claim', given, WAITING)
       return claimed(text, given.signal)
     },
 
     async quota(given = {}) {
-      options(given, WAITING, 'quota')
+      checkOptionsOf('quota', given, WAITING)
       const view = await withSignal(journal.read(user), given.signal)
       return quotaOf(capOf(rules, view.state), usageIn(rules, view))
     },

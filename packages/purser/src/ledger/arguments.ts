@@ -1,5 +1,4 @@
 import { type ErrorCode, PurserError, suggestion } from '../errors.ts'
-import { checkSignal } from '../waiting.ts'
 
 /** Checks of what callers pass. All throw before anything is read or written. */
 
@@ -10,11 +9,7 @@ export function refuse(code: ErrorCode, message: string, hint?: string, param?: 
 /** Refuses fields that do not exist, with the one that was probably meant. */
 export function onlyKnown(given: unknown, known: readonly string[], fault: { what: string; code: ErrorCode }): void {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
-    refuse(
-      fault.code === 'option_unknown' ? 'argument_invalid' : fault.code,
-      `${fault.what} must be an object.`,
-      `Known here: ${known.join(', ')}.`,
-    )
+    refuse(fault.code, `${fault.what} must be an object.`, `Known here: ${known.join(', ')}.`)
   for (const field of Object.keys(given)) {
     if (known.includes(field)) continue
     refuse(
@@ -24,11 +19,6 @@ export function onlyKnown(given: unknown, known: readonly string[], fault: { wha
       field.slice(0, 64),
     )
   }
-}
-
-export function options(given: unknown, known: readonly string[], what: string): void {
-  onlyKnown(given, known, { what: `the options of ${what}`, code: 'option_unknown' })
-  checkSignal((given as { signal?: unknown }).signal)
 }
 
 export interface TextRule {

@@ -36,7 +36,7 @@ export interface Bond {
 }
 
 export function bondOf(rules: Rules, user: string, view: LedgerView): Bond {
-  const { state, measured, stamps, version, headMac } = view
+  const { state, measured, stamps, version, head } = view
   const { defaults } = rules
   const blocked = blockAt(state, view.now)
   const quota = quotaOf(capOf(rules, state), usageIn(rules, view))
@@ -62,7 +62,7 @@ export function bondOf(rules: Rules, user: string, view: LedgerView): Bond {
     createdAt: view.exists ? instant(stamps.createdAt) : null,
     lastSeenAt: instant(stamps.seenAt),
     updatedAt: view.exists ? instant(stamps.updatedAt) : null,
-    head: headMac === null ? null : { sequence: version, mac: headMac },
+    head,
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Subject } from '../identity.ts'
 import type { NewEvent } from '../journal/fold.ts'
+import { checkOptionsOf } from '../waiting.ts'
 import { ACTING, acting, actingOnly, actingWrite } from './acting.ts'
-import { instantOf, onlyKnown, options, reasonOf, refuse, wholeNumber } from './arguments.ts'
+import { instantOf, onlyKnown, reasonOf, refuse, wholeNumber } from './arguments.ts'
 import { type Bond, bondOf } from './bond.ts'
 import { block, changeCap, changeZone, correct, unblock } from './decide/administration.ts'
 import { label } from './detection.ts'
@@ -36,7 +37,7 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
     },
 
     async block(given) {
-      options(given, [...ACTING, 'until'], 'block')
+      checkOptionsOf('block', given, [...ACTING, 'until'])
       const by = { ...acting(given), reason: reasonOf(given?.reason) }
       const until = given.until === undefined || given.until === null ? null : instantOf(given.until, { name: 'until' })
       return change(by, { call: 'block', body: until }, (view) => block({ until, by }, view))
@@ -49,7 +50,7 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
 
     async correct(fields, given) {
       onlyKnown(fields, ['phase', 'riskLevel'], { what: 'a correction', code: 'argument_invalid' })
-      options(given, ACTING, 'correct')
+      checkOptionsOf('correct', given, ACTING)
       const by = { ...acting(given), reason: reasonOf(given?.reason) }
       const { phase, riskLevel } = fields
       if (phase === undefined && riskLevel === undefined)
@@ -69,7 +70,7 @@ export function createChanges(house: LedgerHouse, user: Subject): Changes {
     },
 
     async setTimeZone(zone, given = {}) {
-      options(given, ACTING, 'setTimeZone')
+      checkOptionsOf('setTimeZone', given, ACTING)
       const name = zone === null ? null : zoneName(zone)
       const by = acting({ ...given, actor: given.actor ?? 'app' })
       return change(by, { call: 'zone', body: name }, (view) => changeZone(rules, { zone: name, by }, view))

@@ -1,6 +1,7 @@
 import type { Subject } from '../identity.ts'
 import { signal } from '../signals.ts'
-import { onlyKnown, options, wholeNumber } from './arguments.ts'
+import { checkOptionsOf } from '../waiting.ts'
+import { onlyKnown, wholeNumber } from './arguments.ts'
 import { refund, settle } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
 import type { Repeatable, TokenUsage } from './port.ts'
@@ -23,7 +24,7 @@ export function createClosings(house: LedgerHouse, user: Subject, tickets: Ticke
 
   return {
     async refund(handed, given = {}) {
-      options(given, REPEATABLE, 'refund')
+      checkOptionsOf('refund', given, REPEATABLE)
       const { ticket, ...call } = tickets.call(handed)
       const refunded = await journal.write<boolean>(user, {
         ...call,
@@ -35,7 +36,7 @@ export function createClosings(house: LedgerHouse, user: Subject, tickets: Ticke
     },
 
     async settle(handed, usage = {}, given = {}) {
-      options(given, REPEATABLE, 'settle')
+      checkOptionsOf('settle', given, REPEATABLE)
       onlyKnown(usage, ['inputTokens', 'outputTokens'], { what: 'usage', code: 'argument_invalid' })
       const tokens = {
         inputTokens: count(usage.inputTokens, 'inputTokens'),

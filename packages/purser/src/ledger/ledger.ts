@@ -8,9 +8,9 @@ import type { Keys } from '../keys.ts'
 import type { LedgerOptions } from '../options.ts'
 import type { Store, UserRow } from '../store.ts'
 import type { CallsUnderWay } from '../underway.ts'
-import { heeding, withSignal } from '../waiting.ts'
+import { checkOptionsOf, heeding, withSignal } from '../waiting.ts'
 import { createAdmissions } from './admissions.ts'
-import { options, refuse } from './arguments.ts'
+import { refuse } from './arguments.ts'
 import { type Bond, bondOf, ledgerFold } from './bond.ts'
 import { createChanges } from './changes.ts'
 import { against, makeCheckpoint } from './checkpoint.ts'
@@ -105,14 +105,14 @@ export function createLedger(parts: LedgerParts): Ledger {
     },
 
     async verify(given = {}) {
-      options(given, ['checkpoint', 'signal'], 'verify')
+      checkOptionsOf('verify', given, ['checkpoint', 'signal'])
       const all = (): Promise<Verification> => verifyAll({ store, keys, now: effects.now }, namespace, given.signal)
       const checked = calls.run(() => against({ store, keys, namespace, text: given.checkpoint }, all))
       return withSignal(checked, given.signal)
     },
 
     async checkpoint(given = {}) {
-      options(given, ['signal'], 'checkpoint')
+      checkOptionsOf('checkpoint', given, ['signal'])
       return withSignal(
         calls.run(() => makeCheckpoint(house, namespace)),
         given.signal,
@@ -143,7 +143,7 @@ function listedBond(
 }
 
 function checkTail(namespace: string, given: TailOptions): void {
-  options(given, ['after', 'user', 'types', 'signal'], 'events')
+  checkOptionsOf('events', given, ['after', 'user', 'types', 'signal'])
   if (given.user !== undefined) subject(namespace, given.user)
   if (given.after !== undefined && typeof given.after !== 'string')
     refuse('argument_invalid', 'after must be the id of an event.', 'Leave it out for what comes from now on.', 'after')

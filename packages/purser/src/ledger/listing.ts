@@ -3,7 +3,8 @@ import { canonicalJson } from '../canonical.ts'
 import { PurserError, suggestion } from '../errors.ts'
 import type { Store, UserOrder, UserQuery, UserRow } from '../store.ts'
 import type { CallsUnderWay } from '../underway.ts'
-import { instantOf, options, refuse, text, wholeNumber } from './arguments.ts'
+import { checkOptionsOf } from '../waiting.ts'
+import { instantOf, refuse, text, wholeNumber } from './arguments.ts'
 import type { Bond } from './bond.ts'
 import type { Rules } from './rules.ts'
 
@@ -108,7 +109,7 @@ function holds({ blocked, capUsed }: UserQueryInput, bond: Bond): boolean {
 }
 
 function checkQuery({ namespace, rules }: House, input: UserQueryInput): Page {
-  options(input, FIELDS, 'users')
+  checkOptionsOf('users', input, FIELDS)
   const { phase, riskLevel, capUsed, blocked, seenSince, prefix, cursor } = input
   const orderBy = input.orderBy ?? 'id'
   if (!ORDERS.includes(orderBy))

@@ -2,9 +2,9 @@ import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Decision } from '../journal/port.ts'
 import type { Keys } from '../keys.ts'
-import { withSignal } from '../waiting.ts'
+import { checkOptionsOf, withSignal } from '../waiting.ts'
 import { actingOnly, actingWrite } from './acting.ts'
-import { options, pageLimit, refuse } from './arguments.ts'
+import { pageLimit, refuse } from './arguments.ts'
 import { noteAdded } from './decide/administration.ts'
 import type { LedgerHouse } from './house.ts'
 import type { UserLedger } from './port.ts'
@@ -69,7 +69,7 @@ export function createNotes(house: LedgerHouse, user: Subject): Pick<UserLedger,
     },
 
     async notes(given = {}) {
-      options(given, ['limit', 'before', 'signal'], 'notes')
+      checkOptionsOf('notes', given, ['limit', 'before', 'signal'])
       const limit = pageLimit(given.limit)
       const { before } = given
       if (before !== undefined && (typeof before !== 'string' || !/^\d{12}-/.test(before)))

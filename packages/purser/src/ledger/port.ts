@@ -1,5 +1,7 @@
+import type { Subject } from '../identity.ts'
 import type { Event } from '../journal/fold.ts'
 import type { Overview } from '../store.ts'
+import type { Waiting } from '../waiting.ts'
 import type { Bond } from './bond.ts'
 import type { Admission, Admitted, Refused } from './decide/admission.ts'
 import type { Observed } from './decide/observation.ts'
@@ -8,11 +10,6 @@ import type { UserPage, UserQueryInput } from './listing.ts'
 import type { Note } from './notes.ts'
 import type { Quota } from './rules.ts'
 import type { Verification } from './verify.ts'
-
-export interface Waiting {
-  /** A call whose signal is aborted rejects with `signal.reason`. */
-  readonly signal?: AbortSignal | undefined
-}
 
 export interface Repeatable extends Waiting {
   /** Kept for 24 hours: the same key and body give the same answer, another body is `idempotency_conflict`. */
@@ -118,7 +115,7 @@ export interface ExportRow {
 
 /** The ledger of one namespace. */
 export interface Ledger {
-  of(user: import('../identity.ts').Subject): UserLedger
+  of(user: Subject): UserLedger
   users(query?: UserQueryInput): PromiseLike<UserPage> & AsyncIterable<Bond>
   /** Live tail of every instance: per-user order, at least once, resumed behind `after`. */
   events(options?: TailOptions): AsyncIterable<Event>

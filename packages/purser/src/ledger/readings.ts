@@ -1,7 +1,7 @@
 import type { Subject } from '../identity.ts'
 import { readEvent } from '../journal/chain.ts'
-import { withSignal } from '../waiting.ts'
-import { options, pageLimit, refuse, wholeNumber } from './arguments.ts'
+import { checkOptionsOf, withSignal } from '../waiting.ts'
+import { pageLimit, refuse, wholeNumber } from './arguments.ts'
 import { bondOf } from './bond.ts'
 import { exportRows } from './export.ts'
 import type { LedgerHouse } from './house.ts'
@@ -14,12 +14,12 @@ export function createReadings(house: LedgerHouse, user: Subject): Readings {
   const { journal, store, calls, rules } = house
   return {
     async bond(given = {}) {
-      options(given, ['signal'], 'bond')
+      checkOptionsOf('bond', given, ['signal'])
       return bondOf(rules, user.id, await withSignal(journal.read(user), given.signal))
     },
 
     async events(given = {}) {
-      options(given, ['limit', 'before', 'types', 'signal'], 'events')
+      checkOptionsOf('events', given, ['limit', 'before', 'types', 'signal'])
       const { before, types } = given
       const limit = pageLimit(given.limit)
       if (before !== undefined) wholeNumber(before, { name: 'before', least: 0, most: Number.MAX_SAFE_INTEGER })
@@ -35,7 +35,7 @@ export function createReadings(house: LedgerHouse, user: Subject): Readings {
     },
 
     async verify(given = {}) {
-      options(given, ['checkpoint', 'signal'], 'verify')
+      checkOptionsOf('verify', given, ['checkpoint', 'signal'])
       return withSignal(house.verify(user, given.checkpoint), given.signal)
     },
 

@@ -1,7 +1,8 @@
 import type { Subject } from '../identity.ts'
 import type { Event } from '../journal/fold.ts'
 import { signal } from '../signals.ts'
-import { actorOf, options } from './arguments.ts'
+import { checkOptionsOf } from '../waiting.ts'
+import { actorOf } from './arguments.ts'
 import { type Bond, bondOf } from './bond.ts'
 import { type Observed, observe } from './decide/observation.ts'
 import { appEvent } from './decide/record.ts'
@@ -16,7 +17,7 @@ export function createReports(house: LedgerHouse, user: Subject): Pick<UserLedge
   const { rules } = house
   return {
     async observe(input, given = {}) {
-      options(given, ['peaks', ...REPEATABLE], 'observe')
+      checkOptionsOf('observe', given, ['peaks', ...REPEATABLE])
       const detection = checkDetection(rules, input, given.peaks)
       const command = { detection, bond: (view: Parameters<typeof bondOf>[2]): Bond => bondOf(rules, user.id, view) }
       const repeated = repeating<Observed<Bond>>(given, { call: 'observe', body: detection })
@@ -30,7 +31,7 @@ export function createReports(house: LedgerHouse, user: Subject): Pick<UserLedge
     },
 
     async record(type, given = {}) {
-      options(given, ['detail', 'data', 'actor', ...REPEATABLE], 'record')
+      checkOptionsOf('record', given, ['detail', 'data', 'actor', ...REPEATABLE])
       const { detail, data } = given
       const event = appEvent(type, { detail, data, actor: given.actor === undefined ? 'app' : actorOf(given.actor) })
       return writeAndRetain<Event>(house, user, {

@@ -1,21 +1,26 @@
 import { PurserError } from '../errors.ts'
 
-const ACTOR_MAX_CHARACTERS = 256
-const REASON_MAX_CHARACTERS = 1_024
+/** The same as for the ledger, which writes down both. */
+const ACTOR_MAX_BYTES = 256
+const REASON_MAX_BYTES = 1_024
 const SESSION_ID_MAX_BYTES = 256
 
 /** Who did it, `'app'` when nobody says. */
 export function actorOf(actor: unknown): string {
-  return actor === undefined ? 'app' : textOf('actor', actor, ACTOR_MAX_CHARACTERS)
+  return actor === undefined ? 'app' : textOf('actor', actor, ACTOR_MAX_BYTES)
 }
 
 export function reasonOf(reason: unknown): string | undefined {
-  return reason === undefined ? undefined : textOf('reason', reason, REASON_MAX_CHARACTERS)
+  return reason === undefined ? undefined : textOf('reason', reason, REASON_MAX_BYTES)
 }
 
-function textOf(name: string, value: unknown, maxCharacters: number): string {
-  if (typeof value === 'string' && value !== '' && value.length <= maxCharacters && value.isWellFormed()) return value
-  throw new PurserError('argument_invalid', `'${name}' is not text of 1 to ${maxCharacters} characters.`)
+function textOf(name: string, value: unknown, maxBytes: number): string {
+  const fits = typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes
+  if (fits) return value
+  throw new PurserError('argument_invalid', `'${name}' is not text of 1 to ${maxBytes.toLocaleString('en')} bytes.`, {
+    hint: 'Give a short text, or leave it out.',
+    details: { param: name },
+  })
 }
 
 export function expectedVersionOf(version: unknown): number | undefined {
@@ -23,6 +28,7 @@ export function expectedVersionOf(version: unknown): number | undefined {
   if (Number.isSafeInteger(version) && (version as number) >= 0) return version as number
   throw new PurserError('argument_invalid', "'expectedVersion' is not a whole number of 0 or more.", {
     hint: 'Give the version of the settings that you have read.',
+    details: { param: 'expectedVersion' },
   })
 }
 

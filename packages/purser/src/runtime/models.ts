@@ -1,8 +1,8 @@
 import { PurserError } from '../errors.ts'
+import { redactedCause } from '../redaction.ts'
 import { type ClientHouse, LiveClient } from './clients.ts'
 import type { Farewell } from './closings.ts'
 import type { LiveModel, ModelFactory, ModelOrder } from './port.ts'
-import { redactedCause } from './secrets.ts'
 
 /** Models kept live per user: presets, sessions and overrides may each want another. */
 const MODELS_MAX = 16

@@ -143,7 +143,7 @@ export interface UserRuntime {
 
 /**
  * One use of a user's runtime. Nothing it holds changes or closes before `release`, whatever happens to the
- * settings meanwhile; only erasing the user or closing Purser cuts it short.
+ * settings meanwhile; only erasing the user, closing Purser or `runtime.maxLeaseMs` cuts it short.
  */
 export interface Lease {
   readonly settings: Settings

@@ -1,7 +1,7 @@
-import { inspect } from 'node:util'
 import { PurserError } from '../errors.ts'
 import type { Subject } from '../identity.ts'
 import type { Keys } from '../keys.ts'
+import { unprintable } from '../redaction.ts'
 import { isJsonObject } from './patch.ts'
 import type { SecretInfo } from './port.ts'
 
@@ -62,50 +62,13 @@ export function readSecret(name: string, record: string, incarnation: number): S
 
 export function openSecret(keys: Keys, place: SecretPlace, secret: SealedSecret): Credentials {
   try {
-    return guarded(JSON.parse(keys.open(secret.sealed, contextOf(place))) as Credentials)
+    return unprintable(JSON.parse(keys.open(secret.sealed, contextOf(place))) as Credentials)
   } catch {
     // What failed to open is not attached: whoever moved the record learns nothing from the error.
     throw new PurserError('secret_missing', `The secret '${place.name}' cannot be opened.`, {
       hint: 'It was sealed for another user or with another key. Set it again.',
     })
   }
-}
-
-/** Credentials that can be read field by field, and show nothing when they are printed or turned into JSON. */
-export function guarded(fields: Credentials): Credentials {
-  const hide = { value: () => '[redacted]', enumerable: false }
-  return Object.freeze(Object.defineProperties({ ...fields }, { toJSON: hide, [inspect.custom]: hide }))
-}
-
-/** What a client failed with, told again without the secrets it was given. The original is not kept. */
-export function redactedCause(error: unknown, secrets: Iterable<string>): Error {
-  const redact = redactionOf(secrets)
-  const original = error instanceof Error ? error : new Error(String(error))
-  const told = new Error(redact(original.message))
-  told.name = redact(original.name)
-  told.stack = redact(original.stack ?? `${told.name}: ${told.message}`)
-  const { code } = original as Error & { code?: unknown }
-  if (typeof code === 'string' || typeof code === 'number') Object.assign(told, { code })
-  if (original.cause !== undefined && original.cause !== original) {
-    told.cause = redactedCause(original.cause, secrets)
-  }
-  return told
-}
-
-export function redactedText(text: string, secrets: Iterable<string>): string {
-  return redactionOf(secrets)(text)
-}
-
-function redactionOf(secrets: Iterable<string>): (text: string) => string {
-  const spellings = [...secrets].filter((secret) => secret.length > 3).flatMap(spellingsOf)
-  return (text) => spellings.reduce((rest, each) => rest.replaceAll(each, '[redacted]'), text)
-}
-
-/** A secret inside a URL, a JSON text or a basic-authentication header looks different. */
-function spellingsOf(secret: string): string[] {
-  const spellings = [secret, encodeURIComponent(secret), encodeURI(secret), JSON.stringify(secret).slice(1, -1)]
-  spellings.push(Buffer.from(secret).toString('base64'), Buffer.from(secret).toString('base64url'))
-  return [...new Set(spellings)].sort((a, b) => b.length - a.length)
 }
 
 function contextOf({ user, incarnation, name }: SecretPlace): string[] {

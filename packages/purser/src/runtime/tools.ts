@@ -1,6 +1,7 @@
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
 import type { McpServerOption } from '../options.ts'
+import { redactedCause } from '../redaction.ts'
 import { withinTime } from '../waiting.ts'
 import { needsAuthorization } from './authorization/faults.ts'
 import type { Bearer } from './authorization/port.ts'
@@ -8,7 +9,7 @@ import { type ClientHouse, LiveClient } from './clients.ts'
 import { fillDefinition } from './definitions.ts'
 import { createPlaces, type Places } from './places.ts'
 import type { LiveTools, ToolFactory, ToolOrder } from './port.ts'
-import { type Credentials, redactedCause } from './secrets.ts'
+import type { Credentials } from './secrets.ts'
 
 /** Connections to one server that are being opened at the same time; the others wait. A server that hangs holds up no other. */
 const OPENING_MAX = 32

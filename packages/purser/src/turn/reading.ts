@@ -56,18 +56,22 @@ export interface Reading {
   over(outcome: 'completed' | 'failed' | 'cancelled'): void
 }
 
+const READ = 'The answer of this turn was already read.'
+const CANCELLED = 'This turn was cancelled, or nobody began to read it in time.'
+
 export function readTurn(reading: Reading): AnsweredTurn {
   const restamp = reading.echo === undefined ? (text: string) => text : createRestamp(reading.echo)
-  let begun = false
+  /** Why there is nothing more to read. */
+  let spent: string | undefined
   let settled: Promise<void> | undefined
 
   function begin(): void {
-    if (begun) {
-      throw new PurserError('turn_consumed', 'The answer of this turn was already read.', {
+    if (spent !== undefined) {
+      throw new PurserError('turn_consumed', spent, {
         hint: 'An answer can be read once: as chunks, completion(), toResponse() or pipe().',
       })
     }
-    begun = true
+    spent = READ
     reading.begun()
   }
 
@@ -159,7 +163,7 @@ export function readTurn(reading: Reading): AnsweredTurn {
     },
     async cancel() {
       reading.begun()
-      begun = true
+      spent ??= CANCELLED
       await end('cancelled')
     },
     async [Symbol.asyncDispose]() {

@@ -83,7 +83,6 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
 
   request_invalid: [400, INVALID, 'invalid_request_error'],
   turn_consumed: [500, SERVER],
-  turn_unread: [500, SERVER],
   reader_slow: [503, SERVER],
   upstream_failed: [502, UPSTREAM],
   upstream_auth: [502, UPSTREAM],

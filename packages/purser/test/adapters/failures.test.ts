@@ -46,7 +46,7 @@ for (const kind of KINDS) {
     const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'operator-key' })))
     await assert.rejects(ask(chat, false), (error: unknown) => {
       assert.ok(PurserError.is(error, 'upstream_rejected'))
-      assert.equal(error.message, 'Wrong: [key]')
+      assert.equal(error.message, 'Wrong: [redacted]')
       return true
     })
   })

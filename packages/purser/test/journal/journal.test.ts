@@ -153,25 +153,25 @@ describe('the journal', () => {
     assert.equal(commits, 8)
   })
 
-  it('has a turn of its own when it has lost four times, and gives it back', async () => {
+  it('keeps others from writing when it has lost four times, and ends that', async () => {
     const clock = handClock()
     const plain = await openMemoryStore({ effects: clock })
-    let [lost, turns, ended] = [0, 0, 0]
+    let [lost, holds, ended] = [0, 0, 0]
     const store = storeWith(plain, {
       async commit() {
         lost++
         return { ok: false }
       },
-      async takeTurn() {
-        turns++
-        // The first turn was over too soon.
-        const commit = turns === 1 ? async () => ({ ok: false }) as const : plain.users.commit
+      async holdWrites() {
+        holds++
+        // The first one is over too soon.
+        const commit = holds === 1 ? async () => ({ ok: false }) as const : plain.users.commit
         return { commit, erase: plain.users.erase, end: async () => void ended++ }
       },
     })
     await using house = await openHouse({ store, clock })
     assert.equal((await house.of('ann').admit()).count, 1)
-    assert.deepEqual([lost, turns, ended], [4, 2, 2])
+    assert.deepEqual([lost, holds, ended], [4, 2, 2])
   })
 
   it('bounds the writes that wait for one user', async () => {

@@ -23,7 +23,7 @@ function given(changes: Partial<LedgerView> = {}): LedgerView {
     exists: true,
     incarnation: 1,
     version: 0,
-    headMac: null,
+    head: null,
     state: INITIAL,
     measured: UNMEASURED,
     stamps: { createdAt: NOON, updatedAt: NOON, seenAt: null },

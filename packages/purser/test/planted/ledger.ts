@@ -49,10 +49,10 @@ export const PLANTED: readonly Planted[] = [
     tests: ADMISSION,
   },
   {
-    name: 'who keeps losing to other processes gets no turn of their own',
+    name: 'who keeps losing to other processes never keeps them from writing',
     file: 'journal/attempts.ts',
-    find: 'made < limits.politeAttempts ? undefined : await store.users.takeTurn?.()',
-    replace: 'undefined as Awaited<ReturnType<NonNullable<UserStore["takeTurn"]>>> | undefined',
+    find: 'made < limits.politeAttempts ? undefined : await store.users.holdWrites?.()',
+    replace: 'undefined as Awaited<ReturnType<NonNullable<UserStore["holdWrites"]>>> | undefined',
     tests: ['journal/journal.test.ts'],
   },
   {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
-import { guarded, redactedCause } from '../../src/runtime/secrets.ts'
+import { redactedCause, unprintable } from '../../src/redaction.ts'
 import { rounds } from '../share.ts'
 import { fails, openHouse } from './house.ts'
 
@@ -109,7 +109,7 @@ test('R15 R12: the secret key changes without downtime, both ways of a restart, 
 })
 
 test('R16: credentials that are printed or turned into JSON show nothing, and are still there to be used', () => {
-  const credentials = guarded({ apiKey: 'canary' })
+  const credentials = unprintable({ apiKey: 'canary' })
   const shown = [
     inspect(credentials),
     inspect({ deep: { credentials } }, { depth: 9, showHidden: true }),

@@ -98,12 +98,6 @@ export function networkFailure(provider: string, cause: unknown): unknown {
   return new PurserError('upstream_failed', `The connection to the provider '${provider}' failed${why}.`, { cause })
 }
 
-/** A provider that quotes a key back must not bring it to a client. Texts too short to be a key stay. */
-export function hiding(secrets: readonly string[]): (text: string) => string {
-  const keys = secrets.filter((secret) => secret.length >= 6)
-  return (text) => keys.reduce((hidden, key) => hidden.replaceAll(key, '[key]'), text)
-}
-
 export function parse(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -1,6 +1,6 @@
 import type { FetchLike } from '@modelcontextprotocol/client'
+import { redactionOf } from '../../redaction.ts'
 import type { Bearer } from '../../runtime/authorization/port.ts'
-import { redactedText } from '../../runtime/secrets.ts'
 import { withSignal } from '../../waiting.ts'
 
 /** Read of an answer that is an error, to take tokens out of it. */
@@ -48,7 +48,7 @@ async function withoutToken(response: Response, token: string): Promise<Response
     await response.body?.cancel()
     return new Response(null, { status, statusText, headers })
   }
-  return new Response(redactedText(await beginningOf(response.body), [token]), { status, statusText, headers })
+  return new Response(redactionOf([token])(await beginningOf(response.body)), { status, statusText, headers })
 }
 
 /** Also of a body that does not say how long it is. */

@@ -17,6 +17,7 @@ import {
 } from '@modelcontextprotocol/client'
 import type { Effects } from '../../effects.ts'
 import { PurserError } from '../../errors.ts'
+import { redactedCause } from '../../redaction.ts'
 import type {
   AuthorizationPort,
   AuthorizationServer,
@@ -24,7 +25,6 @@ import type {
   TokenAnswer,
   Tokens,
 } from '../../runtime/authorization/port.ts'
-import { redactedCause } from '../../runtime/secrets.ts'
 import { createErrand, type Errand } from './errand.ts'
 
 /** What a stored description of an authorization server may take. */

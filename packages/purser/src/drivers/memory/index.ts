@@ -1,5 +1,5 @@
 import type { Effects } from '../../effects.ts'
-import { PurserError } from '../../errors.ts'
+import { storeClosed } from '../../errors.ts'
 import type { Store } from '../../store.ts'
 import { createLocalBus } from '../local-bus.ts'
 import { createMemoryAnswers } from './answers.ts'
@@ -59,7 +59,7 @@ function untilClosed<Part extends Calls<Part>>(part: Part, isClosed: () => boole
   const guarded = Object.entries<Calls<Part>[keyof Part]>(part).map(([name, call]) => [
     name,
     async (...given: never[]) => {
-      if (isClosed()) throw new PurserError('closed', 'This store has been closed.')
+      if (isClosed()) throw storeClosed()
       return call.apply(part, given)
     },
   ])

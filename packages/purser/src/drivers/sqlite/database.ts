@@ -2,7 +2,7 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { systemEffects } from '../../effects.ts'
-import { PurserError } from '../../errors.ts'
+import { PurserError, storeClosed } from '../../errors.ts'
 import { pause } from '../../waiting.ts'
 import { refuseUnsafeBuild } from './build.ts'
 import { faultOf, isBusy } from './faults.ts'
@@ -82,7 +82,7 @@ export async function openDatabase({ path: given, profile, existing = false }: D
     connection,
     prepare: (sql) => connection.prepare(sql),
     async read(task) {
-      if (closing !== undefined) throw new PurserError('closed', 'This store has been closed.')
+      if (closing !== undefined) throw storeClosed()
       try {
         return task()
       } catch (error) {

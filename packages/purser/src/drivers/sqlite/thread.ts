@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { afterThisTurn, systemEffects } from '../../effects.ts'
-import { PurserError } from '../../errors.ts'
+import { PurserError, storeClosed } from '../../errors.ts'
 import { faultOf, isForReadingOnly } from './faults.ts'
 
 /*
@@ -167,7 +167,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
 
   const call: Thread<Calls>['call'] = (name, ...given) =>
     new Promise((resolve, reject) => {
-      if (closed) throw new PurserError('closed', 'This store has been closed.')
+      if (closed) throw storeClosed()
       if (waiting.size >= maxWaiting)
         throw new PurserError('store_unavailable', `${maxWaiting} calls are already waiting for ${path}.`)
       const isIdle = waiting.size === 0

@@ -83,20 +83,20 @@ export function createSqliteUsers({
     async commit(user, commit) {
       return committed(user, commit, await writer.call('commit', packCommit(user, commit)))
     },
-    async takeTurn() {
-      const turn = await writer.call('takeTurn')
+    async holdWrites() {
+      const hold = await writer.call('holdWrites')
       let isOver = false
       return {
         async commit(user, commit) {
           isOver = true
-          return committed(user, commit, await writer.callAtOnce('commitInTurn', turn, packCommit(user, commit)))
+          return committed(user, commit, await writer.callAtOnce('commitHeld', hold, packCommit(user, commit)))
         },
         async erase(user, erasure) {
           isOver = true
-          return erased(user, erasure, await writer.callAtOnce('eraseInTurn', turn, user, erasure))
+          return erased(user, erasure, await writer.callAtOnce('eraseHeld', hold, user, erasure))
         },
         async end() {
-          if (!isOver) await writer.callAtOnce('endTurn', turn)
+          if (!isOver) await writer.callAtOnce('endHold', hold)
           isOver = true
         },
       }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { afterThisTurn, systemEffects } from '../../effects.ts'
-import { PurserError } from '../../errors.ts'
+import { PurserError, storeClosed } from '../../errors.ts'
 import { faultOf, isBusy, isStoreFault } from './faults.ts'
 import { type Hold, openHold } from './hold.ts'
 
@@ -189,7 +189,7 @@ export function createWriteQueue(
   }
 
   function refuseWhenDraining(): void {
-    if (draining !== undefined) throw new PurserError('closed', 'This store has been closed.')
+    if (draining !== undefined) throw storeClosed()
   }
 
   return {

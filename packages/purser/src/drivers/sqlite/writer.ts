@@ -14,12 +14,12 @@ import { WRITE_LIMITS } from './write-queue.ts'
 export interface WriterCalls extends FileCalls, WipeCalls {
   /** False when it was decided on another state; then nothing was written. */
   commit(commit: PackedCommit): Promise<boolean>
-  /** Resolves to the number of a turn in which nobody else writes. */
-  takeTurn(): Promise<number>
-  /** Like `commit` and `erase`; false and undefined also when the turn is over. */
-  commitInTurn(turn: number, commit: PackedCommit): boolean
-  eraseInTurn(turn: number, user: Subject, erasure: Erasure): ErasedRows | undefined
-  endTurn(turn: number): void
+  /** Resolves to the number of a hold: nobody else writes while it lasts. */
+  holdWrites(): Promise<number>
+  /** Like `commit` and `erase`; false and undefined also when the hold is over. */
+  commitHeld(hold: number, commit: PackedCommit): boolean
+  eraseHeld(hold: number, user: Subject, erasure: Erasure): ErasedRows | undefined
+  endHold(hold: number): void
   /** Takes a user out of reach. Undefined when it was decided on another state. */
   erase(user: Subject, erasure: Erasure): Promise<ErasedRows | undefined>
   sweepReplies(now: number, limit: number): Promise<number>
@@ -49,20 +49,20 @@ export function createWriterCalls(main: Database): WriterCalls {
   const dataVersion = main.prepare('PRAGMA data_version')
   // Nobody knows what happened before it was asked first.
   let lastVersion: unknown
-  let turn = 0
-  let hold: Hold | undefined
-  const holdOf = (of: number): Hold | undefined => (of === turn ? hold : undefined)
+  let holds = 0
+  let last: Hold | undefined
+  const held = (hold: number): Hold | undefined => (hold === holds ? last : undefined)
   return {
     ...fileCalls(main),
     ...prepareWipe(main),
     commit: (commit) => main.write(() => runCommit(commit)),
-    async takeTurn() {
-      hold = await main.hold()
-      return ++turn
+    async holdWrites() {
+      last = await main.hold()
+      return ++holds
     },
-    commitInTurn: (of, commit) => holdOf(of)?.write(() => runCommit(commit)) ?? false,
-    eraseInTurn: (of, user, erasure) => holdOf(of)?.write(() => runErase(user, erasure)),
-    endTurn: (of) => holdOf(of)?.end(),
+    commitHeld: (hold, commit) => held(hold)?.write(() => runCommit(commit)) ?? false,
+    eraseHeld: (hold, user, erasure) => held(hold)?.write(() => runErase(user, erasure)),
+    endHold: (hold) => held(hold)?.end(),
     erase: (user, erasure) => main.write(() => runErase(user, erasure)),
     sweepReplies: (now, limit) => main.write(() => Number(sweep.run(now, limit).changes)),
     compareAndSetMeta: (name, expected, value) =>

@@ -1,5 +1,5 @@
-import { inspect } from 'node:util'
 import type { Keys } from '../../keys.ts'
+import { unprintable } from '../../redaction.ts'
 import type { SecretPlace } from '../secrets.ts'
 import type { AuthorizationServer, OAuthClient } from './port.ts'
 
@@ -71,16 +71,10 @@ export function sealContent(keys: Keys, place: SecretPlace, issuer: string, cont
 export function openGrant(keys: Keys, place: SecretPlace, stored: StoredGrant): Grant | undefined {
   try {
     const content = JSON.parse(keys.open(stored.sealed, contextOf(place, stored.issuer))) as GrantContent
-    return { id: stored.id, turn: stored.turn, content: concealed(content) }
+    return { id: stored.id, turn: stored.turn, content: unprintable(content) }
   } catch {
     return undefined
   }
-}
-
-/** Printed or turned into JSON, tokens show nothing. */
-function concealed(content: GrantContent): GrantContent {
-  const hide = { value: () => '[redacted]', enumerable: false }
-  return Object.freeze(Object.defineProperties({ ...content }, { toJSON: hide, [inspect.custom]: hide }))
 }
 
 function contextOf({ user, incarnation, name }: SecretPlace, issuer: string): string[] {
