@@ -56,7 +56,7 @@ export async function createApp(house: House): Promise<FastifyInstance> {
     for (const [name, value] of Object.entries(SAFE_HEADERS)) if (!reply.hasHeader(name)) reply.header(name, value)
     done(null, payload)
   })
-  await apiDocumentBehind(app, house)
+  await registerBehindPrefix(app, house)
   return app
 }
 
@@ -71,7 +71,7 @@ const SAFE_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
 
-async function apiDocumentBehind(app: FastifyInstance, house: House): Promise<void> {
+async function registerBehindPrefix(app: FastifyInstance, house: House): Promise<void> {
   await app.register(
     async (inside) => {
       guard(inside, house)

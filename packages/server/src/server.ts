@@ -3,7 +3,6 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { type Effects, openPurser, type Purser, PurserError, type PurserOptions, systemEffects } from 'purser'
 import { createApp } from './app.ts'
-import { memoryShelf, type Shelf } from './auth/document.ts'
 import { type GivenKeys, Keys } from './auth/keys.ts'
 import { Limiter } from './auth/limiter.ts'
 import { Sessions } from './auth/sessions.ts'
@@ -86,25 +85,20 @@ function createHouse(
   effects: Effects,
   { prefix, authorize, keys: given }: CreateServerOptions,
 ): House {
-  const shelf = shelfOf(purser)
-  const keys = new Keys(shelf, effects, given)
+  const keys = new Keys(purser.meta, effects, given)
   const options = config?.server ?? SERVER_DEFAULTS
   return {
     purser,
     options: prefix === undefined ? options : { ...options, prefix },
     config,
     keys,
-    sessions: new Sessions(shelf, effects, (id) => keys.holds(id)),
+    sessions: new Sessions(purser.meta, effects, (id) => keys.holds(id)),
     limiter: new Limiter(effects),
     effects,
     authorize,
     startedAt: effects.now(),
     closing: new AbortController(),
   }
-}
-
-function shelfOf(purser: Purser): Shelf {
-  return purser.meta ?? memoryShelf()
 }
 
 function assemble(app: FastifyInstance, house: House, ownsPurser: boolean): OpenServer {

@@ -35,8 +35,9 @@ export interface ImportReport {
 }
 
 /**
- * `unreadable`: not JSON, not an entry, or not under a hash. `incomplete`: the text is not as long as the entry says (of a torn file: or it does not say). `expired`: older
- * than `answers.ttlMs`. `undated`: without a date, when these are to be skipped. `refused`: too large, or the store failed.
+ * `unreadable`: not JSON, not an entry, or not under a hash. `incomplete`: shorter or longer than the entry says, or,
+ * in a torn file, it does not say. `expired`: older than `answers.ttlMs`. `undated`: without a date, when these are to
+ * be skipped. `refused`: too large, or the store failed.
  */
 export type SkipReason = 'unreadable' | 'incomplete' | 'expired' | 'undated' | 'refused'
 

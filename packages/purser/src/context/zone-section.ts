@@ -4,8 +4,8 @@ import type { ContextLimits } from './limits.ts'
 import { createSection, type Section } from './section.ts'
 
 /**
- * A user's own time zone, loaded and kept like a section that is never told. Its name holds a blank's stand-in that
- * no configured section can have, so the two cannot meet.
+ * A user's own time zone, loaded and kept like a section that is never told. Its name begins with a sign that no
+ * configured section's can, so the two cannot meet.
  */
 export function zoneSection(
   timeZoneOf: (user: Subject) => Promise<string | null>,

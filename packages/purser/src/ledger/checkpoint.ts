@@ -63,18 +63,21 @@ export function readCheckpoint(keys: Keys, namespace: string, text: unknown): Ch
 }
 
 /** What `verify` found, and whether the store is still what a checkpoint says, if one is given. */
-export async function against(
+export async function verifyAgainst(
   { text, ...house }: { store: Store; keys: Keys; namespace: string; text: string | undefined },
   verify: () => Promise<Verification>,
 ): Promise<Verification> {
   const checkpoint = text === undefined ? undefined : readCheckpoint(house.keys, house.namespace, text)
   const found = await verify()
-  const fault = checkpoint && (await behind(house, checkpoint))
+  const fault = checkpoint && (await setBackBehind(house, checkpoint))
   return fault === undefined ? found : { ok: false, checked: found.checked, firstBad: found.firstBad ?? fault }
 }
 
 /** Whether the store still has all that the checkpoint stands for; undefined when it has. */
-async function behind(house: Pick<LedgerHouse, 'store' | 'keys'>, checkpoint: Checkpoint): Promise<Fault | undefined> {
+async function setBackBehind(
+  house: Pick<LedgerHouse, 'store' | 'keys'>,
+  checkpoint: Checkpoint,
+): Promise<Fault | undefined> {
   const { namespace, sequence, mac, position } = checkpoint
   const log: Subject = { namespace, id: LOG_OF_NAMESPACE }
   const [event] = await house.store.events.oldest(log, { after: sequence - 1, limit: 1 })

@@ -13,7 +13,7 @@ import { createAdmissions } from './admissions.ts'
 import { refuse } from './arguments.ts'
 import { type Bond, bondOf, ledgerFold } from './bond.ts'
 import { createChanges } from './changes.ts'
-import { against, makeCheckpoint } from './checkpoint.ts'
+import { makeCheckpoint, verifyAgainst } from './checkpoint.ts'
 import { createClosings } from './closings.ts'
 import type { LedgerHouse } from './house.ts'
 import { listUsers } from './listing.ts'
@@ -28,18 +28,6 @@ import { Tickets } from './tickets.ts'
 import { createUpkeep } from './upkeep.ts'
 import { type Verification, verifyUser } from './verify.ts'
 import { verifyAll } from './verify-all.ts'
-
-export type { Bond } from './bond.ts'
-export { ledgerFold } from './bond.ts'
-export type { Admission, Admitted, Refused } from './decide/admission.ts'
-export type { ObservationOutcome, Observed } from './decide/observation.ts'
-export type { DetectionInput } from './detection.ts'
-export type { UserPage, UserQueryInput } from './listing.ts'
-export type { Note } from './notes.ts'
-export type { Acting, AdmitOptions, EventsOptions, ExportRow, Ledger, TailOptions, UserLedger } from './port.ts'
-export type { Quota } from './rules.ts'
-export type { LedgerState, Measured } from './state.ts'
-export type { Fault, Verification } from './verify.ts'
 
 export interface LedgerParts {
   readonly journal: OpenJournal<LedgerState, Measured>
@@ -68,7 +56,7 @@ export function createLedger(parts: LedgerParts): Ledger {
     rules,
     upkeep,
     verify: (user, text) =>
-      calls.run(() => against({ store, keys, namespace, text }, () => verifyUser({ store, keys }, user))),
+      calls.run(() => verifyAgainst({ store, keys, namespace, text }, () => verifyUser({ store, keys }, user))),
   }
 
   return {
@@ -107,7 +95,7 @@ export function createLedger(parts: LedgerParts): Ledger {
     async verify(given = {}) {
       checkOptionsOf('verify', given, ['checkpoint', 'signal'])
       const all = (): Promise<Verification> => verifyAll({ store, keys, now: effects.now }, namespace, given.signal)
-      const checked = calls.run(() => against({ store, keys, namespace, text: given.checkpoint }, all))
+      const checked = calls.run(() => verifyAgainst({ store, keys, namespace, text: given.checkpoint }, all))
       return withSignal(checked, given.signal)
     },
 

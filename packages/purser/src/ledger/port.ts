@@ -52,7 +52,13 @@ export interface EventsOptions extends Waiting {
   readonly types?: readonly string[] | undefined
 }
 
-/** Who one user is to us, and whether they may act now. */
+/**
+ * Who one user is to us, and whether they may act now.
+ *
+ * Every call that writes rejects with `store_unavailable` when nothing could be written, and with `user_erased` when
+ * the user's life ended meanwhile. With an `idempotencyKey`, a repeat is given the first answer, and another body under
+ * the same key is `idempotency_conflict`. With an `expectedVersion`, `version_conflict` when the bond has another.
+ */
 export interface UserLedger {
   /** Checks and counts in one atomic step. A refusal is a value and costs nothing. */
   admit(options?: AdmitOptions): Promise<Admission>
@@ -72,11 +78,16 @@ export interface UserLedger {
   refund(ticket: string, options?: Repeatable): Promise<boolean>
   /** Closes a ticket and counts its tokens. `ticket_used` when it was already settled or refunded. */
   settle(ticket: string, usage?: TokenUsage, options?: Repeatable): Promise<void>
+  /**
+   * What was detected about the user; absent fields stay as they are, and one that is older than the last applied one is
+   * `stale`: then only peaks move. Phase and risk that change become events, in this order, in one commit. Of `peaks`
+   * the higher value stays, for at most 64 nodes of 64 bytes. Throws `detection_invalid`, with a suggestion.
+   */
   observe(
     detection: DetectionInput,
     options?: Repeatable & { readonly peaks?: Readonly<Record<string, number>> | undefined },
   ): Promise<Observed<Bond>>
-  /** Writes an event of the application's own, of type `vendor:name`. */
+  /** Writes an event of the application's own, of type `vendor:name`; `event_invalid` for any other type. */
   record(
     type: string,
     options?: Repeatable & {
@@ -85,16 +96,24 @@ export interface UserLedger {
       readonly actor?: string | undefined
     },
   ): Promise<Event>
+  /** A whole number; 0 is unlimited, null goes back to the default. Throws `cap_invalid`. */
   setDailyCap(cap: number | null, by: Acting): Promise<Bond>
+  /** Refuses every admission until `until` (ISO 8601, in the future), or until `unblock`. */
   block(by: Acting & { readonly reason: string; readonly until?: string | undefined }): Promise<Bond>
   unblock(by: Acting): Promise<Bond>
+  /** Puts right what was detected. Throws `detection_invalid` for what is not declared. */
   correct(
     fields: { phase?: string | undefined; riskLevel?: string | undefined },
     by: Acting & { readonly reason: string },
   ): Promise<Bond>
+  /** 1 to 8,192 bytes of text; `note_invalid`. */
   addNote(text: string, by: Acting): Promise<Note>
   /** Newest first. `before` is the id of a note. */
   notes(options?: Waiting & { limit?: number | undefined; before?: string | undefined }): Promise<Note[]>
+  /**
+   * An IANA name; null goes back to the default. It counts from the end of the running window, so that no change gives
+   * a second day. Throws `timezone_invalid`.
+   */
   setTimeZone(zone: string | null, by?: Partial<Acting>): Promise<Bond>
   /** Reading creates nothing: an unknown user reads as the default bond with `exists: false`. */
   bond(options?: Waiting): Promise<Bond>

@@ -32,7 +32,7 @@ export interface VerifyHouse {
 
 const PAGE = 250
 
-/** Raised inside a check; never leaves this module. */
+/** A fault that a check has found. It also ends a retention: what shows a fault is not removed. */
 class Bad extends Error {
   readonly sequence: number | undefined
   constructor(problem: string, sequence?: number) {

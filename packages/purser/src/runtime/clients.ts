@@ -157,6 +157,7 @@ export class LiveClient<T extends Closable> {
   }
 
   async #open(open: (signal: AbortSignal) => Promise<T>, cancelled: AbortSignal): Promise<T> {
+    // The constructor must have returned: what is opened may ask for this client.
     await undefined
     const startedAt = this.#house.effects.monotonic()
     const took = (): number => this.#house.effects.monotonic() - startedAt

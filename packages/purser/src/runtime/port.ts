@@ -153,7 +153,10 @@ export interface Lease {
   readonly model: LanguageModelV4
   /** For a turn, which speaks the chat completions format. Throws like `model`. */
   readonly chat: ChatModel
-  /** A connected client of a configured server; its `close()` does nothing. Errors: `mcp_unknown`, `mcp_unavailable`, `secret_missing`, `runtime_busy`, `user_erased`. */
+  /**
+   * A connected client of a configured server; its `close()` does nothing. Errors: `mcp_unknown`, `mcp_unavailable`,
+   * `secret_missing`, `runtime_busy`, `user_erased`.
+   */
   mcp(name: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<Client>
   /** Safe to call twice. */
   release(): void

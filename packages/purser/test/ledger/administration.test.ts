@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { UserLedger } from '../../src/ledger/ledger.ts'
+import type { UserLedger } from '../../src/ledger/port.ts'
 import { openHouse } from './house.ts'
 
 const by = { actor: 'ana', reason: 'a good reason' }

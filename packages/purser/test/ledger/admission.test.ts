@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Admission } from '../../src/ledger/ledger.ts'
+import type { Admission } from '../../src/ledger/decide/admission.ts'
 import type { Store } from '../../src/store.ts'
 import { DRIVERS, erase, openHouse, ticketOf } from './house.ts'
 

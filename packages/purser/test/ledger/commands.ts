@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { Bond, UserLedger } from '../../src/ledger/ledger.ts'
+import type { Bond } from '../../src/ledger/bond.ts'
+import type { UserLedger } from '../../src/ledger/port.ts'
 import { erase, type House } from './house.ts'
 import { iso, type PlainRules, type PlainTicket, PlainUser } from './plain.ts'
 

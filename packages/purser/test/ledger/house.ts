@@ -8,14 +8,10 @@ import { subject } from '../../src/identity.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import type { JournalLimits } from '../../src/journal/limits.ts'
 import { createKeys, type Keys } from '../../src/keys.ts'
-import {
-  createLedger,
-  type Ledger,
-  type LedgerState,
-  ledgerFold,
-  type Measured,
-  type UserLedger,
-} from '../../src/ledger/ledger.ts'
+import { ledgerFold } from '../../src/ledger/bond.ts'
+import { createLedger } from '../../src/ledger/ledger.ts'
+import type { Ledger, UserLedger } from '../../src/ledger/port.ts'
+import type { LedgerState, Measured } from '../../src/ledger/state.ts'
 import { DEFAULTS, type LedgerOptions } from '../../src/options.ts'
 import type { Store } from '../../src/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'

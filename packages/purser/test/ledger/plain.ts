@@ -1,5 +1,7 @@
 import { Temporal } from 'temporal-polyfill'
-import type { Admission, Bond, Quota } from '../../src/ledger/ledger.ts'
+import type { Bond } from '../../src/ledger/bond.ts'
+import type { Admission } from '../../src/ledger/decide/admission.ts'
+import type { Quota } from '../../src/ledger/rules.ts'
 
 /*
  * The ledger told as plainly as possible: fields that are changed in place, one window that is running, a list of

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
-import type { Verification } from '../../src/ledger/ledger.ts'
+import type { Verification } from '../../src/ledger/verify.ts'
 import { erase, openHouse } from './house.ts'
 
 /*

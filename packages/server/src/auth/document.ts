@@ -1,11 +1,7 @@
-import { type Effects, PurserError } from 'purser'
+import { type Effects, type Purser, PurserError } from 'purser'
 
-/** A handful of named texts that several processes may change: the store's own place for them, or one in memory. */
-export interface Shelf {
-  get(name: string): Promise<string | undefined>
-  /** Writes `value` if the stored text is `expected` (undefined: absent). Tells whether it did. */
-  compareAndSet(name: string, expected: string | undefined, value: string): Promise<boolean>
-}
+/** A handful of named texts that several processes may change: the store's own place for them. */
+export type Shelf = Purser['meta']
 
 /** Another process's change is seen after at most this long. */
 const FRESH_MS = 1_000
@@ -62,7 +58,9 @@ export class Document<Value> {
         return this.#value
       }
     }
-    throw new PurserError('store_unavailable', `'${this.#name}' is being changed by others all the time.`)
+    throw new PurserError('store_unavailable', `'${this.#name}' is being changed by others all the time.`, {
+      hint: 'Try again.',
+    })
   }
 
   async #load(): Promise<void> {
@@ -75,18 +73,5 @@ export class Document<Value> {
       this.#text = text
     }
     this.#readAt = this.#effects.monotonic()
-  }
-}
-
-/** A shelf for one process, for stores that live in memory only. */
-export function memoryShelf(): Shelf {
-  const texts = new Map<string, string>()
-  return {
-    get: async (name) => texts.get(name),
-    async compareAndSet(name, expected, value) {
-      if (texts.get(name) !== expected) return false
-      texts.set(name, value)
-      return true
-    },
   }
 }

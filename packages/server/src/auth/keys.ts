@@ -136,7 +136,7 @@ export class Keys {
     return found
   }
 
-  /** Is there still a key of this name and role? Sessions end with the key they were opened with. */
+  /** Is there still such a key? Sessions end with the key they were opened with. */
   async holds(id: string): Promise<boolean> {
     return [...this.#given, ...(await this.#ring.read()).keys].some((key) => key.id === id)
   }

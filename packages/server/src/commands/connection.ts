@@ -25,7 +25,6 @@ export interface LocalConnection extends Connection {
 export interface CallOptions {
   readonly body?: unknown
   readonly query?: Readonly<Record<string, string | boolean | undefined>>
-  readonly reason?: string | undefined
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal | undefined
 }

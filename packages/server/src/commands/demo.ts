@@ -10,7 +10,6 @@ const USERS = 200
 const DEMO: ConfigFile = {
   store: 'memory:',
   ledger: { dailyCap: 40, phases: DEMO_PHASES, riskLevels: DEMO_RISKS },
-  server: { port: 7117 },
 }
 
 export const demo: Command = {

@@ -31,7 +31,7 @@ async function dispatch(words: readonly string[], terminal: Terminal): Promise<E
   }
   const command =
     COMMANDS.find(({ name }) => name === `${first} ${second}`) ?? COMMANDS.find(({ name }) => name === first)
-  if (command === undefined) throw unknown(first, second)
+  if (command === undefined) throw unknown(first)
   const rest = words.slice(command.name.split(' ').length)
   if (rest.includes('--help')) {
     printHelp(terminal, command)
@@ -65,13 +65,11 @@ function read(command: Command, rest: readonly string[], terminal: Terminal): Ca
   return { operands, flags: parsed.values as Call['flags'], terminal }
 }
 
-function unknown(first: string, second: string | undefined): UsageError {
+function unknown(first: string): UsageError {
   const family = COMMANDS.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name)
   if (family.length > 0) return new UsageError(`There is ${family.map((name) => `'purser ${name}'`).join(', ')}.`)
   const near = suggestion(first, new Set(COMMANDS.map(({ name }) => name.split(' ')[0] ?? '')))
-  return new UsageError(
-    `There is no command '${first}'${second === undefined ? '' : ''}. ${near || 'See purser --help.'}`,
-  )
+  return new UsageError(`There is no command '${first}'. ${near || 'See purser --help.'}`)
 }
 
 function printOverview(terminal: Terminal): void {

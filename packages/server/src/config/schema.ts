@@ -98,8 +98,8 @@ const server = z.strictObject({
 })
 
 /**
- * Unknown keys are errors everywhere but in a provider, whose further fields are the vendor's own; null waives a limit. Every issue has words
- * that read after the name of the option.
+ * Unknown keys are errors everywhere but in a provider, whose further fields are the vendor's own; null waives a limit.
+ * Every issue has words that read after the name of the option.
  */
 export const configSchema: z.ZodType<ConfigFile> = z.strictObject({
   $schema: z.string().optional(),

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PurserError } from 'purser'
 import { handClock } from 'purser/testing'
-import { memoryShelf } from '../../src/auth/document.ts'
 import { Keys } from '../../src/auth/keys.ts'
+import { memoryShelf } from './memory-shelf.ts'
 
 test('a first start makes one service key and one admin key, and no later start does, even when all are revoked', async () => {
   const shelf = memoryShelf()
