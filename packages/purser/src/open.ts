@@ -24,7 +24,7 @@ import { TURN_LIMITS, type TurnHouse } from './turn/house.ts'
 import { takeTurn } from './turn.ts'
 import { createCallsUnderWay } from './underway.ts'
 import { checkErasure, type EraseReceipt, eraseReceipt, type PartMakers, type User, UserHandle } from './user.ts'
-import { checkOptionsOf, heeding, type Waiting, withSignal } from './waiting.ts'
+import { checkOptionsOf, heeding, type Waiting, withinTime, withSignal } from './waiting.ts'
 
 /** Per-user runtime, context, ledger and answers for one application. */
 export interface Purser extends AsyncDisposable {
@@ -73,6 +73,8 @@ export interface Purser extends AsyncDisposable {
 }
 
 const CLOSE_TIMEOUT_MS = 10_000
+/** A store that nobody uses any more needs a moment to end in order; it always gets that. */
+const STORE_CLOSE_MS = 1_000
 
 /** Handles that are kept for the next `user(id)`. */
 const MAX_HANDLES = 10_000
@@ -185,11 +187,14 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
   }
 
   async function close(timeoutMs: number): Promise<void> {
+    const endsAt = effects.monotonic() + timeoutMs
+    const left = (): number => Math.max(0, endsAt - effects.monotonic())
     await Promise.all([runtimes.close({ timeoutMs }), calls.close(timeoutMs)])
     await models.close()
-    await Promise.all([contexts.close(), answers.close(), ledger.close()])
-    await journal.close()
-    await store.close()
+    const parts = Promise.all([contexts.close(), answers.close(), ledger.close()]).then(() => journal.close())
+    await withinTime(effects, parts, left())
+    // What still waits for the store is cut with it.
+    await Promise.all([store.close({ timeoutMs: Math.max(STORE_CLOSE_MS, left()) }), parts])
   }
 
   const closeOnce: Purser['close'] = async (options = {}) => {

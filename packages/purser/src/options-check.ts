@@ -20,16 +20,20 @@ const wholeNumber = (least: number): Check => [
   (value) => Number.isSafeInteger(value) && (value as number) >= least,
 ]
 const duration: Check = ['a number of milliseconds, 0 or more', (value) => typeof value === 'number' && value >= 0]
-const text: Check = ['non-empty text', (value) => typeof value === 'string' && value !== '']
+/** What a detection may say as a phase or a risk level. */
+export const LABEL_MAX_BYTES = 64
+
 const object: Check = ['an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)]
 const flag: Check = ['true or false', (value) => typeof value === 'boolean']
 const oneOf = (...choices: string[]): Check => [
   `one of ${choices.map((choice) => `'${choice}'`).join(', ')}`,
   (value) => choices.includes(value as string),
 ]
+const isLabel = (value: unknown): boolean =>
+  typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= LABEL_MAX_BYTES
 const vocabulary: Check = [
-  'a list of different, non-empty texts',
-  (value) => Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(text[1]),
+  `a list of different texts of 1 to ${LABEL_MAX_BYTES} bytes`,
+  (value) => Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(isLabel),
 ]
 const orNull = ([expected, passes]: Check): Check => [
   `${expected}, or null for no limit`,
@@ -154,7 +158,8 @@ function isSecretKey(value: unknown): boolean {
 }
 
 export function isTimeZone(zone: unknown): zone is string {
-  if (typeof zone !== 'string' || zone === '') return false
+  // An offset such as +05:00 is known to Intl, and is no zone.
+  if (typeof zone !== 'string' || !/^[a-z]/i.test(zone)) return false
   try {
     return new Intl.DateTimeFormat('en', { timeZone: zone }) instanceof Intl.DateTimeFormat
   } catch {

@@ -24,8 +24,8 @@ export interface Store {
    * the driver has no such thing. Rejects with `argument_invalid` when there is something at that path already.
    */
   backup?(file: string): Promise<void>
-  /** Writes out what is waiting, then releases files, threads and connections. Safe to call twice. */
-  close(): Promise<void>
+  /** Writes out what waits, then lets everything go; cut after `timeoutMs` (default: never). Safe to call twice. */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>
 }
 
 export interface StoreTraits {

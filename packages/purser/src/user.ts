@@ -2,13 +2,13 @@ import type { UserAnswers } from './answers/user-answers.ts'
 import type { UserContexts } from './context/contexts.ts'
 import type { UserContext } from './context/port.ts'
 import type { Actions, Profile } from './context/records.ts'
-import { PurserError } from './errors.ts'
 import type { Subject } from './identity.ts'
+import { actorOf, reasonOf } from './ledger/arguments.ts'
 import type { UserLedger } from './ledger/port.ts'
 import type { UserRuntime } from './runtime/port.ts'
 import type { TurnOptions, TurnParts } from './turn/house.ts'
 import type { Turn } from './turn.ts'
-import { checkOptionsOf, type Waiting } from './waiting.ts'
+import { checkOptionsOf, untilAborted, type Waiting } from './waiting.ts'
 
 /** Everything Purser keeps for one person, and what can be done for them. Making one does no I/O. */
 export interface User {
@@ -164,13 +164,8 @@ export function eraseReceipt(counts: Readonly<Record<string, number>>, purged: b
 /** An erasure cannot be taken back, so it says who wanted it and why. */
 export function checkErasure(order: Waiting & { readonly actor: string; readonly reason: string }): void {
   checkOptionsOf('erase', order, ['actor', 'reason'])
-  for (const field of ['actor', 'reason'] as const) {
-    if (typeof order[field] === 'string' && order[field] !== '') continue
-    throw new PurserError('argument_invalid', `erase needs '${field}' as text.`, {
-      hint: "For instance: erase({ actor: 'support', reason: 'the person asked for it' }).",
-      details: { param: field },
-    })
-  }
+  actorOf(order.actor)
+  reasonOf(order.reason)
 }
 
 /** The rows of all parts, between a header and the counts. `at` is the instant of the export. */
@@ -183,8 +178,7 @@ export async function* exportUser(
   const counts: Record<string, number> = {}
   yield { part: 'header', type: 'export', at, value: { format: 1, namespace: user.namespace, user: user.id } }
   for (const rows of parts) {
-    for await (const row of rows) {
-      options.signal?.throwIfAborted()
+    for await (const row of untilAborted(rows, options.signal)) {
       counts[row.type] = (counts[row.type] ?? 0) + 1
       yield row
     }

@@ -16,6 +16,21 @@ export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefin
   })
 }
 
+/** The same items, until the signal is aborted: then it rejects with its reason, also while the next one is awaited. */
+export async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncIterable<T> {
+  const iterator = items[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const next = await withSignal(iterator.next(), signal)
+      if (next.done === true) return
+      yield next.value
+    }
+  } finally {
+    // Not waited for: a source that is busy hears of it when it is done.
+    iterator.return?.().catch(() => undefined)
+  }
+}
+
 /** Waits for `promise` for `limitMs` at most; resolves to whether it was in time. Rejects as `promise` does. */
 export function withinTime(effects: Effects, promise: Promise<unknown>, limitMs: number): Promise<boolean> {
   return new Promise((resolve, reject) => {

@@ -11,7 +11,7 @@ export type StreamState = 'connecting' | 'open' | 'waiting'
 
 export interface StreamListener {
   onFrame(frame: Frame): void
-  /** `retryAtMs` tells how long the wait is when the state is `waiting`. */
+  /** Called on every change; `waiting` is the pause before the next attempt, which `retryNow` cuts short. */
   onState(state: StreamState): void
   /** The server no longer knows who we are; the stream has ended for good. */
   onRefused(): void

@@ -58,6 +58,21 @@ export interface LedgerEvent {
   readonly mac: string
 }
 
+/** What a check of a user's log found. */
+export type Verification =
+  | { readonly ok: true; readonly checked: number }
+  | {
+      readonly ok: false
+      readonly checked: number
+      readonly firstBad: {
+        readonly user?: string
+        /** Absent: it is not about a single event. */
+        readonly sequence?: number
+        /** A whole sentence. */
+        readonly problem: string
+      }
+    }
+
 export interface Note {
   readonly id: string
   readonly at: string

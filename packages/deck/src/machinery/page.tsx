@@ -8,12 +8,13 @@ import type { ActiveRuntime, AnswerStats } from '../api/wire.ts'
 import { useMay } from '../frame/session.ts'
 import { userPath } from '../location.ts'
 import { Dialog } from '../parts/dialog.tsx'
+import { Fact } from '../parts/fact.tsx'
 import { Instant } from '../parts/instant.tsx'
 import { Scroll } from '../parts/scroll.tsx'
 import { Card, Failure, Waiting } from '../parts/states.tsx'
 import { bytes, duration, plural, whole } from '../time/instants.ts'
 
-/** The machinery: kept answers, live clients, the server itself. */
+/** The server itself, the answers it keeps and its live clients. */
 export function ServicePage(): ReactElement {
   const overview = useQuery(overviewQuery)
   const server = overview.data?.server
@@ -85,15 +86,14 @@ function AnswerFigures({ stats }: { stats: AnswerStats }): ReactElement {
   return (
     <>
       <dl className="facts wide">
-        <Fact
-          name="Saved"
-          value={asked === 0 ? 'no look-ups yet' : `${Math.round((saved / asked) * 100)} % of ${whole(asked)}`}
-        />
-        <Fact name="Hits" value={whole(stats.hits)} />
-        <Fact name="Joined" value={whole(stats.joined)} />
-        <Fact name="Misses" value={whole(stats.misses)} />
-        <Fact name="Evicted" value={whole(stats.evictions)} />
-        <Fact name="Kept for" value={stats.ttlMs === null ? 'ever' : duration(stats.ttlMs)} />
+        <Fact name="Saved">
+          {asked === 0 ? 'no look-ups yet' : `${Math.round((saved / asked) * 100)} % of ${whole(asked)}`}
+        </Fact>
+        <Fact name="Hits">{whole(stats.hits)}</Fact>
+        <Fact name="Joined">{whole(stats.joined)}</Fact>
+        <Fact name="Misses">{whole(stats.misses)}</Fact>
+        <Fact name="Evicted">{whole(stats.evictions)}</Fact>
+        <Fact name="Kept for">{stats.ttlMs === null ? 'ever' : duration(stats.ttlMs)}</Fact>
       </dl>
       <div className="fills">
         <Fill name="Entries" value={stats.entries} limit={stats.maxEntries} told={whole} />
@@ -116,15 +116,6 @@ function Fill(props: { name: string; value: number; limit: number | null; told(v
         {told(value)}
         <span className="quiet"> {limit === null ? 'no limit' : `/ ${told(limit)}`}</span>
       </span>
-    </div>
-  )
-}
-
-function Fact({ name, value }: { name: string; value: string }): ReactElement {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd className="figures">{value}</dd>
     </div>
   )
 }

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { apiUrl, call } from '../api/client.ts'
-import type { Bond } from '../api/wire.ts'
+import type { Bond, Verification } from '../api/wire.ts'
 import { notify } from '../frame/notices.tsx'
 import { whole } from '../time/instants.ts'
 
@@ -12,7 +12,7 @@ export interface Acts {
   correct(fields: { phase?: string; riskLevel?: string }, reason: string): Promise<void>
   addNote(text: string): Promise<void>
   evict(reason: string): Promise<void>
-  verify(): Promise<{ ok: boolean; checked: number; firstBad?: number }>
+  verify(): Promise<Verification>
   erase(reason: string): Promise<{ erased: Record<string, number>; purged: boolean }>
 }
 

@@ -17,7 +17,7 @@ const MEANINGS: Readonly<Record<Freshness, string>> = {
   fresh: 'Everything is up to date.',
   stale: 'Some of it is older than it should be.',
   partial: 'Some of it is missing right now.',
-  default: 'Nothing is known; the model is told so little.',
+  default: 'Nothing could be loaded right now; the model is told so.',
   empty: 'There is nothing to tell.',
   unavailable: 'Nobody knows right now.',
 }

@@ -1,12 +1,13 @@
 import { type ReactElement, useEffect, useRef } from 'react'
-import { useSearchParams } from 'wouter'
 import type { LedgerEvent } from '../api/wire.ts'
 import { stepFocus, useKeys } from '../keyboard.ts'
+import { Fact } from '../parts/fact.tsx'
 import { Scroll } from '../parts/scroll.tsx'
 import { PhaseTag, RiskTag } from '../parts/tags.tsx'
 import { useZone } from '../preferences.ts'
 import { useNow } from '../time/clock.ts'
 import { dayOf, fullInstant, relative, timeOf, type Zone } from '../time/instants.ts'
+import { useParam } from '../use-param.ts'
 import type { Vocabulary } from '../vocabulary.ts'
 import { KINDS, wordsOf } from './event-words.ts'
 
@@ -20,8 +21,7 @@ export function EventList(props: {
   more: (() => void) | undefined
   loading: boolean
 }): ReactElement {
-  const [params, setParams] = useSearchParams()
-  const kind = params.get('kind') ?? ''
+  const [kind, setKind] = useParam('kind')
   const zone = useZone(props.timeZone)
   const list = useRef<HTMLDivElement>(null)
   const shown = props.events.filter((event) => kind === '' || wordsOf(event).kind === kind)
@@ -43,21 +43,7 @@ export function EventList(props: {
       <div className="list-head">
         <label className="order">
           <span>Show</span>
-          <select
-            value={kind}
-            onChange={(event) => {
-              const { value } = event.currentTarget
-              setParams(
-                (before) => {
-                  const next = new URLSearchParams(before)
-                  if (value === '') next.delete('kind')
-                  else next.set('kind', value)
-                  return next
-                },
-                { replace: true },
-              )
-            }}
-          >
+          <select value={kind} onChange={(event) => setKind(event.currentTarget.value)}>
             <option value="">all events</option>
             {KINDS.map(({ kind: value, name }) => (
               <option key={value} value={value}>
@@ -125,12 +111,12 @@ function EventEntry(props: { event: LedgerEvent; zone: Zone; vocabulary: Vocabul
       <div className="event-body">
         {event.reason !== undefined && <p className="event-reason">“{event.reason}”</p>}
         <dl className="facts">
-          <Fact name="When" value={fullInstant(event.at, zone)} />
-          <Fact name="Type" value={event.type} />
-          {event.actor !== undefined && <Fact name="Actor" value={event.actor} />}
-          {event.policy !== undefined && <Fact name="Policy" value={event.policy} />}
-          <Fact name="Sequence" value={String(event.sequence)} />
-          <Fact name="Seal" value={event.mac} />
+          <Fact name="When">{fullInstant(event.at, zone)}</Fact>
+          <Fact name="Type">{event.type}</Fact>
+          {event.actor !== undefined && <Fact name="Actor">{event.actor}</Fact>}
+          {event.policy !== undefined && <Fact name="Policy">{event.policy}</Fact>}
+          <Fact name="Sequence">{event.sequence}</Fact>
+          <Fact name="Seal">{event.mac}</Fact>
         </dl>
         {Object.keys(event.data).length > 0 && (
           <Scroll label="Data of the event">
@@ -141,15 +127,6 @@ function EventEntry(props: { event: LedgerEvent; zone: Zone; vocabulary: Vocabul
         )}
       </div>
     </details>
-  )
-}
-
-function Fact({ name, value }: { name: string; value: string }): ReactElement {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-    </div>
   )
 }
 

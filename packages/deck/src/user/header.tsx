@@ -7,10 +7,10 @@ import { useMay } from '../frame/session.ts'
 import { Copy } from '../parts/copy.tsx'
 import { ExactInstant, Instant, Span } from '../parts/instant.tsx'
 import { PhaseTag, RiskTag } from '../parts/tags.tsx'
-import { plural } from '../time/instants.ts'
 import type { Vocabulary } from '../vocabulary.ts'
 import type { Acts } from './acts.ts'
 import { BlockDialog, CapDialog, CorrectDialog, EraseDialog, EvictDialog, UnblockDialog } from './dialogs.tsx'
+import { verdictOf } from './verdict.ts'
 
 type Asking = 'cap' | 'block' | 'unblock' | 'correct' | 'evict' | 'erase'
 
@@ -82,8 +82,7 @@ function Buttons(props: { bond: Bond; acts: Acts; ask(asking: Asking): void }): 
 
   async function verify(): Promise<void> {
     try {
-      const { ok, checked, firstBad } = await acts.verify()
-      notify(ok ? `The log is whole: ${plural(checked, 'event')} checked.` : `The log is broken at event ${firstBad}.`)
+      notify(verdictOf(await acts.verify()))
     } catch (error) {
       notify(`The log could not be checked: ${error instanceof Error ? error.message : String(error)}`)
     }

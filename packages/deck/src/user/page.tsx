@@ -1,10 +1,11 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { type ReactElement, useEffect, useState } from 'react'
-import { useLocation, useSearchParams } from 'wouter'
+import { useLocation } from 'wouter'
 import { bondQuery, eventsQuery } from '../api/queries.ts'
 import type { Bond, LedgerEvent } from '../api/wire.ts'
 import { useKeys } from '../keyboard.ts'
 import { Empty, Failure, Waiting } from '../parts/states.tsx'
+import { useParam } from '../use-param.ts'
 import { useVocabulary } from '../use-vocabulary.ts'
 import type { Vocabulary } from '../vocabulary.ts'
 import { useActs } from './acts.ts'
@@ -55,20 +56,12 @@ function Known({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary }): Re
   const acts = useActs(bond)
   const log = useInfiniteQuery(eventsQuery(bond.user))
   const events: readonly LedgerEvent[] = log.data?.pages.flatMap(({ data }) => data) ?? []
-  const [params, setParams] = useSearchParams()
+  const [chosen, setChosen] = useParam('tab')
   const [wanted, setWanted] = useState<number | null>(null)
-  const tab = TABS.find(([value]) => value === params.get('tab'))?.[0] ?? 'events'
+  const tab = TABS.find(([value]) => value === chosen)?.[0] ?? 'events'
 
   function choose(next: string): void {
-    setParams(
-      (before) => {
-        const after = new URLSearchParams(before)
-        if (next === 'events') after.delete('tab')
-        else after.set('tab', next)
-        return after
-      },
-      { replace: true },
-    )
+    setChosen(next === 'events' ? '' : next)
   }
 
   return (

@@ -5,6 +5,7 @@ import { notesQuery } from '../api/queries.ts'
 import type { Bond } from '../api/wire.ts'
 import { useMay } from '../frame/session.ts'
 import { fillOf } from '../parts/cap.tsx'
+import { Fact } from '../parts/fact.tsx'
 import { ExactInstant, Instant } from '../parts/instant.tsx'
 import { Card, Failure, Waiting } from '../parts/states.tsx'
 import { plural, whole } from '../time/instants.ts'
@@ -65,16 +66,12 @@ export function About({ bond }: { bond: Bond }): ReactElement {
         <Fact name="Archetype">{bond.archetype}</Fact>
         <Fact name="Phase before">{bond.previousPhase}</Fact>
         <Fact name="Egg status">{bond.eggStatus}</Fact>
-        <Fact name="Turns">
-          <span className="figures">{whole(bond.turnCount)}</span>
-        </Fact>
+        <Fact name="Turns">{whole(bond.turnCount)}</Fact>
         <Fact name="Time zone">{bond.timeZone ?? 'the default'}</Fact>
         <Fact name="First seen">
           <Instant at={bond.createdAt} zone={bond.timeZone} />
         </Fact>
-        <Fact name="Version">
-          <span className="figures">{whole(bond.version)}</span>
-        </Fact>
+        <Fact name="Version">{whole(bond.version)}</Fact>
       </dl>
       {peaks.length > 0 && (
         <>
@@ -99,15 +96,6 @@ export function About({ bond }: { bond: Bond }): ReactElement {
         </>
       )}
     </Card>
-  )
-}
-
-function Fact({ name, children }: { name: string; children: ReactElement | string }): ReactElement {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   )
 }
 

@@ -1,11 +1,11 @@
 import { type KeyboardEvent, type ReactElement, useState } from 'react'
-import { useSearchParams } from 'wouter'
 import type { Bond, LedgerEvent } from '../api/wire.ts'
 import { Card } from '../parts/states.tsx'
 import { heatOf } from '../parts/tags.tsx'
 import { useZone } from '../preferences.ts'
 import { useNow } from '../time/clock.ts'
 import { duration, fullInstant, relative, type Zone } from '../time/instants.ts'
+import { useParam } from '../use-param.ts'
 import type { Vocabulary } from '../vocabulary.ts'
 import { wordsOf } from './event-words.ts'
 import { type Lane, lanesOf, type Segment } from './lanes.ts'
@@ -45,10 +45,10 @@ export function Timeline(props: {
   show(sequence: number): void
 }): ReactElement {
   const { bond, events, vocabulary } = props
-  const [params, setParams] = useSearchParams()
+  const [chosen, choose] = useParam('range')
   const now = useNow()
   const zone = useZone(bond.timeZone)
-  const range = RANGES.find(({ value }) => value === (params.get('range') ?? '')) ?? RANGES[3]
+  const range = RANGES.find(({ value }) => value === chosen) ?? RANGES[3]
   const oldest = Math.min(...events.map(({ at }) => Date.parse(at)), Date.parse(bond.createdAt ?? '') || now)
   const known = props.complete ? oldest : Math.min(...events.map(({ at }) => Date.parse(at)))
   const span = { from: Math.max(Math.min(known, now - LEAST_MS), now - range.ms), to: now }
@@ -75,17 +75,7 @@ export function Timeline(props: {
                 name="range"
                 value={value}
                 checked={range.value === value}
-                onChange={() =>
-                  setParams(
-                    (before) => {
-                      const next = new URLSearchParams(before)
-                      if (value === '') next.delete('range')
-                      else next.set('range', value)
-                      return next
-                    },
-                    { replace: true },
-                  )
-                }
+                onChange={() => choose(value)}
               />
               <span>{name}</span>
             </label>

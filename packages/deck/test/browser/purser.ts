@@ -14,6 +14,8 @@ export interface Purser {
   readonly origin: string
   /** `origin` and the prefix it is mounted under. */
   readonly base: string
+  /** The SQLite file of the store. */
+  readonly file: string
   readonly serviceKey: string
   readonly adminKey: string
   /** The one-time link of the latest start. */
@@ -37,11 +39,12 @@ export async function openPurser(options: { prefix?: string; dailyCap?: number }
   await ensureBuilt()
   const folder = await mkdtemp(join(tmpdir(), 'purser-deck-'))
   const config = join(folder, 'config.json')
+  const file = join(folder, 'purser.db')
   const server = { host: '127.0.0.1', port: 0, prefix: options.prefix ?? '' }
   await writeFile(
     config,
     JSON.stringify({
-      store: `sqlite:${join(folder, 'purser.db')}`,
+      store: `sqlite:${file}`,
       ledger: { dailyCap: options.dailyCap ?? 0 },
       server,
     }),
@@ -83,6 +86,7 @@ export async function openPurser(options: { prefix?: string; dailyCap?: number }
   return {
     origin,
     base,
+    file,
     get serviceKey() {
       return told.serviceKey
     },

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import type { Overview } from '../../src/api/wire.ts'
 import { bytes, dayOf, duration, fullInstant, plural, relative, timeOf } from '../../src/time/instants.ts'
 import { wordsOf } from '../../src/user/event-words.ts'
+import { verdictOf } from '../../src/user/verdict.ts'
 import { arrange, arrivals } from '../../src/users/arrange.ts'
 import { vocabularyOf } from '../../src/vocabulary.ts'
 
@@ -57,6 +58,22 @@ describe('figures', () => {
       ['1 user', '1,204 users', '0 users'],
     )
     assert.deepEqual([0, 999, 1_000, 268_435_456].map(bytes), ['0 B', '999 B', '1.0 kB', '268 MB'])
+  })
+})
+
+describe('the verdict on a log', () => {
+  it('counts what was checked when all is well', () => {
+    assert.equal(verdictOf({ ok: true, checked: 1 }), 'The log is whole: 1 event checked.')
+  })
+
+  it('names the problem, and the event when it is about a single one', () => {
+    const verdict = (firstBad: { sequence?: number; problem: string }): string =>
+      verdictOf({ ok: false, checked: 3, firstBad })
+    assert.equal(
+      verdict({ sequence: 4, problem: 'An event is missing.' }),
+      'The log is broken at event 4: An event is missing.',
+    )
+    assert.equal(verdict({ problem: 'The state cannot be read.' }), 'The log is broken: The state cannot be read.')
   })
 })
 

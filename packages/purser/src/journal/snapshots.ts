@@ -29,8 +29,8 @@ export function createSnapshots<State, Measured>(house: {
 }): Snapshots<State, Measured> {
   const { store, fold } = house
   const places = new LRUCache<string, Place<State, Measured>>({ max: house.maxKept })
-  /** Loads under way whose user has not changed meanwhile: only what these find may be kept. */
-  const loading = new Set<string>()
+  /** The newest load under way of a user who has not changed meanwhile: only what that finds may be kept. */
+  const loading = new Map<string, symbol>()
   const close = store.bus.subscribe((message) => {
     if (message === 'gap' || (message.topic === 'user' && message.user === undefined)) {
       places.clear()
@@ -61,9 +61,11 @@ export function createSnapshots<State, Measured>(house: {
     async load(user) {
       const key = subjectKey(user)
       forget(key)
-      loading.add(key)
+      const load = Symbol()
+      loading.set(key, load)
       const row = await store.users.load(user)
-      const unchanged = loading.delete(key)
+      const unchanged = loading.get(key) === load
+      if (unchanged) loading.delete(key)
       if (row !== undefined) {
         const snapshot = decodeRow(row, fold)
         if (unchanged) keep(key, snapshot)

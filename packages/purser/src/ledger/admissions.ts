@@ -43,11 +43,11 @@ export function createAdmissions(
     return tell(admission, cost)
   }
 
-  async function claimed(text: string, abort: AbortSignal | undefined): Promise<Admission> {
+  async function claimed(text: string, repeats: ReturnType<typeof repeating<Admission>>): Promise<Admission> {
     const { ticket, ...call } = tickets.call(text)
     return journal.write<Admission>(user, {
       ...call,
-      signal: abort,
+      ...repeats,
       decide: (view) => claim(rules, { ticket, text }, view),
     })
   }
@@ -67,11 +67,16 @@ export function createAdmissions(
     async admit(given = {}) {
       checkOptionsOf('admit', given, ['cost', ...REPEATABLE])
       const issue = (ticket: Ticket): IssuedTicket => tickets.issue(ticket)
-      return admitted(given, { call: 'admit', body: null }, { claimed: false, issue })
+      // A plain value: whoever asks for an admission alone wants its ticket.
+      return { ...(await admitted(given, { call: 'admit', body: null }, { claimed: false, issue })) }
     },
 
     async admitTurn({ ticket, request, ...given }) {
-      if (ticket !== undefined) return turnOf(await claimed(ticket, given.signal), undefined)
+      if (ticket !== undefined) {
+        const again = (kept: Admission, view: LedgerView): Admission => blocked(rules, view) ?? kept
+        const repeats = repeating<Admission>(given, { call: 'turn', body: { ticket, asked: request }, again })
+        return turnOf(await claimed(ticket, repeats), undefined)
+      }
       let issued: IssuedTicket | undefined
       const issue = (made: Ticket): IssuedTicket => {
         issued = tickets.issue(made)
@@ -88,7 +93,7 @@ export function createAdmissions(
 
     async claim(text, given = {}) {
       checkOptionsOf('claim', given, WAITING)
-      return claimed(text, given.signal)
+      return claimed(text, repeating<Admission>({ signal: given.signal }, { call: 'claim', body: null }))
     },
 
     async quota(given = {}) {

@@ -1,4 +1,5 @@
 import { suggestion } from '../errors.ts'
+import { LABEL_MAX_BYTES } from '../options-check.ts'
 import { instantOf, jsonObject, onlyKnown, refuse, text, wholeNumber } from './arguments.ts'
 import type { Rules } from './rules.ts'
 
@@ -52,7 +53,6 @@ const FIELDS = [
 
 /** Peak nodes of one user. */
 export const MAX_PEAKS = 64
-export const LABEL_MAX_BYTES = 64
 export const DATA_MAX_BYTES = 16_384
 const code = 'detection_invalid'
 

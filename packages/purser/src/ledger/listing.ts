@@ -3,7 +3,7 @@ import { canonicalJson } from '../canonical.ts'
 import { PurserError, suggestion } from '../errors.ts'
 import type { Store, UserOrder, UserQuery, UserRow } from '../store.ts'
 import type { CallsUnderWay } from '../underway.ts'
-import { checkOptionsOf } from '../waiting.ts'
+import { checkOptionsOf, withSignal } from '../waiting.ts'
 import { instantOf, refuse, text, wholeNumber } from './arguments.ts'
 import type { Bond } from './bond.ts'
 import type { Rules } from './rules.ts'
@@ -74,7 +74,10 @@ export function listUsers(house: House, input: UserQueryInput = {}): PromiseLike
       do {
         const from = cursor === undefined ? input : { ...input, cursor }
         const page = await house.calls.run(() => onePage(house, from))
-        yield* page.users
+        for (const user of page.users) {
+          input.signal?.throwIfAborted()
+          yield user
+        }
         cursor = page.cursor
       } while (cursor !== null)
     },
@@ -91,8 +94,7 @@ async function onePage(house: House, input: UserQueryInput): Promise<UserPage> {
   const users: Bond[] = []
   let { after } = page
   for (;;) {
-    input.signal?.throwIfAborted()
-    const found = await house.store.users.list({ ...query, after, now: house.now() })
+    const found = await withSignal(house.store.users.list({ ...query, after, now: house.now() }), input.signal)
     for (const { id, value, row } of found) {
       after = { value, id }
       const bond = house.bond(id, row)
@@ -111,10 +113,10 @@ function holds({ blocked, capUsed }: UserQueryInput, bond: Bond): boolean {
 function checkQuery({ namespace, rules }: House, input: UserQueryInput): Page {
   checkOptionsOf('users', input, FIELDS)
   const { phase, riskLevel, capUsed, blocked, seenSince, prefix, cursor } = input
-  const orderBy = input.orderBy ?? 'id'
+  const orderBy = input.orderBy === undefined ? 'id' : input.orderBy
   if (!ORDERS.includes(orderBy))
     refuse('argument_invalid', 'orderBy is not known.', `Known are: ${ORDERS.join(', ')}.`, 'orderBy')
-  const given = input.order ?? (orderBy === 'id' ? 'asc' : 'desc')
+  const given = input.order === undefined ? (orderBy === 'id' ? 'asc' : 'desc') : input.order
   if (!['asc', 'desc', 'ascending', 'descending'].includes(given))
     refuse('argument_invalid', 'order is not known.', "It is 'asc' or 'desc'.", 'order')
   if (capUsed !== undefined && !(typeof capUsed === 'number' && capUsed >= 0))

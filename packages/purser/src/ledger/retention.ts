@@ -91,10 +91,13 @@ async function buried(
 const PRUNED_AT_ONCE = 1_000
 const MAX_PRUNINGS = 100
 
-/** Removes the traces of tickets that are too old to be used again. */
-export async function pruneTickets({ store, journal, effects }: Rooms, user: Subject): Promise<void> {
-  const horizon = ticketRecord({ issuedAt: Math.max(0, effects.now() - TICKET_LIFE_MS), id: '' })
-  const { incarnation } = await journal.read(user)
+/**
+ * Removes the traces of tickets that are too old to be used again. Old is what lies long before the user was last seen,
+ * whatever a clock says now: a clock that was ahead and is put back makes no used ticket good again.
+ */
+export async function pruneTickets({ store, journal }: Rooms, user: Subject): Promise<void> {
+  const { incarnation, stamps } = await journal.read(user)
+  const horizon = ticketRecord({ issuedAt: Math.max(0, (stamps.seenAt ?? 0) - TICKET_LIFE_MS), id: '' })
   for (let pruning = 0; pruning < MAX_PRUNINGS; pruning++) {
     const oldest = await store.users.records(user, TICKET_RECORDS, { limit: PRUNED_AT_ONCE, order: 'ascending' })
     const old = oldest.filter(({ name }) => name < horizon)

@@ -16,12 +16,21 @@ export interface TailHouse {
 /** The tail of what is committed from now on, or behind an event. */
 export function tailEvents(house: TailHouse, options: TailOptions): AsyncGenerator<Event, void, undefined> {
   const { after } = options
-  const { events } = house.store
-  const newest = after === undefined ? events.position(house.namespace) : events.position(house.namespace, after)
+  const { store, namespace, closing } = house
+  const newest = after === undefined ? store.events.position(namespace) : store.events.position(namespace, after)
   const start = newest.then((position) => position ?? gone())
   // Told to whoever reads; nobody may.
   start.catch(() => undefined)
-  return follow(house, options, start)
+  const ending = new AbortController()
+  closing.addEventListener('abort', () => ending.abort(), { once: true, signal: ending.signal })
+  const tail = follow({ store, namespace, ending }, options, start)
+  // A generator hears of its end only between two events, and the next one may never come.
+  const end = tail.return.bind(tail)
+  tail.return = (value) => {
+    ending.abort()
+    return end(value)
+  }
+  return tail
 }
 
 /**
@@ -29,7 +38,7 @@ export function tailEvents(house: TailHouse, options: TailOptions): AsyncGenerat
  * from the rows behind its position, so that lost news lose no event. It waits without a timer.
  */
 async function* follow(
-  { store, namespace, closing }: TailHouse,
+  { store, namespace, ending }: Pick<TailHouse, 'store' | 'namespace'> & { readonly ending: AbortController },
   { signal, user, types }: TailOptions,
   start: Promise<number>,
 ): AsyncGenerator<Event, void, undefined> {
@@ -38,16 +47,16 @@ async function* follow(
     if (message === 'gap' || (message.topic === 'events' && message.namespace === namespace)) bell.ring()
   })
   const wake = (): void => bell.ring()
-  closing.addEventListener('abort', wake)
+  ending.signal.addEventListener('abort', wake)
   signal?.addEventListener('abort', wake)
   try {
     let position = await start
-    while (!closing.aborted) {
+    while (!ending.signal.aborted) {
       signal?.throwIfAborted()
       bell.reset()
       const entries = await store.events.tail(namespace, { after: position, limit: PAGE })
       for (const entry of entries) {
-        if (closing.aborted) return
+        if (ending.signal.aborted) return
         signal?.throwIfAborted()
         position = entry.position
         if (user !== undefined && entry.user !== user) continue
@@ -58,10 +67,10 @@ async function* follow(
     }
   } catch (error) {
     // A page that was under way is cut when the store closes.
-    if (!closing.aborted) throw error
+    if (!ending.signal.aborted) throw error
   } finally {
     stopListening()
-    closing.removeEventListener('abort', wake)
+    ending.abort()
     signal?.removeEventListener('abort', wake)
   }
 }

@@ -1,6 +1,6 @@
 import type { Subject } from '../identity.ts'
 import type { parseBody } from '../journal/chain.ts'
-import { NOTE_RECORDS, type Note, noteDigest } from './notes.ts'
+import { NOTE_RECORDS, type Note, noteDigest, noteId } from './notes.ts'
 import type { VerifyHouse } from './verify.ts'
 
 /*
@@ -26,13 +26,22 @@ export async function noteProblem(
   return isTold ? undefined : 'A note was changed.'
 }
 
-export async function countNotes({ store }: VerifyHouse, user: Subject): Promise<number> {
-  let count = 0
+/**
+ * How many notes belong to events up to this sequence, and the sequence of the newest one: notes that are added
+ * meanwhile are told of by later events.
+ */
+export async function notesUpTo(
+  { store }: VerifyHouse,
+  user: Subject,
+  sequence: number,
+): Promise<{ count: number; newest: number }> {
+  const end = noteId(sequence + 1, '')
+  const found = { count: 0, newest: 0 }
   for (let after: string | undefined; ; ) {
     const page = await store.users.records(user, NOTE_RECORDS, { limit: PAGE, order: 'ascending', after })
-    count += page.length
-    after = page.at(-1)?.name
-    if (page.length < PAGE) return count
+    found.count += page.filter(({ name }) => name < end).length
+    after = page.at(-1)?.name ?? after
+    if (page.length < PAGE) return { ...found, newest: after === undefined ? 0 : Number.parseInt(after, 10) }
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Effects } from '../effects.ts'
 import { PurserError } from '../errors.ts'
 import type { Store } from '../store.ts'
-import { pause } from '../waiting.ts'
+import { checkOptionsOf, pause } from '../waiting.ts'
 
 export interface Chaos {
   /** The same seed and the same calls give the same faults. */
@@ -31,11 +31,24 @@ export interface ChaosStore extends Store {
   rage(): void
 }
 
+const PARTS = ['fail', 'lose', 'delay', 'loseNews'] as const
+const KNOWN: readonly string[] = ['seed', 'effects', ...PARTS, 'maxDelayMs', 'only']
+
+function checkPart(name: string, part: unknown): void {
+  if (part === undefined || (typeof part === 'number' && part >= 0 && part <= 1)) return
+  throw new PurserError('argument_invalid', `'${name}' must be a part of the calls, from 0 to 1.`, {
+    hint: 'For instance 0.1 for one call in ten.',
+    details: { param: name },
+  })
+}
+
 /** Answers at once and from memory, so there is nothing that could fail. */
 const SYNCHRONOUS: ReadonlySet<string> = new Set(['answers.totals'])
 
 /** A store that fails, loses and delays, to show that its users keep their promises. Starts calm: call `rage`. */
 export function chaosStore(store: Store, chaos: Chaos): ChaosStore {
+  checkOptionsOf('chaosStore', chaos, KNOWN)
+  for (const name of PARTS) checkPart(name, chaos[name])
   const { fail = 0, lose = 0, delay = 0, maxDelayMs = 100, loseNews = 0, only = () => true } = chaos
   const next = random(chaos.seed)
   const faults = { failed: 0, lost: 0, delayed: 0, news: 0 }

@@ -1,4 +1,5 @@
 import { type Effects, systemEffects } from '../effects.ts'
+import { checkOptionsOf } from '../waiting.ts'
 
 export interface HandClock extends Effects {
   /**
@@ -30,6 +31,7 @@ interface Timer {
  * store never collide.
  */
 export function handClock(start: { wall?: number | string; monotonic?: number } = {}): HandClock {
+  checkOptionsOf('handClock', start, ['wall', 'monotonic'])
   let wall = instantOf(start.wall ?? '2026-01-01T12:00:00Z')
   let monotonic = start.monotonic ?? 0
   let order = 0
@@ -75,7 +77,7 @@ export function handClock(start: { wall?: number | string; monotonic?: number } 
       await loopTurn()
     },
     stepWall(ms) {
-      wall += ms
+      wall = instantOf(wall + ms)
     },
     setWall(instant) {
       wall = instantOf(instant)

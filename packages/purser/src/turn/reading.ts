@@ -86,7 +86,7 @@ export function readTurn(reading: Reading): AnsweredTurn {
   }
 
   /** Whole texts of chunks as this client may see them; the turn ends with the last one, however that comes. */
-  async function* texts(): AsyncGenerator<string> {
+  async function* texts(withUsage: boolean): AsyncGenerator<string> {
     let outcome: 'completed' | 'failed' | 'cancelled' = 'cancelled'
     let usage: Usage | undefined
     try {
@@ -94,7 +94,7 @@ export function readTurn(reading: Reading): AnsweredTurn {
         if (tellsUsage(text)) {
           const chunk = JSON.parse(text) as ChatChunk
           usage = usageOf(chunk) ?? usage
-          if (chunk.choices.length === 0 && !reading.wantsUsage) continue
+          if (chunk.choices.length === 0 && !withUsage) continue
         }
         yield restamp(text)
       }
@@ -116,14 +116,15 @@ export function readTurn(reading: Reading): AnsweredTurn {
       return restamp(answer.text)
     }
     const chunks: ChatChunk[] = []
-    for await (const text of texts()) chunks.push(JSON.parse(text) as ChatChunk)
+    // A completion always tells its usage, whatever a stream would have shown.
+    for await (const text of texts(true)) chunks.push(JSON.parse(text) as ChatChunk)
     return JSON.stringify(completionOf(chunks))
   }
 
   const output = {
     streams: reading.streams,
     headers: reading.headers,
-    texts,
+    texts: () => texts(reading.wantsUsage),
     wholeText,
     /** Ends the turn if nothing else has. */
     end: () => end('cancelled'),
@@ -141,7 +142,7 @@ export function readTurn(reading: Reading): AnsweredTurn {
       async *[Symbol.asyncIterator]() {
         begin()
         try {
-          for await (const text of texts()) yield JSON.parse(text) as ChatChunk
+          for await (const text of texts(reading.wantsUsage)) yield JSON.parse(text) as ChatChunk
         } finally {
           await settled
         }

@@ -67,3 +67,11 @@ test('news can be lost', async () => {
   await accept(store, ann)
   assert.equal(store.faults.news, 2)
 })
+
+test('what it is told and does not know is refused, so that no test of faults runs without any', async () => {
+  await assert.rejects(open({ failRate: 1 } as never), { code: 'option_unknown' })
+  for (const wrong of [{ fail: 'all' }, { lose: 2 }, { delay: -1 }, { loseNews: Number.NaN }])
+    await assert.rejects(open(wrong as never), { code: 'argument_invalid' })
+  assert.throws(() => handClock({ wal: 1 } as never), { code: 'option_unknown' })
+  assert.throws(() => handClock().stepWall(Number.NaN), RangeError)
+})

@@ -174,6 +174,33 @@ describe('the journal', () => {
     assert.deepEqual([lost, holds, ended], [4, 2, 2])
   })
 
+  it('keeps what the newest of two overlapping reads found, whichever ends first', async () => {
+    await using one = await openHouse()
+    await one.of('ann').setDailyCap(10, by)
+    const answers: PromiseWithResolvers<void>[] = []
+    const slow = storeWith(one.store, {
+      async load(user) {
+        const row = await one.store.users.load(user)
+        const answer = Promise.withResolvers<void>()
+        answers.push(answer)
+        await answer.promise
+        return row
+      },
+    })
+    await using two = await openHouse({ store: slow, clock: one.clock })
+    const early = two.of('ann').bond()
+    while (answers.length < 1) await Promise.resolve()
+    await one.of('ann').setDailyCap(20, by)
+    const late = two.of('ann').bond()
+    while (answers.length < 2) await Promise.resolve()
+    answers[0]?.resolve()
+    assert.equal((await early).dailyCap, 10)
+    answers[1]?.resolve()
+    assert.equal((await late).dailyCap, 20)
+    assert.equal((await two.of('ann').bond()).dailyCap, 20)
+    assert.equal(answers.length, 2, 'the newest is kept')
+  })
+
   it('bounds the writes that wait for one user', async () => {
     const limits = {
       maxCached: 10,

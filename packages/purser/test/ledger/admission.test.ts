@@ -9,6 +9,17 @@ const by = { actor: 'ana', reason: 'test' }
 const allowed = (admissions: readonly Admission[]): number => admissions.filter((one) => one.allowed).length
 
 describe('admission', () => {
+  it('says that what costs more than the whole cap can never succeed', async () => {
+    for (const window of ['day', 'rolling24h'] as const) {
+      await using house = await openHouse({ dailyCap: 3, window })
+      for (let used = 0; used < 2; used++) {
+        const refused = await house.of('ann').admit({ cost: 5 })
+        assert.equal(!refused.allowed && refused.retryAfterMs, null, window)
+        await house.of('ann').admit()
+      }
+    }
+  })
+
   it('counts up to the cap and then refuses with the instant of the reset (BL-26)', async () => {
     await using house = await openHouse({ dailyCap: 2 })
     const ann = house.of('ann')
@@ -298,6 +309,25 @@ describe('tickets', () => {
     await ann.block(by)
     const refused = await ann.claim(other)
     assert.equal(!refused.allowed && refused.reason, 'blocked')
+  })
+
+  it('is a plain text in what admit gives', async () => {
+    await using house = await openHouse()
+    const admission = await house.of('ann').admit()
+    assert.equal(typeof Object.getOwnPropertyDescriptor(admission, 'ticket')?.value, 'string')
+  })
+
+  it('is not good again when a clock that was ahead is put back', async () => {
+    await using house = await openHouse()
+    const ann = house.of('ann')
+    const ticket = await ticketOf(ann)
+    await ann.settle(ticket)
+    house.clock.stepWall(9 * 24 * HOUR)
+    await ann.admit()
+    await house.ledger.close()
+    house.clock.stepWall(-9 * 24 * HOUR)
+    await assert.rejects(ann.settle(ticket), { code: /ticket_(used|invalid)/ })
+    await assert.rejects(ann.claim(ticket), { code: /ticket_(used|invalid)/ })
   })
 
   it('of a turn that was admitted twice under one key is closed once, whichever process closes it', async () => {

@@ -129,7 +129,7 @@ function faultOf(
 ): string | undefined {
   if (ticket === undefined || ticket.user !== user.id) return 'ticket_invalid'
   if (ticket.life !== user.life || !user.exists) return 'user_erased'
-  return now - ticket.issuedAt > 7 * 86_400_000 ? 'ticket_invalid' : undefined
+  return Math.max(now, user.seenAt ?? 0) - ticket.issuedAt > 7 * 86_400_000 ? 'ticket_invalid' : undefined
 }
 
 const refund = command('refund', [index], (at) => async ({ user, all, now }, real) => {

@@ -62,7 +62,8 @@ describe('interleavings of one user', () => {
           return call === 'cap' && ann.setDailyCap(3, by)
         }
         for (const [call, atOne] of plan) outcomes.push(act(call, atOne ? one : two).catch(onlyErased))
-        await drive(scheduler, Promise.all(outcomes))
+        const over = Promise.all(outcomes).then(() => Promise.all([one.ledger.close(), two.ledger.close()]))
+        await drive(scheduler, over)
         await checkAfter(calm, plan, { admitted, outcomes })
       }),
       { numRuns, seed },
@@ -73,7 +74,8 @@ describe('interleavings of one user', () => {
 const IDLE_TURNS_MAX = 1_000
 
 /**
- * Lets the store answer, one call after the other, until all is done. The scheduler's own `waitFor` can miss a call
+ * Lets the store answer, one call after the other, until all is done, also what is done beside the calls and what a
+ * ledger that closes waits for. The scheduler's own `waitFor` can miss a call
  * that comes when it has just nothing to do.
  */
 async function drive(scheduler: fc.Scheduler, all: Promise<unknown>): Promise<void> {

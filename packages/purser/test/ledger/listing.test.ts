@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { PurserError } from '../../src/errors.ts'
+import type { Store } from '../../src/store.ts'
 import { DRIVERS, erase, type House, openHouse } from './house.ts'
 
 const HOUR = 3_600_000
@@ -23,6 +24,20 @@ for (const driver of DRIVERS) {
   describe(`listing users on ${driver} (BL-13, BL-D06)`, () => {
     const ids = async (house: House, query?: Parameters<House['ledger']['users']>[0]): Promise<string[]> =>
       (await house.ledger.users(query)).users.map(({ user }) => user)
+
+    it('lets go who waits for a page when their signal is aborted', async () => {
+      await using house = await openHouse()
+      const stuck: Store = {
+        ...house.store,
+        users: { ...house.store.users, list: () => Promise.withResolvers<never>().promise },
+      }
+      await using other = await openHouse({ store: stuck, clock: house.clock })
+      const [page, all] = [new AbortController(), new AbortController()]
+      const awaited = assert.rejects(Promise.resolve(other.ledger.users({ signal: page.signal })), /enough/)
+      const iterated = assert.rejects(Array.fromAsync(other.ledger.users({ signal: all.signal })), /enough/)
+      for (const controller of [page, all]) controller.abort(new Error('enough'))
+      await Promise.all([awaited, iterated])
+    })
 
     it('filters by phase, risk, block, last activity, prefix and use of the cap', async () => {
       await using house = await openHouse({ driver, dailyCap: 12 })

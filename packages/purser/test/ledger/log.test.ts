@@ -19,6 +19,35 @@ async function take<Item>(items: AsyncIterable<Item>, count: number): Promise<It
 }
 
 describe('the log', () => {
+  it('is whole also for who verifies it while somebody adds notes', async () => {
+    await using house = await openHouse()
+    let adding = false
+    const busy: Store = {
+      ...house.store,
+      users: {
+        ...house.store.users,
+        async records(user, kind, page) {
+          if (kind === 'note' && adding) await house.of('ann').addNote('meanwhile', by)
+          return house.store.users.records(user, kind, page)
+        },
+      },
+    }
+    await using other = await openHouse({ store: busy, clock: house.clock })
+    for (let note = 0; note < 5; note++) await house.of('ann').addNote('before', by)
+    adding = true
+    assert.deepEqual(await other.of('ann').verify(), { ok: true, checked: 5 })
+    assert.deepEqual(await other.of('ann').verify(), { ok: true, checked: 6 })
+  })
+
+  it('has a tail that ends at once when its reader leaves, also while it waits for the next event', async () => {
+    await using house = await openHouse()
+    const tail = house.ledger.events()[Symbol.asyncIterator]()
+    const next = tail.next()
+    await tail.return?.()
+    assert.equal((await next).done, true)
+    assert.equal((await tail.next()).done, true)
+  })
+
   it('is read newest first, with limit, cursor and types (BL-30, BL-D17)', async () => {
     await using house = await openHouse()
     const ann = house.of('ann')

@@ -159,13 +159,13 @@ export class PlainUser {
       return { allowed: false, reason: 'blocked', retryAfterMs, ...quota }
     }
     if (quota.cap === 0 || quota.count + cost <= quota.cap) return undefined
-    const at = this.window(now).freeAt(quota.count + cost - quota.cap)
+    const at = cost > quota.cap ? null : this.window(now).freeAt(quota.count + cost - quota.cap)
     return {
       allowed: false,
       reason: 'daily_cap',
       retryAfterMs: at === null ? null : at - now,
       ...quota,
-      resetAt: iso(at),
+      resetAt: at === null ? quota.resetAt : iso(at),
     }
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { systemEffects } from '../../src/effects.ts'
@@ -208,4 +209,24 @@ test('an answer that takes longer to compute than close waits is cancelled, and 
   await purser.close({ timeoutMs: 0 })
   await told
   assert.equal(signal.aborted, true)
+})
+
+test('close does not wait for a lock that another process holds: who waited is told, and the time is kept', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'purser-closing-'))
+  const path = join(directory, 'purser.db')
+  try {
+    const purser = await openPurser({ store: `sqlite:${path}` })
+    await purser.user('ada').ledger.admit()
+    using other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const waiting = Promise.allSettled(Array.from({ length: 1_000 }, () => purser.user('ada').ledger.admit()))
+    await purser.close({ timeoutMs: 0 })
+    assert.ok(other.isTransaction, 'the lock is still held')
+    for (const outcome of await waiting) assert.ok(outcome.status === 'rejected' && PurserError.is(outcome.reason))
+    other.exec('ROLLBACK')
+    await using again = await openPurser({ store: `sqlite:${path}` })
+    assert.equal((await again.user('ada').ledger.quota()).count, 1)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
 })

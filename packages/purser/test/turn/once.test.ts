@@ -23,6 +23,19 @@ async function told(turn: Turn): Promise<string> {
   return String(answer.choices[0]?.message.content)
 }
 
+test('a repeated turn that was paid for with a ticket gets its answer again', async () => {
+  await using upstream = await startUpstream()
+  await using purser = await opened(upstream)
+  const ann = purser.user('ann')
+  const admission = await ann.ledger.admit()
+  const options = { ticket: admission.allowed ? admission.ticket : '', idempotencyKey: 'k' }
+  for (let repeat = 0; repeat < 2; repeat++)
+    assert.equal(await told(await ann.turn(question('Hi'), options)), 'Hello there')
+  assert.deepEqual([upstream.seen.length, await count(ann)], [1, 1])
+  await assert.rejects(ann.turn(question('Hi'), { ticket: options.ticket }), code('ticket_used'))
+  await assert.rejects(ann.turn(question('Else'), options), code('idempotency_conflict'))
+})
+
 for (const enabled of [false, true]) {
   const kept = enabled ? 'with answers' : 'without answers'
 

@@ -32,7 +32,9 @@ export function openAiCompatible(target: RelayTarget): ChatModel {
   const { order, access } = target
   const { config, operatorKeyAllowed, credentials } = order
   if (access.baseURL === undefined) {
-    throw new PurserError('option_invalid', `The provider '${order.provider}' needs a baseURL.`)
+    throw new PurserError('option_invalid', `The provider '${order.provider}' needs a baseURL.`, {
+      hint: "Give it to the provider or to the user, for instance 'http://127.0.0.1:9100/v1'.",
+    })
   }
   const needsNone = operatorKeyAllowed && credentials === null && (config as ProviderConfig).apiKey === ''
   const apiKey = needsNone ? undefined : access.required('apiKey')

@@ -1,5 +1,6 @@
-import type { Effects } from '../../effects.ts'
+import { type Effects, systemEffects } from '../../effects.ts'
 import type { EventStore, Store } from '../../store.ts'
+import { withinTime } from '../../waiting.ts'
 import { createLocalBus } from '../local-bus.ts'
 import { createSqliteAnswers, wipeAnswers } from './answers.ts'
 import { backUp } from './backup.ts'
@@ -85,7 +86,15 @@ export function createSqliteStore({ main, cache, writer, cacheWriter, effects }:
   // What an earlier process could not finish. It is told of in the receipts that ask for it.
   purge.run().catch(() => undefined)
   let closing: Promise<void> | undefined
-  async function close(): Promise<void> {
+  async function close(timeoutMs: number): Promise<void> {
+    const ended = endInOrder()
+    if (!(await withinTime(systemEffects, ended, timeoutMs))) {
+      // Another process holds a lock, or the disk does not answer. Whoever still waits is told.
+      await Promise.all([writer.close(), cacheWriter.close()])
+    }
+    await ended
+  }
+  async function endInOrder(): Promise<void> {
     await purge.close()
     await Promise.all([bus.close(), reader.close()])
     await Promise.all([main.close(), cache.close()])
@@ -101,8 +110,8 @@ export function createSqliteStore({ main, cache, writer, cacheWriter, effects }:
     answers,
     lastGood,
     backup: (file) => backUp(reader, file),
-    close() {
-      closing ??= close()
+    close({ timeoutMs = Number.POSITIVE_INFINITY } = {}) {
+      closing ??= close(timeoutMs)
       return closing
     },
   }

@@ -96,7 +96,8 @@ export function createWriteQueue(
     } catch (error) {
       if (isBusy(error) && mayWaitLonger(grant)) return
       busySince = undefined
-      holds.shift()?.reject(faultOf(error, path))
+      const fault = faultOf(error, path)
+      for (const waiter of holds.splice(0)) waiter.reject(fault)
       schedule()
       return
     }

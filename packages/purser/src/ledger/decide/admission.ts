@@ -91,13 +91,14 @@ function refusalOf(
     return { allowed: false, reason: 'blocked', retryAfterMs, ...quotaOf(cap, usage) }
   }
   if (cap === 0 || usage.count + cost <= cap) return undefined
-  const freeAt = usage.freeAt(usage.count + cost - cap)
+  // What costs more than the whole cap never fits.
+  const freeAt = cost > cap ? null : usage.freeAt(usage.count + cost - cap)
   return {
     allowed: false,
     reason: 'daily_cap',
     retryAfterMs: freeAt === null ? null : Math.max(0, freeAt - now),
     ...quotaOf(cap, usage),
-    resetAt: instant(freeAt),
+    ...(freeAt === null ? {} : { resetAt: instant(freeAt) }),
   }
 }
 
@@ -178,7 +179,7 @@ function changed(
 type Past = 'claimed' | 'settled' | 'refunded'
 
 function pastOf(ticket: Ticket, view: LedgerView): Past | undefined {
-  if (view.now - ticket.issuedAt > TICKET_LIFE_MS) throw invalid()
+  if (Math.max(view.now, view.stamps.seenAt ?? 0) - ticket.issuedAt > TICKET_LIFE_MS) throw invalid()
   return view.record(TICKET_RECORDS, ticketRecord(ticket)) as Past | undefined
 }
 

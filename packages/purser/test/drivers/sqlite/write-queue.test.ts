@@ -197,3 +197,16 @@ test('a hold gives up like a write when the lock is never given back, and draini
   await draining
   await assert.rejects(queue.hold(), (error) => PurserError.is(error, 'closed'))
 })
+
+test('a lock that is never given back fails all who wait to hold it, together', async () => {
+  const { path, connection } = openTable()
+  const queue = createWriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
+  const other = new DatabaseSync(path)
+  other.exec('BEGIN IMMEDIATE')
+  const told: number[] = []
+  const holds = [0, 1, 2].map((each) => assert.rejects(queue.hold(), isUnavailable).then(() => told.push(each)))
+  await holds[0]
+  await new Promise(setImmediate)
+  assert.deepEqual(told, [0, 1, 2])
+  other.exec('ROLLBACK')
+})
