@@ -8,7 +8,10 @@ import { instantOf, refuse, text, wholeNumber } from './arguments.ts'
 import type { Bond } from './bond.ts'
 import type { Rules } from './rules.ts'
 
-/** What `purser.users` takes. All filters must hold. */
+/**
+ * What `purser.users` takes. All filters must hold. Phase, risk and cap are those of the user's last write: when the
+ * application changes a default, users are found by the new one after their next write.
+ */
 export interface UserQueryInput {
   readonly phase?: string | undefined
   readonly riskLevel?: string | undefined
