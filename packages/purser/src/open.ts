@@ -39,7 +39,7 @@ export interface Purser extends AsyncDisposable {
   readonly verify: Ledger['verify']
   /** Signed text that stands for all logs as they are now, to be kept outside the store. */
   readonly checkpoint: Ledger['checkpoint']
-  /** How many users there are, by phase and risk level, as of their last writes: a block that ended since still counts. */
+  /** How many users there are, by phase and risk as of their last writes: a block that ended since still counts. */
   overview(options?: Waiting): Promise<Overview>
   readonly runtime: {
     /** Live runtimes in this process, without secrets. */

@@ -1,6 +1,10 @@
+import { afterThisTurn } from '../../effects.ts'
 import { type Subject, subjectKey } from '../../identity.ts'
 import type { EventStore, StoredEvent, TailEvent } from '../../store.ts'
 import type { Rows } from './rows.ts'
+
+/** A page of this many events is one of a long walk, which must not hold up everybody else. */
+const LONG_PAGE = 200
 
 export function createMemoryEvents(rows: Rows): EventStore {
   const eventsOf = (user: Subject): readonly StoredEvent[] => rows.users.get(subjectKey(user))?.events ?? []
@@ -18,18 +22,23 @@ export function createMemoryEvents(rows: Rows): EventStore {
     async oldest(user, { after, limit }) {
       const events = eventsOf(user)
       const first = firstAbove(events, (event) => event.sequence > after)
-      return events.slice(first, first + limit)
+      return given(events.slice(first, first + limit))
     },
     async tail(namespace, { after, limit }) {
       const entries = entriesOf(namespace)
       const first = firstAbove(entries, (entry) => entry.position > after)
-      return entries.slice(first, first + limit)
+      return given(entries.slice(first, first + limit))
     },
     async position(namespace, eventId) {
       if (eventId !== undefined) return rows.logs.get(namespace)?.positions.get(eventId)
       return entriesOf(namespace).at(-1)?.position ?? 0
     },
   }
+}
+
+/** A long page comes when the event loop has had its turn. */
+function given<Page extends readonly unknown[]>(page: Page): Page | Promise<Page> {
+  return page.length < LONG_PAGE ? page : new Promise((resolve) => afterThisTurn(() => resolve(page)))
 }
 
 /** Index of the first item behind a bound in a sorted list; its length when there is none. */
