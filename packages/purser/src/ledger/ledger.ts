@@ -130,11 +130,13 @@ function listedBond(
   }
 }
 
+const isText = (value: unknown): boolean => typeof value === 'string'
+
 function checkTail(namespace: string, given: TailOptions): void {
   checkOptionsOf('events', given, ['after', 'user', 'types', 'signal'])
   if (given.user !== undefined) subject(namespace, given.user)
   if (given.after !== undefined && typeof given.after !== 'string')
     refuse('argument_invalid', 'after must be the id of an event.', 'Leave it out for what comes from now on.', 'after')
-  if (given.types !== undefined && !Array.isArray(given.types))
+  if (given.types !== undefined && !(Array.isArray(given.types) && given.types.every(isText)))
     refuse('argument_invalid', 'types must be a list of event types.', "For instance ['risk_change'].", 'types')
 }

@@ -82,6 +82,8 @@ describe('the log', () => {
     assert.deepEqual(await ann.events({ before: 1 }), [])
     for (const wrong of [{ limit: -1 }, { limit: 1_001 }, { limit: 1.5 }, { before: -1 }, { types: 'x' }])
       await assert.rejects(ann.events(wrong as never), { code: 'argument_invalid' })
+    for (const wrong of [{ types: 'x' }, { types: [5] }, { after: 1 }])
+      assert.throws(() => house.ledger.events(wrong as never), { code: 'argument_invalid' })
   })
 
   it('numbers events without a gap, whoever writes at once (L8, BL-D15)', async () => {
