@@ -193,8 +193,9 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     await models.close()
     const parts = Promise.all([contexts.close(), answers.close(), ledger.close()]).then(() => journal.close())
     await withinTime(effects, parts, left())
-    // What still waits for the store is cut with it.
-    await Promise.all([store.close({ timeoutMs: Math.max(STORE_CLOSE_MS, left()) }), parts])
+    // What still waits for the store is cut with it, and has a moment to say so to its callers.
+    await store.close({ timeoutMs: Math.max(STORE_CLOSE_MS, left()) })
+    await withinTime(effects, parts, STORE_CLOSE_MS)
   }
 
   const closeOnce: Purser['close'] = async (options = {}) => {
