@@ -1,5 +1,6 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
 import { PurserError } from 'purser'
+import { refuseUnreadBodies } from './api/bodies.ts'
 import { apiDocument } from './api/document.ts'
 import { idempotency } from './api/idempotency.ts'
 import { guard } from './auth/guard.ts'
@@ -76,6 +77,7 @@ async function registerBehindPrefix(app: FastifyInstance, house: House): Promise
     async (inside) => {
       guard(inside, house)
       idempotency(inside, house)
+      refuseUnreadBodies(inside)
       await apiDocument(inside)
       await allRoutes(inside, house)
     },

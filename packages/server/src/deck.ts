@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
+import { relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fastifyStatic from '@fastify/static'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { route } from './api/route.ts'
 import { HttpProblem } from './problems.ts'
 
@@ -38,6 +39,8 @@ export async function deckRoutes(app: FastifyInstance): Promise<void> {
   await app.register(fastifyStatic, {
     serve: false,
     ...(root === undefined ? {} : { root }),
+    // Only of what was found: an error is kept by nobody.
+    setHeaders: (reply, path) => void reply.headers(headersOf(relative(root ?? '', path))),
     cacheControl: false,
     preCompressed: true,
   })
@@ -49,14 +52,16 @@ export async function deckRoutes(app: FastifyInstance): Promise<void> {
     if (root === undefined) {
       throw new HttpProblem(404, 'deck_missing', 'The Deck has not been built.', { hint: 'Run: npm run build' })
     }
-    return file(reply, path === '' ? 'index.html' : path)
+    return reply.sendFile(path === '' ? 'index.html' : path)
   })
 }
 
-function file(reply: FastifyReply, path: string): FastifyReply {
-  const hashed = path.startsWith('assets/')
-  reply.header('content-security-policy', DECK_POLICY)
-  reply.header('cache-control', hashed ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache')
-  reply.header('cross-origin-opener-policy', 'same-origin')
-  return reply.sendFile(path)
+/** The name of an asset changes with what is in it; that of the page does not. */
+function headersOf(path: string): Readonly<Record<string, string>> {
+  const hashed = path.startsWith(`assets${sep}`)
+  return {
+    'content-security-policy': DECK_POLICY,
+    'cache-control': hashed ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache',
+    'cross-origin-opener-policy': 'same-origin',
+  }
 }

@@ -21,6 +21,8 @@ export interface House {
   readonly startedAt: number
   /** Ends everything that would otherwise stay open, as event streams. */
   readonly closing: AbortController
+  /** Cuts the turns that are still under way when closing has to come to an end. */
+  readonly cutting: AbortController
 }
 
 /**

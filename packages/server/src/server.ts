@@ -3,29 +3,15 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { type Effects, openPurser, type Purser, PurserError, type PurserOptions, systemEffects } from 'purser'
 import { createApp } from './app.ts'
-import { type GivenKeys, Keys } from './auth/keys.ts'
+import { Keys } from './auth/keys.ts'
 import { Limiter } from './auth/limiter.ts'
 import { Sessions } from './auth/sessions.ts'
 import { checkConfig } from './config/check.ts'
 import { type Config, effective } from './config/load.ts'
 import { type ConfigFile, SERVER_DEFAULTS } from './config/schema.ts'
-import type { Authorize, House } from './house.ts'
+import type { House } from './house.ts'
 import { isLoopback, urlOf } from './listening.ts'
-
-export interface CreateServerOptions {
-  /** A Purser of the host's, which the host closes; or `config`. */
-  readonly purser?: Purser | undefined
-  /** What a configuration file holds; the server opens its own Purser and closes it. */
-  readonly config?: ConfigFile | undefined
-  /** Path in front of every route; stands above `config.server.prefix`. */
-  readonly prefix?: string | undefined
-  /** The host's own say in who is calling, before keys and sessions. */
-  readonly authorize?: Authorize | undefined
-  /** Keys that stand in the environment instead of the store. */
-  readonly keys?: GivenKeys | undefined
-  /** Replaces clocks, ids and timers, for tests. */
-  readonly effects?: Partial<Effects> | undefined
-}
+import { type CreateServerOptions, checkServerOptions } from './server-options.ts'
 
 /** A server in all the forms in which it can be put into a program. */
 export interface PurserServer {
@@ -46,13 +32,15 @@ export interface OpenServer extends PurserServer {
   readonly house: House
 }
 
+/** Rejects with `option_unknown` or `option_invalid`, and with what `openPurser` does; then nothing is open. */
 export async function createServer(options: CreateServerOptions): Promise<PurserServer> {
   const { house: _, ...server } = await openServer(options)
   return server
 }
 
 export async function openServer(options: CreateServerOptions): Promise<OpenServer> {
-  const config = options.purser === undefined ? configOf(options.config) : undefined
+  checkServerOptions(options)
+  const config = options.config === undefined ? undefined : configOf(options.config)
   // A clock made for tests has more to it than the library takes.
   const { now, monotonic, randomId, setTimer } = { ...systemEffects, ...options.effects }
   const effects: Effects = { now, monotonic, randomId, setTimer }
@@ -68,8 +56,8 @@ export async function openServer(options: CreateServerOptions): Promise<OpenServ
   }
 }
 
-function configOf(given: ConfigFile | undefined): Config {
-  const checked = checkConfig(given ?? {}, 'The configuration')
+function configOf(given: ConfigFile): Config {
+  const checked = checkConfig(given, 'The configuration')
   return effective(checked)
 }
 
@@ -98,6 +86,7 @@ function createHouse(
     authorize,
     startedAt: effects.now(),
     closing: new AbortController(),
+    cutting: new AbortController(),
   }
 }
 
@@ -132,11 +121,13 @@ async function close(app: FastifyInstance, house: House, ownsPurser: boolean): P
   const { effects, options } = house
   const endsAt = effects.monotonic() + options.shutdownMs
   house.closing.abort()
-  // A connection that a client keeps open is closed as soon as its last answer is out; at the end all are cut.
+  // A connection that a client keeps open is closed as soon as its last answer is out. At the end every turn is cut,
+  // which tells its client why, and with the next look all that is left.
   let cancel = (): void => {}
   const sweep = (): void => {
-    if (effects.monotonic() >= endsAt) app.server.closeAllConnections()
+    if (house.cutting.signal.aborted) app.server.closeAllConnections()
     else app.server.closeIdleConnections()
+    if (effects.monotonic() >= endsAt) house.cutting.abort(cut())
     cancel = effects.setTimer(sweep, 50)
   }
   sweep()
@@ -146,6 +137,10 @@ async function close(app: FastifyInstance, house: House, ownsPurser: boolean): P
     cancel()
   }
   if (ownsPurser) await house.purser.close({ timeoutMs: Math.max(1_000, endsAt - effects.monotonic()) })
+}
+
+function cut(): PurserError {
+  return new PurserError('closed', 'This server was shut down before the answer was whole.', { hint: 'Ask again.' })
 }
 
 /** A web request through the app without a socket. */

@@ -1,6 +1,7 @@
 import fastifySwagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { VERSION } from '../version.ts'
+import { operation, withOptionalBodies } from './operations.ts'
 import { route } from './route.ts'
 
 /** The error body, everywhere. */
@@ -38,7 +39,13 @@ export async function apiDocument(app: FastifyInstance): Promise<void> {
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
       security: [{ key: [] }],
     },
+    transform: ({ schema, url, route }) => ({
+      schema: operation(schema, String(route.method), url.slice(app.prefix.length)),
+      url,
+    }),
     refResolver: { buildLocalReference: (json, _base, _fragment, index) => String(json.$id ?? `schema-${index}`) },
   })
-  app.get('/openapi.json', route('public', { tag: 'service', summary: 'This document.' }), async () => app.swagger())
+  app.get('/openapi.json', route('public', { tag: 'service', summary: 'This document.' }), async () =>
+    withOptionalBodies(app.swagger()),
+  )
 }

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
-import type { FastifyInstance } from 'fastify'
-import { onSignal, PurserError } from 'purser'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { type Event, onSignal, PurserError } from 'purser'
 import type { House } from '../house.ts'
 import { HttpProblem } from '../problems.ts'
-import { queryOf, route, TEXT } from './route.ts'
+import { queryOf, route, TEXT, textOf } from './route.ts'
 
 const CONTENT_TYPE = 'text/event-stream; charset=utf-8'
 const PING_MS = 15_000
@@ -21,13 +21,21 @@ export function eventRoutes(app: FastifyInstance, house: House): void {
       tag: 'events',
       summary: 'Live events: `ledger`, `activity`, `gap`. Resumes behind Last-Event-ID.',
       query: { user: TEXT, types: { ...TEXT, description: 'Separated by commas.' } },
+      answer: textOf('text/event-stream', 'The events, until the client leaves.'),
     }),
     async (request, reply) => {
-      if (request.method === 'HEAD') return reply.type(CONTENT_TYPE).send()
-      if (clients >= MAX_CLIENTS) {
+      if (request.method !== 'HEAD' && clients >= MAX_CLIENTS) {
         throw new HttpProblem(503, 'too_many_streams', `There are ${MAX_CLIENTS} event streams already.`, {
           headers: { 'retry-after': '5' },
         })
+      }
+      const wanted = wantedBy(request)
+      const ended = new AbortController()
+      // What it refuses of the request is refused here, before there is an answer.
+      const events = house.purser.events({ ...wanted, signal: ended.signal })
+      if (request.method === 'HEAD') {
+        await events[Symbol.asyncIterator]().return?.()
+        return reply.type(CONTENT_TYPE).send()
       }
       clients += 1
       reply.hijack()
@@ -38,14 +46,8 @@ export function eventRoutes(app: FastifyInstance, house: House): void {
         'x-accel-buffering': 'no',
         'x-request-id': request.id,
       })
-      const lastEventId = request.headers['last-event-id']
-      const { user, types } = queryOf(request)
       try {
-        await stream(house, line, {
-          after: typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined,
-          user,
-          types: types?.split(','),
-        })
+        await stream(house, line, { wanted, events, ended })
       } finally {
         clients -= 1
         line.end()
@@ -60,12 +62,29 @@ interface Wanted {
   readonly types: readonly string[] | undefined
 }
 
+function wantedBy(request: FastifyRequest): Wanted {
+  const { user, types } = queryOf(request)
+  const lastEventId = request.headers['last-event-id']
+  return {
+    after: typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined,
+    user,
+    types: types?.split(','),
+  }
+}
+
+interface Opened {
+  readonly wanted: Wanted
+  readonly events: AsyncIterable<Event>
+  /** Ends the events. */
+  readonly ended: AbortController
+}
+
 /**
  * A client is given events as fast as it takes them and no faster: the log is read on, not queued. What it misses of
  * `activity` while it is slow is joined into the next one.
  */
-async function stream(house: House, line: ServerResponse, wanted: Wanted): Promise<void> {
-  const ended = new AbortController()
+async function stream(house: House, line: ServerResponse, opened: Opened): Promise<void> {
+  const { wanted, ended } = opened
   const end = (): void => ended.abort()
   line.on('close', end)
   house.closing.signal.addEventListener('abort', end)
@@ -75,7 +94,7 @@ async function stream(house: House, line: ServerResponse, wanted: Wanted): Promi
   })
   try {
     line.write('retry: 2000\n\n')
-    await tellEvents(house, line, wanted, ended.signal)
+    await tellEvents(house, line, opened)
   } catch (error) {
     if (!ended.signal.aborted) throw error
   } finally {
@@ -86,19 +105,20 @@ async function stream(house: House, line: ServerResponse, wanted: Wanted): Promi
   }
 }
 
-async function tellEvents(house: House, line: ServerResponse, wanted: Wanted, signal: AbortSignal): Promise<void> {
+async function tellEvents(house: House, line: ServerResponse, { wanted, events, ended }: Opened): Promise<void> {
   const { after, ...filter } = wanted
+  const { signal } = ended
   try {
-    await follow(house, line, wanted, signal)
+    await follow(line, events, signal)
   } catch (error) {
     if (after === undefined || !PurserError.is(error, 'event_gone')) throw error
     line.write('event: gap\ndata: {}\n\n')
-    await follow(house, line, { ...filter, after: undefined }, signal)
+    await follow(line, house.purser.events({ ...filter, signal }), signal)
   }
 }
 
-async function follow(house: House, line: ServerResponse, wanted: Wanted, signal: AbortSignal): Promise<void> {
-  for await (const event of house.purser.events({ ...wanted, signal })) {
+async function follow(line: ServerResponse, events: AsyncIterable<Event>, signal: AbortSignal): Promise<void> {
+  for await (const event of events) {
     if (!line.write(`event: ledger\nid: ${event.id}\ndata: ${JSON.stringify(event)}\n\n`)) await drained(line)
     if (signal.aborted) return
   }

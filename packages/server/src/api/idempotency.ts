@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { identityOf } from '../auth/guard.ts'
 import type { House } from '../house.ts'
 import { HttpProblem } from '../problems.ts'
-import { idempotencyKeyOf } from './route.ts'
+import { idempotencyKeyOf, isChange, reasonHeader } from './route.ts'
 
 export const KEPT_MS = 86_400_000
 const MAX_KEPT = 10_000
@@ -11,7 +11,6 @@ const MAX_KEPT = 10_000
 const MAX_ANSWER_CHARACTERS = 65_536
 const MAX_KEY_LENGTH = 255
 const ERASE = '/api/users/:id/erase'
-const WRITES: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE']
 
 interface Kept {
   readonly digest: string
@@ -31,10 +30,10 @@ declare module 'fastify' {
 }
 
 /**
- * The same `Idempotency-Key` with the same body gets the answer of the first time, for a day. Whole answers are kept in
- * this process and for one caller. Beneath them the library remembers in the store what changes a user and would do so
- * again: admissions and their closings, detections, actions, notes and what operators do. So a repeat after a restart,
- * or at another instance, does nothing twice either.
+ * The same `Idempotency-Key` with the same body, `If-Match` and reason gets the answer of the first time, for a day.
+ * Whole answers are kept in this process and for one caller. Beneath them the library remembers in the store what
+ * changes a user and would do so again: admissions and their closings, detections, actions, notes and what operators
+ * do. So a repeat after a restart, or at another instance, does nothing twice either.
  *
  * What is not remembered there has no need of it, or must not be: sessions are taken up again and evictions repeated
  * without harm; an erasure leaves nothing of the person behind, not even this; a new key is not kept in clear.
@@ -45,7 +44,7 @@ export function idempotency(app: FastifyInstance, house: House): void {
   app.decorateRequest('replayed', false)
   // The gateway's route is left alone: a turn takes the key to the ledger itself.
   app.addHook('onRoute', (route) => {
-    if (!WRITES.includes(String(route.method)) || !route.url.includes('/api/')) return
+    if (!isChange(route)) return
     route.preHandler = (request: FastifyRequest, reply: FastifyReply) => recall(kept, house, request, reply)
     route.onSend = async (request: FastifyRequest, reply: FastifyReply, payload: unknown) => {
       if (request.replayed) reply.header('idempotent-replayed', 'true')
@@ -69,9 +68,7 @@ async function recall(
     throw new HttpProblem(400, 'invalid_request_error', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`)
   }
   const place = JSON.stringify([identityOf(request).name, request.method, request.url, key])
-  const digest = createHash('sha256')
-    .update(JSON.stringify(request.body ?? null))
-    .digest('base64url')
+  const digest = digestOf(request)
   const now = house.effects.now()
   const found = kept.get(place)
   if (found === undefined || found.until <= now) {
@@ -82,7 +79,12 @@ async function recall(
     return undefined
   }
   if (found.digest !== digest) {
-    throw new HttpProblem(422, 'idempotency_conflict', 'That Idempotency-Key was used with another body.')
+    throw new HttpProblem(
+      422,
+      'idempotency_conflict',
+      'That Idempotency-Key was used with another body, If-Match or x-purser-reason.',
+      { hint: 'Take a new key for another call.' },
+    )
   }
   if (found.answer === undefined) {
     throw new HttpProblem(409, 'idempotency_running', 'The first call with that Idempotency-Key is still running.', {
@@ -96,11 +98,18 @@ async function recall(
     .send(body)
 }
 
-/** Our own failures are not kept: the caller is right to try again. */
+/** All that says what is to be done. */
+function digestOf(request: FastifyRequest): string {
+  const said = [request.body ?? null, request.headers['if-match'] ?? null, reasonHeader(request) ?? null]
+  return createHash('sha256').update(JSON.stringify(said)).digest('base64url')
+}
+
+/** Our own failures are not kept, nor is a 412: nothing was done, and the caller is right to try again. */
 function remember(kept: Map<string, Kept>, place: string, reply: FastifyReply, payload: unknown): void {
   const entry = kept.get(place)
   const text = payload ?? ''
-  if (reply.statusCode >= 500 || typeof text !== 'string' || text.length > MAX_ANSWER_CHARACTERS) kept.delete(place)
+  const undone = reply.statusCode >= 500 || reply.statusCode === 412
+  if (undone || typeof text !== 'string' || text.length > MAX_ANSWER_CHARACTERS) kept.delete(place)
   else if (entry !== undefined) entry.answer = { status: reply.statusCode, headers: headersOf(reply), body: text }
 }
 

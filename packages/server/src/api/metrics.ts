@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { onSignal } from 'purser'
 import type { House } from '../house.ts'
-import { route } from './route.ts'
+import { route, textOf } from './route.ts'
 
 const OVERHEAD_SECONDS = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5]
 const TURN_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -16,8 +16,10 @@ export function metricRoutes(app: FastifyInstance, house: House): void {
     stop()
     registry.clear()
   })
-  app.get('/metrics', route('read', { tag: 'service', summary: 'Prometheus metrics.' }), async (_request, reply) =>
-    reply.type(registry.contentType).send(await registry.metrics()),
+  app.get(
+    '/metrics',
+    route('read', { tag: 'service', summary: 'Prometheus metrics.', answer: textOf('text/plain', 'The metrics.') }),
+    async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
   )
 }
 

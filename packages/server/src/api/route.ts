@@ -1,7 +1,8 @@
-import type { FastifyReply, FastifyRequest, FastifySchema, RouteShorthandOptions } from 'fastify'
+import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions, RouteShorthandOptions } from 'fastify'
 import { PurserError, type User } from 'purser'
 import { identityOf } from '../auth/guard.ts'
 import type { Access } from '../auth/roles.ts'
+import { headerText } from '../header-text.ts'
 import type { House } from '../house.ts'
 import { HttpProblem } from '../problems.ts'
 
@@ -21,7 +22,7 @@ export interface RouteWords {
 }
 
 /** Tags of addresses that others call in their own way, such as clients of the OpenAI API and probes. */
-const FREE_QUERIES: readonly string[] = ['gateway', 'service']
+const FREE_QUERIES: readonly string[] = ['gateway', 'service', 'deck']
 
 /**
  * The options of one route: who may use it and what it takes. Values that the library judges with a code of its own
@@ -61,6 +62,21 @@ export function optionalObject(properties: Readonly<Record<string, Schema>>): Sc
   return { type: ['object', 'null'], properties, additionalProperties: false }
 }
 
+/** An answer that is no JSON. */
+export function textOf(mediaType: string, description: string): Schema {
+  return { description, content: { [mediaType]: { schema: TEXT } } }
+}
+
+const CHANGES = ['POST', 'PUT', 'PATCH', 'DELETE']
+
+/** Whether a route belongs to the management API and may change something. */
+export function isChange({
+  method,
+  routePath,
+}: Pick<RouteOptions, 'method'> & { readonly routePath: string }): boolean {
+  return CHANGES.includes(String(method)) && routePath.startsWith('/api/')
+}
+
 export function listOf(description: string): Schema {
   return {
     description,
@@ -94,13 +110,16 @@ export function bodyOf(request: FastifyRequest): Readonly<Record<string, unknown
 
 /** Who acts, and why: the key's name, and the body's or the header's reason. */
 export function actOf(request: FastifyRequest): { readonly actor: string; readonly reason: string | undefined } {
-  const given = bodyOf(request).reason
-  const header = request.headers['x-purser-reason']
-  const reason = given ?? (Array.isArray(header) ? header[0] : header)
+  const reason = bodyOf(request).reason ?? reasonHeader(request)
   if (reason !== undefined && typeof reason !== 'string') {
     throw new HttpProblem(400, 'invalid_request_error', "The 'reason' has to be text.", { param: 'reason' })
   }
   return { actor: identityOf(request).name, reason }
+}
+
+/** Why, where the body is not asked. */
+export function reasonHeader(request: FastifyRequest): string | undefined {
+  return headerText(request.headers, 'x-purser-reason')
 }
 
 /** As `actOf`, for what may not be done without a reason. */
@@ -114,8 +133,7 @@ export function reasonedActOf(request: FastifyRequest): { readonly actor: string
 }
 
 export function idempotencyKeyOf(request: FastifyRequest): string | undefined {
-  const key = request.headers['idempotency-key']
-  return Array.isArray(key) ? key[0] : key
+  return headerText(request.headers, 'idempotency-key')
 }
 
 /** For calls that the library remembers by their key: across restarts and in every process. */

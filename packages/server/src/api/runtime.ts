@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { identityOf } from '../auth/guard.ts'
 import type { House } from '../house.ts'
 import {
   ANY_OBJECT,
@@ -12,6 +13,7 @@ import {
   optionalObject,
   paramOf,
   queryOf,
+  reasonHeader,
   route,
   TEXT,
   tagged,
@@ -32,10 +34,9 @@ export function runtimeRoutes(app: FastifyInstance, house: House): void {
     '/api/users/:id/runtime',
     route('application:write', { tag, summary: 'Changes settings by a merge patch; null clears.', body: ANY_OBJECT }),
     async (request, reply) => {
-      const reason = request.headers['x-purser-reason']
       const options = {
-        actor: actOf(request).actor,
-        reason: Array.isArray(reason) ? reason[0] : reason,
+        actor: identityOf(request).name,
+        reason: reasonHeader(request),
         expectedVersion: expectedVersion(request),
       }
       const configure = () => userOf(request, house).runtime.configure(bodyOf(request), options)

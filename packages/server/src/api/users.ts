@@ -13,6 +13,7 @@ import {
   route,
   TEXT,
   tagged,
+  textOf,
   userOf,
   WHOLE_NUMBER,
 } from './route.ts'
@@ -37,7 +38,11 @@ export function userRoutes(app: FastifyInstance, house: House): void {
   )
   app.get(
     '/api/users/:id/export',
-    route('operate', { tag, summary: 'Everything kept of a user, as lines of JSON.' }),
+    route('operate', {
+      tag,
+      summary: 'Everything kept of a user, as lines of JSON.',
+      answer: textOf('application/x-ndjson', 'From a header to the counts of its rows.'),
+    }),
     async (request, reply) => {
       const user = userOf(request, house)
       reply.header('content-type', 'application/x-ndjson; charset=utf-8')

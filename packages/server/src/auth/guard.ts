@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import { headerText } from '../header-text.ts'
 import type { House } from '../house.ts'
 import { HttpProblem } from '../problems.ts'
 import { sessionToken } from './cookie.ts'
@@ -55,7 +56,7 @@ export function originClaim(request: FastifyRequest): OriginClaim {
   return {
     host: request.headers.host,
     origin: request.headers.origin,
-    site: headerText(request.headers['sec-fetch-site']),
+    site: headerText(request.headers, 'sec-fetch-site'),
     encrypted: request.protocol === 'https',
   }
 }
@@ -122,8 +123,4 @@ export function unauthorized(request: FastifyRequest): HttpProblem {
     hint: 'Send Authorization: Bearer KEY. A new key: purser keys create --role service',
     headers: { 'www-authenticate': 'Bearer' },
   })
-}
-
-function headerText(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value
 }

@@ -61,6 +61,7 @@ export class Keys {
   constructor(shelf: Shelf, effects: Effects, given: GivenKeys = {}) {
     this.#ring = new Document<KeyRing>(shelf, 'server-keys', { v: 1, started: false, keys: [] }, effects)
     this.#effects = effects
+    if (given.service && given.service === given.admin) throw oneKeyForTwo()
     const now = this.#now()
     this.#given = (['service', 'admin'] as const).flatMap((role) => {
       const key = given[role]
@@ -198,6 +199,13 @@ export class Keys {
   #now(): string {
     return new Date(this.#effects.now()).toISOString()
   }
+}
+
+/** Either it would let an application do what only an admin may, or an admin nothing. */
+function oneKeyForTwo(): PurserError {
+  return new PurserError('option_invalid', 'The service key and the admin key of the environment are the same.', {
+    hint: 'Give PURSER_SERVICE_KEY and PURSER_ADMIN_KEY a key each, for instance from `openssl rand -base64 32`.',
+  })
 }
 
 function shown({ hash: _, ...key }: StoredKey): Key {

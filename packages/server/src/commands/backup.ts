@@ -2,8 +2,8 @@ import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Purser, systemEffects } from 'purser'
 import { loadConfig } from '../config/load.ts'
-import { type Call, type Command, EXIT, GENERAL_FLAGS, NotFoundError, SETTING_FLAGS } from './command.ts'
-import { openHere } from './connection.ts'
+import { type Call, type Command, EXIT, GENERAL_FLAGS, SETTING_FLAGS } from './command.ts'
+import { openHere, requireLocal } from './connection.ts'
 import { createProgress } from './progress.ts'
 import { storeFiles } from './store-files.ts'
 import { printJson, say } from './terminal.ts'
@@ -18,12 +18,11 @@ export const backup: Command = {
   flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS },
   async run(call) {
     const { terminal, flags } = call
+    requireLocal(call, 'A backup')
     const file = resolve(terminal.directory, call.operands[0] ?? '')
     const { config } = loadConfig({ flags, environment: terminal.environment, directory: terminal.directory })
     const { database, key } = storeFiles(config, 'backup')
-    // Opening would make an empty store, and the backup would be one of nothing.
-    if (!existsSync(database)) throw new NotFoundError(`There is no store at ${database}.`)
-    await using connection = await openHere(call)
+    await using connection = await openHere(call, { looks: true })
     await copy(call, connection.purser, { from: database, to: file })
     const bytes = statSync(file).size
     const keyFile = existsSync(key) && config.secretKey === undefined ? key : null

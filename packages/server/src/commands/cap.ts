@@ -1,5 +1,5 @@
 import { type Command, EXIT, GENERAL_FLAGS, REASON, REMOTE_FLAGS, SETTING_FLAGS, text, UsageError } from './command.ts'
-import { connect } from './connection.ts'
+import { connect, connectToLook } from './connection.ts'
 import { print, printJson } from './terminal.ts'
 
 interface Limits {
@@ -17,13 +17,12 @@ export const cap: Command = {
   flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS, ...REMOTE_FLAGS, ...REASON },
   async run(call) {
     const [id = '', wanted] = call.operands
-    await using connection = await connect(call)
+    const body = wanted === undefined ? undefined : { cap: capOf(wanted), reason: text(call.flags.reason) }
+    await using connection = await (body === undefined ? connectToLook(call) : connect(call))
     const bond = (
-      wanted === undefined
+      body === undefined
         ? await connection.call('GET', ['users', id, 'bond'])
-        : await connection.call('PUT', ['users', id, 'cap'], {
-            body: { cap: capOf(wanted), reason: text(call.flags.reason) },
-          })
+        : await connection.call('PUT', ['users', id, 'cap'], { body })
     ) as Limits
     if (call.flags.json === true) printJson(call.terminal, bond)
     else {
@@ -38,7 +37,6 @@ export const cap: Command = {
 function capOf(word: string): number | null {
   if (word === 'default') return null
   if (word === 'unlimited') return 0
-  const number = Number(word)
-  if (word.trim() !== '' && Number.isFinite(number)) return number
-  throw new UsageError(`A cap is a number, 'unlimited' or 'default', not '${word}'.`)
+  if (/^\d+$/.test(word)) return Number(word)
+  throw new UsageError(`A cap is a whole number, 'unlimited' or 'default', not '${word}'.`)
 }

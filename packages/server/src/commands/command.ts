@@ -82,6 +82,11 @@ export const REMOTE_FLAGS: Flags = {
 export const REASON: Flags = { reason: { type: 'string', help: 'why; stands in the log' } }
 export const CONFIRM: Flags = { confirm: { type: 'string', help: 'the id again, instead of being asked for it' } }
 
+/** A URL would take these out of its path, and another address would be called. */
+export function requireSegment(id: string): void {
+  if (['', '.', '..'].includes(id)) throw new UsageError("An id is 1 to 256 bytes of text, and not '.' or '..'.")
+}
+
 export function parserOptions(flags: Flags): ParseArgsOptionsConfig {
   return Object.fromEntries(Object.entries(flags).map(([name, { type }]) => [name, { type }]))
 }

@@ -2,6 +2,7 @@ import { DEFAULTS } from 'purser'
 import { type Config, loadConfig } from '../config/load.ts'
 import { masked } from '../config/mask.ts'
 import { type Command, EXIT, GENERAL_FLAGS, SETTING_FLAGS } from './command.ts'
+import { sayLocal } from './connection.ts'
 import { print, printJson, say } from './terminal.ts'
 
 export const configPrint: Command = {
@@ -10,7 +11,9 @@ export const configPrint: Command = {
   summary: 'The effective configuration, secrets masked.',
   takes: [0, 0],
   flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS },
-  async run({ flags, terminal }) {
+  async run(call) {
+    const { flags, terminal } = call
+    sayLocal(call)
     const { config, file, warnings, filled } = loadConfig({
       flags,
       environment: terminal.environment,

@@ -1,7 +1,8 @@
 import type { Purser } from 'purser'
 import { loadConfig } from '../config/load.ts'
 import { openServer } from '../server.ts'
-import { type Call, text, UsageError } from './command.ts'
+import { type Call, requireSegment, text, UsageError } from './command.ts'
+import { requireStore } from './store-files.ts'
 import { say } from './terminal.ts'
 
 /**
@@ -46,10 +47,37 @@ export class ApiProblem extends Error {
 
 type Ask = (request: Request) => Promise<Response>
 
+/** A running server, where one is named; else the configured store, which is made if there is none. */
 export async function connect(call: Call): Promise<Connection> {
+  return remotely(call) ?? openHere(call)
+}
+
+/** As `connect`, for what only looks: where there is no store, there is nothing to see, and none is made. */
+export async function connectToLook(call: Call): Promise<Connection> {
+  return remotely(call) ?? openHere(call, { looks: true })
+}
+
+/** The address of the server that a command is to work through. */
+export function serverNamed({ flags, terminal }: Call): string | undefined {
+  return text(flags.url) ?? terminal.environment.PURSER_URL
+}
+
+/** For commands on files of this machine: what another one has is not what they would work on. */
+export function requireLocal(call: Call, what: string): void {
+  if (serverNamed(call) === undefined) return
+  throw new UsageError(`${what} works on the store itself, not through a server: run it there, without PURSER_URL.`)
+}
+
+/** For commands that tell of this machine even where a server is named. */
+export function sayLocal(call: Call): void {
+  if (serverNamed(call) === undefined) return
+  say(call.terminal, 'PURSER_URL names a server; this is about the configuration here.')
+}
+
+function remotely(call: Call): Connection | undefined {
   const { environment } = call.terminal
-  const url = text(call.flags.url) ?? environment.PURSER_URL
-  if (url === undefined) return openHere(call)
+  const url = serverNamed(call)
+  if (url === undefined) return undefined
   if (!URL.canParse(url)) throw new UsageError(`--url is not a URL: ${url}`)
   const key = text(call.flags.key) ?? environment.PURSER_KEY ?? environment.PURSER_ADMIN_KEY
   if (key === undefined) throw new UsageError('--url needs a key: --key KEY, PURSER_KEY or PURSER_ADMIN_KEY.')
@@ -65,11 +93,12 @@ export async function connect(call: Call): Promise<Connection> {
   return connection(url.replace(/\/$/, ''), ask, undefined, async () => {})
 }
 
-/** Opens the configured store, whatever address there is. */
-export async function openHere(call: Call): Promise<LocalConnection> {
+/** Opens the configured store, whatever address there is; with `looks` only one that is there. */
+export async function openHere(call: Call, { looks }: { readonly looks?: boolean } = {}): Promise<LocalConnection> {
   const { terminal, flags } = call
   const { config, warnings } = loadConfig({ flags, environment: terminal.environment, directory: terminal.directory })
   for (const warning of warnings) say(terminal, `warning: ${warning}`)
+  if (looks) requireStore(config)
   const quiet = { ...config, server: { ...config.server, prefix: '', logLevel: 'silent' } }
   const server = await openServer({ config: quiet, authorize: () => ({ actor: 'purser command', role: 'admin' }) })
   const { purser } = server.house
@@ -79,9 +108,7 @@ export async function openHere(call: Call): Promise<LocalConnection> {
 
 function connection(base: string, ask: Ask, purser: Purser | undefined, close: () => Promise<void>): Connection {
   async function open(method: string, segments: readonly string[], options: CallOptions): Promise<Response> {
-    // A URL would take these out of the path, and another address would be called.
-    if (segments.some((segment) => ['', '.', '..'].includes(segment)))
-      throw new UsageError("An id is 1 to 256 bytes of text, and not '.' or '..'.")
+    for (const segment of segments) requireSegment(segment)
     const url = new URL(`${base}/api/${segments.map(encodeURIComponent).join('/')}`)
     for (const [name, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value))

@@ -5,7 +5,9 @@ import { deckDirectory } from '../deck.ts'
 import { isLoopback } from '../listening.ts'
 import { openServer } from '../server.ts'
 import { type Call, type Command, EXIT, GENERAL_FLAGS, SETTING_FLAGS } from './command.ts'
+import { sayLocal } from './connection.ts'
 import { failureOf } from './outcome.ts'
+import { absentStore } from './store-files.ts'
 import { print, printJson, styled } from './terminal.ts'
 
 interface Finding {
@@ -25,6 +27,7 @@ export const doctor: Command = {
   takes: [0, 0],
   flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS },
   async run(call) {
+    sayLocal(call)
     const findings = await examine(call)
     const { terminal } = call
     if (call.flags.json === true) printJson(terminal, findings)
@@ -59,6 +62,10 @@ async function examine(call: Call): Promise<Finding[]> {
 }
 
 async function examineStore(config: Config): Promise<Finding[]> {
+  const absent = absentStore(config)
+  if (absent !== undefined) {
+    return [{ check: 'store', ok: true, detail: `there is no store at ${absent} yet; purser serve makes it` }]
+  }
   try {
     await using server = await openServer({ config: { ...config, server: { ...config.server, logLevel: 'silent' } } })
     const verdict = await server.house.purser.verify()

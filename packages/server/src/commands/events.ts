@@ -1,6 +1,6 @@
 import type { Event } from 'purser'
 import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from './command.ts'
-import { connect } from './connection.ts'
+import { connectToLook } from './connection.ts'
 import { requireKnown } from './known-user.ts'
 import { printJson, printTable, say } from './terminal.ts'
 
@@ -19,7 +19,7 @@ export const events: Command = {
   },
   async run(call) {
     const { flags, terminal, operands } = call
-    await using connection = await connect(call)
+    await using connection = await connectToLook(call)
     const id = operands[0] ?? ''
     const query = { limit: text(flags.limit), before: text(flags.before), types: text(flags.types) }
     const list = (await connection.call('GET', ['users', id, 'events'], { query })) as {

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from './command.ts'
-import { connect } from './connection.ts'
+import { connectToLook } from './connection.ts'
 import { requireKnown } from './known-user.ts'
 import { say } from './terminal.ts'
 
@@ -19,7 +19,7 @@ export const exportUser: Command = {
   },
   async run(call) {
     const { terminal, flags, operands } = call
-    await using connection = await connect(call)
+    await using connection = await connectToLook(call)
     const id = operands[0] ?? ''
     await requireKnown(connection, id)
     const response = await connection.open(['users', id, 'export'], { signal: terminal.interrupted })

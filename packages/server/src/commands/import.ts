@@ -13,7 +13,7 @@ import {
   text,
   UsageError,
 } from './command.ts'
-import { connect, openHere } from './connection.ts'
+import { connect, openHere, requireLocal } from './connection.ts'
 import { type Survey, surveyExports } from './export-file.ts'
 import { importUsers, type UserReport } from './import-users.ts'
 import { createProgress } from './progress.ts'
@@ -79,8 +79,7 @@ function tell(terminal: Terminal, { user, exists, taken, left, refused }: UserRe
 
 async function importAnswers(call: Call, path: string, user: string): Promise<ExitCode> {
   const { terminal, flags } = call
-  if (flags.url !== undefined)
-    throw new UsageError('Answers go into the store itself: run this where it is, without --url.')
+  requireLocal(call, 'Taking answers in')
   const content = await readFile(path, { encoding: 'utf8', signal: terminal.interrupted })
   await using connection = await openHere(call)
   const progress = createProgress(terminal, 'Importing')

@@ -1,6 +1,6 @@
 import type { Key } from '../auth/keys.ts'
 import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS } from './command.ts'
-import { connect } from './connection.ts'
+import { connectToLook } from './connection.ts'
 import { printJson, printTable } from './terminal.ts'
 
 export const keysList: Command = {
@@ -10,7 +10,7 @@ export const keysList: Command = {
   takes: [0, 0],
   flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS, ...REMOTE_FLAGS },
   async run(call) {
-    await using connection = await connect(call)
+    await using connection = await connectToLook(call)
     const list = (await connection.call('GET', ['keys'])) as { data: Key[]; cursor: null }
     if (call.flags.json === true) printJson(call.terminal, list)
     else {

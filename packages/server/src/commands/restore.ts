@@ -10,6 +10,7 @@ import {
   SETTING_FLAGS,
   UsageError,
 } from './command.ts'
+import { requireLocal } from './connection.ts'
 import { createProgress } from './progress.ts'
 import { restoreStore } from './restoring.ts'
 import { storeFiles } from './store-files.ts'
@@ -27,6 +28,7 @@ export const restore: Command = {
   },
   async run(call) {
     const { terminal, flags } = call
+    requireLocal(call, 'A restore')
     const from = resolve(terminal.directory, call.operands[0] ?? '')
     const { config } = loadConfig({ flags, environment: terminal.environment, directory: terminal.directory })
     const files = storeFiles(config, 'restore')

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { suggestion } from 'purser'
 import { VERSION } from '../version.ts'
 import { COMMANDS } from './all.ts'
-import { type Call, type Command, EXIT, type ExitCode, parserOptions, UsageError } from './command.ts'
+import { type Call, type Command, EXIT, type ExitCode, parserOptions, requireSegment, UsageError } from './command.ts'
 import { failureOf } from './outcome.ts'
 import { print, printJson, say, styled, type Terminal } from './terminal.ts'
 
@@ -62,6 +62,8 @@ function read(command: Command, rest: readonly string[], terminal: Terminal): Ca
   if (operands.length < least || operands.length > most) {
     throw new UsageError(`Usage: purser ${command.name} ${command.operands}`.trimEnd())
   }
+  // Before a store is opened, which may make one.
+  if (/^\[?ID/.test(command.operands)) operands.slice(0, 1).forEach(requireSegment)
   return { operands, flags: parsed.values as Call['flags'], terminal }
 }
 

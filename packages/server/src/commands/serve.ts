@@ -29,8 +29,8 @@ export const serve: Command = {
 }
 
 export interface Occasion {
-  /** Below flags, environment and file. */
-  readonly defaults?: ConfigFile
+  /** What it runs on in the place of file and environment; only flags stand above it. */
+  readonly instead?: ConfigFile
   /** Works beside the server; answers how to stop it. */
   readonly companion?: (server: OpenServer) => Promise<() => Promise<void>>
 }
@@ -39,7 +39,7 @@ export interface Occasion {
 export async function serveUntilInterrupted(call: Call, occasion: Occasion = {}): Promise<ExitCode> {
   const { terminal, flags } = call
   const { environment } = terminal
-  const loaded = loadConfig({ flags, environment, directory: terminal.directory, defaults: occasion.defaults })
+  const loaded = loadConfig({ flags, environment, directory: terminal.directory, instead: occasion.instead })
   for (const warning of loaded.warnings) say(terminal, `warning: ${warning}`)
   const given = { service: environment.PURSER_SERVICE_KEY, admin: environment.PURSER_ADMIN_KEY }
   const server = await openServer({ config: loaded.config, keys: given })

@@ -1,3 +1,4 @@
+import { headerBytes } from '../header-text.ts'
 import { type Command, EXIT, GENERAL_FLAGS, REASON, REMOTE_FLAGS, SETTING_FLAGS, text, UsageError } from './command.ts'
 import { connect } from './connection.ts'
 import { print, printJson } from './terminal.ts'
@@ -11,9 +12,10 @@ export const set: Command = {
   async run(call) {
     const [id = '', ...pairs] = call.operands
     const body = patchOf(pairs)
-    await using connection = await connect(call)
     const reason = text(call.flags.reason)
-    const headers = reason === undefined ? {} : { 'x-purser-reason': reason }
+    if (reason !== undefined && /\p{Cc}/u.test(reason)) throw new UsageError('--reason is one line of text.')
+    await using connection = await connect(call)
+    const headers = reason === undefined ? {} : { 'x-purser-reason': headerBytes(reason) }
     const settings = await connection.call('PATCH', ['users', id, 'runtime'], { body, headers })
     if (call.flags.json === true) printJson(call.terminal, settings)
     else print(call.terminal, JSON.stringify(settings, null, 2))

@@ -1,5 +1,5 @@
 import { type Command, EXIT, GENERAL_FLAGS, NotFoundError, REMOTE_FLAGS, SETTING_FLAGS } from './command.ts'
-import { connect } from './connection.ts'
+import { connectToLook } from './connection.ts'
 import { print, printJson, safe } from './terminal.ts'
 
 export const show: Command = {
@@ -10,7 +10,7 @@ export const show: Command = {
   flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS, ...REMOTE_FLAGS },
   async run(call) {
     const id = call.operands[0] ?? ''
-    await using connection = await connect(call)
+    await using connection = await connectToLook(call)
     const user = (await connection.call('GET', ['users', id])) as Record<string, unknown>
     if (user.exists === false) throw new NotFoundError(`There is no user '${safe(id)}'.`)
     if (call.flags.json === true) printJson(call.terminal, user)

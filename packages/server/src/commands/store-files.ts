@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import type { Config } from '../config/load.ts'
-import { UsageError } from './command.ts'
+import { NotFoundError, UsageError } from './command.ts'
 
 /** The files of an SQLite store, by the path of its database. */
 export interface StoreFiles {
@@ -27,4 +28,17 @@ export function storeFiles({ store }: Config, what: string): StoreFiles {
     cache: join(dirname(database), `${name}-cache${extension || '.db'}`),
     key: `${database}.key`,
   }
+}
+
+/** The path of a store in a file that nobody has made yet; opening it would. */
+export function absentStore(config: Config): string | undefined {
+  if (!config.store.startsWith('sqlite:')) return undefined
+  const { database } = storeFiles(config, 'look')
+  return existsSync(database) ? undefined : database
+}
+
+/** For whoever wants what is in a store, and not an empty one at a path that was mistyped. */
+export function requireStore(config: Config): void {
+  const absent = absentStore(config)
+  if (absent !== undefined) throw new NotFoundError(`There is no store at ${absent}.`)
 }

@@ -1,6 +1,6 @@
 import { createFrames } from '../frames.ts'
 import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from './command.ts'
-import { connect } from './connection.ts'
+import { connectToLook } from './connection.ts'
 import { print, safe, styled } from './terminal.ts'
 
 interface TailEvent {
@@ -25,7 +25,7 @@ export const tail: Command = {
   },
   async run(call) {
     const { flags, terminal } = call
-    await using connection = await connect(call)
+    await using connection = await connectToLook(call)
     const after = text(flags.after)
     const response = await connection.open(['events'], {
       query: { user: text(flags.user), types: text(flags.types) },

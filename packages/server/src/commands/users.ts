@@ -1,6 +1,6 @@
 import type { Bond } from 'purser'
 import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from './command.ts'
-import { connect } from './connection.ts'
+import { connectToLook } from './connection.ts'
 import { printJson, printTable, say } from './terminal.ts'
 
 /** The API's filters by the flags they are set with. */
@@ -34,7 +34,7 @@ export const users: Command = {
   },
   async run(call) {
     const { flags, terminal } = call
-    await using connection = await connect(call)
+    await using connection = await connectToLook(call)
     const query = Object.fromEntries(Object.entries(FILTERS).map(([flag, name]) => [name, text(flags[flag])]))
     const blocked = flags.blocked === true ? 'true' : undefined
     const list = (await connection.call('GET', ['users'], { query: { ...query, blocked } })) as {

@@ -1,6 +1,6 @@
 import type { Bond } from 'purser'
 import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS } from './command.ts'
-import { type Connection, connect } from './connection.ts'
+import { type Connection, connectToLook } from './connection.ts'
 import { requireKnown } from './known-user.ts'
 import { print, printJson, safe } from './terminal.ts'
 
@@ -18,7 +18,7 @@ export const verify: Command = {
   flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS, ...REMOTE_FLAGS },
   async run(call) {
     const { operands, flags, terminal } = call
-    await using connection = await connect(call)
+    await using connection = await connectToLook(call)
     const [id] = operands
     const verdict: Verdict = id === undefined ? await verifyAll(connection) : await verifyOne(connection, id)
     if (id !== undefined && verdict.ok && verdict.checked === 0) await requireKnown(connection, id)

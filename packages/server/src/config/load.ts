@@ -25,19 +25,20 @@ export interface Sources {
   readonly flags: Readonly<Record<string, string | boolean | undefined>>
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly directory: string
-  /** Stands below the file, group by group. */
-  readonly defaults?: ConfigFile | undefined
+  /** Stands in the place of file and environment, of which neither is read then. */
+  readonly instead?: ConfigFile | undefined
 }
 
 const FILE = 'purser.config.json'
 
 /** Joins flags > environment > file > defaults. Throws `option_unknown` or `option_invalid` with hints. */
-export function loadConfig({ flags, environment, directory, defaults = {} }: Sources): Loaded {
-  const named = flags.config ?? environment.PURSER_CONFIG
-  const file = readConfigFile(directory, typeof named === 'string' ? named : undefined)
+export function loadConfig(sources: Sources): Loaded {
+  const { flags, instead } = sources
+  const environment = instead === undefined ? sources.environment : {}
+  const file = instead === undefined ? configFile(sources) : { path: null, content: instead }
   const filled = new Set<string>()
   const content = expandEnvironment(file.content, { environment, filled: (path) => filled.add(path.join('.')) })
-  const merged = structuredClone(below(defaults, content)) as Record<string, unknown>
+  const merged = structuredClone(content) as Record<string, unknown>
   for (const setting of SETTINGS) {
     const text = flags[setting.flag] ?? environment[setting.environment]
     if (text !== undefined) put(merged, setting.path, read(setting, text, flags[setting.flag] !== undefined))
@@ -71,17 +72,6 @@ export function effective(checked: ConfigFile): Config {
   }
 }
 
-function below(defaults: ConfigFile, content: unknown): unknown {
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) return content
-  const given = content as Readonly<Record<string, unknown>>
-  const groups = Object.entries(defaults).map(([name, value]) => {
-    const group = given[name]
-    const joined = typeof value === 'object' && typeof group === 'object' ? { ...value, ...group } : (group ?? value)
-    return [name, joined]
-  })
-  return { ...given, ...Object.fromEntries(groups) }
-}
-
 /** Without any provider, everybody gets the built-in one, so that a first start answers without a key. */
 function demoRuntime({ providers, runtime }: ConfigFile): Pick<ConfigFile, 'providers' | 'runtime'> {
   if (providers !== undefined && Object.keys(providers).length > 0) return {}
@@ -92,7 +82,17 @@ function demoRuntime({ providers, runtime }: ConfigFile): Pick<ConfigFile, 'prov
   }
 }
 
-function readConfigFile(directory: string, named: string | undefined): { path: string | null; content: unknown } {
+interface Content {
+  readonly path: string | null
+  readonly content: unknown
+}
+
+function configFile({ flags, environment, directory }: Sources): Content {
+  const named = flags.config ?? environment.PURSER_CONFIG
+  return readConfigFile(directory, typeof named === 'string' ? named : undefined)
+}
+
+function readConfigFile(directory: string, named: string | undefined): Content {
   const path = resolve(directory, named ?? FILE)
   let text: string
   try {

@@ -50,6 +50,12 @@ export const SERVER_DEFAULTS: ServerOptions = {
   logLevel: 'warn',
 }
 
+/** Where a server may be mounted. */
+export const PREFIX: { readonly pattern: RegExp; readonly rule: string } = {
+  pattern: /^(\/[\w.~-]+)*$/,
+  rule: "'' or like '/purser', without a slash at the end",
+}
+
 const text = z.string().min(1, 'must not be empty')
 const milliseconds = z.number().min(0, 'must be 0 ms or more')
 const atLeastOne = z.int().min(1, 'must be a whole number of 1 or more')
@@ -85,10 +91,7 @@ const mcpServer = z.union([
 const server = z.strictObject({
   host: text.optional(),
   port: z.int().min(0).max(65_535, 'must be a port, 0 to 65535').optional(),
-  prefix: z
-    .string()
-    .regex(/^(\/[\w.~-]+)*$/, "must be '' or like '/purser', without a slash at the end")
-    .optional(),
+  prefix: z.string().regex(PREFIX.pattern, `must be ${PREFIX.rule}`).optional(),
   publicUrl: httpUrl.optional(),
   bodyLimitBytes: atLeastOne.optional(),
   firstChunkTimeoutMs: milliseconds.optional(),

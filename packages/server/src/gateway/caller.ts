@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { PurserError } from 'purser'
 import type { Identity } from '../auth/roles.ts'
+import { headerText } from '../header-text.ts'
 import { HttpProblem } from '../problems.ts'
 
 /** Where a service key may name the user it acts for, in this order: headers first, then fields of the body. */
@@ -43,8 +44,8 @@ export function requiredUser(request: FastifyRequest, identity: Identity): strin
 
 function* names(request: FastifyRequest): Iterable<Named> {
   for (const where of HEADERS) {
-    const value = request.headers[where]
-    if (value !== undefined) yield { where, value: Array.isArray(value) ? value.join(', ') : textOf(value, where) }
+    const value = headerText(request.headers, where, 'user_id_invalid')
+    if (value !== undefined) yield { where, value }
   }
   const { body } = request
   if (body === undefined) return
@@ -68,21 +69,4 @@ function literal({ where, value }: Named): string {
     hint: 'Give the id itself as text: no template, no JSON.',
     details: { param: where },
   })
-}
-
-/**
- * Node hands header bytes over as Latin-1. An id is UTF-8, byte for byte, so the bytes are read as that; two ways of
- * reading the same bytes would make two people one.
- */
-function textOf(value: string, where: string): string {
-  if (!/[\x80-\xff]/.test(value)) return value
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(value, 'latin1'))
-  } catch (cause) {
-    throw new PurserError('user_id_invalid', `The header ${where} is not UTF-8.`, {
-      cause,
-      hint: "Send the id as UTF-8 bytes, or in the body as 'safety_identifier'.",
-      details: { param: where },
-    })
-  }
 }

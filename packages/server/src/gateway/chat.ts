@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { limitHeaders, PurserError, type RefusedTurn, refusalOf, type TurnOptions } from 'purser'
 import { idempotencyKeyOf, route } from '../api/route.ts'
 import { identityOf } from '../auth/guard.ts'
+import { headerText } from '../header-text.ts'
 import type { House } from '../house.ts'
 import { HttpProblem, problemFrom } from '../problems.ts'
 import { requiredUser } from './caller.ts'
@@ -41,14 +42,16 @@ export function chatRoutes(app: FastifyInstance, house: House): void {
 async function chat(house: House, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
   const user = house.purser.user(requiredUser(request, identityOf(request)))
   const line = reply.raw
-  const leaving = new AbortController()
+  const ending = new AbortController()
   const left = (): void => {
     // A response that was written to its end closes as well.
-    if (!line.writableFinished) leaving.abort(new DOMException('The client has left.', 'AbortError'))
+    if (!line.writableFinished) ending.abort(new DOMException('The client has left.', 'AbortError'))
   }
+  const cut = (): void => ending.abort(house.cutting.signal.reason)
   line.on('close', left)
+  house.cutting.signal.addEventListener('abort', cut)
   try {
-    const turn = await user.turn(request.body, turnOptions(house, request, leaving.signal))
+    const turn = await user.turn(request.body, turnOptions(house, request, ending.signal))
     if (!turn.allowed) return refuse(house, turn, request, reply)
     reply.hijack()
     line.setHeader('x-request-id', request.id)
@@ -60,6 +63,7 @@ async function chat(house: House, request: FastifyRequest, reply: FastifyReply):
     else throw namingHeader(error, request)
   } finally {
     line.off('close', left)
+    house.cutting.signal.removeEventListener('abort', cut)
   }
   return undefined
 }
@@ -75,13 +79,13 @@ function refuse(house: House, { admission }: RefusedTurn, request: FastifyReques
 
 function turnOptions(house: House, request: FastifyRequest, signal: AbortSignal): TurnOptions {
   const { headers } = request
-  const preset = textIn(headers['x-purser-preset'])
+  const preset = headerText(headers, 'x-purser-preset')
   return {
-    session: textIn(headers['x-purser-session']),
+    session: headerText(headers, 'x-purser-session'),
     override: preset === undefined ? undefined : { preset },
     mode: oneOf(headers, 'x-purser-mode', ['reuse', 'create']),
     cache: oneOf(headers, 'x-purser-cache', ['on', 'refresh', 'off']),
-    timeZone: textIn(headers['x-purser-time-zone']),
+    timeZone: headerText(headers, 'x-purser-time-zone'),
     idempotencyKey: idempotencyKeyOf(request),
     firstChunkTimeoutMs: house.options.firstChunkTimeoutMs,
     idleTimeoutMs: house.options.idleTimeoutMs,
@@ -94,7 +98,7 @@ function oneOf<Choice extends string>(
   name: string,
   choices: readonly Choice[],
 ): Choice | undefined {
-  const given = textIn(headers[name])
+  const given = headerText(headers, name)
   if (given === undefined || choices.includes(given as Choice)) return given as Choice | undefined
   throw new HttpProblem(400, 'invalid_request_error', `The header ${name} must be one of ${choices.join(', ')}.`, {
     param: name,
@@ -110,10 +114,6 @@ function namingHeader(error: unknown, { headers }: FastifyRequest): unknown {
   const code = isZone ? 'invalid_request_error' : error.code
   const message = isZone ? `The header ${param} must be an IANA time zone.` : error.message
   return new HttpProblem(400, code, message, { param, hint: error.hint })
-}
-
-function textIn(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value
 }
 
 /** The answer had been promised to the turn, but failed before its first byte. */

@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test'
 import { handClock } from 'purser/testing'
 import { createFrames, type Frame } from '../../src/frames.ts'
 import { type OpenServer, openServer } from '../../src/server.ts'
+import { freshDirectory, runPurser } from '../processes.ts'
 
 let server: OpenServer
 let url: string
@@ -99,6 +100,26 @@ test('a stream of one user tells nothing of others', async () => {
   await note('cara', 'this one')
   assert.equal(JSON.parse((await line.next('ledger')).data).user, 'cara')
   await line.close()
+})
+
+test('a stream that cannot be is refused before it begins, over HTTP and by the command', async () => {
+  for (const query of ['?user=..', '?user=', `?user=${'x'.repeat(257)}`]) {
+    for (const method of ['GET', 'HEAD'] as const) {
+      const answer = await server.fastify.inject({
+        method,
+        url: `/api/events${query}`,
+        headers: { authorization: `Bearer ${admin}` },
+      })
+      assert.equal(answer.statusCode, 400, `${method} ${query}`)
+      if (method === 'GET') assert.equal(answer.json().error.code, 'user_id_invalid')
+    }
+  }
+  const { code, talk } = await runPurser(['tail', '--user', '..'], freshDirectory(), {
+    PURSER_URL: url,
+    PURSER_KEY: admin,
+  })
+  assert.equal(code, 2, talk)
+  assert.match(talk, /user id/)
 })
 
 test('a silent stream is told every fifteen seconds that it is alive', async () => {

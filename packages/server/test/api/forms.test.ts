@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
-import { openPurser, type Purser } from 'purser'
+import { openPurser, type Purser, PurserError } from 'purser'
 import { DECK_POLICY, deckDirectory } from '../../src/deck.ts'
 import { createServer, type PurserServer } from '../../src/index.ts'
 
@@ -65,6 +65,26 @@ test('the host’s own authorize says who calls, and what it does not know is le
   assert.equal(((await other.json()) as { error: { code: string } }).error.code, 'user_mismatch')
 })
 
+test('options that cannot be are refused with what was meant', async () => {
+  const config = { store: 'memory:' }
+  for (const [options, code, said] of [
+    [undefined, 'option_invalid', /takes an object[\s\S]*createServer\(\{ config/],
+    [{}, 'option_invalid', /needs 'purser' or 'config'/],
+    [{ purser, config }, 'option_invalid', /not both/],
+    [{ config, prefx: '/x' }, 'option_unknown', /'prefx'[\s\S]*Did you mean 'prefix'/],
+    [{ store: 'memory:' }, 'option_unknown', /'store'[\s\S]*config/],
+    [{ config, prefix: 'x/' }, 'option_invalid', /'prefix' must be '' or like '\/purser'/],
+    [{ config, authorize: 'me' }, 'option_invalid', /'authorize' must be a function/],
+    [{ purser: 'sqlite:x' }, 'option_invalid', /'purser' must be what openPurser/],
+  ] as const) {
+    await assert.rejects(createServer(options as never), (error) => {
+      assert.ok(PurserError.is(error, code), String(error))
+      assert.match(`${error.message} ${error.hint}`, said)
+      return true
+    })
+  }
+})
+
 test('an authorize that answers no role, or a user without saying who, lets nobody in', async () => {
   for (const answer of [
     { actor: 'x', role: 'root' },
@@ -101,6 +121,8 @@ test('the Deck stands under the prefix with its policy; its hashed files may be 
     return
   }
   assert.equal(page.status, 200)
+  // Where an old sign-in link leads.
+  assert.equal((await server.fetch(new Request('http://h/purser/deck/?sign-in=expired'))).status, 200)
   assert.equal(page.headers.get('content-security-policy'), DECK_POLICY)
   assert.equal(page.headers.get('cache-control'), 'no-cache')
   const script = /src="\.\/(assets\/[^"]+)"/.exec(await page.text())?.[1]
@@ -113,14 +135,21 @@ test('the Deck stands under the prefix with its policy; its hashed files may be 
   for (const path of ['../package.json', '%2e%2e/package.json', '..%2fpackage.json', 'assets/none.js', '.env']) {
     const answer = await server.fetch(new Request(`http://h/purser/deck/${path}`))
     assert.ok(answer.status >= 400, path)
+    assert.equal(answer.headers.get('cache-control'), 'private, no-store', path)
     assert.equal(typeof ((await answer.json()) as { error: { code: string } }).error.code, 'string')
   }
 })
 
+interface Operation {
+  readonly operationId: string
+  readonly requestBody?: { readonly required: boolean }
+  readonly responses: Record<string, { readonly content: Record<string, unknown> }>
+}
+
 test('the API document is under the prefix and names every status’s body', async () => {
   const document = (await (await server.fetch(new Request('http://h/purser/openapi.json'))).json()) as {
     openapi: string
-    paths: Record<string, Record<string, { responses: Record<string, unknown> }>>
+    paths: Record<string, Record<string, Operation>>
     components: { schemas: Record<string, unknown> }
   }
   assert.equal(document.openapi, '3.1.0')
@@ -128,5 +157,30 @@ test('the API document is under the prefix and names every status’s body', asy
   for (const methods of Object.values(document.paths)) {
     for (const { responses } of Object.values(methods))
       assert.ok('4XX' in responses, JSON.stringify(Object.keys(responses)))
+  }
+  const at = (method: string, path: string): Operation => document.paths[`/purser${path}`]?.[method] as Operation
+  const ids = Object.values(document.paths).flatMap((methods) =>
+    Object.values(methods).map(({ operationId }) => operationId),
+  )
+  assert.ok(ids.every((id) => /^[a-z]\w+$/.test(id)))
+  assert.equal(new Set(ids).size, ids.length)
+  assert.equal(at('get', '/api/users/{id}/bond').operationId, 'getApiUsersByIdBond')
+  for (const [method, path, required] of [
+    ['post', '/api/users/{id}/admissions', false],
+    ['post', '/api/users/{id}/erase', false],
+    ['delete', '/api/users/{id}/block', false],
+    ['delete', '/api/keys', false],
+    ['put', '/api/users/{id}/cap', true],
+    ['post', '/v1/chat/completions', true],
+    ['delete', '/api/users/{id}/context', undefined],
+  ] as const) {
+    assert.equal(at(method, path).requestBody?.required, required, `${method} ${path}`)
+  }
+  for (const [path, type] of [
+    ['/api/events', 'text/event-stream'],
+    ['/metrics', 'text/plain'],
+    ['/api/users/{id}/export', 'application/x-ndjson'],
+  ] as const) {
+    assert.deepEqual(Object.keys(at('get', path).responses['2XX']?.content ?? {}), [type], path)
   }
 })

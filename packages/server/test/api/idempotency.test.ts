@@ -28,6 +28,34 @@ test('an Idempotency-Key gives the first answer again for a day, and refuses ano
   await close()
 })
 
+test('If-Match and the reason are part of what a repeat has to match, and a 412 is not remembered', async () => {
+  const config = { store: 'memory:', server: { logLevel: 'silent' as const } }
+  const { fastify, close } = await openServer({ config, authorize })
+  const send = (headers: Record<string, string>) =>
+    fastify.inject({
+      method: 'PUT',
+      url: '/api/users/said/cap',
+      headers: { 'idempotency-key': 'k', ...headers },
+      payload: { cap: 3 },
+    })
+  assert.equal((await send({ 'if-match': '"7"' })).statusCode, 412)
+  assert.equal((await send({ 'if-match': '"7"' })).headers['idempotent-replayed'], undefined)
+  const done = await send({ 'if-match': '"0"', 'x-purser-reason': 'asked' })
+  assert.equal(done.statusCode, 200)
+  const again = await send({ 'if-match': '"0"', 'x-purser-reason': 'asked' })
+  assert.deepEqual([again.body, again.headers['idempotent-replayed']], [done.body, 'true'])
+  for (const headers of [
+    { 'if-match': '"1"', 'x-purser-reason': 'asked' },
+    { 'if-match': '"0"', 'x-purser-reason': 'told' },
+    { 'if-match': '"0"' },
+  ]) {
+    const other = await send(headers)
+    assert.deepEqual([other.statusCode, other.json().error.code], [422, 'idempotency_conflict'])
+  }
+  assert.equal((await fastify.inject('/api/users/said/bond')).json().version, 1)
+  await close()
+})
+
 test('an Idempotency-Key holds across a restart: nothing is done twice, and the answer says so', async () => {
   const config = { store: `sqlite:${join(freshDirectory(), 'purser.db')}`, server: { logLevel: 'silent' as const } }
   const open = () => openServer({ config, authorize })

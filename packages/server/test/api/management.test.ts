@@ -104,6 +104,29 @@ test('nothing is coerced and nothing is stripped: what the library refuses keeps
   }
 })
 
+test('a body that is not read is refused, and nothing is done; an empty one is none', async () => {
+  const admitted = (await call('POST', '/api/users/unread/admissions')).json()
+  const unread = [
+    ['DELETE', 'context'],
+    ['DELETE', 'answers'],
+    ['DELETE', 'secrets/demo'],
+    ['DELETE', 'sessions/s'],
+    ['DELETE', 'mcp/m/authorization'],
+    ['POST', 'mcp/m/authorization'],
+    ['POST', `admissions/${encodeURIComponent(admitted.ticket)}/refund`],
+  ] as const
+  for (const [method, place] of unread) {
+    const answer = await call(method, `/api/users/unread/${place}`, { section: 'x' })
+    assert.deepEqual([answer.statusCode, answer.json().error.param], [400, 'section'], place)
+  }
+  for (const url of ['/api/answers', '/api/keys/k', '/api/session'])
+    assert.equal((await call('DELETE', url, { x: 1 })).statusCode, 400, url)
+  assert.equal((await call('GET', '/api/users/unread/bond')).json().dailyCount, 1)
+  for (const body of [undefined, {}, ''])
+    assert.equal((await call('DELETE', '/api/users/unread/context', body)).statusCode, 204, String(body))
+  assert.equal((await call('POST', `/api/users/unread/${unread[6][1]}`, {})).json(), true)
+})
+
 test('a cap of null is the default and not 0', async () => {
   await call('PUT', '/api/users/nul/cap', { cap: 3 })
   const bond = (await call('PUT', '/api/users/nul/cap', { cap: null })).json()

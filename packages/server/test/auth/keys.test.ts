@@ -28,6 +28,15 @@ test('what the environment gives is accepted, and is not made again', async () =
   await assert.rejects(keys.revoke(given?.id ?? ''), /environment/)
 })
 
+test('one key for an application and for an admin is refused, and nobody is one without a key', () => {
+  const open = (given: { service: string; admin: string }) => new Keys(memoryShelf(), handClock(), given)
+  assert.throws(
+    () => open({ service: 'the same', admin: 'the same' }),
+    (error) => PurserError.is(error, 'option_invalid') && /PURSER_SERVICE_KEY/.test(error.hint ?? ''),
+  )
+  assert.ok(open({ service: '', admin: '' }))
+})
+
 test('only hashes are stored, and no list shows a key', async () => {
   const shelf = memoryShelf()
   const keys = new Keys(shelf, handClock())

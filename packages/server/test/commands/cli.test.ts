@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import {
@@ -40,11 +40,63 @@ test('a command that is not understood says which was meant and exits with 2', a
     ['cap ada many', "not 'many'"],
     ['block ada', '--reason is missing'],
     ['serve --store redis:x', "'sqlite:PATH'"],
+    ['demo --config purser.config.json', "'--config'"],
   ] as const) {
     const { code, talk, output } = await run(words)
     assert.equal(code, 2, `${words}: ${talk}`)
     assert.ok(talk.includes(said), `${words}: ${talk}`)
     assert.equal(output, '')
+  }
+})
+
+test('what only looks makes no store where there is none; doctor says so and finds no fault', async () => {
+  const empty = freshDirectory()
+  const look = (words: string) => runPurser(words.split(' '), empty)
+  for (const words of [
+    'verify',
+    'verify ada',
+    'users',
+    'show ada',
+    'events ada',
+    'export ada',
+    'tail',
+    'cap ada',
+    'keys list',
+    'backup copy.db',
+  ]) {
+    const { code, talk, output } = await look(words)
+    assert.equal(code, 3, `${words}: ${talk}`)
+    assert.equal(talk, `error: There is no store at ${join(empty, 'data', 'purser.db')}.\n`, words)
+    assert.equal(output, '')
+  }
+  const { output } = await look('doctor --json')
+  const store = JSON.parse(output).find(({ check }: { check: string }) => check === 'store')
+  assert.equal(store.ok, true)
+  assert.match(store.detail, /no store at .*purser serve makes it/)
+  assert.deepEqual(readdirSync(empty), [])
+})
+
+test('a cap is written in decimal digits, and a word that is none changes nothing', async () => {
+  const empty = freshDirectory()
+  for (const word of ['0x10', '1e3', ' 5 ', '+5', '1.5', '', '٥'])
+    assert.equal((await runPurser(['cap', 'ada', word], empty)).code, 2, word)
+  assert.deepEqual(readdirSync(empty), [])
+  const { output } = await runPurser(['cap', 'ada', '007', '--json'], empty)
+  assert.equal(JSON.parse(output).dailyCap, 7)
+})
+
+test('commands on local files say so where a server is named', async () => {
+  const elsewhere = { PURSER_URL: server.url, PURSER_KEY: ADMIN_KEY }
+  for (const words of ['backup copy.db', 'restore copy.db']) {
+    const { code, talk } = await run(words, elsewhere)
+    assert.equal(code, 2, words)
+    assert.match(talk, /PURSER_URL/)
+  }
+  for (const words of ['doctor --json', 'config print --json']) {
+    const { talk, output } = await run(words, elsewhere)
+    assert.match(talk, /PURSER_URL names a server; this is about the configuration here/)
+    assert.ok(JSON.parse(output))
+    assert.doesNotMatch((await run(words)).talk, /PURSER_URL/)
   }
 })
 
@@ -66,6 +118,16 @@ test('on a store of its own: data on stdout, talk on stderr, and exit codes that
   const verdict = await run('verify --json')
   assert.deepEqual([verdict.code, JSON.parse(verdict.output).ok], [0, true])
   assert.ok(!(await run('users')).output.includes('\u001b'))
+})
+
+test('why settings were changed may be told in any language, on one line', async () => {
+  const words = (reason: string) => ['set', 'ida', 'parameters.seed=1', '--reason', reason]
+  const { code, talk } = await runPurser(words('weil’s hilft ✓ 日本'), directory)
+  assert.equal(code, 0, talk)
+  const { output } = await run('events ida --json')
+  const reasons = JSON.parse(output).data.map(({ reason }: { reason?: string }) => reason)
+  assert.ok(reasons.includes('weil’s hilft ✓ 日本'), output)
+  assert.equal((await runPurser(words('two\nlines'), directory)).code, 2)
 })
 
 test('a secret comes on stdin, and no command shows it again', async () => {
@@ -198,6 +260,10 @@ test('nobody listens beyond this machine while there are no keys, and says how t
   assert.equal(code, 2)
   assert.match(talk, /keys create/)
   assert.match(talk, /PURSER_ADMIN_KEY/)
+  const same = { PURSER_SERVICE_KEY: 'same', PURSER_ADMIN_KEY: 'same' }
+  const refused = await run('serve --port 0 --store memory:', same)
+  assert.equal(refused.code, 2)
+  assert.match(refused.talk, /are the same/)
 })
 
 test('the files of the store belong to their owner alone', () => {

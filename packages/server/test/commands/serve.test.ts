@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { FROM_SOURCE, freshDirectory } from '../processes.ts'
@@ -72,14 +74,27 @@ test('a first start prints keys, a link, and a curl line that works as printed; 
   await more.stop()
 })
 
-test('the demo has 200 users that do something, and needs no configuration', async () => {
+test('the demo has 200 users that do something, and heeds no configuration that happens to be there', async () => {
   const directory = freshDirectory()
-  const demo = await banner(['demo', '--port', '0'], directory, 'Try it')
+  const real = { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:9/v1', apiKey: 'k', models: ['m'] }
+  writeFileSync(
+    join(directory, 'purser.config.json'),
+    JSON.stringify({ store: 'sqlite:real.db', providers: { real }, ledger: { dailyCap: 1 } }),
+  )
+  const environment = { PURSER_STORE: 'sqlite:other.db', PURSER_NAMESPACE: 'real', PURSER_DAILY_CAP: '2' }
+  const demo = await banner(['demo', '--port', '0'], directory, 'Try it', environment)
   const authorization = `Bearer ${demo.line('admin key')}`
   const url = demo.line('Gateway').replace(/\/v1$/, '')
   const overview = async () =>
-    (await fetch(`${url}/api/overview`, { headers: { authorization } })).json() as Promise<{ users: number }>
-  assert.equal((await overview()).users, 200)
+    (await fetch(`${url}/api/overview`, { headers: { authorization } })).json() as Promise<{
+      users: number
+      server: { store: { name: string }; namespace: string }
+    }>
+  const { users, server } = await overview()
+  assert.deepEqual([users, server.store.name, server.namespace], [200, 'memory', 'default'])
+  const ada = await fetch(`${url}/api/users?limit=1`, { headers: { authorization } })
+  assert.equal(((await ada.json()) as { data: { dailyCap: number }[] }).data[0]?.dailyCap, 40)
+  assert.deepEqual(readdirSync(directory), ['purser.config.json'])
   const events = await fetch(`${url}/api/events`, { headers: { authorization } })
   const reader = events.body?.pipeThrough(new TextDecoderStream()).getReader()
   let seen = ''

@@ -49,6 +49,18 @@ test('without a file and without anything set, the built-in provider answers', (
   assert.deepEqual(config.runtime?.defaults, { provider: 'demo', model: 'demo' })
 })
 
+test('what stands instead is neither file nor environment, and only flags stand above it', () => {
+  writeFileSync(join(directory, 'purser.config.json'), JSON.stringify({ store: 'sqlite:real.db' }))
+  const environment = { PURSER_STORE: 'sqlite:other.db', PURSER_CONFIG: 'nowhere.json', PURSER_PROT: '1' }
+  const instead = { store: 'memory:', ledger: { dailyCap: 40, phases: ['new', 'old'] } }
+  const sources = { environment, directory, instead }
+  const { config, file, warnings } = loadConfig({ ...sources, flags: { 'daily-cap': '5' } })
+  rmSync(join(directory, 'purser.config.json'))
+  assert.deepEqual([config.store, file, warnings], ['memory:', null, []])
+  assert.deepEqual(config.ledger, { dailyCap: 5, phases: ['new', 'old'] })
+  assert.equal(loadConfig({ ...sources, flags: { store: 'sqlite:mine.db' } }).config.store, 'sqlite:mine.db')
+})
+
 test('with a provider configured, nobody gets the built-in one', () => {
   const { config } = load({ providers: { local: { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:1/v1' } } })
   assert.deepEqual(Object.keys(config.providers ?? {}), ['local'])

@@ -105,19 +105,24 @@ test('SIGTERM lets an open stream end, takes no new work meanwhile, and exits wi
   purser = await start()
 })
 
-test('what does not end within shutdownMs is cut', async () => {
+test('what does not end within shutdownMs is cut, and told so in one last frame', async () => {
+  await upstream.reset()
   const short = await startPurser({
     providers: { local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'k', models: ['m'] } },
     runtime: { defaults: { provider: 'local', model: 'm' } },
     server: { shutdownMs: 200 },
   })
   const answer = await short.chat({ user: 'u1', stream: true, messages: [{ role: 'user', content: 'slow for ever' }] })
-  const reading = answer.text().then(
-    (text) => text.endsWith('data: [DONE]\n\n'),
-    () => false,
-  )
+  const whole = short.chat({ user: 'u2', messages: [{ role: 'user', content: 'slow for ever' }] })
+  while ((await upstream.seen()).length < 2);
+  const reading = answer.text()
   assert.equal(await short.stop('SIGTERM'), 0)
-  assert.equal(await reading, false)
+  const frames = (await reading).split('\n\n').filter((frame) => frame !== '')
+  const told = JSON.parse(String(frames.at(-1)).slice('data: '.length)) as { error: { code: string } }
+  assert.equal(told.error.code, 'closed')
+  assert.ok(!frames.includes('data: [DONE]'))
+  const refused = await whole
+  assert.deepEqual([refused.status, ((await refused.json()) as typeof told).error.code], [503, 'closed'])
 })
 
 /** Whether the server still takes new connections. */

@@ -33,7 +33,8 @@ function raw(path: string, headers: Record<string, string>, body?: string): Prom
       },
     )
     call.on('error', reject)
-    call.end(body)
+    // With a text as its body Node would write the headers as UTF-8, once more.
+    call.end(body === undefined ? undefined : Buffer.from(body))
   })
 }
 
@@ -102,6 +103,24 @@ test('a header is taken literally: its bytes are the id, in the order of the con
   assert.equal((await chat(all)).body.user, 'first')
   const { 'x-purser-user': _, ...two } = all
   assert.equal((await chat(two)).body.user, 'second')
+})
+
+test('every x-purser header is read as UTF-8, and bytes that are none are refused by its name', async () => {
+  const bytes = (text: string): string => Buffer.from(text).toString('latin1')
+  await purser.api('POST', '/api/users/utf/sessions', { id: 'später 🙂', policy: 'pin' })
+  const headers = { authorization: `Bearer ${SERVICE_KEY}`, 'content-type': 'application/json' }
+  const chat = (more: Record<string, string>) =>
+    raw('/v1/chat/completions', { ...headers, ...more }, JSON.stringify({ user: 'utf', messages: MESSAGES }))
+  const unknown = JSON.parse((await chat({ 'x-purser-preset': bytes('größer') })).body)
+  assert.match(unknown.error.message, /größer/)
+  for (const name of ['x-purser-session', 'x-purser-preset', 'x-purser-time-zone', 'idempotency-key']) {
+    const { error } = JSON.parse((await chat({ [name]: '\xe9' })).body)
+    assert.deepEqual([error.code, error.param], ['invalid_request_error', name])
+  }
+  const admin = { ...headers, authorization: `Bearer ${ADMIN_KEY}`, 'x-purser-reason': bytes('möglich ✓') }
+  await raw('/api/users/utf/correct', admin, JSON.stringify({ phase: 'warm' }))
+  const { body } = await purser.api('GET', '/api/users/utf/events?limit=1')
+  assert.equal((body as { data: { reason: string }[] }).data[0]?.reason, 'möglich ✓')
 })
 
 test('the body names the user by safety_identifier before user before metadata.user_id, and a header before all', async () => {
