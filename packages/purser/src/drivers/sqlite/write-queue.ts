@@ -6,8 +6,9 @@ import { faultOf, isBusy, isStoreFault } from './faults.ts'
 import { type Hold, openHold } from './hold.ts'
 
 /*
- * Group commit. What waits is written in one transaction, so that many share the price of one flush to disk; the
- * next transaction starts when the last has ended and the event loop has had its turn.
+ * Group commit. What waits is written in one transaction, so that many share the price of one flush to disk. The first
+ * one starts when all has been said that is said together, as by a parcel of calls; the next when the last has ended
+ * and the event loop has had its turn.
  *
  * Writes run one after the other without savepoints, which is the fast and the usual way. When one of them fails by
  * its own fault, the transaction is rolled back and all of them run again, each in a savepoint: the poisoned one
@@ -79,14 +80,14 @@ export function createWriteQueue(
   let busySince: number | undefined
   let draining: { promise: Promise<void>; done: () => void } | undefined
 
-  function schedule(): void {
+  function schedule(later: (run: () => void) => void = afterThisTurn): void {
     if (held !== undefined || scheduled) return
     if (waiting.length + holds.length === 0) {
       draining?.done()
       return
     }
     scheduled = true
-    afterThisTurn(holds.length > 0 ? grant : flush)
+    later(holds.length > 0 ? grant : flush)
   }
 
   function grant(): void {
@@ -200,7 +201,7 @@ export function createWriteQueue(
         if (waiting.length >= limits.maxWaiting)
           throw new PurserError('store_unavailable', `${waiting.length} writes are already waiting for the disk.`)
         waiting.push({ run: task, resolve, reject } as Waiting)
-        schedule()
+        schedule(queueMicrotask)
       })
     },
     async hold() {
