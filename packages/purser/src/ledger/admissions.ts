@@ -4,7 +4,7 @@ import { checkOptionsOf, withSignal } from '../waiting.ts'
 import type { Closings } from './closings.ts'
 import { type Admission, admit, blocked, claim, costOf, type Refused } from './decide/admission.ts'
 import type { LedgerHouse } from './house.ts'
-import type { AdmitOptions, AdmittedTurn, UserLedger } from './port.ts'
+import type { AdmitOptions, AdmittedTurn, Repeatable, UserLedger } from './port.ts'
 import { REPEATABLE, type RepeatedCall, repeating } from './repeating.ts'
 import { capOf, type LedgerView, quotaOf, usageIn } from './rules.ts'
 import type { IssuedTicket, Ticket, Tickets } from './tickets.ts'
@@ -43,13 +43,18 @@ export function createAdmissions(
     return tell(admission, cost)
   }
 
-  async function claimed(text: string, repeats: ReturnType<typeof repeating<Admission>>): Promise<Admission> {
+  async function claimed(text: string, given: Repeatable, repeated: RepeatedCall<Admission>): Promise<Admission> {
     const { ticket, ...call } = tickets.call(text)
     return journal.write<Admission>(user, {
       ...call,
-      ...repeats,
+      ...repeating<Admission>(given, repeated),
       decide: (view) => claim(rules, { ticket, text }, view),
     })
+  }
+
+  /** What the repeat of a turn is told. */
+  function unlessBlocked(kept: Admission, view: LedgerView): Admission {
+    return blocked(rules, view) ?? kept
   }
 
   function turnOf(admission: Admission, ticket: IssuedTicket | undefined): Refused | AdmittedTurn {
@@ -73,9 +78,8 @@ export function createAdmissions(
 
     async admitTurn({ ticket, request, ...given }) {
       if (ticket !== undefined) {
-        const again = (kept: Admission, view: LedgerView): Admission => blocked(rules, view) ?? kept
-        const repeats = repeating<Admission>(given, { call: 'turn', body: { ticket, asked: request }, again })
-        return turnOf(await claimed(ticket, repeats), undefined)
+        const repeated = { call: 'turn', body: { ticket, asked: request }, again: unlessBlocked }
+        return turnOf(await claimed(ticket, given, repeated), undefined)
       }
       let issued: IssuedTicket | undefined
       const issue = (made: Ticket): IssuedTicket => {
@@ -85,7 +89,7 @@ export function createAdmissions(
       const again = (kept: Admission, view: LedgerView): Admission => {
         // A first attempt may have issued one before another process was found to have answered.
         issued = undefined
-        return blocked(rules, view) ?? kept
+        return unlessBlocked(kept, view)
       }
       const admission = await admitted(given, { call: 'turn', body: request, again }, { claimed: true, issue })
       return turnOf(admission, issued)
@@ -93,7 +97,7 @@ export function createAdmissions(
 
     async claim(text, given = {}) {
       checkOptionsOf('claim', given, WAITING)
-      return claimed(text, repeating<Admission>({ signal: given.signal }, { call: 'claim', body: null }))
+      return claimed(text, { signal: given.signal }, { call: 'claim', body: null })
     },
 
     async quota(given = {}) {

@@ -2,7 +2,7 @@ import { systemEffects } from '../../effects.ts'
 
 /*
  * Who waits for the lock writes what they decided before they got it. Where another process writes the same row
- * without a pause, that is always too late. So there is a second way: take the lock, read, decide, write, and let it go.
+ * without a pause, that is always too late. So there is a second way: take the lock, read, decide, write, let it go.
  */
 
 /** A transaction that is open until its one write, its end, or the end of its time, whichever comes first. */
