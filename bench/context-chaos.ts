@@ -5,7 +5,7 @@
  * A caller who has no answer after ten budgets is counted as one who never gets one.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CONTENDERS, type Contender } from './context/rivals.ts'
+import { CONTENDERS, type Contender } from './context/peers.ts'
 
 const BUDGET_MS = 300
 const GIVE_UP_MS = BUDGET_MS * 10

@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import { openPurser } from 'purser'
-import { CONTENDERS } from './context/rivals.ts'
+import { CONTENDERS } from './context/peers.ts'
 
 const USERS = 1_000
 const CALLS = Number(process.argv[2] ?? 200_000)

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { admissions } from './ledger/admissions.ts'
 import { coldRead } from './ledger/cold-read.ts'
-import { crowd } from './ledger/crowd.ts'
+import { crowd } from './ledger/concurrent-admitter.ts'
 import { type Figure, printTable } from './ledger/figures.ts'
 import { lag } from './ledger/lag.ts'
 

@@ -1,7 +1,7 @@
-import { prepareCommit } from '../../packages/purser/src/drivers/sqlite/commit.ts'
 import { openDatabase } from '../../packages/purser/src/drivers/sqlite/database.ts'
+import { prepareCommit } from '../../packages/purser/src/drivers/sqlite/main/commit.ts'
+import type { PackedCommit } from '../../packages/purser/src/drivers/sqlite/main/packed-commit.ts'
 import { migrate } from '../../packages/purser/src/drivers/sqlite/migrate.ts'
-import type { PackedCommit } from '../../packages/purser/src/drivers/sqlite/packed-commit.ts'
 
 /** What admissions are to the file: Purser's own schema, indexes and statements, with nothing before or behind them. */
 export interface Statements extends AsyncDisposable {

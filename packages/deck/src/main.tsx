@@ -1,7 +1,7 @@
 import './styles/deck.css'
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
-import { applyTheme } from './preferences.ts'
+import { applyTheme } from './browser/preferences.ts'
 
 applyTheme()
 const place = document.getElementById('deck')

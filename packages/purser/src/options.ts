@@ -1,7 +1,7 @@
-import type { Effects } from './effects.ts'
-import { expandEnvironment } from './environment.ts'
-import { checkOptions } from './options-check.ts'
-import type { Store } from './store.ts'
+import type { Effects } from './core/effects.ts'
+import { expandEnvironment } from './core/env.ts'
+import { checkOptions } from './options-schema.ts'
+import type { Store } from './storage/store.ts'
 
 /** Everything `openPurser` takes. Durations are milliseconds, sizes bytes; `null` means no limit. */
 export interface PurserOptions {

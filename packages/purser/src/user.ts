@@ -1,14 +1,14 @@
 import type { UserAnswers } from './answers/user-answers.ts'
-import type { UserContexts } from './context/contexts.ts'
-import type { UserContext } from './context/port.ts'
+import type { UserContext } from './context/api.ts'
+import type { UserContexts } from './context/context.ts'
 import type { Actions, Profile } from './context/records.ts'
-import type { Subject } from './identity.ts'
-import { actorOf, reasonOf } from './ledger/arguments.ts'
-import type { UserLedger } from './ledger/port.ts'
-import type { UserRuntime } from './runtime/port.ts'
-import type { TurnOptions, TurnParts } from './turn/house.ts'
-import type { Turn } from './turn.ts'
-import { checkOptionsOf, untilAborted, type Waiting } from './waiting.ts'
+import { checkOptionsOf, untilAborted, type Waiting } from './core/abort.ts'
+import type { Subject } from './core/subject.ts'
+import { actorOf, reasonOf } from './core/validate.ts'
+import type { UserLedger } from './ledger/api.ts'
+import type { UserRuntime } from './runtime/api.ts'
+import type { TurnOptions, TurnParts } from './turn/options.ts'
+import type { Turn } from './turn/take-turn.ts'
 
 /** Everything Purser keeps for one person, and what can be done for them. Making one does no I/O. */
 export interface User {

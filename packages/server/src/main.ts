@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { run } from './commands/run.ts'
+import { run } from './cli/run.ts'
 
 /** A terminal and a parent may both pass the same Ctrl-C on. */
 const SAME_INTERRUPTION_MS = 500

@@ -1,4 +1,4 @@
-import { freshKey, request } from '../effects.ts'
+import { freshKey, request } from '../browser/effects.ts'
 
 /** The management API stands beside the page, whatever prefix both are mounted under. */
 const API: URL = new URL('../api/', document.baseURI)

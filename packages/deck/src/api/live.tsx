@@ -1,8 +1,8 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { createContext, type ReactElement, type ReactNode, useContext, useEffect, useState } from 'react'
-import { after, now } from '../effects.ts'
+import { after, now } from '../browser/effects.ts'
 import { apiUrl } from './client.ts'
-import { createNews } from './news.ts'
+import { createNews } from './live-updates.ts'
 import { sessionQuery } from './queries.ts'
 import { openStream, type StreamState } from './stream.ts'
 

@@ -1,4 +1,4 @@
-import { after, chance, request } from '../effects.ts'
+import { after, chance, request } from '../browser/effects.ts'
 
 /** A frame of a server-sent event stream. */
 export interface Frame {

@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react'
-import { every, now } from '../effects.ts'
+import { every, now } from '../browser/effects.ts'
 
 /** The page's own slow clock: one timer for everything that is told relative to now. */
 const TICK_MS = 10_000

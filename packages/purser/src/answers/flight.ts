@@ -1,4 +1,4 @@
-import type { Place } from './place.ts'
+import type { Place } from './key-resolver.ts'
 
 /** One of those who wait for a flight, or read what it brought. */
 export interface Member<Result> {

@@ -1,6 +1,6 @@
+import type { AnswerScope } from '../storage/answer-store.ts'
 import { Flight, type Member } from './flight.ts'
-import type { Place } from './place.ts'
-import type { AnswerScope } from './port.ts'
+import type { Place } from './key-resolver.ts'
 
 export interface Flights<Result> {
   /**

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache'
-import type { Effects } from '../effects.ts'
-import { type Subject, subjectKey } from '../identity.ts'
-import { type Keys, tagOf } from '../keys.ts'
-import type { ScopeName } from './key.ts'
+import type { Effects } from '../core/effects.ts'
+import { type Keys, tagOf } from '../core/keyring.ts'
+import { type Subject, subjectKey } from '../core/subject.ts'
+import type { AnswerScope, AnswerStore } from '../storage/answer-store.ts'
+import type { ScopeName } from './cache-key.ts'
 import type { AnswerLimits } from './limits.ts'
-import type { AnswerScope, AnswerStore } from './port.ts'
 
 export interface Scopes {
   of(user: Subject, scope: ScopeName): AnswerScope

@@ -1,4 +1,4 @@
-import type { ChatAnswer } from '../model/port.ts'
+import type { ChatAnswer } from '../openai/chat-model.ts'
 
 /** A turn's answer as it is kept: exactly the texts the upstream wrote. */
 export interface KeptAnswer {

@@ -1,10 +1,10 @@
-import type { ChatAnswer } from '../model/port.ts'
-import { createJudge, judgeCompletion, type Verdict } from './admission.ts'
-import { ChunkLog } from './chunk-log.ts'
+import type { ChatAnswer } from '../openai/chat-model.ts'
+import type { Kept } from './cache.ts'
+import { createJudge, judgeCompletion, type Verdict } from './cacheability.ts'
 import type { Flight, Member } from './flight.ts'
+import type { Place } from './key-resolver.ts'
 import type { AnswerLimits } from './limits.ts'
-import type { Place } from './place.ts'
-import type { Kept } from './shelf.ts'
+import { ChunkLog } from './replay-buffer.ts'
 import { type KeptAnswer, replay } from './turn-answer.ts'
 
 /** What one upstream call brought to everybody who shares it. */

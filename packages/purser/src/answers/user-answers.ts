@@ -1,11 +1,11 @@
+import { checkOptionsOf, heeding, type Waiting } from '../core/abort.ts'
+import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Subject } from '../identity.ts'
-import { checkOptionsOf, heeding, type Waiting } from '../waiting.ts'
-import { type Hall, keepBrought, leaveIfAborted } from './hall.ts'
-import type { ScopeName } from './key.ts'
+import type { Kept, Terms } from './cache.ts'
+import type { ScopeName } from './cache-key.ts'
+import { type Hall, keepBrought, leaveIfAborted } from './deps.ts'
+import type { Place } from './key-resolver.ts'
 import { openTurn, type StartTurn, type TurnAnswer, type TurnOrder } from './open-turn.ts'
-import type { Place } from './place.ts'
-import type { Kept, Terms } from './shelf.ts'
 import { type Compute, copyOf, flyValue, type RememberOptions } from './values.ts'
 
 export interface LookupOptions {

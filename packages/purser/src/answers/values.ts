@@ -1,6 +1,6 @@
+import type { Kept, Terms } from './cache.ts'
 import type { Flight } from './flight.ts'
-import type { Place } from './place.ts'
-import type { Kept, Terms } from './shelf.ts'
+import type { Place } from './key-resolver.ts'
 
 export interface RememberOptions<T> {
   signal?: AbortSignal | undefined

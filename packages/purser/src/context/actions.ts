@@ -1,9 +1,8 @@
-import type { Effects } from '../effects.ts'
-import type { Subject } from '../identity.ts'
-import type { JournalPort, RecordReader } from '../journal/port.ts'
-import type { RecordWrite } from '../store.ts'
-import { checkOptionsOf, withSignal } from '../waiting.ts'
-import { onlyKnown, refuse } from './arguments.ts'
+import { checkOptionsOf, withSignal } from '../core/abort.ts'
+import type { Effects } from '../core/effects.ts'
+import type { Subject } from '../core/subject.ts'
+import type { JournalPort, RecordReader } from '../journal/api.ts'
+import type { RecordWrite } from '../storage/store.ts'
 import { readInstant } from './instants.ts'
 import {
   ACTION,
@@ -15,6 +14,7 @@ import {
   MAX_ACTIONS_PER_CALL,
   type RecordOptions,
 } from './records.ts'
+import { onlyKnown, refuse } from './validate-arguments.ts'
 
 export interface ActionsHouse {
   readonly journal: JournalPort

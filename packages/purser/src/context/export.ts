@@ -1,5 +1,5 @@
-import type { Subject } from '../identity.ts'
-import type { RecordReader } from '../journal/port.ts'
+import type { Subject } from '../core/subject.ts'
+import type { RecordReader } from '../journal/api.ts'
 import { ACTION, type Action, MAX_ACTIONS, PROFILE } from './records.ts'
 
 export interface ContextRow {

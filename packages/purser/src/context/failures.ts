@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { type Pauses, pauseAfter } from './breaker.ts'
+import { type Pauses, pauseAfter } from './circuit-breaker.ts'
 
 /** A key's failures in a row. Monotonic ms. */
 interface Failure {

@@ -1,8 +1,8 @@
-import type { Subject } from '../identity.ts'
-import type { BusMessage, Store } from '../store.ts'
-import type { Holdings } from './holdings.ts'
-import { isPieceOf, type Lane } from './lane.ts'
+import type { Subject } from '../core/subject.ts'
+import type { BusMessage, Store } from '../storage/store.ts'
 import { ACTION, PROFILE } from './records.ts'
+import { isPieceOf, type Lane } from './section-runtime.ts'
+import type { Holdings } from './user-cache.ts'
 
 export interface InvalidationHouse {
   readonly namespace: string

@@ -1,9 +1,9 @@
+import { checkOptionsOf, heeding, withSignal } from '../core/abort.ts'
+import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Subject } from '../identity.ts'
-import type { JournalPort, RecordReader } from '../journal/port.ts'
-import { checkOptionsOf, heeding, withSignal } from '../waiting.ts'
-import { isObject, refuse } from './arguments.ts'
+import type { JournalPort, RecordReader } from '../journal/api.ts'
 import { MAX_PROFILE_BYTES, PROFILE, type Profile, type ProfileFields, type ProfileOptions } from './records.ts'
+import { isObject, refuse } from './validate-arguments.ts'
 
 export interface ProfileHouse {
   readonly journal: JournalPort

@@ -1,4 +1,4 @@
-import type { Waiting } from '../waiting.ts'
+import type { Waiting } from '../core/abort.ts'
 
 /** Kinds of records the context keeps for a user, and their bounds. */
 export const PROFILE = 'profile'

@@ -1,13 +1,13 @@
-import type { Subject } from '../identity.ts'
-import type { SectionData } from './held.ts'
+import type { Subject } from '../core/subject.ts'
+import { WORDS } from '../templates/prompt-wording.ts'
+import { type ActionRow, readRows } from './action-rows.ts'
+import type { Mode, Render, Rendered, Scene, SourceOrder } from './api.ts'
+import type { SectionData } from './cache-entry.ts'
+import { copyPlain, type Plain } from './copy-data.ts'
 import type { ContextLimits } from './limits.ts'
-import { copyPlain, type Plain } from './plain.ts'
-import type { Mode, Render, Rendered, Scene, SourceOrder } from './port.ts'
 import { type ActionsText, type Ignores, renderActions } from './render/actions.ts'
-import { renderAny } from './render/any.ts'
+import { renderAny } from './render/default.ts'
 import { renderProfile } from './render/profile.ts'
-import { WORDS } from './render/words.ts'
-import { type ActionRow, readRows } from './rows.ts'
 
 /** One kind of thing the model is told, with where it comes from and how it reads. */
 export interface Section {

@@ -1,4 +1,4 @@
-import type { Subject } from '../identity.ts'
+import type { Subject } from '../core/subject.ts'
 import type { ContextOptions } from '../options.ts'
 import type { ContextLimits } from './limits.ts'
 import { createSection, type Section } from './section.ts'

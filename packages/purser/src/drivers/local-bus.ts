@@ -1,4 +1,4 @@
-import type { Bus, BusMessage } from '../store.ts'
+import type { Bus, BusMessage } from '../storage/store.ts'
 
 type Listener = Parameters<Bus['subscribe']>[0]
 

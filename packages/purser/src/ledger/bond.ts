@@ -1,8 +1,8 @@
-import type { Fold } from '../journal/fold.ts'
+import type { Fold } from '../journal/event.ts'
 import type { LedgerOptions } from '../options.ts'
-import type { Facets, Head } from '../store.ts'
+import type { Facets, Head } from '../storage/store.ts'
 import { evolve } from './evolve.ts'
-import { blockAt, capOf, instant, type LedgerView, quotaOf, type Rules, rulesOf, usageIn } from './rules.ts'
+import { blockAt, capOf, instant, type LedgerView, quotaOf, type Rules, rulesOf, usageIn } from './quota.ts'
 import { type Block, INITIAL, type LedgerState, type Measured, type Peak, UNMEASURED } from './state.ts'
 
 /** Who a user is to the application. Labels come from the application; they are signals, never diagnoses. */

@@ -1,9 +1,9 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { Keys } from '../core/keyring.ts'
+import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Subject } from '../identity.ts'
-import type { Keys } from '../keys.ts'
-import { LOG_OF_NAMESPACE, type Store } from '../store.ts'
-import type { LedgerHouse } from './house.ts'
+import { LOG_OF_NAMESPACE, type Store } from '../storage/store.ts'
+import type { LedgerHouse } from './deps.ts'
 import type { Fault, Verification } from './verify.ts'
 
 /*

@@ -1,4 +1,4 @@
-import type { Event } from '../journal/fold.ts'
+import type { Event } from '../journal/event.ts'
 import { type Block, INITIAL, type LedgerState, type Tombstone, type ZoneState } from './state.ts'
 
 /** Event types of the ledger's own; all others leave the state as it is. */

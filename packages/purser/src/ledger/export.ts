@@ -1,11 +1,11 @@
-import type { Subject } from '../identity.ts'
-import { readEvent } from '../journal/chain.ts'
-import type { StoredEvent } from '../store.ts'
+import type { Subject } from '../core/subject.ts'
+import { readEvent } from '../journal/hash-chain.ts'
+import type { StoredEvent } from '../storage/store.ts'
+import type { ExportRow } from './api.ts'
 import { bondOf } from './bond.ts'
-import type { LedgerHouse } from './house.ts'
+import type { LedgerHouse } from './deps.ts'
 import { NOTE_RECORDS } from './notes.ts'
-import type { ExportRow } from './port.ts'
-import { instant, type LedgerView } from './rules.ts'
+import { instant, type LedgerView } from './quota.ts'
 
 const PAGE = 500
 

@@ -1,8 +1,8 @@
 import { PurserError } from '../errors.ts'
-import { readEvent } from '../journal/chain.ts'
-import type { Event } from '../journal/fold.ts'
-import type { Store } from '../store.ts'
-import type { TailOptions } from './port.ts'
+import type { Event } from '../journal/event.ts'
+import { readEvent } from '../journal/hash-chain.ts'
+import type { Store } from '../storage/store.ts'
+import type { TailOptions } from './api.ts'
 
 const PAGE = 500
 

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { Keys } from '../core/keyring.ts'
+import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Subject } from '../identity.ts'
-import type { Keys } from '../keys.ts'
 
 /** What an admission hands out: proof of what was counted where, good in every process that shares the store. */
 export interface Ticket {

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import type { Subject } from '../identity.ts'
-import { LOG_OF_NAMESPACE } from '../store.ts'
+import type { Subject } from '../core/subject.ts'
+import { LOG_OF_NAMESPACE } from '../storage/store.ts'
 import { type Fault, type Verification, type VerifyHouse, verifyUser } from './verify.ts'
 
 const PAGE = 500

@@ -1,5 +1,5 @@
-import type { Subject } from '../identity.ts'
-import type { parseBody } from '../journal/chain.ts'
+import type { Subject } from '../core/subject.ts'
+import type { parseBody } from '../journal/hash-chain.ts'
 import { NOTE_RECORDS, type Note, noteDigest, noteId } from './notes.ts'
 import type { VerifyHouse } from './verify.ts'
 

@@ -1,11 +1,11 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
+import { checkOptionsOf, type Waiting, withSignal } from '../core/abort.ts'
 import { PurserError, purserClosed } from '../errors.ts'
-import type { ChatModel } from '../model/port.ts'
-import { checkOptionsOf, type Waiting, withSignal } from '../waiting.ts'
-import type { LiveRuntime, Plan } from './live.ts'
-import type { Lease, LiveModel, Settings } from './port.ts'
-import type { ToolClient } from './tools.ts'
+import type { ChatModel } from '../openai/chat-model.ts'
+import type { Lease, LiveModel, Settings } from './api.ts'
+import type { LiveRuntime, Plan } from './pool/live-runtime.ts'
+import type { ToolClient } from './pool/mcp-connections.ts'
 
 /** One use of a live runtime. It holds its model from the start and each MCP client from its first use. */
 export class RuntimeLease implements Lease {

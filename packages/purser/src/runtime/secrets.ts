@@ -1,9 +1,9 @@
+import type { Keys } from '../core/keyring.ts'
+import { isJsonObject } from '../core/merge-patch.ts'
+import { unprintable } from '../core/redact.ts'
+import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Subject } from '../identity.ts'
-import type { Keys } from '../keys.ts'
-import { unprintable } from '../redaction.ts'
-import { isJsonObject } from './patch.ts'
-import type { SecretInfo } from './port.ts'
+import type { SecretInfo } from './api.ts'
 
 /*
  * A user's own credentials. They are stored sealed, with their owner and their place as associated data, so that a

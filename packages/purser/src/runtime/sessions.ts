@@ -1,5 +1,5 @@
-import type { Session } from './port.ts'
-import type { PinnedSettings } from './settings.ts'
+import type { Session } from './api.ts'
+import type { PinnedSettings } from './settings/layers.ts'
 
 /*
  * A session is a conversation that may keep the settings it began with. Its record is written when it starts, and

@@ -1,7 +1,7 @@
-import type { Effects } from '../effects.ts'
+import { checkOptionsOf, pause } from '../core/abort.ts'
+import type { Effects } from '../core/effects.ts'
 import { PurserError } from '../errors.ts'
-import type { Store } from '../store.ts'
-import { checkOptionsOf, pause } from '../waiting.ts'
+import type { Store } from '../storage/store.ts'
 
 export interface Chaos {
   /** The same seed and the same calls give the same faults. */

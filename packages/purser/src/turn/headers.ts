@@ -1,9 +1,9 @@
-import type { Context } from '../context/port.ts'
+import type { Context } from '../context/api.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
-import type { Settings } from '../runtime/port.ts'
-import { limitHeaders } from '../wire/limits.ts'
-import type { AnswerHeaders } from './output.ts'
-import type { CacheOutcome } from './reading.ts'
+import { limitHeaders } from '../openai/rate-limit-headers.ts'
+import type { Settings } from '../runtime/api.ts'
+import type { CacheOutcome } from './answered-turn.ts'
+import type { AnswerHeaders } from './http-response.ts'
 
 /** What an answer says of how it came about. */
 export function headersOf(turn: {

@@ -1,4 +1,4 @@
-import type { ChatRequest } from '../model/chat.ts'
+import type { ChatRequest } from '../openai/chat.ts'
 
 /** The AI SDK's names of model parameters, as settings hold them, and OpenAI's names, as requests do. */
 const OPENAI_NAMES: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-import type { Effects } from '../effects.ts'
+import type { Effects } from '../core/effects.ts'
 
 /** Measures what a turn costs inside the house: the whole time less the time spent waiting for the model. */
 export interface Stopwatch {

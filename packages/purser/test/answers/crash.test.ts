@@ -8,15 +8,15 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { cachePath, openCache } from '../../src/drivers/sqlite/cache.ts'
-import { createCacheWriterCalls } from '../../src/drivers/sqlite/cache-writer.ts'
-import { printSeed, rounds, seed } from '../share.ts'
-import { alice, answersOn, bob, house, type OpenStore, openSqlite } from './house.ts'
-import { answerTo, systemHouse } from './writer.ts'
+import { createCacheWriterCalls } from '../../src/drivers/sqlite/cache/cache-writer.ts'
+import { cachePath, openCache } from '../../src/drivers/sqlite/cache/open-cache.ts'
+import { alice, answersOn, bob, house, type OpenStore, openSqlite } from '../support/answers-harness.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+import { answerTo, systemHouse } from './crash-writer.ts'
 
 printSeed('answers after a crash')
 
-const WRITER = fileURLToPath(new URL('./writer.ts', import.meta.url))
+const WRITER = fileURLToPath(new URL('./crash-writer.ts', import.meta.url))
 
 function folder(): { readonly path: string; remove(): void } {
   const made = mkdtempSync(join(tmpdir(), 'purser-crash-'))

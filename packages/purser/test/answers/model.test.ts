@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { type Subject, subject } from '../../src/identity.ts'
-import { handClock } from '../../src/testing/hand-clock.ts'
-import { printSeed, rounds, seed } from '../share.ts'
-import { drivers, house, type TestHouse } from './house.ts'
+import { type Subject, subject } from '../../src/core/subject.ts'
+import { handClock } from '../../src/testing/fake-clock.ts'
+import { drivers, house, type TestHouse } from '../support/answers-harness.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('answers against a plain model')
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
+import { subject } from '../../src/core/subject.ts'
 import { PurserError } from '../../src/errors.ts'
-import { subject } from '../../src/identity.ts'
-import { alice, bob, counted, onEveryDriver } from './house.ts'
+import { alice, bob, counted, onEveryDriver } from '../support/answers-harness.ts'
 
 onEveryDriver('CM-13 CM-18: a miss computes, a second look hits, in any key order', async (house) => {
   const { answers } = house()

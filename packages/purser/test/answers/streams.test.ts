@@ -3,8 +3,8 @@ import test from 'node:test'
 import { ANSWER_LIMITS } from '../../src/answers/limits.ts'
 import type { TurnAnswer } from '../../src/answers/open-turn.ts'
 import { PurserError } from '../../src/errors.ts'
-import type { ChatAnswer } from '../../src/model/port.ts'
-import { alice, bob, house, onEveryDriver } from './house.ts'
+import type { ChatAnswer } from '../../src/openai/chat-model.ts'
+import { alice, bob, house, onEveryDriver } from '../support/answers-harness.ts'
 import { chunk, cleanStream, completion, order, scripted } from './upstream.ts'
 
 async function readAll(answer: ChatAnswer): Promise<string[]> {

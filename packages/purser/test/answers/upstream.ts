@@ -1,7 +1,7 @@
 import type { TurnOrder } from '../../src/answers/open-turn.ts'
 import { PurserError } from '../../src/errors.ts'
-import type { ChatRequest, ChunkChoice } from '../../src/model/chat.ts'
-import type { ChatAnswer } from '../../src/model/port.ts'
+import type { ChatRequest, ChunkChoice } from '../../src/openai/chat.ts'
+import type { ChatAnswer } from '../../src/openai/chat-model.ts'
 
 /** A turn as `open` takes it. */
 export function order(request: Partial<ChatRequest> = {}): TurnOrder {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Breaker, pauseAfter } from '../../src/context/breaker.ts'
-import { createChance } from '../../src/context/chance.ts'
-import { DeadlineQueue } from '../../src/context/deadline.ts'
+import { Breaker, pauseAfter } from '../../src/context/circuit-breaker.ts'
 import { CONTEXT_LIMITS } from '../../src/context/limits.ts'
+import { DeadlineQueue } from '../../src/core/deadline-queue.ts'
+import { createChance } from '../../src/core/jitter.ts'
 import { openPurser, type User } from '../../src/index.ts'
-import { handClock } from '../../src/testing/hand-clock.ts'
-import { rounds, seed } from '../share.ts'
-import { openHouse } from './house.ts'
+import { handClock } from '../../src/testing/fake-clock.ts'
+import { openHouse } from '../support/context-harness.ts'
+import { rounds, seed } from '../support/fuzz-options.ts'
 
 test('UC-D20, R8 users are bounded, and the longest unused goes first', async (t) => {
   let calls = 0

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PurserError } from '../../src/errors.ts'
-import { openHouse } from './house.ts'
+import { openHouse } from '../support/context-harness.ts'
 
 test('UC-39, UC-D09 an unknown user reads as empty, not as an outage', async (t) => {
   const house = await openHouse()

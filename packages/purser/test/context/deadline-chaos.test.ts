@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { ResolvedContext } from '../../src/context/port.ts'
-import { handClock } from '../../src/testing/hand-clock.ts'
-import { printSeed, rounds, seed } from '../share.ts'
-import { BEHAVIOURS, type Chaos, chaos } from './chaos.ts'
-import { openHouse, turn } from './house.ts'
+import type { ResolvedContext } from '../../src/context/api.ts'
+import { handClock } from '../../src/testing/fake-clock.ts'
+import { openHouse, turn } from '../support/context-harness.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+import { BEHAVIOURS, type Chaos, chaos } from './chaos-source.ts'
 
 const step = fc.oneof(
   {

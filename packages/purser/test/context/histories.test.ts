@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { UserContexts } from '../../src/context/contexts.ts'
-import type { LastGoodStore } from '../../src/context/port.ts'
+import type { UserContexts } from '../../src/context/context.ts'
+import { systemEffects } from '../../src/core/effects.ts'
+import { subject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
-import { systemEffects } from '../../src/effects.ts'
-import { subject } from '../../src/identity.ts'
-import type { Store } from '../../src/store.ts'
-import { handClock } from '../../src/testing/hand-clock.ts'
-import { printSeed, rounds, seed } from '../share.ts'
-import { openHouse, turn } from './house.ts'
+import type { LastGoodStore } from '../../src/storage/last-good-store.ts'
+import type { Store } from '../../src/storage/store.ts'
+import { handClock } from '../../src/testing/fake-clock.ts'
+import { openHouse, turn } from '../support/context-harness.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 /** Work that ends when the schedule says so, in any order. */
 class Gate {

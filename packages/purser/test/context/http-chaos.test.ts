@@ -3,10 +3,10 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { test } from 'node:test'
-import type { ResolvedContext } from '../../src/context/port.ts'
-import { systemEffects } from '../../src/effects.ts'
-import { openHouse } from './house.ts'
-import { measureLag } from './lag.ts'
+import type { ResolvedContext } from '../../src/context/api.ts'
+import { systemEffects } from '../../src/core/effects.ts'
+import { openHouse } from '../support/context-harness.ts'
+import { measureLag } from './event-loop-lag.ts'
 
 const BUDGET_MS = 120
 

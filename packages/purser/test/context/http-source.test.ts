@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { systemEffects } from '../../src/effects.ts'
+import { systemEffects } from '../../src/core/effects.ts'
 import { PurserError } from '../../src/errors.ts'
-import { openHouse } from './house.ts'
+import { openHouse } from '../support/context-harness.ts'
 
 interface Seen {
   readonly method: string | undefined

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SourceFunction } from '../../src/context/port.ts'
+import type { SourceFunction } from '../../src/context/api.ts'
 import type { ContextOptions } from '../../src/options.ts'
-import { handClock } from '../../src/testing/hand-clock.ts'
-import { chaos } from './chaos.ts'
-import { defer, type House, openHouse, turn } from './house.ts'
+import { handClock } from '../../src/testing/fake-clock.ts'
+import { defer, type House, openHouse, turn } from '../support/context-harness.ts'
+import { chaos } from './chaos-source.ts'
 
 /** A house whose profile comes from a backend that misbehaves as told. */
 async function openChaos(

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { performance } from 'node:perf_hooks'
 import { test } from 'node:test'
-import { systemEffects } from '../../src/effects.ts'
-import { openHouse } from './house.ts'
-import { measureLag } from './lag.ts'
+import { systemEffects } from '../../src/core/effects.ts'
+import { openHouse } from '../support/context-harness.ts'
+import { measureLag } from './event-loop-lag.ts'
 
 test('R1, R3 on the real clock: 1,000 cold users and a hung backend, nobody waits beyond the budget', async (t) => {
   let inFlight = 0

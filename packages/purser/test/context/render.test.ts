@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { readRows } from '../../src/context/action-rows.ts'
+import type { Mode } from '../../src/context/api.ts'
+import { copyPlain, type Plain } from '../../src/context/copy-data.ts'
 import { readInstant } from '../../src/context/instants.ts'
 import { CONTEXT_LIMITS } from '../../src/context/limits.ts'
-import { copyPlain, type Plain } from '../../src/context/plain.ts'
-import type { Mode } from '../../src/context/port.ts'
 import { IGNORED_ACTIONS, renderActions } from '../../src/context/render/actions.ts'
-import { neutralise, shorten } from '../../src/context/render/neutralise.ts'
 import { renderProfile } from '../../src/context/render/profile.ts'
+import { neutralise, shorten } from '../../src/context/render/sanitize.ts'
 import { zoneOf } from '../../src/context/render/zone.ts'
-import { readRows } from '../../src/context/rows.ts'
-import { rounds, seed } from '../share.ts'
+import { rounds, seed } from '../support/fuzz-options.ts'
 
 const NOW = Date.parse('2026-03-01T12:00:00Z')
 const scene = (mode: Mode, more: object = {}) => ({

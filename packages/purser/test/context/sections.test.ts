@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { systemEffects } from '../../src/core/effects.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
-import { systemEffects } from '../../src/effects.ts'
 import { PurserError } from '../../src/errors.ts'
-import type { Store } from '../../src/store.ts'
-import { defer, openHouse, turn } from './house.ts'
+import type { Store } from '../../src/storage/store.ts'
+import { defer, openHouse, turn } from '../support/context-harness.ts'
 
 test('sections of the application stand beside the built-in ones, in the order of the options', async (t) => {
   const house = await openHouse({

@@ -2,7 +2,7 @@ import { describe, test } from 'node:test'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { handClock, storeContract } from '../../src/testing/index.ts'
-import { newPath } from './places.ts'
+import { newPath } from '../support/temporary-store.ts'
 
 describe('memory', () => {
   storeContract({ test, open: () => openMemoryStore({ effects: handClock() }) })

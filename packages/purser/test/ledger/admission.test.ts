@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Admission } from '../../src/ledger/decide/admission.ts'
-import type { Store } from '../../src/store.ts'
-import { DRIVERS, erase, openHouse, ticketOf } from './house.ts'
+import type { Store } from '../../src/storage/store.ts'
+import { DRIVERS, erase, openHouse, ticketOf } from '../support/ledger-harness.ts'
 
 const HOUR = 3_600_000
 const by = { actor: 'ana', reason: 'test' }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Temporal } from 'temporal-polyfill'
-import { dayAt, dayOn, nextDate, zoneName } from '../../src/ledger/zones.ts'
-import { printSeed, rounds, seed } from '../share.ts'
-import { openHouse } from './house.ts'
+import { dayAt, dayOn, nextDate, zoneName } from '../../src/ledger/calendar.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+import { openHouse } from '../support/ledger-harness.ts'
 
 const ZONES =
   `Africa/Cairo Africa/Casablanca Africa/Johannesburg Africa/Lagos America/Anchorage America/Argentina/Buenos_Aires

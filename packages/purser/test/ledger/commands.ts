@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import type { UserLedger } from '../../src/ledger/api.ts'
 import type { Bond } from '../../src/ledger/bond.ts'
-import type { UserLedger } from '../../src/ledger/port.ts'
-import { erase, type House } from './house.ts'
-import { iso, type PlainRules, type PlainTicket, PlainUser } from './plain.ts'
+import { erase, type House } from '../support/ledger-harness.ts'
+import { iso, type PlainRules, type PlainTicket, PlainUser } from './reference-model.ts'
 
 /** What the commands of the model test work on: the plain users, and the house that must agree with them. */
 export interface Plain {

@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
-import { systemEffects } from '../../src/effects.ts'
-import { rounds } from '../share.ts'
-import { openHouse } from './house.ts'
+import { systemEffects } from '../../src/core/effects.ts'
+import { rounds } from '../support/fuzz-options.ts'
+import { openHouse } from '../support/ledger-harness.ts'
 
 /** Kills the process some acknowledged lines after its beginning, and returns them. */
 async function killedAfter(path: string, user: string, lines: number): Promise<string[]> {
-  const script = join(import.meta.dirname, 'victim.ts')
+  const script = join(import.meta.dirname, 'crash-writer.ts')
   const child = spawn(process.execPath, ['--conditions=@purser/source', script, path, user], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

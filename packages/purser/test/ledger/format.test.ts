@@ -6,9 +6,9 @@ import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import type { Bond } from '../../src/ledger/bond.ts'
 import { readCheckpoint } from '../../src/ledger/checkpoint.ts'
 import { Tickets } from '../../src/ledger/tickets.ts'
-import type { StoredEvent, StoredRecord, UserRow } from '../../src/store.ts'
-import { handClock } from '../../src/testing/hand-clock.ts'
-import { openHouse } from './house.ts'
+import type { StoredEvent, StoredRecord, UserRow } from '../../src/storage/store.ts'
+import { handClock } from '../../src/testing/fake-clock.ts'
+import { openHouse } from '../support/ledger-harness.ts'
 
 /** One user as a release has left them in the store, under the key of `house.ts`. Never edited, only added to. */
 interface Fixture {

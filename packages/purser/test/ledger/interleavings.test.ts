@@ -3,11 +3,11 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { PurserError } from '../../src/errors.ts'
-import type { UserLedger } from '../../src/ledger/port.ts'
-import type { Store, UserStore } from '../../src/store.ts'
-import { handClock } from '../../src/testing/hand-clock.ts'
-import { printSeed, rounds, seed } from '../share.ts'
-import { erase, openHouse } from './house.ts'
+import type { UserLedger } from '../../src/ledger/api.ts'
+import type { Store, UserStore } from '../../src/storage/store.ts'
+import { handClock } from '../../src/testing/fake-clock.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+import { erase, openHouse } from '../support/ledger-harness.ts'
 
 /*
  * Two processes (two journals with memories of their own) work on one user, and the scheduler decides in which order

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Event } from '../../src/journal/fold.ts'
-import type { Store } from '../../src/store.ts'
-import { DRIVERS, erase, type House, openHouse } from './house.ts'
+import type { Event } from '../../src/journal/event.ts'
+import type { Store } from '../../src/storage/store.ts'
+import { DRIVERS, erase, type House, openHouse } from '../support/ledger-harness.ts'
 
 const by = { actor: 'ana', reason: 'test' }
 

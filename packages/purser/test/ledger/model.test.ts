@@ -1,8 +1,8 @@
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { printSeed, rounds, seed } from '../share.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+import { DRIVERS, type Driver, type House, type Order, openHouse } from '../support/ledger-harness.ts'
 import { type Plain, plainOf, type Real, WITH_CLOCK, WITH_ZONES } from './commands.ts'
-import { DRIVERS, type Driver, type House, type Order, openHouse } from './house.ts'
 
 /** Sequences that share a store: every erasure writes its whole file anew, so it must not grow without end. */
 const PER_STORE = 250

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { openHouse } from './house.ts'
+import { openHouse } from '../support/ledger-harness.ts'
 
 describe('observation', () => {
   it('that changes phase and risk gives exactly two events, in order, in one commit, under one timestamp (BL-16, BL-18, BL-19)', async () => {

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
-import { systemEffects } from '../../src/effects.ts'
-import { rounds } from '../share.ts'
-import { DRIVERS, openHouse } from './house.ts'
+import { systemEffects } from '../../src/core/effects.ts'
+import { rounds } from '../support/fuzz-options.ts'
+import { DRIVERS, openHouse } from '../support/ledger-harness.ts'
 
 const CALLS = 1_000
 const CAP = 100
@@ -71,7 +71,7 @@ interface Companion {
 }
 
 function startOne(path: string): Companion {
-  const script = join(import.meta.dirname, 'crowd.ts')
+  const script = join(import.meta.dirname, 'concurrent-admitter.ts')
   const child: ChildProcessWithoutNullStreams = spawn(
     process.execPath,
     ['--conditions=@purser/source', script, path, String(CALLS / 4), String(CAP)],

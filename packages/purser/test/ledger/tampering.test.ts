@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
 import type { Verification } from '../../src/ledger/verify.ts'
-import { erase, openHouse } from './house.ts'
+import { erase, openHouse } from '../support/ledger-harness.ts'
 
 /*
  * Somebody with write access to the database file, but without the secret key, tries to change what happened.

@@ -4,11 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { systemEffects } from '../../src/core/effects.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
-import { systemEffects } from '../../src/effects.ts'
 import { PurserError } from '../../src/errors.ts'
-import type { BusMessage } from '../../src/store.ts'
-import { fails, type House, openHouse } from './house.ts'
+import type { BusMessage } from '../../src/storage/store.ts'
+import { fails, type House, openHouse } from '../support/runtime-harness.ts'
 
 const DEFAULTS = { provider: 'local', mcpServers: ['plain'] }
 

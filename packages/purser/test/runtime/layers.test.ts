@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { PurserError } from '../../src/errors.ts'
-import { createCatalogue } from '../../src/runtime/catalogue.ts'
-import { configureOwn } from '../../src/runtime/own.ts'
-import type { SettingsPatch } from '../../src/runtime/port.ts'
-import { NEVER_CONFIGURED, type OwnSettings, resolveSettings } from '../../src/runtime/settings.ts'
-import { rounds, seed } from '../share.ts'
+import type { SettingsPatch } from '../../src/runtime/api.ts'
+import { createCatalogue } from '../../src/runtime/settings/catalog.ts'
+import { NEVER_CONFIGURED, type OwnSettings, resolveSettings } from '../../src/runtime/settings/layers.ts'
+import { configureOwn } from '../../src/runtime/settings/user-settings.ts'
+import { rounds, seed } from '../support/fuzz-options.ts'
 
 /* Every model, deployment and address below carries the name of the provider it belongs to. */
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { onSignal } from '../../src/signals.ts'
-import { closesOf, FURNISHED, fails, openHouse } from './house.ts'
+import { onSignal } from '../../src/core/diagnostics.ts'
+import { closesOf, FURNISHED, fails, openHouse } from '../support/runtime-harness.ts'
 
 test('R4 RC-D05: eviction waits for the lease, serves others from a new runtime, and closes at the last release', async () => {
   const house = await openHouse(FURNISHED)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Lease } from '../../src/runtime/port.ts'
-import { onSignal } from '../../src/signals.ts'
-import { closesOf, FURNISHED, fails, openHouse } from './house.ts'
+import { onSignal } from '../../src/core/diagnostics.ts'
+import type { Lease } from '../../src/runtime/api.ts'
+import { closesOf, FURNISHED, fails, openHouse } from '../support/runtime-harness.ts'
 
 const HOUR = 3_600_000
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { closesOf, FURNISHED, fails, type House, openHouse } from './house.ts'
+import { closesOf, FURNISHED, fails, type House, openHouse } from '../support/runtime-harness.ts'
 
 test('RC-D06 R5: 1,000 parallel first uses open one runtime, one model and one MCP client', async () => {
   const house = await openHouse(FURNISHED)

@@ -1,6 +1,6 @@
+import { systemEffects } from '../../src/core/effects.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
-import { systemEffects } from '../../src/effects.ts'
-import { openHouse } from './house.ts'
+import { openHouse } from '../support/runtime-harness.ts'
 
 /*
  * Runs until it is killed: configures one user again and again and prints every version that was acknowledged.

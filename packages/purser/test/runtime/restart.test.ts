@@ -6,10 +6,10 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { systemEffects } from '../../src/core/effects.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
-import { systemEffects } from '../../src/effects.ts'
-import { rounds } from '../share.ts'
-import { openHouse } from './house.ts'
+import { rounds } from '../support/fuzz-options.ts'
+import { openHouse } from '../support/runtime-harness.ts'
 
 const CHILD = join(import.meta.dirname, 'restart-child.ts')
 

@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { systemEffects } from '../../src/core/effects.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
-import { systemEffects } from '../../src/effects.ts'
-import { rounds } from '../share.ts'
-import { fails, type House, openHouse } from './house.ts'
+import { rounds } from '../support/fuzz-options.ts'
+import { fails, type House, openHouse } from '../support/runtime-harness.ts'
 
 const USERS = rounds(100_000, 500)
 /** Users that are worked on at the same time. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
-import { redactedCause, unprintable } from '../../src/redaction.ts'
-import { rounds } from '../share.ts'
-import { fails, openHouse } from './house.ts'
+import { redactedCause, unprintable } from '../../src/core/redact.ts'
+import { rounds } from '../support/fuzz-options.ts'
+import { fails, openHouse } from '../support/runtime-harness.ts'
 
 const newKey = (): string => randomBytes(32).toString('base64')
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fails, openHouse } from './house.ts'
+import { fails, openHouse } from '../support/runtime-harness.ts'
 
 const DAY = 86_400_000
 

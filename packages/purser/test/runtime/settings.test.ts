@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fails, openHouse } from './house.ts'
+import { fails, openHouse } from '../support/runtime-harness.ts'
 
 test('RC-08 R2 R11: an unknown user reads as the defaults, each told by its layer, and is not created', async () => {
   const house = await openHouse({ options: { defaults: { provider: 'local' } } })

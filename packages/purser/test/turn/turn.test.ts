@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openPurser, type Purser, type PurserError, type PurserOptions, type Turn } from '../../src/index.ts'
 import { handClock } from '../../src/testing/index.ts'
-import type { AnsweredTurn } from '../../src/turn/reading.ts'
+import type { AnsweredTurn } from '../../src/turn/answered-turn.ts'
 import { begin, chunk, fail, startUpstream, type Upstream } from './upstream.ts'
 
 async function opened(upstream: Upstream, options: PurserOptions = {}): Promise<Purser> {

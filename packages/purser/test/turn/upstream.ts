@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { ChatRequest } from '../../src/model/chat.ts'
+import type { ChatRequest } from '../../src/openai/chat.ts'
 
 /** A request as the upstream saw it. */
 export interface Seen {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { HttpProblem } from '../problems.ts'
+import { HttpProblem } from '../app/errors.ts'
 
 /** Where a request says it comes from and goes to. */
 export interface OriginClaim {

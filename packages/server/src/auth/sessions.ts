@@ -1,5 +1,5 @@
 import type { Effects } from 'purser'
-import { Document, type Shelf } from './document.ts'
+import { Document, type Shelf } from './cas-document.ts'
 import type { Identity, Role } from './roles.ts'
 import { hashOf, newToken } from './token.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type OpenServer, openServer } from '../../src/app/server.ts'
 import { ACCESS, ROLES, type Role } from '../../src/auth/roles.ts'
-import { type OpenServer, openServer } from '../../src/server.ts'
 
 /** Who may do what, as the contract's table of roles says it: a route of another kind fails the test until it is told here. */
 const CONTRACT: Readonly<Record<string, string>> = {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { type HandClock, handClock } from 'purser/testing'
-import { DECK_POLICY } from '../../src/deck.ts'
-import { type OpenServer, openServer } from '../../src/server.ts'
+import { type OpenServer, openServer } from '../../src/app/server.ts'
+import { DECK_POLICY } from '../../src/routes/deck.ts'
 
 const HOST = 'deck.example'
 let clock: HandClock

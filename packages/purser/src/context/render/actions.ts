@@ -1,7 +1,7 @@
-import type { Scene } from '../port.ts'
-import type { ActionRow } from '../rows.ts'
-import { fitItems, type Item } from './budget.ts'
-import { WORDS } from './words.ts'
+import { WORDS } from '../../templates/prompt-wording.ts'
+import type { ActionRow } from '../action-rows.ts'
+import type { Scene } from '../api.ts'
+import { fitItems, type Item } from './fit-items.ts'
 import { type Zone, zoneOf } from './zone.ts'
 
 /** What the renderer must tell apart in a feed. */

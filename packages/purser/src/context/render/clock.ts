@@ -1,4 +1,4 @@
-import { WORDS } from './words.ts'
+import { WORDS } from '../../templates/prompt-wording.ts'
 import { zoneOf } from './zone.ts'
 
 export type Precision = 'minute' | 'second' | 'off'

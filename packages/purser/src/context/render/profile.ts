@@ -1,6 +1,6 @@
-import type { Plain } from '../plain.ts'
-import type { Scene } from '../port.ts'
-import { WORDS } from './words.ts'
+import { WORDS } from '../../templates/prompt-wording.ts'
+import type { Scene } from '../api.ts'
+import type { Plain } from '../copy-data.ts'
 
 /** A field that is told in every profile, also when it is missing. */
 interface Field {

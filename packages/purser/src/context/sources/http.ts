@@ -1,8 +1,8 @@
 import { type Dispatcher, Pool } from 'undici'
+import type { HttpSource } from '../api.ts'
 import type { ContextLimits } from '../limits.ts'
-import type { HttpSource } from '../port.ts'
 import type { Supply } from '../section.ts'
-import { readTemplate } from './template.ts'
+import { readTemplate } from './request-template.ts'
 
 export interface HttpPlan {
   readonly section: string

@@ -1,4 +1,4 @@
-import type { AnswerRoom, AnswerRow, AnswerScope, AnswerStore } from '../../answers/port.ts'
+import type { AnswerRoom, AnswerRow, AnswerScope, AnswerStore } from '../../storage/answer-store.ts'
 import { createExpiryOrder, type ExpiryOrder } from './expiry-order.ts'
 
 interface KeptRow extends Omit<AnswerRow, 'used'> {

@@ -1,6 +1,6 @@
-import { afterThisTurn } from '../../effects.ts'
-import { type Subject, subjectKey } from '../../identity.ts'
-import type { EventStore, StoredEvent, TailEvent } from '../../store.ts'
+import { afterThisTurn } from '../../core/effects.ts'
+import { type Subject, subjectKey } from '../../core/subject.ts'
+import type { EventStore, StoredEvent, TailEvent } from '../../storage/store.ts'
 import type { Rows } from './rows.ts'
 
 /** A page of this many events is one of a long walk, which must not hold up everybody else. */

@@ -1,6 +1,6 @@
-import type { Effects } from '../../effects.ts'
+import type { Effects } from '../../core/effects.ts'
 import { storeClosed } from '../../errors.ts'
-import type { Store } from '../../store.ts'
+import type { Store } from '../../storage/store.ts'
 import { createLocalBus } from '../local-bus.ts'
 import { createMemoryAnswers } from './answers.ts'
 import { createMemoryEvents } from './events.ts'

@@ -1,5 +1,5 @@
-import type { LastGood, LastGoodStore } from '../../context/port.ts'
-import { subjectKey } from '../../identity.ts'
+import { subjectKey } from '../../core/subject.ts'
+import type { LastGood, LastGoodStore } from '../../storage/last-good-store.ts'
 
 interface Row {
   readonly incarnation: number

@@ -1,4 +1,4 @@
-import { type Subject, subjectKey } from '../../identity.ts'
+import { type Subject, subjectKey } from '../../core/subject.ts'
 import type {
   Commit,
   CommitOutcome,
@@ -10,7 +10,7 @@ import type {
   StoredEvent,
   TailEvent,
   UserRow,
-} from '../../store.ts'
+} from '../../storage/store.ts'
 import { compareText } from '../text-order.ts'
 
 /** All rows of a memory store. */

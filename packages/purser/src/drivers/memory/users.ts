@@ -1,9 +1,9 @@
-import { type Subject, subjectKey } from '../../identity.ts'
-import { LOG_OF_NAMESPACE, type RecordPage, type StoredRecord, type UserStore } from '../../store.ts'
+import { type Subject, subjectKey } from '../../core/subject.ts'
+import { LOG_OF_NAMESPACE, type RecordPage, type StoredRecord, type UserStore } from '../../storage/store.ts'
 import type { LocalBus } from '../local-bus.ts'
-import { tellOfCommit } from '../news.ts'
+import { tellOfCommit } from '../notify-commit.ts'
 import { compareText } from '../text-order.ts'
-import { listUsers, overviewOf } from './listing.ts'
+import { listUsers, overviewOf } from './list-users.ts'
 import {
   applyCommit,
   dropEvents,

@@ -1,13 +1,13 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { systemEffects } from '../../effects.ts'
+import { pause } from '../../core/abort.ts'
+import { systemEffects } from '../../core/effects.ts'
 import { PurserError, storeClosed } from '../../errors.ts'
-import { pause } from '../../waiting.ts'
-import { refuseUnsafeBuild } from './build.ts'
-import { faultOf, isBusy } from './faults.ts'
-import type { Hold } from './hold.ts'
-import { createWriteQueue, WRITE_LIMITS } from './write-queue.ts'
+import { faultOf, isBusy } from './errors.ts'
+import type { Hold } from './main/write-lock.ts'
+import { createWriteQueue, WRITE_LIMITS } from './main/write-queue.ts'
+import { refuseUnsafeBuild } from './version-check.ts'
 
 /**
  * One SQLite file, opened the way both of ours are: write-ahead log, mode 0600, what is deleted is overwritten.

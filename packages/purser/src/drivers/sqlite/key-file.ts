@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { PurserError } from '../../errors.ts'
-import { holdsRootKey } from '../../keys.ts'
-import type { MetaStore } from '../../store.ts'
+import { holdsRootKey } from '../../storage/root-key.ts'
+import type { MetaStore } from '../../storage/store.ts'
 
 /**
  * The secret key of a database whose operator gave none: a file beside it that only its owner can read. A database

@@ -1,8 +1,7 @@
 import { PurserError } from '../../errors.ts'
-import type { Decision } from '../../journal/port.ts'
-import type { Counter } from '../../store.ts'
-import { countIn, LIMITS, type Limit, limitName, type Usage } from '../caps.ts'
-import { blockAt, capOf, instant, type LedgerView, type Quota, quotaOf, type Rules, usageIn } from '../rules.ts'
+import type { Decision } from '../../journal/api.ts'
+import type { Counter } from '../../storage/store.ts'
+import { blockAt, capOf, instant, type LedgerView, type Quota, quotaOf, type Rules, usageIn } from '../quota.ts'
 import type { LedgerState, Measured } from '../state.ts'
 import {
   type IssuedTicket,
@@ -13,6 +12,7 @@ import {
   ticketRecord,
   used,
 } from '../tickets.ts'
+import { countIn, LIMITS, type Limit, limitName, type Usage } from '../window.ts'
 
 /** May the user act now? An expected outcome either way; only `allowed: true` has used anything up. */
 export type Admission = Admitted | Refused

@@ -1,8 +1,8 @@
-import type { Event, NewEvent } from '../../journal/fold.ts'
-import type { Decision } from '../../journal/port.ts'
-import { refuse } from '../arguments.ts'
+import { refuse } from '../../core/validate.ts'
+import type { Decision } from '../../journal/api.ts'
+import type { Event, NewEvent } from '../../journal/event.ts'
 import { type Detection, MAX_PEAKS } from '../detection.ts'
-import { instant, type LedgerView, type Rules } from '../rules.ts'
+import { instant, type LedgerView, type Rules } from '../quota.ts'
 import type { LedgerState, Measured, Peak } from '../state.ts'
 
 /** What an observation did. `stale`: it is older than one that was taken before, so only peaks could move. */

@@ -1,5 +1,5 @@
-import type { NewEvent } from '../../journal/fold.ts'
-import { jsonObject, optionalText, refuse, text } from '../arguments.ts'
+import { jsonObject, optionalText, refuse, text } from '../../core/validate.ts'
+import type { NewEvent } from '../../journal/event.ts'
 import { DATA_MAX_BYTES } from '../detection.ts'
 
 const TYPE_MAX_BYTES = 128

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Counter } from '../../store.ts'
+import type { Counter } from '../../storage/store.ts'
 import {
   AT,
   accept,

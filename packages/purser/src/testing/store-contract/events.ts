@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Store, TailEvent } from '../../store.ts'
+import type { Store, TailEvent } from '../../storage/store.ts'
 import { accept, ann, bob, eventOf, NAMESPACE, type Promised, withEvents } from './samples.ts'
 
 async function newest(store: Store, page: Parameters<Store['events']['newest']>[1]): Promise<number[]> {

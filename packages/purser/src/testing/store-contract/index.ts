@@ -1,9 +1,9 @@
-import type { Store } from '../../store.ts'
+import type { Store } from '../../storage/store.ts'
+import { news } from './bus.ts'
 import { commits } from './commits.ts'
 import { erasure } from './erasure.ts'
 import { events } from './events.ts'
-import { listing } from './listing.ts'
-import { news } from './news.ts'
+import { listing } from './list-users.ts'
 import { records } from './records.ts'
 import type { Promised } from './samples.ts'
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { RecordPage, Reply, Store } from '../../store.ts'
+import type { RecordPage, Reply, Store } from '../../storage/store.ts'
 import { AT, accept, ann, bob, type Promised } from './samples.ts'
 
 const REPLY: Reply = { key: 'key', digest: 'digest', result: '{"n":1}', expiresAt: AT + 1_000 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import type { Subject } from '../../identity.ts'
+import type { Subject } from '../../core/subject.ts'
 import {
   type Commit,
   type CommitOutcome,
@@ -10,7 +10,7 @@ import {
   type Store,
   type StoredEvent,
   type UserQuery,
-} from '../../store.ts'
+} from '../../storage/store.ts'
 
 /** One promise of the contract: a sentence, and what shows that it holds. */
 export interface Promised {

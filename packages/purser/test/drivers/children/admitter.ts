@@ -1,7 +1,7 @@
+import { systemEffects } from '../../../src/core/effects.ts'
+import { createKeys } from '../../../src/core/keyring.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
-import { systemEffects } from '../../../src/effects.ts'
 import { openJournal } from '../../../src/journal/journal.ts'
-import { createKeys } from '../../../src/keys.ts'
 import { counting, ROOT } from './counting.ts'
 
 /**

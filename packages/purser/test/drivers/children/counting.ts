@@ -1,4 +1,4 @@
-import type { Fold } from '../../../src/journal/fold.ts'
+import type { Fold } from '../../../src/journal/event.ts'
 
 /** A state that counts its events, so that what is stored can be compared with what the events say. */
 export interface Count {

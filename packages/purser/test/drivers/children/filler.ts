@@ -1,8 +1,8 @@
+import { systemEffects } from '../../../src/core/effects.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
-import { systemEffects } from '../../../src/effects.ts'
 import { PurserError } from '../../../src/errors.ts'
 import { accept, ann } from '../../../src/testing/store-contract/samples.ts'
-import { say } from './say.ts'
+import { say } from './report.ts'
 
 /** Writes large records until one cannot be written, and says the error's code. */
 const [path = ''] = process.argv.slice(2)

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs'
+import { systemEffects } from '../../../src/core/effects.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
-import { systemEffects } from '../../../src/effects.ts'
 import { accept } from '../../../src/testing/store-contract/samples.ts'
 
 /**

@@ -1,9 +1,9 @@
+import { systemEffects } from '../../../src/core/effects.ts'
+import { createKeys } from '../../../src/core/keyring.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
-import { systemEffects } from '../../../src/effects.ts'
 import { openJournal } from '../../../src/journal/journal.ts'
-import { createKeys } from '../../../src/keys.ts'
 import { counting, ROOT } from './counting.ts'
-import { say } from './say.ts'
+import { say } from './report.ts'
 
 /**
  * Writes to its users without an end, and says on standard output what was acknowledged: `USER SEQUENCE` a line.

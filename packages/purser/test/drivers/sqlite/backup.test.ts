@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { PurserError } from '../../../src/errors.ts'
-import type { Store } from '../../../src/store.ts'
+import type { Store } from '../../../src/storage/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
 import { accept, ann, NAMESPACE, withEvents } from '../../../src/testing/store-contract/samples.ts'
-import { newPath } from '../places.ts'
+import { newPath } from '../../support/temporary-store.ts'
 
 const open = (path: string): Promise<Store> => openSqliteStore({ path, effects: handClock() })
 

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { createKeys } from '../../../src/core/keyring.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
-import { linkMac } from '../../../src/journal/chain.ts'
-import { createKeys } from '../../../src/keys.ts'
-import type { Store } from '../../../src/store.ts'
+import { linkMac } from '../../../src/journal/hash-chain.ts'
+import type { Store } from '../../../src/storage/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
-import { printSeed, rounds, seed } from '../../share.ts'
+import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
+import { newPath } from '../../support/temporary-store.ts'
 import { ROOT } from '../children/counting.ts'
 import { startChild } from '../children/run.ts'
-import { newPath } from '../places.ts'
 
 const USERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
 /** A file lives through so many crashes; then a new one is begun, since all of it is checked after each. */

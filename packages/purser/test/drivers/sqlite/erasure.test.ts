@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { cachePath } from '../../../src/drivers/sqlite/cache.ts'
+import type { Subject } from '../../../src/core/subject.ts'
+import { cachePath } from '../../../src/drivers/sqlite/cache/open-cache.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
-import type { Subject } from '../../../src/identity.ts'
-import type { Commit, Store } from '../../../src/store.ts'
+import type { Commit, Store } from '../../../src/storage/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
 import {
   AT,
@@ -16,8 +16,8 @@ import {
   tagOf,
   withEvents,
 } from '../../../src/testing/store-contract/samples.ts'
-import { printSeed, rounds, seed } from '../../share.ts'
-import { newPath } from '../places.ts'
+import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
+import { newPath } from '../../support/temporary-store.ts'
 
 const open = (path: string): Promise<Store> => openSqliteStore({ path, effects: handClock() })
 

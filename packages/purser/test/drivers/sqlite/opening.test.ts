@@ -3,16 +3,16 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, statSync,
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { refuseUnsafeBuild } from '../../../src/drivers/sqlite/build.ts'
-import { cachePath } from '../../../src/drivers/sqlite/cache.ts'
+import { cachePath } from '../../../src/drivers/sqlite/cache/open-cache.ts'
 import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
 import { MIGRATIONS } from '../../../src/drivers/sqlite/migrations/index.ts'
+import { refuseUnsafeBuild } from '../../../src/drivers/sqlite/version-check.ts'
 import { PurserError } from '../../../src/errors.ts'
-import type { Store } from '../../../src/store.ts'
+import type { Store } from '../../../src/storage/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
-import { newPath } from '../places.ts'
+import { newPath } from '../../support/temporary-store.ts'
 
 const open = (path: string): Promise<Store> => openSqliteStore({ path, effects: handClock() })
 

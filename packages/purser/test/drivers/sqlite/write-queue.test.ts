@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { createWriteQueue, WRITE_LIMITS } from '../../../src/drivers/sqlite/write-queue.ts'
+import { createWriteQueue, WRITE_LIMITS } from '../../../src/drivers/sqlite/main/write-queue.ts'
 import { PurserError } from '../../../src/errors.ts'
-import { newPath } from '../places.ts'
+import { newPath } from '../../support/temporary-store.ts'
 
 function openTable(): { path: string; connection: DatabaseSync } {
   const path = newPath()

@@ -1,0 +1,31 @@
+import type { Mode } from './api.ts'
+import type { Held } from './cache-entry.ts'
+import type { Flights } from './load-scheduler.ts'
+import type { Section } from './section.ts'
+
+/** A section with its flights. */
+export interface Lane {
+  readonly section: Section
+  readonly flights: Flights<Held>
+  /**
+   * The source has looked at the mode, so data of one mode is not data of the other. Known from its first load on;
+   * until then both modes share flights and data, as they do for all other sources.
+   */
+  modal: boolean
+  /** Data that was loaded in another epoch is as good as none. Ends when anybody's data may have changed. */
+  epoch: number
+}
+
+/** Where data of a section is held within a user. A section's name has no blank. */
+export function pieceOf({ section, modal }: Lane, mode: Mode): string {
+  return modal ? `${section.name} ${mode}` : section.name
+}
+
+/** What callers of one load share. An id has no line break. */
+export function keyOf({ modal }: Lane, userId: string, mode: Mode): string {
+  return modal ? `${userId}\n${mode}` : userId
+}
+
+export function isPieceOf(section: string, piece: string): boolean {
+  return piece === section || piece.startsWith(`${section} `)
+}

@@ -1,0 +1,102 @@
+import { PurserError, suggestion } from '../errors.ts'
+import type { Effects } from './effects.ts'
+
+/** Waits for `promise`, or rejects with the signal's reason. What is waited for goes on for the others. */
+export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(signal.reason)
+    if (signal.aborted) {
+      leave()
+      promise.catch(() => undefined)
+      return
+    }
+    signal.addEventListener('abort', leave, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+  })
+}
+
+/** The same items, until the signal is aborted: then it rejects with its reason, also while the next one is awaited. */
+export async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncIterable<T> {
+  const iterator = items[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const next = await withSignal(iterator.next(), signal)
+      if (next.done === true) return
+      yield next.value
+    }
+  } finally {
+    // Not waited for: a source that is busy hears of it when it is done.
+    iterator.return?.().catch(() => undefined)
+  }
+}
+
+/** Waits for `promise` for `limitMs` at most; resolves to whether it was in time. Rejects as `promise` does. */
+export function withinTime(effects: Effects, promise: Promise<unknown>, limitMs: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const cancel = effects.setTimer(() => resolve(false), limitMs)
+    promise.then(() => resolve(true), reject).finally(cancel)
+  })
+}
+
+/** Resolves after `delayMs`, or as soon as the signal is aborted. */
+export function pause(effects: Effects, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      cancel()
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const cancel = effects.setTimer(done, delayMs)
+    signal?.addEventListener('abort', done, { once: true })
+  })
+}
+
+/** What every call that waits takes. */
+export interface Waiting {
+  /** A call whose signal is aborted rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Checks the options of a call before anything is done. Throws `argument_invalid` when they are no object or their
+ * signal is none, `option_unknown` for a name that does not exist, and the signal's reason when it is aborted.
+ */
+export function checkOptionsOf(call: string, given: unknown, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new PurserError('argument_invalid', `The options of ${call} must be an object.`, { hint: hintOf(known) })
+  }
+  for (const name of Object.keys(given)) {
+    if (name === 'signal' || known.includes(name)) continue
+    const shown = name.slice(0, 64)
+    throw new PurserError('option_unknown', `There is no '${shown}' in the options of ${call}.`, {
+      hint: suggestion(shown, [...known, 'signal']) || hintOf(known),
+      details: { param: shown },
+    })
+  }
+  const { signal } = given as Waiting
+  checkSignal(signal)
+  signal?.throwIfAborted()
+}
+
+/** For calls that take nothing but a signal, and do not heed it by themselves. */
+export async function heeding<T>(call: string, options: Waiting | undefined, run: () => Promise<T>): Promise<T> {
+  if (options === undefined) return run()
+  checkOptionsOf(call, options, [])
+  return withSignal(run(), options.signal)
+}
+
+/** Throws `argument_invalid` for what is given as a signal and is none. */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined) return
+  const { addEventListener, throwIfAborted } = (signal ?? {}) as Partial<AbortSignal>
+  if (typeof addEventListener === 'function' && typeof throwIfAborted === 'function') return
+  throw new PurserError('argument_invalid', "'signal' must be an AbortSignal.", {
+    hint: 'For instance AbortSignal.timeout(5_000), or leave it out.',
+    details: { param: 'signal' },
+  })
+}
+
+function hintOf(known: readonly string[]): string {
+  return `Known here: ${[...known, 'signal'].join(', ')}.`
+}

@@ -1,0 +1,59 @@
+import type { SQLOutputValue } from 'node:sqlite'
+import type { Counter, StoredEvent, UserRow } from '../../../storage/store.ts'
+
+/** How rows stand in SQLite, and back. */
+export type Row = Record<string, SQLOutputValue>
+
+/** `seen_at` of a user who was never here: before all dates, so that it sorts lowest. */
+export const NEVER_SEEN = -8.64e15
+/** `cap_used_until` of a use that never ends: behind all dates. */
+export const FOREVER = 8.64e15
+
+export const USER_COLUMNS =
+  'incarnation, revision, head_sequence, head_mac, mac, state, measured, created_at, updated_at, seen_at, counters'
+
+export const EVENT_COLUMNS = 'sequence, events.id, at, type, body, events.mac'
+
+export function userOf(row: Row): UserRow {
+  return {
+    incarnation: Number(row.incarnation),
+    revision: Number(row.revision),
+    head: row.head_sequence === null ? null : { sequence: Number(row.head_sequence), mac: String(row.head_mac) },
+    headMac: textOrNull(row.mac),
+    state: textOrNull(row.state),
+    measured: textOrNull(row.measured),
+    stamps: {
+      createdAt: Number(row.created_at),
+      updatedAt: Number(row.updated_at),
+      seenAt: row.seen_at === NEVER_SEEN ? null : Number(row.seen_at),
+    },
+    counters: countersOf(String(row.counters)),
+  }
+}
+
+export function eventOf(row: Row): StoredEvent {
+  return {
+    sequence: Number(row.sequence),
+    id: String(row.id),
+    at: Number(row.at),
+    type: String(row.type),
+    body: String(row.body),
+    mac: String(row.mac),
+  }
+}
+
+export function counterKey({ limit, window }: { readonly limit: string; readonly window: string }): string {
+  return JSON.stringify([limit, window])
+}
+
+function countersOf(text: string): Counter[] {
+  if (text === '{}') return []
+  return Object.entries(JSON.parse(text) as Record<string, number>).map(([key, value]) => {
+    const [limit, window] = JSON.parse(key) as [string, string]
+    return { limit, window, value }
+  })
+}
+
+function textOrNull(value: SQLOutputValue | undefined): string | null {
+  return value === null || value === undefined ? null : String(value)
+}

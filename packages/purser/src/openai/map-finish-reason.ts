@@ -1,0 +1,66 @@
+import type { LanguageModelV4FinishReason, LanguageModelV4Usage } from '@ai-sdk/provider'
+import type { FinishReason, Usage } from './chat.ts'
+
+const TO_OPENAI: Readonly<Record<string, string>> = {
+  stop: 'stop',
+  length: 'length',
+  'content-filter': 'content_filter',
+  'tool-calls': 'tool_calls',
+}
+const FROM_OPENAI: Readonly<Record<string, LanguageModelV4FinishReason['unified']>> = {
+  stop: 'stop',
+  length: 'length',
+  content_filter: 'content-filter',
+  tool_calls: 'tool-calls',
+  function_call: 'tool-calls',
+}
+
+/** OpenAI's word; a reason it has none for keeps the provider's, so that it is never taken for a clean stop. */
+export function finishToOpenAi({ unified, raw }: LanguageModelV4FinishReason): FinishReason {
+  return TO_OPENAI[unified] ?? (raw === undefined || raw === 'stop' ? unified : raw)
+}
+
+export function finishFromOpenAi(finish: FinishReason | null): LanguageModelV4FinishReason {
+  if (finish === null) return { unified: 'other', raw: undefined }
+  return { unified: FROM_OPENAI[finish] ?? 'other', raw: finish }
+}
+
+export function usageToOpenAi({ inputTokens, outputTokens }: LanguageModelV4Usage): Usage {
+  const prompt_tokens = inputTokens.total ?? 0
+  const completion_tokens = outputTokens.total ?? 0
+  const { cacheRead } = inputTokens
+  const { reasoning } = outputTokens
+  return {
+    prompt_tokens,
+    completion_tokens,
+    total_tokens: prompt_tokens + completion_tokens,
+    ...(cacheRead === undefined ? {} : { prompt_tokens_details: { cached_tokens: cacheRead } }),
+    ...(reasoning === undefined ? {} : { completion_tokens_details: { reasoning_tokens: reasoning } }),
+  }
+}
+
+export function usageFromOpenAi(usage: Usage | undefined): LanguageModelV4Usage {
+  const cacheRead = countIn(usage?.prompt_tokens_details, 'cached_tokens')
+  const reasoning = countIn(usage?.completion_tokens_details, 'reasoning_tokens')
+  const input = usage?.prompt_tokens
+  const output = usage?.completion_tokens
+  return {
+    inputTokens: {
+      total: input,
+      noCache: input === undefined ? undefined : input - (cacheRead ?? 0),
+      cacheRead,
+      cacheWrite: undefined,
+    },
+    outputTokens: {
+      total: output,
+      text: output === undefined ? undefined : output - (reasoning ?? 0),
+      reasoning,
+    },
+  }
+}
+
+function countIn(details: unknown, field: string): number | undefined {
+  if (typeof details !== 'object' || details === null) return undefined
+  const count = (details as Record<string, unknown>)[field]
+  return typeof count === 'number' ? count : undefined
+}

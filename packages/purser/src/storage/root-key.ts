@@ -1,0 +1,76 @@
+import { createHash, hkdfSync, randomBytes } from 'node:crypto'
+import { decrypt, encrypt } from '../core/aes-gcm.ts'
+import { createKeys, type Keys } from '../core/keyring.ts'
+import { PurserError } from '../errors.ts'
+import type { MetaStore } from './store.ts'
+
+export interface SecretKeys {
+  /** 32 bytes, base64. */
+  readonly current: string
+  /** Earlier secret keys that may still have wrapped the root key. */
+  readonly previous: readonly string[]
+}
+
+const ROOT = 'root-key'
+
+/** Opens the store's root key, or makes one when the store is new. Wraps it anew when the secret key has changed. */
+export async function openKeys(meta: MetaStore, secret: SecretKeys): Promise<Keys> {
+  const current = secretBytes(secret.current)
+  const previous = secret.previous.map(secretBytes)
+  for (;;) {
+    const stored = await meta.get(ROOT)
+    if (stored === undefined) {
+      const root = randomBytes(32)
+      if (await meta.compareAndSet(ROOT, undefined, wrapRoot(root, current))) return createKeys(root)
+      continue
+    }
+    const keyId = stored.slice(0, stored.indexOf(':'))
+    const wrapper = [current, ...previous].find((candidate) => idOf(candidate) === keyId)
+    if (wrapper === undefined) throw wrongKey()
+    const root = unwrapRoot(stored, wrapper)
+    if (wrapper === current || (await meta.compareAndSet(ROOT, stored, wrapRoot(root, current))))
+      return createKeys(root)
+  }
+}
+
+/** Whether this store was opened before: then only its own secret key opens it. */
+export async function holdsRootKey(meta: MetaStore): Promise<boolean> {
+  return (await meta.get(ROOT)) !== undefined
+}
+
+function secretBytes(text: string): Buffer {
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.length !== 32) {
+    throw new PurserError('option_invalid', 'secretKey is not 32 bytes in base64.', {
+      hint: 'Make one with: openssl rand -base64 32',
+    })
+  }
+  return bytes
+}
+
+function idOf(secret: Buffer): string {
+  return createHash('sha256').update('purser key id').update(secret).digest('hex').slice(0, 16)
+}
+
+function wrapRoot(root: Buffer, secret: Buffer): string {
+  return `${idOf(secret)}:${encrypt(root, wrappingKey(secret), [ROOT])}`
+}
+
+function unwrapRoot(stored: string, secret: Buffer): Buffer {
+  try {
+    return decrypt(stored.slice(stored.indexOf(':') + 1), wrappingKey(secret), [ROOT])
+  } catch (cause) {
+    throw wrongKey(cause)
+  }
+}
+
+function wrappingKey(secret: Buffer): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, 'purser', 'wrapping', 32))
+}
+
+function wrongKey(cause?: unknown): PurserError {
+  return new PurserError('secret_key_wrong', 'The secret key does not open this store.', {
+    hint: 'Give the key this store was made with as secretKey.current, or as one of secretKey.previous.',
+    cause,
+  })
+}

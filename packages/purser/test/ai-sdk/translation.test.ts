@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import fc from 'fast-check'
+import { requestOf } from '../../src/ai-sdk/convert-to-chat-request.ts'
+import { contentOf, PartWriter } from '../../src/ai-sdk/convert-to-stream-parts.ts'
+import { PurserError } from '../../src/errors.ts'
+import type { ChatMessage, ChatRequest } from '../../src/openai/chat.ts'
+import { completionOf } from '../../src/openai/completion.ts'
+import { callOptionsOf } from '../../src/providers/ai-sdk/call-options.ts'
+import { ChunkWriter, completionFrom } from '../../src/providers/ai-sdk/chunk-writer.ts'
+import { promptOf } from '../../src/providers/ai-sdk/convert-to-prompt.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+
+printSeed('AI SDK translation')
+
+const signal = new AbortController().signal
+const told = { id: 'c', created: 1, model: 'm' }
+
+const word = fc.string({ minLength: 1 })
+const userMessage = fc.record(
+  {
+    role: fc.constant('user' as const),
+    content: fc.array(
+      fc.oneof(
+        word.map((text) => ({ type: 'text' as const, text })),
+        fc.base64String({ minLength: 4 }).map((data) => ({
+          type: 'file' as const,
+          mediaType: 'image/png',
+          data: { type: 'data' as const, data },
+        })),
+        fc.webUrl().map((url) => ({
+          type: 'file' as const,
+          mediaType: 'image/*',
+          data: { type: 'url' as const, url: new URL(url) },
+        })),
+      ),
+      { minLength: 1, maxLength: 3 },
+    ),
+  },
+  { noNullPrototype: true },
+)
+const toolLoop = fc
+  .array(fc.record({ toolName: word, input: fc.dictionary(word, fc.jsonValue()), value: word, signed: fc.boolean() }), {
+    minLength: 1,
+    maxLength: 3,
+  })
+  .map((calls): LanguageModelV4Message[] => [
+    {
+      role: 'assistant',
+      content: calls.map(({ toolName, input, signed }, index) => ({
+        type: 'tool-call',
+        toolCallId: `call_${index}`,
+        toolName,
+        input: JSON.parse(JSON.stringify(input)),
+        ...(signed ? { providerOptions: { google: { thoughtSignature: 'sig' } } } : {}),
+      })),
+    },
+    {
+      role: 'tool',
+      content: calls.map(({ toolName, value }, index) => ({
+        type: 'tool-result',
+        toolCallId: `call_${index}`,
+        toolName,
+        output: { type: 'text', value },
+      })),
+    },
+  ])
+const assistant = word.map((text): LanguageModelV4Message[] => [
+  { role: 'assistant', content: [{ type: 'text', text }] },
+])
+const prompt = fc
+  .tuple(
+    fc.array(
+      word.map((content): LanguageModelV4Message => ({ role: 'system', content })),
+      { maxLength: 2 },
+    ),
+    fc.array(
+      fc.oneof(
+        userMessage.map((message): LanguageModelV4Message[] => [message]),
+        toolLoop,
+        assistant,
+      ),
+      {
+        minLength: 1,
+        maxLength: 4,
+      },
+    ),
+  )
+  .map(([system, rest]) => [...system, ...rest.flat()])
+  // Results of tools that follow each other are one message on both sides.
+  .filter((messages) => messages.every(({ role }, at) => role !== 'tool' || messages[at + 1]?.role !== 'tool'))
+
+test('a prompt told in OpenAI messages and read back is the same prompt, with images, tool calls and signatures', () => {
+  fc.assert(
+    fc.property(prompt, (given) => {
+      const messages = JSON.parse(JSON.stringify(requestOf({ prompt: given }).messages)) as ChatMessage[]
+      assert.deepEqual(promptOf(messages), given)
+    }),
+    { seed, numRuns: rounds(5_000, 500) },
+  )
+})
+
+test('call options told as a request and read back are the same options', () => {
+  const options: LanguageModelV4CallOptions = {
+    prompt: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],
+    maxOutputTokens: 5,
+    temperature: 0.5,
+    topP: 0.9,
+    topK: 3,
+    presencePenalty: 0.1,
+    frequencyPenalty: 0.2,
+    stopSequences: ['END'],
+    seed: 7,
+    reasoning: 'low',
+    responseFormat: { type: 'json', name: 'shape', description: 'd', schema: { type: 'object', properties: {} } },
+    tools: [{ type: 'function', name: 'f', description: 'd', inputSchema: { type: 'object' }, strict: true }],
+    toolChoice: { type: 'tool', toolName: 'f' },
+  }
+  const {
+    providerOptions: _,
+    abortSignal: __,
+    ...read
+  } = callOptionsOf(JSON.parse(JSON.stringify(requestOf(options))), signal)
+  assert.deepEqual(read, options)
+})
+
+test('limits and stops are read in all their spellings', () => {
+  const read = (fields: Partial<ChatRequest>) =>
+    callOptionsOf({ messages: [{ role: 'user', content: 'Hi' }], ...fields }, signal)
+  assert.equal(read({ max_tokens: 3 }).maxOutputTokens, 3)
+  assert.equal(read({ max_tokens: 3, max_completion_tokens: 4 }).maxOutputTokens, 4)
+  assert.deepEqual(read({ stop: 'X' }).stopSequences, ['X'])
+  assert.deepEqual(read({ response_format: { type: 'json_object' } }).responseFormat, { type: 'json' })
+  assert.equal(read({ response_format: { type: 'text' }, temperature: null, stop: null }).responseFormat, undefined)
+  for (const choice of ['auto', 'none', 'required'] as const)
+    assert.deepEqual(read({ tool_choice: choice }).toolChoice, { type: choice })
+  const { providerOptions } = read({ safety_identifier: 'hash', parallel_tool_calls: false })
+  assert.deepEqual(providerOptions?.anthropic, { metadata: { userId: 'hash' }, disableParallelToolUse: true })
+  assert.deepEqual(providerOptions?.azure, { safetyIdentifier: 'hash', parallelToolCalls: false })
+})
+
+test('what a provider cannot do is request_invalid with its parameter, instead of being dropped', () => {
+  const user = { role: 'user', content: 'Hi' }
+  const wrong: [Partial<ChatRequest>, string][] = [
+    [{ n: 2 }, 'n'],
+    [{ logprobs: true }, 'logprobs'],
+    [{ tools: [{ type: 'web_search' }] }, 'tools[0]'],
+    [{ tool_choice: { type: 'allowed_tools' } }, 'tool_choice'],
+    [{ response_format: { type: 'grammar' } }, 'response_format'],
+    [{ messages: [{ role: 'function', content: 'x' }] }, 'messages[0].role'],
+    [{ messages: [user, { role: 'tool', content: 'x', tool_call_id: 'nobody' }] }, 'messages[1].tool_call_id'],
+    [{ messages: [{ role: 'user', content: [{ type: 'video_url' }] }] }, 'messages[0].content[0]'],
+    [
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }] },
+      'messages[0].content[0]',
+    ],
+    [
+      { messages: [{ role: 'assistant', tool_calls: [{ id: 'a', function: { name: 'f', arguments: '{' } }] }] },
+      'messages[0].tool_calls[0].function.arguments',
+    ],
+  ]
+  for (const [fields, param] of wrong) {
+    assert.throws(
+      () => callOptionsOf({ messages: [user], ...fields }, signal),
+      (error: unknown) => PurserError.is(error, 'request_invalid') && error.details?.param === param,
+      param,
+    )
+  }
+})
+
+const usage = {
+  inputTokens: { total: 9, noCache: 4, cacheRead: 5, cacheWrite: undefined },
+  outputTokens: { total: 6, text: 4, reasoning: 2 },
+}
+const saying: LanguageModelV4StreamPart[] = [
+  { type: 'stream-start', warnings: [] },
+  { type: 'response-metadata', id: 'r' },
+  { type: 'reasoning-start', id: '0' },
+  { type: 'reasoning-delta', id: '0', delta: 'hm' },
+  { type: 'reasoning-end', id: '0' },
+  { type: 'text-start', id: '1' },
+  { type: 'text-delta', id: '1', delta: 'Let me ' },
+  { type: 'text-delta', id: '1', delta: 'look.' },
+  { type: 'text-end', id: '1' },
+  { type: 'tool-input-start', id: 'a', toolName: 'f' },
+  { type: 'tool-input-delta', id: 'a', delta: '{"x"' },
+  { type: 'tool-input-delta', id: 'a', delta: ':1}' },
+  { type: 'tool-input-end', id: 'a' },
+  {
+    type: 'tool-call',
+    toolCallId: 'a',
+    toolName: 'f',
+    input: '{"x":1}',
+    providerMetadata: { google: { thoughtSignature: 's' } },
+  },
+  { type: 'tool-call', toolCallId: 'b', toolName: 'g', input: '{"y":2}' },
+  { type: 'tool-input-start', id: 'p', toolName: 'search', providerExecuted: true },
+  { type: 'tool-input-delta', id: 'p', delta: '{}' },
+  { type: 'tool-call', toolCallId: 'p', toolName: 'search', input: '{}', providerExecuted: true },
+  { type: 'ping' },
+  { type: 'finish', finishReason: { unified: 'tool-calls', raw: 'tool_use' }, usage },
+]
+
+test('stream parts become chunks: role first, reasoning, text, calls as they come, finish, usage; and parts again', () => {
+  const writer = new ChunkWriter(told)
+  const chunks = saying.flatMap((part) => writer.take(part))
+  assert.equal(writer.isFinished, true)
+  assert.equal(chunks[0]?.choices[0]?.delta.role, 'assistant')
+  assert.ok(chunks.slice(1).every((chunk) => chunk.choices[0]?.delta.role === undefined))
+  const whole = completionOf(chunks)
+  assert.deepEqual(whole.choices[0], {
+    index: 0,
+    message: {
+      role: 'assistant',
+      content: 'Let me look.',
+      reasoning_content: 'hm',
+      tool_calls: [
+        {
+          id: 'a',
+          type: 'function',
+          function: { name: 'f', arguments: '{"x":1}' },
+          extra_content: { google: { thoughtSignature: 's' } },
+        },
+        { id: 'b', type: 'function', function: { name: 'g', arguments: '{"y":2}' } },
+      ],
+    },
+    finish_reason: 'tool_calls',
+  })
+  assert.deepEqual(whole.usage, {
+    prompt_tokens: 9,
+    completion_tokens: 6,
+    total_tokens: 15,
+    prompt_tokens_details: { cached_tokens: 5 },
+    completion_tokens_details: { reasoning_tokens: 2 },
+  })
+
+  const parts = new PartWriter()
+  const back = [...chunks.flatMap((chunk) => parts.take(chunk)), ...parts.end()]
+  const text = back.map((part) => (part.type === 'text-delta' ? part.delta : '')).join('')
+  assert.equal(text, 'Let me look.')
+  assert.deepEqual(
+    back.filter((part) => part.type === 'tool-call'),
+    saying.filter((part) => part.type === 'tool-call' && !part.providerExecuted),
+  )
+  assert.deepEqual(back.at(-1), { type: 'finish', finishReason: { unified: 'tool-calls', raw: 'tool_calls' }, usage })
+  const opened = back.filter((part) => /-start$/.test(part.type)).length
+  assert.equal(back.filter((part) => /-end$/.test(part.type)).length, opened, 'every block that begins is ended')
+})
+
+test('a generated result becomes a completion, and content again', () => {
+  const content = [
+    { type: 'reasoning' as const, text: 'hm' },
+    { type: 'text' as const, text: 'Hi' },
+    { type: 'tool-call' as const, toolCallId: 'a', toolName: 'f', input: '{}' },
+  ]
+  const whole = completionFrom(
+    { content, finishReason: { unified: 'stop', raw: 'end_turn' }, usage, warnings: [] },
+    told,
+  )
+  assert.equal(whole.choices[0]?.finish_reason, 'stop')
+  assert.deepEqual(contentOf(whole), content)
+})
+
+test('a reason that OpenAI has no word for is never told as a clean stop', () => {
+  const reasons = [
+    { unified: 'other', raw: 'stop' },
+    { unified: 'error', raw: 'malformed' },
+    { unified: 'other', raw: 'pause_turn' },
+  ] as const
+  for (const finishReason of reasons) {
+    const [chunk] = new ChunkWriter(told).take({ type: 'finish', finishReason, usage })
+    assert.notEqual(chunk?.choices[0]?.finish_reason, 'stop')
+  }
+})
+
+test('a finish that gives no reason is no end: the stream was cut', () => {
+  for (const finishReason of [
+    { unified: 'other', raw: undefined },
+    { unified: 'interrupted', raw: 'x' },
+  ] as const) {
+    const writer = new ChunkWriter(told)
+    assert.deepEqual(writer.take({ type: 'finish', finishReason, usage }), [])
+    assert.equal(writer.isFinished, false)
+  }
+})
+
+test('an error part is thrown', () => {
+  const error = new Error('overloaded')
+  assert.throws(() => new ChunkWriter(told).take({ type: 'error', error }), error)
+})

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import fc from 'fast-check'
+import { createAnswerKeys, type KeyParts, type TurnParts, turnValue } from '../../src/answers/cache-key.ts'
+import { canonicalJson } from '../../src/core/canonical-json.ts'
+import { createKeys } from '../../src/core/keyring.ts'
+import { subject } from '../../src/core/subject.ts'
+import { PurserError } from '../../src/errors.ts'
+import type { ChatRequest } from '../../src/openai/chat.ts'
+import { alice, house, keys } from '../support/answers-harness.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+import { order } from './upstream.ts'
+
+printSeed('answer keys')
+
+const BASE: KeyParts = { kind: 'value', scope: 'user', user: alice, incarnation: 1, value: { q: 'x' } }
+const answerKey = createAnswerKeys(keys)
+const keyOf = (parts: Partial<KeyParts>): string => answerKey({ ...BASE, ...parts })
+const turnKey = (parts: Partial<TurnParts>): string => keyOf({ kind: 'turn', value: turnValue({ ...TURN, ...parts }) })
+
+const REQUEST: ChatRequest = {
+  model: 'alias',
+  messages: [
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: [{ type: 'text', text: 'Hello?' }], name: 'n' },
+  ],
+  temperature: 0.5,
+  top_p: 1,
+  seed: 7,
+  stop: ['a', 'b'],
+  tools: [
+    {
+      type: 'function',
+      function: { name: 'f', parameters: { type: 'object', properties: { a: { type: 'string' } } } },
+    },
+  ],
+  response_format: { type: 'json_schema', json_schema: { name: 's', schema: { required: ['a'] } } },
+  metadata: { topic: 'x', language: 'en', user_id: 'u', trace_id: 't' },
+  some_future_field: { deep: [1, { deeper: null }] },
+  stream: true,
+  stream_options: { include_usage: true },
+  user: 'u',
+  safety_identifier: 'u',
+}
+const TURN: TurnParts = {
+  request: REQUEST,
+  target: { provider: 'local', model: 'm', region: null, deployment: null, baseURL: null },
+  context: 'digest',
+}
+
+/** Every change of one thing at one place: another value there, the member gone, the list turned round. */
+function* mutations(value: unknown, path: string): Generator<readonly [path: string, changed: unknown]> {
+  if (Array.isArray(value)) {
+    if (value.length > 1) yield [`${path} reversed`, value.toReversed()]
+    yield [`${path} longer`, [...value, null]]
+    for (const [index, item] of value.entries())
+      for (const [where, changed] of mutations(item, `${path}[${index}]`)) yield [where, value.with(index, changed)]
+  } else if (typeof value === 'object' && value !== null) {
+    yield [`${path} with one more`, { ...value, 'one more': 1 }]
+    for (const [name, item] of Object.entries(value)) {
+      const { [name]: _, ...rest } = value as Record<string, unknown>
+      yield [`${path} without ${name}`, rest]
+      for (const [where, changed] of mutations(item, `${path}.${name}`)) yield [where, { ...value, [name]: changed }]
+    }
+  } else {
+    yield [path, value === null ? 'null' : null]
+    yield [`${path} as text in a list`, [String(value)]]
+  }
+}
+
+const IGNORED =
+  /^request(\.| without )(model|stream|stream_options|user|safety_identifier)\b|\b(user_id|trace_id)$|(user_id|trace_id) as text/
+
+test('C1: any field of request, target or context that is changed gives another key', () => {
+  const seen = new Map([[turnKey({}), 'the base']])
+  let checked = 0
+  for (const part of ['request', 'target', 'context'] as const) {
+    for (const [where, changed] of mutations(TURN[part], part)) {
+      if (IGNORED.test(where)) continue
+      const key = turnKey({ [part]: changed })
+      assert.equal(seen.get(key), undefined, `${where} has the key of ${seen.get(key)}`)
+      seen.set(key, where)
+      checked++
+    }
+  }
+  assert.ok(checked > 100, `${checked} mutations`)
+})
+
+test('C1: what differs between requests that deserve one answer does not change the key', () => {
+  const same: Partial<ChatRequest>[] = [
+    { model: 'another alias of the same model' },
+    { stream: false },
+    { stream: null },
+    { stream_options: null },
+    { user: 'v' },
+    { safety_identifier: 'v' },
+    { metadata: { trace_id: 'other', topic: 'x', language: 'en' } },
+    { trace_id: 't', request_id: 'r' },
+    { unset: undefined },
+  ]
+  for (const change of same) assert.equal(turnKey({ request: { ...REQUEST, ...change } }), turnKey({}))
+  const { metadata: _, ...bare } = REQUEST
+  assert.equal(turnKey({ request: { ...bare, metadata: { user_id: 'u' } } }), turnKey({ request: bare }))
+})
+
+test('C1 CM-D05: the key covers kind, scope, namespace, user and incarnation', () => {
+  const all = [
+    keyOf({}),
+    keyOf({ kind: 'turn' }),
+    keyOf({ scope: 'namespace' }),
+    keyOf({ incarnation: 2 }),
+    keyOf({ user: subject('default', 'bob') }),
+    keyOf({ user: subject('defaul', 'talice') }),
+    keyOf({ user: subject('other', 'alice') }),
+    createAnswerKeys(createKeys(Buffer.alloc(32, 8)))(BASE),
+  ]
+  assert.equal(new Set(all).size, all.length)
+  assert.equal(
+    keyOf({ scope: 'namespace' }),
+    keyOf({ scope: 'namespace', user: subject('default', 'bob'), incarnation: 3 }),
+  )
+})
+
+test('C1: the order of object keys does not matter, at any depth; that of lists does', () => {
+  const shuffled = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(shuffled)
+      : typeof value === 'object' && value !== null
+        ? Object.fromEntries(
+            Object.entries(value)
+              .reverse()
+              .map(([name, item]) => [name, shuffled(item)]),
+          )
+        : value
+  const json = fc.jsonValue({ maxDepth: 4 })
+  fc.assert(
+    fc.property(json, (value) => {
+      assert.equal(canonicalJson(shuffled(value)), canonicalJson(value))
+      assert.deepEqual(JSON.parse(canonicalJson(value)), JSON.parse(JSON.stringify(value)))
+    }),
+    { numRuns: rounds(100_000, 2_000), seed },
+  )
+})
+
+test('C1 CM-D05: concatenations that look alike have different keys', () => {
+  // Short texts of the characters that separate things: every way to cut one text into namespace, id and value.
+  const text = fc.string({
+    unit: fc.constantFrom('a', ':', '|', '"', ',', '1', '{', '\\', '\u0000', '\ud800'),
+    minLength: 3,
+    maxLength: 9,
+  })
+  const seen = new Map<string, string>()
+  let pairs = 0
+  fc.assert(
+    fc.property(text, (whole) => {
+      for (let a = 1; a < whole.length - 1; a++) {
+        for (let b = a + 1; b < whole.length; b++) {
+          const parts = [whole.slice(0, a), whole.slice(a, b), whole.slice(b)] as const
+          const key = keyOf({ user: { namespace: parts[0], id: parts[1].toWellFormed() }, value: parts[2] })
+          const name = JSON.stringify([parts[0].toWellFormed(), parts[1].toWellFormed(), parts[2]])
+          assert.equal(seen.get(key) ?? name, name)
+          if (seen.size < 50_000) seen.set(key, name)
+          pairs++
+        }
+      }
+    }),
+    { numRuns: rounds(100_000, 1_000), seed },
+  )
+  assert.ok(pairs >= rounds(1_000_000, 5_000), `${pairs} concatenations`)
+})
+
+test('CM-D11: texts that differ only in lone surrogates have different keys', () => {
+  assert.notEqual(keyOf({ value: '\ud800' }), keyOf({ value: '\ud801' }))
+  assert.notEqual(keyOf({ value: '\ud800' }), keyOf({ value: '\ufffd' }))
+  assert.notEqual(keyOf({ value: '\ud800' }), keyOf({ value: '\\ud800' }))
+})
+
+test('C2: the namespace scope is refused when context, tools or files were in the request', async () => {
+  const { answers } = house()
+  const shared = { ...order(), scope: 'namespace' as const }
+  const user = (content: unknown): Partial<ChatRequest> => ({ messages: [{ role: 'user', content } as never] })
+  const refused = [
+    { ...shared, context: 'digest' },
+    { ...shared, request: { ...shared.request, tools: [{ type: 'function' }] } },
+    { ...shared, request: { ...shared.request, functions: [{ name: 'f' }] } },
+    { ...shared, request: { ...shared.request, ...user([{ type: 'image_url', image_url: {} }]) } },
+    { ...shared, request: { ...shared.request, ...user([{ type: 'file', file: {} }]) } },
+    { ...shared, request: { messages: [{ role: 'tool', content: 'result' }] } },
+  ]
+  for (const turn of refused) {
+    let ended = 0
+    const opened = answers.of(alice).open({ ...turn, ended: () => void ended++ }, () => assert.fail())
+    await assert.rejects(opened, (error) => PurserError.is(error, 'argument_invalid'))
+    assert.equal(ended, 1)
+  }
+  const opened = await answers.of(alice).open(shared, async () => ({ kind: 'completion', text: '{}' }))
+  assert.equal(opened.source, 'miss')
+})

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import type { ChatAnswer } from '../../src/openai/chat-model.ts'
+import { alice, house } from '../support/answers-harness.ts'
+import { chunk, cleanStream, completion, order, scripted } from './upstream.ts'
+
+const end = (finish_reason: string): string => chunk({ finish_reason })
+const word = chunk({ delta: { content: 'word' } })
+const call = [{ index: 0, id: 'call', type: 'function', function: { name: 'f', arguments: '{}' } }]
+
+/** What an upstream may answer, and whether that may be served again. */
+const STREAMS: Record<string, readonly [keep: boolean, chunks: readonly string[]]> = {
+  'a clean stop': [true, cleanStream('hello there')],
+  'a clean stop with reasoning': [true, [chunk({ delta: { reasoning: 'hm' } }), word, end('stop')]],
+  'an empty list of tool calls': [true, [chunk({ delta: { content: 'a', tool_calls: [] } }), end('stop')]],
+  'nothing at all': [false, []],
+  'no text': [false, [chunk({ delta: { role: 'assistant', content: '' } }), end('stop')]],
+  'only reasoning': [false, [chunk({ delta: { reasoning: 'hm' } }), end('stop')]],
+  'no finish reason': [false, [word]],
+  'a cut at the length': [false, [word, end('length')]],
+  'a filter': [false, [word, end('content_filter')]],
+  'a tool call': [false, [chunk({ delta: { tool_calls: call } }), end('tool_calls')]],
+  'a tool call that says stop': [false, [word, chunk({ delta: { tool_calls: call } }), end('stop')]],
+  'an old function call': [false, [word, chunk({ delta: { function_call: { name: 'f' } } }), end('stop')]],
+  'a refusal': [false, [chunk({ delta: { refusal: 'no' } }), word, end('stop')]],
+  'an error inside': [false, [word, chunk(null, { error: { message: 'overloaded' } }), end('stop')]],
+  'a chunk that is not JSON': [false, [word, 'nonsense', end('stop')]],
+  'an unknown finish reason': [false, [word, end('pause')]],
+  'two choices, both clean': [
+    true,
+    [word, chunk({ index: 1, delta: { content: 'b' } }), end('stop'), chunk({ index: 1, finish_reason: 'stop' })],
+  ],
+  'two choices, one cut': [
+    false,
+    [word, chunk({ index: 1, delta: { content: 'b' } }), end('stop'), chunk({ index: 1, finish_reason: 'length' })],
+  ],
+}
+
+const COMPLETIONS: Record<string, readonly [keep: boolean, text: string]> = {
+  'a clean stop': [true, completion('hello')],
+  'an empty text': [false, completion('')],
+  'no text': [false, completion(null)],
+  'a cut at the length': [false, completion('hello', { finish_reason: 'length' })],
+  'a filter': [false, completion('hello', { finish_reason: 'content_filter' })],
+  'no finish reason': [false, completion('hello', { finish_reason: null })],
+  'a tool call': [false, completion('hello', { message: { role: 'assistant', content: 'x', tool_calls: call } })],
+  'a refusal': [false, completion('hello', { message: { role: 'assistant', content: 'x', refusal: 'no' } })],
+  'no choices': [false, JSON.stringify({ id: 'c', choices: [] })],
+  'an error': [false, JSON.stringify({ error: { message: 'no' }, choices: JSON.parse(completion('x')).choices })],
+  'something else': [false, '"hello"'],
+  'not JSON': [false, '<html>'],
+}
+
+async function isKept(answer: ChatAnswer, limits: { maxBytes?: number; n?: number } = {}): Promise<boolean> {
+  const { answers } = house({ answers: limits.maxBytes === undefined ? {} : { maxBytes: limits.maxBytes } })
+  const request = limits.n === undefined ? {} : { n: limits.n }
+  const turn = await answers.of(alice).open(order(request), async () => answer)
+  if (turn.answer.kind === 'stream') await Array.fromAsync(turn.answer.chunks)
+  return answers.stats().entries === 1
+}
+
+for (const [name, [keep, chunks]] of Object.entries(STREAMS)) {
+  test(`C3: a stream with ${name} is ${keep ? '' : 'not '}kept`, async () => {
+    assert.equal(await isKept(scripted(chunks).answer), keep)
+  })
+}
+
+for (const [name, [keep, text]] of Object.entries(COMPLETIONS)) {
+  test(`C3: a completion with ${name} is ${keep ? '' : 'not '}kept`, async () => {
+    assert.equal(await isKept({ kind: 'completion', text }), keep)
+  })
+}
+
+test('C3: an answer over the size limit is not kept, in either kind', async () => {
+  assert.equal(await isKept({ kind: 'completion', text: completion('x'.repeat(5_000)) }, { maxBytes: 5_000 }), false)
+  assert.equal(await isKept(scripted(cleanStream('x '.repeat(2_000))).answer, { maxBytes: 5_000 }), false)
+})
+
+test('C3: an answer with fewer choices than were asked for is not kept', async () => {
+  assert.equal(await isKept(scripted(cleanStream('one')).answer, { n: 2 }), false)
+  assert.equal(await isKept({ kind: 'completion', text: completion('one') }, { n: 2 }), false)
+})
+
+test('C3: a stream that the upstream broke off is not kept, whatever it said before', async () => {
+  const { answers } = house()
+  const texts = cleanStream('all said')
+  const turn = await answers.of(alice).open(order(), async () => scripted(texts, { failAfter: texts.length }).answer)
+  assert.equal(turn.answer.kind, 'stream')
+  if (turn.answer.kind === 'stream') await assert.rejects(Array.fromAsync(turn.answer.chunks))
+  assert.equal(answers.stats().entries, 0)
+})

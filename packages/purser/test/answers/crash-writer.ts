@@ -1,0 +1,51 @@
+import type { Answers } from '../../src/answers/answers.ts'
+import { createAnswers } from '../../src/answers/answers.ts'
+import { systemEffects } from '../../src/core/effects.ts'
+import { createCallsUnderWay } from '../../src/core/pending-calls.ts'
+import { createSqliteAnswers } from '../../src/drivers/sqlite/cache/answers.ts'
+import { createCacheWriter, createCacheWriterCalls } from '../../src/drivers/sqlite/cache/cache-writer.ts'
+import { openCache } from '../../src/drivers/sqlite/cache/open-cache.ts'
+import { DEFAULTS } from '../../src/options.ts'
+import { alice, bob, keys } from '../support/answers-harness.ts'
+
+/** The answer to request n: long enough to span pages of the file. */
+export function answerTo(n: number): { readonly n: number; readonly text: string } {
+  return { n, text: `answer ${n} `.repeat(1 + ((n * 37) % 400)) }
+}
+
+/** Answers on a real file and real clocks. */
+export async function systemHouse(path: string): Promise<{ readonly answers: Answers; close(): Promise<void> }> {
+  const database = await openCache(path, createCacheWriterCalls)
+  const writer = createCacheWriter(path)
+  const answers = createAnswers({
+    store: createSqliteAnswers(database, writer),
+    keys,
+    effects: systemEffects,
+    options: DEFAULTS.answers,
+    namespace: 'default',
+    calls: createCallsUnderWay(systemEffects),
+    bus: { publish: async () => undefined, subscribe: () => () => undefined },
+    incarnationOf: async () => 1,
+  })
+  return {
+    answers,
+    async close() {
+      await answers.close()
+      await database.close()
+      await writer.call('close')
+      await writer.close()
+    },
+  }
+}
+
+/** `writer.ts PATH FROM [COUNT]`: keeps answers from FROM on and prints the number of each that is kept. */
+if (import.meta.main) {
+  const [path = '', from = '0', count = 'Infinity'] = process.argv.slice(2)
+  const { answers, close } = await systemHouse(path)
+  const end = Number(from) + Number(count)
+  for (let n = Number(from); n < end; n++) {
+    await answers.of(n % 2 === 0 ? alice : bob).remember({ n }, () => answerTo(n))
+    process.stdout.write(`${n}\n`)
+  }
+  await close()
+}

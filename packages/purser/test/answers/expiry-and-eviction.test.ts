@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'node:test'
+import { ANSWER_LIMITS } from '../../src/answers/limits.ts'
+import { subject } from '../../src/core/subject.ts'
+import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
+import { createExpiryOrder } from '../../src/drivers/memory/expiry-order.ts'
+import type { AnswerStore } from '../../src/storage/answer-store.ts'
+import { handClock } from '../../src/testing/fake-clock.ts'
+import { alice, bob, drivers, house, onEveryDriver, openSqlite } from '../support/answers-harness.ts'
+import { rounds } from '../support/fuzz-options.ts'
+
+/** A store that notes when each row is touched, and how many in one write. */
+function watched(store: AnswerStore): {
+  readonly store: AnswerStore
+  readonly touched: Map<string, number>
+  readonly writes: number[]
+} {
+  const touched = new Map<string, number>()
+  const writes: number[] = []
+  const touch: AnswerStore['touch'] = (namespace, uses) => {
+    writes.push(uses.size)
+    for (const key of uses.keys()) touched.set(key, (touched.get(key) ?? 0) + 1)
+    return store.touch(namespace, uses)
+  }
+  return { store: { ...store, touch }, touched, writes }
+}
+
+onEveryDriver(
+  'CM-02 C6: of many hits in a minute, each entry is touched twice at most, in few writes',
+  async (open) => {
+    const entries = rounds(10_000, 1_000)
+    const hits = rounds(1_000_000, 20_000)
+    const { store, touched, writes } = watched(open().store)
+    const { answers, clock } = open({ store })
+    const own = answers.of(alice)
+    for (let n = 0; n < entries; n++) await own.remember({ n }, () => n)
+    let hit = 0
+    for (let second = 1; second <= 60; second++) {
+      const before = writes.length
+      for (; hit < (second * hits) / 60; hit++) {
+        const found = await own.lookup({ n: (hit * 31) % entries })
+        assert.equal(found?.answer, (hit * 31) % entries)
+      }
+      assert.equal(writes.length, before, 'a hit does not write')
+      await clock.pass(1_000)
+    }
+    assert.ok(Math.max(...touched.values()) <= 2)
+    assert.equal(touched.size, entries)
+    assert.ok(writes.length <= Math.ceil(2 * (entries / ANSWER_LIMITS.stepRows)) + 2, `${writes.length} writes`)
+    assert.ok(Math.max(...writes) <= ANSWER_LIMITS.stepRows)
+  },
+)
+
+test('CM-02: nothing is touched, and no timer runs, while nothing is hit', async () => {
+  const { store, writes } = watched(createMemoryAnswers())
+  const { answers, clock } = house({ store })
+  await answers.of(alice).remember('q', () => 1)
+  const { timers } = clock
+  await clock.pass(600_000)
+  assert.equal(clock.timers, timers)
+  await answers.flush()
+  assert.deepEqual(writes, [])
+})
+
+onEveryDriver('CM-16 CM-19: flush writes the uses that are gathered; a crash before loses only these', async (open) => {
+  const { answers, store } = open({ answers: { maxEntries: 2 } })
+  await answers.of(alice).remember('a', () => 'a')
+  await answers.of(alice).remember('b', () => 'b')
+  await answers.of(alice).lookup('a')
+  await answers.flush()
+  const after = house({ store, answers: { maxEntries: 2 } })
+  after.clock.advance(1)
+  await after.answers.of(alice).remember('c', () => 'c')
+  assert.equal((await after.answers.of(alice).lookup('a'))?.answer, 'a')
+  assert.equal(await after.answers.of(alice).lookup('b'), undefined)
+})
+
+test('CM-19 CM-01: answers survive the end of the process, with their dates and their order of use', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'purser-life-'))
+  try {
+    const clock = handClock()
+    const first = await openSqlite(join(folder, 'cache.db'))
+    await house({ store: first.store, clock })
+      .answers.of(alice)
+      .remember('q', () => ({ text: 'kept' }))
+    await first.close()
+    clock.advance(5_000)
+    const second = await openSqlite(join(folder, 'cache.db'))
+    const { answers } = house({ store: second.store, clock })
+    assert.deepEqual(await answers.of(alice).lookup('q'), {
+      answer: { text: 'kept' },
+      storedAt: '2026-01-01T12:00:00.000Z',
+      expiresAt: '2026-01-08T12:00:00.000Z',
+    })
+    assert.equal(answers.stats().file, join(folder, 'cache.db'))
+    assert.equal((statSync(join(folder, 'cache.db')).mode & 0o777).toString(8), '600')
+    await second.close()
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('C7: a clock that went back while nobody ran does not bring back what has expired', async () => {
+  const store = createMemoryAnswers()
+  const before = house({ store, answers: { ttlMs: 1_800_000 } })
+  await before.answers.of(alice).remember('old', () => 1)
+  before.clock.advance(1_900_000)
+  await before.answers.of(alice).remember('new', () => 2)
+  const after = house({ store, answers: { ttlMs: 1_800_000 } })
+  assert.equal(after.clock.now(), before.clock.now() - 1_900_000)
+  assert.equal((await after.answers.of(alice).lookup('new'))?.answer, 2)
+  assert.equal(await after.answers.of(alice).lookup('old'), undefined)
+})
+
+test('C7: an answer from a far future is not believed', async () => {
+  const store = createMemoryAnswers()
+  const ahead = house({ store, clock: handClock({ wall: '2036-01-01T00:00:00Z' }) })
+  await ahead.answers.of(alice).remember('q', () => 1)
+  const { answers } = house({ store })
+  assert.equal(await answers.of(alice).lookup('q'), undefined)
+})
+
+onEveryDriver(
+  'C7 CM-D08: after tenfold churn, entries and bytes are within the caps, and counted exactly',
+  async (open) => {
+    const maxBytes = 400_000
+    const { answers, store, clock } = open({ answers: { maxBytes, maxEntries: 150 } })
+    for (let n = 0; n < 1_500; n++) {
+      await answers.of(n % 3 === 0 ? bob : alice).remember({ n }, () => 'x'.repeat((n * 7_919) % 6_000))
+      if (n % 10 === 0) await answers.of(alice).lookup({ n: n - 5 })
+      if (n % 400 === 399) await answers.of(bob).forget()
+      clock.advance(100)
+    }
+    const { entries, bytes } = answers.stats()
+    assert.ok(entries <= 150 && bytes <= maxBytes)
+    const rows = []
+    for (const user of [alice, bob]) rows.push(...(await Array.fromAsync(answers.of(user).exportRows())))
+    assert.equal(rows.length, entries)
+    assert.equal(store.totals('default', 0).bytes, bytes)
+    await answers.of(alice).forget()
+    await answers.of(bob).forget()
+    assert.deepEqual(store.totals('default', 0), { entries: 0, bytes: 0, expired: 0 })
+  },
+)
+
+onEveryDriver(
+  'CM-15: forgotten answers that are not wiped yet make room first, and are nobody’s eviction',
+  async (open) => {
+    const { answers } = open({ answers: { maxEntries: 3 } })
+    for (let n = 0; n < 3; n++) await answers.of(alice).remember({ n }, () => n)
+    await answers.of(alice).forget()
+    for (let n = 0; n < 4; n++) await answers.of(bob).remember({ n }, () => n)
+    const { entries, evictions } = answers.stats()
+    assert.deepEqual({ entries, evictions }, { entries: 3, evictions: 1 })
+    assert.equal(await answers.of(bob).lookup({ n: 0 }), undefined)
+  },
+)
+
+test('C7: the files stay within the cap and a tenth after tenfold churn', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'purser-churn-'))
+  const path = join(folder, 'cache.db')
+  const maxBytes = rounds(64, 8) * 1_048_576
+  const { store, close } = await openSqlite(path)
+  try {
+    const { answers } = house({ store, answers: { maxBytes, maxEntries: 1_000_000 } })
+    const meanBytes = 20_000
+    const text = 'x'.repeat(2 * meanBytes)
+    const puts = Math.ceil((10 * maxBytes) / meanBytes)
+    for (let n = 0; n < puts; n += 20) {
+      const some = Array.from({ length: 20 }, (_, k) => n + k)
+      await Promise.all(
+        some.map((m) => answers.of(alice).remember(m, () => text.slice(0, (m * 7_919) % (2 * meanBytes)))),
+      )
+      await answers.of(alice).lookup(n - 100)
+    }
+    assert.ok(answers.stats().bytes > 0.9 * maxBytes)
+    const wal = `${path}-wal`
+    const onDisk = statSync(path).size + (existsSync(wal) ? statSync(wal).size : 0)
+    assert.ok(onDisk <= 1.1 * maxBytes + 2_500_000, `${onDisk} bytes for a cap of ${maxBytes}`)
+  } finally {
+    await close()
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('C8: the bytes of a forgotten user are gone from every file soon after', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'purser-forget-'))
+  const path = join(folder, 'cache.db')
+  const { store, close } = await openSqlite(path)
+  try {
+    const { answers, clock } = house({ store })
+    for (let n = 0; n < 1_200; n++) await answers.of(alice).remember({ n }, () => `canary ${'x'.repeat(n)}`)
+    await answers.of(bob).remember('q', () => 'of bob')
+    const files = (): Buffer[] => ['', '-wal'].map((ending) => readFileSync(`${path}${ending}`))
+    assert.ok(files().some((file) => file.includes('canary')))
+    assert.equal(await answers.of(alice).forget(), 1_200)
+    await clock.pass(1)
+    assert.ok(!files().some((file) => file.includes('canary')))
+    assert.equal((await answers.of(bob).lookup('q'))?.answer, 'of bob')
+  } finally {
+    await close()
+    rmSync(folder, { recursive: true })
+  }
+})
+
+for (const [name, openStore] of Object.entries(drivers)) {
+  test(`C8: what a crash left of a forgotten or cleared scope is swept by the next process (${name})`, async () => {
+    const { store, close } = await openStore()
+    const { answers } = house({ store })
+    const user = (n: number): ReturnType<typeof subject> => subject('default', `user ${n}`)
+    for (let n = 0; n < 30; n++) await answers.of(user(n % 3)).remember({ n }, () => n)
+    await answers.of(user(0)).forget()
+    await answers.clear()
+    await answers.of(user(1)).remember('kept', () => 'kept')
+    const next = house({ store })
+    await next.answers.of(user(2)).lookup('nothing')
+    await next.clock.pass(60_000)
+    assert.equal((await next.answers.of(user(1)).lookup('kept'))?.answer, 'kept')
+    assert.equal(await store.sweep('default', { now: 0, limit: 100 }), 0)
+    assert.equal(next.answers.stats().entries, 1)
+    await close()
+  })
+}
+
+test('The order of expiry finds what expires first, and does not grow with what is gone', () => {
+  const rows = new Map<number, { readonly expiresAt: number }>()
+  const order = createExpiryOrder<{ readonly expiresAt: number }>({
+    isCurrent: (row) => [...rows.values()].includes(row),
+    live: () => rows.size,
+  })
+  for (let n = 0; n < 500; n++) {
+    const row = { expiresAt: (n * 7_919) % 1_000 }
+    rows.set(n % 50, row)
+    order.add(row)
+    assert.ok(order.size <= 2 * 50 + 64)
+  }
+  const due = [...rows.values()].filter(({ expiresAt }) => expiresAt < 400)
+  assert.equal(order.count(400), due.length)
+  const found = Array.from({ length: due.length }, () => order.next(400)?.expiresAt)
+  assert.deepEqual(
+    found,
+    due.map(({ expiresAt }) => expiresAt).sort((a, b) => a - b),
+  )
+  assert.equal(order.next(400), undefined)
+})

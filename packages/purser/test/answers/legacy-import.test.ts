@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import test from 'node:test'
+import { importAnswers, importedRequest } from '../../src/answers/legacy-import.ts'
+import { handClock } from '../../src/testing/fake-clock.ts'
+import { alice, bob, house } from '../support/answers-harness.ts'
+import { rounds, seed } from '../support/fuzz-options.ts'
+
+const NOW = Date.parse('2026-01-01T12:00:00Z')
+const keyOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+function entry(response: string, ageSeconds = 60): Record<string, unknown> {
+  const at = NOW / 1_000 - ageSeconds
+  return {
+    response,
+    timestamp: '2026-01-01 11:59:00',
+    created_at: at,
+    last_accessed: at,
+    text_length: [...response].length,
+  }
+}
+
+function file(entries: Record<string, unknown>): string {
+  return JSON.stringify(entries, null, 2)
+}
+
+test('CM-09: an old file is taken over with its dates, for one user', async () => {
+  const { answers, clock } = house()
+  const progress: number[] = []
+  const entries = Object.fromEntries(
+    Array.from({ length: 120 }, (_, n) => [keyOf(`m|p|${n}`), entry(`Antwort ${n} 😀`)]),
+  )
+  const onProgress = ({ done, total }: { done: number; total: number }): number => progress.push(done / total)
+  const report = await importAnswers({ answers, user: alice, text: file(entries), effects: clock, onProgress })
+  assert.deepEqual(report, { found: 120, kept: 120, skipped: {}, examples: [], whole: true })
+  assert.deepEqual(progress, [50 / 120, 100 / 120, 1])
+  assert.deepEqual(await answers.of(alice).lookup(importedRequest('m|p|7')), {
+    answer: 'Antwort 7 😀',
+    storedAt: '2026-01-01T11:59:00.000Z',
+    expiresAt: '2026-01-08T11:59:00.000Z',
+  })
+  assert.equal(await answers.of(bob).lookup(importedRequest('m|p|7')), undefined)
+})
+
+test('CM-15: the last uses come along, so the longest unused is evicted first', async () => {
+  const { answers, clock } = house({ answers: { maxEntries: 2 } })
+  const text = file({
+    [keyOf('old')]: { ...entry('old', 50), last_accessed: NOW / 1_000 - 10 },
+    [keyOf('new')]: { ...entry('new', 40), last_accessed: NOW / 1_000 - 20 },
+  })
+  await importAnswers({ answers, user: alice, text, effects: clock })
+  await answers.of(alice).remember('one more', () => 1)
+  assert.equal((await answers.of(alice).lookup(importedRequest('old')))?.answer, 'old')
+  assert.equal(await answers.of(alice).lookup(importedRequest('new')), undefined)
+})
+
+test('CM-D03 CM-D06: what cannot be taken is told with its reason, and harms no other entry', async () => {
+  const { answers, clock } = house({ answers: { maxBytes: 50_000 } })
+  const text = file({
+    [keyOf('fine')]: entry('fine'),
+    [keyOf('no response')]: { timestamp: 'x', created_at: 1 },
+    [keyOf('text')]: 'just text',
+    [keyOf('nothing')]: null,
+    [keyOf('cut')]: { ...entry('a longer text'), response: 'a lon' },
+    [keyOf('old')]: entry('old', 8 * 86_400),
+    [keyOf('large')]: entry('x'.repeat(60_000)),
+    [keyOf('bad date')]: { ...entry('bad date'), created_at: 'yesterday' },
+    [keyOf('future')]: entry('future', -86_400),
+    [keyOf('bare')]: { response: '' },
+  })
+  const { examples, ...report } = await importAnswers({ answers, user: alice, text, effects: clock })
+  assert.deepEqual(report, {
+    found: 10,
+    kept: 4,
+    skipped: { unreadable: 3, incomplete: 1, expired: 1, refused: 1 },
+    whole: true,
+  })
+  assert.equal(examples.length, 6)
+  for (const name of ['fine', 'bad date', 'future'])
+    assert.equal((await answers.of(alice).lookup(importedRequest(name)))?.answer, name)
+  assert.equal((await answers.of(alice).lookup(importedRequest('future')))?.storedAt, '2026-01-01T12:00:00.000Z')
+  assert.equal((await answers.of(alice).lookup(importedRequest('bare')))?.answer, '')
+})
+
+test('CM-11: an entry without a date can be kept for good, or left out', async () => {
+  const text = file({ [keyOf('legacy')]: { response: 'legacy', timestamp: '2020-01-01 00:00:00' } })
+  const forGood = house()
+  await importAnswers({ answers: forGood.answers, user: alice, text, effects: forGood.clock, undated: 'forever' })
+  forGood.clock.advance(400 * 86_400_000)
+  assert.equal((await forGood.answers.of(alice).lookup(importedRequest('legacy')))?.answer, 'legacy')
+  const { answers, clock } = house()
+  const report = await importAnswers({ answers, user: alice, text, effects: clock, undated: 'skip' })
+  assert.deepEqual(report.skipped, { undated: 1 })
+})
+
+test('CM-D03: of a torn file every entry that is whole is saved, and none is invented', async () => {
+  const names = Array.from({ length: 12 }, (_, n) => `entry ${n}`)
+  // Answers that hold what the salvage looks for.
+  const tricky = (name: string): string => `${name} "${keyOf('inner')}": { "response": "fake" } \\" } { 😀`
+  const whole = file(Object.fromEntries(names.map((name) => [keyOf(name), entry(tricky(name))])))
+  let state = seed || 1
+  const roll = (limit: number): number => {
+    state = (state * 48_271) % 2_147_483_647
+    return state % limit
+  }
+  for (let round = 0; round < rounds(2_000, 100); round++) {
+    const at = roll(whole.length)
+    const hole = 1 + roll(200)
+    const lost = roll(2) === 0 ? '' : '\u0000'.repeat(hole) + whole.slice(at + hole)
+    const torn = whole.slice(0, at) + lost
+    const { answers } = house()
+    const report = await importAnswers({ answers, user: alice, text: torn, effects: handClock() })
+    let found = 0
+    for (const name of names) {
+      const hit = await answers.of(alice).lookup(importedRequest(name))
+      if (hit === undefined) continue
+      found++
+      assert.equal(hit.answer, tricky(name))
+    }
+    assert.equal(found, report.kept)
+    const untouched = names.filter((name) => torn.includes(JSON.stringify(entry(tricky(name)).response))).length
+    // A hole may take the end of one entry and the key of the next.
+    assert.ok(found >= untouched - 2, `${found} of ${untouched} whole answers`)
+    assert.equal(await answers.of(alice).lookup(importedRequest('inner')), undefined)
+  }
+})
+
+test('What is not an old file at all gives an empty report', async () => {
+  const { answers, clock } = house()
+  for (const text of ['', 'nonsense', '[]', '"text"', '{}']) {
+    const { found, kept } = await importAnswers({ answers, user: alice, text, effects: clock })
+    assert.deepEqual({ found, kept }, { found: 0, kept: 0 })
+  }
+})

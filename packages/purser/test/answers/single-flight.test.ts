@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
+import test from 'node:test'
+import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
+import { PurserError } from '../../src/errors.ts'
+import type { AnswerStore } from '../../src/storage/answer-store.ts'
+import { alice, bob, house, onEveryDriver } from '../support/answers-harness.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+
+printSeed('answers in flight')
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+onEveryDriver('CM-D09: a thousand equal callers share one computation, and each gets a copy', async (open) => {
+  const { answers } = open()
+  let calls = 0
+  const compute = async (): Promise<{ n: number[] }> => {
+    calls++
+    await settle()
+    return { n: [1] }
+  }
+  const all = await Promise.all(Array.from({ length: 1_000 }, () => answers.of(alice).remember('q', compute)))
+  assert.equal(calls, 1)
+  assert.equal(all.filter(({ source }) => source === 'computed').length, 1)
+  assert.equal(all.filter(({ source }) => source === 'joined').length, 999)
+  all[0]?.answer.n.push(2)
+  assert.deepEqual(all[1]?.answer, { n: [1] })
+})
+
+test('Different users and different requests do not wait for each other', async () => {
+  const { answers } = house()
+  const never = (): Promise<string> => Promise.withResolvers<string>().promise
+  const leaving = new AbortController()
+  const hung = answers.of(alice).remember('q', never, { signal: leaving.signal })
+  assert.equal((await answers.of(bob).remember('q', () => 'b')).answer, 'b')
+  assert.equal((await answers.of(alice).remember('r', () => 'r')).answer, 'r')
+  leaving.abort()
+  await assert.rejects(hung, { name: 'AbortError' })
+})
+
+test('One caller who leaves rejects with its own reason; the computation goes on for the others', async () => {
+  const { answers } = house()
+  const gate = Promise.withResolvers<string>()
+  const leaving = new AbortController()
+  let inside: AbortSignal | undefined
+  const first = answers.of(alice).remember(
+    'q',
+    ({ signal }) => {
+      inside = signal
+      return gate.promise
+    },
+    { signal: leaving.signal },
+  )
+  const second = answers.of(alice).remember('q', () => 'never')
+  await settle()
+  leaving.abort(new Error('my own reason'))
+  await assert.rejects(first, { message: 'my own reason' })
+  assert.equal(inside?.aborted, false)
+  gate.resolve('done')
+  assert.deepEqual(await second, { answer: 'done', source: 'joined' })
+  assert.equal((await answers.of(alice).lookup('q'))?.answer, 'done')
+})
+
+test('When all have left, the computation is aborted and what it still brings is not kept', async () => {
+  const { answers } = house()
+  const gate = Promise.withResolvers<string>()
+  const leaving = [new AbortController(), new AbortController()]
+  let inside: AbortSignal | undefined
+  const callers = leaving.map(({ signal }) =>
+    answers.of(alice).remember(
+      'q',
+      (call) => {
+        inside = call.signal
+        return gate.promise
+      },
+      { signal },
+    ),
+  )
+  await settle()
+  for (const [index, controller] of leaving.entries()) controller.abort(new Error(`${index}`))
+  for (const [index, caller] of callers.entries()) await assert.rejects(caller, { message: `${index}` })
+  assert.equal(inside?.aborted, true)
+  gate.resolve('too late')
+  await settle()
+  assert.deepEqual(await answers.of(alice).remember('q', () => 'anew'), { answer: 'anew', source: 'computed' })
+})
+
+test('A signal that was aborted before computes nothing, and a long-lived one collects no listeners', async () => {
+  const { answers } = house()
+  const aborted = AbortSignal.abort(new Error('before'))
+  await assert.rejects(
+    answers.of(alice).remember('q', () => assert.fail(), { signal: aborted }),
+    { message: 'before' },
+  )
+  await assert.rejects(answers.of(alice).lookup('q', { signal: aborted }), { message: 'before' })
+  const { signal } = new AbortController()
+  for (let n = 0; n < 20; n++) await answers.of(alice).remember({ n }, () => n, { signal })
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+})
+
+function failing(): AnswerStore {
+  const down = (): Promise<never> => Promise.reject(new PurserError('store_unavailable', 'down'))
+  const store = createMemoryAnswers()
+  return { ...store, generation: down, get: down, put: down, touch: down, remove: down, forget: down, sweep: down }
+}
+
+test('CM-D04: a store that fails is a store without answers: counted, and nobody else’s trouble', async () => {
+  const { answers, clock } = house({ store: failing() })
+  const own = answers.of(alice)
+  assert.equal(await own.lookup('q'), undefined)
+  assert.deepEqual(await own.remember('q', () => 'a'), { answer: 'a', source: 'computed' })
+  const both = await Promise.all([own.remember('q', () => 'a'), own.remember('q', () => 'a')])
+  assert.deepEqual(
+    both.map(({ source }) => source),
+    ['computed', 'joined'],
+  )
+  await assert.rejects(own.forget(), (error) => PurserError.is(error, 'store_unavailable'))
+  await clock.pass(60_000)
+  const { hits, misses, joined, failures } = answers.stats()
+  assert.deepEqual({ hits, misses, joined }, { hits: 0, misses: 3, joined: 1 })
+  assert.ok(failures >= 4)
+  await answers.close()
+})
+
+test('A life that cannot be looked up is no answer and no error', async () => {
+  const incarnationOf = (): Promise<number> => Promise.reject(new PurserError('store_unavailable', 'down'))
+  const { answers } = house({ incarnationOf })
+  assert.deepEqual(await answers.of(alice).remember('q', () => 'a'), { answer: 'a', source: 'computed' })
+  assert.equal(await answers.of(alice).lookup('q'), undefined)
+  assert.equal(answers.stats().entries, 0)
+})
+
+test('C7: under chaos of failures, aborts and forgetting, hits + misses + joined are the look-ups exactly', async () => {
+  let state = seed || 1
+  const roll = (limit: number): number => {
+    state = (state * 48_271) % 2_147_483_647
+    return state % limit
+  }
+  const memory = createMemoryAnswers()
+  const maybe =
+    <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
+      if (roll(3) === 0) await settle()
+      if (roll(10) === 0) throw new PurserError('store_unavailable', 'chaos')
+      return work(...args)
+    }
+  const store = { ...memory, get: maybe(memory.get), put: maybe(memory.put), generation: maybe(memory.generation) }
+  const { answers, clock } = house({ store, answers: { maxEntries: 8 } })
+  let lookups = 0
+  const one = async (): Promise<void> => {
+    const own = answers.of(roll(2) === 0 ? alice : bob)
+    const request = { q: roll(6) }
+    const controller = new AbortController()
+    if (roll(4) === 0) setImmediate(() => controller.abort())
+    lookups++
+    const { signal } = controller
+    const outcome = roll(2) === 0 ? own.lookup(request, { signal }) : own.remember(request, computing, { signal })
+    const found = await outcome.catch(() => undefined)
+    if (found !== undefined) assert.equal(found.answer, 'answer')
+    if (roll(20) === 0) await own.forget().catch(() => undefined)
+    clock.advance(roll(50))
+  }
+  const computing = async (): Promise<string> => {
+    if (roll(2) === 0) await settle()
+    if (roll(8) === 0) throw new Error('chaos')
+    return 'answer'
+  }
+  for (let round = 0; round < rounds(5_000, 200); round++) await Promise.all(Array.from({ length: 10 }, one))
+  const { hits, misses, joined, entries } = answers.stats()
+  assert.equal(hits + misses + joined, lookups)
+  assert.ok(hits > 0 && joined > 0 && entries <= 8)
+})
+
+onEveryDriver('C8: what another process forgot while it was computed is given, but not kept', async (open) => {
+  const { answers, clock } = open()
+  const there = open({ clock })
+  const gate = Promise.withResolvers<string>()
+  const early = answers.of(alice).remember('q', () => gate.promise)
+  await settle()
+  await there.answers.of(alice).forget()
+  gate.resolve('old')
+  assert.deepEqual(await early, { answer: 'old', source: 'computed' })
+  assert.equal(await there.answers.of(alice).lookup('q'), undefined)
+  assert.equal(await answers.of(alice).lookup('q'), undefined)
+})
+
+test('C8: nobody joins a flight that began before another process forgot', async () => {
+  const { answers, clock, store } = house()
+  const there = house({ clock, store })
+  const gate = Promise.withResolvers<string>()
+  const early = answers.of(alice).remember('q', () => gate.promise)
+  await settle()
+  await there.answers.of(alice).forget()
+  clock.advance(1_000)
+  assert.deepEqual(await answers.of(alice).remember('q', () => 'new'), { answer: 'new', source: 'computed' })
+  gate.resolve('old')
+  assert.equal((await early).answer, 'old')
+  assert.equal((await answers.of(alice).lookup('q'))?.answer, 'new')
+})
+
+test('C8: a look-up that was on its way when a user was forgotten does not bring the old generation back', async () => {
+  const memory = createMemoryAnswers()
+  const gate = Promise.withResolvers<void>()
+  let isSlow = false
+  const generation: AnswerStore['generation'] = async (scope) => {
+    const found = await memory.generation(scope)
+    if (isSlow) await gate.promise
+    return found
+  }
+  const { answers, clock } = house({ store: { ...memory, generation } })
+  await answers.of(alice).remember('q', () => 'old')
+  clock.advance(1_000)
+  isSlow = true
+  const late = answers.of(alice).lookup('q')
+  await settle()
+  isSlow = false
+  await answers.of(alice).forget()
+  gate.resolve()
+  await late
+  assert.equal(await answers.of(alice).lookup('q'), undefined)
+})

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import type { LookupAddress } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import { after, test } from 'node:test'
+import { createPublicLookup, isPublicAddress } from '../../src/core/public-address.ts'
+import { PurserError } from '../../src/errors.ts'
+import type { ProviderConfig } from '../../src/options.ts'
+import { createModels } from '../../src/providers/registry.ts'
+import type { ModelOrder } from '../../src/runtime/api.ts'
+import { handClock } from '../../src/testing/fake-clock.ts'
+import { openUpstream } from '../providers/upstream.ts'
+
+const closing: (() => Promise<void>)[] = []
+after(() => Promise.all(closing.map((close) => close())))
+
+test('addresses that are not on the public internet are told as such, in all their spellings', () => {
+  const inside = [
+    ...['0.0.0.0', '10.1.2.3', '100.64.0.1', '127.0.0.1', '127.255.255.254', '169.254.169.254', '172.16.0.1'],
+    ...['172.31.255.255', '192.0.0.1', '192.168.1.1', '198.18.0.1', '224.0.0.1', '255.255.255.255'],
+    ...['::', '::1', '::ffff:127.0.0.1', '::ffff:8.8.8.8', '::ffff:a00:1', '64:ff9b::a00:1', '64:ff9b:1::1'],
+    ...[
+      'fc00::1',
+      'fd12:3456::1',
+      'fe80::1',
+      'fec0::1',
+      'ff02::1',
+      '2001:db8::1',
+      '2002:7f00:1::',
+      '2001::1',
+      '100::1',
+    ],
+    ...['', 'localhost', '1', '127.1', '0x7f000001'],
+  ]
+  for (const address of inside) assert.equal(isPublicAddress(address), false, address)
+  for (const address of ['8.8.8.8', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450:4001::1']) {
+    assert.equal(isPublicAddress(address), true, address)
+  }
+})
+
+const answering =
+  (...answers: LookupAddress[][]): LookupFunction =>
+  (_, __, done) =>
+    done(null, answers.length > 1 ? (answers.shift() ?? []) : (answers[0] ?? []))
+
+test('a name is judged by every address it resolves to, and an empty answer is no answer', () => {
+  const outward = { address: '8.8.8.8', family: 4 }
+  const inward = { address: '::ffff:127.0.0.1', family: 6 }
+  const cases: [LookupAddress[], boolean][] = [
+    [[outward], true],
+    [[inward], false],
+    [[outward, inward], false],
+    [[], false],
+  ]
+  for (const [addresses, allowed] of cases) {
+    for (const all of [true, false]) {
+      createPublicLookup(answering(addresses))('name.test', { all }, (error, found) => {
+        assert.equal(error === null, allowed)
+        if (allowed) assert.deepEqual(found, all ? addresses : addresses[0]?.address)
+        else assert.ok(PurserError.is(error, 'host_not_allowed'))
+      })
+    }
+  }
+})
+
+function modelAt(
+  baseURL: string,
+  { resolve, config = {} }: { resolve?: LookupFunction; config?: Partial<ProviderConfig> } = {},
+  kind: ProviderConfig['kind'] = 'openai-compatible',
+) {
+  const models = createModels({ effects: handClock(), resolve })
+  closing.push(() => models.close())
+  const order: ModelOrder = {
+    user: { namespace: 'default', id: 'u' },
+    provider: 'p',
+    config: { kind, baseURL: 'https://operator.example/v1', region: 'eu-west-1', ...config },
+    modelId: 'm',
+    settings: { region: null, deployment: null, baseURL },
+    credentials: { apiKey: 'k' },
+    operatorKeyAllowed: false,
+  }
+  return models.build(order).chat
+}
+
+const request = { messages: [{ role: 'user', content: 'Hi' }] }
+const call = () => ({ signal: new AbortController().signal, firstChunkTimeoutMs: 1000, idleTimeoutMs: 1000 })
+const notAllowed = (error: unknown) => PurserError.is(error, 'host_not_allowed')
+
+test('an address inside is refused when the model is made, however it is written', () => {
+  const hosts = [
+    '127.0.0.1',
+    '127.1',
+    '2130706433',
+    '0x7f.1',
+    '[::1]',
+    '[::ffff:7f00:1]',
+    '169.254.169.254',
+    '10.0.0.1',
+  ]
+  for (const host of hosts) assert.throws(() => modelAt(`http://${host}:1/v1`), notAllowed, host)
+})
+
+test('an address that is not http, or hides a user name, is settings_invalid', () => {
+  for (const url of ['file:///etc/passwd', 'ftp://host/', 'not a url', 'http://user:pass@host/v1']) {
+    assert.throws(
+      () => modelAt(url),
+      (error: unknown) => PurserError.is(error, 'settings_invalid'),
+    )
+  }
+})
+
+for (const kind of ['openai-compatible', 'anthropic', 'google', 'azure', 'amazon-bedrock'] as const) {
+  test(`${kind}: a name that resolves inside is refused when it is connected to, with no byte sent`, async () => {
+    await using upstream = await openUpstream()
+    const { port } = new URL(upstream.url)
+    const resolve = answering([{ address: '127.0.0.1', family: 4 }])
+    const chat = modelAt(`http://rebind.test:${port}/v1`, { resolve }, kind)
+    for (const stream of [false, true]) await assert.rejects(chat.chat({ ...request, stream }, call()), notAllowed)
+    assert.equal(upstream.sockets.size, 0)
+  })
+}
+
+test('a name that turns inward later is refused then: every connection is judged by the address it is made to', async () => {
+  await using upstream = await openUpstream()
+  const { port } = new URL(upstream.url)
+  const unreachable = new Error('no network')
+  let lookups = 0
+  const resolve: LookupFunction = (_, __, done) => {
+    lookups += 1
+    if (lookups === 1) done(unreachable, [])
+    else done(null, [{ address: '127.0.0.1', family: 4 }])
+  }
+  const chat = modelAt(`http://rebind.test:${port}/v1`, { resolve })
+  await assert.rejects(chat.chat(request, call()), (error: unknown) => PurserError.is(error, 'upstream_failed'))
+  await assert.rejects(chat.chat(request, call()), notAllowed)
+  assert.equal(lookups, 2)
+  assert.equal(upstream.sockets.size, 0)
+})
+
+test('a host that the operator allows may be inside, and with a list no other host is', async () => {
+  await using upstream = await openUpstream()
+  const { host } = new URL(upstream.url)
+  const chat = modelAt(`${upstream.url}/v1`, { config: { allowedHosts: [host] } })
+  assert.equal((await chat.chat(request, call())).kind, 'completion')
+  assert.throws(() => modelAt('https://elsewhere.example/v1', { config: { allowedHosts: [host] } }), notAllowed)
+  assert.throws(() => modelAt('https://notexample.com/v1', { config: { allowedHosts: ['*.example.com'] } }), notAllowed)
+  assert.ok(modelAt('https://eu.example.com/v1', { config: { allowedHosts: ['*.example.com'] } }))
+})

@@ -1,0 +1,202 @@
+import { Temporal } from 'temporal-polyfill'
+import type { Bond } from '../../src/ledger/bond.ts'
+import type { Admission } from '../../src/ledger/decide/admission.ts'
+import type { Quota } from '../../src/ledger/quota.ts'
+
+/*
+ * The ledger told as plainly as possible: fields that are changed in place, one window that is running, a list of
+ * what happened. It shares no code with the ledger, and is what the ledger must be indistinguishable from.
+ */
+
+const DAY = 86_400_000
+const MINUTE = 60_000
+
+export interface PlainRules {
+  readonly dailyCap: number
+  readonly window: 'day' | 'rolling24h'
+  readonly timeZone: string
+}
+
+export interface PlainTicket {
+  readonly life: number
+  readonly issuedAt: number
+  readonly cost: number
+  readonly place: string
+  use: 'open' | 'claimed' | 'settled' | 'refunded'
+}
+
+export interface PlainEvent {
+  readonly type: string
+  readonly detail: string
+}
+
+export class PlainUser {
+  readonly id: string
+  readonly rules: PlainRules
+  life: number = 1
+  exists = false
+  phase = 'dormant'
+  previousPhase = 'dormant'
+  phaseEnteredAt: string | null = null
+  risk = 'low'
+  archetype = 'unknown'
+  egg = 'none'
+  turns = 0
+  peaks: Record<string, { value: number; at: string }> = {}
+  cap: number | null = null
+  zone: string | null = null
+  blocked: Bond['blocked'] = null
+  notes: string[] = []
+  events: PlainEvent[] = []
+  observedAt: number | null = null
+  createdAt: number | null = null
+  seenAt: number | null = null
+  updatedAt: number | null = null
+  /** What was counted, by date or minute. */
+  counted: Map<string, number> = new Map()
+  lastDate: string | null = null
+  lastEnd = 0
+
+  constructor(id: string, rules: PlainRules) {
+    this.id = id
+    this.rules = rules
+  }
+
+  erase(): void {
+    const next = new PlainUser(this.id, this.rules)
+    Object.assign(this, next, { life: this.life + 1 })
+  }
+
+  write(now: number, seen = false): void {
+    this.exists = true
+    this.createdAt ??= now
+    this.updatedAt = now
+    if (seen) this.seenAt = Math.max(this.seenAt ?? 0, now)
+  }
+
+  log(type: string, detail: string): void {
+    this.events.push({ type, detail })
+  }
+
+  get version(): number {
+    return this.events.length
+  }
+
+  /** The place that use goes to now, its end, and what counts. */
+  window(now: number): { place: string; count: number; freeAt(cost: number): number | null } {
+    return this.rules.window === 'day' ? this.dayWindow(now) : this.rollingWindow(now)
+  }
+
+  dayWindow(now: number): ReturnType<PlainUser['window']> {
+    const { date, end } = this.runningDay(now)
+    return { place: date, count: this.counted.get(date) ?? 0, freeAt: () => end }
+  }
+
+  runningDay(now: number): { date: string; end: number } {
+    if (this.lastDate !== null && now < this.lastEnd) return { date: this.lastDate, end: this.lastEnd }
+    const zone = this.zone ?? this.rules.timeZone
+    let date = Temporal.Instant.fromEpochMilliseconds(now).toZonedDateTimeISO(zone).toPlainDate()
+    if (this.lastDate !== null && Temporal.PlainDate.compare(date, this.lastDate) <= 0)
+      date = Temporal.PlainDate.from(this.lastDate).add({ days: 1 })
+    const end = date.add({ days: 1 }).toZonedDateTime({ timeZone: zone }).startOfDay().epochMilliseconds
+    return { date: date.toString(), end }
+  }
+
+  rollingWindow(now: number): ReturnType<PlainUser['window']> {
+    const highest = Math.max(0, ...[...this.counted.keys()].map(Number))
+    const minute = Math.max(Math.floor(now / MINUTE), highest)
+    const present = Math.max(now, minute * MINUTE)
+    const live = [...this.counted]
+      .map(([at, cost]) => ({ leaves: (Number(at) + 1) * MINUTE + DAY, cost }))
+      .filter(({ leaves, cost }) => leaves > present && cost > 0)
+      .sort((a, b) => a.leaves - b.leaves)
+    return {
+      place: String(minute),
+      count: live.reduce((sum, { cost }) => sum + cost, 0),
+      freeAt(needed) {
+        let freed = 0
+        for (const { leaves, cost } of live) {
+          freed += cost
+          if (freed >= needed) return leaves
+        }
+        return live.at(-1)?.leaves ?? null
+      },
+    }
+  }
+
+  use(now: number, cost: number): string {
+    const { place } = this.window(now)
+    if (this.rules.window === 'day') {
+      const { date, end } = this.runningDay(now)
+      this.lastDate = date
+      this.lastEnd = end
+    }
+    this.counted.set(place, (this.counted.get(place) ?? 0) + cost)
+    return place
+  }
+
+  quota(now: number): Quota {
+    const cap = this.cap ?? this.rules.dailyCap
+    const { count, freeAt } = this.window(now)
+    return {
+      remaining: cap === 0 ? -1 : Math.max(0, cap - count),
+      cap,
+      count,
+      resetAt: cap === 0 ? null : iso(freeAt(1)),
+    }
+  }
+
+  blockAt(now: number): Bond['blocked'] {
+    return this.blocked?.until && Date.parse(this.blocked.until) <= now ? null : this.blocked
+  }
+
+  /** The refusal, or undefined when there is room. */
+  refusal(now: number, cost: number): Admission | undefined {
+    const block = this.blockAt(now)
+    const quota = this.quota(now)
+    if (block !== null) {
+      const retryAfterMs = block.until === null ? null : Date.parse(block.until) - now
+      return { allowed: false, reason: 'blocked', retryAfterMs, ...quota }
+    }
+    if (quota.cap === 0 || quota.count + cost <= quota.cap) return undefined
+    const at = cost > quota.cap ? null : this.window(now).freeAt(quota.count + cost - quota.cap)
+    return {
+      allowed: false,
+      reason: 'daily_cap',
+      retryAfterMs: at === null ? null : at - now,
+      ...quota,
+      resetAt: at === null ? quota.resetAt : iso(at),
+    }
+  }
+
+  bond(now: number): Omit<Bond, 'head'> {
+    const { cap, count, resetAt } = this.quota(now)
+    return {
+      user: this.id,
+      exists: this.exists,
+      version: this.version,
+      phase: this.phase,
+      previousPhase: this.previousPhase,
+      archetype: this.archetype,
+      phaseEnteredAt: this.phaseEnteredAt,
+      turnCount: this.turns,
+      peaks: this.peaks,
+      riskLevel: this.risk,
+      dailyCap: cap,
+      capOrigin: this.cap === null ? 'default' : 'user',
+      dailyCount: count,
+      windowResetAt: resetAt,
+      blocked: this.blockAt(now),
+      eggStatus: this.egg,
+      notesCount: this.notes.length,
+      timeZone: this.zone ?? this.rules.timeZone,
+      createdAt: iso(this.createdAt),
+      lastSeenAt: iso(this.seenAt),
+      updatedAt: iso(this.updatedAt),
+    }
+  }
+}
+
+export function iso(epochMs: number | null): string | null {
+  return epochMs === null ? null : new Date(epochMs).toISOString()
+}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { PurserError } from '../../src/errors.ts'
+import type { ChatRequest } from '../../src/openai/chat.ts'
+import { withContext } from '../../src/openai/inject-context.ts'
+import { checkChatRequest } from '../../src/openai/parse-request.ts'
+import { withoutUserFields } from '../../src/openai/pseudonymize-user.ts'
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen)
+  return value
+}
+
+const user = { role: 'user', content: 'Hi' }
+const place = (messages: ChatRequest['messages'], text = 'ctx') => withContext(frozen({ messages }), text).messages
+
+test('context is appended to the last leading system or developer message', () => {
+  const first = { role: 'system', content: 'A' }
+  assert.deepEqual(
+    place([first, { role: 'developer', content: 'B', name: 'n' }, user, { role: 'system', content: 'C' }]),
+    [first, { role: 'developer', content: 'B\n\nctx', name: 'n' }, user, { role: 'system', content: 'C' }],
+  )
+})
+
+test('content in parts gets one more part, and empty content becomes the context', () => {
+  const parts = [{ type: 'text', text: 'A' }]
+  assert.deepEqual(place([{ role: 'system', content: parts }, user])[0]?.content, [
+    ...parts,
+    { type: 'text', text: 'ctx' },
+  ])
+  for (const content of ['', null]) assert.equal(place([{ role: 'system', content }, user])[0]?.content, 'ctx')
+})
+
+test('without a leading instruction a system message is made, and empty context changes nothing', () => {
+  const late = { role: 'system', content: 'late' }
+  assert.deepEqual(place([user, late]), [{ role: 'system', content: 'ctx' }, user, late])
+  const request = { messages: [user] }
+  assert.equal(withContext(request, ''), request)
+})
+
+test('fields that name the user are removed, and the pseudonym goes where the provider wants it', () => {
+  const request = frozen({
+    messages: [user],
+    user: 'bob',
+    safety_identifier: 'bob',
+    metadata: { user_id: 'bob' },
+    seed: 1,
+  })
+  assert.deepEqual(withoutUserFields(request, { field: 'safety_identifier', id: 'h' }), {
+    messages: [user],
+    seed: 1,
+    safety_identifier: 'h',
+  })
+  assert.deepEqual(withoutUserFields(request, { field: 'user', id: 'h' }), { messages: [user], seed: 1, user: 'h' })
+  assert.deepEqual(withoutUserFields(request, { field: 'none', id: 'h' }), { messages: [user], seed: 1 })
+})
+
+test('of metadata only user_id goes', () => {
+  const clean = (metadata: ChatRequest['metadata']) =>
+    withoutUserFields({ messages: [user], metadata }, { field: 'none', id: 'h' }).metadata
+  assert.deepEqual(clean({ user_id: 'bob', trace: 't' }), { trace: 't' })
+  assert.deepEqual(clean({ trace: 't' }), { trace: 't' })
+  assert.deepEqual(clean({}), {})
+  assert.equal(clean(null), null)
+  assert.equal(clean(undefined), undefined)
+})
+
+test('a request that is not in the OpenAI format is refused with the parameter at fault', () => {
+  const wrong: [unknown, string | undefined][] = [
+    [null, undefined],
+    [[], undefined],
+    ['{}', undefined],
+    [{}, 'messages'],
+    [{ messages: [] }, 'messages'],
+    [{ messages: [user], model: 7 }, 'model'],
+    [{ messages: [user], stream: 'yes' }, 'stream'],
+    [{ messages: [user], n: 0 }, 'n'],
+    [{ messages: [user], temperature: 'hot' }, 'temperature'],
+    [{ messages: [user], metadata: [] }, 'metadata'],
+    [{ messages: [user, 'x'] }, 'messages[1]'],
+    [{ messages: [{ content: 'x' }] }, 'messages[0].role'],
+    [{ messages: [{ role: 'user', content: 7 }] }, 'messages[0].content'],
+    [{ messages: [{ role: 'user', content: ['x'] }] }, 'messages[0].content'],
+  ]
+  for (const [value, param] of wrong) {
+    assert.throws(
+      () => checkChatRequest(value),
+      (error: unknown) => PurserError.is(error, 'request_invalid') && error.details?.param === param,
+      JSON.stringify(value),
+    )
+  }
+})
+
+test('a request with unknown fields, null options and tool messages passes as it is', () => {
+  const request = {
+    messages: [
+      user,
+      { role: 'assistant', content: null, tool_calls: [] },
+      { role: 'tool', content: 'x', tool_call_id: 'a' },
+    ],
+    stream: null,
+    vendor: { any: 'thing' },
+  }
+  assert.equal(checkChatRequest(request), request)
+})

@@ -1,0 +1,108 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type TestContext } from 'node:test'
+import { type Answers, type AnswersHouse, createAnswers } from '../../src/answers/answers.ts'
+import { createKeys, type Keys } from '../../src/core/keyring.ts'
+import { createCallsUnderWay } from '../../src/core/pending-calls.ts'
+import { type Subject, subject } from '../../src/core/subject.ts'
+import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
+import { createSqliteAnswers } from '../../src/drivers/sqlite/cache/answers.ts'
+import { createCacheWriterCalls } from '../../src/drivers/sqlite/cache/cache-writer.ts'
+import { type Database, openDatabase } from '../../src/drivers/sqlite/database.ts'
+import { type AnswerOptions, DEFAULTS } from '../../src/options.ts'
+import type { AnswerStore } from '../../src/storage/answer-store.ts'
+import { type HandClock, handClock } from '../../src/testing/fake-clock.ts'
+import { onThisThread } from './in-process-worker.ts'
+
+export const keys: Keys = createKeys(Buffer.alloc(32, 7))
+export const alice: Subject = subject('default', 'alice')
+export const bob: Subject = subject('default', 'bob')
+
+export interface TestHouse {
+  readonly answers: Answers
+  readonly clock: HandClock
+  readonly store: AnswerStore
+  /** The present life of each user; 1 when not set. */
+  readonly lives: Map<string, number>
+}
+
+export type Given = Partial<AnswersHouse> & {
+  readonly clock?: HandClock
+  readonly answers?: Partial<AnswerOptions>
+}
+
+/** Answers on a memory store and a hand-driven clock, unless told otherwise. */
+export function house(given: Given = {}): TestHouse {
+  const clock = given.clock ?? handClock()
+  const store = given.store ?? createMemoryAnswers()
+  const lives = new Map<string, number>()
+  const answers = createAnswers({
+    keys,
+    effects: clock,
+    namespace: 'default',
+    calls: createCallsUnderWay(clock),
+    bus: { publish: async () => undefined, subscribe: () => () => undefined },
+    incarnationOf: async ({ id }) => lives.get(id) ?? 1,
+    ...given,
+    store,
+    options: { ...DEFAULTS.answers, ...given.answers },
+  })
+  return { answers, clock, store, lives }
+}
+
+/** Computes a value and counts how often. */
+export function counted<T>(value: T): { compute: () => Promise<T>; readonly calls: number } {
+  let calls = 0
+  return {
+    compute: async () => {
+      calls++
+      return value
+    },
+    get calls() {
+      return calls
+    },
+  }
+}
+
+export interface OpenStore {
+  readonly store: AnswerStore
+  close(): Promise<void>
+}
+
+/** An empty store of every driver. */
+export const drivers: Readonly<Record<string, () => Promise<OpenStore>>> = {
+  memory: async () => ({ store: createMemoryAnswers(), close: async () => {} }),
+  sqlite: async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'purser-answers-'))
+    const { store, close } = await openSqlite(join(folder, 'cache.db'))
+    return { store, close: () => close().then(() => rm(folder, { recursive: true })) }
+  },
+}
+
+/** Answers in a file, read and written on this thread. */
+export function answersOn(database: Database): AnswerStore {
+  return createSqliteAnswers(database, onThisThread(createCacheWriterCalls(database)))
+}
+
+export async function openSqlite(path: string): Promise<OpenStore> {
+  const database = await openDatabase({ path, profile: 'rebuildable' })
+  return { store: answersOn(database), close: database.close }
+}
+
+/** The same test on every driver: `open` gives houses that share one store. */
+export function onEveryDriver(
+  title: string,
+  run: (open: (given?: Given) => TestHouse, context: TestContext) => Promise<void>,
+): void {
+  for (const [name, openStore] of Object.entries(drivers)) {
+    test(`${title} (${name})`, async (context) => {
+      const { store, close } = await openStore()
+      try {
+        await run((given) => house({ store, ...given }), context)
+      } finally {
+        await close()
+      }
+    })
+  }
+}

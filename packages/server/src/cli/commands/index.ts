@@ -1,0 +1,51 @@
+import type { Command } from '../command.ts'
+import { backup } from './backup.ts'
+import { block } from './block.ts'
+import { cap } from './cap.ts'
+import { configPrint } from './config-print.ts'
+import { demo } from './demo.ts'
+import { doctor } from './doctor.ts'
+import { erase } from './erase.ts'
+import { events } from './events.ts'
+import { exportUser } from './export.ts'
+import { importFile } from './import.ts'
+import { keysCreate } from './keys-create.ts'
+import { keysList } from './keys-list.ts'
+import { keysRevoke } from './keys-revoke.ts'
+import { note } from './note.ts'
+import { restore } from './restore.ts'
+import { secretSet } from './secret-set.ts'
+import { serve } from './serve.ts'
+import { set } from './set.ts'
+import { show } from './show.ts'
+import { tail } from './tail.ts'
+import { unblock } from './unblock.ts'
+import { users } from './users.ts'
+import { verify } from './verify.ts'
+
+/** Every subcommand, in the order in which `purser --help` tells them. */
+export const COMMANDS: readonly Command[] = [
+  serve,
+  demo,
+  users,
+  show,
+  set,
+  secretSet,
+  tail,
+  events,
+  note,
+  cap,
+  block,
+  unblock,
+  exportUser,
+  importFile,
+  erase,
+  verify,
+  backup,
+  restore,
+  keysCreate,
+  keysList,
+  keysRevoke,
+  doctor,
+  configPrint,
+]

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { createServer as createHttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, test } from 'node:test'
+import { openPurser, type Purser, PurserError } from 'purser'
+import { createServer, type PurserServer } from '../../../src/index.ts'
+import { DECK_POLICY, deckDirectory } from '../../../src/routes/deck.ts'
+
+/*
+ * The same server in all its forms: as a web handler, as a Node handler beside other routes, under a prefix.
+ */
+
+let purser: Purser
+let server: PurserServer
+
+before(async () => {
+  purser = await openPurser({
+    store: 'memory:',
+    providers: { demo: { kind: 'demo', models: ['demo'] } },
+    runtime: { defaults: { provider: 'demo', model: 'demo' } },
+  })
+  server = await createServer({
+    purser,
+    prefix: '/purser',
+    authorize: (request) => {
+      const name = request.headers.get('x-host-user')
+      return name === null
+        ? null
+        : { actor: name, role: name === 'root' ? 'admin' : 'user', user: name === 'root' ? undefined : name }
+    },
+  })
+})
+after(async () => {
+  await server.close()
+  await purser.close()
+})
+
+const chat = (user: string, more: object = {}) =>
+  new Request('http://host.example/purser/v1/chat/completions', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-host-user': user },
+    body: JSON.stringify({ messages: [{ role: 'user', content: 'hello' }], ...more }),
+  })
+
+test('as a web handler it answers whole, and streams as the answer comes', async () => {
+  const whole = await server.fetch(chat('ada'))
+  assert.equal(whole.status, 200)
+  assert.equal(((await whole.json()) as { object: string }).object, 'chat.completion')
+  const stream = await server.fetch(chat('ada', { stream: true }))
+  assert.equal(stream.headers.get('content-type'), 'text/event-stream; charset=utf-8')
+  assert.ok((await stream.text()).endsWith('data: [DONE]\n\n'))
+})
+
+test('the host’s own authorize says who calls, and what it does not know is left to keys', async () => {
+  assert.equal(
+    (await server.fetch(new Request('http://h/purser/api/users', { headers: { 'x-host-user': 'root' } }))).status,
+    200,
+  )
+  assert.equal(
+    (await server.fetch(new Request('http://h/purser/api/users', { headers: { 'x-host-user': 'ada' } }))).status,
+    403,
+  )
+  assert.equal((await server.fetch(new Request('http://h/purser/api/users'))).status, 401)
+  const other = await server.fetch(chat('ada', { user: 'ben' }))
+  assert.equal(((await other.json()) as { error: { code: string } }).error.code, 'user_mismatch')
+})
+
+test('options that cannot be are refused with what was meant', async () => {
+  const config = { store: 'memory:' }
+  for (const [options, code, said] of [
+    [undefined, 'option_invalid', /takes an object[\s\S]*createServer\(\{ config/],
+    [{}, 'option_invalid', /needs 'purser' or 'config'/],
+    [{ purser, config }, 'option_invalid', /not both/],
+    [{ config, prefx: '/x' }, 'option_unknown', /'prefx'[\s\S]*Did you mean 'prefix'/],
+    [{ store: 'memory:' }, 'option_unknown', /'store'[\s\S]*config/],
+    [{ config, prefix: 'x/' }, 'option_invalid', /'prefix' must be '' or like '\/purser'/],
+    [{ config, authorize: 'me' }, 'option_invalid', /'authorize' must be a function/],
+    [{ purser: 'sqlite:x' }, 'option_invalid', /'purser' must be what openPurser/],
+  ] as const) {
+    await assert.rejects(createServer(options as never), (error) => {
+      assert.ok(PurserError.is(error, code), String(error))
+      assert.match(`${error.message} ${error.hint}`, said)
+      return true
+    })
+  }
+})
+
+test('an authorize that answers no role, or a user without saying who, lets nobody in', async () => {
+  for (const answer of [
+    { actor: 'x', role: 'root' },
+    { actor: 'x', role: 'user' },
+    { actor: 'x', role: 'admin', user: 'zoe' },
+  ]) {
+    const careless = await createServer({ purser, authorize: () => answer as never })
+    careless.fastify.log.level = 'silent'
+    const refused = await careless.fetch(new Request('http://h/v1/me', { headers: { 'x-purser-user': 'zoe' } }))
+    assert.equal(refused.status, 500)
+    // A name that no request id can hold by chance: those are hexadecimal.
+    assert.ok(!(await refused.text()).includes('zoe'))
+    await careless.close()
+  }
+})
+
+test('beside other routes it takes its own addresses, and hands the others on', async () => {
+  const host = createHttpServer((request, response) => {
+    void server.node(request, response, () => response.end('the host’s own page'))
+  })
+  await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(host.address() as AddressInfo).port}`
+  assert.equal((await fetch(`${url}/purser/livez`)).status, 200)
+  assert.equal(await (await fetch(`${url}/livez`)).text(), 'the host’s own page')
+  assert.equal(await (await fetch(`${url}/purser/other`)).text(), 'the host’s own page')
+  await new Promise((resolve) => host.close(resolve))
+})
+
+test('the Deck stands under the prefix with its policy; its hashed files may be kept for ever, the page may not', async () => {
+  assert.equal((await server.fetch(new Request('http://h/purser/deck'))).headers.get('location'), './deck/')
+  const page = await server.fetch(new Request('http://h/purser/deck/'))
+  if (deckDirectory() === undefined) {
+    assert.equal(((await page.json()) as { error: { code: string } }).error.code, 'deck_missing')
+    return
+  }
+  assert.equal(page.status, 200)
+  // Where an old sign-in link leads.
+  assert.equal((await server.fetch(new Request('http://h/purser/deck/?sign-in=expired'))).status, 200)
+  assert.equal(page.headers.get('content-security-policy'), DECK_POLICY)
+  assert.equal(page.headers.get('cache-control'), 'no-cache')
+  const script = /src="\.\/(assets\/[^"]+)"/.exec(await page.text())?.[1]
+  const asset = await server.fetch(
+    new Request(`http://h/purser/deck/${script}`, { headers: { 'accept-encoding': 'br' } }),
+  )
+  assert.equal(asset.status, 200)
+  assert.match(String(asset.headers.get('cache-control')), /immutable/)
+  assert.match(String(asset.headers.get('content-type')), /javascript/)
+  for (const path of ['../package.json', '%2e%2e/package.json', '..%2fpackage.json', 'assets/none.js', '.env']) {
+    const answer = await server.fetch(new Request(`http://h/purser/deck/${path}`))
+    assert.ok(answer.status >= 400, path)
+    assert.equal(answer.headers.get('cache-control'), 'private, no-store', path)
+    assert.equal(typeof ((await answer.json()) as { error: { code: string } }).error.code, 'string')
+  }
+})
+
+interface Operation {
+  readonly operationId: string
+  readonly requestBody?: { readonly required: boolean }
+  readonly responses: Record<string, { readonly content: Record<string, unknown> }>
+}
+
+test('the API document is under the prefix and names every status’s body', async () => {
+  const document = (await (await server.fetch(new Request('http://h/purser/openapi.json'))).json()) as {
+    openapi: string
+    paths: Record<string, Record<string, Operation>>
+    components: { schemas: Record<string, unknown> }
+  }
+  assert.equal(document.openapi, '3.1.0')
+  assert.ok(document.components.schemas.Problem)
+  for (const methods of Object.values(document.paths)) {
+    for (const { responses } of Object.values(methods))
+      assert.ok('4XX' in responses, JSON.stringify(Object.keys(responses)))
+  }
+  const at = (method: string, path: string): Operation => document.paths[`/purser${path}`]?.[method] as Operation
+  const ids = Object.values(document.paths).flatMap((methods) =>
+    Object.values(methods).map(({ operationId }) => operationId),
+  )
+  assert.ok(ids.every((id) => /^[a-z]\w+$/.test(id)))
+  assert.equal(new Set(ids).size, ids.length)
+  assert.equal(at('get', '/api/users/{id}/bond').operationId, 'getApiUsersByIdBond')
+  for (const [method, path, required] of [
+    ['post', '/api/users/{id}/admissions', false],
+    ['post', '/api/users/{id}/erase', false],
+    ['delete', '/api/users/{id}/block', false],
+    ['delete', '/api/keys', false],
+    ['put', '/api/users/{id}/cap', true],
+    ['post', '/v1/chat/completions', true],
+    ['delete', '/api/users/{id}/context', undefined],
+  ] as const) {
+    assert.equal(at(method, path).requestBody?.required, required, `${method} ${path}`)
+  }
+  for (const [path, type] of [
+    ['/api/events', 'text/event-stream'],
+    ['/metrics', 'text/plain'],
+    ['/api/users/{id}/export', 'application/x-ndjson'],
+  ] as const) {
+    assert.deepEqual(Object.keys(at('get', path).responses['2XX']?.content ?? {}), [type], path)
+  }
+})

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import OpenAI from 'openai'
+import {
+  freshDirectory,
+  type Purser,
+  SERVICE_KEY,
+  startPurser,
+  startUpstream,
+  type Upstream,
+} from '../../support/processes.ts'
+
+let upstream: Upstream
+let purser: Purser
+const directory = freshDirectory()
+
+const start = () =>
+  startPurser(
+    {
+      providers: { local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'k', models: ['m'] } },
+      runtime: { defaults: { provider: 'local', model: 'm' } },
+      ledger: { dailyCap: 3 },
+      server: { firstChunkTimeoutMs: 300, idleTimeoutMs: 300 },
+    },
+    directory,
+  )
+
+before(async () => {
+  upstream = await startUpstream('alpha')
+  purser = await start()
+})
+beforeEach(() => upstream.reset())
+after(async () => {
+  await purser?.stop()
+  await upstream?.stop()
+})
+
+const ask = (user: string, content: string, more: object = {}) =>
+  purser.chat({ user, messages: [{ role: 'user', content }], ...more })
+
+async function codeOf(answer: Response): Promise<[number, string]> {
+  return [answer.status, ((await answer.json()) as { error: { code: string } }).error.code]
+}
+
+async function count(user: string): Promise<number> {
+  return ((await purser.api('GET', `/api/users/${user}/bond`)).body as { dailyCount: number }).dailyCount
+}
+
+test('BL-D03 with a cap of 3 the fourth request is refused before any upstream call, also after a restart', async () => {
+  for (let number = 0; number < 3; number++) assert.equal((await ask('capped', 'hello')).status, 200)
+  const refuse = async () => {
+    await upstream.reset()
+    const refused = await ask('capped', 'hello')
+    assert.equal(refused.status, 429)
+    assert.equal(refused.headers.get('x-should-retry'), 'false')
+    const seconds = Number(refused.headers.get('retry-after'))
+    assert.ok(seconds > 0 && seconds <= 86_400)
+    const { error } = (await refused.json()) as { error: { code: string; message: string } }
+    assert.equal(error.code, 'insufficient_quota')
+    assert.match(error.message, /reset at \d{4}-\d\d-\d\dT/)
+    assert.deepEqual(await upstream.seen(), [])
+  }
+  await refuse()
+  await purser.stop()
+  purser = await start()
+  await refuse()
+  assert.equal(await count('capped'), 3)
+})
+
+test('24 requests at once do not get past a cap of 3', async () => {
+  const answers = await Promise.all(Array.from({ length: 24 }, () => ask('rush', 'hello')))
+  assert.equal(answers.filter(({ status }) => status === 200).length, 3)
+  assert.equal(answers.filter(({ status }) => status === 429).length, 21)
+  assert.equal((await upstream.seen()).length, 3)
+})
+
+test('the openai client does not try a refusal again', async () => {
+  await purser.api('PUT', '/api/users/once/cap', { cap: 1 })
+  const client = new OpenAI({ baseURL: purser.baseURL, apiKey: SERVICE_KEY })
+  const chat = () =>
+    client.chat.completions.create({ model: 'auto', user: 'once', messages: [{ role: 'user', content: 'x' }] })
+  await chat()
+  await upstream.reset()
+  await assert.rejects(chat(), (error: InstanceType<typeof OpenAI.APIError>) => error.code === 'insufficient_quota')
+  assert.deepEqual(await upstream.seen(), [])
+})
+
+test('a blocked user is 403 user_blocked until unblocked', async () => {
+  await purser.api('PUT', '/api/users/blocked/block', { reason: 'test' })
+  assert.deepEqual(await codeOf(await ask('blocked', 'hello')), [403, 'user_blocked'])
+  await purser.api('DELETE', '/api/users/blocked/block')
+  assert.equal((await ask('blocked', 'hello')).status, 200)
+})
+
+test('what fails upstream before the first chunk is told with its code and given back', async () => {
+  for (const [content, status, code] of [
+    ['status 500', 502, 'upstream_failed'],
+    ['status 401', 502, 'upstream_auth'],
+    ['status 403', 502, 'upstream_auth'],
+    ['status 429', 429, 'rate_limit_exceeded'],
+    ['hang', 504, 'upstream_timeout'],
+    ['cut', 502, 'upstream_failed'],
+  ] as const) {
+    const answer = await ask('fails', content)
+    if (code === 'rate_limit_exceeded') assert.equal(answer.headers.get('retry-after'), '7')
+    assert.deepEqual(await codeOf(answer), [status, code], content)
+    assert.ok(answer.headers.get('x-request-id'))
+  }
+  assert.equal(await count('fails'), 0)
+})
+
+test('an upstream that is down is 502 and given back', async () => {
+  const dead = await startPurser({
+    providers: { gone: { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:9/v1', apiKey: 'k', models: ['m'] } },
+    runtime: { defaults: { provider: 'gone', model: 'm' } },
+  })
+  assert.deepEqual(await codeOf(await dead.chat({ user: 'x', messages: [{ role: 'user', content: 'x' }] })), [
+    502,
+    'upstream_failed',
+  ])
+  assert.equal(((await dead.api('GET', '/api/users/x/bond')).body as { dailyCount: number }).dailyCount, 0)
+  await dead.stop()
+})
+
+test('a stream that is cut ends in one error frame without [DONE], and stays counted', async () => {
+  const answer = await ask('cut', 'cut', { stream: true })
+  assert.equal(answer.status, 200)
+  const frames = (await answer.text()).split('\n\n').filter((frame) => frame !== '')
+  const last = JSON.parse(String(frames.at(-1)).slice('data: '.length)) as {
+    error: { code: string; requestId: string }
+  }
+  assert.equal(last.error.code, 'upstream_failed')
+  assert.ok(!frames.includes('data: [DONE]'))
+  assert.equal(last.error.requestId, answer.headers.get('x-request-id'))
+  assert.equal(await count('cut'), 1)
+})
+
+for (const [when, content, stream] of [
+  ['in the middle of a stream', 'slow', true],
+  ['before the first chunk', 'hang', true],
+  ['before a whole answer', 'hang', false],
+] as const) {
+  test(`a client that leaves ${when} stops the upstream call and stays counted`, async () => {
+    const patient = await startPurser({
+      providers: { local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'k', models: ['m'] } },
+      runtime: { defaults: { provider: 'local', model: 'm' } },
+    })
+    const leaving = new AbortController()
+    const answer = fetch(`${patient.baseURL}/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${SERVICE_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ user: 'leaver', stream, messages: [{ role: 'user', content }] }),
+      signal: leaving.signal,
+    })
+    if (content === 'slow') await (await answer).body?.getReader().read()
+    else {
+      answer.catch(() => undefined)
+      while ((await upstream.seen()).length === 0);
+    }
+    leaving.abort()
+    while ((await upstream.seen()).at(-1)?.aborted !== true);
+    const { body } = await patient.api('GET', '/api/users/leaver/bond')
+    assert.equal((body as { dailyCount: number }).dailyCount, 1)
+    await patient.stop()
+  })
+}
