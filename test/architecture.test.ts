@@ -91,7 +91,7 @@ test('clocks, chance, timers and the environment are touched in one place of eac
     /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\brandomUUID\(|\bset(Timeout|Interval|Immediate)\(|\bprocess\.env\b/
   const allowed = new Set([
     `${library}/core/effects.ts`,
-    `${library}/testing/fake-clock.ts`,
+    `${library}/testing/hand-clock.ts`,
     'packages/server/src/main.ts',
     'packages/server/src/effects.ts',
     'packages/deck/src/browser/effects.ts',

@@ -6,18 +6,18 @@ export type {
   ContextSection,
   HttpSource,
   Render,
+  RenderContext,
   Rendered,
   ResolveOptions,
-  Scene,
   SectionOption,
   Source,
   SourceFunction,
   UserContext,
 } from './context/api.ts'
 export type { Action, ActionInput, Actions, Profile, ProfileFields } from './context/records.ts'
-export { onSignal, type Signals } from './core/diagnostics.ts'
+export { type Diagnostics, onDiagnostic } from './core/diagnostics.ts'
 export { type Effects, systemEffects } from './core/effects.ts'
-export { expandEnvironment, unexpanded } from './core/env.ts'
+export { escapeEnv, expandEnv } from './core/env.ts'
 export { ERRORS, type ErrorCode, PurserError, suggestion } from './errors.ts'
 export type { Event } from './journal/event.ts'
 export type { UserLedger } from './ledger/api.ts'
@@ -29,8 +29,14 @@ export type { Note } from './ledger/notes.ts'
 export type { Quota } from './ledger/quota.ts'
 export type { Verification } from './ledger/verify.ts'
 export type { ChatChunk, ChatCompletion, ChatRequest } from './openai/chat.ts'
-export { type Problem, type ProblemContext, problemOf, problemWith, refusalOf } from './openai/error-response.ts'
-export { limitHeaders } from './openai/rate-limit-headers.ts'
+export {
+  createErrorResponse,
+  type ErrorResponse,
+  type ErrorResponseContext,
+  toErrorResponse,
+  toRefusalResponse,
+} from './openai/error-response.ts'
+export { rateLimitHeaders } from './openai/rate-limit-headers.ts'
 export { DEFAULTS, PROVIDER_KINDS, type ProviderConfig, type PurserOptions } from './options.ts'
 export { openPurser, type Purser } from './purser.ts'
 export type { Lease, McpAuthorization, Session, Settings, UserRuntime } from './runtime/api.ts'

@@ -1,5 +1,5 @@
 import type { Effects } from './core/effects.ts'
-import { expandEnvironment } from './core/env.ts'
+import { expandEnv } from './core/env.ts'
 import { checkOptions } from './options-schema.ts'
 import type { Store } from './storage/store.ts'
 
@@ -210,7 +210,7 @@ export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
   checkOptions(options)
   const { secretKey } = options
   // In one go, so that every variable that is missing is named at once.
-  const { providers, mcpServers, context } = expandEnvironment({
+  const { providers, mcpServers, context } = expandEnv({
     providers: options.providers ?? {},
     mcpServers: options.mcpServers ?? {},
     context: options.context,

@@ -3,10 +3,10 @@ import { LRUCache } from 'lru-cache'
 import { type AnswerStats, createAnswers } from './answers/answers.ts'
 import { checkImport, type ImportOptions, type ImportReport, importAnswers } from './answers/legacy-import.ts'
 import { createContexts } from './context/context.ts'
-import { checkOptionsOf, heeding, type Waiting, withinTime, withSignal } from './core/abort.ts'
-import { type Effects, effectsWith } from './core/effects.ts'
-import { createCallsUnderWay } from './core/pending-calls.ts'
-import { type Subject, subject } from './core/subject.ts'
+import { type AbortOptions, endsWithin, validateOptions, withAbort, withSignal } from './core/abort.ts'
+import { createEffects, type Effects } from './core/effects.ts'
+import { createPendingCalls } from './core/pending-calls.ts'
+import { createSubject, type Subject } from './core/subject.ts'
 import { openMemoryStore } from './drivers/memory/index.ts'
 import { openSqliteStore } from './drivers/sqlite/index.ts'
 import { readOrCreateKeyFile } from './drivers/sqlite/key-file.ts'
@@ -20,11 +20,11 @@ import { type PurserOptions, type ResolvedOptions, resolveOptions } from './opti
 import { createModels } from './providers/registry.ts'
 import type { ActiveRuntime } from './runtime/api.ts'
 import { createRuntimes } from './runtime/runtimes.ts'
-import { openKeys, type SecretKeys } from './storage/root-key.ts'
+import { openKeyring, type SecretKeys } from './storage/root-key.ts'
 import type { MetaStore, Overview, Store } from './storage/store.ts'
-import { TURN_LIMITS, type TurnHouse } from './turn/options.ts'
+import { TURN_LIMITS, type TurnDeps } from './turn/options.ts'
 import { takeTurn } from './turn/take-turn.ts'
-import { checkErasure, type EraseReceipt, eraseReceipt, type PartMakers, type User, UserHandle } from './user.ts'
+import { checkErasure, type EraseReceipt, eraseReceipt, type User, type UserDeps, UserHandle } from './user.ts'
 
 /** Per-user runtime, context, ledger and answers for one application. */
 export interface Purser extends AsyncDisposable {
@@ -40,19 +40,19 @@ export interface Purser extends AsyncDisposable {
   /** Signed text that stands for all logs as they are now, to be kept outside the store. */
   readonly checkpoint: Ledger['checkpoint']
   /** How many users there are, by phase and risk as of their last writes: a block that ended since still counts. */
-  overview(options?: Waiting): Promise<Overview>
+  overview(options?: AbortOptions): Promise<Overview>
   readonly runtime: {
     /** Live runtimes in this process, without secrets. */
     active(): ActiveRuntime[]
     /** Evicts now what has been idle too long. */
-    sweep(options?: Waiting): Promise<{ evicted: number }>
+    sweep(options?: AbortOptions): Promise<{ evicted: number }>
   }
   readonly answers: {
     stats(): AnswerStats
     /** Writes out last uses that are still in memory. */
-    flush(options?: Waiting): Promise<void>
+    flush(options?: AbortOptions): Promise<void>
     /** Forgets every user's answers. */
-    clear(options?: Waiting): Promise<void>
+    clear(options?: AbortOptions): Promise<void>
     /**
      * Takes over what an old `ai_responses.json` holds, for one user, with its dates; an entry that cannot be read costs
      * that entry only. It is found under `importedRequest(text)`.
@@ -67,9 +67,9 @@ export interface Purser extends AsyncDisposable {
    * Writes a whole and consistent copy of what must survive into a new file of mode 0600, while everything goes on. The
    * secret key is not in it. `argument_invalid` when there is something at that path, or the store is not a file.
    */
-  backup(file: string, options?: Waiting): Promise<void>
+  backup(file: string, options?: AbortOptions): Promise<void>
   /** Takes no new work, waits for what is under way, writes everything out, closes every client once; then cuts. */
-  close(options?: Waiting & { readonly timeoutMs?: number | null | undefined }): Promise<void>
+  close(options?: AbortOptions & { readonly timeoutMs?: number | null | undefined }): Promise<void>
 }
 
 const CLOSE_TIMEOUT_MS = 10_000
@@ -85,7 +85,7 @@ const MAX_HANDLES = 10_000
  */
 export async function openPurser(given: PurserOptions = {}): Promise<Purser> {
   const options = resolveOptions(given)
-  const effects = effectsWith(options.effects)
+  const effects = createEffects(options.effects)
   const store = await openStore(options, effects)
   try {
     return await furnish(options, effects, store)
@@ -103,9 +103,9 @@ async function openStore({ store }: ResolvedOptions, effects: Effects): Promise<
 async function furnish(options: ResolvedOptions, effects: Effects, store: Store): Promise<Purser> {
   const { namespace, timeZone, providers, presets, mcpServers } = options
   const models = createModels({ effects, providers })
-  const keys = await openKeys(store.meta, await secretKey(options, store))
+  const keys = await openKeyring(store.meta, await secretKey(options, store))
   const journal = openJournal({ store, keys, effects, fold: ledgerFold(options.ledger, timeZone) })
-  const calls = createCallsUnderWay(effects)
+  const calls = createPendingCalls(effects)
   const ledger = createLedger({ journal, store, keys, effects, calls, options: options.ledger, timeZone, namespace })
   const runtimes = createRuntimes({
     journal,
@@ -139,7 +139,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     bus: store.bus,
     incarnationOf: async (user) => (await journal.read(user)).incarnation,
   })
-  const house: TurnHouse = {
+  const house: TurnDeps = {
     namespace,
     effects,
     providers,
@@ -147,7 +147,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     limits: TURN_LIMITS,
     pseudonym: journal.tag,
   }
-  const makers: PartMakers = {
+  const makers: UserDeps = {
     ledger,
     runtimes,
     contexts,
@@ -165,7 +165,7 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
   // Whoever is active needs the same handle at every request.
   const handles = new LRUCache<string, User>({
     max: MAX_HANDLES,
-    memoMethod: (id) => new UserHandle(subject(namespace, id), makers),
+    memoMethod: (id) => new UserHandle(createSubject(namespace, id), makers),
   })
   let closing: Promise<void> | undefined
 
@@ -192,10 +192,10 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     await Promise.all([runtimes.close({ timeoutMs }), calls.close(timeoutMs)])
     await models.close()
     const parts = Promise.all([contexts.close(), answers.close(), ledger.close()]).then(() => journal.close())
-    await withinTime(effects, parts, left())
+    await endsWithin(effects, parts, left())
     // What still waits for the store is cut with it, and has a moment to say so to its callers.
     await store.close({ timeoutMs: Math.max(STORE_CLOSE_MS, left()) })
-    await withinTime(effects, parts, STORE_CLOSE_MS)
+    await endsWithin(effects, parts, STORE_CLOSE_MS)
   }
 
   const closeOnce: Purser['close'] = async (options = {}) => {
@@ -212,20 +212,20 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     verify: ledger.verify,
     checkpoint: ledger.checkpoint,
     overview: ledger.overview,
-    runtime: { active: runtimes.active, sweep: (options) => heeding('sweep', options, runtimes.sweep) },
+    runtime: { active: runtimes.active, sweep: (options) => withAbort('sweep', options, runtimes.sweep) },
     answers: {
       stats: answers.stats,
-      flush: (options) => heeding('flush', options, answers.flush),
-      clear: (options) => heeding('clear', options, answers.clear),
+      flush: (options) => withAbort('flush', options, answers.flush),
+      clear: (options) => withAbort('clear', options, answers.clear),
       async import(id, text, how = {}) {
         checkImport(text, how)
-        const user = subject(namespace, id)
+        const user = createSubject(namespace, id)
         return calls.run(() => importAnswers({ ...how, answers, user, text, effects }))
       },
     },
     meta: store.meta,
     store: store.traits,
-    backup: (file, options) => heeding('backup', options, () => calls.run(() => backUp(store, file))),
+    backup: (file, options) => withAbort('backup', options, () => calls.run(() => backUp(store, file))),
     close: closeOnce,
     [Symbol.asyncDispose]: () => closeOnce(),
   }
@@ -245,7 +245,7 @@ async function backUp({ traits, backup }: Store, file: string): Promise<void> {
 }
 
 function closeTimeout(options: NonNullable<Parameters<Purser['close']>[0]>): number {
-  checkOptionsOf('close', options, ['timeoutMs'])
+  validateOptions('close', options, ['timeoutMs'])
   const { timeoutMs = CLOSE_TIMEOUT_MS } = options
   if (timeoutMs === null) return Number.POSITIVE_INFINITY
   if (typeof timeoutMs === 'number' && timeoutMs >= 0) return timeoutMs

@@ -2,12 +2,12 @@ import type { UserAnswers } from './answers/user-answers.ts'
 import type { UserContext } from './context/api.ts'
 import type { UserContexts } from './context/context.ts'
 import type { Actions, Profile } from './context/records.ts'
-import { checkOptionsOf, untilAborted, type Waiting } from './core/abort.ts'
+import { type AbortOptions, untilAborted, validateOptions } from './core/abort.ts'
 import type { Subject } from './core/subject.ts'
 import { actorOf, reasonOf } from './core/validate.ts'
 import type { UserLedger } from './ledger/api.ts'
 import type { UserRuntime } from './runtime/api.ts'
-import type { TurnOptions, TurnParts } from './turn/options.ts'
+import type { TurnOptions, UserModules } from './turn/options.ts'
 import type { Turn } from './turn/take-turn.ts'
 
 /** Everything Purser keeps for one person, and what can be done for them. Making one does no I/O. */
@@ -31,30 +31,30 @@ export interface User {
    */
   turn(request: unknown, options?: TurnOptions): Promise<Turn>
   /** All of it, a row at a time: first a header, last the counts. Secrets are named, never shown. */
-  export(options?: Waiting): AsyncIterable<ExportRow>
+  export(options?: AbortOptions): AsyncIterable<ExportRow>
   /**
    * Ends this life of the user: everything is out of reach when it resolves, in every process, and whatever is still
    * in flight is dropped. The namespace's log keeps one event with a pseudonym.
    */
-  erase(order: Waiting & { readonly actor: string; readonly reason: string }): Promise<EraseReceipt>
+  erase(order: AbortOptions & { readonly actor: string; readonly reason: string }): Promise<EraseReceipt>
 }
 
 /**
  * The handle of one user. Its parts are made when they are first asked for: most who hold a handle want one or two, and
  * ten thousand are kept.
  */
-export class UserHandle implements User, TurnParts {
+export class UserHandle implements User, UserModules {
   readonly user: Subject
   readonly turn: User['turn']
   readonly export: User['export']
   readonly erase: User['erase']
-  readonly #makers: PartMakers
+  readonly #makers: UserDeps
   #ledger: UserLedger | undefined
   #runtime: UserRuntime | undefined
   #contexts: UserContexts | undefined
   #answers: UserAnswers | undefined
 
-  constructor(user: Subject, makers: PartMakers) {
+  constructor(user: Subject, makers: UserDeps) {
     this.user = user
     this.#makers = makers
     this.turn = (request, options) => makers.turn(this, request, options)
@@ -113,12 +113,12 @@ export class UserHandle implements User, TurnParts {
 }
 
 /** What the handles of all users share. */
-export interface PartMakers {
+export interface UserDeps {
   readonly ledger: { of(user: Subject): UserLedger }
   readonly runtimes: { of(user: Subject): UserRuntime }
   readonly contexts: { of(user: Subject): UserContexts }
   readonly answers: { of(user: Subject): UserAnswers }
-  turn(parts: TurnParts, request: unknown, options: TurnOptions | undefined): Promise<Turn>
+  turn(parts: UserModules, request: unknown, options: TurnOptions | undefined): Promise<Turn>
   erase(user: Subject, order: Parameters<User['erase']>[0]): Promise<EraseReceipt>
   /** The instant, ISO 8601. */
   now(): string
@@ -162,8 +162,8 @@ export function eraseReceipt(counts: Readonly<Record<string, number>>, purged: b
 }
 
 /** An erasure cannot be taken back, so it says who wanted it and why. */
-export function checkErasure(order: Waiting & { readonly actor: string; readonly reason: string }): void {
-  checkOptionsOf('erase', order, ['actor', 'reason'])
+export function checkErasure(order: AbortOptions & { readonly actor: string; readonly reason: string }): void {
+  validateOptions('erase', order, ['actor', 'reason'])
   actorOf(order.actor)
   reasonOf(order.reason)
 }
@@ -172,9 +172,9 @@ export function checkErasure(order: Waiting & { readonly actor: string; readonly
 export async function* exportUser(
   user: Pick<User, 'id' | 'namespace'>,
   parts: Iterable<AsyncIterable<ExportRow>>,
-  { at, options = {} }: { readonly at: string; readonly options: Waiting | undefined },
+  { at, options = {} }: { readonly at: string; readonly options: AbortOptions | undefined },
 ): AsyncIterable<ExportRow> {
-  checkOptionsOf('export', options, [])
+  validateOptions('export', options, [])
   const counts: Record<string, number> = {}
   yield { part: 'header', type: 'export', at, value: { format: 1, namespace: user.namespace, user: user.id } }
   for (const rows of parts) {

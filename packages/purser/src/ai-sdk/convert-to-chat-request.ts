@@ -10,7 +10,7 @@ import { PurserError } from '../errors.ts'
 import type { ChatMessage, ChatRequest, ContentPart } from '../openai/chat.ts'
 
 /** AI SDK call options as an OpenAI chat request. What the format has no word for is `request_invalid`. */
-export function requestOf(options: LanguageModelV4CallOptions): ChatRequest {
+export function convertToChatRequest(options: LanguageModelV4CallOptions): ChatRequest {
   const { reasoning, stopSequences, toolChoice } = options
   const fields: Record<string, unknown> = {
     temperature: options.temperature,

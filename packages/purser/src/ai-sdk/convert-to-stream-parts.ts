@@ -27,7 +27,7 @@ export class PartWriter {
 
   take(chunk: ChatChunk): Part[] {
     const parts: Part[] = []
-    if (!this.#isBegun) parts.push({ type: 'response-metadata', ...metadataOf(chunk) })
+    if (!this.#isBegun) parts.push({ type: 'response-metadata', ...convertToMetadata(chunk) })
     this.#isBegun = true
     this.#usage = usageOf(chunk) ?? this.#usage
     const choice = chunk.choices[0]
@@ -99,7 +99,7 @@ function attachedTo({ extra_content }: ToolPiece): Attached {
 const NO_MESSAGE: Partial<ChatCompletion['choices'][number]['message']> = {}
 
 /** A whole completion's first choice as AI SDK content. */
-export function contentOf(completion: ChatCompletion): LanguageModelV4Content[] {
+export function convertToContent(completion: ChatCompletion): LanguageModelV4Content[] {
   const { content, reasoning_content, reasoning, tool_calls } = completion.choices[0]?.message ?? NO_MESSAGE
   const thought = reasoning_content ?? reasoning
   const parts: LanguageModelV4Content[] = []
@@ -119,6 +119,6 @@ export function contentOf(completion: ChatCompletion): LanguageModelV4Content[] 
   return parts
 }
 
-export function metadataOf(told: ChatChunk | ChatCompletion): { id: string; modelId: string; timestamp: Date } {
+export function convertToMetadata(told: ChatChunk | ChatCompletion): { id: string; modelId: string; timestamp: Date } {
   return { id: told.id, modelId: told.model, timestamp: new Date(told.created * 1000) }
 }

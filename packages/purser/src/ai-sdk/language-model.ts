@@ -9,8 +9,8 @@ import type { ChatChunk, ChatCompletion } from '../openai/chat.ts'
 import type { ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { finishOf, usageOf } from '../openai/completion.ts'
 import { finishFromOpenAi, usageFromOpenAi } from '../openai/map-finish-reason.ts'
-import { requestOf } from './convert-to-chat-request.ts'
-import { contentOf, metadataOf, PartWriter } from './convert-to-stream-parts.ts'
+import { convertToChatRequest } from './convert-to-chat-request.ts'
+import { convertToContent, convertToMetadata, PartWriter } from './convert-to-stream-parts.ts'
 
 /** An AI SDK call brings its own abort signal; these only end a call that nobody would end. */
 const TIMEOUTS: Omit<ChatCall, 'signal'> = { firstChunkTimeoutMs: 600_000, idleTimeoutMs: 300_000 }
@@ -29,14 +29,14 @@ export function languageModelOver(chat: ChatModel): LanguageModelV4 {
     supportedUrls: { 'image/*': [/^https?:\/\//] },
 
     async doGenerate(options) {
-      const body = requestOf(options)
+      const body = convertToChatRequest(options)
       const answer = await chat.chat({ ...body, stream: false }, callOf(options))
       if (answer.kind !== 'completion') throw new TypeError('A completion was asked for.')
       return generated(JSON.parse(answer.text) as ChatCompletion, body)
     },
 
     async doStream(options) {
-      const body = requestOf(options)
+      const body = convertToChatRequest(options)
       const answer = await chat.chat({ ...body, stream: true }, callOf(options))
       if (answer.kind !== 'stream') throw new TypeError('A stream was asked for.')
       return streamed(parsed(answer.chunks), { body, raw: options.includeRawChunks === true })
@@ -63,11 +63,11 @@ function parsed(texts: AsyncIterable<string>): AsyncIterable<ChatChunk> {
 /** A completion as what the AI SDK calls a generate result. */
 export function generated(completion: ChatCompletion, body: unknown): LanguageModelV4GenerateResult {
   return {
-    content: contentOf(completion),
+    content: convertToContent(completion),
     finishReason: finishFromOpenAi(finishOf(completion)),
     usage: usageFromOpenAi(usageOf(completion)),
     request: { body },
-    response: metadataOf(completion),
+    response: convertToMetadata(completion),
     warnings: [],
   }
 }

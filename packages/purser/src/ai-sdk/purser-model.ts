@@ -1,6 +1,6 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { ChatChunk, ChatRequest } from '../openai/chat.ts'
-import { requestOf } from './convert-to-chat-request.ts'
+import { convertToChatRequest } from './convert-to-chat-request.ts'
 import { generated, streamed } from './language-model.ts'
 import { promptWithContext, withUserParameters } from './params.ts'
 import { createGate, refusalError } from './turn-gate.ts'
@@ -17,7 +17,11 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
   const { idempotencyKey, ...ordinary } = options
 
   async function turn(call: LanguageModelV4CallOptions, stream: boolean): Promise<[AnsweredTurn, ChatRequest]> {
-    const request = { ...requestOf(call), stream, ...(stream ? { stream_options: { include_usage: true } } : {}) }
+    const request = {
+      ...convertToChatRequest(call),
+      stream,
+      ...(stream ? { stream_options: { include_usage: true } } : {}),
+    }
     const key = gate.first() ? { idempotencyKey } : {}
     const taken = await user.turn(request, { ...ordinary, ...key, signal: call.abortSignal })
     if (!taken.allowed) throw refusalError(taken.admission)

@@ -1,7 +1,7 @@
 import type { Effects } from '../core/effects.ts'
 import type { AnswerLimits } from './limits.ts'
 
-export interface Touches {
+export interface AccessTracker {
   /** Notes a use. Writes nothing now. */
   note(key: string, used: number): void
   /** The latest use that is not written yet. */
@@ -14,7 +14,7 @@ export interface Touches {
   stop(): void
 }
 
-export interface TouchHouse {
+export interface AccessTrackerDeps {
   readonly effects: Effects
   readonly touchEveryMs: number
   readonly limits: AnswerLimits
@@ -28,7 +28,7 @@ export interface TouchHouse {
  * runs only while something is pending; one run writes `stepRows`, and the rest follows on the next turns of the
  * event loop. A crash loses the uses of the last `touchEveryMs`, never an answer.
  */
-export function createTouches({ effects, touchEveryMs, limits, write }: TouchHouse): Touches {
+export function createAccessTracker({ effects, touchEveryMs, limits, write }: AccessTrackerDeps): AccessTracker {
   let gathering = new Map<string, number>()
   let writing = new Map<string, number>()
   let cancelTimer: (() => void) | undefined

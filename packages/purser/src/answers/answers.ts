@@ -1,29 +1,29 @@
 import type { Effects } from '../core/effects.ts'
-import type { Keys } from '../core/keyring.ts'
-import type { CallsUnderWay } from '../core/pending-calls.ts'
+import type { Keyring } from '../core/keyring.ts'
+import type { PendingCalls } from '../core/pending-calls.ts'
 import type { Subject } from '../core/subject.ts'
 import { purserClosed } from '../errors.ts'
 import type { AnswerOptions } from '../options.ts'
 import type { AnswerStore } from '../storage/answer-store.ts'
 import type { Bus } from '../storage/store.ts'
-import { createShelf } from './cache.ts'
-import type { Hall } from './deps.ts'
+import { createAnswerCache } from './cache.ts'
+import type { AnswersContext } from './deps.ts'
 import { createFlights } from './flights.ts'
-import { createLocator } from './key-resolver.ts'
+import { createKeyResolver } from './key-resolver.ts'
 import { ANSWER_LIMITS, type AnswerLimits } from './limits.ts'
-import { createSteadyClock } from './monotonic-clock.ts'
+import { createMonotonicClock } from './monotonic-clock.ts'
 import { createScopes } from './scopes.ts'
-import { createTally } from './stats.ts'
-import { createUpkeep } from './sweeper.ts'
+import { createStatsCounter } from './stats.ts'
+import { createSweeper } from './sweeper.ts'
 import { createUserAnswers, type UserAnswers } from './user-answers.ts'
 
-export interface AnswersHouse {
+export interface AnswersDeps {
   readonly store: AnswerStore
-  readonly keys: Keys
+  readonly keys: Keyring
   readonly effects: Effects
   readonly options: AnswerOptions
   readonly namespace: string
-  readonly calls: CallsUnderWay
+  readonly calls: PendingCalls
   /** Tells other instances that answers were forgotten, and hears it from them. */
   readonly bus: Bus
   /** Which life of this user it is now, 1 or more. Asked at every look-up and before every keeping. */
@@ -75,13 +75,13 @@ export interface Answers {
   close(): Promise<void>
 }
 
-export function createAnswers(house: AnswersHouse): Answers {
+export function createAnswers(house: AnswersDeps): Answers {
   const { store, effects, keys, options, namespace, bus, limits = ANSWER_LIMITS } = house
-  const clock = createSteadyClock(effects)
-  const tally = createTally(namespace)
+  const clock = createMonotonicClock(effects)
+  const tally = createStatsCounter(namespace)
   const onFailure = tally.failed
   const scopes = createScopes({ store, keys, effects, limits })
-  const shelf = createShelf({ store, keys, effects, clock, options, limits, namespace, onFailure })
+  const shelf = createAnswerCache({ store, keys, effects, clock, options, limits, namespace, onFailure })
   const stopListening = bus.subscribe((message) => {
     if (message === 'gap' || (message.topic === 'answers' && message.namespace === namespace)) scopes.renew()
   })
@@ -98,11 +98,11 @@ export function createAnswers(house: AnswersHouse): Answers {
       return 0
     }
   }
-  const upkeep = createUpkeep({ effects, limits, sweep })
+  const upkeep = createSweeper({ effects, limits, sweep })
 
-  const hall: Hall = {
+  const hall: AnswersContext = {
     limits,
-    locator: createLocator({ keys, scopes, incarnationOf: house.incarnationOf, onFailure }),
+    locator: createKeyResolver({ keys, scopes, incarnationOf: house.incarnationOf, onFailure }),
     shelf,
     values: createFlights(),
     turns: createFlights(),

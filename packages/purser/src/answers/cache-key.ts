@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { canonicalJson } from '../core/canonical-json.ts'
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatRequest } from '../openai/chat.ts'
@@ -29,7 +29,7 @@ export type AnswerKeys = (parts: KeyParts) => string
  *
  * Throws `argument_invalid` for a value that JSON cannot hold without loss (NaN, a Map): two of them would be one.
  */
-export function createAnswerKeys(keys: Keys): AnswerKeys {
+export function createAnswerKeys(keys: Keyring): AnswerKeys {
   const secret = keys.mac('answers', ['key'], 'hex')
   return ({ kind, scope, user, incarnation, value }) => {
     const whose = scope === 'user' ? [user.namespace, user.id, incarnation] : [user.namespace]

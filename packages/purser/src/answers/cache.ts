@@ -1,35 +1,35 @@
 import { LRUCache } from 'lru-cache'
 import type { Effects } from '../core/effects.ts'
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { AnswerOptions } from '../options.ts'
 import type { AnswerRow, AnswerScope, AnswerStore } from '../storage/answer-store.ts'
-import { createTouches } from './access-tracker.ts'
-import type { Place } from './key-resolver.ts'
+import { createAccessTracker } from './access-tracker.ts'
+import type { CacheKey } from './key-resolver.ts'
 import type { AnswerLimits } from './limits.ts'
-import type { SteadyClock } from './monotonic-clock.ts'
+import type { MonotonicClock } from './monotonic-clock.ts'
 import { isExpired, isWhole, rowBytes, sealRow } from './sealed-row.ts'
 
 /** An answer as it is kept: its text, which cannot be changed, and its dates. */
-export interface Kept {
+export interface CachedAnswer {
   readonly value: string
   readonly storedAt: number
   readonly expiresAt: number | null
 }
 
-interface InMemory extends Kept {
+interface InMemory extends CachedAnswer {
   readonly scope: AnswerScope
   readonly generation: number
 }
 
-export interface Shelf {
+export interface AnswerCache {
   /** From memory, at once. */
-  recall(place: Place): Kept | undefined
+  recall(place: CacheKey): CachedAnswer | undefined
   /** From the store. What is torn, foreign or expired is not there. Never rejects. */
-  fetch(place: Place): Promise<Kept | undefined>
+  fetch(place: CacheKey): Promise<CachedAnswer | undefined>
   /** Keeps a value, unless it is too large or its generation has passed meanwhile. Never rejects. */
-  keep(place: Place, value: string, terms?: Partial<Terms>): Promise<Kept | undefined>
+  keep(place: CacheKey, value: string, terms?: Partial<EntryOptions>): Promise<CachedAnswer | undefined>
   /** Everything that is kept in this scope, in no telling order. Rejects when the store fails. */
-  all(scope: AnswerScope): AsyncIterable<Kept>
+  all(scope: AnswerScope): AsyncIterable<CachedAnswer>
   flush(): Promise<void>
   /** Drops from memory what has expired, and what belongs to these owners. */
   tidy(owners: ReadonlySet<string>): void
@@ -42,17 +42,17 @@ export interface Shelf {
 }
 
 /** For how long an answer is kept, and since when. */
-export interface Terms {
+export interface EntryOptions {
   readonly ttlMs: number | null
   readonly storedAt: number
   readonly used: number
 }
 
-export interface ShelfHouse {
+export interface AnswerCacheDeps {
   readonly store: AnswerStore
-  readonly keys: Keys
+  readonly keys: Keyring
   readonly effects: Effects
-  readonly clock: SteadyClock
+  readonly clock: MonotonicClock
   readonly options: AnswerOptions
   readonly limits: AnswerLimits
   readonly namespace: string
@@ -69,7 +69,7 @@ const PAGE_ROWS = 16
  *
  * A store that fails is a store without answers: the failure is counted, never thrown.
  */
-export function createShelf(house: ShelfHouse): Shelf {
+export function createAnswerCache(house: AnswerCacheDeps): AnswerCache {
   const { store, keys, clock, options, limits, namespace } = house
   const memory = new LRUCache<string, InMemory>({
     maxSize: Math.min(limits.memoryBytes, options.maxBytes),
@@ -87,14 +87,14 @@ export function createShelf(house: ShelfHouse): Shelf {
     }
   }
 
-  const touches = createTouches({
+  const touches = createAccessTracker({
     effects: house.effects,
     touchEveryMs: options.touchEveryMs,
     limits,
     write: async (uses) => void (await orNothing(store.touch(namespace, uses))),
   })
 
-  function remember({ key, scope }: Place, row: AnswerRow): Kept {
+  function remember({ key, scope }: CacheKey, row: AnswerRow): CachedAnswer {
     const { value, storedAt, expiresAt, generation } = row
     const kept = { value, storedAt, expiresAt, scope, generation }
     memory.set(key, kept)

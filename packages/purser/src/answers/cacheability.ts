@@ -1,7 +1,7 @@
 import type { ChatChunk, ChatCompletion, Usage } from '../openai/chat.ts'
 
 /** What a look at the whole answer says. */
-export interface Verdict {
+export interface Cacheability {
   /** True: complete, clean and not empty, so that it may be served again. */
   readonly keep: boolean
   /** What making it has cost, as far as the upstream said. */
@@ -9,9 +9,9 @@ export interface Verdict {
 }
 
 /** Watches one answer as it comes in. */
-export interface Judge {
+export interface CacheabilityCheck {
   see(chunk: string): void
-  verdict(): Verdict
+  verdict(): Cacheability
 }
 
 interface Choice {
@@ -24,7 +24,7 @@ interface Choice {
  * filtered, refused, empty, or carries an error; and what calls tools, because a call is an act and not an answer.
  * Whether the stream itself came to its end is for the caller to say: judge only what did.
  */
-export function createJudge(choicesAsked: number): Judge {
+export function createCacheabilityCheck(choicesAsked: number): CacheabilityCheck {
   const choices = new Map<number, Choice>()
   let isClean = true
   let tokens = 0
@@ -59,7 +59,7 @@ export function createJudge(choicesAsked: number): Judge {
   }
 }
 
-export function judgeCompletion(text: string, choicesAsked: number): Verdict {
+export function checkCompletion(text: string, choicesAsked: number): Cacheability {
   try {
     const completion = JSON.parse(text) as ChatCompletion
     const isClean = completion.error === undefined || completion.error === null

@@ -1,4 +1,4 @@
-import type { Place } from './key-resolver.ts'
+import type { CacheKey } from './key-resolver.ts'
 
 /** One of those who wait for a flight, or read what it brought. */
 export interface Member<Result> {
@@ -31,14 +31,14 @@ export class Flight<Result> {
   readonly #abort = new AbortController()
   readonly #onDeserted: (flight: Flight<Result>) => void
   /** Where the result belongs. */
-  readonly place: Place
+  readonly place: CacheKey
   /** How many have taken part so far. */
   entered = 0
   #outcome: { readonly result: Result } | { readonly error: unknown } | undefined
   #isOver = false
 
   /** `onDeserted` is told when the last member left while the work was still going on. */
-  constructor(place: Place, onDeserted: (flight: Flight<Result>) => void) {
+  constructor(place: CacheKey, onDeserted: (flight: Flight<Result>) => void) {
     this.place = place
     this.#onDeserted = onDeserted
   }

@@ -1,6 +1,6 @@
 import type { AnswerScope } from '../storage/answer-store.ts'
 import { Flight, type Member } from './flight.ts'
-import type { Place } from './key-resolver.ts'
+import type { CacheKey } from './key-resolver.ts'
 
 export interface Flights<Result> {
   /**
@@ -8,7 +8,7 @@ export interface Flights<Result> {
    * callers join that. The number of flights is bounded by that of the callers who wait in them.
    */
   board(
-    place: Place,
+    place: CacheKey,
     passenger: { readonly signal: AbortSignal | undefined; readonly alone?: boolean },
     begin: (flight: Flight<Result>) => void,
   ): { readonly member: Member<Result>; readonly leads: boolean }

@@ -1,26 +1,26 @@
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import type { AnswerScope } from '../storage/answer-store.ts'
 import { createAnswerKeys, type ScopeName } from './cache-key.ts'
 import type { Scopes } from './scopes.ts'
 
 /** Where an answer is, or would be. */
-export interface Place {
+export interface CacheKey {
   readonly key: string
   readonly scope: AnswerScope
   /** The generation this look-up belongs to; null when the store could not say. Then nothing is found or kept. */
   readonly generation: number | null
   /** Whose answer it is, and in which of their lives; null when it is everybody's. */
-  readonly life: Life | null
+  readonly life: Incarnation | null
 }
 
-export interface Life {
+export interface Incarnation {
   readonly user: Subject
   readonly incarnation: number
 }
 
 /** What is looked up. */
-export interface Wanted {
+export interface KeyRequest {
   readonly kind: 'value' | 'turn'
   readonly scope: ScopeName
   readonly value: unknown
@@ -28,25 +28,25 @@ export interface Wanted {
   readonly incarnation?: number | undefined
 }
 
-export interface Locator {
+export interface KeyResolver {
   /** Finds the place of what a user wants. Rejects with `argument_invalid` only. */
-  locate(user: Subject, wanted: Wanted): Promise<Place>
+  locate(user: Subject, wanted: KeyRequest): Promise<CacheKey>
   /** Where everything is that is kept for this user alone. */
   scopeOf(user: Subject): AnswerScope
   /** True while the life that asked is still going on. */
-  isAlive(place: Place): Promise<boolean>
+  isAlive(place: CacheKey): Promise<boolean>
 }
 
 /** Stands for a life that could not be looked up: nothing is found under it. */
 const UNKNOWN_LIFE = 0
 
-export function createLocator(house: {
-  readonly keys: Keys
+export function createKeyResolver(house: {
+  readonly keys: Keyring
   readonly scopes: Scopes
   readonly incarnationOf: (user: Subject) => Promise<number>
   /** Told when the store could not be asked. */
   readonly onFailure: () => void
-}): Locator {
+}): KeyResolver {
   const { scopes, incarnationOf, onFailure } = house
   const keyOf = createAnswerKeys(house.keys)
 

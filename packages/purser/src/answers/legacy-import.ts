@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { checkOptionsOf } from '../core/abort.ts'
+import { validateOptions } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
@@ -14,7 +14,7 @@ export interface ImportOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface ImportOrder extends ImportOptions {
+export interface ImportRequest extends ImportOptions {
   readonly answers: Answers
   /** Whose answers these become. */
   readonly user: Subject
@@ -56,7 +56,7 @@ function requestOf(key: string): unknown {
 
 /** Throws `argument_invalid` or `option_unknown` for what cannot be imported. */
 export function checkImport(text: unknown, options: unknown): void {
-  checkOptionsOf('import', options, ['undated', 'onProgress'])
+  validateOptions('import', options, ['undated', 'onProgress'])
   if (typeof text === 'string') return
   throw new PurserError('argument_invalid', 'import needs what the file holds, as text.', {
     hint: "For instance: answers.import('ada', await readFile('ai_responses.json', 'utf8')).",
@@ -68,7 +68,7 @@ export function checkImport(text: unknown, options: unknown): void {
  * Takes over the answers of an old cache file for one user, with their dates: the TTL counts from when each was made.
  * Every entry that can be read is taken, whatever the others are like.
  */
-export async function importAnswers(order: ImportOrder): Promise<ImportReport> {
+export async function importAnswers(order: ImportRequest): Promise<ImportReport> {
   const { members, whole } = salvage(order.text)
   const skipped: Partial<Record<SkipReason, number>> = {}
   const examples: { key: string; reason: SkipReason }[] = []
@@ -90,7 +90,11 @@ export async function importAnswers(order: ImportOrder): Promise<ImportReport> {
 }
 
 /** Why the entry was left out; undefined when it was not. */
-async function takeOver(order: ImportOrder, { key, entry }: Salvaged, whole: boolean): Promise<SkipReason | undefined> {
+async function takeOver(
+  order: ImportRequest,
+  { key, entry }: Salvaged,
+  whole: boolean,
+): Promise<SkipReason | undefined> {
   const { answers, user, effects, undated = 'now' } = order
   if (!HASH.test(key) || !isEntry(entry)) return 'unreadable'
   const { response, text_length: length } = entry

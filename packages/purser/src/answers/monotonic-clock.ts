@@ -9,7 +9,7 @@ const CORRECTION_MS = 600_000
  */
 export const CLOCK_TOLERANCE_MS = 7_200_000
 
-export interface SteadyClock {
+export interface MonotonicClock {
   /** Epoch ms that never goes back and does not follow a wall clock that jumps by an hour. */
   now(): number
   /** Somebody has seen this instant already: it is not later than now. False when that cannot be believed. */
@@ -33,7 +33,7 @@ export function useAt(at: number): number {
  * for sleep, and is followed too. And a row stored in what would be the future proves, within the same tolerance, that
  * our own time is behind.
  */
-export function createSteadyClock(effects: Effects): SteadyClock {
+export function createMonotonicClock(effects: Effects): MonotonicClock {
   let time = effects.now()
   let seen = effects.monotonic()
   let lastUse = 0

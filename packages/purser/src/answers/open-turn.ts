@@ -2,8 +2,8 @@ import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import { privateBecause, type ScopeName, type TurnParts, turnValue } from './cache-key.ts'
-import { type Hall, keepBrought, leaveIfAborted } from './deps.ts'
-import type { Place } from './key-resolver.ts'
+import { type AnswersContext, keepBrought, leaveIfAborted } from './deps.ts'
+import type { CacheKey } from './key-resolver.ts'
 import { type KeptAnswer, replay } from './turn-answer.ts'
 import { answerFor, flyTurn, type TurnFlight } from './turns.ts'
 
@@ -33,7 +33,12 @@ export interface TurnAnswer {
 export type StartTurn = (signal: AbortSignal) => Promise<ChatAnswer>
 
 /** One turn's way to its answer: from memory, from a flight it joins, or from a flight it leads. */
-export async function openTurn(hall: Hall, user: Subject, order: TurnOrder, start: StartTurn): Promise<TurnAnswer> {
+export async function openTurn(
+  hall: AnswersContext,
+  user: Subject,
+  order: TurnOrder,
+  start: StartTurn,
+): Promise<TurnAnswer> {
   const { signal, mode, scope = 'user', incarnation, ended = () => {} } = order
   let isLeading = false
   try {
@@ -56,8 +61,8 @@ export async function openTurn(hall: Hall, user: Subject, order: TurnOrder, star
 }
 
 async function board(
-  hall: Hall,
-  place: Place,
+  hall: AnswersContext,
+  place: CacheKey,
   passenger: { readonly signal: AbortSignal | undefined; readonly alone: boolean },
   begin: (flight: TurnFlight) => void,
 ): Promise<TurnAnswer> {
@@ -75,13 +80,13 @@ async function board(
   }
 }
 
-function hit(hall: Hall, kept: KeptAnswer, signal: AbortSignal | undefined): TurnAnswer {
+function hit(hall: AnswersContext, kept: KeptAnswer, signal: AbortSignal | undefined): TurnAnswer {
   hall.tally.count('hit')
   hall.tally.saved(kept.tokens)
   return { source: 'hit', answer: replay(kept, signal), leader: false }
 }
 
-function turnHouse(hall: Hall): Parameters<typeof flyTurn>[0] {
+function turnHouse(hall: AnswersContext): Parameters<typeof flyTurn>[0] {
   return {
     limits: hall.limits,
     fetch: hall.shelf.fetch,

@@ -10,7 +10,7 @@ type End = { readonly error?: unknown }
  * everybody. The log holds the whole answer up to `maxBytes`; a longer one loses its beginning, and a reader who has
  * not read that yet is cut with `reader_slow` instead of stalling the others.
  */
-export class ChunkLog {
+export class ReplayBuffer {
   readonly #maxBytes: number
   readonly #cursors = new Set<Cursor>()
   #chunks: string[] = []

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Effects } from '../core/effects.ts'
-import { type Keys, tagOf } from '../core/keyring.ts'
+import { type Keyring, tagOf } from '../core/keyring.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
 import type { AnswerScope, AnswerStore } from '../storage/answer-store.ts'
 import type { ScopeName } from './cache-key.ts'
@@ -26,7 +26,7 @@ interface Seen {
  */
 export function createScopes(house: {
   readonly store: AnswerStore
-  readonly keys: Keys
+  readonly keys: Keyring
   readonly effects: Effects
   readonly limits: AnswerLimits
 }): Scopes {

@@ -1,4 +1,4 @@
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { AnswerRow, AnswerScope } from '../storage/answer-store.ts'
 import { ROW_OVERHEAD_BYTES } from './limits.ts'
 
@@ -16,14 +16,14 @@ export interface NewRow {
 }
 
 /** A row ready to be stored, with its size and its MAC. */
-export function sealRow(keys: Keys, scope: AnswerScope, { ttlMs, ...made }: NewRow): AnswerRow {
+export function sealRow(keys: Keyring, scope: AnswerScope, { ttlMs, ...made }: NewRow): AnswerRow {
   const end = made.storedAt + (ttlMs ?? Number.POSITIVE_INFINITY)
   const row = { ...made, expiresAt: end <= LAST_INSTANT ? end : null, bytes: rowBytes(made.value) }
   return { ...row, mac: macOf(keys, scope, row) }
 }
 
 /** True when this is, whole and unchanged, the row that was stored for this scope under this key. */
-export function isWhole(keys: Keys, scope: AnswerScope, key: string, row: AnswerRow): boolean {
+export function isWhole(keys: Keyring, scope: AnswerScope, key: string, row: AnswerRow): boolean {
   return row.key === key && row.mac === macOf(keys, scope, row)
 }
 
@@ -36,7 +36,7 @@ export function rowBytes(value: string): number {
   return Buffer.byteLength(value) + ROW_OVERHEAD_BYTES
 }
 
-function macOf(keys: Keys, { namespace, owner }: AnswerScope, row: Omit<AnswerRow, 'mac'>): string {
+function macOf(keys: Keyring, { namespace, owner }: AnswerScope, row: Omit<AnswerRow, 'mac'>): string {
   const { key, generation, storedAt, expiresAt, bytes, value } = row
   return keys.mac('answers', ['row', namespace, owner, key, generation, storedAt, String(expiresAt), bytes, value])
 }

@@ -1,7 +1,7 @@
-import { signal } from '../core/diagnostics.ts'
+import { publish } from '../core/diagnostics.ts'
 
 /** What happened since the start. Every look-up is exactly one of hit, miss and joined. */
-export interface Tally {
+export interface StatsCounter {
   readonly hits: number
   readonly misses: number
   readonly joined: number
@@ -14,14 +14,14 @@ export interface Tally {
   failed(): void
 }
 
-export function createTally(namespace: string): Tally {
+export function createStatsCounter(namespace: string): StatsCounter {
   const counts = { hit: 0, miss: 0, joined: 0 }
   let savedTokens = 0
   let failures = 0
   return {
     count(outcome) {
       counts[outcome]++
-      signal('answer', { namespace, outcome })
+      publish('answer', { namespace, outcome })
     },
     saved(tokens) {
       savedTokens += tokens

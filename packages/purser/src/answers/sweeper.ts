@@ -1,7 +1,7 @@
 import type { Effects } from '../core/effects.ts'
 import type { AnswerLimits } from './limits.ts'
 
-export interface Upkeep {
+export interface Sweeper {
   /** Begins to look after the store now and then. Costs nothing when it has begun. */
   begin(): void
   /** Something was forgotten: its bytes go now. */
@@ -13,12 +13,12 @@ export interface Upkeep {
  * Sweeps what has expired and what was forgotten: every `sweepEveryMs`, and at once after something was forgotten.
  * One run removes at most `stepRows`; when there is more, the next run follows on the next turn of the event loop.
  */
-export function createUpkeep(house: {
+export function createSweeper(house: {
   readonly effects: Effects
   readonly limits: AnswerLimits
   /** Removes at most so many rows and tells how many. Never rejects. */
   sweep(limit: number): Promise<number>
-}): Upkeep {
+}): Sweeper {
   const { effects, limits } = house
   let cancelTimer: (() => void) | undefined
   let sweeping: Promise<void> | undefined

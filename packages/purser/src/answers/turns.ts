@@ -1,17 +1,17 @@
 import type { ChatAnswer } from '../openai/chat-model.ts'
-import type { Kept } from './cache.ts'
-import { createJudge, judgeCompletion, type Verdict } from './cacheability.ts'
+import type { CachedAnswer } from './cache.ts'
+import { type Cacheability, checkCompletion, createCacheabilityCheck } from './cacheability.ts'
 import type { Flight, Member } from './flight.ts'
-import type { Place } from './key-resolver.ts'
+import type { CacheKey } from './key-resolver.ts'
 import type { AnswerLimits } from './limits.ts'
-import { ChunkLog } from './replay-buffer.ts'
+import { ReplayBuffer } from './replay-buffer.ts'
 import { type KeptAnswer, replay } from './turn-answer.ts'
 
 /** What one upstream call brought to everybody who shares it. */
 export type BroughtAnswer =
   | { readonly from: 'shelf'; readonly answer: KeptAnswer }
   | { readonly from: 'model'; readonly text: string }
-  | { readonly from: 'model'; readonly log: ChunkLog }
+  | { readonly from: 'model'; readonly log: ReplayBuffer }
 
 export type TurnFlight = Flight<BroughtAnswer>
 
@@ -25,7 +25,7 @@ export interface TurnWork {
 
 export interface TurnHouse {
   readonly limits: AnswerLimits
-  fetch(place: Place): Promise<Kept | undefined>
+  fetch(place: CacheKey): Promise<CachedAnswer | undefined>
   /** Keeps what may still be kept: not after a forget, an erasure or a newer flight. */
   keep(flight: TurnFlight, value: string): Promise<void>
   /** So many tokens were not paid for again. */
@@ -61,7 +61,7 @@ export async function flyTurn(house: TurnHouse, flight: TurnFlight, work: TurnWo
 
 /** Kept before it is handed on: whoever has it and asks again gets a hit. */
 async function bringCompletion(house: TurnHouse, flight: TurnFlight, work: TurnWork, text: string): Promise<void> {
-  await conclude(house, flight, judgeCompletion(text, work.choices), { kind: 'completion', texts: [text] })
+  await conclude(house, flight, checkCompletion(text, work.choices), { kind: 'completion', texts: [text] })
   flight.land()
   flight.bring({ from: 'model', text })
 }
@@ -72,8 +72,8 @@ async function relay(
   work: TurnWork,
   chunks: AsyncIterable<string>,
 ): Promise<void> {
-  const log = new ChunkLog(house.limits.maxAnswerBytes)
-  const judge = createJudge(work.choices)
+  const log = new ReplayBuffer(house.limits.maxAnswerBytes)
+  const judge = createCacheabilityCheck(work.choices)
   const upstream = chunks[Symbol.asyncIterator]()
   const stop = (): void => {
     log.hurry()
@@ -107,7 +107,7 @@ async function relay(
 async function conclude(
   house: TurnHouse,
   flight: TurnFlight,
-  { keep, tokens }: Verdict,
+  { keep, tokens }: Cacheability,
   answer: Omit<KeptAnswer, 'tokens'> | undefined,
 ): Promise<void> {
   house.saved(tokens * (flight.entered - 1))

@@ -1,10 +1,10 @@
-import { checkOptionsOf, heeding, type Waiting } from '../core/abort.ts'
+import { type AbortOptions, validateOptions, withAbort } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Kept, Terms } from './cache.ts'
+import type { CachedAnswer, EntryOptions } from './cache.ts'
 import type { ScopeName } from './cache-key.ts'
-import { type Hall, keepBrought, leaveIfAborted } from './deps.ts'
-import type { Place } from './key-resolver.ts'
+import { type AnswersContext, keepBrought, leaveIfAborted } from './deps.ts'
+import type { CacheKey } from './key-resolver.ts'
 import { openTurn, type StartTurn, type TurnAnswer, type TurnOrder } from './open-turn.ts'
 import { type Compute, copyOf, flyValue, type RememberOptions } from './values.ts'
 
@@ -15,7 +15,7 @@ export interface LookupOptions {
 }
 
 /** A kept answer. Every caller gets a copy of their own. */
-export interface Found<T> {
+export interface CachedResult<T> {
   readonly answer: T
   /** ISO 8601, UTC. */
   readonly storedAt: string
@@ -23,7 +23,7 @@ export interface Found<T> {
   readonly expiresAt: string | null
 }
 
-export interface Remembered<T> {
+export interface RememberResult<T> {
   readonly answer: T
   readonly source: 'hit' | 'computed' | 'joined'
 }
@@ -39,21 +39,21 @@ export interface AnswerExport {
 /** One user's answers. A store that fails is a store without answers: nothing here rejects because of it but `forget`. */
 export interface UserAnswers {
   /** What was kept for exactly this request, or undefined. An empty answer is an answer. */
-  lookup<T = unknown>(request: unknown, options?: LookupOptions): Promise<Found<T> | undefined>
+  lookup<T = unknown>(request: unknown, options?: LookupOptions): Promise<CachedResult<T> | undefined>
   /** The kept answer, or a new one: one computation for all equal callers at a time, aborted when all have left. */
-  remember<T>(request: unknown, compute: Compute<T>, options?: RememberOptions<T>): Promise<Remembered<T>>
+  remember<T>(request: unknown, compute: Compute<T>, options?: RememberOptions<T>): Promise<RememberResult<T>>
   /** No later call, in any process, sees what was kept before. Resolves to the number of answers that are gone. */
-  forget(options?: Waiting): Promise<number>
+  forget(options?: AbortOptions): Promise<number>
   /** As `remember`, for a turn: resolves when the answer begins, rejects when the model failed before that. */
   open(order: TurnOrder, start: StartTurn): Promise<TurnAnswer>
   /** Everything that is kept for this user, for their export. */
   exportRows(): AsyncIterable<AnswerExport>
   /** Takes over an answer from elsewhere, with its own dates. False when it could not be kept. */
-  adopt(request: unknown, answer: unknown, terms: Partial<Terms>): Promise<boolean>
+  adopt(request: unknown, answer: unknown, terms: Partial<EntryOptions>): Promise<boolean>
 }
 
-export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
-  const locate = (value: unknown, scope: ScopeName = 'user'): Promise<Place> => {
+export function createUserAnswers(hall: AnswersContext, user: Subject): UserAnswers {
+  const locate = (value: unknown, scope: ScopeName = 'user'): Promise<CacheKey> => {
     if (scope !== 'user' && scope !== 'namespace') throw unknownScope()
     return hall.locator.locate(user, { kind: 'value', scope, value })
   }
@@ -61,7 +61,7 @@ export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
   return {
     async lookup<T>(request: unknown, options: LookupOptions = {}) {
       hall.enter()
-      checkOptionsOf('lookup', options, ['scope'])
+      validateOptions('lookup', options, ['scope'])
       const { signal, scope } = options
       const place = await locate(request, scope)
       const kept = hall.shelf.recall(place) ?? (await hall.shelf.fetch(place))
@@ -82,7 +82,7 @@ export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
       return { answer: JSON.parse(kept.value) as T, source: 'hit' }
     },
 
-    forget: (options) => heeding('forget', options, () => hall.forget(user)),
+    forget: (options) => withAbort('forget', options, () => hall.forget(user)),
 
     open: (order, start) => openTurn(hall, user, order, start),
 
@@ -104,20 +104,20 @@ export function createUserAnswers(hall: Hall, user: Subject): UserAnswers {
 }
 
 async function compete<T>(
-  hall: Hall,
-  place: Place,
+  hall: AnswersContext,
+  place: CacheKey,
   compute: Compute<T>,
   options: RememberOptions<T>,
-): Promise<Remembered<T>> {
+): Promise<RememberResult<T>> {
   const { fetch } = hall.shelf
   const { detach } = hall.values
   const { member, leads } = hall.values.board(place, { signal: options.signal }, (flight) => {
-    const keep = (_: typeof flight, value: string, terms: Partial<Terms>): Promise<void> =>
+    const keep = (_: typeof flight, value: string, terms: Partial<EntryOptions>): Promise<void> =>
       keepBrought(hall, { flights: hall.values, flight }, { value, terms })
     void flyValue({ fetch, detach, keep }, flight, compute, options)
   })
   hall.waiting.add(member)
-  let source: Remembered<T>['source'] = leads ? 'computed' : 'joined'
+  let source: RememberResult<T>['source'] = leads ? 'computed' : 'joined'
   try {
     const brought = await member.result
     if (brought.from === 'shelf') source = 'hit'
@@ -129,7 +129,7 @@ async function compete<T>(
   }
 }
 
-function found<T>({ value, storedAt, expiresAt }: Kept): Found<T> {
+function found<T>({ value, storedAt, expiresAt }: CachedAnswer): CachedResult<T> {
   return {
     answer: JSON.parse(value) as T,
     storedAt: new Date(storedAt).toISOString(),
@@ -143,7 +143,7 @@ function checkRemembering<T>(compute: unknown, options: RememberOptions<T>): voi
       hint: 'For instance: remember(request, ({ signal }) => ask(request, { signal })).',
     })
   }
-  checkOptionsOf('remember', options, ['ttlMs', 'keep', 'scope'])
+  validateOptions('remember', options, ['ttlMs', 'keep', 'scope'])
   checkTtl(options.ttlMs)
   if (options.keep === undefined || typeof options.keep === 'function') return
   throw new PurserError('argument_invalid', "'keep' must be a function from an answer to whether it is kept.", {

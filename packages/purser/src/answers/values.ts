@@ -1,6 +1,6 @@
-import type { Kept, Terms } from './cache.ts'
+import type { CachedAnswer, EntryOptions } from './cache.ts'
 import type { Flight } from './flight.ts'
-import type { Place } from './key-resolver.ts'
+import type { CacheKey } from './key-resolver.ts'
 
 export interface RememberOptions<T> {
   signal?: AbortSignal | undefined
@@ -21,9 +21,9 @@ export type BroughtValue =
   | { readonly from: 'compute'; readonly raw: unknown }
 
 export interface ValueHouse {
-  fetch(place: Place): Promise<Kept | undefined>
+  fetch(place: CacheKey): Promise<CachedAnswer | undefined>
   /** Keeps what may still be kept: not after a forget, an erasure or a newer flight. */
-  keep(flight: Flight<BroughtValue>, value: string, terms: Partial<Terms>): Promise<void>
+  keep(flight: Flight<BroughtValue>, value: string, terms: Partial<EntryOptions>): Promise<void>
   detach(flight: Flight<BroughtValue>): void
 }
 

@@ -1,4 +1,4 @@
-import { checkOptionsOf, withSignal } from '../core/abort.ts'
+import { validateOptions, withSignal } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { JournalPort, RecordReader } from '../journal/api.ts'
@@ -16,7 +16,7 @@ import {
 } from './records.ts'
 import { onlyKnown, refuse } from './validate-arguments.ts'
 
-export interface ActionsHouse {
+export interface ActionsDeps {
   readonly journal: JournalPort
   readonly reader: RecordReader
   readonly effects: Effects
@@ -30,7 +30,7 @@ const FIELDS = ['action', 'at', 'label', 'sublabel', 'created_date', 'zeroshot_l
 const DEFAULT_LIST = 50
 const MAX_KEY_BYTES = 256
 
-export function createActions(user: Subject, house: ActionsHouse): Actions {
+export function createActions(user: Subject, house: ActionsDeps): Actions {
   const { journal, reader, effects, changed } = house
 
   async function record(given: ActionInput, options?: RecordOptions): Promise<Action>
@@ -39,7 +39,7 @@ export function createActions(user: Subject, house: ActionsHouse): Actions {
     given: ActionInput | readonly ActionInput[],
     options: RecordOptions = {},
   ): Promise<Action | readonly Action[]> {
-    checkOptionsOf('record', options, ['idempotencyKey', 'onReplay'])
+    validateOptions('record', options, ['idempotencyKey', 'onReplay'])
     const list = Array.isArray(given) ? given : [given as ActionInput]
     if (list.length > MAX_ACTIONS_PER_CALL)
       refuse(
@@ -85,7 +85,7 @@ export function createActions(user: Subject, house: ActionsHouse): Actions {
   return {
     record,
     async list(options = {}) {
-      checkOptionsOf('list', options, ['limit'])
+      validateOptions('list', options, ['limit'])
       const { limit = DEFAULT_LIST } = options
       if (!Number.isSafeInteger(limit) || limit < 0 || limit > MAX_ACTIONS)
         refuse(`limit must be a whole number from 0 to ${MAX_ACTIONS.toLocaleString('en')}.`, 'limit')
@@ -138,7 +138,7 @@ function instantOf(value: unknown): number {
 }
 
 /** Names sort by the date of the action, then by the order of recording; two processes never make the same. */
-function nameOf({ at }: Action, { ordinal, effects }: ActionsHouse): string {
+function nameOf({ at }: Action, { ordinal, effects }: ActionsDeps): string {
   const sinceYearOne = Date.parse(at) - Date.parse('0001-01-01T00:00:00Z')
   const order = String(ordinal()).padStart(12, '0')
   return `${String(sinceYearOne).padStart(15, '0')}-${order}-${effects.randomId().slice(0, 8)}`

@@ -1,4 +1,4 @@
-import type { Waiting } from '../core/abort.ts'
+import type { AbortOptions } from '../core/abort.ts'
 
 /** `create`: plain lists, for making something new. `reuse`: what was done and seen lately, for going on with it. */
 export type Mode = 'create' | 'reuse'
@@ -60,20 +60,20 @@ export interface UserContext {
    * Forgets what was loaded: here at once, in every process when it resolves. Loads that are under way still answer
    * those who wait for them, and nobody else. Rejects with `store_unavailable` when the others could not be told.
    */
-  invalidate(options?: Waiting & { readonly section?: string | undefined }): Promise<void>
+  invalidate(options?: AbortOptions & { readonly section?: string | undefined }): Promise<void>
 }
 
 /** What a source gives: an object, a list of objects, text, or null for nothing. Throwing means: not available. */
 export type SourceData = object | readonly object[] | string | null | undefined
 
-export interface SourceOrder {
+export interface SourceCall {
   /** Aborted when nobody will use the answer any more. */
   readonly signal: AbortSignal
   /** The mode it is loaded for. A source that reads it is asked for each mode apart. */
   readonly mode: Mode
 }
 
-export type SourceFunction = (user: string, order: SourceOrder) => SourceData | PromiseLike<SourceData>
+export type SourceFunction = (user: string, order: SourceCall) => SourceData | PromiseLike<SourceData>
 
 /** `{user}` is filled in, encoded, in path, query, header values and strings of the body. Redirects are not followed. */
 export interface HttpSource {
@@ -88,7 +88,7 @@ export interface HttpSource {
 export type Source = SourceFunction | HttpSource
 
 /** Where and when a section is rendered. */
-export interface Scene {
+export interface RenderContext {
   readonly mode: Mode
   /** Epoch ms. */
   readonly now: number
@@ -108,7 +108,7 @@ export interface Rendered {
 }
 
 /** A pure function of its arguments. Strings in `data` are neutralised: no tags, no line breaks, no hidden characters. */
-export type Render = (data: never, scene: Scene) => string | Rendered
+export type Render = (data: never, scene: RenderContext) => string | Rendered
 
 /** A section, or changes to the built-in ones `profile` and `actions`. */
 export interface SectionOption {

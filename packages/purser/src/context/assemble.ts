@@ -1,31 +1,31 @@
 import { createHash } from 'node:crypto'
 import { WORDS } from '../templates/prompt-wording.ts'
 import type { Context, ContextSection, Mode, ResolvedContext } from './api.ts'
-import { type Held, textOf } from './cache-entry.ts'
+import { type CacheEntry, textOf } from './cache-entry.ts'
 import type { ContextLimits } from './limits.ts'
 import type { ClockText } from './render/clock.ts'
-import type { Lane } from './section-runtime.ts'
+import type { SectionRuntime } from './section-runtime.ts'
 
 /** What was found for one section. */
-export interface Finding {
-  readonly lane: Lane
-  readonly held: Held | undefined
+export interface SectionResult {
+  readonly lane: SectionRuntime
+  readonly held: CacheEntry | undefined
   /** It is as new as this caller can get it, whatever its age. */
   readonly fresh: boolean
 }
 
-export interface Composed {
+export interface Assembled {
   readonly context: ResolvedContext
   /** When the same findings would read differently, epoch ms. */
   readonly changesAt: number
 }
 
 /** Puts a context together. Nothing is loaded here, and equal findings in the same minute give equal bytes. */
-export function compose(
-  findings: readonly Finding[],
+export function assemble(
+  findings: readonly SectionResult[],
   scene: { readonly mode: Mode; readonly now: number; readonly timeZone: string; readonly clock: ClockText },
   limits: ContextLimits,
-): Composed {
+): Assembled {
   let changesAt = scene.mode === 'reuse' ? scene.clock.changesAt : Number.POSITIVE_INFINITY
   const sections = findings.map((finding): ContextSection => {
     const { lane, held, fresh } = finding

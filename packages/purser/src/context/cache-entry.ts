@@ -1,4 +1,4 @@
-import type { Scene } from './api.ts'
+import type { RenderContext } from './api.ts'
 import type { Plain } from './copy-data.ts'
 import type { ContextLimits } from './limits.ts'
 import type { Section, SectionText } from './section.ts'
@@ -14,7 +14,7 @@ export interface SectionData {
 }
 
 /** Loaded data of one section of one user, and until when it is good for what. Instants are monotonic ms. */
-export interface Held {
+export interface CacheEntry {
   readonly data: SectionData
   /** Epoch ms. */
   readonly loadedAt: number
@@ -41,7 +41,7 @@ export interface HoldPlan {
 /** A wall clock may be wrong; data that seems to come from the future is not taken for fresh. */
 const MAX_SKEW_MS = 60_000
 
-export function hold(data: SectionData, loadedAt: number, plan: HoldPlan): Held {
+export function hold(data: SectionData, loadedAt: number, plan: HoldPlan): CacheEntry {
   const { ttlMs, maxStaleMs, now, monotonic, chance, epoch } = plan
   const ageMs = Math.max(0, now - loadedAt)
   const base = monotonic - (loadedAt > now + MAX_SKEW_MS ? ttlMs : ageMs)
@@ -59,8 +59,8 @@ export function hold(data: SectionData, loadedAt: number, plan: HoldPlan): Held 
 /** The text of a section, rendered again only when the instant makes another one of it. */
 export function textOf(
   section: Section,
-  held: Held,
-  scene: Pick<Scene, 'mode' | 'now' | 'timeZone'>,
+  held: CacheEntry,
+  scene: Pick<RenderContext, 'mode' | 'now' | 'timeZone'>,
   limits: ContextLimits,
 ): SectionText {
   const key = `${scene.mode} ${scene.timeZone}`

@@ -17,7 +17,7 @@ export function pauseAfter(failures: number, { firstPauseMs, longestPauseMs, ran
  * through but one probe a pause; a probe that fails doubles the pause, any success closes it. A hang is a failure
  * that is told by its age, not by its end. All instants are monotonic ms.
  */
-export class Breaker {
+export class CircuitBreaker {
   readonly #failuresToOpen: number
   readonly #pauses: Pauses
   #failures = 0

@@ -3,13 +3,13 @@ import type { ContextOptions } from '../options.ts'
 import type { HttpSource, Render, SectionOption, SourceFunction } from './api.ts'
 import type { ContextLimits } from './limits.ts'
 import { IGNORED_ACTIONS, type Ignores } from './render/actions.ts'
-import { createSection, type Section, type Supply } from './section.ts'
+import { createSection, type Section, type SectionSource } from './section.ts'
 import { isObject } from './validate-arguments.ts'
 
 /** Makes the supplies of sections that have no source of their own, or one that is called over HTTP. */
 export interface Suppliers {
-  builtIn(section: 'profile' | 'actions'): Supply
-  http(source: HttpSource, section: string): Supply
+  builtIn(section: 'profile' | 'actions'): SectionSource
+  http(source: HttpSource, section: string): SectionSource
 }
 
 const BUILT_IN = ['profile', 'actions'] as const
@@ -70,7 +70,7 @@ function optionOf(given: unknown, path: string): SectionOption {
   return option
 }
 
-function supplyOf(name: string, source: unknown, suppliers: Suppliers): Supply {
+function supplyOf(name: string, source: unknown, suppliers: Suppliers): SectionSource {
   if (source === undefined) {
     if (isBuiltIn(name)) return suppliers.builtIn(name)
     throw new PurserError('option_invalid', `The section '${name}' has no source.`, {

@@ -1,33 +1,33 @@
-import { checkOptionsOf, withSignal } from '../core/abort.ts'
+import { validateOptions, withSignal } from '../core/abort.ts'
 import { DeadlineQueue } from '../core/deadline-queue.ts'
 import type { Effects } from '../core/effects.ts'
-import { createChance } from '../core/jitter.ts'
+import { createJitter } from '../core/jitter.ts'
 import type { Subject } from '../core/subject.ts'
 import type { JournalPort } from '../journal/api.ts'
 import type { ContextOptions } from '../options.ts'
 import type { Store } from '../storage/store.ts'
 import { createActions } from './actions.ts'
 import type { Mode, ResolvedContext, UserContext } from './api.ts'
-import type { Held } from './cache-entry.ts'
+import type { CacheEntry } from './cache-entry.ts'
 import { sectionsOf } from './configure-sections.ts'
 import { type ContextRow, exportContext } from './export.ts'
 import { Invalidation } from './invalidation.ts'
 import { CONTEXT_LIMITS, type ContextLimits } from './limits.ts'
-import { Flights } from './load-scheduler.ts'
+import { LoadScheduler } from './load-scheduler.ts'
 import { createProfile } from './profile.ts'
 import { ACTION, type Actions, PROFILE, type Profile } from './records.ts'
 import { createClockTexts } from './render/clock.ts'
 import { Resolver } from './resolver.ts'
 import type { Section } from './section.ts'
-import { Loading } from './section-loader.ts'
-import { type Lane, pieceOf } from './section-runtime.ts'
-import { builtInSupply } from './sources/built-in.ts'
-import { httpSupply } from './sources/http.ts'
-import { type Holding, Holdings } from './user-cache.ts'
+import { SectionLoader } from './section-loader.ts'
+import { cacheKeyOf, type SectionRuntime } from './section-runtime.ts'
+import { builtInSource } from './sources/built-in.ts'
+import { httpSource } from './sources/http.ts'
+import { UserCache, type UserEntry } from './user-cache.ts'
 import { modeOf, onlyKnown, refuse } from './validate-arguments.ts'
 import { zoneSection } from './zone-section.ts'
 
-export interface ContextHouse {
+export interface ContextDeps {
   readonly store: Pick<Store, 'users' | 'bus' | 'lastGood'>
   readonly journal: JournalPort
   readonly effects: Effects
@@ -66,51 +66,51 @@ export interface ContextStats {
 }
 
 /** What the model is told about each user: sources, flights, memory and rendering, joined. Does no I/O by itself. */
-export function createContexts(house: ContextHouse): Contexts {
+export function createContexts(house: ContextDeps): Contexts {
   return new ContextRooms(house)
 }
 
 class ContextRooms implements Contexts {
-  readonly #house: ContextHouse
+  readonly #house: ContextDeps
   readonly #limits: ContextLimits
   readonly #deadlines: DeadlineQueue
   readonly #ages: DeadlineQueue
   readonly #random: () => number
   readonly #ordinal: () => number
-  readonly #holdings: Holdings
-  readonly #loading: Loading
-  readonly #lanes: readonly Lane[]
-  readonly #zoneLane: Lane | undefined
+  readonly #holdings: UserCache
+  readonly #loading: SectionLoader
+  readonly #lanes: readonly SectionRuntime[]
+  readonly #zoneLane: SectionRuntime | undefined
   readonly #invalidation: Invalidation
   readonly #resolver: Resolver
 
-  constructor(house: ContextHouse) {
+  constructor(house: ContextDeps) {
     const { store, journal, effects, options, namespace, timeZone, timeZoneOf } = house
     const limits = house.limits ?? CONTEXT_LIMITS
     this.#house = house
     this.#limits = limits
-    this.#random = createChance(effects.randomId())
+    this.#random = createJitter(effects.randomId())
     let recorded = 0
     this.#ordinal = () => ++recorded
     this.#deadlines = new DeadlineQueue(effects, { background: false })
     this.#ages = new DeadlineQueue(effects, { background: true })
-    this.#holdings = new Holdings({
+    this.#holdings = new UserCache({
       maxUsers: options.maxUsers,
       maxBytes: limits.maxCachedBytes,
       maxViews: limits.maxViews,
     })
-    this.#loading = new Loading({
+    this.#loading = new SectionLoader({
       effects,
       limits,
       lastGood: store.lastGood,
       ages: this.#ages,
       random: this.#random,
       incarnationOf: async (user) => (await journal.read(user)).incarnation,
-      found: (lane, { user, mode }, held) => this.#holdings.fillIfAbsent(user.id, pieceOf(lane, mode), held),
+      found: (lane, { user, mode }, held) => this.#holdings.fillIfAbsent(user.id, cacheKeyOf(lane, mode), held),
     })
     const sections = sectionsOf(options, limits, {
-      builtIn: (section) => builtInSupply(store.users, section),
-      http: (source, section) => httpSupply(source, { section, limits, connections: options.maxFlights }),
+      builtIn: (section) => builtInSource(store.users, section),
+      http: (source, section) => httpSource(source, { section, limits, connections: options.maxFlights }),
     })
     this.#lanes = sections.map((section) => this.#laneOf(section))
     this.#zoneLane = timeZoneOf && this.#laneOf(zoneSection(timeZoneOf, options, limits))
@@ -163,7 +163,7 @@ class ContextRooms implements Contexts {
   }
 
   #contextOf(user: Subject): UserContext {
-    let seen: Holding | undefined
+    let seen: UserEntry | undefined
     const look = (mode: Mode): ResolvedContext | undefined => {
       if (!seen?.isHeld) seen = this.#holdings.look(user.id)
       return seen && this.#resolver.peek(user, mode, seen)
@@ -176,7 +176,7 @@ class ContextRooms implements Contexts {
         return look(modeOf(options.mode))
       },
       invalidate: async (options = {}) => {
-        checkOptionsOf('invalidate', options, ['section'])
+        validateOptions('invalidate', options, ['section'])
         const { section, signal } = options
         const names = this.#lanes.map((lane) => lane.section.name)
         if (section !== undefined && !names.includes(section))
@@ -190,13 +190,13 @@ class ContextRooms implements Contexts {
     }
   }
 
-  #laneOf(section: Section): Lane {
+  #laneOf(section: Section): SectionRuntime {
     const { namespace, effects, options } = this.#house
-    const lane: Lane = {
+    const lane: SectionRuntime = {
       section,
       modal: false,
       epoch: 0,
-      flights: new Flights<Held>({
+      flights: new LoadScheduler<CacheEntry>({
         namespace,
         name: section.name,
         effects,
@@ -209,13 +209,13 @@ class ContextRooms implements Contexts {
         patienceMs: options.budgetMs,
         overdueMs: Math.max(options.budgetMs, this.#limits.leastHangMs),
         load: (flight) => this.#loading.load(lane, flight),
-        store: ({ user, mode }, held) => this.#holdings.fill(user.id, pieceOf(lane, mode), held),
+        store: ({ user, mode }, held) => this.#holdings.fill(user.id, cacheKeyOf(lane, mode), held),
       }),
     }
     return lane
   }
 
-  #allLanes(): readonly Lane[] {
+  #allLanes(): readonly SectionRuntime[] {
     return this.#zoneLane === undefined ? this.#lanes : [...this.#lanes, this.#zoneLane]
   }
 }

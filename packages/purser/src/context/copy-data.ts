@@ -1,5 +1,5 @@
 import type { ContextLimits } from './limits.ts'
-import { neutralise, shorten } from './render/sanitize.ts'
+import { sanitize, shorten } from './render/sanitize.ts'
 
 export type Plain = string | number | boolean | null | readonly Plain[] | { readonly [name: string]: Plain }
 
@@ -27,7 +27,7 @@ export function copyPlain(given: unknown, { maxSourceBytes, maxDepth, maxFieldCh
 
   function copyText(text: string): string {
     take(text.length * 2)
-    const clean = neutralise(text)
+    const clean = sanitize(text)
     if (clean.length <= maxFieldCharacters) return clean
     shortened += 1
     return shorten(clean, maxFieldCharacters)

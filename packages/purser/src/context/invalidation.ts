@@ -1,26 +1,26 @@
 import type { Subject } from '../core/subject.ts'
 import type { BusMessage, Store } from '../storage/store.ts'
 import { ACTION, PROFILE } from './records.ts'
-import { isPieceOf, type Lane } from './section-runtime.ts'
-import type { Holdings } from './user-cache.ts'
+import { isCacheKeyOf, type SectionRuntime } from './section-runtime.ts'
+import type { UserCache } from './user-cache.ts'
 
-export interface InvalidationHouse {
+export interface InvalidationDeps {
   readonly namespace: string
   /** Tells this process from the others that share the store. */
   readonly self: string
   readonly store: Pick<Store, 'bus' | 'lastGood'>
-  readonly holdings: Holdings
-  readonly lanes: readonly Lane[]
-  readonly zoneLane: Lane | undefined
+  readonly holdings: UserCache
+  readonly lanes: readonly SectionRuntime[]
+  readonly zoneLane: SectionRuntime | undefined
 }
 
 /** Forgets what has become old: by order, after writes, and when other processes say so. */
 export class Invalidation {
-  readonly #house: InvalidationHouse
-  readonly #all: readonly Lane[]
+  readonly #house: InvalidationDeps
+  readonly #all: readonly SectionRuntime[]
   readonly #stopListening: () => void
 
-  constructor(house: InvalidationHouse) {
+  constructor(house: InvalidationDeps) {
     this.#house = house
     this.#all = house.zoneLane === undefined ? house.lanes : [...house.lanes, house.zoneLane]
     this.#stopListening = house.store.bus.subscribe((message) => this.#hear(message))
@@ -61,7 +61,7 @@ export class Invalidation {
   }
 
   /** Which sections a message makes old. Events may have changed the user's zone; a commit names what it wrote. */
-  #concernedBy({ topic, detail }: BusMessage): readonly Lane[] {
+  #concernedBy({ topic, detail }: BusMessage): readonly SectionRuntime[] {
     const { self, zoneLane } = this.#house
     if (topic === 'answers') return []
     if (topic === 'events') return zoneLane === undefined ? [] : [zoneLane]
@@ -75,19 +75,19 @@ export class Invalidation {
     return ([PROFILE, ACTION] as const).flatMap((kind) => (kinds.includes(kind) ? this.#storedAs(kind) : []))
   }
 
-  #named(section: string): readonly Lane[] {
+  #named(section: string): readonly SectionRuntime[] {
     return this.#house.lanes.filter((lane) => lane.section.name === section)
   }
 
-  #storedAs(kind: typeof PROFILE | typeof ACTION): readonly Lane[] {
+  #storedAs(kind: typeof PROFILE | typeof ACTION): readonly SectionRuntime[] {
     return this.#named(kind === PROFILE ? 'profile' : 'actions').filter((lane) => lane.section.supply.builtIn)
   }
 
   /** Here and now: what is held goes, and what is under way reaches only those who wait for it already. */
-  #drop(userId: string, concerned: readonly Lane[]): void {
+  #drop(userId: string, concerned: readonly SectionRuntime[]): void {
     if (concerned.length === 0) return
     for (const { flights } of concerned) flights.outdate(userId)
-    this.#house.holdings.drop(userId, (piece) => concerned.some(({ section }) => isPieceOf(section.name, piece)))
+    this.#house.holdings.drop(userId, (piece) => concerned.some(({ section }) => isCacheKeyOf(section.name, piece)))
   }
 
   /**

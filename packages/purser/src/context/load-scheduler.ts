@@ -1,12 +1,12 @@
 import type { DeadlineQueue } from '../core/deadline-queue.ts'
-import { signal } from '../core/diagnostics.ts'
+import { publish } from '../core/diagnostics.ts'
 import type { Effects } from '../core/effects.ts'
-import { Breaker } from './circuit-breaker.ts'
+import { CircuitBreaker } from './circuit-breaker.ts'
 import { Failures } from './failures.ts'
 import type { ContextLimits } from './limits.ts'
-import { type Flight, type FlightOrder, newFlight, type Waiter } from './load.ts'
+import { createLoad, type Load, type LoadOptions, type Waiter } from './load.ts'
 
-export interface FlightPlan<Data> {
+export interface LoadRequest<Data> {
   readonly namespace: string
   /** Of the source, for signals. */
   readonly name: string
@@ -22,9 +22,9 @@ export interface FlightPlan<Data> {
   /** A flight this old is a hang, which counts as a failure. */
   readonly overdueMs: number
   random(): number
-  load(flight: Flight<Data>): Promise<Data>
+  load(flight: Load<Data>): Promise<Data>
   /** Data that may be kept, before the waiters get it. */
-  store(flight: Flight<Data>, data: Data): void
+  store(flight: Load<Data>, data: Data): void
 }
 
 /**
@@ -32,23 +32,23 @@ export interface FlightPlan<Data> {
  * but have not ended, since JavaScript cannot stop work that does not listen. What finds no place waits in a bounded
  * queue, and what finds no room there is shed. So a source that hangs costs its own users only.
  */
-export class Flights<Data> {
-  readonly #plan: FlightPlan<Data>
-  readonly #breaker: Breaker
+export class LoadScheduler<Data> {
+  readonly #plan: LoadRequest<Data>
+  readonly #breaker: CircuitBreaker
   /** The flight that callers of a key join; the others under way are outdated or given up. */
-  readonly #current = new Map<string, Flight<Data>>()
-  readonly #queued = new Set<Flight<Data>>()
+  readonly #current = new Map<string, Load<Data>>()
+  readonly #queued = new Set<Load<Data>>()
   /** Live and abandoned. */
-  readonly #unfinished = new Set<Flight<Data>>()
+  readonly #unfinished = new Set<Load<Data>>()
   readonly #failures: Failures
   #live = 0
   #closed = false
 
-  constructor(plan: FlightPlan<Data>) {
+  constructor(plan: LoadRequest<Data>) {
     this.#plan = plan
     const { firstPauseMs, longestPauseMs, failuresToOpen } = plan.limits
     const pauses = { firstPauseMs, longestPauseMs, random: plan.random }
-    this.#breaker = new Breaker(Math.min(failuresToOpen, plan.maxFlights), pauses)
+    this.#breaker = new CircuitBreaker(Math.min(failuresToOpen, plan.maxFlights), pauses)
     this.#failures = new Failures(plan.maxUsers, pauses)
   }
 
@@ -57,7 +57,7 @@ export class Flights<Data> {
   }
 
   /** Joins the load under way or begins one; undefined when it is not worth waiting, or not allowed. */
-  board(order: FlightOrder, waiter?: Waiter<Data>): Flight<Data> | undefined {
+  board(order: LoadOptions, waiter?: Waiter<Data>): Load<Data> | undefined {
     if (this.#closed) return undefined
     const now = this.#plan.effects.monotonic()
     const current = this.#current.get(order.key)
@@ -72,7 +72,7 @@ export class Flights<Data> {
     return this.#begin(order, waiter, now)
   }
 
-  leave(flight: Flight<Data>, waiter: Waiter<Data>): void {
+  leave(flight: Load<Data>, waiter: Waiter<Data>): void {
     flight.waiters.delete(waiter)
     if (flight.place === 'queued' && flight.waiters.size === 0) this.#finish(flight)
   }
@@ -103,7 +103,7 @@ export class Flights<Data> {
     }
   }
 
-  #begin(order: FlightOrder, waiter: Waiter<Data> | undefined, now: number): Flight<Data> | undefined {
+  #begin(order: LoadOptions, waiter: Waiter<Data> | undefined, now: number): Load<Data> | undefined {
     if (this.#breaker.wantsProbe(now)) this.#makeRoomForProbe()
     const mustWait = !this.#hasRoom(order.user.id)
     const shed =
@@ -113,7 +113,7 @@ export class Flights<Data> {
       this.#report('shed')
       return undefined
     }
-    const flight = newFlight<Data>(order, now)
+    const flight = createLoad<Data>(order, now)
     flight.probe = pass === 'probe'
     if (waiter !== undefined) flight.waiters.add(waiter)
     this.#current.set(order.key, flight)
@@ -130,7 +130,7 @@ export class Flights<Data> {
     return ofUser < this.#plan.limits.maxPerUser
   }
 
-  #start(flight: Flight<Data>): void {
+  #start(flight: Load<Data>): void {
     const { effects, ages, overdueMs, load } = this.#plan
     const queuedMs = effects.monotonic() - flight.beganAt
     flight.place = 'live'
@@ -146,7 +146,7 @@ export class Flights<Data> {
     )
   }
 
-  #land(flight: Flight<Data>, data: Data): void {
+  #land(flight: Load<Data>, data: Data): void {
     if (flight.place === 'over') {
       this.#report('dropped')
       return
@@ -169,7 +169,7 @@ export class Flights<Data> {
     this.#startQueued()
   }
 
-  #fail(flight: Flight<Data>): void {
+  #fail(flight: Load<Data>): void {
     if (flight.place === 'over') return
     // Aborted by us it says nothing about the source, and a hang has been counted already.
     if (!flight.abort.signal.aborted && !flight.overdue) this.#count(flight)
@@ -179,7 +179,7 @@ export class Flights<Data> {
     this.#startQueued()
   }
 
-  #becomeOverdue(flight: Flight<Data>): void {
+  #becomeOverdue(flight: Load<Data>): void {
     flight.overdue = true
     this.#count(flight)
     this.#ageTo(flight, flight.beganAt + Math.max(this.#plan.limits.flightAgeMs, this.#plan.overdueMs), () =>
@@ -202,7 +202,7 @@ export class Flights<Data> {
    * Moves a flight that is too old out of the way. While somebody still waits for it, it may stay; while there is no
    * place for another one that was given up, it keeps its own, until it is written off.
    */
-  #giveUp(flight: Flight<Data>): void {
+  #giveUp(flight: Load<Data>): void {
     const { effects, limits, maxAbandoned } = this.#plan
     const now = effects.monotonic()
     const isFull = this.#unfinished.size - this.#live >= maxAbandoned
@@ -223,13 +223,13 @@ export class Flights<Data> {
     this.#startQueued()
   }
 
-  #ageTo(flight: Flight<Data>, at: number, run: () => void): void {
+  #ageTo(flight: Load<Data>, at: number, run: () => void): void {
     const age = this.#plan.ages.add(at, run)
     flight.cancelAge = () => this.#plan.ages.remove(age)
   }
 
   /** Counts a failure or a hang, for the user and for the source. */
-  #count(flight: Flight<Data>): void {
+  #count(flight: Load<Data>): void {
     const now = this.#plan.effects.monotonic()
     if (!flight.outdated) this.#failures.note(flight.key, now, this.#breaker.healedAt)
     const opened = this.#breaker.failed(now, flight.probe)
@@ -256,7 +256,7 @@ export class Flights<Data> {
     }
   }
 
-  #finish(flight: Flight<Data>): void {
+  #finish(flight: Load<Data>): void {
     if (flight.place === 'live') this.#live -= 1
     flight.place = 'over'
     flight.cancelAge()
@@ -267,7 +267,7 @@ export class Flights<Data> {
     if (this.#current.get(flight.key) === flight) this.#current.delete(flight.key)
   }
 
-  #tell(flight: Flight<Data>, data: Data | undefined): void {
+  #tell(flight: Load<Data>, data: Data | undefined): void {
     const waiters = [...flight.waiters]
     flight.waiters.clear()
     for (const waiter of waiters) waiter.landed(flight, data)
@@ -278,6 +278,6 @@ export class Flights<Data> {
     queuedMs?: number,
   ): void {
     const { namespace, name } = this.#plan
-    signal('flight', { namespace, source: name, outcome, ...(queuedMs === undefined ? {} : { queuedMs }) })
+    publish('flight', { namespace, source: name, outcome, ...(queuedMs === undefined ? {} : { queuedMs }) })
   }
 }

@@ -8,7 +8,7 @@ import type { Mode } from './api.ts'
  * hangs. A flight that an invalidation or a newer load has overtaken is `outdated`: it still answers those who came
  * before, and its data goes nowhere else. That mark is the generation: who begins later never sees it.
  */
-export interface Flight<Data> {
+export interface Load<Data> {
   readonly key: string
   readonly user: Subject
   readonly mode: Mode
@@ -28,12 +28,12 @@ export interface Flight<Data> {
 
 export interface Waiter<Data> {
   /** The load is over; undefined: it failed, was shed or given up. */
-  landed(flight: Flight<Data>, data: Data | undefined): void
+  landed(flight: Load<Data>, data: Data | undefined): void
   /** Older data turned up on the way. */
-  glimpsed(flight: Flight<Data>, data: Data): void
+  glimpsed(flight: Load<Data>, data: Data): void
 }
 
-export interface FlightOrder {
+export interface LoadOptions {
   readonly key: string
   readonly user: Subject
   readonly mode: Mode
@@ -43,7 +43,7 @@ export interface FlightOrder {
 }
 
 /** A flight that waits for its place. */
-export function newFlight<Data>({ key, user, mode, insists }: FlightOrder, askedAt: number): Flight<Data> {
+export function createLoad<Data>({ key, user, mode, insists }: LoadOptions, askedAt: number): Load<Data> {
   return {
     key,
     user,

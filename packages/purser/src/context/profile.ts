@@ -1,11 +1,11 @@
-import { checkOptionsOf, heeding, withSignal } from '../core/abort.ts'
+import { validateOptions, withAbort, withSignal } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { JournalPort, RecordReader } from '../journal/api.ts'
 import { MAX_PROFILE_BYTES, PROFILE, type Profile, type ProfileFields, type ProfileOptions } from './records.ts'
 import { isObject, refuse } from './validate-arguments.ts'
 
-export interface ProfileHouse {
+export interface ProfileDeps {
   readonly journal: JournalPort
   readonly reader: RecordReader
   /** Called when the stored profile may have changed. */
@@ -14,11 +14,11 @@ export interface ProfileHouse {
 
 const MAX_DEPTH = 32
 
-export function createProfile(user: Subject, { journal, reader, changed }: ProfileHouse): Profile {
+export function createProfile(user: Subject, { journal, reader, changed }: ProfileDeps): Profile {
   type Next = (present: ProfileFields) => ProfileFields
 
   async function change(call: string, options: ProfileOptions = {}, next: Next): Promise<ProfileFields> {
-    checkOptionsOf(call, options, ['when'])
+    validateOptions(call, options, ['when'])
     const { when = () => true, signal } = options
     if (typeof when !== 'function')
       refuse("'when' must be a function.", 'when', 'It is given the present profile and answers whether to go on.')
@@ -59,7 +59,7 @@ export function createProfile(user: Subject, { journal, reader, changed }: Profi
       return change('patch', options, (present) => merge(present, given))
     },
     async get(options) {
-      const stored = await heeding('get', options, () => reader.record(user, PROFILE, ''))
+      const stored = await withAbort('get', options, () => reader.record(user, PROFILE, ''))
       return stored === undefined ? {} : (JSON.parse(stored) as ProfileFields)
     },
   }

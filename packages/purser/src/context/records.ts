@@ -1,4 +1,4 @@
-import type { Waiting } from '../core/abort.ts'
+import type { AbortOptions } from '../core/abort.ts'
 
 /** Kinds of records the context keeps for a user, and their bounds. */
 export const PROFILE = 'profile'
@@ -14,7 +14,7 @@ export const MAX_ACTION_BYTES = 2_048
 
 export type ProfileFields = Readonly<Record<string, unknown>>
 
-export interface ProfileOptions extends Waiting {
+export interface ProfileOptions extends AbortOptions {
   /**
    * Whether to go on, given the present profile, in the step that would change it; else `version_conflict`. Pure: it may
    * be asked several times.
@@ -29,7 +29,7 @@ export interface Profile {
   /** JSON merge patch (RFC 7396) in one atomic step: null removes a field. Resolves to what is stored. */
   patch(fields: ProfileFields, options?: ProfileOptions): Promise<ProfileFields>
   /** An unknown user has the profile `{}`. */
-  get(options?: Waiting): Promise<ProfileFields>
+  get(options?: AbortOptions): Promise<ProfileFields>
 }
 
 /** Something the user did. */
@@ -49,7 +49,7 @@ export interface ActionInput {
   readonly sublabel?: string | undefined
 }
 
-export interface RecordOptions extends Waiting {
+export interface RecordOptions extends AbortOptions {
   /** Kept for 24 hours: the same actions under the same key are recorded once; others are `idempotency_conflict`. */
   readonly idempotencyKey?: string | undefined
   /** Called when these actions were recorded before, under this key. */
@@ -62,5 +62,5 @@ export interface Actions {
   record(action: ActionInput, options?: RecordOptions): Promise<Action>
   record(actions: readonly ActionInput[], options?: RecordOptions): Promise<readonly Action[]>
   /** Newest first. `limit`: 0 to 1,000, default 50. */
-  list(options?: Waiting & { readonly limit?: number | undefined }): Promise<readonly Action[]>
+  list(options?: AbortOptions & { readonly limit?: number | undefined }): Promise<readonly Action[]>
 }

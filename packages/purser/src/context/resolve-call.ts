@@ -1,13 +1,13 @@
 import type { Deadline, DeadlineQueue } from '../core/deadline-queue.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
-import type { Finding } from './assemble.ts'
-import type { Held } from './cache-entry.ts'
-import type { Flight, Waiter } from './load.ts'
+import type { SectionResult } from './assemble.ts'
+import type { CacheEntry } from './cache-entry.ts'
+import type { Load, Waiter } from './load.ts'
 import type { Request } from './resolve-options.ts'
-import { keyOf, type Lane } from './section-runtime.ts'
+import { keyOf, type SectionRuntime } from './section-runtime.ts'
 
-export interface WaitingPlan {
+export interface ResolveCallDeps {
   readonly user: Subject
   readonly request: Request
   readonly deadlines: DeadlineQueue
@@ -19,34 +19,34 @@ export interface WaitingPlan {
  * turned up for those that have not, when the deadline has come, or when the caller leaves: whichever is first. Then
  * it has left all flights and the queue, and nothing of it is kept anywhere.
  */
-export class Waiting implements Waiter<Held> {
+export class ResolveCall implements Waiter<CacheEntry> {
   readonly #user: Subject
   readonly #request: Request
   readonly #deadlines: DeadlineQueue
   readonly #effects: Effects
-  readonly #findings = new Map<Lane, Finding>()
-  readonly #flights = new Map<Flight<Held>, Lane>()
+  readonly #findings = new Map<SectionRuntime, SectionResult>()
+  readonly #flights = new Map<Load<CacheEntry>, SectionRuntime>()
   #deadline: Deadline | undefined
   #finish: ((blown: boolean) => void) | undefined
   #finished = false
 
-  constructor({ user, request, deadlines, effects }: WaitingPlan) {
+  constructor({ user, request, deadlines, effects }: ResolveCallDeps) {
     this.#user = user
     this.#request = request
     this.#deadlines = deadlines
     this.#effects = effects
   }
 
-  note(finding: Finding): void {
+  note(finding: SectionResult): void {
     this.#findings.set(finding.lane, finding)
   }
 
-  finding(lane: Lane): Finding {
+  finding(lane: SectionRuntime): SectionResult {
     return this.#findings.get(lane) ?? { lane, held: undefined, fresh: false }
   }
 
   /** Waits for new data of a section. What was noted for it is from now on only the second best. */
-  board(lane: Lane): void {
+  board(lane: SectionRuntime): void {
     const { mode, budgetMs, maxAgeMs } = this.#request
     const user = this.#user
     const insists = maxAgeMs !== undefined
@@ -74,7 +74,7 @@ export class Waiting implements Waiter<Held> {
     })
   }
 
-  landed(flight: Flight<Held>, held: Held | undefined): void {
+  landed(flight: Load<CacheEntry>, held: CacheEntry | undefined): void {
     const lane = this.#flights.get(flight)
     if (lane === undefined) return
     this.#flights.delete(flight)
@@ -86,7 +86,7 @@ export class Waiting implements Waiter<Held> {
     this.#endWhenDone()
   }
 
-  glimpsed(flight: Flight<Held>, held: Held): void {
+  glimpsed(flight: Load<CacheEntry>, held: CacheEntry): void {
     const lane = this.#flights.get(flight)
     if (lane === undefined || this.#request.maxAgeMs !== undefined || !this.#isForUs(lane, flight)) return
     this.note({ lane, held, fresh: false })
@@ -96,12 +96,12 @@ export class Waiting implements Waiter<Held> {
   }
 
   /** Only while its first load is under way does a source turn out to give each mode its own data. */
-  #isForUs(lane: Lane, flight: Flight<Held>): boolean {
+  #isForUs(lane: SectionRuntime, flight: Load<CacheEntry>): boolean {
     return !lane.modal || flight.mode === this.#request.mode
   }
 
   /** A load that did not insist may have found something in the store that is too old for us. */
-  #isYoungEnough({ loadedAt }: Held): boolean {
+  #isYoungEnough({ loadedAt }: CacheEntry): boolean {
     const { maxAgeMs } = this.#request
     return maxAgeMs === undefined || this.#effects.now() - loadedAt <= maxAgeMs
   }

@@ -1,8 +1,8 @@
-import { checkSignal } from '../core/abort.ts'
+import { validateSignal } from '../core/abort.ts'
 import type { Mode, ResolveOptions } from './api.ts'
 import type { Precision } from './render/clock.ts'
 import { zoneOf } from './render/zone.ts'
-import type { Lane } from './section-runtime.ts'
+import type { SectionRuntime } from './section-runtime.ts'
 import { duration, modeOf, onlyKnown, refuse } from './validate-arguments.ts'
 
 /** One call of `resolve`, checked. */
@@ -11,7 +11,7 @@ export interface Request {
   readonly budgetMs: number
   readonly maxAgeMs: number | undefined
   readonly timeZone: string | undefined
-  readonly lanes: readonly Lane[]
+  readonly lanes: readonly SectionRuntime[]
   readonly clock: Precision
   readonly signal: AbortSignal | undefined
   /** The same for calls that may share one answer. */
@@ -21,7 +21,7 @@ export interface Request {
 export interface RequestDefaults {
   readonly budgetMs: number
   readonly clock: Precision | 'auto'
-  readonly lanes: readonly Lane[]
+  readonly lanes: readonly SectionRuntime[]
 }
 
 const KNOWN = ['mode', 'budgetMs', 'maxAgeMs', 'timeZone', 'sections', 'signal', 'keep']
@@ -34,7 +34,7 @@ export function readRequest(options: ResolveOptions | undefined, defaults: Reque
   const mode = modeOf(givenMode)
   if (timeZone !== undefined && (typeof timeZone !== 'string' || zoneOf(timeZone) === undefined))
     refuse('timeZone must be an IANA time zone.', 'timeZone', "For instance 'Asia/Kolkata' or 'UTC'.")
-  checkSignal(signal)
+  validateSignal(signal)
   if (keep !== undefined && typeof keep !== 'boolean') refuse('keep must be true or false.', 'keep')
   const lanes = sections === undefined ? defaults.lanes : chosen(sections, defaults.lanes)
   const clock = defaults.clock !== 'auto' ? defaults.clock : keep === true ? 'off' : 'minute'
@@ -52,7 +52,7 @@ export function readRequest(options: ResolveOptions | undefined, defaults: Reque
 }
 
 /** In the order of the configuration, whatever order was asked for, so that equal requests give equal bytes. */
-function chosen(sections: unknown, lanes: readonly Lane[]): readonly Lane[] {
+function chosen(sections: unknown, lanes: readonly SectionRuntime[]): readonly SectionRuntime[] {
   if (!Array.isArray(sections)) refuse('sections must be a list of names.', 'sections', 'Leave it out for all.')
   const names = lanes.map((lane) => lane.section.name)
   for (const name of sections) {

@@ -1,27 +1,27 @@
 import type { DeadlineQueue } from '../core/deadline-queue.ts'
-import { isHeard, signal } from '../core/diagnostics.ts'
+import { hasSubscribers, publish } from '../core/diagnostics.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Mode, ResolvedContext, ResolveOptions } from './api.ts'
-import { type Composed, compose, type Finding } from './assemble.ts'
-import type { Held } from './cache-entry.ts'
+import { type Assembled, assemble, type SectionResult } from './assemble.ts'
+import type { CacheEntry } from './cache-entry.ts'
 import type { ContextLimits } from './limits.ts'
 import type { ClockText, Precision } from './render/clock.ts'
 import { zoneOf } from './render/zone.ts'
-import { Waiting } from './resolve-call.ts'
+import { ResolveCall } from './resolve-call.ts'
 import { type Request, type RequestDefaults, readRequest } from './resolve-options.ts'
-import { keyOf, type Lane, pieceOf } from './section-runtime.ts'
-import type { Holding, Holdings, View } from './user-cache.ts'
+import { cacheKeyOf, keyOf, type SectionRuntime } from './section-runtime.ts'
+import type { UserCache, UserEntry, View } from './user-cache.ts'
 
-export interface ResolverHouse {
+export interface ResolverDeps {
   readonly namespace: string
   readonly effects: Effects
   readonly limits: ContextLimits
-  readonly holdings: Holdings
+  readonly holdings: UserCache
   readonly deadlines: DeadlineQueue
   readonly defaults: RequestDefaults
   /** Loads the users' own zones; undefined when they have none. */
-  readonly zoneLane: Lane | undefined
+  readonly zoneLane: SectionRuntime | undefined
   readonly timeZone: string
   clockText(zone: string, precision: Precision, now: number): ClockText
 }
@@ -35,11 +35,11 @@ export interface ResolverHouse {
  * what is old, else a default, which is made for this call and kept nowhere.
  */
 export class Resolver {
-  readonly #house: ResolverHouse
-  readonly #holdings: Holdings
+  readonly #house: ResolverDeps
+  readonly #holdings: UserCache
   readonly #effects: Effects
 
-  constructor(house: ResolverHouse) {
+  constructor(house: ResolverDeps) {
     this.#house = house
     this.#holdings = house.holdings
     this.#effects = house.effects
@@ -67,12 +67,12 @@ export class Resolver {
 
   #warm({ context, promise }: View): Promise<ResolvedContext> {
     const { namespace } = this.#house
-    if (isHeard('resolve')) signal('resolve', { namespace, status: context.status, waitedMs: 0, blown: false })
+    if (hasSubscribers('resolve')) publish('resolve', { namespace, status: context.status, waitedMs: 0, blown: false })
     return promise
   }
 
   /** `holding`: what is in memory of this user. */
-  peek(user: Subject, mode: Mode, holding: Holding): ResolvedContext | undefined {
+  peek(user: Subject, mode: Mode, holding: UserEntry): ResolvedContext | undefined {
     const now = this.#effects.monotonic()
     const view = this.#holdings.view(holding, mode, now)
     if (view !== undefined) return view.context
@@ -88,7 +88,7 @@ export class Resolver {
     const zoneLane = request.timeZone === undefined ? this.#house.zoneLane : undefined
     const needed = zoneLane === undefined ? request.lanes : [...request.lanes, zoneLane]
     const isOver = request.signal?.aborted === true
-    const waiting = new Waiting({ user, request, deadlines, effects })
+    const waiting = new ResolveCall({ user, request, deadlines, effects })
     for (const lane of needed) {
       const finding = this.#find(user, lane, request.mode, startedAt)
       waiting.note(finding)
@@ -99,19 +99,19 @@ export class Resolver {
     const blown = await waiting.over(startedAt + request.budgetMs)
     const findings = request.lanes.map((lane) => waiting.finding(lane))
     const { context } = this.#view(user, request, findings, zoneLane && waiting.finding(zoneLane))
-    signal('resolve', { namespace, status: context.status, waitedMs: effects.monotonic() - startedAt, blown })
+    publish('resolve', { namespace, status: context.status, waitedMs: effects.monotonic() - startedAt, blown })
     return context
   }
 
-  #find(user: Subject, lane: Lane, mode: Mode, now: number): Finding {
-    const held = this.#house.holdings.get(user.id)?.pieces.get(pieceOf(lane, mode))
+  #find(user: Subject, lane: SectionRuntime, mode: Mode, now: number): SectionResult {
+    const held = this.#house.holdings.get(user.id)?.pieces.get(cacheKeyOf(lane, mode))
     if (held === undefined || now >= held.staleUntil || held.epoch !== lane.epoch)
       return { lane, held: undefined, fresh: false }
     return { lane, held, fresh: now < held.freshUntil }
   }
 
   /** The finished context of these findings; kept for later callers as long as all of it stays as it is. */
-  #view(user: Subject, request: Request, findings: readonly Finding[], zone: Finding | undefined): View {
+  #view(user: Subject, request: Request, findings: readonly SectionResult[], zone: SectionResult | undefined): View {
     const { effects, holdings, limits } = this.#house
     const monotonic = effects.monotonic()
     const holding = holdings.get(user.id)
@@ -122,10 +122,10 @@ export class Resolver {
     const now = effects.now()
     const timeZone = request.timeZone ?? zoneIn(zone) ?? this.#house.timeZone
     const clock = this.#house.clockText(timeZone, request.clock, now)
-    const composed = compose(findings, { mode: request.mode, now, timeZone, clock }, limits)
+    const composed = assemble(findings, { mode: request.mode, now, timeZone, clock }, limits)
     const basis = zone === undefined ? findings : [...findings, { ...zone, fresh: true }]
     const isHeld = basis.every(({ lane, held }) => {
-      const present = holding?.pieces.get(pieceOf(lane, request.mode))
+      const present = holding?.pieces.get(cacheKeyOf(lane, request.mode))
       return held !== undefined && held === present && held.epoch === lane.epoch
     })
     const until = isHeld ? stillTrueUntil(basis, composed, { now, monotonic }) : Number.NEGATIVE_INFINITY
@@ -137,34 +137,34 @@ export class Resolver {
 }
 
 /** A zone that no calendar knows is as good as none. */
-function zoneIn(zone: Finding | undefined): string | undefined {
+function zoneIn(zone: SectionResult | undefined): string | undefined {
   const name = zone?.held?.data.value
   return typeof name === 'string' && zoneOf(name) !== undefined ? name : undefined
 }
 
 /** Sets a refresh off, unless one is under way. */
-function refresh(user: Subject, lane: Lane, { mode }: Request): void {
+function refresh(user: Subject, lane: SectionRuntime, { mode }: Request): void {
   lane.flights.board({ key: keyOf(lane, user.id, mode), user, mode, insists: true, budgetMs: undefined })
 }
 
 /** Whether a caller is content with what is in memory. */
-function isEnough({ held }: Finding, { maxAgeMs }: Request, now: number): boolean {
+function isEnough({ held }: SectionResult, { maxAgeMs }: Request, now: number): boolean {
   return held !== undefined && (maxAgeMs === undefined || now - held.loadedAt <= maxAgeMs)
 }
 
-function wantsRefresh({ held }: Finding, monotonic: number): boolean {
+function wantsRefresh({ held }: SectionResult, monotonic: number): boolean {
   return held !== undefined && monotonic >= held.refreshFrom
 }
 
 /** Until the first piece wants a refresh, a window or the clock moves on. */
 function stillTrueUntil(
-  findings: readonly Finding[],
-  { changesAt }: Composed,
+  findings: readonly SectionResult[],
+  { changesAt }: Assembled,
   { now, monotonic }: { readonly now: number; readonly monotonic: number },
 ): number {
   let until = monotonic + (changesAt - now)
   for (const { held, fresh } of findings) {
-    const piece = held as Held
+    const piece = held as CacheEntry
     until = Math.min(until, fresh && piece.freshUntil > monotonic ? piece.refreshFrom : Number.NEGATIVE_INFINITY)
   }
   return until

@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto'
 import type { DeadlineQueue } from '../core/deadline-queue.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
-import type { LastGood, LastGoodPlace, LastGoodStore } from '../storage/last-good-store.ts'
-import type { Mode, SourceOrder } from './api.ts'
-import { type Held, hold, type SectionData } from './cache-entry.ts'
-import { Breaker } from './circuit-breaker.ts'
+import type { LastGood, LastGoodKey, LastGoodStore } from '../storage/last-good-store.ts'
+import type { Mode, SourceCall } from './api.ts'
+import { type CacheEntry, hold, type SectionData } from './cache-entry.ts'
+import { CircuitBreaker } from './circuit-breaker.ts'
 import type { ContextLimits } from './limits.ts'
-import type { Flight } from './load.ts'
+import type { Load } from './load.ts'
 import type { Section } from './section.ts'
-import type { Lane } from './section-runtime.ts'
+import type { SectionRuntime } from './section-runtime.ts'
 
-export interface LoadingHouse {
+export interface SectionLoaderDeps {
   readonly effects: Effects
   readonly limits: ContextLimits
   readonly lastGood: LastGoodStore
@@ -19,12 +19,12 @@ export interface LoadingHouse {
   random(): number
   incarnationOf(user: Subject): Promise<number>
   /** Older data turned up in the store, good enough until the source has answered. */
-  found(lane: Lane, flight: Flight<Held>, held: Held): void
+  found(lane: SectionRuntime, flight: Load<CacheEntry>, held: CacheEntry): void
 }
 
 /** What was found in the store before the source is asked. */
 interface Opened {
-  readonly place: LastGoodPlace
+  readonly place: LastGoodKey
   readonly lease: string | undefined
   readonly kept: LastGood | undefined
 }
@@ -36,18 +36,18 @@ interface Opened {
  * put back what was dropped, whenever and in whichever process it ends. The store has little time to answer; a store
  * that hangs costs one short wait a pause and never the load.
  */
-export class Loading {
-  readonly #house: LoadingHouse
-  readonly #storeBreaker: Breaker
+export class SectionLoader {
+  readonly #house: SectionLoaderDeps
+  readonly #storeBreaker: CircuitBreaker
   /** Data on its way to the store. */
   readonly #keeping = new Set<Promise<unknown>>()
 
-  constructor(house: LoadingHouse) {
+  constructor(house: SectionLoaderDeps) {
     this.#house = house
-    this.#storeBreaker = new Breaker(1, { ...house.limits, random: house.random })
+    this.#storeBreaker = new CircuitBreaker(1, { ...house.limits, random: house.random })
   }
 
-  async load(lane: Lane, flight: Flight<Held>): Promise<Held> {
+  async load(lane: SectionRuntime, flight: Load<CacheEntry>): Promise<CacheEntry> {
     const { section } = lane
     const { effects } = this.#house
     const opened = section.supply.builtIn ? undefined : await this.#openPlace(section, flight)
@@ -71,13 +71,13 @@ export class Loading {
     if (this.#keeping.size > 0) await this.#within(Promise.all(this.#keeping), this.#house.limits.closingWaitMs)
   }
 
-  #glimpse(lane: Lane, flight: Flight<Held>, kept: Held): void {
+  #glimpse(lane: SectionRuntime, flight: Load<CacheEntry>, kept: CacheEntry): void {
     this.#house.found(lane, flight, kept)
     for (const waiter of [...flight.waiters]) waiter.glimpsed(flight, kept)
   }
 
   /** Data of the other mode is as good as none. What cannot be read was written by another version. */
-  #revive(lane: Lane, mode: Mode, kept: LastGood): Held | undefined {
+  #revive(lane: SectionRuntime, mode: Mode, kept: LastGood): CacheEntry | undefined {
     try {
       const { mode: keptFor, data } = JSON.parse(kept.value) as { mode: Mode | null; data: unknown }
       if (keptFor !== null) lane.modal = true
@@ -88,14 +88,14 @@ export class Loading {
     }
   }
 
-  #hold({ section, epoch }: Lane, data: SectionData, loadedAt: number): Held {
+  #hold({ section, epoch }: SectionRuntime, data: SectionData, loadedAt: number): CacheEntry {
     const { effects, random } = this.#house
     const { ttlMs, maxStaleMs } = section
     const times = { now: effects.now(), monotonic: effects.monotonic(), chance: random() }
     return hold(data, loadedAt, { ttlMs, maxStaleMs, epoch, ...times })
   }
 
-  async #openPlace(section: Section, { user }: Flight<Held>): Promise<Opened | undefined> {
+  async #openPlace(section: Section, { user }: Load<CacheEntry>): Promise<Opened | undefined> {
     const { effects, limits } = this.#house
     if (this.#storeBreaker.pass(effects.monotonic()) === 'refused') return undefined
     const opened = await this.#within(this.#open(section, user), limits.lastGoodWaitMs)
@@ -112,7 +112,7 @@ export class Loading {
     return { place, lease, kept }
   }
 
-  #keep(place: LastGoodPlace, lease: string, data: LastGood): void {
+  #keep(place: LastGoodKey, lease: string, data: LastGood): void {
     const { lastGood, limits, effects } = this.#house
     if (this.#keeping.size >= limits.maxKeeping) return
     const written = lastGood
@@ -137,8 +137,8 @@ export class Loading {
 }
 
 /** Whatever a source does (throws at once, gives a thenable that calls back twice, plain data) becomes a promise. */
-function callSource(lane: Lane, { user, mode, abort }: Flight<Held>): Promise<unknown> {
-  const order: SourceOrder = {
+function callSource(lane: SectionRuntime, { user, mode, abort }: Load<CacheEntry>): Promise<unknown> {
+  const order: SourceCall = {
     signal: abort.signal,
     get mode() {
       // A source that looks at the mode may give other data for the other one.

@@ -1,12 +1,12 @@
 import type { Mode } from './api.ts'
-import type { Held } from './cache-entry.ts'
-import type { Flights } from './load-scheduler.ts'
+import type { CacheEntry } from './cache-entry.ts'
+import type { LoadScheduler } from './load-scheduler.ts'
 import type { Section } from './section.ts'
 
 /** A section with its flights. */
-export interface Lane {
+export interface SectionRuntime {
   readonly section: Section
-  readonly flights: Flights<Held>
+  readonly flights: LoadScheduler<CacheEntry>
   /**
    * The source has looked at the mode, so data of one mode is not data of the other. Known from its first load on;
    * until then both modes share flights and data, as they do for all other sources.
@@ -17,15 +17,15 @@ export interface Lane {
 }
 
 /** Where data of a section is held within a user. A section's name has no blank. */
-export function pieceOf({ section, modal }: Lane, mode: Mode): string {
+export function cacheKeyOf({ section, modal }: SectionRuntime, mode: Mode): string {
   return modal ? `${section.name} ${mode}` : section.name
 }
 
 /** What callers of one load share. An id has no line break. */
-export function keyOf({ modal }: Lane, userId: string, mode: Mode): string {
+export function keyOf({ modal }: SectionRuntime, userId: string, mode: Mode): string {
   return modal ? `${userId}\n${mode}` : userId
 }
 
-export function isPieceOf(section: string, piece: string): boolean {
+export function isCacheKeyOf(section: string, piece: string): boolean {
   return piece === section || piece.startsWith(`${section} `)
 }

@@ -1,7 +1,7 @@
 import type { Subject } from '../core/subject.ts'
 import { WORDS } from '../templates/prompt-wording.ts'
 import { type ActionRow, readRows } from './action-rows.ts'
-import type { Mode, Render, Rendered, Scene, SourceOrder } from './api.ts'
+import type { Mode, Render, RenderContext, Rendered, SourceCall } from './api.ts'
 import type { SectionData } from './cache-entry.ts'
 import { copyPlain, type Plain } from './copy-data.ts'
 import type { ContextLimits } from './limits.ts'
@@ -12,23 +12,23 @@ import { renderProfile } from './render/profile.ts'
 /** One kind of thing the model is told, with where it comes from and how it reads. */
 export interface Section {
   readonly name: string
-  readonly supply: Supply
+  readonly supply: SectionSource
   readonly ttlMs: number
   readonly maxStaleMs: number
   /** Checks the shape of what the source gave and copies it. Throws when it cannot be this section's data. */
   read(given: unknown): SectionData
   /** Data that was kept as JSON. */
   revive(value: unknown): SectionData
-  render(data: SectionData, scene: Pick<Scene, 'mode' | 'now' | 'timeZone'>): SectionText
+  render(data: SectionData, scene: Pick<RenderContext, 'mode' | 'now' | 'timeZone'>): SectionText
   /** What to say when there is no data: because there is none, or because nobody knows. */
   absent(mode: Mode, why: 'empty' | 'unavailable'): string
 }
 
 /** Where a section's data comes from. */
-export interface Supply {
+export interface SectionSource {
   /** Reads Purser's own store: there is nothing to keep beside it. */
   readonly builtIn: boolean
-  call(user: Subject, order: SourceOrder): unknown
+  call(user: Subject, order: SourceCall): unknown
   close(): Promise<void>
 }
 
@@ -42,9 +42,9 @@ export interface SectionText {
   readonly failed: boolean
 }
 
-export interface SectionPlan {
+export interface SectionConfig {
   readonly name: string
-  readonly supply: Supply
+  readonly supply: SectionSource
   readonly ttlMs: number
   readonly maxStaleMs: number
   readonly maxBytes: number
@@ -54,7 +54,7 @@ export interface SectionPlan {
   readonly limits: ContextLimits
 }
 
-export function createSection(plan: SectionPlan): Section {
+export function createSection(plan: SectionConfig): Section {
   const { name, supply, ttlMs, maxStaleMs, maxBytes, maxItems, limits } = plan
   const draw = plan.render === undefined ? builtInRenderer(plan) : (plan.render as BoundRender)
   return {
@@ -88,9 +88,9 @@ export function createSection(plan: SectionPlan): Section {
 
 const STILL = { cut: 0, changesAt: Number.POSITIVE_INFINITY, failed: false }
 
-type BoundRender = (data: Plain, scene: Scene) => string | Rendered
+type BoundRender = (data: Plain, scene: RenderContext) => string | Rendered
 
-function builtInRenderer({ name, ignores }: SectionPlan): BoundRender {
+function builtInRenderer({ name, ignores }: SectionConfig): BoundRender {
   if (name === 'actions') {
     return (data, scene): string | ActionsText =>
       Array.isArray(data) ? renderActions(data as unknown as ActionRow[], scene, ignores) : String(data)

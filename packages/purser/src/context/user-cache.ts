@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { ResolvedContext } from './api.ts'
-import type { Held } from './cache-entry.ts'
+import type { CacheEntry } from './cache-entry.ts'
 
 /** A finished context and how long it may be given out again without a look at anything else. */
 export interface View {
@@ -12,10 +12,10 @@ export interface View {
 }
 
 /** What is in memory of one user. */
-export interface Holding {
+export interface UserEntry {
   /** False when it is in memory no more: whoever kept it looks the user up again. */
   isHeld: boolean
-  readonly pieces: Map<string, Held>
+  readonly pieces: Map<string, CacheEntry>
   /** The contexts of calls without further options, found without a look-up. */
   reuse: View | undefined
   create: View | undefined
@@ -27,10 +27,10 @@ export interface Holding {
 const HOLDING_BYTES = 512
 
 /** Loaded data and finished contexts, bounded by users and by bytes; the longest unused user goes first. */
-export class Holdings {
+export class UserCache {
   /** Contexts that were finished in another epoch are not given out again. */
   epoch = 0
-  readonly #users: LRUCache<string, Holding>
+  readonly #users: LRUCache<string, UserEntry>
   readonly #maxViews: number
 
   constructor({ maxUsers, maxBytes, maxViews }: { maxUsers: number; maxBytes: number; maxViews: number }) {
@@ -55,23 +55,23 @@ export class Holdings {
     return this.#users.calculatedSize
   }
 
-  get(userId: string): Holding | undefined {
+  get(userId: string): UserEntry | undefined {
     return this.#users.get(userId)
   }
 
   /** A look is not a use: it keeps nobody in memory. */
-  look(userId: string): Holding | undefined {
+  look(userId: string): UserEntry | undefined {
     return this.#users.peek(userId)
   }
 
   /** The finished context for calls of this key, as long as it is true. */
-  view(holding: Holding, key: string, now: number): View | undefined {
+  view(holding: UserEntry, key: string, now: number): View | undefined {
     const view = key === 'reuse' ? holding.reuse : key === 'create' ? holding.create : holding.others.get(key)
     return view !== undefined && now < view.until && view.epoch === this.epoch ? view : undefined
   }
 
   /** Puts data in its place. */
-  fill(userId: string, piece: string, held: Held): void {
+  fill(userId: string, piece: string, held: CacheEntry): void {
     const holding = this.#users.get(userId) ?? {
       isHeld: false,
       pieces: new Map(),
@@ -84,7 +84,7 @@ export class Holdings {
     this.#account(userId, holding)
   }
 
-  fillIfAbsent(userId: string, piece: string, held: Held): void {
+  fillIfAbsent(userId: string, piece: string, held: CacheEntry): void {
     if (this.#users.peek(userId)?.pieces.has(piece) !== true) this.fill(userId, piece, held)
   }
 
@@ -114,7 +114,7 @@ export class Holdings {
   }
 
   /** A changed size is taken up only by putting the user in anew. */
-  #account(userId: string, holding: Holding): void {
+  #account(userId: string, holding: UserEntry): void {
     let size = HOLDING_BYTES
     for (const { data, texts } of holding.pieces.values()) {
       size += data.bytes
@@ -128,12 +128,12 @@ export class Holdings {
   }
 }
 
-function empty(holding: Holding): void {
+function empty(holding: UserEntry): void {
   holding.pieces.clear()
   forgetViews(holding)
 }
 
-function forgetViews(holding: Holding): void {
+function forgetViews(holding: UserEntry): void {
   holding.reuse = undefined
   holding.create = undefined
   holding.others.clear()

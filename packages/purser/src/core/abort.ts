@@ -32,7 +32,7 @@ export async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSig
 }
 
 /** Waits for `promise` for `limitMs` at most; resolves to whether it was in time. Rejects as `promise` does. */
-export function withinTime(effects: Effects, promise: Promise<unknown>, limitMs: number): Promise<boolean> {
+export function endsWithin(effects: Effects, promise: Promise<unknown>, limitMs: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const cancel = effects.setTimer(() => resolve(false), limitMs)
     promise.then(() => resolve(true), reject).finally(cancel)
@@ -40,7 +40,7 @@ export function withinTime(effects: Effects, promise: Promise<unknown>, limitMs:
 }
 
 /** Resolves after `delayMs`, or as soon as the signal is aborted. */
-export function pause(effects: Effects, delayMs: number, signal?: AbortSignal): Promise<void> {
+export function sleep(effects: Effects, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       cancel()
@@ -53,7 +53,7 @@ export function pause(effects: Effects, delayMs: number, signal?: AbortSignal): 
 }
 
 /** What every call that waits takes. */
-export interface Waiting {
+export interface AbortOptions {
   /** A call whose signal is aborted rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined
 }
@@ -62,7 +62,7 @@ export interface Waiting {
  * Checks the options of a call before anything is done. Throws `argument_invalid` when they are no object or their
  * signal is none, `option_unknown` for a name that does not exist, and the signal's reason when it is aborted.
  */
-export function checkOptionsOf(call: string, given: unknown, known: readonly string[]): void {
+export function validateOptions(call: string, given: unknown, known: readonly string[]): void {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new PurserError('argument_invalid', `The options of ${call} must be an object.`, { hint: hintOf(known) })
   }
@@ -74,20 +74,20 @@ export function checkOptionsOf(call: string, given: unknown, known: readonly str
       details: { param: shown },
     })
   }
-  const { signal } = given as Waiting
-  checkSignal(signal)
+  const { signal } = given as AbortOptions
+  validateSignal(signal)
   signal?.throwIfAborted()
 }
 
 /** For calls that take nothing but a signal, and do not heed it by themselves. */
-export async function heeding<T>(call: string, options: Waiting | undefined, run: () => Promise<T>): Promise<T> {
+export async function withAbort<T>(call: string, options: AbortOptions | undefined, run: () => Promise<T>): Promise<T> {
   if (options === undefined) return run()
-  checkOptionsOf(call, options, [])
+  validateOptions(call, options, [])
   return withSignal(run(), options.signal)
 }
 
 /** Throws `argument_invalid` for what is given as a signal and is none. */
-export function checkSignal(signal: unknown): void {
+export function validateSignal(signal: unknown): void {
   if (signal === undefined) return
   const { addEventListener, throwIfAborted } = (signal ?? {}) as Partial<AbortSignal>
   if (typeof addEventListener === 'function' && typeof throwIfAborted === 'function') return

@@ -4,7 +4,7 @@ import { type Channel, channel } from 'node:diagnostics_channel'
  * What can be observed from outside, on `node:diagnostics_channel` under `purser:NAME`.
  * Payloads hold no secrets and no stored content; user ids are given raw and must not become metric labels.
  */
-export interface Signals {
+export interface Diagnostics {
   /** A user was seen or changed without an event: admitted, measured, settled. */
   activity: { namespace: string; user: string }
   /** An admission was decided. */
@@ -47,7 +47,7 @@ export interface Signals {
 const channels = new Map<string, Channel>()
 
 /** Publishes a signal. Costs one look-up when nobody listens; a listener that throws harms nobody. */
-export function signal<Name extends keyof Signals>(name: Name, payload: Signals[Name]): void {
+export function publish<Name extends keyof Diagnostics>(name: Name, payload: Diagnostics[Name]): void {
   let found = channels.get(name)
   if (found === undefined) {
     found = channel(`purser:${name}`)
@@ -57,16 +57,16 @@ export function signal<Name extends keyof Signals>(name: Name, payload: Signals[
 }
 
 /** Whether anybody listens, for callers to whom even an unheard payload is a cost. */
-export function isHeard(name: keyof Signals): boolean {
+export function hasSubscribers(name: keyof Diagnostics): boolean {
   return channels.get(name)?.hasSubscribers === true
 }
 
 /** Listens to a signal; returns the function that stops listening. */
-export function onSignal<Name extends keyof Signals>(
+export function onDiagnostic<Name extends keyof Diagnostics>(
   name: Name,
-  listener: (payload: Signals[Name]) => void,
+  listener: (payload: Diagnostics[Name]) => void,
 ): () => void {
-  const listen = (payload: unknown): void => listener(payload as Signals[Name])
+  const listen = (payload: unknown): void => listener(payload as Diagnostics[Name])
   const found = channel(`purser:${name}`)
   channels.set(name, found)
   found.subscribe(listen)

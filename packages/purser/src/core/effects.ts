@@ -23,7 +23,7 @@ export interface Effects {
 export const EFFECTS: readonly (keyof Effects)[] = ['now', 'monotonic', 'randomId', 'setTimer']
 
 /** The usual effects, but for those that are given: also as methods of an object that keeps its own state. */
-export function effectsWith(given: Partial<Effects>): Effects {
+export function createEffects(given: Partial<Effects>): Effects {
   const own = EFFECTS.flatMap((name) => {
     const effect = given[name]
     return effect === undefined ? [] : [[name, effect.bind(given)] as const]
@@ -52,6 +52,6 @@ export const systemEnvironment: Readonly<Record<string, string | undefined>> = p
  * Runs `run` when the callbacks of this turn of the event loop have had their say, so that what they ask for can be
  * done together. No clock is involved: it happens under a clock driven by hand as well.
  */
-export function afterThisTurn(run: () => void): void {
+export function afterCurrentTick(run: () => void): void {
   setImmediate(run)
 }

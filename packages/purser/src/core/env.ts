@@ -12,10 +12,7 @@ export interface Expansion {
  * Fills `${NAME}` in every string of a configuration from the environment; `$${` stays a literal `${`. Only plain
  * objects and lists are looked into. Throws `option_invalid` that names every place whose variable is not set.
  */
-export function expandEnvironment<Value>(
-  value: Value,
-  { environment = systemEnvironment, filled }: Expansion = {},
-): Value {
+export function expandEnv<Value>(value: Value, { environment = systemEnvironment, filled }: Expansion = {}): Value {
   const missing: { readonly path: string; readonly message: string }[] = []
   const expanded = mapTexts(value, [], (text, path) =>
     text.replace(/\$?\$\{([^{}]*)\}/g, (whole, name: string) => {
@@ -39,7 +36,7 @@ export function expandEnvironment<Value>(
 }
 
 /** The value whose expansion is `value`: for what was expanded before and must not be again. */
-export function unexpanded<Value>(value: Value): Value {
+export function escapeEnv<Value>(value: Value): Value {
   return mapTexts(value, [], (text) => text.replace(/\$\{[^{}]*\}/g, '$$$&')) as Value
 }
 

@@ -2,7 +2,7 @@
  * Numbers from 0 to 1 that spread instants, so that many users or processes do not all come at once. The same seed
  * gives the same numbers; nothing secret may hang on them.
  */
-export function createChance(seed: string): () => number {
+export function createJitter(seed: string): () => number {
   let state = 0x811c9dc5
   for (let index = 0; index < seed.length; index++) state = Math.imul(state ^ seed.charCodeAt(index), 0x01000193)
   return () => {

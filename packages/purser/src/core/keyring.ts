@@ -10,7 +10,7 @@ import type { Subject } from './subject.ts'
  * purpose gets its own key from the root by HKDF. So changing the secret key is one small write, and what must not
  * change with it (the event chain, pseudonyms, tickets) does not.
  */
-export interface Keys {
+export interface Keyring {
   /** HMAC-SHA-256 under the key of `purpose`, over parts that are length-prefixed so that they cannot run together. */
   mac(purpose: Purpose, parts: readonly (string | number)[], encoding?: MacEncoding): string
   /** 32 bytes for `purpose`. */
@@ -21,13 +21,13 @@ export interface Keys {
 }
 
 /** The keyed hash that stands for a user where their id must not: after an erasure, and beside what is not sealed. */
-export function tagOf(keys: Keys, { namespace, id }: Subject): string {
+export function tagOf(keys: Keyring, { namespace, id }: Subject): string {
   return keys.mac('identity', [namespace, id], 'hex')
 }
 
 export type Purpose = 'chain' | 'identity' | 'answers' | 'tickets' | 'sealing' | 'notes' | 'checkpoint' | 'states'
 
-export function createKeys(root: Buffer): Keys {
+export function createKeyring(root: Buffer): Keyring {
   const derived = new Map<Purpose, Buffer>()
   const macs = new Map<Purpose, ReturnType<typeof createMac>>()
   const key = (purpose: Purpose): Buffer => {

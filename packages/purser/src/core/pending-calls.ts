@@ -1,16 +1,16 @@
 import { PurserError, purserClosed } from '../errors.ts'
-import { withinTime } from './abort.ts'
+import { endsWithin } from './abort.ts'
 import type { Effects } from './effects.ts'
 
 /** The calls that closing waits for. */
-export interface CallsUnderWay {
+export interface PendingCalls {
   /** Rejects like `call`; with `closed` once closing has begun, or when it was cut because it took longer than that. */
   run<T>(call: () => Promise<T>): Promise<T>
   /** Takes no new calls, and waits for those under way for `timeoutMs` at most. What the store cuts then is `closed`. */
   close(timeoutMs: number): Promise<void>
 }
 
-export function createCallsUnderWay(effects: Effects): CallsUnderWay {
+export function createPendingCalls(effects: Effects): PendingCalls {
   const allEnded = Promise.withResolvers<void>()
   let underWay = 0
   let isClosing = false
@@ -31,7 +31,7 @@ export function createCallsUnderWay(effects: Effects): CallsUnderWay {
     },
     async close(timeoutMs) {
       isClosing = true
-      if (underWay > 0) await withinTime(effects, allEnded.promise, timeoutMs)
+      if (underWay > 0) await endsWithin(effects, allEnded.promise, timeoutMs)
       isCut = true
     },
   }

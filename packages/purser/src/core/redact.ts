@@ -6,14 +6,14 @@ const MASK = '[redacted]'
 const SHORTEST_SECRET = 4
 
 /** Masks these secrets in a text, however they are spelled there. */
-export function redactionOf(secrets: Iterable<string>): (text: string) => string {
+export function createRedactor(secrets: Iterable<string>): (text: string) => string {
   const spellings = [...secrets].filter((secret) => secret.length >= SHORTEST_SECRET).flatMap(spellingsOf)
   return (text) => spellings.reduce((rest, each) => rest.replaceAll(each, MASK), text)
 }
 
 /** What a client failed with, told again without the secrets it was given. The original is not kept. */
-export function redactedCause(error: unknown, secrets: Iterable<string>): Error {
-  const redact = redactionOf(secrets)
+export function redactError(error: unknown, secrets: Iterable<string>): Error {
+  const redact = createRedactor(secrets)
   const original = error instanceof Error ? error : new Error(String(error))
   const told = new Error(redact(original.message))
   told.name = redact(original.name)
@@ -21,13 +21,13 @@ export function redactedCause(error: unknown, secrets: Iterable<string>): Error 
   const { code } = original as Error & { code?: unknown }
   if (typeof code === 'string' || typeof code === 'number') Object.assign(told, { code })
   if (original.cause !== undefined && original.cause !== original) {
-    told.cause = redactedCause(original.cause, secrets)
+    told.cause = redactError(original.cause, secrets)
   }
   return told
 }
 
 /** Fields that can be read one by one, and show nothing when they are printed or turned into JSON. */
-export function unprintable<Fields extends object>(fields: Fields): Fields {
+export function hideFromInspect<Fields extends object>(fields: Fields): Fields {
   const hide = { value: () => MASK, enumerable: false }
   return Object.freeze(Object.defineProperties({ ...fields }, { toJSON: hide, [inspect.custom]: hide }))
 }

@@ -2,7 +2,7 @@ import { PurserError } from '../errors.ts'
 import { withSignal } from './abort.ts'
 
 /** A number of places, and a bounded queue of those who wait for one. */
-export interface Places {
+export interface Semaphore {
   /**
    * Takes a place, or waits for one. Asked when all are taken, `makeRoom` tells whether a place will become free
    * soon; when not, or when the queue is full, this rejects with `runtime_busy`.
@@ -13,7 +13,7 @@ export interface Places {
 
 const WAITING_MAX = 10_000
 
-export function createPlaces(max: number, busy: { readonly message: string; readonly hint: string }): Places {
+export function createSemaphore(max: number, busy: { readonly message: string; readonly hint: string }): Semaphore {
   let taken = 0
   const waiting = new Set<() => void>()
 

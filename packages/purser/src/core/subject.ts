@@ -12,7 +12,7 @@ export const USER_ID_MAX_BYTES = 256
  * Control characters are refused (they forge log lines and cut text in tools), and so are `.` and `..`
  * (they change the meaning of a URL). All else is kept byte for byte: no trimming, no case, no Unicode form.
  */
-export function subject(namespace: string, id: unknown): Subject {
+export function createSubject(namespace: string, id: unknown): Subject {
   const fault = faultOf(id)
   if (fault !== undefined) {
     throw new PurserError('user_id_invalid', `The user id ${fault}.`, {

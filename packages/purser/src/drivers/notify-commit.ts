@@ -6,7 +6,7 @@ import type { LocalBus } from './local-bus.ts'
  * `detail` names the kinds of records that were written, so that whoever keeps another kind need not read again.
  * It is said before the commit is acknowledged, so whoever keeps a copy and writes can put the new one in its place.
  */
-export function tellOfCommit(
+export function notifyCommit(
   bus: LocalBus,
   { namespace, id }: Subject,
   commit: { readonly events: readonly unknown[]; readonly records?: readonly { readonly kind: string }[] },

@@ -4,19 +4,19 @@ import { PurserError } from '../errors.ts'
 import type { Store } from '../storage/store.ts'
 import type { Write } from './api.ts'
 import type { JournalLimits } from './limits.ts'
-import { untilWon, type Writes } from './retry-on-conflict.ts'
-import type { Snapshots } from './snapshot-cache.ts'
-import type { Pending, Snapshot } from './unit-of-work.ts'
+import { retryOnConflict, type Writes } from './retry-on-conflict.ts'
+import type { SnapshotCache } from './snapshot-cache.ts'
+import type { Snapshot, UnitOfWork } from './unit-of-work.ts'
 
-export interface SettlingHouse<State, Measured> {
+export interface CommitLoopDeps<State, Measured> {
   readonly store: Store
   readonly effects: Effects
   readonly limits: JournalLimits
-  readonly snapshots: Snapshots<State, Measured>
-  pendingOn(user: Subject, snapshot: Snapshot<State, Measured>): Pending<State, Measured>
+  readonly snapshots: SnapshotCache<State, Measured>
+  pendingOn(user: Subject, snapshot: Snapshot<State, Measured>): UnitOfWork<State, Measured>
 }
 
-export interface Waiting<State, Measured> {
+export interface QueuedWrite<State, Measured> {
   readonly write: Write<State, Measured, unknown>
   /** Of the idempotency body; taken at the call, because a body that cannot be told must not fail half-way. */
   readonly digest: string | undefined
@@ -38,12 +38,12 @@ interface Tries<State, Measured> {
 }
 
 /** How waiting writes of one user become one commit. */
-export class Settling<State, Measured> {
-  readonly house: SettlingHouse<State, Measured>
+export class CommitLoop<State, Measured> {
+  readonly house: CommitLoopDeps<State, Measured>
   #repliesKept = 0
   #sweeping: Promise<unknown> = Promise.resolve()
 
-  constructor(house: SettlingHouse<State, Measured>) {
+  constructor(house: CommitLoopDeps<State, Measured>) {
     this.house = house
   }
 
@@ -57,9 +57,9 @@ export class Settling<State, Measured> {
    * must still have been decided on the store's state: when the snapshot came from memory, it is read once more.
    * When the user's life ends between two attempts, the batch ends with it: it must not begin the next one.
    */
-  async #settle(user: Subject, batch: readonly Waiting<State, Measured>[]): Promise<void> {
+  async #settle(user: Subject, batch: readonly QueuedWrite<State, Measured>[]): Promise<void> {
     const tries: Tries<State, Measured> = { kept: this.house.snapshots.kept(user), life: undefined }
-    const answers = await untilWon(this.house, (to) => this.#try(user, batch, tries, to))
+    const answers = await retryOnConflict(this.house, (to) => this.#try(user, batch, tries, to))
     if (answers !== undefined) return tell(answers)
     const { maxAttempts } = this.house.limits
     throw new PurserError('store_unavailable', `Other processes changed this user ${maxAttempts} times in a row.`, {
@@ -70,7 +70,7 @@ export class Settling<State, Measured> {
   /** Undefined when somebody else has changed the user meanwhile; then nothing was written. */
   async #try(
     user: Subject,
-    batch: readonly Waiting<State, Measured>[],
+    batch: readonly QueuedWrite<State, Measured>[],
     tries: Tries<State, Measured>,
     to: Writes,
   ): Promise<readonly Answer[] | undefined> {
@@ -93,7 +93,11 @@ export class Settling<State, Measured> {
   }
 
   /** Reads beforehand, all at once, what the decisions want to see, so that deciding itself never waits. */
-  #read(user: Subject, pending: Pending<State, Measured>, batch: readonly Waiting<State, Measured>[]): Promise<void>[] {
+  #read(
+    user: Subject,
+    pending: UnitOfWork<State, Measured>,
+    batch: readonly QueuedWrite<State, Measured>[],
+  ): Promise<void>[] {
     const { store } = this.house
     const reading: Promise<void>[] = []
     for (const { write } of batch) {
@@ -111,9 +115,9 @@ export class Settling<State, Measured> {
 
   /** An error of the decision itself is its answer; what fails behind it is a fault of the whole batch. */
   #decideOne(
-    pending: Pending<State, Measured>,
+    pending: UnitOfWork<State, Measured>,
     base: Snapshot<State, Measured>,
-    { write, digest, resolve, reject }: Waiting<State, Measured>,
+    { write, digest, resolve, reject }: QueuedWrite<State, Measured>,
   ): Answer {
     let decision: ReturnType<typeof write.decide>
     try {
@@ -139,7 +143,7 @@ export class Settling<State, Measured> {
   }
 
   /** A commit that fails takes only its cause down: a batch is split until the poisoned write stands alone. */
-  async settleOrFail(user: Subject, batch: readonly Waiting<State, Measured>[]): Promise<void> {
+  async settleOrFail(user: Subject, batch: readonly QueuedWrite<State, Measured>[]): Promise<void> {
     const present = batch.filter((waiting) => !waiting.left)
     if (present.length === 0) return
     try {

@@ -1,13 +1,13 @@
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { SettlingHouse } from './commit-loop.ts'
+import type { CommitLoopDeps } from './commit-loop.ts'
 import type { NewEvent } from './event.ts'
-import { untilWon } from './retry-on-conflict.ts'
+import { retryOnConflict } from './retry-on-conflict.ts'
 
 /** How many of each kind of row went. */
 export type ErasedCounts = Readonly<Record<string, number>>
 
-export interface ErasureOrder {
+export interface ErasureRequest {
   readonly user: Subject
   /** The namespace's own log. */
   readonly log: Subject
@@ -18,11 +18,11 @@ export interface ErasureOrder {
 
 /** Ends a user's life together with one event in the log. Nobody else may write either of them meanwhile. */
 export async function eraseUser<State, Measured>(
-  house: SettlingHouse<State, Measured>,
-  { user, log, pseudonym, event }: ErasureOrder,
+  house: CommitLoopDeps<State, Measured>,
+  { user, log, pseudonym, event }: ErasureRequest,
 ): Promise<ErasedCounts> {
   const { store, snapshots, pendingOn } = house
-  const erased = await untilWon(house, async (to) => {
+  const erased = await retryOnConflict(house, async (to) => {
     const row = await store.users.load(user)
     const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.namespace, pseudonym))
     const pending = pendingOn(log, await snapshots.load(log))

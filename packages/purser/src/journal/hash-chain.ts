@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { Head, StoredEvent } from '../storage/store.ts'
@@ -19,7 +19,7 @@ export interface ChainOf {
 
 /** Puts new events behind `head`: sequence, time, body and MAC. Returns them with the new head. */
 export function extendChain(
-  keys: Keys,
+  keys: Keyring,
   chain: ChainOf & { readonly head: Head | null; readonly at: number; readonly nextId: () => string },
   events: readonly NewEvent[],
 ): { events: StoredEvent[]; head: Head | null } {
@@ -35,11 +35,11 @@ export function extendChain(
   return { events: stored, head }
 }
 
-export function linkMac(keys: Keys, chain: ChainOf, previousMac: string, body: string): string {
+export function linkMac(keys: Keyring, chain: ChainOf, previousMac: string, body: string): string {
   return keys.mac('chain', ['event', chain.user.namespace, chain.user.id, chain.incarnation, previousMac, body])
 }
 
-export function headMac(keys: Keys, chain: ChainOf, head: Head, state: string): string {
+export function headMac(keys: Keyring, chain: ChainOf, head: Head, state: string): string {
   const digest = createHash('sha256').update(state).digest('base64url')
   const { namespace, id } = chain.user
   return keys.mac('chain', ['head', namespace, id, chain.incarnation, head.sequence, head.mac, digest])

@@ -2,22 +2,22 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { canonicalJson } from '../core/canonical-json.ts'
 import type { Effects } from '../core/effects.ts'
-import { type Keys, tagOf } from '../core/keyring.ts'
+import { type Keyring, tagOf } from '../core/keyring.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
 import { purserClosed } from '../errors.ts'
 import { LOG_OF_NAMESPACE, type Store } from '../storage/store.ts'
 import type { Journal, Write } from './api.ts'
-import { Settling, type Waiting } from './commit-loop.ts'
+import { CommitLoop, type QueuedWrite } from './commit-loop.ts'
 import { type ErasedCounts, eraseUser } from './erase-user.ts'
 import type { Fold, NewEvent } from './event.ts'
 import { JOURNAL_LIMITS, type JournalLimits } from './limits.ts'
-import { createSnapshots } from './snapshot-cache.ts'
-import { Pending, viewOf } from './unit-of-work.ts'
-import { createLanes } from './user-queue.ts'
+import { createSnapshotCache } from './snapshot-cache.ts'
+import { UnitOfWork, viewOf } from './unit-of-work.ts'
+import { createUserQueues } from './user-queue.ts'
 
-export interface JournalHouse<State, Measured> {
+export interface JournalDeps<State, Measured> {
   readonly store: Store
-  readonly keys: Keys
+  readonly keys: Keyring
   readonly effects: Effects
   readonly fold: Fold<State, Measured>
   readonly limits?: JournalLimits
@@ -35,7 +35,7 @@ export interface OpenJournal<State, Measured> extends Journal<State, Measured> {
   close(): Promise<void>
 }
 
-export function openJournal<State, Measured>(house: JournalHouse<State, Measured>): OpenJournal<State, Measured> {
+export function openJournal<State, Measured>(house: JournalDeps<State, Measured>): OpenJournal<State, Measured> {
   const { store, keys, effects, fold, limits = JOURNAL_LIMITS } = house
   const tags = new LRUCache<string, string>({ max: limits.maxCached })
   const tag = (user: Subject): string => {
@@ -46,16 +46,16 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
     tags.set(key, made)
     return made
   }
-  const snapshots = createSnapshots({ store, fold, tag, maxKept: limits.maxCached })
-  const settling = new Settling<State, Measured>({
+  const snapshots = createSnapshotCache({ store, fold, tag, maxKept: limits.maxCached })
+  const settling = new CommitLoop<State, Measured>({
     store,
     effects,
     limits,
     snapshots,
     pendingOn: (user, snapshot) =>
-      new Pending(snapshot, { user, tag: () => tag(user), keys, fold, nextId: effects.randomId }, effects.now()),
+      new UnitOfWork(snapshot, { user, tag: () => tag(user), keys, fold, nextId: effects.randomId }, effects.now()),
   })
-  const lanes = createLanes<Waiting<State, Measured>>({
+  const lanes = createUserQueues<QueuedWrite<State, Measured>>({
     maxBatch: limits.maxWritesPerCommit,
     maxWaiting: limits.maxWaiting,
     settle: (user, batch) => settling.settleOrFail(user, batch),
@@ -74,7 +74,7 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
         refuseWhenClosed()
         write.signal?.throwIfAborted()
         const digest = write.idempotency && digestOf(write.idempotency.body)
-        const waiting = { write, digest, left: false, resolve, reject } as Waiting<State, Measured>
+        const waiting = { write, digest, left: false, resolve, reject } as QueuedWrite<State, Measured>
         lanes.push(user, write.signal === undefined ? waiting : leavable(waiting, write.signal))
       })
     },
@@ -101,13 +101,16 @@ export function openJournal<State, Measured>(house: JournalHouse<State, Measured
 }
 
 /** Lets the caller go as soon as the signal is aborted; what was not decided by then will not be. */
-function leavable<State, Measured>(waiting: Waiting<State, Measured>, signal: AbortSignal): Waiting<State, Measured> {
+function leavable<State, Measured>(
+  waiting: QueuedWrite<State, Measured>,
+  signal: AbortSignal,
+): QueuedWrite<State, Measured> {
   const leave = (): void => {
     watched.left = true
     waiting.reject(signal.reason)
   }
   const done = (): void => signal.removeEventListener('abort', leave)
-  const watched: Waiting<State, Measured> = {
+  const watched: QueuedWrite<State, Measured> = {
     ...waiting,
     resolve(result) {
       done()

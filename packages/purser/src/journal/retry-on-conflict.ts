@@ -8,7 +8,7 @@ export type Writes = Pick<UserStore, 'commit' | 'erase'>
  * Reads, decides and writes again until nobody else has written in between. First among others; whoever goes on losing
  * to processes that write without a pause keeps them from writing meanwhile. Undefined when even that was in vain.
  */
-export async function untilWon<Result>(
+export async function retryOnConflict<Result>(
   { store, limits }: { readonly store: Store; readonly limits: JournalLimits },
   attempt: (to: Writes) => Promise<Result | undefined>,
 ): Promise<Result | undefined> {

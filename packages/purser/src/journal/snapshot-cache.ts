@@ -5,7 +5,7 @@ import type { Fold } from './event.ts'
 import { decodeRow, type Snapshot } from './unit-of-work.ts'
 
 /** Users' rows, decoded and kept in memory until the store says that somebody has changed them. */
-export interface Snapshots<State, Measured> {
+export interface SnapshotCache<State, Measured> {
   kept(user: Subject): Snapshot<State, Measured> | undefined
   /** Reads the store; an unknown user is the initial state with revision null. */
   load(user: Subject): Promise<Snapshot<State, Measured>>
@@ -20,13 +20,13 @@ interface Place<State, Measured> {
   snapshot: Snapshot<State, Measured> | undefined
 }
 
-export function createSnapshots<State, Measured>(house: {
+export function createSnapshotCache<State, Measured>(house: {
   readonly store: Store
   readonly fold: Fold<State, Measured>
   readonly maxKept: number
   /** The keyed hash of a user's id. */
   tag(user: Subject): string
-}): Snapshots<State, Measured> {
+}): SnapshotCache<State, Measured> {
   const { store, fold } = house
   const places = new LRUCache<string, Place<State, Measured>>({ max: house.maxKept })
   /** The newest load under way of a user who has not changed meanwhile: only what that finds may be kept. */

@@ -1,4 +1,4 @@
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { Commit, Counter, Head, RecordWrite, Reply, Stamps, StoredEvent, UserRow } from '../storage/store.ts'
@@ -78,7 +78,7 @@ interface Surroundings<State, Measured> {
   readonly user: Subject
   /** Called only when the user is created. */
   readonly tag: () => string
-  readonly keys: Keys
+  readonly keys: Keyring
   readonly fold: Fold<State, Measured>
   readonly nextId: () => string
 }
@@ -87,7 +87,7 @@ interface Surroundings<State, Measured> {
  * What a user will be once the decisions taken so far are committed. Each decision sees the ones before it;
  * all of them become one commit.
  */
-export class Pending<State, Measured> {
+export class UnitOfWork<State, Measured> {
   readonly #base: Snapshot<State, Measured>
   readonly #around: Surroundings<State, Measured>
   readonly #now: number

@@ -6,7 +6,7 @@ import { PurserError } from '../errors.ts'
  * fit a commit; work that needs the user for itself, alone. Lanes do not wait for each other.
  */
 
-export interface Lanes<Item> {
+export interface UserQueues<Item> {
   /** Throws `store_unavailable` when too many wait already. */
   push(user: Subject, item: Item): void
   /** Runs when all that was pushed before is through, and before all that comes later. */
@@ -21,14 +21,14 @@ interface Lane<Item> {
   running: Promise<void>
 }
 
-export function createLanes<Item>(house: {
+export function createUserQueues<Item>(house: {
   /** Items taken together. */
   readonly maxBatch: number
   /** Items and works that may wait in one lane. */
   readonly maxWaiting: number
   /** Must not reject. */
   settle(user: Subject, batch: readonly Item[]): Promise<void>
-}): Lanes<Item> {
+}): UserQueues<Item> {
   const lanes = new Map<string, Lane<Item>>()
 
   async function run(key: string, lane: Lane<Item>): Promise<void> {

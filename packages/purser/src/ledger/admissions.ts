@@ -1,12 +1,12 @@
-import { checkOptionsOf, withSignal } from '../core/abort.ts'
-import { signal } from '../core/diagnostics.ts'
+import { validateOptions, withSignal } from '../core/abort.ts'
+import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
-import type { AdmitOptions, AdmittedTurn, Repeatable, UserLedger } from './api.ts'
+import type { AdmitOptions, AdmittedTurn, IdempotencyOptions, UserLedger } from './api.ts'
 import { type Admission, admit, blocked, claim, costOf, type Refused } from './decide/admission.ts'
-import type { LedgerHouse } from './deps.ts'
-import { REPEATABLE, type RepeatedCall, repeating } from './idempotency.ts'
+import type { LedgerDeps } from './deps.ts'
+import { IDEMPOTENCY_OPTIONS, type IdempotentCall, idempotentWrite } from './idempotency.ts'
 import { capOf, type LedgerView, quotaOf, usageIn } from './quota.ts'
-import type { Closings } from './settlements.ts'
+import type { Settlements } from './settlements.ts'
 import type { IssuedTicket, Ticket, Tickets } from './tickets.ts'
 
 type Admissions = Pick<UserLedger, 'admit' | 'admitTurn' | 'quota' | 'claim'>
@@ -15,39 +15,43 @@ const WAITING = ['signal'] as const
 
 /** May the user act now? */
 export function createAdmissions(
-  house: LedgerHouse,
-  { user, tickets, closings }: { user: Subject; tickets: Tickets; closings: Closings },
+  house: LedgerDeps,
+  { user, tickets, closings }: { user: Subject; tickets: Tickets; closings: Settlements },
 ): Admissions {
   const { journal, rules, effects } = house
 
   function tell(admission: Admission, cost: number): Admission {
     const outcome = admission.allowed ? 'allowed' : admission.reason
-    signal('admission', { namespace: user.namespace, user: user.id, outcome })
+    publish('admission', { namespace: user.namespace, user: user.id, outcome })
     if (!admission.allowed) return admission
-    signal('activity', { namespace: user.namespace, user: user.id })
+    publish('activity', { namespace: user.namespace, user: user.id })
     if (admission.count === cost) house.upkeep.windowOpened(user)
     return admission
   }
 
   async function admitted(
     given: AdmitOptions,
-    repeated: RepeatedCall<Admission>,
+    repeated: IdempotentCall<Admission>,
     command: { readonly claimed: boolean; issue(ticket: Ticket): IssuedTicket },
   ): Promise<Admission> {
     const cost = costOf(given.cost)
     const ticketId = effects.randomId()
     const admission = await journal.write<Admission>(user, {
-      ...repeating<Admission>(given, { ...repeated, body: { cost, asked: repeated.body } }),
+      ...idempotentWrite<Admission>(given, { ...repeated, body: { cost, asked: repeated.body } }),
       decide: (view) => admit(rules, { ...command, cost, ticketId }, view),
     })
     return tell(admission, cost)
   }
 
-  async function claimed(text: string, given: Repeatable, repeated: RepeatedCall<Admission>): Promise<Admission> {
+  async function claimed(
+    text: string,
+    given: IdempotencyOptions,
+    repeated: IdempotentCall<Admission>,
+  ): Promise<Admission> {
     const { ticket, ...call } = tickets.call(text)
     return journal.write<Admission>(user, {
       ...call,
-      ...repeating<Admission>(given, repeated),
+      ...idempotentWrite<Admission>(given, repeated),
       decide: (view) => claim(rules, { ticket, text }, view),
     })
   }
@@ -70,7 +74,7 @@ export function createAdmissions(
 
   return {
     async admit(given = {}) {
-      checkOptionsOf('admit', given, ['cost', ...REPEATABLE])
+      validateOptions('admit', given, ['cost', ...IDEMPOTENCY_OPTIONS])
       const issue = (ticket: Ticket): IssuedTicket => tickets.issue(ticket)
       // A plain value: whoever asks for an admission alone wants its ticket.
       return { ...(await admitted(given, { call: 'admit', body: null }, { claimed: false, issue })) }
@@ -96,12 +100,12 @@ export function createAdmissions(
     },
 
     async claim(text, given = {}) {
-      checkOptionsOf('claim', given, WAITING)
+      validateOptions('claim', given, WAITING)
       return claimed(text, { signal: given.signal }, { call: 'claim', body: null })
     },
 
     async quota(given = {}) {
-      checkOptionsOf('quota', given, WAITING)
+      validateOptions('quota', given, WAITING)
       const view = await withSignal(journal.read(user), given.signal)
       return quotaOf(capOf(rules, view.state), usageIn(rules, view))
     },

@@ -1,4 +1,4 @@
-import type { Waiting } from '../core/abort.ts'
+import type { AbortOptions } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Event } from '../journal/event.ts'
 import type { Overview } from '../storage/store.ts'
@@ -11,7 +11,7 @@ import type { Note } from './notes.ts'
 import type { Quota } from './quota.ts'
 import type { Verification } from './verify.ts'
 
-export interface Repeatable extends Waiting {
+export interface IdempotencyOptions extends AbortOptions {
   /** Kept for 24 hours: the same key and body give the same answer, another body is `idempotency_conflict`. */
   readonly idempotencyKey?: string | undefined
   /** Called when the answer is that of an earlier call with this key. */
@@ -19,14 +19,14 @@ export interface Repeatable extends Waiting {
 }
 
 /** Who does it. Required for what people do to a user. */
-export interface Acting extends Repeatable {
+export interface AuditOptions extends IdempotencyOptions {
   readonly actor: string
   readonly reason?: string | undefined
   /** The version of the bond this was decided on; `version_conflict` when it has another by then. */
   readonly expectedVersion?: number | undefined
 }
 
-export interface AdmitOptions extends Repeatable {
+export interface AdmitOptions extends IdempotencyOptions {
   /** How much of the cap it uses; a whole number of 1 or more. Default 1. */
   readonly cost?: number | undefined
 }
@@ -44,7 +44,7 @@ export interface TokenUsage {
   readonly outputTokens?: number | undefined
 }
 
-export interface EventsOptions extends Waiting {
+export interface EventsOptions extends AbortOptions {
   /** 0 to 1,000. Default 50. */
   readonly limit?: number | undefined
   /** Only events below this sequence. */
@@ -71,13 +71,13 @@ export interface UserLedger {
     order: AdmitOptions & { readonly ticket?: string | undefined; readonly request?: unknown },
   ): Promise<Refused | AdmittedTurn>
   /** Looks without consuming. */
-  quota(options?: Waiting): Promise<Quota>
+  quota(options?: AbortOptions): Promise<Quota>
   /** Takes a ticket as payment for one turn: `ticket_used` when it has paid before, `ticket_invalid` when it cannot. */
-  claim(ticket: string, options?: Waiting): Promise<Admission>
+  claim(ticket: string, options?: AbortOptions): Promise<Admission>
   /** Gives back what a ticket was counted, once, into its own window. False when it was already settled or refunded. */
-  refund(ticket: string, options?: Repeatable): Promise<boolean>
+  refund(ticket: string, options?: IdempotencyOptions): Promise<boolean>
   /** Closes a ticket and counts its tokens. `ticket_used` when it was already settled or refunded. */
-  settle(ticket: string, usage?: TokenUsage, options?: Repeatable): Promise<void>
+  settle(ticket: string, usage?: TokenUsage, options?: IdempotencyOptions): Promise<void>
   /**
    * What was detected about the user; absent fields stay as they are, and one that is older than the last applied one is
    * `stale`: then only peaks move. Phase and risk that change become events, in this order, in one commit. Of `peaks`
@@ -85,42 +85,42 @@ export interface UserLedger {
    */
   observe(
     detection: DetectionInput,
-    options?: Repeatable & { readonly peaks?: Readonly<Record<string, number>> | undefined },
+    options?: IdempotencyOptions & { readonly peaks?: Readonly<Record<string, number>> | undefined },
   ): Promise<Observed<Bond>>
   /** Writes an event of the application's own, of type `vendor:name`; `event_invalid` for any other type. */
   record(
     type: string,
-    options?: Repeatable & {
+    options?: IdempotencyOptions & {
       readonly detail?: string | undefined
       readonly data?: Readonly<Record<string, unknown>> | undefined
       readonly actor?: string | undefined
     },
   ): Promise<Event>
   /** A whole number; 0 is unlimited, null goes back to the default. Throws `cap_invalid`. */
-  setDailyCap(cap: number | null, by: Acting): Promise<Bond>
+  setDailyCap(cap: number | null, by: AuditOptions): Promise<Bond>
   /** Refuses every admission until `until` (ISO 8601, in the future), or until `unblock`. */
-  block(by: Acting & { readonly reason: string; readonly until?: string | undefined }): Promise<Bond>
-  unblock(by: Acting): Promise<Bond>
+  block(by: AuditOptions & { readonly reason: string; readonly until?: string | undefined }): Promise<Bond>
+  unblock(by: AuditOptions): Promise<Bond>
   /** Puts right what was detected. Throws `detection_invalid` for what is not declared. */
   correct(
     fields: { phase?: string | undefined; riskLevel?: string | undefined },
-    by: Acting & { readonly reason: string },
+    by: AuditOptions & { readonly reason: string },
   ): Promise<Bond>
   /** 1 to 8,192 bytes of text; `note_invalid`. */
-  addNote(text: string, by: Acting): Promise<Note>
+  addNote(text: string, by: AuditOptions): Promise<Note>
   /** Newest first. `before` is the id of a note. */
-  notes(options?: Waiting & { limit?: number | undefined; before?: string | undefined }): Promise<Note[]>
+  notes(options?: AbortOptions & { limit?: number | undefined; before?: string | undefined }): Promise<Note[]>
   /**
    * An IANA name; null goes back to the default. It counts from the end of the running window, so that no change gives
    * a second day. Throws `timezone_invalid`.
    */
-  setTimeZone(zone: string | null, by?: Partial<Acting>): Promise<Bond>
+  setTimeZone(zone: string | null, by?: Partial<AuditOptions>): Promise<Bond>
   /** Reading creates nothing: an unknown user reads as the default bond with `exists: false`. */
-  bond(options?: Waiting): Promise<Bond>
+  bond(options?: AbortOptions): Promise<Bond>
   /** Newest first. */
   events(options?: EventsOptions): Promise<Event[]>
   /** Checks every link, the head and that the events fold to the state. */
-  verify(options?: Waiting & { readonly checkpoint?: string | undefined }): Promise<Verification>
+  verify(options?: AbortOptions & { readonly checkpoint?: string | undefined }): Promise<Verification>
   /** Everything the ledger holds of the user, for `user.export()`. Works on a broken chain too. */
   exportRows(): AsyncIterable<ExportRow>
 }
@@ -138,15 +138,15 @@ export interface Ledger {
   users(query?: UserQueryInput): PromiseLike<UserPage> & AsyncIterable<Bond>
   /** Live tail of every instance: per-user order, at least once, resumed behind `after`. */
   events(options?: TailOptions): AsyncIterable<Event>
-  verify(options?: Waiting & { readonly checkpoint?: string | undefined }): Promise<Verification>
+  verify(options?: AbortOptions & { readonly checkpoint?: string | undefined }): Promise<Verification>
   /** Signed text that stands for every event there is now. Keep it outside the database. */
-  checkpoint(options?: Waiting): Promise<string>
-  overview(options?: Waiting): Promise<Overview>
+  checkpoint(options?: AbortOptions): Promise<string>
+  overview(options?: AbortOptions): Promise<Overview>
   /** Ends live tails and waits for work under way. */
   close(): Promise<void>
 }
 
-export interface TailOptions extends Waiting {
+export interface TailOptions extends AbortOptions {
   /** Begin behind this event. Default: what comes from now on. */
   readonly after?: string | undefined
   readonly user?: string | undefined

@@ -1,23 +1,23 @@
-import { checkOptionsOf } from '../core/abort.ts'
+import { validateOptions } from '../core/abort.ts'
 import { actorOf, reasonOf, wholeNumber } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { Write } from '../journal/api.ts'
-import type { Acting } from './api.ts'
-import { REPEATABLE, repeating } from './idempotency.ts'
+import type { AuditOptions } from './api.ts'
+import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './idempotency.ts'
 import type { LedgerView } from './quota.ts'
-import type { LedgerState, Measured } from './state.ts'
+import type { LedgerState, Measurements } from './state.ts'
 
-export const ACTING: readonly string[] = ['actor', 'reason', 'expectedVersion', ...REPEATABLE]
+export const AUDIT_OPTIONS: readonly string[] = ['actor', 'reason', 'expectedVersion', ...IDEMPOTENCY_OPTIONS]
 
 /** Who does it, where nothing but that can be said. */
-export function actingOnly(given: unknown, call: string): Acting {
-  checkOptionsOf(call, given ?? {}, ACTING)
-  return acting(given)
+export function parseAuditOptions(given: unknown, call: string): AuditOptions {
+  validateOptions(call, given ?? {}, AUDIT_OPTIONS)
+  return parseAudit(given)
 }
 
 /** Who does it; a reason and a version where there are any. */
-export function acting(given: unknown): Acting {
-  const { actor, reason, expectedVersion, ...repeatable } = (given ?? {}) as Partial<Acting>
+export function parseAudit(given: unknown): AuditOptions {
+  const { actor, reason, expectedVersion, ...repeatable } = (given ?? {}) as Partial<AuditOptions>
   const range = { name: 'expectedVersion', least: 0, most: Number.MAX_SAFE_INTEGER }
   return {
     actor: actorOf(actor),
@@ -28,14 +28,14 @@ export function acting(given: unknown): Acting {
 }
 
 /** A person's write: decided on the version they named, if they named one. */
-export function actingWrite<Result>(
-  by: Acting,
+export function auditedWrite<Result>(
+  by: AuditOptions,
   what: { readonly call: string; readonly body: unknown },
-  decide: Write<LedgerState, Measured, Result>['decide'],
-): Write<LedgerState, Measured, Result> {
+  decide: Write<LedgerState, Measurements, Result>['decide'],
+): Write<LedgerState, Measurements, Result> {
   const { actor, reason = null } = by
   return {
-    ...repeating<Result>(by, { call: what.call, body: { actor, reason, body: what.body } }),
+    ...idempotentWrite<Result>(by, { call: what.call, body: { actor, reason, body: what.body } }),
     decide(view: LedgerView) {
       if (by.expectedVersion !== undefined && by.expectedVersion !== view.version) throw conflict(view.version)
       return decide(view)

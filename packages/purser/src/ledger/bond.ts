@@ -3,7 +3,7 @@ import type { LedgerOptions } from '../options.ts'
 import type { Facets, Head } from '../storage/store.ts'
 import { evolve } from './evolve.ts'
 import { blockAt, capOf, instant, type LedgerView, quotaOf, type Rules, rulesOf, usageIn } from './quota.ts'
-import { type Block, INITIAL, type LedgerState, type Measured, type Peak, UNMEASURED } from './state.ts'
+import { type Block, INITIAL, type LedgerState, type Measurements, NO_MEASUREMENTS, type Peak } from './state.ts'
 
 /** Who a user is to the application. Labels come from the application; they are signals, never diagnoses. */
 export interface Bond {
@@ -72,12 +72,12 @@ function copyOf(peaks: Readonly<Record<string, Peak>>): Record<string, Peak> {
 }
 
 /** How the journal folds a user's events, and what lists of users are filtered by. */
-export function ledgerFold(options: LedgerOptions, timeZone: string): Fold<LedgerState, Measured> {
+export function ledgerFold(options: LedgerOptions, timeZone: string): Fold<LedgerState, Measurements> {
   const rules = rulesOf(options, timeZone)
-  return { initial: INITIAL, unmeasured: UNMEASURED, evolve, facets: (user) => facetsOf(rules, user) }
+  return { initial: INITIAL, unmeasured: NO_MEASUREMENTS, evolve, facets: (user) => facetsOf(rules, user) }
 }
 
-function facetsOf(rules: Rules, user: Parameters<Fold<LedgerState, Measured>['facets']>[0]): Facets {
+function facetsOf(rules: Rules, user: Parameters<Fold<LedgerState, Measurements>['facets']>[0]): Facets {
   const { state, measured, counters, now } = user
   const cap = capOf(rules, state)
   const usage = usageIn(rules, { state, counters, now })

@@ -1,10 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import { LOG_OF_NAMESPACE, type Store } from '../storage/store.ts'
-import type { LedgerHouse } from './deps.ts'
-import type { Fault, Verification } from './verify.ts'
+import type { LedgerDeps } from './deps.ts'
+import type { IntegrityError, Verification } from './verify.ts'
 
 /*
  * A checkpoint is a short signed text to be kept where the store's own files are not. It names an event that was
@@ -28,7 +28,7 @@ const HEADING = 'purser-checkpoint 1'
 const FIELDS = ['namespace', 'at', 'sequence', 'mac', 'position', 'events', 'digest'] as const
 const PAGE = 1_000
 
-export async function makeCheckpoint(house: LedgerHouse, namespace: string): Promise<string> {
+export async function makeCheckpoint(house: LedgerDeps, namespace: string): Promise<string> {
   const log: Subject = { namespace, id: LOG_OF_NAMESPACE }
   const event = await house.journal.write(log, {
     decide: () => ({
@@ -43,13 +43,13 @@ export async function makeCheckpoint(house: LedgerHouse, namespace: string): Pro
   return writeCheckpoint(house.keys, { namespace, at, sequence, mac, position, events: sum.events, digest: sum.digest })
 }
 
-function writeCheckpoint(keys: Keys, checkpoint: Checkpoint): string {
+function writeCheckpoint(keys: Keyring, checkpoint: Checkpoint): string {
   const lines = [HEADING, ...FIELDS.map((field) => `${field} ${JSON.stringify(checkpoint[field])}`)]
   return `${[...lines, `signature ${macOf(keys, lines)}`].join('\n')}\n`
 }
 
 /** Throws `checkpoint_invalid` for text that this store did not sign, or that was changed. */
-export function readCheckpoint(keys: Keys, namespace: string, text: unknown): Checkpoint {
+export function readCheckpoint(keys: Keyring, namespace: string, text: unknown): Checkpoint {
   const lines = typeof text === 'string' && text.length < 10_000 ? text.trim().split(/\r?\n/) : []
   const given = Buffer.from(lines.pop()?.replace(/^signature /, '') ?? '')
   const expected = Buffer.from(macOf(keys, lines))
@@ -64,7 +64,7 @@ export function readCheckpoint(keys: Keys, namespace: string, text: unknown): Ch
 
 /** What `verify` found, and whether the store is still what a checkpoint says, if one is given. */
 export async function verifyAgainst(
-  { text, ...house }: { store: Store; keys: Keys; namespace: string; text: string | undefined },
+  { text, ...house }: { store: Store; keys: Keyring; namespace: string; text: string | undefined },
   verify: () => Promise<Verification>,
 ): Promise<Verification> {
   const checkpoint = text === undefined ? undefined : readCheckpoint(house.keys, house.namespace, text)
@@ -75,9 +75,9 @@ export async function verifyAgainst(
 
 /** Whether the store still has all that the checkpoint stands for; undefined when it has. */
 async function setBackBehind(
-  house: Pick<LedgerHouse, 'store' | 'keys'>,
+  house: Pick<LedgerDeps, 'store' | 'keys'>,
   checkpoint: Checkpoint,
-): Promise<Fault | undefined> {
+): Promise<IntegrityError | undefined> {
   const { namespace, sequence, mac, position } = checkpoint
   const log: Subject = { namespace, id: LOG_OF_NAMESPACE }
   const [event] = await house.store.events.oldest(log, { after: sequence - 1, limit: 1 })
@@ -100,7 +100,7 @@ async function removedSince(store: Store, { namespace, position }: Checkpoint): 
 
 /** The sum of one keyed number for each event: it does not matter in which order they are read. */
 async function digestOfEvents(
-  { store, keys }: Pick<LedgerHouse, 'store' | 'keys'>,
+  { store, keys }: Pick<LedgerDeps, 'store' | 'keys'>,
   namespace: string,
   upTo: number,
 ): Promise<{ events: number; digest: string }> {
@@ -121,7 +121,7 @@ async function digestOfEvents(
   }
 }
 
-function macOf(keys: Keys, lines: readonly string[]): string {
+function macOf(keys: Keyring, lines: readonly string[]): string {
   return keys.mac('checkpoint', ['text', lines.join('\n')])
 }
 

@@ -3,7 +3,7 @@ import { readEvent } from '../journal/hash-chain.ts'
 import type { StoredEvent } from '../storage/store.ts'
 import type { ExportRow } from './api.ts'
 import { bondOf } from './bond.ts'
-import type { LedgerHouse } from './deps.ts'
+import type { LedgerDeps } from './deps.ts'
 import { NOTE_RECORDS } from './notes.ts'
 import { instant, type LedgerView } from './quota.ts'
 
@@ -13,7 +13,7 @@ const PAGE = 500
  * Everything the ledger holds of a user, a page at a time. Reads rows as they are: a chain that does not verify, or
  * a state that cannot be read, is exported as it stands.
  */
-export async function* exportRows(house: LedgerHouse, user: Subject): AsyncGenerator<ExportRow, void, undefined> {
+export async function* exportRows(house: LedgerDeps, user: Subject): AsyncGenerator<ExportRow, void, undefined> {
   const { store, calls } = house
   const row = await store.users.load(user)
   if (row === undefined) return
@@ -34,7 +34,7 @@ export async function* exportRows(house: LedgerHouse, user: Subject): AsyncGener
   }
 }
 
-async function readableBond({ journal, rules }: LedgerHouse, user: Subject, raw: string | null): Promise<unknown> {
+async function readableBond({ journal, rules }: LedgerDeps, user: Subject, raw: string | null): Promise<unknown> {
   try {
     const view: LedgerView = await journal.read(user)
     return bondOf(rules, user.id, view)

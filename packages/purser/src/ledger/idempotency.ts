@@ -1,16 +1,16 @@
 import { refuse, text } from '../core/validate.ts'
 import type { Write } from '../journal/api.ts'
-import type { Repeatable } from './api.ts'
+import type { IdempotencyOptions } from './api.ts'
 import type { LedgerView } from './quota.ts'
-import type { LedgerState, Measured } from './state.ts'
+import type { LedgerState, Measurements } from './state.ts'
 
 /** The options of calls that may be repeated under a key. */
-export const REPEATABLE = ['idempotencyKey', 'onReplay', 'signal'] as const
+export const IDEMPOTENCY_OPTIONS = ['idempotencyKey', 'onReplay', 'signal'] as const
 
-type Repeating<Result> = Required<Pick<Write<LedgerState, Measured, Result>, 'signal' | 'idempotency' | 'replay'>>
+type Repeating<Result> = Required<Pick<Write<LedgerState, Measurements, Result>, 'signal' | 'idempotency' | 'replay'>>
 
 /** What a repeatable call is known by. A key is apart for every kind of call; `body` is what it must come with. */
-export interface RepeatedCall<Result> {
+export interface IdempotentCall<Result> {
   readonly call: string
   readonly body: unknown
   /** What the repeat is told; by default what the first was told. */
@@ -18,9 +18,9 @@ export interface RepeatedCall<Result> {
 }
 
 /** What a repeatable call adds to its write. */
-export function repeating<Result>(
-  given: Repeatable,
-  { call, body, again = (kept) => kept }: RepeatedCall<Result>,
+export function idempotentWrite<Result>(
+  given: IdempotencyOptions,
+  { call, body, again = (kept) => kept }: IdempotentCall<Result>,
 ): Repeating<Result> {
   const { idempotencyKey: key, onReplay, signal } = given
   if (onReplay !== undefined && typeof onReplay !== 'function')

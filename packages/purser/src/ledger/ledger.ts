@@ -1,8 +1,8 @@
-import { checkOptionsOf, heeding, withSignal } from '../core/abort.ts'
+import { validateOptions, withAbort, withSignal } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
-import type { Keys } from '../core/keyring.ts'
-import type { CallsUnderWay } from '../core/pending-calls.ts'
-import { subject } from '../core/subject.ts'
+import type { Keyring } from '../core/keyring.ts'
+import type { PendingCalls } from '../core/pending-calls.ts'
+import { createSubject } from '../core/subject.ts'
 import { refuse } from '../core/validate.ts'
 import { PurserError, purserClosed } from '../errors.ts'
 import type { Fold } from '../journal/event.ts'
@@ -14,40 +14,40 @@ import { createAdmissions } from './admissions.ts'
 import type { Ledger, TailOptions } from './api.ts'
 import { type Bond, bondOf, ledgerFold } from './bond.ts'
 import { makeCheckpoint, verifyAgainst } from './checkpoint.ts'
-import type { LedgerHouse } from './deps.ts'
+import type { LedgerDeps } from './deps.ts'
 import { listUsers } from './list-users.ts'
-import { createChanges } from './moderation.ts'
+import { createModeration } from './moderation.ts'
 import { createNotes } from './notes.ts'
-import { createReports } from './observations.ts'
-import { createReadings } from './queries.ts'
+import { createObservations } from './observations.ts'
+import { createQueries } from './queries.ts'
 import { type Rules, rulesOf } from './quota.ts'
-import { createClosings } from './settlements.ts'
-import type { LedgerState, Measured } from './state.ts'
+import { createSettlements } from './settlements.ts'
+import type { LedgerState, Measurements } from './state.ts'
 import { tailEvents } from './tail.ts'
-import { createUpkeep } from './ticket-sweeper.ts'
+import { createTicketSweeper } from './ticket-sweeper.ts'
 import { Tickets } from './tickets.ts'
 import { type Verification, verifyUser } from './verify.ts'
 import { verifyAll } from './verify-all.ts'
 
-export interface LedgerParts {
-  readonly journal: OpenJournal<LedgerState, Measured>
+export interface CreateLedgerDeps {
+  readonly journal: OpenJournal<LedgerState, Measurements>
   readonly store: Store
-  readonly keys: Keys
+  readonly keys: Keyring
   readonly effects: Effects
-  readonly calls: CallsUnderWay
+  readonly calls: PendingCalls
   readonly options: LedgerOptions
   readonly timeZone: string
   readonly namespace: string
 }
 
 /** The ledger of a namespace, on a journal that was opened with `ledgerFold` of the same options. */
-export function createLedger(parts: LedgerParts): Ledger {
+export function createLedger(parts: CreateLedgerDeps): Ledger {
   const { journal, store, keys, effects, calls, namespace } = parts
   const rules = rulesOf(parts.options, parts.timeZone)
   const fold = ledgerFold(parts.options, parts.timeZone)
-  const upkeep = createUpkeep({ journal, store, keys, effects, rules })
+  const upkeep = createTicketSweeper({ journal, store, keys, effects, rules })
   const closing = new AbortController()
-  const house: LedgerHouse = {
+  const house: LedgerDeps = {
     journal,
     store,
     keys,
@@ -62,14 +62,14 @@ export function createLedger(parts: LedgerParts): Ledger {
   return {
     of(user) {
       const tickets = new Tickets(keys, user)
-      const closings = createClosings(house, user, tickets)
+      const closings = createSettlements(house, user, tickets)
       return {
         ...createAdmissions(house, { user, tickets, closings }),
         ...closings,
-        ...createReports(house, user),
-        ...createChanges(house, user),
+        ...createObservations(house, user),
+        ...createModeration(house, user),
         ...createNotes(house, user),
-        ...createReadings(house, user),
+        ...createQueries(house, user),
       }
     },
 
@@ -93,21 +93,21 @@ export function createLedger(parts: LedgerParts): Ledger {
     },
 
     async verify(given = {}) {
-      checkOptionsOf('verify', given, ['checkpoint', 'signal'])
+      validateOptions('verify', given, ['checkpoint', 'signal'])
       const all = (): Promise<Verification> => verifyAll({ store, keys, now: effects.now }, namespace, given.signal)
       const checked = calls.run(() => verifyAgainst({ store, keys, namespace, text: given.checkpoint }, all))
       return withSignal(checked, given.signal)
     },
 
     async checkpoint(given = {}) {
-      checkOptionsOf('checkpoint', given, ['signal'])
+      validateOptions('checkpoint', given, ['signal'])
       return withSignal(
         calls.run(() => makeCheckpoint(house, namespace)),
         given.signal,
       )
     },
 
-    overview: (given) => heeding('overview', given, () => calls.run(() => store.users.overview(namespace))),
+    overview: (given) => withAbort('overview', given, () => calls.run(() => store.users.overview(namespace))),
 
     async close() {
       closing.abort()
@@ -118,7 +118,7 @@ export function createLedger(parts: LedgerParts): Ledger {
 
 /** undefined: the row is damaged. */
 function listedBond(
-  { rules, fold, now }: { rules: Rules; fold: Fold<LedgerState, Measured>; now: number },
+  { rules, fold, now }: { rules: Rules; fold: Fold<LedgerState, Measurements>; now: number },
   id: string,
   row: UserRow,
 ): Bond | undefined {
@@ -133,8 +133,8 @@ function listedBond(
 const isText = (value: unknown): boolean => typeof value === 'string'
 
 function checkTail(namespace: string, given: TailOptions): void {
-  checkOptionsOf('events', given, ['after', 'user', 'types', 'signal'])
-  if (given.user !== undefined) subject(namespace, given.user)
+  validateOptions('events', given, ['after', 'user', 'types', 'signal'])
+  if (given.user !== undefined) createSubject(namespace, given.user)
   if (given.after !== undefined && typeof given.after !== 'string')
     refuse('argument_invalid', 'after must be the id of an event.', 'Leave it out for what comes from now on.', 'after')
   if (given.types !== undefined && !(Array.isArray(given.types) && given.types.every(isText)))

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { checkOptionsOf, withSignal } from '../core/abort.ts'
+import { validateOptions, withSignal } from '../core/abort.ts'
 import { canonicalJson } from '../core/canonical-json.ts'
-import type { CallsUnderWay } from '../core/pending-calls.ts'
+import type { PendingCalls } from '../core/pending-calls.ts'
 import { instantOf, refuse, text, wholeNumber } from '../core/validate.ts'
 import { PurserError, suggestion } from '../errors.ts'
 import type { Store, UserOrder, UserQuery, UserRow } from '../storage/store.ts'
@@ -56,7 +56,7 @@ const ORDERS = ['id', 'seenAt', 'lastSeenAt', 'createdAt', 'capUsed', 'peak'] as
 
 interface House {
   readonly store: Store
-  readonly calls: CallsUnderWay
+  readonly calls: PendingCalls
   readonly namespace: string
   /** The declared labels; undefined where every label may be. */
   readonly rules: Pick<Rules, 'phases' | 'riskLevels'>
@@ -114,7 +114,7 @@ function holds({ blocked, capUsed }: UserQueryInput, bond: Bond): boolean {
 }
 
 function checkQuery({ namespace, rules }: House, input: UserQueryInput): Page {
-  checkOptionsOf('users', input, FIELDS)
+  validateOptions('users', input, FIELDS)
   const { phase, riskLevel, capUsed, blocked, seenSince, prefix, cursor } = input
   const orderBy = input.orderBy === undefined ? 'id' : input.orderBy
   if (!ORDERS.includes(orderBy))

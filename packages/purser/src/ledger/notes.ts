@@ -1,16 +1,16 @@
-import { checkOptionsOf, withSignal } from '../core/abort.ts'
-import type { Keys } from '../core/keyring.ts'
+import { validateOptions, withSignal } from '../core/abort.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { pageLimit, refuse } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { Decision } from '../journal/api.ts'
 import type { UserLedger } from './api.ts'
-import { actingOnly, actingWrite } from './audit.ts'
+import { auditedWrite, parseAuditOptions } from './audit.ts'
 import { noteAdded } from './decide/moderation.ts'
-import type { LedgerHouse } from './deps.ts'
+import type { LedgerDeps } from './deps.ts'
 import { instant, type LedgerView } from './quota.ts'
 import { writeAndRetain } from './retention.ts'
-import type { LedgerState, Measured } from './state.ts'
+import type { LedgerState, Measurements } from './state.ts'
 
 /** What a person wrote about a user. The text is stored here alone; its event holds id, length and a keyed digest. */
 export interface Note {
@@ -43,19 +43,19 @@ export function noteText(text: unknown): string {
 }
 
 /** Keyed, so that nobody can guess a short text from it. */
-export function noteDigest(keys: Keys, { namespace, id }: Subject, note: Pick<Note, 'id' | 'text'>): string {
+export function noteDigest(keys: Keyring, { namespace, id }: Subject, note: Pick<Note, 'id' | 'text'>): string {
   return keys.mac('notes', [namespace, id, note.id, note.text])
 }
 
 /** Writing notes and reading them, newest first. */
-export function createNotes(house: LedgerHouse, user: Subject): Pick<UserLedger, 'addNote' | 'notes'> {
+export function createNotes(house: LedgerDeps, user: Subject): Pick<UserLedger, 'addNote' | 'notes'> {
   const { store, effects, keys } = house
   return {
     async addNote(given, acts) {
-      const by = actingOnly(acts, 'addNote')
+      const by = parseAuditOptions(acts, 'addNote')
       const body = noteText(given)
       const unique = effects.randomId()
-      const decide = (view: LedgerView): Decision<LedgerState, Measured, Note> => {
+      const decide = (view: LedgerView): Decision<LedgerState, Measurements, Note> => {
         const id = noteId(view.version + 1, unique)
         const note: Note = { id, at: instant(view.now), actor: by.actor, text: body }
         const digest = noteDigest(keys, user, note)
@@ -65,11 +65,11 @@ export function createNotes(house: LedgerHouse, user: Subject): Pick<UserLedger,
           result: () => note,
         }
       }
-      return writeAndRetain(house, user, actingWrite<Note>(by, { call: 'note', body }, decide))
+      return writeAndRetain(house, user, auditedWrite<Note>(by, { call: 'note', body }, decide))
     },
 
     async notes(given = {}) {
-      checkOptionsOf('notes', given, ['limit', 'before', 'signal'])
+      validateOptions('notes', given, ['limit', 'before', 'signal'])
       const limit = pageLimit(given.limit)
       const { before } = given
       if (before !== undefined && (typeof before !== 'string' || !/^\d{12}-/.test(before)))

@@ -1,25 +1,25 @@
-import { checkOptionsOf, withSignal } from '../core/abort.ts'
+import { validateOptions, withSignal } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import { pageLimit, refuse, wholeNumber } from '../core/validate.ts'
 import { readEvent } from '../journal/hash-chain.ts'
 import type { UserLedger } from './api.ts'
 import { bondOf } from './bond.ts'
-import type { LedgerHouse } from './deps.ts'
+import type { LedgerDeps } from './deps.ts'
 import { exportRows } from './export.ts'
 
 type Readings = Pick<UserLedger, 'bond' | 'events' | 'verify' | 'exportRows'>
 
 /** What can be known of a user. Nothing here writes. */
-export function createReadings(house: LedgerHouse, user: Subject): Readings {
+export function createQueries(house: LedgerDeps, user: Subject): Readings {
   const { journal, store, calls, rules } = house
   return {
     async bond(given = {}) {
-      checkOptionsOf('bond', given, ['signal'])
+      validateOptions('bond', given, ['signal'])
       return bondOf(rules, user.id, await withSignal(journal.read(user), given.signal))
     },
 
     async events(given = {}) {
-      checkOptionsOf('events', given, ['limit', 'before', 'types', 'signal'])
+      validateOptions('events', given, ['limit', 'before', 'types', 'signal'])
       const { before, types } = given
       const limit = pageLimit(given.limit)
       if (before !== undefined) wholeNumber(before, { name: 'before', least: 0, most: Number.MAX_SAFE_INTEGER })
@@ -35,7 +35,7 @@ export function createReadings(house: LedgerHouse, user: Subject): Readings {
     },
 
     async verify(given = {}) {
-      checkOptionsOf('verify', given, ['checkpoint', 'signal'])
+      validateOptions('verify', given, ['checkpoint', 'signal'])
       return withSignal(house.verify(user, given.checkpoint), given.signal)
     },
 

@@ -1,10 +1,10 @@
 import type { View } from '../journal/api.ts'
 import type { LedgerOptions } from '../options.ts'
-import type { Block, LedgerState, Measured } from './state.ts'
+import type { Block, LedgerState, Measurements } from './state.ts'
 import type { Usage } from './window.ts'
 import { usageOf, type WindowPolicy } from './window.ts'
 
-export type LedgerView = View<LedgerState, Measured>
+export type LedgerView = View<LedgerState, Measurements>
 
 /** What the application has declared for all users. */
 export interface Rules extends WindowPolicy {

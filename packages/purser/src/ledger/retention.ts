@@ -1,9 +1,9 @@
 import type { Subject } from '../core/subject.ts'
 import type { Write } from '../journal/api.ts'
 import { type ChainOf, parseBody } from '../journal/hash-chain.ts'
-import type { LedgerHouse } from './deps.ts'
+import type { LedgerDeps } from './deps.ts'
 import { rebuild } from './evolve.ts'
-import { INITIAL, type LedgerState, type Measured, type Tombstone } from './state.ts'
+import { INITIAL, type LedgerState, type Measurements, type Tombstone } from './state.ts'
 import { TICKET_LIFE_MS, TICKET_RECORDS, ticketRecord } from './tickets.ts'
 import { checkEvent } from './verify.ts'
 
@@ -13,7 +13,7 @@ import { checkEvent } from './verify.ts'
  * verifies, and folding what is kept still gives the state.
  */
 
-type Rooms = Pick<LedgerHouse, 'journal' | 'store' | 'keys' | 'effects' | 'rules'>
+type Rooms = Pick<LedgerDeps, 'journal' | 'store' | 'keys' | 'effects' | 'rules'>
 
 /** Events are removed in groups of a twentieth of what is kept, so that a busy log does not write a tombstone each time. */
 const GROUPS = 20
@@ -24,7 +24,7 @@ const MAX_REMOVED = 10_000
 export async function writeAndRetain<Result>(
   house: Rooms,
   user: Subject,
-  order: Write<LedgerState, Measured, Result>,
+  order: Write<LedgerState, Measurements, Result>,
 ): Promise<Result> {
   const result = await house.journal.write(user, order)
   await retain(house, user)

@@ -1,34 +1,34 @@
-import { checkOptionsOf } from '../core/abort.ts'
-import { signal } from '../core/diagnostics.ts'
+import { validateOptions } from '../core/abort.ts'
+import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
 import { onlyKnown, wholeNumber } from '../core/validate.ts'
-import type { Repeatable, TokenUsage } from './api.ts'
+import type { IdempotencyOptions, TokenUsage } from './api.ts'
 import { refund, settle } from './decide/admission.ts'
-import type { LedgerHouse } from './deps.ts'
-import { REPEATABLE, repeating } from './idempotency.ts'
+import type { LedgerDeps } from './deps.ts'
+import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './idempotency.ts'
 import type { IssuedTicket, Tickets } from './tickets.ts'
 
 /** What becomes of a ticket: settled or refunded, once. */
-export interface Closings {
-  refund(ticket: string | IssuedTicket, options?: Repeatable): Promise<boolean>
-  settle(ticket: string | IssuedTicket, usage?: TokenUsage, options?: Repeatable): Promise<void>
+export interface Settlements {
+  refund(ticket: string | IssuedTicket, options?: IdempotencyOptions): Promise<boolean>
+  settle(ticket: string | IssuedTicket, usage?: TokenUsage, options?: IdempotencyOptions): Promise<void>
 }
 
-export function createClosings(house: LedgerHouse, user: Subject, tickets: Tickets): Closings {
+export function createSettlements(house: LedgerDeps, user: Subject, tickets: Tickets): Settlements {
   const { journal, rules } = house
 
   function closed(): void {
-    signal('activity', { namespace: user.namespace, user: user.id })
+    publish('activity', { namespace: user.namespace, user: user.id })
     house.upkeep.ticketClosed(user)
   }
 
   return {
     async refund(handed, given = {}) {
-      checkOptionsOf('refund', given, REPEATABLE)
+      validateOptions('refund', given, IDEMPOTENCY_OPTIONS)
       const { ticket, ...call } = tickets.call(handed)
       const refunded = await journal.write<boolean>(user, {
         ...call,
-        ...repeating<boolean>(given, { call: 'refund', body: handed }),
+        ...idempotentWrite<boolean>(given, { call: 'refund', body: handed }),
         decide: (view) => refund(rules, ticket, view),
       })
       if (refunded) closed()
@@ -36,7 +36,7 @@ export function createClosings(house: LedgerHouse, user: Subject, tickets: Ticke
     },
 
     async settle(handed, usage = {}, given = {}) {
-      checkOptionsOf('settle', given, REPEATABLE)
+      validateOptions('settle', given, IDEMPOTENCY_OPTIONS)
       onlyKnown(usage, ['inputTokens', 'outputTokens'], { what: 'usage', code: 'argument_invalid' })
       const tokens = {
         inputTokens: count(usage.inputTokens, 'inputTokens'),
@@ -45,7 +45,7 @@ export function createClosings(house: LedgerHouse, user: Subject, tickets: Ticke
       const { ticket, ...call } = tickets.call(handed)
       await journal.write<void>(user, {
         ...call,
-        ...repeating<void>(given, { call: 'settle', body: { text: handed, tokens } }),
+        ...idempotentWrite<void>(given, { call: 'settle', body: { text: handed, tokens } }),
         decide: (view) => settle(rules, { ticket, tokens }, view),
       })
       closed()

@@ -51,7 +51,7 @@ export interface Tombstone {
 }
 
 /** Kept beside the state, without events. */
-export interface Measured {
+export interface Measurements {
   readonly turnCount: number
   readonly peaks: Readonly<Record<string, Peak>>
   /** Time of the newest observation, epoch ms; older ones are stale. */
@@ -79,4 +79,4 @@ export const INITIAL: LedgerState = {
   tombstone: null,
 }
 
-export const UNMEASURED: Measured = { turnCount: 0, peaks: {}, observedAt: null }
+export const NO_MEASUREMENTS: Measurements = { turnCount: 0, peaks: {}, observedAt: null }

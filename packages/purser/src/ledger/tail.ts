@@ -6,7 +6,7 @@ import type { TailOptions } from './api.ts'
 
 const PAGE = 500
 
-export interface TailHouse {
+export interface TailDeps {
   readonly store: Store
   readonly namespace: string
   /** Ends every tail when the ledger closes. */
@@ -14,7 +14,7 @@ export interface TailHouse {
 }
 
 /** The tail of what is committed from now on, or behind an event. */
-export function tailEvents(house: TailHouse, options: TailOptions): AsyncGenerator<Event, void, undefined> {
+export function tailEvents(house: TailDeps, options: TailOptions): AsyncGenerator<Event, void, undefined> {
   const { after } = options
   const { store, namespace, closing } = house
   const newest = after === undefined ? store.events.position(namespace) : store.events.position(namespace, after)
@@ -38,7 +38,7 @@ export function tailEvents(house: TailHouse, options: TailOptions): AsyncGenerat
  * from the rows behind its position, so that lost news lose no event. It waits without a timer.
  */
 async function* follow(
-  { store, namespace, ending }: Pick<TailHouse, 'store' | 'namespace'> & { readonly ending: AbortController },
+  { store, namespace, ending }: Pick<TailDeps, 'store' | 'namespace'> & { readonly ending: AbortController },
   { signal, user, types }: TailOptions,
   start: Promise<number>,
 ): AsyncGenerator<Event, void, undefined> {

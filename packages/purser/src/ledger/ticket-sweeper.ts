@@ -1,12 +1,12 @@
 import type { Subject } from '../core/subject.ts'
-import type { LedgerHouse } from './deps.ts'
+import type { LedgerDeps } from './deps.ts'
 import { pruneTickets, retain } from './retention.ts'
 
 /**
  * Removes what is too old, beside the calls that give the occasion. It fails silently and is left out when too much
  * of it runs already: the next occasion tries again.
  */
-export interface Upkeep {
+export interface TicketSweeper {
   /** The user's first use of a window. */
   windowOpened(user: Subject): void
   /** One ticket was settled or refunded; once in a while its user is looked after. */
@@ -19,7 +19,9 @@ export interface Upkeep {
 const MAX_AT_ONCE = 64
 const TICKETS_PER_UPKEEP = 64
 
-export function createUpkeep(house: Pick<LedgerHouse, 'journal' | 'store' | 'keys' | 'effects' | 'rules'>): Upkeep {
+export function createTicketSweeper(
+  house: Pick<LedgerDeps, 'journal' | 'store' | 'keys' | 'effects' | 'rules'>,
+): TicketSweeper {
   const running = new Set<Promise<unknown>>()
   let closedTickets = 0
 

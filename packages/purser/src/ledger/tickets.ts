@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 
@@ -47,11 +47,11 @@ export class IssuedTicket {
 
 /** The tickets of one user. */
 export class Tickets {
-  readonly #keys: Keys
+  readonly #keys: Keyring
   readonly #user: Subject
   readonly #written = new Map<string, Ticket>()
 
-  constructor(keys: Keys, user: Subject) {
+  constructor(keys: Keyring, user: Subject) {
     this.#keys = keys
     this.#user = user
   }

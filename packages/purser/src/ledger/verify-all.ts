@@ -1,20 +1,20 @@
 import { LRUCache } from 'lru-cache'
 import type { Subject } from '../core/subject.ts'
 import { LOG_OF_NAMESPACE } from '../storage/store.ts'
-import { type Fault, type Verification, type VerifyHouse, verifyUser } from './verify.ts'
+import { type IntegrityError, type Verification, type VerifyDeps, verifyUser } from './verify.ts'
 
 const PAGE = 500
 const MAX_REMEMBERED = 10_000
 
 /** Checks every user of a namespace and its own log, then that every event belongs to a user there is. */
 export async function verifyAll(
-  house: VerifyHouse & { now(): number },
+  house: VerifyDeps & { now(): number },
   namespace: string,
   signal: AbortSignal | undefined,
 ): Promise<Verification> {
   const newest = (await house.store.events.position(namespace)) ?? 0
   let checked = 0
-  let firstBad: Fault | undefined
+  let firstBad: IntegrityError | undefined
   const check = async (id: string): Promise<void> => {
     signal?.throwIfAborted()
     const found = await verifyUser(house, { namespace, id })
@@ -27,7 +27,7 @@ export async function verifyAll(
   return firstBad === undefined ? { ok: true, checked } : { ok: false, checked, firstBad }
 }
 
-async function* userIds({ store, now }: VerifyHouse & { now(): number }, namespace: string): AsyncGenerator<string> {
+async function* userIds({ store, now }: VerifyDeps & { now(): number }, namespace: string): AsyncGenerator<string> {
   for (let after: { value: string; id: string } | undefined; ; ) {
     const page = await store.users.list({
       namespace,
@@ -46,10 +46,10 @@ async function* userIds({ store, now }: VerifyHouse & { now(): number }, namespa
 
 /** An event whose user has no row: somebody removed the row, or put the event there. */
 async function strayEvent(
-  { store }: VerifyHouse,
+  { store }: VerifyDeps,
   namespace: string,
   { newest, signal }: { newest: number; signal: AbortSignal | undefined },
-): Promise<Fault | undefined> {
+): Promise<IntegrityError | undefined> {
   const known = new LRUCache<string, true>({ max: MAX_REMEMBERED })
   for (let after = 0; after < newest; ) {
     signal?.throwIfAborted()

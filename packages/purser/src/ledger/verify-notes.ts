@@ -1,7 +1,7 @@
 import type { Subject } from '../core/subject.ts'
 import type { parseBody } from '../journal/hash-chain.ts'
 import { NOTE_RECORDS, type Note, noteDigest, noteId } from './notes.ts'
-import type { VerifyHouse } from './verify.ts'
+import type { VerifyDeps } from './verify.ts'
 
 /*
  * The text of a note is stored beside the log, so the chain does not cover it. Its event does: with the note's id,
@@ -12,7 +12,7 @@ const PAGE = 250
 
 /** What is wrong with the note that this event tells of; undefined when nothing is, or it tells of none. */
 export async function noteProblem(
-  { store, keys }: VerifyHouse,
+  { store, keys }: VerifyDeps,
   user: Subject,
   { type, at, actor, data }: ReturnType<typeof parseBody>,
 ): Promise<string | undefined> {
@@ -31,7 +31,7 @@ export async function noteProblem(
  * meanwhile are told of by later events.
  */
 export async function notesUpTo(
-  { store }: VerifyHouse,
+  { store }: VerifyDeps,
   user: Subject,
   sequence: number,
 ): Promise<{ count: number; newest: number }> {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { type ChainOf, headMac, linkMac, parseBody } from '../journal/hash-chain.ts'
 import { completed } from '../journal/unit-of-work.ts'
@@ -14,10 +14,10 @@ export interface Verification {
   /** Events that were checked. */
   readonly checked: number
   /** The first thing that is wrong; absent when all is well. */
-  readonly firstBad?: Fault
+  readonly firstBad?: IntegrityError
 }
 
-export interface Fault {
+export interface IntegrityError {
   /** '' is the namespace's own log. Absent: no single user's. */
   readonly user?: string
   /** Absent: it is not about a single event. */
@@ -25,9 +25,9 @@ export interface Fault {
   readonly problem: string
 }
 
-export interface VerifyHouse {
+export interface VerifyDeps {
   readonly store: Store
-  readonly keys: Keys
+  readonly keys: Keyring
 }
 
 const PAGE = 250
@@ -48,7 +48,7 @@ class Bad extends Error {
  * that the events fold to the state, and that notes are as they were written. Events committed while it runs do not
  * disturb it: when the row has moved on, a fault is only believed when another look finds the same.
  */
-export async function verifyUser(house: VerifyHouse, user: Subject): Promise<Verification> {
+export async function verifyUser(house: VerifyDeps, user: Subject): Promise<Verification> {
   let last: string | undefined
   for (let look = 1; ; look++) {
     const row = await house.store.users.load(user)
@@ -65,7 +65,7 @@ export async function verifyUser(house: VerifyHouse, user: Subject): Promise<Ver
         last = told
         continue
       }
-      const firstBad: Fault = {
+      const firstBad: IntegrityError = {
         user: user.id,
         ...(error.sequence === undefined ? {} : { sequence: error.sequence }),
         problem: error.message,
@@ -81,7 +81,7 @@ interface Check {
   readonly progress: { checked: number }
 }
 
-async function checkUser(house: VerifyHouse, { user, row, progress }: Check): Promise<void> {
+async function checkUser(house: VerifyDeps, { user, row, progress }: Check): Promise<void> {
   const head = row?.head ?? null
   if (row === undefined || head === null) {
     if (row !== undefined && (row.state !== null || row.headMac !== null))
@@ -126,13 +126,13 @@ async function checkUser(house: VerifyHouse, { user, row, progress }: Check): Pr
 }
 
 /** Whether an event of this sequence is there by now. */
-async function isWritten({ store }: VerifyHouse, user: Subject, sequence: number, seen: number): Promise<boolean> {
+async function isWritten({ store }: VerifyDeps, user: Subject, sequence: number, seen: number): Promise<boolean> {
   return sequence <= seen || sequence <= ((await store.users.load(user))?.head?.sequence ?? 0)
 }
 
 /** Throws when an event is not the one that follows `link`. */
 export function checkEvent(
-  keys: Keys,
+  keys: Keyring,
   { chain, link, event }: { chain: ChainOf; link: { sequence: number; mac: string }; event: StoredEvent },
 ): void {
   const { sequence, body, mac } = event

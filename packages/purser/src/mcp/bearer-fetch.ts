@@ -1,7 +1,7 @@
 import type { FetchLike } from '@modelcontextprotocol/client'
 import { withSignal } from '../core/abort.ts'
-import { redactionOf } from '../core/redact.ts'
-import type { Bearer } from '../runtime/oauth/api.ts'
+import { createRedactor } from '../core/redact.ts'
+import type { TokenSource } from '../runtime/oauth/api.ts'
 
 /** Read of an answer that is an error, to take tokens out of it. */
 const ERROR_BODY_MAX_BYTES = 65_536
@@ -10,7 +10,7 @@ const ERROR_BODY_MAX_BYTES = 65_536
  * Sends each request with the user's present token. A request that is refused for its token was not handled: it is
  * sent once more, with another. What a server says in an error goes on without the token that it may quote.
  */
-export function bearerFetch(fetch: FetchLike, bearer: Bearer): FetchLike {
+export function bearerFetch(fetch: FetchLike, bearer: TokenSource): FetchLike {
   async function send(input: string | URL, init: RequestInit | undefined, token: string): Promise<Response> {
     const headers = new Headers(init?.headers)
     headers.set('authorization', `Bearer ${token}`)
@@ -48,7 +48,7 @@ async function withoutToken(response: Response, token: string): Promise<Response
     await response.body?.cancel()
     return new Response(null, { status, statusText, headers })
   }
-  return new Response(redactionOf([token])(await beginningOf(response.body)), { status, statusText, headers })
+  return new Response(createRedactor([token])(await beginningOf(response.body)), { status, statusText, headers })
 }
 
 /** Also of a body that does not say how long it is. */

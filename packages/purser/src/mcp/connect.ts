@@ -1,11 +1,11 @@
 import { inspect } from 'node:util'
 import { Client, type Transport } from '@modelcontextprotocol/client'
-import { withinTime } from '../core/abort.ts'
+import { endsWithin } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
-import type { LiveTools, ToolOrder } from '../runtime/api.ts'
+import type { LiveTools, ToolRequest } from '../runtime/api.ts'
 import { httpTransport } from './http-transport.ts'
 import { stdioTransport } from './stdio-transport.ts'
-import type { Watch } from './transport-monitor.ts'
+import type { TransportMonitor } from './transport-monitor.ts'
 
 /** How long a server may take to end its session before the connection is closed all the same. */
 const TERMINATE_LIMIT_MS = 2_000
@@ -16,7 +16,7 @@ const CLIENT_INFO = { name: 'purser', version: '0.1.0' }
 /** A transport before it is connected, and how to part from it. */
 interface Line {
   readonly transport: Transport
-  readonly watch: Watch
+  readonly watch: TransportMonitor
   /** Ends the session on the server, where there is such a thing. */
   terminate?(): Promise<void>
   /** Frees what the transport leaves behind. */
@@ -42,7 +42,7 @@ class LeasedClient extends Client {
 }
 
 /** Connects to a server. Rejects when that fails or is aborted; then no socket and no process is left. */
-export async function connect(effects: Effects, order: ToolOrder): Promise<LiveTools> {
+export async function connect(effects: Effects, order: ToolRequest): Promise<LiveTools> {
   const { server, signal } = order
   signal.throwIfAborted()
   const line = lineTo(effects, order)
@@ -69,7 +69,7 @@ function conceal(carrier: object, label: string): void {
   Object.defineProperties(carrier, { toJSON: show, [inspect.custom]: show })
 }
 
-function lineTo(effects: Effects, { definition, bearer }: ToolOrder): Line {
+function lineTo(effects: Effects, { definition, bearer }: ToolRequest): Line {
   if (!('url' in definition)) return stdioTransport(effects, definition)
   const { transport, watch, destroy } = httpTransport({ effects, bearer }, definition)
   return { transport, watch, destroy, terminate: () => transport.terminateSession() }
@@ -80,7 +80,7 @@ async function part(effects: Effects, client: Client, line: Line): Promise<void>
   let fault: unknown
   try {
     const ended = line.terminate?.()
-    if (ended !== undefined && !(await withinTime(effects, ended, TERMINATE_LIMIT_MS))) {
+    if (ended !== undefined && !(await endsWithin(effects, ended, TERMINATE_LIMIT_MS))) {
       fault = new Error(`The server did not end its session within ${TERMINATE_LIMIT_MS} ms.`)
       ended.catch(() => undefined)
     }

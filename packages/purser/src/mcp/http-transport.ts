@@ -1,9 +1,9 @@
 import { type FetchLike, type ReconnectionScheduler, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { Agent, fetch, type RequestInit } from 'undici'
 import type { Effects } from '../core/effects.ts'
-import type { Bearer } from '../runtime/oauth/api.ts'
+import type { TokenSource } from '../runtime/oauth/api.ts'
 import { bearerFetch } from './bearer-fetch.ts'
-import { type Watch, watchTransport } from './transport-monitor.ts'
+import { monitorTransport, type TransportMonitor } from './transport-monitor.ts'
 
 /** How often a lost stream is taken up again within a minute; then the connection counts as broken. */
 const RECONNECTIONS_MAX = 5
@@ -21,10 +21,10 @@ export interface HttpDefinition {
 }
 
 /** What a connection is made with, beside its definition. */
-export interface HttpHouse {
+export interface HttpTransportDeps {
   readonly effects: Effects
   /** Present where the server wants OAuth. */
-  readonly bearer: Bearer | undefined
+  readonly bearer: TokenSource | undefined
 }
 
 /**
@@ -32,9 +32,9 @@ export interface HttpHouse {
  * A stream may be silent for as long as it likes; how long a call may take is the caller's to say.
  */
 export function httpTransport(
-  { effects, bearer }: HttpHouse,
+  { effects, bearer }: HttpTransportDeps,
   { url, headers }: HttpDefinition,
-): { transport: StreamableHTTPClientTransport; watch: Watch; destroy(): Promise<void> } {
+): { transport: StreamableHTTPClientTransport; watch: TransportMonitor; destroy(): Promise<void> } {
   const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } })
   const ownFetch: FetchLike = async (input, init) => {
     const response = await fetch(input, { ...(init as unknown as RequestInit), dispatcher: agent })
@@ -46,7 +46,7 @@ export function httpTransport(
     reconnectionOptions: RECONNECTION,
     reconnectionScheduler: boundedReconnection(effects, () => watch.lose()),
   })
-  const watch = watchTransport(transport)
+  const watch = monitorTransport(transport)
   return { transport, watch, destroy: () => agent.destroy() }
 }
 

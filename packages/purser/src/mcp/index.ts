@@ -3,7 +3,7 @@ import { PurserError } from '../errors.ts'
 import type { ToolFactory } from '../runtime/api.ts'
 import type { AuthorizationPort } from '../runtime/oauth/api.ts'
 
-export type { LiveTools, ToolFactory, ToolOrder } from '../runtime/api.ts'
+export type { LiveTools, ToolFactory, ToolRequest } from '../runtime/api.ts'
 export type { AuthorizationPort } from '../runtime/oauth/api.ts'
 
 /**

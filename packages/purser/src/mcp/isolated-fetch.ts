@@ -3,7 +3,7 @@ import { buildConnector, Client } from 'undici'
 import type { Effects } from '../core/effects.ts'
 import { createPublicLookup, requirePublicHost } from '../core/public-address.ts'
 import { PurserError } from '../errors.ts'
-import type { Site } from '../runtime/oauth/api.ts'
+import type { TrustedEndpoints } from '../runtime/oauth/api.ts'
 
 /** One request to an authorization server, from the first packet to the last. */
 const ERRAND_LIMIT_MS = 10_000
@@ -15,7 +15,7 @@ const NO_BODY: readonly number[] = [204, 205, 304]
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308]
 
 /** Requests that belong together, and whether any byte of the last one may have reached a server. */
-export interface Errand {
+export interface IsolatedFetch {
   readonly fetch: FetchLike
   readonly wasSent: boolean
   /** Of the last answer. */
@@ -27,7 +27,7 @@ export interface Errand {
  * only what the operator named may be an address inside, and all else is called over TLS on the public internet.
  * Nothing is tried twice by itself: each request makes one connection, and a POST follows no redirect.
  */
-export function createErrand(effects: Effects, site: Site, signal?: AbortSignal): Errand {
+export function createIsolatedFetch(effects: Effects, site: TrustedEndpoints, signal?: AbortSignal): IsolatedFetch {
   const errand = { fetch: run as FetchLike, wasSent: false, status: undefined as number | undefined }
   const trusted = [site.url, ...(site.issuer === undefined ? [] : [site.issuer])].map((url) => new URL(url).origin)
 

@@ -16,10 +16,16 @@ import {
   startAuthorization,
 } from '@modelcontextprotocol/client'
 import type { Effects } from '../core/effects.ts'
-import { redactedCause } from '../core/redact.ts'
+import { redactError } from '../core/redact.ts'
 import { PurserError } from '../errors.ts'
-import type { AuthorizationPort, AuthorizationServer, Site, TokenAnswer, Tokens } from '../runtime/oauth/api.ts'
-import { createErrand, type Errand } from './isolated-fetch.ts'
+import type {
+  AuthorizationPort,
+  AuthorizationServer,
+  TokenAnswer,
+  Tokens,
+  TrustedEndpoints,
+} from '../runtime/oauth/api.ts'
+import { createIsolatedFetch, type IsolatedFetch } from './isolated-fetch.ts'
 
 /** What a stored description of an authorization server may take. */
 const METADATA_MAX_CHARACTERS = 16_384
@@ -31,7 +37,7 @@ const NOT_HANDLED: readonly unknown[] = [429, 503]
 /** Speaks OAuth with the official SDK's pieces, over guarded requests. Errors never carry what a server sent. */
 export function createAuthorization(effects: Effects): AuthorizationPort {
   return {
-    discover: (site, signal) => told(() => discover(createErrand(effects, site, signal), site)),
+    discover: (site, signal) => told(() => discover(createIsolatedFetch(effects, site, signal), site)),
 
     register: (site, { server: { metadata, issuer }, redirectUrl, scope }) =>
       told(async () => {
@@ -47,7 +53,7 @@ export function createAuthorization(effects: Effects): AuthorizationPort {
           metadata,
           clientMetadata,
           ...(scope !== null && { scope }),
-          fetchFn: createErrand(effects, site).fetch,
+          fetchFn: createIsolatedFetch(effects, site).fetch,
         })
       }),
 
@@ -65,7 +71,7 @@ export function createAuthorization(effects: Effects): AuthorizationPort {
       }),
 
     redeem(site, { server: { issuer, metadata, resource }, client, redirectUrl, code, verifier }) {
-      const errand = createErrand(effects, site)
+      const errand = createIsolatedFetch(effects, site)
       return answered(errand, [code, verifier, client.client_secret], () =>
         exchangeAuthorization(issuer, {
           metadata,
@@ -82,7 +88,7 @@ export function createAuthorization(effects: Effects): AuthorizationPort {
     },
 
     refresh(site, { server: { issuer, metadata, resource }, client, refreshToken }) {
-      const errand = createErrand(effects, site)
+      const errand = createIsolatedFetch(effects, site)
       return answered(errand, [refreshToken, client.client_secret], () =>
         refreshAuthorization(issuer, {
           metadata,
@@ -96,7 +102,10 @@ export function createAuthorization(effects: Effects): AuthorizationPort {
   }
 }
 
-async function discover(errand: Errand, { url, issuer: configured }: Site): Promise<AuthorizationServer> {
+async function discover(
+  errand: IsolatedFetch,
+  { url, issuer: configured }: TrustedEndpoints,
+): Promise<AuthorizationServer> {
   const challenge = extractWWWAuthenticateParams(await errand.fetch(url, { headers: { accept: 'application/json' } }))
   const described = await describedBy(errand, url, challenge.resourceMetadataUrl)
   const named = described?.authorization_servers ?? []
@@ -120,7 +129,7 @@ async function discover(errand: Errand, { url, issuer: configured }: Site): Prom
 }
 
 /** What the MCP server says of itself (RFC 9728); undefined when it says nothing. */
-async function describedBy(errand: Errand, url: string, where: URL | undefined) {
+async function describedBy(errand: IsolatedFetch, url: string, where: URL | undefined) {
   const described = await discoverOAuthProtectedResourceMetadata(
     url,
     where === undefined ? {} : { resourceMetadataUrl: where },
@@ -160,7 +169,7 @@ function withOfflineAccess(scope: string, { scopes_supported }: AuthorizationSer
 
 /** Tells apart what was certainly not used, what was refused, and what may have been used up. */
 async function answered(
-  errand: Errand,
+  errand: IsolatedFetch,
   secrets: readonly (string | undefined)[],
   ask: () => Promise<OAuthTokens>,
 ): Promise<TokenAnswer> {
@@ -171,7 +180,7 @@ async function answered(
     if (!wasSent)
       return {
         outcome: 'unsent',
-        cause: redactedCause(
+        cause: redactError(
           error,
           secrets.filter((each) => each !== undefined),
         ),

@@ -1,7 +1,7 @@
 import { DEFAULT_INHERITED_ENV_VARS, StdioClientTransport } from '@modelcontextprotocol/client/stdio'
-import { withinTime } from '../core/abort.ts'
+import { endsWithin } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
-import { type Watch, watchTransport } from './transport-monitor.ts'
+import { monitorTransport, type TransportMonitor } from './transport-monitor.ts'
 
 /** What a program is found and started by. Nothing else of this process's environment reaches a server. */
 const INHERITED: ReadonlySet<string> = new Set(['PATH', 'PATHEXT', 'COMSPEC', 'SYSTEMDRIVE', 'SYSTEMROOT', 'TEMP'])
@@ -21,7 +21,7 @@ const KILLED_LIMIT_MS = 1_000
 export function stdioTransport(
   effects: Effects,
   { command, args, env }: ProcessDefinition,
-): { transport: StdioClientTransport; watch: Watch; destroy(): Promise<void>; lastWords(): string } {
+): { transport: StdioClientTransport; watch: TransportMonitor; destroy(): Promise<void>; lastWords(): string } {
   const transport = new StdioClientTransport({
     command,
     args: [...(args ?? [])],
@@ -32,7 +32,7 @@ export function stdioTransport(
   transport.stderr?.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-STDERR_MAX_CHARACTERS)
   })
-  const watch = watchTransport(transport)
+  const watch = monitorTransport(transport)
   let isStarted = false
   const start = transport.start.bind(transport)
   transport.start = async () => {
@@ -43,7 +43,7 @@ export function stdioTransport(
     transport,
     watch,
     async destroy() {
-      if (isStarted) await withinTime(effects, watch.closed, KILLED_LIMIT_MS)
+      if (isStarted) await endsWithin(effects, watch.closed, KILLED_LIMIT_MS)
     },
     lastWords: () => said.trim(),
   }

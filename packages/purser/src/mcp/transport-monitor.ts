@@ -1,7 +1,7 @@
 import type { JSONRPCMessage, RequestId, Transport } from '@modelcontextprotocol/client'
 
 /** Tells when a connection must not be given to anybody any more. */
-export interface Watch {
+export interface TransportMonitor {
   readonly isBroken: boolean
   onBroken(listener: () => void): void
   /** Resolves when the transport has closed. */
@@ -19,7 +19,7 @@ const CONNECTION_LOST = { code: -32_000, message: 'The connection was lost befor
  * its late answer must never meet the next caller. A call whose answer stream ended early fails at once, where the
  * client alone would wait for its time-out.
  */
-export function watchTransport(transport: Transport): Watch {
+export function monitorTransport(transport: Transport): TransportMonitor {
   const unanswered = new Set<RequestId>()
   const closed = Promise.withResolvers<void>()
   let listener: (() => void) | undefined

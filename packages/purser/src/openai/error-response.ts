@@ -1,13 +1,13 @@
 import { type ErrorCode, PurserError } from '../errors.ts'
 
 /** An error as HTTP: the OpenAI error body, and headers that tell clients whether to try again. */
-export interface Problem {
+export interface ErrorResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: { readonly error: ProblemBody }
+  readonly body: { readonly error: ErrorBody }
 }
 
-export interface ProblemBody {
+export interface ErrorBody {
   readonly message: string
   readonly type: string
   readonly param: string | null
@@ -16,7 +16,7 @@ export interface ProblemBody {
   readonly requestId?: string
 }
 
-export interface ProblemContext {
+export interface ErrorResponseContext {
   readonly requestId?: string | undefined
   /** On the gateway a model one may not use is a model that is not there. Default `'gateway'`. */
   readonly face?: 'gateway' | 'management' | undefined
@@ -99,7 +99,7 @@ const GATEWAY_ROWS: { readonly [code in ErrorCode]?: Row } = {
 const REJECTIONS: readonly unknown[] = [400, 404, 413, 422]
 
 /** The one translation of errors to HTTP. An error that is not Purser's own tells nothing of itself. */
-export function problemOf(error: unknown, context: ProblemContext = {}): Problem {
+export function toErrorResponse(error: unknown, context: ErrorResponseContext = {}): ErrorResponse {
   if (!PurserError.is(error)) {
     return problem([500, SERVER], { message: 'Something went wrong here.', code: 'internal_error', context })
   }
@@ -116,7 +116,7 @@ export function problemOf(error: unknown, context: ProblemContext = {}): Problem
 }
 
 /** A refused admission: 429 with the instant of the reset, or 403 for a blocked user. */
-export function refusalOf(admission: RefusedAdmission, context: ProblemContext = {}): Problem {
+export function toRefusalResponse(admission: RefusedAdmission, context: ErrorResponseContext = {}): ErrorResponse {
   if (admission.reason === 'blocked') {
     return problem(TABLE.user_blocked, { message: 'This user is blocked.', code: 'user_blocked', context })
   }
@@ -130,11 +130,11 @@ export function refusalOf(admission: RefusedAdmission, context: ProblemContext =
 }
 
 /** A problem of HTTP itself, which has no error behind it: `unknown_url`, `invalid_api_key`, a body that is too large. */
-export function problemWith(
+export function createErrorResponse(
   status: number,
   fields: { readonly code: string; readonly message: string; readonly param?: string; readonly hint?: string },
-  context: ProblemContext = {},
-): Problem {
+  context: ErrorResponseContext = {},
+): ErrorResponse {
   return problem([status, status >= 500 ? SERVER : INVALID], { ...fields, context })
 }
 
@@ -144,11 +144,11 @@ interface Fields {
   readonly param?: string | undefined
   readonly hint?: string | undefined
   readonly headers?: Record<string, string>
-  readonly context: ProblemContext
+  readonly context: ErrorResponseContext
 }
 
-function problem([status, type]: Row, { message, code, param, hint, headers = {}, context }: Fields): Problem {
-  const error: ProblemBody = {
+function problem([status, type]: Row, { message, code, param, hint, headers = {}, context }: Fields): ErrorResponse {
+  const error: ErrorBody = {
     message,
     type,
     param: param ?? null,

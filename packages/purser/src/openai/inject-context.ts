@@ -5,7 +5,7 @@ import type { ChatMessage, ChatRequest } from './chat.ts'
  * made. So the application's own words stay a prefix that is the same for all users, which providers cache.
  * The request given is not changed; empty text changes nothing.
  */
-export function withContext(request: ChatRequest, text: string): ChatRequest {
+export function injectContext(request: ChatRequest, text: string): ChatRequest {
   if (text === '') return request
   const { messages } = request
   let leading = 0

@@ -37,7 +37,7 @@ const FIELDS: Readonly<Record<string, Check>> = {
 }
 
 /** Checks a chat request that came from outside. Throws `request_invalid` with `details.param`, as OpenAI names it. */
-export function checkChatRequest(value: unknown): ChatRequest {
+export function parseChatRequest(value: unknown): ChatRequest {
   if (!isFields(value)) throw invalid('The request must be a JSON object.', undefined)
   for (const name of Object.keys(value)) {
     const check = Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined

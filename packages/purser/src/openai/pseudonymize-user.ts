@@ -13,7 +13,7 @@ export interface Pseudonym {
  * Takes every field out that names the user, and puts the pseudonym where the provider wants it. Of `metadata` only
  * `user_id` goes; metadata that held nothing else goes with it. The request given is not changed.
  */
-export function withoutUserFields(request: ChatRequest, pseudonym: Pseudonym): ChatRequest {
+export function pseudonymizeUser(request: ChatRequest, pseudonym: Pseudonym): ChatRequest {
   const { user: _user, safety_identifier: _identifier, metadata, ...rest } = request
   const clean: ChatRequest = rest
   if (metadata !== undefined && metadata !== null) {

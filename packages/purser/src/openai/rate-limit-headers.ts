@@ -9,7 +9,7 @@ export interface Quota {
  * The rate headers that OpenAI's clients know, with this user's own numbers. Without a limit there are none: the
  * headers have no word for "unlimited", and a made-up number would be read as true.
  */
-export function limitHeaders(quota: Quota, now: number): Record<string, string> {
+export function rateLimitHeaders(quota: Quota, now: number): Record<string, string> {
   if (quota.cap <= 0 || quota.remaining < 0) return {}
   const headers: Record<string, string> = {
     'x-ratelimit-limit-requests': String(quota.cap),

@@ -5,7 +5,7 @@
  * The chunks of one answer begin alike: id, object, time, model. So the beginning of the last text is remembered up to
  * the model's value, and a text that begins the same way is not scanned again.
  */
-export function createRestamp(model: string): (text: string) => string {
+export function createModelRewriter(model: string): (text: string) => string {
   const stamp = JSON.stringify(model)
   let from = ''
   let to = ''

@@ -7,16 +7,16 @@ const USAGE = /"usage"\s*:\s*\{/
 const ERROR = /"error"\s*:\s*[{"]/
 
 /** Whether the text tells why an answer ended. */
-export function tellsFinish(text: string): boolean {
+export function hasFinishReason(text: string): boolean {
   return FINISH.test(text)
 }
 
 /** Whether the text tells usage, and is worth parsing for it. */
-export function tellsUsage(text: string): boolean {
+export function hasUsage(text: string): boolean {
   return USAGE.test(text)
 }
 
 /** Whether the text may be an error instead of a chunk, and is worth parsing to know. */
-export function tellsError(text: string): boolean {
+export function hasError(text: string): boolean {
   return ERROR.test(text)
 }

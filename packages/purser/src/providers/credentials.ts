@@ -1,12 +1,12 @@
 import { PurserError } from '../errors.ts'
 import type { ProviderConfig } from '../options.ts'
-import type { ModelOrder } from '../runtime/api.ts'
+import type { ModelRequest } from '../runtime/api.ts'
 
 /**
  * With what a model is called: whose key, at which address. The key is the user's own or the operator's, never a
  * mixture; what belongs to an account (organization, team, project) comes from the same side as the key.
  */
-export interface Access {
+export interface Credentials {
   /** A field of the key's side; undefined when it is not text or empty. */
   field(name: string): string | undefined
   /** The same, or `secret_missing`. */
@@ -30,7 +30,7 @@ const KEY_HEADERS = new Set([
   'cookie',
 ])
 
-export function accessOf(order: ModelOrder, config: ProviderConfig): Access {
+export function resolveCredentials(order: ModelRequest, config: ProviderConfig): Credentials {
   const own = order.credentials
   const source = own ?? (order.operatorKeyAllowed ? config : {})
   const field = (name: string) => textOf(Object.hasOwn(source, name) ? source[name] : undefined)
@@ -52,13 +52,13 @@ export function accessOf(order: ModelOrder, config: ProviderConfig): Access {
 const SECRET_FIELDS = ['apiKey', 'authToken', 'accessKeyId', 'secretAccessKey', 'sessionToken'] as const
 
 /** The secrets that a call may carry, so that they can be taken out of what comes back. */
-export function secretsOf({ credentials, config }: ModelOrder): string[] {
+export function secretsOf({ credentials, config }: ModelRequest): string[] {
   if (credentials !== null) return Object.values(credentials)
   if (typeof config === 'function') return []
   return SECRET_FIELDS.map((field) => config[field]).filter((secret) => typeof secret === 'string')
 }
 
-export function missing(order: ModelOrder, field: string): PurserError {
+export function missing(order: ModelRequest, field: string): PurserError {
   const why = order.credentials === null && !order.operatorKeyAllowed ? ' for the address that the user set' : ''
   const keyless = isOpenAiCompatible(order) ? " For a server that needs no key, configure apiKey: ''." : ''
   return new PurserError('secret_missing', `There is no '${field}' for the provider '${order.provider}'${why}.`, {
@@ -67,11 +67,11 @@ export function missing(order: ModelOrder, field: string): PurserError {
   })
 }
 
-function isOpenAiCompatible({ config }: ModelOrder): boolean {
+function isOpenAiCompatible({ config }: ModelRequest): boolean {
   return typeof config === 'object' && config.kind === 'openai-compatible'
 }
 
-function baseUrlOf({ settings, provider }: ModelOrder, config: ProviderConfig): URL | undefined {
+function baseUrlOf({ settings, provider }: ModelRequest, config: ProviderConfig): URL | undefined {
   const given = settings.baseURL ?? config.baseURL
   if (given === undefined || given === null || given === '') return undefined
   const url = URL.canParse(given) ? new URL(given) : undefined

@@ -1,7 +1,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { PurserError } from '../errors.ts'
 import type { LanguageModelSource } from '../options.ts'
-import type { ModelOrder } from '../runtime/api.ts'
+import type { ModelRequest } from '../runtime/api.ts'
 import { missing } from './credentials.ts'
 
 type MakeSource = (credentials: Readonly<Record<string, string>>) => LanguageModelSource
@@ -11,7 +11,7 @@ type MakeSource = (credentials: Readonly<Record<string, string>>) => LanguageMod
  * `secret_missing`: a function that needs none still works, and one that does cannot pass `undefined` on to a package
  * that would take the server's key instead.
  */
-export function languageModelFrom(order: ModelOrder, make: MakeSource): LanguageModelV4 {
+export function languageModelFrom(order: ModelRequest, make: MakeSource): LanguageModelV4 {
   const source = make(order.credentials === null ? noCredentials(order) : Object.freeze({ ...order.credentials }))
   if (typeof source?.languageModel !== 'function') throw notAModel(order, 'It has no languageModel().')
   const model: unknown = source.languageModel(order.modelId)
@@ -24,7 +24,7 @@ export function languageModelFrom(order: ModelOrder, make: MakeSource): Language
   return model as LanguageModelV4
 }
 
-function noCredentials(order: ModelOrder): Readonly<Record<string, string>> {
+function noCredentials(order: ModelRequest): Readonly<Record<string, string>> {
   return new Proxy(Object.freeze({}) as Record<string, string>, {
     get(_, name) {
       if (typeof name === 'symbol') return undefined
@@ -33,7 +33,7 @@ function noCredentials(order: ModelOrder): Readonly<Record<string, string>> {
   })
 }
 
-function notAModel(order: ModelOrder, why: string): PurserError {
+function notAModel(order: ModelRequest, why: string): PurserError {
   return new PurserError('option_invalid', `The provider '${order.provider}' is not a provider of AI SDK 7. ${why}`, {
     hint: 'Return an object whose languageModel(id) gives a LanguageModelV4.',
   })

@@ -3,14 +3,14 @@ import { PurserError } from '../errors.ts'
 import type { ChatRequest } from '../openai/chat.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
 import type { ProviderConfig } from '../options.ts'
-import type { ModelOrder } from '../runtime/api.ts'
-import type { Access } from './credentials.ts'
+import type { ModelRequest } from '../runtime/api.ts'
+import type { Credentials } from './credentials.ts'
 import type { Pools } from './http/pools.ts'
 import { createOpenAiHttp, type OpenAiHttpOptions } from './openai-http.ts'
 
 export interface RelayTarget {
-  readonly order: ModelOrder
-  readonly access: Access
+  readonly order: ModelRequest
+  readonly access: Credentials
   readonly pools: Pools
   readonly effects: Effects
 }

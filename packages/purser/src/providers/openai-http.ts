@@ -1,14 +1,14 @@
 import type { Effects } from '../core/effects.ts'
-import { redactionOf } from '../core/redact.ts'
+import { createRedactor } from '../core/redact.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { chunksOf, completionOf } from '../openai/completion.ts'
 import { createChunkSource } from './http/chunks.ts'
 import { failureInBand, failureOf, networkFailure, parse } from './http/errors.ts'
-import { Exchange, type Head, readBeginning, readText } from './http/http-call.ts'
-import type { Door } from './http/pools.ts'
-import { createPatience, type Patience } from './http/timeouts.ts'
+import { type Head, HttpCall, readBeginning, readText } from './http/http-call.ts'
+import type { GetDispatcher } from './http/pools.ts'
+import { type ChunkTimeouts, createChunkTimeouts } from './http/timeouts.ts'
 import { createTextStream, type TextStream } from './text-stream.ts'
 
 /** What one answer may hold, bytes. */
@@ -23,7 +23,7 @@ export interface OpenAiHttpOptions {
   readonly effects: Effects
   readonly provider: string
   readonly model: string
-  readonly door: Door
+  readonly door: GetDispatcher
   /** Up to and without `/chat/completions`; a query is kept. */
   readonly baseURL: URL
   readonly apiKey: string | undefined
@@ -40,7 +40,7 @@ export interface OpenAiHttpOptions {
 export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
   const { effects, provider, model } = options
   const headers = headersOf(options)
-  const hide = redactionOf(options.apiKey === undefined ? [] : [options.apiKey])
+  const hide = createRedactor(options.apiKey === undefined ? [] : [options.apiKey])
   const faultIn = (text: string) => failureInBand(provider, hide(text))
   const path = `${options.baseURL.pathname.replace(/\/+$/, '')}/chat/completions${options.baseURL.search}`
 
@@ -49,8 +49,8 @@ export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
     const asked = request.stream === true
     const maxBytes = asked ? ANSWER_LIMITS.stream : ANSWER_LIMITS.completion
     const body = JSON.stringify(asForUpstream(request, options))
-    const upstream = new Exchange(options.door(), { effects, path, headers, body, signal, maxBytes })
-    const patience = createPatience({
+    const upstream = new HttpCall(options.door(), { effects, path, headers, body, signal, maxBytes })
+    const patience = createChunkTimeouts({
       ...call,
       effects,
       provider,
@@ -66,7 +66,7 @@ export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
     }
   }
 
-  async function read(upstream: Exchange, { asked, patience, explain }: Reading): Promise<ChatAnswer> {
+  async function read(upstream: HttpCall, { asked, patience, explain }: Reading): Promise<ChatAnswer> {
     const head = await upstream.head
     if (head.status < 200 || head.status > 299) {
       const text = hide(await readBeginning(upstream, ANSWER_LIMITS.error))
@@ -90,7 +90,7 @@ export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
 
 interface Reading {
   readonly asked: boolean
-  readonly patience: Patience
+  readonly patience: ChunkTimeouts
   readonly explain: (cause: unknown) => unknown
 }
 

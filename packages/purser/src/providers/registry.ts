@@ -2,19 +2,19 @@ import type { LookupFunction } from 'node:net'
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { languageModelOver } from '../ai-sdk/language-model.ts'
 import type { Effects } from '../core/effects.ts'
-import { redactionOf } from '../core/redact.ts'
+import { createRedactor } from '../core/redact.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
 import type { ProviderConfig, ProviderKind, ProviderOption } from '../options.ts'
-import type { LiveModel, ModelFactory, ModelOrder } from '../runtime/api.ts'
+import type { LiveModel, ModelFactory, ModelRequest } from '../runtime/api.ts'
 import { chatModelOver } from './ai-sdk/chat-model.ts'
 import { lazyLanguageModel } from './ai-sdk/lazy-language-model.ts'
 import { anthropic, azure, bedrock, google, openAi, type Packaged } from './ai-sdk/packages.ts'
-import { accessOf, secretsOf } from './credentials.ts'
+import { resolveCredentials, secretsOf } from './credentials.ts'
 import { createDemo } from './demo.ts'
 import { languageModelFrom } from './from-function.ts'
 import { createPools } from './http/pools.ts'
 import { friendli, openAiCompatible, openAiRelay, type RelayTarget } from './openai-compatible.ts'
-import { checkProviders } from './validate-providers.ts'
+import { validateProviders } from './validate-providers.ts'
 
 export interface ModelsOptions {
   readonly effects: Effects
@@ -38,18 +38,18 @@ type Faces = Pick<LiveModel, 'chat' | 'model'>
  * environment. A provider that speaks chat completions is relayed; others go through the AI SDK's package for them.
  */
 export function createModels({ effects, providers = {}, resolve }: ModelsOptions): Models {
-  checkProviders(providers)
+  validateProviders(providers)
   const pools = createPools({ resolve })
 
-  function facesOf(order: ModelOrder): Faces {
+  function facesOf(order: ModelRequest): Faces {
     const { config } = order
     if (typeof config === 'function') return translated(order, languageModelFrom(order, config))
     return KINDS[config.kind](order, config)
   }
 
-  const target = (order: ModelOrder, config: ProviderConfig): RelayTarget => ({
+  const target = (order: ModelRequest, config: ProviderConfig): RelayTarget => ({
     order,
-    access: accessOf(order, config),
+    access: resolveCredentials(order, config),
     pools,
     effects,
   })
@@ -58,15 +58,15 @@ export function createModels({ effects, providers = {}, resolve }: ModelsOptions
     return { chat, model: languageModelOver(chat) }
   }
 
-  function translated(order: ModelOrder, model: LanguageModelV4): Faces {
-    const hide = redactionOf(secretsOf(order))
+  function translated(order: ModelRequest, model: LanguageModelV4): Faces {
+    const hide = createRedactor(secretsOf(order))
     return { chat: chatModelOver({ effects, provider: order.provider, language: model, hide }), model }
   }
 
-  const packaged = (make: (target: RelayTarget) => Packaged) => (order: ModelOrder, config: ProviderConfig) =>
+  const packaged = (make: (target: RelayTarget) => Packaged) => (order: ModelRequest, config: ProviderConfig) =>
     translated(order, lazyLanguageModel(order.provider, order.modelId, make(target(order, config))))
 
-  const KINDS: Readonly<Record<ProviderKind, (order: ModelOrder, config: ProviderConfig) => Faces>> = {
+  const KINDS: Readonly<Record<ProviderKind, (order: ModelRequest, config: ProviderConfig) => Faces>> = {
     demo: ({ provider, modelId }) => relayed(createDemo({ effects, provider, model: modelId })),
     'openai-compatible': (order, config) => relayed(openAiCompatible(target(order, config))),
     friendli: (order, config) => relayed(friendli(target(order, config))),

@@ -1,4 +1,4 @@
-import type { Patience } from './http/timeouts.ts'
+import type { ChunkTimeouts } from './http/timeouts.ts'
 
 /** Where the texts of an answer come from. */
 export interface TextSource {
@@ -10,7 +10,7 @@ export interface TextSource {
 
 export interface TextStreamOptions {
   readonly source: TextSource
-  readonly patience: Patience
+  readonly patience: ChunkTimeouts
   /** An error as the caller shall see it: an abort's own reason, or what the network said. */
   readonly explain: (cause: unknown) => unknown
 }

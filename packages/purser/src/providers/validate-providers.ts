@@ -26,7 +26,7 @@ const FIELDS: Readonly<Record<string, Check>> = {
 }
 
 /** Throws `option_invalid` for the first provider that cannot be, when Purser is opened and not at somebody's turn. */
-export function checkProviders(providers: Readonly<Record<string, ProviderOption>>): void {
+export function validateProviders(providers: Readonly<Record<string, ProviderOption>>): void {
   for (const [name, provider] of Object.entries(providers)) {
     if (typeof provider === 'function') continue
     if (!isFields(provider)) throw invalid(`providers.${name}`, 'an object with a kind, or a function')

@@ -1,10 +1,10 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
-import type { Waiting } from '../core/abort.ts'
+import type { AbortOptions } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
 import type { McpServerOption, ProviderOption } from '../options.ts'
-import type { AuthorizationPort, Bearer } from './oauth/api.ts'
+import type { AuthorizationPort, TokenSource } from './oauth/api.ts'
 
 /** Where a value comes from; each layer wins over the ones before it. */
 export type Layer = 'default' | 'preset' | 'user' | 'session' | 'turn'
@@ -88,27 +88,27 @@ export interface UserRuntime {
    */
   configure(
     patch: SettingsPatch,
-    options?: Waiting & {
+    options?: AbortOptions & {
       readonly expectedVersion?: number | undefined
       readonly actor?: string | undefined
       readonly reason?: string | undefined
     },
   ): Promise<Settings>
   /** Looks; creates nothing and is not a use. With an override the same errors as `acquire`. */
-  settings(scope?: Scope & Waiting): Promise<Settings>
+  settings(scope?: Scope & AbortOptions): Promise<Settings>
   /** Seals credentials for a provider or MCP server; null removes them. They cannot be read back. */
   setSecret(
     name: string,
     fields: Readonly<Record<string, string>> | null,
-    options?: Waiting & { readonly actor?: string | undefined },
+    options?: AbortOptions & { readonly actor?: string | undefined },
   ): Promise<void>
   /** Which secrets there are, without their values. */
-  secrets(options?: Waiting): Promise<SecretInfo[]>
+  secrets(options?: AbortOptions): Promise<SecretInfo[]>
   /**
    * Begins to ask the person for access to an MCP server that wants OAuth: send their browser to `url`. Good for 10
    * minutes; four may be under way for one server. Errors: `mcp_unknown`, `mcp_unavailable`, `secret_missing`.
    */
-  authorizeMcp(name: string, options?: Waiting): Promise<{ readonly url: string; readonly expiresAt: string }>
+  authorizeMcp(name: string, options?: AbortOptions): Promise<{ readonly url: string; readonly expiresAt: string }>
   /**
    * Completes it with the query that the person came back with, once, for the user who began it, and logs it. Give
    * `iss` when it is there. Errors: `authorization_invalid` (`details.reason`), `mcp_unavailable`, `user_erased`.
@@ -116,28 +116,28 @@ export interface UserRuntime {
   completeMcp(
     name: string,
     answer: { readonly state: string; readonly code: string; readonly iss?: string | undefined },
-    options?: Waiting & { readonly actor?: string | undefined },
+    options?: AbortOptions & { readonly actor?: string | undefined },
   ): Promise<McpAuthorization>
   /** Forgets the tokens of a server; its connections close as their leases end. Tells whether there were any. */
-  deauthorizeMcp(name: string, options?: Waiting & { readonly actor?: string | undefined }): Promise<boolean>
-  mcpAuthorizations(options?: Waiting): Promise<McpAuthorization[]>
+  deauthorizeMcp(name: string, options?: AbortOptions & { readonly actor?: string | undefined }): Promise<boolean>
+  mcpAuthorizations(options?: AbortOptions): Promise<McpAuthorization[]>
   /** Starts a session, or takes up the one of that id and policy. At most 100; the longest unused makes room. */
-  startSession(id: string, options: Waiting & { readonly policy: 'pin' | 'follow' }): Promise<Session>
+  startSession(id: string, options: AbortOptions & { readonly policy: 'pin' | 'follow' }): Promise<Session>
   /** Newest use first. */
-  sessions(options?: Waiting): Promise<Session[]>
+  sessions(options?: AbortOptions): Promise<Session[]>
   /** Tells whether there was one. */
-  endSession(id: string, options?: Waiting): Promise<boolean>
+  endSession(id: string, options?: AbortOptions): Promise<boolean>
   /**
    * Takes the live runtime into use. Errors: those of `configure`, `secret_missing`, `runtime_busy`, `user_erased`,
    * `closed`, `store_unavailable`.
    */
-  acquire(options?: Scope & Waiting): Promise<Lease>
+  acquire(options?: Scope & AbortOptions): Promise<Lease>
   /**
    * Lets go of live clients in every process; those in use close when their last lease ends. Resolves when the others
    * here are closed. With a reason, the user's log tells of it.
    */
   evict(
-    options?: Waiting & { readonly reason?: string | undefined; readonly actor?: string | undefined },
+    options?: AbortOptions & { readonly reason?: string | undefined; readonly actor?: string | undefined },
   ): Promise<void>
 }
 
@@ -198,11 +198,11 @@ export interface Runtimes {
 /** Makes live models. Does no I/O: connections are made by the first call. */
 export interface ModelFactory {
   /** Throws `secret_missing` when the provider needs a key and neither side gave one, or `host_not_allowed`. */
-  build(order: ModelOrder): LiveModel
+  build(order: ModelRequest): LiveModel
 }
 
 /** Everything a live model may depend on: two equal orders make models that may stand for each other. */
-export interface ModelOrder {
+export interface ModelRequest {
   readonly user: Subject
   readonly provider: string
   readonly config: ProviderOption
@@ -225,16 +225,16 @@ export interface LiveModel {
 /** Opens connections to MCP servers. */
 export interface ToolFactory {
   /** Rejects when the server cannot be reached or `signal` is aborted; then nothing is left open. */
-  open(order: ToolOrder): Promise<LiveTools>
+  open(order: ToolRequest): Promise<LiveTools>
   readonly authorization: AuthorizationPort
 }
 
-export interface ToolOrder {
+export interface ToolRequest {
   readonly server: string
   /** Placeholders are filled in: it may hold secrets. */
   readonly definition: McpServerOption
   /** Present where the server wants OAuth. */
-  readonly bearer?: Bearer | undefined
+  readonly bearer?: TokenSource | undefined
   readonly signal: AbortSignal
 }
 

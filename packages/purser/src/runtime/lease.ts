@@ -1,6 +1,6 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
-import { checkOptionsOf, type Waiting, withSignal } from '../core/abort.ts'
+import { type AbortOptions, validateOptions, withSignal } from '../core/abort.ts'
 import { PurserError, purserClosed } from '../errors.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
 import type { Lease, LiveModel, Settings } from './api.ts'
@@ -37,8 +37,8 @@ export class RuntimeLease implements Lease {
   }
 
   /** Bound: callers take it out of the lease and hand it on. */
-  readonly mcp = async (name: string, options: Waiting = {}): Promise<Client> => {
-    checkOptionsOf('mcp', options, [])
+  readonly mcp = async (name: string, options: AbortOptions = {}): Promise<Client> => {
+    validateOptions('mcp', options, [])
     const { signal } = options
     this.#requireLive()
     if (!this.#plan.anyServer && !this.settings.mcpServers.includes(name)) throw unknownServer(name)

@@ -1,4 +1,4 @@
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { JournalPort } from '../journal/api.ts'
@@ -15,9 +15,9 @@ import {
   usedSession,
   writeSession,
 } from './sessions.ts'
-import type { Catalogue } from './settings/catalog.ts'
-import { type OwnSettings, type PinnedSettings, resolveSettings } from './settings/layers.ts'
-import { configureOwn, readOwn, SETTINGS_RECORD, writeOwn } from './settings/user-settings.ts'
+import type { Catalog } from './settings/catalog.ts'
+import { type PinnedSettings, resolveSettings, type UserSettings } from './settings/layers.ts'
+import { configureUser, readUserSettings, SETTINGS_RECORD, writeUserSettings } from './settings/user-settings.ts'
 
 export interface Told {
   readonly actor: string
@@ -43,18 +43,18 @@ export interface NewSession {
   readonly signal: AbortSignal | undefined
 }
 
-export interface RecordsHouse {
+export interface RuntimeRepositoryDeps {
   readonly journal: JournalPort
   readonly users: UserStore
-  readonly keys: Keys
-  readonly catalogue: Catalogue
+  readonly keys: Keyring
+  readonly catalogue: Catalog
 }
 
 /** Everything the runtime writes about a user: each method is one atomic step through the journal. */
-export class RuntimeRecords {
-  readonly #house: RecordsHouse
+export class RuntimeRepository {
+  readonly #house: RuntimeRepositoryDeps
 
-  constructor(house: RecordsHouse) {
+  constructor(house: RuntimeRepositoryDeps) {
     this.#house = house
   }
 
@@ -69,9 +69,9 @@ export class RuntimeRecords {
       signal,
       reads: [SETTINGS_RECORD],
       decide({ incarnation, record }) {
-        const before = readOwn(record(SETTINGS_RECORD.kind, SETTINGS_RECORD.name), incarnation)
+        const before = readUserSettings(record(SETTINGS_RECORD.kind, SETTINGS_RECORD.name), incarnation)
         if (expectedVersion !== undefined && expectedVersion !== before.version) throw conflict(before.version)
-        const { own, resolved, changed } = configureOwn(catalogue, before, patch)
+        const { own, resolved, changed } = configureUser(catalogue, before, patch)
         const result = (): Settings => resolved.settings
         if (changed.length === 0) return { result }
         const event = {
@@ -86,7 +86,11 @@ export class RuntimeRecords {
           actor,
           reason,
         }
-        return { events: [event], records: [{ ...SETTINGS_RECORD, value: writeOwn(own, incarnation) }], result }
+        return {
+          events: [event],
+          records: [{ ...SETTINGS_RECORD, value: writeUserSettings(own, incarnation) }],
+          result,
+        }
       },
     })
   }
@@ -140,7 +144,7 @@ export class RuntimeRecords {
         const read = (name: string) => readSession(record(SESSION_KIND, name), { incarnation, now })
         const running = read(id)
         if (running?.policy === policy) return { result: () => sessionOf(id, running) }
-        const own = readOwn(record(SETTINGS_RECORD.kind, SETTINGS_RECORD.name), incarnation)
+        const own = readUserSettings(record(SETTINGS_RECORD.kind, SETTINGS_RECORD.name), incarnation)
         const session: StoredSession = {
           incarnation,
           policy,
@@ -212,7 +216,7 @@ export class RuntimeRecords {
 }
 
 /** The settings as they stand, to be kept for a session. */
-function pin(catalogue: Catalogue, own: OwnSettings): PinnedSettings {
+function pin(catalogue: Catalog, own: UserSettings): PinnedSettings {
   const { settings, fault, operatorBaseURL, anyServer } = resolveSettings(catalogue, own)
   if (fault !== undefined) throw fault
   const { version, origin: _origin, ...fields } = settings

@@ -1,5 +1,5 @@
 import type { Effects } from '../core/effects.ts'
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
 import { purserClosed } from '../errors.ts'
 import type { JournalPort } from '../journal/api.ts'
@@ -8,21 +8,21 @@ import type { BusMessage, Store } from '../storage/store.ts'
 import type { ModelFactory, Runtimes, ToolFactory } from './api.ts'
 import { Authorizations } from './oauth/authorizations.ts'
 import { GRANT_KIND } from './oauth/grant.ts'
-import { createClosings } from './pool/graceful-close.ts'
-import { ToolDesk } from './pool/mcp-connections.ts'
-import { Fleet, type FleetHouse } from './pool/runtime-pool.ts'
-import { RuntimeRecords } from './repository.ts'
+import { createGracefulClose } from './pool/graceful-close.ts'
+import { McpConnectionPool } from './pool/mcp-connections.ts'
+import { RuntimePool, type RuntimePoolDeps } from './pool/runtime-pool.ts'
+import { RuntimeRepository } from './repository.ts'
 import { SECRET_KIND } from './secrets.ts'
 import { SESSION_KIND } from './sessions.ts'
-import { type Configured, createCatalogue } from './settings/catalog.ts'
+import { type Configured, createCatalog } from './settings/catalog.ts'
 import { SETTINGS_RECORD } from './settings/user-settings.ts'
-import { readFacts } from './stored-runtime.ts'
+import { readStoredRuntime } from './stored-runtime.ts'
 import { createUserRuntime } from './user-runtime.ts'
 
-export interface RuntimesHouse extends Omit<Configured, 'defaults'> {
+export interface RuntimesDeps extends Omit<Configured, 'defaults'> {
   readonly journal: JournalPort
   readonly store: Store
-  readonly keys: Keys
+  readonly keys: Keyring
   readonly effects: Effects
   readonly options: RuntimeOptions
   readonly namespace: string
@@ -43,7 +43,7 @@ const RUNTIME_KINDS: ReadonlySet<string> = new Set([SETTINGS_RECORD.kind, SECRET
  * The runtime part: settings and secrets in the store, live clients in memory. Throws for a mistake in the
  * configured providers, presets, MCP servers or defaults.
  */
-export function createRuntimes(house: RuntimesHouse): Runtimes {
+export function createRuntimes(house: RuntimesDeps): Runtimes {
   const { store, effects, options, namespace } = house
   const { bus } = store
   const { catalogue, reads, records, authorizations, notes, fleet } = furnish(house)
@@ -95,18 +95,18 @@ export function createRuntimes(house: RuntimesHouse): Runtimes {
 }
 
 /** What a runtime is made of, joined. */
-function furnish(house: RuntimesHouse) {
+function furnish(house: RuntimesDeps) {
   const { journal, store, keys, effects, options, namespace } = house
-  const catalogue = createCatalogue({ ...house, defaults: options.defaults })
+  const catalogue = createCatalog({ ...house, defaults: options.defaults })
   const { users } = store
-  const records = new RuntimeRecords({ journal, users, keys, catalogue })
-  const closings = createClosings({ effects, namespace })
+  const records = new RuntimeRepository({ journal, users, keys, catalogue })
+  const closings = createGracefulClose({ effects, namespace })
   const clientHouse = { namespace, effects, closings }
-  const desk = new ToolDesk(clientHouse, { factory: house.tools, maxProcesses: options.maxMcpProcesses })
+  const desk = new McpConnectionPool(clientHouse, { factory: house.tools, maxProcesses: options.maxMcpProcesses })
   const notes = createSessionNotes(records)
   const readsGrants = catalogue.servers.values().some((server) => 'url' in server && server.oauth !== undefined)
   const reads = {
-    readFacts: (user: Subject) => readFacts({ journal, users, readsGrants }, user),
+    readFacts: (user: Subject) => readStoredRuntime({ journal, users, readsGrants }, user),
     readSession: (user: Subject, id: string) => users.record(user, SESSION_KIND, id),
   }
   const authorizations = new Authorizations({
@@ -115,7 +115,7 @@ function furnish(house: RuntimesHouse) {
     meta: store.meta,
     port: house.tools.authorization,
   })
-  const fleet = new Fleet({
+  const fleet = new RuntimePool({
     ...clientHouse,
     ...reads,
     keys,
@@ -148,8 +148,8 @@ function sweepRegularly(effects: Effects, everyMs: number, sweep: () => Promise<
 }
 
 /** Writes what sessions were used on, beside the turn. A note that is lost is made again with the next use. */
-function createSessionNotes(records: RuntimeRecords): {
-  add: FleetHouse['noteUse']
+function createSessionNotes(records: RuntimeRepository): {
+  add: RuntimePoolDeps['noteUse']
   settled(): Promise<unknown>
 } {
   const pending = new Set<Promise<void>>()
@@ -166,7 +166,7 @@ function createSessionNotes(records: RuntimeRecords): {
 }
 
 /** What other processes, and the writes of this one, say about users. */
-function hear(fleet: Fleet, namespace: string, news: BusMessage | 'gap'): void {
+function hear(fleet: RuntimePool, namespace: string, news: BusMessage | 'gap'): void {
   if (news === 'gap') fleet.invalidate(undefined)
   else if (news.topic === 'user' && news.namespace === namespace) {
     const { user: id, detail } = news
@@ -175,7 +175,7 @@ function hear(fleet: Fleet, namespace: string, news: BusMessage | 'gap'): void {
   }
 }
 
-function hearOfUser(fleet: Fleet, key: string, detail: string | undefined): void {
+function hearOfUser(fleet: RuntimePool, key: string, detail: string | undefined): void {
   if (detail === 'erased') void fleet.forget(key)
   else if (detail === 'evicted') void fleet.evict(key)
   else if (detail === undefined) fleet.invalidate(key)

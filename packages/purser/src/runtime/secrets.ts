@@ -1,6 +1,6 @@
-import type { Keys } from '../core/keyring.ts'
+import type { Keyring } from '../core/keyring.ts'
 import { isJsonObject } from '../core/merge-patch.ts'
-import { unprintable } from '../core/redact.ts'
+import { hideFromInspect } from '../core/redact.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { SecretInfo } from './api.ts'
@@ -43,7 +43,7 @@ export function checkCredentials(fields: unknown): Credentials {
   return fields as Credentials
 }
 
-export function sealSecret(keys: Keys, place: SecretPlace, fields: Credentials, updatedAt: string): string {
+export function sealSecret(keys: Keyring, place: SecretPlace, fields: Credentials, updatedAt: string): string {
   return JSON.stringify({
     v: 1,
     incarnation: place.incarnation,
@@ -60,9 +60,9 @@ export function readSecret(name: string, record: string, incarnation: number): S
   return { name, fields: stored.fields, updatedAt: stored.updatedAt, sealed: stored.sealed }
 }
 
-export function openSecret(keys: Keys, place: SecretPlace, secret: SealedSecret): Credentials {
+export function openSecret(keys: Keyring, place: SecretPlace, secret: SealedSecret): Credentials {
   try {
-    return unprintable(JSON.parse(keys.open(secret.sealed, contextOf(place))) as Credentials)
+    return hideFromInspect(JSON.parse(keys.open(secret.sealed, contextOf(place))) as Credentials)
   } catch {
     // What failed to open is not attached: whoever moved the record learns nothing from the error.
     throw new PurserError('secret_missing', `The secret '${place.name}' cannot be opened.`, {

@@ -1,30 +1,30 @@
-import { checkOptionsOf, heeding, type Waiting, withSignal } from '../core/abort.ts'
+import { type AbortOptions, validateOptions, withAbort, withSignal } from '../core/abort.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
 import { PurserError, suggestion } from '../errors.ts'
 import type { Scope, UserRuntime } from './api.ts'
 import { type Authorizations, answerOf } from './oauth/authorizations.ts'
 import { GRANT_KIND } from './oauth/grant.ts'
-import type { Fleet } from './pool/runtime-pool.ts'
-import type { RuntimeRecords } from './repository.ts'
+import type { RuntimePool } from './pool/runtime-pool.ts'
+import type { RuntimeRepository } from './repository.ts'
 import { checkCredentials, SECRET_KIND } from './secrets.ts'
 import { readSession, SESSION_KIND } from './sessions.ts'
-import type { Catalogue } from './settings/catalog.ts'
+import type { Catalog } from './settings/catalog.ts'
 import { resolveSettings, usualSettings } from './settings/layers.ts'
 import { SETTINGS_RECORD } from './settings/user-settings.ts'
-import { checkPatch } from './settings/validate-patch.ts'
-import type { Facts } from './stored-runtime.ts'
+import { validatePatch } from './settings/validate-patch.ts'
+import type { StoredRuntime } from './stored-runtime.ts'
 import { actorOf, expectedVersionOf, policyOf, reasonOf, serverNameOf, sessionIdOf } from './validate-arguments.ts'
 
 const SCOPE = ['session', 'override'] as const
-const NO_SCOPE: Scope & Waiting = {}
+const NO_SCOPE: Scope & AbortOptions = {}
 
-export interface UserRuntimeHouse {
-  readonly catalogue: Catalogue
-  readonly fleet: Fleet
-  readonly records: RuntimeRecords
+export interface UserRuntimeDeps {
+  readonly catalogue: Catalog
+  readonly fleet: RuntimePool
+  readonly records: RuntimeRepository
   readonly authorizations: Authorizations
   now(): number
-  readFacts(user: Subject): Promise<Facts>
+  readFacts(user: Subject): Promise<StoredRuntime>
   readSession(user: Subject, id: string): Promise<string | undefined>
   /** Tells the other processes that this user was evicted. */
   announceEviction(user: Subject): Promise<void>
@@ -32,7 +32,7 @@ export interface UserRuntimeHouse {
 }
 
 /** The thin handle of one user: checks arguments, then hands on. */
-export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserRuntime {
+export function createUserRuntime(house: UserRuntimeDeps, user: Subject): UserRuntime {
   const key = subjectKey(user)
   return {
     ...reading(house, user, key),
@@ -44,17 +44,17 @@ export function createUserRuntime(house: UserRuntimeHouse, user: Subject): UserR
 
 type Reading = Pick<UserRuntime, 'settings' | 'secrets' | 'sessions'>
 
-function reading(house: UserRuntimeHouse, user: Subject, key: string): Reading {
+function reading(house: UserRuntimeDeps, user: Subject, key: string): Reading {
   const { catalogue, fleet, records } = house
 
-  async function facts(): Promise<Facts> {
+  async function facts(): Promise<StoredRuntime> {
     house.requireOpen()
     return fleet.factsOf(key) ?? house.readFacts(user)
   }
 
   return {
     async settings(scope = {}) {
-      checkOptionsOf('settings', scope, SCOPE)
+      validateOptions('settings', scope, SCOPE)
       const { session, override } = checkScope(catalogue, scope)
       const { own, incarnation } = await facts()
       if (session === undefined && override === undefined) return usualSettings(catalogue, own).settings
@@ -66,20 +66,20 @@ function reading(house: UserRuntimeHouse, user: Subject, key: string): Reading {
     },
 
     async secrets(options) {
-      const { secrets } = await heeding('secrets', options, facts)
+      const { secrets } = await withAbort('secrets', options, facts)
       return [...secrets.values()].map(({ name, fields, updatedAt }) => ({ name, fields, updatedAt }))
     },
 
     async sessions(options) {
       house.requireOpen()
-      return heeding('sessions', options, () => records.sessions(user))
+      return withAbort('sessions', options, () => records.sessions(user))
     },
   }
 }
 
 type Writing = Pick<UserRuntime, 'configure' | 'setSecret' | 'startSession' | 'endSession'>
 
-function writing(house: UserRuntimeHouse, user: Subject, key: string): Writing {
+function writing(house: UserRuntimeDeps, user: Subject, key: string): Writing {
   const { catalogue, fleet, records } = house
 
   /** Runs a write, and makes sure that the next use sees it even if the store's own news were lost. */
@@ -95,19 +95,19 @@ function writing(house: UserRuntimeHouse, user: Subject, key: string): Writing {
 
   return {
     async configure(patch, options = {}) {
-      checkOptionsOf('configure', options, ['expectedVersion', 'actor', 'reason'])
+      validateOptions('configure', options, ['expectedVersion', 'actor', 'reason'])
       const told = {
         expectedVersion: expectedVersionOf(options.expectedVersion),
         actor: actorOf(options.actor),
         reason: reasonOf(options.reason),
         signal: options.signal,
       }
-      const checked = checkPatch(catalogue, patch)
+      const checked = validatePatch(catalogue, patch)
       return changing(SETTINGS_RECORD.kind, () => records.configure(user, checked, told))
     },
 
     async setSecret(name, fields, options = {}) {
-      checkOptionsOf('setSecret', options, ['actor'])
+      validateOptions('setSecret', options, ['actor'])
       const told = { actor: actorOf(options.actor), signal: options.signal }
       // What is no longer configured can still be removed.
       if (fields !== null || typeof name !== 'string') requireConfigured(catalogue, name)
@@ -118,7 +118,7 @@ function writing(house: UserRuntimeHouse, user: Subject, key: string): Writing {
     async startSession(id, options) {
       const checked = sessionIdOf(id)
       const policy = policyOf(options?.policy)
-      checkOptionsOf('startSession', options, ['policy'])
+      validateOptions('startSession', options, ['policy'])
       const { signal } = options
       const order = { id: checked, policy, signal }
       return withSignal(
@@ -129,7 +129,7 @@ function writing(house: UserRuntimeHouse, user: Subject, key: string): Writing {
 
     async endSession(id, options) {
       const checked = sessionIdOf(id)
-      return heeding('endSession', options, () =>
+      return withAbort('endSession', options, () =>
         changing(SESSION_KIND, () => records.endSession(user, checked, options?.signal)),
       )
     },
@@ -138,11 +138,7 @@ function writing(house: UserRuntimeHouse, user: Subject, key: string): Writing {
 
 type Authorizing = Pick<UserRuntime, 'authorizeMcp' | 'completeMcp' | 'deauthorizeMcp' | 'mcpAuthorizations'>
 
-function authorizing(
-  { authorizations, fleet, requireOpen }: UserRuntimeHouse,
-  user: Subject,
-  key: string,
-): Authorizing {
+function authorizing({ authorizations, fleet, requireOpen }: UserRuntimeDeps, user: Subject, key: string): Authorizing {
   /** Connections that were made with another authorization go now. */
   function changed<T>(value: T): T {
     fleet.invalidate(key, [GRANT_KIND])
@@ -153,36 +149,36 @@ function authorizing(
   return {
     async authorizeMcp(name, options = {}) {
       requireOpen()
-      checkOptionsOf('authorizeMcp', options, [])
+      validateOptions('authorizeMcp', options, [])
       return authorizations.authorize(user, serverNameOf(name), options.signal)
     },
 
     async completeMcp(name, answer, options = {}) {
       requireOpen()
-      checkOptionsOf('completeMcp', options, ['actor'])
+      validateOptions('completeMcp', options, ['actor'])
       const order = { ...answerOf(answer), actor: actorOf(options.actor), signal: options.signal }
       return authorizations.complete(user, serverNameOf(name), order).then(changed)
     },
 
     async deauthorizeMcp(name, options = {}) {
       requireOpen()
-      checkOptionsOf('deauthorizeMcp', options, ['actor'])
+      validateOptions('deauthorizeMcp', options, ['actor'])
       const { signal } = options
       return authorizations.remove(user, serverNameOf(name), { actor: actorOf(options.actor), signal }).then(changed)
     },
 
     async mcpAuthorizations(options) {
       requireOpen()
-      return heeding('mcpAuthorizations', options, () => authorizations.list(user))
+      return withAbort('mcpAuthorizations', options, () => authorizations.list(user))
     },
   }
 }
 
-function using(house: UserRuntimeHouse, user: Subject, key: string): Pick<UserRuntime, 'acquire' | 'evict'> {
+function using(house: UserRuntimeDeps, user: Subject, key: string): Pick<UserRuntime, 'acquire' | 'evict'> {
   const { catalogue, fleet, records } = house
   return {
     async acquire(options = NO_SCOPE) {
-      if (options !== NO_SCOPE) checkOptionsOf('acquire', options, SCOPE)
+      if (options !== NO_SCOPE) validateOptions('acquire', options, SCOPE)
       const { session, override, signal } = options
       if (session === undefined && override === undefined) return fleet.acquire(user, key, options)
       return fleet.acquire(user, key, { ...checkScope(catalogue, options), signal })
@@ -190,7 +186,7 @@ function using(house: UserRuntimeHouse, user: Subject, key: string): Pick<UserRu
 
     async evict(options = {}) {
       house.requireOpen()
-      checkOptionsOf('evict', options, ['actor', 'reason'])
+      validateOptions('evict', options, ['actor', 'reason'])
       const told = { actor: actorOf(options.actor), reason: reasonOf(options.reason), signal: options.signal }
       const evicted = fleet.evict(key)
       await house.announceEviction(user)
@@ -200,14 +196,14 @@ function using(house: UserRuntimeHouse, user: Subject, key: string): Pick<UserRu
   }
 }
 
-function checkScope(catalogue: Catalogue, { session, override }: Scope): Scope {
+function checkScope(catalogue: Catalog, { session, override }: Scope): Scope {
   return {
     session: session === undefined ? undefined : sessionIdOf(session),
-    override: override === undefined ? undefined : checkPatch(catalogue, override),
+    override: override === undefined ? undefined : validatePatch(catalogue, override),
   }
 }
 
-function requireConfigured({ providers, servers }: Catalogue, name: unknown): void {
+function requireConfigured({ providers, servers }: Catalog, name: unknown): void {
   if (typeof name === 'string' && (providers.has(name) || servers.has(name))) return
   const known = [...providers.keys(), ...servers.keys()]
   throw new PurserError('provider_unknown', 'A secret is for a configured provider or MCP server.', {

@@ -15,17 +15,17 @@ export interface LastGoodStore {
    * the oldest go, when there are more than `maxRows`.
    */
   open(
-    place: LastGoodPlace,
+    place: LastGoodKey,
     candidate: string,
     maxRows: number,
   ): Promise<{ readonly lease?: string; readonly kept?: LastGood }>
   /** Writes if the place still has this lease and holds nothing newer. */
-  keep(place: LastGoodPlace, lease: string, data: LastGood): Promise<boolean>
+  keep(place: LastGoodKey, lease: string, data: LastGood): Promise<boolean>
   /** Empties the places of a user, or one of them, and ends their leases. */
   drop(user: Subject, section?: string): Promise<void>
 }
 
-export interface LastGoodPlace {
+export interface LastGoodKey {
   readonly user: Subject
   readonly section: string
   readonly incarnation: number

@@ -1,6 +1,6 @@
 import { createHash, hkdfSync, randomBytes } from 'node:crypto'
 import { decrypt, encrypt } from '../core/aes-gcm.ts'
-import { createKeys, type Keys } from '../core/keyring.ts'
+import { createKeyring, type Keyring } from '../core/keyring.ts'
 import { PurserError } from '../errors.ts'
 import type { MetaStore } from './store.ts'
 
@@ -14,14 +14,14 @@ export interface SecretKeys {
 const ROOT = 'root-key'
 
 /** Opens the store's root key, or makes one when the store is new. Wraps it anew when the secret key has changed. */
-export async function openKeys(meta: MetaStore, secret: SecretKeys): Promise<Keys> {
+export async function openKeyring(meta: MetaStore, secret: SecretKeys): Promise<Keyring> {
   const current = secretBytes(secret.current)
   const previous = secret.previous.map(secretBytes)
   for (;;) {
     const stored = await meta.get(ROOT)
     if (stored === undefined) {
       const root = randomBytes(32)
-      if (await meta.compareAndSet(ROOT, undefined, wrapRoot(root, current))) return createKeys(root)
+      if (await meta.compareAndSet(ROOT, undefined, wrapRoot(root, current))) return createKeyring(root)
       continue
     }
     const keyId = stored.slice(0, stored.indexOf(':'))
@@ -29,7 +29,7 @@ export async function openKeys(meta: MetaStore, secret: SecretKeys): Promise<Key
     if (wrapper === undefined) throw wrongKey()
     const root = unwrapRoot(stored, wrapper)
     if (wrapper === current || (await meta.compareAndSet(ROOT, stored, wrapRoot(root, current))))
-      return createKeys(root)
+      return createKeyring(root)
   }
 }
 

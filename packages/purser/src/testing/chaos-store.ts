@@ -1,4 +1,4 @@
-import { checkOptionsOf, pause } from '../core/abort.ts'
+import { sleep, validateOptions } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
 import { PurserError } from '../errors.ts'
 import type { Store } from '../storage/store.ts'
@@ -47,7 +47,7 @@ const SYNCHRONOUS: ReadonlySet<string> = new Set(['answers.totals'])
 
 /** A store that fails, loses and delays, to show that its users keep their promises. Starts calm: call `rage`. */
 export function chaosStore(store: Store, chaos: Chaos): ChaosStore {
-  checkOptionsOf('chaosStore', chaos, KNOWN)
+  validateOptions('chaosStore', chaos, KNOWN)
   for (const name of PARTS) checkPart(name, chaos[name])
   const { fail = 0, lose = 0, delay = 0, maxDelayMs = 100, loseNews = 0, only = () => true } = chaos
   const next = random(chaos.seed)
@@ -60,7 +60,7 @@ export function chaosStore(store: Store, chaos: Chaos): ChaosStore {
     const [failing, losing, delaying, length] = [next(), next(), next(), next()]
     if (delaying < delay) {
       faults.delayed++
-      await pause(chaos.effects, Math.ceil(length * maxDelayMs))
+      await sleep(chaos.effects, Math.ceil(length * maxDelayMs))
     }
     if (failing < fail) {
       faults.failed++

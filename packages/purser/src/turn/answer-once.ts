@@ -18,7 +18,7 @@ export interface Answered {
   readonly replayed: boolean
 }
 
-export interface OnceOrder {
+export interface IdempotentRequest {
   readonly answers: UserAnswers
   readonly request: ChatRequest
   readonly key: string
@@ -31,8 +31,8 @@ export interface OnceOrder {
   pay(): Promise<void>
 }
 
-export async function answerOnce(
-  { answers, request, key, isRepeat, incarnation, signal, ended, pay }: OnceOrder,
+export async function idempotentAnswer(
+  { answers, request, key, isRepeat, incarnation, signal, ended, pay }: IdempotentRequest,
   ask: (signal: AbortSignal) => Promise<Omit<Answered, 'replayed'>>,
 ): Promise<Answered> {
   let asked: CacheOutcome = 'off'
@@ -57,7 +57,7 @@ export async function answerOnce(
 }
 
 /** A repeat had to be paid for, and the user may not act now. */
-export class NotAdmitted extends Error {
+export class AdmissionRefused extends Error {
   readonly admission: Refused
 
   constructor(admission: Refused) {

@@ -3,21 +3,21 @@ import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import type { Lease } from '../runtime/api.ts'
-import { type Answered, answerOnce, NotAdmitted } from './answer-once.ts'
-import type { Leash } from './leash.ts'
-import type { TurnHouse, TurnOptions, TurnParts } from './options.ts'
+import { AdmissionRefused, type Answered, idempotentAnswer } from './answer-once.ts'
+import type { LinkedAbort } from './leash.ts'
+import type { TurnDeps, TurnOptions, UserModules } from './options.ts'
 import type { Stopwatch } from './stopwatch.ts'
-import type { Passage } from './turn-resources.ts'
+import type { TurnResources } from './turn-resources.ts'
 import { answerParts, upstreamRequest } from './upstream-request.ts'
 
 /** A turn that has what it needs to be answered. */
 export interface Asking {
-  readonly house: TurnHouse
-  readonly parts: TurnParts
+  readonly house: TurnDeps
+  readonly parts: UserModules
   readonly request: ChatRequest
   readonly options: TurnOptions
-  readonly leash: Leash
-  readonly passage: Passage
+  readonly leash: LinkedAbort
+  readonly passage: TurnResources
   readonly watch: Stopwatch
   readonly lease: Lease
   readonly context: ResolvedContext
@@ -50,7 +50,7 @@ export async function answerTurn(asking: Asking): Promise<Answered & { readonly 
 
   async function pay(): Promise<void> {
     const admitted = await parts.ledger.admitTurn({ cost: options.cost, signal: leash.signal })
-    if (!admitted.allowed) throw new NotAdmitted(admitted)
+    if (!admitted.allowed) throw new AdmissionRefused(admitted)
     paid = admitted.admission
     await passage.pay(admitted)
   }
@@ -59,5 +59,5 @@ export async function answerTurn(asking: Asking): Promise<Answered & { readonly 
   if (key === undefined) return { ...(await ask(leash.signal)), replayed: false, paid }
   const { answers } = parts
   const order = { answers, request, key, isRepeat, incarnation, signal: leash.signal, ended: passage.call(), pay }
-  return { ...(await answerOnce(order, ask)), paid }
+  return { ...(await idempotentAnswer(order, ask)), paid }
 }

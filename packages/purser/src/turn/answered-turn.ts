@@ -5,11 +5,11 @@ import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatChunk, ChatCompletion, Usage } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import { chunksOf, completionOf, usageOf } from '../openai/completion.ts'
-import { createRestamp } from '../openai/rewrite-model.ts'
-import { tellsUsage } from '../openai/sniff-chunk.ts'
+import { createModelRewriter } from '../openai/rewrite-model.ts'
+import { hasUsage } from '../openai/sniff-chunk.ts'
 import type { Settings } from '../runtime/api.ts'
 import { type AnswerHeaders, pipeAnswer, responseOf } from './http-response.ts'
-import type { Passage } from './turn-resources.ts'
+import type { TurnResources } from './turn-resources.ts'
 
 /** Where an answer came from: kept before, shared with an equal request under way, the model, or no cache asked. */
 export type CacheOutcome = 'hit' | 'joined' | 'miss' | 'off'
@@ -36,7 +36,7 @@ export interface AnsweredTurn extends AsyncDisposable {
   cancel(): Promise<void>
 }
 
-export interface Reading {
+export interface AnsweredTurnDeps {
   readonly id: string
   readonly admission: Admitted
   readonly settings: Settings
@@ -49,7 +49,7 @@ export interface Reading {
   readonly streams: boolean
   readonly wantsUsage: boolean
   readonly headers: AnswerHeaders
-  readonly passage: Passage
+  readonly passage: TurnResources
   /** Cancels the unread timer. */
   begun(): void
   /** Told once, when the turn is over. */
@@ -59,8 +59,8 @@ export interface Reading {
 const READ = 'The answer of this turn was already read.'
 const CANCELLED = 'This turn was cancelled, or nobody began to read it in time.'
 
-export function readTurn(reading: Reading): AnsweredTurn {
-  const restamp = reading.echo === undefined ? (text: string) => text : createRestamp(reading.echo)
+export function createAnsweredTurn(reading: AnsweredTurnDeps): AnsweredTurn {
+  const restamp = reading.echo === undefined ? (text: string) => text : createModelRewriter(reading.echo)
   /** Why there is nothing more to read. */
   let spent: string | undefined
   let settled: Promise<void> | undefined
@@ -91,7 +91,7 @@ export function readTurn(reading: Reading): AnsweredTurn {
     let usage: Usage | undefined
     try {
       for await (const text of sourceOf(reading.answer)) {
-        if (tellsUsage(text)) {
+        if (hasUsage(text)) {
           const chunk = JSON.parse(text) as ChatChunk
           usage = usageOf(chunk) ?? usage
           if (chunk.choices.length === 0 && !withUsage) continue
@@ -111,7 +111,7 @@ export function readTurn(reading: Reading): AnsweredTurn {
   async function wholeText(): Promise<string> {
     const { answer } = reading
     if (answer.kind === 'completion') {
-      const usage = tellsUsage(answer.text) ? usageOf(JSON.parse(answer.text) as ChatCompletion) : undefined
+      const usage = hasUsage(answer.text) ? usageOf(JSON.parse(answer.text) as ChatCompletion) : undefined
       void end('completed', usage)
       return restamp(answer.text)
     }

@@ -1,12 +1,12 @@
 import type { Context } from '../context/api.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
-import { limitHeaders } from '../openai/rate-limit-headers.ts'
+import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
 import type { Settings } from '../runtime/api.ts'
 import type { CacheOutcome } from './answered-turn.ts'
 import type { AnswerHeaders } from './http-response.ts'
 
 /** What an answer says of how it came about. */
-export function headersOf(turn: {
+export function answerHeaders(turn: {
   readonly settings: Settings
   readonly context: Context
   readonly cache: CacheOutcome
@@ -21,6 +21,6 @@ export function headersOf(turn: {
     'x-purser-context': turn.context.status,
     'x-purser-overhead-ms': turn.overheadMs.toFixed(2),
     ...(turn.replayed ? { 'idempotent-replayed': 'true' } : {}),
-    ...limitHeaders(turn.admission, turn.now),
+    ...rateLimitHeaders(turn.admission, turn.now),
   }
 }

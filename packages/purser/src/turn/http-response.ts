@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { problemOf } from '../openai/error-response.ts'
+import { toErrorResponse } from '../openai/error-response.ts'
 import { DONE_FRAME, frameOf } from '../openai/sse.ts'
 
 export type AnswerHeaders = Readonly<Record<string, string>>
@@ -96,7 +96,7 @@ export function responseOf(output: Output): Response {
 }
 
 function errorFrame(error: unknown, requestId?: string): string {
-  return frameOf(JSON.stringify(problemOf(error, { requestId }).body))
+  return frameOf(JSON.stringify(toErrorResponse(error, { requestId }).body))
 }
 
 function ignore(): void {}

@@ -1,6 +1,6 @@
 import type { UserAnswers } from '../answers/user-answers.ts'
 import type { UserContext } from '../context/api.ts'
-import { checkOptionsOf } from '../core/abort.ts'
+import { validateOptions } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
@@ -52,8 +52,8 @@ const TURN_OPTIONS: readonly (keyof TurnOptions)[] = [
 ]
 
 /** Checks what the parts do not check themselves, before anything is counted. */
-export function checkTurnOptions(options: TurnOptions): void {
-  checkOptionsOf('turn', options, TURN_OPTIONS)
+export function validateTurnOptions(options: TurnOptions): void {
+  validateOptions('turn', options, TURN_OPTIONS)
   const { cache = 'on', firstChunkTimeoutMs = 0, idleTimeoutMs = 0 } = options
   if (!['on', 'refresh', 'off'].includes(cache)) {
     throw new PurserError('argument_invalid', "'cache' must be 'on', 'refresh' or 'off'.", {
@@ -71,7 +71,7 @@ export function checkTurnOptions(options: TurnOptions): void {
 }
 
 /** One user's parts, as a turn needs them. */
-export interface TurnParts {
+export interface UserModules {
   readonly user: Subject
   readonly ledger: UserLedger
   readonly runtime: UserRuntime
@@ -80,7 +80,7 @@ export interface TurnParts {
 }
 
 /** What all turns share. */
-export interface TurnHouse {
+export interface TurnDeps {
   readonly namespace: string
   readonly effects: Effects
   readonly providers: Readonly<Record<string, ProviderOption>>

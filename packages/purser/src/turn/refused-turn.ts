@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Refused } from '../ledger/decide/admission.ts'
-import { refusalOf } from '../openai/error-response.ts'
-import { limitHeaders } from '../openai/rate-limit-headers.ts'
+import { toRefusalResponse } from '../openai/error-response.ts'
+import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
 
 /** A turn that was not admitted. It cost nothing and reached no model. */
 export interface RefusedTurn {
@@ -13,12 +13,12 @@ export interface RefusedTurn {
   pipe(response: ServerResponse): Promise<void>
 }
 
-export function refuseTurn(admission: Refused, now: number): RefusedTurn {
-  const problem = refusalOf(admission)
+export function createRefusedTurn(admission: Refused, now: number): RefusedTurn {
+  const problem = toRefusalResponse(admission)
   const headers = {
     'content-type': 'application/json; charset=utf-8',
     'cache-control': 'private, no-store',
-    ...limitHeaders(admission, now),
+    ...rateLimitHeaders(admission, now),
     ...problem.headers,
   }
   return {

@@ -5,7 +5,7 @@ import type { Override, Settings, UserRuntime } from '../runtime/api.ts'
 /** Model ids that mean: what this user's settings say. */
 const USUAL = new Set(['auto', 'purser'])
 
-export interface Choice {
+export interface TurnOverride {
   readonly session?: string | undefined
   readonly override?: Override | undefined
 }
@@ -15,11 +15,11 @@ export interface Choice {
  * allows means that model there; `PROVIDER/MODEL` means another configured provider, when the user has a key of their
  * own for it or the operator allows it. A choice holds for one turn and is told as an override.
  */
-export async function chooseModel(
+export async function selectModel(
   runtime: UserRuntime,
   providers: Readonly<Record<string, ProviderOption>>,
   requested: string | null | undefined,
-  choice: Choice,
+  choice: TurnOverride,
 ): Promise<Override | undefined> {
   if (requested === undefined || requested === null || USUAL.has(requested)) return choice.override
   const { session, override } = choice

@@ -1,18 +1,18 @@
-import { signal } from '../core/diagnostics.ts'
+import { publish } from '../core/diagnostics.ts'
 import type { Refused } from '../ledger/decide/admission.ts'
 import type { ChatRequest } from '../openai/chat.ts'
-import { checkChatRequest } from '../openai/parse-request.ts'
+import { parseChatRequest } from '../openai/parse-request.ts'
 import type { Lease } from '../runtime/api.ts'
 import { answerTurn } from './answer.ts'
-import { NotAdmitted } from './answer-once.ts'
-import { type AnsweredTurn, type CacheOutcome, readTurn } from './answered-turn.ts'
-import { headersOf } from './headers.ts'
-import { type Leash, leashOn } from './leash.ts'
-import { checkTurnOptions, type TurnHouse, type TurnOptions, type TurnParts } from './options.ts'
-import { type RefusedTurn, refuseTurn } from './refused-turn.ts'
-import { chooseModel } from './select-model.ts'
+import { AdmissionRefused } from './answer-once.ts'
+import { type AnsweredTurn, type CacheOutcome, createAnsweredTurn } from './answered-turn.ts'
+import { answerHeaders } from './headers.ts'
+import { type LinkedAbort, linkedAbort } from './leash.ts'
+import { type TurnDeps, type TurnOptions, type UserModules, validateTurnOptions } from './options.ts'
+import { createRefusedTurn, type RefusedTurn } from './refused-turn.ts'
+import { selectModel } from './select-model.ts'
 import { type Stopwatch, startStopwatch } from './stopwatch.ts'
-import { Passage } from './turn-resources.ts'
+import { TurnResources } from './turn-resources.ts'
 
 export type Turn = RefusedTurn | AnsweredTurn
 
@@ -23,13 +23,13 @@ export type Turn = RefusedTurn | AnsweredTurn
  * was counted; a client that leaves has had its turn.
  */
 export async function takeTurn(
-  house: TurnHouse,
-  parts: TurnParts,
+  house: TurnDeps,
+  parts: UserModules,
   given: unknown,
   options: TurnOptions = {},
 ): Promise<Turn> {
-  const request = checkChatRequest(given)
-  checkTurnOptions(options)
+  const request = parseChatRequest(given)
+  validateTurnOptions(options)
   const watch = startStopwatch(house.effects)
 
   const { cost, ticket, idempotencyKey, signal: abort } = options
@@ -47,8 +47,8 @@ export async function takeTurn(
   if (!admitted.allowed) return refused(house, watch, admitted)
 
   const { admission } = admitted
-  const leash = leashOn(abort)
-  const passage = new Passage(isRepeat ? undefined : admitted)
+  const leash = linkedAbort(abort)
+  const passage = new TurnResources(isRepeat ? undefined : admitted)
   try {
     const cacheMode = house.answersEnabled ? (options.cache ?? 'on') : 'off'
     const [lease, context] = await Promise.all([
@@ -69,7 +69,7 @@ export async function takeTurn(
     const unread = house.effects.setTimer(() => void reading.cancel(), house.limits.unreadTimeoutMs, {
       background: true,
     })
-    const reading = readTurn({
+    const reading = createAnsweredTurn({
       id: house.effects.randomId(),
       admission: paid ?? admission,
       settings: lease.settings,
@@ -80,7 +80,7 @@ export async function takeTurn(
       echo: request.model ?? undefined,
       streams: request.stream === true,
       wantsUsage: request.stream_options?.include_usage === true,
-      headers: headersOf({
+      headers: answerHeaders({
         settings: lease.settings,
         context,
         cache: source,
@@ -101,7 +101,7 @@ export async function takeTurn(
   } catch (error) {
     leash.abort()
     leash.release()
-    if (error instanceof NotAdmitted) {
+    if (error instanceof AdmissionRefused) {
       await passage.giveBack()
       return refused(house, watch, error.admission)
     }
@@ -112,25 +112,25 @@ export async function takeTurn(
   }
 }
 
-function refused(house: TurnHouse, watch: Stopwatch, admission: Refused): RefusedTurn {
+function refused(house: TurnDeps, watch: Stopwatch, admission: Refused): RefusedTurn {
   report(house, { outcome: 'refused', cache: 'off', overheadMs: watch.insideMs(), totalMs: watch.totalMs() })
-  return refuseTurn(admission, house.effects.now())
+  return createRefusedTurn(admission, house.effects.now())
 }
 
 async function lend(
-  house: TurnHouse,
-  { runtime }: TurnParts,
+  house: TurnDeps,
+  { runtime }: UserModules,
   request: ChatRequest,
   options: TurnOptions,
-  leash: Leash,
+  leash: LinkedAbort,
 ): Promise<Lease> {
   const { session } = options
-  const override = await chooseModel(runtime, house.providers, request.model, options)
+  const override = await selectModel(runtime, house.providers, request.model, options)
   return runtime.acquire({ session, override, signal: leash.signal })
 }
 
 function report(
-  house: TurnHouse,
+  house: TurnDeps,
   turn: {
     outcome: 'completed' | 'failed' | 'cancelled' | 'refused'
     cache: CacheOutcome
@@ -138,5 +138,5 @@ function report(
     totalMs: number
   },
 ): void {
-  signal('turn', { namespace: house.namespace, ...turn })
+  publish('turn', { namespace: house.namespace, ...turn })
 }

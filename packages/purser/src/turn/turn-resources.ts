@@ -7,7 +7,7 @@ import type { Lease } from '../runtime/api.ts'
  * Both are let go exactly once, however the turn ends. The lease stays until the upstream call is over as well:
  * others who share the answer may still be reading when the turn that asked for it has left.
  */
-export class Passage {
+export class TurnResources {
   #paid: AdmittedTurn | undefined
   #lease: Lease | undefined
   #calls = 0

@@ -1,8 +1,8 @@
 import type { TurnParts } from '../answers/cache-key.ts'
 import type { ResolvedContext } from '../context/api.ts'
 import type { ChatRequest } from '../openai/chat.ts'
-import { withContext } from '../openai/inject-context.ts'
-import { withoutUserFields } from '../openai/pseudonymize-user.ts'
+import { injectContext } from '../openai/inject-context.ts'
+import { pseudonymizeUser } from '../openai/pseudonymize-user.ts'
 import type { ProviderOption } from '../options.ts'
 import type { Settings } from '../runtime/api.ts'
 import { withParameters } from './parameters.ts'
@@ -21,9 +21,9 @@ export function upstreamRequest(
   { settings, provider, pseudonym, contextText }: Target & { readonly pseudonym: string; readonly contextText: string },
 ): ChatRequest {
   const field = typeof provider === 'function' ? 'none' : (provider?.userField ?? 'safety_identifier')
-  const anonymous = withoutUserFields(request, { field, id: pseudonym })
+  const anonymous = pseudonymizeUser(request, { field, id: pseudonym })
   return {
-    ...withParameters(withContext(anonymous, contextText), settings.parameters),
+    ...withParameters(injectContext(anonymous, contextText), settings.parameters),
     model: settings.model ?? undefined,
   }
 }

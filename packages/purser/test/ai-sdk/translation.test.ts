@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import fc from 'fast-check'
-import { requestOf } from '../../src/ai-sdk/convert-to-chat-request.ts'
-import { contentOf, PartWriter } from '../../src/ai-sdk/convert-to-stream-parts.ts'
+import { convertToChatRequest } from '../../src/ai-sdk/convert-to-chat-request.ts'
+import { convertToContent, PartWriter } from '../../src/ai-sdk/convert-to-stream-parts.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatMessage, ChatRequest } from '../../src/openai/chat.ts'
 import { completionOf } from '../../src/openai/completion.ts'
-import { callOptionsOf } from '../../src/providers/ai-sdk/call-options.ts'
+import { convertToCallOptions } from '../../src/providers/ai-sdk/call-options.ts'
 import { ChunkWriter, completionFrom } from '../../src/providers/ai-sdk/chunk-writer.ts'
-import { promptOf } from '../../src/providers/ai-sdk/convert-to-prompt.ts'
+import { convertToPrompt } from '../../src/providers/ai-sdk/convert-to-prompt.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('AI SDK translation')
@@ -94,8 +94,8 @@ const prompt = fc
 test('a prompt told in OpenAI messages and read back is the same prompt, with images, tool calls and signatures', () => {
   fc.assert(
     fc.property(prompt, (given) => {
-      const messages = JSON.parse(JSON.stringify(requestOf({ prompt: given }).messages)) as ChatMessage[]
-      assert.deepEqual(promptOf(messages), given)
+      const messages = JSON.parse(JSON.stringify(convertToChatRequest({ prompt: given }).messages)) as ChatMessage[]
+      assert.deepEqual(convertToPrompt(messages), given)
     }),
     { seed, numRuns: rounds(5_000, 500) },
   )
@@ -121,13 +121,13 @@ test('call options told as a request and read back are the same options', () => 
     providerOptions: _,
     abortSignal: __,
     ...read
-  } = callOptionsOf(JSON.parse(JSON.stringify(requestOf(options))), signal)
+  } = convertToCallOptions(JSON.parse(JSON.stringify(convertToChatRequest(options))), signal)
   assert.deepEqual(read, options)
 })
 
 test('limits and stops are read in all their spellings', () => {
   const read = (fields: Partial<ChatRequest>) =>
-    callOptionsOf({ messages: [{ role: 'user', content: 'Hi' }], ...fields }, signal)
+    convertToCallOptions({ messages: [{ role: 'user', content: 'Hi' }], ...fields }, signal)
   assert.equal(read({ max_tokens: 3 }).maxOutputTokens, 3)
   assert.equal(read({ max_tokens: 3, max_completion_tokens: 4 }).maxOutputTokens, 4)
   assert.deepEqual(read({ stop: 'X' }).stopSequences, ['X'])
@@ -162,7 +162,7 @@ test('what a provider cannot do is request_invalid with its parameter, instead o
   ]
   for (const [fields, param] of wrong) {
     assert.throws(
-      () => callOptionsOf({ messages: [user], ...fields }, signal),
+      () => convertToCallOptions({ messages: [user], ...fields }, signal),
       (error: unknown) => PurserError.is(error, 'request_invalid') && error.details?.param === param,
       param,
     )
@@ -259,7 +259,7 @@ test('a generated result becomes a completion, and content again', () => {
     told,
   )
   assert.equal(whole.choices[0]?.finish_reason, 'stop')
-  assert.deepEqual(contentOf(whole), content)
+  assert.deepEqual(convertToContent(whole), content)
 })
 
 test('a reason that OpenAI has no word for is never told as a clean stop', () => {

@@ -3,8 +3,8 @@ import test from 'node:test'
 import fc from 'fast-check'
 import { createAnswerKeys, type KeyParts, type TurnParts, turnValue } from '../../src/answers/cache-key.ts'
 import { canonicalJson } from '../../src/core/canonical-json.ts'
-import { createKeys } from '../../src/core/keyring.ts'
-import { subject } from '../../src/core/subject.ts'
+import { createKeyring } from '../../src/core/keyring.ts'
+import { createSubject } from '../../src/core/subject.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatRequest } from '../../src/openai/chat.ts'
 import { alice, house, keys } from '../support/answers-harness.ts'
@@ -109,15 +109,15 @@ test('C1 CM-D05: the key covers kind, scope, namespace, user and incarnation', (
     keyOf({ kind: 'turn' }),
     keyOf({ scope: 'namespace' }),
     keyOf({ incarnation: 2 }),
-    keyOf({ user: subject('default', 'bob') }),
-    keyOf({ user: subject('defaul', 'talice') }),
-    keyOf({ user: subject('other', 'alice') }),
-    createAnswerKeys(createKeys(Buffer.alloc(32, 8)))(BASE),
+    keyOf({ user: createSubject('default', 'bob') }),
+    keyOf({ user: createSubject('defaul', 'talice') }),
+    keyOf({ user: createSubject('other', 'alice') }),
+    createAnswerKeys(createKeyring(Buffer.alloc(32, 8)))(BASE),
   ]
   assert.equal(new Set(all).size, all.length)
   assert.equal(
     keyOf({ scope: 'namespace' }),
-    keyOf({ scope: 'namespace', user: subject('default', 'bob'), incarnation: 3 }),
+    keyOf({ scope: 'namespace', user: createSubject('default', 'bob'), incarnation: 3 }),
   )
 })
 

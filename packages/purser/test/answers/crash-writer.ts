@@ -1,7 +1,7 @@
 import type { Answers } from '../../src/answers/answers.ts'
 import { createAnswers } from '../../src/answers/answers.ts'
 import { systemEffects } from '../../src/core/effects.ts'
-import { createCallsUnderWay } from '../../src/core/pending-calls.ts'
+import { createPendingCalls } from '../../src/core/pending-calls.ts'
 import { createSqliteAnswers } from '../../src/drivers/sqlite/cache/answers.ts'
 import { createCacheWriter, createCacheWriterCalls } from '../../src/drivers/sqlite/cache/cache-writer.ts'
 import { openCache } from '../../src/drivers/sqlite/cache/open-cache.ts'
@@ -23,7 +23,7 @@ export async function systemHouse(path: string): Promise<{ readonly answers: Ans
     effects: systemEffects,
     options: DEFAULTS.answers,
     namespace: 'default',
-    calls: createCallsUnderWay(systemEffects),
+    calls: createPendingCalls(systemEffects),
     bus: { publish: async () => undefined, subscribe: () => () => undefined },
     incarnationOf: async () => 1,
   })

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
 import { ANSWER_LIMITS } from '../../src/answers/limits.ts'
-import { subject } from '../../src/core/subject.ts'
+import { createSubject } from '../../src/core/subject.ts'
 import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
 import { createExpiryOrder } from '../../src/drivers/memory/expiry-order.ts'
 import type { AnswerStore } from '../../src/storage/answer-store.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { alice, bob, drivers, house, onEveryDriver, openSqlite } from '../support/answers-harness.ts'
 import { rounds } from '../support/fuzz-options.ts'
 
@@ -210,7 +210,7 @@ for (const [name, openStore] of Object.entries(drivers)) {
   test(`C8: what a crash left of a forgotten or cleared scope is swept by the next process (${name})`, async () => {
     const { store, close } = await openStore()
     const { answers } = house({ store })
-    const user = (n: number): ReturnType<typeof subject> => subject('default', `user ${n}`)
+    const user = (n: number): ReturnType<typeof createSubject> => createSubject('default', `user ${n}`)
     for (let n = 0; n < 30; n++) await answers.of(user(n % 3)).remember({ n }, () => n)
     await answers.of(user(0)).forget()
     await answers.clear()

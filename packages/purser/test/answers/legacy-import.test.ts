@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import test from 'node:test'
 import { importAnswers, importedRequest } from '../../src/answers/legacy-import.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { alice, bob, house } from '../support/answers-harness.ts'
 import { rounds, seed } from '../support/fuzz-options.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { type Subject, subject } from '../../src/core/subject.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { createSubject, type Subject } from '../../src/core/subject.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { drivers, house, type TestHouse } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
@@ -10,7 +10,7 @@ printSeed('answers against a plain model')
 
 const MAX_ENTRIES = 6
 const TTL_MS = 1_000
-const USERS = ['a', 'b', 'c'].map((id) => subject('default', id))
+const USERS = ['a', 'b', 'c'].map((id) => createSubject('default', id))
 
 interface Entry {
   readonly value: number
@@ -162,7 +162,7 @@ for (const [name, openStore] of Object.entries(drivers)) {
         fc.asyncProperty(fc.commands(commands, { maxCommands: 60 }), async (sequence) => {
           // A namespace of its own for every round, so that the store need not be opened anew.
           const namespace = `round ${round++}`
-          for (const [index, user] of USERS.entries()) USERS[index] = subject(namespace, user.id)
+          for (const [index, user] of USERS.entries()) USERS[index] = createSubject(namespace, user.id)
           const clock = handClock({ wall: 0 })
           const answers = { maxEntries: MAX_ENTRIES, ttlMs: TTL_MS, touchEveryMs: 300 }
           const open = (): TestHouse => house({ store, clock, namespace, answers })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { subject } from '../../src/core/subject.ts'
+import { createSubject } from '../../src/core/subject.ts'
 import { PurserError } from '../../src/errors.ts'
 import { alice, bob, counted, onEveryDriver } from '../support/answers-harness.ts'
 
@@ -25,7 +25,7 @@ onEveryDriver('CM-D07 C2: two users with the same request never share an answer'
   const { answers } = house()
   await answers.of(alice).remember('q', () => 'for alice')
   assert.equal(await answers.of(bob).lookup('q'), undefined)
-  assert.equal(await answers.of(subject('other', 'alice')).lookup('q'), undefined)
+  assert.equal(await answers.of(createSubject('other', 'alice')).lookup('q'), undefined)
   assert.deepEqual(await answers.of(bob).remember('q', () => 'for bob'), { answer: 'for bob', source: 'computed' })
   assert.equal((await answers.of(alice).lookup('q'))?.answer, 'for alice')
 })
@@ -249,7 +249,7 @@ onEveryDriver('CM-17 C7: statistics are exact: hits + misses + joined = look-ups
 onEveryDriver('CM-16: clear empties the namespace and no other', async (house) => {
   const { answers, store } = house()
   const other = house({ store, namespace: 'other' })
-  const stranger = subject('other', 'alice')
+  const stranger = createSubject('other', 'alice')
   await answers.of(alice).remember('q', () => 1)
   await other.answers.of(stranger).remember('q', () => 2)
   await answers.clear()

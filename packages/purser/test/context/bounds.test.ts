@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Breaker, pauseAfter } from '../../src/context/circuit-breaker.ts'
+import { CircuitBreaker, pauseAfter } from '../../src/context/circuit-breaker.ts'
 import { CONTEXT_LIMITS } from '../../src/context/limits.ts'
 import { DeadlineQueue } from '../../src/core/deadline-queue.ts'
-import { createChance } from '../../src/core/jitter.ts'
+import { createJitter } from '../../src/core/jitter.ts'
 import { openPurser, type User } from '../../src/index.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { openHouse } from '../support/context-harness.ts'
 import { rounds, seed } from '../support/fuzz-options.ts'
 
@@ -102,7 +102,7 @@ test('deadlines run in order, once, and what is taken back never runs', () => {
 })
 
 test('R6 a breaker opens after failures in a row, lets one probe through a pause, and closes at a success', () => {
-  const breaker = new Breaker(3, { firstPauseMs: 1_000, longestPauseMs: 30_000, random: () => 0 })
+  const breaker = new CircuitBreaker(3, { firstPauseMs: 1_000, longestPauseMs: 30_000, random: () => 0 })
   assert.equal(breaker.failed(0, false), false)
   breaker.succeeded(0)
   assert.equal(breaker.failed(0, false), false)
@@ -120,13 +120,13 @@ test('R6 a breaker opens after failures in a row, lets one probe through a pause
 })
 
 test('pauses double from one second to thirty, and are shortened by chance by a quarter at most', () => {
-  const random = createChance('seed')
+  const random = createJitter('seed')
   for (let failures = 1; failures < 100; failures++) {
     const nominal = Math.min(30_000, 1_000 * 2 ** (failures - 1))
     const pause = pauseAfter(failures, { firstPauseMs: 1_000, longestPauseMs: 30_000, random })
     assert.ok(pause <= nominal && pause >= nominal * 0.75)
   }
-  const numbers = Array.from({ length: 1_000 }, createChance('x'))
+  const numbers = Array.from({ length: 1_000 }, createJitter('x'))
   assert.ok(numbers.every((number) => number >= 0 && number < 1))
   assert.ok(Math.abs(numbers.reduce((sum, number) => sum + number) / 1_000 - 0.5) < 0.05)
 })

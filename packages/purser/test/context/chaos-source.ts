@@ -1,5 +1,5 @@
-import type { SourceFunction, SourceOrder } from '../../src/context/api.ts'
-import type { HandClock } from '../../src/testing/fake-clock.ts'
+import type { SourceCall, SourceFunction } from '../../src/context/api.ts'
+import type { HandClock } from '../../src/testing/hand-clock.ts'
 
 /** What a backend can do to its caller. */
 export const BEHAVIOURS = ['never', 'late', 'rejects', 'throws', 'wrong', 'twice', 'blocks', 'well'] as const
@@ -42,7 +42,7 @@ export function chaos(clock: HandClock, data: (user: string) => unknown): Chaos 
     },
   }
 
-  function behave(user: string, { signal }: SourceOrder): unknown {
+  function behave(user: string, { signal }: SourceCall): unknown {
     switch (backend.behaviour) {
       case 'never':
         return new Promise(() => undefined)

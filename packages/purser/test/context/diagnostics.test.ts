@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { onSignal, type Signals } from '../../src/core/diagnostics.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { type Diagnostics, onDiagnostic } from '../../src/core/diagnostics.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { openHouse } from '../support/context-harness.ts'
 import { chaos } from './chaos-source.ts'
 
 test('UC-D25 what happens is told as signals, and no signal holds a user id', async (t) => {
-  const resolves: Signals['resolve'][] = []
-  const flights: Signals['flight'][] = []
-  t.after(onSignal('resolve', (payload) => void resolves.push(payload)))
-  t.after(onSignal('flight', (payload) => void flights.push(payload)))
+  const resolves: Diagnostics['resolve'][] = []
+  const flights: Diagnostics['flight'][] = []
+  t.after(onDiagnostic('resolve', (payload) => void resolves.push(payload)))
+  t.after(onDiagnostic('flight', (payload) => void flights.push(payload)))
 
   const clock = handClock()
   const backend = chaos(clock, () => ({ note: 'x' }))

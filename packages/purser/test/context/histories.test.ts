@@ -3,11 +3,11 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { UserContexts } from '../../src/context/context.ts'
 import { systemEffects } from '../../src/core/effects.ts'
-import { subject } from '../../src/core/subject.ts'
+import { createSubject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import type { LastGoodStore } from '../../src/storage/last-good-store.ts'
 import type { Store } from '../../src/storage/store.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { openHouse, turn } from '../support/context-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
@@ -295,8 +295,8 @@ test('R5, C8 after an erasure nobody is told anything from the life before, and 
           async change(at, version) {
             life = version
             const one = houses[at]
-            await one?.journal.erase(subject('test', 'u'), () => ({ type: 'erased', detail: '', data: {} }))
-            await one?.contexts.forget(subject('test', 'u'))
+            await one?.journal.erase(createSubject('test', 'u'), () => ({ type: 'erased', detail: '', data: {} }))
+            await one?.contexts.forget(createSubject('test', 'u'))
           },
           async close() {
             while (gate.release(0));

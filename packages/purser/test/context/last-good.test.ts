@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
-import { subject } from '../../src/core/subject.ts'
+import { createSubject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import type { LastGoodStore } from '../../src/storage/last-good-store.ts'
 import type { Store } from '../../src/storage/store.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { defer, openHouse, turn } from '../support/context-harness.ts'
 
-const user = subject('test', 'asha')
+const user = createSubject('test', 'asha')
 const place = { user, section: 'profile', incarnation: 1 }
 
 for (const driver of ['memory', 'sqlite'] as const) {
@@ -49,7 +49,7 @@ for (const driver of ['memory', 'sqlite'] as const) {
   test(`${driver}: one section is dropped alone, and other users not at all`, async (t) => {
     const { lastGood } = await open(t)
     const other = { ...place, section: 'actions' }
-    const stranger = { ...place, user: subject('test', 'bela') }
+    const stranger = { ...place, user: createSubject('test', 'bela') }
     for (const [where, lease] of [
       [place, 'a'],
       [other, 'b'],
@@ -77,9 +77,9 @@ for (const driver of ['memory', 'sqlite'] as const) {
   test(`${driver}: rows are bounded, the oldest go first`, async (t) => {
     const { lastGood } = await open(t)
     for (let index = 0; index < 600; index++)
-      await lastGood.open({ ...place, user: subject('test', `u${index}`) }, 'l', 20)
+      await lastGood.open({ ...place, user: createSubject('test', `u${index}`) }, 'l', 20)
     const kept = async (index: number): Promise<boolean> =>
-      lastGood.keep({ ...place, user: subject('test', `u${index}`) }, 'l', { value: '1', loadedAt: 1 })
+      lastGood.keep({ ...place, user: createSubject('test', `u${index}`) }, 'l', { value: '1', loadedAt: 1 })
     assert.equal(await kept(0), false)
     assert.equal(await kept(300), false)
     assert.equal(await kept(599), true)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SourceFunction } from '../../src/context/api.ts'
 import type { ContextOptions } from '../../src/options.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { defer, type House, openHouse, turn } from '../support/context-harness.ts'
 import { chaos } from './chaos-source.ts'
 

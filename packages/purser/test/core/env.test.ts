@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { expandEnvironment, unexpanded } from '../../src/core/env.ts'
+import { escapeEnv, expandEnv } from '../../src/core/env.ts'
 import { openPurser, PurserError } from '../../src/index.ts'
 
 const environment = { KEY: 'k1', ODD: 'a$' + '{KEY}b' }
@@ -10,7 +10,7 @@ const named = (name: string): string => `\${${name}}`
 test('a named variable is filled in, wherever it stands, and what was filled in is left as it is', () => {
   const filled: string[] = []
   const value = { a: [`x-${named('KEY')}`, { b: named('ODD') }], c: 1, d: null, e: `$${named('KEY')}` }
-  assert.deepEqual(expandEnvironment(value, { environment, filled: (path) => filled.push(path.join('.')) }), {
+  assert.deepEqual(expandEnv(value, { environment, filled: (path) => filled.push(path.join('.')) }), {
     a: ['x-k1', { b: environment.ODD }],
     c: 1,
     d: null,
@@ -21,7 +21,7 @@ test('a named variable is filled in, wherever it stands, and what was filled in 
 
 test('every missing variable is named with its place', () => {
   assert.throws(
-    () => expandEnvironment({ a: named('NOPE'), b: [named('NOR')] }, { environment }),
+    () => expandEnv({ a: named('NOPE'), b: [named('NOR')] }, { environment }),
     (error: unknown) =>
       PurserError.is(error, 'option_invalid') && /a needs \$NOPE; b\.0 needs \$NOR/.test(error.message),
   )
@@ -30,7 +30,7 @@ test('every missing variable is named with its place', () => {
 test('what was expanded before can be kept from being expanded again', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('$', '{', '}', 'a') }), (text) => {
-      assert.equal(expandEnvironment(unexpanded(text), { environment: {} }), text)
+      assert.equal(expandEnv(escapeEnv(text), { environment: {} }), text)
     }),
   )
 })
@@ -38,7 +38,7 @@ test('what was expanded before can be kept from being expanded again', () => {
 test('functions and objects of a class are passed on untouched', () => {
   const source = (): null => null
   const url = new URL('http://127.0.0.1/')
-  const expanded = expandEnvironment({ source, url }, { environment })
+  const expanded = expandEnv({ source, url }, { environment })
   assert.equal(expanded.source, source)
   assert.equal(expanded.url, url)
 })

@@ -6,8 +6,8 @@ import { createPublicLookup, isPublicAddress } from '../../src/core/public-addre
 import { PurserError } from '../../src/errors.ts'
 import type { ProviderConfig } from '../../src/options.ts'
 import { createModels } from '../../src/providers/registry.ts'
-import type { ModelOrder } from '../../src/runtime/api.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import type { ModelRequest } from '../../src/runtime/api.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { openUpstream } from '../providers/upstream.ts'
 
 const closing: (() => Promise<void>)[] = []
@@ -69,7 +69,7 @@ function modelAt(
 ) {
   const models = createModels({ effects: handClock(), resolve })
   closing.push(() => models.close())
-  const order: ModelOrder = {
+  const order: ModelRequest = {
     user: { namespace: 'default', id: 'u' },
     provider: 'p',
     config: { kind, baseURL: 'https://operator.example/v1', region: 'eu-west-1', ...config },

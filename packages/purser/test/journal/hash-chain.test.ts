@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createKeys } from '../../src/core/keyring.ts'
+import { createKeyring } from '../../src/core/keyring.ts'
 import { extendChain, headMac, linkMac } from '../../src/journal/hash-chain.ts'
 
-const keys = createKeys(Buffer.alloc(32, 1))
+const keys = createKeyring(Buffer.alloc(32, 1))
 const ann = { user: { namespace: 'n', id: 'ann' }, incarnation: 1 }
 const elsewhere = [
   { ...ann, user: { namespace: 'n', id: 'bob' } },
@@ -18,7 +18,7 @@ describe('the chain', () => {
     for (const other of elsewhere) assert.notEqual(linkMac(keys, other, 'before', 'body'), link)
     assert.notEqual(linkMac(keys, ann, 'befor', 'ebody'), link)
     assert.notEqual(linkMac(keys, ann, 'before', 'bodY'), link)
-    assert.notEqual(linkMac(createKeys(Buffer.alloc(32, 2)), ann, 'before', 'body'), link)
+    assert.notEqual(linkMac(createKeyring(Buffer.alloc(32, 2)), ann, 'before', 'body'), link)
   })
 
   it('a head holds for one life of one user, one last event and one state, and is never a link', () => {

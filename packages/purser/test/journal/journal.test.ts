@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { Store, UserStore } from '../../src/storage/store.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { erase, openHouse } from '../support/ledger-harness.ts'
 
 const ANN = { namespace: 'default', id: 'ann' }

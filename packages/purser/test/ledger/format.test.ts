@@ -7,7 +7,7 @@ import type { Bond } from '../../src/ledger/bond.ts'
 import { readCheckpoint } from '../../src/ledger/checkpoint.ts'
 import { Tickets } from '../../src/ledger/tickets.ts'
 import type { StoredEvent, StoredRecord, UserRow } from '../../src/storage/store.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { openHouse } from '../support/ledger-harness.ts'
 
 /** One user as a release has left them in the store, under the key of `house.ts`. Never edited, only added to. */

@@ -5,7 +5,7 @@ import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { UserLedger } from '../../src/ledger/api.ts'
 import type { Store, UserStore } from '../../src/storage/store.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 import { erase, openHouse } from '../support/ledger-harness.ts'
 

@@ -8,7 +8,7 @@ import { block, changeCap, changeZone, correct, noteAdded, unblock } from '../..
 import { observe } from '../../src/ledger/decide/observation.ts'
 import { evolve, rebuild } from '../../src/ledger/evolve.ts'
 import { type LedgerView, rulesOf } from '../../src/ledger/quota.ts'
-import { INITIAL, type LedgerState, UNMEASURED } from '../../src/ledger/state.ts'
+import { INITIAL, type LedgerState, NO_MEASUREMENTS } from '../../src/ledger/state.ts'
 import { IssuedTicket, type Ticket } from '../../src/ledger/tickets.ts'
 import { DEFAULTS } from '../../src/options.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
@@ -25,7 +25,7 @@ function given(changes: Partial<LedgerView> = {}): LedgerView {
     version: 0,
     head: null,
     state: INITIAL,
-    measured: UNMEASURED,
+    measured: NO_MEASUREMENTS,
     stamps: { createdAt: NOON, updatedAt: NOON, seenAt: null },
     counters: [],
     now: NOON,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { subject } from '../../src/core/subject.ts'
+import { createSubject } from '../../src/core/subject.ts'
 import { PurserError } from '../../src/errors.ts'
 import { decodeRow } from '../../src/journal/unit-of-work.ts'
 import { ledgerFold } from '../../src/ledger/bond.ts'
@@ -65,7 +65,7 @@ describe('what the earlier ledger did', () => {
     )
     assert.equal((await other.ledger.users()).users.length, 1)
     for (const id of ['', undefined, null, 5, '.', 'a\nb'])
-      assert.throws(() => subject('default', id), { code: 'user_id_invalid' })
+      assert.throws(() => createSubject('default', id), { code: 'user_id_invalid' })
   })
 
   it('keeps every event and sets no cap unless it is told to (BL-05)', () => {

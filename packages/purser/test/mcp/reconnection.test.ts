@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { createTools } from '../../src/mcp/index.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 
 /** An MCP server that ends every standby stream as soon as it is opened, and tells how often it was opened. */
 async function startRestless(): Promise<{

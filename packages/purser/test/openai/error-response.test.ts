@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERRORS, type ErrorCode, PurserError } from '../../src/errors.ts'
-import { problemOf, problemWith, refusalOf } from '../../src/openai/error-response.ts'
-import { durationOf, limitHeaders } from '../../src/openai/rate-limit-headers.ts'
+import { createErrorResponse, toErrorResponse, toRefusalResponse } from '../../src/openai/error-response.ts'
+import { durationOf, rateLimitHeaders } from '../../src/openai/rate-limit-headers.ts'
 
 const told = (code: ErrorCode, details?: Record<string, unknown>) =>
-  problemOf(new PurserError(code, 'Said so.', { details }))
+  toErrorResponse(new PurserError(code, 'Said so.', { details }))
 
 test('every error code has a status, a type and a code of its own on the wire', () => {
   for (const code of Object.keys(ERRORS) as ErrorCode[]) {
@@ -35,12 +35,12 @@ test('the codes of the gateway table come with their statuses', () => {
     const problem = told(code)
     assert.deepEqual([problem.status, problem.body.error.code], [status, wire])
   }
-  const managed = problemOf(new PurserError('model_not_allowed', 'No.'), { face: 'management' })
+  const managed = toErrorResponse(new PurserError('model_not_allowed', 'No.'), { face: 'management' })
   assert.deepEqual([managed.status, managed.body.error.code], [403, 'model_not_allowed'])
 })
 
 test('a daily cap is told so that clients wait until the reset and do not try again', () => {
-  const { status, headers, body } = refusalOf(
+  const { status, headers, body } = toRefusalResponse(
     { reason: 'daily_cap', cap: 20, retryAfterMs: 90_500, resetAt: '2026-11-21T00:00:00.000Z' },
     { requestId: 'r1' },
   )
@@ -52,7 +52,7 @@ test('a daily cap is told so that clients wait until the reset and do not try ag
 })
 
 test('a blocked user is 403, which no client tries again', () => {
-  const { status, headers, body } = refusalOf({ reason: 'blocked', cap: 0, retryAfterMs: null, resetAt: null })
+  const { status, headers, body } = toRefusalResponse({ reason: 'blocked', cap: 0, retryAfterMs: null, resetAt: null })
   assert.equal(status, 403)
   assert.deepEqual(headers, {})
   assert.equal(body.error.code, 'user_blocked')
@@ -77,7 +77,7 @@ test('only what a later try can mend may be tried again by a client', () => {
 
 test('an unknown error leaks nothing of itself', () => {
   for (const error of [new Error('password=hunter2'), 'hunter2', null, { code: 'hunter2' }]) {
-    const problem = problemOf(error, { requestId: 'r2' })
+    const problem = toErrorResponse(error, { requestId: 'r2' })
     assert.equal(problem.status, 500)
     assert.ok(!JSON.stringify(problem).includes('hunter2'))
     assert.equal(problem.body.error.requestId, 'r2')
@@ -85,19 +85,19 @@ test('an unknown error leaks nothing of itself', () => {
 })
 
 test('a problem of HTTP itself has the same shape', () => {
-  assert.deepEqual(problemWith(401, { code: 'invalid_api_key', message: 'No.' }).body, {
+  assert.deepEqual(createErrorResponse(401, { code: 'invalid_api_key', message: 'No.' }).body, {
     error: { message: 'No.', type: 'invalid_request_error', param: null, code: 'invalid_api_key' },
   })
 })
 
 test("rate headers are the user's numbers, and absent without a limit", () => {
   const now = Date.parse('2026-11-20T12:00:00.000Z')
-  assert.deepEqual(limitHeaders({ cap: 5, remaining: 2, resetAt: '2026-11-20T12:06:00.000Z' }, now), {
+  assert.deepEqual(rateLimitHeaders({ cap: 5, remaining: 2, resetAt: '2026-11-20T12:06:00.000Z' }, now), {
     'x-ratelimit-limit-requests': '5',
     'x-ratelimit-remaining-requests': '2',
     'x-ratelimit-reset-requests': '6m0s',
   })
-  assert.deepEqual(limitHeaders({ cap: 0, remaining: -1, resetAt: null }, now), {})
+  assert.deepEqual(rateLimitHeaders({ cap: 0, remaining: -1, resetAt: null }, now), {})
 })
 
 test('durations read as OpenAI writes them, rounded up', () => {

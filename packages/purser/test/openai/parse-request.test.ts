@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatRequest } from '../../src/openai/chat.ts'
-import { withContext } from '../../src/openai/inject-context.ts'
-import { checkChatRequest } from '../../src/openai/parse-request.ts'
-import { withoutUserFields } from '../../src/openai/pseudonymize-user.ts'
+import { injectContext } from '../../src/openai/inject-context.ts'
+import { parseChatRequest } from '../../src/openai/parse-request.ts'
+import { pseudonymizeUser } from '../../src/openai/pseudonymize-user.ts'
 
 function frozen<T>(value: T): T {
   if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen)
@@ -12,7 +12,7 @@ function frozen<T>(value: T): T {
 }
 
 const user = { role: 'user', content: 'Hi' }
-const place = (messages: ChatRequest['messages'], text = 'ctx') => withContext(frozen({ messages }), text).messages
+const place = (messages: ChatRequest['messages'], text = 'ctx') => injectContext(frozen({ messages }), text).messages
 
 test('context is appended to the last leading system or developer message', () => {
   const first = { role: 'system', content: 'A' }
@@ -35,7 +35,7 @@ test('without a leading instruction a system message is made, and empty context 
   const late = { role: 'system', content: 'late' }
   assert.deepEqual(place([user, late]), [{ role: 'system', content: 'ctx' }, user, late])
   const request = { messages: [user] }
-  assert.equal(withContext(request, ''), request)
+  assert.equal(injectContext(request, ''), request)
 })
 
 test('fields that name the user are removed, and the pseudonym goes where the provider wants it', () => {
@@ -46,18 +46,18 @@ test('fields that name the user are removed, and the pseudonym goes where the pr
     metadata: { user_id: 'bob' },
     seed: 1,
   })
-  assert.deepEqual(withoutUserFields(request, { field: 'safety_identifier', id: 'h' }), {
+  assert.deepEqual(pseudonymizeUser(request, { field: 'safety_identifier', id: 'h' }), {
     messages: [user],
     seed: 1,
     safety_identifier: 'h',
   })
-  assert.deepEqual(withoutUserFields(request, { field: 'user', id: 'h' }), { messages: [user], seed: 1, user: 'h' })
-  assert.deepEqual(withoutUserFields(request, { field: 'none', id: 'h' }), { messages: [user], seed: 1 })
+  assert.deepEqual(pseudonymizeUser(request, { field: 'user', id: 'h' }), { messages: [user], seed: 1, user: 'h' })
+  assert.deepEqual(pseudonymizeUser(request, { field: 'none', id: 'h' }), { messages: [user], seed: 1 })
 })
 
 test('of metadata only user_id goes', () => {
   const clean = (metadata: ChatRequest['metadata']) =>
-    withoutUserFields({ messages: [user], metadata }, { field: 'none', id: 'h' }).metadata
+    pseudonymizeUser({ messages: [user], metadata }, { field: 'none', id: 'h' }).metadata
   assert.deepEqual(clean({ user_id: 'bob', trace: 't' }), { trace: 't' })
   assert.deepEqual(clean({ trace: 't' }), { trace: 't' })
   assert.deepEqual(clean({}), {})
@@ -84,7 +84,7 @@ test('a request that is not in the OpenAI format is refused with the parameter a
   ]
   for (const [value, param] of wrong) {
     assert.throws(
-      () => checkChatRequest(value),
+      () => parseChatRequest(value),
       (error: unknown) => PurserError.is(error, 'request_invalid') && error.details?.param === param,
       JSON.stringify(value),
     )
@@ -101,5 +101,5 @@ test('a request with unknown fields, null options and tool messages passes as it
     stream: null,
     vendor: { any: 'thing' },
   }
-  assert.equal(checkChatRequest(request), request)
+  assert.equal(parseChatRequest(request), request)
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createRestamp } from '../../src/openai/rewrite-model.ts'
-import { tellsError, tellsFinish, tellsUsage } from '../../src/openai/sniff-chunk.ts'
+import { createModelRewriter } from '../../src/openai/rewrite-model.ts'
+import { hasError, hasFinishReason, hasUsage } from '../../src/openai/sniff-chunk.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('restamp')
@@ -30,7 +30,7 @@ test('only the top-level model changes, whatever the JSON holds and however it i
       fc.string(),
       fc.option(fc.string()),
       (objects, space, wanted, given) => {
-        const restamp = createRestamp(wanted)
+        const restamp = createModelRewriter(wanted)
         for (const object of objects) {
           const whole = JSON.parse(JSON.stringify({ ...object, model: given, tail: { model: 'deep' } }))
           assert.deepEqual(JSON.parse(restamp(JSON.stringify(whole, null, space))), { ...whole, model: wanted })
@@ -42,7 +42,7 @@ test('only the top-level model changes, whatever the JSON holds and however it i
 })
 
 test('chunks that begin alike are restamped alike, and one that begins otherwise is not', () => {
-  const restamp = createRestamp('asked')
+  const restamp = createModelRewriter('asked')
   const chunk = (content: string) => JSON.stringify({ id: 'c', model: 'real', choices: [{ delta: { content } }] })
   for (const content of ['a', '"model":"real"', '']) {
     assert.equal(JSON.parse(restamp(chunk(content))).model, 'asked')
@@ -53,7 +53,7 @@ test('chunks that begin alike are restamped alike, and one that begins otherwise
 })
 
 test('text with the right model, or with none, comes back as it is', () => {
-  const restamp = createRestamp('m')
+  const restamp = createModelRewriter('m')
   for (const text of [
     '{"model":"m","a":1}',
     '{"object":"model"}',
@@ -68,7 +68,7 @@ test('text with the right model, or with none, comes back as it is', () => {
 
 test('words of the answer are never taken for members of the chunk', () => {
   const text = JSON.stringify({ content: '"finish_reason":"stop" "usage":{ "error":{' })
-  assert.deepEqual([tellsFinish(text), tellsUsage(text), tellsError(text)], [false, false, false])
-  assert.ok(tellsFinish('{"finish_reason" : "stop"}') && tellsUsage('{"usage": {}}') && tellsError('{"error":"x"}'))
-  assert.ok(!tellsFinish('{"finish_reason":null}') && !tellsUsage('{"usage":null}') && !tellsError('{"error":null}'))
+  assert.deepEqual([hasFinishReason(text), hasUsage(text), hasError(text)], [false, false, false])
+  assert.ok(hasFinishReason('{"finish_reason" : "stop"}') && hasUsage('{"usage": {}}') && hasError('{"error":"x"}'))
+  assert.ok(!hasFinishReason('{"finish_reason":null}') && !hasUsage('{"usage":null}') && !hasError('{"error":null}'))
 })

@@ -6,8 +6,8 @@ import type { ChatCompletion } from '../../src/openai/chat.ts'
 import { completionOf } from '../../src/openai/completion.ts'
 import type { ProviderConfig } from '../../src/options.ts'
 import { createModels } from '../../src/providers/registry.ts'
-import type { ModelOrder } from '../../src/runtime/api.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import type { ModelRequest } from '../../src/runtime/api.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { ask, call, configOf, messages, models, orderFor, withHostileEnvironment } from './model-requests.ts'
 import { openUpstream } from './upstream.ts'
 
@@ -23,7 +23,7 @@ test('without a base URL each kind goes to its own host, which region, resource 
   const at = (region: string | null, deployment: string | null = null) => ({
     settings: { region, deployment, baseURL: null },
   })
-  const cases: [Partial<ProviderConfig> & { kind: ProviderConfig['kind'] }, Partial<ModelOrder>, string][] = [
+  const cases: [Partial<ProviderConfig> & { kind: ProviderConfig['kind'] }, Partial<ModelRequest>, string][] = [
     [{ kind: 'openai' }, {}, 'api.openai.com'],
     [{ kind: 'anthropic' }, {}, 'api.anthropic.com'],
     [{ kind: 'google' }, {}, 'generativelanguage.googleapis.com'],

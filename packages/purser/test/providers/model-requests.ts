@@ -4,8 +4,8 @@ import type { ChatCall, ChatModel } from '../../src/openai/chat-model.ts'
 import { completionOf } from '../../src/openai/completion.ts'
 import type { ProviderConfig, ProviderOption } from '../../src/options.ts'
 import { createModels, type Models } from '../../src/providers/registry.ts'
-import type { ModelOrder } from '../../src/runtime/api.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import type { ModelRequest } from '../../src/runtime/api.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import type { Seen, Upstream } from './upstream.ts'
 import { SPEAKERS } from './wire-formats.ts'
 
@@ -48,7 +48,7 @@ export function withHostileEnvironment(): void {
 export const models: Models = createModels({ effects: handClock() })
 export const KINDS: readonly ProviderConfig['kind'][] = Object.keys(SPEAKERS) as ProviderConfig['kind'][]
 
-export function orderFor(user: string, config: ProviderOption, more: Partial<ModelOrder> = {}): ModelOrder {
+export function orderFor(user: string, config: ProviderOption, more: Partial<ModelRequest> = {}): ModelRequest {
   return {
     user: { namespace: 'default', id: user },
     provider: 'p',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import type { ErrorCode, PurserError } from '../../src/errors.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { asked, callWith, failsWith, messages, modelOf, pools, textsOf } from './relay.ts'
 import { chunkWith, completionWith, openUpstream, sendEvents, sendJson, usageChunk } from './upstream.ts'
 

@@ -5,7 +5,7 @@ import type { ChatRequest } from '../../src/openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../../src/openai/chat-model.ts'
 import { createPools, type Pools } from '../../src/providers/http/pools.ts'
 import { createOpenAiHttp } from '../../src/providers/openai-http.ts'
-import { type HandClock, handClock } from '../../src/testing/fake-clock.ts'
+import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import type { Upstream } from './upstream.ts'
 
 /** Shared by the tests of one file; close it after them. */

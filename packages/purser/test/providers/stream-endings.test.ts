@@ -3,7 +3,7 @@ import { getEventListeners, once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { after, test } from 'node:test'
 import { ANSWER_LIMITS } from '../../src/providers/openai-http.ts'
-import { handClock } from '../../src/testing/fake-clock.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 import { asked, callWith, failsWith, messages, modelOf, pools, scripted, textsOf, upstreamIdle } from './relay.ts'
 import { chunkWith, openUpstream, sendEvents, sendJson } from './upstream.ts'
 

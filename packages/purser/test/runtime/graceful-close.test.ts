@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { onSignal } from '../../src/core/diagnostics.ts'
+import { onDiagnostic } from '../../src/core/diagnostics.ts'
 import { closesOf, FURNISHED, fails, openHouse } from '../support/runtime-harness.ts'
 
 test('R3 RC-D17: a close that throws or hangs is reported after 5 s, stalls nobody, and is not repeated', async () => {
   const house = await openHouse(FURNISHED)
   const reported: string[] = []
-  const stop = onSignal(
+  const stop = onDiagnostic(
     'client',
     ({ kind, outcome, reason }) => void reported.push(`${kind} ${outcome} ${reason ?? ''}`.trim()),
   )

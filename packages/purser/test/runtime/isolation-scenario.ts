@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { PurserError } from '../../src/errors.ts'
-import type { Lease, ModelOrder, ToolOrder } from '../../src/runtime/api.ts'
+import type { Lease, ModelRequest, ToolRequest } from '../../src/runtime/api.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type Chance, chanceOf, Schedule } from '../support/interleaving-scheduler.ts'
 import { type House, type Opened, openHouse } from '../support/runtime-harness.ts'
@@ -97,7 +97,7 @@ function inspectLease(id: string, lease: Lease): void {
   if (region !== null) assert.ok(region.startsWith(stampOf(id)), `${id} sees the region ${region}`)
   for (const value of Object.values(parameters)) assert.equal(value, stampOf(id))
   assert.ok(provider !== null && model?.startsWith(`${provider}-`), `${id} sees the torn pair ${provider} and ${model}`)
-  const { opened: built } = lease.chat as unknown as { opened: Opened<ModelOrder> }
+  const { opened: built } = lease.chat as unknown as { opened: Opened<ModelRequest> }
   assert.equal(built.order.user.id, id)
   assert.equal(built.order.modelId, model)
   assert.equal(built.closes, 0, `${id} was given a closed model`)
@@ -105,7 +105,7 @@ function inspectLease(id: string, lease: Lease): void {
   if (key !== undefined) assert.ok(key.startsWith(stampOf(id)), `${id} calls with the key ${key}`)
 }
 
-function inspectTools(id: string, opened: Opened<ToolOrder>): void {
+function inspectTools(id: string, opened: Opened<ToolRequest>): void {
   const { definition } = opened.order
   if ('url' in definition) {
     assert.equal(definition.url, `http://127.0.0.1:1/${encodeURIComponent(id)}`)
@@ -135,7 +135,7 @@ async function useLease(
     const before = JSON.stringify(lease.settings)
     const server = chance.pick(['own', 'child'])
     if (chance.may(0.4)) {
-      const { opened } = (await lease.mcp(server, { signal })) as unknown as { opened: Opened<ToolOrder> }
+      const { opened } = (await lease.mcp(server, { signal })) as unknown as { opened: Opened<ToolRequest> }
       inspectTools(id, opened)
       await schedule.pause()
       inspectLease(id, lease)

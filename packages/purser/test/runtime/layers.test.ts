@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { PurserError } from '../../src/errors.ts'
 import type { SettingsPatch } from '../../src/runtime/api.ts'
-import { createCatalogue } from '../../src/runtime/settings/catalog.ts'
-import { NEVER_CONFIGURED, type OwnSettings, resolveSettings } from '../../src/runtime/settings/layers.ts'
-import { configureOwn } from '../../src/runtime/settings/user-settings.ts'
+import { createCatalog } from '../../src/runtime/settings/catalog.ts'
+import { NEVER_CONFIGURED, resolveSettings, type UserSettings } from '../../src/runtime/settings/layers.ts'
+import { configureUser } from '../../src/runtime/settings/user-settings.ts'
 import { rounds, seed } from '../support/fuzz-options.ts'
 
 /* Every model, deployment and address below carries the name of the provider it belongs to. */
@@ -47,8 +47,8 @@ const step = fc.oneof(
   ),
 )
 
-const catalogue = (defaults: SettingsPatch): ReturnType<typeof createCatalogue> =>
-  createCatalogue({
+const catalogue = (defaults: SettingsPatch): ReturnType<typeof createCatalog> =>
+  createCatalog({
     providers: Object.fromEntries(NAMES.map((name) => [name, { kind: 'demo' as const, defaultModel: `${name}-1` }])),
     presets: { fast: { provider: 'q', model: 'q-2', baseURL: 'https://q.example/' }, slow: { provider: 'r' } },
     mcpServers: {},
@@ -63,11 +63,11 @@ test('RC-D03 R6 R9: whatever is configured, preset and overridden in whatever or
     fc.array(step, { maxLength: 4 }),
     (defaults, steps, override, later) => {
       let known = catalogue(defaults)
-      let own: OwnSettings = NEVER_CONFIGURED
+      let own: UserSettings = NEVER_CONFIGURED
       const take = (next: (standing: string) => SettingsPatch): void => {
         const before = resolveSettings(known, own).settings
         const patch = next(before.provider ?? '')
-        const { own: changed, resolved, changed: fields } = configureOwn(known, own, patch)
+        const { own: changed, resolved, changed: fields } = configureUser(known, own, patch)
         assert.equal(changed.version, own.version + (fields.length > 0 ? 1 : 0))
         assert.equal(resolved.settings.version, changed.version)
         own = changed
@@ -109,13 +109,13 @@ function inspect({
 }
 
 test('an origin names the narrowest layer that speaks of the field', () => {
-  const known = createCatalogue({
+  const known = createCatalog({
     providers: { p: { kind: 'demo', models: ['p-1', 'p-2'] } },
     presets: { tag: { model: 'p-2', region: 'preset', parameters: { topP: 1 } } },
     mcpServers: {},
     defaults: { provider: 'p', model: 'p-1', region: 'default', deployment: 'default', preset: 'tag' },
   })
-  const { own } = configureOwn(known, NEVER_CONFIGURED, { deployment: 'user', parameters: { seed: 1 } })
+  const { own } = configureUser(known, NEVER_CONFIGURED, { deployment: 'user', parameters: { seed: 1 } })
   const { settings } = resolveSettings(known, own, { override: { parameters: { seed: 2 } } })
   assert.deepEqual(settings.parameters, { topP: 1, seed: 2 })
   const { provider: p, model, region, deployment, parameters, baseURL, preset } = settings.origin
@@ -128,7 +128,7 @@ test('an origin names the narrowest layer that speaks of the field', () => {
 test('an unexpected failure while resolving does not hide behind a fault', () => {
   const known = catalogue({ provider: 'p' })
   assert.throws(
-    () => configureOwn(known, NEVER_CONFIGURED, { provider: null, model: null, preset: 'nowhere' }),
+    () => configureUser(known, NEVER_CONFIGURED, { provider: null, model: null, preset: 'nowhere' }),
     (error) => PurserError.is(error, 'preset_unknown'),
   )
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { onSignal } from '../../src/core/diagnostics.ts'
+import { onDiagnostic } from '../../src/core/diagnostics.ts'
 import { closesOf, FURNISHED, fails, openHouse } from '../support/runtime-harness.ts'
 
 test('R4 RC-D05: eviction waits for the lease, serves others from a new runtime, and closes at the last release', async () => {
@@ -98,7 +98,7 @@ test('R4: a lease that is out for longer than maxLeaseMs is taken back by a swee
   const old = await user.acquire()
   await old.mcp('plain')
   const told: unknown[] = []
-  const stop = onSignal('runtime', ({ outcome }) => told.push(outcome))
+  const stop = onDiagnostic('runtime', ({ outcome }) => told.push(outcome))
   house.clock.advance(1_000)
   const young = await user.acquire()
   await house.runtimes.sweep()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { onSignal } from '../../src/core/diagnostics.ts'
+import { onDiagnostic } from '../../src/core/diagnostics.ts'
 import type { Lease } from '../../src/runtime/api.ts'
 import { closesOf, FURNISHED, fails, openHouse } from '../support/runtime-harness.ts'
 
@@ -9,7 +9,7 @@ const HOUR = 3_600_000
 test('RC-09 RC-10 RC-19 R10: the timer evicts what was idle for strictly longer, a touch saves it, looks do not', async () => {
   const house = await openHouse(FURNISHED)
   const reasons: (string | undefined)[] = []
-  const stop = onSignal('runtime', ({ outcome, reason }) => void (outcome === 'evicted' && reasons.push(reason)))
+  const stop = onDiagnostic('runtime', ({ outcome, reason }) => void (outcome === 'evicted' && reasons.push(reason)))
   for (const id of ['old', 'touched', 'leased']) (await house.user(id).acquire()).release()
   const lease = await house.user('leased').acquire()
   await house.clock.pass(23 * HOUR)
@@ -182,7 +182,7 @@ test('the admin view shows user, version, use and clients, and nothing secret', 
 test('R20: each way a runtime is taken into use, refused or let go of can be counted', async () => {
   const house = await openHouse({ options: { defaults: { provider: 'local' }, maxLive: 1 } })
   const seen: string[] = []
-  const stop = onSignal('runtime', ({ outcome, reason }) => {
+  const stop = onDiagnostic('runtime', ({ outcome, reason }) => {
     seen.push(reason === undefined ? outcome : `${outcome} ${reason}`)
   })
   const lease = await house.user('ada').acquire()

@@ -8,7 +8,7 @@ import type { McpServerOption } from '../../src/options.ts'
 import type { AuthorizationPort, Tokens } from '../../src/runtime/oauth/api.ts'
 import { CLAIM_MS } from '../../src/runtime/oauth/refresh.ts'
 import { chaosStore } from '../../src/testing/chaos-store.ts'
-import { type HandClock, handClock } from '../../src/testing/fake-clock.ts'
+import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 import { chanceOf } from '../support/interleaving-scheduler.ts'
 import { type Furnishing, fails, type House, openHouse } from '../support/runtime-harness.ts'
@@ -70,13 +70,13 @@ class Provider {
   }
 }
 
-interface Scene {
+interface RenderContext {
   readonly provider: Provider
   readonly clock: HandClock
   readonly house: House
 }
 
-async function open(given: Partial<Furnishing> = {}): Promise<Scene> {
+async function open(given: Partial<Furnishing> = {}): Promise<RenderContext> {
   const provider = new Provider()
   const clock = handClock()
   const house = await openHouse({ clock, mcpServers: { wiki }, authorization: provider.port, ...given })

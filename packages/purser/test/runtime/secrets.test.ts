@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
-import { redactedCause, unprintable } from '../../src/core/redact.ts'
+import { hideFromInspect, redactError } from '../../src/core/redact.ts'
 import { rounds } from '../support/fuzz-options.ts'
 import { fails, openHouse } from '../support/runtime-harness.ts'
 
@@ -109,7 +109,7 @@ test('R15 R12: the secret key changes without downtime, both ways of a restart, 
 })
 
 test('R16: credentials that are printed or turned into JSON show nothing, and are still there to be used', () => {
-  const credentials = unprintable({ apiKey: 'canary' })
+  const credentials = hideFromInspect({ apiKey: 'canary' })
   const shown = [
     inspect(credentials),
     inspect({ deep: { credentials } }, { depth: 9, showHidden: true }),
@@ -129,12 +129,12 @@ test('R16: a cause is told again without the secret in any spelling, and without
       code: 'ECONNREFUSED',
     },
   )
-  const told = redactedCause(original, [secret])
+  const told = redactError(original, [secret])
   for (const text of [inspect(told, { depth: 9, showHidden: true }), JSON.stringify({ told: String(told.stack) })]) {
     assert.ok(!text.includes('nary'), text)
   }
   assert.equal((told as { code?: string }).code, 'ECONNREFUSED')
-  const basic = redactedCause(new Error(`Basic ${Buffer.from('canary-token').toString('base64')}`), ['canary-token'])
+  const basic = redactError(new Error(`Basic ${Buffer.from('canary-token').toString('base64')}`), ['canary-token'])
   assert.equal(basic.message, 'Basic [redacted]')
 })
 

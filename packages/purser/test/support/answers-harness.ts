@@ -2,22 +2,22 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
-import { type Answers, type AnswersHouse, createAnswers } from '../../src/answers/answers.ts'
-import { createKeys, type Keys } from '../../src/core/keyring.ts'
-import { createCallsUnderWay } from '../../src/core/pending-calls.ts'
-import { type Subject, subject } from '../../src/core/subject.ts'
+import { type Answers, type AnswersDeps, createAnswers } from '../../src/answers/answers.ts'
+import { createKeyring, type Keyring } from '../../src/core/keyring.ts'
+import { createPendingCalls } from '../../src/core/pending-calls.ts'
+import { createSubject, type Subject } from '../../src/core/subject.ts'
 import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
 import { createSqliteAnswers } from '../../src/drivers/sqlite/cache/answers.ts'
 import { createCacheWriterCalls } from '../../src/drivers/sqlite/cache/cache-writer.ts'
 import { type Database, openDatabase } from '../../src/drivers/sqlite/database.ts'
 import { type AnswerOptions, DEFAULTS } from '../../src/options.ts'
 import type { AnswerStore } from '../../src/storage/answer-store.ts'
-import { type HandClock, handClock } from '../../src/testing/fake-clock.ts'
+import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import { onThisThread } from './in-process-worker.ts'
 
-export const keys: Keys = createKeys(Buffer.alloc(32, 7))
-export const alice: Subject = subject('default', 'alice')
-export const bob: Subject = subject('default', 'bob')
+export const keys: Keyring = createKeyring(Buffer.alloc(32, 7))
+export const alice: Subject = createSubject('default', 'alice')
+export const bob: Subject = createSubject('default', 'bob')
 
 export interface TestHouse {
   readonly answers: Answers
@@ -27,7 +27,7 @@ export interface TestHouse {
   readonly lives: Map<string, number>
 }
 
-export type Given = Partial<AnswersHouse> & {
+export type Given = Partial<AnswersDeps> & {
   readonly clock?: HandClock
   readonly answers?: Partial<AnswerOptions>
 }
@@ -41,7 +41,7 @@ export function house(given: Given = {}): TestHouse {
     keys,
     effects: clock,
     namespace: 'default',
-    calls: createCallsUnderWay(clock),
+    calls: createPendingCalls(clock),
     bus: { publish: async () => undefined, subscribe: () => () => undefined },
     incarnationOf: async ({ id }) => lives.get(id) ?? 1,
     ...given,

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { type ContextHouse, type Contexts, createContexts, type UserContexts } from '../../src/context/context.ts'
+import { type ContextDeps, type Contexts, createContexts, type UserContexts } from '../../src/context/context.ts'
 import { systemEffects } from '../../src/core/effects.ts'
-import { createKeys } from '../../src/core/keyring.ts'
-import { subject } from '../../src/core/subject.ts'
+import { createKeyring } from '../../src/core/keyring.ts'
+import { createSubject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import { type ContextOptions, DEFAULTS } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
-import { type HandClock, handClock } from '../../src/testing/fake-clock.ts'
+import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 
 export interface House {
   readonly contexts: Contexts
@@ -23,14 +23,14 @@ const FACETS = { phase: 'dormant', riskLevel: 'low', blocked: false, capUsed: 0,
 /** Contexts on a memory store and a clock that the test drives. */
 export async function openHouse(
   options: Partial<ContextOptions> = {},
-  more: Partial<ContextHouse> & { store?: Store; clock?: HandClock } = {},
+  more: Partial<ContextDeps> & { store?: Store; clock?: HandClock } = {},
 ): Promise<House> {
   const clock = more.clock ?? handClock()
   const effects = more.effects ?? clock
   const store = (more.store as Store | undefined) ?? (await openMemoryStore({ effects: systemEffects }))
   const journal = openJournal<unknown, unknown>({
     store,
-    keys: createKeys(randomBytes(32)),
+    keys: createKeyring(randomBytes(32)),
     effects,
     fold: { initial: {}, unmeasured: {}, evolve: (state) => state, facets: () => FACETS },
   })
@@ -48,7 +48,7 @@ export async function openHouse(
     journal,
     store,
     clock,
-    user: (id) => contexts.of(subject('test', id)),
+    user: (id) => contexts.of(createSubject('test', id)),
     async close() {
       await contexts.close()
       await journal.close()

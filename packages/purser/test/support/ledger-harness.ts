@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Effects } from '../../src/core/effects.ts'
-import { createKeys, type Keys } from '../../src/core/keyring.ts'
-import { createCallsUnderWay } from '../../src/core/pending-calls.ts'
-import { subject } from '../../src/core/subject.ts'
+import { createKeyring, type Keyring } from '../../src/core/keyring.ts'
+import { createPendingCalls } from '../../src/core/pending-calls.ts'
+import { createSubject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
@@ -12,10 +12,10 @@ import type { JournalLimits } from '../../src/journal/limits.ts'
 import type { Ledger, UserLedger } from '../../src/ledger/api.ts'
 import { ledgerFold } from '../../src/ledger/bond.ts'
 import { createLedger } from '../../src/ledger/ledger.ts'
-import type { LedgerState, Measured } from '../../src/ledger/state.ts'
+import type { LedgerState, Measurements } from '../../src/ledger/state.ts'
 import { DEFAULTS, type LedgerOptions } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
-import { type HandClock, handClock } from '../../src/testing/fake-clock.ts'
+import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 
 export type Driver = 'memory' | 'sqlite'
 export const DRIVERS: readonly Driver[] = ['memory', 'sqlite']
@@ -36,8 +36,8 @@ export interface Order extends Partial<LedgerOptions> {
 export interface House extends AsyncDisposable {
   readonly clock: HandClock
   readonly store: Store
-  readonly keys: Keys
-  readonly journal: OpenJournal<LedgerState, Measured>
+  readonly keys: Keyring
+  readonly journal: OpenJournal<LedgerState, Measurements>
   readonly ledger: Ledger
   readonly path: string
   of(id: string): UserLedger
@@ -57,12 +57,12 @@ export async function openHouse(order: Order = {}): Promise<House> {
   const path = order.path ?? join(directory ?? '', 'ledger.db')
   const store =
     order.store ?? (driver === 'memory' ? await openMemoryStore({ effects }) : await openSqliteStore({ path, effects }))
-  const keys = createKeys(ROOT)
+  const keys = createKeyring(ROOT)
   const fold = ledgerFold(options, timeZone)
   const journal = openJournal({ store, keys, effects, fold, ...(limits === undefined ? {} : { limits }) })
   const ledger = createLedger({
     ...{ journal, store, keys, effects, options, timeZone, namespace },
-    calls: createCallsUnderWay(effects),
+    calls: createPendingCalls(effects),
   })
   return {
     clock,
@@ -71,7 +71,7 @@ export async function openHouse(order: Order = {}): Promise<House> {
     journal,
     ledger,
     path,
-    of: (id) => ledger.of(subject(namespace, id)),
+    of: (id) => ledger.of(createSubject(namespace, id)),
     async [Symbol.asyncDispose]() {
       await ledger.close()
       await journal.close()
@@ -82,7 +82,7 @@ export async function openHouse(order: Order = {}): Promise<House> {
 }
 
 export async function erase(house: House, id: string, namespace = 'default'): Promise<void> {
-  await house.journal.erase(subject(namespace, id), (incarnation, pseudonym) => ({
+  await house.journal.erase(createSubject(namespace, id), (incarnation, pseudonym) => ({
     type: 'user_erased',
     detail: 'user erased',
     data: { pseudonym, incarnation },

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
 import type { Effects } from '../../src/core/effects.ts'
-import { type Subject, subject } from '../../src/core/subject.ts'
+import { createSubject, type Subject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { Fold } from '../../src/journal/event.ts'
@@ -12,17 +12,17 @@ import { DEFAULTS, type McpServerOption, type ProviderOption, type RuntimeOption
 import type {
   LiveModel,
   LiveTools,
-  ModelOrder,
+  ModelRequest,
   Runtimes,
   ToolFactory,
-  ToolOrder,
+  ToolRequest,
   UserRuntime,
 } from '../../src/runtime/api.ts'
 import type { AuthorizationPort } from '../../src/runtime/oauth/api.ts'
 import { createRuntimes } from '../../src/runtime/runtimes.ts'
-import { openKeys } from '../../src/storage/root-key.ts'
+import { openKeyring } from '../../src/storage/root-key.ts'
 import type { Store } from '../../src/storage/store.ts'
-import { type HandClock, handClock } from '../../src/testing/fake-clock.ts'
+import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 
 /** A client that was opened, and what became of it. */
 export interface Opened<Order> {
@@ -35,8 +35,8 @@ export interface House {
   readonly store: Store
   readonly journal: OpenJournal<object, object>
   readonly clock: HandClock
-  readonly models: Opened<ModelOrder>[]
-  readonly tools: (Opened<ToolOrder> & { breakIt(): void })[]
+  readonly models: Opened<ModelRequest>[]
+  readonly tools: (Opened<ToolRequest> & { breakIt(): void })[]
   readonly behaviour: Behaviour
   user(id: string): UserRuntime
   subject(id: string): Subject
@@ -47,9 +47,9 @@ export interface House {
 
 /** What the fake clients do; tests change it on the way. */
 export interface Behaviour {
-  openTools(order: ToolOrder): Promise<void>
-  closeTools(order: ToolOrder): Promise<void>
-  closeModel(order: ModelOrder): Promise<void>
+  openTools(order: ToolRequest): Promise<void>
+  closeTools(order: ToolRequest): Promise<void>
+  closeModel(order: ModelRequest): Promise<void>
 }
 
 export interface Furnishing {
@@ -106,7 +106,7 @@ export async function openHouse(given: Partial<Furnishing> = {}): Promise<House>
   const clock = given.clock ?? handClock()
   const store = given.store ?? (await openMemoryStore({ effects: clock }))
   const secretKey = given.secretKey ?? { current: randomBytes(32).toString('base64'), previous: [] }
-  const keys = await openKeys(store.meta, secretKey)
+  const keys = await openKeyring(store.meta, secretKey)
   const journal = openJournal({ store, keys, effects: given.effects ?? clock, fold })
   const models: House['models'] = []
   const tools: House['tools'] = []
@@ -142,18 +142,18 @@ export async function openHouse(given: Partial<Furnishing> = {}): Promise<House>
     models,
     tools,
     behaviour,
-    user: (id) => runtimes.of(subject('test', id)),
-    subject: (id) => subject('test', id),
+    user: (id) => runtimes.of(createSubject('test', id)),
+    subject: (id) => createSubject('test', id),
     async erase(id) {
-      await journal.erase(subject('test', id), () => ({ type: 'erased', detail: 'erased', data: {} }))
-      await runtimes.forget(subject('test', id))
+      await journal.erase(createSubject('test', id), () => ({ type: 'erased', detail: 'erased', data: {} }))
+      await runtimes.forget(createSubject('test', id))
     },
     sibling: (overrides) => openHouse({ ...given, store, clock, secretKey, ...overrides }),
   }
 }
 
 /** A model that knows for whom it was built; the real ones are tested where they are made. */
-function buildModel(order: ModelOrder, models: House['models'], behaviour: Behaviour): LiveModel {
+function buildModel(order: ModelRequest, models: House['models'], behaviour: Behaviour): LiveModel {
   const { config, credentials } = order
   const operatorKey = typeof config === 'object' && order.operatorKeyAllowed ? config.apiKey : undefined
   if (typeof config === 'object' && config.kind === 'openai' && !credentials && !operatorKey) {
@@ -171,7 +171,7 @@ function buildModel(order: ModelOrder, models: House['models'], behaviour: Behav
   }
 }
 
-function liveTools(order: ToolOrder, tools: House['tools'], behaviour: Behaviour): LiveTools {
+function liveTools(order: ToolRequest, tools: House['tools'], behaviour: Behaviour): LiveTools {
   let broken: () => void = () => undefined
   const opened = { order, closes: 0, breakIt: () => broken() }
   tools.push(opened)

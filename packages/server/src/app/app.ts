@@ -5,8 +5,8 @@ import { idempotency } from '../http/idempotency.ts'
 import { refuseUnreadBodies } from '../http/unread-bodies.ts'
 import { allRoutes } from '../routes/routes.ts'
 import { answerBrokenRequest } from './client-error-handler.ts'
-import type { House } from './context.ts'
-import { HttpProblem, problemFrom } from './errors.ts'
+import type { AppContext } from './context.ts'
+import { HttpError, problemFrom } from './errors.ts'
 import { apiDocument } from './openapi.ts'
 
 /** A path parameter may be an id of 256 bytes, percent-encoded, or a ticket. */
@@ -16,7 +16,7 @@ const REQUEST_TIMEOUT_MS = 120_000
 const REQUEST_ID = /^[\w.:=+/@-]{1,128}$/
 
 /** Puts the Fastify app together: who may come in first, then the routes, one error body for everything. */
-export async function createApp(house: House): Promise<FastifyInstance> {
+export async function createApp(house: AppContext): Promise<FastifyInstance> {
   const app = fastify({
     logger: { level: house.options.logLevel, stream: process.stderr },
     logController: new LogController({ disableRequestLogging: true }),
@@ -50,8 +50,8 @@ export async function createApp(house: House): Promise<FastifyInstance> {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     // Whoever still has an open connection is sent elsewhere while we drain.
-    const draining = house.closing.signal.aborted && !request.url.endsWith('/livez')
-    done(draining ? new HttpProblem(503, 'closed', 'This server is shutting down.', DRAINING) : undefined)
+    const draining = house.shutdown.signal.aborted && !request.url.endsWith('/livez')
+    done(draining ? new HttpError(503, 'closed', 'This server is shutting down.', DRAINING) : undefined)
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
     for (const [name, value] of Object.entries(SAFE_HEADERS)) if (!reply.hasHeader(name)) reply.header(name, value)
@@ -72,7 +72,7 @@ const SAFE_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
 
-async function registerBehindPrefix(app: FastifyInstance, house: House): Promise<void> {
+async function registerBehindPrefix(app: FastifyInstance, house: AppContext): Promise<void> {
   await app.register(
     async (inside) => {
       guard(inside, house)
@@ -98,8 +98,8 @@ function takeJsonOnly(app: FastifyInstance): void {
   })
 }
 
-function packed(coding: string): HttpProblem {
-  return new HttpProblem(415, 'invalid_request_error', `This server does not unpack '${coding}'.`, {
+function packed(coding: string): HttpError {
+  return new HttpError(415, 'invalid_request_error', `This server does not unpack '${coding}'.`, {
     hint: 'Send the JSON as it is, without content-encoding.',
     headers: { 'accept-encoding': 'identity' },
   })
@@ -119,14 +119,14 @@ function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyRe
 
 /** What was foreseen is one line with its code; what was not is told with its stack. */
 function report(error: unknown, status: number, request: FastifyRequest): void {
-  if (status < 500 || error instanceof HttpProblem) return
+  if (status < 500 || error instanceof HttpError) return
   if (PurserError.is(error)) request.log.warn({ code: error.code, requestId: request.id }, error.message)
   else request.log.error({ err: error, requestId: request.id })
 }
 
-function unknownUrl(request: FastifyRequest): HttpProblem {
+function unknownUrl(request: FastifyRequest): HttpError {
   const path = request.url.split('?', 1)[0] ?? ''
-  return new HttpProblem(404, 'unknown_url', `There is nothing at ${request.method} ${path}.`, {
+  return new HttpError(404, 'unknown_url', `There is nothing at ${request.method} ${path}.`, {
     hint: 'GET /openapi.json lists every address.',
   })
 }

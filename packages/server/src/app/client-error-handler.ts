@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { type Effects, problemWith } from 'purser'
+import { createErrorResponse, type Effects } from 'purser'
 
 interface ParseError extends Error {
   readonly code?: string
@@ -19,7 +19,7 @@ export function answerBrokenRequest(effects: Effects): (error: ParseError, socke
     }
     const requestId = effects.randomId()
     const [status, reason, message] = STATUSES[error.code ?? ''] ?? [400, 'Bad Request', 'That is not an HTTP request.']
-    const { body } = problemWith(status, { code: 'invalid_request_error', message }, { requestId })
+    const { body } = createErrorResponse(status, { code: 'invalid_request_error', message }, { requestId })
     const text = JSON.stringify(body)
     socket.end(
       [

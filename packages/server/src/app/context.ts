@@ -1,5 +1,5 @@
 import type { Effects, Purser } from 'purser'
-import type { Keys } from '../auth/api-keys.ts'
+import type { ApiKeyStore } from '../auth/api-keys.ts'
 import type { Limiter } from '../auth/limiter.ts'
 import type { Role } from '../auth/roles.ts'
 import type { Sessions } from '../auth/sessions.ts'
@@ -7,12 +7,12 @@ import type { Config } from '../config/load.ts'
 import type { ServerOptions } from '../config/schema.ts'
 
 /** What the routes of one server share. */
-export interface House {
+export interface AppContext {
   readonly purser: Purser
   readonly options: ServerOptions
   /** The whole configuration; undefined when the host brought its own Purser. */
   readonly config: Config | undefined
-  readonly keys: Keys
+  readonly keys: ApiKeyStore
   readonly sessions: Sessions
   readonly limiter: Limiter
   readonly effects: Effects
@@ -20,9 +20,9 @@ export interface House {
   /** Epoch ms. */
   readonly startedAt: number
   /** Ends everything that would otherwise stay open, as event streams. */
-  readonly closing: AbortController
+  readonly shutdown: AbortController
   /** Cuts the turns that are still under way when closing has to come to an end. */
-  readonly cutting: AbortController
+  readonly forceClose: AbortController
 }
 
 /**

@@ -1,8 +1,14 @@
 import type { FastifyError } from 'fastify'
-import { type Problem, type ProblemContext, PurserError, problemOf, problemWith } from 'purser'
+import {
+  createErrorResponse,
+  type ErrorResponse,
+  type ErrorResponseContext,
+  PurserError,
+  toErrorResponse,
+} from 'purser'
 
 /** An answer of HTTP itself that is not 2xx: no key, an unknown address, a condition that failed. */
-export class HttpProblem extends Error {
+export class HttpError extends Error {
   override readonly name = 'HttpProblem'
   readonly status: number
   readonly code: string
@@ -36,31 +42,31 @@ export interface Issue {
 }
 
 /** Whatever went wrong, as status, headers and the error body. */
-export function problemFrom(error: unknown, context: ProblemContext): Problem {
-  if (PurserError.is(error)) return problemOf(error, context)
-  const http = error instanceof HttpProblem ? error : fromFastify(error)
-  if (http === undefined) return problemOf(error, context)
+export function problemFrom(error: unknown, context: ErrorResponseContext): ErrorResponse {
+  if (PurserError.is(error)) return toErrorResponse(error, context)
+  const http = error instanceof HttpError ? error : fromFastify(error)
+  if (http === undefined) return toErrorResponse(error, context)
   const { status, code, message, hint, param, issues, headers } = http
   const fields = { code, message, ...(hint === undefined ? {} : { hint }), ...(param === undefined ? {} : { param }) }
-  const problem = problemWith(status, fields, context)
+  const problem = createErrorResponse(status, fields, context)
   const detail = issues === undefined ? problem.body.error : { ...problem.body.error, issues }
   return { ...problem, headers: { ...problem.headers, ...headers }, body: { error: detail } }
 }
 
 /** Fastify's own refusals of a request; undefined for what is our fault. */
-function fromFastify(error: unknown): HttpProblem | undefined {
+function fromFastify(error: unknown): HttpError | undefined {
   const { code, statusCode, validation, validationContext, message } = error as Partial<FastifyError>
   if (validation !== undefined) {
     const issues = validation.map((issue) => ({ path: pathOf(issue), message: sentenceOf(issue) }))
     const first = issues[0] ?? { path: '', message: 'is not valid' }
     const where = `${validationContext === 'querystring' ? 'query' : (validationContext ?? 'body')}${first.path === '' ? '' : ` '${first.path}'`}`
-    return new HttpProblem(400, 'invalid_request_error', `The ${where} ${first.message}.`, {
+    return new HttpError(400, 'invalid_request_error', `The ${where} ${first.message}.`, {
       param: first.path === '' ? undefined : first.path,
       issues,
     })
   }
   if (statusCode === undefined || statusCode < 400 || statusCode >= 500) return undefined
-  return new HttpProblem(statusCode, 'invalid_request_error', FASTIFY_MESSAGES[code ?? ''] ?? message ?? 'Bad request.')
+  return new HttpError(statusCode, 'invalid_request_error', FASTIFY_MESSAGES[code ?? ''] ?? message ?? 'Bad request.')
 }
 
 const FASTIFY_MESSAGES: Readonly<Record<string, string>> = {

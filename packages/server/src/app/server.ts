@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { type Effects, openPurser, type Purser, PurserError, type PurserOptions, systemEffects } from 'purser'
-import { Keys } from '../auth/api-keys.ts'
+import { ApiKeyStore } from '../auth/api-keys.ts'
 import { Limiter } from '../auth/limiter.ts'
 import { Sessions } from '../auth/sessions.ts'
 import { checkConfig } from '../config/check.ts'
@@ -10,7 +10,7 @@ import { type Config, effective } from '../config/load.ts'
 import { type ConfigFile, SERVER_DEFAULTS } from '../config/schema.ts'
 import { isLoopback, urlOf } from './address.ts'
 import { createApp } from './app.ts'
-import type { House } from './context.ts'
+import type { AppContext } from './context.ts'
 import { type CreateServerOptions, checkServerOptions } from './options.ts'
 
 /** A server in all the forms in which it can be put into a program. */
@@ -29,7 +29,7 @@ export interface PurserServer {
 
 /** As `createServer`, with what the `purser` command needs beside it. */
 export interface OpenServer extends PurserServer {
-  readonly house: House
+  readonly house: AppContext
 }
 
 /** Rejects with `option_unknown` or `option_invalid`, and with what `openPurser` does; then nothing is open. */
@@ -72,8 +72,8 @@ function createHouse(
   config: Config | undefined,
   effects: Effects,
   { prefix, authorize, keys: given }: CreateServerOptions,
-): House {
-  const keys = new Keys(purser.meta, effects, given)
+): AppContext {
+  const keys = new ApiKeyStore(purser.meta, effects, given)
   const options = config?.server ?? SERVER_DEFAULTS
   return {
     purser,
@@ -85,12 +85,12 @@ function createHouse(
     effects,
     authorize,
     startedAt: effects.now(),
-    closing: new AbortController(),
-    cutting: new AbortController(),
+    shutdown: new AbortController(),
+    forceClose: new AbortController(),
   }
 }
 
-function assemble(app: FastifyInstance, house: House, ownsPurser: boolean): OpenServer {
+function assemble(app: FastifyInstance, house: AppContext, ownsPurser: boolean): OpenServer {
   let closed: Promise<void> | undefined
   return {
     house,
@@ -117,17 +117,17 @@ function assemble(app: FastifyInstance, house: House, ownsPurser: boolean): Open
   }
 }
 
-async function close(app: FastifyInstance, house: House, ownsPurser: boolean): Promise<void> {
+async function close(app: FastifyInstance, house: AppContext, ownsPurser: boolean): Promise<void> {
   const { effects, options } = house
   const endsAt = effects.monotonic() + options.shutdownMs
-  house.closing.abort()
+  house.shutdown.abort()
   // A connection that a client keeps open is closed as soon as its last answer is out. At the end every turn is cut,
   // which tells its client why, and with the next look all that is left.
   let cancel = (): void => {}
   const sweep = (): void => {
-    if (house.cutting.signal.aborted) app.server.closeAllConnections()
+    if (house.forceClose.signal.aborted) app.server.closeAllConnections()
     else app.server.closeIdleConnections()
-    if (effects.monotonic() >= endsAt) house.cutting.abort(cut())
+    if (effects.monotonic() >= endsAt) house.forceClose.abort(cut())
     cancel = effects.setTimer(sweep, 50)
   }
   sweep()

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Effects, PurserError } from 'purser'
-import { Document, type Shelf } from './cas-document.ts'
+import { CasDocument, type Shelf } from './cas-document.ts'
 import { type Identity, isRole, ROLES, type Role } from './roles.ts'
 import { hashOf, newToken, sameHash } from './token.ts'
 
@@ -51,15 +51,15 @@ const MAX_NAME_LENGTH = 100
  * Who may call. Keys are kept as hashes in the store; a revoked one stops working at once here and within a second in
  * other processes on the same store.
  */
-export class Keys {
-  readonly #ring: Document<KeyRing>
+export class ApiKeyStore {
+  readonly #ring: CasDocument<KeyRing>
   readonly #effects: Effects
   readonly #given: readonly StoredKey[]
   #indexed: KeyRing | undefined
   #index = new Map<string, StoredKey>()
 
   constructor(shelf: Shelf, effects: Effects, given: GivenKeys = {}) {
-    this.#ring = new Document<KeyRing>(shelf, 'server-keys', { v: 1, started: false, keys: [] }, effects)
+    this.#ring = new CasDocument<KeyRing>(shelf, 'server-keys', { v: 1, started: false, keys: [] }, effects)
     this.#effects = effects
     if (given.service && given.service === given.admin) throw oneKeyForTwo()
     const now = this.#now()

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
-import type { House } from '../app/context.ts'
-import { HttpProblem } from '../app/errors.ts'
+import type { AppContext } from '../app/context.ts'
+import { HttpError } from '../app/errors.ts'
 import { headerText } from '../http/header-text.ts'
 import { sessionToken } from './cookie.ts'
 import { checkHost, checkOrigin, type OriginClaim } from './origin.ts'
@@ -22,7 +22,7 @@ const UNKNOWN_CALLER = { role: 'viewer', name: 'nobody' } as const satisfies Ide
  * Decides who may come in, before a byte of the body is read. A key counts before a session; the host's own
  * `authorize` counts before both.
  */
-export function guard(app: FastifyInstance, house: House): void {
+export function guard(app: FastifyInstance, house: AppContext): void {
   app.decorateRequest('identity', null)
   app.addHook('onRoute', (route) => {
     const access = route.config?.access
@@ -62,7 +62,7 @@ export function originClaim(request: FastifyRequest): OriginClaim {
 }
 
 /** Whether the caller came by https: here, or at the proxy under the public address. */
-export function encryptedWay(request: FastifyRequest, { options: { publicUrl } }: House): boolean {
+export function encryptedWay(request: FastifyRequest, { options: { publicUrl } }: AppContext): boolean {
   if (request.protocol === 'https') return true
   if (publicUrl === undefined) return false
   const { protocol, host } = new URL(publicUrl)
@@ -75,21 +75,24 @@ function admit(request: FastifyRequest, identity: Identity | undefined, done: Ho
 }
 
 /** Why `identity` may not come in; undefined when it may. */
-function forbidden(access: Access | undefined, { role }: Identity): HttpProblem | undefined {
+function forbidden(access: Access | undefined, { role }: Identity): HttpError | undefined {
   const roles = access === undefined ? [] : ACCESS[access]
   if (roles.includes(role)) return undefined
-  return new HttpProblem(403, 'forbidden', `A key of the role '${role}' may not do this.`, {
+  return new HttpError(403, 'forbidden', `A key of the role '${role}' may not do this.`, {
     hint: `It takes one of: ${roles.join(', ')}.`,
   })
 }
 
 /** Who is calling, by the host's word, a key or a session; undefined when nobody is known. */
-export function callerOf(request: FastifyRequest, house: House): Identity | undefined | Promise<Identity | undefined> {
+export function callerOf(
+  request: FastifyRequest,
+  house: AppContext,
+): Identity | undefined | Promise<Identity | undefined> {
   if (house.authorize !== undefined) return byHost(request, house)
   return byKeyOrSession(request, house)
 }
 
-async function byHost(request: FastifyRequest, house: House): Promise<Identity | undefined> {
+async function byHost(request: FastifyRequest, house: AppContext): Promise<Identity | undefined> {
   const headers = Object.entries(request.headers).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value] as [string, string]],
   )
@@ -103,7 +106,10 @@ async function byHost(request: FastifyRequest, house: House): Promise<Identity |
   return user === undefined ? { role, name: actor } : { role, name: actor, user }
 }
 
-function byKeyOrSession(request: FastifyRequest, house: House): Identity | undefined | Promise<Identity | undefined> {
+function byKeyOrSession(
+  request: FastifyRequest,
+  house: AppContext,
+): Identity | undefined | Promise<Identity | undefined> {
   const { authorization, cookie } = request.headers
   if (authorization !== undefined) {
     const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1]
@@ -117,9 +123,9 @@ function byKeyOrSession(request: FastifyRequest, house: House): Identity | undef
   return house.sessions.find(token)
 }
 
-export function unauthorized(request: FastifyRequest): HttpProblem {
+export function unauthorized(request: FastifyRequest): HttpError {
   const given = request.headers.authorization !== undefined
-  return new HttpProblem(401, 'invalid_api_key', given ? 'That key is not valid.' : 'There is no key.', {
+  return new HttpError(401, 'invalid_api_key', given ? 'That key is not valid.' : 'There is no key.', {
     hint: 'Send Authorization: Bearer KEY. A new key: purser keys create --role service',
     headers: { 'www-authenticate': 'Bearer' },
   })

@@ -13,7 +13,7 @@ const MAX_TRIES = 8
  * Reading is on the way of every request, so a fresh value is given without waiting; a change is decided on the stored
  * text and written only if nobody else wrote meanwhile.
  */
-export class Document<Value> {
+export class CasDocument<Value> {
   readonly #shelf: Shelf
   readonly #name: string
   readonly #effects: Effects

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { HttpProblem } from '../app/errors.ts'
+import { HttpError } from '../app/errors.ts'
 
 /** Where a request says it comes from and goes to. */
 export interface OriginClaim {
@@ -30,7 +30,7 @@ export function checkHost(claim: OriginClaim, reachable: Reachable): void {
       name === reachable.host.toLowerCase() ||
       (reachable.publicUrl !== undefined && name === new URL(reachable.publicUrl).hostname))
   if (known) return
-  throw new HttpProblem(403, 'host_mismatch', 'This Host is not known here.', {
+  throw new HttpError(403, 'host_mismatch', 'This Host is not known here.', {
     hint: 'Set server.publicUrl to the address that people use.',
   })
 }
@@ -42,7 +42,7 @@ export function checkOrigin(claim: OriginClaim, reachable: Reachable): void {
   if (reachable.publicUrl !== undefined) own.push(new URL(reachable.publicUrl).origin)
   const sameSite = claim.site === undefined || claim.site === 'same-origin'
   if (sameSite && claim.origin !== undefined && own.includes(claim.origin.toLowerCase())) return
-  throw new HttpProblem(403, 'origin_mismatch', 'A session may only be used from the Deck itself.', {
+  throw new HttpError(403, 'origin_mismatch', 'A session may only be used from the Deck itself.', {
     hint: 'Programs use a key: Authorization: Bearer KEY.',
   })
 }

@@ -1,5 +1,5 @@
 import type { Effects } from 'purser'
-import { Document, type Shelf } from './cas-document.ts'
+import { CasDocument, type Shelf } from './cas-document.ts'
 import type { Identity, Role } from './roles.ts'
 import { hashOf, newToken } from './token.ts'
 
@@ -26,13 +26,13 @@ const MAX_LINKS = 100
  * was opened with a key ends when the key is revoked. Sign-in links live in this process only.
  */
 export class Sessions {
-  readonly #stored: Document<readonly StoredSession[]>
+  readonly #stored: CasDocument<readonly StoredSession[]>
   readonly #effects: Effects
   readonly #keyHolds: (id: string) => Promise<boolean>
   readonly #links = new Map<string, number>()
 
   constructor(shelf: Shelf, effects: Effects, keyHolds: (id: string) => Promise<boolean>) {
-    this.#stored = new Document<readonly StoredSession[]>(shelf, 'server-sessions', [], effects)
+    this.#stored = new CasDocument<readonly StoredSession[]>(shelf, 'server-sessions', [], effects)
     this.#effects = effects
     this.#keyHolds = keyHolds
   }

@@ -123,7 +123,7 @@ function connection(base: string, ask: Ask, purser: Purser | undefined, close: (
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       }),
     )
-    if (!response.ok) throw await problemOf(response)
+    if (!response.ok) throw await toErrorResponse(response)
     return response
   }
   return {
@@ -137,7 +137,7 @@ function connection(base: string, ask: Ask, purser: Purser | undefined, close: (
   }
 }
 
-async function problemOf(response: Response): Promise<ApiProblem> {
+async function toErrorResponse(response: Response): Promise<ApiProblem> {
   const text = await response.text()
   try {
     const { error } = JSON.parse(text) as { error: { code: string; message: string; hint?: string } }

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { House } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import {
   DEMO_ACTIONS,
   DEMO_ARCHETYPES,
@@ -15,7 +15,7 @@ const PAUSE_MS = 250
 const AT_ONCE = 20
 
 /** Peoples a server: everybody once, then somebody does something a few times a second. Answers how to stop it. */
-export async function livelyCrowd(house: House, count: number): Promise<() => Promise<void>> {
+export async function livelyCrowd(house: AppContext, count: number): Promise<() => Promise<void>> {
   const ids = demoIds(count)
   for (let start = 0; start < ids.length; start += AT_ONCE) {
     await Promise.all(ids.slice(start, start + AT_ONCE).map((id) => introduce(house, id)))
@@ -38,7 +38,7 @@ export async function livelyCrowd(house: House, count: number): Promise<() => Pr
   }
 }
 
-async function introduce(house: House, id: string): Promise<void> {
+async function introduce(house: AppContext, id: string): Promise<void> {
   const user = house.purser.user(id)
   const name = id.split('@')[0] ?? id
   await user.profile.put({ name: name[0]?.toUpperCase() + name.slice(1), preferred_language: 'English' })
@@ -50,7 +50,7 @@ async function introduce(house: House, id: string): Promise<void> {
   for (let said = randomInt(6); said > 0; said--) await user.ledger.admit()
 }
 
-async function live(house: House, id: string): Promise<void> {
+async function live(house: AppContext, id: string): Promise<void> {
   const user = house.purser.user(id)
   const chance = randomInt(100)
   if (chance < 60) {

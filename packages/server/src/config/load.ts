@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { expandEnvironment, PurserError, suggestion, unexpanded } from 'purser'
+import { escapeEnv, expandEnv, PurserError, suggestion } from 'purser'
 import { checkConfig } from './check.ts'
 import { type ConfigFile, SERVER_DEFAULTS, type ServerOptions } from './schema.ts'
 import { OTHER_VARIABLES, SETTINGS, type Setting } from './settings.ts'
@@ -37,7 +37,7 @@ export function loadConfig(sources: Sources): Loaded {
   const environment = instead === undefined ? sources.environment : {}
   const file = instead === undefined ? configFile(sources) : { path: null, content: instead }
   const filled = new Set<string>()
-  const content = expandEnvironment(file.content, { environment, filled: (path) => filled.add(path.join('.')) })
+  const content = expandEnv(file.content, { environment, filled: (path) => filled.add(path.join('.')) })
   const merged = structuredClone(content) as Record<string, unknown>
   for (const setting of SETTINGS) {
     const text = flags[setting.flag] ?? environment[setting.environment]
@@ -57,7 +57,7 @@ export function loadConfig(sources: Sources): Loaded {
 function readyForLibrary(checked: ConfigFile): ConfigFile {
   const { providers, mcpServers, context } = checked
   const groups = Object.entries({ providers, mcpServers, context }).filter(([, group]) => group !== undefined)
-  return { ...checked, ...Object.fromEntries(groups.map(([name, group]) => [name, unexpanded(group)])) }
+  return { ...checked, ...Object.fromEntries(groups.map(([name, group]) => [name, escapeEnv(group)])) }
 }
 
 /** Checks a configuration given by a program and fills in the server's defaults. */

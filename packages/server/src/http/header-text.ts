@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { HttpProblem } from '../app/errors.ts'
+import { HttpError } from '../app/errors.ts'
 
 /**
  * The text of a header; undefined without one. Its bytes are UTF-8, which Node hands over as Latin-1: one way of
@@ -17,7 +17,7 @@ export function headerText(
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(bytes, 'latin1'))
   } catch {
-    throw new HttpProblem(400, code, `The header ${name} is not UTF-8.`, {
+    throw new HttpError(400, code, `The header ${name} is not UTF-8.`, {
       param: name,
       hint: 'Send the bytes of the text in UTF-8.',
     })

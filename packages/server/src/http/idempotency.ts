@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { House } from '../app/context.ts'
-import { HttpProblem } from '../app/errors.ts'
+import type { AppContext } from '../app/context.ts'
+import { HttpError } from '../app/errors.ts'
 import { identityOf } from '../auth/authenticate.ts'
 import { idempotencyKeyOf, isChange, reasonHeader } from './route.ts'
 
@@ -38,7 +38,7 @@ declare module 'fastify' {
  * What is not remembered there has no need of it, or must not be: sessions are taken up again and evictions repeated
  * without harm; an erasure leaves nothing of the person behind, not even this; a new key is not kept in clear.
  */
-export function idempotency(app: FastifyInstance, house: House): void {
+export function idempotency(app: FastifyInstance, house: AppContext): void {
   const kept = new Map<string, Kept>()
   app.decorateRequest('idempotent', null)
   app.decorateRequest('replayed', false)
@@ -58,14 +58,14 @@ export function idempotency(app: FastifyInstance, house: House): void {
 /** Answers what was answered before; else takes the key for the call that begins. */
 async function recall(
   kept: Map<string, Kept>,
-  house: House,
+  house: AppContext,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply | undefined> {
   const key = idempotencyKeyOf(request)
   if (key === undefined) return undefined
   if (key === '' || key.length > MAX_KEY_LENGTH) {
-    throw new HttpProblem(400, 'invalid_request_error', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`)
+    throw new HttpError(400, 'invalid_request_error', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`)
   }
   const place = JSON.stringify([identityOf(request).name, request.method, request.url, key])
   const digest = digestOf(request)
@@ -79,7 +79,7 @@ async function recall(
     return undefined
   }
   if (found.digest !== digest) {
-    throw new HttpProblem(
+    throw new HttpError(
       422,
       'idempotency_conflict',
       'That Idempotency-Key was used with another body, If-Match or x-purser-reason.',
@@ -87,7 +87,7 @@ async function recall(
     )
   }
   if (found.answer === undefined) {
-    throw new HttpProblem(409, 'idempotency_running', 'The first call with that Idempotency-Key is still running.', {
+    throw new HttpError(409, 'idempotency_running', 'The first call with that Idempotency-Key is still running.', {
       headers: { 'retry-after': '1' },
     })
   }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions, RouteShorthandOptions } from 'fastify'
 import { PurserError, type User } from 'purser'
-import type { House } from '../app/context.ts'
-import { HttpProblem } from '../app/errors.ts'
+import type { AppContext } from '../app/context.ts'
+import { HttpError } from '../app/errors.ts'
 import { identityOf } from '../auth/authenticate.ts'
 import type { Access } from '../auth/roles.ts'
 import { headerText } from './header-text.ts'
@@ -87,7 +87,7 @@ export function listOf(description: string): Schema {
 }
 
 /** The user a management route is about. Throws `user_id_invalid`. */
-export function userOf(request: FastifyRequest, house: House): User {
+export function userOf(request: FastifyRequest, house: AppContext): User {
   return house.purser.user(paramOf(request, 'id'))
 }
 
@@ -112,7 +112,7 @@ export function bodyOf(request: FastifyRequest): Readonly<Record<string, unknown
 export function actOf(request: FastifyRequest): { readonly actor: string; readonly reason: string | undefined } {
   const reason = bodyOf(request).reason ?? reasonHeader(request)
   if (reason !== undefined && typeof reason !== 'string') {
-    throw new HttpProblem(400, 'invalid_request_error', "The 'reason' has to be text.", { param: 'reason' })
+    throw new HttpError(400, 'invalid_request_error', "The 'reason' has to be text.", { param: 'reason' })
   }
   return { actor: identityOf(request).name, reason }
 }
@@ -126,7 +126,7 @@ export function reasonHeader(request: FastifyRequest): string | undefined {
 export function reasonedActOf(request: FastifyRequest): { readonly actor: string; readonly reason: string } {
   const { actor, reason } = actOf(request)
   if (reason !== undefined && reason.trim() !== '') return { actor, reason }
-  throw new HttpProblem(400, 'invalid_request_error', 'This needs a reason.', {
+  throw new HttpError(400, 'invalid_request_error', 'This needs a reason.', {
     param: 'reason',
     hint: "Give it as 'reason' in the body or as x-purser-reason.",
   })
@@ -188,6 +188,6 @@ export async function decidedOn<Value>(request: FastifyRequest, act: () => Promi
   }
 }
 
-function preconditionFailed(message: string): HttpProblem {
-  return new HttpProblem(412, 'version_conflict', message, { hint: 'Read it again and decide anew.' })
+function preconditionFailed(message: string): HttpError {
+  return new HttpError(412, 'version_conflict', message, { hint: 'Read it again and decide anew.' })
 }

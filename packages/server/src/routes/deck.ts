@@ -3,7 +3,7 @@ import { relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
-import { HttpProblem } from '../app/errors.ts'
+import { HttpError } from '../app/errors.ts'
 import { route } from '../http/route.ts'
 
 /** Nothing inline, nothing from elsewhere, no text that becomes markup or code, nobody may frame it. */
@@ -50,7 +50,7 @@ export async function deckRoutes(app: FastifyInstance): Promise<void> {
   app.get('/deck/*', route('public', { tag, summary: 'The Observation Deck.' }), async (request, reply) => {
     const path = (request.params as { '*': string })['*']
     if (root === undefined) {
-      throw new HttpProblem(404, 'deck_missing', 'The Deck has not been built.', { hint: 'Run: npm run build' })
+      throw new HttpError(404, 'deck_missing', 'The Deck has not been built.', { hint: 'Run: npm run build' })
     }
     return reply.sendFile(path === '' ? 'index.html' : path)
   })

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { House } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { answerRoutes } from './api/answers.ts'
 import { authorizationRoutes } from './api/authorizations.ts'
 import { contextRoutes } from './api/context.ts'
@@ -16,7 +16,7 @@ import { chatRoutes } from './gateway/chat.ts'
 import { modelRoutes } from './gateway/models.ts'
 
 /** Every route there is. */
-export async function allRoutes(app: FastifyInstance, house: House): Promise<void> {
+export async function allRoutes(app: FastifyInstance, house: AppContext): Promise<void> {
   chatRoutes(app, house)
   modelRoutes(app, house)
   healthRoutes(app, house)

@@ -2,23 +2,23 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PurserError } from 'purser'
 import { handClock } from 'purser/testing'
-import { Keys } from '../../src/auth/api-keys.ts'
+import { ApiKeyStore } from '../../src/auth/api-keys.ts'
 import { memoryShelf } from '../support/memory-meta.ts'
 
 test('a first start makes one service key and one admin key, and no later start does, even when all are revoked', async () => {
   const shelf = memoryShelf()
-  const keys = new Keys(shelf, handClock())
+  const keys = new ApiKeyStore(shelf, handClock())
   const made = await keys.createFirst()
   assert.deepEqual(
     made.map(({ role }) => role),
     ['service', 'admin'],
   )
   for (const { id } of made) assert.ok(await keys.revoke(id))
-  assert.deepEqual(await new Keys(shelf, handClock()).createFirst(), [])
+  assert.deepEqual(await new ApiKeyStore(shelf, handClock()).createFirst(), [])
 })
 
 test('what the environment gives is accepted, and is not made again', async () => {
-  const keys = new Keys(memoryShelf(), handClock(), { service: 'given-service-key' })
+  const keys = new ApiKeyStore(memoryShelf(), handClock(), { service: 'given-service-key' })
   assert.deepEqual(
     (await keys.createFirst()).map(({ role }) => role),
     ['admin'],
@@ -29,7 +29,7 @@ test('what the environment gives is accepted, and is not made again', async () =
 })
 
 test('one key for an application and for an admin is refused, and nobody is one without a key', () => {
-  const open = (given: { service: string; admin: string }) => new Keys(memoryShelf(), handClock(), given)
+  const open = (given: { service: string; admin: string }) => new ApiKeyStore(memoryShelf(), handClock(), given)
   assert.throws(
     () => open({ service: 'the same', admin: 'the same' }),
     (error) => PurserError.is(error, 'option_invalid') && /PURSER_SERVICE_KEY/.test(error.hint ?? ''),
@@ -39,7 +39,7 @@ test('one key for an application and for an admin is refused, and nobody is one 
 
 test('only hashes are stored, and no list shows a key', async () => {
   const shelf = memoryShelf()
-  const keys = new Keys(shelf, handClock())
+  const keys = new ApiKeyStore(shelf, handClock())
   const { key } = await keys.create({ role: 'admin', createdBy: 'test' })
   assert.match(key, /^purser_admin_[\w-]{43}$/)
   assert.ok(!(await shelf.get('server-keys'))?.includes(key.slice(13)))
@@ -47,7 +47,7 @@ test('only hashes are stored, and no list shows a key', async () => {
 })
 
 test('an id of a key never looks like a flag', async () => {
-  const keys = new Keys(memoryShelf(), handClock())
+  const keys = new ApiKeyStore(memoryShelf(), handClock())
   for (let count = 0; count < 100; count++) {
     assert.match((await keys.create({ role: 'viewer', createdBy: 'test' })).id, /^[0-9a-f]{12}$/)
   }
@@ -55,7 +55,7 @@ test('an id of a key never looks like a flag', async () => {
 
 test('a key that another process made or revoked is known here within a second', async () => {
   const [shelf, clock] = [memoryShelf(), handClock()]
-  const [here, there] = [new Keys(shelf, clock), new Keys(shelf, clock)]
+  const [here, there] = [new ApiKeyStore(shelf, clock), new ApiKeyStore(shelf, clock)]
   assert.equal(await here.find('nothing'), undefined)
   const made = await there.create({ role: 'viewer', createdBy: 'test' })
   clock.advance(1_000)
@@ -68,13 +68,13 @@ test('a key that another process made or revoked is known here within a second',
 
 test('two processes that make keys at once lose none', async () => {
   const shelf = memoryShelf()
-  const all = [new Keys(shelf, handClock()), new Keys(shelf, handClock())]
+  const all = [new ApiKeyStore(shelf, handClock()), new ApiKeyStore(shelf, handClock())]
   await Promise.all(all.map((keys) => keys.create({ role: 'service', createdBy: 'test' })))
-  assert.equal((await new Keys(shelf, handClock()).list()).length, 2)
+  assert.equal((await new ApiKeyStore(shelf, handClock()).list()).length, 2)
 })
 
 test('a key needs a role; a user key, and no other, names its user', async () => {
-  const keys = new Keys(memoryShelf(), handClock())
+  const keys = new ApiKeyStore(memoryShelf(), handClock())
   for (const order of [
     { role: 'root' },
     { role: 'user' },

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { expandEnvironment, PurserError } from 'purser'
+import { expandEnv, PurserError } from 'purser'
 import { loadConfig } from '../../src/config/load.ts'
 import { masked } from '../../src/config/mask.ts'
 
@@ -21,7 +21,7 @@ function load(
   return loadConfig({ flags: { config: path, ...flags }, environment, directory })
 }
 
-function refusalOf(run: () => unknown): PurserError {
+function toRefusalResponse(run: () => unknown): PurserError {
   try {
     run()
   } catch (error) {
@@ -82,7 +82,7 @@ test('an unknown key is an error that suggests the right one, at every depth', (
     [{ ledger: { dailycap: 1 } }, 'ledger.dailycap', "Did you mean 'dailyCap'?"],
     [{ context: { budget: 1 } }, 'context.budget', ''],
   ] as const) {
-    const error = refusalOf(() => load(content))
+    const error = toRefusalResponse(() => load(content))
     assert.equal(error.code, 'option_unknown')
     assert.match(error.message, new RegExp(path.replaceAll('.', '\\.')))
     if (hint !== '') assert.equal(error.hint, hint)
@@ -91,7 +91,7 @@ test('an unknown key is an error that suggests the right one, at every depth', (
 })
 
 test('every wrong value is told at once, with its path', () => {
-  const error = refusalOf(() =>
+  const error = toRefusalResponse(() =>
     load({ store: 'redis:x', server: { port: 99_999, prefix: 'x/' }, providers: { a: { kind: 'opnai' } } }),
   )
   assert.equal(error.code, 'option_invalid')
@@ -101,7 +101,7 @@ test('every wrong value is told at once, with its path', () => {
 
 test('an MCP server is a URL or a command, and a mixture is refused by name', () => {
   assert.ok(load({ mcpServers: { a: { url: 'https://x.example/mcp' }, b: { command: 'npx', args: ['-y'] } } }))
-  const error = refusalOf(() => load({ mcpServers: { a: { comand: 'npx' } } }))
+  const error = toRefusalResponse(() => load({ mcpServers: { a: { comand: 'npx' } } }))
   assert.match(error.message, /mcpServers\.a/)
 })
 
@@ -113,16 +113,16 @@ test('a variable is filled in anywhere in the file, a doubled dollar stays text,
   const file = { providers: { a: { kind: 'openai', apiKey: key, headers: { x: `a-${key}-$${key}` } } } }
   const { config, filled } = load(file, { KEY: 'k1' })
   assert.equal(config.providers?.a?.apiKey, 'k1')
-  assert.equal(expandEnvironment(config.providers)?.a?.headers?.x, `a-k1-${key}`)
+  assert.equal(expandEnv(config.providers)?.a?.headers?.x, `a-k1-${key}`)
   assert.deepEqual(filled, ['providers.a.apiKey', 'providers.a.headers.x'])
-  const error = refusalOf(() => load(file, {}))
+  const error = toRefusalResponse(() => load(file, {}))
   assert.match(error.message, /providers\.a\.apiKey needs \$KEY/)
 })
 
 test('numbers and switches in the environment are read as such, and nonsense is refused by name', () => {
   assert.equal(load({}, { PURSER_ANSWERS: 'on' }).config.answers?.enabled, true)
-  assert.match(refusalOf(() => load({}, { PURSER_PORT: 'http' })).message, /PURSER_PORT/)
-  assert.match(refusalOf(() => load({}, { PURSER_ANSWERS: 'perhaps' })).message, /PURSER_ANSWERS/)
+  assert.match(toRefusalResponse(() => load({}, { PURSER_PORT: 'http' })).message, /PURSER_PORT/)
+  assert.match(toRefusalResponse(() => load({}, { PURSER_ANSWERS: 'perhaps' })).message, /PURSER_ANSWERS/)
 })
 
 test('unknown PURSER_ variables only warn, and say which one was meant', () => {
@@ -131,9 +131,9 @@ test('unknown PURSER_ variables only warn, and say which one was meant', () => {
 })
 
 test('a file that is missing, or no JSON, is told with its path', () => {
-  assert.match(refusalOf(() => load('{ "a": 1, }')).message, /is not JSON/)
+  assert.match(toRefusalResponse(() => load('{ "a": 1, }')).message, /is not JSON/)
   const missing = () => loadConfig({ flags: { config: 'nowhere.json' }, environment: {}, directory })
-  assert.match(refusalOf(missing).message, /nowhere\.json cannot be read/)
+  assert.match(toRefusalResponse(missing).message, /nowhere\.json cannot be read/)
 })
 
 test('secrets are masked wherever they stand, and so is what came from the environment', () => {

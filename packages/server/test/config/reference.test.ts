@@ -41,7 +41,7 @@ test('the reference tells every kind of access with its roles', () => {
 })
 
 test('every code the server makes up itself is in the reference', () => {
-  const made = [...source.matchAll(/new HttpProblem\((?:\d{3}|statusCode), '(\w+)'/g)].map(([, code = '']) => code)
+  const made = [...source.matchAll(/new HttpError\((?:\d{3}|statusCode), '(\w+)'/g)].map(([, code = '']) => code)
   const listed = rows(/^\| `([a-z_]+)` \| ([\d, ]+) \|/gm).map(([code]) => code)
   const ofTheLibrary = ['closed', 'idempotency_conflict', 'version_conflict']
   const missing = made.filter((code) => !listed.includes(code) && !ofTheLibrary.includes(code))

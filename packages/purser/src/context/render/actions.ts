@@ -1,6 +1,6 @@
 import { WORDS } from '../../templates/prompt-wording.ts'
 import type { ActionRow } from '../action-rows.ts'
-import type { Scene } from '../api.ts'
+import type { RenderContext } from '../api.ts'
 import { fitItems, type Item } from './fit-items.ts'
 import { type Zone, zoneOf } from './zone.ts'
 
@@ -36,14 +36,14 @@ export type Ignores = (action: string) => boolean
  * Actions as a model reads them. `create`: one item a row. `reuse`: each action once with its first and last date,
  * then what was seen and on screen in the last minutes. Items that do not fit go, the oldest first.
  */
-export function renderActions(rows: readonly ActionRow[], scene: Scene, ignores: Ignores): ActionsText {
+export function renderActions(rows: readonly ActionRow[], scene: RenderContext, ignores: Ignores): ActionsText {
   const zone = zoneOf(scene.timeZone) as Zone
   const told = rows.filter((row) => !ignores(row.action))
   const ordinary = told.filter((row) => !LABELS.has(row.label ?? ''))
   return scene.mode === 'create' ? renderPlain(ordinary, scene, zone) : renderRich(told, ordinary, scene, zone)
 }
 
-function renderPlain(rows: readonly ActionRow[], scene: Scene, zone: Zone): ActionsText {
+function renderPlain(rows: readonly ActionRow[], scene: RenderContext, zone: Zone): ActionsText {
   const { kept, cut } = fitItems(
     rows.map((row) => itemOf(row, zone)),
     scene,
@@ -59,7 +59,12 @@ function renderPlain(rows: readonly ActionRow[], scene: Scene, zone: Zone): Acti
   }
 }
 
-function renderRich(told: readonly ActionRow[], ordinary: readonly ActionRow[], scene: Scene, zone: Zone): ActionsText {
+function renderRich(
+  told: readonly ActionRow[],
+  ordinary: readonly ActionRow[],
+  scene: RenderContext,
+  zone: Zone,
+): ActionsText {
   const visual = windowOf(told, VISUAL, scene.now)
   const screen = windowOf(told, SCREEN, scene.now)
   const groups = [

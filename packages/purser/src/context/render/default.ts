@@ -1,10 +1,14 @@
 import { WORDS } from '../../templates/prompt-wording.ts'
-import type { Scene } from '../api.ts'
+import type { RenderContext } from '../api.ts'
 import type { Plain } from '../copy-data.ts'
 import { fieldText, fitting } from './profile.ts'
 
 /** Any section without a renderer of its own: text as it is, `name: value` a line, or one item of a list a line. */
-export function renderAny(name: string, data: Plain, { maxBytes, maxItems }: Scene): { text: string; cut: number } {
+export function renderAny(
+  name: string,
+  data: Plain,
+  { maxBytes, maxItems }: RenderContext,
+): { text: string; cut: number } {
   const lines = linesOf(data)
   const head = `${name}:\n`
   const room = maxBytes - Buffer.byteLength(head) - WORDS.cutBytes

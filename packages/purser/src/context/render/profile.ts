@@ -1,5 +1,5 @@
 import { WORDS } from '../../templates/prompt-wording.ts'
-import type { Scene } from '../api.ts'
+import type { RenderContext } from '../api.ts'
 import type { Plain } from '../copy-data.ts'
 
 /** A field that is told in every profile, also when it is missing. */
@@ -79,7 +79,10 @@ type Fields = { readonly [name: string]: Plain }
  * A profile as a model reads it: the usual fields, told also when they are missing, then the application's own in
  * the order they came. What does not fit is left out from the end.
  */
-export function renderProfile(profile: Fields, { mode, maxBytes, maxItems }: Scene): { text: string; cut: number } {
+export function renderProfile(
+  profile: Fields,
+  { mode, maxBytes, maxItems }: RenderContext,
+): { text: string; cut: number } {
   const simple = mode === 'create'
   const usual = FIELDS.filter((field) => field.simple || !simple).map((field) => lineOf(profile, field, simple))
   const own = Object.entries(profile)

@@ -18,7 +18,7 @@ const SUSPECT =
   /[<>\uFE64\uFE65\uFF1C\uFF1E\p{Cc}\u2028\u2029\u00AD\u061C\u180E\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E0FFF}]/u
 
 /** One line of harmless, well-formed text. */
-export function neutralise(text: string): string {
+export function sanitize(text: string): string {
   const wellFormed = text.isWellFormed() ? text : text.toWellFormed()
   if (!SUSPECT.test(wellFormed)) return wellFormed.trim()
   return wellFormed.replace(HIDDEN, '').replace(BREAKS, ' ').replace(OPENING, '‹').replace(CLOSING, '›').trim()

@@ -1,10 +1,10 @@
 import type { Subject } from '../../core/subject.ts'
 import type { RecordReader } from '../../journal/api.ts'
 import { ACTION, MAX_ACTIONS, PROFILE } from '../records.ts'
-import type { Supply } from '../section.ts'
+import type { SectionSource } from '../section.ts'
 
 /** Profile and actions as Purser's own store has them: the actions oldest first, as they were done. */
-export function builtInSupply(reader: RecordReader, section: 'profile' | 'actions'): Supply {
+export function builtInSource(reader: RecordReader, section: 'profile' | 'actions'): SectionSource {
   const call = section === 'profile' ? profileOf : actionsOf
   return { builtIn: true, call: (user) => call(reader, user), close: async () => undefined }
 }

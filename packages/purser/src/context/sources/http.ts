@@ -1,10 +1,10 @@
 import { type Dispatcher, Pool } from 'undici'
 import type { HttpSource } from '../api.ts'
 import type { ContextLimits } from '../limits.ts'
-import type { Supply } from '../section.ts'
-import { readTemplate } from './request-template.ts'
+import type { SectionSource } from '../section.ts'
+import { parseRequestTemplate } from './request-template.ts'
 
-export interface HttpPlan {
+export interface HttpSourceConfig {
   readonly section: string
   readonly limits: ContextLimits
   readonly connections: number
@@ -17,8 +17,8 @@ const ABSENT = new Set([204, 404, 410])
  * A section from another service, over its own pool of connections, so that a service that hangs holds up nothing
  * else. 2xx is data, 404 and 410 mean that there is nothing; everything else, redirects included, is an outage.
  */
-export function httpSupply(source: HttpSource, { section, limits, connections }: HttpPlan): Supply {
-  const template = readTemplate(source, section)
+export function httpSource(source: HttpSource, { section, limits, connections }: HttpSourceConfig): SectionSource {
+  const template = parseRequestTemplate(source, section)
   const pool = new Pool(template.origin, {
     connections: Number.isFinite(connections) ? connections : null,
     headersTimeout: limits.flightAgeMs * 2,

@@ -25,7 +25,7 @@ export interface RequestTemplate {
  * Checks a source once and makes a template of it. A user id is encoded for the place it goes to, so that no id can
  * add a parameter, change the path or begin a header; two ids never give the same request.
  */
-export function readTemplate(source: HttpSource, section: string): RequestTemplate {
+export function parseRequestTemplate(source: HttpSource, section: string): RequestTemplate {
   const fault = (what: string, hint?: string): PurserError =>
     new PurserError('option_invalid', `The source of '${section}' ${what}.`, { hint, details: { section } })
   for (const field of Object.keys(source))

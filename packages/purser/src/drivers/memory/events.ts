@@ -1,4 +1,4 @@
-import { afterThisTurn } from '../../core/effects.ts'
+import { afterCurrentTick } from '../../core/effects.ts'
 import { type Subject, subjectKey } from '../../core/subject.ts'
 import type { EventStore, StoredEvent, TailEvent } from '../../storage/store.ts'
 import type { Rows } from './rows.ts'
@@ -38,7 +38,7 @@ export function createMemoryEvents(rows: Rows): EventStore {
 
 /** A long page comes when the event loop has had its turn. */
 function given<Page extends readonly unknown[]>(page: Page): Page | Promise<Page> {
-  return page.length < LONG_PAGE ? page : new Promise((resolve) => afterThisTurn(() => resolve(page)))
+  return page.length < LONG_PAGE ? page : new Promise((resolve) => afterCurrentTick(() => resolve(page)))
 }
 
 /** Index of the first item behind a bound in a sorted list; its length when there is none. */

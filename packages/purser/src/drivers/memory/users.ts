@@ -1,7 +1,7 @@
 import { type Subject, subjectKey } from '../../core/subject.ts'
 import { LOG_OF_NAMESPACE, type RecordPage, type StoredRecord, type UserStore } from '../../storage/store.ts'
 import type { LocalBus } from '../local-bus.ts'
-import { tellOfCommit } from '../notify-commit.ts'
+import { notifyCommit } from '../notify-commit.ts'
 import { compareText } from '../text-order.ts'
 import { listUsers, overviewOf } from './list-users.ts'
 import {
@@ -31,7 +31,7 @@ export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseElsewhere: Era
     async commit(user, commit) {
       if (!mayCommit(rows, user, commit)) return { ok: false }
       const outcome = applyCommit(rows, user, commit)
-      tellOfCommit(bus, user, commit)
+      notifyCommit(bus, user, commit)
       return outcome
     },
     async record(user, kind, name) {
@@ -59,8 +59,8 @@ export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseElsewhere: Era
       rows.users.delete(subjectKey(user))
       if (stored !== undefined) dropEvents(rows, stored, Number.POSITIVE_INFINITY)
       applyCommit(rows, log, commit)
-      tellOfCommit(bus, user, { events: [] })
-      tellOfCommit(bus, log, commit)
+      notifyCommit(bus, user, { events: [] })
+      notifyCommit(bus, log, commit)
       const answers = await eraseElsewhere(user, tag)
       return { ok: true, counts: { ...counts, answers } }
     },

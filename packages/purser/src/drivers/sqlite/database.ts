@@ -1,13 +1,13 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { pause } from '../../core/abort.ts'
+import { sleep } from '../../core/abort.ts'
 import { systemEffects } from '../../core/effects.ts'
 import { PurserError, storeClosed } from '../../errors.ts'
-import { faultOf, isBusy } from './errors.ts'
-import type { Hold } from './main/write-lock.ts'
+import { isBusy, toStoreError } from './errors.ts'
+import type { WriteLock } from './main/write-lock.ts'
 import { createWriteQueue, WRITE_LIMITS } from './main/write-queue.ts'
-import { refuseUnsafeBuild } from './version-check.ts'
+import { requireSafeVersion } from './version-check.ts'
 
 /**
  * One SQLite file, opened the way both of ours are: write-ahead log, mode 0600, what is deleted is overwritten.
@@ -31,7 +31,7 @@ export interface Database {
   /** `task` may run twice, so it must have no effect but its statements. */
   write<Result>(task: () => Result): Promise<Result>
   /** The lock, for a write that is still to be decided. */
-  hold(): Promise<Hold>
+  hold(): Promise<WriteLock>
   endHold(): void
   /** Moves the write-ahead log into the file and cuts it to nothing; false while a reader still needs it. */
   truncateLog(): boolean
@@ -39,7 +39,7 @@ export interface Database {
   close(): Promise<void>
 }
 
-export interface DatabasePlan {
+export interface DatabaseOptions {
   readonly path: string
   /**
    * `durable`: every commit is on disk before it is acknowledged. `rebuildable`: a power cut may take the last
@@ -56,8 +56,8 @@ const CACHE_KIB = { durable: 32_768, rebuildable: 16_384 } as const
 /** Answers of a few kilobytes come and go in the second file; small pages leave small holes. */
 const PAGE_BYTES = { durable: 4_096, rebuildable: 1_024 } as const
 
-export async function openDatabase({ path: given, profile, existing = false }: DatabasePlan): Promise<Database> {
-  refuseUnsafeBuild()
+export async function openDatabase({ path: given, profile, existing = false }: DatabaseOptions): Promise<Database> {
+  requireSafeVersion()
   // An absolute path, so that no name is taken for a URI or for `:memory:`.
   const path = resolve(given)
   if (existing && !existsSync(path)) {
@@ -86,7 +86,7 @@ export async function openDatabase({ path: given, profile, existing = false }: D
       try {
         return task()
       } catch (error) {
-        throw faultOf(error, path)
+        throw toStoreError(error, path)
       }
     },
     write: queue.write,
@@ -98,7 +98,7 @@ export async function openDatabase({ path: given, profile, existing = false }: D
         return checkpoint.get()?.busy === 0
       } catch (error) {
         if (isBusy(error)) return false
-        throw faultOf(error, path)
+        throw toStoreError(error, path)
       }
     },
     close() {
@@ -115,7 +115,7 @@ function makePrivate(path: string): void {
   closeSync(openSync(path, 'a', 0o600))
 }
 
-function connect(path: string, profile: DatabasePlan['profile']): DatabaseSync {
+function connect(path: string, profile: DatabaseOptions['profile']): DatabaseSync {
   const connection = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, allowExtension: false })
   try {
     connection.exec(`
@@ -141,8 +141,8 @@ export async function untilFree<Result>(path: string, task: () => Result): Promi
     try {
       return task()
     } catch (error) {
-      if (!isBusy(error) || systemEffects.monotonic() >= giveUpAt) throw faultOf(error, path)
+      if (!isBusy(error) || systemEffects.monotonic() >= giveUpAt) throw toStoreError(error, path)
     }
-    await pause(systemEffects, WRITE_LIMITS.busyRetryMs)
+    await sleep(systemEffects, WRITE_LIMITS.busyRetryMs)
   }
 }

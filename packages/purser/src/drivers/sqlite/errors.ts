@@ -68,7 +68,7 @@ export function isStrangeFormat(error: unknown): boolean {
 }
 
 /** The error a caller sees: `store_unavailable` for the store's own trouble, anything else as it is. */
-export function faultOf(error: unknown, path: string): unknown {
+export function toStoreError(error: unknown, path: string): unknown {
   if (!isStoreFault(error)) return error
   const { message } = error as Error
   return new PurserError('store_unavailable', `The database ${path} failed: ${message}.`, {

@@ -1,10 +1,10 @@
-import { withinTime } from '../../core/abort.ts'
+import { endsWithin } from '../../core/abort.ts'
 import { type Effects, systemEffects } from '../../core/effects.ts'
 import type { EventStore, Store } from '../../storage/store.ts'
 import { createLocalBus } from '../local-bus.ts'
 import { createSqliteBus } from './bus/bus.ts'
-import { createForeignCommits, type ForeignCommits } from './bus/change-poller.ts'
-import { createMailbox } from './bus/message-queue.ts'
+import { type ChangePoller, createChangePoller } from './bus/change-poller.ts'
+import { createMessageQueue } from './bus/message-queue.ts'
 import { createSqliteAnswers, wipeAnswers } from './cache/answers.ts'
 import { type CacheWriterCalls, createCacheWriter, createCacheWriterCalls } from './cache/cache-writer.ts'
 import { createSqliteLastGood } from './cache/last-good.ts'
@@ -18,7 +18,7 @@ import { createReader, type Reader } from './main/reader.ts'
 import { createSqliteUsers } from './main/users.ts'
 import { createWriter, type WriterCalls } from './main/writer.ts'
 import { migrate } from './migrate.ts'
-import type { Thread } from './worker/client.ts'
+import type { WorkerClient } from './worker/client.ts'
 
 /**
  * A store in two SQLite files: `path` keeps what must survive, and what can be rebuilt is in a second file beside it
@@ -45,22 +45,22 @@ export async function openSqliteStore(house: { readonly path: string; readonly e
   }
 }
 
-export interface SqliteHouse {
+export interface SqliteDeps {
   /** Both are only read from here: short reads, at once. */
   readonly main: Database
   readonly cache: Database
-  readonly writer: Thread<WriterCalls>
-  readonly cacheWriter: Thread<CacheWriterCalls>
+  readonly writer: WorkerClient<WriterCalls>
+  readonly cacheWriter: WorkerClient<CacheWriterCalls>
   readonly effects: Effects
 }
 
 /** Joins the parts of the driver on open files, and owns them from then on. */
-export function createSqliteStore({ main, cache, writer, cacheWriter, effects }: SqliteHouse): Store {
+export function createSqliteStore({ main, cache, writer, cacheWriter, effects }: SqliteDeps): Store {
   const events = prepareEvents(main.connection)
   const local = createLocalBus()
   const reader = createReader(main.path)
-  const commits = createForeignCommits(writer, local, (namespace) => events.position(namespace) ?? 0)
-  const mailbox = createMailbox({ cache, writer: cacheWriter, local, origin: effects.randomId() })
+  const commits = createChangePoller(writer, local, (namespace) => events.position(namespace) ?? 0)
+  const mailbox = createMessageQueue({ cache, writer: cacheWriter, local, origin: effects.randomId() })
   const bus = createSqliteBus({ local, commits, mailbox })
   const answers = createSqliteAnswers(cache, cacheWriter)
   const lastGood = createSqliteLastGood(cache, cacheWriter)
@@ -88,7 +88,7 @@ export function createSqliteStore({ main, cache, writer, cacheWriter, effects }:
   let closing: Promise<void> | undefined
   async function close(timeoutMs: number): Promise<void> {
     const ended = endInOrder()
-    if (!(await withinTime(systemEffects, ended, timeoutMs))) {
+    if (!(await endsWithin(systemEffects, ended, timeoutMs))) {
       // Another process holds a lock, or the disk does not answer. Whoever still waits is told.
       await Promise.all([writer.close(), cacheWriter.close()])
     }
@@ -136,7 +136,7 @@ function createSqliteEvents(house: {
   main: Database
   reader: Reader
   events: EventReads
-  commits: ForeignCommits
+  commits: ChangePoller
 }): EventStore {
   const { main, reader, events, commits } = house
   return {

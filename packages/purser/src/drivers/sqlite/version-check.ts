@@ -10,7 +10,7 @@ import { PurserError } from '../../errors.ts'
  *
  * What counts is the library that runs, which need not be the one Node.js was built with.
  */
-export function refuseUnsafeBuild(probe: Probe = probeBuild()): void {
+export function requireSafeVersion(probe: Probe = probeBuild()): void {
   if (hasLogResetBug(probe.version)) {
     throw new PurserError(
       'store_unsafe',

@@ -2,7 +2,7 @@ import { PurserError } from '../../errors.ts'
 import type { Decision } from '../../journal/api.ts'
 import type { Counter } from '../../storage/store.ts'
 import { blockAt, capOf, instant, type LedgerView, type Quota, quotaOf, type Rules, usageIn } from '../quota.ts'
-import type { LedgerState, Measured } from '../state.ts'
+import type { LedgerState, Measurements } from '../state.ts'
 import {
   type IssuedTicket,
   invalid,
@@ -31,7 +31,7 @@ export interface Refused extends Quota {
   readonly retryAfterMs: number | null
 }
 
-type LedgerDecision<Result> = Decision<LedgerState, Measured, Result>
+type LedgerDecision<Result> = Decision<LedgerState, Measurements, Result>
 
 export interface AdmitCommand {
   readonly cost: number

@@ -10,7 +10,7 @@ import { limitName, runningDay } from '../window.ts'
  * and after, in the commit that makes the change. What changes nothing leaves no event.
  */
 
-export interface By {
+export interface Audit {
   readonly actor: string
   readonly reason?: string | undefined
 }
@@ -18,7 +18,7 @@ export interface By {
 type Change = readonly NewEvent[]
 
 /** Sets, lifts (0) or resets (null) the user's own cap. */
-export function changeCap(rules: Rules, { cap, by }: { cap: number | null; by: By }, { state }: LedgerView): Change {
+export function changeCap(rules: Rules, { cap, by }: { cap: number | null; by: Audit }, { state }: LedgerView): Change {
   if (cap === state.cap) return []
   const [old, next] = [state.cap ?? rules.dailyCap, cap ?? rules.dailyCap]
   const data = { before: state.cap, after: cap, old_cap: old, new_cap: next }
@@ -26,7 +26,7 @@ export function changeCap(rules: Rules, { cap, by }: { cap: number | null; by: B
 }
 
 export function block(
-  { until, by }: { until: number | null; by: By & { readonly reason: string } },
+  { until, by }: { until: number | null; by: Audit & { readonly reason: string } },
   { state, now }: LedgerView,
 ): Change {
   if (until !== null && until <= now)
@@ -38,7 +38,7 @@ export function block(
   return [action('block', `blocked${until === null ? '' : ` until ${after.until}`}`, { before, after }, by)]
 }
 
-export function unblock(by: By, { state, now }: LedgerView): Change {
+export function unblock(by: Audit, { state, now }: LedgerView): Change {
   const before = blockAt(state, now)
   return before === null ? [] : [action('unblock', 'unblocked', { before, after: null }, by)]
 }
@@ -46,7 +46,7 @@ export function unblock(by: By, { state, now }: LedgerView): Change {
 /** A person sets right what a detector said. */
 export function correct(
   { defaults }: Rules,
-  command: { readonly phase?: string; readonly riskLevel?: string; readonly by: By },
+  command: { readonly phase?: string; readonly riskLevel?: string; readonly by: Audit },
   { state }: LedgerView,
 ): Change {
   const before: Record<string, string> = {}
@@ -70,7 +70,7 @@ export function correct(
  * Sets the user's zone. It begins to count when the running window ends. A window runs once something was counted in
  * it; before that the zone counts at once.
  */
-export function changeZone(rules: Rules, { zone, by }: { zone: string | null; by: By }, view: LedgerView): Change {
+export function changeZone(rules: Rules, { zone, by }: { zone: string | null; by: Audit }, view: LedgerView): Change {
   const { state, counters, now } = view
   const before = state.zone?.current ?? null
   if (zone === before) return []
@@ -103,7 +103,7 @@ export function changeZone(rules: Rules, { zone, by }: { zone: string | null; by
 /** The note's text is a record of its own; the event tells which one, how long, and a keyed digest of it. */
 export function noteAdded(
   note: { readonly id: string; readonly length: number; readonly digest: string },
-  by: By,
+  by: Audit,
 ): Change {
   return [action('note', 'note added', { before: null, after: null, ...note }, by)]
 }
@@ -112,7 +112,7 @@ function action(
   name: string,
   detail: string,
   data: Readonly<Record<string, unknown>>,
-  { actor, reason }: By,
+  { actor, reason }: Audit,
 ): NewEvent {
   return { type: 'admin_action', detail, data: { action: name, ...data }, actor, reason }
 }

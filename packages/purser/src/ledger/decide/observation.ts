@@ -3,7 +3,7 @@ import type { Decision } from '../../journal/api.ts'
 import type { Event, NewEvent } from '../../journal/event.ts'
 import { type Detection, MAX_PEAKS } from '../detection.ts'
 import { instant, type LedgerView, type Rules } from '../quota.ts'
-import type { LedgerState, Measured, Peak } from '../state.ts'
+import type { LedgerState, Measurements, Peak } from '../state.ts'
 
 /** What an observation did. `stale`: it is older than one that was taken before, so only peaks could move. */
 export type ObservationOutcome = 'applied' | 'unchanged' | 'stale' | 'replayed'
@@ -22,7 +22,7 @@ export function observe<Bond>(
   rules: Rules,
   command: { readonly detection: Detection; bond(view: LedgerView): Bond },
   view: LedgerView,
-): Decision<LedgerState, Measured, Observed<Bond>> {
+): Decision<LedgerState, Measurements, Observed<Bond>> {
   const { detection } = command
   const newest = view.measured.observedAt ?? 0
   const at = detection.at === null ? Math.max(view.now, newest) : Math.min(detection.at, view.now)

@@ -6,7 +6,7 @@ import type {
 } from '@ai-sdk/provider'
 import { PurserError } from '../../errors.ts'
 import type { ChatRequest } from '../../openai/chat.ts'
-import { promptOf } from './convert-to-prompt.ts'
+import { convertToPrompt } from './convert-to-prompt.ts'
 
 type Options = LanguageModelV4CallOptions
 
@@ -16,7 +16,7 @@ const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as 
  * An OpenAI chat request as AI SDK call options. What providers cannot do through the SDK is `request_invalid` rather
  * than dropped, where an answer without it would not be what was asked for.
  */
-export function callOptionsOf(request: ChatRequest, abortSignal: AbortSignal): Options {
+export function convertToCallOptions(request: ChatRequest, abortSignal: AbortSignal): Options {
   if ((numberOf(request.n) ?? 1) !== 1) throw unsupported("'n' other than 1", 'n')
   if (request.logprobs === true) throw unsupported("'logprobs'", 'logprobs')
   const { stop, reasoning_effort } = request
@@ -36,7 +36,7 @@ export function callOptionsOf(request: ChatRequest, abortSignal: AbortSignal): O
     providerOptions: providerOptions(request),
   }
   const given = Object.entries(fields).filter(([, value]) => value !== undefined)
-  return { ...Object.fromEntries(given), prompt: promptOf(request.messages), abortSignal }
+  return { ...Object.fromEntries(given), prompt: convertToPrompt(request.messages), abortSignal }
 }
 
 function responseFormat(format: unknown): Options['responseFormat'] {

@@ -3,9 +3,9 @@ import type { Effects } from '../../core/effects.ts'
 import { PurserError } from '../../errors.ts'
 import type { ChatRequest } from '../../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../../openai/chat-model.ts'
-import { createPatience } from '../http/timeouts.ts'
+import { createChunkTimeouts } from '../http/timeouts.ts'
 import { createTextStream, type TextSource } from '../text-stream.ts'
-import { callOptionsOf } from './call-options.ts'
+import { convertToCallOptions } from './call-options.ts'
 import { ChunkWriter, completionFrom } from './chunk-writer.ts'
 import { sdkFailure } from './errors.ts'
 
@@ -24,7 +24,7 @@ export function chatModelOver({ effects, provider, language, hide = (text) => te
   async function chat(request: ChatRequest, call: ChatCall): Promise<ChatAnswer> {
     call.signal.throwIfAborted()
     const leash = holdOn(call.signal)
-    const patience = createPatience({ ...call, effects, provider, onLate: (reason) => leash.cut(reason) })
+    const patience = createChunkTimeouts({ ...call, effects, provider, onLate: (reason) => leash.cut(reason) })
     const end = () => {
       patience.end()
       leash.release()
@@ -33,7 +33,7 @@ export function chatModelOver({ effects, provider, language, hide = (text) => te
       leash.signal.aborted ? leash.signal.reason : sdkFailure(cause, { provider, now: effects.now(), hide })
     try {
       const told = { id: `chatcmpl-${effects.randomId()}`, created: Math.floor(effects.now() / 1000), model }
-      const options = callOptionsOf(request, leash.signal)
+      const options = convertToCallOptions(request, leash.signal)
       if (request.stream !== true) {
         const result = await leash.race(language.doGenerate(options))
         end()

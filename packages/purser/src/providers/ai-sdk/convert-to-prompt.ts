@@ -16,7 +16,7 @@ type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart
  * OpenAI messages as an AI SDK prompt. Results of tools find the tool's name by the call they answer; those that
  * follow each other are one message, as providers that count them want it. What has no form there is `request_invalid`.
  */
-export function promptOf(messages: readonly ChatMessage[]): LanguageModelV4Prompt {
+export function convertToPrompt(messages: readonly ChatMessage[]): LanguageModelV4Prompt {
   const prompt: LanguageModelV4Prompt = []
   const toolNames = new Map<string, string>()
   for (const [place, message] of messages.entries()) {

@@ -1,7 +1,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { PurserError } from '../../errors.ts'
-import type { ModelOrder } from '../../runtime/api.ts'
-import { type Access, missing } from '../credentials.ts'
+import type { ModelRequest } from '../../runtime/api.ts'
+import { type Credentials, missing } from '../credentials.ts'
 import { createGuardedFetch } from '../http/guarded-fetch.ts'
 import type { Pools } from '../http/pools.ts'
 import { optionalPackage } from '../optional-package.ts'
@@ -10,8 +10,8 @@ import { optionalPackage } from '../optional-package.ts'
 export type Packaged = () => Promise<LanguageModelV4>
 
 interface Target {
-  readonly order: ModelOrder
-  readonly access: Access
+  readonly order: ModelRequest
+  readonly access: Credentials
   readonly pools: Pools
 }
 
@@ -104,7 +104,7 @@ export function bedrock({ order, access, pools }: Target): Packaged {
   }
 }
 
-function placeOf(access: Access, pools: Pools, usual: string) {
+function placeOf(access: Credentials, pools: Pools, usual: string) {
   const url = access.baseURL ?? new URL(usual)
   const fetch = createGuardedFetch(url.origin, pools.door(url, access.trusted || access.baseURL === undefined))
   return { baseURL: url.href.replace(/\/+$/, ''), shared: { fetch, headers: access.headers } }
@@ -114,7 +114,7 @@ function awsDomain(region: string): string {
   return region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'
 }
 
-function notSet(order: ModelOrder, field: string, hint: string): PurserError {
+function notSet(order: ModelRequest, field: string, hint: string): PurserError {
   return new PurserError('settings_invalid', `The provider '${order.provider}' has no usable '${field}'.`, { hint })
 }
 

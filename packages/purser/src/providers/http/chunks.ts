@@ -1,5 +1,5 @@
 import { PurserError } from '../../errors.ts'
-import { tellsError, tellsFinish } from '../../openai/sniff-chunk.ts'
+import { hasError, hasFinishReason } from '../../openai/sniff-chunk.ts'
 import { DONE, SseParser } from '../../openai/sse.ts'
 import type { TextSource } from '../text-stream.ts'
 import { parse } from './errors.ts'
@@ -32,13 +32,13 @@ export function createChunkSource({ provider, body, maxEventBytes, faultIn }: Ch
         body.discard()
       } else fault = faultOf(text)
       if (done || fault !== undefined) return events.slice(0, place)
-      if (!finished && tellsFinish(text)) finished = true
+      if (!finished && hasFinishReason(text)) finished = true
     }
     return events
   }
 
   function faultOf(text: string): PurserError | undefined {
-    if (tellsError(text)) return faultIn(text)
+    if (hasError(text)) return faultIn(text)
     return text.startsWith('{') ? undefined : failed('sent something that is not a chunk')
   }
 

@@ -1,12 +1,12 @@
 import { type RequestInit, fetch as undiciFetch } from 'undici'
 import { PurserError } from '../../errors.ts'
-import type { Door } from './pools.ts'
+import type { GetDispatcher } from './pools.ts'
 
 /**
  * A `fetch` for the package of one provider: it reaches one origin, over the shared sockets, and follows no redirect.
  * A package that wants to go elsewhere, for whatever reason, gets `host_not_allowed`.
  */
-export function createGuardedFetch(origin: string, door: Door): typeof globalThis.fetch {
+export function createGuardedFetch(origin: string, door: GetDispatcher): typeof globalThis.fetch {
   const guarded = async (input: string | URL | { readonly url: string }, init: RequestInit = {}) => {
     const url = new URL(typeof input === 'string' || input instanceof URL ? input : input.url)
     if (url.origin !== origin) {

@@ -39,7 +39,7 @@ export interface Call {
  * One POST, on the bare dispatcher: bytes go from the socket's parser into a queue and from there to the reader, with
  * no stream objects between. Redirects are not followed, nothing is tried twice.
  */
-export class Exchange implements ByteReader, Dispatcher.DispatchHandler {
+export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   /** Rejects with the network's error, the signal's reason, or what the body was cancelled with. */
   readonly head: Promise<Head>
   readonly #call: Call

@@ -26,12 +26,12 @@ export interface Pools {
    * The way to a host, to be asked anew for each call. `trusted`: the operator named it. Throws `host_not_allowed` at
    * once for an address inside, and `closed` when asked after `close`.
    */
-  door(url: URL, trusted: boolean): Door
+  door(url: URL, trusted: boolean): GetDispatcher
   /** Calls under way are cut. */
   close(): Promise<void>
 }
 
-export type Door = () => Dispatcher
+export type GetDispatcher = () => Dispatcher
 
 export interface PoolsOptions {
   /** How the names of hosts are resolved. Default: the system's way. */

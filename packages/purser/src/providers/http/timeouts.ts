@@ -1,7 +1,7 @@
 import type { Effects } from '../../core/effects.ts'
 import { PurserError } from '../../errors.ts'
 
-export interface PatienceOptions {
+export interface ChunkTimeoutOptions {
   readonly effects: Effects
   readonly provider: string
   readonly firstChunkTimeoutMs: number
@@ -15,7 +15,7 @@ export interface PatienceOptions {
  * which nobody waits is not the upstream's. One timer serves many chunks: when it fires it looks how long the present
  * wait has lasted and is set again for the rest; when nobody waits it is not, until somebody does.
  */
-export interface Patience {
+export interface ChunkTimeouts {
   /** The reader waits from now on. */
   wait(): void
   /** The reader was served. */
@@ -23,7 +23,7 @@ export interface Patience {
   end(): void
 }
 
-export function createPatience(options: PatienceOptions): Patience {
+export function createChunkTimeouts(options: ChunkTimeoutOptions): ChunkTimeouts {
   const { effects, idleTimeoutMs } = options
   let waitingSince: number | undefined = effects.monotonic()
   let begun = false

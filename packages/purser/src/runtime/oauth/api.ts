@@ -12,19 +12,19 @@ export interface AuthorizationPort {
    * Finds the authorization server of an MCP server. Rejects with `mcp_unavailable` or `host_not_allowed`; the
    * configured issuer, where there is one, is the only one that will do.
    */
-  discover(site: Site, signal: AbortSignal): Promise<AuthorizationServer>
+  discover(site: TrustedEndpoints, signal: AbortSignal): Promise<AuthorizationServer>
   /** Registers this application with an authorization server that knows it not yet. */
-  register(site: Site, order: RegistrationOrder): Promise<OAuthClient>
+  register(site: TrustedEndpoints, order: RegistrationRequest): Promise<OAuthClient>
   /** Where the person has to go, and the PKCE verifier to keep until they are back. No I/O. */
-  begin(order: BeginOrder): Promise<{ readonly url: string; readonly verifier: string }>
+  begin(order: BeginRequest): Promise<{ readonly url: string; readonly verifier: string }>
   /** Exchanges the code that the person came back with. Never rejects. */
-  redeem(site: Site, order: RedeemOrder): Promise<TokenAnswer>
+  redeem(site: TrustedEndpoints, order: RedeemRequest): Promise<TokenAnswer>
   /** Uses up a refresh token. Never rejects. */
-  refresh(site: Site, order: RefreshOrder): Promise<TokenAnswer>
+  refresh(site: TrustedEndpoints, order: RefreshRequest): Promise<TokenAnswer>
 }
 
 /** The addresses that the operator named: these may also be inside, all others must be on the public internet. */
-export interface Site {
+export interface TrustedEndpoints {
   /** Of the MCP server; placeholders are filled in. */
   readonly url: string
   /** Of the authorization server, when it is configured. */
@@ -44,13 +44,13 @@ export interface AuthorizationServer {
 /** As the authorization server knows this application. */
 export type OAuthClient = OAuthClientInformationMixed
 
-export interface RegistrationOrder {
+export interface RegistrationRequest {
   readonly server: AuthorizationServer
   readonly redirectUrl: string
   readonly scope: string | null
 }
 
-export interface BeginOrder {
+export interface BeginRequest {
   readonly server: AuthorizationServer
   readonly client: OAuthClient
   readonly redirectUrl: string
@@ -58,7 +58,7 @@ export interface BeginOrder {
   readonly state: string
 }
 
-export interface RedeemOrder {
+export interface RedeemRequest {
   readonly server: AuthorizationServer
   readonly client: OAuthClient
   readonly redirectUrl: string
@@ -66,7 +66,7 @@ export interface RedeemOrder {
   readonly verifier: string
 }
 
-export interface RefreshOrder {
+export interface RefreshRequest {
   readonly server: AuthorizationServer
   readonly client: OAuthClient
   readonly refreshToken: string
@@ -92,7 +92,7 @@ export interface Tokens {
 }
 
 /** The access tokens of one user for one MCP server, as a connection uses them. */
-export interface Bearer {
+export interface TokenSource {
   /** A token that is not known to be over. Rejects with `mcp_unavailable`; `details.reason` says why. */
   token(): Promise<string>
   /** The server refused `token`: resolves to another one, or rejects like `token`. */

@@ -1,7 +1,7 @@
-import { withinTime, withSignal } from '../../core/abort.ts'
+import { endsWithin, withSignal } from '../../core/abort.ts'
 import type { Effects } from '../../core/effects.ts'
-import type { Keys } from '../../core/keyring.ts'
-import { createPlaces } from '../../core/semaphore.ts'
+import type { Keyring } from '../../core/keyring.ts'
+import { createSemaphore } from '../../core/semaphore.ts'
 import type { Subject } from '../../core/subject.ts'
 import { PurserError, purserClosed } from '../../errors.ts'
 import type { JournalPort } from '../../journal/api.ts'
@@ -9,14 +9,21 @@ import type { McpOAuthOption } from '../../options.ts'
 import type { MetaStore, UserStore } from '../../storage/store.ts'
 import type { McpAuthorization } from '../api.ts'
 import { openSecret } from '../secrets.ts'
-import type { Catalogue } from '../settings/catalog.ts'
+import type { Catalog } from '../settings/catalog.ts'
 import { fillDefinition } from '../settings/mcp-definition.ts'
-import type { Facts } from '../stored-runtime.ts'
-import type { AuthorizationPort, AuthorizationServer, Bearer, Site, TokenAnswer, Tokens } from './api.ts'
+import type { StoredRuntime } from '../stored-runtime.ts'
+import type {
+  AuthorizationPort,
+  AuthorizationServer,
+  TokenAnswer,
+  TokenSource,
+  Tokens,
+  TrustedEndpoints,
+} from './api.ts'
 import { Registrations } from './client-registration.ts'
 import { authorizationInvalid, serverUnreachable } from './errors.ts'
 import { GRANT_KIND, readGrant, type StoredGrant } from './grant.ts'
-import { AuthorizationRecords } from './grant-repository.ts'
+import { GrantRepository } from './grant-repository.ts'
 import {
   type BegunAuthorization,
   type BegunContent,
@@ -26,8 +33,8 @@ import {
   sealBegun,
   stateDigest,
 } from './pending-authorization.ts'
-import { contentWith, isClientUnknown, Renewals } from './refresh.ts'
-import { GrantBearer } from './token-source.ts'
+import { contentWith, isClientUnknown, TokenRefresher } from './refresh.ts'
+import { GrantTokenSource } from './token-source.ts'
 
 /** How long finding an authorization server may take in all. */
 const DISCOVERY_LIMIT_MS = 30_000
@@ -38,16 +45,16 @@ const ANSWER_MAX_CHARACTERS = 4_096
 /** Read of one user; there are only as many as MCP servers are configured, or once were. */
 const GRANTS_MAX = 1_000
 
-export interface AuthorizationsHouse {
+export interface AuthorizationsDeps {
   readonly namespace: string
   readonly effects: Effects
   readonly journal: JournalPort
-  readonly keys: Keys
+  readonly keys: Keyring
   readonly users: UserStore
   readonly meta: MetaStore
-  readonly catalogue: Catalogue
+  readonly catalogue: Catalog
   readonly port: AuthorizationPort
-  readFacts(user: Subject): Promise<Facts>
+  readFacts(user: Subject): Promise<StoredRuntime>
 }
 
 /** What the person came back with. */
@@ -64,22 +71,22 @@ interface Acting {
 
 /** Everything about OAuth: begins, completes and removes authorizations, and gives connections their tokens. */
 export class Authorizations {
-  readonly #house: AuthorizationsHouse
-  readonly #records: AuthorizationRecords
+  readonly #house: AuthorizationsDeps
+  readonly #records: GrantRepository
   readonly #registrations: Registrations
-  readonly #renewals: Renewals
-  readonly #places = createPlaces(DISCOVERIES_MAX, {
+  readonly #renewals: TokenRefresher
+  readonly #places = createSemaphore(DISCOVERIES_MAX, {
     message: 'Too many authorizations are being begun.',
     hint: 'Try again.',
   })
   readonly #completing = new Set<Promise<unknown>>()
   readonly #closing = new AbortController()
 
-  constructor(house: AuthorizationsHouse) {
+  constructor(house: AuthorizationsDeps) {
     this.#house = house
-    this.#records = new AuthorizationRecords(house)
+    this.#records = new GrantRepository(house)
     this.#registrations = new Registrations(house)
-    this.#renewals = new Renewals({
+    this.#renewals = new TokenRefresher({
       ...house,
       records: this.#records,
       forgetClient: (name, client) => this.#registrations.forget(name, client),
@@ -132,10 +139,10 @@ export class Authorizations {
   }
 
   /** Tokens for one connection of this user to the server at `url`; throws where no OAuth is configured. */
-  bearerFor(user: Subject, incarnation: number, { name, url }: { name: string; url: string }): Bearer {
+  bearerFor(user: Subject, incarnation: number, { name, url }: { name: string; url: string }): TokenSource {
     const { effects, keys, users } = this.#house
     const site = { url, issuer: this.#oauthOf(name).issuer }
-    return new GrantBearer({ effects, keys, users, renewals: this.#renewals }, { user, incarnation, name, site })
+    return new GrantTokenSource({ effects, keys, users, renewals: this.#renewals }, { user, incarnation, name, site })
   }
 
   /** Waits for what was sent to be stored. */
@@ -143,7 +150,7 @@ export class Authorizations {
     this.#renewals.stop()
     this.#closing.abort(purserClosed())
     const settled = Promise.all([this.#renewals.settled(), ...this.#completing])
-    await withinTime(this.#house.effects, settled, timeoutMs)
+    await endsWithin(this.#house.effects, settled, timeoutMs)
   }
 
   #oauthOf(name: string): McpOAuthOption {
@@ -156,7 +163,7 @@ export class Authorizations {
     })
   }
 
-  #siteOf(user: Subject, name: string, { incarnation, secrets }: Facts): Site {
+  #siteOf(user: Subject, name: string, { incarnation, secrets }: StoredRuntime): TrustedEndpoints {
     const { keys, catalogue } = this.#house
     const definition = catalogue.servers.get(name)
     const secret = secrets.get(name)
@@ -165,7 +172,7 @@ export class Authorizations {
     return { url: filled && 'url' in filled ? filled.url : '', issuer: this.#oauthOf(name).issuer }
   }
 
-  async #discover(site: Site, signal: AbortSignal | undefined): Promise<AuthorizationServer> {
+  async #discover(site: TrustedEndpoints, signal: AbortSignal | undefined): Promise<AuthorizationServer> {
     const limit = new AbortController()
     const late = (): void => limit.abort(new Error(`It could not be found within ${DISCOVERY_LIMIT_MS} ms.`))
     const ends = AbortSignal.any([limit.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])])

@@ -1,8 +1,8 @@
 import type { Effects } from '../../core/effects.ts'
-import type { Keys } from '../../core/keyring.ts'
+import type { Keyring } from '../../core/keyring.ts'
 import type { McpOAuthOption } from '../../options.ts'
 import type { MetaStore } from '../../storage/store.ts'
-import type { AuthorizationPort, AuthorizationServer, OAuthClient, Site } from './api.ts'
+import type { AuthorizationPort, AuthorizationServer, OAuthClient, TrustedEndpoints } from './api.ts'
 
 /*
  * How authorization servers know this application. What is configured is used as it is. Otherwise the application
@@ -13,18 +13,18 @@ import type { AuthorizationPort, AuthorizationServer, OAuthClient, Site } from '
 /** How often somebody else's registration may come in between. */
 const ATTEMPTS_MAX = 3
 
-export interface RegistrationsHouse {
+export interface RegistrationsDeps {
   readonly effects: Pick<Effects, 'now'>
-  readonly keys: Keys
+  readonly keys: Keyring
   readonly meta: MetaStore
   readonly namespace: string
   readonly port: AuthorizationPort
 }
 
-export interface RegistrationWish {
+export interface RegistrationOptions {
   /** Of the MCP server. */
   readonly name: string
-  readonly site: Site
+  readonly site: TrustedEndpoints
   readonly oauth: McpOAuthOption
   readonly server: AuthorizationServer
   readonly scope: string | null
@@ -37,15 +37,15 @@ interface Registration {
 }
 
 export class Registrations {
-  readonly #house: RegistrationsHouse
+  readonly #house: RegistrationsDeps
   readonly #flights = new Map<string, Promise<OAuthClient>>()
 
-  constructor(house: RegistrationsHouse) {
+  constructor(house: RegistrationsDeps) {
     this.#house = house
   }
 
   /** Callers at the same time share one registration. */
-  clientFor(wish: RegistrationWish): Promise<OAuthClient> {
+  clientFor(wish: RegistrationOptions): Promise<OAuthClient> {
     const { clientId, clientSecret } = wish.oauth
     if (clientId !== undefined) {
       return Promise.resolve({ client_id: clientId, ...(clientSecret && { client_secret: clientSecret }) })
@@ -68,7 +68,7 @@ export class Registrations {
     await meta.compareAndSet(key, stored, '')
   }
 
-  async #find(wish: RegistrationWish): Promise<OAuthClient> {
+  async #find(wish: RegistrationOptions): Promise<OAuthClient> {
     const { meta, keys, port } = this.#house
     const { name, site, oauth, server, scope } = wish
     const { redirectUrl } = oauth

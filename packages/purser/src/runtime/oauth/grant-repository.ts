@@ -1,8 +1,8 @@
-import type { Keys } from '../../core/keyring.ts'
+import type { Keyring } from '../../core/keyring.ts'
 import { PurserError } from '../../errors.ts'
 import type { Decision, JournalPort } from '../../journal/api.ts'
 import type { SecretPlace } from '../secrets.ts'
-import type { Site } from './api.ts'
+import type { TrustedEndpoints } from './api.ts'
 import {
   type Claim,
   GRANT_KIND,
@@ -16,14 +16,14 @@ import {
 } from './grant.ts'
 import { type BegunAuthorization, readStates, STATE_KIND, withState, writeStates } from './pending-authorization.ts'
 
-export interface AuthorizationRecordsHouse {
+export interface GrantRepositoryDeps {
   readonly journal: JournalPort
-  readonly keys: Keys
+  readonly keys: Keyring
 }
 
 /** Where a grant is used, and under which configuration. */
-export interface GrantPlace extends SecretPlace {
-  readonly site: Site
+export interface GrantKey extends SecretPlace {
+  readonly site: TrustedEndpoints
 }
 
 /** What somebody who wants another token is told. */
@@ -37,7 +37,7 @@ export type ClaimAnswer =
   /** There is nothing to use up, or it may have been. */
   | { readonly kind: 'lost' }
 
-export interface ClaimOrder {
+export interface ClaimRequest {
   /** The token that will not do. */
   readonly seen: Pick<Grant, 'id' | 'turn'>
   readonly claim: { readonly id: string; readonly forMs: number }
@@ -53,10 +53,10 @@ export type Settlement =
   | { readonly kind: 'spent'; readonly why: string }
 
 /** What the store knows of authorizations: each method is one atomic step through the journal. */
-export class AuthorizationRecords {
-  readonly #house: AuthorizationRecordsHouse
+export class GrantRepository {
+  readonly #house: GrantRepositoryDeps
 
-  constructor(house: AuthorizationRecordsHouse) {
+  constructor(house: GrantRepositoryDeps) {
     this.#house = house
   }
 
@@ -152,7 +152,7 @@ export class AuthorizationRecords {
   }
 
   /** Claims the refresh token for one use. The claim is durable when this resolves. */
-  claim(place: GrantPlace, { seen, claim, overdue }: ClaimOrder): Promise<ClaimAnswer> {
+  claim(place: GrantKey, { seen, claim, overdue }: ClaimRequest): Promise<ClaimAnswer> {
     const { journal, keys } = this.#house
     const { user, incarnation, name } = place
     return journal.write<ClaimAnswer>(user, {

@@ -1,5 +1,5 @@
-import type { Keys } from '../../core/keyring.ts'
-import { unprintable } from '../../core/redact.ts'
+import type { Keyring } from '../../core/keyring.ts'
+import { hideFromInspect } from '../../core/redact.ts'
 import type { SecretPlace } from '../secrets.ts'
 import type { AuthorizationServer, OAuthClient } from './api.ts'
 
@@ -63,15 +63,15 @@ export function readGrant(record: string | undefined, incarnation: number): Stor
   return stored.incarnation === incarnation ? stored : undefined
 }
 
-export function sealContent(keys: Keys, place: SecretPlace, issuer: string, content: GrantContent): string {
+export function sealContent(keys: Keyring, place: SecretPlace, issuer: string, content: GrantContent): string {
   return keys.seal(JSON.stringify(content), contextOf(place, issuer))
 }
 
 /** Undefined when it was sealed for another place or with another key. */
-export function openGrant(keys: Keys, place: SecretPlace, stored: StoredGrant): Grant | undefined {
+export function openGrant(keys: Keyring, place: SecretPlace, stored: StoredGrant): Grant | undefined {
   try {
     const content = JSON.parse(keys.open(stored.sealed, contextOf(place, stored.issuer))) as GrantContent
-    return { id: stored.id, turn: stored.turn, content: unprintable(content) }
+    return { id: stored.id, turn: stored.turn, content: hideFromInspect(content) }
   } catch {
     return undefined
   }

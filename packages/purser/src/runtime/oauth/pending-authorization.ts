@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Keys } from '../../core/keyring.ts'
+import type { Keyring } from '../../core/keyring.ts'
 import type { SecretPlace } from '../secrets.ts'
 import type { AuthorizationServer, OAuthClient } from './api.ts'
 
@@ -37,15 +37,15 @@ export function newState(): string {
   return randomBytes(32).toString('base64url')
 }
 
-export function stateDigest(keys: Keys, { user, incarnation, name }: SecretPlace, state: string): string {
+export function stateDigest(keys: Keyring, { user, incarnation, name }: SecretPlace, state: string): string {
   return keys.mac('states', ['mcp', user.namespace, user.id, incarnation, name, state])
 }
 
-export function sealBegun(keys: Keys, place: SecretPlace, digest: string, content: BegunContent): string {
+export function sealBegun(keys: Keyring, place: SecretPlace, digest: string, content: BegunContent): string {
   return keys.seal(JSON.stringify(content), contextOf(place, digest))
 }
 
-export function openBegun(keys: Keys, place: SecretPlace, { digest, sealed }: BegunAuthorization): BegunContent {
+export function openBegun(keys: Keyring, place: SecretPlace, { digest, sealed }: BegunAuthorization): BegunContent {
   return JSON.parse(keys.open(sealed, contextOf(place, digest))) as BegunContent
 }
 

@@ -1,11 +1,11 @@
-import { pause } from '../../core/abort.ts'
+import { sleep } from '../../core/abort.ts'
 import type { Effects } from '../../core/effects.ts'
 import { subjectKey } from '../../core/subject.ts'
 import { PurserError, purserClosed } from '../../errors.ts'
 import type { AuthorizationPort, OAuthClient, TokenAnswer, Tokens } from './api.ts'
 import { authorizationRequired, serverUnreachable } from './errors.ts'
 import type { Grant, GrantContent } from './grant.ts'
-import type { AuthorizationRecords, GrantPlace, Settlement } from './grant-repository.ts'
+import type { GrantKey, GrantRepository, Settlement } from './grant-repository.ts'
 
 /*
  * A refresh token is used at most once, by whatever number of calls, processes and crashes. Who wants to use it first
@@ -26,28 +26,28 @@ const REST_MS = 1_000
 const STORE_ATTEMPTS_MAX = 5
 const STORE_PAUSE_MS = 500
 
-export interface RenewalHouse {
+export interface RefreshDeps {
   readonly effects: Effects
-  readonly records: AuthorizationRecords
+  readonly records: GrantRepository
   readonly port: AuthorizationPort
   /** The server does not know this application any more. */
   forgetClient(name: string, client: OAuthClient): Promise<void>
 }
 
-export class Renewals {
-  readonly #house: RenewalHouse
+export class TokenRefresher {
+  readonly #house: RefreshDeps
   /** One for each token that will not do; callers share it. */
   readonly #flights = new Map<string, Promise<Grant>>()
   /** Ends the rest of each flight that failed. */
   readonly #rests = new Set<() => void>()
   readonly #closing = new AbortController()
 
-  constructor(house: RenewalHouse) {
+  constructor(house: RefreshDeps) {
     this.#house = house
   }
 
   /** A grant newer than `seen`. Rejects with `mcp_unavailable`, `user_erased` or `store_unavailable`. */
-  renew(place: GrantPlace, seen: Pick<Grant, 'id' | 'turn'>): Promise<Grant> {
+  renew(place: GrantKey, seen: Pick<Grant, 'id' | 'turn'>): Promise<Grant> {
     const key = JSON.stringify([subjectKey(place.user), place.name, place.incarnation, seen.id, seen.turn])
     let flight = this.#flights.get(key)
     if (flight === undefined) {
@@ -72,7 +72,7 @@ export class Renewals {
     this.#closing.abort(purserClosed())
   }
 
-  async #renew(place: GrantPlace, seen: Pick<Grant, 'id' | 'turn'>): Promise<Grant> {
+  async #renew(place: GrantKey, seen: Pick<Grant, 'id' | 'turn'>): Promise<Grant> {
     const { effects, records } = this.#house
     const claim = { id: effects.randomId(), forMs: CLAIM_MS }
     let watched: { readonly claim: string; readonly since: number } | undefined
@@ -85,11 +85,11 @@ export class Renewals {
       if (answer.kind === 'lost') throw authorizationRequired(place.name)
       if (answer.kind === 'claimed') return this.#spend(place, claim.id, answer.grant.content)
       if (watched?.claim !== answer.claim) watched = { claim: answer.claim, since: effects.monotonic() }
-      await pause(effects, LOOK_MS, this.#closing.signal)
+      await sleep(effects, LOOK_MS, this.#closing.signal)
     }
   }
 
-  async #spend(place: GrantPlace, claim: string, content: GrantContent): Promise<Grant> {
+  async #spend(place: GrantKey, claim: string, content: GrantContent): Promise<Grant> {
     const { port, effects, records, forgetClient } = this.#house
     const { server, client, refresh } = content
     const answer = await port.refresh(place.site, { server, client, refreshToken: refresh ?? '' })
@@ -108,7 +108,7 @@ export class Renewals {
         return await write()
       } catch (error) {
         if (!PurserError.is(error, 'store_unavailable') || attempt >= STORE_ATTEMPTS_MAX) throw error
-        await pause(this.#house.effects, STORE_PAUSE_MS)
+        await sleep(this.#house.effects, STORE_PAUSE_MS)
       }
     }
   }

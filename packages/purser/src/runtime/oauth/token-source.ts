@@ -1,30 +1,30 @@
 import type { Effects } from '../../core/effects.ts'
-import type { Keys } from '../../core/keyring.ts'
+import type { Keyring } from '../../core/keyring.ts'
 import type { PurserError } from '../../errors.ts'
 import type { UserStore } from '../../storage/store.ts'
-import type { Bearer } from './api.ts'
+import type { TokenSource } from './api.ts'
 import { authorizationRequired, tokenRefused } from './errors.ts'
 import { GRANT_KIND, type Grant, openGrant, readGrant } from './grant.ts'
-import type { GrantPlace } from './grant-repository.ts'
-import type { Renewals } from './refresh.ts'
+import type { GrantKey } from './grant-repository.ts'
+import type { TokenRefresher } from './refresh.ts'
 
-export interface BearerHouse {
+export interface TokenSourceDeps {
   readonly effects: Pick<Effects, 'now'>
-  readonly keys: Keys
+  readonly keys: Keyring
   readonly users: UserStore
-  readonly renewals: Renewals
+  readonly renewals: TokenRefresher
 }
 
 /** The tokens of one connection. It keeps the present one in memory, where nothing that prints it finds it. */
-export class GrantBearer implements Bearer {
-  readonly #house: BearerHouse
-  readonly #place: GrantPlace
+export class GrantTokenSource implements TokenSource {
+  readonly #house: TokenSourceDeps
+  readonly #place: GrantKey
   #grant: Grant | undefined
   #last: string | undefined
   /** A token that was just renewed, until the server has taken it once. */
   #unproven: string | undefined
 
-  constructor(house: BearerHouse, place: GrantPlace) {
+  constructor(house: TokenSourceDeps, place: GrantKey) {
     this.#house = house
     this.#place = place
   }

@@ -1,19 +1,25 @@
 import type { Effects } from '../../core/effects.ts'
-import type { Keys } from '../../core/keyring.ts'
+import type { Keyring } from '../../core/keyring.ts'
 import { type Subject, subjectKey } from '../../core/subject.ts'
 import { PurserError } from '../../errors.ts'
 import type { ActiveRuntime, ModelFactory, Override, SettingsFields } from '../api.ts'
 import type { Authorizations } from '../oauth/authorizations.ts'
 import { type Credentials, openSecret } from '../secrets.ts'
 import { readSession, SESSION_KIND, type StoredSession, usedSession } from '../sessions.ts'
-import type { Catalogue } from '../settings/catalog.ts'
+import type { Catalog } from '../settings/catalog.ts'
 import { type Resolved, resolveSettings, usualSettings } from '../settings/layers.ts'
-import { type Facts, toolCredential } from '../stored-runtime.ts'
-import type { Farewell } from './graceful-close.ts'
+import { type StoredRuntime, toolCredential } from '../stored-runtime.ts'
+import type { CloseReason } from './graceful-close.ts'
 import type { Queued } from './idle-queue.ts'
-import { createRack, retireOutdated, type ToolClient, type ToolDesk, type ToolRack } from './mcp-connections.ts'
-import { createModelShelf, type ModelClient, type ModelShelf } from './model-cache.ts'
-import type { ClientHouse } from './pooled-client.ts'
+import {
+  createMcpConnections,
+  type McpConnectionPool,
+  type McpConnections,
+  retireOutdated,
+  type ToolClient,
+} from './mcp-connections.ts'
+import { createModelCache, type ModelCache, type ModelClient } from './model-cache.ts'
+import type { PooledClientDeps } from './pooled-client.ts'
 
 /** Sessions whose records are remembered per live runtime, unknown ids included. */
 const SESSIONS_REMEMBERED_MAX = 200
@@ -22,15 +28,15 @@ const READS_MAX = 8
 /** With a store that other processes write too, what was read is trusted this long when their news are lost. */
 export const TRUST_MS = 30_000
 
-export interface LiveHouse extends ClientHouse {
+export interface LiveRuntimeDeps extends PooledClientDeps {
   readonly effects: Effects
-  readonly keys: Keys
-  readonly catalogue: Catalogue
+  readonly keys: Keyring
+  readonly catalogue: Catalog
   readonly models: ModelFactory
-  readonly desk: ToolDesk
+  readonly desk: McpConnectionPool
   readonly authorizations: Pick<Authorizations, 'bearerFor'>
   readonly shared: boolean
-  readFacts(user: Subject): Promise<Facts>
+  readFacts(user: Subject): Promise<StoredRuntime>
   readSession(user: Subject, id: string): Promise<string | undefined>
   /** This life of the user is over. */
   erased(live: LiveRuntime): void
@@ -60,11 +66,11 @@ export class LiveRuntime implements Queued<LiveRuntime> {
   readonly user: Subject
   /** `subjectKey` of the user. */
   readonly key: string
-  readonly rack: ToolRack = createRack()
-  readonly #house: LiveHouse
-  readonly #shelf: ModelShelf
+  readonly rack: McpConnections = createMcpConnections()
+  readonly #house: LiveRuntimeDeps
+  readonly #shelf: ModelCache
   readonly #sessions = new Map<string, PlannedSession | undefined>()
-  #facts: Facts | undefined
+  #facts: StoredRuntime | undefined
   #usual: Resolved | undefined
   #usualPlan: Plan | undefined
   #latestPlan: Plan | undefined
@@ -81,11 +87,11 @@ export class LiveRuntime implements Queued<LiveRuntime> {
   /** Monotonic; means something only while no lease is out. */
   idleSince: number
 
-  constructor(house: LiveHouse, user: Subject) {
+  constructor(house: LiveRuntimeDeps, user: Subject) {
     this.#house = house
     this.user = user
     this.key = subjectKey(user)
-    this.#shelf = createModelShelf(house, house.models)
+    this.#shelf = createModelCache(house, house.models)
     this.idleSince = house.effects.monotonic()
   }
 
@@ -99,7 +105,7 @@ export class LiveRuntime implements Queued<LiveRuntime> {
   }
 
   /** What the store is known to say, unless that may be old. */
-  get facts(): Facts | undefined {
+  get facts(): StoredRuntime | undefined {
     return this.#isOutdated() ? undefined : this.#facts
   }
 
@@ -191,13 +197,13 @@ export class LiveRuntime implements Queued<LiveRuntime> {
   }
 
   /** Lets go of every client; resolves when those that nobody holds are closed. */
-  async retireAll(farewell: Farewell): Promise<void> {
+  async retireAll(farewell: CloseReason): Promise<void> {
     const tools = [...this.rack.clients.values()].map((client) => client.retire(farewell))
     await Promise.all([this.#shelf.retireAll(farewell), ...tools])
   }
 
   /** Closes every client now, those in use too. */
-  async cutAll(farewell: Farewell): Promise<void> {
+  async cutAll(farewell: CloseReason): Promise<void> {
     await Promise.all([...this.#shelf.all, ...this.rack.all].map((client) => client.cut(farewell)))
   }
 
@@ -220,7 +226,7 @@ export class LiveRuntime implements Queued<LiveRuntime> {
     }
   }
 
-  #apply(facts: Facts): void {
+  #apply(facts: StoredRuntime): void {
     if (this.#facts !== undefined && this.#facts.incarnation !== facts.incarnation) {
       this.#house.erased(this)
       return
@@ -251,7 +257,7 @@ export class LiveRuntime implements Queued<LiveRuntime> {
     this.#sessions.set(id, session)
   }
 
-  #model(facts: Facts, { settings, operatorBaseURL }: Resolved): ModelClient | undefined {
+  #model(facts: StoredRuntime, { settings, operatorBaseURL }: Resolved): ModelClient | undefined {
     const { provider, model, region, deployment, baseURL } = settings
     const config = provider === null ? undefined : this.#house.catalogue.providers.get(provider)
     if (provider === null || model === null || config === undefined) return undefined
@@ -269,7 +275,7 @@ export class LiveRuntime implements Queued<LiveRuntime> {
     )
   }
 
-  #credentials({ incarnation, secrets }: Facts, name: string): Credentials | null {
+  #credentials({ incarnation, secrets }: StoredRuntime, name: string): Credentials | null {
     const secret = secrets.get(name)
     return secret === undefined ? null : openSecret(this.#house.keys, { user: this.user, incarnation, name }, secret)
   }

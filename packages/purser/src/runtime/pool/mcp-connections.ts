@@ -1,15 +1,15 @@
-import { withinTime } from '../../core/abort.ts'
+import { endsWithin } from '../../core/abort.ts'
 import type { Effects } from '../../core/effects.ts'
-import { redactedCause } from '../../core/redact.ts'
-import { createPlaces, type Places } from '../../core/semaphore.ts'
+import { redactError } from '../../core/redact.ts'
+import { createSemaphore, type Semaphore } from '../../core/semaphore.ts'
 import { PurserError } from '../../errors.ts'
 import type { McpServerOption } from '../../options.ts'
-import type { LiveTools, ToolFactory, ToolOrder } from '../api.ts'
-import type { Bearer } from '../oauth/api.ts'
+import type { LiveTools, ToolFactory, ToolRequest } from '../api.ts'
+import type { TokenSource } from '../oauth/api.ts'
 import { needsAuthorization } from '../oauth/errors.ts'
 import type { Credentials } from '../secrets.ts'
 import { fillDefinition } from '../settings/mcp-definition.ts'
-import { type ClientHouse, LiveClient } from './pooled-client.ts'
+import { PooledClient, type PooledClientDeps } from './pooled-client.ts'
 
 /** Connections to one server that are being opened at the same time; the others wait. A server that hangs holds up no other. */
 const OPENING_MAX = 32
@@ -19,10 +19,10 @@ const OPEN_LIMIT_MS = 30_000
 const BACK_OFF_MS = 1_000
 const BACK_OFF_MAX_MS = 30_000
 
-export type ToolClient = LiveClient<LiveTools>
+export type ToolClient = PooledClient<LiveTools>
 
 /** The MCP clients of one user's live runtime: at most one of each server is given out. */
-export interface ToolRack {
+export interface McpConnections {
   readonly clients: Map<string, ToolClient>
   /** All that are not closed yet, also those that are given to nobody any more. */
   readonly all: Set<ToolClient>
@@ -37,36 +37,36 @@ export interface ToolCall {
   readonly credential: string | null
   credentials(): Credentials | null
   /** The user's tokens for the server at this address, where it wants OAuth. */
-  bearer(url: string): Bearer
+  bearer(url: string): TokenSource
 }
 
-export function createRack(): ToolRack {
+export function createMcpConnections(): McpConnections {
   return { clients: new Map(), all: new Set(), failures: new Map() }
 }
 
 /** Opens, shares and bounds the MCP clients of all users. */
-export class ToolDesk {
-  readonly #house: ClientHouse
+export class McpConnectionPool {
+  readonly #house: PooledClientDeps
   readonly #factory: ToolFactory
   /** In the order in which they fell idle. */
   readonly #idle = new Set<ToolClient>()
   /** Those that have a place among the processes, and of these the ones that are on their way out. */
   readonly #processes = new Set<ToolClient>()
   readonly #closing = new Set<ToolClient>()
-  readonly #places: Places
-  readonly #openings = new Map<string, Places>()
+  readonly #places: Semaphore
+  readonly #openings = new Map<string, Semaphore>()
 
-  constructor(house: ClientHouse, { factory, maxProcesses }: { factory: ToolFactory; maxProcesses: number }) {
+  constructor(house: PooledClientDeps, { factory, maxProcesses }: { factory: ToolFactory; maxProcesses: number }) {
     this.#house = house
     this.#factory = factory
-    this.#places = createPlaces(maxProcesses, {
+    this.#places = createSemaphore(maxProcesses, {
       message: `All ${maxProcesses} places for MCP servers that run as processes are in use.`,
       hint: 'Try again, or raise runtime.maxMcpProcesses.',
     })
   }
 
   /** A client that is open or opening, already held for the caller. Equal calls get the same one. */
-  take(rack: ToolRack, call: ToolCall): ToolClient {
+  take(rack: McpConnections, call: ToolCall): ToolClient {
     let client = rack.clients.get(call.server)
     if (client !== undefined && client.label.credential !== call.credential) {
       void client.retire('replaced')
@@ -93,13 +93,13 @@ export class ToolDesk {
     await Promise.all(due)
   }
 
-  #openNew(rack: ToolRack, call: ToolCall): ToolClient {
+  #openNew(rack: McpConnections, call: ToolCall): ToolClient {
     const { server, user, credential } = call
     const definition = fillDefinition(call.definition, { server, user, credentials: call.credentials() })
     const isOAuth = 'url' in call.definition && call.definition.oauth !== undefined
     const bearer = isOAuth && 'url' in definition ? call.bearer(definition.url) : undefined
     const secrets = (): string[] => [...secretsIn(definition, call.credentials()), bearer?.last ?? '']
-    const client: ToolClient = new LiveClient<LiveTools>(
+    const client: ToolClient = new PooledClient<LiveTools>(
       this.#house,
       { kind: 'mcp', name: server, credential },
       {
@@ -168,7 +168,7 @@ export class ToolDesk {
 }
 
 /** Lets go of clients that were made with another version of their secret. */
-export function retireOutdated(rack: ToolRack, credentialOf: (server: string) => string | null): void {
+export function retireOutdated(rack: McpConnections, credentialOf: (server: string) => string | null): void {
   for (const [server, client] of rack.clients) {
     if (client.label.credential === credentialOf(server)) continue
     void client.retire('replaced')
@@ -176,17 +176,17 @@ export function retireOutdated(rack: ToolRack, credentialOf: (server: string) =>
   }
 }
 
-interface OpeningOrder extends ToolOrder {
+interface OpeningOrder extends ToolRequest {
   readonly client: ToolClient
-  readonly rack: ToolRack
+  readonly rack: McpConnections
   /** What must not be in an error. */
   secrets(): string[]
 }
 
-function openingsOf(openings: Map<string, Places>, server: string): Places {
+function openingsOf(openings: Map<string, Semaphore>, server: string): Semaphore {
   let places = openings.get(server)
   if (places === undefined) {
-    places = createPlaces(OPENING_MAX, {
+    places = createSemaphore(OPENING_MAX, {
       message: `Too many connections to the MCP server '${server}' are being opened.`,
       hint: 'Try again.',
     })
@@ -196,10 +196,10 @@ function openingsOf(openings: Map<string, Places>, server: string): Places {
 }
 
 /** A server that does not answer in time is given up; should it come after all, its client is closed at once. */
-async function openInTime(effects: Effects, factory: ToolFactory, order: ToolOrder): Promise<LiveTools> {
+async function openInTime(effects: Effects, factory: ToolFactory, order: ToolRequest): Promise<LiveTools> {
   const limit = new AbortController()
   const opening = factory.open({ ...order, signal: AbortSignal.any([order.signal, limit.signal]) })
-  if (await withinTime(effects, opening, OPEN_LIMIT_MS)) return opening
+  if (await endsWithin(effects, opening, OPEN_LIMIT_MS)) return opening
   limit.abort(new Error(`The server did not answer within ${OPEN_LIMIT_MS} ms.`))
   opening.then(
     (late) => late.close().catch(() => undefined),
@@ -208,7 +208,7 @@ async function openInTime(effects: Effects, factory: ToolFactory, order: ToolOrd
   throw limit.signal.reason
 }
 
-function noteFailure(rack: ToolRack, server: string, now: number): void {
+function noteFailure(rack: McpConnections, server: string, now: number): void {
   const inARow = (rack.failures.get(server)?.inARow ?? 0) + 1
   const pauseMs = inARow < 2 ? 0 : Math.min(BACK_OFF_MAX_MS, BACK_OFF_MS * 2 ** (inARow - 2))
   rack.failures.set(server, { inARow, retryAt: now + pauseMs })
@@ -225,7 +225,7 @@ function unavailable(server: string, error: unknown, secrets: readonly string[])
   if (PurserError.is(error)) return error
   return new PurserError('mcp_unavailable', `The MCP server '${server}' cannot be reached.`, {
     hint: 'Look at the cause; the next call tries again.',
-    cause: redactedCause(error, secrets),
+    cause: redactError(error, secrets),
     details: { server },
   })
 }

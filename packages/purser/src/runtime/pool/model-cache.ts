@@ -1,33 +1,33 @@
-import { redactedCause } from '../../core/redact.ts'
+import { redactError } from '../../core/redact.ts'
 import { PurserError } from '../../errors.ts'
-import type { LiveModel, ModelFactory, ModelOrder } from '../api.ts'
-import type { Farewell } from './graceful-close.ts'
-import { type ClientHouse, LiveClient } from './pooled-client.ts'
+import type { LiveModel, ModelFactory, ModelRequest } from '../api.ts'
+import type { CloseReason } from './graceful-close.ts'
+import { PooledClient, type PooledClientDeps } from './pooled-client.ts'
 
 /** Models kept live per user: presets, sessions and overrides may each want another. */
 const MODELS_MAX = 16
 
-export type ModelClient = LiveClient<LiveModel>
+export type ModelClient = PooledClient<LiveModel>
 
 /** The live models of one user, one for each set of things that a model depends on. */
-export interface ModelShelf {
+export interface ModelCache {
   /** All that are not closed yet, also those that are given to nobody any more. */
   readonly all: ReadonlySet<ModelClient>
   /** The model for this order, built now if need be. Throws `runtime_busy` and what the factory throws. */
-  get(order: ModelOrder, credential: string | null): ModelClient
+  get(order: ModelRequest, credential: string | null): ModelClient
   /** Lets go of models that were made with another version of their secret. */
   retireOutdated(credentialOf: (provider: string) => string | null): void
-  retireAll(farewell: Farewell): Promise<void>
+  retireAll(farewell: CloseReason): Promise<void>
 }
 
-export function createModelShelf(house: ClientHouse, factory: ModelFactory): ModelShelf {
+export function createModelCache(house: PooledClientDeps, factory: ModelFactory): ModelCache {
   /** In the order of use: the first is the longest unused. */
   const shelf = new Map<string, { readonly client: ModelClient; readonly provider: string }>()
   const all = new Set<ModelClient>()
 
-  function build(key: string, order: ModelOrder, credential: string | null): ModelClient {
+  function build(key: string, order: ModelRequest, credential: string | null): ModelClient {
     const label = { kind: 'model', name: `${order.provider}/${order.modelId}`, credential } as const
-    const client: ModelClient = new LiveClient<LiveModel>(house, label, {
+    const client: ModelClient = new PooledClient<LiveModel>(house, label, {
       open: buildModel(factory, order),
       keeper: {
         leaving() {
@@ -76,20 +76,20 @@ export function createModelShelf(house: ClientHouse, factory: ModelFactory): Mod
   }
 }
 
-function keyOf({ provider, modelId, settings, operatorKeyAllowed }: ModelOrder, credential: string | null): string {
+function keyOf({ provider, modelId, settings, operatorKeyAllowed }: ModelRequest, credential: string | null): string {
   const { region, deployment, baseURL } = settings
   return JSON.stringify([provider, modelId, region, deployment, baseURL, operatorKeyAllowed, credential])
 }
 
 /** A provider made by the application's own function may fail with anything, a key in the message included. */
-function buildModel(factory: ModelFactory, order: ModelOrder): LiveModel {
+function buildModel(factory: ModelFactory, order: ModelRequest): LiveModel {
   try {
     return factory.build(order)
   } catch (error) {
     if (PurserError.is(error)) throw error
     throw new PurserError('upstream_failed', `The provider '${order.provider}' could not be made ready.`, {
       hint: 'Look at the cause.',
-      cause: redactedCause(error, Object.values(order.credentials ?? {})),
+      cause: redactError(error, Object.values(order.credentials ?? {})),
     })
   }
 }

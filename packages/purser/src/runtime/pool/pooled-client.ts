@@ -1,11 +1,11 @@
 import { withSignal } from '../../core/abort.ts'
-import { signal } from '../../core/diagnostics.ts'
+import { publish } from '../../core/diagnostics.ts'
 import type { Effects } from '../../core/effects.ts'
 import type { ActiveClient } from '../api.ts'
-import type { Closings, Farewell } from './graceful-close.ts'
+import type { CloseReason, GracefulClose } from './graceful-close.ts'
 
 /** What is told about a client to those who keep it. */
-export interface ClientKeeper {
+export interface PoolListener {
   /** Nobody holds it any more, and it may stay. */
   idle?(): void
   /** Somebody holds it again. */
@@ -18,10 +18,10 @@ export interface ClientKeeper {
   gone(): void
 }
 
-export interface ClientHouse {
+export interface PooledClientDeps {
   readonly namespace: string
   readonly effects: Effects
-  readonly closings: Closings
+  readonly closings: GracefulClose
 }
 
 export interface ClientLabel {
@@ -39,23 +39,23 @@ interface Closable {
  * A live client and those who hold it. Letting go of it (`retire`) means: nobody new gets it, and it closes when the
  * last holder has left. It closes exactly once, whoever asks how often, and also when it opens after it was let go.
  */
-export class LiveClient<T extends Closable> {
+export class PooledClient<T extends Closable> {
   readonly label: ClientLabel
-  readonly #house: ClientHouse
-  readonly #keeper: ClientKeeper
+  readonly #house: PooledClientDeps
+  readonly #keeper: PoolListener
   readonly #opening: Promise<T>
   readonly #cancelOpening: AbortController | undefined
   #value: T | undefined
   #holders = 0
-  #farewell: Farewell | undefined
+  #farewell: CloseReason | undefined
   #isBroken = false
   #closing: Promise<void> | undefined
   #idleSince: number
 
   constructor(
-    house: ClientHouse,
+    house: PooledClientDeps,
     label: ClientLabel,
-    { open, keeper }: { open: T | ((signal: AbortSignal) => Promise<T>); keeper: ClientKeeper },
+    { open, keeper }: { open: T | ((signal: AbortSignal) => Promise<T>); keeper: PoolListener },
   ) {
     this.#house = house
     this.label = label
@@ -120,29 +120,29 @@ export class LiveClient<T extends Closable> {
   }
 
   /** Lets go of it. Resolves at once while it is held, else when it is closed. */
-  async retire(farewell: Farewell): Promise<void> {
+  async retire(farewell: CloseReason): Promise<void> {
     if (farewell === 'broken') this.#isBroken = true
     if (this.#farewell === undefined) this.#leave(farewell)
     if (this.#holders === 0) await this.#close(farewell)
   }
 
   /** Closes it now, held or not. */
-  cut(farewell: Farewell): Promise<void> {
+  cut(farewell: CloseReason): Promise<void> {
     if (this.#farewell === undefined) this.#leave(farewell)
     return this.#close(farewell)
   }
 
-  #leave(farewell: Farewell): void {
+  #leave(farewell: CloseReason): void {
     this.#farewell = farewell
     this.#keeper.leaving()
   }
 
-  #close(farewell: Farewell): Promise<void> {
+  #close(farewell: CloseReason): Promise<void> {
     this.#closing ??= this.#begin(farewell)
     return this.#closing
   }
 
-  #begin(farewell: Farewell): Promise<void> {
+  #begin(farewell: CloseReason): Promise<void> {
     const { closings } = this.#house
     const { kind } = this.label
     const value = this.#value
@@ -174,6 +174,6 @@ export class LiveClient<T extends Closable> {
   }
 
   #report(outcome: 'opened' | 'failed', tookMs: number): void {
-    signal('client', { namespace: this.#house.namespace, kind: this.label.kind, outcome, tookMs })
+    publish('client', { namespace: this.#house.namespace, kind: this.label.kind, outcome, tookMs })
   }
 }

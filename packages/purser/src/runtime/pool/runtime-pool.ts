@@ -1,26 +1,26 @@
-import { withinTime, withSignal } from '../../core/abort.ts'
-import { signal } from '../../core/diagnostics.ts'
+import { endsWithin, withSignal } from '../../core/abort.ts'
+import { publish } from '../../core/diagnostics.ts'
 import type { Effects } from '../../core/effects.ts'
 import type { Subject } from '../../core/subject.ts'
 import { PurserError, purserClosed } from '../../errors.ts'
 import type { RuntimeOptions } from '../../options.ts'
 import type { ActiveRuntime, Lease, Override, SettingsFields } from '../api.ts'
 import { RuntimeLease } from '../lease.ts'
-import type { Facts } from '../stored-runtime.ts'
-import type { Farewell } from './graceful-close.ts'
+import type { StoredRuntime } from '../stored-runtime.ts'
+import type { CloseReason } from './graceful-close.ts'
 import { IdleQueue } from './idle-queue.ts'
-import { type Fate, type LiveHouse, LiveRuntime, type Plan } from './live-runtime.ts'
+import { type Fate, LiveRuntime, type LiveRuntimeDeps, type Plan } from './live-runtime.ts'
 
 /** How often an acquisition begins again because its runtime was ended under it. */
 const ATTEMPTS_MAX = 8
 
-export interface Wish {
+export interface AcquireRequest {
   readonly session?: string | undefined
   readonly override?: Override | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-export interface FleetHouse extends Omit<LiveHouse, 'erased'> {
+export interface RuntimePoolDeps extends Omit<LiveRuntimeDeps, 'erased'> {
   readonly effects: Effects
   readonly options: Pick<RuntimeOptions, 'idleMs' | 'mcpIdleMs' | 'maxLeaseMs' | 'maxLive'>
   /** A session was used on something it had not run on, or for the first time in an hour. */
@@ -31,9 +31,9 @@ export interface FleetHouse extends Omit<LiveHouse, 'erased'> {
  * All live runtimes. At most one per user is given out; one that was evicted stays until its last lease ends.
  * Looking at them is not using them: only a lease that ends starts the idle clock anew.
  */
-export class Fleet {
-  readonly #house: FleetHouse
-  readonly #liveHouse: LiveHouse
+export class RuntimePool {
+  readonly #house: RuntimePoolDeps
+  readonly #liveHouse: LiveRuntimeDeps
   readonly #lives = new Map<string, LiveRuntime>()
   /** Those without a lease, in the order in which their last one ended. */
   readonly #idle = new IdleQueue<LiveRuntime>()
@@ -44,29 +44,29 @@ export class Fleet {
   readonly #allReturned = Promise.withResolvers<void>()
   #isClosed = false
 
-  constructor(house: FleetHouse) {
+  constructor(house: RuntimePoolDeps) {
     this.#house = house
     this.#liveHouse = { ...house, erased: (live) => void this.#end(live, 'erased') }
   }
 
-  async acquire(user: Subject, key: string, wish: Wish): Promise<Lease> {
+  async acquire(user: Subject, key: string, wish: AcquireRequest): Promise<Lease> {
     this.#requireOpen()
     wish.signal?.throwIfAborted()
     const { namespace } = this.#house
     const warm = wish.session === undefined && wish.override === undefined ? this.#warmLease(key) : undefined
     if (warm !== undefined) {
-      signal('runtime', { namespace, outcome: 'warm' })
+      publish('runtime', { namespace, outcome: 'warm' })
       return warm
     }
     try {
       for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
         const lease = await this.#tryAcquire(user, key, wish)
         if (lease === undefined) continue
-        signal('runtime', { namespace, outcome: 'cold' })
+        publish('runtime', { namespace, outcome: 'cold' })
         return lease
       }
     } catch (error) {
-      signal('runtime', { namespace, outcome: 'refused', reason: PurserError.is(error) ? error.code : 'aborted' })
+      publish('runtime', { namespace, outcome: 'refused', reason: PurserError.is(error) ? error.code : 'aborted' })
       throw error
     }
     throw new PurserError('runtime_busy', 'The runtime kept changing during this call.', { hint: 'Try again.' })
@@ -85,7 +85,7 @@ export class Fleet {
   }
 
   /** What is known of a live user without asking the store; looking is not a use. */
-  factsOf(key: string): Facts | undefined {
+  factsOf(key: string): StoredRuntime | undefined {
     return this.#lives.get(key)?.facts
   }
 
@@ -120,7 +120,7 @@ export class Fleet {
   async close(timeoutMs: number): Promise<void> {
     const { effects, closings } = this.#house
     this.#isClosed = true
-    if (this.#all.values().some(isWaitedFor)) await withinTime(effects, this.#allReturned.promise, timeoutMs)
+    if (this.#all.values().some(isWaitedFor)) await endsWithin(effects, this.#allReturned.promise, timeoutMs)
     await Promise.all([...this.#all].map((live) => this.#end(live, 'closed')))
     await closings.settled()
   }
@@ -134,7 +134,7 @@ export class Fleet {
   }
 
   /** Undefined when the runtime was ended meanwhile, and another one has to be made. */
-  async #tryAcquire(user: Subject, key: string, wish: Wish): Promise<Lease | undefined> {
+  async #tryAcquire(user: Subject, key: string, wish: AcquireRequest): Promise<Lease | undefined> {
     const live = this.#lives.get(key) ?? this.#settle(user, key)
     const { session: id, override } = wish
     this.#enter(live)
@@ -172,7 +172,7 @@ export class Fleet {
   #takeBack(oldest: number): void {
     for (const [lease, since] of this.#out) {
       if (since >= oldest) return
-      signal('runtime', { namespace: this.#house.namespace, outcome: 'overdue' })
+      publish('runtime', { namespace: this.#house.namespace, outcome: 'overdue' })
       lease.takeBack()
     }
   }
@@ -211,9 +211,9 @@ export class Fleet {
   }
 
   /** Gives a runtime to nobody any more. Its clients close as soon as they are not held; at once when cut. */
-  async #end(live: LiveRuntime, fate: Fate, farewell: Farewell = farewellOf(fate)): Promise<void> {
+  async #end(live: LiveRuntime, fate: Fate, farewell: CloseReason = farewellOf(fate)): Promise<void> {
     const { namespace } = this.#house
-    if (live.fate === undefined) signal('runtime', { namespace, outcome: 'evicted', reason: farewell })
+    if (live.fate === undefined) publish('runtime', { namespace, outcome: 'evicted', reason: farewell })
     if (live.fate === undefined || fate !== 'evicted') live.fate = fate
     this.#drop(live)
     await (fate === 'evicted' ? live.retireAll(farewell) : live.cutAll(farewell))
@@ -230,7 +230,7 @@ export class Fleet {
   }
 }
 
-function farewellOf(fate: Fate): Farewell {
+function farewellOf(fate: Fate): CloseReason {
   return fate === 'closed' ? 'shutdown' : fate
 }
 

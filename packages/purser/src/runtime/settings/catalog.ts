@@ -3,10 +3,10 @@ import { PurserError, suggestion } from '../../errors.ts'
 import type { McpServerOption, ProviderOption } from '../../options.ts'
 import type { SettingsPatch } from '../api.ts'
 import { placeholderFault } from './mcp-definition.ts'
-import { checkPatch } from './validate-patch.ts'
+import { validatePatch } from './validate-patch.ts'
 
 /** What the operator has configured: the names that settings may use, and what stands behind them. */
-export interface Catalogue {
+export interface Catalog {
   readonly defaults: SettingsPatch
   readonly providers: ReadonlyMap<string, ProviderOption>
   readonly presets: ReadonlyMap<string, SettingsPatch>
@@ -21,19 +21,19 @@ export interface Configured {
 }
 
 /** Checks the configuration once, at start, so that a mistake in it never shows up in the middle of a turn. */
-export function createCatalogue(configured: Configured): Catalogue {
+export function createCatalog(configured: Configured): Catalog {
   const providers = new Map(Object.entries(configured.providers))
   const servers = new Map(Object.entries(configured.mcpServers))
   for (const [name, provider] of providers) checkProvider(name, provider)
   for (const [name, server] of servers) checkServer(name, server)
-  const bare: Catalogue = { defaults: {}, providers, presets: new Map(), servers }
+  const bare: Catalog = { defaults: {}, providers, presets: new Map(), servers }
   const presets = new Map(
     Object.entries(configured.presets).map(([tag, patch]): [string, SettingsPatch] => [
       tag,
       located(`presets.${tag}`, () => checkPreset(bare, patch)),
     ]),
   )
-  const defaults = located('runtime.defaults', () => checkPatch({ ...bare, presets }, configured.defaults))
+  const defaults = located('runtime.defaults', () => validatePatch({ ...bare, presets }, configured.defaults))
   return { defaults, providers, presets, servers }
 }
 
@@ -41,7 +41,7 @@ export function createCatalogue(configured: Configured): Catalogue {
 const DEMO_MODEL = 'demo'
 
 /** The model a provider is used with when only the provider is named. */
-export function usualModel(catalogue: Catalogue, provider: string | null): string | null {
+export function usualModel(catalogue: Catalog, provider: string | null): string | null {
   const config = provider === null ? undefined : catalogue.providers.get(provider)
   if (config === undefined || typeof config === 'function') return null
   if (config.defaultModel !== undefined) return config.defaultModel
@@ -54,8 +54,8 @@ export function offersModel(provider: ProviderOption, model: string): boolean {
   return typeof provider === 'function' || provider.models === undefined || provider.models.includes(model)
 }
 
-function checkPreset(catalogue: Catalogue, patch: unknown): SettingsPatch {
-  if (!isJsonObject(patch) || patch.preset === undefined) return checkPatch(catalogue, patch)
+function checkPreset(catalogue: Catalog, patch: unknown): SettingsPatch {
+  if (!isJsonObject(patch) || patch.preset === undefined) return validatePatch(catalogue, patch)
   throw new PurserError('settings_invalid', 'A preset cannot name a preset.')
 }
 

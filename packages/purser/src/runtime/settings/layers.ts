@@ -1,7 +1,7 @@
 import { deepFreeze, mergePatch } from '../../core/merge-patch.ts'
 import { PurserError, suggestion } from '../../errors.ts'
 import type { Layer, Override, Settings, SettingsFields, SettingsPatch } from '../api.ts'
-import { type Catalogue, offersModel, usualModel } from './catalog.ts'
+import { type Catalog, offersModel, usualModel } from './catalog.ts'
 import { FIELDS } from './validate-patch.ts'
 
 /*
@@ -11,7 +11,7 @@ import { FIELDS } from './validate-patch.ts'
  */
 
 /** What is stored of a user's own settings. */
-export interface OwnSettings {
+export interface UserSettings {
   readonly version: number
   /** Without nulls: what a patch cleared is gone. */
   readonly patch: SettingsPatch
@@ -40,7 +40,7 @@ export interface Resolved {
   readonly anyServer: boolean
 }
 
-export const NEVER_CONFIGURED: OwnSettings = Object.freeze({ version: 0, patch: Object.freeze({}), chosenFor: null })
+export const NEVER_CONFIGURED: UserSettings = Object.freeze({ version: 0, patch: Object.freeze({}), chosenFor: null })
 
 /** Settings on the way from the widest layer to the narrowest. */
 interface Sheet {
@@ -50,11 +50,11 @@ interface Sheet {
   anyServer: boolean
 }
 
-const usual = new WeakMap<Catalogue, WeakMap<OwnSettings, Resolved>>()
+const usual = new WeakMap<Catalog, WeakMap<UserSettings, Resolved>>()
 
 /** Settings without session or override, worked out once for each version a user has. */
-export function usualSettings(catalogue: Catalogue, own: OwnSettings): Resolved {
-  const known = usual.get(catalogue) ?? new WeakMap<OwnSettings, Resolved>()
+export function usualSettings(catalogue: Catalog, own: UserSettings): Resolved {
+  const known = usual.get(catalogue) ?? new WeakMap<UserSettings, Resolved>()
   usual.set(catalogue, known)
   const resolved = known.get(own) ?? resolveSettings(catalogue, own)
   known.set(own, resolved)
@@ -62,8 +62,8 @@ export function usualSettings(catalogue: Catalogue, own: OwnSettings): Resolved 
 }
 
 export function resolveSettings(
-  catalogue: Catalogue,
-  own: OwnSettings,
+  catalogue: Catalog,
+  own: UserSettings,
   narrower: { readonly pinned?: PinnedSettings | undefined; readonly override?: Override | undefined } = {},
 ): Resolved {
   const { pinned, override } = narrower
@@ -117,11 +117,7 @@ interface Sheetful {
   readonly chosenFor?: string | null
 }
 
-function lay(
-  catalogue: Catalogue,
-  sheet: Sheet,
-  { layer, patch, byOperator = false, chosenFor = null }: Sheetful,
-): void {
+function lay(catalogue: Catalog, sheet: Sheet, { layer, patch, byOperator = false, chosenFor = null }: Sheetful): void {
   const { values, origin } = sheet
   if (patch.provider !== undefined) {
     if (patch.provider !== values.provider) unbind(sheet, layer)
@@ -177,7 +173,7 @@ function unbind(sheet: Sheet, layer: Layer): void {
   sheet.operatorBaseURL = true
 }
 
-function layPreset(catalogue: Catalogue, sheet: Sheet, layer: Layer, tag: string | null | undefined): void {
+function layPreset(catalogue: Catalog, sheet: Sheet, layer: Layer, tag: string | null | undefined): void {
   const patch = typeof tag === 'string' ? catalogue.presets.get(tag) : undefined
   if (patch !== undefined) lay(catalogue, sheet, { layer, patch, byOperator: true })
 }
@@ -190,7 +186,7 @@ function layPinned(sheet: Sheet, pinned: PinnedSettings): void {
 }
 
 function faultOf(
-  catalogue: Catalogue,
+  catalogue: Catalog,
   { provider, model, preset }: SettingsFields,
   allowLists: readonly (readonly string[] | null)[],
 ): PurserError | undefined {

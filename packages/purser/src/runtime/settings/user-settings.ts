@@ -1,8 +1,8 @@
 import { mergePatch } from '../../core/merge-patch.ts'
 import { PurserError } from '../../errors.ts'
 import type { SettingsPatch } from '../api.ts'
-import type { Catalogue } from './catalog.ts'
-import { NEVER_CONFIGURED, type OwnSettings, type Resolved, resolveSettings } from './layers.ts'
+import type { Catalog } from './catalog.ts'
+import { NEVER_CONFIGURED, type Resolved, resolveSettings, type UserSettings } from './layers.ts'
 
 /** The record a user's own settings are kept in. */
 export const SETTINGS_RECORD: { readonly kind: 'settings'; readonly name: '' } = { kind: 'settings', name: '' }
@@ -13,14 +13,14 @@ const OWN_MAX_BYTES = 8_192
 const BOUND = ['model', 'deployment', 'baseURL'] as const
 
 /** Reads the record; one of an earlier life, or none, reads as never configured. */
-export function readOwn(record: string | undefined, incarnation: number): OwnSettings {
+export function readUserSettings(record: string | undefined, incarnation: number): UserSettings {
   if (record === undefined) return NEVER_CONFIGURED
-  const stored = JSON.parse(record) as OwnSettings & { incarnation: number }
+  const stored = JSON.parse(record) as UserSettings & { incarnation: number }
   if (stored.incarnation !== incarnation) return NEVER_CONFIGURED
   return { version: stored.version, patch: stored.patch, chosenFor: stored.chosenFor }
 }
 
-export function writeOwn(own: OwnSettings, incarnation: number): string {
+export function writeUserSettings(own: UserSettings, incarnation: number): string {
   return JSON.stringify({ v: 1, incarnation, ...own })
 }
 
@@ -28,11 +28,11 @@ export function writeOwn(own: OwnSettings, incarnation: number): string {
  * What a checked patch makes of a user's own settings, with the settings that follow from it. Throws when nothing
  * could run on those. A patch that changes nothing gives back the same version.
  */
-export function configureOwn(
-  catalogue: Catalogue,
-  own: OwnSettings,
+export function configureUser(
+  catalogue: Catalog,
+  own: UserSettings,
   patch: SettingsPatch,
-): { readonly own: OwnSettings; readonly resolved: Resolved; readonly changed: readonly string[] } {
+): { readonly own: UserSettings; readonly resolved: Resolved; readonly changed: readonly string[] } {
   const kept = withoutLeftovers(catalogue, own, patch)
   const merged: SettingsPatch = mergePatch(kept, patch)
   const changed = fieldsThatDiffer(own.patch, merged)
@@ -47,7 +47,7 @@ export function configureOwn(
 }
 
 /** Model, deployment and base URL leave together with the provider they were chosen for. */
-function withoutLeftovers(catalogue: Catalogue, own: OwnSettings, patch: SettingsPatch): SettingsPatch {
+function withoutLeftovers(catalogue: Catalog, own: UserSettings, patch: SettingsPatch): SettingsPatch {
   const namesAnother = patch.provider !== undefined && (patch.provider ?? undefined) !== own.patch.provider
   const nowBelongsElsewhere =
     own.chosenFor !== null && touchesBound(patch) && own.chosenFor !== providerBelow(catalogue, own.patch)
@@ -57,8 +57,8 @@ function withoutLeftovers(catalogue: Catalogue, own: OwnSettings, patch: Setting
 }
 
 function chosenFor(
-  catalogue: Catalogue,
-  own: OwnSettings,
+  catalogue: Catalog,
+  own: UserSettings,
   { patch, merged }: { readonly patch: SettingsPatch; readonly merged: SettingsPatch },
 ): string | null {
   if (merged.provider !== undefined || !touchesBound(merged)) return null
@@ -70,8 +70,8 @@ function touchesBound(patch: SettingsPatch): boolean {
 }
 
 /** The provider that the layers below the user's own give. */
-function providerBelow(catalogue: Catalogue, patch: SettingsPatch): string | null {
-  const own: OwnSettings = { version: 0, patch: { preset: patch.preset }, chosenFor: null }
+function providerBelow(catalogue: Catalog, patch: SettingsPatch): string | null {
+  const own: UserSettings = { version: 0, patch: { preset: patch.preset }, chosenFor: null }
   return resolveSettings(catalogue, own).settings.provider
 }
 

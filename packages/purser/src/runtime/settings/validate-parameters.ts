@@ -40,7 +40,7 @@ const OTHER_SPELLINGS: Readonly<Record<string, string>> = {
 const RESERVED = ['model', 'messages', 'stream', 'stream_options', 'user', 'safety_identifier', 'metadata']
 
 /** Parameters under AI SDK names. Names nobody knows here may be the provider's own, and pass. */
-export function checkParameters(value: unknown): void {
+export function validateParameters(value: unknown): void {
   if (!isJsonObject(value)) throw invalid("The setting 'parameters' is not an object.")
   for (const [name, parameter] of Object.entries(value)) {
     if (RESERVED.includes(name)) throw invalid(`'${name}' cannot be a parameter.`)

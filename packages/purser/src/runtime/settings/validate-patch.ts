@@ -1,8 +1,8 @@
 import { isJsonObject } from '../../core/merge-patch.ts'
 import { PurserError, suggestion } from '../../errors.ts'
 import type { SettingsFields, SettingsPatch } from '../api.ts'
-import type { Catalogue } from './catalog.ts'
-import { checkParameters } from './validate-parameters.ts'
+import type { Catalog } from './catalog.ts'
+import { validateParameters } from './validate-parameters.ts'
 
 export const FIELDS: readonly (keyof SettingsFields)[] = [
   'provider',
@@ -26,7 +26,7 @@ const PATCH_MAX_BYTES = 8_192
  * Checks a patch field by field: names it knows, types, limits, and that providers, presets and servers exist.
  * Whether the pair of provider and model fits is seen only when all layers are laid over each other.
  */
-export function checkPatch(catalogue: Catalogue, patch: unknown): SettingsPatch {
+export function validatePatch(catalogue: Catalog, patch: unknown): SettingsPatch {
   if (!isJsonObject(patch)) throw new PurserError('settings_invalid', 'A settings patch is an object.')
   const given: Record<string, unknown> = {}
   for (const [field, value] of Object.entries(patch)) {
@@ -41,7 +41,7 @@ export function checkPatch(catalogue: Catalogue, patch: unknown): SettingsPatch 
   return structuredClone(given) as SettingsPatch
 }
 
-const CHECKS: Readonly<Record<keyof SettingsFields, (value: unknown, catalogue: Catalogue) => void>> = {
+const CHECKS: Readonly<Record<keyof SettingsFields, (value: unknown, catalogue: Catalog) => void>> = {
   provider(value, { providers }) {
     const name = nameOf('provider', value)
     if (providers.has(name)) return
@@ -64,7 +64,7 @@ const CHECKS: Readonly<Record<keyof SettingsFields, (value: unknown, catalogue: 
     if (presets.has(tag)) return
     throw new PurserError('preset_unknown', `There is no preset '${tag}'.`, { hint: known(tag, presets.keys()) })
   },
-  parameters: checkParameters,
+  parameters: validateParameters,
   allowedModels: (value) => namesOf('allowedModels', value, MODELS_MAX),
 }
 

@@ -1,5 +1,5 @@
 import { systemEffects } from '../../../src/core/effects.ts'
-import { createKeys } from '../../../src/core/keyring.ts'
+import { createKeyring } from '../../../src/core/keyring.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { openJournal } from '../../../src/journal/journal.ts'
 import { counting, ROOT } from './counting.ts'
@@ -11,7 +11,7 @@ import { say } from './report.ts'
  */
 const [path = '', users = ''] = process.argv.slice(2)
 const store = await openSqliteStore({ path, effects: systemEffects })
-const journal = openJournal({ store, keys: createKeys(ROOT), effects: systemEffects, fold: counting })
+const journal = openJournal({ store, keys: createKeyring(ROOT), effects: systemEffects, fold: counting })
 
 async function writeWithoutEnd(id: string): Promise<never> {
   for (;;) {

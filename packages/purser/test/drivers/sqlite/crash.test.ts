@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { createKeys } from '../../../src/core/keyring.ts'
+import { createKeyring } from '../../../src/core/keyring.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { linkMac } from '../../../src/journal/hash-chain.ts'
 import type { Store } from '../../../src/storage/store.ts'
@@ -14,7 +14,7 @@ import { startChild } from '../children/run.ts'
 const USERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
 /** A file lives through so many crashes; then a new one is begun, since all of it is checked after each. */
 const CYCLES_PER_FILE = 20
-const keys = createKeys(ROOT)
+const keys = createKeyring(ROOT)
 
 /** Starts a writer, kills it at some instant after its first answer, and tells what it had acknowledged. */
 async function writeUntilKilled(path: string, afterLines: number): Promise<Map<string, number>> {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLocalBus, type LocalBus } from '../../../src/drivers/local-bus.ts'
-import { createForeignCommits } from '../../../src/drivers/sqlite/bus/change-poller.ts'
-import { createMailbox, type Mailbox } from '../../../src/drivers/sqlite/bus/message-queue.ts'
+import { createChangePoller } from '../../../src/drivers/sqlite/bus/change-poller.ts'
+import { createMessageQueue, type MessageQueue } from '../../../src/drivers/sqlite/bus/message-queue.ts'
 import { createCacheWriterCalls } from '../../../src/drivers/sqlite/cache/cache-writer.ts'
 import { type Database, openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { createWriterCalls } from '../../../src/drivers/sqlite/main/writer.ts'
@@ -11,8 +11,8 @@ import type { BusMessage } from '../../../src/storage/store.ts'
 import { onThisThread } from '../../support/in-process-worker.ts'
 import { newPath } from '../../support/temporary-store.ts'
 
-const mailboxOn = (cache: Database, local: LocalBus, origin: string): Mailbox =>
-  createMailbox({ cache, writer: onThisThread(createCacheWriterCalls(cache)), local, origin })
+const mailboxOn = (cache: Database, local: LocalBus, origin: string): MessageQueue =>
+  createMessageQueue({ cache, writer: onThisThread(createCacheWriterCalls(cache)), local, origin })
 const open = (path: string): ReturnType<typeof openDatabase> => openDatabase({ path, profile: 'rebuildable' })
 const message = (detail: string): BusMessage => ({ topic: 'context', namespace: 'n', detail })
 
@@ -55,10 +55,10 @@ test('messages that are gone unread are a gap for those who wanted them, not for
   const [sender, receiver] = ['sender', 'receiver'].map((origin) => {
     const local = createLocalBus()
     local.subscribe((told) => heard[origin]?.push(told))
-    const mailbox = createMailbox({ cache: reading, writer: calls, local, origin })
+    const mailbox = createMessageQueue({ cache: reading, writer: calls, local, origin })
     mailbox.listen()
     return mailbox
-  }) as [Mailbox, Mailbox]
+  }) as [MessageQueue, MessageQueue]
   const sending = sender.send(message('unread'))
   await writing.write(() => undefined)
   await calls.call('dropMessages')
@@ -77,7 +77,7 @@ test('commits of another connection are noticed once, own ones never', async () 
   const heard: unknown[] = []
   local.subscribe((told) => heard.push(told))
   let position = 0
-  const commits = createForeignCommits(onThisThread(calls), local, () => position)
+  const commits = createChangePoller(onThisThread(calls), local, () => position)
   await commits.look()
   commits.uses('n')
   await calls.compareAndSetMeta('a', undefined, 'b')

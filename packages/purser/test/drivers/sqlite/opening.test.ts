@@ -8,7 +8,7 @@ import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
 import { MIGRATIONS } from '../../../src/drivers/sqlite/migrations/index.ts'
-import { refuseUnsafeBuild } from '../../../src/drivers/sqlite/version-check.ts'
+import { requireSafeVersion } from '../../../src/drivers/sqlite/version-check.ts'
 import { PurserError } from '../../../src/errors.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
@@ -79,19 +79,19 @@ test('builds of SQLite that are known to damage data are refused with what to do
   const unsafe = ['3.7.0', '3.44.5', '3.45.1', '3.49.2', '3.50.0', '3.50.6', '3.51.0', '3.51.2', '3.6.23']
   for (const version of unsafe) {
     assert.throws(
-      () => refuseUnsafeBuild({ version, keepsNul: true }),
+      () => requireSafeVersion({ version, keepsNul: true }),
       (error) =>
         PurserError.is(error, 'store_unsafe') && /26\.1/.test(error.hint ?? '') && error.message.includes(version),
       version,
     )
   }
   for (const version of ['3.44.6', '3.44.7', '3.50.7', '3.51.3', '3.53.4', '4.0.0'])
-    refuseUnsafeBuild({ version, keepsNul: true })
+    requireSafeVersion({ version, keepsNul: true })
   assert.throws(
-    () => refuseUnsafeBuild({ version: '3.53.4', keepsNul: false }),
+    () => requireSafeVersion({ version: '3.53.4', keepsNul: false }),
     (error) => PurserError.is(error, 'store_unsafe') && /24\.16/.test(error.hint ?? ''),
   )
-  refuseUnsafeBuild()
+  requireSafeVersion()
 })
 
 test('a store that a newer Purser has written is refused and left alone', async () => {

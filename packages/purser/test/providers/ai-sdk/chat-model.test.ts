@@ -5,7 +5,7 @@ import { type ErrorCode, PurserError } from '../../../src/errors.ts'
 import { chatModelOver } from '../../../src/providers/ai-sdk/chat-model.ts'
 import { lazyLanguageModel } from '../../../src/providers/ai-sdk/lazy-language-model.ts'
 import { optionalPackage } from '../../../src/providers/optional-package.ts'
-import { handClock } from '../../../src/testing/fake-clock.ts'
+import { handClock } from '../../../src/testing/hand-clock.ts'
 
 type Part = LanguageModelV4StreamPart
 

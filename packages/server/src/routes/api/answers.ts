@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
-import type { House } from '../../app/context.ts'
+import type { AppContext } from '../../app/context.ts'
 import { route, userOf } from '../../http/route.ts'
 
 const tag = 'answers'
 
 /** Kept answers: how many there are, and forgetting them. */
-export function answerRoutes(app: FastifyInstance, house: House): void {
+export function answerRoutes(app: FastifyInstance, house: AppContext): void {
   app.get('/api/answers/stats', route('read', { tag, summary: 'What is kept and how often it helped.' }), async () =>
     house.purser.answers.stats(),
   )

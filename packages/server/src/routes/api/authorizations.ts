@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
-import type { House } from '../../app/context.ts'
+import type { AppContext } from '../../app/context.ts'
 import { ANY_VALUE, actOf, bodyOf, listOf, object, paramOf, route, TEXT, userOf } from '../../http/route.ts'
 
 const tag = 'runtime'
 const params = ['id', 'name']
 
 /** MCP servers that want OAuth: each user allows them for themselves. Tokens come in here, and never out. */
-export function authorizationRoutes(app: FastifyInstance, house: House): void {
+export function authorizationRoutes(app: FastifyInstance, house: AppContext): void {
   app.get(
     '/api/users/:id/mcp',
     route('application:read', {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ProfileFields } from 'purser'
-import type { House } from '../../app/context.ts'
+import type { AppContext } from '../../app/context.ts'
 import {
   ANY_OBJECT,
   bodyOf,
@@ -21,7 +21,7 @@ import {
 const tag = 'context'
 
 /** What the model is told about a user, and what it is made of. */
-export function contextRoutes(app: FastifyInstance, house: House): void {
+export function contextRoutes(app: FastifyInstance, house: AppContext): void {
   profileRoutes(app, house)
   actionRoutes(app, house)
   app.get(
@@ -51,7 +51,7 @@ export function contextRoutes(app: FastifyInstance, house: House): void {
   )
 }
 
-function profileRoutes(app: FastifyInstance, house: House): void {
+function profileRoutes(app: FastifyInstance, house: AppContext): void {
   app.get(
     '/api/users/:id/profile',
     route('application:read', { tag, summary: 'The profile.' }),
@@ -85,7 +85,7 @@ function profileTag(profile: ProfileFields): string {
   return `"${hash('sha256', JSON.stringify(profile), 'base64url')}"`
 }
 
-function actionRoutes(app: FastifyInstance, house: House): void {
+function actionRoutes(app: FastifyInstance, house: AppContext): void {
   app.get(
     '/api/users/:id/actions',
     route('application:read', {

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { type Event, onSignal, PurserError } from 'purser'
-import type { House } from '../../app/context.ts'
-import { HttpProblem } from '../../app/errors.ts'
+import { type Event, onDiagnostic, PurserError } from 'purser'
+import type { AppContext } from '../../app/context.ts'
+import { HttpError } from '../../app/errors.ts'
 import { queryOf, route, TEXT, textOf } from '../../http/route.ts'
 
 const CONTENT_TYPE = 'text/event-stream; charset=utf-8'
@@ -13,7 +13,7 @@ const MAX_CLIENTS = 100
 const MAX_USERS = 1_000
 
 /** `GET /api/events`: the log as it grows, and who is active, as server-sent events. */
-export function eventRoutes(app: FastifyInstance, house: House): void {
+export function eventRoutes(app: FastifyInstance, house: AppContext): void {
   let clients = 0
   app.get(
     '/api/events',
@@ -25,7 +25,7 @@ export function eventRoutes(app: FastifyInstance, house: House): void {
     }),
     async (request, reply) => {
       if (request.method !== 'HEAD' && clients >= MAX_CLIENTS) {
-        throw new HttpProblem(503, 'too_many_streams', `There are ${MAX_CLIENTS} event streams already.`, {
+        throw new HttpError(503, 'too_many_streams', `There are ${MAX_CLIENTS} event streams already.`, {
           headers: { 'retry-after': '5' },
         })
       }
@@ -83,11 +83,11 @@ interface Opened {
  * A client is given events as fast as it takes them and no faster: the log is read on, not queued. What it misses of
  * `activity` while it is slow is joined into the next one.
  */
-async function stream(house: House, line: ServerResponse, opened: Opened): Promise<void> {
+async function stream(house: AppContext, line: ServerResponse, opened: Opened): Promise<void> {
   const { wanted, ended } = opened
   const end = (): void => ended.abort()
   line.on('close', end)
-  house.closing.signal.addEventListener('abort', end)
+  house.shutdown.signal.addEventListener('abort', end)
   const stopActivity = wanted.user === undefined ? tellActivity(house, line) : () => {}
   const stopPings = repeat(house, PING_MS, () => {
     if (!line.writableNeedDrain) line.write(': ping\n\n')
@@ -101,11 +101,11 @@ async function stream(house: House, line: ServerResponse, opened: Opened): Promi
     stopActivity()
     stopPings()
     line.off('close', end)
-    house.closing.signal.removeEventListener('abort', end)
+    house.shutdown.signal.removeEventListener('abort', end)
   }
 }
 
-async function tellEvents(house: House, line: ServerResponse, { wanted, events, ended }: Opened): Promise<void> {
+async function tellEvents(house: AppContext, line: ServerResponse, { wanted, events, ended }: Opened): Promise<void> {
   const { after, ...filter } = wanted
   const { signal } = ended
   try {
@@ -125,7 +125,7 @@ async function follow(line: ServerResponse, events: AsyncIterable<Event>, signal
 }
 
 /** Joins who was active into one message per quarter of a second. */
-function tellActivity(house: House, line: ServerResponse): () => void {
+function tellActivity(house: AppContext, line: ServerResponse): () => void {
   const users = new Set<string>()
   let more = false
   let cancel: (() => void) | undefined
@@ -139,7 +139,7 @@ function tellActivity(house: House, line: ServerResponse): () => void {
     users.clear()
     more = false
   }
-  const stop = onSignal('activity', ({ namespace, user }) => {
+  const stop = onDiagnostic('activity', ({ namespace, user }) => {
     if (namespace !== house.purser.namespace) return
     if (users.size < MAX_USERS) users.add(user)
     else more = true
@@ -151,7 +151,7 @@ function tellActivity(house: House, line: ServerResponse): () => void {
   }
 }
 
-function repeat(house: House, everyMs: number, run: () => void): () => void {
+function repeat(house: AppContext, everyMs: number, run: () => void): () => void {
   let cancel = house.effects.setTimer(again, everyMs, { background: true })
   function again(): void {
     run()

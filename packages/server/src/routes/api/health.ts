@@ -1,16 +1,16 @@
 import type { FastifyInstance } from 'fastify'
-import type { House } from '../../app/context.ts'
-import { HttpProblem } from '../../app/errors.ts'
+import type { AppContext } from '../../app/context.ts'
+import { HttpError } from '../../app/errors.ts'
 import { VERSION } from '../../app/version.ts'
 import { route } from '../../http/route.ts'
 
 const tag = 'service'
 
 /** Whether the server lives, whether it takes work, and a first look at everything. */
-export function healthRoutes(app: FastifyInstance, house: House): void {
+export function healthRoutes(app: FastifyInstance, house: AppContext): void {
   app.get('/livez', route('public', { tag, summary: 'The process answers.' }), async () => ({ status: 'alive' }))
   app.get('/readyz', route('public', { tag, summary: 'The server takes work and its store answers.' }), async () => {
-    if (house.closing.signal.aborted) throw new HttpProblem(503, 'closed', 'This server is shutting down.')
+    if (house.shutdown.signal.aborted) throw new HttpError(503, 'closed', 'This server is shutting down.')
     await house.purser.meta.get('server-keys')
     return { status: 'ready' }
   })

@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify'
-import type { House } from '../../app/context.ts'
-import { HttpProblem } from '../../app/errors.ts'
+import type { AppContext } from '../../app/context.ts'
+import { HttpError } from '../../app/errors.ts'
 import { identityOf } from '../../auth/authenticate.ts'
 import { ANY_VALUE, bodyOf, listOf, object, optionalObject, paramOf, queryOf, route, TEXT } from '../../http/route.ts'
 
 const tag = 'keys'
 
 /** Who may call. A key is shown by the answer that makes it and never again. */
-export function keyRoutes(app: FastifyInstance, house: House): void {
+export function keyRoutes(app: FastifyInstance, house: AppContext): void {
   app.get('/api/keys', route('administer', { tag, summary: 'Lists keys.', answer: listOf('Keys.') }), async () => ({
     data: await house.keys.list(),
     cursor: null,
@@ -48,7 +48,7 @@ export function keyRoutes(app: FastifyInstance, house: House): void {
   )
 }
 
-async function revoke(house: House, id: string): Promise<void> {
+async function revoke(house: AppContext, id: string): Promise<void> {
   if (await house.keys.revoke(id)) return
-  throw new HttpProblem(404, 'key_unknown', 'There is no key of that id.', { hint: 'GET /api/keys lists them.' })
+  throw new HttpError(404, 'key_unknown', 'There is no key of that id.', { hint: 'GET /api/keys lists them.' })
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Bond, User } from 'purser'
-import type { House } from '../../app/context.ts'
+import type { AppContext } from '../../app/context.ts'
 import {
   ANY_OBJECT,
   ANY_VALUE,
@@ -27,13 +27,13 @@ import {
 const tag = 'ledger'
 
 /** The bond: what it says, what an application reports to it, and what operators do to it. */
-export function ledgerRoutes(app: FastifyInstance, house: House): void {
+export function ledgerRoutes(app: FastifyInstance, house: AppContext): void {
   readRoutes(app, house)
   admissionRoutes(app, house)
   operatorRoutes(app, house)
 }
 
-function readRoutes(app: FastifyInstance, house: House): void {
+function readRoutes(app: FastifyInstance, house: AppContext): void {
   app.get('/api/users/:id/bond', route('read', { tag, summary: 'The bond.' }), async (request, reply) =>
     tagged(reply, await userOf(request, house).ledger.bond()),
   )
@@ -78,7 +78,7 @@ function readRoutes(app: FastifyInstance, house: House): void {
   )
 }
 
-function admissionRoutes(app: FastifyInstance, house: House): void {
+function admissionRoutes(app: FastifyInstance, house: AppContext): void {
   app.post(
     '/api/users/:id/admissions',
     route('application:write', { tag, summary: 'Admits one message.', body: optionalObject({ cost: ANY_VALUE }) }),
@@ -120,7 +120,7 @@ function admissionRoutes(app: FastifyInstance, house: House): void {
   )
 }
 
-function operatorRoutes(app: FastifyInstance, house: House): void {
+function operatorRoutes(app: FastifyInstance, house: AppContext): void {
   /** With `If-Match`, whoever decides on an old state is told so, in the step that would change it. */
   const change = (act: (user: User, request: FastifyRequest, decided: Decided) => Promise<Bond>) => {
     return async (request: FastifyRequest, reply: FastifyReply): Promise<Bond> => {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { onSignal } from 'purser'
-import type { House } from '../../app/context.ts'
+import { onDiagnostic } from 'purser'
+import type { AppContext } from '../../app/context.ts'
 import { route, textOf } from '../../http/route.ts'
 
 const OVERHEAD_SECONDS = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5]
@@ -9,7 +9,7 @@ const TURN_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 const WAIT_SECONDS = [0.000_5, 0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 1.5, 3]
 
 /** `GET /metrics`. Fed by what the library signals; no label ever names a user, so their number stays bounded. */
-export function metricRoutes(app: FastifyInstance, house: House): void {
+export function metricRoutes(app: FastifyInstance, house: AppContext): void {
   const registry = new Registry()
   const stop = measure(house, registry)
   app.addHook('onClose', async () => {
@@ -23,7 +23,7 @@ export function metricRoutes(app: FastifyInstance, house: House): void {
   )
 }
 
-function measure(house: House, registry: Registry): () => void {
+function measure(house: AppContext, registry: Registry): () => void {
   const registers = [registry]
   const counter = <Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> =>
     new Counter({ name: `purser_${name}_total`, help, labelNames, registers })
@@ -51,27 +51,27 @@ function measure(house: House, registry: Registry): () => void {
 
   const ours = (signal: { readonly namespace: string }): boolean => signal.namespace === house.purser.namespace
   const stops = [
-    onSignal('turn', (turn) => {
+    onDiagnostic('turn', (turn) => {
       if (!ours(turn)) return
       turns.inc({ outcome: turn.outcome, cache: turn.cache })
       overhead.observe(turn.overheadMs / 1000)
       duration.observe(turn.totalMs / 1000)
     }),
-    onSignal('admission', (admission) => {
+    onDiagnostic('admission', (admission) => {
       if (ours(admission)) admissions.inc({ outcome: admission.outcome })
     }),
-    onSignal('resolve', (resolved) => {
+    onDiagnostic('resolve', (resolved) => {
       if (!ours(resolved)) return
       contexts.inc({ status: resolved.status })
       waits.observe(resolved.waitedMs / 1000)
     }),
-    onSignal('flight', (flight) => {
+    onDiagnostic('flight', (flight) => {
       if (ours(flight)) flights.inc({ source: flight.source, outcome: flight.outcome })
     }),
-    onSignal('answer', (answer) => {
+    onDiagnostic('answer', (answer) => {
       if (ours(answer)) answers.inc({ outcome: answer.outcome })
     }),
-    onSignal('client', (client) => {
+    onDiagnostic('client', (client) => {
       if (ours(client)) clients.inc({ kind: client.kind, outcome: client.outcome })
     }),
   ]

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { House } from '../../app/context.ts'
+import type { AppContext } from '../../app/context.ts'
 import { identityOf } from '../../auth/authenticate.ts'
 import {
   ANY_OBJECT,
@@ -23,7 +23,7 @@ import {
 const tag = 'runtime'
 
 /** What a user runs on: settings, secrets, sessions, live clients. */
-export function runtimeRoutes(app: FastifyInstance, house: House): void {
+export function runtimeRoutes(app: FastifyInstance, house: AppContext): void {
   app.get(
     '/api/users/:id/runtime',
     route('application:read', { tag, summary: 'The settings, with where each came from.', query: { session: TEXT } }),
@@ -63,7 +63,7 @@ export function runtimeRoutes(app: FastifyInstance, house: House): void {
   sessionRoutes(app, house)
 }
 
-function secretRoutes(app: FastifyInstance, house: House): void {
+function secretRoutes(app: FastifyInstance, house: AppContext): void {
   app.get(
     '/api/users/:id/secrets',
     route('application:read', { tag, summary: 'Names of the secrets, never their values.', answer: listOf('Names.') }),
@@ -88,7 +88,7 @@ function secretRoutes(app: FastifyInstance, house: House): void {
   )
 }
 
-function sessionRoutes(app: FastifyInstance, house: House): void {
+function sessionRoutes(app: FastifyInstance, house: AppContext): void {
   app.get(
     '/api/users/:id/sessions',
     route('application:read', {

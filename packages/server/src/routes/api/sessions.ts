@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { House } from '../../app/context.ts'
-import { HttpProblem } from '../../app/errors.ts'
+import type { AppContext } from '../../app/context.ts'
+import { HttpError } from '../../app/errors.ts'
 import { callerOf, encryptedWay, originClaim, unauthorized } from '../../auth/authenticate.ts'
 import { clearedCookie, sessionCookie, sessionToken } from '../../auth/cookie.ts'
 import { checkHost, checkOrigin } from '../../auth/origin.ts'
@@ -10,7 +10,7 @@ import { bodyOf, object, queryOf, route, TEXT } from '../../http/route.ts'
 const tag = 'session'
 
 /** Signing in to the Deck: by the link the server prints, or with a key. */
-export function sessionRoutes(app: FastifyInstance, house: House): void {
+export function sessionRoutes(app: FastifyInstance, house: AppContext): void {
   const scope = (request: FastifyRequest) => ({ prefix: house.options.prefix, encrypted: encryptedWay(request, house) })
 
   app.get(
@@ -55,10 +55,10 @@ export function sessionRoutes(app: FastifyInstance, house: House): void {
       const key = await house.keys.identify(bodyOf(request).key as string)
       if (key === undefined) {
         house.limiter.fail(request.ip)
-        throw new HttpProblem(401, 'invalid_api_key', 'That key is not valid.')
+        throw new HttpError(401, 'invalid_api_key', 'That key is not valid.')
       }
       if (!DECK_ROLES.includes(key.role)) {
-        throw new HttpProblem(403, 'forbidden', `A key of the role '${key.role}' does not open the Deck.`, {
+        throw new HttpError(403, 'forbidden', `A key of the role '${key.role}' does not open the Deck.`, {
           hint: `It takes one of: ${DECK_ROLES.join(', ')}.`,
         })
       }
@@ -78,8 +78,8 @@ export function sessionRoutes(app: FastifyInstance, house: House): void {
   })
 }
 
-function tooMany(waitMs: number): HttpProblem {
-  return new HttpProblem(429, 'too_many_attempts', 'Too many keys were tried from this address.', {
+function tooMany(waitMs: number): HttpError {
+  return new HttpError(429, 'too_many_attempts', 'Too many keys were tried from this address.', {
     hint: 'Wait a minute.',
     headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) },
   })

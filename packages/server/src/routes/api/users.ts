@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import type { House } from '../../app/context.ts'
+import type { AppContext } from '../../app/context.ts'
 import {
   DECIMAL,
   FLAG,
@@ -21,7 +21,7 @@ import {
 const tag = 'users'
 
 /** Everybody, one person, and what a person may ask for: a copy, and to be forgotten. */
-export function userRoutes(app: FastifyInstance, house: House): void {
+export function userRoutes(app: FastifyInstance, house: AppContext): void {
   listRoute(app, house)
   app.get(
     '/api/users/:id',
@@ -62,7 +62,7 @@ export function userRoutes(app: FastifyInstance, house: House): void {
   )
 }
 
-function listRoute(app: FastifyInstance, house: House): void {
+function listRoute(app: FastifyInstance, house: AppContext): void {
   app.get(
     '/api/users',
     route('read', {

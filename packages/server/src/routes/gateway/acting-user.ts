@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { PurserError } from 'purser'
-import { HttpProblem } from '../../app/errors.ts'
+import { HttpError } from '../../app/errors.ts'
 import type { Identity } from '../../auth/roles.ts'
 import { headerText } from '../../http/header-text.ts'
 
@@ -24,7 +24,7 @@ export function namedUser(request: FastifyRequest, identity: Identity): string |
   }
   for (const named of names(request)) {
     if (literal(named) === own) continue
-    throw new HttpProblem(403, 'user_mismatch', `This key belongs to another user than '${named.where}' names.`, {
+    throw new HttpError(403, 'user_mismatch', `This key belongs to another user than '${named.where}' names.`, {
       param: named.where,
       hint: 'Leave the user out, or use a service key.',
     })
@@ -36,7 +36,7 @@ export function namedUser(request: FastifyRequest, identity: Identity): string |
 export function requiredUser(request: FastifyRequest, identity: Identity): string {
   const user = namedUser(request, identity)
   if (user !== undefined) return user
-  throw new HttpProblem(400, 'user_required', 'This request does not say which user it is for.', {
+  throw new HttpError(400, 'user_required', 'This request does not say which user it is for.', {
     param: 'user',
     hint: "Send the header x-purser-user, or 'safety_identifier' or 'user' in the body.",
   })

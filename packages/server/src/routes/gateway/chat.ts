@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { limitHeaders, PurserError, type RefusedTurn, refusalOf, type TurnOptions } from 'purser'
-import type { House } from '../../app/context.ts'
-import { HttpProblem, problemFrom } from '../../app/errors.ts'
+import { PurserError, type RefusedTurn, rateLimitHeaders, type TurnOptions, toRefusalResponse } from 'purser'
+import type { AppContext } from '../../app/context.ts'
+import { HttpError, problemFrom } from '../../app/errors.ts'
 import { identityOf } from '../../auth/authenticate.ts'
 import { headerText } from '../../http/header-text.ts'
 import { idempotencyKeyOf, route } from '../../http/route.ts'
@@ -23,7 +23,7 @@ const CHAT_REQUEST = {
 } as const
 
 /** `POST /v1/chat/completions`: a turn over HTTP. */
-export function chatRoutes(app: FastifyInstance, house: House): void {
+export function chatRoutes(app: FastifyInstance, house: AppContext): void {
   app.post(
     '/v1/chat/completions',
     {
@@ -39,7 +39,11 @@ export function chatRoutes(app: FastifyInstance, house: House): void {
   )
 }
 
-async function chat(house: House, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+async function chat(
+  house: AppContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply | undefined> {
   const user = house.purser.user(requiredUser(request, identityOf(request)))
   const line = reply.raw
   const ending = new AbortController()
@@ -47,9 +51,9 @@ async function chat(house: House, request: FastifyRequest, reply: FastifyReply):
     // A response that was written to its end closes as well.
     if (!line.writableFinished) ending.abort(new DOMException('The client has left.', 'AbortError'))
   }
-  const cut = (): void => ending.abort(house.cutting.signal.reason)
+  const cut = (): void => ending.abort(house.forceClose.signal.reason)
   line.on('close', left)
-  house.cutting.signal.addEventListener('abort', cut)
+  house.forceClose.signal.addEventListener('abort', cut)
   try {
     const turn = await user.turn(request.body, turnOptions(house, request, ending.signal))
     if (!turn.allowed) return refuse(house, turn, request, reply)
@@ -63,21 +67,26 @@ async function chat(house: House, request: FastifyRequest, reply: FastifyReply):
     else throw namingHeader(error, request)
   } finally {
     line.off('close', left)
-    house.cutting.signal.removeEventListener('abort', cut)
+    house.forceClose.signal.removeEventListener('abort', cut)
   }
   return undefined
 }
 
 /** The turn's own refusal, with this request's id in it. */
-function refuse(house: House, { admission }: RefusedTurn, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { status, headers, body } = refusalOf(admission, { requestId: request.id })
+function refuse(
+  house: AppContext,
+  { admission }: RefusedTurn,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const { status, headers, body } = toRefusalResponse(admission, { requestId: request.id })
   return reply
     .code(status)
-    .headers({ ...limitHeaders(admission, house.effects.now()), ...headers })
+    .headers({ ...rateLimitHeaders(admission, house.effects.now()), ...headers })
     .send(body)
 }
 
-function turnOptions(house: House, request: FastifyRequest, signal: AbortSignal): TurnOptions {
+function turnOptions(house: AppContext, request: FastifyRequest, signal: AbortSignal): TurnOptions {
   const { headers } = request
   const preset = headerText(headers, 'x-purser-preset')
   return {
@@ -100,7 +109,7 @@ function oneOf<Choice extends string>(
 ): Choice | undefined {
   const given = headerText(headers, name)
   if (given === undefined || choices.includes(given as Choice)) return given as Choice | undefined
-  throw new HttpProblem(400, 'invalid_request_error', `The header ${name} must be one of ${choices.join(', ')}.`, {
+  throw new HttpError(400, 'invalid_request_error', `The header ${name} must be one of ${choices.join(', ')}.`, {
     param: name,
   })
 }
@@ -113,7 +122,7 @@ function namingHeader(error: unknown, { headers }: FastifyRequest): unknown {
   if (param === undefined || headers[param] === undefined) return error
   const code = isZone ? 'invalid_request_error' : error.code
   const message = isZone ? `The header ${param} must be an IANA time zone.` : error.message
-  return new HttpProblem(400, code, message, { param, hint: error.hint })
+  return new HttpError(400, code, message, { param, hint: error.hint })
 }
 
 /** The answer had been promised to the turn, but failed before its first byte. */

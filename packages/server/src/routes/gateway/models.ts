@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { PurserError, type Settings } from 'purser'
-import type { House } from '../../app/context.ts'
+import type { AppContext } from '../../app/context.ts'
 import { identityOf } from '../../auth/authenticate.ts'
 import { route } from '../../http/route.ts'
 import { namedUser, requiredUser } from './acting-user.ts'
@@ -11,7 +11,7 @@ interface Offer {
 }
 
 /** `GET /v1/models`: what this user may name; and `GET /v1/me`: what is left to them. */
-export function modelRoutes(app: FastifyInstance, house: House): void {
+export function modelRoutes(app: FastifyInstance, house: AppContext): void {
   app.get(
     '/v1/models',
     route('chat', { tag: 'gateway', summary: 'The models this user may name.' }),
@@ -41,7 +41,7 @@ export function modelRoutes(app: FastifyInstance, house: House): void {
 }
 
 /** The user's own provider's models by their plain ids, and others as `PROVIDER/MODEL`. */
-async function offersTo(house: House, id: string): Promise<Offer[]> {
+async function offersTo(house: AppContext, id: string): Promise<Offer[]> {
   const user = house.purser.user(id)
   const [settings, secrets] = await Promise.all([settingsOf(house, id), user.runtime.secrets()])
   const own = settings?.provider ?? null
@@ -72,7 +72,7 @@ async function offersTo(house: House, id: string): Promise<Offer[]> {
   return [...new Map(offers.map((offer) => [offer.id, offer])).values()]
 }
 
-function defaults(house: House): Offer[] {
+function defaults(house: AppContext): Offer[] {
   const { provider, model } = house.config?.runtime?.defaults ?? {}
   if (typeof provider !== 'string') return []
   const models = modelsOf(house, provider)
@@ -81,7 +81,7 @@ function defaults(house: House): Offer[] {
 }
 
 /** A user without a usable model still has a list: an empty one. */
-async function settingsOf(house: House, id: string): Promise<Settings | undefined> {
+async function settingsOf(house: AppContext, id: string): Promise<Settings | undefined> {
   try {
     return await house.purser.user(id).runtime.settings()
   } catch (error) {
@@ -90,11 +90,11 @@ async function settingsOf(house: House, id: string): Promise<Settings | undefine
   }
 }
 
-function modelsOf(house: House, provider: string): readonly string[] {
+function modelsOf(house: AppContext, provider: string): readonly string[] {
   const config = providersOf(house)[provider]
   return config?.models ?? (typeof config?.defaultModel === 'string' ? [config.defaultModel] : [])
 }
 
-function providersOf(house: House): NonNullable<NonNullable<House['config']>['providers']> {
+function providersOf(house: AppContext): NonNullable<NonNullable<AppContext['config']>['providers']> {
   return house.config?.providers ?? {}
 }

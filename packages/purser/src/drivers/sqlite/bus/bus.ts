@@ -1,17 +1,17 @@
 import { systemEffects } from '../../../core/effects.ts'
 import type { Bus } from '../../../storage/store.ts'
 import type { LocalBus } from '../../local-bus.ts'
-import type { ForeignCommits } from './change-poller.ts'
-import type { Mailbox } from './message-queue.ts'
+import type { ChangePoller } from './change-poller.ts'
+import type { MessageQueue } from './message-queue.ts'
 
 export interface SqliteBus extends Bus {
   close(): Promise<void>
 }
 
-export interface BusHouse {
+export interface BusDeps {
   readonly local: LocalBus
-  readonly commits: ForeignCommits
-  readonly mailbox: Mailbox
+  readonly commits: ChangePoller
+  readonly mailbox: MessageQueue
 }
 
 /** How often we look for what other processes have done. */
@@ -21,7 +21,7 @@ const POLL_MS = 50
  * News in this process at once, and between processes by looking for it, as long as anybody listens here. It runs on
  * the system's clock: other processes live in real time, whatever clock this store was given.
  */
-export function createSqliteBus({ local, commits, mailbox }: BusHouse): SqliteBus {
+export function createSqliteBus({ local, commits, mailbox }: BusDeps): SqliteBus {
   let stopPolling: (() => void) | undefined
   let closed = false
 

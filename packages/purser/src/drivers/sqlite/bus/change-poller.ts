@@ -6,18 +6,18 @@ import type { Writer } from '../main/writer.ts'
  * namespaces that are used here counts as changed.
  */
 
-export interface ForeignCommits {
+export interface ChangePoller {
   /** This process keeps copies of what is in this namespace. */
   uses(namespace: string): void
   /** Looks for commits of other processes since the last look, and tells of them. */
   look(): Promise<void>
 }
 
-export function createForeignCommits(
+export function createChangePoller(
   writer: Writer,
   local: LocalBus,
   newestPosition: (namespace: string) => number,
-): ForeignCommits {
+): ChangePoller {
   const positions = new Map<string, number>()
   return {
     uses(namespace) {

@@ -1,4 +1,4 @@
-import { pause } from '../../../core/abort.ts'
+import { sleep } from '../../../core/abort.ts'
 import { systemEffects } from '../../../core/effects.ts'
 import type { BusMessage } from '../../../storage/store.ts'
 import type { LocalBus } from '../../local-bus.ts'
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS listeners_1 (
 ) STRICT, WITHOUT ROWID;`
 
 /** What writes to the mailbox. */
-export interface MailboxWrites {
+export interface MessageWrites {
   /** Adds a message, and tells its number. */
   postMessage(origin: string, message: string): Promise<number>
   /** Removes all messages. Who has not read them is told `gap`. */
@@ -38,7 +38,7 @@ export interface MailboxWrites {
   forgetListener(origin: string): Promise<void>
 }
 
-export function prepareMailboxWrites(cache: Database): MailboxWrites {
+export function prepareMessageWrites(cache: Database): MessageWrites {
   cache.connection.exec(SCHEMA)
   const add = cache.prepare('INSERT INTO messages_1 (origin, message) VALUES (?, ?)')
   const trim = cache.prepare('DELETE FROM messages_1 WHERE sequence <= ?')
@@ -59,7 +59,7 @@ export function prepareMailboxWrites(cache: Database): MailboxWrites {
   }
 }
 
-export interface Mailbox {
+export interface MessageQueue {
   /** Resolves when every listening process has been told, or has had its time. */
   send(message: BusMessage): Promise<void>
   /** From now on messages are for this process too. */
@@ -69,7 +69,7 @@ export interface Mailbox {
   close(): Promise<void>
 }
 
-export interface MailboxHouse {
+export interface MessageQueueDeps {
   readonly cache: Database
   readonly writer: CacheWriter
   readonly local: LocalBus
@@ -77,7 +77,7 @@ export interface MailboxHouse {
   readonly origin: string
 }
 
-export function createMailbox({ cache, writer, local, origin }: MailboxHouse): Mailbox {
+export function createMessageQueue({ cache, writer, local, origin }: MessageQueueDeps): MessageQueue {
   // Of all there ever were, also those that are gone.
   const newest = cache.prepare("SELECT max(seq) AS sequence FROM sqlite_sequence WHERE name = 'messages_1'")
   const after = cache.prepare('SELECT sequence, origin, message FROM messages_1 WHERE sequence > ? ORDER BY sequence')
@@ -101,7 +101,7 @@ export function createMailbox({ cache, writer, local, origin }: MailboxHouse): M
       if (heard === sequence - 1) heard = sequence
       const giveUpAt = systemEffects.monotonic() + WAIT_MS
       while ((await somebodyIsBehind(sequence)) && systemEffects.monotonic() < giveUpAt)
-        await pause(systemEffects, WAIT_STEP_MS)
+        await sleep(systemEffects, WAIT_STEP_MS)
     },
     listen() {
       if (heard !== undefined) return

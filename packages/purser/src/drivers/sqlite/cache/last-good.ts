@@ -1,5 +1,5 @@
 import type { Subject } from '../../../core/subject.ts'
-import type { LastGood, LastGoodPlace, LastGoodStore } from '../../../storage/last-good-store.ts'
+import type { LastGood, LastGoodKey, LastGoodStore } from '../../../storage/last-good-store.ts'
 import type { Database } from '../database.ts'
 import type { CacheWriter } from './cache-writer.ts'
 
@@ -30,12 +30,12 @@ export interface LastGoodWrites {
   /** Takes the place for a lease unless it is taken by this life or a later one; tells who has it. */
   claimLease(claim: LeaseClaim): Promise<Row>
   /** False when the lease is over, or later data is there. */
-  keepGood(place: LastGoodPlace, lease: string, kept: LastGood): Promise<boolean>
+  keepGood(place: LastGoodKey, lease: string, kept: LastGood): Promise<boolean>
   dropGood(user: Subject, section: string | undefined): Promise<void>
 }
 
 export interface LeaseClaim {
-  readonly place: LastGoodPlace
+  readonly place: LastGoodKey
   readonly candidate: string
   /** Given when rows are to be counted. */
   readonly maxRows: number | undefined

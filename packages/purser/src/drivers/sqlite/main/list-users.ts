@@ -12,12 +12,12 @@ import {
   isNearCap,
   join,
   NONE_USED,
-  type Piece,
-  piece,
+  type QueryPlan,
   type Sorting,
+  type SqlFragment,
   sortingOf,
+  sqlFragment,
   usingIn,
-  type Way,
   walk,
   waysBy,
 } from './query-plan.ts'
@@ -59,7 +59,7 @@ export function createListing(connection: DatabaseSync, limits: ListingLimits = 
   const statements = new Map<string, StatementSync>()
 
   /** The texts are few: filters, orders and directions put together. */
-  function rows({ sql, values }: Piece): Row[] {
+  function rows({ sql, values }: SqlFragment): Row[] {
     let statement = statements.get(sql)
     if (statement === undefined) {
       statement = connection.prepare(sql)
@@ -77,19 +77,19 @@ export function createListing(connection: DatabaseSync, limits: ListingLimits = 
     return windows === undefined ? page(query, walk(query, 'id')) : byCap(query, windows)
   }
 
-  function leavesFew({ index, where, few: usual = FEW }: Way): boolean {
+  function leavesFew({ index, where, few: usual = FEW }: QueryPlan): boolean {
     const few = limits.few ?? usual
-    const start = piece(`SELECT count(*) AS users FROM (SELECT 1 FROM users INDEXED BY ${index} WHERE `)
-    const [found] = rows(join(start, where, piece(' LIMIT ?)', few + 1)))
+    const start = sqlFragment(`SELECT count(*) AS users FROM (SELECT 1 FROM users INDEXED BY ${index} WHERE `)
+    const [found] = rows(join(start, where, sqlFragment(' LIMIT ?)', few + 1)))
     return Number(found?.users) <= few
   }
 
-  function page(query: UserQuery, { index, where }: Way, sorting: Sorting = sortingOf(query)): ListedUser[] {
+  function page(query: UserQuery, { index, where }: QueryPlan, sorting: Sorting = sortingOf(query)): ListedUser[] {
     const found = rows(
       join(
-        piece(`SELECT ${USER_COLUMNS}, id, `),
+        sqlFragment(`SELECT ${USER_COLUMNS}, id, `),
         sorting.value,
-        piece(` AS value FROM users INDEXED BY ${index} WHERE `),
+        sqlFragment(` AS value FROM users INDEXED BY ${index} WHERE `),
         all([where, ...filters(query), ...behind(query, sorting)]),
         inOrder(query, sorting),
       ),
@@ -123,7 +123,7 @@ export function createListing(connection: DatabaseSync, limits: ListingLimits = 
   function openWindows({ namespace, now }: UserQuery): number[] | undefined {
     const ends: number[] = []
     for (let last = now; ends.length <= limits.maxWindows; ends.push(last)) {
-      const [next] = rows(piece(NEXT_WINDOW, namespace, last))
+      const [next] = rows(sqlFragment(NEXT_WINDOW, namespace, last))
       if (next === undefined) return ends
       last = Number(next.cap_used_until)
     }
@@ -131,7 +131,7 @@ export function createListing(connection: DatabaseSync, limits: ListingLimits = 
   }
 
   function overview(namespace: string): Overview {
-    const count = (sql: string): Row[] => rows(piece(sql, namespace, LOG_OF_NAMESPACE))
+    const count = (text: string): Row[] => rows(sqlFragment(text, namespace, LOG_OF_NAMESPACE))
     const phases = tally(count(PHASES))
     const users = Object.values(phases).reduce((sum, part) => sum + part, 0)
     return { users, blocked: Number(count(BLOCKED)[0]?.users), phases, riskLevels: tally(count(RISK_LEVELS)) }

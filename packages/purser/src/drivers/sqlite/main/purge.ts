@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs'
-import { pause } from '../../../core/abort.ts'
+import { sleep } from '../../../core/abort.ts'
 import { systemEffects } from '../../../core/effects.ts'
 import type { Subject } from '../../../core/subject.ts'
 import type { CacheWriter } from '../cache/cache-writer.ts'
 import type { Database } from '../database.ts'
-import { UNCLEAN } from './wipe.ts'
+import { PENDING_REWRITE } from './wipe.ts'
 import type { Writer } from './writer.ts'
 
 /*
@@ -28,7 +28,7 @@ const TRUNCATE_PAUSE_MS = 50
 /** When it could not be finished, it is tried again this much later, until it works. */
 const LATER_MS = 1_000
 
-export interface PurgeHouse {
+export interface PurgeDeps {
   readonly main: Database
   readonly cache: Database
   readonly writer: Writer
@@ -44,10 +44,10 @@ export interface Purge {
   close(): Promise<void>
 }
 
-export function createPurge({ main, cache, writer, cacheWriter, eraseElsewhere }: PurgeHouse): Purge {
+export function createPurge({ main, cache, writer, cacheWriter, eraseElsewhere }: PurgeDeps): Purge {
   const first = main.prepare('SELECT purge, uid, namespace, tag, id FROM purges ORDER BY purge LIMIT 1')
   const getNote = main.prepare('SELECT value FROM meta WHERE name = ?')
-  const note = (): unknown => getNote.get(UNCLEAN)?.value
+  const note = (): unknown => getNote.get(PENDING_REWRITE)?.value
   let running: Promise<boolean> = Promise.resolve(true)
   let closed = false
   let cancelLater: (() => void) | undefined
@@ -91,7 +91,7 @@ export function createPurge({ main, cache, writer, cacheWriter, eraseElsewhere }
       // Both in each round: a reader of one must not keep the other from being cut.
       const cut = await Promise.all([writer.call('truncateLog'), cacheWriter.call('truncateLog')])
       if (!cut.includes(false)) return true
-      await pause(systemEffects, TRUNCATE_PAUSE_MS)
+      await sleep(systemEffects, TRUNCATE_PAUSE_MS)
     }
     return false
   }

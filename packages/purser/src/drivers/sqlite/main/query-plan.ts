@@ -4,7 +4,7 @@ import { afterPrefix } from '../../text-order.ts'
 import { NEVER_SEEN } from './rows.ts'
 
 /** A piece of SQL with the values for its question marks. Texts are constants of this file; values are only bound. */
-export interface Piece {
+export interface SqlFragment {
   readonly sql: string
   readonly values: readonly SQLInputValue[]
 }
@@ -12,15 +12,15 @@ export interface Piece {
 /** What a page is sorted by, before the id. */
 export interface Sorting {
   /** The value that is shown, and compared with the cursor's. */
-  readonly value: Piece
+  readonly value: SqlFragment
   /** False when all values are the same or the value is the id: then the id alone is the order. */
   readonly counts: boolean
 }
 
 /** A filter together with the index that finds what it leaves. */
-export interface Way {
+export interface QueryPlan {
   readonly index: string
-  readonly where: Piece
+  readonly where: SqlFragment
   /** Taken if it leaves at most this many users. */
   readonly few?: number
 }
@@ -33,58 +33,58 @@ export const FEW = 5_000
  */
 const FEW_SEEN_BY_CREATION = 50_000
 
-export function piece(sql: string, ...values: SQLInputValue[]): Piece {
+export function sqlFragment(sql: string, ...values: SQLInputValue[]): SqlFragment {
   return { sql, values }
 }
 
-export function join(...pieces: readonly Piece[]): Piece {
+export function join(...pieces: readonly SqlFragment[]): SqlFragment {
   return { sql: pieces.map(({ sql }) => sql).join(''), values: pieces.flatMap(({ values }) => values) }
 }
 
 /** All of these must hold. */
-export function all(pieces: readonly Piece[]): Piece {
+export function all(pieces: readonly SqlFragment[]): SqlFragment {
   return { sql: pieces.map(({ sql }) => sql).join(' AND '), values: pieces.flatMap(({ values }) => values) }
 }
 
-const inNamespace = ({ namespace }: UserQuery): Piece => piece('namespace = ?', namespace)
+const inNamespace = ({ namespace }: UserQuery): SqlFragment => sqlFragment('namespace = ?', namespace)
 
 /** What every user of the page must meet. */
-export function filters(query: UserQuery): Piece[] {
-  const pieces = [inNamespace(query), piece('id <> ?', LOG_OF_NAMESPACE)]
-  if (query.phase !== undefined) pieces.push(piece('phase = ?', query.phase))
-  if (query.riskLevel !== undefined) pieces.push(piece('risk_level = ?', query.riskLevel))
-  if (query.blocked !== undefined) pieces.push(query.blocked ? piece('blocked = 1') : piece('blocked = 0'))
-  if (query.seenSince !== undefined) pieces.push(piece('seen_at >= ?', query.seenSince))
+export function filters(query: UserQuery): SqlFragment[] {
+  const pieces = [inNamespace(query), sqlFragment('id <> ?', LOG_OF_NAMESPACE)]
+  if (query.phase !== undefined) pieces.push(sqlFragment('phase = ?', query.phase))
+  if (query.riskLevel !== undefined) pieces.push(sqlFragment('risk_level = ?', query.riskLevel))
+  if (query.blocked !== undefined) pieces.push(query.blocked ? sqlFragment('blocked = 1') : sqlFragment('blocked = 0'))
+  if (query.seenSince !== undefined) pieces.push(sqlFragment('seen_at >= ?', query.seenSince))
   if (isNearCap(query))
-    pieces.push(piece('cap_used > 0 AND cap_used >= ? AND cap_used_until > ?', query.capUsed, query.now))
+    pieces.push(sqlFragment('cap_used > 0 AND cap_used >= ? AND cap_used_until > ?', query.capUsed, query.now))
   if (query.prefix !== undefined) pieces.push(prefixed(query.prefix))
   return pieces
 }
 
 /** The filters that an index can answer alone. `windows`: ends of windows that are not over. */
-export function waysBy(query: UserQuery, windows: readonly number[] | undefined): Way[] {
-  const ways: Way[] = []
-  const add = (index: string, ...pieces: Piece[]): void => {
+export function waysBy(query: UserQuery, windows: readonly number[] | undefined): QueryPlan[] {
+  const ways: QueryPlan[] = []
+  const add = (index: string, ...pieces: SqlFragment[]): void => {
     ways.push({ index, where: all([inNamespace(query), ...pieces]) })
   }
-  const risk = query.riskLevel === undefined ? [] : [piece('risk_level = ?', query.riskLevel)]
-  if (query.phase !== undefined) add('users_by_phase', piece('phase = ?', query.phase), ...risk)
-  else if (query.riskLevel !== undefined) add('users_by_risk', piece('risk_level = ?', query.riskLevel))
-  if (query.blocked) add('users_blocked', piece('blocked = 1'))
+  const risk = query.riskLevel === undefined ? [] : [sqlFragment('risk_level = ?', query.riskLevel)]
+  if (query.phase !== undefined) add('users_by_phase', sqlFragment('phase = ?', query.phase), ...risk)
+  else if (query.riskLevel !== undefined) add('users_by_risk', sqlFragment('risk_level = ?', query.riskLevel))
+  if (query.blocked) add('users_blocked', sqlFragment('blocked = 1'))
   if (query.prefix !== undefined) add('users_by_id', prefixed(query.prefix))
   if (query.seenSince !== undefined) {
-    const where = all([inNamespace(query), piece('seen_at >= ?', query.seenSince)])
+    const where = all([inNamespace(query), sqlFragment('seen_at >= ?', query.seenSince)])
     ways.push({ index: 'users_by_seen', where, few: query.orderBy === 'createdAt' ? FEW_SEEN_BY_CREATION : FEW })
   }
   if (isNearCap(query) && windows !== undefined) {
-    const open = piece('cap_used_until IN (SELECT value FROM json_each(?))', JSON.stringify(windows))
-    add('users_by_cap', piece('cap_used > 0'), open, piece('cap_used >= ?', query.capUsed))
+    const open = sqlFragment('cap_used_until IN (SELECT value FROM json_each(?))', JSON.stringify(windows))
+    add('users_by_cap', sqlFragment('cap_used > 0'), open, sqlFragment('cap_used >= ?', query.capUsed))
   }
   return ways
 }
 
 /** All users in the order asked for, by an index that has that order. */
-export function walk(query: UserQuery, order: Exclude<UserOrder, 'capUsed'>): Way {
+export function walk(query: UserQuery, order: Exclude<UserOrder, 'capUsed'>): QueryPlan {
   return { index: WALKS[order], where: inNamespace(query) }
 }
 
@@ -95,54 +95,54 @@ export function isNearCap(query: UserQuery): query is UserQuery & { readonly cap
 }
 
 /** Who has used something in the window that ends then. */
-export function usingIn(query: UserQuery, end: number): Way {
+export function usingIn(query: UserQuery, end: number): QueryPlan {
   return {
     index: 'users_by_cap',
-    where: all([inNamespace(query), piece('cap_used > 0 AND cap_used_until = ?', end)]),
+    where: all([inNamespace(query), sqlFragment('cap_used > 0 AND cap_used_until = ?', end)]),
   }
 }
 
 /** Who has used nothing, or nothing in a window that is not over. */
-export function idle(query: UserQuery): Way {
+export function idle(query: UserQuery): QueryPlan {
   return {
     index: 'users_by_id',
-    where: all([inNamespace(query), piece('NOT (cap_used > 0 AND cap_used_until > ?)', query.now)]),
+    where: all([inNamespace(query), sqlFragment('NOT (cap_used > 0 AND cap_used_until > ?)', query.now)]),
   }
 }
 
-export const CAP_USED: Sorting = { value: piece('cap_used'), counts: true }
-export const NONE_USED: Sorting = { value: piece('0.0'), counts: false }
+export const CAP_USED: Sorting = { value: sqlFragment('cap_used'), counts: true }
+export const NONE_USED: Sorting = { value: sqlFragment('0.0'), counts: false }
 
 export function sortingOf({ orderBy, now }: UserQuery): Sorting {
   switch (orderBy) {
     case 'id':
-      return { value: piece('id'), counts: false }
+      return { value: sqlFragment('id'), counts: false }
     case 'seenAt':
-      return { value: piece('seen_at'), counts: true }
+      return { value: sqlFragment('seen_at'), counts: true }
     case 'createdAt':
-      return { value: piece('created_at'), counts: true }
+      return { value: sqlFragment('created_at'), counts: true }
     case 'peak':
-      return { value: piece('peak'), counts: true }
+      return { value: sqlFragment('peak'), counts: true }
     case 'capUsed':
-      return { value: piece('CASE WHEN cap_used_until > ? THEN cap_used ELSE 0.0 END', now), counts: true }
+      return { value: sqlFragment('CASE WHEN cap_used_until > ? THEN cap_used ELSE 0.0 END', now), counts: true }
   }
 }
 
 /** Only users behind the cursor. */
-export function behind({ after, order, orderBy }: UserQuery, { value, counts }: Sorting): Piece[] {
+export function behind({ after, order, orderBy }: UserQuery, { value, counts }: Sorting): SqlFragment[] {
   if (after === undefined) return []
   const sign = order === 'ascending' ? '>' : '<'
-  if (!counts) return [piece(`id ${sign} ?`, after.id)]
+  if (!counts) return [sqlFragment(`id ${sign} ?`, after.id)]
   const from = orderBy === 'seenAt' ? (after.value ?? NEVER_SEEN) : after.value
-  return [join(piece('('), value, piece(`, id) ${sign} (?, ?)`, from, after.id))]
+  return [join(sqlFragment('('), value, sqlFragment(`, id) ${sign} (?, ?)`, from, after.id))]
 }
 
-export function inOrder({ order, limit }: UserQuery, { counts }: Sorting): Piece {
+export function inOrder({ order, limit }: UserQuery, { counts }: Sorting): SqlFragment {
   const direction = order === 'ascending' ? 'ASC' : 'DESC'
-  return piece(` ORDER BY ${counts ? `value ${direction}, ` : ''}id ${direction} LIMIT ?`, limit)
+  return sqlFragment(` ORDER BY ${counts ? `value ${direction}, ` : ''}id ${direction} LIMIT ?`, limit)
 }
 
-function prefixed(prefix: string): Piece {
+function prefixed(prefix: string): SqlFragment {
   const end = afterPrefix(prefix)
-  return end === undefined ? piece('id >= ?', prefix) : piece('id >= ? AND id < ?', prefix, end)
+  return end === undefined ? sqlFragment('id >= ?', prefix) : sqlFragment('id >= ? AND id < ?', prefix, end)
 }

@@ -8,8 +8,8 @@ import {
   type UserStore,
 } from '../../../storage/store.ts'
 import type { LocalBus } from '../../local-bus.ts'
-import { tellOfCommit } from '../../notify-commit.ts'
-import type { ForeignCommits } from '../bus/change-poller.ts'
+import { notifyCommit } from '../../notify-commit.ts'
+import type { ChangePoller } from '../bus/change-poller.ts'
 import type { Database } from '../database.ts'
 import { packCommit } from './packed-commit.ts'
 import type { Purge } from './purge.ts'
@@ -17,12 +17,12 @@ import type { Reader } from './reader.ts'
 import { USER_COLUMNS, userOf } from './rows.ts'
 import type { Writer } from './writer.ts'
 
-export interface UsersHouse {
+export interface UsersDeps {
   readonly main: Database
   readonly reader: Reader
   readonly writer: Writer
   readonly local: LocalBus
-  readonly commits: ForeignCommits
+  readonly commits: ChangePoller
   readonly purge: Purge
   /** How many answers of this user are reachable; they are taken out of reach. */
   forgetAnswers(namespace: string, tag: string): Promise<number>
@@ -36,7 +36,7 @@ export function createSqliteUsers({
   commits,
   purge,
   forgetAnswers,
-}: UsersHouse): UserStore {
+}: UsersDeps): UserStore {
   const load = main.prepare(`SELECT ${USER_COLUMNS} FROM users WHERE namespace = ? AND id = ?`)
   const next = main.prepare('SELECT next FROM incarnations WHERE namespace = ? AND tag = ?')
   const ofUser = 'uid = (SELECT uid FROM users WHERE namespace = ? AND id = ?)'
@@ -55,7 +55,7 @@ export function createSqliteUsers({
 
   function committed(user: Subject, commit: Commit, isWritten: boolean): CommitOutcome {
     if (!isWritten) return { ok: false }
-    tellOfCommit(local, user, commit)
+    notifyCommit(local, user, commit)
     return { ok: true, revision: (commit.expect ?? 0) + 1 }
   }
 
@@ -65,8 +65,8 @@ export function createSqliteUsers({
     counts: Readonly<Record<string, number>> | undefined,
   ): Promise<ErasureOutcome> {
     if (counts === undefined) return { ok: false }
-    tellOfCommit(local, user, { events: [] })
-    tellOfCommit(local, { namespace: user.namespace, id: LOG_OF_NAMESPACE }, log)
+    notifyCommit(local, user, { events: [] })
+    notifyCommit(local, { namespace: user.namespace, id: LOG_OF_NAMESPACE }, log)
     // From here on the user is gone. What fails now is made up for later.
     const answers = await forgetAnswers(user.namespace, tag).catch(() => 0)
     return { ok: true, counts: { ...counts, answers } }

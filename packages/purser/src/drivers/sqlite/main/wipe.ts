@@ -1,7 +1,7 @@
 import type { Database } from '../database.ts'
 
 /** Name in `meta` of the note what is still to do with the files: `rewrite` them, then `cut` their logs. */
-export const UNCLEAN = 'unclean'
+export const PENDING_REWRITE = 'unclean'
 
 /** The steps that wipe what erased users have left behind; see `purge.ts`. */
 export interface WipeCalls {
@@ -33,9 +33,10 @@ export function prepareWipe(main: Database): WipeCalls {
       }),
     endPurge: (purge) =>
       main.write(() => {
-        setNote.run(UNCLEAN, 'rewrite')
+        setNote.run(PENDING_REWRITE, 'rewrite')
         done.run(purge)
       }),
-    noteUnclean: (step) => main.write(() => void (step === null ? dropNote.run(UNCLEAN) : setNote.run(UNCLEAN, step))),
+    noteUnclean: (step) =>
+      main.write(() => void (step === null ? dropNote.run(PENDING_REWRITE) : setNote.run(PENDING_REWRITE, step))),
   }
 }

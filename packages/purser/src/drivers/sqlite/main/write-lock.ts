@@ -6,14 +6,14 @@ import { systemEffects } from '../../../core/effects.ts'
  */
 
 /** A transaction that is open until its one write, its end, or the end of its time, whichever comes first. */
-export interface Hold {
+export interface WriteLock {
   /** Runs `task` and commits. Undefined, and nothing done, when the hold is over. Throws what `task` throws. */
   write<Result>(task: () => Result): Result | undefined
   /** Writes nothing. Safe to call twice. */
   end(): void
 }
 
-export interface HoldHouse {
+export interface WriteLockDeps {
   /** How long it may last, ms. */
   readonly maxMs: number
   commit(): void
@@ -23,7 +23,7 @@ export interface HoldHouse {
 }
 
 /** Inside a transaction that has just begun. */
-export function openHold({ maxMs, commit, rollback, over }: HoldHouse): Hold {
+export function openWriteLock({ maxMs, commit, rollback, over }: WriteLockDeps): WriteLock {
   let isOver = false
   const cancel = systemEffects.setTimer(() => hold.end(), maxMs)
 
@@ -38,7 +38,7 @@ export function openHold({ maxMs, commit, rollback, over }: HoldHouse): Hold {
     }
   }
 
-  const hold: Hold = {
+  const hold: WriteLock = {
     write: (task) =>
       finish(() => {
         try {

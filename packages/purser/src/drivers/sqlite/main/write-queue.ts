@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
-import { afterThisTurn, systemEffects } from '../../../core/effects.ts'
+import { afterCurrentTick, systemEffects } from '../../../core/effects.ts'
 import { PurserError, storeClosed } from '../../../errors.ts'
-import { faultOf, isBusy, isStoreFault } from '../errors.ts'
-import { type Hold, openHold } from './write-lock.ts'
+import { isBusy, isStoreFault, toStoreError } from '../errors.ts'
+import { openWriteLock, type WriteLock } from './write-lock.ts'
 
 /*
  * Group commit. What waits is written in one transaction, so that many share the price of one flush to disk. The first
@@ -47,7 +47,7 @@ export interface WriteQueue {
    */
   write<Result>(task: () => Result): Promise<Result>
   /** Resolves when nobody else can write; what waits here goes on when the hold is over. */
-  hold(): Promise<Hold>
+  hold(): Promise<WriteLock>
   /** Takes the lock back from whoever holds it, for work that cannot wait for them. */
   endHold(): void
   /** Resolves when nothing waits any more. New writes are refused from now on. */
@@ -74,13 +74,13 @@ export function createWriteQueue(
   const release = connection.prepare('RELEASE one')
   const rollbackToSavepoint = connection.prepare('ROLLBACK TO one')
   let waiting: Waiting[] = []
-  const holds: PromiseWithResolvers<Hold>[] = []
-  let held: Hold | undefined
+  const holds: PromiseWithResolvers<WriteLock>[] = []
+  let held: WriteLock | undefined
   let scheduled = false
   let busySince: number | undefined
   let draining: { promise: Promise<void>; done: () => void } | undefined
 
-  function schedule(later: (run: () => void) => void = afterThisTurn): void {
+  function schedule(later: (run: () => void) => void = afterCurrentTick): void {
     if (held !== undefined || scheduled) return
     if (waiting.length + holds.length === 0) {
       draining?.done()
@@ -97,13 +97,13 @@ export function createWriteQueue(
     } catch (error) {
       if (isBusy(error) && mayWaitLonger(grant)) return
       busySince = undefined
-      const fault = faultOf(error, path)
+      const fault = toStoreError(error, path)
       for (const waiter of holds.splice(0)) waiter.reject(fault)
       schedule()
       return
     }
     busySince = undefined
-    held = openHold({
+    held = openWriteLock({
       maxMs: limits.maxHoldMs,
       commit: () => commit.run(),
       rollback: () => connection.isTransaction && rollback.run(),
@@ -125,7 +125,7 @@ export function createWriteQueue(
     } catch (error) {
       if (isBusy(error) && mayWaitLonger(flush)) return
       busySince = undefined
-      const fault = faultOf(error, path)
+      const fault = toStoreError(error, path)
       finish(
         batch,
         batch.map(() => ({ error: fault })),
@@ -206,7 +206,7 @@ export function createWriteQueue(
     },
     async hold() {
       refuseWhenDraining()
-      const waiter = Promise.withResolvers<Hold>()
+      const waiter = Promise.withResolvers<WriteLock>()
       holds.push(waiter)
       schedule()
       return waiter.promise

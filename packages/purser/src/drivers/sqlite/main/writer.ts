@@ -1,13 +1,13 @@
 import type { Subject } from '../../../core/subject.ts'
 import type { Erasure } from '../../../storage/store.ts'
 import type { Database } from '../database.ts'
-import { createThread, type Thread } from '../worker/client.ts'
+import { createWorkerClient, type WorkerClient } from '../worker/client.ts'
 import { prepareCommit } from './commit.ts'
 import { prepareErase } from './erase.ts'
 import { type FileCalls, fileCalls } from './file-calls.ts'
 import type { PackedCommit } from './packed-commit.ts'
 import { prepareWipe, type WipeCalls } from './wipe.ts'
-import type { Hold } from './write-lock.ts'
+import type { WriteLock } from './write-lock.ts'
 import { WRITE_LIMITS } from './write-queue.ts'
 
 /** Everything that writes what must survive. Each resolves when it is on disk; those that come together share a flush. */
@@ -30,11 +30,11 @@ export interface WriterCalls extends FileCalls, WipeCalls {
 
 type ErasedRows = Readonly<Record<string, number>>
 
-export type Writer = Pick<Thread<WriterCalls>, 'call' | 'callAtOnce'>
+export type Writer = Pick<WorkerClient<WriterCalls>, 'call' | 'callAtOnce'>
 
 /** The one connection of this process that writes, on a thread of its own. */
-export function createWriter(path: string): Thread<WriterCalls> {
-  return createThread<WriterCalls>({ module: 'writer.entry', path, maxWaiting: WRITE_LIMITS.maxWaiting })
+export function createWriter(path: string): WorkerClient<WriterCalls> {
+  return createWorkerClient<WriterCalls>({ module: 'writer.entry', path, maxWaiting: WRITE_LIMITS.maxWaiting })
 }
 
 export function createWriterCalls(main: Database): WriterCalls {
@@ -50,8 +50,8 @@ export function createWriterCalls(main: Database): WriterCalls {
   // Nobody knows what happened before it was asked first.
   let lastVersion: unknown
   let holds = 0
-  let last: Hold | undefined
-  const held = (hold: number): Hold | undefined => (hold === holds ? last : undefined)
+  let last: WriteLock | undefined
+  const held = (hold: number): WriteLock | undefined => (hold === holds ? last : undefined)
   return {
     ...fileCalls(main),
     ...prepareWipe(main),

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
-import { afterThisTurn, systemEffects } from '../../../core/effects.ts'
+import { afterCurrentTick, systemEffects } from '../../../core/effects.ts'
 import { PurserError, storeClosed } from '../../../errors.ts'
-import { faultOf, isForReadingOnly } from '../errors.ts'
+import { isForReadingOnly, toStoreError } from '../errors.ts'
 
 /*
  * Work on a thread and a connection of its own, so that neither a long read nor a slow disk holds up anybody.
@@ -12,30 +12,32 @@ import { faultOf, isForReadingOnly } from '../errors.ts'
  */
 
 /** Calls to functions on another thread; what they are given and what they give is copied. */
-export interface Thread<Calls extends ThreadCalls<Calls>> {
+export interface WorkerClient<Calls extends WorkerCalls<Calls>> {
   /** Rejects like the function does, with `closed`, or with `store_unavailable` when the thread ends or is overrun. */
   call<Name extends keyof Calls>(
     name: Name,
     ...given: Parameters<Calls[Name]>
   ): Promise<Awaited<ReturnType<Calls[Name]>>>
   /** The same without gathering: the thread's next answer may have to wait for this call. */
-  callAtOnce: Thread<Calls>['call']
+  callAtOnce: WorkerClient<Calls>['call']
   /** Whether anything was asked of it: before that there is no thread. */
   readonly isUsed: boolean
   /** Ends the thread; calls under way are rejected. */
   close(): Promise<void>
 }
 
-export type ThreadCalls<Calls> = { readonly [Name in keyof Calls]: (...given: never[]) => unknown }
+export type WorkerCalls<Calls> = { readonly [Name in keyof Calls]: (...given: never[]) => unknown }
 
 /** What goes to the thread, in parcels. Lists, because they are copied much faster than objects with names. */
-export type ThreadRequest = readonly [id: number, call: string, given: readonly unknown[]]
+export type WorkerRequest = readonly [id: number, call: string, given: readonly unknown[]]
 
 /** What comes back, in parcels. */
-export type ThreadReply = readonly [id: number, result: unknown] | readonly [id: number, result: null, error: ToldError]
+export type WorkerReply =
+  | readonly [id: number, result: unknown]
+  | readonly [id: number, result: null, error: SerializedError]
 
 /** An error as it crosses between threads. */
-export interface ToldError {
+export interface SerializedError {
   readonly message: string
   /** Of a `PurserError`. */
   readonly code?: PurserError['code'] | undefined
@@ -44,7 +46,7 @@ export interface ToldError {
   readonly errcode?: number | undefined
 }
 
-export interface ThreadPlan {
+export interface WorkerOptions {
   /** Name of the thread's module beside this one, without its ending. */
   readonly module: string
   /** The database it opens. */
@@ -73,10 +75,10 @@ const OPTIONS = process.execArgv.some((option) => option.startsWith('--input-typ
   : {}
 
 /** The thread is started by the first call and keeps the process alive only while somebody waits for it. */
-export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan): Thread<Calls> {
+export function createWorkerClient<Calls extends WorkerCalls<Calls>>(plan: WorkerOptions): WorkerClient<Calls> {
   const { module, path, maxWaiting } = plan
   const waiting = new Map<number, Waiting>()
-  let gathered: ThreadRequest[] = []
+  let gathered: WorkerRequest[] = []
   let worker: Worker | undefined
   let nextId = 1
   let sentAt = 0
@@ -85,7 +87,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
 
   function start(): Worker {
     const started = new Worker(new URL(`./${module}${ENDING}`, import.meta.url), { workerData: path, ...OPTIONS })
-    started.on('message', (replies: readonly ThreadReply[]) => settle(started, replies))
+    started.on('message', (replies: readonly WorkerReply[]) => settle(started, replies))
     started.on('error', (error) => lose(started, error))
     started.on('exit', () => lose(started))
     return started
@@ -111,7 +113,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
   }
 
   /** Something in the parcel cannot be copied. That is the fault of one call, and only that one fails. */
-  function sendOneByOne(to: Worker, parcel: readonly ThreadRequest[], fault: unknown): void {
+  function sendOneByOne(to: Worker, parcel: readonly WorkerRequest[], fault: unknown): void {
     const [only, ...others] = parcel
     if (only !== undefined && others.length === 0) forget(only[0])?.reject(fault)
     else
@@ -122,7 +124,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
     if (waiting.size === 0) to.unref()
   }
 
-  function settle(from: Worker, replies: readonly ThreadReply[]): void {
+  function settle(from: Worker, replies: readonly WorkerReply[]): void {
     let isReadOnly = false
     for (const [id, result, told] of replies) {
       const call = forget(id)
@@ -165,7 +167,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
     waiting.clear()
   }
 
-  const call: Thread<Calls>['call'] = (name, ...given) =>
+  const call: WorkerClient<Calls>['call'] = (name, ...given) =>
     new Promise((resolve, reject) => {
       if (closed) throw storeClosed()
       if (waiting.size >= maxWaiting)
@@ -174,7 +176,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
       gathered.push([nextId, String(name), given])
       waiting.set(nextId++, { resolve, reject })
       if (gathered.length >= ENOUGH && !isSlow) send()
-      else if (isIdle) afterThisTurn(send)
+      else if (isIdle) afterCurrentTick(send)
     })
 
   return {
@@ -197,7 +199,7 @@ export function createThread<Calls extends ThreadCalls<Calls>>(plan: ThreadPlan)
   }
 }
 
-function errorOf({ code, message, hint, errcode }: ToldError, path: string): unknown {
+function errorOf({ code, message, hint, errcode }: SerializedError, path: string): unknown {
   const cause = Object.assign(new Error(message), errcode === undefined ? {} : { errcode })
-  return code === undefined ? faultOf(cause, path) : new PurserError(code, message, { hint, cause })
+  return code === undefined ? toStoreError(cause, path) : new PurserError(code, message, { hint, cause })
 }

@@ -1,15 +1,15 @@
 import { parentPort } from 'node:worker_threads'
 import { PurserError } from '../../../errors.ts'
-import type { ThreadCalls, ThreadReply, ThreadRequest, ToldError } from './client.ts'
+import type { SerializedError, WorkerCalls, WorkerReply, WorkerRequest } from './client.ts'
 
 /**
  * Answers the calls of a `Thread` from now on. What is there at once is told at once, before the next call begins;
  * promises that come true together are told together.
  */
-export function serve<Calls extends ThreadCalls<Calls>>(calls: Calls): void {
-  let replies: ThreadReply[] = []
+export function serve<Calls extends WorkerCalls<Calls>>(calls: Calls): void {
+  let replies: WorkerReply[] = []
 
-  function tell(reply: ThreadReply): void {
+  function tell(reply: WorkerReply): void {
     if (replies.push(reply) === 1) queueMicrotask(send)
   }
 
@@ -18,7 +18,7 @@ export function serve<Calls extends ThreadCalls<Calls>>(calls: Calls): void {
     replies = []
   }
 
-  function answer([id, call, given]: ThreadRequest): void {
+  function answer([id, call, given]: WorkerRequest): void {
     try {
       const result = calls[call as keyof Calls](...(given as never[]))
       if (result instanceof Promise) {
@@ -35,12 +35,12 @@ export function serve<Calls extends ThreadCalls<Calls>>(calls: Calls): void {
     send()
   }
 
-  parentPort?.on('message', (requests: readonly ThreadRequest[]) => {
+  parentPort?.on('message', (requests: readonly WorkerRequest[]) => {
     for (const request of requests) answer(request)
   })
 }
 
-function toldOf(error: unknown): ToldError {
+function toldOf(error: unknown): SerializedError {
   const { message } = error instanceof Error ? error : new Error(String(error))
   if (!PurserError.is(error)) return { message, errcode: errcodeOf(error) }
   return { message, code: error.code, hint: error.hint, errcode: errcodeOf(error.cause) }

@@ -1,4 +1,4 @@
-import { checkOptionsOf } from '../core/abort.ts'
+import { validateOptions } from '../core/abort.ts'
 import { type Effects, systemEffects } from '../core/effects.ts'
 
 export interface HandClock extends Effects {
@@ -31,7 +31,7 @@ interface Timer {
  * store never collide.
  */
 export function handClock(start: { wall?: number | string; monotonic?: number } = {}): HandClock {
-  checkOptionsOf('handClock', start, ['wall', 'monotonic'])
+  validateOptions('handClock', start, ['wall', 'monotonic'])
   let wall = instantOf(start.wall ?? '2026-01-01T12:00:00Z')
   let monotonic = start.monotonic ?? 0
   let order = 0
