@@ -2,9 +2,9 @@ import type { UserAnswers } from './answers/user-answers.ts'
 import type { UserContext } from './context/api.ts'
 import type { UserContexts } from './context/context.ts'
 import type { Actions, Profile } from './context/records.ts'
-import { type AbortOptions, untilAborted, validateOptions } from './core/abort.ts'
+import { type AbortOptions, untilAborted } from './core/abort.ts'
 import type { Subject } from './core/subject.ts'
-import { actorOf, reasonOf } from './core/validate.ts'
+import { parseActor, parseReason, validateOptions } from './core/validate.ts'
 import type { UserLedger } from './ledger/api.ts'
 import type { UserRuntime } from './runtime/api.ts'
 import type { TurnOptions, UserModules } from './turn/options.ts'
@@ -164,8 +164,8 @@ export function eraseReceipt(counts: Readonly<Record<string, number>>, purged: b
 /** An erasure cannot be taken back, so it says who wanted it and why. */
 export function checkErasure(order: AbortOptions & { readonly actor: string; readonly reason: string }): void {
   validateOptions('erase', order, ['actor', 'reason'])
-  actorOf(order.actor)
-  reasonOf(order.reason)
+  parseActor(order.actor)
+  parseReason(order.reason)
 }
 
 /** The rows of all parts, between a header and the counts. `at` is the instant of the export. */

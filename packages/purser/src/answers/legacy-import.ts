@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
-import { validateOptions } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
+import { validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { Answers } from './answers.ts'
 import { useAt } from './monotonic-clock.ts'

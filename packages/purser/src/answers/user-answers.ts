@@ -1,5 +1,6 @@
-import { type AbortOptions, validateOptions, withAbort } from '../core/abort.ts'
+import { type AbortOptions, withAbort } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
+import { validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { CachedAnswer, EntryOptions } from './cache.ts'
 import type { ScopeName } from './cache-key.ts'

@@ -1,6 +1,7 @@
-import { validateOptions, withSignal } from '../core/abort.ts'
+import { withSignal } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
+import { validateOptions } from '../core/validate.ts'
 import type { JournalPort, RecordReader } from '../journal/api.ts'
 import type { RecordWrite } from '../storage/store.ts'
 import { readInstant } from './instants.ts'

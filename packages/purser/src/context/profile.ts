@@ -1,5 +1,6 @@
-import { validateOptions, withAbort, withSignal } from '../core/abort.ts'
+import { withAbort, withSignal } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
+import { validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { JournalPort, RecordReader } from '../journal/api.ts'
 import { MAX_PROFILE_BYTES, PROFILE, type Profile, type ProfileFields, type ProfileOptions } from './records.ts'

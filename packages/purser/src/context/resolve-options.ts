@@ -1,4 +1,4 @@
-import { validateSignal } from '../core/abort.ts'
+import { validateSignal } from '../core/validate.ts'
 import type { Mode, ResolveOptions } from './api.ts'
 import type { Precision } from './render/clock.ts'
 import { zoneOf } from './render/zone.ts'

@@ -1,5 +1,5 @@
-import { PurserError, suggestion } from '../errors.ts'
 import type { Effects } from './effects.ts'
+import { validateOptions } from './validate.ts'
 
 /** Waits for `promise`, or rejects with the signal's reason. What is waited for goes on for the others. */
 export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -58,45 +58,9 @@ export interface AbortOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/**
- * Checks the options of a call before anything is done. Throws `argument_invalid` when they are no object or their
- * signal is none, `option_unknown` for a name that does not exist, and the signal's reason when it is aborted.
- */
-export function validateOptions(call: string, given: unknown, known: readonly string[]): void {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new PurserError('argument_invalid', `The options of ${call} must be an object.`, { hint: hintOf(known) })
-  }
-  for (const name of Object.keys(given)) {
-    if (name === 'signal' || known.includes(name)) continue
-    const shown = name.slice(0, 64)
-    throw new PurserError('option_unknown', `There is no '${shown}' in the options of ${call}.`, {
-      hint: suggestion(shown, [...known, 'signal']) || hintOf(known),
-      details: { param: shown },
-    })
-  }
-  const { signal } = given as AbortOptions
-  validateSignal(signal)
-  signal?.throwIfAborted()
-}
-
 /** For calls that take nothing but a signal, and do not heed it by themselves. */
 export async function withAbort<T>(call: string, options: AbortOptions | undefined, run: () => Promise<T>): Promise<T> {
   if (options === undefined) return run()
   validateOptions(call, options, [])
   return withSignal(run(), options.signal)
-}
-
-/** Throws `argument_invalid` for what is given as a signal and is none. */
-export function validateSignal(signal: unknown): void {
-  if (signal === undefined) return
-  const { addEventListener, throwIfAborted } = (signal ?? {}) as Partial<AbortSignal>
-  if (typeof addEventListener === 'function' && typeof throwIfAborted === 'function') return
-  throw new PurserError('argument_invalid', "'signal' must be an AbortSignal.", {
-    hint: 'For instance AbortSignal.timeout(5_000), or leave it out.',
-    details: { param: 'signal' },
-  })
-}
-
-function hintOf(known: readonly string[]): string {
-  return `Known here: ${[...known, 'signal'].join(', ')}.`
 }

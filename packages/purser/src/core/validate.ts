@@ -1,115 +1,164 @@
 import { type ErrorCode, PurserError, suggestion } from '../errors.ts'
 
-/** Checks of what callers pass. All throw before anything is read or written. */
-
-export function refuse(code: ErrorCode, message: string, hint?: string, param?: string): never {
-  throw new PurserError(code, message, { hint, details: param === undefined ? undefined : { param } })
-}
-
-/** Refuses fields that do not exist, with the one that was probably meant. */
-export function onlyKnown(given: unknown, known: readonly string[], fault: { what: string; code: ErrorCode }): void {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    refuse(fault.code, `${fault.what} must be an object.`, `Known here: ${known.join(', ')}.`)
-  for (const field of Object.keys(given)) {
-    if (known.includes(field)) continue
-    refuse(
-      fault.code,
-      `There is no field '${field.slice(0, 64)}' in ${fault.what}.`,
-      suggestion(field.slice(0, 64), known) || `Known here: ${known.join(', ')}.`,
-      field.slice(0, 64),
-    )
-  }
-}
-
-export interface TextRule {
-  readonly name: string
-  readonly maxBytes: number
-  readonly code?: ErrorCode
-}
-
-/** Non-empty, well-formed text within its limit. */
-export function text(value: unknown, { name, maxBytes, code = 'argument_invalid' }: TextRule): string {
-  if (typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes)
-    return value
-  return refuse(code, `${name} must be text of 1 to ${maxBytes.toLocaleString('en')} bytes.`, undefined, name)
-}
-
-export function optionalText(value: unknown, rule: TextRule): string | undefined {
-  return value === undefined ? undefined : text(value, rule)
-}
+/**
+ * Validation of what callers pass. A function `parseX` returns the checked value, `validateX` only checks; both throw
+ * a `PurserError` that names the parameter, before anything is read or written. `undefined` counts as absent.
+ */
 
 export const ACTOR_MAX_BYTES = 256
 export const REASON_MAX_BYTES = 1_024
+export const IDEMPOTENCY_KEY_MAX_BYTES = 256
+const PAGE_LIMIT_MAX = 1_000
+const PAGE_LIMIT_DEFAULT = 50
+/** Longer names are cut before they appear in a message. */
+const SHOWN_NAME_MAX = 64
 
-export function actorOf(value: unknown): string {
-  if (value === undefined)
-    refuse('argument_invalid', 'This action needs an actor.', 'Say who does it: { actor: "name" }.', 'actor')
-  return text(value, { name: 'actor', maxBytes: ACTOR_MAX_BYTES })
+export interface Rule {
+  /** The parameter, as the caller writes it. */
+  readonly name: string
+  /** Default `argument_invalid`. */
+  readonly code?: ErrorCode | undefined
+  readonly hint?: string | undefined
 }
 
-export function reasonOf(value: unknown): string {
-  if (value === undefined)
-    refuse('argument_invalid', 'This action needs a reason.', 'Say why: { reason: "…" }.', 'reason')
-  return text(value, { name: 'reason', maxBytes: REASON_MAX_BYTES })
+export function throwInvalid(message: string, rule: Omit<Rule, 'name'> & { readonly name?: string } = {}): never {
+  const { name, code = 'argument_invalid', hint } = rule
+  throw new PurserError(code, message, { hint, details: name === undefined ? undefined : { param: name } })
 }
 
-/** An ISO 8601 instant with its offset, as epoch ms. */
-export function instantOf(
-  value: unknown,
-  { name, code = 'argument_invalid' }: { name: string; code?: ErrorCode },
-): number {
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Refuses anything but an object with known fields, and suggests the field that was probably meant. */
+export function validateFields(value: unknown, known: readonly string[], { name, code }: Rule): void {
+  const validFields = `Valid fields: ${known.join(', ')}.`
+  if (!isObject(value)) throwInvalid(`'${name}' must be an object.`, { name, code, hint: validFields })
+  for (const field in value) {
+    if (known.includes(field)) continue
+    const shown = field.slice(0, SHOWN_NAME_MAX)
+    throwInvalid(`Unknown field '${shown}' in ${name}.`, {
+      name: shown,
+      code,
+      hint: suggestion(shown, known) || validFields,
+    })
+  }
+}
+
+/**
+ * Checks the options of a call: `argument_invalid` unless they are an object with a usable `signal`, `option_unknown`
+ * for a name that does not exist; throws the signal's reason when it is already aborted.
+ */
+export function validateOptions(call: string, options: unknown, known: readonly string[]): void {
+  const names = [...known, 'signal']
+  const validOptions = `Valid options: ${names.join(', ')}.`
+  if (!isObject(options)) throwInvalid(`The options of ${call} must be an object.`, { hint: validOptions })
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue
+    const shown = name.slice(0, SHOWN_NAME_MAX)
+    throwInvalid(`Unknown option '${shown}' of ${call}.`, {
+      name: shown,
+      code: 'option_unknown',
+      hint: suggestion(shown, names) || validOptions,
+    })
+  }
+  const { signal } = options as { readonly signal?: AbortSignal }
+  validateSignal(signal)
+  signal?.throwIfAborted()
+}
+
+export function validateSignal(signal: unknown): void {
+  if (signal === undefined) return
+  const { addEventListener, throwIfAborted } = (signal ?? {}) as Partial<AbortSignal>
+  if (typeof addEventListener === 'function' && typeof throwIfAborted === 'function') return
+  throwInvalid("'signal' must be an AbortSignal.", { name: 'signal', hint: 'Example: AbortSignal.timeout(5_000).' })
+}
+
+export function validateFunction(value: unknown, rule: Rule): void {
+  if (typeof value !== 'function') throwInvalid(`'${rule.name}' must be a function.`, rule)
+}
+
+/** Non-empty, well-formed text of at most `maxBytes` UTF-8 bytes. */
+export function parseText(value: unknown, rule: Rule & { readonly maxBytes: number }): string {
+  const { name, maxBytes } = rule
+  if (typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes)
+    return value
+  return throwInvalid(`'${name}' must be text of 1 to ${maxBytes.toLocaleString('en')} bytes.`, rule)
+}
+
+export function parseOneOf<Choice extends string>(value: unknown, choices: readonly Choice[], rule: Rule): Choice {
+  if (choices.includes(value as Choice)) return value as Choice
+  return throwInvalid(`'${rule.name}' must be ${choices.map((choice) => `'${choice}'`).join(' or ')}.`, rule)
+}
+
+/** An integer within `min` and `max`; without `max` up to 2^53 - 1. */
+export function parseInteger(value: unknown, rule: Rule & { readonly min: number; readonly max?: number }): number {
+  const { name, min, max = Number.MAX_SAFE_INTEGER } = rule
+  if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return value as number
+  const bounds = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max.toLocaleString('en')}`
+  return throwInvalid(`'${name}' must be an integer ${bounds}.`, rule)
+}
+
+/** Milliseconds: a number of 0 or more, fractions and infinity included. */
+export function parseDuration(value: unknown, rule: Rule): number {
+  if (typeof value === 'number' && value >= 0) return value
+  return throwInvalid(`'${rule.name}' must be a number of milliseconds, 0 or more.`, rule)
+}
+
+/** An ISO 8601 instant with its offset, as epoch milliseconds. */
+export function parseInstant(value: unknown, rule: Rule): number {
   const text = typeof value === 'string' ? value : ''
-  const isWhole = /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:?\d\d)$/i.test(text) && isDate(text.slice(0, 10))
-  const epochMs = isWhole ? Date.parse(text) : Number.NaN
+  const isComplete = /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:?\d\d)$/i.test(text) && isCalendarDate(text.slice(0, 10))
+  const epochMs = isComplete ? Date.parse(text) : Number.NaN
   if (Number.isFinite(epochMs)) return epochMs
-  return refuse(code, `${name} must be an instant in ISO 8601, such as '2026-01-31T12:00:00Z'.`, undefined, name)
+  return throwInvalid(`'${rule.name}' must be an ISO 8601 instant such as '2026-01-31T12:00:00Z'.`, rule)
 }
 
-/** Not the 31st of February, which `Date` takes for a day in March. */
-function isDate(text: string): boolean {
+/** False for 31 February, which `Date` reads as a day in March. */
+function isCalendarDate(text: string): boolean {
   const midnight = new Date(`${text}T00:00:00Z`)
   return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(text)
 }
 
-export function wholeNumber(
-  value: unknown,
-  range: { name: string; least: number; most: number; code?: ErrorCode },
-): number {
-  if (Number.isSafeInteger(value) && (value as number) >= range.least && (value as number) <= range.most)
-    return value as number
-  const bounds =
-    range.most === Number.MAX_SAFE_INTEGER
-      ? `${range.least} or more`
-      : `${range.least} to ${range.most.toLocaleString('en')}`
-  return refuse(
-    range.code ?? 'argument_invalid',
-    `${range.name} must be a whole number of ${bounds}.`,
-    undefined,
-    range.name,
-  )
-}
-
-/** A JSON object within its limit, as its own copy. */
-export function jsonObject(value: unknown, rule: TextRule): Record<string, unknown> {
-  const { name, maxBytes, code = 'argument_invalid' } = rule
+/** A JSON object of at most `maxBytes`, as a copy. */
+export function parseJsonObject(value: unknown, rule: Rule & { readonly maxBytes: number }): Record<string, unknown> {
   let json: string | undefined
   try {
     json = JSON.stringify(value)
   } catch {}
-  if (json?.startsWith('{') && json.isWellFormed() && Buffer.byteLength(json) <= maxBytes)
+  if (json?.startsWith('{') && json.isWellFormed() && Buffer.byteLength(json) <= rule.maxBytes)
     return JSON.parse(json) as Record<string, unknown>
-  return refuse(
-    code,
-    `${name} must be a JSON object of at most ${maxBytes.toLocaleString('en')} bytes.`,
-    undefined,
-    name,
+  return throwInvalid(
+    `'${rule.name}' must be a JSON object of at most ${rule.maxBytes.toLocaleString('en')} bytes.`,
+    rule,
   )
 }
 
-const MAX_PAGE = 1_000
-const USUAL_PAGE = 50
+/** Who acts: required where an operator must answer for the call. */
+export function parseActor(actor: unknown): string {
+  return parseText(actor, { name: 'actor', maxBytes: ACTOR_MAX_BYTES, hint: "Example: { actor: 'alice' }." })
+}
 
-/** How many to give at once: 0 to 1,000, by default 50. */
-export function pageLimit(limit: unknown): number {
-  return limit === undefined ? USUAL_PAGE : wholeNumber(limit, { name: 'limit', least: 0, most: MAX_PAGE })
+/** Who acts; `'app'` by default. */
+export function parseOptionalActor(actor: unknown): string {
+  return actor === undefined ? 'app' : parseActor(actor)
+}
+
+export function parseReason(reason: unknown): string {
+  return parseText(reason, { name: 'reason', maxBytes: REASON_MAX_BYTES, hint: "Example: { reason: 'ticket 4711' }." })
+}
+
+export function parseOptionalReason(reason: unknown): string | undefined {
+  return reason === undefined ? undefined : parseReason(reason)
+}
+
+/** The version a write is conditional on. */
+export function parseExpectedVersion(version: unknown): number | undefined {
+  if (version === undefined) return undefined
+  return parseInteger(version, { name: 'expectedVersion', min: 0, hint: 'Pass the version you have read.' })
+}
+
+/** How many rows a page holds: 0 to 1,000, by default 50. */
+export function parsePageLimit(limit: unknown): number {
+  return limit === undefined ? PAGE_LIMIT_DEFAULT : parseInteger(limit, { name: 'limit', min: 0, max: PAGE_LIMIT_MAX })
 }

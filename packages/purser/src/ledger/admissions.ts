@@ -1,6 +1,7 @@
-import { validateOptions, withSignal } from '../core/abort.ts'
+import { withSignal } from '../core/abort.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
+import { validateOptions } from '../core/validate.ts'
 import type { AdmitOptions, AdmittedTurn, IdempotencyOptions, UserLedger } from './api.ts'
 import { type Admission, admit, blocked, claim, costOf, type Refused } from './decide/admission.ts'
 import type { LedgerDeps } from './deps.ts'

@@ -1,11 +1,11 @@
-import { validateOptions } from '../core/abort.ts'
-import { actorOf, reasonOf, wholeNumber } from '../core/validate.ts'
+import { validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { Write } from '../journal/api.ts'
 import type { AuditOptions } from './api.ts'
 import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './idempotency.ts'
 import type { LedgerView } from './quota.ts'
 import type { LedgerState, Measurements } from './state.ts'
+import { actorOf, reasonOf, wholeNumber } from './validate-arguments.ts'
 
 export const AUDIT_OPTIONS: readonly string[] = ['actor', 'reason', 'expectedVersion', ...IDEMPOTENCY_OPTIONS]
 

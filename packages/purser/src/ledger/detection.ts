@@ -1,7 +1,7 @@
-import { instantOf, jsonObject, onlyKnown, refuse, text, wholeNumber } from '../core/validate.ts'
 import { suggestion } from '../errors.ts'
 import { LABEL_MAX_BYTES } from '../options-schema.ts'
 import type { Rules } from './quota.ts'
+import { instantOf, jsonObject, onlyKnown, refuse, text, wholeNumber } from './validate-arguments.ts'
 
 /** What the application's own detector says about a user. What is absent stays as it is. */
 export interface DetectionInput {

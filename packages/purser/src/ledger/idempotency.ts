@@ -1,8 +1,8 @@
-import { refuse, text } from '../core/validate.ts'
 import type { Write } from '../journal/api.ts'
 import type { IdempotencyOptions } from './api.ts'
 import type { LedgerView } from './quota.ts'
 import type { LedgerState, Measurements } from './state.ts'
+import { refuse, text } from './validate-arguments.ts'
 
 /** The options of calls that may be repeated under a key. */
 export const IDEMPOTENCY_OPTIONS = ['idempotencyKey', 'onReplay', 'signal'] as const

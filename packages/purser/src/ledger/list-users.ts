@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
-import { validateOptions, withSignal } from '../core/abort.ts'
+import { withSignal } from '../core/abort.ts'
 import { canonicalJson } from '../core/canonical-json.ts'
 import type { PendingCalls } from '../core/pending-calls.ts'
-import { instantOf, refuse, text, wholeNumber } from '../core/validate.ts'
+import { validateOptions } from '../core/validate.ts'
 import { PurserError, suggestion } from '../errors.ts'
 import type { Store, UserOrder, UserQuery, UserRow } from '../storage/store.ts'
 import type { Bond } from './bond.ts'
 import type { Rules } from './quota.ts'
+import { instantOf, refuse, text, wholeNumber } from './validate-arguments.ts'
 
 /**
  * What `purser.users` takes. All filters must hold. Phase, risk and cap are those of the user's last write: when the

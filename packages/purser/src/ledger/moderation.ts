@@ -1,6 +1,5 @@
-import { validateOptions } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
-import { instantOf, onlyKnown, reasonOf, refuse, wholeNumber } from '../core/validate.ts'
+import { validateOptions } from '../core/validate.ts'
 import type { NewEvent } from '../journal/event.ts'
 import type { AuditOptions, UserLedger } from './api.ts'
 import { AUDIT_OPTIONS, auditedWrite, parseAudit, parseAuditOptions } from './audit.ts'
@@ -11,6 +10,7 @@ import type { LedgerDeps } from './deps.ts'
 import { label } from './detection.ts'
 import type { LedgerView } from './quota.ts'
 import { writeAndRetain } from './retention.ts'
+import { instantOf, onlyKnown, reasonOf, refuse, wholeNumber } from './validate-arguments.ts'
 
 type Changes = Pick<UserLedger, 'setDailyCap' | 'block' | 'unblock' | 'correct' | 'setTimeZone'>
 

@@ -1,7 +1,7 @@
-import { validateOptions, withSignal } from '../core/abort.ts'
+import { withSignal } from '../core/abort.ts'
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
-import { pageLimit, refuse } from '../core/validate.ts'
+import { validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { Decision } from '../journal/api.ts'
 import type { UserLedger } from './api.ts'
@@ -11,6 +11,7 @@ import type { LedgerDeps } from './deps.ts'
 import { instant, type LedgerView } from './quota.ts'
 import { writeAndRetain } from './retention.ts'
 import type { LedgerState, Measurements } from './state.ts'
+import { pageLimit, refuse } from './validate-arguments.ts'
 
 /** What a person wrote about a user. The text is stored here alone; its event holds id, length and a keyed digest. */
 export interface Note {

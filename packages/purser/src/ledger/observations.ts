@@ -1,7 +1,6 @@
-import { validateOptions } from '../core/abort.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
-import { actorOf } from '../core/validate.ts'
+import { validateOptions } from '../core/validate.ts'
 import type { Event } from '../journal/event.ts'
 import type { UserLedger } from './api.ts'
 import { type Bond, bondOf } from './bond.ts'
@@ -11,6 +10,7 @@ import type { LedgerDeps } from './deps.ts'
 import { checkDetection } from './detection.ts'
 import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './idempotency.ts'
 import { writeAndRetain } from './retention.ts'
+import { actorOf } from './validate-arguments.ts'
 
 /** What the application's detectors and the application itself say about a user. */
 export function createObservations(house: LedgerDeps, user: Subject): Pick<UserLedger, 'observe' | 'record'> {

@@ -1,11 +1,12 @@
-import { validateOptions, withSignal } from '../core/abort.ts'
+import { withSignal } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
-import { pageLimit, refuse, wholeNumber } from '../core/validate.ts'
+import { validateOptions } from '../core/validate.ts'
 import { readEvent } from '../journal/hash-chain.ts'
 import type { UserLedger } from './api.ts'
 import { bondOf } from './bond.ts'
 import type { LedgerDeps } from './deps.ts'
 import { exportRows } from './export.ts'
+import { pageLimit, refuse, wholeNumber } from './validate-arguments.ts'
 
 type Readings = Pick<UserLedger, 'bond' | 'events' | 'verify' | 'exportRows'>
 

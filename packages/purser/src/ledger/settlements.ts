@@ -1,12 +1,12 @@
-import { validateOptions } from '../core/abort.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
-import { onlyKnown, wholeNumber } from '../core/validate.ts'
+import { validateOptions } from '../core/validate.ts'
 import type { IdempotencyOptions, TokenUsage } from './api.ts'
 import { refund, settle } from './decide/admission.ts'
 import type { LedgerDeps } from './deps.ts'
 import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './idempotency.ts'
 import type { IssuedTicket, Tickets } from './tickets.ts'
+import { onlyKnown, wholeNumber } from './validate-arguments.ts'
 
 /** What becomes of a ticket: settled or refunded, once. */
 export interface Settlements {

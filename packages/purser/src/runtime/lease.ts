@@ -1,6 +1,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
-import { type AbortOptions, validateOptions, withSignal } from '../core/abort.ts'
+import { type AbortOptions, withSignal } from '../core/abort.ts'
+import { validateOptions } from '../core/validate.ts'
 import { PurserError, purserClosed } from '../errors.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
 import type { Lease, LiveModel, Settings } from './api.ts'

@@ -1,5 +1,6 @@
-import { type AbortOptions, validateOptions, withAbort, withSignal } from '../core/abort.ts'
+import { type AbortOptions, withAbort, withSignal } from '../core/abort.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
+import { validateOptions } from '../core/validate.ts'
 import { PurserError, suggestion } from '../errors.ts'
 import type { Scope, UserRuntime } from './api.ts'
 import { type Authorizations, answerOf } from './oauth/authorizations.ts'

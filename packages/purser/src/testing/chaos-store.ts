@@ -1,5 +1,6 @@
-import { sleep, validateOptions } from '../core/abort.ts'
+import { sleep } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
+import { validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { Store } from '../storage/store.ts'
 

@@ -1,5 +1,5 @@
-import { validateOptions } from '../core/abort.ts'
 import { type Effects, systemEffects } from '../core/effects.ts'
+import { validateOptions } from '../core/validate.ts'
 
 export interface HandClock extends Effects {
   /**

@@ -1,8 +1,8 @@
-import { refuse } from '../../core/validate.ts'
 import type { NewEvent } from '../../journal/event.ts'
 import { nextDate } from '../calendar.ts'
 import { blockAt, instant, type LedgerView, type Rules } from '../quota.ts'
 import type { Block, ZoneState } from '../state.ts'
+import { refuse } from '../validate-arguments.ts'
 import { limitName, runningDay } from '../window.ts'
 
 /*

@@ -1,9 +1,9 @@
-import { refuse } from '../../core/validate.ts'
 import type { Decision } from '../../journal/api.ts'
 import type { Event, NewEvent } from '../../journal/event.ts'
 import { type Detection, MAX_PEAKS } from '../detection.ts'
 import { instant, type LedgerView, type Rules } from '../quota.ts'
 import type { LedgerState, Measurements, Peak } from '../state.ts'
+import { refuse } from '../validate-arguments.ts'
 
 /** What an observation did. `stale`: it is older than one that was taken before, so only peaks could move. */
 export type ObservationOutcome = 'applied' | 'unchanged' | 'stale' | 'replayed'

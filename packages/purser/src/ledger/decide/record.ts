@@ -1,6 +1,6 @@
-import { jsonObject, optionalText, refuse, text } from '../../core/validate.ts'
 import type { NewEvent } from '../../journal/event.ts'
 import { DATA_MAX_BYTES } from '../detection.ts'
+import { jsonObject, optionalText, refuse, text } from '../validate-arguments.ts'
 
 const TYPE_MAX_BYTES = 128
 const DETAIL_MAX_BYTES = 4_096
