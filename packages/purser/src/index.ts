@@ -1,6 +1,5 @@
-export type { AnswerStats } from './answers/answers.ts'
+export type { AnswerStats, UserAnswers } from './answers/api.ts'
 export { type ImportOptions, type ImportReport, importedRequest } from './answers/legacy-import.ts'
-export type { UserAnswers } from './answers/user-answers.ts'
 export type {
   Context,
   ContextSection,
@@ -42,7 +41,7 @@ export { openPurser, type Purser } from './purser.ts'
 export type { Lease, McpAuthorization, Session, Settings, UserRuntime } from './runtime/api.ts'
 export type { MetaStore, Overview, Store, StoreTraits } from './storage/store.ts'
 export type { AnsweredTurn } from './turn/answered-turn.ts'
+export type { RefusedTurn } from './turn/http-response.ts'
 export type { TurnOptions } from './turn/options.ts'
-export type { RefusedTurn } from './turn/refused-turn.ts'
 export type { Turn } from './turn/take-turn.ts'
 export type { EraseReceipt, ExportRow, User } from './user.ts'

@@ -1,95 +1,117 @@
 import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { type AnswerStats, createAnswers } from './answers/answers.ts'
-import { checkImport, type ImportOptions, type ImportReport, importAnswers } from './answers/legacy-import.ts'
-import { createContexts } from './context/context.ts'
+import { createAnswers } from './answers/answers.ts'
+import type { AnswerStats, Answers } from './answers/api.ts'
+import { type ImportOptions, type ImportReport, importAnswers, validateImport } from './answers/legacy-import.ts'
+import { type Contexts, createContexts } from './context/context.ts'
 import { type AbortOptions, endsWithin, withAbort, withSignal } from './core/abort.ts'
 import { createEffects, type Effects } from './core/effects.ts'
-import { createPendingCalls } from './core/pending-calls.ts'
+import { createPendingCalls, type PendingCalls } from './core/pending-calls.ts'
 import { createSubject, type Subject } from './core/subject.ts'
-import { validateOptions } from './core/validate.ts'
+import { parseDuration, throwInvalid, validateOptions } from './core/validate.ts'
 import { openMemoryStore } from './drivers/memory/index.ts'
 import { openSqliteStore } from './drivers/sqlite/index.ts'
 import { readOrCreateKeyFile } from './drivers/sqlite/key-file.ts'
 import { PurserError } from './errors.ts'
-import { openJournal } from './journal/journal.ts'
+import { type OpenJournal, openJournal } from './journal/journal.ts'
 import type { Ledger } from './ledger/api.ts'
 import { ledgerFold } from './ledger/bond.ts'
 import { createLedger } from './ledger/ledger.ts'
+import type { LedgerState, Measurements } from './ledger/state.ts'
 import { createTools } from './mcp/index.ts'
 import { type PurserOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import { createModels } from './providers/registry.ts'
-import type { ActiveRuntime } from './runtime/api.ts'
+import { createModels, type Models } from './providers/registry.ts'
+import type { ActiveRuntime, Runtimes } from './runtime/api.ts'
 import { createRuntimes } from './runtime/runtimes.ts'
 import { openKeyring, type SecretKeys } from './storage/root-key.ts'
 import type { MetaStore, Overview, Store } from './storage/store.ts'
-import { TURN_LIMITS, type TurnDeps } from './turn/options.ts'
+import type { TurnDeps } from './turn/deps.ts'
+import { TURN_LIMITS } from './turn/options.ts'
 import { takeTurn } from './turn/take-turn.ts'
-import { checkErasure, type EraseReceipt, eraseReceipt, type User, type UserDeps, UserHandle } from './user.ts'
+import { type EraseOptions, type EraseReceipt, eraseReceipt, type User, UserHandle, validateErase } from './user.ts'
 
-/** Per-user runtime, context, ledger and answers for one application. */
+/** Per-user runtime, context, ledger and answers of one application. */
 export interface Purser extends AsyncDisposable {
   readonly namespace: string
-  /** A handle over everything kept for one user. No I/O. Throws `user_id_invalid`. */
+  /**
+   * A handle for one user. Does no I/O and creates nothing.
+   *
+   * @param id 1 to 256 bytes of well-formed text without control characters, not `.` or `..`
+   * @throws {PurserError} `user_id_invalid`
+   */
   user(id: string): User
-  /** Users by phase, risk, use of the cap, last activity or peak: a page when awaited, all of them when iterated. */
+  /** Users by phase, risk, use of the cap, last activity or peak: one page when awaited, all of them when iterated. */
   readonly users: Ledger['users']
-  /** Live tail of the event log, of every instance. */
+  /** Live tail of the event log of all instances. */
   readonly events: Ledger['events']
-  /** Checks every user's log and state; with a checkpoint from outside also that nothing was rolled back. */
+  /** Checks the log and the state of every user; with an external checkpoint also that the store was not rolled back. */
   readonly verify: Ledger['verify']
-  /** Signed text that stands for all logs as they are now, to be kept outside the store. */
+  /** Signed text that stands for all logs as they are now, to be stored outside. */
   readonly checkpoint: Ledger['checkpoint']
-  /** How many users there are, by phase and risk as of their last writes: a block that ended since still counts. */
+  /** Number of users by phase and risk, as of their last writes: a block that has ended since still counts. */
   overview(options?: AbortOptions): Promise<Overview>
   readonly runtime: {
     /** Live runtimes in this process, without secrets. */
     active(): ActiveRuntime[]
-    /** Evicts now what has been idle too long. */
+    /** Evicts runtimes that have been idle for longer than `runtime.idleMs`, now. */
     sweep(options?: AbortOptions): Promise<{ evicted: number }>
   }
   readonly answers: {
     stats(): AnswerStats
-    /** Writes out last uses that are still in memory. */
+    /** Writes the last access times that are still in memory. */
     flush(options?: AbortOptions): Promise<void>
-    /** Forgets every user's answers. */
+    /** Removes the answers of all users. */
     clear(options?: AbortOptions): Promise<void>
     /**
-     * Takes over what an old `ai_responses.json` holds, for one user, with its dates; an entry that cannot be read costs
-     * that entry only. It is found under `importedRequest(text)`.
+     * Imports the answers of an `ai_responses.json` file for one user, with their dates. An entry that cannot be read
+     * costs that entry only. Imported answers are found under `importedRequest(text)`.
+     *
+     * @param text content of the file
+     * @throws {PurserError} `argument_invalid`, `option_unknown`
      */
     import(user: string, text: string, options?: ImportOptions): Promise<ImportReport>
   }
-  /** A few values that belong to the installation rather than to a user, such as the keys of a server. */
+  /** Values of the installation rather than of a user, such as the API keys of a server. */
   readonly meta: MetaStore
-  /** What the store is and where. */
+  /** Kind, traits and location of the store. */
   readonly store: Store['traits']
   /**
-   * Writes a whole and consistent copy of what must survive into a new file of mode 0600, while everything goes on. The
-   * secret key is not in it. `argument_invalid` when there is something at that path, or the store is not a file.
+   * Writes a complete and consistent copy of the durable data to a new file of mode 0600 while calls go on. The secret
+   * key is not included.
+   *
+   * @param file path of the new file
+   * @throws {PurserError} `argument_invalid` if the path exists or the store is not a file
    */
   backup(file: string, options?: AbortOptions): Promise<void>
-  /** Takes no new work, waits for what is under way, writes everything out, closes every client once; then cuts. */
+  /**
+   * Stops accepting calls, drains the running ones, flushes, closes all clients; aborts what remains after `timeoutMs`.
+   *
+   * @param options `timeoutMs`: default 10,000 ms; null waits without limit
+   */
   close(options?: AbortOptions & { readonly timeoutMs?: number | null | undefined }): Promise<void>
 }
 
 const CLOSE_TIMEOUT_MS = 10_000
-/** A store that nobody uses any more needs a moment to end in order; it always gets that. */
+/** The time that the store always gets to close, also after the timeout. */
 const STORE_CLOSE_MS = 1_000
-
-/** Handles that are kept for the next `user(id)`. */
+/** Handles cached for the next `user(id)`. */
 const MAX_HANDLES = 10_000
 
 /**
- * Opens a Purser: the only place where the parts are built, joined and closed. Rejects with `option_unknown`,
- * `option_invalid`, `secret_key_wrong`, `store_unsafe`, `store_newer` or `store_unavailable`; then nothing is open.
+ * Opens a Purser: the composition root, where all modules are built, connected and closed. When it rejects, nothing is
+ * left open.
+ *
+ * @throws {PurserError} `option_unknown`, `option_invalid`, `secret_key_wrong`, `store_unsafe`, `store_newer`,
+ *   `store_unavailable`
+ * @example
+ * await using purser = await openPurser({ store: 'sqlite:purser.db', ledger: { dailyCap: 50 } })
  */
-export async function openPurser(given: PurserOptions = {}): Promise<Purser> {
-  const options = resolveOptions(given)
-  const effects = createEffects(options.effects)
-  const store = await openStore(options, effects)
+export async function openPurser(options: PurserOptions = {}): Promise<Purser> {
+  const resolved = resolveOptions(options)
+  const effects = createEffects(resolved.effects)
+  const store = await openStore(resolved, effects)
   try {
-    return await furnish(options, effects, store)
+    return createPurser(await buildModules(resolved, effects, store))
   } catch (error) {
     await store.close()
     throw error
@@ -101,7 +123,20 @@ async function openStore({ store }: ResolvedOptions, effects: Effects): Promise<
   return store === 'memory:' ? openMemoryStore({ effects }) : openSqliteStore({ path: sqlitePath(store), effects })
 }
 
-async function furnish(options: ResolvedOptions, effects: Effects, store: Store): Promise<Purser> {
+interface Modules {
+  readonly options: ResolvedOptions
+  readonly effects: Effects
+  readonly store: Store
+  readonly models: Models
+  readonly journal: OpenJournal<LedgerState, Measurements>
+  readonly calls: PendingCalls
+  readonly ledger: Ledger
+  readonly runtimes: Runtimes
+  readonly contexts: Contexts
+  readonly answers: Answers
+}
+
+async function buildModules(options: ResolvedOptions, effects: Effects, store: Store): Promise<Modules> {
   const { namespace, timeZone, providers, presets, mcpServers } = options
   const models = createModels({ effects, providers })
   const keys = await openKeyring(store.meta, await secretKey(options, store))
@@ -140,69 +175,45 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     bus: store.bus,
     incarnationOf: async (user) => (await journal.read(user)).incarnation,
   })
-  const house: TurnDeps = {
+  return { options, effects, store, models, journal, calls, ledger, runtimes, contexts, answers }
+}
+
+function createPurser(modules: Modules): Purser {
+  const { options, effects, store, calls, ledger, runtimes, contexts, answers } = modules
+  const { namespace } = options
+  const turnDeps: TurnDeps = {
     namespace,
     effects,
-    providers,
+    providers: options.providers,
     answersEnabled: options.answers.enabled,
     limits: TURN_LIMITS,
-    pseudonym: journal.tag,
+    pseudonym: modules.journal.tag,
   }
-  const makers: UserDeps = {
+  let closing: Promise<void> | undefined
+  const users = {
     ledger,
     runtimes,
     contexts,
     answers,
-    turn: (parts, request, turn) => takeTurn(house, parts, request, turn),
-    async erase(who, order) {
-      checkErasure(order)
-      return withSignal(
-        calls.run(() => erase(who, order)),
-        order.signal,
+    turn: (user, request, turnOptions) => takeTurn(turnDeps, user, request, turnOptions),
+    async erase(user, eraseOptions) {
+      validateErase(eraseOptions)
+      const erasing = calls.run(() =>
+        eraseUser(modules, user, { ...eraseOptions, isClosing: () => closing !== undefined }),
       )
+      return withSignal(erasing, eraseOptions.signal)
     },
     now: () => new Date(effects.now()).toISOString(),
-  }
-  // Whoever is active needs the same handle at every request.
+  } satisfies ConstructorParameters<typeof UserHandle>[1]
   const handles = new LRUCache<string, User>({
     max: MAX_HANDLES,
-    memoMethod: (id) => new UserHandle(createSubject(namespace, id), makers),
+    memoMethod: (id) => new UserHandle(createSubject(namespace, id), users),
   })
-  let closing: Promise<void> | undefined
 
-  async function erase(who: Subject, { actor, reason }: Parameters<User['erase']>[0]): Promise<EraseReceipt> {
-    const counts = await journal.erase(who, (incarnation, pseudonym) => ({
-      type: 'user_erased',
-      detail: 'a user was erased',
-      data: { pseudonym, incarnation },
-      actor,
-      reason,
-    }))
-    const forgetting = await Promise.allSettled([runtimes.forget(who), contexts.forget(who), answers.forget(who)])
-    // Last, because what was told of the erasure names the person as well.
-    const purged = await store.users.purge().catch(() => false)
-    const failed = forgetting.find((outcome) => outcome.status === 'rejected')
-    // What they hold in memory ends with a close that did not wait for them.
-    if (failed !== undefined && closing === undefined) throw failed.reason
-    return eraseReceipt(counts, purged)
-  }
-
-  async function close(timeoutMs: number): Promise<void> {
-    const endsAt = effects.monotonic() + timeoutMs
-    const left = (): number => Math.max(0, endsAt - effects.monotonic())
-    await Promise.all([runtimes.close({ timeoutMs }), calls.close(timeoutMs)])
-    await models.close()
-    const parts = Promise.all([contexts.close(), answers.close(), ledger.close()]).then(() => journal.close())
-    await endsWithin(effects, parts, left())
-    // What still waits for the store is cut with it, and has a moment to say so to its callers.
-    await store.close({ timeoutMs: Math.max(STORE_CLOSE_MS, left()) })
-    await endsWithin(effects, parts, STORE_CLOSE_MS)
-  }
-
-  const closeOnce: Purser['close'] = async (options = {}) => {
-    const timeoutMs = closeTimeout(options)
-    closing ??= close(timeoutMs)
-    return withSignal(closing, options.signal)
+  const close: Purser['close'] = async (closeOptions = {}) => {
+    const timeoutMs = closeTimeout(closeOptions)
+    closing ??= closeInOrder(modules, timeoutMs)
+    return withSignal(closing, closeOptions.signal)
   }
 
   return {
@@ -213,35 +224,72 @@ async function furnish(options: ResolvedOptions, effects: Effects, store: Store)
     verify: ledger.verify,
     checkpoint: ledger.checkpoint,
     overview: ledger.overview,
-    runtime: { active: runtimes.active, sweep: (options) => withAbort('sweep', options, runtimes.sweep) },
+    runtime: { active: runtimes.active, sweep: (sweepOptions) => withAbort('sweep', sweepOptions, runtimes.sweep) },
     answers: {
-      stats: answers.stats,
-      flush: (options) => withAbort('flush', options, answers.flush),
-      clear: (options) => withAbort('clear', options, answers.clear),
-      async import(id, text, how = {}) {
-        checkImport(text, how)
+      stats: () => answers.stats(),
+      flush: (flushOptions) => withAbort('flush', flushOptions, () => answers.flush()),
+      clear: (clearOptions) => withAbort('clear', clearOptions, () => answers.clear()),
+      async import(id, text, importOptions = {}) {
+        validateImport(text, importOptions)
         const user = createSubject(namespace, id)
-        return calls.run(() => importAnswers({ ...how, answers, user, text, effects }))
+        return calls.run(() => importAnswers(answers, { user, text, options: importOptions, now: effects.now }))
       },
     },
     meta: store.meta,
     store: store.traits,
-    backup: (file, options) => withAbort('backup', options, () => calls.run(() => backUp(store, file))),
-    close: closeOnce,
-    [Symbol.asyncDispose]: () => closeOnce(),
+    backup: (file, backupOptions) => withAbort('backup', backupOptions, () => calls.run(() => backUp(store, file))),
+    close,
+    [Symbol.asyncDispose]: () => close(),
   }
+}
+
+async function eraseUser(
+  { journal, runtimes, contexts, answers, store }: Modules,
+  user: Subject,
+  { actor, reason, isClosing }: EraseOptions & { isClosing(): boolean },
+): Promise<EraseReceipt> {
+  const rowCounts = await journal.erase(user, (incarnation, pseudonym) => ({
+    type: 'user_erased',
+    detail: 'a user was erased',
+    data: { pseudonym, incarnation },
+    actor,
+    reason,
+  }))
+  const forgotten = await Promise.allSettled([runtimes.forget(user), contexts.forget(user), answers.forget(user)])
+  // Last, because the bus messages about the erasure name the user as well.
+  const purged = await store.users.purge().catch(() => false)
+  const failed = forgotten.find((outcome) => outcome.status === 'rejected')
+  // What the modules hold in memory ends with a close that did not wait for them.
+  if (failed !== undefined && !isClosing()) throw failed.reason
+  return eraseReceipt(rowCounts, purged)
+}
+
+/**
+ * Leases first, so that turns can end and settle; then the modules that write, then the journal they write through, and
+ * the store last. What still waits for the store is cut with it, and gets a moment to reject its callers.
+ */
+async function closeInOrder(modules: Modules, timeoutMs: number): Promise<void> {
+  const { effects, store, models, journal, calls, ledger, runtimes, contexts, answers } = modules
+  const endsAt = effects.monotonic() + timeoutMs
+  const left = (): number => Math.max(0, endsAt - effects.monotonic())
+  await Promise.all([runtimes.close({ timeoutMs }), calls.close(timeoutMs)])
+  await models.close()
+  const writers = Promise.all([contexts.close(), answers.close(), ledger.close()]).then(() => journal.close())
+  await endsWithin(effects, writers, left())
+  await store.close({ timeoutMs: Math.max(STORE_CLOSE_MS, left()) })
+  await endsWithin(effects, writers, STORE_CLOSE_MS)
 }
 
 async function backUp({ traits, backup }: Store, file: string): Promise<void> {
   if (typeof file !== 'string' || file === '') {
-    throw new PurserError('argument_invalid', 'backup needs the path of a new file.', {
-      hint: "For instance: backup('purser-backup.db').",
-      details: { param: 'file' },
+    throwInvalid("'file' must be the path of a new file.", {
+      name: 'file',
+      hint: "Example: backup('purser-backup.db').",
     })
   }
   if (backup !== undefined) return backup(file)
-  throw new PurserError('argument_invalid', `The store '${traits.name}' is not a file that could be copied.`, {
-    hint: 'Use the means of the store itself, such as snapshots.',
+  throwInvalid(`The store '${traits.name}' is not a file that can be copied.`, {
+    hint: 'Use the backup tools of the store, such as snapshots.',
   })
 }
 
@@ -249,20 +297,16 @@ function closeTimeout(options: NonNullable<Parameters<Purser['close']>[0]>): num
   validateOptions('close', options, ['timeoutMs'])
   const { timeoutMs = CLOSE_TIMEOUT_MS } = options
   if (timeoutMs === null) return Number.POSITIVE_INFINITY
-  if (typeof timeoutMs === 'number' && timeoutMs >= 0) return timeoutMs
-  throw new PurserError('argument_invalid', "'timeoutMs' must be a number of milliseconds, 0 or more, or null.", {
-    hint: 'Leave it out for 10,000; null waits as long as it takes.',
-  })
+  return parseDuration(timeoutMs, { name: 'timeoutMs', hint: 'Default: 10,000 ms; null waits without limit.' })
 }
 
-/** The operator's key; else a file beside the database, or one that ends with a store that ends with the process. */
-async function secretKey({ store: where, secretKey: given }: ResolvedOptions, store: Store): Promise<SecretKeys> {
-  if (given !== undefined) return given
+/** The operator's key; otherwise a file beside the database, or a key that ends with an in-memory store. */
+async function secretKey({ store: url, secretKey: configured }: ResolvedOptions, store: Store): Promise<SecretKeys> {
+  if (configured !== undefined) return configured
   if (!store.traits.durable) return { current: randomBytes(32).toString('base64'), previous: [] }
-  if (typeof where === 'string')
-    return { current: await readOrCreateKeyFile(sqlitePath(where), store.meta), previous: [] }
+  if (typeof url === 'string') return { current: await readOrCreateKeyFile(sqlitePath(url), store.meta), previous: [] }
   throw new PurserError('option_invalid', 'This store needs a secretKey.', {
-    hint: 'Make one with `openssl rand -base64 32`, and give the same one to every instance.',
+    hint: 'Make one with `openssl rand -base64 32`, and use the same one for every instance.',
   })
 }
 

@@ -4,100 +4,165 @@ import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatRequest } from '../openai/chat.ts'
+import type { AnswerScope } from '../storage/answer-store.ts'
+import type { Scopes } from './scopes.ts'
+
+/** What an answer is stored under. */
+export interface CacheKey {
+  readonly key: string
+  readonly scope: AnswerScope
+  /** The scope's generation at this lookup; null when the store could not be asked. Then nothing is found or stored. */
+  readonly generation: number | null
+  /** Whose answer it is, and of which incarnation; null for an answer shared by all users. */
+  readonly owner: Owner | null
+}
+
+export interface Owner {
+  readonly user: Subject
+  readonly incarnation: number
+}
 
 export type ScopeName = 'user' | 'namespace'
 
-/** Everything an answer's key covers. */
-export interface KeyParts {
-  /** Values a program asks for and turns are kept apart, so that neither can pass for the other. */
+export interface KeyRequest {
+  /** Values of `remember` and turns have keys of their own, so that neither can pass for the other. */
+  readonly kind: 'value' | 'turn'
+  readonly scope: ScopeName
+  /** Any JSON value; all of it counts. */
+  readonly value: unknown
+  /** The incarnation in which the request was made, if that was before now. */
+  readonly incarnation?: number | undefined
+}
+
+export interface KeyResolver {
+  /** Rejects with `argument_invalid` for a value that JSON cannot hold, with nothing else. */
+  resolve(user: Subject, request: KeyRequest): Promise<CacheKey>
+  /** The scope of everything stored for this user alone. */
+  scopeOf(user: Subject): AnswerScope
+  /** False after the incarnation that made the request has been erased. */
+  isCurrentIncarnation(key: CacheKey): Promise<boolean>
+}
+
+/** Stands for an incarnation that could not be looked up: nothing is found under it. */
+const UNKNOWN_INCARNATION = 0
+
+export function createKeyResolver(deps: {
+  readonly keys: Keyring
+  readonly scopes: Scopes
+  readonly incarnationOf: (user: Subject) => Promise<number>
+  /** Called when the store could not be asked. */
+  readonly onFailure: () => void
+}): KeyResolver {
+  const { scopes, onFailure } = deps
+  const hashKey = createKeyHash(deps.keys)
+
+  async function incarnationOf(user: Subject): Promise<number> {
+    try {
+      return await deps.incarnationOf(user)
+    } catch {
+      onFailure()
+      return UNKNOWN_INCARNATION
+    }
+  }
+
+  async function generationOf(scope: AnswerScope): Promise<number | null> {
+    try {
+      const generation = scopes.generation(scope)
+      return typeof generation === 'number' ? generation : await generation
+    } catch {
+      onFailure()
+      return null
+    }
+  }
+
+  return {
+    async resolve(user, { kind, scope, value, incarnation }) {
+      const isPrivate = scope === 'user'
+      const current = isPrivate ? await incarnationOf(user) : UNKNOWN_INCARNATION
+      const owner = isPrivate ? { user, incarnation: incarnation ?? current } : null
+      const isCurrent = owner === null || (owner.incarnation === current && current !== UNKNOWN_INCARNATION)
+      const answerScope = scopes.of(user, scope)
+      const key = hashKey({ kind, scope, user, incarnation: owner?.incarnation ?? UNKNOWN_INCARNATION, value })
+      return { key, scope: answerScope, generation: isCurrent ? await generationOf(answerScope) : null, owner }
+    },
+    scopeOf: (user) => scopes.of(user, 'user'),
+    async isCurrentIncarnation({ owner }) {
+      return owner === null || (await incarnationOf(owner.user)) === owner.incarnation
+    },
+  }
+}
+
+/** Everything that the key of an answer covers. */
+export interface KeyInput {
   readonly kind: 'value' | 'turn'
   readonly scope: ScopeName
   readonly user: Subject
-  /** Which life of this user: an erased one's answers are out of reach with it. */
   readonly incarnation: number
-  /** Any JSON value; all of it counts. */
   readonly value: unknown
 }
 
-export type AnswerKeys = (parts: KeyParts) => string
+export type KeyHash = (input: KeyInput) => string
 
 /**
- * The key of an answer: a keyed SHA-256 over a JSON tuple of kind, scope, namespace, user and incarnation and the
- * value's canonical text. Both are JSON, which says itself where it ends, so no text of one part can run over into the
- * next; and without the store's own secret nobody can tell from a key what was asked. The secret goes in front: what
- * that allows, to go on hashing where a known key ended, leads to no text that ends as JSON does.
+ * A keyed SHA-256 over a JSON tuple of kind, scope, namespace, user and incarnation and the value's canonical JSON.
+ * JSON marks where it ends, so the text of one part cannot run over into the next; and without the store's secret a key
+ * does not reveal the request. The secret is a prefix: the length extension that this allows never yields a text that
+ * ends as JSON does.
  *
- * Throws `argument_invalid` for a value that JSON cannot hold without loss (NaN, a Map): two of them would be one.
+ * Throws `argument_invalid` for a value that JSON cannot hold without loss (NaN, a Map): two of them would share a key.
  */
-export function createAnswerKeys(keys: Keyring): AnswerKeys {
+export function createKeyHash(keys: Keyring): KeyHash {
   const secret = keys.mac('answers', ['key'], 'hex')
   return ({ kind, scope, user, incarnation, value }) => {
-    const whose = scope === 'user' ? [user.namespace, user.id, incarnation] : [user.namespace]
-    return hash('sha256', `${secret}${JSON.stringify([kind, scope, ...whose])}${canonicalText(value)}`, 'base64url')
+    const owner = scope === 'user' ? [user.namespace, user.id, incarnation] : [user.namespace]
+    return hash('sha256', `${secret}${JSON.stringify([kind, scope, ...owner])}${canonicalText(value)}`, 'base64url')
   }
 }
 
 function canonicalText(value: unknown): string {
   try {
-    if (value === undefined || typeof value === 'function' || typeof value === 'symbol') refuse(value)
-    return canonicalJson(value, refuse)
+    if (value === undefined || typeof value === 'function' || typeof value === 'symbol') throwNotJson(value)
+    return canonicalJson(value, throwNotJson)
   } catch (cause) {
-    throw new PurserError('argument_invalid', 'This request has no answer key: it is not a JSON value.', {
-      hint: 'Ask with text, numbers, booleans, null, arrays and objects of these, nested less than a few thousand deep.',
+    throw new PurserError('argument_invalid', 'The request of an answer must be a JSON value.', {
+      hint: 'Use text, numbers, booleans, null, arrays and objects of these, nested less than a few thousand levels.',
       cause,
     })
   }
 }
 
-function refuse(value: unknown): string {
+function throwNotJson(value: unknown): string {
   throw new TypeError(`${Object.prototype.toString.call(value)} ${String(value)} is not JSON`)
 }
 
-/**
- * What differs between two requests that deserve the same answer. All else counts, also fields nobody knows yet.
- * `model` is here because the model that was resolved stands in its place: an alias may point elsewhere tomorrow.
- */
-const NOT_ASKED = new Set(['model', 'stream', 'stream_options', 'user', 'safety_identifier', 'trace_id', 'request_id'])
-const NOT_ASKED_IN_METADATA = new Set(['user_id', 'trace_id', 'span_id', 'request_id', 'generation_id'])
-
-export interface TurnParts {
-  /** The request as it goes upstream, but for the user's context. */
+/** What the answer of a turn depends on. */
+export interface CacheableRequest {
+  /** The request as it goes upstream, without the user's context. */
   readonly request: ChatRequest
-  /** What it runs on: provider, model, and every other setting that shapes an answer. */
+  /** Provider, model, and every other setting that shapes an answer. */
   readonly target: Readonly<Record<string, unknown>>
-  /** Digest of the user's context without its clock line; null when the turn has none. */
+  /** Digest of the user's context without its clock line; null when the turn has no context. */
   readonly context: string | null
 }
 
-/** The value that stands for a turn in its key. */
-export function turnValue({ request, target, context }: TurnParts): unknown {
-  const asked: Record<string, unknown> = without(request, NOT_ASKED)
+/**
+ * Fields in which two requests with the same answer may differ. All other fields count, unknown ones included. `model`
+ * is listed because the effective model is part of `target`: an alias may point to another model tomorrow.
+ */
+const IGNORED = new Set(['model', 'stream', 'stream_options', 'user', 'safety_identifier', 'trace_id', 'request_id'])
+const IGNORED_METADATA = new Set(['user_id', 'trace_id', 'span_id', 'request_id', 'generation_id'])
+
+/** The value that a turn's cache key is made of. */
+export function cacheableValue({ request, target, context }: CacheableRequest): unknown {
+  const relevant: Record<string, unknown> = omit(request, IGNORED)
   const { metadata } = request
   if (typeof metadata === 'object' && metadata !== null) {
-    const kept = without(metadata, NOT_ASKED_IN_METADATA)
-    asked.metadata = Object.keys(kept).length === 0 ? undefined : kept
+    const rest = omit(metadata, IGNORED_METADATA)
+    relevant.metadata = Object.keys(rest).length === 0 ? undefined : rest
   }
-  return { request: asked, target, context }
+  return { request: relevant, target, context }
 }
 
-/** Why a turn's answer may not be shared beyond its user; undefined when it may. */
-export function privateBecause({ request, context }: TurnParts): string | undefined {
-  if (context !== null) return "the user's context was in the request"
-  if (isUsed(request.tools) || isUsed(request.functions) || isUsed(request.mcp_servers))
-    return 'tools were in the request'
-  for (const message of request.messages) {
-    if (message.role === 'tool' || message.role === 'function' || isUsed(message.tool_calls))
-      return 'tools were in the request'
-    if (Array.isArray(message.content) && message.content.some((part) => part.type !== 'text'))
-      return 'files were in the request'
-  }
-  return undefined
-}
-
-function isUsed(list: unknown): boolean {
-  return list !== undefined && list !== null && !(Array.isArray(list) && list.length === 0)
-}
-
-function without(object: Readonly<Record<string, unknown>>, names: ReadonlySet<string>): Record<string, unknown> {
+function omit(object: Readonly<Record<string, unknown>>, names: ReadonlySet<string>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(object).filter(([name]) => !names.has(name)))
 }

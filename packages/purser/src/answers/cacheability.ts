@@ -1,17 +1,16 @@
-import type { ChatChunk, ChatCompletion, Usage } from '../openai/chat.ts'
+import type { ChatChunk, ChatCompletion, ChunkChoice, Usage } from '../openai/chat.ts'
 
-/** What a look at the whole answer says. */
 export interface Cacheability {
-  /** True: complete, clean and not empty, so that it may be served again. */
-  readonly keep: boolean
-  /** What making it has cost, as far as the upstream said. */
+  /** The answer is complete, clean and not empty, so it may be served again. */
+  readonly cacheable: boolean
+  /** Tokens it took to make, as far as the upstream reported them. */
   readonly tokens: number
 }
 
-/** Watches one answer as it comes in. */
+/** Examines one streamed answer chunk by chunk. */
 export interface CacheabilityCheck {
-  see(chunk: string): void
-  verdict(): Cacheability
+  push(chunk: string): void
+  result(): Cacheability
 }
 
 interface Choice {
@@ -20,41 +19,43 @@ interface Choice {
 }
 
 /**
- * An answer may be kept when every choice ended with `stop` and has text. Not kept: what was cut (`length`),
- * filtered, refused, empty, or carries an error; and what calls tools, because a call is an act and not an answer.
- * Whether the stream itself came to its end is for the caller to say: judge only what did.
+ * An answer is cacheable if every choice ended with `stop` and has text. Answers that were cut (`length`), filtered,
+ * refused, empty or carry an error are not; nor are tool calls, which are actions. The caller makes sure that the stream
+ * has ended before it asks for the result.
  */
 export function createCacheabilityCheck(choicesAsked: number): CacheabilityCheck {
   const choices = new Map<number, Choice>()
   let isClean = true
   let tokens = 0
 
-  function seeChunk(chunk: ChatChunk): void {
+  function examine(chunk: ChatChunk): void {
     if (chunk.error !== undefined && chunk.error !== null) isClean = false
     tokens = tokensOf(chunk.usage) ?? tokens
-    for (const { index, delta, finish_reason } of chunk.choices ?? []) {
-      const choice = choices.get(index) ?? { finish: null, hasText: false }
-      choices.set(index, choice)
-      choice.finish = finish_reason ?? choice.finish
-      if (delta === undefined || delta === null) continue
-      if (isAct(delta) || isRefusal(delta)) isClean = false
-      if (hasText(delta.content)) choice.hasText = true
-    }
+    for (const choice of chunk.choices ?? []) examineChoice(choice)
+  }
+
+  function examineChoice({ index, delta, finish_reason }: ChunkChoice): void {
+    const choice = choices.get(index) ?? { finish: null, hasText: false }
+    choices.set(index, choice)
+    choice.finish = finish_reason ?? choice.finish
+    if (delta === undefined || delta === null) return
+    if (hasCalls(delta) || isRefusal(delta)) isClean = false
+    if (hasText(delta.content)) choice.hasText = true
   }
 
   return {
-    see(text) {
+    push(text) {
       if (!isClean) return
       try {
-        seeChunk(JSON.parse(text) as ChatChunk)
+        examine(JSON.parse(text) as ChatChunk)
       } catch {
         isClean = false
       }
     },
-    verdict() {
+    result() {
       const all = [...choices.values()]
       const isComplete = all.length >= Math.max(1, choicesAsked) && all.every(isGood)
-      return { keep: isClean && isComplete, tokens }
+      return { cacheable: isClean && isComplete, tokens }
     },
   }
 }
@@ -64,13 +65,13 @@ export function checkCompletion(text: string, choicesAsked: number): Cacheabilit
     const completion = JSON.parse(text) as ChatCompletion
     const isClean = completion.error === undefined || completion.error === null
     const all = completion.choices.map(({ message, finish_reason }) => ({
-      finish: isAct(message) || isRefusal(message) ? null : finish_reason,
+      finish: hasCalls(message) || isRefusal(message) ? null : finish_reason,
       hasText: hasText(message.content),
     }))
     const isComplete = all.length >= Math.max(1, choicesAsked) && all.every(isGood)
-    return { keep: isClean && isComplete, tokens: tokensOf(completion.usage) ?? 0 }
+    return { cacheable: isClean && isComplete, tokens: tokensOf(completion.usage) ?? 0 }
   } catch {
-    return { keep: false, tokens: 0 }
+    return { cacheable: false, tokens: 0 }
   }
 }
 
@@ -84,9 +85,11 @@ interface Message {
   readonly refusal?: unknown
 }
 
-function isAct({ tool_calls, function_call }: Message): boolean {
-  const hasCalls = Array.isArray(tool_calls) ? tool_calls.length > 0 : tool_calls !== undefined && tool_calls !== null
-  return hasCalls || (function_call !== undefined && function_call !== null)
+function hasCalls({ tool_calls, function_call }: Message): boolean {
+  const hasToolCalls = Array.isArray(tool_calls)
+    ? tool_calls.length > 0
+    : tool_calls !== undefined && tool_calls !== null
+  return hasToolCalls || (function_call !== undefined && function_call !== null)
 }
 
 function isRefusal({ refusal }: Message): boolean {

@@ -1,18 +1,18 @@
-/** Bounds that are no options: they protect the process, and nobody has had reason to turn them yet. */
+/** Internal bounds that protect the process; they are not options. */
 export interface AnswerLimits {
-  /** The largest answer that is kept, and the most of one answer that is held for readers who share it, bytes. */
+  /** The largest answer that is cached, and the most of one answer that is buffered for readers that share it, bytes. */
   readonly maxAnswerBytes: number
-  /** Answers held in memory before the store, bytes. */
+  /** Answers in memory in front of the store, bytes. */
   readonly memoryBytes: number
-  /** Users whose scope is remembered. */
+  /** Users whose scope is cached. */
   readonly maxScopes: number
-  /** For how long a scope that another process may have forgotten is believed, ms. */
+  /** How long a generation is used before it is read again; another process may have changed it. */
   readonly scopeFreshMs: number
-  /** Uses that wait to be written; more are written at once. */
+  /** Accesses that wait to be written; beyond this they are written at once. */
   readonly maxPendingTouches: number
   /** How often expired and forgotten answers are swept, ms. */
   readonly sweepEveryMs: number
-  /** Rows of one sweeping or touching step; the event loop is free between two. */
+  /** Rows per sweep or access write; the event loop runs in between. */
   readonly stepRows: number
 }
 
@@ -26,5 +26,5 @@ export const ANSWER_LIMITS: AnswerLimits = {
   stepRows: 500,
 }
 
-/** What a kept answer costs beside its text: key, sums, indexes. Counted with it, so that caps mean what is used. */
+/** What a cached answer takes beside its text: key, sums, indexes. Counted with it, so that limits are true. */
 export const ROW_OVERHEAD_BYTES = 1_024

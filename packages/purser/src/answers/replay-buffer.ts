@@ -1,14 +1,14 @@
 import { PurserError } from '../errors.ts'
-import type { Member } from './flight.ts'
+import type { Waiter } from './shared-call.ts'
 
 type End = { readonly error?: unknown }
 
 /**
- * The chunks of one answer while it comes in, for everybody who reads it.
+ * The chunks of one answer while it arrives, for all callers that share it.
  *
- * Readers go at their own pace. The one who is furthest sets the pace of the upstream, so nothing is read ahead of
- * everybody. The log holds the whole answer up to `maxBytes`; a longer one loses its beginning, and a reader who has
- * not read that yet is cut with `reader_slow` instead of stalling the others.
+ * Each reader has its own pace. The fastest one sets the pace of the upstream: nothing is read ahead of all readers.
+ * The buffer holds the whole answer up to `maxBytes`; a longer answer loses its beginning, and a reader that has not
+ * read that yet is cut with `reader_slow` instead of stalling the others.
  */
 export class ReplayBuffer {
   readonly #maxBytes: number
@@ -19,23 +19,23 @@ export class ReplayBuffer {
   #bytes = 0
   #end: End | undefined
   #changed: PromiseWithResolvers<void> | undefined
-  #wanted: PromiseWithResolvers<void> | undefined
-  #waiting = 0
+  #demand: PromiseWithResolvers<void> | undefined
+  #waitingReaders = 0
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
-  /** All chunks so far; undefined when the answer was longer than the log. */
-  get whole(): readonly string[] | undefined {
+  /** All chunks so far; undefined once the answer is longer than the buffer. */
+  get complete(): readonly string[] | undefined {
     return this.#dropped === 0 ? this.#chunks : undefined
   }
 
-  /** Resolves when some reader has read all there is and waits for more, or when the flight is deserted. */
-  async wanted(): Promise<void> {
-    if (this.#waiting > 0) return
-    this.#wanted ??= Promise.withResolvers()
-    await this.#wanted.promise
+  /** Resolves when a reader has read all chunks and waits for more, or after `unblock`. */
+  async demand(): Promise<void> {
+    if (this.#waitingReaders > 0) return
+    this.#demand ??= Promise.withResolvers()
+    await this.#demand.promise
   }
 
   append(chunk: string): void {
@@ -51,27 +51,27 @@ export class ReplayBuffer {
     this.wake()
   }
 
-  /** Lets every reader who waits look again. */
+  /** Makes all waiting readers look again. */
   wake(): void {
-    this.#waiting = 0
+    this.#waitingReaders = 0
     this.#changed?.resolve()
     this.#changed = undefined
   }
 
-  /** Lets whoever waits in `wanted` go on. */
-  hurry(): void {
-    this.#wanted?.resolve()
-    this.#wanted = undefined
+  /** Resolves a pending `demand`. */
+  unblock(): void {
+    this.#demand?.resolve()
+    this.#demand = undefined
   }
 
-  /** A reader from the beginning, for a member of the flight; who leaves when it has read all, fails or returns. */
-  read(member: Member<unknown>): AsyncIterableIterator<string> {
-    const cursor: Cursor = { position: 0, member }
+  /** A reader from the first chunk. Its waiter leaves when it has read everything, failed or returned. */
+  read(waiter: Waiter<unknown>): AsyncIterableIterator<string> {
+    const cursor: Cursor = { position: 0, waiter }
     this.#cursors.add(cursor)
-    member.onAbort = () => this.wake()
+    waiter.onAbort = () => this.wake()
     const finish = (): void => {
       this.#cursors.delete(cursor)
-      member.leave()
+      waiter.leave()
       this.wake()
     }
     return {
@@ -98,10 +98,10 @@ export class ReplayBuffer {
 
   async #next(cursor: Cursor): Promise<string | undefined> {
     for (;;) {
-      const { member } = cursor
-      if (cursor.position < this.#dropped) throw tooSlow(this.#maxBytes)
-      if (member.left) {
-        if (member.reason !== undefined) throw member.reason
+      const { waiter } = cursor
+      if (cursor.position < this.#dropped) throw readerTooSlow(this.#maxBytes)
+      if (waiter.hasLeft) {
+        if (waiter.leaveReason !== undefined) throw waiter.leaveReason
         return undefined
       }
       const chunk = this.#chunks[cursor.position - this.#dropped]
@@ -119,35 +119,35 @@ export class ReplayBuffer {
 
   async #change(): Promise<void> {
     this.#changed ??= Promise.withResolvers()
-    this.#waiting++
-    this.hurry()
+    this.#waitingReaders++
+    this.unblock()
     await this.#changed.promise
   }
 
-  /** Makes room at the beginning. Whoever has not read it yet is cut, and no longer counts as a reader. */
+  /** Drops the first chunk. Readers that have not read it are cut and no longer count as readers. */
   #dropFirst(): void {
     this.#bytes -= sizeOf(this.#chunks.shift() ?? '')
     this.#dropped++
     for (const cursor of this.#cursors) {
       if (cursor.position >= this.#dropped) continue
       this.#cursors.delete(cursor)
-      cursor.member.leave()
+      cursor.waiter.leave()
     }
   }
 }
 
 interface Cursor {
   position: number
-  readonly member: Member<unknown>
+  readonly waiter: Waiter<unknown>
 }
 
-/** Texts take one or two bytes a character. */
+/** A character takes one or two bytes. */
 function sizeOf(chunk: string): number {
   return 2 * chunk.length
 }
 
-function tooSlow(maxBytes: number): PurserError {
-  return new PurserError('reader_slow', 'This reader fell too far behind the others who share the answer.', {
-    hint: `At most ${maxBytes} bytes of an answer are held for a reader who is behind. Ask again.`,
+function readerTooSlow(maxBytes: number): PurserError {
+  return new PurserError('reader_slow', 'The reader fell too far behind the others that share the answer.', {
+    hint: `At most ${maxBytes} bytes of an answer are buffered for slow readers. Repeat the request.`,
   })
 }

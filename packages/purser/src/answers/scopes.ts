@@ -8,31 +8,31 @@ import type { AnswerLimits } from './limits.ts'
 
 export interface Scopes {
   of(user: Subject, scope: ScopeName): AnswerScope
-  /** The scope's generation: as last seen while that is fresh, else from the store. */
+  /** The scope's generation: as last read while that is fresh, otherwise from the store. */
   generation(scope: AnswerScope): number | Promise<number>
-  /** Something was forgotten: from now on nothing is believed that was seen, or asked for, before. */
+  /** Answers were forgotten: generations read or requested before are no longer used. */
   renew(): void
 }
 
-interface Seen {
+interface ReadGeneration {
   readonly generation: number
   /** Monotonic, ms. */
   readonly at: number
 }
 
 /**
- * Scopes and their generations. Another process may forget a user at any time, and news between processes may get
- * lost; so a generation is believed for `scopeFreshMs` and then looked up again, which is one small read.
+ * Scopes and their generations. Another process may forget a user's answers at any time, and bus messages may be lost;
+ * so a generation is used for `scopeFreshMs` and then read again, which is one small read.
  */
-export function createScopes(house: {
+export function createScopes(deps: {
   readonly store: AnswerStore
   readonly keys: Keyring
   readonly effects: Effects
   readonly limits: AnswerLimits
 }): Scopes {
-  const { store, keys, effects, limits } = house
+  const { store, keys, effects, limits } = deps
   const owners = new LRUCache<string, AnswerScope>({ max: limits.maxScopes })
-  const seen = new LRUCache<string, Seen>({ max: limits.maxScopes })
+  const seen = new LRUCache<string, ReadGeneration>({ max: limits.maxScopes })
   let renewals = 0
 
   function ownerOf(user: Subject, scope: ScopeName): string {

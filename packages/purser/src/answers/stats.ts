@@ -1,17 +1,17 @@
 import { publish } from '../core/diagnostics.ts'
 
-/** What happened since the start. Every look-up is exactly one of hit, miss and joined. */
+/** Counts since the start. Every lookup is exactly one of hit, miss and joined. */
 export interface StatsCounter {
   readonly hits: number
   readonly misses: number
   readonly joined: number
   /** Tokens that hits and joined turns did not pay for again. */
   readonly savedTokens: number
-  /** Look-ups and keepings that the store failed. */
+  /** Failed store calls. */
   readonly failures: number
   count(outcome: 'hit' | 'miss' | 'joined'): void
-  saved(tokens: number): void
-  failed(): void
+  addSavedTokens(tokens: number): void
+  addFailure(): void
 }
 
 export function createStatsCounter(namespace: string): StatsCounter {
@@ -23,10 +23,10 @@ export function createStatsCounter(namespace: string): StatsCounter {
       counts[outcome]++
       publish('answer', { namespace, outcome })
     },
-    saved(tokens) {
+    addSavedTokens(tokens) {
       savedTokens += tokens
     },
-    failed() {
+    addFailure() {
       failures++
     },
     get hits() {

@@ -2,24 +2,24 @@ import type { Effects } from '../core/effects.ts'
 import type { AnswerLimits } from './limits.ts'
 
 export interface Sweeper {
-  /** Begins to look after the store now and then. Costs nothing when it has begun. */
+  /** Starts the periodic sweep. Does nothing when it runs already. */
   begin(): void
-  /** Something was forgotten: its bytes go now. */
+  /** Sweeps at once: answers were forgotten. */
   soon(): void
   stop(): Promise<void>
 }
 
 /**
- * Sweeps what has expired and what was forgotten: every `sweepEveryMs`, and at once after something was forgotten.
- * One run removes at most `stepRows`; when there is more, the next run follows on the next turn of the event loop.
+ * Removes expired and forgotten answers from the store: every `sweepEveryMs`, and at once after `forget` and `clear`.
+ * One run removes at most `stepRows`; if there are more, the next run follows in the next turn of the event loop.
  */
-export function createSweeper(house: {
+export function createSweeper(deps: {
   readonly effects: Effects
   readonly limits: AnswerLimits
-  /** Removes at most so many rows and tells how many. Never rejects. */
+  /** Removes at most `limit` rows; resolves to their number. Never rejects. */
   sweep(limit: number): Promise<number>
 }): Sweeper {
-  const { effects, limits } = house
+  const { effects, limits } = deps
   let cancelTimer: (() => void) | undefined
   let sweeping: Promise<void> | undefined
   let isUrgent = false
@@ -32,7 +32,7 @@ export function createSweeper(house: {
 
   function run(): void {
     isUrgent = false
-    sweeping = house.sweep(limits.stepRows).then((removed) => {
+    sweeping = deps.sweep(limits.stepRows).then((removed) => {
       sweeping = undefined
       arm(isUrgent || removed === limits.stepRows ? 0 : limits.sweepEveryMs)
     })

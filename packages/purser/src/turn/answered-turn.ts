@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { TurnAnswer } from '../answers/turn-answers.ts'
 import type { Context } from '../context/api.ts'
 import { PurserError } from '../errors.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
@@ -8,13 +9,13 @@ import { chunksOf, completionOf, usageOf } from '../openai/completion.ts'
 import { createModelRewriter } from '../openai/rewrite-model.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
 import type { Settings } from '../runtime/api.ts'
-import { type AnswerHeaders, pipeAnswer, responseOf } from './http-response.ts'
-import type { TurnResources } from './turn-resources.ts'
+import { answerHeaders, pipeAnswer, type ReadableAnswer, toResponse } from './http-response.ts'
+import type { CacheOutcome, TurnOutcome, TurnRun } from './turn-run.ts'
 
-/** Where an answer came from: kept before, shared with an equal request under way, the model, or no cache asked. */
-export type CacheOutcome = 'hit' | 'joined' | 'miss' | 'off'
-
-/** An answered turn. The answer is read once, in one of its forms; whoever stops reading stops the model. */
+/**
+ * A turn that was admitted and has an answer. The answer is read once: as `chunks`, `completion()`, `toResponse()` or
+ * `pipe()`. A reader that stops early stops the model.
+ */
 export interface AnsweredTurn extends AsyncDisposable {
   readonly allowed: true
   readonly id: string
@@ -22,159 +23,172 @@ export interface AnsweredTurn extends AsyncDisposable {
   readonly settings: Settings
   readonly context: Context
   readonly cache: CacheOutcome
-  /** Time spent in Purser before the first byte of the answer, ms: the wait for the model is not in it. */
+  /** Time spent in Purser before the first byte of the answer, ms, without the wait for the model. */
   readonly overheadMs: number
-  /** The answer as OpenAI chunks. A failure of the upstream is thrown here. */
+  /**
+   * The answer as OpenAI chunks.
+   *
+   * @throws {PurserError} `turn_consumed`; `upstream_failed` or `upstream_timeout` when the upstream cut its answer
+   */
   readonly chunks: AsyncIterable<ChatChunk>
-  /** The answer as one OpenAI completion. */
+  /**
+   * The answer as one OpenAI completion.
+   *
+   * @throws {PurserError} as `chunks`
+   */
   completion(): Promise<ChatCompletion>
-  /** The answer as a web `Response`: server-sent events when the request asked to stream, else JSON. */
+  /** The answer as a web `Response`: server-sent events if the request asked to stream, otherwise JSON. */
   toResponse(): Response
-  /** The same into a Node response. Resolves when everything is written or the client has left. */
+  /** Writes the same to a Node response. Resolves when everything is written or the client has left. */
   pipe(response: ServerResponse): Promise<void>
-  /** Stops the upstream and lets everything go. Harmless when the turn is over. */
+  /** Stops the upstream and releases everything. Does nothing when the turn has ended. */
   cancel(): Promise<void>
 }
 
-export interface AnsweredTurnDeps {
+const CONSUMED = 'The answer of this turn was already read.'
+const CANCELLED = 'The turn was cancelled, or its answer was not read in time.'
+
+/** Reads the answer of a turn once, in one of its forms, and ends the turn with it. */
+export class TurnReader implements AnsweredTurn, ReadableAnswer {
+  readonly allowed = true
   readonly id: string
   readonly admission: Admitted
   readonly settings: Settings
   readonly context: Context
   readonly cache: CacheOutcome
   readonly overheadMs: number
-  readonly answer: ChatAnswer
-  /** The model id the client asked for, which the answer echoes; undefined keeps the upstream's. */
-  readonly echo: string | undefined
   readonly streams: boolean
-  readonly wantsUsage: boolean
-  readonly headers: AnswerHeaders
-  readonly passage: TurnResources
-  /** Cancels the unread timer. */
-  begun(): void
-  /** Told once, when the turn is over. */
-  over(outcome: 'completed' | 'failed' | 'cancelled'): void
-}
+  readonly headers: Readonly<Record<string, string>>
+  readonly #run: TurnRun
+  readonly #answer: ChatAnswer
+  readonly #rewriteModel: (text: string) => string
+  readonly #cancelUnreadTimer: () => void
+  /** Why the answer can no longer be read. */
+  #consumed: string | undefined
+  #ending: Promise<void> | undefined
 
-const READ = 'The answer of this turn was already read.'
-const CANCELLED = 'This turn was cancelled, or nobody began to read it in time.'
-
-export function createAnsweredTurn(reading: AnsweredTurnDeps): AnsweredTurn {
-  const restamp = reading.echo === undefined ? (text: string) => text : createModelRewriter(reading.echo)
-  /** Why there is nothing more to read. */
-  let spent: string | undefined
-  let settled: Promise<void> | undefined
-
-  function begin(): void {
-    if (spent !== undefined) {
-      throw new PurserError('turn_consumed', spent, {
-        hint: 'An answer can be read once: as chunks, completion(), toResponse() or pipe().',
-      })
-    }
-    spent = READ
-    reading.begun()
+  constructor(
+    run: TurnRun,
+    turn: { readonly settings: Settings; readonly context: Context; readonly answer: TurnAnswer },
+  ) {
+    const { effects, limits } = run.deps
+    const { model } = run.request
+    this.#run = run
+    this.#answer = turn.answer.answer
+    this.#rewriteModel = model === undefined || model === null ? (text) => text : createModelRewriter(model)
+    this.id = effects.randomId()
+    this.admission = run.admission
+    this.settings = turn.settings
+    this.context = turn.context
+    this.cache = turn.answer.source
+    this.overheadMs = run.overheadMs
+    this.streams = run.request.stream === true
+    this.headers = answerHeaders(this, { isReplay: turn.answer.isReplay, now: effects.now() })
+    this.#cancelUnreadTimer = effects.setTimer(() => void this.cancel(), limits.unreadTimeoutMs, { background: true })
   }
 
-  /** Ends the turn, the first time; resolves when the ticket is settled. Nobody's last byte waits for that. */
-  function end(outcome: 'completed' | 'failed' | 'cancelled', usage?: Usage): Promise<void> {
-    if (settled === undefined) {
-      reading.over(outcome)
-      // Tokens are paid for by whoever asked the model, and once.
-      settled = reading.passage.settle(reading.cache === 'hit' || reading.cache === 'joined' ? undefined : usage)
-    }
-    return settled
+  get chunks(): AsyncIterable<ChatChunk> {
+    return { [Symbol.asyncIterator]: () => this.#chunks() }
   }
 
-  /** Whole texts of chunks as this client may see them; the turn ends with the last one, however that comes. */
-  async function* texts(withUsage: boolean): AsyncGenerator<string> {
-    let outcome: 'completed' | 'failed' | 'cancelled' = 'cancelled'
+  async completion(): Promise<ChatCompletion> {
+    this.#consume()
+    const text = await this.wholeText()
+    await this.#ending
+    return JSON.parse(text) as ChatCompletion
+  }
+
+  toResponse(): Response {
+    this.#consume()
+    return toResponse(this)
+  }
+
+  async pipe(response: ServerResponse): Promise<void> {
+    this.#consume()
+    await pipeAnswer(this, response)
+  }
+
+  async cancel(): Promise<void> {
+    this.#cancelUnreadTimer()
+    this.#consumed ??= CANCELLED
+    await this.end()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cancel()
+  }
+
+  /** Ends the turn if reading has not; resolves when its ticket is settled. */
+  end(): Promise<void> {
+    return this.#end('cancelled', undefined)
+  }
+
+  /** The texts of the chunks as this client may see them. The turn ends with the last one, however that arrives. */
+  async *texts(withUsage: boolean = this.#run.request.stream_options?.include_usage === true): AsyncGenerator<string> {
+    let outcome: TurnOutcome = 'cancelled'
     let usage: Usage | undefined
     try {
-      for await (const text of sourceOf(reading.answer)) {
+      for await (const text of textsOf(this.#answer)) {
         if (hasUsage(text)) {
           const chunk = JSON.parse(text) as ChatChunk
           usage = usageOf(chunk) ?? usage
           if (chunk.choices.length === 0 && !withUsage) continue
         }
-        yield restamp(text)
+        yield this.#rewriteModel(text)
       }
       outcome = 'completed'
     } catch (error) {
       outcome = 'failed'
       throw error
     } finally {
-      void end(outcome, usage)
+      void this.#end(outcome, usage)
     }
   }
 
-  /** The completion's text, from the upstream as it is or put together from chunks. */
-  async function wholeText(): Promise<string> {
-    const { answer } = reading
+  /** The completion: the upstream's own text, or made from its chunks. */
+  async wholeText(): Promise<string> {
+    const answer = this.#answer
     if (answer.kind === 'completion') {
       const usage = hasUsage(answer.text) ? usageOf(JSON.parse(answer.text) as ChatCompletion) : undefined
-      void end('completed', usage)
-      return restamp(answer.text)
+      void this.#end('completed', usage)
+      return this.#rewriteModel(answer.text)
     }
     const chunks: ChatChunk[] = []
-    // A completion always tells its usage, whatever a stream would have shown.
-    for await (const text of texts(true)) chunks.push(JSON.parse(text) as ChatChunk)
+    // A completion always has its usage, whatever a stream would have shown.
+    for await (const text of this.texts(true)) chunks.push(JSON.parse(text) as ChatChunk)
     return JSON.stringify(completionOf(chunks))
   }
 
-  const output = {
-    streams: reading.streams,
-    headers: reading.headers,
-    texts: () => texts(reading.wantsUsage),
-    wholeText,
-    /** Ends the turn if nothing else has. */
-    end: () => end('cancelled'),
+  async *#chunks(): AsyncGenerator<ChatChunk> {
+    this.#consume()
+    try {
+      for await (const text of this.texts()) yield JSON.parse(text) as ChatChunk
+    } finally {
+      await this.#ending
+    }
   }
 
-  return {
-    allowed: true,
-    id: reading.id,
-    admission: reading.admission,
-    settings: reading.settings,
-    context: reading.context,
-    cache: reading.cache,
-    overheadMs: reading.overheadMs,
-    chunks: {
-      async *[Symbol.asyncIterator]() {
-        begin()
-        try {
-          for await (const text of texts(reading.wantsUsage)) yield JSON.parse(text) as ChatChunk
-        } finally {
-          await settled
-        }
-      },
-    },
-    async completion() {
-      begin()
-      const text = await wholeText()
-      await settled
-      return JSON.parse(text) as ChatCompletion
-    },
-    toResponse() {
-      begin()
-      return responseOf(output)
-    },
-    async pipe(response) {
-      begin()
-      await pipeAnswer(output, response)
-    },
-    async cancel() {
-      reading.begun()
-      spent ??= CANCELLED
-      await end('cancelled')
-    },
-    async [Symbol.asyncDispose]() {
-      await this.cancel()
-    },
+  #consume(): void {
+    if (this.#consumed !== undefined) {
+      throw new PurserError('turn_consumed', this.#consumed, {
+        hint: 'An answer can be read once: as chunks, completion(), toResponse() or pipe().',
+      })
+    }
+    this.#consumed = CONSUMED
+    this.#cancelUnreadTimer()
+  }
+
+  /** The first call ends the turn. The last byte of the answer does not wait for the settlement. */
+  #end(outcome: TurnOutcome, usage: Usage | undefined): Promise<void> {
+    // The turn that called the model pays for its tokens.
+    const isOwnCall = this.cache === 'miss' || this.cache === 'off'
+    this.#ending ??= this.#run.end(outcome, this.cache, isOwnCall ? usage : undefined)
+    return this.#ending
   }
 }
 
-/** A whole completion is read as chunks too, for callers who iterate what they did not ask to be streamed. */
-async function* sourceOf(answer: ChatAnswer): AsyncIterable<string> {
+/** A completion is read as chunks too, for callers that iterate an answer they did not ask to be streamed. */
+async function* textsOf(answer: ChatAnswer): AsyncIterable<string> {
   if (answer.kind === 'stream') return yield* answer.chunks
   for (const chunk of chunksOf(JSON.parse(answer.text) as ChatCompletion)) yield JSON.stringify(chunk)
 }

@@ -1,52 +1,101 @@
 import type { ServerResponse } from 'node:http'
-import { toErrorResponse } from '../openai/error-response.ts'
+import type { Context } from '../context/api.ts'
+import type { Admitted, Refused } from '../ledger/decide/admission.ts'
+import { toErrorResponse, toRefusalResponse } from '../openai/error-response.ts'
+import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
 import { DONE_FRAME, frameOf } from '../openai/sse.ts'
+import type { Settings } from '../runtime/api.ts'
 
-export type AnswerHeaders = Readonly<Record<string, string>>
+type Headers = Readonly<Record<string, string>>
 
-/** An answer on its way to bytes. */
-export interface Output {
+const EVENT_STREAM: Headers = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'private, no-store',
+  'x-accel-buffering': 'no',
+}
+const JSON_BODY: Headers = {
+  'content-type': 'application/json; charset=utf-8',
+  'cache-control': 'private, no-store',
+}
+
+/** A turn that was not admitted. It cost nothing and reached no model. */
+export interface RefusedTurn {
+  readonly allowed: false
+  readonly admission: Refused
+  /** 429 `insufficient_quota` or 403 `user_blocked`, with an OpenAI error body. */
+  toResponse(): Response
+  /** Writes the same to a Node response. */
+  pipe(response: ServerResponse): Promise<void>
+}
+
+export function createRefusedTurn(admission: Refused, now: number): RefusedTurn {
+  const { status, body, headers } = toRefusalResponse(admission)
+  const allHeaders = { ...JSON_BODY, ...rateLimitHeaders(admission, now), ...headers }
+  return {
+    allowed: false,
+    admission,
+    toResponse: () => new Response(JSON.stringify(body), { status, headers: allHeaders }),
+    async pipe(response) {
+      response.writeHead(status, allHeaders).end(JSON.stringify(body))
+    },
+  }
+}
+
+interface AnswerFacts {
+  readonly settings: Settings
+  readonly context: Context
+  readonly cache: string
+  readonly admission: Admitted
+  readonly overheadMs: number
+}
+
+/** Headers that describe how an answer was made. */
+export function answerHeaders(
+  { settings, context, cache, admission, overheadMs }: AnswerFacts,
+  { isReplay, now }: { readonly isReplay: boolean; readonly now: number },
+): Headers {
+  return {
+    'x-purser-model': `${settings.provider}/${settings.model}`,
+    'x-purser-cache': cache,
+    'x-purser-context': context.status,
+    'x-purser-overhead-ms': overheadMs.toFixed(2),
+    ...(isReplay ? { 'idempotent-replayed': 'true' } : {}),
+    ...rateLimitHeaders(admission, now),
+  }
+}
+
+/** What writing an answer needs of it. */
+export interface ReadableAnswer {
   readonly streams: boolean
-  readonly headers: AnswerHeaders
+  readonly headers: Headers
   texts(): AsyncGenerator<string>
   wholeText(): Promise<string>
   /** Ends the turn if reading has not; resolves when its ticket is settled. */
   end(): Promise<void>
 }
 
-const EVENT_STREAM: AnswerHeaders = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'private, no-store',
-  'x-accel-buffering': 'no',
-}
-const JSON_BODY: AnswerHeaders = {
-  'content-type': 'application/json; charset=utf-8',
-  'cache-control': 'private, no-store',
-}
-
 /**
- * Writes an answer into a Node response: at the reader's pace, and no longer than the reader is there. Headers have
- * gone out when a stream breaks, so the error becomes one last frame, with the `x-request-id` that stands on the
- * response, and there is no `[DONE]`.
+ * Writes an answer to a Node response at the reader's pace, until the reader leaves. When a stream breaks, the headers
+ * have been sent: the error becomes one last frame, with the `x-request-id` of the response, and no `[DONE]` follows.
  */
-export async function pipeAnswer(output: Output, response: ServerResponse): Promise<void> {
-  const { headers } = output
-  if (!output.streams) {
-    const text = await output.wholeText()
+export async function pipeAnswer(answer: ReadableAnswer, response: ServerResponse): Promise<void> {
+  const { headers } = answer
+  if (!answer.streams) {
+    const text = await answer.wholeText()
     response.writeHead(200, { ...JSON_BODY, ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
-    await output.end()
+    await answer.end()
     return
   }
-  const texts = output.texts()
-  const left = (): void => {
-    // What goes wrong while the upstream is being stopped concerns nobody any more.
-    if (!response.writableFinished)
-      output
-        .end()
-        .then(() => texts.return(undefined))
-        .catch(ignore)
+  const texts = answer.texts()
+  const onClose = (): void => {
+    if (response.writableFinished) return
+    // Errors while the upstream is being stopped have no reader any more.
+    answer
+      .end()
+      .then(() => texts.return(undefined))
+      .catch(() => undefined)
   }
-  response.on('close', left)
+  response.on('close', onClose)
   try {
     response.writeHead(200, { ...EVENT_STREAM, ...headers })
     for await (const text of texts) {
@@ -58,25 +107,27 @@ export async function pipeAnswer(output: Output, response: ServerResponse): Prom
     const requestId = response.getHeader('x-request-id')
     response.end(errorFrame(error, typeof requestId === 'string' ? requestId : undefined))
   } finally {
-    response.off('close', left)
-    await output.end()
+    response.off('close', onClose)
+    await answer.end()
   }
 }
 
-/** The same as a web `Response`. */
-export function responseOf(output: Output): Response {
-  if (!output.streams) {
-    const body = new ReadableStream<Uint8Array>({
-      async start(controller) {
-        controller.enqueue(Buffer.from(await output.wholeText()))
-        controller.close()
-        await output.end()
-      },
-    })
-    return new Response(body, { headers: { ...JSON_BODY, ...output.headers } })
-  }
-  const texts = output.texts()
+/** The answer as a web `Response`. */
+export function toResponse(answer: ReadableAnswer): Response {
+  if (answer.streams) return new Response(eventStream(answer), { headers: { ...EVENT_STREAM, ...answer.headers } })
   const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      controller.enqueue(Buffer.from(await answer.wholeText()))
+      controller.close()
+      await answer.end()
+    },
+  })
+  return new Response(body, { headers: { ...JSON_BODY, ...answer.headers } })
+}
+
+function eventStream(answer: ReadableAnswer): ReadableStream<Uint8Array> {
+  const texts = answer.texts()
+  return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const next = await texts.next()
@@ -88,20 +139,17 @@ export function responseOf(output: Output): Response {
       }
     },
     async cancel() {
-      await output.end()
+      await answer.end()
       await texts.return(undefined)
     },
   })
-  return new Response(body, { headers: { ...EVENT_STREAM, ...output.headers } })
 }
 
 function errorFrame(error: unknown, requestId?: string): string {
   return frameOf(JSON.stringify(toErrorResponse(error, { requestId }).body))
 }
 
-function ignore(): void {}
-
-/** Resolves when the response takes more, or is gone. */
+/** Resolves when the response accepts more, or is closed. */
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

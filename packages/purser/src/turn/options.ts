@@ -1,41 +1,33 @@
-import type { UserAnswers } from '../answers/user-answers.ts'
-import type { UserContext } from '../context/api.ts'
-import type { Effects } from '../core/effects.ts'
-import type { Subject } from '../core/subject.ts'
-import { validateOptions } from '../core/validate.ts'
-import { PurserError } from '../errors.ts'
-import type { UserLedger } from '../ledger/api.ts'
-import type { ProviderOption } from '../options.ts'
-import type { Override, UserRuntime } from '../runtime/api.ts'
+import type { AbortOptions } from '../core/abort.ts'
+import { parseDuration, parseOneOf, validateOptions } from '../core/validate.ts'
+import type { Override } from '../runtime/api.ts'
 
-/** How one chat request is to be taken through the house. */
-export interface TurnOptions {
-  /** A session of the user, whose settings hold for this turn. */
+/** Options of one turn. */
+export interface TurnOptions extends AbortOptions {
+  /** A session of the user, whose settings apply. */
   readonly session?: string | undefined
   /** Settings for this turn only: fields, or `{ preset: TAG }`. Nothing stored changes. */
   readonly override?: Override | undefined
   /** How the context is rendered. Default `'reuse'`. */
   readonly mode?: 'reuse' | 'create' | undefined
-  /** The zone of this turn's dates. Default: the user's. */
+  /** IANA zone of the dates in the context. Default: the user's. */
   readonly timeZone?: string | undefined
-  /** `refresh` asks the model and replaces what was kept. Default `'on'`, which needs `answers.enabled`. */
+  /** `refresh` calls the model and replaces the cached answer. Default `'on'`, which needs `answers.enabled`. */
   readonly cache?: 'on' | 'refresh' | 'off' | undefined
   /** How much of the cap the turn uses. Default 1. */
   readonly cost?: number | undefined
-  /** Pays with an admission that was made before, instead of a new one. */
+  /** A ticket of an earlier admission, which pays for the turn instead of a new admission. */
   readonly ticket?: string | undefined
   /**
-   * A repeated turn with the same key and request is counted once and gets the first one's answer; when that was not
-   * whole or is gone, the model is asked again and the turn is counted again. With another request it is
-   * `idempotency_conflict`.
+   * A repeated turn with the same key and request is counted once and gets the answer of the first one. If that was cut
+   * or is no longer stored, the model is called again, and the turn is counted again. Another request under the same
+   * key rejects with `idempotency_conflict`.
    */
   readonly idempotencyKey?: string | undefined
-  /** Until the upstream's first chunk or whole answer, ms. Default 60,000; then `upstream_timeout`. */
+  /** Time until the upstream's first chunk or whole answer, ms; then `upstream_timeout`. Default: 60,000 ms. */
   readonly firstChunkTimeoutMs?: number | undefined
-  /** Between two chunks, ms. Default 60,000. */
+  /** Time between two chunks, ms. Default: 60,000 ms. */
   readonly idleTimeoutMs?: number | undefined
-  /** Aborting rejects, or ends the answer, with `signal.reason`; the upstream call is stopped. */
-  readonly signal?: AbortSignal | undefined
 }
 
 const TURN_OPTIONS: readonly (keyof TurnOptions)[] = [
@@ -51,52 +43,23 @@ const TURN_OPTIONS: readonly (keyof TurnOptions)[] = [
   'idleTimeoutMs',
 ]
 
-/** Checks what the parts do not check themselves, before anything is counted. */
-export function validateTurnOptions(options: TurnOptions): void {
-  validateOptions('turn', options, TURN_OPTIONS)
-  const { cache = 'on', firstChunkTimeoutMs = 0, idleTimeoutMs = 0 } = options
-  if (!['on', 'refresh', 'off'].includes(cache)) {
-    throw new PurserError('argument_invalid', "'cache' must be 'on', 'refresh' or 'off'.", {
-      hint: "'refresh' asks the model and replaces what was kept.",
-      details: { param: 'cache' },
-    })
-  }
-  for (const [param, value] of Object.entries({ firstChunkTimeoutMs, idleTimeoutMs })) {
-    if (typeof value === 'number' && value >= 0) continue
-    throw new PurserError('argument_invalid', `'${param}' must be a number of milliseconds, 0 or more.`, {
-      hint: 'Leave it out for 60,000.',
-      details: { param },
-    })
-  }
-}
-
-/** One user's parts, as a turn needs them. */
-export interface UserModules {
-  readonly user: Subject
-  readonly ledger: UserLedger
-  readonly runtime: UserRuntime
-  readonly context: UserContext
-  readonly answers: UserAnswers
-}
-
-/** What all turns share. */
-export interface TurnDeps {
-  readonly namespace: string
-  readonly effects: Effects
-  readonly providers: Readonly<Record<string, ProviderOption>>
-  readonly answersEnabled: boolean
-  readonly limits: TurnLimits
-  /** The keyed hash that stands for a user upstream. */
-  pseudonym(user: Subject): string
-}
-
 export interface TurnLimits {
-  /** Until the upstream's first chunk or whole answer, ms. */
+  /** Time until the upstream's first chunk or whole answer, ms. */
   readonly firstChunkTimeoutMs: number
-  /** Between two chunks, ms. */
+  /** Time between two chunks, ms. */
   readonly idleTimeoutMs: number
-  /** An answer that nobody has begun to read after this long is cancelled, ms. */
+  /** Time after which an answer that is not read is cancelled, ms. */
   readonly unreadTimeoutMs: number
 }
 
 export const TURN_LIMITS: TurnLimits = { firstChunkTimeoutMs: 60_000, idleTimeoutMs: 60_000, unreadTimeoutMs: 60_000 }
+
+/** Validates what the modules do not validate themselves, before anything is counted. */
+export function validateTurnOptions(options: TurnOptions): void {
+  validateOptions('turn', options, TURN_OPTIONS)
+  const { cache, firstChunkTimeoutMs, idleTimeoutMs } = options
+  const hint = 'Default: 60,000 ms.'
+  if (cache !== undefined) parseOneOf(cache, ['on', 'refresh', 'off'], { name: 'cache', hint: "Default: 'on'." })
+  if (firstChunkTimeoutMs !== undefined) parseDuration(firstChunkTimeoutMs, { name: 'firstChunkTimeoutMs', hint })
+  if (idleTimeoutMs !== undefined) parseDuration(idleTimeoutMs, { name: 'idleTimeoutMs', hint })
+}

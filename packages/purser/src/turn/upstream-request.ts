@@ -1,25 +1,41 @@
-import type { TurnParts } from '../answers/cache-key.ts'
+import type { CacheableRequest } from '../answers/cache-key.ts'
 import type { ResolvedContext } from '../context/api.ts'
 import type { ChatRequest } from '../openai/chat.ts'
 import { injectContext } from '../openai/inject-context.ts'
 import { pseudonymizeUser } from '../openai/pseudonymize-user.ts'
 import type { ProviderOption } from '../options.ts'
 import type { Settings } from '../runtime/api.ts'
-import { withParameters } from './parameters.ts'
 
-interface Target {
-  readonly settings: Settings
-  readonly provider: ProviderOption | undefined
+/** Model parameters: AI SDK names, as settings have them, to OpenAI names, as requests have them. */
+const OPENAI_NAMES: Readonly<Record<string, string>> = {
+  temperature: 'temperature',
+  topP: 'top_p',
+  topK: 'top_k',
+  maxOutputTokens: 'max_tokens',
+  frequencyPenalty: 'frequency_penalty',
+  presencePenalty: 'presence_penalty',
+  stopSequences: 'stop',
+  seed: 'seed',
+  reasoningEffort: 'reasoning_effort',
 }
+
+/** Two names of one parameter: a request that sets one of them is not given the other. */
+const SYNONYMS: Readonly<Record<string, string>> = { max_tokens: 'max_completion_tokens' }
 
 /**
  * The request as the model gets it: the user's model and parameters, the user's context behind the application's own
- * text, and a pseudonym where the application named the user. What the turn does not know passes through.
+ * text, and a pseudonym in the field that identified the user. Unknown fields pass through.
  */
 export function upstreamRequest(
   request: ChatRequest,
-  { settings, provider, pseudonym, contextText }: Target & { readonly pseudonym: string; readonly contextText: string },
+  user: {
+    readonly settings: Settings
+    readonly provider: ProviderOption | undefined
+    readonly pseudonym: string
+    readonly contextText: string
+  },
 ): ChatRequest {
+  const { settings, provider, pseudonym, contextText } = user
   const field = typeof provider === 'function' ? 'none' : (provider?.userField ?? 'safety_identifier')
   const anonymous = pseudonymizeUser(request, { field, id: pseudonym })
   return {
@@ -28,15 +44,23 @@ export function upstreamRequest(
   }
 }
 
-/** What an answer depends on: the request with the user's parameters, what it runs on, and what the model is told. */
-export function answerParts(
-  request: ChatRequest,
-  { settings, context }: Target & { readonly context: ResolvedContext },
-): TurnParts {
+/** What the answer depends on: the request with the user's parameters, what it runs on, and the user's context. */
+export function cacheableRequest(request: ChatRequest, settings: Settings, context: ResolvedContext): CacheableRequest {
   const { provider, model, region, deployment, baseURL } = settings
   return {
     request: withParameters(request, settings.parameters),
     target: { provider, model, region, deployment, baseURL },
     context: context.digest,
   }
+}
+
+/** Adds the user's parameters that the request does not set. Unknown names are added as they are. */
+function withParameters(request: ChatRequest, parameters: Readonly<Record<string, unknown>>): ChatRequest {
+  const added: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(parameters)) {
+    const field = OPENAI_NAMES[name] ?? name
+    const own = request[field] ?? request[SYNONYMS[field] ?? field]
+    if (own === undefined && value !== undefined && value !== null) added[field] = value
+  }
+  return { ...request, ...added }
 }

@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { createAnswerKeys, type KeyParts, type TurnParts, turnValue } from '../../src/answers/cache-key.ts'
+import { type CacheableRequest, cacheableValue, createKeyHash, type KeyInput } from '../../src/answers/cache-key.ts'
 import { canonicalJson } from '../../src/core/canonical-json.ts'
 import { createKeyring } from '../../src/core/keyring.ts'
 import { createSubject } from '../../src/core/subject.ts'
-import { PurserError } from '../../src/errors.ts'
 import type { ChatRequest } from '../../src/openai/chat.ts'
-import { alice, house, keys } from '../support/answers-harness.ts'
+import { alice, keys } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
-import { order } from './upstream.ts'
 
 printSeed('answer keys')
 
-const BASE: KeyParts = { kind: 'value', scope: 'user', user: alice, incarnation: 1, value: { q: 'x' } }
-const answerKey = createAnswerKeys(keys)
-const keyOf = (parts: Partial<KeyParts>): string => answerKey({ ...BASE, ...parts })
-const turnKey = (parts: Partial<TurnParts>): string => keyOf({ kind: 'turn', value: turnValue({ ...TURN, ...parts }) })
+const BASE: KeyInput = { kind: 'value', scope: 'user', user: alice, incarnation: 1, value: { q: 'x' } }
+const answerKey = createKeyHash(keys)
+const keyOf = (parts: Partial<KeyInput>): string => answerKey({ ...BASE, ...parts })
+const turnKey = (parts: Partial<CacheableRequest>): string =>
+  keyOf({ kind: 'turn', value: cacheableValue({ ...TURN, ...parts }) })
 
 const REQUEST: ChatRequest = {
   model: 'alias',
@@ -42,7 +41,7 @@ const REQUEST: ChatRequest = {
   user: 'u',
   safety_identifier: 'u',
 }
-const TURN: TurnParts = {
+const TURN: CacheableRequest = {
   request: REQUEST,
   target: { provider: 'local', model: 'm', region: null, deployment: null, baseURL: null },
   context: 'digest',
@@ -112,7 +111,7 @@ test('C1 CM-D05: the key covers kind, scope, namespace, user and incarnation', (
     keyOf({ user: createSubject('default', 'bob') }),
     keyOf({ user: createSubject('defaul', 'talice') }),
     keyOf({ user: createSubject('other', 'alice') }),
-    createAnswerKeys(createKeyring(Buffer.alloc(32, 8)))(BASE),
+    createKeyHash(createKeyring(Buffer.alloc(32, 8)))(BASE),
   ]
   assert.equal(new Set(all).size, all.length)
   assert.equal(
@@ -173,26 +172,4 @@ test('CM-D11: texts that differ only in lone surrogates have different keys', ()
   assert.notEqual(keyOf({ value: '\ud800' }), keyOf({ value: '\ud801' }))
   assert.notEqual(keyOf({ value: '\ud800' }), keyOf({ value: '\ufffd' }))
   assert.notEqual(keyOf({ value: '\ud800' }), keyOf({ value: '\\ud800' }))
-})
-
-test('C2: the namespace scope is refused when context, tools or files were in the request', async () => {
-  const { answers } = house()
-  const shared = { ...order(), scope: 'namespace' as const }
-  const user = (content: unknown): Partial<ChatRequest> => ({ messages: [{ role: 'user', content } as never] })
-  const refused = [
-    { ...shared, context: 'digest' },
-    { ...shared, request: { ...shared.request, tools: [{ type: 'function' }] } },
-    { ...shared, request: { ...shared.request, functions: [{ name: 'f' }] } },
-    { ...shared, request: { ...shared.request, ...user([{ type: 'image_url', image_url: {} }]) } },
-    { ...shared, request: { ...shared.request, ...user([{ type: 'file', file: {} }]) } },
-    { ...shared, request: { messages: [{ role: 'tool', content: 'result' }] } },
-  ]
-  for (const turn of refused) {
-    let ended = 0
-    const opened = answers.of(alice).open({ ...turn, ended: () => void ended++ }, () => assert.fail())
-    await assert.rejects(opened, (error) => PurserError.is(error, 'argument_invalid'))
-    assert.equal(ended, 1)
-  }
-  const opened = await answers.of(alice).open(shared, async () => ({ kind: 'completion', text: '{}' }))
-  assert.equal(opened.source, 'miss')
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { ChatAnswer } from '../../src/openai/chat-model.ts'
-import { alice, house } from '../support/answers-harness.ts'
-import { chunk, cleanStream, completion, order, scripted } from './upstream.ts'
+import { alice, openAnswersHarness } from '../support/answers-harness.ts'
+import { chunk, cleanStream, completion, scripted, turnRequest } from './upstream.ts'
 
 const end = (finish_reason: string): string => chunk({ finish_reason })
 const word = chunk({ delta: { content: 'word' } })
@@ -52,9 +52,11 @@ const COMPLETIONS: Record<string, readonly [keep: boolean, text: string]> = {
 }
 
 async function isKept(answer: ChatAnswer, limits: { maxBytes?: number; n?: number } = {}): Promise<boolean> {
-  const { answers } = house({ answers: limits.maxBytes === undefined ? {} : { maxBytes: limits.maxBytes } })
+  const { answers } = await openAnswersHarness({
+    answers: limits.maxBytes === undefined ? {} : { maxBytes: limits.maxBytes },
+  })
   const request = limits.n === undefined ? {} : { n: limits.n }
-  const turn = await answers.of(alice).open(order(request), async () => answer)
+  const turn = await answers.of(alice).getOrCall({ ...turnRequest(request), callModel: async () => answer })
   if (turn.answer.kind === 'stream') await Array.fromAsync(turn.answer.chunks)
   return answers.stats().entries === 1
 }
@@ -82,9 +84,11 @@ test('C3: an answer with fewer choices than were asked for is not kept', async (
 })
 
 test('C3: a stream that the upstream broke off is not kept, whatever it said before', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const texts = cleanStream('all said')
-  const turn = await answers.of(alice).open(order(), async () => scripted(texts, { failAfter: texts.length }).answer)
+  const turn = await answers
+    .of(alice)
+    .getOrCall({ ...turnRequest(), callModel: async () => scripted(texts, { failAfter: texts.length }).answer })
   assert.equal(turn.answer.kind, 'stream')
   if (turn.answer.kind === 'stream') await assert.rejects(Array.fromAsync(turn.answer.chunks))
   assert.equal(answers.stats().entries, 0)

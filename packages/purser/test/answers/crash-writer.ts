@@ -1,5 +1,5 @@
-import type { Answers } from '../../src/answers/answers.ts'
 import { createAnswers } from '../../src/answers/answers.ts'
+import type { Answers } from '../../src/answers/api.ts'
 import { systemEffects } from '../../src/core/effects.ts'
 import { createPendingCalls } from '../../src/core/pending-calls.ts'
 import { createSqliteAnswers } from '../../src/drivers/sqlite/cache/answers.ts'

@@ -10,7 +10,7 @@ import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createCacheWriterCalls } from '../../src/drivers/sqlite/cache/cache-writer.ts'
 import { cachePath, openCache } from '../../src/drivers/sqlite/cache/open-cache.ts'
-import { alice, answersOn, bob, house, type OpenStore, openSqlite } from '../support/answers-harness.ts'
+import { alice, answersOn, bob, type OpenStore, openAnswersHarness, openSqlite } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 import { answerTo, systemHouse } from './crash-writer.ts'
 
@@ -80,7 +80,7 @@ test('C5 CM-D03: whatever bytes of the file are torn, it opens and serves no wro
   const roll = dice(seed + 1)
   try {
     const made = await openSqlite(path)
-    const { answers } = house({ store: made.store })
+    const { answers } = await openAnswersHarness({ store: made.store })
     for (let n = 0; n < 40; n++) await answers.of(alice).remember({ n }, () => answerTo(n))
     await made.close()
     const whole = readFileSync(path)
@@ -93,7 +93,7 @@ test('C5 CM-D03: whatever bytes of the file are torn, it opens and serves no wro
       writeFileSync(path, roll(5) === 0 ? torn.subarray(0, roll(torn.length)) : torn)
       for (const ending of ['-wal', '-shm']) rmSync(`${path}${ending}`, { force: true })
       const opened = await openAnyway(path)
-      const { answers } = house({ store: opened.store })
+      const { answers } = await openAnswersHarness({ store: opened.store })
       for (let n = 0; n < 40; n++) {
         const found = await answers.of(alice).lookup({ n })
         if (found !== undefined) assert.deepEqual(found.answer, answerTo(n))
@@ -122,7 +122,7 @@ test('CM-D03: a file whose description of itself is torn is made anew', async ()
       wound(torn)
       writeFileSync(path, torn)
       const { store, close } = await openAnyway(path)
-      const { answers } = house({ store })
+      const { answers } = await openAnswersHarness({ store })
       await answers.of(alice).remember('q', () => 'a')
       assert.equal((await answers.of(alice).lookup('q'))?.answer, 'a')
       await close()
@@ -136,7 +136,7 @@ test('CM-D03: a file that is found damaged in use is made anew at the next start
   const { path, remove } = folder()
   try {
     const made = await openSqlite(path)
-    const { answers } = house({ store: made.store })
+    const { answers } = await openAnswersHarness({ store: made.store })
     for (let n = 0; n < 40; n++) await answers.of(alice).remember({ n }, () => answerTo(n))
     await made.close()
     const file = new DatabaseSync(path)
@@ -148,7 +148,7 @@ test('CM-D03: a file that is found damaged in use is made anew at the next start
     writeFileSync(path, torn)
     for (const healed of [false, true]) {
       const opened = await openAnyway(path)
-      const { answers } = house({ store: opened.store })
+      const { answers } = await openAnswersHarness({ store: opened.store })
       await answers.of(alice).remember('q', () => 'a')
       assert.equal((await answers.of(alice).lookup('q')) !== undefined, healed)
       await opened.close()
@@ -163,7 +163,7 @@ test('C5: a row that was put in the place of another is a miss, and goes', async
   const { store, close } = await openSqlite(path)
   try {
     const scope = { namespace: 'default', owner: '' }
-    const { answers } = house({
+    const { answers } = await openAnswersHarness({
       store: {
         ...store,
         put: (given, row, room) => {
@@ -173,7 +173,7 @@ test('C5: a row that was put in the place of another is a miss, and goes', async
       },
     })
     await answers.of(alice).remember('q', () => 'mine')
-    const { answers: fresh } = house({ store })
+    const { answers: fresh } = await openAnswersHarness({ store })
     assert.equal(await fresh.of(alice).lookup('q'), undefined)
     assert.equal(fresh.stats().entries, 0)
   } finally {
@@ -186,7 +186,7 @@ test('C5: a full disk costs answers their keeping, never a caller their answer',
   const { path, remove } = folder()
   const database = await openCache(path, createCacheWriterCalls)
   try {
-    const { answers } = house({ store: answersOn(database) })
+    const { answers } = await openAnswersHarness({ store: answersOn(database) })
     await answers.of(alice).remember('before', () => 'kept')
     const { page_count: pages } = database.prepare('PRAGMA page_count').get() as { page_count: number }
     database.connection.exec(`PRAGMA max_page_count = ${pages + 8}`)
@@ -198,7 +198,7 @@ test('C5: a full disk costs answers their keeping, never a caller their answer',
     assert.equal((await answers.of(alice).lookup('before'))?.answer, 'kept')
     database.connection.exec('PRAGMA max_page_count = 100000')
     await answers.of(alice).remember('after', () => 'room again')
-    const { answers: fresh } = house({ store: answersOn(database) })
+    const { answers: fresh } = await openAnswersHarness({ store: answersOn(database) })
     assert.equal((await fresh.of(alice).lookup('after'))?.answer, 'room again')
   } finally {
     await database.close()
@@ -210,14 +210,13 @@ test('C5: what can only be read is read; nothing is kept and nobody fails', asyn
   const { path, remove } = folder()
   try {
     const made = await openSqlite(path)
-    await house({ store: made.store })
-      .answers.of(alice)
-      .remember('q', () => 'kept')
+    const { answers: first } = await openAnswersHarness({ store: made.store })
+    await first.of(alice).remember('q', () => 'kept')
     await made.close()
     const copy = `${path}.copy`
     copyFileSync(path, copy)
     const database = await openCache(copy, createCacheWriterCalls)
-    const { answers } = house({ store: answersOn(database) })
+    const { answers } = await openAnswersHarness({ store: answersOn(database) })
     database.connection.exec('PRAGMA query_only = ON')
     assert.equal((await answers.of(alice).lookup('q'))?.answer, 'kept')
     assert.deepEqual(await answers.of(alice).remember('new', () => 1), { answer: 1, source: 'computed' })

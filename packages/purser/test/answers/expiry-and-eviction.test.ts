@@ -9,7 +9,7 @@ import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
 import { createExpiryOrder } from '../../src/drivers/memory/expiry-order.ts'
 import type { AnswerStore } from '../../src/storage/answer-store.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
-import { alice, bob, drivers, house, onEveryDriver, openSqlite } from '../support/answers-harness.ts'
+import { alice, bob, drivers, onEveryDriver, openAnswersHarness, openSqlite } from '../support/answers-harness.ts'
 import { rounds } from '../support/fuzz-options.ts'
 
 /** A store that notes when each row is touched, and how many in one write. */
@@ -33,8 +33,8 @@ onEveryDriver(
   async (open) => {
     const entries = rounds(10_000, 1_000)
     const hits = rounds(1_000_000, 20_000)
-    const { store, touched, writes } = watched(open().store)
-    const { answers, clock } = open({ store })
+    const { store, touched, writes } = watched((await open()).store)
+    const { answers, clock } = await open({ store })
     const own = answers.of(alice)
     for (let n = 0; n < entries; n++) await own.remember({ n }, () => n)
     let hit = 0
@@ -56,7 +56,7 @@ onEveryDriver(
 
 test('CM-02: nothing is touched, and no timer runs, while nothing is hit', async () => {
   const { store, writes } = watched(createMemoryAnswers())
-  const { answers, clock } = house({ store })
+  const { answers, clock } = await openAnswersHarness({ store })
   await answers.of(alice).remember('q', () => 1)
   const { timers } = clock
   await clock.pass(600_000)
@@ -66,12 +66,12 @@ test('CM-02: nothing is touched, and no timer runs, while nothing is hit', async
 })
 
 onEveryDriver('CM-16 CM-19: flush writes the uses that are gathered; a crash before loses only these', async (open) => {
-  const { answers, store } = open({ answers: { maxEntries: 2 } })
+  const { answers, store } = await open({ answers: { maxEntries: 2 } })
   await answers.of(alice).remember('a', () => 'a')
   await answers.of(alice).remember('b', () => 'b')
   await answers.of(alice).lookup('a')
   await answers.flush()
-  const after = house({ store, answers: { maxEntries: 2 } })
+  const after = await openAnswersHarness({ store, answers: { maxEntries: 2 } })
   after.clock.advance(1)
   await after.answers.of(alice).remember('c', () => 'c')
   assert.equal((await after.answers.of(alice).lookup('a'))?.answer, 'a')
@@ -83,13 +83,12 @@ test('CM-19 CM-01: answers survive the end of the process, with their dates and 
   try {
     const clock = handClock()
     const first = await openSqlite(join(folder, 'cache.db'))
-    await house({ store: first.store, clock })
-      .answers.of(alice)
-      .remember('q', () => ({ text: 'kept' }))
+    const before = await openAnswersHarness({ store: first.store, clock })
+    await before.answers.of(alice).remember('q', () => ({ text: 'kept' }))
     await first.close()
     clock.advance(5_000)
     const second = await openSqlite(join(folder, 'cache.db'))
-    const { answers } = house({ store: second.store, clock })
+    const { answers } = await openAnswersHarness({ store: second.store, clock })
     assert.deepEqual(await answers.of(alice).lookup('q'), {
       answer: { text: 'kept' },
       storedAt: '2026-01-01T12:00:00.000Z',
@@ -105,11 +104,11 @@ test('CM-19 CM-01: answers survive the end of the process, with their dates and 
 
 test('C7: a clock that went back while nobody ran does not bring back what has expired', async () => {
   const store = createMemoryAnswers()
-  const before = house({ store, answers: { ttlMs: 1_800_000 } })
+  const before = await openAnswersHarness({ store, answers: { ttlMs: 1_800_000 } })
   await before.answers.of(alice).remember('old', () => 1)
   before.clock.advance(1_900_000)
   await before.answers.of(alice).remember('new', () => 2)
-  const after = house({ store, answers: { ttlMs: 1_800_000 } })
+  const after = await openAnswersHarness({ store, answers: { ttlMs: 1_800_000 } })
   assert.equal(after.clock.now(), before.clock.now() - 1_900_000)
   assert.equal((await after.answers.of(alice).lookup('new'))?.answer, 2)
   assert.equal(await after.answers.of(alice).lookup('old'), undefined)
@@ -117,9 +116,9 @@ test('C7: a clock that went back while nobody ran does not bring back what has e
 
 test('C7: an answer from a far future is not believed', async () => {
   const store = createMemoryAnswers()
-  const ahead = house({ store, clock: handClock({ wall: '2036-01-01T00:00:00Z' }) })
+  const ahead = await openAnswersHarness({ store, clock: handClock({ wall: '2036-01-01T00:00:00Z' }) })
   await ahead.answers.of(alice).remember('q', () => 1)
-  const { answers } = house({ store })
+  const { answers } = await openAnswersHarness({ store })
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
@@ -127,7 +126,7 @@ onEveryDriver(
   'C7 CM-D08: after tenfold churn, entries and bytes are within the caps, and counted exactly',
   async (open) => {
     const maxBytes = 400_000
-    const { answers, store, clock } = open({ answers: { maxBytes, maxEntries: 150 } })
+    const { answers, store, clock } = await open({ answers: { maxBytes, maxEntries: 150 } })
     for (let n = 0; n < 1_500; n++) {
       await answers.of(n % 3 === 0 ? bob : alice).remember({ n }, () => 'x'.repeat((n * 7_919) % 6_000))
       if (n % 10 === 0) await answers.of(alice).lookup({ n: n - 5 })
@@ -149,7 +148,7 @@ onEveryDriver(
 onEveryDriver(
   'CM-15: forgotten answers that are not wiped yet make room first, and are nobody’s eviction',
   async (open) => {
-    const { answers } = open({ answers: { maxEntries: 3 } })
+    const { answers } = await open({ answers: { maxEntries: 3 } })
     for (let n = 0; n < 3; n++) await answers.of(alice).remember({ n }, () => n)
     await answers.of(alice).forget()
     for (let n = 0; n < 4; n++) await answers.of(bob).remember({ n }, () => n)
@@ -165,7 +164,7 @@ test('C7: the files stay within the cap and a tenth after tenfold churn', async 
   const maxBytes = rounds(64, 8) * 1_048_576
   const { store, close } = await openSqlite(path)
   try {
-    const { answers } = house({ store, answers: { maxBytes, maxEntries: 1_000_000 } })
+    const { answers } = await openAnswersHarness({ store, answers: { maxBytes, maxEntries: 1_000_000 } })
     const meanBytes = 20_000
     const text = 'x'.repeat(2 * meanBytes)
     const puts = Math.ceil((10 * maxBytes) / meanBytes)
@@ -191,7 +190,7 @@ test('C8: the bytes of a forgotten user are gone from every file soon after', as
   const path = join(folder, 'cache.db')
   const { store, close } = await openSqlite(path)
   try {
-    const { answers, clock } = house({ store })
+    const { answers, clock } = await openAnswersHarness({ store })
     for (let n = 0; n < 1_200; n++) await answers.of(alice).remember({ n }, () => `canary ${'x'.repeat(n)}`)
     await answers.of(bob).remember('q', () => 'of bob')
     const files = (): Buffer[] => ['', '-wal'].map((ending) => readFileSync(`${path}${ending}`))
@@ -209,13 +208,13 @@ test('C8: the bytes of a forgotten user are gone from every file soon after', as
 for (const [name, openStore] of Object.entries(drivers)) {
   test(`C8: what a crash left of a forgotten or cleared scope is swept by the next process (${name})`, async () => {
     const { store, close } = await openStore()
-    const { answers } = house({ store })
+    const { answers } = await openAnswersHarness({ store })
     const user = (n: number): ReturnType<typeof createSubject> => createSubject('default', `user ${n}`)
     for (let n = 0; n < 30; n++) await answers.of(user(n % 3)).remember({ n }, () => n)
     await answers.of(user(0)).forget()
     await answers.clear()
     await answers.of(user(1)).remember('kept', () => 'kept')
-    const next = house({ store })
+    const next = await openAnswersHarness({ store })
     await next.answers.of(user(2)).lookup('nothing')
     await next.clock.pass(60_000)
     assert.equal((await next.answers.of(user(1)).lookup('kept'))?.answer, 'kept')

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import test from 'node:test'
 import { importAnswers, importedRequest } from '../../src/answers/legacy-import.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
-import { alice, bob, house } from '../support/answers-harness.ts'
+import { alice, bob, openAnswersHarness } from '../support/answers-harness.ts'
 import { rounds, seed } from '../support/fuzz-options.ts'
 
 const NOW = Date.parse('2026-01-01T12:00:00Z')
@@ -25,14 +25,19 @@ function file(entries: Record<string, unknown>): string {
 }
 
 test('CM-09: an old file is taken over with its dates, for one user', async () => {
-  const { answers, clock } = house()
+  const { answers, clock } = await openAnswersHarness()
   const progress: number[] = []
   const entries = Object.fromEntries(
     Array.from({ length: 120 }, (_, n) => [keyOf(`m|p|${n}`), entry(`Antwort ${n} 😀`)]),
   )
   const onProgress = ({ done, total }: { done: number; total: number }): number => progress.push(done / total)
-  const report = await importAnswers({ answers, user: alice, text: file(entries), effects: clock, onProgress })
-  assert.deepEqual(report, { found: 120, kept: 120, skipped: {}, examples: [], whole: true })
+  const report = await importAnswers(answers, {
+    user: alice,
+    text: file(entries),
+    options: { onProgress },
+    now: clock.now,
+  })
+  assert.deepEqual(report, { found: 120, imported: 120, skipped: {}, examples: [], whole: true })
   assert.deepEqual(progress, [50 / 120, 100 / 120, 1])
   assert.deepEqual(await answers.of(alice).lookup(importedRequest('m|p|7')), {
     answer: 'Antwort 7 😀',
@@ -43,19 +48,19 @@ test('CM-09: an old file is taken over with its dates, for one user', async () =
 })
 
 test('CM-15: the last uses come along, so the longest unused is evicted first', async () => {
-  const { answers, clock } = house({ answers: { maxEntries: 2 } })
+  const { answers, clock } = await openAnswersHarness({ answers: { maxEntries: 2 } })
   const text = file({
     [keyOf('old')]: { ...entry('old', 50), last_accessed: NOW / 1_000 - 10 },
     [keyOf('new')]: { ...entry('new', 40), last_accessed: NOW / 1_000 - 20 },
   })
-  await importAnswers({ answers, user: alice, text, effects: clock })
+  await importAnswers(answers, { user: alice, text, options: {}, now: clock.now })
   await answers.of(alice).remember('one more', () => 1)
   assert.equal((await answers.of(alice).lookup(importedRequest('old')))?.answer, 'old')
   assert.equal(await answers.of(alice).lookup(importedRequest('new')), undefined)
 })
 
 test('CM-D03 CM-D06: what cannot be taken is told with its reason, and harms no other entry', async () => {
-  const { answers, clock } = house({ answers: { maxBytes: 50_000 } })
+  const { answers, clock } = await openAnswersHarness({ answers: { maxBytes: 50_000 } })
   const text = file({
     [keyOf('fine')]: entry('fine'),
     [keyOf('no response')]: { timestamp: 'x', created_at: 1 },
@@ -68,10 +73,10 @@ test('CM-D03 CM-D06: what cannot be taken is told with its reason, and harms no 
     [keyOf('future')]: entry('future', -86_400),
     [keyOf('bare')]: { response: '' },
   })
-  const { examples, ...report } = await importAnswers({ answers, user: alice, text, effects: clock })
+  const { examples, ...report } = await importAnswers(answers, { user: alice, text, options: {}, now: clock.now })
   assert.deepEqual(report, {
     found: 10,
-    kept: 4,
+    imported: 4,
     skipped: { unreadable: 3, incomplete: 1, expired: 1, refused: 1 },
     whole: true,
   })
@@ -82,14 +87,14 @@ test('CM-D03 CM-D06: what cannot be taken is told with its reason, and harms no 
   assert.equal((await answers.of(alice).lookup(importedRequest('bare')))?.answer, '')
 })
 
-test('CM-11: an entry without a date can be kept for good, or left out', async () => {
+test('CM-11: an entry without a date can be imported for good, or left out', async () => {
   const text = file({ [keyOf('legacy')]: { response: 'legacy', timestamp: '2020-01-01 00:00:00' } })
-  const forGood = house()
-  await importAnswers({ answers: forGood.answers, user: alice, text, effects: forGood.clock, undated: 'forever' })
+  const forGood = await openAnswersHarness()
+  await importAnswers(forGood.answers, { user: alice, text, options: { undated: 'forever' }, now: forGood.clock.now })
   forGood.clock.advance(400 * 86_400_000)
   assert.equal((await forGood.answers.of(alice).lookup(importedRequest('legacy')))?.answer, 'legacy')
-  const { answers, clock } = house()
-  const report = await importAnswers({ answers, user: alice, text, effects: clock, undated: 'skip' })
+  const { answers, clock } = await openAnswersHarness()
+  const report = await importAnswers(answers, { user: alice, text, options: { undated: 'skip' }, now: clock.now })
   assert.deepEqual(report.skipped, { undated: 1 })
 })
 
@@ -108,8 +113,8 @@ test('CM-D03: of a torn file every entry that is whole is saved, and none is inv
     const hole = 1 + roll(200)
     const lost = roll(2) === 0 ? '' : '\u0000'.repeat(hole) + whole.slice(at + hole)
     const torn = whole.slice(0, at) + lost
-    const { answers } = house()
-    const report = await importAnswers({ answers, user: alice, text: torn, effects: handClock() })
+    const { answers } = await openAnswersHarness()
+    const report = await importAnswers(answers, { user: alice, text: torn, options: {}, now: handClock().now })
     let found = 0
     for (const name of names) {
       const hit = await answers.of(alice).lookup(importedRequest(name))
@@ -117,7 +122,7 @@ test('CM-D03: of a torn file every entry that is whole is saved, and none is inv
       found++
       assert.equal(hit.answer, tricky(name))
     }
-    assert.equal(found, report.kept)
+    assert.equal(found, report.imported)
     const untouched = names.filter((name) => torn.includes(JSON.stringify(entry(tricky(name)).response))).length
     // A hole may take the end of one entry and the key of the next.
     assert.ok(found >= untouched - 2, `${found} of ${untouched} whole answers`)
@@ -126,9 +131,9 @@ test('CM-D03: of a torn file every entry that is whole is saved, and none is inv
 })
 
 test('What is not an old file at all gives an empty report', async () => {
-  const { answers, clock } = house()
+  const { answers, clock } = await openAnswersHarness()
   for (const text of ['', 'nonsense', '[]', '"text"', '{}']) {
-    const { found, kept } = await importAnswers({ answers, user: alice, text, effects: clock })
-    assert.deepEqual({ found, kept }, { found: 0, kept: 0 })
+    const { found, imported } = await importAnswers(answers, { user: alice, text, options: {}, now: clock.now })
+    assert.deepEqual({ found, imported }, { found: 0, imported: 0 })
   }
 })

@@ -3,7 +3,7 @@ import test from 'node:test'
 import fc from 'fast-check'
 import { createSubject, type Subject } from '../../src/core/subject.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
-import { drivers, house, type TestHouse } from '../support/answers-harness.ts'
+import { type AnswersHarness, drivers, openAnswersHarness } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('answers against a plain model')
@@ -62,9 +62,9 @@ class Model {
   }
 }
 
-interface Real extends TestHouse {
+interface Real extends AnswersHarness {
   /** A second process on the same store, on the same clock. */
-  readonly other: TestHouse
+  readonly other: AnswersHarness
 }
 type Command = fc.AsyncCommand<Model, Real>
 
@@ -77,7 +77,7 @@ function command(name: string, run: (model: Model, real: Real) => Promise<void>)
   return { check: () => true, run, toString: () => name }
 }
 
-async function forgetBoth(model: Model, { answers }: Pick<TestHouse, 'answers'>, user: number): Promise<void> {
+async function forgetBoth(model: Model, { answers }: Pick<AnswersHarness, 'answers'>, user: number): Promise<void> {
   const { least, most } = model.forget(userOf(user).id)
   const forgotten = await answers.of(userOf(user)).forget()
   assert.ok(least <= forgotten && forgotten <= most, `${forgotten} were forgotten, of ${least} to ${most}`)
@@ -165,9 +165,9 @@ for (const [name, openStore] of Object.entries(drivers)) {
           for (const [index, user] of USERS.entries()) USERS[index] = createSubject(namespace, user.id)
           const clock = handClock({ wall: 0 })
           const answers = { maxEntries: MAX_ENTRIES, ttlMs: TTL_MS, touchEveryMs: 300 }
-          const open = (): TestHouse => house({ store, clock, namespace, answers })
+          const open = (): Promise<AnswersHarness> => openAnswersHarness({ store, clock, namespace, answers })
           const model = new Model()
-          const real = { ...open(), other: open() }
+          const real = { ...(await open()), other: await open() }
           await fc.asyncModelRun(() => ({ model, real }), sequence)
           await agree(model, real)
         }),

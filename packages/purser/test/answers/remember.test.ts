@@ -3,8 +3,8 @@ import { createSubject } from '../../src/core/subject.ts'
 import { PurserError } from '../../src/errors.ts'
 import { alice, bob, counted, onEveryDriver } from '../support/answers-harness.ts'
 
-onEveryDriver('CM-13 CM-18: a miss computes, a second look hits, in any key order', async (house) => {
-  const { answers } = house()
+onEveryDriver('CM-13 CM-18: a miss computes, a second look hits, in any key order', async (open) => {
+  const { answers } = await open()
   const own = answers.of(alice)
   const work = counted({ text: 'hello' })
   assert.equal(await own.lookup({ a: 1, b: [2, 3] }), undefined)
@@ -21,8 +21,8 @@ onEveryDriver('CM-13 CM-18: a miss computes, a second look hits, in any key orde
   assert.equal(work.calls, 1)
 })
 
-onEveryDriver('CM-D07 C2: two users with the same request never share an answer', async (house) => {
-  const { answers } = house()
+onEveryDriver('CM-D07 C2: two users with the same request never share an answer', async (open) => {
+  const { answers } = await open()
   await answers.of(alice).remember('q', () => 'for alice')
   assert.equal(await answers.of(bob).lookup('q'), undefined)
   assert.equal(await answers.of(createSubject('other', 'alice')).lookup('q'), undefined)
@@ -30,8 +30,8 @@ onEveryDriver('CM-D07 C2: two users with the same request never share an answer'
   assert.equal((await answers.of(alice).lookup('q'))?.answer, 'for alice')
 })
 
-onEveryDriver('C2: only the namespace scope, asked for by name, is shared; it is another cupboard', async (house) => {
-  const { answers } = house()
+onEveryDriver('C2: only the namespace scope, asked for by name, is shared; it is another cupboard', async (open) => {
+  const { answers } = await open()
   await answers.of(alice).remember('q', () => 'public', { scope: 'namespace' })
   assert.equal(await answers.of(alice).lookup('q'), undefined)
   assert.equal((await answers.of(bob).lookup('q', { scope: 'namespace' }))?.answer, 'public')
@@ -41,8 +41,8 @@ onEveryDriver('C2: only the namespace scope, asked for by name, is shared; it is
   await assert.rejects(answers.of(bob).lookup('q', { scope }), (error) => PurserError.is(error, 'argument_invalid'))
 })
 
-onEveryDriver('CM-D11: empty answers, null and false are answers, not misses', async (house) => {
-  const { answers } = house()
+onEveryDriver('CM-D11: empty answers, null and false are answers, not misses', async (open) => {
+  const { answers } = await open()
   for (const empty of ['', null, false, 0, [], {}]) {
     const work = counted(empty)
     await answers.of(alice).remember({ empty }, work.compute)
@@ -52,8 +52,8 @@ onEveryDriver('CM-D11: empty answers, null and false are answers, not misses', a
   }
 })
 
-onEveryDriver('CM-D11: nobody can change what the next one gets, the one who computed it neither', async (house) => {
-  const { answers } = house()
+onEveryDriver('CM-D11: nobody can change what the next one gets, the one who computed it neither', async (open) => {
+  const { answers } = await open()
   const made = { list: [1] }
   const first = await answers.of(alice).remember('q', () => made)
   made.list.push(2)
@@ -63,8 +63,8 @@ onEveryDriver('CM-D11: nobody can change what the next one gets, the one who com
   assert.deepEqual((await answers.of(alice).lookup('q'))?.answer, { list: [1] })
 })
 
-onEveryDriver('CM-D11: lone surrogates, NULs, odd keys and long texts come back as they went in', async (house) => {
-  const { answers } = house()
+onEveryDriver('CM-D11: lone surrogates, NULs, odd keys and long texts come back as they went in', async (open) => {
+  const { answers } = await open()
   const odd = JSON.parse(
     '{"__proto__":{"polluted":true},"constructor":1,"\\u0000":"\\u0000","\\ud800":"\\udfff","long":""}',
   ) as Record<string, unknown>
@@ -76,8 +76,8 @@ onEveryDriver('CM-D11: lone surrogates, NULs, odd keys and long texts come back 
   assert.equal(await answers.of(alice).lookup({ ...odd, '\ud801': 1 }), undefined)
 })
 
-onEveryDriver('What JSON cannot hold is handed out but not kept', async (house) => {
-  const { answers } = house()
+onEveryDriver('What JSON cannot hold is handed out but not kept', async (open) => {
+  const { answers } = await open()
   for (const odd of [undefined, 1n, () => 1]) {
     const result = await answers.of(alice).remember('q', () => odd)
     assert.deepEqual(result, { answer: odd, source: 'computed' })
@@ -85,8 +85,8 @@ onEveryDriver('What JSON cannot hold is handed out but not kept', async (house) 
   }
 })
 
-onEveryDriver('A request that is not JSON has no key', async (house) => {
-  const { answers } = house()
+onEveryDriver('A request that is not JSON has no key', async (open) => {
+  const { answers } = await open()
   const circular: unknown[] = []
   circular.push(circular)
   for (const request of [{ t: Number.NaN }, { m: new Map() }, [1n], circular]) {
@@ -96,8 +96,8 @@ onEveryDriver('A request that is not JSON has no key', async (house) => {
 
 onEveryDriver(
   'CM-10 CM-12: the TTL is fixed: hits do not extend it, and its last millisecond still counts',
-  async (house) => {
-    const { answers, clock } = house({ answers: { ttlMs: 1_000 } })
+  async (open) => {
+    const { answers, clock } = await open({ answers: { ttlMs: 1_000 } })
     await answers.of(alice).remember('q', () => 'a')
     for (let step = 0; step < 4; step++) {
       clock.advance(250)
@@ -108,8 +108,8 @@ onEveryDriver(
   },
 )
 
-onEveryDriver('CM-11: an entry has its own TTL when asked for; null never expires', async (house) => {
-  const { answers, clock } = house()
+onEveryDriver('CM-11: an entry has its own TTL when asked for; null never expires', async (open) => {
+  const { answers, clock } = await open()
   await answers.of(alice).remember('short', () => 1, { ttlMs: 10 })
   await answers.of(alice).remember('for good', () => 1, { ttlMs: null })
   clock.advance(11)
@@ -122,8 +122,8 @@ onEveryDriver('CM-11: an entry has its own TTL when asked for; null never expire
   }
 })
 
-onEveryDriver('C7: clock jumps of an hour either way neither revive nor expire', async (house) => {
-  const { answers, clock } = house({ answers: { ttlMs: 1_800_000 } })
+onEveryDriver('C7: clock jumps of an hour either way neither revive nor expire', async (open) => {
+  const { answers, clock } = await open({ answers: { ttlMs: 1_800_000 } })
   const own = answers.of(alice)
   await own.remember('old', () => 1)
   clock.advance(1_800_001)
@@ -137,8 +137,8 @@ onEveryDriver('C7: clock jumps of an hour either way neither revive nor expire',
   assert.equal(await own.lookup('new'), undefined)
 })
 
-onEveryDriver('C7: a correction of the wall clock by seconds is followed, but never backwards', async (house) => {
-  const { answers, clock } = house({ answers: { ttlMs: 5_000 } })
+onEveryDriver('C7: a correction of the wall clock by seconds is followed, but never backwards', async (open) => {
+  const { answers, clock } = await open({ answers: { ttlMs: 5_000 } })
   await answers.of(alice).remember('q', () => 1)
   clock.stepWall(4_000)
   assert.equal((await answers.of(alice).lookup('q'))?.answer, 1)
@@ -147,15 +147,15 @@ onEveryDriver('C7: a correction of the wall clock by seconds is followed, but ne
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
-onEveryDriver('C7: a machine that slept for a day is a day older', async (house) => {
-  const { answers, clock } = house({ answers: { ttlMs: 86_000_000 } })
+onEveryDriver('C7: a machine that slept for a day is a day older', async (open) => {
+  const { answers, clock } = await open({ answers: { ttlMs: 86_000_000 } })
   await answers.of(alice).remember('q', () => 1)
   clock.stepWall(86_400_000)
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
-onEveryDriver('CM-14: keep decides, and an answer that was not kept is computed again', async (house) => {
-  const { answers } = house()
+onEveryDriver('CM-14: keep decides, and an answer that was not kept is computed again', async (open) => {
+  const { answers } = await open()
   const work = counted('bad')
   await answers.of(alice).remember('q', work.compute, { keep: (answer) => answer !== 'bad' })
   await answers.of(alice).remember('q', work.compute, { keep: (answer) => answer !== 'bad' })
@@ -163,8 +163,8 @@ onEveryDriver('CM-14: keep decides, and an answer that was not kept is computed 
   assert.equal(answers.stats().entries, 0)
 })
 
-onEveryDriver('A computation that fails fails its callers and keeps nothing', async (house) => {
-  const { answers } = house()
+onEveryDriver('A computation that fails fails its callers and keeps nothing', async (open) => {
+  const { answers } = await open()
   const broken = new Error('no')
   await assert.rejects(
     answers.of(alice).remember('q', () => Promise.reject(broken)),
@@ -177,8 +177,8 @@ onEveryDriver('A computation that fails fails its callers and keeps nothing', as
   assert.deepEqual(await answers.of(alice).remember('q', () => 'now'), { answer: 'now', source: 'computed' })
 })
 
-onEveryDriver('CM-D08: an answer over the size limit is given but not kept', async (house) => {
-  const { answers } = house({ answers: { maxBytes: 10_000 } })
+onEveryDriver('CM-D08: an answer over the size limit is given but not kept', async (open) => {
+  const { answers } = await open({ answers: { maxBytes: 10_000 } })
   const large = 'x'.repeat(20_000)
   assert.equal((await answers.of(alice).remember('q', () => large)).answer, large)
   assert.equal(answers.stats().entries, 0)
@@ -186,8 +186,8 @@ onEveryDriver('CM-D08: an answer over the size limit is given but not kept', asy
 
 onEveryDriver(
   'CM-15: exactly the excess is evicted, the longest unused first, also within one millisecond',
-  async (house) => {
-    const { answers } = house({ answers: { maxEntries: 3 } })
+  async (open) => {
+    const { answers } = await open({ answers: { maxEntries: 3 } })
     const own = answers.of(alice)
     for (const q of ['a', 'b', 'c']) await own.remember(q, () => q)
     await own.lookup('a')
@@ -199,8 +199,8 @@ onEveryDriver(
   },
 )
 
-onEveryDriver('CM-D08: expired entries make room before live ones', async (house) => {
-  const { answers, clock } = house({ answers: { maxEntries: 2 } })
+onEveryDriver('CM-D08: expired entries make room before live ones', async (open) => {
+  const { answers, clock } = await open({ answers: { maxEntries: 2 } })
   const own = answers.of(alice)
   await own.remember('live', () => 1)
   await own.remember('expired', () => 1, { ttlMs: 5 })
@@ -210,8 +210,8 @@ onEveryDriver('CM-D08: expired entries make room before live ones', async (house
   assert.equal(answers.stats().evictions, 0)
 })
 
-onEveryDriver('CM-17 C7: statistics are exact: hits + misses + joined = look-ups', async (house) => {
-  const { answers, clock, store } = house({ answers: { ttlMs: 1_000 } })
+onEveryDriver('CM-17 C7: statistics are exact: hits + misses + joined = look-ups', async (open) => {
+  const { answers, clock, store } = await open({ answers: { ttlMs: 1_000 } })
   const own = answers.of(alice)
   await own.lookup('a')
   await own.remember('a', () => 'x'.repeat(100))
@@ -246,9 +246,9 @@ onEveryDriver('CM-17 C7: statistics are exact: hits + misses + joined = look-ups
   assert.deepEqual({ entries, expired }, { entries: 0, expired: 0 })
 })
 
-onEveryDriver('CM-16: clear empties the namespace and no other', async (house) => {
-  const { answers, store } = house()
-  const other = house({ store, namespace: 'other' })
+onEveryDriver('CM-16: clear empties the namespace and no other', async (open) => {
+  const { answers, store } = await open()
+  const other = await open({ store, namespace: 'other' })
   const stranger = createSubject('other', 'alice')
   await answers.of(alice).remember('q', () => 1)
   await other.answers.of(stranger).remember('q', () => 2)
@@ -258,8 +258,8 @@ onEveryDriver('CM-16: clear empties the namespace and no other', async (house) =
   assert.equal((await other.answers.of(stranger).lookup('q'))?.answer, 2)
 })
 
-onEveryDriver('C8: forget takes all of one user and nothing of another, and says how much', async (house) => {
-  const { answers } = house()
+onEveryDriver('C8: forget takes all of one user and nothing of another, and says how much', async (open) => {
+  const { answers } = await open()
   for (let n = 0; n < 5; n++) await answers.of(alice).remember({ n }, () => n)
   await answers.of(bob).remember('q', () => 'b')
   assert.equal(await answers.of(alice).forget(), 5)
@@ -269,17 +269,17 @@ onEveryDriver('C8: forget takes all of one user and nothing of another, and says
   assert.equal(await answers.of(alice).forget(), 0)
 })
 
-onEveryDriver('C8: what another process forgot is gone here within a second', async (house) => {
-  const { answers, store, clock } = house()
-  const there = house({ store, clock })
+onEveryDriver('C8: what another process forgot is gone here within a second', async (open) => {
+  const { answers, store, clock } = await open()
+  const there = await open({ store, clock })
   await answers.of(alice).remember('q', () => 1)
   await there.answers.of(alice).forget()
   clock.advance(1_000)
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
-onEveryDriver('UC-D05: what was being computed when it was forgotten is given, but not kept', async (house) => {
-  const { answers } = house()
+onEveryDriver('UC-D05: what was being computed when it was forgotten is given, but not kept', async (open) => {
+  const { answers } = await open()
   const gate = Promise.withResolvers<string>()
   const early = answers.of(alice).remember('q', () => gate.promise)
   await new Promise(setImmediate)
@@ -291,23 +291,23 @@ onEveryDriver('UC-D05: what was being computed when it was forgotten is given, b
   assert.equal((await answers.of(alice).lookup('q'))?.answer, 'new')
 })
 
-onEveryDriver('BL-D20: an answer computed in one life is never kept for the next', async (house) => {
-  const { answers, lives } = house()
+onEveryDriver('BL-D20: an answer computed in one life is never kept for the next', async (open) => {
+  const { answers, incarnations } = await open()
   await answers.of(alice).remember('before', () => 1)
   const gate = Promise.withResolvers<string>()
   const early = answers.of(alice).remember('q', () => gate.promise)
   await new Promise(setImmediate)
-  lives.set('alice', 2)
+  incarnations.set('alice', 2)
   gate.resolve('of the first life')
   assert.equal((await early).answer, 'of the first life')
   assert.equal(await answers.of(alice).lookup('q'), undefined)
   assert.equal(await answers.of(alice).lookup('before'), undefined)
-  lives.set('alice', 1)
+  incarnations.set('alice', 1)
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
-onEveryDriver('After close nothing is taken any more', async (house) => {
-  const { answers, clock } = house()
+onEveryDriver('After close nothing is taken any more', async (open) => {
+  const { answers, clock } = await open()
   await answers.of(alice).remember('q', () => 1)
   await answers.close()
   await answers.close()
@@ -315,8 +315,8 @@ onEveryDriver('After close nothing is taken any more', async (house) => {
   assert.equal(clock.timers, 0)
 })
 
-onEveryDriver('All that is kept for a user can be exported, and nothing of anybody else', async (house) => {
-  const { answers, clock } = house()
+onEveryDriver('All that is kept for a user can be exported, and nothing of anybody else', async (open) => {
+  const { answers, clock } = await open()
   for (let n = 0; n < 40; n++) await answers.of(alice).remember({ n }, () => n)
   await answers.of(alice).remember('expired', () => 'expired', { ttlMs: 1 })
   await answers.of(bob).remember('q', () => 'b')

@@ -4,7 +4,7 @@ import test from 'node:test'
 import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { AnswerStore } from '../../src/storage/answer-store.ts'
-import { alice, bob, house, onEveryDriver } from '../support/answers-harness.ts'
+import { alice, bob, onEveryDriver, openAnswersHarness } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('answers in flight')
@@ -12,7 +12,7 @@ printSeed('answers in flight')
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 onEveryDriver('CM-D09: a thousand equal callers share one computation, and each gets a copy', async (open) => {
-  const { answers } = open()
+  const { answers } = await open()
   let calls = 0
   const compute = async (): Promise<{ n: number[] }> => {
     calls++
@@ -28,7 +28,7 @@ onEveryDriver('CM-D09: a thousand equal callers share one computation, and each 
 })
 
 test('Different users and different requests do not wait for each other', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const never = (): Promise<string> => Promise.withResolvers<string>().promise
   const leaving = new AbortController()
   const hung = answers.of(alice).remember('q', never, { signal: leaving.signal })
@@ -39,7 +39,7 @@ test('Different users and different requests do not wait for each other', async 
 })
 
 test('One caller who leaves rejects with its own reason; the computation goes on for the others', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const gate = Promise.withResolvers<string>()
   const leaving = new AbortController()
   let inside: AbortSignal | undefined
@@ -62,7 +62,7 @@ test('One caller who leaves rejects with its own reason; the computation goes on
 })
 
 test('When all have left, the computation is aborted and what it still brings is not kept', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const gate = Promise.withResolvers<string>()
   const leaving = [new AbortController(), new AbortController()]
   let inside: AbortSignal | undefined
@@ -86,7 +86,7 @@ test('When all have left, the computation is aborted and what it still brings is
 })
 
 test('A signal that was aborted before computes nothing, and a long-lived one collects no listeners', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const aborted = AbortSignal.abort(new Error('before'))
   await assert.rejects(
     answers.of(alice).remember('q', () => assert.fail(), { signal: aborted }),
@@ -105,7 +105,7 @@ function failing(): AnswerStore {
 }
 
 test('CM-D04: a store that fails is a store without answers: counted, and nobody else’s trouble', async () => {
-  const { answers, clock } = house({ store: failing() })
+  const { answers, clock } = await openAnswersHarness({ store: failing() })
   const own = answers.of(alice)
   assert.equal(await own.lookup('q'), undefined)
   assert.deepEqual(await own.remember('q', () => 'a'), { answer: 'a', source: 'computed' })
@@ -124,7 +124,7 @@ test('CM-D04: a store that fails is a store without answers: counted, and nobody
 
 test('A life that cannot be looked up is no answer and no error', async () => {
   const incarnationOf = (): Promise<number> => Promise.reject(new PurserError('store_unavailable', 'down'))
-  const { answers } = house({ incarnationOf })
+  const { answers } = await openAnswersHarness({ incarnationOf })
   assert.deepEqual(await answers.of(alice).remember('q', () => 'a'), { answer: 'a', source: 'computed' })
   assert.equal(await answers.of(alice).lookup('q'), undefined)
   assert.equal(answers.stats().entries, 0)
@@ -145,7 +145,7 @@ test('C7: under chaos of failures, aborts and forgetting, hits + misses + joined
       return work(...args)
     }
   const store = { ...memory, get: maybe(memory.get), put: maybe(memory.put), generation: maybe(memory.generation) }
-  const { answers, clock } = house({ store, answers: { maxEntries: 8 } })
+  const { answers, clock } = await openAnswersHarness({ store, answers: { maxEntries: 8 } })
   let lookups = 0
   const one = async (): Promise<void> => {
     const own = answers.of(roll(2) === 0 ? alice : bob)
@@ -172,8 +172,8 @@ test('C7: under chaos of failures, aborts and forgetting, hits + misses + joined
 })
 
 onEveryDriver('C8: what another process forgot while it was computed is given, but not kept', async (open) => {
-  const { answers, clock } = open()
-  const there = open({ clock })
+  const { answers, clock } = await open()
+  const there = await open({ clock })
   const gate = Promise.withResolvers<string>()
   const early = answers.of(alice).remember('q', () => gate.promise)
   await settle()
@@ -185,8 +185,8 @@ onEveryDriver('C8: what another process forgot while it was computed is given, b
 })
 
 test('C8: nobody joins a flight that began before another process forgot', async () => {
-  const { answers, clock, store } = house()
-  const there = house({ clock, store })
+  const { answers, clock, store } = await openAnswersHarness()
+  const there = await openAnswersHarness({ clock, store })
   const gate = Promise.withResolvers<string>()
   const early = answers.of(alice).remember('q', () => gate.promise)
   await settle()
@@ -207,7 +207,7 @@ test('C8: a look-up that was on its way when a user was forgotten does not bring
     if (isSlow) await gate.promise
     return found
   }
-  const { answers, clock } = house({ store: { ...memory, generation } })
+  const { answers, clock } = await openAnswersHarness({ store: { ...memory, generation } })
   await answers.of(alice).remember('q', () => 'old')
   clock.advance(1_000)
   isSlow = true

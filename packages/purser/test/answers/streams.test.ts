@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { ANSWER_LIMITS } from '../../src/answers/limits.ts'
-import type { TurnAnswer } from '../../src/answers/open-turn.ts'
+import type { TurnAnswer } from '../../src/answers/turn-answers.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatAnswer } from '../../src/openai/chat-model.ts'
-import { alice, bob, house, onEveryDriver } from '../support/answers-harness.ts'
-import { chunk, cleanStream, completion, order, scripted } from './upstream.ts'
+import { alice, bob, onEveryDriver, openAnswersHarness } from '../support/answers-harness.ts'
+import { chunk, cleanStream, completion, scripted, turnRequest } from './upstream.ts'
 
 async function readAll(answer: ChatAnswer): Promise<string[]> {
   if (answer.kind === 'completion') return [answer.text]
@@ -22,92 +22,106 @@ function iterate({ answer }: TurnAnswer): AsyncIterator<string> {
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 onEveryDriver('C4: a replay gives exactly the recorded chunks, with usage and finish reason', async (open) => {
-  const { answers } = open()
+  const { answers } = await open()
   const texts = [...cleanStream('Grüße \u0000 😀'), chunk({ delta: { reasoning: 'odd' } })]
   texts.push(' {"choices" : [] , "usage":{"total_tokens":7}} ')
-  const first = await answers.of(alice).open(order(), async () => scripted(texts).answer)
-  assert.deepEqual({ source: first.source, leader: first.leader }, { source: 'miss', leader: true })
+  const first = await answers.of(alice).getOrCall({ ...turnRequest(), callModel: async () => scripted(texts).answer })
+  assert.equal(first.source, 'miss')
   assert.deepEqual(await readAll(first.answer), texts)
-  const again = await answers.of(alice).open(order(), () => Promise.reject(new Error('not asked')))
-  assert.deepEqual({ source: again.source, leader: again.leader }, { source: 'hit', leader: false })
+  const again = await answers
+    .of(alice)
+    .getOrCall({ ...turnRequest(), callModel: () => Promise.reject(new Error('not asked')) })
+  assert.equal(again.source, 'hit')
   assert.deepEqual(await readAll(again.answer), texts)
   assert.equal(answers.stats().savedTokens, 7)
 })
 
 onEveryDriver('C4: a completion is kept as one, and serves a turn that streams as well', async (open) => {
-  const { answers } = open()
+  const { answers } = await open()
   const text = completion('Hello')
-  await answers.of(alice).open(order({ stream: false }), async () => ({ kind: 'completion', text }))
-  const again = await answers.of(alice).open(order({ stream: true }), () => Promise.reject(new Error('not asked')))
+  await answers
+    .of(alice)
+    .getOrCall({ ...turnRequest({ stream: false }), callModel: async () => ({ kind: 'completion', text }) })
+  const again = await answers
+    .of(alice)
+    .getOrCall({ ...turnRequest({ stream: true }), callModel: () => Promise.reject(new Error('not asked')) })
   assert.deepEqual(again.answer, { kind: 'completion', text })
 })
 
 test('C2: two users with the same prompt share neither a kept answer nor one on its way', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const upstreams = [scripted(cleanStream('for alice')), scripted(cleanStream('for bob'))]
   const [a, b] = await Promise.all([
-    answers.of(alice).open(order(), async () => upstreams[0]?.answer as ChatAnswer),
-    answers.of(bob).open(order(), async () => upstreams[1]?.answer as ChatAnswer),
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: async () => upstreams[0]?.answer as ChatAnswer }),
+    answers.of(bob).getOrCall({ ...turnRequest(), callModel: async () => upstreams[1]?.answer as ChatAnswer }),
   ])
   assert.deepEqual([a?.source, b?.source], ['miss', 'miss'])
   assert.notDeepEqual(await readAll(a.answer), await readAll(b.answer))
 })
 
 test('CM-D09 C4: a hundred equal turns share one upstream call; only the first one pays', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const upstream = scripted(cleanStream('one for all'))
   let calls = 0
   const turns = await Promise.all(
     Array.from({ length: 100 }, () =>
-      answers.of(alice).open(order(), async () => {
-        calls++
-        return upstream.answer
+      answers.of(alice).getOrCall({
+        ...turnRequest(),
+        callModel: async () => {
+          calls++
+          return upstream.answer
+        },
       }),
     ),
   )
   const all = await Promise.all(turns.map(({ answer }) => readAll(answer)))
   for (const texts of all) assert.deepEqual(texts, cleanStream('one for all'))
   assert.equal(calls, 1)
-  assert.equal(turns.filter(({ leader }) => leader).length, 1)
+  assert.equal(turns.filter(({ source }) => source === 'miss').length, 1)
   const { hits, misses, joined, savedTokens } = answers.stats()
   assert.deepEqual({ hits, misses, joined, savedTokens }, { hits: 0, misses: 1, joined: 99, savedTokens: 99 * 5 })
 })
 
 test('C4: the leader may leave: the others read on, and the answer is kept', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const upstream = scripted(cleanStream('goes on'))
   const leaving = new AbortController()
   const ended: string[] = []
-  const leader = await answers
-    .of(alice)
-    .open({ ...order(), signal: leaving.signal, ended: () => void ended.push('leader') }, async () => upstream.answer)
+  const leader = await answers.of(alice).getOrCall({
+    ...turnRequest(),
+    signal: leaving.signal,
+    onModelCallEnd: () => void ended.push('leader'),
+    callModel: async () => upstream.answer,
+  })
   const joiner = await answers
     .of(alice)
-    .open({ ...order(), ended: () => void ended.push('joiner') }, () => assert.fail())
-  assert.deepEqual(ended, ['joiner'])
+    .getOrCall({ ...turnRequest(), onModelCallEnd: () => void ended.push('joiner'), callModel: () => assert.fail() })
   const reading = iterate(leader)
   await reading.next()
   leaving.abort(new Error('gone'))
   await assert.rejects(reading.next(), { message: 'gone' })
-  assert.deepEqual(ended, ['joiner'])
+  assert.deepEqual(ended, [])
   assert.deepEqual(await readAll(joiner.answer), cleanStream('goes on'))
   await settle()
-  assert.deepEqual(ended, ['joiner', 'leader'])
+  assert.deepEqual(ended, ['leader'])
   assert.equal(upstream.stopped, false)
   assert.equal(answers.stats().entries, 1)
 })
 
 test('C4: when the last reader leaves, the upstream is stopped and nothing is kept', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const upstream = scripted(cleanStream('never read'), { hangAfter: 1 })
   let asked: AbortSignal | undefined
   const leaving = new AbortController()
   const [leader, joiner] = await Promise.all([
-    answers.of(alice).open(order(), async (signal) => {
-      asked = signal
-      return upstream.answer
+    answers.of(alice).getOrCall({
+      ...turnRequest(),
+      callModel: async (signal) => {
+        asked = signal
+        return upstream.answer
+      },
     }),
-    answers.of(alice).open({ ...order(), signal: leaving.signal }, () => assert.fail()),
+    answers.of(alice).getOrCall({ ...turnRequest(), signal: leaving.signal, callModel: () => assert.fail() }),
   ])
   const reading = iterate(leader)
   await reading.next()
@@ -122,18 +136,25 @@ test('C4: when the last reader leaves, the upstream is stopped and nothing is ke
   await settle()
   assert.equal(upstream.stopped, true)
   assert.equal(answers.stats().entries, 0)
-  const next = await answers.of(alice).open(order(), async () => scripted(cleanStream('new')).answer)
+  const next = await answers
+    .of(alice)
+    .getOrCall({ ...turnRequest(), callModel: async () => scripted(cleanStream('new')).answer })
   assert.equal(next.source, 'miss')
 })
 
 test('C4: all who wait for the beginning leave: the call is cancelled before it answered', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const leaving = new AbortController()
   let asked: AbortSignal | undefined
   let ended = 0
-  const turn = answers.of(alice).open({ ...order(), signal: leaving.signal, ended: () => void ended++ }, (signal) => {
-    asked = signal
-    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  const turn = answers.of(alice).getOrCall({
+    ...turnRequest(),
+    signal: leaving.signal,
+    onModelCallEnd: () => void ended++,
+    callModel: (signal) => {
+      asked = signal
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    },
   })
   await settle()
   leaving.abort(new Error('never mind'))
@@ -144,20 +165,23 @@ test('C4: all who wait for the beginning leave: the call is cancelled before it 
 })
 
 test('An upstream that fails before its first chunk fails all who wait, and keeps nothing', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const start = (): Promise<ChatAnswer> => Promise.reject(new PurserError('upstream_failed', 'down'))
-  const turns = [answers.of(alice).open(order(), start), answers.of(alice).open(order(), start)]
+  const turns = [
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: start }),
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: start }),
+  ]
   for (const turn of turns) await assert.rejects(turn, (error) => PurserError.is(error, 'upstream_failed'))
   assert.equal(answers.stats().entries, 0)
 })
 
 test('C3: a stream that is cut throws at every reader, behind the chunks that came, and is not kept', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const texts = cleanStream('cut')
   const upstream = scripted(texts, { failAfter: 2 })
   const [a, b] = await Promise.all([
-    answers.of(alice).open(order(), async () => upstream.answer),
-    answers.of(alice).open(order(), () => assert.fail()),
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: async () => upstream.answer }),
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: () => assert.fail() }),
   ])
   for (const turn of [a, b]) {
     const reading = iterate(turn as TurnAnswer)
@@ -169,57 +193,61 @@ test('C3: a stream that is cut throws at every reader, behind the chunks that ca
 })
 
 test('C4: the fastest reader sets the pace: nothing is read ahead of everybody', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const upstream = scripted(cleanStream('a b c d e f'))
-  const turn = await answers.of(alice).open(order(), async () => upstream.answer)
+  const turn = await answers.of(alice).getOrCall({ ...turnRequest(), callModel: async () => upstream.answer })
   await settle()
-  assert.equal(upstream.given, 0)
+  assert.equal(upstream.sent, 0)
   const reading = iterate(turn)
   await reading.next()
   await reading.next()
   await settle()
-  assert.equal(upstream.given, 2)
+  assert.equal(upstream.sent, 2)
 })
 
 test('C4: a slow reader reads all of an answer that fits, long after it ended', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const upstream = scripted(cleanStream('patience'))
   const [fast, slow] = await Promise.all([
-    answers.of(alice).open(order(), async () => upstream.answer),
-    answers.of(alice).open(order(), () => assert.fail()),
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: async () => upstream.answer }),
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: () => assert.fail() }),
   ])
   await readAll((fast as TurnAnswer).answer)
   assert.deepEqual(await readAll((slow as TurnAnswer).answer), cleanStream('patience'))
 })
 
 test('C4: a reader too far behind is cut with reader_slow; the others are not stalled', async () => {
-  const { answers } = house({ limits: { ...ANSWER_LIMITS, maxAnswerBytes: 2_000 } })
+  const { answers } = await openAnswersHarness({ limits: { ...ANSWER_LIMITS, maxAnswerBytes: 2_000 } })
   const texts = Array.from({ length: 40 }, (_, n) => chunk({ delta: { content: `${n}`.padEnd(40) } }))
   const upstream = scripted(texts)
   const [fast, slow] = await Promise.all([
-    answers.of(alice).open(order(), async () => upstream.answer),
-    answers.of(alice).open(order(), () => assert.fail()),
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: async () => upstream.answer }),
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: () => assert.fail() }),
   ])
   const late = iterate(slow as TurnAnswer)
   await late.next()
   assert.deepEqual(await readAll((fast as TurnAnswer).answer), texts)
   await assert.rejects(late.next(), (error) => PurserError.is(error, 'reader_slow'))
   assert.equal(answers.stats().entries, 0)
-  const next = await answers.of(alice).open(order(), async () => scripted(cleanStream('new')).answer)
+  const next = await answers
+    .of(alice)
+    .getOrCall({ ...turnRequest(), callModel: async () => scripted(cleanStream('new')).answer })
   assert.equal(next.source, 'miss')
 })
 
 test('C4: who was cut no longer counts as a reader, and an answer too long to be held is joined by nobody', async () => {
-  const { answers } = house({ limits: { ...ANSWER_LIMITS, maxAnswerBytes: 2_000 } })
+  const { answers } = await openAnswersHarness({ limits: { ...ANSWER_LIMITS, maxAnswerBytes: 2_000 } })
   const texts = Array.from({ length: 40 }, (_, n) => chunk({ delta: { content: `${n}`.padEnd(40) } }))
   const upstream = scripted(texts)
   const [fast] = await Promise.all([
-    answers.of(alice).open(order(), async () => upstream.answer),
-    answers.of(alice).open(order(), () => assert.fail()),
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: async () => upstream.answer }),
+    answers.of(alice).getOrCall({ ...turnRequest(), callModel: () => assert.fail() }),
   ])
   const reading = iterate(fast as TurnAnswer)
   for (let n = 0; n < 20; n++) await reading.next()
-  const late = await answers.of(alice).open(order(), async () => scripted(cleanStream('its own')).answer)
+  const late = await answers
+    .of(alice)
+    .getOrCall({ ...turnRequest(), callModel: async () => scripted(cleanStream('its own')).answer })
   assert.equal(late.source, 'miss')
   await readAll(late.answer)
   await reading.return?.()
@@ -227,49 +255,77 @@ test('C4: who was cut no longer counts as a reader, and an answer too long to be
 })
 
 test('A refresh calls the model and replaces what was kept', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const own = answers.of(alice)
-  await readAll((await own.open(order(), async () => scripted(cleanStream('first')).answer)).answer)
-  const refresh = await own.open({ ...order(), mode: 'refresh' }, async () => scripted(cleanStream('second')).answer)
+  await readAll(
+    (await own.getOrCall({ ...turnRequest(), callModel: async () => scripted(cleanStream('first')).answer })).answer,
+  )
+  const refresh = await own.getOrCall({
+    ...turnRequest(),
+    mode: 'refresh',
+    callModel: async () => scripted(cleanStream('second')).answer,
+  })
   assert.equal(refresh.source, 'miss')
   await readAll(refresh.answer)
-  const after = await own.open(order(), () => assert.fail())
+  const after = await own.getOrCall({ ...turnRequest(), callModel: () => assert.fail() })
   assert.deepEqual(await readAll(after.answer), cleanStream('second'))
 })
 
 test('UC-D06: an older turn that ends after a refresh does not overwrite it', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const own = answers.of(alice)
-  const older = await own.open(order(), async () => scripted(cleanStream('older')).answer)
-  const newer = await own.open({ ...order(), mode: 'refresh' }, async () => scripted(cleanStream('newer')).answer)
+  const older = await own.getOrCall({ ...turnRequest(), callModel: async () => scripted(cleanStream('older')).answer })
+  const newer = await own.getOrCall({
+    ...turnRequest(),
+    mode: 'refresh',
+    callModel: async () => scripted(cleanStream('newer')).answer,
+  })
   await readAll(newer.answer)
   await readAll(older.answer)
-  const after = await own.open(order(), () => assert.fail())
+  const after = await own.getOrCall({ ...turnRequest(), callModel: () => assert.fail() })
   assert.deepEqual(await readAll(after.answer), cleanStream('newer'))
 })
 
 onEveryDriver('BL-D20: what a turn of an earlier life brings is neither found, shared nor kept', async (open) => {
-  const { answers, lives } = open()
+  const { answers, incarnations } = await open()
   const own = answers.of(alice)
-  await readAll((await own.open(order(), async () => scripted(cleanStream('first life')).answer)).answer)
-  lives.set('alice', 2)
-  const late = await own.open({ ...order(), incarnation: 1 }, async () => scripted(cleanStream('late')).answer)
+  await readAll(
+    (await own.getOrCall({ ...turnRequest(), callModel: async () => scripted(cleanStream('first life')).answer }))
+      .answer,
+  )
+  incarnations.set('alice', 2)
+  const late = await own.getOrCall({
+    ...turnRequest(),
+    incarnation: 1,
+    callModel: async () => scripted(cleanStream('late')).answer,
+  })
   assert.equal(late.source, 'miss')
   await readAll(late.answer)
-  const now = await own.open({ ...order(), incarnation: 2 }, async () => scripted(cleanStream('second life')).answer)
+  const now = await own.getOrCall({
+    ...turnRequest(),
+    incarnation: 2,
+    callModel: async () => scripted(cleanStream('second life')).answer,
+  })
   assert.equal(now.source, 'miss')
-  lives.set('alice', 3)
+  incarnations.set('alice', 3)
   await readAll(now.answer)
-  assert.equal((await own.open(order(), async () => scripted(['x']).answer)).source, 'miss')
+  assert.equal(
+    (await own.getOrCall({ ...turnRequest(), callModel: async () => scripted(['x']).answer })).source,
+    'miss',
+  )
   assert.equal(answers.stats().entries, 1)
 })
 
 test('A replay can be left and aborted at any chunk', async () => {
-  const { answers } = house()
+  const { answers } = await openAnswersHarness()
   const own = answers.of(alice)
-  await readAll((await own.open(order(), async () => scripted(cleanStream('a b c')).answer)).answer)
+  await readAll(
+    (await own.getOrCall({ ...turnRequest(), callModel: async () => scripted(cleanStream('a b c')).answer })).answer,
+  )
   const leaving = new AbortController()
-  const reading = iterate(await own.open({ ...order(), signal: leaving.signal }, () => assert.fail()))
+  const reading = iterate(
+    await own.getOrCall({ ...turnRequest(), signal: leaving.signal, callModel: () => assert.fail() }),
+  )
   await reading.next()
   leaving.abort(new Error('enough'))
   await assert.rejects(reading.next(), { message: 'enough' })

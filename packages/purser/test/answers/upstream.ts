@@ -1,16 +1,13 @@
-import type { TurnOrder } from '../../src/answers/open-turn.ts'
+import type { TurnAnswerRequest } from '../../src/answers/turn-answers.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatRequest, ChunkChoice } from '../../src/openai/chat.ts'
 import type { ChatAnswer } from '../../src/openai/chat-model.ts'
 
-/** A turn as `open` takes it. */
-export function order(request: Partial<ChatRequest> = {}): TurnOrder {
-  return {
-    request: { messages: [{ role: 'user', content: 'Hello?' }], ...request },
-    target: { provider: 'local', model: 'm' },
-    context: null,
-    mode: 'on',
-  }
+/** A cacheable turn without its model call. */
+export function turnRequest(request: Partial<ChatRequest> = {}): Omit<TurnAnswerRequest, 'callModel'> {
+  const whole = { messages: [{ role: 'user', content: 'Hello?' }], ...request }
+  const cacheable = { request: whole, target: { provider: 'local', model: 'm' }, context: null }
+  return { request: whole, cacheable, mode: 'on', replay: undefined }
 }
 
 export function chunk(choice: Partial<ChunkChoice> | null, more: Record<string, unknown> = {}): string {
@@ -34,19 +31,19 @@ export function completion(content: string | null, choice: Record<string, unknow
   return JSON.stringify({ id: 'c', object: 'chat.completion', created: 1, model: 'm', choices })
 }
 
-/** An upstream that gives these chunks one by one, and may fail or hang on the way. */
+/** An upstream that sends these chunks one by one, and may fail or hang in between. */
 export function scripted(
   texts: readonly string[],
-  trouble: { readonly failAfter?: number; readonly hangAfter?: number } = {},
-): { readonly answer: ChatAnswer; readonly given: number; readonly stopped: boolean } {
-  const state = { given: 0, stopped: false }
+  fault: { readonly failAfter?: number; readonly hangAfter?: number } = {},
+): { readonly answer: ChatAnswer; readonly sent: number; readonly stopped: boolean } {
+  const state = { sent: 0, stopped: false }
   const chunks: AsyncIterableIterator<string> = {
     async next() {
-      if (state.given === trouble.failAfter) throw new PurserError('upstream_failed', 'The connection broke.')
-      if (state.given === trouble.hangAfter) await Promise.withResolvers().promise
-      const value = texts[state.given]
+      if (state.sent === fault.failAfter) throw new PurserError('upstream_failed', 'The connection broke.')
+      if (state.sent === fault.hangAfter) await Promise.withResolvers().promise
+      const value = texts[state.sent]
       if (value === undefined) return { value: undefined, done: true }
-      state.given++
+      state.sent++
       return { value, done: false }
     },
     async return() {
@@ -59,8 +56,8 @@ export function scripted(
   }
   return {
     answer: { kind: 'stream', chunks },
-    get given() {
-      return state.given
+    get sent() {
+      return state.sent
     },
     get stopped() {
       return state.stopped

@@ -16,7 +16,7 @@ test('CM-09 an old cache file is taken over for one user, and found under the te
   const key = createHash('sha256').update('model|system|question').digest('hex')
   const text = JSON.stringify({ [key]: entry('an old answer'), broken: 7 })
   const report = await purser.answers.import('ada', text)
-  assert.equal(report.kept, 1)
+  assert.equal(report.imported, 1)
   assert.equal(report.found, 2)
   const found = await purser.user('ada').answers.lookup(importedRequest('model|system|question'))
   assert.equal(found?.answer, 'an old answer')

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
-import { type Answers, type AnswersDeps, createAnswers } from '../../src/answers/answers.ts'
+import { type AnswersDeps, createAnswers } from '../../src/answers/answers.ts'
+import type { Answers, InternalUserAnswers } from '../../src/answers/api.ts'
 import { createKeyring, type Keyring } from '../../src/core/keyring.ts'
 import { createPendingCalls } from '../../src/core/pending-calls.ts'
 import { createSubject, type Subject } from '../../src/core/subject.ts'
@@ -19,36 +20,44 @@ export const keys: Keyring = createKeyring(Buffer.alloc(32, 7))
 export const alice: Subject = createSubject('default', 'alice')
 export const bob: Subject = createSubject('default', 'bob')
 
-export interface TestHouse {
+export interface AnswersHarness extends AsyncDisposable {
   readonly answers: Answers
   readonly clock: HandClock
   readonly store: AnswerStore
-  /** The present life of each user; 1 when not set. */
-  readonly lives: Map<string, number>
+  /** The current incarnation of each user; 1 by default. */
+  readonly incarnations: Map<string, number>
+  user(id: string): InternalUserAnswers
 }
 
-export type Given = Partial<AnswersDeps> & {
+export type AnswersHarnessOptions = Partial<AnswersDeps> & {
   readonly clock?: HandClock
   readonly answers?: Partial<AnswerOptions>
 }
 
-/** Answers on a memory store and a hand-driven clock, unless told otherwise. */
-export function house(given: Given = {}): TestHouse {
-  const clock = given.clock ?? handClock()
-  const store = given.store ?? createMemoryAnswers()
-  const lives = new Map<string, number>()
+/** Answers on a memory store and a hand-driven clock by default. */
+export async function openAnswersHarness(options: AnswersHarnessOptions = {}): Promise<AnswersHarness> {
+  const clock = options.clock ?? handClock()
+  const store = options.store ?? createMemoryAnswers()
+  const incarnations = new Map<string, number>()
   const answers = createAnswers({
     keys,
     effects: clock,
     namespace: 'default',
     calls: createPendingCalls(clock),
     bus: { publish: async () => undefined, subscribe: () => () => undefined },
-    incarnationOf: async ({ id }) => lives.get(id) ?? 1,
-    ...given,
+    incarnationOf: async ({ id }) => incarnations.get(id) ?? 1,
+    ...options,
     store,
-    options: { ...DEFAULTS.answers, ...given.answers },
+    options: { ...DEFAULTS.answers, ...options.answers },
   })
-  return { answers, clock, store, lives }
+  return {
+    answers,
+    clock,
+    store,
+    incarnations,
+    user: (id) => answers.of(createSubject('default', id)),
+    [Symbol.asyncDispose]: () => answers.close(),
+  }
 }
 
 /** Computes a value and counts how often. */
@@ -80,7 +89,7 @@ export const drivers: Readonly<Record<string, () => Promise<OpenStore>>> = {
   },
 }
 
-/** Answers in a file, read and written on this thread. */
+/** Answers in a file, read and written on the test's own thread. */
 export function answersOn(database: Database): AnswerStore {
   return createSqliteAnswers(database, onThisThread(createCacheWriterCalls(database)))
 }
@@ -90,16 +99,16 @@ export async function openSqlite(path: string): Promise<OpenStore> {
   return { store: answersOn(database), close: database.close }
 }
 
-/** The same test on every driver: `open` gives houses that share one store. */
+/** Runs a test on every driver; `open` opens harnesses that share one store. */
 export function onEveryDriver(
   title: string,
-  run: (open: (given?: Given) => TestHouse, context: TestContext) => Promise<void>,
+  run: (open: (options?: AnswersHarnessOptions) => Promise<AnswersHarness>, context: TestContext) => Promise<void>,
 ): void {
   for (const [name, openStore] of Object.entries(drivers)) {
     test(`${title} (${name})`, async (context) => {
       const { store, close } = await openStore()
       try {
-        await run((given) => house({ store, ...given }), context)
+        await run((options) => openAnswersHarness({ store, ...options }), context)
       } finally {
         await close()
       }

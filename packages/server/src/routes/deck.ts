@@ -25,7 +25,7 @@ const YEAR_SECONDS = 31_536_000
 const tag = 'deck'
 
 /** In the published package the page is copied beside the code; in the workspace it stands where it is built. */
-const PLACES = ['./deck/', '../../deck/dist/'] as const
+const PLACES = ['../deck/', '../../../deck/dist/'] as const
 
 export function deckDirectory(): string | undefined {
   return PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) =>

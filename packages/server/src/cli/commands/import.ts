@@ -91,9 +91,9 @@ async function importAnswers(call: Call, path: string, user: string): Promise<Ex
     .finally(progress.end)
   if (flags.json === true) printJson(terminal, report)
   else {
-    say(terminal, `${report.kept} of ${report.found} answers taken in for ${safe(user)}.`)
+    say(terminal, `${report.imported} of ${report.found} answers taken in for ${safe(user)}.`)
     if (!report.whole) say(terminal, '  The file is torn: its entries were picked out one by one.')
     for (const [reason, count] of Object.entries(report.skipped)) say(terminal, `  left out: ${count} ${reason}`)
   }
-  return report.kept === 0 ? EXIT.failed : EXIT.ok
+  return report.imported === 0 ? EXIT.failed : EXIT.ok
 }

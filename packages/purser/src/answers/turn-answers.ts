@@ -1,0 +1,291 @@
+import type { SingleFlight } from '../core/single-flight.ts'
+import type { Subject } from '../core/subject.ts'
+import type { ChatRequest } from '../openai/chat.ts'
+import type { ChatAnswer } from '../openai/chat-model.ts'
+import type { AnswerCache } from './cache.ts'
+import { type CacheableRequest, type CacheKey, cacheableValue, type KeyResolver } from './cache-key.ts'
+import { type Cacheability, checkCompletion, createCacheabilityCheck } from './cacheability.ts'
+import { ReplayBuffer } from './replay-buffer.ts'
+import { SharedCall, type Waiter } from './shared-call.ts'
+import type { StatsCounter } from './stats.ts'
+
+export interface TurnAnswerRequest {
+  readonly request: ChatRequest
+  /** What the answer is cached under; undefined: it is not cached. */
+  readonly cacheable: CacheableRequest | undefined
+  /** `refresh` calls the model in any case, and its answer replaces the cached one. */
+  readonly mode: 'on' | 'refresh'
+  /** Stores the answer for repeats of this turn, also where answers are not cached otherwise. */
+  readonly replay: Replay | undefined
+  /** The incarnation in which the turn was admitted: after an erasure nothing is found, shared or stored. */
+  readonly incarnation?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Called at most once, when no answer is cached or on its way. */
+  callModel(signal: AbortSignal): Promise<ChatAnswer>
+  /** Called once after `callModel`, when that call has ended; this caller may have left before. */
+  onModelCallEnd?(): void
+}
+
+export interface Replay {
+  readonly idempotencyKey: string
+  /** The same turn was admitted before, under the same key. */
+  readonly isRepeat: boolean
+  /** Called for a repeat whose first answer is gone. Rejects if the turn may not be answered again. */
+  onMissing(): Promise<void>
+}
+
+export interface TurnAnswer {
+  /** `off`: the answer came from the model and was not looked up. */
+  readonly source: 'hit' | 'joined' | 'miss' | 'off'
+  /** In the form it was made in. A reader that stops early calls `return()` or aborts its signal. */
+  readonly answer: ChatAnswer
+  /** The answer of an earlier turn under the same idempotency key. */
+  readonly isReplay: boolean
+}
+
+/** A turn's answer as it is stored: the texts exactly as the upstream wrote them. */
+interface StoredTurnAnswer {
+  readonly kind: 'completion' | 'stream'
+  /** One text for a completion, one per chunk for a stream. */
+  readonly texts: readonly string[]
+  /** Tokens it took to make, which every further reader saves. */
+  readonly tokens: number
+}
+
+type Result =
+  | { readonly stored: StoredTurnAnswer; readonly isReplay: boolean }
+  | { readonly text: string }
+  | { readonly buffer: ReplayBuffer }
+
+export type TurnCall = SharedCall<Result>
+
+interface Keys {
+  readonly replay: CacheKey | undefined
+  readonly cache: CacheKey | undefined
+}
+
+export interface TurnAnswersDeps {
+  readonly keys: KeyResolver
+  readonly cache: AnswerCache
+  readonly calls: SingleFlight<TurnCall>
+  readonly stats: StatsCounter
+  /** The most of one answer that is buffered for readers that share it. */
+  readonly maxAnswerBytes: number
+}
+
+/** Answers for turns: stored ones, those of equal turns in progress, or new ones of the model. */
+export class TurnAnswers {
+  readonly #deps: TurnAnswersDeps
+
+  constructor(deps: TurnAnswersDeps) {
+    this.#deps = deps
+  }
+
+  /** Resolves when the answer begins; rejects as `callModel` does, or with `signal.reason`. */
+  async getOrCall(user: Subject, request: TurnAnswerRequest): Promise<TurnAnswer> {
+    const { signal, replay, cacheable } = request
+    const { stats } = this.#deps
+    signal?.throwIfAborted()
+    const keys = await this.#resolveKeys(user, request)
+    if (signal?.aborted) {
+      stats.count('miss')
+      throw signal.reason
+    }
+    const key = (keys.replay ?? keys.cache) as CacheKey
+    const mayShare = replay === undefined ? request.mode === 'on' : replay.isRepeat
+
+    const stored = mayShare ? this.#deps.cache.getLocal(key) : undefined
+    if (stored !== undefined) {
+      const answer = JSON.parse(stored.value) as StoredTurnAnswer
+      stats.count('hit')
+      stats.addSavedTokens(answer.tokens)
+      return { source: 'hit', answer: replayStored(answer, signal), isReplay: replay !== undefined }
+    }
+
+    const running = mayShare ? this.#running(key) : undefined
+    const call = running ?? this.#createCall(key)
+    const waiter = call.join(signal)
+    if (running === undefined) void this.#run(call, keys, request)
+    let outcome: 'hit' | 'joined' | 'miss' = waiter.isLeader ? 'miss' : 'joined'
+    try {
+      const result = await waiter.result
+      outcome = 'stored' in result ? 'hit' : waiter.isLeader ? 'miss' : 'joined'
+      const isReplay = replay !== undefined && (running !== undefined || ('stored' in result && result.isReplay))
+      const answer = answerFor(result, waiter, signal)
+      return { source: outcome === 'miss' && cacheable === undefined ? 'off' : outcome, answer, isReplay }
+    } catch (error) {
+      waiter.leave()
+      throw error
+    } finally {
+      stats.count(outcome)
+    }
+  }
+
+  async #resolveKeys(user: Subject, { request, cacheable, replay, incarnation }: TurnAnswerRequest): Promise<Keys> {
+    const resolve = async (value: CacheableRequest | undefined): Promise<CacheKey | undefined> =>
+      value && this.#deps.keys.resolve(user, { kind: 'turn', scope: 'user', value: cacheableValue(value), incarnation })
+    const target = { idempotencyKey: replay?.idempotencyKey }
+    const [replayKey, cacheKey] = await Promise.all([
+      resolve(replay && { request, target, context: null }),
+      resolve(cacheable),
+    ])
+    return { replay: replayKey, cache: cacheKey }
+  }
+
+  /** A call of an earlier generation is not joined: it was made before answers were forgotten. */
+  #running(key: CacheKey): TurnCall | undefined {
+    const call = this.#deps.calls.get(key.key)
+    return call?.keys.some((own) => own.key === key.key && own.generation === key.generation) ? call : undefined
+  }
+
+  #createCall(key: CacheKey): TurnCall {
+    const call: TurnCall = new SharedCall((abandoned) => this.#remove(abandoned))
+    this.#own(call, key)
+    return call
+  }
+
+  #own(call: TurnCall, key: CacheKey): void {
+    call.keys.push(key)
+    this.#deps.calls.set(key.key, call)
+  }
+
+  #remove(call: TurnCall): void {
+    for (const { key } of call.keys) this.#deps.calls.remove(key, call)
+  }
+
+  /** Finds or makes the answer for all callers of `call`. Errors are passed to them; this never rejects. */
+  async #run(call: TurnCall, keys: Keys, request: TurnAnswerRequest): Promise<void> {
+    let hasCalled = false
+    try {
+      if (await this.#share(call, keys, request)) return
+      if (call.signal.aborted) return
+      hasCalled = true
+      const answer = await request.callModel(call.signal)
+      const choices = typeof request.request.n === 'number' ? request.request.n : 1
+      if (answer.kind === 'completion') await this.#completion(call, answer.text, choices)
+      else await this.#relay(call, answer.chunks, choices)
+    } catch (error) {
+      call.reject(error)
+    } finally {
+      call.end()
+      this.#remove(call)
+      if (hasCalled) request.onModelCallEnd?.()
+    }
+  }
+
+  /** Uses a stored answer, or the call of an equal turn. False: the model has to be called. */
+  async #share(call: TurnCall, keys: Keys, { mode, replay }: TurnAnswerRequest): Promise<boolean> {
+    const { cache, calls } = this.#deps
+    if (keys.replay !== undefined && replay?.isRepeat) {
+      if (this.#useStored(call, await cache.get(keys.replay), true)) return true
+      await replay.onMissing()
+    }
+    const key = keys.cache
+    if (key === undefined || mode === 'refresh') {
+      if (key !== undefined && keys.replay !== undefined) this.#own(call, key)
+      return false
+    }
+    const stored = cache.getLocal(key) ?? (await cache.get(key))
+    if (this.#useStored(call, stored, false)) {
+      if (keys.replay !== undefined && stored !== undefined) await this.#store(call, keys.replay, stored.value)
+      return true
+    }
+    if (keys.replay === undefined) return false
+    const running = this.#running(key)
+    if (running === undefined) {
+      this.#own(call, key)
+      return false
+    }
+    running.absorb(call)
+    calls.set(keys.replay.key, running)
+    return true
+  }
+
+  #useStored(call: TurnCall, stored: { readonly value: string } | undefined, isReplay: boolean): boolean {
+    if (stored === undefined) return false
+    const answer = JSON.parse(stored.value) as StoredTurnAnswer
+    this.#deps.stats.addSavedTokens(answer.tokens * call.callerCount)
+    call.end()
+    call.resolve({ stored: answer, isReplay })
+    return true
+  }
+
+  /** Stored before it is handed on: a caller that has the answer and asks again gets a hit. */
+  async #completion(call: TurnCall, text: string, choices: number): Promise<void> {
+    await this.#conclude(call, checkCompletion(text, choices), { kind: 'completion', texts: [text] })
+    call.end()
+    call.resolve({ text })
+  }
+
+  async #relay(call: TurnCall, chunks: AsyncIterable<string>, choices: number): Promise<void> {
+    const buffer = new ReplayBuffer(this.#deps.maxAnswerBytes)
+    const check = createCacheabilityCheck(choices)
+    const upstream = chunks[Symbol.asyncIterator]()
+    const stop = (): void => {
+      buffer.unblock()
+      // Stops the upstream; no reader is left to wait for its answer.
+      upstream.return?.().catch(() => {})
+    }
+    if (call.signal.aborted) return stop()
+    call.signal.addEventListener('abort', stop)
+    call.resolve({ buffer })
+    try {
+      for (;;) {
+        await buffer.demand()
+        if (call.signal.aborted) break
+        const next = await upstream.next()
+        if (next.done) {
+          const { complete } = buffer
+          await this.#conclude(call, check.result(), complete && { kind: 'stream', texts: complete })
+          break
+        }
+        check.push(next.value)
+        buffer.append(next.value)
+        // A new caller could no longer read the beginning.
+        if (buffer.complete === undefined) this.#remove(call)
+      }
+      buffer.end()
+    } catch (error) {
+      buffer.end({ error })
+    }
+  }
+
+  /** The answer has ended: stores it if it may be served again, and counts the tokens that joined callers saved. */
+  async #conclude(
+    call: TurnCall,
+    { cacheable, tokens }: Cacheability,
+    answer: Omit<StoredTurnAnswer, 'tokens'> | undefined,
+  ): Promise<void> {
+    this.#deps.stats.addSavedTokens(tokens * (call.callerCount - 1))
+    if (!cacheable || answer === undefined) return
+    const value = JSON.stringify({ ...answer, tokens })
+    await Promise.all(call.keys.map((key) => this.#store(call, key, value)))
+  }
+
+  /** Not after an erasure, a `forget` or a `clear`, and not over the answer of a newer call. */
+  async #store(call: TurnCall, key: CacheKey, value: string): Promise<void> {
+    const { keys, cache, calls } = this.#deps
+    if (!(await keys.isCurrentIncarnation(key))) return
+    if (calls.isCurrent(key.key, call)) await cache.set(key, value)
+  }
+}
+
+/** The answer for one caller: its own reader of the shared buffer, or the whole text. */
+function answerFor(result: Result, waiter: Waiter<Result>, signal: AbortSignal | undefined): ChatAnswer {
+  if ('buffer' in result) return { kind: 'stream', chunks: result.buffer.read(waiter) }
+  waiter.leave()
+  return 'stored' in result ? replayStored(result.stored, signal) : { kind: 'completion', text: result.text }
+}
+
+/** A stored answer as if the model gave it. A reader may leave or abort at any chunk. */
+function replayStored({ kind, texts }: StoredTurnAnswer, signal: AbortSignal | undefined): ChatAnswer {
+  if (kind === 'completion') return { kind, text: texts[0] ?? '' }
+  return { kind, chunks: chunksOf(texts, signal) }
+}
+
+async function* chunksOf(texts: readonly string[], signal: AbortSignal | undefined): AsyncGenerator<string> {
+  for (const text of texts) {
+    signal?.throwIfAborted()
+    yield text
+  }
+}

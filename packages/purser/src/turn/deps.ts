@@ -1,0 +1,28 @@
+import type { InternalUserAnswers } from '../answers/api.ts'
+import type { UserContext } from '../context/api.ts'
+import type { Effects } from '../core/effects.ts'
+import type { Subject } from '../core/subject.ts'
+import type { UserLedger } from '../ledger/api.ts'
+import type { ProviderOption } from '../options.ts'
+import type { UserRuntime } from '../runtime/api.ts'
+import type { TurnLimits } from './options.ts'
+
+/** The modules of one user, as a turn uses them. */
+export interface UserModules {
+  readonly user: Subject
+  readonly ledger: UserLedger
+  readonly runtime: UserRuntime
+  readonly context: UserContext
+  readonly answers: InternalUserAnswers
+}
+
+/** Dependencies shared by all turns. */
+export interface TurnDeps {
+  readonly namespace: string
+  readonly effects: Effects
+  readonly providers: Readonly<Record<string, ProviderOption>>
+  readonly answersEnabled: boolean
+  readonly limits: TurnLimits
+  /** The keyed hash that replaces the user id upstream. */
+  pseudonym(user: Subject): string
+}

@@ -1,0 +1,199 @@
+import type { Replay } from '../answers/turn-answers.ts'
+import type { ResolvedContext } from '../context/api.ts'
+import { publish } from '../core/diagnostics.ts'
+import type { AdmittedTurn } from '../ledger/api.ts'
+import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
+import type { ChatRequest, Usage } from '../openai/chat.ts'
+import type { ChatAnswer, ChatModel } from '../openai/chat-model.ts'
+import type { Lease } from '../runtime/api.ts'
+import type { TurnDeps, UserModules } from './deps.ts'
+import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
+import type { TurnOptions } from './options.ts'
+import { selectModel } from './select-model.ts'
+
+/** Where an answer came from: the cache, an equal turn in progress, the model, or the model without a lookup. */
+export type CacheOutcome = 'hit' | 'joined' | 'miss' | 'off'
+
+export type TurnOutcome = 'completed' | 'failed' | 'cancelled'
+
+/**
+ * One turn from its request to its end. It owns what has to be ended exactly once, however the turn ends: the abort
+ * signal, the admission that pays for it, and the lease. The lease outlives the turn while the model call that runs on
+ * it is still read by others.
+ */
+export class TurnRun {
+  readonly deps: TurnDeps
+  readonly modules: UserModules
+  readonly request: ChatRequest
+  readonly options: TurnOptions
+  readonly cacheMode: 'on' | 'refresh' | 'off'
+  readonly #startedAt: number
+  readonly #abort = new AbortController()
+  readonly #onAbort = (): void => this.#abort.abort(this.options.signal?.reason)
+  #upstreamMs = 0
+  #admission: Admitted | undefined
+  /** The admission that is settled or refunded at the end. A repeat has none of its own unless it calls the model. */
+  #payment: AdmittedTurn | undefined
+  #isRepeat = false
+  #lease: Lease | undefined
+  /** The turn itself and its model call, while others read it. */
+  #leaseUsers = 1
+  #hasEnded = false
+
+  constructor(deps: TurnDeps, modules: UserModules, request: ChatRequest, options: TurnOptions) {
+    this.deps = deps
+    this.modules = modules
+    this.request = request
+    this.options = options
+    this.cacheMode = deps.answersEnabled ? (options.cache ?? 'on') : 'off'
+    this.#startedAt = deps.effects.monotonic()
+  }
+
+  /** Aborted by the caller's signal, and when the turn ends before its answer was read to the end. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  get admission(): Admitted {
+    return this.#admission as Admitted
+  }
+
+  /** What the answer cache has to know to replay the first answer under the turn's idempotency key. */
+  get replay(): Omit<Replay, 'idempotencyKey'> {
+    return { isRepeat: this.#isRepeat, onMissing: () => this.#admitAgain() }
+  }
+
+  /** Time spent in Purser so far, ms: waits for the model are not included. */
+  get overheadMs(): number {
+    return this.#totalMs - this.#upstreamMs
+  }
+
+  get #totalMs(): number {
+    return this.deps.effects.monotonic() - this.#startedAt
+  }
+
+  async admit(): Promise<Admission> {
+    const { cost, ticket, idempotencyKey, signal, session, override, mode } = this.options
+    const admitted = await this.modules.ledger.admitTurn({
+      cost,
+      ticket,
+      idempotencyKey,
+      signal,
+      request: [this.request, session, override, mode],
+      onReplay: () => {
+        this.#isRepeat = true
+      },
+    })
+    if (!admitted.allowed) return admitted
+    this.#admission = admitted.admission
+    if (!this.#isRepeat) this.#payment = admitted
+    if (signal?.aborted) this.#onAbort()
+    else signal?.addEventListener('abort', this.#onAbort)
+    return admitted.admission
+  }
+
+  async acquireRuntime(): Promise<Lease> {
+    const { modules, deps, request, options } = this
+    const override = await selectModel(modules.runtime, deps.providers, request.model, options)
+    const lease = await modules.runtime.acquire({ session: options.session, override, signal: this.signal })
+    if (this.#hasEnded) lease.release()
+    else this.#lease = lease
+    return lease
+  }
+
+  resolveContext(): Promise<ResolvedContext> {
+    const { mode, timeZone } = this.options
+    return this.modules.context.resolve({ mode, timeZone, signal: this.signal, keep: this.cacheMode !== 'off' })
+  }
+
+  async callModel(chat: ChatModel, request: ChatRequest, signal: AbortSignal): Promise<ChatAnswer> {
+    const { options, deps } = this
+    const { firstChunkTimeoutMs = deps.limits.firstChunkTimeoutMs, idleTimeoutMs = deps.limits.idleTimeoutMs } = options
+    const startedAt = deps.effects.monotonic()
+    try {
+      return await chat.chat(request, { firstChunkTimeoutMs, idleTimeoutMs, signal })
+    } finally {
+      this.#upstreamMs += deps.effects.monotonic() - startedAt
+    }
+  }
+
+  /** Keeps the lease for a model call that may outlive the turn, until `releaseLease`. */
+  retainLease(): void {
+    this.#leaseUsers++
+  }
+
+  releaseLease(): void {
+    this.#leaseUsers--
+    if (this.#leaseUsers > 0) return
+    this.#lease?.release()
+    this.#lease = undefined
+  }
+
+  /** Ends the turn, the first time: aborts what is still running and settles the ticket with the tokens used. */
+  async end(outcome: TurnOutcome, cache: CacheOutcome, usage: Usage | undefined): Promise<void> {
+    if (!this.#finish(outcome === 'completed')) return
+    this.#report(outcome, cache)
+    const tokens = { inputTokens: usage?.prompt_tokens, outputTokens: usage?.completion_tokens }
+    await ignoreFailure(this.#payment?.settle(tokens))
+  }
+
+  /** Ends a turn that failed before its answer began, and rethrows. A refused repeat becomes a refused turn. */
+  async fail(error: unknown): Promise<RefusedTurn> {
+    const isCancelled = this.options.signal?.aborted === true
+    this.#finish(false)
+    if (error instanceof AdmissionRefused) {
+      await ignoreFailure(this.#payment?.refund())
+      return this.refuse(error.admission)
+    }
+    this.#report(isCancelled ? 'cancelled' : 'failed', 'off')
+    await ignoreFailure(isCancelled ? this.#payment?.settle({}) : this.#payment?.refund())
+    throw error
+  }
+
+  refuse(admission: Refused): RefusedTurn {
+    this.#report('refused', 'off')
+    return createRefusedTurn(admission, this.deps.effects.now())
+  }
+
+  /** Pays for a repeat that has to call the model, because the first answer is gone. */
+  async #admitAgain(): Promise<void> {
+    const admitted = await this.modules.ledger.admitTurn({ cost: this.options.cost, signal: this.signal })
+    if (!admitted.allowed) throw new AdmissionRefused(admitted)
+    this.#admission = admitted.admission
+    if (this.#hasEnded) await ignoreFailure(admitted.refund())
+    else this.#payment = admitted
+  }
+
+  #finish(isComplete: boolean): boolean {
+    if (this.#hasEnded) return false
+    this.#hasEnded = true
+    if (!isComplete) this.#abort.abort()
+    // A long-lived signal must not collect the listeners of its turns.
+    this.options.signal?.removeEventListener('abort', this.#onAbort)
+    this.releaseLease()
+    return true
+  }
+
+  #report(outcome: TurnOutcome | 'refused', cache: CacheOutcome): void {
+    const { namespace } = this.deps
+    publish('turn', { namespace, outcome, cache, overheadMs: this.overheadMs, totalMs: this.#totalMs })
+  }
+}
+
+/** A repeat had to be admitted again, and was refused. */
+class AdmissionRefused extends Error {
+  readonly admission: Refused
+
+  constructor(admission: Refused) {
+    super('The turn was not admitted again.')
+    this.admission = admission
+  }
+}
+
+/**
+ * The answer is there, or its error is on the way to the caller: a store that fails now, an erased user, or a ticket
+ * shared with another turn must not replace it.
+ */
+async function ignoreFailure(settlement: Promise<unknown> | undefined): Promise<void> {
+  await settlement?.catch(() => undefined)
+}
