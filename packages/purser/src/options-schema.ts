@@ -1,164 +1,215 @@
 import { inspect } from 'node:util'
 import { EFFECTS } from './core/effects.ts'
+import { isObject } from './core/validate.ts'
 import { PurserError, suggestion } from './errors.ts'
 
-/** Throws `option_unknown` or `option_invalid` for the first option that cannot be, naming it and the mend. */
-export function checkOptions(options: unknown): void {
-  if (!object[1](options)) {
-    throw new PurserError('option_invalid', 'openPurser takes an object of options.', {
-      hint: "For instance: openPurser({ store: 'memory:' }).",
-    })
-  }
-  checkAll(options as Record<string, unknown>, CHECKS, '')
+/**
+ * One option: its default, its bounds and how it is checked. The validation of `openPurser`, the defaults, the server's
+ * configuration schema and the reference derive from a table of these.
+ */
+export interface OptionSpec<Value = unknown> {
+  readonly kind: 'duration' | 'integer' | 'text' | 'boolean' | 'choice' | 'labels' | 'object'
+  /** Undefined: the option has no default. */
+  readonly default: Value
+  /** Of `integer`, inclusive. */
+  readonly min?: number
+  /** Of `choice`. */
+  readonly choices?: readonly string[]
+  /** `null` waives the limit; this is the value that stands for it. */
+  readonly unlimited?: number | null
+  /** Completes "must be …". */
+  readonly expected: string
+  /** For the error, where the value itself must not be shown. */
+  readonly hint?: string
+  isValid(value: unknown): boolean
 }
 
-/** What an option may hold, told as the second half of "… must be"; a hint when the value itself must not be shown. */
-type Check = readonly [expected: string, passes: (value: unknown) => boolean, hint?: string]
+/** A spec for each option of a group. */
+export type OptionSpecs<Options> = { readonly [Name in keyof Options]-?: OptionSpec<Options[Name]> }
 
-const wholeNumber = (least: number): Check => [
-  `a whole number of ${least} or more`,
-  (value) => Number.isSafeInteger(value) && (value as number) >= least,
-]
-const duration: Check = ['a number of milliseconds, 0 or more', (value) => typeof value === 'number' && value >= 0]
-/** What a detection may say as a phase or a risk level. */
+/** UTF-8 bytes of a phase, a risk level and other labels. */
 export const LABEL_MAX_BYTES = 64
 
-const object: Check = ['an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)]
-const flag: Check = ['true or false', (value) => typeof value === 'boolean']
-const oneOf = (...choices: string[]): Check => [
-  `one of ${choices.map((choice) => `'${choice}'`).join(', ')}`,
-  (value) => choices.includes(value as string),
-]
-const isLabel = (value: unknown): boolean =>
-  typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= LABEL_MAX_BYTES
-const vocabulary: Check = [
-  `a list of different texts of 1 to ${LABEL_MAX_BYTES} bytes`,
-  (value) => Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(isLabel),
-]
-const orNull = ([expected, passes]: Check): Check => [
-  `${expected}, or null for no limit`,
-  (value) => value === null || passes(value),
-]
-/** Limits, which null waives. */
-const limit = {
-  ofTime: orNull(duration),
-  fromNone: orNull(wholeNumber(0)),
-  fromOne: orNull(wholeNumber(1)),
+/** Milliseconds; `null` means no limit. */
+export function duration(defaultMs: number): OptionSpec<number> {
+  return nullable(Number.POSITIVE_INFINITY, {
+    kind: 'duration',
+    default: defaultMs,
+    expected: 'a number of milliseconds, 0 or more',
+    isValid: (value) => typeof value === 'number' && value >= 0,
+  })
 }
 
-const CHECKS = {
-  namespace: ['well-formed text of 1 to 256 bytes without control characters', isNamespace],
-  timeZone: ['an IANA time zone', isTimeZone],
-  providers: object,
-  mcpServers: object,
-  presets: object,
-  effects: ['an object with some of now, monotonic, randomId and setTimer, which are functions', isEffects],
-  store: [
-    "'memory:', 'sqlite:PATH' or a store",
-    (value) => (typeof value === 'string' ? /^(memory:|sqlite:.+)$/.test(value) : isStore(value)),
-    "For instance 'sqlite:purser.db', or what a driver's function gives.",
-  ],
-  secretKey: [
-    '32 bytes in base64, or { current, previous: [] }',
-    isSecretKey,
-    'Make one with `openssl rand -base64 32`.',
-  ],
-  runtime: {
-    defaults: object,
-    idleMs: limit.ofTime,
-    mcpIdleMs: limit.ofTime,
-    maxLeaseMs: limit.ofTime,
-    sweepMs: limit.ofTime,
-    maxLive: limit.fromOne,
-    maxMcpProcesses: limit.fromNone,
-  },
-  context: {
-    budgetMs: limit.ofTime,
-    ttlMs: limit.ofTime,
-    maxStaleMs: limit.ofTime,
-    maxUsers: limit.fromOne,
-    maxFlights: limit.fromOne,
-    maxAbandoned: limit.fromNone,
-    clock: oneOf('minute', 'second', 'off', 'auto'),
-    sources: object,
-    sections: object,
-  },
-  ledger: {
-    dailyCap: limit.fromNone,
-    window: oneOf('day', 'rolling24h'),
-    keepEvents: limit.fromOne,
-    phases: vocabulary,
-    riskLevels: vocabulary,
-  },
-  answers: {
-    enabled: flag,
-    ttlMs: limit.ofTime,
-    maxEntries: limit.fromOne,
-    maxBytes: limit.fromOne,
-    touchEveryMs: limit.ofTime,
-  },
-} as const satisfies Record<string, Check | Record<string, Check>>
+/** A limit; `null` means no limit, for which `unlimited` stands. */
+export function limit<Unlimited extends number | null = number>(
+  defaultLimit: number | Unlimited,
+  { min, unlimited }: { readonly min: number; readonly unlimited?: Unlimited },
+): OptionSpec<number | Unlimited> {
+  return nullable<number | Unlimited>(unlimited === undefined ? Number.POSITIVE_INFINITY : unlimited, {
+    kind: 'integer',
+    default: defaultLimit,
+    min,
+    expected: `an integer of ${min} or more`,
+    isValid: (value) => Number.isSafeInteger(value) && (value as number) >= min,
+  })
+}
 
-function checkAll(
-  given: Record<string, unknown>,
-  checks: Record<string, Check | Record<string, Check>>,
-  path: string,
-): void {
-  for (const [name, value] of Object.entries(given)) {
-    const check = Object.hasOwn(checks, name) ? checks[name] : undefined
-    if (check === undefined) {
-      throw new PurserError('option_unknown', `There is no option '${path}${name}'.`, {
-        hint: suggestion(name, Object.keys(checks)) || `Known here: ${Object.keys(checks).join(', ')}.`,
+function nullable<Value>(unlimited: number | null, spec: OptionSpec<Value>): OptionSpec<Value> {
+  return {
+    ...spec,
+    unlimited,
+    expected: `${spec.expected}, or null for no limit`,
+    isValid: (value) => value === null || spec.isValid(value),
+  }
+}
+
+export function flag(defaultValue: boolean): OptionSpec<boolean> {
+  return {
+    kind: 'boolean',
+    default: defaultValue,
+    expected: 'true or false',
+    isValid: (value) => typeof value === 'boolean',
+  }
+}
+
+export function choice<Choice extends string>(defaultChoice: Choice, choices: readonly Choice[]): OptionSpec<Choice> {
+  return {
+    kind: 'choice',
+    default: defaultChoice,
+    choices,
+    expected: `one of ${choices.map((name) => `'${name}'`).join(', ')}`,
+    isValid: (value) => choices.includes(value as Choice),
+  }
+}
+
+export function text<Value>(
+  defaultValue: Value,
+  check: Pick<OptionSpec, 'expected' | 'isValid' | 'hint'>,
+): OptionSpec<Value> {
+  return { kind: 'text', default: defaultValue, ...check }
+}
+
+export function object<Value extends object | undefined>(
+  defaultValue: Value,
+  check: Partial<Pick<OptionSpec, 'expected' | 'isValid' | 'hint'>> = {},
+): OptionSpec<Value> {
+  return { kind: 'object', default: defaultValue, expected: 'an object', isValid: isObject, ...check }
+}
+
+/** A declared vocabulary, in order. */
+export function labels(): OptionSpec<readonly string[] | undefined> {
+  return {
+    kind: 'labels',
+    default: undefined,
+    expected: `a list of different texts of 1 to ${LABEL_MAX_BYTES} bytes`,
+    isValid: (value) =>
+      Array.isArray(value) && value.length > 0 && new Set(value).size === value.length && value.every(isLabel),
+  }
+}
+
+function isLabel(value: unknown): boolean {
+  return (
+    typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= LABEL_MAX_BYTES
+  )
+}
+
+export interface SpecTable {
+  readonly [name: string]: OptionSpec | SpecTable
+}
+
+/**
+ * Checks options against a table.
+ *
+ * Throws `option_unknown` with a suggestion, or `option_invalid` for the first value that does not fit.
+ */
+export function validateAgainst(specs: SpecTable, options: unknown, call: string): void {
+  if (!isObject(options)) {
+    throw new PurserError('option_invalid', `The options of ${call} must be an object.`, {
+      hint: `Valid options: ${Object.keys(specs).join(', ')}.`,
+    })
+  }
+  validateGroup(specs, options, '')
+}
+
+function validateGroup(specs: SpecTable, options: Record<string, unknown>, path: string): void {
+  for (const [name, value] of Object.entries(options)) {
+    const spec = Object.hasOwn(specs, name) ? specs[name] : undefined
+    if (spec === undefined) {
+      throw new PurserError('option_unknown', `Unknown option '${path}${name}'.`, {
+        hint: suggestion(name, Object.keys(specs)) || `Valid options: ${Object.keys(specs).join(', ')}.`,
       })
     }
     if (value === undefined) continue
-    if (!isCheck(check)) {
-      requireValue(object, value, `${path}${name}`)
-      checkAll(value as Record<string, unknown>, check, `${path}${name}.`)
-    } else requireValue(check, value, `${path}${name}`)
+    if (isSpec(spec)) validateValue(spec, value, `${path}${name}`)
+    else if (isObject(value)) validateGroup(spec, value, `${path}${name}.`)
+    else throw invalidValue({ expected: 'an object' }, value, `${path}${name}`)
   }
 }
 
-function isCheck(check: Check | Record<string, Check>): check is Check {
-  return Array.isArray(check)
+function validateValue(spec: OptionSpec, value: unknown, path: string): void {
+  if (!spec.isValid(value)) throw invalidValue(spec, value, path)
 }
 
-function requireValue([expected, passes, hint]: Check, value: unknown, path: string): void {
-  if (passes(value)) return
-  throw new PurserError('option_invalid', `The option '${path}' must be ${expected}.`, {
+function invalidValue(
+  { expected, hint }: Pick<OptionSpec, 'expected' | 'hint'>,
+  value: unknown,
+  path: string,
+): PurserError {
+  return new PurserError('option_invalid', `The option '${path}' must be ${expected}.`, {
     hint: hint ?? `It is ${inspect(value, { depth: 0 }).slice(0, 80)}.`,
   })
 }
 
-/** Part of every key: held to the rules of a user id, so that it can be read in logs and keys alike. */
-function isNamespace(value: unknown): boolean {
+export function isSpec(spec: OptionSpec | SpecTable): spec is OptionSpec {
+  return typeof spec.isValid === 'function'
+}
+
+/** The defaults of a group. */
+export function defaultsOf<Options>(specs: OptionSpecs<Options>): Options {
+  const entries = Object.entries<OptionSpec>(specs)
+  return Object.fromEntries(entries.map(([name, spec]) => [name, spec.default])) as Options
+}
+
+/** Fills in defaults, and for `null` the value that means no limit. */
+export function withDefaults<Options extends object>(
+  specs: OptionSpecs<Options>,
+  options: object | undefined,
+): Options {
+  const present = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)
+  const table = specs as Readonly<Record<string, OptionSpec>>
+  const values = present.map(([name, value]) => [name, value === null ? table[name]?.unlimited : value])
+  return { ...defaultsOf(specs), ...Object.fromEntries(values) }
+}
+
+/** Part of every key, so it follows the rules of a user id. */
+export function isNamespace(value: unknown): boolean {
   if (typeof value !== 'string' || value === '' || !value.isWellFormed()) return false
   return Buffer.byteLength(value) <= 256 && !/\p{Cc}/u.test(value)
 }
 
-/** Something that can do more, such as a clock that a test drives, is fine; what can do nothing of it is a slip. */
-function isEffects(value: unknown): boolean {
-  if (!object[1](value)) return false
-  const given = value as Record<string, unknown>
-  if (Object.keys(given).length > 0 && !EFFECTS.some((name) => name in given)) return false
-  return EFFECTS.every((name) => given[name] === undefined || typeof given[name] === 'function')
+/** An object that can do more, such as a test clock, is fine; one that has none of the functions is a mistake. */
+export function isEffects(value: unknown): boolean {
+  if (!isObject(value)) return false
+  if (Object.keys(value).length > 0 && !EFFECTS.some((name) => name in value)) return false
+  return EFFECTS.every((name) => value[name] === undefined || typeof value[name] === 'function')
 }
 
-function isStore(value: unknown): boolean {
-  const parts = ['traits', 'meta', 'users', 'events', 'bus', 'answers', 'lastGood', 'close']
-  return object[1](value) && parts.every((part) => part in (value as object))
+export function isStoreOption(value: unknown): boolean {
+  if (typeof value === 'string') return /^(memory:|sqlite:.+)$/.test(value)
+  const members = ['traits', 'meta', 'users', 'events', 'bus', 'answers', 'lastGood', 'close']
+  return isObject(value) && members.every((member) => member in value)
 }
 
-function isSecretKey(value: unknown): boolean {
+export function isSecretKey(value: unknown): boolean {
   if (typeof value === 'string') return true
-  if (!object[1](value)) return false
-  const { current, previous = [], ...others } = value as Record<string, unknown>
-  const earlier = Array.isArray(previous) && previous.every((key) => typeof key === 'string')
-  return typeof current === 'string' && earlier && Object.keys(others).length === 0
+  if (!isObject(value)) return false
+  const { current, previous = [], ...others } = value
+  const isList = Array.isArray(previous) && previous.every((key) => typeof key === 'string')
+  return typeof current === 'string' && isList && Object.keys(others).length === 0
 }
 
 export function isTimeZone(zone: unknown): zone is string {
-  // An offset such as +05:00 is known to Intl, and is no zone.
+  // Intl accepts offsets such as +05:00, which are not zones.
   if (typeof zone !== 'string' || !/^[a-z]/i.test(zone)) return false
   try {
     return new Intl.DateTimeFormat('en', { timeZone: zone }) instanceof Intl.DateTimeFormat

@@ -1,34 +1,52 @@
 import type { Effects } from './core/effects.ts'
 import { expandEnv } from './core/env.ts'
-import { checkOptions } from './options-schema.ts'
+import {
+  choice,
+  defaultsOf,
+  duration,
+  flag,
+  isEffects,
+  isNamespace,
+  isSecretKey,
+  isStoreOption,
+  isTimeZone,
+  labels,
+  limit,
+  type OptionSpec,
+  type OptionSpecs,
+  object,
+  text,
+  validateAgainst,
+  withDefaults,
+} from './options-schema.ts'
 import type { Store } from './storage/store.ts'
 
-/** Everything `openPurser` takes. Durations are milliseconds, sizes bytes; `null` means no limit. */
+/** Options of `openPurser`. Durations are milliseconds, sizes bytes; `null` means no limit. */
 export interface PurserOptions {
-  /** `'memory:'`, `'sqlite:PATH'`, or a store made by hand. Default `'sqlite:purser.db'`. */
+  /** `'memory:'`, `'sqlite:PATH'`, or a store object. */
   store?: string | Store | undefined
-  /** One application or tenant; part of every key. Default `'default'`. */
+  /** One application or tenant; part of every key. */
   namespace?: string | undefined
-  /** 32 bytes in base64. With SQLite, by default, a 0600 key file beside the database. */
+  /** 32 bytes in base64, or `{ current, previous }` while it changes. With SQLite a key file of mode 0600 by default. */
   secretKey?: string | { current: string; previous?: string[] | undefined } | undefined
-  /** The IANA zone of every user who has none of their own: for caps and prompts alike. Default `'UTC'`. */
+  /** The IANA zone of users without one of their own, for caps and prompts alike. */
   timeZone?: string | undefined
   /** Model providers by name. */
   providers?: Record<string, ProviderOption> | undefined
   /** MCP servers by name. */
   mcpServers?: Record<string, McpServerOption> | undefined
-  /** Settings patches by tag, to be assigned to users or to single turns. */
+  /** Settings patches by tag, to be assigned to users or used for single turns. */
   presets?: Record<string, Record<string, unknown>> | undefined
-  runtime?: Given<RuntimeOptions> | undefined
-  context?: Given<ContextOptions> | undefined
-  ledger?: Given<LedgerOptions> | undefined
-  answers?: Given<AnswerOptions> | undefined
-  /** Replaces parts of the outside world: clocks, ids, timers. For tests. */
+  runtime?: OptionInput<RuntimeOptions> | undefined
+  context?: OptionInput<ContextOptions> | undefined
+  ledger?: OptionInput<LedgerOptions> | undefined
+  answers?: OptionInput<AnswerOptions> | undefined
+  /** Clocks, ids and timers, replaced in tests. */
   effects?: Partial<Effects> | undefined
 }
 
-/** Options as they are given: what is absent has its default, and `null` waives a limit. */
-export type Given<Options> = {
+/** A group of options as the caller passes it: absent options have their default, and `null` waives a limit. */
+export type OptionInput<Options> = {
   [Name in keyof Options]?: Options[Name] | (Options[Name] extends number ? null : never) | undefined
 }
 
@@ -39,14 +57,14 @@ export interface ProviderConfig {
   kind: ProviderKind
   baseURL?: string | undefined
   apiKey?: string | undefined
-  /** When given, the only models of this provider. */
+  /** The only models of this provider, if set. */
   models?: string[] | undefined
   defaultModel?: string | undefined
-  /** Where the hashed user id goes upstream. Default `'safety_identifier'`. */
+  /** The upstream field for the hashed user id. Default `'safety_identifier'`. */
   userField?: 'safety_identifier' | 'user' | 'none' | undefined
   headers?: Record<string, string> | undefined
   region?: string | undefined
-  /** Further fields are the provider's own (resourceName, apiVersion, teamId, accessKeyId …). */
+  /** Further fields belong to the provider: resourceName, apiVersion, teamId, accessKeyId … */
   [field: string]: unknown
 }
 
@@ -62,7 +80,7 @@ export const PROVIDER_KINDS = [
 ] as const
 export type ProviderKind = (typeof PROVIDER_KINDS)[number]
 
-/** What an AI SDK provider is to Purser: something that makes a language model from an id. */
+/** What Purser uses of an AI SDK provider. */
 export interface LanguageModelSource {
   languageModel(modelId: string): unknown
 }
@@ -71,115 +89,155 @@ export type McpServerOption =
   | { url: string; headers?: Record<string, string> | undefined; oauth?: McpOAuthOption | undefined }
   | { command: string; args?: string[] | undefined; env?: Record<string, string> | undefined }
 
-/** How each user allows this application to use an MCP server on their behalf. */
+/** How each user authorizes this application at an MCP server. */
 export interface McpOAuthOption {
-  /** The page of your application to which the authorization server sends people back; it calls `completeMcp`. */
+  /** The page of your application that the authorization server redirects to; it calls `completeMcp`. */
   redirectUrl: string
-  /** The application's id there. Without one it registers itself. */
+  /** The application's client id. Without one the application registers itself. */
   clientId?: string | undefined
-  /** Needs `issuer`: otherwise an MCP server would say who gets to see it. */
+  /** Needs `issuer`; otherwise the MCP server could choose who receives it. */
   clientSecret?: string | undefined
-  /** What to ask for. Default: what the MCP server says. */
+  /** Requested scopes. Default: what the MCP server asks for. */
   scopes?: string[] | undefined
-  /** The authorization server, and no other. Default: the one the MCP server names, on the public internet. */
+  /** The only authorization server that is used. Default: the one the MCP server names, on the public internet. */
   issuer?: string | undefined
 }
 
 export interface RuntimeOptions {
-  /** Settings of every user who has not set their own. */
+  /** Settings of users without settings of their own. */
   defaults: Record<string, unknown>
-  /** A runtime nobody has leased for this long is evicted. */
+  /** A runtime without a lease for this long is evicted. */
   idleMs: number
-  /** The same for a single MCP client. */
+  /** An MCP client that is not used for this long is closed. */
   mcpIdleMs: number
-  /** How long a lease may be out; then it is taken back with the next sweep, in use or not. */
+  /** A lease older than this is taken back by the next sweep, in use or not. */
   maxLeaseMs: number
-  /** How often idle and overdue ones are looked for. */
+  /** How often idle runtimes and overdue leases are looked for. */
   sweepMs: number
-  /** Live runtimes; at the limit the longest unused goes, or `runtime_busy`. */
+  /** Live runtimes; at the limit the least recently used one is evicted, or `runtime_busy` is thrown. */
   maxLive: number
-  /** MCP servers run as child processes, in all. */
+  /** MCP servers that run as child processes, of all users together. */
   maxMcpProcesses: number
 }
 
 export interface ContextOptions {
-  /** The longest a caller of `resolve` waits. */
+  /** The longest that a caller of `resolve` waits. */
   budgetMs: number
   /** How long loaded data counts as fresh. */
   ttlMs: number
-  /** How long loaded data may still be served when nothing newer can be had. */
+  /** How long loaded data may be served when nothing newer is available. */
   maxStaleMs: number
-  /** Users whose data is kept in memory. */
+  /** Users whose data is cached in memory. */
   maxUsers: number
-  /** Loads under way, per source. */
+  /** Loads that run at the same time, per source. */
   maxFlights: number
   /** Loads that were given up but have not ended, per source. */
   maxAbandoned: number
-  /** How exact the current-time hint is; `auto`: to the minute, but off in turns whose answers may be kept. */
+  /** Precision of the current time in the context; `auto`: minutes, but off in turns whose answers may be cached. */
   clock: 'minute' | 'second' | 'off' | 'auto'
-  /** Where profile and actions come from; by default Purser's own store. */
+  /** Sources of `profile` and `actions`; by default Purser's own store. */
   sources: Record<string, unknown>
   /** Further sections beside profile and actions. */
   sections: Record<string, unknown>
 }
 
 export interface LedgerOptions {
-  /** Messages a user may send in a window; 0 is unlimited. */
+  /** Turns a user may take per window; 0 is unlimited. */
   dailyCap: number
   /** `day`: the user's calendar day. `rolling24h`: the last 24 hours. */
   window: 'day' | 'rolling24h'
-  /** Events kept per user; null keeps all. */
+  /** Events stored per user; null stores all. */
   keepEvents: number | null
-  /** Declared phases, the first is the default; undefined: every text is one. */
+  /** Declared phases, the default one first; undefined: any text is valid. */
   phases: readonly string[] | undefined
-  /** Declared risk levels in rising order, the first is the default; undefined: every text is one. */
+  /** Declared risk levels in rising order, the default one first; undefined: any text is valid. */
   riskLevels: readonly string[] | undefined
 }
 
 export interface AnswerOptions {
-  /** Whether turns look up and keep answers. */
+  /** Whether turns look up and cache answers. */
   enabled: boolean
-  /** How long an answer is kept; a hit does not extend it. */
+  /** How long an answer is served; a hit does not extend it. */
   ttlMs: number
-  /** Answers that are kept, in all; the longest unused makes room. */
+  /** Cached answers of all users; beyond it the least recently used ones are evicted. */
   maxEntries: number
-  /** What kept answers may take, in all. */
+  /** Bytes of all cached answers; beyond it the least recently used ones are evicted. */
   maxBytes: number
-  /** An entry's last use is written at most this often. */
+  /** An entry's last access is written at most this often. */
   touchEveryMs: number
 }
 
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 
-export const DEFAULTS: ResolvedDefaults = {
-  store: 'sqlite:purser.db',
-  namespace: 'default',
-  timeZone: 'UTC',
-  runtime: {
-    defaults: {},
-    idleMs: DAY,
-    mcpIdleMs: 900_000,
-    maxLeaseMs: DAY,
-    sweepMs: 300_000,
-    maxLive: 10_000,
-    maxMcpProcesses: 32,
-  },
-  context: {
-    budgetMs: 1_500,
-    ttlMs: 30_000,
-    maxStaleMs: DAY,
-    maxUsers: 10_000,
-    maxFlights: 32,
-    maxAbandoned: 32,
-    clock: 'auto',
-    sources: {},
-    sections: {},
-  },
-  ledger: { dailyCap: 0, window: 'day', keepEvents: null, phases: undefined, riskLevels: undefined },
-  answers: { enabled: false, ttlMs: 7 * DAY, maxEntries: 10_000, maxBytes: 268_435_456, touchEveryMs: 30_000 },
+const RUNTIME: OptionSpecs<RuntimeOptions> = {
+  defaults: object({}),
+  idleMs: duration(DAY_MS),
+  mcpIdleMs: duration(900_000),
+  maxLeaseMs: duration(DAY_MS),
+  sweepMs: duration(300_000),
+  maxLive: limit(10_000, { min: 1 }),
+  maxMcpProcesses: limit(32, { min: 0 }),
 }
 
-export interface ResolvedDefaults {
+const CONTEXT: OptionSpecs<ContextOptions> = {
+  budgetMs: duration(1_500),
+  ttlMs: duration(30_000),
+  maxStaleMs: duration(DAY_MS),
+  maxUsers: limit(10_000, { min: 1 }),
+  maxFlights: limit(32, { min: 1 }),
+  maxAbandoned: limit(32, { min: 0 }),
+  clock: choice('auto', ['minute', 'second', 'off', 'auto']),
+  sources: object({}),
+  sections: object({}),
+}
+
+const LEDGER: OptionSpecs<LedgerOptions> = {
+  dailyCap: limit(0, { min: 0, unlimited: 0 }),
+  window: choice('day', ['day', 'rolling24h']),
+  keepEvents: limit<null>(null, { min: 1, unlimited: null }),
+  phases: labels(),
+  riskLevels: labels(),
+}
+
+const ANSWERS: OptionSpecs<AnswerOptions> = {
+  enabled: flag(false),
+  ttlMs: duration(7 * DAY_MS),
+  maxEntries: limit(10_000, { min: 1 }),
+  maxBytes: limit(268_435_456, { min: 1 }),
+  touchEveryMs: duration(30_000),
+}
+
+/** All options: the source of defaults, validation, the server's schema and `docs/reference/options.md`. */
+export const OPTION_SPECS = {
+  store: text<string | Store>('sqlite:purser.db', {
+    expected: "'memory:', 'sqlite:PATH' or a store",
+    isValid: isStoreOption,
+    hint: "Example: 'sqlite:purser.db'.",
+  }) as OptionSpec<string | Store>,
+  namespace: text('default', {
+    expected: 'well-formed text of 1 to 256 bytes without control characters',
+    isValid: isNamespace,
+  }) as OptionSpec<string>,
+  secretKey: text<PurserOptions['secretKey']>(undefined, {
+    expected: '32 bytes in base64, or { current, previous: [] }',
+    isValid: isSecretKey,
+    hint: 'Make one with `openssl rand -base64 32`.',
+  }) as OptionSpec<PurserOptions['secretKey']>,
+  timeZone: text('UTC', { expected: 'an IANA time zone', isValid: isTimeZone }) as OptionSpec<string>,
+  providers: object({}) as OptionSpec<Record<string, ProviderOption>>,
+  mcpServers: object({}) as OptionSpec<Record<string, McpServerOption>>,
+  presets: object({}) as OptionSpec<Record<string, Record<string, unknown>>>,
+  runtime: RUNTIME as OptionSpecs<RuntimeOptions>,
+  context: CONTEXT as OptionSpecs<ContextOptions>,
+  ledger: LEDGER as OptionSpecs<LedgerOptions>,
+  answers: ANSWERS as OptionSpecs<AnswerOptions>,
+  effects: object<Partial<Effects> | undefined>(undefined, {
+    expected: 'an object with some of now, monotonic, randomId and setTimer, which are functions',
+    isValid: isEffects,
+  }) as OptionSpec<Partial<Effects> | undefined>,
+}
+
+export const DEFAULTS: {
   readonly store: string
   readonly namespace: string
   readonly timeZone: string
@@ -187,9 +245,17 @@ export interface ResolvedDefaults {
   readonly context: ContextOptions
   readonly ledger: LedgerOptions
   readonly answers: AnswerOptions
+} = {
+  store: OPTION_SPECS.store.default as string,
+  namespace: OPTION_SPECS.namespace.default,
+  timeZone: OPTION_SPECS.timeZone.default,
+  runtime: defaultsOf(RUNTIME),
+  context: defaultsOf(CONTEXT),
+  ledger: defaultsOf(LEDGER),
+  answers: defaultsOf(ANSWERS),
 }
 
-/** Options with every default filled in. */
+/** Options with all defaults filled in. */
 export interface ResolvedOptions {
   readonly store: string | Store
   readonly namespace: string
@@ -205,11 +271,10 @@ export interface ResolvedOptions {
   readonly effects: Partial<Effects>
 }
 
-/** Checks options and fills in defaults. Throws `option_unknown` or `option_invalid`, naming the key and the mend. */
+/** Validates options and fills in defaults. Throws `option_unknown` or `option_invalid` with the option's name. */
 export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
-  checkOptions(options)
-  const { secretKey } = options
-  // In one go, so that every variable that is missing is named at once.
+  validateAgainst(OPTION_SPECS, options, 'openPurser')
+  // Together, so that all missing variables are reported at once.
   const { providers, mcpServers, context } = expandEnv({
     providers: options.providers ?? {},
     mcpServers: options.mcpServers ?? {},
@@ -218,32 +283,21 @@ export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
   return {
     store: options.store ?? DEFAULTS.store,
     namespace: options.namespace ?? DEFAULTS.namespace,
-    secretKey:
-      secretKey === undefined
-        ? undefined
-        : typeof secretKey === 'string'
-          ? { current: secretKey, previous: [] }
-          : { current: secretKey.current, previous: secretKey.previous ?? [] },
+    secretKey: resolveSecretKey(options.secretKey),
     timeZone: options.timeZone ?? DEFAULTS.timeZone,
     providers,
     mcpServers,
     presets: options.presets ?? {},
-    runtime: withDefaults(DEFAULTS.runtime, options.runtime),
-    context: withDefaults(DEFAULTS.context, context),
-    ledger: withDefaults(DEFAULTS.ledger, options.ledger),
-    answers: withDefaults(DEFAULTS.answers, options.answers),
+    runtime: withDefaults(RUNTIME, options.runtime),
+    context: withDefaults(CONTEXT, context),
+    ledger: withDefaults(LEDGER, options.ledger),
+    answers: withDefaults(ANSWERS, options.answers),
     effects: options.effects ?? {},
   }
 }
 
-/** How each limit says that there is none; all others say infinity. */
-const NO_LIMIT: Readonly<Record<string, number | null>> = { dailyCap: 0, keepEvents: null }
-
-function withDefaults<T extends object>(defaults: T, given: Given<T> | undefined): T {
-  const present = Object.entries(given ?? {}).filter(([, value]) => value !== undefined)
-  const filled = present.map(([name, value]) => {
-    if (value !== null) return [name, value]
-    return [name, Object.hasOwn(NO_LIMIT, name) ? NO_LIMIT[name] : Number.POSITIVE_INFINITY]
-  })
-  return { ...defaults, ...Object.fromEntries(filled) }
+function resolveSecretKey(secretKey: PurserOptions['secretKey']): ResolvedOptions['secretKey'] {
+  if (secretKey === undefined) return undefined
+  if (typeof secretKey === 'string') return { current: secretKey, previous: [] }
+  return { current: secretKey.current, previous: secretKey.previous ?? [] }
 }

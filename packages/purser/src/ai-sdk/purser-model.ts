@@ -78,12 +78,12 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
 }
 
 /** The turn's chunks; who leaves them cancels the turn, also while it waits for the upstream. */
-function cancelling({ chunks, cancel }: AnsweredTurn): AsyncIterable<ChatChunk> {
-  const source = chunks[Symbol.asyncIterator]()
+function cancelling(turn: AnsweredTurn): AsyncIterable<ChatChunk> {
+  const source = turn.chunks[Symbol.asyncIterator]()
   const iterator: AsyncIterator<ChatChunk> = {
     next: () => source.next(),
     async return() {
-      await cancel()
+      await turn.cancel()
       return { value: undefined, done: true }
     },
   }

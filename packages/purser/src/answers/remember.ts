@@ -4,7 +4,7 @@ import { purserClosed } from '../errors.ts'
 import type { Compute, RememberOptions, RememberResult } from './api.ts'
 import type { AnswerCache } from './cache.ts'
 import type { CacheKey, KeyResolver } from './cache-key.ts'
-import { SharedCall, type Waiter } from './shared-call.ts'
+import { CoalescedCall, type Waiter } from './coalesced-call.ts'
 import type { StatsCounter } from './stats.ts'
 
 /** A value as its JSON text; or as it is, if it is not JSON and cannot be cached. */
@@ -12,7 +12,7 @@ type Result =
   | { readonly value: string; readonly isCached: boolean }
   | { readonly raw: unknown; readonly isCached: false }
 
-export type ValueCall = SharedCall<Result>
+export type ValueCall = CoalescedCall<Result>
 
 export interface RememberDeps {
   readonly keys: KeyResolver
@@ -65,7 +65,7 @@ export class RememberCache {
 
   #start<T>(key: CacheKey, compute: Compute<T>, options: RememberOptions<T>): ValueCall {
     const { calls } = this.#deps
-    const call: ValueCall = new SharedCall((abandoned) => calls.remove(key.key, abandoned))
+    const call: ValueCall = new CoalescedCall((abandoned) => calls.remove(key.key, abandoned))
     call.keys.push(key)
     calls.set(key.key, call)
     void this.#run(call, compute, options)

@@ -1,5 +1,5 @@
 import { PurserError } from '../errors.ts'
-import type { Waiter } from './shared-call.ts'
+import type { Waiter } from './coalesced-call.ts'
 
 type End = { readonly error?: unknown }
 

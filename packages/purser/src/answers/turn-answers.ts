@@ -5,8 +5,8 @@ import type { ChatAnswer } from '../openai/chat-model.ts'
 import type { AnswerCache } from './cache.ts'
 import { type CacheableRequest, type CacheKey, cacheableValue, type KeyResolver } from './cache-key.ts'
 import { type Cacheability, checkCompletion, createCacheabilityCheck } from './cacheability.ts'
+import { CoalescedCall, type Waiter } from './coalesced-call.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
-import { SharedCall, type Waiter } from './shared-call.ts'
 import type { StatsCounter } from './stats.ts'
 
 export interface TurnAnswerRequest {
@@ -57,7 +57,7 @@ type Result =
   | { readonly text: string }
   | { readonly buffer: ReplayBuffer }
 
-export type TurnCall = SharedCall<Result>
+export type TurnCall = CoalescedCall<Result>
 
 interface Keys {
   readonly replay: CacheKey | undefined
@@ -139,7 +139,7 @@ export class TurnAnswers {
   }
 
   #createCall(key: CacheKey): TurnCall {
-    const call: TurnCall = new SharedCall((abandoned) => this.#remove(abandoned))
+    const call: TurnCall = new CoalescedCall((abandoned) => this.#remove(abandoned))
     this.#own(call, key)
     return call
   }

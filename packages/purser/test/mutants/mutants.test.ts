@@ -55,7 +55,7 @@ async function changed({ file, find, replace, name }: Planted): Promise<string> 
 const PATIENCE_MS = 120_000
 
 function passes(copy: string, tests: readonly string[]): Promise<boolean> {
-  const { NODE_TEST_CONTEXT: _, PURSER_PROVE: __, ...env } = process.env
+  const { NODE_TEST_CONTEXT: _, PURSER_TEST_FULL: __, ...env } = process.env
   const files = tests.map((test) => join(copy, 'test', test))
   const child = spawn(process.execPath, ['--conditions=@purser/source', '--test', ...files], {
     cwd: copy,

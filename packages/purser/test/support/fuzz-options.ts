@@ -1,8 +1,8 @@
 /**
- * Long proofs run in full with `npm run prove`; `npm test` runs a share of each.
+ * Long proofs run in full with `npm run test:full`; `npm test` runs a share of each.
  * The seed is printed, so that a failure can be run again: `PURSER_SEED=… npm test`.
  */
-export const proving: boolean = process.env.PURSER_PROVE === '1'
+export const proving: boolean = process.env.PURSER_TEST_FULL === '1'
 
 /** The number of rounds for this run: all of them when proving, else a share. */
 export function rounds(full: number, share: number): number {

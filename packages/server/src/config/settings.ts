@@ -48,7 +48,7 @@ export const OTHER_VARIABLES: readonly string[] = [
   'PURSER_SERVICE_KEY',
   'PURSER_KEY',
   'PURSER_URL',
-  'PURSER_PROVE',
+  'PURSER_TEST_FULL',
   'PURSER_SEED',
 ]
 

@@ -16,7 +16,7 @@ export interface Waiter<Result> {
 }
 
 interface InternalWaiter<Result> extends Waiter<Result> {
-  call: SharedCall<Result>
+  call: CoalescedCall<Result>
   isLeader: boolean
   hasLeft: boolean
   leaveReason: unknown
@@ -29,10 +29,10 @@ interface InternalWaiter<Result> extends Waiter<Result> {
  * any time; the call is aborted when the last one has left before it ended. Waiters form a set instead of a chain of
  * promise races, so nothing of a caller that has left is retained.
  */
-export class SharedCall<Result> {
+export class CoalescedCall<Result> {
   readonly #waiters = new Set<InternalWaiter<Result>>()
   readonly #abort = new AbortController()
-  readonly #onAbandoned: (call: SharedCall<Result>) => void
+  readonly #onAbandoned: (call: CoalescedCall<Result>) => void
   /** What the result is stored under. */
   readonly keys: CacheKey[] = []
   /** How many callers have shared the call so far. */
@@ -41,7 +41,7 @@ export class SharedCall<Result> {
   #hasEnded = false
 
   /** `onAbandoned` runs when the last caller has left while the call was still running. */
-  constructor(onAbandoned: (call: SharedCall<Result>) => void) {
+  constructor(onAbandoned: (call: CoalescedCall<Result>) => void) {
     this.#onAbandoned = onAbandoned
   }
 
@@ -52,7 +52,7 @@ export class SharedCall<Result> {
 
   /** The first caller leads: its source of the result counts as a miss. */
   join(signal: AbortSignal | undefined): Waiter<Result> {
-    const abort = (): void => SharedCall.#leave(waiter, signal?.reason, true)
+    const abort = (): void => CoalescedCall.#leave(waiter, signal?.reason, true)
     const waiter: InternalWaiter<Result> = {
       call: this,
       deferred: Promise.withResolvers<Result>(),
@@ -63,7 +63,7 @@ export class SharedCall<Result> {
       hasLeft: false,
       leaveReason: undefined,
       onAbort: undefined,
-      leave: (reason) => SharedCall.#leave(waiter, reason, reason !== undefined),
+      leave: (reason) => CoalescedCall.#leave(waiter, reason, reason !== undefined),
       stopListening: () => signal?.removeEventListener('abort', abort),
     }
     this.callerCount++
@@ -75,7 +75,7 @@ export class SharedCall<Result> {
   }
 
   /** Takes over the callers of another call that turned out to want the same. That call makes no request of its own. */
-  absorb(other: SharedCall<Result>): void {
+  absorb(other: CoalescedCall<Result>): void {
     other.#hasEnded = true
     this.callerCount += other.callerCount
     this.keys.push(...other.keys)

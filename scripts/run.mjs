@@ -1,0 +1,44 @@
+// `node scripts/run.mjs TASK [ARGUMENTS]`: sets up what is missing, then runs a task of package.json with the pinned Node.
+
+import { delimiter, dirname, join } from 'node:path'
+import { exitCodeOf, root, setUp } from './setup.mjs'
+
+const [task, ...args] = process.argv.slice(2)
+const main = join(root, 'packages', 'server', 'src', 'main.ts')
+const source = '--conditions=@purser/source'
+
+const tasks = {
+  setup: async () => void (await setUp()),
+
+  // A request leaves short-lived objects behind: a larger young generation is collected less often.
+  start: async () => exitCodeOf(await setUp(), ['--max-semi-space-size=32', source, main, 'serve', ...args]),
+
+  purser: async () => exitCodeOf(await setUp({ page: false }), [source, main, ...args]),
+
+  /** Arguments are test files, or flags of the test runner. */
+  test: async () => runTests(args),
+
+  /** The long proofs (crash cycles, histories, model runs) in full, one file after the other. */
+  'test:full': async () => {
+    process.env.PURSER_TEST_FULL = '1'
+    return runTests([...args, '--test-concurrency=1'])
+  },
+
+  /** A file of the repository, with the packages resolved to their sources. */
+  node: async () => exitCodeOf(await setUp({ page: false }), [source, ...args]),
+}
+
+async function runTests(args) {
+  const node = await setUp()
+  const flags = args.filter((argument) => argument.startsWith('-'))
+  const named = args.filter((argument) => !argument.startsWith('-'))
+  const files = named.length > 0 ? named : ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts']
+  return exitCodeOf(node, [source, '--test', '--test-concurrency=2', ...flags, ...files], {
+    env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` },
+  })
+}
+
+if (!Object.hasOwn(tasks, task ?? '')) {
+  process.stderr.write(`Unknown task '${task ?? ''}'. Tasks: ${Object.keys(tasks).join(', ')}.\n`)
+  process.exitCode = 2
+} else process.exitCode = (await tasks[task]()) ?? 0

@@ -1,5 +1,0 @@
-// Sets up what is missing, and nothing more.
-
-import { setUp } from './setup.mjs'
-
-await setUp()
