@@ -3,7 +3,7 @@ import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import { validateOptions } from '../core/validate.ts'
 import type { JournalPort, RecordReader } from '../journal/api.ts'
-import type { RecordWrite } from '../storage/store.ts'
+import type { RecordWrite } from '../storage/commit.ts'
 import { readInstant } from './instants.ts'
 import {
   ACTION,

@@ -108,7 +108,7 @@ export class SectionLoader {
     const { lastGood, limits, incarnationOf } = this.#house
     const place = { user, section: section.name, incarnation: await incarnationOf(user) }
     const candidate = randomBytes(9).toString('base64url')
-    const { lease, kept } = await lastGood.open(place, candidate, limits.maxLastGoodRows)
+    const { lease, data: kept } = await lastGood.open(place, candidate, limits.maxLastGoodRows)
     return { place, lease, kept }
   }
 
@@ -116,7 +116,7 @@ export class SectionLoader {
     const { lastGood, limits, effects } = this.#house
     if (this.#keeping.size >= limits.maxKeeping) return
     const written = lastGood
-      .keep(place, lease, data)
+      .put(place, lease, data)
       .catch(() => this.#storeBreaker.failed(effects.monotonic(), true))
       .finally(() => this.#keeping.delete(written))
     this.#keeping.add(written)

@@ -1,37 +1,56 @@
+import type { Subject } from '../core/subject.ts'
 import type { Bus, BusMessage } from '../storage/store.ts'
 
 type Listener = Parameters<Bus['subscribe']>[0]
 
+/** The listeners of this process, which need no store between them. */
 export interface LocalBus {
-  /** Gives the message to everybody in this process, in the order of subscription. A listener that throws hurts nobody. */
+  /** Calls every listener, in the order of subscription. A listener that throws does not affect the others. */
   deliver(message: BusMessage | 'gap'): void
   subscribe(listener: Listener): () => void
   readonly size: number
 }
 
-/** The part of a bus that needs no store: listeners in this process are told at once. */
 export function createLocalBus(): LocalBus {
-  const listeners = new Set<{ readonly tell: Listener }>()
+  // Objects, so that a function subscribed twice is two listeners.
+  const subscriptions = new Set<{ readonly listener: Listener }>()
   return {
     deliver(message) {
-      for (const listener of listeners) {
+      for (const { listener } of subscriptions) {
         try {
-          listener.tell(message)
+          listener(message)
         } catch (error) {
-          // The listener's own fault is reported like any other uncaught one, behind the commit that brought the news.
+          // An error of a listener is reported like any uncaught error, and does not fail the commit it was notified of.
           queueMicrotask(() => {
             throw error
           })
         }
       }
     },
-    subscribe(tell) {
-      const listener = { tell }
-      listeners.add(listener)
-      return () => listeners.delete(listener)
+    subscribe(listener) {
+      const subscription = { listener }
+      subscriptions.add(subscription)
+      return () => subscriptions.delete(subscription)
     },
     get size() {
-      return listeners.size
+      return subscriptions.size
     },
   }
+}
+
+/**
+ * The messages a driver sends by itself: that a user has changed, and that there are new events to read. `detail` names
+ * the kinds of records that were written, so that a listener that caches other kinds need not read again. Called before
+ * the commit is acknowledged, so that a process that caches rows can replace its copy before the caller goes on.
+ */
+export function notifyCommit(
+  bus: LocalBus,
+  { namespace, id }: Subject,
+  commit: { readonly events: readonly unknown[]; readonly records?: readonly { readonly kind: string }[] },
+): void {
+  if (bus.size === 0) return
+  const { records } = commit
+  const detail = records && (records.length === 0 ? '' : [...new Set(records.map(({ kind }) => kind))].join(' '))
+  bus.deliver({ topic: 'user', namespace, user: id, detail })
+  if (commit.events.length > 0) bus.deliver({ topic: 'events', namespace, user: id })
 }

@@ -1,6 +1,6 @@
 /**
- * The order of texts in every driver: the order of their UTF-8 bytes, which is the order of their code points.
- * JavaScript compares UTF-16 units instead, where surrogates (code points above U+FFFF) stand before U+E000.
+ * The order of texts in every driver: that of their UTF-8 bytes, which is the order of their code points. JavaScript
+ * compares UTF-16 units instead, and sorts surrogates (code points above U+FFFF) before U+E000.
  */
 export function compareText(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
@@ -14,7 +14,7 @@ export function compareText(a: string, b: string): number {
   return a.length - b.length
 }
 
-/** The first text behind all that begin with `prefix`; undefined when nothing can follow them. */
+/** The first text after all texts that begin with `prefix`; undefined when no text can follow them. */
 export function afterPrefix(prefix: string): string | undefined {
   const points = Array.from(prefix, (character) => character.codePointAt(0) as number)
   for (let last = points.pop(); last !== undefined; last = points.pop()) {

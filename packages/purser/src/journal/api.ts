@@ -1,5 +1,6 @@
 import type { Subject } from '../core/subject.ts'
-import type { Counter, Head, RecordPage, Stamps, StoredRecord } from '../storage/store.ts'
+import type { Counter, Head, Stamps, StoredRecord } from '../storage/commit.ts'
+import type { RecordPage } from '../storage/store.ts'
 import type { Event, NewEvent } from './event.ts'
 
 /**

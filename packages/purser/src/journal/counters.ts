@@ -1,4 +1,4 @@
-import type { Commit, Counter } from '../storage/store.ts'
+import type { Commit, Counter } from '../storage/commit.ts'
 
 /*
  * Lists of counters are replaced, never changed: views that were given out stay true, and what a commit has to write

@@ -1,4 +1,4 @@
-import type { Counter, Facets, Stamps } from '../storage/store.ts'
+import type { Counter, Facets, Stamps } from '../storage/commit.ts'
 
 /** What happened, before it has its place in the chain. */
 export interface NewEvent {

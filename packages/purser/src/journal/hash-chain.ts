@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Head, StoredEvent } from '../storage/store.ts'
+import type { Head, StoredEvent } from '../storage/commit.ts'
 import type { Event, NewEvent } from './event.ts'
 
 /*

@@ -13,12 +13,12 @@ export async function retryOnConflict<Result>(
   attempt: (to: Writes) => Promise<Result | undefined>,
 ): Promise<Result | undefined> {
   for (let made = 0; made < limits.maxAttempts; made++) {
-    const hold = made < limits.politeAttempts ? undefined : await store.users.holdWrites?.()
+    const hold = made < limits.politeAttempts ? undefined : await store.users.lockWrites?.()
     try {
       const result = await attempt(hold ?? store.users)
       if (result !== undefined) return result
     } finally {
-      if (hold !== undefined) await hold.end()
+      if (hold !== undefined) await hold.release()
     }
   }
   return undefined

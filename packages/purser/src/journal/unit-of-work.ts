@@ -1,7 +1,7 @@
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Commit, Counter, Head, RecordWrite, Reply, Stamps, StoredEvent, UserRow } from '../storage/store.ts'
+import type { Commit, Counter, Head, RecordWrite, Reply, Stamps, StoredEvent, UserRow } from '../storage/commit.ts'
 import type { Decision, View } from './api.ts'
 import { countersBetween, withCounter, withoutCounters } from './counters.ts'
 import type { Event, Fold, NewEvent } from './event.ts'

@@ -1,6 +1,6 @@
 import type { Fold } from '../journal/event.ts'
 import type { LedgerOptions } from '../options.ts'
-import type { Facets, Head } from '../storage/store.ts'
+import type { Facets, Head } from '../storage/commit.ts'
 import { evolve } from './evolve.ts'
 import { blockAt, capOf, instant, type LedgerView, quotaOf, type Rules, rulesOf, usageIn } from './quota.ts'
 import { type Block, INITIAL, type LedgerState, type Measurements, NO_MEASUREMENTS, type Peak } from './state.ts'

@@ -1,6 +1,6 @@
 import type { Subject } from '../core/subject.ts'
 import { readEvent } from '../journal/hash-chain.ts'
-import type { StoredEvent } from '../storage/store.ts'
+import type { StoredEvent } from '../storage/commit.ts'
 import type { ExportRow } from './api.ts'
 import { bondOf } from './bond.ts'
 import type { LedgerDeps } from './deps.ts'

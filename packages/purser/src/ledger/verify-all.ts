@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Subject } from '../core/subject.ts'
-import { LOG_OF_NAMESPACE } from '../storage/store.ts'
+import { LOG_OF_NAMESPACE } from '../storage/commit.ts'
 import { type IntegrityError, type Verification, type VerifyDeps, verifyUser } from './verify.ts'
 
 const PAGE = 500

@@ -1,4 +1,4 @@
-import type { Counter } from '../storage/store.ts'
+import type { Counter } from '../storage/commit.ts'
 import { type Day, dayAt, dayOn } from './calendar.ts'
 import type { ZoneState } from './state.ts'
 

@@ -1,44 +1,48 @@
 /**
- * What answers ask of a driver: keyed rows in scopes, a number per scope that only grows, and exact sums.
+ * The part of a store for the response cache: keyed rows in scopes, a generation number per scope that only grows, and
+ * exact totals.
  *
- * All of it can be rebuilt, so a driver may lose rows (it starts empty when its file cannot be used), but it must
- * never return a row that was not written under exactly this key and generation. Which answers may be kept, when they
- * have expired and whether a row is whole is decided in the part; the driver compares numbers.
+ * All of it is rebuildable: a driver may lose rows (it starts empty when its file cannot be used), but it must never
+ * return a row that was not written under exactly this key and generation. The answers module decides which answers are
+ * cached, when they have expired and whether a row is intact; the driver compares numbers.
  *
- * Failure: a method rejects with `store_unavailable`, and then nothing of that call was written.
+ * Failure: a method rejects with `store_unavailable`; nothing of that call was written then.
  */
 export interface AnswerStore {
-  /** Path of the file the answers are in; null when they are only in memory. */
+  /** Path of the file that holds the answers; null when they are in memory only. */
   readonly file: string | null
   /**
-   * The generation of a scope: changes with every `forget` and `clear` and never returns to an earlier value.
-   * Rows carry the generation they were made in; rows of another one are dead at once, and wiped by `sweep`.
+   * The generation of a scope: changes with every `forget` and `clear` and never returns to an earlier value. Rows carry
+   * the generation they were written in; rows of an earlier one are dead at once, and deleted by `sweep`.
    */
   generation(scope: AnswerScope): Promise<number>
-  /** The row of this key in this scope, if it is of the present generation. Expired rows are returned as well. */
+  /** The row of this key in this scope, if it is of the current generation. Expired rows are returned as well. */
   get(scope: AnswerScope, key: string): Promise<AnswerRow | undefined>
-  /** Rows of the present generation in the order of their keys, behind `after` (`''`: from the first). */
+  /** Rows of the current generation in the order of their keys, after `after` (`''`: from the first). */
   page(scope: AnswerScope, page: { readonly after: string; readonly limit: number }): Promise<readonly AnswerRow[]>
   /**
-   * One atomic step: writes or replaces the row unless its generation has passed (`written: false`), then makes room.
-   * Expired rows go first, then the longest unused, until the namespace holds no more than `room` allows.
+   * One atomic step: inserts or replaces the row unless its generation has ended (`written: false`), then evicts.
+   * Expired rows are evicted first, then the least recently used ones, until the namespace is within `limits`.
    */
-  put(scope: AnswerScope, row: AnswerRow, room: AnswerRoom): Promise<PutOutcome>
-  /** Notes later uses in one write; unknown keys and earlier uses than the noted one are ignored. */
+  put(scope: AnswerScope, row: AnswerRow, limits: AnswerLimits): Promise<PutOutcome>
+  /** Records later uses in one write; unknown keys and uses earlier than the recorded one are ignored. */
   touch(namespace: string, uses: ReadonlyMap<string, number>): Promise<void>
-  /** Deletes one row, for instance one that turned out to be torn. */
+  /** Deletes one row, for example one that turned out to be torn. */
   remove(namespace: string, key: string): Promise<void>
-  /** Ends the generation of a scope, in constant time. Returns how many rows died. */
+  /** Ends the generation of a scope, in constant time. Resolves to the number of rows that died. */
   forget(scope: AnswerScope): Promise<number>
-  /** Ends the generations of every scope in the namespace, in constant time. Returns how many rows died. */
+  /** Ends the generations of all scopes in the namespace, in constant time. Resolves to the number of rows that died. */
   clear(namespace: string): Promise<number>
-  /** Deletes dead rows and rows that expired before `now`; resumes after a crash. Fewer than `limit`: none is left. */
+  /**
+   * Deletes dead rows and rows that expired before `now`, at most `limit`; resumes after a crash. Resolves to the number
+   * deleted: fewer than `limit` means that none is left.
+   */
   sweep(namespace: string, step: { readonly now: number; readonly limit: number }): Promise<number>
-  /** Rows that are not dead, at once and without waiting: from memory, as far as this process knows. */
+  /** Totals of the rows that are not dead; synchronous, so from memory, as far as this process knows. */
   totals(namespace: string, now: number): AnswerTotals
 }
 
-/** Who an answer is kept for. `owner` is a keyed hash: the id itself is not in the store. */
+/** The owner of an answer. `owner` is a keyed hash: the user id itself is not stored. */
 export interface AnswerScope {
   readonly namespace: string
   /** Of a user: the same tag under which the store knows erased users. */
@@ -50,30 +54,31 @@ export interface AnswerRow {
   readonly generation: number
   /** Epoch ms. */
   readonly storedAt: number
-  /** Epoch ms of the last instant it may be served at; null: never expires. */
+  /** The last instant at which the row may be served, epoch ms; null: never expires. */
   readonly expiresAt: number | null
-  /** When it was last used: a number that grows from use to use, not a date. */
+  /** The last use: a number that grows from use to use, not a date. */
   readonly used: number
-  /** What the row counts for: the value and what it costs to keep it. */
+  /** What the row counts towards `maxBytes`: the value and the overhead of storing it. */
   readonly bytes: number
   /** JSON. */
   readonly value: string
-  /** Over everything above but `used`, and the scope. */
+  /** Covers all fields above except `used`, and the scope. */
   readonly mac: string
 }
 
-export interface AnswerRoom {
+/** The limits of a namespace, and what a driver needs to choose the rows it evicts. */
+export interface AnswerLimits {
   readonly maxEntries: number
   readonly maxBytes: number
-  /** Epoch ms, to tell what has expired. */
+  /** Epoch ms; rows that expired before are evicted first. */
   readonly now: number
-  /** A use that is known but not written yet; such a row is moved up instead of removed. */
+  /** A use that is known but not written yet; such a row is moved up instead of evicted. */
   lastUse(key: string): number | undefined
 }
 
 export interface PutOutcome {
   readonly written: boolean
-  /** Keys of live rows that had to make room. */
+  /** Keys of the live rows that were evicted. */
   readonly evicted: readonly string[]
 }
 

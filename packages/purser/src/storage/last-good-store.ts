@@ -1,27 +1,27 @@
 import type { Subject } from '../core/subject.ts'
 
 /**
- * What the context asks of a driver: the last good data of a section, which outlives the process and may be lost.
+ * The part of a store for the last good data of context sections, which outlives the process and may be lost.
  *
- * Whoever is about to load opens the place first and gets a lease. `drop` ends all leases of the user, so that a load
- * which began before cannot put back what was dropped: the driver compares leases, and every rule is the part's.
+ * A load takes a lease (as in memcached) before it asks its source. `drop` ends all leases of the user, so that a load
+ * that began earlier cannot write back what was dropped. The driver compares leases; the context module has the rules.
  *
- * Failure: a method rejects with `store_unavailable`; then nothing of that call was written.
+ * Failure: a method rejects with `store_unavailable`; nothing of that call was written then.
  */
 export interface LastGoodStore {
   /**
-   * What is kept in a place, and its lease. One atomic step: a place that is empty or belongs to an earlier
-   * incarnation is emptied and given the lease `candidate`; a place of a later one gives neither. A new place makes
-   * the oldest go, when there are more than `maxRows`.
+   * Resolves to the data under a key and the key's lease. One atomic step: an absent row, or one of an earlier
+   * incarnation, is replaced by an empty row with the lease `candidate`; with a row of a later incarnation, both are
+   * absent. A new row evicts the oldest when there are more than `maxRows`.
    */
   open(
-    place: LastGoodKey,
+    key: LastGoodKey,
     candidate: string,
     maxRows: number,
-  ): Promise<{ readonly lease?: string; readonly kept?: LastGood }>
-  /** Writes if the place still has this lease and holds nothing newer. */
-  keep(place: LastGoodKey, lease: string, data: LastGood): Promise<boolean>
-  /** Empties the places of a user, or one of them, and ends their leases. */
+  ): Promise<{ readonly lease?: string; readonly data?: LastGood }>
+  /** Writes if the key still has this lease and no newer data. Resolves to whether it wrote. */
+  put(key: LastGoodKey, lease: string, data: LastGood): Promise<boolean>
+  /** Removes the rows of a user, or that of one section, and ends their leases. */
   drop(user: Subject, section?: string): Promise<void>
 }
 

@@ -7,13 +7,17 @@ import type { MetaStore } from './store.ts'
 export interface SecretKeys {
   /** 32 bytes, base64. */
   readonly current: string
-  /** Earlier secret keys that may still have wrapped the root key. */
+  /** Earlier secret keys; the stored root key may still be wrapped by one of them. */
   readonly previous: readonly string[]
 }
 
 const ROOT = 'root-key'
 
-/** Opens the store's root key, or makes one when the store is new. Wraps it anew when the secret key has changed. */
+/**
+ * Unwraps the root key of the store, or creates one in a new store. Wraps it again when the secret key has changed.
+ *
+ * @throws {PurserError} `option_invalid` for a key that is not 32 bytes, `secret_key_wrong` when no key unwraps it.
+ */
 export async function openKeyring(meta: MetaStore, secret: SecretKeys): Promise<Keyring> {
   const current = secretBytes(secret.current)
   const previous = secret.previous.map(secretBytes)
@@ -33,16 +37,16 @@ export async function openKeyring(meta: MetaStore, secret: SecretKeys): Promise<
   }
 }
 
-/** Whether this store was opened before: then only its own secret key opens it. */
-export async function holdsRootKey(meta: MetaStore): Promise<boolean> {
+/** True for a store that was opened before; only its own secret key opens it. */
+export async function hasRootKey(meta: MetaStore): Promise<boolean> {
   return (await meta.get(ROOT)) !== undefined
 }
 
 function secretBytes(text: string): Buffer {
   const bytes = Buffer.from(text, 'base64')
   if (bytes.length !== 32) {
-    throw new PurserError('option_invalid', 'secretKey is not 32 bytes in base64.', {
-      hint: 'Make one with: openssl rand -base64 32',
+    throw new PurserError('option_invalid', 'secretKey must be 32 bytes in base64.', {
+      hint: 'Generate one with: openssl rand -base64 32',
     })
   }
   return bytes
@@ -70,7 +74,7 @@ function wrappingKey(secret: Buffer): Buffer {
 
 function wrongKey(cause?: unknown): PurserError {
   return new PurserError('secret_key_wrong', 'The secret key does not open this store.', {
-    hint: 'Give the key this store was made with as secretKey.current, or as one of secretKey.previous.',
+    hint: 'Set secretKey.current, or one of secretKey.previous, to the key this store was created with.',
     cause,
   })
 }

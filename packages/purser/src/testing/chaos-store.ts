@@ -1,76 +1,90 @@
 import { sleep } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
-import { validateOptions } from '../core/validate.ts'
+import { throwInvalid, validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { Store } from '../storage/store.ts'
 
-export interface Chaos {
-  /** The same seed and the same calls give the same faults. */
+/** The faults of a `chaosStore`. Rates are fractions of the calls, 0 to 1. */
+export interface ChaosOptions {
+  /** The same seed and the same calls inject the same faults. */
   readonly seed: number
-  /** Times the delays. */
+  /** The clock of the delays. */
   readonly effects: Effects
-  /** Part of the calls that reject with `store_unavailable` and do nothing, 0 to 1. Default 0. */
+  /** Rate of calls that reject with `store_unavailable` and do nothing. Default 0. */
   readonly fail?: number
-  /** Part of the calls that are done and then reject with `store_unavailable` all the same: the answer is lost. Default 0. */
+  /** Rate of calls that are done and still reject with `store_unavailable`, as if the reply was lost. Default 0. */
   readonly lose?: number
-  /** Part of the calls that wait before they begin. Default 0. */
+  /** Rate of calls that are delayed before they begin. Default 0. */
   readonly delay?: number
-  /** Longest wait, ms. Default 100. */
+  /** Longest delay, ms. Default 100. */
   readonly maxDelayMs?: number
-  /** Part of the news that listeners never get: delivery is at most once. Default 0. */
-  readonly loseNews?: number
-  /** Which calls are hit, by names like `users.commit`. Default: all. */
+  /** Rate of bus messages that a listener does not receive: delivery is at most once. Default 0. */
+  readonly dropMessages?: number
+  /** Selects the calls that faults are injected into, by names such as `users.commit`. Default: all. */
   readonly only?: (call: string) => boolean
 }
 
 export interface ChaosStore extends Store {
-  /** What was done to calls and news so far. */
-  readonly faults: { readonly failed: number; readonly lost: number; readonly delayed: number; readonly news: number }
-  /** Leaves the calls alone from now on. */
-  calm(): void
-  /** Begins again. */
-  rage(): void
+  /** The faults injected so far. */
+  readonly faults: {
+    readonly failed: number
+    readonly lost: number
+    readonly delayed: number
+    readonly droppedMessages: number
+  }
+  /** Injects faults from now on. */
+  enable(): void
+  /** Passes all calls through unchanged from now on. */
+  disable(): void
 }
 
-const PARTS = ['fail', 'lose', 'delay', 'loseNews'] as const
-const KNOWN: readonly string[] = ['seed', 'effects', ...PARTS, 'maxDelayMs', 'only']
+const RATES = ['fail', 'lose', 'delay', 'dropMessages'] as const
+const OPTIONS: readonly string[] = ['seed', 'effects', ...RATES, 'maxDelayMs', 'only']
 
-function checkPart(name: string, part: unknown): void {
-  if (part === undefined || (typeof part === 'number' && part >= 0 && part <= 1)) return
-  throw new PurserError('argument_invalid', `'${name}' must be a part of the calls, from 0 to 1.`, {
-    hint: 'For instance 0.1 for one call in ten.',
-    details: { param: name },
-  })
+function validateRate(name: string, rate: unknown): void {
+  if (rate === undefined || (typeof rate === 'number' && rate >= 0 && rate <= 1)) return
+  throwInvalid(`'${name}' must be a number from 0 to 1.`, { name, hint: 'Example: 0.1 for one call in ten.' })
 }
 
-/** Answers at once and from memory, so there is nothing that could fail. */
+/** Synchronous calls answer from memory and cannot fail. */
 const SYNCHRONOUS: ReadonlySet<string> = new Set(['answers.totals'])
 
-/** A store that fails, loses and delays, to show that its users keep their promises. Starts calm: call `rage`. */
-export function chaosStore(store: Store, chaos: Chaos): ChaosStore {
-  validateOptions('chaosStore', chaos, KNOWN)
-  for (const name of PARTS) checkPart(name, chaos[name])
-  const { fail = 0, lose = 0, delay = 0, maxDelayMs = 100, loseNews = 0, only = () => true } = chaos
-  const next = random(chaos.seed)
-  const faults = { failed: 0, lost: 0, delayed: 0, news: 0 }
-  let isRaging = false
+/**
+ * Wraps a store so that its calls fail, lose their replies or are delayed, to test the code that uses it. Disabled at
+ * first: call `enable`.
+ *
+ * @returns The wrapped store. `close`, `backup` and `traits` are those of `store`.
+ * @throws {PurserError} `option_unknown` for an unknown option, `argument_invalid` for a rate that is not from 0 to 1.
+ * @example
+ * ```ts
+ * const store = chaosStore(inner, { seed: 1, effects: handClock(), fail: 0.1, only: (call) => call === 'users.commit' })
+ * store.enable()
+ * ```
+ */
+export function chaosStore(store: Store, options: ChaosOptions): ChaosStore {
+  validateOptions('chaosStore', options, OPTIONS)
+  for (const name of RATES) validateRate(name, options[name])
+  const { fail = 0, lose = 0, delay = 0, maxDelayMs = 100, dropMessages = 0, only = () => true } = options
+  const next = createRandom(options.seed)
+  const faults = { failed: 0, lost: 0, delayed: 0, droppedMessages: 0 }
+  let isEnabled = false
 
-  async function through<Result>(call: string, run: () => Promise<Result>): Promise<Result> {
-    if (!isRaging || !only(call)) return run()
+  async function inject<Result>(call: string, run: () => Promise<Result>): Promise<Result> {
+    if (!isEnabled || !only(call)) return run()
     // Drawn together, so that one fault does not change which the others are.
     const [failing, losing, delaying, length] = [next(), next(), next(), next()]
     if (delaying < delay) {
       faults.delayed++
-      await sleep(chaos.effects, Math.ceil(length * maxDelayMs))
+      await sleep(options.effects, Math.ceil(length * maxDelayMs))
     }
     if (failing < fail) {
       faults.failed++
-      throw unavailable(call, 'Nothing was done')
+      throw unavailable(call, 'the call was not made')
     }
     const result = await run()
     if (losing < lose) {
       faults.lost++
-      throw unavailable(call, 'It was done, and the answer was lost')
+      throw unavailable(call, 'the call was made, its reply is lost')
     }
     return result
   }
@@ -81,7 +95,7 @@ export function chaosStore(store: Store, chaos: Chaos): ChaosStore {
         const member: unknown = Reflect.get(target, key)
         const call = `${name}.${String(key)}`
         if (typeof member !== 'function' || SYNCHRONOUS.has(call)) return member
-        return (...given: unknown[]) => through(call, async () => Reflect.apply(member, target, given))
+        return (...args: unknown[]) => inject(call, async () => Reflect.apply(member, target, args))
       },
     })
   }
@@ -94,29 +108,29 @@ export function chaosStore(store: Store, chaos: Chaos): ChaosStore {
     answers: wrap('answers', store.answers),
     lastGood: wrap('lastGood', store.lastGood),
     bus: {
-      publish: (message) => through('bus.publish', () => store.bus.publish(message)),
+      publish: (message) => inject('bus.publish', () => store.bus.publish(message)),
       subscribe: (listener) =>
         store.bus.subscribe((message) => {
-          if (isRaging && next() < loseNews) faults.news++
+          if (isEnabled && next() < dropMessages) faults.droppedMessages++
           else listener(message)
         }),
     },
     faults,
-    calm() {
-      isRaging = false
+    enable() {
+      isEnabled = true
     },
-    rage() {
-      isRaging = true
+    disable() {
+      isEnabled = false
     },
   }
 }
 
 function unavailable(call: string, what: string): PurserError {
-  return new PurserError('store_unavailable', `Chaos struck ${call}. ${what}.`)
+  return new PurserError('store_unavailable', `Injected fault in ${call}: ${what}.`)
 }
 
-/** Numbers from 0 to 1 that only depend on the seed (mulberry32). */
-function random(seed: number): () => number {
+/** Pseudo-random numbers from 0 to 1 that depend on the seed only (mulberry32). */
+function createRandom(seed: number): () => number {
   let state = seed | 0
   return () => {
     state = (state + 0x6d2b79f5) | 0

@@ -1,21 +1,22 @@
 import { type Effects, systemEffects } from '../core/effects.ts'
 import { validateOptions } from '../core/validate.ts'
 
+/** A fake clock that tests move by hand. Its methods throw `RangeError` for a time that is not a number. */
 export interface HandClock extends Effects {
   /**
-   * Lets `ms` pass on both clocks. Timers that fall due run now, in order, each at its own instant, also those that
-   * such a timer sets. Work that a timer leaves to promises runs after the call: use `pass` when it sets timers again.
+   * Moves both clocks by `ms`. Timers that become due run synchronously, in order, each at its own instant, including
+   * timers that such a timer sets. Promise callbacks of a timer run after the call: use `pass` when they set timers.
    */
   advance(ms: number): void
-  /** As `advance`, but lets promises and I/O callbacks run before it looks for the next due timer. */
+  /** Like `advance`, but runs promise and I/O callbacks before it looks for the next due timer. */
   pass(ms: number): Promise<void>
-  /** Moves the wall clock alone, also backwards: a correction by an operator or a time server. */
+  /** Moves the wall clock only, also backwards, as a correction by an operator or a time server does. */
   stepWall(ms: number): void
-  /** Sets the wall clock alone. `instant` is epoch ms or ISO 8601. */
+  /** Sets the wall clock only. `instant` is epoch ms or ISO 8601. */
   setWall(instant: number | string): void
-  /** Moves the monotonic clock alone and runs the timers that fall due. */
+  /** Moves the monotonic clock only, and runs the timers that become due. */
   stepMonotonic(ms: number): void
-  /** Timers that are set and not yet run. */
+  /** The number of timers that are set and have not run. */
   readonly timers: number
 }
 
@@ -26,13 +27,21 @@ interface Timer {
 }
 
 /**
- * Effects whose time stands still until the test moves it. Timers follow the monotonic clock.
- * Starts at 2026-01-01T12:00:00Z and monotonic 0 unless told otherwise; ids stay random, so that two clocks in one
- * store never collide.
+ * Creates effects whose time stands still until the test moves it. Timers follow the monotonic clock. Ids stay random, so
+ * that two clocks on one store do not collide.
+ *
+ * @param start `wall`: epoch ms or ISO 8601, default 2026-01-01T12:00:00Z. `monotonic`: ms, default 0.
+ * @throws {PurserError} `option_unknown` for an unknown option.
+ * @example
+ * ```ts
+ * const clock = handClock({ wall: '2026-03-01T23:59:00Z' })
+ * const purser = await openPurser({ store: 'memory:', effects: clock })
+ * clock.advance(60_000)
+ * ```
  */
 export function handClock(start: { wall?: number | string; monotonic?: number } = {}): HandClock {
   validateOptions('handClock', start, ['wall', 'monotonic'])
-  let wall = instantOf(start.wall ?? '2026-01-01T12:00:00Z')
+  let wall = parseEpochMs(start.wall ?? '2026-01-01T12:00:00Z')
   let monotonic = start.monotonic ?? 0
   let order = 0
   const timers = new Set<Timer>()
@@ -68,21 +77,21 @@ export function handClock(start: { wall?: number | string; monotonic?: number } 
       timers.add(timer)
       return () => timers.delete(timer)
     },
-    advance: (ms) => moveTo(monotonic + forwards(ms), moveBoth),
+    advance: (ms) => moveTo(monotonic + requireNonNegative(ms), moveBoth),
     async pass(ms) {
-      const end = monotonic + forwards(ms)
-      do await loopTurn()
+      const end = monotonic + requireNonNegative(ms)
+      do await runCallbacks()
       while (runNext(end, moveBoth))
       moveBoth(Math.max(0, end - monotonic))
-      await loopTurn()
+      await runCallbacks()
     },
     stepWall(ms) {
-      wall = instantOf(wall + ms)
+      wall = parseEpochMs(wall + ms)
     },
     setWall(instant) {
-      wall = instantOf(instant)
+      wall = parseEpochMs(instant)
     },
-    stepMonotonic: (ms) => moveTo(monotonic + forwards(ms), moveMonotonic),
+    stepMonotonic: (ms) => moveTo(monotonic + requireNonNegative(ms), moveMonotonic),
     get timers() {
       return timers.size
     },
@@ -98,19 +107,21 @@ function earliest(timers: ReadonlySet<Timer>): Timer | undefined {
   return first
 }
 
-function forwards(ms: number): number {
+function requireNonNegative(ms: number): number {
   if (!(ms >= 0))
-    throw new RangeError(`Time that passes is 0 or more milliseconds, not ${ms}. To go back, use stepWall.`)
+    throw new RangeError(
+      `Cannot advance a clock by ${ms} ms: it must be 0 or more. Use stepWall to move the wall clock back.`,
+    )
   return ms
 }
 
-function instantOf(instant: number | string): number {
+function parseEpochMs(instant: number | string): number {
   const epochMs = typeof instant === 'number' ? instant : Date.parse(instant)
   if (!Number.isFinite(epochMs)) throw new RangeError(`'${instant}' is not an instant.`)
   return epochMs
 }
 
-/** A few turns of the event loop: enough for chains of promises and for I/O callbacks that are ready. */
-async function loopTurn(): Promise<void> {
+/** A few iterations of the event loop: enough for chains of promises and for I/O callbacks that are ready. */
+async function runCallbacks(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
 }

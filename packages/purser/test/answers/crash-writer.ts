@@ -3,8 +3,8 @@ import type { Answers } from '../../src/answers/api.ts'
 import { systemEffects } from '../../src/core/effects.ts'
 import { createPendingCalls } from '../../src/core/pending-calls.ts'
 import { createSqliteAnswers } from '../../src/drivers/sqlite/cache/answers.ts'
-import { createCacheWriter, createCacheWriterCalls } from '../../src/drivers/sqlite/cache/cache-writer.ts'
-import { openCache } from '../../src/drivers/sqlite/cache/open-cache.ts'
+import { openCache } from '../../src/drivers/sqlite/cache/cache-file.ts'
+import { createCacheWriter } from '../../src/drivers/sqlite/worker/threads.ts'
 import { DEFAULTS } from '../../src/options.ts'
 import { alice, bob, keys } from '../support/answers-harness.ts'
 
@@ -15,7 +15,7 @@ export function answerTo(n: number): { readonly n: number; readonly text: string
 
 /** Answers on a real file and real clocks. */
 export async function systemHouse(path: string): Promise<{ readonly answers: Answers; close(): Promise<void> }> {
-  const database = await openCache(path, createCacheWriterCalls)
+  const database = await openCache(path)
   const writer = createCacheWriter(path)
   const answers = createAnswers({
     store: createSqliteAnswers(database, writer),

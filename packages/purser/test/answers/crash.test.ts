@@ -8,8 +8,7 @@ import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createCacheWriterCalls } from '../../src/drivers/sqlite/cache/cache-writer.ts'
-import { cachePath, openCache } from '../../src/drivers/sqlite/cache/open-cache.ts'
+import { cachePath, openCache } from '../../src/drivers/sqlite/cache/cache-file.ts'
 import { alice, answersOn, bob, type OpenStore, openAnswersHarness, openSqlite } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 import { answerTo, systemHouse } from './crash-writer.ts'
@@ -71,7 +70,7 @@ test('C5 CM-19: killed at any moment, it opens, has every answer that was kept, 
 })
 
 async function openAnyway(path: string): Promise<OpenStore> {
-  const database = await openCache(path, createCacheWriterCalls)
+  const database = await openCache(path)
   return { store: answersOn(database), close: database.close }
 }
 
@@ -184,7 +183,7 @@ test('C5: a row that was put in the place of another is a miss, and goes', async
 
 test('C5: a full disk costs answers their keeping, never a caller their answer', async () => {
   const { path, remove } = folder()
-  const database = await openCache(path, createCacheWriterCalls)
+  const database = await openCache(path)
   try {
     const { answers } = await openAnswersHarness({ store: answersOn(database) })
     await answers.of(alice).remember('before', () => 'kept')
@@ -215,7 +214,7 @@ test('C5: what can only be read is read; nothing is kept and nobody fails', asyn
     await made.close()
     const copy = `${path}.copy`
     copyFileSync(path, copy)
-    const database = await openCache(copy, createCacheWriterCalls)
+    const database = await openCache(copy)
     const { answers } = await openAnswersHarness({ store: answersOn(database) })
     database.connection.exec('PRAGMA query_only = ON')
     assert.equal((await answers.of(alice).lookup('q'))?.answer, 'kept')

@@ -6,7 +6,7 @@ import test from 'node:test'
 import { ANSWER_LIMITS } from '../../src/answers/limits.ts'
 import { createSubject } from '../../src/core/subject.ts'
 import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
-import { createExpiryOrder } from '../../src/drivers/memory/expiry-order.ts'
+import { createExpiryHeap } from '../../src/drivers/memory/expiry-heap.ts'
 import type { AnswerStore } from '../../src/storage/answer-store.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { alice, bob, drivers, onEveryDriver, openAnswersHarness, openSqlite } from '../support/answers-harness.ts'
@@ -226,7 +226,7 @@ for (const [name, openStore] of Object.entries(drivers)) {
 
 test('The order of expiry finds what expires first, and does not grow with what is gone', () => {
   const rows = new Map<number, { readonly expiresAt: number }>()
-  const order = createExpiryOrder<{ readonly expiresAt: number }>({
+  const order = createExpiryHeap<{ readonly expiresAt: number }>({
     isCurrent: (row) => [...rows.values()].includes(row),
     live: () => rows.size,
   })

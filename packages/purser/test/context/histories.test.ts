@@ -124,9 +124,9 @@ async function play(
 function gatedLastGood(store: LastGoodStore, gate: Gate): LastGoodStore {
   return {
     open: async (...order) => gate.through(await store.open(...order)),
-    keep: async (...order) => {
+    put: async (...order) => {
       await gate.through(undefined)
-      return store.keep(...order)
+      return store.put(...order)
     },
     drop: async (...order) => {
       await gate.through(undefined)

@@ -31,18 +31,18 @@ for (const driver of ['memory', 'sqlite'] as const) {
     const { lastGood } = await open(t)
     assert.deepEqual(await lastGood.open(place, 'one', 10), { lease: 'one' })
     assert.deepEqual(await lastGood.open(place, 'two', 10), { lease: 'one' })
-    assert.equal(await lastGood.keep(place, 'one', { value: '{}', loadedAt: 5 }), true)
-    assert.equal(await lastGood.keep(place, 'one', { value: '"older"', loadedAt: 4 }), false)
-    assert.deepEqual(await lastGood.open(place, 'three', 10), { lease: 'one', kept: { value: '{}', loadedAt: 5 } })
+    assert.equal(await lastGood.put(place, 'one', { value: '{}', loadedAt: 5 }), true)
+    assert.equal(await lastGood.put(place, 'one', { value: '"older"', loadedAt: 4 }), false)
+    assert.deepEqual(await lastGood.open(place, 'three', 10), { lease: 'one', data: { value: '{}', loadedAt: 5 } })
   })
 
   test(`${driver}: a drop ends the lease, so that a late write comes to nothing`, async (t) => {
     const { lastGood } = await open(t)
     await lastGood.open(place, 'one', 10)
     await lastGood.drop(user)
-    assert.equal(await lastGood.keep(place, 'one', { value: '{}', loadedAt: 5 }), false)
+    assert.equal(await lastGood.put(place, 'one', { value: '{}', loadedAt: 5 }), false)
     assert.deepEqual(await lastGood.open(place, 'two', 10), { lease: 'two' })
-    assert.equal(await lastGood.keep(place, 'one', { value: '{}', loadedAt: 5 }), false)
+    assert.equal(await lastGood.put(place, 'one', { value: '{}', loadedAt: 5 }), false)
     assert.deepEqual(await lastGood.open(place, 'x', 10), { lease: 'two' })
   })
 
@@ -57,21 +57,21 @@ for (const driver of ['memory', 'sqlite'] as const) {
     ] as const)
       await lastGood.open(where, lease, 10)
     await lastGood.drop(user, 'profile')
-    assert.equal(await lastGood.keep(place, 'a', { value: '1', loadedAt: 1 }), false)
-    assert.equal(await lastGood.keep(other, 'b', { value: '1', loadedAt: 1 }), true)
+    assert.equal(await lastGood.put(place, 'a', { value: '1', loadedAt: 1 }), false)
+    assert.equal(await lastGood.put(other, 'b', { value: '1', loadedAt: 1 }), true)
     await lastGood.drop(user)
     assert.deepEqual(await lastGood.open(other, 'd', 10), { lease: 'd' })
-    assert.equal(await lastGood.keep(stranger, 'c', { value: '1', loadedAt: 1 }), true)
+    assert.equal(await lastGood.put(stranger, 'c', { value: '1', loadedAt: 1 }), true)
   })
 
   test(`${driver}: a later life empties the place, and an earlier one finds nothing`, async (t) => {
     const { lastGood } = await open(t)
     await lastGood.open(place, 'one', 10)
-    await lastGood.keep(place, 'one', { value: '"first life"', loadedAt: 1 })
+    await lastGood.put(place, 'one', { value: '"first life"', loadedAt: 1 })
     const next = { ...place, incarnation: 2 }
     assert.deepEqual(await lastGood.open(next, 'two', 10), { lease: 'two' })
     assert.deepEqual(await lastGood.open(place, 'three', 10), {})
-    assert.equal(await lastGood.keep(place, 'one', { value: '"first life"', loadedAt: 9 }), false)
+    assert.equal(await lastGood.put(place, 'one', { value: '"first life"', loadedAt: 9 }), false)
   })
 
   test(`${driver}: rows are bounded, the oldest go first`, async (t) => {
@@ -79,7 +79,7 @@ for (const driver of ['memory', 'sqlite'] as const) {
     for (let index = 0; index < 600; index++)
       await lastGood.open({ ...place, user: createSubject('test', `u${index}`) }, 'l', 20)
     const kept = async (index: number): Promise<boolean> =>
-      lastGood.keep({ ...place, user: createSubject('test', `u${index}`) }, 'l', { value: '1', loadedAt: 1 })
+      lastGood.put({ ...place, user: createSubject('test', `u${index}`) }, 'l', { value: '1', loadedAt: 1 })
     assert.equal(await kept(0), false)
     assert.equal(await kept(300), false)
     assert.equal(await kept(599), true)

@@ -155,7 +155,7 @@ test('UC-24, UC-D21 a default is stored nowhere', async (t) => {
 
 test('UC-27 a store that cannot keep the last good data fails no request', async (t) => {
   const memory = await openMemoryStore({ effects: systemEffects })
-  const lastGood = { ...memory.lastGood, keep: () => Promise.reject(new Error('disk full')) }
+  const lastGood = { ...memory.lastGood, put: () => Promise.reject(new Error('disk full')) }
   const house = await openHouse(
     { sources: { profile: async () => ({ note: 'told' }) } },
     { store: { ...memory, lastGood } },

@@ -162,11 +162,11 @@ describe('the journal', () => {
         lost++
         return { ok: false }
       },
-      async holdWrites() {
+      async lockWrites() {
         holds++
         // The first one is over too soon.
         const commit = holds === 1 ? async () => ({ ok: false }) as const : plain.users.commit
-        return { commit, erase: plain.users.erase, end: async () => void ended++ }
+        return { commit, erase: plain.users.erase, release: async () => void ended++ }
       },
     })
     await using house = await openHouse({ store, clock })

@@ -6,7 +6,7 @@ import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import type { Bond } from '../../src/ledger/bond.ts'
 import { readCheckpoint } from '../../src/ledger/checkpoint.ts'
 import { Tickets } from '../../src/ledger/tickets.ts'
-import type { StoredEvent, StoredRecord, UserRow } from '../../src/storage/store.ts'
+import type { StoredEvent, StoredRecord, UserRow } from '../../src/storage/commit.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { openHouse } from '../support/ledger-harness.ts'
 

@@ -51,8 +51,8 @@ export const PLANTED: readonly Planted[] = [
   {
     name: 'who keeps losing to other processes never keeps them from writing',
     file: 'journal/retry-on-conflict.ts',
-    find: 'made < limits.politeAttempts ? undefined : await store.users.holdWrites?.()',
-    replace: 'undefined as Awaited<ReturnType<NonNullable<UserStore["holdWrites"]>>> | undefined',
+    find: 'made < limits.politeAttempts ? undefined : await store.users.lockWrites?.()',
+    replace: 'undefined as Awaited<ReturnType<NonNullable<UserStore["lockWrites"]>>> | undefined',
     tests: ['journal/journal.test.ts'],
   },
   {

@@ -370,7 +370,7 @@ test('R17: over random refreshes, losses and steps of the clock in three process
     const { house, provider } = await open({ clock, store })
     const houses = [house, presenting(await house.sibling()), presenting(await house.sibling())]
     await authorize(house)
-    store.rage()
+    store.enable()
     provider.meanwhile = () => new Promise((resolve) => clock.setTimer(() => resolve(undefined), chance.below(40_000)))
     for (let step = 0; step < 20; step++) {
       provider.outcome = chance.pick(['granted', 'granted', 'granted', 'granted', 'unsent', 'unknown'] as const)
@@ -382,9 +382,9 @@ test('R17: over random refreshes, losses and steps of the clock in three process
       })
       while (!isOver) await clock.pass(1_000)
       await clock.pass(chance.below(2 * LIFETIME_MS))
-      store.calm()
+      store.disable()
       if (!(await house.user('ada').mcpAuthorizations()).some(({ isUsable }) => isUsable)) await authorize(house)
-      store.rage()
+      store.enable()
     }
     refreshes += provider.sent.length
     assert.deepEqual(provider.reused, [], `round ${round}`)

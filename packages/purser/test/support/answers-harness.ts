@@ -9,12 +9,12 @@ import { createPendingCalls } from '../../src/core/pending-calls.ts'
 import { createSubject, type Subject } from '../../src/core/subject.ts'
 import { createMemoryAnswers } from '../../src/drivers/memory/answers.ts'
 import { createSqliteAnswers } from '../../src/drivers/sqlite/cache/answers.ts'
-import { createCacheWriterCalls } from '../../src/drivers/sqlite/cache/cache-writer.ts'
+import { createCacheWriterCalls } from '../../src/drivers/sqlite/cache/cache-file.ts'
 import { type Database, openDatabase } from '../../src/drivers/sqlite/database.ts'
 import { type AnswerOptions, DEFAULTS } from '../../src/options.ts'
 import type { AnswerStore } from '../../src/storage/answer-store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
-import { onThisThread } from './in-process-worker.ts'
+import { createInProcessWorker } from './in-process-worker.ts'
 
 export const keys: Keyring = createKeyring(Buffer.alloc(32, 7))
 export const alice: Subject = createSubject('default', 'alice')
@@ -91,7 +91,7 @@ export const drivers: Readonly<Record<string, () => Promise<OpenStore>>> = {
 
 /** Answers in a file, read and written on the test's own thread. */
 export function answersOn(database: Database): AnswerStore {
-  return createSqliteAnswers(database, onThisThread(createCacheWriterCalls(database)))
+  return createSqliteAnswers(database, createInProcessWorker(createCacheWriterCalls(database)))
 }
 
 export async function openSqlite(path: string): Promise<OpenStore> {

@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 
-const places: string[] = []
+const directories: string[] = []
 
-/** A path for a new database. Its directory is removed when the tests of the file are over. */
-export function newPath(): string {
-  const place = mkdtempSync(join(tmpdir(), 'purser-drivers-'))
-  places.push(place)
-  return join(place, 'purser.db')
+/** The path of a new database. Its directory is removed after the tests of the file. */
+export function temporaryPath(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'purser-drivers-'))
+  directories.push(directory)
+  return join(directory, 'purser.db')
 }
 
 after(() => {
-  for (const place of places) rmSync(place, { recursive: true, force: true })
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 })

@@ -9,7 +9,7 @@ test('time stands still until it is moved, and both clocks move together', () =>
   assert.deepEqual([clock.now(), clock.monotonic()], [Date.parse('2026-05-01T00:00:01.500Z'), 1_507])
 })
 
-test('timers that fall due run in order, each at its own instant, also those set by a timer', () => {
+test('due timers run in order, each at its own instant, including those set by a timer', () => {
   const clock = handClock({ wall: 0 })
   const ran: string[] = []
   const note = (name: string) => (): void => {
@@ -29,7 +29,7 @@ test('timers that fall due run in order, each at its own instant, also those set
   assert.equal(clock.timers, 1)
 })
 
-test('the wall clock can be stepped alone, also backwards, and no timer runs', () => {
+test('the wall clock can be moved alone, also backwards, and runs no timer', () => {
   const clock = handClock({ wall: 1_000 })
   let runs = 0
   clock.setTimer(() => runs++, 10)
@@ -41,7 +41,7 @@ test('the wall clock can be stepped alone, also backwards, and no timer runs', (
   assert.deepEqual([clock.now(), clock.monotonic(), runs], [Date.parse('2026-01-01T00:00:00Z'), 10, 1])
 })
 
-test('pass lets promises run between timers, so that a loop of timers is driven to its end', async () => {
+test('pass runs promise callbacks between timers, so that a timer can set itself again', async () => {
   const clock = handClock()
   let runs = 0
   const again = (): void => {
@@ -56,7 +56,7 @@ test('pass lets promises run between timers, so that a loop of timers is driven 
   assert.equal(runs, 10)
 })
 
-test('time does not go backwards or nowhere', () => {
+test('negative and invalid times are RangeErrors', () => {
   const clock = handClock()
   for (const ms of [-1, Number.NaN]) assert.throws(() => clock.advance(ms), RangeError)
   assert.throws(() => handClock({ wall: 'yesterday' }), RangeError)

@@ -1,162 +1,189 @@
-import type { AnswerRoom, AnswerRow, AnswerScope, AnswerStore } from '../../storage/answer-store.ts'
-import { createExpiryOrder, type ExpiryOrder } from './expiry-order.ts'
+import type { AnswerLimits, AnswerRow, AnswerScope, AnswerStore } from '../../storage/answer-store.ts'
+import { createExpiryHeap, type ExpiryHeap } from './expiry-heap.ts'
 
-interface KeptRow extends Omit<AnswerRow, 'used'> {
+interface Entry extends Omit<AnswerRow, 'used'> {
   readonly owner: string
   used: number
 }
 
-/** The answers of one namespace. */
-interface Shelf {
-  /** In the order of use, the longest unused first: a row that is used is put back at the end. */
-  readonly rows: Map<string, KeptRow>
-  readonly owners: Map<string, { generation: number; readonly keys: Set<string> }>
-  /** Walks `rows` from the longest unused on. What it has passed was removed or put back at the end. */
-  oldest: Iterator<KeptRow>
-  readonly expiry: ExpiryOrder<KeptRow>
-  /** The latest generation given out. */
-  latest: number
-  /** The generation of owners who have none of their own: that of the last clearing. */
-  cleared: number
-  bytes: number
-}
-
-/** Answers in this process's memory. What is forgotten is gone with the call, so no row is ever dead. */
+/** Answers in the memory of this process. Forgotten rows are deleted by the call itself, so no row is ever dead. */
 export function createMemoryAnswers(): AnswerStore {
-  const shelves = new Map<string, Shelf>()
-  const shelfOf = (namespace: string): Shelf => {
-    let shelf = shelves.get(namespace)
-    if (shelf === undefined) {
-      shelf = createShelf()
-      shelves.set(namespace, shelf)
+  const namespaces = new Map<string, NamespaceAnswers>()
+  const open = (namespace: string): NamespaceAnswers => {
+    let answers = namespaces.get(namespace)
+    if (answers === undefined) {
+      answers = new NamespaceAnswers()
+      namespaces.set(namespace, answers)
     }
-    return shelf
+    return answers
   }
   return {
     file: null,
     async generation({ namespace, owner }) {
-      return generationOf(shelfOf(namespace), owner)
+      return open(namespace).generation(owner)
     },
     async get({ namespace, owner }, key) {
-      const row = shelfOf(namespace).rows.get(key)
-      return row?.owner === owner ? row : undefined
+      const entry = open(namespace).get(key)
+      return entry?.owner === owner ? entry : undefined
     },
     async page({ namespace, owner }, { after, limit }) {
-      const { rows, owners } = shelfOf(namespace)
-      const keys = [...(owners.get(owner)?.keys ?? [])].filter((key) => key > after).sort()
-      return keys.slice(0, limit).flatMap((key) => rows.get(key) ?? [])
+      const answers = open(namespace)
+      const keys = answers.keys(owner).filter((key) => key > after)
+      return keys
+        .sort()
+        .slice(0, limit)
+        .flatMap((key) => answers.get(key) ?? [])
     },
-    async put(scope, row, room) {
-      const shelf = shelfOf(scope.namespace)
-      if (row.generation !== generationOf(shelf, scope.owner)) return { written: false, evicted: [] }
-      take(shelf, row.key)
-      place(shelf, scope, row)
-      return { written: true, evicted: makeRoom(shelf, room) }
+    async put(scope, row, limits) {
+      const answers = open(scope.namespace)
+      if (row.generation !== answers.generation(scope.owner)) return { written: false, evicted: [] }
+      answers.insert(scope, row)
+      return { written: true, evicted: answers.evict(limits) }
     },
     async touch(namespace, uses) {
-      const shelf = shelfOf(namespace)
-      for (const [key, used] of uses) moveUp(shelf, key, used)
+      const answers = open(namespace)
+      for (const [key, used] of uses) answers.touch(key, used)
     },
     async remove(namespace, key) {
-      take(shelfOf(namespace), key)
+      open(namespace).remove(key)
     },
     async forget({ namespace, owner }) {
-      const shelf = shelfOf(namespace)
-      const keys = shelf.owners.get(owner)?.keys ?? new Set()
-      const forgotten = keys.size
-      for (const key of keys) take(shelf, key)
-      shelf.owners.set(owner, { generation: ++shelf.latest, keys: new Set() })
-      return forgotten
+      return open(namespace).forget(owner)
     },
     async clear(namespace) {
-      const { rows, latest } = shelfOf(namespace)
-      shelves.set(namespace, { ...createShelf(), latest: latest + 1, cleared: latest + 1 })
-      return rows.size
+      return open(namespace).clear()
     },
     async sweep(namespace, { now, limit }) {
-      return takeExpired(shelfOf(namespace), now, limit)
+      return open(namespace).removeExpired(now, limit)
     },
     totals(namespace, now) {
-      const { rows, bytes, expiry } = shelfOf(namespace)
-      return { entries: rows.size, bytes, expired: expiry.count(now) }
+      return open(namespace).totals(now)
     },
   }
 }
 
-function createShelf(): Shelf {
-  const rows = new Map<string, KeptRow>()
-  const expiry = createExpiryOrder<KeptRow>({
-    isCurrent: (row) => rows.get(row.key) === row,
-    live: () => rows.size,
-  })
-  return { rows, oldest: rows.values(), owners: new Map(), expiry, latest: 0, cleared: 0, bytes: 0 }
-}
+/** The answers of one namespace. */
+class NamespaceAnswers {
+  /** In the order of use, least recently used first: a used entry is moved to the end. */
+  #entries = new Map<string, Entry>()
+  #owners = new Map<string, { generation: number; readonly keys: Set<string> }>()
+  /** Walks `#entries` from the least recently used one. What it has passed was removed or moved to the end. */
+  #oldest = this.#entries.values()
+  #expiry = this.#createExpiry()
+  /** The latest generation handed out. */
+  #latest = 0
+  /** The generation of owners without one of their own: that of the last `clear`. */
+  #cleared = 0
+  #bytes = 0
 
-function generationOf(shelf: Shelf, owner: string): number {
-  return shelf.owners.get(owner)?.generation ?? shelf.cleared
-}
-
-function place(shelf: Shelf, { owner }: AnswerScope, row: AnswerRow): void {
-  const kept = { ...row, owner }
-  shelf.rows.set(row.key, kept)
-  shelf.bytes += row.bytes
-  shelf.expiry.add(kept)
-  const held = shelf.owners.get(owner)
-  if (held === undefined) shelf.owners.set(owner, { generation: shelf.cleared, keys: new Set([row.key]) })
-  else held.keys.add(row.key)
-}
-
-function take(shelf: Shelf, key: string): void {
-  const row = shelf.rows.get(key)
-  if (row === undefined) return
-  shelf.rows.delete(key)
-  shelf.bytes -= row.bytes
-  const held = shelf.owners.get(row.owner)
-  held?.keys.delete(key)
-  if (held?.keys.size === 0 && held.generation === shelf.cleared) shelf.owners.delete(row.owner)
-}
-
-function takeExpired(shelf: Shelf, now: number, limit: number): number {
-  let taken = 0
-  while (taken < limit) {
-    const row = shelf.expiry.next(now)
-    if (row === undefined) break
-    take(shelf, row.key)
-    taken++
+  generation(owner: string): number {
+    return this.#owners.get(owner)?.generation ?? this.#cleared
   }
-  return taken
-}
 
-function moveUp(shelf: Shelf, key: string, used: number): void {
-  const row = shelf.rows.get(key)
-  if (row === undefined || row.used >= used) return
-  row.used = used
-  shelf.rows.delete(key)
-  shelf.rows.set(key, row)
-}
-
-function oldestOf(shelf: Shelf): KeptRow | undefined {
-  let step = shelf.oldest.next()
-  if (step.done) {
-    shelf.oldest = shelf.rows.values()
-    step = shelf.oldest.next()
+  get(key: string): Entry | undefined {
+    return this.#entries.get(key)
   }
-  return step.done ? undefined : step.value
-}
 
-function makeRoom(shelf: Shelf, room: AnswerRoom): string[] {
-  const isFull = (): boolean => shelf.rows.size > room.maxEntries || shelf.bytes > room.maxBytes
-  if (isFull()) takeExpired(shelf, room.now, Number.POSITIVE_INFINITY)
-  const evicted: string[] = []
-  while (isFull()) {
-    const oldest = oldestOf(shelf)
-    if (oldest === undefined) break
-    const lastUse = room.lastUse(oldest.key)
-    if (lastUse !== undefined && lastUse > oldest.used) moveUp(shelf, oldest.key, lastUse)
-    else {
-      take(shelf, oldest.key)
-      evicted.push(oldest.key)
+  keys(owner: string): string[] {
+    return [...(this.#owners.get(owner)?.keys ?? [])]
+  }
+
+  insert({ owner }: AnswerScope, row: AnswerRow): void {
+    this.remove(row.key)
+    const entry = { ...row, owner }
+    this.#entries.set(row.key, entry)
+    this.#bytes += row.bytes
+    this.#expiry.add(entry)
+    const scope = this.#owners.get(owner)
+    if (scope === undefined) this.#owners.set(owner, { generation: this.#cleared, keys: new Set([row.key]) })
+    else scope.keys.add(row.key)
+  }
+
+  remove(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#entries.delete(key)
+    this.#bytes -= entry.bytes
+    const scope = this.#owners.get(entry.owner)
+    scope?.keys.delete(key)
+    if (scope?.keys.size === 0 && scope.generation === this.#cleared) this.#owners.delete(entry.owner)
+  }
+
+  removeExpired(now: number, limit: number): number {
+    let removed = 0
+    while (removed < limit) {
+      const entry = this.#expiry.next(now)
+      if (entry === undefined) break
+      this.remove(entry.key)
+      removed++
     }
+    return removed
   }
-  return evicted
+
+  touch(key: string, used: number): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined || entry.used >= used) return
+    entry.used = used
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
+  }
+
+  evict(limits: AnswerLimits): string[] {
+    if (this.#isOver(limits)) this.removeExpired(limits.now, Number.POSITIVE_INFINITY)
+    const evicted: string[] = []
+    while (this.#isOver(limits)) {
+      const oldest = this.#nextOldest()
+      if (oldest === undefined) break
+      const lastUse = limits.lastUse(oldest.key)
+      if (lastUse !== undefined && lastUse > oldest.used) this.touch(oldest.key, lastUse)
+      else {
+        this.remove(oldest.key)
+        evicted.push(oldest.key)
+      }
+    }
+    return evicted
+  }
+
+  forget(owner: string): number {
+    const keys = this.keys(owner)
+    for (const key of keys) this.remove(key)
+    this.#owners.set(owner, { generation: ++this.#latest, keys: new Set() })
+    return keys.length
+  }
+
+  clear(): number {
+    const { size } = this.#entries
+    this.#latest++
+    this.#cleared = this.#latest
+    this.#entries = new Map()
+    this.#owners = new Map()
+    this.#oldest = this.#entries.values()
+    this.#expiry = this.#createExpiry()
+    this.#bytes = 0
+    return size
+  }
+
+  totals(now: number): ReturnType<AnswerStore['totals']> {
+    return { entries: this.#entries.size, bytes: this.#bytes, expired: this.#expiry.count(now) }
+  }
+
+  #isOver({ maxEntries, maxBytes }: AnswerLimits): boolean {
+    return this.#entries.size > maxEntries || this.#bytes > maxBytes
+  }
+
+  #nextOldest(): Entry | undefined {
+    let step = this.#oldest.next()
+    if (step.done) {
+      this.#oldest = this.#entries.values()
+      step = this.#oldest.next()
+    }
+    return step.done ? undefined : step.value
+  }
+
+  #createExpiry(): ExpiryHeap<Entry> {
+    return createExpiryHeap<Entry>({
+      isCurrent: (entry) => this.#entries.get(entry.key) === entry,
+      live: () => this.#entries.size,
+    })
+  }
 }

@@ -1,9 +1,10 @@
 import { afterCurrentTick } from '../../core/effects.ts'
 import { type Subject, subjectKey } from '../../core/subject.ts'
-import type { EventStore, StoredEvent, TailEvent } from '../../storage/store.ts'
+import type { StoredEvent } from '../../storage/commit.ts'
+import type { EventStore, TailEvent } from '../../storage/store.ts'
 import type { Rows } from './rows.ts'
 
-/** A page of this many events is one of a long walk, which must not hold up everybody else. */
+/** A page of this many events or more belongs to a long scan, which must not block the event loop. */
 const LONG_PAGE = 200
 
 export function createMemoryEvents(rows: Rows): EventStore {
@@ -21,13 +22,13 @@ export function createMemoryEvents(rows: Rows): EventStore {
     },
     async oldest(user, { after, limit }) {
       const events = eventsOf(user)
-      const first = firstAbove(events, (event) => event.sequence > after)
-      return given(events.slice(first, first + limit))
+      const first = indexAbove(events, (event) => event.sequence > after)
+      return deferLongPage(events.slice(first, first + limit))
     },
     async tail(namespace, { after, limit }) {
       const entries = entriesOf(namespace)
-      const first = firstAbove(entries, (entry) => entry.position > after)
-      return given(entries.slice(first, first + limit))
+      const first = indexAbove(entries, (entry) => entry.position > after)
+      return deferLongPage(entries.slice(first, first + limit))
     },
     async position(namespace, eventId) {
       if (eventId !== undefined) return rows.logs.get(namespace)?.positions.get(eventId)
@@ -36,13 +37,13 @@ export function createMemoryEvents(rows: Rows): EventStore {
   }
 }
 
-/** A long page comes when the event loop has had its turn. */
-function given<Page extends readonly unknown[]>(page: Page): Page | Promise<Page> {
+/** Resolves a long page after the event loop has run its other callbacks. */
+function deferLongPage<Page extends readonly unknown[]>(page: Page): Page | Promise<Page> {
   return page.length < LONG_PAGE ? page : new Promise((resolve) => afterCurrentTick(() => resolve(page)))
 }
 
-/** Index of the first item behind a bound in a sorted list; its length when there is none. */
-function firstAbove<Item>(items: readonly Item[], isAbove: (item: Item) => boolean): number {
+/** Index of the first item above a bound in a sorted list; the list's length when there is none. */
+function indexAbove<Item>(items: readonly Item[], isAbove: (item: Item) => boolean): number {
   let low = 0
   let high = items.length
   while (low < high) {

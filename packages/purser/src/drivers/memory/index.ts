@@ -9,10 +9,10 @@ import { createRows } from './rows.ts'
 import { createMemoryUsers } from './users.ts'
 
 /**
- * A store in this process's memory: for tests, trials and short-lived programs. It behaves as every other driver
- * does, but for one thing: when the process ends, all of it is gone.
+ * Opens a store in the memory of this process, for tests and short-lived programs. It behaves like every other driver,
+ * but its data is lost when the process ends.
  */
-export async function openMemoryStore(_house: { readonly effects: Effects }): Promise<Store> {
+export async function openMemoryStore(_options: { readonly effects: Effects }): Promise<Store> {
   const rows = createRows()
   const bus = createLocalBus()
   const answers = createMemoryAnswers()
@@ -36,8 +36,8 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
         return true
       },
     },
-    users: untilClosed(users, isClosed),
-    events: untilClosed(createMemoryEvents(rows), isClosed),
+    users: guardClosed(users, isClosed),
+    events: guardClosed(createMemoryEvents(rows), isClosed),
     bus: {
       async publish(message) {
         bus.deliver(message)
@@ -45,22 +45,22 @@ export async function openMemoryStore(_house: { readonly effects: Effects }): Pr
       subscribe: bus.subscribe,
     },
     answers,
-    lastGood: untilClosed(lastGood, isClosed),
+    lastGood: guardClosed(lastGood, isClosed),
     async close() {
       closed = true
     },
   }
 }
 
-type Calls<Part> = { readonly [Name in keyof Part]: (...given: never[]) => Promise<unknown> }
+type Calls<Part> = { readonly [Name in keyof Part]: (...args: never[]) => Promise<unknown> }
 
-/** The same calls, which reject with `closed` from then on: as those of a database do, though nothing is lost here. */
-function untilClosed<Part extends Calls<Part>>(part: Part, isClosed: () => boolean): Part {
+/** The same calls, which reject with `closed` once the store is closed, like those of a database. */
+function guardClosed<Part extends Calls<Part>>(part: Part, isClosed: () => boolean): Part {
   const guarded = Object.entries<Calls<Part>[keyof Part]>(part).map(([name, call]) => [
     name,
-    async (...given: never[]) => {
+    async (...args: never[]) => {
       if (isClosed()) throw storeClosed()
-      return call.apply(part, given)
+      return call.apply(part, args)
     },
   ])
   return Object.fromEntries(guarded) as Part

@@ -1,4 +1,5 @@
-import { type ListedUser, LOG_OF_NAMESPACE, type Overview, type UserQuery } from '../../storage/store.ts'
+import { LOG_OF_NAMESPACE } from '../../storage/commit.ts'
+import type { ListedUser, Overview, UserQuery } from '../../storage/store.ts'
 import { compareText } from '../text-order.ts'
 import { type MemoryUser, rowOf } from './rows.ts'
 
@@ -8,7 +9,7 @@ interface Candidate {
   readonly value: string | number | null
 }
 
-/** One page of users. Looks at all of them once and keeps the best `limit`, in order. */
+/** One page of users. Visits all users once and keeps the first `limit` of the order. */
 export function listUsers(users: Iterable<MemoryUser>, query: UserQuery): ListedUser[] {
   const direction = query.order === 'ascending' ? 1 : -1
   const compare = (a: Omit<Candidate, 'stored'>, b: Omit<Candidate, 'stored'>): number =>
@@ -18,16 +19,16 @@ export function listUsers(users: Iterable<MemoryUser>, query: UserQuery): Listed
     if (!matches(stored, query)) continue
     const candidate = { stored, id: stored.user.id, value: orderValue(stored, query) }
     if (query.after !== undefined && compare(candidate, query.after) <= 0) continue
-    let place = page.length
-    while (place > 0 && compare(candidate, page[place - 1] as Candidate) < 0) place--
-    if (place >= query.limit) continue
-    page.splice(place, 0, candidate)
+    let index = page.length
+    while (index > 0 && compare(candidate, page[index - 1] as Candidate) < 0) index--
+    if (index >= query.limit) continue
+    page.splice(index, 0, candidate)
     if (page.length > query.limit) page.pop()
   }
   return page.map(({ stored, id, value }) => ({ id, value, row: rowOf(stored) }))
 }
 
-export function overviewOf(users: Iterable<MemoryUser>, namespace: string): Overview {
+export function countUsers(users: Iterable<MemoryUser>, namespace: string): Overview {
   let count = 0
   let blocked = 0
   const phases = new Map<string, number>()
@@ -67,7 +68,7 @@ function orderValue({ user, facets, stamps }: MemoryUser, { orderBy, now }: User
   }
 }
 
-/** A window that is over has nothing used in it. */
+/** In a window that has ended, nothing is used. */
 function capUsedAt({ facets, now }: { facets: MemoryUser['facets']; now: number }): number {
   return facets.capUsedUntil !== null && facets.capUsedUntil <= now ? 0 : facets.capUsed
 }

@@ -8,15 +8,15 @@ import type {
   Reply,
   Stamps,
   StoredEvent,
-  TailEvent,
   UserRow,
-} from '../../storage/store.ts'
+} from '../../storage/commit.ts'
+import type { TailEvent } from '../../storage/store.ts'
 import { compareText } from '../text-order.ts'
 
 /** All rows of a memory store. */
 export interface Rows {
   readonly users: Map<string, MemoryUser>
-  /** The incarnation the next user of a tag is created with, by namespace and tag; absent: 1. */
+  /** The incarnation that a new user of a tag starts with, by namespace and tag; absent: 1. */
   readonly incarnations: Map<string, number>
   readonly logs: Map<string, MemoryLog>
   lastPosition: number
@@ -40,7 +40,7 @@ export interface MemoryUser {
   events: StoredEvent[]
 }
 
-/** The events of a namespace in the order they were committed. */
+/** The events of a namespace in commit order. */
 export interface MemoryLog {
   entries: TailEvent[]
   readonly positions: Map<string, number>
@@ -54,11 +54,23 @@ export function nextIncarnation(rows: Rows, namespace: string, tag: string): num
   return rows.incarnations.get(tagKey(namespace, tag)) ?? 1
 }
 
-export function tagKey(namespace: string, tag: string): string {
+/** Removes a user with all rows, and sets the incarnation that a new user of the tag starts with. */
+export function removeUser(
+  rows: Rows,
+  user: Subject,
+  next: { readonly tag: string; readonly incarnation: number },
+): void {
+  const stored = rows.users.get(subjectKey(user))
+  rows.incarnations.set(tagKey(user.namespace, next.tag), next.incarnation)
+  rows.users.delete(subjectKey(user))
+  if (stored !== undefined) dropEvents(rows, stored, Number.POSITIVE_INFINITY)
+}
+
+function tagKey(namespace: string, tag: string): string {
   return JSON.stringify([namespace, tag])
 }
 
-export function logOf(rows: Rows, namespace: string): MemoryLog {
+function getLog(rows: Rows, namespace: string): MemoryLog {
   let log = rows.logs.get(namespace)
   if (log === undefined) {
     log = { entries: [], positions: new Map() }
@@ -67,8 +79,11 @@ export function logOf(rows: Rows, namespace: string): MemoryLog {
   return log
 }
 
-/** Whether the commit was decided on what is stored. Throws, before anything is written, when it cannot be written. */
-export function mayCommit(rows: Rows, user: Subject, commit: Commit): boolean {
+/**
+ * Whether the commit was decided on the stored revision and incarnation. Throws, before anything is written, when it
+ * violates a constraint.
+ */
+export function canCommit(rows: Rows, user: Subject, commit: Commit): boolean {
   const stored = rows.users.get(subjectKey(user))
   if (commit.expect === null) {
     if (stored !== undefined) return false
@@ -76,30 +91,30 @@ export function mayCommit(rows: Rows, user: Subject, commit: Commit): boolean {
   } else if (stored?.revision !== commit.expect || stored.incarnation !== commit.incarnation) {
     return false
   }
-  refuseImpossible(rows, user, commit)
+  checkConstraints(rows, user, commit)
   return true
 }
 
-/** What the schema of a database refuses by its constraints. */
-function refuseImpossible(rows: Rows, user: Subject, commit: Commit): void {
+/** The constraints that the schema of a database has. */
+function checkConstraints(rows: Rows, user: Subject, commit: Commit): void {
   let last = rows.users.get(subjectKey(user))?.events.at(-1)?.sequence ?? 0
   const ids = new Set<string>()
   for (const event of commit.events) {
     if (event.sequence <= last) throw new Error(`Event ${event.sequence} is already stored.`)
-    if (ids.has(event.id) || logOf(rows, user.namespace).positions.has(event.id))
+    if (ids.has(event.id) || getLog(rows, user.namespace).positions.has(event.id))
       throw new Error(`An event with the id '${event.id}' is already stored.`)
     last = event.sequence
     ids.add(event.id)
   }
   const { capUsed, peak } = commit.facets
   for (const value of [commit.at, capUsed, peak, ...commit.counters.map((counter) => counter.value)])
-    if (!Number.isFinite(value)) throw new Error(`${value} is not a number that can be stored.`)
+    if (!Number.isFinite(value)) throw new Error(`Cannot store the number ${value}.`)
 }
 
-/** Writes a commit that `mayCommit` has let pass. Nothing here can fail half-way. */
+/** Writes a commit that passed `canCommit`. Nothing here throws, so a commit is never half written. */
 export function applyCommit(rows: Rows, user: Subject, commit: Commit): CommitOutcome {
   const key = subjectKey(user)
-  const stored = rows.users.get(key) ?? newUser(user, commit)
+  const stored = rows.users.get(key) ?? createUser(user, commit)
   rows.users.set(key, stored)
   stored.revision++
   stored.stamps = { createdAt: stored.stamps.createdAt, updatedAt: commit.at, seenAt: commit.seenAt }
@@ -119,7 +134,7 @@ export function applyCommit(rows: Rows, user: Subject, commit: Commit): CommitOu
   return { ok: true, revision: stored.revision }
 }
 
-function newUser(user: Subject, commit: Commit): MemoryUser {
+function createUser(user: Subject, commit: Commit): MemoryUser {
   return {
     user: { namespace: user.namespace, id: user.id },
     incarnation: commit.incarnation,
@@ -156,7 +171,7 @@ function writeRecords(stored: MemoryUser, commit: Commit): void {
 }
 
 function appendEvents(rows: Rows, stored: MemoryUser, events: readonly StoredEvent[]): void {
-  const log = logOf(rows, stored.user.namespace)
+  const log = getLog(rows, stored.user.namespace)
   for (const event of events) {
     const position = ++rows.lastPosition
     stored.events.push(event)
@@ -165,12 +180,12 @@ function appendEvents(rows: Rows, stored: MemoryUser, events: readonly StoredEve
   }
 }
 
-/** Removes a user's events below a sequence from their own list and from the namespace's. */
-export function dropEvents(rows: Rows, stored: MemoryUser, below: number): void {
+/** Removes the events of a user below a sequence, from the user's list and from the namespace's log. */
+function dropEvents(rows: Rows, stored: MemoryUser, below: number): void {
   const dropped = new Set(stored.events.filter((event) => event.sequence < below))
   if (dropped.size === 0) return
   stored.events = stored.events.filter((event) => !dropped.has(event))
-  const log = logOf(rows, stored.user.namespace)
+  const log = getLog(rows, stored.user.namespace)
   log.entries = log.entries.filter((entry) => !dropped.has(entry.event))
   for (const event of dropped) log.positions.delete(event.id)
 }

@@ -1,24 +1,15 @@
 import { type Subject, subjectKey } from '../../core/subject.ts'
-import { LOG_OF_NAMESPACE, type RecordPage, type StoredRecord, type UserStore } from '../../storage/store.ts'
-import type { LocalBus } from '../local-bus.ts'
-import { notifyCommit } from '../notify-commit.ts'
+import { LOG_OF_NAMESPACE, type StoredRecord } from '../../storage/commit.ts'
+import type { RecordPage, UserStore } from '../../storage/store.ts'
+import { type LocalBus, notifyCommit } from '../local-bus.ts'
 import { compareText } from '../text-order.ts'
-import { listUsers, overviewOf } from './list-users.ts'
-import {
-  applyCommit,
-  dropEvents,
-  type MemoryUser,
-  mayCommit,
-  nextIncarnation,
-  type Rows,
-  rowOf,
-  tagKey,
-} from './rows.ts'
+import { countUsers, listUsers } from './list-users.ts'
+import { applyCommit, canCommit, type MemoryUser, nextIncarnation, type Rows, removeUser, rowOf } from './rows.ts'
 
-/** Removes what else is kept for a user; resolves to the number of answers that went. */
-export type EraseElsewhere = (user: Subject, tag: string) => Promise<number>
+/** Removes the cached data of a user; resolves to the number of removed answers. */
+export type EraseCache = (user: Subject, tag: string) => Promise<number>
 
-export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseElsewhere: EraseElsewhere): UserStore {
+export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseCache: EraseCache): UserStore {
   const find = (user: Subject): MemoryUser | undefined => rows.users.get(subjectKey(user))
   return {
     async load(user) {
@@ -29,7 +20,7 @@ export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseElsewhere: Era
       return nextIncarnation(rows, namespace, tag)
     },
     async commit(user, commit) {
-      if (!mayCommit(rows, user, commit)) return { ok: false }
+      if (!canCommit(rows, user, commit)) return { ok: false }
       const outcome = applyCommit(rows, user, commit)
       notifyCommit(bus, user, commit)
       return outcome
@@ -47,21 +38,19 @@ export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseElsewhere: Era
       return listUsers(rows.users.values(), query)
     },
     async overview(namespace) {
-      return overviewOf(rows.users.values(), namespace)
+      return countUsers(rows.users.values(), namespace)
     },
     async erase(user, { tag, incarnation, log: commit }) {
       const stored = find(user)
       const log: Subject = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
-      const present = stored?.incarnation ?? nextIncarnation(rows, user.namespace, tag)
-      if (present !== incarnation || !mayCommit(rows, log, commit)) return { ok: false }
-      const counts = countsOf(stored)
-      rows.incarnations.set(tagKey(user.namespace, tag), incarnation + 1)
-      rows.users.delete(subjectKey(user))
-      if (stored !== undefined) dropEvents(rows, stored, Number.POSITIVE_INFINITY)
+      const current = stored?.incarnation ?? nextIncarnation(rows, user.namespace, tag)
+      if (current !== incarnation || !canCommit(rows, log, commit)) return { ok: false }
+      const counts = countRows(stored)
+      removeUser(rows, user, { tag, incarnation: incarnation + 1 })
       applyCommit(rows, log, commit)
       notifyCommit(bus, user, { events: [] })
       notifyCommit(bus, log, commit)
-      const answers = await eraseElsewhere(user, tag)
+      const answers = await eraseCache(user, tag)
       return { ok: true, counts: { ...counts, answers } }
     },
     purge: async () => true,
@@ -71,7 +60,7 @@ export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseElsewhere: Era
   }
 }
 
-function countsOf(stored: MemoryUser | undefined): Record<string, number> {
+function countRows(stored: MemoryUser | undefined): Record<string, number> {
   const counts: Record<string, number> = { user: stored === undefined ? 0 : 1, events: stored?.events.length ?? 0 }
   for (const [kind, named] of stored?.records ?? []) if (named.size > 0) counts[kind] = named.size
   return counts

@@ -4,77 +4,87 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { sleep } from '../../core/abort.ts'
 import { systemEffects } from '../../core/effects.ts'
 import { PurserError, storeClosed } from '../../errors.ts'
-import { isBusy, toStoreError } from './errors.ts'
-import type { WriteLock } from './main/write-lock.ts'
-import { createWriteQueue, WRITE_LIMITS } from './main/write-queue.ts'
+import { isBusy, toOpenError, toStoreError } from './errors.ts'
+import type { LockedTransaction } from './locked-transaction.ts'
 import { requireSafeVersion } from './version-check.ts'
+import { WRITE_LIMITS, WriteQueue } from './write-queue.ts'
 
 /**
- * One SQLite file, opened the way both of ours are: write-ahead log, mode 0600, what is deleted is overwritten.
+ * A connection to one SQLite file, opened the way both files of a store are: write-ahead log, mode 0600, deleted data
+ * is overwritten.
  *
- * Statements are prepared once with `prepare` and used in two ways. `read` runs at once; keep it to a few rows, since
- * it holds up the process. `write` joins the next group commit and resolves when that is on disk.
+ * Statements are prepared once with `prepare` and run in one of two ways. `read` runs at once; keep it to a few rows,
+ * since it blocks the event loop. `write` joins the next group commit and resolves when that is on disk.
  *
  * ```ts
  * const database = await openDatabase({ path, profile: 'rebuildable' })
  * const put = database.prepare('INSERT INTO t_1 (key, value) VALUES (?, ?)')
  * await database.write(() => put.run(key, value))
  * ```
- * Both reject with `store_unavailable` when the file cannot be used. A write that fails by its own fault (a
- * constraint) rejects with that fault alone, and the writes beside it go through.
+ * Both reject with `store_unavailable` when the file cannot be used. A write that fails by its own error (a constraint)
+ * rejects with that error; the other writes of its group commit are written.
  */
 export interface Database {
   readonly path: string
   readonly connection: DatabaseSync
   prepare(sql: string): StatementSync
   read<Result>(task: () => Result): Promise<Result>
-  /** `task` may run twice, so it must have no effect but its statements. */
+  /** `task` may run twice, so it must have no effects other than its statements. */
   write<Result>(task: () => Result): Promise<Result>
-  /** The lock, for a write that is still to be decided. */
-  hold(): Promise<WriteLock>
-  endHold(): void
-  /** Moves the write-ahead log into the file and cuts it to nothing; false while a reader still needs it. */
+  /** Waits for the write lock, for a write that is decided while no other process can write. */
+  lock(): Promise<LockedTransaction>
+  /** Ends the current locked transaction, if any, without a write. */
+  unlock(): void
+  /** Checkpoints the write-ahead log and truncates it; false while a reader still needs it. */
   truncateLog(): boolean
-  /** Finishes the waiting writes, then closes the file. Safe to call twice. */
+  /** Rewrites the file, which removes what was left in unused parts of its pages. No write runs meanwhile. */
+  vacuum(): void
+  /** Finishes the pending writes, then closes the file. Safe to call twice. */
   close(): Promise<void>
 }
 
 export interface DatabaseOptions {
   readonly path: string
   /**
-   * `durable`: every commit is on disk before it is acknowledged. `rebuildable`: a power cut may take the last
-   * commits, never the file.
+   * `durable`: every commit is on disk before it is acknowledged. `rebuildable`: a power failure may lose the last
+   * commits, but does not damage the file.
    */
   readonly profile: 'durable' | 'rebuildable'
-  /** The file must be there already: `store_unavailable` when it is not. Default false: it is made. */
-  readonly existing?: boolean
+  /** True: a missing file is `store_unavailable`. Default false: it is created. */
+  readonly mustExist?: boolean
 }
 
-/** How long SQLite itself may wait for a lock, on the event loop. */
+/** How long SQLite itself may wait for a lock, which blocks the event loop. */
 const BUSY_TIMEOUT_MS = 2
+/** How long VACUUM waits for the writes of other processes. */
+const VACUUM_BUSY_TIMEOUT_MS = 10_000
 const CACHE_KIB = { durable: 32_768, rebuildable: 16_384 } as const
-/** Answers of a few kilobytes come and go in the second file; small pages leave small holes. */
+/** The rows of the cache file are a few kilobytes and short-lived; small pages waste less space between them. */
 const PAGE_BYTES = { durable: 4_096, rebuildable: 1_024 } as const
 
-export async function openDatabase({ path: given, profile, existing = false }: DatabaseOptions): Promise<Database> {
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { profile, mustExist = false } = options
   requireSafeVersion()
-  // An absolute path, so that no name is taken for a URI or for `:memory:`.
-  const path = resolve(given)
-  if (existing && !existsSync(path)) {
-    throw new PurserError('store_unavailable', `The database ${path} is gone.`, {
-      hint: 'Put it back, and start again.',
+  // An absolute path, so that no name is read as a URI or as `:memory:`.
+  const path = resolve(options.path)
+  if (mustExist && !existsSync(path)) {
+    throw new PurserError('store_unavailable', `The database ${path} does not exist.`, {
+      hint: 'Restore the file, then start again.',
     })
   }
   try {
-    makePrivate(path)
+    createPrivateFile(path)
   } catch (cause) {
     throw new PurserError('store_unavailable', `The database ${path} cannot be created.`, {
-      hint: 'Look at the path and at who may write there.',
+      hint: 'Check the path and the permissions of its directory.',
       cause,
     })
   }
-  const connection = await untilFree(path, () => connect(path, profile))
-  const queue = createWriteQueue(connection, path)
+  return createDatabase(path, await retryWhileBusy(path, () => connect(path, profile)))
+}
+
+function createDatabase(path: string, connection: DatabaseSync): Database {
+  const queue = new WriteQueue(connection, path)
   const checkpoint = connection.prepare('PRAGMA wal_checkpoint(TRUNCATE)')
   let closing: Promise<void> | undefined
   return {
@@ -89,17 +99,22 @@ export async function openDatabase({ path: given, profile, existing = false }: D
         throw toStoreError(error, path)
       }
     },
-    write: queue.write,
-    hold: queue.hold,
-    endHold: queue.endHold,
+    write: (task) => queue.write(task),
+    lock: () => queue.lock(),
+    unlock: () => queue.unlock(),
     truncateLog() {
-      queue.endHold()
+      queue.unlock()
       try {
         return checkpoint.get()?.busy === 0
       } catch (error) {
         if (isBusy(error)) return false
         throw toStoreError(error, path)
       }
+    },
+    vacuum() {
+      queue.unlock()
+      using vacuuming = new DatabaseSync(path, { timeout: VACUUM_BUSY_TIMEOUT_MS })
+      vacuuming.exec('PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; VACUUM')
     },
     close() {
       closing ??= queue.drain().then(() => connection.close())
@@ -108,8 +123,8 @@ export async function openDatabase({ path: given, profile, existing = false }: D
   }
 }
 
-/** Makes the file before SQLite does, which gives its log the same mode. */
-function makePrivate(path: string): void {
+/** Creates the file before SQLite does; SQLite gives its log files the same mode. */
+function createPrivateFile(path: string): void {
   if (existsSync(path)) return
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   closeSync(openSync(path, 'a', 0o600))
@@ -134,14 +149,14 @@ function connect(path: string, profile: DatabaseOptions['profile']): DatabaseSyn
   }
 }
 
-/** Runs `task` again while another process holds the lock, with pauses that leave the event loop free. */
-export async function untilFree<Result>(path: string, task: () => Result): Promise<Result> {
+/** Runs a step of opening again while another process has the lock, with pauses that do not block the event loop. */
+export async function retryWhileBusy<Result>(path: string, task: () => Result): Promise<Result> {
   const giveUpAt = systemEffects.monotonic() + WRITE_LIMITS.busyGiveUpMs
   for (;;) {
     try {
       return task()
     } catch (error) {
-      if (!isBusy(error) || systemEffects.monotonic() >= giveUpAt) throw toStoreError(error, path)
+      if (!isBusy(error) || systemEffects.monotonic() >= giveUpAt) throw toOpenError(error, path)
     }
     await sleep(systemEffects, WRITE_LIMITS.busyRetryMs)
   }

@@ -1,6 +1,6 @@
 import { PurserError } from '../../errors.ts'
 
-/** Result codes of SQLite that mean something to us; the low byte of the extended code. */
+/** Result codes of SQLite: the low byte of the extended code. */
 const ERROR = 1
 const BUSY = 5
 const LOCKED = 6
@@ -13,17 +13,17 @@ const PROTOCOL = 15
 const NOTADB = 26
 
 const HINTS: Readonly<Record<number, string>> = {
-  [BUSY]: 'Another process holds the database for long; look for an open transaction in another tool.',
-  [READONLY]: 'The file or its directory may not be written by this process.',
+  [BUSY]: 'Another process has locked the database for long. Look for an open transaction in another tool.',
+  [READONLY]: 'This process may not write to the file or its directory.',
   [IOERR]: 'The disk reports an error.',
-  [CORRUPT]: 'The file is damaged: restore a backup.',
-  [FULL]: 'The disk is full: make room, nothing needs a restart.',
-  [CANTOPEN]: 'The file cannot be opened: look at its path and its permissions.',
+  [CORRUPT]: 'The file is damaged. Restore a backup.',
+  [FULL]: 'The disk is full. Free some space; no restart is needed.',
+  [CANTOPEN]: 'The file cannot be opened. Check its path and its permissions.',
   [NOTADB]: 'The file is not a SQLite database.',
 }
 
-/** The store's own trouble, which hits everybody alike. All else is the fault of the statement that was run. */
-const STORE_FAULTS: ReadonlySet<number> = new Set([
+/** Errors of the store itself, which affect every statement. All others are errors of the statement that was run. */
+const STORE_ERRORS: ReadonlySet<number> = new Set([
   BUSY,
   LOCKED,
   READONLY,
@@ -41,38 +41,56 @@ function resultCode(error: unknown): number | undefined {
   return error.errcode & 0xff
 }
 
-/** Another process holds the lock: the same again, a little later, may work. */
+/** The result code of an error, or of the cause of a `store_unavailable`. */
+function resultCodeOfCause(error: unknown): number | undefined {
+  return resultCode(error instanceof PurserError ? error.cause : error)
+}
+
+/** Another process has the lock; a retry may succeed. */
 export function isBusy(error: unknown): boolean {
   return resultCode(error) === BUSY
 }
 
-export function isStoreFault(error: unknown): boolean {
+export function isStoreError(error: unknown): boolean {
   const code = resultCode(error)
-  return code !== undefined && STORE_FAULTS.has(code)
+  return code !== undefined && STORE_ERRORS.has(code)
 }
 
-/** The file could not be written to; also when said by a `store_unavailable`. */
-export function isForReadingOnly(error: unknown): boolean {
-  return resultCode(error instanceof PurserError ? error.cause : error) === READONLY
+/** The file is read-only; also true for the `store_unavailable` that it caused. */
+export function isReadOnly(error: unknown): boolean {
+  return resultCodeOfCause(error) === READONLY
 }
 
-/** The file is damaged or was never a database; also when said by a `store_unavailable`. */
-export function isDamage(error: unknown): boolean {
-  const code = resultCode(error instanceof PurserError ? error.cause : error)
+/** The file is damaged or is not a database; also true for the `store_unavailable` that it caused. */
+export function isCorrupt(error: unknown): boolean {
+  const code = resultCodeOfCause(error)
   return code === CORRUPT || code === NOTADB
 }
 
-/** What else a damaged header makes SQLite say when it opens a file: `unsupported file format`. */
-export function isStrangeFormat(error: unknown): boolean {
+/** `unsupported file format`, which SQLite may report as well when it opens a file with a damaged header. */
+export function isUnsupportedFormat(error: unknown): boolean {
   return resultCode(error) === ERROR
 }
 
-/** The error a caller sees: `store_unavailable` for the store's own trouble, anything else as it is. */
+/**
+ * The error that a caller gets: `store_unavailable` for an error of the store itself, any other error unchanged. API
+ * callers see the message, so the path is in `details` only.
+ */
 export function toStoreError(error: unknown, path: string): unknown {
-  if (!isStoreFault(error)) return error
+  return describe(error, path, 'The database failed')
+}
+
+/** Like `toStoreError`, while a file is opened: the message is for the operator and names the path. */
+export function toOpenError(error: unknown, path: string): unknown {
+  return describe(error, path, `The database ${path} cannot be opened`)
+}
+
+function describe(error: unknown, path: string, what: string): unknown {
+  if (!isStoreError(error)) return error
   const { message } = error as Error
-  return new PurserError('store_unavailable', `The database ${path} failed: ${message}.`, {
+  return new PurserError('store_unavailable', `${what}: ${message}.`, {
     hint: HINTS[resultCode(error) ?? 0],
     cause: error,
+    details: { path },
   })
 }

@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { PurserError } from '../../errors.ts'
-import { holdsRootKey } from '../../storage/root-key.ts'
+import { hasRootKey } from '../../storage/root-key.ts'
 import type { MetaStore } from '../../storage/store.ts'
 
 /**
- * The secret key of a database whose operator gave none: a file beside it that only its owner can read. A database
- * that already has a root key and lost its key file is not given a new one, which could not open it.
+ * Reads the secret key of a database without a configured `secretKey` from a file beside it with mode 0600, or creates
+ * the file. A database that has a root key but no key file gets no new key, since a new key could not open it.
  */
 export async function readOrCreateKeyFile(databasePath: string, meta: MetaStore): Promise<string> {
   const path = `${databasePath}.key`
-  const present = await readIfThere(path)
-  if (present !== undefined) return present
-  if (await holdsRootKey(meta)) {
+  const existing = await readIfExists(path)
+  if (existing !== undefined) return existing
+  if (await hasRootKey(meta)) {
     throw new PurserError('secret_key_wrong', `The key file ${path} is missing.`, {
-      hint: 'Put the key file back beside the database, or give the key as secretKey.',
+      hint: 'Restore the key file beside the database, or set secretKey.',
     })
   }
   const key = randomBytes(32).toString('base64')
@@ -22,17 +22,17 @@ export async function readOrCreateKeyFile(databasePath: string, meta: MetaStore)
     await writeFile(path, `${key}\n`, { mode: 0o600, flag: 'wx' })
     return key
   } catch (cause) {
-    // Another process was first: its key is the one.
-    const theirs = await readIfThere(path)
-    if (theirs !== undefined && theirs !== '') return theirs
+    // Another process may have created the file first. Its key is used.
+    const created = await readIfExists(path)
+    if (created !== undefined && created !== '') return created
     throw new PurserError('store_unavailable', `The key file ${path} cannot be written.`, {
-      hint: 'Make its folder writable, or give the key as secretKey.',
+      hint: 'Make its directory writable, or set secretKey.',
       cause,
     })
   }
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+async function readIfExists(path: string): Promise<string | undefined> {
   try {
     return (await readFile(path, 'utf8')).trim()
   } catch (error) {

@@ -2,41 +2,42 @@ import { DatabaseSync } from 'node:sqlite'
 import { PurserError } from '../../errors.ts'
 
 /**
- * Some builds of SQLite are known to lose data, and nothing can be done about it from outside.
+ * Refuses versions of SQLite and of node:sqlite that are known to lose data, which cannot be prevented from outside.
  *
- * - 3.7.0 to 3.51.2: two connections that write and checkpoint may reset the write-ahead log while it is in use and
- *   corrupt the database. Mended in 3.51.3, and in 3.50.7 and 3.44.6 for those lines.
- * - node:sqlite before Node.js 24.16 and 26.1 cuts text at a NUL when it is read, so that two keys become one.
+ * - SQLite 3.7.0 to 3.51.2: two connections that write and checkpoint may reset the write-ahead log while it is in use
+ *   and corrupt the database. Fixed in 3.51.3, and in 3.50.7 and 3.44.6 for those lines.
+ * - node:sqlite before Node.js 24.16 and 26.1 truncates text at a NUL when it is read, so that two keys become one.
  *
- * What counts is the library that runs, which need not be the one Node.js was built with.
+ * Checks the library that is loaded, which need not be the one that Node.js was built with.
  */
-export function requireSafeVersion(probe: Probe = probeBuild()): void {
+export function requireSafeVersion(probe: Probe = probeSqlite()): void {
+  const details = { sqlite: probe.version, node: process.versions.node }
   if (hasLogResetBug(probe.version)) {
     throw new PurserError(
       'store_unsafe',
-      `SQLite ${probe.version} can corrupt a database that two connections write.`,
+      `SQLite ${probe.version} can corrupt a database that two connections write to.`,
       {
-        hint: 'Use Node.js 24.16 or later of 24, or 26.1 or later, which bring SQLite 3.51.3 or later.',
-        details: { sqlite: probe.version, node: process.versions.node },
+        hint: 'Use Node.js 24.16 or a later 24, or 26.1 or later; they include SQLite 3.51.3 or later.',
+        details,
       },
     )
   }
   if (!probe.keepsNul) {
-    throw new PurserError('store_unsafe', `node:sqlite of Node.js ${process.versions.node} cuts text at a NUL.`, {
-      hint: 'Use Node.js 24.16 or later of 24, or 26.1 or later.',
-      details: { sqlite: probe.version, node: process.versions.node },
+    throw new PurserError('store_unsafe', `node:sqlite of Node.js ${process.versions.node} truncates text at a NUL.`, {
+      hint: 'Use Node.js 24.16 or a later 24, or 26.1 or later.',
+      details,
     })
   }
 }
 
 export interface Probe {
-  /** Of the library that runs. */
+  /** The version of the library that is loaded. */
   readonly version: string
-  /** Text with a NUL in it comes back as it was. */
+  /** True when text that contains a NUL is read as it was written. */
   readonly keepsNul: boolean
 }
 
-function probeBuild(): Probe {
+function probeSqlite(): Probe {
   using database = new DatabaseSync(':memory:')
   const text = 'a\0b'
   const row = database.prepare('SELECT sqlite_version() AS version, ? AS text').get(text)

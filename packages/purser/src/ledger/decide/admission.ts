@@ -1,6 +1,6 @@
 import { PurserError } from '../../errors.ts'
 import type { Decision } from '../../journal/api.ts'
-import type { Counter } from '../../storage/store.ts'
+import type { Counter } from '../../storage/commit.ts'
 import { blockAt, capOf, instant, type LedgerView, type Quota, quotaOf, type Rules, usageIn } from '../quota.ts'
 import type { LedgerState, Measurements } from '../state.ts'
 import {

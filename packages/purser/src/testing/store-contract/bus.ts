@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import type { BusMessage } from '../../storage/store.ts'
-import { accept, ann, NAMESPACE, type Promised, withEvents, write } from './samples.ts'
+import { ann, type ContractTest, mustCommit, NAMESPACE, tryCommit, withEvents } from './samples.ts'
 
-export const news: readonly Promised[] = [
+export const bus: readonly ContractTest[] = [
   {
-    name: 'a value about the store changes only from what was expected',
-    async show({ meta }) {
+    name: 'compareAndSet writes a value about the store only if the stored one is as expected',
+    async run({ meta }) {
       assert.equal(await meta.get('a'), undefined)
       assert.equal(await meta.compareAndSet('a', 'x', 'y'), false)
       assert.equal(await meta.compareAndSet('a', undefined, 'x'), true)
@@ -18,53 +18,53 @@ export const news: readonly Promised[] = [
     },
   },
   {
-    name: 'a message reaches every listener here, the publisher too, until it stops listening',
-    async show({ bus }) {
-      const heard: unknown[][] = [[], []]
-      const stops = heard.map((list) => bus.subscribe((message) => list.push(message)))
+    name: 'a message is delivered to every listener of the process, the publisher included, until it unsubscribes',
+    async run({ bus }) {
+      const received: unknown[][] = [[], []]
+      const unsubscribe = received.map((list) => bus.subscribe((message) => list.push(message)))
       const message: BusMessage = { topic: 'context', namespace: NAMESPACE, user: 'ann', detail: 'profile' }
       await bus.publish(message)
-      assert.deepEqual(heard, [[message], [message]])
-      stops[0]?.()
+      assert.deepEqual(received, [[message], [message]])
+      unsubscribe[0]?.()
       await bus.publish(message)
       assert.deepEqual(
-        heard.map((list) => list.length),
+        received.map((list) => list.length),
         [1, 2],
       )
-      stops[1]?.()
+      unsubscribe[1]?.()
     },
   },
   {
-    name: 'a commit is told of before it is acknowledged, a refused one not at all',
-    async show(store) {
-      const heard: string[] = []
-      const stop = store.bus.subscribe((message) => {
-        heard.push(message === 'gap' ? 'gap' : `${message.topic} ${message.namespace} ${message.user}`)
+    name: 'listeners are notified of a commit before it is acknowledged, and never of a refused one',
+    async run(store) {
+      const received: string[] = []
+      const unsubscribe = store.bus.subscribe((message) => {
+        received.push(message === 'gap' ? 'gap' : `${message.topic} ${message.namespace} ${message.user}`)
       })
-      const expect = await accept(store, ann, { records: [{ kind: 'note', name: '', value: '' }] })
-      assert.deepEqual(heard, [`user ${NAMESPACE} ann`])
-      await accept(store, ann, { expect, ...withEvents(1, 1) })
-      assert.deepEqual(heard.slice(1), [`user ${NAMESPACE} ann`, `events ${NAMESPACE} ann`])
-      await write(store, ann)
-      assert.equal(heard.length, 3)
-      stop()
+      const expect = await mustCommit(store, ann, { records: [{ kind: 'note', name: '', value: '' }] })
+      assert.deepEqual(received, [`user ${NAMESPACE} ann`])
+      await mustCommit(store, ann, { expect, ...withEvents(1, 1) })
+      assert.deepEqual(received.slice(1), [`user ${NAMESPACE} ann`, `events ${NAMESPACE} ann`])
+      await tryCommit(store, ann)
+      assert.equal(received.length, 3)
+      unsubscribe()
     },
   },
   {
-    name: 'a closed store can be closed again',
-    async show(store) {
-      await accept(store, ann)
+    name: 'close can be called again',
+    async run(store) {
+      await mustCommit(store, ann)
       await Promise.all([store.close(), store.close()])
       await store.close()
     },
   },
   {
-    name: 'what is waiting when the store is closed is written',
+    name: 'pending writes are written before the store is closed',
     durable: true,
-    async show(store, reopen) {
-      const waiting = accept(store, ann)
+    async run(store, reopen) {
+      const pending = mustCommit(store, ann)
       const again = await reopen()
-      await waiting
+      await pending
       assert.notEqual(await again.users.load(ann), undefined)
     },
   },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Store, TailEvent } from '../../storage/store.ts'
-import { accept, ann, bob, eventOf, NAMESPACE, type Promised, withEvents } from './samples.ts'
+import { ann, bob, type ContractTest, createEvent, mustCommit, NAMESPACE, withEvents } from './samples.ts'
 
 async function newest(store: Store, page: Parameters<Store['events']['newest']>[1]): Promise<number[]> {
   return (await store.events.newest(ann, page)).map(({ sequence }) => sequence)
@@ -10,26 +10,26 @@ async function oldest(store: Store, after: number, limit: number): Promise<numbe
   return (await store.events.oldest(ann, { after, limit })).map(({ sequence }) => sequence)
 }
 
-export const events: readonly Promised[] = [
+export const events: readonly ContractTest[] = [
   {
-    name: 'events come newest first below a sequence, with exact limits (BL-D17)',
-    async show(store) {
-      await accept(store, ann, withEvents(1, 5))
-      await accept(store, bob, withEvents(1, 1, { id: 'of bob' }))
+    name: 'events are read newest first below a sequence, with exact limits (BL-D17)',
+    async run(store) {
+      await mustCommit(store, ann, withEvents(1, 5))
+      await mustCommit(store, bob, withEvents(1, 1, { id: 'of bob' }))
       assert.deepEqual(await newest(store, { limit: 10 }), [5, 4, 3, 2, 1])
       assert.deepEqual(await newest(store, { limit: 2 }), [5, 4])
       assert.deepEqual(await newest(store, { limit: 2, before: 4 }), [3, 2])
       assert.deepEqual(await newest(store, { limit: 2, before: 1 }), [])
       assert.deepEqual(await newest(store, { limit: 0 }), [])
       const [event] = await store.events.newest(ann, { limit: 1 })
-      assert.deepEqual(event, eventOf(5, { id: 'event 5' }))
+      assert.deepEqual(event, createEvent(5, { id: 'event 5' }))
     },
   },
   {
-    name: 'events can be read by type',
-    async show(store) {
-      const mixed = [eventOf(1, { type: 'a' }), eventOf(2, { type: 'b' }), eventOf(3, { type: 'a' })]
-      await accept(store, ann, { ...withEvents(1, 3), events: mixed })
+    name: 'events are filtered by type',
+    async run(store) {
+      const mixed = [createEvent(1, { type: 'a' }), createEvent(2, { type: 'b' }), createEvent(3, { type: 'a' })]
+      await mustCommit(store, ann, { ...withEvents(1, 3), events: mixed })
       assert.deepEqual(await newest(store, { limit: 10, types: ['a'] }), [3, 1])
       assert.deepEqual(await newest(store, { limit: 1, types: ['a'], before: 3 }), [1])
       assert.deepEqual(await newest(store, { limit: 10, types: ['a', 'b'] }), [3, 2, 1])
@@ -38,9 +38,9 @@ export const events: readonly Promised[] = [
     },
   },
   {
-    name: 'events come oldest first above a sequence, a thousand at a time as well',
-    async show(store) {
-      await accept(store, ann, withEvents(1, 1_500))
+    name: 'events are read oldest first above a sequence, also more than 1,000 at a time',
+    async run(store) {
+      await mustCommit(store, ann, withEvents(1, 1_500))
       assert.deepEqual(await oldest(store, 0, 3), [1, 2, 3])
       assert.deepEqual(await oldest(store, 1_498, 3), [1_499, 1_500])
       assert.deepEqual(await oldest(store, 1_500, 3), [])
@@ -51,10 +51,10 @@ export const events: readonly Promised[] = [
     },
   },
   {
-    name: 'retention drops events below a sequence, and the newest of them only by its own commit',
-    async show(store) {
-      const expect = await accept(store, ann, withEvents(1, 5))
-      await accept(store, ann, { expect, ...withEvents(6, 6), dropEventsBelow: 5 })
+    name: 'a commit drops the events below a sequence, and no others',
+    async run(store) {
+      const expect = await mustCommit(store, ann, withEvents(1, 5))
+      await mustCommit(store, ann, { expect, ...withEvents(6, 6), dropEventsBelow: 5 })
       assert.deepEqual(await oldest(store, 0, 10), [5, 6])
       assert.equal(await store.events.position(NAMESPACE, 'event 4'), undefined)
       assert.deepEqual(
@@ -64,17 +64,18 @@ export const events: readonly Promised[] = [
     },
   },
   {
-    name: 'the tail tells every event of the namespace once, in the order of the commits',
-    async show(store) {
+    name: 'the tail has every event of the namespace once, in commit order',
+    async run(store) {
       assert.equal(await store.events.position(NAMESPACE), 0)
       assert.deepEqual(await store.events.tail(NAMESPACE, { after: 0, limit: 10 }), [])
-      const expect = await accept(store, ann, withEvents(1, 2, { id: 'ann' }))
-      await accept(store, bob, withEvents(1, 1, { id: 'bob' }))
-      await accept(store, { namespace: 'elsewhere', id: 'ann' }, withEvents(1, 1, { id: 'ann' }))
-      await accept(store, ann, { expect, ...withEvents(3, 3, { id: 'ann' }) })
+      const expect = await mustCommit(store, ann, withEvents(1, 2, { id: 'ann' }))
+      await mustCommit(store, bob, withEvents(1, 1, { id: 'bob' }))
+      await mustCommit(store, { namespace: 'other', id: 'ann' }, withEvents(1, 1, { id: 'ann' }))
+      await mustCommit(store, ann, { expect, ...withEvents(3, 3, { id: 'ann' }) })
       const all = await store.events.tail(NAMESPACE, { after: 0, limit: 10 })
-      const told = (entries: readonly TailEvent[]): string[] => entries.map(({ user, event }) => `${user} ${event.id}`)
-      assert.deepEqual(told(all), ['ann ann 1', 'ann ann 2', 'bob bob 1', 'ann ann 3'])
+      const format = (entries: readonly TailEvent[]): string[] =>
+        entries.map(({ user, event }) => `${user} ${event.id}`)
+      assert.deepEqual(format(all), ['ann ann 1', 'ann ann 2', 'bob bob 1', 'ann ann 3'])
       const positions = all.map(({ position }) => position)
       assert.deepEqual(
         positions,
@@ -82,18 +83,18 @@ export const events: readonly Promised[] = [
         'positions grow',
       )
       const after = positions[1] ?? 0
-      assert.deepEqual(told(await store.events.tail(NAMESPACE, { after, limit: 1 })), ['bob bob 1'])
+      assert.deepEqual(format(await store.events.tail(NAMESPACE, { after, limit: 1 })), ['bob bob 1'])
       assert.equal(await store.events.position(NAMESPACE, 'ann 2'), after)
       assert.equal(await store.events.position(NAMESPACE), positions.at(-1))
-      assert.equal(await store.events.position('elsewhere', 'bob 1'), undefined)
-      assert.equal(await store.events.position(NAMESPACE, 'nobody 1'), undefined)
+      assert.equal(await store.events.position('other', 'bob 1'), undefined)
+      assert.equal(await store.events.position(NAMESPACE, 'unknown 1'), undefined)
     },
   },
   {
-    name: 'one event id is stored once',
-    async show(store) {
-      await accept(store, ann, withEvents(1, 1))
-      await assert.rejects(accept(store, bob, withEvents(1, 1)))
+    name: 'a second event with the same id is rejected',
+    async run(store) {
+      await mustCommit(store, ann, withEvents(1, 1))
+      await assert.rejects(mustCommit(store, bob, withEvents(1, 1)))
       assert.equal(await store.users.load(bob), undefined)
     },
   },

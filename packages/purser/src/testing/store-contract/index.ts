@@ -1,40 +1,44 @@
 import type { Store } from '../../storage/store.ts'
-import { news } from './bus.ts'
+import { bus } from './bus.ts'
 import { commits } from './commits.ts'
 import { erasure } from './erasure.ts'
 import { events } from './events.ts'
-import { listing } from './list-users.ts'
+import { listUsers } from './list-users.ts'
 import { records } from './records.ts'
-import type { Promised } from './samples.ts'
+import type { ContractTest } from './samples.ts'
 
-export interface StoreUnderTest {
-  /** Runs one test of any runner: `test` of `node:test`, `it` of Vitest or Mocha. */
+export interface StoreContractOptions {
+  /** Registers one test with any test runner: `test` of `node:test`, `it` of Vitest or Mocha. */
   readonly test: (name: string, run: () => Promise<void>) => unknown
-  /** A new, empty store each time. The suite closes it. */
+  /** Opens a new, empty store each time. The suite closes it. */
   open(): Promise<Store>
-  /** Opens the data of a store again that the suite has closed. Needed when `traits.durable` is true; else not called. */
+  /** Opens the data of a closed store again. Required when `traits.durable` is true; not called otherwise. */
   reopen?(closed: Store): Promise<Store>
-  /** Put before the name of every test, for instance the driver's. */
+  /** Prefix of all test names, for example the name of the driver. Default: none. */
   readonly prefix?: string
 }
 
-const PROMISES: readonly Promised[] = [...commits, ...records, ...events, ...listing, ...erasure, ...news]
+const CONTRACT: readonly ContractTest[] = [...commits, ...records, ...events, ...listUsers, ...erasure, ...bus]
 
 /**
- * Everything a store has promised, as tests. A driver may have more tests of its own, never fewer than these.
+ * Registers the tests that every implementation of `Store` must pass. A driver may add tests of its own.
  *
+ * @example
  * ```ts
+ * import { test } from 'node:test'
+ * import { storeContract } from 'purser/testing'
+ *
  * storeContract({ test, open: () => openMyStore() })
  * ```
  */
-export function storeContract({ test, open, reopen, prefix = '' }: StoreUnderTest): void {
-  for (const promised of PROMISES) {
-    test(`${prefix}${promised.name}`, async () => {
+export function storeContract({ test, open, reopen, prefix = '' }: StoreContractOptions): void {
+  for (const { name, durable, run } of CONTRACT) {
+    test(`${prefix}${name}`, async () => {
       let store = await open()
       try {
-        if (promised.durable && !store.traits.durable) return
-        await promised.show(store, async () => {
-          if (reopen === undefined) throw new Error('The store cannot be opened again: give `reopen`.')
+        if (durable && !store.traits.durable) return
+        await run(store, async () => {
+          if (reopen === undefined) throw new Error('The store is durable: storeContract needs the option `reopen`.')
           await store.close()
           store = await reopen(store)
           return store

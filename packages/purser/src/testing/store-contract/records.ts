@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import type { RecordPage, Reply, Store } from '../../storage/store.ts'
-import { AT, accept, ann, bob, type Promised } from './samples.ts'
+import type { Reply } from '../../storage/commit.ts'
+import type { RecordPage, Store } from '../../storage/store.ts'
+import { AT, ann, bob, type ContractTest, mustCommit } from './samples.ts'
 
 const REPLY: Reply = { key: 'key', digest: 'digest', result: '{"n":1}', expiresAt: AT + 1_000 }
 
@@ -9,31 +10,33 @@ async function names(store: Store, page: Partial<RecordPage> = {}): Promise<stri
   return records.map(({ name }) => name)
 }
 
-function notes(...given: readonly string[]): { kind: string; name: string; value: string }[] {
-  return given.map((name) => ({ kind: 'note', name, value: `text of ${name}` }))
+function notes(...names: readonly string[]): { kind: string; name: string; value: string }[] {
+  return names.map((name) => ({ kind: 'note', name, value: `text of ${name}` }))
 }
 
-export const records: readonly Promised[] = [
+export const records: readonly ContractTest[] = [
   {
-    name: 'a record is written, replaced and deleted, and kinds and users are kept apart',
-    async show(store) {
+    name: 'a record is written, replaced and deleted, separately for each kind and user',
+    async run(store) {
       const [note] = notes('a')
-      let expect = await accept(store, ann, { records: [...notes('a'), { kind: 'action', name: 'a', value: 'other' }] })
-      await accept(store, bob, { records: [{ kind: 'note', name: 'a', value: 'of bob' }] })
+      let expect = await mustCommit(store, ann, {
+        records: [...notes('a'), { kind: 'action', name: 'a', value: 'other' }],
+      })
+      await mustCommit(store, bob, { records: [{ kind: 'note', name: 'a', value: 'of bob' }] })
       assert.equal(await store.users.record(ann, 'note', 'a'), note?.value)
-      expect = await accept(store, ann, { expect, records: [{ kind: 'note', name: 'a', value: '' }] })
+      expect = await mustCommit(store, ann, { expect, records: [{ kind: 'note', name: 'a', value: '' }] })
       assert.equal(await store.users.record(ann, 'note', 'a'), '')
-      expect = await accept(store, ann, { expect, records: [{ kind: 'note', name: 'a', value: null }] })
+      expect = await mustCommit(store, ann, { expect, records: [{ kind: 'note', name: 'a', value: null }] })
       assert.equal(await store.users.record(ann, 'note', 'a'), undefined)
       assert.equal(await store.users.record(ann, 'action', 'a'), 'other')
       assert.equal(await store.users.record(bob, 'note', 'a'), 'of bob')
-      await accept(store, ann, { expect, records: [{ kind: 'note', name: 'never there', value: null }] })
+      await mustCommit(store, ann, { expect, records: [{ kind: 'note', name: 'never written', value: null }] })
     },
   },
   {
-    name: 'records come in the order of their names, in pages, from both ends',
-    async show(store) {
-      await accept(store, ann, { records: notes('b', 'a', 'd', 'c', '\u{10000}', '\uffff', 'B') })
+    name: 'records are read in the order of their names, in pages, from both ends',
+    async run(store) {
+      await mustCommit(store, ann, { records: notes('b', 'a', 'd', 'c', '\u{10000}', '\uffff', 'B') })
       assert.deepEqual(await names(store), ['B', 'a', 'b', 'c', 'd', '\uffff', '\u{10000}'])
       assert.deepEqual(await names(store, { limit: 3 }), ['B', 'a', 'b'])
       assert.deepEqual(await names(store, { limit: 3, after: 'b' }), ['c', 'd', '\uffff'])
@@ -42,35 +45,41 @@ export const records: readonly Promised[] = [
       assert.deepEqual(await names(store, { after: '\u{10000}' }), [])
       assert.deepEqual(await names(store, { order: 'descending', after: 'B' }), [])
       assert.deepEqual(await names(store, { limit: 0 }), [])
-      assert.deepEqual(await names(store, { after: 'bb', limit: 1 }), ['c'], 'the cursor need not be there any more')
+      assert.deepEqual(await names(store, { after: 'bb', limit: 1 }), ['c'], 'the record of the cursor need not exist')
     },
   },
   {
-    name: 'a trim leaves the highest names of its kind, after the writes of its commit',
-    async show(store) {
-      let expect = await accept(store, ann, {
+    name: 'a trim leaves the records with the highest names of its kind, after the writes of its commit',
+    async run(store) {
+      let expect = await mustCommit(store, ann, {
         records: [...notes('1', '2', '3'), { kind: 'action', name: '0', value: 'stays' }],
         trims: [{ kind: 'note', keep: 3 }],
       })
       assert.deepEqual(await names(store), ['1', '2', '3'])
-      expect = await accept(store, ann, { expect, records: notes('4'), trims: [{ kind: 'note', keep: 3 }] })
+      expect = await mustCommit(store, ann, { expect, records: notes('4'), trims: [{ kind: 'note', keep: 3 }] })
       assert.deepEqual(await names(store), ['2', '3', '4'])
-      expect = await accept(store, ann, { expect, records: notes('0'), trims: [{ kind: 'note', keep: 3 }] })
-      assert.deepEqual(await names(store), ['2', '3', '4'], 'the lowest goes, also when it is the newest')
-      expect = await accept(store, ann, { expect, trims: [{ kind: 'none', keep: 1 }] })
-      await accept(store, ann, { expect, trims: [{ kind: 'note', keep: 0 }] })
+      expect = await mustCommit(store, ann, { expect, records: notes('0'), trims: [{ kind: 'note', keep: 3 }] })
+      assert.deepEqual(
+        await names(store),
+        ['2', '3', '4'],
+        'the lowest name is removed, even if it is the newest record',
+      )
+      expect = await mustCommit(store, ann, { expect, trims: [{ kind: 'none', keep: 1 }] })
+      await mustCommit(store, ann, { expect, trims: [{ kind: 'note', keep: 0 }] })
       assert.deepEqual(await names(store), [])
       assert.equal(await store.users.record(ann, 'action', '0'), 'stays')
     },
   },
   {
-    name: 'a reply is kept under its key, for its user, until it is swept',
-    async show(store) {
-      const expect = await accept(store, ann, { replies: [REPLY, { ...REPLY, key: 'later', expiresAt: AT + 2_000 }] })
+    name: 'a reply is stored under its key, for its user, until it is swept',
+    async run(store) {
+      const expect = await mustCommit(store, ann, {
+        replies: [REPLY, { ...REPLY, key: 'later', expiresAt: AT + 2_000 }],
+      })
       assert.deepEqual(await store.users.reply(ann, 'key'), REPLY)
       assert.equal(await store.users.reply(bob, 'key'), undefined)
       assert.equal(await store.users.reply(ann, 'KEY'), undefined)
-      await accept(store, ann, { expect, replies: [{ ...REPLY, result: 'again' }] })
+      await mustCommit(store, ann, { expect, replies: [{ ...REPLY, result: 'again' }] })
       assert.equal((await store.users.reply(ann, 'key'))?.result, 'again')
       assert.equal(await store.users.sweepReplies(AT + 999, 10), 0)
       assert.equal(await store.users.sweepReplies(AT + 1_001, 10), 1)
@@ -79,10 +88,10 @@ export const records: readonly Promised[] = [
     },
   },
   {
-    name: 'replies are swept a limited number at a time',
-    async show(store) {
+    name: 'a sweep removes at most the given number of replies',
+    async run(store) {
       const replies = Array.from({ length: 5 }, (_, index) => ({ ...REPLY, key: `key ${index}` }))
-      await accept(store, ann, { replies })
+      await mustCommit(store, ann, { replies })
       const swept: number[] = []
       for (let round = 0; round < 4; round++) swept.push(await store.users.sweepReplies(AT + 5_000, 2))
       assert.deepEqual(swept, [2, 2, 1, 0])

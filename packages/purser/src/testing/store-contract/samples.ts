@@ -7,17 +7,16 @@ import {
   type Erasure,
   type Facets,
   LOG_OF_NAMESPACE,
-  type Store,
   type StoredEvent,
-  type UserQuery,
-} from '../../storage/store.ts'
+} from '../../storage/commit.ts'
+import type { Store, UserQuery } from '../../storage/store.ts'
 
-/** One promise of the contract: a sentence, and what shows that it holds. */
-export interface Promised {
+/** One test of the contract. */
+export interface ContractTest {
   readonly name: string
-  /** Gets an empty store. `reopen` closes it and opens the same data again; only for durable stores. */
-  show(store: Store, reopen: () => Promise<Store>): Promise<void>
-  /** Holds only for stores that keep their data. */
+  /** `store` is empty. `reopen` closes it and opens the same data again; for durable stores only. */
+  run(store: Store, reopen: () => Promise<Store>): Promise<void>
+  /** Runs for durable stores only. */
   readonly durable?: true
 }
 
@@ -26,10 +25,10 @@ export const AT: number = Date.parse('2026-03-01T09:00:00Z')
 
 export const ann: Subject = { namespace: NAMESPACE, id: 'ann' }
 export const bob: Subject = { namespace: NAMESPACE, id: 'bob' }
-export const log: Subject = { namespace: NAMESPACE, id: LOG_OF_NAMESPACE }
+export const namespaceLog: Subject = { namespace: NAMESPACE, id: LOG_OF_NAMESPACE }
 
-/** Ids that confuse paths, SQL, JSON, prototypes and sorting; all of them are valid. */
-export const HOSTILE: readonly string[] = [
+/** Valid ids with special meanings in paths, SQL, JSON, prototypes or sorting. */
+export const HOSTILE_IDS: readonly string[] = [
   '__proto__',
   'constructor',
   'a:b',
@@ -59,13 +58,13 @@ export const FACETS: Facets = {
   peak: 0,
 }
 
-/** What stands for a user where their id must not. The real one is keyed. */
+/** Stands for the keyed hash of a user id. */
 export function tagOf(user: Subject): string {
   return createHash('sha256').update(user.id).digest('hex')
 }
 
-/** A commit that writes nothing but the row. By default it creates the user. */
-export function commitOf(user: Subject, changes: Partial<Commit> = {}): Commit {
+/** A commit that writes only the user's row. By default it creates the user. */
+export function createCommit(user: Subject, changes: Partial<Commit> = {}): Commit {
   return {
     expect: null,
     incarnation: 1,
@@ -83,18 +82,18 @@ export function commitOf(user: Subject, changes: Partial<Commit> = {}): Commit {
   }
 }
 
-export function write(store: Store, user: Subject, changes: Partial<Commit> = {}): Promise<CommitOutcome> {
-  return store.users.commit(user, commitOf(user, changes))
+export function tryCommit(store: Store, user: Subject, changes: Partial<Commit> = {}): Promise<CommitOutcome> {
+  return store.users.commit(user, createCommit(user, changes))
 }
 
-/** Writes and expects it to be accepted. Resolves to the new revision. */
-export async function accept(store: Store, user: Subject, changes: Partial<Commit> = {}): Promise<number> {
-  const outcome = await write(store, user, changes)
-  assert.ok(outcome.ok, 'the commit should have been accepted')
+/** Commits, and asserts that the commit is accepted. Resolves to the new revision. */
+export async function mustCommit(store: Store, user: Subject, changes: Partial<Commit> = {}): Promise<number> {
+  const outcome = await tryCommit(store, user, changes)
+  assert.ok(outcome.ok, 'the commit was refused')
   return outcome.revision
 }
 
-export function eventOf(sequence: number, changes: Partial<StoredEvent> = {}): StoredEvent {
+export function createEvent(sequence: number, changes: Partial<StoredEvent> = {}): StoredEvent {
   return {
     sequence,
     id: `event ${sequence}`,
@@ -106,32 +105,32 @@ export function eventOf(sequence: number, changes: Partial<StoredEvent> = {}): S
   }
 }
 
-/** Events `from` to `to` with what goes with them. */
+/** Events `from` to `to` with the folded state that belongs to them. */
 export function withEvents(from: number, to: number, changes: Partial<StoredEvent> = {}): Partial<Commit> {
   const events: StoredEvent[] = []
   for (let sequence = from; sequence <= to; sequence++)
-    events.push(eventOf(sequence, { ...changes, id: `${changes.id ?? 'event'} ${sequence}` }))
+    events.push(createEvent(sequence, { ...changes, id: `${changes.id ?? 'event'} ${sequence}` }))
   return { events, folded: { head: { sequence: to, mac: `mac ${to}` }, headMac: `head ${to}`, state: `{"at":${to}}` } }
 }
 
-export async function erasureOf(store: Store, user: Subject, incarnation = 1): Promise<Erasure> {
-  const row = await store.users.load(log)
+export async function createErasure(store: Store, user: Subject, incarnation = 1): Promise<Erasure> {
+  const row = await store.users.load(namespaceLog)
   const sequence = (row?.head?.sequence ?? 0) + 1
   return {
     tag: tagOf(user),
     incarnation,
-    log: commitOf(log, {
+    log: createCommit(namespaceLog, {
       expect: row?.revision ?? null,
-      tag: row === undefined ? tagOf(log) : null,
+      tag: row === undefined ? tagOf(namespaceLog) : null,
       ...withEvents(sequence, sequence, { id: 'erased', type: 'user_erased' }),
     }),
   }
 }
 
-export function queryOf(changes: Partial<UserQuery> = {}): UserQuery {
+export function createQuery(changes: Partial<UserQuery> = {}): UserQuery {
   return { namespace: NAMESPACE, now: AT, orderBy: 'id', order: 'ascending', limit: 100, ...changes }
 }
 
-export async function idsOf(store: Store, changes: Partial<UserQuery> = {}): Promise<string[]> {
-  return (await store.users.list(queryOf(changes))).map(({ id }) => id)
+export async function listIds(store: Store, changes: Partial<UserQuery> = {}): Promise<string[]> {
+  return (await store.users.list(createQuery(changes))).map(({ id }) => id)
 }

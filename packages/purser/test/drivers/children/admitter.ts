@@ -2,15 +2,15 @@ import { systemEffects } from '../../../src/core/effects.ts'
 import { createKeyring } from '../../../src/core/keyring.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { openJournal } from '../../../src/journal/journal.ts'
-import { counting, ROOT } from './counting.ts'
+import { countingFold, ROOT } from './counting-fold.ts'
 
 /**
- * Says `ready`, waits for a line, then makes its attempts on one user, at once or in turn, and says how many were under
- * the cap.
+ * Prints `ready`, waits for a line, makes its attempts on one user (`concurrent` or `sequential`), and prints how many
+ * of them were under the cap.
  */
-const [path = '', attempts = '0', cap = '0', order = 'at once'] = process.argv.slice(2)
+const [path = '', attempts = '0', cap = '0', mode = 'concurrent'] = process.argv.slice(2)
 const store = await openSqliteStore({ path, effects: systemEffects })
-const journal = openJournal({ store, keys: createKeyring(ROOT), effects: systemEffects, fold: counting })
+const journal = openJournal({ store, keys: createKeyring(ROOT), effects: systemEffects, fold: countingFold })
 
 const attempt = (): Promise<boolean> =>
   journal.write(
@@ -27,7 +27,7 @@ const attempt = (): Promise<boolean> =>
 console.log('ready')
 process.stdin.once('data', async () => {
   const allowed: boolean[] = []
-  if (order === 'at once') allowed.push(...(await Promise.all(Array.from({ length: Number(attempts) }, attempt))))
+  if (mode === 'concurrent') allowed.push(...(await Promise.all(Array.from({ length: Number(attempts) }, attempt))))
   else while (allowed.length < Number(attempts)) allowed.push(await attempt())
   console.log(allowed.filter(Boolean).length)
   await journal.close()

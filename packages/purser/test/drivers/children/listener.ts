@@ -1,22 +1,22 @@
 import { appendFileSync } from 'node:fs'
 import { systemEffects } from '../../../src/core/effects.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
-import { accept } from '../../../src/testing/store-contract/samples.ts'
+import { mustCommit } from '../../../src/testing/store-contract/samples.ts'
 
 /**
- * Listens, and appends what it hears to a file, so that it is there when the listener has returned. For each line of
- * standard input it creates a user of that name, and says so.
+ * Subscribes to the bus and appends every message to a file, synchronously, so that a delivered message is in the file.
+ * For each line of standard input it creates a user with that id, and prints a line.
  */
-const [path = '', heard = ''] = process.argv.slice(2)
+const [path = '', file = ''] = process.argv.slice(2)
 const store = await openSqliteStore({ path, effects: systemEffects })
-store.bus.subscribe((message) => appendFileSync(heard, `${JSON.stringify(message)}\n`))
+store.bus.subscribe((message) => appendFileSync(file, `${JSON.stringify(message)}\n`))
 process.stdin.setEncoding('utf8')
 process.stdin.on('data', async (text: string) => {
   for (const id of text.trim().split('\n')) {
-    await accept(store, { namespace: 'processes', id })
+    await mustCommit(store, { namespace: 'processes', id })
     console.log(`created ${id}`)
   }
 })
-// The next write to the second file comes after the note that this process listens.
+// Publishing is a later write to the cache file than the row that lists this process as a listener.
 await store.bus.publish({ topic: 'context', namespace: 'processes', detail: 'a listener' })
 console.log('ready')

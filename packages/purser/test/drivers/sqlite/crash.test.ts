@@ -7,21 +7,21 @@ import { linkMac } from '../../../src/journal/hash-chain.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
-import { newPath } from '../../support/temporary-store.ts'
-import { ROOT } from '../children/counting.ts'
-import { startChild } from '../children/run.ts'
+import { temporaryPath } from '../../support/temporary-store.ts'
+import { ROOT } from '../children/counting-fold.ts'
+import { startChild } from '../children/start-child.ts'
 
 const USERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
-/** A file lives through so many crashes; then a new one is begun, since all of it is checked after each. */
+/** After so many crashes a new file is used, since all of it is checked after each. */
 const CYCLES_PER_FILE = 20
 const keys = createKeyring(ROOT)
 
-/** Starts a writer, kills it at some instant after its first answer, and tells what it had acknowledged. */
+/** Starts a writer, kills it after so many lines, and returns the last acknowledged sequence of each user. */
 async function writeUntilKilled(path: string, afterLines: number): Promise<Map<string, number>> {
-  const writer = startChild('writer.ts', [path, USERS.join(',')])
+  const writer = startChild('crash-writer.ts', [path, USERS.join(',')])
   for (let line = 0; line < afterLines; line++) await writer.line()
   writer.process.kill('SIGKILL')
-  await writer.over
+  await writer.exited
   const acknowledged = new Map<string, number>()
   for (const line of writer.lines) {
     const [id = '', sequence] = line.split(' ')
@@ -30,7 +30,7 @@ async function writeUntilKilled(path: string, afterLines: number): Promise<Map<s
   return acknowledged
 }
 
-async function assertWhole(store: Store, id: string, acknowledged: number): Promise<number> {
+async function assertConsistent(store: Store, id: string, acknowledged: number): Promise<number> {
   const user = { namespace: 'crash', id }
   const row = await store.users.load(user)
   if (row === undefined) {
@@ -53,16 +53,16 @@ async function assertWhole(store: Store, id: string, acknowledged: number): Prom
   return count
 }
 
-test('SIGKILL at any instant: acknowledged commits are there, others whole or absent (BL-D08)', async () => {
+test('after SIGKILL at any instant acknowledged commits are stored, others completely or not at all (BL-D08)', async () => {
   printSeed('crash cycles')
-  let path = newPath()
+  let path = temporaryPath()
   let written = 0
   for (let cycle = 0; cycle < rounds(1_000, 12); cycle++) {
-    if (cycle % CYCLES_PER_FILE === 0) path = newPath()
+    if (cycle % CYCLES_PER_FILE === 0) path = temporaryPath()
     const acknowledged = await writeUntilKilled(path, 1 + ((seed + cycle * 7_919) % 400))
     const store = await openSqliteStore({ path, effects: handClock() })
     written = 0
-    for (const id of USERS) written += await assertWhole(store, id, acknowledged.get(id) ?? 0)
+    for (const id of USERS) written += await assertConsistent(store, id, acknowledged.get(id) ?? 0)
     await store.close()
     const database = new DatabaseSync(path)
     assert.deepEqual({ ...database.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' })

@@ -3,27 +3,27 @@ import { test } from 'node:test'
 import { createLocalBus, type LocalBus } from '../../../src/drivers/local-bus.ts'
 import { createChangePoller } from '../../../src/drivers/sqlite/bus/change-poller.ts'
 import { createMessageQueue, type MessageQueue } from '../../../src/drivers/sqlite/bus/message-queue.ts'
-import { createCacheWriterCalls } from '../../../src/drivers/sqlite/cache/cache-writer.ts'
+import { createCacheWriterCalls } from '../../../src/drivers/sqlite/cache/cache-file.ts'
 import { type Database, openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { createWriterCalls } from '../../../src/drivers/sqlite/main/writer.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
 import type { BusMessage } from '../../../src/storage/store.ts'
-import { onThisThread } from '../../support/in-process-worker.ts'
-import { newPath } from '../../support/temporary-store.ts'
+import { createInProcessWorker } from '../../support/in-process-worker.ts'
+import { temporaryPath } from '../../support/temporary-store.ts'
 
-const mailboxOn = (cache: Database, local: LocalBus, origin: string): MessageQueue =>
-  createMessageQueue({ cache, writer: onThisThread(createCacheWriterCalls(cache)), local, origin })
+const createQueue = (cache: Database, local: LocalBus, origin: string): MessageQueue =>
+  createMessageQueue({ cache, writer: createInProcessWorker(createCacheWriterCalls(cache)), local, origin })
 const open = (path: string): ReturnType<typeof openDatabase> => openDatabase({ path, profile: 'rebuildable' })
 const message = (detail: string): BusMessage => ({ topic: 'context', namespace: 'n', detail })
 
-test('a listener that is too far behind is told that it may have missed something', async () => {
-  const path = newPath()
+test('a listener that is too far behind receives a gap', async () => {
+  const path = temporaryPath()
   const [from, to] = [await open(path), await open(path)]
   const local = createLocalBus()
-  const heard: unknown[] = []
-  local.subscribe((told) => heard.push(told))
-  const sender = mailboxOn(from, createLocalBus(), 'sender')
-  const receiver = mailboxOn(to, local, 'receiver')
+  const received: unknown[] = []
+  local.subscribe((message) => received.push(message))
+  const sender = createQueue(from, createLocalBus(), 'sender')
+  const receiver = createQueue(to, local, 'receiver')
   receiver.listen()
   const sending = Array.from({ length: 1_100 }, (_, index) => sender.send(message(String(index))))
   await from.write(() => undefined)
@@ -31,92 +31,91 @@ test('a listener that is too far behind is told that it may have missed somethin
     assert.ok(turn < 10_000)
     await new Promise<void>((resolve) => setImmediate(resolve))
   }
-  receiver.look()
-  assert.deepEqual(heard, ['gap'])
+  receiver.poll()
+  assert.deepEqual(received, ['gap'])
   await Promise.all(sending)
   const last = sender.send(message('after the gap'))
-  for (let turn = 0; heard.length < 2; turn++) {
+  for (let turn = 0; received.length < 2; turn++) {
     assert.ok(turn < 10_000)
     await new Promise<void>((resolve) => setImmediate(resolve))
-    receiver.look()
+    receiver.poll()
   }
-  assert.deepEqual(heard[1], message('after the gap'))
+  assert.deepEqual(received[1], message('after the gap'))
   await last
-  const [kept] = from.prepare('SELECT count(*) AS messages FROM messages_1').all()
-  assert.equal(kept?.messages, 1_000)
+  assert.equal(from.prepare('SELECT count(*) AS messages FROM messages_1').get()?.messages, 1_000)
   await Promise.all([from.close(), to.close()])
 })
 
-test('messages that are gone unread are a gap for those who wanted them, not for those who sent them', async () => {
-  const path = newPath()
+test('messages dropped unread are a gap for their receivers, and not for their sender', async () => {
+  const path = temporaryPath()
   const [writing, reading] = [await open(path), await open(path)]
-  const calls = onThisThread(createCacheWriterCalls(writing))
-  const heard: Record<string, unknown[]> = { sender: [], receiver: [] }
+  const calls = createInProcessWorker(createCacheWriterCalls(writing))
+  const received: Record<string, unknown[]> = { sender: [], receiver: [] }
   const [sender, receiver] = ['sender', 'receiver'].map((origin) => {
     const local = createLocalBus()
-    local.subscribe((told) => heard[origin]?.push(told))
-    const mailbox = createMessageQueue({ cache: reading, writer: calls, local, origin })
-    mailbox.listen()
-    return mailbox
+    local.subscribe((message) => received[origin]?.push(message))
+    const queue = createMessageQueue({ cache: reading, writer: calls, local, origin })
+    queue.listen()
+    return queue
   }) as [MessageQueue, MessageQueue]
   const sending = sender.send(message('unread'))
   await writing.write(() => undefined)
   await calls.call('dropMessages')
-  for (const mailbox of [sender, receiver]) mailbox.look()
+  for (const queue of [sender, receiver]) queue.poll()
   await sending
-  assert.deepEqual(heard, { sender: [], receiver: ['gap'] })
+  assert.deepEqual(received, { sender: [], receiver: ['gap'] })
   await Promise.all([writing.close(), reading.close()])
 })
 
-test('commits of another connection are noticed once, own ones never', async () => {
-  const path = newPath()
+test('the change poller reports commits of other connections once, and own commits never', async () => {
+  const path = temporaryPath()
   const [own, other] = [await open(path), await open(path)]
   migrate(own.connection)
   const calls = createWriterCalls(own)
   const local = createLocalBus()
-  const heard: unknown[] = []
-  local.subscribe((told) => heard.push(told))
+  const received: unknown[] = []
+  local.subscribe((message) => received.push(message))
   let position = 0
-  const commits = createChangePoller(onThisThread(calls), local, () => position)
-  await commits.look()
-  commits.uses('n')
+  const changes = createChangePoller(createInProcessWorker(calls), local, () => position)
+  await changes.poll()
+  changes.watch('n')
   await calls.compareAndSetMeta('a', undefined, 'b')
-  await commits.look()
-  assert.deepEqual(heard, [])
-  const elsewhere = createWriterCalls(other)
-  await elsewhere.compareAndSetMeta('a', 'b', 'c')
-  await commits.look()
-  await commits.look()
-  assert.deepEqual(heard, [{ topic: 'user', namespace: 'n' }])
+  await changes.poll()
+  assert.deepEqual(received, [])
+  const otherCalls = createWriterCalls(other)
+  await otherCalls.compareAndSetMeta('a', 'b', 'c')
+  await changes.poll()
+  await changes.poll()
+  assert.deepEqual(received, [{ topic: 'user', namespace: 'n' }])
   position = 7
-  await elsewhere.compareAndSetMeta('a', 'c', 'd')
-  await commits.look()
-  assert.deepEqual(heard.slice(1), [
+  await otherCalls.compareAndSetMeta('a', 'c', 'd')
+  await changes.poll()
+  assert.deepEqual(received.slice(1), [
     { topic: 'user', namespace: 'n' },
     { topic: 'events', namespace: 'n' },
   ])
   await Promise.all([own.close(), other.close()])
 })
 
-test('a process is not told again what it has said itself', async () => {
-  const path = newPath()
+test('a process does not receive its own messages from the queue', async () => {
+  const path = temporaryPath()
   const [own, other] = [await open(path), await open(path)]
   const local = createLocalBus()
-  const heard: unknown[] = []
-  local.subscribe((told) => heard.push(told))
-  const mailbox = mailboxOn(own, local, 'own')
-  const elsewhere = mailboxOn(other, createLocalBus(), 'other')
-  mailbox.listen()
-  await mailbox.send(message('mine'))
-  const sending = elsewhere.send(message('theirs'))
-  for (let turn = 0; heard.length === 0; turn++) {
+  const received: unknown[] = []
+  local.subscribe((message) => received.push(message))
+  const queue = createQueue(own, local, 'own')
+  const otherQueue = createQueue(other, createLocalBus(), 'other')
+  queue.listen()
+  await queue.send(message('mine'))
+  const sending = otherQueue.send(message('theirs'))
+  for (let turn = 0; received.length === 0; turn++) {
     assert.ok(turn < 10_000)
     await new Promise<void>((resolve) => setImmediate(resolve))
-    mailbox.look()
+    queue.poll()
   }
   await sending
-  assert.deepEqual(heard, [message('theirs')])
-  await mailbox.close()
+  assert.deepEqual(received, [message('theirs')])
+  await queue.close()
   assert.equal(other.prepare('SELECT count(*) AS listeners FROM listeners_1').get()?.listeners, 0)
   await Promise.all([own.close(), other.close()])
 })

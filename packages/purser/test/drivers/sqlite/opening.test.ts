@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, statSync,
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { cachePath } from '../../../src/drivers/sqlite/cache/open-cache.ts'
+import { cachePath } from '../../../src/drivers/sqlite/cache/cache-file.ts'
 import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
@@ -12,12 +12,12 @@ import { requireSafeVersion } from '../../../src/drivers/sqlite/version-check.ts
 import { PurserError } from '../../../src/errors.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
-import { newPath } from '../../support/temporary-store.ts'
+import { temporaryPath } from '../../support/temporary-store.ts'
 
 const open = (path: string): Promise<Store> => openSqliteStore({ path, effects: handClock() })
 
-test('both files and their logs can be read by their owner only, whatever the umask', async () => {
-  const path = newPath()
+test('both files and their logs have mode 0600 with any umask', async () => {
+  const path = temporaryPath()
   const before = process.umask(0)
   try {
     const store = await open(path)
@@ -30,12 +30,12 @@ test('both files and their logs can be read by their owner only, whatever the um
   }
 })
 
-test('what must survive is flushed with every commit, and what is deleted is overwritten in both files', async () => {
+test('the main file is flushed with every commit, and both files overwrite deleted data', async () => {
   for (const [profile, synchronous] of [
     ['durable', 2],
     ['rebuildable', 1],
   ] as const) {
-    const database = await openDatabase({ path: newPath(), profile })
+    const database = await openDatabase({ path: temporaryPath(), profile })
     const pragma = (name: string): unknown => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
     assert.deepEqual(['journal_mode', 'synchronous', 'secure_delete', 'trusted_schema', 'mmap_size'].map(pragma), [
       'wal',
@@ -44,38 +44,38 @@ test('what must survive is flushed with every commit, and what is deleted is ove
       0,
       0,
     ])
-    assert.ok(Number(pragma('busy_timeout')) <= 10, 'SQLite waits on the event loop')
+    assert.ok(Number(pragma('busy_timeout')) <= 10, 'SQLite waits for locks on the event loop')
     await database.close()
   }
 })
 
-test('directories on the way to the file are made, and open to their owner only', async () => {
-  const path = join(dirname(newPath()), 'new', 'deep', 'purser.db')
+test('missing directories of the path are created with mode 0700', async () => {
+  const path = join(dirname(temporaryPath()), 'new', 'deep', 'purser.db')
   await (await open(path)).close()
   assert.equal((statSync(dirname(path)).mode & 0o777).toString(8), '700')
 })
 
-test('the second file stands beside the first, under any name', () => {
+test('the cache file is beside the main file, under any name', () => {
   assert.equal(cachePath('/data/purser.db'), '/data/purser-cache.db')
   assert.equal(cachePath('/data/purser'), '/data/purser-cache.db')
   assert.equal(cachePath('/data.d/a.b.sqlite'), '/data.d/a.b-cache.sqlite')
 })
 
-test('a path that looks like a URI or like memory is a file', async () => {
-  const place = dirname(newPath())
-  const back = process.cwd()
-  process.chdir(place)
+test('a path that looks like a URI or like :memory: is a file', async () => {
+  const directory = dirname(temporaryPath())
+  const previous = process.cwd()
+  process.chdir(directory)
   try {
     for (const name of ['file:x?mode=memory', ':memory:']) {
       await (await open(name)).close()
-      assert.ok(existsSync(join(place, name)))
+      assert.ok(existsSync(join(directory, name)))
     }
   } finally {
-    process.chdir(back)
+    process.chdir(previous)
   }
 })
 
-test('builds of SQLite that are known to damage data are refused with what to do', () => {
+test('versions of SQLite that are known to damage data are store_unsafe, with a hint', () => {
   const unsafe = ['3.7.0', '3.44.5', '3.45.1', '3.49.2', '3.50.0', '3.50.6', '3.51.0', '3.51.2', '3.6.23']
   for (const version of unsafe) {
     assert.throws(
@@ -94,8 +94,8 @@ test('builds of SQLite that are known to damage data are refused with what to do
   requireSafeVersion()
 })
 
-test('a store that a newer Purser has written is refused and left alone', async () => {
-  const path = newPath()
+test('a store written by a newer Purser is store_newer, and stays unchanged', async () => {
+  const path = temporaryPath()
   await (await open(path)).close()
   const database = new DatabaseSync(path)
   database.exec(`PRAGMA user_version = ${MIGRATIONS.length + 1}`)
@@ -105,9 +105,9 @@ test('a store that a newer Purser has written is refused and left alone', async 
   assert.deepEqual(readFileSync(path), bytes)
 })
 
-test('the database of another program is refused and left alone', async () => {
+test('the database of another program is option_invalid, and stays unchanged', async () => {
   for (const mark of ['', 'PRAGMA user_version = 1']) {
-    const path = newPath()
+    const path = temporaryPath()
     const database = new DatabaseSync(path)
     database.exec(`CREATE TABLE theirs (a); ${mark}`)
     database.close()
@@ -118,32 +118,32 @@ test('the database of another program is refused and left alone', async () => {
   }
 })
 
-test('a file that is no database, and one that cannot be made, are store_unavailable with a hint', async () => {
-  const path = newPath()
+test('a file that is not a database or cannot be created is store_unavailable, with a hint', async () => {
+  const path = temporaryPath()
   writeFileSync(path, 'This is a text of some length, and not a database. '.repeat(100))
   await assert.rejects(open(path), (error) => PurserError.is(error, 'store_unavailable') && error.hint !== undefined)
-  const file = newPath()
+  const file = temporaryPath()
   writeFileSync(file, '')
   await assert.rejects(open(join(file, 'below.db')), (error) => PurserError.is(error, 'store_unavailable'))
-  const directory = newPath()
+  const directory = temporaryPath()
   mkdirSync(directory)
   await assert.rejects(open(directory), (error) => PurserError.is(error, 'store_unavailable'))
 })
 
-test('the second file is made anew when it is damaged, since all in it can be had again', async () => {
-  const path = newPath()
+test('a damaged cache file is replaced, since its data is rebuildable', async () => {
+  const path = temporaryPath()
   const first = await open(path)
-  await first.meta.compareAndSet('a', undefined, 'kept')
+  await first.meta.compareAndSet('a', undefined, 'value')
   await first.close()
   writeFileSync(cachePath(path), 'damaged '.repeat(4_096))
   const second = await open(path)
-  assert.equal(await second.meta.get('a'), 'kept')
+  assert.equal(await second.meta.get('a'), 'value')
   await second.close()
   assert.equal((statSync(cachePath(path)).mode & 0o777).toString(8), '600')
 })
 
-test('a migration is done whole or not at all, and once', async () => {
-  const path = newPath()
+test('a migration is applied once, completely or not at all', async () => {
+  const path = temporaryPath()
   const database = await openDatabase({ path, profile: 'durable' })
   const schema = (): unknown => database.connection.prepare('SELECT name FROM sqlite_schema ORDER BY name').all()
   migrate(database.connection)
@@ -157,8 +157,8 @@ test('a migration is done whole or not at all, and once', async () => {
   await database.close()
 })
 
-test('a store of every release is read as it was written', async () => {
-  const path = newPath()
+test('a store of every release opens, and is read as it was written', async () => {
+  const path = temporaryPath()
   copyFileSync(new URL('../fixtures/0.1.0.db', import.meta.url), path)
   chmodSync(path, 0o600)
   const store = await open(path)

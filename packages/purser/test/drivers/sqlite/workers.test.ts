@@ -4,30 +4,32 @@ import { existsSync, renameSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { openDatabase } from '../../../src/drivers/sqlite/database.ts'
-import { createReader } from '../../../src/drivers/sqlite/main/reader.ts'
-import { createWriter } from '../../../src/drivers/sqlite/main/writer.ts'
 import { migrate } from '../../../src/drivers/sqlite/migrate.ts'
+import { createReader, createWriter } from '../../../src/drivers/sqlite/worker/threads.ts'
 import { PurserError } from '../../../src/errors.ts'
-import { newPath } from '../../support/temporary-store.ts'
+import { temporaryPath } from '../../support/temporary-store.ts'
 
-async function newDatabase(path: string): Promise<void> {
+/** The module of `createWriter`, for child processes. */
+const THREADS = new URL('../../../src/drivers/sqlite/worker/threads.ts', import.meta.url).href
+
+async function createDatabase(path: string): Promise<void> {
   const database = await openDatabase({ path, profile: 'durable' })
   migrate(database.connection)
   await database.close()
 }
 
-test('a thread that cannot start or ends rejects its callers, and the next call starts another', async () => {
-  const path = newPath()
+test('a thread that fails to start rejects its calls, and the next call starts another', async () => {
+  const path = temporaryPath()
   const reader = createReader(path)
   await assert.rejects(reader.call('overview', 'n'), (error) => PurserError.is(error, 'store_unavailable'))
-  await newDatabase(path)
+  await createDatabase(path)
   assert.equal((await reader.call('overview', 'n')).users, 0)
   await reader.close()
 })
 
-test('what fails on the thread is told like what fails here', async () => {
-  const path = newPath()
-  await newDatabase(path)
+test('errors of the thread reject like local errors', async () => {
+  const path = temporaryPath()
+  await createDatabase(path)
   const writer = createWriter(path)
   await assert.rejects(writer.call('compareAndSetMeta', 'a', undefined, null as unknown as string), /NOT NULL/)
   assert.equal(await writer.call('compareAndSetMeta', 'a', undefined, 'b'), true)
@@ -36,9 +38,9 @@ test('what fails on the thread is told like what fails here', async () => {
   await writer.close()
 })
 
-test('of calls that go out together, only the one that cannot be copied fails', async () => {
-  const path = newPath()
-  await newDatabase(path)
+test('in a batch, only the call that cannot be cloned fails', async () => {
+  const path = temporaryPath()
+  await createDatabase(path)
   const writer = createWriter(path)
   const values = ['a', Symbol('no text') as unknown as string, 'b']
   const outcomes = await Promise.allSettled(
@@ -51,9 +53,9 @@ test('of calls that go out together, only the one that cannot be copied fails', 
   await writer.close()
 })
 
-test('every call of many bursts is answered, in the order of the calls', async () => {
-  const path = newPath()
-  await newDatabase(path)
+test('every call of many bursts is answered, in call order', async () => {
+  const path = temporaryPath()
+  await createDatabase(path)
   const writer = createWriter(path)
   const answered: number[] = []
   const calls: Promise<unknown>[] = []
@@ -73,12 +75,11 @@ test('every call of many bursts is answered, in the order of the calls', async (
   await writer.close()
 })
 
-test('a program that is no file writes all the same', async () => {
-  const driver = new URL('../../../src/drivers/sqlite/main/writer.ts', import.meta.url)
-  const path = newPath()
-  await newDatabase(path)
+test('a program from --input-type can start the writer thread', async () => {
+  const path = temporaryPath()
+  await createDatabase(path)
   const program = `
-    const { createWriter } = await import(${JSON.stringify(driver.href)})
+    const { createWriter } = await import(${JSON.stringify(THREADS)})
     const writer = createWriter(${JSON.stringify(path)})
     console.log(await writer.call('compareAndSetMeta', 'a', undefined, 'b'))
     await writer.close()`
@@ -88,11 +89,10 @@ test('a program that is no file writes all the same', async () => {
   assert.equal((await text(child.stdout)).trim(), 'true')
 })
 
-test('a thread that may not be made rejects its callers, and nothing hangs', async () => {
-  const driver = new URL('../../../src/drivers/sqlite/main/writer.ts', import.meta.url)
+test('calls reject with store_unavailable when threads are not permitted', async () => {
   const program = `
-    const { createWriter } = await import(${JSON.stringify(driver.href)})
-    const writer = createWriter('nowhere')
+    const { createWriter } = await import(${JSON.stringify(THREADS)})
+    const writer = createWriter('missing')
     const calls = Array.from({ length: 40 }, () => writer.call('hasForeignCommits').catch(({ code }) => code))
     console.log(new Set(await Promise.all(calls)).size, await calls[39])
     await writer.close()`
@@ -101,20 +101,20 @@ test('a thread that may not be made rejects its callers, and nothing hangs', asy
   assert.equal((await text(child.stdout)).trim(), '1 store_unavailable')
 })
 
-test('a database that has gone is not made anew by its writer', async () => {
-  const path = newPath()
+test('a writer does not create a missing database', async () => {
+  const path = temporaryPath()
   const writer = createWriter(path)
   await assert.rejects(writer.call('hasForeignCommits'), (error) => PurserError.is(error, 'store_unavailable'))
   assert.equal(existsSync(path), false)
   await writer.close()
 })
 
-test('a closed reader refuses, and rejects who is still waiting', async () => {
-  const path = newPath()
-  await newDatabase(path)
+test('a closed reader rejects pending and later calls', async () => {
+  const path = temporaryPath()
+  await createDatabase(path)
   const reader = createReader(path)
-  const waiting = reader.call('overview', 'n')
-  const rejected = assert.rejects(waiting, (error) => PurserError.is(error, 'store_unavailable'))
+  const pending = reader.call('overview', 'n')
+  const rejected = assert.rejects(pending, (error) => PurserError.is(error, 'store_unavailable'))
   await reader.close()
   await rejected
   await assert.rejects(reader.call('overview', 'n'), (error) => PurserError.is(error, 'closed'))

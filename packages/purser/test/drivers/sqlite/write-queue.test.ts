@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import { createWriteQueue, WRITE_LIMITS } from '../../../src/drivers/sqlite/main/write-queue.ts'
+import { WRITE_LIMITS, WriteQueue } from '../../../src/drivers/sqlite/write-queue.ts'
 import { PurserError } from '../../../src/errors.ts'
-import { newPath } from '../../support/temporary-store.ts'
+import { temporaryPath } from '../../support/temporary-store.ts'
 
 function openTable(): { path: string; connection: DatabaseSync } {
-  const path = newPath()
+  const path = temporaryPath()
   const connection = new DatabaseSync(path, { timeout: 1 })
   connection.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (a TEXT PRIMARY KEY) STRICT')
   return { path, connection }
@@ -14,9 +14,9 @@ function openTable(): { path: string; connection: DatabaseSync } {
 
 const isUnavailable = (error: unknown): boolean => PurserError.is(error, 'store_unavailable')
 
-test('what waits is written together, in order, in transactions of a limited size', async () => {
+test('pending writes run in order, in transactions of a limited size', async () => {
   const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path, { ...WRITE_LIMITS, maxPerTransaction: 4 })
+  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, maxPerTransaction: 4 })
   const add = connection.prepare('INSERT INTO t VALUES (?)')
   const order: number[] = []
   const transactions: number[] = []
@@ -42,9 +42,9 @@ test('what waits is written together, in order, in transactions of a limited siz
   await queue.drain()
 })
 
-test('a lock that is never given back ends in store_unavailable, and writes go on when it is', async () => {
+test('writes reject with store_unavailable while another process keeps the lock, and continue after its release', async () => {
   const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
+  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
   const add = connection.prepare('INSERT INTO t VALUES (?)')
   const other = new DatabaseSync(path)
   other.exec('BEGIN IMMEDIATE')
@@ -61,42 +61,42 @@ test('a lock that is never given back ends in store_unavailable, and writes go o
   )
 })
 
-test('one more than may wait is refused at once, and the others are written', async () => {
+test('a write to a full queue rejects at once, and the pending writes are written', async () => {
   const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path, { ...WRITE_LIMITS, maxWaiting: 2 })
+  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, maxPending: 2 })
   const add = connection.prepare('INSERT INTO t VALUES (?)')
-  const waiting = ['a', 'b'].map((name) => queue.write(() => add.run(name)))
+  const pending = ['a', 'b'].map((name) => queue.write(() => add.run(name)))
   await assert.rejects(
     queue.write(() => add.run('c')),
     isUnavailable,
   )
-  await Promise.all(waiting)
+  await Promise.all(pending)
   await queue.write(() => add.run('d'))
 })
 
-test('draining waits for what is waiting and refuses what comes later', async () => {
+test('drain waits for pending writes, and later writes reject with closed', async () => {
   const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path)
+  const queue = new WriteQueue(connection, path)
   const add = connection.prepare('INSERT INTO t VALUES (?)')
-  const waiting = queue.write(() => add.run('a'))
+  const pending = queue.write(() => add.run('a'))
   const draining = queue.drain()
   await assert.rejects(
     queue.write(() => add.run('b')),
     (error) => PurserError.is(error, 'closed'),
   )
-  await Promise.all([draining, waiting])
+  await Promise.all([draining, pending])
   assert.equal(connection.prepare('SELECT count(*) AS rows FROM t').get()?.rows, 1)
 })
 
-test('a poisoned write between good ones is rolled back whole, also when it has written before it fails', async () => {
+test('a failing write among others is rolled back completely, including what it wrote before it failed', async () => {
   const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path)
+  const queue = new WriteQueue(connection, path)
   const add = connection.prepare('INSERT INTO t VALUES (?)')
   const outcomes = await Promise.allSettled([
     queue.write(() => add.run('a')),
     queue.write(() => {
       add.run('half')
-      throw new Error('poison')
+      throw new Error('invalid')
     }),
     queue.write(() => add.run('b')),
   ])
@@ -119,94 +119,94 @@ const rowsOf = (connection: DatabaseSync): unknown[] =>
     .all()
     .map(({ a }) => a)
 
-test('who holds the lock writes before everybody who waits, here and in other connections', async () => {
+test('the locked transaction writes before pending writes of the queue and of other connections', async () => {
   const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path)
+  const queue = new WriteQueue(connection, path)
   const add = connection.prepare('INSERT INTO t VALUES (?)')
   const other = new DatabaseSync(path, { timeout: 1 })
-  const hold = await queue.hold()
+  const lock = await queue.lock()
   let isWritten = false
-  const waiting = queue.write(() => {
+  const pending = queue.write(() => {
     isWritten = true
     return add.run('later')
   })
-  const next = queue.hold()
+  const next = queue.lock()
   assert.throws(() => other.exec("INSERT INTO t VALUES ('other')"), /locked/)
   assert.equal(isWritten, false)
   assert.equal(
-    hold.write(() => add.run('first').changes),
+    lock.write(() => add.run('first').changes),
     1,
   )
   const second = await next
-  assert.equal(isWritten, false, 'holds come before writes')
-  second.end()
-  await waiting
+  assert.equal(isWritten, false, 'locks come before writes')
+  second.release()
+  await pending
   assert.deepEqual(rowsOf(connection), ['first', 'later'])
 })
 
-test('a hold is over with its write, its end, its time, or when the lock is taken back; then it writes nothing', async () => {
+test('a locked transaction ends with its write, release or timeout, or with unlock; then it writes nothing', async () => {
   const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path, { ...WRITE_LIMITS, maxHoldMs: 5 })
+  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, maxLockMs: 5 })
   const add = connection.prepare('INSERT INTO t VALUES (?)')
-  const written = await queue.hold()
+  const written = await queue.lock()
   written.write(() => add.run('a'))
-  const ended = await queue.hold()
-  ended.end()
-  ended.end()
-  const late = await queue.hold()
-  await queue.write(() => add.run('when the time of the hold was over'))
-  const taken = await queue.hold()
-  queue.endHold()
-  for (const over of [written, ended, late, taken])
+  const released = await queue.lock()
+  released.release()
+  released.release()
+  const late = await queue.lock()
+  await queue.write(() => add.run('after the timeout'))
+  const unlocked = await queue.lock()
+  queue.unlock()
+  for (const ended of [written, released, late, unlocked])
     assert.equal(
-      over.write(() => add.run('b')),
+      ended.write(() => add.run('b')),
       undefined,
     )
-  assert.deepEqual(rowsOf(connection), ['a', 'when the time of the hold was over'])
+  assert.deepEqual(rowsOf(connection), ['a', 'after the timeout'])
 })
 
-test('a write that fails in a hold leaves nothing, and the next one goes through', async () => {
+test('a write that fails in a locked transaction writes nothing, and the next write is written', async () => {
   const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path)
+  const queue = new WriteQueue(connection, path)
   const add = connection.prepare('INSERT INTO t VALUES (?)')
-  const hold = await queue.hold()
-  const poisoned = (): never => {
+  const lock = await queue.lock()
+  const failing = (): never => {
     add.run('half')
-    throw new Error('poison')
+    throw new Error('invalid')
   }
-  assert.throws(() => hold.write(poisoned), /poison/)
-  await queue.write(() => add.run('whole'))
-  assert.deepEqual(rowsOf(connection), ['whole'])
+  assert.throws(() => lock.write(failing), /invalid/)
+  await queue.write(() => add.run('complete'))
+  assert.deepEqual(rowsOf(connection), ['complete'])
 })
 
-test('a hold gives up like a write when the lock is never given back, and draining waits for the one there is', async () => {
+test('lock rejects with store_unavailable like a write, and drain waits for the locked transaction', async () => {
   const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
+  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
   const other = new DatabaseSync(path)
   other.exec('BEGIN IMMEDIATE')
-  await assert.rejects(queue.hold(), isUnavailable)
+  await assert.rejects(queue.lock(), isUnavailable)
   other.exec('ROLLBACK')
-  const hold = await queue.hold()
+  const lock = await queue.lock()
   let isDrained = false
   const draining = queue.drain().then(() => {
     isDrained = true
   })
   await Promise.resolve()
   assert.equal(isDrained, false)
-  hold.end()
+  lock.release()
   await draining
-  await assert.rejects(queue.hold(), (error) => PurserError.is(error, 'closed'))
+  await assert.rejects(queue.lock(), (error) => PurserError.is(error, 'closed'))
 })
 
-test('a lock that is never given back fails all who wait to hold it, together', async () => {
+test('all pending lock requests reject together while another process keeps the lock', async () => {
   const { path, connection } = openTable()
-  const queue = createWriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
+  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
   const other = new DatabaseSync(path)
   other.exec('BEGIN IMMEDIATE')
-  const told: number[] = []
-  const holds = [0, 1, 2].map((each) => assert.rejects(queue.hold(), isUnavailable).then(() => told.push(each)))
-  await holds[0]
+  const rejected: number[] = []
+  const requests = [0, 1, 2].map((each) => assert.rejects(queue.lock(), isUnavailable).then(() => rejected.push(each)))
+  await requests[0]
   await new Promise(setImmediate)
-  assert.deepEqual(told, [0, 1, 2])
+  assert.deepEqual(rejected, [0, 1, 2])
   other.exec('ROLLBACK')
 })

@@ -8,29 +8,29 @@ export interface SqliteBus extends Bus {
   close(): Promise<void>
 }
 
-export interface BusDeps {
+export interface SqliteBusDeps {
   readonly local: LocalBus
-  readonly commits: ChangePoller
-  readonly mailbox: MessageQueue
+  readonly changes: ChangePoller
+  readonly messages: MessageQueue
 }
 
-/** How often we look for what other processes have done. */
+/** Interval at which commits and messages of other processes are looked for. */
 const POLL_MS = 50
 
 /**
- * News in this process at once, and between processes by looking for it, as long as anybody listens here. It runs on
- * the system's clock: other processes live in real time, whatever clock this store was given.
+ * Delivers to the listeners of this process at once, and between processes by polling, once there is a listener here.
+ * Polls on the system clock, whatever clock the store was opened with: other processes run in real time.
  */
-export function createSqliteBus({ local, commits, mailbox }: BusDeps): SqliteBus {
+export function createSqliteBus({ local, changes, messages }: SqliteBusDeps): SqliteBus {
   let stopPolling: (() => void) | undefined
   let closed = false
 
   async function poll(): Promise<void> {
     try {
-      await commits.look()
-      mailbox.look()
+      await changes.poll()
+      messages.poll()
     } catch {
-      // The files cannot be read just now. Whoever works with them is told by their own call; news can wait.
+      // The files cannot be read now. Calls that use them report the error; messages can wait for the next poll.
     }
     if (!closed) stopPolling = systemEffects.setTimer(poll, POLL_MS, { background: true })
   }
@@ -38,17 +38,17 @@ export function createSqliteBus({ local, commits, mailbox }: BusDeps): SqliteBus
   return {
     async publish(message) {
       local.deliver(message)
-      await mailbox.send(message)
+      await messages.send(message)
     },
     subscribe(listener) {
-      mailbox.listen()
+      messages.listen()
       stopPolling ??= systemEffects.setTimer(poll, POLL_MS, { background: true })
       return local.subscribe(listener)
     },
     async close() {
       closed = true
       stopPolling?.()
-      await mailbox.close()
+      await messages.close()
     },
   }
 }

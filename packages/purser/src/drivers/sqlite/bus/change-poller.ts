@@ -1,16 +1,15 @@
 import type { LocalBus } from '../../local-bus.ts'
-import type { Writer } from '../main/writer.ts'
+import type { Writer } from '../worker/threads.ts'
 
 /*
- * Commits of other processes are noticed by the writer. Whose row was written is not known, so everybody in the
- * namespaces that are used here counts as changed.
+ * Finds commits of other processes. Their rows are unknown, so all users of the watched namespaces count as changed.
  */
 
 export interface ChangePoller {
-  /** This process keeps copies of what is in this namespace. */
-  uses(namespace: string): void
-  /** Looks for commits of other processes since the last look, and tells of them. */
-  look(): Promise<void>
+  /** Watches a namespace from now on: this process caches rows of it. */
+  watch(namespace: string): void
+  /** Looks for commits of other processes since the last poll, and notifies the local listeners. */
+  poll(): Promise<void>
 }
 
 export function createChangePoller(
@@ -20,10 +19,10 @@ export function createChangePoller(
 ): ChangePoller {
   const positions = new Map<string, number>()
   return {
-    uses(namespace) {
+    watch(namespace) {
       if (!positions.has(namespace)) positions.set(namespace, newestPosition(namespace))
     },
-    async look() {
+    async poll() {
       if (!(await writer.call('hasForeignCommits'))) return
       for (const [namespace, known] of positions) {
         const position = newestPosition(namespace)

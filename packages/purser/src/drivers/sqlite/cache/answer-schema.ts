@@ -1,11 +1,14 @@
+import type { SQLOutputValue } from 'node:sqlite'
+import type { AnswerTotals } from '../../../storage/answer-store.ts'
+
 /*
- * The tables of the answer cache. Their names carry the format: another format is another set of tables.
+ * The tables of the answer cache. Their names carry the format version: another format is another set of tables.
  *
- * A row is live while its generation is that of its scope: the greater of the scope's own and of the namespace's last
- * clearing. So forgetting and clearing change one number; what is dead then is noted in `wipes` and deleted later.
- * Scopes and sums count live rows only, and triggers keep them true whoever deletes what.
+ * A row is live while its generation is that of its scope: the greater of the scope's own and that of the namespace's
+ * last `clear`. So `forget` and `clear` change one number; the dead rows are listed in `answer_wipes_1` and deleted
+ * later. Scopes and sums count live rows only, and triggers keep them exact whatever deletes a row.
  *
- * Values have a table of their own, because noting a use would otherwise write the whole value anew.
+ * Values have their own table, because otherwise recording a use would write the whole value again.
  */
 
 export const ANSWER_TABLES = `
@@ -54,7 +57,17 @@ export const ANSWER_TABLES = `
   END;
 `
 
-/** The generation of the scope of owner ?2 in namespace ?1. */
-export const PRESENT = `max(
+/** The current generation of the scope of owner ?2 in namespace ?1. */
+export const CURRENT_GENERATION = `max(
   coalesce((SELECT cleared FROM answer_sums_1 WHERE namespace = ?1), 0),
   coalesce((SELECT generation FROM answer_scopes_1 WHERE owner = ?2 AND namespace = ?1), 0))`
+
+export const SELECT_GENERATION: string = `SELECT ${CURRENT_GENERATION} AS generation`
+export const SELECT_SUMS = 'SELECT entries, bytes FROM answer_sums_1 WHERE namespace = ?1'
+
+export type AnswerSqlRow = Record<string, SQLOutputValue>
+export type AnswerSums = Omit<AnswerTotals, 'expired'>
+
+export function sumsOf(row: AnswerSqlRow | undefined): AnswerSums {
+  return { entries: Number(row?.entries ?? 0), bytes: Number(row?.bytes ?? 0) }
+}

@@ -1,13 +1,14 @@
 import { closeSync, fsyncSync, openSync, rmSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
 import { PurserError } from '../../../errors.ts'
-import type { Reader } from './reader.ts'
+import type { Reader, ReaderCalls } from '../worker/threads.ts'
 
-/** Copies the database as it is at one instant; writes go on meanwhile. What fails leaves no file behind. */
-export async function backUp(reader: Reader, given: string): Promise<void> {
-  const file = resolve(given)
-  // An empty file of ours is filled, so that it has the right mode from its first byte.
-  const descriptor = makeNew(file)
+/** Copies the database as of one instant to a new file; writes continue meanwhile. A failure leaves no file. */
+export async function backUp(reader: Reader, path: string): Promise<void> {
+  const file = resolve(path)
+  // SQLite fills an existing empty file, so the copy has the right mode from its first byte.
+  const descriptor = createFile(file)
   try {
     await reader.call('backup', file)
     fsyncSync(descriptor)
@@ -19,12 +20,18 @@ export async function backUp(reader: Reader, given: string): Promise<void> {
   }
 }
 
-function makeNew(file: string): number {
+/** The part that runs in the reader thread. */
+export function prepareBackup(connection: DatabaseSync): ReaderCalls['backup'] {
+  const copy = connection.prepare('VACUUM INTO ?')
+  return (file) => void copy.run(file)
+}
+
+function createFile(file: string): number {
   try {
     return openSync(file, 'wx+', 0o600)
   } catch (cause) {
-    throw new PurserError('argument_invalid', `A backup cannot be written to ${file}.`, {
-      hint: 'Give the path of a file that does not exist yet, in a directory that does.',
+    throw new PurserError('argument_invalid', `The backup file ${file} cannot be created.`, {
+      hint: 'Use the path of a file that does not exist, in a directory that exists.',
       cause,
     })
   }

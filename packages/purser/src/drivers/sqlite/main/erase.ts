@@ -1,15 +1,17 @@
 import type { Subject } from '../../../core/subject.ts'
-import { type Erasure, LOG_OF_NAMESPACE } from '../../../storage/store.ts'
+import { type Erasure, LOG_OF_NAMESPACE } from '../../../storage/commit.ts'
 import type { Database } from '../database.ts'
+import type { ErasedRows, WipeCalls } from '../worker/threads.ts'
 import type { RunCommit } from './commit.ts'
-import { packCommit } from './packed-commit.ts'
+import { pack, unpack } from './packed-commit.ts'
 
-/** Takes a user out of reach inside the caller's transaction. */
-export type RunErase = (user: Subject, erasure: Erasure) => Readonly<Record<string, number>> | undefined
+/** Undefined when the erasure was decided on another state; nothing was written then. */
+export type RunErase = (user: Subject, erasure: Erasure) => ErasedRows | undefined
 
 /**
- * One cheap step: the row goes, and with it the way to everything that hangs on it; the next life gets its number;
- * what is left to wipe is noted; the namespace's log gets its event. Undefined when it was decided on another state.
+ * Makes a user unreachable inside a transaction of the caller, in one cheap step: it deletes the row, and with it the
+ * only way to the rows that belong to it; sets the incarnation that a new user starts with; records what is left to
+ * wipe; and writes the event to the log of the namespace.
  */
 export function prepareErase(database: Database, runCommit: RunCommit): RunErase {
   const find = database.prepare('SELECT uid, incarnation FROM users WHERE namespace = ? AND id = ?')
@@ -19,12 +21,12 @@ export function prepareErase(database: Database, runCommit: RunCommit): RunErase
   const remove = database.prepare('DELETE FROM users WHERE uid = ?')
   const setNext = database.prepare(`
     INSERT INTO incarnations (namespace, tag, next) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next`)
-  const notePurge = database.prepare('INSERT INTO purges (uid, namespace, tag, id) VALUES (?, ?, ?, ?)')
+  const addPurge = database.prepare('INSERT INTO purges (uid, namespace, tag, id) VALUES (?, ?, ?, ?)')
 
   return ({ namespace, id }, { tag, incarnation, log }) => {
     const row = find.get(namespace, id)
-    const present = row?.incarnation ?? next.get(namespace, tag)?.next ?? 1
-    if (present !== incarnation || !runCommit(packCommit({ namespace, id: LOG_OF_NAMESPACE }, log))) return undefined
+    const current = row?.incarnation ?? next.get(namespace, tag)?.next ?? 1
+    if (current !== incarnation || !runCommit(unpack(pack({ namespace, id: LOG_OF_NAMESPACE }, log)))) return undefined
     const uid = row === undefined ? null : Number(row.uid)
     const counts: Record<string, number> = { user: uid === null ? 0 : 1, events: 0 }
     if (uid !== null) {
@@ -33,7 +35,39 @@ export function prepareErase(database: Database, runCommit: RunCommit): RunErase
       remove.run(uid)
     }
     setNext.run(namespace, tag, incarnation + 1)
-    notePurge.run(uid, namespace, tag, id)
+    addPurge.run(uid, namespace, tag, id)
     return counts
+  }
+}
+
+/** Name of the row of `meta` that says what is still to do with the files, see `setPendingRewrite`. */
+export const PENDING_REWRITE = 'unclean'
+
+/** The steps that wipe what an erasure has left; `purge.ts` runs them. */
+export function prepareWipe(main: Database): WipeCalls {
+  const slices = [
+    'DELETE FROM events WHERE position IN (SELECT position FROM events WHERE uid = ? LIMIT ?)',
+    'DELETE FROM records WHERE uid = ?1 AND (kind, name) IN (SELECT kind, name FROM records WHERE uid = ?1 LIMIT ?2)',
+    'DELETE FROM replies WHERE uid = ?1 AND key IN (SELECT key FROM replies WHERE uid = ?1 LIMIT ?2)',
+  ].map(main.prepare)
+  const removePurge = main.prepare('DELETE FROM purges WHERE purge = ?')
+  const setMeta = main.prepare(
+    'INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+  )
+  const removeMeta = main.prepare('DELETE FROM meta WHERE name = ?')
+  return {
+    wipe: (uid, limit) =>
+      main.write(() => {
+        let wiped = 0
+        for (const slice of slices) if (wiped < limit) wiped += Number(slice.run(uid, limit - wiped).changes)
+        return wiped
+      }),
+    endPurge: (purge) =>
+      main.write(() => {
+        setMeta.run(PENDING_REWRITE, 'rewrite')
+        removePurge.run(purge)
+      }),
+    setPendingRewrite: (step) =>
+      main.write(() => void (step === null ? removeMeta.run(PENDING_REWRITE) : setMeta.run(PENDING_REWRITE, step))),
   }
 }

@@ -1,14 +1,46 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Subject } from '../../../core/subject.ts'
-import type { EventPage, StoredEvent, TailEvent } from '../../../storage/store.ts'
+import type { EventStore } from '../../../storage/store.ts'
+import type { ChangePoller } from '../bus/change-poller.ts'
+import type { Database } from '../database.ts'
+import type { Reader, ReaderCalls } from '../worker/threads.ts'
 import { EVENT_COLUMNS, eventOf } from './rows.ts'
 
-/** Reads of the event log, on whatever connection they are prepared on. */
-export interface EventReads {
-  newest(user: Subject, page: EventPage): StoredEvent[]
-  oldest(user: Subject, page: { readonly after: number; readonly limit: number }): StoredEvent[]
-  tail(namespace: string, page: { readonly after: number; readonly limit: number }): TailEvent[]
+/** Reads of the event log, on the connection they are prepared on. */
+export interface EventReads extends Pick<ReaderCalls, 'newest' | 'oldest' | 'tail'> {
   position(namespace: string, eventId?: string): number | undefined
+}
+
+/** Pages of at most this many events are read at once; longer pages, and filters by type, in the reader thread. */
+const SHORT_PAGE = 200
+
+export interface SqliteEventsDeps {
+  readonly main: Database
+  readonly reader: Reader
+  readonly events: EventReads
+  readonly changes: ChangePoller
+}
+
+export function createSqliteEvents({ main, reader, events, changes }: SqliteEventsDeps): EventStore {
+  return {
+    async newest(user, page) {
+      if (page.limit > SHORT_PAGE || page.types !== undefined) return reader.call('newest', user, page)
+      return main.read(() => events.newest(user, page))
+    },
+    async oldest(user, page) {
+      if (page.limit > SHORT_PAGE) return reader.call('oldest', user, page)
+      return main.read(() => events.oldest(user, page))
+    },
+    async tail(namespace, page) {
+      changes.watch(namespace)
+      if (page.limit > SHORT_PAGE) return reader.call('tail', namespace, page)
+      return main.read(() => events.tail(namespace, page))
+    },
+    position: (namespace, eventId) =>
+      main.read(() => {
+        changes.watch(namespace)
+        return events.position(namespace, eventId)
+      }),
+  }
 }
 
 const OF_USER = 'uid = (SELECT uid FROM users WHERE namespace = ? AND id = ?)'
@@ -20,7 +52,7 @@ export function prepareEvents(connection: DatabaseSync): EventReads {
     `${select} AND sequence < ? AND type IN (SELECT value FROM json_each(?)) ORDER BY sequence DESC LIMIT ?`,
   )
   const oldest = connection.prepare(`${select} AND sequence > ? ORDER BY sequence LIMIT ?`)
-  // The join leaves out what belongs to an erased user and is not wiped yet.
+  // The join excludes events of erased users that are not wiped yet.
   const tail = connection.prepare(`
     SELECT position, users.id AS user, ${EVENT_COLUMNS}
     FROM events INDEXED BY events_by_position CROSS JOIN users USING (uid)

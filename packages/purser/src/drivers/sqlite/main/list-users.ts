@@ -1,51 +1,51 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { type ListedUser, LOG_OF_NAMESPACE, type Overview, type UserQuery } from '../../../storage/store.ts'
+import { LOG_OF_NAMESPACE } from '../../../storage/commit.ts'
+import type { ListedUser, Overview, UserQuery } from '../../../storage/store.ts'
 import { compareText } from '../../text-order.ts'
 import {
-  all,
-  behind,
-  CAP_USED,
-  FEW,
-  filters,
-  idle,
-  inOrder,
-  isNearCap,
-  join,
-  NONE_USED,
+  afterCursor,
+  allFilters,
+  and,
+  concat,
+  filterPlans,
+  hasCapFilter,
+  indexScan,
+  orderAndLimit,
   type QueryPlan,
-  type Sorting,
+  SELECTIVE_ROWS,
+  SORT_BY_CAP_USED,
+  SORT_UNUSED,
   type SqlFragment,
-  sortingOf,
-  sqlFragment,
-  usingIn,
-  walk,
-  waysBy,
+  sortKeyOf,
+  sql,
+  unusedPlan,
+  windowPlan,
 } from './query-plan.ts'
 import { NEVER_SEEN, type Row, USER_COLUMNS, userOf } from './rows.ts'
 
 /*
- * One page of users in a few milliseconds, whatever their number.
+ * One page of users in a few milliseconds, for any number of users.
  *
- * There are two ways to a page. If one of the filters leaves few users, they are fetched by its index and sorted. If
- * none does, users are walked in the order asked for, by its index, and most that are met belong on the page. A count
- * that stops at a limit tells which way it is.
+ * There are two query plans. If a filter is selective, its users are fetched by the filter's index and sorted. If none
+ * is, users are scanned in the order of the page, by the index of that order; most of them belong on the page. A count
+ * that stops at a limit decides which plan it is.
  *
- * The order by use of the cap needs a third way, because windows end without anybody writing a row: see `byCap`.
+ * The order by `capUsed` needs a third plan, because windows end without a write to any row: see `listByCap`.
  */
 
-export interface Listing {
+export interface UserList {
   list(query: UserQuery): ListedUser[]
   overview(namespace: string): Overview
 }
 
-export interface ListingLimits {
-  /** A filter that leaves at most this many users leaves few. Default: what the filter says. */
-  readonly few?: number
-  /** Ends of windows that are looked at one by one; with more of them, all users with a cap are sorted. */
+export interface UserListLimits {
+  /** A filter is selective if at most this many users match. Default: by filter. */
+  readonly selectiveRows?: number
+  /** Ends of windows that are visited one by one. With more of them, all users with a cap are sorted. */
   readonly maxWindows: number
 }
 
-const LISTING_LIMITS: ListingLimits = { maxWindows: 2_000 }
+const USER_LIST_LIMITS: UserListLimits = { maxWindows: 2_000 }
 
 const NEXT_WINDOW = `
 SELECT cap_used_until FROM users INDEXED BY users_by_cap
@@ -55,75 +55,75 @@ const RISK_LEVELS =
   'SELECT risk_level AS name, count(*) AS users FROM users WHERE namespace = ? AND id <> ? GROUP BY risk_level'
 const BLOCKED = 'SELECT count(*) AS users FROM users WHERE namespace = ? AND id <> ? AND blocked = 1'
 
-export function createListing(connection: DatabaseSync, limits: ListingLimits = LISTING_LIMITS): Listing {
+export function createUserList(connection: DatabaseSync, limits: UserListLimits = USER_LIST_LIMITS): UserList {
+  // Bounded: texts are combinations of filters, orders and directions.
   const statements = new Map<string, StatementSync>()
 
-  /** The texts are few: filters, orders and directions put together. */
-  function rows({ sql, values }: SqlFragment): Row[] {
-    let statement = statements.get(sql)
+  function select({ text, values }: SqlFragment): Row[] {
+    let statement = statements.get(text)
     if (statement === undefined) {
-      statement = connection.prepare(sql)
-      statements.set(sql, statement)
+      statement = connection.prepare(text)
+      statements.set(text, statement)
     }
     return statement.all(...values)
   }
 
   function list(query: UserQuery): ListedUser[] {
     if (query.limit <= 0) return []
-    const windows = query.orderBy === 'capUsed' || isNearCap(query) ? openWindows(query) : []
-    const few = waysBy(query, windows).find(leavesFew)
-    if (few !== undefined) return page(query, few)
-    if (query.orderBy !== 'capUsed') return page(query, walk(query, query.orderBy))
-    return windows === undefined ? page(query, walk(query, 'id')) : byCap(query, windows)
+    const windows = query.orderBy === 'capUsed' || hasCapFilter(query) ? openWindows(query) : []
+    const selective = filterPlans(query, windows).find(isSelective)
+    if (selective !== undefined) return selectPage(query, selective)
+    if (query.orderBy !== 'capUsed') return selectPage(query, indexScan(query, query.orderBy))
+    return windows === undefined ? selectPage(query, indexScan(query, 'id')) : listByCap(query, windows)
   }
 
-  function leavesFew({ index, where, few: usual = FEW }: QueryPlan): boolean {
-    const few = limits.few ?? usual
-    const start = sqlFragment(`SELECT count(*) AS users FROM (SELECT 1 FROM users INDEXED BY ${index} WHERE `)
-    const [found] = rows(join(start, where, sqlFragment(' LIMIT ?)', few + 1)))
-    return Number(found?.users) <= few
+  function isSelective({ index, where, selectiveRows = SELECTIVE_ROWS }: QueryPlan): boolean {
+    const limit = limits.selectiveRows ?? selectiveRows
+    const start = sql(`SELECT count(*) AS users FROM (SELECT 1 FROM users INDEXED BY ${index} WHERE `)
+    const [found] = select(concat(start, where, sql(' LIMIT ?)', limit + 1)))
+    return Number(found?.users) <= limit
   }
 
-  function page(query: UserQuery, { index, where }: QueryPlan, sorting: Sorting = sortingOf(query)): ListedUser[] {
-    const found = rows(
-      join(
-        sqlFragment(`SELECT ${USER_COLUMNS}, id, `),
-        sorting.value,
-        sqlFragment(` AS value FROM users INDEXED BY ${index} WHERE `),
-        all([where, ...filters(query), ...behind(query, sorting)]),
-        inOrder(query, sorting),
+  function selectPage(query: UserQuery, { index, where }: QueryPlan, sortKey = sortKeyOf(query)): ListedUser[] {
+    const rows = select(
+      concat(
+        sql(`SELECT ${USER_COLUMNS}, id, `),
+        sortKey.value,
+        sql(` AS value FROM users INDEXED BY ${index} WHERE `),
+        and([where, ...allFilters(query), ...afterCursor(query, sortKey)]),
+        orderAndLimit(query, sortKey),
       ),
     )
-    return found.map((row) => ({ id: String(row.id), value: shown(row.value), row: userOf(row) }))
+    return rows.map((row) => ({ id: String(row.id), value: listedValue(row.value), row: userOf(row) }))
   }
 
   /**
-   * A window that is over counts as nothing used, though its rows still say something else. The index begins with
-   * the end of the window: ends in the past are never looked at, and there are few in the future (midnights of time
-   * zones, minutes of a rolling day). Each open window gives its best users, and the best of those are the page. All
-   * others have used nothing and stand in the order of their ids.
+   * In a window that has ended nothing counts as used, though its rows still have other values. The index begins with
+   * the end of the window: ends in the past are never visited, and there are few in the future (midnights of time zones,
+   * minutes of a rolling day). Each open window yields its first users, and the first of those are the page. All other
+   * users have used nothing and are ordered by id.
    */
-  function byCap(query: UserQuery, windows: readonly number[]): ListedUser[] {
+  function listByCap(query: UserQuery, windows: readonly number[]): ListedUser[] {
     const isAscending = query.order === 'ascending'
-    const isBehindIdle = Number(query.after?.value ?? 0) > 0
-    const using = (): ListedUser[] =>
+    const isAfterUnused = Number(query.after?.value ?? 0) > 0
+    const selectUsed = (): ListedUser[] =>
       windows
-        .flatMap((end) => page(query, usingIn(query, end), CAP_USED))
+        .flatMap((end) => selectPage(query, windowPlan(query, end), SORT_BY_CAP_USED))
         .sort((a, b) => (isAscending ? 1 : -1) * (Number(a.value) - Number(b.value) || compareText(a.id, b.id)))
-    const unused = (): ListedUser[] => {
-      if (isNearCap(query) || (isBehindIdle && isAscending)) return []
-      return page(isBehindIdle ? { ...query, after: undefined } : query, idle(query), NONE_USED)
+    const selectUnused = (): ListedUser[] => {
+      if (hasCapFilter(query) || (isAfterUnused && isAscending)) return []
+      return selectPage(isAfterUnused ? { ...query, after: undefined } : query, unusedPlan(query), SORT_UNUSED)
     }
-    const found = isAscending ? unused() : using()
-    if (found.length < query.limit) found.push(...(isAscending ? using() : unused()))
-    return found.slice(0, query.limit)
+    const users = isAscending ? selectUnused() : selectUsed()
+    if (users.length < query.limit) users.push(...(isAscending ? selectUsed() : selectUnused()))
+    return users.slice(0, query.limit)
   }
 
-  /** The ends of the windows that are not over and in which somebody has used something; undefined: too many. */
+  /** The ends of the windows that have not ended and in which something is used; undefined: too many. */
   function openWindows({ namespace, now }: UserQuery): number[] | undefined {
     const ends: number[] = []
     for (let last = now; ends.length <= limits.maxWindows; ends.push(last)) {
-      const [next] = rows(sqlFragment(NEXT_WINDOW, namespace, last))
+      const [next] = select(sql(NEXT_WINDOW, namespace, last))
       if (next === undefined) return ends
       last = Number(next.cap_used_until)
     }
@@ -131,20 +131,20 @@ export function createListing(connection: DatabaseSync, limits: ListingLimits = 
   }
 
   function overview(namespace: string): Overview {
-    const count = (text: string): Row[] => rows(sqlFragment(text, namespace, LOG_OF_NAMESPACE))
-    const phases = tally(count(PHASES))
+    const count = (text: string): Row[] => select(sql(text, namespace, LOG_OF_NAMESPACE))
+    const phases = toCounts(count(PHASES))
     const users = Object.values(phases).reduce((sum, part) => sum + part, 0)
-    return { users, blocked: Number(count(BLOCKED)[0]?.users), phases, riskLevels: tally(count(RISK_LEVELS)) }
+    return { users, blocked: Number(count(BLOCKED)[0]?.users), phases, riskLevels: toCounts(count(RISK_LEVELS)) }
   }
 
   return { list, overview }
 }
 
-function tally(rows: readonly Row[]): Record<string, number> {
+function toCounts(rows: readonly Row[]): Record<string, number> {
   return Object.fromEntries(rows.map(({ name, users }) => [String(name), Number(users)]))
 }
 
-function shown(value: Row[string] | undefined): string | number | null {
+function listedValue(value: Row[string] | undefined): string | number | null {
   if (typeof value === 'string') return value
   return value === NEVER_SEEN ? null : Number(value)
 }

@@ -1,12 +1,15 @@
 import type { SQLOutputValue } from 'node:sqlite'
-import type { Counter, StoredEvent, UserRow } from '../../../storage/store.ts'
+import type { Counter, StoredEvent, UserRow } from '../../../storage/commit.ts'
 
-/** How rows stand in SQLite, and back. */
+/*
+ * The representation of rows in SQLite.
+ */
+
 export type Row = Record<string, SQLOutputValue>
 
-/** `seen_at` of a user who was never here: before all dates, so that it sorts lowest. */
+/** `seen_at` of a user who was never seen: earlier than all dates, so that it sorts lowest. */
 export const NEVER_SEEN = -8.64e15
-/** `cap_used_until` of a use that never ends: behind all dates. */
+/** `cap_used_until` of a window that never ends: later than all dates. */
 export const FOREVER = 8.64e15
 
 export const USER_COLUMNS =

@@ -5,102 +5,67 @@ import {
   type Erasure,
   type ErasureOutcome,
   LOG_OF_NAMESPACE,
-  type UserStore,
-} from '../../../storage/store.ts'
-import type { LocalBus } from '../../local-bus.ts'
-import { notifyCommit } from '../../notify-commit.ts'
+} from '../../../storage/commit.ts'
+import type { UserStore } from '../../../storage/store.ts'
+import { type LocalBus, notifyCommit } from '../../local-bus.ts'
 import type { ChangePoller } from '../bus/change-poller.ts'
 import type { Database } from '../database.ts'
-import { packCommit } from './packed-commit.ts'
+import type { ErasedRows, Reader, Writer } from '../worker/threads.ts'
+import { pack } from './packed-commit.ts'
 import type { Purge } from './purge.ts'
-import type { Reader } from './reader.ts'
 import { USER_COLUMNS, userOf } from './rows.ts'
-import type { Writer } from './writer.ts'
 
 export interface UsersDeps {
   readonly main: Database
   readonly reader: Reader
   readonly writer: Writer
   readonly local: LocalBus
-  readonly commits: ChangePoller
+  readonly changes: ChangePoller
   readonly purge: Purge
-  /** How many answers of this user are reachable; they are taken out of reach. */
+  /** Makes the answers of a user unreachable; resolves to their number. */
   forgetAnswers(namespace: string, tag: string): Promise<number>
 }
 
-export function createSqliteUsers({
-  main,
-  reader,
-  writer,
-  local,
-  commits,
-  purge,
-  forgetAnswers,
-}: UsersDeps): UserStore {
+export function createSqliteUsers(deps: UsersDeps): UserStore {
+  const { reader, writer, purge } = deps
+  return {
+    ...prepareReads(deps),
+    ...createWrites(deps),
+    list: (query) => reader.call('list', query),
+    overview: (namespace) => reader.call('overview', namespace),
+    purge: () => purge.run(),
+    sweepReplies: (now, limit) => writer.call('sweepReplies', now, limit),
+  }
+}
+
+type Reads = Pick<UserStore, 'load' | 'nextIncarnation' | 'record' | 'records' | 'reply'>
+
+/** Reads of a few rows, which run at once. */
+function prepareReads({ main, changes }: UsersDeps): Reads {
   const load = main.prepare(`SELECT ${USER_COLUMNS} FROM users WHERE namespace = ? AND id = ?`)
   const next = main.prepare('SELECT next FROM incarnations WHERE namespace = ? AND tag = ?')
   const ofUser = 'uid = (SELECT uid FROM users WHERE namespace = ? AND id = ?)'
   const record = main.prepare(`SELECT value FROM records WHERE ${ofUser} AND kind = ? AND name = ?`)
-  const ascending = main.prepare(
-    `SELECT name, value FROM records WHERE ${ofUser} AND kind = ? AND name > ? ORDER BY name LIMIT ?`,
-  )
-  const fromFirst = main.prepare(`SELECT name, value FROM records WHERE ${ofUser} AND kind = ? ORDER BY name LIMIT ?`)
-  const descending = main.prepare(
-    `SELECT name, value FROM records WHERE ${ofUser} AND kind = ? AND name < ? ORDER BY name DESC LIMIT ?`,
-  )
-  const fromLast = main.prepare(
-    `SELECT name, value FROM records WHERE ${ofUser} AND kind = ? ORDER BY name DESC LIMIT ?`,
-  )
+  const page = `SELECT name, value FROM records WHERE ${ofUser} AND kind = ?`
+  const pages = {
+    ascending: {
+      first: main.prepare(`${page} ORDER BY name LIMIT ?`),
+      next: main.prepare(`${page} AND name > ? ORDER BY name LIMIT ?`),
+    },
+    descending: {
+      first: main.prepare(`${page} ORDER BY name DESC LIMIT ?`),
+      next: main.prepare(`${page} AND name < ? ORDER BY name DESC LIMIT ?`),
+    },
+  }
   const reply = main.prepare(`SELECT key, digest, result, expires_at FROM replies WHERE ${ofUser} AND key = ?`)
-
-  function committed(user: Subject, commit: Commit, isWritten: boolean): CommitOutcome {
-    if (!isWritten) return { ok: false }
-    notifyCommit(local, user, commit)
-    return { ok: true, revision: (commit.expect ?? 0) + 1 }
-  }
-
-  async function erased(
-    user: Subject,
-    { tag, log }: Erasure,
-    counts: Readonly<Record<string, number>> | undefined,
-  ): Promise<ErasureOutcome> {
-    if (counts === undefined) return { ok: false }
-    notifyCommit(local, user, { events: [] })
-    notifyCommit(local, { namespace: user.namespace, id: LOG_OF_NAMESPACE }, log)
-    // From here on the user is gone. What fails now is made up for later.
-    const answers = await forgetAnswers(user.namespace, tag).catch(() => 0)
-    return { ok: true, counts: { ...counts, answers } }
-  }
-
   return {
     load: ({ namespace, id }) =>
       main.read(() => {
-        commits.uses(namespace)
+        changes.watch(namespace)
         const row = load.get(namespace, id)
         return row && userOf(row)
       }),
     nextIncarnation: (namespace, tag) => main.read(() => Number(next.get(namespace, tag)?.next ?? 1)),
-    async commit(user, commit) {
-      return committed(user, commit, await writer.call('commit', packCommit(user, commit)))
-    },
-    async holdWrites() {
-      const hold = await writer.call('holdWrites')
-      let isOver = false
-      return {
-        async commit(user, commit) {
-          isOver = true
-          return committed(user, commit, await writer.callAtOnce('commitHeld', hold, packCommit(user, commit)))
-        },
-        async erase(user, erasure) {
-          isOver = true
-          return erased(user, erasure, await writer.callAtOnce('eraseHeld', hold, user, erasure))
-        },
-        async end() {
-          if (!isOver) await writer.callAtOnce('endHold', hold)
-          isOver = true
-        },
-      }
-    },
     record: ({ namespace, id }, kind, name) =>
       main.read(() => {
         const row = record.get(namespace, id, kind, name)
@@ -108,9 +73,9 @@ export function createSqliteUsers({
       }),
     records: ({ namespace, id }, kind, { order, after, limit }) =>
       main.read(() => {
-        const [all, beyond] = order === 'ascending' ? [fromFirst, ascending] : [fromLast, descending]
+        const { first, next } = pages[order]
         const rows =
-          after === undefined ? all.all(namespace, id, kind, limit) : beyond.all(namespace, id, kind, after, limit)
+          after === undefined ? first.all(namespace, id, kind, limit) : next.all(namespace, id, kind, after, limit)
         return rows.map(({ name, value }) => ({ name: String(name), value: String(value) }))
       }),
     reply: ({ namespace, id }, key) =>
@@ -118,12 +83,55 @@ export function createSqliteUsers({
         const row = reply.get(namespace, id, key)
         return row && { key, digest: String(row.digest), result: String(row.result), expiresAt: Number(row.expires_at) }
       }),
-    list: (query) => reader.call('list', query),
-    overview: (namespace) => reader.call('overview', namespace),
-    async erase(user, erasure) {
-      return erased(user, erasure, await writer.call('erase', user, erasure))
+  }
+}
+
+type Writes = Required<Pick<UserStore, 'commit' | 'erase' | 'lockWrites'>>
+
+function createWrites({ writer, local, forgetAnswers }: UsersDeps): Writes {
+  function afterCommit(user: Subject, commit: Commit, isWritten: boolean): CommitOutcome {
+    if (!isWritten) return { ok: false }
+    notifyCommit(local, user, commit)
+    return { ok: true, revision: (commit.expect ?? 0) + 1 }
+  }
+
+  async function afterErase(
+    user: Subject,
+    { tag, log }: Erasure,
+    counts: ErasedRows | undefined,
+  ): Promise<ErasureOutcome> {
+    if (counts === undefined) return { ok: false }
+    notifyCommit(local, user, { events: [] })
+    notifyCommit(local, { namespace: user.namespace, id: LOG_OF_NAMESPACE }, log)
+    // The user is unreachable from here on. The purge does again what fails now.
+    const answers = await forgetAnswers(user.namespace, tag).catch(() => 0)
+    return { ok: true, counts: { ...counts, answers } }
+  }
+
+  return {
+    async commit(user, commit) {
+      return afterCommit(user, commit, await writer.call('commit', pack(user, commit)))
     },
-    purge: () => purge.run(),
-    sweepReplies: (now, limit) => writer.call('sweepReplies', now, limit),
+    async erase(user, erasure) {
+      return afterErase(user, erasure, await writer.call('erase', user, erasure))
+    },
+    async lockWrites() {
+      const lock = await writer.call('lockWrites')
+      let isReleased = false
+      return {
+        async commit(user, commit) {
+          isReleased = true
+          return afterCommit(user, commit, await writer.callNow('commitLocked', lock, pack(user, commit)))
+        },
+        async erase(user, erasure) {
+          isReleased = true
+          return afterErase(user, erasure, await writer.callNow('eraseLocked', lock, user, erasure))
+        },
+        async release() {
+          if (!isReleased) await writer.callNow('releaseLock', lock)
+          isReleased = true
+        },
+      }
+    },
   }
 }

@@ -1,12 +1,13 @@
 /**
- * The first schema. Like every file here it is never changed once released: a change is a new file.
+ * The first schema. A released migration is never changed: a change of the schema is a new file.
  *
- * A user's children (records, events, replies) hang on a number, `uid`, that is never used twice. So one step takes
- * a whole person out of reach: the row goes, and with it the way to the number; the children are wiped afterwards.
+ * The rows that belong to a user (records, events, replies) refer to `uid`, a number that is never reused. So one step
+ * makes a user unreachable: it deletes the user's row, and with it the only reference to the number. The other rows are
+ * wiped afterwards.
  *
- * What every admission changes stands in the row itself, the counters as one JSON object of `["limit","window"]`:
- * one page to write instead of two. Instants are epoch ms. An instant that is absent stands as one that never comes
- * (`seen_at` before all dates, `cap_used_until` behind all), so that every order has an index without NULLs in it.
+ * What every admission changes is in the user's row, with the counters as one JSON object whose keys are
+ * `["limit","window"]`: one page to write instead of two. Instants are epoch ms. An absent instant is stored as one out
+ * of range (`seen_at` earlier than all dates, `cap_used_until` later), so that every order has an index without NULLs.
  */
 export const first = `
 CREATE TABLE meta (

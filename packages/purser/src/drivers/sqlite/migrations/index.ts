@@ -1,4 +1,4 @@
 import { first } from './0001-first.ts'
 
-/** In order; the place in the list, from 1, is the schema version. Append only. */
+/** In order: the position in the list, from 1, is the schema version. Append only. */
 export const MIGRATIONS: readonly string[] = [first]

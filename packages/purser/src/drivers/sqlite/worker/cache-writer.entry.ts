@@ -1,7 +1,7 @@
 import { workerData } from 'node:worker_threads'
-import { createCacheWriterCalls } from '../cache/cache-writer.ts'
-import { openDatabase, untilFree } from '../database.ts'
+import { createCacheWriterCalls } from '../cache/cache-file.ts'
+import { openDatabase, retryWhileBusy } from '../database.ts'
 import { serve } from './host.ts'
 
-const cache = await openDatabase({ path: String(workerData), profile: 'rebuildable', existing: true })
-serve(await untilFree(cache.path, () => createCacheWriterCalls(cache)))
+const cache = await openDatabase({ path: String(workerData), profile: 'rebuildable', mustExist: true })
+serve(await retryWhileBusy(cache.path, () => createCacheWriterCalls(cache)))

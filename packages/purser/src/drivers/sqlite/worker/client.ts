@@ -1,205 +1,235 @@
 import { Worker } from 'node:worker_threads'
 import { afterCurrentTick, systemEffects } from '../../../core/effects.ts'
 import { PurserError, storeClosed } from '../../../errors.ts'
-import { isForReadingOnly, toStoreError } from '../errors.ts'
+import { isReadOnly, toStoreError } from '../errors.ts'
 
 /*
- * Work on a thread and a connection of its own, so that neither a long read nor a slow disk holds up anybody.
+ * Calls functions in a worker thread that has its own connection, so that neither a long read nor a slow disk blocks the
+ * event loop.
  *
- * Calls go out in parcels. While the thread is busy they gather, and leave with its next answer; or earlier, as soon as
- * there are enough for a parcel, so that this thread decides while the other one writes. When answers take long, what
- * they wait for is the disk: then it is better that as many as possible share the next flush.
+ * Calls are sent in batches. While the thread is busy they are queued, and sent with its next reply; or earlier, once a
+ * batch is full, so that this thread decides while the worker writes. When replies are slow, the worker waits for the
+ * disk: then it is better that as many calls as possible share the next flush.
  */
 
-/** Calls to functions on another thread; what they are given and what they give is copied. */
+/** Calls to functions in a worker thread. Arguments and results are cloned. */
 export interface WorkerClient<Calls extends WorkerCalls<Calls>> {
-  /** Rejects like the function does, with `closed`, or with `store_unavailable` when the thread ends or is overrun. */
+  /**
+   * Rejects with the error of the function, with `closed`, or with `store_unavailable` when the thread stops or too many
+   * calls are pending.
+   */
   call<Name extends keyof Calls>(
     name: Name,
-    ...given: Parameters<Calls[Name]>
+    ...args: Parameters<Calls[Name]>
   ): Promise<Awaited<ReturnType<Calls[Name]>>>
-  /** The same without gathering: the thread's next answer may have to wait for this call. */
-  callAtOnce: WorkerClient<Calls>['call']
-  /** Whether anything was asked of it: before that there is no thread. */
+  /** Like `call`, without batching: for a call that the thread's next reply may depend on. */
+  callNow: WorkerClient<Calls>['call']
+  /** True after the first call, which starts the thread. */
   readonly isUsed: boolean
-  /** Ends the thread; calls under way are rejected. */
+  /** Stops the thread; pending calls are rejected. */
   close(): Promise<void>
 }
 
-export type WorkerCalls<Calls> = { readonly [Name in keyof Calls]: (...given: never[]) => unknown }
+export type WorkerCalls<Calls> = { readonly [Name in keyof Calls]: (...args: never[]) => unknown }
 
-/** What goes to the thread, in parcels. Lists, because they are copied much faster than objects with names. */
-export type WorkerRequest = readonly [id: number, call: string, given: readonly unknown[]]
+/** One call, sent in batches. A tuple, because objects are cloned much more slowly. */
+export type WorkerRequest = readonly [id: number, call: string, args: readonly unknown[]]
 
-/** What comes back, in parcels. */
+/** The reply to one call, sent in batches. */
 export type WorkerReply =
   | readonly [id: number, result: unknown]
   | readonly [id: number, result: null, error: SerializedError]
 
-/** An error as it crosses between threads. */
+/** An error in a form that can be cloned between threads. */
 export interface SerializedError {
   readonly message: string
   /** Of a `PurserError`. */
   readonly code?: PurserError['code'] | undefined
   readonly hint?: string | undefined
-  /** SQLite's own. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined
+  /** Of an error of SQLite. */
   readonly errcode?: number | undefined
 }
 
 export interface WorkerOptions {
-  /** Name of the thread's module beside this one, without its ending. */
-  readonly module: string
-  /** The database it opens. */
+  /** Name of the thread. Its module is `NAME.entry` in this directory. */
+  readonly name: string
+  /** The database that the thread opens. */
   readonly path: string
-  /** Calls that may wait; one more is `store_unavailable`. */
-  readonly maxWaiting: number
+  /** Pending calls; one more is rejected with `store_unavailable`. */
+  readonly maxPending: number
 }
 
-interface Waiting {
+interface PendingCall {
   resolve(result: never): void
   reject(error: unknown): void
 }
 
-/** Calls of a parcel: enough to share a flush, few enough that the next ones are decided meanwhile. */
-const ENOUGH = 32
+/** Calls in a full batch: enough to share a flush, few enough to decide the next ones meanwhile. */
+const BATCH_CALLS = 32
 
-/** An answer that takes longer than this is waiting for the disk. */
-const LONG_MS = 3
+/** A reply that takes longer is waiting for the disk. */
+const SLOW_REPLY_MS = 3
 
-/** `.ts` as source, `.js` when built. */
-const ENDING = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
+/** `.ts` in the source, `.js` in the build. */
+const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
 
-/** A program that is no file (`--input-type`) says so in options that a thread, which is one, would stumble over. */
-const OPTIONS = process.execArgv.some((option) => option.startsWith('--input-type'))
+/** A program from `--input-type` passes that option on to its threads, which are files and would not start with it. */
+const WORKER_OPTIONS = process.execArgv.some((option) => option.startsWith('--input-type'))
   ? { execArgv: process.execArgv.filter((option) => option.startsWith('--conditions')) }
   : {}
 
-/** The thread is started by the first call and keeps the process alive only while somebody waits for it. */
-export function createWorkerClient<Calls extends WorkerCalls<Calls>>(plan: WorkerOptions): WorkerClient<Calls> {
-  const { module, path, maxWaiting } = plan
-  const waiting = new Map<number, Waiting>()
-  let gathered: WorkerRequest[] = []
-  let worker: Worker | undefined
-  let nextId = 1
-  let sentAt = 0
-  let isSlow = false
-  let closed = false
+/** The thread is started by the first call, and keeps the process alive only while calls are pending. */
+export function createWorkerClient<Calls extends WorkerCalls<Calls>>(options: WorkerOptions): WorkerClient<Calls> {
+  return new BatchingClient<Calls>(options)
+}
 
-  function start(): Worker {
-    const started = new Worker(new URL(`./${module}${ENDING}`, import.meta.url), { workerData: path, ...OPTIONS })
-    started.on('message', (replies: readonly WorkerReply[]) => settle(started, replies))
-    started.on('error', (error) => lose(started, error))
-    started.on('exit', () => lose(started))
-    return started
+class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<Calls> {
+  readonly #options: WorkerOptions
+  readonly #pending = new Map<number, PendingCall>()
+  #batch: WorkerRequest[] = []
+  #worker: Worker | undefined
+  #nextId = 1
+  #sentAt = 0
+  #isSlow = false
+  #isClosed = false
+
+  constructor(options: WorkerOptions) {
+    this.#options = options
   }
 
-  function send(): void {
-    if (gathered.length === 0) return
-    const parcel = gathered
-    gathered = []
-    sentAt = systemEffects.monotonic()
+  call<Name extends keyof Calls>(
+    name: Name,
+    ...args: Parameters<Calls[Name]>
+  ): Promise<Awaited<ReturnType<Calls[Name]>>> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) throw storeClosed()
+      const { maxPending } = this.#options
+      if (this.#pending.size >= maxPending) throw this.#unavailable(`already has ${maxPending} pending calls`)
+      const isIdle = this.#pending.size === 0
+      this.#batch.push([this.#nextId, String(name), args])
+      this.#pending.set(this.#nextId++, { resolve, reject })
+      if (this.#batch.length >= BATCH_CALLS && !this.#isSlow) this.#send()
+      else if (isIdle) afterCurrentTick(() => this.#send())
+    })
+  }
+
+  callNow<Name extends keyof Calls>(
+    name: Name,
+    ...args: Parameters<Calls[Name]>
+  ): Promise<Awaited<ReturnType<Calls[Name]>>> {
+    const result = this.call(name, ...args)
+    this.#send()
+    return result
+  }
+
+  get isUsed(): boolean {
+    return this.#nextId > 1
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const worker = this.#worker
+    this.#worker = undefined
+    this.#rejectAll()
+    await worker?.terminate()
+  }
+
+  #start(): Worker {
+    const { name, path } = this.#options
+    const worker = new Worker(new URL(`./${name}.entry${EXTENSION}`, import.meta.url), {
+      workerData: path,
+      ...WORKER_OPTIONS,
+    })
+    worker.on('message', (replies: readonly WorkerReply[]) => this.#settle(worker, replies))
+    worker.on('error', (error) => this.#discard(worker, error))
+    worker.on('exit', () => this.#discard(worker))
+    return worker
+  }
+
+  #send(): void {
+    if (this.#batch.length === 0) return
+    const batch = this.#batch
+    this.#batch = []
+    this.#sentAt = systemEffects.monotonic()
     try {
-      worker ??= start()
+      this.#worker ??= this.#start()
     } catch (error) {
-      rejectAll(error)
+      this.#rejectAll(error)
       return
     }
-    worker.ref()
+    this.#worker.ref()
     try {
-      worker.postMessage(parcel)
+      this.#worker.postMessage(batch)
     } catch (error) {
-      sendOneByOne(worker, parcel, error)
+      this.#sendSeparately(this.#worker, batch, error)
     }
   }
 
-  /** Something in the parcel cannot be copied. That is the fault of one call, and only that one fails. */
-  function sendOneByOne(to: Worker, parcel: readonly WorkerRequest[], fault: unknown): void {
-    const [only, ...others] = parcel
-    if (only !== undefined && others.length === 0) forget(only[0])?.reject(fault)
+  /** A batch that cannot be cloned is sent again as single calls, so that only the call at fault is rejected. */
+  #sendSeparately(worker: Worker, batch: readonly WorkerRequest[], error: unknown): void {
+    const [only, ...others] = batch
+    if (only !== undefined && others.length === 0) this.#take(only[0])?.reject(error)
     else
-      for (const request of parcel) {
-        gathered = [request]
-        send()
+      for (const request of batch) {
+        this.#batch = [request]
+        this.#send()
       }
-    if (waiting.size === 0) to.unref()
+    if (this.#pending.size === 0) worker.unref()
   }
 
-  function settle(from: Worker, replies: readonly WorkerReply[]): void {
-    let isReadOnly = false
-    for (const [id, result, told] of replies) {
-      const call = forget(id)
-      if (told === undefined) call?.resolve(result as never)
+  #settle(worker: Worker, replies: readonly WorkerReply[]): void {
+    let isReadOnlyFile = false
+    for (const [id, result, serialized] of replies) {
+      const call = this.#take(id)
+      if (serialized === undefined) call?.resolve(result as never)
       else {
-        const error = errorOf(told, path)
+        const error = deserializeError(serialized, this.#options.path)
         call?.reject(error)
-        isReadOnly ||= isForReadingOnly(error)
+        isReadOnlyFile ||= isReadOnly(error)
       }
     }
-    if (waiting.size === 0) from.unref()
-    if (isReadOnly) retire(from)
-    isSlow = systemEffects.monotonic() - sentAt > LONG_MS
-    send()
+    if (this.#pending.size === 0) worker.unref()
+    if (isReadOnlyFile) this.#terminate(worker)
+    this.#isSlow = systemEffects.monotonic() - this.#sentAt > SLOW_REPLY_MS
+    this.#send()
   }
 
-  /** SQLite has opened the file for reading only and would stay at that. The next call starts another thread. */
-  function retire(stuck: Worker): void {
-    lose(stuck)
-    void stuck.terminate()
+  /** A connection that SQLite opened read-only stays read-only. The next call starts another thread. */
+  #terminate(worker: Worker): void {
+    this.#discard(worker)
+    void worker.terminate()
   }
 
-  function forget(id: number): Waiting | undefined {
-    const call = waiting.get(id)
-    waiting.delete(id)
+  /** The thread has stopped: pending calls are rejected, and the next call starts another thread. */
+  #discard(worker: Worker, cause?: unknown): void {
+    if (this.#worker !== worker) return
+    this.#worker = undefined
+    this.#rejectAll(cause)
+  }
+
+  #take(id: number): PendingCall | undefined {
+    const call = this.#pending.get(id)
+    this.#pending.delete(id)
     return call
   }
 
-  /** The thread is gone: whoever waits is told, and the next call starts another one. */
-  function lose(lost: Worker, cause?: unknown): void {
-    if (worker !== lost) return
-    worker = undefined
-    rejectAll(cause)
+  #rejectAll(cause?: unknown): void {
+    this.#batch = []
+    for (const call of this.#pending.values()) call.reject(this.#unavailable('has stopped', cause))
+    this.#pending.clear()
   }
 
-  function rejectAll(cause?: unknown): void {
-    gathered = []
-    for (const call of waiting.values())
-      call.reject(new PurserError('store_unavailable', `A thread that works on ${path} has ended.`, { cause }))
-    waiting.clear()
-  }
-
-  const call: WorkerClient<Calls>['call'] = (name, ...given) =>
-    new Promise((resolve, reject) => {
-      if (closed) throw storeClosed()
-      if (waiting.size >= maxWaiting)
-        throw new PurserError('store_unavailable', `${maxWaiting} calls are already waiting for ${path}.`)
-      const isIdle = waiting.size === 0
-      gathered.push([nextId, String(name), given])
-      waiting.set(nextId++, { resolve, reject })
-      if (gathered.length >= ENOUGH && !isSlow) send()
-      else if (isIdle) afterCurrentTick(send)
+  #unavailable(what: string, cause?: unknown): PurserError {
+    const { name, path } = this.#options
+    return new PurserError('store_unavailable', `The ${name} thread of the store ${what}.`, {
+      cause,
+      details: { path },
     })
-
-  return {
-    call,
-    callAtOnce(name, ...given) {
-      const answer = call(name, ...given)
-      send()
-      return answer
-    },
-    get isUsed() {
-      return nextId > 1
-    },
-    async close() {
-      closed = true
-      const ending = worker
-      worker = undefined
-      rejectAll()
-      await ending?.terminate()
-    },
   }
 }
 
-function errorOf({ code, message, hint, errcode }: SerializedError, path: string): unknown {
+function deserializeError({ code, message, hint, details, errcode }: SerializedError, path: string): unknown {
   const cause = Object.assign(new Error(message), errcode === undefined ? {} : { errcode })
-  return code === undefined ? toStoreError(cause, path) : new PurserError(code, message, { hint, cause })
+  return code === undefined ? toStoreError(cause, path) : new PurserError(code, message, { hint, cause, details })
 }

@@ -3,14 +3,14 @@ import { PurserError } from '../../../errors.ts'
 import type { SerializedError, WorkerCalls, WorkerReply, WorkerRequest } from './client.ts'
 
 /**
- * Answers the calls of a `Thread` from now on. What is there at once is told at once, before the next call begins;
- * promises that come true together are told together.
+ * Runs the calls of a `WorkerClient` in this thread from now on. The reply of a synchronous function is sent before the
+ * next call begins; the replies of promises that settle together are sent together.
  */
 export function serve<Calls extends WorkerCalls<Calls>>(calls: Calls): void {
   let replies: WorkerReply[] = []
 
-  function tell(reply: WorkerReply): void {
-    if (replies.push(reply) === 1) queueMicrotask(send)
+  function reply(message: WorkerReply): void {
+    if (replies.push(message) === 1) queueMicrotask(send)
   }
 
   function send(): void {
@@ -18,32 +18,32 @@ export function serve<Calls extends WorkerCalls<Calls>>(calls: Calls): void {
     replies = []
   }
 
-  function answer([id, call, given]: WorkerRequest): void {
+  function run([id, call, args]: WorkerRequest): void {
     try {
-      const result = calls[call as keyof Calls](...(given as never[]))
+      const result = calls[call as keyof Calls](...(args as never[]))
       if (result instanceof Promise) {
         result.then(
-          (value) => tell([id, value]),
-          (error) => tell([id, null, toldOf(error)]),
+          (value) => reply([id, value]),
+          (error) => reply([id, null, serializeError(error)]),
         )
         return
       }
-      tell([id, result])
+      reply([id, result])
     } catch (error) {
-      tell([id, null, toldOf(error)])
+      reply([id, null, serializeError(error)])
     }
     send()
   }
 
   parentPort?.on('message', (requests: readonly WorkerRequest[]) => {
-    for (const request of requests) answer(request)
+    for (const request of requests) run(request)
   })
 }
 
-function toldOf(error: unknown): SerializedError {
+function serializeError(error: unknown): SerializedError {
   const { message } = error instanceof Error ? error : new Error(String(error))
   if (!PurserError.is(error)) return { message, errcode: errcodeOf(error) }
-  return { message, code: error.code, hint: error.hint, errcode: errcodeOf(error.cause) }
+  return { message, code: error.code, hint: error.hint, details: error.details, errcode: errcodeOf(error.cause) }
 }
 
 function errcodeOf(error: unknown): number | undefined {

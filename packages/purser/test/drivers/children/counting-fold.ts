@@ -1,11 +1,11 @@
 import type { Fold } from '../../../src/journal/event.ts'
 
-/** A state that counts its events, so that what is stored can be compared with what the events say. */
+/** A state that counts its events, so that the stored state can be compared with the stored events. */
 export interface Count {
   readonly events: number
 }
 
-export const counting: Fold<Count, null> = {
+export const countingFold: Fold<Count, null> = {
   initial: { events: 0 },
   unmeasured: null,
   evolve: ({ events }) => ({ events: events + 1 }),
@@ -19,5 +19,5 @@ export const counting: Fold<Count, null> = {
   }),
 }
 
-/** The root key of every process of a test. */
+/** The root key that all processes of a test use. */
 export const ROOT: Buffer = Buffer.alloc(32, 7)

@@ -2,18 +2,18 @@ import { systemEffects } from '../../../src/core/effects.ts'
 import { createKeyring } from '../../../src/core/keyring.ts'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { openJournal } from '../../../src/journal/journal.ts'
-import { counting, ROOT } from './counting.ts'
-import { say } from './report.ts'
+import { countingFold, ROOT } from './counting-fold.ts'
+import { printLine } from './print-line.ts'
 
 /**
- * Writes to its users without an end, and says on standard output what was acknowledged: `USER SEQUENCE` a line.
- * Every write leaves an event, a record and a counter, which must agree whatever happens to the process.
+ * Writes to its users until it is killed, and prints one line for each acknowledged write: `USER SEQUENCE`. Every write
+ * stores an event, a record and a counter, which must agree whenever the process is killed.
  */
 const [path = '', users = ''] = process.argv.slice(2)
 const store = await openSqliteStore({ path, effects: systemEffects })
-const journal = openJournal({ store, keys: createKeyring(ROOT), effects: systemEffects, fold: counting })
+const journal = openJournal({ store, keys: createKeyring(ROOT), effects: systemEffects, fold: countingFold })
 
-async function writeWithoutEnd(id: string): Promise<never> {
+async function writeForever(id: string): Promise<never> {
   for (;;) {
     const sequence = await journal.write(
       { namespace: 'crash', id },
@@ -27,8 +27,8 @@ async function writeWithoutEnd(id: string): Promise<never> {
         }),
       },
     )
-    say(`${id} ${sequence}`)
+    printLine(`${id} ${sequence}`)
   }
 }
 
-await Promise.all(users.split(',').map(writeWithoutEnd))
+await Promise.all(users.split(',').map(writeForever))

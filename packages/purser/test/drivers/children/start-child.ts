@@ -3,31 +3,32 @@ import { fileURLToPath } from 'node:url'
 
 export interface Child {
   readonly process: ChildProcess
-  /** Lines of standard output so far. A line that was cut by the end of the process is not one. */
+  /** Complete lines of standard output so far. */
   readonly lines: string[]
-  /** Resolves with the next line that is not yet waited for; rejects when the process ends before. */
+  /** Resolves to the next line; rejects when the process ends before it. */
   line(): Promise<string>
-  say(text: string): void
-  /** Resolves when the process and its output are over. */
-  readonly over: Promise<void>
+  /** Writes a line to standard input. */
+  send(text: string): void
+  /** Resolves when the process has ended and its output is complete. */
+  readonly exited: Promise<void>
 }
 
 export interface ChildOptions {
-  /** No file may grow beyond this many blocks of 512 or 1,024 bytes, as the system counts: then writing fails. */
+  /** Limit of the size of files in blocks of 512 or 1,024 bytes, by system; beyond it writes fail. */
   readonly fileBlocks?: number
 }
 
-/** Starts a program of this directory as a process of its own. */
-export function startChild(program: string, given: readonly string[], { fileBlocks }: ChildOptions = {}): Child {
+/** Starts a program of this directory as a child process. */
+export function startChild(program: string, args: readonly string[], { fileBlocks }: ChildOptions = {}): Child {
   const file = fileURLToPath(new URL(program, import.meta.url))
-  const command = [process.execPath, file, ...given]
+  const command = [process.execPath, file, ...args]
   const limited = fileBlocks === undefined ? [] : ['sh', '-c', `ulimit -f ${fileBlocks} && exec "$0" "$@"`]
   const [first = '', ...rest] = [...limited, ...command]
   const child = spawn(first, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines: string[] = []
   let taken = 0
   let notify = (): void => {}
-  let isOver = false
+  let hasExited = false
   let unfinished = ''
   child.stdout.setEncoding('utf8')
   child.stdout.on('data', (text: string) => {
@@ -36,9 +37,9 @@ export function startChild(program: string, given: readonly string[], { fileBloc
     lines.push(...parts)
     notify()
   })
-  const over = new Promise<void>((resolve) => {
+  const exited = new Promise<void>((resolve) => {
     child.on('close', () => {
-      isOver = true
+      hasExited = true
       notify()
       resolve()
     })
@@ -46,16 +47,16 @@ export function startChild(program: string, given: readonly string[], { fileBloc
   return {
     process: child,
     lines,
-    over,
+    exited,
     async line() {
       while (taken >= lines.length) {
-        if (isOver) throw new Error(`${program} ended without another line.`)
+        if (hasExited) throw new Error(`${program} ended without another line.`)
         await new Promise<void>((resolve) => {
           notify = resolve
         })
       }
       return lines[taken++] as string
     },
-    say: (text) => child.stdin.write(`${text}\n`),
+    send: (text) => child.stdin.write(`${text}\n`),
   }
 }

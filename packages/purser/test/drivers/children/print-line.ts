@@ -2,8 +2,8 @@ import { writeSync } from 'node:fs'
 
 const cell = new Int32Array(new SharedArrayBuffer(4))
 
-/** Says a line on standard output before anything else happens, however slowly the other side reads. */
-export function say(line: string): void {
+/** Writes a line to standard output synchronously, however slowly the other process reads. */
+export function printLine(line: string): void {
   for (let rest = Buffer.from(`${line}\n`); rest.length > 0; ) {
     try {
       rest = rest.subarray(writeSync(1, rest))

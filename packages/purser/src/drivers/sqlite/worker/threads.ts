@@ -1,0 +1,147 @@
+import type { Subject } from '../../../core/subject.ts'
+import type { AnswerLimits, AnswerRow, AnswerScope, PutOutcome } from '../../../storage/answer-store.ts'
+import type { Erasure, StoredEvent } from '../../../storage/commit.ts'
+import type { LastGood, LastGoodKey } from '../../../storage/last-good-store.ts'
+import type { EventPage, ListedUser, Overview, TailEvent, UserQuery } from '../../../storage/store.ts'
+import type { PackedCommit } from '../main/packed-commit.ts'
+import { WRITE_LIMITS } from '../write-queue.ts'
+import { createWorkerClient, type WorkerClient } from './client.ts'
+
+/*
+ * The three threads of a store, and the calls that each of them serves. The functions themselves are where their
+ * statements are: in `main/` and in `cache/`.
+ */
+
+/** Long reads of the main file, and copies of it. */
+export type Reader = WorkerClient<ReaderCalls>
+/** The one connection of this process that writes to the main file. */
+export type Writer = WorkerClient<WriterCalls>
+/** The one connection of this process that writes to the cache file. */
+export type CacheWriter = WorkerClient<CacheWriterCalls>
+
+const READER_MAX_PENDING = 1_000
+
+export function createReader(path: string): Reader {
+  return createWorkerClient<ReaderCalls>({ name: 'reader', path, maxPending: READER_MAX_PENDING })
+}
+
+export function createWriter(path: string): Writer {
+  return createWorkerClient<WriterCalls>({ name: 'writer', path, maxPending: WRITE_LIMITS.maxPending })
+}
+
+export function createCacheWriter(path: string): CacheWriter {
+  return createWorkerClient<CacheWriterCalls>({ name: 'cache-writer', path, maxPending: WRITE_LIMITS.maxPending })
+}
+
+/** Reads that may touch many rows, and copies of the whole file. */
+export interface ReaderCalls {
+  list(query: UserQuery): ListedUser[]
+  overview(namespace: string): Overview
+  newest(user: Subject, page: EventPage): StoredEvent[]
+  oldest(user: Subject, page: { readonly after: number; readonly limit: number }): StoredEvent[]
+  tail(namespace: string, page: { readonly after: number; readonly limit: number }): TailEvent[]
+  /** Writes a complete, consistent copy of the database into a new file. */
+  backup(file: string): void
+}
+
+/** What a writer does with its file as a whole; see `Database`. No write runs meanwhile. */
+export interface FileCalls {
+  truncateLog(): boolean
+  vacuum(): void
+  close(): Promise<void>
+}
+
+/** Writes to the main file. Each resolves when it is on disk; writes that arrive together share a flush. */
+export interface WriterCalls extends FileCalls, WipeCalls {
+  /** False when the revision or incarnation is not the expected one; nothing was written then. */
+  commit(commit: PackedCommit): Promise<boolean>
+  /** Makes a user unreachable. Undefined when the erasure was decided on another state; nothing was written then. */
+  erase(user: Subject, erasure: Erasure): Promise<ErasedRows | undefined>
+  /** Takes the write lock and resolves to its id: no other process writes until it is released. */
+  lockWrites(): Promise<number>
+  /** Like `commit` and `erase`, under a lock; false and undefined also when the lock has ended. */
+  commitLocked(lock: number, commit: PackedCommit): boolean
+  eraseLocked(lock: number, user: Subject, erasure: Erasure): ErasedRows | undefined
+  releaseLock(lock: number): void
+  sweepReplies(now: number, limit: number): Promise<number>
+  compareAndSetMeta(name: string, expected: string | undefined, value: string): Promise<boolean>
+  /** True when another process has written to the database since the last call. */
+  hasForeignCommits(): boolean
+}
+
+/** Removed rows by kind of record, and `events`, `user`. */
+export type ErasedRows = Readonly<Record<string, number>>
+
+/** The steps that wipe what erased users have left in the main file; see `main/purge.ts`. */
+export interface WipeCalls {
+  /** Deletes at most `limit` rows of an unreachable user and resolves to their number. Fewer: none is left. */
+  wipe(uid: number, limit: number): Promise<number>
+  /** Removes a wiped user from the list, and records that the files have to be rewritten. */
+  endPurge(purge: number): Promise<void>
+  /** Records what is still to do with the files: `rewrite` them, then `cut` their logs; null: nothing. */
+  setPendingRewrite(step: 'rewrite' | 'cut' | null): Promise<void>
+}
+
+/** Writes to the cache file, which holds rebuildable data. */
+export interface CacheWriterCalls extends FileCalls, AnswerWriterCalls, LastGoodWriterCalls, MessageWriterCalls {
+  /** Makes the next opening replace the file. Other processes may be using it now, so it is not deleted at once. */
+  markDamaged(): void
+}
+
+export interface AnswerWriterCalls {
+  putAnswer(request: PutAnswerRequest): Promise<EvictionStep & Pick<PutOutcome, 'written'>>
+  /** Continues an eviction, with the uses that its last step asked for. */
+  evictAnswers(namespace: string, limits: EvictionLimits, uses: PendingUses): Promise<EvictionStep>
+  touchAnswers(namespace: string, uses: ReadonlyMap<string, number>): Promise<void>
+  removeAnswer(namespace: string, key: string): Promise<void>
+  forgetAnswers(scope: AnswerScope): Promise<number>
+  clearAnswers(namespace: string): Promise<number>
+  sweepAnswers(namespace: string, step: { readonly now: number; readonly limit: number }): Promise<number>
+}
+
+export interface PutAnswerRequest {
+  readonly scope: AnswerScope
+  readonly row: AnswerRow
+  readonly limits: EvictionLimits
+  readonly uses: PendingUses
+}
+
+export type EvictionLimits = Omit<AnswerLimits, 'lastUse'>
+
+/** The uses that are not written yet, of some rows; null: there is none. */
+export type PendingUses = ReadonlyMap<string, number | null>
+
+export interface EvictionStep {
+  /** Keys of the live rows that were evicted. */
+  readonly evicted: readonly string[]
+  /** Keys of the least recently used rows, whose pending uses are needed to go on; empty at the end. */
+  readonly asked: readonly string[]
+}
+
+export interface LastGoodWriterCalls {
+  /** Replaces the row of an earlier incarnation, or an absent one, by an empty row with a lease. Resolves to the row. */
+  claimLease(claim: LeaseClaim): Promise<LastGoodRow | undefined>
+  /** False when the lease has ended or there is newer data. */
+  putLastGood(key: LastGoodKey, lease: string, data: LastGood): Promise<boolean>
+  dropLastGood(user: Subject, section: string | undefined): Promise<void>
+}
+
+export interface LeaseClaim {
+  readonly key: LastGoodKey
+  readonly candidate: string
+  /** Present when rows are to be counted and the oldest evicted. */
+  readonly maxRows: number | undefined
+}
+
+/** A row as SQLite returns it. */
+export type LastGoodRow = Readonly<Record<string, unknown>>
+
+export interface MessageWriterCalls {
+  /** Adds a message and resolves to its sequence number. */
+  addMessage(origin: string, message: string): Promise<number>
+  /** Removes all messages. A listener that has not read them receives `gap`. */
+  dropMessages(): Promise<void>
+  /** Records how far a process has read. */
+  setListener(listener: { readonly origin: string; readonly pid: number; readonly heard: number }): Promise<void>
+  removeListener(origin: string): Promise<void>
+}
