@@ -31,7 +31,7 @@ function createFile(file: string): number {
     return openSync(file, 'wx+', 0o600)
   } catch (cause) {
     throw new PurserError('argument_invalid', `The backup file ${file} cannot be created.`, {
-      hint: 'Use the path of a file that does not exist, in a directory that exists.',
+      hint: 'Use the path of a file that does not exist yet, in a directory that exists.',
       cause,
     })
   }
