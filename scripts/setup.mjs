@@ -79,7 +79,8 @@ function suitableNode() {
 function deckIsStale() {
   const page = join(deck, 'dist', 'index.html')
   if (!existsSync(page)) return true
-  const sources = [join(deck, 'src'), join(deck, 'index.html'), join(deck, 'vite.config.ts')].filter(existsSync)
+  const shared = join(root, 'packages', 'purser', 'src', 'core', 'sse.ts')
+  const sources = [join(deck, 'src'), join(deck, 'index.html'), join(deck, 'vite.config.ts'), shared].filter(existsSync)
   return sources.some((source) => newest(source) > statSync(page).mtimeMs)
 }
 

@@ -32,7 +32,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['providers', 'mcp'],
   ['user'],
   ['purser'],
-  ['index'],
+  ['index', 'internal'],
 ]
 const layerOf = (module: string): number => LAYERS.findIndex((modules) => modules.includes(module))
 const moduleOf = (path: string): string =>

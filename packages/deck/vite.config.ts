@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brotliCompressSync, gzipSync, constants as zlib } from 'node:zlib'
-import { defineConfig, type Plugin, type UserConfig } from 'vite'
+import { defaultClientConditions, defineConfig, type Plugin, type UserConfig } from 'vite'
 
 /** Puts a `.br` and a `.gz` beside every text file of the build, so that no server has to compress them again and again. */
 function compressed(): Plugin {
@@ -33,6 +33,8 @@ const config: UserConfig = defineConfig({
   base: './',
   plugins: [compressed()],
   resolve: {
+    // What the page shares with the library is bundled from its source.
+    conditions: ['@purser/source', ...defaultClientConditions],
     alias: {
       react: 'preact/compat',
       'react-dom/client': 'preact/compat/client',

@@ -1,8 +1,8 @@
 import type { QueryClient } from '@tanstack/react-query'
+import type { ServerSentEvent } from 'purser/internal/sse'
 import { after } from '../browser/effects.ts'
 import { wakeClock } from '../time/clock.ts'
 import type { EventPages } from './queries.ts'
-import type { Frame } from './stream.ts'
 import type { LedgerEvent } from './wire.ts'
 
 /** The list is read again at most this often, however lively the service is; the figures above it need less. */
@@ -13,7 +13,11 @@ const OVERVIEW_PAUSE_MS = 2_000
  * Carries what the live stream says into what the page shows: an event goes straight into the log that is open, and
  * everything else that it may have changed is read again. Reading again is always right; the stream only says when.
  */
-export function createNews(queries: QueryClient): { take(frame: Frame): void; everything(): void; close(): void } {
+export function createNews(queries: QueryClient): {
+  take(event: ServerSentEvent): void
+  everything(): void
+  close(): void
+} {
   const list = createPace(LIST_PAUSE_MS, () => void queries.invalidateQueries({ queryKey: ['users'] }))
   const overview = createPace(OVERVIEW_PAUSE_MS, () => void queries.invalidateQueries({ queryKey: ['overview'] }))
 
@@ -47,13 +51,13 @@ export function createNews(queries: QueryClient): { take(frame: Frame): void; ev
   }
 
   return {
-    take(frame) {
+    take(event) {
       wakeClock()
-      if (frame.event === 'gap') return everything()
-      const data = parse(frame.data)
+      if (event.event === 'gap') return everything()
+      const data = parse(event.data)
       if (data === undefined) return
-      if (frame.event === 'ledger') return onLedger(data as LedgerEvent)
-      if (frame.event !== 'activity') return
+      if (event.event === 'ledger') return onLedger(data as LedgerEvent)
+      if (event.event !== 'activity') return
       if ('more' in data)
         void queries.invalidateQueries({ queryKey: ['user'], predicate: ({ queryKey }) => queryKey[2] === 'bond' })
       for (const user of usersOf(data)) readUser(user)

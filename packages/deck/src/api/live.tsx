@@ -36,7 +36,7 @@ export function LiveProvider({ children }: { children: ReactNode }): ReactElemen
     }
     const news = createNews(queries)
     const stream = openStream(apiUrl(['events']), {
-      onFrame: news.take,
+      onEvent: news.take,
       onState(state) {
         // What changed without an event is not resumed by the stream, so a reconnected page reads everything once.
         if (state === 'open') {

@@ -1,16 +1,10 @@
+import { type ServerSentEvent, SseParser } from 'purser/internal/sse'
 import { after, chance, request } from '../browser/effects.ts'
-
-/** A frame of a server-sent event stream. */
-export interface Frame {
-  readonly event: string
-  readonly id: string | undefined
-  readonly data: string
-}
 
 export type StreamState = 'connecting' | 'open' | 'waiting'
 
 export interface StreamListener {
-  onFrame(frame: Frame): void
+  onEvent(event: ServerSentEvent): void
   /** Called on every change; `waiting` is the pause before the next attempt, which `retryNow` cuts short. */
   onState(state: StreamState): void
   /** The server no longer knows who we are; the stream has ended for good. */
@@ -21,8 +15,8 @@ export interface StreamListener {
 const SILENCE_MS = 35_000
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 15_000
-/** A frame longer than this is not ours; the connection is cut and opened again. */
-const MAX_FRAME_CHARACTERS = 1_048_576
+/** Limit for one event; above it the connection is closed and opened again. */
+const MAX_EVENT_BYTES = 1_048_576
 
 /**
  * Keeps one live connection and resumes it behind the last event seen.
@@ -69,17 +63,17 @@ export function openStream(url: URL, listener: StreamListener): { retryNow(): vo
       if (!response.ok || response.body === null) return
       attempts = 0
       listener.onState('open')
-      const frames = createFrames((frame) => {
-        if (frame.id !== undefined) lastEventId = frame.id
-        listener.onFrame(frame)
-      })
-      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+      const parser = new SseParser({ maxEventBytes: MAX_EVENT_BYTES })
+      const reader = response.body.getReader()
       for (;;) {
         const { done, value } = await reader.read()
         if (done) return
         cancelWatch()
         cancelWatch = after(SILENCE_MS, () => own.abort())
-        frames.push(value)
+        for (const event of parser.push(value)) {
+          if (event.id !== undefined) lastEventId = event.id
+          listener.onEvent(event)
+        }
       }
     } finally {
       cancelWatch()
@@ -107,37 +101,4 @@ export function openStream(url: URL, listener: StreamListener): { retryNow(): vo
       line?.abort()
     },
   }
-}
-
-/** Cuts text that arrives in any pieces into frames. Comments (pings) are dropped, several data lines are joined. */
-export function createFrames(onFrame: (frame: Frame) => void): { push(text: string): void } {
-  let rest = ''
-  return {
-    push(text) {
-      rest += text
-      if (rest.length > MAX_FRAME_CHARACTERS) throw new RangeError('The frame is too long.')
-      const blocks = rest.split(/\r?\n\r?\n/)
-      rest = blocks.pop() ?? ''
-      for (const block of blocks) {
-        const frame = frameOf(block)
-        if (frame !== undefined) onFrame(frame)
-      }
-    },
-  }
-}
-
-function frameOf(block: string): Frame | undefined {
-  let event = 'message'
-  let id: string | undefined
-  const data: string[] = []
-  for (const text of block.split(/\r?\n/)) {
-    const colon = text.indexOf(':')
-    if (colon === 0) continue
-    const field = colon < 0 ? text : text.slice(0, colon)
-    const value = colon < 0 ? '' : text.slice(text[colon + 1] === ' ' ? colon + 2 : colon + 1)
-    if (field === 'event') event = value
-    else if (field === 'data') data.push(value)
-    else if (field === 'id') id = value
-  }
-  return data.length === 0 && event === 'message' ? undefined : { event, id, data: data.join('\n') }
 }

@@ -5,7 +5,7 @@ import type { ChatChunk, ChatCompletion, ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { chunksOf, completionOf } from '../openai/completion.ts'
 import { createChunkSource } from './http/chunks.ts'
-import { failureInBand, failureOf, networkFailure, parse } from './http/errors.ts'
+import { failureInBand, failureOf, networkFailure, parseJson as parse } from './http/errors.ts'
 import { type Head, HttpCall, readBeginning, readText } from './http/http-call.ts'
 import type { GetDispatcher } from './http/pools.ts'
 import { type ChunkTimeouts, createChunkTimeouts } from './http/timeouts.ts'
@@ -73,7 +73,12 @@ export function createOpenAiHttp(options: OpenAiHttpOptions): ChatModel {
       throw failureOf({ provider, ...head, text, now: effects.now() })
     }
     if (isEventStream(head)) {
-      const source = createChunkSource({ provider, body: upstream, faultIn, maxEventBytes: ANSWER_LIMITS.event })
+      const source = createChunkSource({
+        provider,
+        body: upstream,
+        parseError: faultIn,
+        maxEventBytes: ANSWER_LIMITS.event,
+      })
       const stream = createTextStream({ source, patience, explain })
       await stream.begin()
       return asked ? { kind: 'stream', chunks: stream } : { kind: 'completion', text: await collected(stream) }

@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import type { Context } from '../context/api.ts'
+import { formatSseEvent } from '../core/sse.ts'
 import type { Admitted, Refused } from '../ledger/decide/admission.ts'
 import { toErrorResponse, toRefusalResponse } from '../openai/error-response.ts'
 import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
-import { DONE_FRAME, frameOf } from '../openai/sse.ts'
+import { DONE_EVENT } from '../openai/sse.ts'
 import type { Settings } from '../runtime/api.ts'
 
 type Headers = Readonly<Record<string, string>>
@@ -100,9 +101,9 @@ export async function pipeAnswer(answer: ReadableAnswer, response: ServerRespons
     response.writeHead(200, { ...EVENT_STREAM, ...headers })
     for await (const text of texts) {
       if (response.destroyed) break
-      if (!response.write(frameOf(text))) await drained(response)
+      if (!response.write(formatSseEvent(text))) await drained(response)
     }
-    response.end(DONE_FRAME)
+    response.end(DONE_EVENT)
   } catch (error) {
     const requestId = response.getHeader('x-request-id')
     response.end(errorFrame(error, typeof requestId === 'string' ? requestId : undefined))
@@ -131,7 +132,7 @@ function eventStream(answer: ReadableAnswer): ReadableStream<Uint8Array> {
     async pull(controller) {
       try {
         const next = await texts.next()
-        controller.enqueue(Buffer.from(next.done ? DONE_FRAME : frameOf(next.value)))
+        controller.enqueue(Buffer.from(next.done ? DONE_EVENT : formatSseEvent(next.value)))
         if (next.done) controller.close()
       } catch (error) {
         controller.enqueue(Buffer.from(errorFrame(error)))
@@ -146,7 +147,7 @@ function eventStream(answer: ReadableAnswer): ReadableStream<Uint8Array> {
 }
 
 function errorFrame(error: unknown, requestId?: string): string {
-  return frameOf(JSON.stringify(toErrorResponse(error, { requestId }).body))
+  return formatSseEvent(JSON.stringify(toErrorResponse(error, { requestId }).body))
 }
 
 /** Resolves when the response accepts more, or is closed. */

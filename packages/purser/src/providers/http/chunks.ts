@@ -1,66 +1,80 @@
+import { type ServerSentEvent, SseEventTooLargeError, SseParser } from '../../core/sse.ts'
 import { PurserError } from '../../errors.ts'
 import { hasError, hasFinishReason } from '../../openai/sniff-chunk.ts'
-import { DONE, SseParser } from '../../openai/sse.ts'
+import { DONE } from '../../openai/sse.ts'
 import type { TextSource } from '../text-stream.ts'
-import { parse } from './errors.ts'
+import { parseJson } from './errors.ts'
 import type { ByteReader } from './http-call.ts'
 
 export interface ChunkSourceOptions {
   readonly provider: string
   readonly body: ByteReader
   readonly maxEventBytes: number
-  /** The error that an event is, if it is one. */
-  readonly faultIn: (text: string) => PurserError | undefined
+  /** The error that an event carries, if it is one. */
+  readonly parseError: (data: string) => PurserError | undefined
 }
 
 /**
- * The texts of a streamed answer. It is whole when it ended with `[DONE]`, or without it after a finish reason; an
- * answer that ends otherwise was cut, and says so. Chunks are passed on unparsed, except one that may be an error.
+ * Reads the chunks of a streamed answer as JSON text, unparsed except for one that may be an error. The answer is
+ * complete when it ended with `[DONE]`, or after a finish reason without it; otherwise `next` throws `upstream_failed`.
  */
-export function createChunkSource({ provider, body, maxEventBytes, faultIn }: ChunkSourceOptions): TextSource {
+export function createChunkSource({ provider, body, maxEventBytes, parseError }: ChunkSourceOptions): TextSource {
   const parser = new SseParser({ maxEventBytes })
-  let finished = false
-  let done = false
-  let fault: PurserError | undefined
+  let isFinished = false
+  let isDone = false
+  let failure: PurserError | undefined
 
-  /** The events before one that ends or fails the answer. */
-  function sift(events: string[]): string[] {
-    for (let place = 0; place < events.length; place++) {
-      const text = events[place] as string
-      if (text === DONE) {
-        done = true
+  /** The chunks before the event that ends or fails the answer. */
+  function chunksOf(events: readonly ServerSentEvent[]): string[] {
+    const chunks: string[] = []
+    for (const { data } of events) {
+      if (data === DONE) {
+        isDone = true
         body.discard()
-      } else fault = faultOf(text)
-      if (done || fault !== undefined) return events.slice(0, place)
-      if (!finished && hasFinishReason(text)) finished = true
+        return chunks
+      }
+      failure = errorIn(data)
+      if (failure !== undefined) return chunks
+      isFinished ||= hasFinishReason(data)
+      chunks.push(data)
     }
-    return events
+    return chunks
   }
 
-  function faultOf(text: string): PurserError | undefined {
-    if (hasError(text)) return faultIn(text)
-    return text.startsWith('{') ? undefined : failed('sent something that is not a chunk')
+  function errorIn(data: string): PurserError | undefined {
+    if (hasError(data)) return parseError(data)
+    return data.startsWith('{') ? undefined : upstreamFailed('sent an event that is not a chunk')
   }
 
-  /** Many servers leave out the last empty line; an event that was cut in the middle is not one. */
-  function endOfBytes(): string[] {
+  function parseBytes(bytes: Buffer): ServerSentEvent[] {
+    try {
+      return parser.push(bytes)
+    } catch (cause) {
+      if (!(cause instanceof SseEventTooLargeError)) throw cause
+      throw new PurserError('upstream_failed', `The provider sent an event of more than ${maxEventBytes} bytes.`)
+    }
+  }
+
+  /** Many servers omit the last empty line. A last event that is not complete JSON was cut in the middle. */
+  function lastChunks(): string[] {
     const rest = parser.end()
-    const texts = rest === DONE || (rest !== undefined && parse(rest) !== undefined) ? sift([rest]) : []
-    if (!done && fault === undefined && !finished) fault = failed('cut its answer')
-    done = true
-    return texts
+    const isWhole = rest !== undefined && (rest.data === DONE || parseJson(rest.data) !== undefined)
+    const chunks = isWhole ? chunksOf([rest]) : []
+    if (!isDone && failure === undefined && !isFinished) failure = upstreamFailed('cut its answer')
+    isDone = true
+    return chunks
   }
 
-  function failed(what: string): PurserError {
-    return new PurserError('upstream_failed', `The provider '${provider}' ${what}.`)
+  function upstreamFailed(reason: string): PurserError {
+    return new PurserError('upstream_failed', `The provider '${provider}' ${reason}.`)
   }
 
   return {
     async next() {
-      if (fault !== undefined) throw fault
-      if (done) return undefined
+      if (failure !== undefined) throw failure
+      if (isDone) return undefined
       const bytes = await body.read()
-      return bytes === undefined ? endOfBytes() : sift(parser.push(bytes))
+      return bytes === undefined ? lastChunks() : chunksOf(parseBytes(bytes))
     },
     stop: (reason) => body.cancel(reason),
   }

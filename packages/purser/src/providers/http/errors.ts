@@ -54,7 +54,7 @@ export function failureInBand(provider: string, text: string): PurserError | und
 }
 
 function errorMember(text: string): Record<string, unknown> | string | undefined {
-  const parsed = parse(text)
+  const parsed = parseJson(text)
   const error = isFields(parsed) && !Array.isArray(parsed.choices) ? parsed.error : undefined
   return isFields(error) || (typeof error === 'string' && error !== '') ? error : undefined
 }
@@ -67,7 +67,7 @@ function rejection(who: string, status: number, { message, code, param }: Told):
 
 /** Providers say `{ error: { message } }`, `{ error }`, `{ message }` or `{ detail }`. */
 function toldBy(text: string): Told {
-  const body = parse(text)
+  const body = parseJson(text)
   if (!isFields(body)) return { message: undefined, code: undefined, param: undefined }
   const error = isFields(body.error) ? body.error : body
   const message = [error.message, body.error, body.detail].find((candidate) => typeof candidate === 'string')
@@ -98,7 +98,7 @@ export function networkFailure(provider: string, cause: unknown): unknown {
   return new PurserError('upstream_failed', `The connection to the provider '${provider}' failed${why}.`, { cause })
 }
 
-export function parse(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

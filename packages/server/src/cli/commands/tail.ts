@@ -1,7 +1,10 @@
+import { SseParser } from 'purser/internal'
 import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from '../command.ts'
 import { connectToLook } from '../connection.ts'
-import { createFrames } from '../sse-frames.ts'
-import { print, safe, styled } from '../terminal.ts'
+import { print, safe, styled, type Terminal } from '../terminal.ts'
+
+/** Limit for one event of the stream. */
+const MAX_EVENT_BYTES = 1_048_576
 
 interface TailEvent {
   readonly at: string
@@ -32,19 +35,16 @@ export const tail: Command = {
       headers: after === undefined ? {} : { 'last-event-id': after },
       signal: terminal.interrupted,
     })
-    const frames = createFrames(({ event, data }) => {
-      if (event !== 'ledger') return
-      if (flags.json === true) print(terminal, data)
-      else {
-        const { at, user, type, detail } = JSON.parse(data) as TailEvent
-        print(
-          terminal,
-          `${styled(terminal, 'dim', at)} ${safe(user)} ${styled(terminal, 'bold', type)} ${safe(detail)}`,
-        )
+    const parser = new SseParser({ maxEventBytes: MAX_EVENT_BYTES })
+    for await (const bytes of response.body ?? []) {
+      for (const { event, data } of parser.push(bytes as Uint8Array)) {
+        if (event === 'ledger') print(terminal, flags.json === true ? data : lineOf(terminal, JSON.parse(data)))
       }
-    })
-    const decoder = new TextDecoder()
-    for await (const bytes of response.body ?? []) frames.push(decoder.decode(bytes as Uint8Array, { stream: true }))
+    }
     return EXIT.ok
   },
+}
+
+function lineOf(terminal: Terminal, { at, user, type, detail }: TailEvent): string {
+  return `${styled(terminal, 'dim', at)} ${safe(user)} ${styled(terminal, 'bold', type)} ${safe(detail)}`
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type ServerSentEvent, SseParser } from 'purser/internal'
 import { handClock } from 'purser/testing'
 import { type OpenServer, openServer } from '../../../src/app/server.ts'
-import { createFrames, type Frame } from '../../../src/cli/sse-frames.ts'
 import { freshDirectory, runPurser } from '../../support/processes.ts'
 
 let server: OpenServer
@@ -16,29 +16,28 @@ before(async () => {
 })
 after(() => server.close())
 
-/** Opens the stream and hands out its frames one at a time. */
+/** Opens the stream; `next` resolves to the next event of a type. */
 async function listen(headers: Record<string, string> = {}, query = '') {
   const cut = new AbortController()
   const response = await fetch(`${url}/api/events${query}`, {
     headers: { authorization: `Bearer ${admin}`, ...headers },
     signal: cut.signal,
   })
-  const frames: Frame[] = []
+  const events: ServerSentEvent[] = []
   let wake = (): void => {}
-  const cutter = createFrames((frame) => {
-    frames.push(frame)
-    wake()
-  })
   const reading = (async () => {
-    const decoder = new TextDecoder()
-    for await (const bytes of response.body ?? []) cutter.push(decoder.decode(bytes, { stream: true }))
+    const parser = new SseParser({ maxEventBytes: 1_048_576 })
+    for await (const bytes of response.body ?? []) {
+      events.push(...parser.push(bytes))
+      wake()
+    }
   })().catch(() => undefined)
   return {
     response,
-    async next(event: string): Promise<Frame> {
+    async next(type: string): Promise<ServerSentEvent> {
       for (;;) {
-        const index = frames.findIndex((frame) => frame.event === event)
-        if (index >= 0) return frames.splice(index, 1)[0] as Frame
+        const index = events.findIndex(({ event }) => event === type)
+        if (index >= 0) return events.splice(index, 1)[0] as ServerSentEvent
         await new Promise<void>((resolve) => {
           wake = resolve
         })
