@@ -20,7 +20,7 @@ import { createLedger } from './ledger/ledger.ts'
 import type { LedgerState, Measurements } from './ledger/state.ts'
 import { createTools } from './mcp/index.ts'
 import { type PurserOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import { createModels, type Models } from './providers/registry.ts'
+import { createProviderRegistry, type ProviderRegistry } from './providers/registry.ts'
 import type { ActiveRuntime, Runtimes } from './runtime/api.ts'
 import { createRuntimes } from './runtime/runtimes.ts'
 import { openKeyring, type SecretKeys } from './storage/root-key.ts'
@@ -127,7 +127,7 @@ interface Modules {
   readonly options: ResolvedOptions
   readonly effects: Effects
   readonly store: Store
-  readonly models: Models
+  readonly models: ProviderRegistry
   readonly journal: OpenJournal<LedgerState, Measurements>
   readonly calls: PendingCalls
   readonly ledger: Ledger
@@ -138,7 +138,7 @@ interface Modules {
 
 async function buildModules(options: ResolvedOptions, effects: Effects, store: Store): Promise<Modules> {
   const { namespace, timeZone, providers, presets, mcpServers } = options
-  const models = createModels({ effects, providers })
+  const models = createProviderRegistry({ effects, providers })
   const keys = await openKeyring(store.meta, await secretKey(options, store))
   const journal = openJournal({ store, keys, effects, fold: ledgerFold(options.ledger, timeZone) })
   const calls = createPendingCalls(effects)

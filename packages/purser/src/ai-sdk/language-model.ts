@@ -8,44 +8,44 @@ import type {
 import type { ChatChunk, ChatCompletion } from '../openai/chat.ts'
 import type { ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { finishOf, usageOf } from '../openai/completion.ts'
-import { finishFromOpenAi, usageFromOpenAi } from '../openai/map-finish-reason.ts'
+import { mapFinishReasonFromOpenAi, mapUsageFromOpenAi } from '../openai/map-finish-reason.ts'
 import { convertToChatRequest } from './convert-to-chat-request.ts'
-import { convertToContent, convertToMetadata, PartWriter } from './convert-to-stream-parts.ts'
+import { convertToContent, convertToMetadata, StreamPartWriter } from './convert-to-stream-parts.ts'
 
-/** An AI SDK call brings its own abort signal; these only end a call that nobody would end. */
+/** Callers of the AI SDK limit calls with their own abort signal; these limits end calls without one. */
 const TIMEOUTS: Omit<ChatCall, 'signal'> = { firstChunkTimeoutMs: 600_000, idleTimeoutMs: 300_000 }
 
-/** A chat model as an AI SDK language model, so that one HTTP client serves both faces. */
-export function languageModelOver(chat: ChatModel): LanguageModelV4 {
-  const callOf = ({ abortSignal }: LanguageModelV4CallOptions): ChatCall => ({
+/** A chat model as an AI SDK language model: `lease.model` of a provider that Purser calls over HTTP itself. */
+export function createLanguageModel(chatModel: ChatModel): LanguageModelV4 {
+  const createCall = ({ abortSignal }: LanguageModelV4CallOptions): ChatCall => ({
     ...TIMEOUTS,
     signal: abortSignal ?? new AbortController().signal,
   })
 
   return {
     specificationVersion: 'v4',
-    provider: chat.provider,
-    modelId: chat.model,
+    provider: chatModel.provider,
+    modelId: chatModel.model,
     supportedUrls: { 'image/*': [/^https?:\/\//] },
 
     async doGenerate(options) {
       const body = convertToChatRequest(options)
-      const answer = await chat.chat({ ...body, stream: false }, callOf(options))
-      if (answer.kind !== 'completion') throw new TypeError('A completion was asked for.')
-      return generated(JSON.parse(answer.text) as ChatCompletion, body)
+      const answer = await chatModel.chat({ ...body, stream: false }, createCall(options))
+      if (answer.kind !== 'completion') throw new TypeError('Expected a completion.')
+      return createGenerateResult(JSON.parse(answer.text) as ChatCompletion, body)
     },
 
     async doStream(options) {
       const body = convertToChatRequest(options)
-      const answer = await chat.chat({ ...body, stream: true }, callOf(options))
-      if (answer.kind !== 'stream') throw new TypeError('A stream was asked for.')
-      return streamed(parsed(answer.chunks), { body, raw: options.includeRawChunks === true })
+      const answer = await chatModel.chat({ ...body, stream: true }, createCall(options))
+      if (answer.kind !== 'stream') throw new TypeError('Expected a stream.')
+      return createStreamResult(parseChunks(answer.chunks), { body, includeRaw: options.includeRawChunks === true })
     },
   }
 }
 
-/** Not a generator: one that waits for its upstream could not be left before the next chunk. */
-function parsed(texts: AsyncIterable<string>): AsyncIterable<ChatChunk> {
+/** Not a generator: `return()` of a generator waits for a pending `next()`, so that a silent upstream would go on. */
+function parseChunks(texts: AsyncIterable<string>): AsyncIterable<ChatChunk> {
   const source = texts[Symbol.asyncIterator]()
   const iterator: AsyncIterator<ChatChunk> = {
     async next() {
@@ -60,30 +60,31 @@ function parsed(texts: AsyncIterable<string>): AsyncIterable<ChatChunk> {
   return { [Symbol.asyncIterator]: () => iterator }
 }
 
-/** A completion as what the AI SDK calls a generate result. */
-export function generated(completion: ChatCompletion, body: unknown): LanguageModelV4GenerateResult {
+export function createGenerateResult(completion: ChatCompletion, body: unknown): LanguageModelV4GenerateResult {
   return {
     content: convertToContent(completion),
-    finishReason: finishFromOpenAi(finishOf(completion)),
-    usage: usageFromOpenAi(usageOf(completion)),
+    finishReason: mapFinishReasonFromOpenAi(finishOf(completion)),
+    usage: mapUsageFromOpenAi(usageOf(completion)),
     request: { body },
     response: convertToMetadata(completion),
     warnings: [],
   }
 }
 
-/** Chunks as what the AI SDK calls a stream result. */
-export function streamed(
+export function createStreamResult(
   chunks: AsyncIterable<ChatChunk>,
-  { body, raw }: { readonly body: unknown; readonly raw: boolean },
+  { body, includeRaw }: { readonly body: unknown; readonly includeRaw: boolean },
 ): LanguageModelV4StreamResult {
-  return { stream: streamOf(chunks, raw), request: { body } }
+  return { stream: createPartStream(chunks, includeRaw), request: { body } }
 }
 
-/** Pulled by its reader: what nobody reads is not asked of the upstream. */
-function streamOf(chunks: AsyncIterable<ChatChunk>, raw: boolean): ReadableStream<LanguageModelV4StreamPart> {
+/** Pulled by its reader: the upstream is read no faster than the stream. */
+function createPartStream(
+  chunks: AsyncIterable<ChatChunk>,
+  includeRaw: boolean,
+): ReadableStream<LanguageModelV4StreamPart> {
   const source = chunks[Symbol.asyncIterator]()
-  const writer = new PartWriter()
+  const writer = new StreamPartWriter()
   return new ReadableStream<LanguageModelV4StreamPart>({
     start(controller) {
       controller.enqueue({ type: 'stream-start', warnings: [] })
@@ -95,8 +96,8 @@ function streamOf(chunks: AsyncIterable<ChatChunk>, raw: boolean): ReadableStrea
           for (const part of writer.end()) controller.enqueue(part)
           return controller.close()
         }
-        parts = writer.take(value)
-        if (raw) parts.unshift({ type: 'raw', rawValue: value })
+        parts = writer.write(value)
+        if (includeRaw) parts.unshift({ type: 'raw', rawValue: value })
         for (const part of parts) controller.enqueue(part)
       }
     },

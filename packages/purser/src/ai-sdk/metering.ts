@@ -5,60 +5,61 @@ import type {
   LanguageModelV4Usage,
 } from '@ai-sdk/provider'
 
-/** How a call came out, for whoever pays for it. Told once. */
+/** Closes the ticket of one call. The first of the two methods to be called decides; later calls do nothing. */
 export interface Meter {
-  /** It was answered, or its reader left; tokens as far as they are known. */
+  /** The call was answered, or its reader stopped; tokens as far as they are known. */
   settle(usage: LanguageModelV4Usage | undefined): Promise<void>
-  /** It failed before it began to answer. */
-  giveBack(): Promise<void>
+  /** The call failed before the model answered anything. */
+  refund(): Promise<void>
 }
 
-/** Runs a call that answers at once. A caller's own abort is no failure of the upstream: the call stays counted. */
-export async function meteredGenerate(
+/** Runs a call without streaming. An abort by the caller is not a failure of the upstream: the call stays counted. */
+export async function meterGenerate(
   meter: Meter,
   signal: AbortSignal | undefined,
   run: () => PromiseLike<LanguageModelV4GenerateResult>,
 ): Promise<LanguageModelV4GenerateResult> {
-  let result: LanguageModelV4GenerateResult
-  try {
-    result = await run()
-  } catch (error) {
-    await (signal?.aborted ? meter.settle(undefined) : meter.giveBack())
-    throw error
-  }
+  const result = await refundOnFailure(meter, signal, run)
   await meter.settle(result.usage)
   return result
 }
 
-/** Parts that come before a model has said anything. */
-const PRELUDE = new Set(['stream-start', 'response-metadata', 'raw', 'ping'])
-
-/** Runs a call that streams, and tells the meter when the stream has ended, failed or been left. */
-export async function meteredStream(
+/** Runs a call that streams. The meter is settled or refunded when the stream ends, fails or is cancelled. */
+export async function meterStream(
   meter: Meter,
   signal: AbortSignal | undefined,
   run: () => PromiseLike<LanguageModelV4StreamResult>,
 ): Promise<LanguageModelV4StreamResult> {
-  let result: LanguageModelV4StreamResult
-  try {
-    result = await run()
-  } catch (error) {
-    await (signal?.aborted ? meter.settle(undefined) : meter.giveBack())
-    throw error
-  }
-  return { ...result, stream: watched(meter, signal, result.stream) }
+  const result = await refundOnFailure(meter, signal, run)
+  return { ...result, stream: createMeteredStream(meter, signal, result.stream) }
 }
 
-function watched(
+async function refundOnFailure<Result>(
+  meter: Meter,
+  signal: AbortSignal | undefined,
+  run: () => PromiseLike<Result>,
+): Promise<Result> {
+  try {
+    return await run()
+  } catch (error) {
+    await (signal?.aborted ? meter.settle(undefined) : meter.refund())
+    throw error
+  }
+}
+
+/** Parts that precede the output of a model. */
+const PRELUDE_PARTS: ReadonlySet<string> = new Set(['stream-start', 'response-metadata', 'raw', 'ping'])
+
+function createMeteredStream(
   meter: Meter,
   signal: AbortSignal | undefined,
   source: ReadableStream<LanguageModelV4StreamPart>,
 ): ReadableStream<LanguageModelV4StreamPart> {
   const reader = source.getReader()
   let usage: LanguageModelV4Usage | undefined
-  let begun = false
+  let hasOutput = false
 
-  const failed = () => (begun || signal?.aborted ? meter.settle(usage) : meter.giveBack())
+  const onFailure = () => (hasOutput || signal?.aborted ? meter.settle(usage) : meter.refund())
   return new ReadableStream({
     async pull(controller) {
       try {
@@ -67,12 +68,12 @@ function watched(
           await meter.settle(usage)
           return controller.close()
         }
-        if (value.type === 'error') await failed()
-        else if (!PRELUDE.has(value.type)) begun = true
+        if (value.type === 'error') await onFailure()
+        else if (!PRELUDE_PARTS.has(value.type)) hasOutput = true
         if (value.type === 'finish') usage = value.usage
         controller.enqueue(value)
       } catch (error) {
-        await failed()
+        await onFailure()
         controller.error(error)
       }
     },

@@ -1,32 +1,48 @@
 import type { LanguageModelV4CallOptions, LanguageModelV4Middleware } from '@ai-sdk/provider'
-import { type Meter, meteredGenerate, meteredStream } from './metering.ts'
-import { promptWithContext } from './params.ts'
-import { createGate, type Gate, refusalError } from './turn-gate.ts'
-import type { AiSdkOptions, AiSdkUser } from './user.ts'
+import { type AdmissionPolicy, createAdmissionPolicy, createRefusalError } from './admission-policy.ts'
+import type { AiSdkOptions, AiSdkUser } from './ai-sdk-user.ts'
+import { injectContext } from './inject-context.ts'
+import { type Meter, meterGenerate, meterStream } from './metering.ts'
 
-/** What a middleware takes: the model is yours, so nothing about settings or answers. */
+/** Options of `purserMiddleware`. The model is the application's own, so there are none for settings and answers. */
 export type PurserMiddlewareOptions = Pick<AiSdkOptions, 'mode' | 'timeZone' | 'cost' | 'idempotencyKey'>
 
 /**
- * Admission, the user's context and the count of tokens around a model of your own. Make one object for each request:
- * its first call is admitted, and each later one whose prompt ends in a user message; steps after a tool are not.
- * A refused call rejects with `cap_reached` or `user_blocked` and reaches no model. The context is appended to the last
- * leading system message. A call that fails before it answers is given back.
+ * Adds admission, the user's context and token counts to a model of the application, as a middleware for
+ * `wrapLanguageModel`.
+ *
+ * Create one middleware for each incoming request. Its first call is admitted, and each later call whose prompt ends with
+ * a user message; steps after a tool belong to the message before them and are not admitted again. The context is appended
+ * to the last leading system message. The tokens of an admitted call are settled when its answer ends. A call that fails
+ * before the model answers anything is refunded; a call that fails later, or whose stream is cancelled, stays counted.
+ *
+ * @param user The handle of `purser.user(id)`.
+ * @param options Rendering of the context, cost and idempotency key; see `AiSdkOptions`.
+ * @returns The middleware. Over the limit, a call rejects with the `PurserError` `cap_reached` before it reaches the model,
+ *   for a blocked user with `user_blocked`; `details` has `reason`, `resetAt` and `retryAfterMs`. The AI SDK retries neither.
+ *
+ * @example
+ * ```ts
+ * import { openai } from '@ai-sdk/openai'
+ * import { generateText, wrapLanguageModel } from 'ai'
+ * import { openPurser } from 'purser'
+ * import { purserMiddleware } from 'purser/ai-sdk'
+ *
+ * await using purser = await openPurser({ store: 'sqlite:purser.db', ledger: { dailyCap: 50 } })
+ * const middleware = purserMiddleware(purser.user('ada'))
+ * const model = wrapLanguageModel({ model: openai('gpt-5'), middleware })
+ * const { text } = await generateText({ model, prompt: 'Hello' })
+ * ```
  */
 export function purserMiddleware(user: AiSdkUser, options: PurserMiddlewareOptions = {}): LanguageModelV4Middleware {
-  const gate = createGate()
+  const policy = createAdmissionPolicy()
 
-  async function prepared(params: LanguageModelV4CallOptions): Promise<[Meter, LanguageModelV4CallOptions]> {
-    const meter = await admitted(user, { gate, options, params })
+  async function prepare(params: LanguageModelV4CallOptions): Promise<[Meter, LanguageModelV4CallOptions]> {
+    const meter = await admit(user, { policy, options, params })
     try {
-      const { text } = await user.context.resolve({
-        mode: options.mode,
-        timeZone: options.timeZone,
-        signal: params.abortSignal,
-      })
-      return [meter, { ...params, prompt: promptWithContext(params.prompt, text) }]
+      return [meter, await injectContext(user, params, options)]
     } catch (error) {
-      await meter.giveBack()
+      await meter.refund()
       throw error
     }
   }
@@ -34,51 +50,53 @@ export function purserMiddleware(user: AiSdkUser, options: PurserMiddlewareOptio
   return {
     specificationVersion: 'v4',
     async wrapGenerate({ model, params }) {
-      const [meter, call] = await prepared(params)
-      return meteredGenerate(meter, params.abortSignal, () => model.doGenerate(call))
+      const [meter, call] = await prepare(params)
+      return meterGenerate(meter, params.abortSignal, () => model.doGenerate(call))
     },
     async wrapStream({ model, params }) {
-      const [meter, call] = await prepared(params)
-      return meteredStream(meter, params.abortSignal, () => model.doStream(call))
+      const [meter, call] = await prepare(params)
+      return meterStream(meter, params.abortSignal, () => model.doStream(call))
     },
   }
 }
 
-interface Asking {
-  readonly gate: Gate
+interface AdmitOptions {
+  readonly policy: AdmissionPolicy
   readonly options: PurserMiddlewareOptions
   readonly params: LanguageModelV4CallOptions
 }
 
-const FREE: Meter = { settle: async () => undefined, giveBack: async () => undefined }
+/** For calls without an admission of their own. */
+const NO_METER: Meter = { settle: async () => undefined, refund: async () => undefined }
 
-async function admitted(user: AiSdkUser, { gate, options, params }: Asking): Promise<Meter> {
+async function admit(user: AiSdkUser, { policy, options, params }: AdmitOptions): Promise<Meter> {
   const signal = params.abortSignal
   signal?.throwIfAborted()
-  if (!gate.asks(params.prompt)) return FREE
+  if (!policy.requiresAdmission(params.prompt)) return NO_METER
   const { cost, idempotencyKey } = options
-  const admission = await user.ledger.admit({ cost, idempotencyKey: gate.first() ? idempotencyKey : undefined, signal })
-  if (!admission.allowed) throw refusalError(admission)
-  gate.admitted()
-  return meterOf(user, gate, admission.ticket)
+  const key = policy.isFirst() ? idempotencyKey : undefined
+  const admission = await user.ledger.admit({ cost, idempotencyKey: key, signal })
+  if (!admission.allowed) throw createRefusalError(admission)
+  policy.recordAdmission()
+  return createMeter(user, policy, admission.ticket)
 }
 
-/** The answer, or its error, is on its way: a ticket that cannot be closed now must not take its place. */
-function meterOf({ ledger }: AiSdkUser, gate: Gate, ticket: string): Meter {
-  let told = false
-  const once = async (close: () => Promise<unknown>): Promise<void> => {
-    if (told) return
-    told = true
+/** A ticket that cannot be closed must not replace the answer, or the error, that the caller is about to get. */
+function createMeter({ ledger }: AiSdkUser, policy: AdmissionPolicy, ticket: string): Meter {
+  let isClosed = false
+  const closeOnce = async (close: () => Promise<unknown>): Promise<void> => {
+    if (isClosed) return
+    isClosed = true
     await close().catch(() => undefined)
   }
   return {
     settle: (usage) =>
-      once(() =>
+      closeOnce(() =>
         ledger.settle(ticket, { inputTokens: usage?.inputTokens.total, outputTokens: usage?.outputTokens.total }),
       ),
-    giveBack: () =>
-      once(() => {
-        gate.givenBack()
+    refund: () =>
+      closeOnce(() => {
+        policy.recordRefund()
         return ledger.refund(ticket)
       }),
   }

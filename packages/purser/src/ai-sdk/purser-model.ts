@@ -1,44 +1,68 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { ChatChunk, ChatRequest } from '../openai/chat.ts'
+import { createAdmissionPolicy, createRefusalError } from './admission-policy.ts'
+import type { AiSdkOptions, AiSdkUser, AnsweredTurn, LeasedRuntime } from './ai-sdk-user.ts'
 import { convertToChatRequest } from './convert-to-chat-request.ts'
-import { generated, streamed } from './language-model.ts'
-import { promptWithContext, withUserParameters } from './params.ts'
-import { createGate, refusalError } from './turn-gate.ts'
-import type { AiSdkOptions, AiSdkUser, AnsweredTurn, LeasedRuntime } from './user.ts'
+import { injectContext } from './inject-context.ts'
+import { createGenerateResult, createStreamResult } from './language-model.ts'
 
 /**
- * The user's own model with everything handled: admission, settings and keys, context, kept answers, and the count of
- * tokens. Make one object for each request. A call that is admitted (the first, and each whose prompt ends in a user
- * message) is a turn; a step after a tool goes on with the same settings and context, and is not counted again.
- * A refused call rejects with `cap_reached` or `user_blocked`, which the AI SDK does not try again.
+ * A language model of the AI SDK that runs on the user's own settings and keys, with everything handled: admission,
+ * context, cached answers and token counts.
+ *
+ * Create one model for each incoming request. Its first call, and each later call whose prompt ends with a user message, is
+ * a turn: it is admitted and counted, and may be answered from the cache. A step after a tool continues the turn with the
+ * same settings and context; it is not admitted or counted again and goes to the user's model directly. A reader that
+ * cancels the stream stops the upstream call; the turn stays counted.
+ *
+ * @param user The handle of `purser.user(id)`.
+ * @param options Session, override, rendering of the context, cost, cache and idempotency key; see `AiSdkOptions`.
+ * @returns The model, for `generateText`, `streamText` and agents. Over the limit, a call rejects with the `PurserError`
+ *   `cap_reached`, for a blocked user with `user_blocked`; no provider is called, `details` has `reason`, `resetAt` and
+ *   `retryAfterMs`, and the AI SDK does not retry. Otherwise calls reject with the codes of `user.turn`: `model_required`,
+ *   `secret_missing`, `runtime_busy`, `request_invalid`, `upstream_failed`, `upstream_timeout` and others.
+ *
+ * @example
+ * ```ts
+ * import { streamText } from 'ai'
+ * import { openPurser } from 'purser'
+ * import { purserModel } from 'purser/ai-sdk'
+ *
+ * await using purser = await openPurser({
+ *   store: 'sqlite:purser.db',
+ *   providers: { openai: { kind: 'openai', apiKey: process.env.OPENAI_API_KEY, defaultModel: 'gpt-5' } },
+ *   runtime: { defaults: { provider: 'openai' } },
+ *   ledger: { dailyCap: 50 },
+ * })
+ * const { textStream } = streamText({ model: purserModel(purser.user('ada')), prompt: 'Hello' })
+ * for await (const text of textStream) process.stdout.write(text)
+ * ```
  */
 export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): LanguageModelV4 {
-  const gate = createGate()
-  const { idempotencyKey, ...ordinary } = options
+  const policy = createAdmissionPolicy()
+  const { idempotencyKey, ...turnOptions } = options
 
-  async function turn(call: LanguageModelV4CallOptions, stream: boolean): Promise<[AnsweredTurn, ChatRequest]> {
+  async function takeTurn(call: LanguageModelV4CallOptions, stream: boolean): Promise<[AnsweredTurn, ChatRequest]> {
     const request = {
       ...convertToChatRequest(call),
       stream,
       ...(stream ? { stream_options: { include_usage: true } } : {}),
     }
-    const key = gate.first() ? { idempotencyKey } : {}
-    const taken = await user.turn(request, { ...ordinary, ...key, signal: call.abortSignal })
-    if (!taken.allowed) throw refusalError(taken.admission)
-    gate.admitted()
-    return [taken, request]
+    const key = policy.isFirst() ? { idempotencyKey } : {}
+    const turn = await user.turn(request, { ...turnOptions, ...key, signal: call.abortSignal })
+    if (!turn.allowed) throw createRefusalError(turn.admission)
+    policy.recordAdmission()
+    return [turn, request]
   }
 
-  /** A step of a turn that was admitted: straight to the user's model. */
-  async function step(call: LanguageModelV4CallOptions): Promise<[LeasedRuntime, LanguageModelV4CallOptions]> {
-    const { session, override, mode, timeZone } = options
-    const signal = call.abortSignal
-    const [lease, context] = await Promise.all([
-      user.runtime.acquire({ session, override, signal }),
-      user.context.resolve({ mode, timeZone, signal }),
+  /** Prepares a step of an admitted turn: a lease on the user's model, and the call for it. */
+  async function prepareStep(call: LanguageModelV4CallOptions): Promise<[LeasedRuntime, LanguageModelV4CallOptions]> {
+    const { session, override } = options
+    const [lease, callWithContext] = await Promise.all([
+      user.runtime.acquire({ session, override, signal: call.abortSignal }),
+      injectContext(user, call, options),
     ])
-    const prompt = promptWithContext(call.prompt, context.text)
-    return [lease, withUserParameters({ ...call, prompt }, lease.settings.parameters)]
+    return [lease, applyUserParameters(callWithContext, lease.settings.parameters)]
   }
 
   return {
@@ -48,27 +72,27 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
     supportedUrls: { 'image/*': [/^https?:\/\//] },
 
     async doGenerate(call) {
-      if (gate.asks(call.prompt)) {
-        const [taken, body] = await turn(call, false)
-        return generated(await taken.completion(), body)
+      if (policy.requiresAdmission(call.prompt)) {
+        const [turn, body] = await takeTurn(call, false)
+        return createGenerateResult(await turn.completion(), body)
       }
-      const [lease, prepared] = await step(call)
+      const [lease, step] = await prepareStep(call)
       try {
-        return await lease.model.doGenerate(prepared)
+        return await lease.model.doGenerate(step)
       } finally {
         lease.release()
       }
     },
 
     async doStream(call) {
-      if (gate.asks(call.prompt)) {
-        const [taken, body] = await turn(call, true)
-        return streamed(cancelling(taken), { body, raw: call.includeRawChunks === true })
+      if (policy.requiresAdmission(call.prompt)) {
+        const [turn, body] = await takeTurn(call, true)
+        return createStreamResult(cancelOnReturn(turn), { body, includeRaw: call.includeRawChunks === true })
       }
-      const [lease, prepared] = await step(call)
+      const [lease, step] = await prepareStep(call)
       try {
-        const result = await lease.model.doStream(prepared)
-        return { ...result, stream: releasing(result.stream, lease) }
+        const result = await lease.model.doStream(step)
+        return { ...result, stream: releaseOnEnd(result.stream, lease) }
       } catch (error) {
         lease.release()
         throw error
@@ -77,8 +101,22 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
   }
 }
 
-/** The turn's chunks; who leaves them cancels the turn, also while it waits for the upstream. */
-function cancelling(turn: AnsweredTurn): AsyncIterable<ChatChunk> {
+/** The user's parameters as defaults of the call. Settings hold them under AI SDK names, except `reasoningEffort`. */
+function applyUserParameters(
+  call: LanguageModelV4CallOptions,
+  { reasoningEffort, providerOptions, ...parameters }: Readonly<Record<string, unknown>>,
+): LanguageModelV4CallOptions {
+  const defaults: Record<string, unknown> = {
+    ...parameters,
+    ...(reasoningEffort === undefined ? {} : { reasoning: reasoningEffort }),
+    ...(providerOptions === undefined ? {} : { providerOptions }),
+  }
+  const defined = Object.fromEntries(Object.entries(call).filter(([, value]) => value !== undefined))
+  return { ...defaults, ...defined, prompt: call.prompt }
+}
+
+/** The chunks of the turn. A reader that returns early cancels the turn, also while it waits for the upstream. */
+function cancelOnReturn(turn: AnsweredTurn): AsyncIterable<ChatChunk> {
   const source = turn.chunks[Symbol.asyncIterator]()
   const iterator: AsyncIterator<ChatChunk> = {
     next: () => source.next(),
@@ -90,8 +128,8 @@ function cancelling(turn: AnsweredTurn): AsyncIterable<ChatChunk> {
   return { [Symbol.asyncIterator]: () => iterator }
 }
 
-/** The same stream; the lease goes back when it has ended, failed or been left. */
-function releasing<Part>(stream: ReadableStream<Part>, lease: LeasedRuntime): ReadableStream<Part> {
+/** The same stream; the lease is released when it has ended, failed or been cancelled. */
+function releaseOnEnd<Part>(stream: ReadableStream<Part>, lease: LeasedRuntime): ReadableStream<Part> {
   const reader = stream.getReader()
   return new ReadableStream<Part>({
     async pull(controller) {

@@ -1,25 +1,30 @@
 import type { Client } from '@modelcontextprotocol/client'
 import type { Override } from '../runtime/api.ts'
-import type { AiSdkUser } from './user.ts'
+import type { AiSdkUser } from './ai-sdk-user.ts'
 
 export interface PurserToolsOptions {
+  /** Id of a session of the user, whose settings apply. Default: no session. */
   readonly session?: string | undefined
+  /** Settings for the listing and the tool calls only; nothing is stored. */
   readonly override?: Override | undefined
-  /** Names of MCP servers. Default: those in the user's settings. */
+  /** Names of MCP servers. Default: `mcpServers` of the user's settings. */
   readonly servers?: readonly string[] | undefined
+  /** Aborts the listing; tool calls have their own signal. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** A tool as the AI SDK takes it. Its input is checked by the MCP server that it belongs to. */
+/** A tool for the AI SDK. Its input is validated by its MCP server. */
 export interface PurserTool {
   readonly description?: string
   readonly title?: string
   readonly inputSchema: InputSchema
+  /** Calls the tool through a lease of its own. Resolves to the result of the MCP server, also for `isError` results. */
   execute(input: unknown, options: { readonly abortSignal?: AbortSignal | undefined }): Promise<unknown>
+  /** The result as the model sees it: text, images and audio as they are, other content as JSON. */
   toModelOutput(options: { readonly output: unknown }): ToolOutput
 }
 
-/** A standard schema (standardschema.dev) that only tells its JSON schema. */
+/** A Standard Schema (standardschema.dev) that provides the server's JSON schema and accepts every value. */
 export interface InputSchema {
   readonly '~standard': {
     readonly version: 1
@@ -45,9 +50,31 @@ type ToolOutput =
 type ListedTool = Awaited<ReturnType<Client['listTools']>>['tools'][number]
 
 /**
- * The tools of the user's MCP servers, under the user's own credentials. Nothing stays open between calls but what the
- * runtime keeps live: each call leases the server's client anew. A name that two servers offer is told as `SERVER_NAME`.
- * Rejects with `mcp_unavailable`, `mcp_unknown` or `secret_missing` when a server cannot be asked.
+ * Lists the tools of the user's MCP servers as a tool set for the AI SDK. The servers are called with the user's own
+ * credentials.
+ *
+ * Every tool call takes and releases its own lease, so that a tool set may be kept without holding clients open. Two
+ * servers that offer a tool of the same name get the names `SERVER_NAME` for it.
+ *
+ * @param user The handle of `purser.user(id)`.
+ * @param options Session, override, names of servers and a signal for the listing.
+ * @returns The tools by name, for the `tools` of `generateText` and `streamText`.
+ * @throws {PurserError} `mcp_unknown`, `mcp_unavailable`, `secret_missing` or `runtime_busy` when a server cannot be
+ *   listed; a tool call rejects with the same codes.
+ *
+ * @example
+ * ```ts
+ * import { generateText, stepCountIs } from 'ai'
+ * import { purserModel, purserTools } from 'purser/ai-sdk'
+ *
+ * const user = purser.user('ada')
+ * const { text } = await generateText({
+ *   model: purserModel(user),
+ *   tools: await purserTools(user, { servers: ['wiki'] }),
+ *   stopWhen: stepCountIs(5),
+ *   prompt: 'What does the wiki say about leases?',
+ * })
+ * ```
  */
 export async function purserTools(
   user: AiSdkUser,
@@ -57,18 +84,19 @@ export async function purserTools(
   const lease = await user.runtime.acquire({ session, override, signal })
   try {
     const servers = options.servers ?? lease.settings.mcpServers
-    const listed = await Promise.all(
+    const toolsByServer = await Promise.all(
       servers.map(async (server) => {
-        const { tools } = await (await lease.mcp(server, { signal })).listTools(undefined, requestOptions(signal))
+        const client = await lease.mcp(server, { signal })
+        const { tools } = await client.listTools(undefined, requestOptions(signal))
         return tools.map((tool) => ({ server, tool }))
       }),
     )
-    const offered = listed.flat()
-    const offers = Map.groupBy(offered, ({ tool }) => tool.name)
+    const listed = toolsByServer.flat()
+    const listedByName = Map.groupBy(listed, ({ tool }) => tool.name)
     return Object.fromEntries(
-      offered.map(({ server, tool }) => {
-        const name = offers.get(tool.name)?.length === 1 ? tool.name : `${server}_${tool.name}`
-        return [name, toolOf(user, { server, tool, options })]
+      listed.map(({ server, tool }) => {
+        const name = listedByName.get(tool.name)?.length === 1 ? tool.name : `${server}_${tool.name}`
+        return [name, createTool(user, { server, tool, options })]
       }),
     )
   } finally {
@@ -76,25 +104,25 @@ export async function purserTools(
   }
 }
 
-interface Offer {
+interface CreateToolOptions {
   readonly server: string
   readonly tool: ListedTool
   readonly options: PurserToolsOptions
 }
 
-function toolOf(user: AiSdkUser, { server, tool, options }: Offer): PurserTool {
+function createTool(user: AiSdkUser, { server, tool, options }: CreateToolOptions): PurserTool {
   const { session, override } = options
   return {
     ...(tool.description === undefined ? {} : { description: tool.description }),
     ...(tool.title === undefined ? {} : { title: tool.title }),
-    inputSchema: schemaOf(tool.inputSchema),
+    inputSchema: createInputSchema(tool.inputSchema),
     toModelOutput,
     async execute(input, { abortSignal: signal }) {
       const lease = await user.runtime.acquire({ session, override, signal })
       try {
         const client = await lease.mcp(server, { signal })
-        const given = (input ?? {}) as Record<string, unknown>
-        return await client.callTool({ name: tool.name, arguments: given }, requestOptions(signal))
+        const args = (input ?? {}) as Record<string, unknown>
+        return await client.callTool({ name: tool.name, arguments: args }, requestOptions(signal))
       } finally {
         lease.release()
       }
@@ -106,14 +134,14 @@ function requestOptions(signal: AbortSignal | undefined): { signal: AbortSignal 
   return signal === undefined ? undefined : { signal }
 }
 
-function schemaOf(schema: Record<string, unknown>): InputSchema {
-  const told = (): Record<string, unknown> => structuredClone(schema)
+function createInputSchema(schema: Record<string, unknown>): InputSchema {
+  const copySchema = (): Record<string, unknown> => structuredClone(schema)
   return {
     '~standard': {
       version: 1,
       vendor: 'purser',
       validate: (value) => ({ value }),
-      jsonSchema: { input: told, output: told },
+      jsonSchema: { input: copySchema, output: copySchema },
     },
   }
 }
@@ -128,7 +156,6 @@ interface ToolResult {
   }[]
 }
 
-/** What the model is shown: text and images as they are, anything else as JSON. */
 function toModelOutput({ output }: { readonly output: unknown }): ToolOutput {
   const { isError, content = [] } = (output ?? {}) as ToolResult
   if (isError === true) return { type: 'error-text', value: content.map(({ text }) => text ?? '').join('\n') }

@@ -1,6 +1,8 @@
 import type { LanguageModelV4FinishReason, LanguageModelV4Usage } from '@ai-sdk/provider'
 import type { FinishReason, Usage } from './chat.ts'
 
+/* Finish reasons and usage, between the AI SDK's format and OpenAI's. */
+
 const TO_OPENAI: Readonly<Record<string, string>> = {
   stop: 'stop',
   length: 'length',
@@ -15,17 +17,17 @@ const FROM_OPENAI: Readonly<Record<string, LanguageModelV4FinishReason['unified'
   function_call: 'tool-calls',
 }
 
-/** OpenAI's word; a reason it has none for keeps the provider's, so that it is never taken for a clean stop. */
-export function finishToOpenAi({ unified, raw }: LanguageModelV4FinishReason): FinishReason {
+/** A reason without an OpenAI equivalent keeps the provider's own name, so that it is never read as a clean stop. */
+export function mapFinishReasonToOpenAi({ unified, raw }: LanguageModelV4FinishReason): FinishReason {
   return TO_OPENAI[unified] ?? (raw === undefined || raw === 'stop' ? unified : raw)
 }
 
-export function finishFromOpenAi(finish: FinishReason | null): LanguageModelV4FinishReason {
+export function mapFinishReasonFromOpenAi(finish: FinishReason | null): LanguageModelV4FinishReason {
   if (finish === null) return { unified: 'other', raw: undefined }
   return { unified: FROM_OPENAI[finish] ?? 'other', raw: finish }
 }
 
-export function usageToOpenAi({ inputTokens, outputTokens }: LanguageModelV4Usage): Usage {
+export function mapUsageToOpenAi({ inputTokens, outputTokens }: LanguageModelV4Usage): Usage {
   const prompt_tokens = inputTokens.total ?? 0
   const completion_tokens = outputTokens.total ?? 0
   const { cacheRead } = inputTokens
@@ -39,9 +41,9 @@ export function usageToOpenAi({ inputTokens, outputTokens }: LanguageModelV4Usag
   }
 }
 
-export function usageFromOpenAi(usage: Usage | undefined): LanguageModelV4Usage {
-  const cacheRead = countIn(usage?.prompt_tokens_details, 'cached_tokens')
-  const reasoning = countIn(usage?.completion_tokens_details, 'reasoning_tokens')
+export function mapUsageFromOpenAi(usage: Usage | undefined): LanguageModelV4Usage {
+  const cacheRead = getCount(usage?.prompt_tokens_details, 'cached_tokens')
+  const reasoning = getCount(usage?.completion_tokens_details, 'reasoning_tokens')
   const input = usage?.prompt_tokens
   const output = usage?.completion_tokens
   return {
@@ -59,7 +61,7 @@ export function usageFromOpenAi(usage: Usage | undefined): LanguageModelV4Usage 
   }
 }
 
-function countIn(details: unknown, field: string): number | undefined {
+function getCount(details: unknown, field: string): number | undefined {
   if (typeof details !== 'object' || details === null) return undefined
   const count = (details as Record<string, unknown>)[field]
   return typeof count === 'number' ? count : undefined

@@ -2,56 +2,56 @@ import type { Effects } from '../core/effects.ts'
 import type { ChatChunk, ChatCompletion, ChatMessage, ChatRequest, Usage } from '../openai/chat.ts'
 import type { ChatAnswer, ChatModel } from '../openai/chat-model.ts'
 
-/** How much of a question and of the instructions an answer repeats, characters. */
-const QUOTE_LENGTH = 200
-const KNOWLEDGE_LENGTH = 4_000
+/** How much of the question and of the instructions an answer repeats, characters. */
+const QUESTION_MAX_CHARACTERS = 200
+const INSTRUCTIONS_MAX_CHARACTERS = 4_000
 
-export interface DemoOptions {
+export interface DemoModelDeps {
   readonly effects: Pick<Effects, 'now' | 'randomId'>
   readonly provider: string
   readonly model: string
 }
 
 /**
- * A model that needs no key and no network: it repeats what it was asked and what it was told about the user, so that
- * a first start shows that Purser's context arrives. The same messages get the same words.
+ * A model that needs no key and no network. It repeats the question and the context it received, so that a first start
+ * shows that Purser's context arrives. Equal messages get the same text.
  */
-export function createDemo({ effects, provider, model }: DemoOptions): ChatModel {
+export function createDemoModel({ effects, provider, model }: DemoModelDeps): ChatModel {
   return {
     provider,
     model,
     async chat(request, { signal }) {
       signal.throwIfAborted()
-      const text = demoAnswer(request)
-      const told = { id: `chatcmpl-${effects.randomId()}`, created: Math.floor(effects.now() / 1000), model }
-      const usage = usageFor(request, text)
-      if (request.stream !== true) return completion(told, text, usage)
-      return { kind: 'stream', chunks: wordByWord(told, { text, usage, signal }) }
+      const text = composeAnswer(request)
+      const header = { id: `chatcmpl-${effects.randomId()}`, created: Math.floor(effects.now() / 1000), model }
+      const usage = estimateUsage(request, text)
+      if (request.stream !== true) return createCompletion(header, text, usage)
+      return { kind: 'stream', chunks: streamWords(header, { text, usage, signal }) }
     },
   }
 }
 
-type Told = Pick<ChatCompletion, 'id' | 'created' | 'model'>
+type Header = Pick<ChatCompletion, 'id' | 'created' | 'model'>
 
-function completion(told: Told, content: string, usage: Usage): ChatAnswer {
-  const whole: ChatCompletion = {
-    ...told,
+function createCompletion(header: Header, content: string, usage: Usage): ChatAnswer {
+  const completion: ChatCompletion = {
+    ...header,
     object: 'chat.completion',
     choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
     usage,
   }
-  return { kind: 'completion', text: JSON.stringify(whole) }
+  return { kind: 'completion', text: JSON.stringify(completion) }
 }
 
-interface Speech {
+interface StreamOptions {
   readonly text: string
   readonly usage: Usage
   readonly signal: AbortSignal
 }
 
-async function* wordByWord(told: Told, { text, usage, signal }: Speech): AsyncGenerator<string> {
+async function* streamWords(header: Header, { text, usage, signal }: StreamOptions): AsyncGenerator<string> {
   const chunk = (choices: ChatChunk['choices'], more?: { usage: Usage }): string =>
-    JSON.stringify({ ...told, object: 'chat.completion.chunk', choices, ...more })
+    JSON.stringify({ ...header, object: 'chat.completion.chunk', choices, ...more })
   let role: { role?: string } = { role: 'assistant' }
   for (const content of text.match(/\S+\s*/g) ?? []) {
     signal.throwIfAborted()
@@ -63,18 +63,17 @@ async function* wordByWord(told: Told, { text, usage, signal }: Speech): AsyncGe
   yield chunk([], { usage })
 }
 
-/** What the demo model says to these messages. */
-export function demoAnswer({ messages }: ChatRequest): string {
-  const question = messages.findLast((message) => message.role === 'user')
-  const asked = cut(question === undefined ? '' : textOf(question), QUOTE_LENGTH)
-  const known = messages
+function composeAnswer({ messages }: ChatRequest): string {
+  const lastUserMessage = messages.findLast((message) => message.role === 'user')
+  const question = truncate(lastUserMessage === undefined ? '' : textOf(lastUserMessage), QUESTION_MAX_CHARACTERS)
+  const instructions = messages
     .filter(({ role }) => role === 'system' || role === 'developer')
     .map(textOf)
     .filter((text) => text !== '')
     .join('\n\n')
-  const opening = asked === '' ? 'You have not said anything yet.' : `You said: "${asked}"`
-  if (known === '') return `${opening}\n\nNobody has told me anything about you yet.`
-  return `${opening}\n\nThis is what I was told:\n${cut(known, KNOWLEDGE_LENGTH)}`
+  const opening = question === '' ? 'Your message is empty.' : `You said: "${question}"`
+  if (instructions === '') return `${opening}\n\nThe request contains no context about you.`
+  return `${opening}\n\nThe context of this request:\n${truncate(instructions, INSTRUCTIONS_MAX_CHARACTERS)}`
 }
 
 function textOf({ content }: ChatMessage): string {
@@ -85,14 +84,14 @@ function textOf({ content }: ChatMessage): string {
     .trim()
 }
 
-function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length).toWellFormed().trimEnd()} …`
+function truncate(text: string, maxCharacters: number): string {
+  return text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters).toWellFormed().trimEnd()} …`
 }
 
-/** Four characters count as a token, which is near enough for a demo. */
-function usageFor({ messages }: ChatRequest, answer: string): Usage {
-  const asked = messages.reduce((length, message) => length + textOf(message).length, 0)
-  const prompt_tokens = Math.ceil(asked / 4)
+/** Estimates four characters a token, which is accurate enough for a demo. */
+function estimateUsage({ messages }: ChatRequest, answer: string): Usage {
+  const promptCharacters = messages.reduce((length, message) => length + textOf(message).length, 0)
+  const prompt_tokens = Math.ceil(promptCharacters / 4)
   const completion_tokens = Math.ceil(answer.length / 4)
   return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
 }

@@ -6,86 +6,89 @@ import type { ProviderConfig } from '../options.ts'
 import type { ModelRequest } from '../runtime/api.ts'
 import type { Credentials } from './credentials.ts'
 import type { Pools } from './http/pools.ts'
-import { createOpenAiHttp, type OpenAiHttpOptions } from './openai-http.ts'
+import { createOpenAiHttpModel, type OpenAiHttpModelDeps } from './openai-http.ts'
 
-export interface RelayTarget {
-  readonly order: ModelRequest
-  readonly access: Credentials
+export interface OpenAiCompatibleDeps {
+  readonly request: ModelRequest
+  readonly credentials: Credentials
   readonly pools: Pools
   readonly effects: Effects
 }
 
-/** For servers that refuse what they do not know: `includeUsage: false` in the provider. Their tokens go uncounted. */
-function withoutUsage({ stream_options, ...request }: ChatRequest): ChatRequest {
+/** A server that speaks the chat completions format. One without keys is configured with `apiKey: ''`. */
+export function createOpenAiCompatibleModel(deps: OpenAiCompatibleDeps): ChatModel {
+  const { request, credentials } = deps
+  const { apiKey: operatorKey, includeUsage } = request.config as ProviderConfig
+  if (credentials.baseURL === undefined) {
+    throw new PurserError('option_invalid', `The provider '${request.provider}' needs a baseURL.`, {
+      hint: "Configure it for the provider or for the user. Example: 'http://127.0.0.1:9100/v1'.",
+    })
+  }
+  const isKeyless = request.operatorKeyAllowed && request.credentials === null && operatorKey === ''
+  return createModel(deps, {
+    defaultURL: credentials.baseURL,
+    apiKey: isKeyless ? undefined : credentials.require('apiKey'),
+    headers: {},
+    prepare: includeUsage === false ? withoutUsageOption : undefined,
+  })
+}
+
+export function createOpenAiModel(deps: OpenAiCompatibleDeps): ChatModel {
+  const { credentials } = deps
+  return createModel(deps, {
+    defaultURL: new URL('https://api.openai.com/v1'),
+    apiKey: credentials.require('apiKey'),
+    headers: {
+      'openai-organization': credentials.get('organization'),
+      'openai-project': credentials.get('project'),
+    },
+    prepare: withMaxCompletionTokens,
+  })
+}
+
+/** Friendli has two endpoints: one for its shared models, and one for the user's own deployments. */
+export function createFriendliModel(deps: OpenAiCompatibleDeps): ChatModel {
+  const { request, credentials } = deps
+  const { deployment } = request.settings
+  return createModel(deployment === null ? deps : { ...deps, request: { ...request, modelId: deployment } }, {
+    defaultURL: new URL(`https://api.friendli.ai/${deployment === null ? 'serverless' : 'dedicated'}/v1`),
+    apiKey: credentials.require('apiKey'),
+    headers: { 'x-friendli-team': credentials.get('teamId') },
+  })
+}
+
+interface Endpoint {
+  /** Used when no base URL is configured. */
+  readonly defaultURL: URL
+  readonly apiKey: string | undefined
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly prepare?: OpenAiHttpModelDeps['prepare']
+}
+
+function createModel(deps: OpenAiCompatibleDeps, { defaultURL, apiKey, headers, prepare }: Endpoint): ChatModel {
+  const { request, credentials, pools, effects } = deps
+  const baseURL = credentials.baseURL ?? defaultURL
+  const defined = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined)
+  return createOpenAiHttpModel({
+    effects,
+    provider: request.provider,
+    model: request.modelId,
+    getDispatcher: pools.dispatcherFor(baseURL, credentials.isTrusted || credentials.baseURL === undefined),
+    baseURL,
+    apiKey,
+    headers: { ...credentials.headers, ...Object.fromEntries(defined) },
+    prepare,
+  })
+}
+
+/** For servers that reject unknown fields: the provider's `includeUsage: false`. Their tokens are not counted. */
+function withoutUsageOption({ stream_options, ...request }: ChatRequest): ChatRequest {
   if (stream_options === undefined || stream_options === null) return request
   const { include_usage: _, ...others } = stream_options
   return Object.keys(others).length === 0 ? request : { ...request, stream_options: others }
 }
 
-/** OpenAI's own models take a limit of tokens under its newer name only, some of them at least. */
-function withNewNames({ max_tokens, ...request }: ChatRequest): ChatRequest {
+/** Some models of OpenAI accept the token limit only under its newer name. */
+function withMaxCompletionTokens({ max_tokens, ...request }: ChatRequest): ChatRequest {
   return max_tokens === undefined ? request : { max_completion_tokens: max_tokens, ...request }
-}
-
-/** Any server that speaks chat completions. One that needs no key is configured with `apiKey: ''`; else it is missed. */
-export function openAiCompatible(target: RelayTarget): ChatModel {
-  const { order, access } = target
-  const { config, operatorKeyAllowed, credentials } = order
-  if (access.baseURL === undefined) {
-    throw new PurserError('option_invalid', `The provider '${order.provider}' needs a baseURL.`, {
-      hint: "Give it to the provider or to the user, for instance 'http://127.0.0.1:9100/v1'.",
-    })
-  }
-  const needsNone = operatorKeyAllowed && credentials === null && (config as ProviderConfig).apiKey === ''
-  const apiKey = needsNone ? undefined : access.required('apiKey')
-  const { includeUsage } = config as ProviderConfig
-  return relay(target, {
-    usual: access.baseURL,
-    apiKey,
-    headers: {},
-    prepare: includeUsage === false ? withoutUsage : undefined,
-  })
-}
-
-export function openAiRelay(target: RelayTarget): ChatModel {
-  const { access } = target
-  return relay(target, {
-    usual: new URL('https://api.openai.com/v1'),
-    apiKey: access.required('apiKey'),
-    headers: { 'openai-organization': access.field('organization'), 'openai-project': access.field('project') },
-    prepare: withNewNames,
-  })
-}
-
-/** Friendli speaks chat completions at two places: shared models, and endpoints of one's own. */
-export function friendli(target: RelayTarget): ChatModel {
-  const { order, access } = target
-  const { deployment } = order.settings
-  return relay(deployment === null ? target : { ...target, order: { ...order, modelId: deployment } }, {
-    usual: new URL(`https://api.friendli.ai/${deployment === null ? 'serverless' : 'dedicated'}/v1`),
-    apiKey: access.required('apiKey'),
-    headers: { 'x-friendli-team': access.field('teamId') },
-  })
-}
-
-interface Place {
-  readonly usual: URL
-  readonly apiKey: string | undefined
-  readonly headers: Readonly<Record<string, string | undefined>>
-  readonly prepare?: OpenAiHttpOptions['prepare']
-}
-
-function relay({ order, access, pools, effects }: RelayTarget, { usual, apiKey, headers, prepare }: Place): ChatModel {
-  const baseURL = access.baseURL ?? usual
-  const given = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined)
-  return createOpenAiHttp({
-    effects,
-    provider: order.provider,
-    model: order.modelId,
-    door: pools.door(baseURL, access.trusted || access.baseURL === undefined),
-    baseURL,
-    apiKey,
-    headers: { ...access.headers, ...Object.fromEntries(given) },
-    prepare,
-  })
 }

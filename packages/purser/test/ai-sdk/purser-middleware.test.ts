@@ -3,21 +3,18 @@ import { test } from 'node:test'
 import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { generateText, streamText, type ToolSet, wrapLanguageModel } from 'ai'
 import { type AiSdkUser, purserMiddleware, purserTools } from '../../src/ai-sdk/index.ts'
-import { openUpstream } from '../providers/upstream.ts'
+import { getCount, openAiSdkHarness } from '../support/ai-sdk-harness.ts'
+import { failsWith } from '../support/provider-harness.ts'
 
-import { closeAfterTests, counted, purserOn, refusedWith } from '../support/ai-sdk-harness.ts'
-
-closeAfterTests()
-
-/** A model of the application's own, which notes what it is asked. */
-function ownModel(
+/** A model of the application, which records its prompts. The last answer is repeated. */
+function createOwnModel(
   answers: readonly (readonly LanguageModelV4StreamPart[] | Error)[],
 ): LanguageModelV4 & { prompts: LanguageModelV4CallOptions['prompt'][] } {
-  const left = [...answers]
+  const remaining = [...answers]
   const prompts: LanguageModelV4CallOptions['prompt'][] = []
   const next = (call: LanguageModelV4CallOptions) => {
     prompts.push(call.prompt)
-    const answer = left.length > 1 ? left.shift() : left[0]
+    const answer = remaining.length > 1 ? remaining.shift() : remaining[0]
     if (answer === undefined || answer instanceof Error) throw answer ?? new Error('no answer')
     return answer
   }
@@ -54,25 +51,23 @@ const parts: LanguageModelV4StreamPart[] = [
   { type: 'finish', finishReason: { unified: 'stop', raw: 'stop' }, usage },
 ]
 
-test('purserMiddleware: a model of your own is admitted, told the context and counted once a message', async () => {
-  await using upstream = await openUpstream()
-  const purser = await purserOn(upstream, { dailyCap: 2 })
-  const user = purser.user('u')
+test('purserMiddleware: calls of a model of the application are admitted, carry the context and are counted', async () => {
+  await using harness = await openAiSdkHarness({ dailyCap: 2 })
+  const user = harness.user('u')
   await user.profile.put({ name: 'Ann' })
-  const own = ownModel([parts])
+  const own = createOwnModel([parts])
   const model = wrapLanguageModel({ model: own, middleware: purserMiddleware(user) })
   assert.equal((await generateText({ model, instructions: 'Be kind.', prompt: 'Hi' })).text, 'own')
   assert.equal(await streamText({ model, prompt: 'Hi' }).text, 'own')
   assert.match(String(own.prompts[0]?.[0]?.content), /^Be kind\.\n\n[\s\S]*Ann/)
   assert.equal(own.prompts[1]?.[0]?.role, 'system')
-  assert.equal(await counted(user), 2)
-  await assert.rejects(generateText({ model, prompt: 'Hi' }), refusedWith('cap_reached'))
+  assert.equal(await getCount(user), 2)
+  await assert.rejects(generateText({ model, prompt: 'Hi' }), failsWith('cap_reached'))
   assert.equal(own.prompts.length, 2)
 })
 
-test('purserMiddleware: what fails before it answers is given back; what fails later, or is left, is not', async () => {
-  await using upstream = await openUpstream()
-  const purser = await purserOn(upstream, { dailyCap: 9 })
+test('purserMiddleware: a call that fails before it answers is refunded; one that fails later or is cancelled is not', async () => {
+  await using harness = await openAiSdkHarness({ dailyCap: 9 })
   const failing: LanguageModelV4StreamPart[] = [
     { type: 'stream-start', warnings: [] },
     { type: 'error', error: new Error('no') },
@@ -82,28 +77,27 @@ test('purserMiddleware: what fails before it answers is given back; what fails l
     ['rejected', new Error('no'), 0],
     ['failed at once', failing, 0],
     ['failed later', later, 1],
-    ['left', parts, 1],
+    ['cancelled', parts, 1],
   ]
   for (const [name, answer, count] of cases) {
-    const user = purser.user(name)
-    const model = wrapLanguageModel({ model: ownModel([answer]), middleware: purserMiddleware(user) })
+    const user = harness.user(name)
+    const model = wrapLanguageModel({ model: createOwnModel([answer]), middleware: purserMiddleware(user) })
     const prompt: LanguageModelV4CallOptions['prompt'] = [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }]
     try {
       const { stream } = await model.doStream({ prompt })
       const reader = stream.getReader()
-      if (name === 'left') await reader.cancel()
+      if (name === 'cancelled') await reader.cancel()
       else while (!(await reader.read()).done);
     } catch (error) {
       assert.equal((error as Error).message, 'no')
     }
-    assert.equal(await counted(user), count, name)
+    assert.equal(await getCount(user), count, name)
   }
 })
 
-test('the handle of a user, and the tools made from it, are what the AI SDK and Purser say they are', async () => {
-  await using upstream = await openUpstream()
-  const purser = await purserOn(upstream)
-  const user: AiSdkUser = purser.user('u')
+test("a user's handle is an AiSdkUser, and its tools are a ToolSet", async () => {
+  await using harness = await openAiSdkHarness()
+  const user: AiSdkUser = harness.user('u')
   const tools: ToolSet = await purserTools(user)
   assert.deepEqual(tools, {})
 })

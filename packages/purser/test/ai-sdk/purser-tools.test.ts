@@ -3,17 +3,17 @@ import { test } from 'node:test'
 import type { Client } from '@modelcontextprotocol/client'
 import { generateText, stepCountIs, type ToolSet } from 'ai'
 import { type AiSdkUser, purserTools } from '../../src/ai-sdk/index.ts'
-import { languageModelOver } from '../../src/ai-sdk/language-model.ts'
+import { createLanguageModel } from '../../src/ai-sdk/language-model.ts'
 import type { ChatModel } from '../../src/openai/chat-model.ts'
 
-interface Listed {
+interface FakeTool {
   readonly name: string
   readonly inputSchema: Record<string, unknown>
 }
 
-/** A user whose MCP servers offer these tools; notes what is called and how many leases are out. */
-function userWith(
-  servers: Readonly<Record<string, readonly Listed[]>>,
+/** A user whose MCP servers offer these tools; records the calls and the number of open leases. */
+function createUser(
+  servers: Readonly<Record<string, readonly FakeTool[]>>,
   answer: unknown = { content: [{ type: 'text', text: 'sunny' }] },
 ) {
   const calls: unknown[] = []
@@ -42,17 +42,17 @@ function userWith(
 
 const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }
 
-/** Asks for the first tool it is offered, then repeats what the tool said. */
-const askingModel: ChatModel = {
+/** Calls its first tool, then repeats the result of the tool. */
+const toolCallingModel: ChatModel = {
   provider: 'p',
   model: 'm',
   async chat({ messages, tools }) {
     const last = messages.at(-1)
-    const [offered] = tools as { function: { name: string; parameters: unknown } }[]
-    const call = { id: 'a', type: 'function', function: { name: offered?.function.name, arguments: '{"city":"Pune"}' } }
+    const [tool] = tools as { function: { name: string; parameters: unknown } }[]
+    const call = { id: 'a', type: 'function', function: { name: tool?.function.name, arguments: '{"city":"Pune"}' } }
     const message =
       last?.role === 'tool'
-        ? { role: 'assistant', content: `${last.content} ${JSON.stringify(offered?.function.parameters)}` }
+        ? { role: 'assistant', content: `${last.content} ${JSON.stringify(tool?.function.parameters)}` }
         : { role: 'assistant', content: null, tool_calls: [call] }
     const choices = [{ index: 0, message, finish_reason: last?.role === 'tool' ? 'stop' : 'tool_calls' }]
     return {
@@ -62,24 +62,24 @@ const askingModel: ChatModel = {
   },
 }
 
-test("the AI SDK calls the tools of the user's servers with the schema that the server gave", async () => {
-  const { user, calls, state } = userWith({ weather: [{ name: 'forecast', inputSchema: schema }] })
+test("the AI SDK calls the tools of the user's servers with the JSON schema of the server", async () => {
+  const { user, calls, state } = createUser({ weather: [{ name: 'forecast', inputSchema: schema }] })
   const tools: ToolSet = await purserTools(user)
   assert.equal(state.leases, 0)
   const { text } = await generateText({
-    model: languageModelOver(askingModel),
+    model: createLanguageModel(toolCallingModel),
     tools,
     stopWhen: stepCountIs(3),
     prompt: 'Weather?',
   })
   assert.match(text, /^sunny .*"required":\["city"\]/)
   assert.deepEqual(calls, [['weather', { name: 'forecast', arguments: { city: 'Pune' } }]])
-  assert.equal(state.leases, 0, 'every lease has gone back')
+  assert.equal(state.leases, 0, 'every lease is released')
 })
 
-test('names that two servers offer are told apart, others stay as they are', async () => {
-  const tool = (name: string): Listed => ({ name, inputSchema: schema })
-  const { user, calls } = userWith({ a: [tool('find'), tool('only-a')], b: [tool('find')] })
+test('a name that two servers offer is prefixed with the server, other names stay', async () => {
+  const tool = (name: string): FakeTool => ({ name, inputSchema: schema })
+  const { user, calls } = createUser({ a: [tool('find'), tool('only-a')], b: [tool('find')] })
   const tools = await purserTools(user)
   assert.deepEqual(Object.keys(tools).sort(), ['a_find', 'b_find', 'only-a'])
   await tools.b_find?.execute({ city: 'x' }, {})
@@ -87,8 +87,8 @@ test('names that two servers offer are told apart, others stay as they are', asy
   assert.deepEqual(Object.keys(await purserTools(user, { servers: ['a'] })), ['find', 'only-a'])
 })
 
-test('results are shown to the model as what they are: text, images, errors, and JSON for the rest', async () => {
-  const { user } = userWith({ a: [{ name: 'find', inputSchema: schema }] })
+test('the model output of a result has text, images and errors as such, and JSON for other content', async () => {
+  const { user } = createUser({ a: [{ name: 'find', inputSchema: schema }] })
   const { find } = await purserTools(user)
   const content = [
     { type: 'text', text: 'hi' },

@@ -3,19 +3,19 @@ import { test } from 'node:test'
 import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import fc from 'fast-check'
 import { convertToChatRequest } from '../../src/ai-sdk/convert-to-chat-request.ts'
-import { convertToContent, PartWriter } from '../../src/ai-sdk/convert-to-stream-parts.ts'
+import { convertToContent, StreamPartWriter } from '../../src/ai-sdk/convert-to-stream-parts.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatMessage, ChatRequest } from '../../src/openai/chat.ts'
 import { completionOf } from '../../src/openai/completion.ts'
-import { convertToCallOptions } from '../../src/providers/ai-sdk/call-options.ts'
-import { ChunkWriter, completionFrom } from '../../src/providers/ai-sdk/chunk-writer.ts'
+import { ChunkWriter, convertToCompletion } from '../../src/providers/ai-sdk/chunk-writer.ts'
+import { convertToCallOptions } from '../../src/providers/ai-sdk/convert-to-call-options.ts'
 import { convertToPrompt } from '../../src/providers/ai-sdk/convert-to-prompt.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('AI SDK translation')
 
 const signal = new AbortController().signal
-const told = { id: 'c', created: 1, model: 'm' }
+const header = { id: 'c', created: 1, model: 'm' }
 
 const word = fc.string({ minLength: 1 })
 const userMessage = fc.record(
@@ -88,20 +88,20 @@ const prompt = fc
     ),
   )
   .map(([system, rest]) => [...system, ...rest.flat()])
-  // Results of tools that follow each other are one message on both sides.
+  // Consecutive tool results are one message in both formats.
   .filter((messages) => messages.every(({ role }, at) => role !== 'tool' || messages[at + 1]?.role !== 'tool'))
 
-test('a prompt told in OpenAI messages and read back is the same prompt, with images, tool calls and signatures', () => {
+test('a prompt converted to OpenAI messages and back is the same prompt, with images, tool calls and signatures', () => {
   fc.assert(
-    fc.property(prompt, (given) => {
-      const messages = JSON.parse(JSON.stringify(convertToChatRequest({ prompt: given }).messages)) as ChatMessage[]
-      assert.deepEqual(convertToPrompt(messages), given)
+    fc.property(prompt, (original) => {
+      const { messages } = convertToChatRequest({ prompt: original })
+      assert.deepEqual(convertToPrompt(JSON.parse(JSON.stringify(messages)) as ChatMessage[]), original)
     }),
     { seed, numRuns: rounds(5_000, 500) },
   )
 })
 
-test('call options told as a request and read back are the same options', () => {
+test('call options converted to a chat request and back are the same options', () => {
   const options: LanguageModelV4CallOptions = {
     prompt: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],
     maxOutputTokens: 5,
@@ -120,36 +120,36 @@ test('call options told as a request and read back are the same options', () => 
   const {
     providerOptions: _,
     abortSignal: __,
-    ...read
+    ...converted
   } = convertToCallOptions(JSON.parse(JSON.stringify(convertToChatRequest(options))), signal)
-  assert.deepEqual(read, options)
+  assert.deepEqual(converted, options)
 })
 
-test('limits and stops are read in all their spellings', () => {
-  const read = (fields: Partial<ChatRequest>) =>
+test('token limits, stop sequences, response formats and tool choices are read in each of their forms', () => {
+  const convert = (fields: Partial<ChatRequest>) =>
     convertToCallOptions({ messages: [{ role: 'user', content: 'Hi' }], ...fields }, signal)
-  assert.equal(read({ max_tokens: 3 }).maxOutputTokens, 3)
-  assert.equal(read({ max_tokens: 3, max_completion_tokens: 4 }).maxOutputTokens, 4)
-  assert.deepEqual(read({ stop: 'X' }).stopSequences, ['X'])
-  assert.deepEqual(read({ response_format: { type: 'json_object' } }).responseFormat, { type: 'json' })
-  assert.equal(read({ response_format: { type: 'text' }, temperature: null, stop: null }).responseFormat, undefined)
+  assert.equal(convert({ max_tokens: 3 }).maxOutputTokens, 3)
+  assert.equal(convert({ max_tokens: 3, max_completion_tokens: 4 }).maxOutputTokens, 4)
+  assert.deepEqual(convert({ stop: 'X' }).stopSequences, ['X'])
+  assert.deepEqual(convert({ response_format: { type: 'json_object' } }).responseFormat, { type: 'json' })
+  assert.equal(convert({ response_format: { type: 'text' }, temperature: null, stop: null }).responseFormat, undefined)
   for (const choice of ['auto', 'none', 'required'] as const)
-    assert.deepEqual(read({ tool_choice: choice }).toolChoice, { type: choice })
-  const { providerOptions } = read({ safety_identifier: 'hash', parallel_tool_calls: false })
+    assert.deepEqual(convert({ tool_choice: choice }).toolChoice, { type: choice })
+  const { providerOptions } = convert({ safety_identifier: 'hash', parallel_tool_calls: false })
   assert.deepEqual(providerOptions?.anthropic, { metadata: { userId: 'hash' }, disableParallelToolUse: true })
   assert.deepEqual(providerOptions?.azure, { safetyIdentifier: 'hash', parallelToolCalls: false })
 })
 
-test('what a provider cannot do is request_invalid with its parameter, instead of being dropped', () => {
+test('a field that the AI SDK cannot express is request_invalid with its parameter, not dropped', () => {
   const user = { role: 'user', content: 'Hi' }
-  const wrong: [Partial<ChatRequest>, string][] = [
+  const cases: [Partial<ChatRequest>, string][] = [
     [{ n: 2 }, 'n'],
     [{ logprobs: true }, 'logprobs'],
     [{ tools: [{ type: 'web_search' }] }, 'tools[0]'],
     [{ tool_choice: { type: 'allowed_tools' } }, 'tool_choice'],
     [{ response_format: { type: 'grammar' } }, 'response_format'],
     [{ messages: [{ role: 'function', content: 'x' }] }, 'messages[0].role'],
-    [{ messages: [user, { role: 'tool', content: 'x', tool_call_id: 'nobody' }] }, 'messages[1].tool_call_id'],
+    [{ messages: [user, { role: 'tool', content: 'x', tool_call_id: 'unknown' }] }, 'messages[1].tool_call_id'],
     [{ messages: [{ role: 'user', content: [{ type: 'video_url' }] }] }, 'messages[0].content[0]'],
     [
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }] },
@@ -160,7 +160,7 @@ test('what a provider cannot do is request_invalid with its parameter, instead o
       'messages[0].tool_calls[0].function.arguments',
     ],
   ]
-  for (const [fields, param] of wrong) {
+  for (const [fields, param] of cases) {
     assert.throws(
       () => convertToCallOptions({ messages: [user], ...fields }, signal),
       (error: unknown) => PurserError.is(error, 'request_invalid') && error.details?.param === param,
@@ -173,7 +173,7 @@ const usage = {
   inputTokens: { total: 9, noCache: 4, cacheRead: 5, cacheWrite: undefined },
   outputTokens: { total: 6, text: 4, reasoning: 2 },
 }
-const saying: LanguageModelV4StreamPart[] = [
+const parts: LanguageModelV4StreamPart[] = [
   { type: 'stream-start', warnings: [] },
   { type: 'response-metadata', id: 'r' },
   { type: 'reasoning-start', id: '0' },
@@ -202,14 +202,14 @@ const saying: LanguageModelV4StreamPart[] = [
   { type: 'finish', finishReason: { unified: 'tool-calls', raw: 'tool_use' }, usage },
 ]
 
-test('stream parts become chunks: role first, reasoning, text, calls as they come, finish, usage; and parts again', () => {
-  const writer = new ChunkWriter(told)
-  const chunks = saying.flatMap((part) => writer.take(part))
+test('stream parts become chunks (role first, reasoning, text, tool calls, finish, usage) and parts again', () => {
+  const writer = new ChunkWriter(header)
+  const chunks = parts.flatMap((part) => writer.write(part))
   assert.equal(writer.isFinished, true)
   assert.equal(chunks[0]?.choices[0]?.delta.role, 'assistant')
   assert.ok(chunks.slice(1).every((chunk) => chunk.choices[0]?.delta.role === undefined))
-  const whole = completionOf(chunks)
-  assert.deepEqual(whole.choices[0], {
+  const completion = completionOf(chunks)
+  assert.deepEqual(completion.choices[0], {
     index: 0,
     message: {
       role: 'assistant',
@@ -227,7 +227,7 @@ test('stream parts become chunks: role first, reasoning, text, calls as they com
     },
     finish_reason: 'tool_calls',
   })
-  assert.deepEqual(whole.usage, {
+  assert.deepEqual(completion.usage, {
     prompt_tokens: 9,
     completion_tokens: 6,
     total_tokens: 15,
@@ -235,57 +235,57 @@ test('stream parts become chunks: role first, reasoning, text, calls as they com
     completion_tokens_details: { reasoning_tokens: 2 },
   })
 
-  const parts = new PartWriter()
-  const back = [...chunks.flatMap((chunk) => parts.take(chunk)), ...parts.end()]
+  const partWriter = new StreamPartWriter()
+  const back = [...chunks.flatMap((chunk) => partWriter.write(chunk)), ...partWriter.end()]
   const text = back.map((part) => (part.type === 'text-delta' ? part.delta : '')).join('')
   assert.equal(text, 'Let me look.')
   assert.deepEqual(
     back.filter((part) => part.type === 'tool-call'),
-    saying.filter((part) => part.type === 'tool-call' && !part.providerExecuted),
+    parts.filter((part) => part.type === 'tool-call' && !part.providerExecuted),
   )
   assert.deepEqual(back.at(-1), { type: 'finish', finishReason: { unified: 'tool-calls', raw: 'tool_calls' }, usage })
   const opened = back.filter((part) => /-start$/.test(part.type)).length
-  assert.equal(back.filter((part) => /-end$/.test(part.type)).length, opened, 'every block that begins is ended')
+  assert.equal(back.filter((part) => /-end$/.test(part.type)).length, opened, 'every block that starts also ends')
 })
 
-test('a generated result becomes a completion, and content again', () => {
+test('a generate result becomes a completion, and content again', () => {
   const content = [
     { type: 'reasoning' as const, text: 'hm' },
     { type: 'text' as const, text: 'Hi' },
     { type: 'tool-call' as const, toolCallId: 'a', toolName: 'f', input: '{}' },
   ]
-  const whole = completionFrom(
+  const completion = convertToCompletion(
     { content, finishReason: { unified: 'stop', raw: 'end_turn' }, usage, warnings: [] },
-    told,
+    header,
   )
-  assert.equal(whole.choices[0]?.finish_reason, 'stop')
-  assert.deepEqual(convertToContent(whole), content)
+  assert.equal(completion.choices[0]?.finish_reason, 'stop')
+  assert.deepEqual(convertToContent(completion), content)
 })
 
-test('a reason that OpenAI has no word for is never told as a clean stop', () => {
+test('a finish reason without an OpenAI equivalent never becomes a clean stop', () => {
   const reasons = [
     { unified: 'other', raw: 'stop' },
     { unified: 'error', raw: 'malformed' },
     { unified: 'other', raw: 'pause_turn' },
   ] as const
   for (const finishReason of reasons) {
-    const [chunk] = new ChunkWriter(told).take({ type: 'finish', finishReason, usage })
+    const [chunk] = new ChunkWriter(header).write({ type: 'finish', finishReason, usage })
     assert.notEqual(chunk?.choices[0]?.finish_reason, 'stop')
   }
 })
 
-test('a finish that gives no reason is no end: the stream was cut', () => {
+test('a finish part without a reason means that the stream was cut', () => {
   for (const finishReason of [
     { unified: 'other', raw: undefined },
     { unified: 'interrupted', raw: 'x' },
   ] as const) {
-    const writer = new ChunkWriter(told)
-    assert.deepEqual(writer.take({ type: 'finish', finishReason, usage }), [])
+    const writer = new ChunkWriter(header)
+    assert.deepEqual(writer.write({ type: 'finish', finishReason, usage }), [])
     assert.equal(writer.isFinished, false)
   }
 })
 
 test('an error part is thrown', () => {
   const error = new Error('overloaded')
-  assert.throws(() => new ChunkWriter(told).take({ type: 'error', error }), error)
+  assert.throws(() => new ChunkWriter(header).write({ type: 'error', error }), error)
 })

@@ -5,10 +5,10 @@ import { after, test } from 'node:test'
 import { createPublicLookup, isPublicAddress } from '../../src/core/public-address.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ProviderConfig } from '../../src/options.ts'
-import { createModels } from '../../src/providers/registry.ts'
+import { createProviderRegistry } from '../../src/providers/registry.ts'
 import type { ModelRequest } from '../../src/runtime/api.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
-import { openUpstream } from '../providers/upstream.ts'
+import { openUpstream } from '../support/provider-upstream.ts'
 
 const closing: (() => Promise<void>)[] = []
 after(() => Promise.all(closing.map((close) => close())))
@@ -67,7 +67,7 @@ function modelAt(
   { resolve, config = {} }: { resolve?: LookupFunction; config?: Partial<ProviderConfig> } = {},
   kind: ProviderConfig['kind'] = 'openai-compatible',
 ) {
-  const models = createModels({ effects: handClock(), resolve })
+  const models = createProviderRegistry({ effects: handClock(), resolve })
   closing.push(() => models.close())
   const order: ModelRequest = {
     user: { namespace: 'default', id: 'u' },

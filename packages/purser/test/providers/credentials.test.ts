@@ -1,136 +1,130 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PurserError } from '../../src/errors.ts'
 import { rounds } from '../support/fuzz-options.ts'
-import { ask, configOf, KINDS, keyIn, models, orderFor, withHostileEnvironment } from './model-requests.ts'
-import { answerWith, openUpstream, type Seen } from './upstream.ts'
-import { SPEAKERS } from './wire-formats.ts'
+import {
+  complete,
+  createProviderConfig,
+  failsWith,
+  getKey,
+  KINDS,
+  openProviderHarness,
+  useHostileEnvironment,
+} from '../support/provider-harness.ts'
+import { answerWith, type UpstreamRequest } from '../support/provider-upstream.ts'
+import { WIRE_FORMATS } from '../support/provider-wire-formats.ts'
 
-withHostileEnvironment()
+useHostileEnvironment()
 
 for (const kind of KINDS) {
-  test(`${kind}: every user's call carries their own key, whole and streamed, whatever the environment holds`, async () => {
-    await using upstream = await openUpstream(SPEAKERS[kind]?.('hello'))
-    const config = configOf(kind, upstream, { apiKey: 'operator-key' })
+  test(`${kind}: every call carries its user's own key, streamed or not, whatever the environment holds`, async () => {
+    await using harness = await openProviderHarness({ handler: WIRE_FORMATS[kind]?.('hello') })
+    const config = harness.configure(kind, { apiKey: 'operator-key' })
     const users = Array.from({ length: rounds(1_000, 12) }, (_, index) => `user-${index}`)
     await Promise.all(
       users.map(async (user, index) => {
         const credentials = index % 3 === 0 ? null : { apiKey: `key-of-${user}` }
-        const { chat } = models.build(orderFor(user, config, { credentials, modelId: `m-${user}` }))
-        const told = await ask(chat, index % 2 === 0)
-        assert.equal(told.choices[0]?.message.content, 'hello')
-        assert.equal(told.choices[0]?.finish_reason, 'stop')
-        assert.deepEqual([told.usage?.prompt_tokens, told.usage?.completion_tokens], [3, 2])
+        const { chat } = harness.build(config, { credentials, modelId: `m-${user}` })
+        const completion = await complete(chat, index % 2 === 0)
+        assert.equal(completion.choices[0]?.message.content, 'hello')
+        assert.equal(completion.choices[0]?.finish_reason, 'stop')
+        assert.deepEqual([completion.usage?.prompt_tokens, completion.usage?.completion_tokens], [3, 2])
       }),
     )
-    assert.equal(upstream.seen.length, users.length)
-    for (const seen of upstream.seen) {
-      const user = /m-(user-\d+)/.exec(`${seen.path} ${seen.body}`)?.[1] ?? ''
+    const { requests } = harness.upstream
+    assert.equal(requests.length, users.length)
+    for (const request of requests) {
+      const user = /m-(user-\d+)/.exec(`${request.path} ${request.body}`)?.[1] ?? ''
       const expected = Number(user.slice(5)) % 3 === 0 ? 'operator-key' : `key-of-${user}`
-      assert.equal(keyIn(seen), expected)
-      assert.doesNotMatch(JSON.stringify(seen), /server-/)
+      assert.equal(getKey(request), expected)
+      assert.doesNotMatch(JSON.stringify(request), /server-/)
     }
   })
 
   test(`${kind}: without a key of the user or the operator nothing is sent, though the environment has one`, async () => {
-    await using upstream = await openUpstream(SPEAKERS[kind]?.('hello'))
+    await using harness = await openProviderHarness({ handler: WIRE_FORMATS[kind]?.('hello') })
     for (const credentials of [null, { apiKey: '' }, { apiKey: ' ' }, { other: 'field' }]) {
-      assert.throws(
-        () => models.build(orderFor('u', configOf(kind, upstream), { credentials })),
-        (error: unknown) => PurserError.is(error, 'secret_missing'),
-      )
+      assert.throws(() => harness.build(harness.configure(kind), { credentials }), failsWith('secret_missing'))
     }
-    assert.equal(upstream.seen.length, 0)
+    assert.equal(harness.upstream.requests.length, 0)
   })
 
-  test(`${kind}: the operator's key and headers do not go to an address that the user set`, async () => {
-    await using upstream = await openUpstream(SPEAKERS[kind]?.('hello'))
-    const config = configOf(kind, undefined, {
+  test(`${kind}: the operator's key and headers are not sent to a base URL that the user set`, async () => {
+    await using harness = await openProviderHarness({ handler: WIRE_FORMATS[kind]?.('hello') })
+    const { url, requests } = harness.upstream
+    const config = createProviderConfig(kind, {
       apiKey: 'operator-key',
       headers: { 'x-operator': 'secret' },
       baseURL: 'http://127.0.0.1:9/operator',
-      allowedHosts: [new URL(upstream.url).host],
+      allowedHosts: [new URL(url).host],
     })
-    const settings = { region: null, deployment: null, baseURL: `${upstream.url}/mine` }
-    const order = orderFor('u', config, { settings, operatorKeyAllowed: false })
-    assert.throws(
-      () => models.build(order),
-      (error: unknown) => PurserError.is(error, 'secret_missing'),
-    )
-    const own = models.build({ ...order, credentials: { apiKey: 'own-key' } })
-    await ask(own.chat, false)
-    assert.equal(upstream.seen.length, 1)
-    const [seen] = upstream.seen
-    assert.match(seen?.path ?? '', /^\/mine/)
-    assert.equal(seen === undefined ? '' : keyIn(seen), 'own-key')
-    assert.doesNotMatch(JSON.stringify(seen), /operator|server-/)
+    const settings = { region: null, deployment: null, baseURL: `${url}/mine` }
+    assert.throws(() => harness.build(config, { settings, operatorKeyAllowed: false }), failsWith('secret_missing'))
+    const credentials = { apiKey: 'own-key' }
+    await complete(harness.build(config, { settings, operatorKeyAllowed: false, credentials }).chat, false)
+    assert.equal(requests.length, 1)
+    const [request] = requests
+    assert.match(request?.path ?? '', /^\/mine/)
+    assert.equal(request === undefined ? '' : getKey(request), 'own-key')
+    assert.doesNotMatch(JSON.stringify(request), /operator|server-/)
   })
 
-  test(`${kind}: lease.model, the AI SDK's face, carries the same key`, async () => {
-    await using upstream = await openUpstream(SPEAKERS[kind]?.('hello'))
-    const config = configOf(kind, upstream, { apiKey: 'operator-key' })
-    const { model } = models.build(orderFor('u', config, { credentials: { apiKey: 'own-key' } }))
+  test(`${kind}: the language model for the AI SDK carries the same key`, async () => {
+    await using harness = await openProviderHarness({ handler: WIRE_FORMATS[kind]?.('hello') })
+    const config = harness.configure(kind, { apiKey: 'operator-key' })
+    const { model } = harness.build(config, { credentials: { apiKey: 'own-key' } })
     assert.equal(model.specificationVersion, 'v4')
     const result = await model.doGenerate({ prompt: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }] })
     assert.deepEqual(
       result.content.filter((part) => part.type === 'text').map((part) => part.text),
       ['hello'],
     )
-    assert.equal(keyIn(upstream.seen[0] as Seen), 'own-key')
+    assert.equal(getKey(harness.upstream.requests[0] as UpstreamRequest), 'own-key')
   })
 }
 
-test("Bedrock signs with a user's own keys and region, though the environment holds a bearer token and another region", async () => {
-  await using upstream = await openUpstream(SPEAKERS['amazon-bedrock']?.('hello'))
-  const users = ['eu-west-1', 'us-east-1', 'ap-south-1']
-  for (const region of users) {
+test("Bedrock signs with the user's own keys and region, though the environment has a bearer token and another region", async () => {
+  await using harness = await openProviderHarness({ handler: WIRE_FORMATS['amazon-bedrock']?.('hello') })
+  const config = harness.configure('amazon-bedrock')
+  const regions = ['eu-west-1', 'us-east-1', 'ap-south-1']
+  for (const region of regions) {
     const credentials = { accessKeyId: `AKIA-${region}`, secretAccessKey: 'own', sessionToken: `session-${region}` }
     const settings = { region, deployment: null, baseURL: null }
-    const { chat } = models.build(orderFor('u', configOf('amazon-bedrock', upstream), { credentials, settings }))
-    await ask(chat, true)
+    await complete(harness.build(config, { credentials, settings }).chat, true)
   }
-  for (const [index, seen] of upstream.seen.entries()) {
-    const region = users[index]
-    assert.match(String(seen.headers.authorization), new RegExp(`Credential=AKIA-${region}/\\d+/${region}/bedrock/`))
-    assert.equal(seen.headers['x-amz-security-token'], `session-${region}`)
-    assert.match(seen.path, /^\/base\/model\/m-1\/converse-stream$/)
+  for (const [index, { headers, path }] of harness.upstream.requests.entries()) {
+    const region = regions[index]
+    assert.match(String(headers.authorization), new RegExp(`Credential=AKIA-${region}/\\d+/${region}/bedrock/`))
+    assert.equal(headers['x-amz-security-token'], `session-${region}`)
+    assert.match(path, /^\/base\/model\/m-1\/converse-stream$/)
   }
-  const half = { accessKeyId: 'AKIA' }
   assert.throws(
-    () => models.build(orderFor('u', configOf('amazon-bedrock', upstream), { credentials: half })),
-    (error: unknown) => PurserError.is(error, 'secret_missing') && error.details?.field === 'secretAccessKey',
+    () => harness.build(config, { credentials: { accessKeyId: 'AKIA' } }),
+    failsWith('secret_missing', (error) => error.details?.field === 'secretAccessKey'),
   )
 })
 
-test("a provider function gets the user's credentials, and cannot read what nobody gave", async () => {
-  await using upstream = await openUpstream(answerWith('hello'))
-  const given: unknown[] = []
-  const make = (credentials: Readonly<Record<string, string>>) => {
-    given.push({ ...credentials })
-    const key = credentials.apiKey as string
+test("a provider function receives the user's credentials; without credentials, reading one is secret_missing", async () => {
+  await using harness = await openProviderHarness({ handler: answerWith('hello') })
+  const received: unknown[] = []
+  const createProvider = (credentials: Readonly<Record<string, string>>) => {
+    received.push({ ...credentials })
+    const apiKey = credentials.apiKey as string
+    const config = harness.configure('openai-compatible')
     return {
-      languageModel: (modelId: string) =>
-        models.build(orderFor('u', configOf('openai-compatible', upstream), { modelId, credentials: { apiKey: key } }))
-          .model,
+      languageModel: (modelId: string) => harness.build(config, { modelId, credentials: { apiKey } }).model,
     }
   }
-  const { chat } = models.build(orderFor('u', make, { credentials: { apiKey: 'own' } }))
-  assert.equal((await ask(chat, true)).choices[0]?.message.content, 'hello')
-  assert.deepEqual(given, [{ apiKey: 'own' }])
-  assert.throws(
-    () => models.build(orderFor('u', make)),
-    (error: unknown) => PurserError.is(error, 'secret_missing'),
-  )
-  const withoutKey = () => ({ languageModel: () => models.build(orderFor('u', { kind: 'demo' })).model })
-  assert.ok((await ask(models.build(orderFor('u', withoutKey)).chat, false)).choices.length)
+  const { chat } = harness.build(createProvider, { credentials: { apiKey: 'own' } })
+  assert.equal((await complete(chat, true)).choices[0]?.message.content, 'hello')
+  assert.deepEqual(received, [{ apiKey: 'own' }])
+  assert.throws(() => harness.build(createProvider), failsWith('secret_missing'))
+  const createKeylessProvider = () => ({ languageModel: () => harness.build({ kind: 'demo' }).model })
+  assert.ok((await complete(harness.build(createKeylessProvider).chat, false)).choices.length)
 })
 
-test("a provider function that gives a model's name or an older model is refused, so no gateway of the SDK is paid", () => {
-  const wrong: unknown[] = ['openai/gpt-5', null, { specificationVersion: 'v2' }]
-  for (const model of wrong) {
-    assert.throws(
-      () => models.build(orderFor('u', () => ({ languageModel: () => model }))),
-      (error: unknown) => PurserError.is(error, 'option_invalid'),
-    )
+test('a provider function that returns a model name or an older model is rejected: no gateway of the AI SDK is used', async () => {
+  await using harness = await openProviderHarness()
+  for (const model of ['openai/gpt-5', null, { specificationVersion: 'v2' }]) {
+    assert.throws(() => harness.build(() => ({ languageModel: () => model })), failsWith('option_invalid'))
   }
 })

@@ -5,32 +5,38 @@ import { PurserError } from '../../src/errors.ts'
 import type { ChatCompletion } from '../../src/openai/chat.ts'
 import { completionOf } from '../../src/openai/completion.ts'
 import type { ProviderConfig } from '../../src/options.ts'
-import { createModels } from '../../src/providers/registry.ts'
+import { createProviderRegistry } from '../../src/providers/registry.ts'
 import type { ModelRequest } from '../../src/runtime/api.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
-import { ask, call, configOf, messages, models, orderFor, withHostileEnvironment } from './model-requests.ts'
-import { openUpstream } from './upstream.ts'
+import {
+  complete,
+  createCall,
+  createModelRequest,
+  failsWith,
+  messages,
+  openProviderHarness,
+  readChunks,
+  useHostileEnvironment,
+} from '../support/provider-harness.ts'
 
-withHostileEnvironment()
+useHostileEnvironment()
 
-test('without a base URL each kind goes to its own host, which region, resource and nothing else decide', async () => {
-  const asked: string[] = []
+test('without a base URL each kind calls its own host, selected by region and resource alone', async () => {
+  const lookups: string[] = []
   const resolve: LookupFunction = (hostname, _, done) => {
-    asked.push(hostname)
+    lookups.push(hostname)
     done(Object.assign(new Error('no network'), { code: 'ENOTFOUND' }), [])
   }
-  const elsewhere = createModels({ effects: handClock(), resolve })
-  const at = (region: string | null, deployment: string | null = null) => ({
-    settings: { region, deployment, baseURL: null },
-  })
+  const registry = createProviderRegistry({ effects: handClock(), resolve })
+  const inRegion = (region: string) => ({ settings: { region, deployment: null, baseURL: null } })
   const cases: [Partial<ProviderConfig> & { kind: ProviderConfig['kind'] }, Partial<ModelRequest>, string][] = [
     [{ kind: 'openai' }, {}, 'api.openai.com'],
     [{ kind: 'anthropic' }, {}, 'api.anthropic.com'],
     [{ kind: 'google' }, {}, 'generativelanguage.googleapis.com'],
     [{ kind: 'friendli' }, {}, 'api.friendli.ai'],
-    [{ kind: 'amazon-bedrock' }, at('eu-west-3'), 'bedrock-runtime.eu-west-3.amazonaws.com'],
+    [{ kind: 'amazon-bedrock' }, inRegion('eu-west-3'), 'bedrock-runtime.eu-west-3.amazonaws.com'],
     [{ kind: 'amazon-bedrock', region: 'us-east-2' }, {}, 'bedrock-runtime.us-east-2.amazonaws.com'],
-    [{ kind: 'amazon-bedrock' }, at('cn-north-1'), 'bedrock-runtime.cn-north-1.amazonaws.com.cn'],
+    [{ kind: 'amazon-bedrock' }, inRegion('cn-north-1'), 'bedrock-runtime.cn-north-1.amazonaws.com.cn'],
     [{ kind: 'azure', resourceName: 'res-a' }, {}, 'res-a.openai.azure.com'],
     [
       { kind: 'azure', resourceName: 'res-a' },
@@ -38,107 +44,96 @@ test('without a base URL each kind goes to its own host, which region, resource 
       'res-b.openai.azure.com',
     ],
   ]
-  for (const [config, more, host] of cases) {
-    const { chat } = elsewhere.build(orderFor('u', config, { credentials: { apiKey: 'k' }, ...more }))
-    await assert.rejects(ask(chat, false), (error: unknown) => PurserError.is(error, 'upstream_failed'))
-    assert.equal(asked.pop(), host)
+  for (const [config, fields, host] of cases) {
+    const { chat } = registry.build(createModelRequest(config, { credentials: { apiKey: 'k' }, ...fields }))
+    await assert.rejects(complete(chat, false), failsWith('upstream_failed'))
+    assert.equal(lookups.pop(), host)
   }
-  await elsewhere.close()
+  await registry.close()
 })
 
-test('a region or resource that would name another host is refused', () => {
-  const settings = (region: string) => ({
-    settings: { region, deployment: null, baseURL: null },
-    credentials: { apiKey: 'k' },
-  })
+test('a region or resource that would select another host is settings_invalid', async () => {
+  await using harness = await openProviderHarness()
   for (const region of ['evil.com/', 'us-east-1.evil.com', 'x@evil', 'us_east', '']) {
-    assert.throws(
-      () => models.build(orderFor('u', { kind: 'amazon-bedrock' }, settings(region))),
-      (error: unknown) => PurserError.is(error, 'settings_invalid'),
-    )
+    const fields = { settings: { region, deployment: null, baseURL: null }, credentials: { apiKey: 'k' } }
+    assert.throws(() => harness.build({ kind: 'amazon-bedrock' }, fields), failsWith('settings_invalid'))
   }
   const credentials = { apiKey: 'k', resourceName: 'user@internal:8080/#' }
+  assert.throws(() => harness.build({ kind: 'azure' }, { credentials }), failsWith('settings_invalid'))
   assert.throws(
-    () => models.build(orderFor('u', { kind: 'azure' }, { credentials })),
-    (error: unknown) => PurserError.is(error, 'settings_invalid'),
-  )
-  assert.throws(
-    () => models.build(orderFor('u', { kind: 'azure' }, { credentials: { apiKey: 'k' } })),
-    (error: unknown) => PurserError.is(error, 'settings_invalid'),
-    'a resource name of the environment is not taken',
+    () => harness.build({ kind: 'azure' }, { credentials: { apiKey: 'k' } }),
+    failsWith('settings_invalid'),
+    'the resource name in the environment is not used',
   )
 })
 
-test('Azure calls the deployment of the user under the resource of their key', async () => {
-  await using upstream = await openUpstream()
-  const config = configOf('azure', upstream, { useDeploymentBasedUrls: true, apiVersion: '2025-04-01' })
+test("Azure calls the user's deployment with the user's key", async () => {
+  await using harness = await openProviderHarness()
+  const config = harness.configure('azure', { useDeploymentBasedUrls: true, apiVersion: '2025-04-01' })
   const settings = { region: null, deployment: 'dep-a', baseURL: null }
-  await ask(models.build(orderFor('u', config, { settings, credentials: { apiKey: 'k' } })).chat, false)
-  assert.equal(upstream.seen[0]?.path, '/base/deployments/dep-a/chat/completions?api-version=2025-04-01')
-  assert.equal(upstream.seen[0]?.headers['api-key'], 'k')
+  await complete(harness.build(config, { settings, credentials: { apiKey: 'k' } }).chat, false)
+  const [request] = harness.upstream.requests
+  assert.equal(request?.path, '/base/deployments/dep-a/chat/completions?api-version=2025-04-01')
+  assert.equal(request?.headers['api-key'], 'k')
 })
 
-test('Friendli calls the endpoint of the user under their team', async () => {
-  await using upstream = await openUpstream()
+test("Friendli calls the user's endpoint under the user's team", async () => {
+  await using harness = await openProviderHarness()
   const settings = { region: null, deployment: 'endpoint-1', baseURL: null }
-  const config = configOf('friendli', upstream, { teamId: 'operator-team' })
-  const own = { apiKey: 'k', teamId: 'own-team' }
-  await ask(models.build(orderFor('u', config, { settings, credentials: own })).chat, false)
-  await ask(models.build(orderFor('u', config, { settings, credentials: { apiKey: 'k' } })).chat, false)
-  assert.equal(JSON.parse(upstream.seen[0]?.body ?? '').model, 'endpoint-1')
-  assert.equal(upstream.seen[0]?.headers['x-friendli-team'], 'own-team')
-  assert.equal(
-    upstream.seen[1]?.headers['x-friendli-team'],
-    undefined,
-    "the operator's team is not mixed with a user's key",
-  )
+  const config = harness.configure('friendli', { teamId: 'operator-team' })
+  const withTeam = { apiKey: 'k', teamId: 'own-team' }
+  await complete(harness.build(config, { settings, credentials: withTeam }).chat, false)
+  await complete(harness.build(config, { settings, credentials: { apiKey: 'k' } }).chat, false)
+  const [first, second] = harness.upstream.requests
+  assert.equal(JSON.parse(first?.body ?? '').model, 'endpoint-1')
+  assert.equal(first?.headers['x-friendli-team'], 'own-team')
+  assert.equal(second?.headers['x-friendli-team'], undefined, "the operator's team is not sent with a user's key")
 })
 
-test('a limit of tokens goes to OpenAI under its newer name, and to other servers as it was given', async () => {
-  await using upstream = await openUpstream()
+test('a token limit is sent to OpenAI under its newer name, to other servers under the name of the request', async () => {
+  await using harness = await openProviderHarness()
   for (const kind of ['openai', 'openai-compatible'] as const) {
-    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'k' })))
-    await chat.chat({ messages, max_tokens: 5 }, call())
+    const { chat } = harness.build(harness.configure(kind, { apiKey: 'k' }))
+    await chat.chat({ messages, max_tokens: 5 }, createCall())
   }
-  const [openai, other] = upstream.seen.map(({ body }) => JSON.parse(body))
+  const [openai, other] = harness.upstream.requests.map(({ body }) => JSON.parse(body))
   assert.deepEqual([openai.max_completion_tokens, openai.max_tokens], [5, undefined])
   assert.deepEqual([other.max_completion_tokens, other.max_tokens], [undefined, 5])
 })
 
-test("a provider's own options become fields of the request, but never the user, the model or the messages", async () => {
-  await using upstream = await openUpstream()
-  const { chat } = models.build(orderFor('u', configOf('openai-compatible', upstream, { apiKey: '' })))
+test("a provider's own options become fields of the request, but never user, model or messages", async () => {
+  await using harness = await openProviderHarness()
+  const { chat } = harness.build(harness.configure('openai-compatible', { apiKey: '' }))
   const providerOptions = { p: { top_logprobs: 2, seed: 1, user: 'bob', model: 'x' }, other: { a: 1 } }
-  await chat.chat({ messages, seed: 7, providerOptions }, call())
-  assert.deepEqual(JSON.parse(upstream.seen[0]?.body ?? ''), { messages, seed: 7, top_logprobs: 2, model: 'm-1' })
+  await chat.chat({ messages, seed: 7, providerOptions }, createCall())
+  const [request] = harness.upstream.requests
+  assert.deepEqual(JSON.parse(request?.body ?? ''), { messages, seed: 7, top_logprobs: 2, model: 'm-1' })
 })
 
-test('a server that refuses stream options is spared them on request', async () => {
-  await using upstream = await openUpstream()
-  const { chat } = models.build(
-    orderFor('u', configOf('openai-compatible', upstream, { apiKey: '', includeUsage: false })),
-  )
-  await ask(chat, true)
-  assert.equal(JSON.parse(upstream.seen[0]?.body ?? '').stream_options, undefined)
+test('includeUsage: false omits the stream options, for servers that reject them', async () => {
+  await using harness = await openProviderHarness()
+  const { chat } = harness.build(harness.configure('openai-compatible', { apiKey: '', includeUsage: false }))
+  await complete(chat, true)
+  assert.equal(JSON.parse(harness.upstream.requests[0]?.body ?? '').stream_options, undefined)
 })
 
-test('the demo kind answers from the messages alone, the same words each time', async () => {
-  const { chat } = models.build(orderFor('u', { kind: 'demo' }))
+test('the demo kind answers from the messages alone, with the same text each time', async () => {
+  await using harness = await openProviderHarness()
+  const { chat } = harness.build({ kind: 'demo' })
   const request = { messages: [{ role: 'system', content: 'user_name: Ann' }, ...messages] }
-  const whole = await chat.chat(request, call())
-  const streamed = await chat.chat({ ...request, stream: true }, call())
-  if (whole.kind !== 'completion' || streamed.kind !== 'stream') assert.fail()
-  const texts = await Array.fromAsync(streamed.chunks)
-  const told = completionOf(texts.map((text) => JSON.parse(text)))
-  const expected = JSON.parse(whole.text) as ChatCompletion
-  assert.equal(told.choices[0]?.message.content, expected.choices[0]?.message.content)
+  const answer = await chat.chat(request, createCall())
+  if (answer.kind !== 'completion') assert.fail()
+  const chunks = await readChunks(await chat.chat({ ...request, stream: true }, createCall()))
+  const streamed = completionOf(chunks.map((chunk) => JSON.parse(chunk)))
+  const expected = JSON.parse(answer.text) as ChatCompletion
+  assert.equal(streamed.choices[0]?.message.content, expected.choices[0]?.message.content)
   assert.match(expected.choices[0]?.message.content ?? '', /Hi[\s\S]*Ann/)
-  assert.deepEqual(told.usage, expected.usage)
-  assert.ok(texts.length > 5)
+  assert.deepEqual(streamed.usage, expected.usage)
+  assert.ok(chunks.length > 5)
 })
 
-test('a provider that cannot be is refused when Purser opens, with the name of what is wrong', () => {
-  const wrong: [unknown, string, string?][] = [
+test('an invalid provider is rejected when the registry is created, with the path of the option', () => {
+  const cases: [unknown, string, string?][] = [
     [null, 'providers.p'],
     [{}, 'providers.p.kind'],
     [{ kind: 'open-ai' }, 'providers.p.kind', "Did you mean 'openai'?"],
@@ -148,10 +143,10 @@ test('a provider that cannot be is refused when Purser opens, with the name of w
     [{ kind: 'openai', userField: 'name' }, 'providers.p.userField'],
     [{ kind: 'openai', headers: { 'x-a': 1 } }, 'providers.p.headers'],
   ]
-  for (const [provider, path, hint] of wrong) {
+  for (const [provider, path, hint] of cases) {
     const providers = { p: provider } as unknown as Record<string, ProviderConfig>
     assert.throws(
-      () => createModels({ effects: handClock(), providers }),
+      () => createProviderRegistry({ effects: handClock(), providers }),
       (error: unknown) =>
         PurserError.is(error, 'option_invalid') &&
         error.message.includes(`'${path}'`) &&
@@ -159,13 +154,15 @@ test('a provider that cannot be is refused when Purser opens, with the name of w
       path,
     )
   }
-  const own = { kind: 'azure', apiKey: 'k', resourceName: 'r', anything: 1 } as const
-  createModels({ effects: handClock(), providers: { own, made: () => ({ languageModel: () => ({}) }) } })
+  const azure = { kind: 'azure', apiKey: 'k', resourceName: 'r', anything: 1 } as const
+  createProviderRegistry({
+    effects: handClock(),
+    providers: { azure, own: () => ({ languageModel: () => ({}) }) },
+  })
 })
 
-test('a server that needs no key is sent none, when the operator says so', async () => {
-  await using upstream = await openUpstream()
-  const { chat } = models.build(orderFor('u', configOf('openai-compatible', upstream, { apiKey: '' })))
-  await ask(chat, false)
-  assert.equal(upstream.seen[0]?.headers.authorization, undefined)
+test('a server that needs no key receives none if the operator configures an empty one', async () => {
+  await using harness = await openProviderHarness()
+  await complete(harness.build(harness.configure('openai-compatible', { apiKey: '' })).chat, false)
+  assert.equal(harness.upstream.requests[0]?.headers.authorization, undefined)
 })

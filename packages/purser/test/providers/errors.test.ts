@@ -1,73 +1,76 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
-import { PurserError } from '../../src/errors.ts'
-import { ask, call, configOf, KINDS, messages, models, orderFor, withHostileEnvironment } from './model-requests.ts'
-import { openUpstream, type Script, sendEvents, sendJson } from './upstream.ts'
-import { SPEAKERS } from './wire-formats.ts'
+import {
+  complete,
+  createCall,
+  failsWith,
+  KINDS,
+  messages,
+  openProviderHarness,
+  useHostileEnvironment,
+} from '../support/provider-harness.ts'
+import { openUpstream, sendEvents, sendJson, type UpstreamHandler } from '../support/provider-upstream.ts'
+import { WIRE_FORMATS } from '../support/provider-wire-formats.ts'
 
-withHostileEnvironment()
+useHostileEnvironment()
 
 for (const kind of KINDS) {
-  test(`${kind}: an upstream's refusals, failures and limits are told as every other's`, async () => {
-    await using upstream = await openUpstream()
-    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'operator-key' })))
+  test(`${kind}: rejections, failures and rate limits of the upstream have the same codes as of every other kind`, async () => {
+    await using harness = await openProviderHarness()
+    const { upstream } = harness
+    const { chat } = harness.build(harness.configure(kind, { apiKey: 'operator-key' }))
     const cases = {
       400: 'upstream_rejected',
       401: 'upstream_auth',
       429: 'upstream_rate_limited',
       500: 'upstream_failed',
-    }
+    } as const
     for (const [status, code] of Object.entries(cases)) {
       const error = { message: 'No.', type: 't', code: 'c', status: 'S' }
-      upstream.script = (response) =>
+      upstream.handler = (response) =>
         sendJson(response, Number(status), { error, message: 'No.', type: 'error' }, { 'retry-after': '3' })
       for (const stream of [true, false]) {
-        await assert.rejects(ask(chat, stream), (thrown: unknown) => {
-          assert.ok(PurserError.is(thrown), String(thrown))
-          assert.equal(thrown.code, code)
-          if (status === '429') assert.equal(thrown.details?.retryAfterMs, 3000)
-          return true
-        })
+        await assert.rejects(
+          complete(chat, stream),
+          failsWith(code, ({ details }) => status !== '429' || details?.retryAfterMs === 3000),
+        )
       }
     }
-    assert.equal(upstream.seen.length, 8, 'no call is made twice')
+    assert.equal(upstream.requests.length, 8, 'no call is retried')
   })
 
-  test(`${kind}: a key that the upstream quotes back is not told on`, async () => {
-    await using upstream = await openUpstream((response) => {
-      sendJson(response, 400, {
-        error: { message: 'Wrong: operator-key', type: 't', code: 400, status: 'S' },
-        message: 'Wrong: operator-key',
-        type: 'error',
-      })
+  test(`${kind}: a key that the upstream quotes is redacted`, async () => {
+    await using harness = await openProviderHarness({
+      handler: (response) =>
+        sendJson(response, 400, {
+          error: { message: 'Wrong: operator-key', type: 't', code: 400, status: 'S' },
+          message: 'Wrong: operator-key',
+          type: 'error',
+        }),
     })
-    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'operator-key' })))
-    await assert.rejects(ask(chat, false), (error: unknown) => {
-      assert.ok(PurserError.is(error, 'upstream_rejected'))
-      assert.equal(error.message, 'Wrong: [redacted]')
-      return true
-    })
+    const { chat } = harness.build(harness.configure(kind, { apiKey: 'operator-key' }))
+    await assert.rejects(
+      complete(chat, false),
+      failsWith('upstream_rejected', ({ message }) => message === 'Wrong: [redacted]'),
+    )
   })
 
-  test(`${kind}: a redirect is not followed, so no key goes where it points`, async () => {
-    await using elsewhere = await openUpstream(SPEAKERS[kind]?.('hello'))
-    await using upstream = await openUpstream((response) => {
-      response.writeHead(307, { location: `${elsewhere.url}/base` }).end()
+  test(`${kind}: a redirect is not followed, so that no key reaches its target`, async () => {
+    await using target = await openUpstream(WIRE_FORMATS[kind]?.('hello'))
+    await using harness = await openProviderHarness({
+      handler: (response) => void response.writeHead(307, { location: `${target.url}/base` }).end(),
     })
-    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'operator-key' })))
-    for (const stream of [true, false]) {
-      await assert.rejects(ask(chat, stream), (error: unknown) => PurserError.is(error, 'upstream_failed'))
-    }
-    assert.equal(elsewhere.seen.length, 0)
-    assert.equal(upstream.seen.length, 2)
+    const { chat } = harness.build(harness.configure(kind, { apiKey: 'operator-key' }))
+    for (const stream of [true, false]) await assert.rejects(complete(chat, stream), failsWith('upstream_failed'))
+    assert.equal(target.requests.length, 0)
+    assert.equal(harness.upstream.requests.length, 2)
   })
 
-  test(`${kind}: what is no answer is upstream_failed: other text, nothing, a cut body, a cut stream`, async () => {
-    await using upstream = await openUpstream()
-    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'operator-key' })))
-    const scripts: Script[] = [
+  test(`${kind}: other text, an empty body, a cut body and a cut stream are upstream_failed`, async () => {
+    await using harness = await openProviderHarness()
+    const { chat } = harness.build(harness.configure(kind, { apiKey: 'operator-key' }))
+    const handlers: UpstreamHandler[] = [
       (response) => sendJson(response, 200, '<html>'),
       (response) => sendJson(response, 200, ''),
       (response) => sendJson(response, 200, '{"choices":'),
@@ -77,28 +80,21 @@ for (const kind of KINDS) {
         response.end()
       },
     ]
-    for (const script of scripts) {
-      upstream.script = script
-      for (const stream of [true, false]) {
-        await assert.rejects(ask(chat, stream), (error: unknown) => {
-          assert.ok(PurserError.is(error), String(error))
-          assert.equal(error.code, 'upstream_failed')
-          return true
-        })
-      }
+    for (const handler of handlers) {
+      harness.upstream.handler = handler
+      for (const stream of [true, false]) await assert.rejects(complete(chat, stream), failsWith('upstream_failed'))
     }
   })
 
-  test(`${kind}: an abort and a reader that leaves close the socket`, async () => {
-    await using upstream = await openUpstream()
-    const { chat } = models.build(orderFor('u', configOf(kind, upstream, { apiKey: 'operator-key' })))
+  test(`${kind}: an abort closes the socket, streamed or not`, async () => {
+    await using harness = await openProviderHarness()
+    const { chat } = harness.build(harness.configure(kind, { apiKey: 'operator-key' }))
     for (const stream of [true, false]) {
-      const { promise, resolve } = Promise.withResolvers<ServerResponse>()
-      upstream.script = (response) => resolve(response)
+      const response = harness.upstream.nextResponse()
       const abort = new AbortController()
-      const reason = new Error('gone')
-      const answer = chat.chat({ messages, stream }, { ...call(), signal: abort.signal })
-      const closed = once(await promise, 'close')
+      const reason = new Error('aborted')
+      const answer = chat.chat({ messages, stream }, createCall(abort.signal))
+      const closed = once(await response, 'close')
       abort.abort(reason)
       await assert.rejects(answer, reason)
       await closed

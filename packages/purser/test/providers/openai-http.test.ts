@@ -1,100 +1,105 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
-import type { ErrorCode, PurserError } from '../../src/errors.ts'
-import { handClock } from '../../src/testing/hand-clock.ts'
-import { asked, callWith, failsWith, messages, modelOf, pools, textsOf } from './relay.ts'
-import { chunkWith, completionWith, openUpstream, sendEvents, sendJson, usageChunk } from './upstream.ts'
+import { test } from 'node:test'
+import type { ErrorCode } from '../../src/errors.ts'
+import {
+  chunksOf,
+  createCall,
+  failsWith,
+  messages,
+  openProviderHarness,
+  readChunks,
+} from '../support/provider-harness.ts'
+import { chunkWith, completionWith, sendEvents, sendJson, usageChunk } from '../support/provider-upstream.ts'
 
-after(() => pools.close())
+const streamRequest = { messages, model: 'm', stream: true }
 
-test('a completion comes as the upstream wrote it, asked for under the key of this call', async () => {
-  await using upstream = await openUpstream()
-  const odd = completionWith('hi').replace('{', '{ "vendor" : 1,')
-  upstream.script = (response) => sendJson(response, 200, odd)
-  const answer = await modelOf(upstream, { path: '/v1/?version=2' }).chat({ messages, seed: 7 }, callWith())
-  assert.deepEqual(answer, { kind: 'completion', text: odd })
-  const [seen] = upstream.seen
-  assert.equal(seen?.path, '/v1/chat/completions?version=2')
-  assert.equal(seen?.headers.authorization, 'Bearer sk-user')
-  assert.equal(seen?.headers['x-extra'], 'yes')
-  assert.deepEqual(JSON.parse(seen?.body ?? ''), { messages, seed: 7, model: 'm' })
+test('a completion is passed on as the upstream wrote it, requested with the key of the call', async () => {
+  const text = completionWith('hi').replace('{', '{ "vendor" : 1,')
+  await using harness = await openProviderHarness({ handler: (response) => sendJson(response, 200, text) })
+  const model = harness.createHttpModel({ path: '/v1/?version=2' })
+  assert.deepEqual(await model.chat({ messages, seed: 7 }, createCall()), { kind: 'completion', text })
+  const [request] = harness.upstream.requests
+  assert.equal(request?.path, '/v1/chat/completions?version=2')
+  assert.equal(request?.headers.authorization, 'Bearer sk-user')
+  assert.equal(request?.headers['x-extra'], 'yes')
+  assert.deepEqual(JSON.parse(request?.body ?? ''), { messages, seed: 7, model: 'm' })
 })
 
-test('chunks come as the upstream wrote them, with usage asked for and passed on, without [DONE]', async () => {
-  await using upstream = await openUpstream()
-  const model = modelOf(upstream)
-  const answer = await model.chat({ ...asked, stream_options: { include_obfuscation: false } }, callWith())
-  assert.deepEqual(await textsOf(answer), [
+test('chunks are passed on as the upstream wrote them, with the usage that is always requested and without [DONE]', async () => {
+  await using harness = await openProviderHarness()
+  const request = { ...streamRequest, stream_options: { include_obfuscation: false } }
+  assert.deepEqual(await readChunks(await harness.createHttpModel().chat(request, createCall())), [
     chunkWith({ role: 'assistant', content: 'hello' }),
     chunkWith({}, 'stop'),
     usageChunk,
   ])
-  const body = JSON.parse(upstream.seen[0]?.body ?? '')
+  const body = JSON.parse(harness.upstream.requests[0]?.body ?? '')
   assert.deepEqual(body.stream_options, { include_obfuscation: false, include_usage: true })
 })
 
-test('sockets are shared by answers that ended, whatever the key, and nothing stays behind on the clock', async () => {
-  await using upstream = await openUpstream()
-  const clock = handClock()
+test('calls with different keys share sockets, and complete answers leave no timer', async () => {
+  await using harness = await openProviderHarness()
   for (const apiKey of ['a', 'b', 'c', 'd']) {
-    await textsOf(await modelOf(upstream, { clock, apiKey }).chat(asked, callWith()))
-    await modelOf(upstream, { clock, apiKey }).chat({ messages }, callWith())
+    const model = harness.createHttpModel({ apiKey })
+    await readChunks(await model.chat(streamRequest, createCall()))
+    await model.chat({ messages }, createCall())
   }
+  const { requests, sockets } = harness.upstream
   assert.deepEqual(
-    upstream.seen.map((seen) => seen.headers.authorization),
+    requests.map(({ headers }) => headers.authorization),
     [...'aabbccdd'].map((key) => `Bearer ${key}`),
   )
-  assert.ok(upstream.sockets.size < 4, `${upstream.sockets.size} sockets for 8 calls`)
-  assert.equal(clock.timers, 0)
+  assert.ok(sockets.size < 4, `${sockets.size} sockets for 8 calls`)
+  assert.equal(harness.clock.timers, 0)
 })
 
-test('an answer cut without [DONE] and without a finish reason throws after what came before', async () => {
-  await using upstream = await openUpstream()
+test('a stream that is cut without [DONE] and finish reason throws after its chunks', async () => {
+  await using harness = await openProviderHarness()
   for (const cut of ['end', 'destroy'] as const) {
-    upstream.script = (response) => {
+    harness.upstream.handler = (response) => {
       sendEvents(response, [chunkWith({ content: 'a' })])
       setImmediate(() => response[cut]())
     }
-    const answer = await modelOf(upstream).chat(asked, callWith())
-    assert.equal(answer.kind, 'stream')
-    if (answer.kind !== 'stream') return
-    const chunks = answer.chunks[Symbol.asyncIterator]()
+    const chunks = chunksOf(await harness.createHttpModel().chat(streamRequest, createCall()))
     assert.equal((await chunks.next()).value, chunkWith({ content: 'a' }))
     await assert.rejects(
-      Promise.resolve(chunks.next()),
+      chunks.next(),
       failsWith('upstream_failed', (error) => error.retryable),
     )
   }
 })
 
-test('an answer that ends after its finish reason is whole without [DONE], even without a last empty line', async () => {
-  await using upstream = await openUpstream()
-  upstream.script = (response) => {
-    sendEvents(response, [chunkWith({ content: 'a' })])
-    response.end(`data: ${chunkWith({}, 'stop')}`)
-  }
-  const texts = await textsOf(await modelOf(upstream).chat(asked, callWith()))
-  assert.deepEqual(texts, [chunkWith({ content: 'a' }), chunkWith({}, 'stop')])
+test('a stream that ends after its finish reason is complete without [DONE], even without a last empty line', async () => {
+  await using harness = await openProviderHarness({
+    handler(response) {
+      sendEvents(response, [chunkWith({ content: 'a' })])
+      response.end(`data: ${chunkWith({}, 'stop')}`)
+    },
+  })
+  const chunks = await readChunks(await harness.createHttpModel().chat(streamRequest, createCall()))
+  assert.deepEqual(chunks, [chunkWith({ content: 'a' }), chunkWith({}, 'stop')])
 })
 
 test('an error in the stream fails the call before the first chunk, and the iterator after it', async () => {
-  await using upstream = await openUpstream()
+  await using harness = await openProviderHarness()
   const error = JSON.stringify({ error: { message: 'overloaded', code: 429 } })
-  upstream.script = (response) => {
+  harness.upstream.handler = (response) => {
     sendEvents(response, [error])
     response.end()
   }
-  await assert.rejects(modelOf(upstream).chat(asked, callWith()), failsWith('upstream_rate_limited'))
-  upstream.script = (response) => {
+  const model = harness.createHttpModel()
+  await assert.rejects(model.chat(streamRequest, createCall()), failsWith('upstream_rate_limited'))
+  harness.upstream.handler = (response) => {
     sendEvents(response, [chunkWith({ content: '{"error":{"message":"x"}}' }), '{"error":"out of memory"}', '[DONE]'])
     response.end()
   }
-  const answer = await modelOf(upstream).chat(asked, callWith())
-  await assert.rejects(textsOf(answer), failsWith('upstream_failed'))
+  const answer = await model.chat(streamRequest, createCall())
+  await assert.rejects(readChunks(answer), failsWith('upstream_failed'))
 })
 
-test('statuses of the upstream become codes, with its wait, its words and its parameter where they help', async () => {
-  await using upstream = await openUpstream()
+test('each status of the upstream has its code; a rejection quotes the upstream, a rate limit has its wait', async () => {
+  await using harness = await openProviderHarness()
+  const model = harness.createHttpModel()
   const cases: [number, ErrorCode][] = [
     [301, 'upstream_failed'],
     [400, 'upstream_rejected'],
@@ -109,81 +114,69 @@ test('statuses of the upstream become codes, with its wait, its words and its pa
     [529, 'upstream_failed'],
   ]
   for (const [status, code] of cases) {
-    upstream.script = (response) => {
+    harness.upstream.handler = (response) => {
       const body = { error: { message: 'Too long: sk-user', code: 'context_length_exceeded', param: 'messages' } }
       sendJson(response, status, body, { 'retry-after': '7', location: 'http://127.0.0.1:1/' })
     }
     await assert.rejects(
-      modelOf(upstream).chat(asked, callWith()),
-      failsWith(code, (error) => error.details?.status === status),
-    )
-    if (code === 'upstream_rejected') {
-      await assert.rejects(modelOf(upstream).chat(asked, callWith()), (error: PurserError) => {
-        assert.deepEqual(error.details, { status, code: 'context_length_exceeded', param: 'messages' })
-        assert.match(error.message, /^Too long/)
-        assert.doesNotMatch(error.message, /sk-user/)
+      model.chat(streamRequest, createCall()),
+      failsWith(code, ({ message, details }) => {
+        assert.equal(details?.status, status)
+        if (code === 'upstream_rate_limited') assert.equal(details?.retryAfterMs, 7000)
+        if (code !== 'upstream_rejected') return true
+        assert.deepEqual(details, { status, code: 'context_length_exceeded', param: 'messages' })
+        assert.match(message, /^Too long/)
+        assert.doesNotMatch(message, /sk-user/)
         return true
-      })
-    }
-    if (code === 'upstream_rate_limited') {
-      await assert.rejects(
-        modelOf(upstream).chat(asked, callWith()),
-        (error: PurserError) => error.details?.retryAfterMs === 7000,
-      )
-    }
+      }),
+    )
   }
 })
 
-test('what is not an answer is upstream_failed: other text, JSON of another shape, an error with status 200', async () => {
-  await using upstream = await openUpstream()
-  const request = { messages }
+test('other text, JSON of another shape and an error with status 200 are upstream_failed', async () => {
+  await using harness = await openProviderHarness()
+  const model = harness.createHttpModel()
   for (const text of ['<html>', '', '{"choices":', '[]', '{"object":"list"}', '{"error":{"message":"no"}}']) {
-    upstream.script = (response) => sendJson(response, 200, text)
+    harness.upstream.handler = (response) => sendJson(response, 200, text)
     for (const stream of [true, false]) {
-      await assert.rejects(
-        modelOf(upstream).chat({ ...request, stream }, callWith()),
-        failsWith('upstream_failed'),
-        text,
-      )
+      await assert.rejects(model.chat({ messages, stream }, createCall()), failsWith('upstream_failed'), text)
     }
   }
-  upstream.script = (response) => {
+  harness.upstream.handler = (response) => {
     sendEvents(response, ['not json'])
     response.end()
   }
-  await assert.rejects(modelOf(upstream).chat(asked, callWith()), failsWith('upstream_failed'))
+  await assert.rejects(model.chat(streamRequest, createCall()), failsWith('upstream_failed'))
 })
 
-test('an upstream that answers in the other form than asked is translated', async () => {
-  await using upstream = await openUpstream()
-  upstream.script = (response) => sendJson(response, 200, completionWith('hi'))
-  const texts = await textsOf(await modelOf(upstream).chat(asked, callWith()))
-  assert.equal(JSON.parse(texts[0] ?? '').choices[0].delta.content, 'hi')
-  upstream.script = (response) => {
-    sendEvents(response, [
-      chunkWith({ role: 'assistant', content: 'h' }),
-      chunkWith({ content: 'i' }, 'stop'),
-      '[DONE]',
-    ])
+test('a completion for a stream request, and a stream for a request without streaming, are translated', async () => {
+  await using harness = await openProviderHarness()
+  const model = harness.createHttpModel()
+  harness.upstream.handler = (response) => sendJson(response, 200, completionWith('hi'))
+  const chunks = await readChunks(await model.chat(streamRequest, createCall()))
+  assert.equal(JSON.parse(chunks[0] ?? '').choices[0].delta.content, 'hi')
+  harness.upstream.handler = (response) => {
+    const first = chunkWith({ role: 'assistant', content: 'h' })
+    sendEvents(response, [first, chunkWith({ content: 'i' }, 'stop'), '[DONE]'])
     response.end()
   }
-  const whole = await modelOf(upstream).chat({ messages }, callWith())
-  assert.equal(whole.kind === 'completion' && JSON.parse(whole.text).choices[0].message.content, 'hi')
+  const answer = await model.chat({ messages }, createCall())
+  assert.equal(answer.kind === 'completion' && JSON.parse(answer.text).choices[0].message.content, 'hi')
 })
 
-test('an upstream that cannot be reached is upstream_failed, and its address is not told', async () => {
-  const gone = await openUpstream()
-  await gone[Symbol.asyncDispose]()
+test('an unreachable upstream is upstream_failed, with the code of the system and without an address', async () => {
+  await using harness = await openProviderHarness()
+  await harness.upstream[Symbol.asyncDispose]()
   await assert.rejects(
-    modelOf(gone).chat(asked, callWith()),
-    failsWith('upstream_failed', (error) => !error.message.includes('127.0.0.1') && /ECONNREFUSED/.test(error.message)),
+    harness.createHttpModel().chat(streamRequest, createCall()),
+    failsWith('upstream_failed', ({ message }) => !message.includes('127.0.0.1') && /ECONNREFUSED/.test(message)),
   )
 })
 
-test('a key that no header can carry is refused when the model is made', async () => {
-  await using upstream = await openUpstream()
+test('a key that no header can carry is rejected when the model is created', async () => {
+  await using harness = await openProviderHarness()
   assert.throws(
-    () => modelOf(upstream, { apiKey: 'a\r\nx-evil: 1' }),
-    failsWith('secret_invalid', (error) => !error.message.includes('evil')),
+    () => harness.createHttpModel({ apiKey: 'a\r\nx-evil: 1' }),
+    failsWith('secret_invalid', ({ message }) => !message.includes('evil')),
   )
 })

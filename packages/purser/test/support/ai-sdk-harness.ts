@@ -1,37 +1,45 @@
-import { after } from 'node:test'
-import { PurserError } from '../../src/errors.ts'
 import { openPurser, type Purser, type User } from '../../src/index.ts'
 import type { ProviderConfig } from '../../src/options.ts'
-import type { Upstream } from '../providers/upstream.ts'
+import { openUpstream, type Upstream, type UpstreamHandler } from './provider-upstream.ts'
 
-const open: Purser[] = []
-
-/** Call it at the top of a test file: what it opened is closed after its tests. */
-export function closeAfterTests(): void {
-  after(async () => {
-    await Promise.all(open.map((purser) => purser.close()))
-  })
+export interface AiSdkHarnessOptions {
+  readonly handler?: UpstreamHandler | undefined
+  /** Kind of the provider. Default: `'openai-compatible'`. */
+  readonly kind?: ProviderConfig['kind'] | undefined
+  readonly dailyCap?: number | undefined
+  /** Whether answers are cached. Default: false. */
+  readonly answers?: boolean | undefined
 }
 
-export async function purserOn(
-  upstream: Upstream,
-  more: { kind?: ProviderConfig['kind']; dailyCap?: number; answers?: boolean } = {},
-): Promise<Purser> {
+/** A Purser in memory whose users run on a fake upstream, with a temperature in the default settings. */
+export interface AiSdkHarness extends AsyncDisposable {
+  readonly upstream: Upstream
+  readonly purser: Purser
+  user(id: string): User
+}
+
+export async function openAiSdkHarness(options: AiSdkHarnessOptions = {}): Promise<AiSdkHarness> {
+  const { handler, kind = 'openai-compatible', dailyCap = 0, answers = false } = options
+  const upstream = await openUpstream(handler)
   const purser = await openPurser({
     store: 'memory:',
-    providers: { p: { kind: more.kind ?? 'openai-compatible', baseURL: `${upstream.url}/v1`, apiKey: 'operator-key' } },
+    providers: { p: { kind, baseURL: `${upstream.url}/v1`, apiKey: 'operator-key' } },
     runtime: { defaults: { provider: 'p', model: 'm', parameters: { temperature: 0.25 } } },
-    ledger: { dailyCap: more.dailyCap ?? 0 },
-    answers: { enabled: more.answers ?? false },
+    ledger: { dailyCap },
+    answers: { enabled: answers },
   })
-  open.push(purser)
-  return purser
+  return {
+    upstream,
+    purser,
+    user: (id) => purser.user(id),
+    async [Symbol.asyncDispose]() {
+      await purser.close()
+      await upstream[Symbol.asyncDispose]()
+    },
+  }
 }
 
-export function refusedWith(code: 'cap_reached' | 'user_blocked'): (error: unknown) => boolean {
-  return (error) => PurserError.is(error, code)
-}
-
-export async function counted(user: User): Promise<number> {
+/** How many turns of the user the ledger has counted. */
+export async function getCount(user: User): Promise<number> {
   return (await user.ledger.quota()).count
 }

@@ -1,108 +1,102 @@
 import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import { withSignal } from '../../core/abort.ts'
 import type { Effects } from '../../core/effects.ts'
 import { PurserError } from '../../errors.ts'
 import type { ChatRequest } from '../../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../../openai/chat-model.ts'
-import { createChunkTimeouts } from '../http/timeouts.ts'
-import { createTextStream, type TextSource } from '../text-stream.ts'
-import { convertToCallOptions } from './call-options.ts'
-import { ChunkWriter, completionFrom } from './chunk-writer.ts'
-import { sdkFailure } from './errors.ts'
+import { type ChunkSource, createChunkStream } from '../chunk-stream.ts'
+import { createChunkTimeouts } from '../chunk-timeouts.ts'
+import { ChunkWriter, convertToCompletion } from './chunk-writer.ts'
+import { convertToCallOptions } from './convert-to-call-options.ts'
+import { mapSdkError } from './errors.ts'
 
-export interface ChatOverOptions {
+export interface AiSdkChatModelDeps {
   readonly effects: Effects
   readonly provider: string
-  readonly language: LanguageModelV4
-  /** Takes keys out of what a provider says. Default: it is told as it is. */
-  readonly hide?: ((text: string) => string) | undefined
+  readonly languageModel: LanguageModelV4
+  /** Removes keys from messages of the provider. Default: no redaction. */
+  readonly redact?: ((text: string) => string) | undefined
 }
 
 /** An AI SDK language model as a chat model: for providers that do not speak OpenAI's format themselves. */
-export function chatModelOver({ effects, provider, language, hide = (text) => text }: ChatOverOptions): ChatModel {
-  const model = language.modelId
+export function createAiSdkChatModel(deps: AiSdkChatModelDeps): ChatModel {
+  const { effects, provider, languageModel, redact = (text) => text } = deps
+  const model = languageModel.modelId
 
   async function chat(request: ChatRequest, call: ChatCall): Promise<ChatAnswer> {
     call.signal.throwIfAborted()
-    const leash = holdOn(call.signal)
-    const patience = createChunkTimeouts({ ...call, effects, provider, onLate: (reason) => leash.cut(reason) })
+    const abort = linkAbort(call.signal)
+    const timeouts = createChunkTimeouts({ ...call, effects, provider, onTimeout: abort.abort })
     const end = () => {
-      patience.end()
-      leash.release()
+      timeouts.clear()
+      abort.unlink()
     }
-    const explain = (cause: unknown) =>
-      leash.signal.aborted ? leash.signal.reason : sdkFailure(cause, { provider, now: effects.now(), hide })
+    const mapError = (cause: unknown) =>
+      abort.signal.aborted ? abort.signal.reason : mapSdkError(cause, { provider, now: effects.now(), redact })
     try {
-      const told = { id: `chatcmpl-${effects.randomId()}`, created: Math.floor(effects.now() / 1000), model }
-      const options = convertToCallOptions(request, leash.signal)
+      const header = { id: `chatcmpl-${effects.randomId()}`, created: Math.floor(effects.now() / 1000), model }
+      const options = convertToCallOptions(request, abort.signal)
       if (request.stream !== true) {
-        const result = await leash.race(language.doGenerate(options))
+        const result = await abort.race(languageModel.doGenerate(options))
         end()
-        return { kind: 'completion', text: JSON.stringify(completionFrom(result, told)) }
+        return { kind: 'completion', text: JSON.stringify(convertToCompletion(result, header)) }
       }
-      const { stream: parts } = await leash.race(language.doStream(options))
-      const source = chunkSource({ provider, parts, writer: new ChunkWriter(told), leash })
-      const chunks = createTextStream({ source, patience, explain })
-      await chunks.begin()
+      const { stream: parts } = await abort.race(languageModel.doStream(options))
+      const source = createPartChunkSource({ provider, parts, writer: new ChunkWriter(header), abort })
+      const chunks = createChunkStream({ source, timeouts, mapError })
+      await chunks.start()
       return { kind: 'stream', chunks }
     } catch (cause) {
       end()
-      throw explain(cause)
+      throw mapError(cause)
     }
   }
 
   return { provider, model, chat }
 }
 
-/** A signal of the call's own, cut by the caller's abort or by time, that also frees a reader of a deaf model. */
-interface Leash {
+/** A signal of one call: aborted with the caller's signal, by a timeout, or by a reader that stops. */
+interface LinkedAbort {
   readonly signal: AbortSignal
-  cut(reason: unknown): void
+  abort(reason: unknown): void
+  /** Rejects on abort, also when the model ignores its signal. */
   race<T>(promise: PromiseLike<T>): Promise<T>
-  release(): void
+  /** Removes the listener on the caller's signal. */
+  unlink(): void
 }
 
-function holdOn(caller: AbortSignal): Leash {
+function linkAbort(callerSignal: AbortSignal): LinkedAbort {
   const controller = new AbortController()
-  const onAbort = () => controller.abort(caller.reason)
-  caller.addEventListener('abort', onAbort)
+  const onAbort = () => controller.abort(callerSignal.reason)
+  callerSignal.addEventListener('abort', onAbort)
   return {
     signal: controller.signal,
-    cut: (reason) => controller.abort(reason),
-    async race<T>(promise: PromiseLike<T>): Promise<T> {
-      controller.signal.throwIfAborted()
-      const { promise: cut, reject } = Promise.withResolvers<never>()
-      const leave = () => reject(controller.signal.reason)
-      controller.signal.addEventListener('abort', leave, { once: true })
-      try {
-        return await Promise.race([promise, cut])
-      } finally {
-        controller.signal.removeEventListener('abort', leave)
-      }
-    },
-    release: () => caller.removeEventListener('abort', onAbort),
+    abort: (reason) => controller.abort(reason),
+    race: (promise) => withSignal(Promise.resolve(promise), controller.signal),
+    unlink: () => callerSignal.removeEventListener('abort', onAbort),
   }
 }
 
-interface PartSource {
+interface PartChunkSourceDeps {
   readonly provider: string
   readonly parts: ReadableStream<LanguageModelV4StreamPart>
   readonly writer: ChunkWriter
-  readonly leash: Leash
+  readonly abort: LinkedAbort
 }
 
-function chunkSource({ provider, parts, writer, leash }: PartSource): TextSource {
+function createPartChunkSource({ provider, parts, writer, abort }: PartChunkSourceDeps): ChunkSource {
   const reader = parts.getReader()
   return {
     async next() {
-      const { value, done } = await leash.race(reader.read())
-      if (!done) return writer.take(value).map((chunk) => JSON.stringify(chunk))
-      leash.release()
+      const { value, done } = await abort.race(reader.read())
+      if (!done) return writer.write(value).map((chunk) => JSON.stringify(chunk))
+      abort.unlink()
       if (writer.isFinished) return undefined
       throw new PurserError('upstream_failed', `The provider '${provider}' cut its answer.`)
     },
-    stop(reason) {
-      leash.release()
-      leash.cut(reason)
+    cancel(reason) {
+      abort.unlink()
+      abort.abort(reason)
       reader.cancel(reason).catch(() => undefined)
     },
   }

@@ -1,45 +1,44 @@
 import { PurserError } from '../../errors.ts'
-import { failureOf, networkFailure } from '../http/errors.ts'
+import { mapHttpError, mapNetworkError } from '../http/errors.ts'
 
-export interface FailureContext {
+export interface SdkErrorContext {
   readonly provider: string
   /** Wall clock, epoch ms. */
   readonly now: number
-  /** Takes keys out of what a provider says. */
-  readonly hide: (text: string) => string
+  /** Removes keys from messages of the provider. */
+  readonly redact: (text: string) => string
 }
 
 /**
- * What an error out of an AI SDK model means here. The SDK's classes are known by their names, so that any copy of
- * them will do. Credentials never get into messages: only a refused request quotes the provider.
+ * Maps an error of an AI SDK model to a `PurserError`. The SDK's error classes are recognized by name, so that any copy
+ * of the SDK works. Only the error for a rejected request quotes the provider, redacted.
  */
-export function sdkFailure(error: unknown, { provider, now, hide }: FailureContext): unknown {
-  const known = findPurserError(error)
-  if (known !== undefined) return known
-  if (!(error instanceof Error)) return networkFailure(provider, error)
+export function mapSdkError(error: unknown, { provider, now, redact }: SdkErrorContext): unknown {
+  const purserError = findPurserError(error)
+  if (purserError !== undefined) return purserError
+  if (!(error instanceof Error)) return mapNetworkError(provider, error)
   if (error.name === 'AI_APICallError') {
-    const { statusCode, responseHeaders = {}, responseBody = '' } = error as CallError
-    // Without a status the connection failed; with 200 the answer was not what it should be.
-    if (statusCode === undefined) return networkFailure(provider, error.cause ?? error)
-    return failureOf({ provider, status: statusCode, headers: responseHeaders, text: hide(responseBody), now })
+    const { statusCode, responseHeaders = {}, responseBody = '' } = error as ApiCallError
+    // Without a status the connection failed; with status 200 the body was not an answer.
+    if (statusCode === undefined) return mapNetworkError(provider, error.cause ?? error)
+    return mapHttpError({ provider, status: statusCode, headers: responseHeaders, text: redact(responseBody), now })
   }
-  if (REFUSED.has(error.name)) {
-    return new PurserError('request_invalid', `The provider '${provider}' cannot do that: ${hide(error.message)}`, {
-      cause: error,
-    })
+  if (REQUEST_ERRORS.has(error.name)) {
+    const message = `The provider '${provider}' does not support this request: ${redact(error.message)}`
+    return new PurserError('request_invalid', message, { cause: error })
   }
-  return networkFailure(provider, error)
+  return mapNetworkError(provider, error)
 }
 
-const REFUSED = new Set(['AI_UnsupportedFunctionalityError', 'AI_InvalidPromptError', 'AI_InvalidArgumentError'])
+const REQUEST_ERRORS = new Set(['AI_UnsupportedFunctionalityError', 'AI_InvalidPromptError', 'AI_InvalidArgumentError'])
 
-interface CallError extends Error {
+interface ApiCallError extends Error {
   readonly statusCode?: number
   readonly responseHeaders?: Record<string, string>
   readonly responseBody?: string
 }
 
-/** The SDK wraps what its fetch throws; a host that is not allowed must be told as that. */
+/** The SDK wraps errors of its fetch; `host_not_allowed` must reach the caller as such. */
 function findPurserError(error: unknown): PurserError | undefined {
   let inner: unknown = error
   for (let depth = 0; depth < 5 && inner instanceof Error; depth++) {

@@ -1,124 +1,170 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { PurserError } from '../../errors.ts'
 import type { ModelRequest } from '../../runtime/api.ts'
-import { type Credentials, missing } from '../credentials.ts'
+import { type Credentials, secretMissing } from '../credentials.ts'
 import { createGuardedFetch } from '../http/guarded-fetch.ts'
 import type { Pools } from '../http/pools.ts'
-import { optionalPackage } from '../optional-package.ts'
 
-/** What is known before a provider's package is loaded: everything that can be wrong is found when the model is built. */
-export type Packaged = () => Promise<LanguageModelV4>
+/*
+ * Models of the AI SDK's provider packages. A package falls back to the process environment for whatever it is not
+ * passed: keys, base URLs, regions, resource names, and for Bedrock a bearer token that wins over a user's own keys. So
+ * each receives every setting, Bedrock an empty bearer token where a user signs, and a fetch that reaches one origin.
+ *
+ * Each function throws at once when settings or keys are missing or invalid; the package is imported by the first call.
+ */
 
-interface Target {
-  readonly order: ModelRequest
-  readonly access: Credentials
+interface PackageDeps {
+  readonly request: ModelRequest
+  readonly credentials: Credentials
   readonly pools: Pools
 }
 
-/*
- * The packages fall back to the process environment for whatever they are not given: keys, base URLs, regions,
- * resource names, and for Bedrock a bearer token that beats a user's own keys. So each is given everything, and
- * Bedrock an empty bearer token where a user signs; and its fetch reaches the one origin that was decided here.
- */
-
-export function openAi({ order, access, pools }: Target): Packaged {
-  const { baseURL, shared } = placeOf(access, pools, 'https://api.openai.com/v1')
+export function createOpenAiPackageModel(deps: PackageDeps): LanguageModelV4 {
+  const { request, credentials } = deps
+  const { baseURL, shared } = resolveEndpoint(deps, 'https://api.openai.com/v1')
   const options = {
     ...shared,
-    apiKey: access.required('apiKey'),
-    ...optional({ organization: access.field('organization'), project: access.field('project') }),
+    apiKey: credentials.require('apiKey'),
+    ...defined({ organization: credentials.get('organization'), project: credentials.get('project') }),
   }
-  return async () => {
-    const { createOpenAI } = await optionalPackage('@ai-sdk/openai', () => import('@ai-sdk/openai'))
+  return createLazyModel(request, async () => {
+    const { createOpenAI } = await importPackage('@ai-sdk/openai', () => import('@ai-sdk/openai'))
     const provider = createOpenAI({ ...options, baseURL })
-    // Servers that only look like OpenAI know chat completions, but seldom its newer format.
-    return access.baseURL === undefined ? provider.responses(order.modelId) : provider.chat(order.modelId)
-  }
+    // Servers that imitate OpenAI have chat completions, but seldom its responses endpoint.
+    return credentials.baseURL === undefined ? provider.responses(request.modelId) : provider.chat(request.modelId)
+  })
 }
 
-export function anthropic({ order, access, pools }: Target): Packaged {
-  const { baseURL, shared } = placeOf(access, pools, 'https://api.anthropic.com/v1')
-  const authToken = access.field('authToken')
-  const key = authToken === undefined ? { apiKey: access.required('apiKey') } : { authToken }
-  return async () => {
-    const { createAnthropic } = await optionalPackage('@ai-sdk/anthropic', () => import('@ai-sdk/anthropic'))
-    return createAnthropic({ ...shared, ...key, baseURL }).languageModel(order.modelId)
-  }
+export function createAnthropicModel(deps: PackageDeps): LanguageModelV4 {
+  const { request, credentials } = deps
+  const { baseURL, shared } = resolveEndpoint(deps, 'https://api.anthropic.com/v1')
+  const authToken = credentials.get('authToken')
+  const key = authToken === undefined ? { apiKey: credentials.require('apiKey') } : { authToken }
+  return createLazyModel(request, async () => {
+    const { createAnthropic } = await importPackage('@ai-sdk/anthropic', () => import('@ai-sdk/anthropic'))
+    return createAnthropic({ ...shared, ...key, baseURL }).languageModel(request.modelId)
+  })
 }
 
-export function google({ order, access, pools }: Target): Packaged {
-  const { baseURL, shared } = placeOf(access, pools, 'https://generativelanguage.googleapis.com/v1beta')
-  const apiKey = access.required('apiKey')
-  return async () => {
-    const { createGoogle } = await optionalPackage('@ai-sdk/google', () => import('@ai-sdk/google'))
-    return createGoogle({ ...shared, apiKey, baseURL }).languageModel(order.modelId)
-  }
+export function createGoogleModel(deps: PackageDeps): LanguageModelV4 {
+  const { request, credentials } = deps
+  const { baseURL, shared } = resolveEndpoint(deps, 'https://generativelanguage.googleapis.com/v1beta')
+  const apiKey = credentials.require('apiKey')
+  return createLazyModel(request, async () => {
+    const { createGoogle } = await importPackage('@ai-sdk/google', () => import('@ai-sdk/google'))
+    return createGoogle({ ...shared, apiKey, baseURL }).languageModel(request.modelId)
+  })
 }
 
-export function azure({ order, access, pools }: Target): Packaged {
-  const resource = access.setting('resourceName')
-  if (access.baseURL === undefined && resource === undefined) {
-    throw notSet(order, 'resourceName', 'Name the Azure resource, or give a baseURL.')
+export function createAzureModel(deps: PackageDeps): LanguageModelV4 {
+  const { request, credentials } = deps
+  const resource = credentials.setting('resourceName')
+  if (credentials.baseURL === undefined && resource === undefined) {
+    throw settingInvalid(request, 'resourceName', 'Set the name of the Azure resource, or a baseURL.')
   }
   if (resource !== undefined && !/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(resource)) {
-    throw notSet(order, 'resourceName', 'It must be one label of a host name: letters, digits and hyphens.')
+    throw settingInvalid(request, 'resourceName', 'It must be one label of a host name: letters, digits and hyphens.')
   }
-  const { baseURL, shared } = placeOf(access, pools, `https://${resource}.openai.azure.com/openai`)
-  const apiVersion = access.setting('apiVersion')
-  const byDeployment = order.config !== null && typeof order.config === 'object' && order.config.useDeploymentBasedUrls
+  const { baseURL, shared } = resolveEndpoint(deps, `https://${resource}.openai.azure.com/openai`)
+  const { config, settings } = request
   const options = {
     ...shared,
-    apiKey: access.required('apiKey'),
-    useDeploymentBasedUrls: byDeployment === true,
-    ...optional({ apiVersion }),
+    apiKey: credentials.require('apiKey'),
+    useDeploymentBasedUrls: typeof config === 'object' && config.useDeploymentBasedUrls === true,
+    ...defined({ apiVersion: credentials.setting('apiVersion') }),
   }
-  return async () => {
-    const { createAzure } = await optionalPackage('@ai-sdk/azure', () => import('@ai-sdk/azure'))
-    return createAzure({ ...options, baseURL }).chat(order.settings.deployment ?? order.modelId)
-  }
+  return createLazyModel(request, async () => {
+    const { createAzure } = await importPackage('@ai-sdk/azure', () => import('@ai-sdk/azure'))
+    return createAzure({ ...options, baseURL }).chat(settings.deployment ?? request.modelId)
+  })
 }
 
-export function bedrock({ order, access, pools }: Target): Packaged {
-  const region = order.settings.region ?? access.setting('region')
-  if (region === undefined)
-    throw notSet(order, 'region', "Set it for the user with configure({ region: 'us-east-1' }).")
-  if (!/^[a-z]{2,}(?:-[a-z0-9]+)+$/.test(region)) throw notSet(order, 'region', 'It looks like eu-central-1.')
-  const { baseURL, shared } = placeOf(access, pools, `https://bedrock-runtime.${region}.${awsDomain(region)}`)
-  const bearer = access.field('apiKey')
-  const accessKeyId = access.field('accessKeyId')
-  const secretAccessKey = access.field('secretAccessKey')
-  const sessionToken = access.field('sessionToken')
-  if (bearer === undefined && (accessKeyId === undefined || secretAccessKey === undefined)) {
-    throw missing(order, accessKeyId === undefined ? 'apiKey' : 'secretAccessKey')
+export function createBedrockModel(deps: PackageDeps): LanguageModelV4 {
+  const { request, credentials } = deps
+  const region = request.settings.region ?? credentials.setting('region')
+  if (region === undefined) {
+    throw settingInvalid(request, 'region', "Set it for the user with configure({ region: 'us-east-1' }).")
   }
-  const key =
-    bearer === undefined
-      ? { apiKey: '', ...optional({ accessKeyId, secretAccessKey, sessionToken }) }
-      : { apiKey: bearer }
-  return async () => {
-    const { createAmazonBedrock } = await optionalPackage(
+  if (!/^[a-z]{2,}(?:-[a-z0-9]+)+$/.test(region)) throw settingInvalid(request, 'region', 'Example: eu-central-1.')
+  const { baseURL, shared } = resolveEndpoint(deps, `https://bedrock-runtime.${region}.${awsDomainOf(region)}`)
+  const key = resolveAwsKey(deps)
+  return createLazyModel(request, async () => {
+    const { createAmazonBedrock } = await importPackage(
       '@ai-sdk/amazon-bedrock',
       () => import('@ai-sdk/amazon-bedrock'),
     )
-    return createAmazonBedrock({ ...shared, ...key, region, baseURL }).languageModel(order.modelId)
-  }
+    return createAmazonBedrock({ ...shared, ...key, region, baseURL }).languageModel(request.modelId)
+  })
 }
 
-function placeOf(access: Credentials, pools: Pools, usual: string) {
-  const url = access.baseURL ?? new URL(usual)
-  const fetch = createGuardedFetch(url.origin, pools.door(url, access.trusted || access.baseURL === undefined))
-  return { baseURL: url.href.replace(/\/+$/, ''), shared: { fetch, headers: access.headers } }
+/** A bearer token, or the keys for signing. */
+function resolveAwsKey({ request, credentials }: PackageDeps) {
+  const apiKey = credentials.get('apiKey')
+  if (apiKey !== undefined) return { apiKey }
+  const accessKeyId = credentials.get('accessKeyId')
+  const secretAccessKey = credentials.get('secretAccessKey')
+  if (accessKeyId === undefined) throw secretMissing(request, 'apiKey')
+  if (secretAccessKey === undefined) throw secretMissing(request, 'secretAccessKey')
+  return { apiKey: '', accessKeyId, secretAccessKey, ...defined({ sessionToken: credentials.get('sessionToken') }) }
 }
 
-function awsDomain(region: string): string {
+function awsDomainOf(region: string): string {
   return region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'
 }
 
-function notSet(order: ModelRequest, field: string, hint: string): PurserError {
-  return new PurserError('settings_invalid', `The provider '${order.provider}' has no usable '${field}'.`, { hint })
+function resolveEndpoint({ credentials, pools }: PackageDeps, defaultURL: string) {
+  const url = credentials.baseURL ?? new URL(defaultURL)
+  const isTrusted = credentials.isTrusted || credentials.baseURL === undefined
+  const fetch = createGuardedFetch(url.origin, pools.dispatcherFor(url, isTrusted))
+  return { baseURL: url.href.replace(/\/+$/, ''), shared: { fetch, headers: credentials.headers } }
 }
 
-function optional<T extends Record<string, string | undefined>>(fields: T): { [K in keyof T]?: string } {
+/** Creates the model with its first call, so that no provider package is imported without need. */
+export function createLazyModel(
+  { provider, modelId }: Pick<ModelRequest, 'provider' | 'modelId'>,
+  create: () => Promise<LanguageModelV4>,
+): LanguageModelV4 {
+  let created: Promise<LanguageModelV4> | undefined
+  const getModel = (): Promise<LanguageModelV4> => {
+    created ??= create()
+    // A package that was missing may be installed by the next call.
+    created.catch(() => {
+      created = undefined
+    })
+    return created
+  }
+  return {
+    specificationVersion: 'v4',
+    provider,
+    modelId,
+    get supportedUrls() {
+      return getModel().then((model) => model.supportedUrls)
+    },
+    doGenerate: async (options) => (await getModel()).doGenerate(options),
+    doStream: async (options) => (await getModel()).doStream(options),
+  }
+}
+
+/** Imports an optional package; `package_missing` with the command that installs it when it is not there. */
+export async function importPackage<Module>(name: string, load: () => Promise<Module>): Promise<Module> {
+  try {
+    return await load()
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+    if (code !== 'ERR_MODULE_NOT_FOUND') throw cause
+    throw new PurserError('package_missing', `The package '${name}' is not installed.`, {
+      hint: `npm install ${name}`,
+      cause,
+      details: { package: name },
+    })
+  }
+}
+
+function settingInvalid(request: ModelRequest, field: string, hint: string): PurserError {
+  return new PurserError('settings_invalid', `The provider '${request.provider}' has no usable '${field}'.`, { hint })
+}
+
+function defined<T extends Record<string, string | undefined>>(fields: T): { [K in keyof T]?: string } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: string
   }

@@ -1,9 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
 
-const MAX_MESSAGE_LENGTH = 1_000
+const MESSAGE_MAX_CHARACTERS = 1_000
+const PARAM_MAX_CHARACTERS = 200
 
-export interface Failure {
+export interface HttpErrorResponse {
   readonly provider: string
   readonly status: number
   readonly headers: IncomingHttpHeaders
@@ -13,101 +15,101 @@ export interface Failure {
   readonly now: number
 }
 
-interface Told {
-  readonly message: string | undefined
-  readonly code: string | undefined
-  readonly param: string | undefined
+interface ErrorBody {
+  readonly message?: string | undefined
+  readonly code?: string | undefined
+  readonly param?: string | undefined
 }
 
-/** What a provider's status means here. Only a refused request quotes the provider: its words are for the client. */
-export function failureOf({ provider, status, headers, text, now }: Failure): PurserError {
-  const who = `The provider '${provider}'`
+/**
+ * Maps the status of a provider to a `PurserError`. Only the error for a rejected request quotes the provider: its
+ * message explains to the client what is wrong with the request.
+ */
+export function mapHttpError({ provider, status, headers, text, now }: HttpErrorResponse): PurserError {
+  const subject = `The provider '${provider}'`
   if (status === 401 || status === 403) {
-    return new PurserError('upstream_auth', `${who} refused the key (status ${status}).`, {
-      hint: 'Check the key that is set for this provider, and what it may be used for.',
+    return new PurserError('upstream_auth', `${subject} rejected the key (status ${status}).`, {
+      hint: 'Check the key of this provider and its permissions.',
       details: { status },
     })
   }
   if (status === 429) {
-    const retryAfterMs = retryAfterOf(headers, now)
-    return new PurserError('upstream_rate_limited', `${who} asks to slow down.`, {
+    const retryAfterMs = parseRetryAfter(headers, now)
+    return new PurserError('upstream_rate_limited', `${subject} limits the rate of requests.`, {
       details: retryAfterMs === undefined ? { status } : { status, retryAfterMs },
     })
   }
-  if (status === 400 || status === 404 || status === 413 || status === 422) return rejection(who, status, toldBy(text))
+  if (status === 400 || status === 404 || status === 413 || status === 422) {
+    return requestRejected(subject, status, parseErrorBody(text))
+  }
   if (status >= 300 && status < 400) {
-    return new PurserError('upstream_failed', `${who} answered with a redirect, which is not followed.`, {
+    return new PurserError('upstream_failed', `${subject} answered with a redirect, which is not followed.`, {
       hint: "Set the provider's baseURL to the address it redirects to.",
       details: { status },
     })
   }
-  return new PurserError('upstream_failed', `${who} failed with status ${status}.`, { details: { status } })
+  return new PurserError('upstream_failed', `${subject} failed with status ${status}.`, { details: { status } })
 }
 
-/** An error that came as an event of a stream, or with status 200. */
-export function failureInBand(provider: string, text: string): PurserError | undefined {
-  const error = errorMember(text)
-  if (error === undefined) return undefined
-  const status = typeof error === 'object' ? Number(error.status ?? error.code) : Number.NaN
-  const told = Number.isInteger(status) && status >= 400 && status < 600
-  return failureOf({ provider, status: told ? status : 500, headers: {}, text, now: 0 })
+/** The error in an event of a stream or in a body with status 200; undefined when the text is no error. */
+export function parseInBandError(provider: string, text: string): PurserError | undefined {
+  const body = parseJson(text)
+  const error = isObject(body) && !Array.isArray(body.choices) ? body.error : undefined
+  if (!isObject(error) && textOf(error) === undefined) return undefined
+  const code = isObject(error) ? Number(error.status ?? error.code) : Number.NaN
+  const status = Number.isInteger(code) && code >= 400 && code < 600 ? code : 500
+  return mapHttpError({ provider, status, headers: {}, text, now: 0 })
 }
 
-function errorMember(text: string): Record<string, unknown> | string | undefined {
-  const parsed = parseJson(text)
-  const error = isFields(parsed) && !Array.isArray(parsed.choices) ? parsed.error : undefined
-  return isFields(error) || (typeof error === 'string' && error !== '') ? error : undefined
-}
-
-function rejection(who: string, status: number, { message, code, param }: Told): PurserError {
-  return new PurserError('upstream_rejected', message ?? `${who} refused the request (status ${status}).`, {
+function requestRejected(subject: string, status: number, { message, code, param }: ErrorBody): PurserError {
+  return new PurserError('upstream_rejected', message ?? `${subject} rejected the request (status ${status}).`, {
     details: { status, ...(code === undefined ? {} : { code }), ...(param === undefined ? {} : { param }) },
   })
 }
 
-/** Providers say `{ error: { message } }`, `{ error }`, `{ message }` or `{ detail }`. */
-function toldBy(text: string): Told {
+/** Providers send `{ error: { message } }`, `{ error }`, `{ message }` or `{ detail }`. */
+function parseErrorBody(text: string): ErrorBody {
   const body = parseJson(text)
-  if (!isFields(body)) return { message: undefined, code: undefined, param: undefined }
-  const error = isFields(body.error) ? body.error : body
+  if (!isObject(body)) return {}
+  const error = isObject(body.error) ? body.error : body
   const message = [error.message, body.error, body.detail].find((candidate) => typeof candidate === 'string')
   return {
-    message: textOf(message)?.slice(0, MAX_MESSAGE_LENGTH),
+    message: textOf(message)?.slice(0, MESSAGE_MAX_CHARACTERS),
     code: /^[a-z0-9_.-]{1,64}$/i.test(String(error.code)) ? textOf(error.code) : undefined,
-    param: textOf(error.param)?.slice(0, 200),
+    param: textOf(error.param)?.slice(0, PARAM_MAX_CHARACTERS),
   }
 }
 
-/** `retry-after-ms`, else `retry-after` in seconds or as a date. */
-export function retryAfterOf(headers: IncomingHttpHeaders, now: number): number | undefined {
-  const exact = Number(headers['retry-after-ms'] ?? Number.NaN)
-  if (Number.isFinite(exact) && exact >= 0) return exact
-  const told = headers['retry-after']
-  if (told === undefined || told === '') return undefined
-  const seconds = Number(told)
+/** The wait in ms from `retry-after-ms`, by default from `retry-after` in seconds or as a date. */
+function parseRetryAfter(headers: IncomingHttpHeaders, now: number): number | undefined {
+  const milliseconds = Number(headers['retry-after-ms'] ?? Number.NaN)
+  if (Number.isFinite(milliseconds) && milliseconds >= 0) return milliseconds
+  const value = headers['retry-after']
+  if (value === undefined || value === '') return undefined
+  const seconds = Number(value)
   if (Number.isFinite(seconds)) return seconds >= 0 ? seconds * 1000 : undefined
-  const date = Date.parse(told)
+  const date = Date.parse(value)
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
 
-/** A network that failed, or an error that is told already. The message names the system's code, never an address. */
-export function networkFailure(provider: string, cause: unknown): unknown {
+/**
+ * Maps an error of the network to `upstream_failed`; a `PurserError` is returned as it is. The message has the code of
+ * the operating system, never an address.
+ */
+export function mapNetworkError(provider: string, cause: unknown): unknown {
   if (PurserError.is(cause)) return cause
   const code = cause instanceof Error && 'code' in cause ? textOf(cause.code) : undefined
-  const why = code === undefined ? '' : ` (${code})`
-  return new PurserError('upstream_failed', `The connection to the provider '${provider}' failed${why}.`, { cause })
+  const reason = code === undefined ? '' : ` (${code})`
+  return new PurserError('upstream_failed', `The connection to the provider '${provider}' failed${reason}.`, { cause })
 }
 
+/** Undefined when the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
     return undefined
   }
-}
-
-function isFields(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function textOf(value: unknown): string | undefined {

@@ -3,19 +3,19 @@ import { PurserError } from '../../errors.ts'
 import type { GetDispatcher } from './pools.ts'
 
 /**
- * A `fetch` for the package of one provider: it reaches one origin, over the shared sockets, and follows no redirect.
- * A package that wants to go elsewhere, for whatever reason, gets `host_not_allowed`.
+ * A `fetch` for the package of one provider: it reaches one origin through the shared sockets and follows no redirect.
+ * Requests to any other origin reject with `host_not_allowed`.
  */
-export function createGuardedFetch(origin: string, door: GetDispatcher): typeof globalThis.fetch {
-  const guarded = async (input: string | URL | { readonly url: string }, init: RequestInit = {}) => {
+export function createGuardedFetch(origin: string, getDispatcher: GetDispatcher): typeof globalThis.fetch {
+  const guardedFetch = async (input: string | URL | { readonly url: string }, init: RequestInit = {}) => {
     const url = new URL(typeof input === 'string' || input instanceof URL ? input : input.url)
     if (url.origin !== origin) {
-      throw new PurserError('host_not_allowed', `The host '${url.hostname}' may not be called.`, {
+      throw new PurserError('host_not_allowed', `The host '${url.hostname}' is not allowed.`, {
         hint: `This provider is configured for ${origin}.`,
       })
     }
-    return undiciFetch(url, { ...init, redirect: 'error', dispatcher: door() })
+    return undiciFetch(url, { ...init, redirect: 'error', dispatcher: getDispatcher() })
   }
-  // undici's own Request and Response are those of the platform, with types of their own.
-  return guarded as unknown as typeof globalThis.fetch
+  // undici's Request and Response are those of the platform, with types of their own.
+  return guardedFetch as unknown as typeof globalThis.fetch
 }

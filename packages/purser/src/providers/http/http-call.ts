@@ -3,60 +3,61 @@ import type { Dispatcher } from 'undici'
 import type { Effects } from '../../core/effects.ts'
 import { PurserError } from '../../errors.ts'
 
-/** How long the rest of an answer, whose end was told, may take before its socket is closed, ms. */
+/** How long the rest of a discarded body may take before its socket is closed. */
 const DISCARD_TIMEOUT_MS = 1_000
 
-/** Bytes that have come but were not read; above it the socket is not read either. */
-const MAX_WAITING_BYTES = 262_144
+/** Received bytes that were not read; at this size the socket is paused. */
+const MAX_BUFFERED_BYTES = 262_144
 
-export interface Head {
+export interface ResponseHead {
   readonly status: number
   readonly headers: IncomingHttpHeaders
 }
 
-/** The body of a response, read by one reader. */
+/** The body of a response, for one reader. */
 export interface ByteReader {
-  /** The next bytes as they come; undefined after the last. Rejects when the response was cut or cancelled. */
+  /** The next bytes as they arrive; undefined after the last. Rejects when the response was cut or cancelled. */
   read(): Promise<Buffer | undefined>
-  /** Stops the call and closes its socket, if it is still under way; a pending read rejects with the reason. */
+  /** Aborts the call and closes its socket, if it has not ended; a pending read rejects with the reason. */
   cancel(reason: unknown): void
-  /** Nothing more will be read. The rest may come for a moment, so that the socket can be used again. */
+  /** Drops the rest of the body. It may still arrive for a moment, so that the socket can be reused. */
   discard(): void
 }
 
-export interface Call {
+export interface HttpCallOptions {
   readonly effects: Effects
   readonly path: string
+  /** Names and values in turn. */
   readonly headers: string[]
   readonly body: string
-  /** Aborting closes the socket, and rejects with `signal.reason`. */
+  /** Aborting closes the socket and rejects with `signal.reason`. */
   readonly signal: AbortSignal
-  /** Bytes the body of the response may have; at the limit the call is cut with `upstream_failed`. */
+  /** Limit for the body of the response; above it the call is aborted with `upstream_failed`. */
   readonly maxBytes: number
 }
 
 /**
- * One POST, on the bare dispatcher: bytes go from the socket's parser into a queue and from there to the reader, with
- * no stream objects between. Redirects are not followed, nothing is tried twice.
+ * One POST, on the bare dispatcher: bytes pass from the socket's parser into a queue and from there to the reader, without
+ * stream objects. Redirects are not followed and nothing is retried.
  */
 export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
-  /** Rejects with the network's error, the signal's reason, or what the body was cancelled with. */
-  readonly head: Promise<Head>
-  readonly #call: Call
-  readonly #begun = Promise.withResolvers<Head>()
-  #control: Dispatcher.DispatchController | undefined
-  #waiting: Buffer[] = []
-  #waitingBytes = 0
-  #bytes = 0
-  #reader: PromiseWithResolvers<Buffer | undefined> | undefined
-  #isOver = false
+  /** Rejects with the network's error, the signal's reason, or the reason of `cancel`. */
+  readonly head: Promise<ResponseHead>
+  readonly #options: HttpCallOptions
+  readonly #head = Promise.withResolvers<ResponseHead>()
+  #controller: Dispatcher.DispatchController | undefined
+  #buffered: Buffer[] = []
+  #bufferedBytes = 0
+  #receivedBytes = 0
+  #pendingRead: PromiseWithResolvers<Buffer | undefined> | undefined
+  #hasEnded = false
   #failure: { readonly reason: unknown } | undefined
-  #stopDiscarding: (() => void) | undefined
+  #cancelDiscardTimer: (() => void) | undefined
 
-  constructor(dispatcher: Dispatcher, call: Call) {
-    this.#call = call
-    this.head = this.#begun.promise
-    const { signal, path, headers, body } = call
+  constructor(dispatcher: Dispatcher, options: HttpCallOptions) {
+    this.#options = options
+    this.head = this.#head.promise
+    const { signal, path, headers, body } = options
     if (signal.aborted) this.#end({ reason: signal.reason })
     else {
       signal.addEventListener('abort', this.#onAbort)
@@ -65,54 +66,54 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   }
 
   read(): Promise<Buffer | undefined> {
-    const next = this.#waiting.shift()
+    const next = this.#buffered.shift()
     if (next !== undefined) {
-      this.#waitingBytes -= next.length
-      if (this.#control?.paused && this.#waitingBytes < MAX_WAITING_BYTES) this.#control.resume()
+      this.#bufferedBytes -= next.length
+      if (this.#controller?.paused && this.#bufferedBytes < MAX_BUFFERED_BYTES) this.#controller.resume()
       return Promise.resolve(next)
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure.reason)
-    if (this.#isOver) return Promise.resolve(undefined)
-    this.#reader = Promise.withResolvers()
-    return this.#reader.promise
+    if (this.#hasEnded) return Promise.resolve(undefined)
+    this.#pendingRead = Promise.withResolvers()
+    return this.#pendingRead.promise
   }
 
   cancel(reason: unknown): void {
-    if (this.#isOver) return
+    if (this.#hasEnded) return
     this.#end({ reason })
-    this.#control?.abort(cancelled())
+    this.#controller?.abort(cancelled())
   }
 
   discard(): void {
-    if (this.#isOver || this.#stopDiscarding !== undefined) return
-    const cut = (): void => this.cancel(new Error('The answer has ended.'))
-    this.#stopDiscarding = this.#call.effects.setTimer(cut, DISCARD_TIMEOUT_MS, { background: true })
-    this.#drop()
-    if (this.#control?.paused) this.#control.resume()
+    if (this.#hasEnded || this.#cancelDiscardTimer !== undefined) return
+    const cancel = (): void => this.cancel(new Error('The rest of the response was discarded.'))
+    this.#cancelDiscardTimer = this.#options.effects.setTimer(cancel, DISCARD_TIMEOUT_MS, { background: true })
+    this.#clearBuffer()
+    if (this.#controller?.paused) this.#controller.resume()
   }
 
-  onRequestStart(control: Dispatcher.DispatchController): void {
-    this.#control = control
-    if (this.#isOver) control.abort(cancelled())
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#hasEnded) controller.abort(cancelled())
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status >= 200) this.#begun.resolve({ status, headers })
+    if (status >= 200) this.#head.resolve({ status, headers })
   }
 
-  onResponseData(control: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#isOver || this.#stopDiscarding !== undefined) return
-    this.#bytes += chunk.length
-    const { maxBytes } = this.#call
-    if (this.#bytes > maxBytes) {
+  onResponseData(controller: Dispatcher.DispatchController, bytes: Buffer): void {
+    if (this.#hasEnded || this.#cancelDiscardTimer !== undefined) return
+    this.#receivedBytes += bytes.length
+    const { maxBytes } = this.#options
+    if (this.#receivedBytes > maxBytes) {
       this.cancel(new PurserError('upstream_failed', `The provider sent more than ${maxBytes} bytes.`))
-    } else if (this.#reader !== undefined) {
-      this.#reader.resolve(chunk)
-      this.#reader = undefined
+    } else if (this.#pendingRead !== undefined) {
+      this.#pendingRead.resolve(bytes)
+      this.#pendingRead = undefined
     } else {
-      this.#waiting.push(chunk)
-      this.#waitingBytes += chunk.length
-      if (this.#waitingBytes >= MAX_WAITING_BYTES) control.pause()
+      this.#buffered.push(bytes)
+      this.#bufferedBytes += bytes.length
+      if (this.#bufferedBytes >= MAX_BUFFERED_BYTES) controller.pause()
     }
   }
 
@@ -124,26 +125,26 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
     this.#end({ reason })
   }
 
-  readonly #onAbort = (): void => this.cancel(this.#call.signal.reason)
+  readonly #onAbort = (): void => this.cancel(this.#options.signal.reason)
 
   #end(failure?: { readonly reason: unknown }): void {
-    if (this.#isOver) return
-    this.#isOver = true
+    if (this.#hasEnded) return
+    this.#hasEnded = true
     this.#failure = failure
-    this.#call.signal.removeEventListener('abort', this.#onAbort)
-    this.#stopDiscarding?.()
-    if (failure === undefined) this.#reader?.resolve(undefined)
+    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    this.#cancelDiscardTimer?.()
+    if (failure === undefined) this.#pendingRead?.resolve(undefined)
     else {
-      this.#drop()
-      this.#begun.reject(failure.reason)
-      this.#reader?.reject(failure.reason)
+      this.#clearBuffer()
+      this.#head.reject(failure.reason)
+      this.#pendingRead?.reject(failure.reason)
     }
-    this.#reader = undefined
+    this.#pendingRead = undefined
   }
 
-  #drop(): void {
-    this.#waiting = []
-    this.#waitingBytes = 0
+  #clearBuffer(): void {
+    this.#buffered = []
+    this.#bufferedBytes = 0
   }
 }
 
@@ -151,7 +152,7 @@ function cancelled(): Error {
   return new Error('The call was cancelled.')
 }
 
-/** The whole body as text. */
+/** The complete body as text. */
 export async function readText(body: ByteReader): Promise<string> {
   const first = await body.read()
   if (first === undefined) return ''
@@ -162,8 +163,8 @@ export async function readText(body: ByteReader): Promise<string> {
   return Buffer.concat(pieces).toString()
 }
 
-/** The beginning of the body, at most `maxBytes`, whatever happens to the rest: for what an error says. */
-export async function readBeginning(body: ByteReader, maxBytes: number): Promise<string> {
+/** The beginning of the body of an error, at most `maxBytes`. Never rejects; the rest is cancelled. */
+export async function readPrefix(body: ByteReader, maxBytes: number): Promise<string> {
   const pieces: Buffer[] = []
   let length = 0
   try {
@@ -172,8 +173,8 @@ export async function readBeginning(body: ByteReader, maxBytes: number): Promise
       length += next.length
     }
   } catch {
-    // The status is known, and more important than why its explanation was cut.
+    // The status is known; it matters more than why the body was cut.
   }
-  body.cancel(new Error('Enough was read.'))
+  body.cancel(new Error('The rest of the body is not needed.'))
   return Buffer.concat(pieces).subarray(0, maxBytes).toString()
 }

@@ -4,37 +4,40 @@ import { type Dispatcher, Pool } from 'undici'
 import { createPublicLookup, requirePublicHost } from '../../core/public-address.ts'
 import { purserClosed } from '../../errors.ts'
 
-export const POOL_LIMITS = {
-  /** Origins with a pool; at the limit the longest unused is closed when its calls have ended. */
-  origins: 256,
-  /** Sockets to one origin; more calls wait for one. */
-  sockets: 4_096,
-  /** Until a socket is connected, ms. */
+const POOL_LIMITS = {
+  /** Origins with a pool; at the limit the least recently used pool is closed after its last call. */
+  maxOrigins: 256,
+  /** Sockets to one origin; further calls wait for a free socket. */
+  maxSockets: 4_096,
+  /** Until a socket is connected. */
   connectTimeoutMs: 10_000,
-  /** Until a silent call is ended whose caller set no time-out of their own, ms. */
+  /** Until a silent call without a timeout of its caller is ended. */
   silenceTimeoutMs: 900_000,
   /** Body of one response. */
-  responseBytes: 268_435_456,
+  maxResponseBytes: 268_435_456,
 } as const
 
 /**
- * Sockets to model providers: one pool an origin, shared by all users, for a socket knows no user; keys go with each
- * call. Hosts that a user named have pools of their own, whose sockets only reach public addresses.
+ * Sockets to model providers: one pool for each origin, shared by all users. A socket belongs to no user; keys are sent
+ * with each call. Hosts that a user set have pools of their own, whose sockets reach public addresses only.
  */
 export interface Pools {
   /**
-   * The way to a host, to be asked anew for each call. `trusted`: the operator named it. Throws `host_not_allowed` at
-   * once for an address inside, and `closed` when asked after `close`.
+   * The dispatcher of a host, to be requested for each call.
+   *
+   * @param isTrusted Whether the operator named the host; otherwise it must be a public address.
+   * @throws {PurserError} `host_not_allowed` at once for a private address; the returned function throws `closed` after
+   *   `close`.
    */
-  door(url: URL, trusted: boolean): GetDispatcher
-  /** Calls under way are cut. */
+  dispatcherFor(url: URL, isTrusted: boolean): GetDispatcher
+  /** Aborts pending calls and closes every socket. */
   close(): Promise<void>
 }
 
 export type GetDispatcher = () => Dispatcher
 
 export interface PoolsOptions {
-  /** How the names of hosts are resolved. Default: the system's way. */
+  /** Resolver for host names. Default: the operating system's. */
   readonly resolve?: LookupFunction | undefined
 }
 
@@ -44,47 +47,47 @@ export function createPools({ resolve }: PoolsOptions = {}): Pools {
     public: { lookup: createPublicLookup(resolve) },
   }
   const closing = new Set<Promise<void>>()
-  let closed = false
+  let isClosed = false
   const pools = new LRUCache<string, Pool>({
-    max: POOL_LIMITS.origins,
+    max: POOL_LIMITS.maxOrigins,
     dispose(pool) {
-      const ended = pool.close().catch(() => undefined)
-      closing.add(ended)
-      void ended.then(() => closing.delete(ended))
+      const closed = pool.close().catch(() => undefined)
+      closing.add(closed)
+      void closed.then(() => closing.delete(closed))
     },
   })
 
-  function open(origin: string, trusted: boolean): Pool {
+  function openPool(origin: string, isTrusted: boolean): Pool {
     return new Pool(origin, {
-      connections: POOL_LIMITS.sockets,
-      // Callers keep time on the clock of effects; this only ends calls that nobody waits for.
+      connections: POOL_LIMITS.maxSockets,
+      // Callers time calls on the clock of effects; these only end calls that have no other timeout.
       headersTimeout: POOL_LIMITS.silenceTimeoutMs,
       bodyTimeout: POOL_LIMITS.silenceTimeoutMs,
-      maxResponseSize: POOL_LIMITS.responseBytes,
-      // With HTTP/2 one lost connection would take the calls of many users with it.
+      maxResponseSize: POOL_LIMITS.maxResponseBytes,
+      // With HTTP/2 one lost connection would end the calls of many users.
       allowH2: false,
-      connect: { timeout: POOL_LIMITS.connectTimeoutMs, ...(trusted ? lookups.trusted : lookups.public) },
+      connect: { timeout: POOL_LIMITS.connectTimeoutMs, ...(isTrusted ? lookups.trusted : lookups.public) },
     })
   }
 
   return {
-    door(url, trusted) {
-      if (!trusted) requirePublicHost(url)
+    dispatcherFor(url, isTrusted) {
+      if (!isTrusted) requirePublicHost(url)
       const { origin } = url
-      const key = `${trusted ? 'trusted' : 'public'} ${origin}`
+      const key = `${isTrusted ? 'trusted' : 'public'} ${origin}`
       return () => {
-        if (closed) throw purserClosed()
+        if (isClosed) throw purserClosed()
         let pool = pools.get(key)
         if (pool === undefined) {
-          pool = open(origin, trusted)
+          pool = openPool(origin, isTrusted)
           pools.set(key, pool)
         }
         return pool
       }
     },
     async close() {
-      if (closed) return
-      closed = true
+      if (isClosed) return
+      isClosed = true
       const reason = purserClosed()
       await Promise.all([...pools.values()].map((pool) => pool.destroy(reason)))
       await Promise.all(closing)

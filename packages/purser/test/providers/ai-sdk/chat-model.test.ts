@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
-import { type ErrorCode, PurserError } from '../../../src/errors.ts'
-import { chatModelOver } from '../../../src/providers/ai-sdk/chat-model.ts'
-import { lazyLanguageModel } from '../../../src/providers/ai-sdk/lazy-language-model.ts'
-import { optionalPackage } from '../../../src/providers/optional-package.ts'
+import { PurserError } from '../../../src/errors.ts'
+import { createAiSdkChatModel } from '../../../src/providers/ai-sdk/chat-model.ts'
+import { createLazyModel, importPackage } from '../../../src/providers/ai-sdk/packages.ts'
 import { handClock } from '../../../src/testing/hand-clock.ts'
+import { chunksOf, createCall, failsWith, messages } from '../../support/provider-harness.ts'
 
 type Part = LanguageModelV4StreamPart
 
@@ -14,29 +14,35 @@ const usage = {
   outputTokens: { total: 2, text: undefined, reasoning: undefined },
 }
 const finish: Part = { type: 'finish', finishReason: { unified: 'stop', raw: 'stop' }, usage }
-const say = (delta: string): Part => ({ type: 'text-delta', id: '0', delta })
-const never = new Promise<never>(() => undefined)
+const textDelta = (delta: string): Part => ({ type: 'text-delta', id: '0', delta })
+const streamRequest = { messages, stream: true }
 
-/** A model that says what the test enqueues, and is deaf to its abort signal. */
-function scripted() {
+const model: LanguageModelV4 = {
+  specificationVersion: 'v4',
+  provider: 'own',
+  modelId: 'm',
+  supportedUrls: {},
+  doGenerate: async () => ({ content: [], finishReason: finish.finishReason, usage, warnings: [] }),
+  doStream: () => new Promise<never>(() => undefined),
+}
+
+/** A chat model over a language model that streams the test's parts and ignores its abort signal. */
+function openDeafModel() {
   const clock = handClock()
-  let parts: ReadableStreamDefaultController<Part> | undefined
-  let cancelled: unknown
+  let controller: ReadableStreamDefaultController<Part> | undefined
+  let cancelReason: unknown
   let signal: AbortSignal | undefined
   const stream = new ReadableStream<Part>({
-    start(controller) {
-      parts = controller
+    start(streamController) {
+      controller = streamController
     },
     cancel(reason) {
-      cancelled = reason
+      cancelReason = reason
     },
   })
-  const language: LanguageModelV4 = {
-    specificationVersion: 'v4',
-    provider: 'own',
-    modelId: 'm',
-    supportedUrls: {},
-    doGenerate: () => never,
+  const languageModel: LanguageModelV4 = {
+    ...model,
+    doGenerate: () => new Promise<never>(() => undefined),
     async doStream({ abortSignal }) {
       signal = abortSignal
       return { stream }
@@ -44,108 +50,98 @@ function scripted() {
   }
   return {
     clock,
-    chat: chatModelOver({ effects: clock, provider: 'p', language }),
-    say(...said: Part[]) {
-      for (const part of said) parts?.enqueue(part)
+    chat: createAiSdkChatModel({ effects: clock, provider: 'p', languageModel }),
+    send(...parts: Part[]) {
+      for (const part of parts) controller?.enqueue(part)
     },
-    close: () => parts?.close(),
-    cancelled: () => cancelled,
+    close: () => controller?.close(),
+    cancelReason: () => cancelReason,
     signal: () => signal,
   }
 }
 
-const request = { messages: [{ role: 'user', content: 'Hi' }], stream: true }
-const callWith = (signal: AbortSignal = new AbortController().signal) => ({
-  signal,
-  firstChunkTimeoutMs: 1000,
-  idleTimeoutMs: 500,
-})
-const failsWith = (code: ErrorCode) => (error: unknown) => PurserError.is(error, code)
-
-async function begun(model: ReturnType<typeof scripted>, signal?: AbortSignal) {
-  const pending = model.chat.chat(request, callWith(signal))
-  model.say({ type: 'stream-start', warnings: [] }, say('a'))
-  const answer = await pending
-  if (answer.kind !== 'stream') assert.fail()
-  const chunks = answer.chunks[Symbol.asyncIterator]()
+/** Starts a stream and reads its first chunk. */
+async function startStream(deaf: ReturnType<typeof openDeafModel>, signal?: AbortSignal) {
+  const pending = deaf.chat.chat(streamRequest, createCall(signal))
+  deaf.send({ type: 'stream-start', warnings: [] }, textDelta('a'))
+  const chunks = chunksOf(await pending)
   assert.match(String((await chunks.next()).value), /"content":"a"/)
   return chunks
 }
 
-test('a model that never begins is given up in time, whole or streamed, though it is deaf to its signal', async () => {
+test('a model that never starts to answer is upstream_timeout, streamed or not, though it ignores its signal', async () => {
   for (const stream of [true, false]) {
-    const model = scripted()
-    const answer = model.chat.chat({ ...request, stream }, callWith())
-    if (stream) model.say({ type: 'stream-start', warnings: [] })
+    const deaf = openDeafModel()
+    const answer = deaf.chat.chat({ messages, stream }, createCall())
+    if (stream) deaf.send({ type: 'stream-start', warnings: [] })
     await Promise.resolve()
-    model.clock.advance(1000)
+    deaf.clock.advance(1000)
     await assert.rejects(answer, failsWith('upstream_timeout'))
-    assert.equal(model.clock.timers, 0)
+    assert.equal(deaf.clock.timers, 0)
   }
 })
 
-test('a pause is given up while the reader waits, and the stream is cancelled', async () => {
-  const model = scripted()
-  const chunks = await begun(model)
-  const late = Promise.resolve(chunks.next())
-  model.clock.advance(500)
-  await assert.rejects(late, failsWith('upstream_timeout'))
-  assert.ok(PurserError.is(model.cancelled(), 'upstream_timeout'))
-  assert.ok(model.signal()?.aborted)
+test('a pause while the reader waits is upstream_timeout, and the stream is cancelled', async () => {
+  const deaf = openDeafModel()
+  const chunks = await startStream(deaf)
+  const next = chunks.next()
+  deaf.clock.advance(500)
+  await assert.rejects(next, failsWith('upstream_timeout'))
+  assert.ok(PurserError.is(deaf.cancelReason(), 'upstream_timeout'))
+  assert.ok(deaf.signal()?.aborted)
 })
 
-test('a stream that ends without its finish was cut', async () => {
-  const model = scripted()
-  const chunks = await begun(model)
-  model.close()
-  await assert.rejects(Promise.resolve(chunks.next()), failsWith('upstream_failed'))
+test('a stream that ends without a finish part was cut', async () => {
+  const deaf = openDeafModel()
+  const chunks = await startStream(deaf)
+  deaf.close()
+  await assert.rejects(chunks.next(), failsWith('upstream_failed'))
 })
 
 test('an error part fails the call before the first chunk, and the iterator after it', async () => {
-  const broken = Object.assign(new Error('quota for sk-secret'), {
+  const rateLimit = Object.assign(new Error('quota for sk-secret'), {
     name: 'AI_APICallError',
     statusCode: 429,
     responseHeaders: { 'retry-after': '2' },
   })
-  const early = scripted()
-  const answer = early.chat.chat(request, callWith())
-  early.say({ type: 'error', error: broken })
+  const first = openDeafModel()
+  const answer = first.chat.chat(streamRequest, createCall())
+  first.send({ type: 'error', error: rateLimit })
   await assert.rejects(
     answer,
-    (error: unknown) => PurserError.is(error, 'upstream_rate_limited') && error.details?.retryAfterMs === 2000,
+    failsWith('upstream_rate_limited', ({ details }) => details?.retryAfterMs === 2000),
   )
-  const later = scripted()
-  const chunks = await begun(later)
-  later.say({ type: 'error', error: new Error('sk-secret') })
+  const second = openDeafModel()
+  const chunks = await startStream(second)
+  second.send({ type: 'error', error: new Error('sk-secret') })
   await assert.rejects(
-    Promise.resolve(chunks.next()),
-    (error: unknown) => PurserError.is(error, 'upstream_failed') && !error.message.includes('sk-secret'),
+    chunks.next(),
+    failsWith('upstream_failed', ({ message }) => !message.includes('sk-secret')),
   )
 })
 
-test('an abort is told with its reason, and a reader that leaves cancels the stream', async () => {
+test('an abort rejects with its reason, and a reader that stops early cancels the stream', async () => {
   const abort = new AbortController()
-  const aborted = scripted()
-  const chunks = await begun(aborted, abort.signal)
-  const waiting = Promise.resolve(chunks.next())
-  const reason = new Error('gone')
+  const aborted = openDeafModel()
+  const next = (await startStream(aborted, abort.signal)).next()
+  const reason = new Error('aborted')
   abort.abort(reason)
-  await assert.rejects(waiting, reason)
+  await assert.rejects(next, reason)
   assert.ok(aborted.signal()?.aborted)
 
-  const left = scripted()
-  const other = await begun(left)
-  await other.return?.()
-  assert.ok(left.signal()?.aborted)
-  assert.notEqual(left.cancelled(), undefined)
-  assert.equal(left.clock.timers, 0)
+  const stopped = openDeafModel()
+  const chunks = await startStream(stopped)
+  await chunks.return?.()
+  assert.ok(stopped.signal()?.aborted)
+  assert.notEqual(stopped.cancelReason(), undefined)
+  assert.equal(stopped.clock.timers, 0)
 })
 
-test('a whole answer is told to its end with finish and usage', async () => {
-  const model = scripted()
-  const chunks = await begun(model)
-  model.say(finish)
-  model.close()
+test('a complete answer ends with finish reason and usage', async () => {
+  const deaf = openDeafModel()
+  const chunks = await startStream(deaf)
+  deaf.send(finish)
+  deaf.close()
   const rest = [await chunks.next(), await chunks.next(), await chunks.next()]
   assert.deepEqual(
     rest.map(({ done }) => done ?? false),
@@ -154,32 +150,22 @@ test('a whole answer is told to its end with finish and usage', async () => {
   assert.match(String(rest[1]?.value), /"prompt_tokens":3/)
 })
 
-test('a model that is made by its first call is made once, and again only when making it failed', async () => {
-  let made = 0
-  const model = lazyLanguageModel('p', 'm', async () => {
-    made += 1
-    if (made === 1) throw new PurserError('package_missing', 'Not there.')
-    return { ...scriptedModel, modelId: 'm' }
+test('a lazy model is created once, and again only after its creation failed', async () => {
+  let created = 0
+  const lazy = createLazyModel({ provider: 'p', modelId: 'm' }, async () => {
+    created += 1
+    if (created === 1) throw new PurserError('package_missing', 'Not installed.')
+    return model
   })
-  await assert.rejects(Promise.resolve(model.doGenerate({ prompt: [] })), failsWith('package_missing'))
-  await Promise.all([model.doGenerate({ prompt: [] }), model.doGenerate({ prompt: [] })])
-  assert.equal(made, 2)
+  await assert.rejects(Promise.resolve(lazy.doGenerate({ prompt: [] })), failsWith('package_missing'))
+  await Promise.all([lazy.doGenerate({ prompt: [] }), lazy.doGenerate({ prompt: [] })])
+  assert.equal(created, 2)
 })
 
-const scriptedModel: LanguageModelV4 = {
-  specificationVersion: 'v4',
-  provider: 'own',
-  modelId: 'm',
-  supportedUrls: {},
-  doGenerate: async () => ({ content: [], finishReason: finish.finishReason, usage, warnings: [] }),
-  doStream: () => never,
-}
-
-test('a package that is not installed is named, with what to do', async () => {
+test('a package that is not installed is package_missing, with the command that installs it', async () => {
   const load = () => import(`@ai-sdk/${'not-there'}`)
-  await assert.rejects(optionalPackage('@ai-sdk/not-there', load), (error: unknown) => {
-    assert.ok(PurserError.is(error, 'package_missing'))
-    assert.equal(error.hint, 'npm install @ai-sdk/not-there')
-    return true
-  })
+  await assert.rejects(
+    importPackage('@ai-sdk/not-there', load),
+    failsWith('package_missing', ({ hint }) => hint === 'npm install @ai-sdk/not-there'),
+  )
 })

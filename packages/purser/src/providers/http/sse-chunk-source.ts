@@ -2,11 +2,11 @@ import { type ServerSentEvent, SseEventTooLargeError, SseParser } from '../../co
 import { PurserError } from '../../errors.ts'
 import { hasError, hasFinishReason } from '../../openai/sniff-chunk.ts'
 import { DONE } from '../../openai/sse.ts'
-import type { TextSource } from '../text-stream.ts'
+import type { ChunkSource } from '../chunk-stream.ts'
 import { parseJson } from './errors.ts'
 import type { ByteReader } from './http-call.ts'
 
-export interface ChunkSourceOptions {
+export interface SseChunkSourceDeps {
   readonly provider: string
   readonly body: ByteReader
   readonly maxEventBytes: number
@@ -18,7 +18,7 @@ export interface ChunkSourceOptions {
  * Reads the chunks of a streamed answer as JSON text, unparsed except for one that may be an error. The answer is
  * complete when it ended with `[DONE]`, or after a finish reason without it; otherwise `next` throws `upstream_failed`.
  */
-export function createChunkSource({ provider, body, maxEventBytes, parseError }: ChunkSourceOptions): TextSource {
+export function createSseChunkSource({ provider, body, maxEventBytes, parseError }: SseChunkSourceDeps): ChunkSource {
   const parser = new SseParser({ maxEventBytes })
   let isFinished = false
   let isDone = false
@@ -76,6 +76,6 @@ export function createChunkSource({ provider, body, maxEventBytes, parseError }:
       const bytes = await body.read()
       return bytes === undefined ? lastChunks() : chunksOf(parseBytes(bytes))
     },
-    stop: (reason) => body.cancel(reason),
+    cancel: (reason) => body.cancel(reason),
   }
 }

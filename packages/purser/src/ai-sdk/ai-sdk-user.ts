@@ -3,7 +3,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { ChatChunk, ChatCompletion } from '../openai/chat.ts'
 import type { Override, Settings } from '../runtime/api.ts'
 
-/** What the AI SDK's doors need of a user: `purser.user(id)` has all of it. */
+/** The part of a user that `purser/ai-sdk` needs. Pass `purser.user(id)`, which has all of it. */
 export interface AiSdkUser {
   readonly id: string
   turn(request: unknown, options: AiSdkTurnOptions): Promise<AnsweredTurn | RefusedTurn>
@@ -22,7 +22,7 @@ export interface AiSdkUser {
     }): Promise<{ readonly text: string }>
   }
   readonly ledger: {
-    admit(options: Payment & { readonly signal?: AbortSignal | undefined }): Promise<Admission>
+    admit(options: AdmissionOptions & { readonly signal?: AbortSignal | undefined }): Promise<Admission>
     refund(ticket: string): Promise<boolean>
     settle(
       ticket: string,
@@ -31,24 +31,24 @@ export interface AiSdkUser {
   }
 }
 
-interface Payment {
-  /** How much of the cap each admitted call uses. Default 1. */
+interface AdmissionOptions {
+  /** How much of the cap each admitted call uses. Default: 1. */
   readonly cost?: number | undefined
-  /** A repeated request with the same key is counted once. For the first admitted call of the object. */
+  /** Requests with the same key are counted once. It belongs to the first admitted call of the object. */
   readonly idempotencyKey?: string | undefined
 }
 
-/** How the calls of one request are to be taken; all of it optional, as in `user.turn`. */
-export interface AiSdkOptions extends Payment {
-  /** A session of the user, whose settings hold. */
+/** Options for all calls of one request, as in `user.turn`; all are optional. */
+export interface AiSdkOptions extends AdmissionOptions {
+  /** Id of a session of the user, whose settings apply. Default: no session. */
   readonly session?: string | undefined
-  /** Settings for these calls only. */
+  /** Settings for these calls only; nothing is stored. */
   readonly override?: Override | undefined
-  /** How the context is rendered. Default `'reuse'`. */
+  /** How the context is rendered. Default: `'reuse'`. */
   readonly mode?: 'reuse' | 'create' | undefined
-  /** The zone of the context's dates. Default: the user's. */
+  /** IANA time zone for dates in the context. Default: the user's. */
   readonly timeZone?: string | undefined
-  /** Default `'on'`, which needs `answers.enabled`; a middleware has no answers. */
+  /** Use of cached answers, which needs `answers.enabled`. A middleware has no answers. Default: `'on'`. */
   readonly cache?: 'on' | 'refresh' | 'off' | undefined
 }
 
@@ -60,7 +60,7 @@ export interface AnsweredTurn {
   readonly allowed: true
   readonly chunks: AsyncIterable<ChatChunk>
   completion(): Promise<ChatCompletion>
-  /** Stops the upstream and lets everything go. */
+  /** Stops the upstream call and releases everything the turn holds. */
   cancel(): Promise<void>
 }
 

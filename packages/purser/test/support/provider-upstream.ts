@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-export interface Seen {
+export interface UpstreamRequest {
   readonly method: string
   readonly path: string
   readonly host: string
@@ -9,43 +9,44 @@ export interface Seen {
   readonly body: string
 }
 
-export type Script = (response: ServerResponse, seen: Seen) => void
+export type UpstreamHandler = (response: ServerResponse, request: UpstreamRequest) => void
 
-/** A provider on the loopback: it notes what it is asked, and answers as the test says. */
+/** A fake provider on the loopback: it records its requests and answers with the test's handler. */
 export interface Upstream extends AsyncDisposable {
   readonly url: string
-  readonly seen: Seen[]
-  /** Sockets that were ever opened to it. */
+  readonly requests: UpstreamRequest[]
+  /** All sockets that were ever opened. */
   readonly sockets: Set<Socket>
-  script: Script
-  /** Resolves when a socket to it has closed. */
-  socketClosed(): Promise<void>
+  handler: UpstreamHandler
+  /** Resolves to the response of the next request, which the test writes itself. */
+  nextResponse(): Promise<ServerResponse>
 }
 
-export async function openUpstream(script: Script = answerWith('hello')): Promise<Upstream> {
+export async function openUpstream(handler: UpstreamHandler = answerWith('hello')): Promise<Upstream> {
   const sockets = new Set<Socket>()
-  const closing = Promise.withResolvers<void>()
-  const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
+  const server = createServer(async (incoming: IncomingMessage, response: ServerResponse) => {
     const pieces: Buffer[] = []
-    for await (const piece of request) pieces.push(piece as Buffer)
-    const { method = '', url: path = '', headers } = request
-    const seen = { method, path, host: headers.host ?? '', headers, body: Buffer.concat(pieces).toString() }
-    upstream.seen.push(seen)
-    upstream.script(response, seen)
+    for await (const piece of incoming) pieces.push(piece as Buffer)
+    const { method = '', url: path = '', headers } = incoming
+    const request = { method, path, host: headers.host ?? '', headers, body: Buffer.concat(pieces).toString() }
+    upstream.requests.push(request)
+    upstream.handler(response, request)
   })
   server.on('connection', (socket) => {
     sockets.add(socket)
     socket.on('error', () => undefined)
-    socket.on('close', () => closing.resolve())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const upstream: Upstream = {
     url: `http://127.0.0.1:${port}`,
-    seen: [],
+    requests: [],
     sockets,
-    script,
-    socketClosed: () => closing.promise,
+    handler,
+    nextResponse: () =>
+      new Promise((resolve) => {
+        upstream.handler = resolve
+      }),
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
@@ -84,10 +85,10 @@ export const usageChunk: string = JSON.stringify({
   usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
 })
 
-/** Answers like OpenAI's chat completions: a stream if it was asked for, else JSON. */
-export function answerWith(content: string): Script {
-  return (response, seen) => {
-    if (JSON.parse(seen.body).stream === true) {
+/** Answers like OpenAI's chat completions: with a stream if the request asks for one, otherwise with JSON. */
+export function answerWith(content: string): UpstreamHandler {
+  return (response, request) => {
+    if (JSON.parse(request.body).stream === true) {
       sendEvents(response, [chunkWith({ role: 'assistant', content }), chunkWith({}, 'stop'), usageChunk, '[DONE]'])
       response.end()
     } else sendJson(response, 200, completionWith(content))
@@ -104,7 +105,7 @@ export function sendJson(
   response.end(typeof body === 'string' ? body : JSON.stringify(body))
 }
 
-/** Begins a stream of events, or goes on with it; does not end it. */
+/** Starts an event stream, or continues it; does not end it. */
 export function sendEvents(response: ServerResponse, events: readonly string[]): void {
   if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' })
   for (const event of events) response.write(`data: ${event}\n\n`)

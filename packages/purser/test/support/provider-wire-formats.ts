@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib'
-import { answerWith, type Script, sendEvents, sendJson } from './upstream.ts'
+import { answerWith, sendEvents, sendJson, type UpstreamHandler } from './provider-upstream.ts'
 
-/** Upstreams that say one text in the format of a provider; streamed when its own way of asking says so. */
-export const SPEAKERS: Readonly<Record<string, (text: string) => Script>> = {
+/** Handlers that answer one text in the format of a provider, streamed if the request asks for a stream. */
+export const WIRE_FORMATS: Readonly<Record<string, (text: string) => UpstreamHandler>> = {
   openai: answerWith,
   'openai-compatible': answerWith,
   friendli: answerWith,
@@ -12,17 +12,17 @@ export const SPEAKERS: Readonly<Record<string, (text: string) => Script>> = {
   'amazon-bedrock': bedrockConverse,
 }
 
-export function anthropicMessages(text: string): Script {
-  return (response, seen) => {
+export function anthropicMessages(text: string): UpstreamHandler {
+  return (response, request) => {
     const usage = { input_tokens: 3, output_tokens: 2 }
-    const shell = { id: 'msg_1', type: 'message', role: 'assistant', model: 'claude', stop_sequence: null }
-    if (JSON.parse(seen.body).stream !== true) {
-      return sendJson(response, 200, { ...shell, content: [{ type: 'text', text }], stop_reason: 'end_turn', usage })
+    const message = { id: 'msg_1', type: 'message', role: 'assistant', model: 'claude', stop_sequence: null }
+    if (JSON.parse(request.body).stream !== true) {
+      return sendJson(response, 200, { ...message, content: [{ type: 'text', text }], stop_reason: 'end_turn', usage })
     }
     const events = [
       {
         type: 'message_start',
-        message: { ...shell, content: [], stop_reason: null, usage: { ...usage, output_tokens: 0 } },
+        message: { ...message, content: [], stop_reason: null, usage: { ...usage, output_tokens: 0 } },
       },
       { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
       { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } },
@@ -38,8 +38,8 @@ export function anthropicMessages(text: string): Script {
   }
 }
 
-/** The same with a tool call, whose input comes in two pieces. */
-export function anthropicToolUse(name: string, input: readonly [string, string]): Script {
+/** Answers with reasoning and a tool call, whose input comes in two pieces. */
+export function anthropicToolUse(name: string, input: readonly [string, string]): UpstreamHandler {
   return (response) => {
     const events = [
       {
@@ -74,21 +74,21 @@ export function anthropicToolUse(name: string, input: readonly [string, string])
   }
 }
 
-export function gemini(text: string): Script {
-  return (response, seen) => {
+export function gemini(text: string): UpstreamHandler {
+  return (response, request) => {
     const usageMetadata = { promptTokenCount: 3, candidatesTokenCount: 2, totalTokenCount: 5 }
     const content = { role: 'model', parts: [{ text }] }
     const answer = { candidates: [{ content, finishReason: 'STOP', index: 0 }], usageMetadata }
-    if (!seen.path.includes(':streamGenerateContent')) return sendJson(response, 200, answer)
+    if (!request.path.includes(':streamGenerateContent')) return sendJson(response, 200, answer)
     sendEvents(response, [JSON.stringify(answer)])
     response.end()
   }
 }
 
-export function bedrockConverse(text: string): Script {
-  return (response, seen) => {
+export function bedrockConverse(text: string): UpstreamHandler {
+  return (response, request) => {
     const usage = { inputTokens: 3, outputTokens: 2, totalTokens: 5 }
-    if (!seen.path.endsWith('/converse-stream')) {
+    if (!request.path.endsWith('/converse-stream')) {
       const message = { role: 'assistant', content: [{ text }] }
       return sendJson(response, 200, { output: { message }, stopReason: 'end_turn', usage, metrics: { latencyMs: 1 } })
     }
@@ -104,7 +104,7 @@ export function bedrockConverse(text: string): Script {
   }
 }
 
-/** One message of AWS's event stream: lengths and headers, each part with its CRC. */
+/** One message of AWS's event stream: lengths, headers and payload, with a CRC of the prelude and one of the message. */
 function eventFrame(type: string, payload: unknown): Buffer {
   const headers = Buffer.concat([
     header(':event-type', type),

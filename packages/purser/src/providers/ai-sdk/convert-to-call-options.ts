@@ -1,0 +1,117 @@
+import type {
+  LanguageModelV4CallOptions,
+  LanguageModelV4FunctionTool,
+  LanguageModelV4ToolChoice,
+  SharedV4ProviderOptions,
+} from '@ai-sdk/provider'
+import { isObject } from '../../core/validate.ts'
+import { PurserError } from '../../errors.ts'
+import type { ChatRequest } from '../../openai/chat.ts'
+import { convertToPrompt } from './convert-to-prompt.ts'
+
+type Options = LanguageModelV4CallOptions
+
+const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
+
+/**
+ * Converts an OpenAI chat request to AI SDK call options. What the SDK cannot express is `request_invalid` instead of
+ * dropped, if an answer without it would not be the requested one.
+ */
+export function convertToCallOptions(request: ChatRequest, abortSignal: AbortSignal): Options {
+  if ((numberOf(request.n) ?? 1) !== 1) throw unsupported("'n' other than 1", 'n')
+  if (request.logprobs === true) throw unsupported("'logprobs'", 'logprobs')
+  const { stop, reasoning_effort } = request
+  const fields: Partial<Record<keyof Options, unknown>> = {
+    maxOutputTokens: numberOf(request.max_completion_tokens) ?? numberOf(request.max_tokens),
+    temperature: numberOf(request.temperature),
+    topP: numberOf(request.top_p),
+    topK: numberOf(request.top_k),
+    presencePenalty: numberOf(request.presence_penalty),
+    frequencyPenalty: numberOf(request.frequency_penalty),
+    seed: numberOf(request.seed),
+    stopSequences: typeof stop === 'string' ? [stop] : Array.isArray(stop) ? stop : undefined,
+    reasoning: EFFORTS.find((effort) => effort === reasoning_effort),
+    responseFormat: convertResponseFormat(request.response_format),
+    tools: convertTools(request.tools),
+    toolChoice: convertToolChoice(request.tool_choice),
+    providerOptions: createProviderOptions(request),
+  }
+  const defined = Object.entries(fields).filter(([, value]) => value !== undefined)
+  return { ...Object.fromEntries(defined), prompt: convertToPrompt(request.messages), abortSignal }
+}
+
+function convertResponseFormat(format: unknown): Options['responseFormat'] {
+  if (!isObject(format) || format.type === 'text') return undefined
+  if (format.type === 'json_object') return { type: 'json' }
+  const jsonSchema = format.json_schema
+  if (format.type !== 'json_schema' || !isObject(jsonSchema)) {
+    throw unsupported(`the response format '${String(format.type)}'`, 'response_format')
+  }
+  const { schema, name, description } = jsonSchema as { schema?: object; name?: string; description?: string }
+  return {
+    type: 'json',
+    ...(schema === undefined ? {} : { schema }),
+    ...(name === undefined ? {} : { name }),
+    ...(description === undefined ? {} : { description }),
+  }
+}
+
+function convertTools(tools: unknown): LanguageModelV4FunctionTool[] | undefined {
+  if (!Array.isArray(tools) || tools.length === 0) return undefined
+  return tools.map((tool: unknown, index) => {
+    const definition = isObject(tool) && tool.type === 'function' ? tool.function : undefined
+    if (!isObject(definition) || typeof definition.name !== 'string') {
+      throw unsupported('a tool that is not a function with a name', `tools[${index}]`)
+    }
+    const { name, parameters, description, strict } = definition
+    return {
+      type: 'function',
+      name: name as string,
+      inputSchema: isObject(parameters) ? parameters : { type: 'object', properties: {} },
+      ...(typeof description === 'string' ? { description } : {}),
+      ...(typeof strict === 'boolean' ? { strict } : {}),
+    }
+  })
+}
+
+function convertToolChoice(choice: unknown): LanguageModelV4ToolChoice | undefined {
+  if (choice === undefined || choice === null) return undefined
+  if (choice === 'auto' || choice === 'none' || choice === 'required') return { type: choice }
+  const definition = isObject(choice) ? choice.function : undefined
+  if (isObject(definition) && typeof definition.name === 'string') return { type: 'tool', toolName: definition.name }
+  throw unsupported('this tool choice', 'tool_choice')
+}
+
+/**
+ * The provider options of the user's settings, with the pseudonym of the user that the turn put into the request, under
+ * the names that the providers use.
+ */
+function createProviderOptions(request: ChatRequest): SharedV4ProviderOptions {
+  const { safety_identifier, user, parallel_tool_calls } = request
+  const userId = safety_identifier ?? user
+  const parallelToolCalls = typeof parallel_tool_calls === 'boolean' ? parallel_tool_calls : undefined
+  const openai = {
+    ...(safety_identifier === undefined ? {} : { safetyIdentifier: safety_identifier }),
+    ...(user === undefined ? {} : { user }),
+    ...(parallelToolCalls === undefined ? {} : { parallelToolCalls }),
+  }
+  const anthropic = {
+    ...(userId === undefined ? {} : { metadata: { userId } }),
+    ...(parallelToolCalls === undefined ? {} : { disableParallelToolUse: !parallelToolCalls }),
+  }
+  const settings = isObject(request.providerOptions) ? (request.providerOptions as SharedV4ProviderOptions) : {}
+  return {
+    ...settings,
+    openai: { ...settings.openai, ...openai },
+    azure: { ...settings.azure, ...openai },
+    anthropic: { ...settings.anthropic, ...anthropic },
+  }
+}
+
+function unsupported(what: string, param: string): PurserError {
+  return new PurserError('request_invalid', `This provider does not support ${what}.`, { details: { param } })
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
+}

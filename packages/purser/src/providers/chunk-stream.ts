@@ -1,0 +1,75 @@
+import type { ChunkTimeouts } from './chunk-timeouts.ts'
+
+/** Where the chunks of an answer come from, as JSON text. */
+export interface ChunkSource {
+  /** The next chunks, none or more; undefined after the end of a complete answer. Rejects when it failed or was cut. */
+  next(): Promise<readonly string[] | undefined>
+  /** Stops the upstream call. */
+  cancel(reason: unknown): void
+}
+
+export interface ChunkStreamDeps {
+  readonly source: ChunkSource
+  readonly timeouts: ChunkTimeouts
+  /** An error of the source as the caller sees it: the reason of an abort, or a `PurserError`. */
+  readonly mapError: (cause: unknown) => unknown
+}
+
+/** The chunks of an answer, one by one, for one reader. */
+export interface ChunkStream extends AsyncIterableIterator<string> {
+  /** Resolves when the first chunk has arrived; rejects when the answer failed before it. */
+  start(): Promise<void>
+}
+
+/** Reads a source no faster than its own reader. Chunks that arrived before a failure are returned before it is thrown. */
+export function createChunkStream({ source, timeouts, mapError }: ChunkStreamDeps): ChunkStream {
+  let buffer: readonly string[] = []
+  let position = 0
+  let state: 'open' | 'done' | 'failed' = 'open'
+  let failure: unknown
+
+  async function fill(): Promise<void> {
+    timeouts.startWaiting()
+    try {
+      while (position >= buffer.length) {
+        const chunks = await source.next()
+        if (chunks === undefined) {
+          state = 'done'
+          return timeouts.clear()
+        }
+        buffer = chunks
+        position = 0
+      }
+      timeouts.stopWaiting()
+    } catch (cause) {
+      state = 'failed'
+      failure = mapError(cause)
+      timeouts.clear()
+      source.cancel(failure)
+    }
+  }
+
+  const stream: ChunkStream = {
+    async start() {
+      await fill()
+      if (state === 'failed') throw failure
+    },
+    async next() {
+      if (position >= buffer.length && state === 'open') await fill()
+      if (position < buffer.length) return { value: buffer[position++] as string, done: false }
+      if (state === 'failed') throw failure
+      return { value: undefined, done: true }
+    },
+    async return() {
+      buffer = []
+      if (state === 'open') {
+        state = 'done'
+        timeouts.clear()
+        source.cancel(new Error('The answer is no longer read.'))
+      }
+      return { value: undefined, done: true }
+    },
+    [Symbol.asyncIterator]: () => stream,
+  }
+  return stream
+}
