@@ -18,7 +18,7 @@ import type { Ledger } from './ledger/api.ts'
 import { ledgerFold } from './ledger/bond.ts'
 import { createLedger } from './ledger/ledger.ts'
 import type { LedgerState, Measurements } from './ledger/state.ts'
-import { createTools } from './mcp/index.ts'
+import { createMcpConnector } from './mcp/index.ts'
 import { type PurserOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import { createProviderRegistry, type ProviderRegistry } from './providers/registry.ts'
 import type { ActiveRuntime, Runtimes } from './runtime/api.ts'
@@ -154,7 +154,7 @@ async function buildModules(options: ResolvedOptions, effects: Effects, store: S
     mcpServers,
     namespace,
     models,
-    tools: createTools({ effects }),
+    tools: createMcpConnector({ effects }),
   })
   const contexts = createContexts({
     store,

@@ -3,37 +3,37 @@ import { Client, type Transport } from '@modelcontextprotocol/client'
 import { endsWithin } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
 import type { LiveTools, ToolRequest } from '../runtime/api.ts'
-import { httpTransport } from './http-transport.ts'
-import { stdioTransport } from './stdio-transport.ts'
+import { createHttpTransport } from './http-transport.ts'
+import { createStdioTransport } from './stdio-transport.ts'
 import type { TransportMonitor } from './transport-monitor.ts'
 
-/** How long a server may take to end its session before the connection is closed all the same. */
-const TERMINATE_LIMIT_MS = 2_000
+/** How long a server may take to end its session before the connection is closed anyway. */
+const TERMINATE_TIMEOUT_MS = 2_000
 
-/** How this client introduces itself to servers. */
+/** Name and version of this client, as servers see it. */
 const CLIENT_INFO = { name: 'purser', version: '0.1.0' }
 
-/** A transport before it is connected, and how to part from it. */
-interface Line {
+/** A transport before it is connected, and how to close it. */
+interface TransportHandle {
   readonly transport: Transport
-  readonly watch: TransportMonitor
-  /** Ends the session on the server, where there is such a thing. */
+  readonly monitor: TransportMonitor
+  /** Ends the session on the server, where the transport has sessions. */
   terminate?(): Promise<void>
-  /** Frees what the transport leaves behind. */
+  /** Frees what the transport leaves behind: sockets or a process. */
   destroy?(): Promise<void>
-  /** What the server said beside the protocol. */
-  lastWords?(): string
+  /** The end of what the server wrote to stderr. */
+  stderr?(): string
 }
 
 /**
- * A client that is shared by all leases of one user. Closing it by hand does nothing, and connecting it again is
- * refused: the protocol would silently take the new transport and mix up the answers of both.
+ * A client that all leases of one user share. Calling `close()` has no effect, and a second `connect()` is rejected: the
+ * protocol would silently switch to the new transport and mix up the responses of both.
  */
 class LeasedClient extends Client {
   #isConnected = false
 
   override async connect(...[transport, options]: Parameters<Client['connect']>): Promise<void> {
-    if (this.#isConnected) throw new Error('This client is connected already, and stays so as long as it is leased.')
+    if (this.#isConnected) throw new Error('This client is already connected; it stays connected while it is leased.')
     this.#isConnected = true
     await super.connect(transport, options)
   }
@@ -41,67 +41,70 @@ class LeasedClient extends Client {
   override async close(): Promise<void> {}
 }
 
-/** Connects to a server. Rejects when that fails or is aborted; then no socket and no process is left. */
-export async function connect(effects: Effects, order: ToolRequest): Promise<LiveTools> {
-  const { server, signal } = order
+/** Connects to a server. Rejects when that fails or is aborted; no socket and no process is left then. */
+export async function connect(effects: Effects, request: ToolRequest): Promise<LiveTools> {
+  const { server, signal } = request
   signal.throwIfAborted()
-  const line = lineTo(effects, order)
+  const handle = createTransport(effects, request)
   const client = new LeasedClient(CLIENT_INFO)
-  conceal(client, `[MCP client of ${server}]`)
-  conceal(line.transport, `[MCP transport to ${server}]`)
+  hideFields(client, `[MCP client of ${server}]`)
+  hideFields(handle.transport, `[MCP transport to ${server}]`)
   try {
-    await client.connect(line.transport, { signal })
+    await client.connect(handle.transport, { signal })
     signal.throwIfAborted()
   } catch (error) {
-    await hangUp(client, line)
-    throw withLastWords(error, line.lastWords?.())
+    await close(client, handle)
+    throw withStderr(error, handle.stderr?.())
   }
   return {
     client,
-    onBroken: line.watch.onBroken,
-    close: () => part(effects, client, line),
+    onBroken: handle.monitor.onBroken,
+    close: () => disconnect(effects, client, handle),
   }
 }
 
-/** Clients and transports carry URLs, headers and environments: printed or turned into JSON they show only a label. */
-function conceal(carrier: object, label: string): void {
+/** Clients and transports hold URLs, headers and environments: printed or as JSON they show only a label. */
+function hideFields(target: object, label: string): void {
   const show = { value: () => label, enumerable: false }
-  Object.defineProperties(carrier, { toJSON: show, [inspect.custom]: show })
+  Object.defineProperties(target, { toJSON: show, [inspect.custom]: show })
 }
 
-function lineTo(effects: Effects, { definition, bearer }: ToolRequest): Line {
-  if (!('url' in definition)) return stdioTransport(effects, definition)
-  const { transport, watch, destroy } = httpTransport({ effects, bearer }, definition)
-  return { transport, watch, destroy, terminate: () => transport.terminateSession() }
+function createTransport(effects: Effects, { definition, bearer }: ToolRequest): TransportHandle {
+  if (!('url' in definition)) return createStdioTransport(effects, definition)
+  const { transport, monitor, destroy } = createHttpTransport({ effects, bearer }, definition)
+  return { transport, monitor, destroy, terminate: () => transport.terminateSession() }
 }
 
-/** First the session, then the connection. A session that a broken connection cannot end is the server's to forget. */
-async function part(effects: Effects, client: Client, line: Line): Promise<void> {
-  let fault: unknown
+/**
+ * Ends the session, then closes the connection. Rejects when the server did not end its session, unless the connection was
+ * broken: then the session is left to the server's own timeout.
+ */
+async function disconnect(effects: Effects, client: Client, handle: TransportHandle): Promise<void> {
+  let failure: unknown
   try {
-    const ended = line.terminate?.()
-    if (ended !== undefined && !(await endsWithin(effects, ended, TERMINATE_LIMIT_MS))) {
-      fault = new Error(`The server did not end its session within ${TERMINATE_LIMIT_MS} ms.`)
-      ended.catch(() => undefined)
+    const terminated = handle.terminate?.()
+    if (terminated !== undefined && !(await endsWithin(effects, terminated, TERMINATE_TIMEOUT_MS))) {
+      failure = new Error(`The server did not end its session within ${TERMINATE_TIMEOUT_MS} ms.`)
+      terminated.catch(() => undefined)
     }
   } catch (error) {
-    fault = error
+    failure = error
   }
-  const wasBroken = line.watch.isBroken
-  await hangUp(client, line)
-  if (fault !== undefined && !wasBroken) throw fault
+  const wasBroken = handle.monitor.isBroken
+  await close(client, handle)
+  if (failure !== undefined && !wasBroken) throw failure
 }
 
-async function hangUp(client: Client, line: Line): Promise<void> {
+async function close(client: Client, handle: TransportHandle): Promise<void> {
   try {
     await Client.prototype.close.call(client)
-    await line.transport.close()
+    await handle.transport.close()
   } finally {
-    await line.destroy?.()
+    await handle.destroy?.()
   }
 }
 
-function withLastWords(error: unknown, words: string | undefined): unknown {
-  if (words === undefined || words === '' || !(error instanceof Error)) return error
-  return new Error(`${error.message}; the server said: ${words}`, { cause: error })
+function withStderr(error: unknown, stderr: string | undefined): unknown {
+  if (stderr === undefined || stderr === '' || !(error instanceof Error)) return error
+  return new Error(`${error.message}; stderr of the server: ${stderr}`, { cause: error })
 }

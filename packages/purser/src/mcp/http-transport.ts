@@ -2,10 +2,10 @@ import { type FetchLike, type ReconnectionScheduler, StreamableHTTPClientTranspo
 import { Agent, fetch, type RequestInit } from 'undici'
 import type { Effects } from '../core/effects.ts'
 import type { TokenSource } from '../runtime/oauth/api.ts'
-import { bearerFetch } from './bearer-fetch.ts'
+import { createBearerFetch } from './bearer-fetch.ts'
 import { monitorTransport, type TransportMonitor } from './transport-monitor.ts'
 
-/** How often a lost stream is taken up again within a minute; then the connection counts as broken. */
+/** How often a lost stream is reopened within the window; above it the connection counts as broken. */
 const RECONNECTIONS_MAX = 5
 const RECONNECTION_WINDOW_MS = 60_000
 const RECONNECTION = {
@@ -14,53 +14,53 @@ const RECONNECTION = {
   reconnectionDelayGrowFactor: 2,
   maxRetries: 3,
 }
+const CONNECT_TIMEOUT_MS = 10_000
 
 export interface HttpDefinition {
   readonly url: string
   readonly headers?: Record<string, string> | undefined
 }
 
-/** What a connection is made with, beside its definition. */
 export interface HttpTransportDeps {
   readonly effects: Effects
-  /** Present where the server wants OAuth. */
+  /** Access tokens, for servers that require OAuth. */
   readonly bearer: TokenSource | undefined
 }
 
 /**
- * Streamable HTTP on sockets of its own: they are shared with no other user, and are gone with the connection.
- * A stream may be silent for as long as it likes; how long a call may take is the caller's to say.
+ * Streamable HTTP on sockets of its own, which no other user shares and which are closed with the connection. A stream may
+ * be silent for any time; the caller limits the duration of a call.
  */
-export function httpTransport(
+export function createHttpTransport(
   { effects, bearer }: HttpTransportDeps,
   { url, headers }: HttpDefinition,
-): { transport: StreamableHTTPClientTransport; watch: TransportMonitor; destroy(): Promise<void> } {
-  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } })
-  const ownFetch: FetchLike = async (input, init) => {
+): { transport: StreamableHTTPClientTransport; monitor: TransportMonitor; destroy(): Promise<void> } {
+  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } })
+  const agentFetch: FetchLike = async (input, init) => {
     const response = await fetch(input, { ...(init as unknown as RequestInit), dispatcher: agent })
     return response as unknown as Response
   }
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     ...(headers && { requestInit: { headers } }),
-    fetch: bearer === undefined ? ownFetch : bearerFetch(ownFetch, bearer),
+    fetch: bearer === undefined ? agentFetch : createBearerFetch(agentFetch, bearer),
     reconnectionOptions: RECONNECTION,
-    reconnectionScheduler: boundedReconnection(effects, () => watch.lose()),
+    reconnectionScheduler: limitReconnections(effects, () => monitor.markLost()),
   })
-  const watch = monitorTransport(transport)
-  return { transport, watch, destroy: () => agent.destroy() }
+  const monitor = monitorTransport(transport)
+  return { transport, monitor, destroy: () => agent.destroy() }
 }
 
 /**
- * The transport counts attempts anew whenever a stream was opened, so a server that closes idle streams every second
- * would be called back every second for ever. Here they count until a minute has passed.
+ * The transport restarts its count of attempts whenever a stream was opened, so that a server that closes idle streams
+ * every second would be called every second without end. This scheduler counts the attempts of the last minute.
  */
-function boundedReconnection(effects: Effects, giveUp: () => void): ReconnectionScheduler {
+function limitReconnections(effects: Effects, onLimit: () => void): ReconnectionScheduler {
   const recent: number[] = []
   return (reconnect, delayMs) => {
     const now = effects.monotonic()
     while (recent[0] !== undefined && now - recent[0] > RECONNECTION_WINDOW_MS) recent.shift()
     if (recent.length >= RECONNECTIONS_MAX) {
-      giveUp()
+      onLimit()
       return undefined
     }
     recent.push(now)

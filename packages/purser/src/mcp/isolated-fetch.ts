@@ -5,90 +5,102 @@ import { createPublicLookup, requirePublicHost } from '../core/public-address.ts
 import { PurserError } from '../errors.ts'
 import type { TrustedEndpoints } from '../runtime/oauth/api.ts'
 
-/** One request to an authorization server, from the first packet to the last. */
-const ERRAND_LIMIT_MS = 10_000
-const CONNECT_LIMIT_MS = 5_000
-/** Metadata and tokens are small. */
+/** One request to an authorization server, from connecting to the last byte. */
+const REQUEST_TIMEOUT_MS = 10_000
+const CONNECT_TIMEOUT_MS = 5_000
+/** Metadata and token responses are small. */
 const BODY_MAX_BYTES = 65_536
 
-const NO_BODY: readonly number[] = [204, 205, 304]
+const STATUSES_WITHOUT_BODY: readonly number[] = [204, 205, 304]
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308]
 
-/** Requests that belong together, and whether any byte of the last one may have reached a server. */
+/** A fetch for the requests of one operation, and what happened to the last of them. */
 export interface IsolatedFetch {
   readonly fetch: FetchLike
+  /** Whether a byte of the last request may have reached a server. */
   readonly wasSent: boolean
-  /** Of the last answer. */
+  /** Status of the last response; undefined without one. */
   readonly status: number | undefined
 }
 
 /**
- * Requests on sockets of their own. An MCP server names its authorization server, and that one its endpoints: so
- * only what the operator named may be an address inside, and all else is called over TLS on the public internet.
- * Nothing is tried twice by itself: each request makes one connection, and a POST follows no redirect.
+ * A fetch on sockets of its own. An MCP server names its authorization server, and that names its endpoints: only origins
+ * that the operator configured may be private addresses; all others are called over TLS on the public internet. Nothing is
+ * retried: each request makes one connection, and a POST follows no redirect.
  */
-export function createIsolatedFetch(effects: Effects, site: TrustedEndpoints, signal?: AbortSignal): IsolatedFetch {
-  const errand = { fetch: run as FetchLike, wasSent: false, status: undefined as number | undefined }
-  const trusted = [site.url, ...(site.issuer === undefined ? [] : [site.issuer])].map((url) => new URL(url).origin)
+export function createIsolatedFetch(
+  effects: Effects,
+  endpoints: TrustedEndpoints,
+  signal?: AbortSignal,
+): IsolatedFetch {
+  const state = { fetch: isolatedFetch as FetchLike, wasSent: false, status: undefined as number | undefined }
+  const { url: serverURL, issuer } = endpoints
+  const trustedOrigins = [serverURL, ...(issuer === undefined ? [] : [issuer])].map((url) => new URL(url).origin)
 
-  async function run(input: string | URL, init: RequestInit = {}): Promise<Response> {
+  async function isolatedFetch(input: string | URL, init: RequestInit = {}): Promise<Response> {
     const url = new URL(input)
-    const isTrusted = trusted.includes(url.origin)
-    if (!isTrusted) requireOutside(url)
-    errand.wasSent = false
-    errand.status = undefined
+    const isTrusted = trustedOrigins.includes(url.origin)
+    if (!isTrusted) requirePublicHttps(url)
+    state.wasSent = false
+    state.status = undefined
     const connector = buildConnector({
-      timeout: CONNECT_LIMIT_MS,
+      timeout: CONNECT_TIMEOUT_MS,
       ...(isTrusted ? {} : { lookup: createPublicLookup() }),
     })
     const client = new Client(url.origin, {
       maxResponseSize: BODY_MAX_BYTES,
       connect(options, callback) {
-        if (errand.wasSent) return callback(new Error('A request is sent once.'), null)
+        if (state.wasSent) return callback(new Error('A request makes one connection only.'), null)
         connector(options, (...[error, socket]) => {
           if (error !== null) return callback(error, null)
-          errand.wasSent = true
+          state.wasSent = true
           callback(null, socket)
         })
       },
     })
-    const limit = new AbortController()
-    const cancel = effects.setTimer(() => limit.abort(new Error('There was no answer in time.')), ERRAND_LIMIT_MS)
+    const timeout = new AbortController()
+    const onTimeout = () => timeout.abort(new Error('The request timed out.'))
+    const cancelTimer = effects.setTimer(onTimeout, REQUEST_TIMEOUT_MS)
     try {
-      const answer = await client.request({
+      const response = await client.request({
         path: url.pathname + url.search,
         method: (init.method ?? 'GET') as 'GET' | 'POST',
         headers: Object.fromEntries(new Headers(init.headers)),
         body: init.body === undefined || init.body === null ? null : String(init.body),
-        signal: signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]),
+        signal: signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]),
       })
-      errand.status = answer.statusCode
-      return await responseOf(answer, init.method)
+      state.status = response.statusCode
+      return await toFetchResponse(response, init.method)
     } finally {
-      cancel()
+      cancelTimer()
       await client.destroy()
     }
   }
-  return errand
+  return state
 }
 
-type Answer = Awaited<ReturnType<Client['request']>>
+type UndiciResponse = Awaited<ReturnType<Client['request']>>
 
-/** An answer that may go on for ever, as an open stream of events does, is not read. */
-async function responseOf({ statusCode, headers, body }: Answer, method: string | undefined): Promise<Response> {
-  if (method === 'POST' && REDIRECTS.includes(statusCode)) throw new Error('The server redirects what it should take.')
-  const named = Object.entries(headers).flatMap(([name, value]) =>
+/** The body of an event stream, which may be endless, is not read. */
+async function toFetchResponse(
+  { statusCode, headers, body }: UndiciResponse,
+  method: string | undefined,
+): Promise<Response> {
+  if (method === 'POST' && REDIRECTS.includes(statusCode)) {
+    throw new Error('The server answered a POST with a redirect, which is not followed.')
+  }
+  const pairs = Object.entries(headers).flatMap(([name, value]) =>
     [value ?? []].flat().map((each): [string, string] => [name, each]),
   )
   const isStream = String(headers['content-type'] ?? '').startsWith('text/event-stream')
-  const text = isStream || NO_BODY.includes(statusCode) ? null : await body.text()
-  return new Response(text, { status: statusCode, headers: named })
+  const text = isStream || STATUSES_WITHOUT_BODY.includes(statusCode) ? null : await body.text()
+  return new Response(text, { status: statusCode, headers: pairs })
 }
 
-function requireOutside(url: URL): void {
+function requirePublicHttps(url: URL): void {
   if (url.protocol !== 'https:') {
     throw new PurserError('host_not_allowed', `The host '${url.hostname}' may only be called over https.`, {
-      hint: 'The operator may name an authorization server as oauth.issuer.',
+      hint: 'The operator may configure an authorization server as oauth.issuer.',
     })
   }
   requirePublicHost(url)

@@ -7,6 +7,7 @@ import {
   exchangeAuthorization,
   extractWWWAuthenticateParams,
   OAuthError,
+  type OAuthProtectedResourceMetadata,
   type OAuthTokens,
   RegistrationRejectedError,
   refreshAuthorization,
@@ -27,22 +28,25 @@ import type {
 } from '../runtime/oauth/api.ts'
 import { createIsolatedFetch, type IsolatedFetch } from './isolated-fetch.ts'
 
-/** What a stored description of an authorization server may take. */
+/** Limit for the stored metadata of an authorization server, as JSON. */
 const METADATA_MAX_CHARACTERS = 16_384
 const TOKEN_MAX_CHARACTERS = 16_384
 const SCOPE_MAX_CHARACTERS = 4_096
-/** 429 and 503 say of themselves that the request was not handled. */
-const NOT_HANDLED: readonly unknown[] = [429, 503]
+/** These statuses mean that the server did not process the request. */
+const UNPROCESSED_STATUSES: readonly unknown[] = [429, 503]
 
-/** Speaks OAuth with the official SDK's pieces, over guarded requests. Errors never carry what a server sent. */
-export function createAuthorization(effects: Effects): AuthorizationPort {
+/** OAuth with the functions of the official SDK, over isolated requests. Errors never contain what a server sent. */
+export function createOAuthProvider(effects: Effects): AuthorizationPort {
   return {
-    discover: (site, signal) => told(() => discover(createIsolatedFetch(effects, site, signal), site)),
+    discover: (endpoints, signal) =>
+      withMappedErrors(() => discover(createIsolatedFetch(effects, endpoints, signal), endpoints)),
 
-    register: (site, { server: { metadata, issuer }, redirectUrl, scope }) =>
-      told(async () => {
+    register: (endpoints, { server: { metadata, issuer }, redirectUrl, scope }) =>
+      withMappedErrors(async () => {
         if (metadata.registration_endpoint === undefined) {
-          throw unfit('offers no registration', 'Register this application there, and give oauth.clientId.')
+          throw unusable('offers no registration', {
+            hint: 'Register this application with the authorization server and configure oauth.clientId.',
+          })
         }
         assertSecureTokenEndpoint(metadata.registration_endpoint)
         const clientMetadata = resolveClientMetadata({
@@ -53,12 +57,12 @@ export function createAuthorization(effects: Effects): AuthorizationPort {
           metadata,
           clientMetadata,
           ...(scope !== null && { scope }),
-          fetchFn: createIsolatedFetch(effects, site).fetch,
+          fetchFn: createIsolatedFetch(effects, endpoints).fetch,
         })
       }),
 
     begin: ({ server: { issuer, metadata, resource }, client, redirectUrl, scope, state }) =>
-      told(async () => {
+      withMappedErrors(async () => {
         const { authorizationUrl, codeVerifier } = await startAuthorization(issuer, {
           metadata,
           clientInformation: client,
@@ -70,32 +74,32 @@ export function createAuthorization(effects: Effects): AuthorizationPort {
         return { url: authorizationUrl.href, verifier: codeVerifier }
       }),
 
-    redeem(site, { server: { issuer, metadata, resource }, client, redirectUrl, code, verifier }) {
-      const errand = createIsolatedFetch(effects, site)
-      return answered(errand, [code, verifier, client.client_secret], () =>
+    redeem(endpoints, { server: { issuer, metadata, resource }, client, redirectUrl, code, verifier }) {
+      const isolated = createIsolatedFetch(effects, endpoints)
+      return requestTokens(isolated, [code, verifier, client.client_secret], () =>
         exchangeAuthorization(issuer, {
           metadata,
           clientInformation: client,
           authorizationCode: code,
-          // The caller has compared the one that came with the code.
+          // The caller has compared it with the issuer that was returned with the code.
           iss: metadata.issuer,
           codeVerifier: verifier,
           redirectUri: redirectUrl,
           ...(resource !== null && { resource }),
-          fetchFn: errand.fetch,
+          fetchFn: isolated.fetch,
         }),
       )
     },
 
-    refresh(site, { server: { issuer, metadata, resource }, client, refreshToken }) {
-      const errand = createIsolatedFetch(effects, site)
-      return answered(errand, [refreshToken, client.client_secret], () =>
+    refresh(endpoints, { server: { issuer, metadata, resource }, client, refreshToken }) {
+      const isolated = createIsolatedFetch(effects, endpoints)
+      return requestTokens(isolated, [refreshToken, client.client_secret], () =>
         refreshAuthorization(issuer, {
           metadata,
           clientInformation: client,
           refreshToken,
           ...(resource !== null && { resource }),
-          fetchFn: errand.fetch,
+          fetchFn: isolated.fetch,
         }),
       )
     },
@@ -103,49 +107,57 @@ export function createAuthorization(effects: Effects): AuthorizationPort {
 }
 
 async function discover(
-  errand: IsolatedFetch,
-  { url, issuer: configured }: TrustedEndpoints,
+  isolated: IsolatedFetch,
+  { url, issuer: configuredIssuer }: TrustedEndpoints,
 ): Promise<AuthorizationServer> {
-  const challenge = extractWWWAuthenticateParams(await errand.fetch(url, { headers: { accept: 'application/json' } }))
-  const described = await describedBy(errand, url, challenge.resourceMetadataUrl)
-  const named = described?.authorization_servers ?? []
-  if (configured !== undefined && named.length > 0 && !named.includes(configured)) {
-    throw unfit('is not the one that is configured', 'Look at oauth.issuer of this MCP server.', 'issuer_mismatch')
+  const response = await isolated.fetch(url, { headers: { accept: 'application/json' } })
+  const challenge = extractWWWAuthenticateParams(response)
+  const resource = await fetchResourceMetadata(isolated, url, challenge.resourceMetadataUrl)
+  const issuer = selectIssuer(resource?.authorization_servers ?? [], configuredIssuer) ?? new URL('/', url).href
+  const metadata = await discoverAuthorizationServerMetadata(issuer, { fetchFn: isolated.fetch })
+  if (metadata === undefined) {
+    throw unusable('cannot be found', { hint: 'Configure it as oauth.issuer of this MCP server.' })
   }
-  const issuer = configured ?? named[0] ?? new URL('/', url).href
-  const metadata = await discoverAuthorizationServerMetadata(issuer, { fetchFn: errand.fetch })
-  if (metadata === undefined) throw unfit('cannot be found', 'Name it as oauth.issuer of this MCP server.')
-  if (!metadata.code_challenge_methods_supported?.includes('S256')) throw unfit('does not offer PKCE with S256')
-  assertSecureTokenEndpoint(metadata.authorization_endpoint)
-  assertSecureTokenEndpoint(metadata.token_endpoint)
-  const kept = essential(metadata)
-  if (JSON.stringify(kept).length > METADATA_MAX_CHARACTERS) throw unfit('says too much about itself')
   return {
     issuer: metadata.issuer,
-    metadata: kept,
-    resource: described?.resource ?? null,
-    scope: challenge.scope ?? described?.scopes_supported?.join(' ') ?? null,
+    metadata: parseServerMetadata(metadata),
+    resource: resource?.resource ?? null,
+    scope: challenge.scope ?? resource?.scopes_supported?.join(' ') ?? null,
   }
 }
 
-/** What the MCP server says of itself (RFC 9728); undefined when it says nothing. */
-async function describedBy(errand: IsolatedFetch, url: string, where: URL | undefined) {
-  const described = await discoverOAuthProtectedResourceMetadata(
-    url,
-    where === undefined ? {} : { resourceMetadataUrl: where },
-    errand.fetch,
-  ).catch((error: unknown) => {
-    if (PurserError.is(error) || errand.status === undefined || errand.status === 200) throw error
-    return undefined
-  })
-  if (described === undefined) return undefined
-  const requestedResource = resourceUrlFromServerUrl(url)
-  if (checkResourceAllowed({ requestedResource, configuredResource: described.resource })) return described
-  throw unfit('is named by a description of another MCP server')
+/** The configured issuer, otherwise the first that the MCP server names. */
+function selectIssuer(named: readonly string[], configuredIssuer: string | undefined): string | undefined {
+  if (configuredIssuer !== undefined && named.length > 0 && !named.includes(configuredIssuer)) {
+    throw unusable('is not the configured one', {
+      hint: 'Check oauth.issuer of this MCP server.',
+      reason: 'issuer_mismatch',
+    })
+  }
+  return configuredIssuer ?? named[0]
 }
 
-/** What exchanging codes and tokens needs; the rest of what a server says of itself is not kept. */
-const ESSENTIALS = [
+/** The metadata of the MCP server (RFC 9728); undefined when it publishes none. */
+async function fetchResourceMetadata(
+  isolated: IsolatedFetch,
+  url: string,
+  resourceMetadataUrl: URL | undefined,
+): Promise<OAuthProtectedResourceMetadata | undefined> {
+  const options = resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl }
+  const metadata = await discoverOAuthProtectedResourceMetadata(url, options, isolated.fetch).catch(
+    (error: unknown) => {
+      if (PurserError.is(error) || isolated.status === undefined || isolated.status === 200) throw error
+      return undefined
+    },
+  )
+  if (metadata === undefined) return undefined
+  const requestedResource = resourceUrlFromServerUrl(url)
+  if (checkResourceAllowed({ requestedResource, configuredResource: metadata.resource })) return metadata
+  throw unusable('is named by the metadata of another MCP server')
+}
+
+/** The fields for exchanging codes and tokens; other metadata is not stored. */
+const METADATA_FIELDS = [
   'issuer',
   'authorization_endpoint',
   'token_endpoint',
@@ -157,51 +169,52 @@ const ESSENTIALS = [
   'authorization_response_iss_parameter_supported',
 ] as const satisfies readonly (keyof AuthorizationServerMetadata)[]
 
-function essential(metadata: AuthorizationServerMetadata): AuthorizationServerMetadata {
-  return Object.fromEntries(ESSENTIALS.map((name) => [name, metadata[name]])) as AuthorizationServerMetadata
+function parseServerMetadata(metadata: AuthorizationServerMetadata): AuthorizationServerMetadata {
+  if (!metadata.code_challenge_methods_supported?.includes('S256')) throw unusable('does not offer PKCE with S256')
+  assertSecureTokenEndpoint(metadata.authorization_endpoint)
+  assertSecureTokenEndpoint(metadata.token_endpoint)
+  const fields = Object.fromEntries(METADATA_FIELDS.map((name) => [name, metadata[name]]))
+  if (JSON.stringify(fields).length > METADATA_MAX_CHARACTERS) throw unusable('has too much metadata')
+  return fields as AuthorizationServerMetadata
 }
 
-/** Without it some servers give no refresh token. */
+/** Without this scope some servers issue no refresh token. */
 function withOfflineAccess(scope: string, { scopes_supported }: AuthorizationServerMetadata): string {
-  const offered = scopes_supported?.includes('offline_access') && !scope.split(' ').includes('offline_access')
-  return offered ? `${scope} offline_access` : scope
+  const isMissing = scopes_supported?.includes('offline_access') && !scope.split(' ').includes('offline_access')
+  return isMissing ? `${scope} offline_access` : scope
 }
 
-/** Tells apart what was certainly not used, what was refused, and what may have been used up. */
-async function answered(
-  errand: IsolatedFetch,
+/** Distinguishes what was certainly not used, what was refused, and what may have been used up. Never rejects. */
+async function requestTokens(
+  isolated: IsolatedFetch,
   secrets: readonly (string | undefined)[],
-  ask: () => Promise<OAuthTokens>,
+  request: () => Promise<OAuthTokens>,
 ): Promise<TokenAnswer> {
   try {
-    return { outcome: 'granted', tokens: tokensIn(await ask()) }
+    return { outcome: 'granted', tokens: parseTokens(await request()) }
   } catch (error) {
-    const { wasSent, status } = errand
-    if (!wasSent)
-      return {
-        outcome: 'unsent',
-        cause: redactError(
-          error,
-          secrets.filter((each) => each !== undefined),
-        ),
-      }
-    if (NOT_HANDLED.includes(status)) return { outcome: 'unsent', cause: answeredWith(status) }
+    const { wasSent, status } = isolated
+    if (!wasSent) {
+      const defined = secrets.filter((secret) => secret !== undefined)
+      return { outcome: 'unsent', cause: redactError(error, defined) }
+    }
+    if (UNPROCESSED_STATUSES.includes(status)) return { outcome: 'unsent', cause: unexpectedResponse(status) }
     const isRefusal = status !== undefined && status < 500 && error instanceof OAuthError
     if (isRefusal && /^[a-z_]{1,64}$/.test(error.code)) return { outcome: 'refused', code: error.code }
-    return { outcome: 'unknown', cause: answeredWith(status) }
+    return { outcome: 'unknown', cause: unexpectedResponse(status) }
   }
 }
 
-/** Bodies stay out of errors: they may hold tokens. */
-function answeredWith(status: number | undefined): Error {
+/** Errors contain no bodies: these may hold tokens. */
+function unexpectedResponse(status: number | undefined): Error {
   return new Error(
     status === undefined
       ? 'The connection to the authorization server was lost.'
-      : `The authorization server answered with status ${status}, and not as OAuth says.`,
+      : `The authorization server answered with status ${status}, not in the format of OAuth.`,
   )
 }
 
-function tokensIn({ access_token, refresh_token, expires_in, scope, token_type }: OAuthTokens): Tokens {
+function parseTokens({ access_token, refresh_token, expires_in, scope, token_type }: OAuthTokens): Tokens {
   if (token_type.toLowerCase() !== 'bearer') throw new Error('The token is not a bearer token.')
   for (const token of [access_token, refresh_token ?? '']) {
     if (token.length > TOKEN_MAX_CHARACTERS) throw new Error('The token is too long.')
@@ -214,24 +227,28 @@ function tokensIn({ access_token, refresh_token, expires_in, scope, token_type }
   }
 }
 
-async function told<T>(ask: () => Promise<T>): Promise<T> {
+async function withMappedErrors<T>(run: () => Promise<T>): Promise<T> {
   try {
-    return await ask()
+    return await run()
   } catch (error) {
     if (PurserError.is(error)) throw error
-    // These two quote what the server sent.
+    // The messages of these two quote the response of the server.
     const isQuoting = error instanceof SyntaxError || error instanceof RegistrationRejectedError
-    throw new PurserError('mcp_unavailable', 'The authorization server of this MCP server cannot be used.', {
-      hint: 'Look at the cause, and at oauth.issuer of this MCP server.',
-      cause: isQuoting ? new Error('It did not answer as OAuth says.') : error,
-      details: { reason: 'authorization_server' },
+    throw unusable('cannot be used', {
+      hint: 'See the cause, and check oauth.issuer of this MCP server.',
+      cause: isQuoting ? new Error('The response is not in the format of OAuth.') : error,
     })
   }
 }
 
-function unfit(fault: string, hint?: string, reason = 'authorization_server'): PurserError {
-  return new PurserError('mcp_unavailable', `The authorization server of this MCP server ${fault}.`, {
-    hint,
-    details: { reason },
-  })
+interface UnusableOptions {
+  readonly hint?: string
+  readonly cause?: unknown
+  readonly reason?: 'authorization_server' | 'issuer_mismatch'
+}
+
+function unusable(problem: string, options: UnusableOptions = {}): PurserError {
+  const { hint, cause, reason = 'authorization_server' } = options
+  const message = `The authorization server of this MCP server ${problem}.`
+  return new PurserError('mcp_unavailable', message, { hint, cause, details: { reason } })
 }

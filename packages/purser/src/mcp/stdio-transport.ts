@@ -3,36 +3,44 @@ import { endsWithin } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
 import { monitorTransport, type TransportMonitor } from './transport-monitor.ts'
 
-/** What a program is found and started by. Nothing else of this process's environment reaches a server. */
-const INHERITED: ReadonlySet<string> = new Set(['PATH', 'PATHEXT', 'COMSPEC', 'SYSTEMDRIVE', 'SYSTEMROOT', 'TEMP'])
+/** Variables for finding and starting a program. No other variable of this process reaches a server. */
+const INHERITED_VARIABLES: ReadonlySet<string> = new Set([
+  'PATH',
+  'PATHEXT',
+  'COMSPEC',
+  'SYSTEMDRIVE',
+  'SYSTEMROOT',
+  'TEMP',
+])
 
-/** What a server says on stderr is kept for the error, should it not start. */
+/** The end of stderr, for the error when the server does not start. */
 const STDERR_MAX_CHARACTERS = 2_048
 
-export interface ProcessDefinition {
+/** How long to wait for the exit of a killed process. */
+const EXIT_TIMEOUT_MS = 1_000
+
+export interface StdioDefinition {
   readonly command: string
   readonly args?: readonly string[] | undefined
   readonly env?: Record<string, string> | undefined
 }
 
-/** A process that had to be killed is waited for, but not longer than this. */
-const KILLED_LIMIT_MS = 1_000
-
-export function stdioTransport(
+/** A server as a child process, one for each user. */
+export function createStdioTransport(
   effects: Effects,
-  { command, args, env }: ProcessDefinition,
-): { transport: StdioClientTransport; watch: TransportMonitor; destroy(): Promise<void>; lastWords(): string } {
+  { command, args, env }: StdioDefinition,
+): { transport: StdioClientTransport; monitor: TransportMonitor; destroy(): Promise<void>; stderr(): string } {
   const transport = new StdioClientTransport({
     command,
     args: [...(args ?? [])],
-    env: { ...withheld(), ...env },
+    env: { ...withheldVariables(), ...env },
     stderr: 'pipe',
   })
-  let said = ''
+  let stderr = ''
   transport.stderr?.on('data', (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-STDERR_MAX_CHARACTERS)
+    stderr = (stderr + chunk.toString()).slice(-STDERR_MAX_CHARACTERS)
   })
-  const watch = monitorTransport(transport)
+  const monitor = monitorTransport(transport)
   let isStarted = false
   const start = transport.start.bind(transport)
   transport.start = async () => {
@@ -41,16 +49,16 @@ export function stdioTransport(
   }
   return {
     transport,
-    watch,
+    monitor,
     async destroy() {
-      if (isStarted) await endsWithin(effects, watch.closed, KILLED_LIMIT_MS)
+      if (isStarted) await endsWithin(effects, monitor.closed, EXIT_TIMEOUT_MS)
     },
-    lastWords: () => said.trim(),
+    stderr: () => stderr.trim(),
   }
 }
 
-/** The transport adds HOME, USER and others by itself; a variable that is `undefined` is not passed on. */
-function withheld(): Record<string, string> {
-  const names = DEFAULT_INHERITED_ENV_VARS.filter((name) => !INHERITED.has(name))
+/** The transport adds HOME, USER and others by default; a variable with the value `undefined` is not passed on. */
+function withheldVariables(): Record<string, string> {
+  const names = DEFAULT_INHERITED_ENV_VARS.filter((name) => !INHERITED_VARIABLES.has(name))
   return Object.fromEntries(names.map((name) => [name, undefined])) as unknown as Record<string, string>
 }

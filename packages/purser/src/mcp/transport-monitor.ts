@@ -1,62 +1,63 @@
 import type { JSONRPCMessage, RequestId, Transport } from '@modelcontextprotocol/client'
 
-/** Tells when a connection must not be given to anybody any more. */
+/** Detects when a connection must not be used for further calls. */
 export interface TransportMonitor {
   readonly isBroken: boolean
+  /** Calls the listener once, when the connection breaks; at once if it is broken already. */
   onBroken(listener: () => void): void
   /** Resolves when the transport has closed. */
   readonly closed: Promise<void>
-  /** The connection is lost: whoever waits for an answer is told so. */
-  lose(): void
+  /** Marks the connection as broken and fails all pending requests. */
+  markLost(): void
 }
 
-/** JSON-RPC: a server error of the implementation's own. */
-const CONNECTION_LOST = { code: -32_000, message: 'The connection was lost before the answer came.' }
+/** A JSON-RPC error with a code of the implementation. */
+const CONNECTION_LOST = { code: -32_000, message: 'The connection was lost before the response arrived.' }
 
 /**
- * Watches a transport that no client has been connected to yet. Broken is a connection that closed, one that could
- * not send (a session the server has forgotten answers 404), and one on which a call was cancelled or timed out:
- * its late answer must never meet the next caller. A call whose answer stream ended early fails at once, where the
- * client alone would wait for its time-out.
+ * Monitors a transport, before a client is connected to it. A connection is broken when it closed, when it could not send
+ * (a server answers 404 for a session it has dropped), and when a call on it was cancelled or timed out: the late response
+ * must never reach the next caller. A call whose response stream ended early fails at once; the client alone would wait
+ * for its timeout.
  */
 export function monitorTransport(transport: Transport): TransportMonitor {
-  const unanswered = new Set<RequestId>()
+  const pendingIds = new Set<RequestId>()
   const closed = Promise.withResolvers<void>()
-  let listener: (() => void) | undefined
+  let onBroken: (() => void) | undefined
   let isBroken = false
 
-  function broken(): void {
+  function markBroken(): void {
     if (isBroken) return
     isBroken = true
-    listener?.()
+    onBroken?.()
   }
 
-  function fail(id: RequestId): void {
-    if (!unanswered.delete(id)) return
-    broken()
+  function failRequest(id: RequestId): void {
+    if (!pendingIds.delete(id)) return
+    markBroken()
     transport.onmessage?.({ jsonrpc: '2.0', id, error: CONNECTION_LOST })
   }
 
   transport.onclose = () => {
     closed.resolve()
-    broken()
+    markBroken()
   }
   transport.onmessage = (message) => {
-    const answered = answerTo(message)
-    if (answered !== undefined) unanswered.delete(answered)
+    const id = responseIdOf(message)
+    if (id !== undefined) pendingIds.delete(id)
   }
   const send = transport.send.bind(transport)
   transport.send = async (message, options) => {
-    const id = requestIn(message)
-    if (id !== undefined) unanswered.add(id)
-    if ('method' in message && message.method === 'notifications/cancelled') broken()
-    options?.requestSignal?.addEventListener('abort', broken, { once: true })
-    const onRequestStreamEnd = options?.onRequestStreamEnd ?? (id === undefined ? undefined : () => fail(id))
+    const id = requestIdOf(message)
+    if (id !== undefined) pendingIds.add(id)
+    if ('method' in message && message.method === 'notifications/cancelled') markBroken()
+    options?.requestSignal?.addEventListener('abort', markBroken, { once: true })
+    const onRequestStreamEnd = options?.onRequestStreamEnd ?? (id === undefined ? undefined : () => failRequest(id))
     try {
       await send(message, { ...options, ...(onRequestStreamEnd && { onRequestStreamEnd }) })
     } catch (error) {
-      if (id !== undefined) unanswered.delete(id)
-      broken()
+      if (id !== undefined) pendingIds.delete(id)
+      markBroken()
       throw error
     }
   }
@@ -66,21 +67,21 @@ export function monitorTransport(transport: Transport): TransportMonitor {
     get isBroken() {
       return isBroken
     },
-    onBroken(told) {
-      listener = told
-      if (isBroken) told()
+    onBroken(listener) {
+      onBroken = listener
+      if (isBroken) listener()
     },
-    lose() {
-      broken()
-      for (const id of unanswered) fail(id)
+    markLost() {
+      markBroken()
+      for (const id of pendingIds) failRequest(id)
     },
   }
 }
 
-function requestIn(message: JSONRPCMessage): RequestId | undefined {
+function requestIdOf(message: JSONRPCMessage): RequestId | undefined {
   return 'method' in message && 'id' in message ? message.id : undefined
 }
 
-function answerTo(message: JSONRPCMessage): RequestId | undefined {
+function responseIdOf(message: JSONRPCMessage): RequestId | undefined {
   return 'method' in message ? undefined : message.id
 }

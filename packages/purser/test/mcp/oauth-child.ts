@@ -2,22 +2,22 @@ import { systemEffects } from '../../src/core/effects.ts'
 import { openPurser } from '../../src/purser.ts'
 
 /*
- * Another process on the same file, its wall clock ahead: says `ready`, waits for a line, says `asking`, calls twenty
- * times at once with the user's token, and tells what came of it: `done`, or why not. With `on`, it says so and begins
- * again until it is killed or a call fails.
- * node oauth-child.ts PATH SECRET URL ISSUER AHEAD_MS [on]
+ * A process on a shared store, with its wall clock ahead. It prints `ready`, waits for a line on stdin, prints `calling`,
+ * makes 20 concurrent calls with the user's token, and prints `done` or the reason of the first failure. With `repeat` it
+ * calls and prints again until it is killed or a call fails.
+ * node oauth-child.ts PATH SECRET URL ISSUER AHEAD_MS [repeat]
  */
-const [, , path = '', secretKey = '', url = '', issuer = '', ahead = '0', on] = process.argv
+const [, , path = '', secretKey = '', url = '', issuer = '', aheadMs = '0', repeat] = process.argv
 const purser = await openPurser({
   store: `sqlite:${path}`,
   secretKey,
-  effects: { now: () => systemEffects.now() + Number(ahead) },
+  effects: { now: () => systemEffects.now() + Number(aheadMs) },
   mcpServers: { wiki: { url, oauth: { redirectUrl: 'https://app.example/back', issuer } } },
 })
 await using lease = await purser.user('ada').runtime.acquire()
 process.stdout.write('ready\n')
 await new Promise((resolve) => process.stdin.once('data', resolve))
-process.stdout.write('asking\n')
+process.stdout.write('calling\n')
 let failed: PromiseRejectedResult | undefined
 do {
   const calls = Array.from({ length: 20 }, async () => {
@@ -26,7 +26,7 @@ do {
   })
   failed = (await Promise.allSettled(calls)).find((outcome) => outcome.status === 'rejected')
   process.stdout.write(failed === undefined ? 'done\n' : `${failed.reason?.details?.reason ?? failed.reason}\n`)
-} while (on !== undefined && failed === undefined)
+} while (repeat !== undefined && failed === undefined)
 lease.release()
 await purser.close()
 process.stdin.destroy()

@@ -7,14 +7,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { openPurser } from '../../src/purser.ts'
+import { type AuthorizationServer, openAuthorizationServer } from '../support/authorization-server.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+import { type GuardedServer, openGuardedServer } from '../support/guarded-server.ts'
 import { chanceOf } from '../support/interleaving-scheduler.ts'
-import { type AuthorizationServer, startAuthorizationServer } from './authorization-server.ts'
-import { type GuardedServer, startGuardedServer } from './guarded-server.ts'
 
-/* R17 between processes that share one file, and after kill -9 between sending a refresh and storing its answer. */
+/*
+ * Refresh tokens of several processes on one store, also after SIGKILL between sending a refresh and storing its response.
+ */
 
-const HOUR = 3_600_000
+const HOUR_MS = 3_600_000
 const CHILD = join(import.meta.dirname, 'oauth-child.ts')
 const folder = mkdtempSync(join(tmpdir(), 'purser-authorization-'))
 const secretKey = randomBytes(32).toString('base64')
@@ -22,25 +24,31 @@ let authorization: AuthorizationServer
 let server: GuardedServer
 
 before(async () => {
-  authorization = await startAuthorizationServer()
-  server = await startGuardedServer(authorization)
+  authorization = await openAuthorizationServer()
+  server = await openGuardedServer(authorization)
 })
 after(async () => {
-  await server.close()
-  await authorization.close()
+  await server[Symbol.asyncDispose]()
+  await authorization[Symbol.asyncDispose]()
   rmSync(folder, { recursive: true, force: true })
 })
 
 interface Child {
   readonly process: ChildProcess
-  /** The next line it says; `exit` when it will say no more. */
-  said(): Promise<string>
-  go(): void
+  /** The next line of its output; `exit` after the last. */
+  nextLine(): Promise<string>
+  /** Lets it start its calls. */
+  start(): void
 }
 
-function start(path: string, aheadMs: number, { url = server.url, on }: { url?: string; on?: 'on' } = {}): Child {
+interface ChildOptions {
+  readonly url?: string
+  readonly repeat?: boolean
+}
+
+function spawnChild(path: string, aheadMs: number, { url = server.url, repeat = false }: ChildOptions = {}): Child {
   const flags = ['--conditions=@purser/source', CHILD, path, secretKey, url, authorization.issuer]
-  const child = spawn(process.execPath, [...flags, String(aheadMs), ...(on ? [on] : [])], {
+  const child = spawn(process.execPath, [...flags, String(aheadMs), ...(repeat ? ['repeat'] : [])], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines: string[] = []
@@ -55,19 +63,19 @@ function start(path: string, aheadMs: number, { url = server.url, on }: { url?: 
       else next(line)
     }
   })
-  let isOver = false
+  let hasExited = false
   child.once('close', () => {
-    isOver = true
+    hasExited = true
     for (const next of waiting) next('exit')
   })
   return {
     process: child,
-    said: async () => lines.shift() ?? (isOver ? 'exit' : new Promise((resolve) => waiting.push(resolve))),
-    go: () => child.stdin.write('go\n'),
+    nextLine: async () => lines.shift() ?? (hasExited ? 'exit' : new Promise((resolve) => waiting.push(resolve))),
+    start: () => child.stdin.write('start\n'),
   }
 }
 
-async function authorized(path: string, url = server.url): Promise<void> {
+async function authorize(path: string, url = server.url): Promise<void> {
   await using purser = await openPurser({
     store: `sqlite:${path}`,
     secretKey,
@@ -79,127 +87,129 @@ async function authorized(path: string, url = server.url): Promise<void> {
   await runtime.completeMcp('wiki', await authorization.approve((await runtime.authorizeMcp('wiki')).url))
 }
 
-function requireNoTokenIn(path: string): void {
+/** Codes and tokens contain `canary`. */
+function assertNoTokenIn(path: string): void {
   for (const file of globSync(`${path}*`)) {
-    assert.ok(!readFileSync(file).includes('canary'), `${file} shows a token`)
+    assert.ok(!readFileSync(file).includes('canary'), `${file} contains a token`)
   }
 }
 
-test('R17: two processes that find the token over at the same time refresh it once', async () => {
+test('two processes that find the token expired at the same time refresh it once', async () => {
   const path = join(folder, 'two.db')
-  await authorized(path)
+  await authorize(path)
   authorization.expireAll()
   const before = authorization.refreshes
-  const children = [start(path, HOUR), start(path, HOUR)]
-  await Promise.all(children.map((child) => child.said()))
-  const asking = Promise.withResolvers<void>()
-  authorization.behaviour.onRefresh = () => asking.promise
-  for (const child of children) child.go()
-  assert.deepEqual(await Promise.all(children.map((child) => child.said())), ['asking', 'asking'])
-  asking.resolve()
-  assert.deepEqual(await Promise.all(children.map((child) => child.said())), ['done', 'done'])
+  const children = [spawnChild(path, HOUR_MS), spawnChild(path, HOUR_MS)]
+  await Promise.all(children.map((child) => child.nextLine()))
+  const bothCalling = Promise.withResolvers<void>()
+  authorization.behaviour.onRefresh = () => bothCalling.promise
+  for (const child of children) child.start()
+  assert.deepEqual(await Promise.all(children.map((child) => child.nextLine())), ['calling', 'calling'])
+  bothCalling.resolve()
+  assert.deepEqual(await Promise.all(children.map((child) => child.nextLine())), ['done', 'done'])
   await Promise.all(children.map((child) => child.process.exitCode ?? once(child.process, 'exit')))
   assert.equal(authorization.refreshes - before, 1)
   assert.equal(authorization.reuses, 0)
-  requireNoTokenIn(path)
+  assertNoTokenIn(path)
 })
 
-test('R17: a process that is killed between sending and storing takes the token with it: it is not sent again', async () => {
+test('the refresh token of a process that is killed between sending and storing is not sent again', async () => {
   const path = join(folder, 'killed.db')
-  await authorized(path)
+  await authorize(path)
   authorization.expireAll()
   const before = authorization.refreshes
-  const first = start(path, HOUR)
-  await first.said()
+  const first = spawnChild(path, HOUR_MS)
+  await first.nextLine()
   const killed = once(first.process, 'exit')
   authorization.behaviour.onRefresh = async () => {
     first.process.kill('SIGKILL')
     await killed
   }
-  first.go()
+  first.start()
   await killed
-  // Its claim has run out by the clock of the next process, and once more by that of one that begins an hour later.
-  for (const aheadMs of [HOUR + 20_000, 2 * HOUR]) {
-    const next = start(path, aheadMs)
-    await next.said()
-    next.go()
-    assert.equal(await next.said(), 'asking')
-    assert.equal(await next.said(), 'authorization_required')
+  // The claim has expired on the clock of the next process, and also on that of one that starts an hour later.
+  for (const aheadMs of [HOUR_MS + 20_000, 2 * HOUR_MS]) {
+    const next = spawnChild(path, aheadMs)
+    await next.nextLine()
+    next.start()
+    assert.equal(await next.nextLine(), 'calling')
+    assert.equal(await next.nextLine(), 'authorization_required')
     await (next.process.exitCode ?? once(next.process, 'exit'))
   }
   assert.equal(authorization.refreshes - before, 1)
   assert.equal(authorization.reuses, 0)
   authorization.behaviour.onRefresh = () => undefined
-  await authorized(path)
-  const last = start(path, 0)
-  await last.said()
-  last.go()
-  assert.equal(await last.said(), 'asking')
-  assert.equal(await last.said(), 'done')
+  await authorize(path)
+  const last = spawnChild(path, 0)
+  await last.nextLine()
+  last.start()
+  assert.equal(await last.nextLine(), 'calling')
+  assert.equal(await last.nextLine(), 'done')
   await (last.process.exitCode ?? once(last.process, 'exit'))
-  requireNoTokenIn(path)
+  assertNoTokenIn(path)
 })
 
-test('R17: killed at any moment, while two processes refresh again and again, none ever sends a token twice', async (t) => {
+test('no refresh token is sent twice by two processes that refresh repeatedly and are killed at random moments', async (t) => {
   printSeed('kills')
   const chance = chanceOf(seed)
   const path = join(folder, 'any-moment.db')
-  // Tokens that are good for sixty requests, so that there is always one to be renewed soon.
+  // A token is accepted for 60 requests, so that refreshes are frequent.
   const uses = new Map<string, number>()
   const isActive = (token: string): boolean => {
     uses.set(token, (uses.get(token) ?? 0) + 1)
     return authorization.isActive(token) && (uses.get(token) ?? 0) <= 60
   }
   const { issuer } = authorization
-  const demanding = await startGuardedServer({ issuer, isActive })
-  t.after(() => demanding.close())
-  const { url } = demanding
-  await authorized(path, url)
+  await using demandingServer = await openGuardedServer({ issuer, isActive })
+  const { url } = demandingServer
+  await authorize(path, url)
   const before = authorization.refreshes
-  let lost = 0
+  let lostAuthorizations = 0
   let children: Child[] = []
-  /** Both: one that is left would wait until it may count the other as dead, as a test beside this one shows. */
+  /** Kills both: a single survivor would wait until the claim of the other expires, as a test above shows. */
   const killBoth = (probability: number): void => {
     if (chance.may(probability)) for (const child of children) child.process.kill('SIGKILL')
   }
-  authorization.behaviour.instead = (request) => {
+  authorization.behaviour.intercept = (request) => {
     if (request.url === '/token') killBoth(0.15)
     return false
   }
   authorization.behaviour.onRefresh = () => killBoth(0.15)
   for (let round = 1; round <= rounds(40, 3); round++) {
-    // Claims of the round before have run out by the clock of this one.
-    children = [1, 2].map(() => start(path, HOUR + round * 20_000, { url, on: 'on' }))
-    await Promise.all(children.map((child) => child.said()))
-    for (const child of children) child.go()
+    // Claims of the previous round have expired on the clock of this one.
+    children = [1, 2].map(() => spawnChild(path, HOUR_MS + round * 20_000, { url, repeat: true }))
+    await Promise.all(children.map((child) => child.nextLine()))
+    for (const child of children) child.start()
     const calls = 2 + chance.below(20)
-    const ended = await Promise.all(children.map((child) => lastWordOf(child, calls)))
-    // `token_refused`: the other process has used all sixty before this one came to its first.
+    const endings = await Promise.all(children.map((child) => lastLineOf(child, calls)))
+    // `token_refused`: the other process used all 60 requests before this one sent its first.
     assert.ok(
-      ended.every((word) => ['asking', 'done', 'authorization_required', 'token_refused'].includes(word)),
-      ended.join(),
+      endings.every((line) => ['calling', 'done', 'authorization_required', 'token_refused'].includes(line)),
+      endings.join(),
     )
     assert.equal(authorization.reuses, 0, `round ${round}`)
-    if (!ended.includes('authorization_required')) continue
-    lost++
-    await authorized(path, url)
+    if (!endings.includes('authorization_required')) continue
+    lostAuthorizations++
+    await authorize(path, url)
   }
-  authorization.behaviour.instead = () => false
+  authorization.behaviour.intercept = () => false
   authorization.behaviour.onRefresh = () => undefined
-  t.diagnostic(`${authorization.refreshes - before} refreshes, ${lost} authorizations lost with their process`)
+  t.diagnostic(
+    `${authorization.refreshes - before} refreshes, ${lostAuthorizations} authorizations lost with their process`,
+  )
   assert.ok(authorization.refreshes > before)
-  requireNoTokenIn(path)
+  assertNoTokenIn(path)
 })
 
-/** What a child said last, before it was killed: by somebody else, or here after so many calls. */
-async function lastWordOf(child: Child, calls: number): Promise<string> {
-  let last = 'asking'
-  for (let call = 0; call <= calls; call++) {
-    const word = await child.said()
-    if (word === 'exit') return last
-    last = word
+/** The last line of a child before it was killed: by the server, or here after so many lines. */
+async function lastLineOf(child: Child, maxLines: number): Promise<string> {
+  let last = 'calling'
+  for (let count = 0; count <= maxLines; count++) {
+    const line = await child.nextLine()
+    if (line === 'exit') return last
+    last = line
   }
   child.process.kill('SIGKILL')
-  while ((await child.said()) !== 'exit');
+  while ((await child.nextLine()) !== 'exit');
   return last
 }

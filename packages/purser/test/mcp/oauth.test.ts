@@ -7,12 +7,17 @@ import { PurserError } from '../../src/errors.ts'
 import type { McpOAuthOption } from '../../src/options.ts'
 import { openPurser, type Purser } from '../../src/purser.ts'
 import type { User } from '../../src/user.ts'
-import { type AuthorizationServer, answer, startAuthorizationServer } from './authorization-server.ts'
-import { type GuardedServer, startGuardedServer } from './guarded-server.ts'
+import {
+  type AuthorizationServer,
+  createDefaultBehaviour,
+  openAuthorizationServer,
+  sendJson,
+} from '../support/authorization-server.ts'
+import { type GuardedServer, openGuardedServer } from '../support/guarded-server.ts'
 
-/* R17 against a real MCP server and a strict authorization server: real sockets, and a wall clock moved by hand. */
+/* A real MCP server and a strict authorization server, on real sockets, with a wall clock that the tests advance. */
 
-const HOUR = 3_600_000
+const HOUR_MS = 3_600_000
 let authorization: AuthorizationServer
 let server: GuardedServer
 let purser: Purser
@@ -33,23 +38,18 @@ const open = (oauth: Partial<McpOAuthOption> = {}, namespace = 'default'): Promi
   })
 
 before(async () => {
-  authorization = await startAuthorizationServer()
-  server = await startGuardedServer(authorization)
+  authorization = await openAuthorizationServer()
+  server = await openGuardedServer(authorization)
 })
 after(async () => {
   await purser.close()
-  await server.close()
-  await authorization.close()
+  await server[Symbol.asyncDispose]()
+  await authorization[Symbol.asyncDispose]()
 })
 beforeEach(async () => {
   await purser?.close()
   aheadMs = 0
-  Object.assign(authorization.behaviour, {
-    lifetimeSeconds: 3_600,
-    onRefresh: () => undefined,
-    instead: () => false,
-    metadata: {},
-  })
+  Object.assign(authorization.behaviour, createDefaultBehaviour())
   purser = await open()
 })
 
@@ -65,7 +65,7 @@ async function echo(client: Client, message: string): Promise<string> {
   return content[0]?.text ?? ''
 }
 
-/** An error of this code and reason, that shows no token however it is looked at. */
+/** An error with this code and reason that contains no token, however it is printed. */
 function fails(code: string, reason?: string): (error: unknown) => boolean {
   return (error) => {
     assert.ok(PurserError.is(error), inspect(error))
@@ -77,20 +77,20 @@ function fails(code: string, reason?: string): (error: unknown) => boolean {
 }
 const unauthorized = fails('mcp_unavailable', 'authorization_required')
 
-test('R17: without an authorization a server that wants one says so, and afterwards the user’s calls carry their token', async () => {
+test("a server that requires OAuth is authorization_required first; after authorization the user's calls carry a token", async () => {
   const user = purser.user('ada')
   const lease = await user.runtime.acquire()
   await assert.rejects(lease.mcp('wiki'), unauthorized)
   await assert.rejects(lease.mcp('wiki'), unauthorized)
   const { url, expiresAt } = await user.runtime.authorizeMcp('wiki')
   assert.equal(Date.parse(expiresAt) - effects.now() > 590_000, true)
-  const asked = new URL(url).searchParams
-  assert.equal(asked.get('scope'), 'tools')
-  assert.equal(asked.get('resource'), server.url)
-  const seen = await user.runtime.completeMcp('wiki', await authorization.approve(url), { actor: 'ada herself' })
-  const shown = { name: 'wiki', issuer: authorization.issuer, scopes: ['tools'], isUsable: true }
-  assert.deepEqual({ ...seen, authorizedAt: '' }, { ...shown, authorizedAt: '' })
-  assert.deepEqual(await user.runtime.mcpAuthorizations(), [seen])
+  const query = new URL(url).searchParams
+  assert.equal(query.get('scope'), 'tools')
+  assert.equal(query.get('resource'), server.url)
+  const completed = await user.runtime.completeMcp('wiki', await authorization.approve(url), { actor: 'ada herself' })
+  const expected = { name: 'wiki', issuer: authorization.issuer, scopes: ['tools'], isUsable: true }
+  assert.deepEqual({ ...completed, authorizedAt: '' }, { ...expected, authorizedAt: '' })
+  assert.deepEqual(await user.runtime.mcpAuthorizations(), [completed])
   assert.equal(await echo(await lease.mcp('wiki'), 'hello'), 'Echo: hello')
   const [event] = await user.ledger.events()
   assert.deepEqual([event?.actor, event?.data.action], ['ada herself', 'mcp_authorized'])
@@ -100,17 +100,17 @@ test('R17: without an authorization a server that wants one says so, and afterwa
   lease.release()
 })
 
-test('R17: a hundred parallel calls with a token that is over are one refresh', async () => {
+test('100 concurrent calls with an expired token cause one refresh', async () => {
   const user = purser.user('ada')
   await authorize(user)
   const lease = await user.runtime.acquire()
   const client = await lease.mcp('wiki')
   const before = authorization.refreshes
-  aheadMs = HOUR
+  aheadMs = HOUR_MS
   authorization.expireAll()
-  const said = await Promise.all(Array.from({ length: 100 }, (_, call) => echo(client, `${call}`)))
+  const replies = await Promise.all(Array.from({ length: 100 }, (_, call) => echo(client, `${call}`)))
   assert.deepEqual(
-    said,
+    replies,
     Array.from({ length: 100 }, (_, call) => `Echo: ${call}`),
   )
   assert.equal(authorization.refreshes - before, 1)
@@ -118,7 +118,7 @@ test('R17: a hundred parallel calls with a token that is over are one refresh', 
   lease.release()
 })
 
-test('R17: a token that is refused in mid-life is renewed once, and the calls are repeated', async () => {
+test('a token that is rejected before it expires is refreshed once, and the calls are repeated', async () => {
   const user = purser.user('ada')
   await authorize(user)
   const lease = await user.runtime.acquire()
@@ -134,7 +134,7 @@ test('R17: a token that is refused in mid-life is renewed once, and the calls ar
   lease.release()
 })
 
-test('R17: a server that refuses fresh tokens too is left alone after one refresh', async () => {
+test('a server that rejects the new token too is token_refused after one refresh', async () => {
   const user = purser.user('ada')
   await authorize(user)
   const lease = await user.runtime.acquire()
@@ -147,25 +147,25 @@ test('R17: a server that refuses fresh tokens too is left alone after one refres
   lease.release()
 })
 
-test('R17: an authorization completes only for the user, the server and the life that began it, and only once', async () => {
+test('an authorization completes only for the user, server and incarnation that started it, and only once', async () => {
   const [ada, bob] = [purser.user('ada').runtime, purser.user('bob').runtime]
-  const answered = await authorization.approve((await ada.authorizeMcp('wiki')).url)
+  const callback = await authorization.approve((await ada.authorizeMcp('wiki')).url)
   const unknown = fails('authorization_invalid', 'state_unknown')
   await bob.authorizeMcp('wiki')
-  await assert.rejects(bob.completeMcp('wiki', answered), unknown)
-  await assert.rejects(ada.completeMcp('wiki', { ...answered, state: 'made up' }), unknown)
-  await assert.rejects(ada.completeMcp('wiki', { ...answered, state: `${answered.state}x` }), unknown)
-  await assert.rejects(ada.completeMcp('plain', answered), fails('argument_invalid'))
-  await assert.rejects(ada.completeMcp('nothing', answered), fails('mcp_unknown'))
-  await assert.rejects(ada.completeMcp('wiki', { ...answered, code: '' }), fails('argument_invalid'))
-  await ada.completeMcp('wiki', answered)
-  await assert.rejects(ada.completeMcp('wiki', answered), unknown)
+  await assert.rejects(bob.completeMcp('wiki', callback), unknown)
+  await assert.rejects(ada.completeMcp('wiki', { ...callback, state: 'made up' }), unknown)
+  await assert.rejects(ada.completeMcp('wiki', { ...callback, state: `${callback.state}x` }), unknown)
+  await assert.rejects(ada.completeMcp('plain', callback), fails('argument_invalid'))
+  await assert.rejects(ada.completeMcp('nothing', callback), fails('mcp_unknown'))
+  await assert.rejects(ada.completeMcp('wiki', { ...callback, code: '' }), fails('argument_invalid'))
+  await ada.completeMcp('wiki', callback)
+  await assert.rejects(ada.completeMcp('wiki', callback), unknown)
   assert.equal((await bob.mcpAuthorizations()).length, 0)
   await purser.user('ada').erase({ actor: 'test', reason: 'test' })
-  await assert.rejects(ada.completeMcp('wiki', answered), unknown)
+  await assert.rejects(ada.completeMcp('wiki', callback), unknown)
 })
 
-test('R17: a state ends after ten minutes, and with the fourth that was begun after it', async () => {
+test('a state expires after 10 minutes, and when 4 more authorizations were started after it', async () => {
   const { runtime } = purser.user('ada')
   const first = await authorization.approve((await runtime.authorizeMcp('wiki')).url)
   aheadMs = 600_001
@@ -179,127 +179,131 @@ test('R17: a state ends after ten minutes, and with the fourth that was begun af
   await runtime.completeMcp('wiki', third)
 })
 
-test('R17: an answer of another issuer, or of none where one was promised, ends the authorization (RFC 9207)', async () => {
+test('a callback from another issuer, or without the announced issuer, ends the authorization (RFC 9207)', async () => {
   const { runtime } = purser.user('ada')
   for (const iss of ['https://evil.example', `${authorization.issuer}/`, undefined]) {
-    const answered = await authorization.approve((await runtime.authorizeMcp('wiki')).url)
+    const callback = await authorization.approve((await runtime.authorizeMcp('wiki')).url)
     const before = authorization.tokens.length
     await assert.rejects(
-      runtime.completeMcp('wiki', { ...answered, iss }),
+      runtime.completeMcp('wiki', { ...callback, iss }),
       fails('authorization_invalid', 'issuer_mismatch'),
     )
-    await assert.rejects(runtime.completeMcp('wiki', answered), fails('authorization_invalid', 'state_unknown'))
+    await assert.rejects(runtime.completeMcp('wiki', callback), fails('authorization_invalid', 'state_unknown'))
     assert.equal(authorization.tokens.length, before)
   }
 })
 
-test('R17: a code that the server refuses is told by its code, and shows nothing of what was sent', async () => {
+test('a code that the server rejects is code_refused with the OAuth code, without the code that was sent', async () => {
   const { runtime } = purser.user('ada')
-  const answered = await authorization.approve((await runtime.authorizeMcp('wiki')).url)
-  await assert.rejects(runtime.completeMcp('wiki', { ...answered, code: 'canary-made-up' }), (error) => {
+  const callback = await authorization.approve((await runtime.authorizeMcp('wiki')).url)
+  await assert.rejects(runtime.completeMcp('wiki', { ...callback, code: 'canary-made-up' }), (error) => {
     assert.equal((error as PurserError).details?.code, 'invalid_grant')
     return fails('authorization_invalid', 'code_refused')(error)
   })
 })
 
-test('R17: the application registers itself once for all users, and again when it is no longer known', async () => {
+test('the application registers once for all users, and again when the server no longer knows it', async () => {
   const before = authorization.registrations
   await Promise.all(['ada', 'bob', 'cyd'].map((id) => purser.user(id).runtime.authorizeMcp('wiki')))
   await purser.user('dan').runtime.authorizeMcp('wiki')
   assert.equal(authorization.registrations - before, 1)
   const { url } = await purser.user('ada').runtime.authorizeMcp('wiki')
-  const answered = await authorization.approve(url)
-  authorization.behaviour.instead = (request, response) => {
+  const callback = await authorization.approve(url)
+  authorization.behaviour.intercept = (request, response) => {
     if (request.url !== '/token') return false
-    answer(response, 401, { error: 'invalid_client' })
+    sendJson(response, 401, { error: 'invalid_client' })
     return true
   }
   await assert.rejects(
-    purser.user('ada').runtime.completeMcp('wiki', answered),
+    purser.user('ada').runtime.completeMcp('wiki', callback),
     fails('authorization_invalid', 'code_refused'),
   )
-  authorization.behaviour.instead = () => false
+  authorization.behaviour.intercept = () => false
   await authorize(purser.user('ada'))
   assert.equal(authorization.registrations - before, 2)
 })
 
-for (const [what, how, isLost] of [
-  ['refuses', 'status 400', true],
-  ['answers 500 to', 'status 500', true],
-  ['cuts the connection of', 'cut', true],
-  ['redirects', 'status 307', true],
-  ['is not there for', 'away', false],
-  ['answers 503 to', 'status 503', false],
-  ['answers 429 to', 'status 429', false],
+for (const [fault, isLost] of [
+  ['status 400', true],
+  ['status 500', true],
+  ['a closed connection', true],
+  ['status 307', true],
+  ['an unreachable server', false],
+  ['status 503', false],
+  ['status 429', false],
 ] as const) {
-  test(`R17: when the server ${what} a refresh, the token is ${isLost ? 'never sent again' : 'kept for later'}`, async (t) => {
-    const own = await startAuthorizationServer()
-    t.after(() => own.close())
-    const guarded = await startGuardedServer(own)
-    t.after(() => guarded.close())
-    const oauth = { redirectUrl: 'https://app.example/back', issuer: own.issuer }
-    const house = await openPurser({ store: 'memory:', effects, mcpServers: { wiki: { url: guarded.url, oauth } } })
-    const { runtime, ledger } = house.user('ada')
-    await runtime.completeMcp('wiki', await own.approve((await runtime.authorizeMcp('wiki')).url))
+  const consequence = isLost ? 'is not sent again' : 'is kept for a later refresh'
+  test(`after a refresh that ends with ${fault} the refresh token ${consequence}`, async () => {
+    await using ownAuthorization = await openAuthorizationServer()
+    await using guarded = await openGuardedServer(ownAuthorization)
+    const oauth = { redirectUrl: 'https://app.example/back', issuer: ownAuthorization.issuer }
+    await using own = await openPurser({ store: 'memory:', effects, mcpServers: { wiki: { url: guarded.url, oauth } } })
+    const { runtime, ledger } = own.user('ada')
+    await runtime.completeMcp('wiki', await ownAuthorization.approve((await runtime.authorizeMcp('wiki')).url))
     const lease = await runtime.acquire()
-    let sent = 0
-    aheadMs = HOUR
-    own.behaviour.instead = (request, response) => {
+    let refreshes = 0
+    aheadMs = HOUR_MS
+    ownAuthorization.behaviour.intercept = (request, response) => {
       if (request.url !== '/token') return false
-      sent++
-      if (how === 'cut') request.socket.destroy()
-      else if (how === 'away') request.socket.destroy()
-      else answer(response, Number(how.slice(7)), { error: 'invalid_grant' }, { location: `${own.issuer}/token` })
+      refreshes++
+      if (fault === 'a closed connection') request.socket.destroy()
+      else {
+        const status = Number(fault.replace('status ', ''))
+        sendJson(response, status, { error: 'invalid_grant' }, { location: `${ownAuthorization.issuer}/token` })
+      }
       return true
     }
-    if (how === 'away') await own.close()
+    const isUnreachable = fault === 'an unreachable server'
+    if (isUnreachable) await ownAuthorization[Symbol.asyncDispose]()
     for (let call = 0; call < 3; call++) {
       const reason = isLost ? 'authorization_required' : 'authorization_server'
       await assert.rejects(lease.mcp('wiki'), (error) => {
-        // After two failures the server is left alone for a moment.
-        const isResting = !isLost && call === 2 && (error as PurserError).details?.retryAfterMs !== undefined
-        return isResting || fails('mcp_unavailable', reason)(error)
+        // After two failures no request is made for a moment.
+        const isPaused = !isLost && call === 2 && (error as PurserError).details?.retryAfterMs !== undefined
+        return isPaused || fails('mcp_unavailable', reason)(error)
       })
     }
-    assert.equal(sent, how === 'away' ? 0 : 1)
+    assert.equal(refreshes, isUnreachable ? 0 : 1)
     assert.equal((await runtime.mcpAuthorizations())[0]?.isUsable, !isLost)
     const events = await ledger.events()
     assert.equal(events[0]?.data.action, isLost ? 'mcp_authorization_lost' : 'mcp_authorized')
     lease.release()
-    await house.close()
   })
 }
 
-test('an authorization server is called where the operator named it, or over TLS on the public internet', async (t) => {
-  const reached: string[] = []
-  authorization.behaviour.instead = (request) => {
-    reached.push(request.url ?? '')
+test('an authorization server is called at the configured address, or over TLS on the public internet', async () => {
+  const paths: string[] = []
+  authorization.behaviour.intercept = (request) => {
+    paths.push(request.url ?? '')
     return false
   }
-  const house = await open({ issuer: undefined })
-  await assert.rejects(house.user('ada').runtime.authorizeMcp('wiki'), fails('host_not_allowed'))
-  await house.close()
-  const inside = ['https://127.0.0.1:1', 'https://[::1]:1', 'https://169.254.169.254', 'http://example.com']
-  for (const [named, challenge] of [
-    ...inside.map((address) => [address, undefined] as const),
-    ['https://example.com', `Bearer resource_metadata="${authorization.issuer}/lured"`] as const,
-    ['https://example.com', 'Bearer resource_metadata="https://10.0.0.1/lured"'] as const,
+  await using unconfigured = await open({ issuer: undefined })
+  await assert.rejects(unconfigured.user('ada').runtime.authorizeMcp('wiki'), fails('host_not_allowed'))
+  const privateIssuers = ['https://127.0.0.1:1', 'https://[::1]:1', 'https://169.254.169.254', 'http://example.com']
+  for (const options of [
+    ...privateIssuers.map((namedIssuer) => ({ namedIssuer })),
+    {
+      namedIssuer: 'https://example.com',
+      challenge: `Bearer resource_metadata="${authorization.issuer}/metadata"`,
+    },
+    { namedIssuer: 'https://example.com', challenge: 'Bearer resource_metadata="https://10.0.0.1/metadata"' },
   ]) {
-    const lured = await startGuardedServer(authorization, named, challenge)
-    t.after(() => lured.close())
+    await using malicious = await openGuardedServer(authorization, options)
     const oauth = { redirectUrl: 'https://app.example/back' }
-    const victim = await openPurser({ store: 'memory:', mcpServers: { wiki: { url: lured.url, oauth } } })
-    await assert.rejects(victim.user('ada').runtime.authorizeMcp('wiki'), fails('host_not_allowed'), named)
-    await victim.close()
+    await using attacked = await openPurser({ store: 'memory:', mcpServers: { wiki: { url: malicious.url, oauth } } })
+    const authorizing = attacked.user('ada').runtime.authorizeMcp('wiki')
+    await assert.rejects(authorizing, fails('host_not_allowed'), options.namedIssuer)
   }
-  assert.deepEqual(reached, [])
+  assert.deepEqual(paths, [])
 })
 
-test('an authorization server that is another than the configured one, or not fit, is refused', async () => {
-  const other = await open({ issuer: 'https://other.example' })
-  await assert.rejects(other.user('ada').runtime.authorizeMcp('wiki'), fails('mcp_unavailable', 'issuer_mismatch'))
-  await other.close()
-  for (const wrong of [
+test('an authorization server that is not the configured one, or lacks a required feature, is mcp_unavailable', async () => {
+  await using misconfigured = await open({ issuer: 'https://other.example' })
+  await assert.rejects(
+    misconfigured.user('ada').runtime.authorizeMcp('wiki'),
+    fails('mcp_unavailable', 'issuer_mismatch'),
+  )
+  for (const metadata of [
     { issuer: 'https://other.example' },
     { code_challenge_methods_supported: undefined },
     { code_challenge_methods_supported: ['plain'] },
@@ -309,35 +313,30 @@ test('an authorization server that is another than the configured one, or not fi
     { scopes_supported: ['x'.repeat(20_000)] },
     { scopes_supported: ['x'.repeat(200_000)] },
   ]) {
-    authorization.behaviour.metadata = wrong
-    const house = await open({}, JSON.stringify(Object.keys(wrong)))
-    await assert.rejects(
-      house.user('ada').runtime.authorizeMcp('wiki'),
-      fails('mcp_unavailable', 'authorization_server'),
-    )
-    await house.close()
+    authorization.behaviour.metadata = metadata
+    await using own = await open({}, JSON.stringify(Object.keys(metadata)))
+    await assert.rejects(own.user('ada').runtime.authorizeMcp('wiki'), fails('mcp_unavailable', 'authorization_server'))
   }
 })
 
-test('a configured client is used as it is, and asks for the configured scopes', async () => {
-  const house = await open({ clientId: 'client-1', scopes: ['read', 'write'] })
+test('a configured client is used without registration, and requests the configured scopes', async () => {
+  await using own = await open({ clientId: 'client-1', scopes: ['read', 'write'] })
   const before = authorization.registrations
-  const { url } = await house.user('ada').runtime.authorizeMcp('wiki')
-  const asked = new URL(url).searchParams
-  assert.deepEqual([asked.get('client_id'), asked.get('scope')], ['client-1', 'read write'])
+  const { url } = await own.user('ada').runtime.authorizeMcp('wiki')
+  const query = new URL(url).searchParams
+  assert.deepEqual([query.get('client_id'), query.get('scope')], ['client-1', 'read write'])
   assert.equal(authorization.registrations, before)
-  await house.close()
 })
 
-test('a caller who leaves while an authorization server is silent is let go at once', async () => {
-  const silent = Promise.withResolvers<void>()
-  authorization.behaviour.instead = () => {
-    silent.resolve()
+test('an abort during a request to a silent authorization server rejects at once', async () => {
+  const requested = Promise.withResolvers<void>()
+  authorization.behaviour.intercept = () => {
+    requested.resolve()
     return true
   }
   const abort = new AbortController()
-  const asking = purser.user('ada').runtime.authorizeMcp('wiki', { signal: abort.signal })
-  await silent.promise
-  abort.abort(new Error('gone'))
-  await assert.rejects(asking, /gone/)
+  const authorizing = purser.user('ada').runtime.authorizeMcp('wiki', { signal: abort.signal })
+  await requested.promise
+  abort.abort(new Error('aborted by the test'))
+  await assert.rejects(authorizing, /aborted by the test/)
 })

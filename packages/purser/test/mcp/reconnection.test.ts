@@ -1,43 +1,48 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { test } from 'node:test'
-import { createTools } from '../../src/mcp/index.ts'
+import { createMcpConnector } from '../../src/mcp/index.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
+import { listen } from '../support/authorization-server.ts'
 
-/** An MCP server that ends every standby stream as soon as it is opened, and tells how often it was opened. */
-async function startRestless(): Promise<{
-  server: Server
-  url: string
-  opened: (count: number) => Promise<void>
-  streams(): number
-}> {
+/** An MCP server that ends every standby stream as soon as it is opened, and counts the streams. */
+interface RestlessServer extends AsyncDisposable {
+  readonly url: string
+  readonly streams: number
+  /** Resolves when that many streams were opened. */
+  opened(count: number): Promise<void>
+}
+
+async function openRestlessServer(): Promise<RestlessServer> {
   let streams = 0
-  let told: () => void = () => undefined
+  let onStream: () => void = () => undefined
   const server = createServer((request, response) => {
     if (request.method === 'GET') {
       streams++
-      response.writeHead(200, { 'content-type': 'text/event-stream' }).end(': nothing to say\n\n', () => told())
-    } else void answer(request, response)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  const port = typeof address === 'object' ? address?.port : undefined
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).end(': idle\n\n', () => onStream())
+    } else void respond(request, response)
+  })
+  const origin = await listen(server)
   return {
-    server,
-    url: `http://127.0.0.1:${port}/mcp`,
+    url: `${origin}/mcp`,
+    get streams() {
+      return streams
+    },
     async opened(count) {
       while (streams < count) {
         await new Promise<void>((resolve) => {
-          told = resolve
+          onStream = resolve
         })
       }
     },
-    streams: () => streams,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
   }
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
   let body = ''
   for await (const chunk of request) body += chunk
   const message = body === '' ? {} : JSON.parse(body)
@@ -54,23 +59,25 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }))
 }
 
-test('R18: a server that closes idle streams at once is called back 5 times in a minute, then its client is broken', async () => {
-  const { server, url, opened, streams } = await startRestless()
+test('a stream that the server closes at once is reopened 5 times in a minute, then the connection is broken', async () => {
+  await using server = await openRestlessServer()
   const clock = handClock()
-  const tools = createTools({ effects: clock })
-  const live = await tools.open({ server: 'restless', definition: { url }, signal: new AbortController().signal })
+  const connector = createMcpConnector({ effects: clock })
+  const connection = await connector.open({
+    server: 'restless',
+    definition: { url: server.url },
+    signal: new AbortController().signal,
+  })
   const broken = Promise.withResolvers<void>()
-  live.onBroken(broken.resolve)
+  connection.onBroken(broken.resolve)
   for (let stream = 1; stream <= 6; stream++) {
-    await opened(stream)
+    await server.opened(stream)
     while (clock.timers === 0 && stream < 6) await clock.pass(0)
     clock.advance(10_000)
   }
   await broken.promise
   await clock.pass(600_000)
-  assert.equal(streams(), 6)
-  await live.close()
+  assert.equal(server.streams, 6)
+  await connection.close()
   assert.equal(clock.timers, 0)
-  server.closeAllConnections()
-  server.close()
 })

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type AuthorizationServer, startAuthorizationServer } from '../../../../purser/test/mcp/authorization-server.ts'
+import {
+  type AuthorizationServer,
+  openAuthorizationServer,
+} from '../../../../purser/test/support/authorization-server.ts'
 import { type OpenServer, openServer } from '../../../src/app/server.ts'
 
 let authorization: AuthorizationServer
@@ -8,7 +11,7 @@ let server: OpenServer
 let service: string
 
 before(async () => {
-  authorization = await startAuthorizationServer()
+  authorization = await openAuthorizationServer()
   const { issuer } = authorization
   const wiki = { url: `${issuer}/mcp`, oauth: { redirectUrl: 'https://app.example/back', issuer } }
   server = await openServer({ config: { store: 'memory:', mcpServers: { wiki }, server: { logLevel: 'silent' } } })
@@ -16,7 +19,7 @@ before(async () => {
 })
 after(async () => {
   await server.close()
-  await authorization.close()
+  await authorization[Symbol.asyncDispose]()
 })
 
 async function call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object) {
