@@ -25,7 +25,9 @@ interface ToolCallDelta {
   readonly extra_content?: unknown
 }
 
-/** Converts OpenAI chunks to AI SDK stream parts: text and reasoning in blocks, the input of tool calls as it arrives. */
+/**
+ * Converts OpenAI chunks to AI SDK stream parts: text and reasoning in blocks, the input of tool calls as it arrives.
+ */
 export class StreamPartWriter {
   readonly #toolCalls = new Map<number, OpenToolCall>()
   #block: { readonly kind: 'text' | 'reasoning'; readonly id: string } | undefined

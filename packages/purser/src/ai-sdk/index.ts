@@ -1,6 +1,6 @@
 /**
- * `purser/ai-sdk`: Purser for applications that call models with the AI SDK (`ai` 7). Each of the three functions takes a
- * user handle of `purser.user(id)`.
+ * `purser/ai-sdk`: Purser for applications that call models with the AI SDK (`ai` 7). Each of the three functions takes
+ * a user handle of `purser.user(id)`.
  *
  * - `purserModel(user)`: a model on the user's settings, with admission, context, cached answers and token counts.
  * - `purserMiddleware(user)`: admission, context and token counts around a model of the application.

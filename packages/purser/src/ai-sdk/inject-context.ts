@@ -2,8 +2,8 @@ import type { LanguageModelV4CallOptions, LanguageModelV4Message } from '@ai-sdk
 import type { AiSdkOptions, AiSdkUser } from './ai-sdk-user.ts'
 
 /**
- * Resolves the user's context and appends it to the last leading system message; if there is none, the context becomes the
- * first message. The application's own instructions stay a stable prefix.
+ * Resolves the user's context and appends it to the last leading system message; if there is none, the context becomes
+ * the first message. The application's own instructions stay a stable prefix.
  */
 export async function injectContext(
   user: AiSdkUser,

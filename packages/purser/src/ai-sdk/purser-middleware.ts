@@ -11,15 +11,17 @@ export type PurserMiddlewareOptions = Pick<AiSdkOptions, 'mode' | 'timeZone' | '
  * Adds admission, the user's context and token counts to a model of the application, as a middleware for
  * `wrapLanguageModel`.
  *
- * Create one middleware for each incoming request. Its first call is admitted, and each later call whose prompt ends with
- * a user message; steps after a tool belong to the message before them and are not admitted again. The context is appended
- * to the last leading system message. The tokens of an admitted call are settled when its answer ends. A call that fails
- * before the model answers anything is refunded; a call that fails later, or whose stream is cancelled, stays counted.
+ * Create one middleware for each incoming request. Its first call is admitted, and each later call whose prompt ends
+ * with a user message; steps after a tool belong to the message before them and are not admitted again. The context is
+ * appended to the last leading system message. The tokens of an admitted call are settled when its answer ends. A call
+ * that fails before the model answers anything is refunded; a call that fails later, or whose stream is cancelled,
+ * stays counted.
  *
  * @param user The handle of `purser.user(id)`.
  * @param options Rendering of the context, cost and idempotency key; see `AiSdkOptions`.
- * @returns The middleware. Over the limit, a call rejects with the `PurserError` `cap_reached` before it reaches the model,
- *   for a blocked user with `user_blocked`; `details` has `reason`, `resetAt` and `retryAfterMs`. The AI SDK retries neither.
+ * @returns The middleware. Over the limit, a call rejects with the `PurserError` `cap_reached` before it reaches the
+ *   model, for a blocked user with `user_blocked`; `details` has `reason`, `resetAt` and `retryAfterMs`. The AI SDK
+ *   retries neither.
  *
  * @example
  * ```ts

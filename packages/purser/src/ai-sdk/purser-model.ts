@@ -10,17 +10,18 @@ import { createGenerateResult, createStreamResult } from './language-model.ts'
  * A language model of the AI SDK that runs on the user's own settings and keys, with everything handled: admission,
  * context, cached answers and token counts.
  *
- * Create one model for each incoming request. Its first call, and each later call whose prompt ends with a user message, is
- * a turn: it is admitted and counted, and may be answered from the cache. A step after a tool continues the turn with the
- * same settings and context; it is not admitted or counted again and goes to the user's model directly. A reader that
- * cancels the stream stops the upstream call; the turn stays counted.
+ * Create one model for each incoming request. Its first call, and each later call whose prompt ends with a user
+ * message, is a turn: it is admitted and counted, and may be answered from the cache. A step after a tool carries the
+ * user's settings and context as well, but is not admitted or counted again and goes to the user's model directly.
+ * Cancelling the stream stops the upstream call; the turn stays counted.
  *
  * @param user The handle of `purser.user(id)`.
  * @param options Session, override, rendering of the context, cost, cache and idempotency key; see `AiSdkOptions`.
- * @returns The model, for `generateText`, `streamText` and agents. Over the limit, a call rejects with the `PurserError`
- *   `cap_reached`, for a blocked user with `user_blocked`; no provider is called, `details` has `reason`, `resetAt` and
- *   `retryAfterMs`, and the AI SDK does not retry. Otherwise calls reject with the codes of `user.turn`: `model_required`,
- *   `secret_missing`, `runtime_busy`, `request_invalid`, `upstream_failed`, `upstream_timeout` and others.
+ * @returns The model, for `generateText`, `streamText` and agents. Over the limit, a call rejects with the
+ *   `PurserError` `cap_reached`, for a blocked user with `user_blocked`; no provider is called, `details` has `reason`,
+ *   `resetAt` and `retryAfterMs`, and the AI SDK does not retry. Otherwise calls reject with the codes of `user.turn`:
+ *   `model_required`, `secret_missing`, `runtime_busy`, `request_invalid`, `upstream_failed`, `upstream_timeout` and
+ *   others.
  *
  * @example
  * ```ts

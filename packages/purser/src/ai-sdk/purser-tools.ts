@@ -18,7 +18,9 @@ export interface PurserTool {
   readonly description?: string
   readonly title?: string
   readonly inputSchema: InputSchema
-  /** Calls the tool through a lease of its own. Resolves to the result of the MCP server, also for `isError` results. */
+  /**
+   * Calls the tool through a lease of its own. Resolves to the result of the MCP server, also for `isError` results.
+   */
   execute(input: unknown, options: { readonly abortSignal?: AbortSignal | undefined }): Promise<unknown>
   /** The result as the model sees it: text, images and audio as they are, other content as JSON. */
   toModelOutput(options: { readonly output: unknown }): ToolOutput

@@ -7,8 +7,8 @@ import type { TokenSource } from '../runtime/oauth/api.ts'
 const ERROR_BODY_MAX_BYTES = 65_536
 
 /**
- * Sends each request with the user's current access token. A request with a rejected token was not processed: it is sent
- * once more, with another token. Tokens that a server quotes in an error response are redacted.
+ * Sends each request with the user's current access token. A request with a rejected token was not processed: it is
+ * sent once more, with another token. Tokens that a server quotes in an error response are redacted.
  */
 export function createBearerFetch(fetch: FetchLike, tokens: TokenSource): FetchLike {
   async function send(input: string | URL, init: RequestInit | undefined, token: string): Promise<Response> {

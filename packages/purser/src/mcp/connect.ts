@@ -26,8 +26,8 @@ interface TransportHandle {
 }
 
 /**
- * A client that all leases of one user share. Calling `close()` has no effect, and a second `connect()` is rejected: the
- * protocol would silently switch to the new transport and mix up the responses of both.
+ * A client that all leases of one user share. Calling `close()` has no effect, and a second `connect()` is rejected:
+ * the protocol would silently switch to the new transport and mix up the responses of both.
  */
 class LeasedClient extends Client {
   #isConnected = false
@@ -76,8 +76,8 @@ function createTransport(effects: Effects, { definition, bearer }: ToolRequest):
 }
 
 /**
- * Ends the session, then closes the connection. Rejects when the server did not end its session, unless the connection was
- * broken: then the session is left to the server's own timeout.
+ * Ends the session, then closes the connection. Rejects when the server did not end its session, unless the connection
+ * was broken: then the session is left to the server's own timeout.
  */
 async function disconnect(effects: Effects, client: Client, handle: TransportHandle): Promise<void> {
   let failure: unknown

@@ -28,8 +28,8 @@ export interface HttpTransportDeps {
 }
 
 /**
- * Streamable HTTP on sockets of its own, which no other user shares and which are closed with the connection. A stream may
- * be silent for any time; the caller limits the duration of a call.
+ * Streamable HTTP on sockets of its own, which no other user shares and which are closed with the connection. A stream
+ * may be silent for any time; the caller limits the duration of a call.
  */
 export function createHttpTransport(
   { effects, bearer }: HttpTransportDeps,

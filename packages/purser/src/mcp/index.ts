@@ -1,7 +1,7 @@
 /**
- * `purser/mcp`: connections to MCP servers with the official client package `@modelcontextprotocol/client`, as Purser opens
- * them for its users. Applications get clients from `lease.mcp(name)`; this subpath is for hosts and tests that connect
- * without a Purser.
+ * `purser/mcp`: connections to MCP servers with the official client package `@modelcontextprotocol/client`, as Purser
+ * opens them for its users. Applications get clients from `lease.mcp(name)`; this subpath is for hosts and tests that
+ * connect without a Purser.
  *
  * @module
  */
@@ -22,10 +22,10 @@ export interface McpConnectorDeps {
  * Creates the connector of the runtime to MCP servers, over Streamable HTTP and stdio.
  *
  * Each connection has sockets or a child process of its own, which end with it. A child process inherits only the
- * variables that find and start a program, besides its configured `env`. Closing a connection ends its session on the server, which
- * may take 2 s, before the connection is closed. A connection that closed, could not send, or on which a call was cancelled
- * or timed out is reported by `onBroken` and must not be used for further calls. A lost stream is reopened at most 5 times
- * a minute; then the connection is broken, too.
+ * variables that find and start a program, besides its configured `env`. Closing a connection ends its session on the
+ * server, which may take 2 s, before the connection is closed. A connection that closed, could not send, or on which a
+ * call was cancelled or timed out is reported by `onBroken` and must not be used for further calls. A lost stream is
+ * reopened at most 5 times a minute; then the connection is broken, too.
  *
  * The client package is an optional peer dependency, imported with the first connection.
  *

@@ -24,9 +24,9 @@ export interface IsolatedFetch {
 }
 
 /**
- * A fetch on sockets of its own. An MCP server names its authorization server, and that names its endpoints: only origins
- * that the operator configured may be private addresses; all others are called over TLS on the public internet. Nothing is
- * retried: each request makes one connection, and a POST follows no redirect.
+ * A fetch on sockets of its own. An MCP server names its authorization server, and that names its endpoints: only
+ * origins that the operator configured may be private addresses; all others are called over TLS on the public internet.
+ * Nothing is retried: each request makes one connection, and a POST follows no redirect.
  */
 export function createIsolatedFetch(
   effects: Effects,

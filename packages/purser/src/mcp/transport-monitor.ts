@@ -15,10 +15,10 @@ export interface TransportMonitor {
 const CONNECTION_LOST = { code: -32_000, message: 'The connection was lost before the response arrived.' }
 
 /**
- * Monitors a transport, before a client is connected to it. A connection is broken when it closed, when it could not send
- * (a server answers 404 for a session it has dropped), and when a call on it was cancelled or timed out: the late response
- * must never reach the next caller. A call whose response stream ended early fails at once; the client alone would wait
- * for its timeout.
+ * Monitors a transport, before a client is connected to it. A connection is broken when it closed, when it could not
+ * send (a server answers 404 for a session it has dropped), and when a call on it was cancelled or timed out: the late
+ * response must never reach the next caller. A call whose response stream ended early fails at once; the client alone
+ * would wait for its timeout.
  */
 export function monitorTransport(transport: Transport): TransportMonitor {
   const pendingIds = new Set<RequestId>()

@@ -21,7 +21,9 @@ export interface ChunkStream extends AsyncIterableIterator<string> {
   start(): Promise<void>
 }
 
-/** Reads a source no faster than its own reader. Chunks that arrived before a failure are returned before it is thrown. */
+/**
+ * Reads a source no faster than its own reader. Chunks that arrived before a failure are returned before it is thrown.
+ */
 export function createChunkStream({ source, timeouts, mapError }: ChunkStreamDeps): ChunkStream {
   let buffer: readonly string[] = []
   let position = 0

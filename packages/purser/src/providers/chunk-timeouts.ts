@@ -12,8 +12,8 @@ export interface ChunkTimeoutDeps {
 
 /**
  * Limits how long a reader waits for an upstream: first until the answer starts, then between two chunks. Time in which
- * the reader does not wait does not count. One timer serves many chunks: when it fires, it compares how long the current
- * wait has lasted and is set again for the rest; without a current wait it is set again by the next one.
+ * the reader does not wait does not count. One timer serves many chunks: when it fires, it compares how long the
+ * current wait has lasted and is set again for the rest; without a current wait it is set again by the next one.
  */
 export interface ChunkTimeouts {
   /** The reader waits from now on. */

@@ -33,9 +33,10 @@ export interface OpenAiHttpModelDeps {
 }
 
 /**
- * A model behind an address that speaks OpenAI's chat completions. Answers of the upstream pass through as text: a chunk
- * is parsed only if it may be an error. Nothing is read from the process environment, no redirect is followed, and no
- * call is retried. An upstream that streams without being asked to, or does not stream when asked to, is translated.
+ * A model behind an address that speaks OpenAI's chat completions. Answers of the upstream pass through as text: a
+ * chunk is parsed only if it may be an error. Nothing is read from the process environment, no redirect is followed,
+ * and no call is retried. An upstream that streams without being asked to, or does not stream when asked to, is
+ * translated.
  */
 export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
   const { effects, provider, model } = deps
@@ -104,8 +105,9 @@ const RESERVED_FIELDS: readonly string[] = [
 ]
 
 /**
- * The body for the upstream. A stream always asks for usage, because the turn needs it. `providerOptions` is a term of the
- * AI SDK: as in the SDK, its entry for this provider becomes fields of the request, and the request's own fields win.
+ * The body for the upstream. A stream always asks for usage, because the turn needs it. `providerOptions` is a term of
+ * the AI SDK: as in the SDK, its entry for this provider becomes fields of the request, and the request's own fields
+ * win.
  */
 function toUpstreamRequest(request: ChatRequest, { provider, model, prepare }: OpenAiHttpModelDeps): ChatRequest {
   const { providerOptions, ...fields } = request

@@ -2,10 +2,10 @@ import { systemEffects } from '../../src/core/effects.ts'
 import { openPurser } from '../../src/purser.ts'
 
 /*
- * A process on a shared store, with its wall clock ahead. It prints `ready`, waits for a line on stdin, prints `calling`,
- * makes 20 concurrent calls with the user's token, and prints `done` or the reason of the first failure. With `repeat` it
- * calls and prints again until it is killed or a call fails.
- * node oauth-child.ts PATH SECRET URL ISSUER AHEAD_MS [repeat]
+ * A process on a shared store, with its wall clock ahead. It prints `ready`, waits for a line on stdin, prints
+ * `calling`, makes 20 concurrent calls with the user's token, and prints `done` or the reason of the first failure.
+ * With `repeat` it calls and prints again until it is killed or a call fails. node oauth-child.ts PATH SECRET URL
+ * ISSUER AHEAD_MS [repeat]
  */
 const [, , path = '', secretKey = '', url = '', issuer = '', aheadMs = '0', repeat] = process.argv
 const purser = await openPurser({

@@ -13,7 +13,8 @@ import { type GuardedServer, openGuardedServer } from '../support/guarded-server
 import { chanceOf } from '../support/interleaving-scheduler.ts'
 
 /*
- * Refresh tokens of several processes on one store, also after SIGKILL between sending a refresh and storing its response.
+ * Refresh tokens of several processes on one store, also after SIGKILL between sending a refresh and storing its
+ * response.
  */
 
 const HOUR_MS = 3_600_000

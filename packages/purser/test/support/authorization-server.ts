@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { text } from 'node:stream/consumers'
 
 /**
- * A strict authorization server on the loopback: metadata, registration, codes with PKCE, and refresh tokens for one use,
- * whose second use bans the whole token family. All codes and tokens contain `canary`.
+ * A strict authorization server on the loopback: metadata, registration, codes with PKCE, and refresh tokens for one
+ * use, whose second use bans the whole token family. All codes and tokens contain `canary`.
  */
 export interface AuthorizationServer extends AsyncDisposable {
   readonly issuer: string

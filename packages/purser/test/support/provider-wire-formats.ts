@@ -104,7 +104,9 @@ export function bedrockConverse(text: string): UpstreamHandler {
   }
 }
 
-/** One message of AWS's event stream: lengths, headers and payload, with a CRC of the prelude and one of the message. */
+/**
+ * One message of AWS's event stream: lengths, headers and payload, with a CRC of the prelude and one of the message.
+ */
 function eventFrame(type: string, payload: unknown): Buffer {
   const headers = Buffer.concat([
     header(':event-type', type),

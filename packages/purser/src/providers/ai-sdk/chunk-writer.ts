@@ -11,8 +11,9 @@ import { mapFinishReasonToOpenAi, mapUsageToOpenAi } from '../../openai/map-fini
 export type ChunkHeader = Pick<ChatChunk, 'id' | 'created' | 'model'>
 
 /**
- * What a provider attaches to a tool call and expects back with it, such as a signature of its reasoning. OpenAI's format
- * has no field for it; it travels as `extra_content`, which clients return when they repeat a call as they received it.
+ * What a provider attaches to a tool call and expects back with it, such as a signature of its reasoning. OpenAI's
+ * format has no field for it; it travels as `extra_content`, which clients return when they repeat a call as they
+ * received it.
  */
 interface ExtraContent {
   readonly extra_content?: unknown
@@ -22,7 +23,9 @@ function extraContentOf({ providerMetadata }: { readonly providerMetadata?: unkn
   return providerMetadata === undefined ? {} : { extra_content: providerMetadata }
 }
 
-/** The SDK's packages end every stream with a finish part; these reasons mark a stream that the provider did not end. */
+/**
+ * The SDK's packages end every stream with a finish part; these reasons mark a stream that the provider did not end.
+ */
 function isCut({ unified, raw }: LanguageModelV4FinishReason): boolean {
   return unified === 'interrupted' || (raw === undefined && (unified === 'other' || unified === 'error'))
 }
@@ -33,8 +36,8 @@ interface OpenToolCall {
 }
 
 /**
- * Converts AI SDK stream parts to OpenAI chunks. Tools that the provider executes itself are not calls for the client and
- * are left out.
+ * Converts AI SDK stream parts to OpenAI chunks. Tools that the provider executes itself are not calls for the client
+ * and are left out.
  */
 export class ChunkWriter {
   readonly #header: ChunkHeader

@@ -37,8 +37,8 @@ export interface HttpCallOptions {
 }
 
 /**
- * One POST, on the bare dispatcher: bytes pass from the socket's parser into a queue and from there to the reader, without
- * stream objects. Redirects are not followed and nothing is retried.
+ * One POST, on the bare dispatcher: bytes pass from the socket's parser into a queue and from there to the reader,
+ * without stream objects. Redirects are not followed and nothing is retried.
  */
 export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   /** Rejects with the network's error, the signal's reason, or the reason of `cancel`. */
