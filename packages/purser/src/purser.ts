@@ -20,7 +20,7 @@ import { createLedger } from './ledger/ledger.ts'
 import type { LedgerState, Measurements } from './ledger/state.ts'
 import { createMcpConnector } from './mcp/index.ts'
 import { type PurserOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import { createProviderRegistry, type ProviderRegistry } from './providers/registry.ts'
+import { openProviderRegistry, type ProviderRegistry } from './providers/registry.ts'
 import type { ActiveRuntime, Runtimes } from './runtime/api.ts'
 import { createRuntimes } from './runtime/runtimes.ts'
 import { openKeyring, type SecretKeys } from './storage/root-key.ts'
@@ -138,7 +138,7 @@ interface Modules {
 
 async function buildModules(options: ResolvedOptions, effects: Effects, store: Store): Promise<Modules> {
   const { namespace, timeZone, providers, presets, mcpServers } = options
-  const models = createProviderRegistry({ effects, providers })
+  const models = openProviderRegistry({ effects, providers })
   const keys = await openKeyring(store.meta, await secretKey(options, store))
   const journal = openJournal({ store, keys, effects, fold: ledgerFold(options.ledger, timeZone) })
   const calls = createPendingCalls(effects)

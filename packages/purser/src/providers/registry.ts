@@ -17,7 +17,7 @@ import {
 import { resolveCredentials, secretsOf } from './credentials.ts'
 import { createDemoModel } from './demo.ts'
 import { createModelFromFunction } from './from-function.ts'
-import { createPools } from './http/pools.ts'
+import { openPools } from './http/pools.ts'
 import {
   createFriendliModel,
   createOpenAiCompatibleModel,
@@ -48,9 +48,9 @@ type Model = Pick<LiveModel, 'chat' | 'model'>
  * environment. A provider that speaks chat completions is called over HTTP directly; the others through their AI SDK
  * package.
  */
-export function createProviderRegistry({ effects, providers = {}, resolve }: ProviderRegistryDeps): ProviderRegistry {
+export function openProviderRegistry({ effects, providers = {}, resolve }: ProviderRegistryDeps): ProviderRegistry {
   validateProviders(providers)
-  const pools = createPools({ resolve })
+  const pools = openPools({ resolve })
 
   function buildModel(request: ModelRequest): Model {
     const { config } = request

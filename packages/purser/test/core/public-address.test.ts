@@ -5,7 +5,7 @@ import { after, test } from 'node:test'
 import { createPublicLookup, isPublicAddress } from '../../src/core/public-address.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ProviderConfig } from '../../src/options.ts'
-import { createProviderRegistry } from '../../src/providers/registry.ts'
+import { openProviderRegistry } from '../../src/providers/registry.ts'
 import type { ModelRequest } from '../../src/runtime/api.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { openUpstream } from '../support/provider-upstream.ts'
@@ -67,7 +67,7 @@ function modelAt(
   { resolve, config = {} }: { resolve?: LookupFunction; config?: Partial<ProviderConfig> } = {},
   kind: ProviderConfig['kind'] = 'openai-compatible',
 ) {
-  const models = createProviderRegistry({ effects: handClock(), resolve })
+  const models = openProviderRegistry({ effects: handClock(), resolve })
   closing.push(() => models.close())
   const order: ModelRequest = {
     user: { namespace: 'default', id: 'u' },

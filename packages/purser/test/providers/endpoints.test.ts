@@ -5,7 +5,7 @@ import { PurserError } from '../../src/errors.ts'
 import type { ChatCompletion } from '../../src/openai/chat.ts'
 import { completionOf } from '../../src/openai/completion.ts'
 import type { ProviderConfig } from '../../src/options.ts'
-import { createProviderRegistry } from '../../src/providers/registry.ts'
+import { openProviderRegistry } from '../../src/providers/registry.ts'
 import type { ModelRequest } from '../../src/runtime/api.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import {
@@ -27,7 +27,7 @@ test('without a base URL each kind calls its own host, selected by region and re
     lookups.push(hostname)
     done(Object.assign(new Error('no network'), { code: 'ENOTFOUND' }), [])
   }
-  const registry = createProviderRegistry({ effects: handClock(), resolve })
+  const registry = openProviderRegistry({ effects: handClock(), resolve })
   const inRegion = (region: string) => ({ settings: { region, deployment: null, baseURL: null } })
   const cases: [Partial<ProviderConfig> & { kind: ProviderConfig['kind'] }, Partial<ModelRequest>, string][] = [
     [{ kind: 'openai' }, {}, 'api.openai.com'],
@@ -132,7 +132,7 @@ test('the demo kind answers from the messages alone, with the same text each tim
   assert.ok(chunks.length > 5)
 })
 
-test('an invalid provider is rejected when the registry is created, with the path of the option', () => {
+test('an invalid provider is rejected when the registry is opened, with the path of the option', () => {
   const cases: [unknown, string, string?][] = [
     [null, 'providers.p'],
     [{}, 'providers.p.kind'],
@@ -146,7 +146,7 @@ test('an invalid provider is rejected when the registry is created, with the pat
   for (const [provider, path, hint] of cases) {
     const providers = { p: provider } as unknown as Record<string, ProviderConfig>
     assert.throws(
-      () => createProviderRegistry({ effects: handClock(), providers }),
+      () => openProviderRegistry({ effects: handClock(), providers }),
       (error: unknown) =>
         PurserError.is(error, 'option_invalid') &&
         error.message.includes(`'${path}'`) &&
@@ -155,7 +155,7 @@ test('an invalid provider is rejected when the registry is created, with the pat
     )
   }
   const azure = { kind: 'azure', apiKey: 'k', resourceName: 'r', anything: 1 } as const
-  createProviderRegistry({
+  openProviderRegistry({
     effects: handClock(),
     providers: { azure, own: () => ({ languageModel: () => ({}) }) },
   })

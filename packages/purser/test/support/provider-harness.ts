@@ -5,9 +5,9 @@ import type { ChatCompletion, ChatRequest } from '../../src/openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../../src/openai/chat-model.ts'
 import { completionOf } from '../../src/openai/completion.ts'
 import type { ProviderConfig, ProviderOption } from '../../src/options.ts'
-import { createPools } from '../../src/providers/http/pools.ts'
+import { openPools } from '../../src/providers/http/pools.ts'
 import { createOpenAiHttpModel } from '../../src/providers/openai-http.ts'
-import { createProviderRegistry } from '../../src/providers/registry.ts'
+import { openProviderRegistry } from '../../src/providers/registry.ts'
 import type { LiveModel, ModelRequest } from '../../src/runtime/api.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import { openUpstream, type Upstream, type UpstreamHandler, type UpstreamRequest } from './provider-upstream.ts'
@@ -32,8 +32,8 @@ export async function openProviderHarness(
 ): Promise<ProviderHarness> {
   const upstream = await openUpstream(options.handler)
   const clock = handClock()
-  const registry = createProviderRegistry({ effects: clock })
-  const pools = createPools()
+  const registry = openProviderRegistry({ effects: clock })
+  const pools = openPools()
   return {
     upstream,
     clock,

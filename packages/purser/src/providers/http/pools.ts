@@ -41,7 +41,7 @@ export interface PoolsOptions {
   readonly resolve?: LookupFunction | undefined
 }
 
-export function createPools({ resolve }: PoolsOptions = {}): Pools {
+export function openPools({ resolve }: PoolsOptions = {}): Pools {
   const lookups = {
     trusted: resolve === undefined ? {} : { lookup: resolve },
     public: { lookup: createPublicLookup(resolve) },
