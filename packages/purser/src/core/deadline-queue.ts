@@ -1,21 +1,21 @@
 import type { Effects } from './effects.ts'
 
-/** Something that happens at an instant unless it is taken back. */
+/** A function that runs at an instant unless it is removed before. */
 export interface Deadline {
   /** Monotonic ms. */
   readonly at: number
   readonly run: () => void
-  /** Its place in the heap; -1 when it is not waiting. */
+  /** Position in the heap; -1 when it is not queued. */
   index: number
 }
 
-/** Node.js runs a longer timer at once. */
-const LONGEST_TIMER_MS = 2_147_483_647
+/** Node.js fires timers with a longer delay at once. */
+const MAX_TIMER_MS = 2_147_483_647
 
 /**
- * Many deadlines, one timer. A binary heap knows the next one; what is taken back leaves the heap at once, so that
- * nothing of a finished call is kept. The timer is set for the earliest deadline, is never moved later (it looks
- * again when it fires), and is cancelled when none waits, so that a program can end.
+ * Many deadlines on one timer. A binary heap orders them; a removed deadline leaves the heap at once, so nothing refers
+ * to a finished call. The timer is set for the earliest deadline and never postponed: if it fires early, it is set
+ * again. It is cancelled when the queue is empty, so that the process can exit.
  */
 export class DeadlineQueue {
   readonly #effects: Effects
@@ -24,7 +24,7 @@ export class DeadlineQueue {
   #cancelTimer: (() => void) | undefined
   #timerAt = Number.POSITIVE_INFINITY
 
-  /** `background`: its timer does not keep the process alive. */
+  /** `background`: the timer does not keep the process alive. */
   constructor(effects: Effects, { background }: { background: boolean }) {
     this.#effects = effects
     this.#background = background
@@ -34,16 +34,16 @@ export class DeadlineQueue {
     return this.#heap.length
   }
 
-  /** Runs `run` at `at`, in the order of the instants. */
+  /** Runs `run` at `at`, monotonic ms. Deadlines that are due together run in the order of their instants. */
   add(at: number, run: () => void): Deadline {
     const deadline: Deadline = { at, run, index: this.#heap.length }
     this.#heap.push(deadline)
-    this.#rise(deadline)
-    if (at < this.#timerAt) this.#arm(at)
+    this.#siftUp(deadline)
+    if (at < this.#timerAt) this.#setTimer(at)
     return deadline
   }
 
-  /** Takes a deadline back. Harmless when it has run. */
+  /** Does nothing if the deadline has run or was removed. */
   remove(deadline: Deadline): void {
     const { index } = deadline
     if (index < 0) return
@@ -51,33 +51,33 @@ export class DeadlineQueue {
     const last = this.#heap.pop()
     if (last !== undefined && last !== deadline) {
       this.#put(last, index)
-      this.#sink(last)
-      this.#rise(last)
+      this.#siftDown(last)
+      this.#siftUp(last)
     }
-    if (this.#heap.length === 0) this.#disarm()
+    if (this.#heap.length === 0) this.#cancel()
   }
 
-  /** Forgets all of them. */
+  /** Removes all deadlines. */
   clear(): void {
     for (const deadline of this.#heap) deadline.index = -1
     this.#heap.length = 0
-    this.#disarm()
+    this.#cancel()
   }
 
-  #arm(at: number): void {
+  #setTimer(at: number): void {
     this.#cancelTimer?.()
     this.#timerAt = at
-    const delayMs = Math.min(LONGEST_TIMER_MS, Math.max(0, Math.ceil(at - this.#effects.monotonic())))
-    this.#cancelTimer = this.#effects.setTimer(() => this.#fire(), delayMs, { background: this.#background })
+    const delayMs = Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(at - this.#effects.monotonic())))
+    this.#cancelTimer = this.#effects.setTimer(() => this.#onTimer(), delayMs, { background: this.#background })
   }
 
-  #disarm(): void {
+  #cancel(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
   }
 
-  #fire(): void {
+  #onTimer(): void {
     this.#cancelTimer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
     const now = this.#effects.monotonic()
@@ -86,10 +86,10 @@ export class DeadlineQueue {
       next.run()
     }
     const next = this.#heap[0]
-    if (next !== undefined && next.at < this.#timerAt) this.#arm(next.at)
+    if (next !== undefined && next.at < this.#timerAt) this.#setTimer(next.at)
   }
 
-  #rise(deadline: Deadline): void {
+  #siftUp(deadline: Deadline): void {
     let { index } = deadline
     while (index > 0) {
       const above = (index - 1) >> 1
@@ -101,7 +101,7 @@ export class DeadlineQueue {
     this.#put(deadline, index)
   }
 
-  #sink(deadline: Deadline): void {
+  #siftDown(deadline: Deadline): void {
     let { index } = deadline
     for (;;) {
       const left = index * 2 + 1

@@ -1,6 +1,6 @@
 /**
- * Numbers from 0 to 1 that spread instants, so that many users or processes do not all come at once. The same seed
- * gives the same numbers; nothing secret may hang on them.
+ * Pseudo-random numbers from 0 (included) to 1 (excluded) that spread refreshes and retries of many users and processes
+ * over time. One seed always gives the same numbers, so they must not be used for secrets.
  */
 export function createJitter(seed: string): () => number {
   let state = 0x811c9dc5
