@@ -130,9 +130,9 @@ export interface ContextOptions {
   /** Users whose data is cached in memory. */
   maxUsers: number
   /** Loads that run at the same time, per source. */
-  maxFlights: number
-  /** Loads that were given up but have not ended, per source. */
-  maxAbandoned: number
+  maxConcurrentLoads: number
+  /** Loads that were abandoned after a timeout but have not ended, per source. */
+  maxAbandonedLoads: number
   /** Precision of the current time in the context; `auto`: minutes, but off in turns whose answers may be cached. */
   clock: 'minute' | 'second' | 'off' | 'auto'
   /** Sources of `profile` and `actions`; by default Purser's own store. */
@@ -184,8 +184,8 @@ const CONTEXT: OptionSpecs<ContextOptions> = {
   ttlMs: duration(30_000),
   maxStaleMs: duration(DAY_MS),
   maxUsers: limit(10_000, { min: 1 }),
-  maxFlights: limit(32, { min: 1 }),
-  maxAbandoned: limit(32, { min: 0 }),
+  maxConcurrentLoads: limit(32, { min: 1 }),
+  maxAbandonedLoads: limit(32, { min: 0 }),
   clock: choice('auto', ['minute', 'second', 'off', 'auto']),
   sources: object({}),
   sections: object({}),

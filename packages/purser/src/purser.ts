@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { createAnswers } from './answers/answers.ts'
 import type { AnswerStats, Answers } from './answers/api.ts'
 import { type ImportOptions, type ImportReport, importAnswers, validateImport } from './answers/legacy-import.ts'
-import { type Contexts, createContexts } from './context/context.ts'
+import { type ContextModule, createContext } from './context/context.ts'
 import { type AbortOptions, endsWithin, withAbort, withSignal } from './core/abort.ts'
 import { createEffects, type Effects } from './core/effects.ts'
 import { createPendingCalls, type PendingCalls } from './core/pending-calls.ts'
@@ -132,7 +132,7 @@ interface Modules {
   readonly calls: PendingCalls
   readonly ledger: Ledger
   readonly runtimes: Runtimes
-  readonly contexts: Contexts
+  readonly context: ContextModule
   readonly answers: Answers
 }
 
@@ -156,7 +156,7 @@ async function buildModules(options: ResolvedOptions, effects: Effects, store: S
     models,
     tools: createMcpConnector({ effects }),
   })
-  const contexts = createContexts({
+  const context = createContext({
     store,
     journal,
     effects,
@@ -175,11 +175,11 @@ async function buildModules(options: ResolvedOptions, effects: Effects, store: S
     bus: store.bus,
     incarnationOf: async (user) => (await journal.read(user)).incarnation,
   })
-  return { options, effects, store, models, journal, calls, ledger, runtimes, contexts, answers }
+  return { options, effects, store, models, journal, calls, ledger, runtimes, context, answers }
 }
 
 function createPurser(modules: Modules): Purser {
-  const { options, effects, store, calls, ledger, runtimes, contexts, answers } = modules
+  const { options, effects, store, calls, ledger, runtimes, context, answers } = modules
   const { namespace } = options
   const turnDeps: TurnDeps = {
     namespace,
@@ -193,7 +193,7 @@ function createPurser(modules: Modules): Purser {
   const users = {
     ledger,
     runtimes,
-    contexts,
+    context,
     answers,
     turn: (user, request, turnOptions) => takeTurn(turnDeps, user, request, turnOptions),
     async erase(user, eraseOptions) {
@@ -244,7 +244,7 @@ function createPurser(modules: Modules): Purser {
 }
 
 async function eraseUser(
-  { journal, runtimes, contexts, answers, store }: Modules,
+  { journal, runtimes, context, answers, store }: Modules,
   user: Subject,
   { actor, reason, isClosing }: EraseOptions & { isClosing(): boolean },
 ): Promise<EraseReceipt> {
@@ -255,7 +255,7 @@ async function eraseUser(
     actor,
     reason,
   }))
-  const forgotten = await Promise.allSettled([runtimes.forget(user), contexts.forget(user), answers.forget(user)])
+  const forgotten = await Promise.allSettled([runtimes.forget(user), context.forget(user), answers.forget(user)])
   // Last, because the bus messages about the erasure name the user as well.
   const purged = await store.users.purge().catch(() => false)
   const failed = forgotten.find((outcome) => outcome.status === 'rejected')
@@ -269,12 +269,12 @@ async function eraseUser(
  * the store last. What still waits for the store is cut with it, and gets a moment to reject its callers.
  */
 async function closeInOrder(modules: Modules, timeoutMs: number): Promise<void> {
-  const { effects, store, models, journal, calls, ledger, runtimes, contexts, answers } = modules
+  const { effects, store, models, journal, calls, ledger, runtimes, context, answers } = modules
   const endsAt = effects.monotonic() + timeoutMs
   const left = (): number => Math.max(0, endsAt - effects.monotonic())
   await Promise.all([runtimes.close({ timeoutMs }), calls.close(timeoutMs)])
   await models.close()
-  const writers = Promise.all([contexts.close(), answers.close(), ledger.close()]).then(() => journal.close())
+  const writers = Promise.all([context.close(), answers.close(), ledger.close()]).then(() => journal.close())
   await endsWithin(effects, writers, left())
   await store.close({ timeoutMs: Math.max(STORE_CLOSE_MS, left()) })
   await endsWithin(effects, writers, STORE_CLOSE_MS)

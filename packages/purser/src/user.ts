@@ -1,6 +1,6 @@
 import type { InternalUserAnswers, UserAnswers } from './answers/api.ts'
 import type { UserContext } from './context/api.ts'
-import type { UserContexts } from './context/context.ts'
+import type { ContextModule, UserContextModule } from './context/context.ts'
 import type { Actions, Profile } from './context/records.ts'
 import { type AbortOptions, untilAborted } from './core/abort.ts'
 import type { Subject } from './core/subject.ts'
@@ -62,7 +62,7 @@ export interface EraseOptions extends AbortOptions {
 export interface UserDeps {
   readonly ledger: { of(user: Subject): UserLedger }
   readonly runtimes: { of(user: Subject): UserRuntime }
-  readonly contexts: { of(user: Subject): UserContexts }
+  readonly context: Pick<ContextModule, 'of' | 'exportRows'>
   readonly answers: { of(user: Subject): InternalUserAnswers }
   turn(modules: UserModules, request: unknown, options: TurnOptions | undefined): Promise<Turn>
   erase(user: Subject, options: EraseOptions): Promise<EraseReceipt>
@@ -76,7 +76,7 @@ class LazyUserModules implements UserModules {
   readonly #deps: UserDeps
   #ledger: UserLedger | undefined
   #runtime: UserRuntime | undefined
-  #contexts: UserContexts | undefined
+  #contextModule: UserContextModule | undefined
   #answers: InternalUserAnswers | undefined
 
   constructor(user: Subject, deps: UserDeps) {
@@ -94,13 +94,13 @@ class LazyUserModules implements UserModules {
     return this.#runtime
   }
 
-  get contexts(): UserContexts {
-    this.#contexts ??= this.#deps.contexts.of(this.user)
-    return this.#contexts
+  get contextModule(): UserContextModule {
+    this.#contextModule ??= this.#deps.context.of(this.user)
+    return this.#contextModule
   }
 
   get context(): UserContext {
-    return this.contexts.context
+    return this.contextModule.context
   }
 
   get answers(): InternalUserAnswers {
@@ -121,8 +121,9 @@ export class UserHandle implements User {
     this.#modules = modules
     this.turn = (request, options) => deps.turn(modules, request, options)
     this.export = (options = {}) => {
-      const { runtime, contexts, ledger, answers } = modules
-      const parts = [exportRuntime(runtime), contexts.exportRows(), ledger.exportRows(), answers.exportRows()]
+      const { runtime, ledger, answers } = modules
+      const context = deps.context.exportRows(user)
+      const parts = [exportRuntime(runtime), context, ledger.exportRows(), answers.exportRows()]
       return exportUser(user, parts, { at: deps.now(), options })
     }
     this.erase = (options) => deps.erase(user, options)
@@ -149,11 +150,11 @@ export class UserHandle implements User {
   }
 
   get profile(): Profile {
-    return this.#modules.contexts.profile
+    return this.#modules.contextModule.profile
   }
 
   get actions(): Actions {
-    return this.#modules.contexts.actions
+    return this.#modules.contextModule.actions
   }
 
   get answers(): UserAnswers {

@@ -1,10 +1,18 @@
 import { withSignal } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
-import { validateOptions } from '../core/validate.ts'
+import {
+  IDEMPOTENCY_KEY_MAX_BYTES,
+  parseInteger,
+  parseText,
+  throwInvalid,
+  validateFields,
+  validateOptions,
+} from '../core/validate.ts'
 import type { JournalPort, RecordReader } from '../journal/api.ts'
 import type { RecordWrite } from '../storage/commit.ts'
-import { readInstant } from './instants.ts'
+import { ACTION_FIELD_NAMES } from '../templates/action-templates.ts'
+import { fieldOf, parseTimestamp } from './action-rows.ts'
 import {
   ACTION,
   type Action,
@@ -15,71 +23,69 @@ import {
   MAX_ACTIONS_PER_CALL,
   type RecordOptions,
 } from './records.ts'
-import { onlyKnown, refuse } from './validate-arguments.ts'
 
 export interface ActionsDeps {
   readonly journal: JournalPort
   readonly reader: RecordReader
   readonly effects: Effects
-  /** A number that grows with each call, so that records of one instant keep their order. */
-  ordinal(): number
-  /** Called when the stored actions may have changed. */
-  changed(user: Subject): void
+  /** A number that grows with each call, so that actions of one instant keep their order. */
+  nextOrdinal(): number
+  /** Called after each write, even after a failed one: the commit may have succeeded and only its reply been lost. */
+  onWrite(): void
 }
 
-const FIELDS = ['action', 'at', 'label', 'sublabel', 'created_date', 'zeroshot_label', 'gpt3_label']
-const DEFAULT_LIST = 50
-const MAX_KEY_BYTES = 256
+const FIELDS = Object.values(ACTION_FIELD_NAMES).flat()
+const DEFAULT_LIMIT = 50
 
-export function createActions(user: Subject, house: ActionsDeps): Actions {
-  const { journal, reader, effects, changed } = house
+export function createActions(user: Subject, deps: ActionsDeps): Actions {
+  const { journal, reader, effects, onWrite } = deps
 
-  async function record(given: ActionInput, options?: RecordOptions): Promise<Action>
-  async function record(given: readonly ActionInput[], options?: RecordOptions): Promise<readonly Action[]>
+  async function record(input: ActionInput, options?: RecordOptions): Promise<Action>
+  async function record(inputs: readonly ActionInput[], options?: RecordOptions): Promise<readonly Action[]>
   async function record(
-    given: ActionInput | readonly ActionInput[],
+    input: ActionInput | readonly ActionInput[],
     options: RecordOptions = {},
   ): Promise<Action | readonly Action[]> {
     validateOptions('record', options, ['idempotencyKey', 'onReplay'])
-    const list = Array.isArray(given) ? given : [given as ActionInput]
-    if (list.length > MAX_ACTIONS_PER_CALL)
-      refuse(
-        `record takes at most ${MAX_ACTIONS_PER_CALL.toLocaleString('en')} actions at once.`,
-        'actions',
-        'Call it several times.',
-      )
+    const inputs = Array.isArray(input) ? input : [input as ActionInput]
+    if (inputs.length > MAX_ACTIONS_PER_CALL) {
+      throwInvalid(`record takes at most ${MAX_ACTIONS_PER_CALL.toLocaleString('en')} actions at once.`, {
+        name: 'actions',
+        hint: 'Split the list into several calls.',
+      })
+    }
     const now = effects.now()
-    const actions = understood(list, now)
+    const actions = parseActions(inputs, now)
     const recordedAt =
-      actions.length === 0 ? now : await withSignal(write(actions, list, { now, ...options }), options.signal)
-    // What was recorded earlier under the same key is answered as it was understood then.
-    const answer = recordedAt === now ? actions : understood(list, recordedAt)
-    return Array.isArray(given) ? answer : (answer[0] as Action)
+      actions.length === 0 ? now : await withSignal(write(actions, inputs, { now, ...options }), options.signal)
+    // A replay returns what the first call returned: actions without a date got the date of that call.
+    const recorded = recordedAt === now ? actions : parseActions(inputs, recordedAt)
+    return Array.isArray(input) ? recorded : (recorded[0] as Action)
   }
 
-  /** Resolves to when these actions were recorded. */
+  /** Resolves to the instant at which these actions were recorded. */
   async function write(
     actions: readonly Action[],
-    list: readonly ActionInput[],
+    inputs: readonly ActionInput[],
     { now, idempotencyKey, onReplay }: RecordOptions & { readonly now: number },
   ): Promise<number> {
-    // More than stay would only be written to be trimmed.
+    // More would be written and deleted in the same commit.
     const records = actions
-      .map((action): RecordWrite => ({ kind: ACTION, name: nameOf(action, house), value: JSON.stringify(action) }))
+      .map((action): RecordWrite => ({ kind: ACTION, name: createName(action, deps), value: JSON.stringify(action) }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .slice(-MAX_ACTIONS)
+    const idempotency = idempotencyKey === undefined ? undefined : { key: parseKey(idempotencyKey), body: inputs }
     try {
       return await journal.write<number>(user, {
-        idempotency: idempotencyKey === undefined ? undefined : { key: `actions:${keyOf(idempotencyKey)}`, body: list },
+        idempotency,
         decide: () => ({ records, trims: [{ kind: ACTION, keep: MAX_ACTIONS }], result: () => now }),
-        replay(kept) {
+        replay(recordedAt) {
           onReplay?.()
-          return kept
+          return recordedAt
         },
       })
     } finally {
-      // Also after a failure: the commit may have gone through and only its answer been lost.
-      changed(user)
+      onWrite()
     }
   }
 
@@ -87,9 +93,10 @@ export function createActions(user: Subject, house: ActionsDeps): Actions {
     record,
     async list(options = {}) {
       validateOptions('list', options, ['limit'])
-      const { limit = DEFAULT_LIST } = options
-      if (!Number.isSafeInteger(limit) || limit < 0 || limit > MAX_ACTIONS)
-        refuse(`limit must be a whole number from 0 to ${MAX_ACTIONS.toLocaleString('en')}.`, 'limit')
+      const limit =
+        options.limit === undefined
+          ? DEFAULT_LIMIT
+          : parseInteger(options.limit, { name: 'limit', min: 0, max: MAX_ACTIONS })
       if (limit === 0) return []
       const rows = reader.records(user, ACTION, { limit, order: 'descending' })
       const stored = await withSignal(rows, options.signal)
@@ -98,49 +105,46 @@ export function createActions(user: Subject, house: ActionsDeps): Actions {
   }
 }
 
-function understood(list: readonly ActionInput[], now: number): Action[] {
-  return list.map((input) => readInput(input, now))
+function parseKey(key: unknown): string {
+  return `actions:${parseText(key, { name: 'idempotencyKey', maxBytes: IDEMPOTENCY_KEY_MAX_BYTES })}`
 }
 
-function keyOf(key: unknown): string {
-  if (typeof key === 'string' && key !== '' && key.isWellFormed() && Buffer.byteLength(key) <= MAX_KEY_BYTES) return key
-  return refuse(`idempotencyKey must be text of 1 to ${MAX_KEY_BYTES} bytes.`, 'idempotencyKey')
+/** `now`: the date of actions without one. */
+function parseActions(inputs: readonly ActionInput[], now: number): Action[] {
+  return inputs.map((input) => parseAction(input, now))
 }
 
-function readInput(given: ActionInput, now: number): Action {
-  onlyKnown(given, FIELDS, 'an action')
-  const row = given as ActionInput & Record<string, unknown>
-  const at = instantOf(row.at ?? row.created_date ?? now)
-  const label = row.label ?? row.zeroshot_label
-  const sublabel = row.sublabel ?? row.gpt3_label
+function parseAction(input: ActionInput, now: number): Action {
+  validateFields(input, FIELDS, { name: 'action' })
+  const row = input as ActionInput & Record<string, unknown>
+  const at = parseDate(fieldOf(row, 'at') ?? now)
+  const label = fieldOf(row, 'label')
+  const sublabel = fieldOf(row, 'sublabel')
   return {
-    action: textOf(row.action, 'action'),
+    action: parseName(row.action, 'action'),
     at: new Date(at).toISOString(),
-    ...(label === undefined || label === null ? {} : { label: textOf(label, 'label') }),
-    ...(sublabel === undefined || sublabel === null ? {} : { sublabel: textOf(sublabel, 'sublabel') }),
+    ...(label === undefined ? {} : { label: parseName(label, 'label') }),
+    ...(sublabel === undefined ? {} : { sublabel: parseName(sublabel, 'sublabel') }),
   }
 }
 
-function textOf(value: unknown, name: string): string {
-  if (typeof value === 'string' && value !== '' && value.isWellFormed() && Buffer.byteLength(value) <= MAX_ACTION_BYTES)
-    return value
-  return refuse(`${name} must be text of 1 to ${MAX_ACTION_BYTES.toLocaleString('en')} bytes.`, name)
+function parseName(value: unknown, field: string): string {
+  return parseText(value, { name: field, maxBytes: MAX_ACTION_BYTES })
 }
 
-function instantOf(value: unknown): number {
+function parseDate(value: unknown): number {
   const isDate = value instanceof Date && !Number.isNaN(value.getTime())
-  const instant = readInstant(isDate ? value.toISOString() : value)
+  const instant = parseTimestamp(isDate ? value.toISOString() : value)
   if (instant !== null) return instant
-  return refuse(
-    'at must be a date of the years 1 to 9999, as ISO 8601 text or epoch milliseconds.',
-    'at',
-    "For instance '2026-01-31T12:00:00Z'; leave it out for now.",
-  )
+  return throwInvalid("'at' must be a date of the years 1 to 9999, as ISO 8601 text or epoch milliseconds.", {
+    name: 'at',
+    hint: "Example: '2026-01-31T12:00:00Z'. Default: now.",
+  })
 }
 
-/** Names sort by the date of the action, then by the order of recording; two processes never make the same. */
-function nameOf({ at }: Action, { ordinal, effects }: ActionsDeps): string {
+/** Record names sort by the date of the action, then by the order of recording; they are unique across processes. */
+function createName({ at }: Action, { nextOrdinal, effects }: ActionsDeps): string {
   const sinceYearOne = Date.parse(at) - Date.parse('0001-01-01T00:00:00Z')
-  const order = String(ordinal()).padStart(12, '0')
-  return `${String(sinceYearOne).padStart(15, '0')}-${order}-${effects.randomId().slice(0, 8)}`
+  const ordinal = String(nextOrdinal()).padStart(12, '0')
+  return `${String(sinceYearOne).padStart(15, '0')}-${ordinal}-${effects.randomId().slice(0, 8)}`
 }

@@ -1,84 +1,114 @@
 import type { AbortOptions } from '../core/abort.ts'
 
-/** `create`: plain lists, for making something new. `reuse`: what was done and seen lately, for going on with it. */
+/**
+ * How profile and actions are rendered. `create`: plain lists, for something new. `reuse`: more detail, recent activity
+ * and the current time, to continue with what the user did.
+ */
 export type Mode = 'create' | 'reuse'
 
-/** What the model is told about one user of the application. Frozen, and shared between equal calls. */
+/** Data about one user, rendered as text for a model. Deeply frozen, and shared between equal calls. */
 export interface Context {
-  /** The profile, as text. */
+  /** Text of the section `profile`. */
   readonly details: string
-  /** What the user did, as text; in mode `reuse` with the current time. */
+  /** Text of the section `actions`; in mode `reuse` with the current time. */
   readonly actions: string
-  /** Everything, ready for a model's instructions. */
+  /** All sections, ready for a model's instructions. */
   readonly text: string
   /**
-   * `fresh`: every section is. `stale`: every section is there, at least one is old. `partial`: at least one is
-   * missing. `default`: all are.
+   * `fresh`: all sections are fresh or empty. `stale`: all sections are available, at least one is stale. `partial`: at
+   * least one is unavailable. `default`: all are.
    */
   readonly status: 'fresh' | 'stale' | 'partial' | 'default'
+  /** In the configured order: `profile`, `actions`, then the application's own. */
   readonly sections: readonly ContextSection[]
 }
 
 export interface ContextSection {
   readonly name: string
-  /** `empty`: there is nothing to tell. `unavailable`: nobody knows right now. */
+  /** `stale`: older than its `ttlMs`. `empty`: the source has no data. `unavailable`: the source could not be read. */
   readonly status: 'fresh' | 'stale' | 'empty' | 'unavailable'
-  /** When its data was read, ISO 8601 UTC; null when it is unavailable. */
+  /** When its data was loaded, ISO 8601 UTC; null if it is unavailable. */
   readonly loadedAt: string | null
-  /** Its text without the current time. */
+  /** Its text, without the current time. */
   readonly text: string
-  /** How many items or fields were left out or shortened to keep the section within its size; the newest stay. */
+  /** Items or fields that were omitted or shortened to keep the section within its size; the newest items stay. */
   readonly cut: number
 }
 
-/** A context as a turn gets it: with a digest of everything but the current time, to key answers by. */
+/** A context with a digest of all its text but the current time, used in keys of answers. */
 export type ResolvedContext = Context & { readonly digest: string }
 
 export interface ResolveOptions {
   /** Default `'reuse'`. */
   readonly mode?: Mode | undefined
-  /** How long this caller waits at most. Default `context.budgetMs`; 0 answers with what is in memory. */
+  /** How long this call waits at most, ms. 0 waits for nothing and returns what is in memory. Default `context.budgetMs`. */
   readonly budgetMs?: number | undefined
-  /** Waits for data that is not older than this, as far as the budget allows. Default: what is there is good enough. */
+  /** Waits, within the budget, for data that is not older than this, ms. Default: any data in memory will do. */
   readonly maxAgeMs?: number | undefined
-  /** IANA zone of the dates. Default: the user's, else the application's. */
+  /** IANA zone of all dates. Default: the user's, else the application's. */
   readonly timeZone?: string | undefined
-  /** Only these sections. Default: all. */
+  /** Names of the sections to include. Default: all. */
   readonly sections?: readonly string[] | undefined
-  /** Aborting answers at once with what there is. */
+  /** Aborting returns at once what is in memory. */
   readonly signal?: AbortSignal | undefined
-  /** The answer made with it may be kept: with `clock: 'auto'` the current time is then left out. Default false. */
+  /** The answer made with this context may be cached: with `clock: 'auto'` the current time is omitted. Default false. */
   readonly keep?: boolean | undefined
 }
 
+/** Loads and renders data about this user for a model. */
 export interface UserContext {
-  /** Rejects for wrong arguments (`argument_invalid`) and for nothing else, and is never later than its budget. */
+  /**
+   * Loads and renders the context within the budget. Data in memory is returned at once and refreshed in the background.
+   * A section that could not be loaded in time is `stale` or `unavailable`, and its load continues for the next call.
+   *
+   * @returns The context. It never rejects because of a source, a deadline or an abort.
+   * @throws {PurserError} `argument_invalid`
+   * @example
+   * const { text, status } = await purser.user('ada').context.resolve({ budgetMs: 500 })
+   */
   resolve(options?: ResolveOptions): Promise<ResolvedContext>
-  /** What is in memory, without any I/O; undefined when there is nothing. A look is not a use: it keeps nobody there. */
+  /**
+   * Returns the context in memory, without I/O. It does not count as a use: the user is evicted as early as without it.
+   *
+   * @returns Undefined if no section of the user is in memory.
+   * @throws {PurserError} `argument_invalid`
+   */
   peek(options?: { readonly mode?: Mode | undefined }): ResolvedContext | undefined
   /**
-   * Forgets what was loaded: here at once, in every process when it resolves. Loads that are under way still answer
-   * those who wait for them, and nobody else. Rejects with `store_unavailable` when the others could not be told.
+   * Drops loaded data: in this process at once, in all processes when it resolves. Unfinished loads still answer the
+   * calls that wait for them, and no later ones.
+   *
+   * @param options.section - Only this section. Default: all.
+   * @throws {PurserError} `argument_invalid`, `option_unknown`; `store_unavailable` if other processes could not be notified.
    */
   invalidate(options?: AbortOptions & { readonly section?: string | undefined }): Promise<void>
 }
 
-/** What a source gives: an object, a list of objects, text, or null for nothing. Throwing means: not available. */
+/** Data of a section: an object, a list of objects, text, or null for no data. */
 export type SourceData = object | readonly object[] | string | null | undefined
 
-export interface SourceCall {
-  /** Aborted when nobody will use the answer any more. */
+export interface SourceOptions {
+  /** Aborted when the result will not be used any more. */
   readonly signal: AbortSignal
-  /** The mode it is loaded for. A source that reads it is asked for each mode apart. */
+  /** The mode of the caller. A source that reads it is called for each mode separately. */
   readonly mode: Mode
 }
 
-export type SourceFunction = (user: string, order: SourceCall) => SourceData | PromiseLike<SourceData>
+/**
+ * Loads the data of a section. A rejection or exception means that it is unavailable.
+ *
+ * @param user - The user id.
+ */
+export type SourceFunction = (user: string, options: SourceOptions) => SourceData | PromiseLike<SourceData>
 
-/** `{user}` is filled in, encoded, in path, query, header values and strings of the body. Redirects are not followed. */
+/**
+ * A service that is called for the data of a section. `{user}` in path, query, header values and strings of the body is
+ * replaced by the encoded user id. Redirects are not followed.
+ */
 export interface HttpSource {
+  /** An http or https URL without `{user}` in its origin. */
   readonly url: string
-  /** Default `GET`, or `POST` with a body. */
+  /** `GET`, `POST`, `PUT` or `PATCH`. Default `GET`, or `POST` with a body. */
   readonly method?: string | undefined
   /** A JSON object or list. */
   readonly body?: object | undefined
@@ -87,41 +117,49 @@ export interface HttpSource {
 
 export type Source = SourceFunction | HttpSource
 
-/** Where and when a section is rendered. */
+/** The conditions under which a section is rendered. */
 export interface RenderContext {
   readonly mode: Mode
   /** Epoch ms. */
   readonly now: number
+  /** IANA zone of all dates. */
   readonly timeZone: string
-  /** UTF-8 bytes the text may have. */
+  /** Limit of the text, UTF-8 bytes. Longer text is truncated. */
   readonly maxBytes: number
-  /** Items the text may list. */
+  /** Limit of the items in the text. */
   readonly maxItems: number
 }
 
 export interface Rendered {
   readonly text: string
-  /** Default 0. */
+  /** Items that were omitted. Default 0. */
   readonly cut?: number | undefined
-  /** When the text would be another one although the data is the same, epoch ms. Default: never. */
+  /** When the same data will give another text, epoch ms. Default: never. */
   readonly changesAt?: number | undefined
 }
 
-/** A pure function of its arguments. Strings in `data` are neutralised: no tags, no line breaks, no hidden characters. */
-export type Render = (data: never, scene: RenderContext) => string | Rendered
+/**
+ * Renders the data of a section. Must be a pure function of its arguments.
+ *
+ * @param data - A frozen copy of what the source returned. Its strings are sanitized: no tags, no line breaks, no hidden
+ * characters.
+ */
+export type Render = (data: never, context: RenderContext) => string | Rendered
 
-/** A section, or changes to the built-in ones `profile` and `actions`. */
+/** A section of the application, or changes to the built-in sections `profile` and `actions`. */
 export interface SectionOption {
+  /** Default for `profile` and `actions`: `context.sources`, else Purser's own store. Other sections need one. */
   readonly source?: Source | undefined
+  /** Default: the built-in template of profile and actions, else a list of the data. */
   readonly render?: Render | undefined
-  /** How long its data counts as fresh. Default `context.ttlMs`. */
+  /** How long its data is fresh, ms. Default `context.ttlMs`. */
   readonly ttlMs?: number | undefined
-  /** How long its data may be served when nothing newer can be had. Default `context.maxStaleMs`. */
+  /** How long its data may be used while newer data cannot be loaded, ms. Default `context.maxStaleMs`. */
   readonly maxStaleMs?: number | undefined
-  /** UTF-8 bytes of its text. Default 32 KiB for actions, 8 KiB for others. */
+  /** Limit of its text, UTF-8 bytes; at least 1,024. Default 32 KiB for actions, 8 KiB for others. */
   readonly maxBytes?: number | undefined
-  /** Items of its text. Default 500. */
+  /** Limit of the items in its text. Default 500. */
   readonly maxItems?: number | undefined
-  /** Actions only: names that are not told, or a function that says so. */
+  /** Actions only: names to omit, or a function that returns whether to omit a name. */
   readonly ignore?: readonly string[] | ((action: string) => boolean) | undefined
 }

@@ -1,74 +1,64 @@
 import type { RenderContext } from './api.ts'
-import type { Plain } from './copy-data.ts'
 import type { ContextLimits } from './limits.ts'
-import type { Section, SectionText } from './section.ts'
+import type { Section, SectionData, SectionText } from './section.ts'
 
-/** What a source gave, as sections keep it. */
-export interface SectionData {
-  readonly value: Plain
-  readonly empty: boolean
-  /** About what it takes in memory. */
-  readonly bytes: number
-  /** Texts in it that were shortened. */
-  readonly shortened: number
-}
-
-/** Loaded data of one section of one user, and until when it is good for what. Instants are monotonic ms. */
+/** Loaded data of one section of one user, and how long it may be used. Instants are monotonic ms. */
 export interface CacheEntry {
   readonly data: SectionData
   /** Epoch ms. */
   readonly loadedAt: number
   readonly freshUntil: number
-  /** From here on a caller sets a refresh off, and does not wait for it. */
+  /** From then on a call starts a refresh, and does not wait for it. */
   readonly refreshFrom: number
   readonly staleUntil: number
-  /** Of its lane, when it was loaded. */
+  /** The epoch of its section when it was loaded. */
   readonly epoch: number
   /** Renderings by mode and zone. */
   readonly texts: Map<string, SectionText>
 }
 
-export interface HoldPlan {
+export interface CacheEntryOptions {
   readonly ttlMs: number
   readonly maxStaleMs: number
+  /** Epoch ms. */
   readonly now: number
   readonly monotonic: number
-  /** 0 to 1; spreads the refreshes of data that was loaded together. */
-  readonly chance: number
+  /** A number from 0 to 1 that spreads the refreshes of data that was loaded together. */
+  readonly jitter: number
   readonly epoch: number
 }
 
-/** A wall clock may be wrong; data that seems to come from the future is not taken for fresh. */
-const MAX_SKEW_MS = 60_000
+/** Wall clocks differ between machines. Data with a later date than this from now does not count as fresh. */
+const MAX_CLOCK_SKEW_MS = 60_000
 
-export function hold(data: SectionData, loadedAt: number, plan: HoldPlan): CacheEntry {
-  const { ttlMs, maxStaleMs, now, monotonic, chance, epoch } = plan
+export function createCacheEntry(data: SectionData, loadedAt: number, options: CacheEntryOptions): CacheEntry {
+  const { ttlMs, maxStaleMs, now, monotonic, jitter, epoch } = options
   const ageMs = Math.max(0, now - loadedAt)
-  const base = monotonic - (loadedAt > now + MAX_SKEW_MS ? ttlMs : ageMs)
+  const base = monotonic - (loadedAt > now + MAX_CLOCK_SKEW_MS ? ttlMs : ageMs)
   return {
     data,
     loadedAt: Math.min(loadedAt, now),
     freshUntil: base + ttlMs,
-    refreshFrom: base + ttlMs * (0.7 + 0.2 * chance),
+    refreshFrom: base + ttlMs * (0.7 + 0.2 * jitter),
     staleUntil: base + Math.max(ttlMs, maxStaleMs),
     epoch,
     texts: new Map(),
   }
 }
 
-/** The text of a section, rendered again only when the instant makes another one of it. */
-export function textOf(
-  section: Section,
-  held: CacheEntry,
-  scene: Pick<RenderContext, 'mode' | 'now' | 'timeZone'>,
+/** The text of an entry, cached until time alone changes it. */
+export function renderEntry(
+  { render }: Section,
+  entry: CacheEntry,
+  context: Pick<RenderContext, 'mode' | 'now' | 'timeZone'>,
   limits: ContextLimits,
 ): SectionText {
-  const key = `${scene.mode} ${scene.timeZone}`
-  let text = held.texts.get(key)
-  if (text === undefined || scene.now >= text.changesAt || scene.now < text.renderedAt) {
-    text = section.render(held.data, scene)
-    if (held.texts.size >= limits.maxViews) held.texts.clear()
-    held.texts.set(key, text)
+  const key = `${context.mode} ${context.timeZone}`
+  let text = entry.texts.get(key)
+  if (text === undefined || context.now >= text.changesAt || context.now < text.renderedAt) {
+    text = render(entry.data, context)
+    if (entry.texts.size >= limits.maxRenderings) entry.texts.clear()
+    entry.texts.set(key, text)
   }
   return text
 }

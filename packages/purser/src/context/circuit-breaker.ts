@@ -1,81 +1,123 @@
-/** How long to leave something alone that has failed. */
-export interface Pauses {
-  readonly firstPauseMs: number
-  readonly longestPauseMs: number
-  /** 0 to 1. */
-  random(): number
+import { LRUCache } from 'lru-cache'
+
+/** Exponential backoff: how long failed calls are not repeated. */
+export interface BackoffOptions {
+  /** After the first failure. */
+  readonly minBackoffMs: number
+  readonly maxBackoffMs: number
+  /** A number from 0 to 1. */
+  jitter(): number
 }
 
-/** The pause after the n-th failure in a row: doubling up to the longest, and up to a quarter shorter by chance. */
-export function pauseAfter(failures: number, { firstPauseMs, longestPauseMs, random }: Pauses): number {
-  const nominal = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(failures - 1, 30))
-  return nominal * (1 - random() / 4)
+/** The backoff after the n-th failure in a row: doubles up to the maximum, and jitter shortens it by up to a quarter. */
+export function backoffMs(failures: number, { minBackoffMs, maxBackoffMs, jitter }: BackoffOptions): number {
+  const nominal = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(failures - 1, 30))
+  return nominal * (1 - jitter() / 4)
 }
 
 /**
- * Protects a source that fails or hangs for everybody. It opens after some failures in a row and lets nothing
- * through but one probe a pause; a probe that fails doubles the pause, any success closes it. A hang is a failure
- * that is told by its age, not by its end. All instants are monotonic ms.
+ * Stops the calls of a source that fails or hangs for all users. It opens after consecutive failures; while open, it
+ * permits one probe per backoff. A failed probe doubles the backoff, any success closes the breaker. A hang counts as
+ * a failure as soon as it is detected, not when the call ends. All instants are monotonic ms.
  */
 export class CircuitBreaker {
-  readonly #failuresToOpen: number
-  readonly #pauses: Pauses
+  readonly #failureThreshold: number
+  readonly #backoff: BackoffOptions
   #failures = 0
   #openings = 0
-  /** When the next probe may begin; undefined while closed. */
+  /** When the next probe may start; undefined while closed. */
   #probeAt: number | undefined
-  #probeBegan: number | undefined
-  /** When it last closed after having been open. */
-  #healedAt = Number.NEGATIVE_INFINITY
+  #probeStartedAt: number | undefined
+  #closedAt = Number.NEGATIVE_INFINITY
 
-  constructor(failuresToOpen: number, pauses: Pauses) {
-    this.#failuresToOpen = failuresToOpen
-    this.#pauses = pauses
+  constructor(failureThreshold: number, backoff: BackoffOptions) {
+    this.#failureThreshold = failureThreshold
+    this.#backoff = backoff
   }
 
-  get open(): boolean {
+  get isOpen(): boolean {
     return this.#probeAt !== undefined
   }
 
-  /** Failures from before this instant say nothing any more. */
-  get healedAt(): number {
-    return this.#healedAt
+  /** When the breaker last closed after being open. Failures before this instant no longer count. */
+  get closedAt(): number {
+    return this.#closedAt
   }
 
-  wantsProbe(now: number): boolean {
-    return this.#probeAt !== undefined && this.#probeBegan === undefined && now >= this.#probeAt
+  isProbeDue(now: number): boolean {
+    return this.#probeAt !== undefined && this.#probeStartedAt === undefined && now >= this.#probeAt
   }
 
-  /** Whether a load may begin now; `probe` must then begin. */
-  pass(now: number): 'free' | 'probe' | 'refused' {
-    if (this.#probeAt === undefined) return 'free'
-    if (!this.wantsProbe(now)) return 'refused'
-    this.#probeBegan = now
+  /** Whether a call may start now. After `probe` it must start. */
+  permit(now: number): 'permitted' | 'probe' | 'rejected' {
+    if (this.#probeAt === undefined) return 'permitted'
+    if (!this.isProbeDue(now)) return 'rejected'
+    this.#probeStartedAt = now
     return 'probe'
   }
 
-  succeeded(now: number): void {
-    if (this.#probeAt !== undefined) this.#healedAt = now
+  recordSuccess(now: number): void {
+    if (this.#probeAt !== undefined) this.#closedAt = now
     this.#failures = 0
     this.#openings = 0
     this.#probeAt = undefined
-    this.#probeBegan = undefined
+    this.#probeStartedAt = undefined
   }
 
-  /** Tells whether this failure has opened it. `probe`: it was the probe that failed. */
-  failed(now: number, probe: boolean): boolean {
+  /** Returns whether this failure has opened the breaker. `isProbe`: the call that failed was the probe. */
+  recordFailure(now: number, isProbe: boolean): boolean {
     if (this.#probeAt !== undefined) {
-      if (!probe || this.#probeBegan === undefined) return false
+      if (!isProbe || this.#probeStartedAt === undefined) return false
       this.#openings += 1
-      // The pause counts from the start of the probe, so that a hanging probe does not make it longer.
-      this.#probeAt = Math.max(now, this.#probeBegan + pauseAfter(this.#openings, this.#pauses))
-      this.#probeBegan = undefined
+      // The backoff counts from the start of the probe, so that a hanging probe does not extend it.
+      this.#probeAt = Math.max(now, this.#probeStartedAt + backoffMs(this.#openings, this.#backoff))
+      this.#probeStartedAt = undefined
       return false
     }
     this.#failures += 1
-    if (this.#failures < this.#failuresToOpen) return false
+    if (this.#failures < this.#failureThreshold) return false
     this.#openings = 1
-    this.#probeAt = now + pauseAfter(1, this.#pauses)
+    this.#probeAt = now + backoffMs(1, this.#backoff)
     return true
+  }
+}
+
+/** Consecutive failures of one key. Monotonic ms. */
+interface Failure {
+  readonly count: number
+  readonly at: number
+  readonly until: number
+}
+
+/** Upper limit of keys, which also applies without a limit of users. */
+const MAX_KEYS = 100_000
+
+/**
+ * Backoff of single keys: a load that has just failed is not repeated for a while, so that during an outage the next
+ * call is answered at once. Only the failure is remembered, never data.
+ */
+export class KeyedBackoff {
+  readonly #failures: LRUCache<string, Failure>
+  readonly #options: BackoffOptions
+
+  constructor(maxKeys: number, options: BackoffOptions) {
+    this.#failures = new LRUCache({ max: Math.min(maxKeys, MAX_KEYS) })
+    this.#options = options
+  }
+
+  /** Failures before `since` no longer count. */
+  recordFailure(key: string, now: number, since: number): void {
+    const previous = this.#failures.get(key)
+    const count = (previous !== undefined && previous.at > since ? previous.count : 0) + 1
+    this.#failures.set(key, { count, at: now, until: now + backoffMs(count, this.#options) })
+  }
+
+  isActive(key: string, now: number, since: number): boolean {
+    const failure = this.#failures.get(key)
+    return failure !== undefined && failure.at > since && now < failure.until
+  }
+
+  reset(key: string): void {
+    this.#failures.delete(key)
   }
 }

@@ -1,98 +1,134 @@
+import type { Subject } from '../core/subject.ts'
+import { isObject } from '../core/validate.ts'
 import { PurserError, suggestion } from '../errors.ts'
 import type { ContextOptions } from '../options.ts'
-import type { HttpSource, Render, SectionOption, SourceFunction } from './api.ts'
+import { IGNORED_ACTIONS } from '../templates/action-templates.ts'
+import type { HttpSource, SectionOption, SourceFunction } from './api.ts'
 import type { ContextLimits } from './limits.ts'
-import { IGNORED_ACTIONS, type Ignores } from './render/actions.ts'
+import type { IsIgnored } from './render/actions.ts'
 import { createSection, type Section, type SectionSource } from './section.ts'
-import { isObject } from './validate-arguments.ts'
 
-/** Makes the supplies of sections that have no source of their own, or one that is called over HTTP. */
-export interface Suppliers {
-  builtIn(section: 'profile' | 'actions'): SectionSource
-  http(source: HttpSource, section: string): SectionSource
+/** Creates the sources of sections without one of their own, and those that are called over HTTP. */
+export interface SourceFactory {
+  createBuiltIn(section: 'profile' | 'actions'): SectionSource
+  createHttp(source: HttpSource, section: string): SectionSource
 }
 
 const BUILT_IN = ['profile', 'actions'] as const
-const FIELDS = ['source', 'render', 'ttlMs', 'maxStaleMs', 'maxBytes', 'maxItems', 'ignore']
 const SECTION_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/
-const LEAST_BYTES = 1_024
+const MIN_BYTES = 1_024
 const DEFAULT_BYTES = { actions: 32_768, others: 8_192 }
 const DEFAULT_ITEMS = 500
 
-/** The sections as configured: profile and actions first, then the application's own in the order of the options. */
-export function sectionsOf(options: ContextOptions, limits: ContextLimits, suppliers: Suppliers): Section[] {
+/** The configured sections: profile and actions first, then the application's own in the order of the options. */
+export function createSections(options: ContextOptions, limits: ContextLimits, factory: SourceFactory): Section[] {
   for (const name of Object.keys(options.sources)) {
-    if (!isBuiltIn(name)) throw unknown(`context.sources.${name}`, name, BUILT_IN)
+    if (!isBuiltIn(name)) throw unknownOption(`context.sources.${name}`, name, BUILT_IN)
   }
   const own = Object.keys(options.sections).filter((name) => !isBuiltIn(name))
-  return [...BUILT_IN, ...own].map((name) => sectionOf(name, options, { limits, suppliers }))
+  return [...BUILT_IN, ...own].map((name) => createConfiguredSection(name, options, { limits, factory }))
 }
 
-function sectionOf(
-  name: string,
-  options: ContextOptions,
-  { limits, suppliers }: { limits: ContextLimits; suppliers: Suppliers },
+/**
+ * The users' own time zones, loaded and cached like a section but never rendered. Names of configured sections cannot
+ * begin with `@`.
+ */
+export function createTimeZoneSection(
+  timeZoneOf: (user: Subject) => Promise<string | null>,
+  { ttlMs, maxStaleMs }: ContextOptions,
+  limits: ContextLimits,
 ): Section {
-  const path = `context.sections.${name}`
-  if (!SECTION_NAME.test(name)) throw invalid(path, 'a name of letters, digits, - and _, beginning with a letter')
-  const option = optionOf(options.sections[name], path)
-  const { maxBytes = name === 'actions' ? DEFAULT_BYTES.actions : DEFAULT_BYTES.others, maxItems = DEFAULT_ITEMS } =
-    option
   return createSection({
-    name,
-    supply: supplyOf(name, option.source ?? options.sources[name], suppliers),
-    ttlMs: option.ttlMs ?? options.ttlMs,
-    maxStaleMs: option.maxStaleMs ?? options.maxStaleMs,
-    maxBytes,
-    maxItems,
-    render: option.render as Render | undefined,
-    ignores: ignoresOf(option.ignore),
+    name: '@timeZone',
+    source: { isBuiltIn: true, load: timeZoneOf, close: async () => undefined },
+    ttlMs,
+    maxStaleMs,
+    maxBytes: 0,
+    maxItems: 0,
+    render: () => '',
+    isIgnored: () => false,
     limits,
   })
 }
 
-function optionOf(given: unknown, path: string): SectionOption {
-  if (given === undefined) return {}
-  // A function, or something with a url, is a source without anything else.
-  if (typeof given === 'function' || (isObject(given) && 'url' in given)) return { source: given as SourceFunction }
-  if (!isObject(given)) throw invalid(path, 'an object, a function or { url }')
-  for (const field of Object.keys(given)) if (!FIELDS.includes(field)) throw unknown(`${path}.${field}`, field, FIELDS)
-  const option = given as SectionOption
-  for (const field of ['ttlMs', 'maxStaleMs'] as const) {
-    if (option[field] !== undefined && !(Number(option[field]) >= 0))
-      throw invalid(`${path}.${field}`, 'milliseconds, 0 or more')
+function createConfiguredSection(
+  name: string,
+  options: ContextOptions,
+  { limits, factory }: { limits: ContextLimits; factory: SourceFactory },
+): Section {
+  const path = `context.sections.${name}`
+  if (!SECTION_NAME.test(name))
+    throw invalidOption(path, 'a name of at most 64 letters, digits, - and _, beginning with a letter')
+  const option = parseSectionOption(options.sections[name], path)
+  return createSection({
+    name,
+    source: createSource(name, option.source ?? options.sources[name], factory),
+    ttlMs: option.ttlMs ?? options.ttlMs,
+    maxStaleMs: option.maxStaleMs ?? options.maxStaleMs,
+    maxBytes: option.maxBytes ?? (name === 'actions' ? DEFAULT_BYTES.actions : DEFAULT_BYTES.others),
+    maxItems: option.maxItems ?? DEFAULT_ITEMS,
+    render: option.render,
+    isIgnored: createIsIgnored(option.ignore),
+    limits,
+  })
+}
+
+type Check = readonly [expected: string, isValid: (value: unknown) => boolean]
+
+const isDuration = (value: unknown): boolean => Number(value) >= 0
+const isIntegerFrom =
+  (min: number) =>
+  (value: unknown): boolean =>
+    Number.isSafeInteger(value) && (value as number) >= min
+
+/** Source and ignored names are checked where they are used. */
+const CHECKS: Readonly<Record<keyof SectionOption, Check | undefined>> = {
+  source: undefined,
+  render: ['a function', (value) => typeof value === 'function'],
+  ttlMs: ['a number of milliseconds, 0 or more', isDuration],
+  maxStaleMs: ['a number of milliseconds, 0 or more', isDuration],
+  maxBytes: [`an integer of ${MIN_BYTES} or more`, isIntegerFrom(MIN_BYTES)],
+  maxItems: ['an integer of 1 or more', isIntegerFrom(1)],
+  ignore: undefined,
+}
+const FIELDS = Object.keys(CHECKS)
+
+function parseSectionOption(option: unknown, path: string): SectionOption {
+  if (option === undefined) return {}
+  // A function, or an object with a url, is a source without further fields.
+  if (typeof option === 'function' || (isObject(option) && 'url' in option)) return { source: option as SourceFunction }
+  if (!isObject(option)) throw invalidOption(path, 'an object, a function or { url }')
+  for (const [field, value] of Object.entries(option)) {
+    if (!FIELDS.includes(field)) throw unknownOption(`${path}.${field}`, field, FIELDS)
+    const check = CHECKS[field as keyof SectionOption]
+    if (value === undefined || check === undefined) continue
+    const [expected, isValid] = check
+    if (!isValid(value)) throw invalidOption(`${path}.${field}`, expected)
   }
-  if (option.maxBytes !== undefined && !(Number.isSafeInteger(option.maxBytes) && option.maxBytes >= LEAST_BYTES))
-    throw invalid(`${path}.maxBytes`, `a whole number of ${LEAST_BYTES} or more`)
-  if (option.maxItems !== undefined && !(Number.isSafeInteger(option.maxItems) && option.maxItems >= 1))
-    throw invalid(`${path}.maxItems`, 'a whole number of 1 or more')
-  if (option.render !== undefined && typeof option.render !== 'function') throw invalid(`${path}.render`, 'a function')
   return option
 }
 
-function supplyOf(name: string, source: unknown, suppliers: Suppliers): SectionSource {
+function createSource(section: string, source: unknown, factory: SourceFactory): SectionSource {
   if (source === undefined) {
-    if (isBuiltIn(name)) return suppliers.builtIn(name)
-    throw new PurserError('option_invalid', `The section '${name}' has no source.`, {
-      hint: `Give context.sections.${name}.source: a function of the user id, or { url }.`,
+    if (isBuiltIn(section)) return factory.createBuiltIn(section)
+    throw new PurserError('option_invalid', `The section '${section}' has no source.`, {
+      hint: `Set context.sections.${section}.source to a function of the user id, or to { url }.`,
     })
   }
   if (typeof source === 'function') {
-    return {
-      builtIn: false,
-      call: ({ id }, order) => (source as SourceFunction)(id, order),
-      close: async () => undefined,
-    }
+    const load = source as SourceFunction
+    return { isBuiltIn: false, load: ({ id }, options) => load(id, options), close: async () => undefined }
   }
-  if (isObject(source) && typeof source.url === 'string') return suppliers.http(source as unknown as HttpSource, name)
-  throw invalid(`the source of '${name}'`, 'a function or { url }')
+  if (isObject(source) && typeof source.url === 'string')
+    return factory.createHttp(source as unknown as HttpSource, section)
+  throw invalidOption(`the source of '${section}'`, 'a function or { url }')
 }
 
-function ignoresOf(given: SectionOption['ignore']): Ignores {
-  if (typeof given === 'function') return (action) => given(action) === true
-  if (given !== undefined && !Array.isArray(given))
-    throw invalid('context.sections.actions.ignore', 'a list of names or a function')
-  const names = new Set(given ?? IGNORED_ACTIONS)
+function createIsIgnored(ignore: SectionOption['ignore']): IsIgnored {
+  if (typeof ignore === 'function') return (action) => ignore(action) === true
+  if (ignore !== undefined && !Array.isArray(ignore))
+    throw invalidOption('context.sections.actions.ignore', 'a list of names or a function')
+  const names = new Set(ignore ?? IGNORED_ACTIONS)
   return (action) => names.has(action)
 }
 
@@ -100,12 +136,12 @@ function isBuiltIn(name: string): name is (typeof BUILT_IN)[number] {
   return name === 'profile' || name === 'actions'
 }
 
-function invalid(path: string, expected: string): PurserError {
+function invalidOption(path: string, expected: string): PurserError {
   return new PurserError('option_invalid', `The option '${path}' must be ${expected}.`, { details: { option: path } })
 }
 
-function unknown(path: string, name: string, known: readonly string[]): PurserError {
-  return new PurserError('option_unknown', `There is no option '${path}'.`, {
-    hint: suggestion(name, known) || `Known here: ${known.join(', ')}.`,
+function unknownOption(path: string, name: string, known: readonly string[]): PurserError {
+  return new PurserError('option_unknown', `Unknown option '${path}'.`, {
+    hint: suggestion(name, known) || `Valid options: ${known.join(', ')}.`,
   })
 }

@@ -6,105 +6,108 @@ import type { UserCache } from './user-cache.ts'
 
 export interface InvalidationDeps {
   readonly namespace: string
-  /** Tells this process from the others that share the store. */
-  readonly self: string
+  /** Identifies this process among those that share the store. */
+  readonly processId: string
   readonly store: Pick<Store, 'bus' | 'lastGood'>
-  readonly holdings: UserCache
-  readonly lanes: readonly SectionRuntime[]
-  readonly zoneLane: SectionRuntime | undefined
+  readonly cache: UserCache
+  /** In the configured order. */
+  readonly sections: readonly SectionRuntime[]
+  readonly timeZoneSection: SectionRuntime | undefined
 }
 
-/** Forgets what has become old: by order, after writes, and when other processes say so. */
+/** Removes outdated data from the cache: on request, after writes, and on messages of other processes. */
 export class Invalidation {
-  readonly #house: InvalidationDeps
+  readonly #deps: InvalidationDeps
   readonly #all: readonly SectionRuntime[]
-  readonly #stopListening: () => void
+  readonly #unsubscribe: () => void
 
-  constructor(house: InvalidationDeps) {
-    this.#house = house
-    this.#all = house.zoneLane === undefined ? house.lanes : [...house.lanes, house.zoneLane]
-    this.#stopListening = house.store.bus.subscribe((message) => this.#hear(message))
+  constructor(deps: InvalidationDeps) {
+    const { sections, timeZoneSection, store } = deps
+    this.#deps = deps
+    this.#all = timeZoneSection === undefined ? sections : [...sections, timeZoneSection]
+    this.#unsubscribe = store.bus.subscribe((message) => this.#onMessage(message))
   }
 
   /**
-   * Dropped here, then in the store, then here again, since a load that began in between may have found the old data
-   * in the store; then everywhere else, also when the store failed.
+   * Removes data here, then in the store, then here again, because a load that started in between may have found the
+   * old data in the store; then in all other processes, even if the store has failed.
    */
   async invalidate(user: Subject, section: string | undefined): Promise<void> {
-    const { namespace, self, store } = this.#house
-    const concerned = section === undefined ? this.#all : this.#named(section)
-    this.#drop(user.id, concerned)
+    const { namespace, processId, store } = this.#deps
+    const affected = section === undefined ? this.#all : this.#sectionsNamed(section)
+    this.#remove(user.id, affected)
     try {
-      if (concerned.some((lane) => !lane.section.supply.builtIn)) await store.lastGood.drop(user, section)
+      if (affected.some(({ source }) => !source.isBuiltIn)) await store.lastGood.drop(user, section)
     } finally {
-      this.#drop(user.id, concerned)
-      await store.bus.publish({ topic: 'context', namespace, user: user.id, detail: `${self} ${section ?? ''}` })
+      this.#remove(user.id, affected)
+      await store.bus.publish({ topic: 'context', namespace, user: user.id, detail: `${processId} ${section ?? ''}` })
     }
   }
 
-  /** Profile or actions in Purser's own store were written. Other processes hear it from the commit. */
-  written(userId: string, kind: typeof PROFILE | typeof ACTION): void {
-    this.#drop(userId, this.#storedAs(kind))
+  /** After a write of the profile or of actions to Purser's own store. Other processes learn of it from the commit. */
+  onWrite(userId: string, kind: typeof PROFILE | typeof ACTION): void {
+    this.#remove(userId, this.#builtInSections(kind))
   }
 
   close(): void {
-    this.#stopListening()
+    this.#unsubscribe()
   }
 
-  #hear(message: BusMessage | 'gap'): void {
-    if (message === 'gap') this.#dropEverything()
-    else if (message.namespace === this.#house.namespace) {
-      if (message.user !== undefined) this.#drop(message.user, this.#concernedBy(message))
-      else if (message.topic === 'user') this.#expireOwnData()
-      else if (message.topic === 'context') this.#dropEverything()
+  #onMessage(message: BusMessage | 'gap'): void {
+    if (message === 'gap') this.#removeAll()
+    else if (message.namespace === this.#deps.namespace) {
+      if (message.user !== undefined) this.#remove(message.user, this.#sectionsAffectedBy(message))
+      else if (message.topic === 'user') this.#startEpoch()
+      else if (message.topic === 'context') this.#removeAll()
     }
   }
 
-  /** Which sections a message makes old. Events may have changed the user's zone; a commit names what it wrote. */
-  #concernedBy({ topic, detail }: BusMessage): readonly SectionRuntime[] {
-    const { self, zoneLane } = this.#house
+  /** Events may have changed the user's zone; a commit lists the kinds of records it has written. */
+  #sectionsAffectedBy({ topic, detail }: BusMessage): readonly SectionRuntime[] {
+    const { processId, timeZoneSection } = this.#deps
     if (topic === 'answers') return []
-    if (topic === 'events') return zoneLane === undefined ? [] : [zoneLane]
+    if (topic === 'events') return timeZoneSection === undefined ? [] : [timeZoneSection]
     if (topic === 'context') {
       const [sender, section] = (detail ?? '').split(' ')
-      if (sender === self) return []
-      return section ? this.#named(section) : this.#all
+      if (sender === processId) return []
+      return section ? this.#sectionsNamed(section) : this.#all
     }
     if (detail === undefined) return this.#all
     const kinds = detail.split(' ')
-    return ([PROFILE, ACTION] as const).flatMap((kind) => (kinds.includes(kind) ? this.#storedAs(kind) : []))
+    return ([PROFILE, ACTION] as const).flatMap((kind) => (kinds.includes(kind) ? this.#builtInSections(kind) : []))
   }
 
-  #named(section: string): readonly SectionRuntime[] {
-    return this.#house.lanes.filter((lane) => lane.section.name === section)
+  #sectionsNamed(name: string): readonly SectionRuntime[] {
+    return this.#deps.sections.filter((section) => section.name === name)
   }
 
-  #storedAs(kind: typeof PROFILE | typeof ACTION): readonly SectionRuntime[] {
-    return this.#named(kind === PROFILE ? 'profile' : 'actions').filter((lane) => lane.section.supply.builtIn)
+  /** The section with records of this kind, unless the application has configured another source. */
+  #builtInSections(kind: typeof PROFILE | typeof ACTION): readonly SectionRuntime[] {
+    return this.#sectionsNamed(kind === PROFILE ? 'profile' : 'actions').filter(({ source }) => source.isBuiltIn)
   }
 
-  /** Here and now: what is held goes, and what is under way reaches only those who wait for it already. */
-  #drop(userId: string, concerned: readonly SectionRuntime[]): void {
-    if (concerned.length === 0) return
-    for (const { flights } of concerned) flights.outdate(userId)
-    this.#house.holdings.drop(userId, (piece) => concerned.some(({ section }) => isCacheKeyOf(section.name, piece)))
+  /** Removes cached data and outdates unfinished loads: only callers that already wait for them get their result. */
+  #remove(userId: string, affected: readonly SectionRuntime[]): void {
+    if (affected.length === 0) return
+    for (const { loads } of affected) loads.invalidate(userId)
+    this.#deps.cache.deleteSections(userId, (key) => affected.some(({ name }) => isCacheKeyOf(name, key)))
   }
 
   /**
-   * Another process has written something of somebody in Purser's store. What comes from there must be read again;
-   * this happens often and concerns all users, so nothing is searched: data of the epoch before no longer counts.
+   * Another process has written data of an unnamed user to Purser's store, so all data from there must be read again.
+   * This happens often. So the cache is not searched: data of the previous epoch is ignored from now on.
    */
-  #expireOwnData(): void {
-    for (const lane of this.#all) {
-      if (!lane.section.supply.builtIn) continue
-      lane.flights.outdate(undefined)
-      lane.epoch += 1
+  #startEpoch(): void {
+    for (const section of this.#all) {
+      if (!section.source.isBuiltIn) continue
+      section.loads.invalidate(undefined)
+      section.epoch += 1
     }
-    this.#house.holdings.epoch += 1
+    this.#deps.cache.epoch += 1
   }
 
-  #dropEverything(): void {
-    for (const { flights } of this.#all) flights.outdate(undefined)
-    this.#house.holdings.clear()
+  #removeAll(): void {
+    for (const { loads } of this.#all) loads.invalidate(undefined)
+    this.#deps.cache.clear()
   }
 }

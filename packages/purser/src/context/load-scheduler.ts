@@ -1,283 +1,263 @@
 import type { DeadlineQueue } from '../core/deadline-queue.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Effects } from '../core/effects.ts'
-import { CircuitBreaker } from './circuit-breaker.ts'
-import { Failures } from './failures.ts'
+import type { ContextOptions } from '../options.ts'
+import { Bulkhead } from './bulkhead.ts'
+import { CircuitBreaker, KeyedBackoff } from './circuit-breaker.ts'
 import type { ContextLimits } from './limits.ts'
-import { createLoad, type Load, type LoadOptions, type Waiter } from './load.ts'
+import { createLoad, type Load, type LoadOptions, type LoadWaiter, notifyWaiters } from './load.ts'
 
-export interface LoadRequest<Data> {
+export interface LoadSchedulerDeps<Data> {
   readonly namespace: string
-  /** Of the source, for signals. */
-  readonly name: string
+  /** Name in diagnostics. */
+  readonly source: string
   readonly effects: Effects
-  readonly ages: DeadlineQueue
+  readonly timeouts: DeadlineQueue
   readonly limits: ContextLimits
-  readonly maxFlights: number
-  readonly maxAbandoned: number
-  /** Users whose failures are remembered. */
-  readonly maxUsers: number
-  /** Nobody new waits for a flight this old, unless they have more time than that. */
-  readonly patienceMs: number
-  /** A flight this old is a hang, which counts as a failure. */
-  readonly overdueMs: number
-  random(): number
-  load(flight: Load<Data>): Promise<Data>
-  /** Data that may be kept, before the waiters get it. */
-  store(flight: Load<Data>, data: Data): void
+  readonly options: Pick<ContextOptions, 'budgetMs' | 'maxUsers' | 'maxConcurrentLoads' | 'maxAbandonedLoads'>
+  jitter(): number
+  run(load: Load<Data>): Promise<Data>
+  /** Called with data for the cache, before the waiters get it. */
+  onLoaded(load: Load<Data>, data: Data): void
 }
 
 /**
- * All flights of one source. Places are counted: at most `maxFlights` live ones and `maxAbandoned` that were given up
- * but have not ended, since JavaScript cannot stop work that does not listen. What finds no place waits in a bounded
- * queue, and what finds no room there is shed. So a source that hangs costs its own users only.
+ * Schedules the loads of one source. Callers of one key share a load; at most `maxConcurrentLoads` run, further ones
+ * wait in a bounded queue, and what exceeds the queue is shed. A load that takes too long is abandoned. Keys and
+ * sources that fail are not called again before their backoff. So a source that hangs delays its own callers only.
+ *
+ * This is not `core/single-flight`, which aborts the work with its last waiter: a load outlives its waiters, since its
+ * data fills the cache for the next caller.
  */
 export class LoadScheduler<Data> {
-  readonly #plan: LoadRequest<Data>
+  readonly #deps: LoadSchedulerDeps<Data>
+  readonly #bulkhead: Bulkhead<Data>
   readonly #breaker: CircuitBreaker
-  /** The flight that callers of a key join; the others under way are outdated or given up. */
+  readonly #backoff: KeyedBackoff
+  /** The load that callers of a key join. Other unfinished loads of the key are outdated or abandoned. */
   readonly #current = new Map<string, Load<Data>>()
-  readonly #queued = new Set<Load<Data>>()
-  /** Live and abandoned. */
-  readonly #unfinished = new Set<Load<Data>>()
-  readonly #failures: Failures
-  #live = 0
-  #closed = false
+  /** Age at which a running load counts as a hang. */
+  readonly #hangMs: number
+  #isClosed = false
 
-  constructor(plan: LoadRequest<Data>) {
-    this.#plan = plan
-    const { firstPauseMs, longestPauseMs, failuresToOpen } = plan.limits
-    const pauses = { firstPauseMs, longestPauseMs, random: plan.random }
-    this.#breaker = new CircuitBreaker(Math.min(failuresToOpen, plan.maxFlights), pauses)
-    this.#failures = new Failures(plan.maxUsers, pauses)
+  constructor(deps: LoadSchedulerDeps<Data>) {
+    const { limits, options, jitter } = deps
+    this.#deps = deps
+    this.#bulkhead = new Bulkhead({ ...limits, ...options })
+    const backoff = { ...limits, jitter }
+    this.#breaker = new CircuitBreaker(Math.min(limits.failureThreshold, options.maxConcurrentLoads), backoff)
+    this.#backoff = new KeyedBackoff(options.maxUsers, backoff)
+    this.#hangMs = Math.max(options.budgetMs, limits.minHangMs)
   }
 
-  get counts(): { live: number; abandoned: number; queued: number } {
-    return { live: this.#live, abandoned: this.#unfinished.size - this.#live, queued: this.#queued.size }
-  }
-
-  /** Joins the load under way or begins one; undefined when it is not worth waiting, or not allowed. */
-  board(order: LoadOptions, waiter?: Waiter<Data>): Load<Data> | undefined {
-    if (this.#closed) return undefined
-    const now = this.#plan.effects.monotonic()
-    const current = this.#current.get(order.key)
-    if (current !== undefined) {
-      if (waiter === undefined) return current
-      const patienceMs = Math.max(order.budgetMs ?? 0, this.#plan.patienceMs)
-      if (current.place === 'live' && now - current.beganAt >= patienceMs) return undefined
-      current.waiters.add(waiter)
-      return current
-    }
-    if (this.#failures.isPaused(order.key, now, this.#breaker.healedAt)) return undefined
-    return this.#begin(order, waiter, now)
-  }
-
-  leave(flight: Load<Data>, waiter: Waiter<Data>): void {
-    flight.waiters.delete(waiter)
-    if (flight.place === 'queued' && flight.waiters.size === 0) this.#finish(flight)
-  }
-
-  /** From now on nobody new sees what loads of this user (undefined: of anybody) bring that have begun already. */
-  outdate(userId: string | undefined): void {
-    for (const flight of this.#unfinished) {
-      if (userId !== undefined && flight.user.id !== userId) continue
-      flight.outdated = true
-      if (this.#current.get(flight.key) === flight) this.#current.delete(flight.key)
-      if (flight.waiters.size === 0) flight.abort.abort(new Error('Overtaken by a change of the data.'))
-    }
-  }
-
-  /** Forgets what is known about a user beside their flights. */
-  forget(userId: string): void {
-    for (const key of [userId, `${userId}\ncreate`, `${userId}\nreuse`]) this.#failures.forget(key)
-  }
-
-  /** Ends all flights; those who wait are answered at once. */
-  close(): void {
-    this.#closed = true
-    for (const flight of [...this.#queued, ...this.#unfinished]) {
-      flight.outdated = true
-      this.#finish(flight)
-      this.#tell(flight, undefined)
-      flight.abort.abort(new Error('Closed.'))
-    }
-  }
-
-  #begin(order: LoadOptions, waiter: Waiter<Data> | undefined, now: number): Load<Data> | undefined {
-    if (this.#breaker.wantsProbe(now)) this.#makeRoomForProbe()
-    const mustWait = !this.#hasRoom(order.user.id)
-    const shed =
-      mustWait && (waiter === undefined || this.#queued.size >= this.#plan.limits.maxQueued || this.#breaker.open)
-    const pass = shed ? 'refused' : this.#breaker.pass(now)
-    if (pass === 'refused') {
-      this.#report('shed')
-      return undefined
-    }
-    const flight = createLoad<Data>(order, now)
-    flight.probe = pass === 'probe'
-    if (waiter !== undefined) flight.waiters.add(waiter)
-    this.#current.set(order.key, flight)
-    if (mustWait) this.#queued.add(flight)
-    else this.#start(flight)
-    return flight
-  }
-
-  /** A free place, and not one user in all of them. */
-  #hasRoom(userId: string): boolean {
-    if (this.#live >= this.#plan.maxFlights) return false
-    let ofUser = 0
-    for (const flight of this.#unfinished) if (flight.user.id === userId) ofUser += 1
-    return ofUser < this.#plan.limits.maxPerUser
-  }
-
-  #start(flight: Load<Data>): void {
-    const { effects, ages, overdueMs, load } = this.#plan
-    const queuedMs = effects.monotonic() - flight.beganAt
-    flight.place = 'live'
-    flight.beganAt = effects.monotonic()
-    this.#live += 1
-    this.#unfinished.add(flight)
-    const age = ages.add(flight.beganAt + overdueMs, () => this.#becomeOverdue(flight))
-    flight.cancelAge = () => ages.remove(age)
-    this.#report('started', queuedMs)
-    load(flight).then(
-      (data) => this.#land(flight, data),
-      () => this.#fail(flight),
-    )
-  }
-
-  #land(flight: Load<Data>, data: Data): void {
-    if (flight.place === 'over') {
-      this.#report('dropped')
-      return
-    }
-    const now = this.#plan.effects.monotonic()
-    const isLate = flight.place === 'abandoned' || flight.overdue
-    flight.probe = false
-    this.#breaker.succeeded(now)
-    if (flight.outdated) this.#report('dropped')
-    else {
-      this.#failures.forget(flight.key)
-      // Whatever began earlier and is still on its way would bring older data.
-      for (const other of this.#unfinished)
-        if (other.key === flight.key && other !== flight && other.beganAt <= flight.beganAt) other.outdated = true
-      this.#plan.store(flight, data)
-      this.#report(isLate ? 'late' : 'loaded')
-    }
-    this.#finish(flight)
-    this.#tell(flight, data)
-    this.#startQueued()
-  }
-
-  #fail(flight: Load<Data>): void {
-    if (flight.place === 'over') return
-    // Aborted by us it says nothing about the source, and a hang has been counted already.
-    if (!flight.abort.signal.aborted && !flight.overdue) this.#count(flight)
-    this.#report('failed')
-    this.#finish(flight)
-    this.#tell(flight, undefined)
-    this.#startQueued()
-  }
-
-  #becomeOverdue(flight: Load<Data>): void {
-    flight.overdue = true
-    this.#count(flight)
-    this.#ageTo(flight, flight.beganAt + Math.max(this.#plan.limits.flightAgeMs, this.#plan.overdueMs), () =>
-      this.#giveUp(flight),
-    )
-  }
-
-  /** When all places are taken by hanging loads, one that nobody waits for gives way, so that healing is noticed. */
-  #makeRoomForProbe(): void {
-    if (this.#live < this.#plan.maxFlights || this.#unfinished.size - this.#live >= this.#plan.maxAbandoned) return
-    for (const flight of this.#unfinished) {
-      if (flight.place !== 'live' || !flight.overdue || flight.waiters.size > 0) continue
-      flight.cancelAge()
-      this.#giveUp(flight)
-      return
-    }
+  get counts(): { running: number; abandoned: number; queued: number } {
+    return this.#bulkhead.counts
   }
 
   /**
-   * Moves a flight that is too old out of the way. While somebody still waits for it, it may stay; while there is no
-   * place for another one that was given up, it keeps its own, until it is written off.
+   * Joins the current load of a key or starts one. Undefined if there is nothing to wait for: the current load has run
+   * for longer than the caller waits, or the key or the source is in backoff, or the queue is full.
    */
-  #giveUp(flight: Load<Data>): void {
-    const { effects, limits, maxAbandoned } = this.#plan
-    const now = effects.monotonic()
-    const isFull = this.#unfinished.size - this.#live >= maxAbandoned
-    const writeOffAt = flight.beganAt + limits.flightAgeMs + limits.writeOffMs
-    if (flight.waiters.size > 0 || (isFull && now < writeOffAt)) {
-      this.#ageTo(flight, now + limits.firstPauseMs, () => this.#giveUp(flight))
+  join(options: LoadOptions, waiter?: LoadWaiter<Data>): Load<Data> | undefined {
+    if (this.#isClosed) return undefined
+    const now = this.#deps.effects.monotonic()
+    const current = this.#current.get(options.key)
+    if (current !== undefined) {
+      if (waiter === undefined) return current
+      const maxAgeMs = Math.max(options.budgetMs ?? 0, this.#deps.options.budgetMs)
+      if (current.state === 'running' && now - current.startedAt >= maxAgeMs) return undefined
+      current.waiters.add(waiter)
+      return current
+    }
+    if (this.#backoff.isActive(options.key, now, this.#breaker.closedAt)) return undefined
+    return this.#create(options, waiter, now)
+  }
+
+  leave(load: Load<Data>, waiter: LoadWaiter<Data>): void {
+    load.waiters.delete(waiter)
+    if (load.state === 'queued' && load.waiters.size === 0) this.#end(load)
+  }
+
+  /** From now on no new caller gets the data of unfinished loads of this user; undefined: of all users. */
+  invalidate(userId: string | undefined): void {
+    for (const load of this.#bulkhead.unfinished) {
+      if (userId !== undefined && load.user.id !== userId) continue
+      load.isOutdated = true
+      if (this.#current.get(load.key) === load) this.#current.delete(load.key)
+      if (load.waiters.size === 0) load.abort.abort(new Error('Outdated: the data has changed.'))
+    }
+  }
+
+  /** Ends the backoff of a key. */
+  resetBackoff(key: string): void {
+    this.#backoff.reset(key)
+  }
+
+  /** Ends all loads; waiters are answered at once. */
+  close(): void {
+    this.#isClosed = true
+    for (const load of [...this.#bulkhead.queued, ...this.#bulkhead.unfinished]) {
+      load.isOutdated = true
+      this.#end(load)
+      notifyWaiters(load, undefined)
+      load.abort.abort(new Error('Closed.'))
+    }
+  }
+
+  #create(options: LoadOptions, waiter: LoadWaiter<Data> | undefined, now: number): Load<Data> | undefined {
+    if (this.#breaker.isProbeDue(now)) this.#freeSlotForProbe()
+    const mustQueue = !this.#bulkhead.hasSlot(options.user.id)
+    const isShed = mustQueue && (waiter === undefined || this.#bulkhead.isQueueFull || this.#breaker.isOpen)
+    const permit = isShed ? 'rejected' : this.#breaker.permit(now)
+    if (permit === 'rejected') {
+      this.#report('shed')
+      return undefined
+    }
+    const load = createLoad<Data>(options, now)
+    load.isProbe = permit === 'probe'
+    if (waiter !== undefined) load.waiters.add(waiter)
+    this.#current.set(options.key, load)
+    if (mustQueue) this.#bulkhead.enqueue(load)
+    else this.#start(load)
+    return load
+  }
+
+  #start(load: Load<Data>): void {
+    const { effects, run } = this.#deps
+    const queuedMs = effects.monotonic() - load.startedAt
+    load.startedAt = effects.monotonic()
+    this.#bulkhead.start(load)
+    this.#scheduleTimeout(load, load.startedAt + this.#hangMs, () => this.#becomeOverdue(load))
+    this.#report('started', queuedMs)
+    run(load).then(
+      (data) => this.#succeed(load, data),
+      () => this.#fail(load),
+    )
+  }
+
+  #succeed(load: Load<Data>, data: Data): void {
+    if (load.state === 'ended') {
+      this.#report('dropped')
       return
     }
-    if (isFull) this.#finish(flight)
+    const isLate = load.state === 'abandoned' || load.isOverdue
+    load.isProbe = false
+    this.#breaker.recordSuccess(this.#deps.effects.monotonic())
+    if (load.isOutdated) this.#report('dropped')
     else {
-      this.#live -= 1
-      flight.place = 'abandoned'
-      if (this.#current.get(flight.key) === flight) this.#current.delete(flight.key)
-      this.#ageTo(flight, now + limits.writeOffMs, () => this.#finish(flight))
+      this.#backoff.reset(load.key)
+      this.#outdateOlder(load)
+      this.#deps.onLoaded(load, data)
+      this.#report(isLate ? 'late' : 'loaded')
     }
-    this.#report('abandoned')
-    flight.abort.abort(new Error('Given up: it took too long.'))
+    this.#end(load)
+    notifyWaiters(load, data)
     this.#startQueued()
   }
 
-  #ageTo(flight: Load<Data>, at: number, run: () => void): void {
-    const age = this.#plan.ages.add(at, run)
-    flight.cancelAge = () => this.#plan.ages.remove(age)
+  /** Unfinished loads of the key that started before this one would return older data. */
+  #outdateOlder(load: Load<Data>): void {
+    for (const other of this.#bulkhead.unfinished)
+      if (other.key === load.key && other !== load && other.startedAt <= load.startedAt) other.isOutdated = true
   }
 
-  /** Counts a failure or a hang, for the user and for the source. */
-  #count(flight: Load<Data>): void {
-    const now = this.#plan.effects.monotonic()
-    if (!flight.outdated) this.#failures.note(flight.key, now, this.#breaker.healedAt)
-    const opened = this.#breaker.failed(now, flight.probe)
-    flight.probe = false
-    if (opened) this.#shedQueue()
+  #fail(load: Load<Data>): void {
+    if (load.state === 'ended') return
+    // An abort by the scheduler says nothing about the source, and a hang has been counted already.
+    if (!load.abort.signal.aborted && !load.isOverdue) this.#recordFailure(load)
+    this.#report('failed')
+    this.#end(load)
+    notifyWaiters(load, undefined)
+    this.#startQueued()
   }
 
-  /** Nothing in the queue will begin soon, so nobody should wait there. */
+  /** Counts a failure or a hang, for the key and for the source. */
+  #recordFailure(load: Load<Data>): void {
+    const now = this.#deps.effects.monotonic()
+    if (!load.isOutdated) this.#backoff.recordFailure(load.key, now, this.#breaker.closedAt)
+    const hasOpened = this.#breaker.recordFailure(now, load.isProbe)
+    load.isProbe = false
+    if (hasOpened) this.#shedQueue()
+  }
+
+  #becomeOverdue(load: Load<Data>): void {
+    load.isOverdue = true
+    this.#recordFailure(load)
+    const timeoutMs = Math.max(this.#deps.limits.loadTimeoutMs, this.#hangMs)
+    this.#scheduleTimeout(load, load.startedAt + timeoutMs, () => this.#abandon(load))
+  }
+
+  /**
+   * Abandons a load that has timed out. While callers wait for it, it may continue. While no further load can be
+   * abandoned, it keeps its slot for `abandonedTimeoutMs` more.
+   */
+  #abandon(load: Load<Data>): void {
+    const { effects, limits } = this.#deps
+    const now = effects.monotonic()
+    const isFull = this.#bulkhead.isAbandonedFull
+    const slotEndsAt = load.startedAt + limits.loadTimeoutMs + limits.abandonedTimeoutMs
+    if (load.waiters.size > 0 || (isFull && now < slotEndsAt)) {
+      this.#scheduleTimeout(load, now + limits.minBackoffMs, () => this.#abandon(load))
+      return
+    }
+    if (isFull) this.#end(load)
+    else {
+      this.#bulkhead.abandon(load)
+      if (this.#current.get(load.key) === load) this.#current.delete(load.key)
+      this.#scheduleTimeout(load, now + limits.abandonedTimeoutMs, () => this.#end(load))
+    }
+    this.#report('abandoned')
+    load.abort.abort(new Error('Abandoned: the load took too long.'))
+    this.#startQueued()
+  }
+
+  /** If hanging loads occupy all slots, abandons one without waiters, so that a recovery of the source is noticed. */
+  #freeSlotForProbe(): void {
+    if (!this.#bulkhead.isFull || this.#bulkhead.isAbandonedFull) return
+    for (const load of this.#bulkhead.unfinished) {
+      if (load.state !== 'running' || !load.isOverdue || load.waiters.size > 0) continue
+      load.cancelTimeout()
+      this.#abandon(load)
+      return
+    }
+  }
+
+  #scheduleTimeout(load: Load<Data>, at: number, run: () => void): void {
+    const { timeouts } = this.#deps
+    const timeout = timeouts.add(at, run)
+    load.cancelTimeout = () => timeouts.remove(timeout)
+  }
+
+  /** While the breaker is open, no queued load would start soon. */
   #shedQueue(): void {
-    for (const flight of [...this.#queued]) {
+    for (const load of [...this.#bulkhead.queued]) {
       this.#report('shed')
-      this.#finish(flight)
-      this.#tell(flight, undefined)
+      this.#end(load)
+      notifyWaiters(load, undefined)
     }
   }
 
   #startQueued(): void {
-    if (this.#breaker.open) return
-    for (const flight of this.#queued) {
-      if (this.#live >= this.#plan.maxFlights) return
-      if (!this.#hasRoom(flight.user.id)) continue
-      this.#queued.delete(flight)
-      this.#start(flight)
+    if (this.#breaker.isOpen) return
+    for (const load of this.#bulkhead.queued) {
+      if (this.#bulkhead.isFull) return
+      if (this.#bulkhead.hasSlot(load.user.id)) this.#start(load)
     }
   }
 
-  #finish(flight: Load<Data>): void {
-    if (flight.place === 'live') this.#live -= 1
-    flight.place = 'over'
-    flight.cancelAge()
-    // A probe that ends without an answer has not shown that the source is well.
-    if (flight.probe) this.#breaker.failed(this.#plan.effects.monotonic(), true)
-    this.#queued.delete(flight)
-    this.#unfinished.delete(flight)
-    if (this.#current.get(flight.key) === flight) this.#current.delete(flight.key)
-  }
-
-  #tell(flight: Load<Data>, data: Data | undefined): void {
-    const waiters = [...flight.waiters]
-    flight.waiters.clear()
-    for (const waiter of waiters) waiter.landed(flight, data)
+  #end(load: Load<Data>): void {
+    this.#bulkhead.end(load)
+    load.cancelTimeout()
+    // A probe without a result has not shown that the source has recovered.
+    if (load.isProbe) this.#breaker.recordFailure(this.#deps.effects.monotonic(), true)
+    if (this.#current.get(load.key) === load) this.#current.delete(load.key)
   }
 
   #report(
     outcome: 'started' | 'loaded' | 'failed' | 'late' | 'abandoned' | 'dropped' | 'shed',
     queuedMs?: number,
   ): void {
-    const { namespace, name } = this.#plan
-    publish('flight', { namespace, source: name, outcome, ...(queuedMs === undefined ? {} : { queuedMs }) })
+    const { namespace, source } = this.#deps
+    publish('load', { namespace, source, outcome, ...(queuedMs === undefined ? {} : { queuedMs }) })
   }
 }

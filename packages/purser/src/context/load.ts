@@ -2,60 +2,66 @@ import type { Subject } from '../core/subject.ts'
 import type { Mode } from './api.ts'
 
 /**
- * One load of one section of one user, shared by everybody who asks meanwhile.
+ * One call of a source for one section of one user, shared by all callers that need it meanwhile.
  *
- * Who waits is a member of `waiters` and leaves at their own deadline, so nothing of a caller is kept by a load that
- * hangs. A flight that an invalidation or a newer load has overtaken is `outdated`: it still answers those who came
- * before, and its data goes nowhere else. That mark is the generation: who begins later never sees it.
+ * A caller is a member of `waiters` until its own deadline, so a load that hangs holds no reference to callers that have
+ * left. A load is `isOutdated` after an invalidation or a newer load: its waiters still get the result, the cache and
+ * later callers do not. This flag serves as the generation of the data.
  */
 export interface Load<Data> {
   readonly key: string
   readonly user: Subject
   readonly mode: Mode
-  /** Must ask the source, even when the store holds something fresh. */
-  readonly insists: boolean
-  readonly waiters: Set<Waiter<Data>>
+  /** Calls the source even if the store has fresh data. */
+  readonly forceReload: boolean
+  readonly waiters: Set<LoadWaiter<Data>>
   readonly abort: AbortController
-  place: 'queued' | 'live' | 'abandoned' | 'over'
-  /** Monotonic ms; while queued: when it was asked for. */
-  beganAt: number
-  outdated: boolean
-  probe: boolean
-  /** It has been told as a hang. */
-  overdue: boolean
-  cancelAge: () => void
+  state: 'queued' | 'running' | 'abandoned' | 'ended'
+  /** Monotonic ms; while queued: when it was requested. */
+  startedAt: number
+  isOutdated: boolean
+  isProbe: boolean
+  /** It has been counted as a hang. */
+  isOverdue: boolean
+  cancelTimeout: () => void
 }
 
-export interface Waiter<Data> {
-  /** The load is over; undefined: it failed, was shed or given up. */
-  landed(flight: Load<Data>, data: Data | undefined): void
-  /** Older data turned up on the way. */
-  glimpsed(flight: Load<Data>, data: Data): void
+export interface LoadWaiter<Data> {
+  /** The load has ended. Undefined: it failed, was shed or abandoned. */
+  onEnd(load: Load<Data>, data: Data | undefined): void
+  /** Older data was found in the store; the load continues. */
+  onStaleData(load: Load<Data>, data: Data): void
 }
 
 export interface LoadOptions {
   readonly key: string
   readonly user: Subject
   readonly mode: Mode
-  readonly insists: boolean
-  /** How long the caller is going to wait; undefined: a refresh nobody waits for. */
+  readonly forceReload: boolean
+  /** How long the caller waits at most; undefined for a refresh without waiters. */
   readonly budgetMs: number | undefined
 }
 
-/** A flight that waits for its place. */
-export function createLoad<Data>({ key, user, mode, insists }: LoadOptions, askedAt: number): Load<Data> {
+export function createLoad<Data>({ key, user, mode, forceReload }: LoadOptions, requestedAt: number): Load<Data> {
   return {
     key,
     user,
     mode,
-    insists,
+    forceReload,
     waiters: new Set(),
     abort: new AbortController(),
-    place: 'queued',
-    beganAt: askedAt,
-    outdated: false,
-    probe: false,
-    overdue: false,
-    cancelAge: () => undefined,
+    state: 'queued',
+    startedAt: requestedAt,
+    isOutdated: false,
+    isProbe: false,
+    isOverdue: false,
+    cancelTimeout: () => undefined,
   }
+}
+
+/** Passes the result of a load to its waiters, which may start other loads meanwhile. */
+export function notifyWaiters<Data>(load: Load<Data>, data: Data | undefined): void {
+  const waiters = [...load.waiters]
+  load.waiters.clear()
+  for (const waiter of waiters) waiter.onEnd(load, data)
 }

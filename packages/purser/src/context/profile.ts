@@ -1,38 +1,37 @@
 import { withAbort, withSignal } from '../core/abort.ts'
+import { mergePatch } from '../core/merge-patch.ts'
 import type { Subject } from '../core/subject.ts'
-import { validateOptions } from '../core/validate.ts'
+import { isObject, throwInvalid, validateFunction, validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { JournalPort, RecordReader } from '../journal/api.ts'
 import { MAX_PROFILE_BYTES, PROFILE, type Profile, type ProfileFields, type ProfileOptions } from './records.ts'
-import { isObject, refuse } from './validate-arguments.ts'
 
 export interface ProfileDeps {
   readonly journal: JournalPort
   readonly reader: RecordReader
-  /** Called when the stored profile may have changed. */
-  changed(user: Subject): void
+  /** Called after each write, even after a failed one: the commit may have succeeded and only its reply been lost. */
+  onWrite(): void
 }
 
 const MAX_DEPTH = 32
 
-export function createProfile(user: Subject, { journal, reader, changed }: ProfileDeps): Profile {
-  type Next = (present: ProfileFields) => ProfileFields
+export function createProfile(user: Subject, { journal, reader, onWrite }: ProfileDeps): Profile {
+  type Change = (stored: ProfileFields) => ProfileFields
 
-  async function change(call: string, options: ProfileOptions = {}, next: Next): Promise<ProfileFields> {
+  async function change(call: string, options: ProfileOptions = {}, next: Change): Promise<ProfileFields> {
     validateOptions(call, options, ['when'])
     const { when = () => true, signal } = options
-    if (typeof when !== 'function')
-      refuse("'when' must be a function.", 'when', 'It is given the present profile and answers whether to go on.')
-    const decided: Next = (present) => {
-      if (when(structuredClone(present))) return next(present)
-      throw new PurserError('version_conflict', 'The profile is not the one this was decided on.', {
-        hint: 'Read it again and decide anew.',
+    validateFunction(when, { name: 'when', hint: 'It gets the stored profile and returns whether to write.' })
+    const conditional: Change = (stored) => {
+      if (when(structuredClone(stored))) return next(stored)
+      throw new PurserError('version_conflict', 'The stored profile does not meet the condition of this write.', {
+        hint: 'Read the profile again and decide anew.',
       })
     }
-    return withSignal(write(decided), signal)
+    return withSignal(write(conditional), signal)
   }
 
-  async function write(next: Next): Promise<ProfileFields> {
+  async function write(next: Change): Promise<ProfileFields> {
     try {
       return await journal.write(user, {
         reads: [{ kind: PROFILE, name: '' }],
@@ -45,19 +44,18 @@ export function createProfile(user: Subject, { journal, reader, changed }: Profi
         },
       })
     } finally {
-      // Also after a failure: the commit may have gone through and only its answer been lost.
-      changed(user)
+      onWrite()
     }
   }
 
   return {
     async put(fields, options) {
-      const given = checked(fields)
-      return change('put', options, () => given)
+      const profile = copyFields(fields)
+      return change('put', options, () => profile)
     },
     async patch(fields, options) {
-      const given = checked(fields)
-      return change('patch', options, (present) => merge(present, given))
+      const patch = copyFields(fields)
+      return change('patch', options, (stored) => mergePatch(stored, patch))
     },
     async get(options) {
       const stored = await withAbort('get', options, () => reader.record(user, PROFILE, ''))
@@ -66,37 +64,41 @@ export function createProfile(user: Subject, { journal, reader, changed }: Profi
   }
 }
 
-/** A copy as JSON has it, taken now, so that a later change of the caller's object changes nothing. */
-function checked(fields: ProfileFields): ProfileFields {
-  if (!isObject(fields)) refuse('A profile must be an object.', 'fields', "For instance { name: 'Ada' }.")
+/** A copy in JSON form, made at once, so that later changes of the caller's object have no effect. */
+function copyFields(fields: ProfileFields): ProfileFields {
+  if (!isObject(fields))
+    throwInvalid('A profile must be an object.', { name: 'fields', hint: "Example: { name: 'Ada' }." })
   return JSON.parse(encode(fields)) as ProfileFields
 }
 
 function encode(fields: ProfileFields): string {
-  const text = jsonOf(fields)
-  const bytes = text === undefined ? 0 : Buffer.byteLength(text)
+  const text = stringify(fields)
   if (text === undefined || !text.startsWith('{'))
-    refuse('A profile must be an object of JSON values.', 'fields', "For instance { name: 'Ada' }.")
-  if (!text.isWellFormed()) refuse('A profile must hold well-formed text.', 'fields')
+    throwInvalid('A profile must be an object of JSON values.', { name: 'fields', hint: "Example: { name: 'Ada' }." })
+  if (!text.isWellFormed()) throwInvalid('A profile must be well-formed text.', { name: 'fields' })
+  const bytes = Buffer.byteLength(text)
   if (bytes > MAX_PROFILE_BYTES) {
-    refuse(
+    throwInvalid(
       `A profile has at most ${MAX_PROFILE_BYTES.toLocaleString('en')} bytes as JSON; this one would have ${bytes.toLocaleString('en')}.`,
-      'fields',
-      'Keep long texts elsewhere and name them in a section of their own.',
+      { name: 'fields', hint: 'Store long texts elsewhere and configure a section for them.' },
     )
   }
   return text
 }
 
-function jsonOf(fields: ProfileFields): string | undefined {
+function stringify(fields: ProfileFields): string | undefined {
+  let depth: number
+  let text: string | undefined
   try {
-    if (depthOf(fields, 0) > MAX_DEPTH)
-      refuse(`A profile has at most ${MAX_DEPTH} levels.`, 'fields', 'Flatten it, or keep it elsewhere.')
-    return JSON.stringify(fields)
+    depth = depthOf(fields, 0)
+    if (depth <= MAX_DEPTH) text = JSON.stringify(fields)
   } catch (error) {
-    if (error instanceof Error && 'code' in error) throw error
-    return refuse('A profile must be an object of JSON values.', 'fields', (error as Error)?.message)
+    const hint = (error as Error | undefined)?.message
+    return throwInvalid('A profile must be an object of JSON values.', { name: 'fields', hint })
   }
+  if (depth > MAX_DEPTH)
+    throwInvalid(`A profile has at most ${MAX_DEPTH} levels.`, { name: 'fields', hint: 'Use fewer levels.' })
+  return text
 }
 
 function depthOf(value: unknown, above: number): number {
@@ -105,14 +107,4 @@ function depthOf(value: unknown, above: number): number {
     (deepest, field) => Math.max(deepest, depthOf(field, above + 1)),
     above + 1,
   )
-}
-
-/** RFC 7396. Fields are set as data, whatever their name, so `__proto__` is a field like any other. */
-function merge(target: unknown, patch: ProfileFields): ProfileFields {
-  const merged = new Map<string, unknown>(isObject(target) ? Object.entries(target) : [])
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) merged.delete(name)
-    else merged.set(name, isObject(value) ? merge(merged.get(name), value) : value)
-  }
-  return Object.fromEntries(merged)
 }

@@ -1,39 +1,59 @@
 import type { AbortOptions } from '../core/abort.ts'
 
-/** Kinds of records the context keeps for a user, and their bounds. */
+/** Kinds of the context's records in the store, and their limits. */
 export const PROFILE = 'profile'
 export const ACTION = 'action'
 /** Of a profile as JSON. */
 export const MAX_PROFILE_BYTES = 65_536
-/** Of a user; the newest stay. */
+/** Stored actions of one user; the newest by date stay. */
 export const MAX_ACTIONS = 1_000
-/** Of one call to `record`. */
+/** Of one call of `record`. */
 export const MAX_ACTIONS_PER_CALL = 100_000
-/** Of an action's name and labels. */
+/** Of an action's name and of its labels. */
 export const MAX_ACTION_BYTES = 2_048
 
+/** Any JSON object. */
 export type ProfileFields = Readonly<Record<string, unknown>>
 
 export interface ProfileOptions extends AbortOptions {
   /**
-   * Whether to go on, given the present profile, in the step that would change it; else `version_conflict`. Pure: it may
-   * be asked several times.
+   * Decides, from the stored profile, whether to write; evaluated in the atomic step of the write. False rejects with
+   * `version_conflict`. Must be pure: it may be called several times.
    */
-  readonly when?: ((present: ProfileFields) => boolean) | undefined
+  readonly when?: ((stored: ProfileFields) => boolean) | undefined
 }
 
-/** What is known about a user: any JSON object of at most 64 KiB. A wrong one is `argument_invalid`. */
+/** The application's data about a user, in Purser's own store: any JSON object of at most 64 KiB and 32 levels. */
 export interface Profile {
-  /** Replaces the whole profile. Resolves to what is stored. */
+  /**
+   * Replaces the whole profile.
+   *
+   * @param fields - A JSON object of at most 64 KiB.
+   * @returns The profile as stored.
+   * @throws {PurserError} `argument_invalid`, `version_conflict`, `user_erased`, `store_unavailable`; nothing is written.
+   */
   put(fields: ProfileFields, options?: ProfileOptions): Promise<ProfileFields>
-  /** JSON merge patch (RFC 7396) in one atomic step: null removes a field. Resolves to what is stored. */
+  /**
+   * Applies a JSON merge patch (RFC 7396) in one atomic step.
+   *
+   * @param fields - New values; null removes a field, objects are merged.
+   * @returns The whole profile as stored, at most 64 KiB.
+   * @throws {PurserError} `argument_invalid`, `version_conflict`, `user_erased`, `store_unavailable`; nothing is written.
+   * @example
+   * await user.profile.put({ name: 'Ada', plan: 'gold' })
+   * await user.profile.patch({ plan: null, city: 'London' })   // { name: 'Ada', city: 'London' }
+   */
   patch(fields: ProfileFields, options?: ProfileOptions): Promise<ProfileFields>
-  /** An unknown user has the profile `{}`. */
+  /**
+   * @returns The stored profile; `{}` for an unknown user.
+   * @throws {PurserError} `store_unavailable`
+   */
   get(options?: AbortOptions): Promise<ProfileFields>
 }
 
-/** Something the user did. */
+/** Something the user did, as stored. */
 export interface Action {
+  /** Name of at most 2,048 bytes. */
   readonly action: string
   /** ISO 8601, UTC. */
   readonly at: string
@@ -41,26 +61,44 @@ export interface Action {
   readonly sublabel?: string
 }
 
+/** An action to record. */
 export interface ActionInput {
+  /** Name of at most 2,048 bytes. */
   readonly action: string
-  /** ISO 8601 or epoch ms; without an offset it is UTC. Default: now. */
+  /** ISO 8601 text or epoch ms; text without an offset is UTC. Years 1 to 9999. Default: now. */
   readonly at?: string | number | Date | undefined
+  /** At most 2,048 bytes. */
   readonly label?: string | undefined
+  /** At most 2,048 bytes. */
   readonly sublabel?: string | undefined
 }
 
 export interface RecordOptions extends AbortOptions {
-  /** Kept for 24 hours: the same actions under the same key are recorded once; others are `idempotency_conflict`. */
+  /**
+   * Text of 1 to 256 bytes, remembered for 24 hours. The same actions under the same key are recorded once; other
+   * actions reject with `idempotency_conflict`.
+   */
   readonly idempotencyKey?: string | undefined
-  /** Called when these actions were recorded before, under this key. */
+  /** Called if these actions were already recorded under this key. */
   readonly onReplay?: (() => void) | undefined
 }
 
-/** What the user did: the newest 1,000 actions by their date. */
+/** What a user did, in Purser's own store: the newest 1,000 actions by date. Older ones are deleted. */
 export interface Actions {
-  /** Resolves to the actions as they were understood, in the order given. All of them count, or none does. */
+  /**
+   * Records one action or up to 100,000 at once, all or none.
+   *
+   * @returns The actions as stored, in the order of the argument. Of more than 1,000, only the newest are kept.
+   * @throws {PurserError} `argument_invalid`, `idempotency_conflict`, `user_erased`, `store_unavailable`
+   * @example
+   * await user.actions.record({ action: 'Opened lesson 3' })
+   */
   record(action: ActionInput, options?: RecordOptions): Promise<Action>
   record(actions: readonly ActionInput[], options?: RecordOptions): Promise<readonly Action[]>
-  /** Newest first. `limit`: 0 to 1,000, default 50. */
+  /**
+   * @param options.limit - 0 to 1,000; default 50.
+   * @returns The newest actions, newest first.
+   * @throws {PurserError} `argument_invalid`, `store_unavailable`
+   */
   list(options?: AbortOptions & { readonly limit?: number | undefined }): Promise<readonly Action[]>
 }

@@ -3,123 +3,124 @@ import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { SectionResult } from './assemble.ts'
 import type { CacheEntry } from './cache-entry.ts'
-import type { Load, Waiter } from './load.ts'
-import type { Request } from './resolve-options.ts'
-import { keyOf, type SectionRuntime } from './section-runtime.ts'
+import type { Load, LoadWaiter } from './load.ts'
+import type { ParsedResolveOptions } from './resolve-options.ts'
+import { loadKeyOf, type SectionRuntime } from './section-runtime.ts'
 
 export interface ResolveCallDeps {
   readonly user: Subject
-  readonly request: Request
+  readonly options: ParsedResolveOptions
   readonly deadlines: DeadlineQueue
   readonly effects: Effects
 }
 
 /**
- * One caller who waits for several flights at once. Over when all have landed, when older data that is good enough
- * turned up for those that have not, when the deadline has come, or when the caller leaves: whichever is first. Then
- * it has left all flights and the queue, and nothing of it is kept anywhere.
+ * One call of `resolve` that waits for several loads. It ends when all of them have ended or sufficient older data was
+ * found for the rest, at its deadline, or when the caller aborts, whichever is first. Then it has left all loads and
+ * the deadline queue, and nothing refers to it any more.
  */
-export class ResolveCall implements Waiter<CacheEntry> {
+export class ResolveCall implements LoadWaiter<CacheEntry> {
   readonly #user: Subject
-  readonly #request: Request
+  readonly #options: ParsedResolveOptions
   readonly #deadlines: DeadlineQueue
   readonly #effects: Effects
-  readonly #findings = new Map<SectionRuntime, SectionResult>()
-  readonly #flights = new Map<Load<CacheEntry>, SectionRuntime>()
+  readonly #results = new Map<SectionRuntime, SectionResult>()
+  readonly #pending = new Map<Load<CacheEntry>, SectionRuntime>()
   #deadline: Deadline | undefined
-  #finish: ((blown: boolean) => void) | undefined
-  #finished = false
+  #resolveWait: ((deadlineExceeded: boolean) => void) | undefined
+  #hasEnded = false
 
-  constructor({ user, request, deadlines, effects }: ResolveCallDeps) {
+  constructor({ user, options, deadlines, effects }: ResolveCallDeps) {
     this.#user = user
-    this.#request = request
+    this.#options = options
     this.#deadlines = deadlines
     this.#effects = effects
   }
 
-  note(finding: SectionResult): void {
-    this.#findings.set(finding.lane, finding)
+  setResult(result: SectionResult): void {
+    this.#results.set(result.section, result)
   }
 
-  finding(lane: SectionRuntime): SectionResult {
-    return this.#findings.get(lane) ?? { lane, held: undefined, fresh: false }
+  getResult(section: SectionRuntime): SectionResult {
+    return this.#results.get(section) ?? { section, entry: undefined, isFresh: false }
   }
 
-  /** Waits for new data of a section. What was noted for it is from now on only the second best. */
-  board(lane: SectionRuntime): void {
-    const { mode, budgetMs, maxAgeMs } = this.#request
+  /** Waits for new data of a section; the present result is the fallback. */
+  load(section: SectionRuntime): void {
+    const { mode, budgetMs, maxAgeMs } = this.#options
     const user = this.#user
-    const insists = maxAgeMs !== undefined
-    this.note({ ...this.finding(lane), fresh: false })
-    const flight = lane.flights.board({ key: keyOf(lane, user.id, mode), user, mode, insists, budgetMs }, this)
-    if (flight !== undefined && flight.place !== 'over') this.#flights.set(flight, lane)
+    const forceReload = maxAgeMs !== undefined
+    this.setResult({ ...this.getResult(section), isFresh: false })
+    const key = loadKeyOf(section, user.id, mode)
+    const load = section.loads.join({ key, user, mode, forceReload, budgetMs }, this)
+    if (load !== undefined && load.state !== 'ended') this.#pending.set(load, section)
   }
 
-  /** Resolves to whether it was the deadline that ended the wait. */
-  over(deadline: number): Promise<boolean> {
-    if (this.#flights.size === 0) return Promise.resolve(false)
+  /** Resolves at the end of the call to whether the deadline was exceeded. */
+  wait(deadline: number): Promise<boolean> {
+    if (this.#pending.size === 0) return Promise.resolve(false)
     if (this.#effects.monotonic() >= deadline) {
       this.#leaveAll()
       return Promise.resolve(true)
     }
     return new Promise((resolve) => {
-      const { signal } = this.#request
-      const leave = (): void => this.#end(false)
-      this.#finish = (blown) => {
-        signal?.removeEventListener('abort', leave)
-        resolve(blown)
+      const { signal } = this.#options
+      const abort = (): void => this.#end(false)
+      this.#resolveWait = (deadlineExceeded) => {
+        signal?.removeEventListener('abort', abort)
+        resolve(deadlineExceeded)
       }
-      signal?.addEventListener('abort', leave, { once: true })
+      signal?.addEventListener('abort', abort, { once: true })
       this.#deadline = this.#deadlines.add(deadline, () => this.#end(true))
     })
   }
 
-  landed(flight: Load<CacheEntry>, held: CacheEntry | undefined): void {
-    const lane = this.#flights.get(flight)
-    if (lane === undefined) return
-    this.#flights.delete(flight)
-    if (held !== undefined) {
-      if (this.#isForUs(lane, flight) && (flight.insists || this.#isYoungEnough(held)))
-        this.note({ lane, held, fresh: true })
-      else this.board(lane)
+  onEnd(load: Load<CacheEntry>, entry: CacheEntry | undefined): void {
+    const section = this.#pending.get(load)
+    if (section === undefined) return
+    this.#pending.delete(load)
+    if (entry !== undefined) {
+      if (this.#isOwnMode(section, load) && (load.forceReload || this.#isRecent(entry)))
+        this.setResult({ section, entry, isFresh: true })
+      else this.load(section)
     }
-    this.#endWhenDone()
+    this.#endIfComplete()
   }
 
-  glimpsed(flight: Load<CacheEntry>, held: CacheEntry): void {
-    const lane = this.#flights.get(flight)
-    if (lane === undefined || this.#request.maxAgeMs !== undefined || !this.#isForUs(lane, flight)) return
-    this.note({ lane, held, fresh: false })
-    this.#flights.delete(flight)
-    lane.flights.leave(flight, this)
-    this.#endWhenDone()
+  onStaleData(load: Load<CacheEntry>, entry: CacheEntry): void {
+    const section = this.#pending.get(load)
+    if (section === undefined || this.#options.maxAgeMs !== undefined || !this.#isOwnMode(section, load)) return
+    this.setResult({ section, entry, isFresh: false })
+    this.#pending.delete(load)
+    section.loads.leave(load, this)
+    this.#endIfComplete()
   }
 
-  /** Only while its first load is under way does a source turn out to give each mode its own data. */
-  #isForUs(lane: SectionRuntime, flight: Load<CacheEntry>): boolean {
-    return !lane.modal || flight.mode === this.#request.mode
+  /** That a source is mode-dependent is known only after its first load has started, with callers of both modes. */
+  #isOwnMode(section: SectionRuntime, load: Load<CacheEntry>): boolean {
+    return !section.isModeDependent || load.mode === this.#options.mode
   }
 
-  /** A load that did not insist may have found something in the store that is too old for us. */
-  #isYoungEnough({ loadedAt }: CacheEntry): boolean {
-    const { maxAgeMs } = this.#request
+  /** A load without `forceReload` may return data from the store that is too old for this call. */
+  #isRecent({ loadedAt }: CacheEntry): boolean {
+    const { maxAgeMs } = this.#options
     return maxAgeMs === undefined || this.#effects.now() - loadedAt <= maxAgeMs
   }
 
-  #endWhenDone(): void {
-    if (this.#flights.size === 0) this.#end(false)
+  #endIfComplete(): void {
+    if (this.#pending.size === 0) this.#end(false)
   }
 
-  #end(blown: boolean): void {
-    if (this.#finished || this.#finish === undefined) return
-    this.#finished = true
+  #end(deadlineExceeded: boolean): void {
+    if (this.#hasEnded || this.#resolveWait === undefined) return
+    this.#hasEnded = true
     if (this.#deadline !== undefined) this.#deadlines.remove(this.#deadline)
     this.#leaveAll()
-    this.#finish(blown)
+    this.#resolveWait(deadlineExceeded)
   }
 
   #leaveAll(): void {
-    for (const [flight, lane] of this.#flights) lane.flights.leave(flight, this)
-    this.#flights.clear()
+    for (const [load, section] of this.#pending) section.loads.leave(load, this)
+    this.#pending.clear()
   }
 }

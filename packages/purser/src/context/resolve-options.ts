@@ -1,64 +1,93 @@
-import { validateSignal } from '../core/validate.ts'
+import { parseDuration, parseOneOf, throwInvalid, validateFields, validateSignal } from '../core/validate.ts'
 import type { Mode, ResolveOptions } from './api.ts'
-import type { Precision } from './render/clock.ts'
+import type { ClockPrecision } from './render/clock.ts'
 import { zoneOf } from './render/zone.ts'
 import type { SectionRuntime } from './section-runtime.ts'
-import { duration, modeOf, onlyKnown, refuse } from './validate-arguments.ts'
 
-/** One call of `resolve`, checked. */
-export interface Request {
+/** The options of one call of `resolve`, validated and with their defaults. */
+export interface ParsedResolveOptions {
   readonly mode: Mode
   readonly budgetMs: number
   readonly maxAgeMs: number | undefined
   readonly timeZone: string | undefined
-  readonly lanes: readonly SectionRuntime[]
-  readonly clock: Precision
+  readonly sections: readonly SectionRuntime[]
+  readonly clock: ClockPrecision
   readonly signal: AbortSignal | undefined
-  /** The same for calls that may share one answer. */
+  /** Equal for calls that may share one context. */
   readonly key: string
 }
 
-export interface RequestDefaults {
+export interface ResolveDefaults {
   readonly budgetMs: number
-  readonly clock: Precision | 'auto'
-  readonly lanes: readonly SectionRuntime[]
+  readonly clock: ClockPrecision | 'auto'
+  readonly sections: readonly SectionRuntime[]
 }
 
-const KNOWN = ['mode', 'budgetMs', 'maxAgeMs', 'timeZone', 'sections', 'signal', 'keep']
-const NONE: ResolveOptions = {}
+const OPTIONS = ['mode', 'budgetMs', 'maxAgeMs', 'timeZone', 'sections', 'signal', 'keep']
+const NO_OPTIONS: ResolveOptions = {}
+const MODES: readonly Mode[] = ['reuse', 'create']
+const MODE_RULE = { name: 'mode', hint: "'create' starts something new, 'reuse' continues. Default: 'reuse'." }
+const BUDGET_RULE = { name: 'budgetMs', hint: 'Default: the option context.budgetMs.' }
+const MAX_AGE_RULE = { name: 'maxAgeMs', hint: 'Default: data of any age.' }
 
 /** Throws `argument_invalid`. */
-export function readRequest(options: ResolveOptions | undefined, defaults: RequestDefaults): Request {
-  if (options !== undefined) onlyKnown(options, KNOWN, 'the options of resolve')
-  const { mode: givenMode, budgetMs, maxAgeMs, timeZone, sections, signal, keep } = options ?? NONE
-  const mode = modeOf(givenMode)
-  if (timeZone !== undefined && (typeof timeZone !== 'string' || zoneOf(timeZone) === undefined))
-    refuse('timeZone must be an IANA time zone.', 'timeZone', "For instance 'Asia/Kolkata' or 'UTC'.")
-  validateSignal(signal)
-  if (keep !== undefined && typeof keep !== 'boolean') refuse('keep must be true or false.', 'keep')
-  const lanes = sections === undefined ? defaults.lanes : chosen(sections, defaults.lanes)
-  const clock = defaults.clock !== 'auto' ? defaults.clock : keep === true ? 'off' : 'minute'
-  const plain = timeZone === undefined && lanes === defaults.lanes && keep !== true
+export function parseResolveOptions(
+  options: ResolveOptions | undefined,
+  defaults: ResolveDefaults,
+): ParsedResolveOptions {
+  if (options !== undefined) validateFields(options, OPTIONS, { name: 'options' })
+  const input = options ?? NO_OPTIONS
+  const mode = parseMode(input.mode)
+  const timeZone = parseTimeZone(input.timeZone)
+  validateSignal(input.signal)
+  const isCacheable = parseKeep(input.keep)
+  const sections = parseSections(input.sections, defaults.sections)
+  const clock = defaults.clock !== 'auto' ? defaults.clock : isCacheable ? 'off' : 'minute'
+  const isDefault = timeZone === undefined && sections === defaults.sections && !isCacheable
   return {
     mode,
-    budgetMs: budgetMs === undefined ? defaults.budgetMs : duration(budgetMs, 'budgetMs'),
-    maxAgeMs: maxAgeMs === undefined ? undefined : duration(maxAgeMs, 'maxAgeMs'),
+    budgetMs: input.budgetMs === undefined ? defaults.budgetMs : parseDuration(input.budgetMs, BUDGET_RULE),
+    maxAgeMs: input.maxAgeMs === undefined ? undefined : parseDuration(input.maxAgeMs, MAX_AGE_RULE),
     timeZone,
-    lanes,
+    sections,
     clock,
-    signal,
-    key: plain ? mode : `${mode} ${clock} ${timeZone ?? ''} ${lanes.map((lane) => lane.section.name).join()}`,
+    signal: input.signal,
+    key: isDefault ? mode : `${mode} ${clock} ${timeZone ?? ''} ${sections.map(({ name }) => name).join()}`,
   }
 }
 
-/** In the order of the configuration, whatever order was asked for, so that equal requests give equal bytes. */
-function chosen(sections: unknown, lanes: readonly SectionRuntime[]): readonly SectionRuntime[] {
-  if (!Array.isArray(sections)) refuse('sections must be a list of names.', 'sections', 'Leave it out for all.')
-  const names = lanes.map((lane) => lane.section.name)
-  for (const name of sections) {
-    if (!names.includes(name as string))
-      refuse(`There is no section '${String(name).slice(0, 64)}'.`, 'sections', `Known here: ${names.join(', ')}.`)
-  }
-  const kept = lanes.filter((lane) => sections.includes(lane.section.name))
-  return kept.length === lanes.length ? lanes : kept
+export function parseMode(mode: unknown): Mode {
+  return mode === undefined ? 'reuse' : parseOneOf(mode, MODES, MODE_RULE)
+}
+
+function parseTimeZone(timeZone: unknown): string | undefined {
+  if (timeZone === undefined || (typeof timeZone === 'string' && zoneOf(timeZone) !== undefined)) return timeZone
+  return throwInvalid("'timeZone' must be an IANA time zone.", {
+    name: 'timeZone',
+    hint: "Example: 'Asia/Kolkata' or 'UTC'.",
+  })
+}
+
+function parseKeep(keep: unknown): boolean {
+  if (keep !== undefined && typeof keep !== 'boolean') throwInvalid("'keep' must be true or false.", { name: 'keep' })
+  return keep === true
+}
+
+/** In the configured order, whatever the order of `names`, so that equal calls give equal bytes. */
+function parseSections(names: unknown, all: readonly SectionRuntime[]): readonly SectionRuntime[] {
+  if (names === undefined) return all
+  if (!Array.isArray(names))
+    throwInvalid("'sections' must be a list of names.", { name: 'sections', hint: 'Default: all sections.' })
+  for (const name of names) validateSectionName(name, all, 'sections')
+  const selected = all.filter((section) => names.includes(section.name))
+  return selected.length === all.length ? all : selected
+}
+
+/** `param`: the option with the name. */
+export function validateSectionName(name: unknown, all: readonly SectionRuntime[], param: string): void {
+  if (all.some((section) => section.name === name)) return
+  throwInvalid(`Unknown section '${String(name).slice(0, 64)}'.`, {
+    name: param,
+    hint: `Valid sections: ${all.map((section) => section.name).join(', ')}.`,
+  })
 }

@@ -3,169 +3,185 @@ import { hasSubscribers, publish } from '../core/diagnostics.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Mode, ResolvedContext, ResolveOptions } from './api.ts'
-import { type Assembled, assemble, type SectionResult } from './assemble.ts'
+import { type AssembledContext, assemble, type SectionResult } from './assemble.ts'
 import type { CacheEntry } from './cache-entry.ts'
 import type { ContextLimits } from './limits.ts'
-import type { ClockText, Precision } from './render/clock.ts'
+import type { ClockPrecision, ClockText } from './render/clock.ts'
 import { zoneOf } from './render/zone.ts'
 import { ResolveCall } from './resolve-call.ts'
-import { type Request, type RequestDefaults, readRequest } from './resolve-options.ts'
-import { cacheKeyOf, keyOf, type SectionRuntime } from './section-runtime.ts'
-import type { UserCache, UserEntry, View } from './user-cache.ts'
+import { type ParsedResolveOptions, parseResolveOptions, type ResolveDefaults } from './resolve-options.ts'
+import { cacheKeyOf, loadKeyOf, type SectionRuntime } from './section-runtime.ts'
+import type { CachedContext, UserCache, UserEntry } from './user-cache.ts'
 
 export interface ResolverDeps {
   readonly namespace: string
   readonly effects: Effects
   readonly limits: ContextLimits
-  readonly holdings: UserCache
+  readonly cache: UserCache
   readonly deadlines: DeadlineQueue
-  readonly defaults: RequestDefaults
-  /** Loads the users' own zones; undefined when they have none. */
-  readonly zoneLane: SectionRuntime | undefined
+  readonly defaults: ResolveDefaults
+  /** Loads the users' own zones; undefined if users have none. */
+  readonly timeZoneSection: SectionRuntime | undefined
+  /** Zone of users without their own. */
   readonly timeZone: string
-  clockText(zone: string, precision: Precision, now: number): ClockText
+  clock(timeZone: string, precision: ClockPrecision, now: number): ClockText
 }
 
 /**
- * Answers `resolve` and `peek`.
+ * Implements `resolve` and `peek`.
  *
- * A warm call finds a finished context and compares one instant. Otherwise each section is looked at on its own: data
- * that is fresh, or old but good enough, is taken and at most refreshed behind the caller's back; for the rest the
- * caller waits, once for all of it and never beyond the budget, and then gets what there is: what was loaded, else
- * what is old, else a default, which is made for this call and kept nowhere.
+ * A warm call finds a complete context and compares one instant. Otherwise each section is looked up on its own: fresh
+ * data, and stale data without `maxAgeMs`, is used and at most refreshed in the background. For the other sections the
+ * call waits, once for all of them and never beyond its budget, and then uses what there is: loaded data, else stale
+ * data, else a placeholder, which is never cached.
  */
 export class Resolver {
-  readonly #house: ResolverDeps
-  readonly #holdings: UserCache
+  readonly #deps: ResolverDeps
+  readonly #cache: UserCache
   readonly #effects: Effects
 
-  constructor(house: ResolverDeps) {
-    this.#house = house
-    this.#holdings = house.holdings
-    this.#effects = house.effects
+  constructor(deps: ResolverDeps) {
+    this.#deps = deps
+    this.#cache = deps.cache
+    this.#effects = deps.effects
   }
 
   resolve(user: Subject, options: ResolveOptions | undefined): Promise<ResolvedContext> {
-    const holding = this.#holdings.get(user.id)
+    const entry = this.#cache.get(user.id)
     const startedAt = this.#effects.monotonic()
-    if (options === undefined && holding !== undefined) {
-      const view = this.#holdings.view(holding, 'reuse', startedAt)
-      if (view !== undefined) return this.#warm(view)
+    if (options === undefined && entry !== undefined) {
+      const cached = this.#cache.getContext(entry, 'reuse', startedAt)
+      if (cached !== undefined) return this.#returnCached(cached)
     }
-    let request: Request
+    let parsed: ParsedResolveOptions
     try {
-      request = readRequest(options, this.#house.defaults)
+      parsed = parseResolveOptions(options, this.#deps.defaults)
     } catch (error) {
       return Promise.reject(error)
     }
-    if (holding !== undefined && request.maxAgeMs === undefined) {
-      const view = this.#holdings.view(holding, request.key, startedAt)
-      if (view !== undefined) return this.#warm(view)
+    if (entry !== undefined && parsed.maxAgeMs === undefined) {
+      const cached = this.#cache.getContext(entry, parsed.key, startedAt)
+      if (cached !== undefined) return this.#returnCached(cached)
     }
-    return this.#resolveSlowly(user, request, startedAt)
+    return this.#load(user, parsed, startedAt)
   }
 
-  #warm({ context, promise }: View): Promise<ResolvedContext> {
-    const { namespace } = this.#house
-    if (hasSubscribers('resolve')) publish('resolve', { namespace, status: context.status, waitedMs: 0, blown: false })
+  #returnCached({ context, promise }: CachedContext): Promise<ResolvedContext> {
+    const { namespace } = this.#deps
+    if (hasSubscribers('resolve'))
+      publish('resolve', { namespace, status: context.status, waitedMs: 0, deadlineExceeded: false })
     return promise
   }
 
-  /** `holding`: what is in memory of this user. */
-  peek(user: Subject, mode: Mode, holding: UserEntry): ResolvedContext | undefined {
+  /** `entry`: the user's entry in the cache. */
+  peek(user: Subject, mode: Mode, entry: UserEntry): ResolvedContext | undefined {
     const now = this.#effects.monotonic()
-    const view = this.#holdings.view(holding, mode, now)
-    if (view !== undefined) return view.context
-    const request = readRequest({ mode }, this.#house.defaults)
-    const findings = request.lanes.map((lane) => this.#find(user, lane, mode, now))
-    if (findings.every((finding) => finding.held === undefined)) return undefined
-    const zone = this.#house.zoneLane && this.#find(user, this.#house.zoneLane, mode, now)
-    return this.#view(user, request, findings, zone).context
+    const cached = this.#cache.getContext(entry, mode, now)
+    if (cached !== undefined) return cached.context
+    const options = parseResolveOptions({ mode }, this.#deps.defaults)
+    const results = options.sections.map((section) => this.#lookUp(user, section, { mode, now }))
+    if (results.every((result) => result.entry === undefined)) return undefined
+    const { timeZoneSection } = this.#deps
+    const timeZone = timeZoneSection && this.#lookUp(user, timeZoneSection, { mode, now })
+    return this.#assemble(user, options, { results, timeZone })
   }
 
-  async #resolveSlowly(user: Subject, request: Request, startedAt: number): Promise<ResolvedContext> {
-    const { deadlines, effects, namespace } = this.#house
-    const zoneLane = request.timeZone === undefined ? this.#house.zoneLane : undefined
-    const needed = zoneLane === undefined ? request.lanes : [...request.lanes, zoneLane]
-    const isOver = request.signal?.aborted === true
-    const waiting = new ResolveCall({ user, request, deadlines, effects })
-    for (const lane of needed) {
-      const finding = this.#find(user, lane, request.mode, startedAt)
-      waiting.note(finding)
-      if (isOver || isEnough(finding, request, effects.now())) {
-        if (!isOver && wantsRefresh(finding, startedAt)) refresh(user, lane, request)
-      } else waiting.board(lane)
+  async #load(user: Subject, options: ParsedResolveOptions, startedAt: number): Promise<ResolvedContext> {
+    const { deadlines, effects, namespace } = this.#deps
+    const timeZoneSection = options.timeZone === undefined ? this.#deps.timeZoneSection : undefined
+    const needed = timeZoneSection === undefined ? options.sections : [...options.sections, timeZoneSection]
+    const isAborted = options.signal?.aborted === true
+    const call = new ResolveCall({ user, options, deadlines, effects })
+    for (const section of needed) {
+      const result = this.#lookUp(user, section, { mode: options.mode, now: startedAt })
+      call.setResult(result)
+      if (isAborted) continue
+      if (!isSufficient(result, options, effects.now())) call.load(section)
+      else if (needsRefresh(result, startedAt)) refresh(user, section, options.mode)
     }
-    const blown = await waiting.over(startedAt + request.budgetMs)
-    const findings = request.lanes.map((lane) => waiting.finding(lane))
-    const { context } = this.#view(user, request, findings, zoneLane && waiting.finding(zoneLane))
-    publish('resolve', { namespace, status: context.status, waitedMs: effects.monotonic() - startedAt, blown })
+    const deadlineExceeded = await call.wait(startedAt + options.budgetMs)
+    const results = options.sections.map((section) => call.getResult(section))
+    const timeZone = timeZoneSection && call.getResult(timeZoneSection)
+    const context = this.#assemble(user, options, { results, timeZone })
+    const waitedMs = effects.monotonic() - startedAt
+    publish('resolve', { namespace, status: context.status, waitedMs, deadlineExceeded })
     return context
   }
 
-  #find(user: Subject, lane: SectionRuntime, mode: Mode, now: number): SectionResult {
-    const held = this.#house.holdings.get(user.id)?.pieces.get(cacheKeyOf(lane, mode))
-    if (held === undefined || now >= held.staleUntil || held.epoch !== lane.epoch)
-      return { lane, held: undefined, fresh: false }
-    return { lane, held, fresh: now < held.freshUntil }
+  #lookUp(user: Subject, section: SectionRuntime, { mode, now }: { mode: Mode; now: number }): SectionResult {
+    const entry = this.#cache.get(user.id)?.sections.get(cacheKeyOf(section, mode))
+    if (entry === undefined || now >= entry.staleUntil || entry.epoch !== section.epoch)
+      return { section, entry: undefined, isFresh: false }
+    return { section, entry, isFresh: now < entry.freshUntil }
   }
 
-  /** The finished context of these findings; kept for later callers as long as all of it stays as it is. */
-  #view(user: Subject, request: Request, findings: readonly SectionResult[], zone: SectionResult | undefined): View {
-    const { effects, holdings, limits } = this.#house
-    const monotonic = effects.monotonic()
-    const holding = holdings.get(user.id)
-    if (holding !== undefined && request.maxAgeMs === undefined) {
-      const view = holdings.view(holding, request.key, monotonic)
-      if (view !== undefined) return view
+  /** The context of these results, cached for later callers as long as none of it changes. */
+  #assemble(
+    user: Subject,
+    options: ParsedResolveOptions,
+    found: { readonly results: readonly SectionResult[]; readonly timeZone: SectionResult | undefined },
+  ): ResolvedContext {
+    const { mode, key } = options
+    const monotonic = this.#effects.monotonic()
+    const entry = this.#cache.get(user.id)
+    if (entry !== undefined && options.maxAgeMs === undefined) {
+      const cached = this.#cache.getContext(entry, key, monotonic)
+      if (cached !== undefined) return cached.context
     }
-    const now = effects.now()
-    const timeZone = request.timeZone ?? zoneIn(zone) ?? this.#house.timeZone
-    const clock = this.#house.clockText(timeZone, request.clock, now)
-    const composed = assemble(findings, { mode: request.mode, now, timeZone, clock }, limits)
-    const basis = zone === undefined ? findings : [...findings, { ...zone, fresh: true }]
-    const isHeld = basis.every(({ lane, held }) => {
-      const present = holding?.pieces.get(cacheKeyOf(lane, request.mode))
-      return held !== undefined && held === present && held.epoch === lane.epoch
-    })
-    const until = isHeld ? stillTrueUntil(basis, composed, { now, monotonic }) : Number.NEGATIVE_INFINITY
-    const { context } = composed
-    const view = { until, epoch: holdings.epoch, context, promise: Promise.resolve(context) }
-    if (monotonic < until) holdings.remember(user.id, request.key, view)
-    return view
+    const now = this.#effects.now()
+    const timeZone = options.timeZone ?? timeZoneOf(found.timeZone) ?? this.#deps.timeZone
+    const clock = this.#deps.clock(timeZone, options.clock, now)
+    const assembled = assemble(found.results, { mode, now, timeZone, clock }, this.#deps.limits)
+    const { context } = assembled
+    const basis = found.timeZone === undefined ? [] : [{ ...found.timeZone, isFresh: true }]
+    basis.push(...found.results)
+    if (!basis.every((result) => isCurrent(result, entry, mode))) return context
+    const validUntil = computeValidUntil(basis, assembled, { now, monotonic })
+    if (monotonic < validUntil) {
+      const { epoch } = this.#cache
+      this.#cache.setContext(user.id, key, { validUntil, epoch, context, promise: Promise.resolve(context) })
+    }
+    return context
   }
 }
 
-/** A zone that no calendar knows is as good as none. */
-function zoneIn(zone: SectionResult | undefined): string | undefined {
-  const name = zone?.held?.data.value
+/** Undefined also for a zone that Intl does not know. */
+function timeZoneOf(result: SectionResult | undefined): string | undefined {
+  const name = result?.entry?.data.value
   return typeof name === 'string' && zoneOf(name) !== undefined ? name : undefined
 }
 
-/** Sets a refresh off, unless one is under way. */
-function refresh(user: Subject, lane: SectionRuntime, { mode }: Request): void {
-  lane.flights.board({ key: keyOf(lane, user.id, mode), user, mode, insists: true, budgetMs: undefined })
+/** Starts a load without waiting for it, unless one is running. */
+function refresh(user: Subject, section: SectionRuntime, mode: Mode): void {
+  const key = loadKeyOf(section, user.id, mode)
+  section.loads.join({ key, user, mode, forceReload: true, budgetMs: undefined })
 }
 
-/** Whether a caller is content with what is in memory. */
-function isEnough({ held }: SectionResult, { maxAgeMs }: Request, now: number): boolean {
-  return held !== undefined && (maxAgeMs === undefined || now - held.loadedAt <= maxAgeMs)
+/** Whether a caller takes what is in memory. */
+function isSufficient({ entry }: SectionResult, { maxAgeMs }: ParsedResolveOptions, now: number): boolean {
+  return entry !== undefined && (maxAgeMs === undefined || now - entry.loadedAt <= maxAgeMs)
 }
 
-function wantsRefresh({ held }: SectionResult, monotonic: number): boolean {
-  return held !== undefined && monotonic >= held.refreshFrom
+function needsRefresh({ entry }: SectionResult, monotonic: number): boolean {
+  return entry !== undefined && monotonic >= entry.refreshFrom
 }
 
-/** Until the first piece wants a refresh, a window or the clock moves on. */
-function stillTrueUntil(
-  findings: readonly SectionResult[],
-  { changesAt }: Assembled,
+/** Whether the data of a result is still that in the cache, and still valid. */
+function isCurrent({ section, entry }: SectionResult, user: UserEntry | undefined, mode: Mode): boolean {
+  const cached = user?.sections.get(cacheKeyOf(section, mode))
+  return entry !== undefined && entry === cached && entry.epoch === section.epoch
+}
+
+/** Until the first section needs a refresh, an action enters or leaves its window, or the clock changes. Monotonic ms. */
+function computeValidUntil(
+  results: readonly SectionResult[],
+  { changesAt }: AssembledContext,
   { now, monotonic }: { readonly now: number; readonly monotonic: number },
 ): number {
   let until = monotonic + (changesAt - now)
-  for (const { held, fresh } of findings) {
-    const piece = held as CacheEntry
-    until = Math.min(until, fresh && piece.freshUntil > monotonic ? piece.refreshFrom : Number.NEGATIVE_INFINITY)
+  for (const { entry, isFresh } of results) {
+    const { freshUntil, refreshFrom } = entry as CacheEntry
+    until = Math.min(until, isFresh && freshUntil > monotonic ? refreshFrom : Number.NEGATIVE_INFINITY)
   }
   return until
 }

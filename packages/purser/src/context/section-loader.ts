@@ -3,148 +3,148 @@ import type { DeadlineQueue } from '../core/deadline-queue.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { LastGood, LastGoodKey, LastGoodStore } from '../storage/last-good-store.ts'
-import type { Mode, SourceCall } from './api.ts'
-import { type CacheEntry, hold, type SectionData } from './cache-entry.ts'
+import type { Mode, SourceOptions } from './api.ts'
+import { type CacheEntry, createCacheEntry } from './cache-entry.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
 import type { ContextLimits } from './limits.ts'
 import type { Load } from './load.ts'
-import type { Section } from './section.ts'
+import type { SectionData } from './section.ts'
 import type { SectionRuntime } from './section-runtime.ts'
 
 export interface SectionLoaderDeps {
   readonly effects: Effects
   readonly limits: ContextLimits
   readonly lastGood: LastGoodStore
-  readonly ages: DeadlineQueue
-  random(): number
+  readonly timeouts: DeadlineQueue
+  jitter(): number
   incarnationOf(user: Subject): Promise<number>
-  /** Older data turned up in the store, good enough until the source has answered. */
-  found(lane: SectionRuntime, flight: Load<CacheEntry>, held: CacheEntry): void
+  /** Called with data from the store that may be used until the source has answered. */
+  onStaleData(section: SectionRuntime, load: Load<CacheEntry>, entry: CacheEntry): void
 }
 
-/** What was found in the store before the source is asked. */
-interface Opened {
-  readonly place: LastGoodKey
+/** The last good data of a section as found in the store, and the lease to replace it. */
+interface OpenedLastGood {
+  readonly key: LastGoodKey
   readonly lease: string | undefined
-  readonly kept: LastGood | undefined
+  readonly stored: LastGood | undefined
 }
 
 /**
- * Loads sections: last good data first, then the source, then the new data is kept as last good.
+ * Loads sections: reads the last good data from the store, calls the source, writes its data as the new last good data.
  *
- * The lease is taken before the source is asked. Whoever invalidates meanwhile ends the lease, so this load cannot
- * put back what was dropped, whenever and in whichever process it ends. The store has little time to answer; a store
- * that hangs costs one short wait a pause and never the load.
+ * The lease is taken before the source is called. An invalidation ends the lease, so a load that started before it
+ * cannot write outdated data, whenever and in whichever process it ends. The store has `lastGoodTimeoutMs` to answer:
+ * a store that hangs delays one load per backoff by that time, and fails none.
  */
 export class SectionLoader {
-  readonly #house: SectionLoaderDeps
+  readonly #deps: SectionLoaderDeps
   readonly #storeBreaker: CircuitBreaker
-  /** Data on its way to the store. */
-  readonly #keeping = new Set<Promise<unknown>>()
+  readonly #pendingWrites = new Set<Promise<unknown>>()
 
-  constructor(house: SectionLoaderDeps) {
-    this.#house = house
-    this.#storeBreaker = new CircuitBreaker(1, { ...house.limits, random: house.random })
+  constructor(deps: SectionLoaderDeps) {
+    this.#deps = deps
+    this.#storeBreaker = new CircuitBreaker(1, { ...deps.limits, jitter: deps.jitter })
   }
 
-  async load(lane: SectionRuntime, flight: Load<CacheEntry>): Promise<CacheEntry> {
-    const { section } = lane
-    const { effects } = this.#house
-    const opened = section.supply.builtIn ? undefined : await this.#openPlace(section, flight)
-    const kept = opened?.kept === undefined ? undefined : this.#revive(lane, flight.mode, opened.kept)
-    if (kept !== undefined && !flight.outdated) {
+  async load(section: SectionRuntime, load: Load<CacheEntry>): Promise<CacheEntry> {
+    const { effects } = this.#deps
+    const lastGood = section.source.isBuiltIn ? undefined : await this.#openLastGood(section, load)
+    const stored = lastGood?.stored === undefined ? undefined : this.#restore(section, load.mode, lastGood.stored)
+    if (stored !== undefined && !load.isOutdated) {
       const now = effects.monotonic()
-      if (now < kept.freshUntil && !flight.insists) return kept
-      if (now < kept.staleUntil) this.#glimpse(lane, flight, kept)
+      if (now < stored.freshUntil && !load.forceReload) return stored
+      if (now < stored.staleUntil) this.#notifyStaleData(section, load, stored)
     }
-    const data = section.read(await callSource(lane, flight))
+    const data = section.parse(await callSource(section, load))
     const loadedAt = effects.now()
-    if (opened?.lease !== undefined && !flight.outdated) {
-      const value = JSON.stringify({ mode: lane.modal ? flight.mode : null, data: data.value })
-      this.#keep(opened.place, opened.lease, { value, loadedAt })
+    if (lastGood?.lease !== undefined && !load.isOutdated) {
+      const value = JSON.stringify({ mode: section.isModeDependent ? load.mode : null, data: data.value })
+      this.#writeLastGood(lastGood.key, lastGood.lease, { value, loadedAt })
     }
-    return this.#hold(lane, data, loadedAt)
+    return this.#createEntry(section, data, loadedAt)
   }
 
-  /** Waits, for a while, for what is on its way to the store. */
-  async settled(): Promise<void> {
-    if (this.#keeping.size > 0) await this.#within(Promise.all(this.#keeping), this.#house.limits.closingWaitMs)
+  /** Waits for pending writes, at most `closeTimeoutMs`. */
+  async flush(): Promise<void> {
+    if (this.#pendingWrites.size > 0)
+      await this.#withTimeout(Promise.all(this.#pendingWrites), this.#deps.limits.closeTimeoutMs)
   }
 
-  #glimpse(lane: SectionRuntime, flight: Load<CacheEntry>, kept: CacheEntry): void {
-    this.#house.found(lane, flight, kept)
-    for (const waiter of [...flight.waiters]) waiter.glimpsed(flight, kept)
+  #notifyStaleData(section: SectionRuntime, load: Load<CacheEntry>, entry: CacheEntry): void {
+    this.#deps.onStaleData(section, load, entry)
+    for (const waiter of [...load.waiters]) waiter.onStaleData(load, entry)
   }
 
-  /** Data of the other mode is as good as none. What cannot be read was written by another version. */
-  #revive(lane: SectionRuntime, mode: Mode, kept: LastGood): CacheEntry | undefined {
+  /** Undefined for data of the other mode, and for what cannot be read because another version wrote it. */
+  #restore(section: SectionRuntime, mode: Mode, stored: LastGood): CacheEntry | undefined {
     try {
-      const { mode: keptFor, data } = JSON.parse(kept.value) as { mode: Mode | null; data: unknown }
-      if (keptFor !== null) lane.modal = true
-      if (keptFor !== null && keptFor !== mode) return undefined
-      return this.#hold(lane, lane.section.revive(data), kept.loadedAt)
+      const { mode: storedMode, data } = JSON.parse(stored.value) as { mode: Mode | null; data: unknown }
+      if (storedMode !== null) section.isModeDependent = true
+      if (storedMode !== null && storedMode !== mode) return undefined
+      return this.#createEntry(section, section.restore(data), stored.loadedAt)
     } catch {
       return undefined
     }
   }
 
-  #hold({ section, epoch }: SectionRuntime, data: SectionData, loadedAt: number): CacheEntry {
-    const { effects, random } = this.#house
-    const { ttlMs, maxStaleMs } = section
-    const times = { now: effects.now(), monotonic: effects.monotonic(), chance: random() }
-    return hold(data, loadedAt, { ttlMs, maxStaleMs, epoch, ...times })
+  #createEntry({ ttlMs, maxStaleMs, epoch }: SectionRuntime, data: SectionData, loadedAt: number): CacheEntry {
+    const { effects, jitter } = this.#deps
+    const times = { now: effects.now(), monotonic: effects.monotonic(), jitter: jitter() }
+    return createCacheEntry(data, loadedAt, { ttlMs, maxStaleMs, epoch, ...times })
   }
 
-  async #openPlace(section: Section, { user }: Load<CacheEntry>): Promise<Opened | undefined> {
-    const { effects, limits } = this.#house
-    if (this.#storeBreaker.pass(effects.monotonic()) === 'refused') return undefined
-    const opened = await this.#within(this.#open(section, user), limits.lastGoodWaitMs)
-    if (opened === undefined) this.#storeBreaker.failed(effects.monotonic(), true)
-    else this.#storeBreaker.succeeded(effects.monotonic())
+  /** Undefined if the store fails, does not answer in time, or has failed shortly before. */
+  async #openLastGood({ name }: SectionRuntime, { user }: Load<CacheEntry>): Promise<OpenedLastGood | undefined> {
+    const { effects, limits } = this.#deps
+    if (this.#storeBreaker.permit(effects.monotonic()) === 'rejected') return undefined
+    const opened = await this.#withTimeout(this.#readLastGood(name, user), limits.lastGoodTimeoutMs)
+    if (opened === undefined) this.#storeBreaker.recordFailure(effects.monotonic(), true)
+    else this.#storeBreaker.recordSuccess(effects.monotonic())
     return opened
   }
 
-  async #open(section: Section, user: Subject): Promise<Opened> {
-    const { lastGood, limits, incarnationOf } = this.#house
-    const place = { user, section: section.name, incarnation: await incarnationOf(user) }
-    const candidate = randomBytes(9).toString('base64url')
-    const { lease, data: kept } = await lastGood.open(place, candidate, limits.maxLastGoodRows)
-    return { place, lease, kept }
+  async #readLastGood(section: string, user: Subject): Promise<OpenedLastGood> {
+    const { lastGood, limits, incarnationOf } = this.#deps
+    const key = { user, section, incarnation: await incarnationOf(user) }
+    const newLease = randomBytes(9).toString('base64url')
+    const { lease, data: stored } = await lastGood.open(key, newLease, limits.maxLastGoodRows)
+    return { key, lease, stored }
   }
 
-  #keep(place: LastGoodKey, lease: string, data: LastGood): void {
-    const { lastGood, limits, effects } = this.#house
-    if (this.#keeping.size >= limits.maxKeeping) return
-    const written = lastGood
-      .put(place, lease, data)
-      .catch(() => this.#storeBreaker.failed(effects.monotonic(), true))
-      .finally(() => this.#keeping.delete(written))
-    this.#keeping.add(written)
+  /** Written behind: the load does not wait for it. */
+  #writeLastGood(key: LastGoodKey, lease: string, data: LastGood): void {
+    const { lastGood, limits, effects } = this.#deps
+    if (this.#pendingWrites.size >= limits.maxPendingWrites) return
+    const write = lastGood
+      .put(key, lease, data)
+      .catch(() => this.#storeBreaker.recordFailure(effects.monotonic(), true))
+      .finally(() => this.#pendingWrites.delete(write))
+    this.#pendingWrites.add(write)
   }
 
-  /** The value, or undefined when it fails or takes longer. */
-  #within<Value>(promise: Promise<Value>, waitMs: number): Promise<Value | undefined> {
-    const { ages, effects } = this.#house
+  /** The value, or undefined if the promise rejects or takes longer. */
+  #withTimeout<Value>(promise: Promise<Value>, timeoutMs: number): Promise<Value | undefined> {
+    const { timeouts, effects } = this.#deps
     return new Promise((resolve) => {
-      const deadline = ages.add(effects.monotonic() + waitMs, () => resolve(undefined))
-      const settle = (value: Value | undefined): void => {
-        ages.remove(deadline)
+      const timeout = timeouts.add(effects.monotonic() + timeoutMs, () => resolve(undefined))
+      const end = (value: Value | undefined): void => {
+        timeouts.remove(timeout)
         resolve(value)
       }
-      promise.then(settle, () => settle(undefined))
+      promise.then(end, () => end(undefined))
     })
   }
 }
 
-/** Whatever a source does (throws at once, gives a thenable that calls back twice, plain data) becomes a promise. */
-function callSource(lane: SectionRuntime, { user, mode, abort }: Load<CacheEntry>): Promise<unknown> {
-  const order: SourceCall = {
+/** A promise whatever the source does: throw, return plain data, or return a thenable that calls back twice. */
+function callSource(section: SectionRuntime, { user, mode, abort }: Load<CacheEntry>): Promise<unknown> {
+  const options: SourceOptions = {
     signal: abort.signal,
     get mode() {
-      // A source that looks at the mode may give other data for the other one.
-      lane.modal = true
+      // A source that reads the mode may return other data for the other one.
+      section.isModeDependent = true
       return mode
     },
   }
-  return new Promise((resolve) => resolve(lane.section.supply.call(user, order)))
+  return new Promise((resolve) => resolve(section.source.load(user, options)))
 }

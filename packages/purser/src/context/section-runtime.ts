@@ -3,29 +3,33 @@ import type { CacheEntry } from './cache-entry.ts'
 import type { LoadScheduler } from './load-scheduler.ts'
 import type { Section } from './section.ts'
 
-/** A section with its flights. */
-export interface SectionRuntime {
-  readonly section: Section
-  readonly flights: LoadScheduler<CacheEntry>
+/** A section with its loads. */
+export interface SectionRuntime extends Section {
+  readonly loads: LoadScheduler<CacheEntry>
   /**
-   * The source has looked at the mode, so data of one mode is not data of the other. Known from its first load on;
-   * until then both modes share flights and data, as they do for all other sources.
+   * The source reads the mode, so each mode has its own data. Known from the first load on; until then both modes share
+   * loads and data, as they do for all other sources.
    */
-  modal: boolean
-  /** Data that was loaded in another epoch is as good as none. Ends when anybody's data may have changed. */
+  isModeDependent: boolean
+  /** Data of an earlier epoch is not used. A new epoch starts when the data of any user may have changed. */
   epoch: number
 }
 
-/** Where data of a section is held within a user. A section's name has no blank. */
-export function cacheKeyOf({ section, modal }: SectionRuntime, mode: Mode): string {
-  return modal ? `${section.name} ${mode}` : section.name
+/** Key of a section's data within a user. Names of sections contain no space. */
+export function cacheKeyOf({ name, isModeDependent }: SectionRuntime, mode: Mode): string {
+  return isModeDependent ? `${name} ${mode}` : name
 }
 
-/** What callers of one load share. An id has no line break. */
-export function keyOf({ modal }: SectionRuntime, userId: string, mode: Mode): string {
-  return modal ? `${userId}\n${mode}` : userId
+export function isCacheKeyOf(section: string, cacheKey: string): boolean {
+  return cacheKey === section || cacheKey.startsWith(`${section} `)
 }
 
-export function isCacheKeyOf(section: string, piece: string): boolean {
-  return piece === section || piece.startsWith(`${section} `)
+/** Key under which callers share a load. User ids contain no line break. */
+export function loadKeyOf({ isModeDependent }: SectionRuntime, userId: string, mode: Mode): string {
+  return isModeDependent ? `${userId}\n${mode}` : userId
+}
+
+/** All keys under which loads of a user may run. */
+export function loadKeysOf(userId: string): readonly string[] {
+  return [userId, `${userId}\ncreate`, `${userId}\nreuse`]
 }

@@ -1,35 +1,45 @@
 import type { Subject } from '../core/subject.ts'
-import { WORDS } from '../templates/prompt-wording.ts'
-import { type ActionRow, readRows } from './action-rows.ts'
-import type { Mode, Render, RenderContext, Rendered, SourceCall } from './api.ts'
-import type { SectionData } from './cache-entry.ts'
-import { copyPlain, type Plain } from './copy-data.ts'
+import { ACTION_PLACEHOLDERS, ACTION_TEMPLATES } from '../templates/action-templates.ts'
+import { PROFILE_PLACEHOLDERS } from '../templates/profile-templates.ts'
+import { PROMPT_WORDING } from '../templates/prompt-wording.ts'
+import { type ActionRow, parseActionRows } from './action-rows.ts'
+import type { Mode, Render, RenderContext, Rendered, SourceOptions } from './api.ts'
+import { copyData, type JsonValue } from './copy-data.ts'
 import type { ContextLimits } from './limits.ts'
-import { type ActionsText, type Ignores, renderActions } from './render/actions.ts'
-import { renderAny } from './render/default.ts'
-import { renderProfile } from './render/profile.ts'
+import { type IsIgnored, renderActions } from './render/actions.ts'
+import { renderDefault } from './render/default.ts'
+import { type Fields, renderProfile } from './render/profile.ts'
 
-/** One kind of thing the model is told, with where it comes from and how it reads. */
+/** One section of a context: where its data comes from and how it is rendered. */
 export interface Section {
   readonly name: string
-  readonly supply: SectionSource
+  readonly source: SectionSource
   readonly ttlMs: number
   readonly maxStaleMs: number
-  /** Checks the shape of what the source gave and copies it. Throws when it cannot be this section's data. */
-  read(given: unknown): SectionData
-  /** Data that was kept as JSON. */
-  revive(value: unknown): SectionData
-  render(data: SectionData, scene: Pick<RenderContext, 'mode' | 'now' | 'timeZone'>): SectionText
-  /** What to say when there is no data: because there is none, or because nobody knows. */
-  absent(mode: Mode, why: 'empty' | 'unavailable'): string
+  /** Copies what the source returned. Throws if it is not data of this section. */
+  parse(data: unknown): SectionData
+  /** Restores data that was stored as JSON. */
+  restore(value: unknown): SectionData
+  render(data: SectionData, context: Pick<RenderContext, 'mode' | 'now' | 'timeZone'>): SectionText
+  /** Text without data: there is none, or it could not be loaded. */
+  placeholder(mode: Mode, reason: 'empty' | 'unavailable'): string
 }
 
-/** Where a section's data comes from. */
 export interface SectionSource {
-  /** Reads Purser's own store: there is nothing to keep beside it. */
-  readonly builtIn: boolean
-  call(user: Subject, order: SourceCall): unknown
+  /** Reads Purser's own store. No last good data is stored for it. */
+  readonly isBuiltIn: boolean
+  load(user: Subject, options: SourceOptions): unknown
   close(): Promise<void>
+}
+
+/** Data of a section as it is cached. */
+export interface SectionData {
+  readonly value: JsonValue
+  readonly isEmpty: boolean
+  /** Approximate size in memory. */
+  readonly bytes: number
+  /** Texts in it that were shortened. */
+  readonly shortened: number
 }
 
 export interface SectionText {
@@ -37,103 +47,106 @@ export interface SectionText {
   readonly cut: number
   /** Epoch ms. */
   readonly renderedAt: number
+  /** Epoch ms. */
   readonly changesAt: number
-  /** A renderer of the application threw: there is no text. */
-  readonly failed: boolean
+  /** The application's renderer threw: there is no text. */
+  readonly hasFailed: boolean
 }
 
 export interface SectionConfig {
   readonly name: string
-  readonly supply: SectionSource
+  readonly source: SectionSource
   readonly ttlMs: number
   readonly maxStaleMs: number
   readonly maxBytes: number
   readonly maxItems: number
   readonly render: Render | undefined
-  readonly ignores: Ignores
+  readonly isIgnored: IsIgnored
   readonly limits: ContextLimits
 }
 
-export function createSection(plan: SectionConfig): Section {
-  const { name, supply, ttlMs, maxStaleMs, maxBytes, maxItems, limits } = plan
-  const draw = plan.render === undefined ? builtInRenderer(plan) : (plan.render as BoundRender)
+export function createSection(config: SectionConfig): Section {
+  const { name, source, ttlMs, maxStaleMs, maxBytes, maxItems, limits } = config
+  const renderer = config.render === undefined ? createBuiltInRenderer(config) : (config.render as Renderer)
   return {
     name,
-    supply,
+    source,
     ttlMs,
     maxStaleMs,
-    read: (given) => readAs(name, given, limits),
-    revive(value) {
-      const { bytes, shortened, value: plain } = copyPlain(value, limits)
-      return { value: plain, empty: isEmpty(plain), bytes, shortened }
-    },
+    parse: (data) => parseSectionData(name, data, limits),
+    restore: (value) => toSectionData(copyData(value, limits)),
     render(data, { mode, now, timeZone }) {
-      if (data.empty) return { ...STILL, text: absentText(name, mode, 'empty'), renderedAt: now }
+      if (data.isEmpty) return { ...CONSTANT_TEXT, text: placeholder(name, mode, 'empty'), renderedAt: now }
       try {
         const {
           text,
           cut = 0,
-          changesAt = STILL.changesAt,
-        } = rendered(draw(data.value, { mode, now, timeZone, maxBytes, maxItems }))
-        const fitted = fitText(text, maxBytes)
-        const lost = fitted === text ? 0 : 1
-        return { text: fitted, cut: cut + data.shortened + lost, renderedAt: now, changesAt, failed: false }
+          changesAt = CONSTANT_TEXT.changesAt,
+        } = parseRendered(renderer(data.value, { mode, now, timeZone, maxBytes, maxItems }))
+        const fitting = truncate(text, maxBytes)
+        const truncated = fitting === text ? 0 : 1
+        return { text: fitting, cut: cut + data.shortened + truncated, renderedAt: now, changesAt, hasFailed: false }
       } catch {
-        return { ...STILL, text: absentText(name, mode, 'unavailable'), renderedAt: now, failed: true }
+        const text = placeholder(name, mode, 'unavailable')
+        return { ...CONSTANT_TEXT, text, renderedAt: now, hasFailed: true }
       }
     },
-    absent: (mode, why) => absentText(name, mode, why),
+    placeholder: (mode, reason) => placeholder(name, mode, reason),
   }
 }
 
-const STILL = { cut: 0, changesAt: Number.POSITIVE_INFINITY, failed: false }
+const CONSTANT_TEXT = { cut: 0, changesAt: Number.POSITIVE_INFINITY, hasFailed: false }
 
-type BoundRender = (data: Plain, scene: RenderContext) => string | Rendered
+type Renderer = (data: JsonValue, context: RenderContext) => string | Rendered
 
-function builtInRenderer({ name, ignores }: SectionConfig): BoundRender {
+function createBuiltInRenderer({ name, isIgnored }: SectionConfig): Renderer {
   if (name === 'actions') {
-    return (data, scene): string | ActionsText =>
-      Array.isArray(data) ? renderActions(data as unknown as ActionRow[], scene, ignores) : String(data)
+    return (data, context) =>
+      Array.isArray(data) ? renderActions(data as unknown as ActionRow[], context, isIgnored) : String(data)
   }
   if (name === 'profile') {
-    return (data, scene) => (typeof data === 'string' ? data : renderProfile(data as { [field: string]: Plain }, scene))
+    return (data, context) => (typeof data === 'string' ? data : renderProfile(data as Fields, context))
   }
-  return (data, scene) => renderAny(name, data, scene)
+  return (data, context) => renderDefault(name, data, context)
 }
 
-function rendered(given: string | Rendered): Rendered {
-  if (typeof given === 'string') return { text: given }
-  if (typeof given?.text === 'string') return given
+function parseRendered(rendered: string | Rendered): Rendered {
+  if (typeof rendered === 'string') return { text: rendered }
+  if (typeof rendered?.text === 'string') return rendered
   throw new TypeError('A renderer must return text or { text }.')
 }
 
-/** The whole text within its bytes; cut at a character, with a mark. */
-function fitText(text: string, maxBytes: number): string {
+/** Text of at most `maxBytes`, truncated between characters, with an ellipsis. */
+function truncate(text: string, maxBytes: number): string {
   if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text
   const bytes = Buffer.from(text).subarray(0, maxBytes - 3)
   return `${bytes.toString().replace(/\uFFFD+$/, '')}…`
 }
 
-function readAs(name: string, given: unknown, limits: ContextLimits): SectionData {
-  const { value, bytes, shortened } = copyPlain(given, limits)
-  if (value === null || typeof value === 'string') return { value, empty: isEmpty(value), bytes, shortened }
-  if (typeof value !== 'object') throw new TypeError(`The source of '${name}' gave a ${typeof given}.`)
-  if (name === 'profile' && Array.isArray(value))
-    throw new TypeError('The source of the profile gave a list, not an object.')
-  if (name !== 'actions') return { value, empty: isEmpty(value), bytes, shortened }
-  if (!Array.isArray(value)) throw new TypeError('The source of the actions gave an object, not a list.')
-  const rows = Object.freeze(readRows(value).map((row) => Object.freeze(row))) as unknown as Plain
-  return { value: rows, empty: isEmpty(rows), bytes, shortened }
+function parseSectionData(section: string, data: unknown, limits: ContextLimits): SectionData {
+  const copied = copyData(data, limits)
+  const { value } = copied
+  if (value === null || typeof value === 'string') return toSectionData(copied)
+  if (typeof value !== 'object') throw new TypeError(`The source of '${section}' returned a ${typeof data}.`)
+  if (section === 'profile' && Array.isArray(value))
+    throw new TypeError('The source of the profile returned a list, not an object.')
+  if (section !== 'actions') return toSectionData(copied)
+  if (!Array.isArray(value)) throw new TypeError('The source of the actions returned an object, not a list.')
+  const rows = Object.freeze(parseActionRows(value).map((row) => Object.freeze(row)))
+  return toSectionData({ ...copied, value: rows as unknown as JsonValue })
 }
 
-function isEmpty(value: Plain): boolean {
+function toSectionData({ value, bytes, shortened }: Omit<SectionData, 'isEmpty'>): SectionData {
+  return { value, isEmpty: isEmpty(value), bytes, shortened }
+}
+
+function isEmpty(value: JsonValue): boolean {
   if (value === null || value === '') return true
   return typeof value === 'object' && Object.keys(value).length === 0
 }
 
-function absentText(name: string, mode: Mode, why: 'empty' | 'unavailable'): string {
-  if (name === 'profile') return why === 'empty' ? WORDS.noDetails : WORDS.detailsUnavailable
-  if (name !== 'actions') return why === 'empty' ? WORDS.nothing(name) : WORDS.unavailable(name)
-  const line = why === 'empty' ? WORDS.noActions : WORDS.actionsUnavailable
-  return mode === 'create' ? line : WORDS.framed(line)
+function placeholder(section: string, mode: Mode, reason: 'empty' | 'unavailable'): string {
+  if (section === 'profile') return PROFILE_PLACEHOLDERS[reason]
+  if (section === 'actions') return ACTION_TEMPLATES[mode].wrap(ACTION_PLACEHOLDERS[reason])
+  return reason === 'empty' ? PROMPT_WORDING.sectionEmpty(section) : PROMPT_WORDING.sectionUnavailable(section)
 }

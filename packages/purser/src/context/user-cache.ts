@@ -2,49 +2,50 @@ import { LRUCache } from 'lru-cache'
 import type { ResolvedContext } from './api.ts'
 import type { CacheEntry } from './cache-entry.ts'
 
-/** A finished context and how long it may be given out again without a look at anything else. */
-export interface View {
+/** A complete context, and how long it may be returned without a look at its sections. */
+export interface CachedContext {
   /** Monotonic ms. */
-  readonly until: number
+  readonly validUntil: number
   readonly epoch: number
   readonly context: ResolvedContext
   readonly promise: Promise<ResolvedContext>
 }
 
-/** What is in memory of one user. */
+/** The cached data of one user. */
 export interface UserEntry {
-  /** False when it is in memory no more: whoever kept it looks the user up again. */
-  isHeld: boolean
-  readonly pieces: Map<string, CacheEntry>
-  /** The contexts of calls without further options, found without a look-up. */
-  reuse: View | undefined
-  create: View | undefined
-  /** Others: by mode, clock, zone and choice of sections. */
-  readonly others: Map<string, View>
+  /** False after it has left the cache; a holder of the entry then looks the user up again. */
+  isCached: boolean
+  /** Section data by cache key. */
+  readonly sections: Map<string, CacheEntry>
+  /** Contexts of calls with no option but the mode, found without a look-up. */
+  reuse: CachedContext | undefined
+  create: CachedContext | undefined
+  /** Other contexts: by mode, clock, zone and choice of sections. */
+  readonly others: Map<string, CachedContext>
 }
 
-/** A user without data, about. */
-const HOLDING_BYTES = 512
+/** Approximate size of an entry without data. */
+const ENTRY_BYTES = 512
 
-/** Loaded data and finished contexts, bounded by users and by bytes; the longest unused user goes first. */
+/** Section data and complete contexts by user, limited by users and by bytes; the least recently used user is evicted. */
 export class UserCache {
-  /** Contexts that were finished in another epoch are not given out again. */
+  /** Contexts of an earlier epoch are not returned. */
   epoch = 0
   readonly #users: LRUCache<string, UserEntry>
-  readonly #maxViews: number
+  readonly #maxRenderings: number
 
-  constructor({ maxUsers, maxBytes, maxViews }: { maxUsers: number; maxBytes: number; maxViews: number }) {
+  constructor({ maxUsers, maxBytes, maxRenderings }: { maxUsers: number; maxBytes: number; maxRenderings: number }) {
     // Without a limit of users, bytes alone are the limit.
     this.#users = new LRUCache({
       max: Number.isFinite(maxUsers) ? maxUsers : 0,
       maxSize: maxBytes,
-      dispose: (holding, _, reason) => {
-        holding.isHeld = false
-        // Somebody may have kept it, and shall not keep what is in it.
-        if (reason === 'evict') empty(holding)
+      dispose: (entry, _, reason) => {
+        entry.isCached = false
+        // A handle may hold the entry; its data must not stay in memory with it.
+        if (reason === 'evict') clearEntry(entry)
       },
     })
-    this.#maxViews = maxViews
+    this.#maxRenderings = maxRenderings
   }
 
   get users(): number {
@@ -59,82 +60,81 @@ export class UserCache {
     return this.#users.get(userId)
   }
 
-  /** A look is not a use: it keeps nobody in memory. */
-  look(userId: string): UserEntry | undefined {
+  /** Does not count as a use: an entry is evicted as early as without it. */
+  peek(userId: string): UserEntry | undefined {
     return this.#users.peek(userId)
   }
 
-  /** The finished context for calls of this key, as long as it is true. */
-  view(holding: UserEntry, key: string, now: number): View | undefined {
-    const view = key === 'reuse' ? holding.reuse : key === 'create' ? holding.create : holding.others.get(key)
-    return view !== undefined && now < view.until && view.epoch === this.epoch ? view : undefined
+  /** The complete context under this key while it is valid. */
+  getContext(entry: UserEntry, key: string, now: number): CachedContext | undefined {
+    const cached = key === 'reuse' ? entry.reuse : key === 'create' ? entry.create : entry.others.get(key)
+    return cached !== undefined && now < cached.validUntil && cached.epoch === this.epoch ? cached : undefined
   }
 
-  /** Puts data in its place. */
-  fill(userId: string, piece: string, held: CacheEntry): void {
-    const holding = this.#users.get(userId) ?? {
-      isHeld: false,
-      pieces: new Map(),
+  setContext(userId: string, key: string, cached: CachedContext): void {
+    const entry = this.#users.get(userId)
+    if (entry === undefined) return
+    if (key === 'reuse' || key === 'create') entry[key] = cached
+    else {
+      if (entry.others.size >= this.#maxRenderings) entry.others.clear()
+      entry.others.set(key, cached)
+    }
+    this.#updateSize(userId, entry)
+  }
+
+  setSection(userId: string, cacheKey: string, section: CacheEntry): void {
+    const entry = this.#users.get(userId) ?? {
+      isCached: false,
+      sections: new Map(),
       reuse: undefined,
       create: undefined,
       others: new Map(),
     }
-    holding.pieces.set(piece, held)
-    forgetViews(holding)
-    this.#account(userId, holding)
+    entry.sections.set(cacheKey, section)
+    clearContexts(entry)
+    this.#updateSize(userId, entry)
   }
 
-  fillIfAbsent(userId: string, piece: string, held: CacheEntry): void {
-    if (this.#users.peek(userId)?.pieces.has(piece) !== true) this.fill(userId, piece, held)
+  setSectionIfAbsent(userId: string, cacheKey: string, section: CacheEntry): void {
+    if (this.#users.peek(userId)?.sections.has(cacheKey) !== true) this.setSection(userId, cacheKey, section)
   }
 
-  remember(userId: string, key: string, view: View): void {
-    const holding = this.#users.get(userId)
-    if (holding === undefined) return
-    if (key === 'reuse' || key === 'create') holding[key] = view
-    else {
-      if (holding.others.size >= this.#maxViews) holding.others.clear()
-      holding.others.set(key, view)
-    }
-    this.#account(userId, holding)
-  }
-
-  /** Forgets all of a user, or the pieces that `concerns` names. */
-  drop(userId: string, concerns?: (piece: string) => boolean): void {
-    const holding = this.#users.peek(userId)
-    if (holding === undefined) return
-    for (const piece of holding.pieces.keys()) if (concerns?.(piece) ?? true) holding.pieces.delete(piece)
-    forgetViews(holding)
-    if (holding.pieces.size === 0) this.#users.delete(userId)
-    else this.#account(userId, holding)
+  /** Deletes the sections of a user whose cache key matches. */
+  deleteSections(userId: string, matches: (cacheKey: string) => boolean): void {
+    const entry = this.#users.peek(userId)
+    if (entry === undefined) return
+    for (const cacheKey of entry.sections.keys()) if (matches(cacheKey)) entry.sections.delete(cacheKey)
+    clearContexts(entry)
+    if (entry.sections.size === 0) this.#users.delete(userId)
+    else this.#updateSize(userId, entry)
   }
 
   clear(): void {
     this.#users.clear()
   }
 
-  /** A changed size is taken up only by putting the user in anew. */
-  #account(userId: string, holding: UserEntry): void {
-    let size = HOLDING_BYTES
-    for (const { data, texts } of holding.pieces.values()) {
+  /** The LRU cache takes a new size only with a new entry. */
+  #updateSize(userId: string, entry: UserEntry): void {
+    let size = ENTRY_BYTES
+    for (const { data, texts } of entry.sections.values()) {
       size += data.bytes
       for (const { text } of texts.values()) size += text.length * 2
     }
-    for (const view of [holding.reuse, holding.create, ...holding.others.values()])
-      size += (view?.context.text.length ?? 0) * 2
+    for (const cached of [entry.reuse, entry.create, ...entry.others.values()])
+      size += (cached?.context.text.length ?? 0) * 2
     this.#users.delete(userId)
-    this.#users.set(userId, holding, { size })
-    holding.isHeld = this.#users.has(userId)
+    this.#users.set(userId, entry, { size })
+    entry.isCached = this.#users.has(userId)
   }
 }
 
-function empty(holding: UserEntry): void {
-  holding.pieces.clear()
-  forgetViews(holding)
+function clearEntry(entry: UserEntry): void {
+  entry.sections.clear()
+  clearContexts(entry)
 }
 
-function forgetViews(holding: UserEntry): void {
-  holding.reuse = undefined
-  holding.create = undefined
-  holding.others.clear()
+function clearContexts(entry: UserEntry): void {
+  entry.reuse = undefined
+  entry.create = undefined
+  entry.others.clear()
 }

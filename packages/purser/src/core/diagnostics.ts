@@ -9,14 +9,22 @@ export interface Diagnostics {
   activity: { namespace: string; user: string }
   /** An admission was decided. */
   admission: { namespace: string; user: string; outcome: 'allowed' | 'daily_cap' | 'blocked' }
-  /** A context was answered. */
-  resolve: { namespace: string; status: 'fresh' | 'stale' | 'partial' | 'default'; waitedMs: number; blown: boolean }
-  /** A load of a source began, ended or was refused a place. */
-  flight: {
+  /** A context was resolved. `deadlineExceeded`: the caller's budget ended before all sections were loaded. */
+  resolve: {
+    namespace: string
+    status: 'fresh' | 'stale' | 'partial' | 'default'
+    waitedMs: number
+    deadlineExceeded: boolean
+  }
+  /**
+   * A load of a context source was started, ended or was rejected. `late`: loaded after it counted as a hang. `dropped`:
+   * its data was outdated. `shed`: not started, because the source is in backoff or its queue is full.
+   */
+  load: {
     namespace: string
     source: string
     outcome: 'started' | 'loaded' | 'failed' | 'late' | 'abandoned' | 'dropped' | 'shed'
-    /** With `started`: how long it waited for a place. */
+    /** With `started`: how long it waited for a slot. */
     queuedMs?: number
   }
   /** An answer was looked up. */

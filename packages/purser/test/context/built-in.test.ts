@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PurserError } from '../../src/errors.ts'
-import { openHouse } from '../support/context-harness.ts'
+import { openContextHarness } from '../support/context-harness.ts'
 
-test('UC-39, UC-D09 an unknown user reads as empty, not as an outage', async (t) => {
-  const house = await openHouse()
-  t.after(() => house.close())
-  const context = await house.user('nobody').context.resolve()
+test('UC-39, UC-D09 the sections of an unknown user are empty, not unavailable', async () => {
+  await using harness = await openContextHarness()
+  const context = await harness.user('unknown').context.resolve()
   assert.equal(context.status, 'fresh')
   assert.deepEqual(
     context.sections.map(({ name, status, cut }) => ({ name, status, cut })),
@@ -16,13 +15,12 @@ test('UC-39, UC-D09 an unknown user reads as empty, not as an outage', async (t)
     ],
   )
   assert.ok(context.details.length > 0 && context.actions.length > 0)
-  assert.ok(!context.details.includes('User'), 'no name is made up')
+  assert.ok(!context.details.includes('User'), 'no default name')
 })
 
-test('UC-44 both modes are told from the built-in source', async (t) => {
-  const house = await openHouse()
-  t.after(() => house.close())
-  const user = house.user('asha')
+test('UC-44 both modes render the built-in sources', async () => {
+  await using harness = await openContextHarness()
+  const user = harness.user('asha')
   await user.profile.put({ name: 'Asha', preferred_language: 'hi', plan: 'gold' })
   await user.actions.record([
     { action: 'Login', at: '2026-01-01T09:00:00Z' },
@@ -50,22 +48,20 @@ test('UC-44 both modes are told from the built-in source', async (t) => {
   assert.equal(reuse.status, 'fresh')
 })
 
-test('a warm call gives the same frozen context, and peek finds it', async (t) => {
-  const house = await openHouse()
-  t.after(() => house.close())
-  const { context } = house.user('asha')
+test('a warm call returns the same frozen context, and so does peek', async () => {
+  await using harness = await openContextHarness()
+  const { context } = harness.user('asha')
   assert.equal(context.peek(), undefined)
   const first = await context.resolve()
   assert.equal(await context.resolve({ mode: 'reuse' }), first)
   assert.equal(context.peek(), first)
   assert.ok(Object.isFrozen(first) && Object.isFrozen(first.sections))
-  assert.equal(house.clock.timers, 0, 'nothing is armed')
+  assert.equal(harness.clock.timers, 0, 'no timer is set')
 })
 
-test('UC-12 a profile put or an action recorded is told by the next call', async (t) => {
-  const house = await openHouse()
-  t.after(() => house.close())
-  const user = house.user('asha')
+test('UC-12 the next call includes a profile that was put and an action that was recorded', async () => {
+  await using harness = await openContextHarness()
+  const user = harness.user('asha')
   await user.context.resolve()
   await user.profile.put({ name: 'Asha' })
   assert.match((await user.context.resolve()).details, /Asha/)
@@ -76,10 +72,9 @@ test('UC-12 a profile put or an action recorded is told by the next call', async
   assert.match((await user.context.resolve()).actions, /Sang on 2026-01-01T12:00:00/)
 })
 
-test('the newest 1,000 actions by date stay, newest first in lists', async (t) => {
-  const house = await openHouse()
-  t.after(() => house.close())
-  const { actions } = house.user('asha')
+test('the newest 1,000 actions by date are kept and listed newest first', async () => {
+  await using harness = await openContextHarness()
+  const { actions } = harness.user('asha')
   const many = Array.from({ length: 1_000 }, (_, index) => ({ action: `a${index}`, at: 1_700_000_000_000 + index }))
   await actions.record(many)
   await actions.record({ action: 'older than all', at: '2001-01-01' })
@@ -92,10 +87,9 @@ test('the newest 1,000 actions by date stay, newest first in lists', async (t) =
   assert.deepEqual(await actions.list({ limit: 0 }), [])
 })
 
-test('UC-D19 10,000 actions at once: the newest 1,000 stay, whatever order they came in', async (t) => {
-  const house = await openHouse()
-  t.after(() => house.close())
-  const user = house.user('asha')
+test('UC-D19 of 10,000 actions at once, the newest 1,000 are kept, whatever their order', async () => {
+  await using harness = await openContextHarness()
+  const user = harness.user('asha')
   const base = Date.parse('2026-01-01T00:00:00Z')
   const many = Array.from({ length: 10_000 }, (_, index) => ({
     action: `a${index}`,
@@ -110,16 +104,15 @@ test('UC-D19 10,000 actions at once: the newest 1,000 stay, whatever order they 
   assert.ok(Buffer.byteLength(sections[1]?.text ?? '') <= 32_768)
 })
 
-test('wrong profiles and actions are refused before anything is written', async (t) => {
-  const house = await openHouse()
-  t.after(() => house.close())
-  const { profile, actions } = house.user('asha')
+test('invalid profiles and actions are rejected before anything is written', async () => {
+  await using harness = await openContextHarness()
+  const { profile, actions } = harness.user('asha')
   const circle: Record<string, unknown> = {}
   circle.self = circle
-  const refused = (error: unknown): boolean => PurserError.is(error, 'argument_invalid')
-  for (const wrong of [null, [], 'x', 7, { big: 'x'.repeat(65_536) }, circle, { n: 1n }])
-    await assert.rejects(profile.put(wrong as never), refused)
-  for (const wrong of [
+  const isInvalid = (error: unknown): boolean => PurserError.is(error, 'argument_invalid')
+  for (const input of [null, [], 'x', 7, { big: 'x'.repeat(65_536) }, circle, { n: 1n }])
+    await assert.rejects(profile.put(input as never), isInvalid)
+  for (const input of [
     null,
     {},
     { action: '' },
@@ -127,19 +120,18 @@ test('wrong profiles and actions are refused before anything is written', async 
     { action: 'a', at: 'soon' },
     { action: 'a', lable: 'x' },
   ])
-    await assert.rejects(actions.record(wrong as never), refused)
-  await assert.rejects(actions.record([{ action: 'good' }, { action: 'bad', at: 'never' }]), refused)
-  await assert.rejects(actions.list({ limit: -1 }), refused)
+    await assert.rejects(actions.record(input as never), isInvalid)
+  await assert.rejects(actions.record([{ action: 'good' }, { action: 'bad', at: 'never' }]), isInvalid)
+  await assert.rejects(actions.list({ limit: -1 }), isInvalid)
   assert.deepEqual(await profile.get(), {})
   assert.deepEqual(await actions.list(), [])
 })
 
-test('a profile changes only while it is what the change was decided on', async (t) => {
-  const house = await openHouse()
-  t.after(() => house.close())
-  const user = house.user('asha')
+test('of two conditional writes of a profile, one succeeds and the other rejects', async () => {
+  await using harness = await openContextHarness()
+  const user = harness.user('asha')
   await user.profile.put({ name: 'Ada' })
-  const isAda = (present: Readonly<Record<string, unknown>>) => present.name === 'Ada'
+  const isAda = (stored: Readonly<Record<string, unknown>>) => stored.name === 'Ada'
   const both = await Promise.allSettled([
     user.profile.patch({ name: 'Bob' }, { when: isAda }),
     user.profile.put({ name: 'Eve' }, { when: isAda }),
@@ -147,14 +139,13 @@ test('a profile changes only while it is what the change was decided on', async 
   assert.deepEqual(both.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
   const lost = both.find(({ status }) => status === 'rejected') as PromiseRejectedResult
   assert.equal(lost.reason.code, 'version_conflict')
-  const wrong = user.profile.put({}, { when: 'Ada' as never })
-  await assert.rejects(wrong, { code: 'argument_invalid' })
+  const invalid = user.profile.put({}, { when: 'Ada' as never })
+  await assert.rejects(invalid, { code: 'argument_invalid' })
 })
 
-test('`__proto__` in a profile is a field like any other', async (t) => {
-  const house = await openHouse()
-  t.after(() => house.close())
-  const user = house.user('__proto__')
+test('`__proto__` in a profile is an ordinary field', async () => {
+  await using harness = await openContextHarness()
+  const user = harness.user('__proto__')
   await user.profile.patch(JSON.parse('{"__proto__":{"polluted":true},"name":"P"}') as Record<string, unknown>)
   assert.equal(({} as Record<string, unknown>).polluted, undefined)
   assert.match((await user.context.resolve()).details, /user_name: P/)

@@ -1,80 +1,80 @@
-import type { SourceCall, SourceFunction } from '../../src/context/api.ts'
+import type { SourceFunction, SourceOptions } from '../../src/context/api.ts'
 import type { HandClock } from '../../src/testing/hand-clock.ts'
 
-/** What a backend can do to its caller. */
+/** What a source can do to its caller. */
 export const BEHAVIOURS = ['never', 'late', 'rejects', 'throws', 'wrong', 'twice', 'blocks', 'well'] as const
 export type Behaviour = (typeof BEHAVIOURS)[number]
 
-export interface Chaos {
+export interface ChaosSource {
   behaviour: Behaviour
   readonly source: SourceFunction
-  /** Calls that were made, and those that have not ended. */
   calls: number
+  /** Calls that have not ended. */
   unsettled: number
   mostUnsettled: number
-  /** How long it has held up the loop, in all. */
+  /** How long it has blocked the event loop, in all. */
   blockedMs: number
 }
 
 const LATE_MS = 700
 const BLOCK_MS = 90
 
-/** A backend that misbehaves as told, on a clock that is driven by hand. `data` makes what a healthy call gives. */
-export function chaos(clock: HandClock, data: (user: string) => unknown): Chaos {
-  const backend: Chaos = {
+/** A source with selectable behaviour, on a clock that the test moves. `data` makes the result of a successful call. */
+export function createChaosSource(clock: HandClock, data: (user: string) => unknown): ChaosSource {
+  const chaos: ChaosSource = {
     behaviour: 'well',
     calls: 0,
     unsettled: 0,
     mostUnsettled: 0,
     blockedMs: 0,
-    source(user, order) {
-      backend.calls += 1
-      const given = behave(user, order)
-      if (given instanceof Promise) {
-        backend.unsettled += 1
-        backend.mostUnsettled = Math.max(backend.mostUnsettled, backend.unsettled)
-        const settled = (): void => {
-          backend.unsettled -= 1
+    source(user, options) {
+      chaos.calls += 1
+      const result = behave(user, options)
+      if (result instanceof Promise) {
+        chaos.unsettled += 1
+        chaos.mostUnsettled = Math.max(chaos.mostUnsettled, chaos.unsettled)
+        const onSettled = (): void => {
+          chaos.unsettled -= 1
         }
-        given.then(settled, settled)
+        result.then(onSettled, onSettled)
       }
-      return given as Promise<object>
+      return result as Promise<object>
     },
   }
 
-  function behave(user: string, { signal }: SourceCall): unknown {
-    switch (backend.behaviour) {
+  function behave(user: string, { signal }: SourceOptions): unknown {
+    switch (chaos.behaviour) {
       case 'never':
         return new Promise(() => undefined)
       case 'late':
         return new Promise((resolve) => clock.setTimer(() => resolve(data(user)), LATE_MS))
       case 'rejects':
-        return Promise.reject(signal.aborted ? signal.reason : new Error('backend down'))
+        return Promise.reject(signal.aborted ? signal.reason : new Error('source down'))
       case 'throws':
-        throw new Error('backend broken')
+        throw new Error('source broken')
       case 'wrong':
-        return backend.calls % 2 === 0 ? 42 : { deep: circle() }
+        return chaos.calls % 2 === 0 ? 42 : { deep: createCircle() }
       case 'twice':
-        return callsBackTwice(data(user))
+        return createBrokenThenable(data(user))
       case 'blocks':
         clock.advance(BLOCK_MS)
-        backend.blockedMs += BLOCK_MS
+        chaos.blockedMs += BLOCK_MS
         return data(user)
       default:
         return Promise.resolve(data(user))
     }
   }
-  return backend
+  return chaos
 }
 
-function circle(): unknown {
-  const one: Record<string, unknown> = {}
-  one.self = one
-  return one
+function createCircle(): unknown {
+  const circle: Record<string, unknown> = {}
+  circle.self = circle
+  return circle
 }
 
-/** A thenable that keeps none of the rules. */
-function callsBackTwice(data: unknown): unknown {
+/** A thenable that resolves twice and then rejects. */
+function createBrokenThenable(data: unknown): unknown {
   const name = 'then'
   return {
     [name](resolve: (value: unknown) => void, reject: (error: unknown) => void) {

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { systemEffects } from '../../src/core/effects.ts'
 
-/** How late timers are on this machine at the moment: whatever holds up the loop, here or in other processes. */
+/** Measures how late timers run, for whatever reason: work in this process or in others. */
 export function measureLag(): { worst(): Promise<number> } {
   const tickMs = 5
   let worst = 0

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { UserContexts } from '../../src/context/context.ts'
 import { systemEffects } from '../../src/core/effects.ts'
 import { createSubject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
-import type { LastGoodStore } from '../../src/storage/last-good-store.ts'
+import type { ContextOptions } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
-import { handClock } from '../../src/testing/hand-clock.ts'
-import { openHouse, turn } from '../support/context-harness.ts'
+import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
+import { type ContextHarness, openContextHarness, runCallbacks } from '../support/context-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
-/** Work that ends when the schedule says so, in any order. */
+/** Holds results back until the schedule releases them, in any order. */
 class Gate {
   readonly #waiting: (() => void)[] = []
 
@@ -24,288 +23,274 @@ class Gate {
     next?.()
     return next !== undefined
   }
+
+  releaseAll(): void {
+    while (this.release(0));
+  }
 }
 
 type Step =
-  | { readonly kind: 'read'; readonly house: number; readonly maxAge: boolean; readonly create: boolean }
-  | { readonly kind: 'change'; readonly house: number }
+  | { readonly kind: 'read'; readonly process: number; readonly maxAge: boolean; readonly create: boolean }
+  | { readonly kind: 'change'; readonly process: number }
   | { readonly kind: 'release'; readonly pick: number }
   | { readonly kind: 'pass'; readonly ms: number }
-  | { readonly kind: 'restart'; readonly house: number }
+  | { readonly kind: 'restart'; readonly process: number }
 
-const house = fc.nat(1)
+const process = fc.nat(1)
+const kind = <Kind extends Step['kind']>(name: Kind): fc.Arbitrary<Kind> => fc.constant(name)
+const change = fc.record({ kind: kind('change'), process })
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
-    arbitrary: fc.record({ kind: fc.constant('read' as const), house, maxAge: fc.boolean(), create: fc.boolean() }),
+    arbitrary: fc.record({ kind: kind('read'), process, maxAge: fc.boolean(), create: fc.boolean() }),
   },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('change' as const), house }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('release' as const), pick: fc.nat(5) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(20, 60, 700, 1_200) }) },
+  { weight: 3, arbitrary: change },
+  { weight: 6, arbitrary: fc.record({ kind: kind('release'), pick: fc.nat(5) }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind('pass'), ms: fc.constantFrom(20, 60, 700, 1_200) }) },
 )
 
-/** Schedules in which cold processes meet what others have kept in the store. */
-const keptStep: fc.Arbitrary<Step> = fc.oneof(
+/** Schedules in which processes without data in memory find the last good data of others in the store. */
+const stepWithRestarts: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
-    arbitrary: fc.record({
-      kind: fc.constant('read' as const),
-      house,
-      maxAge: fc.constant(false),
-      create: fc.boolean(),
-    }),
+    arbitrary: fc.record({ kind: kind('read'), process, maxAge: fc.constant(false), create: fc.boolean() }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('change' as const), house }) },
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant('release' as const), pick: fc.nat(3) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.constantFrom(1, 20, 300) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('restart' as const), house }) },
+  { weight: 2, arbitrary: change },
+  { weight: 8, arbitrary: fc.record({ kind: kind('release'), pick: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind('pass'), ms: fc.constantFrom(1, 20, 300) }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind('restart'), process }) },
 )
 
-interface World {
-  readonly users: readonly UserContexts[]
-  /** Puts a cold process in the place of one. */
-  restart?(house: number): Promise<void>
-  /** Makes the next version true and says so in the way that is tested. */
-  change(house: number, version: number): Promise<void>
-  close(): Promise<void>
+/** Two processes on one store and one clock, with one user whose data has a version. */
+class World {
+  readonly clock: HandClock
+  readonly #gate: Gate
+  readonly #processes: ContextHarness[]
+  readonly #opened: ContextHarness[]
+  readonly #change: (process: ContextHarness, version: number) => Promise<unknown>
+  readonly #pending = new Set<Promise<void>>()
+  #version = 0
+  /** The newest version whose change has resolved. */
+  #acknowledged = 0
+
+  constructor(
+    { clock, gate, processes }: { clock: HandClock; gate: Gate; processes: ContextHarness[] },
+    change: (process: ContextHarness, version: number) => Promise<unknown>,
+  ) {
+    this.clock = clock
+    this.#gate = gate
+    this.#processes = [...processes]
+    this.#opened = [...processes]
+    this.#change = change
+  }
+
+  /** Runs a schedule and checks that each read sees no version older than those acknowledged before it began. */
+  async run(steps: readonly Step[]): Promise<void> {
+    for (const next of steps) {
+      await this.#apply(next)
+      await Promise.resolve()
+      await Promise.resolve()
+      if (next.kind !== 'pass') await runCallbacks(1)
+    }
+    while (this.#pending.size > 0) {
+      this.#gate.releaseAll()
+      this.clock.advance(200)
+      await runCallbacks(1)
+    }
+    this.#gate.releaseAll()
+    await Promise.all(this.#opened.map((process) => process.module.close()))
+  }
+
+  async #apply(next: Step): Promise<void> {
+    if (next.kind === 'release') this.#gate.release(next.pick)
+    else if (next.kind === 'pass') this.clock.advance(next.ms)
+    else if (next.kind === 'read') this.#track(this.#read(this.#at(next.process), next))
+    else if (next.kind === 'change') this.#track(this.#write(this.#at(next.process)))
+    else {
+      const restarted = await this.#at(next.process).reopen()
+      this.#opened.push(restarted)
+      this.#processes[next.process] = restarted
+    }
+  }
+
+  #at(index: number): ContextHarness {
+    return this.#processes[index] as ContextHarness
+  }
+
+  async #read(process: ContextHarness, { create, maxAge }: { create: boolean; maxAge: boolean }): Promise<void> {
+    const oldest = this.#acknowledged
+    const mode = create ? ('create' as const) : ('reuse' as const)
+    const { text } = await process.user('u').context.resolve({ mode, maxAgeMs: maxAge ? 0 : undefined })
+    for (const [, version] of text.matchAll(/version (\d+)/g))
+      assert.ok(Number(version) >= oldest, `read version ${version} after ${oldest} was acknowledged`)
+  }
+
+  async #write(process: ContextHarness): Promise<void> {
+    this.#version += 1
+    const version = this.#version
+    await this.#change(process, version)
+    this.#acknowledged = Math.max(this.#acknowledged, version)
+  }
+
+  #track(work: Promise<void>): void {
+    this.#pending.add(work)
+    void work.finally(() => this.#pending.delete(work))
+  }
 }
 
-/** Plays a schedule and compares each read with the versions that were told before it began. */
-async function play(
-  steps: readonly Step[],
-  world: World,
-  gate: Gate,
-  clock: ReturnType<typeof handClock>,
-): Promise<void> {
-  let version = 0
-  let told = 0
-  const open = new Set<Promise<void>>()
-  const track = (work: Promise<void>): void => {
-    open.add(work)
-    void work.finally(() => open.delete(work))
-  }
-  for (const next of steps) {
-    if (next.kind === 'read') {
-      const floor = told
-      const { context } = world.users[next.house] as UserContexts
-      const options = {
-        mode: next.create ? ('create' as const) : ('reuse' as const),
-        maxAgeMs: next.maxAge ? 0 : undefined,
-      }
-      track(
-        context.resolve(options).then(({ text }) => {
-          const seen = [...text.matchAll(/version (\d+)/g)].map((match) => Number(match[1]))
-          for (const one of seen) assert.ok(one >= floor, `saw ${one} after ${floor} was told`)
-        }),
-      )
-    } else if (next.kind === 'change') {
-      version += 1
-      const mine = version
-      track(
-        world.change(next.house, mine).then(() => {
-          told = Math.max(told, mine)
-        }),
-      )
-    } else if (next.kind === 'release') gate.release(next.pick)
-    else if (next.kind === 'restart') await world.restart?.(next.house)
-    else clock.advance(next.ms)
-    await Promise.resolve()
-    await Promise.resolve()
-    if (next.kind !== 'pass') await new Promise<void>((resolve) => setImmediate(resolve))
-  }
-  while (open.size > 0) {
-    while (gate.release(0));
-    clock.advance(200)
-    await turn(1)
-  }
-  await world.close()
+interface WorldOptions {
+  readonly options: (gate: Gate) => Partial<ContextOptions>
+  /** Default: calls of the last good store wait at the gate. */
+  readonly wrapStore?: (store: Store, gate: Gate) => Store
+  readonly change: (process: ContextHarness, version: number) => Promise<unknown>
 }
 
-function gatedLastGood(store: LastGoodStore, gate: Gate): LastGoodStore {
+async function openWorld({ options, wrapStore = gateLastGood, change }: WorldOptions): Promise<World> {
+  const gate = new Gate()
+  const clock = handClock()
+  const store = wrapStore(await openMemoryStore({ effects: systemEffects }), gate)
+  const first = await openContextHarness(options(gate), { store, clock })
+  return new World({ clock, gate, processes: [first, await first.reopen()] }, change)
+}
+
+function gateLastGood(store: Store, gate: Gate): Store {
+  const { lastGood } = store
   return {
-    open: async (...order) => gate.through(await store.open(...order)),
-    put: async (...order) => {
-      await gate.through(undefined)
-      return store.put(...order)
-    },
-    drop: async (...order) => {
-      await gate.through(undefined)
-      await store.drop(...order)
+    ...store,
+    lastGood: {
+      open: async (...args) => gate.through(await lastGood.open(...args)),
+      put: async (...args) => {
+        await gate.through(undefined)
+        return lastGood.put(...args)
+      },
+      drop: async (...args) => {
+        await gate.through(undefined)
+        await lastGood.drop(...args)
+      },
     },
   }
 }
 
-test('R5, UC-D05, UC-D06, UC-D24 a read begun after invalidate resolved never sees older data, in either of two instances', async () => {
+/** Reads of records wait at the gate, and half of the messages about users name none, as those of SQLite on one file. */
+function gateRecords(store: Store, gate: Gate): Store {
+  return {
+    ...store,
+    bus: {
+      ...store.bus,
+      subscribe(listener) {
+        let userMessages = 0
+        return store.bus.subscribe((message) => {
+          const isAnonymous = message !== 'gap' && message.topic === 'user' && userMessages++ % 2 === 0
+          listener(isAnonymous ? { topic: 'user', namespace: message.namespace } : message)
+        })
+      },
+    },
+    users: {
+      ...store.users,
+      record: async (...args) => gate.through(await store.users.record(...args)),
+      records: async (...args) => gate.through((await store.users.records(...args)).slice(0, 1)),
+    },
+  }
+}
+
+test('UC-D05, UC-D06, UC-D24 a read that begins after invalidate has resolved sees no older data, in either of two processes', async () => {
   printSeed('read after invalidate')
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 40 }), async (steps) => {
-      const gate = new Gate()
-      const clock = handClock()
-      const memory = await openMemoryStore({ effects: systemEffects })
-      const store: Store = { ...memory, lastGood: gatedLastGood(memory.lastGood, gate) }
       let current = 0
-      const options = {
-        ttlMs: 1_000,
-        sources: { profile: () => gate.through({ note: `version ${current}` }), actions: async () => null },
-        sections: {
-          memories: (_: string, { mode }: { mode: string }) => gate.through([`version ${current} in ${mode}`]),
-        },
-      }
-      const houses = await Promise.all([0, 1].map(() => openHouse(options, { store, clock })))
-      const users = houses.map((one) => one.user('u'))
-      await play(
-        steps,
-        {
-          users,
-          async change(at, version) {
-            current = version
-            await users[at]?.context.invalidate()
+      const world = await openWorld({
+        options: (gate) => ({
+          ttlMs: 1_000,
+          sources: { profile: () => gate.through({ note: `version ${current}` }), actions: async () => null },
+          sections: {
+            memories: (_: string, { mode }: { mode: string }) => gate.through([`version ${current} in ${mode}`]),
           },
-          async close() {
-            while (gate.release(0));
-            await Promise.all(houses.map((one) => one.close()))
-          },
+        }),
+        async change(process, version) {
+          current = version
+          await process.user('u').context.invalidate()
         },
-        gate,
-        clock,
-      )
+      })
+      await world.run(steps)
     }),
     { seed, numRuns: rounds(100_000, 400) },
   )
 })
 
-test('R5 a cold process never takes over data that was kept before an invalidation, nor does a late load put it back', async () => {
-  printSeed('kept data after invalidate')
+test('a cold process never reads last good data from before an invalidation, nor does a late load write it back', async () => {
+  printSeed('last good data after invalidate')
   await fc.assert(
-    fc.asyncProperty(fc.array(keptStep, { minLength: 12, maxLength: 60 }), async (steps) => {
-      const gate = new Gate()
-      const clock = handClock()
-      const memory = await openMemoryStore({ effects: systemEffects })
-      const store: Store = { ...memory, lastGood: gatedLastGood(memory.lastGood, gate) }
+    fc.asyncProperty(fc.array(stepWithRestarts, { minLength: 12, maxLength: 60 }), async (steps) => {
       let current = 0
-      const options = {
-        ttlMs: 10_000,
-        sources: { profile: () => gate.through({ note: `version ${current}` }), actions: async () => null },
-      }
-      const houses = await Promise.all([0, 1].map(() => openHouse(options, { store, clock })))
-      const opened = [...houses]
-      const users = houses.map((one) => one.user('u'))
-      await play(
-        steps,
-        {
-          users,
-          async change(at, version) {
-            current = version
-            await users[at]?.context.invalidate()
-          },
-          async restart(at) {
-            const one = await openHouse(options, { store, clock })
-            opened.push(one)
-            users[at] = one.user('u')
-          },
-          async close() {
-            while (gate.release(0));
-            await Promise.all(opened.map((one) => one.close()))
-          },
+      const world = await openWorld({
+        options: (gate) => ({
+          ttlMs: 10_000,
+          sources: { profile: () => gate.through({ note: `version ${current}` }), actions: async () => null },
+        }),
+        async change(process, version) {
+          current = version
+          await process.user('u').context.invalidate()
         },
-        gate,
-        clock,
-      )
+      })
+      await world.run(steps)
     }),
     { seed, numRuns: rounds(20_000, 250) },
   )
 })
 
-for (const [name, change] of [
-  ['profile.put', (user: UserContexts, version: number) => user.profile.put({ note: `version ${version}` })],
-  ['actions.record', (user: UserContexts, version: number) => user.actions.record({ action: `version ${version}` })],
+for (const [name, write] of [
+  [
+    'profile.put',
+    (process: ContextHarness, version: number) => process.user('u').profile.put({ note: `version ${version}` }),
+  ],
+  [
+    'actions.record',
+    (process: ContextHarness, version: number) => process.user('u').actions.record({ action: `version ${version}` }),
+  ],
 ] as const) {
-  test(`R5, UC-12 a read begun after ${name} resolved never sees older data, in either of two instances`, async () => {
+  test(`UC-12 a read that begins after ${name} has resolved sees no older data, in either of two processes`, async () => {
     printSeed(`read after ${name}`)
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 40 }), async (steps) => {
-        const gate = new Gate()
-        const clock = handClock()
-        const memory = await openMemoryStore({ effects: systemEffects })
-        // Half of the news names nobody, as that of another process on one file does.
-        const bus: Store['bus'] = {
-          ...memory.bus,
-          subscribe(listener) {
-            let heard = 0
-            return memory.bus.subscribe((message) => {
-              const anonymous = message !== 'gap' && message.topic === 'user' && heard++ % 2 === 0
-              listener(anonymous ? { topic: 'user', namespace: message.namespace } : message)
+        let previous: Promise<unknown> = Promise.resolve()
+        const world: World = await openWorld({
+          options: () => ({ ttlMs: 1_000 }),
+          wrapStore: gateRecords,
+          change(process, version) {
+            // One after the other: of two concurrent writes either could be the last.
+            previous = previous.then(async () => {
+              world.clock.advance(1)
+              await write(process, version)
             })
+            return previous
           },
-        }
-        const store: Store = {
-          ...memory,
-          bus,
-          users: {
-            ...memory.users,
-            record: async (...order) => gate.through(await memory.users.record(...order)),
-            records: async (...order) => gate.through((await memory.users.records(...order)).slice(0, 1)),
-          },
-        }
-        const houses = await Promise.all([0, 1].map(() => openHouse({ ttlMs: 1_000 }, { store, clock })))
-        const users = houses.map((one) => one.user('u'))
-        let last: Promise<void> = Promise.resolve()
-        await play(
-          steps,
-          {
-            users,
-            change(at, version) {
-              // One after the other, or two instances would decide which is the last.
-              last = last.then(async () => {
-                clock.advance(1)
-                await change(users[at] as UserContexts, version)
-              })
-              return last
-            },
-            async close() {
-              while (gate.release(0));
-              await Promise.all(houses.map((one) => one.contexts.close()))
-            },
-          },
-          gate,
-          clock,
-        )
+        })
+        await world.run(steps)
       }),
       { seed, numRuns: rounds(100_000, 150) },
     )
   })
 }
 
-test('R5, C8 after an erasure nobody is told anything from the life before, and nothing of it comes back', async () => {
+test('after an erasure no call returns data of the erased incarnation, and none of it is restored', async () => {
   printSeed('read after erasure')
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 30 }), async (steps) => {
-      const gate = new Gate()
-      const clock = handClock()
-      const memory = await openMemoryStore({ effects: systemEffects })
-      const store: Store = { ...memory, lastGood: gatedLastGood(memory.lastGood, gate) }
-      let life = 0
-      const options = { ttlMs: 1_000, sources: { profile: () => gate.through({ note: `version ${life}` }) } }
-      const houses = await Promise.all([0, 1].map(() => openHouse(options, { store, clock })))
-      const users = houses.map((one) => one.user('u'))
-      await play(
-        steps,
-        {
-          users,
-          async change(at, version) {
-            life = version
-            const one = houses[at]
-            await one?.journal.erase(createSubject('test', 'u'), () => ({ type: 'erased', detail: '', data: {} }))
-            await one?.contexts.forget(createSubject('test', 'u'))
-          },
-          async close() {
-            while (gate.release(0));
-            await Promise.all(houses.map((one) => one.close()))
-          },
+      let incarnation = 0
+      const world = await openWorld({
+        options: (gate) => ({
+          ttlMs: 1_000,
+          sources: { profile: () => gate.through({ note: `version ${incarnation}` }) },
+        }),
+        async change({ journal, module }, version) {
+          incarnation = version
+          const user = createSubject('test', 'u')
+          await journal.erase(user, () => ({ type: 'erased', detail: '', data: {} }))
+          await module.forget(user)
         },
-        gate,
-        clock,
-      )
+      })
+      await world.run(steps)
     }),
     { seed, numRuns: rounds(100_000, 150) },
   )

@@ -4,32 +4,32 @@ import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
 import { PurserError } from '../../src/errors.ts'
-import { openHouse } from '../support/context-harness.ts'
+import { openContextHarness } from '../support/context-harness.ts'
 
-interface Seen {
+interface ReceivedRequest {
   readonly method: string | undefined
   readonly url: string | undefined
   readonly headers: IncomingMessage['headers']
   readonly body: string
 }
 
-async function serve(
+async function startServer(
   t: TestContext,
-  answer: RequestListener,
-): Promise<{ origin: string; seen: Seen[]; server: Server }> {
-  const seen: Seen[] = []
+  respond: RequestListener,
+): Promise<{ origin: string; received: ReceivedRequest[]; server: Server }> {
+  const received: ReceivedRequest[] = []
   const server = createServer(async (request, response) => {
     let body = ''
     for await (const chunk of request) body += String(chunk)
-    seen.push({ method: request.method, url: request.url, headers: request.headers, body })
-    answer(request, response)
+    received.push({ method: request.method, url: request.url, headers: request.headers, body })
+    respond(request, response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.after(() => {
     server.closeAllConnections()
     server.close()
   })
-  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, server }
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, received, server }
 }
 
 const json =
@@ -37,24 +37,23 @@ const json =
   (_, response) =>
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
 
-async function resolveFrom(t: TestContext, source: object, user = 'asha'): Promise<{ status: string; text: string }> {
-  const house = await openHouse(
+async function resolveFrom(source: object, user = 'asha'): Promise<{ status: string; text: string }> {
+  await using harness = await openContextHarness(
     { sections: { memories: { source: source as { url: string } } } },
     { effects: systemEffects },
   )
-  t.after(() => house.close())
-  const { sections } = await house.user(user).context.resolve({ sections: ['memories'], budgetMs: 5_000 })
+  const { sections } = await harness.user(user).context.resolve({ sections: ['memories'], budgetMs: 5_000 })
   return { status: sections[0]?.status ?? '', text: sections[0]?.text ?? '' }
 }
 
-test('UC-21, UC-22 profile by POST and actions by GET, as an application has them', async (t) => {
-  const { origin, seen } = await serve(t, (request, response) =>
+test('UC-21, UC-22 loads the profile by POST and the actions by GET', async (t) => {
+  const { origin, received } = await startServer(t, (request, response) =>
     json(request.method === 'POST' ? { name: 'Asha' } : [{ action: 'Sang', created_date: '2026-01-01T10:00:00' }])(
       request,
       response,
     ),
   )
-  const house = await openHouse(
+  await using harness = await openContextHarness(
     {
       sources: {
         profile: { url: `${origin}/profile`, method: 'POST', body: { user_id: '{user}' } },
@@ -63,22 +62,21 @@ test('UC-21, UC-22 profile by POST and actions by GET, as an application has the
     },
     { effects: systemEffects },
   )
-  t.after(() => house.close())
-  const context = await house.user('asha').context.resolve({ budgetMs: 5_000, mode: 'create' })
+  const context = await harness.user('asha').context.resolve({ budgetMs: 5_000, mode: 'create' })
   assert.equal(context.status, 'fresh')
   assert.match(context.details, /user_name: Asha/)
   assert.equal(context.actions, 'Sang on 2026-01-01T10:00:00')
-  const post = seen.find((one) => one.method === 'POST')
+  const post = received.find(({ method }) => method === 'POST')
   assert.deepEqual(
     [post?.url, post?.body, post?.headers['content-type']],
     ['/profile', '{"user_id":"asha"}', 'application/json'],
   )
-  const get = seen.find((one) => one.method === 'GET')
+  const get = received.find(({ method }) => method === 'GET')
   assert.deepEqual([get?.url, get?.headers.authorization], ['/actions?user_id=asha', 'Bearer k'])
 })
 
-test('UC-D12 no user id changes the request: it is encoded for the place it goes to', async (t) => {
-  const { origin, seen } = await serve(t, json({ a: 1 }))
+test('UC-D12 a user id is encoded wherever it is inserted and cannot change the request', async (t) => {
+  const { origin, received } = await startServer(t, json({ a: 1 }))
   const ids = [
     '1&x=2',
     'a/../b',
@@ -97,7 +95,6 @@ test('UC-D12 no user id changes the request: it is encoded for the place it goes
   ]
   for (const id of ids) {
     await resolveFrom(
-      t,
       {
         url: `${origin}/of/{user}/x?id={user}&k=v#part`,
         body: { user: '{user}', deep: [{ id: 'u:{user}' }] },
@@ -105,8 +102,8 @@ test('UC-D12 no user id changes the request: it is encoded for the place it goes
       },
       id,
     )
-    const got = seen.at(-1) as Seen
-    const url = new URL(got.url ?? '', origin)
+    const request = received.at(-1) as ReceivedRequest
+    const url = new URL(request.url ?? '', origin)
     assert.equal(url.pathname.split('/').length, 4, id)
     assert.equal(decodeURIComponent(url.pathname.split('/')[2] ?? ''), id)
     assert.deepEqual(
@@ -116,12 +113,12 @@ test('UC-D12 no user id changes the request: it is encoded for the place it goes
         ['k', 'v'],
       ],
     )
-    assert.deepEqual(JSON.parse(got.body), { user: id, deep: [{ id: `u:${id}` }] })
-    assert.equal(decodeURIComponent(String(got.headers['x-user'])), `is ${id}`)
+    assert.deepEqual(JSON.parse(request.body), { user: id, deep: [{ id: `u:${id}` }] })
+    assert.equal(decodeURIComponent(String(request.headers['x-user'])), `is ${id}`)
   }
 })
 
-test('UC-D10 absent is not an outage: what each status means', async (t) => {
+test('UC-D10 each status is data, no data or an outage', async (t) => {
   for (const [status, meaning] of [
     [200, 'fresh'],
     [204, 'empty'],
@@ -136,52 +133,56 @@ test('UC-D10 absent is not an outage: what each status means', async (t) => {
     [500, 'unavailable'],
     [503, 'unavailable'],
   ] as const) {
-    const { origin, seen } = await serve(t, (_, response) =>
+    const { origin, received } = await startServer(t, (_, response) =>
       response
         .writeHead(status, { location: '/elsewhere', 'content-type': 'application/json' })
         .end(status === 204 ? '' : '{"a":1}'),
     )
-    assert.equal((await resolveFrom(t, { url: `${origin}/p` })).status, meaning, String(status))
-    assert.equal(seen.length, 1, 'a redirect is not followed')
+    assert.equal((await resolveFrom({ url: `${origin}/p` })).status, meaning, String(status))
+    assert.equal(received.length, 1, 'a redirect is not followed')
   }
 })
 
-test('bodies: null, text, broken JSON, numbers, an endless answer and a cut one', async (t) => {
-  const answer = async (listener: RequestListener): Promise<{ status: string; text: string }> => {
-    const { origin } = await serve(t, listener)
-    return resolveFrom(t, { url: `${origin}/p` })
+test('null and text are data; numbers, invalid JSON, endless and truncated bodies are outages', async (t) => {
+  const resolveResponse = async (listener: RequestListener): Promise<{ status: string; text: string }> => {
+    const { origin } = await startServer(t, listener)
+    return resolveFrom({ url: `${origin}/p` })
   }
-  assert.equal((await answer(json(null))).status, 'empty')
-  assert.equal((await answer(json([]))).status, 'empty')
-  assert.equal((await answer(json(7))).status, 'unavailable')
-  assert.equal((await answer((_, response) => response.end('{"a":'))).status, 'unavailable')
-  const text = await answer((_, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end('likes tea'))
+  assert.equal((await resolveResponse(json(null))).status, 'empty')
+  assert.equal((await resolveResponse(json([]))).status, 'empty')
+  assert.equal((await resolveResponse(json(7))).status, 'unavailable')
+  assert.equal((await resolveResponse((_, response) => response.end('{"a":'))).status, 'unavailable')
+  const text = await resolveResponse((_, response) =>
+    response.writeHead(200, { 'content-type': 'text/plain' }).end('likes tea'),
+  )
   assert.deepEqual([text.status, text.text], ['fresh', 'memories:\nlikes tea'])
-  const endless = await answer((_, response) => {
+  const endless = await resolveResponse((_, response) => {
     response.writeHead(200, { 'content-type': 'application/json' })
-    const more = (): void => {
-      if (!response.destroyed) response.write('"x"'.repeat(30_000), () => setImmediate(more))
+    const sendMore = (): void => {
+      if (!response.destroyed) response.write('"x"'.repeat(30_000), () => setImmediate(sendMore))
     }
-    more()
+    sendMore()
   })
   assert.equal(endless.status, 'unavailable')
-  const cut = await answer((_, response) => {
+  const truncated = await resolveResponse((_, response) => {
     response.writeHead(200, { 'content-length': '100' })
     response.write('{"a":1')
     setImmediate(() => response.destroy())
   })
-  assert.equal(cut.status, 'unavailable')
+  assert.equal(truncated.status, 'unavailable')
 })
 
-test('a service that is not there, or accepts and says nothing, is unavailable within the budget', async (t) => {
-  assert.equal((await resolveFrom(t, { url: 'http://127.0.0.1:9/p' })).status, 'unavailable')
-  const { origin } = await serve(t, () => undefined)
-  const house = await openHouse({ sources: { profile: { url: `${origin}/p` } } }, { effects: systemEffects })
-  t.after(() => house.close())
-  assert.equal((await house.user('asha').context.resolve({ budgetMs: 60 })).sections[0]?.status, 'unavailable')
+test('a service that refuses connections or never answers is unavailable within the budget', async (t) => {
+  assert.equal((await resolveFrom({ url: 'http://127.0.0.1:9/p' })).status, 'unavailable')
+  const { origin } = await startServer(t, () => undefined)
+  await using harness = await openContextHarness(
+    { sources: { profile: { url: `${origin}/p` } } },
+    { effects: systemEffects },
+  )
+  assert.equal((await harness.user('asha').context.resolve({ budgetMs: 60 })).sections[0]?.status, 'unavailable')
 })
 
-test('an HTTP source that cannot be right is a configuration error with a mend', async () => {
+test('an invalid HTTP source is a configuration error with a hint', async () => {
   const url = 'http://127.0.0.1:9/p'
   for (const [source, code] of [
     [{ url: 'http://{user}.example.com/' }, 'option_invalid'],
@@ -200,12 +201,12 @@ test('an HTTP source that cannot be right is a configuration error with a mend',
     ['x', 'option_invalid'],
   ] as const) {
     await assert.rejects(
-      openHouse({ sources: { profile: source } }),
+      openContextHarness({ sources: { profile: source } }),
       (error: unknown) => PurserError.is(error, code),
       JSON.stringify(source),
     )
   }
-  await assert.rejects(openHouse({ sources: { profle: async () => null } }), (error: unknown) => {
+  await assert.rejects(openContextHarness({ sources: { profle: async () => null } }), (error: unknown) => {
     assert.ok(PurserError.is(error, 'option_unknown'))
     assert.match(error.hint ?? '', /profile/)
     return true

@@ -10,10 +10,10 @@ import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import type { LastGoodStore } from '../../src/storage/last-good-store.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
-import { defer, openHouse, turn } from '../support/context-harness.ts'
+import { openContextHarness, runCallbacks } from '../support/context-harness.ts'
 
 const user = createSubject('test', 'asha')
-const place = { user, section: 'profile', incarnation: 1 }
+const key = { user, section: 'profile', incarnation: 1 }
 
 for (const driver of ['memory', 'sqlite'] as const) {
   const open = async (t: { after(run: () => Promise<void>): void }): Promise<Store> => {
@@ -27,131 +27,129 @@ for (const driver of ['memory', 'sqlite'] as const) {
     return store
   }
 
-  test(`${driver}: what was kept under a lease is found, with the same lease`, async (t) => {
+  test(`${driver}: data written under a lease is found, with the same lease`, async (t) => {
     const { lastGood } = await open(t)
-    assert.deepEqual(await lastGood.open(place, 'one', 10), { lease: 'one' })
-    assert.deepEqual(await lastGood.open(place, 'two', 10), { lease: 'one' })
-    assert.equal(await lastGood.put(place, 'one', { value: '{}', loadedAt: 5 }), true)
-    assert.equal(await lastGood.put(place, 'one', { value: '"older"', loadedAt: 4 }), false)
-    assert.deepEqual(await lastGood.open(place, 'three', 10), { lease: 'one', data: { value: '{}', loadedAt: 5 } })
+    assert.deepEqual(await lastGood.open(key, 'one', 10), { lease: 'one' })
+    assert.deepEqual(await lastGood.open(key, 'two', 10), { lease: 'one' })
+    assert.equal(await lastGood.put(key, 'one', { value: '{}', loadedAt: 5 }), true)
+    assert.equal(await lastGood.put(key, 'one', { value: '"older"', loadedAt: 4 }), false)
+    assert.deepEqual(await lastGood.open(key, 'three', 10), { lease: 'one', data: { value: '{}', loadedAt: 5 } })
   })
 
-  test(`${driver}: a drop ends the lease, so that a late write comes to nothing`, async (t) => {
+  test(`${driver}: a drop ends the lease, and a late write under it is rejected`, async (t) => {
     const { lastGood } = await open(t)
-    await lastGood.open(place, 'one', 10)
+    await lastGood.open(key, 'one', 10)
     await lastGood.drop(user)
-    assert.equal(await lastGood.put(place, 'one', { value: '{}', loadedAt: 5 }), false)
-    assert.deepEqual(await lastGood.open(place, 'two', 10), { lease: 'two' })
-    assert.equal(await lastGood.put(place, 'one', { value: '{}', loadedAt: 5 }), false)
-    assert.deepEqual(await lastGood.open(place, 'x', 10), { lease: 'two' })
+    assert.equal(await lastGood.put(key, 'one', { value: '{}', loadedAt: 5 }), false)
+    assert.deepEqual(await lastGood.open(key, 'two', 10), { lease: 'two' })
+    assert.equal(await lastGood.put(key, 'one', { value: '{}', loadedAt: 5 }), false)
+    assert.deepEqual(await lastGood.open(key, 'x', 10), { lease: 'two' })
   })
 
-  test(`${driver}: one section is dropped alone, and other users not at all`, async (t) => {
+  test(`${driver}: a drop of one section leaves other sections and other users`, async (t) => {
     const { lastGood } = await open(t)
-    const other = { ...place, section: 'actions' }
-    const stranger = { ...place, user: createSubject('test', 'bela') }
-    for (const [where, lease] of [
-      [place, 'a'],
+    const other = { ...key, section: 'actions' }
+    const stranger = { ...key, user: createSubject('test', 'bela') }
+    for (const [opened, lease] of [
+      [key, 'a'],
       [other, 'b'],
       [stranger, 'c'],
     ] as const)
-      await lastGood.open(where, lease, 10)
+      await lastGood.open(opened, lease, 10)
     await lastGood.drop(user, 'profile')
-    assert.equal(await lastGood.put(place, 'a', { value: '1', loadedAt: 1 }), false)
+    assert.equal(await lastGood.put(key, 'a', { value: '1', loadedAt: 1 }), false)
     assert.equal(await lastGood.put(other, 'b', { value: '1', loadedAt: 1 }), true)
     await lastGood.drop(user)
     assert.deepEqual(await lastGood.open(other, 'd', 10), { lease: 'd' })
     assert.equal(await lastGood.put(stranger, 'c', { value: '1', loadedAt: 1 }), true)
   })
 
-  test(`${driver}: a later life empties the place, and an earlier one finds nothing`, async (t) => {
+  test(`${driver}: a later incarnation deletes the data of an earlier one, which finds and writes nothing`, async (t) => {
     const { lastGood } = await open(t)
-    await lastGood.open(place, 'one', 10)
-    await lastGood.put(place, 'one', { value: '"first life"', loadedAt: 1 })
-    const next = { ...place, incarnation: 2 }
+    await lastGood.open(key, 'one', 10)
+    await lastGood.put(key, 'one', { value: '"first incarnation"', loadedAt: 1 })
+    const next = { ...key, incarnation: 2 }
     assert.deepEqual(await lastGood.open(next, 'two', 10), { lease: 'two' })
-    assert.deepEqual(await lastGood.open(place, 'three', 10), {})
-    assert.equal(await lastGood.put(place, 'one', { value: '"first life"', loadedAt: 9 }), false)
+    assert.deepEqual(await lastGood.open(key, 'three', 10), {})
+    assert.equal(await lastGood.put(key, 'one', { value: '"first incarnation"', loadedAt: 9 }), false)
   })
 
-  test(`${driver}: rows are bounded, the oldest go first`, async (t) => {
+  test(`${driver}: rows are limited, and the oldest are deleted first`, async (t) => {
     const { lastGood } = await open(t)
     for (let index = 0; index < 600; index++)
-      await lastGood.open({ ...place, user: createSubject('test', `u${index}`) }, 'l', 20)
-    const kept = async (index: number): Promise<boolean> =>
-      lastGood.put({ ...place, user: createSubject('test', `u${index}`) }, 'l', { value: '1', loadedAt: 1 })
-    assert.equal(await kept(0), false)
-    assert.equal(await kept(300), false)
-    assert.equal(await kept(599), true)
+      await lastGood.open({ ...key, user: createSubject('test', `u${index}`) }, 'l', 20)
+    const canWrite = async (index: number): Promise<boolean> =>
+      lastGood.put({ ...key, user: createSubject('test', `u${index}`) }, 'l', { value: '1', loadedAt: 1 })
+    assert.equal(await canWrite(0), false)
+    assert.equal(await canWrite(300), false)
+    assert.equal(await canWrite(599), true)
   })
 
-  test(`${driver}: R4, UC-D01 a cold process tells what is kept at once while it asks the source`, async (t) => {
+  test(`${driver}: UC-D01 a cold process returns stored data at once while it calls the source`, async (t) => {
     const store = await open(t)
     const clock = handClock()
-    const first = await openHouse({ sources: { profile: async () => ({ note: 'kept' }) } }, { store, clock })
-    await first.user('asha').context.resolve()
-    await first.contexts.close()
+    {
+      const sources = { profile: async () => ({ note: 'stored' }) }
+      await using first = await openContextHarness({ sources }, { store, clock })
+      await first.user('asha').context.resolve()
+    }
     await clock.pass(60_000)
 
-    const answer = defer<object>()
-    const second = await openHouse({ sources: { profile: () => answer.promise } }, { store, clock })
+    const answer = Promise.withResolvers<object>()
+    await using second = await openContextHarness({ sources: { profile: () => answer.promise } }, { store, clock })
     const { context } = second.user('asha')
     const stale = await context.resolve({ budgetMs: 1_000 })
     assert.equal(stale.status, 'stale')
-    assert.match(stale.details, /kept/)
+    assert.match(stale.details, /stored/)
     assert.equal(stale.sections[0]?.loadedAt, '2026-01-01T12:00:00.000Z')
     answer.resolve({ note: 'new' })
-    await turn()
+    await runCallbacks()
     assert.match((await context.resolve()).details, /new/)
     assert.equal((await context.resolve()).status, 'fresh')
-    await second.contexts.close()
   })
 }
 
-test('data that another process has just loaded is fresh here too', async () => {
-  const store = await openMemoryStore({ effects: systemEffects })
-  const clock = handClock()
+test('data that another process has just loaded is fresh in this one', async () => {
   let calls = 0
-  const options = { sources: { profile: async () => ({ note: `call ${++calls}` }) } }
-  const [here, there] = [await openHouse(options, { store, clock }), await openHouse(options, { store, clock })]
+  await using here = await openContextHarness({ sources: { profile: async () => ({ note: `call ${++calls}` }) } })
+  await using there = await here.reopen()
   await here.user('asha').context.resolve()
-  await turn()
+  await runCallbacks()
   assert.equal((await there.user('asha').context.resolve()).status, 'fresh')
   assert.equal(calls, 1)
   await there.user('bela').context.resolve({ maxAgeMs: 0 })
   assert.equal(calls, 2)
 })
 
-test('R5 a load that finds old data in the store while it is being dropped tells nobody who comes later', async () => {
+test('old data found in the store during an invalidation is not returned to later calls', async () => {
   const memory = await openMemoryStore({ effects: systemEffects })
-  const dropping = defer<void>()
-  let hold = false
+  const dropping = Promise.withResolvers<void>()
+  let isDropDelayed = false
   const lastGood: LastGoodStore = {
     ...memory.lastGood,
-    async drop(...order) {
-      if (hold) await dropping.promise
-      await memory.lastGood.drop(...order)
+    async drop(...args) {
+      if (isDropDelayed) await dropping.promise
+      await memory.lastGood.drop(...args)
     },
   }
   let current = 'old'
-  const house = await openHouse(
+  await using harness = await openContextHarness(
     { sources: { profile: async () => ({ note: current }) } },
     { store: { ...memory, lastGood } },
   )
-  const { context } = house.user('asha')
+  const { context } = harness.user('asha')
   await context.resolve()
-  await turn()
+  await runCallbacks()
   current = 'new'
-  hold = true
+  isDropDelayed = true
   const invalidating = context.invalidate()
-  assert.match((await context.resolve()).details, /old/, 'it has not resolved yet')
+  assert.match((await context.resolve()).details, /old/, 'the invalidation has not resolved yet')
   dropping.resolve()
   await invalidating
   assert.match((await context.resolve()).details, /new/)
-  await house.close()
 })
 
-test('R1 a store that hangs costs a load one short wait, and then nothing for a while', async () => {
+test('a store that hangs delays one load by a short timeout and later loads not at all', async () => {
   const memory = await openMemoryStore({ effects: systemEffects })
   let opened = 0
   const lastGood: LastGoodStore = {
@@ -161,30 +159,28 @@ test('R1 a store that hangs costs a load one short wait, and then nothing for a 
       return new Promise(() => undefined)
     },
   }
-  const house = await openHouse(
-    { sources: { profile: async () => ({ note: 'told' }) } },
+  await using harness = await openContextHarness(
+    { sources: { profile: async () => ({ note: 'loaded' }) } },
     { store: { ...memory, lastGood } },
   )
-  const first = house.user('asha').context.resolve()
-  await house.clock.pass(50)
+  const first = harness.user('asha').context.resolve()
+  await harness.clock.pass(50)
   assert.equal((await first).status, 'fresh')
-  assert.equal(house.clock.monotonic(), 50)
-  assert.equal((await house.user('bela').context.resolve()).status, 'fresh')
+  assert.equal(harness.clock.monotonic(), 50)
+  assert.equal((await harness.user('bela').context.resolve()).status, 'fresh')
   assert.equal(opened, 1)
-  await house.close()
 })
 
-test('UC-11 an invalidation that could not reach the store rejects, and holds here all the same', async () => {
+test('UC-11 an invalidation that cannot reach the store rejects and still applies in this process', async () => {
   const memory = await openMemoryStore({ effects: systemEffects })
   const lastGood: LastGoodStore = { ...memory.lastGood, drop: () => Promise.reject(new Error('store gone')) }
   let calls = 0
-  const house = await openHouse(
+  await using harness = await openContextHarness(
     { sources: { profile: async () => ({ n: ++calls }) } },
     { store: { ...memory, lastGood } },
   )
-  const { context } = house.user('asha')
+  const { context } = harness.user('asha')
   await context.resolve()
   await assert.rejects(context.invalidate(), /store gone/)
   assert.equal(context.peek(), undefined)
-  await house.close()
 })

@@ -3,24 +3,24 @@ import { test } from 'node:test'
 import type { SourceFunction } from '../../src/context/api.ts'
 import type { ContextOptions } from '../../src/options.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
-import { defer, type House, openHouse, turn } from '../support/context-harness.ts'
-import { chaos } from './chaos-source.ts'
+import { type ContextHarness, openContextHarness, runCallbacks } from '../support/context-harness.ts'
+import { type ChaosSource, createChaosSource } from './chaos-source.ts'
 
-/** A house whose profile comes from a backend that misbehaves as told. */
-async function openChaos(
+/** A harness whose profile comes from a chaos source. */
+async function openChaosHarness(
   options: Partial<ContextOptions> = {},
-): Promise<House & { backend: ReturnType<typeof chaos> }> {
+): Promise<ContextHarness & { chaos: ChaosSource }> {
   const clock = handClock()
-  const backend = chaos(clock, (user) => ({ note: `profile of ${user}` }))
-  const house = await openHouse({ ...options, sources: { profile: backend.source } }, { clock })
-  return Object.assign(house, { backend })
+  const chaos = createChaosSource(clock, (user) => ({ note: `profile of ${user}` }))
+  const harness = await openContextHarness({ ...options, sources: { profile: chaos.source } }, { clock })
+  return Object.assign(harness, { chaos })
 }
 
-test('R4, UC-D02 10,000 callers of one user are one call: cold, stale and early', async () => {
+test('UC-D02 10,000 callers of one user cause one source call when cold, stale or due for a refresh', async () => {
   const clock = handClock()
   let calls = 0
-  let answer = defer<object>()
-  const house = await openHouse(
+  let answer = Promise.withResolvers<object>()
+  await using harness = await openContextHarness(
     {
       sources: {
         profile: () => {
@@ -31,38 +31,43 @@ test('R4, UC-D02 10,000 callers of one user are one call: cold, stale and early'
     },
     { clock },
   )
-  const { context } = house.user('asha')
-  const crowd = (): Promise<string>[] => Array.from({ length: 10_000 }, async () => (await context.resolve()).status)
+  const { context } = harness.user('asha')
+  const resolveAll = (): Promise<string>[] =>
+    Array.from({ length: 10_000 }, async () => (await context.resolve()).status)
 
-  const cold = crowd()
-  await turn()
+  const cold = resolveAll()
+  await runCallbacks()
   answer.resolve({ n: 1 })
   assert.deepEqual(new Set(await Promise.all(cold)), new Set(['fresh']))
   assert.equal(calls, 1, 'cold')
 
-  answer = defer()
+  answer = Promise.withResolvers()
   await clock.pass(28_000)
-  assert.deepEqual(new Set(await Promise.all(crowd())), new Set(['fresh']), 'an early refresh keeps nobody waiting')
-  await turn()
+  assert.deepEqual(new Set(await Promise.all(resolveAll())), new Set(['fresh']), 'no caller waits for an early refresh')
+  await runCallbacks()
   assert.equal(calls, 2, 'early')
   answer.resolve({ n: 2 })
-  await turn()
+  await runCallbacks()
 
-  answer = defer()
+  answer = Promise.withResolvers()
   await clock.pass(40_000)
-  assert.deepEqual(new Set(await Promise.all(crowd())), new Set(['stale']), 'nor does a refresh of old data')
-  await turn()
+  assert.deepEqual(
+    new Set(await Promise.all(resolveAll())),
+    new Set(['stale']),
+    'no caller waits for a refresh of stale data',
+  )
+  await runCallbacks()
   assert.equal(calls, 3, 'stale')
   answer.resolve({ n: 3 })
-  await turn()
+  await runCallbacks()
   assert.equal((await context.resolve()).status, 'fresh')
   assert.equal(clock.timers, 0)
-  await house.close()
 })
 
-test('R1 a joiner has a deadline of their own', async () => {
-  const { backend, clock, user, close } = await openChaos()
-  backend.behaviour = 'never'
+test('a caller that joins a load has its own deadline', async () => {
+  await using harness = await openChaosHarness()
+  const { chaos, clock, user } = harness
+  chaos.behaviour = 'never'
   const first = user('asha').context.resolve()
   await clock.pass(1_400)
   const startedAt = clock.monotonic()
@@ -79,28 +84,28 @@ test('R1 a joiner has a deadline of their own', async () => {
   assert.equal(waitedMs, 200)
   assert.equal((await joined).status, 'partial')
   assert.equal((await first).status, 'partial')
-  assert.equal(backend.calls, 1)
-  await close()
+  assert.equal(chaos.calls, 1)
 })
 
-test('UC-D04 in an outage the second call is answered at once', async () => {
+test('UC-D04 during an outage the second call is answered at once', async () => {
   for (const behaviour of ['never', 'rejects', 'throws', 'wrong'] as const) {
-    const { backend, clock, user, close } = await openChaos()
-    backend.behaviour = behaviour
+    await using harness = await openChaosHarness()
+    const { chaos, clock, user } = harness
+    chaos.behaviour = behaviour
     const first = user('asha').context.resolve()
     await clock.pass(behaviour === 'never' ? 1_500 : 10)
     assert.equal((await first).sections[0]?.status, 'unavailable')
     const before = clock.monotonic()
     assert.equal((await user('asha').context.resolve()).sections[0]?.status, 'unavailable')
     assert.equal(clock.monotonic(), before, behaviour)
-    assert.equal(backend.calls, 1, behaviour)
-    await close()
+    assert.equal(chaos.calls, 1, behaviour)
   }
 })
 
-test('UC-17 a load that comes too late for its caller is there for the next one', async () => {
-  const { backend, clock, user, close } = await openChaos({ budgetMs: 300 })
-  backend.behaviour = 'late'
+test('UC-17 a load that ends after its caller’s deadline serves the next caller', async () => {
+  await using harness = await openChaosHarness({ budgetMs: 300 })
+  const { chaos, clock, user } = harness
+  chaos.behaviour = 'late'
   const first = user('asha').context.resolve()
   await clock.pass(300)
   assert.equal((await first).status, 'partial')
@@ -108,27 +113,27 @@ test('UC-17 a load that comes too late for its caller is there for the next one'
   const next = await user('asha').context.resolve()
   assert.equal(next.status, 'fresh')
   assert.match(next.details, /profile of asha/)
-  assert.equal(backend.calls, 1)
-  await close()
+  assert.equal(chaos.calls, 1)
 })
 
-test('R3 one user who hangs: after five seconds a new call begins, and there are never more than two', async () => {
-  const { backend, clock, user, close } = await openChaos()
-  backend.behaviour = 'never'
+test('a user whose loads hang gets a new call after five seconds and has at most two unfinished calls', async () => {
+  await using harness = await openChaosHarness()
+  const { chaos, clock, user } = harness
+  chaos.behaviour = 'never'
   for (let second = 0; second < 60; second++) {
     void user('asha').context.resolve({ budgetMs: 100 })
     await clock.pass(1_000)
   }
-  assert.equal(backend.unsettled, 2)
-  backend.behaviour = 'well'
+  assert.equal(chaos.unsettled, 2)
+  chaos.behaviour = 'well'
   await clock.pass(90_000)
-  assert.equal((await user('asha').context.resolve()).sections[0]?.status, 'fresh', 'what never ends is written off')
-  await close()
+  assert.equal((await user('asha').context.resolve()).sections[0]?.status, 'fresh', 'abandoned calls stop counting')
 })
 
-test('R3 when everything hangs, 64 calls are in flight at most, and one probe after healing all is well', async () => {
-  const { backend, clock, user, close } = await openChaos()
-  backend.behaviour = 'never'
+test('UC-D03 when all calls hang, at most 64 are unfinished, and one probe after the recovery all users are fresh', async () => {
+  await using harness = await openChaosHarness()
+  const { chaos, clock, user } = harness
+  chaos.behaviour = 'never'
   const answers: Promise<string>[] = []
   for (let index = 0; index < 10_000; index++)
     answers.push(
@@ -144,50 +149,49 @@ test('R3 when everything hangs, 64 calls are in flight at most, and one probe af
       await clock.pass(3_000)
     }
   }
-  assert.ok(backend.mostUnsettled <= 64, `${backend.mostUnsettled} in flight`)
-  backend.behaviour = 'well'
+  assert.ok(chaos.mostUnsettled <= 64, `${chaos.mostUnsettled} unfinished`)
+  chaos.behaviour = 'well'
   await clock.pass(31_000)
   assert.equal((await user('probe').context.resolve()).status, 'fresh')
   assert.equal(
     (await user('u1').context.resolve()).sections[0]?.status,
     'fresh',
-    'who failed before is asked for again',
+    'a user whose load failed is loaded again',
   )
-  assert.equal((await user('somebody new').context.resolve()).status, 'fresh')
-  await close()
+  assert.equal((await user('new user').context.resolve()).status, 'fresh')
 })
 
-test('R6 a failing source is asked once a pause: 1 s doubling to 30 s, and by one probe only', async () => {
-  const { backend, clock, user, close } = await openChaos()
-  backend.behaviour = 'rejects'
+test('a failing source gets one probe per backoff, which doubles from 1 s to 30 s', async () => {
+  await using harness = await openChaosHarness()
+  const { chaos, clock, user } = harness
+  chaos.behaviour = 'rejects'
   const callsAt: number[] = []
   let before = 0
   for (let tick = 0; tick < 2_000; tick++) {
     for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) void user(name).context.resolve()
     await clock.pass(100)
-    if (backend.calls > before && tick > 0) callsAt.push(clock.monotonic())
-    if (tick > 0) assert.ok(backend.calls - before <= 1, 'one probe at a time')
-    before = backend.calls
+    if (chaos.calls > before && tick > 0) callsAt.push(clock.monotonic())
+    if (tick > 0) assert.ok(chaos.calls - before <= 1, 'one probe at a time')
+    before = chaos.calls
   }
-  const pauses = callsAt.slice(1).map((at, index) => at - (callsAt[index] as number))
+  const backoffs = callsAt.slice(1).map((at, index) => at - (callsAt[index] as number))
   assert.ok(
-    pauses.every((pause, index) => pause >= (pauses[index - 1] ?? 0) * 0.7),
+    backoffs.every((backoff, index) => backoff >= (backoffs[index - 1] ?? 0) * 0.7),
     'they grow',
   )
-  assert.ok(Math.max(...pauses) <= 30_100 && Math.max(...pauses) > 20_000)
-  await close()
+  assert.ok(Math.max(...backoffs) <= 30_100 && Math.max(...backoffs) > 20_000)
 })
 
-test('R7, UC-D08 a section that fails costs itself only, and comes later without the others being loaded again', async () => {
+test('UC-D08 a late section makes only itself unavailable and arrives later without a reload of the others', async () => {
   const clock = handClock()
-  const profile = chaos(clock, () => ({ note: 'here' }))
-  const actions = chaos(clock, () => [{ action: 'Sang', at: '2026-01-01T11:00:00Z' }])
+  const profile = createChaosSource(clock, () => ({ note: 'here' }))
+  const actions = createChaosSource(clock, () => [{ action: 'Sang', at: '2026-01-01T11:00:00Z' }])
   actions.behaviour = 'late'
-  const house = await openHouse(
+  await using harness = await openContextHarness(
     { budgetMs: 500, sources: { profile: profile.source, actions: actions.source } },
     { clock },
   )
-  const { context } = house.user('asha')
+  const { context } = harness.user('asha')
   const first = context.resolve()
   await clock.pass(500)
   const partial = await first
@@ -200,78 +204,77 @@ test('R7, UC-D08 a section that fails costs itself only, and comes later without
     ],
   )
   assert.match(partial.details, /here/)
-  assert.doesNotMatch(partial.actions, /no action/, 'an outage does not tell that nothing was done')
+  assert.doesNotMatch(partial.actions, /no action/, 'an outage is not reported as no actions')
   await clock.pass(300)
   const whole = await context.resolve()
   assert.equal(whole.status, 'fresh')
   assert.match(whole.actions, /Sang/)
   assert.equal(profile.calls, 1)
-  await house.close()
 })
 
-test('UC-D03 one hung source starves no other', async () => {
+test('UC-D03 a hanging source does not delay other sources', async () => {
   const clock = handClock()
-  const hung: SourceFunction = () => new Promise(() => undefined)
-  const house = await openHouse(
-    { sources: { actions: hung, profile: async (user: string) => ({ note: user }) } },
+  const hanging: SourceFunction = () => new Promise(() => undefined)
+  await using harness = await openContextHarness(
+    { sources: { actions: hanging, profile: async (user: string) => ({ note: user }) } },
     { clock },
   )
-  const answers = Array.from({ length: 500 }, (_, index) => house.user(`u${index}`).context.resolve())
+  const answers = Array.from({ length: 500 }, (_, index) => harness.user(`u${index}`).context.resolve())
   await clock.pass(1_500)
   for (const answer of answers) assert.equal((await answer).sections[0]?.status, 'fresh')
-  await house.close()
 })
 
-test('UC-D01 old data is told for maxStaleMs and then no longer', async () => {
-  const { backend, clock, user, close } = await openChaos({ ttlMs: 1_000, maxStaleMs: 60_000 })
+test('UC-D01 stale data is used for maxStaleMs and no longer', async () => {
+  await using harness = await openChaosHarness({ ttlMs: 1_000, maxStaleMs: 60_000 })
+  const { chaos, clock, user } = harness
   await user('asha').context.resolve()
-  backend.behaviour = 'rejects'
+  chaos.behaviour = 'rejects'
   await clock.pass(59_000)
   const stale = await user('asha').context.resolve()
   assert.equal(stale.sections[0]?.status, 'stale')
   assert.match(stale.details, /profile of asha/)
   await clock.pass(1_000)
   assert.equal((await user('asha').context.resolve()).sections[0]?.status, 'unavailable')
-  await close()
 })
 
-test('maxAgeMs waits for newer data, and takes what is there when it does not come', async () => {
-  const { backend, clock, user, close } = await openChaos()
+test('maxAgeMs waits for newer data and falls back to stale data at the deadline', async () => {
+  await using harness = await openChaosHarness()
+  const { chaos, clock, user } = harness
   const { context } = user('asha')
   await context.resolve()
   await clock.pass(5_000)
   assert.equal((await context.resolve({ maxAgeMs: 10_000 })).status, 'fresh')
-  assert.equal(backend.calls, 1)
-  backend.behaviour = 'late'
+  assert.equal(chaos.calls, 1)
+  chaos.behaviour = 'late'
   const newer = context.resolve({ maxAgeMs: 1_000 })
   await clock.pass(700)
   assert.equal((await newer).sections[0]?.loadedAt, '2026-01-01T12:00:05.700Z')
   await clock.pass(5_000)
-  backend.behaviour = 'never'
+  chaos.behaviour = 'never'
   const older = context.resolve({ maxAgeMs: 1_000 })
   await clock.pass(1_500)
   assert.equal((await older).sections[0]?.status, 'stale')
   assert.match((await older).details, /profile of asha/)
-  await close()
 })
 
-test('an abort answers at once with what there is, and one caller who leaves takes nothing from another', async () => {
-  const { backend, clock, user, close } = await openChaos()
-  backend.behaviour = 'late'
-  const leaving = new AbortController()
-  const [leaver, stayer] = [user('asha').context.resolve({ signal: leaving.signal }), user('asha').context.resolve()]
+test('an abort returns at once what is in memory and does not affect other callers', async () => {
+  await using harness = await openChaosHarness()
+  const { chaos, clock, user } = harness
+  chaos.behaviour = 'late'
+  const abort = new AbortController()
+  const aborted = user('asha').context.resolve({ signal: abort.signal })
+  const other = user('asha').context.resolve()
   await clock.pass(10)
-  leaving.abort(new Error('gone'))
-  assert.equal((await leaver).status, 'partial')
+  abort.abort(new Error('gone'))
+  assert.equal((await aborted).status, 'partial')
   assert.equal(clock.monotonic(), 10)
   await clock.pass(700)
-  assert.equal((await stayer).status, 'fresh')
+  assert.equal((await other).status, 'fresh')
   assert.equal((await user('bela').context.resolve({ signal: AbortSignal.abort() })).status, 'default')
-  assert.equal(backend.calls, 1, 'nothing is begun for somebody who has left')
-  await close()
+  assert.equal(chaos.calls, 1, 'no load starts for an aborted call')
 })
 
-test('UC-D23 closing answers everybody, aborts what is under way and leaves no timer', async () => {
+test('UC-D23 closing answers all callers, aborts all loads and leaves no timer', async () => {
   const clock = handClock()
   const aborted: boolean[] = []
   const source: SourceFunction = (_, { signal }) =>
@@ -281,41 +284,43 @@ test('UC-D23 closing answers everybody, aborts what is under way and leaves no t
         reject(signal.reason)
       })
     })
-  const house = await openHouse({ sources: { profile: source } }, { clock })
-  const waiting = [house.user('asha').context.resolve(), house.user('bela').context.resolve()]
-  await turn()
-  await house.contexts.close()
+  await using harness = await openContextHarness({ sources: { profile: source } }, { clock })
+  const waiting = [harness.user('asha').context.resolve(), harness.user('bela').context.resolve()]
+  await runCallbacks()
+  await harness.module.close()
   assert.deepEqual(
     (await Promise.all(waiting)).map(({ status }) => status),
     ['partial', 'partial'],
   )
   assert.equal(aborted.length, 2)
   assert.equal(clock.timers, 0)
-  assert.equal((await house.user('late').context.resolve()).status, 'default', 'afterwards it still does not throw')
-  assert.deepEqual(house.contexts.stats().sources.profile, { live: 0, abandoned: 0, queued: 0 })
+  assert.equal(
+    (await harness.user('late').context.resolve()).status,
+    'default',
+    'after closing it still does not throw',
+  )
+  assert.deepEqual(harness.module.stats().sources.profile, { running: 0, abandoned: 0, queued: 0 })
 })
 
-test('a source that resolves the same user while it is asked waits for nobody but itself, and not for ever', async () => {
+test('a source that resolves the same user waits for its own load until its budget ends', async () => {
   const clock = handClock()
-  let house: House
   const source: SourceFunction = async (user) => ({
-    note: (await house.user(user).context.resolve({ budgetMs: 100 })).status,
+    note: (await harness.user(user).context.resolve({ budgetMs: 100 })).status,
   })
-  house = await openHouse({ sources: { profile: source } }, { clock })
-  const answer = house.user('asha').context.resolve()
+  await using harness = await openContextHarness({ sources: { profile: source } }, { clock })
+  const answer = harness.user('asha').context.resolve()
   await clock.pass(200)
   assert.match((await answer).details, /partial/)
-  await house.close()
 })
 
-test('UC-05 a source that looks at the mode is asked for each mode apart, one that does not is asked once', async () => {
+test('UC-05 a source that reads the mode is called once for each mode, other sources once for both', async () => {
   const clock = handClock()
-  let apart = 0
+  let perMode = 0
   let shared = 0
-  const house = await openHouse(
+  await using harness = await openContextHarness(
     {
       sources: {
-        profile: async (_: string, { mode }: { mode: string }) => ({ note: `${mode} ${++apart}` }),
+        profile: async (_: string, { mode }: { mode: string }) => ({ note: `${mode} ${++perMode}` }),
         actions: async () => {
           shared += 1
           return []
@@ -324,13 +329,12 @@ test('UC-05 a source that looks at the mode is asked for each mode apart, one th
     },
     { clock },
   )
-  const { context } = house.user('asha')
+  const { context } = harness.user('asha')
   const [create, reuse] = await Promise.all([context.resolve({ mode: 'create' }), context.resolve({ mode: 'reuse' })])
   assert.match(create.details, /note: create/)
   assert.match(reuse.details, /note: reuse/)
   assert.match((await context.resolve({ mode: 'create' })).details, /note: create/)
-  assert.deepEqual([apart, shared], [2, 1])
+  assert.deepEqual([perMode, shared], [2, 1])
   await context.invalidate()
   assert.match((await context.resolve({ mode: 'reuse' })).details, /note: reuse 3/)
-  await house.close()
 })

@@ -48,7 +48,14 @@ for (const [why, options, code] of impossible) {
 test('null waives every limit there is, and undefined leaves every default', async () => {
   const limits = {
     runtime: { idleMs: null, mcpIdleMs: null, maxLeaseMs: null, sweepMs: null, maxLive: null, maxMcpProcesses: null },
-    context: { budgetMs: null, ttlMs: null, maxStaleMs: null, maxUsers: null, maxFlights: null, maxAbandoned: null },
+    context: {
+      budgetMs: null,
+      ttlMs: null,
+      maxStaleMs: null,
+      maxUsers: null,
+      maxConcurrentLoads: null,
+      maxAbandonedLoads: null,
+    },
     ledger: { dailyCap: null, keepEvents: null },
     answers: { ttlMs: null, maxEntries: null, maxBytes: null, touchEveryMs: null },
   }

@@ -1,5 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { type ContextDeps, type Contexts, createContexts, type UserContexts } from '../../src/context/context.ts'
+import {
+  type ContextDeps,
+  type ContextModule,
+  createContext,
+  type UserContextModule,
+} from '../../src/context/context.ts'
 import { systemEffects } from '../../src/core/effects.ts'
 import { createKeyring } from '../../src/core/keyring.ts'
 import { createSubject } from '../../src/core/subject.ts'
@@ -9,64 +14,64 @@ import { type ContextOptions, DEFAULTS } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 
-export interface House {
-  readonly contexts: Contexts
+export interface ContextHarness extends AsyncDisposable {
+  readonly module: ContextModule
   readonly journal: OpenJournal<unknown, unknown>
   readonly store: Store
   readonly clock: HandClock
-  user(id: string): UserContexts
-  close(): Promise<void>
+  user(id: string): UserContextModule
+  /** The same configuration with an empty cache, as in another process on the same store and clock. */
+  reopen(): Promise<ContextHarness>
+}
+
+export interface ContextHarnessDeps
+  extends Partial<Pick<ContextDeps, 'effects' | 'limits' | 'timeZone' | 'timeZoneOf'>> {
+  readonly store?: Store
+  readonly clock?: HandClock
 }
 
 const FACETS = { phase: 'dormant', riskLevel: 'low', blocked: false, capUsed: 0, capUsedUntil: null, peak: 0 }
 
-/** Contexts on a memory store and a clock that the test drives. */
-export async function openHouse(
+/** The context module on a memory store and a clock that the test moves. Disposal leaves the store open. */
+export async function openContextHarness(
   options: Partial<ContextOptions> = {},
-  more: Partial<ContextDeps> & { store?: Store; clock?: HandClock } = {},
-): Promise<House> {
-  const clock = more.clock ?? handClock()
-  const effects = more.effects ?? clock
-  const store = (more.store as Store | undefined) ?? (await openMemoryStore({ effects: systemEffects }))
+  deps: ContextHarnessDeps = {},
+): Promise<ContextHarness> {
+  const clock = deps.clock ?? handClock()
+  const effects = deps.effects ?? clock
+  const store = deps.store ?? (await openMemoryStore({ effects: systemEffects }))
   const journal = openJournal<unknown, unknown>({
     store,
     keys: createKeyring(randomBytes(32)),
     effects,
     fold: { initial: {}, unmeasured: {}, evolve: (state) => state, facets: () => FACETS },
   })
-  const contexts = createContexts({
-    journal,
-    options: { ...DEFAULTS.context, ...options },
-    timeZone: 'UTC',
-    namespace: 'test',
-    ...more,
+  const { limits, timeZone = 'UTC', timeZoneOf } = deps
+  const module = createContext({
     store,
+    journal,
     effects,
+    options: { ...DEFAULTS.context, ...options },
+    timeZone,
+    namespace: 'test',
+    limits,
+    timeZoneOf,
   })
   return {
-    contexts,
+    module,
     journal,
     store,
     clock,
-    user: (id) => contexts.of(createSubject('test', id)),
-    async close() {
-      await contexts.close()
+    user: (id) => module.of(createSubject('test', id)),
+    reopen: () => openContextHarness(options, { ...deps, store, clock }),
+    async [Symbol.asyncDispose]() {
+      await module.close()
       await journal.close()
     },
   }
 }
 
 /** Lets promises and I/O callbacks run, without any time passing. */
-export async function turn(times = 4): Promise<void> {
+export async function runCallbacks(times = 4): Promise<void> {
   for (let count = 0; count < times; count++) await new Promise<void>((resolve) => setImmediate(resolve))
-}
-
-export interface Deferred<Value> {
-  readonly promise: Promise<Value>
-  resolve(value: Value): void
-  reject(error: unknown): void
-}
-
-export function defer<Value>(): Deferred<Value> {
-  return Promise.withResolvers<Value>()
 }

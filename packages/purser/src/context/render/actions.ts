@@ -1,98 +1,66 @@
-import { WORDS } from '../../templates/prompt-wording.ts'
+import {
+  ACTION_PLACEHOLDERS,
+  ACTION_TEMPLATES,
+  type ActionWindow,
+  cutActions,
+} from '../../templates/action-templates.ts'
 import type { ActionRow } from '../action-rows.ts'
 import type { RenderContext } from '../api.ts'
 import { fitItems, type Item } from './fit-items.ts'
 import { type Zone, zoneOf } from './zone.ts'
 
-/** What the renderer must tell apart in a feed. */
-const VISUAL = { label: 'Video Reasoning', sublabel: 'Visual Context', withinMs: 5 * 60_000 }
-const SCREEN = { label: 'Screen Reasoning', sublabel: undefined, withinMs: 2 * 60_000 }
-const LABELS = new Set([VISUAL.label, SCREEN.label])
-
-/** Names that say nothing about a person: steps of the machinery that logged them. */
-export const IGNORED_ACTIONS: readonly string[] = [
-  'Topic Cofirmation',
-  'Topic Confirmation',
-  'Topic confirmation',
-  'Topic not found',
-  'Topic Listing',
-  'Langchain',
-  'Assessment Ended',
-  'Casual Conversation',
-  'Probe',
-  'Question Answering',
-  'Fallback',
-]
+const WINDOW_LABELS = new Set(
+  Object.values(ACTION_TEMPLATES).flatMap((template) => template.windows.map(({ label }) => label)),
+)
 
 export interface ActionsText {
   readonly text: string
   readonly cut: number
+  /** Epoch ms; see `Rendered`. */
   readonly changesAt: number
 }
 
-export type Ignores = (action: string) => boolean
+export type IsIgnored = (action: string) => boolean
 
 /**
- * Actions as a model reads them. `create`: one item a row. `reuse`: each action once with its first and last date,
- * then what was seen and on screen in the last minutes. Items that do not fit go, the oldest first.
+ * Renders actions by the template of the mode: the ordinary ones, then the rows of each window that are recent. Items
+ * that do not fit are cut, the oldest first.
  */
-export function renderActions(rows: readonly ActionRow[], scene: RenderContext, ignores: Ignores): ActionsText {
-  const zone = zoneOf(scene.timeZone) as Zone
-  const told = rows.filter((row) => !ignores(row.action))
-  const ordinary = told.filter((row) => !LABELS.has(row.label ?? ''))
-  return scene.mode === 'create' ? renderPlain(ordinary, scene, zone) : renderRich(told, ordinary, scene, zone)
-}
+export function renderActions(rows: readonly ActionRow[], context: RenderContext, isIgnored: IsIgnored): ActionsText {
+  const template = ACTION_TEMPLATES[context.mode]
+  const zone = zoneOf(context.timeZone) as Zone
+  const relevant = rows.filter((row) => !isIgnored(row.action))
+  const ordinary = relevant.filter((row) => !WINDOW_LABELS.has(row.label ?? ''))
+  const windows = template.windows.map((window) => selectWindow(relevant, window, context.now))
+  const toItem = (row: ActionRow): Item => itemOf(row, zone)
+  const ordinaryItems = template.repeats === 'all' ? ordinary.map(toItem) : firstAndLast(ordinary, zone)
+  const windowItems = windows.map((window) => window.rows.map(toItem))
 
-function renderPlain(rows: readonly ActionRow[], scene: RenderContext, zone: Zone): ActionsText {
-  const { kept, cut } = fitItems(
-    rows.map((row) => itemOf(row, zone)),
-    scene,
-    WORDS.cutBytes,
-  )
+  const { fitting, cut } = fitItems([ordinaryItems, ...windowItems].flat(), context, template.wrapMaxBytes)
+  const remaining = new Set(fitting)
+  const textsOf = (items: readonly Item[]): string[] =>
+    items.filter((item) => remaining.has(item)).map((item) => item.text)
+  const windowTexts = template.windows.flatMap(({ wrap }, index) => {
+    const texts = textsOf(windowItems[index] ?? [])
+    return texts.length === 0 ? [] : [wrap(texts.join(', '))]
+  })
   return {
-    text: listText(
-      kept.map((item) => item.text),
-      cut,
-    ),
+    text: template.wrap(listText([...textsOf(ordinaryItems), ...windowTexts], cut)),
     cut,
-    changesAt: Number.POSITIVE_INFINITY,
+    changesAt: Math.min(Number.POSITIVE_INFINITY, ...windows.map((window) => window.changesAt)),
   }
 }
 
-function renderRich(
-  told: readonly ActionRow[],
-  ordinary: readonly ActionRow[],
-  scene: RenderContext,
-  zone: Zone,
-): ActionsText {
-  const visual = windowOf(told, VISUAL, scene.now)
-  const screen = windowOf(told, SCREEN, scene.now)
-  const groups = [
-    firstAndLast(ordinary, zone),
-    visual.rows.map((row) => itemOf(row, zone)),
-    screen.rows.map((row) => itemOf(row, zone)),
-  ]
-  const { kept, cut } = fitItems(groups.flat(), scene, WORDS.frameBytes)
-  const stays = new Set(kept)
-  const [items, seen, shown] = groups.map((group) => group.filter((item) => stays.has(item)).map((item) => item.text))
-  const parts = [...(items ?? []), ...WORDS.visualWindow(seen ?? []), ...WORDS.screenWindow(shown ?? [])]
-  return {
-    text: WORDS.framed(listText(parts, cut)),
-    cut,
-    changesAt: Math.min(visual.changesAt, screen.changesAt),
-  }
-}
-
-function listText(parts: readonly string[], cut: number): string {
-  if (cut > 0) return [WORDS.cutActions(String(cut)), ...parts].join(', ')
-  return parts.length === 0 ? WORDS.noActions : parts.join(', ')
+function listText(texts: readonly string[], cut: number): string {
+  if (cut > 0) return [cutActions(cut), ...texts].join(', ')
+  return texts.length === 0 ? ACTION_PLACEHOLDERS.empty : texts.join(', ')
 }
 
 function itemOf({ action, at }: ActionRow, zone: Zone): Item {
   return { text: at === null ? action : `${action} on ${zone.format(at)}`, at: at ?? Number.NEGATIVE_INFINITY }
 }
 
-/** Undated rows have no first and last. Two dates of one second read the same, so they are one. */
+/** The first and the last date of each action. Two dates within one second have the same text and give one item. */
 function firstAndLast(rows: readonly ActionRow[], zone: Zone): Item[] {
   const spans = new Map<string, { first: number; last: number }>()
   for (const { action, at } of rows) {
@@ -106,18 +74,18 @@ function firstAndLast(rows: readonly ActionRow[], zone: Zone): Item[] {
   }
   const items: Item[] = []
   for (const [action, { first, last }] of spans) {
-    const item = itemOf({ action, at: first }, zone)
-    items.push(item)
-    const second = itemOf({ action, at: last }, zone)
-    if (second.text !== item.text) items.push(second)
+    const firstItem = itemOf({ action, at: first }, zone)
+    const lastItem = itemOf({ action, at: last }, zone)
+    items.push(firstItem)
+    if (lastItem.text !== firstItem.text) items.push(lastItem)
   }
   return items
 }
 
-/** Rows of the last minutes, and when the next one enters or leaves. */
-function windowOf(
+/** The rows inside a window, and when the next row enters or leaves it. Rows from the future are outside. */
+function selectWindow(
   rows: readonly ActionRow[],
-  { label, sublabel, withinMs }: { label: string; sublabel: string | undefined; withinMs: number },
+  { label, sublabel, maxAgeMs }: ActionWindow,
   now: number,
 ): { rows: ActionRow[]; changesAt: number } {
   const inside: ActionRow[] = []
@@ -125,9 +93,9 @@ function windowOf(
   for (const row of rows) {
     if (row.label !== label || row.at === null || (sublabel !== undefined && row.sublabel !== sublabel)) continue
     if (row.at > now) changesAt = Math.min(changesAt, row.at)
-    else if (now - row.at <= withinMs) {
+    else if (now - row.at <= maxAgeMs) {
       inside.push(row)
-      changesAt = Math.min(changesAt, row.at + withinMs + 1)
+      changesAt = Math.min(changesAt, row.at + maxAgeMs + 1)
     }
   }
   return { rows: inside, changesAt }

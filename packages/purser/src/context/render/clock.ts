@@ -1,7 +1,7 @@
-import { WORDS } from '../../templates/prompt-wording.ts'
+import { PROMPT_WORDING } from '../../templates/prompt-wording.ts'
 import { zoneOf } from './zone.ts'
 
-export type Precision = 'minute' | 'second' | 'off'
+export type ClockPrecision = 'minute' | 'second' | 'off'
 
 export interface ClockText {
   readonly text: string
@@ -9,26 +9,26 @@ export interface ClockText {
   readonly changesAt: number
 }
 
-const GRAIN_MS = { minute: 60_000, second: 1_000 } as const
+const PRECISION_MS = { minute: 60_000, second: 1_000 } as const
 const OFF: ClockText = { text: '', changesAt: Number.POSITIVE_INFINITY }
+/** Cached texts, by precision and zone. */
+const MAX_TEXTS = 1_024
 
-/** The current-time hint, made once per zone and minute (or second). Its form says seconds even when it counts minutes. */
-export function createClockTexts(): (zoneName: string, precision: Precision, now: number) => ClockText {
-  const latest = new Map<string, ClockText>()
-  return (zoneName, precision, now) => {
+/** Makes the function that renders the current time, once per zone and minute (or second). The text always has seconds. */
+export function createClock(): (timeZone: string, precision: ClockPrecision, now: number) => ClockText {
+  const texts = new Map<string, ClockText>()
+  return (timeZone, precision, now) => {
     if (precision === 'off') return OFF
-    const grainMs = GRAIN_MS[precision]
-    const key = `${precision} ${zoneName}`
-    const changesAt = (Math.floor(now / grainMs) + 1) * grainMs
-    let found = latest.get(key)
-    if (found === undefined || found.changesAt !== changesAt) {
-      const wall = zoneOf(zoneName)?.format(changesAt - grainMs) ?? ''
-      found = { text: WORDS.clock(wall, zoneName), changesAt }
-      if (latest.size >= MAX_CLOCKS) latest.clear()
-      latest.set(key, found)
+    const precisionMs = PRECISION_MS[precision]
+    const key = `${precision} ${timeZone}`
+    const changesAt = (Math.floor(now / precisionMs) + 1) * precisionMs
+    let cached = texts.get(key)
+    if (cached === undefined || cached.changesAt !== changesAt) {
+      const wallTime = zoneOf(timeZone)?.format(changesAt - precisionMs) ?? ''
+      cached = { text: PROMPT_WORDING.currentTime(wallTime, timeZone), changesAt }
+      if (texts.size >= MAX_TEXTS) texts.clear()
+      texts.set(key, cached)
     }
-    return found
+    return cached
   }
 }
-
-const MAX_CLOCKS = 1_024

@@ -1,40 +1,40 @@
-import { WORDS } from '../../templates/prompt-wording.ts'
+import { CUT_LINE_MAX_BYTES, PROMPT_WORDING } from '../../templates/prompt-wording.ts'
 import type { RenderContext } from '../api.ts'
-import type { Plain } from '../copy-data.ts'
-import { fieldText, fitting } from './profile.ts'
+import type { JsonValue } from '../copy-data.ts'
+import { fitLines } from './fit-items.ts'
+import { type Fields, fieldText } from './profile.ts'
 
-/** Any section without a renderer of its own: text as it is, `name: value` a line, or one item of a list a line. */
-export function renderAny(
-  name: string,
-  data: Plain,
+/** Renders a section without a renderer of its own: text as it is, one `name: value` a line, or one list item a line. */
+export function renderDefault(
+  section: string,
+  data: JsonValue,
   { maxBytes, maxItems }: RenderContext,
 ): { text: string; cut: number } {
   const lines = linesOf(data)
-  const head = `${name}:\n`
-  const room = maxBytes - Buffer.byteLength(head) - WORDS.cutBytes
-  const kept = fitting(lines, { maxItems, room, separator: '\n' })
-  const cut = lines.length - kept.length
-  const told = cut === 0 ? kept : [...kept, WORDS.cutItems(String(cut))]
-  return { text: head + told.join('\n'), cut }
+  const head = `${section}:\n`
+  const availableBytes = maxBytes - Buffer.byteLength(head) - CUT_LINE_MAX_BYTES
+  const shown = fitLines(lines, { maxItems, maxBytes: availableBytes, separator: '\n' })
+  const cut = lines.length - shown.length
+  if (cut > 0) shown.push(PROMPT_WORDING.cutItems(cut))
+  return { text: head + shown.join('\n'), cut }
 }
 
-function linesOf(data: Plain): string[] {
-  if (Array.isArray(data)) return data.flatMap((item: Plain) => itemOf(item) ?? [])
-  if (typeof data === 'object' && data !== null) return fieldsOf(data as { readonly [name: string]: Plain })
+function linesOf(data: JsonValue): string[] {
+  if (Array.isArray(data)) return data.flatMap((item: JsonValue) => itemOf(item) ?? [])
+  if (typeof data === 'object' && data !== null) return fieldsOf(data as Fields)
   return [String(data)]
 }
 
-function fieldsOf(fields: { readonly [name: string]: Plain }): string[] {
+function fieldsOf(fields: Fields): string[] {
   return Object.entries(fields).flatMap(([name, value]) => {
     const text = fieldText(value)
     return text === undefined ? [] : [`${name}: ${text}`]
   })
 }
 
-function itemOf(item: Plain): string | undefined {
-  if (typeof item === 'object' && item !== null && !Array.isArray(item)) {
-    return `- ${fieldsOf(item as { readonly [name: string]: Plain }).join(', ')}`
-  }
+function itemOf(item: JsonValue): string | undefined {
+  if (typeof item === 'object' && item !== null && !Array.isArray(item))
+    return `- ${fieldsOf(item as Fields).join(', ')}`
   const text = fieldText(item)
   return text === undefined ? undefined : `- ${text}`
 }

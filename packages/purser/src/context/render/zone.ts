@@ -1,21 +1,21 @@
-/** Wall-clock time of instants in one zone. */
+/** Wall-clock time of instants in one time zone. */
 export interface Zone {
   readonly name: string
-  /** `YYYY-MM-DDTHH:MM:SS`, as a clock on the wall there shows it. */
+  /** `YYYY-MM-DDTHH:MM:SS`, in local time. */
   format(instant: number): string
 }
 
-/** Since then zones only move at full quarters of an hour, UTC. */
+/** Since then offsets change only at quarters of an hour, UTC. */
 const REGULAR_SINCE = Date.parse('1972-01-01T00:00:00Z')
 const QUARTER_MS = 900_000
-/** Quarters whose offset is remembered, per zone. */
+/** Cached offsets, per zone. */
 const MAX_OFFSETS = 4_096
-/** Zones, in all ways of writing them. */
+/** Cached zones; one zone may have several names. */
 const MAX_ZONES = 1_024
 
 const zones = new Map<string, Zone>()
 
-/** The zone of an IANA name, or undefined when there is none. Asking again for the same name costs a look-up. */
+/** The zone of an IANA name, undefined for an unknown one. Zones are cached by name. */
 export function zoneOf(name: string): Zone | undefined {
   let zone = zones.get(name)
   if (zone === undefined) {
@@ -28,30 +28,30 @@ export function zoneOf(name: string): Zone | undefined {
 }
 
 /**
- * Asking Intl for every date is slow, and the answer is nearly always that of the date before. So the offset is
- * asked for once a quarter of an hour, which is the grain at which zones move; earlier dates are asked one by one.
+ * A call of Intl for every date is slow, and the result is nearly always the one of the previous date. So the offset is
+ * computed once per quarter of an hour, the granularity of zone changes; for earlier dates it is computed each time.
  */
 function createZone(name: string): Zone | undefined {
-  const calendar = calendarOf(name)
+  const calendar = createCalendar(name)
   if (calendar === undefined) return undefined
   const offsets = new Map<number, number>()
 
   function offsetAt(instant: number): number {
-    if (instant < REGULAR_SINCE) return offsetBy(calendar as Intl.DateTimeFormat, instant)
+    if (instant < REGULAR_SINCE) return computeOffset(calendar as Intl.DateTimeFormat, instant)
     const quarter = Math.floor(instant / QUARTER_MS)
     let offset = offsets.get(quarter)
     if (offset === undefined) {
-      offset = offsetBy(calendar as Intl.DateTimeFormat, quarter * QUARTER_MS)
+      offset = computeOffset(calendar as Intl.DateTimeFormat, quarter * QUARTER_MS)
       if (offsets.size >= MAX_OFFSETS) offsets.clear()
       offsets.set(quarter, offset)
     }
     return offset
   }
 
-  return { name, format: (instant) => wallText(instant + offsetAt(instant)) }
+  return { name, format: (instant) => formatWallTime(instant + offsetAt(instant)) }
 }
 
-function calendarOf(timeZone: string): Intl.DateTimeFormat | undefined {
+function createCalendar(timeZone: string): Intl.DateTimeFormat | undefined {
   try {
     return new Intl.DateTimeFormat('en-US-u-ca-gregory-nu-latn', {
       timeZone,
@@ -69,7 +69,8 @@ function calendarOf(timeZone: string): Intl.DateTimeFormat | undefined {
   }
 }
 
-function offsetBy(calendar: Intl.DateTimeFormat, instant: number): number {
+/** Offset from UTC in ms. */
+function computeOffset(calendar: Intl.DateTimeFormat, instant: number): number {
   const part: Record<string, string> = {}
   for (const { type, value } of calendar.formatToParts(instant)) part[type] = value
   const wall = new Date(0)
@@ -79,8 +80,9 @@ function offsetBy(calendar: Intl.DateTimeFormat, instant: number): number {
   return wall.getTime() - Math.floor(instant / 1_000) * 1_000
 }
 
-function wallText(wall: number): string {
+/** `wall`: local time as if it were UTC, epoch ms. */
+function formatWallTime(wall: number): string {
   const text = new Date(wall).toISOString()
-  // Years before 1 and after 9999, which a zone can make of the first and last day, have a sign and six digits.
+  // Years before 1 and after 9999, possible in some zones on the first and the last day, have a sign and six digits.
   return text.slice(0, text.length - 5)
 }

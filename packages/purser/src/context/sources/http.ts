@@ -4,57 +4,59 @@ import type { ContextLimits } from '../limits.ts'
 import type { SectionSource } from '../section.ts'
 import { parseRequestTemplate } from './request-template.ts'
 
-export interface HttpSourceConfig {
+export interface HttpSourceOptions {
   readonly section: string
   readonly limits: ContextLimits
-  readonly connections: number
+  readonly maxConnections: number
 }
 
-/** The person is not known there: that is an answer, not an outage. */
+/** The service knows no such user: no data, but not an outage. */
 const ABSENT = new Set([204, 404, 410])
 
 /**
- * A section from another service, over its own pool of connections, so that a service that hangs holds up nothing
- * else. 2xx is data, 404 and 410 mean that there is nothing; everything else, redirects included, is an outage.
+ * A section from another service, over its own connection pool, so that a service that hangs blocks no other. 2xx is
+ * data, 204, 404 and 410 mean no data; any other status, redirects included, is an outage.
  */
-export function httpSource(source: HttpSource, { section, limits, connections }: HttpSourceConfig): SectionSource {
+export function createHttpSource(source: HttpSource, options: HttpSourceOptions): SectionSource {
+  const { section, limits, maxConnections } = options
   const template = parseRequestTemplate(source, section)
   const pool = new Pool(template.origin, {
-    connections: Number.isFinite(connections) ? connections : null,
-    headersTimeout: limits.flightAgeMs * 2,
-    bodyTimeout: limits.flightAgeMs * 2,
-    connect: { timeout: limits.flightAgeMs },
+    connections: Number.isFinite(maxConnections) ? maxConnections : null,
+    headersTimeout: limits.loadTimeoutMs * 2,
+    bodyTimeout: limits.loadTimeoutMs * 2,
+    connect: { timeout: limits.loadTimeoutMs },
   })
   return {
-    builtIn: false,
-    async call({ id }, { signal }) {
-      const answer = await pool.request({ ...template.fill(id), signal })
-      return readAnswer(answer, limits.maxSourceBytes)
+    isBuiltIn: false,
+    async load({ id }, { signal }) {
+      const response = await pool.request({ ...template.fill(id), signal })
+      return readResponse(response, limits.maxSourceBytes)
     },
     close: () => pool.destroy(),
   }
 }
 
-async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData, maxBytes: number): Promise<unknown> {
+async function readResponse(response: Dispatcher.ResponseData, maxBytes: number): Promise<unknown> {
+  const { statusCode, headers, body } = response
   if (ABSENT.has(statusCode) || statusCode < 200 || statusCode > 299) {
     await body.dump()
     if (ABSENT.has(statusCode)) return null
-    throw new Error(`The source answered ${statusCode}.`)
+    throw new Error(`The source returned status ${statusCode}.`)
   }
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of body as AsyncIterable<Buffer>) {
     bytes += chunk.length
-    // Leaving the loop destroys the body, and with it the connection.
-    if (bytes > maxBytes) throw new RangeError(`The source answered more than ${maxBytes} bytes.`)
+    // Leaving the loop destroys the body and its connection.
+    if (bytes > maxBytes) throw new RangeError(`The source returned more than ${maxBytes} bytes.`)
     chunks.push(chunk)
   }
   const text = Buffer.concat(chunks).toString()
-  return /^text\/(?!json)/i.test(String(headers['content-type'] ?? '')) ? textOrJson(text) : JSON.parse(text)
+  return /^text\/(?!json)/i.test(String(headers['content-type'] ?? '')) ? parseJsonOrText(text) : JSON.parse(text)
 }
 
-/** Services often label JSON as text; what is not JSON is then meant as text. */
-function textOrJson(text: string): unknown {
+/** Some services label JSON as text. What is not JSON is taken as text. */
+function parseJsonOrText(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

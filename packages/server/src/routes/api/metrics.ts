@@ -36,7 +36,7 @@ function measure(house: AppContext, registry: Registry): () => void {
   const admissions = counter('admissions', 'Admissions by outcome.', ['outcome'])
   const contexts = counter('contexts', 'Contexts by how complete they were.', ['status'])
   const waits = histogram('context_wait', 'Time a caller waited for a context.', WAIT_SECONDS)
-  const flights = counter('flights', 'Loads of context sources by outcome.', ['source', 'outcome'])
+  const loads = counter('context_loads', 'Loads of context sources by outcome.', ['source', 'outcome'])
   const answers = counter('answers', 'Look-ups of kept answers.', ['outcome'])
   const clients = counter('clients', 'Live clients opened and closed.', ['kind', 'outcome'])
   new Gauge({
@@ -65,8 +65,8 @@ function measure(house: AppContext, registry: Registry): () => void {
       contexts.inc({ status: resolved.status })
       waits.observe(resolved.waitedMs / 1000)
     }),
-    onDiagnostic('flight', (flight) => {
-      if (ours(flight)) flights.inc({ source: flight.source, outcome: flight.outcome })
+    onDiagnostic('load', (load) => {
+      if (ours(load)) loads.inc({ source: load.source, outcome: load.outcome })
     }),
     onDiagnostic('answer', (answer) => {
       if (ours(answer)) answers.inc({ outcome: answer.outcome })

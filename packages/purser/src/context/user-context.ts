@@ -1,0 +1,43 @@
+import { withSignal } from '../core/abort.ts'
+import type { Subject } from '../core/subject.ts'
+import { validateFields, validateOptions } from '../core/validate.ts'
+import type { Mode, ResolvedContext, UserContext } from './api.ts'
+import type { Invalidation } from './invalidation.ts'
+import { parseMode, validateSectionName } from './resolve-options.ts'
+import type { Resolver } from './resolver.ts'
+import type { SectionRuntime } from './section-runtime.ts'
+import type { UserCache, UserEntry } from './user-cache.ts'
+
+export interface UserContextDeps {
+  readonly cache: UserCache
+  readonly resolver: Resolver
+  readonly invalidation: Invalidation
+  /** The configured sections. */
+  readonly sections: readonly SectionRuntime[]
+}
+
+export function createUserContext(user: Subject, deps: UserContextDeps): UserContext {
+  const { cache, resolver, invalidation, sections } = deps
+  /** Saves the look-up while it is cached. */
+  let entry: UserEntry | undefined
+
+  function peek(mode: Mode): ResolvedContext | undefined {
+    if (!entry?.isCached) entry = cache.peek(user.id)
+    return entry && resolver.peek(user, mode, entry)
+  }
+
+  return {
+    resolve: (options) => resolver.resolve(user, options),
+    peek(options) {
+      if (options === undefined) return peek('reuse')
+      validateFields(options, ['mode'], { name: 'options' })
+      return peek(parseMode(options.mode))
+    },
+    async invalidate(options = {}) {
+      validateOptions('invalidate', options, ['section'])
+      const { section, signal } = options
+      if (section !== undefined) validateSectionName(section, sections, 'section')
+      await withSignal(invalidation.invalidate(user, section), signal)
+    },
+  }
+}
