@@ -24,6 +24,7 @@ export interface ResolveDefaults {
 }
 
 const OPTIONS = ['mode', 'budgetMs', 'maxAgeMs', 'timeZone', 'sections', 'signal', 'keep']
+const OPTIONS_RULE = { name: 'options' }
 const NO_OPTIONS: ResolveOptions = {}
 const MODES: readonly Mode[] = ['reuse', 'create']
 const MODE_RULE = { name: 'mode', hint: "'create' starts something new, 'reuse' continues. Default: 'reuse'." }
@@ -35,7 +36,7 @@ export function parseResolveOptions(
   options: ResolveOptions | undefined,
   defaults: ResolveDefaults,
 ): ParsedResolveOptions {
-  if (options !== undefined) validateFields(options, OPTIONS, { name: 'options' })
+  if (options !== undefined) validateFields(options, OPTIONS, OPTIONS_RULE)
   const input = options ?? NO_OPTIONS
   const mode = parseMode(input.mode)
   const timeZone = parseTimeZone(input.timeZone)

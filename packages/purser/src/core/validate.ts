@@ -32,18 +32,20 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Refuses anything but an object with known fields, and suggests the field that was probably meant. */
 export function validateFields(value: unknown, known: readonly string[], { name, code }: Rule): void {
-  // Formatted only for an error: the check is on the path of warm calls.
-  const validFields = (): string => `Valid fields: ${known.join(', ')}.`
-  if (!isObject(value)) throwInvalid(`'${name}' must be an object.`, { name, code, hint: validFields() })
+  if (!isObject(value)) throwInvalid(`'${name}' must be an object.`, { name, code, hint: hintAtFields(known) })
   for (const field in value) {
     if (known.includes(field)) continue
     const shown = field.slice(0, SHOWN_NAME_MAX)
     throwInvalid(`Unknown field '${shown}' in ${name}.`, {
       name: shown,
       code,
-      hint: suggestion(shown, known) || validFields(),
+      hint: suggestion(shown, known) || hintAtFields(known),
     })
   }
+}
+
+function hintAtFields(known: readonly string[]): string {
+  return `Valid fields: ${known.join(', ')}.`
 }
 
 /**

@@ -130,7 +130,7 @@ test('a user whose loads hang gets a new call after five seconds and has at most
   assert.equal((await user('asha').context.resolve()).sections[0]?.status, 'fresh', 'abandoned calls stop counting')
 })
 
-test('UC-D03 when all calls hang, at most 64 are unfinished, and one probe after the recovery all users are fresh', async () => {
+test('when all calls hang, at most 64 are unfinished, and after one successful probe all users are fresh', async () => {
   await using harness = await openChaosHarness()
   const { chaos, clock, user } = harness
   chaos.behaviour = 'never'
