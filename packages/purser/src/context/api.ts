@@ -78,7 +78,7 @@ export interface UserContext {
    * Drops loaded data: in this process at once, in all processes when it resolves. Unfinished loads still answer the
    * calls that wait for them, and no later ones.
    *
-   * @param options.section - Only this section. Default: all.
+   * @param options.section Only this section. Default: all.
    * @throws {PurserError} `argument_invalid`, `option_unknown`; `store_unavailable` if other processes could not be notified.
    */
   invalidate(options?: AbortOptions & { readonly section?: string | undefined }): Promise<void>
@@ -97,7 +97,7 @@ export interface SourceOptions {
 /**
  * Loads the data of a section. A rejection or exception means that it is unavailable.
  *
- * @param user - The user id.
+ * @param user The user id.
  */
 export type SourceFunction = (user: string, options: SourceOptions) => SourceData | PromiseLike<SourceData>
 
@@ -141,7 +141,7 @@ export interface Rendered {
 /**
  * Renders the data of a section. Must be a pure function of its arguments.
  *
- * @param data - A frozen copy of what the source returned. Its strings are sanitized: no tags, no line breaks, no hidden
+ * @param data A frozen copy of what the source returned. Its strings are sanitized: no tags, no line breaks, no hidden
  * characters.
  */
 export type Render = (data: never, context: RenderContext) => string | Rendered

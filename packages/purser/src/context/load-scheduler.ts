@@ -1,6 +1,7 @@
 import type { DeadlineQueue } from '../core/deadline-queue.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Effects } from '../core/effects.ts'
+import { SingleFlight } from '../core/single-flight.ts'
 import type { ContextOptions } from '../options.ts'
 import { Bulkhead } from './bulkhead.ts'
 import { CircuitBreaker, KeyedBackoff } from './circuit-breaker.ts'
@@ -26,8 +27,7 @@ export interface LoadSchedulerDeps<Data> {
  * wait in a bounded queue, and what exceeds the queue is shed. A load that takes too long is abandoned. Keys and
  * sources that fail are not called again before their backoff. So a source that hangs delays its own callers only.
  *
- * This is not `core/single-flight`, which aborts the work with its last waiter: a load outlives its waiters, since its
- * data fills the cache for the next caller.
+ * A load outlives its waiters, unlike other calls under a `SingleFlight`: its data fills the cache for the next caller.
  */
 export class LoadScheduler<Data> {
   readonly #deps: LoadSchedulerDeps<Data>
@@ -35,7 +35,7 @@ export class LoadScheduler<Data> {
   readonly #breaker: CircuitBreaker
   readonly #backoff: KeyedBackoff
   /** The load that callers of a key join. Other unfinished loads of the key are outdated or abandoned. */
-  readonly #current = new Map<string, Load<Data>>()
+  readonly #current = new SingleFlight<Load<Data>>()
   /** Age at which a running load counts as a hang. */
   readonly #hangMs: number
   #isClosed = false
@@ -83,7 +83,7 @@ export class LoadScheduler<Data> {
     for (const load of this.#bulkhead.unfinished) {
       if (userId !== undefined && load.user.id !== userId) continue
       load.isOutdated = true
-      if (this.#current.get(load.key) === load) this.#current.delete(load.key)
+      this.#current.remove(load.key, load)
       if (load.waiters.size === 0) load.abort.abort(new Error('Outdated: the data has changed.'))
     }
   }
@@ -203,7 +203,7 @@ export class LoadScheduler<Data> {
     if (isFull) this.#end(load)
     else {
       this.#bulkhead.abandon(load)
-      if (this.#current.get(load.key) === load) this.#current.delete(load.key)
+      this.#current.remove(load.key, load)
       this.#scheduleTimeout(load, now + limits.abandonedTimeoutMs, () => this.#end(load))
     }
     this.#report('abandoned')
@@ -250,7 +250,7 @@ export class LoadScheduler<Data> {
     load.cancelTimeout()
     // A probe without a result has not shown that the source has recovered.
     if (load.isProbe) this.#breaker.recordFailure(this.#deps.effects.monotonic(), true)
-    if (this.#current.get(load.key) === load) this.#current.delete(load.key)
+    this.#current.remove(load.key, load)
   }
 
   #report(

@@ -28,7 +28,7 @@ export interface Profile {
   /**
    * Replaces the whole profile.
    *
-   * @param fields - A JSON object of at most 64 KiB.
+   * @param fields A JSON object of at most 64 KiB.
    * @returns The profile as stored.
    * @throws {PurserError} `argument_invalid`, `version_conflict`, `user_erased`, `store_unavailable`; nothing is written.
    */
@@ -36,7 +36,7 @@ export interface Profile {
   /**
    * Applies a JSON merge patch (RFC 7396) in one atomic step.
    *
-   * @param fields - New values; null removes a field, objects are merged.
+   * @param fields New values; null removes a field, objects are merged.
    * @returns The whole profile as stored, at most 64 KiB.
    * @throws {PurserError} `argument_invalid`, `version_conflict`, `user_erased`, `store_unavailable`; nothing is written.
    * @example
@@ -96,7 +96,7 @@ export interface Actions {
   record(action: ActionInput, options?: RecordOptions): Promise<Action>
   record(actions: readonly ActionInput[], options?: RecordOptions): Promise<readonly Action[]>
   /**
-   * @param options.limit - 0 to 1,000; default 50.
+   * @param options.limit 0 to 1,000; default 50.
    * @returns The newest actions, newest first.
    * @throws {PurserError} `argument_invalid`, `store_unavailable`
    */
