@@ -6,19 +6,19 @@ interface ParseError extends Error {
 }
 
 const STATUSES: Readonly<Record<string, readonly [status: number, reason: string, message: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'The headers of the request are too large.'],
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'The request headers are too large.'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'The request took too long to arrive.'],
 }
 
-/** What is no HTTP never reaches a route. It is told so with the same error body as everything else. */
-export function answerBrokenRequest(effects: Effects): (error: ParseError, socket: Socket) => void {
+/** Answers bytes that are not a valid HTTP request, which never reach a route, with the error body of all routes. */
+export function createClientErrorHandler(effects: Effects): (error: ParseError, socket: Socket) => void {
   return (error, socket) => {
     if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
       socket.destroy()
       return
     }
     const requestId = effects.randomId()
-    const [status, reason, message] = STATUSES[error.code ?? ''] ?? [400, 'Bad Request', 'That is not an HTTP request.']
+    const [status, reason, message] = STATUSES[error.code ?? ''] ?? [400, 'Bad Request', 'Malformed HTTP request.']
     const { body } = createErrorResponse(status, { code: 'invalid_request_error', message }, { requestId })
     const text = JSON.stringify(body)
     socket.end(

@@ -1,7 +1,7 @@
 import type { Effects, Purser } from 'purser'
 import type { ApiKeyStore } from '../auth/api-keys.ts'
 import type { Limiter } from '../auth/limiter.ts'
-import type { Role } from '../auth/roles.ts'
+import type { Role } from '../auth/scopes.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Config } from '../config/load.ts'
 import type { ServerOptions } from '../config/schema.ts'
@@ -10,7 +10,7 @@ import type { ServerOptions } from '../config/schema.ts'
 export interface AppContext {
   readonly purser: Purser
   readonly options: ServerOptions
-  /** The whole configuration; undefined when the host brought its own Purser. */
+  /** The whole configuration; undefined when the host passed its own Purser. */
   readonly config: Config | undefined
   readonly keys: ApiKeyStore
   readonly sessions: Sessions
@@ -19,22 +19,22 @@ export interface AppContext {
   readonly authorize: Authorize | undefined
   /** Epoch ms. */
   readonly startedAt: number
-  /** Ends everything that would otherwise stay open, as event streams. */
+  /** Aborted when the server begins to close. Ends what would otherwise stay open, such as event streams. */
   readonly shutdown: AbortController
-  /** Cuts the turns that are still under way when closing has to come to an end. */
+  /** Aborted after `server.shutdownMs`. Cuts the turns that are still running. */
   readonly forceClose: AbortController
 }
 
 /**
- * The host's own say in who is calling: an identity, or null to leave it to keys and sessions.
- * The request has no body: it has not been read yet.
+ * Authenticates a request by the host's own means: returns an identity, or null to fall back to keys and sessions. The
+ * request has no body, because it has not been read yet.
  */
 export type Authorize = (request: Request) => Authorized | null | Promise<Authorized | null>
 
 export interface Authorized {
-  /** Stands in the log for what is done. */
+  /** Recorded in the event log for what this caller changes. */
   readonly actor: string
   readonly role: Role
-  /** With the role `user`: who it is. */
+  /** The id of the user; required for the role `user`, not allowed for any other role. */
   readonly user?: string | undefined
 }

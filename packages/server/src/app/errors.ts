@@ -7,9 +7,9 @@ import {
   toErrorResponse,
 } from 'purser'
 
-/** An answer of HTTP itself that is not 2xx: no key, an unknown address, a condition that failed. */
+/** An error of HTTP itself: a missing key, an unknown route, a failed precondition. */
 export class HttpError extends Error {
-  override readonly name = 'HttpProblem'
+  override readonly name = 'HttpError'
   readonly status: number
   readonly code: string
   readonly hint: string | undefined
@@ -17,50 +17,51 @@ export class HttpError extends Error {
   readonly issues: readonly Issue[] | undefined
   readonly headers: Readonly<Record<string, string>>
 
-  constructor(status: number, code: string, message: string, more: ProblemDetail = {}) {
+  constructor(status: number, code: string, message: string, options: HttpErrorOptions = {}) {
     super(message)
     this.status = status
     this.code = code
-    this.hint = more.hint
-    this.param = more.param
-    this.issues = more.issues
-    this.headers = more.headers ?? {}
+    this.hint = options.hint
+    this.param = options.param
+    this.issues = options.issues
+    this.headers = options.headers ?? {}
   }
 }
 
-export interface ProblemDetail {
+export interface HttpErrorOptions {
   readonly hint?: string | undefined
   readonly param?: string | undefined
   readonly issues?: readonly Issue[] | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
-/** One thing that is wrong with a body or a query. */
+/** One validation error of a body or a query. */
 export interface Issue {
   readonly path: string
   readonly message: string
 }
 
-/** Whatever went wrong, as status, headers and the error body. */
-export function problemFrom(error: unknown, context: ErrorResponseContext): ErrorResponse {
-  if (PurserError.is(error)) return toErrorResponse(error, context)
-  const http = error instanceof HttpError ? error : fromFastify(error)
-  if (http === undefined) return toErrorResponse(error, context)
-  const { status, code, message, hint, param, issues, headers } = http
+/** Maps any error to status, headers and the error body. An unexpected error becomes 500 without its details. */
+export function mapError(error: unknown, options: ErrorResponseContext): ErrorResponse {
+  if (PurserError.is(error)) return toErrorResponse(error, options)
+  const httpError = error instanceof HttpError ? error : mapFastifyError(error)
+  if (httpError === undefined) return toErrorResponse(error, options)
+  const { status, code, message, hint, param, issues, headers } = httpError
   const fields = { code, message, ...(hint === undefined ? {} : { hint }), ...(param === undefined ? {} : { param }) }
-  const problem = createErrorResponse(status, fields, context)
-  const detail = issues === undefined ? problem.body.error : { ...problem.body.error, issues }
-  return { ...problem, headers: { ...problem.headers, ...headers }, body: { error: detail } }
+  const response = createErrorResponse(status, fields, options)
+  const body = issues === undefined ? response.body.error : { ...response.body.error, issues }
+  return { ...response, headers: { ...response.headers, ...headers }, body: { error: body } }
 }
 
-/** Fastify's own refusals of a request; undefined for what is our fault. */
-function fromFastify(error: unknown): HttpError | undefined {
+/** Fastify's own 4xx errors; undefined for an error of the server. */
+function mapFastifyError(error: unknown): HttpError | undefined {
   const { code, statusCode, validation, validationContext, message } = error as Partial<FastifyError>
   if (validation !== undefined) {
-    const issues = validation.map((issue) => ({ path: pathOf(issue), message: sentenceOf(issue) }))
+    const issues = validation.map((issue) => ({ path: formatPath(issue), message: formatMessage(issue) }))
     const first = issues[0] ?? { path: '', message: 'is not valid' }
-    const where = `${validationContext === 'querystring' ? 'query' : (validationContext ?? 'body')}${first.path === '' ? '' : ` '${first.path}'`}`
-    return new HttpError(400, 'invalid_request_error', `The ${where} ${first.message}.`, {
+    const source = validationContext === 'querystring' ? 'query' : (validationContext ?? 'body')
+    const subject = first.path === '' ? source : `${source} '${first.path}'`
+    return new HttpError(400, 'invalid_request_error', `The ${subject} ${first.message}.`, {
       param: first.path === '' ? undefined : first.path,
       issues,
     })
@@ -70,11 +71,11 @@ function fromFastify(error: unknown): HttpError | undefined {
 }
 
 const FASTIFY_MESSAGES: Readonly<Record<string, string>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: 'The request body is larger than this server takes.',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'The request body has to be application/json.',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'The request body is empty; it has to be JSON.',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'The request body exceeds the size limit.',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Unsupported Content-Type: the request body must be application/json.',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'The request body is empty; it must be JSON.',
   FST_ERR_CTP_INVALID_JSON_BODY: 'The request body is not valid JSON.',
-  FST_ERR_BAD_URL: 'The address is not well formed.',
+  FST_ERR_BAD_URL: 'The URL is malformed.',
 }
 
 interface SchemaIssue {
@@ -84,16 +85,17 @@ interface SchemaIssue {
   readonly message?: string | undefined
 }
 
-function pathOf({ instancePath, keyword, params }: SchemaIssue): string {
-  const steps = instancePath.split('/').slice(1)
-  const extra = keyword === 'required' ? params.missingProperty : params.additionalProperty
-  if (typeof extra === 'string') steps.push(extra)
-  return steps.join('.')
+function formatPath({ instancePath, keyword, params }: SchemaIssue): string {
+  const segments = instancePath.split('/').slice(1)
+  const field = keyword === 'required' ? params.missingProperty : params.additionalProperty
+  if (typeof field === 'string') segments.push(field)
+  return segments.join('.')
 }
 
-function sentenceOf({ keyword, params, message }: SchemaIssue): string {
+/** Reads after the subject, as in `The body 'cap' is missing.` */
+function formatMessage({ keyword, params, message }: SchemaIssue): string {
   if (keyword === 'required') return 'is missing'
-  if (keyword === 'additionalProperties') return 'is not known here'
+  if (keyword === 'additionalProperties') return 'is unknown'
   if (keyword === 'enum') return `must be one of ${(params.allowedValues as unknown[]).join(', ')}`
   return message ?? 'is not valid'
 }

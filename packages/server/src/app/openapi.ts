@@ -1,10 +1,10 @@
 import fastifySwagger from '@fastify/swagger'
-import type { FastifyInstance } from 'fastify'
-import { route } from '../http/route.ts'
-import { operation, withOptionalBodies } from './operation-ids.ts'
+import type { FastifyInstance, FastifySchema } from 'fastify'
+import { defineRoute } from '../http/define-route.ts'
+import { NO_BODY } from '../http/schemas.ts'
 import { VERSION } from './version.ts'
 
-/** The error body, everywhere. */
+/** The error body of all routes. */
 const PROBLEM = {
   $id: 'Problem',
   type: 'object',
@@ -29,8 +29,8 @@ const PROBLEM = {
   },
 } as const
 
-/** `GET /openapi.json`, made from the schemas that the routes are checked with. Register it before the routes. */
-export async function apiDocument(app: FastifyInstance): Promise<void> {
+/** `GET /openapi.json`, generated from the schemas that validate the routes. Register before the routes. */
+export async function registerOpenApi(app: FastifyInstance): Promise<void> {
   app.addSchema(PROBLEM)
   await app.register(fastifySwagger, {
     openapi: {
@@ -40,12 +40,48 @@ export async function apiDocument(app: FastifyInstance): Promise<void> {
       security: [{ key: [] }],
     },
     transform: ({ schema, url, route }) => ({
-      schema: operation(schema, String(route.method), url.slice(app.prefix.length)),
+      schema: toOperation(schema, String(route.method), url.slice(app.prefix.length)),
       url,
     }),
     refResolver: { buildLocalReference: (json, _base, _fragment, index) => String(json.$id ?? `schema-${index}`) },
   })
-  app.get('/openapi.json', route('public', { tag: 'service', summary: 'This document.' }), async () =>
+  app.get('/openapi.json', defineRoute('public', { tag: 'service', summary: 'This API document.' }), async () =>
     withOptionalBodies(app.swagger()),
   )
+}
+
+/** The schema of a route for the document: with an operation id, and without a body when the route reads none. */
+function toOperation(schema: FastifySchema, method: string, path: string): FastifySchema {
+  const { body, ...rest } = schema
+  const documentedBody = body === undefined || body === NO_BODY ? {} : { body }
+  return { ...rest, ...documentedBody, operationId: getOperationId(method, path) }
+}
+
+/** `GET /api/users/:id/bond` becomes `getApiUsersByIdBond`; `path` is without the prefix. */
+function getOperationId(method: string, path: string): string {
+  const words = path.replace('*', 'any').replaceAll(':', 'by-').split(/\W+/)
+  return method.toLowerCase() + words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join('')
+}
+
+/** The parts of an OpenAPI document that `withOptionalBodies` reads. */
+interface Document {
+  readonly paths?: Readonly<Record<string, object | undefined>>
+}
+
+interface Operation {
+  readonly requestBody?: { required?: boolean; readonly content: Readonly<Record<string, Media>> }
+}
+
+interface Media {
+  readonly schema?: { readonly type?: string | readonly string[] }
+}
+
+/** Marks bodies that may be null as optional; `@fastify/swagger` marks every body as required. */
+function withOptionalBodies<OpenApi extends Document>(document: OpenApi): OpenApi {
+  const operations = Object.values(document.paths ?? {}).flatMap((path) => Object.values(path ?? {}) as Operation[])
+  for (const { requestBody } of operations) {
+    if (requestBody === undefined) continue
+    requestBody.required = Object.values(requestBody.content).every(({ schema }) => !schema?.type?.includes('null'))
+  }
+  return document
 }

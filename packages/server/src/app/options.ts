@@ -1,5 +1,5 @@
 import { type Effects, type Purser, PurserError, suggestion } from 'purser'
-import type { GivenKeys } from '../auth/api-keys.ts'
+import type { EnvironmentKeys } from '../auth/api-keys.ts'
 import { type ConfigFile, PREFIX } from '../config/schema.ts'
 import type { Authorize } from './context.ts'
 
@@ -13,7 +13,7 @@ export interface CreateServerOptions {
   /** The host's own say in who is calling, before keys and sessions. */
   readonly authorize?: Authorize | undefined
   /** Keys that stand in the environment instead of the store. */
-  readonly keys?: GivenKeys | undefined
+  readonly keys?: EnvironmentKeys | undefined
   /** Replaces clocks, ids and timers, for tests. */
   readonly effects?: Partial<Effects> | undefined
 }

@@ -1,86 +1,105 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import { type Effects, openPurser, type Purser, PurserError, type PurserOptions, systemEffects } from 'purser'
+import { type Effects, openPurser, PurserError, type PurserOptions, systemEffects } from 'purser'
 import { ApiKeyStore } from '../auth/api-keys.ts'
 import { Limiter } from '../auth/limiter.ts'
 import { Sessions } from '../auth/sessions.ts'
 import { checkConfig } from '../config/check.ts'
-import { type Config, effective } from '../config/load.ts'
-import { type ConfigFile, SERVER_DEFAULTS } from '../config/schema.ts'
-import { isLoopback, urlOf } from './address.ts'
+import { type Config, withDefaults } from '../config/load.ts'
+import { SERVER_DEFAULTS } from '../config/schema.ts'
 import { createApp } from './app.ts'
 import type { AppContext } from './context.ts'
 import { type CreateServerOptions, checkServerOptions } from './options.ts'
 
-/** A server in all the forms in which it can be put into a program. */
+/** How often connections are checked while the server drains. */
+const DRAIN_CHECK_MS = 50
+/** For closing Purser after the drain has used up `server.shutdownMs`. */
+const MIN_PURSER_CLOSE_MS = 1_000
+
+/** Paths of the server, after the prefix. */
+const OWN_PATHS = /^\/(v1|api|deck|livez|readyz|metrics|openapi\.json)(\/|\?|$)/
+
+/** A server that can be mounted in another program as a web handler, as a Node handler or as a Fastify app. */
 export interface PurserServer {
-  /** Answers one web request; the answer streams. */
+  /** Answers a web request without a socket. The response body streams. */
   fetch(request: Request): Promise<Response>
-  /** Answers one Node request; with `next`, addresses that are not ours go there. */
+  /** Answers a Node request. With `next`, requests for other paths are passed on. */
   node(request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): Promise<void>
   readonly fastify: FastifyInstance
-  /** Listens; answers the URL. Refuses to listen beyond this machine while there are no keys. */
+  /**
+   * Listens and returns the URL. Port and host default to `server.port` and `server.host`.
+   *
+   * @throws {PurserError} `option_invalid` for an address that is not loopback while no keys exist.
+   */
   listen(address?: { readonly port?: number | undefined; readonly host?: string | undefined }): Promise<string>
-  /** Takes no more work, lets what is under way end, then closes. Bounded by `server.shutdownMs`. */
+  /**
+   * Rejects new requests, drains running ones and closes. Requests that are still running after `server.shutdownMs` are
+   * cut. A Purser that was passed in `purser` stays open. Repeated calls return the same promise.
+   */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** As `createServer`, with what the `purser` command needs beside it. */
+/** A `PurserServer` with its context, for the `purser` command. */
 export interface OpenServer extends PurserServer {
-  readonly house: AppContext
+  readonly context: AppContext
 }
 
-/** Rejects with `option_unknown` or `option_invalid`, and with what `openPurser` does; then nothing is open. */
+/**
+ * Creates a server with the gateway, the management API and the Deck. It does not listen until `listen()`.
+ *
+ * @param options Either `purser`, which the host opened and closes, or `config`, the content of a configuration file.
+ * @throws {PurserError} `option_unknown` or `option_invalid`, and the errors of `openPurser`; nothing stays open then.
+ * @example
+ * const server = await createServer({ config: { store: 'sqlite:purser.db' } })
+ * const url = await server.listen({ port: 7117 })
+ */
 export async function createServer(options: CreateServerOptions): Promise<PurserServer> {
-  const { house: _, ...server } = await openServer(options)
+  const { context: _, ...server } = await openServer(options)
   return server
 }
 
 export async function openServer(options: CreateServerOptions): Promise<OpenServer> {
   checkServerOptions(options)
-  const config = options.config === undefined ? undefined : configOf(options.config)
-  // A clock made for tests has more to it than the library takes.
+  const config =
+    options.config === undefined ? undefined : withDefaults(checkConfig(options.config, 'The configuration'))
+  // A fake clock has more members than the library accepts.
   const { now, monotonic, randomId, setTimer } = { ...systemEffects, ...options.effects }
   const effects: Effects = { now, monotonic, randomId, setTimer }
-  const purser = options.purser ?? (await openPurser(libraryOptions(config as Config, effects)))
+  const purser = options.purser ?? (await openPurser(toPurserOptions(config as Config, effects)))
   try {
-    const house = createHouse(purser, config, effects, options)
-    const app = await createApp(house)
+    const context = createContext({ purser, config, effects }, options)
+    const app = await createApp(context)
     await app.ready()
-    return assemble(app, house, config !== undefined)
+    return assemble(app, context)
   } catch (error) {
     if (config !== undefined) await purser.close()
     throw error
   }
 }
 
-function configOf(given: ConfigFile): Config {
-  const checked = checkConfig(given, 'The configuration')
-  return effective(checked)
-}
-
-/** What of the configuration is the library's. */
-function libraryOptions(config: Config, effects: Effects): PurserOptions {
+/** The part of the configuration that belongs to the library. */
+function toPurserOptions(config: Config, effects: Effects): PurserOptions {
   const { server: _, ...options } = config
   return { ...(options as PurserOptions), effects }
 }
 
-function createHouse(
-  purser: Purser,
-  config: Config | undefined,
-  effects: Effects,
-  { prefix, authorize, keys: given }: CreateServerOptions,
+function createContext(
+  opened: Pick<AppContext, 'purser' | 'config' | 'effects'>,
+  { prefix, authorize, keys: environmentKeys }: CreateServerOptions,
 ): AppContext {
-  const keys = new ApiKeyStore(purser.meta, effects, given)
+  const { purser, config, effects } = opened
+  const deps = { meta: purser.meta, effects }
+  const keys = new ApiKeyStore(deps, environmentKeys)
   const options = config?.server ?? SERVER_DEFAULTS
   return {
     purser,
     options: prefix === undefined ? options : { ...options, prefix },
     config,
     keys,
-    sessions: new Sessions(purser.meta, effects, (id) => keys.holds(id)),
+    sessions: new Sessions({ ...deps, hasKey: (id) => keys.has(id) }),
     limiter: new Limiter(effects),
     effects,
     authorize,
@@ -90,25 +109,25 @@ function createHouse(
   }
 }
 
-function assemble(app: FastifyInstance, house: AppContext, ownsPurser: boolean): OpenServer {
+function assemble(app: FastifyInstance, context: AppContext): OpenServer {
   let closed: Promise<void> | undefined
   return {
-    house,
+    context,
     fastify: app,
-    fetch: (request) => answer(app, request),
+    fetch: (request) => handleWebRequest(app, request),
     async node(request, response, next) {
-      if (next !== undefined && !isOurs(request.url ?? '/', house.options.prefix)) return next()
+      if (next !== undefined && !isOwnPath(request.url ?? '/', context.options.prefix)) return next()
       app.routing(request, response)
     },
     async listen({ port, host } = {}) {
-      const address = { port: port ?? house.options.port, host: host ?? house.options.host }
-      if (!isLoopback(address.host) && house.authorize === undefined && !(await house.keys.any()))
+      const address = { port: port ?? context.options.port, host: host ?? context.options.host }
+      if (!isLoopback(address.host) && context.authorize === undefined && (await context.keys.isEmpty()))
         throw noKeys(address.host)
       await app.listen(address)
-      return urlOf(app.server, address.host, house.options.prefix)
+      return getLocalUrl(app.server, address.host, context.options.prefix)
     },
     close: () => {
-      closed ??= close(app, house, ownsPurser)
+      closed ??= close(app, context)
       return closed
     },
     [Symbol.asyncDispose]() {
@@ -117,34 +136,31 @@ function assemble(app: FastifyInstance, house: AppContext, ownsPurser: boolean):
   }
 }
 
-async function close(app: FastifyInstance, house: AppContext, ownsPurser: boolean): Promise<void> {
-  const { effects, options } = house
+async function close(app: FastifyInstance, context: AppContext): Promise<void> {
+  const { effects, options } = context
   const endsAt = effects.monotonic() + options.shutdownMs
-  house.shutdown.abort()
-  // A connection that a client keeps open is closed as soon as its last answer is out. At the end every turn is cut,
-  // which tells its client why, and with the next look all that is left.
-  let cancel = (): void => {}
-  const sweep = (): void => {
-    if (house.forceClose.signal.aborted) app.server.closeAllConnections()
+  context.shutdown.abort()
+  // Closes keep-alive connections as soon as their last response is sent. After shutdownMs it cuts every turn, which
+  // reports the reason to its client, and closes all remaining connections at the next check.
+  let cancelTimer = (): void => {}
+  const closeConnections = (): void => {
+    if (context.forceClose.signal.aborted) app.server.closeAllConnections()
     else app.server.closeIdleConnections()
-    if (effects.monotonic() >= endsAt) house.forceClose.abort(cut())
-    cancel = effects.setTimer(sweep, 50)
+    if (effects.monotonic() >= endsAt) context.forceClose.abort(shutdownError())
+    cancelTimer = effects.setTimer(closeConnections, DRAIN_CHECK_MS)
   }
-  sweep()
+  closeConnections()
   try {
     await app.close()
   } finally {
-    cancel()
+    cancelTimer()
   }
-  if (ownsPurser) await house.purser.close({ timeoutMs: Math.max(1_000, endsAt - effects.monotonic()) })
+  const ownsPurser = context.config !== undefined
+  if (!ownsPurser) return
+  await context.purser.close({ timeoutMs: Math.max(MIN_PURSER_CLOSE_MS, endsAt - effects.monotonic()) })
 }
 
-function cut(): PurserError {
-  return new PurserError('closed', 'This server was shut down before the answer was whole.', { hint: 'Ask again.' })
-}
-
-/** A web request through the app without a socket. */
-async function answer(app: FastifyInstance, request: Request): Promise<Response> {
+async function handleWebRequest(app: FastifyInstance, request: Request): Promise<Response> {
   const url = new URL(request.url)
   const response = await app.inject({
     method: request.method as 'GET',
@@ -156,21 +172,40 @@ async function answer(app: FastifyInstance, request: Request): Promise<Response>
   })
   const headers = new Headers()
   for (const [name, value] of Object.entries(response.headers)) {
-    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) headers.append(name, String(one))
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (item !== undefined) headers.append(name, String(item))
+    }
   }
-  const empty = [204, 304].includes(response.statusCode) || request.method === 'HEAD'
-  const body = empty ? null : (Readable.toWeb(response.stream()) as unknown as ReadableStream)
+  const hasNoBody = [204, 304].includes(response.statusCode) || request.method === 'HEAD'
+  const body = hasNoBody ? null : (Readable.toWeb(response.stream()) as unknown as ReadableStream)
   return new Response(body, { status: response.statusCode, headers })
 }
 
-const OURS = /^\/(v1|api|deck|livez|readyz|metrics|openapi\.json)(\/|\?|$)/
+function isOwnPath(url: string, prefix: string): boolean {
+  return url.startsWith(prefix) && OWN_PATHS.test(url.slice(prefix.length))
+}
 
-function isOurs(url: string, prefix: string): boolean {
-  return url.startsWith(prefix) && OURS.test(url.slice(prefix.length))
+/** Whether a host is reachable from this machine only. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+/** The URL of a listening server, as seen from this machine. */
+function getLocalUrl(server: Server, host: string, prefix: string): string {
+  const { port } = server.address() as AddressInfo
+  const isWildcard = host === '0.0.0.0' || host === '::'
+  const hostname = isWildcard ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
+  return `http://${hostname}:${port}${prefix}`
+}
+
+function shutdownError(): PurserError {
+  return new PurserError('closed', 'The server was shut down before the response was complete.', {
+    hint: 'Send the request again.',
+  })
 }
 
 function noKeys(host: string): PurserError {
-  return new PurserError('option_invalid', `Purser does not listen on ${host} while there are no keys.`, {
-    hint: 'Run `purser keys create --role admin` first, or set PURSER_ADMIN_KEY and PURSER_SERVICE_KEY, or listen on 127.0.0.1.',
+  return new PurserError('option_invalid', `Cannot listen on ${host} while no API keys exist.`, {
+    hint: 'Run `purser keys create --role admin` first, set PURSER_ADMIN_KEY and PURSER_SERVICE_KEY, or listen on 127.0.0.1.',
   })
 }

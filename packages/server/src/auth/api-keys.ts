@@ -1,188 +1,185 @@
 import { randomBytes } from 'node:crypto'
-import { type Effects, PurserError } from 'purser'
-import { CasDocument, type Shelf } from './cas-document.ts'
-import { type Identity, isRole, ROLES, type Role } from './roles.ts'
-import { hashOf, newToken, sameHash } from './token.ts'
+import { type Effects, type MetaStore, PurserError } from 'purser'
+import { CasDocument } from './cas-document.ts'
+import { type Identity, isRole, ROLES, type Role } from './scopes.ts'
+import { createToken, hashToken, isSameHash } from './token.ts'
 
-/** A key as everybody but its holder may see it. */
-export interface Key {
+/** A key without its secret. */
+export interface ApiKey {
   readonly id: string
   readonly name: string
   readonly role: Role
-  /** The user a `user` key is; null for every other role. */
+  /** The user that a key of the role `user` belongs to; null for every other role. */
   readonly user: string | null
   readonly createdAt: string
   readonly createdBy: string
 }
 
-/** The only time a key is shown. */
-export interface NewKey extends Key {
+/** A key with its secret. Returned once, when the key is created. */
+export interface NewApiKey extends ApiKey {
   readonly key: string
 }
 
-export interface KeyOrder {
+export interface CreateKeyRequest {
   readonly role: unknown
   readonly name?: string | undefined
   readonly user?: string | undefined
   readonly createdBy: string
 }
 
-/** Keys that stand in the environment of the process rather than in the store. */
-export interface GivenKeys {
+/** Keys from the environment of the process instead of the store. */
+export interface EnvironmentKeys {
   readonly service?: string | undefined
   readonly admin?: string | undefined
 }
 
-interface StoredKey extends Key {
+export interface ApiKeyStoreDeps {
+  readonly meta: MetaStore
+  readonly effects: Effects
+}
+
+interface StoredKey extends ApiKey {
   readonly hash: string
 }
 
-interface KeyRing {
+interface GeneratedKey {
+  readonly stored: StoredKey
+  readonly token: string
+}
+
+/** The stored document. */
+interface KeySet {
   readonly v: 1
-  /** Set once the first keys were made, so that revoking the last one does not bring new ones. */
+  /** Set when the first keys are created, so that revoking the last key does not create new ones. */
   readonly started: boolean
   readonly keys: readonly StoredKey[]
 }
 
 export const MAX_KEYS = 10_000
 const MAX_NAME_LENGTH = 100
+const FIRST_ROLES = ['service', 'admin'] as const
 
 /**
- * Who may call. Keys are kept as hashes in the store; a revoked one stops working at once here and within a second in
- * other processes on the same store.
+ * The API keys. The store holds their hashes. A revoked key stops working immediately in this process and within a
+ * second in other processes on the same store.
  */
 export class ApiKeyStore {
-  readonly #ring: CasDocument<KeyRing>
+  readonly #document: CasDocument<KeySet>
   readonly #effects: Effects
-  readonly #given: readonly StoredKey[]
-  #indexed: KeyRing | undefined
-  #index = new Map<string, StoredKey>()
+  readonly #environmentKeys: readonly StoredKey[]
+  /** The key set that `#keysByHash` was built from. */
+  #indexed: KeySet | undefined
+  #keysByHash = new Map<string, StoredKey>()
 
-  constructor(shelf: Shelf, effects: Effects, given: GivenKeys = {}) {
-    this.#ring = new CasDocument<KeyRing>(shelf, 'server-keys', { v: 1, started: false, keys: [] }, effects)
-    this.#effects = effects
-    if (given.service && given.service === given.admin) throw oneKeyForTwo()
-    const now = this.#now()
-    this.#given = (['service', 'admin'] as const).flatMap((role) => {
-      const key = given[role]
+  constructor(deps: ApiKeyStoreDeps, environment: EnvironmentKeys = {}) {
+    this.#document = new CasDocument<KeySet>(deps, 'server-keys', { v: 1, started: false, keys: [] })
+    this.#effects = deps.effects
+    if (environment.service && environment.service === environment.admin) throw sameEnvironmentKeys()
+    const createdAt = this.#now()
+    this.#environmentKeys = FIRST_ROLES.flatMap((role) => {
+      const key = environment[role]
       if (key === undefined || key === '') return []
+      const id = `environment-${role}`
       const name = `${role} key of the environment`
-      return [
-        {
-          id: `environment-${role}`,
-          name,
-          role,
-          user: null,
-          createdAt: now,
-          createdBy: 'environment',
-          hash: hashOf(key),
-        },
-      ]
+      return [{ id, name, role, user: null, createdAt, createdBy: 'environment', hash: hashToken(key) }]
     })
   }
 
-  /** The holder of `token`; a promise only when the keys have to be read again. */
-  find(token: string): Identity | undefined | Promise<Identity | undefined> {
-    const hash = hashOf(token)
-    const ring = this.#ring.peek()
-    return ring === undefined ? this.#ring.read().then((read) => this.#lookUp(read, hash)) : this.#lookUp(ring, hash)
+  /** The identity of a key; undefined for an unknown one. A promise only when the keys have to be read again. */
+  authenticate(key: string): Identity | undefined | Promise<Identity | undefined> {
+    const hash = hashToken(key)
+    const keySet = this.#document.peek()
+    if (keySet !== undefined) return this.#identify(keySet, hash)
+    return this.#document.read().then((current) => this.#identify(current, hash))
   }
 
-  async list(): Promise<readonly Key[]> {
-    return [...this.#given, ...(await this.#ring.read()).keys].map(shown)
+  async list(): Promise<readonly ApiKey[]> {
+    return [...this.#environmentKeys, ...(await this.#document.read()).keys].map(withoutHash)
   }
 
-  /** True when somebody could be let in at all. */
-  async any(): Promise<boolean> {
-    return this.#given.length > 0 || (await this.#ring.read()).keys.length > 0
+  async isEmpty(): Promise<boolean> {
+    return this.#environmentKeys.length === 0 && (await this.#document.read()).keys.length === 0
   }
 
-  /** Makes a key and gives it once. Throws `argument_invalid`. */
-  async create(order: KeyOrder): Promise<NewKey> {
-    const made = this.#make(order)
-    await this.#ring.change((ring) => {
-      if (ring.keys.length >= MAX_KEYS) {
-        throw new PurserError('argument_invalid', `There are ${MAX_KEYS} keys already.`, { hint: 'Revoke some first.' })
+  /** Creates a key and returns its secret once. Throws `argument_invalid`. */
+  async create(request: CreateKeyRequest): Promise<NewApiKey> {
+    const { stored, token } = this.#generate(request)
+    await this.#document.change((keySet) => {
+      if (keySet.keys.length >= MAX_KEYS) {
+        throw new PurserError('argument_invalid', `The limit of ${MAX_KEYS} keys is reached.`, {
+          hint: 'Revoke keys that are not used.',
+        })
       }
-      return { ...ring, started: true, keys: [...ring.keys, made.stored] }
+      return { ...keySet, started: true, keys: [...keySet.keys, stored] }
     })
-    return { ...shown(made.stored), key: made.token }
+    return { ...withoutHash(stored), key: token }
   }
 
-  /** On the first start of a store: one key of each kind that the environment does not give. Later: none. */
-  async createFirst(): Promise<readonly NewKey[]> {
-    let made: { stored: StoredKey; token: string }[] = []
-    await this.#ring.change((ring) => {
-      made = []
-      if (ring.started) return ring
-      const missing = (['service', 'admin'] as const).filter((role) => !this.#given.some((key) => key.role === role))
-      made = missing.map((role) => this.#make({ role, name: `first ${role} key`, createdBy: 'first start' }))
-      return { ...ring, started: true, keys: [...ring.keys, ...made.map((one) => one.stored)] }
+  /** On the first start of a store: one service key and one admin key, without those from the environment. Later: none. */
+  async createFirst(): Promise<readonly NewApiKey[]> {
+    let created: GeneratedKey[] = []
+    await this.#document.change((keySet) => {
+      created = []
+      if (keySet.started) return keySet
+      const missing = FIRST_ROLES.filter((role) => !this.#environmentKeys.some((key) => key.role === role))
+      created = missing.map((role) => this.#generate({ role, name: `first ${role} key`, createdBy: 'first start' }))
+      return { ...keySet, started: true, keys: [...keySet.keys, ...created.map(({ stored }) => stored)] }
     })
-    return made.map(({ stored, token }) => ({ ...shown(stored), key: token }))
+    return created.map(({ stored, token }) => ({ ...withoutHash(stored), key: token }))
   }
 
-  /** Revokes by id. Tells whether there was such a key. */
+  /** Revokes the key with this id; false when there is none. Throws `argument_invalid` for a key of the environment. */
   async revoke(id: string): Promise<boolean> {
-    if (this.#given.some((key) => key.id === id)) {
-      throw new PurserError('argument_invalid', 'That key stands in the environment, not in the store.', {
-        hint: 'Take the variable out of the environment and start again.',
+    if (this.#environmentKeys.some((key) => key.id === id)) {
+      throw new PurserError('argument_invalid', 'This key is set in the environment, not in the store.', {
+        hint: 'Remove the environment variable and restart the server.',
       })
     }
-    let found = false
-    await this.#ring.change((ring) => {
-      found = ring.keys.some((key) => key.id === id)
-      return found ? { ...ring, keys: ring.keys.filter((key) => key.id !== id) } : ring
+    let isRevoked = false
+    await this.#document.change((keySet) => {
+      isRevoked = keySet.keys.some((key) => key.id === id)
+      return isRevoked ? { ...keySet, keys: keySet.keys.filter((key) => key.id !== id) } : keySet
     })
-    return found
+    return isRevoked
   }
 
-  /** Is there still such a key? Sessions end with the key they were opened with. */
-  async holds(id: string): Promise<boolean> {
-    return [...this.#given, ...(await this.#ring.read()).keys].some((key) => key.id === id)
+  /** Whether the key with this id is valid. Sessions end with the key they were opened with. */
+  async has(id: string): Promise<boolean> {
+    return [...this.#environmentKeys, ...(await this.#document.read()).keys].some((key) => key.id === id)
   }
 
-  /** The key itself, for opening a session with it. */
-  async identify(token: string): Promise<Key | undefined> {
-    const hash = hashOf(token)
-    const found = this.#entry(await this.#ring.read(), hash)
-    return found === undefined ? undefined : shown(found)
+  async find(key: string): Promise<ApiKey | undefined> {
+    const stored = this.#findByHash(await this.#document.read(), hashToken(key))
+    return stored === undefined ? undefined : withoutHash(stored)
   }
 
-  #lookUp(ring: KeyRing, hash: string): Identity | undefined {
-    const key = this.#entry(ring, hash)
+  #identify(keySet: KeySet, hash: string): Identity | undefined {
+    const key = this.#findByHash(keySet, hash)
     if (key === undefined) return undefined
     return key.user === null ? { role: key.role, name: key.name } : { role: key.role, name: key.name, user: key.user }
   }
 
-  #entry(ring: KeyRing, hash: string): StoredKey | undefined {
-    if (this.#indexed !== ring) {
-      this.#index = new Map([...ring.keys, ...this.#given].map((key) => [key.hash, key]))
-      this.#indexed = ring
+  #findByHash(keySet: KeySet, hash: string): StoredKey | undefined {
+    if (this.#indexed !== keySet) {
+      this.#keysByHash = new Map([...keySet.keys, ...this.#environmentKeys].map((key) => [key.hash, key]))
+      this.#indexed = keySet
     }
-    const found = this.#index.get(hash)
-    return found !== undefined && sameHash(found.hash, hash) ? found : undefined
+    const key = this.#keysByHash.get(hash)
+    return key !== undefined && isSameHash(key.hash, hash) ? key : undefined
   }
 
-  #make({ role, name, user, createdBy }: KeyOrder): { stored: StoredKey; token: string } {
+  #generate({ role, name, user, createdBy }: CreateKeyRequest): GeneratedKey {
     if (!isRole(role)) {
-      throw new PurserError('argument_invalid', 'A key needs a role.', {
-        hint: `One of ${ROLES.join(', ')}.`,
-        details: { param: 'role' },
-      })
+      throw invalidKey('role', "'role' is missing or not valid.", `Valid roles: ${ROLES.join(', ')}.`)
     }
     if ((role === 'user') !== (user !== undefined)) {
-      throw new PurserError('argument_invalid', 'A user key names its user, and no other key does.', {
-        details: { param: 'user' },
-      })
+      throw invalidKey('user', "'user' is required for the role 'user' and not allowed for any other role.")
     }
     if (name !== undefined && (name.length === 0 || name.length > MAX_NAME_LENGTH || /\p{Cc}/u.test(name))) {
-      throw new PurserError('argument_invalid', `A key's name is 1 to ${MAX_NAME_LENGTH} characters on one line.`, {
-        details: { param: 'name' },
-      })
+      throw invalidKey('name', `'name' must be 1 to ${MAX_NAME_LENGTH} characters on one line.`)
     }
-    const token = newToken(role)
-    // Hex, so that no id looks like a flag to a command.
+    const token = createToken(role)
+    // Hexadecimal, so that an id never looks like a command-line flag.
     const id = randomBytes(6).toString('hex')
     const stored: StoredKey = {
       id,
@@ -191,7 +188,7 @@ export class ApiKeyStore {
       user: user ?? null,
       createdAt: this.#now(),
       createdBy,
-      hash: hashOf(token),
+      hash: hashToken(token),
     }
     return { stored, token }
   }
@@ -201,13 +198,17 @@ export class ApiKeyStore {
   }
 }
 
-/** Either it would let an application do what only an admin may, or an admin nothing. */
-function oneKeyForTwo(): PurserError {
+function invalidKey(param: string, message: string, hint?: string): PurserError {
+  return new PurserError('argument_invalid', message, { hint, details: { param } })
+}
+
+/** With one key for both roles, either an application could act as admin or an admin could do nothing. */
+function sameEnvironmentKeys(): PurserError {
   return new PurserError('option_invalid', 'The service key and the admin key of the environment are the same.', {
-    hint: 'Give PURSER_SERVICE_KEY and PURSER_ADMIN_KEY a key each, for instance from `openssl rand -base64 32`.',
+    hint: 'Set PURSER_SERVICE_KEY and PURSER_ADMIN_KEY to different keys, for example from `openssl rand -base64 32`.',
   })
 }
 
-function shown({ hash: _, ...key }: StoredKey): Key {
+function withoutHash({ hash: _, ...key }: StoredKey): ApiKey {
   return key
 }

@@ -1,73 +1,79 @@
-import { type Effects, type Purser, PurserError } from 'purser'
+import { type Effects, type MetaStore, PurserError } from 'purser'
 
-/** A handful of named texts that several processes may change: the store's own place for them. */
-export type Shelf = Purser['meta']
+/** Changes made by another process are visible after at most this time. */
+const MAX_AGE_MS = 1_000
+const MAX_ATTEMPTS = 8
 
-/** Another process's change is seen after at most this long. */
-const FRESH_MS = 1_000
-const MAX_TRIES = 8
+export interface CasDocumentDeps {
+  readonly meta: MetaStore
+  readonly effects: Effects
+}
 
 /**
- * One JSON value on a shelf, kept in memory and read again at most once a second.
+ * One JSON value under one name of the meta store, changed by compare-and-set and cached for at most a second.
  *
- * Reading is on the way of every request, so a fresh value is given without waiting; a change is decided on the stored
- * text and written only if nobody else wrote meanwhile.
+ * Every request reads it, so `peek` returns a fresh value synchronously. A change is decided on the stored text and
+ * written only if that text is still stored.
  */
 export class CasDocument<Value> {
-  readonly #shelf: Shelf
-  readonly #name: string
+  readonly #meta: MetaStore
   readonly #effects: Effects
+  readonly #name: string
   readonly #initial: Value
   #text: string | undefined
   #value: Value
   #readAt = Number.NEGATIVE_INFINITY
-  #reading: Promise<void> | undefined
+  #pendingRead: Promise<void> | undefined
 
-  constructor(shelf: Shelf, name: string, initial: Value, effects: Effects) {
-    this.#shelf = shelf
+  constructor({ meta, effects }: CasDocumentDeps, name: string, initial: Value) {
+    this.#meta = meta
+    this.#effects = effects
     this.#name = name
     this.#initial = initial
     this.#value = initial
-    this.#effects = effects
   }
 
-  /** The value if it is fresh enough to be used without waiting. */
+  /** The cached value; undefined when it is older than a second. */
   peek(): Value | undefined {
-    return this.#effects.monotonic() - this.#readAt < FRESH_MS ? this.#value : undefined
+    return this.#effects.monotonic() - this.#readAt < MAX_AGE_MS ? this.#value : undefined
   }
 
   async read(): Promise<Value> {
-    const fresh = this.peek()
-    if (fresh !== undefined) return fresh
-    this.#reading ??= this.#load().finally(() => {
-      this.#reading = undefined
+    const cached = this.peek()
+    if (cached !== undefined) return cached
+    this.#pendingRead ??= this.#load().finally(() => {
+      this.#pendingRead = undefined
     })
-    await this.#reading
+    await this.#pendingRead
     return this.#value
   }
 
-  /** Decides a change on the stored value, again when another process was faster. Rejects with what `decide` throws. */
+  /**
+   * Writes what `decide` returns for the stored value; calls `decide` again when another process wrote first. Rejects
+   * with what `decide` throws, and with `store_unavailable` after 8 lost attempts.
+   */
   async change(decide: (value: Value) => Value): Promise<Value> {
-    for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       await this.#load()
       const next = decide(this.#value)
       const text = JSON.stringify(next)
       if (text === this.#text) return next
-      if (await this.#shelf.compareAndSet(this.#name, this.#text, text)) {
-        this.#keep(text)
+      if (await this.#meta.compareAndSet(this.#name, this.#text, text)) {
+        this.#cache(text)
         return this.#value
       }
     }
-    throw new PurserError('store_unavailable', `'${this.#name}' is being changed by others all the time.`, {
+    throw new PurserError('store_unavailable', `Too many concurrent changes of '${this.#name}'.`, {
       hint: 'Try again.',
     })
   }
 
   async #load(): Promise<void> {
-    this.#keep(await this.#shelf.get(this.#name))
+    this.#cache(await this.#meta.get(this.#name))
   }
 
-  #keep(text: string | undefined): void {
+  /** Parses only a text that differs from the cached one. */
+  #cache(text: string | undefined): void {
     if (text !== this.#text || this.#readAt === Number.NEGATIVE_INFINITY) {
       this.#value = text === undefined ? this.#initial : (JSON.parse(text) as Value)
       this.#text = text

@@ -2,9 +2,10 @@ import type { Effects } from 'purser'
 
 const MAX_FAILURES = 10
 const WINDOW_MS = 60_000
+/** The oldest address is dropped beyond this number. */
 const MAX_ADDRESSES = 10_000
 
-/** Slows down whoever tries keys: after ten failures from one address within a minute it has to wait. */
+/** Rate limit for sign-in attempts: after 10 failures within a minute an address must wait for the minute to end. */
 export class Limiter {
   readonly #effects: Effects
   readonly #failures = new Map<string, { count: number; until: number }>()
@@ -13,14 +14,14 @@ export class Limiter {
     this.#effects = effects
   }
 
-  /** How long `address` has to wait, ms; 0 when it may try. */
-  waitMs(address: string): number {
+  /** How long `address` has to wait; 0 when it may try. */
+  getWaitMs(address: string): number {
     const entry = this.#failures.get(address)
     if (entry === undefined || entry.count < MAX_FAILURES) return 0
     return Math.max(0, entry.until - this.#effects.monotonic())
   }
 
-  fail(address: string): void {
+  recordFailure(address: string): void {
     const now = this.#effects.monotonic()
     const entry = this.#failures.get(address)
     const next = entry === undefined || now >= entry.until ? { count: 1, until: now + WINDOW_MS } : entry
@@ -31,7 +32,7 @@ export class Limiter {
     if (this.#failures.size > MAX_ADDRESSES && oldest !== undefined) this.#failures.delete(oldest)
   }
 
-  succeed(address: string): void {
+  reset(address: string): void {
     this.#failures.delete(address)
   }
 }

@@ -1,53 +1,52 @@
 import { isIP } from 'node:net'
 import { HttpError } from '../app/errors.ts'
 
-/** Where a request says it comes from and goes to. */
-export interface OriginClaim {
+/** The headers that name the source and the target of a request. */
+export interface RequestOrigin {
   readonly host: string | undefined
   readonly origin: string | undefined
-  /** `sec-fetch-site`, which no page can forge. */
+  /** `sec-fetch-site`, which a page cannot set. */
   readonly site: string | undefined
-  readonly encrypted: boolean
+  readonly isHttps: boolean
 }
 
-/** The address people use, if the operator has named it, and the address listened on. */
-export interface Reachable {
+/** The configured addresses of this server. */
+export interface ServerAddress {
   readonly publicUrl: string | undefined
   readonly host: string
 }
 
 /**
- * A page under a name of its own that resolves to this machine must not act with the session of the page that belongs
- * here. So the Host has to be one that was meant: the public address, an address in digits, `localhost`, or the name
- * listened on.
+ * Protects sessions against DNS rebinding: a page under a foreign name that resolves to this machine must not use the
+ * session of the Deck. Accepts the host of `publicUrl`, an IP address, `localhost` and the name the server listens on.
  */
-export function checkHost(claim: OriginClaim, reachable: Reachable): void {
-  const name = nameOf(claim.host)
-  const known =
+export function validateHost({ host }: RequestOrigin, address: ServerAddress): void {
+  const name = parseHostname(host)
+  const isKnown =
     name !== undefined &&
     (name === 'localhost' ||
       isIP(name) !== 0 ||
-      name === reachable.host.toLowerCase() ||
-      (reachable.publicUrl !== undefined && name === new URL(reachable.publicUrl).hostname))
-  if (known) return
-  throw new HttpError(403, 'host_mismatch', 'This Host is not known here.', {
-    hint: 'Set server.publicUrl to the address that people use.',
+      name === address.host.toLowerCase() ||
+      (address.publicUrl !== undefined && name === new URL(address.publicUrl).hostname))
+  if (isKnown) return
+  throw new HttpError(403, 'host_mismatch', 'Unknown Host header.', {
+    hint: 'Set server.publicUrl to the address that browsers use.',
   })
 }
 
-/** A change by a session has to come from a page of this very origin. */
-export function checkOrigin(claim: OriginClaim, reachable: Reachable): void {
-  checkHost(claim, reachable)
-  const own = [`${claim.encrypted ? 'https' : 'http'}://${claim.host?.toLowerCase()}`]
-  if (reachable.publicUrl !== undefined) own.push(new URL(reachable.publicUrl).origin)
-  const sameSite = claim.site === undefined || claim.site === 'same-origin'
-  if (sameSite && claim.origin !== undefined && own.includes(claim.origin.toLowerCase())) return
-  throw new HttpError(403, 'origin_mismatch', 'A session may only be used from the Deck itself.', {
-    hint: 'Programs use a key: Authorization: Bearer KEY.',
+/** Protects sessions against cross-site requests: a change with a session must come from a page of the same origin. */
+export function validateOrigin(request: RequestOrigin, address: ServerAddress): void {
+  validateHost(request, address)
+  const allowed = [`${request.isHttps ? 'https' : 'http'}://${request.host?.toLowerCase()}`]
+  if (address.publicUrl !== undefined) allowed.push(new URL(address.publicUrl).origin)
+  const isSameSite = request.site === undefined || request.site === 'same-origin'
+  if (isSameSite && request.origin !== undefined && allowed.includes(request.origin.toLowerCase())) return
+  throw new HttpError(403, 'origin_mismatch', 'A session can only be used from the Deck itself.', {
+    hint: 'Programs authenticate with a key: Authorization: Bearer KEY.',
   })
 }
 
-function nameOf(host: string | undefined): string | undefined {
+function parseHostname(host: string | undefined): string | undefined {
   if (host === undefined || !URL.canParse(`http://${host}`)) return undefined
   return new URL(`http://${host}`).hostname.replace(/^\[|\]$/g, '')
 }

@@ -1,19 +1,19 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 
-/** 256 random bits behind a prefix that tells people and secret scanners what they have found. */
-export function newToken(kind: string): string {
+/** 256 random bits behind a prefix that readers and secret scanners recognise. */
+export function createToken(kind: string): string {
   return `purser_${kind}_${randomBytes(32).toString('base64url')}`
 }
 
 /**
- * What is stored of a token. A token has as much entropy as the hash, so a slow hash would protect nothing; looking up
- * by hash also means that how long a comparison takes tells nothing about the token.
+ * The stored form of a token. A token has 256 bits of entropy, so a slow password hash would add nothing. Tokens are
+ * looked up by hash, so the duration of a lookup reveals nothing about the token.
  */
-export function hashOf(token: string): string {
+export function hashToken(token: string): string {
   return hash('sha256', token, 'base64url')
 }
 
-export function sameHash(a: string, b: string): boolean {
+export function isSameHash(a: string, b: string): boolean {
   const left = Buffer.from(a)
   const right = Buffer.from(b)
   return left.length === right.length && timingSafeEqual(left, right)

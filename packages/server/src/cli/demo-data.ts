@@ -25,7 +25,7 @@ const NAMES: readonly string[] = [
   'sami',
   'tove',
 ]
-const PLACES: readonly string[] = [
+const CITIES: readonly string[] = [
   'oslo',
   'lima',
   'kyoto',
@@ -38,9 +38,9 @@ const PLACES: readonly string[] = [
   'cork',
 ]
 
-/** `count` different ids, at most 200. */
-export function demoIds(count: number): string[] {
-  return PLACES.flatMap((place) => NAMES.map((name) => `${name}@${place}`)).slice(0, count)
+/** `count` different user ids, at most 200. */
+export function createDemoIds(count: number): string[] {
+  return CITIES.flatMap((city) => NAMES.map((name) => `${name}@${city}`)).slice(0, count)
 }
 
 export const DEMO_QUESTIONS: readonly string[] = [

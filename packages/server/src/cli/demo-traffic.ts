@@ -1,6 +1,8 @@
 import { randomInt } from 'node:crypto'
+import type { User } from 'purser'
 import type { AppContext } from '../app/context.ts'
 import {
+  createDemoIds,
   DEMO_ACTIONS,
   DEMO_ARCHETYPES,
   DEMO_NODES,
@@ -8,69 +10,66 @@ import {
   DEMO_PHASES,
   DEMO_QUESTIONS,
   DEMO_RISKS,
-  demoIds,
 } from './demo-data.ts'
 
 const PAUSE_MS = 250
-const AT_ONCE = 20
+const BATCH_SIZE = 20
 
-/** Peoples a server: everybody once, then somebody does something a few times a second. Answers how to stop it. */
-export async function livelyCrowd(house: AppContext, count: number): Promise<() => Promise<void>> {
-  const ids = demoIds(count)
-  for (let start = 0; start < ids.length; start += AT_ONCE) {
-    await Promise.all(ids.slice(start, start + AT_ONCE).map((id) => introduce(house, id)))
+/** Creates `count` users, then lets a random one act every 250 ms. Returns the function that stops the traffic. */
+export async function startDemoTraffic({ purser, effects }: AppContext, count: number): Promise<() => Promise<void>> {
+  const ids = createDemoIds(count)
+  for (let start = 0; start < ids.length; start += BATCH_SIZE) {
+    await Promise.all(ids.slice(start, start + BATCH_SIZE).map((id) => createDemoUser(purser.user(id))))
   }
-  let stopped = false
-  let cancel = (): void => {}
-  let busy: Promise<void> = Promise.resolve()
+  let isStopped = false
+  let cancelTimer = (): void => {}
+  let running: Promise<void> = Promise.resolve()
   const step = (): void => {
-    // Whatever a made-up person runs into is theirs alone: the next one has a turn.
-    busy = live(house, oneOf(ids)).catch(() => undefined)
-    void busy.then(() => {
-      if (!stopped) cancel = house.effects.setTimer(step, PAUSE_MS, { background: true })
+    // A failed action, for example at the daily cap, must not stop the traffic.
+    running = actRandomly(purser.user(pick(ids))).catch(() => undefined)
+    void running.then(() => {
+      if (!isStopped) cancelTimer = effects.setTimer(step, PAUSE_MS, { background: true })
     })
   }
   step()
   return async () => {
-    stopped = true
-    cancel()
-    await busy
+    isStopped = true
+    cancelTimer()
+    await running
   }
 }
 
-async function introduce(house: AppContext, id: string): Promise<void> {
-  const user = house.purser.user(id)
-  const name = id.split('@')[0] ?? id
+async function createDemoUser(user: User): Promise<void> {
+  const name = user.id.split('@')[0] ?? user.id
   await user.profile.put({ name: name[0]?.toUpperCase() + name.slice(1), preferred_language: 'English' })
-  await user.actions.record({ action: oneOf(DEMO_ACTIONS) })
+  await user.actions.record({ action: pick(DEMO_ACTIONS) })
   await user.ledger.observe(
-    { phase: oneOf(DEMO_PHASES), riskLevel: riskOf(), archetype: oneOf(DEMO_ARCHETYPES), confidence: 0.8 },
-    { peaks: peaks() },
+    { phase: pick(DEMO_PHASES), riskLevel: pickRisk(), archetype: pick(DEMO_ARCHETYPES), confidence: 0.8 },
+    { peaks: createPeaks() },
   )
-  for (let said = randomInt(6); said > 0; said--) await user.ledger.admit()
+  for (let turns = randomInt(6); turns > 0; turns--) await user.ledger.admit()
 }
 
-async function live(house: AppContext, id: string): Promise<void> {
-  const user = house.purser.user(id)
-  const chance = randomInt(100)
-  if (chance < 60) {
-    const turn = await user.turn({ messages: [{ role: 'user', content: oneOf(DEMO_QUESTIONS) }] })
+async function actRandomly(user: User): Promise<void> {
+  const percent = randomInt(100)
+  if (percent < 60) {
+    const turn = await user.turn({ messages: [{ role: 'user', content: pick(DEMO_QUESTIONS) }] })
     if (turn.allowed) await turn.completion()
-  } else if (chance < 80) await user.ledger.observe({ phase: oneOf(DEMO_PHASES), turnCount: randomInt(400) })
-  else if (chance < 90) await user.ledger.observe({ riskLevel: riskOf(), confidence: 0.7 }, { peaks: peaks() })
-  else if (chance < 97) await user.actions.record({ action: oneOf(DEMO_ACTIONS) })
-  else await user.ledger.addNote(oneOf(DEMO_NOTES), { actor: 'demo operator' })
+  } else if (percent < 80) await user.ledger.observe({ phase: pick(DEMO_PHASES), turnCount: randomInt(400) })
+  else if (percent < 90) await user.ledger.observe({ riskLevel: pickRisk(), confidence: 0.7 }, { peaks: createPeaks() })
+  else if (percent < 97) await user.actions.record({ action: pick(DEMO_ACTIONS) })
+  else await user.ledger.addNote(pick(DEMO_NOTES), { actor: 'demo operator' })
 }
 
-/** Most people are well: the lower of two draws. */
-function riskOf(): string {
+/** The lower of two draws, so that most users have a low risk. */
+function pickRisk(): string {
   return DEMO_RISKS[Math.min(randomInt(DEMO_RISKS.length), randomInt(DEMO_RISKS.length))] ?? 'low'
 }
 
-function peaks(): Record<string, number> {
-  return { [oneOf(DEMO_NODES)]: randomInt(1_000) / 1_000 }
+function createPeaks(): Record<string, number> {
+  return { [pick(DEMO_NODES)]: randomInt(1_000) / 1_000 }
 }
 
-function oneOf(words: readonly string[]): string {
-  return words[randomInt(words.length)] ?? ''
+function pick(values: readonly string[]): string {
+  return values[randomInt(values.length)] ?? ''
 }

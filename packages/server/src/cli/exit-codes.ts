@@ -1,7 +1,20 @@
 import { type ErrorCode, PurserError } from 'purser'
-import { ConflictError, EXIT, type ExitCode, NotFoundError, UsageError } from './command.ts'
-import { ApiProblem } from './connection.ts'
+import { ApiError, ConflictError, NotFoundError, UsageError } from './errors.ts'
 
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  notAllowed: 4,
+  conflict: 5,
+  found: 6,
+  unreachable: 7,
+  interrupted: 130,
+} as const
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** What a failed command prints and exits with. */
 export interface Failure {
   readonly exitCode: ExitCode
   readonly code: string
@@ -9,7 +22,7 @@ export interface Failure {
   readonly hint: string | undefined
 }
 
-const STATUS_EXITS: Readonly<Record<number, ExitCode>> = {
+const EXIT_BY_STATUS: Readonly<Record<number, ExitCode>> = {
   0: EXIT.unreachable,
   400: EXIT.usage,
   401: EXIT.notAllowed,
@@ -21,7 +34,7 @@ const STATUS_EXITS: Readonly<Record<number, ExitCode>> = {
   503: EXIT.unreachable,
 }
 
-const CODE_EXITS: { readonly [code in ErrorCode]?: ExitCode } = {
+const EXIT_BY_CODE: { readonly [code in ErrorCode]?: ExitCode } = {
   option_unknown: EXIT.usage,
   option_invalid: EXIT.usage,
   argument_invalid: EXIT.usage,
@@ -33,19 +46,14 @@ const CODE_EXITS: { readonly [code in ErrorCode]?: ExitCode } = {
   store_unsafe: EXIT.unreachable,
 }
 
-/** What a command that threw says and exits with. */
-export function failureOf(error: unknown): Failure {
-  if (error instanceof ApiProblem) {
+export function toFailure(error: unknown): Failure {
+  if (error instanceof ApiError) {
     const { status, code, message, hint } = error
-    return { exitCode: STATUS_EXITS[status] ?? EXIT.failed, code, message, hint }
+    return { exitCode: EXIT_BY_STATUS[status] ?? EXIT.failed, code, message, hint }
   }
   if (PurserError.is(error)) {
-    return {
-      exitCode: CODE_EXITS[error.code] ?? EXIT.failed,
-      code: error.code,
-      message: error.message,
-      hint: error.hint,
-    }
+    const { code, message, hint } = error
+    return { exitCode: EXIT_BY_CODE[code] ?? EXIT.failed, code, message, hint }
   }
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof UsageError) return { exitCode: EXIT.usage, code: 'usage', message, hint: undefined }
@@ -54,7 +62,7 @@ export function failureOf(error: unknown): Failure {
   if ((error as Error | undefined)?.name === 'AbortError') {
     return { exitCode: EXIT.interrupted, code: 'interrupted', message: 'Interrupted.', hint: undefined }
   }
-  const hint =
-    (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'Choose another port: --port 0 takes any.' : undefined
+  const isPortInUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+  const hint = isPortInUse ? 'Choose another port; --port 0 takes any free one.' : undefined
   return { exitCode: EXIT.failed, code: 'failed', message, hint }
 }

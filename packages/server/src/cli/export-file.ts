@@ -2,25 +2,25 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { ExportRow } from 'purser'
-import { UsageError } from './command.ts'
+import { UsageError } from './errors.ts'
 
-/** One line of a file of exports. */
+/** One row of an export file. */
 export interface ExportLine {
-  /** From 1. */
+  /** Line number, from 1. */
   readonly line: number
   readonly row: ExportRow
 }
 
-/** Whose export begins here. */
+/** The value of the first row of an export. */
 export interface ExportHeader {
   readonly format: number
   readonly namespace: string
   readonly user: string
 }
 
-export interface Survey {
+export interface ExportSummary {
   readonly rows: number
-  /** SHA-256 of the file's rows, in hex: what the log names as the origin of what was imported. */
+  /** SHA-256 of the rows, in hexadecimal. The event log names it as the origin of an import. */
   readonly digest: string
 }
 
@@ -28,61 +28,73 @@ const FORMAT = 1
 const MAX_LINE_CHARACTERS = 67_108_864
 
 /**
- * Reads a whole file of exports before anything of it is used: every line, that each export has its end, and that it
- * holds as many rows as it says. Undefined when the file does not begin with an export at all.
+ * Validates a whole export file before any of it is imported: every line is a row, every export has an end, and holds
+ * as many rows as its end says. Returns undefined when the file does not start with an export.
  */
-export async function surveyExports(path: string, signal: AbortSignal): Promise<Survey | undefined> {
+export async function validateExportFile(path: string, signal: AbortSignal): Promise<ExportSummary | undefined> {
   const digest = createHash('sha256')
+  const validator = new ExportValidator()
   let rows = 0
-  let counts: Map<string, number> | undefined
-  for await (const { line, text } of linesOf(path, signal)) {
-    const row = rowIn(text)
+  for await (const { line, text } of readLines(path, signal)) {
+    const row = parseRow(text)
     if (rows === 0 && row?.part !== 'header') return undefined
-    if (row === undefined) throw broken(line, 'It is not a row of an export.')
-    if ((row.part === 'header') !== (counts === undefined)) {
-      throw broken(
-        line,
-        counts === undefined ? 'A row stands outside of an export.' : 'The export before it has no end.',
-      )
-    }
-    if (row.part === 'header') {
-      checkHeader(headerOf(row), line)
-      counts = new Map()
-    } else if (row.part === 'end') {
-      checkCounts(row.value, counts ?? new Map(), line)
-      counts = undefined
-    } else counts?.set(row.type, (counts.get(row.type) ?? 0) + 1)
+    if (row === undefined) throw invalidLine(line, 'not a row of an export.')
+    validator.push(row, line)
     digest.update(text).update('\n')
     rows += 1
   }
-  if (counts !== undefined)
-    throw new UsageError(`${path} is cut off: its last export has no end. Nothing was imported.`)
+  if (validator.isOpen) throw new UsageError(`${path} is truncated: its last export has no end. Nothing was imported.`)
   return rows === 0 ? undefined : { rows, digest: digest.digest('hex') }
 }
 
-/** The rows of a file that was surveyed. */
-export async function* readExports(path: string, signal: AbortSignal): AsyncGenerator<ExportLine> {
-  for await (const { line, text } of linesOf(path, signal)) {
-    const row = rowIn(text)
-    if (row === undefined) throw broken(line, 'The file has changed meanwhile.')
+/** The rows of a validated file. */
+export async function* readExportFile(path: string, signal: AbortSignal): AsyncGenerator<ExportLine> {
+  for await (const { line, text } of readLines(path, signal)) {
+    const row = parseRow(text)
+    if (row === undefined) throw invalidLine(line, 'the file has changed during the import.')
     yield { line, row }
   }
 }
 
-export function headerOf({ value }: ExportRow): Partial<ExportHeader> {
+export function getHeader({ value }: ExportRow): Partial<ExportHeader> {
   return typeof value === 'object' && value !== null ? value : {}
 }
 
-async function* linesOf(path: string, signal: AbortSignal): AsyncGenerator<{ line: number; text: string }> {
+/** Checks the order and the counts of the rows of one file. */
+class ExportValidator {
+  /** Rows by type since the last header; undefined outside an export. */
+  #counts: Map<string, number> | undefined
+
+  get isOpen(): boolean {
+    return this.#counts !== undefined
+  }
+
+  push(row: ExportRow, line: number): void {
+    const counts = this.#counts
+    if (row.part === 'header') {
+      if (counts !== undefined) throw invalidLine(line, 'the previous export has no end.')
+      validateHeader(getHeader(row), line)
+      this.#counts = new Map()
+      return
+    }
+    if (counts === undefined) throw invalidLine(line, 'a row outside of an export.')
+    if (row.part === 'end') {
+      validateCounts(row.value, counts, line)
+      this.#counts = undefined
+    } else counts.set(row.type, (counts.get(row.type) ?? 0) + 1)
+  }
+}
+
+async function* readLines(path: string, signal: AbortSignal): AsyncGenerator<{ line: number; text: string }> {
   let line = 0
   for await (const text of createInterface({ input: createReadStream(path, { signal }), crlfDelay: Infinity })) {
     line += 1
-    if (text.length > MAX_LINE_CHARACTERS) throw broken(line, 'It is longer than any row can be.')
+    if (text.length > MAX_LINE_CHARACTERS) throw invalidLine(line, 'the line is too long.')
     if (text.trim() !== '') yield { line, text }
   }
 }
 
-function rowIn(text: string): ExportRow | undefined {
+function parseRow(text: string): ExportRow | undefined {
   let row: unknown
   try {
     row = JSON.parse(text)
@@ -93,17 +105,18 @@ function rowIn(text: string): ExportRow | undefined {
   return typeof part === 'string' && typeof type === 'string' ? (row as ExportRow) : undefined
 }
 
-function checkHeader({ format, user }: Partial<ExportHeader>, line: number): void {
-  if (typeof user !== 'string') throw broken(line, 'The header names no user.')
-  if (format !== FORMAT) throw broken(line, `This Purser reads format ${FORMAT} of exports, and this is ${format}.`)
+function validateHeader({ format, user }: Partial<ExportHeader>, line: number): void {
+  if (typeof user !== 'string') throw invalidLine(line, 'the header names no user.')
+  if (format !== FORMAT)
+    throw invalidLine(line, `unsupported export format ${format}; this version reads format ${FORMAT}.`)
 }
 
-function checkCounts(told: unknown, counted: ReadonlyMap<string, number>, line: number): void {
-  const said = Object.entries(typeof told === 'object' && told !== null ? told : {})
-  const same = said.length === counted.size && said.every(([type, count]) => counted.get(type) === count)
-  if (!same) throw broken(line, 'The export does not hold as many rows as it says.')
+function validateCounts(value: unknown, counts: ReadonlyMap<string, number>, line: number): void {
+  const expected = Object.entries(typeof value === 'object' && value !== null ? value : {})
+  const isEqual = expected.length === counts.size && expected.every(([type, count]) => counts.get(type) === count)
+  if (!isEqual) throw invalidLine(line, 'the export does not contain the number of rows that its end states.')
 }
 
-function broken(line: number, why: string): UsageError {
-  return new UsageError(`Line ${line} cannot be imported: ${why} Nothing was imported.`)
+function invalidLine(line: number, problem: string): UsageError {
+  return new UsageError(`Cannot import line ${line}: ${problem} Nothing was imported.`)
 }

@@ -1,47 +1,19 @@
-import { type Bond, PurserError, type Session, type Settings } from 'purser'
-import { ApiProblem, type Connection } from './connection.ts'
-import { type ExportLine, headerOf, readExports, type Survey } from './export-file.ts'
+import type { Bond, Session, Settings } from 'purser'
+import type { Connection } from './connection.ts'
+import { type ExportLine, type ExportSummary, getHeader, readExportFile } from './export-file.ts'
+import { type ImportedRows, ImportReport, type UserReport } from './import-report.ts'
 
-/** What became of one user of the file. */
-export interface UserReport {
-  readonly user: string
-  /** True: the user is there already, and nothing was touched. */
-  readonly exists: boolean
-  /** How many of each were taken in. */
-  readonly taken: Readonly<Record<string, number>>
-  /** What cannot be taken in from an export. */
-  readonly left: readonly Left[]
-  /** What this installation refused. */
-  readonly refused: readonly { readonly line: number; readonly message: string }[]
-}
-
-interface Left {
-  readonly what: string
-  readonly count: number
-  readonly why: string
-}
-
-export interface ImportOrder {
+export interface ImportOptions {
   readonly connection: Connection
   readonly path: string
-  readonly survey: Survey
-  /** Write into users that exist, too. */
+  readonly summary: ExportSummary
+  /** Also write into users that exist. */
   readonly force: boolean
   readonly signal: AbortSignal
 }
 
-const WHY_LEFT: Readonly<Record<string, string>> = {
-  secret: 'Secrets are never exported; set them again.',
-  mcp_authorization: 'Tokens are never exported; the person has to authorize the server again.',
-  session: 'A pinned session runs on settings that an export does not hold.',
-  counter: 'What was used up was used up there.',
-  answer: 'An answer is exported without its question, under which it would be found.',
-  event: 'Old events are recorded only in a store that is opened here: run this without --url.',
-}
-const ACTIONS_AT_ONCE = 500
-const MAX_REFUSALS = 100
-const ABOUT_THE_ROW = [400, 404, 409, 413, 422]
-const FIELDS = [
+const ACTIONS_PER_CALL = 500
+const SETTINGS_FIELDS = [
   'provider',
   'model',
   'region',
@@ -54,41 +26,36 @@ const FIELDS = [
 ] as const satisfies readonly (keyof Settings)[]
 
 /**
- * Takes in the users of a surveyed file, one after the other, through the management API; their events where the store
- * is opened here.
+ * Imports the users of a validated file, one after the other, through the management API. Their events are imported
+ * only when the store is opened directly.
  *
- * A log is chained under the key of the store that wrote it, so its events cannot become events that happened here.
- * Each is kept as what it is: a record, in a new event of the type `import:event`, under the import's own. Then the
- * state they led to is set by new events, whose reason says where it comes from.
+ * An exported event log is chained with the key of the store that wrote it, so its events cannot be appended to a log of
+ * this store. Each is recorded as data of a new event of type `import:event`. The state that the log led to is then set
+ * by new events, whose reason names the import.
  */
-export async function* importUsers(order: ImportOrder, onRow: (rows: number) => void): AsyncGenerator<UserReport> {
+export async function* importUsers(options: ImportOptions, onRow: (rows: number) => void): AsyncGenerator<UserReport> {
   let rows = 0
   let user: UserImport | undefined
-  for await (const { line, row } of readExports(order.path, order.signal)) {
-    if (row.part === 'header') user = await UserImport.begin(order, { line, row })
+  for await (const { line, row } of readExportFile(options.path, options.signal)) {
+    if (row.part === 'header') user = await UserImport.start(options, { line, row })
     else if (row.part === 'end') {
-      if (user !== undefined) yield await user.end(line)
-    } else await user?.take({ line, row })
+      if (user !== undefined) yield await user.finish(line)
+    } else await user?.importRow({ line, row })
     onRow(++rows)
   }
 }
 
-/** One call that brings rows in. */
-interface Step {
-  /** Of the file; where a refusal is told. */
-  readonly line: number
-  readonly what: string
-  readonly call: readonly [method: string, place: string]
+/** One call of the management API that imports rows. */
+interface ImportCall extends ImportedRows {
+  readonly method: string
+  /** The path after `/api/users/:id/`. */
+  readonly path: string
   readonly body: unknown
-  /** How many rows it brings; 1 when left out. */
-  readonly count?: number
   readonly idempotencyKey?: string
 }
 
-/** One event of the import's own. */
-interface Recording {
-  readonly line: number
-  readonly what: string
+/** An event that the import itself records. */
+interface ImportEvent extends ImportedRows {
   readonly type: string
   readonly detail?: string
   readonly data: Readonly<Record<string, unknown>>
@@ -102,133 +69,122 @@ interface ExportedNote {
   readonly text: string
 }
 
-function isAboutTheRow(error: unknown): error is Error {
-  if (error instanceof ApiProblem) return ABOUT_THE_ROW.includes(error.status)
-  return PurserError.is(error, 'event_invalid')
-}
-
 class UserImport {
-  readonly #order: ImportOrder
+  readonly #connection: Connection
   readonly #id: string
-  readonly #origin: string
+  /** The bond before the import. */
   readonly #before: Bond
-  readonly #taken: Record<string, number> = {}
-  readonly #left = new Map<string, number>()
-  readonly #refused: { line: number; message: string }[] = []
+  readonly #isSkipped: boolean
+  readonly #reason: string
+  readonly #report = new ImportReport()
   #actions: unknown[] = []
   #bond: { readonly line: number; readonly value: Bond } | undefined
 
-  static async begin(order: ImportOrder, { line, row }: ExportLine): Promise<UserImport> {
-    const { user = '', namespace } = headerOf(row)
-    const before = (await order.connection.call('GET', ['users', user, 'bond'])) as Bond
-    const begun = new UserImport(order, user, before)
-    if (begun.#exists) return begun
-    const data = { exportedAt: row.at, namespace, sha256: order.survey.digest }
-    await begun.#record({ line, what: 'origin', type: 'import:export', data, idempotencyKey: order.survey.digest })
-    return begun
+  static async start(options: ImportOptions, { line, row }: ExportLine): Promise<UserImport> {
+    const { user = '', namespace } = getHeader(row)
+    const before = (await options.connection.request('GET', ['users', user, 'bond'])) as Bond
+    const started = new UserImport(options, user, before)
+    if (started.#isSkipped) return started
+    const { digest } = options.summary
+    const data = { exportedAt: row.at, namespace, sha256: digest }
+    await started.#record({ line, what: 'origin', type: 'import:export', data, idempotencyKey: digest })
+    return started
   }
 
-  private constructor(order: ImportOrder, id: string, before: Bond) {
-    this.#order = order
+  private constructor({ connection, summary, force }: ImportOptions, id: string, before: Bond) {
+    this.#connection = connection
     this.#id = id
     this.#before = before
-    this.#origin = `import sha256:${order.survey.digest.slice(0, 16)}`
+    this.#isSkipped = before.exists && !force
+    this.#reason = `import sha256:${summary.digest.slice(0, 16)}`
   }
 
-  get #exists(): boolean {
-    return this.#before.exists && !this.#order.force
-  }
-
-  async take({ line, row }: ExportLine): Promise<void> {
-    if (this.#exists) return
+  async importRow({ line, row }: ExportLine): Promise<void> {
+    if (this.#isSkipped) return
     if (row.type !== 'action') await this.#sendActions(line - 1)
     switch (row.type) {
       case 'settings':
-        return this.#takeSettings(line, row.value as Settings)
+        return this.#importSettings(line, row.value as Settings)
       case 'session':
-        return this.#takeSession(line, row.value as Session)
+        return this.#importSession(line, row.value as Session)
       case 'profile':
-        return this.#send({ line, what: 'profile', call: ['PUT', 'profile'], body: row.value })
+        return this.#send({ line, what: 'profile', method: 'PUT', path: 'profile', body: row.value })
       case 'action':
-        if (this.#actions.push(row.value) >= ACTIONS_AT_ONCE) await this.#sendActions(line)
+        if (this.#actions.push(row.value) >= ACTIONS_PER_CALL) await this.#sendActions(line)
         return
       case 'event':
-        return this.#takeEvent(line, row.value as Readonly<Record<string, unknown>>)
+        return this.#importEvent(line, row.value as Readonly<Record<string, unknown>>)
       case 'note':
-        return this.#takeNote(line, row.value as ExportedNote)
+        return this.#importNote(line, row.value as ExportedNote)
       case 'bond':
-        // State follows the records of how it came to be.
+        // Imported last, so that the state follows the records of the events that led to it.
         this.#bond = { line, value: row.value as Bond }
         return
       default:
-        this.#leave(row.type)
+        this.#report.skip(row.type)
     }
   }
 
-  async end(line: number): Promise<UserReport> {
+  async finish(line: number): Promise<UserReport> {
     await this.#sendActions(line - 1)
-    if (this.#bond !== undefined) await this.#takeBond(this.#bond.line, this.#bond.value)
-    return {
-      user: this.#id,
-      exists: this.#exists,
-      taken: this.#taken,
-      left: [...this.#left].map(([what, count]) => ({ what, count, why: WHY_LEFT[what] ?? 'It is not known here.' })),
-      refused: this.#refused,
-    }
+    if (this.#bond !== undefined) await this.#importBond(this.#bond.line, this.#bond.value)
+    return this.#report.build(this.#id, this.#isSkipped)
   }
 
-  async #takeSettings(line: number, settings: Settings): Promise<void> {
-    const own = FIELDS.filter((field) => settings.origin?.[field] === 'user').map((field) => [field, settings[field]])
-    if (own.length === 0) return
-    await this.#send({ line, what: 'settings', call: ['PATCH', 'runtime'], body: Object.fromEntries(own) })
+  /** Imports only the fields that the user has set; the others come from the layers of this installation. */
+  async #importSettings(line: number, settings: Settings): Promise<void> {
+    const ownFields = SETTINGS_FIELDS.filter((field) => settings.origin?.[field] === 'user')
+    if (ownFields.length === 0) return
+    const body = Object.fromEntries(ownFields.map((field) => [field, settings[field]]))
+    await this.#send({ line, what: 'settings', method: 'PATCH', path: 'runtime', body })
   }
 
-  async #takeSession(line: number, { id, policy }: Session): Promise<void> {
-    if (policy === 'pin') this.#leave('session')
-    else await this.#send({ line, what: 'sessions', call: ['POST', 'sessions'], body: { id, policy } })
+  async #importSession(line: number, { id, policy }: Session): Promise<void> {
+    if (policy === 'pin') this.#report.skip('session')
+    else await this.#send({ line, what: 'sessions', method: 'POST', path: 'sessions', body: { id, policy } })
   }
 
-  async #takeEvent(line: number, { user: _, detail, ...data }: Readonly<Record<string, unknown>>): Promise<void> {
-    const idempotencyKey = `import:${data.id}`
-    await this.#record({
-      line,
-      what: 'events',
-      type: 'import:event',
-      detail: String(detail ?? ''),
-      data,
-      idempotencyKey,
-    })
+  async #importEvent(line: number, { user: _, detail, ...data }: Readonly<Record<string, unknown>>): Promise<void> {
+    const event = { line, what: 'events', type: 'import:event', detail: String(detail ?? ''), data }
+    await this.#record({ ...event, idempotencyKey: `import:${data.id}` })
   }
 
-  async #takeNote(line: number, { id, at, actor, text }: ExportedNote): Promise<void> {
-    const body = { text, reason: `${this.#origin}, written ${at} by ${actor}` }
-    await this.#send({ line, what: 'notes', call: ['POST', 'notes'], body, idempotencyKey: `import:${id}` })
+  async #importNote(line: number, { id, at, actor, text }: ExportedNote): Promise<void> {
+    const body = { text, reason: `${this.#reason}, written ${at} by ${actor}` }
+    const idempotencyKey = `import:${id}`
+    await this.#send({ line, what: 'notes', method: 'POST', path: 'notes', body, idempotencyKey })
   }
 
-  async #takeBond(line: number, bond: Bond): Promise<void> {
-    const labels = this.#changed(bond, ['phase', 'riskLevel'])
+  async #importBond(line: number, bond: Bond): Promise<void> {
+    const overrides = this.#differingFields(bond, ['phase', 'riskLevel'])
     const peaks = Object.fromEntries(Object.entries(bond.peaks ?? {}).map(([node, { value }]) => [node, value]))
     const detection = {
-      ...this.#changed(bond, ['archetype', 'eggStatus', 'turnCount']),
+      ...this.#differingFields(bond, ['archetype', 'eggStatus', 'turnCount']),
       ...(Object.keys(peaks).length === 0 ? {} : { peaks }),
     }
-    const zone = this.#changed(bond, ['timeZone'])
-    const send = (what: string, call: Step['call'], body: unknown): Promise<void> =>
-      this.#send({ line, what, call, body })
-    if (Object.keys(zone).length > 0) await send('time zone', ['PUT', 'timezone'], zone)
-    if (bond.capOrigin === 'user') await send('cap', ['PUT', 'cap'], { cap: bond.dailyCap })
-    if (Object.keys(labels).length > 0) await send('labels', ['POST', 'correct'], labels)
+    const timeZone = this.#differingFields(bond, ['timeZone'])
+    if (Object.keys(timeZone).length > 0) {
+      await this.#send({ line, what: 'time zone', method: 'PUT', path: 'timezone', body: timeZone })
+    }
+    if (bond.capOrigin === 'user') {
+      await this.#send({ line, what: 'cap', method: 'PUT', path: 'cap', body: { cap: bond.dailyCap } })
+    }
+    if (Object.keys(overrides).length > 0) {
+      await this.#send({ line, what: 'labels', method: 'POST', path: 'correct', body: overrides })
+    }
     if (Object.keys(detection).length > 0) {
-      await send('measures', ['POST', 'detections'], { ...detection, source: { name: 'import' } })
+      const body = { ...detection, source: { name: 'import' } }
+      await this.#send({ line, what: 'measures', method: 'POST', path: 'detections', body })
     }
     if (bond.blocked) {
       const { reason, until } = bond.blocked
-      await send('block', ['PUT', 'block'], { reason, ...(until === null ? {} : { until }) })
+      const body = { reason, ...(until === null ? {} : { until }) }
+      await this.#send({ line, what: 'block', method: 'PUT', path: 'block', body })
     }
   }
 
-  /** What the file says otherwise than the user here has it. */
-  #changed(bond: Bond, fields: readonly (keyof Bond)[]): Readonly<Record<string, unknown>> {
+  /** The fields whose value in the file differs from the user's value before the import. */
+  #differingFields(bond: Bond, fields: readonly (keyof Bond)[]): Readonly<Record<string, unknown>> {
     const differing = fields.filter((field) => bond[field] !== undefined && bond[field] !== this.#before[field])
     return Object.fromEntries(differing.map((field) => [field, bond[field]]))
   }
@@ -237,43 +193,27 @@ class UserImport {
     if (this.#actions.length === 0) return
     const body = this.#actions
     this.#actions = []
-    const idempotencyKey = `${this.#origin}:${line}`
-    await this.#send({ line, what: 'actions', call: ['POST', 'actions'], body, count: body.length, idempotencyKey })
+    const rows = { line, what: 'actions', count: body.length }
+    const idempotencyKey = `${this.#reason}:${line}`
+    await this.#send({ ...rows, method: 'POST', path: 'actions', body, idempotencyKey })
   }
 
-  async #send({ line, what, call: [method, place], body, count = 1, idempotencyKey }: Step): Promise<void> {
+  async #send({ method, path, body, idempotencyKey, ...rows }: ImportCall): Promise<void> {
     const headers = {
-      'x-purser-reason': this.#origin,
+      'x-purser-reason': this.#reason,
       ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
     }
-    const { connection } = this.#order
-    await this.#attempt({ line, what, count }, () =>
-      connection.call(method, ['users', this.#id, place], { body, headers }),
+    await this.#report.attempt(rows, () =>
+      this.#connection.request(method, ['users', this.#id, path], { body, headers }),
     )
   }
 
-  async #record({ line, what, type, ...options }: Recording): Promise<void> {
-    const { purser } = this.#order.connection
-    if (purser === undefined) {
-      if (what === 'events') this.#leave('event')
-    } else {
-      const act = () => purser.user(this.#id).ledger.record(type, { ...options, actor: 'purser command' })
-      await this.#attempt({ line, what, count: 1 }, act)
-    }
-  }
-
-  /** A refusal of these rows is told in the report; that nobody can be reached, or we may not, ends the import. */
-  async #attempt({ line, what, count }: Pick<Required<Step>, 'line' | 'what' | 'count'>, act: () => Promise<unknown>) {
-    try {
-      await act()
-      this.#taken[what] = (this.#taken[what] ?? 0) + count
-    } catch (error) {
-      if (!isAboutTheRow(error)) throw error
-      if (this.#refused.length < MAX_REFUSALS) this.#refused.push({ line, message: error.message })
-    }
-  }
-
-  #leave(what: string): void {
-    this.#left.set(what, (this.#left.get(what) ?? 0) + 1)
+  async #record({ line, what, type, ...options }: ImportEvent): Promise<void> {
+    const { purser } = this.#connection
+    if (purser !== undefined) {
+      const { ledger } = purser.user(this.#id)
+      const record = () => ledger.record(type, { ...options, actor: 'purser command' })
+      await this.#report.attempt({ line, what }, record)
+    } else if (what === 'events') this.#report.skip('event')
   }
 }

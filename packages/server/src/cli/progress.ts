@@ -1,28 +1,29 @@
 import type { Terminal } from './terminal.ts'
 
-/** A bar on the terminal somebody sits at; nothing anywhere else. */
+/** A progress bar on stderr. */
 export interface Progress {
-  /** How far it is, 0 to 1. */
-  at(part: number): void
-  /** Leaves the line to what comes next. */
+  /** Draws the fraction done, 0 to 1. */
+  update(fraction: number): void
+  /** Ends the line of the bar. */
   end(): void
 }
 
 const WIDTH = 24
 
-export function createProgress(terminal: Terminal, label: string): Progress {
-  if (terminal.talk.isTTY !== true) return { at() {}, end() {} }
-  let shown = -1
+/** Draws only when stderr is a terminal. */
+export function createProgress({ stderr }: Terminal, label: string): Progress {
+  if (stderr.isTTY !== true) return { update() {}, end() {} }
+  let drawnPercent = -1
   return {
-    at(part) {
-      const percent = Math.floor(100 * Math.min(1, Math.max(0, part)))
-      if (percent === shown) return
-      shown = percent
+    update(fraction) {
+      const percent = Math.floor(100 * Math.min(1, Math.max(0, fraction)))
+      if (percent === drawnPercent) return
+      drawnPercent = percent
       const filled = Math.round((WIDTH * percent) / 100)
-      terminal.talk.write(`\r${label} [${'#'.repeat(filled)}${'.'.repeat(WIDTH - filled)}] ${percent} %`)
+      stderr.write(`\r${label} [${'#'.repeat(filled)}${'.'.repeat(WIDTH - filled)}] ${percent} %`)
     },
     end() {
-      if (shown !== -1) terminal.talk.write('\n')
+      if (drawnPercent !== -1) stderr.write('\n')
     },
   }
 }

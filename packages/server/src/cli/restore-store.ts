@@ -20,121 +20,130 @@ import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pipeline } from 'node:stream/promises'
 import { openPurser, PurserError, type PurserOptions, systemEffects } from 'purser'
-import { ConflictError } from './command.ts'
+import { ConflictError } from './errors.ts'
 import { SIDE_FILES, type StoreFiles } from './store-files.ts'
 
-export interface RestoreOrder {
-  readonly from: string
+export interface RestoreOptions {
+  /** Path of the backup. */
+  readonly backup: string
   readonly files: StoreFiles
   readonly namespace: string | undefined
-  /** The configured one; without it the key file beside the store. */
+  /** The configured key; the key file beside the store without one. */
   readonly secretKey: PurserOptions['secretKey']
-  readonly onProgress: (part: number) => void
+  /** Called with the copied fraction, 0 to 1. */
+  readonly onProgress: (fraction: number) => void
   readonly signal: AbortSignal
 }
 
-/** The folder beside the database where a backup is checked. */
-const ROOM = '.restoring-'
-/** Marks a file as Purser's own: the bytes "PURS". */
+/** After the database path, the prefix of the temporary directory in which a backup is checked. */
+const STAGING_SUFFIX = '.restoring-'
+/** Application id of Purser's databases: the bytes "PURS". */
 const APPLICATION_ID = 0x50555253
-const LOCK_WAIT_MS = 200
-/** What every database of SQLite begins with. */
-const SQLITE: Buffer = Buffer.from('SQLite format 3\0')
-const CORRUPT = 11
-const NO_DATABASE = 26
+const LOCK_TIMEOUT_MS = 200
+/** The first bytes of every SQLite database. */
+const SQLITE_HEADER: Buffer = Buffer.from('SQLite format 3\0')
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
 
 /**
- * Puts a backup in the place of the store, or leaves everything as it is.
+ * Replaces the store with a backup, or leaves everything as it is. Returns the path under which the old store is kept,
+ * as `aside`; null when there was none.
  *
- * The store that is there is locked from the beginning, so that nobody uses it and nobody begins to. The backup is
- * copied beside it, checked there page by page and opened with the key. Only then two names change: the old database
- * gets another one, and the copy gets its own, in one step of the file system.
+ * 1. The existing store is locked exclusively, so that no process uses it or starts to.
+ * 2. The backup is copied beside it, every page is checked, and the copy is opened with the key.
+ * 3. The old database gets a second name, and the copy is renamed over it: one atomic step of the file system.
  */
-export async function restoreStore(given: RestoreOrder): Promise<{ readonly aside: string | null }> {
-  const { database: named } = given.files
-  // SQLite puts its side files beside what a link points to.
-  const database = existsSync(named) ? realpathSync(named) : named
-  const order = { ...given, files: { ...given.files, database } }
+export async function restoreStore(options: RestoreOptions): Promise<{ readonly aside: string | null }> {
+  const { backup } = options
+  // SQLite creates its side files beside the target of a link.
+  const database = existsSync(options.files.database) ? realpathSync(options.files.database) : options.files.database
+  const files = { ...options.files, database }
   mkdirSync(dirname(database), { recursive: true, mode: 0o700 })
-  const lock = existsSync(database) ? lockAlone(database) : undefined
-  // What a restore left that was killed; under the lock there is no other one.
-  if (lock !== undefined) for (const left of rooms(database)) rmSync(left, { recursive: true, force: true })
-  const room = mkdtempSync(`${database}${ROOM}`)
+  const lock = existsSync(database) ? lockDatabase(database) : undefined
+  // Directories of earlier restores that were killed. While the lock is held no other restore runs.
+  if (lock !== undefined) {
+    for (const directory of findStagingDirectories(database)) rmSync(directory, { recursive: true, force: true })
+  }
+  const staging = mkdtempSync(`${database}${STAGING_SUFFIX}`)
   try {
-    const copy = join(room, 'purser.db')
-    await copyFile(order, copy)
-    checkPages(copy, order.from)
-    await checkKey(copy, order)
-    return { aside: exchange(copy, order.files, lock) }
+    const copy = join(staging, 'purser.db')
+    await copyBackup(options, copy)
+    checkPages(copy, backup)
+    await checkKey(copy, { ...options, files })
+    return { aside: replaceStore(copy, files, lock) }
   } finally {
     lock?.close()
-    rmSync(room, { recursive: true, force: true })
+    rmSync(staging, { recursive: true, force: true })
   }
 }
 
 /**
- * Who has a database open in write-ahead mode holds a shared lock on it all the time, so an exclusive one is free only
- * when nobody has. A file that is no readable database cannot be locked, and nobody can be using it.
+ * Takes an exclusive lock on a database. A process that has it open in WAL mode holds a shared lock all the time, so the
+ * exclusive lock is available only when no process has. Undefined for a file that is not a readable database: it cannot
+ * be locked, and no process can be using it.
  */
-function lockAlone(database: string): DatabaseSync | undefined {
-  // SQLite would throw away the log of what it does not recognise.
-  if (!beginsLike(database, SQLITE)) return undefined
-  const connection = new DatabaseSync(database, { timeout: LOCK_WAIT_MS })
+function lockDatabase(database: string): DatabaseSync | undefined {
+  // SQLite would delete the WAL file of a database that it does not recognise.
+  if (!startsWith(database, SQLITE_HEADER)) return undefined
+  const connection = new DatabaseSync(database, { timeout: LOCK_TIMEOUT_MS })
   try {
     connection.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT')
     return connection
   } catch (error) {
     connection.close()
-    if ([CORRUPT, NO_DATABASE].includes(Number((error as { errcode?: number }).errcode) & 0xff)) return undefined
-    throw new ConflictError(`The store at ${database} is in use. Stop the server that uses it, then try again.`)
+    const resultCode = Number((error as { errcode?: number }).errcode) & 0xff
+    if ([SQLITE_CORRUPT, SQLITE_NOTADB].includes(resultCode)) return undefined
+    throw new ConflictError(`The store ${database} is in use. Stop the server that uses it, then try again.`)
   }
 }
 
-function rooms(database: string): string[] {
-  const folder = dirname(database)
-  const names = readdirSync(folder).filter((name) => name.startsWith(`${basename(database)}${ROOM}`))
-  return names.map((name) => join(folder, name))
+function findStagingDirectories(database: string): string[] {
+  const directory = dirname(database)
+  const prefix = `${basename(database)}${STAGING_SUFFIX}`
+  const names = readdirSync(directory).filter((name) => name.startsWith(prefix))
+  return names.map((name) => join(directory, name))
 }
 
-function beginsLike(path: string, beginning: Buffer): boolean {
+function startsWith(path: string, header: Buffer): boolean {
   const descriptor = openSync(path, 'r')
   try {
-    const found = Buffer.alloc(beginning.length)
-    readSync(descriptor, found)
-    return found.equals(beginning)
+    const bytes = Buffer.alloc(header.length)
+    readSync(descriptor, bytes)
+    return bytes.equals(header)
   } finally {
     closeSync(descriptor)
   }
 }
 
-async function copyFile({ from, onProgress, signal }: RestoreOrder, to: string): Promise<void> {
-  const total = Math.max(1, statSync(from).size)
-  let done = 0
-  const source = createReadStream(from).on('data', (chunk) => {
-    done += chunk.length
-    onProgress(done / total)
+async function copyBackup({ backup, onProgress, signal }: RestoreOptions, copy: string): Promise<void> {
+  const totalBytes = Math.max(1, statSync(backup).size)
+  let copiedBytes = 0
+  const source = createReadStream(backup).on('data', (chunk) => {
+    copiedBytes += chunk.length
+    onProgress(copiedBytes / totalBytes)
   })
-  await pipeline(source, createWriteStream(to, { flags: 'wx', mode: 0o600, flush: true }), { signal })
+  await pipeline(source, createWriteStream(copy, { flags: 'wx', mode: 0o600, flush: true }), { signal })
 }
 
-function checkPages(copy: string, from: string): void {
-  let verdict: unknown
+function checkPages(copy: string, backup: string): void {
+  let result: unknown
   try {
     using connection = new DatabaseSync(copy, { readOnly: true })
-    if (connection.prepare('PRAGMA application_id').get()?.application_id !== APPLICATION_ID) throw foreign(from)
-    verdict = connection.prepare('PRAGMA integrity_check(1)').get()?.integrity_check
+    const applicationId = connection.prepare('PRAGMA application_id').get()?.application_id
+    if (applicationId !== APPLICATION_ID) throw notABackup(backup)
+    result = connection.prepare('PRAGMA integrity_check(1)').get()?.integrity_check
   } catch (cause) {
     if (PurserError.is(cause)) throw cause
-    throw damaged(from, cause)
+    throw damagedBackup(backup, cause)
   }
-  if (verdict !== 'ok') throw damaged(from, new Error(String(verdict)))
+  if (result !== 'ok') throw damagedBackup(backup, new Error(String(result)))
 }
 
-/** Opening refuses what a newer Purser wrote and what the key does not open; an older format is brought up to date. */
-async function checkKey(copy: string, { files, namespace, secretKey }: RestoreOrder): Promise<void> {
+/** Opens the copy: rejects a newer format and a wrong key, and migrates an older format. */
+async function checkKey(copy: string, { files, namespace, secretKey }: RestoreOptions): Promise<void> {
   if (secretKey === undefined && !existsSync(files.key)) {
-    throw new PurserError('secret_key_wrong', `There is no key: neither ${files.key} nor a configured secretKey.`, {
-      hint: `Put the key file of the store the backup was made of at ${files.key}, or set PURSER_SECRET_KEY.`,
+    throw new PurserError('secret_key_wrong', `Missing secret key: no file ${files.key} and no configured secretKey.`, {
+      hint: `Copy the key file of the store that was backed up to ${files.key}, or set PURSER_SECRET_KEY.`,
     })
   }
   const purser = await openPurser({
@@ -145,36 +154,37 @@ async function checkKey(copy: string, { files, namespace, secretKey }: RestoreOr
   await purser.close()
 }
 
-/** Names of the old store change before the copy gets its name, and that is one step: there is always a whole store. */
-function exchange(copy: string, { database, cache }: StoreFiles, lock: DatabaseSync | undefined): string | null {
-  sync(copy)
-  const aside = `${database}.before-${new Date(systemEffects.now()).toISOString().replaceAll(':', '-')}`
-  // What waits in the write-ahead log goes into the old database, which is whole without it then.
+/** Renames the copy over the database as the last step, so that there is a complete store at any time. */
+function replaceStore(copy: string, { database, cache }: StoreFiles, lock: DatabaseSync | undefined): string | null {
+  syncFile(copy)
+  const timestamp = new Date(systemEffects.now()).toISOString().replaceAll(':', '-')
+  const aside = `${database}.before-${timestamp}`
+  // Writes the WAL into the old database, which is complete without it afterwards.
   if (lock !== undefined && lock.prepare('PRAGMA journal_mode = DELETE').get()?.journal_mode !== 'delete') {
-    throw new PurserError('store_unavailable', `What waits in ${database}-wal cannot be written into the store.`, {
-      hint: 'Is the disk full? Nothing was changed.',
+    throw new PurserError('store_unavailable', `Cannot write ${database}-wal into the store.`, {
+      hint: 'Check the free disk space. Nothing was changed.',
     })
   }
-  // A log that was left behind would be read into the new database. That of a damaged one is kept with it.
-  for (const side of SIDE_FILES) {
-    if (lock !== undefined) rmSync(`${database}${side}`, { force: true })
-    else if (existsSync(`${database}${side}`)) renameSync(`${database}${side}`, `${aside}${side}`)
+  // SQLite would read a remaining WAL into the new database. The WAL of a damaged database is kept beside it.
+  for (const suffix of SIDE_FILES) {
+    if (lock !== undefined) rmSync(`${database}${suffix}`, { force: true })
+    else if (existsSync(`${database}${suffix}`)) renameSync(`${database}${suffix}`, `${aside}${suffix}`)
   }
-  // Answers belong to the lives of users as they went on after the backup.
-  for (const side of ['', ...SIDE_FILES]) rmSync(`${cache}${side}`, { force: true })
-  const replaces = existsSync(database)
-  if (replaces) {
+  // Cached answers belong to incarnations of users after the backup.
+  for (const suffix of ['', ...SIDE_FILES]) rmSync(`${cache}${suffix}`, { force: true })
+  const isReplacement = existsSync(database)
+  if (isReplacement) {
     linkSync(database, aside)
     renameSync(copy, database)
   } else {
-    // Fails when somebody has made one meanwhile.
+    // Fails when another process has created the database in the meantime.
     linkSync(copy, database)
   }
-  sync(dirname(database))
-  return replaces ? aside : null
+  syncFile(dirname(database))
+  return isReplacement ? aside : null
 }
 
-function sync(path: string): void {
+function syncFile(path: string): void {
   const descriptor = openSync(path, 'r')
   try {
     fsyncSync(descriptor)
@@ -183,14 +193,14 @@ function sync(path: string): void {
   }
 }
 
-function foreign(from: string): PurserError {
-  return new PurserError('argument_invalid', `${from} is not a backup of Purser.`, {
-    hint: 'Give a file that purser backup has written.',
+function notABackup(backup: string): PurserError {
+  return new PurserError('argument_invalid', `${backup} is not a Purser backup.`, {
+    hint: 'Use a file that was written by purser backup.',
   })
 }
 
-function damaged(from: string, cause: unknown): PurserError {
-  return new PurserError('store_damaged', `${from} is damaged: ${(cause as Error).message}`, {
+function damagedBackup(backup: string, cause: unknown): PurserError {
+  return new PurserError('store_damaged', `${backup} is damaged: ${(cause as Error).message}`, {
     hint: 'Use another backup. Nothing was changed.',
     cause,
   })

@@ -1,26 +1,32 @@
 import { parseArgs } from 'node:util'
 import { suggestion } from 'purser'
 import { VERSION } from '../app/version.ts'
-import { type Call, type Command, EXIT, type ExitCode, parserOptions, requireSegment, UsageError } from './command.ts'
+import { requireSegment } from './api-client.ts'
+import type { Command, Invocation } from './command.ts'
 import { COMMANDS } from './commands/index.ts'
-import { failureOf } from './exit-codes.ts'
-import { print, printJson, say, styled, type Terminal } from './terminal.ts'
+import { UsageError } from './errors.ts'
+import { EXIT, type ExitCode, toFailure } from './exit-codes.ts'
+import { toParseArgsOptions } from './flags.ts'
+import { applyStyle, print, printJson, printMessage, type Terminal } from './terminal.ts'
 
-/** Runs `purser WORDS…`; resolves with the exit code. */
-export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
-  const json = words.includes('--json')
+/** Runs `purser ARGS…` and returns the exit code. Errors are printed, not thrown. */
+export async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   try {
-    return await dispatch(words, terminal)
+    return await dispatch(args, terminal)
   } catch (error) {
-    const { exitCode, code, message, hint } = failureOf(error)
-    if (json) printJson(terminal, { error: { code, message, ...(hint === undefined ? {} : { hint }) } })
-    else say(terminal, `${styled(terminal, 'red', 'error')}: ${message}${hint === undefined ? '' : `\n  ${hint}`}`)
+    const { exitCode, code, message, hint } = toFailure(error)
+    if (args.includes('--json'))
+      printJson(terminal, { error: { code, message, ...(hint === undefined ? {} : { hint }) } })
+    else {
+      const label = applyStyle(terminal, 'red', 'error')
+      printMessage(terminal, `${label}: ${message}${hint === undefined ? '' : `\n  ${hint}`}`)
+    }
     return exitCode
   }
 }
 
-async function dispatch(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
-  const [first, second] = words
+async function dispatch(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const [first, second] = args
   if (first === undefined || first === '--help' || first === 'help') {
     printOverview(terminal)
     return first === undefined ? EXIT.usage : EXIT.ok
@@ -31,47 +37,48 @@ async function dispatch(words: readonly string[], terminal: Terminal): Promise<E
   }
   const command =
     COMMANDS.find(({ name }) => name === `${first} ${second}`) ?? COMMANDS.find(({ name }) => name === first)
-  if (command === undefined) throw unknown(first)
-  const rest = words.slice(command.name.split(' ').length)
+  if (command === undefined) throw unknownCommand(first)
+  const rest = args.slice(command.name.split(' ').length)
   if (rest.includes('--help')) {
     printHelp(terminal, command)
     return EXIT.ok
   }
-  return command.run(read(command, rest, terminal))
+  return command.run(parseInvocation(command, rest, terminal))
 }
 
-function read(command: Command, rest: readonly string[], terminal: Terminal): Call {
-  let parsed: ReturnType<typeof parseArgs>
+function parseInvocation(command: Command, args: readonly string[], terminal: Terminal): Invocation {
+  const { values, positionals } = parseFlags(command, args)
+  const [min, max] = command.operandCount
+  if (positionals.length < min || positionals.length > max) {
+    throw new UsageError(`Usage: purser ${command.name} ${command.operands}`.trimEnd())
+  }
+  // Checked before a store is opened, because that may create it.
+  if (/^\[?ID/.test(command.operands)) positionals.slice(0, 1).forEach(requireSegment)
+  return { operands: positionals, flags: values as Invocation['flags'], terminal }
+}
+
+function parseFlags({ flags }: Command, args: readonly string[]): ReturnType<typeof parseArgs> {
   try {
-    parsed = parseArgs({
-      args: [...rest],
-      options: parserOptions(command.flags),
+    return parseArgs({
+      args: [...args],
+      options: toParseArgsOptions(flags),
       allowPositionals: true,
       allowNegative: true,
       strict: true,
     })
   } catch (error) {
-    const flag = /'--([\w-]+)/.exec((error as Error).message)?.[1] ?? ''
-    const near = Object.hasOwn(command.flags, flag)
-      ? ''
-      : suggestion(flag, Object.keys(command.flags)).replace("'", "'--")
-    throw new UsageError(`${(error as Error).message.split('. To specify')[0]} ${near}`.trimEnd())
+    const { message } = error as Error
+    const flag = /'--([\w-]+)/.exec(message)?.[1] ?? ''
+    const hint = Object.hasOwn(flags, flag) ? '' : suggestion(flag, Object.keys(flags)).replace("'", "'--")
+    throw new UsageError(`${message.split('. To specify')[0]} ${hint}`.trimEnd())
   }
-  const operands = parsed.positionals
-  const [least, most] = command.takes
-  if (operands.length < least || operands.length > most) {
-    throw new UsageError(`Usage: purser ${command.name} ${command.operands}`.trimEnd())
-  }
-  // Before a store is opened, which may make one.
-  if (/^\[?ID/.test(command.operands)) operands.slice(0, 1).forEach(requireSegment)
-  return { operands, flags: parsed.values as Call['flags'], terminal }
 }
 
-function unknown(first: string): UsageError {
-  const family = COMMANDS.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name)
-  if (family.length > 0) return new UsageError(`There is ${family.map((name) => `'purser ${name}'`).join(', ')}.`)
-  const near = suggestion(first, new Set(COMMANDS.map(({ name }) => name.split(' ')[0] ?? '')))
-  return new UsageError(`There is no command '${first}'. ${near || 'See purser --help.'}`)
+function unknownCommand(name: string): UsageError {
+  const group = COMMANDS.filter((command) => command.name.startsWith(`${name} `)).map((command) => command.name)
+  if (group.length > 0) return new UsageError(`Unknown command '${name}'. Did you mean: ${group.join(', ')}?`)
+  const firstWords = new Set(COMMANDS.map((command) => command.name.split(' ')[0] ?? ''))
+  return new UsageError(`Unknown command '${name}'. ${suggestion(name, firstWords) || 'See purser --help.'}`)
 }
 
 function printOverview(terminal: Terminal): void {
@@ -80,7 +87,7 @@ function printOverview(terminal: Terminal): void {
   for (const { name, operands, summary } of COMMANDS) {
     print(terminal, `  ${`${name} ${operands}`.trimEnd().padEnd(width)}  ${summary}`)
   }
-  print(terminal, '\npurser COMMAND --help tells the flags of a command.')
+  print(terminal, '\nRun purser COMMAND --help for the flags of a command.')
 }
 
 function printHelp(terminal: Terminal, { name, operands, summary, flags }: Command): void {

@@ -1,24 +1,26 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import type { Config } from '../config/load.ts'
-import { NotFoundError, UsageError } from './command.ts'
+import { NotFoundError, UsageError } from './errors.ts'
 
-/** The files of an SQLite store, by the path of its database. */
+/** The files of an SQLite store. */
 export interface StoreFiles {
   readonly database: string
-  /** What can be rebuilt. */
+  /** Data that can be rebuilt. */
   readonly cache: string
-  /** The secret key, where the operator gave none. */
+  /** The secret key, when none is configured. */
   readonly key: string
 }
 
-/** What SQLite keeps beside a database while it is in use, or after a crash. */
+/** Suffixes of the files that SQLite creates beside a database while it is open, and that remain after a crash. */
 export const SIDE_FILES = ['-wal', '-shm', '-journal'] as const
 
-/** The files of the configured store; a usage error when it is not one of files. */
-export function storeFiles({ store }: Config, what: string): StoreFiles {
+/** The files of the configured store. Throws `UsageError` for a store that is not a file. */
+export function getStoreFiles({ store }: Config): StoreFiles {
   if (!store.startsWith('sqlite:')) {
-    throw new UsageError(`A ${what} needs a store in a file: --store sqlite:PATH. This one is '${store}'.`)
+    throw new UsageError(
+      `This command requires a store in a file (--store sqlite:PATH). The configured store is '${store}'.`,
+    )
   }
   const database = resolve(store.slice('sqlite:'.length))
   const extension = extname(database)
@@ -30,15 +32,15 @@ export function storeFiles({ store }: Config, what: string): StoreFiles {
   }
 }
 
-/** The path of a store in a file that nobody has made yet; opening it would. */
-export function absentStore(config: Config): string | undefined {
+/** The path of a file store that does not exist; opening it would create it. */
+export function getMissingStore(config: Config): string | undefined {
   if (!config.store.startsWith('sqlite:')) return undefined
-  const { database } = storeFiles(config, 'look')
+  const { database } = getStoreFiles(config)
   return existsSync(database) ? undefined : database
 }
 
-/** For whoever wants what is in a store, and not an empty one at a path that was mistyped. */
+/** Throws `NotFoundError` for a store that does not exist, so that a mistyped path does not create an empty one. */
 export function requireStore(config: Config): void {
-  const absent = absentStore(config)
-  if (absent !== undefined) throw new NotFoundError(`There is no store at ${absent}.`)
+  const missing = getMissingStore(config)
+  if (missing !== undefined) throw new NotFoundError(`Store ${missing} not found.`)
 }

@@ -1,76 +1,84 @@
 import { createInterface } from 'node:readline/promises'
 import type { Readable, Writable } from 'node:stream'
 
-/** Where a command talks: data goes to stdout, everything said about it to stderr. */
+/** The process as a command sees it. Data goes to stdout, messages go to stderr. */
 export interface Terminal {
-  readonly input: Readable & { readonly isTTY?: boolean }
-  readonly output: Writable & { readonly isTTY?: boolean }
-  readonly talk: Writable & { readonly isTTY?: boolean }
+  readonly stdin: Readable & { readonly isTTY?: boolean }
+  readonly stdout: Writable & { readonly isTTY?: boolean }
+  readonly stderr: Writable & { readonly isTTY?: boolean }
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** The working directory. */
   readonly directory: string
   /** Aborted by Ctrl-C or SIGTERM. */
-  readonly interrupted: AbortSignal
+  readonly signal: AbortSignal
 }
 
 const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const
 export type Style = keyof typeof STYLES
 
-export function say(terminal: Terminal, line: string): void {
-  terminal.talk.write(`${line}\n`)
-}
+const MAX_INPUT_BYTES = 1_048_576
 
-export function printJson(terminal: Terminal, value: unknown): void {
-  terminal.output.write(`${JSON.stringify(value)}\n`)
-}
-
+/** Writes a line to stdout. */
 export function print(terminal: Terminal, line: string): void {
-  terminal.output.write(`${line}\n`)
+  terminal.stdout.write(`${line}\n`)
 }
 
-/** Colours text for a terminal; `NO_COLOR` and pipes get it plain. */
-export function styled(terminal: Terminal, style: Style, text: string): string {
-  const plain = terminal.output.isTTY !== true || (terminal.environment.NO_COLOR ?? '') !== ''
+/** Writes a value as one line of JSON to stdout. */
+export function printJson(terminal: Terminal, value: unknown): void {
+  terminal.stdout.write(`${JSON.stringify(value)}\n`)
+}
+
+/** Writes a line to stderr. */
+export function printMessage(terminal: Terminal, line: string): void {
+  terminal.stderr.write(`${line}\n`)
+}
+
+/** Colours text. Leaves it plain when `NO_COLOR` is set or stdout is not a terminal. */
+export function applyStyle(terminal: Terminal, style: Style, text: string): string {
+  const isPlain = terminal.stdout.isTTY !== true || (terminal.environment.NO_COLOR ?? '') !== ''
   const [on, off] = STYLES[style]
-  return plain ? text : `\x1b[${on}m${text}\x1b[${off}m`
+  return isPlain ? text : `\x1b[${on}m${text}\x1b[${off}m`
 }
 
-/** Rows under a header, in columns as wide as their widest value. */
+/** Writes a table to stdout, with columns as wide as their widest value. */
 export function printTable(terminal: Terminal, header: readonly string[], rows: readonly (readonly unknown[])[]): void {
-  const cells = rows.map((row) => row.map((value) => safe(value === null || value === undefined ? '–' : String(value))))
+  const cells = rows.map((row) =>
+    row.map((value) => escapeControls(value === null || value === undefined ? '–' : String(value))),
+  )
   const widths = header.map((name, column) => Math.max(name.length, ...cells.map((row) => row[column]?.length ?? 0)))
-  const line = (row: readonly string[]): string =>
+  const format = (row: readonly string[]): string =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd()
-  print(terminal, styled(terminal, 'dim', line(header)))
-  for (const row of cells) print(terminal, line(row))
+  print(terminal, applyStyle(terminal, 'dim', format(header)))
+  for (const row of cells) print(terminal, format(row))
 }
 
-/** Control characters of stored text must not steer the terminal. */
-export function safe(text: string): string {
+/** Escapes control characters, so that stored text cannot control the terminal. */
+export function escapeControls(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
-/** Asks for a line; undefined when nobody sits at the terminal. */
-export async function ask(terminal: Terminal, question: string): Promise<string | undefined> {
-  if (terminal.input.isTTY !== true) return undefined
-  const reader = createInterface({ input: terminal.input, output: terminal.talk })
+/** Asks for a line on the terminal; undefined when stdin is not a terminal. */
+export async function prompt(terminal: Terminal, question: string): Promise<string | undefined> {
+  if (terminal.stdin.isTTY !== true) return undefined
+  const reader = createInterface({ input: terminal.stdin, output: terminal.stderr })
   try {
-    return await reader.question(question, { signal: terminal.interrupted })
+    return await reader.question(question, { signal: terminal.signal })
   } finally {
     reader.close()
   }
 }
 
-/** Everything on stdin, at most a megabyte. */
-export async function readInput(terminal: Terminal): Promise<string> {
+/** All of stdin. Throws a `RangeError` beyond 1 MiB. */
+export async function readStdin(terminal: Terminal): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of terminal.input) {
+  for await (const chunk of terminal.stdin) {
     const part = Buffer.from(chunk as Uint8Array)
     bytes += part.length
-    if (bytes > 1_048_576) throw new RangeError('The input is longer than a megabyte.')
+    if (bytes > MAX_INPUT_BYTES) throw new RangeError('The input is larger than 1 MiB.')
     chunks.push(part)
   }
   return Buffer.concat(chunks).toString()

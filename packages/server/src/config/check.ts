@@ -2,59 +2,64 @@ import { PurserError, suggestion } from 'purser'
 import type { z } from 'zod'
 import { type ConfigFile, configSchema } from './schema.ts'
 
-/** One thing that is wrong with a configuration, fit for people and programs. */
+/** One validation error of a configuration. */
 export interface ConfigIssue {
   readonly path: string
+  /** Reads after the path. */
   readonly message: string
   readonly hint?: string
 }
 
-/** Checks a configuration against the schema. Throws `option_unknown` or `option_invalid` with every issue at once. */
+/**
+ * Validates a configuration against the schema. Throws `option_unknown` when all issues are unknown keys, else
+ * `option_invalid`, with every issue in the message and in `details.issues`. `origin` is the subject of the message.
+ */
 export function checkConfig(value: unknown, origin: string): ConfigFile {
   const parsed = configSchema.safeParse(value)
   if (parsed.success) return parsed.data
-  const issues = parsed.error.issues.flatMap((issue) => issuesOf(issue))
-  const unknown = parsed.error.issues.every((issue) => issue.code === 'unrecognized_keys')
-  const lines = issues.map(({ path, message, hint }) => `${path || 'the whole'}: ${message}${hint ? ` ${hint}` : ''}`)
-  throw new PurserError(unknown ? 'option_unknown' : 'option_invalid', `${origin} is not valid. ${lines.join('; ')}`, {
-    hint: issues[0]?.hint ?? 'See docs/reference/options.md for every option.',
-    details: { issues },
-  })
+  const issues = parsed.error.issues.flatMap((issue) => toConfigIssues(issue))
+  const hasOnlyUnknownKeys = parsed.error.issues.every((issue) => issue.code === 'unrecognized_keys')
+  const lines = issues.map(({ path, message, hint }) => `${path || 'value'}: ${message}${hint ? ` ${hint}` : ''}`)
+  throw new PurserError(
+    hasOnlyUnknownKeys ? 'option_unknown' : 'option_invalid',
+    `${origin} is not valid. ${lines.join('; ')}`,
+    { hint: issues[0]?.hint ?? 'docs/reference/options.md lists all options.', details: { issues } },
+  )
 }
 
-function issuesOf(issue: z.core.$ZodIssue, base: readonly PropertyKey[] = []): ConfigIssue[] {
+function toConfigIssues(issue: z.core.$ZodIssue, base: readonly PropertyKey[] = []): ConfigIssue[] {
   const path = [...base, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(path)
+    const known = getKeysAt(path)
     return issue.keys.map((key) => ({
       path: [...path, key].join('.'),
-      message: 'is not an option.',
-      hint: suggestion(key, known) || `Known here: ${known.join(', ')}.`,
+      message: 'unknown option.',
+      hint: suggestion(key, known) || `Valid options: ${known.join(', ')}.`,
     }))
   }
   if (issue.code === 'invalid_union') {
-    // Of the alternatives the one that fits best is the one with the fewest complaints.
-    const best = issue.errors.toSorted((a, b) => a.length - b.length)[0] ?? []
-    if (best.length > 0) return best.flatMap((inner) => issuesOf(inner, path))
+    // The alternative with the fewest errors is the one that was probably meant.
+    const closest = issue.errors.toSorted((a, b) => a.length - b.length)[0] ?? []
+    if (closest.length > 0) return closest.flatMap((inner) => toConfigIssues(inner, path))
   }
   return [{ path: path.join('.'), message: issue.message }]
 }
 
-/** The names an object may have at `path` of the schema. */
-function keysAt(path: readonly PropertyKey[]): string[] {
+/** The keys that the schema allows in the object at `path`. */
+function getKeysAt(path: readonly PropertyKey[]): string[] {
   let schema: unknown = configSchema
-  for (const step of path) schema = inside(bare(schema), step)
-  const found = bare(schema) as { shape?: Record<string, unknown>; options?: { shape?: Record<string, unknown> }[] }
-  if (found?.options) return found.options.flatMap((option) => Object.keys(option.shape ?? {}))
-  return Object.keys(found?.shape ?? {})
+  for (const key of path) schema = getMember(unwrap(schema), key)
+  const object = unwrap(schema) as { shape?: Record<string, unknown>; options?: { shape?: Record<string, unknown> }[] }
+  if (object?.options) return object.options.flatMap((option) => Object.keys(option.shape ?? {}))
+  return Object.keys(object?.shape ?? {})
 }
 
-function bare(schema: unknown): unknown {
+function unwrap(schema: unknown): unknown {
   const wrapper = schema as { unwrap?: () => unknown; shape?: unknown } | undefined
-  return wrapper !== undefined && typeof wrapper.unwrap === 'function' ? bare(wrapper.unwrap()) : schema
+  return wrapper !== undefined && typeof wrapper.unwrap === 'function' ? unwrap(wrapper.unwrap()) : schema
 }
 
-function inside(schema: unknown, step: PropertyKey): unknown {
+function getMember(schema: unknown, key: PropertyKey): unknown {
   const { shape, valueType } = (schema ?? {}) as { shape?: Record<PropertyKey, unknown>; valueType?: unknown }
-  return shape?.[step] ?? valueType
+  return shape?.[key] ?? valueType
 }

@@ -11,69 +11,79 @@ export interface Config extends Omit<ConfigFile, 'store' | 'server' | '$schema'>
   readonly server: ServerOptions
 }
 
-export interface Loaded {
+export interface LoadedConfig {
   readonly config: Config
-  /** The file that was read; null when there was none. */
+  /** The file that was read; null without one. */
   readonly file: string | null
-  /** What is odd but does not stop the start. */
+  /** Problems that do not prevent a start. */
   readonly warnings: readonly string[]
-  /** Paths whose value came from the environment, to be masked. */
-  readonly filled: readonly string[]
+  /** Paths of values that came from the environment; `config print` masks them. */
+  readonly environmentPaths: readonly string[]
 }
 
-export interface Sources {
+export interface ConfigSources {
   readonly flags: Readonly<Record<string, string | boolean | undefined>>
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** The working directory. */
   readonly directory: string
-  /** Stands in the place of file and environment, of which neither is read then. */
-  readonly instead?: ConfigFile | undefined
+  /** Replaces the file and the environment; neither is read then. Flags still take precedence. */
+  readonly config?: ConfigFile | undefined
 }
 
-const FILE = 'purser.config.json'
+const DEFAULT_FILE = 'purser.config.json'
 
-/** Joins flags > environment > file > defaults. Throws `option_unknown` or `option_invalid` with hints. */
-export function loadConfig(sources: Sources): Loaded {
-  const { flags, instead } = sources
-  const environment = instead === undefined ? sources.environment : {}
-  const file = instead === undefined ? configFile(sources) : { path: null, content: instead }
-  const filled = new Set<string>()
-  const content = expandEnv(file.content, { environment, filled: (path) => filled.add(path.join('.')) })
+/**
+ * Merges flags > environment > file > defaults. Throws `option_unknown` or `option_invalid` with hints. `${NAME}` in a
+ * string of the file is expanded from the environment.
+ */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const { flags, config } = sources
+  const environment = config === undefined ? sources.environment : {}
+  const file = config === undefined ? findConfigFile(sources) : { path: null, content: config }
+  const environmentPaths = new Set<string>()
+  const content = expandEnv(file.content, {
+    environment,
+    filled: (path) => environmentPaths.add(path.join('.')),
+  })
   const merged = structuredClone(content) as Record<string, unknown>
   for (const setting of SETTINGS) {
-    const text = flags[setting.flag] ?? environment[setting.environment]
-    if (text !== undefined) put(merged, setting.path, read(setting, text, flags[setting.flag] !== undefined))
-    if (setting.flag === 'secret-key' && text !== undefined) filled.add('secretKey')
+    const flag = flags[setting.flag]
+    const text = flag ?? environment[setting.environment]
+    if (text === undefined) continue
+    const name = flag === undefined ? setting.environment : `--${setting.flag}`
+    setPath(merged, setting.path, parseSetting(setting, text, name))
+    if (setting.flag === 'secret-key') environmentPaths.add('secretKey')
   }
   const checked = checkConfig(merged, file.path === null ? 'The configuration' : file.path)
   return {
-    config: effective(readyForLibrary(checked)),
+    config: withDefaults(escapeLibraryOptions(checked)),
     file: file.path,
-    warnings: warningsOf(environment),
-    filled: [...filled],
+    warnings: findUnknownVariables(environment),
+    environmentPaths: [...environmentPaths],
   }
 }
 
-/** The library fills in these groups itself, which must not happen a second time. */
-function readyForLibrary(checked: ConfigFile): ConfigFile {
-  const { providers, mcpServers, context } = checked
-  const groups = Object.entries({ providers, mcpServers, context }).filter(([, group]) => group !== undefined)
-  return { ...checked, ...Object.fromEntries(groups.map(([name, group]) => [name, escapeEnv(group)])) }
-}
-
-/** Checks a configuration given by a program and fills in the server's defaults. */
-export function effective(checked: ConfigFile): Config {
+/** Adds the server's defaults to a checked configuration. */
+export function withDefaults(checked: ConfigFile): Config {
   const { $schema: _, server, store = 'sqlite:data/purser.db', ...options } = checked
-  const given = Object.entries(server ?? {}).filter(([, value]) => value !== undefined)
+  const present = Object.entries(server ?? {}).filter(([, value]) => value !== undefined)
   return {
     store,
     ...options,
-    ...demoRuntime(options),
-    server: { ...SERVER_DEFAULTS, ...(Object.fromEntries(given) as Partial<ServerOptions>) },
+    ...withDemoProvider(options),
+    server: { ...SERVER_DEFAULTS, ...(Object.fromEntries(present) as Partial<ServerOptions>) },
   }
 }
 
-/** Without any provider, everybody gets the built-in one, so that a first start answers without a key. */
-function demoRuntime({ providers, runtime }: ConfigFile): Pick<ConfigFile, 'providers' | 'runtime'> {
+/** The library expands variables in these options itself; what is expanded already must not be expanded twice. */
+function escapeLibraryOptions(checked: ConfigFile): ConfigFile {
+  const { providers, mcpServers, context } = checked
+  const options = Object.entries({ providers, mcpServers, context }).filter(([, option]) => option !== undefined)
+  return { ...checked, ...Object.fromEntries(options.map(([name, option]) => [name, escapeEnv(option)])) }
+}
+
+/** Without any provider, all users get the built-in one, so that a first start works without a key. */
+function withDemoProvider({ providers, runtime }: ConfigFile): Pick<ConfigFile, 'providers' | 'runtime'> {
   if (providers !== undefined && Object.keys(providers).length > 0) return {}
   const defaults = runtime?.defaults ?? {}
   return {
@@ -82,41 +92,42 @@ function demoRuntime({ providers, runtime }: ConfigFile): Pick<ConfigFile, 'prov
   }
 }
 
-interface Content {
+interface FileContent {
   readonly path: string | null
   readonly content: unknown
 }
 
-function configFile({ flags, environment, directory }: Sources): Content {
-  const named = flags.config ?? environment.PURSER_CONFIG
-  return readConfigFile(directory, typeof named === 'string' ? named : undefined)
+/** The file of `--config` or `PURSER_CONFIG`; the default file, which may be absent, otherwise. */
+function findConfigFile({ flags, environment, directory }: ConfigSources): FileContent {
+  const name = flags.config ?? environment.PURSER_CONFIG
+  return readConfigFile(directory, typeof name === 'string' ? name : undefined)
 }
 
-function readConfigFile(directory: string, named: string | undefined): Content {
-  const path = resolve(directory, named ?? FILE)
+function readConfigFile(directory: string, name: string | undefined): FileContent {
+  const path = resolve(directory, name ?? DEFAULT_FILE)
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    if (named === undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return { path: null, content: {} }
-    throw new PurserError('option_invalid', `The configuration file ${path} cannot be read.`, {
+    if (name === undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return { path: null, content: {} }
+    throw new PurserError('option_invalid', `Cannot read the configuration file ${path}.`, {
       cause,
-      hint: 'Check the path given with --config or PURSER_CONFIG.',
+      hint: 'Check the path in --config or PURSER_CONFIG.',
     })
   }
   try {
     return { path, content: JSON.parse(text) as unknown }
   } catch (cause) {
-    throw new PurserError('option_invalid', `${path} is not JSON: ${(cause as Error).message}`, {
+    throw new PurserError('option_invalid', `${path} is not valid JSON: ${(cause as Error).message}`, {
       cause,
-      hint: 'JSON has no comments and no comma before a closing bracket.',
+      hint: 'JSON allows no comments and no trailing commas.',
     })
   }
 }
 
-function read(setting: Setting, text: string | boolean, fromFlag: boolean): unknown {
+/** `name` is the flag or the variable, for the error message. */
+function parseSetting(setting: Setting, text: string | boolean, name: string): unknown {
   if (setting.reads === 'text' || typeof text === 'boolean') return text
-  const name = fromFlag ? `--${setting.flag}` : setting.environment
   if (setting.reads === 'number') {
     const number = Number(text)
     if (text.trim() !== '' && Number.isFinite(number)) return number
@@ -127,7 +138,7 @@ function read(setting: Setting, text: string | boolean, fromFlag: boolean): unkn
   throw new PurserError('option_invalid', `${name} must be on or off, not '${text}'.`, { hint: setting.help })
 }
 
-function put(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+function setPath(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
   const [first, ...rest] = path
   if (first === undefined) return
   if (rest.length === 0) {
@@ -137,12 +148,13 @@ function put(target: Record<string, unknown>, path: readonly string[], value: un
   const inner = target[first]
   const next = typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>) : {}
   target[first] = next
-  put(next, rest, value)
+  setPath(next, rest, value)
 }
 
-function warningsOf(environment: Sources['environment']): string[] {
+/** Warnings for `PURSER_…` variables that Purser does not read; most are misspelt. */
+function findUnknownVariables(environment: ConfigSources['environment']): string[] {
   const known = [...SETTINGS.map((setting) => setting.environment), ...OTHER_VARIABLES]
   return Object.keys(environment)
     .filter((name) => name.startsWith('PURSER_') && !known.includes(name))
-    .map((name) => `$${name} is not read by Purser. ${suggestion(name, known)}`.trimEnd())
+    .map((name) => `Unknown environment variable ${name}. ${suggestion(name, known)}`.trimEnd())
 }

@@ -1,20 +1,25 @@
 const SECRET_NAME = /key(id)?$|secret|token|password|credential|authorization/i
-const SECRET_HOLDERS = ['headers', 'env']
+/** Every value below these keys is a secret. */
+const SECRET_PARENTS = ['headers', 'env', 'secretKey']
 const MASK = '••••'
 
-/** A copy of a configuration that is fit to be shown: secrets, headers and whatever came from the environment are masked. */
-export function masked(value: unknown, filled: readonly string[], path: readonly string[] = []): unknown {
-  if (Array.isArray(value)) return value.map((item, index) => masked(item, filled, [...path, String(index)]))
+/**
+ * A copy of a configuration that is safe to print: secrets, headers, passwords in URLs and values from the environment
+ * are masked.
+ */
+export function maskConfig(value: unknown, environmentPaths: readonly string[], path: readonly string[] = []): unknown {
+  if (Array.isArray(value)) {
+    return value.map((item, index) => maskConfig(item, environmentPaths, [...path, String(index)]))
+  }
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(
-      Object.entries(value).map(([name, inner]) => [name, masked(inner, filled, [...path, name])]),
+      Object.entries(value).map(([name, inner]) => [name, maskConfig(inner, environmentPaths, [...path, name])]),
     )
   }
-  const name = path.at(-1) ?? ''
-  const secret =
-    SECRET_NAME.test(name) ||
-    path.some((step, index) => index < path.length - 1 && (SECRET_HOLDERS.includes(step) || step === 'secretKey')) ||
-    filled.includes(path.join('.'))
   if (typeof value !== 'string' || value === '') return value
-  return secret ? MASK : value.replace(/(\/\/[^/:@\s]*:)[^/@\s]*@/, `$1${MASK}@`)
+  const isSecret =
+    SECRET_NAME.test(path.at(-1) ?? '') ||
+    path.slice(0, -1).some((key) => SECRET_PARENTS.includes(key)) ||
+    environmentPaths.includes(path.join('.'))
+  return isSecret ? MASK : value.replace(/(\/\/[^/:@\s]*:)[^/@\s]*@/, `$1${MASK}@`)
 }

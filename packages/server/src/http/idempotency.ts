@@ -1,129 +1,162 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Effects } from 'purser'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
-import { identityOf } from '../auth/authenticate.ts'
-import { idempotencyKeyOf, isChange, reasonHeader } from './route.ts'
+import { getIdentity } from '../auth/authenticate.ts'
+import { getReasonHeader } from './audit.ts'
+import { isMutation } from './define-route.ts'
+import { getHeader } from './headers.ts'
 
-export const KEPT_MS = 86_400_000
-const MAX_KEPT = 10_000
-/** Longer answers are not kept; a repeat runs again, and the library answers by its own memory. */
-const MAX_ANSWER_CHARACTERS = 65_536
+export const RETENTION_MS = 86_400_000
+const MAX_ENTRIES = 10_000
+/** Longer responses are not stored; a repeat runs again, and the library replays what it stored itself. */
+const MAX_RESPONSE_CHARACTERS = 65_536
 const MAX_KEY_LENGTH = 255
-const ERASE = '/api/users/:id/erase'
+const ERASE_ROUTE = '/api/users/:id/erase'
 
-interface Kept {
+interface Entry {
   readonly digest: string
-  /** The user it is about; undefined for what concerns nobody. */
+  /** The user in the path; undefined for routes without one. */
   readonly user: string | undefined
-  readonly until: number
-  /** Undefined while the first call is still running. */
-  answer?: { readonly status: number; readonly headers: Record<string, string>; readonly body: string }
+  /** Epoch ms. */
+  readonly expiresAt: number
+  /** Undefined while the first call is running. */
+  response?: { readonly status: number; readonly headers: Record<string, string>; readonly body: string }
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    idempotent: string | null
-    /** The library gave the answer of an earlier call. */
-    replayed: boolean
+    /** The key of the entry that this request created; null without an `Idempotency-Key`. */
+    idempotencyEntry: string | null
+    /** Whether the library replayed the result of an earlier call. */
+    isReplay: boolean
   }
 }
 
+export interface IdempotencyOptions {
+  readonly idempotencyKey: string | undefined
+  readonly onReplay: () => void
+}
+
+/** The options of a library call that stores its result by the key: across restarts and in every process. */
+export function idempotencyOptions(request: FastifyRequest): IdempotencyOptions {
+  return {
+    idempotencyKey: getIdempotencyKey(request),
+    onReplay() {
+      request.isReplay = true
+    },
+  }
+}
+
+export function getIdempotencyKey(request: FastifyRequest): string | undefined {
+  return getHeader(request.headers, 'idempotency-key')
+}
+
 /**
- * The same `Idempotency-Key` with the same body, `If-Match` and reason gets the answer of the first time, for a day.
- * Whole answers are kept in this process and for one caller. Beneath them the library remembers in the store what
- * changes a user and would do so again: admissions and their closings, detections, actions, notes and what operators
- * do. So a repeat after a restart, or at another instance, does nothing twice either.
+ * Replays the response of an earlier call with the same `Idempotency-Key`, body, `If-Match` and reason, for a day.
+ * Whole responses are stored in this process, per caller. The library also stores, durably, the results of calls that
+ * change a user and are not idempotent by themselves: admissions and their settlements, detections, actions, notes and
+ * what operators do. So a repeat after a restart, or in another process, has no second effect.
  *
- * What is not remembered there has no need of it, or must not be: sessions are taken up again and evictions repeated
- * without harm; an erasure leaves nothing of the person behind, not even this; a new key is not kept in clear.
+ * Other calls are not stored durably because they need not or must not be. Sessions and evictions can be repeated
+ * safely. An erasure must leave nothing of the user behind, not even its own response. A new key must not be stored in
+ * clear text.
  */
-export function idempotency(app: FastifyInstance, house: AppContext): void {
-  const kept = new Map<string, Kept>()
-  app.decorateRequest('idempotent', null)
-  app.decorateRequest('replayed', false)
-  // The gateway's route is left alone: a turn takes the key to the ledger itself.
+export function registerIdempotency(app: FastifyInstance, context: AppContext): void {
+  const responses = new ResponseCache(context.effects)
+  app.decorateRequest('idempotencyEntry', null)
+  app.decorateRequest('isReplay', false)
+  // The gateway is not included: a turn passes the key to the ledger itself.
   app.addHook('onRoute', (route) => {
-    if (!isChange(route)) return
-    route.preHandler = (request: FastifyRequest, reply: FastifyReply) => recall(kept, house, request, reply)
+    if (!isMutation(route)) return
+    route.preHandler = async (request: FastifyRequest, reply: FastifyReply) => responses.replay(request, reply)
     route.onSend = async (request: FastifyRequest, reply: FastifyReply, payload: unknown) => {
-      if (request.replayed) reply.header('idempotent-replayed', 'true')
-      if (request.idempotent !== null) remember(kept, request.idempotent, reply, payload)
-      if (route.url.endsWith(ERASE) && reply.statusCode < 300) forget(kept, request)
+      if (request.isReplay) reply.header('idempotent-replayed', 'true')
+      responses.complete(request, reply, payload)
+      if (route.url.endsWith(ERASE_ROUTE) && reply.statusCode < 300) responses.deleteUser(request)
       return payload
     }
   })
 }
 
-/** Answers what was answered before; else takes the key for the call that begins. */
-async function recall(
-  kept: Map<string, Kept>,
-  house: AppContext,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply | undefined> {
-  const key = idempotencyKeyOf(request)
-  if (key === undefined) return undefined
-  if (key === '' || key.length > MAX_KEY_LENGTH) {
-    throw new HttpError(400, 'invalid_request_error', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`)
+class ResponseCache {
+  readonly #effects: Effects
+  /** In insertion order, which is the order of expiry. */
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(effects: Effects) {
+    this.#effects = effects
   }
-  const place = JSON.stringify([identityOf(request).name, request.method, request.url, key])
-  const digest = digestOf(request)
-  const now = house.effects.now()
-  const found = kept.get(place)
-  if (found === undefined || found.until <= now) {
-    kept.delete(place)
-    kept.set(place, { digest, user: subjectOf(request), until: now + KEPT_MS })
-    request.idempotent = place
-    drop(kept, now)
-    return undefined
+
+  /** Sends the stored response; without one, creates the entry of the call that starts. */
+  replay(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
+    const idempotencyKey = getIdempotencyKey(request)
+    if (idempotencyKey === undefined) return undefined
+    if (idempotencyKey === '' || idempotencyKey.length > MAX_KEY_LENGTH) {
+      throw new HttpError(400, 'invalid_request_error', `Idempotency-Key must be 1 to ${MAX_KEY_LENGTH} characters.`)
+    }
+    const key = JSON.stringify([getIdentity(request).name, request.method, request.url, idempotencyKey])
+    const digest = hashRequest(request)
+    const entry = this.#entries.get(key)
+    if (entry === undefined || entry.expiresAt <= this.#effects.now()) {
+      this.#create(key, digest, request)
+      return undefined
+    }
+    if (entry.digest !== digest) throw conflict()
+    if (entry.response === undefined) throw stillRunning()
+    const { status, headers, body } = entry.response
+    return reply
+      .code(status)
+      .headers({ ...headers, 'idempotent-replayed': 'true' })
+      .send(body)
   }
-  if (found.digest !== digest) {
-    throw new HttpError(
-      422,
-      'idempotency_conflict',
-      'That Idempotency-Key was used with another body, If-Match or x-purser-reason.',
-      { hint: 'Take a new key for another call.' },
-    )
+
+  /** Stores a response. Not for a 5xx or a 412: nothing was done, so the caller may try again. */
+  complete(request: FastifyRequest, reply: FastifyReply, payload: unknown): void {
+    const key = request.idempotencyEntry
+    if (key === null) return
+    const body = payload ?? ''
+    const isRetryable = reply.statusCode >= 500 || reply.statusCode === 412
+    if (isRetryable || typeof body !== 'string' || body.length > MAX_RESPONSE_CHARACTERS) {
+      this.#entries.delete(key)
+      return
+    }
+    const entry = this.#entries.get(key)
+    if (entry !== undefined) entry.response = { status: reply.statusCode, headers: replayedHeaders(reply), body }
   }
-  if (found.answer === undefined) {
-    throw new HttpError(409, 'idempotency_running', 'The first call with that Idempotency-Key is still running.', {
-      headers: { 'retry-after': '1' },
-    })
+
+  /** Deletes the responses about an erased user, except the receipt of the erasure itself, which holds only counts. */
+  deleteUser(erasure: FastifyRequest): void {
+    const user = getSubject(erasure)
+    for (const [key, entry] of this.#entries) {
+      if (entry.user === user && key !== erasure.idempotencyEntry) this.#entries.delete(key)
+    }
   }
-  const { status, headers, body } = found.answer
-  return reply
-    .code(status)
-    .headers({ ...headers, 'idempotent-replayed': 'true' })
-    .send(body)
+
+  #create(key: string, digest: string, request: FastifyRequest): void {
+    const now = this.#effects.now()
+    this.#entries.delete(key)
+    this.#entries.set(key, { digest, user: getSubject(request), expiresAt: now + RETENTION_MS })
+    request.idempotencyEntry = key
+    for (const [oldest, entry] of this.#entries) {
+      if (entry.expiresAt > now && this.#entries.size <= MAX_ENTRIES) return
+      this.#entries.delete(oldest)
+    }
+  }
 }
 
-/** All that says what is to be done. */
-function digestOf(request: FastifyRequest): string {
-  const said = [request.body ?? null, request.headers['if-match'] ?? null, reasonHeader(request) ?? null]
-  return createHash('sha256').update(JSON.stringify(said)).digest('base64url')
+/** A digest of everything that decides what the call does. */
+function hashRequest(request: FastifyRequest): string {
+  const parts = [request.body ?? null, request.headers['if-match'] ?? null, getReasonHeader(request) ?? null]
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }
 
-/** Our own failures are not kept, nor is a 412: nothing was done, and the caller is right to try again. */
-function remember(kept: Map<string, Kept>, place: string, reply: FastifyReply, payload: unknown): void {
-  const entry = kept.get(place)
-  const text = payload ?? ''
-  const undone = reply.statusCode >= 500 || reply.statusCode === 412
-  if (undone || typeof text !== 'string' || text.length > MAX_ANSWER_CHARACTERS) kept.delete(place)
-  else if (entry !== undefined) entry.answer = { status: reply.statusCode, headers: headersOf(reply), body: text }
-}
-
-/** What was answered about an erased person goes with them; all that stays is the receipt, which holds only counts. */
-function forget(kept: Map<string, Kept>, erasure: FastifyRequest): void {
-  const user = subjectOf(erasure)
-  for (const [place, entry] of kept) if (entry.user === user && place !== erasure.idempotent) kept.delete(place)
-}
-
-function subjectOf(request: FastifyRequest): string | undefined {
+function getSubject(request: FastifyRequest): string | undefined {
   return (request.params as { id?: string } | null)?.id
 }
 
-function headersOf(reply: FastifyReply): Record<string, string> {
+function replayedHeaders(reply: FastifyReply): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const name of ['content-type', 'etag']) {
     const value = reply.getHeader(name)
@@ -132,10 +165,12 @@ function headersOf(reply: FastifyReply): Record<string, string> {
   return headers
 }
 
-/** Insertion order is the order of age, so what is over stands in front. */
-function drop(kept: Map<string, Kept>, now: number): void {
-  for (const [place, entry] of kept) {
-    if (entry.until > now && kept.size <= MAX_KEPT) return
-    kept.delete(place)
-  }
+function conflict(): HttpError {
+  const message = 'This Idempotency-Key was used with a different body, If-Match or x-purser-reason.'
+  return new HttpError(422, 'idempotency_conflict', message, { hint: 'Use a new key for a different call.' })
+}
+
+function stillRunning(): HttpError {
+  const message = 'The first call with this Idempotency-Key is still running.'
+  return new HttpError(409, 'idempotency_running', message, { headers: { 'retry-after': '1' } })
 }

@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 import { HttpError } from '../app/errors.ts'
-import { route } from '../http/route.ts'
+import { defineRoute } from '../http/define-route.ts'
 
-/** Nothing inline, nothing from elsewhere, no text that becomes markup or code, nobody may frame it. */
+/** No inline code or styles, nothing from other origins, no text as markup or code, no framing. */
 export const DECK_POLICY: string = [
   "default-src 'none'",
   "script-src 'self'",
@@ -24,30 +24,31 @@ export const DECK_POLICY: string = [
 const YEAR_SECONDS = 31_536_000
 const tag = 'deck'
 
-/** In the published package the page is copied beside the code; in the workspace it stands where it is built. */
-const PLACES = ['../deck/', '../../../deck/dist/'] as const
+/** In the published package the page is copied to `dist/deck`; in the workspace it is where Vite builds it. */
+const DIRECTORIES = ['../deck/', '../../../deck/dist/'] as const
 
-export function deckDirectory(): string | undefined {
-  return PLACES.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) =>
+/** The directory of the built page; undefined when the page has not been built. */
+export function getDeckDirectory(): string | undefined {
+  return DIRECTORIES.map((path) => fileURLToPath(new URL(path, import.meta.url))).find((path) =>
     existsSync(`${path}index.html`),
   )
 }
 
-/** `/deck/`: the Observation Deck's page. Its files need no key; what they show does. */
-export async function deckRoutes(app: FastifyInstance): Promise<void> {
-  const root = deckDirectory()
+/** `/deck/`: the page of the Observation Deck. Its files are public; the API calls of the page need a session. */
+export async function registerDeckRoutes(app: FastifyInstance): Promise<void> {
+  const root = getDeckDirectory()
   await app.register(fastifyStatic, {
     serve: false,
     ...(root === undefined ? {} : { root }),
-    // Only of what was found: an error is kept by nobody.
-    setHeaders: (reply, path) => void reply.headers(headersOf(relative(root ?? '', path))),
+    // Only for files that exist, so that an error response is not cached.
+    setHeaders: (reply, path) => void reply.headers(getFileHeaders(relative(root ?? '', path))),
     cacheControl: false,
     preCompressed: true,
   })
-  app.get('/deck', route('public', { tag, summary: 'To the page.' }), async (_request, reply) =>
+  app.get('/deck', defineRoute('public', { tag, summary: 'Redirects to /deck/.' }), async (_request, reply) =>
     reply.redirect('./deck/', 308),
   )
-  app.get('/deck/*', route('public', { tag, summary: 'The Observation Deck.' }), async (request, reply) => {
+  app.get('/deck/*', defineRoute('public', { tag, summary: 'The Observation Deck.' }), async (request, reply) => {
     const path = (request.params as { '*': string })['*']
     if (root === undefined) {
       throw new HttpError(404, 'deck_missing', 'The Deck has not been built.', { hint: 'Run: npm run build' })
@@ -56,12 +57,12 @@ export async function deckRoutes(app: FastifyInstance): Promise<void> {
   })
 }
 
-/** The name of an asset changes with what is in it; that of the page does not. */
-function headersOf(path: string): Readonly<Record<string, string>> {
-  const hashed = path.startsWith(`assets${sep}`)
+/** An asset's name contains a hash of its content, so it is cached for a year; the page is revalidated. */
+function getFileHeaders(path: string): Readonly<Record<string, string>> {
+  const isHashed = path.startsWith(`assets${sep}`)
   return {
     'content-security-policy': DECK_POLICY,
-    'cache-control': hashed ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache',
+    'cache-control': isHashed ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache',
     'cross-origin-opener-policy': 'same-origin',
   }
 }

@@ -1,34 +1,33 @@
 import type { FastifyInstance } from 'fastify'
 import type { AppContext } from '../app/context.ts'
-import { answerRoutes } from './api/answers.ts'
-import { authorizationRoutes } from './api/authorizations.ts'
-import { contextRoutes } from './api/context.ts'
-import { eventRoutes } from './api/events.ts'
-import { healthRoutes } from './api/health.ts'
-import { keyRoutes } from './api/keys.ts'
-import { ledgerRoutes } from './api/ledger.ts'
-import { metricRoutes } from './api/metrics.ts'
-import { runtimeRoutes } from './api/runtime.ts'
-import { sessionRoutes } from './api/sessions.ts'
-import { userRoutes } from './api/users.ts'
-import { deckRoutes } from './deck.ts'
-import { chatRoutes } from './gateway/chat.ts'
-import { modelRoutes } from './gateway/models.ts'
+import { registerAnswerRoutes } from './api/answers.ts'
+import { registerAuthorizationRoutes } from './api/authorizations.ts'
+import { registerContextRoutes } from './api/context.ts'
+import { registerEventRoutes } from './api/events.ts'
+import { registerHealthRoutes } from './api/health.ts'
+import { registerKeyRoutes } from './api/keys.ts'
+import { registerLedgerRoutes } from './api/ledger.ts'
+import { registerMetricRoutes } from './api/metrics.ts'
+import { registerRuntimeRoutes } from './api/runtime.ts'
+import { registerSessionRoutes } from './api/sessions.ts'
+import { registerUserRoutes } from './api/users.ts'
+import { registerDeckRoutes } from './deck.ts'
+import { registerChatRoutes } from './gateway/chat.ts'
+import { registerModelRoutes } from './gateway/models.ts'
 
-/** Every route there is. */
-export async function allRoutes(app: FastifyInstance, house: AppContext): Promise<void> {
-  chatRoutes(app, house)
-  modelRoutes(app, house)
-  healthRoutes(app, house)
-  sessionRoutes(app, house)
-  userRoutes(app, house)
-  ledgerRoutes(app, house)
-  runtimeRoutes(app, house)
-  authorizationRoutes(app, house)
-  contextRoutes(app, house)
-  answerRoutes(app, house)
-  keyRoutes(app, house)
-  eventRoutes(app, house)
-  metricRoutes(app, house)
-  await deckRoutes(app)
+export async function registerRoutes(app: FastifyInstance, context: AppContext): Promise<void> {
+  registerChatRoutes(app, context)
+  registerModelRoutes(app, context)
+  registerHealthRoutes(app, context)
+  registerSessionRoutes(app, context)
+  registerUserRoutes(app, context)
+  registerLedgerRoutes(app, context)
+  registerRuntimeRoutes(app, context)
+  registerAuthorizationRoutes(app, context)
+  registerContextRoutes(app, context)
+  registerAnswerRoutes(app, context)
+  registerKeyRoutes(app, context)
+  registerEventRoutes(app, context)
+  registerMetricRoutes(app, context)
+  await registerDeckRoutes(app)
 }

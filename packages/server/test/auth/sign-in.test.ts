@@ -1,41 +1,39 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
-import { type HandClock, handClock } from 'purser/testing'
-import { type OpenServer, openServer } from '../../src/app/server.ts'
 import { DECK_POLICY } from '../../src/routes/deck.ts'
+import { type Headers, type Method, openServerHarness, type ServerHarness } from '../support/server-harness.ts'
 
 const HOST = 'deck.example'
-let clock: HandClock
-let server: OpenServer
+const ORIGIN = 'https://deck.example'
+let harness: ServerHarness
 
 before(async () => {
-  clock = handClock()
-  server = await openServer({
-    config: { store: 'memory:', server: { logLevel: 'silent', publicUrl: 'https://deck.example' } },
-    effects: clock,
-  })
+  harness = await openServerHarness({ config: { server: { publicUrl: ORIGIN } } })
 })
-beforeEach(() => clock.advance(60_000))
-after(() => server.close())
+// Ends the window of the sign-in limiter.
+beforeEach(() => harness.clock.advance(60_000))
+after(() => harness[Symbol.asyncDispose]())
 
-type Headers = Record<string, string>
-const inject = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, headers: Headers = {}, body?: object) =>
-  server.fastify.inject({
+/** A request from a browser: without a key, and with the public host unless `headers` name another. */
+const request = (method: Method, url: string, headers: Headers = {}, body?: object) =>
+  harness.fastify.inject({
     method,
     url,
     headers: { host: HOST, ...headers },
     ...(body === undefined ? {} : { payload: body }),
   })
 
-const follow = (token: string, headers?: Headers) => inject('GET', `/deck/sign-in?token=${token}`, headers)
+const createLink = (): string => harness.context.sessions.createLink()
+const follow = (link: string, headers?: Headers) => request('GET', `/deck/sign-in?token=${link}`, headers)
 
-async function signedIn(): Promise<string> {
-  const answer = await follow(server.house.sessions.createLink())
-  return String(answer.headers['set-cookie']).split(';')[0] as string
+/** Signs in and returns the `Cookie` header of the session. */
+async function signIn(): Promise<string> {
+  const response = await follow(createLink())
+  return String(response.headers['set-cookie']).split(';')[0] as string
 }
 
-test('a link signs in once: the cookie is HttpOnly, SameSite=Strict and leads to the Deck', async () => {
-  const link = server.house.sessions.createLink()
+test('a link signs in once: the cookie is HttpOnly, SameSite=Strict, and the response redirects to the Deck', async () => {
+  const link = createLink()
   const first = await follow(link)
   assert.equal(first.statusCode, 303)
   assert.equal(first.headers.location, './')
@@ -48,84 +46,84 @@ test('a link signs in once: the cookie is HttpOnly, SameSite=Strict and leads to
   assert.match(String(second.headers.location), /expired/)
 })
 
-test('a link is worth nothing after ten minutes', async () => {
-  const [early, late] = [server.house.sessions.createLink(), server.house.sessions.createLink()]
-  clock.advance(600_000 - 1)
+test('a link expires after 10 minutes', async () => {
+  const [early, late] = [createLink(), createLink()]
+  harness.clock.advance(600_000 - 1)
   assert.ok((await follow(early)).headers['set-cookie'])
-  clock.advance(1)
+  harness.clock.advance(1)
   assert.equal((await follow(late)).headers['set-cookie'], undefined)
 })
 
-test('a session reads, and changes only from a page of this very origin', async () => {
-  const cookie = await signedIn()
-  assert.deepEqual((await inject('GET', '/api/session', { cookie })).json().role, 'admin')
-  const change = (headers: Headers) => inject('PUT', '/api/users/ada/cap', { cookie, ...headers }, { cap: 3 })
+test('a session may read, and may change data only from a page of the same origin', async () => {
+  const cookie = await signIn()
+  assert.deepEqual((await request('GET', '/api/session', { cookie })).json().role, 'admin')
+  const change = (headers: Headers) => request('PUT', '/api/users/ada/cap', { cookie, ...headers }, { cap: 3 })
   assert.equal((await change({})).json().error.code, 'origin_mismatch')
   assert.equal((await change({ origin: 'https://evil.example' })).statusCode, 403)
-  assert.equal((await change({ origin: 'https://deck.example', 'sec-fetch-site': 'cross-site' })).statusCode, 403)
+  assert.equal((await change({ origin: ORIGIN, 'sec-fetch-site': 'cross-site' })).statusCode, 403)
   assert.equal((await change({ origin: 'null' })).statusCode, 403)
-  assert.equal((await change({ origin: 'https://deck.example' })).statusCode, 200)
+  assert.equal((await change({ origin: ORIGIN })).statusCode, 200)
 })
 
-test('the same server is also reached in digits on this machine, without encryption', async () => {
+test('a session also works over plain HTTP at an IP address, with a cookie that is not Secure', async () => {
   const host = '127.0.0.1:7117'
-  const answer = await follow(server.house.sessions.createLink(), { host })
-  const [cookie = ''] = String(answer.headers['set-cookie']).split(';')
-  assert.doesNotMatch(String(answer.headers['set-cookie']), /Secure/)
-  const change = (origin: string) => inject('PUT', '/api/users/ada/cap', { cookie, host, origin }, { cap: 3 })
+  const response = await follow(createLink(), { host })
+  const [cookie = ''] = String(response.headers['set-cookie']).split(';')
+  assert.doesNotMatch(String(response.headers['set-cookie']), /Secure/)
+  const change = (origin: string) => request('PUT', '/api/users/ada/cap', { cookie, host, origin }, { cap: 3 })
   assert.equal((await change(`http://${host}`)).statusCode, 200)
   assert.equal((await change('http://127.0.0.1:7118')).statusCode, 403)
 })
 
-test('a name that only resolves to this machine cannot use the session, nor sign in', async () => {
-  const cookie = await signedIn()
+test('a foreign host name that resolves to this machine can neither use a session nor sign in', async () => {
+  const cookie = await signIn()
   const rebound = { cookie, host: 'evil.example:7117', origin: 'http://evil.example:7117' }
-  assert.equal((await inject('GET', '/api/users', rebound)).json().error.code, 'host_mismatch')
-  assert.equal((await inject('PUT', '/api/users/ada/cap', rebound, { cap: 3 })).json().error.code, 'host_mismatch')
-  assert.equal((await follow(server.house.sessions.createLink(), rebound)).statusCode, 403)
+  assert.equal((await request('GET', '/api/users', rebound)).json().error.code, 'host_mismatch')
+  assert.equal((await request('PUT', '/api/users/ada/cap', rebound, { cap: 3 })).json().error.code, 'host_mismatch')
+  assert.equal((await follow(createLink(), rebound)).statusCode, 403)
 })
 
-test('whoever asks who they are is told: a session, a key, nobody; a wrong key is refused', async () => {
-  const who = (headers: Headers) => inject('GET', '/api/session', headers)
+test('GET /api/session returns the caller by session or key, null without credentials, and 401 for a wrong key', async () => {
+  const getSession = (headers: Headers) => request('GET', '/api/session', headers)
   for (const headers of [{}, { cookie: 'purser_session=purser_session_none' }]) {
-    const nobody = await who(headers)
-    assert.deepEqual([nobody.statusCode, nobody.body], [200, 'null'])
-    assert.match(String(nobody.headers['content-type']), /^application\/json/)
+    const anonymous = await getSession(headers)
+    assert.deepEqual([anonymous.statusCode, anonymous.body], [200, 'null'])
+    assert.match(String(anonymous.headers['content-type']), /^application\/json/)
   }
-  assert.equal((await who({ authorization: 'Bearer wrong' })).statusCode, 401)
-  const { key } = await server.house.keys.create({ role: 'viewer', name: 'watch', createdBy: 'test' })
-  assert.deepEqual((await who({ authorization: `Bearer ${key}` })).json().name, 'watch')
+  assert.equal((await getSession({ authorization: 'Bearer wrong' })).statusCode, 401)
+  const { key } = await harness.context.keys.create({ role: 'viewer', name: 'watch', createdBy: 'test' })
+  assert.deepEqual((await getSession({ authorization: `Bearer ${key}` })).json().name, 'watch')
 })
 
-test('a session ends by signing out, and after twelve hours', async () => {
-  const cookie = await signedIn()
-  const out = await inject('DELETE', '/api/session', { cookie, origin: 'https://deck.example' })
-  assert.equal(out.statusCode, 204)
-  assert.match(String(out.headers['set-cookie']), /Max-Age=0/)
-  assert.equal((await inject('GET', '/api/users', { cookie })).statusCode, 401)
-  const other = await signedIn()
-  clock.advance(12 * 3_600_000)
-  assert.equal((await inject('GET', '/api/users', { cookie: other })).statusCode, 401)
+test('a session ends on sign-out and after 12 hours', async () => {
+  const cookie = await signIn()
+  const signOut = await request('DELETE', '/api/session', { cookie, origin: ORIGIN })
+  assert.equal(signOut.statusCode, 204)
+  assert.match(String(signOut.headers['set-cookie']), /Max-Age=0/)
+  assert.equal((await request('GET', '/api/users', { cookie })).statusCode, 401)
+  const other = await signIn()
+  harness.clock.advance(12 * 3_600_000)
+  assert.equal((await request('GET', '/api/users', { cookie: other })).statusCode, 401)
 })
 
-test('a key of the Deck’s roles signs in under its own name, and its session ends with it', async () => {
-  const key = await server.house.keys.create({ role: 'viewer', name: 'night watch', createdBy: 'test' })
-  const answer = await inject('POST', '/api/session', { origin: 'https://deck.example' }, { key: key.key })
-  assert.deepEqual([answer.json().name, answer.json().role], ['night watch', 'viewer'])
-  const cookie = String(answer.headers['set-cookie']).split(';')[0] as string
-  assert.equal((await inject('GET', '/api/users', { cookie })).statusCode, 200)
-  await server.house.keys.revoke(key.id)
-  assert.equal((await inject('GET', '/api/users', { cookie })).statusCode, 401)
+test('a viewer, operator or admin key signs in under its own name, and the session ends when the key is revoked', async () => {
+  const key = await harness.context.keys.create({ role: 'viewer', name: 'night watch', createdBy: 'test' })
+  const response = await request('POST', '/api/session', { origin: ORIGIN }, { key: key.key })
+  assert.deepEqual([response.json().name, response.json().role], ['night watch', 'viewer'])
+  const cookie = String(response.headers['set-cookie']).split(';')[0] as string
+  assert.equal((await request('GET', '/api/users', { cookie })).statusCode, 200)
+  await harness.context.keys.revoke(key.id)
+  assert.equal((await request('GET', '/api/users', { cookie })).statusCode, 401)
 })
 
-test('a service key does not open the Deck', async () => {
-  const { key } = await server.house.keys.create({ role: 'service', createdBy: 'test' })
-  assert.equal((await inject('POST', '/api/session', {}, { key })).statusCode, 403)
+test('a service key cannot sign in to the Deck', async () => {
+  const key = await harness.createKey('service')
+  assert.equal((await request('POST', '/api/session', {}, { key })).statusCode, 403)
 })
 
-test('whoever tries keys has to wait after ten failures, and only they', async () => {
+test('after 10 failed sign-ins an address must wait, other addresses need not', async () => {
   const attempt = (remoteAddress: string) =>
-    server.fastify.inject({
+    harness.fastify.inject({
       method: 'POST',
       url: '/api/session',
       remoteAddress,
@@ -137,11 +135,11 @@ test('whoever tries keys has to wait after ten failures, and only they', async (
   assert.equal(refused.statusCode, 429)
   assert.equal(refused.headers['retry-after'], '60')
   assert.equal((await attempt('10.0.0.2')).statusCode, 401)
-  clock.advance(60_000)
+  harness.clock.advance(60_000)
   assert.equal((await attempt('10.0.0.1')).statusCode, 401)
 })
 
-test('the Deck’s policy allows nothing inline and nothing from elsewhere, and the API’s allows nothing at all', async () => {
+test('the policy of the Deck allows no inline code and no other origins, that of the API allows nothing', async () => {
   for (const rule of [
     "default-src 'none'",
     "script-src 'self'",
@@ -154,18 +152,14 @@ test('the Deck’s policy allows nothing inline and nothing from elsewhere, and 
     assert.ok(DECK_POLICY.split('; ').includes(rule), rule)
   }
   assert.doesNotMatch(DECK_POLICY, /unsafe|\*|http/)
-  const { headers } = await inject('GET', '/livez')
+  const { headers } = await request('GET', '/livez')
   assert.match(String(headers['content-security-policy']), /^default-src 'none'/)
   assert.equal(headers['x-content-type-options'], 'nosniff')
 })
 
-test('on a way that is not encrypted the cookie is not Secure, and the prefix is its path', async () => {
-  const plain = await openServer({ config: { store: 'memory:', server: { prefix: '/purser', logLevel: 'silent' } } })
-  try {
-    const url = `/purser/deck/sign-in?token=${plain.house.sessions.createLink()}`
-    const answer = await plain.fastify.inject({ url, headers: { host: 'localhost:7117' } })
-    assert.match(String(answer.headers['set-cookie']), /; Path=\/purser\/; HttpOnly; SameSite=Strict; Max-Age/)
-  } finally {
-    await plain.close()
-  }
+test('over plain HTTP the cookie is not Secure, and its path is the prefix', async () => {
+  await using plain = await openServerHarness({ config: { server: { prefix: '/purser' } } })
+  const url = `/purser/deck/sign-in?token=${plain.context.sessions.createLink()}`
+  const response = await plain.fastify.inject({ url, headers: { host: 'localhost:7117' } })
+  assert.match(String(response.headers['set-cookie']), /; Path=\/purser\/; HttpOnly; SameSite=Strict; Max-Age/)
 })

@@ -5,18 +5,20 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import {
   ADMIN_KEY,
-  FROM_SOURCE,
-  freshDirectory,
+  createTempDirectory,
+  MAIN,
   type Purser,
   runPurser,
+  SOURCE_FLAGS,
   spawnPurser,
   startPurser,
 } from '../support/processes.ts'
 
-const directory = freshDirectory()
-const run = (words: string, environment: Record<string, string> = {}, input = '') =>
+const directory = createTempDirectory()
+/** Runs a command line in this process, on the store of `directory`. */
+const run = (line: string, environment: Record<string, string> = {}, input = '') =>
   runPurser(
-    words.split(' ').filter((word) => word !== ''),
+    line.split(' ').filter((arg) => arg !== ''),
     directory,
     environment,
     input,
@@ -28,31 +30,31 @@ before(async () => {
 })
 after(() => server?.stop())
 
-test('a command that is not understood says which was meant and exits with 2', async () => {
-  for (const [words, said] of [
+test('invalid arguments exit with 2 and a suggestion', async () => {
+  for (const [line, text] of [
     ['srve', "Did you mean 'serve'?"],
-    ['keys', "'purser keys create'"],
+    ['keys', 'Did you mean: keys create, keys list, keys revoke?'],
     ['users --lmit 3', "Did you mean '--limit'?"],
     ['show', 'Usage: purser show ID'],
-    ['show ..', 'An id is'],
-    ['events .', 'An id is'],
-    ['keys create', '--role is missing'],
+    ['show ..', 'An id must be'],
+    ['events .', 'An id must be'],
+    ['keys create', 'Missing --role'],
     ['cap ada many', "not 'many'"],
-    ['block ada', '--reason is missing'],
+    ['block ada', 'Missing --reason'],
     ['serve --store redis:x', "'sqlite:PATH'"],
     ['demo --config purser.config.json', "'--config'"],
   ] as const) {
-    const { code, talk, output } = await run(words)
-    assert.equal(code, 2, `${words}: ${talk}`)
-    assert.ok(talk.includes(said), `${words}: ${talk}`)
-    assert.equal(output, '')
+    const { code, stderr, stdout } = await run(line)
+    assert.equal(code, 2, `${line}: ${stderr}`)
+    assert.ok(stderr.includes(text), `${line}: ${stderr}`)
+    assert.equal(stdout, '')
   }
 })
 
-test('what only looks makes no store where there is none; doctor says so and finds no fault', async () => {
-  const empty = freshDirectory()
-  const look = (words: string) => runPurser(words.split(' '), empty)
-  for (const words of [
+test('commands that only read do not create a store; doctor reports a missing store as ok', async () => {
+  const empty = createTempDirectory()
+  const runEmpty = (line: string) => runPurser(line.split(' '), empty)
+  for (const line of [
     'verify',
     'verify ada',
     'users',
@@ -64,91 +66,91 @@ test('what only looks makes no store where there is none; doctor says so and fin
     'keys list',
     'backup copy.db',
   ]) {
-    const { code, talk, output } = await look(words)
-    assert.equal(code, 3, `${words}: ${talk}`)
-    assert.equal(talk, `error: There is no store at ${join(empty, 'data', 'purser.db')}.\n`, words)
-    assert.equal(output, '')
+    const { code, stderr, stdout } = await runEmpty(line)
+    assert.equal(code, 3, `${line}: ${stderr}`)
+    assert.equal(stderr, `error: Store ${join(empty, 'data', 'purser.db')} not found.\n`, line)
+    assert.equal(stdout, '')
   }
-  const { output } = await look('doctor --json')
-  const store = JSON.parse(output).find(({ check }: { check: string }) => check === 'store')
+  const { stdout } = await runEmpty('doctor --json')
+  const store = JSON.parse(stdout).find(({ check }: { check: string }) => check === 'store')
   assert.equal(store.ok, true)
-  assert.match(store.detail, /no store at .*purser serve makes it/)
+  assert.match(store.detail, /does not exist yet; purser serve creates it/)
   assert.deepEqual(readdirSync(empty), [])
 })
 
-test('a cap is written in decimal digits, and a word that is none changes nothing', async () => {
-  const empty = freshDirectory()
-  for (const word of ['0x10', '1e3', ' 5 ', '+5', '1.5', '', '٥'])
-    assert.equal((await runPurser(['cap', 'ada', word], empty)).code, 2, word)
+test('a cap must be decimal digits, and an invalid one changes nothing', async () => {
+  const empty = createTempDirectory()
+  for (const value of ['0x10', '1e3', ' 5 ', '+5', '1.5', '', '٥'])
+    assert.equal((await runPurser(['cap', 'ada', value], empty)).code, 2, value)
   assert.deepEqual(readdirSync(empty), [])
-  const { output } = await runPurser(['cap', 'ada', '007', '--json'], empty)
-  assert.equal(JSON.parse(output).dailyCap, 7)
+  const { stdout } = await runPurser(['cap', 'ada', '007', '--json'], empty)
+  assert.equal(JSON.parse(stdout).dailyCap, 7)
 })
 
-test('commands on local files say so where a server is named', async () => {
-  const elsewhere = { PURSER_URL: server.url, PURSER_KEY: ADMIN_KEY }
-  for (const words of ['backup copy.db', 'restore copy.db']) {
-    const { code, talk } = await run(words, elsewhere)
-    assert.equal(code, 2, words)
-    assert.match(talk, /PURSER_URL/)
+test('commands on local files reject or ignore the URL of a server', async () => {
+  const remote = { PURSER_URL: server.url, PURSER_KEY: ADMIN_KEY }
+  for (const line of ['backup copy.db', 'restore copy.db']) {
+    const { code, stderr } = await run(line, remote)
+    assert.equal(code, 2, line)
+    assert.match(stderr, /PURSER_URL/)
   }
-  for (const words of ['doctor --json', 'config print --json']) {
-    const { talk, output } = await run(words, elsewhere)
-    assert.match(talk, /PURSER_URL names a server; this is about the configuration here/)
-    assert.ok(JSON.parse(output))
-    assert.doesNotMatch((await run(words)).talk, /PURSER_URL/)
+  for (const line of ['doctor --json', 'config print --json']) {
+    const { stderr, stdout } = await run(line, remote)
+    assert.match(stderr, /PURSER_URL is ignored: this command reads the local configuration/)
+    assert.ok(JSON.parse(stdout))
+    assert.doesNotMatch((await run(line)).stderr, /PURSER_URL/)
   }
 })
 
-test('on a store of its own: data on stdout, talk on stderr, and exit codes that programs can act on', async () => {
+test('on the configured store: data on stdout, messages on stderr, and the exit codes of the contract', async () => {
   const set = await run('set ada model=demo parameters.temperature=0.2 --json')
-  assert.equal(set.code, 0, set.talk)
-  assert.equal(JSON.parse(set.output).parameters.temperature, 0.2)
+  assert.equal(set.code, 0, set.stderr)
+  assert.equal(JSON.parse(set.stdout).parameters.temperature, 0.2)
   for (const command of ['show', 'events', 'verify', 'export'])
-    assert.equal((await run(`${command} nobody`)).code, 3, command)
+    assert.equal((await run(`${command} unknown`)).code, 3, command)
   const cap = await run('cap ada 5 --reason trial --json')
-  assert.equal(JSON.parse(cap.output).dailyCap, 5)
-  assert.equal(JSON.parse((await run('cap ada --json')).output).dailyCap, 5)
-  assert.equal(JSON.parse((await run('show ada --json')).output).user, 'ada')
-  const users = JSON.parse((await run('users --json')).output)
+  assert.equal(JSON.parse(cap.stdout).dailyCap, 5)
+  assert.equal(JSON.parse((await run('cap ada --json')).stdout).dailyCap, 5)
+  assert.equal(JSON.parse((await run('show ada --json')).stdout).user, 'ada')
+  const users = JSON.parse((await run('users --json')).stdout)
   assert.deepEqual(
     users.data.map(({ user }: { user: string }) => user),
     ['ada'],
   )
-  const verdict = await run('verify --json')
-  assert.deepEqual([verdict.code, JSON.parse(verdict.output).ok], [0, true])
-  assert.ok(!(await run('users')).output.includes('\u001b'))
+  const verified = await run('verify --json')
+  assert.deepEqual([verified.code, JSON.parse(verified.stdout).ok], [0, true])
+  assert.ok(!(await run('users')).stdout.includes('\u001b'))
 })
 
-test('why settings were changed may be told in any language, on one line', async () => {
-  const words = (reason: string) => ['set', 'ida', 'parameters.seed=1', '--reason', reason]
-  const { code, talk } = await runPurser(words('weil’s hilft ✓ 日本'), directory)
-  assert.equal(code, 0, talk)
-  const { output } = await run('events ida --json')
-  const reasons = JSON.parse(output).data.map(({ reason }: { reason?: string }) => reason)
-  assert.ok(reasons.includes('weil’s hilft ✓ 日本'), output)
-  assert.equal((await runPurser(words('two\nlines'), directory)).code, 2)
+test('the reason of a settings change may contain any characters, on one line', async () => {
+  const createArgs = (reason: string) => ['set', 'ida', 'parameters.seed=1', '--reason', reason]
+  const { code, stderr } = await runPurser(createArgs('weil’s hilft ✓ 日本'), directory)
+  assert.equal(code, 0, stderr)
+  const { stdout } = await run('events ida --json')
+  const reasons = JSON.parse(stdout).data.map(({ reason }: { reason?: string }) => reason)
+  assert.ok(reasons.includes('weil’s hilft ✓ 日本'), stdout)
+  assert.equal((await runPurser(createArgs('two\nlines'), directory)).code, 2)
 })
 
-test('a secret comes on stdin, and no command shows it again', async () => {
-  const kept = await run('secret set ada demo', {}, 'sk-very-secret\n')
-  assert.equal(kept.code, 0, kept.talk)
-  for (const words of ['show ada', 'export ada', 'events ada', 'users --json']) {
-    const { output, talk } = await run(words)
-    assert.ok(!`${output}${talk}`.includes('sk-very-secret'), words)
+test('a secret is read from stdin, and no command prints it', async () => {
+  const stored = await run('secret set ada demo', {}, 'sk-very-secret\n')
+  assert.equal(stored.code, 0, stored.stderr)
+  for (const line of ['show ada', 'export ada', 'events ada', 'users --json']) {
+    const { stdout, stderr } = await run(line)
+    assert.ok(!`${stdout}${stderr}`.includes('sk-very-secret'), line)
   }
 })
 
-test('what cannot be undone asks for the id again', async () => {
-  const unsure = await run('erase ada --reason test')
-  assert.equal(unsure.code, 2)
+test('an erasure requires the id as confirmation', async () => {
+  const unconfirmed = await run('erase ada --reason test')
+  assert.equal(unconfirmed.code, 2)
   assert.equal((await run('erase ada --reason test --confirm bob')).code, 2)
   const erased = await run('erase ada --reason test --confirm ada')
-  assert.equal(JSON.parse(erased.output).erased.bond, 1)
+  assert.equal(JSON.parse(erased.stdout).erased.bond, 1)
   assert.equal((await run('show ada')).code, 3)
 })
 
-test('an export goes into a file that only its owner reads', async () => {
+test('an export is written to a new file with mode 0600', async () => {
   await run('set cleo model=demo')
   const { code } = await run(`export cleo --output ${join(directory, 'cleo.ndjson')}`)
   assert.equal(code, 0)
@@ -162,111 +164,110 @@ test('an export goes into a file that only its owner reads', async () => {
   assert.equal((await run(`export cleo --output ${join(directory, 'cleo.ndjson')}`)).code, 1)
 })
 
-test('keys are made, listed and revoked, and shown once', async () => {
-  const made = await run('keys create --role viewer --name watch')
-  assert.match(made.output, /^purser_viewer_[\w-]{43}\n$/)
+test('keys are created, listed and revoked, and a list does not contain them', async () => {
+  const created = await run('keys create --role viewer --name watch')
+  assert.match(created.stdout, /^purser_viewer_[\w-]{43}\n$/)
   const list = await run('keys list --json')
-  assert.ok(!list.output.includes(made.output.trim()))
-  const { id } = JSON.parse(list.output).data.find(({ name }: { name: string }) => name === 'watch')
+  assert.ok(!list.stdout.includes(created.stdout.trim()))
+  const { id } = JSON.parse(list.stdout).data.find(({ name }: { name: string }) => name === 'watch')
   assert.equal((await run(`keys revoke ${id}`)).code, 0)
   assert.equal((await run(`keys revoke ${id}`)).code, 3)
 })
 
-test('what is done beside a running server on the same store, the server knows within a second', async () => {
-  const shared = freshDirectory()
-  const beside = await startPurser({ store: 'sqlite:data/purser.db' }, shared)
+test('a running server sees changes that a command makes on the same store within a second', async () => {
+  const shared = createTempDirectory()
+  const running = await startPurser({ store: 'sqlite:data/purser.db' }, shared)
   try {
-    const { output } = await runPurser(['keys', 'create', '--role', 'service'], shared)
-    const headers = { authorization: `Bearer ${output.trim()}`, 'x-purser-user': 'ada' }
-    const me = async () => {
-      const answer = await fetch(`${beside.baseURL}/me`, { headers })
-      return { status: answer.status, body: (await answer.json()) as { cap: number } }
+    const { stdout } = await runPurser(['keys', 'create', '--role', 'service'], shared)
+    const headers = { authorization: `Bearer ${stdout.trim()}`, 'x-purser-user': 'ada' }
+    const getMe = async () => {
+      const response = await fetch(`${running.baseURL}/me`, { headers })
+      return { status: response.status, body: (await response.json()) as { cap: number } }
     }
-    while ((await me()).status === 401);
+    while ((await getMe()).status === 401);
     await runPurser(['cap', 'ada', '9'], shared)
-    while ((await me()).body.cap !== 9);
-    const { output: list } = await runPurser(['keys', 'list', '--json'], shared)
+    while ((await getMe()).body.cap !== 9);
+    const { stdout: list } = await runPurser(['keys', 'list', '--json'], shared)
     const { data: keys } = JSON.parse(list) as { data: { id: string; role: string }[] }
     await runPurser(['keys', 'revoke', keys.find(({ role }) => role === 'service')?.id ?? ''], shared)
-    while ((await me()).status === 200);
-    assert.equal((await me()).status, 401)
+    while ((await getMe()).status === 200);
+    assert.equal((await getMe()).status, 401)
   } finally {
-    await beside.stop()
+    await running.stop()
   }
 })
 
-test('over HTTP the same commands do the same, with the same exit codes', async () => {
-  const remote = (words: string, key = ADMIN_KEY) => run(`${words} --url ${server.url}`, { PURSER_KEY: key })
-  assert.equal((await remote('set dora model=demo')).code, 0)
-  assert.equal(JSON.parse((await remote('show dora --json')).output).user, 'dora')
-  assert.equal((await remote('show nobody')).code, 3)
-  assert.equal((await remote('users', 'wrong')).code, 4)
-  assert.equal((await remote('verify')).code, 0)
+test('over HTTP the commands have the same results and exit codes', async () => {
+  const runRemote = (line: string, key = ADMIN_KEY) => run(`${line} --url ${server.url}`, { PURSER_KEY: key })
+  assert.equal((await runRemote('set dora model=demo')).code, 0)
+  assert.equal(JSON.parse((await runRemote('show dora --json')).stdout).user, 'dora')
+  assert.equal((await runRemote('show unknown')).code, 3)
+  assert.equal((await runRemote('users', 'wrong')).code, 4)
+  assert.equal((await runRemote('verify')).code, 0)
   assert.equal((await run('users --url http://127.0.0.1:9', { PURSER_KEY: 'x' })).code, 7)
   assert.equal((await run('users --url http://127.0.0.1:9')).code, 2)
-  const json = await remote('show nobody --json')
-  assert.equal(JSON.parse(json.output).error.code, 'not_found')
+  const json = await runRemote('show unknown --json')
+  assert.equal(JSON.parse(json.stdout).error.code, 'not_found')
 })
 
-test('tail prints events as they happen, and Ctrl-C ends it with 130', async () => {
-  const main = new URL('../../src/main.ts', import.meta.url).pathname
+test('tail prints events as they occur, and Ctrl-C ends it with 130', async () => {
   const child = spawn(
     process.execPath,
-    [...FROM_SOURCE, main, 'tail', '--json', '--after', 'none', '--url', server.url],
+    [...SOURCE_FLAGS, MAIN, 'tail', '--json', '--after', 'none', '--url', server.url],
     {
       env: { PATH: process.env.PATH, PURSER_KEY: ADMIN_KEY },
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   )
-  const line = new Promise<string>((resolve) => child.stdout.once('data', (bytes) => resolve(String(bytes))))
+  const firstOutput = new Promise<string>((resolve) => child.stdout.once('data', (bytes) => resolve(String(bytes))))
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
-  let seen = ''
-  const told = line.then((text) => {
-    seen = text
+  let output = ''
+  const received = firstOutput.then((text) => {
+    output = text
   })
-  // The stream begins some time after the process: events are made until it has told one.
-  while (seen === '') {
+  // The stream starts some time after the process, so events are added until it has printed one.
+  while (output === '') {
     await server.api('POST', '/api/users/tail/notes', { text: 'x' })
-    await Promise.race([told, fetch(`${server.url}/livez`)])
+    await Promise.race([received, fetch(`${server.url}/livez`)])
   }
-  assert.equal(JSON.parse(seen.split('\n')[0] ?? '').user, 'tail')
+  assert.equal(JSON.parse(output.split('\n')[0] ?? '').user, 'tail')
   child.kill('SIGINT')
   assert.equal(await ended, 130)
 })
 
-test('as a process it ends with the same exit codes, and says why on stderr', async () => {
-  const { code, talk } = await spawnPurser(['show', 'nobody', '--store', 'memory:'], directory)
-  assert.deepEqual([code, talk], [3, "error: There is no user 'nobody'.\n"])
+test('a child process exits with the same code and prints the reason on stderr', async () => {
+  const { code, stderr } = await spawnPurser(['show', 'unknown', '--store', 'memory:'], directory)
+  assert.deepEqual([code, stderr], [3, "error: User 'unknown' not found.\n"])
 })
 
-test('config print shows all that holds, defaults too, secrets masked', async () => {
-  const { output, code } = await run('config print --json --port 1234 --daily-cap 5', { PURSER_SECRET_KEY: 'c2VjcmV0' })
+test('config print shows the effective configuration with defaults, and masks secrets', async () => {
+  const { stdout, code } = await run('config print --json --port 1234 --daily-cap 5', { PURSER_SECRET_KEY: 'c2VjcmV0' })
   assert.equal(code, 0)
-  const { server, ledger, context } = JSON.parse(output)
+  const { server, ledger, context } = JSON.parse(stdout)
   assert.equal(server.port, 1234)
   assert.deepEqual([ledger.dailyCap, ledger.window, context.budgetMs], [5, 'day', 1_500])
-  assert.ok(!output.includes('c2VjcmV0'))
+  assert.ok(!stdout.includes('c2VjcmV0'))
 })
 
-test('doctor tells what is wrong and how to mend it', async () => {
-  const { output, code } = await run('doctor --json --secret-key AAAA')
+test('doctor reports problems with a fix', async () => {
+  const { stdout, code } = await run('doctor --json --secret-key AAAA')
   assert.equal(code, 6)
-  const bad = JSON.parse(output).filter(({ ok }: { ok: boolean }) => !ok)
+  const bad = JSON.parse(stdout).filter(({ ok }: { ok: boolean }) => !ok)
   assert.ok(bad.some(({ check, hint }: { check: string; hint?: string }) => check === 'store' && hint !== undefined))
 })
 
-test('nobody listens beyond this machine while there are no keys, and says how to mend it', async () => {
-  const { code, talk } = await run('serve --host 0.0.0.0 --port 0 --store memory:')
+test('serve does not listen beyond loopback without keys, and says how to create them', async () => {
+  const { code, stderr } = await run('serve --host 0.0.0.0 --port 0 --store memory:')
   assert.equal(code, 2)
-  assert.match(talk, /keys create/)
-  assert.match(talk, /PURSER_ADMIN_KEY/)
+  assert.match(stderr, /keys create/)
+  assert.match(stderr, /PURSER_ADMIN_KEY/)
   const same = { PURSER_SERVICE_KEY: 'same', PURSER_ADMIN_KEY: 'same' }
   const refused = await run('serve --port 0 --store memory:', same)
   assert.equal(refused.code, 2)
-  assert.match(refused.talk, /are the same/)
+  assert.match(refused.stderr, /are the same/)
 })
 
-test('the files of the store belong to their owner alone', () => {
+test('the files of the store are readable by their owner only', () => {
   for (const name of ['purser.db', 'purser-cache.db']) {
     const path = join(directory, 'data', name)
     if (existsSync(path)) assert.equal(statSync(path).mode & 0o077, 0, name)

@@ -4,16 +4,23 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { importedRequest, openPurser } from 'purser'
-import { ADMIN_KEY, freshDirectory, type Purser, runPurser, spawnPurser, startPurser } from '../support/processes.ts'
+import {
+  ADMIN_KEY,
+  createTempDirectory,
+  type Purser,
+  runPurser,
+  spawnPurser,
+  startPurser,
+} from '../support/processes.ts'
 
-/** A store with one user about whom everything is known, and their export. */
-const from = freshDirectory()
-const exported = join(from, 'ada.ndjson')
+/** A store with one user that has data of every kind, and the user's export. */
+const source = createTempDirectory()
+const exportFile = join(source, 'ada.ndjson')
 let server: Purser
 
 before(async () => {
   server = await startPurser({ store: 'memory:' })
-  const purser = await openPurser({ store: `sqlite:${join(from, 'data', 'purser.db')}` })
+  const purser = await openPurser({ store: `sqlite:${join(source, 'data', 'purser.db')}` })
   const ada = purser.user('ada')
   await ada.profile.put({ first_name: 'Ada', tags: ['x'] })
   await ada.actions.record([
@@ -29,45 +36,45 @@ before(async () => {
   await ada.ledger.addNote('likes boats – ⛵', { actor: 'eve' })
   await ada.ledger.setTimeZone('Asia/Kolkata')
   await purser.close()
-  await runPurser(['set', 'ada', 'model=demo', 'parameters.temperature=0.3'], from)
-  await runPurser(['secret', 'set', 'ada', 'demo'], from, {}, 'sk-very-secret')
-  await runPurser(['export', 'ada', '--output', exported], from)
+  await runPurser(['set', 'ada', 'model=demo', 'parameters.temperature=0.3'], source)
+  await runPurser(['secret', 'set', 'ada', 'demo'], source, {}, 'sk-very-secret')
+  await runPurser(['export', 'ada', '--output', exportFile], source)
 })
 after(() => server?.stop())
 
-const fieldsOf = (bond: Record<string, unknown>) => {
+const pickFields = (bond: Record<string, unknown>) => {
   const { phase, riskLevel, archetype, turnCount, dailyCap, capOrigin, timeZone, notesCount } = bond
   const blocked = (bond.blocked as { reason: string } | null)?.reason
   return { phase, riskLevel, archetype, turnCount, dailyCap, capOrigin, timeZone, notesCount, blocked }
 }
 
-test('a directory cannot be imported, and that is told as a wrong use', async () => {
-  const refused = await spawnPurser(['import', from], freshDirectory())
+test('importing a directory is a usage error', async () => {
+  const refused = await spawnPurser(['import', source], createTempDirectory())
   assert.equal(refused.code, 2)
-  assert.match(refused.talk, /is a directory/)
+  assert.match(refused.stderr, /is a directory/)
 })
 
-test('an export becomes the user again: state by new events, the old log as records, and a report of the rest', async () => {
-  const to = freshDirectory()
-  const imported = await spawnPurser(['import', exported, '--json'], to)
-  assert.equal(imported.code, 0, imported.talk)
-  const [report] = JSON.parse(imported.output).users
+test('an import restores the user: state by new events, the old log as records, and reports what it skipped', async () => {
+  const target = createTempDirectory()
+  const imported = await spawnPurser(['import', exportFile, '--json'], target)
+  assert.equal(imported.code, 0, imported.stderr)
+  const [report] = JSON.parse(imported.stdout).users
   assert.deepEqual(report.refused, [])
   assert.deepEqual(
     report.left.map(({ what }: { what: string }) => what),
     ['secret'],
   )
-  const purser = await openPurser({ store: `sqlite:${join(to, 'data', 'purser.db')}` })
+  const purser = await openPurser({ store: `sqlite:${join(target, 'data', 'purser.db')}` })
   try {
     const ada = purser.user('ada')
-    const here = await ada.ledger.bond()
-    const rows = readFileSync(exported, 'utf8')
+    const bond = await ada.ledger.bond()
+    const rows = readFileSync(exportFile, 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line))
-    const there = rows.find(({ type }) => type === 'bond').value
-    assert.deepEqual(fieldsOf({ ...here }), fieldsOf(there))
-    assert.equal(here.peaks.trust?.value, 0.7)
+    const original = rows.find(({ type }) => type === 'bond').value
+    assert.deepEqual(pickFields({ ...bond }), pickFields(original))
+    assert.equal(bond.peaks.trust?.value, 0.7)
     assert.deepEqual(await ada.profile.get(), { first_name: 'Ada', tags: ['x'] })
     assert.deepEqual(
       (await ada.actions.list()).map(({ action, at }) => `${action} ${at}`),
@@ -76,110 +83,112 @@ test('an export becomes the user again: state by new events, the old log as reco
     assert.deepEqual((await ada.ledger.notes())[0]?.text, 'likes boats – ⛵')
     const events = (await ada.ledger.events({ limit: 1000 })).toReversed()
     assert.equal(events[0]?.type, 'import:export')
-    const sha256 = createHash('sha256').update(readFileSync(exported)).digest('hex')
+    const sha256 = createHash('sha256').update(readFileSync(exportFile)).digest('hex')
     assert.equal(events[0]?.data.sha256, sha256)
     const records = events.filter(({ type }) => type === 'import:event').map(({ data }) => data)
     const old = rows.filter(({ type }) => type === 'event').map(({ value: { user: _, detail: __, ...event } }) => event)
     assert.deepEqual(records, old)
-    const corrected = events.find(({ data }) => data.action === 'correct')
-    assert.equal(corrected?.reason, `import sha256:${sha256.slice(0, 16)}`)
+    const override = events.find(({ data }) => data.action === 'correct')
+    assert.equal(override?.reason, `import sha256:${sha256.slice(0, 16)}`)
     assert.equal((await purser.verify()).ok, true)
   } finally {
     await purser.close()
   }
 })
 
-test('who exists is left alone unless it is forced, and a file may hold many users', async () => {
-  const to = freshDirectory()
-  const text = readFileSync(exported, 'utf8')
-  const both = join(to, 'both.ndjson')
+test('existing users are not changed without --force, and a file may contain several users', async () => {
+  const target = createTempDirectory()
+  const text = readFileSync(exportFile, 'utf8')
+  const both = join(target, 'both.ndjson')
   writeFileSync(both, `${text}${text.replaceAll('"ada"', '"bob"')}`)
-  await runPurser(['cap', 'ada', '3', '--reason', 'mine'], to)
-  const run = (...more: string[]) => runPurser(['import', both, '--json', ...more], to)
-  const first = await run()
+  await runPurser(['cap', 'ada', '3', '--reason', 'mine'], target)
+  const importBoth = (...flags: string[]) => runPurser(['import', both, '--json', ...flags], target)
+  const first = await importBoth()
   assert.equal(first.code, 5)
   assert.deepEqual(
-    JSON.parse(first.output).users.map(({ user, exists }: { user: string; exists: boolean }) => [user, exists]),
+    JSON.parse(first.stdout).users.map(({ user, exists }: { user: string; exists: boolean }) => [user, exists]),
     [
       ['ada', true],
       ['bob', false],
     ],
   )
-  const cap = async (id: string) => JSON.parse((await runPurser(['cap', id, '--json'], to)).output).dailyCap
-  assert.deepEqual([await cap('ada'), await cap('bob')], [3, 7])
-  assert.equal((await run('--force')).code, 0)
-  assert.equal(await cap('ada'), 7)
-  // Records of the old log are not doubled.
-  const { output } = await runPurser(['events', 'bob', '--limit', '1000', '--types', 'import:event', '--json'], to)
-  const ids = (JSON.parse(output).data as { data: { id: string } }[]).map(({ data }) => data.id)
+  const getCap = async (id: string) => JSON.parse((await runPurser(['cap', id, '--json'], target)).stdout).dailyCap
+  assert.deepEqual([await getCap('ada'), await getCap('bob')], [3, 7])
+  assert.equal((await importBoth('--force')).code, 0)
+  assert.equal(await getCap('ada'), 7)
+  // The records of the old log exist once.
+  const { stdout } = await runPurser(['events', 'bob', '--limit', '1000', '--types', 'import:event', '--json'], target)
+  const ids = (JSON.parse(stdout).data as { data: { id: string } }[]).map(({ data }) => data.id)
   assert.equal(new Set(ids).size, ids.length)
 })
 
-test('a file that is cut, mixed up or of another format changes nothing', async () => {
-  const to = freshDirectory()
-  const lines = readFileSync(exported, 'utf8').trim().split('\n')
+test('a file that is truncated, inconsistent or of another format changes nothing', async () => {
+  const target = createTempDirectory()
+  const lines = readFileSync(exportFile, 'utf8').trim().split('\n')
   const [header = '', ...rows] = lines
-  for (const [content, said] of [
-    [lines.slice(0, -1), 'cut off'],
-    [[header, ...rows.slice(1)], 'as many rows as it says'],
-    [[header, 'no json', ...rows], 'Line 2'],
+  for (const [content, text] of [
+    [lines.slice(0, -1), 'is truncated'],
+    [[header, ...rows.slice(1)], 'number of rows that its end states'],
+    [[header, 'not JSON', ...rows], 'line 2'],
     [[...lines, ...rows], 'outside of an export'],
     [[header, ...lines], 'has no end'],
     [[header.replace('"format":1', '"format":2'), ...rows], 'format 1'],
     [['{"some":"file"}'], '--user ID'],
     [[], '--user ID'],
   ] as const) {
-    const path = join(to, 'bad.ndjson')
+    const path = join(target, 'bad.ndjson')
     writeFileSync(path, content.join('\n'))
-    const { code, talk } = await runPurser(['import', path], to)
-    assert.equal(code, 2, talk)
-    assert.ok(talk.includes(said), talk)
+    const { code, stderr } = await runPurser(['import', path], target)
+    assert.equal(code, 2, stderr)
+    assert.ok(stderr.includes(text), stderr)
   }
-  assert.equal((await runPurser(['import', join(to, 'none')], to)).code, 3)
-  assert.equal((await runPurser(['show', 'ada'], to)).code, 3)
+  assert.equal((await runPurser(['import', join(target, 'none')], target)).code, 3)
+  assert.equal((await runPurser(['show', 'ada'], target)).code, 3)
 })
 
-test('what this installation does not take is told with its line, and the rest comes in', async () => {
-  const to = freshDirectory()
-  writeFileSync(join(to, 'purser.config.json'), '{"ledger":{"phases":["new","old"]}}')
-  const { code, output } = await runPurser(['import', exported, '--json'], to)
+test('rows that this installation refuses are reported with their line, and the others are imported', async () => {
+  const target = createTempDirectory()
+  writeFileSync(join(target, 'purser.config.json'), '{"ledger":{"phases":["new","old"]}}')
+  const { code, stdout } = await runPurser(['import', exportFile, '--json'], target)
   assert.equal(code, 1)
-  const [report] = JSON.parse(output).users
+  const [report] = JSON.parse(stdout).users
   assert.match(report.refused[0].message, /warm/)
   assert.equal(typeof report.refused[0].line, 'number')
   assert.equal(report.taken.notes, 1)
 })
 
-test('over HTTP an import does the same, but for the records of the old log', async () => {
-  const to = freshDirectory()
-  const imported = await runPurser(['import', exported, '--json', '--url', server.url], to, { PURSER_KEY: ADMIN_KEY })
-  assert.equal(imported.code, 0, imported.talk)
-  const { left } = JSON.parse(imported.output).users[0]
+test('over HTTP an import has the same result, without the records of the old log', async () => {
+  const target = createTempDirectory()
+  const imported = await runPurser(['import', exportFile, '--json', '--url', server.url], target, {
+    PURSER_KEY: ADMIN_KEY,
+  })
+  assert.equal(imported.code, 0, imported.stderr)
+  const { left } = JSON.parse(imported.stdout).users[0]
   assert.match(left.find(({ what }: { what: string }) => what === 'event').why, /without --url/)
   const { body } = await server.api('GET', '/api/users/ada')
-  assert.deepEqual(fieldsOf(body as Record<string, unknown>).blocked, 'asked for a break')
+  assert.deepEqual(pickFields(body as Record<string, unknown>).blocked, 'asked for a break')
 })
 
-test('CM-09: an old ai_responses.json is taken over for one user, whole or torn', async () => {
-  const to = freshDirectory()
+test('CM-09: an old ai_responses.json is imported for one user, also when it is damaged', async () => {
+  const target = createTempDirectory()
   const key = (text: string) => createHash('sha256').update(text).digest('hex')
   const now = Date.now() / 1000
   const entry = (response: string) => ({ response, created_at: now, text_length: response.length })
   const old = { [key('q1')]: entry('a1'), [key('q2')]: entry('a2'), [key('q3')]: { ...entry('a3'), text_length: 9 } }
-  const path = join(to, 'ai_responses.json')
+  const path = join(target, 'ai_responses.json')
   writeFileSync(path, JSON.stringify(old, null, 2))
-  assert.equal((await spawnPurser(['import', path], to)).code, 2)
-  const imported = await spawnPurser(['import', path, '--user', 'ada', '--json'], to)
-  assert.equal(imported.code, 0, imported.talk)
-  const { imported: count, skipped } = JSON.parse(imported.output)
+  assert.equal((await spawnPurser(['import', path], target)).code, 2)
+  const imported = await spawnPurser(['import', path, '--user', 'ada', '--json'], target)
+  assert.equal(imported.code, 0, imported.stderr)
+  const { imported: count, skipped } = JSON.parse(imported.stdout)
   assert.deepEqual([count, skipped], [2, { incomplete: 1 }])
-  const purser = await openPurser({ store: `sqlite:${join(to, 'data', 'purser.db')}` })
+  const purser = await openPurser({ store: `sqlite:${join(target, 'data', 'purser.db')}` })
   assert.equal((await purser.user('ada').answers.lookup(importedRequest('q1')))?.answer, 'a1')
   await purser.close()
   writeFileSync(path, JSON.stringify(old, null, 2).slice(0, -40))
-  const torn = await runPurser(['import', path, '--user', 'bob'], to)
-  assert.equal(torn.code, 0, torn.talk)
-  assert.match(torn.talk, /torn/)
-  writeFileSync(path, 'nothing of the kind')
-  assert.equal((await runPurser(['import', path, '--user', 'cleo'], to)).code, 1)
+  const damaged = await runPurser(['import', path, '--user', 'bob'], target)
+  assert.equal(damaged.code, 0, damaged.stderr)
+  assert.match(damaged.stderr, /damaged/)
+  writeFileSync(path, 'not JSON')
+  assert.equal((await runPurser(['import', path, '--user', 'cleo'], target)).code, 1)
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { expandEnv, PurserError } from 'purser'
 import { loadConfig } from '../../src/config/load.ts'
-import { masked } from '../../src/config/mask.ts'
+import { maskConfig } from '../../src/config/mask.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'purser-config-'))
 after(() => rmSync(directory, { recursive: true }))
@@ -21,17 +21,17 @@ function load(
   return loadConfig({ flags: { config: path, ...flags }, environment, directory })
 }
 
-function toRefusalResponse(run: () => unknown): PurserError {
+function getError(run: () => unknown): PurserError {
   try {
     run()
   } catch (error) {
     assert.ok(PurserError.is(error), String(error))
     return error
   }
-  return assert.fail('nothing was refused')
+  return assert.fail('no error was thrown')
 }
 
-test('flags stand above the environment, the environment above the file, the file above the defaults', () => {
+test('flags take precedence over the environment, the environment over the file, the file over the defaults', () => {
   const file = { server: { port: 1, host: 'localhost', prefix: '/p' }, ledger: { dailyCap: 1 } }
   const environment = { PURSER_PORT: '2', PURSER_DAILY_CAP: '2' }
   const { config } = load(file, environment, { port: '3' })
@@ -42,18 +42,18 @@ test('flags stand above the environment, the environment above the file, the fil
   assert.equal(config.store, 'sqlite:data/purser.db')
 })
 
-test('without a file and without anything set, the built-in provider answers', () => {
+test('without any configuration the built-in provider is used', () => {
   const { config, file } = loadConfig({ flags: {}, environment: {}, directory })
   assert.equal(file, null)
   assert.equal(config.providers?.demo?.kind, 'demo')
   assert.deepEqual(config.runtime?.defaults, { provider: 'demo', model: 'demo' })
 })
 
-test('what stands instead is neither file nor environment, and only flags stand above it', () => {
+test('a replacement configuration ignores file and environment, and only flags take precedence over it', () => {
   writeFileSync(join(directory, 'purser.config.json'), JSON.stringify({ store: 'sqlite:real.db' }))
   const environment = { PURSER_STORE: 'sqlite:other.db', PURSER_CONFIG: 'nowhere.json', PURSER_PROT: '1' }
-  const instead = { store: 'memory:', ledger: { dailyCap: 40, phases: ['new', 'old'] } }
-  const sources = { environment, directory, instead }
+  const replacement = { store: 'memory:', ledger: { dailyCap: 40, phases: ['new', 'old'] } }
+  const sources = { environment, directory, config: replacement }
   const { config, file, warnings } = loadConfig({ ...sources, flags: { 'daily-cap': '5' } })
   rmSync(join(directory, 'purser.config.json'))
   assert.deepEqual([config.store, file, warnings], ['memory:', null, []])
@@ -61,13 +61,13 @@ test('what stands instead is neither file nor environment, and only flags stand 
   assert.equal(loadConfig({ ...sources, flags: { store: 'sqlite:mine.db' } }).config.store, 'sqlite:mine.db')
 })
 
-test('with a provider configured, nobody gets the built-in one', () => {
+test('with a configured provider the built-in one is absent', () => {
   const { config } = load({ providers: { local: { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:1/v1' } } })
   assert.deepEqual(Object.keys(config.providers ?? {}), ['local'])
   assert.equal(config.runtime, undefined)
 })
 
-test('null waives a limit in the file as it does in the library', () => {
+test('null removes a limit in the file as in the library', () => {
   const file = { ledger: { dailyCap: null }, answers: { ttlMs: null }, runtime: { maxLive: null } }
   const { config } = load(file)
   assert.equal(config.ledger?.dailyCap, null)
@@ -75,14 +75,14 @@ test('null waives a limit in the file as it does in the library', () => {
   assert.equal(config.runtime?.maxLive, null)
 })
 
-test('an unknown key is an error that suggests the right one, at every depth', () => {
+test('an unknown key at any depth is an error that suggests the closest valid key', () => {
   for (const [content, path, hint] of [
     [{ stor: 'memory:' }, 'stor', "Did you mean 'store'?"],
     [{ server: { prot: 1 } }, 'server.prot', "Did you mean 'port'?"],
     [{ ledger: { dailycap: 1 } }, 'ledger.dailycap', "Did you mean 'dailyCap'?"],
     [{ context: { budget: 1 } }, 'context.budget', ''],
   ] as const) {
-    const error = toRefusalResponse(() => load(content))
+    const error = getError(() => load(content))
     assert.equal(error.code, 'option_unknown')
     assert.match(error.message, new RegExp(path.replaceAll('.', '\\.')))
     if (hint !== '') assert.equal(error.hint, hint)
@@ -90,8 +90,8 @@ test('an unknown key is an error that suggests the right one, at every depth', (
   }
 })
 
-test('every wrong value is told at once, with its path', () => {
-  const error = toRefusalResponse(() =>
+test('all invalid values are reported at once, with their paths', () => {
+  const error = getError(() =>
     load({ store: 'redis:x', server: { port: 99_999, prefix: 'x/' }, providers: { a: { kind: 'opnai' } } }),
   )
   assert.equal(error.code, 'option_invalid')
@@ -99,51 +99,51 @@ test('every wrong value is told at once, with its path', () => {
   assert.deepEqual(issues.toSorted(), ['providers.a.kind', 'server.port', 'server.prefix', 'store'])
 })
 
-test('an MCP server is a URL or a command, and a mixture is refused by name', () => {
+test('an MCP server is a URL or a command, and unknown fields are rejected with the name of the server', () => {
   assert.ok(load({ mcpServers: { a: { url: 'https://x.example/mcp' }, b: { command: 'npx', args: ['-y'] } } }))
-  const error = toRefusalResponse(() => load({ mcpServers: { a: { comand: 'npx' } } }))
+  const error = getError(() => load({ mcpServers: { a: { comand: 'npx' } } }))
   assert.match(error.message, /mcpServers\.a/)
 })
 
-/** `${NAME}`, without looking like a template of this file. */
-const filledIn = (name: string): string => ['$', '{', name, '}'].join('')
+/** `${NAME}`, written so that the linter does not take it for a template literal. */
+const variable = (name: string): string => ['$', '{', name, '}'].join('')
 
-test('a variable is filled in anywhere in the file, a doubled dollar stays text, and a missing one is an error', () => {
-  const key = filledIn('KEY')
+test('a variable is expanded in any string of the file, a doubled dollar escapes it, and a missing one is an error', () => {
+  const key = variable('KEY')
   const file = { providers: { a: { kind: 'openai', apiKey: key, headers: { x: `a-${key}-$${key}` } } } }
-  const { config, filled } = load(file, { KEY: 'k1' })
+  const { config, environmentPaths } = load(file, { KEY: 'k1' })
   assert.equal(config.providers?.a?.apiKey, 'k1')
   assert.equal(expandEnv(config.providers)?.a?.headers?.x, `a-k1-${key}`)
-  assert.deepEqual(filled, ['providers.a.apiKey', 'providers.a.headers.x'])
-  const error = toRefusalResponse(() => load(file, {}))
+  assert.deepEqual(environmentPaths, ['providers.a.apiKey', 'providers.a.headers.x'])
+  const error = getError(() => load(file, {}))
   assert.match(error.message, /providers\.a\.apiKey needs \$KEY/)
 })
 
-test('numbers and switches in the environment are read as such, and nonsense is refused by name', () => {
+test('numbers and switches in the environment are parsed, and invalid values are rejected with the name of the variable', () => {
   assert.equal(load({}, { PURSER_ANSWERS: 'on' }).config.answers?.enabled, true)
-  assert.match(toRefusalResponse(() => load({}, { PURSER_PORT: 'http' })).message, /PURSER_PORT/)
-  assert.match(toRefusalResponse(() => load({}, { PURSER_ANSWERS: 'perhaps' })).message, /PURSER_ANSWERS/)
+  assert.match(getError(() => load({}, { PURSER_PORT: 'http' })).message, /PURSER_PORT/)
+  assert.match(getError(() => load({}, { PURSER_ANSWERS: 'perhaps' })).message, /PURSER_ANSWERS/)
 })
 
-test('unknown PURSER_ variables only warn, and say which one was meant', () => {
+test('an unknown PURSER_ variable only warns, with a suggestion', () => {
   const { warnings } = load({}, { PURSER_PROT: '1', PURSER_ADMIN_KEY: 'x', OTHER: 'y' })
-  assert.deepEqual(warnings, ["$PURSER_PROT is not read by Purser. Did you mean 'PURSER_PORT'?"])
+  assert.deepEqual(warnings, ["Unknown environment variable PURSER_PROT. Did you mean 'PURSER_PORT'?"])
 })
 
-test('a file that is missing, or no JSON, is told with its path', () => {
-  assert.match(toRefusalResponse(() => load('{ "a": 1, }')).message, /is not JSON/)
+test('a file that is missing or not valid JSON is an error with its path', () => {
+  assert.match(getError(() => load('{ "a": 1, }')).message, /is not valid JSON/)
   const missing = () => loadConfig({ flags: { config: 'nowhere.json' }, environment: {}, directory })
-  assert.match(toRefusalResponse(missing).message, /nowhere\.json cannot be read/)
+  assert.match(getError(missing).message, /Cannot read the configuration file .*nowhere\.json/)
 })
 
-test('secrets are masked wherever they stand, and so is what came from the environment', () => {
+test('secrets at any path and values from the environment are masked', () => {
   const file = {
     secretKey: { current: 'aaa', previous: ['bbb'] },
     providers: {
       a: { kind: 'openai', apiKey: 'sk-1', accessKeyId: 'id-1', models: ['m'], baseURL: 'https://u:pw@h/v1' },
     },
     mcpServers: {
-      b: { command: 'npx', args: [filledIn('ARG')], env: { T: 'tok-1' } },
+      b: { command: 'npx', args: [variable('ARG')], env: { T: 'tok-1' } },
       c: { url: 'https://h', headers: { x: 'h-1' } },
       d: {
         url: 'https://h',
@@ -151,8 +151,8 @@ test('secrets are masked wherever they stand, and so is what came from the envir
       },
     },
   }
-  const { config, filled } = load(file, { ARG: 'arg-1', PURSER_SECRET_KEY: 'ccc' })
-  const text = JSON.stringify(masked(config, filled))
+  const { config, environmentPaths } = load(file, { ARG: 'arg-1', PURSER_SECRET_KEY: 'ccc' })
+  const text = JSON.stringify(maskConfig(config, environmentPaths))
   for (const secret of ['aaa', 'bbb', 'ccc', 'sk-1', 'id-1', 'pw', 'tok-1', 'h-1', 'arg-1', 'cs-1']) {
     assert.ok(!text.includes(`"${secret}`) && !text.includes(`${secret}"`) && !text.includes(`:${secret}@`), secret)
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { ACCESS } from '../../src/auth/roles.ts'
+import { SCOPE_ROLES } from '../../src/auth/scopes.ts'
 import { SERVER_DEFAULTS } from '../../src/config/schema.ts'
 import { SETTINGS } from '../../src/config/settings.ts'
 
@@ -14,7 +14,7 @@ function rows(pattern: RegExp): [string, string][] {
   return [...page.matchAll(pattern)].map(([, first = '', second = '']) => [first, second])
 }
 
-test('the reference tells the server’s options with the defaults that the code has', () => {
+test('the reference lists the server options with the defaults of the code', () => {
   const documented = Object.fromEntries(rows(/^\| `server\.(\w+)` \| `([^`]*)` \|/gm))
   assert.deepEqual(
     documented,
@@ -24,27 +24,27 @@ test('the reference tells the server’s options with the defaults that the code
   )
 })
 
-test('the reference tells every flag and variable there is', () => {
+test('the reference lists all flags and variables', () => {
   assert.deepEqual(
     rows(/^\| `--([\w-]+)` \| `(PURSER_\w+)` \|/gm),
     SETTINGS.map(({ flag, environment }) => [flag, environment]),
   )
 })
 
-test('the reference tells every kind of access with its roles', () => {
-  const { public: _, known: __, ...kinds } = ACCESS
-  const documented = rows(/^\| ([a-z:]+) \| ([a-z, ]+) \| /gm).filter(([access]) => Object.hasOwn(kinds, access))
+test('the reference lists every scope with its roles', () => {
+  const { public: _, authenticated: __, ...scopes } = SCOPE_ROLES
+  const documented = rows(/^\| `([a-z:]+)` \| ([a-z, ]+) \| /gm).filter(([scope]) => Object.hasOwn(scopes, scope))
   assert.deepEqual(
     Object.fromEntries(documented),
-    Object.fromEntries(Object.entries(kinds).map(([access, roles]) => [access, roles.join(', ')])),
+    Object.fromEntries(Object.entries(scopes).map(([scope, roles]) => [scope, roles.join(', ')])),
   )
 })
 
-test('every code the server makes up itself is in the reference', () => {
-  const made = [...source.matchAll(/new HttpError\((?:\d{3}|statusCode), '(\w+)'/g)].map(([, code = '']) => code)
+test('the reference lists every error code that only the server uses', () => {
+  const used = [...source.matchAll(/new HttpError\((?:\d{3}|statusCode), '(\w+)'/g)].map(([, code = '']) => code)
   const listed = rows(/^\| `([a-z_]+)` \| ([\d, ]+) \|/gm).map(([code]) => code)
-  const ofTheLibrary = ['closed', 'idempotency_conflict', 'version_conflict']
-  const missing = made.filter((code) => !listed.includes(code) && !ofTheLibrary.includes(code))
+  const libraryCodes = ['closed', 'idempotency_conflict', 'version_conflict']
+  const missing = used.filter((code) => !listed.includes(code) && !libraryCodes.includes(code))
   assert.deepEqual(missing, [])
-  assert.ok(made.length > 8)
+  assert.ok(used.length > 8)
 })

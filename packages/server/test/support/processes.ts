@@ -8,11 +8,11 @@ import { fileURLToPath } from 'node:url'
 import { run } from '../../src/cli/run.ts'
 import type { ConfigFile } from '../../src/index.ts'
 
-/** Flags of a child: not those of the test runner. */
-export const FROM_SOURCE: readonly string[] = ['--conditions=@purser/source']
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+/** Node flags of a child process; those of the test runner are not inherited. */
+export const SOURCE_FLAGS: readonly string[] = ['--conditions=@purser/source']
+export const MAIN: string = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const UPSTREAM = fileURLToPath(new URL('./upstream.ts', import.meta.url))
-/** A test that fails half-way leaves nothing running, and nothing on the disk. */
+/** Killed and deleted when the test process exits, so that a failed test leaves nothing behind. */
 const children = new Set<ChildProcess>()
 const directories = new Set<string>()
 process.once('exit', () => {
@@ -23,67 +23,78 @@ process.once('exit', () => {
 export const SERVICE_KEY = 'test-service-key-of-the-environment'
 export const ADMIN_KEY = 'test-admin-key-of-the-environment'
 
-/** A child process that has told on its first line of stdout how to reach it. */
-export interface Running<Told> {
-  readonly told: Told
+/** A running child process that has printed its addresses as JSON on its first line. */
+export interface Child<Addresses> {
+  readonly addresses: Addresses
   readonly process: ChildProcess
-  /** What it said on stderr so far. */
-  readonly talk: () => string
-  /** Ends it and answers its exit code. */
+  /** Ends the process and returns its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-export interface Seen {
+export interface CommandResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A request that the upstream received. */
+export interface ReceivedRequest {
   readonly authorization: string | undefined
   readonly body: { model: string; messages: { role: string; content: string }[]; [field: string]: unknown }
   readonly aborted: boolean
 }
 
-export interface Upstream extends Running<{ url: string }> {
+export interface Upstream extends Child<{ url: string }> {
   readonly baseURL: string
-  seen(): Promise<Seen[]>
+  /** The requests since the start or the last `reset`. */
+  requests(): Promise<ReceivedRequest[]>
   reset(): Promise<void>
+  /** Lets all `slow` answers finish. */
   release(): Promise<void>
 }
 
 export interface Purser
-  extends Running<{ url: string; gateway: string; deck: string; keys: { role: string; key: string }[] }> {
+  extends Child<{ url: string; gateway: string; deck: string; keys: { role: string; key: string }[] }> {
   readonly url: string
   readonly baseURL: string
-  /** Calls the management API as admin; answers status and body. */
+  /** Calls the management API as admin. */
   api(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>
+  /** Calls the gateway with the service key. */
   chat(body: unknown, headers?: Record<string, string>): Promise<Response>
 }
 
 export async function startUpstream(name: string): Promise<Upstream> {
-  const running = await start<{ url: string }>([UPSTREAM, name], process.cwd(), {})
-  const control = async (what: string) => (await fetch(`${running.told.url}/control/${what}`)).json() as Promise<Seen[]>
+  const child = await start<{ url: string }>([UPSTREAM, name], process.cwd(), {})
+  const { url } = child.addresses
+  const control = async (action: string) =>
+    (await fetch(`${url}/control/${action}`)).json() as Promise<ReceivedRequest[]>
   return {
-    ...running,
-    baseURL: `${running.told.url}/v1`,
-    seen: () => control('seen'),
+    ...child,
+    baseURL: `${url}/v1`,
+    requests: () => control('requests'),
     reset: async () => void (await control('reset')),
     release: async () => void (await control('release')),
   }
 }
 
-/** A directory that a server may use; gone when the test process ends. */
-export function freshDirectory(): string {
+/** A new directory, deleted when the test process exits. */
+export function createTempDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'purser-server-'))
   directories.add(directory)
   return directory
 }
 
-export async function startPurser(config: ConfigFile, directory: string = freshDirectory()): Promise<Purser> {
+/** Starts `purser serve` in a child process. */
+export async function startPurser(config: ConfigFile, directory: string = createTempDirectory()): Promise<Purser> {
   writeFileSync(
     join(directory, 'purser.config.json'),
     JSON.stringify({ ...config, server: { port: 0, ...config.server } }),
   )
   const environment = { PURSER_SERVICE_KEY: SERVICE_KEY, PURSER_ADMIN_KEY: ADMIN_KEY }
-  const running = await start<Purser['told']>([MAIN, 'serve', '--json'], directory, environment)
-  const { url } = running.told
+  const child = await start<Purser['addresses']>([MAIN, 'serve', '--json'], directory, environment)
+  const { url } = child.addresses
   return {
-    ...running,
+    ...child,
     url,
     baseURL: `${url}/v1`,
     async api(method, path, body) {
@@ -107,81 +118,76 @@ export async function startPurser(config: ConfigFile, directory: string = freshD
   }
 }
 
-/** Runs `purser WORDS…` to its end, on a store in `directory`: in this process, as starting one for each takes long. */
+/** Runs `purser ARGS…` in this process, which is faster than a child process, on a store in `directory`. */
 export async function runPurser(
-  words: readonly string[],
+  args: readonly string[],
   directory: string,
   environment: Record<string, string> = {},
   input = '',
-): Promise<{ code: number; output: string; talk: string }> {
-  const text = { output: '', talk: '' }
-  const into = (name: 'output' | 'talk') =>
+): Promise<CommandResult> {
+  const text = { stdout: '', stderr: '' }
+  const capture = (name: 'stdout' | 'stderr') =>
     new Writable({
       write(part, _encoding, done) {
         text[name] += String(part)
         done()
       },
     })
-  const code = await run(words, {
-    input: Readable.from(input === '' ? [] : [Buffer.from(input)]),
-    output: into('output'),
-    talk: into('talk'),
+  const code = await run(args, {
+    stdin: Readable.from(input === '' ? [] : [Buffer.from(input)]),
+    stdout: capture('stdout'),
+    stderr: capture('stderr'),
     environment: { PURSER_STORE: `sqlite:${join(directory, 'data', 'purser.db')}`, ...environment },
     directory,
-    interrupted: new AbortController().signal,
+    signal: new AbortController().signal,
   })
   return { code, ...text }
 }
 
-/** The same in a process of its own, on the store that the directory's configuration or the default names. */
-export async function spawnPurser(
-  words: readonly string[],
-  directory: string,
-): Promise<{ code: number | null; output: string; talk: string }> {
-  const child = spawn(process.execPath, [...FROM_SOURCE, MAIN, ...words], {
+/** Runs `purser ARGS…` in a child process, on the store of the directory's configuration file or the default one. */
+export async function spawnPurser(args: readonly string[], directory: string): Promise<CommandResult> {
+  const child = spawn(process.execPath, [...SOURCE_FLAGS, MAIN, ...args], {
     cwd: directory,
     env: { PATH: process.env.PATH },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const text = { output: '', talk: '' }
-  child.stdout.setEncoding('utf8').on('data', (part: string) => {
-    text.output += part
-  })
-  child.stderr.setEncoding('utf8').on('data', (part: string) => {
-    text.talk += part
-  })
+  const text = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (part: string) => {
+      text[name] += part
+    })
+  }
   const [code] = (await once(child, 'close')) as [number | null]
   return { code, ...text }
 }
 
-async function start<Told>(
-  words: readonly string[],
+async function start<Addresses>(
+  args: readonly string[],
   directory: string,
   environment: Record<string, string>,
-): Promise<Running<Told>> {
-  const child = spawn(process.execPath, [...FROM_SOURCE, ...words], {
+): Promise<Child<Addresses>> {
+  const child = spawn(process.execPath, [...SOURCE_FLAGS, ...args], {
     cwd: directory,
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   children.add(child)
   child.once('exit', () => children.delete(child))
-  let talk = ''
+  let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (part: string) => {
-    talk += part
+    stderr += part
   })
-  const told = await new Promise<Told>((resolve, reject) => {
-    let output = ''
+  const addresses = await new Promise<Addresses>((resolve, reject) => {
+    let stdout = ''
     child.stdout.setEncoding('utf8').on('data', (part: string) => {
-      output += part
-      if (output.includes('\n')) resolve(JSON.parse(output.slice(0, output.indexOf('\n'))) as Told)
+      stdout += part
+      if (stdout.includes('\n')) resolve(JSON.parse(stdout.slice(0, stdout.indexOf('\n'))) as Addresses)
     })
-    child.on('exit', (code) => reject(new Error(`It ended with ${code} before it was ready.\n${talk}`)))
+    child.on('exit', (code) => reject(new Error(`The process exited with ${code} before it was ready.\n${stderr}`)))
   })
   return {
-    told,
+    addresses,
     process: child,
-    talk: () => talk,
     async stop(signal = 'SIGTERM') {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
       child.kill(signal)

@@ -2,11 +2,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 
 /*
- * A process of its own that plays an OpenAI-compatible provider. What the last user message begins with decides how it
- * answers: `cut`, `hang`, `slow`, `status 500`; anything else is answered in full. `/control/…` tells what it saw.
+ * A fake OpenAI-compatible provider, run as a child process. The first word of the last user message selects its
+ * behaviour: `cut`, `hang`, `slow`, `status 500`; any other message is answered completely. `/control/…` returns the
+ * requests that it received, forgets them or releases the slow answers.
  */
 
-interface Seen {
+interface ReceivedRequest {
   readonly authorization: string | undefined
   readonly body: {
     model: string
@@ -18,36 +19,34 @@ interface Seen {
 }
 
 const name = process.argv[2] ?? 'upstream'
-const seen: Seen[] = []
-let released: (() => void)[] = []
+const requests: ReceivedRequest[] = []
+let releases: (() => void)[] = []
 
-/** The exact answer to a question, in the pieces in which it is streamed. */
-function pieces(model: string, question: string): string[] {
+/** The exact answer to a question, as the parts in which it is streamed. */
+function getAnswerParts(model: string, question: string): string[] {
   return [`${name} `, `(${model}) `, 'says: ', question, ' ✓ "quoted" \u2028 end']
 }
 
-function chunk(model: string, delta: object, finish: string | null = null): object {
-  const choices = [{ index: 0, delta, finish_reason: finish }]
+function createChunk(model: string, delta: object, finishReason: string | null = null): object {
+  const choices = [{ index: 0, delta, finish_reason: finishReason }]
   return { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1_700_000_000, model, choices }
 }
 
-function usage(): object {
-  return { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
-}
+const USAGE = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
+async function readBody(request: IncomingMessage): Promise<string> {
   let text = ''
   request.setEncoding('utf8')
   for await (const part of request) text += part
   return text
 }
 
-async function chat(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const body = JSON.parse(await bodyOf(request)) as Seen['body']
-  const entry: Seen = { authorization: request.headers.authorization, body, aborted: false }
-  seen.push(entry)
+async function handleChat(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = JSON.parse(await readBody(request)) as ReceivedRequest['body']
+  const received: ReceivedRequest = { authorization: request.headers.authorization, body, aborted: false }
+  requests.push(received)
   response.on('close', () => {
-    entry.aborted = !response.writableFinished
+    received.aborted = !response.writableFinished
   })
   const question = String(body.messages.findLast(({ role }) => role === 'user')?.content ?? '')
   if (question.startsWith('hang')) return
@@ -59,14 +58,14 @@ async function chat(request: IncomingMessage, response: ServerResponse): Promise
       .end(JSON.stringify({ error: { message: `upstream ${status}`, code: 'x' } }))
     return
   }
-  if (body.stream === true) return stream(body, question, response)
+  if (body.stream === true) return streamAnswer(body, question, response)
   if (question.startsWith('cut')) {
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' }).write('{"id":')
     setImmediate(() => response.destroy())
     return
   }
-  if (question.startsWith('slow')) await release()
-  const message = { role: 'assistant', content: pieces(body.model, question).join('') }
+  if (question.startsWith('slow')) await waitForRelease()
+  const message = { role: 'assistant', content: getAnswerParts(body.model, question).join('') }
   const choices = [{ index: 0, message, finish_reason: 'stop' }]
   const completion = {
     id: 'chatcmpl-1',
@@ -74,45 +73,45 @@ async function chat(request: IncomingMessage, response: ServerResponse): Promise
     created: 1_700_000_000,
     model: body.model,
     choices,
-    usage: usage(),
+    usage: USAGE,
   }
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(completion))
 }
 
-async function stream(body: Seen['body'], question: string, response: ServerResponse): Promise<void> {
+async function streamAnswer(body: ReceivedRequest['body'], question: string, response: ServerResponse): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   const send = (value: object): boolean => response.write(`data: ${JSON.stringify(value)}\n\n`)
-  send(chunk(body.model, { role: 'assistant', content: '' }))
-  const [first = '', ...rest] = pieces(body.model, question)
-  send(chunk(body.model, { content: first }))
+  send(createChunk(body.model, { role: 'assistant', content: '' }))
+  const [first = '', ...rest] = getAnswerParts(body.model, question)
+  send(createChunk(body.model, { content: first }))
   if (question.startsWith('cut')) {
     setTimeout(() => response.destroy(), 20)
     return
   }
-  if (question.startsWith('slow')) await release()
-  for (const content of rest) send(chunk(body.model, { content }))
-  send(chunk(body.model, {}, 'stop'))
+  if (question.startsWith('slow')) await waitForRelease()
+  for (const content of rest) send(createChunk(body.model, { content }))
+  send(createChunk(body.model, {}, 'stop'))
   const options = body.stream_options as { include_usage?: boolean } | undefined
-  if (options?.include_usage === true) send({ ...chunk(body.model, {}), choices: [], usage: usage() })
+  if (options?.include_usage === true) send({ ...createChunk(body.model, {}), choices: [], usage: USAGE })
   response.end('data: [DONE]\n\n')
 }
 
-function release(): Promise<void> {
-  return new Promise((resolve) => released.push(resolve))
+function waitForRelease(): Promise<void> {
+  return new Promise((resolve) => releases.push(resolve))
 }
 
-async function control(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function handleControl(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.url === '/control/release') {
-    for (const go of released) go()
-    released = []
+    for (const release of releases) release()
+    releases = []
   }
-  if (request.url === '/control/reset') seen.length = 0
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(seen))
+  if (request.url === '/control/reset') requests.length = 0
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(requests))
 }
 
 const server = createServer((request, response) => {
-  const run = request.url?.startsWith('/control/') === true ? control : chat
-  run(request, response).catch(() => response.destroy())
+  const handle = request.url?.startsWith('/control/') === true ? handleControl : handleChat
+  handle(request, response).catch(() => response.destroy())
 })
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })}\n`)

@@ -2,62 +2,64 @@ import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Purser, systemEffects } from 'purser'
 import { loadConfig } from '../../config/load.ts'
-import { type Call, type Command, EXIT, GENERAL_FLAGS, SETTING_FLAGS } from '../command.ts'
-import { openHere, requireLocal } from '../connection.ts'
+import type { Command } from '../command.ts'
+import { openStore, requireLocal } from '../connection.ts'
+import { EXIT } from '../exit-codes.ts'
+import { LOCAL_FLAGS } from '../flags.ts'
 import { createProgress } from '../progress.ts'
-import { storeFiles } from '../store-files.ts'
-import { printJson, say } from '../terminal.ts'
+import { getStoreFiles } from '../store-files.ts'
+import { printJson, printMessage, type Terminal } from '../terminal.ts'
 
-const LOOK_MS = 200
+const PROGRESS_INTERVAL_MS = 200
 
 export const backup: Command = {
   name: 'backup',
   operands: 'FILE',
-  summary: 'A whole copy of the store in a new file, while the server runs; the key is not in it.',
-  takes: [1, 1],
-  flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS },
-  async run(call) {
-    const { terminal, flags } = call
-    requireLocal(call, 'A backup')
-    const file = resolve(terminal.directory, call.operands[0] ?? '')
+  operandCount: [1, 1],
+  summary: 'Copies the whole store to a new file while the server runs; without the secret key.',
+  flags: LOCAL_FLAGS,
+  async run(invocation) {
+    const { terminal, flags, operands } = invocation
+    requireLocal(invocation, 'purser backup')
+    const file = resolve(terminal.directory, operands[0] ?? '')
     const { config } = loadConfig({ flags, environment: terminal.environment, directory: terminal.directory })
-    const { database, key } = storeFiles(config, 'backup')
-    await using connection = await openHere(call, { looks: true })
-    await copy(call, connection.purser, { from: database, to: file })
+    const { database, key } = getStoreFiles(config)
+    await using connection = await openStore(invocation, { create: false })
+    await copyStore(terminal, connection.purser, { from: database, to: file })
     const bytes = statSync(file).size
     const keyFile = existsSync(key) && config.secretKey === undefined ? key : null
     if (flags.json === true) printJson(terminal, { file, bytes, keyFile })
     else {
-      say(terminal, `${file}: ${bytes.toLocaleString('en')} bytes, readable by you alone.`)
-      say(terminal, 'The secret key is NOT in it, and without the key nobody can open it.')
-      say(
+      printMessage(terminal, `${file}: ${bytes.toLocaleString('en')} bytes, mode 0600.`)
+      printMessage(terminal, 'The secret key is NOT in the backup. A backup cannot be opened without the key.')
+      printMessage(
         terminal,
         keyFile === null
-          ? '  Keep the configured secretKey somewhere else as well.'
-          : `  Keep a copy of ${keyFile} as well, apart from the backup.`,
+          ? '  Also store the configured secretKey in another location.'
+          : `  Also store a copy of ${keyFile}, separate from the backup.`,
       )
     }
     return EXIT.ok
   },
 }
 
-/** The copy is written by a thread of its own; how far it is, its length tells. */
-async function copy(
-  { terminal }: Call,
+/** Another thread writes the copy, so the progress is read from the size of its file. */
+async function copyStore(
+  terminal: Terminal,
   purser: Purser,
   { from, to }: { readonly from: string; readonly to: string },
 ): Promise<void> {
   const progress = createProgress(terminal, 'Copying')
-  const look = (): void => {
-    progress.at((statSync(to, { throwIfNoEntry: false })?.size ?? 0) / Math.max(1, statSync(from).size))
-    cancel = systemEffects.setTimer(look, LOOK_MS)
+  const update = (): void => {
+    progress.update((statSync(to, { throwIfNoEntry: false })?.size ?? 0) / Math.max(1, statSync(from).size))
+    cancelTimer = systemEffects.setTimer(update, PROGRESS_INTERVAL_MS)
   }
-  let cancel = systemEffects.setTimer(look, LOOK_MS)
+  let cancelTimer = systemEffects.setTimer(update, PROGRESS_INTERVAL_MS)
   try {
     await purser.backup(to)
-    progress.at(1)
+    progress.update(1)
   } finally {
-    cancel()
+    cancelTimer()
     progress.end()
   }
 }

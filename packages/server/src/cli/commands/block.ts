@@ -1,29 +1,30 @@
-import { type Command, EXIT, GENERAL_FLAGS, REASON, REMOTE_FLAGS, SETTING_FLAGS, text, UsageError } from '../command.ts'
+import type { Command } from '../command.ts'
 import { connect } from '../connection.ts'
-import { printJson, say } from '../terminal.ts'
+import { UsageError } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS, getText, REASON_FLAG } from '../flags.ts'
+import { printJson, printMessage } from '../terminal.ts'
 
 export const block: Command = {
   name: 'block',
   operands: 'ID',
-  summary: 'Blocks a user; needs --reason.',
-  takes: [1, 1],
+  operandCount: [1, 1],
+  summary: 'Blocks a user; requires --reason.',
   flags: {
-    ...GENERAL_FLAGS,
-    ...SETTING_FLAGS,
-    ...REMOTE_FLAGS,
-    ...REASON,
-    until: { type: 'string', help: 'ISO 8601; without it until unblocked' },
+    ...API_FLAGS,
+    ...REASON_FLAG,
+    until: { type: 'string', help: 'ISO 8601 time at which the block ends (default: when unblocked)' },
   },
-  async run(call) {
-    const id = call.operands[0] ?? ''
-    const reason = text(call.flags.reason)
-    if (reason === undefined) throw new UsageError('--reason is missing: a block has to be answered for.')
-    await using connection = await connect(call)
-    const bond = await connection.call('PUT', ['users', id, 'block'], {
-      body: { reason, until: text(call.flags.until) },
-    })
-    if (call.flags.json === true) printJson(call.terminal, bond)
-    else say(call.terminal, `${id} is blocked.`)
+  async run(invocation) {
+    const { terminal, flags, operands } = invocation
+    const id = operands[0] ?? ''
+    const reason = getText(flags.reason)
+    if (reason === undefined) throw new UsageError('Missing --reason: it is recorded in the event log.')
+    await using connection = await connect(invocation)
+    const body = { reason, until: getText(flags.until) }
+    const bond = await connection.request('PUT', ['users', id, 'block'], { body })
+    if (flags.json === true) printJson(terminal, bond)
+    else printMessage(terminal, `${id} is blocked.`)
     return EXIT.ok
   },
 }

@@ -1,35 +1,36 @@
 import { DEFAULTS } from 'purser'
 import { type Config, loadConfig } from '../../config/load.ts'
-import { masked } from '../../config/mask.ts'
-import { type Command, EXIT, GENERAL_FLAGS, SETTING_FLAGS } from '../command.ts'
-import { sayLocal } from '../connection.ts'
-import { print, printJson, say } from '../terminal.ts'
+import { maskConfig } from '../../config/mask.ts'
+import type { Command } from '../command.ts'
+import { warnLocal } from '../connection.ts'
+import { EXIT } from '../exit-codes.ts'
+import { LOCAL_FLAGS } from '../flags.ts'
+import { print, printJson, printMessage } from '../terminal.ts'
 
 export const configPrint: Command = {
   name: 'config print',
   operands: '',
-  summary: 'The effective configuration, secrets masked.',
-  takes: [0, 0],
-  flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS },
-  async run(call) {
-    const { flags, terminal } = call
-    sayLocal(call)
-    const { config, file, warnings, filled } = loadConfig({
+  operandCount: [0, 0],
+  summary: 'Prints the effective configuration, with secrets masked.',
+  flags: LOCAL_FLAGS,
+  async run(invocation) {
+    const { flags, terminal } = invocation
+    warnLocal(invocation)
+    const { config, file, warnings, environmentPaths } = loadConfig({
       flags,
       environment: terminal.environment,
       directory: terminal.directory,
     })
-    for (const warning of warnings) say(terminal, `warning: ${warning}`)
-    say(terminal, file === null ? 'no configuration file' : `from ${file}`)
-    const shown = masked(whole(config), filled)
-    if (flags.json === true) printJson(terminal, shown)
-    else print(terminal, JSON.stringify(shown, null, 2))
+    for (const warning of warnings) printMessage(terminal, `warning: ${warning}`)
+    printMessage(terminal, `configuration file: ${file ?? 'none'}`)
+    const masked = maskConfig(withLibraryDefaults(config), environmentPaths)
+    if (flags.json === true) printJson(terminal, masked)
+    else print(terminal, JSON.stringify(masked, null, 2))
     return EXIT.ok
   },
 }
 
-/** With what the library fills in. A limit of null is none. */
-function whole(config: Config): Record<string, unknown> {
+function withLibraryDefaults(config: Config): Record<string, unknown> {
   const { runtime, context, ledger, answers } = DEFAULTS
   return {
     ...DEFAULTS,

@@ -1,31 +1,32 @@
 import type { ConfigFile } from '../../config/schema.ts'
-import { type Command, GENERAL_FLAGS, SETTING_FLAGS } from '../command.ts'
+import type { Command } from '../command.ts'
 import { DEMO_PHASES, DEMO_RISKS } from '../demo-data.ts'
-import { livelyCrowd } from '../demo-traffic.ts'
+import { startDemoTraffic } from '../demo-traffic.ts'
+import { GENERAL_FLAGS, SETTING_FLAGS } from '../flags.ts'
 import { serveUntilInterrupted } from './serve.ts'
 
 const USERS = 200
 
 /**
- * What the demo runs on, unless flags say otherwise: nothing is written anywhere. A configuration that happens to be
- * here is that of a real store, which made-up people have no business in.
+ * The configuration of the demo; only flags take precedence. A configuration file or environment variables would name a
+ * real store, into which the demo must not write.
  */
-const DEMO: ConfigFile = {
+const DEMO_CONFIG: ConfigFile = {
   store: 'memory:',
   ledger: { dailyCap: 40, phases: DEMO_PHASES, riskLevels: DEMO_RISKS },
 }
 
-const { config: _, ...WITHOUT_FILE } = GENERAL_FLAGS
+const { config: _, ...FLAGS_WITHOUT_CONFIG } = GENERAL_FLAGS
 
 export const demo: Command = {
   name: 'demo',
   operands: '',
-  summary: `The same with a built-in upstream and ${USERS} lively users, nothing to configure.`,
-  takes: [0, 0],
-  flags: { ...WITHOUT_FILE, ...SETTING_FLAGS },
-  run: (call) =>
-    serveUntilInterrupted(call, {
-      instead: DEMO,
-      companion: async ({ house }) => livelyCrowd(house, USERS),
+  operandCount: [0, 0],
+  summary: `Starts a demo server with a built-in model provider and ${USERS} simulated users.`,
+  flags: { ...FLAGS_WITHOUT_CONFIG, ...SETTING_FLAGS },
+  run: (invocation) =>
+    serveUntilInterrupted(invocation, {
+      config: DEMO_CONFIG,
+      startBackground: ({ context }) => startDemoTraffic(context, USERS),
     }),
 }

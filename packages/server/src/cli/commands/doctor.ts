@@ -1,39 +1,39 @@
 import { existsSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { isLoopback } from '../../app/address.ts'
-import { openServer } from '../../app/server.ts'
-import { type Config, loadConfig } from '../../config/load.ts'
-import { deckDirectory } from '../../routes/deck.ts'
-import { type Call, type Command, EXIT, GENERAL_FLAGS, SETTING_FLAGS } from '../command.ts'
-import { sayLocal } from '../connection.ts'
-import { failureOf } from '../exit-codes.ts'
-import { absentStore } from '../store-files.ts'
-import { print, printJson, styled } from '../terminal.ts'
+import { isLoopback, openServer } from '../../app/server.ts'
+import { type Config, type LoadedConfig, loadConfig } from '../../config/load.ts'
+import { getDeckDirectory } from '../../routes/deck.ts'
+import type { Command, Invocation } from '../command.ts'
+import { warnLocal } from '../connection.ts'
+import { EXIT, toFailure } from '../exit-codes.ts'
+import { LOCAL_FLAGS } from '../flags.ts'
+import { getMissingStore } from '../store-files.ts'
+import { applyStyle, print, printJson } from '../terminal.ts'
 
+/** The result of one check. */
 interface Finding {
   readonly check: string
   readonly ok: boolean
   readonly detail: string
-  /** How to mend it. */
+  /** The fix. */
   readonly hint?: string | undefined
 }
 
-const REACH_MS = 3_000
+const PROVIDER_TIMEOUT_MS = 3_000
 
 export const doctor: Command = {
   name: 'doctor',
   operands: '',
-  summary: 'Tells what is wrong and how to mend it; exits with 6 when it found something.',
-  takes: [0, 0],
-  flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS },
-  async run(call) {
-    sayLocal(call)
-    const findings = await examine(call)
-    const { terminal } = call
-    if (call.flags.json === true) printJson(terminal, findings)
+  operandCount: [0, 0],
+  summary: 'Checks the installation and suggests fixes. Exit code 6 if it finds a problem.',
+  flags: LOCAL_FLAGS,
+  async run(invocation) {
+    warnLocal(invocation)
+    const findings = await checkInstallation(invocation)
+    const { terminal, flags } = invocation
+    if (flags.json === true) printJson(terminal, findings)
     else {
       for (const { check, ok, detail, hint } of findings) {
-        print(terminal, `${styled(terminal, ok ? 'green' : 'red', ok ? 'ok ' : 'BAD')} ${check}: ${detail}`)
+        print(terminal, `${applyStyle(terminal, ok ? 'green' : 'red', ok ? 'ok ' : 'BAD')} ${check}: ${detail}`)
         if (!ok && hint !== undefined) print(terminal, `    ${hint}`)
       }
     }
@@ -41,85 +41,85 @@ export const doctor: Command = {
   },
 }
 
-async function examine(call: Call): Promise<Finding[]> {
-  const { terminal, flags } = call
-  let config: Config
-  const findings: Finding[] = []
+async function checkInstallation({ terminal, flags }: Invocation): Promise<Finding[]> {
+  let loaded: LoadedConfig
   try {
-    const loaded = loadConfig({ flags, environment: terminal.environment, directory: terminal.directory })
-    config = loaded.config
-    findings.push({ check: 'configuration', ok: true, detail: loaded.file ?? 'defaults' })
-    for (const warning of loaded.warnings) findings.push({ check: 'environment', ok: false, detail: warning })
+    loaded = loadConfig({ flags, environment: terminal.environment, directory: terminal.directory })
   } catch (error) {
-    const { message, hint } = failureOf(error)
+    const { message, hint } = toFailure(error)
     return [{ check: 'configuration', ok: false, detail: message, hint }]
   }
-  findings.push(...(await examineStore(config)), ...fileModes(config), deckBuilt())
-  for (const [name, provider] of Object.entries(config.providers ?? {})) {
-    if (provider.baseURL !== undefined) findings.push(await reaches(name, provider.baseURL))
+  const { config, file, warnings } = loaded
+  const findings: Finding[] = [
+    { check: 'configuration', ok: true, detail: file ?? 'defaults' },
+    ...warnings.map((detail) => ({ check: 'environment', ok: false, detail })),
+    ...(await checkStore(config)),
+    ...checkFileModes(config),
+    checkDeck(),
+  ]
+  for (const [name, { baseURL }] of Object.entries(config.providers ?? {})) {
+    if (baseURL !== undefined) findings.push(await checkProvider(name, baseURL))
   }
   return findings
 }
 
-async function examineStore(config: Config): Promise<Finding[]> {
-  const absent = absentStore(config)
-  if (absent !== undefined) {
-    return [{ check: 'store', ok: true, detail: `there is no store at ${absent} yet; purser serve makes it` }]
+async function checkStore(config: Config): Promise<Finding[]> {
+  const missing = getMissingStore(config)
+  if (missing !== undefined) {
+    return [{ check: 'store', ok: true, detail: `${missing} does not exist yet; purser serve creates it` }]
   }
   try {
     await using server = await openServer({ config: { ...config, server: { ...config.server, logLevel: 'silent' } } })
-    const verdict = await server.house.purser.verify()
-    const keys = await server.house.keys.any()
-    const open = !isLoopback(config.server.host)
+    const { purser, keys } = server.context
+    const { ok, checked, firstBad } = await purser.verify()
+    const hasKeys = !(await keys.isEmpty())
     return [
       { check: 'store', ok: true, detail: config.store },
       {
         check: 'event log',
-        ok: verdict.ok,
-        detail: `${verdict.checked} events checked`,
-        hint: verdict.ok
+        ok,
+        detail: `${checked} events verified`,
+        hint: ok
           ? undefined
-          : `First bad: ${JSON.stringify(verdict.firstBad)}. Copy the store before changing anything.`,
+          : `First bad event: ${JSON.stringify(firstBad)}. Back up the store before changing anything.`,
       },
       {
         check: 'keys',
-        ok: keys || !open,
-        detail: keys ? 'there are keys' : 'none yet; a first start makes them',
+        ok: hasKeys || isLoopback(config.server.host),
+        detail: hasKeys ? 'API keys exist' : 'no API keys yet; the first start creates them',
         hint: 'purser keys create --role admin',
       },
     ]
   } catch (error) {
-    const { message, hint } = failureOf(error)
+    const { message, hint } = toFailure(error)
     return [{ check: 'store', ok: false, detail: message, hint }]
   }
 }
 
-/** Whoever can read the files can read what people said, and the key that seals their secrets. */
-function fileModes({ store }: Config): Finding[] {
+/** The files hold user data and, without a configured key, the key that encrypts secrets. */
+function checkFileModes({ store }: Config): Finding[] {
   if (!store.startsWith('sqlite:') || process.platform === 'win32') return []
   const path = store.slice('sqlite:'.length)
   if (!existsSync(path)) return []
-  const loose = (statSync(path).mode & 0o077) !== 0
-  return [{ check: 'file mode', ok: !loose, detail: `${path} in ${dirname(path)}`, hint: `chmod 600 ${path}*` }]
+  const mode = statSync(path).mode & 0o777
+  const detail = `${path} has mode ${mode.toString(8).padStart(4, '0')}`
+  return [{ check: 'file mode', ok: (mode & 0o077) === 0, detail, hint: `chmod 600 ${path}*` }]
 }
 
-function deckBuilt(): Finding {
-  const directory = deckDirectory()
-  return {
-    check: 'deck',
-    ok: directory !== undefined,
-    detail: directory ?? 'the page has not been built',
-    hint: 'npm run build',
-  }
+function checkDeck(): Finding {
+  const directory = getDeckDirectory()
+  const detail = directory ?? 'the page has not been built'
+  return { check: 'deck', ok: directory !== undefined, detail, hint: 'npm run build' }
 }
 
-async function reaches(name: string, url: string): Promise<Finding> {
+async function checkProvider(name: string, baseURL: string): Promise<Finding> {
   const check = `provider ${name}`
+  const { host } = new URL(baseURL)
   try {
-    const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(REACH_MS) })
-    return { check, ok: true, detail: `${new URL(url).host} answers (${response.status})` }
+    const response = await fetch(baseURL, { method: 'HEAD', signal: AbortSignal.timeout(PROVIDER_TIMEOUT_MS) })
+    return { check, ok: true, detail: `${host} responds (status ${response.status})` }
   } catch {
-    const hint = 'Is it running, and does this machine reach it? Look at baseURL and the proxy.'
-    return { check, ok: false, detail: `${new URL(url).host} does not answer`, hint }
+    const hint = 'Check that it is running and reachable from this machine, baseURL, and the proxy settings.'
+    return { check, ok: false, detail: `${host} does not respond`, hint }
   }
 }

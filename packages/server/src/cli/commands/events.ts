@@ -1,37 +1,36 @@
 import type { Event } from 'purser'
-import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from '../command.ts'
-import { connectToLook } from '../connection.ts'
-import { requireKnown } from '../require-user.ts'
-import { printJson, printTable, say } from '../terminal.ts'
+import type { Command } from '../command.ts'
+import { connectReadOnly, requireUser } from '../connection.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS, getText } from '../flags.ts'
+import { printJson, printMessage, printTable } from '../terminal.ts'
 
 export const events: Command = {
   name: 'events',
   operands: 'ID',
-  summary: "A user's event log, newest first.",
-  takes: [1, 1],
+  operandCount: [1, 1],
+  summary: "Prints a user's event log, newest first.",
   flags: {
-    ...GENERAL_FLAGS,
-    ...SETTING_FLAGS,
-    ...REMOTE_FLAGS,
-    limit: { type: 'string', help: 'how many (default 50)' },
-    before: { type: 'string', help: 'below this sequence' },
-    types: { type: 'string', help: 'only these types, separated by commas' },
+    ...API_FLAGS,
+    limit: { type: 'string', help: 'number of events (default 50)' },
+    before: { type: 'string', help: 'only events before this sequence number' },
+    types: { type: 'string', help: 'only these event types, separated by commas' },
   },
-  async run(call) {
-    const { flags, terminal, operands } = call
-    await using connection = await connectToLook(call)
+  async run(invocation) {
+    const { flags, terminal, operands } = invocation
+    await using connection = await connectReadOnly(invocation)
     const id = operands[0] ?? ''
-    const query = { limit: text(flags.limit), before: text(flags.before), types: text(flags.types) }
-    const list = (await connection.call('GET', ['users', id, 'events'], { query })) as {
+    const query = { limit: getText(flags.limit), before: getText(flags.before), types: getText(flags.types) }
+    const list = (await connection.request('GET', ['users', id, 'events'], { query })) as {
       data: Event[]
       cursor: string | null
     }
-    if (list.data.length === 0) await requireKnown(connection, id)
+    if (list.data.length === 0) await requireUser(connection, id)
     if (flags.json === true) printJson(terminal, list)
     else {
       const rows = list.data.map((event) => [event.sequence, event.at, event.type, event.detail, event.actor])
       printTable(terminal, ['#', 'at', 'type', 'detail', 'actor'], rows)
-      if (list.cursor !== null) say(terminal, `more: --before ${list.cursor}`)
+      if (list.cursor !== null) printMessage(terminal, `next page: --before ${list.cursor}`)
     }
     return EXIT.ok
   },

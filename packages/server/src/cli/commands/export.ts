@@ -1,38 +1,40 @@
 import { createWriteStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from '../command.ts'
-import { connectToLook } from '../connection.ts'
-import { requireKnown } from '../require-user.ts'
-import { say } from '../terminal.ts'
+import type { Command } from '../command.ts'
+import { connectReadOnly, requireUser } from '../connection.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS, getText } from '../flags.ts'
+import { printMessage } from '../terminal.ts'
+
+const NEWLINE = 10
 
 export const exportUser: Command = {
   name: 'export',
   operands: 'ID',
-  summary: 'Everything kept of a user, as lines of JSON; no secrets.',
-  takes: [1, 1],
+  operandCount: [1, 1],
+  summary: 'Exports all stored data of a user as JSON lines, without secrets.',
   flags: {
-    ...GENERAL_FLAGS,
-    ...SETTING_FLAGS,
-    ...REMOTE_FLAGS,
-    output: { type: 'string', help: 'a new file, readable by you alone (default stdout)' },
+    ...API_FLAGS,
+    output: { type: 'string', help: 'write to a new file with mode 0600 (default stdout)' },
   },
-  async run(call) {
-    const { terminal, flags, operands } = call
-    await using connection = await connectToLook(call)
+  async run(invocation) {
+    const { terminal, flags, operands } = invocation
+    const { stdout, stderr, signal } = terminal
+    await using connection = await connectReadOnly(invocation)
     const id = operands[0] ?? ''
-    await requireKnown(connection, id)
-    const response = await connection.open(['users', id, 'export'], { signal: terminal.interrupted })
-    const path = text(flags.output)
+    await requireUser(connection, id)
+    const response = await connection.stream(['users', id, 'export'], { signal })
+    const path = getText(flags.output)
     let lines = 0
-    const counted = Readable.fromWeb(response.body as never).on('data', (chunk: Buffer) => {
-      for (const byte of chunk) if (byte === 10) lines += 1
-      if (terminal.talk.isTTY === true) terminal.talk.write(`\r${lines} lines`)
+    const source = Readable.fromWeb(response.body as never).on('data', (chunk: Buffer) => {
+      for (const byte of chunk) if (byte === NEWLINE) lines += 1
+      if (stderr.isTTY === true) stderr.write(`\r${lines} lines`)
     })
-    if (path === undefined) await pipeline(counted, terminal.output, { end: false })
-    else await pipeline(counted, createWriteStream(path, { mode: 0o600, flags: 'wx' }))
-    if (terminal.talk.isTTY === true) say(terminal, '')
-    if (path !== undefined) say(terminal, `${lines} lines in ${path}`)
+    if (path === undefined) await pipeline(source, stdout, { end: false })
+    else await pipeline(source, createWriteStream(path, { mode: 0o600, flags: 'wx' }))
+    if (stderr.isTTY === true) printMessage(terminal, '')
+    if (path !== undefined) printMessage(terminal, `Wrote ${lines} lines to ${path}.`)
     return EXIT.ok
   },
 }

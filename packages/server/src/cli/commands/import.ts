@@ -1,99 +1,92 @@
 import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import {
-  type Call,
-  type Command,
-  EXIT,
-  type ExitCode,
-  GENERAL_FLAGS,
-  NotFoundError,
-  REMOTE_FLAGS,
-  SETTING_FLAGS,
-  text,
-  UsageError,
-} from '../command.ts'
-import { connect, openHere, requireLocal } from '../connection.ts'
-import { type Survey, surveyExports } from '../export-file.ts'
-import { importUsers, type UserReport } from '../import-users.ts'
+import type { Command, Invocation } from '../command.ts'
+import { connect, openStore, requireLocal } from '../connection.ts'
+import { NotFoundError, UsageError } from '../errors.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { type ExportSummary, validateExportFile } from '../export-file.ts'
+import { API_FLAGS, getText } from '../flags.ts'
+import type { UserReport } from '../import-report.ts'
+import { importUsers } from '../import-users.ts'
 import { createProgress } from '../progress.ts'
-import { printJson, safe, say, type Terminal } from '../terminal.ts'
+import { escapeControls, printJson, printMessage, type Terminal } from '../terminal.ts'
 
 export const importFile: Command = {
   name: 'import',
   operands: 'FILE',
-  summary: 'Takes in what purser export wrote, or with --user an old ai_responses.json; tells what was left out.',
-  takes: [1, 1],
+  operandCount: [1, 1],
+  summary: 'Imports a file of purser export, or with --user an old ai_responses.json; reports what was skipped.',
   flags: {
-    ...GENERAL_FLAGS,
-    ...SETTING_FLAGS,
-    ...REMOTE_FLAGS,
-    user: { type: 'string', help: 'whose answers an ai_responses.json holds' },
-    force: { type: 'boolean', help: 'also into users that exist; what the file says replaces what they have' },
+    ...API_FLAGS,
+    user: { type: 'string', help: 'the user of the answers in an ai_responses.json' },
+    force: { type: 'boolean', help: 'also import into existing users; values in the file replace theirs' },
   },
-  async run(call) {
-    const { terminal, operands, flags } = call
+  async run(invocation) {
+    const { terminal, operands, flags } = invocation
     const path = resolve(terminal.directory, operands[0] ?? '')
-    if (!existsSync(path)) throw new NotFoundError(`There is no file ${path}.`)
-    if (statSync(path).isDirectory()) throw new UsageError(`${path} is a directory. Name the file itself.`)
-    const survey = await surveyExports(path, terminal.interrupted)
-    const user = text(flags.user)
-    if (survey !== undefined) {
-      if (user !== undefined) throw new UsageError('An export says itself whose it is: leave --user out.')
-      return importExports(call, path, survey)
+    if (!existsSync(path)) throw new NotFoundError(`File ${path} not found.`)
+    if (statSync(path).isDirectory()) throw new UsageError(`${path} is a directory, not a file.`)
+    const summary = await validateExportFile(path, terminal.signal)
+    const user = getText(flags.user)
+    if (summary !== undefined) {
+      if (user !== undefined) throw new UsageError('An export names its own user: omit --user.')
+      return importExports(invocation, path, summary)
     }
-    if (user !== undefined) return importAnswers(call, path, user)
-    throw new UsageError(
-      `${path} does not begin like what purser export writes. For an old ai_responses.json say whose it is: --user ID`,
-    )
+    if (user !== undefined) return importAnswers(invocation, path, user)
+    throw new UsageError(`${path} is not a file of purser export. For an old ai_responses.json pass --user ID.`)
   },
 }
 
-async function importExports(call: Call, path: string, survey: Survey): Promise<ExitCode> {
-  const { terminal, flags } = call
-  await using connection = await connect(call)
+async function importExports(invocation: Invocation, path: string, summary: ExportSummary): Promise<ExitCode> {
+  const { terminal, flags } = invocation
+  await using connection = await connect(invocation)
   const progress = createProgress(terminal, 'Importing')
   const users: UserReport[] = []
   try {
-    const order = { connection, path, survey, force: flags.force === true, signal: terminal.interrupted }
-    for await (const report of importUsers(order, (rows) => progress.at(rows / survey.rows))) users.push(report)
+    const options = { connection, path, summary, force: flags.force === true, signal: terminal.signal }
+    const onRow = (rows: number): void => progress.update(rows / summary.rows)
+    for await (const report of importUsers(options, onRow)) users.push(report)
   } finally {
     progress.end()
   }
   if (flags.json === true) printJson(terminal, { users })
-  else for (const report of users) tell(terminal, report)
+  else for (const report of users) printReport(terminal, report)
   if (users.some(({ exists }) => exists)) return EXIT.conflict
   return users.some(({ refused }) => refused.length > 0) ? EXIT.failed : EXIT.ok
 }
 
-function tell(terminal: Terminal, { user, exists, taken, left, refused }: UserReport): void {
+function printReport(terminal: Terminal, { user, exists, taken, left, refused }: UserReport): void {
+  const name = escapeControls(user)
   if (exists) {
-    say(terminal, `${safe(user)}: exists here and was left alone. With --force what the file says replaces it.`)
+    printMessage(terminal, `${name}: exists, not changed. With --force the values in the file replace it.`)
     return
   }
-  const counted = Object.entries(taken).map(([what, count]) => `${count} ${what}`)
-  say(terminal, `${safe(user)}: ${counted.length === 0 ? 'nothing' : counted.join(', ')} taken in.`)
-  for (const { what, count, why } of left) say(terminal, `  left out: ${count} ${what}. ${why}`)
-  for (const { line, message } of refused) say(terminal, `  refused, line ${line}: ${safe(message)}`)
+  const counts = Object.entries(taken).map(([what, count]) => `${count} ${what}`)
+  printMessage(terminal, `${name}: imported ${counts.length === 0 ? 'nothing' : counts.join(', ')}.`)
+  for (const { what, count, why } of left) printMessage(terminal, `  skipped: ${count} ${what}. ${why}`)
+  for (const { line, message } of refused) printMessage(terminal, `  refused, line ${line}: ${escapeControls(message)}`)
 }
 
-async function importAnswers(call: Call, path: string, user: string): Promise<ExitCode> {
-  const { terminal, flags } = call
-  requireLocal(call, 'Taking answers in')
-  const content = await readFile(path, { encoding: 'utf8', signal: terminal.interrupted })
-  await using connection = await openHere(call)
+async function importAnswers(invocation: Invocation, path: string, user: string): Promise<ExitCode> {
+  const { terminal, flags } = invocation
+  requireLocal(invocation, 'Importing answers')
+  const content = await readFile(path, { encoding: 'utf8', signal: terminal.signal })
+  await using connection = await openStore(invocation)
   const progress = createProgress(terminal, 'Importing')
   const report = await connection.purser.answers
     .import(user, content, {
-      onProgress: ({ done, total }) => progress.at(done / total),
-      signal: terminal.interrupted,
+      onProgress: ({ done, total }) => progress.update(done / total),
+      signal: terminal.signal,
     })
     .finally(progress.end)
   if (flags.json === true) printJson(terminal, report)
   else {
-    say(terminal, `${report.imported} of ${report.found} answers taken in for ${safe(user)}.`)
-    if (!report.whole) say(terminal, '  The file is torn: its entries were picked out one by one.')
-    for (const [reason, count] of Object.entries(report.skipped)) say(terminal, `  left out: ${count} ${reason}`)
+    printMessage(terminal, `Imported ${report.imported} of ${report.found} answers for ${escapeControls(user)}.`)
+    if (!report.whole) printMessage(terminal, '  The file is truncated or damaged: complete entries were recovered.')
+    for (const [reason, count] of Object.entries(report.skipped)) {
+      printMessage(terminal, `  skipped: ${count} ${reason}`)
+    }
   }
   return report.imported === 0 ? EXIT.failed : EXIT.ok
 }

@@ -23,7 +23,7 @@ import { unblock } from './unblock.ts'
 import { users } from './users.ts'
 import { verify } from './verify.ts'
 
-/** Every subcommand, in the order in which `purser --help` tells them. */
+/** All subcommands, in the order of `purser --help`. */
 export const COMMANDS: readonly Command[] = [
   serve,
   demo,

@@ -1,34 +1,35 @@
-import type { NewKey } from '../../auth/api-keys.ts'
-import { ROLES } from '../../auth/roles.ts'
-import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text, UsageError } from '../command.ts'
+import type { NewApiKey } from '../../auth/api-keys.ts'
+import { ROLES } from '../../auth/scopes.ts'
+import type { Command } from '../command.ts'
 import { connect } from '../connection.ts'
-import { print, printJson, say } from '../terminal.ts'
+import { UsageError } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS, getText } from '../flags.ts'
+import { print, printJson, printMessage } from '../terminal.ts'
 
 export const keysCreate: Command = {
   name: 'keys create',
   operands: '',
-  summary: 'Makes a key and shows it once.',
-  takes: [0, 0],
+  operandCount: [0, 0],
+  summary: 'Creates an API key and prints it once.',
   flags: {
-    ...GENERAL_FLAGS,
-    ...SETTING_FLAGS,
-    ...REMOTE_FLAGS,
+    ...API_FLAGS,
     role: { type: 'string', help: ROLES.join(', ') },
-    name: { type: 'string', help: 'stands in the log as the actor' },
-    user: { type: 'string', help: 'with --role user: who it is' },
+    name: { type: 'string', help: 'name of the key, recorded as the actor in the event log' },
+    user: { type: 'string', help: 'the user of the key; required with --role user' },
   },
-  async run(call) {
-    const { flags, terminal } = call
-    const role = text(flags.role)
-    if (role === undefined) throw new UsageError(`--role is missing: ${ROLES.join(', ')}.`)
-    await using connection = await connect(call)
-    const body = { role, name: text(flags.name), user: text(flags.user) }
-    const key = (await connection.call('POST', ['keys'], { body })) as NewKey
+  async run(invocation) {
+    const { flags, terminal } = invocation
+    const role = getText(flags.role)
+    if (role === undefined) throw new UsageError(`Missing --role. Valid roles: ${ROLES.join(', ')}.`)
+    await using connection = await connect(invocation)
+    const body = { role, name: getText(flags.name), user: getText(flags.user) }
+    const key = (await connection.request('POST', ['keys'], { body })) as NewApiKey
     if (flags.json === true) {
       printJson(terminal, key)
       return EXIT.ok
     }
-    say(terminal, `${key.role} key '${key.name}' (${key.id}); it is shown this once:`)
+    printMessage(terminal, `${key.role} key '${key.name}' (${key.id}), shown only once:`)
     print(terminal, key.key)
     return EXIT.ok
   },

@@ -1,19 +1,22 @@
-import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS } from '../command.ts'
+import type { Command } from '../command.ts'
 import { connect } from '../connection.ts'
-import { printJson, say } from '../terminal.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS } from '../flags.ts'
+import { printJson, printMessage } from '../terminal.ts'
 
 export const keysRevoke: Command = {
   name: 'keys revoke',
   operands: 'KEY_ID',
-  summary: 'Revokes a key; it stops working within a second everywhere.',
-  takes: [1, 1],
-  flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS, ...REMOTE_FLAGS },
-  async run(call) {
-    const id = call.operands[0] ?? ''
-    await using connection = await connect(call)
-    await connection.call('DELETE', ['keys', id])
-    if (call.flags.json === true) printJson(call.terminal, { revoked: id })
-    else say(call.terminal, `${id} is revoked.`)
+  operandCount: [1, 1],
+  summary: 'Revokes an API key; every process rejects it within a second.',
+  flags: API_FLAGS,
+  async run(invocation) {
+    const { terminal, flags, operands } = invocation
+    const id = operands[0] ?? ''
+    await using connection = await connect(invocation)
+    await connection.request('DELETE', ['keys', id])
+    if (flags.json === true) printJson(terminal, { revoked: id })
+    else printMessage(terminal, `Key ${id} is revoked.`)
     return EXIT.ok
   },
 }

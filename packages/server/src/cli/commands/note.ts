@@ -1,20 +1,23 @@
-import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS } from '../command.ts'
+import type { Command } from '../command.ts'
 import { connect } from '../connection.ts'
-import { printJson, readInput, say } from '../terminal.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS } from '../flags.ts'
+import { printJson, printMessage, readStdin } from '../terminal.ts'
 
 export const note: Command = {
   name: 'note',
   operands: 'ID [TEXT]',
-  summary: 'Adds a note; without TEXT it comes on stdin.',
-  takes: [1, 2],
-  flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS, ...REMOTE_FLAGS },
-  async run(call) {
-    const [id = '', given] = call.operands
-    const body = { text: given ?? (await readInput(call.terminal)).trimEnd() }
-    await using connection = await connect(call)
-    const added = await connection.call('POST', ['users', id, 'notes'], { body })
-    if (call.flags.json === true) printJson(call.terminal, added)
-    else say(call.terminal, 'Noted.')
+  operandCount: [1, 2],
+  summary: 'Adds a note; reads it from stdin without TEXT.',
+  flags: API_FLAGS,
+  async run(invocation) {
+    const { terminal, flags, operands } = invocation
+    const [id = '', text] = operands
+    const body = { text: text ?? (await readStdin(terminal)).trimEnd() }
+    await using connection = await connect(invocation)
+    const added = await connection.request('POST', ['users', id, 'notes'], { body })
+    if (flags.json === true) printJson(terminal, added)
+    else printMessage(terminal, 'Note added.')
     return EXIT.ok
   },
 }

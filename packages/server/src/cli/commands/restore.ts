@@ -1,66 +1,56 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { loadConfig } from '../../config/load.ts'
-import {
-  type Command,
-  ConflictError,
-  EXIT,
-  GENERAL_FLAGS,
-  NotFoundError,
-  SETTING_FLAGS,
-  UsageError,
-} from '../command.ts'
+import type { Command } from '../command.ts'
 import { requireLocal } from '../connection.ts'
+import { ConflictError, NotFoundError, UsageError } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import { LOCAL_FLAGS } from '../flags.ts'
 import { createProgress } from '../progress.ts'
 import { restoreStore } from '../restore-store.ts'
-import { storeFiles } from '../store-files.ts'
-import { printJson, say } from '../terminal.ts'
+import { getStoreFiles } from '../store-files.ts'
+import { printJson, printMessage } from '../terminal.ts'
 
 export const restore: Command = {
   name: 'restore',
   operands: 'FILE',
-  summary: 'Puts a backup in the place of the store, which nobody may be using; --force keeps the old one aside.',
-  takes: [1, 1],
+  operandCount: [1, 1],
+  summary: 'Restores the store from a backup; stop the server first. --force replaces an existing store.',
   flags: {
-    ...GENERAL_FLAGS,
-    ...SETTING_FLAGS,
-    force: { type: 'boolean', help: 'also when there is a store; it is kept under another name beside it' },
+    ...LOCAL_FLAGS,
+    force: { type: 'boolean', help: 'replace an existing store; it is kept beside the new one under another name' },
   },
-  async run(call) {
-    const { terminal, flags } = call
-    requireLocal(call, 'A restore')
-    const from = resolve(terminal.directory, call.operands[0] ?? '')
+  async run(invocation) {
+    const { terminal, flags, operands } = invocation
+    requireLocal(invocation, 'purser restore')
+    const backup = resolve(terminal.directory, operands[0] ?? '')
     const { config } = loadConfig({ flags, environment: terminal.environment, directory: terminal.directory })
-    const files = storeFiles(config, 'restore')
-    if (!existsSync(from)) throw new NotFoundError(`There is no file ${from}.`)
-    if (existsSync(`${from}-wal`)) {
-      throw new UsageError(`${from} is a database in use or after a crash, not a backup. Make one with: purser backup`)
+    const files = getStoreFiles(config)
+    if (!existsSync(backup)) throw new NotFoundError(`File ${backup} not found.`)
+    if (existsSync(`${backup}-wal`)) {
+      throw new UsageError(`${backup} is a database that is open or was not closed, not a backup. Use purser backup.`)
     }
     if (flags.force !== true && existsSync(files.database)) {
-      throw new ConflictError(`There is a store at ${files.database} already. With --force it is kept aside.`)
+      throw new ConflictError(
+        `The store ${files.database} exists. With --force it is replaced and kept under another name.`,
+      )
     }
+    const { namespace, secretKey } = config
     const progress = createProgress(terminal, 'Restoring')
-    try {
-      const { namespace, secretKey } = config
-      const { aside } = await restoreStore({
-        from,
-        files,
-        namespace,
-        secretKey,
-        onProgress: progress.at,
-        signal: terminal.interrupted,
-      })
-      progress.end()
-      if (flags.json === true) printJson(terminal, { store: files.database, from, aside })
-      else {
-        say(terminal, `${files.database} is what ${from} was. Kept answers are gone: they are made anew.`)
-        if (aside !== null) say(terminal, `The store that was there is kept as ${aside}.`)
-        say(terminal, 'Who was erased after the backup was made is there again: erase them again.')
-        say(terminal, 'purser verify checks the log of everybody.')
-      }
-    } catch (error) {
-      progress.end()
-      throw error
+    const { aside } = await restoreStore({
+      backup,
+      files,
+      namespace,
+      secretKey,
+      onProgress: progress.update,
+      signal: terminal.signal,
+    }).finally(progress.end)
+    if (flags.json === true) printJson(terminal, { store: files.database, from: backup, aside })
+    else {
+      printMessage(terminal, `Restored ${files.database} from ${backup}. Cached answers were dropped.`)
+      if (aside !== null) printMessage(terminal, `The old store is kept as ${aside}.`)
+      printMessage(terminal, 'Users who were erased after the backup exist again: erase them again.')
+      printMessage(terminal, 'Run purser verify to verify the event logs.')
     }
     return EXIT.ok
   },

@@ -1,41 +1,45 @@
-import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text, UsageError } from '../command.ts'
+import type { Command } from '../command.ts'
 import { connect } from '../connection.ts'
-import { printJson, readInput, say } from '../terminal.ts'
+import { UsageError } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS, getText } from '../flags.ts'
+import { printJson, printMessage, readStdin } from '../terminal.ts'
 
 export const secretSet: Command = {
   name: 'secret set',
   operands: 'ID NAME',
-  summary: 'Keeps a secret of a user, sealed. Its value comes on stdin: the text of --field, or an object of fields.',
-  takes: [2, 2],
+  operandCount: [2, 2],
+  summary: 'Stores a secret of a user, encrypted. Reads from stdin the text of --field, or a JSON object of fields.',
   flags: {
-    ...GENERAL_FLAGS,
-    ...SETTING_FLAGS,
-    ...REMOTE_FLAGS,
-    field: { type: 'string', help: 'the field that stdin is (default apiKey)' },
-    remove: { type: 'boolean', help: 'remove it instead' },
+    ...API_FLAGS,
+    field: { type: 'string', help: 'the field to set from stdin (default apiKey)' },
+    remove: { type: 'boolean', help: 'delete the secret instead' },
   },
-  async run(call) {
-    const [id = '', name = ''] = call.operands
-    const segments = ['users', id, 'secrets', name]
-    const body =
-      call.flags.remove === true ? undefined : fieldsOf(await readInput(call.terminal), text(call.flags.field))
-    await using connection = await connect(call)
-    await connection.call(body === undefined ? 'DELETE' : 'PUT', segments, { body })
+  async run(invocation) {
+    const { terminal, flags, operands } = invocation
+    const [id = '', name = ''] = operands
+    const body = flags.remove === true ? undefined : parseFields(await readStdin(terminal), getText(flags.field))
+    await using connection = await connect(invocation)
+    await connection.request(body === undefined ? 'DELETE' : 'PUT', ['users', id, 'secrets', name], { body })
     const fields = Object.keys(body ?? {})
-    if (call.flags.json === true) printJson(call.terminal, { name, fields })
-    else say(call.terminal, body === undefined ? `${name} is removed.` : `${name} is kept: ${fields.join(', ')}.`)
+    if (flags.json === true) printJson(terminal, { name, fields })
+    else
+      printMessage(
+        terminal,
+        body === undefined ? `Secret ${name} deleted.` : `Secret ${name} stored: ${fields.join(', ')}.`,
+      )
     return EXIT.ok
   },
 }
 
-/** Stdin rather than an argument: arguments stand in the shell's history and in the list of processes. */
-function fieldsOf(input: string, field: string | undefined): Record<string, unknown> {
-  const trimmed = input.trim()
-  if (trimmed === '') throw new UsageError('The secret comes on stdin, and there was nothing on it.')
-  if (field !== undefined || !trimmed.startsWith('{')) return { [field ?? 'apiKey']: trimmed }
+/** The fields come from stdin because arguments appear in the shell history and in the process list. */
+function parseFields(input: string, field: string | undefined): Record<string, unknown> {
+  const text = input.trim()
+  if (text === '') throw new UsageError('Missing secret: stdin is empty.')
+  if (field !== undefined || !text.startsWith('{')) return { [field ?? 'apiKey']: text }
   try {
-    return JSON.parse(trimmed) as Record<string, unknown>
+    return JSON.parse(text) as Record<string, unknown>
   } catch {
-    throw new UsageError('What came on stdin begins like JSON and is none.')
+    throw new UsageError("Stdin starts with '{' but is not valid JSON.")
   }
 }

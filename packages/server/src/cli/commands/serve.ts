@@ -1,104 +1,116 @@
 import { type OpenServer, openServer } from '../../app/server.ts'
-import type { NewKey } from '../../auth/api-keys.ts'
-import { isRole } from '../../auth/roles.ts'
+import type { NewApiKey } from '../../auth/api-keys.ts'
+import { isRole } from '../../auth/scopes.ts'
 import { loadConfig } from '../../config/load.ts'
 import type { ConfigFile } from '../../config/schema.ts'
-import {
-  type Call,
-  type Command,
-  EXIT,
-  type ExitCode,
-  GENERAL_FLAGS,
-  SETTING_FLAGS,
-  text,
-  UsageError,
-} from '../command.ts'
-import { print, printJson, say, styled, type Terminal } from '../terminal.ts'
+import type { Command, Invocation } from '../command.ts'
+import { UsageError } from '../errors.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { getText, LOCAL_FLAGS } from '../flags.ts'
+import { applyStyle, print, printJson, printMessage, type Terminal } from '../terminal.ts'
 
 export const serve: Command = {
   name: 'serve',
   operands: '',
-  summary: 'Gateway, management API and Deck.',
-  takes: [0, 0],
+  operandCount: [0, 0],
+  summary: 'Starts the server: gateway, management API and Deck.',
   flags: {
-    ...GENERAL_FLAGS,
-    ...SETTING_FLAGS,
-    'new-key': { type: 'string', help: 'also make a key of this role (service, admin, …) and print it once' },
+    ...LOCAL_FLAGS,
+    'new-key': {
+      type: 'string',
+      help: 'also create a key of this role (service, viewer, operator, admin) and print it once',
+    },
   },
-  run: (call) => serveUntilInterrupted(call),
+  run: (invocation) => serveUntilInterrupted(invocation),
 }
 
-export interface Occasion {
-  /** What it runs on in the place of file and environment; only flags stand above it. */
-  readonly instead?: ConfigFile
-  /** Works beside the server; answers how to stop it. */
-  readonly companion?: (server: OpenServer) => Promise<() => Promise<void>>
+export interface ServeOverrides {
+  /** Replaces the configuration file and the environment; only flags take precedence. */
+  readonly config?: ConfigFile
+  /** Starts work that runs beside the server; returns the function that stops it. */
+  readonly startBackground?: (server: OpenServer) => Promise<() => Promise<void>>
 }
 
-/** Opens the server, prints how to reach it, and drains when interrupted. */
-export async function serveUntilInterrupted(call: Call, occasion: Occasion = {}): Promise<ExitCode> {
-  const { terminal, flags } = call
-  const { environment } = terminal
-  const loaded = loadConfig({ flags, environment, directory: terminal.directory, instead: occasion.instead })
-  for (const warning of loaded.warnings) say(terminal, `warning: ${warning}`)
-  const given = { service: environment.PURSER_SERVICE_KEY, admin: environment.PURSER_ADMIN_KEY }
-  const server = await openServer({ config: loaded.config, keys: given })
+/** Starts the server, prints its addresses, and drains it when interrupted. */
+export async function serveUntilInterrupted(
+  { terminal, flags }: Invocation,
+  overrides: ServeOverrides = {},
+): Promise<ExitCode> {
+  const { environment, directory, signal } = terminal
+  const { config, warnings, file } = loadConfig({ flags, environment, directory, config: overrides.config })
+  for (const warning of warnings) printMessage(terminal, `warning: ${warning}`)
+  const environmentKeys = { service: environment.PURSER_SERVICE_KEY, admin: environment.PURSER_ADMIN_KEY }
+  const server = await openServer({ config, keys: environmentKeys })
   try {
     const url = await server.listen()
-    const made = [...(await server.house.keys.createFirst()), ...(await orderedKey(server, text(flags['new-key'])))]
-    const stop = await occasion.companion?.(server)
-    announce(terminal, flags.json === true, { server, url, made, file: loaded.file })
-    await interruption(terminal.interrupted)
-    say(terminal, 'Taking no more work; what is under way may end.')
-    await stop?.()
+    const firstKeys = await server.context.keys.createFirst()
+    const newKeys = [...firstKeys, ...(await createRequestedKey(server, getText(flags['new-key'])))]
+    const stopBackground = await overrides.startBackground?.(server)
+    announce(terminal, getAddresses(server, url, newKeys), flags.json === true)
+    if (flags.json !== true && file !== null) printMessage(terminal, `configuration file: ${file}`)
+    await waitForAbort(signal)
+    printMessage(terminal, 'Shutting down: draining requests.')
+    await stopBackground?.()
   } finally {
     await server.close()
   }
-  return (terminal.interrupted.reason as Error | undefined)?.message === 'SIGINT' ? EXIT.interrupted : EXIT.ok
+  return (signal.reason as Error | undefined)?.message === 'SIGINT' ? EXIT.interrupted : EXIT.ok
 }
 
-async function orderedKey(server: OpenServer, role: string | undefined): Promise<NewKey[]> {
+async function createRequestedKey(server: OpenServer, role: string | undefined): Promise<NewApiKey[]> {
   if (role === undefined) return []
-  if (!isRole(role) || role === 'user') throw new UsageError(`--new-key takes service, viewer, operator or admin.`)
-  return [await server.house.keys.create({ role, createdBy: 'purser serve --new-key' })]
+  if (!isRole(role) || role === 'user') {
+    throw new UsageError('--new-key must be one of service, viewer, operator, admin.')
+  }
+  return [await server.context.keys.create({ role, createdBy: 'purser serve --new-key' })]
 }
 
-interface Announcement {
-  readonly server: OpenServer
+/** The output of `purser serve --json`. */
+interface Addresses {
   readonly url: string
-  readonly made: readonly NewKey[]
-  readonly file: string | null
+  readonly gateway: string
+  /** The Deck's one-time sign-in link. */
+  readonly deck: string
+  readonly keys: readonly Pick<NewApiKey, 'role' | 'key' | 'id'>[]
 }
 
-function announce(terminal: Terminal, json: boolean, { server, url, made, file }: Announcement): void {
-  const { publicUrl, prefix } = server.house.options
-  const known = publicUrl === undefined ? url : `${new URL(publicUrl).origin}${prefix}`
-  const deck = `${known}/deck/sign-in?token=${server.house.sessions.createLink()}`
-  const keys = made.map(({ role, key, id }) => ({ role, key, id }))
-  if (json) {
-    printJson(terminal, { url, gateway: `${known}/v1`, deck, keys })
+function getAddresses({ context }: OpenServer, url: string, newKeys: readonly NewApiKey[]): Addresses {
+  const { publicUrl, prefix } = context.options
+  const publicAddress = publicUrl === undefined ? url : `${new URL(publicUrl).origin}${prefix}`
+  return {
+    url,
+    gateway: `${publicAddress}/v1`,
+    deck: `${publicAddress}/deck/sign-in?token=${context.sessions.createLink()}`,
+    keys: newKeys.map(({ role, key, id }) => ({ role, key, id })),
+  }
+}
+
+function announce(terminal: Terminal, addresses: Addresses, isJson: boolean): void {
+  if (isJson) {
+    printJson(terminal, addresses)
     return
   }
-  const label = (name: string): string => styled(terminal, 'bold', name.padEnd(12))
-  print(terminal, `${label('Gateway')} ${known}/v1`)
-  print(terminal, `${label('Deck')} ${deck}`)
-  print(terminal, `${' '.repeat(13)}${styled(terminal, 'dim', 'signs in once, within ten minutes')}`)
-  for (const { role, key } of keys) print(terminal, `${label(`${role} key`)} ${key}`)
-  if (keys.length > 0)
-    print(terminal, `${' '.repeat(13)}${styled(terminal, 'dim', 'shown this once; only a hash is kept')}`)
-  const service = made.findLast(({ role }) => role === 'service')?.key
-  if (service === undefined) print(terminal, `${label('New key')} ${newKeyLine(terminal)}`)
-  print(terminal, `${label('Try it')} ${curlLine(url, service ?? '$PURSER_SERVICE_KEY')}`)
-  if (file !== null) say(terminal, `configured by ${file}`)
+  const { url, gateway, deck, keys } = addresses
+  const printRow = (label: string, value: string): void =>
+    print(terminal, `${applyStyle(terminal, 'bold', label.padEnd(12))} ${value}`)
+  const printRemark = (text: string): void => print(terminal, `${' '.repeat(13)}${applyStyle(terminal, 'dim', text)}`)
+  printRow('Gateway', gateway)
+  printRow('Deck', deck)
+  printRemark('one-time sign-in link, valid for 10 minutes')
+  for (const { role, key } of keys) printRow(`${role} key`, key)
+  if (keys.length > 0) printRemark('shown only once; the store holds a hash')
+  const serviceKey = keys.findLast(({ role }) => role === 'service')?.key
+  if (serviceKey === undefined) printRow('New key', formatKeyCommand(terminal))
+  printRow('Try it', formatCurl(url, serviceKey ?? '$PURSER_SERVICE_KEY'))
 }
 
-function newKeyLine(terminal: Terminal): string {
-  const byNpm = terminal.environment.npm_lifecycle_event === 'start'
-  return `${byNpm ? 'npm run purser --' : 'purser'} keys create --role service`
+function formatKeyCommand({ environment }: Terminal): string {
+  const isNpmStart = environment.npm_lifecycle_event === 'start'
+  return `${isNpmStart ? 'npm run purser --' : 'purser'} keys create --role service`
 }
 
-/** Works as printed: double quotes, so that the shell fills in a variable. */
-function curlLine(url: string, key: string): string {
+/** A command line that works as printed: in double quotes, so that the shell expands a variable in the key. */
+function formatCurl(url: string, key: string): string {
   const body = '{"messages":[{"role":"user","content":"Hello, who am I to you?"}]}'
   return [
     `curl ${url}/v1/chat/completions`,
@@ -109,7 +121,7 @@ function curlLine(url: string, key: string): string {
   ].join(' ')
 }
 
-function interruption(signal: AbortSignal): Promise<void> {
+function waitForAbort(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

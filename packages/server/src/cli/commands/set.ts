@@ -1,50 +1,58 @@
-import { headerBytes } from '../../http/header-text.ts'
-import { type Command, EXIT, GENERAL_FLAGS, REASON, REMOTE_FLAGS, SETTING_FLAGS, text, UsageError } from '../command.ts'
+import { encodeHeader } from '../../http/headers.ts'
+import type { Command } from '../command.ts'
 import { connect } from '../connection.ts'
+import { UsageError } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS, getText, REASON_FLAG } from '../flags.ts'
 import { print, printJson } from '../terminal.ts'
 
 export const set: Command = {
   name: 'set',
   operands: 'ID KEY=VALUE…',
-  summary: 'Changes what a user runs on: provider=openai model=gpt-5 parameters.temperature=0.2; KEY= clears.',
-  takes: [2, 64],
-  flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS, ...REMOTE_FLAGS, ...REASON },
-  async run(call) {
-    const [id = '', ...pairs] = call.operands
-    const body = patchOf(pairs)
-    const reason = text(call.flags.reason)
-    if (reason !== undefined && /\p{Cc}/u.test(reason)) throw new UsageError('--reason is one line of text.')
-    await using connection = await connect(call)
-    const headers = reason === undefined ? {} : { 'x-purser-reason': headerBytes(reason) }
-    const settings = await connection.call('PATCH', ['users', id, 'runtime'], { body, headers })
-    if (call.flags.json === true) printJson(call.terminal, settings)
-    else print(call.terminal, JSON.stringify(settings, null, 2))
+  operandCount: [2, 64],
+  summary: "Changes a user's settings: provider=openai model=gpt-5 parameters.temperature=0.2; KEY= clears.",
+  flags: { ...API_FLAGS, ...REASON_FLAG },
+  async run(invocation) {
+    const { terminal, flags, operands } = invocation
+    const [id = '', ...assignments] = operands
+    const body = parsePatch(assignments)
+    const reason = getText(flags.reason)
+    if (reason !== undefined && /\p{Cc}/u.test(reason)) throw new UsageError('--reason must be one line of text.')
+    await using connection = await connect(invocation)
+    const headers = reason === undefined ? {} : { 'x-purser-reason': encodeHeader(reason) }
+    const settings = await connection.request('PATCH', ['users', id, 'runtime'], { body, headers })
+    if (flags.json === true) printJson(terminal, settings)
+    else print(terminal, JSON.stringify(settings, null, 2))
     return EXIT.ok
   },
 }
 
-/** `a.b=1` is `{ a: { b: 1 } }`. Values are JSON where they are, else text; an empty one is null, which clears. */
-export function patchOf(pairs: readonly string[]): Record<string, unknown> {
+/** `a.b=1` becomes `{ a: { b: 1 } }`. A value is JSON if it parses, else text; an empty value is null, which clears. */
+function parsePatch(assignments: readonly string[]): Record<string, unknown> {
   const patch: Record<string, unknown> = {}
-  for (const pair of pairs) {
-    const equals = pair.indexOf('=')
-    if (equals < 1) throw new UsageError(`'${pair}' is not KEY=VALUE.`)
-    const steps = pair.slice(0, equals).split('.')
-    const last = steps.pop() ?? ''
-    let place = patch
-    for (const step of steps) {
-      const inner = Object.hasOwn(place, step) ? place[step] : undefined
-      const next = typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>) : {}
-      Object.defineProperty(place, step, { value: next, enumerable: true, configurable: true, writable: true })
-      place = next
+  for (const assignment of assignments) {
+    const equals = assignment.indexOf('=')
+    if (equals < 1) throw new UsageError(`'${assignment}' is not KEY=VALUE.`)
+    const path = assignment.slice(0, equals).split('.')
+    const last = path.pop() ?? ''
+    let target = patch
+    for (const key of path) {
+      const current = Object.hasOwn(target, key) ? target[key] : undefined
+      const next = typeof current === 'object' && current !== null ? (current as Record<string, unknown>) : {}
+      defineField(target, key, next)
+      target = next
     }
-    const value = readValue(pair.slice(equals + 1))
-    Object.defineProperty(place, last, { value, enumerable: true, configurable: true, writable: true })
+    defineField(target, last, parseValue(assignment.slice(equals + 1)))
   }
   return patch
 }
 
-function readValue(text: string): unknown {
+/** Unlike an assignment, it also sets `__proto__` as an ordinary field. */
+function defineField(target: Record<string, unknown>, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
+}
+
+function parseValue(text: string): unknown {
   if (text === '') return null
   try {
     return JSON.parse(text) as unknown

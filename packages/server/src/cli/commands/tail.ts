@@ -1,7 +1,9 @@
 import { SseParser } from 'purser/internal'
-import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from '../command.ts'
-import { connectToLook } from '../connection.ts'
-import { print, safe, styled, type Terminal } from '../terminal.ts'
+import type { Command } from '../command.ts'
+import { connectReadOnly } from '../connection.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS, getText } from '../flags.ts'
+import { applyStyle, escapeControls, print, type Terminal } from '../terminal.ts'
 
 /** Limit for one event of the stream. */
 const MAX_EVENT_BYTES = 1_048_576
@@ -16,35 +18,34 @@ interface TailEvent {
 export const tail: Command = {
   name: 'tail',
   operands: '',
-  summary: 'Prints events as they happen, until Ctrl-C.',
-  takes: [0, 0],
+  operandCount: [0, 0],
+  summary: 'Prints events as they occur, until Ctrl-C.',
   flags: {
-    ...GENERAL_FLAGS,
-    ...SETTING_FLAGS,
-    ...REMOTE_FLAGS,
-    user: { type: 'string', help: 'only of this user' },
-    types: { type: 'string', help: 'only of these types, separated by commas' },
-    after: { type: 'string', help: 'begin behind this event' },
+    ...API_FLAGS,
+    user: { type: 'string', help: 'only events of this user' },
+    types: { type: 'string', help: 'only these event types, separated by commas' },
+    after: { type: 'string', help: 'start after the event with this id' },
   },
-  async run(call) {
-    const { flags, terminal } = call
-    await using connection = await connectToLook(call)
-    const after = text(flags.after)
-    const response = await connection.open(['events'], {
-      query: { user: text(flags.user), types: text(flags.types) },
+  async run(invocation) {
+    const { flags, terminal } = invocation
+    await using connection = await connectReadOnly(invocation)
+    const after = getText(flags.after)
+    const response = await connection.stream(['events'], {
+      query: { user: getText(flags.user), types: getText(flags.types) },
       headers: after === undefined ? {} : { 'last-event-id': after },
-      signal: terminal.interrupted,
+      signal: terminal.signal,
     })
     const parser = new SseParser({ maxEventBytes: MAX_EVENT_BYTES })
     for await (const bytes of response.body ?? []) {
       for (const { event, data } of parser.push(bytes as Uint8Array)) {
-        if (event === 'ledger') print(terminal, flags.json === true ? data : lineOf(terminal, JSON.parse(data)))
+        if (event === 'ledger') print(terminal, flags.json === true ? data : formatEvent(terminal, JSON.parse(data)))
       }
     }
     return EXIT.ok
   },
 }
 
-function lineOf(terminal: Terminal, { at, user, type, detail }: TailEvent): string {
-  return `${styled(terminal, 'dim', at)} ${safe(user)} ${styled(terminal, 'bold', type)} ${safe(detail)}`
+function formatEvent(terminal: Terminal, { at, user, type, detail }: TailEvent): string {
+  const [time, label] = [applyStyle(terminal, 'dim', at), applyStyle(terminal, 'bold', type)]
+  return `${time} ${escapeControls(user)} ${label} ${escapeControls(detail)}`
 }

@@ -1,19 +1,23 @@
-import { type Command, EXIT, GENERAL_FLAGS, REASON, REMOTE_FLAGS, SETTING_FLAGS, text } from '../command.ts'
+import type { Command } from '../command.ts'
 import { connect } from '../connection.ts'
-import { printJson, say } from '../terminal.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS, getText, REASON_FLAG } from '../flags.ts'
+import { printJson, printMessage } from '../terminal.ts'
 
 export const unblock: Command = {
   name: 'unblock',
   operands: 'ID',
+  operandCount: [1, 1],
   summary: 'Unblocks a user.',
-  takes: [1, 1],
-  flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS, ...REMOTE_FLAGS, ...REASON },
-  async run(call) {
-    const id = call.operands[0] ?? ''
-    await using connection = await connect(call)
-    const bond = await connection.call('DELETE', ['users', id, 'block'], { body: { reason: text(call.flags.reason) } })
-    if (call.flags.json === true) printJson(call.terminal, bond)
-    else say(call.terminal, `${id} is not blocked any more.`)
+  flags: { ...API_FLAGS, ...REASON_FLAG },
+  async run(invocation) {
+    const { terminal, flags, operands } = invocation
+    const id = operands[0] ?? ''
+    await using connection = await connect(invocation)
+    const body = { reason: getText(flags.reason) }
+    const bond = await connection.request('DELETE', ['users', id, 'block'], { body })
+    if (flags.json === true) printJson(terminal, bond)
+    else printMessage(terminal, `${id} is unblocked.`)
     return EXIT.ok
   },
 }

@@ -1,9 +1,11 @@
 import type { Bond } from 'purser'
-import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS, text } from '../command.ts'
-import { connectToLook } from '../connection.ts'
-import { printJson, printTable, say } from '../terminal.ts'
+import type { Command } from '../command.ts'
+import { connectReadOnly } from '../connection.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS, getText } from '../flags.ts'
+import { printJson, printMessage, printTable } from '../terminal.ts'
 
-/** The API's filters by the flags they are set with. */
+/** Query parameters of the API by the flags that set them. */
 const FILTERS = {
   phase: 'phase',
   'risk-level': 'riskLevel',
@@ -17,27 +19,25 @@ const FILTERS = {
 export const users: Command = {
   name: 'users',
   operands: '',
+  operandCount: [0, 0],
   summary: 'Lists users.',
-  takes: [0, 0],
   flags: {
-    ...GENERAL_FLAGS,
-    ...SETTING_FLAGS,
-    ...REMOTE_FLAGS,
-    phase: { type: 'string', help: 'only in this phase' },
-    'risk-level': { type: 'string', help: 'only at this risk level' },
-    blocked: { type: 'boolean', help: 'only blocked ones' },
-    q: { type: 'string', help: 'only ids that begin so' },
+    ...API_FLAGS,
+    phase: { type: 'string', help: 'only users in this phase' },
+    'risk-level': { type: 'string', help: 'only users at this risk level' },
+    blocked: { type: 'boolean', help: 'only blocked users' },
+    q: { type: 'string', help: 'only ids with this prefix' },
     'order-by': { type: 'string', help: 'id, lastSeenAt, createdAt, capUsed or peak' },
     order: { type: 'string', help: 'asc or desc' },
-    limit: { type: 'string', help: 'how many (default 50)' },
-    cursor: { type: 'string', help: 'go on behind an earlier list' },
+    limit: { type: 'string', help: 'users per page (default 50)' },
+    cursor: { type: 'string', help: 'continue after the page that returned this cursor' },
   },
-  async run(call) {
-    const { flags, terminal } = call
-    await using connection = await connectToLook(call)
-    const query = Object.fromEntries(Object.entries(FILTERS).map(([flag, name]) => [name, text(flags[flag])]))
+  async run(invocation) {
+    const { flags, terminal } = invocation
+    await using connection = await connectReadOnly(invocation)
+    const filters = Object.fromEntries(Object.entries(FILTERS).map(([flag, name]) => [name, getText(flags[flag])]))
     const blocked = flags.blocked === true ? 'true' : undefined
-    const list = (await connection.call('GET', ['users'], { query: { ...query, blocked } })) as {
+    const list = (await connection.request('GET', ['users'], { query: { ...filters, blocked } })) as {
       data: Bond[]
       cursor: string | null
     }
@@ -54,7 +54,7 @@ export const users: Command = {
       bond.lastSeenAt,
     ])
     printTable(terminal, ['user', 'phase', 'risk', 'today', '', 'last seen'], rows)
-    if (list.cursor !== null) say(terminal, `more: --cursor ${list.cursor}`)
+    if (list.cursor !== null) printMessage(terminal, `next page: --cursor ${list.cursor}`)
     return EXIT.ok
   },
 }

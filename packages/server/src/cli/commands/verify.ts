@@ -1,52 +1,49 @@
-import type { Bond } from 'purser'
-import { type Command, EXIT, GENERAL_FLAGS, REMOTE_FLAGS, SETTING_FLAGS } from '../command.ts'
-import { type Connection, connectToLook } from '../connection.ts'
-import { requireKnown } from '../require-user.ts'
-import { print, printJson, safe } from '../terminal.ts'
+import type { Bond, Verification } from 'purser'
+import type { Command } from '../command.ts'
+import { type Connection, connectReadOnly, requireUser } from '../connection.ts'
+import { EXIT } from '../exit-codes.ts'
+import { API_FLAGS } from '../flags.ts'
+import { escapeControls, print, printJson } from '../terminal.ts'
 
-interface Verdict {
-  readonly ok: boolean
-  readonly checked: number
-  readonly firstBad?: unknown
-}
+type VerifyResult = Pick<Verification, 'ok' | 'checked'> & { readonly firstBad?: unknown }
 
 export const verify: Command = {
   name: 'verify',
   operands: '[ID]',
-  summary: 'Checks the chain of events of one user or of all; exits with 6 when something is wrong.',
-  takes: [0, 1],
-  flags: { ...GENERAL_FLAGS, ...SETTING_FLAGS, ...REMOTE_FLAGS },
-  async run(call) {
-    const { operands, flags, terminal } = call
-    await using connection = await connectToLook(call)
+  operandCount: [0, 1],
+  summary: 'Verifies the event log of one user or of all users. Exit code 6 if an event is bad.',
+  flags: API_FLAGS,
+  async run(invocation) {
+    const { operands, flags, terminal } = invocation
+    await using connection = await connectReadOnly(invocation)
     const [id] = operands
-    const verdict: Verdict = id === undefined ? await verifyAll(connection) : await verifyOne(connection, id)
-    if (id !== undefined && verdict.ok && verdict.checked === 0) await requireKnown(connection, id)
-    if (flags.json === true) printJson(terminal, verdict)
+    const result = id === undefined ? await verifyAll(connection) : await verifyUser(connection, id)
+    if (id !== undefined && result.ok && result.checked === 0) await requireUser(connection, id)
+    if (flags.json === true) printJson(terminal, result)
     else {
-      const bad = verdict.ok ? '' : ` First bad: ${safe(JSON.stringify(verdict.firstBad))}`
-      print(terminal, `${verdict.ok ? 'ok' : 'NOT OK'}: ${verdict.checked} events checked.${bad}`)
+      const firstBad = result.ok ? '' : ` First bad event: ${escapeControls(JSON.stringify(result.firstBad))}`
+      print(terminal, `${result.ok ? 'ok' : 'NOT OK'}: ${result.checked} events verified.${firstBad}`)
     }
-    return verdict.ok ? EXIT.ok : EXIT.found
+    return result.ok ? EXIT.ok : EXIT.found
   },
 }
 
-async function verifyOne(connection: Connection, id: string): Promise<Verdict> {
-  return (await connection.call('GET', ['users', id, 'verify'])) as Verdict
+async function verifyUser(connection: Connection, id: string): Promise<VerifyResult> {
+  return (await connection.request('GET', ['users', id, 'verify'])) as VerifyResult
 }
 
-async function verifyAll(connection: Connection): Promise<Verdict> {
+/** The API verifies one user at a time, so over HTTP this pages through all users. */
+async function verifyAll(connection: Connection): Promise<VerifyResult> {
   if (connection.purser !== undefined) return connection.purser.verify()
   let checked = 0
   let cursor: string | null = null
   do {
-    const page = (await connection.call('GET', ['users'], {
-      query: { limit: '200', cursor: cursor ?? undefined },
-    })) as { data: Bond[]; cursor: string | null }
+    const query = { limit: '200', cursor: cursor ?? undefined }
+    const page = (await connection.request('GET', ['users'], { query })) as { data: Bond[]; cursor: string | null }
     for (const { user } of page.data) {
-      const verdict = await verifyOne(connection, user)
-      checked += verdict.checked
-      if (!verdict.ok) return { ...verdict, checked }
+      const result = await verifyUser(connection, user)
+      checked += result.checked
+      if (!result.ok) return { ...result, checked }
     }
     cursor = page.cursor
   } while (cursor !== null)

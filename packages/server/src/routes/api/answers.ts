@@ -1,25 +1,28 @@
 import type { FastifyInstance } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
-import { route, userOf } from '../../http/route.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { getUser } from '../../http/params.ts'
 
 const tag = 'answers'
 
-/** Kept answers: how many there are, and forgetting them. */
-export function answerRoutes(app: FastifyInstance, house: AppContext): void {
-  app.get('/api/answers/stats', route('read', { tag, summary: 'What is kept and how often it helped.' }), async () =>
-    house.purser.answers.stats(),
+/** Statistics of cached answers, and deleting them. */
+export function registerAnswerRoutes(app: FastifyInstance, context: AppContext): void {
+  app.get(
+    '/api/answers/stats',
+    defineRoute('read', { tag, summary: 'Size and hit counts of the answer cache.' }),
+    async () => context.purser.answers.stats(),
   )
   app.delete(
     '/api/answers',
-    route('administer', { tag, summary: 'Forgets every kept answer.' }),
+    defineRoute('admin', { tag, summary: 'Deletes all cached answers.' }),
     async (_request, reply) => {
-      await house.purser.answers.clear()
+      await context.purser.answers.clear()
       return reply.code(204).send()
     },
   )
   app.delete(
     '/api/users/:id/answers',
-    route('administer', { tag, summary: "Forgets a user's kept answers; tells how many there were." }),
-    async (request) => userOf(request, house).answers.forget(),
+    defineRoute('admin', { tag, summary: "Deletes a user's cached answers; returns how many there were." }),
+    async (request) => getUser(request, context).answers.forget(),
   )
 }

@@ -1,51 +1,54 @@
 import type { FastifyInstance } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
-import { ANY_VALUE, actOf, bodyOf, listOf, object, paramOf, route, TEXT, userOf } from '../../http/route.ts'
+import { parseAudit } from '../../http/audit.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { getBody, getParam, getUser } from '../../http/params.ts'
+import { ANY_VALUE, listSchema, objectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'runtime'
 const params = ['id', 'name']
 
-/** MCP servers that want OAuth: each user allows them for themselves. Tokens come in here, and never out. */
-export function authorizationRoutes(app: FastifyInstance, house: AppContext): void {
+/** OAuth of MCP servers: each user authorizes a server for themselves. Tokens are stored and never returned. */
+export function registerAuthorizationRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/users/:id/mcp',
-    route('application:read', {
+    defineRoute('application:read', {
       tag,
-      summary: 'MCP servers that the user has authorized.',
-      answer: listOf('Servers.'),
+      summary: 'Lists the MCP servers that the user has authorized.',
+      response: listSchema('Authorized MCP servers.'),
     }),
-    async (request) => ({ data: await userOf(request, house).runtime.mcpAuthorizations(), cursor: null }),
+    async (request) => ({ data: await getUser(request, context).runtime.mcpAuthorizations(), cursor: null }),
   )
   app.post(
     '/api/users/:id/mcp/:name/authorization',
-    route('application:write', {
+    defineRoute('application:write', {
       tag,
-      summary: "Begins an authorization: send the person's browser to the url, within ten minutes.",
+      summary: "Starts an authorization: redirect the user's browser to `url` within 10 minutes.",
       params,
-      answer: object({ url: TEXT, expiresAt: TEXT }, ['url', 'expiresAt']),
+      response: objectSchema({ url: TEXT, expiresAt: TEXT }, ['url', 'expiresAt']),
     }),
-    async (request) => userOf(request, house).runtime.authorizeMcp(paramOf(request, 'name')),
+    async (request) => getUser(request, context).runtime.authorizeMcp(getParam(request, 'name')),
   )
   app.post(
     '/api/users/:id/mcp/:name/authorization/completion',
-    route('application:write', {
+    defineRoute('application:write', {
       tag,
-      summary: 'Completes it with the query that the person came back with, once.',
+      summary: "Completes an authorization, once, with the query parameters of the browser's return.",
       params,
-      body: object({ state: ANY_VALUE, code: ANY_VALUE, iss: ANY_VALUE }, ['state', 'code']),
+      body: objectSchema({ state: ANY_VALUE, code: ANY_VALUE, iss: ANY_VALUE }, ['state', 'code']),
     }),
     async (request) => {
-      const answer = bodyOf(request) as { state: string; code: string; iss?: string }
-      const { actor } = actOf(request)
-      return userOf(request, house).runtime.completeMcp(paramOf(request, 'name'), answer, { actor })
+      const callback = getBody(request) as { state: string; code: string; iss?: string }
+      const { actor } = parseAudit(request)
+      return getUser(request, context).runtime.completeMcp(getParam(request, 'name'), callback, { actor })
     },
   )
   app.delete(
     '/api/users/:id/mcp/:name/authorization',
-    route('application:write', { tag, summary: 'Forgets the tokens of a server.', params }),
+    defineRoute('application:write', { tag, summary: "Deletes the user's tokens for an MCP server.", params }),
     async (request, reply) => {
-      const { actor } = actOf(request)
-      await userOf(request, house).runtime.deauthorizeMcp(paramOf(request, 'name'), { actor })
+      const { actor } = parseAudit(request)
+      await getUser(request, context).runtime.deauthorizeMcp(getParam(request, 'name'), { actor })
       return reply.code(204).send()
     },
   )

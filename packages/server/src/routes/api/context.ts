@@ -1,114 +1,108 @@
 import { hash } from 'node:crypto'
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { ProfileFields } from 'purser'
+import type { FastifyInstance } from 'fastify'
+import type { ProfileFields, User } from 'purser'
 import type { AppContext } from '../../app/context.ts'
-import {
-  ANY_OBJECT,
-  bodyOf,
-  DECIMAL,
-  decidedOn,
-  listOf,
-  matchOf,
-  numberIn,
-  queryOf,
-  repeatOf,
-  route,
-  TEXT,
-  userOf,
-  WHOLE_NUMBER,
-} from '../../http/route.ts'
+import { getIfMatch, sendWithEtag, withPrecondition } from '../../http/conditional.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { idempotencyOptions } from '../../http/idempotency.ts'
+import { getBody, getQuery, getUser, parseNumber } from '../../http/params.ts'
+import { ANY_OBJECT, DECIMAL, INTEGER, listSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'context'
 
-/** What the model is told about a user, and what it is made of. */
-export function contextRoutes(app: FastifyInstance, house: AppContext): void {
-  profileRoutes(app, house)
-  actionRoutes(app, house)
+/** The prompt context of a user, and the profile and actions it is made of. */
+export function registerContextRoutes(app: FastifyInstance, context: AppContext): void {
+  registerProfileRoutes(app, context)
+  registerActionRoutes(app, context)
   app.get(
     '/api/users/:id/context',
-    route('application:read', {
+    defineRoute('application:read', {
       tag,
-      summary: 'What the model would be told now.',
+      summary: 'Resolves the context that a prompt would contain now.',
       query: { mode: TEXT, budgetMs: DECIMAL, maxAgeMs: DECIMAL, timeZone: TEXT },
     }),
     async (request) => {
-      const { mode, budgetMs, maxAgeMs, timeZone } = queryOf(request)
-      return userOf(request, house).context.resolve({
+      const { mode, budgetMs, maxAgeMs, timeZone } = getQuery(request)
+      return getUser(request, context).context.resolve({
         mode: mode as 'reuse' | 'create' | undefined,
-        budgetMs: numberIn(budgetMs),
-        maxAgeMs: numberIn(maxAgeMs),
+        budgetMs: parseNumber(budgetMs),
+        maxAgeMs: parseNumber(maxAgeMs),
         timeZone,
       })
     },
   )
   app.delete(
     '/api/users/:id/context',
-    route('application:write', { tag, summary: 'Forgets what was loaded.', query: { section: TEXT } }),
+    defineRoute('application:write', {
+      tag,
+      summary: 'Invalidates the loaded context, or one section of it.',
+      query: { section: TEXT },
+    }),
     async (request, reply) => {
-      await userOf(request, house).context.invalidate({ section: queryOf(request).section })
+      await getUser(request, context).context.invalidate({ section: getQuery(request).section })
       return reply.code(204).send()
     },
   )
 }
 
-function profileRoutes(app: FastifyInstance, house: AppContext): void {
+function registerProfileRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/users/:id/profile',
-    route('application:read', { tag, summary: 'The profile.' }),
-    async (request, reply) => labelled(reply, await userOf(request, house).profile.get()),
+    defineRoute('application:read', { tag, summary: 'Returns the profile.' }),
+    async (request, reply) => {
+      const profile = await getUser(request, context).profile.get()
+      return sendWithEtag(reply, getProfileEtag(profile), profile)
+    },
   )
-  for (const [method, verb, summary] of [
+  for (const [method, operation, summary] of [
     ['PUT', 'put', 'Replaces the profile.'],
-    ['PATCH', 'patch', 'Changes the profile by a merge patch.'],
+    ['PATCH', 'patch', 'Changes the profile with a JSON merge patch.'],
   ] as const) {
     app.route({
       method,
       url: '/api/users/:id/profile',
-      ...route('application:write', { tag, summary, body: ANY_OBJECT }),
+      ...defineRoute('application:write', { tag, summary, body: ANY_OBJECT }),
       handler: async (request, reply) => {
-        const tag = matchOf(request)
-        const when = tag === undefined ? undefined : (present: ProfileFields) => profileTag(present) === tag
-        const write = () => userOf(request, house).profile[verb](bodyOf(request), { when })
-        return labelled(reply, await decidedOn(request, write))
+        const etag = getIfMatch(request)
+        const when = etag === undefined ? undefined : (current: ProfileFields) => getProfileEtag(current) === etag
+        const profile = await withPrecondition(request, () =>
+          getUser(request, context).profile[operation](getBody(request), { when }),
+        )
+        return sendWithEtag(reply, getProfileEtag(profile), profile)
       },
     })
   }
 }
 
-function labelled(reply: FastifyReply, profile: ProfileFields): ProfileFields {
-  reply.header('etag', profileTag(profile))
-  return profile
-}
-
-/** A profile has no number of its own; what it says is its version. */
-function profileTag(profile: ProfileFields): string {
+/** A profile has no version number, so its ETag is a hash of its content. */
+function getProfileEtag(profile: ProfileFields): string {
   return `"${hash('sha256', JSON.stringify(profile), 'base64url')}"`
 }
 
-function actionRoutes(app: FastifyInstance, house: AppContext): void {
+function registerActionRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/users/:id/actions',
-    route('application:read', {
+    defineRoute('application:read', {
       tag,
-      summary: 'Recent actions, newest first.',
-      query: { limit: WHOLE_NUMBER },
-      answer: listOf('Actions.'),
+      summary: 'Lists recent actions, newest first.',
+      query: { limit: INTEGER },
+      response: listSchema('Actions.'),
     }),
     async (request) => ({
-      data: await userOf(request, house).actions.list({ limit: numberIn(queryOf(request).limit) }),
+      data: await getUser(request, context).actions.list({ limit: parseNumber(getQuery(request).limit) }),
       cursor: null,
     }),
   )
   app.post(
     '/api/users/:id/actions',
-    route('application:write', {
+    defineRoute('application:write', {
       tag,
-      summary: 'Records one action or a list of them.',
+      summary: 'Records one action or a list of actions.',
       body: { type: ['object', 'array'], items: ANY_OBJECT },
     }),
     async (request) => {
-      type Actions = Parameters<ReturnType<typeof userOf>['actions']['record']>[0]
-      return userOf(request, house).actions.record(request.body as Actions, repeatOf(request))
+      const actions = request.body as Parameters<User['actions']['record']>[0]
+      return getUser(request, context).actions.record(actions, idempotencyOptions(request))
     },
   )
 }

@@ -3,67 +3,69 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Event, onDiagnostic, PurserError } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
-import { queryOf, route, TEXT, textOf } from '../../http/route.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { getQuery } from '../../http/params.ts'
+import { TEXT, textSchema } from '../../http/schemas.ts'
 
 const CONTENT_TYPE = 'text/event-stream; charset=utf-8'
 const PING_MS = 15_000
 const COALESCE_MS = 250
-const MAX_CLIENTS = 100
-/** Users named in one `activity`; beyond that it says that there are more. */
+const MAX_STREAMS = 100
+/** Users named in one `activity` event; beyond that it carries `more: true`. */
 const MAX_USERS = 1_000
 
-/** `GET /api/events`: the log as it grows, and who is active, as server-sent events. */
-export function eventRoutes(app: FastifyInstance, house: AppContext): void {
-  let clients = 0
+/** `GET /api/events`: the event log as it grows, and user activity, as server-sent events. */
+export function registerEventRoutes(app: FastifyInstance, context: AppContext): void {
+  let openStreams = 0
   app.get(
     '/api/events',
-    route('read', {
+    defineRoute('read', {
       tag: 'events',
-      summary: 'Live events: `ledger`, `activity`, `gap`. Resumes behind Last-Event-ID.',
+      summary: 'Streams live events: `ledger`, `activity`, `gap`. Resumes after Last-Event-ID.',
       query: { user: TEXT, types: { ...TEXT, description: 'Separated by commas.' } },
-      answer: textOf('text/event-stream', 'The events, until the client leaves.'),
+      response: textSchema('text/event-stream', 'The events, until the client disconnects.'),
     }),
     async (request, reply) => {
-      if (request.method !== 'HEAD' && clients >= MAX_CLIENTS) {
-        throw new HttpError(503, 'too_many_streams', `There are ${MAX_CLIENTS} event streams already.`, {
+      if (request.method !== 'HEAD' && openStreams >= MAX_STREAMS) {
+        throw new HttpError(503, 'too_many_streams', `The limit of ${MAX_STREAMS} event streams is reached.`, {
           headers: { 'retry-after': '5' },
         })
       }
-      const wanted = wantedBy(request)
-      const ended = new AbortController()
-      // What it refuses of the request is refused here, before there is an answer.
-      const events = house.purser.events({ ...wanted, signal: ended.signal })
+      const filter = parseFilter(request)
+      const abort = new AbortController()
+      // Invalid filters are rejected here, before the response starts.
+      const events = context.purser.events({ ...filter, signal: abort.signal })
       if (request.method === 'HEAD') {
         await events[Symbol.asyncIterator]().return?.()
         return reply.type(CONTENT_TYPE).send()
       }
-      clients += 1
+      openStreams += 1
       reply.hijack()
-      const line = reply.raw
-      line.writeHead(200, {
+      const res = reply.raw
+      res.writeHead(200, {
         'content-type': CONTENT_TYPE,
         'cache-control': 'private, no-store',
         'x-accel-buffering': 'no',
         'x-request-id': request.id,
       })
       try {
-        await stream(house, line, { wanted, events, ended })
+        await streamEvents(context, res, { filter, events, abort })
       } finally {
-        clients -= 1
-        line.end()
+        openStreams -= 1
+        res.end()
       }
     },
   )
 }
 
-interface Wanted {
+interface EventFilter {
   readonly after: string | undefined
   readonly user: string | undefined
   readonly types: readonly string[] | undefined
 }
 
-function wantedBy(request: FastifyRequest): Wanted {
-  const { user, types } = queryOf(request)
+function parseFilter(request: FastifyRequest): EventFilter {
+  const { user, types } = getQuery(request)
   const lastEventId = request.headers['last-event-id']
   return {
     after: typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : undefined,
@@ -72,100 +74,105 @@ function wantedBy(request: FastifyRequest): Wanted {
   }
 }
 
-interface Opened {
-  readonly wanted: Wanted
+interface Subscription {
+  readonly filter: EventFilter
   readonly events: AsyncIterable<Event>
-  /** Ends the events. */
-  readonly ended: AbortController
+  /** Ends `events`. */
+  readonly abort: AbortController
 }
 
 /**
- * A client is given events as fast as it takes them and no faster: the log is read on, not queued. What it misses of
- * `activity` while it is slow is joined into the next one.
+ * Writes events no faster than the client reads them: the log is read on demand and not queued. Activity that occurs
+ * while the client is slow is joined into the next `activity` event.
  */
-async function stream(house: AppContext, line: ServerResponse, opened: Opened): Promise<void> {
-  const { wanted, ended } = opened
-  const end = (): void => ended.abort()
-  line.on('close', end)
-  house.shutdown.signal.addEventListener('abort', end)
-  const stopActivity = wanted.user === undefined ? tellActivity(house, line) : () => {}
-  const stopPings = repeat(house, PING_MS, () => {
-    if (!line.writableNeedDrain) line.write(': ping\n\n')
+async function streamEvents(context: AppContext, res: ServerResponse, subscription: Subscription): Promise<void> {
+  const { filter, abort } = subscription
+  const end = (): void => abort.abort()
+  res.on('close', end)
+  context.shutdown.signal.addEventListener('abort', end)
+  const stopActivity = filter.user === undefined ? writeActivity(context, res) : () => {}
+  const stopPings = runEvery(context, PING_MS, () => {
+    if (!res.writableNeedDrain) res.write(': ping\n\n')
   })
   try {
-    line.write('retry: 2000\n\n')
-    await tellEvents(house, line, opened)
+    res.write('retry: 2000\n\n')
+    await writeLog(context, res, subscription)
   } catch (error) {
-    if (!ended.signal.aborted) throw error
+    if (!abort.signal.aborted) throw error
   } finally {
     stopActivity()
     stopPings()
-    line.off('close', end)
-    house.shutdown.signal.removeEventListener('abort', end)
+    res.off('close', end)
+    context.shutdown.signal.removeEventListener('abort', end)
   }
 }
 
-async function tellEvents(house: AppContext, line: ServerResponse, { wanted, events, ended }: Opened): Promise<void> {
-  const { after, ...filter } = wanted
-  const { signal } = ended
+/** Writes a `gap` event and continues from now when the log no longer holds the event of Last-Event-ID. */
+async function writeLog(
+  context: AppContext,
+  res: ServerResponse,
+  { filter, events, abort }: Subscription,
+): Promise<void> {
+  const { after, ...rest } = filter
+  const { signal } = abort
   try {
-    await follow(line, events, signal)
+    await writeEvents(res, events, signal)
   } catch (error) {
     if (after === undefined || !PurserError.is(error, 'event_gone')) throw error
-    line.write('event: gap\ndata: {}\n\n')
-    await follow(line, house.purser.events({ ...filter, signal }), signal)
+    res.write('event: gap\ndata: {}\n\n')
+    await writeEvents(res, context.purser.events({ ...rest, signal }), signal)
   }
 }
 
-async function follow(line: ServerResponse, events: AsyncIterable<Event>, signal: AbortSignal): Promise<void> {
+async function writeEvents(res: ServerResponse, events: AsyncIterable<Event>, signal: AbortSignal): Promise<void> {
   for await (const event of events) {
-    if (!line.write(`event: ledger\nid: ${event.id}\ndata: ${JSON.stringify(event)}\n\n`)) await drained(line)
+    if (!res.write(`event: ledger\nid: ${event.id}\ndata: ${JSON.stringify(event)}\n\n`)) await waitForDrain(res)
     if (signal.aborted) return
   }
 }
 
-/** Joins who was active into one message per quarter of a second. */
-function tellActivity(house: AppContext, line: ServerResponse): () => void {
+/** Writes at most one `activity` event per 250 ms, with the users that were active. Returns the function that stops it. */
+function writeActivity(context: AppContext, res: ServerResponse): () => void {
   const users = new Set<string>()
   let more = false
-  let cancel: (() => void) | undefined
-  const tell = (): void => {
-    cancel = undefined
-    if (line.writableNeedDrain) {
-      cancel = house.effects.setTimer(tell, COALESCE_MS, { background: true })
+  let cancelTimer: (() => void) | undefined
+  const write = (): void => {
+    cancelTimer = undefined
+    if (res.writableNeedDrain) {
+      cancelTimer = context.effects.setTimer(write, COALESCE_MS, { background: true })
       return
     }
-    line.write(`event: activity\ndata: ${JSON.stringify({ users: [...users], ...(more ? { more } : {}) })}\n\n`)
+    res.write(`event: activity\ndata: ${JSON.stringify({ users: [...users], ...(more ? { more } : {}) })}\n\n`)
     users.clear()
     more = false
   }
   const stop = onDiagnostic('activity', ({ namespace, user }) => {
-    if (namespace !== house.purser.namespace) return
+    if (namespace !== context.purser.namespace) return
     if (users.size < MAX_USERS) users.add(user)
     else more = true
-    cancel ??= house.effects.setTimer(tell, COALESCE_MS, { background: true })
+    cancelTimer ??= context.effects.setTimer(write, COALESCE_MS, { background: true })
   })
   return () => {
     stop()
-    cancel?.()
+    cancelTimer?.()
   }
 }
 
-function repeat(house: AppContext, everyMs: number, run: () => void): () => void {
-  let cancel = house.effects.setTimer(again, everyMs, { background: true })
-  function again(): void {
+function runEvery(context: AppContext, intervalMs: number, run: () => void): () => void {
+  let cancelTimer = context.effects.setTimer(tick, intervalMs, { background: true })
+  function tick(): void {
     run()
-    cancel = house.effects.setTimer(again, everyMs, { background: true })
+    cancelTimer = context.effects.setTimer(tick, intervalMs, { background: true })
   }
-  return () => cancel()
+  return () => cancelTimer()
 }
 
-function drained(line: ServerResponse): Promise<void> {
+function waitForDrain(res: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
-      line.off('drain', done).off('close', done)
+      res.off('drain', done).off('close', done)
       resolve()
     }
-    line.on('drain', done).on('close', done)
+    res.on('drain', done).on('close', done)
   })
 }

@@ -2,32 +2,38 @@ import type { FastifyInstance } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
 import { VERSION } from '../../app/version.ts'
-import { route } from '../../http/route.ts'
+import { defineRoute } from '../../http/define-route.ts'
 
 const tag = 'service'
 
-/** Whether the server lives, whether it takes work, and a first look at everything. */
-export function healthRoutes(app: FastifyInstance, house: AppContext): void {
-  app.get('/livez', route('public', { tag, summary: 'The process answers.' }), async () => ({ status: 'alive' }))
-  app.get('/readyz', route('public', { tag, summary: 'The server takes work and its store answers.' }), async () => {
-    if (house.shutdown.signal.aborted) throw new HttpError(503, 'closed', 'This server is shutting down.')
-    await house.purser.meta.get('server-keys')
-    return { status: 'ready' }
-  })
+/** Liveness, readiness and the overview of the Deck. */
+export function registerHealthRoutes(app: FastifyInstance, context: AppContext): void {
+  app.get('/livez', defineRoute('public', { tag, summary: 'Liveness: the process is running.' }), async () => ({
+    status: 'alive',
+  }))
+  app.get(
+    '/readyz',
+    defineRoute('public', { tag, summary: 'Readiness: the server accepts requests and its store responds.' }),
+    async () => {
+      if (context.shutdown.signal.aborted) throw new HttpError(503, 'closed', 'The server is shutting down.')
+      await context.purser.meta.get('server-keys')
+      return { status: 'ready' }
+    },
+  )
   app.get(
     '/api/overview',
-    route('read', { tag: 'users', summary: 'Users by phase and risk, and the server.' }),
+    defineRoute('read', { tag: 'users', summary: 'Counts users by phase and risk level, and describes the server.' }),
     async () => ({
-      ...(await house.purser.overview()),
+      ...(await context.purser.overview()),
       vocabulary: {
-        phases: house.config?.ledger?.phases ?? null,
-        riskLevels: house.config?.ledger?.riskLevels ?? null,
+        phases: context.config?.ledger?.phases ?? null,
+        riskLevels: context.config?.ledger?.riskLevels ?? null,
       },
       server: {
         version: VERSION,
-        startedAt: new Date(house.startedAt).toISOString(),
-        store: house.purser.store,
-        namespace: house.purser.namespace,
+        startedAt: new Date(context.startedAt).toISOString(),
+        store: context.purser.store,
+        namespace: context.purser.namespace,
       },
     }),
   )

@@ -1,54 +1,58 @@
 import type { FastifyInstance } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
-import { identityOf } from '../../auth/authenticate.ts'
-import { ANY_VALUE, bodyOf, listOf, object, optionalObject, paramOf, queryOf, route, TEXT } from '../../http/route.ts'
+import { getIdentity } from '../../auth/authenticate.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { getBody, getParam, getQuery } from '../../http/params.ts'
+import { ANY_VALUE, listSchema, objectSchema, optionalObjectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'keys'
 
-/** Who may call. A key is shown by the answer that makes it and never again. */
-export function keyRoutes(app: FastifyInstance, house: AppContext): void {
-  app.get('/api/keys', route('administer', { tag, summary: 'Lists keys.', answer: listOf('Keys.') }), async () => ({
-    data: await house.keys.list(),
-    cursor: null,
-  }))
+/** API keys. The secret of a key is in the response that creates it, and in no other. */
+export function registerKeyRoutes(app: FastifyInstance, context: AppContext): void {
+  app.get(
+    '/api/keys',
+    defineRoute('admin', { tag, summary: 'Lists the API keys, without their secrets.', response: listSchema('Keys.') }),
+    async () => ({ data: await context.keys.list(), cursor: null }),
+  )
   app.post(
     '/api/keys',
-    route('administer', {
+    defineRoute('admin', {
       tag,
-      summary: 'Makes a key and shows it once.',
-      body: object({ role: ANY_VALUE, name: TEXT, user: TEXT }, ['role']),
+      summary: 'Creates an API key. Its secret is returned only once.',
+      body: objectSchema({ role: ANY_VALUE, name: TEXT, user: TEXT }, ['role']),
     }),
     async (request) => {
-      const { role, name, user } = bodyOf(request) as { role: unknown; name?: string; user?: string }
-      if (user !== undefined) house.purser.user(user)
-      return house.keys.create({ role, name, user, createdBy: identityOf(request).name })
+      const { role, name, user } = getBody(request) as { role: unknown; name?: string; user?: string }
+      // Throws `user_id_invalid`.
+      if (user !== undefined) context.purser.user(user)
+      return context.keys.create({ role, name, user, createdBy: getIdentity(request).name })
     },
   )
   app.delete(
     '/api/keys/:key',
-    route('administer', { tag, summary: 'Revokes a key.', params: ['key'] }),
+    defineRoute('admin', { tag, summary: 'Revokes an API key.', params: ['key'] }),
     async (request, reply) => {
-      await revoke(house, paramOf(request, 'key'))
+      await revokeKey(context, getParam(request, 'key'))
       return reply.code(204).send()
     },
   )
   app.delete(
     '/api/keys',
-    route('administer', {
+    defineRoute('admin', {
       tag,
-      summary: 'Revokes the key that the query or the body names.',
+      summary: 'Revokes the API key named by `id` in the query or the body.',
       query: { id: TEXT },
-      body: optionalObject({ id: TEXT }),
+      body: optionalObjectSchema({ id: TEXT }),
     }),
     async (request, reply) => {
-      await revoke(house, queryOf(request).id ?? String(bodyOf(request).id ?? ''))
+      await revokeKey(context, getQuery(request).id ?? String(getBody(request).id ?? ''))
       return reply.code(204).send()
     },
   )
 }
 
-async function revoke(house: AppContext, id: string): Promise<void> {
-  if (await house.keys.revoke(id)) return
-  throw new HttpError(404, 'key_unknown', 'There is no key of that id.', { hint: 'GET /api/keys lists them.' })
+async function revokeKey(context: AppContext, id: string): Promise<void> {
+  if (await context.keys.revoke(id)) return
+  throw new HttpError(404, 'key_unknown', 'No API key has this id.', { hint: 'GET /api/keys lists the keys.' })
 }

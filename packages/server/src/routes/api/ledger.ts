@@ -1,194 +1,226 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Bond, User } from 'purser'
 import type { AppContext } from '../../app/context.ts'
+import { parseAudit, requireAudit } from '../../http/audit.ts'
+import { parseIfMatch, requireMatchingBond, sendVersioned, withPrecondition } from '../../http/conditional.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { type IdempotencyOptions, idempotencyOptions } from '../../http/idempotency.ts'
+import { getBody, getParam, getQuery, getUser, parseNumber } from '../../http/params.ts'
 import {
   ANY_OBJECT,
   ANY_VALUE,
-  actOf,
-  bodyOf,
-  decidedOn,
-  expectedVersion,
-  listOf,
-  numberIn,
-  object,
-  optionalObject,
-  paramOf,
-  queryOf,
-  reasonedActOf,
-  repeatOf,
-  requireVersion,
-  route,
+  INTEGER,
+  listSchema,
+  objectSchema,
+  optionalObjectSchema,
   TEXT,
-  tagged,
-  userOf,
-  WHOLE_NUMBER,
-} from '../../http/route.ts'
+} from '../../http/schemas.ts'
 
 const tag = 'ledger'
+const DEFAULT_PAGE_SIZE = 50
 
-/** The bond: what it says, what an application reports to it, and what operators do to it. */
-export function ledgerRoutes(app: FastifyInstance, house: AppContext): void {
-  readRoutes(app, house)
-  admissionRoutes(app, house)
-  operatorRoutes(app, house)
+/** The ledger: reading it, what an application reports to it, and what operators change. */
+export function registerLedgerRoutes(app: FastifyInstance, context: AppContext): void {
+  registerQueries(app, context)
+  registerAdmissions(app, context)
+  registerDetections(app, context)
+  registerModeration(app, context)
+  registerNotes(app, context)
 }
 
-function readRoutes(app: FastifyInstance, house: AppContext): void {
-  app.get('/api/users/:id/bond', route('read', { tag, summary: 'The bond.' }), async (request, reply) =>
-    tagged(reply, await userOf(request, house).ledger.bond()),
+function registerQueries(app: FastifyInstance, context: AppContext): void {
+  app.get('/api/users/:id/bond', defineRoute('read', { tag, summary: 'Returns the bond.' }), async (request, reply) =>
+    sendVersioned(reply, await getUser(request, context).ledger.bond()),
   )
   app.get(
     '/api/users/:id/events',
-    route('read', {
+    defineRoute('read', {
       tag,
-      summary: 'The event log, newest first.',
-      query: { limit: WHOLE_NUMBER, before: WHOLE_NUMBER, types: { ...TEXT, description: 'Separated by commas.' } },
-      answer: listOf('Events.'),
+      summary: 'Lists the event log, newest first.',
+      query: { limit: INTEGER, before: INTEGER, types: { ...TEXT, description: 'Separated by commas.' } },
+      response: listSchema('Events.'),
     }),
     async (request) => {
-      const { limit: asked, before, types } = queryOf(request)
-      const limit = numberIn(asked) ?? 50
-      const events = await userOf(request, house).ledger.events({
+      const query = getQuery(request)
+      const limit = parseNumber(query.limit) ?? DEFAULT_PAGE_SIZE
+      const events = await getUser(request, context).ledger.events({
         limit,
-        before: numberIn(before),
-        types: types?.split(','),
+        before: parseNumber(query.before),
+        types: query.types?.split(','),
       })
       const last = events.at(-1)
-      const more = last !== undefined && events.length === limit && last.sequence > 1
-      return { data: events, cursor: more ? String(last.sequence) : null }
+      const hasMore = last !== undefined && events.length === limit && last.sequence > 1
+      return { data: events, cursor: hasMore ? String(last.sequence) : null }
     },
-  )
-  app.get('/api/users/:id/verify', route('read', { tag, summary: 'Checks the chain of events.' }), async (request) =>
-    userOf(request, house).ledger.verify(),
   )
   app.get(
-    '/api/users/:id/notes',
-    route('read', {
-      tag,
-      summary: "The operators' notes, newest first.",
-      query: { limit: WHOLE_NUMBER, before: TEXT },
-      answer: listOf('Notes.'),
-    }),
-    async (request) => {
-      const { limit: asked, before } = queryOf(request)
-      const limit = numberIn(asked) ?? 50
-      const notes = await userOf(request, house).ledger.notes({ limit, before })
-      return { data: notes, cursor: limit > 0 && notes.length === limit ? (notes.at(-1)?.id ?? null) : null }
-    },
+    '/api/users/:id/verify',
+    defineRoute('read', { tag, summary: 'Verifies the hash chain of the event log.' }),
+    async (request) => getUser(request, context).ledger.verify(),
   )
 }
 
-function admissionRoutes(app: FastifyInstance, house: AppContext): void {
+function registerAdmissions(app: FastifyInstance, context: AppContext): void {
   app.post(
     '/api/users/:id/admissions',
-    route('application:write', { tag, summary: 'Admits one message.', body: optionalObject({ cost: ANY_VALUE }) }),
+    defineRoute('application:write', {
+      tag,
+      summary: 'Admits one turn.',
+      body: optionalObjectSchema({ cost: ANY_VALUE }),
+    }),
     async (request) => {
-      const { cost } = bodyOf(request) as { cost?: number }
-      const user = userOf(request, house)
-      await requireVersion(request, user)
-      return user.ledger.admit({ cost, ...repeatOf(request) })
+      const { cost } = getBody(request) as { cost?: number }
+      const user = getUser(request, context)
+      await requireMatchingBond(request, user)
+      return user.ledger.admit({ cost, ...idempotencyOptions(request) })
     },
   )
   app.post(
     '/api/users/:id/admissions/:ticket/settle',
-    route('application:write', {
+    defineRoute('application:write', {
       tag,
-      summary: 'Reports the tokens an admitted message used.',
+      summary: 'Settles an admission with the tokens it used.',
       params: ['id', 'ticket'],
-      body: optionalObject({ inputTokens: ANY_VALUE, outputTokens: ANY_VALUE }),
+      body: optionalObjectSchema({ inputTokens: ANY_VALUE, outputTokens: ANY_VALUE }),
     }),
     async (request, reply) => {
-      await userOf(request, house).ledger.settle(paramOf(request, 'ticket'), bodyOf(request), repeatOf(request))
+      const ticket = getParam(request, 'ticket')
+      await getUser(request, context).ledger.settle(ticket, getBody(request), idempotencyOptions(request))
       return reply.code(204).send()
     },
   )
   app.post(
     '/api/users/:id/admissions/:ticket/refund',
-    route('application:write', { tag, summary: 'Gives an admitted message back.', params: ['id', 'ticket'] }),
-    async (request) => userOf(request, house).ledger.refund(paramOf(request, 'ticket'), repeatOf(request)),
+    defineRoute('application:write', {
+      tag,
+      summary: 'Refunds an admission; returns whether it was still open.',
+      params: ['id', 'ticket'],
+    }),
+    async (request) =>
+      getUser(request, context).ledger.refund(getParam(request, 'ticket'), idempotencyOptions(request)),
   )
+}
+
+function registerDetections(app: FastifyInstance, context: AppContext): void {
   app.post(
     '/api/users/:id/detections',
-    route('application:write', { tag, summary: 'Reports what was detected; `peaks` beside it.', body: ANY_OBJECT }),
+    defineRoute('application:write', {
+      tag,
+      summary: 'Reports a detection, with `peaks` in the same body.',
+      body: ANY_OBJECT,
+    }),
     async (request) => {
-      const { peaks, ...detection } = bodyOf(request)
-      const options = { peaks: peaks as Record<string, number>, ...repeatOf(request) }
-      const user = userOf(request, house)
-      await requireVersion(request, user)
+      const { peaks, ...detection } = getBody(request)
+      const options = { peaks: peaks as Record<string, number>, ...idempotencyOptions(request) }
+      const user = getUser(request, context)
+      await requireMatchingBond(request, user)
       return user.ledger.observe(detection, options)
     },
   )
 }
 
-function operatorRoutes(app: FastifyInstance, house: AppContext): void {
-  /** With `If-Match`, whoever decides on an old state is told so, in the step that would change it. */
-  const change = (act: (user: User, request: FastifyRequest, decided: Decided) => Promise<Bond>) => {
+/** Options of a change: the version the caller decided on, and the idempotency key. */
+interface ChangeOptions extends IdempotencyOptions {
+  readonly expectedVersion: number | undefined
+}
+
+type Change = (user: User, request: FastifyRequest, options: ChangeOptions) => Promise<Bond>
+
+function registerModeration(app: FastifyInstance, context: AppContext): void {
+  /** Passes the version of `If-Match` to the change, so that it is checked in the same atomic step. */
+  const changeBond = (change: Change) => {
     return async (request: FastifyRequest, reply: FastifyReply): Promise<Bond> => {
-      const decided = { expectedVersion: expectedVersion(request), ...repeatOf(request) }
-      return tagged(reply, await decidedOn(request, () => act(userOf(request, house), request, decided)))
+      const options = { expectedVersion: parseIfMatch(request), ...idempotencyOptions(request) }
+      const user = getUser(request, context)
+      return sendVersioned(reply, await withPrecondition(request, () => change(user, request, options)))
     }
   }
   app.put(
     '/api/users/:id/cap',
-    route('operate', {
+    defineRoute('users:moderate', {
       tag,
-      summary: 'Sets the daily cap: a whole number, 0 for unlimited, null for the default.',
-      body: object({ cap: ANY_VALUE, reason: ANY_VALUE }, ['cap']),
+      summary: 'Sets the daily cap: an integer, 0 for unlimited, null for the default.',
+      body: objectSchema({ cap: ANY_VALUE, reason: ANY_VALUE }, ['cap']),
     }),
-    change((user, request, decided) =>
-      user.ledger.setDailyCap(bodyOf(request).cap as number | null, { ...actOf(request), ...decided }),
+    changeBond((user, request, options) =>
+      user.ledger.setDailyCap(getBody(request).cap as number | null, { ...parseAudit(request), ...options }),
     ),
   )
   app.put(
     '/api/users/:id/block',
-    route('operate', { tag, summary: 'Blocks a user.', body: optionalObject({ reason: ANY_VALUE, until: ANY_VALUE }) }),
-    change((user, request, decided) =>
-      user.ledger.block({
-        ...reasonedActOf(request),
-        ...decided,
-        until: bodyOf(request).until as string | undefined,
-      }),
-    ),
+    defineRoute('users:moderate', {
+      tag,
+      summary: 'Blocks a user.',
+      body: optionalObjectSchema({ reason: ANY_VALUE, until: ANY_VALUE }),
+    }),
+    changeBond((user, request, options) => {
+      const until = getBody(request).until as string | undefined
+      return user.ledger.block({ ...requireAudit(request), ...options, until })
+    }),
   )
   app.delete(
     '/api/users/:id/block',
-    route('operate', { tag, summary: 'Unblocks a user.', body: optionalObject({ reason: ANY_VALUE }) }),
-    change((user, request, decided) => user.ledger.unblock({ ...actOf(request), ...decided })),
+    defineRoute('users:moderate', {
+      tag,
+      summary: 'Unblocks a user.',
+      body: optionalObjectSchema({ reason: ANY_VALUE }),
+    }),
+    changeBond((user, request, options) => user.ledger.unblock({ ...parseAudit(request), ...options })),
   )
   app.post(
     '/api/users/:id/correct',
-    route('operate', {
+    defineRoute('users:moderate', {
       tag,
-      summary: 'Corrects phase or risk by hand.',
-      body: object({ phase: ANY_VALUE, riskLevel: ANY_VALUE, reason: ANY_VALUE }),
+      summary: 'Overrides the phase or the risk level.',
+      body: objectSchema({ phase: ANY_VALUE, riskLevel: ANY_VALUE, reason: ANY_VALUE }),
     }),
-    change((user, request, decided) => {
-      const { reason: _, ...fields } = bodyOf(request)
-      return user.ledger.correct(fields, { ...reasonedActOf(request), ...decided })
+    changeBond((user, request, options) => {
+      const { reason: _, ...fields } = getBody(request)
+      return user.ledger.correct(fields, { ...requireAudit(request), ...options })
     }),
   )
   app.put(
     '/api/users/:id/timezone',
-    route('tend', {
+    defineRoute('users:write', {
       tag,
       summary: "Sets the user's time zone; null for the default.",
-      body: object({ timeZone: ANY_VALUE, reason: ANY_VALUE }, ['timeZone']),
+      body: objectSchema({ timeZone: ANY_VALUE, reason: ANY_VALUE }, ['timeZone']),
     }),
-    change((user, request, decided) =>
-      user.ledger.setTimeZone(bodyOf(request).timeZone as string | null, { ...actOf(request), ...decided }),
+    changeBond((user, request, options) =>
+      user.ledger.setTimeZone(getBody(request).timeZone as string | null, { ...parseAudit(request), ...options }),
     ),
-  )
-  app.post(
-    '/api/users/:id/notes',
-    route('operate', { tag, summary: 'Adds a note.', body: object({ text: ANY_VALUE, reason: ANY_VALUE }, ['text']) }),
-    async (request) => {
-      const by = { ...actOf(request), ...repeatOf(request), expectedVersion: expectedVersion(request) }
-      return decidedOn(request, () => userOf(request, house).ledger.addNote(bodyOf(request).text as string, by))
-    },
   )
 }
 
-/** The state an operator had before them, and the key under which this is done once. */
-interface Decided extends ReturnType<typeof repeatOf> {
-  readonly expectedVersion: number | undefined
+function registerNotes(app: FastifyInstance, context: AppContext): void {
+  app.get(
+    '/api/users/:id/notes',
+    defineRoute('read', {
+      tag,
+      summary: "Lists the operators' notes, newest first.",
+      query: { limit: INTEGER, before: TEXT },
+      response: listSchema('Notes.'),
+    }),
+    async (request) => {
+      const query = getQuery(request)
+      const limit = parseNumber(query.limit) ?? DEFAULT_PAGE_SIZE
+      const notes = await getUser(request, context).ledger.notes({ limit, before: query.before })
+      return { data: notes, cursor: limit > 0 && notes.length === limit ? (notes.at(-1)?.id ?? null) : null }
+    },
+  )
+  app.post(
+    '/api/users/:id/notes',
+    defineRoute('users:moderate', {
+      tag,
+      summary: 'Adds a note.',
+      body: objectSchema({ text: ANY_VALUE, reason: ANY_VALUE }, ['text']),
+    }),
+    async (request) => {
+      const expectedVersion = parseIfMatch(request)
+      const options = { ...parseAudit(request), ...idempotencyOptions(request), expectedVersion }
+      return withPrecondition(request, () =>
+        getUser(request, context).ledger.addNote(getBody(request).text as string, options),
+      )
+    },
+  )
 }

@@ -1,122 +1,139 @@
 import type { FastifyInstance } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
-import { identityOf } from '../../auth/authenticate.ts'
-import {
-  ANY_OBJECT,
-  ANY_VALUE,
-  actOf,
-  bodyOf,
-  decidedOn,
-  expectedVersion,
-  listOf,
-  object,
-  optionalObject,
-  paramOf,
-  queryOf,
-  reasonHeader,
-  route,
-  TEXT,
-  tagged,
-  userOf,
-} from '../../http/route.ts'
+import { getIdentity } from '../../auth/authenticate.ts'
+import { getReasonHeader, parseAudit } from '../../http/audit.ts'
+import { parseIfMatch, sendVersioned, withPrecondition } from '../../http/conditional.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { getBody, getParam, getQuery, getUser } from '../../http/params.ts'
+import { ANY_OBJECT, ANY_VALUE, listSchema, objectSchema, optionalObjectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'runtime'
 
-/** What a user runs on: settings, secrets, sessions, live clients. */
-export function runtimeRoutes(app: FastifyInstance, house: AppContext): void {
+/** The runtime of a user: settings, secrets, sessions and live clients. */
+export function registerRuntimeRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/users/:id/runtime',
-    route('application:read', { tag, summary: 'The settings, with where each came from.', query: { session: TEXT } }),
-    async (request, reply) =>
-      tagged(reply, await userOf(request, house).runtime.settings({ session: queryOf(request).session })),
+    defineRoute('application:read', {
+      tag,
+      summary: 'Returns the effective settings and the layer each field comes from.',
+      query: { session: TEXT },
+    }),
+    async (request, reply) => {
+      const { session } = getQuery(request)
+      return sendVersioned(reply, await getUser(request, context).runtime.settings({ session }))
+    },
   )
   app.patch(
     '/api/users/:id/runtime',
-    route('application:write', { tag, summary: 'Changes settings by a merge patch; null clears.', body: ANY_OBJECT }),
+    defineRoute('application:write', {
+      tag,
+      summary: 'Changes the settings with a JSON merge patch; null clears a field.',
+      body: ANY_OBJECT,
+    }),
     async (request, reply) => {
       const options = {
-        actor: identityOf(request).name,
-        reason: reasonHeader(request),
-        expectedVersion: expectedVersion(request),
+        actor: getIdentity(request).name,
+        reason: getReasonHeader(request),
+        expectedVersion: parseIfMatch(request),
       }
-      const configure = () => userOf(request, house).runtime.configure(bodyOf(request), options)
-      return tagged(reply, await decidedOn(request, configure))
+      const settings = await withPrecondition(request, () =>
+        getUser(request, context).runtime.configure(getBody(request), options),
+      )
+      return sendVersioned(reply, settings)
     },
   )
   app.post(
     '/api/users/:id/evict',
-    route('operate', { tag, summary: "Closes the user's live clients.", body: optionalObject({ reason: ANY_VALUE }) }),
+    defineRoute('users:moderate', {
+      tag,
+      summary: "Closes the user's live clients when their last lease ends.",
+      body: optionalObjectSchema({ reason: ANY_VALUE }),
+    }),
     async (request, reply) => {
-      await userOf(request, house).runtime.evict(actOf(request))
+      await getUser(request, context).runtime.evict(parseAudit(request))
       return reply.code(204).send()
     },
   )
   app.get(
     '/api/runtimes',
-    route('read', { tag, summary: 'Live runtimes.', answer: listOf('Runtimes.') }),
-    async () => ({
-      data: house.purser.runtime.active(),
-      cursor: null,
+    defineRoute('read', {
+      tag,
+      summary: 'Lists the live runtimes of this process.',
+      response: listSchema('Runtimes.'),
     }),
+    async () => ({ data: context.purser.runtime.active(), cursor: null }),
   )
-  secretRoutes(app, house)
-  sessionRoutes(app, house)
+  registerSecretRoutes(app, context)
+  registerSessionRoutes(app, context)
 }
 
-function secretRoutes(app: FastifyInstance, house: AppContext): void {
+function registerSecretRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/users/:id/secrets',
-    route('application:read', { tag, summary: 'Names of the secrets, never their values.', answer: listOf('Names.') }),
-    async (request) => ({ data: await userOf(request, house).runtime.secrets(), cursor: null }),
+    defineRoute('application:read', {
+      tag,
+      summary: 'Lists the names and fields of secrets, without their values.',
+      response: listSchema('Names and fields.'),
+    }),
+    async (request) => ({ data: await getUser(request, context).runtime.secrets(), cursor: null }),
   )
   app.put(
     '/api/users/:id/secrets/:name',
-    route('application:write', { tag, summary: 'Keeps a secret, sealed.', params: ['id', 'name'], body: ANY_OBJECT }),
+    defineRoute('application:write', {
+      tag,
+      summary: 'Stores a secret, encrypted.',
+      params: ['id', 'name'],
+      body: ANY_OBJECT,
+    }),
     async (request, reply) => {
-      const fields = bodyOf(request) as Record<string, string>
-      await userOf(request, house).runtime.setSecret(paramOf(request, 'name'), fields, { actor: actOf(request).actor })
+      const { runtime } = getUser(request, context)
+      const fields = getBody(request) as Record<string, string>
+      const { actor } = parseAudit(request)
+      await runtime.setSecret(getParam(request, 'name'), fields, { actor })
       return reply.code(204).send()
     },
   )
   app.delete(
     '/api/users/:id/secrets/:name',
-    route('application:write', { tag, summary: 'Removes a secret.', params: ['id', 'name'] }),
+    defineRoute('application:write', { tag, summary: 'Deletes a secret.', params: ['id', 'name'] }),
     async (request, reply) => {
-      await userOf(request, house).runtime.setSecret(paramOf(request, 'name'), null, { actor: actOf(request).actor })
+      const { runtime } = getUser(request, context)
+      const { actor } = parseAudit(request)
+      await runtime.setSecret(getParam(request, 'name'), null, { actor })
       return reply.code(204).send()
     },
   )
 }
 
-function sessionRoutes(app: FastifyInstance, house: AppContext): void {
+function registerSessionRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/users/:id/sessions',
-    route('application:read', {
+    defineRoute('application:read', {
       tag,
-      summary: 'Conversations with settings of their own.',
-      answer: listOf('Sessions.'),
+      summary: 'Lists the sessions of a user.',
+      response: listSchema('Sessions.'),
     }),
-    async (request) => ({ data: await userOf(request, house).runtime.sessions(), cursor: null }),
+    async (request) => ({ data: await getUser(request, context).runtime.sessions(), cursor: null }),
   )
   app.post(
     '/api/users/:id/sessions',
-    route('application:write', {
+    defineRoute('application:write', {
       tag,
-      summary: 'Begins a session that pins or follows the settings.',
-      body: object({ id: ANY_VALUE, policy: ANY_VALUE }, ['id', 'policy']),
+      summary: 'Starts a session that pins or follows the settings.',
+      body: objectSchema({ id: ANY_VALUE, policy: ANY_VALUE }, ['id', 'policy']),
     }),
     async (request) => {
-      const { id, policy } = bodyOf(request) as { id: string; policy: 'pin' | 'follow' }
-      return userOf(request, house).runtime.startSession(id, { policy })
+      const { id, policy } = getBody(request) as { id: string; policy: 'pin' | 'follow' }
+      return getUser(request, context).runtime.startSession(id, { policy })
     },
   )
   app.delete(
     '/api/users/:id/sessions/:session',
-    route('application:write', {
+    defineRoute('application:write', {
       tag,
-      summary: 'Ends a session; tells whether there was one.',
+      summary: 'Ends a session; returns whether it existed.',
       params: ['id', 'session'],
     }),
-    async (request) => userOf(request, house).runtime.endSession(paramOf(request, 'session')),
+    async (request) => getUser(request, context).runtime.endSession(getParam(request, 'session')),
   )
 }

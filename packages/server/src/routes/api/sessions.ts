@@ -1,85 +1,102 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
-import { callerOf, encryptedWay, originClaim, unauthorized } from '../../auth/authenticate.ts'
-import { clearedCookie, sessionCookie, sessionToken } from '../../auth/cookie.ts'
-import { checkHost, checkOrigin } from '../../auth/origin.ts'
-import { DECK_ROLES } from '../../auth/roles.ts'
-import { bodyOf, object, queryOf, route, TEXT } from '../../http/route.ts'
+import { authenticate, getOrigin, isHttpsClient, unauthorized } from '../../auth/authenticate.ts'
+import { type CookieOptions, clearSessionCookie, createSessionCookie, parseSessionCookie } from '../../auth/cookie.ts'
+import { validateHost, validateOrigin } from '../../auth/origin.ts'
+import { DECK_ROLES } from '../../auth/scopes.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { getBody, getQuery } from '../../http/params.ts'
+import { objectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'session'
 
-/** Signing in to the Deck: by the link the server prints, or with a key. */
-export function sessionRoutes(app: FastifyInstance, house: AppContext): void {
-  const scope = (request: FastifyRequest) => ({ prefix: house.options.prefix, encrypted: encryptedWay(request, house) })
-
-  app.get(
-    '/deck/sign-in',
-    // Whoever only looks whether the link is there must not use it up.
-    { ...route('public', { tag, summary: 'The one-time link.', query: { token: TEXT } }), exposeHeadRoute: false },
-    async (request, reply) => {
-      checkHost(originClaim(request), house.options)
-      const wait = house.limiter.waitMs(request.ip)
-      if (wait > 0) throw tooMany(wait)
-      const opened = await house.sessions.redeem(queryOf(request).token ?? '')
-      reply.header('cache-control', 'no-store')
-      if (opened === undefined) {
-        house.limiter.fail(request.ip)
-        return reply.redirect('./?sign-in=expired', 303)
-      }
-      return reply.header('set-cookie', sessionCookie(opened.token, scope(request))).redirect('./', 303)
-    },
-  )
-  // A page asks this to find out whether it has to ask for a key: nobody is an answer, a wrong key is none.
-  app.get(
-    '/api/session',
-    route('public', { tag, summary: 'Who is calling; null for nobody.' }),
-    async (request, reply) => {
-      const caller = await callerOf(request, house)
-      const hasKey = request.headers.authorization !== undefined
-      if (caller === undefined && hasKey) throw unauthorized(request)
-      if (caller === undefined) return reply.type('application/json; charset=utf-8').send('null')
-      const token = hasKey ? undefined : sessionToken(request.headers.cookie)
-      const session = token === undefined ? undefined : await house.sessions.find(token)
-      if (session !== undefined) return { ...session, kind: 'session' }
-      return { name: caller.name, role: caller.role, expiresAt: null, kind: 'key' }
-    },
-  )
+/** Signing in to the Deck, with the link that the server prints or with a key. */
+export function registerSessionRoutes(app: FastifyInstance, context: AppContext): void {
+  registerSignInLink(app, context)
+  registerCurrentSession(app, context)
   app.post(
     '/api/session',
-    route('public', { tag, summary: 'Signs in with a key.', body: object({ key: TEXT }, ['key']) }),
+    defineRoute('public', { tag, summary: 'Signs in with a key.', body: objectSchema({ key: TEXT }, ['key']) }),
     async (request, reply) => {
-      if (request.headers.origin !== undefined) checkOrigin(originClaim(request), house.options)
-      const wait = house.limiter.waitMs(request.ip)
-      if (wait > 0) throw tooMany(wait)
-      const key = await house.keys.identify(bodyOf(request).key as string)
+      if (request.headers.origin !== undefined) validateOrigin(getOrigin(request), context.options)
+      limitAttempts(request, context)
+      const key = await context.keys.find(getBody(request).key as string)
       if (key === undefined) {
-        house.limiter.fail(request.ip)
-        throw new HttpError(401, 'invalid_api_key', 'That key is not valid.')
+        context.limiter.recordFailure(request.ip)
+        throw new HttpError(401, 'invalid_api_key', 'Invalid API key.')
       }
       if (!DECK_ROLES.includes(key.role)) {
-        throw new HttpError(403, 'forbidden', `A key of the role '${key.role}' does not open the Deck.`, {
-          hint: `It takes one of: ${DECK_ROLES.join(', ')}.`,
+        throw new HttpError(403, 'forbidden', `The role '${key.role}' cannot sign in to the Deck.`, {
+          hint: `Allowed roles: ${DECK_ROLES.join(', ')}.`,
         })
       }
-      house.limiter.succeed(request.ip)
-      const { token, session } = await house.sessions.open({ name: key.name, role: key.role }, key.id)
-      reply.header('set-cookie', sessionCookie(token, scope(request)))
+      context.limiter.reset(request.ip)
+      const { token, session } = await context.sessions.open({ name: key.name, role: key.role }, key.id)
+      reply.header('set-cookie', createSessionCookie(token, getCookieOptions(request, context)))
       return { ...session, kind: 'session' }
     },
   )
-  app.delete('/api/session', route('known', { tag, summary: 'Signs out.' }), async (request, reply) => {
-    const token = sessionToken(request.headers.cookie)
-    if (token !== undefined) await house.sessions.close(token)
+  app.delete('/api/session', defineRoute('authenticated', { tag, summary: 'Signs out.' }), async (request, reply) => {
+    const token = parseSessionCookie(request.headers.cookie)
+    if (token !== undefined) await context.sessions.close(token)
     return reply
-      .header('set-cookie', clearedCookie(scope(request)))
+      .header('set-cookie', clearSessionCookie(getCookieOptions(request, context)))
       .code(204)
       .send()
   })
 }
 
-function tooMany(waitMs: number): HttpError {
-  return new HttpError(429, 'too_many_attempts', 'Too many keys were tried from this address.', {
+function registerSignInLink(app: FastifyInstance, context: AppContext): void {
+  app.get(
+    '/deck/sign-in',
+    {
+      ...defineRoute('public', { tag, summary: 'Signs in with a one-time link.', query: { token: TEXT } }),
+      // A HEAD request must not consume the link.
+      exposeHeadRoute: false,
+    },
+    async (request, reply) => {
+      validateHost(getOrigin(request), context.options)
+      limitAttempts(request, context)
+      const opened = await context.sessions.redeemLink(getQuery(request).token ?? '')
+      reply.header('cache-control', 'no-store')
+      if (opened === undefined) {
+        context.limiter.recordFailure(request.ip)
+        return reply.redirect('./?sign-in=expired', 303)
+      }
+      const cookie = createSessionCookie(opened.token, getCookieOptions(request, context))
+      return reply.header('set-cookie', cookie).redirect('./', 303)
+    },
+  )
+}
+
+/** The Deck calls this to learn whether it must ask for a key, so a missing session is `null` and not 401. */
+function registerCurrentSession(app: FastifyInstance, context: AppContext): void {
+  app.get(
+    '/api/session',
+    defineRoute('public', { tag, summary: 'Returns the caller of the request; null without credentials.' }),
+    async (request, reply) => {
+      const identity = await authenticate(request, context)
+      const hasKey = request.headers.authorization !== undefined
+      if (identity === undefined && hasKey) throw unauthorized(request)
+      if (identity === undefined) return reply.type('application/json; charset=utf-8').send('null')
+      const token = hasKey ? undefined : parseSessionCookie(request.headers.cookie)
+      const session = token === undefined ? undefined : await context.sessions.find(token)
+      if (session !== undefined) return { ...session, kind: 'session' }
+      return { name: identity.name, role: identity.role, expiresAt: null, kind: 'key' }
+    },
+  )
+}
+
+function getCookieOptions(request: FastifyRequest, context: AppContext): CookieOptions {
+  return { prefix: context.options.prefix, isSecure: isHttpsClient(request, context) }
+}
+
+/** Throws 429 after too many failed attempts from this address. */
+function limitAttempts(request: FastifyRequest, { limiter }: AppContext): void {
+  const waitMs = limiter.getWaitMs(request.ip)
+  if (waitMs <= 0) return
+  throw new HttpError(429, 'too_many_attempts', 'Too many failed sign-in attempts from this address.', {
     hint: 'Wait a minute.',
     headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) },
   })

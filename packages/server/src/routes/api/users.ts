@@ -1,101 +1,94 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
-import {
-  DECIMAL,
-  FLAG,
-  listOf,
-  numberIn,
-  optionalObject,
-  queryOf,
-  reasonedActOf,
-  requireVersion,
-  route,
-  TEXT,
-  tagged,
-  textOf,
-  userOf,
-  WHOLE_NUMBER,
-} from '../../http/route.ts'
+import { requireAudit } from '../../http/audit.ts'
+import { requireMatchingBond, sendVersioned } from '../../http/conditional.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { getQuery, getUser, parseNumber } from '../../http/params.ts'
+import { DECIMAL, FLAG, INTEGER, listSchema, optionalObjectSchema, TEXT, textSchema } from '../../http/schemas.ts'
 
 const tag = 'users'
 
-/** Everybody, one person, and what a person may ask for: a copy, and to be forgotten. */
-export function userRoutes(app: FastifyInstance, house: AppContext): void {
-  listRoute(app, house)
+/** Listing users, reading one, and what a data subject may request: export and erasure. */
+export function registerUserRoutes(app: FastifyInstance, context: AppContext): void {
+  registerListRoute(app, context)
   app.get(
     '/api/users/:id',
-    route('read', { tag, summary: 'One user: bond, settings and quota.' }),
+    defineRoute('read', { tag, summary: 'Returns one user: bond, settings and quota.' }),
     async (request, reply) => {
-      const user = userOf(request, house)
+      const user = getUser(request, context)
       const [bond, quota, settings] = await Promise.all([
         user.ledger.bond(),
         user.ledger.quota(),
         user.runtime.settings().catch(() => null),
       ])
-      return tagged(reply, { ...bond, quota, settings })
+      return sendVersioned(reply, { ...bond, quota, settings })
     },
   )
   app.get(
     '/api/users/:id/export',
-    route('operate', {
+    defineRoute('users:moderate', {
       tag,
-      summary: 'Everything kept of a user, as lines of JSON.',
-      answer: textOf('application/x-ndjson', 'From a header to the counts of its rows.'),
+      summary: 'Exports all stored data of a user as JSON lines, without secrets.',
+      response: textSchema('application/x-ndjson', 'A header, the rows, and an end with the counts of the rows.'),
     }),
     async (request, reply) => {
-      const user = userOf(request, house)
+      const user = getUser(request, context)
       reply.header('content-type', 'application/x-ndjson; charset=utf-8')
       reply.header('content-disposition', 'attachment; filename="export.ndjson"')
-      return reply.send(Readable.from(lines(user.export()), { objectMode: false }))
+      return reply.send(Readable.from(toJsonLines(user.export()), { objectMode: false }))
     },
   )
   app.post(
     '/api/users/:id/erase',
-    route('administer', { tag, summary: 'Erases a user for good.', body: optionalObject({ reason: TEXT }) }),
+    defineRoute('admin', {
+      tag,
+      summary: 'Erases a user permanently.',
+      body: optionalObjectSchema({ reason: TEXT }),
+    }),
     async (request) => {
-      const user = userOf(request, house)
-      const act = reasonedActOf(request)
-      await requireVersion(request, user)
-      return user.erase(act)
+      const user = getUser(request, context)
+      const audit = requireAudit(request)
+      await requireMatchingBond(request, user)
+      return user.erase(audit)
     },
   )
 }
 
-function listRoute(app: FastifyInstance, house: AppContext): void {
+function registerListRoute(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/users',
-    route('read', {
+    defineRoute('read', {
       tag,
       summary: 'Lists users.',
       query: {
         phase: TEXT,
         riskLevel: TEXT,
-        q: { ...TEXT, description: 'The beginning of the id.' },
+        q: { ...TEXT, description: 'Prefix of the id.' },
         blocked: FLAG,
-        capUsed: { ...DECIMAL, description: 'At least this part of the cap is used, 0 to 1.' },
+        capUsed: { ...DECIMAL, description: 'Minimum used fraction of the cap, 0 to 1.' },
         seenSince: { ...TEXT, description: 'ISO 8601.' },
         orderBy: TEXT,
         order: TEXT,
-        limit: WHOLE_NUMBER,
+        limit: INTEGER,
         cursor: TEXT,
       },
-      answer: listOf('Bonds.'),
+      response: listSchema('Bonds.'),
     }),
     async (request) => {
-      const { q, blocked, capUsed, limit, ...query } = queryOf(request)
-      const page = await house.purser.users({
+      const { q, blocked, capUsed, limit, ...query } = getQuery(request)
+      const page = await context.purser.users({
         ...query,
         prefix: q,
         blocked: blocked === undefined ? undefined : blocked === 'true',
-        capUsed: numberIn(capUsed),
-        limit: numberIn(limit),
-      } as Parameters<typeof house.purser.users>[0])
+        capUsed: parseNumber(capUsed),
+        limit: parseNumber(limit),
+      } as Parameters<typeof context.purser.users>[0])
       return { data: page.users, cursor: page.cursor }
     },
   )
 }
 
-async function* lines(rows: AsyncIterable<unknown>): AsyncIterable<string> {
+async function* toJsonLines(rows: AsyncIterable<unknown>): AsyncIterable<string> {
   for await (const row of rows) yield `${JSON.stringify(row)}\n`
 }

@@ -2,17 +2,18 @@ import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { PurserError, type RefusedTurn, rateLimitHeaders, type TurnOptions, toRefusalResponse } from 'purser'
 import type { AppContext } from '../../app/context.ts'
-import { HttpError, problemFrom } from '../../app/errors.ts'
-import { identityOf } from '../../auth/authenticate.ts'
-import { headerText } from '../../http/header-text.ts'
-import { idempotencyKeyOf, route } from '../../http/route.ts'
-import { requiredUser } from './acting-user.ts'
+import { HttpError, mapError } from '../../app/errors.ts'
+import { getIdentity } from '../../auth/authenticate.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { getHeader } from '../../http/headers.ts'
+import { getIdempotencyKey } from '../../http/idempotency.ts'
+import { requireUser } from './acting-user.ts'
 
 const CHAT_REQUEST = {
   type: 'object',
-  description: 'An OpenAI chat request; fields that are not named here pass through. Purser judges it, with its codes.',
+  description: 'An OpenAI chat completions request. Unknown fields are passed through.',
   properties: {
-    model: { type: 'string', description: "Left out, 'auto' or 'purser': what the user's settings say." },
+    model: { type: 'string', description: "Absent, 'auto' or 'purser': the model of the user's settings." },
     messages: { type: 'array', items: { type: 'object', additionalProperties: true } },
     stream: { type: 'boolean' },
     user: { type: 'string' },
@@ -23,58 +24,58 @@ const CHAT_REQUEST = {
 } as const
 
 /** `POST /v1/chat/completions`: a turn over HTTP. */
-export function chatRoutes(app: FastifyInstance, house: AppContext): void {
+export function registerChatRoutes(app: FastifyInstance, context: AppContext): void {
   app.post(
     '/v1/chat/completions',
     {
-      ...route('chat', {
+      ...defineRoute('chat', {
         tag: 'gateway',
-        summary: 'One chat request, as JSON or server-sent events.',
+        summary: 'Runs one chat request; the response is JSON or server-sent events.',
         body: CHAT_REQUEST,
       }),
-      // The turn reads the request itself and knows better what to say of it.
+      // The turn parses the request itself, with more precise errors.
       validatorCompiler: () => () => true,
     },
-    (request, reply) => chat(house, request, reply),
+    (request, reply) => handleChat(context, request, reply),
   )
 }
 
-async function chat(
-  house: AppContext,
+async function handleChat(
+  context: AppContext,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply | undefined> {
-  const user = house.purser.user(requiredUser(request, identityOf(request)))
-  const line = reply.raw
-  const ending = new AbortController()
-  const left = (): void => {
-    // A response that was written to its end closes as well.
-    if (!line.writableFinished) ending.abort(new DOMException('The client has left.', 'AbortError'))
+  const user = context.purser.user(requireUser(request, getIdentity(request)))
+  const res = reply.raw
+  const abort = new AbortController()
+  const onClose = (): void => {
+    // A response that was written completely also closes.
+    if (!res.writableFinished) abort.abort(new DOMException('The client disconnected.', 'AbortError'))
   }
-  const cut = (): void => ending.abort(house.forceClose.signal.reason)
-  line.on('close', left)
-  house.forceClose.signal.addEventListener('abort', cut)
+  const onForceClose = (): void => abort.abort(context.forceClose.signal.reason)
+  res.on('close', onClose)
+  context.forceClose.signal.addEventListener('abort', onForceClose)
   try {
-    const turn = await user.turn(request.body, turnOptions(house, request, ending.signal))
-    if (!turn.allowed) return refuse(house, turn, request, reply)
+    const turn = await user.turn(request.body, parseTurnOptions(context, request, abort.signal))
+    if (!turn.allowed) return sendRefusal(context, turn, request, reply)
     reply.hijack()
-    line.setHeader('x-request-id', request.id)
-    line.setHeader('vary', 'authorization')
-    await turn.pipe(line)
+    res.setHeader('x-request-id', request.id)
+    res.setHeader('vary', 'authorization')
+    await turn.pipe(res)
   } catch (error) {
-    if (line.destroyed) reply.hijack()
-    else if (reply.sent) endWith(line, error, request)
-    else throw namingHeader(error, request)
+    if (res.destroyed) reply.hijack()
+    else if (reply.sent) endWithError(res, error, request)
+    else throw withHeaderParam(error, request)
   } finally {
-    line.off('close', left)
-    house.forceClose.signal.removeEventListener('abort', cut)
+    res.off('close', onClose)
+    context.forceClose.signal.removeEventListener('abort', onForceClose)
   }
   return undefined
 }
 
-/** The turn's own refusal, with this request's id in it. */
-function refuse(
-  house: AppContext,
+/** Like the turn's own refusal response, with the id of this request. */
+function sendRefusal(
+  context: AppContext,
   { admission }: RefusedTurn,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -82,56 +83,56 @@ function refuse(
   const { status, headers, body } = toRefusalResponse(admission, { requestId: request.id })
   return reply
     .code(status)
-    .headers({ ...rateLimitHeaders(admission, house.effects.now()), ...headers })
+    .headers({ ...rateLimitHeaders(admission, context.effects.now()), ...headers })
     .send(body)
 }
 
-function turnOptions(house: AppContext, request: FastifyRequest, signal: AbortSignal): TurnOptions {
+function parseTurnOptions(context: AppContext, request: FastifyRequest, signal: AbortSignal): TurnOptions {
   const { headers } = request
-  const preset = headerText(headers, 'x-purser-preset')
+  const preset = getHeader(headers, 'x-purser-preset')
   return {
-    session: headerText(headers, 'x-purser-session'),
+    session: getHeader(headers, 'x-purser-session'),
     override: preset === undefined ? undefined : { preset },
-    mode: oneOf(headers, 'x-purser-mode', ['reuse', 'create']),
-    cache: oneOf(headers, 'x-purser-cache', ['on', 'refresh', 'off']),
-    timeZone: headerText(headers, 'x-purser-time-zone'),
-    idempotencyKey: idempotencyKeyOf(request),
-    firstChunkTimeoutMs: house.options.firstChunkTimeoutMs,
-    idleTimeoutMs: house.options.idleTimeoutMs,
+    mode: parseOneOf(headers, 'x-purser-mode', ['reuse', 'create']),
+    cache: parseOneOf(headers, 'x-purser-cache', ['on', 'refresh', 'off']),
+    timeZone: getHeader(headers, 'x-purser-time-zone'),
+    idempotencyKey: getIdempotencyKey(request),
+    firstChunkTimeoutMs: context.options.firstChunkTimeoutMs,
+    idleTimeoutMs: context.options.idleTimeoutMs,
     signal,
   }
 }
 
-function oneOf<Choice extends string>(
+function parseOneOf<Choice extends string>(
   headers: FastifyRequest['headers'],
   name: string,
   choices: readonly Choice[],
 ): Choice | undefined {
-  const given = headerText(headers, name)
-  if (given === undefined || choices.includes(given as Choice)) return given as Choice | undefined
+  const value = getHeader(headers, name)
+  if (value === undefined || choices.includes(value as Choice)) return value as Choice | undefined
   throw new HttpError(400, 'invalid_request_error', `The header ${name} must be one of ${choices.join(', ')}.`, {
     param: name,
   })
 }
 
-/** What the turn refuses of a header is told by the header's name. */
-function namingHeader(error: unknown, { headers }: FastifyRequest): unknown {
+/** Names the header as `param` when the turn rejects an option that came from a header. */
+function withHeaderParam(error: unknown, { headers }: FastifyRequest): unknown {
   if (!PurserError.is(error)) return error
-  const isZone = error.code === 'argument_invalid' && error.details?.param === 'timeZone'
-  const param = isZone ? 'x-purser-time-zone' : error.code === 'preset_unknown' ? 'x-purser-preset' : undefined
+  const isTimeZone = error.code === 'argument_invalid' && error.details?.param === 'timeZone'
+  const param = isTimeZone ? 'x-purser-time-zone' : error.code === 'preset_unknown' ? 'x-purser-preset' : undefined
   if (param === undefined || headers[param] === undefined) return error
-  const code = isZone ? 'invalid_request_error' : error.code
-  const message = isZone ? `The header ${param} must be an IANA time zone.` : error.message
+  const code = isTimeZone ? 'invalid_request_error' : error.code
+  const message = isTimeZone ? `The header ${param} must be an IANA time zone.` : error.message
   return new HttpError(400, code, message, { param, hint: error.hint })
 }
 
-/** The answer had been promised to the turn, but failed before its first byte. */
-function endWith(line: ServerResponse, error: unknown, request: FastifyRequest): void {
-  if (line.headersSent) {
-    line.destroy()
+/** Ends a response that was handed to the turn and failed: with an error body if no header was sent. */
+function endWithError(res: ServerResponse, error: unknown, request: FastifyRequest): void {
+  if (res.headersSent) {
+    res.destroy()
     return
   }
-  const problem = problemFrom(error, { requestId: request.id })
+  const response = mapError(error, { requestId: request.id })
   const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'private, no-store' }
-  line.writeHead(problem.status, { ...headers, ...problem.headers }).end(JSON.stringify(problem.body))
+  res.writeHead(response.status, { ...headers, ...response.headers }).end(JSON.stringify(response.body))
 }

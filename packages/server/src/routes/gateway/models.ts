@@ -1,100 +1,107 @@
 import type { FastifyInstance } from 'fastify'
 import { PurserError, type Settings } from 'purser'
 import type { AppContext } from '../../app/context.ts'
-import { identityOf } from '../../auth/authenticate.ts'
-import { route } from '../../http/route.ts'
-import { namedUser, requiredUser } from './acting-user.ts'
+import { getIdentity } from '../../auth/authenticate.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { getActingUser, requireUser } from './acting-user.ts'
 
-interface Offer {
+/** A model that a request may name. */
+interface ListedModel {
   readonly id: string
   readonly provider: string
 }
 
-/** `GET /v1/models`: what this user may name; and `GET /v1/me`: what is left to them. */
-export function modelRoutes(app: FastifyInstance, house: AppContext): void {
+/** `GET /v1/models`: the models a user may name; `GET /v1/me`: the user's quota. */
+export function registerModelRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/v1/models',
-    route('chat', { tag: 'gateway', summary: 'The models this user may name.' }),
+    defineRoute('chat', { tag: 'gateway', summary: 'Lists the models that this user may name.' }),
     async (request) => {
-      const user = namedUser(request, identityOf(request))
-      const offers = user === undefined ? defaults(house) : await offersTo(house, user)
-      const created = Math.floor(house.startedAt / 1000)
-      const data = offers.map(({ id, provider }) => ({ id, object: 'model', created, owned_by: provider }))
+      const user = getActingUser(request, getIdentity(request))
+      const models = user === undefined ? listDefaultModels(context) : await listUserModels(context, user)
+      const created = Math.floor(context.startedAt / 1000)
+      const data = models.map(({ id, provider }) => ({ id, object: 'model', created, owned_by: provider }))
       return { object: 'list', data }
     },
   )
-  app.get('/v1/me', route('chat', { tag: 'gateway', summary: 'What is left of the quota.' }), async (request) => {
-    const user = house.purser.user(requiredUser(request, identityOf(request)))
-    const [quota, settings, bond] = await Promise.all([
-      user.ledger.quota(),
-      settingsOf(house, user.id),
-      user.ledger.bond(),
-    ])
-    return {
-      user: user.id,
-      ...quota,
-      blocked: bond.blocked !== null,
-      provider: settings?.provider ?? null,
-      model: settings?.model ?? null,
-    }
-  })
+  app.get(
+    '/v1/me',
+    defineRoute('chat', { tag: 'gateway', summary: "Returns the user's quota, provider and model." }),
+    async (request) => {
+      const user = context.purser.user(requireUser(request, getIdentity(request)))
+      const [quota, settings, bond] = await Promise.all([
+        user.ledger.quota(),
+        getSettings(context, user.id),
+        user.ledger.bond(),
+      ])
+      return {
+        user: user.id,
+        ...quota,
+        blocked: bond.blocked !== null,
+        provider: settings?.provider ?? null,
+        model: settings?.model ?? null,
+      }
+    },
+  )
 }
 
-/** The user's own provider's models by their plain ids, and others as `PROVIDER/MODEL`. */
-async function offersTo(house: AppContext, id: string): Promise<Offer[]> {
-  const user = house.purser.user(id)
-  const [settings, secrets] = await Promise.all([settingsOf(house, id), user.runtime.secrets()])
-  const own = settings?.provider ?? null
-  const allowed = settings?.allowedModels ?? null
-  const offers: Offer[] = []
-  if (own !== null) {
-    const models = modelsOf(house, own)
-    for (const model of models.length > 0 ? models : [settings?.model ?? null]) {
-      if (model === null) continue
-      if (
-        allowed !== null &&
-        model !== settings?.model &&
-        !allowed.includes(model) &&
-        !allowed.includes(`${own}/${model}`)
-      )
-        continue
-      offers.push({ id: model, provider: own })
-    }
-  }
-  for (const name of allowed ?? []) {
+/** Models of the user's provider by their plain ids, models of other providers as `PROVIDER/MODEL`; without repeats. */
+async function listUserModels(context: AppContext, id: string): Promise<ListedModel[]> {
+  const user = context.purser.user(id)
+  const [settings, secrets] = await Promise.all([getSettings(context, id), user.runtime.secrets()])
+  const ownProvider = settings?.provider ?? null
+  const models = settings === undefined ? [] : listOwnModels(context, settings)
+  for (const name of settings?.allowedModels ?? []) {
     const provider = name.slice(0, Math.max(0, name.indexOf('/')))
-    if (provider !== own && providersOf(house)[provider] !== undefined) offers.push({ id: name, provider })
+    if (provider !== ownProvider && getProviders(context)[provider] !== undefined) models.push({ id: name, provider })
   }
-  for (const { name } of secrets) {
-    if (name === own) continue
-    for (const model of modelsOf(house, name)) offers.push({ id: `${name}/${model}`, provider: name })
+  // A secret of the user's own opens all models of its provider.
+  for (const { name: provider } of secrets) {
+    if (provider === ownProvider) continue
+    for (const model of getModels(context, provider)) models.push({ id: `${provider}/${model}`, provider })
   }
-  return [...new Map(offers.map((offer) => [offer.id, offer])).values()]
+  return [...new Map(models.map((model) => [model.id, model])).values()]
 }
 
-function defaults(house: AppContext): Offer[] {
-  const { provider, model } = house.config?.runtime?.defaults ?? {}
+/** Models of the provider in the settings, restricted to `allowedModels`; the model of the settings is always allowed. */
+function listOwnModels(context: AppContext, { provider, model, allowedModels }: Settings): ListedModel[] {
+  if (provider === null) return []
+  const configured = getModels(context, provider)
+  const candidates = configured.length > 0 || model === null ? configured : [model]
+  return candidates
+    .filter(
+      (id) =>
+        allowedModels === null ||
+        id === model ||
+        allowedModels.includes(id) ||
+        allowedModels.includes(`${provider}/${id}`),
+    )
+    .map((id) => ({ id, provider }))
+}
+
+function listDefaultModels(context: AppContext): ListedModel[] {
+  const { provider, model } = context.config?.runtime?.defaults ?? {}
   if (typeof provider !== 'string') return []
-  const models = modelsOf(house, provider)
+  const models = getModels(context, provider)
   if (models.length > 0) return models.map((id) => ({ id, provider }))
   return typeof model === 'string' ? [{ id: model, provider }] : []
 }
 
-/** A user without a usable model still has a list: an empty one. */
-async function settingsOf(house: AppContext, id: string): Promise<Settings | undefined> {
+/** Undefined for a user without a usable model, whose list of models is then empty. */
+async function getSettings(context: AppContext, id: string): Promise<Settings | undefined> {
   try {
-    return await house.purser.user(id).runtime.settings()
+    return await context.purser.user(id).runtime.settings()
   } catch (error) {
     if (PurserError.is(error, 'model_required') || PurserError.is(error, 'provider_unknown')) return undefined
     throw error
   }
 }
 
-function modelsOf(house: AppContext, provider: string): readonly string[] {
-  const config = providersOf(house)[provider]
+function getModels(context: AppContext, provider: string): readonly string[] {
+  const config = getProviders(context)[provider]
   return config?.models ?? (typeof config?.defaultModel === 'string' ? [config.defaultModel] : [])
 }
 
-function providersOf(house: AppContext): NonNullable<NonNullable<AppContext['config']>['providers']> {
-  return house.config?.providers ?? {}
+function getProviders(context: AppContext): NonNullable<NonNullable<AppContext['config']>['providers']> {
+  return context.config?.providers ?? {}
 }

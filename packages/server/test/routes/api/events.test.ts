@@ -1,27 +1,24 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type ServerSentEvent, SseParser } from 'purser/internal'
-import { handClock } from 'purser/testing'
-import { type OpenServer, openServer } from '../../../src/app/server.ts'
-import { freshDirectory, runPurser } from '../../support/processes.ts'
+import { createTempDirectory, runPurser } from '../../support/processes.ts'
+import { type Headers, openServerHarness, type ServerHarness } from '../../support/server-harness.ts'
 
-let server: OpenServer
+let harness: ServerHarness
 let url: string
-let admin: string
 
 before(async () => {
-  server = await openServer({ config: { store: 'memory:', server: { port: 0, logLevel: 'silent' } } })
-  admin = (await server.house.keys.create({ role: 'admin', createdBy: 'test' })).key
-  url = await server.listen()
+  harness = await openServerHarness({ realTime: true })
+  url = await harness.server.listen()
 })
-after(() => server.close())
+after(() => harness[Symbol.asyncDispose]())
 
-/** Opens the stream; `next` resolves to the next event of a type. */
-async function listen(headers: Record<string, string> = {}, query = '') {
-  const cut = new AbortController()
+/** Opens a stream; `next` waits for the next event of a type. */
+async function openStream(headers: Headers = {}, query = '') {
+  const abort = new AbortController()
   const response = await fetch(`${url}/api/events${query}`, {
-    headers: { authorization: `Bearer ${admin}`, ...headers },
-    signal: cut.signal,
+    headers: { authorization: `Bearer ${harness.key}`, ...headers },
+    signal: abort.signal,
   })
   const events: ServerSentEvent[] = []
   let wake = (): void => {}
@@ -44,110 +41,101 @@ async function listen(headers: Record<string, string> = {}, query = '') {
       }
     },
     async close() {
-      cut.abort()
+      abort.abort()
       await reading
     },
   }
 }
 
-const act = (user: string) => server.house.purser.user(user).ledger
-const note = (user: string, text: string) => act(user).addNote(text, { actor: 'test' })
+const addNote = (user: string, text: string) => harness.user(user).ledger.addNote(text, { actor: 'test' })
+const getUser = ({ data }: ServerSentEvent): string => JSON.parse(data).user
 
-test('events come as they are committed, and a line that was cut resumes behind the last one', async () => {
-  const first = await listen()
+test('events are sent as they are committed, and a reconnected client resumes after the last one', async () => {
+  const first = await openStream()
   assert.equal(first.response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
-  await note('ada', 'one')
-  const seen = await first.next('ledger')
-  assert.equal(JSON.parse(seen.data).user, 'ada')
+  await addNote('ada', 'one')
+  const last = await first.next('ledger')
+  assert.equal(getUser(last), 'ada')
   await first.close()
-  await note('ada', 'two')
-  await note('bob', 'three')
-  const second = await listen({ 'last-event-id': String(seen.id) })
+  await addNote('ada', 'two')
+  await addNote('bob', 'three')
+  const second = await openStream({ 'last-event-id': String(last.id) })
   const missed = [await second.next('ledger'), await second.next('ledger')]
-  assert.deepEqual(
-    missed.map(({ data }) => JSON.parse(data).user),
-    ['ada', 'bob'],
-  )
+  assert.deepEqual(missed.map(getUser), ['ada', 'bob'])
   await second.close()
 })
 
-test('a cursor that is not kept is told as a gap, and the stream goes on', async () => {
-  const line = await listen({ 'last-event-id': 'no-such-event' })
-  await line.next('gap')
-  await note('ada', 'after the gap')
-  assert.equal(JSON.parse((await line.next('ledger')).data).user, 'ada')
-  await line.close()
+test('an unknown Last-Event-ID sends a gap, and the stream continues', async () => {
+  const stream = await openStream({ 'last-event-id': 'no-such-event' })
+  await stream.next('gap')
+  await addNote('ada', 'after the gap')
+  assert.equal(getUser(await stream.next('ledger')), 'ada')
+  await stream.close()
 })
 
-test('who is active without an event is told once in a while, joined and without an id', async () => {
-  const line = await listen()
-  for (let count = 0; count < 20; count++) await act('busy').admit()
-  await act('other').admit()
+test('activity without an event is coalesced into activity events without an id', async () => {
+  const stream = await openStream()
+  for (let count = 0; count < 20; count++) await harness.user('busy').ledger.admit()
+  await harness.user('other').ledger.admit()
   const users = new Set<string>()
   while (users.size < 2) {
-    const frame = await line.next('activity')
-    assert.equal(frame.id, undefined)
-    for (const user of JSON.parse(frame.data).users) users.add(user)
+    const { id, data } = await stream.next('activity')
+    assert.equal(id, undefined)
+    for (const user of JSON.parse(data).users) users.add(user)
   }
   assert.deepEqual([...users].toSorted(), ['busy', 'other'])
-  await line.close()
+  await stream.close()
 })
 
-test('a stream of one user tells nothing of others', async () => {
-  const line = await listen({}, '?user=cara')
-  await note('ada', 'not for this stream')
-  await note('cara', 'this one')
-  assert.equal(JSON.parse((await line.next('ledger')).data).user, 'cara')
-  await line.close()
+test('a stream of one user contains no events of other users', async () => {
+  const stream = await openStream({}, '?user=cara')
+  await addNote('ada', 'not for this stream')
+  await addNote('cara', 'this one')
+  assert.equal(getUser(await stream.next('ledger')), 'cara')
+  await stream.close()
 })
 
-test('a stream that cannot be is refused before it begins, over HTTP and by the command', async () => {
+test('an invalid filter is rejected before the stream starts, over HTTP and by the command', async () => {
   for (const query of ['?user=..', '?user=', `?user=${'x'.repeat(257)}`]) {
     for (const method of ['GET', 'HEAD'] as const) {
-      const answer = await server.fastify.inject({
+      const response = await harness.fastify.inject({
         method,
         url: `/api/events${query}`,
-        headers: { authorization: `Bearer ${admin}` },
+        headers: { authorization: `Bearer ${harness.key}` },
       })
-      assert.equal(answer.statusCode, 400, `${method} ${query}`)
-      if (method === 'GET') assert.equal(answer.json().error.code, 'user_id_invalid')
+      assert.equal(response.statusCode, 400, `${method} ${query}`)
+      if (method === 'GET') assert.equal(response.json().error.code, 'user_id_invalid')
     }
   }
-  const { code, talk } = await runPurser(['tail', '--user', '..'], freshDirectory(), {
+  const { code, stderr } = await runPurser(['tail', '--user', '..'], createTempDirectory(), {
     PURSER_URL: url,
-    PURSER_KEY: admin,
+    PURSER_KEY: harness.key,
   })
-  assert.equal(code, 2, talk)
-  assert.match(talk, /user id/)
+  assert.equal(code, 2, stderr)
+  assert.match(stderr, /user id/)
 })
 
-test('a silent stream is told every fifteen seconds that it is alive', async () => {
-  const clock = handClock()
-  const quiet = await openServer({
-    config: { store: 'memory:', server: { port: 0, logLevel: 'silent' } },
-    effects: clock,
-  })
-  const { key } = await quiet.house.keys.create({ role: 'viewer', createdBy: 'test' })
-  const address = await quiet.listen()
-  const response = await fetch(`${address}/api/events`, { headers: { authorization: `Bearer ${key}` } })
+test('an idle stream sends a ping every 15 seconds', async () => {
+  const idle = await openServerHarness()
+  const address = await idle.server.listen()
+  const response = await fetch(`${address}/api/events`, { headers: { authorization: `Bearer ${idle.key}` } })
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   assert.equal((await reader?.read())?.value, 'retry: 2000\n\n')
   for (let count = 0; count < 2; count++) {
-    clock.advance(15_000)
+    idle.clock.advance(15_000)
     assert.equal((await reader?.read())?.value, ': ping\n\n')
   }
   await reader?.cancel()
-  const closing = quiet.close()
-  clock.advance(50)
+  const closing = idle[Symbol.asyncDispose]()
+  idle.clock.advance(50)
   await closing
 })
 
 test('streams end when the server closes', async () => {
-  const other = await openServer({ config: { store: 'memory:', server: { port: 0, logLevel: 'silent' } } })
-  const { key } = await other.house.keys.create({ role: 'viewer', createdBy: 'test' })
-  const address = await other.listen()
-  const response = await fetch(`${address}/api/events`, { headers: { authorization: `Bearer ${key}` } })
+  const other = await openServerHarness({ realTime: true })
+  const address = await other.server.listen()
+  const response = await fetch(`${address}/api/events`, { headers: { authorization: `Bearer ${other.key}` } })
   const reading = response.text()
-  await other.close()
+  await other[Symbol.asyncDispose]()
   assert.match(await reading, /retry: 2000/)
 })

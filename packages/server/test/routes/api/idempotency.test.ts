@@ -2,71 +2,56 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openPurser, type Purser } from 'purser'
-import { handClock } from 'purser/testing'
-import { type OpenServer, openServer } from '../../../src/app/server.ts'
-import { freshDirectory } from '../../support/processes.ts'
+import { openServer } from '../../../src/app/server.ts'
+import { createTempDirectory } from '../../support/processes.ts'
+import { type Headers, openServerHarness } from '../../support/server-harness.ts'
 
-const authorize = () => ({ actor: 'host', role: 'admin' }) as const
-
-test('an Idempotency-Key gives the first answer again for a day, and refuses another body', async () => {
-  const clock = handClock()
-  const config = { store: 'memory:', server: { logLevel: 'silent' as const } }
-  const { fastify, close } = await openServer({ config, authorize, effects: clock })
-  const headers = { 'idempotency-key': 'k1' }
-  const note = (text: string) =>
-    fastify.inject({ method: 'POST', url: '/api/users/idem/notes', headers, payload: { text } })
-  const [first, second] = [await note('once'), await note('once')]
+test('an Idempotency-Key replays the first response for a day, and rejects another body', async () => {
+  await using harness = await openServerHarness()
+  const addNote = (text: string) => harness.call('POST', '/api/users/idem/notes', { text }, { 'idempotency-key': 'k1' })
+  const [first, second] = [await addNote('once'), await addNote('once')]
   assert.equal(second.body, first.body)
   assert.equal(second.headers['idempotent-replayed'], 'true')
   assert.deepEqual(
-    [(await note('other')).statusCode, (await note('other')).json().error.code],
+    [(await addNote('other')).statusCode, (await addNote('other')).json().error.code],
     [422, 'idempotency_conflict'],
   )
-  assert.equal((await fastify.inject('/api/users/idem/notes')).json().data.length, 1)
-  clock.advance(86_400_000)
-  assert.equal((await note('once')).headers['idempotent-replayed'], undefined)
-  await close()
+  assert.equal((await harness.call('GET', '/api/users/idem/notes')).json().data.length, 1)
+  harness.clock.advance(86_400_000)
+  assert.equal((await addNote('once')).headers['idempotent-replayed'], undefined)
 })
 
-test('If-Match and the reason are part of what a repeat has to match, and a 412 is not remembered', async () => {
-  const config = { store: 'memory:', server: { logLevel: 'silent' as const } }
-  const { fastify, close } = await openServer({ config, authorize })
-  const send = (headers: Record<string, string>) =>
-    fastify.inject({
-      method: 'PUT',
-      url: '/api/users/said/cap',
-      headers: { 'idempotency-key': 'k', ...headers },
-      payload: { cap: 3 },
-    })
-  assert.equal((await send({ 'if-match': '"7"' })).statusCode, 412)
-  assert.equal((await send({ 'if-match': '"7"' })).headers['idempotent-replayed'], undefined)
-  const done = await send({ 'if-match': '"0"', 'x-purser-reason': 'asked' })
-  assert.equal(done.statusCode, 200)
-  const again = await send({ 'if-match': '"0"', 'x-purser-reason': 'asked' })
-  assert.deepEqual([again.body, again.headers['idempotent-replayed']], [done.body, 'true'])
+test('a repeat must also have the same If-Match and reason, and a 412 is not stored', async () => {
+  await using harness = await openServerHarness()
+  const setCap = (headers: Headers) =>
+    harness.call('PUT', '/api/users/said/cap', { cap: 3 }, { 'idempotency-key': 'k', ...headers })
+  assert.equal((await setCap({ 'if-match': '"7"' })).statusCode, 412)
+  assert.equal((await setCap({ 'if-match': '"7"' })).headers['idempotent-replayed'], undefined)
+  const first = await setCap({ 'if-match': '"0"', 'x-purser-reason': 'asked' })
+  assert.equal(first.statusCode, 200)
+  const repeat = await setCap({ 'if-match': '"0"', 'x-purser-reason': 'asked' })
+  assert.deepEqual([repeat.body, repeat.headers['idempotent-replayed']], [first.body, 'true'])
   for (const headers of [
     { 'if-match': '"1"', 'x-purser-reason': 'asked' },
-    { 'if-match': '"0"', 'x-purser-reason': 'told' },
+    { 'if-match': '"0"', 'x-purser-reason': 'other' },
     { 'if-match': '"0"' },
   ]) {
-    const other = await send(headers)
-    assert.deepEqual([other.statusCode, other.json().error.code], [422, 'idempotency_conflict'])
+    const conflict = await setCap(headers)
+    assert.deepEqual([conflict.statusCode, conflict.json().error.code], [422, 'idempotency_conflict'])
   }
-  assert.equal((await fastify.inject('/api/users/said/bond')).json().version, 1)
-  await close()
+  assert.equal((await harness.call('GET', '/api/users/said/bond')).json().version, 1)
 })
 
-test('an Idempotency-Key holds across a restart: nothing is done twice, and the answer says so', async () => {
-  const config = { store: `sqlite:${join(freshDirectory(), 'purser.db')}`, server: { logLevel: 'silent' as const } }
-  const open = () => openServer({ config, authorize })
-  type Ask = readonly [method: 'POST' | 'PUT', place: string, body: object, other: object]
-  const send = async ({ fastify }: OpenServer, [method, place]: Ask, payload: object) => {
-    const headers = { 'idempotency-key': `key ${place}` }
-    return fastify.inject({ method, url: `/api/users/again/${place}`, headers, payload })
-  }
-  const first = await open()
-  const { ticket } = (await first.fastify.inject({ method: 'POST', url: '/api/users/again/admissions' })).json()
-  const asks: readonly Ask[] = [
+test('after a restart a repeat has no second effect, and its response says that it was replayed', async () => {
+  await using harness = await openServerHarness({
+    config: { store: `sqlite:${join(createTempDirectory(), 'purser.db')}` },
+    realTime: true,
+  })
+  type Call = readonly [method: 'POST' | 'PUT', path: string, body: object, otherBody: object]
+  const send = ([method, path]: Call, body: object) =>
+    harness.call(method, `/api/users/again/${path}`, body, { 'idempotency-key': `key ${path}` })
+  const { ticket } = (await harness.call('POST', '/api/users/again/admissions')).json()
+  const calls: readonly Call[] = [
     ['POST', 'admissions', { cost: 2 }, { cost: 3 }],
     ['POST', `admissions/${ticket}/settle`, { inputTokens: 5 }, { inputTokens: 6 }],
     ['POST', 'detections', { phase: 'warm' }, { phase: 'cold' }],
@@ -77,108 +62,94 @@ test('an Idempotency-Key holds across a restart: nothing is done twice, and the 
     ['PUT', 'block', { reason: 'r' }, { reason: 's' }],
     ['PUT', 'timezone', { timeZone: 'Asia/Kolkata' }, { timeZone: 'UTC' }],
   ]
-  const answers: string[] = []
-  for (const ask of asks) {
-    const { statusCode, headers, body } = await send(first, ask, ask[2])
-    assert.ok(statusCode < 300, `${ask[1]}: ${body}`)
+  const responses: string[] = []
+  for (const call of calls) {
+    const { statusCode, headers, body } = await send(call, call[2])
+    assert.ok(statusCode < 300, `${call[1]}: ${body}`)
     assert.equal(headers['idempotent-replayed'], undefined)
-    answers.push(body)
+    responses.push(body)
   }
-  const state = async ({ fastify }: OpenServer) => {
+  const getState = async () => {
     const [bond, actions] = await Promise.all([
-      fastify.inject('/api/users/again/bond'),
-      fastify.inject('/api/users/again/actions'),
+      harness.call('GET', '/api/users/again/bond'),
+      harness.call('GET', '/api/users/again/actions'),
     ])
     const { version, dailyCount, notesCount } = bond.json()
     return [version, dailyCount, notesCount, actions.json().data.length]
   }
-  const before = await state(first)
-  await first.close()
-  const second = await open()
-  for (const [place, ask] of asks.entries()) {
-    const again = await send(second, ask, ask[2])
-    assert.equal(again.headers['idempotent-replayed'], 'true', ask[1])
-    if (ask[1] === 'detections') assert.equal(again.json().outcome, 'replayed')
-    else assert.equal(again.body, answers[place], ask[1])
-    assert.equal((await send(second, ask, ask[3])).statusCode, 422, ask[1])
+  const before = await getState()
+  await harness.reopen()
+  for (const [index, call] of calls.entries()) {
+    const repeat = await send(call, call[2])
+    assert.equal(repeat.headers['idempotent-replayed'], 'true', call[1])
+    if (call[1] === 'detections') assert.equal(repeat.json().outcome, 'replayed')
+    else assert.equal(repeat.body, responses[index], call[1])
+    assert.equal((await send(call, call[3])).statusCode, 422, call[1])
   }
-  assert.deepEqual(await state(second), before)
-  await second.close()
+  assert.deepEqual(await getState(), before)
 })
 
-test('the same key while the first call is still running is 409', async () => {
-  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
-  const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+test('a repeat while the first call is still running is 409', async () => {
+  const gate = Promise.withResolvers<void>()
+  const started = Promise.withResolvers<void>()
   const purser = await openPurser({ store: 'memory:' })
   const slow: Purser = {
     ...purser,
     user: (id) => {
       const user = purser.user(id)
-      const addNote: typeof user.ledger.addNote = async (...given) => {
-        begin()
-        await gate
-        return user.ledger.addNote(...given)
+      const addNote: typeof user.ledger.addNote = async (...args) => {
+        started.resolve()
+        await gate.promise
+        return user.ledger.addNote(...args)
       }
       return { ...user, ledger: { ...user.ledger, addNote } }
     },
   }
-  const { fastify, close } = await openServer({ purser: slow, authorize })
-  const note = () =>
+  const { fastify, close } = await openServer({ purser: slow, authorize: () => ({ actor: 'host', role: 'admin' }) })
+  const addNote = () =>
     fastify.inject({
       method: 'POST',
       url: '/api/users/run/notes',
       headers: { 'idempotency-key': 'k' },
       payload: { text: 'x' },
     })
-  const first = note()
-  await begun
-  const second = await note()
+  const first = addNote()
+  await started.promise
+  const second = await addNote()
   assert.deepEqual([second.statusCode, second.json().error.code], [409, 'idempotency_running'])
-  open()
+  gate.resolve()
   assert.equal((await first).json().actor, 'host')
   await close()
   await purser.close()
 })
 
-test('what was answered under an Idempotency-Key goes with the person it is about', async () => {
-  const config = { store: 'memory:', server: { logLevel: 'silent' as const } }
-  const { fastify, close } = await openServer({ config, authorize })
-  const ask = (user: string, place: string, payload: object) =>
-    fastify.inject({
-      method: 'POST',
-      url: `/api/users/${user}/${place}`,
-      headers: { 'idempotency-key': 'k' },
-      payload,
-    })
-  for (const user of ['gone', 'other']) assert.equal((await ask(user, 'notes', { text: `of ${user}` })).statusCode, 200)
-  const erased = await ask('gone', 'erase', { reason: 'asked' })
+test('stored responses about a user are deleted when the user is erased', async () => {
+  await using harness = await openServerHarness()
+  const post = (user: string, path: string, body: object) =>
+    harness.call('POST', `/api/users/${user}/${path}`, body, { 'idempotency-key': 'k' })
+  for (const user of ['gone', 'other']) {
+    assert.equal((await post(user, 'notes', { text: `of ${user}` })).statusCode, 200)
+  }
+  const erased = await post('gone', 'erase', { reason: 'asked' })
   assert.equal(erased.json().erased.notes, 1)
-  assert.equal((await ask('gone', 'erase', { reason: 'asked' })).body, erased.body)
-  assert.equal((await ask('other', 'notes', { text: 'of other' })).headers['idempotent-replayed'], 'true')
-  assert.equal((await ask('gone', 'notes', { text: 'of gone' })).headers['idempotent-replayed'], undefined)
-  assert.equal((await fastify.inject('/api/users/gone/notes')).json().data.length, 1)
-  await close()
+  assert.equal((await post('gone', 'erase', { reason: 'asked' })).body, erased.body)
+  assert.equal((await post('other', 'notes', { text: 'of other' })).headers['idempotent-replayed'], 'true')
+  assert.equal((await post('gone', 'notes', { text: 'of gone' })).headers['idempotent-replayed'], undefined)
+  assert.equal((await harness.call('GET', '/api/users/gone/notes')).json().data.length, 1)
 })
 
-test('an erasure, a detection and an admission heed If-Match as well', async () => {
-  const config = { store: 'memory:', server: { logLevel: 'silent' as const } }
-  const { fastify, close } = await openServer({ config, authorize })
-  const ask = (place: string, payload: object, version: number) =>
-    fastify.inject({
-      method: 'POST',
-      url: `/api/users/matched/${place}`,
-      headers: { 'if-match': `"${version}"` },
-      payload,
-    })
+test('an erasure, a detection and an admission also check If-Match', async () => {
+  await using harness = await openServerHarness()
+  const post = (path: string, body: object, version: number) =>
+    harness.call('POST', `/api/users/matched/${path}`, body, { 'if-match': `"${version}"` })
   const calls = [
     ['admissions', {}],
     ['detections', { phase: 'warm' }],
     ['erase', { reason: 'asked' }],
   ] as const
-  for (const [place, body] of calls) assert.equal((await ask(place, body, 7)).statusCode, 412, place)
-  assert.equal((await fastify.inject('/api/users/matched/bond')).json().exists, false)
-  assert.equal((await ask('admissions', {}, 0)).statusCode, 200)
-  assert.equal((await ask('detections', { phase: 'warm' }, 0)).json().bond.version, 1)
-  assert.equal((await ask('erase', { reason: 'asked' }, 1)).json().erased.bond, 1)
-  await close()
+  for (const [path, body] of calls) assert.equal((await post(path, body, 7)).statusCode, 412, path)
+  assert.equal((await harness.call('GET', '/api/users/matched/bond')).json().exists, false)
+  assert.equal((await post('admissions', {}, 0)).statusCode, 200)
+  assert.equal((await post('detections', { phase: 'warm' }, 0)).json().bond.version, 1)
+  assert.equal((await post('erase', { reason: 'asked' }, 1)).json().erased.bond, 1)
 })

@@ -1,32 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { handClock } from 'purser/testing'
-import { type OpenServer, openServer } from '../../../src/app/server.ts'
+import { openServerHarness, type ServerHarness } from '../../support/server-harness.ts'
 
-const clock = handClock()
-let server: OpenServer
-let admin: string
+let harness: ServerHarness
 
 before(async () => {
-  server = await openServer({ config: { store: 'memory:', server: { logLevel: 'silent' } }, effects: clock })
-  admin = (await server.house.keys.create({ role: 'admin', name: 'root', createdBy: 'test' })).key
+  harness = await openServerHarness()
 })
-after(() => server.close())
+after(() => harness[Symbol.asyncDispose]())
 
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-const call = (method: Method, url: string, body?: unknown, headers: Record<string, string> = {}) =>
-  server.fastify.inject({
-    method,
-    url,
-    headers: {
-      authorization: `Bearer ${admin}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...headers,
-    },
-    ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
-  })
+const call: ServerHarness['call'] = (...args) => harness.call(...args)
 
-test('an id is one percent-encoded segment, whatever is in it', async () => {
+test('any valid id works as one percent-encoded path segment', async () => {
   for (const id of [
     'a/b',
     'a%b',
@@ -40,24 +25,24 @@ test('an id is one percent-encoded segment, whatever is in it', async () => {
     '🙂'.repeat(64),
     '{x}',
   ]) {
-    const answer = await call('PUT', `/api/users/${encodeURIComponent(id)}/cap`, { cap: 7 })
-    assert.equal(answer.statusCode, 200, id)
-    assert.equal(answer.json().user, id)
+    const response = await call('PUT', `/api/users/${encodeURIComponent(id)}/cap`, { cap: 7 })
+    assert.equal(response.statusCode, 200, id)
+    assert.equal(response.json().user, id)
     assert.equal((await call('GET', `/api/users/${encodeURIComponent(id)}/bond`)).json().dailyCap, 7)
   }
 })
 
-test('an id that cannot be is user_id_invalid, also when it is far too long', async () => {
+test('an invalid id is user_id_invalid, also when it is far too long', async () => {
   for (const id of [encodeURIComponent('a\0b'), 'x'.repeat(300), 'x'.repeat(3_000), '%C2%85']) {
-    const answer = await call('GET', `/api/users/${id}/bond`)
-    assert.equal(answer.statusCode, 400, id.slice(0, 20))
-    assert.equal(answer.json().error.code, 'user_id_invalid')
+    const response = await call('GET', `/api/users/${id}/bond`)
+    assert.equal(response.statusCode, 400, id.slice(0, 20))
+    assert.equal(response.json().error.code, 'user_id_invalid')
   }
   assert.equal((await call('GET', '/api/users/%zz/bond')).json().error.code, 'invalid_request_error')
 })
 
-test('every error has the same body, also for unknown addresses and validation', async () => {
-  for (const [answer, status, code] of [
+test('all errors have the same body, also unknown routes and validation errors', async () => {
+  for (const [response, status, code] of [
     [await call('GET', '/api/nothing'), 404, 'unknown_url'],
     [await call('GET', '/nothing'), 404, 'unknown_url'],
     [await call('POST', '/v1/nothing', {}), 404, 'unknown_url'],
@@ -74,17 +59,17 @@ test('every error has the same body, also for unknown addresses and validation',
     [await call('PUT', '/api/users/ada/block', {}), 400, 'invalid_request_error'],
     [await call('DELETE', '/api/keys/nothing'), 404, 'key_unknown'],
   ] as const) {
-    assert.equal(answer.statusCode, status, answer.body)
-    const { error } = answer.json()
+    assert.equal(response.statusCode, status, response.body)
+    const { error } = response.json()
     assert.equal(error.code, code)
     assert.equal(typeof error.message, 'string')
     assert.equal(typeof error.type, 'string')
     assert.ok('param' in error)
-    assert.equal(error.requestId, answer.headers['x-request-id'])
+    assert.equal(error.requestId, response.headers['x-request-id'])
   }
 })
 
-test('nothing is coerced and nothing is stripped: what the library refuses keeps its own code', async () => {
+test('values are neither coerced nor stripped, and errors of the library keep their codes', async () => {
   for (const [method, path, body, code] of [
     ['PUT', 'cap', { cap: '3' }, 'cap_invalid'],
     ['PUT', 'cap', { cap: -1 }, 'cap_invalid'],
@@ -98,13 +83,13 @@ test('nothing is coerced and nothing is stripped: what the library refuses keeps
     ['PATCH', 'runtime', { provider: 'nowhere' }, 'provider_unknown'],
     ['PATCH', 'runtime', { modle: 'x' }, 'settings_invalid'],
   ] as const) {
-    const answer = await call(method, `/api/users/strict/${path}`, body)
-    assert.equal(answer.json().error?.code, code, `${path} ${JSON.stringify(body)} ${answer.body}`)
-    assert.equal(answer.statusCode, 400)
+    const response = await call(method, `/api/users/strict/${path}`, body)
+    assert.equal(response.json().error?.code, code, `${path} ${JSON.stringify(body)} ${response.body}`)
+    assert.equal(response.statusCode, 400)
   }
 })
 
-test('a body that is not read is refused, and nothing is done; an empty one is none', async () => {
+test('a body that the route does not read is rejected without any effect; an empty body counts as absent', async () => {
   const admitted = (await call('POST', '/api/users/unread/admissions')).json()
   const unread = [
     ['DELETE', 'context'],
@@ -115,9 +100,9 @@ test('a body that is not read is refused, and nothing is done; an empty one is n
     ['POST', 'mcp/m/authorization'],
     ['POST', `admissions/${encodeURIComponent(admitted.ticket)}/refund`],
   ] as const
-  for (const [method, place] of unread) {
-    const answer = await call(method, `/api/users/unread/${place}`, { section: 'x' })
-    assert.deepEqual([answer.statusCode, answer.json().error.param], [400, 'section'], place)
+  for (const [method, path] of unread) {
+    const response = await call(method, `/api/users/unread/${path}`, { section: 'x' })
+    assert.deepEqual([response.statusCode, response.json().error.param], [400, 'section'], path)
   }
   for (const url of ['/api/answers', '/api/keys/k', '/api/session'])
     assert.equal((await call('DELETE', url, { x: 1 })).statusCode, 400, url)
@@ -127,26 +112,26 @@ test('a body that is not read is refused, and nothing is done; an empty one is n
   assert.equal((await call('POST', `/api/users/unread/${unread[6][1]}`, {})).json(), true)
 })
 
-test('a cap of null is the default and not 0', async () => {
+test('a cap of null is the default, not 0', async () => {
   await call('PUT', '/api/users/nul/cap', { cap: 3 })
   const bond = (await call('PUT', '/api/users/nul/cap', { cap: null })).json()
   assert.deepEqual([bond.dailyCap, bond.capOrigin], [0, 'default'])
 })
 
-test('who acts is the key’s name, and why may come in the body or in x-purser-reason', async () => {
-  await call('PUT', '/api/users/log/cap', { cap: 3, reason: 'said in the body' })
-  await call('PUT', '/api/users/log/cap', { cap: 4 }, { 'x-purser-reason': 'said in the header' })
+test('the actor is the name of the key, and the reason may be in the body or in x-purser-reason', async () => {
+  await call('PUT', '/api/users/log/cap', { cap: 3, reason: 'in the body' })
+  await call('PUT', '/api/users/log/cap', { cap: 4 }, { 'x-purser-reason': 'in the header' })
   const { data } = (await call('GET', '/api/users/log/events')).json()
   assert.deepEqual(
     data.map((event: { actor: string; reason: string }) => [event.actor, event.reason]),
     [
-      ['root', 'said in the header'],
-      ['root', 'said in the body'],
+      ['root', 'in the header'],
+      ['root', 'in the body'],
     ],
   )
 })
 
-test('an ETag is the version, and a change decided on an old one is 412', async () => {
+test('the ETag is the version, and a change with an old If-Match is 412', async () => {
   const { headers } = await call('PUT', '/api/users/tag/cap', { cap: 1 })
   assert.equal(headers.etag, '"1"')
   assert.equal((await call('PUT', '/api/users/tag/cap', { cap: 2 }, { 'if-match': '"1"' })).headers.etag, '"2"')
@@ -169,7 +154,7 @@ test('an ETag is the version, and a change decided on an old one is 412', async 
   assert.deepEqual([stale.statusCode, stale.json().error.code], [412, 'version_conflict'])
 })
 
-test('a profile and a note that were decided on something old are 412 as well, and change nothing', async () => {
+test('a profile change and a note with an old If-Match are also 412 and change nothing', async () => {
   const profile = '/api/users/match/profile'
   const empty = String((await call('GET', profile)).headers.etag)
   const first = await call('PUT', profile, { name: 'Ada' }, { 'if-match': empty })
@@ -189,7 +174,7 @@ test('a profile and a note that were decided on something old are 412 as well, a
   assert.equal((await call('GET', '/api/users/match/notes')).json().data.length, 1)
 })
 
-test('lists are { data, cursor }, page by page to the end', async () => {
+test('lists are { data, cursor }, and the cursor of the last page is null', async () => {
   for (const name of ['a', 'b', 'c']) await call('PUT', `/api/users/page-${name}/cap`, { cap: 1 })
   const first = (await call('GET', '/api/users?q=page-&limit=2')).json()
   assert.equal(first.data.length, 2)
@@ -201,21 +186,21 @@ test('lists are { data, cursor }, page by page to the end', async () => {
   assert.ok(older.data[0].sequence < events.data[1].sequence)
 })
 
-test('profile, actions and context: what was put is what the model is told', async () => {
+test('the context contains the stored profile and actions', async () => {
   const put = await call('PUT', '/api/users/ctx/profile', { name: 'Ada', extra: { a: 1 } })
   assert.deepEqual(put.json(), { name: 'Ada', extra: { a: 1 } })
   assert.deepEqual((await call('PATCH', '/api/users/ctx/profile', { extra: null })).json(), { name: 'Ada' })
   assert.deepEqual((await call('GET', '/api/users/ctx/profile')).json(), { name: 'Ada' })
-  const recorded = await call('POST', '/api/users/ctx/actions', [{ action: 'opened the door' }])
-  assert.equal(recorded.json()[0].action, 'opened the door')
+  const recorded = await call('POST', '/api/users/ctx/actions', [{ action: 'opened the app' }])
+  assert.equal(recorded.json()[0].action, 'opened the app')
   assert.equal((await call('GET', '/api/users/ctx/actions?limit=5')).json().data.length, 1)
   const context = (await call('GET', '/api/users/ctx/context')).json()
   assert.match(context.text, /Ada/)
-  assert.match(context.text, /opened the door/)
+  assert.match(context.text, /opened the app/)
   assert.equal((await call('DELETE', '/api/users/ctx/context')).statusCode, 204)
 })
 
-test('a secret goes in and never comes out', async () => {
+test('a stored secret is never returned', async () => {
   assert.equal((await call('PUT', '/api/users/sec/secrets/demo', { apiKey: 'sk-hidden' })).statusCode, 204)
   const list = await call('GET', '/api/users/sec/secrets')
   assert.deepEqual(
@@ -228,7 +213,7 @@ test('a secret goes in and never comes out', async () => {
   assert.equal((await call('DELETE', '/api/users/sec/secrets/demo')).statusCode, 204)
 })
 
-test('an erased user is gone, and erasing needs a reason', async () => {
+test('an erased user no longer exists, and erasing requires a reason', async () => {
   await call('PUT', '/api/users/gone/cap', { cap: 3 })
   assert.equal((await call('POST', '/api/users/gone/erase', {})).statusCode, 400)
   const receipt = (await call('POST', '/api/users/gone/erase', { reason: 'asked for it' })).json()
@@ -236,7 +221,7 @@ test('an erased user is gone, and erasing needs a reason', async () => {
   assert.equal((await call('GET', '/api/users/gone/bond')).json().exists, false)
 })
 
-test('admissions: admitted, settled once, given back once', async () => {
+test('an admission is settled or refunded once', async () => {
   const admitted = (await call('POST', '/api/users/adm/admissions', {})).json()
   assert.equal(admitted.allowed, true)
   const ticket = encodeURIComponent(admitted.ticket)
@@ -246,7 +231,7 @@ test('admissions: admitted, settled once, given back once', async () => {
   assert.equal((await call('POST', `/api/users/adm/admissions/${ticket}/refund`)).json(), false)
 })
 
-test('an x-request-id that is sane comes back, any other is replaced', async () => {
+test('a valid x-request-id is returned, any other is replaced', async () => {
   assert.equal(
     (await call('GET', '/livez', undefined, { 'x-request-id': 'abc-1.2' })).headers['x-request-id'],
     'abc-1.2',
@@ -255,7 +240,7 @@ test('an x-request-id that is sane comes back, any other is replaced', async () 
   assert.ok(other !== undefined && other !== 'a b\tc')
 })
 
-test('metrics count without naming anybody', async () => {
+test('metrics count admissions and name no user', async () => {
   const { body } = await call('GET', '/metrics')
   assert.match(body, /purser_admissions_total\{outcome="allowed"\} [1-9]/)
   for (const user of ['adm', 'page-a']) assert.ok(!body.includes(`"${user}"`))

@@ -41,12 +41,12 @@ after(async () => {
   await upstream.stop()
 })
 
-/** The last request the upstream got: the user's context follows the application's own text, and the raw id is nowhere. */
-async function checkUpstream(): Promise<void> {
-  const [seen] = (await upstream.seen()).slice(-1)
-  assert.ok(seen)
-  assert.equal(seen.authorization, 'Bearer upstream-key')
-  const { model, messages, ...rest } = seen.body
+/** Checks the last upstream request: the user's context follows the application's own text, and the raw id is absent. */
+async function checkUpstreamRequest(): Promise<void> {
+  const received = (await upstream.requests()).at(-1)
+  assert.ok(received)
+  assert.equal(received.authorization, 'Bearer upstream-key')
+  const { model, messages, ...rest } = received.body
   assert.equal(model, 'm')
   assert.equal(messages.length, 2)
   const system = messages[0]?.content ?? ''
@@ -56,10 +56,10 @@ async function checkUpstream(): Promise<void> {
   assert.deepEqual(messages[1], { role: 'user', content: QUESTION })
   assert.match(String(rest.safety_identifier), /^[0-9a-f]{64}$/)
   assert.ok(!('user' in rest))
-  assert.ok(!JSON.stringify(seen).includes('ada@example.com'))
+  assert.ok(!JSON.stringify(received).includes('ada@example.com'))
 }
 
-test('the openai client gets the exact answer, and says who it is for by `user`', async () => {
+test('the openai client gets the exact answer; the user comes from `user` in the body', async () => {
   const completion = await client.chat.completions.create({
     model: 'auto',
     messages: MESSAGES,
@@ -70,10 +70,10 @@ test('the openai client gets the exact answer, and says who it is for by `user`'
   assert.equal(completion.usage?.total_tokens, 18)
   assert.equal(completion.model, 'auto')
   assert.ok(completion._request_id)
-  await checkUpstream()
+  await checkUpstreamRequest()
 })
 
-test('the openai client gets the exact answer as a stream, and says who it is for by a header', async () => {
+test('the openai client gets the exact answer as a stream; the user comes from a header', async () => {
   const stream = await client.chat.completions.create(
     { model: 'm', messages: MESSAGES, stream: true, stream_options: { include_usage: true } },
     { headers: { 'x-purser-user': 'ada@example.com' } },
@@ -86,10 +86,10 @@ test('the openai client gets the exact answer as a stream, and says who it is fo
   }
   assert.equal(text, ANSWER)
   assert.equal(total, 18)
-  await checkUpstream()
+  await checkUpstreamRequest()
 })
 
-test('the AI SDK gets the exact answer, whole and as a stream', async () => {
+test('the AI SDK gets the exact answer, as JSON and as a stream', async () => {
   const provider = createOpenAICompatible({
     name: 'purser',
     baseURL: purser.baseURL,
@@ -102,17 +102,17 @@ test('the AI SDK gets the exact answer, whole and as a stream', async () => {
     prompt: QUESTION,
     maxRetries: 0,
   }
-  const whole = await generateText(question)
-  assert.equal(whole.text, ANSWER)
-  await checkUpstream()
+  const result = await generateText(question)
+  assert.equal(result.text, ANSWER)
+  await checkUpstreamRequest()
   const { textStream } = streamText(question)
   let text = ''
   for await (const part of textStream) text += part
   assert.equal(text, ANSWER)
-  await checkUpstream()
+  await checkUpstreamRequest()
 })
 
-test('a client that did not ask for usage sees no usage chunk, and the stream ends with [DONE]', async () => {
+test('without stream_options there is no usage chunk, and the stream ends with [DONE]', async () => {
   const response = await purser.chat({ messages: MESSAGES, stream: true, user: 'ada@example.com' })
   const text = await response.text()
   assert.ok(text.endsWith('data: [DONE]\n\n'))
@@ -120,7 +120,7 @@ test('a client that did not ask for usage sees no usage chunk, and the stream en
   assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
 })
 
-test('an answer says how it came about', async () => {
+test('a response has headers for request id, model, cache, context, overhead and rate limit', async () => {
   await purser.api('PUT', '/api/users/heads/cap', { cap: 5 })
   const { headers } = await purser.chat({ messages: MESSAGES, user: 'heads' }, { 'x-request-id': 'mine-1' })
   assert.equal(headers.get('x-request-id'), 'mine-1')
@@ -133,7 +133,7 @@ test('an answer says how it came about', async () => {
   assert.match(headers.get('x-ratelimit-reset-requests') ?? '', /^(\d+h)?(\d+m)?\d+s$/)
 })
 
-test('the models a user may name, and what is left to them', async () => {
+test('/v1/models lists the allowed models, /v1/me returns the quota', async () => {
   const models = await client.models.list()
   assert.deepEqual(
     models.data.map(({ id }) => id),
@@ -146,7 +146,7 @@ test('the models a user may name, and what is left to them', async () => {
   assert.deepEqual({ user, cap, count, remaining }, { user: 'heads', cap: 5, count: 1, remaining: 4 })
 })
 
-test('a user key is its own user, and naming another is refused', async () => {
+test('a user key acts for its own user, and naming another is 403', async () => {
   const { body } = await purser.api('POST', '/api/keys', { role: 'user', user: 'cara' })
   const own = new OpenAI({ baseURL: purser.baseURL, apiKey: (body as { key: string }).key, maxRetries: 0 })
   const completion = await own.chat.completions.create({ model: 'auto', messages: MESSAGES })
@@ -158,7 +158,7 @@ test('a user key is its own user, and naming another is refused', async () => {
   })
 })
 
-test('an admin key does not chat, a wrong key does nothing, and neither costs the upstream a call', async () => {
+test('an admin key is 403, a wrong key 401, and neither causes an upstream call', async () => {
   for (const [key, status] of [
     [ADMIN_KEY, 403],
     ['nonsense', 401],
@@ -169,5 +169,5 @@ test('an admin key does not chat, a wrong key does nothing, and neither costs th
       (error: InstanceType<typeof OpenAI.APIError>) => error.status === status,
     )
   }
-  assert.deepEqual(await upstream.seen(), [])
+  assert.deepEqual(await upstream.requests(), [])
 })

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { freshDirectory, type Purser, startPurser, startUpstream, type Upstream } from '../../support/processes.ts'
+import { createTempDirectory, type Purser, startPurser, startUpstream, type Upstream } from '../../support/processes.ts'
 
 let upstream: Upstream
 let purser: Purser
-const directory = freshDirectory()
+const directory = createTempDirectory()
 const USERS = ['u0', 'u1', 'u2', 'u3', 'u4']
 
 const start = () =>
@@ -33,51 +33,51 @@ interface Bond {
   readonly version: number
   readonly dailyCap: number
 }
-const bondOf = async (user: string) => (await purser.api('GET', `/api/users/${user}/bond`)).body as Bond
+const getBond = async (user: string) => (await purser.api('GET', `/api/users/${user}/bond`)).body as Bond
 
-test('after kill -9 under load nothing that was answered is lost, and state and events agree', async () => {
+test('after kill -9 under load no acknowledged write is lost, and state and events agree', async () => {
   const answered = new Map(USERS.map((user) => [user, 0]))
-  const noted = new Map(USERS.map((user) => [user, 0]))
+  const detected = new Map(USERS.map((user) => [user, 0]))
   for (const user of USERS) {
     await purser.api('PATCH', `/api/users/${user}/runtime`, { model: 'n' })
     await purser.api('PUT', `/api/users/${user}/cap`, { cap: 10_000 })
   }
   await purser
-    .chat({ user: 'u0', messages: [{ role: 'user', content: 'keep this answer' }] })
-    .then((kept) => kept.text())
+    .chat({ user: 'u0', messages: [{ role: 'user', content: 'cache this answer' }] })
+    .then((response) => response.text())
 
-  let going = true
+  let isRunning = true
   const load = USERS.map(async (user) => {
-    for (let number = 0; going; number++) {
+    for (let number = 0; isRunning; number++) {
       try {
         const answer = await purser.chat({ user, messages: [{ role: 'user', content: `${user} ${number}` }] })
         if (answer.status === 200) answered.set(user, (answered.get(user) ?? 0) + 1)
         await answer.text()
         const { status } = await purser.api('POST', `/api/users/${user}/detections`, { phase: `phase-${number}` })
-        if (status === 200) noted.set(user, (noted.get(user) ?? 0) + 1)
+        if (status === 200) detected.set(user, (detected.get(user) ?? 0) + 1)
       } catch {
         return
       }
     }
   })
-  while ([...noted.values()].some((count) => count < 5)) await purser.api('GET', '/livez')
+  while ([...detected.values()].some((count) => count < 5)) await purser.api('GET', '/livez')
   await purser.stop('SIGKILL')
-  going = false
+  isRunning = false
   await Promise.all(load)
 
   purser = await start()
   for (const user of USERS) {
-    const bond = await bondOf(user)
+    const bond = await getBond(user)
     const expected = (answered.get(user) ?? 0) + (user === 'u0' ? 1 : 0)
-    // One request of each user was under way: it may have been counted, and it was told to nobody.
+    // One request of each user was pending: it may have been counted, but was not acknowledged.
     assert.ok(
       bond.dailyCount === expected || bond.dailyCount === expected + 1,
       `${user}: ${bond.dailyCount} of ${expected}`,
     )
     assert.equal(bond.dailyCap, 10_000)
-    assert.ok(Number(bond.phase.split('-')[1]) >= (noted.get(user) ?? 0) - 1)
-    const verdict = (await purser.api('GET', `/api/users/${user}/verify`)).body as { ok: boolean; checked: number }
-    assert.deepEqual([verdict.ok, verdict.checked], [true, bond.version])
+    assert.ok(Number(bond.phase.split('-')[1]) >= (detected.get(user) ?? 0) - 1)
+    const verification = (await purser.api('GET', `/api/users/${user}/verify`)).body as { ok: boolean; checked: number }
+    assert.deepEqual([verification.ok, verification.checked], [true, bond.version])
     const { data } = (await purser.api('GET', `/api/users/${user}/events?types=phase_transition&limit=1`)).body as {
       data: { data: { to: string } }[]
     }
@@ -85,18 +85,18 @@ test('after kill -9 under load nothing that was answered is lost, and state and 
     assert.equal(((await purser.api('GET', `/api/users/${user}/runtime`)).body as { model: string }).model, 'n')
   }
   await upstream.reset()
-  const kept = await purser.chat({ user: 'u0', messages: [{ role: 'user', content: 'keep this answer' }] })
-  assert.equal(kept.headers.get('x-purser-cache'), 'hit')
-  assert.match(await kept.text(), /keep this answer/)
-  assert.deepEqual(await upstream.seen(), [])
+  const cached = await purser.chat({ user: 'u0', messages: [{ role: 'user', content: 'cache this answer' }] })
+  assert.equal(cached.headers.get('x-purser-cache'), 'hit')
+  assert.match(await cached.text(), /cache this answer/)
+  assert.deepEqual(await upstream.requests(), [])
 })
 
-test('SIGTERM lets an open stream end, takes no new work meanwhile, and exits with 0', async () => {
+test('SIGTERM drains an open stream, accepts no new requests and exits with 0', async () => {
   const answer = await purser.chat({ user: 'u1', stream: true, messages: [{ role: 'user', content: 'slow drain' }] })
   const events = await fetch(`${purser.url}/livez`)
   assert.equal(events.status, 200)
   const ended = purser.stop('SIGTERM')
-  while (await reachable()) await upstream.seen()
+  while (await isReachable()) await upstream.requests()
   await upstream.release()
   const text = await answer.text()
   assert.match(text, /slow drain/)
@@ -105,7 +105,7 @@ test('SIGTERM lets an open stream end, takes no new work meanwhile, and exits wi
   purser = await start()
 })
 
-test('what does not end within shutdownMs is cut, and told so in one last frame', async () => {
+test('a stream that is still open after shutdownMs is cut, with a last frame that reports the error', async () => {
   await upstream.reset()
   const short = await startPurser({
     providers: { local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'k', models: ['m'] } },
@@ -114,19 +114,19 @@ test('what does not end within shutdownMs is cut, and told so in one last frame'
   })
   const answer = await short.chat({ user: 'u1', stream: true, messages: [{ role: 'user', content: 'slow for ever' }] })
   const whole = short.chat({ user: 'u2', messages: [{ role: 'user', content: 'slow for ever' }] })
-  while ((await upstream.seen()).length < 2);
+  while ((await upstream.requests()).length < 2);
   const reading = answer.text()
   assert.equal(await short.stop('SIGTERM'), 0)
   const frames = (await reading).split('\n\n').filter((frame) => frame !== '')
-  const told = JSON.parse(String(frames.at(-1)).slice('data: '.length)) as { error: { code: string } }
-  assert.equal(told.error.code, 'closed')
+  const last = JSON.parse(String(frames.at(-1)).slice('data: '.length)) as { error: { code: string } }
+  assert.equal(last.error.code, 'closed')
   assert.ok(!frames.includes('data: [DONE]'))
   const refused = await whole
-  assert.deepEqual([refused.status, ((await refused.json()) as typeof told).error.code], [503, 'closed'])
+  assert.deepEqual([refused.status, ((await refused.json()) as typeof last).error.code], [503, 'closed'])
 })
 
-/** Whether the server still takes new connections. */
-async function reachable(): Promise<boolean> {
+/** Whether the server accepts new connections. */
+async function isReachable(): Promise<boolean> {
   try {
     await (await fetch(`${purser.url}/readyz`, { headers: { connection: 'close' } })).text()
     return true

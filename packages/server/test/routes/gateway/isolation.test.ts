@@ -7,7 +7,7 @@ let two: Upstream
 let purser: Purser
 
 const REQUESTS = 500
-const AT_ONCE = 24
+const CONCURRENCY = 24
 
 before(async () => {
   ;[one, two] = await Promise.all([startUpstream('one'), startUpstream('two')])
@@ -26,30 +26,30 @@ after(async () => {
   await Promise.all([one?.stop(), two?.stop()])
 })
 
-test('RC-20 of 500 interleaved requests of two users on two upstreams none reaches the wrong one', async () => {
+test('RC-20 none of 500 interleaved requests of two users reaches the wrong one of two upstreams', async () => {
   let next = 0
   const wrong: unknown[] = []
   const worker = async (): Promise<void> => {
     while (next < REQUESTS) {
       const number = next++
       const [user, upstream, model] = number % 2 === 0 ? ['ann', 'one', 'm1'] : ['ben', 'two', 'm2']
-      const content = `question ${number} of ${user}`
+      const question = `question ${number} of ${user}`
       const stream = number % 3 === 0
-      const answer = await purser.chat({ user, stream, messages: [{ role: 'user', content }] })
-      const text = await answer.text()
-      const told = stream ? textOfStream(text) : (JSON.parse(text).choices[0].message.content as string)
-      if (told !== `${upstream} (${model}) says: ${content} ✓ "quoted" \u2028 end`) wrong.push({ number, text })
+      const response = await purser.chat({ user, stream, messages: [{ role: 'user', content: question }] })
+      const text = await response.text()
+      const answer = stream ? joinStream(text) : (JSON.parse(text).choices[0].message.content as string)
+      if (answer !== `${upstream} (${model}) says: ${question} ✓ "quoted" \u2028 end`) wrong.push({ number, text })
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker))
   assert.deepEqual(wrong, [])
   for (const [upstream, user, key, model] of [
     [one, 'ann', 'key-one', 'm1'],
     [two, 'ben', 'key-two', 'm2'],
   ] as const) {
-    const seen = await upstream.seen()
-    assert.equal(seen.length, REQUESTS / 2)
-    for (const { body, authorization } of seen) {
+    const requests = await upstream.requests()
+    assert.equal(requests.length, REQUESTS / 2)
+    for (const { body, authorization } of requests) {
       assert.equal(authorization, `Bearer ${key}`)
       assert.equal(body.model, model)
       assert.match(body.messages.at(-1)?.content ?? '', new RegExp(`of ${user}$`))
@@ -57,7 +57,7 @@ test('RC-20 of 500 interleaved requests of two users on two upstreams none reach
   }
 })
 
-test('the same question of another user is asked anew, of the same user it is not', async () => {
+test('a cached answer is used for the same user and not for another user', async () => {
   const ask = (user: string) => purser.chat({ user, messages: [{ role: 'user', content: 'the same for all' }] })
   const caches: (string | null)[] = []
   for (const user of ['cat', 'cat', 'dan']) {
@@ -68,7 +68,7 @@ test('the same question of another user is asked anew, of the same user it is no
   assert.deepEqual(caches, ['miss', 'hit', 'miss'])
 })
 
-test('a model of the user’s own provider, and another provider only where it is allowed', async () => {
+test('a user may name models of their own provider, and of another provider only if it is allowed', async () => {
   const ask = async (user: string, model: string) => {
     const answer = await purser.chat({ user, model, messages: [{ role: 'user', content: `for ${model}` }] })
     return { status: answer.status, body: (await answer.json()) as Record<string, never> }
@@ -86,19 +86,19 @@ test('a model of the user’s own provider, and another provider only where it i
   }
   await purser.api('PUT', '/api/users/eve/secrets/second', { apiKey: 'own-key' })
   assert.equal((await ask('eve', 'second/m2')).status, 200)
-  assert.equal((await two.seen()).at(-1)?.authorization, 'Bearer own-key')
+  assert.equal((await two.requests()).at(-1)?.authorization, 'Bearer own-key')
 })
 
-test('the two upstreams never see the raw id, and each in its own field', async () => {
+test('each upstream receives the pseudonymous id in its configured field, never the raw id', async () => {
   for (const [upstream, field] of [
     [one, 'safety_identifier'],
     [two, 'user'],
   ] as const) {
-    for (const { body } of await upstream.seen()) assert.match(String(body[field]), /^[0-9a-f]{64}$/)
+    for (const { body } of await upstream.requests()) assert.match(String(body[field]), /^[0-9a-f]{64}$/)
   }
 })
 
-function textOfStream(text: string): string {
+function joinStream(text: string): string {
   return text
     .split('\n\n')
     .filter((frame) => frame.startsWith('data: {'))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import OpenAI from 'openai'
 import {
-  freshDirectory,
+  createTempDirectory,
   type Purser,
   SERVICE_KEY,
   startPurser,
@@ -12,7 +12,7 @@ import {
 
 let upstream: Upstream
 let purser: Purser
-const directory = freshDirectory()
+const directory = createTempDirectory()
 
 const start = () =>
   startPurser(
@@ -38,17 +38,17 @@ after(async () => {
 const ask = (user: string, content: string, more: object = {}) =>
   purser.chat({ user, messages: [{ role: 'user', content }], ...more })
 
-async function codeOf(answer: Response): Promise<[number, string]> {
-  return [answer.status, ((await answer.json()) as { error: { code: string } }).error.code]
+async function getStatusAndCode(response: Response): Promise<[number, string]> {
+  return [response.status, ((await response.json()) as { error: { code: string } }).error.code]
 }
 
-async function count(user: string): Promise<number> {
+async function getCount(user: string): Promise<number> {
   return ((await purser.api('GET', `/api/users/${user}/bond`)).body as { dailyCount: number }).dailyCount
 }
 
-test('BL-D03 with a cap of 3 the fourth request is refused before any upstream call, also after a restart', async () => {
+test('BL-D03 with a cap of 3 the fourth request is refused without an upstream call, also after a restart', async () => {
   for (let number = 0; number < 3; number++) assert.equal((await ask('capped', 'hello')).status, 200)
-  const refuse = async () => {
+  const expectRefusal = async () => {
     await upstream.reset()
     const refused = await ask('capped', 'hello')
     assert.equal(refused.status, 429)
@@ -58,23 +58,23 @@ test('BL-D03 with a cap of 3 the fourth request is refused before any upstream c
     const { error } = (await refused.json()) as { error: { code: string; message: string } }
     assert.equal(error.code, 'insufficient_quota')
     assert.match(error.message, /reset at \d{4}-\d\d-\d\dT/)
-    assert.deepEqual(await upstream.seen(), [])
+    assert.deepEqual(await upstream.requests(), [])
   }
-  await refuse()
+  await expectRefusal()
   await purser.stop()
   purser = await start()
-  await refuse()
-  assert.equal(await count('capped'), 3)
+  await expectRefusal()
+  assert.equal(await getCount('capped'), 3)
 })
 
-test('24 requests at once do not get past a cap of 3', async () => {
-  const answers = await Promise.all(Array.from({ length: 24 }, () => ask('rush', 'hello')))
+test('24 concurrent requests do not exceed a cap of 3', async () => {
+  const answers = await Promise.all(Array.from({ length: 24 }, () => ask('concurrent', 'hello')))
   assert.equal(answers.filter(({ status }) => status === 200).length, 3)
   assert.equal(answers.filter(({ status }) => status === 429).length, 21)
-  assert.equal((await upstream.seen()).length, 3)
+  assert.equal((await upstream.requests()).length, 3)
 })
 
-test('the openai client does not try a refusal again', async () => {
+test('the openai client does not retry a refusal', async () => {
   await purser.api('PUT', '/api/users/once/cap', { cap: 1 })
   const client = new OpenAI({ baseURL: purser.baseURL, apiKey: SERVICE_KEY })
   const chat = () =>
@@ -82,17 +82,17 @@ test('the openai client does not try a refusal again', async () => {
   await chat()
   await upstream.reset()
   await assert.rejects(chat(), (error: InstanceType<typeof OpenAI.APIError>) => error.code === 'insufficient_quota')
-  assert.deepEqual(await upstream.seen(), [])
+  assert.deepEqual(await upstream.requests(), [])
 })
 
 test('a blocked user is 403 user_blocked until unblocked', async () => {
   await purser.api('PUT', '/api/users/blocked/block', { reason: 'test' })
-  assert.deepEqual(await codeOf(await ask('blocked', 'hello')), [403, 'user_blocked'])
+  assert.deepEqual(await getStatusAndCode(await ask('blocked', 'hello')), [403, 'user_blocked'])
   await purser.api('DELETE', '/api/users/blocked/block')
   assert.equal((await ask('blocked', 'hello')).status, 200)
 })
 
-test('what fails upstream before the first chunk is told with its code and given back', async () => {
+test('an upstream failure before the first chunk is reported with its code and refunded', async () => {
   for (const [content, status, code] of [
     ['status 500', 502, 'upstream_failed'],
     ['status 401', 502, 'upstream_auth'],
@@ -103,26 +103,26 @@ test('what fails upstream before the first chunk is told with its code and given
   ] as const) {
     const answer = await ask('fails', content)
     if (code === 'rate_limit_exceeded') assert.equal(answer.headers.get('retry-after'), '7')
-    assert.deepEqual(await codeOf(answer), [status, code], content)
+    assert.deepEqual(await getStatusAndCode(answer), [status, code], content)
     assert.ok(answer.headers.get('x-request-id'))
   }
-  assert.equal(await count('fails'), 0)
+  assert.equal(await getCount('fails'), 0)
 })
 
-test('an upstream that is down is 502 and given back', async () => {
-  const dead = await startPurser({
-    providers: { gone: { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:9/v1', apiKey: 'k', models: ['m'] } },
-    runtime: { defaults: { provider: 'gone', model: 'm' } },
+test('an unreachable upstream is 502 and refunded', async () => {
+  const unreachable = await startPurser({
+    providers: { down: { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:9/v1', apiKey: 'k', models: ['m'] } },
+    runtime: { defaults: { provider: 'down', model: 'm' } },
   })
-  assert.deepEqual(await codeOf(await dead.chat({ user: 'x', messages: [{ role: 'user', content: 'x' }] })), [
-    502,
-    'upstream_failed',
-  ])
-  assert.equal(((await dead.api('GET', '/api/users/x/bond')).body as { dailyCount: number }).dailyCount, 0)
-  await dead.stop()
+  assert.deepEqual(
+    await getStatusAndCode(await unreachable.chat({ user: 'x', messages: [{ role: 'user', content: 'x' }] })),
+    [502, 'upstream_failed'],
+  )
+  assert.equal(((await unreachable.api('GET', '/api/users/x/bond')).body as { dailyCount: number }).dailyCount, 0)
+  await unreachable.stop()
 })
 
-test('a stream that is cut ends in one error frame without [DONE], and stays counted', async () => {
+test('a stream that the upstream cuts ends with one error frame and no [DONE], and stays counted', async () => {
   const answer = await ask('cut', 'cut', { stream: true })
   assert.equal(answer.status, 200)
   const frames = (await answer.text()).split('\n\n').filter((frame) => frame !== '')
@@ -132,7 +132,7 @@ test('a stream that is cut ends in one error frame without [DONE], and stays cou
   assert.equal(last.error.code, 'upstream_failed')
   assert.ok(!frames.includes('data: [DONE]'))
   assert.equal(last.error.requestId, answer.headers.get('x-request-id'))
-  assert.equal(await count('cut'), 1)
+  assert.equal(await getCount('cut'), 1)
 })
 
 for (const [when, content, stream] of [
@@ -140,27 +140,27 @@ for (const [when, content, stream] of [
   ['before the first chunk', 'hang', true],
   ['before a whole answer', 'hang', false],
 ] as const) {
-  test(`a client that leaves ${when} stops the upstream call and stays counted`, async () => {
-    const patient = await startPurser({
+  test(`a client that disconnects ${when} stops the upstream call, and the turn stays counted`, async () => {
+    const server = await startPurser({
       providers: { local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'k', models: ['m'] } },
       runtime: { defaults: { provider: 'local', model: 'm' } },
     })
-    const leaving = new AbortController()
-    const answer = fetch(`${patient.baseURL}/chat/completions`, {
+    const disconnect = new AbortController()
+    const answer = fetch(`${server.baseURL}/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${SERVICE_KEY}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ user: 'leaver', stream, messages: [{ role: 'user', content }] }),
-      signal: leaving.signal,
+      body: JSON.stringify({ user: 'disconnected', stream, messages: [{ role: 'user', content }] }),
+      signal: disconnect.signal,
     })
     if (content === 'slow') await (await answer).body?.getReader().read()
     else {
       answer.catch(() => undefined)
-      while ((await upstream.seen()).length === 0);
+      while ((await upstream.requests()).length === 0);
     }
-    leaving.abort()
-    while ((await upstream.seen()).at(-1)?.aborted !== true);
-    const { body } = await patient.api('GET', '/api/users/leaver/bond')
+    disconnect.abort()
+    while ((await upstream.requests()).at(-1)?.aborted !== true);
+    const { body } = await server.api('GET', '/api/users/disconnected/bond')
     assert.equal((body as { dailyCount: number }).dailyCount, 1)
-    await patient.stop()
+    await server.stop()
   })
 }

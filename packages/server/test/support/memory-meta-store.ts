@@ -1,7 +1,6 @@
-import type { Shelf } from '../../src/auth/cas-document.ts'
+import type { MetaStore } from 'purser'
 
-/** A shelf without a store. */
-export function memoryShelf(): Shelf {
+export function createMemoryMetaStore(): MetaStore {
   const texts = new Map<string, string>()
   return {
     get: async (name) => texts.get(name),

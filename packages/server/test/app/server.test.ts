@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { openPurser, type Purser, PurserError } from 'purser'
-import { createServer, type PurserServer } from '../../../src/index.ts'
-import { DECK_POLICY, deckDirectory } from '../../../src/routes/deck.ts'
+import { createServer, type PurserServer } from '../../src/index.ts'
+import { DECK_POLICY, getDeckDirectory } from '../../src/routes/deck.ts'
 
-/*
- * The same server in all its forms: as a web handler, as a Node handler beside other routes, under a prefix.
- */
+/* A server mounted in another program: as a web handler, as a Node handler beside other routes, under a prefix. */
 
 let purser: Purser
 let server: PurserServer
@@ -42,7 +42,7 @@ const chat = (user: string, more: object = {}) =>
     body: JSON.stringify({ messages: [{ role: 'user', content: 'hello' }], ...more }),
   })
 
-test('as a web handler it answers whole, and streams as the answer comes', async () => {
+test('the web handler answers with JSON and with a stream', async () => {
   const whole = await server.fetch(chat('ada'))
   assert.equal(whole.status, 200)
   assert.equal(((await whole.json()) as { object: string }).object, 'chat.completion')
@@ -51,7 +51,7 @@ test('as a web handler it answers whole, and streams as the answer comes', async
   assert.ok((await stream.text()).endsWith('data: [DONE]\n\n'))
 })
 
-test('the host’s own authorize says who calls, and what it does not know is left to keys', async () => {
+test('the authorize function of the host authenticates requests; null falls back to keys', async () => {
   assert.equal(
     (await server.fetch(new Request('http://h/purser/api/users', { headers: { 'x-host-user': 'root' } }))).status,
     200,
@@ -65,9 +65,9 @@ test('the host’s own authorize says who calls, and what it does not know is le
   assert.equal(((await other.json()) as { error: { code: string } }).error.code, 'user_mismatch')
 })
 
-test('options that cannot be are refused with what was meant', async () => {
+test('invalid options are rejected with a hint', async () => {
   const config = { store: 'memory:' }
-  for (const [options, code, said] of [
+  for (const [options, code, text] of [
     [undefined, 'option_invalid', /takes an object[\s\S]*createServer\(\{ config/],
     [{}, 'option_invalid', /needs 'purser' or 'config'/],
     [{ purser, config }, 'option_invalid', /not both/],
@@ -79,49 +79,49 @@ test('options that cannot be are refused with what was meant', async () => {
   ] as const) {
     await assert.rejects(createServer(options as never), (error) => {
       assert.ok(PurserError.is(error, code), String(error))
-      assert.match(`${error.message} ${error.hint}`, said)
+      assert.match(`${error.message} ${error.hint}`, text)
       return true
     })
   }
 })
 
-test('an authorize that answers no role, or a user without saying who, lets nobody in', async () => {
-  for (const answer of [
+test('an authorize function that returns an invalid role, or a role that does not match its user, is a server error', async () => {
+  for (const result of [
     { actor: 'x', role: 'root' },
     { actor: 'x', role: 'user' },
     { actor: 'x', role: 'admin', user: 'zoe' },
   ]) {
-    const careless = await createServer({ purser, authorize: () => answer as never })
-    careless.fastify.log.level = 'silent'
-    const refused = await careless.fetch(new Request('http://h/v1/me', { headers: { 'x-purser-user': 'zoe' } }))
-    assert.equal(refused.status, 500)
-    // A name that no request id can hold by chance: those are hexadecimal.
-    assert.ok(!(await refused.text()).includes('zoe'))
-    await careless.close()
+    const faulty = await createServer({ purser, authorize: () => result as never })
+    faulty.fastify.log.level = 'silent'
+    const response = await faulty.fetch(new Request('http://h/v1/me', { headers: { 'x-purser-user': 'zoe' } }))
+    assert.equal(response.status, 500)
+    // A request id is hexadecimal, so it cannot contain this name by chance.
+    assert.ok(!(await response.text()).includes('zoe'))
+    await faulty.close()
   }
 })
 
-test('beside other routes it takes its own addresses, and hands the others on', async () => {
+test('the Node handler answers its own paths and passes other requests on', async () => {
   const host = createHttpServer((request, response) => {
-    void server.node(request, response, () => response.end('the host’s own page'))
+    void server.node(request, response, () => response.end('page of the host'))
   })
   await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(host.address() as AddressInfo).port}`
   assert.equal((await fetch(`${url}/purser/livez`)).status, 200)
-  assert.equal(await (await fetch(`${url}/livez`)).text(), 'the host’s own page')
-  assert.equal(await (await fetch(`${url}/purser/other`)).text(), 'the host’s own page')
+  assert.equal(await (await fetch(`${url}/livez`)).text(), 'page of the host')
+  assert.equal(await (await fetch(`${url}/purser/other`)).text(), 'page of the host')
   await new Promise((resolve) => host.close(resolve))
 })
 
-test('the Deck stands under the prefix with its policy; its hashed files may be kept for ever, the page may not', async () => {
+test('the Deck is served under the prefix with its policy; hashed files are immutable, the page is revalidated', async () => {
   assert.equal((await server.fetch(new Request('http://h/purser/deck'))).headers.get('location'), './deck/')
   const page = await server.fetch(new Request('http://h/purser/deck/'))
-  if (deckDirectory() === undefined) {
+  if (getDeckDirectory() === undefined) {
     assert.equal(((await page.json()) as { error: { code: string } }).error.code, 'deck_missing')
     return
   }
   assert.equal(page.status, 200)
-  // Where an old sign-in link leads.
+  // The redirect of an expired sign-in link.
   assert.equal((await server.fetch(new Request('http://h/purser/deck/?sign-in=expired'))).status, 200)
   assert.equal(page.headers.get('content-security-policy'), DECK_POLICY)
   assert.equal(page.headers.get('cache-control'), 'no-cache')
@@ -133,11 +133,16 @@ test('the Deck stands under the prefix with its policy; its hashed files may be 
   assert.match(String(asset.headers.get('cache-control')), /immutable/)
   assert.match(String(asset.headers.get('content-type')), /javascript/)
   for (const path of ['../package.json', '%2e%2e/package.json', '..%2fpackage.json', 'assets/none.js', '.env']) {
-    const answer = await server.fetch(new Request(`http://h/purser/deck/${path}`))
-    assert.ok(answer.status >= 400, path)
-    assert.equal(answer.headers.get('cache-control'), 'private, no-store', path)
-    assert.equal(typeof ((await answer.json()) as { error: { code: string } }).error.code, 'string')
+    const response = await server.fetch(new Request(`http://h/purser/deck/${path}`))
+    assert.ok(response.status >= 400, path)
+    assert.equal(response.headers.get('cache-control'), 'private, no-store', path)
+    assert.equal(typeof ((await response.json()) as { error: { code: string } }).error.code, 'string')
   }
+})
+
+test('the page is found where the workspace builds it', () => {
+  const built = fileURLToPath(new URL('../../../deck/dist/', import.meta.url))
+  assert.equal(getDeckDirectory(), existsSync(`${built}index.html`) ? built : undefined)
 })
 
 interface Operation {
@@ -146,7 +151,7 @@ interface Operation {
   readonly responses: Record<string, { readonly content: Record<string, unknown> }>
 }
 
-test('the API document is under the prefix and names every status’s body', async () => {
+test('the API document is served under the prefix and describes the bodies of all statuses', async () => {
   const document = (await (await server.fetch(new Request('http://h/purser/openapi.json'))).json()) as {
     openapi: string
     paths: Record<string, Record<string, Operation>>
@@ -158,13 +163,14 @@ test('the API document is under the prefix and names every status’s body', asy
     for (const { responses } of Object.values(methods))
       assert.ok('4XX' in responses, JSON.stringify(Object.keys(responses)))
   }
-  const at = (method: string, path: string): Operation => document.paths[`/purser${path}`]?.[method] as Operation
+  const getOperation = (method: string, path: string): Operation =>
+    document.paths[`/purser${path}`]?.[method] as Operation
   const ids = Object.values(document.paths).flatMap((methods) =>
     Object.values(methods).map(({ operationId }) => operationId),
   )
   assert.ok(ids.every((id) => /^[a-z]\w+$/.test(id)))
   assert.equal(new Set(ids).size, ids.length)
-  assert.equal(at('get', '/api/users/{id}/bond').operationId, 'getApiUsersByIdBond')
+  assert.equal(getOperation('get', '/api/users/{id}/bond').operationId, 'getApiUsersByIdBond')
   for (const [method, path, required] of [
     ['post', '/api/users/{id}/admissions', false],
     ['post', '/api/users/{id}/erase', false],
@@ -174,13 +180,13 @@ test('the API document is under the prefix and names every status’s body', asy
     ['post', '/v1/chat/completions', true],
     ['delete', '/api/users/{id}/context', undefined],
   ] as const) {
-    assert.equal(at(method, path).requestBody?.required, required, `${method} ${path}`)
+    assert.equal(getOperation(method, path).requestBody?.required, required, `${method} ${path}`)
   }
   for (const [path, type] of [
     ['/api/events', 'text/event-stream'],
     ['/metrics', 'text/plain'],
     ['/api/users/{id}/export', 'application/x-ndjson'],
   ] as const) {
-    assert.deepEqual(Object.keys(at('get', path).responses['2XX']?.content ?? {}), [type], path)
+    assert.deepEqual(Object.keys(getOperation('get', path).responses['2XX']?.content ?? {}), [type], path)
   }
 })

@@ -1,0 +1,48 @@
+import type { FastifySchema, RouteOptions, RouteShorthandOptions } from 'fastify'
+import type { Scope } from '../auth/scopes.ts'
+import { objectSchema, type Schema, TEXT } from './schemas.ts'
+
+export interface RouteDefinition {
+  /** One sentence for the API document. */
+  readonly summary: string
+  readonly tag: string
+  readonly query?: Readonly<Record<string, Schema>>
+  readonly body?: Schema
+  /** All path parameters, when there are others than `:id`. */
+  readonly params?: readonly string[]
+  /** The body of a 2xx response, for the API document. */
+  readonly response?: Schema
+}
+
+/** Tags of routes that accept unknown query parameters, because OpenAI clients, probes and browsers add their own. */
+const LENIENT_TAGS: readonly string[] = ['gateway', 'service', 'deck']
+const MUTATING_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE']
+
+/** The Fastify options of a route: its required scope and its schemas, for validation and for the API document. */
+export function defineRoute(scope: Scope, definition: RouteDefinition): RouteShorthandOptions {
+  const { summary, tag, body, params, response } = definition
+  const query = definition.query ?? (LENIENT_TAGS.includes(tag) ? undefined : {})
+  const schema: FastifySchema & Record<string, unknown> = {
+    summary,
+    tags: [tag],
+    description: `Scope: ${scope}.`,
+    ...(scope === 'public' ? { security: [] } : {}),
+    ...(query === undefined ? {} : { querystring: objectSchema(query) }),
+    ...(params === undefined ? {} : { params: pathSchema(params) }),
+    ...(body === undefined ? {} : { body }),
+    response: { '2xx': response ?? { description: 'Done.' }, '4xx': { $ref: 'Problem#' }, '5xx': { $ref: 'Problem#' } },
+  }
+  return { schema, config: { scope } }
+}
+
+/** Whether a route belongs to the management API and may change something. */
+export function isMutation({
+  method,
+  routePath,
+}: Pick<RouteOptions, 'method'> & { readonly routePath: string }): boolean {
+  return MUTATING_METHODS.includes(String(method)) && routePath.startsWith('/api/')
+}
+
+function pathSchema(params: readonly string[]): Schema {
+  return objectSchema(Object.fromEntries(params.map((name) => [name, TEXT])), params)
+}
