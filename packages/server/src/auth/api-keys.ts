@@ -55,7 +55,7 @@ interface KeySet {
   readonly keys: readonly StoredKey[]
 }
 
-export const MAX_KEYS = 10_000
+const MAX_KEYS = 10_000
 const MAX_NAME_LENGTH = 100
 const FIRST_ROLES = ['service', 'admin'] as const
 

@@ -29,7 +29,7 @@ interface StoredSession extends Session {
 }
 
 export const SESSION_MS: number = 12 * 3_600_000
-export const LINK_MS = 600_000
+const LINK_MS = 600_000
 const MAX_SESSIONS = 1_000
 const MAX_LINKS = 100
 

@@ -14,7 +14,7 @@ export interface Terminal {
 }
 
 const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const
-export type Style = keyof typeof STYLES
+type Style = keyof typeof STYLES
 
 const MAX_INPUT_BYTES = 1_048_576
 

@@ -8,7 +8,7 @@ import { getReasonHeader } from './audit.ts'
 import { isMutation } from './define-route.ts'
 import { getHeader } from './headers.ts'
 
-export const RETENTION_MS = 86_400_000
+const RETENTION_MS = 86_400_000
 const MAX_ENTRIES = 10_000
 /** Longer responses are not stored; a repeat runs again, and the library replays what it stored itself. */
 const MAX_RESPONSE_CHARACTERS = 65_536
