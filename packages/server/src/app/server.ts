@@ -15,6 +15,8 @@ import { type CreateServerOptions, checkServerOptions } from './options.ts'
 
 /** How often connections are checked while the server drains. */
 const DRAIN_CHECK_MS = 50
+/** For turns that were cut to report the error to their clients, before their connections are closed. */
+const CUT_GRACE_MS = 1_000
 /** For closing Purser after the drain has used up `server.shutdownMs`. */
 const MIN_PURSER_CLOSE_MS = 1_000
 
@@ -36,7 +38,8 @@ export interface PurserServer {
   listen(address?: { readonly port?: number | undefined; readonly host?: string | undefined }): Promise<string>
   /**
    * Rejects new requests, drains running ones and closes. Requests that are still running after `server.shutdownMs` are
-   * cut. A Purser that was passed in `purser` stays open. Repeated calls return the same promise.
+   * cut, and have one second to report it. A Purser that was passed in `purser` stays open. Repeated calls return the
+   * same promise.
    */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -141,12 +144,13 @@ async function close(app: FastifyInstance, context: AppContext): Promise<void> {
   const endsAt = effects.monotonic() + options.shutdownMs
   context.shutdown.abort()
   // Closes keep-alive connections as soon as their last response is sent. After shutdownMs it cuts every turn, which
-  // reports the reason to its client, and closes all remaining connections at the next check.
+  // reports the reason to its client, and a second later it closes the connections that are still busy.
   let cancelTimer = (): void => {}
   const closeConnections = (): void => {
-    if (context.forceClose.signal.aborted) app.server.closeAllConnections()
+    const now = effects.monotonic()
+    if (now >= endsAt + CUT_GRACE_MS) app.server.closeAllConnections()
     else app.server.closeIdleConnections()
-    if (effects.monotonic() >= endsAt) context.forceClose.abort(shutdownError())
+    if (now >= endsAt) context.forceClose.abort(shutdownError())
     cancelTimer = effects.setTimer(closeConnections, DRAIN_CHECK_MS)
   }
   closeConnections()
