@@ -1,24 +1,26 @@
-// `npm run reference`: writes the generated parts of docs/reference from the source. A test compares them.
+// `npm run reference`: writes the generated tables of docs/reference from the source. A test compares them.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { OPTION_SPECS } from '../packages/purser/src/options.ts'
 import { isSpec, type OptionSpec, type SpecTable } from '../packages/purser/src/options-schema.ts'
+import { SERVER_SPECS } from '../packages/server/src/config/server-options.ts'
+import { SETTINGS } from '../packages/server/src/config/settings.ts'
 
 const root = join(import.meta.dirname, '..')
-const OPTIONS_SOURCE = join(root, 'packages/purser/src/options.ts')
-const OPTIONS_PAGE = join(root, 'docs/reference/options.md')
+const source = (path: string): string => readFileSync(join(root, path), 'utf8')
 
-/** Which interface documents which group of options. */
-const INTERFACES: Readonly<Record<string, string>> = {
-  '': 'PurserOptions',
-  runtime: 'RuntimeOptions',
-  context: 'ContextOptions',
-  ledger: 'LedgerOptions',
-  answers: 'AnswerOptions',
+/** The interface that documents each group of options, and its file. */
+const INTERFACES: Readonly<Record<string, readonly [name: string, file: string]>> = {
+  '': ['PurserOptions', 'packages/purser/src/options.ts'],
+  runtime: ['RuntimeOptions', 'packages/purser/src/options.ts'],
+  context: ['ContextOptions', 'packages/purser/src/options.ts'],
+  ledger: ['LedgerOptions', 'packages/purser/src/options.ts'],
+  answers: ['AnswerOptions', 'packages/purser/src/options.ts'],
+  server: ['ServerOptions', 'packages/server/src/config/server-options.ts'],
 }
 
-/** Defaults that depend on other options, in words. */
+/** Defaults that are not values. */
 const DEFAULT_WORDS: Readonly<Record<string, string>> = {
   secretKey: 'a key file beside the database',
   providers: 'none',
@@ -27,38 +29,64 @@ const DEFAULT_WORDS: Readonly<Record<string, string>> = {
   effects: "the system's",
 }
 
-/** The doc comment of each field of an interface. */
-function fieldDocs(source: string, name: string): Map<string, string> {
-  const start = source.indexOf(`export interface ${name} {`)
-  const body = source.slice(start, source.indexOf('\n}\n', start))
-  const fields = body.matchAll(/\/\*\* (.+?) \*\/\n {2}(\w+)\??:/g)
+/** The doc comment of each field of a group. */
+function fieldDocs(group: string): Map<string, string> {
+  const [name = '', file = ''] = INTERFACES[group] ?? []
+  const text = source(file)
+  const start = text.indexOf(`export interface ${name} {`)
+  const body = text.slice(start, text.indexOf('\n}\n', start))
+  const fields = body.matchAll(/\/\*\* (.+?) \*\/\n {2}(?:readonly )?(\w+)\??:/g)
   return new Map(Array.from(fields, ([, doc = '', field = '']) => [field, doc]))
 }
 
-/** One row per option: name, default, bounds and meaning. */
-export function optionsTable(): string {
-  const source = readFileSync(OPTIONS_SOURCE, 'utf8')
-  const rows = ['| option | default | meaning |', '|---|---|---|']
-  const add = (specs: SpecTable, group: string): void => {
-    const docs = fieldDocs(source, INTERFACES[group] ?? '')
-    for (const [name, spec] of Object.entries(specs)) {
-      if (!isSpec(spec)) add(spec, name)
-      else rows.push(row(group === '' ? name : `${group}.${name}`, spec, docs.get(name)))
-    }
-  }
-  add(OPTION_SPECS as unknown as SpecTable, '')
-  return rows.join('\n')
+function optionRows(specs: SpecTable, group = ''): string[] {
+  const docs = fieldDocs(group)
+  return Object.entries(specs).flatMap(([name, spec]) =>
+    isSpec(spec) ? [optionRow(group === '' ? name : `${group}.${name}`, spec, docs.get(name))] : optionRows(spec, name),
+  )
 }
 
-function row(path: string, spec: OptionSpec, doc: string | undefined): string {
+function optionRow(path: string, spec: OptionSpec, doc: string | undefined): string {
   if (doc === undefined) throw new Error(`The option '${path}' has no doc comment.`)
   const value = DEFAULT_WORDS[path] ?? `\`${JSON.stringify(spec.default) ?? 'undefined'}\``
   return `| \`${path}\` | ${value} | ${doc} |`
 }
 
-/** The page with its table replaced by the one of the source. */
-export function optionsPage(page: string): string {
-  return page.replace(/\| option \| default \| meaning \|\n(\|.*\n)+/, () => `${optionsTable()}\n`)
+/** The generated tables of each page, by their header row. */
+const TABLES: Readonly<Record<string, Readonly<Record<string, () => string[]>>>> = {
+  'docs/reference/options.md': {
+    '| option | default | meaning |': () => optionRows(OPTION_SPECS as unknown as SpecTable),
+  },
+  'docs/reference/server.md': {
+    '| option | default | meaning |': () => optionRows(SERVER_SPECS as unknown as SpecTable, 'server'),
+    '| flag | variable | meaning |': () =>
+      SETTINGS.map(({ flag, environment, help }) => `| \`--${flag}\` | \`${environment}\` | ${help} |`),
+  },
 }
 
-if (import.meta.main) writeFileSync(OPTIONS_PAGE, optionsPage(readFileSync(OPTIONS_PAGE, 'utf8')))
+/** Pages with generated tables: path, content, and the content that the source asks for. */
+export function pages(): { readonly path: string; readonly content: string; readonly expected: string }[] {
+  return Object.entries(TABLES).map(([path, tables]) => {
+    const content = source(path)
+    const expected = Object.entries(tables).reduce(
+      (page, [header, rows]) => replaceTable(page, header, rows()),
+      content,
+    )
+    return { path, content, expected }
+  })
+}
+
+function replaceTable(page: string, header: string, rows: readonly string[]): string {
+  const start = page.indexOf(`${header}\n`)
+  if (start === -1) throw new Error(`No table '${header}'.`)
+  const body = page.slice(start).match(/^(\|.*\n)+/)?.[0] ?? ''
+  const columns = header.split('|').length - 2
+  const table = [header, `|${'---|'.repeat(columns)}`, ...rows, ''].join('\n')
+  return page.slice(0, start) + table + page.slice(start + body.length)
+}
+
+if (import.meta.main) {
+  for (const { path, content, expected } of pages()) {
+    if (content !== expected) writeFileSync(join(root, path), expected)
+  }
+}

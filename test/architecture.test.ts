@@ -131,8 +131,7 @@ test('the reference of error codes lists exactly the codes there are', async () 
   assert.deepEqual(documented.toSorted(), Object.keys(ERRORS).toSorted())
 })
 
-test('the reference of options is generated from the source', async () => {
-  const { optionsPage } = await import('../scripts/reference.ts')
-  const page = text('docs/reference/options.md')
-  assert.equal(page, optionsPage(page), 'Run `npm run reference`.')
+test('the tables of the reference are those of the source', async () => {
+  const { pages } = await import('../scripts/reference.ts')
+  for (const { path, content, expected } of pages()) assert.equal(content, expected, `${path}: run npm run reference.`)
 })

@@ -11,3 +11,18 @@ export {
   SseParser,
   type SseParserOptions,
 } from './core/sse.ts'
+export { isObject } from './core/validate.ts'
+export { OPTION_SPECS } from './options.ts'
+export {
+  choice,
+  custom,
+  defaultsOf,
+  duration,
+  integer,
+  isSpec,
+  type OptionSpec,
+  type OptionSpecs,
+  type SpecTable,
+  text,
+  validateAgainst,
+} from './options-schema.ts'

@@ -13,6 +13,7 @@ export interface OptionSpec<Value = unknown> {
   readonly default: Value
   /** Of `integer`, inclusive. */
   readonly min?: number
+  readonly max?: number
   /** Of `choice`. */
   readonly choices?: readonly string[]
   /** `null` waives the limit; this is the value that stands for it. */
@@ -45,13 +46,23 @@ export function limit<Unlimited extends number | null = number>(
   defaultLimit: number | Unlimited,
   { min, unlimited }: { readonly min: number; readonly unlimited?: Unlimited },
 ): OptionSpec<number | Unlimited> {
-  return nullable<number | Unlimited>(unlimited === undefined ? Number.POSITIVE_INFINITY : unlimited, {
+  const spec: OptionSpec<number | Unlimited> = { ...integer(0, { min }), default: defaultLimit }
+  return nullable(unlimited === undefined ? Number.POSITIVE_INFINITY : unlimited, spec)
+}
+
+export function integer(
+  defaultValue: number,
+  { min, max = Number.MAX_SAFE_INTEGER }: { readonly min: number; readonly max?: number },
+): OptionSpec<number> {
+  const bounds = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`
+  return {
     kind: 'integer',
-    default: defaultLimit,
+    default: defaultValue,
     min,
-    expected: `an integer of ${min} or more`,
-    isValid: (value) => Number.isSafeInteger(value) && (value as number) >= min,
-  })
+    max,
+    expected: `an integer ${bounds}`,
+    isValid: (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+  }
 }
 
 function nullable<Value>(unlimited: number | null, spec: OptionSpec<Value>): OptionSpec<Value> {
@@ -94,6 +105,14 @@ export function object<Value extends object | undefined>(
   check: Partial<Pick<OptionSpec, 'expected' | 'isValid' | 'hint'>> = {},
 ): OptionSpec<Value> {
   return { kind: 'object', default: defaultValue, expected: 'an object', isValid: isObject, ...check }
+}
+
+/** A value that only a program can pass. */
+export function custom<Value>(
+  defaultValue: Value,
+  check: Pick<OptionSpec, 'expected' | 'isValid' | 'hint'>,
+): OptionSpec<Value> {
+  return { kind: 'object', default: defaultValue, ...check }
 }
 
 /** A declared vocabulary, in order. */

@@ -4,7 +4,7 @@ import type { Limiter } from '../auth/limiter.ts'
 import type { Role } from '../auth/scopes.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Config } from '../config/load.ts'
-import type { ServerOptions } from '../config/schema.ts'
+import type { ServerOptions } from '../config/server-options.ts'
 
 /** What the routes of one server share. */
 export interface AppContext {

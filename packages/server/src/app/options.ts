@@ -1,63 +1,45 @@
-import { type Effects, type Purser, PurserError, suggestion } from 'purser'
+import { type Effects, type Purser, PurserError } from 'purser'
+import { custom, isObject, type OptionSpecs, type SpecTable, text, validateAgainst } from 'purser/internal'
 import type { EnvironmentKeys } from '../auth/api-keys.ts'
-import { type ConfigFile, PREFIX } from '../config/schema.ts'
+import type { ConfigFile } from '../config/schema.ts'
+import { isPrefix, SERVER_SPECS } from '../config/server-options.ts'
 import type { Authorize } from './context.ts'
 
 export interface CreateServerOptions {
-  /** A Purser of the host's, which the host closes; or `config`. */
+  /** A Purser of the host application, which closes it; or `config`. */
   readonly purser?: Purser | undefined
-  /** What a configuration file holds; the server opens its own Purser and closes it. */
+  /** The content of a configuration file; the server opens its own Purser and closes it. */
   readonly config?: ConfigFile | undefined
-  /** Path in front of every route; stands above `config.server.prefix`. */
+  /** Path in front of every route; overrides `config.server.prefix`. */
   readonly prefix?: string | undefined
-  /** The host's own say in who is calling, before keys and sessions. */
+  /** Authenticates a request before keys and sessions are tried. */
   readonly authorize?: Authorize | undefined
-  /** Keys that stand in the environment instead of the store. */
+  /** API keys that are not in the store. */
   readonly keys?: EnvironmentKeys | undefined
-  /** Replaces clocks, ids and timers, for tests. */
+  /** Replaces clocks, ids and timers, in tests. */
   readonly effects?: Partial<Effects> | undefined
 }
 
-type Check = readonly [expected: string, passes: (value: unknown) => boolean]
+const object = { expected: 'an object', isValid: isObject }
 
-const object: Check = ['an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)]
-
-const CHECKS: Readonly<Record<keyof CreateServerOptions, Check>> = {
-  purser: ['what openPurser() resolves with', (value) => object[1](value) && 'user' in (value as object)],
-  config: object,
-  prefix: [PREFIX.rule, (value) => typeof value === 'string' && PREFIX.pattern.test(value)],
-  authorize: ['a function', (value) => typeof value === 'function'],
-  keys: object,
-  effects: object,
+const SPECS: OptionSpecs<CreateServerOptions> = {
+  purser: custom(undefined, {
+    expected: 'the result of openPurser()',
+    isValid: (value) => isObject(value) && 'user' in value,
+  }),
+  config: custom(undefined, object),
+  prefix: text<string | undefined>(undefined, { expected: SERVER_SPECS.prefix.expected, isValid: isPrefix }),
+  authorize: custom(undefined, { expected: 'a function', isValid: (value) => typeof value === 'function' }),
+  keys: custom(undefined, object),
+  effects: custom(undefined, object),
 }
 
-const HINT = "For instance: createServer({ config: { store: 'memory:' } }), or createServer({ purser }) with your own."
-
-/** Throws `option_unknown` or `option_invalid` for the first option that cannot be. */
-export function checkServerOptions(options: unknown): asserts options is CreateServerOptions {
-  if (!object[1](options)) throw invalid('createServer takes an object of options.')
-  const given = options as Readonly<Record<string, unknown>>
-  for (const [name, value] of Object.entries(given)) {
-    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name as keyof CreateServerOptions] : undefined
-    if (check === undefined) throw unknown(name)
-    const [expected, passes] = check
-    if (value !== undefined && !passes(value)) throw invalid(`The option '${name}' must be ${expected}.`)
-  }
-  const { purser, config } = given
-  if (purser === undefined && config === undefined) throw invalid("createServer needs 'purser' or 'config'.")
-  if (purser !== undefined && config !== undefined) {
-    throw invalid("createServer takes 'purser' or 'config', not both: a Purser has its configuration.")
-  }
-}
-
-function invalid(message: string): PurserError {
-  return new PurserError('option_invalid', message, { hint: HINT })
-}
-
-function unknown(name: string): PurserError {
-  const known = Object.keys(CHECKS)
-  return new PurserError('option_unknown', `There is no option '${name}'.`, {
-    hint:
-      suggestion(name, known) || `Known here: ${known.join(', ')}. What a configuration file holds goes into config.`,
+/** Throws `option_unknown` or `option_invalid` for the first option that is not valid. */
+export function validateServerOptions(options: unknown): asserts options is CreateServerOptions {
+  validateAgainst(SPECS as unknown as SpecTable, options, 'createServer')
+  const { purser, config } = options as CreateServerOptions
+  if ((purser === undefined) !== (config === undefined)) return
+  throw new PurserError('option_invalid', "createServer takes either 'purser' or 'config'.", {
+    hint: "Example: createServer({ config: { store: 'memory:' } }), or createServer({ purser }) with your own.",
   })
 }

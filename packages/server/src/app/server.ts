@@ -8,10 +8,10 @@ import { Limiter } from '../auth/limiter.ts'
 import { Sessions } from '../auth/sessions.ts'
 import { checkConfig } from '../config/check.ts'
 import { type Config, withDefaults } from '../config/load.ts'
-import { SERVER_DEFAULTS } from '../config/schema.ts'
+import { SERVER_DEFAULTS } from '../config/server-options.ts'
 import { createApp } from './app.ts'
 import type { AppContext } from './context.ts'
-import { type CreateServerOptions, checkServerOptions } from './options.ts'
+import { type CreateServerOptions, validateServerOptions } from './options.ts'
 
 /** How often connections are checked while the server drains. */
 const DRAIN_CHECK_MS = 50
@@ -65,7 +65,7 @@ export async function createServer(options: CreateServerOptions): Promise<Purser
 }
 
 export async function openServer(options: CreateServerOptions): Promise<OpenServer> {
-  checkServerOptions(options)
+  validateServerOptions(options)
   const config =
     options.config === undefined ? undefined : withDefaults(checkConfig(options.config, 'The configuration'))
   // A fake clock has more members than the library accepts.

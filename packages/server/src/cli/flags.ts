@@ -19,7 +19,7 @@ export const GENERAL_FLAGS: Flags = {
 export const SETTING_FLAGS: Flags = Object.fromEntries(
   SETTINGS.map((setting) => [
     setting.flag,
-    { type: setting.reads === 'boolean' ? 'boolean' : 'string', help: setting.help } as const,
+    { type: setting.kind === 'boolean' ? 'boolean' : 'string', help: setting.help } as const,
   ]),
 )
 

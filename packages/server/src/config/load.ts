@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { escapeEnv, expandEnv, PurserError, suggestion } from 'purser'
 import { checkConfig } from './check.ts'
-import { type ConfigFile, SERVER_DEFAULTS, type ServerOptions } from './schema.ts'
-import { OTHER_VARIABLES, SETTINGS, type Setting } from './settings.ts'
+import type { ConfigFile } from './schema.ts'
+import { SERVER_DEFAULTS, type ServerOptions } from './server-options.ts'
+import { DEFAULT_STORE, OTHER_VARIABLES, SETTINGS, type Setting } from './settings.ts'
 
 /** The effective configuration of a server. */
 export interface Config extends Omit<ConfigFile, 'store' | 'server' | '$schema'> {
@@ -65,7 +66,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
 
 /** Adds the server's defaults to a checked configuration. */
 export function withDefaults(checked: ConfigFile): Config {
-  const { $schema: _, server, store = 'sqlite:data/purser.db', ...options } = checked
+  const { $schema: _, server, store = DEFAULT_STORE, ...options } = checked
   const present = Object.entries(server ?? {}).filter(([, value]) => value !== undefined)
   return {
     store,
@@ -127,8 +128,8 @@ function readConfigFile(directory: string, name: string | undefined): FileConten
 
 /** `name` is the flag or the variable, for the error message. */
 function parseSetting(setting: Setting, text: string | boolean, name: string): unknown {
-  if (setting.reads === 'text' || typeof text === 'boolean') return text
-  if (setting.reads === 'number') {
+  if (setting.kind === 'text' || typeof text === 'boolean') return text
+  if (setting.kind === 'number') {
     const number = Number(text)
     if (text.trim() !== '' && Number.isFinite(number)) return number
     throw new PurserError('option_invalid', `${name} must be a number, not '${text}'.`, { hint: setting.help })

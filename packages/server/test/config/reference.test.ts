@@ -2,8 +2,6 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { SCOPE_ROLES } from '../../src/auth/scopes.ts'
-import { SERVER_DEFAULTS } from '../../src/config/schema.ts'
-import { SETTINGS } from '../../src/config/settings.ts'
 
 const page = readFileSync(new URL('../../../../docs/reference/server.md', import.meta.url), 'utf8')
 const source = globSync('**/*.ts', { cwd: new URL('../../src/', import.meta.url).pathname })
@@ -13,23 +11,6 @@ const source = globSync('**/*.ts', { cwd: new URL('../../src/', import.meta.url)
 function rows(pattern: RegExp): [string, string][] {
   return [...page.matchAll(pattern)].map(([, first = '', second = '']) => [first, second])
 }
-
-test('the reference lists the server options with the defaults of the code', () => {
-  const documented = Object.fromEntries(rows(/^\| `server\.(\w+)` \| `([^`]*)` \|/gm))
-  assert.deepEqual(
-    documented,
-    Object.fromEntries(
-      Object.entries(SERVER_DEFAULTS).map(([name, value]) => [name, JSON.stringify(value) ?? 'undefined']),
-    ),
-  )
-})
-
-test('the reference lists all flags and variables', () => {
-  assert.deepEqual(
-    rows(/^\| `--([\w-]+)` \| `(PURSER_\w+)` \|/gm),
-    SETTINGS.map(({ flag, environment }) => [flag, environment]),
-  )
-})
 
 test('the reference lists every scope with its roles', () => {
   const { public: _, authenticated: __, ...scopes } = SCOPE_ROLES

@@ -1,0 +1,59 @@
+import { choice, defaultsOf, duration, integer, type OptionSpecs, text } from 'purser/internal'
+
+/** How the server itself behaves. Durations are milliseconds, sizes bytes. */
+export interface ServerOptions {
+  /** Address to listen on; an address that is not loopback requires that keys exist. */
+  readonly host: string
+  /** Port to listen on; 0 takes any free port. */
+  readonly port: number
+  /** Path in front of every route, such as `/purser`. */
+  readonly prefix: string
+  /** Address that clients use when a proxy is in front; decides Host, Origin and Secure cookies. */
+  readonly publicUrl: string | undefined
+  /** Largest request body; a larger one is 413. */
+  readonly bodyLimitBytes: number
+  /** Time until a model's first chunk or whole answer, then 504. */
+  readonly firstChunkTimeoutMs: number
+  /** Time between two chunks of a model. */
+  readonly idleTimeoutMs: number
+  /** Longest drain; requests that are still running are then cut, a stream with a last frame with the code `closed`. */
+  readonly shutdownMs: number
+  /** Log level of pino, on stderr. */
+  readonly logLevel: string
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+const milliseconds = (defaultMs: number): OptionSpecs<{ value: number }>['value'] => {
+  const { unlimited: _, ...spec } = duration(defaultMs)
+  const isValid = (value: unknown): boolean => typeof value === 'number' && value >= 0
+  return { ...spec, expected: 'a number of milliseconds, 0 or more', isValid }
+}
+
+/** The options of `server` in a configuration file. */
+export const SERVER_SPECS: OptionSpecs<ServerOptions> = {
+  host: text('127.0.0.1', { expected: 'an address', isValid: isText }),
+  port: integer(7_117, { min: 0, max: 65_535 }),
+  prefix: text('', { expected: "'' or like '/purser', without a slash at the end", isValid: isPrefix }),
+  publicUrl: text<string | undefined>(undefined, { expected: 'an http or https URL', isValid: isHttpUrl }),
+  bodyLimitBytes: integer(20_971_520, { min: 1 }),
+  firstChunkTimeoutMs: milliseconds(60_000),
+  idleTimeoutMs: milliseconds(60_000),
+  shutdownMs: milliseconds(10_000),
+  logLevel: choice('warn', LOG_LEVELS),
+}
+
+export const SERVER_DEFAULTS: ServerOptions = defaultsOf(SERVER_SPECS)
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+/** Whether a server can be mounted at this path. */
+export function isPrefix(value: unknown): boolean {
+  return typeof value === 'string' && /^(\/[\w.~-]+)*$/.test(value)
+}
+
+export function isHttpUrl(value: unknown): boolean {
+  return typeof value === 'string' && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)
+}
