@@ -2,22 +2,24 @@ import { MutationCache, QueryCache, QueryClient, QueryClientProvider, useQuery }
 import type { ReactElement } from 'react'
 import { Redirect, Route, Router, Switch } from 'wouter'
 import { ApiError } from './api/client.ts'
-import { LiveProvider } from './api/live.tsx'
+import { LiveConnectionProvider } from './api/live-connection.tsx'
 import { sessionQuery } from './api/queries.ts'
-import { useFragmentLocation, userOfSegment } from './browser/location.ts'
-import { Announcer } from './components/announce.tsx'
-import { Empty, Failure } from './components/states.tsx'
-import { Frame } from './layout/layout.tsx'
+import { parseUserSegment, useHashLocation } from './browser/location.ts'
+import { EmptyState } from './components/empty-state.tsx'
+import { ErrorMessage } from './components/error-message.tsx'
+import { LiveRegion } from './components/live-region.tsx'
+import { Layout } from './layout/layout.tsx'
+import { CenteredPage } from './layout/page.tsx'
 import { SessionContext } from './layout/session.ts'
-import { SignIn } from './pages/sign-in.tsx'
-import { ServicePage } from './pages/status/page.tsx'
-import { UserPage } from './pages/user/page.tsx'
-import { UsersPage } from './pages/users/page.tsx'
+import { SignInPage } from './pages/sign-in-page.tsx'
+import { StatusPage } from './pages/status/status-page.tsx'
+import { UserPage } from './pages/user/user-page.tsx'
+import { UsersPage } from './pages/users/users-page.tsx'
 
-const queries = createQueries()
+const queryClient = createQueryClient()
 
-/** Whatever is answered with 401 means the same: this visit has no session any more. */
-function createQueries(): QueryClient {
+/** A 401 of any request ends the session, so that the sign-in page is shown. */
+function createQueryClient(): QueryClient {
   const onError = (error: unknown): void => {
     if (error instanceof ApiError && error.status === 401) client.setQueryData(sessionQuery.queryKey, null)
   }
@@ -26,13 +28,14 @@ function createQueries(): QueryClient {
     mutationCache: new MutationCache({ onError }),
     defaultOptions: {
       queries: {
-        // The live stream says when something is out of date.
+        // The event stream invalidates what is out of date.
         staleTime: 60_000,
         networkMode: 'always',
         refetchOnWindowFocus: false,
         retry: (failures, error) =>
           failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
       },
+      mutations: { networkMode: 'always' },
     },
   })
   return client
@@ -40,34 +43,34 @@ function createQueries(): QueryClient {
 
 export function App(): ReactElement {
   return (
-    <QueryClientProvider client={queries}>
-      <Router hook={useFragmentLocation}>
-        <Gate />
+    <QueryClientProvider client={queryClient}>
+      <Router hook={useHashLocation}>
+        <SessionGate />
       </Router>
-      <Announcer />
+      <LiveRegion />
     </QueryClientProvider>
   )
 }
 
-/** Nobody comes past here without a session. */
-function Gate(): ReactElement | null {
+/** Renders the pages for a signed-in session, the sign-in page otherwise. */
+function SessionGate(): ReactElement | null {
   const session = useQuery(sessionQuery)
   if (session.isPending) return null
   if (session.isError) {
     return (
-      <main className="alone">
-        <Failure error={session.error} retry={() => void session.refetch()} />
-      </main>
+      <CenteredPage>
+        <ErrorMessage error={session.error} retry={() => void session.refetch()} />
+      </CenteredPage>
     )
   }
-  if (session.data === null) return <SignIn />
+  if (session.data === null) return <SignInPage />
   return (
     <SessionContext value={session.data}>
-      <LiveProvider>
-        <Frame>
+      <LiveConnectionProvider>
+        <Layout>
           <Pages />
-        </Frame>
-      </LiveProvider>
+        </Layout>
+      </LiveConnectionProvider>
     </SessionContext>
   )
 }
@@ -83,26 +86,30 @@ function Pages(): ReactElement {
       </Route>
       <Route path="/users/:user">
         {({ user: segment }) => {
-          const user = userOfSegment(segment)
-          return user === undefined ? <Lost /> : <UserPage key={user} user={user} />
+          const user = parseUserSegment(segment)
+          return user === undefined ? <NotFound /> : <UserPage key={user} user={user} />
         }}
       </Route>
+      <Route path="/status">
+        <StatusPage />
+      </Route>
+      {/* The address of the status page in earlier versions. */}
       <Route path="/service">
-        <ServicePage />
+        <Redirect to="/status" replace />
       </Route>
       <Route>
-        <Lost />
+        <NotFound />
       </Route>
     </Switch>
   )
 }
 
-function Lost(): ReactElement {
+function NotFound(): ReactElement {
   return (
-    <Empty title="There is no such page">
+    <EmptyState title="There is no such page">
       <p>
         The address does not lead anywhere. <a href="#/users">All users</a> are a good place to start again.
       </p>
-    </Empty>
+    </EmptyState>
   )
 }

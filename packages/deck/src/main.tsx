@@ -1,8 +1,9 @@
-import './styles/deck.css'
+import './tokens.css'
+import './base.css'
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
 import { applyTheme } from './browser/preferences.ts'
 
 applyTheme()
-const place = document.getElementById('deck')
-if (place !== null) createRoot(place).render(<App />)
+const root = document.getElementById('deck')
+if (root !== null) createRoot(root).render(<App />)

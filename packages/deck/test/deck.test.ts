@@ -75,7 +75,7 @@ describe('the Deck against a real server', { skip: noBrowser }, () => {
   it('keeps a note, through the library to the log', async () => {
     await page.getByLabel('New note').fill('Called back <b>today</b>')
     await page.getByRole('button', { name: 'Add note' }).click()
-    await page.locator('.note-text', { hasText: 'Called back <b>today</b>' }).waitFor()
+    await page.locator('.note__text', { hasText: 'Called back <b>today</b>' }).waitFor()
     await page.locator('details.event', { hasText: 'note added' }).waitFor()
     await page.getByText('1 note', { exact: true }).waitFor()
   })
@@ -101,11 +101,11 @@ describe('the Deck against a real server', { skip: noBrowser }, () => {
     assert.deepEqual(await axe(page), [])
     await page.getByRole('textbox', { name: /Reason/ }).fill('Shared account')
     await confirm.click()
-    await page.locator('.user-blocked', { hasText: 'Shared account' }).waitFor()
+    await page.locator('.user-header__block', { hasText: 'Shared account' }).waitFor()
     assert.equal((await purser.chat('ada')).status, 403)
     await page.getByRole('button', { name: 'Unblock' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Unblock' }).click()
-    await page.locator('.user-blocked').waitFor({ state: 'detached' })
+    await page.locator('.user-header__block').waitFor({ state: 'detached' })
     await page.getByRole('dialog').waitFor({ state: 'detached' })
     assert.equal((await purser.chat('ada')).status, 200)
   })
@@ -123,7 +123,7 @@ describe('the Deck against a real server', { skip: noBrowser }, () => {
     await page.getByRole('textbox', { name: /Reason/ }).fill('Misread')
     await page.getByRole('dialog').getByRole('button', { name: 'Correct' }).click()
     await page.locator('details.event', { hasText: 'Correction' }).waitFor()
-    await page.locator('.user-standing').getByText('low').waitFor()
+    await page.locator('.user-header__status').getByText('low').waitFor()
   })
 
   it('shows context, runtime and the service, axe finding nothing in light, dark, wide and narrow', async () => {
@@ -132,9 +132,15 @@ describe('the Deck against a real server', { skip: noBrowser }, () => {
       user: '#/users/ada',
       context: '#/users/ada?tab=context',
       runtime: '#/users/ada?tab=runtime',
-      service: '#/service',
+      service: '#/status',
     }
-    const ready = { users: '.user-link', user: '.event', context: '.sections', runtime: '.settings', service: '.fills' }
+    const ready = {
+      users: '.user-table__link',
+      user: '.event',
+      context: '.context-sections',
+      runtime: '.data-table',
+      service: '.limits',
+    }
     for (const [width, size] of [
       ['1440', WIDE],
       ['390', NARROW],
@@ -253,22 +259,22 @@ describe('coming in', { skip: noBrowser }, () => {
     await page.getByRole('heading', { name: 'Observation Deck' }).waitFor()
     assert.deepEqual(await axe(page), [])
     await picture(page, 'sign-in')
-    await page.locator('#key').fill('purser_admin_wrong')
+    await page.getByLabel('Key').fill('purser_admin_wrong')
     await page.keyboard.press('Enter')
     await page.getByText('Invalid API key.').waitFor()
-    await page.locator('#key').fill(purser.serviceKey)
+    await page.getByLabel('Key').fill(purser.serviceKey)
     await page.keyboard.press('Enter')
     await page.getByText('cannot sign in to the Deck').waitFor()
-    await page.locator('#key').fill(purser.adminKey)
+    await page.getByLabel('Key').fill(purser.adminKey)
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'Nobody is aboard yet' }).waitFor()
     assert.equal(await page.evaluate(() => document.cookie), '')
     await page.getByRole('button', { name: /^Menu of/ }).click()
     assert.deepEqual(await axe(page), [])
     await page.getByRole('button', { name: 'Sign out' }).click()
-    await page.locator('#key').waitFor()
+    await page.getByLabel('Key').waitFor()
     await page.reload()
-    await page.locator('#key').waitFor()
+    await page.getByLabel('Key').waitFor()
     assert.deepEqual(complaints, [])
   })
 
@@ -282,7 +288,7 @@ describe('coming in', { skip: noBrowser }, () => {
     assert.equal((await purser.chat('seen')).status, 200)
     const { page, complaints } = await openPage(browser, purser.origin)
     await page.goto(`${purser.base}/deck/#/users/seen`)
-    await page.locator('#key').fill(key)
+    await page.getByLabel('Key').fill(key)
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 1, name: 'seen' }).waitFor()
     await page.getByText('Nothing has been logged yet.').waitFor()
@@ -298,7 +304,7 @@ describe('coming in', { skip: noBrowser }, () => {
   it('takes a link once and says so the second time', async () => {
     const first = await openPage(browser, purser.origin)
     await first.page.goto(purser.link)
-    await first.page.locator('.top').waitFor()
+    await first.page.locator('.header').waitFor()
     const second = await openPage(browser, purser.origin)
     await second.page.goto(purser.link)
     await second.page.getByText('used before').waitFor()

@@ -25,9 +25,9 @@ describe('the list of many users', { skip: noBrowser }, () => {
   async function signedIn(address = '') {
     const deck = await openPage(browser, mock.url)
     await deck.page.goto(`${mock.url}${address}`)
-    await deck.page.locator('#key').fill(KEY)
+    await deck.page.getByLabel('Key').fill(KEY)
     await deck.page.keyboard.press('Enter')
-    await deck.page.locator('.top').waitFor()
+    await deck.page.locator('.header').waitFor()
     return deck
   }
 
@@ -38,8 +38,8 @@ describe('the list of many users', { skip: noBrowser }, () => {
 
   it('stays in place while it is read, with fresh figures, and says how many wait', async () => {
     const { page, complaints } = await signedIn()
-    await page.locator('.user-link').nth(20).focus()
-    const order = await page.locator('.user-link').allTextContents()
+    await page.locator('.user-table__link').nth(20).focus()
+    const order = await page.locator('.user-table__link').allTextContents()
     const last = order.at(-1) ?? ''
     const before = mock.world.people.get(last)?.bond.dailyCount ?? 0
     chat('newcomer')
@@ -50,10 +50,10 @@ describe('the list of many users', { skip: noBrowser }, () => {
       .getByText(String(before + 1))
       .first()
       .waitFor()
-    assert.deepEqual(await page.locator('.user-link').allTextContents(), order)
+    assert.deepEqual(await page.locator('.user-table__link').allTextContents(), order)
     await page.getByRole('button', { name: 'Show 1 newer user' }).click()
     await page.locator('tbody tr').first().getByText(last).waitFor()
-    assert.equal(await page.locator('.user-link').nth(1).textContent(), 'newcomer')
+    assert.equal(await page.locator('.user-table__link').nth(1).textContent(), 'newcomer')
     assert.deepEqual(complaints, [])
   })
 
@@ -61,9 +61,9 @@ describe('the list of many users', { skip: noBrowser }, () => {
     const { page } = await openPage(browser, mock.url)
     await page.clock.install()
     await page.goto(mock.url)
-    await page.locator('#key').fill(KEY)
+    await page.getByLabel('Key').fill(KEY)
     await page.keyboard.press('Enter')
-    const names = page.locator('.user-link')
+    const names = page.locator('.user-table__link')
     await names.nth(9).waitFor()
     await page.clock.runFor(5_000)
     const [, first = '', second = ''] = (await names.allTextContents()).slice(3)
@@ -85,7 +85,7 @@ describe('the list of many users', { skip: noBrowser }, () => {
 
   it('reads everything anew after a gap', async () => {
     const { page } = await signedIn()
-    await page.locator('.user-link').first().waitFor()
+    await page.locator('.user-table__link').first().waitFor()
     mock.world.chat('unheard')
     mock.tell('gap', {})
     await page.getByRole('row', { name: /unheard/ }).waitFor()
@@ -97,12 +97,12 @@ describe('the list of many users', { skip: noBrowser }, () => {
     await first.page.getByLabel('Order').selectOption('Id')
     await first.page.getByRole('button', { name: 'Next' }).click()
     await first.page.getByRole('button', { name: 'First page' }).and(first.page.locator(':enabled')).waitFor()
-    const shown = await first.page.locator('.user-link').allTextContents()
+    const shown = await first.page.locator('.user-table__link').allTextContents()
     const address = first.page.url().slice(mock.url.length)
     assert.match(address, /riskLevel=low/)
     const second = await signedIn(address)
-    await second.page.locator('.user-link').first().waitFor()
-    assert.deepEqual(await second.page.locator('.user-link').allTextContents(), shown)
+    await second.page.locator('.user-table__link').first().waitFor()
+    assert.deepEqual(await second.page.locator('.user-table__link').allTextContents(), shown)
     await first.page.goBack()
     await first.page.getByRole('button', { name: 'First page' }).and(first.page.locator(':disabled')).waitFor()
   })
@@ -131,7 +131,7 @@ describe('the list of many users', { skip: noBrowser }, () => {
     await page.getByRole('radio', { name: 'Dark' }).check()
     const dark = await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)
     await page.reload()
-    await page.locator('.top').waitFor()
+    await page.locator('.header').waitFor()
     assert.equal(dark, 'dark')
     assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme), 'dark')
   })
@@ -167,7 +167,7 @@ describe('the list of many users', { skip: noBrowser }, () => {
     await page.getByRole('combobox', { name: 'Go to' }).fill('risk hi')
     await page.getByRole('option', { name: 'Risk high' }).waitFor()
     await page.keyboard.press('Enter')
-    await page.getByLabel('Risk').and(page.locator('[data-chosen]')).waitFor()
+    await page.getByLabel('Risk').and(page.locator('.select--active')).waitFor()
     assert.deepEqual(complaints, [])
   })
 
@@ -178,7 +178,7 @@ describe('the list of many users', { skip: noBrowser }, () => {
     await page.goto(`${mock.url}#/users/broken`)
     await page.getByRole('alert').getByText('Something went wrong on this page.').waitFor()
     await page.getByRole('link', { name: 'Users', exact: true }).click()
-    await page.locator('.user-link').first().waitFor()
+    await page.locator('.user-table__link').first().waitFor()
     mock.world.people.delete('broken')
   })
 })

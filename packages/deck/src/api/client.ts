@@ -1,12 +1,11 @@
-import { freshKey, request } from '../browser/effects.ts'
+import { createIdempotencyKey, sendRequest } from '../browser/effects.ts'
 
-/** The management API stands beside the page, whatever prefix both are mounted under. */
+/** Base URL of the management API: beside the page, whatever prefix both are mounted under. */
 const API: URL = new URL('../api/', document.baseURI)
 
-/** A request that takes longer than this is given up. */
-const TIMEOUT_MS = 30_000
+const REQUEST_TIMEOUT_MS = 30_000
 
-/** What the server said no with; status 0 when it could not be reached at all. */
+/** An error response of the API; status 0 means that the server could not be reached. */
 export class ApiError extends Error {
   readonly status: number
   readonly code: string
@@ -22,13 +21,13 @@ export class ApiError extends Error {
   }
 }
 
-export interface Call {
+export interface RequestOptions {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly body?: unknown
   readonly signal?: AbortSignal | undefined
 }
 
-/** Path segments are encoded one by one, so that no user id can reach another route. */
+/** Builds an address of the API. Each path segment is encoded on its own, so that no user id can reach another route. */
 export function apiUrl(
   segments: readonly string[],
   search: Readonly<Record<string, string | number | undefined>> = {},
@@ -40,16 +39,16 @@ export function apiUrl(
   return url
 }
 
-/** One call of the management API. Answers the parsed body; throws `ApiError`. */
-export async function call<Answer>(url: URL, options: Call = {}): Promise<Answer> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS)
+/** Sends one request to the API and resolves to the parsed body; rejects with `ApiError`. */
+export async function fetchApi<Body>(url: URL, options: RequestOptions = {}): Promise<Body> {
+  const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout])
   let response: Response
   let text: string
   try {
-    response = await request(url, {
+    response = await sendRequest(url, {
       method: options.method ?? 'GET',
-      headers: headersOf(options),
+      headers: buildHeaders(options),
       body: options.body === undefined ? null : JSON.stringify(options.body),
       signal,
       credentials: 'same-origin',
@@ -60,19 +59,19 @@ export async function call<Answer>(url: URL, options: Call = {}): Promise<Answer
     if (options.signal?.aborted) throw cause
     throw new ApiError(0, { message: 'Purser cannot be reached.', code: 'unreachable', hint: 'Is the server running?' })
   }
-  const answer = parse(text)
-  if (response.ok) return answer as Answer
-  throw refusal(response.status, answer)
+  const body = parseJson(text)
+  if (response.ok) return body as Body
+  throw createApiError(response.status, body)
 }
 
-function headersOf(options: Call): Headers {
+function buildHeaders(options: RequestOptions): Headers {
   const headers = new Headers({ accept: 'application/json' })
   if (options.body !== undefined) headers.set('content-type', 'application/json')
-  if (options.method === 'POST') headers.set('idempotency-key', freshKey())
+  if (options.method === 'POST') headers.set('idempotency-key', createIdempotencyKey())
   return headers
 }
 
-function parse(text: string): unknown {
+function parseJson(text: string): unknown {
   if (text === '') return undefined
   try {
     return JSON.parse(text)
@@ -81,10 +80,9 @@ function parse(text: string): unknown {
   }
 }
 
-function refusal(status: number, answer: unknown): ApiError {
-  const error = (
-    answer as { error?: { message?: string; code?: string; hint?: string; requestId?: string } } | undefined
-  )?.error
+function createApiError(status: number, body: unknown): ApiError {
+  const error = (body as { error?: { message?: string; code?: string; hint?: string; requestId?: string } } | undefined)
+    ?.error
   return new ApiError(status, {
     message: error?.message ?? `The server answered with status ${status}.`,
     code: error?.code ?? 'unexpected',

@@ -1,97 +1,106 @@
 import type { QueryClient } from '@tanstack/react-query'
 import type { ServerSentEvent } from 'purser/internal/sse'
-import { after } from '../browser/effects.ts'
-import { wakeClock } from '../time/clock.ts'
+import { setTimer } from '../browser/effects.ts'
+import { advanceClock } from '../time/clock.ts'
 import type { EventPages } from './queries.ts'
-import type { LedgerEvent } from './wire.ts'
+import type { LedgerEvent } from './responses.ts'
 
-/** The list is read again at most this often, however lively the service is; the figures above it need less. */
-const LIST_PAUSE_MS = 250
-const OVERVIEW_PAUSE_MS = 2_000
+/** Shortest time between two refetches of the user list and of the overview. */
+const LIST_INTERVAL_MS = 250
+const OVERVIEW_INTERVAL_MS = 2_000
+
+export interface LiveUpdates {
+  /** Applies one server-sent event. */
+  apply(event: ServerSentEvent): void
+  /** Refetches everything but the session. */
+  refetchAll(): void
+  close(): void
+}
 
 /**
- * Carries what the live stream says into what the page shows: an event goes straight into the log that is open, and
- * everything else that it may have changed is read again. Reading again is always right; the stream only says when.
+ * Applies the event stream to the query cache: a ledger event is inserted into the loaded log of its user, and queries
+ * that it may have changed are invalidated. The stream only decides when to refetch, so a lost event does no harm.
  */
-export function createNews(queries: QueryClient): {
-  take(event: ServerSentEvent): void
-  everything(): void
-  close(): void
-} {
-  const list = createPace(LIST_PAUSE_MS, () => void queries.invalidateQueries({ queryKey: ['users'] }))
-  const overview = createPace(OVERVIEW_PAUSE_MS, () => void queries.invalidateQueries({ queryKey: ['overview'] }))
+export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
+  const refetchList = throttle(() => void queryClient.invalidateQueries({ queryKey: ['users'] }), LIST_INTERVAL_MS)
+  const refetchOverview = throttle(
+    () => void queryClient.invalidateQueries({ queryKey: ['overview'] }),
+    OVERVIEW_INTERVAL_MS,
+  )
 
-  function readLists(): void {
-    list.run()
-    overview.run()
+  function refetchLists(): void {
+    refetchList.run()
+    refetchOverview.run()
   }
 
-  function readUser(user: string): void {
-    void queries.invalidateQueries({ queryKey: ['user', user, 'bond'] })
+  function refetchUser(user: string, part: string): void {
+    void queryClient.invalidateQueries({ queryKey: ['user', user, part] })
   }
 
-  function onLedger(event: LedgerEvent): void {
-    insert(queries, event)
-    readUser(event.user)
+  function applyLedgerEvent(event: LedgerEvent): void {
+    insertEvent(queryClient, event)
+    refetchUser(event.user, 'bond')
     const action = event.data.action
     if (event.type === 'admin_action') {
-      void queries.invalidateQueries({ queryKey: ['user', event.user, 'notes'] })
+      refetchUser(event.user, 'notes')
       if (typeof action === 'string' && !action.startsWith('note')) {
-        for (const part of ['runtime', 'secrets', 'sessions']) {
-          void queries.invalidateQueries({ queryKey: ['user', event.user, part] })
-        }
+        for (const part of ['runtime', 'secrets', 'sessions']) refetchUser(event.user, part)
       }
     }
-    readLists()
+    refetchLists()
   }
 
-  function everything(): void {
-    wakeClock()
-    void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' })
+  function applyActivity(activity: object): void {
+    // `more`: more users changed than the event lists.
+    if ('more' in activity)
+      void queryClient.invalidateQueries({ queryKey: ['user'], predicate: ({ queryKey }) => queryKey[2] === 'bond' })
+    for (const user of usersOf(activity)) refetchUser(user, 'bond')
+    refetchLists()
+  }
+
+  function refetchAll(): void {
+    advanceClock()
+    void queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' })
   }
 
   return {
-    take(event) {
-      wakeClock()
-      if (event.event === 'gap') return everything()
-      const data = parse(event.data)
+    apply({ event, data: text }) {
+      advanceClock()
+      if (event === 'gap') return refetchAll()
+      const data = parseObject(text)
       if (data === undefined) return
-      if (event.event === 'ledger') return onLedger(data as LedgerEvent)
-      if (event.event !== 'activity') return
-      if ('more' in data)
-        void queries.invalidateQueries({ queryKey: ['user'], predicate: ({ queryKey }) => queryKey[2] === 'bond' })
-      for (const user of usersOf(data)) readUser(user)
-      readLists()
+      if (event === 'ledger') applyLedgerEvent(data as LedgerEvent)
+      else if (event === 'activity') applyActivity(data)
     },
-    everything,
+    refetchAll,
     close() {
-      list.stop()
-      overview.stop()
+      refetchList.cancel()
+      refetchOverview.cancel()
     },
   }
 }
 
-/** Runs something at once, then at most once in every pause; what was asked for meanwhile runs at its end. */
-export function createPace(pauseMs: number, act: () => void): { run(): void; stop(): void } {
-  let cancel: (() => void) | undefined
-  let asked = false
+/** Runs `callback` at once, then at most once per interval; calls in between run once at the end of the interval. */
+function throttle(callback: () => void, intervalMs: number): { run(): void; cancel(): void } {
+  let cancelTimer: (() => void) | undefined
+  let isPending = false
   function run(): void {
-    if (cancel !== undefined) {
-      asked = true
+    if (cancelTimer !== undefined) {
+      isPending = true
       return
     }
-    act()
-    cancel = after(pauseMs, () => {
-      cancel = undefined
-      if (!asked) return
-      asked = false
+    callback()
+    cancelTimer = setTimer(() => {
+      cancelTimer = undefined
+      if (!isPending) return
+      isPending = false
       run()
-    })
+    }, intervalMs)
   }
-  return { run, stop: () => cancel?.() }
+  return { run, cancel: () => cancelTimer?.() }
 }
 
-function parse(text: string): object | undefined {
+function parseObject(text: string): object | undefined {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null ? value : undefined
@@ -102,23 +111,23 @@ function parse(text: string): object | undefined {
 
 function usersOf(activity: object): readonly string[] {
   const { user, users } = activity as { user?: unknown; users?: unknown }
-  const all = Array.isArray(users) ? users : [user]
-  return all.filter((one): one is string => typeof one === 'string')
+  const ids = Array.isArray(users) ? users : [user]
+  return ids.filter((id): id is string => typeof id === 'string')
 }
 
-/** Puts an event on top of its user's log when it is the next one; any other order means: read the log again. */
-function insert(queries: QueryClient, event: LedgerEvent): void {
+/** Inserts an event at the top of its user's loaded log if it is the next one; otherwise the log is refetched. */
+function insertEvent(queryClient: QueryClient, event: LedgerEvent): void {
   const queryKey = ['user', event.user, 'events']
-  const pages = queries.getQueryData<EventPages>(queryKey)
+  const pages = queryClient.getQueryData<EventPages>(queryKey)
   if (pages === undefined) return
   const first = pages.pages[0]
   const newest = first?.data[0]?.sequence ?? 0
   if (first === undefined || event.sequence > newest + 1) {
-    void queries.invalidateQueries({ queryKey })
+    void queryClient.invalidateQueries({ queryKey })
     return
   }
   if (event.sequence <= newest) return
-  queries.setQueryData<EventPages>(queryKey, {
+  queryClient.setQueryData<EventPages>(queryKey, {
     ...pages,
     pages: [{ ...first, data: [event, ...first.data] }, ...pages.pages.slice(1)],
   })

@@ -1,24 +1,22 @@
-import { type InfiniteData, infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
-import { apiUrl, call } from './client.ts'
-import type {
-  ActiveRuntime,
-  AnswerStats,
-  Bond,
-  Context,
-  LedgerEvent,
-  List,
-  Note,
-  Overview,
-  RuntimeSession,
-  SecretName,
-  Session,
-  Settings,
-} from './wire.ts'
+import {
+  type InfiniteData,
+  infiniteQueryOptions,
+  keepPreviousData,
+  queryOptions,
+  useQuery,
+} from '@tanstack/react-query'
+import type { AnswerStats, Bond, Context, Note, Settings } from 'purser'
+import { apiUrl, fetchApi } from './client.ts'
+import type { ActiveRuntime, LedgerEvent, List, Overview, RuntimeSession, SecretInfo, Session } from './responses.ts'
+import { buildVocabulary, type Vocabulary } from './vocabulary.ts'
 
-/** Events are read in pages of this many. */
-export const EVENT_PAGE = 100
+/** Events in one page of a user's log. */
+const EVENT_PAGE_SIZE = 100
 
-/** What the list of users is asked for; the same names stand in the page's URL. */
+/** Users in one page of the list. */
+const USER_PAGE_SIZE = 50
+
+/** Filters, order and page of the user list; the page's URL has parameters of the same names. */
 export interface UserSearch {
   readonly q: string
   readonly phase: string
@@ -33,23 +31,25 @@ export type EventPages = InfiniteData<List<LedgerEvent>, number | undefined>
 
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
-  /** null: nobody is signed in. */
-  queryFn: ({ signal }) => call<Session | null>(apiUrl(['session']), { signal }),
+  /** Resolves to null when signed out. */
+  queryFn: ({ signal }) => fetchApi<Session | null>(apiUrl(['session']), { signal }),
   staleTime: Number.POSITIVE_INFINITY,
 })
 
 export const overviewQuery = queryOptions({
   queryKey: ['overview'],
-  queryFn: ({ signal }) => call<Overview>(apiUrl(['overview']), { signal }),
+  queryFn: ({ signal }) => fetchApi<Overview>(apiUrl(['overview']), { signal }),
 })
 
-/** A page of the list holds this many users. */
-const USER_PAGE = 50
+/** The phases and risk levels in use, from the overview. */
+export function useVocabulary(): Vocabulary {
+  return buildVocabulary(useQuery(overviewQuery).data)
+}
 
-export function usersQuery(search: UserSearch, limit: number = USER_PAGE) {
+export function usersQuery(search: UserSearch, limit: number = USER_PAGE_SIZE) {
   return queryOptions({
     queryKey: ['users', search, limit],
-    queryFn: ({ signal }) => call<List<Bond>>(apiUrl(['users'], { ...search, limit }), { signal }),
+    queryFn: ({ signal }) => fetchApi<List<Bond>>(apiUrl(['users'], { ...search, limit }), { signal }),
     placeholderData: keepPreviousData,
   })
 }
@@ -57,7 +57,7 @@ export function usersQuery(search: UserSearch, limit: number = USER_PAGE) {
 export function bondQuery(user: string) {
   return queryOptions({
     queryKey: ['user', user, 'bond'],
-    queryFn: ({ signal }) => call<Bond>(apiUrl(['users', user, 'bond']), { signal }),
+    queryFn: ({ signal }) => fetchApi<Bond>(apiUrl(['users', user, 'bond']), { signal }),
   })
 }
 
@@ -65,11 +65,13 @@ export function eventsQuery(user: string) {
   return infiniteQueryOptions({
     queryKey: ['user', user, 'events'],
     queryFn: ({ signal, pageParam }) =>
-      call<List<LedgerEvent>>(apiUrl(['users', user, 'events'], { limit: EVENT_PAGE, before: pageParam }), { signal }),
+      fetchApi<List<LedgerEvent>>(apiUrl(['users', user, 'events'], { limit: EVENT_PAGE_SIZE, before: pageParam }), {
+        signal,
+      }),
     initialPageParam: undefined as number | undefined,
     getNextPageParam: ({ data }) => {
       const oldest = data.at(-1)
-      return data.length < EVENT_PAGE || oldest === undefined || oldest.sequence <= 1 ? undefined : oldest.sequence
+      return data.length < EVENT_PAGE_SIZE || oldest === undefined || oldest.sequence <= 1 ? undefined : oldest.sequence
     },
   })
 }
@@ -77,46 +79,46 @@ export function eventsQuery(user: string) {
 export function notesQuery(user: string) {
   return queryOptions({
     queryKey: ['user', user, 'notes'],
-    queryFn: ({ signal }) => call<List<Note>>(apiUrl(['users', user, 'notes'], { limit: 50 }), { signal }),
+    queryFn: ({ signal }) => fetchApi<List<Note>>(apiUrl(['users', user, 'notes'], { limit: 50 }), { signal }),
   })
 }
 
 export function contextQuery(user: string, mode: 'reuse' | 'create') {
   return queryOptions({
     queryKey: ['user', user, 'context', mode],
-    queryFn: ({ signal }) => call<Context>(apiUrl(['users', user, 'context'], { mode }), { signal }),
+    queryFn: ({ signal }) => fetchApi<Context>(apiUrl(['users', user, 'context'], { mode }), { signal }),
   })
 }
 
 export function settingsQuery(user: string) {
   return queryOptions({
     queryKey: ['user', user, 'runtime'],
-    queryFn: ({ signal }) => call<Settings>(apiUrl(['users', user, 'runtime']), { signal }),
+    queryFn: ({ signal }) => fetchApi<Settings>(apiUrl(['users', user, 'runtime']), { signal }),
   })
 }
 
 export function secretsQuery(user: string) {
   return queryOptions({
     queryKey: ['user', user, 'secrets'],
-    queryFn: ({ signal }) => call<List<SecretName>>(apiUrl(['users', user, 'secrets']), { signal }),
+    queryFn: ({ signal }) => fetchApi<List<SecretInfo>>(apiUrl(['users', user, 'secrets']), { signal }),
   })
 }
 
 export function sessionsQuery(user: string) {
   return queryOptions({
     queryKey: ['user', user, 'sessions'],
-    queryFn: ({ signal }) => call<List<RuntimeSession>>(apiUrl(['users', user, 'sessions']), { signal }),
+    queryFn: ({ signal }) => fetchApi<List<RuntimeSession>>(apiUrl(['users', user, 'sessions']), { signal }),
   })
 }
 
-export const answersQuery = queryOptions({
+export const answerStatsQuery = queryOptions({
   queryKey: ['answers'],
-  queryFn: ({ signal }) => call<AnswerStats>(apiUrl(['answers', 'stats']), { signal }),
+  queryFn: ({ signal }) => fetchApi<AnswerStats>(apiUrl(['answers', 'stats']), { signal }),
   refetchInterval: 10_000,
 })
 
 export const runtimesQuery = queryOptions({
   queryKey: ['runtimes'],
-  queryFn: ({ signal }) => call<List<ActiveRuntime>>(apiUrl(['runtimes']), { signal }),
+  queryFn: ({ signal }) => fetchApi<List<ActiveRuntime>>(apiUrl(['runtimes']), { signal }),
   refetchInterval: 10_000,
 })

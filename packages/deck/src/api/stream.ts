@@ -1,104 +1,111 @@
 import { type ServerSentEvent, SseParser } from 'purser/internal/sse'
-import { after, chance, request } from '../browser/effects.ts'
+import { randomFraction, sendRequest, setTimer } from '../browser/effects.ts'
 
+/** `waiting`: the delay before the next attempt to connect. */
 export type StreamState = 'connecting' | 'open' | 'waiting'
 
 export interface StreamListener {
   onEvent(event: ServerSentEvent): void
-  /** Called on every change; `waiting` is the pause before the next attempt, which `retryNow` cuts short. */
-  onState(state: StreamState): void
-  /** The server no longer knows who we are; the stream has ended for good. */
-  onRefused(): void
+  onStateChange(state: StreamState): void
+  /** The server answered 401 or 403. The stream does not reconnect. */
+  onUnauthorized(): void
 }
 
-/** The server pings every 15 s; two missed pings and the line counts as dead. */
-const SILENCE_MS = 35_000
-const FIRST_RETRY_MS = 500
-const LAST_RETRY_MS = 15_000
+export interface EventStream {
+  /** Ends the `waiting` state and connects at once. */
+  reconnect(): void
+  close(): void
+}
+
+/** The server pings every 15 s; after two missed pings the connection is considered dead. */
+const SILENCE_TIMEOUT_MS = 35_000
+const MIN_RETRY_DELAY_MS = 500
+const MAX_RETRY_DELAY_MS = 15_000
 /** Limit for one event; above it the connection is closed and opened again. */
 const MAX_EVENT_BYTES = 1_048_576
 
 /**
- * Keeps one live connection and resumes it behind the last event seen.
+ * Opens a server-sent event stream and keeps it open: it reconnects with exponential back-off and jitter, and resumes
+ * after the last event id received.
  *
- * `EventSource` would do for the happy path, but it shows neither the status of a refusal nor the server's pings, so a
- * line that died in a sleeping laptop looks alive for hours. Here silence is noticed, and the page can say so.
+ * `EventSource` is not used because it exposes neither the status of an error response nor the server's pings: a
+ * connection that died while a laptop slept would appear to be open for hours.
  */
-export function openStream(url: URL, listener: StreamListener): { retryNow(): void; close(): void } {
+export function openEventStream(url: URL, listener: StreamListener): EventStream {
   let lastEventId: string | undefined
   let attempts = 0
   let closed = false
-  let cancelWait: (() => void) | undefined
-  let line: AbortController | undefined
+  let cancelRetry: (() => void) | undefined
+  let connection: AbortController | undefined
 
   async function connect(): Promise<void> {
-    cancelWait = undefined
-    listener.onState('connecting')
-    const own = new AbortController()
-    line = own
+    cancelRetry = undefined
+    listener.onStateChange('connecting')
+    const current = new AbortController()
+    connection = current
     try {
-      await read(own)
+      await read(current)
     } catch {
-      // Whatever cut the line, the way on is the same: wait a little and connect again.
+      // Every kind of failure is handled in the same way: wait, then connect again.
     }
-    if (!closed && line === own) wait()
+    if (!closed && connection === current) scheduleRetry()
   }
 
-  async function read(own: AbortController): Promise<void> {
-    let cancelWatch = after(SILENCE_MS, () => own.abort())
+  async function read(current: AbortController): Promise<void> {
+    let cancelTimeout = setTimer(() => current.abort(), SILENCE_TIMEOUT_MS)
     try {
       const headers: Record<string, string> = { accept: 'text/event-stream' }
       if (lastEventId !== undefined) headers['last-event-id'] = lastEventId
-      const response = await request(url, {
+      const response = await sendRequest(url, {
         headers,
-        signal: own.signal,
+        signal: current.signal,
         credentials: 'same-origin',
         cache: 'no-store',
       })
       if (response.status === 401 || response.status === 403) {
         closed = true
-        listener.onRefused()
+        listener.onUnauthorized()
         return
       }
       if (!response.ok || response.body === null) return
       attempts = 0
-      listener.onState('open')
+      listener.onStateChange('open')
       const parser = new SseParser({ maxEventBytes: MAX_EVENT_BYTES })
       const reader = response.body.getReader()
       for (;;) {
         const { done, value } = await reader.read()
         if (done) return
-        cancelWatch()
-        cancelWatch = after(SILENCE_MS, () => own.abort())
+        cancelTimeout()
+        cancelTimeout = setTimer(() => current.abort(), SILENCE_TIMEOUT_MS)
         for (const event of parser.push(value)) {
           if (event.id !== undefined) lastEventId = event.id
           listener.onEvent(event)
         }
       }
     } finally {
-      cancelWatch()
-      own.abort()
+      cancelTimeout()
+      current.abort()
     }
   }
 
-  function wait(): void {
-    listener.onState('waiting')
-    const ceiling = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempts)
+  function scheduleRetry(): void {
+    listener.onStateChange('waiting')
+    const maxDelayMs = Math.min(MAX_RETRY_DELAY_MS, MIN_RETRY_DELAY_MS * 2 ** attempts)
     attempts = Math.min(attempts + 1, 10)
-    cancelWait = after(ceiling * (0.5 + chance() / 2), () => void connect())
+    cancelRetry = setTimer(() => void connect(), maxDelayMs * (0.5 + randomFraction() / 2))
   }
 
   void connect()
   return {
-    retryNow() {
-      if (closed || cancelWait === undefined) return
-      cancelWait()
+    reconnect() {
+      if (closed || cancelRetry === undefined) return
+      cancelRetry()
       void connect()
     },
     close() {
       closed = true
-      cancelWait?.()
-      line?.abort()
+      cancelRetry?.()
+      connection?.abort()
     },
   }
 }

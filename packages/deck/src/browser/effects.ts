@@ -1,33 +1,33 @@
-/** Every touch of the world outside the page: its clock, its timers, chance and the network. */
+/** The only module that uses the clock, timers, random numbers and the network. */
 
-/** Epoch milliseconds. */
+/** The current time, epoch milliseconds. */
 export function now(): number {
   return Date.now()
 }
 
 /** Runs `run` once after `delayMs`; the returned function cancels it. */
-export function after(delayMs: number, run: () => void): () => void {
+export function setTimer(run: () => void, delayMs: number): () => void {
   const timer = setTimeout(run, delayMs)
   return () => clearTimeout(timer)
 }
 
-/** Runs `run` again and again, every `periodMs`; the returned function ends it. */
-export function every(periodMs: number, run: () => void): () => void {
+/** Runs `run` every `periodMs` until the returned function is called. */
+export function setRepeatingTimer(run: () => void, periodMs: number): () => void {
   const timer = setInterval(run, periodMs)
   return () => clearInterval(timer)
 }
 
-/** A number from 0 to 1 that spreads retries of many pages; nothing secret depends on it. */
-export function chance(): number {
+/** A random number from 0 to 1, to spread the retries of many pages. Not for secrets. */
+export function randomFraction(): number {
   return Math.random()
 }
 
-/** A key under which a repeated request counts once. */
-export function freshKey(): string {
+/** A new idempotency key: a request that is sent again with the same key is executed once. */
+export function createIdempotencyKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** The network; `address` is always one that `api/client.ts` made from the page's own address. */
-export function request(address: URL, init: RequestInit): Promise<Response> {
-  return fetch(address, init)
+/** Sends a request; `url` is always built by `api/client.ts` from the page's own address. */
+export function sendRequest(url: URL, init: RequestInit): Promise<Response> {
+  return fetch(url, init)
 }

@@ -1,54 +1,55 @@
 import { useEffect, useRef } from 'react'
-import { singleKeysAct } from './preferences.ts'
+import { areSingleKeysEnabled } from './preferences.ts'
 
 /**
- * Single keys that act anywhere on a page: never while somebody types, never with a modifier, never while a dialog is
- * open, and not at all when the reader has switched them off (WCAG 2.1.4).
+ * Registers single-key shortcuts for the whole page. They are ignored while the focus is in a text field, with a
+ * modifier key, while a dialog is open, and when they are turned off in the preferences (WCAG 2.1.4).
  */
-export function useKeys(keys: Readonly<Record<string, () => void>>): void {
-  const latest = useRef(keys)
-  latest.current = keys
+export function useShortcuts(shortcuts: Readonly<Record<string, () => void>>): void {
+  const latest = useRef(shortcuts)
+  latest.current = shortcuts
   useEffect(() => {
-    function onKey(event: KeyboardEvent): void {
+    function onKeyDown(event: KeyboardEvent): void {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
-      if (!singleKeysAct() || isTyping(event.target) || document.querySelector('dialog[open]') !== null) return
-      const act = latest.current[event.key]
-      if (act === undefined) return
+      if (!areSingleKeysEnabled() || isTextField(event.target) || document.querySelector('dialog[open]') !== null)
+        return
+      const run = latest.current[event.key]
+      if (run === undefined) return
       event.preventDefault()
-      act()
+      run()
     }
-    document.addEventListener('keydown', onKey)
-    return () => document.removeEventListener('keydown', onKey)
+    document.addEventListener('keydown', onKeyDown)
+    return () => document.removeEventListener('keydown', onKeyDown)
   }, [])
 }
 
-/** How the key beside the letter is called on this machine. */
-export const COMMAND: string = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘' : 'Ctrl'
+/** Label of the command key on this platform. */
+export const COMMAND_KEY: string = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘' : 'Ctrl'
 
-/** A letter with the command key, which acts also while somebody types. */
-export function useCommandKey(letter: string, act: () => void): void {
-  const latest = useRef(act)
-  latest.current = act
+/** Registers a shortcut of the command key and a letter; it also works in text fields. */
+export function useCommandShortcut(letter: string, run: () => void): void {
+  const latest = useRef(run)
+  latest.current = run
   useEffect(() => {
-    function onKey(event: KeyboardEvent): void {
+    function onKeyDown(event: KeyboardEvent): void {
       if (!(event.metaKey || event.ctrlKey) || event.altKey || event.key.toLowerCase() !== letter) return
       event.preventDefault()
       latest.current()
     }
-    document.addEventListener('keydown', onKey)
-    return () => document.removeEventListener('keydown', onKey)
+    document.addEventListener('keydown', onKeyDown)
+    return () => document.removeEventListener('keydown', onKeyDown)
   }, [letter])
 }
 
-function isTyping(target: EventTarget | null): boolean {
+function isTextField(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 }
 
-/** Moves the focus among the elements that match, by one, from the one that has it; without one to the first. */
-export function stepFocus(container: HTMLElement | null, selector: string, by: 1 | -1): void {
-  const stops = [...(container?.querySelectorAll<HTMLElement>(selector) ?? [])]
-  const present = stops.findIndex((stop) => stop.matches(':focus'))
-  const next = stops[present < 0 ? 0 : Math.min(stops.length - 1, Math.max(0, present + by))]
+/** Moves the focus to the next or previous matching element; to the first one if none of them is focused. */
+export function moveFocus(container: HTMLElement | null, selector: string, step: 1 | -1): void {
+  const elements = [...(container?.querySelectorAll<HTMLElement>(selector) ?? [])]
+  const focused = elements.findIndex((element) => element.matches(':focus'))
+  const next = elements[focused < 0 ? 0 : Math.min(elements.length - 1, Math.max(0, focused + step))]
   next?.focus()
   next?.scrollIntoView({ block: 'nearest' })
 }

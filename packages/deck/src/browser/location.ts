@@ -2,11 +2,11 @@ import { useSyncExternalStore } from 'react'
 import type { BaseLocationHook } from 'wouter'
 
 /**
- * Where the reader is stands in the fragment: `deck/#/users/ada?types=risk`. The page then works under any prefix
- * and behind any proxy with one document and no rewriting, and the ids that an operator looks at stay out of
- * access logs, because a browser never sends the fragment.
+ * The location is in the fragment of the URL: `deck/#/users/ada?types=risk`. One document then works under any prefix
+ * and behind any proxy without rewriting, and user ids stay out of access logs, because a browser never sends the
+ * fragment.
  */
-function fragment(): string {
+function readFragment(): string {
   const text = window.location.hash.replace(/^#\/?/, '')
   return `/${text}`
 }
@@ -17,40 +17,41 @@ function subscribe(listener: () => void): () => void {
 }
 
 function useFragment(): string {
-  return useSyncExternalStore(subscribe, fragment)
+  return useSyncExternalStore(subscribe, readFragment)
 }
 
-/** Goes to `to`, a path with an optional query; `replace` leaves no entry behind in the history. */
-export function navigate(to: string, options: { replace?: boolean } = {}): void {
+/** Navigates to a path with an optional query; with `replace` no history entry is added. */
+function navigate(to: string, options: { replace?: boolean } = {}): void {
   const oldURL = window.location.href
-  const address = new URL(oldURL)
-  address.hash = to
-  window.history[options.replace ? 'replaceState' : 'pushState'](null, '', address)
-  window.dispatchEvent(new HashChangeEvent('hashchange', { oldURL, newURL: address.href }))
+  const url = new URL(oldURL)
+  url.hash = to
+  window.history[options.replace ? 'replaceState' : 'pushState'](null, '', url)
+  window.dispatchEvent(new HashChangeEvent('hashchange', { oldURL, newURL: url.href }))
 }
 
-/** The router decodes what a location hook gives it; an id like `100%` would be decoded twice. This undoes the first. */
-function shield(text: string): string {
+/** The router decodes the values of a location hook, so an id like `100%` would be decoded twice. This cancels the first. */
+function escapePercent(text: string): string {
   return text.replaceAll('%', '%25')
 }
 
-type FragmentHook = BaseLocationHook & { hrefs: (href: string) => string; searchHook: () => string }
+type HashLocationHook = BaseLocationHook & { hrefs: (href: string) => string; searchHook: () => string }
 
-export const useFragmentLocation: FragmentHook = Object.assign(
-  (): [string, typeof navigate] => [shield(useFragment().replace(/\?.*$/s, '')), navigate],
+/** Location hook for wouter's `Router`. */
+export const useHashLocation: HashLocationHook = Object.assign(
+  (): [string, typeof navigate] => [escapePercent(useFragment().replace(/\?.*$/s, '')), navigate],
   {
     hrefs: (href: string): string => `#${href}`,
-    searchHook: (): string => shield(/\?(.*)$/s.exec(useFragment())?.[1] ?? ''),
+    searchHook: (): string => escapePercent(/\?(.*)$/s.exec(useFragment())?.[1] ?? ''),
   },
 )
 
-/** The path of a user's page. */
+/** Path of a user's page. */
 export function userPath(user: string): string {
   return `/users/${encodeURIComponent(user)}`
 }
 
-/** The user id in a path segment; undefined when the segment is damaged. */
-export function userOfSegment(segment: string): string | undefined {
+/** Decodes the user id in a path segment; undefined when the encoding is malformed. */
+export function parseUserSegment(segment: string): string | undefined {
   try {
     return decodeURIComponent(segment)
   } catch {

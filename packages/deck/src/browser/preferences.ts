@@ -1,43 +1,43 @@
 import { useSyncExternalStore } from 'react'
-import type { Zone } from '../time/instants.ts'
+import type { Zone } from '../time/format-time.ts'
 
-/** What one operator likes, kept in this browser only. What is looked at stands in the URL instead. */
+/** Preferences of the reader, stored in this browser only. Filters and selections are in the URL instead. */
 export interface Preferences {
   readonly theme: 'system' | 'light' | 'dark'
-  /** In which zone instants are told: the reader's, UTC, or that of the user they are about. */
+  /** Time zone of shown times: the browser's, UTC, or that of the user they belong to. */
   readonly zone: 'mine' | 'utc' | 'user'
-  /** Whether single keys (J, K, /, ?) act; WCAG 2.1.4 asks for a way to turn them off. */
+  /** Whether single-key shortcuts (J, K, /, ?) are enabled; WCAG 2.1.4 requires a way to turn them off. */
   readonly singleKeys: boolean
 }
 
-const KEY = 'purser.deck'
+const STORAGE_KEY = 'purser.deck'
 const DEFAULTS: Preferences = { theme: 'system', zone: 'mine', singleKeys: true }
 
-let current = read()
+let current = load()
 const listeners = new Set<() => void>()
 
-function read(): Preferences {
+function load(): Preferences {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? '{}')
-    return typeof kept === 'object' && kept !== null ? { ...DEFAULTS, ...kept } : DEFAULTS
+    const stored: unknown = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? '{}')
+    return typeof stored === 'object' && stored !== null ? { ...DEFAULTS, ...stored } : DEFAULTS
   } catch {
     return DEFAULTS
   }
 }
 
-/** Changes some preferences; where the browser keeps nothing they hold for this visit. */
-export function prefer(change: Partial<Preferences>): void {
+/** Changes preferences; without local storage they last until the page is closed. */
+export function setPreferences(change: Partial<Preferences>): void {
   current = { ...current, ...change }
   try {
-    localStorage.setItem(KEY, JSON.stringify(current))
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(current))
   } catch {
-    // A private window may refuse to keep things.
+    // Local storage may be disabled, as in a private window.
   }
   applyTheme()
   for (const listener of listeners) listener()
 }
 
-/** `light-dark()` in the style sheet follows `color-scheme`, which follows this attribute. */
+/** Sets the attribute from which the style sheet derives `color-scheme`, and with it every `light-dark()` colour. */
 export function applyTheme(): void {
   const root = document.documentElement
   if (current.theme === 'system') delete root.dataset.theme
@@ -54,15 +54,14 @@ export function usePreferences(): Preferences {
   )
 }
 
-export function singleKeysAct(): boolean {
+export function areSingleKeysEnabled(): boolean {
   return current.singleKeys
 }
 
-/** The zone to tell instants in; `userZone` is the zone of the user who is looked at, if any. */
+/** The preferred time zone; `userZone` is the zone of the user that is shown, if there is one. */
 export function useZone(userZone?: string | null): Zone {
   const { zone } = usePreferences()
   if (zone === 'utc') return { name: 'UTC', label: 'UTC' }
   if (zone === 'user' && userZone) return { name: userZone, label: userZone }
-  const mine = Intl.DateTimeFormat().resolvedOptions().timeZone
-  return { name: undefined, label: mine }
+  return { name: undefined, label: Intl.DateTimeFormat().resolvedOptions().timeZone }
 }

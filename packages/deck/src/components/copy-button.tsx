@@ -1,20 +1,23 @@
 import { type ReactElement, useState } from 'react'
-import { after } from '../browser/effects.ts'
-import { announce } from './announce.tsx'
+import { setTimer } from '../browser/effects.ts'
+import { Button } from './button.tsx'
+import { announce } from './live-region.tsx'
 
-/** Copies a text; without a secure origin the browser offers no clipboard, and the button stays away. */
-export function Copy({ text, label }: { text: string; label: string }): ReactElement | null {
-  const [done, setDone] = useState(false)
+const CONFIRMATION_MS = 1_500
+
+/** Copies a text to the clipboard. Not rendered without a secure origin, where the browser offers no clipboard. */
+export function CopyButton(props: { text: string; label: string; className?: string }): ReactElement | null {
+  const [isCopied, setIsCopied] = useState(false)
   if (navigator.clipboard === undefined) return null
   async function copy(): Promise<void> {
-    await navigator.clipboard.writeText(text)
-    setDone(true)
+    await navigator.clipboard.writeText(props.text)
+    setIsCopied(true)
     announce('Copied.')
-    after(1_500, () => setDone(false))
+    setTimer(() => setIsCopied(false), CONFIRMATION_MS)
   }
   return (
-    <button type="button" className="button tiny" onClick={() => void copy()} aria-label={label}>
-      {done ? 'Copied' : 'Copy'}
-    </button>
+    <Button size="small" className={props.className} onClick={() => void copy()} aria-label={props.label}>
+      {isCopied ? 'Copied' : 'Copy'}
+    </Button>
   )
 }

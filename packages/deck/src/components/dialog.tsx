@@ -1,101 +1,95 @@
-import { type FormEvent, type ReactElement, type ReactNode, useEffect, useId, useRef, useState } from 'react'
-import { Failure } from './states.tsx'
+import './dialog.css'
+import { type FormEvent, type ReactElement, type ReactNode, useEffect, useId, useRef } from 'react'
+import { Button } from './button.tsx'
+import { ErrorMessage } from './error-message.tsx'
 
 export interface DialogProps {
-  readonly title: string
-  /** What will happen, in a sentence or two. */
-  readonly lead?: ReactNode
-  readonly confirm: string
-  readonly dangerous?: boolean
-  /** False keeps the confirming button off. */
-  readonly ready?: boolean
-  /** Runs on confirmation; the dialog closes when it has resolved and shows what it rejected with otherwise. */
-  act(): Promise<unknown>
+  /** Id of the heading, or a label where there is none. */
+  readonly labelledBy?: string
+  readonly label?: string
+  readonly className?: string
+  /** Whether a click on the backdrop closes the dialog. */
+  readonly closesOnBackdrop?: boolean
   close(): void
-  readonly children?: ReactNode
+  readonly children: ReactNode
 }
 
-/** A question with an answer: the browser's own modal dialog, which keeps the focus, closes on Escape and gives it back. */
+/** A modal `<dialog>` that is open while it is mounted. The browser keeps the focus inside; Escape calls `close`. */
 export function Dialog(props: DialogProps): ReactElement {
-  const dialog = useRef<HTMLDialogElement>(null)
-  const title = useId()
-  const [error, setError] = useState<unknown>()
-  const [busy, setBusy] = useState(false)
+  const ref = useRef<HTMLDialogElement>(null)
 
   useEffect(() => {
-    const shown = dialog.current
-    const before = document.activeElement
-    shown?.showModal()
+    const dialog = ref.current
+    const focused = document.activeElement
+    dialog?.showModal()
     return () => {
-      shown?.close()
-      if (before instanceof HTMLElement && before.isConnected) before.focus()
+      dialog?.close()
+      if (focused instanceof HTMLElement && focused.isConnected) focused.focus()
     }
   }, [])
 
-  async function submit(event: FormEvent): Promise<void> {
-    event.preventDefault()
-    if (busy || props.ready === false) return
-    setBusy(true)
-    setError(undefined)
-    try {
-      await props.act()
-      props.close()
-    } catch (problem) {
-      setError(problem)
-      setBusy(false)
-    }
-  }
-
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes the dialog from the keyboard
     <dialog
-      ref={dialog}
-      className="dialog"
-      aria-labelledby={title}
+      ref={ref}
+      className={props.className === undefined ? 'dialog' : `dialog ${props.className}`}
+      aria-label={props.label}
+      aria-labelledby={props.labelledBy}
       onCancel={(event) => {
         event.preventDefault()
         props.close()
       }}
+      // A browser may close a dialog without `cancel`: at an Escape that follows another one.
+      onClose={() => ref.current !== null && props.close()}
+      // A click on the backdrop has the dialog itself as its target.
+      onClick={(event) => props.closesOnBackdrop && event.target === ref.current && props.close()}
     >
-      <form onSubmit={submit}>
-        <h2 id={title}>{props.title}</h2>
-        {props.lead !== undefined && <p className="dialog-lead">{props.lead}</p>}
-        {props.children}
-        {error !== undefined && <Failure error={error} />}
-        <div className="dialog-actions">
-          <button type="button" className="button" onClick={props.close}>
-            Cancel
-          </button>
-          <button
-            type="submit"
-            className={props.dangerous ? 'button danger' : 'button primary'}
-            disabled={props.ready === false || busy}
-          >
-            {busy ? 'One moment…' : props.confirm}
-          </button>
-        </div>
-      </form>
+      {props.children}
     </dialog>
   )
 }
 
-/** The reason that goes into the log with an action. */
-export function ReasonField(props: { value: string; onChange(value: string): void; required?: boolean }): ReactElement {
-  const id = useId()
+export interface FormDialogProps {
+  readonly title: string
+  /** One or two sentences about what will happen. */
+  readonly lead?: ReactNode
+  /** Label of the submit button. */
+  readonly submitLabel: string
+  readonly isDangerous?: boolean
+  /** Whether the form is complete; otherwise the submit button is disabled. Default: true. */
+  readonly isComplete?: boolean
+  /** The state of the request that `submit` starts: the button is disabled while it is pending, its error is shown. */
+  readonly mutation: { readonly isPending: boolean; readonly error: unknown }
+  submit(): void
+  close(): void
+  readonly children?: ReactNode
+}
+
+/** A dialog with a form. The caller closes it when its request has succeeded. */
+export function FormDialog(props: FormDialogProps): ReactElement {
+  const titleId = useId()
+  const { isPending, error } = props.mutation
+  const canSubmit = props.isComplete !== false && !isPending
+
+  function onSubmit(event: FormEvent): void {
+    event.preventDefault()
+    if (canSubmit) props.submit()
+  }
+
   return (
-    <div className="field">
-      <label htmlFor={id}>Reason {props.required ? '' : <span className="quiet">(optional)</span>}</label>
-      <textarea
-        id={id}
-        rows={2}
-        maxLength={500}
-        required={props.required ?? false}
-        value={props.value}
-        onInput={(event) => props.onChange(event.currentTarget.value)}
-        aria-describedby={`${id}-hint`}
-      />
-      <p className="hint" id={`${id}-hint`}>
-        Stands in the user’s log beside your name.
-      </p>
-    </div>
+    <Dialog labelledBy={titleId} close={props.close}>
+      <form onSubmit={onSubmit} className="dialog__content">
+        <h2 id={titleId}>{props.title}</h2>
+        {props.lead !== undefined && <p className="dialog__lead">{props.lead}</p>}
+        {props.children}
+        {error !== null && <ErrorMessage error={error} />}
+        <div className="dialog__actions">
+          <Button onClick={props.close}>Cancel</Button>
+          <Button type="submit" variant={props.isDangerous ? 'danger' : 'primary'} disabled={!canSubmit}>
+            {isPending ? 'One moment…' : props.submitLabel}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
   )
 }

@@ -1,10 +1,11 @@
+import './scroll-area.css'
 import type { ReactElement, ReactNode } from 'react'
 
-/** A part of the page that may be wider than its place and is then scrolled, with the keyboard too. */
-export function Scroll({ label, children }: { label: string; children: ReactNode }): ReactElement {
+/** Content that may be wider than the page and then scrolls horizontally, with the keyboard too. */
+export function ScrollArea({ label, children }: { label: string; children: ReactNode }): ReactElement {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reachable by the keyboard
-    <section className="scroll" aria-label={label} tabIndex={0}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable area must be reachable with the keyboard
+    <section className="scroll-area" aria-label={label} tabIndex={0}>
       {children}
     </section>
   )

@@ -1,28 +1,32 @@
+import './tags.css'
 import type { ReactElement } from 'react'
 import type { Vocabulary } from '../api/vocabulary.ts'
 
-/** A phase: its name, with a dot in its hue. */
+/** Name of a phase, with a dot in its hue. */
 export function PhaseTag({ phase, vocabulary }: { phase: string; vocabulary: Vocabulary }): ReactElement {
   return (
     <span className="tag" data-hue={vocabulary.hueOf(phase)}>
-      <span className="dot" aria-hidden="true" />
-      <span className="tag-text">{phase}</span>
+      <span className="tag__dot" aria-hidden="true" />
+      <span className="tag__text">{phase}</span>
     </span>
   )
 }
 
-/** A risk level: its name, with as many filled bars as it is high, so that its colour never speaks alone. */
+/** Name of a risk level, with as many filled bars as its rank, so that the colour is never the only sign. */
 export function RiskTag({ level, vocabulary }: { level: string; vocabulary: Vocabulary }): ReactElement {
-  const rank = vocabulary.rankOf(level)
   return (
-    <span className="tag risk" data-heat={heatOf(level, vocabulary)}>
-      <RiskBars rank={rank} steps={vocabulary.steps} />
-      <span className="tag-text">{level}</span>
+    <span className="tag tag--risk" data-heat={heatOf(level, vocabulary)}>
+      <RiskBars rank={vocabulary.rankOf(level)} steps={vocabulary.steps} />
+      <span className="tag__text">{level}</span>
     </span>
   )
 }
 
-/** 0 to 3 for the colours of risk, whatever the number of levels; -1 when the order is not known. */
+export function BlockedTag(): ReactElement {
+  return <span className="blocked-tag">Blocked</span>
+}
+
+/** Colour of a risk level: 0 to 3, whatever the number of levels; -1 when its order is unknown. */
 export function heatOf(level: string, vocabulary: Vocabulary): number {
   const rank = vocabulary.rankOf(level)
   if (rank === null) return -1
@@ -31,12 +35,12 @@ export function heatOf(level: string, vocabulary: Vocabulary): number {
 }
 
 function RiskBars({ rank, steps }: { rank: number | null; steps: number }): ReactElement {
-  const shown = Math.min(steps, 5)
+  const count = Math.min(steps, 5)
   return (
-    <svg className="risk-bars" viewBox={`0 0 ${shown * 4} 12`} width={shown * 4} height="12" aria-hidden="true">
-      {Array.from({ length: shown }, (_, bar) => {
-        const height = 4 + (bar * 8) / Math.max(1, shown - 1)
-        const filled = rank !== null && bar <= rank
+    <svg className="tag__bars" viewBox={`0 0 ${count * 4} 12`} width={count * 4} height="12" aria-hidden="true">
+      {Array.from({ length: count }, (_, bar) => {
+        const height = 4 + (bar * 8) / Math.max(1, count - 1)
+        const isFilled = rank !== null && bar <= rank
         return (
           <rect
             key={bar}
@@ -45,7 +49,7 @@ function RiskBars({ rank, steps }: { rank: number | null; steps: number }): Reac
             width="3"
             height={height}
             rx="1"
-            className={filled ? 'filled' : 'hollow'}
+            className={isFilled ? 'tag__bar tag__bar--filled' : 'tag__bar'}
           />
         )
       })}

@@ -1,121 +1,108 @@
+import './command-palette.css'
 import { useQuery } from '@tanstack/react-query'
-import { type KeyboardEvent, type ReactElement, useEffect, useRef, useState } from 'react'
+import { type KeyboardEvent, type ReactElement, useState } from 'react'
 import { useLocation } from 'wouter'
-import { usersQuery } from '../api/queries.ts'
-import { useVocabulary } from '../api/use-vocabulary.ts'
+import { usersQuery, useVocabulary } from '../api/queries.ts'
 import { userPath } from '../browser/location.ts'
-import { listPath } from '../pages/users/search.ts'
+import { Dialog } from '../components/dialog.tsx'
+import { listPath } from '../pages/users/user-search.ts'
+import { NAV_ITEMS } from './nav-items.ts'
 
-interface Goal {
-  readonly id: string
+interface Item {
   readonly kind: 'User' | 'Place' | 'List'
   readonly name: string
   readonly path: string
 }
 
-const SHOWN = 8
-const PLACES: readonly Goal[] = [
-  { id: 'users', kind: 'Place', name: 'Users', path: '/users' },
-  { id: 'service', kind: 'Place', name: 'Service', path: '/service' },
-  { id: 'blocked', kind: 'List', name: 'Blocked users', path: listPath({ blocked: 'true' }) },
+const MAX_USERS = 8
+const PAGES: readonly Item[] = [
+  ...NAV_ITEMS.map(({ name, path }) => ({ kind: 'Place', name, path }) as const),
+  { kind: 'List', name: 'Blocked users', path: listPath({ blocked: 'true' }) },
 ]
 
-/** Goes anywhere by a few letters: to a user by the beginning of the id, to a place, to a filtered list. */
-export function Palette({ close }: { close(): void }): ReactElement {
-  const dialog = useRef<HTMLDialogElement>(null)
+/** Navigates by a few letters: to a user by the start of the id, to a page, or to a filtered list. */
+export function CommandPalette({ close }: { close(): void }): ReactElement {
   const [text, setText] = useState('')
-  const [chosen, setChosen] = useState(0)
+  const [selected, setSelected] = useState(0)
   const [, navigate] = useLocation()
-  const goals = useGoals(text)
-  const present = Math.min(chosen, goals.length - 1)
+  const items = useItems(text)
+  const active = Math.min(selected, items.length - 1)
 
-  useEffect(() => dialog.current?.showModal(), [])
-
-  function go(goal: Goal | undefined): void {
-    if (goal === undefined) return
+  function open(item: Item | undefined): void {
+    if (item === undefined) return
     close()
-    navigate(goal.path)
+    navigate(item.path)
   }
 
   function onKeyDown(event: KeyboardEvent): void {
-    const by = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
-    if (by !== 0) {
+    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
+    if (step !== 0) {
       event.preventDefault()
-      setChosen((present + by + goals.length) % Math.max(1, goals.length))
+      setSelected((active + step + items.length) % Math.max(1, items.length))
     } else if (event.key === 'Enter') {
       event.preventDefault()
-      go(goals[present])
+      open(items[active])
     }
   }
 
   return (
-    <dialog
-      ref={dialog}
-      className="dialog palette"
-      aria-label="Go to"
-      onClose={close}
-      onClick={(event) => event.target === dialog.current && close()}
-      onKeyDown={(event) => event.key === 'Escape' && close()}
-    >
-      <input
-        role="combobox"
-        aria-label="Go to a user or a place"
-        aria-expanded={goals.length > 0}
-        aria-controls="palette-goals"
-        aria-activedescendant={goals[present] === undefined ? undefined : `goal-${present}`}
-        aria-autocomplete="list"
-        placeholder="Go to a user or a place"
-        autoComplete="off"
-        spellCheck="false"
-        value={text}
-        onInput={(event) => {
-          setText(event.currentTarget.value)
-          setChosen(0)
-        }}
-        onKeyDown={onKeyDown}
-      />
-      <div role="listbox" id="palette-goals" aria-label="Where to" className="goals">
-        {goals.map((goal, index) => (
-          <div
-            key={goal.id}
-            id={`goal-${index}`}
-            role="option"
-            tabIndex={-1}
-            aria-selected={index === present}
-            className="goal"
-            onClick={() => go(goal)}
-            onKeyDown={onKeyDown}
-          >
-            <bdi>{goal.name}</bdi>
-            <span className="quiet small">{goal.kind}</span>
-          </div>
-        ))}
+    <Dialog label="Go to" className="palette" closesOnBackdrop close={close}>
+      <div className="palette__content">
+        <input
+          className="palette__input"
+          role="combobox"
+          aria-label="Go to a user or a place"
+          aria-expanded={items.length > 0}
+          aria-controls="palette-items"
+          aria-activedescendant={items[active] === undefined ? undefined : `palette-item-${active}`}
+          aria-autocomplete="list"
+          placeholder="Go to a user or a place"
+          autoComplete="off"
+          spellCheck="false"
+          value={text}
+          onInput={(event) => {
+            setText(event.currentTarget.value)
+            setSelected(0)
+          }}
+          onKeyDown={onKeyDown}
+        />
+        <div role="listbox" id="palette-items" aria-label="Where to">
+          {items.map((item, index) => (
+            <div
+              key={item.path}
+              id={`palette-item-${index}`}
+              role="option"
+              tabIndex={-1}
+              aria-selected={index === active}
+              className="palette__item"
+              onClick={() => open(item)}
+              onKeyDown={onKeyDown}
+            >
+              <bdi>{item.name}</bdi>
+              <span className="muted small">{item.kind}</span>
+            </div>
+          ))}
+        </div>
+        {items.length === 0 && <p className="muted">Nobody’s id begins like that.</p>}
       </div>
-      {goals.length === 0 && <p className="quiet">Nobody’s id begins like that.</p>}
-    </dialog>
+    </Dialog>
   )
 }
 
-/** Users first, because the list of places is short and known. */
-function useGoals(text: string): readonly Goal[] {
+/** Users come first. Pages and lists are shown when their name contains the text; without a text, only the pages. */
+function useItems(text: string): readonly Item[] {
   const vocabulary = useVocabulary()
   const search = { q: text, phase: '', riskLevel: '', blocked: '', cursor: '' }
-  const users = useQuery(usersQuery({ ...search, orderBy: text === '' ? 'lastSeenAt' : 'id', order: '' }, SHOWN))
-  // While the answer to the newest letters is on its way, the one before still fits in part.
-  const found = (users.data?.data ?? []).filter(({ user }) => user.startsWith(text))
-  const wanted = text.trim().toLowerCase()
-  const lists: readonly Goal[] = [
+  const users = useQuery(usersQuery({ ...search, orderBy: text === '' ? 'lastSeenAt' : 'id', order: '' }, MAX_USERS))
+  const query = text.trim().toLowerCase()
+  // Until the response to the latest letters arrives, those users of the previous one are shown that still match.
+  const userItems = (users.data?.data ?? [])
+    .filter(({ user }) => user.startsWith(text))
+    .map(({ user }): Item => ({ kind: 'User', name: user, path: userPath(user) }))
+  if (query === '') return [...userItems, ...PAGES]
+  const lists: readonly Item[] = [
     ...vocabulary.phases.map((phase) => ({ name: `Phase ${phase}`, path: listPath({ phase }) })),
     ...vocabulary.riskLevels.map((riskLevel) => ({ name: `Risk ${riskLevel}`, path: listPath({ riskLevel }) })),
-  ].map(({ name, path }) => ({ id: path, kind: 'List', name, path }))
-  return [
-    ...found.map(({ user }) => ({
-      id: `user ${user}`,
-      kind: 'User' as const,
-      name: user,
-      path: userPath(user),
-    })),
-    ...[...PLACES, ...lists].filter(({ name }) => wanted !== '' && name.toLowerCase().includes(wanted)),
-    ...(wanted === '' ? PLACES : []),
-  ]
+  ].map((item) => ({ kind: 'List', ...item }))
+  return [...userItems, ...[...PAGES, ...lists].filter(({ name }) => name.toLowerCase().includes(query))]
 }

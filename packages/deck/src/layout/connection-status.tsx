@@ -1,46 +1,47 @@
+import './connection-status.css'
 import { type ReactElement, useEffect, useRef } from 'react'
-import { useLive } from '../api/live.tsx'
-import { announce } from '../components/announce.tsx'
+import { useLiveConnection } from '../api/live-connection.tsx'
+import { Button } from '../components/button.tsx'
+import { announce } from '../components/live-region.tsx'
 import { useNow } from '../time/clock.ts'
-import { duration } from '../time/instants.ts'
+import { formatDuration } from '../time/format-time.ts'
 
-/** Whether the page is live, in a word. */
-export function LiveSign(): ReactElement {
-  const { state, staleSince } = useLive()
-  const shown = staleSince !== null ? 'stale' : state === 'open' ? 'live' : 'joining'
-  const words = { live: 'Live', stale: 'Not live', joining: 'Connecting' }
+const LABELS = { live: 'Live', stale: 'Not live', connecting: 'Connecting' } as const
+
+/** The state of the live connection in one word. */
+export function ConnectionStatus(): ReactElement {
+  const { state, staleSince } = useLiveConnection()
+  const shown = staleSince !== null ? 'stale' : state === 'open' ? 'live' : 'connecting'
   return (
-    <span className="live" data-state={shown}>
-      <span className="live-dot" aria-hidden="true" />
-      {words[shown]}
+    <span className="connection-status" data-state={shown}>
+      <span className="connection-status__dot" aria-hidden="true" />
+      {LABELS[shown]}
     </span>
   )
 }
 
-function ageOf(ms: number): string {
-  return ms < 10_000 ? 'a few seconds' : duration(ms)
-}
-
-/** Says that what is shown may be out of date, for as long as that is so, and offers to try at once. */
+/** Warns that the shown data may be out of date while the connection is lost, and offers to reconnect at once. */
 export function StaleBanner(): ReactElement | null {
-  const { staleSince, retryNow } = useLive()
+  const { staleSince, reconnect } = useLiveConnection()
   const now = useNow()
-  const stale = staleSince !== null
-  const was = useRef(false)
+  const isStale = staleSince !== null
+  const wasStale = useRef(false)
   useEffect(() => {
-    if (was.current && !stale) announce('Live again.')
-    was.current = stale
-  }, [stale])
-  if (!stale) return null
+    if (wasStale.current && !isStale) announce('Live again.')
+    wasStale.current = isStale
+  }, [isStale])
+  if (!isStale) return null
   return (
-    <div className="banner" role="status">
+    <div className="stale-banner" role="status">
       <p>
-        <strong>The live connection is gone.</strong> What you see may be {ageOf(now - staleSince)} old. It comes back
-        by itself.
+        <strong>The live connection is gone.</strong> What you see may be {formatAge(now - staleSince)} old. It comes
+        back by itself.
       </p>
-      <button type="button" className="button" onClick={retryNow}>
-        Try now
-      </button>
+      <Button onClick={reconnect}>Try now</Button>
     </div>
   )
+}
+
+function formatAge(ms: number): string {
+  return ms < 10_000 ? 'a few seconds' : formatDuration(ms)
 }

@@ -1,24 +1,31 @@
 import { Component, type ReactNode } from 'react'
-import { Failure } from '../components/states.tsx'
+import { ErrorMessage } from '../components/error-message.tsx'
 
-/** Catches what a page throws while it is drawn, so that the way to the other pages stays open. */
-export class Boundary extends Component<{ place: string; children: ReactNode }, { error: unknown; place: string }> {
-  override state: { error: unknown; place: string } = { error: undefined, place: this.props.place }
+interface ErrorBoundaryProps {
+  /** The error is cleared when the path changes. */
+  readonly path: string
+  readonly children: ReactNode
+}
 
-  static getDerivedStateFromError(error: unknown): { error: unknown } {
+interface ErrorBoundaryState {
+  readonly error: unknown
+  readonly path: string
+}
+
+/** Shows an error that a page throws while rendering, so that the navigation keeps working. */
+export class ErrorBoundary extends Component<ErrorBoundaryProps, ErrorBoundaryState> {
+  override state: ErrorBoundaryState = { error: undefined, path: this.props.path }
+
+  static getDerivedStateFromError(error: unknown): Pick<ErrorBoundaryState, 'error'> {
     return { error }
   }
 
-  /** Another page gets another chance. */
-  static getDerivedStateFromProps(
-    { place }: { place: string },
-    state: { error: unknown; place: string },
-  ): { error: unknown; place: string } {
-    return state.place === place ? state : { error: undefined, place }
+  static getDerivedStateFromProps({ path }: ErrorBoundaryProps, state: ErrorBoundaryState): ErrorBoundaryState {
+    return state.path === path ? state : { error: undefined, path }
   }
 
   override render(): ReactNode {
     if (this.state.error === undefined) return this.props.children
-    return <Failure error={this.state.error} retry={() => this.setState({ error: undefined })} />
+    return <ErrorMessage error={this.state.error} retry={() => this.setState({ error: undefined })} />
   }
 }

@@ -1,5 +1,5 @@
 import { createContext, useContext } from 'react'
-import type { Role, Session } from '../api/wire.ts'
+import type { Role, Session } from '../api/responses.ts'
 
 const RANKS: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 }
 
@@ -9,7 +9,7 @@ export function useSession(): Session {
   return useContext(SessionContext)
 }
 
-/** Whether who is signed in may do what takes `role`. The server decides; this only keeps idle buttons away. */
-export function useMay(role: Role): boolean {
+/** Whether the signed-in role includes `role`. Only hides controls: the server checks every request. */
+export function useCan(role: Role): boolean {
   return RANKS[useSession().role] >= RANKS[role]
 }

@@ -1,61 +1,62 @@
+import './toasts.css'
 import { type ReactElement, useSyncExternalStore } from 'react'
-import { after } from '../browser/effects.ts'
+import { setTimer } from '../browser/effects.ts'
+import { Button } from '../components/button.tsx'
 
-/** What was just done, with a way to take it back. One at a time; it goes by itself. */
-interface Notice {
+interface Toast {
   readonly text: string
   readonly undo: (() => Promise<unknown>) | undefined
 }
 
 const SHOWN_MS = 12_000
 
-let present: Notice | undefined
-let cancel: (() => void) | undefined
+let current: Toast | undefined
+let cancelTimer: (() => void) | undefined
 const listeners = new Set<() => void>()
 
-function show(notice: Notice | undefined): void {
-  cancel?.()
-  present = notice
-  cancel = notice === undefined ? undefined : after(SHOWN_MS, () => show(undefined))
+function setToast(toast: Toast | undefined): void {
+  cancelTimer?.()
+  current = toast
+  cancelTimer = toast === undefined ? undefined : setTimer(() => setToast(undefined), SHOWN_MS)
   for (const listener of listeners) listener()
 }
 
-/** Tells what was done; `undo` does the opposite, which stands in the log as well. */
-export function notify(text: string, undo?: () => Promise<unknown>): void {
-  show({ text, undo })
+/** Shows a message for 12 s in place of the previous one; with `undo` it has a button that runs it. */
+export function showToast(text: string, undo?: () => Promise<unknown>): void {
+  setToast({ text, undo })
 }
 
-export function Notices(): ReactElement {
-  const notice = useSyncExternalStore(
+/** Renders the current toast. */
+export function Toasts(): ReactElement {
+  const toast = useSyncExternalStore(
     (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    () => present,
+    () => current,
   )
   async function undo(): Promise<void> {
-    const back = notice?.undo
-    show(undefined)
+    setToast(undefined)
     try {
-      await back?.()
-      notify('Taken back.')
+      await toast?.undo?.()
+      showToast('Taken back.')
     } catch (error) {
-      notify(`Could not be taken back: ${error instanceof Error ? error.message : String(error)}`)
+      showToast(`Could not be taken back: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
   return (
-    <div className="notices" role="status">
-      {notice !== undefined && (
+    <div className="toasts" role="status">
+      {toast !== undefined && (
         <div className="toast">
-          <span>{notice.text}</span>
-          {notice.undo !== undefined && (
-            <button type="button" className="button tiny" onClick={() => void undo()}>
+          <span>{toast.text}</span>
+          {toast.undo !== undefined && (
+            <Button size="small" onClick={() => void undo()}>
               Undo
-            </button>
+            </Button>
           )}
-          <button type="button" className="button tiny" onClick={() => show(undefined)}>
+          <Button size="small" onClick={() => setToast(undefined)}>
             Close
-          </button>
+          </Button>
         </div>
       )}
     </div>

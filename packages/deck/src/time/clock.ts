@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from 'react'
-import { every, now } from '../browser/effects.ts'
+import { now, setRepeatingTimer } from '../browser/effects.ts'
 
-/** The page's own slow clock: one timer for everything that is told relative to now. */
+/** One timer for all relative times on the page. */
 const TICK_MS = 10_000
 
 let current = now()
@@ -15,7 +15,7 @@ function tick(): void {
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener)
-  stop ??= every(TICK_MS, tick)
+  stop ??= setRepeatingTimer(tick, TICK_MS)
   return () => {
     listeners.delete(listener)
     if (listeners.size > 0) return
@@ -24,12 +24,12 @@ function subscribe(listener: () => void): () => void {
   }
 }
 
-/** The present moment, epoch ms, renewed every ten seconds and whenever news arrives (`wakeClock`). */
+/** The current time, epoch ms, updated every 10 s and by `advanceClock`. */
 export function useNow(): number {
   return useSyncExternalStore(subscribe, () => current)
 }
 
-/** Called when fresh data has arrived, so that nothing fresh is told to be in the future. */
-export function wakeClock(): void {
+/** Updates the clock when fresh data has arrived, so that new timestamps are not shown as future times. */
+export function advanceClock(): void {
   if (now() - current > 1_000) tick()
 }

@@ -1,4 +1,5 @@
-import type { Bond, LedgerEvent } from '../../src/api/wire.ts'
+import type { Bond } from 'purser'
+import type { LedgerEvent } from '../../src/api/responses.ts'
 import type { Person, World } from './world.ts'
 
 export interface Asked {

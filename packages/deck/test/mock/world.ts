@@ -1,4 +1,5 @@
-import type { Bond, LedgerEvent, Note } from '../../src/api/wire.ts'
+import type { Bond, Note } from 'purser'
+import type { LedgerEvent } from '../../src/api/responses.ts'
 
 /** A few lively users, the same in every run: what the mock server answers from. */
 export interface Person {
@@ -13,7 +14,7 @@ export interface World {
   /** Adds an event on top of a user's log and changes the bond with it. */
   log(
     user: string,
-    event: Pick<LedgerEvent, 'type' | 'detail' | 'data'> & Partial<LedgerEvent>,
+    event: Pick<LedgerEvent, 'type' | 'detail' | 'data'> & Partial<Omit<LedgerEvent, 'v'>>,
     change?: Partial<Bond>,
   ): LedgerEvent
   /** One message of a user, who may be new. */
@@ -37,6 +38,7 @@ export function createWorld(now: () => number, count: number): World {
       const person = people.get(user) ?? world.chat(user)
       const sequence = (person.events[0]?.sequence ?? 0) + 1
       const made: LedgerEvent = {
+        v: 1,
         id: `${user}-${sequence}`,
         user,
         sequence,
@@ -94,6 +96,7 @@ function newBond(user: string, at: string, now: number): Bond {
     createdAt: at,
     lastSeenAt: at,
     updatedAt: at,
+    head: null,
   }
 }
 

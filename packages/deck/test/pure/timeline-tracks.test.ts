@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Bond, LedgerEvent } from '../../src/api/wire.ts'
-import { lanesOf } from '../../src/pages/user/timeline-tracks.ts'
+import type { Bond } from 'purser'
+import type { LedgerEvent } from '../../src/api/responses.ts'
+import { buildTracks } from '../../src/pages/user/timeline-tracks.ts'
 
 const SPAN = { from: 0, to: 1_000 }
 
@@ -10,7 +11,16 @@ function bond(fields: Partial<Bond> = {}): Bond {
 }
 
 function event(sequence: number, at: number, fields: Pick<LedgerEvent, 'type' | 'data'>): LedgerEvent {
-  return { id: `e${sequence}`, user: 'ada', sequence, at: new Date(at).toISOString(), detail: '', mac: '', ...fields }
+  return {
+    v: 1,
+    id: `e${sequence}`,
+    user: 'ada',
+    sequence,
+    at: new Date(at).toISOString(),
+    detail: '',
+    mac: '',
+    ...fields,
+  }
 }
 
 const phase = (sequence: number, at: number, from: string, to: string): LedgerEvent =>
@@ -19,7 +29,7 @@ const action = (sequence: number, at: number, data: Record<string, unknown>): Le
   event(sequence, at, { type: 'admin_action', data })
 
 function lane(name: string, subject: Bond, events: readonly LedgerEvent[], span = SPAN): unknown[] {
-  const found = lanesOf(subject, events, span).find((one) => one.name === name)
+  const found = buildTracks(subject, events, span).find((one) => one.name === name)
   return (found?.segments ?? []).map(({ from, to, value }) => [from, to, value])
 }
 

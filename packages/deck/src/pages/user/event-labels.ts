@@ -1,15 +1,14 @@
-import type { LedgerEvent } from '../../api/wire.ts'
+import type { LedgerEvent } from '../../api/responses.ts'
 
-/** How an event is called on the page, and of which kind it is; the kinds have a shape each. */
-export interface EventWords {
+/** Each kind has its own marker shape and is an option of the event filter. */
+export type EventKind = 'phase' | 'risk' | 'attribute' | 'operator' | 'application'
+
+export interface EventLabel {
   readonly name: string
   readonly kind: EventKind
 }
 
-export type EventKind = 'phase' | 'risk' | 'attribute' | 'operator' | 'application'
-
-/** The kinds as the filter offers them. */
-export const KINDS: readonly { readonly kind: EventKind; readonly name: string }[] = [
+export const EVENT_KINDS: readonly { readonly kind: EventKind; readonly name: string }[] = [
   { kind: 'phase', name: 'Phase' },
   { kind: 'risk', name: 'Risk' },
   { kind: 'attribute', name: 'Attributes' },
@@ -17,13 +16,13 @@ export const KINDS: readonly { readonly kind: EventKind; readonly name: string }
   { kind: 'application', name: 'Application' },
 ]
 
-const OWN: Readonly<Record<string, EventWords>> = {
+const LABELS: Readonly<Record<string, EventLabel>> = {
   phase_transition: { name: 'Phase', kind: 'phase' },
   risk_change: { name: 'Risk', kind: 'risk' },
   attribute_change: { name: 'Attribute', kind: 'attribute' },
 }
 
-const ACTIONS: Readonly<Record<string, string>> = {
+const ACTION_NAMES: Readonly<Record<string, string>> = {
   cap: 'Cap',
   block: 'Block',
   unblock: 'Unblock',
@@ -32,15 +31,16 @@ const ACTIONS: Readonly<Record<string, string>> = {
   time_zone: 'Time zone',
 }
 
-export function wordsOf(event: Pick<LedgerEvent, 'type' | 'data'>): EventWords {
-  const own = OWN[event.type]
-  if (own !== undefined) return own
+/** Name and kind under which an event is shown. */
+export function labelOf(event: Pick<LedgerEvent, 'type' | 'data'>): EventLabel {
+  const label = LABELS[event.type]
+  if (label !== undefined) return label
   if (event.type !== 'admin_action') return { name: event.type, kind: 'application' }
   const action = String(event.data.action ?? 'action')
-  return { name: ACTIONS[action] ?? sentenceCase(action), kind: 'operator' }
+  return { name: ACTION_NAMES[action] ?? toSentenceCase(action), kind: 'operator' }
 }
 
-function sentenceCase(name: string): string {
+function toSentenceCase(name: string): string {
   const words = name.replaceAll(/[_-]+/g, ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)
 }

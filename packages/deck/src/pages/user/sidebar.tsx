@@ -1,53 +1,59 @@
-import { useQuery } from '@tanstack/react-query'
-import { type FormEvent, type ReactElement, useState } from 'react'
-import { notesQuery } from '../../api/queries.ts'
-import type { Bond } from '../../api/wire.ts'
-import { announce } from '../../components/announce.tsx'
-import { fillOf } from '../../components/cap.tsx'
-import { Fact } from '../../components/fact.tsx'
-import { ExactInstant, Instant } from '../../components/instant.tsx'
-import { Card, Failure, Waiting } from '../../components/states.tsx'
-import { useMay } from '../../layout/session.ts'
-import { plural, whole } from '../../time/instants.ts'
-import type { Acts } from './use-user-mutations.ts'
+import './sidebar.css'
+import type { Bond } from 'purser'
+import type { ReactElement } from 'react'
+import { capUsageOf } from '../../components/cap-usage.tsx'
+import { Card } from '../../components/card.tsx'
+import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
+import { ProgressBar } from '../../components/progress-bar.tsx'
+import { AbsoluteTime, RelativeTime } from '../../components/timestamps.tsx'
+import { formatInteger } from '../../format-number.ts'
+import { NotesCard } from './notes-card.tsx'
 
-/** What was used today, and when it starts again. */
-export function Quota({ bond }: { bond: Bond }): ReactElement {
-  const fill = fillOf(bond)
-  const left = Math.max(0, bond.dailyCap - bond.dailyCount)
-  const reached = fill !== null && left === 0
+/** Quota, notes and bond of a user. */
+export function Sidebar({ bond }: { bond: Bond }): ReactElement {
+  return (
+    <aside className="sidebar" aria-label="About the user">
+      <QuotaCard bond={bond} />
+      <NotesCard bond={bond} />
+      <BondCard bond={bond} />
+    </aside>
+  )
+}
+
+/** Today's count against the daily cap, and when the count is reset. */
+function QuotaCard({ bond }: { bond: Bond }): ReactElement {
+  const { ratio, level } = capUsageOf(bond)
+  const [count, cap] = [formatInteger(bond.dailyCount), formatInteger(bond.dailyCap)]
   return (
     <Card
       title="Today"
       id="quota"
-      aside={<span className="quiet small">{bond.capOrigin === 'default' ? 'default cap' : 'own cap'}</span>}
+      aside={<span className="muted small">{bond.capOrigin === 'default' ? 'default cap' : 'own cap'}</span>}
     >
-      <p className="quota-figures">
-        <span className="quota-count">{whole(bond.dailyCount)}</span>
-        <span className="quiet">{fill === null ? 'messages, no cap' : `of ${whole(bond.dailyCap)} messages`}</span>
+      <p className="quota__figures">
+        <span className="quota__count">{count}</span>
+        <span className="muted">{ratio === null ? 'messages, no cap' : `of ${cap} messages`}</span>
       </p>
-      {fill !== null && (
+      {ratio !== null && (
         <>
-          <div className="cap big" data-level={reached ? 'reached' : fill >= 0.8 ? 'near' : 'free'}>
+          <div className="quota__bar">
             <meter
-              className="unseen"
+              className="sr-only"
               aria-label="Used today"
               min={0}
               max={bond.dailyCap}
               value={Math.min(bond.dailyCount, bond.dailyCap)}
-              aria-valuetext={`${whole(bond.dailyCount)} of ${whole(bond.dailyCap)}`}
+              aria-valuetext={`${count} of ${cap}`}
             />
-            <span className="bar" aria-hidden="true">
-              <span className="bar-fill" style={{ '--fill': String(fill) } as Record<string, string>} />
-            </span>
+            <ProgressBar value={ratio} level={level} size="large" />
           </div>
           <p className="small">
-            {reached ? 'The cap is reached.' : `${whole(left)} left.`}{' '}
+            {level === 'full' ? 'The cap is reached.' : `${formatInteger(bond.dailyCap - bond.dailyCount)} left.`}{' '}
             {bond.windowResetAt !== null && (
-              <span className="quiet">
-                Starts again <Instant at={bond.windowResetAt} zone={bond.timeZone} />,
+              <span className="muted">
+                Starts again <RelativeTime at={bond.windowResetAt} zone={bond.timeZone} />,
                 <br />
-                <ExactInstant at={bond.windowResetAt} zone={bond.timeZone} />
+                <AbsoluteTime at={bond.windowResetAt} zone={bond.timeZone} />
               </span>
             )}
           </p>
@@ -57,114 +63,36 @@ export function Quota({ bond }: { bond: Bond }): ReactElement {
   )
 }
 
-/** The rest of the bond. */
-export function About({ bond }: { bond: Bond }): ReactElement {
+/** The fields of the bond that are not in the header, and the peaks. */
+function BondCard({ bond }: { bond: Bond }): ReactElement {
   const peaks = Object.entries(bond.peaks).sort(([, a], [, b]) => b.value - a.value)
   return (
     <Card title="Bond" id="bond">
-      <dl className="facts stacked">
-        <Fact name="Archetype">{bond.archetype}</Fact>
-        <Fact name="Phase before">{bond.previousPhase}</Fact>
-        <Fact name="Egg status">{bond.eggStatus}</Fact>
-        <Fact name="Turns">{whole(bond.turnCount)}</Fact>
-        <Fact name="Time zone">{bond.timeZone ?? 'the default'}</Fact>
-        <Fact name="First seen">
-          <Instant at={bond.createdAt} zone={bond.timeZone} />
-        </Fact>
-        <Fact name="Version">{whole(bond.version)}</Fact>
-      </dl>
+      <DescriptionList>
+        <DescriptionItem name="Archetype">{bond.archetype}</DescriptionItem>
+        <DescriptionItem name="Phase before">{bond.previousPhase}</DescriptionItem>
+        <DescriptionItem name="Egg status">{bond.eggStatus}</DescriptionItem>
+        <DescriptionItem name="Turns">{formatInteger(bond.turnCount)}</DescriptionItem>
+        <DescriptionItem name="Time zone">{bond.timeZone ?? 'the default'}</DescriptionItem>
+        <DescriptionItem name="First seen">
+          <RelativeTime at={bond.createdAt} zone={bond.timeZone} />
+        </DescriptionItem>
+        <DescriptionItem name="Version">{formatInteger(bond.version)}</DescriptionItem>
+      </DescriptionList>
       {peaks.length > 0 && (
         <>
-          <h3 className="peaks-title">Peaks</h3>
+          <h3 className="peaks__title">Peaks</h3>
           <ul className="peaks">
-            {peaks.map(([node, { value, at }]) => (
-              <li key={node}>
-                <span className="peak-name">{node}</span>
-                <span className="bar" aria-hidden="true">
-                  <span
-                    className="bar-fill"
-                    style={{ '--fill': String(Math.min(1, Math.max(0, value))) } as Record<string, string>}
-                  />
-                </span>
-                <span className="figures">{value}</span>
-                <span className="quiet small peak-at">
-                  <Instant at={at} zone={bond.timeZone} />
-                </span>
+            {peaks.map(([node, { value }]) => (
+              <li key={node} className="peaks__item">
+                <span className="peaks__node">{node}</span>
+                <ProgressBar value={Math.min(1, Math.max(0, value))} />
+                <span className="peaks__value tabular-nums">{value}</span>
               </li>
             ))}
           </ul>
         </>
       )}
     </Card>
-  )
-}
-
-/** What operators wrote down. */
-export function Notes({ bond, acts }: { bond: Bond; acts: Acts }): ReactElement {
-  const notes = useQuery(notesQuery(bond.user))
-  const mayWrite = useMay('operator')
-  return (
-    <Card title="Notes" id="notes" aside={<span className="quiet small">{plural(bond.notesCount, 'note')}</span>}>
-      {mayWrite && <NoteForm acts={acts} />}
-      {notes.isError && notes.data === undefined ? (
-        <Failure error={notes.error} retry={() => void notes.refetch()} />
-      ) : notes.data === undefined ? (
-        <Waiting of="notes" />
-      ) : notes.data.data.length === 0 ? (
-        <p className="quiet small">Nobody has written anything down.</p>
-      ) : (
-        <ol className="notes">
-          {notes.data.data.map((note) => (
-            <li key={note.id}>
-              <p className="note-text">{note.text}</p>
-              <p className="quiet small">
-                {note.actor} · <Instant at={note.at} zone={bond.timeZone} />
-              </p>
-            </li>
-          ))}
-        </ol>
-      )}
-    </Card>
-  )
-}
-
-function NoteForm({ acts }: { acts: Acts }): ReactElement {
-  const [text, setText] = useState('')
-  const [error, setError] = useState<unknown>()
-  const [busy, setBusy] = useState(false)
-
-  async function submit(event: FormEvent): Promise<void> {
-    event.preventDefault()
-    if (text.trim() === '' || busy) return
-    setBusy(true)
-    setError(undefined)
-    try {
-      await acts.addNote(text)
-      setText('')
-      announce('The note is kept.')
-    } catch (problem) {
-      setError(problem)
-    } finally {
-      setBusy(false)
-    }
-  }
-
-  return (
-    <form className="note-form" onSubmit={submit}>
-      <textarea
-        rows={2}
-        aria-label="New note"
-        placeholder="Write a note"
-        value={text}
-        maxLength={8000}
-        onInput={(event) => setText(event.currentTarget.value)}
-      />
-      {error !== undefined && <Failure error={error} />}
-      {text.trim() !== '' && (
-        <button type="submit" className="button primary" disabled={busy}>
-          {busy ? 'One moment…' : 'Add note'}
-        </button>
-      )}
-    </form>
   )
 }

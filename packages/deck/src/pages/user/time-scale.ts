@@ -1,57 +1,58 @@
-/** A long quiet stretch that is drawn short. Places are parts of the whole width, 0 to 1. */
-export interface Fold {
+/** A period without events that is drawn compressed. `from` and `to` are epoch ms, `start` and `end` positions. */
+export interface Gap {
   readonly from: number
   readonly to: number
   readonly start: number
   readonly end: number
 }
 
-export interface Scale {
-  /** Where an instant (epoch ms) stands, 0 to 1. */
-  place(at: number): number
-  readonly folds: readonly Fold[]
+export interface TimeScale {
+  /** Maps an instant (epoch ms) to a position: 0 is the start of the range, 1 its end. */
+  position(at: number): number
+  /** The compressed gaps, oldest first. */
+  readonly gaps: readonly Gap[]
 }
 
-/** A gap is folded when it lasts at least an hour, takes more than this part of the time … */
-const LEAST_MS = 3_600_000
-const LONG = 0.25
-/** … and is this many times as long as the gap in the middle. */
-const UNUSUAL = 6
-/** A fold takes this part of the width, however long it is. At most three gaps can be long, so most is left. */
-const FOLDED = 0.08
+/** A gap is compressed if it lasts at least this long, */
+const MIN_GAP_MS = 3_600_000
+/** takes more than this part of the range, */
+const MIN_GAP_RATIO = 0.25
+/** and is more than this many times as long as the median gap. */
+const MIN_MEDIAN_RATIO = 6
+/** Width of a compressed gap. At most three gaps can be compressed, so at least three quarters of the width remain. */
+const GAP_WIDTH = 0.08
 
 /**
- * Puts instants on a line on which nothing happens for weeks and then five things in an hour: gaps far longer than
- * usual are drawn short and marked, everything else is drawn true to time.
+ * Creates a linear time scale in which exceptionally long gaps between events are compressed to a fixed width. It keeps
+ * a log readable in which nothing happens for weeks and then five things in an hour.
  */
-export function createScale(moments: readonly number[], span: { from: number; to: number }): Scale {
-  const whole = Math.max(1, span.to - span.from)
-  const stops = [...new Set([span.from, ...moments.filter((at) => at > span.from && at < span.to), span.to])].sort(
-    (a, b) => a - b,
-  )
-  const gaps = stops.slice(1).map((to, index) => ({ from: stops[index] ?? to, to }))
-  const lengths = gaps.map(({ from, to }) => to - from).sort((a, b) => a - b)
-  const usual = lengths[Math.floor((lengths.length - 1) / 2)] ?? whole
-  const drawn = gaps.map(({ from, to }) => {
-    const length = to - from
-    const folded = length >= LEAST_MS && length > whole * LONG && length > usual * UNUSUAL
-    return { from, to, folded, length: folded ? 0 : length }
-  })
-  const open = drawn.reduce((sum, { length }) => sum + length, 0)
-  const left = 1 - FOLDED * drawn.filter(({ folded }) => folded).length
-  let edge = 0
-  const pieces = drawn.map((piece) => {
-    const start = edge
-    edge += piece.folded ? FOLDED : (piece.length / open) * left
-    return { ...piece, start, end: edge }
+export function createTimeScale(instants: readonly number[], range: { from: number; to: number }): TimeScale {
+  const length = Math.max(1, range.to - range.from)
+  const inside = instants.filter((at) => at > range.from && at < range.to)
+  const bounds = [...new Set([range.from, ...inside, range.to])].sort((a, b) => a - b)
+  const intervals = bounds.slice(1).map((to, index) => ({ from: bounds[index] ?? to, to }))
+  const lengths = intervals.map(({ from, to }) => to - from).sort((a, b) => a - b)
+  const median = lengths[Math.floor((lengths.length - 1) / 2)] ?? length
+  const isGap = (ms: number): boolean =>
+    ms >= MIN_GAP_MS && ms > length * MIN_GAP_RATIO && ms > median * MIN_MEDIAN_RATIO
+
+  const gapCount = lengths.filter(isGap).length
+  const linearLength = lengths.reduce((sum, ms) => (isGap(ms) ? sum : sum + ms), 0)
+  const linearWidth = 1 - GAP_WIDTH * gapCount
+  let end = 0
+  const pieces = intervals.map((interval) => {
+    const ms = interval.to - interval.from
+    const start = end
+    end += isGap(ms) ? GAP_WIDTH : (ms / linearLength) * linearWidth
+    return { ...interval, start, end, isGap: isGap(ms) }
   })
   return {
-    folds: pieces.filter(({ folded }) => folded),
-    place(at) {
-      const within = Math.min(span.to, Math.max(span.from, at))
-      const piece = pieces.find(({ to }) => within <= to)
+    gaps: pieces.filter((piece) => piece.isGap),
+    position(at) {
+      const clamped = Math.min(range.to, Math.max(range.from, at))
+      const piece = pieces.find(({ to }) => clamped <= to)
       if (piece === undefined) return 1
-      return piece.start + ((within - piece.from) / (piece.to - piece.from)) * (piece.end - piece.start)
+      return piece.start + ((clamped - piece.from) / (piece.to - piece.from)) * (piece.end - piece.start)
     },
   }
 }

@@ -1,106 +1,111 @@
-import type { Bond, LedgerEvent } from '../../api/wire.ts'
+import type { Bond } from 'purser'
+import type { LedgerEvent } from '../../api/responses.ts'
 
-/** A stretch of time in which a value held. Instants are epoch ms. */
-export interface Segment {
+/** A period of time, in epoch ms. */
+export interface TimeRange {
   readonly from: number
   readonly to: number
+}
+
+/** A period in which a value did not change. */
+export interface Segment extends TimeRange {
   readonly value: string
-  /** The event that began it; null for what held before the first known one. */
+  /** Sequence of the event that set the value; null when it was set before the first known event. */
   readonly sequence: number | null
 }
 
-export interface Lane {
+export interface Track {
   readonly name: 'Phase' | 'Risk' | 'Blocked'
   readonly segments: readonly Segment[]
 }
 
-type Change = { readonly at: number; readonly from: string; readonly to: string; readonly sequence: number }
+interface Change {
+  readonly at: number
+  readonly from: string
+  readonly to: string
+  readonly sequence: number
+}
 
 /**
- * What held when, read off the log: every change says what was before and after, so even a log that is only partly
- * loaded gives true lanes from its first change on. Equal neighbours are one stretch.
+ * Derives the tracks of the timeline from the log. Every change has its old and its new value, so a log that is loaded
+ * in part gives correct tracks from its first change on. Adjacent segments of the same value are merged.
  */
-export function lanesOf(
-  bond: Bond,
-  events: readonly LedgerEvent[],
-  span: { from: number; to: number },
-): readonly Lane[] {
+export function buildTracks(bond: Bond, events: readonly LedgerEvent[], range: TimeRange): readonly Track[] {
   const oldestFirst = [...events].sort((a, b) => a.sequence - b.sequence)
-  const phases = segmentsOf(changesOf(oldestFirst, 'phase_transition', 'phase'), bond.phase, span)
-  const risks = segmentsOf(changesOf(oldestFirst, 'risk_change', 'riskLevel'), bond.riskLevel, span)
-  const blocks = blocksOf(oldestFirst, bond, span)
-  const lanes: Lane[] = [
+  const phases = buildSegments(findChanges(oldestFirst, 'phase_transition', 'phase'), bond.phase, range)
+  const risks = buildSegments(findChanges(oldestFirst, 'risk_change', 'riskLevel'), bond.riskLevel, range)
+  const blocks = buildBlocks(oldestFirst, bond, range)
+  const tracks: Track[] = [
     { name: 'Phase', segments: phases },
     { name: 'Risk', segments: risks },
   ]
-  return blocks.length === 0 ? lanes : [...lanes, { name: 'Blocked', segments: blocks }]
+  return blocks.length === 0 ? tracks : [...tracks, { name: 'Blocked', segments: blocks }]
 }
 
-function changesOf(events: readonly LedgerEvent[], type: string, field: 'phase' | 'riskLevel'): readonly Change[] {
+function findChanges(events: readonly LedgerEvent[], type: string, field: 'phase' | 'riskLevel'): readonly Change[] {
   return events.flatMap((event) => {
     const { data, sequence } = event
     const at = Date.parse(event.at)
     if (event.type === type) return [{ at, sequence, from: String(data.from), to: String(data.to) }]
     if (data.action !== 'correct') return []
-    const before = fieldOf(data.before, field)
-    const after = fieldOf(data.after, field)
+    const before = getTextField(data.before, field)
+    const after = getTextField(data.after, field)
     return before === undefined || after === undefined ? [] : [{ at, sequence, from: before, to: after }]
   })
 }
 
-function fieldOf(value: unknown, field: string): string | undefined {
-  const found = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[field] : undefined
-  return typeof found === 'string' ? found : undefined
+function getTextField(value: unknown, field: string): string | undefined {
+  const text = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[field] : undefined
+  return typeof text === 'string' ? text : undefined
 }
 
-function segmentsOf(
-  changes: readonly Change[],
-  present: string,
-  span: { from: number; to: number },
-): readonly Segment[] {
-  const stretches: Segment[] = []
-  let value = changes[0]?.from ?? present
-  let from = span.from
+/** `current` is the value at the end of the range, which counts when there are no changes. */
+function buildSegments(changes: readonly Change[], current: string, range: TimeRange): readonly Segment[] {
+  const segments: Segment[] = []
+  let value = changes[0]?.from ?? current
+  let from = range.from
   let sequence: number | null = null
   for (const change of changes) {
     if (change.to === value) continue
-    stretches.push({ from, to: change.at, value, sequence })
+    segments.push({ from, to: change.at, value, sequence })
     value = change.to
     from = change.at
     sequence = change.sequence
   }
-  stretches.push({ from, to: span.to, value, sequence })
-  return clip(stretches, span)
+  segments.push({ from, to: range.to, value, sequence })
+  return clip(segments, range)
 }
 
-function blocksOf(events: readonly LedgerEvent[], bond: Bond, span: { from: number; to: number }): readonly Segment[] {
-  const stretches: Segment[] = []
-  let open: { from: number; until: number; sequence: number | null } | undefined
-  const end = (at: number): void => {
-    if (open === undefined) return
-    stretches.push({ from: open.from, to: Math.min(at, open.until), value: 'blocked', sequence: open.sequence })
-    open = undefined
+/** A block ends when it is lifted, replaced by another one, or over. */
+function buildBlocks(events: readonly LedgerEvent[], bond: Bond, range: TimeRange): readonly Segment[] {
+  const segments: Segment[] = []
+  let block: { from: number; until: number; sequence: number | null } | undefined
+  const endBlock = (at: number): void => {
+    if (block === undefined) return
+    segments.push({ from: block.from, to: Math.min(at, block.until), value: 'blocked', sequence: block.sequence })
+    block = undefined
   }
   for (const { at, data, sequence } of events) {
-    const moment = Date.parse(at)
+    const atMs = Date.parse(at)
     if (data.action === 'block') {
-      end(moment)
-      open = { from: moment, until: untilOf(fieldOf(data.after, 'until')), sequence }
-    } else if (data.action === 'unblock') end(moment)
+      endBlock(atMs)
+      block = { from: atMs, until: parseUntil(getTextField(data.after, 'until')), sequence }
+    } else if (data.action === 'unblock') endBlock(atMs)
   }
-  if (open === undefined && bond.blocked !== null && stretches.length === 0) {
-    open = { from: Date.parse(bond.blocked.at), until: untilOf(bond.blocked.until), sequence: null }
+  // The event of the current block may not be loaded.
+  if (block === undefined && bond.blocked !== null && segments.length === 0) {
+    block = { from: Date.parse(bond.blocked.at), until: parseUntil(bond.blocked.until), sequence: null }
   }
-  end(span.to)
-  return clip(stretches, span)
+  endBlock(range.to)
+  return clip(segments, range)
 }
 
-function untilOf(until: string | null | undefined): number {
+function parseUntil(until: string | null | undefined): number {
   return until === null || until === undefined ? Number.POSITIVE_INFINITY : Date.parse(until)
 }
 
-function clip(stretches: readonly Segment[], span: { from: number; to: number }): readonly Segment[] {
-  return stretches
-    .map((stretch) => ({ ...stretch, from: Math.max(stretch.from, span.from), to: Math.min(stretch.to, span.to) }))
-    .filter((stretch) => stretch.to > stretch.from)
+function clip(segments: readonly Segment[], range: TimeRange): readonly Segment[] {
+  return segments
+    .map((segment) => ({ ...segment, from: Math.max(segment.from, range.from), to: Math.min(segment.to, range.to) }))
+    .filter((segment) => segment.to > segment.from)
 }

@@ -1,189 +1,160 @@
+import './timeline.css'
+import type { Bond } from 'purser'
 import { type KeyboardEvent, type ReactElement, useState } from 'react'
+import type { LedgerEvent } from '../../api/responses.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
-import type { Bond, LedgerEvent } from '../../api/wire.ts'
 import { useZone } from '../../browser/preferences.ts'
-import { useParam } from '../../browser/use-param.ts'
-import { Card } from '../../components/states.tsx'
+import { useSearchParam } from '../../browser/use-search-param.ts'
+import { Card } from '../../components/card.tsx'
+import { SegmentedControl } from '../../components/segmented-control.tsx'
 import { heatOf } from '../../components/tags.tsx'
 import { useNow } from '../../time/clock.ts'
-import { duration, fullInstant, relative, type Zone } from '../../time/instants.ts'
-import { wordsOf } from './event-labels.ts'
-import { createScale, type Scale } from './time-scale.ts'
-import { type Lane, lanesOf, type Segment } from './timeline-tracks.ts'
+import { formatDuration, formatInstant, formatRelative } from '../../time/format-time.ts'
+import { labelOf } from './event-labels.ts'
+import { EventMarker } from './event-marker.tsx'
+import { createTimeScale, type TimeScale } from './time-scale.ts'
+import { buildTracks, type Segment, type TimeRange, type Track } from './timeline-tracks.ts'
 
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 const RANGES = [
-  { value: 'day', name: '24 h', ms: DAY },
-  { value: 'week', name: '7 days', ms: 7 * DAY },
-  { value: 'month', name: '30 days', ms: 30 * DAY },
-  { value: '', name: 'All', ms: Number.POSITIVE_INFINITY },
+  ['day', '24 h'],
+  ['week', '7 days'],
+  ['month', '30 days'],
+  ['', 'All'],
 ] as const
+const RANGE_MS = { day: DAY_MS, week: 7 * DAY_MS, month: 30 * DAY_MS, '': Number.POSITIVE_INFINITY }
 
-/** The least time the line shows, so that a user of this moment has a line at all. */
-const LEAST_MS = 1_000
+/** Shortest range, so that a user who was created a moment ago has a timeline. */
+const MIN_RANGE_MS = 1_000
 
-interface Drawing {
-  readonly scale: Scale
-  readonly span: { readonly from: number; readonly to: number }
-  /** Whether there is more behind the left edge than is shown. */
-  readonly cut: boolean
+export interface TimelineProps {
+  readonly bond: Bond
+  /** The loaded events, newest first. */
+  readonly events: readonly LedgerEvent[]
+  /** Whether all events are loaded. */
+  readonly isComplete: boolean
   readonly vocabulary: Vocabulary
-  readonly zone: Zone
-  readonly now: number
-  show(sequence: number): void
+  openEvent(sequence: number): void
 }
 
 /**
- * Which phase and which risk held when, and what was done. Stretches are buttons with a whole sentence for a name;
- * arrow keys go from one to the next inside a lane, and each leads to the event that began it.
+ * Phase, risk level and blocks over time, and the other events as marks. Segments and marks are buttons that open their
+ * event; their accessible names are whole sentences. Arrow keys move within a track.
  */
-export function Timeline(props: {
-  bond: Bond
-  events: readonly LedgerEvent[]
-  complete: boolean
-  vocabulary: Vocabulary
-  show(sequence: number): void
-}): ReactElement {
-  const { bond, events, vocabulary } = props
-  const [chosen, choose] = useParam('range')
+export function Timeline(props: TimelineProps): ReactElement {
+  const { bond, events, vocabulary, openEvent } = props
+  const [rangeParam, setRangeParam] = useSearchParam('range')
   const now = useNow()
   const zone = useZone(bond.timeZone)
-  const range = RANGES.find(({ value }) => value === chosen) ?? RANGES[3]
-  const oldest = Math.min(...events.map(({ at }) => Date.parse(at)), Date.parse(bond.createdAt ?? '') || now)
-  const known = props.complete ? oldest : Math.min(...events.map(({ at }) => Date.parse(at)))
-  const span = { from: Math.max(Math.min(known, now - LEAST_MS), now - range.ms), to: now }
-  const lanes = lanesOf(bond, events, span)
-  const scale = createScale(
-    events.map(({ at }) => Date.parse(at)),
-    span,
-  )
-  const cut = span.from > oldest || !props.complete
-  const drawing: Drawing = { scale, span, cut, vocabulary, zone, now, show: props.show }
-  const marks = events.filter((event) => Date.parse(event.at) >= span.from && isMark(event))
+  const [rangeName] = RANGES.find(([name]) => name === rangeParam) ?? RANGES[3]
+
+  const instants = events.map(({ at }) => Date.parse(at))
+  const oldestEvent = Math.min(...instants)
+  const oldest = Math.min(oldestEvent, Date.parse(bond.createdAt ?? '') || now)
+  const firstKnown = props.isComplete ? oldest : oldestEvent
+  const range = { from: Math.max(Math.min(firstKnown, now - MIN_RANGE_MS), now - RANGE_MS[rangeName]), to: now }
+  const scale = createTimeScale(instants, range)
+  const isCut = range.from > oldest || !props.isComplete
+  const marks = events.filter((event) => Date.parse(event.at) >= range.from && isMark(event))
+
+  function describeSegment(track: Track, { value, from, to }: Segment): string {
+    const subject = track.name === 'Blocked' ? 'Blocked' : `${track.name} ${value}`
+    const preposition = isCut && from <= range.from ? 'since before' : 'from'
+    const start = formatInstant(new Date(from).toISOString(), zone)
+    const end = to >= range.to ? 'until now' : `to ${formatInstant(new Date(to).toISOString(), zone)}`
+    return `${subject}, ${preposition} ${start} ${end}, ${formatDuration(to - from)}.`
+  }
 
   return (
     <Card
       title="Timeline"
       id="timeline"
       aside={
-        <fieldset className="segments small">
-          <legend className="unseen">Range</legend>
-          {RANGES.map(({ value, name }) => (
-            <label key={name}>
-              <input
-                type="radio"
-                name="range"
-                value={value}
-                checked={range.value === value}
-                onChange={() => choose(value)}
-              />
-              <span>{name}</span>
-            </label>
-          ))}
-        </fieldset>
+        <SegmentedControl legend="Range" variant="small" options={RANGES} value={rangeName} onChange={setRangeParam} />
       }
     >
-      <div className="lanes">
-        {lanes.map((lane) => (
-          <LaneRow key={lane.name} lane={lane} drawing={drawing} />
+      <div className="timeline">
+        {buildTracks(bond, events, range).map((track) => (
+          <TrackRow
+            key={track.name}
+            track={track}
+            scale={scale}
+            vocabulary={vocabulary}
+            describe={(segment) => describeSegment(track, segment)}
+            openEvent={openEvent}
+          />
         ))}
-        {marks.length > 0 && <Marks marks={marks} drawing={drawing} />}
-        <Axis drawing={drawing} />
+        {marks.length > 0 && <MarkRow events={marks} scale={scale} now={now} openEvent={openEvent} />}
+        <Axis range={range} scale={scale} now={now} />
       </div>
     </Card>
   )
 }
 
-/** Changes of phase and risk are lanes already; what people and the application did stands as marks below. */
+/** Phase and risk changes are shown by the tracks; all other events are marks. */
 function isMark(event: LedgerEvent): boolean {
   return event.type !== 'phase_transition' && event.type !== 'risk_change'
 }
 
-/** One stop for the Tab key; arrow keys, Home and End go along. */
-function useStops(count: number): { indexOf(at: number): 0 | -1; onKeyDown(event: KeyboardEvent): void } {
-  const [present, setPresent] = useState(count - 1)
-  const stop = Math.min(present, count - 1)
+/** Keeps one of `count` buttons in the tab order. Arrow keys, Home and End move the focus among them. */
+function useRovingTabIndex(count: number): {
+  tabIndexOf(index: number): 0 | -1
+  onKeyDown(event: KeyboardEvent): void
+} {
+  const [focused, setFocused] = useState(count - 1)
+  const current = Math.min(focused, count - 1)
   return {
-    indexOf: (at) => (at === stop ? 0 : -1),
+    tabIndexOf: (index) => (index === current ? 0 : -1),
     onKeyDown(event) {
-      const steps: Record<string, number> = { ArrowLeft: stop - 1, ArrowRight: stop + 1, Home: 0, End: count - 1 }
-      const next = steps[event.key]
+      const targets: Record<string, number> = {
+        ArrowLeft: current - 1,
+        ArrowRight: current + 1,
+        Home: 0,
+        End: count - 1,
+      }
+      const next = targets[event.key]
       if (next === undefined || next < 0 || next >= count) return
       event.preventDefault()
-      setPresent(next)
+      setFocused(next)
       event.currentTarget.querySelectorAll('button')[next]?.focus()
     },
   }
 }
 
-function LaneRow({ lane, drawing }: { lane: Lane; drawing: Drawing }): ReactElement {
-  const stops = useStops(lane.segments.length)
-  const id = `lane-${lane.name}`
+function TrackRow(props: {
+  track: Track
+  scale: TimeScale
+  vocabulary: Vocabulary
+  describe(segment: Segment): string
+  openEvent(sequence: number): void
+}): ReactElement {
+  const { track, scale, vocabulary, describe, openEvent } = props
+  const { tabIndexOf, onKeyDown } = useRovingTabIndex(track.segments.length)
+  const id = `timeline-${track.name}`
   return (
-    <div className="lane">
-      <h3 id={id}>{lane.name}</h3>
-      <ol aria-labelledby={id} onKeyDown={stops.onKeyDown}>
-        {lane.segments.map((segment, index) => (
-          <li key={`${segment.sequence}`} style={placed(segment, drawing.scale)}>
-            <button
-              type="button"
-              className="stretch"
-              tabIndex={stops.indexOf(index)}
-              {...toneOf(lane, segment, drawing.vocabulary)}
-              title={sentenceOf(lane, segment, drawing)}
-              aria-label={sentenceOf(lane, segment, drawing)}
-              onClick={() => segment.sequence !== null && drawing.show(segment.sequence)}
-            >
-              <span>{segment.value}</span>
-            </button>
-          </li>
-        ))}
-      </ol>
-    </div>
-  )
-}
-
-function placed(segment: Segment, scale: Scale): Record<string, string> {
-  const start = scale.place(segment.from)
-  return { '--start': String(start), '--size': String(scale.place(segment.to) - start) }
-}
-
-function toneOf(lane: Lane, segment: Segment, vocabulary: Vocabulary): Record<string, number> {
-  if (lane.name === 'Phase') return { 'data-hue': vocabulary.hueOf(segment.value) }
-  return { 'data-heat': lane.name === 'Risk' ? heatOf(segment.value, vocabulary) : 3 }
-}
-
-function sentenceOf(lane: Lane, { value, from, to }: Segment, { zone, span, cut }: Drawing): string {
-  const what = lane.name === 'Blocked' ? 'Blocked' : `${lane.name} ${value}`
-  const since = cut && from <= span.from ? 'since before' : 'from'
-  const start = fullInstant(new Date(from).toISOString(), zone)
-  const end = to >= span.to ? 'until now' : `to ${fullInstant(new Date(to).toISOString(), zone)}`
-  return `${what}, ${since} ${start} ${end}, ${duration(to - from)}.`
-}
-
-function Marks({ marks, drawing }: { marks: readonly LedgerEvent[]; drawing: Drawing }): ReactElement {
-  const oldestFirst = [...marks].reverse()
-  const stops = useStops(oldestFirst.length)
-  return (
-    <div className="lane">
-      <h3 id="lane-marks">Events</h3>
-      <ol aria-labelledby="lane-marks" className="marks" onKeyDown={stops.onKeyDown}>
-        {oldestFirst.map((event, index) => {
-          const sentence = `${wordsOf(event).name}: ${event.detail}, ${relative(event.at, drawing.now)}.`
+    <div className="timeline__track">
+      <h3 id={id}>{track.name}</h3>
+      <ol aria-labelledby={id} className="timeline__line" onKeyDown={onKeyDown}>
+        {track.segments.map((segment, index) => {
+          const label = describe(segment)
+          const { sequence } = segment
           return (
             <li
-              key={event.sequence}
-              style={{ '--start': String(drawing.scale.place(Date.parse(event.at))) } as Record<string, string>}
+              key={String(sequence)}
+              className="timeline__slot"
+              style={positionStyle(scale.position(segment.from), scale.position(segment.to))}
             >
               <button
                 type="button"
-                className="mark-button"
-                data-kind={wordsOf(event).kind}
-                tabIndex={stops.indexOf(index)}
-                title={sentence}
-                aria-label={sentence}
-                onClick={() => drawing.show(event.sequence)}
-              />
+                className="timeline__segment"
+                tabIndex={tabIndexOf(index)}
+                {...toneOf(track, segment, vocabulary)}
+                title={label}
+                aria-label={label}
+                onClick={() => sequence !== null && openEvent(sequence)}
+              >
+                <span>{segment.value}</span>
+              </button>
             </li>
           )
         })}
@@ -192,21 +163,70 @@ function Marks({ marks, drawing }: { marks: readonly LedgerEvent[]; drawing: Dra
   )
 }
 
-function Axis({ drawing }: { drawing: Drawing }): ReactElement {
-  const { span, scale, now } = drawing
+function toneOf(track: Track, segment: Segment, vocabulary: Vocabulary): Record<string, number> {
+  if (track.name === 'Phase') return { 'data-hue': vocabulary.hueOf(segment.value) }
+  return { 'data-heat': track.name === 'Risk' ? heatOf(segment.value, vocabulary) : 3 }
+}
+
+function positionStyle(start: number, end: number = start): Record<string, string> {
+  return { '--start': String(start), '--size': String(end - start) }
+}
+
+function MarkRow(props: {
+  events: readonly LedgerEvent[]
+  scale: TimeScale
+  now: number
+  openEvent(sequence: number): void
+}): ReactElement {
+  const { scale, now, openEvent } = props
+  const oldestFirst = props.events.toReversed()
+  const { tabIndexOf, onKeyDown } = useRovingTabIndex(oldestFirst.length)
   return (
-    <div className="axis" aria-hidden="true">
-      <span className="axis-start">{relative(new Date(span.from).toISOString(), now)}</span>
-      {scale.folds.map((fold) => (
+    <div className="timeline__track">
+      <h3 id="timeline-marks">Events</h3>
+      <ol aria-labelledby="timeline-marks" className="timeline__line timeline__line--marks" onKeyDown={onKeyDown}>
+        {oldestFirst.map((event, index) => {
+          const { name, kind } = labelOf(event)
+          const label = `${name}: ${event.detail}, ${formatRelative(event.at, now)}.`
+          return (
+            <li
+              key={event.sequence}
+              className="timeline__slot"
+              style={positionStyle(scale.position(Date.parse(event.at)))}
+            >
+              <button
+                type="button"
+                className="timeline__mark"
+                tabIndex={tabIndexOf(index)}
+                title={label}
+                aria-label={label}
+                onClick={() => openEvent(event.sequence)}
+              >
+                <EventMarker kind={kind} />
+              </button>
+            </li>
+          )
+        })}
+      </ol>
+    </div>
+  )
+}
+
+/** Start and end of the range, and the lengths of compressed gaps. */
+function Axis({ range, scale, now }: { range: TimeRange; scale: TimeScale; now: number }): ReactElement {
+  return (
+    <div className="timeline__axis" aria-hidden="true">
+      <span>{formatRelative(new Date(range.from).toISOString(), now)}</span>
+      {scale.gaps.map((gap) => (
         <span
-          key={fold.from}
-          className={fold.end > 0.9 ? 'fold last' : 'fold'}
-          style={{ '--start': String(fold.start), '--size': String(fold.end - fold.start) } as Record<string, string>}
+          key={gap.from}
+          className={gap.end > 0.9 ? 'timeline__gap timeline__gap--last' : 'timeline__gap'}
+          style={positionStyle(gap.start, gap.end)}
         >
-          <span>{duration(fold.to - fold.from)} quiet</span>
+          <span>{formatDuration(gap.to - gap.from)} quiet</span>
         </span>
       ))}
-      <span className="axis-end">now</span>
+      <span>now</span>
     </div>
   )
 }

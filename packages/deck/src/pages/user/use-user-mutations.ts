@@ -1,76 +1,168 @@
-import { useQueryClient } from '@tanstack/react-query'
-import { apiUrl, call } from '../../api/client.ts'
-import type { Bond, Verification } from '../../api/wire.ts'
-import { notify } from '../../layout/toasts.tsx'
-import { whole } from '../../time/instants.ts'
+import { type QueryKey, type UseMutationResult, useMutation, useQueryClient } from '@tanstack/react-query'
+import type { Bond, EraseReceipt, Note, Verification } from 'purser'
+import { apiUrl, fetchApi } from '../../api/client.ts'
+import { formatInteger, pluralize } from '../../format-number.ts'
+import { showToast } from '../../layout/toasts.tsx'
+import { verificationMessage } from './verification-message.ts'
 
-/** Everything an operator can do to a user. Each resolves when the server has done it and the page is being renewed. */
-export interface Acts {
-  setCap(cap: number | null, reason: string): Promise<void>
-  block(reason: string, until: string | null): Promise<void>
-  unblock(reason: string): Promise<void>
-  correct(fields: { phase?: string; riskLevel?: string }, reason: string): Promise<void>
-  addNote(text: string): Promise<void>
-  evict(reason: string): Promise<void>
-  verify(): Promise<Verification>
-  erase(reason: string): Promise<{ erased: Record<string, number>; purged: boolean }>
+/* One hook for each thing that an operator can do to a user. An empty reason is not sent. */
+
+/** `reason` of the requests that undo another one. */
+const UNDO_REASON = 'taken back'
+
+export function useSetCap(bond: Bond): UserMutation<{ cap: number | null; reason: string }> {
+  const setCap = (cap: number | null, reason: string): Promise<Bond> => send(bond, 'PUT', 'cap', { cap, reason })
+  return useUserMutation({
+    mutate: ({ cap, reason }) => setCap(cap, reason),
+    invalidates: bondKeys(bond),
+    message: (_, { cap }) =>
+      `The cap is ${cap === null ? 'the default' : cap === 0 ? 'unlimited' : `${formatInteger(cap)} a day`} now.`,
+    createUndo() {
+      const previous = bond.capOrigin === 'default' ? null : bond.dailyCap
+      return () => setCap(previous, UNDO_REASON)
+    },
+  })
 }
 
-export function useActs(bond: Bond): Acts {
-  const queries = useQueryClient()
-  const { user } = bond
+export function useBlock(bond: Bond): UserMutation<{ reason: string; until: string | null }> {
+  return useUserMutation({
+    mutate: (block) => sendBlock(bond, block),
+    invalidates: bondKeys(bond),
+    message: () => `${bond.user} is blocked.`,
+    createUndo: () => () => sendUnblock(bond, UNDO_REASON),
+  })
+}
 
-  async function send<Answer>(
-    method: 'POST' | 'PUT' | 'DELETE',
-    path: readonly string[],
-    body: Readonly<Record<string, unknown>>,
-  ): Promise<Answer> {
-    const given = Object.fromEntries(
-      Object.entries(body).filter(([name, value]) => !(name === 'reason' && value === '')),
-    )
-    const answer = await call<Answer>(apiUrl(['users', user, ...path]), { method, body: given })
-    void queries.invalidateQueries({ queryKey: ['user', user] })
-    void queries.invalidateQueries({ queryKey: ['users'] })
-    void queries.invalidateQueries({ queryKey: ['overview'] })
-    return answer
-  }
-  const putCap = (cap: number | null, reason: string): Promise<unknown> => send('PUT', ['cap'], { cap, reason })
-  const putBlock = (reason: string, until: string | null): Promise<unknown> =>
-    send('PUT', ['block'], until === null ? { reason } : { reason, until })
-  const removeBlock = (reason: string): Promise<unknown> => send('DELETE', ['block'], { reason })
+export function useUnblock(bond: Bond): UserMutation<{ reason: string }> {
+  return useUserMutation({
+    mutate: ({ reason }) => sendUnblock(bond, reason),
+    invalidates: bondKeys(bond),
+    message: () => `${bond.user} may chat again.`,
+    createUndo() {
+      const previous = bond.blocked
+      return previous === null ? undefined : () => sendBlock(bond, previous)
+    },
+  })
+}
 
-  return {
-    async setCap(cap, reason) {
-      const before = bond.capOrigin === 'default' ? null : bond.dailyCap
-      await putCap(cap, reason)
-      const told = cap === null ? 'the default' : cap === 0 ? 'unlimited' : `${whole(cap)} a day`
-      notify(`The cap is ${told} now.`, () => putCap(before, 'taken back'))
-    },
-    async block(reason, until) {
-      await putBlock(reason, until)
-      notify(`${user} is blocked.`, () => removeBlock('taken back'))
-    },
-    async unblock(reason) {
-      const before = bond.blocked
-      await removeBlock(reason)
-      notify(`${user} may chat again.`, before === null ? undefined : () => putBlock(before.reason, before.until))
-    },
-    async correct(fields, reason) {
-      const before = {
+interface Detected {
+  readonly phase?: string
+  readonly riskLevel?: string
+}
+
+export function useCorrect(bond: Bond): UserMutation<{ fields: Detected; reason: string }> {
+  const correct = (fields: Detected, reason: string): Promise<Bond> =>
+    send(bond, 'POST', 'correct', { ...fields, reason })
+  return useUserMutation({
+    mutate: ({ fields, reason }) => correct(fields, reason),
+    invalidates: bondKeys(bond),
+    message: () => 'Corrected.',
+    createUndo({ fields }) {
+      const previous = {
         ...(fields.phase === undefined ? {} : { phase: bond.phase }),
         ...(fields.riskLevel === undefined ? {} : { riskLevel: bond.riskLevel }),
       }
-      await send('POST', ['correct'], { ...fields, reason })
-      notify('Corrected.', () => send('POST', ['correct'], { ...before, reason: 'taken back' }))
+      return () => correct(previous, UNDO_REASON)
     },
-    async addNote(text) {
-      await send('POST', ['notes'], { text })
+  })
+}
+
+export function useAddNote(bond: Bond): UserMutation<{ text: string }, Note> {
+  return useUserMutation({
+    mutate: ({ text }) => send(bond, 'POST', 'notes', { text }),
+    invalidates: [...userKeys(bond, 'bond', 'events', 'notes')],
+  })
+}
+
+export function useEvict(bond: Bond): UserMutation<{ reason: string }, unknown> {
+  return useUserMutation({
+    mutate: ({ reason }) => send(bond, 'POST', 'evict', { reason }),
+    invalidates: [...userKeys(bond, 'bond', 'events'), ['runtimes']],
+    message: () => 'Live clients close as soon as nobody uses them.',
+  })
+}
+
+/** `onErased` also runs when the page of the user is closed before the response. */
+export function useErase(bond: Bond, onErased: () => void): UserMutation<{ reason: string }, EraseReceipt> {
+  return useUserMutation({
+    mutate: ({ reason }) => send(bond, 'POST', 'erase', { reason }),
+    invalidates: [['user', bond.user], ['users'], ['overview'], ['runtimes'], ['answers']],
+    message({ erased }) {
+      const records = Object.values(erased).reduce((sum, count) => sum + count, 0)
+      return `${bond.user} is erased: ${pluralize(records, 'record')}.`
     },
-    async evict(reason) {
-      await send('POST', ['evict'], { reason })
-      notify('Live clients close as soon as nobody uses them.')
-    },
-    verify: () => call(apiUrl(['users', user, 'verify'])),
-    erase: (reason) => send('POST', ['erase'], { reason }),
+    onSuccess: onErased,
+  })
+}
+
+/** Verifies the hash chain of the user's log and shows the result as a toast. */
+export function useVerifyLog(user: string): UseMutationResult<Verification, Error, void> {
+  return useMutation({
+    mutationFn: () => fetchApi<Verification>(apiUrl(['users', user, 'verify'])),
+    onSuccess: (verification) => showToast(verificationMessage(verification)),
+    onError: (error) => showToast(`The log could not be checked: ${error.message}`),
+  })
+}
+
+type Undo = () => Promise<unknown>
+
+type UserMutation<Variables, Data = Bond> = UseMutationResult<Data, Error, Variables, Undo | undefined>
+
+interface UserMutationOptions<Variables, Data> {
+  mutate(variables: Variables): Promise<Data>
+  /** The queries whose data the mutation changes. */
+  readonly invalidates: readonly QueryKey[]
+  /** Text of the toast on success. Default: no toast. */
+  message?(data: Data, variables: Variables): string
+  /** Called before the mutation. Returns the request that restores the state of that moment: the toast's Undo button. */
+  createUndo?(variables: Variables): Undo | undefined
+  onSuccess?(): void
+}
+
+function useUserMutation<Variables, Data>(
+  options: UserMutationOptions<Variables, Data>,
+): UserMutation<Variables, Data> {
+  const { mutate, invalidates, message, createUndo, onSuccess } = options
+  const queryClient = useQueryClient()
+  function invalidate(): void {
+    for (const queryKey of invalidates) void queryClient.invalidateQueries({ queryKey })
   }
+  return useMutation<Data, Error, Variables, Undo | undefined>({
+    mutationFn: mutate,
+    onMutate: (variables) => createUndo?.(variables),
+    onSuccess(data, variables, undo) {
+      invalidate()
+      if (message !== undefined) showToast(message(data, variables), undo && (() => undo().finally(invalidate)))
+      onSuccess?.()
+    },
+  })
+}
+
+/** Keys of some queries about one user. */
+function userKeys({ user }: Bond, ...parts: readonly string[]): readonly QueryKey[] {
+  return parts.map((part) => ['user', user, part])
+}
+
+/** What a change of the bond changes: the bond and its log, the list of users and the counts over all users. */
+function bondKeys(bond: Bond): readonly QueryKey[] {
+  return [...userKeys(bond, 'bond', 'events'), ['users'], ['overview']]
+}
+
+function sendBlock(bond: Bond, { reason, until }: { reason: string; until: string | null }): Promise<Bond> {
+  return send(bond, 'PUT', 'block', until === null ? { reason } : { reason, until })
+}
+
+function sendUnblock(bond: Bond, reason: string): Promise<Bond> {
+  return send(bond, 'DELETE', 'block', { reason })
+}
+
+function send<Answer>(
+  { user }: Bond,
+  method: 'POST' | 'PUT' | 'DELETE',
+  part: string,
+  fields: Readonly<Record<string, unknown>>,
+): Promise<Answer> {
+  const { reason, ...others } = fields
+  const body = reason === undefined || reason === '' ? others : fields
+  return fetchApi(apiUrl(['users', user, part]), { method, body })
 }

@@ -1,10 +1,9 @@
-import type { Verification } from '../../api/wire.ts'
-import { plural } from '../../time/instants.ts'
+import type { Verification } from 'purser'
+import { pluralize } from '../../format-number.ts'
 
-/** What a check of the log found, in a sentence. */
-export function verdictOf(verification: Verification): string {
-  if (verification.ok) return `The log is whole: ${plural(verification.checked, 'event')} checked.`
-  const { sequence, problem } = verification.firstBad
-  const place = sequence === undefined ? '' : ` at event ${sequence}`
-  return `The log is broken${place}: ${problem}`
+/** The result of a verification in one sentence. */
+export function verificationMessage({ ok, checked, firstBad }: Verification): string {
+  if (ok) return `The log is whole: ${pluralize(checked, 'event')} checked.`
+  const location = firstBad?.sequence === undefined ? '' : ` at event ${firstBad.sequence}`
+  return `The log is broken${location}: ${firstBad?.problem ?? 'unknown problem'}`
 }

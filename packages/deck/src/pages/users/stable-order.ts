@@ -1,28 +1,27 @@
-/**
- * A live list that can be read: fresh values always, but while somebody reads (`hold`), rows stay where they are and
- * those that came in or moved up wait until they are asked for.
- */
-export interface Arrangement<Row> {
+export interface StableOrder<Row> {
   readonly rows: readonly Row[]
-  /** Rows that are new and wait above. */
-  readonly waiting: number
+  /** New rows that are not shown yet. */
+  readonly pendingCount: number
 }
 
-export function arrange<Row>(
+/**
+ * Merges fresh rows into the shown ones. Values are always fresh. With `keepOrder`, shown rows keep their positions and
+ * new rows are pending; otherwise the fresh order is taken.
+ */
+export function mergeRows<Row>(
   shown: readonly Row[],
   fresh: readonly Row[],
-  options: { readonly hold: boolean; readonly keyOf: (row: Row) => string },
-): Arrangement<Row> {
-  const { hold, keyOf } = options
-  if (!hold || shown.length === 0) return { rows: fresh, waiting: 0 }
-  const newest = new Map(fresh.map((row) => [keyOf(row), row]))
-  const rows = shown.map((row) => newest.get(keyOf(row)) ?? row)
-  const known = new Set(shown.map(keyOf))
-  return { rows, waiting: fresh.filter((row) => !known.has(keyOf(row))).length }
+  options: { readonly keepOrder: boolean; readonly keyOf: (row: Row) => string },
+): StableOrder<Row> {
+  const { keepOrder, keyOf } = options
+  if (!keepOrder || shown.length === 0) return { rows: fresh, pendingCount: 0 }
+  const freshByKey = new Map(fresh.map((row) => [keyOf(row), row]))
+  const rows = shown.map((row) => freshByKey.get(keyOf(row)) ?? row)
+  return { rows, pendingCount: findNewRows(shown, fresh, keyOf).length }
 }
 
-/** Who is on the list now and was not before; nobody when there was no list before. */
-export function arrivals<Row>(
+/** Rows of `after` that are not in `before`; none when there was no list before. */
+export function findNewRows<Row>(
   before: readonly Row[] | undefined,
   after: readonly Row[],
   keyOf: (row: Row) => string,

@@ -1,106 +1,97 @@
+import './toolbar.css'
 import { type ReactElement, type RefObject, useEffect, useRef, useState } from 'react'
 import type { UserSearch } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
-import { after } from '../../browser/effects.ts'
-import { ORDERS } from './search.ts'
+import { setTimer } from '../../browser/effects.ts'
+import { Checkbox } from '../../components/checkbox.tsx'
+import { LabeledSelect, Select } from '../../components/select.tsx'
+import { ORDERS } from './user-search.ts'
 
-const TYPING_MS = 200
+const TYPING_DELAY_MS = 200
 
-/** Narrowing and ordering the list. */
+const ORDER_OPTIONS = ORDERS.map(({ orderBy, order, name }) => [`${orderBy} ${order}`, name] as const)
+
+/** Filters and order of the user list. */
 export function Toolbar(props: {
   search: UserSearch
   change(fields: Partial<UserSearch>): void
   vocabulary: Vocabulary
-  field: RefObject<HTMLInputElement | null>
+  inputRef: RefObject<HTMLInputElement | null>
 }): ReactElement {
   const { search, change, vocabulary } = props
   return (
     <search className="toolbar">
-      <Find value={search.q} change={(q) => change({ q })} field={props.field} />
-      <Pick
+      <IdSearch value={search.q} change={(q) => change({ q })} inputRef={props.inputRef} />
+      <Filter
         label="Phase"
-        all="Any phase"
+        anyLabel="Any phase"
         value={search.phase}
-        options={withValue(vocabulary.phases, search.phase)}
+        values={vocabulary.phases}
         change={(phase) => change({ phase })}
       />
-      <Pick
+      <Filter
         label="Risk"
-        all="Any risk"
+        anyLabel="Any risk"
         value={search.riskLevel}
-        options={withValue(vocabulary.riskLevels, search.riskLevel)}
+        values={vocabulary.riskLevels}
         change={(riskLevel) => change({ riskLevel })}
       />
-      <label className="check boxed">
-        <input
-          type="checkbox"
-          checked={search.blocked === 'true'}
-          onChange={(event) => change({ blocked: event.currentTarget.checked ? 'true' : '' })}
-        />
-        Blocked
-      </label>
-      <label className="order">
-        <span>Order</span>
-        <select
-          value={`${search.orderBy} ${search.order}`}
-          onChange={(event) => {
-            const [orderBy = '', order = ''] = event.currentTarget.value.split(' ')
-            change({ orderBy, order })
-          }}
-        >
-          {ORDERS.map(({ orderBy, order, name }) => (
-            <option key={orderBy} value={`${orderBy} ${order}`}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Checkbox
+        label="Blocked"
+        boxed
+        checked={search.blocked === 'true'}
+        onChange={(checked) => change({ blocked: checked ? 'true' : '' })}
+      />
+      <LabeledSelect
+        label="Order"
+        className="toolbar__order"
+        value={`${search.orderBy} ${search.order}`}
+        options={ORDER_OPTIONS}
+        onChange={(value) => {
+          const [orderBy = '', order = ''] = value.split(' ')
+          change({ orderBy, order })
+        }}
+      />
     </search>
   )
 }
 
-function withValue(options: readonly string[], value: string): readonly string[] {
-  return value === '' || options.includes(value) ? options : [...options, value]
-}
-
-function Pick(props: {
+/** A select for one filter; a value from the URL that is not in use is offered as well. */
+function Filter(props: {
   label: string
-  all: string
+  anyLabel: string
   value: string
-  options: readonly string[]
+  values: readonly string[]
   change(value: string): void
 }): ReactElement {
+  const { value, values } = props
+  const known = value === '' || values.includes(value) ? values : [...values, value]
   return (
-    <select
+    <Select
       aria-label={props.label}
-      value={props.value}
-      onChange={(event) => props.change(event.currentTarget.value)}
-      data-chosen={props.value === '' ? undefined : ''}
-    >
-      <option value="">{props.all}</option>
-      {props.options.map((option) => (
-        <option key={option} value={option}>
-          {option}
-        </option>
-      ))}
-    </select>
+      value={value}
+      options={[['', props.anyLabel], ...known.map((name) => [name, name] as const)]}
+      isActive={value !== ''}
+      onChange={props.change}
+    />
   )
 }
 
-/** Ids are found by their beginning; the list follows the typing a moment behind. */
-function Find(props: {
+/** Searches by the start of the id; the list follows 200 ms after the last letter. */
+function IdSearch(props: {
   value: string
   change(value: string): void
-  field: RefObject<HTMLInputElement | null>
+  inputRef: RefObject<HTMLInputElement | null>
 }): ReactElement {
   const [text, setText] = useState(props.value)
-  const cancel = useRef<() => void>(undefined)
+  const cancelTimer = useRef<() => void>(undefined)
   useEffect(() => setText(props.value), [props.value])
-  useEffect(() => () => cancel.current?.(), [])
+  useEffect(() => () => cancelTimer.current?.(), [])
   return (
-    <div className="find">
+    <div className="id-search">
       <input
-        ref={props.field}
+        ref={props.inputRef}
+        className="id-search__input"
         type="search"
         aria-label="Find a user by the beginning of the id"
         placeholder="Find by id"
@@ -110,12 +101,12 @@ function Find(props: {
         onInput={(event) => {
           const next = event.currentTarget.value
           setText(next)
-          cancel.current?.()
-          cancel.current = after(TYPING_MS, () => props.change(next))
+          cancelTimer.current?.()
+          cancelTimer.current = setTimer(() => props.change(next), TYPING_DELAY_MS)
         }}
       />
-      <span className="key" aria-hidden="true">
-        /
+      <span className="id-search__key" aria-hidden="true">
+        <kbd>/</kbd>
       </span>
     </div>
   )

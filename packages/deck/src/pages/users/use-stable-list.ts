@@ -1,68 +1,74 @@
+import type { Bond } from 'purser'
 import { useEffect, useRef, useState } from 'react'
-import type { Bond } from '../../api/wire.ts'
-import { after, now } from '../../browser/effects.ts'
-import { announce } from '../../components/announce.tsx'
-import { plural } from '../../time/instants.ts'
-import { arrange, arrivals } from './stable-order.ts'
+import { now, setTimer } from '../../browser/effects.ts'
+import { announce } from '../../components/live-region.tsx'
+import { pluralize } from '../../format-number.ts'
+import { findNewRows, mergeRows } from './stable-order.ts'
 
-/** Rows change places at most this often; figures change at once, and who is new is shown at once. */
-const CALM_MS = 3_000
+/** Shortest time between two changes of the order. Values of shown rows change at once, and new rows appear at once. */
+const ORDER_INTERVAL_MS = 3_000
 
 const keyOf = (bond: Bond): string => bond.user
 
-export interface CalmList {
+export interface StableList {
   readonly rows: readonly Bond[]
-  /** Users who came while somebody was reading, and wait to be shown. */
-  readonly waiting: number
-  /** Shows them, on top. */
-  release(): void
+  /** New users that are not shown while the list is being read. */
+  readonly pendingCount: number
+  /** Takes the fresh order and scrolls to the top. */
+  showPending(): void
 }
 
 /**
- * The rows of a live list, calm enough to read: they stay in place while somebody is among them, and otherwise change
- * places no more often than an eye can follow. Says who has come. `question` tells when the list became another one.
+ * Keeps the order of a live list stable enough to read: rows keep their positions while the list is being read, and
+ * otherwise move at most every 3 s. New users are announced to screen readers.
+ * @param listKey changes when the filter, order or page changes: the list then starts anew
  */
-export function useCalmList(
+export function useStableList(
   fresh: readonly Bond[] | undefined,
-  question: string,
+  listKey: string,
   table: { readonly current: HTMLElement | null },
-): CalmList {
-  const shown = useRef<{ question: string; rows: readonly Bond[]; at: number }>({ question, rows: [], at: 0 })
-  const previous = useRef<{ question: string; rows: readonly Bond[] | undefined }>({ question, rows: undefined })
-  const [, again] = useState(0)
-  const known = shown.current.question === question ? shown.current.rows : []
-  const held = arrange(known, fresh ?? [], { hold: true, keyOf })
-  const reading = known.length > 0 && isRead(table.current)
-  const resting = held.waiting === 0 && known.length > 0 && now() - shown.current.at < CALM_MS
-  const list = reading || resting ? held : arrange(known, fresh ?? [], { hold: false, keyOf })
-  const moved = list.rows.length !== known.length || list.rows.some((bond, index) => bond.user !== known[index]?.user)
-  shown.current = { question, rows: list.rows, at: moved ? now() : shown.current.at }
+): StableList {
+  const shown = useRef<{ listKey: string; rows: readonly Bond[]; movedAt: number }>({ listKey, rows: [], movedAt: 0 })
+  const [, rerender] = useState(0)
+  const known = shown.current.listKey === listKey ? shown.current.rows : []
+  const stable = mergeRows(known, fresh ?? [], { keepOrder: true, keyOf })
+  const isReading = known.length > 0 && isBeingRead(table.current)
+  const isResting = stable.pendingCount === 0 && known.length > 0 && now() - shown.current.movedAt < ORDER_INTERVAL_MS
+  const list = isReading || isResting ? stable : mergeRows(known, fresh ?? [], { keepOrder: false, keyOf })
+  const hasMoved = list.rows.length !== known.length || list.rows.some(({ user }, index) => user !== known[index]?.user)
+  shown.current = { listKey, rows: list.rows, movedAt: hasMoved ? now() : shown.current.movedAt }
 
-  useEffect(() => {
-    const come = arrivals(
-      previous.current.question === question ? previous.current.rows : undefined,
-      fresh ?? [],
-      keyOf,
-    )
-    const [only] = come
-    if (come.length === 1 && only !== undefined) announce(`${only.user} is on the list now.`)
-    else if (come.length > 1) announce(`${plural(come.length, 'user')} came to the list.`)
-    previous.current = { question, rows: fresh }
-  }, [fresh, question])
-  // The order that was held back is taken up when the rest is over.
-  useEffect(() => (resting ? after(CALM_MS, () => again((count) => count + 1)) : undefined), [resting, fresh])
+  useAnnouncements(fresh, listKey)
+  // When the interval is over, the order that was withheld is taken.
+  useEffect(
+    () => (isResting ? setTimer(() => rerender((count) => count + 1), ORDER_INTERVAL_MS) : undefined),
+    [isResting, fresh],
+  )
 
   return {
     ...list,
-    release() {
-      shown.current = { question, rows: [], at: 0 }
+    showPending() {
+      shown.current = { listKey, rows: [], movedAt: 0 }
       window.scrollTo({ top: 0 })
-      again((count) => count + 1)
+      rerender((count) => count + 1)
     },
   }
 }
 
-/** Whether somebody is among the rows, with the keyboard or by having scrolled into them. */
-function isRead(table: HTMLElement | null): boolean {
+/** Announces users that are new on the list, but not those of a list that has just started. */
+function useAnnouncements(fresh: readonly Bond[] | undefined, listKey: string): void {
+  const previous = useRef<{ listKey: string; rows: readonly Bond[] | undefined }>({ listKey, rows: undefined })
+  useEffect(() => {
+    const before = previous.current.listKey === listKey ? previous.current.rows : undefined
+    const added = findNewRows(before, fresh ?? [], keyOf)
+    const [first] = added
+    if (added.length === 1 && first !== undefined) announce(`${first.user} is on the list now.`)
+    else if (added.length > 1) announce(`${pluralize(added.length, 'user')} came to the list.`)
+    previous.current = { listKey, rows: fresh }
+  }, [fresh, listKey])
+}
+
+/** Whether the focus is in the table, or the page is scrolled into it. */
+function isBeingRead(table: HTMLElement | null): boolean {
   return table !== null && (table.contains(document.activeElement) || table.getBoundingClientRect().top < 0)
 }

@@ -1,0 +1,32 @@
+import type { ReactElement } from 'react'
+import { useZone } from '../browser/preferences.ts'
+import { useNow } from '../time/clock.ts'
+import { formatDuration, formatInstant, formatRelative } from '../time/format-time.ts'
+
+/** An instant relative to now; the exact time is its title. */
+export function RelativeTime({ at, zone }: { at: string | null | undefined; zone?: string | null }): ReactElement {
+  const now = useNow()
+  const shownZone = useZone(zone)
+  if (!at) return <span className="muted">never</span>
+  return (
+    <time dateTime={at} title={formatInstant(at, shownZone)}>
+      {formatRelative(at, now)}
+    </time>
+  )
+}
+
+/** The exact date and time of an instant. */
+export function AbsoluteTime({ at, zone }: { at: string; zone?: string | null }): ReactElement {
+  return <time dateTime={at}>{formatInstant(at, useZone(zone))}</time>
+}
+
+/** The time that has passed since an instant; the instant is its title. */
+export function ElapsedTime({ since, zone }: { since: string; zone?: string | null }): ReactElement {
+  const now = useNow()
+  const shownZone = useZone(zone)
+  return (
+    <time dateTime={since} title={`since ${formatInstant(since, shownZone)}`}>
+      {formatDuration(Math.max(0, now - Date.parse(since)))}
+    </time>
+  )
+}

@@ -1,0 +1,23 @@
+const integerFormat = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 })
+
+/** `1,204` */
+export function formatInteger(value: number): string {
+  return integerFormat.format(value)
+}
+
+/** `1 user`, `1,204 users`. */
+export function pluralize(count: number, singular: string): string {
+  return `${formatInteger(count)} ${singular}${count === 1 ? '' : 's'}`
+}
+
+/** `3.4 MB` */
+export function formatBytes(value: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let size = value
+  let unit = 0
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000
+    unit += 1
+  }
+  return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`
+}

@@ -1,0 +1,41 @@
+import './shortcuts-dialog.css'
+import type { ReactElement } from 'react'
+import { COMMAND_KEY } from '../browser/keyboard.ts'
+import { Button } from '../components/button.tsx'
+import { Dialog } from '../components/dialog.tsx'
+
+const SHORTCUTS = [
+  [`${COMMAND_KEY} K`, 'Go to a user or a place'],
+  ['/', 'Find a user'],
+  ['J', 'Next user, or next event'],
+  ['K', 'The one before'],
+  ['Enter', 'Open it'],
+  ['U', 'Back to all users'],
+  ['?', 'This sheet'],
+  ['Esc', 'Close'],
+] as const
+
+/** The list of keyboard shortcuts. */
+export function ShortcutsDialog({ close }: { close(): void }): ReactElement {
+  return (
+    <Dialog labelledBy="shortcuts-title" close={close}>
+      <div className="dialog__content">
+        <h2 id="shortcuts-title">Keys</h2>
+        <dl className="shortcuts">
+          {SHORTCUTS.map(([key, action]) => (
+            <div key={key} className="shortcuts__item">
+              <dt>
+                <kbd>{key}</kbd>
+              </dt>
+              <dd>{action}</dd>
+            </div>
+          ))}
+        </dl>
+        <p className="muted small">They rest while you type, and the menu switches them off.</p>
+        <div className="dialog__actions">
+          <Button onClick={close}>Close</Button>
+        </div>
+      </div>
+    </Dialog>
+  )
+}

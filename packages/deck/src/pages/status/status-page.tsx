@@ -1,0 +1,178 @@
+import './status-page.css'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import type { AnswerStats } from 'purser'
+import { type ReactElement, useState } from 'react'
+import { Link } from 'wouter'
+import { apiUrl, fetchApi } from '../../api/client.ts'
+import { answerStatsQuery, overviewQuery, runtimesQuery } from '../../api/queries.ts'
+import type { ActiveRuntime } from '../../api/responses.ts'
+import { userPath } from '../../browser/location.ts'
+import { Button } from '../../components/button.tsx'
+import { Card } from '../../components/card.tsx'
+import { DataTable } from '../../components/data-table.tsx'
+import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
+import { FormDialog } from '../../components/dialog.tsx'
+import { announce } from '../../components/live-region.tsx'
+import { ProgressBar } from '../../components/progress-bar.tsx'
+import { QueryResult } from '../../components/query-result.tsx'
+import { ScrollArea } from '../../components/scroll-area.tsx'
+import { RelativeTime } from '../../components/timestamps.tsx'
+import { formatBytes, formatInteger, pluralize } from '../../format-number.ts'
+import { Page, usePageTitle } from '../../layout/page.tsx'
+import { useCan } from '../../layout/session.ts'
+import { formatDuration } from '../../time/format-time.ts'
+
+/** The server, its answer cache and its live runtimes. */
+export function StatusPage(): ReactElement {
+  const server = useQuery(overviewQuery).data?.server
+  usePageTitle('Service')
+  return (
+    <Page>
+      <div className="status-page__header">
+        <h1>Service</h1>
+        {server !== undefined && (
+          <p className="muted">
+            Purser {server.version}, started <RelativeTime at={server.startedAt} /> · namespace {server.namespace} ·
+            store {server.store.name} <span className="mono">{server.store.location}</span>
+          </p>
+        )}
+      </div>
+      <AnswersCard />
+      <RuntimesCard />
+    </Page>
+  )
+}
+
+function AnswersCard(): ReactElement {
+  const stats = useQuery(answerStatsQuery)
+  const canClear = useCan('admin')
+  const [isConfirming, setIsConfirming] = useState(false)
+  return (
+    <Card
+      title="Answers"
+      id="answers"
+      aside={canClear && <Button onClick={() => setIsConfirming(true)}>Forget all…</Button>}
+    >
+      <QueryResult query={stats} name="answers">
+        {(data) => <AnswerFigures stats={data} />}
+      </QueryResult>
+      {isConfirming && <ClearAnswersDialog close={() => setIsConfirming(false)} />}
+    </Card>
+  )
+}
+
+function ClearAnswersDialog({ close }: { close(): void }): ReactElement {
+  const queryClient = useQueryClient()
+  const clear = useMutation({
+    mutationFn: () => fetchApi(apiUrl(['answers']), { method: 'DELETE' }),
+    onSuccess() {
+      void queryClient.invalidateQueries({ queryKey: answerStatsQuery.queryKey })
+      announce('All kept answers are forgotten.')
+    },
+  })
+  return (
+    <FormDialog
+      title="Forget every kept answer?"
+      lead="The next equal requests are computed anew. Nothing else is touched."
+      submitLabel="Forget all"
+      isDangerous
+      mutation={clear}
+      submit={() => clear.mutate(undefined, { onSuccess: close })}
+      close={close}
+    />
+  )
+}
+
+function AnswerFigures({ stats }: { stats: AnswerStats }): ReactElement {
+  const lookups = stats.hits + stats.joined + stats.misses
+  const saved = stats.hits + stats.joined
+  return (
+    <>
+      <DescriptionList variant="grid">
+        <DescriptionItem name="Saved">
+          {lookups === 0 ? 'no look-ups yet' : `${Math.round((saved / lookups) * 100)} % of ${formatInteger(lookups)}`}
+        </DescriptionItem>
+        <DescriptionItem name="Hits">{formatInteger(stats.hits)}</DescriptionItem>
+        <DescriptionItem name="Joined">{formatInteger(stats.joined)}</DescriptionItem>
+        <DescriptionItem name="Misses">{formatInteger(stats.misses)}</DescriptionItem>
+        <DescriptionItem name="Evicted">{formatInteger(stats.evictions)}</DescriptionItem>
+        <DescriptionItem name="Kept for">{stats.ttlMs === null ? 'ever' : formatDuration(stats.ttlMs)}</DescriptionItem>
+      </DescriptionList>
+      <div className="limits">
+        <Limit name="Entries" value={stats.entries} max={stats.maxEntries} format={formatInteger} />
+        <Limit name="Size" value={stats.bytes} max={stats.maxBytes} format={formatBytes} />
+      </div>
+    </>
+  )
+}
+
+/** A value against its limit; `max` of null means no limit. */
+function Limit(props: {
+  name: string
+  value: number
+  max: number | null
+  format(value: number): string
+}): ReactElement {
+  const { name, value, max, format } = props
+  return (
+    <div className="limits__item">
+      <span className="muted">{name}</span>
+      <ProgressBar value={max === null || max === 0 ? 0 : Math.min(1, value / max)} />
+      <span className="tabular-nums">
+        {format(value)}
+        <span className="muted"> {max === null ? 'no limit' : `/ ${format(max)}`}</span>
+      </span>
+    </div>
+  )
+}
+
+const RUNTIME_COLUMNS = [
+  { name: 'User' },
+  { name: 'Settings', isNumeric: true },
+  { name: 'In use', isNumeric: true },
+  { name: 'Idle for', isNumeric: true },
+  { name: 'Clients' },
+] as const
+
+function RuntimesCard(): ReactElement {
+  const runtimes = useQuery(runtimesQuery)
+  const count = runtimes.data?.data.length ?? 0
+  return (
+    <Card title="Live runtimes" id="runtimes" aside={<span className="muted">{pluralize(count, 'user')}</span>}>
+      <QueryResult query={runtimes} name="runtimes">
+        {({ data }) =>
+          data.length === 0 ? (
+            <p className="muted">No user has live clients right now. They open with the next chat request.</p>
+          ) : (
+            <ScrollArea label="Live runtimes">
+              <DataTable columns={RUNTIME_COLUMNS}>
+                {data.map((runtime) => (
+                  <RuntimeRow key={runtime.user} runtime={runtime} />
+                ))}
+              </DataTable>
+            </ScrollArea>
+          )
+        }
+      </QueryResult>
+    </Card>
+  )
+}
+
+function RuntimeRow({ runtime }: { runtime: ActiveRuntime }): ReactElement {
+  const { user, version, inUse, idleMs, clients } = runtime
+  return (
+    <tr>
+      <th scope="row">
+        <Link href={userPath(user)} className="runtime-link">
+          <bdi>{user}</bdi>
+        </Link>
+      </th>
+      <td className="data-table__number">v{version}</td>
+      <td className="data-table__number">{formatInteger(inUse)}</td>
+      <td className="data-table__number">{inUse > 0 ? '–' : formatDuration(idleMs)}</td>
+      <td>
+        {clients.map(({ kind, name, state }) => `${kind} ${name}${state === 'open' ? '' : ` (${state})`}`).join(', ')}
+      </td>
+    </tr>
+  )
+}

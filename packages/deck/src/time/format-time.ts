@@ -1,0 +1,71 @@
+import { pluralize } from '../format-number.ts'
+
+/* Formats instants and durations. Pure: the current time and the time zone are arguments. */
+
+/** `name`: IANA zone, undefined for the browser's own. `label`: shown after a time. */
+export type Zone = { readonly name: string | undefined; readonly label: string }
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 86_400_000
+
+const FORMATS = {
+  time: { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' },
+  day: { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' },
+  full: { dateStyle: 'medium', timeStyle: 'medium', hourCycle: 'h23' },
+} as const satisfies Record<string, Intl.DateTimeFormatOptions>
+
+const formatters = new Map<string, Intl.DateTimeFormat>()
+
+function getFormatter(zone: Zone, format: keyof typeof FORMATS): Intl.DateTimeFormat {
+  const key = `${format} ${zone.name ?? ''}`
+  let formatter = formatters.get(key)
+  if (formatter === undefined) {
+    const options = FORMATS[format]
+    formatter = new Intl.DateTimeFormat(
+      'en-GB',
+      zone.name === undefined ? options : { ...options, timeZone: zone.name },
+    )
+    formatters.set(key, formatter)
+  }
+  return formatter
+}
+
+/** `14:03:22` */
+export function formatTime(at: string, zone: Zone): string {
+  return getFormatter(zone, 'time').format(Date.parse(at))
+}
+
+/** `Friday, 20 November 2026` */
+export function formatDay(at: string, zone: Zone): string {
+  return getFormatter(zone, 'day').format(Date.parse(at))
+}
+
+/** `20 Nov 2026, 14:03:22 UTC` */
+export function formatInstant(at: string, zone: Zone): string {
+  return `${getFormatter(zone, 'full').format(Date.parse(at))} ${zone.label}`
+}
+
+/** `5 min ago`, `in 3 h`; a date from 14 days on. Coarse, so that the text does not change every second. */
+export function formatRelative(at: string, now: number): string {
+  const distance = Date.parse(at) - now
+  const size = Math.abs(distance)
+  const direct = (text: string): string => (distance > 0 ? `in ${text}` : `${text} ago`)
+  if (size < 45_000) return distance > MINUTE_MS / 4 ? 'in a moment' : 'just now'
+  if (size < HOUR_MS) return direct(`${Math.max(1, Math.round(size / MINUTE_MS))} min`)
+  if (size < DAY_MS) return direct(`${Math.round(size / HOUR_MS)} h`)
+  if (size < 14 * DAY_MS) return direct(pluralize(Math.round(size / DAY_MS), 'day'))
+  return new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' }).format(Date.parse(at))
+}
+
+/** `45 s`, `12 min`, `3 h 20 min`, `6 days`. */
+export function formatDuration(ms: number): string {
+  if (ms < MINUTE_MS) return `${Math.max(0, Math.round(ms / 1000))} s`
+  if (ms < HOUR_MS) return `${Math.round(ms / MINUTE_MS)} min`
+  if (ms < DAY_MS) {
+    const hours = Math.floor(ms / HOUR_MS)
+    const minutes = Math.round((ms - hours * HOUR_MS) / MINUTE_MS)
+    return minutes === 0 || minutes === 60 ? `${hours + (minutes === 60 ? 1 : 0)} h` : `${hours} h ${minutes} min`
+  }
+  return pluralize(Math.round(ms / DAY_MS), 'day')
+}
