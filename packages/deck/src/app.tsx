@@ -106,9 +106,9 @@ function Pages(): ReactElement {
 
 function NotFound(): ReactElement {
   return (
-    <EmptyState title="There is no such page">
+    <EmptyState title="Page not found">
       <p>
-        The address does not lead anywhere. <a href="#/users">All users</a> are a good place to start again.
+        No page has this address. Go to <a href="#/users">all users</a>.
       </p>
     </EmptyState>
   )

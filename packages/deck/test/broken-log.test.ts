@@ -1,54 +1,51 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
-import type { Browser } from 'playwright-core'
-import { axe } from './browser/axe.ts'
-import { NARROW, noBrowser, openBrowser, openPage, picture, WIDE } from './browser/chromium.ts'
-import { openPurser, type Purser } from './browser/purser.ts'
+import type { Verification } from 'purser'
+import { runAxe } from './support/axe.ts'
+import { NARROW, noBrowser, saveScreenshot, WIDE } from './support/browser.ts'
+import { type DeckHarness, openDeckHarness } from './support/deck-harness.ts'
 
-describe('a log that somebody changed in the database', { skip: noBrowser }, () => {
-  let browser: Browser
-  let purser: Purser
+describe('an event log that was changed in the database', { skip: noBrowser }, () => {
+  let harness: DeckHarness
 
   before(async () => {
-    browser = await openBrowser()
-    purser = await openPurser()
-    assert.equal((await purser.chat('ada')).status, 200)
+    harness = await openDeckHarness()
+    const ada = harness.user('ada')
+    assert.equal((await ada.chat()).status, 200)
     for (const riskLevel of ['medium', 'high']) {
-      const answer = await purser.api('POST', '/users/ada/detections', { phase: 'steady', riskLevel, confidence: 0.9 })
-      assert.equal(answer.status, 200, await answer.text())
+      const response = await ada.request('POST', '/detections', { phase: 'steady', riskLevel, confidence: 0.9 })
+      assert.equal(response.status, 200, await response.text())
     }
-    await purser.stop()
-    using database = new DatabaseSync(purser.file)
+    await harness.stop()
+    using database = new DatabaseSync(harness.file)
     const { changes } = database
       .prepare("UPDATE events SET body = replace(body, 'medium', 'low') WHERE sequence = 2")
       .run()
     assert.equal(changes, 1)
-    await purser.start()
+    await harness.start()
   })
-  after(async () => {
-    await browser?.close()
-    await purser?.close()
-  })
+  after(() => harness?.[Symbol.asyncDispose]())
 
-  it('is told with the place and the problem, on a wide and on a narrow page', async () => {
-    const { page, complaints } = await openPage(browser, purser.origin)
-    await page.goto(purser.link)
-    await page.getByRole('link', { name: 'ada', exact: true }).click()
+  it('is reported with the event and the problem, on a wide and on a narrow page', async () => {
+    const response = await harness.request('GET', '/users/ada/verify')
+    const { ok, firstBad } = (await response.json()) as Verification
+    assert.deepEqual([ok, firstBad?.sequence], [false, 2])
+    const { page, violations } = await harness.openDeck('#/users/ada')
     for (const [width, size] of [
       ['1440', WIDE],
       ['390', NARROW],
     ] as const) {
       await page.setViewportSize(size)
       await page.getByRole('button', { name: 'More' }).click()
-      await page.getByRole('button', { name: 'Verify the log' }).click()
-      const told = page.getByText('The log is broken at event 2: An event was changed, or is not in its place.')
-      await told.waitFor()
-      assert.deepEqual(await axe(page), [], width)
-      await picture(page, `broken-log-${width}`)
+      await page.getByRole('button', { name: 'Verify the event log' }).click()
+      const message = page.getByText(`The event log is broken at event 2: ${firstBad?.problem}`)
+      await message.waitFor()
+      assert.deepEqual(await runAxe(page), [], width)
+      await saveScreenshot(page, `broken-log-${width}`)
       await page.getByRole('button', { name: 'Close', exact: true }).click()
-      await told.waitFor({ state: 'detached' })
+      await message.waitFor({ state: 'detached' })
     }
-    assert.deepEqual(complaints, [])
+    assert.deepEqual(violations, [])
   })
 })

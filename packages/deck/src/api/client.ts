@@ -57,7 +57,11 @@ export async function fetchApi<Body>(url: URL, options: RequestOptions = {}): Pr
     text = await response.text()
   } catch (cause) {
     if (options.signal?.aborted) throw cause
-    throw new ApiError(0, { message: 'Purser cannot be reached.', code: 'unreachable', hint: 'Is the server running?' })
+    throw new ApiError(0, {
+      message: 'The server is unreachable.',
+      code: 'unreachable',
+      hint: 'Check that it is running.',
+    })
   }
   const body = parseJson(text)
   if (response.ok) return body as Body
@@ -84,7 +88,7 @@ function createApiError(status: number, body: unknown): ApiError {
   const error = (body as { error?: { message?: string; code?: string; hint?: string; requestId?: string } } | undefined)
     ?.error
   return new ApiError(status, {
-    message: error?.message ?? `The server answered with status ${status}.`,
+    message: error?.message ?? `The server responded with status ${status}.`,
     code: error?.code ?? 'unexpected',
     ...(error?.hint === undefined ? {} : { hint: error.hint }),
     ...(error?.requestId === undefined ? {} : { requestId: error.requestId }),

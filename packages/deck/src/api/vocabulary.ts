@@ -1,8 +1,8 @@
 import type { Overview } from './responses.ts'
 
 /**
- * Order and colours of the application's own phases and risk levels. Both are free text unless the operator has
- * declared them. A declared order is kept; otherwise the values in use are sorted by their usual order.
+ * Order and colors of the application's own phases and risk levels. Both are free text unless the operator has
+ * declared them. A declared order is used as it is; otherwise the values in use are sorted by their usual order.
  */
 export interface Vocabulary {
   readonly phases: readonly string[]

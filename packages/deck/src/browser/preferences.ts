@@ -37,7 +37,7 @@ export function setPreferences(change: Partial<Preferences>): void {
   for (const listener of listeners) listener()
 }
 
-/** Sets the attribute from which the style sheet derives `color-scheme`, and with it every `light-dark()` colour. */
+/** Sets the attribute from which the style sheet derives `color-scheme`, and with it every `light-dark()` color. */
 export function applyTheme(): void {
   const root = document.documentElement
   if (current.theme === 'system') delete root.dataset.theme

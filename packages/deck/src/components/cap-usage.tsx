@@ -4,7 +4,7 @@ import type { ReactElement } from 'react'
 import { formatInteger } from '../format-number.ts'
 import { ProgressBar, type ProgressLevel } from './progress-bar.tsx'
 
-/** From this part of the cap on, a bar has the warning colour. */
+/** From this part of the cap on, a bar has the warning color. */
 const NEAR_CAP = 0.8
 
 /** Used part of the daily cap, 0 to 1, and its level; a ratio of null means that there is no cap. */
@@ -26,7 +26,7 @@ export function CapUsage({ bond }: { bond: Bond }): ReactElement {
       <span className="cap-usage__figures tabular-nums">
         {formatInteger(bond.dailyCount)}
         <span className="cap-usage__cap">{ratio === null ? ' · no cap' : ` / ${formatInteger(bond.dailyCap)}`}</span>
-        {level === 'full' && <span className="sr-only">, the cap is reached</span>}
+        {level === 'full' && <span className="sr-only">, cap reached</span>}
       </span>
     </span>
   )

@@ -1,7 +1,7 @@
 import './checkbox.css'
 import type { ReactElement } from 'react'
 
-/** A labelled checkbox; `boxed` looks like the other controls of a toolbar. */
+/** A labeled checkbox; `boxed` looks like the other controls of a toolbar. */
 export function Checkbox(props: {
   label: string
   checked: boolean

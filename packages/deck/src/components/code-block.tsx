@@ -8,7 +8,7 @@ export function CodeBlock(props: { text: string; label?: string; copyLabel: stri
   const { text, label } = props
   const block = (
     <pre>
-      <code>{text === '' ? '(nothing)' : text}</code>
+      <code>{text === '' ? '(empty)' : text}</code>
     </pre>
   )
   return (

@@ -86,7 +86,7 @@ export function FormDialog(props: FormDialogProps): ReactElement {
         <div className="dialog__actions">
           <Button onClick={props.close}>Cancel</Button>
           <Button type="submit" variant={props.isDangerous ? 'danger' : 'primary'} disabled={!canSubmit}>
-            {isPending ? 'One moment…' : props.submitLabel}
+            {isPending ? 'Please wait…' : props.submitLabel}
           </Button>
         </div>
       </form>

@@ -9,7 +9,7 @@ export function ErrorMessage({ error, retry }: { error: unknown; retry?: (() => 
   return (
     <div className="error-message" role="alert">
       <p>
-        <strong>{apiError?.message ?? 'Something went wrong on this page.'}</strong>
+        <strong>{apiError?.message ?? 'An unexpected error occurred on this page.'}</strong>
       </p>
       {apiError?.hint !== undefined && <p>{apiError.hint}</p>}
       <p className="small">

@@ -1,7 +1,7 @@
 import './progress-bar.css'
 import type { ReactElement } from 'react'
 
-/** Colour of a bar; `unlimited` is a dotted line without a fill. */
+/** Color of a bar; `unlimited` is a dotted line without a fill. */
 export type ProgressLevel = 'normal' | 'near' | 'full' | 'unlimited'
 
 /** A bar filled to `value`, 0 to 1. Hidden from assistive technology: the same figure is always beside it as text. */

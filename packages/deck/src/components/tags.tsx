@@ -12,7 +12,7 @@ export function PhaseTag({ phase, vocabulary }: { phase: string; vocabulary: Voc
   )
 }
 
-/** Name of a risk level, with as many filled bars as its rank, so that the colour is never the only sign. */
+/** Name of a risk level, with as many filled bars as its rank, so that the color is never the only sign. */
 export function RiskTag({ level, vocabulary }: { level: string; vocabulary: Vocabulary }): ReactElement {
   return (
     <span className="tag tag--risk" data-heat={heatOf(level, vocabulary)}>
@@ -26,7 +26,7 @@ export function BlockedTag(): ReactElement {
   return <span className="blocked-tag">Blocked</span>
 }
 
-/** Colour of a risk level: 0 to 3, whatever the number of levels; -1 when its order is unknown. */
+/** Color of a risk level: 0 to 3, whatever the number of levels; -1 when its order is unknown. */
 export function heatOf(level: string, vocabulary: Vocabulary): number {
   const rank = vocabulary.rankOf(level)
   if (rank === null) return -1

@@ -16,9 +16,9 @@ const THEMES = [
   ['dark', 'Dark'],
 ] as const
 const ZONES = [
-  ['mine', 'Mine'],
+  ['mine', 'Local'],
   ['utc', 'UTC'],
-  ['user', 'The user’s'],
+  ['user', 'User’s'],
 ] as const
 
 /** The signed-in key, the preferences of this browser, and sign-out. */
@@ -36,7 +36,12 @@ export function AccountMenu({ openShortcuts }: { openShortcuts(): void }): React
 
   return (
     <>
-      <button type="button" className="account-button" popoverTarget={id} aria-label={`Menu of ${session.name}`}>
+      <button
+        type="button"
+        className="account-button"
+        popoverTarget={id}
+        aria-label={`Account menu of ${session.name}`}
+      >
         <span className="account-button__avatar" aria-hidden="true">
           {(session.name[0] ?? '?').toUpperCase()}
         </span>
@@ -54,7 +59,7 @@ export function AccountMenu({ openShortcuts }: { openShortcuts(): void }): React
           onChange={(theme) => setPreferences({ theme })}
         />
         <SegmentedControl
-          legend="Time zone shown"
+          legend="Time zone"
           variant="stretched"
           options={ZONES}
           value={preferences.zone}

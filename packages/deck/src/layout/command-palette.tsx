@@ -9,14 +9,14 @@ import { listPath } from '../pages/users/user-search.ts'
 import { NAV_ITEMS } from './nav-items.ts'
 
 interface Item {
-  readonly kind: 'User' | 'Place' | 'List'
+  readonly kind: 'User' | 'Page' | 'List'
   readonly name: string
   readonly path: string
 }
 
 const MAX_USERS = 8
 const PAGES: readonly Item[] = [
-  ...NAV_ITEMS.map(({ name, path }) => ({ kind: 'Place', name, path }) as const),
+  ...NAV_ITEMS.map(({ name, path }) => ({ kind: 'Page', name, path }) as const),
   { kind: 'List', name: 'Blocked users', path: listPath({ blocked: 'true' }) },
 ]
 
@@ -51,12 +51,12 @@ export function CommandPalette({ close }: { close(): void }): ReactElement {
         <input
           className="palette__input"
           role="combobox"
-          aria-label="Go to a user or a place"
+          aria-label="Go to a user or a page"
           aria-expanded={items.length > 0}
           aria-controls="palette-items"
           aria-activedescendant={items[active] === undefined ? undefined : `palette-item-${active}`}
           aria-autocomplete="list"
-          placeholder="Go to a user or a place"
+          placeholder="Go to a user or a page"
           autoComplete="off"
           spellCheck="false"
           value={text}
@@ -66,7 +66,7 @@ export function CommandPalette({ close }: { close(): void }): ReactElement {
           }}
           onKeyDown={onKeyDown}
         />
-        <div role="listbox" id="palette-items" aria-label="Where to">
+        <div role="listbox" id="palette-items" aria-label="Results">
           {items.map((item, index) => (
             <div
               key={item.path}
@@ -83,7 +83,7 @@ export function CommandPalette({ close }: { close(): void }): ReactElement {
             </div>
           ))}
         </div>
-        {items.length === 0 && <p className="muted">Nobody’s id begins like that.</p>}
+        {items.length === 0 && <p className="muted">No matching users or pages.</p>}
       </div>
     </Dialog>
   )

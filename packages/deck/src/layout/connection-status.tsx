@@ -6,7 +6,7 @@ import { announce } from '../components/live-region.tsx'
 import { useNow } from '../time/clock.ts'
 import { formatDuration } from '../time/format-time.ts'
 
-const LABELS = { live: 'Live', stale: 'Not live', connecting: 'Connecting' } as const
+const LABELS = { live: 'Live', stale: 'Disconnected', connecting: 'Connecting' } as const
 
 /** The state of the live connection in one word. */
 export function ConnectionStatus(): ReactElement {
@@ -27,17 +27,17 @@ export function StaleBanner(): ReactElement | null {
   const isStale = staleSince !== null
   const wasStale = useRef(false)
   useEffect(() => {
-    if (wasStale.current && !isStale) announce('Live again.')
+    if (wasStale.current && !isStale) announce('Reconnected.')
     wasStale.current = isStale
   }, [isStale])
   if (!isStale) return null
   return (
     <div className="stale-banner" role="status">
       <p>
-        <strong>The live connection is gone.</strong> What you see may be {formatAge(now - staleSince)} old. It comes
-        back by itself.
+        <strong>Live connection lost.</strong> The data shown may be {formatAge(now - staleSince)} old. Reconnecting
+        automatically.
       </p>
-      <Button onClick={reconnect}>Try now</Button>
+      <Button onClick={reconnect}>Reconnect now</Button>
     </div>
   )
 }

@@ -1,5 +1,5 @@
 /** Pages in the main navigation. */
 export const NAV_ITEMS = [
   { path: '/users', name: 'Users' },
-  { path: '/status', name: 'Service' },
+  { path: '/status', name: 'Status' },
 ] as const

@@ -6,7 +6,7 @@ export function Page({ className, children }: { className?: string; children: Re
   return <div className={className === undefined ? 'page' : `page ${className}`}>{children}</div>
 }
 
-/** A page without navigation, centred in the window. */
+/** A page without navigation, centered in the window. */
 export function CenteredPage({ children }: { children: ReactNode }): ReactElement {
   return <main className="centered-page">{children}</main>
 }

@@ -5,13 +5,13 @@ import { Button } from '../components/button.tsx'
 import { Dialog } from '../components/dialog.tsx'
 
 const SHORTCUTS = [
-  [`${COMMAND_KEY} K`, 'Go to a user or a place'],
-  ['/', 'Find a user'],
-  ['J', 'Next user, or next event'],
-  ['K', 'The one before'],
-  ['Enter', 'Open it'],
+  [`${COMMAND_KEY} K`, 'Go to a user or a page'],
+  ['/', 'Search users'],
+  ['J', 'Next user or event'],
+  ['K', 'Previous user or event'],
+  ['Enter', 'Open'],
   ['U', 'Back to all users'],
-  ['?', 'This sheet'],
+  ['?', 'Show this list'],
   ['Esc', 'Close'],
 ] as const
 
@@ -20,7 +20,7 @@ export function ShortcutsDialog({ close }: { close(): void }): ReactElement {
   return (
     <Dialog labelledBy="shortcuts-title" close={close}>
       <div className="dialog__content">
-        <h2 id="shortcuts-title">Keys</h2>
+        <h2 id="shortcuts-title">Keyboard shortcuts</h2>
         <dl className="shortcuts">
           {SHORTCUTS.map(([key, action]) => (
             <div key={key} className="shortcuts__item">
@@ -31,7 +31,9 @@ export function ShortcutsDialog({ close }: { close(): void }): ReactElement {
             </div>
           ))}
         </dl>
-        <p className="muted small">They rest while you type, and the menu switches them off.</p>
+        <p className="muted small">
+          Single-key shortcuts are disabled while you type. Turn them off in the account menu.
+        </p>
         <div className="dialog__actions">
           <Button onClick={close}>Close</Button>
         </div>

@@ -39,9 +39,9 @@ export function Toasts(): ReactElement {
     setToast(undefined)
     try {
       await toast?.undo?.()
-      showToast('Taken back.')
+      showToast('Undone.')
     } catch (error) {
-      showToast(`Could not be taken back: ${error instanceof Error ? error.message : String(error)}`)
+      showToast(`Undo failed: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
   return (

@@ -40,7 +40,7 @@ export function SignInPage(): ReactElement {
           <h1>Observation Deck</h1>
         </div>
         {isLinkExpired && (
-          <Callout role="alert">That sign-in link was used before or is older than ten minutes.</Callout>
+          <Callout role="alert">This sign-in link was already used or is older than ten minutes.</Callout>
         )}
         <form onSubmit={submit} className="sign-in__form">
           <Field label="Key" hint="A viewer, operator or admin key.">
@@ -57,14 +57,14 @@ export function SignInPage(): ReactElement {
           </Field>
           {signIn.isError && <ErrorMessage error={signIn.error} />}
           <Button type="submit" variant="primary" size="full" disabled={signIn.isPending}>
-            {signIn.isPending ? 'One moment…' : 'Sign in'}
+            {signIn.isPending ? 'Signing in…' : 'Sign in'}
           </Button>
         </form>
         <div className="sign-in__help">
-          <h2>No key at hand?</h2>
+          <h2>No key?</h2>
           <p>
-            Purser prints a sign-in link when it starts. It works once, for ten minutes. Or make a key where Purser
-            runs:
+            Purser prints a sign-in link when it starts. The link works once, within ten minutes. To create a key, run
+            this command where Purser is installed:
           </p>
           <pre>
             <code>npx purser keys create --role operator</code>

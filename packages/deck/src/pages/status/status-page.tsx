@@ -25,11 +25,11 @@ import { formatDuration } from '../../time/format-time.ts'
 /** The server, its answer cache and its live runtimes. */
 export function StatusPage(): ReactElement {
   const server = useQuery(overviewQuery).data?.server
-  usePageTitle('Service')
+  usePageTitle('Status')
   return (
     <Page>
       <div className="status-page__header">
-        <h1>Service</h1>
+        <h1>Status</h1>
         {server !== undefined && (
           <p className="muted">
             Purser {server.version}, started <RelativeTime at={server.startedAt} /> · namespace {server.namespace} ·
@@ -49,9 +49,9 @@ function AnswersCard(): ReactElement {
   const [isConfirming, setIsConfirming] = useState(false)
   return (
     <Card
-      title="Answers"
+      title="Answer cache"
       id="answers"
-      aside={canClear && <Button onClick={() => setIsConfirming(true)}>Forget all…</Button>}
+      aside={canClear && <Button onClick={() => setIsConfirming(true)}>Clear…</Button>}
     >
       <QueryResult query={stats} name="answers">
         {(data) => <AnswerFigures stats={data} />}
@@ -67,14 +67,14 @@ function ClearAnswersDialog({ close }: { close(): void }): ReactElement {
     mutationFn: () => fetchApi(apiUrl(['answers']), { method: 'DELETE' }),
     onSuccess() {
       void queryClient.invalidateQueries({ queryKey: answerStatsQuery.queryKey })
-      announce('All kept answers are forgotten.')
+      announce('Answer cache cleared.')
     },
   })
   return (
     <FormDialog
-      title="Forget every kept answer?"
-      lead="The next equal requests are computed anew. Nothing else is touched."
-      submitLabel="Forget all"
+      title="Clear the answer cache?"
+      lead="Deletes the cached answers of all users. The next equal requests call the model again."
+      submitLabel="Clear the cache"
       isDangerous
       mutation={clear}
       submit={() => clear.mutate(undefined, { onSuccess: close })}
@@ -89,14 +89,14 @@ function AnswerFigures({ stats }: { stats: AnswerStats }): ReactElement {
   return (
     <>
       <DescriptionList variant="grid">
-        <DescriptionItem name="Saved">
-          {lookups === 0 ? 'no look-ups yet' : `${Math.round((saved / lookups) * 100)} % of ${formatInteger(lookups)}`}
+        <DescriptionItem name="Model calls saved">
+          {lookups === 0 ? 'no lookups yet' : `${Math.round((saved / lookups) * 100)} % of ${formatInteger(lookups)}`}
         </DescriptionItem>
         <DescriptionItem name="Hits">{formatInteger(stats.hits)}</DescriptionItem>
         <DescriptionItem name="Joined">{formatInteger(stats.joined)}</DescriptionItem>
         <DescriptionItem name="Misses">{formatInteger(stats.misses)}</DescriptionItem>
-        <DescriptionItem name="Evicted">{formatInteger(stats.evictions)}</DescriptionItem>
-        <DescriptionItem name="Kept for">{stats.ttlMs === null ? 'ever' : formatDuration(stats.ttlMs)}</DescriptionItem>
+        <DescriptionItem name="Evictions">{formatInteger(stats.evictions)}</DescriptionItem>
+        <DescriptionItem name="TTL">{stats.ttlMs === null ? 'no limit' : formatDuration(stats.ttlMs)}</DescriptionItem>
       </DescriptionList>
       <div className="limits">
         <Limit name="Entries" value={stats.entries} max={stats.maxEntries} format={formatInteger} />
@@ -128,7 +128,7 @@ function Limit(props: {
 
 const RUNTIME_COLUMNS = [
   { name: 'User' },
-  { name: 'Settings', isNumeric: true },
+  { name: 'Settings version', isNumeric: true },
   { name: 'In use', isNumeric: true },
   { name: 'Idle for', isNumeric: true },
   { name: 'Clients' },
@@ -142,7 +142,7 @@ function RuntimesCard(): ReactElement {
       <QueryResult query={runtimes} name="runtimes">
         {({ data }) =>
           data.length === 0 ? (
-            <p className="muted">No user has live clients right now. They open with the next chat request.</p>
+            <p className="muted">No user has live clients. They open with the next chat request.</p>
           ) : (
             <ScrollArea label="Live runtimes">
               <DataTable columns={RUNTIME_COLUMNS}>

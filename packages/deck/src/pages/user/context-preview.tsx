@@ -15,15 +15,15 @@ import { PanelToolbar } from './panel-toolbar.tsx'
 type Status = Context['status'] | ContextSection['status']
 
 const MODES = [
-  ['reuse', 'Going conversation'],
+  ['reuse', 'Ongoing conversation'],
   ['create', 'New conversation'],
 ] as const
 
 const DESCRIPTIONS: Readonly<Record<Context['status'], string>> = {
-  fresh: 'Everything is up to date.',
-  stale: 'Some of it is older than it should be.',
-  partial: 'Some of it is missing right now.',
-  default: 'Nothing could be loaded right now; the model is told so.',
+  fresh: 'All sections are up to date.',
+  stale: 'At least one section is out of date.',
+  partial: 'At least one section is unavailable.',
+  default: 'No section could be loaded, and the text says so.',
 }
 
 const TONES: Readonly<Record<Status, BadgeTone>> = {
@@ -43,7 +43,7 @@ export function ContextPreview({ user }: { user: string }): ReactElement {
     <>
       <PanelToolbar>
         <SegmentedControl
-          legend="Kind of message"
+          legend="Mode"
           variant="small"
           options={MODES}
           value={mode}
@@ -64,7 +64,7 @@ export function ContextPreview({ user }: { user: string }): ReactElement {
                 <Section key={section.name} section={section} />
               ))}
             </ul>
-            <CodeBlock text={text} label="Text for the model" copyLabel="Copy the text" />
+            <CodeBlock text={text} label="Context text" copyLabel="Copy the text" />
           </>
         )}
       </QueryResult>
@@ -80,10 +80,10 @@ function Section({ section }: { section: ContextSection }): ReactElement {
       <span className="muted small">
         {loadedAt !== null && (
           <>
-            read <RelativeTime at={loadedAt} />
+            loaded <RelativeTime at={loadedAt} />
           </>
         )}
-        {cut > 0 && `, ${pluralize(cut, 'item')} left out`}
+        {cut > 0 && `, ${pluralize(cut, 'item')} omitted`}
       </span>
     </li>
   )

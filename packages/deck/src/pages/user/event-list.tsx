@@ -24,7 +24,7 @@ const FILTERS = [
 export interface EventListProps {
   /** Newest first. */
   readonly events: readonly LedgerEvent[]
-  readonly timeZone: string | null
+  readonly timeZone: string
   readonly vocabulary: Vocabulary
   /** Sequence of the event to open and scroll to. */
   readonly openSequence: number | null
@@ -60,7 +60,7 @@ export function EventList(props: EventListProps): ReactElement {
         <span className="muted small">Times in {zone.label}</span>
       </PanelToolbar>
       {shown.length === 0 && (
-        <p className="muted">{events.length === 0 ? 'Nothing has been logged yet.' : 'No such event is loaded.'}</p>
+        <p className="muted">{events.length === 0 ? 'No events yet.' : 'No loaded event matches.'}</p>
       )}
       {groupByDay(shown, zone).map(([day, eventsOfDay]) => (
         <section key={day} className="event-day" aria-label={day}>
@@ -76,7 +76,7 @@ export function EventList(props: EventListProps): ReactElement {
       ))}
       {props.loadMore !== undefined && (
         <Button onClick={props.loadMore} disabled={props.isLoadingMore}>
-          {props.isLoadingMore ? 'One moment…' : 'Older events'}
+          {props.isLoadingMore ? 'Loading…' : 'Load older events'}
         </Button>
       )}
     </div>
@@ -111,15 +111,15 @@ function EventEntry(props: { event: LedgerEvent; zone: Zone; vocabulary: Vocabul
       <div className="event__body">
         {event.reason !== undefined && <p className="event__reason">“{event.reason}”</p>}
         <DescriptionList variant="small">
-          <DescriptionItem name="When">{formatInstant(event.at, zone)}</DescriptionItem>
+          <DescriptionItem name="Time">{formatInstant(event.at, zone)}</DescriptionItem>
           <DescriptionItem name="Type">{event.type}</DescriptionItem>
           {event.actor !== undefined && <DescriptionItem name="Actor">{event.actor}</DescriptionItem>}
           {event.policy !== undefined && <DescriptionItem name="Policy">{event.policy}</DescriptionItem>}
           <DescriptionItem name="Sequence">{event.sequence}</DescriptionItem>
-          <DescriptionItem name="Seal">{event.mac}</DescriptionItem>
+          <DescriptionItem name="MAC">{event.mac}</DescriptionItem>
         </DescriptionList>
         {Object.keys(event.data).length > 0 && (
-          <ScrollArea label="Data of the event">
+          <ScrollArea label="Event data">
             <pre>
               <code>{JSON.stringify(event.data, null, 2)}</code>
             </pre>

@@ -23,7 +23,7 @@ export function NotesCard({ bond }: { bond: Bond }): ReactElement {
       <QueryResult query={notes} name="notes">
         {({ data }) =>
           data.length === 0 ? (
-            <p className="muted small">Nobody has written anything down.</p>
+            <p className="muted small">No notes yet.</p>
           ) : (
             <ol>
               {data.map((note) => (
@@ -55,7 +55,7 @@ function NoteForm({ bond }: { bond: Bond }): ReactElement {
       {
         onSuccess() {
           setText('')
-          announce('The note is kept.')
+          announce('Note saved.')
         },
       },
     )
@@ -74,7 +74,7 @@ function NoteForm({ bond }: { bond: Bond }): ReactElement {
       {addNote.isError && <ErrorMessage error={addNote.error} />}
       {!isEmpty && (
         <Button type="submit" variant="primary" disabled={addNote.isPending}>
-          {addNote.isPending ? 'One moment…' : 'Add note'}
+          {addNote.isPending ? 'Saving…' : 'Add note'}
         </Button>
       )}
     </form>

@@ -38,7 +38,7 @@ export function RuntimePanel({ user }: { user: string }): ReactElement {
               </tr>
             ))}
           </DataTable>
-          <p className="muted small">Version {data.version} of the user’s settings.</p>
+          <p className="muted small">Settings version {data.version}.</p>
           <h3 className="runtime-panel__title">Secrets</h3>
           <Secrets user={user} />
           <h3 className="runtime-panel__title">Sessions</h3>
@@ -64,7 +64,7 @@ function Secrets({ user }: { user: string }): ReactElement {
     <QueryResult query={secrets} name="secrets">
       {({ data }) =>
         data.length === 0 ? (
-          <p className="muted small">None of their own; the operator’s are used.</p>
+          <p className="muted small">No user secrets; using the operator’s.</p>
         ) : (
           <ul className="runtime-panel__list">
             {data.map((secret) => (
@@ -82,7 +82,7 @@ function SecretItem({ secret }: { secret: SecretInfo }): ReactElement {
     <li>
       <strong>{secret.name}</strong> <span className="mono">{secret.fields.join(', ')}</span>{' '}
       <span className="muted small">
-        set <RelativeTime at={secret.updatedAt} />, sealed
+        set <RelativeTime at={secret.updatedAt} />, encrypted
       </span>
     </li>
   )
@@ -94,7 +94,7 @@ function Sessions({ user }: { user: string }): ReactElement {
     <QueryResult query={sessions} name="sessions">
       {({ data }) =>
         data.length === 0 ? (
-          <p className="muted small">No session is open.</p>
+          <p className="muted small">No open sessions.</p>
         ) : (
           <ul className="runtime-panel__list">
             {data.map((session) => (
@@ -111,9 +111,9 @@ function SessionItem({ session }: { session: RuntimeSession }): ReactElement {
   return (
     <li>
       <strong className="mono">{session.id}</strong>{' '}
-      {session.policy === 'pin' ? 'keeps its settings' : 'follows the settings'}{' '}
+      {session.policy === 'pin' ? 'pinned settings' : 'follows the user’s settings'}{' '}
       <span className="muted small">
-        used <RelativeTime at={session.lastUsedAt} />
+        last used <RelativeTime at={session.lastUsedAt} />
       </span>
     </li>
   )

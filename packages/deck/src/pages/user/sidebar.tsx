@@ -28,7 +28,7 @@ function QuotaCard({ bond }: { bond: Bond }): ReactElement {
     <Card
       title="Today"
       id="quota"
-      aside={<span className="muted small">{bond.capOrigin === 'default' ? 'default cap' : 'own cap'}</span>}
+      aside={<span className="muted small">{bond.capOrigin === 'default' ? 'default cap' : 'user cap'}</span>}
     >
       <p className="quota__figures">
         <span className="quota__count">{count}</span>
@@ -48,10 +48,10 @@ function QuotaCard({ bond }: { bond: Bond }): ReactElement {
             <ProgressBar value={ratio} level={level} size="large" />
           </div>
           <p className="small">
-            {level === 'full' ? 'The cap is reached.' : `${formatInteger(bond.dailyCap - bond.dailyCount)} left.`}{' '}
+            {level === 'full' ? 'Cap reached.' : `${formatInteger(bond.dailyCap - bond.dailyCount)} left.`}{' '}
             {bond.windowResetAt !== null && (
               <span className="muted">
-                Starts again <RelativeTime at={bond.windowResetAt} zone={bond.timeZone} />,
+                Resets <RelativeTime at={bond.windowResetAt} zone={bond.timeZone} />,
                 <br />
                 <AbsoluteTime at={bond.windowResetAt} zone={bond.timeZone} />
               </span>
@@ -70,10 +70,10 @@ function BondCard({ bond }: { bond: Bond }): ReactElement {
     <Card title="Bond" id="bond">
       <DescriptionList>
         <DescriptionItem name="Archetype">{bond.archetype}</DescriptionItem>
-        <DescriptionItem name="Phase before">{bond.previousPhase}</DescriptionItem>
+        <DescriptionItem name="Previous phase">{bond.previousPhase}</DescriptionItem>
         <DescriptionItem name="Egg status">{bond.eggStatus}</DescriptionItem>
         <DescriptionItem name="Turns">{formatInteger(bond.turnCount)}</DescriptionItem>
-        <DescriptionItem name="Time zone">{bond.timeZone ?? 'the default'}</DescriptionItem>
+        <DescriptionItem name="Time zone">{bond.timeZone}</DescriptionItem>
         <DescriptionItem name="First seen">
           <RelativeTime at={bond.createdAt} zone={bond.timeZone} />
         </DescriptionItem>

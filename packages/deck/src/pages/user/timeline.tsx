@@ -223,7 +223,7 @@ function Axis({ range, scale, now }: { range: TimeRange; scale: TimeScale; now: 
           className={gap.end > 0.9 ? 'timeline__gap timeline__gap--last' : 'timeline__gap'}
           style={positionStyle(gap.start, gap.end)}
         >
-          <span>{formatDuration(gap.to - gap.from)} quiet</span>
+          <span>{formatDuration(gap.to - gap.from)} gap</span>
         </span>
       ))}
       <span>now</span>

@@ -8,7 +8,7 @@ import { verificationMessage } from './verification-message.ts'
 /* One hook for each thing that an operator can do to a user. An empty reason is not sent. */
 
 /** `reason` of the requests that undo another one. */
-const UNDO_REASON = 'taken back'
+const UNDO_REASON = 'Undone by operator'
 
 export function useSetCap(bond: Bond): UserMutation<{ cap: number | null; reason: string }> {
   const setCap = (cap: number | null, reason: string): Promise<Bond> => send(bond, 'PUT', 'cap', { cap, reason })
@@ -16,7 +16,7 @@ export function useSetCap(bond: Bond): UserMutation<{ cap: number | null; reason
     mutate: ({ cap, reason }) => setCap(cap, reason),
     invalidates: bondKeys(bond),
     message: (_, { cap }) =>
-      `The cap is ${cap === null ? 'the default' : cap === 0 ? 'unlimited' : `${formatInteger(cap)} a day`} now.`,
+      `Cap set to ${cap === null ? 'the default' : cap === 0 ? 'unlimited' : `${formatInteger(cap)} per day`}.`,
     createUndo() {
       const previous = bond.capOrigin === 'default' ? null : bond.dailyCap
       return () => setCap(previous, UNDO_REASON)
@@ -37,7 +37,7 @@ export function useUnblock(bond: Bond): UserMutation<{ reason: string }> {
   return useUserMutation({
     mutate: ({ reason }) => sendUnblock(bond, reason),
     invalidates: bondKeys(bond),
-    message: () => `${bond.user} may chat again.`,
+    message: () => `${bond.user} is unblocked.`,
     createUndo() {
       const previous = bond.blocked
       return previous === null ? undefined : () => sendBlock(bond, previous)
@@ -56,7 +56,7 @@ export function useCorrect(bond: Bond): UserMutation<{ fields: Detected; reason:
   return useUserMutation({
     mutate: ({ fields, reason }) => correct(fields, reason),
     invalidates: bondKeys(bond),
-    message: () => 'Corrected.',
+    message: () => 'Saved.',
     createUndo({ fields }) {
       const previous = {
         ...(fields.phase === undefined ? {} : { phase: bond.phase }),
@@ -78,7 +78,7 @@ export function useEvict(bond: Bond): UserMutation<{ reason: string }, unknown> 
   return useUserMutation({
     mutate: ({ reason }) => send(bond, 'POST', 'evict', { reason }),
     invalidates: [...userKeys(bond, 'bond', 'events'), ['runtimes']],
-    message: () => 'Live clients close as soon as nobody uses them.',
+    message: () => 'Live clients close when they are no longer in use.',
   })
 }
 
@@ -89,7 +89,7 @@ export function useErase(bond: Bond, onErased: () => void): UserMutation<{ reaso
     invalidates: [['user', bond.user], ['users'], ['overview'], ['runtimes'], ['answers']],
     message({ erased }) {
       const records = Object.values(erased).reduce((sum, count) => sum + count, 0)
-      return `${bond.user} is erased: ${pluralize(records, 'record')}.`
+      return `${bond.user} was erased: ${pluralize(records, 'record')} deleted.`
     },
     onSuccess: onErased,
   })
@@ -100,7 +100,7 @@ export function useVerifyLog(user: string): UseMutationResult<Verification, Erro
   return useMutation({
     mutationFn: () => fetchApi<Verification>(apiUrl(['users', user, 'verify'])),
     onSuccess: (verification) => showToast(verificationMessage(verification)),
-    onError: (error) => showToast(`The log could not be checked: ${error.message}`),
+    onError: (error) => showToast(`The event log could not be verified: ${error.message}`),
   })
 }
 

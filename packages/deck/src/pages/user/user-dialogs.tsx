@@ -25,7 +25,7 @@ export function CapDialog({ bond, close }: UserDialogProps): ReactElement {
   return (
     <FormDialog
       title="Daily cap"
-      lead={`How many messages ${bond.user} may send in a day. It holds from the next message on; what was sent today counts.`}
+      lead={`How many messages ${bond.user} may send per day. Takes effect with the next message; messages already sent today count.`}
       submitLabel="Set the cap"
       isComplete={kind !== 'number' || /^\d{1,12}$/.test(number)}
       mutation={setCap}
@@ -40,18 +40,18 @@ export function CapDialog({ bond, close }: UserDialogProps): ReactElement {
             type="text"
             inputMode="numeric"
             className="cap-options__number"
-            aria-label="Messages a day"
+            aria-label="Messages per day"
             value={number}
             onFocus={() => setKind('number')}
             onInput={(event) => setNumber(event.currentTarget.value.trim())}
           />
-          a day
+          per day
         </CapOption>
         <CapOption isChecked={kind === 'unlimited'} onCheck={() => setKind('unlimited')}>
           Unlimited
         </CapOption>
         <CapOption isChecked={kind === 'default'} onCheck={() => setKind('default')}>
-          The default of everybody
+          Use the default cap
         </CapOption>
       </fieldset>
       <ReasonField value={reason} onChange={setReason} />
@@ -71,10 +71,10 @@ function CapOption(props: { isChecked: boolean; onCheck(): void; children: React
 const HOUR_MS = 3_600_000
 const NO_END = ''
 const BLOCK_DURATIONS = [
-  [NO_END, 'until somebody lifts it'],
-  [String(HOUR_MS), 'for an hour'],
-  [String(24 * HOUR_MS), 'for a day'],
-  [String(168 * HOUR_MS), 'for a week'],
+  [NO_END, 'until unblocked'],
+  [String(HOUR_MS), '1 hour'],
+  [String(24 * HOUR_MS), '1 day'],
+  [String(168 * HOUR_MS), '1 week'],
 ] as const
 
 export function BlockDialog({ bond, close }: UserDialogProps): ReactElement {
@@ -84,7 +84,7 @@ export function BlockDialog({ bond, close }: UserDialogProps): ReactElement {
   return (
     <FormDialog
       title={`Block ${bond.user}?`}
-      lead="Their next message is refused. A message that is being answered is finished."
+      lead="New messages are refused. A message that is already being answered is completed."
       submitLabel="Block"
       isDangerous
       isComplete={reason.trim() !== ''}
@@ -95,7 +95,7 @@ export function BlockDialog({ bond, close }: UserDialogProps): ReactElement {
       }}
       close={close}
     >
-      <Field label="How long">
+      <Field label="Duration">
         {(control) => <Select {...control} value={durationMs} options={BLOCK_DURATIONS} onChange={setDurationMs} />}
       </Field>
       <ReasonField value={reason} onChange={setReason} isRequired />
@@ -108,7 +108,7 @@ export function UnblockDialog({ bond, close }: UserDialogProps): ReactElement {
   const [reason, setReason] = useState('')
   return (
     <FormDialog
-      title={`Let ${bond.user} chat again?`}
+      title={`Unblock ${bond.user}?`}
       lead={bond.blocked === null ? undefined : `Blocked by ${bond.blocked.actor}: “${bond.blocked.reason}”`}
       submitLabel="Unblock"
       mutation={unblock}
@@ -132,8 +132,8 @@ export function CorrectDialog({ bond, close, vocabulary }: UserDialogProps & { v
   const isFilled = [phase, riskLevel, reason].every((value) => value.trim() !== '')
   return (
     <FormDialog
-      title="Correct what was detected"
-      lead="Your judgement stands until the application reports something newer."
+      title="Correct the detected values"
+      lead="Your values apply until the application reports newer ones."
       submitLabel="Correct"
       isComplete={isFilled && Object.keys(fields).length > 0}
       mutation={correct}
@@ -153,8 +153,8 @@ export function EvictDialog({ bond, close }: UserDialogProps): ReactElement {
   return (
     <FormDialog
       title="Close live clients?"
-      lead={`Model and MCP connections of ${bond.user} close when their last use ends, and open again with the next message.`}
-      submitLabel="Close them"
+      lead={`Model and MCP connections of ${bond.user} close when they are no longer in use. The next message opens new ones.`}
+      submitLabel="Close clients"
       mutation={evict}
       submit={() => evict.mutate({ reason }, { onSuccess: close })}
       close={close}
@@ -172,9 +172,9 @@ export function EraseDialog({ bond, close }: UserDialogProps): ReactElement {
   const [reason, setReason] = useState('')
   return (
     <FormDialog
-      title={`Erase ${bond.user} for good?`}
-      lead="Settings, secrets, profile, actions, bond, log, notes and kept answers are gone, here and in every copy. It cannot be taken back."
-      submitLabel="Erase for good"
+      title={`Erase ${bond.user} permanently?`}
+      lead="Deletes settings, secrets, profile, actions, bond, event log, notes and cached answers, in the store and in every process. This cannot be undone."
+      submitLabel="Erase permanently"
       isDangerous
       isComplete={typedId === bond.user && reason.trim() !== ''}
       mutation={erase}
@@ -184,7 +184,7 @@ export function EraseDialog({ bond, close }: UserDialogProps): ReactElement {
       <Field
         label={
           <>
-            Type <strong className="mono">{bond.user}</strong> to go on
+            Type <strong className="mono">{bond.user}</strong> to confirm
           </>
         }
       >
@@ -208,7 +208,7 @@ function ReasonField(props: { value: string; onChange(value: string): void; isRe
   return (
     <Field
       label={<>Reason {!props.isRequired && <span className="muted">(optional)</span>}</>}
-      hint="Stands in the user’s log beside your name."
+      hint="Recorded in the user’s event log with the name of your key."
     >
       {(control) => (
         <textarea

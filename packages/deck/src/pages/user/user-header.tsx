@@ -31,7 +31,7 @@ export function UserHeader({ bond, vocabulary }: { bond: Bond; vocabulary: Vocab
         <h1>
           <bdi>{bond.user}</bdi>
         </h1>
-        <CopyButton text={bond.user} label="Copy the id" />
+        <CopyButton text={bond.user} label="Copy the user id" />
       </div>
       <div className="user-header__status">
         <PhaseTag phase={bond.phase} vocabulary={vocabulary} />
@@ -58,13 +58,13 @@ export function UserHeader({ bond, vocabulary }: { bond: Bond; vocabulary: Vocab
   )
 }
 
-function BlockCallout(props: { block: NonNullable<Bond['blocked']>; timeZone: string | null }): ReactElement {
+function BlockCallout(props: { block: NonNullable<Bond['blocked']>; timeZone: string }): ReactElement {
   const { block, timeZone } = props
   return (
     <Callout className="user-header__block">
       <strong>Blocked</strong> <RelativeTime at={block.at} zone={timeZone} /> by {block.actor}: “{block.reason}”
       {block.until === null ? (
-        ', until somebody lifts it.'
+        ', until unblocked.'
       ) : (
         <>
           , until <AbsoluteTime at={block.until} zone={timeZone} />.
@@ -104,12 +104,12 @@ function MoreMenu({ user, openDialog }: { user: string; openDialog(name: DialogN
       <Button popoverTarget={id}>More</Button>
       <Popover id={id} className="action-menu">
         <button type="button" className="action-menu__item" {...closesMenu} onClick={() => verifyLog.mutate()}>
-          Verify the log
+          Verify the event log
         </button>
         {canOperate && (
           <>
             <a className="action-menu__item" href={apiUrl(['users', user, 'export']).href} download>
-              Export everything
+              Export all data
             </a>
             <button type="button" className="action-menu__item" {...closesMenu} onClick={() => openDialog('evict')}>
               Close live clients…

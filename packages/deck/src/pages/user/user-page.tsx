@@ -44,9 +44,9 @@ export function UserPage({ user }: { user: string }): ReactElement {
 
 function UnknownUser({ user }: { user: string }): ReactElement {
   return (
-    <EmptyState title="Nothing is known of this user">
+    <EmptyState title="Unknown user">
       <p>
-        <strong className="mono">{user}</strong> has never been seen here, or was erased.
+        <strong className="mono">{user}</strong> has never been seen, or was erased.
       </p>
       <p>
         <a href="#/users">All users</a>

@@ -3,7 +3,7 @@ import { pluralize } from '../../format-number.ts'
 
 /** The result of a verification in one sentence. */
 export function verificationMessage({ ok, checked, firstBad }: Verification): string {
-  if (ok) return `The log is whole: ${pluralize(checked, 'event')} checked.`
+  if (ok) return `The event log is intact: ${pluralize(checked, 'event')} checked.`
   const location = firstBad?.sequence === undefined ? '' : ` at event ${firstBad.sequence}`
-  return `The log is broken${location}: ${firstBad?.problem ?? 'unknown problem'}`
+  return `The event log is broken${location}: ${firstBad?.problem ?? 'unknown problem'}`
 }

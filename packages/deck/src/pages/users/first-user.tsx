@@ -14,15 +14,16 @@ export function FirstUser(): ReactElement {
   ].join('\n')
   return (
     <Page className="first-user">
-      <h1>Nobody is aboard yet</h1>
+      <h1>No users yet</h1>
       <p className="first-user__lead">
-        Send one chat request for a user, and they appear here at once; there is nothing to reload.
+        Send a chat request for a user. The user appears here at once, without a reload.
       </p>
       <div className="first-user__command">
         <CodeBlock text={command} copyLabel="Copy the request" />
       </div>
       <p className="muted">
-        The first start printed a service key. A new one: <code>npx purser keys create --role service</code>
+        A service key was printed at the first start. To create another one:{' '}
+        <code>npx purser keys create --role service</code>
       </p>
     </Page>
   )

@@ -93,8 +93,8 @@ function IdSearch(props: {
         ref={props.inputRef}
         className="id-search__input"
         type="search"
-        aria-label="Find a user by the beginning of the id"
-        placeholder="Find by id"
+        aria-label="Search users by the start of the id"
+        placeholder="Search by id"
         value={text}
         autoComplete="off"
         spellCheck="false"

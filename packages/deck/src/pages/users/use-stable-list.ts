@@ -62,8 +62,8 @@ function useAnnouncements(fresh: readonly Bond[] | undefined, listKey: string): 
     const before = previous.current.listKey === listKey ? previous.current.rows : undefined
     const added = findNewRows(before, fresh ?? [], keyOf)
     const [first] = added
-    if (added.length === 1 && first !== undefined) announce(`${first.user} is on the list now.`)
-    else if (added.length > 1) announce(`${pluralize(added.length, 'user')} came to the list.`)
+    if (added.length === 1 && first !== undefined) announce(`${first.user} was added to the list.`)
+    else if (added.length > 1) announce(`${pluralize(added.length, 'user')} were added to the list.`)
     previous.current = { listKey, rows: fresh }
   }, [fresh, listKey])
 }

@@ -6,7 +6,7 @@ const FIELDS = ['q', 'phase', 'riskLevel', 'blocked', 'orderBy', 'order', 'curso
 
 export const ORDERS = [
   { orderBy: 'lastSeenAt', order: 'desc', name: 'Last seen' },
-  { orderBy: 'capUsed', order: 'desc', name: 'Nearest to the cap' },
+  { orderBy: 'capUsed', order: 'desc', name: 'Closest to the cap' },
   { orderBy: 'peak', order: 'desc', name: 'Highest peak' },
   { orderBy: 'createdAt', order: 'desc', name: 'Newest' },
   { orderBy: 'id', order: 'asc', name: 'Id' },

@@ -53,7 +53,7 @@ export function UsersPage(): ReactElement {
             <>
               {list.pendingCount > 0 && (
                 <button type="button" className="pending-users" onClick={list.showPending}>
-                  Show {pluralize(list.pendingCount, 'newer user')}
+                  Show {pluralize(list.pendingCount, 'new user')}
                 </button>
               )}
               <UserTable
@@ -79,9 +79,9 @@ export function UsersPage(): ReactElement {
 
 function NoMatch({ clear }: { clear(): void }): ReactElement {
   return (
-    <EmptyState title="Nobody matches">
-      <p>No user fits all of these filters.</p>
-      <Button onClick={clear}>Clear the filters</Button>
+    <EmptyState title="No matching users">
+      <p>No user matches all filters.</p>
+      <Button onClick={clear}>Clear filters</Button>
     </EmptyState>
   )
 }

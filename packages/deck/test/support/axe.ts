@@ -12,16 +12,16 @@ interface Violation {
   readonly nodes: readonly { readonly target: readonly string[]; readonly failureSummary?: string }[]
 }
 
-/** What axe finds wrong with the page as it stands, one line a finding; empty when it finds nothing. */
-export async function axe(page: Page): Promise<string[]> {
+/** Runs axe on the page in its current state. Returns one line for each violation. */
+export async function runAxe(page: Page): Promise<string[]> {
   source ??= await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-  // The page's policy lets no inline script in; evaluating through the debugger is not bound by it.
+  // The page's policy forbids inline scripts; the debugger protocol is not subject to it.
   await page.evaluate(source)
   const violations = await page.evaluate(async (tags) => {
-    const { axe: engine } = globalThis as unknown as {
+    const { axe } = globalThis as unknown as {
       axe: { run(root: Document, options: object): Promise<{ violations: Violation[] }> }
     }
-    return (await engine.run(document, { runOnly: { type: 'tag', values: tags } })).violations
+    return (await axe.run(document, { runOnly: { type: 'tag', values: tags } })).violations
   }, TAGS)
   return violations.flatMap(({ id, help, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id} (${help}): ${target.join(' ')} – ${failureSummary ?? ''}`),

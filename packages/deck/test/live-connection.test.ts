@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { runAxe } from './support/axe.ts'
+import { noBrowser } from './support/browser.ts'
+import { openDeckHarness } from './support/deck-harness.ts'
+import { openMockHarness } from './support/mock-harness.ts'
+
+describe('live connection', { skip: noBrowser }, () => {
+  it('shows that it is lost, reconnects by itself and misses nothing', async () => {
+    await using harness = await openDeckHarness()
+    const { page, violations } = await harness.openPage({ expectedErrors: /ERR_|Failed to load/ })
+    await page.goto(harness.signInLink)
+    await page.getByText('Live', { exact: true }).waitFor()
+    await harness.stop()
+    await page.getByText('Live connection lost.').waitFor()
+    assert.deepEqual(await runAxe(page), [])
+    await harness.start()
+    assert.equal((await harness.user('late').chat()).status, 200)
+    await page.getByRole('row', { name: /late/ }).waitFor({ timeout: 30_000 })
+    await page.getByText('Live connection lost.').waitFor({ state: 'detached' })
+    assert.deepEqual(violations, [])
+  })
+
+  it('refetches everything after a gap in the stream', async () => {
+    await using harness = await openMockHarness({ users: 12 })
+    const { page, violations } = await harness.openDeck()
+    await page.locator('.user-table__link').first().waitFor()
+    harness.store.chat('unheard')
+    harness.send('gap', {})
+    await page.getByRole('row', { name: /unheard/ }).waitFor()
+    assert.deepEqual(violations, [])
+  })
+})

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { MOCK_KEY } from './mock/api.ts'
+import { runAxe } from './support/axe.ts'
+import { NARROW, noBrowser, saveScreenshot, signIn } from './support/browser.ts'
+import { type DeckHarness, openDeckHarness } from './support/deck-harness.ts'
+import { type MockHarness, openMockHarness } from './support/mock-harness.ts'
+
+const USER_LINK = '.user-table__link'
+
+describe('users page', { skip: noBrowser }, () => {
+  let harness: DeckHarness
+
+  before(async () => {
+    harness = await openDeckHarness({ dailyCap: 5 })
+  })
+  after(() => harness?.[Symbol.asyncDispose]())
+
+  it('shows the first request after sign-in by link, then users as they chat, without a reload', async () => {
+    const { page, violations } = await harness.openPage()
+    await page.goto(harness.signInLink)
+    await page.getByRole('heading', { name: 'No users yet' }).waitFor()
+    await page.getByText(`${harness.base}/v1/chat/completions`).waitFor()
+    assert.ok(!page.url().includes('token'), 'the token is removed from the URL')
+    assert.deepEqual(await runAxe(page), [])
+    await saveScreenshot(page, 'empty-1440')
+
+    await page.evaluate(() => Object.assign(globalThis, { isSameDocument: true }))
+    const ada = harness.user('ada')
+    assert.equal((await ada.chat()).status, 200)
+    const row = page.getByRole('row', { name: /ada/ })
+    await row.waitFor()
+    await row.getByText('1 / 5').waitFor()
+    await ada.chat()
+    await row.getByText('2 / 5').waitFor()
+    await harness.user('grace').chat()
+    await page.getByRole('row', { name: /grace/ }).waitFor()
+    await page.getByRole('status').getByText('grace was added to the list.').waitFor({ state: 'attached' })
+    assert.equal(await page.evaluate(() => (globalThis as { isSameDocument?: boolean }).isSameDocument), true)
+    await saveScreenshot(page, 'users-1440')
+    assert.deepEqual(violations, [])
+  })
+
+  it('finds and opens a user with the keyboard alone', async () => {
+    const linus = harness.user('linus')
+    await linus.chat()
+    await linus.chat()
+    await harness.user('marie').chat()
+    const { page, violations } = await harness.openDeck('#/users')
+    await page.getByRole('row', { name: /marie/ }).waitFor()
+    await page.locator('body').press('/')
+    await page.keyboard.type('li')
+    await page.getByRole('row', { name: /marie/ }).waitFor({ state: 'detached' })
+    await page.getByRole('searchbox').blur()
+    await page.keyboard.press('j')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: 'linus' }).waitFor()
+    await page.getByRole('meter', { name: 'Used today' }).waitFor()
+    assert.equal(await page.getByRole('meter').getAttribute('aria-valuetext'), '2 of 5')
+    await page.getByText('3 left.').waitFor()
+    assert.deepEqual(violations, [])
+  })
+})
+
+describe('user ids with special characters', { skip: noBrowser }, () => {
+  const ids = [
+    '__proto__',
+    'a/b?c=d#e',
+    '100%',
+    '%2e%2e',
+    '<img src=x onerror=alert(1)>',
+    '👩‍🚀 “quoted”',
+    'شخص',
+    'x'.repeat(256),
+  ]
+  let harness: DeckHarness
+
+  before(async () => {
+    harness = await openDeckHarness({ prefix: '/ops/purser' })
+  })
+  after(() => harness?.[Symbol.asyncDispose]())
+
+  it('are shown as text and open their page, on a server with a prefix', async () => {
+    const { page, violations } = await harness.openPage({ viewport: NARROW })
+    for (const id of ids) assert.equal((await harness.user(id).chat()).status, 200, id)
+    await page.goto(harness.signInLink)
+    for (const id of ids) {
+      await page.getByRole('link', { name: id, exact: true }).click()
+      await page.getByRole('heading', { level: 1, name: id, exact: true }).waitFor()
+      await page.getByText('No events yet.').waitFor()
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth), false, id)
+      await page.goBack()
+    }
+    assert.deepEqual(await runAxe(page), [])
+    assert.deepEqual(violations, [])
+  })
+})
+
+describe('user list', { skip: noBrowser }, () => {
+  let harness: MockHarness
+
+  before(async () => {
+    harness = await openMockHarness({ users: 120, prefix: '/far/down' })
+  })
+  after(() => harness?.[Symbol.asyncDispose]())
+
+  function dailyCountOf(user: string): number {
+    return harness.store.users.get(user)?.bond.dailyCount ?? 0
+  }
+
+  it('keeps its order while it is read, with fresh counts, and offers to show new users', async () => {
+    const { page, violations } = await harness.openDeck()
+    await page.locator(USER_LINK).nth(20).focus()
+    const order = await page.locator(USER_LINK).allTextContents()
+    const last = order.at(-1) ?? ''
+    const before = dailyCountOf(last)
+    harness.user('newcomer').chat()
+    harness.user(last).chat()
+    await page.getByRole('button', { name: 'Show 1 new user' }).waitFor()
+    await page
+      .getByRole('row', { name: last })
+      .getByText(String(before + 1))
+      .first()
+      .waitFor()
+    assert.deepEqual(await page.locator(USER_LINK).allTextContents(), order)
+    await page.getByRole('button', { name: 'Show 1 new user' }).click()
+    await page.locator('tbody tr').first().getByText(last).waitFor()
+    assert.equal(await page.locator(USER_LINK).nth(1).textContent(), 'newcomer')
+    assert.deepEqual(violations, [])
+  })
+
+  it('updates counts at once, but its order at most every 3 s', async () => {
+    const { page } = await harness.openPage()
+    await page.clock.install()
+    await page.goto(harness.url)
+    await signIn(page, MOCK_KEY)
+    const names = page.locator(USER_LINK)
+    await names.nth(9).waitFor()
+    await page.clock.runFor(5_000)
+    const [, first = '', second = ''] = (await names.allTextContents()).slice(3)
+    harness.user(first).chat()
+    await page.clock.runFor(1_000)
+    await names.first().getByText(first, { exact: true }).waitFor()
+    const before = dailyCountOf(second)
+    harness.user(second).chat()
+    await page.clock.runFor(1_000)
+    await page
+      .getByRole('row', { name: second })
+      .getByText(String(before + 1))
+      .first()
+      .waitFor()
+    assert.equal(await names.first().textContent(), first)
+    await page.clock.runFor(3_000)
+    await names.first().getByText(second, { exact: true }).waitFor()
+  })
+
+  it('has its filters, order and page in the URL', async () => {
+    const { page } = await harness.openDeck()
+    const firstPage = page.getByRole('button', { name: 'First page' })
+    await page.getByLabel('Risk').selectOption('low')
+    await page.getByLabel('Order').selectOption('Id')
+    await page.getByRole('button', { name: 'Next' }).click()
+    await firstPage.and(page.locator(':enabled')).waitFor()
+    const shown = await page.locator(USER_LINK).allTextContents()
+    const location = page.url().slice(harness.url.length)
+    assert.match(location, /riskLevel=low/)
+
+    const { page: copy } = await harness.openDeck(location)
+    await copy.locator(USER_LINK).first().waitFor()
+    assert.deepEqual(await copy.locator(USER_LINK).allTextContents(), shown)
+    await page.goBack()
+    await firstPage.and(page.locator(':disabled')).waitFor()
+  })
+})
