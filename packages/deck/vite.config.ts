@@ -2,38 +2,40 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brotliCompressSync, gzipSync, constants as zlib } from 'node:zlib'
 import { defaultClientConditions, defineConfig, type Plugin, type UserConfig } from 'vite'
+import { mockApiPlugin } from './test/mock/dev-server.ts'
 
-/** Puts a `.br` and a `.gz` beside every text file of the build, so that no server has to compress them again and again. */
-function compressed(): Plugin {
-  let folder = ''
+/** Writes a `.br` and a `.gz` file beside every text file of the build, so that the server does not compress them. */
+function precompressPlugin(): Plugin {
+  let directory = ''
   return {
-    name: 'purser-compressed',
+    name: 'purser-precompress',
     apply: 'build',
     configResolved(config) {
-      folder = join(config.root, config.build.outDir)
+      directory = join(config.root, config.build.outDir)
     },
     async closeBundle() {
-      const names = await readdir(folder, { recursive: true })
-      for (const name of names.filter((one) => /\.(?:html|js|css|svg)$/.test(one))) {
-        const bytes = await readFile(join(folder, name))
+      const names = await readdir(directory, { recursive: true })
+      for (const name of names.filter((path) => /\.(?:html|js|css|svg)$/.test(path))) {
+        const bytes = await readFile(join(directory, name))
         const quality = { params: { [zlib.BROTLI_PARAM_QUALITY]: zlib.BROTLI_MAX_QUALITY } }
-        await writeFile(join(folder, `${name}.br`), brotliCompressSync(bytes, quality))
-        await writeFile(join(folder, `${name}.gz`), gzipSync(bytes, { level: 9 }))
+        await writeFile(join(directory, `${name}.br`), brotliCompressSync(bytes, quality))
+        await writeFile(join(directory, `${name}.gz`), gzipSync(bytes, { level: 9 }))
       }
     },
   }
 }
 
 /**
- * The page is a handful of static files that work under any mount prefix: every address in them is relative, there is
- * nothing inline (the server's Content-Security-Policy allows none), and no request leaves the origin.
- * React's names resolve to Preact's compat layer; taking the aliases away and installing React is the whole way back.
+ * The build is static files that work under any prefix: every address is relative, nothing is inline (the server's
+ * Content-Security-Policy forbids it), and no request leaves the origin. The dev server uses the mock API.
+ *
+ * React's names resolve to Preact's compat layer. To use React instead, remove the aliases and install it.
  */
 const config: UserConfig = defineConfig({
   base: './',
-  plugins: [compressed()],
+  plugins: [precompressPlugin(), mockApiPlugin()],
   resolve: {
-    // What the page shares with the library is bundled from its source.
+    // Modules of the library are bundled from their source.
     conditions: ['@purser/source', ...defaultClientConditions],
     alias: {
       react: 'preact/compat',
@@ -47,7 +49,7 @@ const config: UserConfig = defineConfig({
     target: ['chrome123', 'firefox120', 'safari17.5'],
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    // Vendors mark their files for server components ("use client"), which mean nothing here.
+    // Packages mark their files for server components ("use client"), which has no meaning here.
     rolldownOptions: {
       onwarn: (warning, warn) => (warning.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : warn(warning)),
     },
