@@ -15,6 +15,12 @@ const tasks = {
 
   purser: async () => exitCodeOf(await setUp({ page: false }), [source, main, ...args]),
 
+  /** The Deck with hot reload, on the mock API; nothing is built. Arguments are flags of Vite. */
+  'dev:deck': async () => {
+    const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
+    return exitCodeOf(await setUp({ page: false }), [vite, join(root, 'packages', 'deck'), ...args])
+  },
+
   /** Arguments are test files, or flags of the test runner. */
   test: async () => runTests(args),
 

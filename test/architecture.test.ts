@@ -73,10 +73,38 @@ test('the server and the Deck use the library only through its face', () => {
   assert.deepEqual(faults, [])
 })
 
-test('no style sheet has more than 600 lines', () => {
+/** Folders and files of the Deck, lowest layer first. Each imports itself and lower layers only. */
+const DECK_LAYERS: readonly string[] = [
+  'format-number',
+  'browser',
+  'time',
+  'api',
+  'components',
+  'layout',
+  'pages',
+  'app',
+  'main',
+]
+
+test('a folder of the Deck imports lower layers only', () => {
+  const folder = 'packages/deck/src'
+  const layerOfFile = (path: string): number =>
+    DECK_LAYERS.indexOf(
+      relative(folder, path)
+        .split('/')[0]
+        ?.replace(/\.tsx?$/, '') ?? '',
+    )
+  const violations = sources
+    .filter((path) => path.startsWith(folder) && !path.endsWith('.d.ts'))
+    .flatMap((path) => importsOf(path).map(({ target }) => ({ path, target })))
+    .filter(({ path, target }) => layerOfFile(target) === -1 || layerOfFile(target) > layerOfFile(path))
+  assert.deepEqual(violations, [])
+})
+
+test('no style sheet has more than 250 lines', () => {
   const sheets = globSync('packages/*/src/**/*.css', { cwd: root })
   assert.deepEqual(
-    sheets.filter((path) => lines(path).length > 600),
+    sheets.filter((path) => lines(path).length > 250),
     [],
   )
 })

@@ -6,6 +6,7 @@ import {
   useQuery,
 } from '@tanstack/react-query'
 import type { AnswerStats, Bond, Context, Note, Settings } from 'purser'
+import type { UserSearch } from '../browser/location.ts'
 import { apiUrl, fetchApi } from './client.ts'
 import type { ActiveRuntime, LedgerEvent, List, Overview, RuntimeSession, SecretInfo, Session } from './responses.ts'
 import { buildVocabulary, type Vocabulary } from './vocabulary.ts'
@@ -15,17 +16,6 @@ const EVENT_PAGE_SIZE = 100
 
 /** Users in one page of the list. */
 const USER_PAGE_SIZE = 50
-
-/** Filters, order and page of the user list; the page's URL has parameters of the same names. */
-export interface UserSearch {
-  readonly q: string
-  readonly phase: string
-  readonly riskLevel: string
-  readonly blocked: string
-  readonly orderBy: string
-  readonly order: string
-  readonly cursor: string
-}
 
 export type EventPages = InfiniteData<List<LedgerEvent>, number | undefined>
 

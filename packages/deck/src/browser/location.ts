@@ -50,6 +50,30 @@ export function userPath(user: string): string {
   return `/users/${encodeURIComponent(user)}`
 }
 
+/** Filters, order and page of the user list, under the same names as in the API; '' if not set. */
+export interface UserSearch {
+  readonly q: string
+  readonly phase: string
+  readonly riskLevel: string
+  readonly blocked: string
+  readonly orderBy: string
+  readonly order: string
+  readonly cursor: string
+}
+
+const SEARCH_FIELDS = ['q', 'phase', 'riskLevel', 'blocked', 'orderBy', 'order', 'cursor'] as const
+
+/** Path of the user list with these fields set and no others. */
+export function usersPath(search: Partial<UserSearch>): string {
+  const params = new URLSearchParams()
+  for (const name of SEARCH_FIELDS) {
+    const value = search[name]
+    if (value) params.set(name, value)
+  }
+  const query = params.toString()
+  return query === '' ? '/users' : `/users?${query}`
+}
+
 /** Decodes the user id in a path segment; undefined when the encoding is malformed. */
 export function parseUserSegment(segment: string): string | undefined {
   try {

@@ -1,5 +1,4 @@
 import { useSyncExternalStore } from 'react'
-import type { Zone } from '../time/format-time.ts'
 
 /** Preferences of the reader, stored in this browser only. Filters and selections are in the URL instead. */
 export interface Preferences {
@@ -56,12 +55,4 @@ export function usePreferences(): Preferences {
 
 export function areSingleKeysEnabled(): boolean {
   return current.singleKeys
-}
-
-/** The preferred time zone; `userZone` is the zone of the user that is shown, if there is one. */
-export function useZone(userZone?: string | null): Zone {
-  const { zone } = usePreferences()
-  if (zone === 'utc') return { name: 'UTC', label: 'UTC' }
-  if (zone === 'user' && userZone) return { name: userZone, label: userZone }
-  return { name: undefined, label: Intl.DateTimeFormat().resolvedOptions().timeZone }
 }

@@ -1,7 +1,7 @@
 import './skeleton.css'
 import type { ReactElement } from 'react'
 
-/** Placeholder lines while text is loading; `name` says what is loading to screen readers. */
+/** Placeholder lines while text is loading; `name` tells screen readers what is loading. */
 export function Skeleton({ name, lines = 3 }: { name: string; lines?: number | undefined }): ReactElement {
   return (
     <div className="skeleton" role="status">

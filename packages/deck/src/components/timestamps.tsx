@@ -1,6 +1,5 @@
 import type { ReactElement } from 'react'
-import { useZone } from '../browser/preferences.ts'
-import { useNow } from '../time/clock.ts'
+import { useNow, useZone } from '../time/clock.ts'
 import { formatDuration, formatInstant, formatRelative } from '../time/format-time.ts'
 
 /** An instant relative to now; the exact time is its title. */

@@ -3,9 +3,8 @@ import { useQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, type ReactElement, useState } from 'react'
 import { useLocation } from 'wouter'
 import { usersQuery, useVocabulary } from '../api/queries.ts'
-import { userPath } from '../browser/location.ts'
+import { userPath, usersPath } from '../browser/location.ts'
 import { Dialog } from '../components/dialog.tsx'
-import { listPath } from '../pages/users/user-search.ts'
 import { NAV_ITEMS } from './nav-items.ts'
 
 interface Item {
@@ -17,7 +16,7 @@ interface Item {
 const MAX_USERS = 8
 const PAGES: readonly Item[] = [
   ...NAV_ITEMS.map(({ name, path }) => ({ kind: 'Page', name, path }) as const),
-  { kind: 'List', name: 'Blocked users', path: listPath({ blocked: 'true' }) },
+  { kind: 'List', name: 'Blocked users', path: usersPath({ blocked: 'true' }) },
 ]
 
 /** Navigates by a few letters: to a user by the start of the id, to a page, or to a filtered list. */
@@ -101,8 +100,8 @@ function useItems(text: string): readonly Item[] {
     .map(({ user }): Item => ({ kind: 'User', name: user, path: userPath(user) }))
   if (query === '') return [...userItems, ...PAGES]
   const lists: readonly Item[] = [
-    ...vocabulary.phases.map((phase) => ({ name: `Phase ${phase}`, path: listPath({ phase }) })),
-    ...vocabulary.riskLevels.map((riskLevel) => ({ name: `Risk ${riskLevel}`, path: listPath({ riskLevel }) })),
+    ...vocabulary.phases.map((phase) => ({ name: `Phase ${phase}`, path: usersPath({ phase }) })),
+    ...vocabulary.riskLevels.map((riskLevel) => ({ name: `Risk ${riskLevel}`, path: usersPath({ riskLevel }) })),
   ].map((item) => ({ kind: 'List', ...item }))
   return [...userItems, ...[...PAGES, ...lists].filter(({ name }) => name.toLowerCase().includes(query))]
 }

@@ -21,7 +21,7 @@ function setToast(toast: Toast | undefined): void {
   for (const listener of listeners) listener()
 }
 
-/** Shows a message for 12 s in place of the previous one; with `undo` it has a button that runs it. */
+/** Shows a message for 12 s and replaces the previous one; with `undo` it has a button that runs it. */
 export function showToast(text: string, undo?: () => Promise<unknown>): void {
   setToast({ text, undo })
 }

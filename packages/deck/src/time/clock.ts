@@ -1,5 +1,7 @@
 import { useSyncExternalStore } from 'react'
 import { now, setRepeatingTimer } from '../browser/effects.ts'
+import { usePreferences } from '../browser/preferences.ts'
+import type { Zone } from './format-time.ts'
 
 /** One timer for all relative times on the page. */
 const TICK_MS = 10_000
@@ -32,4 +34,12 @@ export function useNow(): number {
 /** Updates the clock when fresh data has arrived, so that new timestamps are not shown as future times. */
 export function advanceClock(): void {
   if (now() - current > 1_000) tick()
+}
+
+/** The preferred time zone; `userZone` is the zone of the user that is shown, if there is one. */
+export function useZone(userZone?: string | null): Zone {
+  const { zone } = usePreferences()
+  if (zone === 'utc') return { name: 'UTC', label: 'UTC' }
+  if (zone === 'user' && userZone) return { name: userZone, label: userZone }
+  return { name: undefined, label: Intl.DateTimeFormat().resolvedOptions().timeZone }
 }

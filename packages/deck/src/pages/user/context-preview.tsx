@@ -23,7 +23,7 @@ const DESCRIPTIONS: Readonly<Record<Context['status'], string>> = {
   fresh: 'All sections are up to date.',
   stale: 'At least one section is out of date.',
   partial: 'At least one section is unavailable.',
-  default: 'No section could be loaded, and the text says so.',
+  default: 'No section could be loaded, and the text states that.',
 }
 
 const TONES: Readonly<Record<Status, BadgeTone>> = {

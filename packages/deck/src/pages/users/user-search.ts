@@ -1,8 +1,6 @@
 import { useCallback } from 'react'
 import { useSearchParams } from 'wouter'
-import type { UserSearch } from '../../api/queries.ts'
-
-const FIELDS = ['q', 'phase', 'riskLevel', 'blocked', 'orderBy', 'order', 'cursor'] as const
+import type { UserSearch } from '../../browser/location.ts'
 
 export const ORDERS = [
   { orderBy: 'lastSeenAt', order: 'desc', name: 'Last seen' },
@@ -44,17 +42,6 @@ export function useUserSearch(): [search: UserSearch, change: (fields: Partial<U
     [setParams],
   )
   return [search, change]
-}
-
-/** Path of the list with these fields and no others. */
-export function listPath(fields: Partial<UserSearch>): string {
-  const params = new URLSearchParams()
-  for (const name of FIELDS) {
-    const value = fields[name]
-    if (value) params.set(name, value)
-  }
-  const query = params.toString()
-  return query === '' ? '/users' : `/users?${query}`
 }
 
 /** Whether any filter is set. */

@@ -3,13 +3,11 @@ import './user-table.css'
 import type { Bond } from 'purser'
 import type { ReactElement, RefObject } from 'react'
 import { Link } from 'wouter'
-import type { UserSearch } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
-import { userPath } from '../../browser/location.ts'
+import { type UserSearch, userPath, usersPath } from '../../browser/location.ts'
 import { CapUsage } from '../../components/cap-usage.tsx'
 import { BlockedTag, PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
-import { listPath } from './user-search.ts'
 
 interface Column {
   readonly name: string
@@ -76,7 +74,7 @@ function ColumnHeader({ column, search }: { column: Column; search: UserSearch }
       className={className}
       aria-sort={isSorted ? (isAscending ? 'ascending' : 'descending') : undefined}
     >
-      <Link href={listPath({ ...search, cursor: '', orderBy, order: nextOrder })} className="user-table__sort">
+      <Link href={usersPath({ ...search, cursor: '', orderBy, order: nextOrder })} className="user-table__sort">
         {name}
         <span className="user-table__arrow" aria-hidden="true">
           {isSorted && (isAscending ? '↑' : '↓')}

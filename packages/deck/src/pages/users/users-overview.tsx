@@ -1,13 +1,12 @@
 import './users-overview.css'
 import type { ReactElement } from 'react'
 import { Link } from 'wouter'
-import type { UserSearch } from '../../api/queries.ts'
 import type { Overview } from '../../api/responses.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
+import { type UserSearch, usersPath } from '../../browser/location.ts'
 import { Surface } from '../../components/card.tsx'
 import { heatOf, PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { formatInteger } from '../../format-number.ts'
-import { listPath } from './user-search.ts'
 
 /** Counts over all users. Every count is a link to the list with that filter. */
 export function UsersOverview(props: { overview: Overview; vocabulary: Vocabulary; search: UserSearch }): ReactElement {
@@ -15,15 +14,15 @@ export function UsersOverview(props: { overview: Overview; vocabulary: Vocabular
   return (
     <Surface className="users-overview" label="Overview">
       <div className="users-overview__totals">
-        <Total label="Users" value={overview.users} href={listPath({})} />
-        <Total label="Blocked" value={overview.blocked} href={listPath({ blocked: 'true' })} />
+        <Total label="Users" value={overview.users} href={usersPath({})} />
+        <Total label="Blocked" value={overview.blocked} href={usersPath({ blocked: 'true' })} />
       </div>
       <Distribution
         title="By phase"
         shares={vocabulary.phases.map((phase) => ({
           name: phase,
           count: overview.phases[phase] ?? 0,
-          href: listPath({ phase: search.phase === phase ? '' : phase }),
+          href: usersPath({ phase: search.phase === phase ? '' : phase }),
           isSelected: search.phase === phase,
           tone: { 'data-hue': vocabulary.hueOf(phase) },
           tag: <PhaseTag phase={phase} vocabulary={vocabulary} />,
@@ -34,7 +33,7 @@ export function UsersOverview(props: { overview: Overview; vocabulary: Vocabular
         shares={vocabulary.riskLevels.map((level) => ({
           name: level,
           count: overview.riskLevels[level] ?? 0,
-          href: listPath({ riskLevel: search.riskLevel === level ? '' : level }),
+          href: usersPath({ riskLevel: search.riskLevel === level ? '' : level }),
           isSelected: search.riskLevel === level,
           tone: { 'data-heat': heatOf(level, vocabulary) },
           tag: <RiskTag level={level} vocabulary={vocabulary} />,
