@@ -193,3 +193,32 @@ describe('timeline', { skip: noBrowser }, () => {
     assert.deepEqual(violations, [])
   })
 })
+
+describe('action dialogs', { skip: noBrowser }, () => {
+  let harness: MockHarness
+
+  before(async () => {
+    harness = await openMockHarness({ users: 1 })
+  })
+  after(() => harness?.[Symbol.asyncDispose]())
+
+  it('stay open with the error of a failed request, and open again without it', async () => {
+    const { page } = await harness.openDeck('#/users/ada')
+    const dialog = page.getByRole('dialog', { name: 'Daily cap' })
+    await page.route('**/api/users/ada/cap', (route) =>
+      route.fulfill({ status: 409, json: { error: { code: 'version_conflict', message: 'The user was changed.' } } }),
+    )
+    await page.getByRole('button', { name: 'Set cap' }).click()
+    await dialog.getByRole('button', { name: 'Set the cap' }).click()
+    await dialog.getByRole('alert').getByText('The user was changed.').waitFor()
+    assert.equal(await dialog.getByRole('button', { name: 'Set the cap' }).isEnabled(), true)
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.unroute('**/api/users/ada/cap')
+    await page.getByRole('button', { name: 'Set cap' }).click()
+    assert.equal(await dialog.getByRole('alert').count(), 0)
+    await dialog.getByRole('button', { name: 'Set the cap' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Undo' }).waitFor()
+  })
+})
