@@ -51,41 +51,44 @@ export function openEventStream(url: URL, listener: StreamListener): EventStream
     if (!closed && connection === current) scheduleRetry()
   }
 
+  /** Reads one connection to its end. Rejects when it fails or is silent for too long. */
   async function read(current: AbortController): Promise<void> {
     let cancelTimeout = setTimer(() => current.abort(), SILENCE_TIMEOUT_MS)
     try {
-      const headers: Record<string, string> = { accept: 'text/event-stream' }
-      if (lastEventId !== undefined) headers['last-event-id'] = lastEventId
-      const response = await sendRequest(url, {
-        headers,
-        signal: current.signal,
-        credentials: 'same-origin',
-        cache: 'no-store',
-      })
-      if (response.status === 401 || response.status === 403) {
-        closed = true
-        listener.onUnauthorized()
-        return
-      }
-      if (!response.ok || response.body === null) return
+      const body = await request(current.signal)
+      if (body === undefined) return
       attempts = 0
       listener.onStateChange('open')
       const parser = new SseParser({ maxEventBytes: MAX_EVENT_BYTES })
-      const reader = response.body.getReader()
+      const reader = body.getReader()
       for (;;) {
         const { done, value } = await reader.read()
         if (done) return
         cancelTimeout()
         cancelTimeout = setTimer(() => current.abort(), SILENCE_TIMEOUT_MS)
-        for (const event of parser.push(value)) {
-          if (event.id !== undefined) lastEventId = event.id
-          listener.onEvent(event)
-        }
+        parser.push(value).forEach(emit)
       }
     } finally {
       cancelTimeout()
       current.abort()
     }
+  }
+
+  /** Requests the stream after the last event; undefined when the server responds with an error. */
+  async function request(signal: AbortSignal): Promise<ReadableStream<Uint8Array> | undefined> {
+    const headers: Record<string, string> = { accept: 'text/event-stream' }
+    if (lastEventId !== undefined) headers['last-event-id'] = lastEventId
+    const response = await sendRequest(url, { headers, signal, credentials: 'same-origin', cache: 'no-store' })
+    if (response.status === 401 || response.status === 403) {
+      closed = true
+      listener.onUnauthorized()
+    }
+    return response.ok ? (response.body ?? undefined) : undefined
+  }
+
+  function emit(event: ServerSentEvent): void {
+    if (event.id !== undefined) lastEventId = event.id
+    listener.onEvent(event)
   }
 
   function scheduleRetry(): void {
