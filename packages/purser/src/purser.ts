@@ -163,7 +163,7 @@ async function buildModules(options: ResolvedOptions, effects: Effects, store: S
     options: options.context,
     timeZone,
     namespace,
-    timeZoneOf: async (user) => (await ledger.of(user).bond()).timeZone,
+    timeZoneOf: async (user) => (await ledger.of(user).api.bond()).timeZone,
   })
   const answers = createAnswers({
     store: store.answers,

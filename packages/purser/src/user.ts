@@ -5,7 +5,7 @@ import type { Actions, Profile } from './context/records.ts'
 import { type AbortOptions, untilAborted } from './core/abort.ts'
 import type { Subject } from './core/subject.ts'
 import { parseActor, parseReason, validateOptions } from './core/validate.ts'
-import type { UserLedger } from './ledger/api.ts'
+import type { InternalUserLedger, UserLedger } from './ledger/api.ts'
 import type { UserRuntime } from './runtime/api.ts'
 import type { UserModules } from './turn/deps.ts'
 import type { TurnOptions } from './turn/options.ts'
@@ -60,7 +60,7 @@ export interface EraseOptions extends AbortOptions {
 
 /** What the handles of all users share. */
 export interface UserDeps {
-  readonly ledger: { of(user: Subject): UserLedger }
+  readonly ledger: { of(user: Subject): InternalUserLedger }
   readonly runtimes: { of(user: Subject): UserRuntime }
   readonly context: Pick<ContextModule, 'of' | 'exportRows'>
   readonly answers: { of(user: Subject): InternalUserAnswers }
@@ -74,7 +74,7 @@ export interface UserDeps {
 class LazyUserModules implements UserModules {
   readonly user: Subject
   readonly #deps: UserDeps
-  #ledger: UserLedger | undefined
+  #ledger: InternalUserLedger | undefined
   #runtime: UserRuntime | undefined
   #contextModule: UserContextModule | undefined
   #answers: InternalUserAnswers | undefined
@@ -84,7 +84,7 @@ class LazyUserModules implements UserModules {
     this.#deps = deps
   }
 
-  get ledger(): UserLedger {
+  get ledger(): InternalUserLedger {
     this.#ledger ??= this.#deps.ledger.of(this.user)
     return this.#ledger
   }
@@ -138,7 +138,7 @@ export class UserHandle implements User {
   }
 
   get ledger(): UserLedger {
-    return this.#modules.ledger
+    return this.#modules.ledger.api
   }
 
   get runtime(): UserRuntime {

@@ -4,78 +4,83 @@ import type { RecordPage } from '../storage/store.ts'
 import type { Event, NewEvent } from './event.ts'
 
 /**
- * The journal: the only way in which a user's data changes.
+ * The journal: the only way to change a user's data.
  *
- * All waiting writes of one user are decided one after the other on the state that the earlier ones will leave,
- * and are committed together; their answers follow the commit. Users do not wait for each other. Between processes
- * the store compares revisions: the loser reads again and decides again, a few times.
+ * The queued writes of one user are decided in order, each on the state the earlier ones will leave. They are committed
+ * together, and their promises settle after the commit. Writes of different users are independent. Between processes
+ * the store compares revisions: after a conflict the journal reloads the user and decides again, a limited number of
+ * times.
  */
-export interface Journal<State, Measured> {
+export interface Journal<State, Measurements> {
   /**
    * Decides and commits. `decide` is pure and may run several times.
    * Rejects with what `decide` throws, `user_erased`, `idempotency_conflict` or `store_unavailable`.
    */
-  write<Result>(user: Subject, write: Write<State, Measured, Result>): Promise<Result>
-  /** The state as committed; an unknown user reads as the initial state with `exists: false`. Creates nothing. */
-  read(user: Subject): Promise<View<State, Measured>>
+  write<Result, Stored = Result>(user: Subject, write: Write<State, Measurements, Result, Stored>): Promise<Result>
+  /** The committed state. An unknown user reads as the initial state with `exists: false`; nothing is created. */
+  read(user: Subject): Promise<View<State, Measurements>>
 }
 
-export interface Write<State, Measured, Result> {
-  /** Records that `decide` wants to see. */
+export interface Write<State, Measurements, Result, Stored = Result> {
+  /** Records that `decide` looks up. */
   readonly reads?: readonly { readonly kind: string; readonly name: string }[]
-  /** The life this write belongs to; `user_erased` when it is over. Absent: the present one. */
+  /** The incarnation this write belongs to; `user_erased` when it has ended. Absent: the current one. */
   readonly incarnation?: number | undefined
-  /** The same key with the same body gives the answer of the first time; with another body it is a conflict. */
+  /** A repeated key with the same body returns the first result; with another body it is `idempotency_conflict`. */
   readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined
-  /** Aborted: the call rejects with `signal.reason`, and is not decided unless it already was. */
+  /** When aborted, the call rejects with `signal.reason`, and the write is dropped unless it was already decided. */
   readonly signal?: AbortSignal | undefined
-  decide(view: View<State, Measured>): Decision<State, Measured, Result>
-  /** What a repeated idempotency key is answered with; by default the first answer, as JSON kept it. */
-  replay?(kept: Result, view: View<State, Measured>): Result
+  decide(view: View<State, Measurements>): Decision<State, Measurements, Result>
+  /** What is stored as JSON under the idempotency key. Default: the result. */
+  encodeResult?(result: Result): Stored
+  /** The result of a repeated idempotency key. `stored` has been through JSON. Default: `stored`. */
+  replay?(stored: Stored, view: View<State, Measurements>): Result
+  /** Called once, before the promise resolves, when the result is that of an earlier call. */
+  readonly onReplay?: (() => void) | undefined
 }
 
-/** The user as a decision sees them: committed state plus what earlier waiting writes will add. */
-export interface View<State, Measured> {
+/** The user as a decision sees them: the committed state plus the changes of earlier writes in the same commit. */
+export interface View<State, Measurements> {
   readonly exists: boolean
   readonly incarnation: number
   /** Sequence of the last event; 0 when there is none. */
   readonly version: number
-  /** The last event's place in the chain. */
+  /** Sequence and MAC of the last event. */
   readonly head: Head | null
   readonly state: State
-  readonly measured: Measured
+  readonly measurements: Measurements
   readonly stamps: Stamps
   readonly counters: readonly Counter[]
   /** Wall clock of this decision, epoch ms. */
   readonly now: number
-  /** A record named in `reads`; undefined when there is none. */
+  /** A record listed in `reads`; undefined when it does not exist. */
   record(kind: string, name: string): string | undefined
 }
 
-export interface Decision<State, Measured, Result> {
+export interface Decision<State, Measurements, Result> {
   readonly events?: readonly NewEvent[]
-  readonly measured?: Measured
-  /** The user was here: sets `seenAt`. */
+  readonly measurements?: Measurements
+  /** Whether the user was active: sets `seenAt`. */
   readonly seen?: boolean
   /** New values, not differences. */
   readonly counters?: readonly Counter[]
   readonly dropCounters?: readonly { readonly limit: string; readonly window: string }[]
   readonly records?: readonly { readonly kind: string; readonly name: string; readonly value: string | null }[]
-  /** Records that cannot exist yet, since their names were made just now: whoever wants them need not read them. */
+  /** Records that cannot exist yet because their names were just generated; later writes need not read them. */
   readonly absent?: readonly { readonly kind: string; readonly name: string }[]
   readonly trims?: readonly { readonly kind: string; readonly keep: number }[]
-  /** Retention: events below this sequence go; the events of this decision should say so. */
+  /** Retention: deletes events below this sequence. The events of the same decision should record the deletion. */
   readonly dropEventsBelow?: number
-  /** False: not kept under the idempotency key. Default true. Refusals set it. */
+  /** Whether the result is stored under the idempotency key. Default true; refusals set false. */
   readonly remember?: boolean
-  /** The answer, made after the decision took effect on the view. Must not throw. */
-  result(after: { readonly view: View<State, Measured>; readonly events: readonly Event[] }): Result
+  /** Builds the result after the decision was applied to the view. Must not throw. */
+  result(after: { readonly view: View<State, Measurements>; readonly events: readonly Event[] }): Result
 }
 
-/** What runtime and context may do with the journal: everything but the ledger's own rules. */
+/** The journal as runtime and context use it: any user data except the ledger's state. */
 export type JournalPort = Journal<unknown, unknown>
 
-/** Reads of records go to the store directly: they are one row each and change only through the journal. */
+/** Reads single records directly from the store. Records change only through the journal. */
 export interface RecordReader {
   record(user: Subject, kind: string, name: string): Promise<string | undefined>
   records(user: Subject, kind: string, page: RecordPage): Promise<readonly StoredRecord[]>

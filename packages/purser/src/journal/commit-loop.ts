@@ -1,183 +1,248 @@
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Store } from '../storage/store.ts'
+import type { Store, UserStore } from '../storage/store.ts'
 import type { Write } from './api.ts'
+import type { NewEvent } from './event.ts'
 import type { JournalLimits } from './limits.ts'
-import { retryOnConflict, type Writes } from './retry-on-conflict.ts'
+import type { Snapshot } from './snapshot.ts'
 import type { SnapshotCache } from './snapshot-cache.ts'
-import type { Snapshot, UnitOfWork } from './unit-of-work.ts'
+import type { UnitOfWork } from './unit-of-work.ts'
 
-export interface CommitLoopDeps<State, Measured> {
+export interface CommitLoopDeps<State, Measurements> {
   readonly store: Store
   readonly effects: Effects
   readonly limits: JournalLimits
-  readonly snapshots: SnapshotCache<State, Measured>
-  pendingOn(user: Subject, snapshot: Snapshot<State, Measured>): UnitOfWork<State, Measured>
+  readonly snapshots: SnapshotCache<State, Measurements>
+  createUnitOfWork(user: Subject, base: Snapshot<State, Measurements>): UnitOfWork<State, Measurements>
 }
 
-export interface QueuedWrite<State, Measured> {
-  readonly write: Write<State, Measured, unknown>
-  /** Of the idempotency body; taken at the call, because a body that cannot be told must not fail half-way. */
+export interface QueuedWrite<State, Measurements> {
+  readonly write: Write<State, Measurements, unknown, unknown>
+  /** Of the idempotency body; computed when the call is made, so that a body that is not JSON fails only that call. */
   readonly digest: string | undefined
-  /** The caller has gone: not to be decided any more. */
-  left: boolean
+  /** Set when the caller aborts: the write is not decided any more. */
+  isAborted: boolean
   resolve(result: unknown): void
   reject(error: unknown): void
 }
 
-/** What a waiting write is told once the commit is through. */
-type Answer = () => void
+/** Number of rows removed, by kind. */
+export type ErasedCounts = Readonly<Record<string, number>>
 
-/** What one try leaves to the next. */
-interface Tries<State, Measured> {
-  /** From memory, for the first try. */
-  kept: Snapshot<State, Measured> | undefined
-  /** The user's life that was seen. */
-  life: number | undefined
+export interface ErasureRequest {
+  readonly user: Subject
+  /** The namespace's own log. */
+  readonly log: Subject
+  /** The keyed hash that replaces the user's id in the log. */
+  readonly pseudonym: string
+  event(incarnation: number, pseudonym: string): NewEvent
 }
 
-/** How waiting writes of one user become one commit. */
-export class CommitLoop<State, Measured> {
-  readonly house: CommitLoopDeps<State, Measured>
-  #repliesKept = 0
-  #sweeping: Promise<unknown> = Promise.resolve()
+/** Settles the promise of one write; called when its batch is committed. */
+type Completion = () => void
 
-  constructor(house: CommitLoopDeps<State, Measured>) {
-    this.house = house
-  }
+/** Where an attempt writes: the store, or the store under its write lock. */
+type Writer = Pick<UserStore, 'commit' | 'erase'>
 
-  /** Resolves when no sweep is under way. */
-  swept(): Promise<unknown> {
-    return this.#sweeping
+/** Carried from one attempt of a batch to the next. */
+interface BatchProgress<State, Measurements> {
+  /** The cached snapshot, which only the first attempt uses. */
+  cached: Snapshot<State, Measurements> | undefined
+  /** The incarnation that the previous attempt was decided on. */
+  incarnation: number | undefined
+}
+
+/** Turns queued writes of one user into one commit: load, decide, commit, and again after a conflict. */
+export class CommitLoop<State, Measurements> {
+  readonly #deps: CommitLoopDeps<State, Measurements>
+  #repliesSinceSweep = 0
+  #sweep: Promise<unknown> = Promise.resolve()
+
+  constructor(deps: CommitLoopDeps<State, Measurements>) {
+    this.#deps = deps
   }
 
   /**
-   * Decides the waiting writes in order and commits what they say. A batch that changes nothing (refusals, no-ops)
-   * must still have been decided on the store's state: when the snapshot came from memory, it is read once more.
-   * When the user's life ends between two attempts, the batch ends with it: it must not begin the next one.
+   * Commits a batch and settles every write in it; never rejects. An error that is not a `PurserError` is caused by a
+   * single write, such as a violated constraint: the batch is then committed one write at a time, so that only that
+   * write fails.
    */
-  async #settle(user: Subject, batch: readonly QueuedWrite<State, Measured>[]): Promise<void> {
-    const tries: Tries<State, Measured> = { kept: this.house.snapshots.kept(user), life: undefined }
-    const answers = await retryOnConflict(this.house, (to) => this.#try(user, batch, tries, to))
-    if (answers !== undefined) return tell(answers)
-    const { maxAttempts } = this.house.limits
+  async commitBatch(user: Subject, batch: readonly QueuedWrite<State, Measurements>[]): Promise<void> {
+    const pending = batch.filter((queued) => !queued.isAborted)
+    if (pending.length === 0) return
+    try {
+      for (const complete of await this.#commit(user, pending)) complete()
+    } catch (error) {
+      this.#deps.snapshots.delete(user)
+      if (pending.length === 1 || PurserError.is(error)) {
+        for (const queued of pending) queued.reject(error)
+        return
+      }
+      for (const queued of pending) await this.commitBatch(user, [queued])
+    }
+  }
+
+  /** Ends an incarnation and appends one event to the log, in one step. No write of either may run during it. */
+  async erase({ user, log, pseudonym, event }: ErasureRequest): Promise<ErasedCounts> {
+    const { store, snapshots, createUnitOfWork } = this.#deps
+    const erased = await this.#retryOnConflict(async (writer) => {
+      const row = await store.users.load(user)
+      const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.namespace, pseudonym))
+      const unit = createUnitOfWork(log, await snapshots.load(log))
+      unit.apply({ events: [event(incarnation, pseudonym)], result: () => undefined })
+      const outcome = await writer.erase(user, { tag: pseudonym, incarnation, log: unit.toCommit() })
+      snapshots.delete(user)
+      snapshots.delete(log)
+      return outcome.ok ? outcome.counts : undefined
+    })
+    if (erased !== undefined) return erased
+    throw new PurserError('store_unavailable', 'The user kept changing during the erasure.', { hint: 'Try again.' })
+  }
+
+  /** Resolves when no sweep of expired replies is running. */
+  async idle(): Promise<void> {
+    await this.#sweep
+  }
+
+  async #commit(user: Subject, batch: readonly QueuedWrite<State, Measurements>[]): Promise<readonly Completion[]> {
+    const progress: BatchProgress<State, Measurements> = {
+      cached: this.#deps.snapshots.get(user),
+      incarnation: undefined,
+    }
+    const completions = await this.#retryOnConflict((writer) => this.#attempt(user, batch, { progress, writer }))
+    if (completions !== undefined) return completions
+    const { maxAttempts } = this.#deps.limits
     throw new PurserError('store_unavailable', `Other processes changed this user ${maxAttempts} times in a row.`, {
-      hint: 'Try again; if it goes on, look for a loop that writes this user in another process.',
+      hint: 'Try again. If it happens again, look for another process that writes this user in a loop.',
     })
   }
 
-  /** Undefined when somebody else has changed the user meanwhile; then nothing was written. */
-  async #try(
+  /**
+   * Decides the batch in order and commits the changes. Undefined on a conflict; then nothing was written.
+   * A batch that changes nothing (refusals, no-ops) must have been decided on the stored state as well: when its
+   * snapshot came from the cache, the row is read again. When the incarnation ends between two attempts, the batch is
+   * rejected: it must not create the next incarnation.
+   */
+  async #attempt(
     user: Subject,
-    batch: readonly QueuedWrite<State, Measured>[],
-    tries: Tries<State, Measured>,
-    to: Writes,
-  ): Promise<readonly Answer[] | undefined> {
-    const { limits, snapshots, pendingOn } = this.house
-    const { kept, life } = tries
-    const base = kept ?? (await snapshots.load(user))
-    if (life !== undefined && life !== base.incarnation) throw erased()
-    tries.life = base.incarnation
-    tries.kept = undefined
-    const pending = pendingOn(user, base)
-    const reading = this.#read(user, pending, batch)
-    if (reading.length > 0) await Promise.all(reading)
-    const answers = batch.flatMap((waiting) => (waiting.left ? [] : [this.#decideOne(pending, base, waiting)]))
-    if (!pending.dirty) return kept === undefined || same(await snapshots.load(user), base) ? answers : undefined
-    const outcome = await to.commit(user, pending.commit())
+    batch: readonly QueuedWrite<State, Measurements>[],
+    { progress, writer }: { readonly progress: BatchProgress<State, Measurements>; readonly writer: Writer },
+  ): Promise<readonly Completion[] | undefined> {
+    const { limits, snapshots, createUnitOfWork } = this.#deps
+    const { cached, incarnation } = progress
+    const base = cached ?? (await snapshots.load(user))
+    if (incarnation !== undefined && incarnation !== base.incarnation) throw userErased()
+    progress.incarnation = base.incarnation
+    progress.cached = undefined
+    const unit = createUnitOfWork(user, base)
+    const reads = this.#startReads(user, unit, batch)
+    if (reads.length > 0) await Promise.all(reads)
+    const completions = batch.flatMap((queued) => (queued.isAborted ? [] : [this.#decide(unit, base, queued)]))
+    if (!unit.isDirty) {
+      return cached === undefined || isSameRow(await snapshots.load(user), base) ? completions : undefined
+    }
+    const outcome = await writer.commit(user, unit.toCommit())
     if (!outcome.ok) return undefined
-    snapshots.keep(user, pending.committed(outcome.revision))
-    if (this.#repliesKept >= limits.repliesPerSweep) this.#sweep()
-    return answers
+    snapshots.set(user, unit.toSnapshot(outcome.revision))
+    if (this.#repliesSinceSweep >= limits.repliesPerSweep) this.#sweepReplies()
+    return completions
   }
 
-  /** Reads beforehand, all at once, what the decisions want to see, so that deciding itself never waits. */
-  #read(
+  /** Reads everything the decisions look up, in parallel, because decisions are synchronous. */
+  #startReads(
     user: Subject,
-    pending: UnitOfWork<State, Measured>,
-    batch: readonly QueuedWrite<State, Measured>[],
+    unit: UnitOfWork<State, Measurements>,
+    batch: readonly QueuedWrite<State, Measurements>[],
   ): Promise<void>[] {
-    const { store } = this.house
-    const reading: Promise<void>[] = []
+    const { users } = this.#deps.store
+    const reads: Promise<void>[] = []
     for (const { write } of batch) {
-      for (const wanted of write.reads ?? []) {
-        if (pending.knows(wanted)) continue
-        const { kind, name } = wanted
-        reading.push(store.users.record(user, kind, name).then((value) => pending.provide(wanted, value)))
+      for (const record of write.reads ?? []) {
+        if (unit.isAbsent(record)) continue
+        reads.push(users.record(user, record.kind, record.name).then((value) => unit.addLoadedRecord(record, value)))
       }
       const { idempotency } = write
       if (idempotency !== undefined)
-        reading.push(store.users.reply(user, idempotency.key).then((reply) => reply && pending.provideReply(reply)))
+        reads.push(users.reply(user, idempotency.key).then((reply) => reply && unit.addLoadedReply(reply)))
     }
-    return reading
+    return reads
   }
 
-  /** An error of the decision itself is its answer; what fails behind it is a fault of the whole batch. */
-  #decideOne(
-    pending: UnitOfWork<State, Measured>,
-    base: Snapshot<State, Measured>,
-    { write, digest, resolve, reject }: QueuedWrite<State, Measured>,
-  ): Answer {
+  /** An error thrown by the decision rejects its own write; an error after the decision fails the whole batch. */
+  #decide(
+    unit: UnitOfWork<State, Measurements>,
+    base: Snapshot<State, Measurements>,
+    { write, digest, resolve, reject }: QueuedWrite<State, Measurements>,
+  ): Completion {
     let decision: ReturnType<typeof write.decide>
     try {
-      if (write.incarnation !== undefined && (write.incarnation !== base.incarnation || !pending.exists)) throw erased()
-      const kept = write.idempotency && pending.reply(write.idempotency.key, digest)
-      if (kept !== undefined) {
-        const result: unknown = JSON.parse(kept)
-        const answer = write.replay ? write.replay(result, pending.view()) : result
-        return () => resolve(answer)
+      if (write.incarnation !== undefined && (write.incarnation !== base.incarnation || !unit.exists))
+        throw userErased()
+      const stored = write.idempotency && unit.findReply(write.idempotency.key, digest)
+      if (stored !== undefined) {
+        const value: unknown = JSON.parse(stored)
+        const result = write.replay ? write.replay(value, unit.view()) : value
+        return () => {
+          try {
+            write.onReplay?.()
+            resolve(result)
+          } catch (error) {
+            reject(error)
+          }
+        }
       }
-      decision = write.decide(pending.view())
+      decision = write.decide(unit.view())
     } catch (error) {
       return () => reject(error)
     }
-    const events = pending.apply(decision)
-    const result = decision.result({ view: pending.view(), events })
+    const events = unit.apply(decision)
+    const result = decision.result({ view: unit.view(), events })
     if (write.idempotency !== undefined && digest !== undefined && decision.remember !== false) {
-      const expiresAt = this.house.effects.now() + this.house.limits.replyTtlMs
-      this.#repliesKept++
-      pending.keep({ key: write.idempotency.key, digest, result: JSON.stringify(result ?? null), expiresAt })
+      const stored = write.encodeResult ? write.encodeResult(result) : result
+      const expiresAt = this.#deps.effects.now() + this.#deps.limits.replyTtlMs
+      this.#repliesSinceSweep++
+      unit.addReply({ key: write.idempotency.key, digest, result: JSON.stringify(stored ?? null), expiresAt })
     }
     return () => resolve(result)
   }
 
-  /** A commit that fails takes only its cause down: a batch is split until the poisoned write stands alone. */
-  async settleOrFail(user: Subject, batch: readonly QueuedWrite<State, Measured>[]): Promise<void> {
-    const present = batch.filter((waiting) => !waiting.left)
-    if (present.length === 0) return
-    try {
-      await this.#settle(user, present)
-    } catch (error) {
-      this.house.snapshots.forget(user)
-      if (present.length === 1 || PurserError.is(error)) {
-        for (const waiting of present) waiting.reject(error)
-        return
+  /**
+   * Runs `attempt` until it reports no conflict by returning a value. After `attemptsBeforeLock` attempts it takes the
+   * store's write lock for each further one. Undefined when all attempts ended in a conflict.
+   */
+  async #retryOnConflict<Result>(
+    attempt: (writer: Writer) => Promise<Result | undefined>,
+  ): Promise<Result | undefined> {
+    const { store, limits } = this.#deps
+    for (let made = 0; made < limits.maxAttempts; made++) {
+      const lock = made < limits.attemptsBeforeLock ? undefined : await store.users.lockWrites?.()
+      try {
+        const result = await attempt(lock ?? store.users)
+        if (result !== undefined) return result
+      } finally {
+        if (lock !== undefined) await lock.release()
       }
-      for (const waiting of present) await this.settleOrFail(user, [waiting])
     }
+    return undefined
   }
 
-  /** Removes more than came, so that what is left behind never grows. A failure is left to the next time. */
-  #sweep(): void {
-    const { store, effects, limits } = this.house
-    this.#repliesKept = 0
-    this.#sweeping = this.#sweeping
+  /** Removes up to twice as many replies as were added, so that expired ones do not accumulate. Errors are ignored. */
+  #sweepReplies(): void {
+    const { store, effects, limits } = this.#deps
+    this.#repliesSinceSweep = 0
+    this.#sweep = this.#sweep
       .then(() => store.users.sweepReplies(effects.now(), 2 * limits.repliesPerSweep))
       .catch(() => undefined)
   }
 }
 
-function tell(answers: readonly Answer[]): void {
-  for (const answer of answers) answer()
-}
-
-function same(a: { revision: number | null; incarnation: number }, b: typeof a): boolean {
+function isSameRow(a: { revision: number | null; incarnation: number }, b: typeof a): boolean {
   return a.revision === b.revision && a.incarnation === b.incarnation
 }
 
-function erased(): PurserError {
-  return new PurserError('user_erased', 'The user was erased while this call was on its way.', {
-    hint: 'Nothing of it was written. A new call starts a new life of this user.',
+function userErased(): PurserError {
+  return new PurserError('user_erased', 'The user was erased during this call.', {
+    hint: 'Nothing of this call was written. A new call creates a new incarnation of the user.',
   })
 }

@@ -1,6 +1,6 @@
 import type { Counter, Facets, Stamps } from '../storage/commit.ts'
 
-/** What happened, before it has its place in the chain. */
+/** An event before it is appended to the chain. */
 export interface NewEvent {
   readonly type: string
   readonly detail: string
@@ -10,7 +10,7 @@ export interface NewEvent {
   readonly policy?: string | undefined
 }
 
-/** One line of a user's log. `mac` chains it to the one before. */
+/** One event of a user's log. */
 export interface Event extends NewEvent {
   /** Format version. */
   readonly v: 1
@@ -20,21 +20,25 @@ export interface Event extends NewEvent {
   readonly sequence: number
   /** ISO 8601, UTC. */
   readonly at: string
+  /** Chains this event to the previous one. */
   readonly mac: string
 }
 
+/** The stored text of an event, parsed. */
+export type EventBody = Omit<Event, 'user' | 'mac'>
+
 /**
- * How a user's events become their state, given to the journal by the part that owns the rules.
- * `State` is exactly what the events fold to; `Measured` is kept beside it and leaves no events.
- * Both are plain JSON values and are never changed in place.
+ * How the events of a user become state. The module that owns the rules passes it to the journal.
+ * `State` is exactly what the events fold to; `Measurements` are stored beside it and produce no events.
+ * Both are plain JSON values and are never mutated.
  */
-export interface Fold<State, Measured> {
-  readonly initial: State
-  readonly unmeasured: Measured
-  evolve(state: State, event: Omit<Event, 'mac' | 'user'>): State
+export interface Fold<State, Measurements> {
+  readonly initialState: State
+  readonly initialMeasurements: Measurements
+  evolve(state: State, event: EventBody): State
   facets(user: {
     readonly state: State
-    readonly measured: Measured
+    readonly measurements: Measurements
     readonly stamps: Stamps
     readonly counters: readonly Counter[]
     readonly now: number

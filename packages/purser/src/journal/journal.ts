@@ -8,121 +8,119 @@ import { purserClosed } from '../errors.ts'
 import { LOG_OF_NAMESPACE } from '../storage/commit.ts'
 import type { Store } from '../storage/store.ts'
 import type { Journal, Write } from './api.ts'
-import { CommitLoop, type QueuedWrite } from './commit-loop.ts'
-import { type ErasedCounts, eraseUser } from './erase-user.ts'
+import { CommitLoop, type ErasedCounts, type QueuedWrite } from './commit-loop.ts'
 import type { Fold, NewEvent } from './event.ts'
 import { JOURNAL_LIMITS, type JournalLimits } from './limits.ts'
+import { viewOf } from './snapshot.ts'
 import { createSnapshotCache } from './snapshot-cache.ts'
-import { UnitOfWork, viewOf } from './unit-of-work.ts'
+import { UnitOfWork } from './unit-of-work.ts'
 import { createUserQueues } from './user-queue.ts'
 
-export interface JournalDeps<State, Measured> {
+export interface JournalDeps<State, Measurements> {
   readonly store: Store
   readonly keys: Keyring
   readonly effects: Effects
-  readonly fold: Fold<State, Measured>
+  readonly fold: Fold<State, Measurements>
   readonly limits?: JournalLimits
 }
 
-export interface OpenJournal<State, Measured> extends Journal<State, Measured> {
+export interface OpenJournal<State, Measurements> extends Journal<State, Measurements> {
   /**
-   * Ends this life of a user, after the writes that already wait; `event` goes to the namespace's own log in the same
-   * step. Reads nothing of the user but which life it is, so that it works on damaged rows and broken chains.
+   * Ends the user's incarnation after the writes queued before it, and appends `event` to the namespace's own log in the
+   * same step. Reads nothing of the user but the incarnation, so it also works on damaged rows and broken chains.
    */
   erase(user: Subject, event: (incarnation: number, pseudonym: string) => NewEvent): Promise<ErasedCounts>
-  /** The keyed hash that stands for a user where their id must not. */
+  /** The keyed hash used where the user's id must not appear. */
   tag(user: Subject): string
-  /** Waits for the writes under way, then stops listening to the store. */
+  /** Rejects new calls, waits for queued writes, then unsubscribes from the store. */
   close(): Promise<void>
 }
 
-export function openJournal<State, Measured>(house: JournalDeps<State, Measured>): OpenJournal<State, Measured> {
-  const { store, keys, effects, fold, limits = JOURNAL_LIMITS } = house
-  const tags = new LRUCache<string, string>({ max: limits.maxCached })
-  const tag = (user: Subject): string => {
-    const key = subjectKey(user)
-    const known = tags.get(key)
-    if (known !== undefined) return known
-    const made = tagOf(keys, user)
-    tags.set(key, made)
-    return made
-  }
-  const snapshots = createSnapshotCache({ store, fold, tag, maxKept: limits.maxCached })
-  const settling = new CommitLoop<State, Measured>({
+export function openJournal<State, Measurements>(
+  deps: JournalDeps<State, Measurements>,
+): OpenJournal<State, Measurements> {
+  const { store, keys, effects, fold, limits = JOURNAL_LIMITS } = deps
+  const tags = new LRUCache<string, string, Subject>({
+    max: limits.maxCachedUsers,
+    memoMethod: (_key, _stale, { context: user }) => tagOf(keys, user),
+  })
+  const tag = (user: Subject): string => tags.memo(subjectKey(user), { context: user })
+  const snapshots = createSnapshotCache({ store, fold, tag, maxUsers: limits.maxCachedUsers })
+  const loop = new CommitLoop<State, Measurements>({
     store,
     effects,
     limits,
     snapshots,
-    pendingOn: (user, snapshot) =>
-      new UnitOfWork(snapshot, { user, tag: () => tag(user), keys, fold, nextId: effects.randomId }, effects.now()),
+    createUnitOfWork: (user, base) =>
+      new UnitOfWork(base, { user, tag: () => tag(user), keys, fold, nextId: effects.randomId }, effects.now()),
   })
-  const lanes = createUserQueues<QueuedWrite<State, Measured>>({
+  const queues = createUserQueues<QueuedWrite<State, Measurements>>({
     maxBatch: limits.maxWritesPerCommit,
-    maxWaiting: limits.maxWaiting,
-    settle: (user, batch) => settling.settleOrFail(user, batch),
+    maxQueued: limits.maxQueuedWrites,
+    process: (user, batch) => loop.commitBatch(user, batch),
   })
-  let closed = false
+  let isClosed = false
 
-  function refuseWhenClosed(): void {
-    if (closed) throw purserClosed()
+  function assertOpen(): void {
+    if (isClosed) throw purserClosed()
   }
 
   return {
     tag,
 
-    write<Result>(user: Subject, write: Write<State, Measured, Result>): Promise<Result> {
+    write<Result, Stored>(user: Subject, write: Write<State, Measurements, Result, Stored>): Promise<Result> {
       return new Promise<Result>((resolve, reject) => {
-        refuseWhenClosed()
+        assertOpen()
         write.signal?.throwIfAborted()
         const digest = write.idempotency && digestOf(write.idempotency.body)
-        const waiting = { write, digest, left: false, resolve, reject } as QueuedWrite<State, Measured>
-        lanes.push(user, write.signal === undefined ? waiting : leavable(waiting, write.signal))
+        const queued = { write, digest, isAborted: false, resolve, reject } as QueuedWrite<State, Measurements>
+        queues.push(user, write.signal === undefined ? queued : abortable(queued, write.signal))
       })
     },
 
     async read(user) {
-      refuseWhenClosed()
-      return viewOf(snapshots.kept(user) ?? (await snapshots.load(user)), effects.now())
+      assertOpen()
+      return viewOf(snapshots.get(user) ?? (await snapshots.load(user)), effects.now())
     },
 
     async erase(user, event) {
-      refuseWhenClosed()
+      assertOpen()
       const log: Subject = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
-      const order = { user, log, pseudonym: tag(user), event }
-      return lanes.alone(user, () => lanes.alone(log, () => eraseUser(settling.house, order)))
+      const request = { user, log, pseudonym: tag(user), event }
+      return queues.runExclusive(user, () => queues.runExclusive(log, () => loop.erase(request)))
     },
 
     async close() {
-      closed = true
-      await lanes.idle()
-      await settling.swept()
+      isClosed = true
+      await queues.idle()
+      await loop.idle()
       snapshots.close()
     },
   }
 }
 
-/** Lets the caller go as soon as the signal is aborted; what was not decided by then will not be. */
-function leavable<State, Measured>(
-  waiting: QueuedWrite<State, Measured>,
+/** Rejects the write as soon as the signal is aborted. A write that was not decided by then is dropped. */
+function abortable<State, Measurements>(
+  queued: QueuedWrite<State, Measurements>,
   signal: AbortSignal,
-): QueuedWrite<State, Measured> {
-  const leave = (): void => {
-    watched.left = true
-    waiting.reject(signal.reason)
+): QueuedWrite<State, Measurements> {
+  const onAbort = (): void => {
+    watched.isAborted = true
+    queued.reject(signal.reason)
   }
-  const done = (): void => signal.removeEventListener('abort', leave)
-  const watched: QueuedWrite<State, Measured> = {
-    ...waiting,
+  const unwatch = (): void => signal.removeEventListener('abort', onAbort)
+  const watched: QueuedWrite<State, Measurements> = {
+    ...queued,
     resolve(result) {
-      done()
-      waiting.resolve(result)
+      unwatch()
+      queued.resolve(result)
     },
     reject(error) {
-      done()
-      waiting.reject(error)
+      unwatch()
+      queued.reject(error)
     },
   }
-  signal.addEventListener('abort', leave, { once: true })
+  signal.addEventListener('abort', onAbort, { once: true })
   return watched
 }
 

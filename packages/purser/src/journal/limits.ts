@@ -1,26 +1,26 @@
 export interface JournalLimits {
-  /** Users whose decoded row is kept in memory. */
-  readonly maxCached: number
-  /** Writes decided together in one commit; the others wait for the next. */
+  /** Users whose decoded row is cached in memory. */
+  readonly maxCachedUsers: number
+  /** Writes decided together in one commit; the rest go into the next one. */
   readonly maxWritesPerCommit: number
-  /** Writes of one user that may wait; one more is `store_unavailable`. */
-  readonly maxWaiting: number
-  /** How often a write is decided that loses to other processes. */
+  /** Queued writes of one user; one more is `store_unavailable`. */
+  readonly maxQueuedWrites: number
+  /** How often a write is decided when other processes keep changing the user. */
   readonly maxAttempts: number
-  /** How many of these attempts are made before others are kept from writing meanwhile. */
-  readonly politeAttempts: number
-  /** How long the answer to an idempotency key is kept. */
+  /** How many of these attempts are made without the store's write lock. */
+  readonly attemptsBeforeLock: number
+  /** How long the reply to an idempotency key is stored. */
   readonly replyTtlMs: number
-  /** After so many kept answers, twice as many expired ones are removed, of whatever users. */
+  /** After this many stored replies, up to twice as many expired replies of all users are removed. */
   readonly repliesPerSweep: number
 }
 
 export const JOURNAL_LIMITS: JournalLimits = {
-  maxCached: 10_000,
+  maxCachedUsers: 10_000,
   maxWritesPerCommit: 256,
-  maxWaiting: 10_000,
+  maxQueuedWrites: 10_000,
   maxAttempts: 8,
-  politeAttempts: 4,
+  attemptsBeforeLock: 4,
   replyTtlMs: 86_400_000,
   repliesPerSweep: 256,
 }

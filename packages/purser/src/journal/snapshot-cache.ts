@@ -2,85 +2,79 @@ import { LRUCache } from 'lru-cache'
 import { type Subject, subjectKey } from '../core/subject.ts'
 import type { Store } from '../storage/store.ts'
 import type { Fold } from './event.ts'
-import { decodeRow, type Snapshot } from './unit-of-work.ts'
+import { decodeRow, emptySnapshot, type Snapshot } from './snapshot.ts'
 
-/** Users' rows, decoded and kept in memory until the store says that somebody has changed them. */
-export interface SnapshotCache<State, Measured> {
-  kept(user: Subject): Snapshot<State, Measured> | undefined
-  /** Reads the store; an unknown user is the initial state with revision null. */
-  load(user: Subject): Promise<Snapshot<State, Measured>>
-  keep(user: Subject, snapshot: Snapshot<State, Measured>): void
-  forget(user: Subject): void
-  /** Stops listening to the store. */
+/** Decoded user rows, cached in memory until the store's bus reports a change by another process. */
+export interface SnapshotCache<State, Measurements> {
+  get(user: Subject): Snapshot<State, Measurements> | undefined
+  /** Reads the store and caches the result. An unknown user is the initial state with revision null. */
+  load(user: Subject): Promise<Snapshot<State, Measurements>>
+  set(user: Subject, snapshot: Snapshot<State, Measurements>): void
+  delete(user: Subject): void
+  /** Unsubscribes from the bus. */
   close(): void
 }
 
-/** Stays where it is while its user writes: every commit makes the kept row untrue and brings the next. */
-interface Place<State, Measured> {
-  snapshot: Snapshot<State, Measured> | undefined
+/** Reused while its user writes: every commit invalidates the snapshot and sets the next one. */
+interface Entry<State, Measurements> {
+  snapshot: Snapshot<State, Measurements> | undefined
 }
 
-export function createSnapshotCache<State, Measured>(house: {
+export interface SnapshotCacheDeps<State, Measurements> {
   readonly store: Store
-  readonly fold: Fold<State, Measured>
-  readonly maxKept: number
+  readonly fold: Fold<State, Measurements>
+  readonly maxUsers: number
   /** The keyed hash of a user's id. */
   tag(user: Subject): string
-}): SnapshotCache<State, Measured> {
-  const { store, fold } = house
-  const places = new LRUCache<string, Place<State, Measured>>({ max: house.maxKept })
-  /** The newest load under way of a user who has not changed meanwhile: only what that finds may be kept. */
-  const loading = new Map<string, symbol>()
+}
+
+export function createSnapshotCache<State, Measurements>(
+  deps: SnapshotCacheDeps<State, Measurements>,
+): SnapshotCache<State, Measurements> {
+  const { store, fold } = deps
+  const entries = new LRUCache<string, Entry<State, Measurements>>({ max: deps.maxUsers })
+  /** The newest pending load of each user. Only its result may be cached; a change of the user removes it from here. */
+  const loads = new Map<string, symbol>()
   const close = store.bus.subscribe((message) => {
     if (message === 'gap' || (message.topic === 'user' && message.user === undefined)) {
-      places.clear()
-      loading.clear()
+      entries.clear()
+      loads.clear()
     } else if (message.topic === 'user' && message.user !== undefined) {
-      forget(subjectKey({ namespace: message.namespace, id: message.user }))
+      invalidate(subjectKey({ namespace: message.namespace, id: message.user }))
     }
   })
 
-  function forget(key: string): void {
-    const place = places.peek(key)
-    if (place !== undefined) place.snapshot = undefined
-    loading.delete(key)
+  function invalidate(key: string): void {
+    const entry = entries.peek(key)
+    if (entry !== undefined) entry.snapshot = undefined
+    loads.delete(key)
   }
 
-  function keep(key: string, snapshot: Snapshot<State, Measured>): void {
-    const place = places.get(key)
-    if (place === undefined) places.set(key, { snapshot })
-    else place.snapshot = snapshot
+  function set(key: string, snapshot: Snapshot<State, Measurements>): void {
+    const entry = entries.get(key)
+    if (entry === undefined) entries.set(key, { snapshot })
+    else entry.snapshot = snapshot
   }
 
   return {
     close,
-    kept: (user) => places.get(subjectKey(user))?.snapshot,
-    keep: (user, snapshot) => keep(subjectKey(user), snapshot),
-    forget: (user) => forget(subjectKey(user)),
+    get: (user) => entries.get(subjectKey(user))?.snapshot,
+    set: (user, snapshot) => set(subjectKey(user), snapshot),
+    delete: (user) => invalidate(subjectKey(user)),
 
     async load(user) {
       const key = subjectKey(user)
-      forget(key)
+      invalidate(key)
       const load = Symbol()
-      loading.set(key, load)
+      loads.set(key, load)
       const row = await store.users.load(user)
-      const unchanged = loading.get(key) === load
-      if (unchanged) loading.delete(key)
-      if (row !== undefined) {
-        const snapshot = decodeRow(row, fold)
-        if (unchanged) keep(key, snapshot)
-        return snapshot
-      }
-      return {
-        revision: null,
-        incarnation: await store.users.nextIncarnation(user.namespace, house.tag(user)),
-        head: null,
-        state: fold.initial,
-        measured: fold.unmeasured,
-        stamps: { createdAt: 0, updatedAt: 0, seenAt: null },
-        counters: [],
-        absent: [],
-      }
+      const isCurrent = loads.get(key) === load
+      if (isCurrent) loads.delete(key)
+      if (row === undefined)
+        return emptySnapshot(await store.users.nextIncarnation(user.namespace, deps.tag(user)), fold)
+      const snapshot = decodeRow(row, fold)
+      if (isCurrent) set(key, snapshot)
+      return snapshot
     },
   }
 }

@@ -2,70 +2,75 @@ import { type Subject, subjectKey } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 
 /*
- * One lane for each user for whom somebody waits. What waits in a lane is taken in order: writes together, as many as
- * fit a commit; work that needs the user for itself, alone. Lanes do not wait for each other.
+ * One queue per user with pending work. A queue is processed in order: items in batches, as many as fit a commit, and
+ * exclusive tasks one at a time. Queues of different users run independently.
  */
 
 export interface UserQueues<Item> {
-  /** Throws `store_unavailable` when too many wait already. */
+  /** Throws `store_unavailable` when the user's queue is full. */
   push(user: Subject, item: Item): void
-  /** Runs when all that was pushed before is through, and before all that comes later. */
-  alone<Result>(user: Subject, work: () => Promise<Result>): Promise<Result>
-  /** Resolves when every lane is empty. */
+  /** Runs `task` after everything queued before it and before everything queued later. */
+  runExclusive<Result>(user: Subject, task: () => Promise<Result>): Promise<Result>
+  /** Resolves when every queue is empty. */
   idle(): Promise<void>
 }
 
-interface Lane<Item> {
+type ExclusiveTask = () => Promise<void>
+/** Items are wrapped, so that an item that is a function is not taken for a task. */
+type Entry<Item> = readonly [Item] | ExclusiveTask
+
+interface UserQueue<Item> {
   readonly user: Subject
-  readonly waiting: (readonly [Item] | (() => Promise<void>))[]
+  readonly entries: Entry<Item>[]
   running: Promise<void>
 }
 
-export function createUserQueues<Item>(house: {
-  /** Items taken together. */
+export function createUserQueues<Item>(deps: {
+  /** Items processed together. */
   readonly maxBatch: number
-  /** Items and works that may wait in one lane. */
-  readonly maxWaiting: number
+  /** Entries in one queue. */
+  readonly maxQueued: number
   /** Must not reject. */
-  settle(user: Subject, batch: readonly Item[]): Promise<void>
+  process(user: Subject, batch: readonly Item[]): Promise<void>
 }): UserQueues<Item> {
-  const lanes = new Map<string, Lane<Item>>()
+  const queues = new Map<string, UserQueue<Item>>()
 
-  async function run(key: string, lane: Lane<Item>): Promise<void> {
-    while (lane.waiting.length > 0) {
-      const batch = takeItems(lane)
-      if (batch.length > 0) await house.settle(lane.user, batch)
-      else await (lane.waiting.shift() as () => Promise<void>)()
+  async function run(key: string, { user, entries }: UserQueue<Item>): Promise<void> {
+    while (entries.length > 0) {
+      const batch = takeItems(entries)
+      if (batch.length > 0) await deps.process(user, batch)
+      else await (entries.shift() as ExclusiveTask)()
     }
-    lanes.delete(key)
+    queues.delete(key)
   }
 
-  function takeItems({ waiting }: Lane<Item>): Item[] {
+  /** Removes the items at the front, up to the next task. */
+  function takeItems(entries: Entry<Item>[]): Item[] {
     let end = 0
-    while (end < waiting.length && end < house.maxBatch && typeof waiting[end] !== 'function') end++
-    return waiting.splice(0, end).map((item) => (item as readonly [Item])[0])
+    while (end < entries.length && end < deps.maxBatch && typeof entries[end] !== 'function') end++
+    return entries.splice(0, end).map((entry) => (entry as readonly [Item])[0])
   }
 
-  function enter(user: Subject, entry: readonly [Item] | (() => Promise<void>)): void {
+  function enqueue(user: Subject, entry: Entry<Item>): void {
     const key = subjectKey(user)
-    const lane = lanes.get(key)
-    if (lane === undefined) {
-      const opened: Lane<Item> = { user, waiting: [entry], running: Promise.resolve() }
-      lanes.set(key, opened)
-      // Begins a moment later, so that calls made together are decided together.
-      opened.running = Promise.resolve().then(() => run(key, opened))
-    } else if (lane.waiting.length < house.maxWaiting) {
-      lane.waiting.push(entry)
+    const queue = queues.get(key)
+    if (queue === undefined) {
+      const created: UserQueue<Item> = { user, entries: [entry], running: Promise.resolve() }
+      queues.set(key, created)
+      // Starts in a microtask, so that calls made together are decided together.
+      created.running = Promise.resolve().then(() => run(key, created))
+    } else if (queue.entries.length < deps.maxQueued) {
+      queue.entries.push(entry)
     } else {
-      throw new PurserError('store_unavailable', `${house.maxWaiting} calls for this user are already waiting.`)
+      throw new PurserError('store_unavailable', `The write queue of this user is full (${deps.maxQueued} calls).`)
     }
   }
 
   return {
-    push: (user, item) => enter(user, [item]),
-    alone: (user, work) => new Promise((resolve, reject) => enter(user, () => work().then(resolve, reject))),
+    push: (user, item) => enqueue(user, [item]),
+    runExclusive: (user, task) => new Promise((resolve, reject) => enqueue(user, () => task().then(resolve, reject))),
     async idle() {
-      while (lanes.size > 0) await Promise.all([...lanes.values()].map((lane) => lane.running))
+      while (queues.size > 0) await Promise.all([...queues.values()].map((queue) => queue.running))
     },
   }
 }

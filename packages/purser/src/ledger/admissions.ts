@@ -1,114 +1,205 @@
 import { withSignal } from '../core/abort.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
-import { validateOptions } from '../core/validate.ts'
-import type { AdmitOptions, AdmittedTurn, IdempotencyOptions, UserLedger } from './api.ts'
-import { type Admission, admit, blocked, claim, costOf, type Refused } from './decide/admission.ts'
+import { parseInteger, validateFields, validateOptions } from '../core/validate.ts'
+import type { AdmitOptions, IdempotencyOptions, InternalUserLedger, TokenUsage, UserLedger } from './api.ts'
+import {
+  type Admission,
+  type AdmissionOutcome,
+  type Admitted,
+  admit,
+  checkBlock,
+  claim,
+  type Granted,
+  parseCost,
+  refund,
+  settle,
+  type TokenCounts,
+} from './decide/admission.ts'
 import type { LedgerDeps } from './deps.ts'
-import { IDEMPOTENCY_OPTIONS, type IdempotentCall, idempotentWrite } from './idempotency.ts'
-import { capOf, type LedgerView, quotaOf, usageIn } from './quota.ts'
-import type { Settlements } from './settlements.ts'
-import type { IssuedTicket, Ticket, Tickets } from './tickets.ts'
+import { capOf, currentUsage, quotaOf } from './quota.ts'
+import { type Ticket, Tickets, ticketWrite } from './tickets.ts'
+import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './write-options.ts'
 
-type Admissions = Pick<UserLedger, 'admit' | 'admitTurn' | 'quota' | 'claim'>
+type Admissions = Pick<InternalUserLedger, 'admitTurn'> &
+  Pick<UserLedger, 'admit' | 'claim' | 'quota' | 'refund' | 'settle'>
 
-const WAITING = ['signal'] as const
-
-/** May the user act now? */
-export function createAdmissions(
-  house: LedgerDeps,
-  { user, tickets, closings }: { user: Subject; tickets: Tickets; closings: Settlements },
-): Admissions {
-  const { journal, rules, effects } = house
-
-  function tell(admission: Admission, cost: number): Admission {
-    const outcome = admission.allowed ? 'allowed' : admission.reason
-    publish('admission', { namespace: user.namespace, user: user.id, outcome })
-    if (!admission.allowed) return admission
-    publish('activity', { namespace: user.namespace, user: user.id })
-    if (admission.count === cost) house.upkeep.windowOpened(user)
-    return admission
-  }
-
-  async function admitted(
-    given: AdmitOptions,
-    repeated: IdempotentCall<Admission>,
-    command: { readonly claimed: boolean; issue(ticket: Ticket): IssuedTicket },
-  ): Promise<Admission> {
-    const cost = costOf(given.cost)
-    const ticketId = effects.randomId()
-    const admission = await journal.write<Admission>(user, {
-      ...idempotentWrite<Admission>(given, { ...repeated, body: { cost, asked: repeated.body } }),
-      decide: (view) => admit(rules, { ...command, cost, ticketId }, view),
-    })
-    return tell(admission, cost)
-  }
-
-  async function claimed(
-    text: string,
-    given: IdempotencyOptions,
-    repeated: IdempotentCall<Admission>,
-  ): Promise<Admission> {
-    const { ticket, ...call } = tickets.call(text)
-    return journal.write<Admission>(user, {
-      ...call,
-      ...idempotentWrite<Admission>(given, repeated),
-      decide: (view) => claim(rules, { ticket, text }, view),
-    })
-  }
-
-  /** What the repeat of a turn is told. */
-  function unlessBlocked(kept: Admission, view: LedgerView): Admission {
-    return blocked(rules, view) ?? kept
-  }
-
-  function turnOf(admission: Admission, ticket: IssuedTicket | undefined): Refused | AdmittedTurn {
-    if (!admission.allowed) return admission
-    const { settle, refund } = closings
-    return {
-      allowed: true,
-      admission,
-      settle: (usage) => settle(ticket ?? admission.ticket, usage),
-      refund: () => refund(ticket ?? admission.ticket),
-    }
-  }
+export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
+  const tickets = new Tickets(deps.keys, user)
+  const writes = new AdmissionWrites(deps, user, tickets)
 
   return {
-    async admit(given = {}) {
-      validateOptions('admit', given, ['cost', ...IDEMPOTENCY_OPTIONS])
-      const issue = (ticket: Ticket): IssuedTicket => tickets.issue(ticket)
-      // A plain value: whoever asks for an admission alone wants its ticket.
-      return { ...(await admitted(given, { call: 'admit', body: null }, { claimed: false, issue })) }
+    async admit(options = {}) {
+      validateOptions('admit', options, ['cost', ...IDEMPOTENCY_OPTIONS])
+      const outcome = await writes.admit(options, { call: 'admit', body: null, claimed: false })
+      return encodeOutcome(tickets, outcome)
     },
 
-    async admitTurn({ ticket, request, ...given }) {
-      if (ticket !== undefined) {
-        const repeated = { call: 'turn', body: { ticket, asked: request }, again: unlessBlocked }
-        return turnOf(await claimed(ticket, given, repeated), undefined)
+    async admitTurn({ ticket, request, ...options }) {
+      const outcome =
+        ticket === undefined
+          ? await writes.admit(options, { call: 'turn', body: request, claimed: true })
+          : await writes.claim(tickets.decode(ticket), options, { call: 'turn', body: { ticket, asked: request } })
+      if (!outcome.allowed) return outcome
+      return {
+        allowed: true,
+        admission: lazyAdmission(tickets, outcome),
+        settle: async (usage) => writes.settle(outcome.ticket, parseUsage(usage)),
+        refund: () => writes.refund(outcome.ticket),
       }
-      let issued: IssuedTicket | undefined
-      const issue = (made: Ticket): IssuedTicket => {
-        issued = tickets.issue(made)
-        return issued
-      }
-      const again = (kept: Admission, view: LedgerView): Admission => {
-        // A first attempt may have issued one before another process was found to have answered.
-        issued = undefined
-        return unlessBlocked(kept, view)
-      }
-      const admission = await admitted(given, { call: 'turn', body: request, again }, { claimed: true, issue })
-      return turnOf(admission, issued)
     },
 
-    async claim(text, given = {}) {
-      validateOptions('claim', given, WAITING)
-      return claimed(text, { signal: given.signal }, { call: 'claim', body: null })
+    async claim(ticket, options = {}) {
+      validateOptions('claim', options, [])
+      const { signal } = options
+      return encodeOutcome(
+        tickets,
+        await writes.claim(tickets.decode(ticket), { signal }, { call: 'claim', body: null }),
+      )
     },
 
-    async quota(given = {}) {
-      validateOptions('quota', given, WAITING)
-      const view = await withSignal(journal.read(user), given.signal)
-      return quotaOf(capOf(rules, view.state), usageIn(rules, view))
+    async quota(options = {}) {
+      validateOptions('quota', options, [])
+      const view = await withSignal(deps.journal.read(user), options.signal)
+      return quotaOf(capOf(deps.rules, view.state), currentUsage(deps.rules, view))
     },
+
+    async refund(ticket, options = {}) {
+      validateOptions('refund', options, IDEMPOTENCY_OPTIONS)
+      return writes.refund(tickets.decode(ticket), { ...options, body: ticket })
+    },
+
+    async settle(ticket, usage = {}, options = {}) {
+      validateOptions('settle', options, IDEMPOTENCY_OPTIONS)
+      const tokens = parseUsage(usage)
+      return writes.settle(tickets.decode(ticket), tokens, { ...options, body: { text: ticket, tokens } })
+    },
+  }
+}
+
+interface AdmissionCall {
+  readonly call: 'admit' | 'claim' | 'turn'
+  readonly body: unknown
+}
+
+/** The writes behind the calls, with parsed arguments. */
+class AdmissionWrites {
+  readonly #deps: LedgerDeps
+  readonly #user: Subject
+  readonly #tickets: Tickets
+
+  constructor(deps: LedgerDeps, user: Subject, tickets: Tickets) {
+    this.#deps = deps
+    this.#user = user
+    this.#tickets = tickets
+  }
+
+  async admit(
+    options: AdmitOptions,
+    { call, body, claimed }: AdmissionCall & { readonly claimed: boolean },
+  ): Promise<AdmissionOutcome> {
+    const { journal, rules, effects } = this.#deps
+    const cost = parseCost(options.cost)
+    const command = { cost, ticketId: effects.randomId(), claimed }
+    const outcome = await journal.write<AdmissionOutcome, Admission>(this.#user, {
+      ...this.#idempotentWrite(options, { call, body: { cost, asked: body } }),
+      decide: (view) => admit(rules, command, view),
+    })
+    this.#publish(outcome)
+    if (outcome.allowed && outcome.quota.count === cost) this.#deps.sweeper.onWindowOpened(this.#user)
+    return outcome
+  }
+
+  claim(ticket: Ticket, options: IdempotencyOptions, call: AdmissionCall): Promise<AdmissionOutcome> {
+    return this.#deps.journal.write<AdmissionOutcome, Admission>(this.#user, {
+      ...ticketWrite(ticket),
+      ...this.#idempotentWrite(options, call),
+      decide: (view) => claim(this.#deps.rules, ticket, view),
+    })
+  }
+
+  async refund(
+    ticket: Ticket,
+    { body, ...options }: IdempotencyOptions & { readonly body?: unknown } = {},
+  ): Promise<boolean> {
+    const isRefunded = await this.#deps.journal.write<boolean>(this.#user, {
+      ...ticketWrite(ticket),
+      ...idempotentWrite<boolean>(options, { call: 'refund', body }),
+      decide: (view) => refund(this.#deps.rules, ticket, view),
+    })
+    if (isRefunded) this.#ticketClosed()
+    return isRefunded
+  }
+
+  async settle(
+    ticket: Ticket,
+    tokens: TokenCounts,
+    { body, ...options }: IdempotencyOptions & { readonly body?: unknown } = {},
+  ): Promise<void> {
+    await this.#deps.journal.write<void>(this.#user, {
+      ...ticketWrite(ticket),
+      ...idempotentWrite<void>(options, { call: 'settle', body }),
+      decide: (view) => settle(this.#deps.rules, { ticket, tokens }, view),
+    })
+    this.#ticketClosed()
+  }
+
+  /** Stores an outcome with its encoded ticket. The repeat of a turn by a user who was blocked since is refused. */
+  #idempotentWrite(
+    options: IdempotencyOptions,
+    { call, body }: AdmissionCall,
+  ): ReturnType<typeof idempotentWrite<AdmissionOutcome, Admission>> {
+    return idempotentWrite<AdmissionOutcome, Admission>(options, {
+      call,
+      body,
+      encodeResult: (outcome) => encodeOutcome(this.#tickets, outcome),
+      replay: (stored, view) =>
+        (call === 'turn' ? checkBlock(this.#deps.rules, view) : undefined) ?? decodeOutcome(this.#tickets, stored),
+    })
+  }
+
+  #publish(outcome: AdmissionOutcome): void {
+    const { namespace, id } = this.#user
+    publish('admission', { namespace, user: id, outcome: outcome.allowed ? 'allowed' : outcome.reason })
+    if (outcome.allowed) publish('activity', { namespace, user: id })
+  }
+
+  #ticketClosed(): void {
+    publish('activity', { namespace: this.#user.namespace, user: this.#user.id })
+    this.#deps.sweeper.onTicketClosed(this.#user)
+  }
+}
+
+function encodeOutcome(tickets: Tickets, outcome: AdmissionOutcome): Admission {
+  return outcome.allowed ? { allowed: true, ticket: tickets.encode(outcome.ticket), ...outcome.quota } : outcome
+}
+
+function decodeOutcome(tickets: Tickets, admission: Admission): AdmissionOutcome {
+  if (!admission.allowed) return admission
+  const { allowed, ticket, ...quota } = admission
+  return { allowed, ticket: tickets.decode(ticket), quota }
+}
+
+/** A turn that is settled in the same process needs neither the text of its ticket nor the MAC. */
+function lazyAdmission(tickets: Tickets, { ticket, quota }: Granted): Admitted {
+  let text: string | undefined
+  return {
+    allowed: true,
+    get ticket() {
+      text ??= tickets.encode(ticket)
+      return text
+    },
+    ...quota,
+  }
+}
+
+const MAX_TOKENS = 1_000_000_000_000
+
+function parseUsage(usage: TokenUsage): TokenCounts {
+  validateFields(usage, ['inputTokens', 'outputTokens'], { name: 'usage' })
+  const { inputTokens = 0, outputTokens = 0 } = usage
+  return {
+    inputTokens: parseInteger(inputTokens, { name: 'inputTokens', min: 0, max: MAX_TOKENS }),
+    outputTokens: parseInteger(outputTokens, { name: 'outputTokens', min: 0, max: MAX_TOKENS }),
   }
 }

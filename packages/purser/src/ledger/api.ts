@@ -4,44 +4,62 @@ import type { Event } from '../journal/event.ts'
 import type { Overview } from '../storage/store.ts'
 import type { Bond } from './bond.ts'
 import type { Admission, Admitted, Refused } from './decide/admission.ts'
-import type { Observed } from './decide/observation.ts'
+import type { ObserveResult } from './decide/observation.ts'
 import type { DetectionInput } from './detection.ts'
-import type { UserPage, UserQueryInput } from './list-users.ts'
-import type { Note } from './notes.ts'
+import type { ListUsersOptions, UserPage } from './list-users.ts'
 import type { Quota } from './quota.ts'
-import type { Verification } from './verify.ts'
+import type { TailOptions } from './tail.ts'
 
+/** Options of calls that can be repeated safely. */
 export interface IdempotencyOptions extends AbortOptions {
-  /** Kept for 24 hours: the same key and body give the same answer, another body is `idempotency_conflict`. */
+  /**
+   * At most 256 bytes, stored for 24 hours. A repeat with the same arguments returns the first result; with other
+   * arguments it is `idempotency_conflict`. Keys of different methods are independent.
+   */
   readonly idempotencyKey?: string | undefined
-  /** Called when the answer is that of an earlier call with this key. */
+  /** Called when the result is that of an earlier call with this key. */
   readonly onReplay?: (() => void) | undefined
 }
 
-/** Who does it. Required for what people do to a user. */
+/** Audit options of operator actions. */
 export interface AuditOptions extends IdempotencyOptions {
+  /** Who acts; at most 256 bytes. Recorded in the event. */
   readonly actor: string
+  /** At most 1,024 bytes. Recorded in the event. */
   readonly reason?: string | undefined
-  /** The version of the bond this was decided on; `version_conflict` when it has another by then. */
+  /** The `version` of the bond the action was decided on. `version_conflict` when the bond has another one by now. */
   readonly expectedVersion?: number | undefined
 }
 
 export interface AdmitOptions extends IdempotencyOptions {
-  /** How much of the cap it uses; a whole number of 1 or more. Default 1. */
+  /** How much of the cap the admission uses, 1 to 1,000,000,000. Default 1. */
   readonly cost?: number | undefined
 }
 
-/** A turn that may go on, and the two ends it can have: the ledger hears of one of them, once. */
-export interface AdmittedTurn {
-  readonly allowed: true
-  readonly admission: Admitted
-  settle(usage: TokenUsage): Promise<void>
-  refund(): Promise<boolean>
-}
-
+/** Tokens that a turn used. Default 0. */
 export interface TokenUsage {
   readonly inputTokens?: number | undefined
   readonly outputTokens?: number | undefined
+}
+
+export interface ObserveOptions extends IdempotencyOptions {
+  /** Measured values by node; the highest value of each node is stored. At most 64 nodes a user, of 64 bytes each. */
+  readonly peaks?: Readonly<Record<string, number>> | undefined
+}
+
+export interface RecordOptions extends IdempotencyOptions {
+  /** At most 4,096 bytes. Default `''`. */
+  readonly detail?: string | undefined
+  /** At most 16 KiB of JSON. Default `{}`. */
+  readonly data?: Readonly<Record<string, unknown>> | undefined
+  /** Default `'app'`. */
+  readonly actor?: string | undefined
+}
+
+export interface BlockOptions extends AuditOptions {
+  readonly reason: string
+  /** ISO 8601, in the future. Default: until `unblock`. */
+  readonly until?: string | undefined
 }
 
 export interface EventsOptions extends AbortOptions {
@@ -49,83 +67,185 @@ export interface EventsOptions extends AbortOptions {
   readonly limit?: number | undefined
   /** Only events below this sequence. */
   readonly before?: number | undefined
+  /** Only events of these types. */
   readonly types?: readonly string[] | undefined
 }
 
+export interface NotesOptions extends AbortOptions {
+  /** 0 to 1,000. Default 50. */
+  readonly limit?: number | undefined
+  /** The id of a note: only notes older than it. */
+  readonly before?: string | undefined
+}
+
+export interface VerifyOptions extends AbortOptions {
+  /** The text of a checkpoint: also checks that the store was not rolled back to a state before it. */
+  readonly checkpoint?: string | undefined
+}
+
+/** A note of an operator about a user. */
+export interface Note {
+  readonly id: string
+  /** ISO 8601, UTC. */
+  readonly at: string
+  readonly actor: string
+  readonly text: string
+}
+
+/** The result of a verification. */
+export interface Verification {
+  readonly ok: boolean
+  /** Number of events checked. */
+  readonly checked: number
+  /** The first error found; absent when there is none. */
+  readonly firstBad?: IntegrityError
+}
+
+export interface IntegrityError {
+  /** '' is the namespace's own log. Absent when the error is not about one user. */
+  readonly user?: string
+  /** Absent when the error is not about one event. */
+  readonly sequence?: number
+  readonly problem: string
+}
+
 /**
- * Who one user is to us, and whether they may act now.
+ * The ledger of one user: the bond, its event log, and whether the user may act now.
  *
- * Every call that writes rejects with `store_unavailable` when nothing could be written, and with `user_erased` when
- * the user's life ended meanwhile. With an `idempotencyKey`, a repeat is given the first answer, and another body under
- * the same key is `idempotency_conflict`. With an `expectedVersion`, `version_conflict` when the bond has another.
+ * A call that writes rejects with `store_unavailable` when nothing could be written, and with `user_erased` when the
+ * user was erased during the call. Arguments of the wrong type or range are `argument_invalid`, unless a method names
+ * another code.
  */
 export interface UserLedger {
-  /** Checks and counts in one atomic step. A refusal is a value and costs nothing. */
-  admit(options?: AdmitOptions): Promise<Admission>
   /**
-   * For turns: admits, or takes the given ticket as payment. Either way the ticket is claimed and pays for no other
-   * turn. A repeated idempotency key is given the first one's, and has to come with the same request; a user who was
-   * blocked meanwhile is refused.
+   * Checks the cap and counts the admission in one atomic step. A refusal is a value, not an error, and costs nothing.
+   *
+   * @returns `{ allowed: true, ticket, … }` or `{ allowed: false, reason, retryAfterMs, … }`
+   * @throws {PurserError} `argument_invalid`, `idempotency_conflict`, `store_unavailable`
+   * @example
+   * const admission = await ledger.admit()
+   * if (!admission.allowed) return refuse(admission.retryAfterMs)
+   * const usage = await callModel().catch(async (error) => {
+   *   await ledger.refund(admission.ticket)
+   *   throw error
+   * })
+   * await ledger.settle(admission.ticket, usage)
    */
-  admitTurn(
-    order: AdmitOptions & { readonly ticket?: string | undefined; readonly request?: unknown },
-  ): Promise<Refused | AdmittedTurn>
-  /** Looks without consuming. */
+  admit(options?: AdmitOptions): Promise<Admission>
+  /** What the user may still use. Consumes nothing and creates nothing. */
   quota(options?: AbortOptions): Promise<Quota>
-  /** Takes a ticket as payment for one turn: `ticket_used` when it has paid before, `ticket_invalid` when it cannot. */
+  /**
+   * Uses a ticket as payment for one turn. A user who is blocked by now is refused.
+   *
+   * @throws {PurserError} `ticket_used` when the ticket has paid before or is closed, `ticket_invalid` when it is not a
+   *   ticket of this user or is older than 7 days
+   */
   claim(ticket: string, options?: AbortOptions): Promise<Admission>
-  /** Gives back what a ticket was counted, once, into its own window. False when it was already settled or refunded. */
+  /**
+   * Subtracts the cost of a ticket from the window it was counted in, also when that window is over.
+   *
+   * @returns false when the ticket was already settled or refunded
+   * @throws {PurserError} `ticket_invalid`
+   */
   refund(ticket: string, options?: IdempotencyOptions): Promise<boolean>
-  /** Closes a ticket and counts its tokens. `ticket_used` when it was already settled or refunded. */
+  /**
+   * Closes a ticket and counts its tokens in the window of its admission.
+   *
+   * @throws {PurserError} `ticket_used` when the ticket was already settled or refunded, `ticket_invalid`
+   */
   settle(ticket: string, usage?: TokenUsage, options?: IdempotencyOptions): Promise<void>
   /**
-   * What was detected about the user; absent fields stay as they are, and one that is older than the last applied one is
-   * `stale`: then only peaks move. Phase and risk that change become events, in this order, in one commit. Of `peaks`
-   * the higher value stays, for at most 64 nodes of 64 bytes. Throws `detection_invalid`, with a suggestion.
+   * Applies what the application detected about the user. Absent fields stay unchanged. A change of phase and a change of
+   * risk become events, in this order, in one commit. A detection older than the last applied one is `stale`: it only
+   * raises peaks.
+   *
+   * @throws {PurserError} `detection_invalid`, with a suggestion for a label that is not declared
    */
-  observe(
-    detection: DetectionInput,
-    options?: IdempotencyOptions & { readonly peaks?: Readonly<Record<string, number>> | undefined },
-  ): Promise<Observed<Bond>>
-  /** Writes an event of the application's own, of type `vendor:name`; `event_invalid` for any other type. */
-  record(
-    type: string,
-    options?: IdempotencyOptions & {
-      readonly detail?: string | undefined
-      readonly data?: Readonly<Record<string, unknown>> | undefined
-      readonly actor?: string | undefined
-    },
-  ): Promise<Event>
-  /** A whole number; 0 is unlimited, null goes back to the default. Throws `cap_invalid`. */
+  observe(detection: DetectionInput, options?: ObserveOptions): Promise<ObserveResult>
+  /**
+   * Appends an event of the application.
+   *
+   * @param type `vendor:name`, such as `acme:notice_shown`; at most 128 bytes
+   * @throws {PurserError} `event_invalid` for another type, or data above its limit
+   */
+  record(type: string, options?: RecordOptions): Promise<Event>
+  /**
+   * Sets the user's own daily cap.
+   *
+   * @param cap an integer of 0 or more; 0 is unlimited, null returns to the default
+   * @throws {PurserError} `cap_invalid`, `version_conflict`
+   */
   setDailyCap(cap: number | null, by: AuditOptions): Promise<Bond>
-  /** Refuses every admission until `until` (ISO 8601, in the future), or until `unblock`. */
-  block(by: AuditOptions & { readonly reason: string; readonly until?: string | undefined }): Promise<Bond>
+  /** Refuses every admission until `until`, or until `unblock`. */
+  block(by: BlockOptions): Promise<Bond>
+  /** Lifts a block. Without a block nothing changes and no event is written. */
   unblock(by: AuditOptions): Promise<Bond>
-  /** Puts right what was detected. Throws `detection_invalid` for what is not declared. */
+  /**
+   * Overrides a detected phase or risk level.
+   *
+   * @throws {PurserError} `detection_invalid` for a label that is not declared, `version_conflict`
+   */
   correct(
     fields: { phase?: string | undefined; riskLevel?: string | undefined },
     by: AuditOptions & { readonly reason: string },
   ): Promise<Bond>
-  /** 1 to 8,192 bytes of text; `note_invalid`. */
-  addNote(text: string, by: AuditOptions): Promise<Note>
-  /** Newest first. `before` is the id of a note. */
-  notes(options?: AbortOptions & { limit?: number | undefined; before?: string | undefined }): Promise<Note[]>
   /**
-   * An IANA name; null goes back to the default. It counts from the end of the running window, so that no change gives
-   * a second day. Throws `timezone_invalid`.
+   * Adds a note. Its text is stored outside the log; the event contains its id, its length and a keyed digest.
+   *
+   * @param text 1 to 8,192 bytes
+   * @throws {PurserError} `note_invalid`, `version_conflict`
+   */
+  addNote(text: string, by: AuditOptions): Promise<Note>
+  /** Notes, newest first. */
+  notes(options?: NotesOptions): Promise<Note[]>
+  /**
+   * Sets the user's time zone. It counts from the end of the running window, so no change yields an additional day.
+   *
+   * @param zone an IANA name; null returns to the default
+   * @throws {PurserError} `timezone_invalid`, `version_conflict`
    */
   setTimeZone(zone: string | null, by?: Partial<AuditOptions>): Promise<Bond>
-  /** Reading creates nothing: an unknown user reads as the default bond with `exists: false`. */
+  /** The current bond. A read creates nothing: an unknown user has the default bond with `exists: false`. */
   bond(options?: AbortOptions): Promise<Bond>
-  /** Newest first. */
+  /** Events, newest first. */
   events(options?: EventsOptions): Promise<Event[]>
-  /** Checks every link, the head and that the events fold to the state. */
-  verify(options?: AbortOptions & { readonly checkpoint?: string | undefined }): Promise<Verification>
-  /** Everything the ledger holds of the user, for `user.export()`. Works on a broken chain too. */
-  exportRows(): AsyncIterable<ExportRow>
+  /**
+   * Checks every link of the event chain, the head, the notes, and that the events fold to the stored state.
+   *
+   * @throws {PurserError} `checkpoint_invalid`
+   */
+  verify(options?: VerifyOptions): Promise<Verification>
 }
 
-export interface ExportRow {
+/** The ledger of one user, with what turns and exports need. */
+export interface InternalUserLedger {
+  /** The public calls: `purser.user(id).ledger`. */
+  readonly api: UserLedger
+  /**
+   * Admits a turn, or claims `ticket` as its payment; either way the ticket pays for no other turn. A repeated
+   * idempotency key needs the same `request` and returns the first admission. A user who was blocked since is refused.
+   */
+  admitTurn(options: AdmitTurnOptions): Promise<Refused | AdmittedTurn>
+  /** Everything the ledger stores about the user, for an export. Also works on a broken chain. */
+  exportRows(): AsyncIterable<LedgerExport>
+}
+
+export interface AdmitTurnOptions extends AdmitOptions {
+  readonly ticket?: string | undefined
+  /** What a repeat under the same idempotency key must have in common with the first call; a JSON value. */
+  readonly request?: unknown
+}
+
+/** An admitted turn, to be settled or refunded once. */
+export interface AdmittedTurn {
+  readonly allowed: true
+  /** The text of its ticket and the MAC are computed when `ticket` is first read. */
+  readonly admission: Admitted
+  settle(usage: TokenUsage): Promise<void>
+  refund(): Promise<boolean>
+}
+
+export interface LedgerExport {
   readonly part: 'ledger'
   readonly type: 'bond' | 'event' | 'note' | 'counter'
   readonly at?: string
@@ -134,21 +254,20 @@ export interface ExportRow {
 
 /** The ledger of one namespace. */
 export interface Ledger {
-  of(user: Subject): UserLedger
-  users(query?: UserQueryInput): PromiseLike<UserPage> & AsyncIterable<Bond>
-  /** Live tail of every instance: per-user order, at least once, resumed behind `after`. */
+  of(user: Subject): InternalUserLedger
+  /** One page of users when awaited, all of them when iterated. */
+  users(options?: ListUsersOptions): PromiseLike<UserPage> & AsyncIterable<Bond>
+  /**
+   * Live tail of all instances: in order per user, at least once.
+   *
+   * @throws {PurserError} `event_gone` to the reader, when the event to resume after is not stored any more
+   */
   events(options?: TailOptions): AsyncIterable<Event>
-  verify(options?: AbortOptions & { readonly checkpoint?: string | undefined }): Promise<Verification>
-  /** Signed text that stands for every event there is now. Keep it outside the database. */
+  /** Verifies all users and the namespace's own log. */
+  verify(options?: VerifyOptions): Promise<Verification>
+  /** Signed text that covers all events written so far. Store it outside the database. */
   checkpoint(options?: AbortOptions): Promise<string>
   overview(options?: AbortOptions): Promise<Overview>
-  /** Ends live tails and waits for work under way. */
+  /** Ends live tails and waits for running retention. */
   close(): Promise<void>
-}
-
-export interface TailOptions extends AbortOptions {
-  /** Begin behind this event. Default: what comes from now on. */
-  readonly after?: string | undefined
-  readonly user?: string | undefined
-  readonly types?: readonly string[] | undefined
 }

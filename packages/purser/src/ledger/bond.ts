@@ -1,13 +1,26 @@
 import type { Fold } from '../journal/event.ts'
+import { decodeRow, viewOf } from '../journal/snapshot.ts'
 import type { LedgerOptions } from '../options.ts'
-import type { Facets, Head } from '../storage/commit.ts'
+import type { Facets, Head, UserRow } from '../storage/commit.ts'
+import { formatInstant } from './calendar.ts'
 import { evolve } from './evolve.ts'
-import { blockAt, capOf, instant, type LedgerView, quotaOf, type Rules, rulesOf, usageIn } from './quota.ts'
-import { type Block, INITIAL, type LedgerState, type Measurements, NO_MEASUREMENTS, type Peak } from './state.ts'
+import { capOf, currentUsage, quotaOf } from './quota.ts'
+import { type LedgerRules, rulesOf } from './rules.ts'
+import {
+  activeBlock,
+  type Block,
+  INITIAL_MEASUREMENTS,
+  INITIAL_STATE,
+  type LedgerState,
+  type LedgerView,
+  type Measurements,
+  type Peak,
+} from './state.ts'
 
-/** Who a user is to the application. Labels come from the application; they are signals, never diagnoses. */
+/** The relationship of a user with the application. Labels come from the application; they are signals, not diagnoses. */
 export interface Bond {
   readonly user: string
+  /** False for a user of whom nothing is stored: all other fields are defaults. */
   readonly exists: boolean
   /** Sequence of the last event, 0 when there is none. Changes only with events. */
   readonly version: number
@@ -22,24 +35,26 @@ export interface Bond {
   readonly dailyCap: number
   readonly capOrigin: 'default' | 'user'
   readonly dailyCount: number
-  /** When the count next falls; null when it is unlimited. */
+  /** When the count next falls; null when the cap is unlimited. */
   readonly windowResetAt: string | null
+  /** The block in force; null when there is none or it has ended. */
   readonly blocked: Block | null
   readonly eggStatus: string
   readonly notesCount: number
-  /** The user's zone as last set, also while it waits for the running window to end. */
+  /** The user's zone as last set, also before it takes effect. */
   readonly timeZone: string
   readonly createdAt: string | null
   readonly lastSeenAt: string | null
   readonly updatedAt: string | null
+  /** Sequence and MAC of the last event. */
   readonly head: Head | null
 }
 
-export function bondOf(rules: Rules, user: string, view: LedgerView): Bond {
-  const { state, measured, stamps, version, head } = view
+export function bondOf(rules: LedgerRules, user: string, view: LedgerView): Bond {
+  const { state, measurements, stamps, version, head } = view
   const { defaults } = rules
-  const blocked = blockAt(state, view.now)
-  const quota = quotaOf(capOf(rules, state), usageIn(rules, view))
+  const block = activeBlock(state, view.now)
+  const quota = quotaOf(capOf(rules, state), currentUsage(rules, view))
   return {
     user,
     exists: view.exists,
@@ -48,45 +63,52 @@ export function bondOf(rules: Rules, user: string, view: LedgerView): Bond {
     previousPhase: state.previousPhase ?? defaults.phase,
     archetype: state.archetype ?? defaults.archetype,
     phaseEnteredAt: state.phaseEnteredAt,
-    turnCount: measured.turnCount,
-    peaks: copyOf(measured.peaks),
+    turnCount: measurements.turnCount,
+    peaks: copyPeaks(measurements.peaks),
     riskLevel: state.riskLevel ?? defaults.riskLevel,
     dailyCap: quota.cap,
     capOrigin: state.cap === null ? 'default' : 'user',
     dailyCount: quota.count,
     windowResetAt: quota.resetAt,
-    blocked: blocked === null ? null : { ...blocked },
+    blocked: block === null ? null : { ...block },
     eggStatus: state.eggStatus ?? defaults.eggStatus,
     notesCount: state.notesCount,
     timeZone: state.zone?.current ?? rules.timeZone,
-    createdAt: view.exists ? instant(stamps.createdAt) : null,
-    lastSeenAt: instant(stamps.seenAt),
-    updatedAt: view.exists ? instant(stamps.updatedAt) : null,
+    createdAt: view.exists ? formatInstant(stamps.createdAt) : null,
+    lastSeenAt: formatInstant(stamps.seenAt),
+    updatedAt: view.exists ? formatInstant(stamps.updatedAt) : null,
     head,
   }
 }
 
-/** Callers get their own copy: what they do to it changes nobody's memory of the user. */
-function copyOf(peaks: Readonly<Record<string, Peak>>): Record<string, Peak> {
+/** The bond of a stored row, as of an instant. Throws `store_damaged` when the row cannot be read. */
+export function bondOfRow(rules: LedgerRules, { id, row }: { id: string; row: UserRow }, now: number): Bond {
+  return bondOf(rules, id, viewOf(decodeRow(row, INITIAL), now))
+}
+
+/** Callers get a copy, so that mutating it does not change the cached snapshot. */
+function copyPeaks(peaks: Readonly<Record<string, Peak>>): Record<string, Peak> {
   return Object.fromEntries(Object.entries(peaks).map(([node, peak]) => [node, { ...peak }]))
 }
 
-/** How the journal folds a user's events, and what lists of users are filtered by. */
+const INITIAL = { initialState: INITIAL_STATE, initialMeasurements: INITIAL_MEASUREMENTS }
+
+/** How the journal folds a user's events, and the facets that lists of users are filtered by. */
 export function ledgerFold(options: LedgerOptions, timeZone: string): Fold<LedgerState, Measurements> {
   const rules = rulesOf(options, timeZone)
-  return { initial: INITIAL, unmeasured: NO_MEASUREMENTS, evolve, facets: (user) => facetsOf(rules, user) }
+  return { ...INITIAL, evolve, facets: (user) => facetsOf(rules, user) }
 }
 
-function facetsOf(rules: Rules, user: Parameters<Fold<LedgerState, Measurements>['facets']>[0]): Facets {
-  const { state, measured, counters, now } = user
+function facetsOf(rules: LedgerRules, user: Parameters<Fold<LedgerState, Measurements>['facets']>[0]): Facets {
+  const { state, measurements, counters, now } = user
   const cap = capOf(rules, state)
-  const usage = usageIn(rules, { state, counters, now })
+  const usage = currentUsage(rules, { state, counters, now })
   let peak = 0
-  for (const { value } of Object.values(measured.peaks)) if (value > peak) peak = value
+  for (const { value } of Object.values(measurements.peaks)) if (value > peak) peak = value
   return {
     phase: state.phase ?? rules.defaults.phase,
     riskLevel: state.riskLevel ?? rules.defaults.riskLevel,
-    blocked: blockAt(state, now) !== null,
+    blocked: activeBlock(state, now) !== null,
     capUsed: cap === 0 ? 0 : usage.count / cap,
     capUsedUntil: cap === 0 ? null : usage.clearAt,
     peak,

@@ -1,96 +1,98 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import { LOG_OF_NAMESPACE } from '../storage/commit.ts'
 import type { Store } from '../storage/store.ts'
+import type { IntegrityError, Verification } from './api.ts'
 import type { LedgerDeps } from './deps.ts'
-import type { IntegrityError, Verification } from './verify.ts'
 
 /*
- * A checkpoint is a short signed text to be kept where the store's own files are not. It names an event that was
- * written for it in the namespace's log, which nothing ever shortens, and a digest of all events up to then. A store
- * that was set back does not have that event; a store that wrote on after being set back has another in its place.
+ * A checkpoint is a short signed text, to be stored apart from the store's files. It names an event that was appended
+ * for it to the namespace's log, which is never trimmed, and a digest of all events up to then. A store that was rolled
+ * back lacks that event; a store that was written after a rollback has another event in that position.
  */
 
 export interface Checkpoint {
   readonly namespace: string
   readonly at: string
-  /** The event in the namespace's log that was written for it. */
+  /** Sequence of its event in the namespace's log. */
   readonly sequence: number
   readonly mac: string
-  /** The newest position it stands for. */
+  /** The newest position it covers. */
   readonly position: number
   readonly events: number
   readonly digest: string
 }
 
+type CheckpointDeps = Pick<LedgerDeps, 'store' | 'keys'>
+
 const HEADING = 'purser-checkpoint 1'
 const FIELDS = ['namespace', 'at', 'sequence', 'mac', 'position', 'events', 'digest'] as const
+const TEXT_MAX_LENGTH = 10_000
 const PAGE = 1_000
 
-export async function makeCheckpoint(house: LedgerDeps, namespace: string): Promise<string> {
+export async function createCheckpoint(deps: LedgerDeps, namespace: string): Promise<string> {
   const log: Subject = { namespace, id: LOG_OF_NAMESPACE }
-  const event = await house.journal.write(log, {
+  const event = await deps.journal.write(log, {
     decide: () => ({
       events: [{ type: 'checkpoint', detail: 'checkpoint made', data: {}, actor: 'purser' }],
       result: ({ events }) => events[0],
     }),
   })
   if (event === undefined) throw new PurserError('store_unavailable', 'The checkpoint was not written.')
-  const position = (await house.store.events.position(namespace)) ?? 0
+  const position = (await deps.store.events.position(namespace)) ?? 0
   const { sequence, mac, at } = event
-  const sum = await digestOfEvents(house, namespace, position)
-  return writeCheckpoint(house.keys, { namespace, at, sequence, mac, position, events: sum.events, digest: sum.digest })
+  const { events, digest } = await digestEvents(deps, namespace, position)
+  return encodeCheckpoint(deps.keys, { namespace, at, sequence, mac, position, events, digest })
 }
 
-function writeCheckpoint(keys: Keyring, checkpoint: Checkpoint): string {
+function encodeCheckpoint(keys: CheckpointDeps['keys'], checkpoint: Checkpoint): string {
   const lines = [HEADING, ...FIELDS.map((field) => `${field} ${JSON.stringify(checkpoint[field])}`)]
-  return `${[...lines, `signature ${macOf(keys, lines)}`].join('\n')}\n`
+  return `${[...lines, `signature ${signatureOf(keys, lines)}`].join('\n')}\n`
 }
 
-/** Throws `checkpoint_invalid` for text that this store did not sign, or that was changed. */
-export function readCheckpoint(keys: Keyring, namespace: string, text: unknown): Checkpoint {
-  const lines = typeof text === 'string' && text.length < 10_000 ? text.trim().split(/\r?\n/) : []
-  const given = Buffer.from(lines.pop()?.replace(/^signature /, '') ?? '')
-  const expected = Buffer.from(macOf(keys, lines))
-  if (lines[0] !== HEADING || given.length !== expected.length || !timingSafeEqual(given, expected)) throw invalid()
+/** Throws `checkpoint_invalid` for text that was changed, or was signed for another store or namespace. */
+export function parseCheckpoint(keys: CheckpointDeps['keys'], namespace: string, text: unknown): Checkpoint {
+  const lines = typeof text === 'string' && text.length < TEXT_MAX_LENGTH ? text.trim().split(/\r?\n/) : []
+  const signature = Buffer.from(lines.pop()?.replace(/^signature /, '') ?? '')
+  const expected = Buffer.from(signatureOf(keys, lines))
+  if (lines[0] !== HEADING || signature.length !== expected.length || !timingSafeEqual(signature, expected))
+    throw checkpointInvalid()
   const values = lines
     .slice(1)
     .map((line, index) => [FIELDS[index], JSON.parse(line.slice(line.indexOf(' ') + 1))] as const)
   const checkpoint = Object.fromEntries(values) as unknown as Checkpoint
-  if (checkpoint.namespace !== namespace) throw invalid()
+  if (checkpoint.namespace !== namespace) throw checkpointInvalid()
   return checkpoint
 }
 
-/** What `verify` found, and whether the store is still what a checkpoint says, if one is given. */
-export async function verifyAgainst(
-  { text, ...house }: { store: Store; keys: Keyring; namespace: string; text: string | undefined },
+/** Runs `verify`; with the text of a checkpoint, also checks that the store still contains what it covers. */
+export async function verifyWithCheckpoint(
+  { namespace, ...deps }: CheckpointDeps & { readonly namespace: string },
+  text: string | undefined,
   verify: () => Promise<Verification>,
 ): Promise<Verification> {
-  const checkpoint = text === undefined ? undefined : readCheckpoint(house.keys, house.namespace, text)
-  const found = await verify()
-  const fault = checkpoint && (await setBackBehind(house, checkpoint))
-  return fault === undefined ? found : { ok: false, checked: found.checked, firstBad: found.firstBad ?? fault }
+  const checkpoint = text === undefined ? undefined : parseCheckpoint(deps.keys, namespace, text)
+  const verification = await verify()
+  const rollback = checkpoint && (await findRollback(deps, checkpoint))
+  if (rollback === undefined) return verification
+  return { ok: false, checked: verification.checked, firstBad: verification.firstBad ?? rollback }
 }
 
-/** Whether the store still has all that the checkpoint stands for; undefined when it has. */
-async function setBackBehind(
-  house: Pick<LedgerDeps, 'store' | 'keys'>,
-  checkpoint: Checkpoint,
-): Promise<IntegrityError | undefined> {
+/** Undefined when the store still contains everything the checkpoint covers. */
+async function findRollback(deps: CheckpointDeps, checkpoint: Checkpoint): Promise<IntegrityError | undefined> {
   const { namespace, sequence, mac, position } = checkpoint
   const log: Subject = { namespace, id: LOG_OF_NAMESPACE }
-  const [event] = await house.store.events.oldest(log, { after: sequence - 1, limit: 1 })
+  const [event] = await deps.store.events.oldest(log, { after: sequence - 1, limit: 1 })
   if (event?.sequence !== sequence || event.mac !== mac)
-    return { user: LOG_OF_NAMESPACE, sequence, problem: 'The store was set back behind the checkpoint.' }
-  const sum = await digestOfEvents(house, namespace, position)
-  if (sum.digest === checkpoint.digest || (await removedSince(house.store, checkpoint))) return undefined
-  return { problem: `Of the ${checkpoint.events} events of the checkpoint, not all are there as they were.` }
+    return { user: LOG_OF_NAMESPACE, sequence, problem: 'The store was rolled back to a state before the checkpoint.' }
+  const { digest } = await digestEvents(deps, namespace, position)
+  if (digest === checkpoint.digest || (await hasRemovalsSince(deps.store, checkpoint))) return undefined
+  return { problem: `Some of the ${checkpoint.events} events of the checkpoint are missing or were changed.` }
 }
 
-/** Erasure and retention remove events rightfully, and say so behind the checkpoint. */
-async function removedSince(store: Store, { namespace, position }: Checkpoint): Promise<boolean> {
+/** Whether events were removed by erasure or retention after the checkpoint. Both append an event. */
+async function hasRemovalsSince(store: Store, { namespace, position }: Checkpoint): Promise<boolean> {
   for (let after = position; ; ) {
     const entries = await store.events.tail(namespace, { after, limit: PAGE })
     if (entries.some(({ event }) => event.type === 'user_erased' || event.type === 'retention')) return true
@@ -99,9 +101,9 @@ async function removedSince(store: Store, { namespace, position }: Checkpoint): 
   }
 }
 
-/** The sum of one keyed number for each event: it does not matter in which order they are read. */
-async function digestOfEvents(
-  { store, keys }: Pick<LedgerDeps, 'store' | 'keys'>,
+/** The sum of one keyed number per event, which does not depend on their order. */
+async function digestEvents(
+  { store, keys }: CheckpointDeps,
   namespace: string,
   upTo: number,
 ): Promise<{ events: number; digest: string }> {
@@ -111,10 +113,8 @@ async function digestOfEvents(
     const entries = await store.events.tail(namespace, { after, limit: PAGE })
     for (const { position, user, event } of entries) {
       if (position > upTo) continue
-      sum = BigInt.asUintN(
-        256,
-        sum + BigInt(`0x${keys.mac('checkpoint', ['event', namespace, user, event.sequence, event.mac], 'hex')}`),
-      )
+      const mac = keys.mac('checkpoint', ['event', namespace, user, event.sequence, event.mac], 'hex')
+      sum = BigInt.asUintN(256, sum + BigInt(`0x${mac}`))
       events++
     }
     after = entries.at(-1)?.position ?? upTo
@@ -122,12 +122,12 @@ async function digestOfEvents(
   }
 }
 
-function macOf(keys: Keyring, lines: readonly string[]): string {
+function signatureOf(keys: CheckpointDeps['keys'], lines: readonly string[]): string {
   return keys.mac('checkpoint', ['text', lines.join('\n')])
 }
 
-function invalid(): PurserError {
-  return new PurserError('checkpoint_invalid', 'The checkpoint is damaged or was not signed by this store.', {
-    hint: 'Give the whole text as checkpoint() returned it, of the same namespace and store.',
+function checkpointInvalid(): PurserError {
+  return new PurserError('checkpoint_invalid', 'The checkpoint was changed, or was not signed by this store.', {
+    hint: 'Pass the whole text as checkpoint() returned it, to the same store and namespace.',
   })
 }

@@ -2,23 +2,29 @@ import type { Effects } from '../core/effects.ts'
 import type { Keyring } from '../core/keyring.ts'
 import type { PendingCalls } from '../core/pending-calls.ts'
 import type { Subject } from '../core/subject.ts'
-import type { OpenJournal } from '../journal/journal.ts'
+import type { Journal } from '../journal/api.ts'
 import type { Store } from '../storage/store.ts'
-import type { Rules } from './quota.ts'
+import type { LedgerRules } from './rules.ts'
 import type { LedgerState, Measurements } from './state.ts'
-import type { TicketSweeper } from './ticket-sweeper.ts'
-import type { Verification } from './verify.ts'
 
-/** What the ledger's rooms share. */
+/** Dependencies shared by the ledger modules. */
 export interface LedgerDeps {
-  readonly journal: OpenJournal<LedgerState, Measurements>
+  readonly journal: Journal<LedgerState, Measurements>
   readonly store: Store
   readonly keys: Keyring
   readonly effects: Effects
-  /** Reads that may take long; closing waits for them. */
+  /** Registers long reads, so that closing waits for them. */
   readonly calls: PendingCalls
-  readonly rules: Rules
-  /** Checks one user; with a checkpoint, also that the store has not been set back behind it. */
-  verify(user: Subject, checkpoint: string | undefined): Promise<Verification>
-  readonly upkeep: TicketSweeper
+  readonly rules: LedgerRules
+  readonly sweeper: RetentionSweeper
+}
+
+/** Removes what is too old, in the background. */
+export interface RetentionSweeper {
+  /** Call when a user's usage in a window begins. */
+  onWindowOpened(user: Subject): void
+  /** Call when a ticket was settled or refunded. */
+  onTicketClosed(user: Subject): void
+  /** Resolves when no sweep is running. */
+  idle(): Promise<void>
 }

@@ -1,9 +1,16 @@
-import { suggestion } from '../errors.ts'
+import {
+  isObject,
+  parseInstant,
+  parseInteger,
+  parseJsonObject,
+  parseText,
+  throwInvalid,
+  validateFields,
+} from '../core/validate.ts'
 import { LABEL_MAX_BYTES } from '../options-schema.ts'
-import type { Rules } from './quota.ts'
-import { instantOf, jsonObject, onlyKnown, refuse, text, wholeNumber } from './validate-arguments.ts'
+import { type LedgerRules, parseLabel } from './rules.ts'
 
-/** What the application's own detector says about a user. What is absent stays as it is. */
+/** What a detector of the application found out about a user. Absent fields stay unchanged. */
 export interface DetectionInput {
   phase?: string | undefined
   riskLevel?: string | undefined
@@ -11,18 +18,19 @@ export interface DetectionInput {
   eggStatus?: string | undefined
   /** 0 to 1. */
   confidence?: number | undefined
+  /** At most 256 bytes. */
   primarySignal?: string | undefined
-  /** Turns so far, as the application counts them. */
+  /** Turns so far, as counted by the application. */
   turnCount?: number | undefined
-  /** When it was seen, ISO 8601; by default now. A time in the future counts as now. */
+  /** When it was detected, ISO 8601. Default: now, also for a time in the future. */
   at?: string | undefined
-  /** What saw it. */
+  /** The detector; name and version of at most 128 bytes each. */
   source?: { name: string; version?: string | undefined } | undefined
-  /** What it rests on: ids of signals, not their text. At most 16 KiB of JSON. */
+  /** What it is based on: ids of signals, not their text. At most 16 KiB of JSON. */
   evidence?: unknown
 }
 
-/** A detection that has passed its checks. */
+/** A validated detection with its peaks. */
 export interface Detection {
   readonly phase?: string
   readonly riskLevel?: string
@@ -53,67 +61,80 @@ const FIELDS = [
 
 /** Peak nodes of one user. */
 export const MAX_PEAKS = 64
+/** Of the evidence of a detection, or the data of an application event. */
 export const DATA_MAX_BYTES = 16_384
+const SIGNAL_MAX_BYTES = 256
+const SOURCE_MAX_BYTES = 128
 const code = 'detection_invalid'
 
-/** Checks a detection and its peaks as a whole; throws `detection_invalid` before anything of it is taken. */
-export function checkDetection(rules: Rules, input: DetectionInput, peaks: unknown): Detection {
-  onlyKnown(input, FIELDS, { what: 'a detection', code })
-  const { phase, riskLevel, archetype, eggStatus, confidence, primarySignal, turnCount, at, source, evidence } = input
+/** Validates a detection and its peaks as a whole. Throws `detection_invalid`. */
+export function parseDetection(rules: LedgerRules, input: DetectionInput, peaks: unknown): Detection {
+  validateFields(input, FIELDS, { name: 'detection', code })
+  const { confidence, primarySignal, turnCount, at, source, evidence } = input
   return {
-    ...(phase === undefined ? {} : { phase: label(phase, 'phase', rules.phases) }),
-    ...(riskLevel === undefined ? {} : { riskLevel: label(riskLevel, 'riskLevel', rules.riskLevels) }),
-    ...(archetype === undefined ? {} : { archetype: label(archetype, 'archetype') }),
-    ...(eggStatus === undefined ? {} : { eggStatus: label(eggStatus, 'eggStatus') }),
-    ...(confidence === undefined ? {} : { confidence: confidenceOf(confidence) }),
+    ...parseLabels(rules, input),
+    ...(confidence === undefined ? {} : { confidence: parseConfidence(confidence) }),
     ...(primarySignal === undefined
       ? {}
-      : { primarySignal: text(primarySignal, { name: 'primarySignal', maxBytes: 256, code }) }),
-    ...(turnCount === undefined
+      : { primarySignal: parseText(primarySignal, { name: 'primarySignal', maxBytes: SIGNAL_MAX_BYTES, code }) }),
+    ...(turnCount === undefined ? {} : { turnCount: parseInteger(turnCount, { name: 'turnCount', min: 0, code }) }),
+    at: at === undefined ? null : parseInstant(at, { name: 'at', code }),
+    ...(source === undefined ? {} : { source: parseSource(source) }),
+    ...(evidence === undefined
       ? {}
-      : { turnCount: wholeNumber(turnCount, { name: 'turnCount', least: 0, most: Number.MAX_SAFE_INTEGER, code }) }),
-    at: at === undefined ? null : instantOf(at, { name: 'at', code }),
-    ...(source === undefined ? {} : { source: sourceOf(source) }),
-    ...(evidence === undefined ? {} : jsonObject({ evidence }, { name: 'evidence', maxBytes: DATA_MAX_BYTES, code })),
-    peaks: peaks === undefined ? {} : peaksOf(peaks),
+      : parseJsonObject({ evidence }, { name: 'evidence', maxBytes: DATA_MAX_BYTES, code })),
+    peaks: peaks === undefined ? {} : parsePeaks(peaks),
   }
 }
 
-/** A phase, risk level or the like; one of the declared ones where the application has declared them. */
-export function label(value: unknown, name: string, declared?: readonly string[]): string {
-  const given = text(value, { name, maxBytes: LABEL_MAX_BYTES, code })
-  if (declared === undefined || declared.includes(given)) return given
-  return refuse(
-    code,
-    `'${given}' is not a declared ${name}.`,
-    suggestion(given, declared) || `Declared are: ${declared.join(', ')}.`,
-    name,
-  )
-}
-
-function confidenceOf(value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value <= 1) return value
-  return refuse(code, 'confidence must be a number from 0 to 1.', undefined, 'confidence')
-}
-
-function sourceOf(source: unknown): { name: string; version?: string } {
-  onlyKnown(source, ['name', 'version'], { what: 'a source', code })
-  const { name, version } = source as { name: unknown; version?: unknown }
+function parseLabels(
+  rules: LedgerRules,
+  { phase, riskLevel, archetype, eggStatus }: DetectionInput,
+): Pick<Detection, 'phase' | 'riskLevel' | 'archetype' | 'eggStatus'> {
   return {
-    name: text(name, { name: 'source.name', maxBytes: 128, code }),
-    ...(version === undefined ? {} : { version: text(version, { name: 'source.version', maxBytes: 128, code }) }),
+    ...(phase === undefined ? {} : { phase: parsePhase(rules, phase) }),
+    ...(riskLevel === undefined ? {} : { riskLevel: parseRiskLevel(rules, riskLevel) }),
+    ...(archetype === undefined ? {} : { archetype: parseDetectionLabel(archetype, 'archetype') }),
+    ...(eggStatus === undefined ? {} : { eggStatus: parseDetectionLabel(eggStatus, 'eggStatus') }),
   }
 }
 
-function peaksOf(peaks: unknown): Record<string, number> {
-  if (typeof peaks !== 'object' || peaks === null || Array.isArray(peaks))
-    refuse(code, 'peaks must be an object of numbers.', undefined, 'peaks')
+export function parsePhase({ phases }: LedgerRules, phase: unknown): string {
+  return parseDetectionLabel(phase, 'phase', phases)
+}
+
+export function parseRiskLevel({ riskLevels }: LedgerRules, riskLevel: unknown): string {
+  return parseDetectionLabel(riskLevel, 'riskLevel', riskLevels)
+}
+
+function parseDetectionLabel(value: unknown, name: string, declared?: readonly string[]): string {
+  return parseLabel(value, declared, { name, maxBytes: LABEL_MAX_BYTES, code })
+}
+
+function parseConfidence(value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value
+  return throwInvalid("'confidence' must be a number from 0 to 1.", { name: 'confidence', code })
+}
+
+function parseSource(source: unknown): { name: string; version?: string } {
+  validateFields(source, ['name', 'version'], { name: 'source', code })
+  const { name, version } = source as { name: unknown; version?: unknown }
+  const rule = { maxBytes: SOURCE_MAX_BYTES, code } as const
+  return {
+    name: parseText(name, { name: 'source.name', ...rule }),
+    ...(version === undefined ? {} : { version: parseText(version, { name: 'source.version', ...rule }) }),
+  }
+}
+
+function parsePeaks(peaks: unknown): Record<string, number> {
+  const rule = { name: 'peaks', code } as const
+  if (!isObject(peaks)) return throwInvalid("'peaks' must be an object of numbers.", rule)
   const entries = Object.entries(peaks)
-  if (entries.length > MAX_PEAKS) refuse(code, `A user has at most ${MAX_PEAKS} peak nodes.`, undefined, 'peaks')
+  if (entries.length > MAX_PEAKS) throwInvalid(`A user has at most ${MAX_PEAKS} peak nodes.`, rule)
   for (const [node, value] of entries) {
-    text(node, { name: 'The name of a peak node', maxBytes: LABEL_MAX_BYTES, code })
+    parseText(node, { name: 'peak node', maxBytes: LABEL_MAX_BYTES, code })
     if (typeof value !== 'number' || !Number.isFinite(value))
-      refuse(code, `The peak '${node}' must be a finite number.`, undefined, 'peaks')
+      throwInvalid(`The peak '${node}' must be a finite number.`, rule)
   }
   return Object.fromEntries(entries) as Record<string, number>
 }

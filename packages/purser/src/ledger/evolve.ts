@@ -1,24 +1,20 @@
-import type { Event } from '../journal/event.ts'
-import { type Block, INITIAL, type LedgerState, type Tombstone, type ZoneState } from './state.ts'
+import type { EventBody } from '../journal/event.ts'
+import { type Block, INITIAL_STATE, type LedgerState, type Tombstone, type ZoneState } from './state.ts'
 
-/** Event types of the ledger's own; all others leave the state as it is. */
-export const OWN_TYPES = ['phase_transition', 'risk_change', 'attribute_change', 'admin_action', 'retention'] as const
-export type OwnType = (typeof OWN_TYPES)[number]
-
-/** The state after an event. Pure and total: an event type it does not know changes nothing. */
-export function evolve(state: LedgerState, event: Omit<Event, 'mac' | 'user'>): LedgerState {
+/** The state after an event. Pure and total: an unknown event type leaves the state unchanged. */
+export function evolve(state: LedgerState, event: EventBody): LedgerState {
   const { data } = event
   switch (event.type) {
     case 'phase_transition':
-      return { ...state, previousPhase: text(data.from), phase: text(data.to), phaseEnteredAt: event.at }
+      return { ...state, previousPhase: textOf(data.from), phase: textOf(data.to), phaseEnteredAt: event.at }
     case 'risk_change':
-      return { ...state, riskLevel: text(data.to) }
+      return { ...state, riskLevel: textOf(data.to) }
     case 'attribute_change':
       return data.attribute === 'archetype'
-        ? { ...state, archetype: text(data.to) }
-        : { ...state, eggStatus: text(data.to) }
+        ? { ...state, archetype: textOf(data.to) }
+        : { ...state, eggStatus: textOf(data.to) }
     case 'admin_action':
-      return afterAction(state, event)
+      return evolveAction(state, event)
     case 'retention':
       return { ...state, tombstone: data.tombstone as Tombstone }
     default:
@@ -26,14 +22,14 @@ export function evolve(state: LedgerState, event: Omit<Event, 'mac' | 'user'>): 
   }
 }
 
-/** What events fold to, from nothing or from what came before them. */
-export function rebuild(events: Iterable<Omit<Event, 'mac' | 'user'>>, from: LedgerState = INITIAL): LedgerState {
+/** Folds events, from the initial state or from the state before the first of them. */
+export function foldEvents(events: Iterable<EventBody>, from: LedgerState = INITIAL_STATE): LedgerState {
   let state = from
   for (const event of events) state = evolve(state, event)
   return state
 }
 
-function afterAction(state: LedgerState, { at, data }: Omit<Event, 'mac' | 'user'>): LedgerState {
+function evolveAction(state: LedgerState, { at, data }: EventBody): LedgerState {
   switch (data.action) {
     case 'cap':
       return { ...state, cap: data.after as number | null }
@@ -45,13 +41,13 @@ function afterAction(state: LedgerState, { at, data }: Omit<Event, 'mac' | 'user
     case 'note':
       return { ...state, notesCount: state.notesCount + 1 }
     case 'correct':
-      return corrected(state, at, data)
+      return evolveCorrection(state, at, data)
     default:
       return state
   }
 }
 
-function corrected(state: LedgerState, at: string, data: Readonly<Record<string, unknown>>): LedgerState {
+function evolveCorrection(state: LedgerState, at: string, data: EventBody['data']): LedgerState {
   const before = (data.before ?? {}) as { phase?: string; riskLevel?: string }
   const after = (data.after ?? {}) as { phase?: string; riskLevel?: string }
   return {
@@ -63,6 +59,6 @@ function corrected(state: LedgerState, at: string, data: Readonly<Record<string,
   }
 }
 
-function text(value: unknown): string | null {
+function textOf(value: unknown): string | null {
   return typeof value === 'string' ? value : null
 }

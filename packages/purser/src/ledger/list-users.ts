@@ -1,43 +1,40 @@
 import { createHash } from 'node:crypto'
-import { withSignal } from '../core/abort.ts'
+import { type AbortOptions, withSignal } from '../core/abort.ts'
 import { canonicalJson } from '../core/canonical-json.ts'
 import type { PendingCalls } from '../core/pending-calls.ts'
-import { validateOptions } from '../core/validate.ts'
-import { PurserError, suggestion } from '../errors.ts'
-import type { UserRow } from '../storage/commit.ts'
-import type { Store, UserOrder, UserQuery } from '../storage/store.ts'
-import type { Bond } from './bond.ts'
-import type { Rules } from './quota.ts'
-import { instantOf, refuse, text, wholeNumber } from './validate-arguments.ts'
+import { parseInstant, parseInteger, parseOneOf, parseText, throwInvalid, validateOptions } from '../core/validate.ts'
+import { PurserError } from '../errors.ts'
+import type { ListedUser, Store, UserOrder, UserQuery } from '../storage/store.ts'
+import { type Bond, bondOfRow } from './bond.ts'
+import { type LedgerRules, parseLabel } from './rules.ts'
 
 /**
- * What `purser.users` takes. All filters must hold. Phase, risk and cap are those of the user's last write: when the
- * application changes a default, users are found by the new one after their next write.
+ * Options of `purser.users`. All filters must match. Phase, risk level and cap are those of the user's last write: after
+ * the application changes a default, a user is found by the new one once something of them was written.
  */
-export interface UserQueryInput {
+export interface ListUsersOptions extends AbortOptions {
   readonly phase?: string | undefined
   readonly riskLevel?: string | undefined
-  /** At least this part of the cap is used, 0 to 1; windows that are over do not count. */
+  /** At least this share of the cap is used, 0 to 1. Windows that are over do not count. */
   readonly capUsed?: number | undefined
   readonly blocked?: boolean | undefined
   /** Seen at this instant or later, ISO 8601. */
   readonly seenSince?: string | undefined
-  /** The id begins with this. */
+  /** What the id begins with. */
   readonly prefix?: string | undefined
   /** Default `'id'`. */
   readonly orderBy?: UserOrder | 'lastSeenAt' | undefined
-  /** Default: ids ascending, all else descending. */
+  /** Default: ascending for ids, otherwise descending. */
   readonly order?: 'asc' | 'desc' | 'ascending' | 'descending' | undefined
-  /** Users a page, 1 to 1,000. Default 50. */
+  /** Users per page, 1 to 1,000. Default 50. */
   readonly limit?: number | undefined
-  /** Where the last page ended. The other fields must be the same. */
+  /** The cursor of the previous page, with the same filters and order. */
   readonly cursor?: string | null | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 export interface UserPage {
   readonly users: Bond[]
-  /** For the next page; null at the end. */
+  /** Of the next page; null on the last one. */
   readonly cursor: string | null
 }
 
@@ -52,35 +49,43 @@ const FIELDS = [
   'order',
   'limit',
   'cursor',
-  'signal',
 ] as const
-const ORDERS = ['id', 'seenAt', 'lastSeenAt', 'createdAt', 'capUsed', 'peak'] as const
+const ORDER_BY = ['id', 'seenAt', 'lastSeenAt', 'createdAt', 'capUsed', 'peak'] as const
+const ORDERS = ['asc', 'desc', 'ascending', 'descending'] as const
+const LIMIT_DEFAULT = 50
+const LIMIT_MAX = 1_000
+const FILTER_MAX_BYTES = 256
 
-interface House {
+export interface ListUsersDeps {
   readonly store: Store
   readonly calls: PendingCalls
   readonly namespace: string
-  /** The declared labels; undefined where every label may be. */
-  readonly rules: Pick<Rules, 'phases' | 'riskLevels'>
+  readonly rules: LedgerRules
   now(): number
-  /** undefined: the row is damaged. */
-  bond(id: string, row: UserRow): Bond | undefined
 }
 
-type Page = Pick<UserQuery, 'after'> & { readonly query: Omit<UserQuery, 'after' | 'now'>; readonly digest: string }
+/** The filters and order of a page, and a digest of them for the cursor. */
+interface ParsedQuery {
+  readonly query: Omit<UserQuery, 'after' | 'now'>
+  readonly digest: string
+  readonly after: UserQuery['after']
+}
 
-/** A list that is a page when awaited and all users when iterated. */
-export function listUsers(house: House, input: UserQueryInput = {}): PromiseLike<UserPage> & AsyncIterable<Bond> {
+/** The first page when awaited, all users when iterated. */
+export function listUsers(
+  deps: ListUsersDeps,
+  options: ListUsersOptions = {},
+): PromiseLike<UserPage> & AsyncIterable<Bond> {
   return {
     // biome-ignore lint/suspicious/noThenProperty: the contract's result is both awaited and iterated.
-    then: (fulfilled, rejected) => house.calls.run(() => onePage(house, input)).then(fulfilled, rejected),
+    then: (fulfilled, rejected) => deps.calls.run(() => readPage(deps, options)).then(fulfilled, rejected),
     async *[Symbol.asyncIterator]() {
-      let cursor = input?.cursor
+      let cursor = options?.cursor
       do {
-        const from = cursor === undefined ? input : { ...input, cursor }
-        const page = await house.calls.run(() => onePage(house, from))
+        const pageOptions = cursor === undefined ? options : { ...options, cursor }
+        const page = await deps.calls.run(() => readPage(deps, pageOptions))
         for (const user of page.users) {
-          input.signal?.throwIfAborted()
+          options.signal?.throwIfAborted()
           yield user
         }
         cursor = page.cursor
@@ -90,92 +95,110 @@ export function listUsers(house: House, input: UserQueryInput = {}): PromiseLike
 }
 
 /**
- * The store's blocks and windows are as of the user's last commit: a block may have ended by itself since, and a
- * rolling count may have fallen. So the store gives a superset, and what no longer holds is left out here, until
- * the page is full. One damaged row must not hide all others: it is left out, and `verify` names it.
+ * The store filters by the block and the window of the user's last commit. Since then a block may have ended and a
+ * rolling count may have fallen, so the store returns a superset, and users that do not match any more are skipped until
+ * the page is full.
  */
-async function onePage(house: House, input: UserQueryInput): Promise<UserPage> {
-  const { query, digest, ...page } = checkQuery(house, input)
+async function readPage(deps: ListUsersDeps, options: ListUsersOptions): Promise<UserPage> {
+  const { query, digest, ...page } = parseQuery(deps, options)
   const users: Bond[] = []
   let { after } = page
   for (;;) {
-    const found = await withSignal(house.store.users.list({ ...query, after, now: house.now() }), input.signal)
-    for (const { id, value, row } of found) {
-      after = { value, id }
-      const bond = house.bond(id, row)
-      if (bond !== undefined && holds(input, bond)) users.push(bond)
-      if (users.length === query.limit) return { users, cursor: writeCursor(digest, after) }
+    const found = await withSignal(deps.store.users.list({ ...query, after, now: deps.now() }), options.signal)
+    for (const listed of found) {
+      const bond = readBond(deps, listed)
+      after = { value: listed.value, id: listed.id }
+      if (bond !== undefined && matches(options, bond)) users.push(bond)
+      if (users.length === query.limit) return { users, cursor: encodeCursor(digest, after) }
     }
     if (found.length < query.limit) return { users, cursor: null }
   }
 }
 
-function holds({ blocked, capUsed }: UserQueryInput, bond: Bond): boolean {
+/** Undefined for a damaged row: it is skipped, so that it does not hide all others. `verify` reports it. */
+function readBond({ rules, now }: ListUsersDeps, listed: ListedUser): Bond | undefined {
+  try {
+    return bondOfRow(rules, listed, now())
+  } catch (error) {
+    if (PurserError.is(error, 'store_damaged')) return undefined
+    throw error
+  }
+}
+
+function matches({ blocked, capUsed }: ListUsersOptions, bond: Bond): boolean {
   if (blocked !== undefined && (bond.blocked !== null) !== blocked) return false
   return capUsed === undefined || capUsed <= 0 || (bond.dailyCap > 0 && bond.dailyCount / bond.dailyCap >= capUsed)
 }
 
-function checkQuery({ namespace, rules }: House, input: UserQueryInput): Page {
-  validateOptions('users', input, FIELDS)
-  const { phase, riskLevel, capUsed, blocked, seenSince, prefix, cursor } = input
-  const orderBy = input.orderBy === undefined ? 'id' : input.orderBy
-  if (!ORDERS.includes(orderBy))
-    refuse('argument_invalid', 'orderBy is not known.', `Known are: ${ORDERS.join(', ')}.`, 'orderBy')
-  const given = input.order === undefined ? (orderBy === 'id' ? 'asc' : 'desc') : input.order
-  if (!['asc', 'desc', 'ascending', 'descending'].includes(given))
-    refuse('argument_invalid', 'order is not known.', "It is 'asc' or 'desc'.", 'order')
-  if (capUsed !== undefined && !(typeof capUsed === 'number' && capUsed >= 0))
-    refuse(
-      'argument_invalid',
-      'capUsed must be a number of 0 or more.',
-      '0.8 finds users who have used 80 % of their cap.',
-      'capUsed',
-    )
-  if (blocked !== undefined && typeof blocked !== 'boolean')
-    refuse('argument_invalid', 'blocked must be true or false.', 'Leave it out for everybody.', 'blocked')
-  const query = {
-    namespace,
-    phase: label(phase, 'phase', rules.phases),
-    riskLevel: label(riskLevel, 'riskLevel', rules.riskLevels),
-    blocked: blocked || undefined,
-    seenSince: seenSince === undefined ? undefined : instantOf(seenSince, { name: 'seenSince' }),
-    capUsed,
-    prefix: prefix === '' ? undefined : label(prefix, 'prefix'),
-    orderBy: orderBy === 'lastSeenAt' ? ('seenAt' as const) : orderBy,
-    order: given.startsWith('asc') ? ('ascending' as const) : ('descending' as const),
-  }
-  const limit = input.limit === undefined ? 50 : wholeNumber(input.limit, { name: 'limit', least: 1, most: 1_000 })
+function parseQuery({ namespace, rules }: ListUsersDeps, options: ListUsersOptions): ParsedQuery {
+  validateOptions('users', options, FIELDS)
+  const { blocked, limit = LIMIT_DEFAULT, cursor } = options
+  const query = { namespace, ...parseFilters(rules, options), ...parseOrder(options) }
   const digest = createHash('sha256')
     .update(canonicalJson({ ...query, blocked }))
     .digest('base64url')
     .slice(0, 16)
-  return { query: { ...query, limit }, digest, after: readCursor(digest, cursor) }
+  return {
+    query: { ...query, limit: parseInteger(limit, { name: 'limit', min: 1, max: LIMIT_MAX }) },
+    digest,
+    after: decodeCursor(digest, cursor),
+  }
 }
 
-/** With declared labels a filter by another one can only be a slip: nobody has it. */
-function label(value: unknown, name: string, declared?: readonly string[]): string | undefined {
-  if (value === undefined) return undefined
-  const given = text(value, { name, maxBytes: 256 })
-  if (declared === undefined || declared.includes(given)) return given
-  const known = `Declared are: ${declared.join(', ')}.`
-  const hint = `${suggestion(given, declared)} ${known}`.trimStart()
-  return refuse('argument_invalid', `'${given}' is not a declared ${name}.`, hint, name)
+function parseFilters(
+  rules: LedgerRules,
+  { phase, riskLevel, blocked, seenSince, capUsed, prefix }: ListUsersOptions,
+): Pick<UserQuery, 'phase' | 'riskLevel' | 'blocked' | 'seenSince' | 'capUsed' | 'prefix'> {
+  if (capUsed !== undefined && !(typeof capUsed === 'number' && capUsed >= 0))
+    throwInvalid("'capUsed' must be a number of 0 or more.", {
+      name: 'capUsed',
+      hint: '0.8 finds users who have used at least 80 % of their cap.',
+    })
+  if (blocked !== undefined && typeof blocked !== 'boolean')
+    throwInvalid("'blocked' must be true or false.", { name: 'blocked', hint: 'Omit it for all users.' })
+  return {
+    phase: phase === undefined ? undefined : parseFilter(phase, rules.phases, 'phase'),
+    riskLevel: riskLevel === undefined ? undefined : parseFilter(riskLevel, rules.riskLevels, 'riskLevel'),
+    // The store cannot filter by false: it does not know which blocks have ended.
+    blocked: blocked || undefined,
+    seenSince: seenSince === undefined ? undefined : parseInstant(seenSince, { name: 'seenSince' }),
+    capUsed,
+    prefix:
+      prefix === undefined || prefix === ''
+        ? undefined
+        : parseText(prefix, { name: 'prefix', maxBytes: FILTER_MAX_BYTES }),
+  }
 }
 
-/** A cursor names its query, so that it cannot silently continue another one. */
-function writeCursor(digest: string, { value, id }: { value: string | number | null; id: string }): string {
+/** A label that is not declared is an error: no user can have it. */
+function parseFilter(value: unknown, declared: readonly string[] | undefined, name: string): string {
+  return parseLabel(value, declared, { name, maxBytes: FILTER_MAX_BYTES })
+}
+
+function parseOrder(options: ListUsersOptions): Pick<UserQuery, 'orderBy' | 'order'> {
+  const orderBy = parseOneOf(options.orderBy === undefined ? 'id' : options.orderBy, ORDER_BY, { name: 'orderBy' })
+  const defaultOrder = orderBy === 'id' ? 'asc' : 'desc'
+  const order = parseOneOf(options.order === undefined ? defaultOrder : options.order, ORDERS, { name: 'order' })
+  return {
+    orderBy: orderBy === 'lastSeenAt' ? 'seenAt' : orderBy,
+    order: order.startsWith('asc') ? 'ascending' : 'descending',
+  }
+}
+
+/** A cursor contains the digest of its query, so that it cannot continue another one. */
+function encodeCursor(digest: string, { value, id }: NonNullable<UserQuery['after']>): string {
   return Buffer.from(JSON.stringify([digest, value, id])).toString('base64url')
 }
 
-function readCursor(digest: string, cursor: unknown): UserQuery['after'] {
+function decodeCursor(digest: string, cursor: unknown): UserQuery['after'] {
   if (cursor === undefined || cursor === null) return undefined
   try {
     const [of, value, id, ...more] = JSON.parse(Buffer.from(String(cursor), 'base64url').toString()) as unknown[]
-    const ordered = value === null || typeof value === 'string' || typeof value === 'number'
-    if (of === digest && ordered && typeof id === 'string' && more.length === 0) return { value, id }
+    const isValue = value === null || typeof value === 'string' || typeof value === 'number'
+    if (of === digest && isValue && typeof id === 'string' && more.length === 0) return { value, id }
   } catch {}
-  throw new PurserError('argument_invalid', 'The cursor does not belong to this query.', {
-    hint: 'Pass the cursor of the last page together with the same filters and order.',
-    details: { param: 'cursor' },
+  return throwInvalid('The cursor does not belong to this query.', {
+    name: 'cursor',
+    hint: 'Pass the cursor of the previous page with the same filters and order.',
   })
 }

@@ -1,79 +1,86 @@
 import type { Subject } from '../core/subject.ts'
-import { validateOptions } from '../core/validate.ts'
+import {
+  parseInstant,
+  parseInteger,
+  parseOptionalActor,
+  parseReason,
+  throwInvalid,
+  validateFields,
+  validateOptions,
+} from '../core/validate.ts'
 import type { NewEvent } from '../journal/event.ts'
 import type { AuditOptions, UserLedger } from './api.ts'
-import { AUDIT_OPTIONS, auditedWrite, parseAudit, parseAuditOptions } from './audit.ts'
 import { type Bond, bondOf } from './bond.ts'
-import { zoneName } from './calendar.ts'
-import { block, changeCap, changeZone, correct, unblock } from './decide/moderation.ts'
+import { parseTimeZone } from './calendar.ts'
+import { block, changeCap, changeTimeZone, correct, unblock } from './decide/moderation.ts'
 import type { LedgerDeps } from './deps.ts'
-import { label } from './detection.ts'
-import type { LedgerView } from './quota.ts'
+import { parsePhase, parseRiskLevel } from './detection.ts'
 import { writeAndRetain } from './retention.ts'
-import { instantOf, onlyKnown, reasonOf, refuse, wholeNumber } from './validate-arguments.ts'
+import type { LedgerView } from './state.ts'
+import { AUDIT_OPTIONS, auditedWrite, parseAudit, parseAuditOptions } from './write-options.ts'
 
-type Changes = Pick<UserLedger, 'setDailyCap' | 'block' | 'unblock' | 'correct' | 'setTimeZone'>
+type Moderation = Pick<UserLedger, 'setDailyCap' | 'block' | 'unblock' | 'correct' | 'setTimeZone'>
 
-/** What people do to a user. All give the bond as it is afterwards. */
-export function createModeration(house: LedgerDeps, user: Subject): Changes {
-  const { rules } = house
-  const change = (
+/** Actions of operators. Each returns the bond after the action. */
+export function createModeration(deps: LedgerDeps, user: Subject): Moderation {
+  const { rules } = deps
+
+  function act(
     by: AuditOptions,
-    what: { readonly call: string; readonly body: unknown },
+    call: { readonly call: string; readonly body: unknown },
     decide: (view: LedgerView) => readonly NewEvent[],
-  ): Promise<Bond> => {
-    const decision = (view: LedgerView) => ({
+  ): Promise<Bond> {
+    const write = auditedWrite<Bond>(by, call, (view) => ({
       events: decide(view),
-      result: (after: { readonly view: LedgerView }): Bond => bondOf(rules, user.id, after.view),
-    })
-    return writeAndRetain(house, user, auditedWrite<Bond>(by, what, decision))
+      result: (after) => bondOf(rules, user.id, after.view),
+    }))
+    return writeAndRetain(deps, user, write)
   }
 
   return {
-    async setDailyCap(cap, given) {
-      const by = parseAuditOptions(given, 'setDailyCap')
-      if (cap !== null) wholeNumber(cap, { name: 'cap', least: 0, most: Number.MAX_SAFE_INTEGER, code: 'cap_invalid' })
-      return change(by, { call: 'cap', body: cap }, (view) => changeCap(rules, { cap, by }, view))
+    async setDailyCap(cap, options) {
+      const by = parseAuditOptions(options, 'setDailyCap')
+      if (cap !== null) parseInteger(cap, { name: 'cap', min: 0, code: 'cap_invalid' })
+      return act(by, { call: 'cap', body: cap }, (view) => changeCap(rules, { cap, by }, view))
     },
 
-    async block(given) {
-      validateOptions('block', given, [...AUDIT_OPTIONS, 'until'])
-      const by = { ...parseAudit(given), reason: reasonOf(given?.reason) }
-      const until = given.until === undefined || given.until === null ? null : instantOf(given.until, { name: 'until' })
-      return change(by, { call: 'block', body: until }, (view) => block({ until, by }, view))
+    async block(options) {
+      validateOptions('block', options, [...AUDIT_OPTIONS, 'until'])
+      const { until: untilText, ...audit } = options
+      const by = { ...parseAudit(audit), reason: parseReason(options.reason) }
+      const until = untilText === undefined || untilText === null ? null : parseInstant(untilText, { name: 'until' })
+      return act(by, { call: 'block', body: until }, (view) => block({ until, by }, view))
     },
 
-    async unblock(given) {
-      const by = parseAuditOptions(given, 'unblock')
-      return change(by, { call: 'unblock', body: null }, (view) => unblock(by, view))
+    async unblock(options) {
+      const by = parseAuditOptions(options, 'unblock')
+      return act(by, { call: 'unblock', body: null }, (view) => unblock(by, view))
     },
 
-    async correct(fields, given) {
-      onlyKnown(fields, ['phase', 'riskLevel'], { what: 'a correction', code: 'argument_invalid' })
-      validateOptions('correct', given, AUDIT_OPTIONS)
-      const by = { ...parseAudit(given), reason: reasonOf(given?.reason) }
+    async correct(fields, options) {
+      validateFields(fields, ['phase', 'riskLevel'], { name: 'fields' })
+      validateOptions('correct', options, AUDIT_OPTIONS)
+      const by = { ...parseAudit(options), reason: parseReason(options.reason) }
       const { phase, riskLevel } = fields
       if (phase === undefined && riskLevel === undefined)
-        refuse(
-          'argument_invalid',
-          'A correction needs a phase or a riskLevel.',
-          "For instance correct({ phase: 'warm' }, by).",
-        )
+        throwInvalid("'fields' must contain a phase or a riskLevel.", {
+          name: 'fields',
+          hint: "Example: correct({ phase: 'warm' }, { actor: 'alice', reason: 'ticket 4711' }).",
+        })
       const command = {
         by,
-        ...(phase === undefined ? {} : { phase: label(phase, 'phase', rules.phases) }),
-        ...(riskLevel === undefined ? {} : { riskLevel: label(riskLevel, 'riskLevel', rules.riskLevels) }),
+        ...(phase === undefined ? {} : { phase: parsePhase(rules, phase) }),
+        ...(riskLevel === undefined ? {} : { riskLevel: parseRiskLevel(rules, riskLevel) }),
       }
-      return change(by, { call: 'correct', body: { phase: phase ?? null, riskLevel: riskLevel ?? null } }, (view) =>
-        correct(rules, command, view),
-      )
+      const body = { phase: phase ?? null, riskLevel: riskLevel ?? null }
+      return act(by, { call: 'correct', body }, (view) => correct(rules, command, view))
     },
 
-    async setTimeZone(zone, given = {}) {
-      validateOptions('setTimeZone', given, AUDIT_OPTIONS)
-      const name = zone === null ? null : zoneName(zone)
-      const by = parseAudit({ ...given, actor: given.actor ?? 'app' })
-      return change(by, { call: 'zone', body: name }, (view) => changeZone(rules, { zone: name, by }, view))
+    async setTimeZone(zone, options = {}) {
+      validateOptions('setTimeZone', options, AUDIT_OPTIONS)
+      const name = zone === null ? null : parseTimeZone(zone)
+      const by = parseAudit({ ...options, actor: parseOptionalActor(options.actor) })
+      return act(by, { call: 'zone', body: name }, (view) => changeTimeZone(rules, { zone: name, by }, view))
     },
   }
 }

@@ -1,43 +1,65 @@
 import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
-import { validateOptions } from '../core/validate.ts'
-import type { Event } from '../journal/event.ts'
-import type { UserLedger } from './api.ts'
-import { type Bond, bondOf } from './bond.ts'
-import { type Observed, observe } from './decide/observation.ts'
-import { appEvent } from './decide/record.ts'
+import { parseJsonObject, parseOptionalActor, parseText, throwInvalid, validateOptions } from '../core/validate.ts'
+import type { Event, NewEvent } from '../journal/event.ts'
+import type { RecordOptions, UserLedger } from './api.ts'
+import { type ObserveResult, observe } from './decide/observation.ts'
 import type { LedgerDeps } from './deps.ts'
-import { checkDetection } from './detection.ts'
-import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './idempotency.ts'
+import { DATA_MAX_BYTES, parseDetection } from './detection.ts'
 import { writeAndRetain } from './retention.ts'
-import { actorOf } from './validate-arguments.ts'
+import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './write-options.ts'
 
-/** What the application's detectors and the application itself say about a user. */
-export function createObservations(house: LedgerDeps, user: Subject): Pick<UserLedger, 'observe' | 'record'> {
-  const { rules } = house
+/** What the application and its detectors report about a user. */
+export function createObservations(deps: LedgerDeps, user: Subject): Pick<UserLedger, 'observe' | 'record'> {
+  const { rules } = deps
   return {
-    async observe(input, given = {}) {
-      validateOptions('observe', given, ['peaks', ...IDEMPOTENCY_OPTIONS])
-      const detection = checkDetection(rules, input, given.peaks)
-      const command = { detection, bond: (view: Parameters<typeof bondOf>[2]): Bond => bondOf(rules, user.id, view) }
-      const repeated = idempotentWrite<Observed<Bond>>(given, { call: 'observe', body: detection })
-      const observed = await writeAndRetain<Observed<Bond>>(house, user, {
-        ...repeated,
-        decide: (view) => observe(rules, command, view),
-        replay: (kept, view) => ({ ...repeated.replay(kept, view), outcome: 'replayed' }),
+    async observe(input, options = {}) {
+      validateOptions('observe', options, ['peaks', ...IDEMPOTENCY_OPTIONS])
+      const detection = parseDetection(rules, input, options.peaks)
+      const result = await writeAndRetain<ObserveResult>(deps, user, {
+        ...idempotentWrite<ObserveResult>(options, {
+          call: 'observe',
+          body: detection,
+          replay: (stored) => ({ ...stored, outcome: 'replayed' }),
+        }),
+        decide: (view) => observe(rules, { user: user.id, detection }, view),
       })
       publish('activity', { namespace: user.namespace, user: user.id })
-      return observed
+      return result
     },
 
-    async record(type, given = {}) {
-      validateOptions('record', given, ['detail', 'data', 'actor', ...IDEMPOTENCY_OPTIONS])
-      const { detail, data } = given
-      const event = appEvent(type, { detail, data, actor: given.actor === undefined ? 'app' : actorOf(given.actor) })
-      return writeAndRetain<Event>(house, user, {
-        ...idempotentWrite<Event>(given, { call: 'record', body: event }),
+    async record(type, options = {}) {
+      validateOptions('record', options, ['detail', 'data', 'actor', ...IDEMPOTENCY_OPTIONS])
+      const event = parseAppEvent(type, options)
+      return writeAndRetain<Event>(deps, user, {
+        ...idempotentWrite<Event>(options, { call: 'record', body: event }),
         decide: () => ({ events: [event], result: ({ events }) => events[0] as Event }),
       })
     },
+  }
+}
+
+const TYPE_MAX_BYTES = 128
+const DETAIL_MAX_BYTES = 4_096
+const APP_TYPE = /^[a-z0-9][a-z0-9._-]*:[a-z0-9][a-z0-9._:/-]*$/i
+const code = 'event_invalid'
+
+/** Validates an event of the application. Its type names a vendor, so it cannot equal a type of the ledger. */
+function parseAppEvent(type: unknown, { detail, data, actor }: RecordOptions): NewEvent {
+  const name = parseText(type, { name: 'type', maxBytes: TYPE_MAX_BYTES, code })
+  if (!APP_TYPE.test(name) || name.toLowerCase().startsWith('purser:'))
+    throwInvalid(`'${name}' is not a valid type for an application event.`, {
+      name: 'type',
+      code,
+      hint: "Use 'vendor:name', such as 'acme:notice_shown'.",
+    })
+  return {
+    type: name,
+    detail:
+      detail === undefined || detail === ''
+        ? ''
+        : parseText(detail, { name: 'detail', maxBytes: DETAIL_MAX_BYTES, code }),
+    data: data === undefined ? {} : parseJsonObject(data, { name: 'data', maxBytes: DATA_MAX_BYTES, code }),
+    actor: parseOptionalActor(actor),
   }
 }

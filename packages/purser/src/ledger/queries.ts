@@ -1,45 +1,98 @@
 import { withSignal } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
-import { validateOptions } from '../core/validate.ts'
+import { parseInteger, parsePageLimit, validateOptions } from '../core/validate.ts'
 import { readEvent } from '../journal/hash-chain.ts'
-import type { UserLedger } from './api.ts'
+import type { StoredEvent } from '../storage/commit.ts'
+import type { InternalUserLedger, LedgerExport, UserLedger } from './api.ts'
 import { bondOf } from './bond.ts'
+import { formatInstant } from './calendar.ts'
+import { verifyWithCheckpoint } from './checkpoint.ts'
 import type { LedgerDeps } from './deps.ts'
-import { exportRows } from './export.ts'
-import { pageLimit, refuse, wholeNumber } from './validate-arguments.ts'
+import { NOTE_RECORDS } from './notes.ts'
+import { validateEventTypes } from './tail.ts'
+import { verifyUser } from './verify.ts'
 
-type Readings = Pick<UserLedger, 'bond' | 'events' | 'verify' | 'exportRows'>
+type Queries = Pick<UserLedger, 'bond' | 'events' | 'verify'> & Pick<InternalUserLedger, 'exportRows'>
 
-/** What can be known of a user. Nothing here writes. */
-export function createQueries(house: LedgerDeps, user: Subject): Readings {
-  const { journal, store, calls, rules } = house
+/** Reads of one user. They write nothing. */
+export function createQueries(deps: LedgerDeps, user: Subject): Queries {
+  const { journal, store, keys, calls, rules } = deps
   return {
-    async bond(given = {}) {
-      validateOptions('bond', given, ['signal'])
-      return bondOf(rules, user.id, await withSignal(journal.read(user), given.signal))
+    async bond(options = {}) {
+      validateOptions('bond', options, [])
+      return bondOf(rules, user.id, await withSignal(journal.read(user), options.signal))
     },
 
-    async events(given = {}) {
-      validateOptions('events', given, ['limit', 'before', 'types', 'signal'])
-      const { before, types } = given
-      const limit = pageLimit(given.limit)
-      if (before !== undefined) wholeNumber(before, { name: 'before', least: 0, most: Number.MAX_SAFE_INTEGER })
-      if (types !== undefined && !(Array.isArray(types) && types.every((type) => typeof type === 'string')))
-        refuse('argument_invalid', 'types must be a list of event types.', "For instance ['risk_change'].", 'types')
-      given.signal?.throwIfAborted()
+    async events(options = {}) {
+      validateOptions('events', options, ['limit', 'before', 'types'])
+      const { before, types, signal } = options
+      const limit = parsePageLimit(options.limit)
+      if (before !== undefined) parseInteger(before, { name: 'before', min: 0 })
+      validateEventTypes(types)
       if (limit === 0 || types?.length === 0) return []
-      const stored = await withSignal(
-        calls.run(() => store.events.newest(user, { limit, before, types })),
-        given.signal,
+      const page = calls.run(() => store.events.newest(user, { limit, before, types }))
+      return (await withSignal(page, signal)).map((event) => readEvent(user.id, event))
+    },
+
+    async verify(options = {}) {
+      validateOptions('verify', options, ['checkpoint'])
+      const { checkpoint, signal } = options
+      const { namespace } = user
+      const check = calls.run(() =>
+        verifyWithCheckpoint({ store, keys, namespace }, checkpoint, () => verifyUser({ store, keys }, user)),
       )
-      return stored.map((event) => readEvent(user.id, event))
+      return withSignal(check, signal)
     },
 
-    async verify(given = {}) {
-      validateOptions('verify', given, ['checkpoint', 'signal'])
-      return withSignal(house.verify(user, given.checkpoint), given.signal)
-    },
+    exportRows: () => exportRows(deps, user),
+  }
+}
 
-    exportRows: () => exportRows(house, user),
+const EXPORT_PAGE = 500
+
+/** Exports page by page. A chain that does not verify and a state that cannot be read are exported as stored. */
+async function* exportRows(deps: LedgerDeps, user: Subject): AsyncGenerator<LedgerExport, void, undefined> {
+  const { store, calls } = deps
+  const row = await store.users.load(user)
+  if (row === undefined) return
+  yield { part: 'ledger', type: 'bond', value: await exportBond(deps, user, row.state) }
+  for (const counter of row.counters) yield { part: 'ledger', type: 'counter', value: counter }
+  for (let after = 0; ; ) {
+    const events = await calls.run(() => store.events.oldest(user, { after, limit: EXPORT_PAGE }))
+    for (const event of events)
+      yield { part: 'ledger', type: 'event', at: formatInstant(event.at), value: exportEvent(user, event) }
+    if (events.length < EXPORT_PAGE) break
+    after = (events.at(-1) as StoredEvent).sequence
+  }
+  for (let after: string | undefined; ; ) {
+    const notes = await store.users.records(user, NOTE_RECORDS, { limit: EXPORT_PAGE, order: 'ascending', after })
+    for (const { value } of notes) yield exportNote(value)
+    if (notes.length < EXPORT_PAGE) break
+    after = notes.at(-1)?.name
+  }
+}
+
+async function exportBond({ journal, rules }: LedgerDeps, user: Subject, state: string | null): Promise<unknown> {
+  try {
+    return bondOf(rules, user.id, await journal.read(user))
+  } catch {
+    return { user: user.id, damaged: true, state }
+  }
+}
+
+function exportEvent(user: Subject, event: StoredEvent): unknown {
+  try {
+    return readEvent(user.id, event)
+  } catch {
+    return { ...event, damaged: true }
+  }
+}
+
+function exportNote(value: string): LedgerExport {
+  try {
+    const note = JSON.parse(value) as { at: string }
+    return { part: 'ledger', type: 'note', at: note.at, value: note }
+  } catch {
+    return { part: 'ledger', type: 'note', value }
   }
 }

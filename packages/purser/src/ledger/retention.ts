@@ -1,48 +1,48 @@
 import type { Subject } from '../core/subject.ts'
-import type { Write } from '../journal/api.ts'
-import { type ChainOf, parseBody } from '../journal/hash-chain.ts'
-import type { LedgerDeps } from './deps.ts'
-import { rebuild } from './evolve.ts'
-import { INITIAL, type LedgerState, type Measurements, type Tombstone } from './state.ts'
-import { TICKET_LIFE_MS, TICKET_RECORDS, ticketRecord } from './tickets.ts'
-import { checkEvent } from './verify.ts'
+import { type ChainId, findBrokenLink, parseBody } from '../journal/hash-chain.ts'
+import type { LedgerDeps, RetentionSweeper } from './deps.ts'
+import { foldEvents } from './evolve.ts'
+import { INITIAL_STATE, type LedgerState, type LedgerWrite, type Tombstone } from './state.ts'
+import { TICKET_RECORDS, TICKET_TTL_MS, ticketRecordName } from './tickets.ts'
 
 /*
- * Retention removes a user's oldest events only by the declared policy, and leaves a counted tombstone: an event that
- * says how many went, the MAC the first kept one hangs on, and what the removed ones folded to. So the chain still
- * verifies, and folding what is kept still gives the state.
+ * Retention removes a user's oldest events according to `keepEvents`, and the records of expired tickets.
+ *
+ * Removed events leave a tombstone: an event with their number, the MAC that the oldest remaining event is chained to,
+ * and the state they folded to. So the chain still verifies, and the remaining events still fold to the state.
  */
 
-type Rooms = Pick<LedgerDeps, 'journal' | 'store' | 'keys' | 'effects' | 'rules'>
+type RetentionDeps = Pick<LedgerDeps, 'journal' | 'store' | 'keys' | 'rules'>
 
-/** Events are removed in groups of a twentieth of what is kept, so that a busy log does not write a tombstone each time. */
-const GROUPS = 20
-/** Removed at once; the rest follows at the next occasion. */
-const MAX_REMOVED = 10_000
+/** Events are removed in batches of a twentieth of `keepEvents`, so that a busy log does not write a tombstone each time. */
+const BATCHES = 20
+/** Removed at once; the rest is removed by later calls. */
+const MAX_REMOVED_EVENTS = 10_000
+const EVENTS_PAGE = 500
 
-/** Writes, and lets retention follow where events are kept in a limited number. */
+/** Writes, then applies retention to the user's log. */
 export async function writeAndRetain<Result>(
-  house: Rooms,
+  deps: RetentionDeps,
   user: Subject,
-  order: Write<LedgerState, Measurements, Result>,
+  write: LedgerWrite<Result>,
 ): Promise<Result> {
-  const result = await house.journal.write(user, order)
-  await retain(house, user)
+  const result = await deps.journal.write(user, write)
+  await trimEvents(deps, user)
   return result
 }
 
-/** Brings a user's log down to the events that are to be kept. A failure is left to the next occasion. */
-export async function retain(house: Rooms, user: Subject): Promise<void> {
-  const keep = house.rules.keepEvents
+/** Removes the events above `keepEvents`. After an error the next call tries again. */
+async function trimEvents(deps: RetentionDeps, user: Subject): Promise<void> {
+  const keep = deps.rules.keepEvents
   if (keep === null) return
   try {
-    const { version, incarnation, state } = await house.journal.read(user)
+    const { version, incarnation, state } = await deps.journal.read(user)
     const firstKept = state.tombstone?.firstKept ?? 1
-    if (version - firstKept + 1 <= keep + Math.floor(keep / GROUPS)) return
-    // The event that tells of it is kept as well.
-    const removable = Math.min(version - firstKept + 2 - keep, version - firstKept + 1, MAX_REMOVED)
-    const tombstone = await buried(house, { chain: { user, incarnation }, state, count: removable })
-    await house.journal.write(user, {
+    if (version - firstKept + 1 <= keep + Math.floor(keep / BATCHES)) return
+    // The event with the tombstone counts as one of the remaining events.
+    const removable = Math.min(version - firstKept + 2 - keep, version - firstKept + 1, MAX_REMOVED_EVENTS)
+    const tombstone = await buildTombstone(deps, { chain: { user, incarnation }, state, count: removable })
+    await deps.journal.write(user, {
       incarnation,
       decide: (view) => {
         if (tombstone === undefined || (view.state.tombstone?.firstKept ?? 1) !== firstKept)
@@ -58,52 +58,84 @@ export async function retain(house: Rooms, user: Subject): Promise<void> {
       },
     })
   } catch {
-    // The caller's own write is through, and must not seem to have failed. What is left over is told by the log's length.
+    // The caller's write is committed and must not appear to have failed.
   }
 }
 
 /**
- * The tombstone of the oldest `count` events; undefined when they are not all there. Throws when one was changed: what
- * shows that is not removed.
+ * The tombstone of the oldest `count` events. Undefined when one of them is missing or was changed: the evidence of a
+ * change is not removed.
  */
-async function buried(
-  { store, keys }: Rooms,
-  { chain, state, count }: { chain: ChainOf; state: LedgerState; count: number },
+async function buildTombstone(
+  { store, keys }: RetentionDeps,
+  { chain, state, count }: { readonly chain: ChainId; readonly state: LedgerState; readonly count: number },
 ): Promise<Tombstone | undefined> {
-  let base: LedgerState = state.tombstone?.base ?? INITIAL
+  let base: LedgerState = state.tombstone?.base ?? INITIAL_STATE
   const firstKept = (state.tombstone?.firstKept ?? 1) + count
-  let link = { sequence: firstKept - count - 1, mac: state.tombstone?.mac ?? '' }
-  while (link.sequence < firstKept - 1) {
-    const page = { after: link.sequence, limit: Math.min(500, firstKept - 1 - link.sequence) }
+  let previous = { sequence: firstKept - count - 1, mac: state.tombstone?.mac ?? '' }
+  while (previous.sequence < firstKept - 1) {
+    const page = { after: previous.sequence, limit: Math.min(EVENTS_PAGE, firstKept - 1 - previous.sequence) }
     const events = await store.events.oldest(chain.user, page)
     if (events.length === 0) return undefined
     for (const event of events) {
-      checkEvent(keys, { chain, link, event })
-      link = event
+      if (findBrokenLink(keys, { chain, previous }, event) !== undefined) return undefined
+      previous = event
     }
-    const parsed = events.map(({ body }) => parseBody(body))
-    base = rebuild(parsed, base)
+    const bodies = events.map(({ body }) => parseBody(body))
+    base = foldEvents(bodies, base)
   }
   const removed = (state.tombstone?.removed ?? 0) + count
-  return { firstKept, removed, mac: link.mac, base: { ...base, tombstone: null } }
+  return { firstKept, removed, mac: previous.mac, base: { ...base, tombstone: null } }
 }
 
-const PRUNED_AT_ONCE = 1_000
-const MAX_PRUNINGS = 100
+/** Users swept at once; beyond that a sweep is skipped, and a later call starts it. */
+const MAX_SWEEPS = 64
+const TICKETS_PER_SWEEP = 64
+
+/** Sweeps users in the background. Errors are ignored: a later call sweeps the user again. */
+export function createRetentionSweeper(deps: RetentionDeps): RetentionSweeper {
+  const sweeps = new Set<Promise<unknown>>()
+  let closedTickets = 0
+
+  async function sweep(user: Subject): Promise<void> {
+    await removeExpiredTickets(deps, user)
+    await trimEvents(deps, user)
+  }
+
+  function startSweep(user: Subject): void {
+    if (sweeps.size >= MAX_SWEEPS) return
+    const onEnd = (): boolean => sweeps.delete(running)
+    const running: Promise<unknown> = sweep(user).then(onEnd, onEnd)
+    sweeps.add(running)
+  }
+
+  return {
+    onWindowOpened: startSweep,
+    onTicketClosed(user) {
+      if (++closedTickets % TICKETS_PER_SWEEP === 0) startSweep(user)
+    },
+    async idle() {
+      await Promise.all(sweeps)
+    },
+  }
+}
+
+const TICKETS_PAGE = 1_000
+const MAX_PAGES = 100
 
 /**
- * Removes the traces of tickets that are too old to be used again. Old is what lies long before the user was last seen,
- * whatever a clock says now: a clock that was ahead and is put back makes no used ticket good again.
+ * Removes the records of tickets that are too old to be used. Age is measured against the time the user was last seen,
+ * not against the clock: when a clock that ran ahead is set back, a used ticket does not become valid again.
  */
-export async function pruneTickets({ store, journal }: Rooms, user: Subject): Promise<void> {
+async function removeExpiredTickets({ store, journal }: RetentionDeps, user: Subject): Promise<void> {
   const { incarnation, stamps } = await journal.read(user)
-  const horizon = ticketRecord({ issuedAt: Math.max(0, (stamps.seenAt ?? 0) - TICKET_LIFE_MS), id: '' })
-  for (let pruning = 0; pruning < MAX_PRUNINGS; pruning++) {
-    const oldest = await store.users.records(user, TICKET_RECORDS, { limit: PRUNED_AT_ONCE, order: 'ascending' })
-    const old = oldest.filter(({ name }) => name < horizon)
-    const records = old.map(({ name }) => ({ kind: TICKET_RECORDS, name, value: null }))
+  const horizon = ticketRecordName({ issuedAt: Math.max(0, (stamps.seenAt ?? 0) - TICKET_TTL_MS), id: '' })
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const oldest = await store.users.records(user, TICKET_RECORDS, { limit: TICKETS_PAGE, order: 'ascending' })
+    const expired = oldest.filter(({ name }) => name < horizon)
+    const records = expired.map(({ name }) => ({ kind: TICKET_RECORDS, name, value: null }))
     if (records.length > 0)
       await journal.write(user, { incarnation, decide: () => ({ records, result: () => undefined }) })
-    if (records.length < PRUNED_AT_ONCE) return
+    if (records.length < TICKETS_PAGE) return
   }
 }

@@ -1,6 +1,8 @@
+import type { Decision, View, Write } from '../journal/api.ts'
+
 /**
- * What a user's events fold to. `null` is what no event has set: the default holds, which the application may change
- * without touching anybody's row. `v` is the format version of the stored text.
+ * The state that a user's events fold to. `null` means that no event has set the field: the application's default
+ * applies, which can change without rewriting rows. `v` is the format version of the stored text.
  */
 export interface LedgerState {
   readonly v: 1
@@ -11,7 +13,7 @@ export interface LedgerState {
   readonly riskLevel: string | null
   readonly archetype: string | null
   readonly eggStatus: string | null
-  /** Of the user's own; 0 is unlimited. */
+  /** The user's own cap; 0 is unlimited. */
   readonly cap: number | null
   readonly zone: ZoneState | null
   readonly blocked: Block | null
@@ -19,52 +21,54 @@ export interface LedgerState {
   readonly tombstone: Tombstone | null
 }
 
-/** A user's zone, and when it began or will begin to count. Zones are null where the default holds. */
+/** A user's time zone, and since or from when it counts. A zone is null where the default applies. */
 export interface ZoneState {
   readonly current: string | null
-  /** Holds until `effectiveAt`. */
+  /** Applies until `effectiveAt`. */
   readonly previous: string | null
-  /** The end of the window in which the zone was changed; null when nothing had been counted in it. */
+  /** The end of the window in which the zone was changed; null when nothing had been counted in that window. */
   readonly effectiveAt: string | null
-  /** The first date that counts in the current zone: no date is given twice. */
+  /** The first date that counts in the current zone, so that no date is counted twice. */
   readonly firstDate: string | null
 }
 
+/** A block of a user by an operator. */
 export interface Block {
   readonly at: string
   readonly actor: string
   readonly reason: string
-  /** null: until somebody lifts it. */
+  /** null: until it is lifted. */
   readonly until: string | null
 }
 
-/** What stands for events that retention has removed. */
+/** Replaces the events that retention has removed. */
 export interface Tombstone {
-  /** The first sequence that is kept. */
+  /** The oldest sequence that is not removed. */
   readonly firstKept: number
-  /** Events removed in all. */
+  /** Events removed in total. */
   readonly removed: number
-  /** MAC of the last one removed, on which the first kept one hangs. */
+  /** MAC of the last removed event, which the oldest remaining event is chained to. */
   readonly mac: string
-  /** What the removed events folded to. */
+  /** The state that the removed events folded to. */
   readonly base: LedgerState
 }
 
-/** Kept beside the state, without events. */
+/** Measured values, stored beside the state without events. */
 export interface Measurements {
   readonly turnCount: number
   readonly peaks: Readonly<Record<string, Peak>>
-  /** Time of the newest observation, epoch ms; older ones are stale. */
+  /** Time of the newest observation, epoch ms; older observations are stale. */
   readonly observedAt: number | null
 }
 
+/** The highest value measured for one node. */
 export interface Peak {
   readonly value: number
   /** ISO 8601, UTC. */
   readonly at: string
 }
 
-export const INITIAL: LedgerState = {
+export const INITIAL_STATE: LedgerState = {
   v: 1,
   phase: null,
   previousPhase: null,
@@ -79,4 +83,13 @@ export const INITIAL: LedgerState = {
   tombstone: null,
 }
 
-export const NO_MEASUREMENTS: Measurements = { turnCount: 0, peaks: {}, observedAt: null }
+export const INITIAL_MEASUREMENTS: Measurements = { turnCount: 0, peaks: {}, observedAt: null }
+
+/** The block in force at an instant. A block with an end expires by itself. */
+export function activeBlock({ blocked }: LedgerState, now: number): Block | null {
+  return blocked === null || (blocked.until !== null && Date.parse(blocked.until) <= now) ? null : blocked
+}
+
+export type LedgerView = View<LedgerState, Measurements>
+export type LedgerDecision<Result> = Decision<LedgerState, Measurements, Result>
+export type LedgerWrite<Result, Stored = Result> = Write<LedgerState, Measurements, Result, Stored>

@@ -1,159 +1,260 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Keyring } from '../core/keyring.ts'
+import { LRUCache } from 'lru-cache'
 import type { Subject } from '../core/subject.ts'
-import { type ChainOf, headMac, linkMac, parseBody } from '../journal/hash-chain.ts'
-import { completed } from '../journal/unit-of-work.ts'
-import type { StoredEvent, UserRow } from '../storage/commit.ts'
-import type { Store } from '../storage/store.ts'
-import { rebuild } from './evolve.ts'
-import { INITIAL, type LedgerState } from './state.ts'
-import { noteProblem, notesUpTo } from './verify-notes.ts'
+import type { EventBody } from '../journal/event.ts'
+import { type ChainId, findBrokenLink, headMac, parseBody } from '../journal/hash-chain.ts'
+import { decodeJson } from '../journal/snapshot.ts'
+import { type Head, LOG_OF_NAMESPACE, type StoredEvent, type UserRow } from '../storage/commit.ts'
+import type { IntegrityError, Note, Verification } from './api.ts'
+import type { LedgerDeps } from './deps.ts'
+import { foldEvents } from './evolve.ts'
+import { NOTE_RECORDS, noteDigest, noteIdOf, noteSequenceOf } from './notes.ts'
+import { INITIAL_STATE, type LedgerState } from './state.ts'
 
-/** What a check of the log found. */
-export interface Verification {
-  readonly ok: boolean
-  /** Events that were checked. */
-  readonly checked: number
-  /** The first thing that is wrong; absent when all is well. */
-  readonly firstBad?: IntegrityError
-}
+type VerifyDeps = Pick<LedgerDeps, 'store' | 'keys'>
+type VerifyAllDeps = VerifyDeps & { now(): number }
 
-export interface IntegrityError {
-  /** '' is the namespace's own log. Absent: no single user's. */
-  readonly user?: string
-  /** Absent: it is not about a single event. */
-  readonly sequence?: number
-  readonly problem: string
-}
+/** An error in one user's data. */
+type Problem = Omit<IntegrityError, 'user'>
 
-export interface VerifyDeps {
-  readonly store: Store
-  readonly keys: Keyring
-}
-
-const PAGE = 250
-/** Looks at a user who is written all the time, each of which finds another fault. */
-const MAX_LOOKS = 16
-
-/** A fault that a check has found. It also ends a retention: what shows a fault is not removed. */
-class Bad extends Error {
-  readonly sequence: number | undefined
-  constructor(problem: string, sequence?: number) {
-    super(problem)
-    this.sequence = sequence
-  }
-}
+const EVENTS_PAGE = 250
+const NOTES_PAGE = 250
+/** Checks of a user who is written all the time, each of which finds another problem. */
+const MAX_CHECKS = 16
 
 /**
- * Checks one user's log against their row: every link, the order, that the head is the last event and bears its MAC,
- * that the events fold to the state, and that notes are as they were written. Events committed while it runs do not
- * disturb it: when the row has moved on, a fault is only believed when another look finds the same.
+ * Checks a user's log against the user's row. Events may be committed during the check: when the row has changed, a
+ * problem counts only if the next check finds the same one.
  */
-export async function verifyUser(house: VerifyDeps, user: Subject): Promise<Verification> {
-  let last: string | undefined
-  for (let look = 1; ; look++) {
-    const row = await house.store.users.load(user)
-    const progress = { checked: 0 }
-    try {
-      await checkUser(house, { user, row, progress })
-      return { ok: true, checked: progress.checked }
-    } catch (error) {
-      if (!(error instanceof Bad)) throw error
-      const again = await house.store.users.load(user)
-      const hasMoved = again?.revision !== row?.revision || again?.incarnation !== row?.incarnation
-      const told = `${error.sequence} ${error.message}`
-      if (hasMoved && told !== last && look < MAX_LOOKS) {
-        last = told
-        continue
-      }
-      const firstBad: IntegrityError = {
-        user: user.id,
-        ...(error.sequence === undefined ? {} : { sequence: error.sequence }),
-        problem: error.message,
-      }
-      return { ok: false, checked: progress.checked, firstBad }
-    }
+export async function verifyUser(deps: VerifyDeps, user: Subject): Promise<Verification> {
+  let last: Problem | undefined
+  for (let checks = 1; ; checks++) {
+    const row = await deps.store.users.load(user)
+    const check = new UserCheck(deps, user, row)
+    const problem = await check.findProblem()
+    const { checked } = check
+    if (problem === undefined) return { ok: true, checked }
+    const current = await deps.store.users.load(user)
+    const isChanged = current?.revision !== row?.revision || current?.incarnation !== row?.incarnation
+    if (!isChanged || isDeepStrictEqual(problem, last) || checks === MAX_CHECKS)
+      return { ok: false, checked, firstBad: { user: user.id, ...problem } }
+    last = problem
   }
 }
 
-interface Check {
-  readonly user: Subject
-  readonly row: UserRow | undefined
-  readonly progress: { checked: number }
-}
+/** One pass over a user's events and notes, against the row as loaded before. */
+class UserCheck {
+  readonly #deps: VerifyDeps
+  readonly #user: Subject
+  readonly #row: UserRow | undefined
+  /** Events checked so far. */
+  checked = 0
 
-async function checkUser(house: VerifyDeps, { user, row, progress }: Check): Promise<void> {
-  const head = row?.head ?? null
-  if (row === undefined || head === null) {
+  constructor(deps: VerifyDeps, user: Subject, row: UserRow | undefined) {
+    this.#deps = deps
+    this.#user = user
+    this.#row = row
+  }
+
+  /** The first problem, in the order head, events, state, notes. */
+  async findProblem(): Promise<Problem | undefined> {
+    const row = this.#row
+    if (row === undefined || row.head === null) return this.#findWithoutHead()
+    const { head } = row
+    const stored = parseState(row)
+    if (stored === undefined) return { problem: 'The state cannot be read.' }
+    const chain = { user: this.#user, incarnation: row.incarnation }
+    if (row.state === null || row.headMac !== headMac(this.#deps.keys, chain, head, row.state))
+      return { sequence: head.sequence, problem: 'The head or the state was changed.' }
+    return (
+      (await this.#findRemovedEvent(stored)) ??
+      (await this.#findInEvents(row, head, stored)) ??
+      (await this.#findInNoteCount(head, stored))
+    )
+  }
+
+  /** Without a head there must be neither a state nor events. */
+  async #findWithoutHead(): Promise<Problem | undefined> {
+    const row = this.#row
     if (row !== undefined && (row.state !== null || row.headMac !== null))
-      throw new Bad('There is a state, but no head.')
-    const [stray] = await house.store.events.oldest(user, { after: 0, limit: 1 })
-    if (stray !== undefined) throw new Bad('There are events, but no head.', stray.sequence)
-    return
+      return { problem: 'There is a state, but no head.' }
+    const first = await this.#firstEvent()
+    return first && { sequence: first.sequence, problem: 'There are events, but no head.' }
   }
-  const chain: ChainOf = { user, incarnation: row.incarnation }
-  const stored = stateOf(row)
-  if (row.state === null || row.headMac !== headMac(house.keys, chain, head, row.state))
-    throw new Bad('The head or the state was changed.', head.sequence)
-  const { tombstone } = stored
-  let link = { sequence: (tombstone?.firstKept ?? 1) - 1, mac: tombstone?.mac ?? '' }
-  let state: LedgerState = tombstone?.base ?? INITIAL
-  const [stray] = tombstone === null ? [] : await house.store.events.oldest(user, { after: 0, limit: 1 })
-  if (stray !== undefined && stray.sequence <= link.sequence)
-    throw new Bad('An event that was removed is back.', stray.sequence)
-  while (link.sequence < head.sequence) {
-    const limit = Math.min(PAGE, head.sequence - link.sequence)
-    const events = await house.store.events.oldest(user, { after: link.sequence, limit })
-    if (events.length === 0) throw new Bad('Events are missing at the end.', link.sequence + 1)
+
+  async #findRemovedEvent({ tombstone }: LedgerState): Promise<Problem | undefined> {
+    if (tombstone === null) return undefined
+    const first = await this.#firstEvent()
+    if (first === undefined || first.sequence >= tombstone.firstKept) return undefined
+    return { sequence: first.sequence, problem: 'An event that retention removed was restored.' }
+  }
+
+  /** Checks every link, the last link against the head, and the folded events against the stored state. */
+  async #findInEvents({ incarnation }: UserRow, head: Head, stored: LedgerState): Promise<Problem | undefined> {
+    const chain = { user: this.#user, incarnation }
+    let state = stored.tombstone?.base ?? INITIAL_STATE
+    let previous: Head = { sequence: (stored.tombstone?.firstKept ?? 1) - 1, mac: stored.tombstone?.mac ?? '' }
+    while (previous.sequence < head.sequence) {
+      const limit = Math.min(EVENTS_PAGE, head.sequence - previous.sequence)
+      const events = await this.#deps.store.events.oldest(this.#user, { after: previous.sequence, limit })
+      if (events.length === 0) return { sequence: previous.sequence + 1, problem: 'Events are missing at the end.' }
+      const broken = this.#findBrokenLink(chain, previous, events)
+      if (broken !== undefined) return broken
+      previous = events.at(-1) as StoredEvent
+      const bodies = events.map(({ body }) => parseBody(body))
+      state = foldEvents(bodies, state)
+      const problem = await this.#findInNotes(bodies)
+      if (problem !== undefined) return problem
+    }
+    const { sequence } = head
+    if (previous.sequence !== sequence || previous.mac !== head.mac)
+      return { sequence, problem: 'The head is not the last event.' }
+    // Through JSON, like the stored state.
+    if (!isDeepStrictEqual(JSON.parse(JSON.stringify(state)), stored))
+      return { sequence, problem: 'The events do not fold to the state.' }
+    return undefined
+  }
+
+  #findBrokenLink(chain: ChainId, last: Head, events: readonly StoredEvent[]): Problem | undefined {
+    let previous = last
     for (const event of events) {
-      checkEvent(house.keys, { chain, link, event })
-      link = event
-      progress.checked++
+      const broken = findBrokenLink(this.#deps.keys, { chain, previous }, event)
+      if (broken !== undefined) return broken
+      previous = event
+      this.checked++
     }
-    const parsed = events.map(({ body }) => parseBody(body))
-    state = rebuild(parsed, state)
-    for (const event of parsed) {
-      const problem = await noteProblem(house, user, event)
-      if (problem !== undefined) throw new Bad(problem, event.sequence)
-    }
+    return undefined
   }
-  if (link.sequence !== head.sequence || link.mac !== head.mac)
-    throw new Bad('The head is not the last event.', head.sequence)
-  if (!isDeepStrictEqual(JSON.parse(JSON.stringify(state)), stored))
-    throw new Bad('The events do not fold to the state.', head.sequence)
-  const notes = await notesUpTo(house, user, head.sequence)
-  if (notes.count !== stored.notesCount || !(await isWritten(house, user, notes.newest, head.sequence)))
-    throw new Bad('There are more or fewer notes than were written.')
+
+  /*
+   * The text of a note is stored outside the log, so the chain does not cover it. The note's event does: it contains the
+   * id, the author, the time and a keyed digest of the text. A note without an event is found by the number of notes.
+   */
+
+  async #findInNotes(bodies: readonly EventBody[]): Promise<Problem | undefined> {
+    for (const body of bodies) {
+      if (body.type !== 'admin_action' || body.data.action !== 'note') continue
+      const { sequence } = body
+      const value = await this.#deps.store.users.record(this.#user, NOTE_RECORDS, String(body.data.id))
+      if (value === undefined) return { sequence, problem: 'The text of a note is missing.' }
+      if (!this.#isNoteOf(body, parseNote(value))) return { sequence, problem: 'A note was changed.' }
+    }
+    return undefined
+  }
+
+  #isNoteOf({ at, actor, data }: EventBody, note: Note | undefined): boolean {
+    return (
+      note !== undefined &&
+      note.id === String(data.id) &&
+      note.actor === actor &&
+      note.at === at &&
+      noteDigest(this.#deps.keys, this.#user, note) === data.digest
+    )
+  }
+
+  /** Notes added during the check do not count: their events are newer than the head. */
+  async #findInNoteCount(head: Head, { notesCount }: LedgerState): Promise<Problem | undefined> {
+    const { users } = this.#deps.store
+    const end = noteIdOf(head.sequence + 1, '')
+    let count = 0
+    let last: string | undefined
+    for (let isEnd = false; !isEnd; ) {
+      const page = await users.records(this.#user, NOTE_RECORDS, { limit: NOTES_PAGE, order: 'ascending', after: last })
+      count += page.filter(({ name }) => name < end).length
+      last = page.at(-1)?.name ?? last
+      isEnd = page.length < NOTES_PAGE
+    }
+    const newest = last === undefined ? 0 : noteSequenceOf(last)
+    if (count === notesCount && (newest <= head.sequence || (await this.#hasEvent(newest)))) return undefined
+    return { problem: 'There are more or fewer notes than events of notes.' }
+  }
+
+  async #hasEvent(sequence: number): Promise<boolean> {
+    return sequence <= ((await this.#deps.store.users.load(this.#user))?.head?.sequence ?? 0)
+  }
+
+  async #firstEvent(): Promise<{ readonly sequence: number } | undefined> {
+    return (await this.#deps.store.events.oldest(this.#user, { after: 0, limit: 1 }))[0]
+  }
 }
 
-/** Whether an event of this sequence is there by now. */
-async function isWritten({ store }: VerifyDeps, user: Subject, sequence: number, seen: number): Promise<boolean> {
-  return sequence <= seen || sequence <= ((await store.users.load(user))?.head?.sequence ?? 0)
-}
-
-/** Throws when an event is not the one that follows `link`. */
-export function checkEvent(
-  keys: Keyring,
-  { chain, link, event }: { chain: ChainOf; link: { sequence: number; mac: string }; event: StoredEvent },
-): void {
-  const { sequence, body, mac } = event
-  if (sequence !== link.sequence + 1) throw new Bad('An event is missing.', link.sequence + 1)
-  if (linkMac(keys, chain, link.mac, body) !== mac)
-    throw new Bad('An event was changed, or is not in its place.', sequence)
-  const told = parseBody(body)
-  if (
-    told.sequence !== sequence ||
-    told.id !== event.id ||
-    told.type !== event.type ||
-    told.at !== new Date(event.at).toISOString()
-  )
-    throw new Bad('What stands beside an event is not what it says.', sequence)
-}
-
-function stateOf(row: UserRow): LedgerState {
+function parseState(row: UserRow): LedgerState | undefined {
   try {
-    return completed(INITIAL, row.state)
+    return decodeJson(INITIAL_STATE, row.state)
   } catch {
-    throw new Bad('The state cannot be read.')
+    return undefined
   }
+}
+
+function parseNote(value: string): Note | undefined {
+  try {
+    return JSON.parse(value) as Note
+  } catch {
+    return undefined
+  }
+}
+
+const USERS_PAGE = 500
+const TAIL_PAGE = 500
+const MAX_CACHED_USERS = 10_000
+
+/** Checks all users of a namespace and its own log, then that every event belongs to an existing user. */
+export async function verifyAll(
+  deps: VerifyAllDeps,
+  namespace: string,
+  signal: AbortSignal | undefined,
+): Promise<Verification> {
+  const newest = (await deps.store.events.position(namespace)) ?? 0
+  let checked = 0
+  let firstBad: IntegrityError | undefined
+  const verify = async (id: string): Promise<void> => {
+    signal?.throwIfAborted()
+    const verification = await verifyUser(deps, { namespace, id })
+    checked += verification.checked
+    firstBad ??= verification.firstBad
+  }
+  for await (const id of listUserIds(deps, namespace)) await verify(id)
+  await verify(LOG_OF_NAMESPACE)
+  firstBad ??= await findStrayEvent(deps, namespace, { newest, signal })
+  return firstBad === undefined ? { ok: true, checked } : { ok: false, checked, firstBad }
+}
+
+async function* listUserIds({ store, now }: VerifyAllDeps, namespace: string): AsyncGenerator<string> {
+  for (let after: { value: string; id: string } | undefined; ; ) {
+    const page = await store.users.list({
+      namespace,
+      now: now(),
+      orderBy: 'id',
+      order: 'ascending',
+      limit: USERS_PAGE,
+      after,
+    })
+    for (const { id } of page) yield id
+    const last = page.at(-1)
+    if (page.length < USERS_PAGE || last === undefined) return
+    after = { value: last.id, id: last.id }
+  }
+}
+
+/** An event whose user has no row: the row was removed, or the event was inserted. */
+async function findStrayEvent(
+  { store }: VerifyDeps,
+  namespace: string,
+  { newest, signal }: { readonly newest: number; readonly signal: AbortSignal | undefined },
+): Promise<IntegrityError | undefined> {
+  const checkedUsers = new LRUCache<string, true>({ max: MAX_CACHED_USERS })
+  for (let after = 0; after < newest; ) {
+    signal?.throwIfAborted()
+    const entries = await store.events.tail(namespace, { after, limit: TAIL_PAGE })
+    for (const { user: id, event } of entries) {
+      if (checkedUsers.has(id)) continue
+      const user: Subject = { namespace, id }
+      const hasRow = (await store.users.load(user)) !== undefined
+      if (!hasRow && (await store.events.oldest(user, { after: 0, limit: 1 })).length > 0)
+        return { user: id, sequence: event.sequence, problem: 'There is an event of a user that does not exist.' }
+      checkedUsers.set(id, true)
+    }
+    after = entries.at(-1)?.position ?? newest
+  }
+  return undefined
 }

@@ -3,64 +3,63 @@ import { type Day, dayAt, dayOn } from './calendar.ts'
 import type { ZoneState } from './state.ts'
 
 /*
- * Windows. Use is counted in rows of (limit, window); a window's name sorts as text in the order of time, and the
- * newest row is never dropped, so that it remembers the highest window seen: a clock that goes back never opens a
- * window again.
+ * Window arithmetic. Usage is counted in rows of (limit, window). The name of a window sorts as text in time order. The
+ * newest row is never dropped and thus records the highest window seen: a clock that is set back never reopens a window.
  *
- * `day` names windows by the user's date, and a date is given once. When the zone changes, the running window ends
- * when it was going to end; the next one is the next date, which ends at midnight of the new zone. On the way west
- * it is longer than a day, on the way east shorter; nobody gains a second day by travelling in settings.
+ * `day` names windows by the user's date, and every date is used once. When the zone changes, the running window ends
+ * when it would have ended; the next one is the next date and ends at midnight in the new zone. It is longer than a day
+ * when the zone moves west and shorter when it moves east, so changing zones never yields an additional day.
  *
- * `rolling24h` counts in buckets of a minute. A bucket counts until 24 hours after its end, so that no 24 hours hold
- * more than the cap.
+ * `rolling24h` counts in buckets of one minute. A bucket counts until 24 hours after its end, so no period of 24 hours
+ * exceeds the cap.
  */
 
 export interface WindowPolicy {
   readonly window: 'day' | 'rolling24h'
-  /** The zone of users without one of their own. */
+  /** The zone of users without their own. */
   readonly timeZone: string
 }
 
-/** What is counted. Tokens follow the windows of messages; only messages are limited so far. */
-export const LIMITS = ['messages', 'inputTokens', 'outputTokens'] as const
-export type Limit = (typeof LIMITS)[number]
+/** What is counted. Tokens are counted in the window of their message; only messages are limited. */
+export const MEASURES = ['messages', 'inputTokens', 'outputTokens'] as const
+export type Measure = (typeof MEASURES)[number]
 
-export interface Usage {
+export interface WindowUsage {
   readonly count: number
-  /** The window that new use goes to. */
+  /** The window that new usage is counted in. */
   readonly window: string
   /** What is counted in that window alone. */
   readonly inWindow: number
-  /** When everything counted now will have left the count, epoch ms; null when nothing is counted or ever leaves. */
+  /** When everything counted now will no longer count, epoch ms; null when nothing is counted. */
   readonly clearAt: number | null
   /** When the count next falls by at least `needed`, epoch ms. */
   freeAt(needed: number): number | null
-  /** Whether a window is over for good and nothing more can be counted in it. */
+  /** Whether a window is over and nothing more can be counted in it. */
   isOver(window: string): boolean
 }
 
-export interface Counted {
+export interface UsageInput {
   readonly zone: ZoneState | null
   readonly counters: readonly Counter[]
   readonly now: number
 }
 
-export function usageOf(policy: WindowPolicy, counted: Counted): Usage {
-  return policy.window === 'day' ? dayUsage(policy, counted) : rollingUsage(counted)
+export function windowUsage(policy: WindowPolicy, input: UsageInput): WindowUsage {
+  return policy.window === 'day' ? dayUsage(policy, input) : rollingUsage(input)
 }
 
-/** Counter rows of the two window kinds stay apart, so that changing the policy mixes nothing up. */
-export function limitName(policy: WindowPolicy, limit: Limit): string {
-  return policy.window === 'day' ? limit : `${limit}/minute`
+/** The `limit` of a counter row. Each window policy has its own rows, so that changing the policy mixes nothing. */
+export function counterName(policy: WindowPolicy, measure: Measure): string {
+  return policy.window === 'day' ? measure : `${measure}/minute`
 }
 
-/** The day in which use is counted now, in the zone that holds now. */
-export function runningDay(timeZone: string, { zone, counters, now }: Counted): Day {
+/** The day in which usage is counted now, in the zone that applies now. */
+export function runningDay(timeZone: string, { zone, counters, now }: UsageInput): Day {
   const highest = highestWindow(counters, 'messages')
-  const waiting = zone !== null && zone.effectiveAt !== null && now < Date.parse(zone.effectiveAt)
-  const name = (waiting ? zone.previous : zone?.current) ?? timeZone
+  const isPending = zone !== null && zone.effectiveAt !== null && now < Date.parse(zone.effectiveAt)
+  const name = (isPending ? zone.previous : zone?.current) ?? timeZone
   const day = dayAt(name, now)
-  const first = waiting ? null : (zone?.firstDate ?? null)
+  const first = isPending ? null : (zone?.firstDate ?? null)
   const date = [day.date, highest, first].reduce<string>(
     (latest, other) => (other !== null && other > latest ? other : latest),
     '',
@@ -68,11 +67,11 @@ export function runningDay(timeZone: string, { zone, counters, now }: Counted): 
   return date === day.date ? day : dayOn(name, date)
 }
 
-function dayUsage({ timeZone }: WindowPolicy, counted: Counted): Usage {
-  const { date, end } = runningDay(timeZone, counted)
-  const count = countIn(counted.counters, 'messages', date)
-  // The day before stays, for tokens and refunds of turns that began in it.
-  const previous = counted.counters.reduce(
+function dayUsage({ timeZone }: WindowPolicy, input: UsageInput): WindowUsage {
+  const { date, end } = runningDay(timeZone, input)
+  const count = countIn(input.counters, 'messages', date)
+  // The previous day is not over: tokens and refunds of turns that began in it are still counted there.
+  const previous = input.counters.reduce(
     (latest, { limit, window }) => (limit === 'messages' && window < date && window > latest ? window : latest),
     '',
   )
@@ -86,41 +85,43 @@ function dayUsage({ timeZone }: WindowPolicy, counted: Counted): Usage {
   }
 }
 
-const MINUTE = 60_000
-const DAY = 86_400_000
-const BUCKET_LIMIT = 'messages/minute'
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+const MINUTE_COUNTER = 'messages/minute'
 
-function rollingUsage({ counters, now }: Counted): Usage {
-  const highest = highestWindow(counters, BUCKET_LIMIT)
-  const minute = Math.max(Math.floor(now / MINUTE), highest === null ? 0 : Number(highest))
-  const present = Math.max(now, minute * MINUTE)
-  const live = counters.filter(
-    ({ limit, window, value }) => limit === BUCKET_LIMIT && value > 0 && leavesAt(window) > present,
+function rollingUsage({ counters, now }: UsageInput): WindowUsage {
+  const highest = highestWindow(counters, MINUTE_COUNTER)
+  const minute = Math.max(Math.floor(now / MINUTE_MS), highest === null ? 0 : Number(highest))
+  const present = Math.max(now, minute * MINUTE_MS)
+  const buckets = counters.filter(
+    ({ limit, window, value }) => limit === MINUTE_COUNTER && value > 0 && bucketEnd(window) > present,
   )
   const window = String(minute).padStart(9, '0')
   return {
-    count: live.reduce((sum, { value }) => sum + value, 0),
+    count: buckets.reduce((sum, { value }) => sum + value, 0),
     window,
-    inWindow: countIn(counters, BUCKET_LIMIT, window),
-    clearAt: live.length === 0 ? null : leavesAt(String(Math.max(...live.map((bucket) => Number(bucket.window))))),
-    freeAt: (needed) => freeAt(live, needed),
-    isOver: (other) => leavesAt(other) <= present,
+    inWindow: countIn(counters, MINUTE_COUNTER, window),
+    clearAt:
+      buckets.length === 0 ? null : bucketEnd(String(Math.max(...buckets.map((bucket) => Number(bucket.window))))),
+    freeAt: (needed) => freeAt(buckets, needed),
+    isOver: (other) => bucketEnd(other) <= present,
   }
 }
 
-function freeAt(live: readonly Counter[], needed: number): number | null {
+function freeAt(buckets: readonly Counter[], needed: number): number | null {
   let freed = 0
   let at: number | null = null
-  for (const { window, value } of live.toSorted((a, b) => (a.window < b.window ? -1 : 1))) {
-    at = leavesAt(window)
+  for (const { window, value } of buckets.toSorted((a, b) => (a.window < b.window ? -1 : 1))) {
+    at = bucketEnd(window)
     freed += value
     if (freed >= needed) break
   }
   return at
 }
 
-function leavesAt(window: string): number {
-  return (Number(window) + 1) * MINUTE + DAY
+/** When a minute no longer counts, epoch ms. */
+function bucketEnd(window: string): number {
+  return (Number(window) + 1) * MINUTE_MS + DAY_MS
 }
 
 function highestWindow(counters: readonly Counter[], limit: string): string | null {

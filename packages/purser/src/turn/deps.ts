@@ -2,7 +2,7 @@ import type { InternalUserAnswers } from '../answers/api.ts'
 import type { UserContext } from '../context/api.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
-import type { UserLedger } from '../ledger/api.ts'
+import type { InternalUserLedger } from '../ledger/api.ts'
 import type { ProviderOption } from '../options.ts'
 import type { UserRuntime } from '../runtime/api.ts'
 import type { TurnLimits } from './options.ts'
@@ -10,7 +10,7 @@ import type { TurnLimits } from './options.ts'
 /** The modules of one user, as a turn uses them. */
 export interface UserModules {
   readonly user: Subject
-  readonly ledger: UserLedger
+  readonly ledger: InternalUserLedger
   readonly runtime: UserRuntime
   readonly context: UserContext
   readonly answers: InternalUserAnswers

@@ -1,13 +1,14 @@
 /*
  * One of several processes that admit the same user on one SQLite file at the same time.
- * argv: path, admissions, cap. Says `ready`, waits for a line on stdin, prints how many were allowed.
+ * argv: path, admissions, cap. Prints `ready`, reads a user id from stdin, admits, prints the number allowed and failed;
+ * again until it reads `end`.
  */
 import { once } from 'node:events'
 import { systemEffects } from '../../src/core/effects.ts'
-import { openHouse } from '../support/ledger-harness.ts'
+import { openLedgerHarness } from '../support/ledger-harness.ts'
 
 const [path = '', count = '0', cap = '0'] = process.argv.slice(2)
-const house = await openHouse({ driver: 'sqlite', path, dailyCap: Number(cap), effects: systemEffects })
+await using harness = await openLedgerHarness({ driver: 'sqlite', path, dailyCap: Number(cap), effects: systemEffects })
 process.stdin.resume()
 for (;;) {
   process.stdout.write('ready\n')
@@ -18,10 +19,10 @@ for (;;) {
   let failed = 0
   await Promise.all(
     Array.from({ length: Number(count) }, async (_, index) => {
-      // In several commits, so that processes really meet between reading and writing.
+      // Spread over several commits, so that the processes conflict between read and write.
       for (let turn = 0; turn < index % 8; turn++) await new Promise((resolve) => setImmediate(resolve))
       try {
-        if ((await house.of(user).admit()).allowed) allowed++
+        if ((await harness.user(user).admit()).allowed) allowed++
       } catch {
         failed++
       }
@@ -29,7 +30,4 @@ for (;;) {
   )
   process.stdout.write(`${JSON.stringify({ allowed, failed })}\n`)
 }
-await house.ledger.close()
-await house.journal.close()
-await house.store.close()
 process.stdin.pause()

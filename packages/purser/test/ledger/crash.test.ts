@@ -8,45 +8,49 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
 import { rounds } from '../support/fuzz-options.ts'
-import { openHouse } from '../support/ledger-harness.ts'
+import { type LedgerHarness, openLedgerHarness } from '../support/ledger-harness.ts'
 
-/** Kills the process some acknowledged lines after its beginning, and returns them. */
-async function killedAfter(path: string, user: string, lines: number): Promise<string[]> {
+/** Runs a writer, kills it after some lines, and returns the lines. */
+async function runUntilKilled(path: string, user: string, maxLines: number): Promise<string[]> {
   const script = join(import.meta.dirname, 'crash-writer.ts')
   const child = spawn(process.execPath, ['--conditions=@purser/source', script, path, user], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const told: string[] = []
+  const lines: string[] = []
   for await (const line of createInterface(child.stdout)) {
-    told.push(line)
-    if (told.length === lines) child.kill('SIGKILL')
+    lines.push(line)
+    if (lines.length === maxLines) child.kill('SIGKILL')
   }
-  return told
+  return lines
 }
 
-describe('a killed process (BL-D08, L5)', () => {
+function openHarness(path: string): Promise<LedgerHarness> {
+  return openLedgerHarness({ driver: 'sqlite', path, keepEvents: 40, effects: systemEffects })
+}
+
+describe('a killed process (BL-D08)', () => {
   const cycles = rounds(1_000, 3)
-  it(`${cycles} times leaves what it acknowledged, a log without gaps that verifies, and a state that is its fold`, async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'purser-victim-'))
-    const path = join(directory, 'victim.db')
+  it(`${cycles} times leaves what it acknowledged, a valid log without gaps, and its folded state`, async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'purser-crash-'))
+    const path = join(directory, 'crash.db')
     try {
       for (let cycle = 0; cycle < cycles; cycle++) {
-        const told = await killedAfter(path, `user-${cycle}`, 1 + ((cycle * 37) % 150))
-        await using house = await openHouse({ driver: 'sqlite', path, keepEvents: 40, effects: systemEffects })
-        const user = house.of(`user-${cycle}`)
+        const lines = await runUntilKilled(path, `user-${cycle}`, 1 + ((cycle * 37) % 150))
+        await using harness = await openHarness(path)
+        const user = harness.user(`user-${cycle}`)
         const { ok, firstBad } = await user.verify()
         assert.equal(ok, true, JSON.stringify(firstBad))
         const bond = await user.bond()
-        assert.ok(bond.dailyCount >= told.filter((line) => line === 'admitted').length)
-        const kept = new Map((await user.events({ limit: 1_000 })).map(({ sequence, id }) => [sequence, id]))
-        for (const [sequence, id] of told.filter((line) => /^\d/.test(line)).map((line) => line.split(' '))) {
+        assert.ok(bond.dailyCount >= lines.filter((line) => line === 'admitted').length)
+        const ids = new Map((await user.events({ limit: 1_000 })).map(({ sequence, id }) => [sequence, id]))
+        for (const [sequence, id] of lines.filter((line) => /^\d/.test(line)).map((line) => line.split(' '))) {
           assert.ok(Number(sequence) <= bond.version)
-          if (kept.has(Number(sequence))) assert.equal(kept.get(Number(sequence)), id)
+          if (ids.has(Number(sequence))) assert.equal(ids.get(Number(sequence)), id)
         }
         assert.equal((await user.notes({ limit: 1_000 })).length, bond.notesCount)
       }
-      await using house = await openHouse({ driver: 'sqlite', path, keepEvents: 40, effects: systemEffects })
-      assert.equal((await house.ledger.verify()).ok, true)
+      await using harness = await openHarness(path)
+      assert.equal((await harness.ledger.verify()).ok, true)
       const database = new DatabaseSync(path)
       assert.deepEqual({ ...database.prepare('PRAGMA integrity_check').get() }, { integrity_check: 'ok' })
       database.close()

@@ -1,24 +1,27 @@
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
-import { DRIVERS, type Driver, type House, type Order, openHouse } from '../support/ledger-harness.ts'
-import { type Plain, plainOf, type Real, WITH_CLOCK, WITH_ZONES } from './commands.ts'
+import { DRIVERS, type Driver, openLedgerHarness } from '../support/ledger-harness.ts'
+import { createModel, type Model, type Real, WITH_CLOCK, WITH_ZONES } from './commands.ts'
 
-/** Sequences that share a store: every erasure writes its whole file anew, so it must not grow without end. */
-const PER_STORE = 250
+/** Sequences per store: every erasure rewrites the whole file, so the file must not grow without limit. */
+const SEQUENCES_PER_STORE = 250
 
 async function check(driver: Driver, commands: typeof WITH_ZONES, numRuns: number): Promise<void> {
-  for (let done = 0; done < numRuns; done += PER_STORE)
-    await checkOnOneStore(driver, commands, { numRuns: Math.min(PER_STORE, numRuns - done), seed: seed + done })
+  for (let done = 0; done < numRuns; done += SEQUENCES_PER_STORE)
+    await checkOnOneStore(driver, commands, {
+      numRuns: Math.min(SEQUENCES_PER_STORE, numRuns - done),
+      seed: seed + done,
+    })
 }
 
-/** Each sequence has a namespace of its own. */
+/** Every sequence has a namespace of its own. */
 async function checkOnOneStore(
   driver: Driver,
   commands: typeof WITH_ZONES,
   { numRuns, seed }: { readonly numRuns: number; readonly seed: number },
 ): Promise<void> {
-  await using base = await openHouse({ driver })
+  await using base = await openLedgerHarness({ driver })
   let run = 0
   const rules = fc.record({
     dailyCap: fc.constantFrom(0, 2, 5),
@@ -28,32 +31,20 @@ async function checkOnOneStore(
   })
   await fc.assert(
     fc.asyncProperty(rules, commands, async (chosen, sequence) => {
-      const order: Order = { ...chosen, store: base.store, namespace: `run-${run++}` }
-      let house = await openHouse(order)
-      const open = async (clock = house.clock): Promise<House> =>
-        Object.assign(await openHouse({ ...order, clock }), { namespace: order.namespace })
-      house = await open()
-      const real: Real = {
-        house,
-        tickets: [],
-        async reopen() {
-          await real.house[Symbol.asyncDispose]()
-          return open(real.house.clock)
-        },
-      }
-      const setup = (): { model: Plain; real: Real } => ({ model: plainOf(chosen), real })
-      await fc.asyncModelRun(setup, sequence)
-      await real.house[Symbol.asyncDispose]()
+      const harness = await openLedgerHarness({ ...chosen, store: base.store, namespace: `run-${run++}` })
+      const real: Real = { harness, tickets: [] }
+      await fc.asyncModelRun((): { model: Model; real: Real } => ({ model: createModel(chosen), real }), sequence)
+      await real.harness[Symbol.asyncDispose]()
     }),
     { numRuns, seed, endOnFailure: false },
   )
 }
 
-describe('the ledger is the plain ledger (model test)', () => {
+describe('the ledger behaves like the reference model', () => {
   printSeed('ledger model')
   for (const driver of DRIVERS) {
     const numRuns = driver === 'memory' ? rounds(8_000, 250) : rounds(2_500, 30)
-    it(`${numRuns} sequences with zones that change, on ${driver}`, () => check(driver, WITH_ZONES, numRuns))
-    it(`${numRuns} sequences with clocks that go back, on ${driver}`, () => check(driver, WITH_CLOCK, numRuns))
+    it(`in ${numRuns} sequences with zone changes, on ${driver}`, () => check(driver, WITH_ZONES, numRuns))
+    it(`in ${numRuns} sequences with clocks that are set back, on ${driver}`, () => check(driver, WITH_CLOCK, numRuns))
   }
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { UserLedger } from '../../src/ledger/api.ts'
-import { openHouse } from '../support/ledger-harness.ts'
+import { openLedgerHarness } from '../support/ledger-harness.ts'
 
 const by = { actor: 'ana', reason: 'a good reason' }
 
@@ -10,10 +10,10 @@ async function lastEvent(user: UserLedger): Promise<unknown> {
   return event && { type: event.type, detail: event.detail, actor: event.actor, reason: event.reason, data: event.data }
 }
 
-describe('what people do', () => {
-  it('a cap is set, lifted and reset, each with actor, reason, before and after (BL-28, BL-D13)', async () => {
-    await using house = await openHouse({ dailyCap: 10 })
-    const ann = house.of('ann')
+describe('operator actions', () => {
+  it('set, lift and reset the cap; the bond names its origin (BL-28)', async () => {
+    await using harness = await openLedgerHarness({ dailyCap: 10 })
+    const ann = harness.user('ann')
     const set = await ann.setDailyCap(5, by)
     assert.deepEqual([set.dailyCap, set.capOrigin], [5, 'user'])
     assert.deepEqual(await lastEvent(ann), {
@@ -28,48 +28,9 @@ describe('what people do', () => {
     assert.equal((await ann.setDailyCap(null, by)).version, 3)
   })
 
-  it('refuses caps that are none, and actions without an actor (BL-D13)', async () => {
-    await using house = await openHouse()
-    const ann = house.of('ann')
-    for (const cap of [-1, 1.5, Number.NaN, '5', undefined, Number.POSITIVE_INFINITY, true])
-      await assert.rejects(ann.setDailyCap(cap as number, by), { code: 'cap_invalid' })
-    const nobody: readonly Promise<unknown>[] = [
-      ann.setDailyCap(5, {} as never),
-      ann.setDailyCap(5, undefined as never),
-      ann.block({ actor: 'ana' } as never),
-      ann.block({ reason: 'x' } as never),
-      ann.unblock({} as never),
-      ann.correct({ phase: 'x' }, { actor: 'ana' } as never),
-      ann.correct({}, by),
-      ann.addNote('x', {} as never),
-      ann.addNote('x', { actor: '' }),
-      ann.block({ ...by, until: '2020-01-01T00:00:00Z' }),
-      ann.block({ ...by, until: 'soon' }),
-      ann.block({ ...by, until: '2099-02-31T00:00:00Z' }),
-    ]
-    for (const call of nobody) await assert.rejects(call, { code: 'argument_invalid' })
-    assert.equal((await ann.bond()).exists, false)
-  })
-
-  it('is refused when the bond has changed since it was looked at', async () => {
-    await using house = await openHouse()
-    const ann = house.of('ann')
-    const both = [3, 5].map((cap) => ann.setDailyCap(cap, { ...by, expectedVersion: 0 }))
-    assert.deepEqual(
-      (await Promise.allSettled(both)).map(({ status }) => status),
-      ['fulfilled', 'rejected'],
-    )
-    await assert.rejects(ann.block({ ...by, expectedVersion: 0 }), {
-      code: 'version_conflict',
-      details: { version: 1 },
-    })
-    await assert.rejects(ann.correct({ phase: 'x' }, { ...by, expectedVersion: -1 }), { code: 'argument_invalid' })
-    assert.equal((await ann.unblock({ ...by, expectedVersion: 1 })).dailyCap, 3)
-  })
-
-  it('block and unblock say what was before and after, and repeat nothing', async () => {
-    await using house = await openHouse()
-    const ann = house.of('ann')
+  it('block and unblock a user', async () => {
+    await using harness = await openLedgerHarness()
+    const ann = harness.user('ann')
     const blocked = await ann.block(by)
     assert.deepEqual(blocked.blocked, { at: '2026-03-10T12:00:00.000Z', ...by, until: null })
     await ann.block(by)
@@ -84,28 +45,77 @@ describe('what people do', () => {
     assert.equal((await ann.unblock({ actor: 'bea' })).version, 2)
   })
 
-  it('a person corrects phase and risk in one event', async () => {
-    await using house = await openHouse()
-    const ann = house.of('ann')
+  it('correct phase and risk', async () => {
+    await using harness = await openLedgerHarness()
+    const ann = harness.user('ann')
     await ann.observe({ phase: 'warm', riskLevel: 'high' })
-    house.clock.advance(5)
+    harness.clock.advance(5)
     const bond = await ann.correct({ phase: 'calm', riskLevel: 'high' }, by)
     assert.deepEqual(
       [bond.phase, bond.previousPhase, bond.riskLevel, bond.phaseEnteredAt, bond.version],
       ['calm', 'warm', 'high', '2026-03-10T12:00:00.005Z', 3],
     )
-    assert.deepEqual(await lastEvent(ann), {
-      type: 'admin_action',
-      detail: 'corrected phase: warm -> calm',
-      ...by,
-      data: { action: 'correct', before: { phase: 'warm' }, after: { phase: 'calm' } },
-    })
     assert.equal((await ann.correct({ phase: 'calm' }, by)).version, 3)
   })
 
-  it("a note's text is stored once: its event holds id, length and a keyed digest (BL-31, BL-D14)", async () => {
-    await using house = await openHouse()
-    const ann = house.of('ann')
+  it('set the zone, by the application unless an actor is named', async () => {
+    await using harness = await openLedgerHarness({ timeZone: 'Asia/Kolkata' })
+    const ann = harness.user('ann')
+    assert.equal((await ann.setTimeZone('europe/berlin')).timeZone, 'Europe/Berlin')
+    assert.equal((await ann.setTimeZone(null, by)).timeZone, 'Asia/Kolkata')
+    const [reset, set] = await ann.events()
+    assert.deepEqual([set?.actor, set?.data.before, set?.data.after], ['app', null, 'Europe/Berlin'])
+    assert.deepEqual([reset?.actor, reset?.data.before, reset?.data.after], ['ana', 'Europe/Berlin', null])
+    await assert.rejects(ann.setTimeZone('Berlin'), { code: 'timezone_invalid' })
+    await assert.rejects(ann.setTimeZone(undefined as never), { code: 'timezone_invalid' })
+  })
+})
+
+describe('operator actions are rejected', () => {
+  it('for an invalid cap, and without an actor or a reason (BL-D13)', async () => {
+    await using harness = await openLedgerHarness()
+    const ann = harness.user('ann')
+    for (const cap of [-1, 1.5, Number.NaN, '5', undefined, Number.POSITIVE_INFINITY, true])
+      await assert.rejects(ann.setDailyCap(cap as number, by), { code: 'cap_invalid' })
+    const calls: readonly Promise<unknown>[] = [
+      ann.setDailyCap(5, {} as never),
+      ann.setDailyCap(5, undefined as never),
+      ann.block({ actor: 'ana' } as never),
+      ann.block({ reason: 'x' } as never),
+      ann.unblock({} as never),
+      ann.correct({ phase: 'x' }, { actor: 'ana' } as never),
+      ann.correct({}, by),
+      ann.addNote('x', {} as never),
+      ann.addNote('x', { actor: '' }),
+      ann.block({ ...by, until: '2020-01-01T00:00:00Z' }),
+      ann.block({ ...by, until: 'soon' }),
+      ann.block({ ...by, until: '2099-02-31T00:00:00Z' }),
+    ]
+    for (const call of calls) await assert.rejects(call, { code: 'argument_invalid' })
+    assert.equal((await ann.bond()).exists, false)
+  })
+
+  it('when the bond has changed since the expected version', async () => {
+    await using harness = await openLedgerHarness()
+    const ann = harness.user('ann')
+    const both = [3, 5].map((cap) => ann.setDailyCap(cap, { ...by, expectedVersion: 0 }))
+    assert.deepEqual(
+      (await Promise.allSettled(both)).map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    )
+    await assert.rejects(ann.block({ ...by, expectedVersion: 0 }), {
+      code: 'version_conflict',
+      details: { version: 1 },
+    })
+    await assert.rejects(ann.correct({ phase: 'x' }, { ...by, expectedVersion: -1 }), { code: 'argument_invalid' })
+    assert.equal((await ann.unblock({ ...by, expectedVersion: 1 })).dailyCap, 3)
+  })
+})
+
+describe('notes', () => {
+  it('are stored outside the log: the event contains id, length and a keyed digest (BL-31, BL-D14)', async () => {
+    await using harness = await openLedgerHarness()
+    const ann = harness.user('ann')
     const note = await ann.addNote('Called her, all is wéll.', by)
     assert.deepEqual(
       { ...note, id: '' },
@@ -119,9 +129,9 @@ describe('what people do', () => {
     assert.equal((await ann.bond()).notesCount, 1)
   })
 
-  it('notes come newest first, page by page, all of them (BL-D14)', async () => {
-    await using house = await openHouse()
-    const ann = house.of('ann')
+  it('are read newest first, page by page (BL-D14)', async () => {
+    await using harness = await openLedgerHarness()
+    const ann = harness.user('ann')
     for (let index = 0; index < 25; index++) await ann.addNote(`note ${index}`, by)
     const first = await ann.notes({ limit: 10 })
     const second = await ann.notes({ limit: 20, before: first.at(-1)?.id })
@@ -132,35 +142,23 @@ describe('what people do', () => {
     assert.deepEqual(await ann.notes({ limit: 0 }), [])
   })
 
-  it('a note is text of 1 to 8,192 bytes', async () => {
-    await using house = await openHouse()
-    const ann = house.of('ann')
+  it('are text of 1 to 8,192 bytes', async () => {
+    await using harness = await openLedgerHarness()
+    const ann = harness.user('ann')
     await ann.addNote('é'.repeat(4_096), by)
     for (const wrong of ['', '   ', 'é'.repeat(4_097), 5, undefined, '\ud800'])
       await assert.rejects(ann.addNote(wrong as string, by), { code: 'note_invalid' })
     assert.equal((await ann.bond()).notesCount, 1)
   })
-
-  it('a zone is set under an actor that may be left out', async () => {
-    await using house = await openHouse({ timeZone: 'Asia/Kolkata' })
-    const ann = house.of('ann')
-    assert.equal((await ann.setTimeZone('europe/berlin')).timeZone, 'Europe/Berlin')
-    assert.equal((await ann.setTimeZone(null, by)).timeZone, 'Asia/Kolkata')
-    const [reset, set] = await ann.events()
-    assert.deepEqual([set?.actor, set?.data.before, set?.data.after], ['app', null, 'Europe/Berlin'])
-    assert.deepEqual([reset?.actor, reset?.data.before, reset?.data.after], ['ana', 'Europe/Berlin', null])
-    await assert.rejects(ann.setTimeZone('Berlin'), { code: 'timezone_invalid' })
-    await assert.rejects(ann.setTimeZone(undefined as never), { code: 'timezone_invalid' })
-  })
 })
 
-describe("the application's own events", () => {
-  it('are recorded with their data and actor, once per idempotency key', async () => {
-    await using house = await openHouse()
-    const ann = house.of('ann')
-    const order = { detail: 'Shown.', data: { pack: 'ny-47', n: 1 }, actor: 'reminder', idempotencyKey: 'k' }
-    const event = await ann.record('acme:notice_shown', order)
-    assert.deepEqual(await ann.record('acme:notice_shown', order), event)
+describe('application events', () => {
+  it('are recorded with data and actor, once per idempotency key', async () => {
+    await using harness = await openLedgerHarness()
+    const ann = harness.user('ann')
+    const options = { detail: 'Shown.', data: { pack: 'ny-47', n: 1 }, actor: 'reminder', idempotencyKey: 'k' }
+    const event = await ann.record('acme:notice_shown', options)
+    assert.deepEqual(await ann.record('acme:notice_shown', options), event)
     assert.deepEqual(await ann.events(), [event])
     assert.deepEqual(
       { ...event, id: '', mac: '' },
@@ -180,9 +178,9 @@ describe("the application's own events", () => {
     assert.equal((await ann.record('acme:other')).actor, 'app')
   })
 
-  it("cannot pass for one of Purser's own, and hold at most 16 KiB", async () => {
-    await using house = await openHouse()
-    const ann = house.of('ann')
+  it('cannot have a type of the ledger, and hold at most 16 KiB', async () => {
+    await using harness = await openLedgerHarness()
+    const ann = harness.user('ann')
     for (const type of [
       'phase_transition',
       'acme',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,18 +7,19 @@ import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
 import { rounds } from '../support/fuzz-options.ts'
-import { DRIVERS, openHouse } from '../support/ledger-harness.ts'
+import { DRIVERS, openLedgerHarness } from '../support/ledger-harness.ts'
 
 const CALLS = 1_000
 const CAP = 100
+const PROCESSES = 4
 
-describe('no overshoot (L1, BL-D09)', () => {
+describe('concurrent admissions never exceed the cap (BL-D09)', () => {
   for (const driver of DRIVERS) {
     const runs = rounds(1_000, driver === 'memory' ? 50 : 20)
-    it(`${CALLS} parallel admissions on a cap of ${CAP} allow exactly ${CAP}, ${runs} times on ${driver}`, async () => {
-      await using house = await openHouse({ driver, dailyCap: CAP })
+    it(`${CALLS} parallel admissions with a cap of ${CAP} allow exactly ${CAP}, ${runs} times on ${driver}`, async () => {
+      await using harness = await openLedgerHarness({ driver, dailyCap: CAP })
       for (let run = 0; run < runs; run++) {
-        const user = house.of(`user-${run}`)
+        const user = harness.user(`user-${run}`)
         const admissions = await Promise.all(Array.from({ length: CALLS }, () => user.admit()))
         const allowed = admissions.filter((one) => one.allowed)
         assert.equal(allowed.length, CAP)
@@ -33,17 +34,17 @@ describe('no overshoot (L1, BL-D09)', () => {
   }
 
   const runs = rounds(1_000, 10)
-  it(`four processes on one SQLite file allow exactly ${CAP} of ${CALLS} together, ${runs} times`, async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'purser-crowd-'))
-    const path = join(directory, 'crowd.db')
-    await using house = await openHouse({ driver: 'sqlite', path, dailyCap: CAP, effects: systemEffects })
-    const crowd = Array.from({ length: 4 }, () => startOne(path))
+  it(`${PROCESSES} processes on one SQLite file together allow exactly ${CAP} of ${CALLS}, ${runs} times`, async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'purser-overshoot-'))
+    const path = join(directory, 'overshoot.db')
+    await using harness = await openLedgerHarness({ driver: 'sqlite', path, dailyCap: CAP, effects: systemEffects })
+    const admitters = Array.from({ length: PROCESSES }, () => startAdmitter(path))
     try {
-      await Promise.all(crowd.map((one) => one.line()))
+      await Promise.all(admitters.map((admitter) => admitter.nextLine()))
       for (let run = 0; run < runs; run++) {
         const user = `user-${run}`
-        const told = await Promise.all(crowd.map((one) => one.ask(user)))
-        const results = told.map((line) => JSON.parse(line) as { allowed: number; failed: number })
+        const lines = await Promise.all(admitters.map((admitter) => admitter.admit(user)))
+        const results = lines.map((line) => JSON.parse(line) as { allowed: number; failed: number })
         assert.deepEqual(
           results.map(({ failed }) => failed),
           [0, 0, 0, 0],
@@ -52,43 +53,43 @@ describe('no overshoot (L1, BL-D09)', () => {
           results.reduce((sum, { allowed }) => sum + allowed, 0),
           CAP,
         )
-        const bond = await house.of(user).bond()
-        assert.equal(bond.dailyCount, CAP)
-        await Promise.all(crowd.map((one) => one.line()))
+        assert.equal((await harness.user(user).bond()).dailyCount, CAP)
+        await Promise.all(admitters.map((admitter) => admitter.nextLine()))
       }
     } finally {
-      await Promise.all(crowd.map((one) => one.end()))
-      await house.store.close()
+      await Promise.all(admitters.map((admitter) => admitter.end()))
+      await harness.store.close()
       await rm(directory, { recursive: true, force: true })
     }
   })
 })
 
-interface Companion {
-  line(): Promise<string>
-  ask(user: string): Promise<string>
+interface Admitter {
+  nextLine(): Promise<string>
+  /** Makes the process admit a user; its output line. */
+  admit(user: string): Promise<string>
   end(): Promise<void>
 }
 
-function startOne(path: string): Companion {
+function startAdmitter(path: string): Admitter {
   const script = join(import.meta.dirname, 'concurrent-admitter.ts')
-  const child: ChildProcessWithoutNullStreams = spawn(
+  const child = spawn(
     process.execPath,
-    ['--conditions=@purser/source', script, path, String(CALLS / 4), String(CAP)],
+    ['--conditions=@purser/source', script, path, String(CALLS / PROCESSES), String(CAP)],
     { stdio: 'pipe' },
   )
   child.stderr.pipe(process.stderr)
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
-  const line = async (): Promise<string> => {
+  const nextLine = async (): Promise<string> => {
     const { value, done } = await lines.next()
-    if (done) throw new Error('The process ended early.')
+    if (done) throw new Error('The process has ended.')
     return value
   }
   return {
-    line,
-    ask(user) {
+    nextLine,
+    admit(user) {
       child.stdin.write(`${user}\n`)
-      return line()
+      return nextLine()
     },
     async end() {
       child.stdin.write('end\n')

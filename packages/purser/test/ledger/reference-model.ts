@@ -4,36 +4,42 @@ import type { Admission } from '../../src/ledger/decide/admission.ts'
 import type { Quota } from '../../src/ledger/quota.ts'
 
 /*
- * The ledger told as plainly as possible: fields that are changed in place, one window that is running, a list of
- * what happened. It shares no code with the ledger, and is what the ledger must be indistinguishable from.
+ * The simplest possible ledger: mutable fields, one running window, a list of events. It shares no code with
+ * the ledger, which must be indistinguishable from it.
  */
 
-const DAY = 86_400_000
-const MINUTE = 60_000
+const DAY_MS = 86_400_000
+const MINUTE_MS = 60_000
 
-export interface PlainRules {
+export interface ReferenceRules {
   readonly dailyCap: number
   readonly window: 'day' | 'rolling24h'
   readonly timeZone: string
 }
 
-export interface PlainTicket {
-  readonly life: number
+export interface ReferenceTicket {
+  readonly incarnation: number
   readonly issuedAt: number
   readonly cost: number
-  readonly place: string
+  readonly window: string
   use: 'open' | 'claimed' | 'settled' | 'refunded'
 }
 
-export interface PlainEvent {
+export interface ReferenceEvent {
   readonly type: string
   readonly detail: string
 }
 
-export class PlainUser {
+export interface ReferenceWindow {
+  readonly name: string
+  readonly count: number
+  freeAt(cost: number): number | null
+}
+
+export class ReferenceUser {
   readonly id: string
-  readonly rules: PlainRules
-  life: number = 1
+  readonly rules: ReferenceRules
+  incarnation: number = 1
   exists = false
   phase = 'dormant'
   previousPhase = 'dormant'
@@ -47,7 +53,7 @@ export class PlainUser {
   zone: string | null = null
   blocked: Bond['blocked'] = null
   notes: string[] = []
-  events: PlainEvent[] = []
+  events: ReferenceEvent[] = []
   observedAt: number | null = null
   createdAt: number | null = null
   seenAt: number | null = null
@@ -57,14 +63,14 @@ export class PlainUser {
   lastDate: string | null = null
   lastEnd = 0
 
-  constructor(id: string, rules: PlainRules) {
+  constructor(id: string, rules: ReferenceRules) {
     this.id = id
     this.rules = rules
   }
 
   erase(): void {
-    const next = new PlainUser(this.id, this.rules)
-    Object.assign(this, next, { life: this.life + 1 })
+    const next = new ReferenceUser(this.id, this.rules)
+    Object.assign(this, next, { incarnation: this.incarnation + 1 })
   }
 
   write(now: number, seen = false): void {
@@ -82,14 +88,14 @@ export class PlainUser {
     return this.events.length
   }
 
-  /** The place that use goes to now, its end, and what counts. */
-  window(now: number): { place: string; count: number; freeAt(cost: number): number | null } {
+  /** The window that usage is counted in now. */
+  window(now: number): ReferenceWindow {
     return this.rules.window === 'day' ? this.dayWindow(now) : this.rollingWindow(now)
   }
 
-  dayWindow(now: number): ReturnType<PlainUser['window']> {
+  dayWindow(now: number): ReferenceWindow {
     const { date, end } = this.runningDay(now)
-    return { place: date, count: this.counted.get(date) ?? 0, freeAt: () => end }
+    return { name: date, count: this.counted.get(date) ?? 0, freeAt: () => end }
   }
 
   runningDay(now: number): { date: string; end: number } {
@@ -102,37 +108,38 @@ export class PlainUser {
     return { date: date.toString(), end }
   }
 
-  rollingWindow(now: number): ReturnType<PlainUser['window']> {
+  rollingWindow(now: number): ReferenceWindow {
     const highest = Math.max(0, ...[...this.counted.keys()].map(Number))
-    const minute = Math.max(Math.floor(now / MINUTE), highest)
-    const present = Math.max(now, minute * MINUTE)
-    const live = [...this.counted]
-      .map(([at, cost]) => ({ leaves: (Number(at) + 1) * MINUTE + DAY, cost }))
-      .filter(({ leaves, cost }) => leaves > present && cost > 0)
-      .sort((a, b) => a.leaves - b.leaves)
+    const minute = Math.max(Math.floor(now / MINUTE_MS), highest)
+    const present = Math.max(now, minute * MINUTE_MS)
+    const buckets = [...this.counted]
+      .map(([at, cost]) => ({ end: (Number(at) + 1) * MINUTE_MS + DAY_MS, cost }))
+      .filter(({ end, cost }) => end > present && cost > 0)
+      .sort((a, b) => a.end - b.end)
     return {
-      place: String(minute),
-      count: live.reduce((sum, { cost }) => sum + cost, 0),
+      name: String(minute),
+      count: buckets.reduce((sum, { cost }) => sum + cost, 0),
       freeAt(needed) {
         let freed = 0
-        for (const { leaves, cost } of live) {
+        for (const { end, cost } of buckets) {
           freed += cost
-          if (freed >= needed) return leaves
+          if (freed >= needed) return end
         }
-        return live.at(-1)?.leaves ?? null
+        return buckets.at(-1)?.end ?? null
       },
     }
   }
 
+  /** Counts a cost, and returns the window it was counted in. */
   use(now: number, cost: number): string {
-    const { place } = this.window(now)
+    const { name } = this.window(now)
     if (this.rules.window === 'day') {
       const { date, end } = this.runningDay(now)
       this.lastDate = date
       this.lastEnd = end
     }
-    this.counted.set(place, (this.counted.get(place) ?? 0) + cost)
-    return place
+    this.counted.set(name, (this.counted.get(name) ?? 0) + cost)
+    return name
   }
 
   quota(now: number): Quota {
@@ -150,7 +157,7 @@ export class PlainUser {
     return this.blocked?.until && Date.parse(this.blocked.until) <= now ? null : this.blocked
   }
 
-  /** The refusal, or undefined when there is room. */
+  /** The refusal; undefined when the user may act. */
   refusal(now: number, cost: number): Admission | undefined {
     const block = this.blockAt(now)
     const quota = this.quota(now)

@@ -4,19 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
-import type { Verification } from '../../src/ledger/verify.ts'
-import { erase, openHouse } from '../support/ledger-harness.ts'
+import type { Verification } from '../../src/ledger/api.ts'
+import { type LedgerHarness, openLedgerHarness } from '../support/ledger-harness.ts'
 
 /*
- * Somebody with write access to the database file, but without the secret key, tries to change what happened.
- * Each attack works on a copy of the same honest file, through SQLite itself, and must be found.
+ * Attacks by an intruder with write access to the database file, but without the secret key. Each works on a copy of the
+ * same valid file, through SQLite, and must be found.
  */
 
 interface Attack {
   readonly name: string
-  /** SQL, or what to do with the open file. */
+  /** SQL, or a function on the open file. */
   readonly act: string | ((database: DatabaseSync) => void)
-  /** Only a checkpoint from outside can tell. */
+  /** Found only with a checkpoint. */
   readonly needsCheckpoint?: boolean
   readonly problem?: RegExp
 }
@@ -29,7 +29,7 @@ const swapped = (column: string, a: string, b: string, where: string): string =>
 
 const ATTACKS: readonly Attack[] = [
   {
-    name: 'edits what an event says',
+    name: 'changes the data of an event',
     act: `UPDATE events SET body = replace(body, 'warm', 'calm') WHERE uid = ${ANN} AND sequence = 1`,
     problem: /changed/,
   },
@@ -38,22 +38,22 @@ const ATTACKS: readonly Attack[] = [
     act: `UPDATE events SET body = replace(body, '"at":"2026', '"at":"2025') WHERE uid = ${ANN} AND sequence = 2`,
   },
   {
-    name: 'changes the time beside an event',
+    name: 'changes the time column of an event',
     act: `UPDATE events SET at = at + 1 WHERE uid = ${ANN} AND sequence = 2`,
-    problem: /beside/,
+    problem: /columns/,
   },
   {
-    name: 'changes the type beside an event',
+    name: 'changes the type column of an event',
     act: `UPDATE events SET type = 'acme:x' WHERE uid = ${ANN} AND sequence = 3`,
-    problem: /beside/,
+    problem: /columns/,
   },
   {
-    name: 'changes the id beside an event',
+    name: 'changes the id column of an event',
     act: `UPDATE events SET id = 'x' WHERE uid = ${ANN} AND sequence = 3`,
-    problem: /beside/,
+    problem: /columns/,
   },
   {
-    name: 'changes who did it',
+    name: 'changes the actor of an event',
     act: `UPDATE events SET body = replace(body, '"actor":"ana"', '"actor":"bea"') WHERE uid = ${ANN} AND sequence = 3`,
   },
   {
@@ -67,12 +67,12 @@ const ATTACKS: readonly Attack[] = [
     problem: /missing/,
   },
   {
-    name: 'cuts the tail',
+    name: 'truncates the log',
     act: `DELETE FROM events WHERE uid = ${ANN} AND sequence = 5`,
     problem: /missing at the end/,
   },
   {
-    name: 'cuts the tail and sets the head back to the event before',
+    name: 'truncates the log and sets the head to the previous event',
     act: `DELETE FROM events WHERE uid = ${ANN} AND sequence = 5;
       UPDATE users SET head_sequence = 4, head_mac = (SELECT mac FROM events WHERE uid = ${ANN} AND sequence = 4) WHERE id = 'ann'`,
     problem: /head/,
@@ -83,12 +83,12 @@ const ATTACKS: readonly Attack[] = [
     problem: /no head/,
   },
   {
-    name: 'inserts an event behind the last',
+    name: 'appends an event',
     act: `INSERT INTO events (uid, namespace, sequence, id, at, type, body, mac) SELECT uid, namespace, 6, 'x', at, type, replace(replace(body, '"sequence":5', '"sequence":6'), id, 'x'), mac
       FROM events WHERE uid = ${ANN} AND sequence = 5; UPDATE users SET head_sequence = 6 WHERE id = 'ann'`,
   },
   {
-    name: 'inserts an event for a user there is not',
+    name: 'inserts an event of a user that does not exist',
     act: (database) => {
       database.exec(`INSERT INTO users (namespace, id, incarnation, revision, created_at, updated_at, seen_at, phase, risk_level, blocked, cap_used, cap_used_until, peak, counters)
         VALUES ('default', 'mallory', 1, 1, 0, 0, 0, 'x', 'x', 0, 0, 0, 0, '{}')`)
@@ -121,8 +121,8 @@ const ATTACKS: readonly Attack[] = [
     problem: /changed/,
   },
   { name: 'damages the state', act: "UPDATE users SET state = '{' WHERE id = 'ann'", problem: /cannot be read/ },
-  { name: 'moves a user to a later life', act: "UPDATE users SET incarnation = 2 WHERE id = 'ann'" },
-  { name: 'takes the head MAC away', act: "UPDATE users SET mac = NULL WHERE id = 'ann'" },
+  { name: 'moves a user to a later incarnation', act: "UPDATE users SET incarnation = 2 WHERE id = 'ann'" },
+  { name: 'removes the head MAC', act: "UPDATE users SET mac = NULL WHERE id = 'ann'" },
   {
     name: "edits the namespace's own log",
     act: "UPDATE events SET body = replace(body, 'checkpoint made', 'nothing made') WHERE type = 'checkpoint'",
@@ -133,7 +133,7 @@ const ATTACKS: readonly Attack[] = [
     problem: /note was changed/,
   },
   {
-    name: 'changes who wrote a note',
+    name: 'changes the author of a note',
     act: `UPDATE records SET value = replace(value, '"actor":"ana"', '"actor":"bea"') WHERE kind = 'note' AND uid = ${ANN}`,
     problem: /note was changed/,
   },
@@ -148,7 +148,7 @@ const ATTACKS: readonly Attack[] = [
     problem: /missing/,
   },
   {
-    name: 'adds a note that nobody wrote',
+    name: 'adds a note without an event',
     act: `INSERT INTO records (uid, kind, name, value) VALUES (${BOB}, 'note', 'z', '{}')`,
     problem: /more or fewer/,
   },
@@ -161,136 +161,143 @@ const ATTACKS: readonly Attack[] = [
     name: 'removes the log of the namespace',
     act: "DELETE FROM events WHERE uid = (SELECT uid FROM users WHERE id = ''); DELETE FROM users WHERE id = ''",
     needsCheckpoint: true,
-    problem: /set back/,
+    problem: /rolled back/,
   },
 ]
 
-describe('tampering with the file (L11)', () => {
-  let directory = ''
-  let honest = ''
-  let older = ''
-  let checkpoint = ''
+const by = { actor: 'ana', reason: 'test' }
 
-  before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'purser-tampering-'))
-    honest = join(directory, 'honest.db')
-    older = join(directory, 'older.db')
-    const by = { actor: 'ana', reason: 'test' }
-    await using house = await openHouse({ driver: 'sqlite', path: honest })
-    for (const id of ['ann', 'bob']) {
-      await house.of(id).observe({ phase: 'warm', riskLevel: id === 'ann' ? 'high' : 'some' })
-      await house.of(id).block(by)
-    }
-    await copy(honest, older)
-    for (const id of ['ann', 'bob']) await house.of(id).addNote('Called.', by)
-    await house.of('ann').record('acme:n')
-    checkpoint = await house.ledger.checkpoint()
-    assert.deepEqual(await house.ledger.verify({ checkpoint }), { ok: true, checked: 10 })
-  })
-  after(() => rm(directory, { recursive: true, force: true }))
+function openHarness(path: string): Promise<LedgerHarness> {
+  return openLedgerHarness({ driver: 'sqlite', path })
+}
 
-  /** A consistent copy, also while the file is open. */
-  async function copy(from: string, to: string): Promise<void> {
-    const database = new DatabaseSync(from)
-    database.exec(`VACUUM INTO '${to}'`)
-    database.close()
+/** A consistent copy, also of an open file. */
+function copyDatabase(from: string, to: string): void {
+  withDatabase(from, (database) => database.exec(`VACUUM INTO '${to}'`))
+}
+
+function withDatabase(path: string, act: (database: DatabaseSync) => void): void {
+  const database = new DatabaseSync(path)
+  act(database)
+  database.close()
+}
+
+async function verify(path: string, checkpoint?: string): Promise<Verification> {
+  await using harness = await openHarness(path)
+  return await harness.ledger.verify({ checkpoint })
+}
+
+let directory = ''
+let valid = ''
+/** The same file at an earlier time. */
+let older = ''
+let checkpoint = ''
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'purser-tampering-'))
+  valid = join(directory, 'valid.db')
+  older = join(directory, 'older.db')
+  await using harness = await openHarness(valid)
+  for (const id of ['ann', 'bob']) {
+    await harness.user(id).observe({ phase: 'warm', riskLevel: id === 'ann' ? 'high' : 'some' })
+    await harness.user(id).block(by)
   }
+  copyDatabase(valid, older)
+  for (const id of ['ann', 'bob']) await harness.user(id).addNote('Called.', by)
+  await harness.user('ann').record('acme:n')
+  checkpoint = await harness.ledger.checkpoint()
+  assert.deepEqual(await harness.ledger.verify({ checkpoint }), { ok: true, checked: 10 })
+})
+after(() => rm(directory, { recursive: true, force: true }))
 
-  async function verify(path: string, text?: string): Promise<Verification> {
-    await using house = await openHouse({ driver: 'sqlite', path })
-    const found = await house.ledger.verify({ checkpoint: text })
-    return found
-  }
-
+describe('an intruder who changes the file', () => {
   for (const [index, { name, act, needsCheckpoint, problem }] of ATTACKS.entries()) {
     it(`${name}: found${needsCheckpoint ? ' with the checkpoint' : ''}`, async () => {
       const path = join(directory, `attack-${index}.db`)
-      await copyFile(honest, path)
-      const database = new DatabaseSync(path)
-      if (typeof act === 'string') database.exec(act)
-      else act(database)
-      database.close()
-      const found = await verify(path, needsCheckpoint ? checkpoint : undefined)
-      assert.equal(found.ok, false)
-      assert.match(found.firstBad?.problem ?? '', problem ?? /./)
+      await copyFile(valid, path)
+      withDatabase(path, (database) => (typeof act === 'string' ? database.exec(act) : act(database)))
+      const { ok, firstBad } = await verify(path, needsCheckpoint ? checkpoint : undefined)
+      assert.equal(ok, false)
+      assert.match(firstBad?.problem ?? '', problem ?? /./)
     })
   }
 
-  it('sets the whole file back: found with the checkpoint, and only with it', async () => {
-    assert.equal((await verify(older)).ok, true)
-    const found = await verify(older, checkpoint)
-    assert.equal(found.ok, false)
-    assert.match(found.firstBad?.problem ?? '', /set back/)
-  })
-
-  it('puts an event of another history in its place: found by the link to the one before', async () => {
+  it('splices in an event of another history: found by the link to the previous event', async () => {
     const [path, other] = [join(directory, 'spliced.db'), join(directory, 'other.db')]
-    await copyFile(honest, path)
+    await copyFile(valid, path)
     await copyFile(older, other)
     {
-      await using house = await openHouse({ driver: 'sqlite', path: other })
-      await house.of('ann').addNote('Never called.', { actor: 'ana' })
+      await using harness = await openHarness(other)
+      await harness.user('ann').addNote('Never called.', { actor: 'ana' })
     }
-    const database = new DatabaseSync(path)
-    database.exec(`ATTACH '${other}' AS other`)
-    database.exec(`UPDATE events SET (id, at, body, mac) = (SELECT id, at, body, mac FROM other.events WHERE sequence = 4)
-      WHERE uid = ${ANN} AND sequence = 4`)
-    database.close()
-    const found = await verify(path)
-    assert.deepEqual([found.ok, found.firstBad?.sequence], [false, 5])
+    withDatabase(path, (database) => {
+      database.exec(`ATTACH '${other}' AS other`)
+      database.exec(`UPDATE events SET (id, at, body, mac) = (SELECT id, at, body, mac FROM other.events WHERE sequence = 4)
+        WHERE uid = ${ANN} AND sequence = 4`)
+    })
+    const { ok, firstBad } = await verify(path)
+    assert.deepEqual([ok, firstBad?.sequence], [false, 5])
+  })
+})
+
+describe('an intruder who rolls back the whole file', () => {
+  it('is found with the checkpoint, and only with it', async () => {
+    assert.equal((await verify(older)).ok, true)
+    const { ok, firstBad } = await verify(older, checkpoint)
+    assert.equal(ok, false)
+    assert.match(firstBad?.problem ?? '', /rolled back/)
   })
 
-  it('sets the file back, lets it go on and erases somebody: found with the checkpoint', async () => {
+  it('is found with the checkpoint after further writes', async () => {
+    const path = join(directory, 'written.db')
+    await copyFile(older, path)
+    {
+      await using harness = await openHarness(path)
+      for (let round = 0; round < 5; round++) await harness.user('ann').record('acme:n')
+      await harness.ledger.checkpoint()
+    }
+    assert.equal((await verify(path)).ok, true)
+    assert.equal((await verify(path, checkpoint)).ok, false)
+  })
+
+  it('is found with the checkpoint after further writes and an erasure', async () => {
     const path = join(directory, 'erased.db')
     await copyFile(older, path)
     {
-      await using house = await openHouse({ driver: 'sqlite', path })
-      await house.ledger.checkpoint()
-      for (let round = 0; round < 5; round++) await house.of('ann').record('acme:n')
-      await erase(house, 'bob')
+      await using harness = await openHarness(path)
+      await harness.ledger.checkpoint()
+      for (let round = 0; round < 5; round++) await harness.user('ann').record('acme:n')
+      await harness.erase('bob')
     }
     assert.equal((await verify(path)).ok, true)
     assert.equal((await verify(path, checkpoint)).ok, false)
   })
+})
 
-  it('sets the file back and lets it go on: found with the checkpoint', async () => {
-    const path = join(directory, 'went-on.db')
-    await copyFile(older, path)
-    {
-      await using house = await openHouse({ driver: 'sqlite', path })
-      for (let round = 0; round < 5; round++) await house.of('ann').record('acme:n')
-      await house.ledger.checkpoint()
-    }
-    assert.equal((await verify(path)).ok, true)
-    assert.equal((await verify(path, checkpoint)).ok, false)
-  })
-
-  it('a broken chain can still be exported and erased (BL-D20)', async () => {
+describe('a user with a broken chain', () => {
+  it('can still be exported and erased (BL-D20)', async () => {
     const path = join(directory, 'broken.db')
-    await copyFile(honest, path)
-    const database = new DatabaseSync(path)
-    database.exec(
-      "UPDATE users SET state = '{' WHERE id = 'ann'; UPDATE events SET body = 'x' WHERE type = 'risk_change'",
+    await copyFile(valid, path)
+    withDatabase(path, (database) =>
+      database.exec(
+        "UPDATE users SET state = '{' WHERE id = 'ann'; UPDATE events SET body = 'x' WHERE type = 'risk_change'",
+      ),
     )
-    database.close()
-    await using house = await openHouse({ driver: 'sqlite', path })
-    await assert.rejects(house.of('ann').bond(), { code: 'store_damaged' })
-    await assert.rejects(house.of('ann').admit(), { code: 'store_damaged' })
+    await using harness = await openHarness(path)
+    const ann = harness.user('ann')
+    await assert.rejects(ann.bond(), { code: 'store_damaged' })
+    await assert.rejects(ann.admit(), { code: 'store_damaged' })
     assert.deepEqual(
-      (await house.ledger.users()).users.map(({ user }) => user),
+      (await harness.ledger.users()).users.map(({ user }) => user),
       ['bob'],
     )
-    const rows = await Array.fromAsync(house.of('ann').exportRows())
+    const rows = await Array.fromAsync(harness.internalUser('ann').exportRows())
     assert.deepEqual(
       rows.map(({ type }) => type),
       ['bond', 'event', 'event', 'event', 'event', 'event', 'note'],
     )
-    const receipt = await house.journal.erase({ namespace: 'default', id: 'ann' }, (incarnation, pseudonym) => ({
-      type: 'user_erased',
-      detail: 'user erased',
-      data: { pseudonym, incarnation },
-    }))
+    const receipt = await harness.erase('ann')
     assert.deepEqual([receipt.user, receipt.events, receipt.note], [1, 5, 1])
-    assert.equal((await house.of('ann').bond()).exists, false)
+    assert.equal((await ann.bond()).exists, false)
   })
 })

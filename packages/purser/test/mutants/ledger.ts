@@ -1,25 +1,28 @@
-/** A bug planted on purpose: one change of the source, and the tests that must notice it. */
-export interface Planted {
+/** A deliberate bug, and the tests that must notice it. */
+export interface Mutant {
   readonly name: string
   /** Below `src`. */
   readonly file: string
-  /** Stands in the file exactly once. */
+  /** Matches the file exactly once. */
   readonly find: string
   readonly replace: string
-  /** Below `test`; at least one must fail. */
+  /** Below `test`; at least one of them must fail. */
   readonly tests: readonly string[]
-  /** Also planted in `npm test`; the others only when proving. */
+  /** Also run by `npm test`; the others only by `npm run test:full`. */
   readonly always?: boolean
 }
 
-const ADMISSION = ['ledger/admission.test.ts']
+const ADMISSION = ['ledger/decide/admission.test.ts']
+const IDEMPOTENCY = ['ledger/admission.test.ts']
+const OBSERVATION = ['ledger/decide/observation.test.ts']
+const TIME_ZONE = ['ledger/decide/time-zone.test.ts']
 const MODEL = ['ledger/model.test.ts']
 const TAMPERING = ['ledger/tampering.test.ts']
 const INTERLEAVINGS = ['ledger/interleavings.test.ts']
 
-export const PLANTED: readonly Planted[] = [
+export const MUTANTS: readonly Mutant[] = [
   {
-    name: 'the cap admits one too many',
+    name: 'the cap allows one admission too many',
     file: 'ledger/decide/admission.ts',
     find: 'usage.count + cost <= cap) return undefined',
     replace: 'usage.count + cost <= cap + 1) return undefined',
@@ -27,96 +30,96 @@ export const PLANTED: readonly Planted[] = [
     always: true,
   },
   {
-    name: 'a refund goes to the running window',
+    name: 'a refund is counted in the running window',
     file: 'ledger/decide/admission.ts',
-    find: 'counters: changed(rules, view, ticket, { messages: -ticket.cost }),',
+    find: 'counters: changeCounters(rules, view, ticket, { messages: -ticket.cost }),',
     replace:
-      'counters: changed(rules, view, { ...ticket, window: usageIn(rules, view).window }, { messages: -ticket.cost }),',
+      'counters: changeCounters(rules, view, { ...ticket, window: currentUsage(rules, view).window }, { messages: -ticket.cost }),',
     tests: ADMISSION,
   },
   {
     name: 'a ticket can be refunded twice',
     file: 'ledger/decide/admission.ts',
-    find: "if (past === 'settled' || past === 'refunded') return { result: () => false }",
-    replace: "if (past === 'settled') return { result: () => false }",
+    find: "if (use === 'settled' || use === 'refunded') return { result: () => false }",
+    replace: "if (use === 'settled') return { result: () => false }",
     tests: ADMISSION,
   },
   {
-    name: 'the repeat of a turn closes a ticket that was never counted',
+    name: 'the repeat of a turn closes another ticket than the first attempt',
     file: 'ledger/admissions.ts',
-    find: '        issued = undefined\n',
-    replace: '',
-    tests: ADMISSION,
+    find: 'return { allowed, ticket: tickets.decode(ticket), quota }',
+    replace: "return { allowed, ticket: { ...tickets.decode(ticket), id: 'other' }, quota }",
+    tests: IDEMPOTENCY,
   },
   {
-    name: 'who keeps losing to other processes never keeps them from writing',
-    file: 'journal/retry-on-conflict.ts',
-    find: 'made < limits.politeAttempts ? undefined : await store.users.lockWrites?.()',
+    name: 'a write that keeps losing conflicts never takes the write lock',
+    file: 'journal/commit-loop.ts',
+    find: 'made < limits.attemptsBeforeLock ? undefined : await store.users.lockWrites?.()',
     replace: 'undefined as Awaited<ReturnType<NonNullable<UserStore["lockWrites"]>>> | undefined',
     tests: ['journal/journal.test.ts'],
   },
   {
-    name: 'refusals are remembered under their idempotency key',
+    name: 'refusals are stored under their idempotency key',
     file: 'ledger/decide/admission.ts',
     find: 'remember: false, ',
     replace: '',
-    tests: ADMISSION,
+    tests: IDEMPOTENCY,
   },
   {
     name: 'a block never ends by itself',
-    file: 'ledger/quota.ts',
+    file: 'ledger/state.ts',
     find: 'Date.parse(blocked.until) <= now',
     replace: 'Date.parse(blocked.until) <= 0',
     tests: ADMISSION,
   },
   {
-    name: 'a clock that goes back reopens a window',
+    name: 'a clock that is set back reopens a window',
     file: 'ledger/window.ts',
     find: '[day.date, highest, first]',
     replace: '[day.date, first]',
     tests: ADMISSION,
   },
   {
-    name: 'a zone change begins at once',
+    name: 'a zone change takes effect at once',
     file: 'ledger/decide/moderation.ts',
-    find: 'effectiveAt: runs ? instant(day.end) : null',
+    find: 'effectiveAt: formatInstant(day.end)',
     replace: 'effectiveAt: null',
-    tests: ['ledger/calendar.test.ts'],
+    tests: TIME_ZONE,
   },
   {
-    name: 'a zone change gives a date twice',
+    name: 'a zone change uses a date twice',
     file: 'ledger/decide/moderation.ts',
-    find: 'firstDate: runs ? nextDate(day.date) : lastCounted',
-    replace: 'firstDate: runs ? null : lastCounted',
-    tests: ['ledger/calendar.test.ts'],
+    find: 'firstDate: nextDate(day.date)',
+    replace: 'firstDate: null',
+    tests: TIME_ZONE,
   },
   {
-    name: 'a clock put back over midnight brings yesterday back',
+    name: 'a clock set back over midnight returns to the previous date',
     file: 'ledger/calendar.ts',
     find: 'if (day.end <= now)',
     replace: 'if (day.end < 0)',
     tests: ['ledger/calendar.test.ts'],
   },
   {
-    name: 'a rolling bucket leaves a minute early',
+    name: 'a rolling bucket expires a minute early',
     file: 'ledger/window.ts',
-    find: '(Number(window) + 1) * MINUTE + DAY',
-    replace: 'Number(window) * MINUTE + DAY',
+    find: '(Number(window) + 1) * MINUTE_MS + DAY_MS',
+    replace: 'Number(window) * MINUTE_MS + DAY_MS',
     tests: ADMISSION,
   },
   {
-    name: 'what a detection does not say falls back to the default',
+    name: 'an absent field of a detection resets to the default',
     file: 'ledger/decide/observation.ts',
     find: 'if (detection.riskLevel !== undefined && detection.riskLevel !== risk) {\n    const { riskLevel: to } = detection',
     replace: 'if (detection.riskLevel !== risk) {\n    const to = detection.riskLevel ?? defaults.riskLevel',
-    tests: ['ledger/observation.test.ts'],
+    tests: OBSERVATION,
   },
   {
     name: 'stale observations change the phase',
     file: 'ledger/decide/observation.ts',
-    find: 'const events = stale ? [] : eventsOf',
-    replace: 'const events = stale && detection.phase === undefined ? [] : eventsOf',
-    tests: ['ledger/observation.test.ts'],
+    find: 'const events = isStale ? [] : detectChanges',
+    replace: 'const events = isStale && detection.phase === undefined ? [] : detectChanges',
+    tests: OBSERVATION,
   },
   {
     name: 'peaks can fall',
@@ -126,9 +129,9 @@ export const PLANTED: readonly Planted[] = [
     tests: MODEL,
   },
   {
-    name: 'evolve forgets the phase before',
+    name: 'evolve does not set the previous phase',
     file: 'ledger/evolve.ts',
-    find: 'previousPhase: text(data.from), phase',
+    find: 'previousPhase: textOf(data.from), phase',
     replace: 'previousPhase: state.previousPhase, phase',
     tests: MODEL,
   },
@@ -140,81 +143,81 @@ export const PLANTED: readonly Planted[] = [
     tests: MODEL,
   },
   {
-    name: 'the chain does not hang on the event before',
+    name: 'the MAC of a link does not cover the previous MAC',
     file: 'journal/hash-chain.ts',
     find: 'chain.incarnation, previousMac, body])',
     replace: "chain.incarnation, '', body])",
     tests: TAMPERING,
   },
   {
-    name: 'the chain does not name its user',
+    name: 'the MAC of a link does not cover the user',
     file: 'journal/hash-chain.ts',
     find: "['event', chain.user.namespace, chain.user.id, chain.incarnation,",
     replace: "['event', chain.user.namespace, 1,",
     tests: ['journal/hash-chain.test.ts'],
   },
   {
-    name: 'the head MAC leaves the state out',
+    name: 'the MAC of a head does not cover the state',
     file: 'journal/hash-chain.ts',
     find: 'head.sequence, head.mac, digest])',
     replace: 'head.sequence, head.mac, digest.length])',
     tests: TAMPERING,
   },
   {
-    name: 'verify does not look for a cut tail',
+    name: 'verify does not find a truncated log',
     file: 'ledger/verify.ts',
-    find: "if (events.length === 0) throw new Bad('Events are missing at the end.', link.sequence + 1)",
-    replace: 'if (events.length === 0) return',
+    find: "return { sequence: previous.sequence + 1, problem: 'Events are missing at the end.' }",
+    replace: 'return undefined',
     tests: TAMPERING,
     always: true,
   },
   {
-    name: 'a checkpoint does not ask for its own event',
+    name: 'a checkpoint does not compare the MAC of its event',
     file: 'ledger/checkpoint.ts',
     find: 'if (event?.sequence !== sequence || event.mac !== mac)',
     replace: 'if (event?.sequence !== sequence)',
     tests: TAMPERING,
   },
   {
-    name: 'a refusal is decided on a remembered state',
+    name: 'a refusal is decided on a cached state',
     file: 'journal/commit-loop.ts',
-    find: 'return kept === undefined || same(await snapshots.load(user), base) ? answers : undefined',
-    replace: 'return answers',
+    find: 'return cached === undefined || isSameRow(await snapshots.load(user), base) ? completions : undefined',
+    replace: 'return completions',
     tests: ['journal/journal.test.ts'],
   },
   {
-    name: 'a lost race brings an erased person back',
+    name: 'a conflict recreates an erased user',
     file: 'journal/commit-loop.ts',
-    find: 'if (life !== undefined && life !== base.incarnation) throw erased()',
+    find: 'if (incarnation !== undefined && incarnation !== base.incarnation) throw userErased()',
     replace: '',
     tests: ['journal/journal.test.ts'],
   },
   {
-    name: 'a commit does not see the decisions before it',
-    file: 'journal/counters.ts',
+    name: 'a decision does not see the counters of the decision before it',
+    file: 'journal/unit-of-work.ts',
     find: 'return index === -1 ? [...counters, counter] : counters.with(index, counter)',
     replace: 'return index === -1 ? [...counters, counter] : counters',
     tests: INTERLEAVINGS,
   },
   {
-    name: 'a tombstone forgets what it stands for',
+    name: 'a tombstone does not contain the state of the removed events',
     file: 'ledger/retention.ts',
-    find: 'base = rebuild(parsed, base)',
+    find: 'base = foldEvents(bodies, base)',
     replace: '',
-    tests: ['ledger/log.test.ts'],
+    tests: ['ledger/retention.test.ts'],
   },
   {
-    name: 'upkeep brings an erased person back',
+    name: 'retention recreates an erased user',
     file: 'ledger/retention.ts',
     find: 'journal.write(user, { incarnation, decide',
     replace: 'journal.write(user, { decide',
-    tests: ['ledger/log.test.ts'],
+    tests: ['ledger/retention.test.ts'],
   },
   {
-    name: "bonds share the ledger's own memory",
+    name: 'a bond contains the cached peaks',
     file: 'ledger/bond.ts',
-    find: 'peaks: copyOf(measured.peaks)',
-    replace: 'peaks: measured.peaks',
+    find: 'peaks: copyPeaks(measurements.peaks)',
+    replace: 'peaks: measurements.peaks',
     tests: ['ledger/observation.test.ts'],
   },
 ]

@@ -5,54 +5,55 @@ import { findPackageJSON } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { proving } from '../support/fuzz-options.ts'
-import { PLANTED, type Planted } from './ledger.ts'
+import { isFullRun } from '../support/fuzz-options.ts'
+import { MUTANTS, type Mutant } from './ledger.ts'
 
-const HERE = dirname(dirname(import.meta.dirname))
+const PACKAGE = dirname(dirname(import.meta.dirname))
 
-describe('planted bugs', () => {
+describe('mutants', () => {
   let copy = ''
   before(async () => {
-    copy = await mkdtemp(join(tmpdir(), 'purser-planted-'))
+    copy = await mkdtemp(join(tmpdir(), 'purser-mutants-'))
     for (const part of ['src', 'test', 'package.json'])
-      await cp(join(HERE, part), join(copy, part), { recursive: true })
+      await cp(join(PACKAGE, part), join(copy, part), { recursive: true })
     const modules = dirname(dirname(findPackageJSON('fast-check', import.meta.url) as string))
     await symlink(modules, join(copy, 'node_modules'))
   })
   after(() => rm(copy, { recursive: true, force: true }))
 
-  it('are at least fifteen, and each has its one place in the source', async () => {
-    assert.ok(PLANTED.length >= 15)
-    for (const planted of PLANTED) await changed(planted)
+  it('are at least 15, and each `find` matches exactly once', async () => {
+    assert.ok(MUTANTS.length >= 15)
+    for (const mutant of MUTANTS) await mutate(mutant)
   })
 
-  it('are what makes the tests fail: the copy without one passes', async () => {
-    assert.equal(await passes(copy, ['ledger/admission.test.ts', 'ledger/tampering.test.ts']), true)
+  it('are what makes the tests fail: the unchanged copy passes', async () => {
+    const tests = MUTANTS.filter(({ always }) => always).flatMap((mutant) => mutant.tests)
+    assert.equal(await passes(copy, [...new Set(tests)]), true)
   })
 
-  for (const planted of PLANTED.filter(({ always }) => proving || always)) {
-    it(`${planted.name}: found by ${planted.tests.join(', ')}`, async () => {
-      const path = join(copy, 'src', planted.file)
-      const honest = await readFile(path, 'utf8')
-      await writeFile(path, await changed(planted))
+  for (const mutant of MUTANTS.filter(({ always }) => isFullRun || always)) {
+    it(`${mutant.name}: found by ${mutant.tests.join(', ')}`, async () => {
+      const path = join(copy, 'src', mutant.file)
+      const original = await readFile(path, 'utf8')
+      await writeFile(path, await mutate(mutant))
       try {
-        assert.equal(await passes(copy, planted.tests), false, 'No test noticed.')
+        assert.equal(await passes(copy, mutant.tests), false, 'No test failed.')
       } finally {
-        await writeFile(path, honest)
+        await writeFile(path, original)
       }
     })
   }
 })
 
-/** The source with the bug in it. */
-async function changed({ file, find, replace, name }: Planted): Promise<string> {
-  const source = await readFile(join(HERE, 'src', file), 'utf8')
-  assert.equal(source.split(find).length, 2, `'${name}' has no single place in ${file} any more.`)
+/** The mutated source. */
+async function mutate({ file, find, replace, name }: Mutant): Promise<string> {
+  const source = await readFile(join(PACKAGE, 'src', file), 'utf8')
+  assert.equal(source.split(find).length, 2, `'${name}' does not match ${file} exactly once.`)
   return source.replace(find, () => replace)
 }
 
-/** A bug may also hang a test: one that has not ended by then counts as failed. */
-const PATIENCE_MS = 120_000
+/** A mutant may make a test hang; after this time it counts as failed. */
+const TEST_TIMEOUT_MS = 120_000
 
 function passes(copy: string, tests: readonly string[]): Promise<boolean> {
   const { NODE_TEST_CONTEXT: _, PURSER_TEST_FULL: __, ...env } = process.env
@@ -61,7 +62,7 @@ function passes(copy: string, tests: readonly string[]): Promise<boolean> {
     cwd: copy,
     env,
     stdio: 'ignore',
-    timeout: PATIENCE_MS,
+    timeout: TEST_TIMEOUT_MS,
   })
   return new Promise((resolve, reject) => child.once('error', reject).once('exit', (code) => resolve(code === 0)))
 }

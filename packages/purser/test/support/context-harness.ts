@@ -44,7 +44,7 @@ export async function openContextHarness(
     store,
     keys: createKeyring(randomBytes(32)),
     effects,
-    fold: { initial: {}, unmeasured: {}, evolve: (state) => state, facets: () => FACETS },
+    fold: { initialState: {}, initialMeasurements: {}, evolve: (state) => state, facets: () => FACETS },
   })
   const { limits, timeZone = 'UTC', timeZoneOf } = deps
   const module = createContext({

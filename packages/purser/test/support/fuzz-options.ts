@@ -1,16 +1,16 @@
 /**
- * Long proofs run in full with `npm run test:full`; `npm test` runs a share of each.
- * The seed is printed, so that a failure can be run again: `PURSER_SEED=… npm test`.
+ * Fuzz tests run a share of their rounds in `npm test`, and all of them in `npm run test:full`.
+ * The seed is printed; `PURSER_SEED=… npm test` repeats a run.
  */
-export const proving: boolean = process.env.PURSER_TEST_FULL === '1'
+export const isFullRun: boolean = process.env.PURSER_TEST_FULL === '1'
 
-/** The number of rounds for this run: all of them when proving, else a share. */
+/** The number of rounds in this run. */
 export function rounds(full: number, share: number): number {
-  return proving ? full : share
+  return isFullRun ? full : share
 }
 
 export const seed: number = Number(process.env.PURSER_SEED ?? Math.trunc(Math.random() * 2 ** 31))
 
-export function printSeed(what: string): void {
-  console.log(`# ${what}: seed ${seed}`)
+export function printSeed(name: string): void {
+  console.log(`# ${name}: seed ${seed}`)
 }

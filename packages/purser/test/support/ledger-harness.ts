@@ -7,9 +7,11 @@ import { createPendingCalls } from '../../src/core/pending-calls.ts'
 import { createSubject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
+import type { ErasedCounts } from '../../src/journal/commit-loop.ts'
+import type { Event } from '../../src/journal/event.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import type { JournalLimits } from '../../src/journal/limits.ts'
-import type { Ledger, UserLedger } from '../../src/ledger/api.ts'
+import type { InternalUserLedger, Ledger, UserLedger } from '../../src/ledger/api.ts'
 import { ledgerFold } from '../../src/ledger/bond.ts'
 import { createLedger } from '../../src/ledger/ledger.ts'
 import type { LedgerState, Measurements } from '../../src/ledger/state.ts'
@@ -20,80 +22,129 @@ import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 export type Driver = 'memory' | 'sqlite'
 export const DRIVERS: readonly Driver[] = ['memory', 'sqlite']
 
-export interface Order extends Partial<LedgerOptions> {
+export interface LedgerHarnessOptions extends Partial<LedgerOptions> {
+  /** Default `'memory'`. */
   readonly driver?: Driver
   readonly timeZone?: string
+  /** The wall clock at first, ISO 8601. */
   readonly wall?: string
   readonly namespace?: string
-  /** Share a store, or wrap one. */
+  /** An open store, which is left open. */
   readonly store?: Store
+  /** The file of a SQLite store. Default: a temporary one. */
   readonly path?: string
+  /** Default: the clock. */
   readonly effects?: Effects
   readonly clock?: HandClock
   readonly limits?: JournalLimits
 }
 
-export interface House extends AsyncDisposable {
+export interface LedgerHarness extends AsyncDisposable {
   readonly clock: HandClock
   readonly store: Store
   readonly keys: Keyring
   readonly journal: OpenJournal<LedgerState, Measurements>
   readonly ledger: Ledger
-  readonly path: string
-  of(id: string): UserLedger
+  user(id: string): UserLedger
+  /** With the calls that are not public. */
+  internalUser(id: string): InternalUserLedger
+  erase(id: string): Promise<ErasedCounts>
+  /** A second process: the same store and clock, and caches of its own. */
+  openPeer(options?: LedgerHarnessOptions): Promise<LedgerHarness>
+  /** The process after a restart: closes the ledger and opens another one on the same store. */
+  reopen(): Promise<LedgerHarness>
 }
 
-/** The same root for every house, so that two houses on one file understand each other. */
-export const ROOT: Buffer = Buffer.alloc(32, 7)
+/** The same for every harness, so that two of them can share a file. */
+const ROOT_KEY = Buffer.alloc(32, 7)
 
-/** A ledger with everything below it, on a clock that is moved by hand. */
-export async function openHouse(order: Order = {}): Promise<House> {
-  const { driver = 'memory', timeZone = 'UTC', namespace = 'default', limits } = order
-  const { dailyCap, window, keepEvents, phases, riskLevels } = { ...DEFAULTS.ledger, ...order }
-  const options = { dailyCap, window, keepEvents, phases, riskLevels }
-  const clock = order.clock ?? handClock({ wall: order.wall ?? '2026-03-10T12:00:00Z' })
-  const effects = order.effects ?? clock
-  const directory = driver === 'sqlite' && !order.path ? await mkdtemp(join(tmpdir(), 'purser-ledger-')) : undefined
-  const path = order.path ?? join(directory ?? '', 'ledger.db')
-  const store =
-    order.store ?? (driver === 'memory' ? await openMemoryStore({ effects }) : await openSqliteStore({ path, effects }))
-  const keys = createKeyring(ROOT)
-  const fold = ledgerFold(options, timeZone)
+/** A ledger and everything below it, on a clock that the test moves. */
+export async function openLedgerHarness(options: LedgerHarnessOptions = {}): Promise<LedgerHarness> {
+  const clock = options.clock ?? handClock({ wall: options.wall ?? '2026-03-10T12:00:00Z' })
+  const effects = options.effects ?? clock
+  const { store, release } = await openStore(options, effects)
+  return openOn({ ...options, clock, effects, store }, release)
+}
+
+type OpenOptions = LedgerHarnessOptions & Required<Pick<LedgerHarnessOptions, 'clock' | 'effects' | 'store'>>
+
+function openOn(options: OpenOptions, release: () => Promise<void>): LedgerHarness {
+  const { clock, effects, store, timeZone = 'UTC', namespace = 'default', limits } = options
+  const { dailyCap, window, keepEvents, phases, riskLevels } = { ...DEFAULTS.ledger, ...options }
+  const ledgerOptions = { dailyCap, window, keepEvents, phases, riskLevels }
+  const keys = createKeyring(ROOT_KEY)
+  const fold = ledgerFold(ledgerOptions, timeZone)
   const journal = openJournal({ store, keys, effects, fold, ...(limits === undefined ? {} : { limits }) })
-  const ledger = createLedger({
-    ...{ journal, store, keys, effects, options, timeZone, namespace },
-    calls: createPendingCalls(effects),
-  })
+  const calls = createPendingCalls(effects)
+  const ledger = createLedger({ journal, store, keys, effects, calls, options: ledgerOptions, timeZone, namespace })
+  const internalUser = (id: string): InternalUserLedger => ledger.of(createSubject(namespace, id))
+  let isReopened = false
+
+  async function close(): Promise<void> {
+    await ledger.close()
+    await journal.close()
+  }
+
   return {
     clock,
     store,
     keys,
     journal,
     ledger,
-    path,
-    of: (id) => ledger.of(createSubject(namespace, id)),
+    internalUser,
+    user: (id) => internalUser(id).api,
+    erase: (id) =>
+      journal.erase(createSubject(namespace, id), (incarnation, pseudonym) => ({
+        type: 'user_erased',
+        detail: 'user erased',
+        data: { pseudonym, incarnation },
+        actor: 'test',
+        reason: 'requested',
+      })),
+    openPeer: (peerOptions) => openLedgerHarness({ ...options, ...peerOptions }),
+    async reopen() {
+      isReopened = true
+      await close()
+      return openOn(options, release)
+    },
     async [Symbol.asyncDispose]() {
-      await ledger.close()
-      await journal.close()
-      if (order.store === undefined) await store.close()
+      if (isReopened) return
+      await close()
+      await release()
+    },
+  }
+}
+
+async function openStore(
+  { store, driver = 'memory', path }: LedgerHarnessOptions,
+  effects: Effects,
+): Promise<{ readonly store: Store; release(): Promise<void> }> {
+  if (store !== undefined) return { store, release: async () => {} }
+  if (driver === 'memory') {
+    const memory = await openMemoryStore({ effects })
+    return { store: memory, release: () => memory.close() }
+  }
+  const directory = path === undefined ? await mkdtemp(join(tmpdir(), 'purser-ledger-')) : undefined
+  const sqlite = await openSqliteStore({ path: path ?? join(directory as string, 'ledger.db'), effects })
+  return {
+    store: sqlite,
+    async release() {
+      await sqlite.close()
       if (directory !== undefined) await rm(directory, { recursive: true, force: true })
     },
   }
 }
 
-export async function erase(house: House, id: string, namespace = 'default'): Promise<void> {
-  await house.journal.erase(createSubject(namespace, id), (incarnation, pseudonym) => ({
-    type: 'user_erased',
-    detail: 'user erased',
-    data: { pseudonym, incarnation },
-    actor: 'test',
-    reason: 'asked for',
-  }))
+/** Admits the user, which must be allowed, and returns the ticket. */
+export async function admitForTicket(user: UserLedger, cost = 1): Promise<string> {
+  const admission = await user.admit({ cost })
+  if (!admission.allowed) throw new Error(`Refused: ${admission.reason}`)
+  return admission.ticket
 }
 
-/** The ticket of an admission that must have been allowed. */
-export async function ticketOf(user: UserLedger, cost = 1): Promise<string> {
-  const admission = await user.admit({ cost })
-  if (!admission.allowed) throw new Error(`Not admitted: ${admission.reason}`)
-  return admission.ticket
+/** Records events `{ index }` of type `acme:n`, one by one. */
+export async function recordEvents(user: UserLedger, count: number): Promise<Event[]> {
+  const events: Event[] = []
+  for (let index = 0; index < count; index++) events.push(await user.record('acme:n', { data: { index } }))
+  return events
 }

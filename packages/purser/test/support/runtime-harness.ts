@@ -96,8 +96,8 @@ const NO_AUTHORIZATION: AuthorizationPort = {
 }
 
 export const fold: Fold<object, object> = {
-  initial: {},
-  unmeasured: {},
+  initialState: {},
+  initialMeasurements: {},
   evolve: (state) => state,
   facets: () => ({ phase: '', riskLevel: '', blocked: false, capUsed: 0, capUsedUntil: null, peak: 0 }),
 }

@@ -1,13 +1,14 @@
+import { throwInvalid } from '../../core/validate.ts'
 import type { NewEvent } from '../../journal/event.ts'
-import { nextDate } from '../calendar.ts'
-import { blockAt, instant, type LedgerView, type Rules } from '../quota.ts'
-import type { Block, ZoneState } from '../state.ts'
-import { refuse } from '../validate-arguments.ts'
-import { limitName, runningDay } from '../window.ts'
+import type { Counter } from '../../storage/commit.ts'
+import { formatInstant, nextDate } from '../calendar.ts'
+import type { LedgerRules } from '../rules.ts'
+import { activeBlock, type Block, type LedgerView, type ZoneState } from '../state.ts'
+import { counterName, runningDay } from '../window.ts'
 
 /*
- * What people do to a user: every change is one `admin_action` event with its actor, its reason and what was before
- * and after, in the commit that makes the change. What changes nothing leaves no event.
+ * Actions of operators. Every change is one `admin_action` event with its actor, its reason and the values before and
+ * after, in the commit that makes the change. An action that changes nothing produces no event.
  */
 
 export interface Audit {
@@ -15,100 +16,109 @@ export interface Audit {
   readonly reason?: string | undefined
 }
 
-type Change = readonly NewEvent[]
-
 /** Sets, lifts (0) or resets (null) the user's own cap. */
-export function changeCap(rules: Rules, { cap, by }: { cap: number | null; by: Audit }, { state }: LedgerView): Change {
+export function changeCap(
+  rules: LedgerRules,
+  { cap, by }: { readonly cap: number | null; readonly by: Audit },
+  { state }: LedgerView,
+): readonly NewEvent[] {
   if (cap === state.cap) return []
   const [old, next] = [state.cap ?? rules.dailyCap, cap ?? rules.dailyCap]
   const data = { before: state.cap, after: cap, old_cap: old, new_cap: next }
-  return [action('cap', `rate limit: ${old} -> ${next} msgs/day${cap === null ? ' (default)' : ''}`, data, by)]
+  return [adminAction('cap', `rate limit: ${old} -> ${next} msgs/day${cap === null ? ' (default)' : ''}`, data, by)]
 }
 
 export function block(
-  { until, by }: { until: number | null; by: Audit & { readonly reason: string } },
+  { until, by }: { readonly until: number | null; readonly by: Audit & { readonly reason: string } },
   { state, now }: LedgerView,
-): Change {
+): readonly NewEvent[] {
   if (until !== null && until <= now)
-    refuse('argument_invalid', 'until must be in the future.', 'Leave it out for a block without an end.', 'until')
-  const before = blockAt(state, now)
-  const after: Block = { at: instant(now), actor: by.actor, reason: by.reason, until: instant(until) }
+    throwInvalid("'until' must be in the future.", { name: 'until', hint: 'Omit it for a block without an end.' })
+  const before = activeBlock(state, now)
+  const after: Block = { at: formatInstant(now), actor: by.actor, reason: by.reason, until: formatInstant(until) }
   if (before !== null && before.actor === after.actor && before.reason === after.reason && before.until === after.until)
     return []
-  return [action('block', `blocked${until === null ? '' : ` until ${after.until}`}`, { before, after }, by)]
+  return [adminAction('block', `blocked${until === null ? '' : ` until ${after.until}`}`, { before, after }, by)]
 }
 
-export function unblock(by: Audit, { state, now }: LedgerView): Change {
-  const before = blockAt(state, now)
-  return before === null ? [] : [action('unblock', 'unblocked', { before, after: null }, by)]
+export function unblock(by: Audit, { state, now }: LedgerView): readonly NewEvent[] {
+  const before = activeBlock(state, now)
+  return before === null ? [] : [adminAction('unblock', 'unblocked', { before, after: null }, by)]
 }
 
-/** A person sets right what a detector said. */
+/** Overrides a detected phase or risk level. */
 export function correct(
-  { defaults }: Rules,
+  { defaults }: LedgerRules,
   command: { readonly phase?: string; readonly riskLevel?: string; readonly by: Audit },
   { state }: LedgerView,
-): Change {
+): readonly NewEvent[] {
   const before: Record<string, string> = {}
   const after: Record<string, string> = {}
   for (const field of ['phase', 'riskLevel'] as const) {
     const present = state[field] ?? defaults[field]
-    const wanted = command[field]
-    if (wanted === undefined || wanted === present) continue
+    const corrected = command[field]
+    if (corrected === undefined || corrected === present) continue
     before[field] = present
-    after[field] = wanted
+    after[field] = corrected
   }
   const changes = Object.keys(after).map(
     (field) => `${field === 'phase' ? 'phase' : 'risk'}: ${before[field]} -> ${after[field]}`,
   )
   return changes.length === 0
     ? []
-    : [action('correct', `corrected ${changes.join(', ')}`, { before, after }, command.by)]
+    : [adminAction('correct', `corrected ${changes.join(', ')}`, { before, after }, command.by)]
 }
 
-/**
- * Sets the user's zone. It begins to count when the running window ends. A window runs once something was counted in
- * it; before that the zone counts at once.
- */
-export function changeZone(rules: Rules, { zone, by }: { zone: string | null; by: Audit }, view: LedgerView): Change {
-  const { state, counters, now } = view
-  const before = state.zone?.current ?? null
+/** Sets the user's zone. It counts from the end of the running window, or at once when nothing was counted in it. */
+export function changeTimeZone(
+  rules: LedgerRules,
+  { zone, by }: { readonly zone: string | null; readonly by: Audit },
+  view: LedgerView,
+): readonly NewEvent[] {
+  const before = view.state.zone?.current ?? null
   if (zone === before) return []
-  const messages = limitName(rules, 'messages')
+  const detail = `time zone: ${before ?? 'default'} -> ${zone ?? 'default'}`
+  return [adminAction('time_zone', detail, { before, after: zone, zone: zoneStateAfter(rules, zone, view) }, by)]
+}
+
+function zoneStateAfter(rules: LedgerRules, zone: string | null, { state, counters, now }: LedgerView): ZoneState {
+  const messages = counterName(rules, 'messages')
   const day = runningDay(rules.timeZone, { zone: state.zone, counters, now })
   const runs = counters.some(
     ({ limit, window }) => limit === messages && (rules.window !== 'day' || window === day.date),
   )
-  const lastCounted = counters.reduce(
-    (latest, { limit, window }) => (limit === 'messages' && window > latest ? window : latest),
-    '',
-  )
-  const waits = state.zone?.effectiveAt != null && now < Date.parse(state.zone.effectiveAt)
-  const next: ZoneState = {
-    current: zone,
-    previous: runs ? (waits ? (state.zone?.previous ?? null) : before) : null,
-    effectiveAt: runs ? instant(day.end) : null,
-    firstDate: runs ? nextDate(day.date) : lastCounted === '' ? null : nextDate(lastCounted),
+  if (!runs) {
+    const lastCounted = lastCountedDate(counters)
+    return {
+      current: zone,
+      previous: null,
+      effectiveAt: null,
+      firstDate: lastCounted === '' ? null : nextDate(lastCounted),
+    }
   }
-  return [
-    action(
-      'time_zone',
-      `time zone: ${before ?? 'default'} -> ${zone ?? 'default'}`,
-      { before, after: zone, zone: next },
-      by,
-    ),
-  ]
+  const isPending = state.zone?.effectiveAt != null && now < Date.parse(state.zone.effectiveAt)
+  return {
+    current: zone,
+    previous: (isPending ? state.zone?.previous : state.zone?.current) ?? null,
+    effectiveAt: formatInstant(day.end),
+    firstDate: nextDate(day.date),
+  }
 }
 
-/** The note's text is a record of its own; the event tells which one, how long, and a keyed digest of it. */
-export function noteAdded(
+/** The newest date in which messages were counted; '' when there is none. */
+function lastCountedDate(counters: readonly Counter[]): string {
+  return counters.reduce((latest, { limit, window }) => (limit === 'messages' && window > latest ? window : latest), '')
+}
+
+/** The text of a note is a record of its own. The event contains the note's id, its length and a keyed digest. */
+export function addNote(
   note: { readonly id: string; readonly length: number; readonly digest: string },
   by: Audit,
-): Change {
-  return [action('note', 'note added', { before: null, after: null, ...note }, by)]
+): readonly NewEvent[] {
+  return [adminAction('note', 'note added', { before: null, after: null, ...note }, by)]
 }
 
-function action(
+function adminAction(
   name: string,
   detail: string,
   data: Readonly<Record<string, unknown>>,

@@ -1,55 +1,53 @@
-import type { Decision } from '../../journal/api.ts'
+import { throwInvalid } from '../../core/validate.ts'
 import type { Event, NewEvent } from '../../journal/event.ts'
+import { type Bond, bondOf } from '../bond.ts'
+import { formatInstant } from '../calendar.ts'
 import { type Detection, MAX_PEAKS } from '../detection.ts'
-import { instant, type LedgerView, type Rules } from '../quota.ts'
-import type { LedgerState, Measurements, Peak } from '../state.ts'
-import { refuse } from '../validate-arguments.ts'
+import type { LedgerRules } from '../rules.ts'
+import type { LedgerDecision, LedgerState, LedgerView, Peak } from '../state.ts'
 
-/** What an observation did. `stale`: it is older than one that was taken before, so only peaks could move. */
-export type ObservationOutcome = 'applied' | 'unchanged' | 'stale' | 'replayed'
-
-export interface Observed<Bond> {
+export interface ObserveResult {
   readonly bond: Bond
+  /** The events that were written, oldest first. */
   readonly events: readonly Event[]
-  readonly outcome: ObservationOutcome
+  /**
+   * `stale`: the observation is older than the last applied one, so only peaks could change. `replayed`: the result of
+   * an earlier call with the same idempotency key.
+   */
+  readonly outcome: 'applied' | 'unchanged' | 'stale' | 'replayed'
 }
 
 /**
- * Takes an observation: what it says and what differs becomes an event, in a fixed order and under one timestamp;
- * what it does not say stays. Turn count and peaks are measured and leave no event.
+ * Applies an observation. Each field that differs becomes an event, in a fixed order and with one timestamp; absent
+ * fields stay unchanged. Turn count and peaks are measurements and produce no event.
  */
-export function observe<Bond>(
-  rules: Rules,
-  command: { readonly detection: Detection; bond(view: LedgerView): Bond },
+export function observe(
+  rules: LedgerRules,
+  { user, detection }: { readonly user: string; readonly detection: Detection },
   view: LedgerView,
-): Decision<LedgerState, Measurements, Observed<Bond>> {
-  const { detection } = command
-  const newest = view.measured.observedAt ?? 0
+): LedgerDecision<ObserveResult> {
+  const { measurements } = view
+  const newest = measurements.observedAt ?? 0
   const at = detection.at === null ? Math.max(view.now, newest) : Math.min(detection.at, view.now)
-  const stale = detection.at !== null && view.measured.observedAt !== null && at < newest
-  const events = stale ? [] : eventsOf(rules, detection, view.state)
-  const peaks = raised(view.measured.peaks, detection.peaks, instant(Math.min(at, view.now)))
-  const turnCount = stale ? view.measured.turnCount : (detection.turnCount ?? view.measured.turnCount)
-  const moved = events.length > 0 || peaks !== view.measured.peaks || turnCount !== view.measured.turnCount
-  const outcome = stale ? 'stale' : moved ? 'applied' : 'unchanged'
+  const isStale = detection.at !== null && measurements.observedAt !== null && at < newest
+  const events = isStale ? [] : detectChanges(rules, detection, view.state)
+  const peaks = raisePeaks(measurements.peaks, detection.peaks, formatInstant(Math.min(at, view.now)))
+  const turnCount = isStale ? measurements.turnCount : (detection.turnCount ?? measurements.turnCount)
+  const isChanged = events.length > 0 || peaks !== measurements.peaks || turnCount !== measurements.turnCount
+  const outcome = isStale ? 'stale' : isChanged ? 'applied' : 'unchanged'
   return {
     events,
-    seen: !stale,
-    ...(stale && peaks === view.measured.peaks
+    seen: !isStale,
+    ...(isStale && peaks === measurements.peaks
       ? {}
-      : { measured: { turnCount, peaks, observedAt: stale ? view.measured.observedAt : at } }),
-    result: ({ view: after, events: made }) => ({ bond: command.bond(after), events: made, outcome }),
+      : { measurements: { turnCount, peaks, observedAt: isStale ? measurements.observedAt : at } }),
+    result: ({ view: after, events: written }) => ({ bond: bondOf(rules, user, after), events: written, outcome }),
   }
 }
 
-function eventsOf({ defaults }: Rules, detection: Detection, state: LedgerState): NewEvent[] {
+function detectChanges({ defaults }: LedgerRules, detection: Detection, state: LedgerState): NewEvent[] {
   const events: NewEvent[] = []
-  const evidence = {
-    ...(detection.confidence === undefined ? {} : { confidence: detection.confidence }),
-    ...(detection.primarySignal === undefined ? {} : { primary_signal: detection.primarySignal }),
-    ...(detection.source === undefined ? {} : { source: detection.source }),
-    ...(detection.evidence === undefined ? {} : { evidence: detection.evidence }),
-  }
+  const evidence = evidenceOf(detection)
   const phase = state.phase ?? defaults.phase
   if (detection.phase !== undefined && detection.phase !== phase) {
     const { phase: to } = detection
@@ -73,13 +71,22 @@ function eventsOf({ defaults }: Rules, detection: Detection, state: LedgerState)
   return events
 }
 
-/** Peaks only rise, and are kept as they were given. Returns the same object when none rose. */
-function raised(
+function evidenceOf({ confidence, primarySignal, source, evidence }: Detection): Record<string, unknown> {
+  return {
+    ...(confidence === undefined ? {} : { confidence }),
+    ...(primarySignal === undefined ? {} : { primary_signal: primarySignal }),
+    ...(source === undefined ? {} : { source }),
+    ...(evidence === undefined ? {} : { evidence }),
+  }
+}
+
+/** Peaks only rise. Returns the same object when none did. */
+function raisePeaks(
   peaks: Readonly<Record<string, Peak>>,
-  given: Readonly<Record<string, number>>,
+  observed: Readonly<Record<string, number>>,
   at: string,
 ): Readonly<Record<string, Peak>> {
-  const higher = Object.entries(given).filter(([node, value]) => {
+  const higher = Object.entries(observed).filter(([node, value]) => {
     const known = Object.hasOwn(peaks, node) ? peaks[node] : undefined
     return known === undefined || value > known.value
   })
@@ -89,11 +96,10 @@ function raised(
     ...higher.map(([node, value]): [string, Peak] => [node, { value, at }]),
   ])
   if (Object.keys(next).length > MAX_PEAKS)
-    refuse(
-      'detection_invalid',
-      `A user has at most ${MAX_PEAKS} peak nodes.`,
-      'Name nodes by kind, not by occurrence.',
-      'peaks',
-    )
+    throwInvalid(`A user has at most ${MAX_PEAKS} peak nodes.`, {
+      name: 'peaks',
+      code: 'detection_invalid',
+      hint: 'Name nodes by kind, not by occurrence.',
+    })
   return next
 }

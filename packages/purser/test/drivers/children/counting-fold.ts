@@ -6,8 +6,8 @@ export interface Count {
 }
 
 export const countingFold: Fold<Count, null> = {
-  initial: { events: 0 },
-  unmeasured: null,
+  initialState: { events: 0 },
+  initialMeasurements: null,
   evolve: ({ events }) => ({ events: events + 1 }),
   facets: ({ state }) => ({
     phase: state.events % 2 === 0 ? 'even' : 'odd',
