@@ -2,7 +2,7 @@ import {
   IDEMPOTENCY_KEY_MAX_BYTES,
   parseActor,
   parseExpectedVersion,
-  parseReason,
+  parseOptionalReason,
   parseText,
   validateFunction,
   validateOptions,
@@ -55,8 +55,8 @@ export function parseAudit(options: unknown): AuditOptions {
   const { actor, reason, expectedVersion, ...idempotency } = (options ?? {}) as Partial<AuditOptions>
   return {
     actor: parseActor(actor),
-    ...(reason === undefined ? {} : { reason: parseReason(reason) }),
-    ...(expectedVersion === undefined ? {} : { expectedVersion: parseExpectedVersion(expectedVersion) }),
+    reason: parseOptionalReason(reason),
+    expectedVersion: parseExpectedVersion(expectedVersion),
     ...idempotency,
   }
 }
