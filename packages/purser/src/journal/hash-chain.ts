@@ -60,8 +60,7 @@ export function findBrokenLink(
   const { sequence, body, mac } = event
   const expected = previous.sequence + 1
   if (sequence !== expected) return { sequence: expected, problem: 'An event is missing.' }
-  if (linkMac(keys, chain, previous.mac, body) !== mac)
-    return { sequence, problem: 'An event was changed, or its position was.' }
+  if (linkMac(keys, chain, previous.mac, body) !== mac) return { sequence, problem: 'An event was changed or moved.' }
   const parsed = parseBody(body)
   const isSame =
     parsed.sequence === sequence &&
