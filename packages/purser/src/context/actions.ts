@@ -79,10 +79,7 @@ export function createActions(user: Subject, deps: ActionsDeps): Actions {
       return await journal.write<number>(user, {
         idempotency,
         decide: () => ({ records, trims: [{ kind: ACTION, keep: MAX_ACTIONS }], result: () => now }),
-        replay(recordedAt) {
-          onReplay?.()
-          return recordedAt
-        },
+        onReplay,
       })
     } finally {
       onWrite()
