@@ -68,9 +68,9 @@ test('the authorize function of the host authenticates requests; null falls back
 test('invalid options are rejected with a hint', async () => {
   const config = { store: 'memory:' }
   for (const [options, code, text] of [
-    [undefined, 'option_invalid', /takes an object[\s\S]*createServer\(\{ config/],
-    [{}, 'option_invalid', /needs 'purser' or 'config'/],
-    [{ purser, config }, 'option_invalid', /not both/],
+    [undefined, 'option_invalid', /must be an object[\s\S]*purser, config/],
+    [{}, 'option_invalid', /either 'purser' or 'config'/],
+    [{ purser, config }, 'option_invalid', /either 'purser' or 'config'/],
     [{ config, prefx: '/x' }, 'option_unknown', /'prefx'[\s\S]*Did you mean 'prefix'/],
     [{ store: 'memory:' }, 'option_unknown', /'store'[\s\S]*config/],
     [{ config, prefix: 'x/' }, 'option_invalid', /'prefix' must be '' or like '\/purser'/],
