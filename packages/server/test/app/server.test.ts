@@ -75,7 +75,7 @@ test('invalid options are rejected with a hint', async () => {
     [{ store: 'memory:' }, 'option_unknown', /'store'[\s\S]*config/],
     [{ config, prefix: 'x/' }, 'option_invalid', /'prefix' must be '' or like '\/purser'/],
     [{ config, authorize: 'me' }, 'option_invalid', /'authorize' must be a function/],
-    [{ purser: 'sqlite:x' }, 'option_invalid', /'purser' must be what openPurser/],
+    [{ purser: 'sqlite:x' }, 'option_invalid', /'purser' must be the result of openPurser/],
   ] as const) {
     await assert.rejects(createServer(options as never), (error) => {
       assert.ok(PurserError.is(error, code), String(error))
