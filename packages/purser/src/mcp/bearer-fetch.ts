@@ -1,7 +1,7 @@
 import type { FetchLike } from '@modelcontextprotocol/client'
 import { withSignal } from '../core/abort.ts'
 import { createRedactor } from '../core/redact.ts'
-import type { TokenSource } from '../runtime/oauth/api.ts'
+import type { TokenSource } from '../runtime/oauth/ports.ts'
 
 /** Limit for the body of an error response that is read to redact tokens in it. */
 const ERROR_BODY_MAX_BYTES = 65_536
@@ -19,20 +19,21 @@ export function createBearerFetch(fetch: FetchLike, tokens: TokenSource): FetchL
 
   return async (input, init) => {
     // A session is ended with the last token: no token is refreshed for that.
-    if (init?.method === 'DELETE') return tokens.last === undefined ? notSent() : send(input, init, tokens.last)
+    if (init?.method === 'DELETE')
+      return tokens.lastToken === undefined ? notSent() : send(input, init, tokens.lastToken)
     const signal = init?.signal ?? undefined
-    let token = await withSignal(tokens.token(), signal)
+    let token = await withSignal(tokens.getToken(), signal)
     let response = await send(input, init, token)
     if (response.status === 401) {
       await response.body?.cancel()
-      token = await withSignal(tokens.refused(token), signal)
+      token = await withSignal(tokens.replaceToken(token), signal)
       response = await send(input, init, token)
     }
     if (response.status === 401) {
       await response.body?.cancel()
-      throw await tokens.refusedAgain(token)
+      throw await tokens.describeRefusal(token)
     }
-    tokens.accepted(token)
+    tokens.confirmToken(token)
     return response.ok ? response : redactResponse(response, token)
   }
 }

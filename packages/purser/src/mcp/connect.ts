@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { Client, type Transport } from '@modelcontextprotocol/client'
 import { endsWithin } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
-import type { LiveTools, ToolRequest } from '../runtime/api.ts'
+import type { McpConnection, McpConnectRequest } from '../runtime/ports.ts'
 import { createHttpTransport } from './http-transport.ts'
 import { createStdioTransport } from './stdio-transport.ts'
 import type { TransportMonitor } from './transport-monitor.ts'
@@ -42,7 +42,7 @@ class LeasedClient extends Client {
 }
 
 /** Connects to a server. Rejects when that fails or is aborted; no socket and no process is left then. */
-export async function connect(effects: Effects, request: ToolRequest): Promise<LiveTools> {
+export async function connect(effects: Effects, request: McpConnectRequest): Promise<McpConnection> {
   const { server, signal } = request
   signal.throwIfAborted()
   const handle = createTransport(effects, request)
@@ -69,9 +69,9 @@ function hideFields(target: object, label: string): void {
   Object.defineProperties(target, { toJSON: show, [inspect.custom]: show })
 }
 
-function createTransport(effects: Effects, { definition, bearer }: ToolRequest): TransportHandle {
+function createTransport(effects: Effects, { definition, tokenSource }: McpConnectRequest): TransportHandle {
   if (!('url' in definition)) return createStdioTransport(effects, definition)
-  const { transport, monitor, destroy } = createHttpTransport({ effects, bearer }, definition)
+  const { transport, monitor, destroy } = createHttpTransport({ effects, tokenSource }, definition)
   return { transport, monitor, destroy, terminate: () => transport.terminateSession() }
 }
 

@@ -1,7 +1,7 @@
 import { type FetchLike, type ReconnectionScheduler, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { Agent, fetch, type RequestInit } from 'undici'
 import type { Effects } from '../core/effects.ts'
-import type { TokenSource } from '../runtime/oauth/api.ts'
+import type { TokenSource } from '../runtime/oauth/ports.ts'
 import { createBearerFetch } from './bearer-fetch.ts'
 import { monitorTransport, type TransportMonitor } from './transport-monitor.ts'
 
@@ -24,7 +24,7 @@ export interface HttpDefinition {
 export interface HttpTransportDeps {
   readonly effects: Effects
   /** Access tokens, for servers that require OAuth. */
-  readonly bearer: TokenSource | undefined
+  readonly tokenSource: TokenSource | undefined
 }
 
 /**
@@ -32,7 +32,7 @@ export interface HttpTransportDeps {
  * may be silent for any time; the caller limits the duration of a call.
  */
 export function createHttpTransport(
-  { effects, bearer }: HttpTransportDeps,
+  { effects, tokenSource }: HttpTransportDeps,
   { url, headers }: HttpDefinition,
 ): { transport: StreamableHTTPClientTransport; monitor: TransportMonitor; destroy(): Promise<void> } {
   const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } })
@@ -42,7 +42,7 @@ export function createHttpTransport(
   }
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     ...(headers && { requestInit: { headers } }),
-    fetch: bearer === undefined ? agentFetch : createBearerFetch(agentFetch, bearer),
+    fetch: tokenSource === undefined ? agentFetch : createBearerFetch(agentFetch, tokenSource),
     reconnectionOptions: RECONNECTION,
     reconnectionScheduler: limitReconnections(effects, () => monitor.markLost()),
   })

@@ -7,11 +7,11 @@
  */
 import type { Effects } from '../core/effects.ts'
 import { PurserError } from '../errors.ts'
-import type { ToolFactory } from '../runtime/api.ts'
-import type { AuthorizationPort } from '../runtime/oauth/api.ts'
+import type { OAuthPort } from '../runtime/oauth/ports.ts'
+import type { McpConnector } from '../runtime/ports.ts'
 
-export type { LiveTools, ToolFactory, ToolRequest } from '../runtime/api.ts'
-export type { AuthorizationPort } from '../runtime/oauth/api.ts'
+export type { OAuthPort } from '../runtime/oauth/ports.ts'
+export type { McpConnection, McpConnector, McpConnectRequest } from '../runtime/ports.ts'
 
 export interface McpConnectorDeps {
   /** Clock and timers; `systemEffects` of `purser` outside of tests. */
@@ -38,7 +38,7 @@ export interface McpConnectorDeps {
  * import { createMcpConnector } from 'purser/mcp'
  *
  * const connector = createMcpConnector({ effects: systemEffects })
- * const connection = await connector.open({
+ * const connection = await connector.connect({
  *   server: 'wiki',
  *   definition: { url: 'https://wiki.example/mcp' },
  *   signal: AbortSignal.timeout(10_000),
@@ -47,25 +47,25 @@ export interface McpConnectorDeps {
  * await connection.close()
  * ```
  */
-export function createMcpConnector({ effects }: McpConnectorDeps): ToolFactory {
+export function createMcpConnector({ effects }: McpConnectorDeps): McpConnector {
   return {
-    async open(request) {
+    async connect(request) {
       const { connect } = await importClient(() => import('./connect.ts'))
       return connect(effects, request)
     },
-    authorization: createLazyOAuthProvider(async () => {
+    oauth: createLazyOAuthProvider(async () => {
       const { createOAuthProvider } = await importClient(() => import('./oauth-provider.ts'))
       return createOAuthProvider(effects)
     }),
   }
 }
 
-function createLazyOAuthProvider(create: () => Promise<AuthorizationPort>): AuthorizationPort {
+function createLazyOAuthProvider(create: () => Promise<OAuthPort>): OAuthPort {
   return {
     discover: async (...args) => (await create()).discover(...args),
     register: async (...args) => (await create()).register(...args),
-    begin: async (...args) => (await create()).begin(...args),
-    redeem: async (...args) => (await create()).redeem(...args),
+    start: async (...args) => (await create()).start(...args),
+    exchange: async (...args) => (await create()).exchange(...args),
     refresh: async (...args) => (await create()).refresh(...args),
   }
 }

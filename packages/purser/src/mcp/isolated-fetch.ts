@@ -3,7 +3,7 @@ import { buildConnector, Client } from 'undici'
 import type { Effects } from '../core/effects.ts'
 import { createPublicLookup, requirePublicHost } from '../core/public-address.ts'
 import { PurserError } from '../errors.ts'
-import type { TrustedEndpoints } from '../runtime/oauth/api.ts'
+import type { TrustedEndpoints } from '../runtime/oauth/ports.ts'
 
 /** One request to an authorization server, from connecting to the last byte. */
 const REQUEST_TIMEOUT_MS = 10_000

@@ -19,13 +19,7 @@ import {
 import type { Effects } from '../core/effects.ts'
 import { redactError } from '../core/redact.ts'
 import { PurserError } from '../errors.ts'
-import type {
-  AuthorizationPort,
-  AuthorizationServer,
-  TokenAnswer,
-  Tokens,
-  TrustedEndpoints,
-} from '../runtime/oauth/api.ts'
+import type { AuthorizationServer, OAuthPort, TokenResult, Tokens, TrustedEndpoints } from '../runtime/oauth/ports.ts'
 import { createIsolatedFetch, type IsolatedFetch } from './isolated-fetch.ts'
 
 /** Limit for the stored metadata of an authorization server, as JSON. */
@@ -36,7 +30,7 @@ const SCOPE_MAX_CHARACTERS = 4_096
 const UNPROCESSED_STATUSES: readonly unknown[] = [429, 503]
 
 /** OAuth with the functions of the official SDK, over isolated requests. Errors never contain what a server sent. */
-export function createOAuthProvider(effects: Effects): AuthorizationPort {
+export function createOAuthProvider(effects: Effects): OAuthPort {
   return {
     discover: (endpoints, signal) =>
       withMappedErrors(() => discover(createIsolatedFetch(effects, endpoints, signal), endpoints)),
@@ -61,7 +55,7 @@ export function createOAuthProvider(effects: Effects): AuthorizationPort {
         })
       }),
 
-    begin: ({ server: { issuer, metadata, resource }, client, redirectUrl, scope, state }) =>
+    start: ({ server: { issuer, metadata, resource }, client, redirectUrl, scope, state }) =>
       withMappedErrors(async () => {
         const { authorizationUrl, codeVerifier } = await startAuthorization(issuer, {
           metadata,
@@ -74,7 +68,7 @@ export function createOAuthProvider(effects: Effects): AuthorizationPort {
         return { url: authorizationUrl.href, verifier: codeVerifier }
       }),
 
-    redeem(endpoints, { server: { issuer, metadata, resource }, client, redirectUrl, code, verifier }) {
+    exchange(endpoints, { server: { issuer, metadata, resource }, client, redirectUrl, code, verifier }) {
       const isolated = createIsolatedFetch(effects, endpoints)
       return requestTokens(isolated, [code, verifier, client.client_secret], () =>
         exchangeAuthorization(issuer, {
@@ -189,7 +183,7 @@ async function requestTokens(
   isolated: IsolatedFetch,
   secrets: readonly (string | undefined)[],
   request: () => Promise<OAuthTokens>,
-): Promise<TokenAnswer> {
+): Promise<TokenResult> {
   try {
     return { outcome: 'granted', tokens: parseTokens(await request()) }
   } catch (error) {

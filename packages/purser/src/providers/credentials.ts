@@ -1,6 +1,6 @@
 import { PurserError } from '../errors.ts'
 import type { ProviderConfig } from '../options.ts'
-import type { ModelRequest } from '../runtime/api.ts'
+import type { ModelRequest } from '../runtime/ports.ts'
 
 /**
  * The key and the address of one model. The key is the user's own or the operator's, never a mixture; fields of an

@@ -1,7 +1,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { PurserError } from '../errors.ts'
 import type { LanguageModelSource } from '../options.ts'
-import type { ModelRequest } from '../runtime/api.ts'
+import type { ModelRequest } from '../runtime/ports.ts'
 import { secretMissing } from './credentials.ts'
 
 type CreateSource = (credentials: Readonly<Record<string, string>>) => LanguageModelSource

@@ -5,7 +5,7 @@ import type { Effects } from '../core/effects.ts'
 import { createRedactor } from '../core/redact.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
 import type { ProviderConfig, ProviderKind, ProviderOption } from '../options.ts'
-import type { LiveModel, ModelFactory, ModelRequest } from '../runtime/api.ts'
+import type { LiveModel, ModelFactory, ModelRequest } from '../runtime/ports.ts'
 import { createAiSdkChatModel } from './ai-sdk/chat-model.ts'
 import {
   createAnthropicModel,

@@ -1,248 +1,258 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
 import type { AbortOptions } from '../core/abort.ts'
-import type { Subject } from '../core/subject.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
-import type { McpServerOption, ProviderOption } from '../options.ts'
-import type { AuthorizationPort, TokenSource } from './oauth/api.ts'
 
-/** Where a value comes from; each layer wins over the ones before it. */
+/** The layer a setting comes from; each layer overrides the ones before it. */
 export type Layer = 'default' | 'preset' | 'user' | 'session' | 'turn'
 
-/** What can be set for a user, in every layer. */
+/** The fields that every layer can set. */
 export interface SettingsFields {
   /** Name of a configured provider. */
   readonly provider: string | null
   /** The provider's own id of the model. */
   readonly model: string | null
-  /** Where the provider runs it, as with Amazon Bedrock. */
+  /** The provider's region, for example of Amazon Bedrock. */
   readonly region: string | null
-  /** The deployment that serves the model, as with Azure; at Friendli the endpoint. */
+  /** The deployment that serves the model, for example on Azure; on Friendli the endpoint. */
   readonly deployment: string | null
-  /** Another address of the provider. The operator's key is never sent to one that a user brought. */
+  /** Replaces the provider's base URL. The operator's key is never sent to a URL that the user set. */
   readonly baseURL: string | null
-  /** Names of configured MCP servers; when no layer names any, each may be asked for and none is opened unasked. */
+  /**
+   * Names of configured MCP servers that `lease.mcp` may connect to. When no layer sets it, every configured server is
+   * allowed. No server is connected before the first `lease.mcp`.
+   */
   readonly mcpServers: readonly string[]
-  /** Tag of the preset below the user's own settings. */
+  /** Tag of the preset that is applied below the user's own settings. */
   readonly preset: string | null
   /** Model parameters under their AI SDK names; layers are merged by name. */
   readonly parameters: Readonly<Record<string, unknown>>
-  /** `MODEL` or `PROVIDER/MODEL`; null: every model the provider offers. */
+  /** Allowed models as `MODEL` or `PROVIDER/MODEL`; null allows every model of the provider. */
   readonly allowedModels: readonly string[] | null
 }
 
-/** What a user runs on, resolved from all layers: one consistent, deeply frozen snapshot. */
+/** The effective settings of a user, resolved from all layers: one consistent, deeply frozen snapshot. */
 export interface Settings extends SettingsFields {
-  /** How often this user was configured; 0 for somebody who never was. */
+  /** Number of changes by `configure`; 0 for a user who was never configured. */
   readonly version: number
+  /** The layer each field comes from. */
   readonly origin: Readonly<Record<keyof SettingsFields, Layer>>
 }
 
-/** A JSON merge patch (RFC 7396): what is absent or undefined stays, null clears. */
+/** A JSON merge patch (RFC 7396): absent or undefined fields stay as they are, null clears. */
 export type SettingsPatch = { readonly [Field in keyof SettingsFields]?: SettingsFields[Field] | null | undefined }
 
-/** Settings of one turn. `{ preset }` is expanded into this layer; fields beside it win over the preset's. */
+/** Settings of one turn. `{ preset }` is expanded into this layer; other fields of the override win over the preset. */
 export type Override = SettingsPatch
 
-export interface Scope {
-  readonly session?: string | undefined
-  readonly override?: Override | undefined
-}
-
+/** A conversation that records which models it ran on and can keep the settings of its start. */
 export interface Session {
   readonly id: string
-  /** `pin`: keeps the settings of its creation. `follow`: always runs on the present ones. */
+  /** `pin`: keeps the settings of its start. `follow`: always uses the current settings. */
   readonly policy: 'pin' | 'follow'
-  /** `settings.version` at its creation. */
+  /** `settings.version` at its start. */
   readonly version: number
+  /** ISO 8601, UTC. */
   readonly createdAt: string
+  /** ISO 8601, UTC; exact to the hour. */
   readonly lastUsedAt: string
-  /** What it has run on, in order of first use; the newest 20. */
+  /** Models it ran on, in order of first use; the newest 20. */
   readonly models: readonly { readonly provider: string; readonly model: string; readonly firstUsedAt: string }[]
 }
 
+/** A stored secret without its values. */
 export interface SecretInfo {
   /** The provider or MCP server it is for. */
   readonly name: string
+  /** The names of its fields. */
   readonly fields: readonly string[]
+  /** ISO 8601, UTC. */
   readonly updatedAt: string
 }
 
-/** What a user has allowed at an MCP server that wants OAuth. Tokens are never shown. */
+/** A user's authorization at an MCP server that uses OAuth. Tokens are never shown. */
 export interface McpAuthorization {
   /** The MCP server. */
   readonly name: string
   /** The authorization server. */
   readonly issuer: string
   readonly scopes: readonly string[]
+  /** ISO 8601, UTC. */
   readonly authorizedAt: string
-  /** False when only the person can help: `authorizeMcp` again. */
+  /** False when the tokens can no longer be refreshed: the user has to go through `authorizeMcp` again. */
   readonly isUsable: boolean
 }
 
-/** `user.runtime`: what this user runs on. */
+/** Options of calls that are written to the user's log. */
+export interface ActorOptions extends AbortOptions {
+  /** The actor in the log; 1 to 256 bytes. Default `'app'`. */
+  readonly actor?: string | undefined
+}
+
+export interface ConfigureOptions extends ActorOptions {
+  /** The write fails with `version_conflict` unless `settings.version` is this. */
+  readonly expectedVersion?: number | undefined
+  /** The reason in the log; 1 to 1,024 bytes. */
+  readonly reason?: string | undefined
+}
+
+export interface EvictOptions extends ActorOptions {
+  /** The reason in the log; 1 to 1,024 bytes. Without one the eviction is not logged. */
+  readonly reason?: string | undefined
+}
+
+/** Selects the session layer and the turn layer. */
+export interface AcquireOptions extends AbortOptions {
+  /** Session id. An unknown session behaves like `follow` and is not created. */
+  readonly session?: string | undefined
+  /** Settings of this call only; they are not stored. */
+  readonly override?: Override | undefined
+}
+
+/** The query parameters with which the user's browser returned from the authorization server. */
+export interface AuthorizationCallback {
+  readonly state: string
+  readonly code: string
+  /** Issuer (RFC 9207); pass it when the query has it. */
+  readonly iss?: string | undefined
+}
+
+/** `user.runtime`: the settings, secrets, sessions and live clients of one user. */
 export interface UserRuntime {
   /**
-   * Changes settings in one atomic step, and logs it. Errors: `version_conflict`, `settings_invalid`,
-   * `provider_unknown`, `model_required`, `model_not_allowed`, `preset_unknown`, `mcp_unknown`.
+   * Applies a merge patch to the user's own settings in one atomic step and logs it. A patch that changes nothing
+   * keeps the version and is not logged. The settings of one user hold at most 8,192 bytes of JSON.
+   *
+   * @param patch Absent fields stay as they are, null shows the layer below again.
+   * @returns The effective settings after the change.
+   * @throws {PurserError} `version_conflict`, `settings_invalid`, `provider_unknown`, `model_required`,
+   * `model_not_allowed`, `preset_unknown`, `mcp_unknown`, `argument_invalid`; then nothing was changed.
    */
-  configure(
-    patch: SettingsPatch,
-    options?: AbortOptions & {
-      readonly expectedVersion?: number | undefined
-      readonly actor?: string | undefined
-      readonly reason?: string | undefined
-    },
-  ): Promise<Settings>
-  /** Looks; creates nothing and is not a use. With an override the same errors as `acquire`. */
-  settings(scope?: Scope & AbortOptions): Promise<Settings>
-  /** Seals credentials for a provider or MCP server; null removes them. They cannot be read back. */
-  setSecret(
-    name: string,
-    fields: Readonly<Record<string, string>> | null,
-    options?: AbortOptions & { readonly actor?: string | undefined },
-  ): Promise<void>
-  /** Which secrets there are, without their values. */
+  configure(patch: SettingsPatch, options?: ConfigureOptions): Promise<Settings>
+  /**
+   * Reads the effective settings. Creates nothing and does not count as a use. Settings on which nothing can run are
+   * returned as well, unless there is an override.
+   *
+   * @throws {PurserError} With an override the settings errors of `configure`.
+   */
+  settings(options?: AcquireOptions): Promise<Settings>
+  /**
+   * Seals credentials of the user for a provider or an MCP server, and logs it. They cannot be read back.
+   *
+   * @param fields At most 32 named texts of at most 16,384 bytes, such as `{ apiKey }`; null removes the secret.
+   * @throws {PurserError} `provider_unknown` for a name that is not configured, `secret_invalid`, `argument_invalid`.
+   */
+  setSecret(name: string, fields: Readonly<Record<string, string>> | null, options?: ActorOptions): Promise<void>
+  /** Lists the user's secrets without their values. */
   secrets(options?: AbortOptions): Promise<SecretInfo[]>
   /**
-   * Begins to ask the person for access to an MCP server that wants OAuth: send their browser to `url`. Good for 10
-   * minutes; four may be under way for one server. Errors: `mcp_unknown`, `mcp_unavailable`, `secret_missing`.
+   * Starts the OAuth authorization of an MCP server. It is valid for 10 minutes; up to four may be pending for one
+   * server, a further one replaces the oldest.
+   *
+   * @returns `url`: send the user's browser there.
+   * @throws {PurserError} `mcp_unknown`, `argument_invalid` when the server is configured without OAuth,
+   * `mcp_unavailable`, `host_not_allowed`, `secret_missing`, `user_erased`.
+   * @example
+   * const { url } = await user.runtime.authorizeMcp('wiki')
+   * // the user returns to `oauth.redirectUrl` with a query
+   * await user.runtime.completeMcp('wiki', { state, code, iss })
+   * const client = await lease.mcp('wiki')
    */
   authorizeMcp(name: string, options?: AbortOptions): Promise<{ readonly url: string; readonly expiresAt: string }>
   /**
-   * Completes it with the query that the person came back with, once, for the user who began it, and logs it. Give
-   * `iss` when it is there. Errors: `authorization_invalid` (`details.reason`), `mcp_unavailable`, `user_erased`.
+   * Completes an authorization that this user started, once, and logs it. It continues when `signal` is aborted,
+   * because the code can be used only once.
+   *
+   * @throws {PurserError} `authorization_invalid` with `details.reason` `state_unknown`, `state_expired`,
+   * `issuer_mismatch` or `code_refused`; `mcp_unknown`, `mcp_unavailable`, `user_erased`, `argument_invalid`.
    */
-  completeMcp(
-    name: string,
-    answer: { readonly state: string; readonly code: string; readonly iss?: string | undefined },
-    options?: AbortOptions & { readonly actor?: string | undefined },
-  ): Promise<McpAuthorization>
-  /** Forgets the tokens of a server; its connections close as their leases end. Tells whether there were any. */
-  deauthorizeMcp(name: string, options?: AbortOptions & { readonly actor?: string | undefined }): Promise<boolean>
+  completeMcp(name: string, callback: AuthorizationCallback, options?: ActorOptions): Promise<McpAuthorization>
+  /**
+   * Deletes the tokens of a server, and logs it. Its connections close when their leases end.
+   *
+   * @returns Whether there was an authorization.
+   */
+  deauthorizeMcp(name: string, options?: ActorOptions): Promise<boolean>
+  /** Lists the user's authorizations at MCP servers. */
   mcpAuthorizations(options?: AbortOptions): Promise<McpAuthorization[]>
-  /** Starts a session, or takes up the one of that id and policy. At most 100; the longest unused makes room. */
+  /**
+   * Starts a session, or returns the running one with this id and policy. With another policy the session starts
+   * again. A user has at most 100 sessions: a further one ends the least recently used. A session ends after 90 days
+   * without use.
+   *
+   * @param id 1 to 256 bytes of text without control characters.
+   * @throws {PurserError} `session_invalid`; with `pin` also the settings errors of `configure`.
+   */
   startSession(id: string, options: AbortOptions & { readonly policy: 'pin' | 'follow' }): Promise<Session>
-  /** Newest use first. */
+  /** Lists the user's sessions, most recently used first. */
   sessions(options?: AbortOptions): Promise<Session[]>
-  /** Tells whether there was one. */
+  /**
+   * Ends a session.
+   *
+   * @returns Whether there was one.
+   */
   endSession(id: string, options?: AbortOptions): Promise<boolean>
   /**
-   * Takes the live runtime into use. Errors: those of `configure`, `secret_missing`, `runtime_busy`, `user_erased`,
-   * `closed`, `store_unavailable`.
+   * Leases the live runtime, and opens it when it is not in memory. The settings and clients of the lease stay as they
+   * are until `release`. At `runtime.maxLive` the least recently used runtime is evicted.
+   *
+   * @throws {PurserError} The settings errors of `configure`; `secret_missing`, `session_invalid`, `user_erased`,
+   * `closed`, `store_unavailable`; `runtime_busy` when all `maxLive` runtimes are leased.
+   * @example
+   * await using lease = await user.runtime.acquire({ session: 'chat-7' })
+   * const { text } = await generateText({ model: lease.model, prompt })
    */
-  acquire(options?: Scope & AbortOptions): Promise<Lease>
+  acquire(options?: AcquireOptions): Promise<Lease>
   /**
-   * Lets go of live clients in every process; those in use close when their last lease ends. Resolves when the others
-   * here are closed. With a reason, the user's log tells of it.
+   * Evicts the user's live clients in every process; clients in use close when their last lease ends. Resolves when
+   * the other clients of this process are closed.
    */
-  evict(
-    options?: AbortOptions & { readonly reason?: string | undefined; readonly actor?: string | undefined },
-  ): Promise<void>
+  evict(options?: EvictOptions): Promise<void>
 }
 
 /**
- * One use of a user's runtime. Nothing it holds changes or closes before `release`, whatever happens to the
- * settings meanwhile; only erasing the user, closing Purser or `runtime.maxLeaseMs` cuts it short.
+ * One use of a user's runtime. Its settings and clients neither change nor close before `release`, whatever is
+ * configured meanwhile. Only erasing the user, closing Purser and `runtime.maxLeaseMs` end it earlier.
  */
 export interface Lease {
   readonly settings: Settings
-  /** Which life of the user this belongs to: writes of the turn carry it. */
+  /** The user's incarnation; writes of the turn carry it. */
   readonly incarnation: number
-  /** For the AI SDK. Throws `model_required` when no layer names a model. */
+  /** An AI SDK language model. Throws `model_required` when no layer sets a model, `closed`, `user_erased`. */
   readonly model: LanguageModelV4
-  /** For a turn, which speaks the chat completions format. Throws like `model`. */
+  /** The same model in the chat completions format, used by turns. Throws like `model`. */
   readonly chat: ChatModel
   /**
-   * A connected client of a configured server; its `close()` does nothing. Errors: `mcp_unknown`, `mcp_unavailable`,
-   * `secret_missing`, `runtime_busy`, `user_erased`.
+   * Returns a connected client of an MCP server; its `close()` has no effect. All leases of the user share it.
+   *
+   * @param name A server that `settings.mcpServers` allows.
+   * @throws {PurserError} `mcp_unknown`, `mcp_unavailable` (`details.reason`, `details.retryAfterMs`),
+   * `secret_missing`, `secret_invalid`, `closed`, `user_erased`; `runtime_busy` at `runtime.maxMcpProcesses`.
    */
-  mcp(name: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<Client>
-  /** Safe to call twice. */
+  mcp(name: string, options?: AbortOptions): Promise<Client>
+  /** Ends the lease. Safe to call twice. */
   release(): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A runtime that is in memory, as an operator sees it. */
+/** A runtime in the memory of this process, as shown to operators. */
 export interface ActiveRuntime {
   readonly user: string
+  /** `settings.version`. */
   readonly version: number
-  /** Leases that are out. */
+  /** Number of leases. */
   readonly inUse: number
-  /** Since the last use ended; 0 while in use. */
+  /** Time since the last lease ended; 0 while in use. */
   readonly idleMs: number
   readonly clients: readonly ActiveClient[]
 }
 
 export interface ActiveClient {
   readonly kind: 'model' | 'mcp'
-  /** `PROVIDER/MODEL`, or the server's name. */
+  /** `PROVIDER/MODEL`, or the name of the MCP server. */
   readonly name: string
+  /** `draining`: no new lease gets it; it closes when the last lease on it ends. */
   readonly state: 'opening' | 'open' | 'draining'
+  /** Number of leases that use it. */
   readonly inUse: number
-}
-
-/** All runtimes of one Purser. */
-export interface Runtimes {
-  of(user: Subject): UserRuntime
-  /** Looks; nothing it shows counts as used. */
-  active(): ActiveRuntime[]
-  /** Evicts now what has been idle for longer than `idleMs`, and closes what else is due. */
-  sweep(): Promise<{ evicted: number }>
-  /** After an erasure: cuts this user's leases and closes their clients here, and says so to other processes. */
-  forget(user: Subject): Promise<void>
-  /** Takes no new work, waits for leases until the deadline, then cuts; each client is closed once. */
-  close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
-}
-
-/** Makes live models. Does no I/O: connections are made by the first call. */
-export interface ModelFactory {
-  /** Throws `secret_missing` when the provider needs a key and neither side gave one, or `host_not_allowed`. */
-  build(order: ModelRequest): LiveModel
-}
-
-/** Everything a live model may depend on: two equal orders make models that may stand for each other. */
-export interface ModelRequest {
-  readonly user: Subject
-  readonly provider: string
-  readonly config: ProviderOption
-  readonly modelId: string
-  readonly settings: Pick<SettingsFields, 'region' | 'deployment' | 'baseURL'>
-  /** The user's own; null when they have none for this provider. They are never mixed with the operator's. */
-  readonly credentials: Readonly<Record<string, string>> | null
-  /** False when the base URL came from the user: then the operator's keys and headers must not go there. */
-  readonly operatorKeyAllowed: boolean
-}
-
-export interface LiveModel {
-  /** May be built at the first look. */
-  readonly model: LanguageModelV4
-  readonly chat: ChatModel
-  /** Called once, when nobody uses the model any more. */
-  close(): Promise<void>
-}
-
-/** Opens connections to MCP servers. */
-export interface ToolFactory {
-  /** Rejects when the server cannot be reached or `signal` is aborted; then nothing is left open. */
-  open(order: ToolRequest): Promise<LiveTools>
-  readonly authorization: AuthorizationPort
-}
-
-export interface ToolRequest {
-  readonly server: string
-  /** Placeholders are filled in: it may hold secrets. */
-  readonly definition: McpServerOption
-  /** Present where the server wants OAuth. */
-  readonly bearer?: TokenSource | undefined
-  readonly signal: AbortSignal
-}
-
-export interface LiveTools {
-  /** Its `close()` does nothing; `close` below is what closes it. */
-  readonly client: Client
-  /** Ends the session, then the connection or process. Called once; rejects when the server did not play along. */
-  close(): Promise<void>
-  /** Tells, at most once, that the connection must not be given to anybody any more. */
-  onBroken(listener: () => void): void
 }

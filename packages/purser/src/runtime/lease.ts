@@ -4,9 +4,10 @@ import { type AbortOptions, withSignal } from '../core/abort.ts'
 import { validateOptions } from '../core/validate.ts'
 import { PurserError, purserClosed } from '../errors.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
-import type { Lease, LiveModel, Settings } from './api.ts'
+import type { Lease, Settings } from './api.ts'
 import type { LiveRuntime, Plan } from './pool/live-runtime.ts'
 import type { ToolClient } from './pool/mcp-connections.ts'
+import type { LiveModel } from './ports.ts'
 
 /** One use of a live runtime. It holds its model from the start and each MCP client from its first use. */
 export class RuntimeLease implements Lease {

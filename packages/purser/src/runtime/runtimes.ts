@@ -5,12 +5,13 @@ import { purserClosed } from '../errors.ts'
 import type { JournalPort } from '../journal/api.ts'
 import type { RuntimeOptions } from '../options.ts'
 import type { BusMessage, Store } from '../storage/store.ts'
-import type { ModelFactory, Runtimes, ToolFactory } from './api.ts'
+import type { ActiveRuntime, UserRuntime } from './api.ts'
 import { Authorizations } from './oauth/authorizations.ts'
 import { GRANT_KIND } from './oauth/grant.ts'
 import { createGracefulClose } from './pool/graceful-close.ts'
 import { McpConnectionPool } from './pool/mcp-connections.ts'
 import { RuntimePool, type RuntimePoolDeps } from './pool/runtime-pool.ts'
+import type { McpConnector, ModelFactory } from './ports.ts'
 import { RuntimeRepository } from './repository.ts'
 import { SECRET_KIND } from './secrets.ts'
 import { SESSION_KIND } from './sessions.ts'
@@ -27,7 +28,20 @@ export interface RuntimesDeps extends Omit<Configured, 'defaults'> {
   readonly options: RuntimeOptions
   readonly namespace: string
   readonly models: ModelFactory
-  readonly tools: ToolFactory
+  readonly tools: McpConnector
+}
+
+/** The runtimes of all users of one Purser. */
+export interface Runtimes {
+  of(user: Subject): UserRuntime
+  /** Lists the runtimes in memory; listing is not a use. */
+  active(): ActiveRuntime[]
+  /** Evicts runtimes that have been idle for longer than `idleMs`, and closes MCP clients and leases that are due. */
+  sweep(): Promise<{ evicted: number }>
+  /** After an erasure: ends the user's leases, closes their clients here, and notifies other processes. */
+  forget(user: Subject): Promise<void>
+  /** Accepts no more calls, waits up to `timeoutMs` for leases, then closes every client once. */
+  close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
 }
 
 /** How long `close` waits for leases unless told otherwise. */
@@ -113,7 +127,7 @@ function furnish(house: RuntimesDeps) {
     ...reads,
     ...{ namespace, effects, journal, keys, users, catalogue },
     meta: store.meta,
-    port: house.tools.authorization,
+    port: house.tools.oauth,
   })
   const fleet = new RuntimePool({
     ...clientHouse,

@@ -1,8 +1,8 @@
-import { type AbortOptions, withAbort, withSignal } from '../core/abort.ts'
+import { withAbort, withSignal } from '../core/abort.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
 import { validateOptions } from '../core/validate.ts'
 import { PurserError, suggestion } from '../errors.ts'
-import type { Scope, UserRuntime } from './api.ts'
+import type { AcquireOptions, UserRuntime } from './api.ts'
 import { type Authorizations, answerOf } from './oauth/authorizations.ts'
 import { GRANT_KIND } from './oauth/grant.ts'
 import type { RuntimePool } from './pool/runtime-pool.ts'
@@ -17,7 +17,7 @@ import type { StoredRuntime } from './stored-runtime.ts'
 import { actorOf, expectedVersionOf, policyOf, reasonOf, serverNameOf, sessionIdOf } from './validate-arguments.ts'
 
 const SCOPE = ['session', 'override'] as const
-const NO_SCOPE: Scope & AbortOptions = {}
+const NO_SCOPE: AcquireOptions = {}
 
 export interface UserRuntimeDeps {
   readonly catalogue: Catalog
@@ -197,7 +197,7 @@ function using(house: UserRuntimeDeps, user: Subject, key: string): Pick<UserRun
   }
 }
 
-function checkScope(catalogue: Catalog, { session, override }: Scope): Scope {
+function checkScope(catalogue: Catalog, { session, override }: AcquireOptions): AcquireOptions {
   return {
     session: session === undefined ? undefined : sessionIdOf(session),
     override: override === undefined ? undefined : validatePatch(catalogue, override),

@@ -6,7 +6,7 @@ import { createPublicLookup, isPublicAddress } from '../../src/core/public-addre
 import { PurserError } from '../../src/errors.ts'
 import type { ProviderConfig } from '../../src/options.ts'
 import { openProviderRegistry } from '../../src/providers/registry.ts'
-import type { ModelRequest } from '../../src/runtime/api.ts'
+import type { ModelRequest } from '../../src/runtime/ports.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { openUpstream } from '../support/provider-upstream.ts'
 

@@ -5,7 +5,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import { systemEffects } from '../../src/core/effects.ts'
 import { createMcpConnector } from '../../src/mcp/index.ts'
 import type { McpServerOption } from '../../src/options.ts'
-import type { ToolFactory } from '../../src/runtime/api.ts'
+import type { McpConnector } from '../../src/runtime/ports.ts'
 import { EVERYTHING_OVER_STDIO, type EverythingServer, openEverythingServer } from '../support/everything-server.ts'
 import { fails, openHouse as openRuntimeHarness, type House as RuntimeHarness } from '../support/runtime-harness.ts'
 
@@ -13,7 +13,7 @@ import { fails, openHouse as openRuntimeHarness, type House as RuntimeHarness } 
  * Real servers, sockets and processes, on the system clock: the tests await the events they need.
  */
 
-const mcp: ToolFactory = createMcpConnector({ effects: systemEffects })
+const mcp: McpConnector = createMcpConnector({ effects: systemEffects })
 let server: EverythingServer
 
 before(async () => {

@@ -63,7 +63,7 @@ test('a stream that the server closes at once is reopened 5 times in a minute, t
   await using server = await openRestlessServer()
   const clock = handClock()
   const connector = createMcpConnector({ effects: clock })
-  const connection = await connector.open({
+  const connection = await connector.connect({
     server: 'restless',
     definition: { url: server.url },
     signal: new AbortController().signal,

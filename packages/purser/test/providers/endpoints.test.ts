@@ -6,7 +6,7 @@ import type { ChatCompletion } from '../../src/openai/chat.ts'
 import { completionOf } from '../../src/openai/completion.ts'
 import type { ProviderConfig } from '../../src/options.ts'
 import { openProviderRegistry } from '../../src/providers/registry.ts'
-import type { ModelRequest } from '../../src/runtime/api.ts'
+import type { ModelRequest } from '../../src/runtime/ports.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import {
   complete,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { PurserError } from '../../src/errors.ts'
-import type { Lease, ModelRequest, ToolRequest } from '../../src/runtime/api.ts'
+import type { Lease } from '../../src/runtime/api.ts'
+import type { McpConnectRequest, ModelRequest } from '../../src/runtime/ports.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type Chance, chanceOf, Schedule } from '../support/interleaving-scheduler.ts'
 import { type House, type Opened, openHouse } from '../support/runtime-harness.ts'
@@ -105,7 +106,7 @@ function inspectLease(id: string, lease: Lease): void {
   if (key !== undefined) assert.ok(key.startsWith(stampOf(id)), `${id} calls with the key ${key}`)
 }
 
-function inspectTools(id: string, opened: Opened<ToolRequest>): void {
+function inspectTools(id: string, opened: Opened<McpConnectRequest>): void {
   const { definition } = opened.order
   if ('url' in definition) {
     assert.equal(definition.url, `http://127.0.0.1:1/${encodeURIComponent(id)}`)
@@ -135,7 +136,7 @@ async function useLease(
     const before = JSON.stringify(lease.settings)
     const server = chance.pick(['own', 'child'])
     if (chance.may(0.4)) {
-      const { opened } = (await lease.mcp(server, { signal })) as unknown as { opened: Opened<ToolRequest> }
+      const { opened } = (await lease.mcp(server, { signal })) as unknown as { opened: Opened<McpConnectRequest> }
       inspectTools(id, opened)
       await schedule.pause()
       inspectLease(id, lease)

@@ -5,7 +5,7 @@ import type { AuthorizationServerMetadata } from '@modelcontextprotocol/client'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import type { PurserError } from '../../src/errors.ts'
 import type { McpServerOption } from '../../src/options.ts'
-import type { AuthorizationPort, Tokens } from '../../src/runtime/oauth/api.ts'
+import type { OAuthPort, Tokens } from '../../src/runtime/oauth/ports.ts'
 import { CLAIM_MS } from '../../src/runtime/oauth/refresh.ts'
 import { chaosStore } from '../../src/testing/chaos-store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
@@ -36,14 +36,14 @@ class Provider {
   whileFinding: () => Promise<unknown> = async () => undefined
   outcome: 'granted' | 'refused' | 'unsent' | 'unknown' | 'hung' = 'granted'
 
-  readonly port: AuthorizationPort = {
+  readonly port: OAuthPort = {
     discover: async () => {
       await this.whileFinding()
       return { issuer: ISSUER, metadata: {} as AuthorizationServerMetadata, resource: null, scope: 'tools' }
     },
     register: async () => ({ client_id: `client ${++this.registered}` }),
-    begin: async ({ state }) => ({ url: state, verifier: 'canary-verifier' }),
-    redeem: async () => {
+    start: async ({ state }) => ({ url: state, verifier: 'canary-verifier' }),
+    exchange: async () => {
       await this.whileRedeeming()
       return { outcome: 'granted', tokens: this.#tokens() }
     },
@@ -86,8 +86,8 @@ async function open(given: Partial<Furnishing> = {}): Promise<RenderContext> {
 
 /** Connections that ask for a token as real ones do. */
 function presenting(house: House): House {
-  house.behaviour.openTools = async ({ bearer }) => {
-    await bearer?.token()
+  house.behaviour.openTools = async ({ tokenSource }) => {
+    await tokenSource?.getToken()
   }
   return house
 }
@@ -103,7 +103,7 @@ async function tokenIn(house: House, id = 'ada'): Promise<string> {
   const lease = await house.user(id).acquire()
   try {
     await lease.mcp('wiki')
-    return house.tools.at(-1)?.order.bearer?.last ?? ''
+    return house.tools.at(-1)?.order.tokenSource?.lastToken ?? ''
   } finally {
     lease.release()
     await house.user(id).evict()
@@ -165,8 +165,8 @@ for (const [how, stepMs] of [
 
 /** Somebody whose server refuses the stored token. */
 async function refusedIn(house: House, id = 'ada'): Promise<string> {
-  house.behaviour.openTools = async ({ bearer }) => {
-    await bearer?.refused('canary-a1')
+  house.behaviour.openTools = async ({ tokenSource }) => {
+    await tokenSource?.replaceToken('canary-a1')
   }
   try {
     return await tokenIn(house, id)
@@ -268,7 +268,7 @@ test('R7 R17: renewing tokens keeps the connection; a new authorization, or none
   const lease = await house.user('ada').acquire()
   const first = await lease.mcp('wiki')
   clock.advance(LIFETIME_MS)
-  await house.tools[0]?.order.bearer?.token()
+  await house.tools[0]?.order.tokenSource?.getToken()
   const beside = await house.user('ada').acquire()
   assert.equal(await beside.mcp('wiki'), first)
   await authorize(house)
@@ -330,10 +330,10 @@ test('R16 R17: no token, code, verifier or state is in rows, logs, errors or wha
   const shown: unknown[] = [await rows(), await user.completeMcp('wiki', { state, code: 'canary-code' })]
   const lease = await user.acquire()
   await lease.mcp('wiki')
-  shown.push(lease, house.runtimes.active(), house.tools[0]?.order.bearer, await rows())
+  shown.push(lease, house.runtimes.active(), house.tools[0]?.order.tokenSource, await rows())
   clock.advance(LIFETIME_MS)
   provider.outcome = 'unknown'
-  shown.push(await house.tools[0]?.order.bearer?.token().catch((error: unknown) => error))
+  shown.push(await house.tools[0]?.order.tokenSource?.getToken().catch((error: unknown) => error))
   shown.push(await user.mcpAuthorizations(), await rows())
   for (const each of shown) assert.doesNotMatch(inspect(each, { depth: 12, showHidden: true }), /canary/)
   for (const each of shown) assert.doesNotMatch(JSON.stringify(each) ?? '', /canary/)

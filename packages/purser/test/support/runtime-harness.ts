@@ -9,17 +9,16 @@ import type { Fold } from '../../src/journal/event.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import type { ChatModel } from '../../src/openai/chat-model.ts'
 import { DEFAULTS, type McpServerOption, type ProviderOption, type RuntimeOptions } from '../../src/options.ts'
+import type { UserRuntime } from '../../src/runtime/api.ts'
+import type { OAuthPort } from '../../src/runtime/oauth/ports.ts'
 import type {
   LiveModel,
-  LiveTools,
+  McpConnection,
+  McpConnector,
+  McpConnectRequest,
   ModelRequest,
-  Runtimes,
-  ToolFactory,
-  ToolRequest,
-  UserRuntime,
-} from '../../src/runtime/api.ts'
-import type { AuthorizationPort } from '../../src/runtime/oauth/api.ts'
-import { createRuntimes } from '../../src/runtime/runtimes.ts'
+} from '../../src/runtime/ports.ts'
+import { createRuntimes, type Runtimes } from '../../src/runtime/runtimes.ts'
 import { openKeyring } from '../../src/storage/root-key.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
@@ -36,7 +35,7 @@ export interface House {
   readonly journal: OpenJournal<object, object>
   readonly clock: HandClock
   readonly models: Opened<ModelRequest>[]
-  readonly tools: (Opened<ToolRequest> & { breakIt(): void })[]
+  readonly tools: (Opened<McpConnectRequest> & { breakIt(): void })[]
   readonly behaviour: Behaviour
   user(id: string): UserRuntime
   subject(id: string): Subject
@@ -47,8 +46,8 @@ export interface House {
 
 /** What the fake clients do; tests change it on the way. */
 export interface Behaviour {
-  openTools(order: ToolRequest): Promise<void>
-  closeTools(order: ToolRequest): Promise<void>
+  openTools(order: McpConnectRequest): Promise<void>
+  closeTools(order: McpConnectRequest): Promise<void>
   closeModel(order: ModelRequest): Promise<void>
 }
 
@@ -61,8 +60,8 @@ export interface Furnishing {
   readonly mcpServers: Record<string, McpServerOption>
   readonly options: Partial<RuntimeOptions>
   /** Real ones in place of the fakes. */
-  readonly tools: ToolFactory
-  readonly authorization: AuthorizationPort
+  readonly tools: McpConnector
+  readonly authorization: OAuthPort
   readonly effects: Effects
 }
 
@@ -87,11 +86,11 @@ const PRESETS = {
 const unused = async (): Promise<never> => {
   throw new Error('Nobody speaks OAuth here.')
 }
-const NO_AUTHORIZATION: AuthorizationPort = {
+const NO_AUTHORIZATION: OAuthPort = {
   discover: unused,
   register: unused,
-  begin: unused,
-  redeem: unused,
+  start: unused,
+  exchange: unused,
   refresh: unused,
 }
 
@@ -127,8 +126,8 @@ export async function openHouse(given: Partial<Furnishing> = {}): Promise<House>
     namespace: 'test',
     models: { build: (order) => buildModel(order, models, behaviour) },
     tools: given.tools ?? {
-      authorization: given.authorization ?? NO_AUTHORIZATION,
-      async open(order) {
+      oauth: given.authorization ?? NO_AUTHORIZATION,
+      async connect(order) {
         await behaviour.openTools(order)
         return liveTools(order, tools, behaviour)
       },
@@ -171,7 +170,7 @@ function buildModel(order: ModelRequest, models: House['models'], behaviour: Beh
   }
 }
 
-function liveTools(order: ToolRequest, tools: House['tools'], behaviour: Behaviour): LiveTools {
+function liveTools(order: McpConnectRequest, tools: House['tools'], behaviour: Behaviour): McpConnection {
   let broken: () => void = () => undefined
   const opened = { order, closes: 0, breakIt: () => broken() }
   tools.push(opened)

@@ -1,6 +1,6 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { PurserError } from '../../errors.ts'
-import type { ModelRequest } from '../../runtime/api.ts'
+import type { ModelRequest } from '../../runtime/ports.ts'
 import { type Credentials, secretMissing } from '../credentials.ts'
 import { createGuardedFetch } from '../http/guarded-fetch.ts'
 import type { Pools } from '../http/pools.ts'

@@ -12,14 +12,6 @@ import { openSecret } from '../secrets.ts'
 import type { Catalog } from '../settings/catalog.ts'
 import { fillDefinition } from '../settings/mcp-definition.ts'
 import type { StoredRuntime } from '../stored-runtime.ts'
-import type {
-  AuthorizationPort,
-  AuthorizationServer,
-  TokenAnswer,
-  TokenSource,
-  Tokens,
-  TrustedEndpoints,
-} from './api.ts'
 import { Registrations } from './client-registration.ts'
 import { authorizationInvalid, serverUnreachable } from './errors.ts'
 import { GRANT_KIND, readGrant, type StoredGrant } from './grant.ts'
@@ -33,6 +25,7 @@ import {
   sealBegun,
   stateDigest,
 } from './pending-authorization.ts'
+import type { AuthorizationServer, OAuthPort, TokenResult, TokenSource, Tokens, TrustedEndpoints } from './ports.ts'
 import { contentWith, isClientUnknown, TokenRefresher } from './refresh.ts'
 import { GrantTokenSource } from './token-source.ts'
 
@@ -53,7 +46,7 @@ export interface AuthorizationsDeps {
   readonly users: UserStore
   readonly meta: MetaStore
   readonly catalogue: Catalog
-  readonly port: AuthorizationPort
+  readonly port: OAuthPort
   readFacts(user: Subject): Promise<StoredRuntime>
 }
 
@@ -108,7 +101,7 @@ export class Authorizations {
     const scope = oauth.scopes === undefined ? server.scope : oauth.scopes.join(' ') || null
     const client = await withSignal(this.#registrations.clientFor({ name, site, oauth, server, scope }), signal)
     const state = newState()
-    const { url, verifier } = await port.begin({ server, client, redirectUrl, scope, state })
+    const { url, verifier } = await port.start({ server, client, redirectUrl, scope, state })
     const digest = stateDigest(keys, place, state)
     const content = { url: site.url, server, client, redirectUrl, scope, verifier }
     const sealed = sealBegun(keys, place, digest, content)
@@ -197,7 +190,7 @@ export class Authorizations {
     const begun = openBegun(keys, place, taken)
     if (!isFrom(begun, iss)) throw authorizationInvalid(name, 'issuer_mismatch')
     const { url, server, client } = begun
-    const answer = await port.redeem({ url, issuer }, { ...begun, code })
+    const answer = await port.exchange({ url, issuer }, { ...begun, code })
     if (isClientUnknown(answer)) await this.#registrations.forget(name, client)
     const tokens = tokensIn(name, answer)
     const content = contentWith(tokens, { url, server, client, now: effects.now() })
@@ -212,7 +205,7 @@ function isFrom({ server }: BegunContent, iss: string | undefined): boolean {
   return server.metadata.authorization_response_iss_parameter_supported !== true
 }
 
-function tokensIn(name: string, answer: TokenAnswer): Tokens {
+function tokensIn(name: string, answer: TokenResult): Tokens {
   if (answer.outcome === 'granted') return answer.tokens
   if (answer.outcome === 'refused') throw authorizationInvalid(name, 'code_refused', answer.code)
   throw serverUnreachable(name, answer.cause, `Begin again with authorizeMcp('${name}').`)

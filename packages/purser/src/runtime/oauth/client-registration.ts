@@ -2,7 +2,7 @@ import type { Effects } from '../../core/effects.ts'
 import type { Keyring } from '../../core/keyring.ts'
 import type { McpOAuthOption } from '../../options.ts'
 import type { MetaStore } from '../../storage/store.ts'
-import type { AuthorizationPort, AuthorizationServer, OAuthClient, TrustedEndpoints } from './api.ts'
+import type { AuthorizationServer, OAuthClient, OAuthPort, TrustedEndpoints } from './ports.ts'
 
 /*
  * How authorization servers know this application. What is configured is used as it is. Otherwise the application
@@ -18,7 +18,7 @@ export interface RegistrationsDeps {
   readonly keys: Keyring
   readonly meta: MetaStore
   readonly namespace: string
-  readonly port: AuthorizationPort
+  readonly port: OAuthPort
 }
 
 export interface RegistrationOptions {

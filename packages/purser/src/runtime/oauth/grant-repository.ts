@@ -2,7 +2,6 @@ import type { Keyring } from '../../core/keyring.ts'
 import { PurserError } from '../../errors.ts'
 import type { Decision, JournalPort } from '../../journal/api.ts'
 import type { SecretPlace } from '../secrets.ts'
-import type { TrustedEndpoints } from './api.ts'
 import {
   type Claim,
   GRANT_KIND,
@@ -15,6 +14,7 @@ import {
   writeGrant,
 } from './grant.ts'
 import { type BegunAuthorization, readStates, STATE_KIND, withState, writeStates } from './pending-authorization.ts'
+import type { TrustedEndpoints } from './ports.ts'
 
 export interface GrantRepositoryDeps {
   readonly journal: JournalPort

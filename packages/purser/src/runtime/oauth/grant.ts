@@ -1,7 +1,7 @@
 import type { Keyring } from '../../core/keyring.ts'
 import { hideFromInspect } from '../../core/redact.ts'
 import type { SecretPlace } from '../secrets.ts'
-import type { AuthorizationServer, OAuthClient } from './api.ts'
+import type { AuthorizationServer, OAuthClient } from './ports.ts'
 
 /*
  * What a user has granted this application at one MCP server. The tokens are sealed together with everything they may

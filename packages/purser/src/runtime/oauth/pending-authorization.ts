@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Keyring } from '../../core/keyring.ts'
 import type { SecretPlace } from '../secrets.ts'
-import type { AuthorizationServer, OAuthClient } from './api.ts'
+import type { AuthorizationServer, OAuthClient } from './ports.ts'
 
 /*
  * Authorizations that were begun and not completed. The `state` that travels through the browser is random, is kept

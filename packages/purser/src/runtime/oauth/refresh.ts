@@ -2,10 +2,10 @@ import { sleep } from '../../core/abort.ts'
 import type { Effects } from '../../core/effects.ts'
 import { subjectKey } from '../../core/subject.ts'
 import { PurserError, purserClosed } from '../../errors.ts'
-import type { AuthorizationPort, OAuthClient, TokenAnswer, Tokens } from './api.ts'
 import { authorizationRequired, serverUnreachable } from './errors.ts'
 import type { Grant, GrantContent } from './grant.ts'
 import type { GrantKey, GrantRepository, Settlement } from './grant-repository.ts'
+import type { OAuthClient, OAuthPort, TokenResult, Tokens } from './ports.ts'
 
 /*
  * A refresh token is used at most once, by whatever number of calls, processes and crashes. Who wants to use it first
@@ -29,7 +29,7 @@ const STORE_PAUSE_MS = 500
 export interface RefreshDeps {
   readonly effects: Effects
   readonly records: GrantRepository
-  readonly port: AuthorizationPort
+  readonly port: OAuthPort
   /** The server does not know this application any more. */
   forgetClient(name: string, client: OAuthClient): Promise<void>
 }
@@ -135,11 +135,11 @@ export function contentWith(
   return { ...rest, access, refresh, goodUntil: lifetimeMs === null ? null : now + lifetimeMs - marginMs }
 }
 
-export function isClientUnknown(answer: TokenAnswer): boolean {
+export function isClientUnknown(answer: TokenResult): boolean {
   return answer.outcome === 'refused' && answer.code.endsWith('_client')
 }
 
-function settlementOf(answer: TokenAnswer, { url, server, client, refresh }: GrantContent, now: number): Settlement {
+function settlementOf(answer: TokenResult, { url, server, client, refresh }: GrantContent, now: number): Settlement {
   if (answer.outcome === 'granted') {
     const tokens = { ...answer.tokens, refresh: answer.tokens.refresh ?? refresh }
     return { kind: 'renewed', content: contentWith(tokens, { url, server, client, now }) }

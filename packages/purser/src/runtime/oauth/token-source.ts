@@ -2,10 +2,10 @@ import type { Effects } from '../../core/effects.ts'
 import type { Keyring } from '../../core/keyring.ts'
 import type { PurserError } from '../../errors.ts'
 import type { UserStore } from '../../storage/store.ts'
-import type { TokenSource } from './api.ts'
 import { authorizationRequired, tokenRefused } from './errors.ts'
 import { GRANT_KIND, type Grant, openGrant, readGrant } from './grant.ts'
 import type { GrantKey } from './grant-repository.ts'
+import type { TokenSource } from './ports.ts'
 import type { TokenRefresher } from './refresh.ts'
 
 export interface TokenSourceDeps {
@@ -29,28 +29,28 @@ export class GrantTokenSource implements TokenSource {
     this.#place = place
   }
 
-  get last(): string | undefined {
+  get lastToken(): string | undefined {
     return this.#last
   }
 
-  async token(): Promise<string> {
+  async getToken(): Promise<string> {
     const grant = this.#grant ?? (await this.#read())
     return this.#give(isOver(grant, this.#house.effects.now()) ? await this.#renew(grant) : grant)
   }
 
-  async refused(token: string): Promise<string> {
+  async replaceToken(token: string): Promise<string> {
     if (token === this.#unproven) throw tokenRefused(this.#place.name)
     const grant = this.#grant ?? (await this.#read())
     return this.#give(grant.content.access === token ? await this.#renew(grant) : grant)
   }
 
   /** The token may have been good for others meanwhile; then the next call finds another. */
-  async refusedAgain(token: string): Promise<PurserError> {
-    await this.refused(token)
+  async describeRefusal(token: string): Promise<PurserError> {
+    await this.replaceToken(token)
     return tokenRefused(this.#place.name)
   }
 
-  accepted(token: string): void {
+  confirmToken(token: string): void {
     if (token === this.#unproven) this.#unproven = undefined
   }
 

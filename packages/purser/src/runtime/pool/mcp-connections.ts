@@ -4,9 +4,9 @@ import { redactError } from '../../core/redact.ts'
 import { createSemaphore, type Semaphore } from '../../core/semaphore.ts'
 import { PurserError } from '../../errors.ts'
 import type { McpServerOption } from '../../options.ts'
-import type { LiveTools, ToolFactory, ToolRequest } from '../api.ts'
-import type { TokenSource } from '../oauth/api.ts'
 import { needsAuthorization } from '../oauth/errors.ts'
+import type { TokenSource } from '../oauth/ports.ts'
+import type { McpConnection, McpConnector, McpConnectRequest } from '../ports.ts'
 import type { Credentials } from '../secrets.ts'
 import { fillDefinition } from '../settings/mcp-definition.ts'
 import { PooledClient, type PooledClientDeps } from './pooled-client.ts'
@@ -19,7 +19,7 @@ const OPEN_LIMIT_MS = 30_000
 const BACK_OFF_MS = 1_000
 const BACK_OFF_MAX_MS = 30_000
 
-export type ToolClient = PooledClient<LiveTools>
+export type ToolClient = PooledClient<McpConnection>
 
 /** The MCP clients of one user's live runtime: at most one of each server is given out. */
 export interface McpConnections {
@@ -47,7 +47,7 @@ export function createMcpConnections(): McpConnections {
 /** Opens, shares and bounds the MCP clients of all users. */
 export class McpConnectionPool {
   readonly #house: PooledClientDeps
-  readonly #factory: ToolFactory
+  readonly #factory: McpConnector
   /** In the order in which they fell idle. */
   readonly #idle = new Set<ToolClient>()
   /** Those that have a place among the processes, and of these the ones that are on their way out. */
@@ -56,7 +56,7 @@ export class McpConnectionPool {
   readonly #places: Semaphore
   readonly #openings = new Map<string, Semaphore>()
 
-  constructor(house: PooledClientDeps, { factory, maxProcesses }: { factory: ToolFactory; maxProcesses: number }) {
+  constructor(house: PooledClientDeps, { factory, maxProcesses }: { factory: McpConnector; maxProcesses: number }) {
     this.#house = house
     this.#factory = factory
     this.#places = createSemaphore(maxProcesses, {
@@ -97,13 +97,13 @@ export class McpConnectionPool {
     const { server, user, credential } = call
     const definition = fillDefinition(call.definition, { server, user, credentials: call.credentials() })
     const isOAuth = 'url' in call.definition && call.definition.oauth !== undefined
-    const bearer = isOAuth && 'url' in definition ? call.bearer(definition.url) : undefined
-    const secrets = (): string[] => [...secretsIn(definition, call.credentials()), bearer?.last ?? '']
-    const client: ToolClient = new PooledClient<LiveTools>(
+    const tokenSource = isOAuth && 'url' in definition ? call.bearer(definition.url) : undefined
+    const secrets = (): string[] => [...secretsIn(definition, call.credentials()), tokenSource?.lastToken ?? '']
+    const client: ToolClient = new PooledClient<McpConnection>(
       this.#house,
       { kind: 'mcp', name: server, credential },
       {
-        open: (signal) => this.#open({ client, rack, server, definition, bearer, secrets, signal }),
+        open: (signal) => this.#open({ client, rack, server, definition, tokenSource, secrets, signal }),
         keeper: {
           idle: () => this.#idle.add(client),
           held: () => this.#idle.delete(client),
@@ -126,8 +126,8 @@ export class McpConnectionPool {
     return client
   }
 
-  async #open(order: OpeningOrder): Promise<LiveTools> {
-    const { client, rack, server, definition, bearer, signal } = order
+  async #open(order: OpeningOrder): Promise<McpConnection> {
+    const { client, rack, server, definition, tokenSource, signal } = order
     const isProcess = 'command' in definition
     if (isProcess) await this.#places.enter(signal, (waiting) => this.#makeRoom(waiting))
     if (isProcess) this.#processes.add(client)
@@ -135,7 +135,7 @@ export class McpConnectionPool {
     try {
       await opening.enter(signal)
       try {
-        const live = await openInTime(this.#house.effects, this.#factory, { server, definition, bearer, signal })
+        const live = await openInTime(this.#house.effects, this.#factory, { server, definition, tokenSource, signal })
         rack.failures.delete(server)
         live.onBroken(() => void client.retire('broken'))
         return live
@@ -176,7 +176,7 @@ export function retireOutdated(rack: McpConnections, credentialOf: (server: stri
   }
 }
 
-interface OpeningOrder extends ToolRequest {
+interface OpeningOrder extends McpConnectRequest {
   readonly client: ToolClient
   readonly rack: McpConnections
   /** What must not be in an error. */
@@ -196,9 +196,9 @@ function openingsOf(openings: Map<string, Semaphore>, server: string): Semaphore
 }
 
 /** A server that does not answer in time is given up; should it come after all, its client is closed at once. */
-async function openInTime(effects: Effects, factory: ToolFactory, order: ToolRequest): Promise<LiveTools> {
+async function openInTime(effects: Effects, factory: McpConnector, order: McpConnectRequest): Promise<McpConnection> {
   const limit = new AbortController()
-  const opening = factory.open({ ...order, signal: AbortSignal.any([order.signal, limit.signal]) })
+  const opening = factory.connect({ ...order, signal: AbortSignal.any([order.signal, limit.signal]) })
   if (await endsWithin(effects, opening, OPEN_LIMIT_MS)) return opening
   limit.abort(new Error(`The server did not answer within ${OPEN_LIMIT_MS} ms.`))
   opening.then(

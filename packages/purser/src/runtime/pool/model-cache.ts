@@ -1,6 +1,6 @@
 import { redactError } from '../../core/redact.ts'
 import { PurserError } from '../../errors.ts'
-import type { LiveModel, ModelFactory, ModelRequest } from '../api.ts'
+import type { LiveModel, ModelFactory, ModelRequest } from '../ports.ts'
 import type { CloseReason } from './graceful-close.ts'
 import { PooledClient, type PooledClientDeps } from './pooled-client.ts'
 
