@@ -137,25 +137,14 @@ interface Modules {
 }
 
 async function buildModules(options: ResolvedOptions, effects: Effects, store: Store): Promise<Modules> {
-  const { namespace, timeZone, providers, presets, mcpServers } = options
+  const { namespace, timeZone, providers } = options
   const models = openProviderRegistry({ effects, providers })
   const keys = await openKeyring(store.meta, await secretKey(options, store))
   const journal = openJournal({ store, keys, effects, fold: ledgerFold(options.ledger, timeZone) })
   const calls = createPendingCalls(effects)
   const ledger = createLedger({ journal, store, keys, effects, calls, options: options.ledger, timeZone, namespace })
-  const runtimes = createRuntimes({
-    journal,
-    store,
-    keys,
-    effects,
-    options: options.runtime,
-    providers,
-    presets,
-    mcpServers,
-    namespace,
-    models,
-    tools: createMcpConnector({ effects }),
-  })
+  const mcp = createMcpConnector({ effects })
+  const runtimes = createRuntimes({ journal, store, keys, effects, options, models, mcp })
   const context = createContext({
     store,
     journal,

@@ -5,55 +5,57 @@ import { validateOptions } from '../core/validate.ts'
 import { PurserError, purserClosed } from '../errors.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
 import type { Lease, Settings } from './api.ts'
-import type { LiveRuntime, Plan } from './pool/live-runtime.ts'
-import type { ToolClient } from './pool/mcp-connections.ts'
+import type { LiveRuntime, RuntimeSnapshot } from './pool/live-runtime.ts'
+import type { McpClient } from './pool/mcp-connection-pool.ts'
 import type { LiveModel } from './ports.ts'
 
-/** One use of a live runtime. It holds its model from the start and each MCP client from its first use. */
+type OnReleased = (lease: RuntimeLease, runtime: LiveRuntime) => void
+
+/** A lease on a live runtime. It retains its model from the start and each MCP client from its first use. */
 export class RuntimeLease implements Lease {
   readonly settings: Settings
   readonly incarnation: number
-  readonly #live: LiveRuntime
-  readonly #plan: Plan
-  readonly #ended: (lease: RuntimeLease, live: LiveRuntime) => void
-  #tools: ToolClient[] | undefined
+  readonly #runtime: LiveRuntime
+  readonly #snapshot: RuntimeSnapshot
+  readonly #onReleased: OnReleased
+  #mcpClients: McpClient[] | undefined
   #isReleased = false
-  #isOverdue = false
+  #isRevoked = false
 
-  /** The runtime has counted this lease already; `ended` counts it out again. */
-  constructor(live: LiveRuntime, plan: Plan, ended: (lease: RuntimeLease, live: LiveRuntime) => void) {
-    this.settings = plan.settings
-    this.incarnation = live.incarnation
-    this.#live = live
-    this.#plan = plan
-    this.#ended = ended
-    plan.client?.hold()
+  /** The runtime has counted this lease already; `onReleased` is called once. */
+  constructor(runtime: LiveRuntime, snapshot: RuntimeSnapshot, onReleased: OnReleased) {
+    this.settings = snapshot.settings
+    this.incarnation = runtime.incarnation
+    this.#runtime = runtime
+    this.#snapshot = snapshot
+    this.#onReleased = onReleased
+    snapshot.client?.retain()
   }
 
   get model(): LanguageModelV4 {
-    return this.#model().model
+    return this.#getModel().model
   }
 
   get chat(): ChatModel {
-    return this.#model().chat
+    return this.#getModel().chat
   }
 
-  /** Bound: callers take it out of the lease and hand it on. */
+  /** Bound: callers may destructure it. */
   readonly mcp = async (name: string, options: AbortOptions = {}): Promise<Client> => {
     validateOptions('mcp', options, [])
     const { signal } = options
     this.#requireLive()
-    if (!this.#plan.anyServer && !this.settings.mcpServers.includes(name)) throw unknownServer(name)
-    const held = this.#tools?.find((client) => client.label.name === name && !client.isBroken)
-    if (held?.value !== undefined) return held.value.client
-    await withSignal(this.#live.refresh(), signal)
+    if (!this.#snapshot.anyServer && !this.settings.mcpServers.includes(name)) throw unknownServer(name)
+    const retained = this.#mcpClients?.find((client) => client.label.name === name && !client.isBroken)
+    if (retained?.value !== undefined) return retained.value.client
+    await withSignal(this.#runtime.refresh(), signal)
     this.#requireLive()
-    const client = this.#live.takeTool(name)
+    const client = this.#runtime.retainMcpClient(name)
     try {
       const { client: connected } = await client.ready(signal)
       this.#requireLive()
-      this.#tools ??= []
-      this.#tools.push(client)
+      this.#mcpClients ??= []
+      this.#mcpClients.push(client)
       return connected
     } catch (error) {
       client.release()
@@ -65,14 +67,14 @@ export class RuntimeLease implements Lease {
   readonly release = (): void => {
     if (this.#isReleased) return
     this.#isReleased = true
-    this.#plan.client?.release()
-    if (this.#tools !== undefined) for (const client of this.#tools) client.release()
-    this.#ended(this, this.#live)
+    this.#snapshot.client?.release()
+    if (this.#mcpClients !== undefined) for (const client of this.#mcpClients) client.release()
+    this.#onReleased(this, this.#runtime)
   }
 
-  /** Releases it in place of a holder who has not. */
-  takeBack(): void {
-    this.#isOverdue = true
+  /** Releases the lease on behalf of its holder, who kept it for too long. */
+  revoke(): void {
+    this.#isRevoked = true
     this.release()
   }
 
@@ -80,30 +82,30 @@ export class RuntimeLease implements Lease {
     this.release()
   }
 
-  #model(): LiveModel {
+  #getModel(): LiveModel {
     this.#requireLive()
-    const model = this.#plan.client?.value
+    const model = this.#snapshot.client?.value
     if (model !== undefined) return model
     throw new PurserError('model_required', 'No provider and model are set for this user.', {
-      hint: 'Set them with configure, an override, or for everybody in runtime.defaults.',
+      hint: 'Set them with configure, an override, or in runtime.defaults for all users.',
     })
   }
 
   #requireLive(): void {
-    const { fate } = this.#live
-    if (this.#isOverdue) {
-      throw new PurserError('closed', 'This lease was out for too long and was taken back.', {
-        hint: 'Acquire a new one for each turn, or raise runtime.maxLeaseMs.',
+    const { closeReason } = this.#runtime
+    if (this.#isRevoked) {
+      throw new PurserError('closed', 'This lease was revoked because it was not released within runtime.maxLeaseMs.', {
+        hint: 'Acquire one lease per turn, or raise runtime.maxLeaseMs.',
       })
     }
     if (this.#isReleased) throw new PurserError('closed', 'This lease was released.', { hint: 'Acquire a new one.' })
-    if (fate === 'erased') throw new PurserError('user_erased', 'The user was erased while this lease was out.')
-    if (fate === 'closed') throw purserClosed()
+    if (closeReason === 'erased') throw new PurserError('user_erased', 'The user was erased during this lease.')
+    if (closeReason === 'shutdown') throw purserClosed()
   }
 }
 
 function unknownServer(name: string): PurserError {
-  return new PurserError('mcp_unknown', `The MCP server '${name}' is not among this user's.`, {
+  return new PurserError('mcp_unknown', `The MCP server '${name}' is not in the settings of this user.`, {
     hint: 'Add it to mcpServers in the settings of this user.',
   })
 }

@@ -2,112 +2,144 @@ import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { JournalPort } from '../journal/api.ts'
-import type { StoredRecord } from '../storage/commit.ts'
-import type { UserStore } from '../storage/store.ts'
-import type { Session, Settings, SettingsPatch } from './api.ts'
-import { type Credentials, readSecret, SECRET_KIND, sealSecret } from './secrets.ts'
-import {
-  readSession,
-  SESSION_KIND,
-  SESSIONS_MAX,
-  type StoredSession,
-  sessionOf,
-  sessionsToEnd,
-  usedSession,
-  writeSession,
-} from './sessions.ts'
+import type { Store } from '../storage/store.ts'
+import type { Settings, SettingsPatch } from './api.ts'
+import { GRANT_KIND, readGrant } from './oauth/grant.ts'
+import { type Credentials, openSecret, readSecret, SECRET_KIND, type SealedSecret, sealSecret } from './secrets.ts'
 import type { Catalog } from './settings/catalog.ts'
-import { type PinnedSettings, resolveSettings, type UserSettings } from './settings/layers.ts'
-import { configureUser, readUserSettings, SETTINGS_RECORD, writeUserSettings } from './settings/user-settings.ts'
+import type { UserSettings } from './settings/layers.ts'
+import { patchUserSettings, readUserSettings, SETTINGS_RECORD, writeUserSettings } from './settings/user-settings.ts'
 
-export interface Told {
-  readonly actor: string
-  readonly reason: string | undefined
-  /** Aborted before the step was decided, it is not. */
-  readonly signal: AbortSignal | undefined
-}
-
-export interface SessionUse {
+/** The stored runtime of one user. Secrets stay sealed. */
+export interface StoredRuntime {
   readonly incarnation: number
-  readonly provider: string | null
-  readonly model: string | null
-}
-
-export interface NamedSecret {
-  readonly name: string
-  readonly fields: Credentials | null
-}
-
-export interface NewSession {
-  readonly id: string
-  readonly policy: 'pin' | 'follow'
-  readonly signal: AbortSignal | undefined
+  readonly userSettings: UserSettings
+  readonly secrets: ReadonlyMap<string, SealedSecret>
+  /** The id of the authorization for each MCP server that uses OAuth; refreshing its tokens does not change the id. */
+  readonly grantIds: ReadonlyMap<string, string>
 }
 
 export interface RuntimeRepositoryDeps {
   readonly journal: JournalPort
-  readonly users: UserStore
+  readonly store: Pick<Store, 'users' | 'traits'>
   readonly keys: Keyring
-  readonly catalogue: Catalog
+  readonly catalog: Catalog
 }
 
-/** Everything the runtime writes about a user: each method is one atomic step through the journal. */
-export class RuntimeRepository {
-  readonly #house: RuntimeRepositoryDeps
+/** What is logged with a write. */
+export interface WriteOptions {
+  readonly actor: string
+  readonly reason: string | undefined
+  /** A write that is aborted before it was decided is not done. */
+  readonly signal: AbortSignal | undefined
+}
 
-  constructor(house: RuntimeRepositoryDeps) {
-    this.#house = house
+export interface ConfigureRequest {
+  readonly patch: SettingsPatch
+  readonly expectedVersion: number | undefined
+}
+
+export interface SetSecretRequest {
+  readonly name: string
+  /** null removes the secret. */
+  readonly fields: Credentials | null
+}
+
+/** Limit of one read; a user has at most one secret for each provider and MCP server that is or was configured. */
+const SECRETS_MAX = 1_000
+
+/** Shared by all users without secrets: thousands of runtimes may be in memory. */
+const EMPTY: ReadonlyMap<string, never> = new Map<string, never>()
+
+/** Settings and secrets in the store; each write is one atomic step through the journal. */
+export class RuntimeRepository {
+  /** Other processes may write to the same store. */
+  readonly isShared: boolean
+  readonly #deps: RuntimeRepositoryDeps
+  readonly #usesOAuth: boolean
+
+  constructor(deps: RuntimeRepositoryDeps) {
+    this.#deps = deps
+    this.isShared = deps.store.traits.shared
+    this.#usesOAuth = deps.catalog.mcpServers.values().some((server) => 'url' in server && server.oauth !== undefined)
   }
 
-  configure(
-    user: Subject,
-    patch: SettingsPatch,
-    told: Told & { expectedVersion: number | undefined },
-  ): Promise<Settings> {
-    const { expectedVersion, actor, reason, signal } = told
-    const { journal, catalogue } = this.#house
+  /**
+   * Reads the rows one after the other. Records of another incarnation than that of the user row are skipped, so an
+   * erasure between two reads never mixes two incarnations.
+   */
+  async read(user: Subject): Promise<StoredRuntime> {
+    const { journal, store } = this.#deps
+    const row = await store.users.load(user)
+    const incarnation = row?.incarnation ?? (await journal.read(user)).incarnation
+    if (row === undefined) {
+      return { incarnation, userSettings: readUserSettings(undefined, incarnation), secrets: EMPTY, grantIds: EMPTY }
+    }
+    const record = await store.users.record(user, SETTINGS_RECORD.kind, SETTINGS_RECORD.name)
+    return {
+      incarnation,
+      userSettings: readUserSettings(record, incarnation),
+      secrets: await this.#readAll(user, SECRET_KIND, (name, value) => readSecret(name, value, incarnation)),
+      grantIds: this.#usesOAuth
+        ? await this.#readAll(user, GRANT_KIND, (_, value) => readGrant(value, incarnation)?.id)
+        : EMPTY,
+    }
+  }
+
+  /** Opens the user's secret for a provider or an MCP server; null without one. Throws `secret_missing`. */
+  openSecret(user: Subject, { incarnation, secrets }: StoredRuntime, name: string): Credentials | null {
+    const secret = secrets.get(name)
+    return secret === undefined ? null : openSecret(this.#deps.keys, { user, incarnation, name }, secret)
+  }
+
+  configure(user: Subject, { patch, expectedVersion }: ConfigureRequest, options: WriteOptions): Promise<Settings> {
+    const { journal, catalog } = this.#deps
+    const { actor, reason, signal } = options
     return journal.write(user, {
       signal,
       reads: [SETTINGS_RECORD],
       decide({ incarnation, record }) {
         const before = readUserSettings(record(SETTINGS_RECORD.kind, SETTINGS_RECORD.name), incarnation)
-        if (expectedVersion !== undefined && expectedVersion !== before.version) throw conflict(before.version)
-        const { own, resolved, changed } = configureUser(catalogue, before, patch)
+        if (expectedVersion !== undefined && expectedVersion !== before.version) throw versionConflict(before.version)
+        const { userSettings, resolved, changedFields } = patchUserSettings(catalog, before, patch)
         const result = (): Settings => resolved.settings
-        if (changed.length === 0) return { result }
+        if (changedFields.length === 0) return { result }
         const event = {
           type: 'admin_action',
-          detail: `settings: ${changed.join(', ')}`,
+          detail: `settings: ${changedFields.join(', ')}`,
           data: {
             action: 'settings_changed',
-            version: own.version,
-            before: only(changed, before.patch),
-            after: only(changed, own.patch),
+            version: userSettings.version,
+            before: pickFields(before.patch, changedFields),
+            after: pickFields(userSettings.patch, changedFields),
           },
           actor,
           reason,
         }
         return {
           events: [event],
-          records: [{ ...SETTINGS_RECORD, value: writeUserSettings(own, incarnation) }],
+          records: [{ ...SETTINGS_RECORD, value: writeUserSettings(userSettings, incarnation) }],
           result,
         }
       },
     })
   }
 
-  /** null removes. */
-  setSecret(user: Subject, { name, fields }: NamedSecret, { actor, signal }: Omit<Told, 'reason'>): Promise<void> {
-    const { journal, keys } = this.#house
+  setSecret(
+    user: Subject,
+    { name, fields }: SetSecretRequest,
+    { actor, signal }: Omit<WriteOptions, 'reason'>,
+  ): Promise<void> {
+    const { journal, keys } = this.#deps
     return journal.write(user, {
       signal,
       reads: [{ kind: SECRET_KIND, name }],
       decide({ incarnation, now, record }) {
         const before = record(SECRET_KIND, name)
-        const isThere = before !== undefined && readSecret(name, before, incarnation) !== undefined
-        if (fields === null && !isThere) return { result: () => undefined }
-        const at = new Date(now).toISOString()
-        const value = fields && sealSecret(keys, { user, incarnation, name }, fields, at)
+        const exists = before !== undefined && readSecret(name, before, incarnation) !== undefined
+        if (fields === null && !exists) return { result: () => undefined }
+        const updatedAt = new Date(now).toISOString()
+        const value = fields && sealSecret(keys, { user, incarnation, name }, fields, updatedAt)
         const event = {
           type: 'admin_action',
           detail: `secret ${fields === null ? 'removed' : 'set'}: ${name}`,
@@ -123,10 +155,9 @@ export class RuntimeRepository {
     })
   }
 
-  /** Logs why somebody who exists was evicted. */
-  noteEviction(user: Subject, { actor, reason, signal }: Told): Promise<void> {
-    const { journal } = this.#house
-    return journal.write(user, {
+  /** Logs the reason of an eviction, for a user who exists. */
+  logEviction(user: Subject, { actor, reason, signal }: WriteOptions): Promise<void> {
+    return this.#deps.journal.write(user, {
       signal,
       decide({ exists }) {
         const event = { type: 'admin_action', detail: 'evicted', data: { action: 'evicted' }, actor, reason }
@@ -135,102 +166,38 @@ export class RuntimeRepository {
     })
   }
 
-  async startSession(user: Subject, { id, policy, signal }: NewSession): Promise<Session> {
-    const { journal, catalogue } = this.#house
-    const others = (await this.#storedSessions(user)).map(({ name }) => name).filter((name) => name !== id)
-    return journal.write(user, {
-      signal,
-      reads: [SETTINGS_RECORD, ...[...others, id].map((name) => ({ kind: SESSION_KIND, name }))],
-      decide({ incarnation, now, record }) {
-        const read = (name: string) => readSession(record(SESSION_KIND, name), { incarnation, now })
-        const running = read(id)
-        if (running?.policy === policy) return { result: () => sessionOf(id, running) }
-        const own = readUserSettings(record(SETTINGS_RECORD.kind, SETTINGS_RECORD.name), incarnation)
-        const session: StoredSession = {
-          incarnation,
-          policy,
-          version: own.version,
-          createdAt: running?.createdAt ?? now,
-          lastUsedAt: now,
-          models: running?.models ?? [],
-          ...(policy === 'pin' ? { pinned: pin(catalogue, own) } : {}),
-        }
-        const ending = sessionsToEnd(others.map((name) => ({ name, stored: read(name) })))
-        return {
-          records: [
-            ...ending.map((name) => ({ kind: SESSION_KIND, name, value: null })),
-            { kind: SESSION_KIND, name: id, value: writeSession(session) },
-          ],
-          result: () => sessionOf(id, session),
-        }
-      },
-    })
-  }
-
-  async sessions(user: Subject): Promise<Session[]> {
-    const { journal } = this.#house
-    const { incarnation, now } = await journal.read(user)
-    return (await this.#storedSessions(user))
-      .flatMap(({ name, value }) => {
-        const stored = readSession(value, { incarnation, now })
-        return stored === undefined ? [] : [{ name, stored }]
-      })
-      .sort((a, b) => b.stored.lastUsedAt - a.stored.lastUsedAt || (a.name < b.name ? -1 : 1))
-      .map(({ name, stored }) => sessionOf(name, stored))
-  }
-
-  endSession(user: Subject, id: string, signal: AbortSignal | undefined): Promise<boolean> {
-    const { journal } = this.#house
-    return journal.write(user, {
-      signal,
-      reads: [{ kind: SESSION_KIND, name: id }],
-      decide({ incarnation, now, record }) {
-        const before = record(SESSION_KIND, id)
-        const wasThere = readSession(before, { incarnation, now }) !== undefined
-        if (before === undefined) return { result: () => false }
-        return { records: [{ kind: SESSION_KIND, name: id, value: null }], result: () => wasThere }
-      },
-    })
-  }
-
-  /** Notes what a session ran on. */
-  useSession(user: Subject, id: string, { incarnation, provider, model }: SessionUse): Promise<void> {
-    const { journal } = this.#house
-    return journal.write(user, {
-      incarnation,
-      reads: [{ kind: SESSION_KIND, name: id }],
-      decide({ now, record }) {
-        const before = readSession(record(SESSION_KIND, id), { incarnation, now })
-        const after = before && usedSession(before, { provider, model, now })
-        if (after === undefined || after === before) return { result: () => undefined }
-        return {
-          records: [{ kind: SESSION_KIND, name: id, value: writeSession(after) }],
-          result: () => undefined,
-        }
-      },
-    })
-  }
-
-  #storedSessions(user: Subject): Promise<readonly StoredRecord[]> {
-    return this.#house.users.records(user, SESSION_KIND, { limit: SESSIONS_MAX * 2, order: 'ascending' })
+  async #readAll<Value>(
+    user: Subject,
+    kind: string,
+    parse: (name: string, value: string) => Value | undefined,
+  ): Promise<ReadonlyMap<string, Value>> {
+    const values = new Map<string, Value>()
+    const page = { limit: SECRETS_MAX, order: 'ascending' } as const
+    for (const { name, value } of await this.#deps.store.users.records(user, kind, page)) {
+      const parsed = parse(name, value)
+      if (parsed !== undefined) values.set(name, parsed)
+    }
+    return values.size > 0 ? values : EMPTY
   }
 }
 
-/** The settings as they stand, to be kept for a session. */
-function pin(catalogue: Catalog, own: UserSettings): PinnedSettings {
-  const { settings, fault, operatorBaseURL, anyServer } = resolveSettings(catalogue, own)
-  if (fault !== undefined) throw fault
-  const { version, origin: _origin, ...fields } = settings
-  return { version, fields, operatorBaseURL, anyServer }
+/**
+ * Identifies the credentials that a connection to an MCP server is made with; null without any. When it changes, the
+ * connection has to be made again.
+ */
+export function getCredentialVersion({ secrets, grantIds }: StoredRuntime, server: string): string | null {
+  const secret = secrets.get(server)?.sealed ?? null
+  const grantId = grantIds.get(server)
+  return grantId === undefined ? secret : JSON.stringify([secret, grantId])
 }
 
-function only(fields: readonly string[], patch: SettingsPatch): Record<string, unknown> {
+function pickFields(patch: SettingsPatch, fields: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(fields.map((field) => [field, patch[field as keyof SettingsPatch] ?? null]))
 }
 
-function conflict(version: number): PurserError {
-  return new PurserError('version_conflict', `The settings are at version ${version} by now.`, {
-    hint: 'Read them again and decide anew.',
+function versionConflict(version: number): PurserError {
+  return new PurserError('version_conflict', `The settings have changed: they are at version ${version} now.`, {
+    hint: 'Read them again and repeat the change.',
     details: { version },
   })
 }

@@ -1,104 +1,98 @@
 import type { Effects } from '../core/effects.ts'
 import type { Keyring } from '../core/keyring.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
-import { purserClosed } from '../errors.ts'
 import type { JournalPort } from '../journal/api.ts'
-import type { RuntimeOptions } from '../options.ts'
+import type { ResolvedOptions } from '../options.ts'
 import type { BusMessage, Store } from '../storage/store.ts'
 import type { ActiveRuntime, UserRuntime } from './api.ts'
 import { Authorizations } from './oauth/authorizations.ts'
+import { ClientRegistrations } from './oauth/client-registrations.ts'
 import { GRANT_KIND } from './oauth/grant.ts'
+import { GrantRepository } from './oauth/grant-repository.ts'
 import { createGracefulClose } from './pool/graceful-close.ts'
-import { McpConnectionPool } from './pool/mcp-connections.ts'
-import { RuntimePool, type RuntimePoolDeps } from './pool/runtime-pool.ts'
+import { LiveRuntime, type LiveRuntimeDeps } from './pool/live-runtime.ts'
+import { McpConnectionPool } from './pool/mcp-connection-pool.ts'
+import { createModelCache } from './pool/model-cache.ts'
+import { RuntimePool } from './pool/runtime-pool.ts'
 import type { McpConnector, ModelFactory } from './ports.ts'
 import { RuntimeRepository } from './repository.ts'
 import { SECRET_KIND } from './secrets.ts'
+import { SessionRepository } from './session-repository.ts'
 import { SESSION_KIND } from './sessions.ts'
-import { type Configured, createCatalog } from './settings/catalog.ts'
+import type { Catalog } from './settings/catalog.ts'
+import { createCatalog } from './settings/create-catalog.ts'
 import { SETTINGS_RECORD } from './settings/user-settings.ts'
-import { readStoredRuntime } from './stored-runtime.ts'
 import { createUserRuntime } from './user-runtime.ts'
 
-export interface RuntimesDeps extends Omit<Configured, 'defaults'> {
+export interface RuntimesDeps {
   readonly journal: JournalPort
   readonly store: Store
   readonly keys: Keyring
   readonly effects: Effects
-  readonly options: RuntimeOptions
-  readonly namespace: string
+  readonly options: Pick<ResolvedOptions, 'namespace' | 'providers' | 'presets' | 'mcpServers' | 'runtime'>
   readonly models: ModelFactory
-  readonly tools: McpConnector
+  readonly mcp: McpConnector
 }
 
 /** The runtimes of all users of one Purser. */
 export interface Runtimes {
   of(user: Subject): UserRuntime
-  /** Lists the runtimes in memory; listing is not a use. */
+  /** Lists the runtimes in memory. Not a use. */
   active(): ActiveRuntime[]
-  /** Evicts runtimes that have been idle for longer than `idleMs`, and closes MCP clients and leases that are due. */
+  /**
+   * Evicts runtimes that have been idle for longer than `idleMs`, closes idle MCP clients and revokes leases that are
+   * older than `maxLeaseMs`.
+   */
   sweep(): Promise<{ evicted: number }>
   /** After an erasure: ends the user's leases, closes their clients here, and notifies other processes. */
   forget(user: Subject): Promise<void>
-  /** Accepts no more calls, waits up to `timeoutMs` for leases, then closes every client once. */
+  /** Accepts no more calls, waits up to `timeoutMs` (default: 10,000) for leases, then closes every client once. */
   close(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
 }
 
-/** How long `close` waits for leases unless told otherwise. */
 const CLOSE_TIMEOUT_MS = 10_000
 
-/** Refreshes that were sent get this long to be stored, however late it is: what they bring cannot be had again. */
-const STORING_MS = 1_000
+/** `close` waits at least this long for refreshed tokens to be stored: they cannot be obtained a second time. */
+const TOKEN_STORE_TIMEOUT_MS = 1_000
 
-/** The records that a runtime is made of: news of others do not concern it. */
+/** The kinds of records that a runtime is read from; changes of other kinds are ignored. */
 const RUNTIME_KINDS: ReadonlySet<string> = new Set([SETTINGS_RECORD.kind, SECRET_KIND, SESSION_KIND, GRANT_KIND])
 
 /**
- * The runtime part: settings and secrets in the store, live clients in memory. Throws for a mistake in the
+ * Creates the runtime module: settings and secrets in the store, live clients in memory. Throws for a mistake in the
  * configured providers, presets, MCP servers or defaults.
  */
-export function createRuntimes(house: RuntimesDeps): Runtimes {
-  const { store, effects, options, namespace } = house
-  const { bus } = store
-  const { catalogue, reads, records, authorizations, notes, fleet } = furnish(house)
-  const stopListening = bus.subscribe((news) => hear(fleet, namespace, news))
-  let isClosed = false
+export function createRuntimes(deps: RuntimesDeps): Runtimes {
+  const { effects } = deps
+  const { namespace, runtime: options } = deps.options
+  const { bus } = deps.store
+  const { catalog, repository, sessions, authorizations, pool } = createModules(deps)
+  const unsubscribe = bus.subscribe((message) => handleMessage(pool, namespace, message))
+  const stopSweeping = sweepRegularly(effects, options.sweepMs, () => pool.sweep())
   let closing: Promise<void> | undefined
-  const stopSweeping = sweepRegularly(effects, options.sweepMs, () => fleet.sweep())
 
-  async function announce(user: Subject, detail: 'evicted' | 'erased'): Promise<void> {
+  async function publishChange(user: Subject, detail: 'evicted' | 'erased'): Promise<void> {
     await bus.publish({ topic: 'user', namespace, user: user.id, detail })
   }
 
   async function close(timeoutMs: number): Promise<void> {
-    isClosed = true
     stopSweeping()
     const startedAt = effects.monotonic()
-    await fleet.close(timeoutMs)
-    const leftMs = timeoutMs - (effects.monotonic() - startedAt)
-    await Promise.all([notes.settled(), authorizations.close(Math.max(leftMs, STORING_MS))])
-    stopListening()
+    await pool.close(timeoutMs)
+    const remainingMs = timeoutMs - (effects.monotonic() - startedAt)
+    await Promise.all([sessions.settled(), authorizations.close(Math.max(remainingMs, TOKEN_STORE_TIMEOUT_MS))])
+    unsubscribe()
   }
 
-  const userHouse = {
-    ...reads,
-    catalogue,
-    fleet,
-    records,
-    authorizations,
-    now: effects.now,
-    announceEviction: (user: Subject) => announce(user, 'evicted'),
-    requireOpen() {
-      if (isClosed) throw purserClosed()
-    },
-  }
+  const publishEviction = (user: Subject): Promise<void> => publishChange(user, 'evicted')
+  const userDeps = { catalog, pool, repository, sessions, authorizations, publishEviction }
   return {
-    of: (user) => createUserRuntime(userHouse, user),
-    active: () => fleet.active(),
-    sweep: () => fleet.sweep(),
+    of: (user) => createUserRuntime(userDeps, user),
+    active: () => pool.active(),
+    sweep: () => pool.sweep(),
     async forget(user) {
-      const forgotten = fleet.forget(subjectKey(user))
-      await announce(user, 'erased')
+      const forgotten = pool.forget(subjectKey(user))
+      await publishChange(user, 'erased')
       await forgotten
     },
     close({ timeoutMs = CLOSE_TIMEOUT_MS } = {}) {
@@ -108,51 +102,63 @@ export function createRuntimes(house: RuntimesDeps): Runtimes {
   }
 }
 
-/** What a runtime is made of, joined. */
-function furnish(house: RuntimesDeps) {
-  const { journal, store, keys, effects, options, namespace } = house
-  const catalogue = createCatalog({ ...house, defaults: options.defaults })
-  const { users } = store
-  const records = new RuntimeRepository({ journal, users, keys, catalogue })
-  const closings = createGracefulClose({ effects, namespace })
-  const clientHouse = { namespace, effects, closings }
-  const desk = new McpConnectionPool(clientHouse, { factory: house.tools, maxProcesses: options.maxMcpProcesses })
-  const notes = createSessionNotes(records)
-  const readsGrants = catalogue.servers.values().some((server) => 'url' in server && server.oauth !== undefined)
-  const reads = {
-    readFacts: (user: Subject) => readStoredRuntime({ journal, users, readsGrants }, user),
-    readSession: (user: Subject, id: string) => users.record(user, SESSION_KIND, id),
-  }
-  const authorizations = new Authorizations({
-    ...reads,
-    ...{ namespace, effects, journal, keys, users, catalogue },
-    meta: store.meta,
-    port: house.tools.oauth,
-  })
-  const fleet = new RuntimePool({
-    ...clientHouse,
-    ...reads,
-    keys,
-    catalogue,
-    desk,
-    authorizations,
-    options,
-    models: house.models,
-    shared: store.traits.shared,
-    noteUse: notes.add,
-  })
-  return { catalogue, reads, records, authorizations, notes, fleet }
+interface RuntimeModules {
+  readonly catalog: Catalog
+  readonly repository: RuntimeRepository
+  readonly sessions: SessionRepository
+  readonly authorizations: Authorizations
+  readonly pool: RuntimePool
 }
 
-/** Sweeps again and again, each time when the last sweep has ended. Returns what stops it. */
+function createModules({
+  journal,
+  store,
+  keys,
+  effects,
+  options,
+  models,
+  mcp: connector,
+}: RuntimesDeps): RuntimeModules {
+  const { namespace, providers, presets, mcpServers, runtime } = options
+  const { users, meta } = store
+  const { oauth } = connector
+  const catalog = createCatalog({ providers, presets, mcpServers, defaults: runtime.defaults })
+  const repository = new RuntimeRepository({ journal, store, keys, catalog })
+  const sessions = new SessionRepository({ journal, users, catalog, effects })
+  const grants = new GrantRepository({ journal, users, keys })
+  const registrations = new ClientRegistrations({ namespace, effects, keys, meta, oauth })
+  const authorizations = new Authorizations({ effects, catalog, oauth, repository, grants, registrations })
+
+  const gracefulClose = createGracefulClose({ effects, namespace })
+  const clientDeps = { namespace, effects, gracefulClose }
+  const maxProcesses = runtime.maxMcpProcesses
+  const mcp = new McpConnectionPool({ ...clientDeps, connector, authorizations, maxProcesses })
+  const liveDeps: LiveRuntimeDeps = {
+    effects,
+    catalog,
+    repository,
+    sessions,
+    mcp,
+    createModelCache: () => createModelCache(clientDeps, models),
+  }
+  const pool = new RuntimePool({
+    ...clientDeps,
+    options: runtime,
+    mcp,
+    createRuntime: (user, onErased) => new LiveRuntime(liveDeps, user, onErased),
+  })
+  return { catalog, repository, sessions, authorizations, pool }
+}
+
+/** Sweeps `everyMs` after the end of the last sweep. Returns a function that stops it. */
 function sweepRegularly(effects: Effects, everyMs: number, sweep: () => Promise<unknown>): () => void {
   let isStopped = false
   let cancel = schedule()
 
   function schedule(): () => void {
-    return effects.setTimer(() => void sweep().then(again, again), everyMs, { background: true })
+    return effects.setTimer(() => void sweep().then(reschedule, reschedule), everyMs, { background: true })
   }
-  function again(): void {
+  function reschedule(): void {
     if (!isStopped) cancel = schedule()
   }
   return () => {
@@ -161,40 +167,22 @@ function sweepRegularly(effects: Effects, everyMs: number, sweep: () => Promise<
   }
 }
 
-/** Writes what sessions were used on, beside the turn. A note that is lost is made again with the next use. */
-function createSessionNotes(records: RuntimeRepository): {
-  add: RuntimePoolDeps['noteUse']
-  settled(): Promise<unknown>
-} {
-  const pending = new Set<Promise<void>>()
-  return {
-    add(live, session, use) {
-      const noted: Promise<void> = records
-        .useSession(live.user, session, { ...use, incarnation: live.incarnation })
-        .catch(() => live.invalidate([SESSION_KIND]))
-        .finally(() => pending.delete(noted))
-      pending.add(noted)
-    },
-    settled: () => Promise.all(pending),
+/** Applies a message about users, from another process or about a write of this one. */
+function handleMessage(pool: RuntimePool, namespace: string, message: BusMessage | 'gap'): void {
+  if (message === 'gap') pool.invalidate(undefined)
+  else if (message.topic === 'user' && message.namespace === namespace) {
+    const { user: id, detail } = message
+    if (id === undefined) pool.invalidate(undefined)
+    else handleUserMessage(pool, subjectKey({ namespace, id }), detail)
   }
 }
 
-/** What other processes, and the writes of this one, say about users. */
-function hear(fleet: RuntimePool, namespace: string, news: BusMessage | 'gap'): void {
-  if (news === 'gap') fleet.invalidate(undefined)
-  else if (news.topic === 'user' && news.namespace === namespace) {
-    const { user: id, detail } = news
-    if (id === undefined) fleet.invalidate(undefined)
-    else hearOfUser(fleet, subjectKey({ namespace, id }), detail)
-  }
-}
-
-function hearOfUser(fleet: RuntimePool, key: string, detail: string | undefined): void {
-  if (detail === 'erased') void fleet.forget(key)
-  else if (detail === 'evicted') void fleet.evict(key)
-  else if (detail === undefined) fleet.invalidate(key)
+function handleUserMessage(pool: RuntimePool, key: string, detail: string | undefined): void {
+  if (detail === 'erased') void pool.forget(key)
+  else if (detail === 'evicted') void pool.evict(key)
+  else if (detail === undefined) pool.invalidate(key)
   else {
     const kinds = detail.split(' ').filter((kind) => RUNTIME_KINDS.has(kind))
-    if (kinds.length > 0) fleet.invalidate(key, kinds)
+    if (kinds.length > 0) pool.invalidate(key, kinds)
   }
 }

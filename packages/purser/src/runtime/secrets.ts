@@ -1,14 +1,13 @@
 import type { Keyring } from '../core/keyring.ts'
-import { isJsonObject } from '../core/merge-patch.ts'
 import { hideFromInspect } from '../core/redact.ts'
 import type { Subject } from '../core/subject.ts'
+import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { SecretInfo } from './api.ts'
 
 /*
- * A user's own credentials. They are stored sealed, with their owner and their place as associated data, so that a
- * record that was moved to another user, another life or another name does not open. In memory they stay sealed
- * until a client is built from them.
+ * A user's own credentials. They are stored sealed with user, incarnation and name as associated data, so that a record
+ * copied to another user, incarnation or name does not open. In memory they stay sealed until a client is built.
  */
 
 export const SECRET_KIND = 'secret'
@@ -18,63 +17,70 @@ const VALUE_MAX_BYTES = 16_384
 
 export type Credentials = Readonly<Record<string, string>>
 
-/** One secret as stored. Every sealing is different, so `sealed` also tells one version from the next. */
+/** A stored secret. Every sealing is different, so `sealed` also identifies the version. */
 export interface SealedSecret extends SecretInfo {
   readonly sealed: string
 }
 
-export interface SecretPlace {
+/** Identifies a record that belongs to one incarnation of a user. */
+export interface RecordKey {
   readonly user: Subject
   readonly incarnation: number
   readonly name: string
 }
 
-/** Checks fields as an application gives them. */
-export function checkCredentials(fields: unknown): Credentials {
-  if (!isJsonObject(fields)) throw invalid('is not an object of named texts')
+/** Validates credentials passed by the application. */
+export function parseCredentials(fields: unknown): Credentials {
+  if (!isObject(fields)) throw invalidSecret('A secret must be an object of named texts.')
   const entries = Object.entries(fields)
-  if (entries.length === 0) throw invalid('has no field', 'Give null to remove it.')
-  if (entries.length > FIELDS_MAX) throw invalid(`has more than ${FIELDS_MAX} fields`)
+  if (entries.length === 0) throw invalidSecret('A secret must have a field.', 'Pass null to remove the secret.')
+  if (entries.length > FIELDS_MAX) throw invalidSecret(`A secret must not have more than ${FIELDS_MAX} fields.`)
   for (const [name, value] of entries) {
-    if (!/^[A-Za-z][\w-]{0,63}$/.test(name)) throw invalid('has a field whose name is not a plain word')
-    if (typeof value !== 'string' || value === '') throw invalid(`has no text in its field '${name}'`)
-    if (Buffer.byteLength(value) > VALUE_MAX_BYTES) throw invalid(`is too long in its field '${name}'`)
+    if (!/^[A-Za-z][\w-]{0,63}$/.test(name)) {
+      throw invalidSecret(
+        'The field names of a secret must be 1 to 64 letters, digits, _ and -, starting with a letter.',
+      )
+    }
+    if (typeof value !== 'string' || value === '') throw invalidSecret(`The secret field '${name}' must be text.`)
+    if (Buffer.byteLength(value) > VALUE_MAX_BYTES) {
+      throw invalidSecret(`The secret field '${name}' must not exceed ${VALUE_MAX_BYTES.toLocaleString('en')} bytes.`)
+    }
   }
   return fields as Credentials
 }
 
-export function sealSecret(keys: Keyring, place: SecretPlace, fields: Credentials, updatedAt: string): string {
+export function sealSecret(keys: Keyring, key: RecordKey, fields: Credentials, updatedAt: string): string {
   return JSON.stringify({
     v: 1,
-    incarnation: place.incarnation,
+    incarnation: key.incarnation,
     fields: Object.keys(fields),
     updatedAt,
-    sealed: keys.seal(JSON.stringify(fields), contextOf(place)),
+    sealed: keys.seal(JSON.stringify(fields), sealingContext(key)),
   })
 }
 
-/** Reads a record without opening it; undefined when it belongs to another life. */
+/** Parses a record without opening it; undefined when it belongs to another incarnation. */
 export function readSecret(name: string, record: string, incarnation: number): SealedSecret | undefined {
   const stored = JSON.parse(record) as SealedSecret & { incarnation: number }
   if (stored.incarnation !== incarnation) return undefined
   return { name, fields: stored.fields, updatedAt: stored.updatedAt, sealed: stored.sealed }
 }
 
-export function openSecret(keys: Keyring, place: SecretPlace, secret: SealedSecret): Credentials {
+export function openSecret(keys: Keyring, key: RecordKey, secret: SealedSecret): Credentials {
   try {
-    return hideFromInspect(JSON.parse(keys.open(secret.sealed, contextOf(place))) as Credentials)
+    return hideFromInspect(JSON.parse(keys.open(secret.sealed, sealingContext(key))) as Credentials)
   } catch {
-    // What failed to open is not attached: whoever moved the record learns nothing from the error.
-    throw new PurserError('secret_missing', `The secret '${place.name}' cannot be opened.`, {
-      hint: 'It was sealed for another user or with another key. Set it again.',
+    // Without a cause: the error must not reveal what the record is.
+    throw new PurserError('secret_missing', `The secret '${key.name}' cannot be opened.`, {
+      hint: 'It was sealed for another user or with another secret key. Set it again.',
     })
   }
 }
 
-function contextOf({ user, incarnation, name }: SecretPlace): string[] {
+function sealingContext({ user, incarnation, name }: RecordKey): string[] {
   return ['secret', user.namespace, user.id, String(incarnation), name]
 }
 
-function invalid(fault: string, hint?: string): PurserError {
-  return new PurserError('secret_invalid', `The secret ${fault}.`, { hint })
+function invalidSecret(message: string, hint?: string): PurserError {
+  return new PurserError('secret_invalid', message, { hint })
 }

@@ -1,215 +1,223 @@
 import { withAbort, withSignal } from '../core/abort.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
-import { validateOptions } from '../core/validate.ts'
-import { PurserError, suggestion } from '../errors.ts'
+import {
+  parseExpectedVersion,
+  parseOptionalActor,
+  parseOptionalReason,
+  throwInvalid,
+  validateOptions,
+} from '../core/validate.ts'
+import { PurserError } from '../errors.ts'
 import type { AcquireOptions, UserRuntime } from './api.ts'
-import { type Authorizations, answerOf } from './oauth/authorizations.ts'
+import { type Authorizations, parseCallback } from './oauth/authorizations.ts'
 import { GRANT_KIND } from './oauth/grant.ts'
 import type { RuntimePool } from './pool/runtime-pool.ts'
-import type { RuntimeRepository } from './repository.ts'
-import { checkCredentials, SECRET_KIND } from './secrets.ts'
-import { readSession, SESSION_KIND } from './sessions.ts'
-import type { Catalog } from './settings/catalog.ts'
-import { resolveSettings, usualSettings } from './settings/layers.ts'
+import type { RuntimeRepository, StoredRuntime } from './repository.ts'
+import { parseCredentials, SECRET_KIND } from './secrets.ts'
+import type { SessionRepository } from './session-repository.ts'
+import { parseSessionId, parseSessionPolicy, SESSION_KIND } from './sessions.ts'
+import { type Catalog, suggestName } from './settings/catalog.ts'
+import { resolveBaseSettings, resolveSettings } from './settings/resolve-settings.ts'
 import { SETTINGS_RECORD } from './settings/user-settings.ts'
 import { validatePatch } from './settings/validate-patch.ts'
-import type { StoredRuntime } from './stored-runtime.ts'
-import { actorOf, expectedVersionOf, policyOf, reasonOf, serverNameOf, sessionIdOf } from './validate-arguments.ts'
 
-const SCOPE = ['session', 'override'] as const
-const NO_SCOPE: AcquireOptions = {}
+const LAYER_OPTIONS = ['session', 'override'] as const
+const NO_OPTIONS: AcquireOptions = {}
 
 export interface UserRuntimeDeps {
-  readonly catalogue: Catalog
-  readonly fleet: RuntimePool
-  readonly records: RuntimeRepository
+  readonly catalog: Catalog
+  readonly pool: RuntimePool
+  readonly repository: RuntimeRepository
+  readonly sessions: SessionRepository
   readonly authorizations: Authorizations
-  now(): number
-  readFacts(user: Subject): Promise<StoredRuntime>
-  readSession(user: Subject, id: string): Promise<string | undefined>
-  /** Tells the other processes that this user was evicted. */
-  announceEviction(user: Subject): Promise<void>
-  requireOpen(): void
+  /** Notifies the other processes that this user was evicted. */
+  publishEviction(user: Subject): Promise<void>
 }
 
-/** The thin handle of one user: checks arguments, then hands on. */
-export function createUserRuntime(house: UserRuntimeDeps, user: Subject): UserRuntime {
+/** The handle of one user: validates arguments and delegates. */
+export function createUserRuntime(deps: UserRuntimeDeps, user: Subject): UserRuntime {
   const key = subjectKey(user)
   return {
-    ...reading(house, user, key),
-    ...writing(house, user, key),
-    ...authorizing(house, user, key),
-    ...using(house, user, key),
+    ...createReads(deps, user, key),
+    ...createWrites(deps, user, key),
+    ...createAuthorizationCalls(deps, user, key),
+    ...createLeaseCalls(deps, user, key),
   }
 }
 
-type Reading = Pick<UserRuntime, 'settings' | 'secrets' | 'sessions'>
+type Reads = Pick<UserRuntime, 'settings' | 'secrets' | 'sessions'>
 
-function reading(house: UserRuntimeDeps, user: Subject, key: string): Reading {
-  const { catalogue, fleet, records } = house
-
-  async function facts(): Promise<StoredRuntime> {
-    house.requireOpen()
-    return fleet.factsOf(key) ?? house.readFacts(user)
+function createReads({ catalog, pool, repository, sessions }: UserRuntimeDeps, user: Subject, key: string): Reads {
+  async function readStored(): Promise<StoredRuntime> {
+    pool.requireOpen()
+    return pool.peek(key) ?? repository.read(user)
   }
 
   return {
-    async settings(scope = {}) {
-      validateOptions('settings', scope, SCOPE)
-      const { session, override } = checkScope(catalogue, scope)
-      const { own, incarnation } = await facts()
-      if (session === undefined && override === undefined) return usualSettings(catalogue, own).settings
-      const record = session === undefined ? undefined : await house.readSession(user, session)
-      const { pinned } = readSession(record, { incarnation, now: house.now() }) ?? {}
-      const { settings, fault } = resolveSettings(catalogue, own, { pinned, override })
-      if (fault !== undefined && override !== undefined) throw fault
+    async settings(options = {}) {
+      validateOptions('settings', options, LAYER_OPTIONS)
+      const { session: id, override } = parseLayers(catalog, options)
+      const { userSettings, incarnation } = await readStored()
+      if (id === undefined && override === undefined) return resolveBaseSettings(catalog, userSettings).settings
+      const session = id === undefined ? undefined : await sessions.read(user, id, incarnation)
+      const { settings, error } = resolveSettings(catalog, userSettings, { pinned: session?.pinned, override })
+      if (error !== undefined && override !== undefined) throw error
       return settings
     },
 
     async secrets(options) {
-      const { secrets } = await withAbort('secrets', options, facts)
+      const { secrets } = await withAbort('secrets', options, readStored)
       return [...secrets.values()].map(({ name, fields, updatedAt }) => ({ name, fields, updatedAt }))
     },
 
     async sessions(options) {
-      house.requireOpen()
-      return withAbort('sessions', options, () => records.sessions(user))
+      pool.requireOpen()
+      return withAbort('sessions', options, () => sessions.list(user))
     },
   }
 }
 
-type Writing = Pick<UserRuntime, 'configure' | 'setSecret' | 'startSession' | 'endSession'>
+type Writes = Pick<UserRuntime, 'configure' | 'setSecret' | 'startSession' | 'endSession'>
 
-function writing(house: UserRuntimeDeps, user: Subject, key: string): Writing {
-  const { catalogue, fleet, records } = house
-
-  /** Runs a write, and makes sure that the next use sees it even if the store's own news were lost. */
-  async function changing<T>(kind: string, write: () => Promise<T>): Promise<T> {
-    house.requireOpen()
+function createWrites({ catalog, pool, repository, sessions }: UserRuntimeDeps, user: Subject, key: string): Writes {
+  /** Reloads the live runtime after a write, also a failed one: its outcome may be unknown. */
+  async function write<T>(kind: string, run: () => Promise<T>): Promise<T> {
+    pool.requireOpen()
     try {
-      return await write()
+      return await run()
     } finally {
-      fleet.invalidate(key, [kind])
-      fleet.refresh(key)
+      pool.reload(key, kind)
     }
   }
 
   return {
     async configure(patch, options = {}) {
       validateOptions('configure', options, ['expectedVersion', 'actor', 'reason'])
-      const told = {
-        expectedVersion: expectedVersionOf(options.expectedVersion),
-        actor: actorOf(options.actor),
-        reason: reasonOf(options.reason),
-        signal: options.signal,
-      }
-      const checked = validatePatch(catalogue, patch)
-      return changing(SETTINGS_RECORD.kind, () => records.configure(user, checked, told))
+      const expectedVersion = parseExpectedVersion(options.expectedVersion)
+      const actor = parseOptionalActor(options.actor)
+      const reason = parseOptionalReason(options.reason)
+      const request = { patch: validatePatch(catalog, patch), expectedVersion }
+      const { signal } = options
+      return write(SETTINGS_RECORD.kind, () => repository.configure(user, request, { actor, reason, signal }))
     },
 
     async setSecret(name, fields, options = {}) {
       validateOptions('setSecret', options, ['actor'])
-      const told = { actor: actorOf(options.actor), signal: options.signal }
-      // What is no longer configured can still be removed.
-      if (fields !== null || typeof name !== 'string') requireConfigured(catalogue, name)
-      const checked = fields === null ? null : checkCredentials(fields)
-      return changing(SECRET_KIND, () => records.setSecret(user, { name, fields: checked }, told))
+      const actor = parseOptionalActor(options.actor)
+      // The secret of a provider or server that is no longer configured can still be removed.
+      if (fields !== null || typeof name !== 'string') requireConfigured(catalog, name)
+      const request = { name, fields: fields === null ? null : parseCredentials(fields) }
+      const { signal } = options
+      return write(SECRET_KIND, () => repository.setSecret(user, request, { actor, signal }))
     },
 
     async startSession(id, options) {
-      const checked = sessionIdOf(id)
-      const policy = policyOf(options?.policy)
+      const request = { id: parseSessionId(id), policy: parseSessionPolicy(options?.policy), signal: options.signal }
       validateOptions('startSession', options, ['policy'])
-      const { signal } = options
-      const order = { id: checked, policy, signal }
       return withSignal(
-        changing(SESSION_KIND, () => records.startSession(user, order)),
-        signal,
+        write(SESSION_KIND, () => sessions.start(user, request)),
+        options.signal,
       )
     },
 
     async endSession(id, options) {
-      const checked = sessionIdOf(id)
+      const sessionId = parseSessionId(id)
       return withAbort('endSession', options, () =>
-        changing(SESSION_KIND, () => records.endSession(user, checked, options?.signal)),
+        write(SESSION_KIND, () => sessions.end(user, sessionId, options?.signal)),
       )
     },
   }
 }
 
-type Authorizing = Pick<UserRuntime, 'authorizeMcp' | 'completeMcp' | 'deauthorizeMcp' | 'mcpAuthorizations'>
+type AuthorizationCalls = Pick<UserRuntime, 'authorizeMcp' | 'completeMcp' | 'deauthorizeMcp' | 'mcpAuthorizations'>
 
-function authorizing({ authorizations, fleet, requireOpen }: UserRuntimeDeps, user: Subject, key: string): Authorizing {
-  /** Connections that were made with another authorization go now. */
-  function changed<T>(value: T): T {
-    fleet.invalidate(key, [GRANT_KIND])
-    fleet.refresh(key)
+function createAuthorizationCalls(
+  { authorizations, pool }: UserRuntimeDeps,
+  user: Subject,
+  key: string,
+): AuthorizationCalls {
+  /** Retires the connections that were made with the authorization before. */
+  async function reloadAfter<T>(write: Promise<T>): Promise<T> {
+    const value = await write
+    pool.reload(key, GRANT_KIND)
     return value
   }
 
   return {
     async authorizeMcp(name, options = {}) {
-      requireOpen()
+      pool.requireOpen()
       validateOptions('authorizeMcp', options, [])
-      return authorizations.authorize(user, serverNameOf(name), options.signal)
+      return authorizations.authorize({ user, name: parseServerName(name) }, options.signal)
     },
 
-    async completeMcp(name, answer, options = {}) {
-      requireOpen()
+    async completeMcp(name, callback, options = {}) {
+      pool.requireOpen()
       validateOptions('completeMcp', options, ['actor'])
-      const order = { ...answerOf(answer), actor: actorOf(options.actor), signal: options.signal }
-      return authorizations.complete(user, serverNameOf(name), order).then(changed)
+      const parsed = parseCallback(callback)
+      const { signal } = options
+      const write = { actor: parseOptionalActor(options.actor), signal }
+      return reloadAfter(authorizations.complete({ user, name: parseServerName(name) }, parsed, write))
     },
 
     async deauthorizeMcp(name, options = {}) {
-      requireOpen()
+      pool.requireOpen()
       validateOptions('deauthorizeMcp', options, ['actor'])
       const { signal } = options
-      return authorizations.remove(user, serverNameOf(name), { actor: actorOf(options.actor), signal }).then(changed)
+      const write = { actor: parseOptionalActor(options.actor), signal }
+      return reloadAfter(authorizations.remove({ user, name: parseServerName(name) }, write))
     },
 
     async mcpAuthorizations(options) {
-      requireOpen()
+      pool.requireOpen()
       return withAbort('mcpAuthorizations', options, () => authorizations.list(user))
     },
   }
 }
 
-function using(house: UserRuntimeDeps, user: Subject, key: string): Pick<UserRuntime, 'acquire' | 'evict'> {
-  const { catalogue, fleet, records } = house
+type LeaseCalls = Pick<UserRuntime, 'acquire' | 'evict'>
+
+function createLeaseCalls(deps: UserRuntimeDeps, user: Subject, key: string): LeaseCalls {
+  const { catalog, pool, repository } = deps
   return {
-    async acquire(options = NO_SCOPE) {
-      if (options !== NO_SCOPE) validateOptions('acquire', options, SCOPE)
+    async acquire(options = NO_OPTIONS) {
+      if (options !== NO_OPTIONS) validateOptions('acquire', options, LAYER_OPTIONS)
       const { session, override, signal } = options
-      if (session === undefined && override === undefined) return fleet.acquire(user, key, options)
-      return fleet.acquire(user, key, { ...checkScope(catalogue, options), signal })
+      if (session === undefined && override === undefined) return pool.acquire(user, key, options)
+      return pool.acquire(user, key, { ...parseLayers(catalog, options), signal })
     },
 
     async evict(options = {}) {
-      house.requireOpen()
+      pool.requireOpen()
       validateOptions('evict', options, ['actor', 'reason'])
-      const told = { actor: actorOf(options.actor), reason: reasonOf(options.reason), signal: options.signal }
-      const evicted = fleet.evict(key)
-      await house.announceEviction(user)
-      await withSignal(evicted, options.signal)
-      if (told.reason !== undefined) await records.noteEviction(user, told)
+      const actor = parseOptionalActor(options.actor)
+      const reason = parseOptionalReason(options.reason)
+      const { signal } = options
+      const evicted = pool.evict(key)
+      await deps.publishEviction(user)
+      await withSignal(evicted, signal)
+      if (reason !== undefined) await repository.logEviction(user, { actor, reason, signal })
     },
   }
 }
 
-function checkScope(catalogue: Catalog, { session, override }: AcquireOptions): AcquireOptions {
+function parseLayers(catalog: Catalog, { session, override }: AcquireOptions): AcquireOptions {
   return {
-    session: session === undefined ? undefined : sessionIdOf(session),
-    override: override === undefined ? undefined : validatePatch(catalogue, override),
+    session: session === undefined ? undefined : parseSessionId(session),
+    override: override === undefined ? undefined : validatePatch(catalog, override),
   }
 }
 
-function requireConfigured({ providers, servers }: Catalog, name: unknown): void {
-  if (typeof name === 'string' && (providers.has(name) || servers.has(name))) return
-  const known = [...providers.keys(), ...servers.keys()]
-  throw new PurserError('provider_unknown', 'A secret is for a configured provider or MCP server.', {
-    hint:
-      (typeof name === 'string' && suggestion(name, known)) ||
-      `Configured: ${known.slice(0, 20).join(', ') || 'none'}.`,
+function parseServerName(name: unknown): string {
+  if (typeof name === 'string') return name
+  return throwInvalid('The name of an MCP server must be text.', {
+    name: 'name',
+    hint: 'Pass a name from the option mcpServers.',
+  })
+}
+
+function requireConfigured({ providers, mcpServers }: Catalog, name: unknown): void {
+  if (typeof name === 'string' && (providers.has(name) || mcpServers.has(name))) return
+  throw new PurserError('provider_unknown', 'A secret must be for a configured provider or MCP server.', {
+    hint: suggestName(name, [...providers.keys(), ...mcpServers.keys()]),
   })
 }

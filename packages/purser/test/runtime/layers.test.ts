@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { PurserError } from '../../src/errors.ts'
 import type { SettingsPatch } from '../../src/runtime/api.ts'
-import { createCatalog } from '../../src/runtime/settings/catalog.ts'
-import { NEVER_CONFIGURED, resolveSettings, type UserSettings } from '../../src/runtime/settings/layers.ts'
-import { configureUser } from '../../src/runtime/settings/user-settings.ts'
+import { createCatalog } from '../../src/runtime/settings/create-catalog.ts'
+import { NEVER_CONFIGURED, type UserSettings } from '../../src/runtime/settings/layers.ts'
+import { resolveSettings } from '../../src/runtime/settings/resolve-settings.ts'
+import { patchUserSettings } from '../../src/runtime/settings/user-settings.ts'
 import { rounds, seed } from '../support/fuzz-options.ts'
 
 /* Every model, deployment and address below carries the name of the provider it belongs to. */
@@ -67,7 +68,7 @@ test('RC-D03 R6 R9: whatever is configured, preset and overridden in whatever or
       const take = (next: (standing: string) => SettingsPatch): void => {
         const before = resolveSettings(known, own).settings
         const patch = next(before.provider ?? '')
-        const { own: changed, resolved, changed: fields } = configureUser(known, own, patch)
+        const { userSettings: changed, resolved, changedFields: fields } = patchUserSettings(known, own, patch)
         assert.equal(changed.version, own.version + (fields.length > 0 ? 1 : 0))
         assert.equal(resolved.settings.version, changed.version)
         own = changed
@@ -115,7 +116,10 @@ test('an origin names the narrowest layer that speaks of the field', () => {
     mcpServers: {},
     defaults: { provider: 'p', model: 'p-1', region: 'default', deployment: 'default', preset: 'tag' },
   })
-  const { own } = configureUser(known, NEVER_CONFIGURED, { deployment: 'user', parameters: { seed: 1 } })
+  const { userSettings: own } = patchUserSettings(known, NEVER_CONFIGURED, {
+    deployment: 'user',
+    parameters: { seed: 1 },
+  })
   const { settings } = resolveSettings(known, own, { override: { parameters: { seed: 2 } } })
   assert.deepEqual(settings.parameters, { topP: 1, seed: 2 })
   const { provider: p, model, region, deployment, parameters, baseURL, preset } = settings.origin
@@ -128,7 +132,7 @@ test('an origin names the narrowest layer that speaks of the field', () => {
 test('an unexpected failure while resolving does not hide behind a fault', () => {
   const known = catalogue({ provider: 'p' })
   assert.throws(
-    () => configureUser(known, NEVER_CONFIGURED, { provider: null, model: null, preset: 'nowhere' }),
+    () => patchUserSettings(known, NEVER_CONFIGURED, { provider: null, model: null, preset: 'nowhere' }),
     (error) => PurserError.is(error, 'preset_unknown'),
   )
 })

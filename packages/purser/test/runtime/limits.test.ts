@@ -199,7 +199,7 @@ test('R20: each way a runtime is taken into use, refused or let go of can be cou
     'cold',
     'warm',
     'refused runtime_busy',
-    'evicted crowded',
+    'evicted capacity',
     'cold',
     'evicted evicted',
     'cold',

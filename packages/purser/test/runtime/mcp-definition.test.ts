@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { McpServerOption } from '../../src/options.ts'
-import { fillDefinition, placeholderFault } from '../../src/runtime/settings/mcp-definition.ts'
+import { fillDefinition, findPlaceholderError } from '../../src/runtime/settings/mcp-definition.ts'
 import { fails } from '../support/runtime-harness.ts'
 
 const fill = (definition: McpServerOption, user: string, credentials: Record<string, string> | null = null) =>
@@ -80,10 +80,10 @@ test('a placeholder that would be sent as it is, or would choose whom to call, i
     { command: 'x', args: ['--key={secret.key}'] },
     { command: 'x', env: { A: '{USER}' } },
   ]
-  for (const definition of wrong) assert.ok(placeholderFault(definition), JSON.stringify(definition))
+  for (const definition of wrong) assert.ok(findPlaceholderError(definition), JSON.stringify(definition))
   const right: McpServerOption[] = [
     { url: 'https://h/{user}?q={secret.key-2}', headers: { a: '{"json": 1}' } },
     { command: 'x', args: ['{}', '{other}'], env: { A: '{user}{secret.a_b}' } },
   ]
-  for (const definition of right) assert.equal(placeholderFault(definition), undefined)
+  for (const definition of right) assert.equal(findPlaceholderError(definition), undefined)
 })

@@ -119,13 +119,15 @@ export async function openHouse(given: Partial<Furnishing> = {}): Promise<House>
     store,
     keys,
     effects: given.effects ?? clock,
-    options: { ...DEFAULTS.runtime, ...given.options },
-    providers: given.providers ?? PROVIDERS,
-    presets: given.presets ?? PRESETS,
-    mcpServers: given.mcpServers ?? SERVERS,
-    namespace: 'test',
+    options: {
+      namespace: 'test',
+      providers: given.providers ?? PROVIDERS,
+      presets: given.presets ?? PRESETS,
+      mcpServers: given.mcpServers ?? SERVERS,
+      runtime: { ...DEFAULTS.runtime, ...given.options },
+    },
     models: { build: (order) => buildModel(order, models, behaviour) },
-    tools: given.tools ?? {
+    mcp: given.tools ?? {
       oauth: given.authorization ?? NO_AUTHORIZATION,
       async connect(order) {
         await behaviour.openTools(order)

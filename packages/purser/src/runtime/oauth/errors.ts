@@ -1,28 +1,28 @@
 import { PurserError } from '../../errors.ts'
 
-/** The user has to go to the authorization server: there is no token, or it can no longer be renewed. */
+/** The user has to authorize this application: there is no token, or it can no longer be refreshed. */
 export function authorizationRequired(server: string): PurserError {
-  return new PurserError('mcp_unavailable', `The MCP server '${server}' needs this user's authorization.`, {
-    hint: `Call authorizeMcp('${server}') and send the person to the address it gives.`,
+  return new PurserError('mcp_unavailable', `The MCP server '${server}' requires this user's authorization.`, {
+    hint: `Call authorizeMcp('${server}') and send the user's browser to the returned url.`,
     details: { server, reason: 'authorization_required' },
   })
 }
 
-export function needsAuthorization(error: unknown): boolean {
+export function isAuthorizationRequired(error: unknown): boolean {
   return PurserError.is(error, 'mcp_unavailable') && error.details?.reason === 'authorization_required'
 }
 
-/** A token that was just made, and is refused all the same: another one would fare no better. */
+/** The server refused a token that was issued just now, so another refresh would not help. */
 export function tokenRefused(server: string): PurserError {
-  return new PurserError('mcp_unavailable', `The MCP server '${server}' refuses a fresh token of this user.`, {
-    hint: `Look at what the server expects; authorizeMcp('${server}') asks the person again.`,
+  return new PurserError('mcp_unavailable', `The MCP server '${server}' refuses a new token of this user.`, {
+    hint: `Check what the server expects, or start again with authorizeMcp('${server}').`,
     details: { server, reason: 'token_refused' },
   })
 }
 
-const RETRIED = 'Look at the cause; the next call tries again.'
+const RETRIED = 'See the cause; the next call tries again.'
 
-export function serverUnreachable(server: string, cause: Error, hint: string = RETRIED): PurserError {
+export function authorizationServerUnavailable(server: string, cause: Error, hint: string = RETRIED): PurserError {
   return new PurserError('mcp_unavailable', `The authorization server of '${server}' cannot be reached.`, {
     hint,
     cause,
@@ -32,16 +32,16 @@ export function serverUnreachable(server: string, cause: Error, hint: string = R
 
 export type InvalidReason = 'state_unknown' | 'state_expired' | 'issuer_mismatch' | 'code_refused'
 
-const INVALID: Readonly<Record<InvalidReason, string>> = {
-  state_unknown: 'This user has begun no such authorization, or it was completed before.',
-  state_expired: 'This authorization took too long.',
-  issuer_mismatch: 'The answer does not come from the authorization server that was asked.',
+const MESSAGES: Readonly<Record<InvalidReason, string>> = {
+  state_unknown: 'No such authorization of this user is pending; it may have been completed already.',
+  state_expired: 'This authorization has expired.',
+  issuer_mismatch: 'The callback comes from another authorization server than the one of this authorization.',
   code_refused: 'The authorization server refused the code.',
 }
 
 export function authorizationInvalid(server: string, reason: InvalidReason, code?: string): PurserError {
-  return new PurserError('authorization_invalid', INVALID[reason], {
-    hint: `Begin again with authorizeMcp('${server}').`,
+  return new PurserError('authorization_invalid', MESSAGES[reason], {
+    hint: `Start again with authorizeMcp('${server}').`,
     details: { server, reason, ...(code === undefined ? {} : { code }) },
   })
 }

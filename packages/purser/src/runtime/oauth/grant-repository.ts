@@ -1,7 +1,9 @@
 import type { Keyring } from '../../core/keyring.ts'
+import type { Subject } from '../../core/subject.ts'
 import { PurserError } from '../../errors.ts'
 import type { Decision, JournalPort } from '../../journal/api.ts'
-import type { SecretPlace } from '../secrets.ts'
+import type { UserStore } from '../../storage/store.ts'
+import type { RecordKey } from '../secrets.ts'
 import {
   type Claim,
   GRANT_KIND,
@@ -13,101 +15,151 @@ import {
   sealContent,
   writeGrant,
 } from './grant.ts'
-import { type BegunAuthorization, readStates, STATE_KIND, withState, writeStates } from './pending-authorization.ts'
-import type { TrustedEndpoints } from './ports.ts'
+import {
+  addPending,
+  digestState,
+  openPending,
+  PENDING_KIND,
+  type PendingContent,
+  readPending,
+  STATE_TTL_MS,
+  sealPending,
+  writePending,
+} from './pending-authorizations.ts'
+
+/** Limit of one read; a user has at most one grant for each MCP server that is or was configured. */
+const GRANTS_MAX = 1_000
 
 export interface GrantRepositoryDeps {
   readonly journal: JournalPort
+  readonly users: UserStore
   readonly keys: Keyring
 }
 
-/** Where a grant is used, and under which configuration. */
-export interface GrantKey extends SecretPlace {
-  readonly site: TrustedEndpoints
+/** A user and an MCP server. */
+export type GrantOwner = Omit<RecordKey, 'incarnation'>
+
+/** A pending authorization that was removed from the store, to be completed now. */
+export interface TakenAuthorization {
+  readonly incarnation: number
+  readonly content: PendingContent
 }
 
-/** What somebody who wants another token is told. */
-export type ClaimAnswer =
-  /** The refresh token is theirs to use up, once. */
+export interface NewGrant {
+  readonly id: string
+  readonly scope: string | null
+  readonly content: GrantContent
+  readonly actor: string
+}
+
+export type ClaimResult =
+  /** The caller may send the refresh token, once. */
   | { readonly kind: 'claimed'; readonly grant: Grant }
-  /** It was done already. */
+  /** The tokens were refreshed already. */
   | { readonly kind: 'newer'; readonly grant: Grant }
-  /** Somebody else has claimed it. */
+  /** Another refresh has claimed the token. */
   | { readonly kind: 'taken'; readonly claim: string }
-  /** There is nothing to use up, or it may have been. */
+  /** There is no refresh token, or it may have been used. */
   | { readonly kind: 'lost' }
 
 export interface ClaimRequest {
-  /** The token that will not do. */
-  readonly seen: Pick<Grant, 'id' | 'turn'>
+  /** The tokens to replace. */
+  readonly seen: Pick<Grant, 'id' | 'refreshes'>
   readonly claim: { readonly id: string; readonly forMs: number }
-  /** A claim that was waited for long enough: its holder counts as dead. */
+  /** A claim that was waited for long enough: its process counts as dead. */
   readonly overdue: string | undefined
 }
 
 /** How a claim ends. */
 export type Settlement =
   | { readonly kind: 'renewed'; readonly content: GrantContent }
-  /** Nothing was sent. */
+  /** The refresh token was not sent. */
   | { readonly kind: 'unsent' }
   | { readonly kind: 'spent'; readonly why: string }
 
-/** What the store knows of authorizations: each method is one atomic step through the journal. */
-export class GrantRepository {
-  readonly #house: GrantRepositoryDeps
+type GrantDecision<Result> = Decision<unknown, unknown, Result>
 
-  constructor(house: GrantRepositoryDeps) {
-    this.#house = house
+/** The authorizations in the store; each write is one atomic step through the journal. */
+export class GrantRepository {
+  readonly #deps: GrantRepositoryDeps
+
+  constructor(deps: GrantRepositoryDeps) {
+    this.#deps = deps
   }
 
-  begin(place: SecretPlace, begun: (now: number) => BegunAuthorization, signal?: AbortSignal): Promise<string> {
-    const { user, incarnation, name } = place
-    return this.#house.journal.write(user, {
+  async list(user: Subject): Promise<{ name: string; grant: StoredGrant }[]> {
+    const { users, journal } = this.#deps
+    const { incarnation } = await journal.read(user)
+    const records = await users.records(user, GRANT_KIND, { limit: GRANTS_MAX, order: 'ascending' })
+    return records.flatMap(({ name, value }) => {
+      const grant = readGrant(value, incarnation)
+      return grant === undefined ? [] : [{ name, grant }]
+    })
+  }
+
+  /** Undefined without a usable grant. */
+  async read(key: RecordKey): Promise<Grant | undefined> {
+    const { keys, users } = this.#deps
+    const stored = readGrant(await users.record(key.user, GRANT_KIND, key.name), key.incarnation)
+    return stored?.state === 'live' ? openGrant(keys, key, stored) : undefined
+  }
+
+  /** Stores a started authorization; resolves to its expiry, ISO 8601. */
+  begin(key: RecordKey, state: string, content: PendingContent, signal: AbortSignal | undefined): Promise<string> {
+    const { journal, keys } = this.#deps
+    const { user, incarnation, name } = key
+    const digest = digestState(keys, key, state)
+    const sealed = sealPending(keys, key, digest, content)
+    return journal.write(user, {
       signal,
-      reads: [{ kind: STATE_KIND, name }],
-      decide({ incarnation: present, now, record }) {
-        const added = begun(now)
-        // Whoever was erased since the discovery began is somebody new: nothing of this is theirs.
-        if (present !== incarnation) throw erased()
-        const states = withState(readStates(record(STATE_KIND, name), incarnation), added, now)
-        const value = writeStates(states, incarnation)
+      reads: [{ kind: PENDING_KIND, name }],
+      decide({ incarnation: current, now, record }) {
+        // The user was erased since the discovery began: the authorization must not be stored for the next incarnation.
+        if (current !== incarnation) throw userErased()
+        const expiresAt = now + STATE_TTL_MS
+        const before = readPending(record(PENDING_KIND, name), incarnation)
+        const value = writePending(addPending(before, { digest, sealed, expiresAt }, now), incarnation)
         return {
-          records: [{ kind: STATE_KIND, name, value }],
-          result: () => new Date(added.expiresAt).toISOString(),
+          records: [{ kind: PENDING_KIND, name, value }],
+          result: () => new Date(expiresAt).toISOString(),
         }
       },
     })
   }
 
-  /** Takes a begun authorization out: whatever happens then, it completes nothing a second time. */
-  take(place: SecretPlace, digest: string, signal?: AbortSignal): Promise<BegunAuthorization | 'expired' | undefined> {
-    const { user, incarnation, name } = place
-    return this.#house.journal.write(user, {
+  /** Removes a pending authorization, so that it is completed at most once. Undefined when there is none. */
+  async take(
+    { user, name }: GrantOwner,
+    state: string,
+    signal: AbortSignal | undefined,
+  ): Promise<TakenAuthorization | 'expired' | undefined> {
+    const { journal, keys } = this.#deps
+    const taken = await journal.write(user, {
       signal,
-      reads: [{ kind: STATE_KIND, name }],
-      decide({ incarnation: present, now, record }) {
-        const begun = present === incarnation ? readStates(record(STATE_KIND, name), incarnation) : []
-        const taken = begun.find((each) => each.digest === digest)
-        if (taken === undefined) return { result: () => undefined }
-        const value = writeStates(
-          begun.filter((each) => each !== taken),
+      reads: [{ kind: PENDING_KIND, name }],
+      decide({ incarnation, now, record }) {
+        const key = { user, incarnation, name }
+        const before = readPending(record(PENDING_KIND, name), incarnation)
+        const digest = digestState(keys, key, state)
+        const pending = before.find((each) => each.digest === digest)
+        if (pending === undefined) return { result: () => undefined }
+        const value = writePending(
+          before.filter((each) => each !== pending),
           incarnation,
         )
-        return {
-          records: [{ kind: STATE_KIND, name, value }],
-          result: () => (now < taken.expiresAt ? taken : 'expired'),
-        }
+        return { records: [{ kind: PENDING_KIND, name, value }], result: () => ({ key, pending, takenAt: now }) }
       },
     })
+    if (taken === undefined) return undefined
+    const { key, pending, takenAt } = taken
+    if (takenAt >= pending.expiresAt) return 'expired'
+    return { incarnation: key.incarnation, content: openPending(keys, key, pending) }
   }
 
-  /** Keeps what a completed authorization gave, in place of what was there. */
-  keep(
-    place: SecretPlace,
-    { id, scope, content, actor }: { id: string; scope: string | null; content: GrantContent; actor: string },
-  ): Promise<StoredGrant> {
-    const { journal, keys } = this.#house
-    const { user, incarnation, name } = place
+  /** Stores the tokens of a completed authorization; an earlier grant is replaced. */
+  add(key: RecordKey, { id, scope, content, actor }: NewGrant): Promise<StoredGrant> {
+    const { journal, keys } = this.#deps
+    const { user, incarnation, name } = key
     const { issuer } = content.server
     return journal.write(user, {
       incarnation,
@@ -121,7 +173,7 @@ export class GrantRepository {
           turn: 0,
           state: 'live',
           claim: null,
-          sealed: sealContent(keys, place, issuer, content),
+          sealed: sealContent(keys, key, issuer, content),
         }
         const data = { action: 'mcp_authorized', name, issuer, scope }
         return {
@@ -133,61 +185,47 @@ export class GrantRepository {
     })
   }
 
-  /** Tells whether there was one. */
-  remove({ user, name }: Omit<SecretPlace, 'incarnation'>, actor: string, signal?: AbortSignal): Promise<boolean> {
-    return this.#house.journal.write(user, {
+  /** Removes the grant and pending authorizations. Resolves to whether there was a grant. */
+  remove({ user, name }: GrantOwner, actor: string, signal: AbortSignal | undefined): Promise<boolean> {
+    return this.#deps.journal.write(user, {
       signal,
-      reads: [GRANT_KIND, STATE_KIND].map((kind) => ({ kind, name })),
+      reads: [GRANT_KIND, PENDING_KIND].map((kind) => ({ kind, name })),
       decide({ incarnation, record }) {
-        const isThere = readGrant(record(GRANT_KIND, name), incarnation) !== undefined
-        const kinds = [GRANT_KIND, STATE_KIND].filter((kind) => record(kind, name) !== undefined)
+        const exists = readGrant(record(GRANT_KIND, name), incarnation) !== undefined
+        const kinds = [GRANT_KIND, PENDING_KIND].filter((kind) => record(kind, name) !== undefined)
         const data = { action: 'mcp_deauthorized', name }
         return {
-          events: isThere ? [{ type: 'admin_action', detail: `authorization removed: ${name}`, data, actor }] : [],
+          events: exists ? [{ type: 'admin_action', detail: `authorization removed: ${name}`, data, actor }] : [],
           records: kinds.map((kind) => ({ kind, name, value: null })),
-          result: () => isThere,
+          result: () => exists,
         }
       },
     })
   }
 
   /** Claims the refresh token for one use. The claim is durable when this resolves. */
-  claim(place: GrantKey, { seen, claim, overdue }: ClaimRequest): Promise<ClaimAnswer> {
-    const { journal, keys } = this.#house
-    const { user, incarnation, name } = place
-    return journal.write<ClaimAnswer>(user, {
+  claim(key: RecordKey, request: ClaimRequest): Promise<ClaimResult> {
+    const { journal, keys } = this.#deps
+    const { user, incarnation, name } = key
+    return journal.write<ClaimResult>(user, {
       incarnation,
       reads: [{ kind: GRANT_KIND, name }],
       decide({ now, record }) {
         const stored = readGrant(record(GRANT_KIND, name), incarnation)
-        const grant = stored && openGrant(keys, place, stored)
+        const grant = stored && openGrant(keys, key, stored)
         if (stored === undefined || grant === undefined) return { result: () => ({ kind: 'lost' }) }
-        if (stored.state === 'spent') return { result: () => ({ kind: 'lost' }) }
-        if (stored.id !== seen.id || stored.turn !== seen.turn) return { result: () => ({ kind: 'newer', grant }) }
-        const { claim: other } = stored
-        // The answer to the claim was lost, not the claim: nobody else has it, and nothing was sent.
-        if (other?.id === claim.id) return { result: () => ({ kind: 'claimed', grant }) }
-        if (other !== null && now < other.until && other.id !== overdue) {
-          return { result: () => ({ kind: 'taken', claim: other.id }) }
-        }
-        if (other !== null) return { ...spent(name, stored, 'interrupted'), result: () => ({ kind: 'lost' }) }
-        if (grant.content.refresh === null) return { result: () => ({ kind: 'lost' }) }
-        const mine: Claim = { id: claim.id, until: now + claim.forMs }
-        return {
-          records: [{ kind: GRANT_KIND, name, value: writeGrant({ ...stored, claim: mine }) }],
-          result: () => ({ kind: 'claimed', grant }),
-        }
+        return decideClaim(name, { stored, grant, now }, request)
       },
     })
   }
 
   /**
-   * Ends a claim. Whoever comes late is still heard as long as nobody was authorized anew: they alone have used the
-   * token. Resolves to what stands then; undefined when that is of no use.
+   * Ends a claim. A claim that was given up is still settled as long as the user has not authorized again: no other
+   * refresh has used the token. Resolves to the grant that is stored then; undefined when it is not usable.
    */
-  settle(place: SecretPlace, claim: string, settlement: Settlement): Promise<Grant | undefined> {
-    const { journal, keys } = this.#house
-    const { user, incarnation, name } = place
+  settle(key: RecordKey, claim: string, settlement: Settlement): Promise<Grant | undefined> {
+    const { journal, keys } = this.#deps
+    const { user, incarnation, name } = key
     return journal.write<Grant | undefined>(user, {
       incarnation,
       reads: [{ kind: GRANT_KIND, name }],
@@ -195,47 +233,65 @@ export class GrantRepository {
         const stored = readGrant(record(GRANT_KIND, name), incarnation)
         if (stored === undefined) return { result: () => undefined }
         if (stored.claim?.id !== claim) {
-          return { result: () => (stored.state === 'live' ? openGrant(keys, place, stored) : undefined) }
+          return { result: () => (stored.state === 'live' ? openGrant(keys, key, stored) : undefined) }
         }
         if (settlement.kind === 'spent') {
           const isNew = stored.state === 'live'
-          return { ...(isNew ? spent(name, stored, settlement.why) : {}), result: () => undefined }
+          return { ...(isNew ? markSpent(name, stored, settlement.why) : {}), result: () => undefined }
         }
+        const unclaimed: StoredGrant = { ...stored, state: 'live', claim: null }
         const next: StoredGrant =
           settlement.kind === 'unsent'
-            ? { ...stored, state: 'live', claim: null }
+            ? unclaimed
             : {
-                ...stored,
-                state: 'live',
-                claim: null,
+                ...unclaimed,
                 turn: stored.turn + 1,
-                sealed: sealContent(keys, place, stored.issuer, settlement.content),
+                sealed: sealContent(keys, key, stored.issuer, settlement.content),
               }
         const data = { action: 'mcp_authorization_kept', name, issuer: stored.issuer }
-        const events = [{ type: 'admin_action', detail: `authorization kept: ${name}`, data }]
+        const recovered = { type: 'admin_action', detail: `authorization kept: ${name}`, data }
         return {
-          events: stored.state === 'spent' ? events : [],
+          events: stored.state === 'spent' ? [recovered] : [],
           records: [{ kind: GRANT_KIND, name, value: writeGrant(next) }],
-          result: () => openGrant(keys, place, next),
+          result: () => openGrant(keys, key, next),
         }
       },
     })
   }
 }
 
-function erased(): PurserError {
-  return new PurserError('user_erased', 'The user was erased while this authorization was being begun.')
+function decideClaim(
+  name: string,
+  { stored, grant, now }: { readonly stored: StoredGrant; readonly grant: Grant; readonly now: number },
+  { seen, claim, overdue }: ClaimRequest,
+): GrantDecision<ClaimResult> {
+  const { claim: existing } = stored
+  if (stored.state === 'spent') return { result: () => ({ kind: 'lost' }) }
+  if (grant.id !== seen.id || grant.refreshes !== seen.refreshes) return { result: () => ({ kind: 'newer', grant }) }
+  // The result of this claim was lost, not the claim itself: no other refresh has it, and nothing was sent.
+  if (existing?.id === claim.id) return { result: () => ({ kind: 'claimed', grant }) }
+  if (existing !== null) {
+    const isPending = now < existing.until && existing.id !== overdue
+    if (isPending) return { result: () => ({ kind: 'taken', claim: existing.id }) }
+    return { ...markSpent(name, stored, 'interrupted'), result: () => ({ kind: 'lost' }) }
+  }
+  if (grant.content.refresh === null) return { result: () => ({ kind: 'lost' }) }
+  const added: Claim = { id: claim.id, until: now + claim.forMs }
+  return {
+    records: [{ kind: GRANT_KIND, name, value: writeGrant({ ...stored, claim: added }) }],
+    result: () => ({ kind: 'claimed', grant }),
+  }
 }
 
-/** The claim stays in the record: should its holder come after all, what they got is not lost. */
-function spent(
-  name: string,
-  stored: StoredGrant,
-  why: string,
-): Pick<Decision<unknown, unknown, unknown>, 'events' | 'records'> {
+/** The claim stays in the record: tokens that its refresh still receives are not lost. */
+function markSpent(name: string, stored: StoredGrant, why: string): Pick<GrantDecision<unknown>, 'events' | 'records'> {
   const data = { action: 'mcp_authorization_lost', name, issuer: stored.issuer, why }
   return {
     events: [{ type: 'admin_action', detail: `authorization lost: ${name}`, data }],
     records: [{ kind: GRANT_KIND, name, value: writeGrant({ ...stored, state: 'spent' }) }],
   }
+}
+
+function userErased(): PurserError {
+  return new PurserError('user_erased', 'The user was erased while this authorization was starting.')
 }

@@ -1,39 +1,41 @@
 import type { Keyring } from '../../core/keyring.ts'
 import { hideFromInspect } from '../../core/redact.ts'
-import type { SecretPlace } from '../secrets.ts'
+import type { RecordKey } from '../secrets.ts'
 import type { AuthorizationServer, OAuthClient } from './ports.ts'
 
 /*
- * What a user has granted this application at one MCP server. The tokens are sealed together with everything they may
- * be used with: the server they are for, the issuer they came from, and the client they were given to. So a token is
- * never sent anywhere else, whatever the configuration or the MCP server says later.
+ * A user's authorization at one MCP server. The tokens are sealed together with everything they may be used with: the
+ * server they are for, the issuer, and the client they were issued to. So a token is never sent to another server,
+ * whatever the configuration or the MCP server says later.
  */
 
 export const GRANT_KIND = 'mcp_grant'
 
-/** A grant as stored: who and how far is in clear, tokens are sealed. */
+/** A grant as stored: tokens are sealed, the other fields are not. */
 export interface StoredGrant {
   readonly incarnation: number
-  /** New with every authorization, the same over all its refreshes. */
+  /** New with every authorization, unchanged by refreshes. */
   readonly id: string
   readonly issuer: string
   readonly scope: string | null
   readonly authorizedAt: string
-  /** How often it was refreshed. */
+  /** Number of refreshes. */
   readonly turn: number
-  /** `spent`: the refresh token was refused, or may have been used up. Only the person can help. */
+  /** `spent`: the refresh token was refused or may have been used up, so the user has to authorize again. */
   readonly state: 'live' | 'spent'
-  /** Who is using up the refresh token, and until when they are waited for (epoch ms). Written before it is sent. */
+  /** Written before the refresh token is sent. */
   readonly claim: Claim | null
   readonly sealed: string
 }
 
+/** The exclusive right of one refresh to use the refresh token. */
 export interface Claim {
   readonly id: string
+  /** Until when other refreshes wait for it, epoch ms. */
   readonly until: number
 }
 
-/** What is sealed. */
+/** The sealed part. */
 export interface GrantContent {
   /** The MCP server that the tokens are for. */
   readonly url: string
@@ -41,14 +43,14 @@ export interface GrantContent {
   readonly client: OAuthClient
   readonly access: string
   readonly refresh: string | null
-  /** Until when `access` is used, epoch ms; null when nobody knows. */
+  /** Until when `access` is used, epoch ms; null when its lifetime is unknown. */
   readonly goodUntil: number | null
 }
 
-/** An open grant: `id` and `turn` name the exact token it holds. */
+/** An opened grant; `id` and `refreshes` identify the tokens it holds. */
 export interface Grant {
   readonly id: string
-  readonly turn: number
+  readonly refreshes: number
   readonly content: GrantContent
 }
 
@@ -56,27 +58,27 @@ export function writeGrant(grant: StoredGrant): string {
   return JSON.stringify({ v: 1, ...grant })
 }
 
-/** Undefined without one in this life. */
+/** Undefined when there is none in this incarnation. */
 export function readGrant(record: string | undefined, incarnation: number): StoredGrant | undefined {
   if (record === undefined) return undefined
   const stored = JSON.parse(record) as StoredGrant
   return stored.incarnation === incarnation ? stored : undefined
 }
 
-export function sealContent(keys: Keyring, place: SecretPlace, issuer: string, content: GrantContent): string {
-  return keys.seal(JSON.stringify(content), contextOf(place, issuer))
+export function sealContent(keys: Keyring, key: RecordKey, issuer: string, content: GrantContent): string {
+  return keys.seal(JSON.stringify(content), sealingContext(key, issuer))
 }
 
-/** Undefined when it was sealed for another place or with another key. */
-export function openGrant(keys: Keyring, place: SecretPlace, stored: StoredGrant): Grant | undefined {
+/** Undefined when it was sealed for another user, incarnation or server, or with another secret key. */
+export function openGrant(keys: Keyring, key: RecordKey, { id, turn, issuer, sealed }: StoredGrant): Grant | undefined {
   try {
-    const content = JSON.parse(keys.open(stored.sealed, contextOf(place, stored.issuer))) as GrantContent
-    return { id: stored.id, turn: stored.turn, content: hideFromInspect(content) }
+    const content = JSON.parse(keys.open(sealed, sealingContext(key, issuer))) as GrantContent
+    return { id, refreshes: turn, content: hideFromInspect(content) }
   } catch {
     return undefined
   }
 }
 
-function contextOf({ user, incarnation, name }: SecretPlace, issuer: string): string[] {
+function sealingContext({ user, incarnation, name }: RecordKey, issuer: string): string[] {
   return ['mcp grant', user.namespace, user.id, String(incarnation), name, issuer]
 }

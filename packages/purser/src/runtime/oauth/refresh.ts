@@ -2,148 +2,154 @@ import { sleep } from '../../core/abort.ts'
 import type { Effects } from '../../core/effects.ts'
 import { subjectKey } from '../../core/subject.ts'
 import { PurserError, purserClosed } from '../../errors.ts'
-import { authorizationRequired, serverUnreachable } from './errors.ts'
+import type { RecordKey } from '../secrets.ts'
+import { authorizationRequired, authorizationServerUnavailable } from './errors.ts'
 import type { Grant, GrantContent } from './grant.ts'
-import type { GrantKey, GrantRepository, Settlement } from './grant-repository.ts'
-import type { OAuthClient, OAuthPort, TokenResult, Tokens } from './ports.ts'
+import type { GrantRepository, Settlement } from './grant-repository.ts'
+import type { OAuthClient, OAuthPort, TokenResult, Tokens, TrustedEndpoints } from './ports.ts'
 
 /*
- * A refresh token is used at most once, by whatever number of calls, processes and crashes. Who wants to use it first
- * writes a claim into the grant, compared with what stands there, and sends it only when the claim is durable. All
- * others wait for the outcome. A claim whose holder does not come back is never taken over: the token may have been
- * used up, and the person is asked again.
+ * A refresh token is sent at most once, over any number of calls, processes and crashes. A refresh first writes a claim
+ * into the grant, compared with the stored one, and sends the token only when the claim is durable. Other refreshes
+ * wait for the result. A claim whose process does not return is never taken over: the token may have been used, and the
+ * user has to authorize again.
  */
 
-/** How long a claim's holder is waited for: longer than the request may take, shorter than opening a connection may. */
+/** How long other refreshes wait for a claim: longer than the request may take, shorter than opening a connection may. */
 export const CLAIM_MS = 15_000
-/** How often a claim of another process is looked at. */
-const LOOK_MS = 250
-/** The part of a token's life, at most a tenth, that is not used. */
-const MARGIN_MS = 10_000
-/** After a server could not be reached, equal calls fail at once for so long. */
-const REST_MS = 1_000
-/** Attempts to write a claim or what it brought, and the pause between them. */
+/** How often the claim of another process is checked. */
+const POLL_MS = 250
+/** A token is not used in the last part of its lifetime: this long, but at most a tenth of the lifetime. */
+const EXPIRY_MARGIN_MS = 10_000
+/** After a failed refresh, equal calls fail at once for this long. */
+const COOLDOWN_MS = 1_000
+/** Attempts to write a claim or its settlement, and the pause between them. */
 const STORE_ATTEMPTS_MAX = 5
 const STORE_PAUSE_MS = 500
 
-export interface RefreshDeps {
+/** A grant, and the configured endpoints it is used with. */
+export interface GrantKey extends RecordKey {
+  readonly endpoints: TrustedEndpoints
+}
+
+export interface TokenRefresherDeps {
   readonly effects: Effects
-  readonly records: GrantRepository
-  readonly port: OAuthPort
-  /** The server does not know this application any more. */
+  readonly grants: GrantRepository
+  readonly oauth: OAuthPort
+  /** The authorization server no longer knows this application. */
   forgetClient(name: string, client: OAuthClient): Promise<void>
 }
 
+/** Refreshes the tokens of all users. */
 export class TokenRefresher {
-  readonly #house: RefreshDeps
-  /** One for each token that will not do; callers share it. */
-  readonly #flights = new Map<string, Promise<Grant>>()
-  /** Ends the rest of each flight that failed. */
-  readonly #rests = new Set<() => void>()
+  readonly #deps: TokenRefresherDeps
+  /** One refresh for each token; callers share it. */
+  readonly #pending = new Map<string, Promise<Grant>>()
+  /** Ends the cooldown of each failed refresh. */
+  readonly #cooldowns = new Set<() => void>()
   readonly #closing = new AbortController()
 
-  constructor(house: RefreshDeps) {
-    this.#house = house
+  constructor(deps: TokenRefresherDeps) {
+    this.#deps = deps
   }
 
-  /** A grant newer than `seen`. Rejects with `mcp_unavailable`, `user_erased` or `store_unavailable`. */
-  renew(place: GrantKey, seen: Pick<Grant, 'id' | 'turn'>): Promise<Grant> {
-    const key = JSON.stringify([subjectKey(place.user), place.name, place.incarnation, seen.id, seen.turn])
-    let flight = this.#flights.get(key)
-    if (flight === undefined) {
-      flight = this.#renew(place, seen)
-      this.#flights.set(key, flight)
-      flight.then(
-        () => this.#flights.delete(key),
-        () => this.#rest(key),
+  /** Resolves to a grant newer than `seen`. Rejects with `mcp_unavailable`, `user_erased` or `store_unavailable`. */
+  refresh(key: GrantKey, seen: Pick<Grant, 'id' | 'refreshes'>): Promise<Grant> {
+    const id = JSON.stringify([subjectKey(key.user), key.name, key.incarnation, seen.id, seen.refreshes])
+    let pending = this.#pending.get(id)
+    if (pending === undefined) {
+      pending = this.#refresh(key, seen)
+      this.#pending.set(id, pending)
+      pending.then(
+        () => this.#pending.delete(id),
+        () => this.#startCooldown(id),
       )
     }
-    return flight
+    return pending
   }
 
-  /** Resolves when nothing that was sent waits to be stored any more. */
+  /** Resolves when the result of every sent request is stored. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#flights.values())
+    await Promise.allSettled(this.#pending.values())
   }
 
-  /** Those who wait for other processes give up. */
+  /** Refreshes that wait for other processes give up. */
   stop(): void {
-    for (const end of this.#rests) end()
+    for (const end of this.#cooldowns) end()
     this.#closing.abort(purserClosed())
   }
 
-  async #renew(place: GrantKey, seen: Pick<Grant, 'id' | 'turn'>): Promise<Grant> {
-    const { effects, records } = this.#house
+  async #refresh(key: GrantKey, seen: Pick<Grant, 'id' | 'refreshes'>): Promise<Grant> {
+    const { effects, grants } = this.#deps
     const claim = { id: effects.randomId(), forMs: CLAIM_MS }
-    let watched: { readonly claim: string; readonly since: number } | undefined
+    let observed: { readonly claim: string; readonly since: number } | undefined
     for (;;) {
       this.#closing.signal.throwIfAborted()
-      const isOverdue = watched !== undefined && effects.monotonic() - watched.since >= CLAIM_MS
-      const overdue = isOverdue ? watched?.claim : undefined
-      const answer = await this.#patiently(() => records.claim(place, { seen, claim, overdue }))
-      if (answer.kind === 'newer') return answer.grant
-      if (answer.kind === 'lost') throw authorizationRequired(place.name)
-      if (answer.kind === 'claimed') return this.#spend(place, claim.id, answer.grant.content)
-      if (watched?.claim !== answer.claim) watched = { claim: answer.claim, since: effects.monotonic() }
-      await sleep(effects, LOOK_MS, this.#closing.signal)
+      const isOverdue = observed !== undefined && effects.monotonic() - observed.since >= CLAIM_MS
+      const overdue = isOverdue ? observed?.claim : undefined
+      const result = await this.#retryStore(() => grants.claim(key, { seen, claim, overdue }))
+      if (result.kind === 'newer') return result.grant
+      if (result.kind === 'lost') throw authorizationRequired(key.name)
+      if (result.kind === 'claimed') return this.#send(key, claim.id, result.grant.content)
+      if (observed?.claim !== result.claim) observed = { claim: result.claim, since: effects.monotonic() }
+      await sleep(effects, POLL_MS, this.#closing.signal)
     }
   }
 
-  async #spend(place: GrantKey, claim: string, content: GrantContent): Promise<Grant> {
-    const { port, effects, records, forgetClient } = this.#house
+  async #send(key: GrantKey, claim: string, content: GrantContent): Promise<Grant> {
+    const { oauth, effects, grants, forgetClient } = this.#deps
     const { server, client, refresh } = content
-    const answer = await port.refresh(place.site, { server, client, refreshToken: refresh ?? '' })
-    const settlement = settlementOf(answer, content, effects.now())
-    const grant = await this.#patiently(() => records.settle(place, claim, settlement))
-    if (isClientUnknown(answer)) await forgetClient(place.name, client)
-    if (answer.outcome === 'unsent') throw serverUnreachable(place.name, answer.cause)
-    if (grant === undefined) throw authorizationRequired(place.name)
+    const result = await oauth.refresh(key.endpoints, { server, client, refreshToken: refresh ?? '' })
+    const settlement = getSettlement(result, content, effects.now())
+    const grant = await this.#retryStore(() => grants.settle(key, claim, settlement))
+    if (isClientUnknown(result)) await forgetClient(key.name, client)
+    if (result.outcome === 'unsent') throw authorizationServerUnavailable(key.name, result.cause)
+    if (grant === undefined) throw authorizationRequired(key.name)
     return grant
   }
 
-  /** A claim and what it brought cannot be had twice: a store that is not there for a moment is waited for. */
-  async #patiently<T>(write: () => Promise<T>): Promise<T> {
+  /** Retries while the store is unavailable: a claim and its tokens cannot be obtained a second time. */
+  async #retryStore<T>(write: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await write()
       } catch (error) {
         if (!PurserError.is(error, 'store_unavailable') || attempt >= STORE_ATTEMPTS_MAX) throw error
-        await sleep(this.#house.effects, STORE_PAUSE_MS)
+        await sleep(this.#deps.effects, STORE_PAUSE_MS)
       }
     }
   }
 
-  #rest(key: string): void {
+  #startCooldown(id: string): void {
     const end = (): void => {
       cancel()
-      this.#rests.delete(end)
-      this.#flights.delete(key)
+      this.#cooldowns.delete(end)
+      this.#pending.delete(id)
     }
-    const cancel = this.#house.effects.setTimer(end, REST_MS, { background: true })
+    const cancel = this.#deps.effects.setTimer(end, COOLDOWN_MS, { background: true })
     if (this.#closing.signal.aborted) end()
-    else this.#rests.add(end)
+    else this.#cooldowns.add(end)
   }
 }
 
-/** A token that can be renewed is, shortly before its end, so that it does not end on the way. */
-export function contentWith(
-  tokens: Tokens,
-  { now, ...rest }: Pick<GrantContent, 'url' | 'server' | 'client'> & { now: number },
+/** A token that can be refreshed is no longer used shortly before it expires, so that it does not expire in transit. */
+export function createGrantContent(
+  { access, refresh, lifetimeMs }: Tokens,
+  { now, ...target }: Pick<GrantContent, 'url' | 'server' | 'client'> & { now: number },
 ): GrantContent {
-  const { access, refresh, lifetimeMs } = tokens
-  const marginMs = refresh === null ? 0 : Math.min(MARGIN_MS, (lifetimeMs ?? 0) / 10)
-  return { ...rest, access, refresh, goodUntil: lifetimeMs === null ? null : now + lifetimeMs - marginMs }
+  const marginMs = refresh === null ? 0 : Math.min(EXPIRY_MARGIN_MS, (lifetimeMs ?? 0) / 10)
+  return { ...target, access, refresh, goodUntil: lifetimeMs === null ? null : now + lifetimeMs - marginMs }
 }
 
-export function isClientUnknown(answer: TokenResult): boolean {
-  return answer.outcome === 'refused' && answer.code.endsWith('_client')
+export function isClientUnknown(result: TokenResult): boolean {
+  return result.outcome === 'refused' && result.code.endsWith('_client')
 }
 
-function settlementOf(answer: TokenResult, { url, server, client, refresh }: GrantContent, now: number): Settlement {
-  if (answer.outcome === 'granted') {
-    const tokens = { ...answer.tokens, refresh: answer.tokens.refresh ?? refresh }
-    return { kind: 'renewed', content: contentWith(tokens, { url, server, client, now }) }
+function getSettlement(result: TokenResult, { url, server, client, refresh }: GrantContent, now: number): Settlement {
+  if (result.outcome === 'granted') {
+    const tokens = { ...result.tokens, refresh: result.tokens.refresh ?? refresh }
+    return { kind: 'renewed', content: createGrantContent(tokens, { url, server, client, now }) }
   }
-  if (answer.outcome === 'unsent') return { kind: 'unsent' }
-  return { kind: 'spent', why: answer.outcome === 'refused' ? answer.code : 'interrupted' }
+  if (result.outcome === 'unsent') return { kind: 'unsent' }
+  return { kind: 'spent', why: result.outcome === 'refused' ? result.code : 'interrupted' }
 }

@@ -1,88 +1,85 @@
 import type { Effects } from '../../core/effects.ts'
-import type { Keyring } from '../../core/keyring.ts'
 import type { PurserError } from '../../errors.ts'
-import type { UserStore } from '../../storage/store.ts'
 import { authorizationRequired, tokenRefused } from './errors.ts'
-import { GRANT_KIND, type Grant, openGrant, readGrant } from './grant.ts'
-import type { GrantKey } from './grant-repository.ts'
+import type { Grant } from './grant.ts'
+import type { GrantRepository } from './grant-repository.ts'
 import type { TokenSource } from './ports.ts'
-import type { TokenRefresher } from './refresh.ts'
+import type { GrantKey, TokenRefresher } from './refresh.ts'
 
 export interface TokenSourceDeps {
   readonly effects: Pick<Effects, 'now'>
-  readonly keys: Keyring
-  readonly users: UserStore
-  readonly renewals: TokenRefresher
+  readonly grants: GrantRepository
+  readonly refresher: TokenRefresher
 }
 
-/** The tokens of one connection. It keeps the present one in memory, where nothing that prints it finds it. */
+/** The tokens of one connection. The current token is in private fields only, so that printing shows none. */
 export class GrantTokenSource implements TokenSource {
-  readonly #house: TokenSourceDeps
-  readonly #place: GrantKey
+  readonly #deps: TokenSourceDeps
+  readonly #key: GrantKey
   #grant: Grant | undefined
-  #last: string | undefined
-  /** A token that was just renewed, until the server has taken it once. */
-  #unproven: string | undefined
+  #lastToken: string | undefined
+  /** A token that was just refreshed, until the server has accepted it once. */
+  #unconfirmed: string | undefined
 
-  constructor(house: TokenSourceDeps, place: GrantKey) {
-    this.#house = house
-    this.#place = place
+  constructor(deps: TokenSourceDeps, key: GrantKey) {
+    this.#deps = deps
+    this.#key = key
   }
 
   get lastToken(): string | undefined {
-    return this.#last
+    return this.#lastToken
   }
 
   async getToken(): Promise<string> {
     const grant = this.#grant ?? (await this.#read())
-    return this.#give(isOver(grant, this.#house.effects.now()) ? await this.#renew(grant) : grant)
+    return this.#use(isExpired(grant, this.#deps.effects.now()) ? await this.#refresh(grant) : grant)
   }
 
   async replaceToken(token: string): Promise<string> {
-    if (token === this.#unproven) throw tokenRefused(this.#place.name)
+    if (token === this.#unconfirmed) throw tokenRefused(this.#key.name)
     const grant = this.#grant ?? (await this.#read())
-    return this.#give(grant.content.access === token ? await this.#renew(grant) : grant)
+    return this.#use(grant.content.access === token ? await this.#refresh(grant) : grant)
   }
 
-  /** The token may have been good for others meanwhile; then the next call finds another. */
+  /** The refused token may have been accepted for other calls meanwhile; then the next call gets another one. */
   async describeRefusal(token: string): Promise<PurserError> {
     await this.replaceToken(token)
-    return tokenRefused(this.#place.name)
+    return tokenRefused(this.#key.name)
   }
 
   confirmToken(token: string): void {
-    if (token === this.#unproven) this.#unproven = undefined
+    if (token === this.#unconfirmed) this.#unconfirmed = undefined
   }
 
-  #give(grant: Grant): string {
-    this.#last = grant.content.access
+  #use(grant: Grant): string {
+    this.#lastToken = grant.content.access
     return grant.content.access
   }
 
   async #read(): Promise<Grant> {
-    const { keys, users } = this.#house
-    const { user, incarnation, name, site } = this.#place
-    const stored = readGrant(await users.record(user, GRANT_KIND, name), incarnation)
-    const grant = stored?.state === 'live' ? openGrant(keys, this.#place, stored) : undefined
-    if (grant === undefined || grant.content.url !== site.url) throw authorizationRequired(name)
-    if (site.issuer !== undefined && grant.content.server.issuer !== site.issuer) throw authorizationRequired(name)
+    const { name, endpoints } = this.#key
+    const grant = await this.#deps.grants.read(this.#key)
+    if (grant === undefined || grant.content.url !== endpoints.url) throw authorizationRequired(name)
+    if (endpoints.issuer !== undefined && grant.content.server.issuer !== endpoints.issuer) {
+      throw authorizationRequired(name)
+    }
     this.#grant = grant
     return grant
   }
 
-  /** Callers of one token share the renewal; what comes back may be of another connection's making. */
-  async #renew(seen: Grant): Promise<Grant> {
-    const grant = await this.#house.renewals.renew(this.#place, seen)
-    // A new authorization may be for another account: that is for a new connection.
-    if (grant.id !== seen.id) throw authorizationRequired(this.#place.name)
-    if (this.#grant === undefined || this.#grant.turn < grant.turn) {
+  /** Calls with the same token share one refresh, which another connection may have started. */
+  async #refresh(seen: Grant): Promise<Grant> {
+    const grant = await this.#deps.refresher.refresh(this.#key, seen)
+    // A new authorization may be for another account: it requires a new connection.
+    if (grant.id !== seen.id) throw authorizationRequired(this.#key.name)
+    if (this.#grant === undefined || this.#grant.refreshes < grant.refreshes) {
       this.#grant = grant
-      this.#unproven = grant.content.access
+      this.#unconfirmed = grant.content.access
     }
     return grant
   }
 }
 
-function isOver({ content: { goodUntil } }: Grant, now: number): boolean {
+function isExpired({ content: { goodUntil } }: Grant, now: number): boolean {
   return goodUntil !== null && now >= goodUntil
 }

@@ -1,12 +1,12 @@
-/** A member knows its own place: going in and out, which happens with every use, costs no look-up and no memory. */
-export interface Queued<Member> {
+/** Every member is its own list node: adding and removing, which happens with every use, needs no lookup or memory. */
+export interface QueueNode<Member> {
   isQueued: boolean
-  before: Member | undefined
-  behind: Member | undefined
+  previous: Member | undefined
+  next: Member | undefined
 }
 
-/** Those who are idle, longest first. */
-export class IdleQueue<Member extends Queued<Member>> {
+/** The idle members, longest idle first: a doubly linked list. */
+export class IdleQueue<Member extends QueueNode<Member>> {
   #first: Member | undefined
   #last: Member | undefined
 
@@ -14,25 +14,25 @@ export class IdleQueue<Member extends Queued<Member>> {
     return this.#first
   }
 
-  /** To the end. The member must not be queued. */
+  /** Appends a member, which must not be queued. */
   add(member: Member): void {
     member.isQueued = true
-    member.before = this.#last
+    member.previous = this.#last
     if (this.#last === undefined) this.#first = member
-    else this.#last.behind = member
+    else this.#last.next = member
     this.#last = member
   }
 
-  /** Nothing happens when the member is not queued. */
+  /** No effect when the member is not queued. */
   remove(member: Member): void {
     if (!member.isQueued) return
-    const { before, behind } = member
-    if (before === undefined) this.#first = behind
-    else before.behind = behind
-    if (behind === undefined) this.#last = before
-    else behind.before = before
+    const { previous, next } = member
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    if (next === undefined) this.#last = previous
+    else next.previous = previous
     member.isQueued = false
-    member.before = undefined
-    member.behind = undefined
+    member.previous = undefined
+    member.next = undefined
   }
 }

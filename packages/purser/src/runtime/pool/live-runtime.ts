@@ -1,141 +1,136 @@
 import type { Effects } from '../../core/effects.ts'
-import type { Keyring } from '../../core/keyring.ts'
 import { type Subject, subjectKey } from '../../core/subject.ts'
 import { PurserError } from '../../errors.ts'
-import type { ActiveRuntime, Override, SettingsFields } from '../api.ts'
-import type { Authorizations } from '../oauth/authorizations.ts'
-import type { ModelFactory } from '../ports.ts'
-import { type Credentials, openSecret } from '../secrets.ts'
-import { readSession, SESSION_KIND, type StoredSession, usedSession } from '../sessions.ts'
+import type { ActiveRuntime, Override } from '../api.ts'
+import { getCredentialVersion, type RuntimeRepository, type StoredRuntime } from '../repository.ts'
+import type { SessionRepository } from '../session-repository.ts'
+import { SESSION_KIND, type StoredSession, withUse } from '../sessions.ts'
 import type { Catalog } from '../settings/catalog.ts'
-import { type Resolved, resolveSettings, usualSettings } from '../settings/layers.ts'
-import { type StoredRuntime, toolCredential } from '../stored-runtime.ts'
+import { type ResolvedSettings, resolveBaseSettings, resolveSettings } from '../settings/resolve-settings.ts'
 import type { CloseReason } from './graceful-close.ts'
-import type { Queued } from './idle-queue.ts'
+import type { QueueNode } from './idle-queue.ts'
 import {
-  createMcpConnections,
+  createUserMcpClients,
+  type McpClient,
   type McpConnectionPool,
-  type McpConnections,
   retireOutdated,
-  type ToolClient,
-} from './mcp-connections.ts'
-import { createModelCache, type ModelCache, type ModelClient } from './model-cache.ts'
-import type { PooledClientDeps } from './pooled-client.ts'
+  type UserMcpClients,
+} from './mcp-connection-pool.ts'
+import type { ModelCache, ModelClient } from './model-cache.ts'
 
-/** Sessions whose records are remembered per live runtime, unknown ids included. */
-const SESSIONS_REMEMBERED_MAX = 200
+/** Sessions cached per live runtime, unknown ids included. */
+const SESSIONS_CACHED_MAX = 200
 /** How often a read is repeated because the user changed meanwhile. */
 const READS_MAX = 8
-/** With a store that other processes write too, what was read is trusted this long when their news are lost. */
-export const TRUST_MS = 30_000
+/** On a shared store, data is read again after this time, in case the message about a change was lost. */
+const MAX_AGE_MS = 30_000
 
-export interface LiveRuntimeDeps extends PooledClientDeps {
+export interface LiveRuntimeDeps {
   readonly effects: Effects
-  readonly keys: Keyring
-  readonly catalogue: Catalog
-  readonly models: ModelFactory
-  readonly desk: McpConnectionPool
-  readonly authorizations: Pick<Authorizations, 'bearerFor'>
-  readonly shared: boolean
-  readFacts(user: Subject): Promise<StoredRuntime>
-  readSession(user: Subject, id: string): Promise<string | undefined>
-  /** This life of the user is over. */
-  erased(live: LiveRuntime): void
+  readonly catalog: Catalog
+  readonly repository: RuntimeRepository
+  readonly sessions: SessionRepository
+  readonly mcp: McpConnectionPool
+  createModelCache(): ModelCache
 }
 
-/** How a runtime ends: let go of, or cut because the person or the whole house is gone. */
-export type Fate = 'evicted' | 'erased' | 'closed'
+/** Why a runtime is given to no new lease: evicted runtimes drain, erased and shut down ones are cut. */
+export type RuntimeCloseReason = Extract<CloseReason, 'evicted' | 'erased' | 'shutdown'>
 
-/** What one acquisition runs on. */
-export interface Plan extends Resolved {
-  /** Undefined when no layer names a provider. */
+/** The settings and the model client of one lease. */
+export interface RuntimeSnapshot extends ResolvedSettings {
+  /** Undefined when no layer sets a provider. */
   readonly client: ModelClient | undefined
-  readonly session: PlannedSession | undefined
+  readonly session: LoadedSession | undefined
 }
 
-export interface PlannedSession {
+export interface LoadedSession {
   readonly id: string
   readonly stored: StoredSession
 }
 
 /**
- * One user's runtime in memory: what the store said of it, the clients that are live, and how many leases are out.
- * News from the store only mark what was read as old; the next use reads again and lets go of exactly the clients
- * that no longer fit.
+ * The runtime of one user in memory: what was read from the store, the live clients, and the number of leases. A change
+ * in the store only invalidates what was read; the next use reads again and retires exactly the clients that no longer
+ * match.
  */
-export class LiveRuntime implements Queued<LiveRuntime> {
+export class LiveRuntime implements QueueNode<LiveRuntime> {
   readonly user: Subject
   /** `subjectKey` of the user. */
   readonly key: string
-  readonly rack: McpConnections = createMcpConnections()
-  readonly #house: LiveRuntimeDeps
-  readonly #shelf: ModelCache
-  readonly #sessions = new Map<string, PlannedSession | undefined>()
-  #facts: StoredRuntime | undefined
-  #usual: Resolved | undefined
-  #usualPlan: Plan | undefined
-  #latestPlan: Plan | undefined
+  readonly #deps: LiveRuntimeDeps
+  readonly #onErased: (runtime: LiveRuntime) => void
+  readonly #models: ModelCache
+  readonly #mcpClients: UserMcpClients = createUserMcpClients()
+  readonly #sessions = new Map<string, LoadedSession | undefined>()
+  #stored: StoredRuntime | undefined
+  #baseSettings: ResolvedSettings | undefined
+  /** The snapshot without session and override. */
+  #baseSnapshot: RuntimeSnapshot | undefined
+  /** The last snapshot that resolved to the base settings. */
+  #latestSnapshot: RuntimeSnapshot | undefined
   #readAt = 0
   #generation = 0
-  #isOld = true
+  #isInvalidated = true
   #reading: Promise<void> | undefined
   isQueued = false
-  before: LiveRuntime | undefined
-  behind: LiveRuntime | undefined
-  /** Why nobody new gets this runtime, once so. */
-  fate: Fate | undefined
+  previous: LiveRuntime | undefined
+  next: LiveRuntime | undefined
+  /** Set when the runtime is given to no new lease. */
+  closeReason: RuntimeCloseReason | undefined
   leases = 0
-  /** Monotonic; means something only while no lease is out. */
+  /** Monotonic ms; valid while there is no lease. */
   idleSince: number
 
-  constructor(house: LiveRuntimeDeps, user: Subject) {
-    this.#house = house
+  /** `onErased` is called when the incarnation of this runtime turns out to be over. */
+  constructor(deps: LiveRuntimeDeps, user: Subject, onErased: (runtime: LiveRuntime) => void) {
+    this.#deps = deps
+    this.#onErased = onErased
     this.user = user
     this.key = subjectKey(user)
-    this.#shelf = createModelCache(house, house.models)
-    this.idleSince = house.effects.monotonic()
+    this.#models = deps.createModelCache()
+    this.idleSince = deps.effects.monotonic()
   }
 
   get incarnation(): number {
-    return this.#facts?.incarnation ?? 0
+    return this.#stored?.incarnation ?? 0
   }
 
   /** False until the store was read for the first time. */
-  get isKnown(): boolean {
-    return this.#facts !== undefined
+  get isLoaded(): boolean {
+    return this.#stored !== undefined
   }
 
-  /** What the store is known to say, unless that may be old. */
-  get facts(): StoredRuntime | undefined {
-    return this.#isOutdated() ? undefined : this.#facts
+  /** What was read from the store, unless it may be outdated. */
+  get stored(): StoredRuntime | undefined {
+    return this.#isOutdated() ? undefined : this.#stored
   }
 
-  look(): ActiveRuntime {
-    const clients = [...this.#shelf.all, ...this.rack.all].map((client) => client.look())
+  describe(): ActiveRuntime {
     return {
       user: this.user.id,
-      version: this.#usual?.settings.version ?? 0,
+      version: this.#baseSettings?.settings.version ?? 0,
       inUse: this.leases,
-      idleMs: this.leases > 0 ? 0 : Math.max(0, this.#house.effects.monotonic() - this.idleSince),
-      clients,
+      idleMs: this.leases > 0 ? 0 : Math.max(0, this.#deps.effects.monotonic() - this.idleSince),
+      clients: [...this.#models.all, ...this.#mcpClients.all].map((client) => client.describe()),
     }
   }
 
-  /** The plan without session and override, when it can be used as it is: no I/O, no waiting. */
-  warmPlan(): Plan | undefined {
-    const plan = this.#usualPlan
-    if (plan === undefined || this.#isOutdated() || plan.client?.isLeaving) return undefined
-    return plan
+  /** The snapshot without session and override, when it needs no I/O and no waiting. */
+  getWarmSnapshot(): RuntimeSnapshot | undefined {
+    const snapshot = this.#baseSnapshot
+    if (snapshot === undefined || this.#isOutdated() || snapshot.client?.isRetired) return undefined
+    return snapshot
   }
 
-  /** What was read may be old. `kinds`: the records that changed, when that is known. */
+  /** Marks what was read as outdated. `kinds`: the kinds of records that changed; any when absent. */
   invalidate(kinds?: readonly string[]): void {
     this.#generation++
     this.#sessions.clear()
-    if (kinds === undefined || kinds.some((kind) => kind !== SESSION_KIND)) this.#isOld = true
+    if (kinds === undefined || kinds.some((kind) => kind !== SESSION_KIND)) this.#isInvalidated = true
   }
 
-  /** Reads the store again if what is known may be old. Callers share one read. */
+  /** Reads the store again if what was read may be outdated. Callers share one read. */
   refresh(): Promise<void> {
     if (!this.#isOutdated()) return Promise.resolve()
     this.#reading ??= this.#read().finally(() => {
@@ -144,104 +139,105 @@ export class LiveRuntime implements Queued<LiveRuntime> {
     return this.#reading
   }
 
-  /** Made at once, so that no model is built for somebody who has stopped waiting. */
-  plan(session: PlannedSession | undefined, override: Override | undefined): Plan {
-    const facts = this.#facts
-    const usual = this.#usual
-    if (facts === undefined || usual === undefined) throw new Error('A runtime is planned before it was read.')
+  /** Synchronous, so that no model is built for a caller that has stopped waiting. Requires a finished `refresh`. */
+  createSnapshot(session: LoadedSession | undefined, override: Override | undefined): RuntimeSnapshot {
+    const stored = this.#stored
+    const base = this.#baseSettings
+    if (stored === undefined || base === undefined) throw notLoaded()
     const pinned = session?.stored.pinned
-    const isUsual = override === undefined && pinned === undefined
-    const resolved = isUsual ? usual : resolveSettings(this.#house.catalogue, facts.own, { pinned, override })
-    if (resolved.fault !== undefined) throw resolved.fault
-    const plan: Plan = { ...resolved, client: this.#model(facts, resolved), session }
-    if (isUsual) this.#latestPlan = plan
-    if (isUsual && session === undefined) this.#usualPlan = plan
-    return plan
+    const isBase = override === undefined && pinned === undefined
+    const resolved = isBase ? base : resolveSettings(this.#deps.catalog, stored.userSettings, { pinned, override })
+    if (resolved.error !== undefined) throw resolved.error
+    const snapshot: RuntimeSnapshot = { ...resolved, client: this.#getModel(stored, resolved), session }
+    if (isBase) this.#latestSnapshot = snapshot
+    if (isBase && session === undefined) this.#baseSnapshot = snapshot
+    return snapshot
   }
 
-  /** Undefined for a session that is unknown or over. */
-  async session(id: string): Promise<PlannedSession | undefined> {
+  /** Undefined for a session that is unknown or has ended. */
+  async loadSession(id: string): Promise<LoadedSession | undefined> {
     if (this.#sessions.has(id)) return this.#sessions.get(id)
     const generation = this.#generation
-    const record = await this.#house.readSession(this.user, id)
-    const stored = readSession(record, { incarnation: this.incarnation, now: this.#house.effects.now() })
+    const stored = await this.#deps.sessions.read(this.user, id, this.incarnation)
     const session = stored && { id, stored }
-    if (generation === this.#generation) this.#remember(id, session)
+    if (generation === this.#generation) this.#cacheSession(id, session)
     return session
   }
 
-  /** What using the session on this plan changes in its record; undefined when there is nothing to write. */
-  useOfSession({ session, settings }: Plan): Pick<SettingsFields, 'provider' | 'model'> | undefined {
-    if (session === undefined) return undefined
-    const { provider, model } = settings
-    const used = usedSession(session.stored, { provider, model, now: this.#house.effects.now() })
-    if (used === session.stored) return undefined
-    // What is no longer remembered was changed meanwhile, and must be read again.
-    if (this.#sessions.get(session.id) === session) this.#remember(session.id, { id: session.id, stored: used })
-    return { provider, model }
+  /** Records, in the background, the model that the session was used on. A failed write is repeated by the next use. */
+  recordSessionUse({ session, settings: { provider, model } }: RuntimeSnapshot): void {
+    if (session === undefined) return
+    const used = withUse(session.stored, { provider, model, now: this.#deps.effects.now() })
+    if (used === session.stored) return
+    // A session that is not cached any more was changed meanwhile and must be read again.
+    if (this.#sessions.get(session.id) === session) this.#cacheSession(session.id, { id: session.id, stored: used })
+    const use = { incarnation: this.incarnation, provider, model }
+    this.#deps.sessions.recordUse(this.user, session.id, use).catch(() => this.invalidate([SESSION_KIND]))
   }
 
-  /** An MCP client that is open or opening, held for the caller. */
-  takeTool(server: string): ToolClient {
-    const { catalogue, desk, authorizations } = this.#house
-    const definition = catalogue.servers.get(server)
-    if (definition === undefined) throw new PurserError('mcp_unknown', `There is no MCP server '${server}'.`)
-    const facts = this.#facts
-    return desk.take(this.rack, {
+  /** Returns an MCP client that is open or opening, retained for the caller. Requires a finished `refresh`. */
+  retainMcpClient(server: string): McpClient {
+    const { catalog, repository, mcp } = this.#deps
+    const { user } = this
+    const definition = catalog.mcpServers.get(server)
+    if (definition === undefined) throw new PurserError('mcp_unknown', `Unknown MCP server '${server}'.`)
+    const stored = this.#stored
+    if (stored === undefined) throw notLoaded()
+    return mcp.retain(this.#mcpClients, {
       server,
       definition,
-      user: this.user.id,
-      credential: toolCredential(facts, server),
-      credentials: () => (facts === undefined ? null : this.#credentials(facts, server)),
-      bearer: (url) => authorizations.bearerFor(this.user, this.incarnation, { name: server, url }),
+      user,
+      incarnation: stored.incarnation,
+      credentialVersion: getCredentialVersion(stored, server),
+      openCredentials: () => repository.openSecret(user, stored, server),
     })
   }
 
-  /** Lets go of every client; resolves when those that nobody holds are closed. */
-  async retireAll(farewell: CloseReason): Promise<void> {
-    const tools = [...this.rack.clients.values()].map((client) => client.retire(farewell))
-    await Promise.all([this.#shelf.retireAll(farewell), ...tools])
+  /** Retires every client; resolves when the unused ones are closed. */
+  async retireClients(reason: CloseReason): Promise<void> {
+    const mcpClients = [...this.#mcpClients.current.values()].map((client) => client.retire(reason))
+    await Promise.all([this.#models.retireAll(reason), ...mcpClients])
   }
 
-  /** Closes every client now, those in use too. */
-  async cutAll(farewell: CloseReason): Promise<void> {
-    await Promise.all([...this.#shelf.all, ...this.rack.all].map((client) => client.cut(farewell)))
+  /** Closes every client now, in use or not. */
+  async destroyClients(reason: CloseReason): Promise<void> {
+    await Promise.all([...this.#models.all, ...this.#mcpClients.all].map((client) => client.destroy(reason)))
   }
 
   #isOutdated(): boolean {
-    if (this.#isOld) return true
-    return this.#house.shared && this.#house.effects.monotonic() - this.#readAt > TRUST_MS
+    if (this.#isInvalidated) return true
+    return this.#deps.repository.isShared && this.#deps.effects.monotonic() - this.#readAt > MAX_AGE_MS
   }
 
   async #read(): Promise<void> {
     for (let reads = 1; ; reads++) {
       const generation = this.#generation
-      const readAt = this.#house.effects.monotonic()
-      const facts = await this.#house.readFacts(this.user)
-      const isNew = generation === this.#generation
-      if (!isNew && reads < READS_MAX) continue
-      this.#apply(facts)
+      const readAt = this.#deps.effects.monotonic()
+      const stored = await this.#deps.repository.read(this.user)
+      const isCurrent = generation === this.#generation
+      if (!isCurrent && reads < READS_MAX) continue
+      this.#apply(stored)
       this.#readAt = readAt
-      this.#isOld = !isNew
+      this.#isInvalidated = !isCurrent
       return
     }
   }
 
-  #apply(facts: StoredRuntime): void {
-    if (this.#facts !== undefined && this.#facts.incarnation !== facts.incarnation) {
-      this.#house.erased(this)
+  #apply(stored: StoredRuntime): void {
+    if (this.#stored !== undefined && this.#stored.incarnation !== stored.incarnation) {
+      this.#onErased(this)
       return
     }
-    this.#facts = facts
-    this.#usual = usualSettings(this.#house.catalogue, facts.own)
-    this.#usualPlan = undefined
-    this.#shelf.retireOutdated((provider) => facts.secrets.get(provider)?.sealed ?? null)
-    retireOutdated(this.rack, (server) => toolCredential(facts, server))
-    if (this.#latestPlan !== undefined) this.#retireReplaced(this.#latestPlan, this.#usual)
+    this.#stored = stored
+    this.#baseSettings = resolveBaseSettings(this.#deps.catalog, stored.userSettings)
+    this.#baseSnapshot = undefined
+    this.#models.retireOutdated((provider) => stored.secrets.get(provider)?.sealed ?? null)
+    retireOutdated(this.#mcpClients, (server) => getCredentialVersion(stored, server))
+    if (this.#latestSnapshot !== undefined) this.#retireReplaced(this.#latestSnapshot, this.#baseSettings)
   }
 
-  /** What the user's own settings no longer name goes; what sessions and overrides brought stays. */
-  #retireReplaced(before: Plan, { settings, operatorBaseURL }: Resolved): void {
+  /** Retires the clients that the base settings no longer use; clients of sessions and overrides stay. */
+  #retireReplaced(before: RuntimeSnapshot, { settings, operatorBaseURL }: ResolvedSettings): void {
     const isSameModel =
       before.operatorBaseURL === operatorBaseURL &&
       (['provider', 'model', 'region', 'deployment', 'baseURL'] as const).every(
@@ -249,35 +245,35 @@ export class LiveRuntime implements Queued<LiveRuntime> {
       )
     if (!isSameModel) void before.client?.retire('replaced')
     for (const server of before.settings.mcpServers) {
-      if (!settings.mcpServers.includes(server)) void this.rack.clients.get(server)?.retire('replaced')
+      if (!settings.mcpServers.includes(server)) void this.#mcpClients.current.get(server)?.retire('replaced')
     }
   }
 
-  #remember(id: string, session: PlannedSession | undefined): void {
-    if (this.#sessions.size >= SESSIONS_REMEMBERED_MAX) this.#sessions.clear()
+  #cacheSession(id: string, session: LoadedSession | undefined): void {
+    if (this.#sessions.size >= SESSIONS_CACHED_MAX) this.#sessions.clear()
     this.#sessions.set(id, session)
   }
 
-  #model(facts: StoredRuntime, { settings, operatorBaseURL }: Resolved): ModelClient | undefined {
+  #getModel(stored: StoredRuntime, { settings, operatorBaseURL }: ResolvedSettings): ModelClient | undefined {
     const { provider, model, region, deployment, baseURL } = settings
-    const config = provider === null ? undefined : this.#house.catalogue.providers.get(provider)
+    const { catalog, repository } = this.#deps
+    const config = provider === null ? undefined : catalog.providers.get(provider)
     if (provider === null || model === null || config === undefined) return undefined
-    return this.#shelf.get(
+    return this.#models.get(
       {
         user: this.user,
         provider,
         config,
         modelId: model,
         settings: { region, deployment, baseURL },
-        credentials: this.#credentials(facts, provider),
+        credentials: repository.openSecret(this.user, stored, provider),
         operatorKeyAllowed: operatorBaseURL,
       },
-      facts.secrets.get(provider)?.sealed ?? null,
+      stored.secrets.get(provider)?.sealed ?? null,
     )
   }
+}
 
-  #credentials({ incarnation, secrets }: StoredRuntime, name: string): Credentials | null {
-    const secret = secrets.get(name)
-    return secret === undefined ? null : openSecret(this.#house.keys, { user: this.user, incarnation, name }, secret)
-  }
+function notLoaded(): Error {
+  return new Error('The runtime is used before it was read from the store.')
 }

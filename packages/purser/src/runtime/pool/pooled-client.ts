@@ -4,31 +4,31 @@ import type { Effects } from '../../core/effects.ts'
 import type { ActiveClient } from '../api.ts'
 import type { CloseReason, GracefulClose } from './graceful-close.ts'
 
-/** What is told about a client to those who keep it. */
+/** Notified of the state of a client by the pool entry that owns it. */
 export interface PoolListener {
-  /** Nobody holds it any more, and it may stay. */
-  idle?(): void
-  /** Somebody holds it again. */
-  held?(): void
-  /** It is given to nobody any more. Called once. */
-  leaving(): void
-  /** It is on its way out: nobody holds it, or it was cut. Called once, unless it never opened. */
-  closing?(): void
-  /** It is closed, no longer waited for, or never opened. Called once. */
-  gone(): void
+  /** The last user has released it, and it stays open. */
+  onIdle?(): void
+  /** It is used again. */
+  onUsed?(): void
+  /** New users no longer get it. Called once. */
+  onRetired(): void
+  /** It begins to close: unused, or destroyed. Called once, unless it never opened. */
+  onClosing?(): void
+  /** It is closed, no longer waited for, or failed to open. Called once. */
+  onClosed(): void
 }
 
 export interface PooledClientDeps {
   readonly namespace: string
   readonly effects: Effects
-  readonly closings: GracefulClose
+  readonly gracefulClose: GracefulClose
 }
 
 export interface ClientLabel {
   readonly kind: 'model' | 'mcp'
   readonly name: string
-  /** Which version of the user's secret it was made with; null without one. */
-  readonly credential: string | null
+  /** Identifies the credentials that the client was made with; null without any. */
+  readonly credentialVersion: string | null
 }
 
 interface Closable {
@@ -36,31 +36,32 @@ interface Closable {
 }
 
 /**
- * A live client and those who hold it. Letting go of it (`retire`) means: nobody new gets it, and it closes when the
- * last holder has left. It closes exactly once, whoever asks how often, and also when it opens after it was let go.
+ * A live client with a reference count. A retired client is not given to new users and closes when the last user has
+ * released it. It closes exactly once, whatever calls ask for it, also when it opens only after it was retired.
  */
 export class PooledClient<T extends Closable> {
   readonly label: ClientLabel
-  readonly #house: PooledClientDeps
-  readonly #keeper: PoolListener
+  readonly #deps: PooledClientDeps
+  readonly #listener: PoolListener
   readonly #opening: Promise<T>
   readonly #cancelOpening: AbortController | undefined
   #value: T | undefined
-  #holders = 0
-  #farewell: CloseReason | undefined
+  #users = 0
+  #closeReason: CloseReason | undefined
   #isBroken = false
   #closing: Promise<void> | undefined
   #idleSince: number
 
+  /** `open`: the client, or a function that opens it. */
   constructor(
-    house: PooledClientDeps,
+    deps: PooledClientDeps,
     label: ClientLabel,
-    { open, keeper }: { open: T | ((signal: AbortSignal) => Promise<T>); keeper: PoolListener },
+    { open, listener }: { open: T | ((signal: AbortSignal) => Promise<T>); listener: PoolListener },
   ) {
-    this.#house = house
+    this.#deps = deps
     this.label = label
-    this.#keeper = keeper
-    this.#idleSince = house.effects.monotonic()
+    this.#listener = listener
+    this.#idleSince = deps.effects.monotonic()
     if (typeof open === 'function') {
       this.#cancelOpening = new AbortController()
       this.#opening = this.#open(open as (signal: AbortSignal) => Promise<T>, this.#cancelOpening.signal)
@@ -77,103 +78,100 @@ export class PooledClient<T extends Closable> {
     return this.#value
   }
 
-  get isLeaving(): boolean {
-    return this.#farewell !== undefined
+  get isRetired(): boolean {
+    return this.#closeReason !== undefined
   }
 
-  /** Not fit for those either who hold it already. */
+  /** Its present users must not make further calls on it either. */
   get isBroken(): boolean {
     return this.#isBroken
   }
 
-  get isHeld(): boolean {
-    return this.#holders > 0
+  get isInUse(): boolean {
+    return this.#users > 0
   }
 
-  /** Monotonic; kept only for those whose keeper wants to know when they are idle. */
+  /** Monotonic ms; maintained only with a listener for `onIdle`. */
   get idleSince(): number {
     return this.#idleSince
   }
 
-  look(): ActiveClient {
-    const state = this.isLeaving ? 'draining' : this.#value === undefined ? 'opening' : 'open'
-    return { kind: this.label.kind, name: this.label.name, state, inUse: this.#holders }
+  describe(): ActiveClient {
+    const state = this.isRetired ? 'draining' : this.#value === undefined ? 'opening' : 'open'
+    return { kind: this.label.kind, name: this.label.name, state, inUse: this.#users }
   }
 
-  /** Every `hold` needs one `release`. */
-  hold(): void {
-    if (this.#holders++ === 0) this.#keeper.held?.()
+  /** Every `retain` needs one `release`. */
+  retain(): void {
+    if (this.#users++ === 0) this.#listener.onUsed?.()
   }
 
   release(): void {
-    if (--this.#holders > 0) return
-    if (this.#farewell !== undefined) void this.#close(this.#farewell)
-    else if (this.#keeper.idle !== undefined) {
-      this.#idleSince = this.#house.effects.monotonic()
-      this.#keeper.idle()
+    if (--this.#users > 0) return
+    if (this.#closeReason !== undefined) void this.#close(this.#closeReason)
+    else if (this.#listener.onIdle !== undefined) {
+      this.#idleSince = this.#deps.effects.monotonic()
+      this.#listener.onIdle()
     }
   }
 
-  /** Waits until it is open. An aborted wait leaves the opening to the others. */
-  ready(waiter: AbortSignal | undefined): Promise<T> {
-    return withSignal(this.#opening, waiter)
+  /** Waits until it is open. Aborting `signal` ends the wait, not the opening. */
+  ready(signal: AbortSignal | undefined): Promise<T> {
+    return withSignal(this.#opening, signal)
   }
 
-  /** Lets go of it. Resolves at once while it is held, else when it is closed. */
-  async retire(farewell: CloseReason): Promise<void> {
-    if (farewell === 'broken') this.#isBroken = true
-    if (this.#farewell === undefined) this.#leave(farewell)
-    if (this.#holders === 0) await this.#close(farewell)
+  /** Gives the client to no new user. Resolves at once while it is in use, otherwise when it is closed. */
+  async retire(reason: CloseReason): Promise<void> {
+    if (reason === 'broken') this.#isBroken = true
+    if (this.#closeReason === undefined) this.#retire(reason)
+    if (this.#users === 0) await this.#close(reason)
   }
 
-  /** Closes it now, held or not. */
-  cut(farewell: CloseReason): Promise<void> {
-    if (this.#farewell === undefined) this.#leave(farewell)
-    return this.#close(farewell)
+  /** Closes the client now, in use or not. */
+  destroy(reason: CloseReason): Promise<void> {
+    if (this.#closeReason === undefined) this.#retire(reason)
+    return this.#close(reason)
   }
 
-  #leave(farewell: CloseReason): void {
-    this.#farewell = farewell
-    this.#keeper.leaving()
+  #retire(reason: CloseReason): void {
+    this.#closeReason = reason
+    this.#listener.onRetired()
   }
 
-  #close(farewell: CloseReason): Promise<void> {
-    this.#closing ??= this.#begin(farewell)
+  #close(reason: CloseReason): Promise<void> {
+    this.#closing ??= this.#beginClose(reason)
     return this.#closing
   }
 
-  #begin(farewell: CloseReason): Promise<void> {
-    const { closings } = this.#house
+  #beginClose(reason: CloseReason): Promise<void> {
+    const { gracefulClose } = this.#deps
     const { kind } = this.label
-    const value = this.#value
-    this.#keeper.closing?.()
-    if (value !== undefined) return closings.begin(kind, farewell, () => value.close()).then(() => this.#keeper.gone())
-    this.#cancelOpening?.abort(new Error('Nobody waits for this client any more.'))
-    const late = this.#opening.then(
-      (opened) => closings.begin(kind, farewell, () => opened.close()).then(() => this.#keeper.gone()),
-      () => this.#keeper.gone(),
-    )
-    return closings.follow(late)
+    const closeValue = (value: T): Promise<void> =>
+      gracefulClose.begin(kind, reason, () => value.close()).then(() => this.#listener.onClosed())
+    this.#listener.onClosing?.()
+    if (this.#value !== undefined) return closeValue(this.#value)
+    this.#cancelOpening?.abort(new Error('The client is no longer needed.'))
+    return gracefulClose.track(this.#opening.then(closeValue, () => this.#listener.onClosed()))
   }
 
   async #open(open: (signal: AbortSignal) => Promise<T>, cancelled: AbortSignal): Promise<T> {
-    // The constructor must have returned: what is opened may ask for this client.
+    // The constructor must have returned: `open` may refer to this client.
     await undefined
-    const startedAt = this.#house.effects.monotonic()
-    const took = (): number => this.#house.effects.monotonic() - startedAt
+    const startedAt = this.#deps.effects.monotonic()
+    const getElapsed = (): number => this.#deps.effects.monotonic() - startedAt
     try {
       this.#value = await open(cancelled)
     } catch (error) {
-      this.#report('failed', took())
-      if (this.#farewell === undefined) this.#leave('broken')
-      this.#closing ??= Promise.resolve(this.#keeper.gone())
+      this.#report('failed', getElapsed())
+      if (this.#closeReason === undefined) this.#retire('broken')
+      this.#closing ??= Promise.resolve(this.#listener.onClosed())
       throw error
     }
-    this.#report('opened', took())
+    this.#report('opened', getElapsed())
     return this.#value
   }
 
   #report(outcome: 'opened' | 'failed', tookMs: number): void {
-    publish('client', { namespace: this.#house.namespace, kind: this.label.kind, outcome, tookMs })
+    publish('client', { namespace: this.#deps.namespace, kind: this.label.kind, outcome, tookMs })
   }
 }

@@ -4,63 +4,61 @@ import type { Effects } from '../../core/effects.ts'
 import type { Subject } from '../../core/subject.ts'
 import { PurserError, purserClosed } from '../../errors.ts'
 import type { RuntimeOptions } from '../../options.ts'
-import type { ActiveRuntime, Lease, Override, SettingsFields } from '../api.ts'
+import type { AcquireOptions, ActiveRuntime, Lease } from '../api.ts'
 import { RuntimeLease } from '../lease.ts'
-import type { StoredRuntime } from '../stored-runtime.ts'
-import type { CloseReason } from './graceful-close.ts'
+import type { StoredRuntime } from '../repository.ts'
+import type { CloseReason, GracefulClose } from './graceful-close.ts'
 import { IdleQueue } from './idle-queue.ts'
-import { type Fate, LiveRuntime, type LiveRuntimeDeps, type Plan } from './live-runtime.ts'
+import type { LiveRuntime, RuntimeCloseReason, RuntimeSnapshot } from './live-runtime.ts'
+import type { McpConnectionPool } from './mcp-connection-pool.ts'
 
-/** How often an acquisition begins again because its runtime was ended under it. */
+/** How often `acquire` starts again because its runtime was closed meanwhile. */
 const ATTEMPTS_MAX = 8
 
-export interface AcquireRequest {
-  readonly session?: string | undefined
-  readonly override?: Override | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-export interface RuntimePoolDeps extends Omit<LiveRuntimeDeps, 'erased'> {
+export interface RuntimePoolDeps {
+  readonly namespace: string
   readonly effects: Effects
   readonly options: Pick<RuntimeOptions, 'idleMs' | 'mcpIdleMs' | 'maxLeaseMs' | 'maxLive'>
-  /** A session was used on something it had not run on, or for the first time in an hour. */
-  noteUse(live: LiveRuntime, session: string, use: Pick<SettingsFields, 'provider' | 'model'>): void
+  readonly gracefulClose: GracefulClose
+  readonly mcp: McpConnectionPool
+  createRuntime(user: Subject, onErased: (runtime: LiveRuntime) => void): LiveRuntime
 }
 
 /**
- * All live runtimes. At most one per user is given out; one that was evicted stays until its last lease ends.
- * Looking at them is not using them: only a lease that ends starts the idle clock anew.
+ * All live runtimes. A user has at most one that new leases get; an evicted one stays until its last lease ends. Only
+ * the end of a lease restarts the idle time of a runtime.
  */
 export class RuntimePool {
-  readonly #house: RuntimePoolDeps
-  readonly #liveHouse: LiveRuntimeDeps
-  readonly #lives = new Map<string, LiveRuntime>()
-  /** Those without a lease, in the order in which their last one ended. */
+  readonly #deps: RuntimePoolDeps
+  /** The runtimes that new leases get, by `subjectKey`. */
+  readonly #current = new Map<string, LiveRuntime>()
+  /** Runtimes without a lease, in the order in which their last one ended. */
   readonly #idle = new IdleQueue<LiveRuntime>()
-  /** Those in `#lives`, and those that were let go of but are still leased. */
+  /** The runtimes in `#current`, and evicted ones that are still leased. */
   readonly #all = new Set<LiveRuntime>()
-  /** Leases that are out, with the monotonic instant of each, oldest first. */
-  readonly #out = new Map<RuntimeLease, number>()
-  readonly #allReturned = Promise.withResolvers<void>()
+  /** Leases and when each was acquired (monotonic ms), oldest first. */
+  readonly #leases = new Map<RuntimeLease, number>()
+  readonly #allReleased = Promise.withResolvers<void>()
   #isClosed = false
 
-  constructor(house: RuntimePoolDeps) {
-    this.#house = house
-    this.#liveHouse = { ...house, erased: (live) => void this.#end(live, 'erased') }
+  constructor(deps: RuntimePoolDeps) {
+    this.#deps = deps
   }
 
-  async acquire(user: Subject, key: string, wish: AcquireRequest): Promise<Lease> {
-    this.#requireOpen()
-    wish.signal?.throwIfAborted()
-    const { namespace } = this.#house
-    const warm = wish.session === undefined && wish.override === undefined ? this.#warmLease(key) : undefined
+  /** `key`: the `subjectKey` of the user. */
+  async acquire(user: Subject, key: string, options: AcquireOptions): Promise<Lease> {
+    this.requireOpen()
+    options.signal?.throwIfAborted()
+    const { namespace } = this.#deps
+    const isBase = options.session === undefined && options.override === undefined
+    const warm = isBase ? this.#leaseWarm(key) : undefined
     if (warm !== undefined) {
       publish('runtime', { namespace, outcome: 'warm' })
       return warm
     }
     try {
       for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-        const lease = await this.#tryAcquire(user, key, wish)
+        const lease = await this.#tryAcquire(user, key, options)
         if (lease === undefined) continue
         publish('runtime', { namespace, outcome: 'cold' })
         return lease
@@ -72,173 +70,172 @@ export class RuntimePool {
     throw new PurserError('runtime_busy', 'The runtime kept changing during this call.', { hint: 'Try again.' })
   }
 
-  /** What was read of this user may be old; without a key, of everybody. */
+  requireOpen(): void {
+    if (this.#isClosed) throw purserClosed()
+  }
+
+  /** Marks what was read of this user as outdated; of all users without a key. `kinds`: the records that changed. */
   invalidate(key: string | undefined, kinds?: readonly string[]): void {
-    if (key !== undefined) this.#lives.get(key)?.invalidate(kinds)
-    else for (const live of this.#lives.values()) live.invalidate(kinds)
+    if (key !== undefined) this.#current.get(key)?.invalidate(kinds)
+    else for (const runtime of this.#current.values()) runtime.invalidate(kinds)
   }
 
-  /** Reads again what is live, so that clients which no longer fit go now and not at the next use. */
-  refresh(key: string): void {
-    const live = this.#lives.get(key)
-    if (live?.isKnown) live.refresh().catch(() => undefined)
+  /** Invalidates a live runtime and reads it again, so that clients which no longer match are retired now. */
+  reload(key: string, kind: string): void {
+    const runtime = this.#current.get(key)
+    runtime?.invalidate([kind])
+    if (runtime?.isLoaded) runtime.refresh().catch(() => undefined)
   }
 
-  /** What is known of a live user without asking the store; looking is not a use. */
-  factsOf(key: string): StoredRuntime | undefined {
-    return this.#lives.get(key)?.facts
+  /** What is known of a live user without reading the store. Not a use. */
+  peek(key: string): StoredRuntime | undefined {
+    return this.#current.get(key)?.stored
   }
 
   async evict(key: string): Promise<void> {
-    const live = this.#lives.get(key)
-    if (live !== undefined) await this.#end(live, 'evicted')
+    const runtime = this.#current.get(key)
+    if (runtime !== undefined) await this.#close(runtime, 'evicted')
   }
 
+  /** After an erasure: closes every runtime of the user, leased ones included. */
   async forget(key: string): Promise<void> {
-    const theirs = [...this.#all].filter((live) => live.key === key)
-    await Promise.all(theirs.map((live) => this.#end(live, 'erased')))
+    const runtimes = [...this.#all].filter((runtime) => runtime.key === key)
+    await Promise.all(runtimes.map((runtime) => this.#close(runtime, 'erased')))
   }
 
   active(): ActiveRuntime[] {
-    return [...this.#all].map((live) => live.look())
+    return [...this.#all].map((runtime) => runtime.describe())
   }
 
   async sweep(): Promise<{ evicted: number }> {
-    const { effects, options, desk } = this.#house
+    const { effects, options, mcp } = this.#deps
     const now = effects.monotonic()
-    this.#takeBack(now - options.maxLeaseMs)
-    const ending: Promise<void>[] = []
-    for (let live = this.#idle.first; live !== undefined; live = this.#idle.first) {
-      if (now - live.idleSince <= options.idleMs) break
-      ending.push(this.#end(live, 'evicted', 'idle'))
+    this.#revokeLeases(now - options.maxLeaseMs)
+    const closing: Promise<void>[] = []
+    for (let runtime = this.#idle.first; runtime !== undefined; runtime = this.#idle.first) {
+      if (now - runtime.idleSince <= options.idleMs) break
+      closing.push(this.#close(runtime, 'evicted', 'idle'))
     }
-    await Promise.all([...ending, desk.sweep(options.mcpIdleMs)])
-    return { evicted: ending.length }
+    await Promise.all([...closing, mcp.sweep(options.mcpIdleMs)])
+    return { evicted: closing.length }
   }
 
-  /** Takes no new work, waits for the leases that are out, then cuts those that still are. */
+  /** Accepts no more calls, waits up to `timeoutMs` for leases, then closes every client. */
   async close(timeoutMs: number): Promise<void> {
-    const { effects, closings } = this.#house
+    const { effects, gracefulClose } = this.#deps
     this.#isClosed = true
-    if (this.#all.values().some(isWaitedFor)) await endsWithin(effects, this.#allReturned.promise, timeoutMs)
-    await Promise.all([...this.#all].map((live) => this.#end(live, 'closed')))
-    await closings.settled()
+    if (this.#all.values().some(blocksClosing)) await endsWithin(effects, this.#allReleased.promise, timeoutMs)
+    await Promise.all([...this.#all].map((runtime) => this.#close(runtime, 'shutdown')))
+    await gracefulClose.settled()
   }
 
-  #warmLease(key: string): Lease | undefined {
-    const live = this.#lives.get(key)
-    const plan = live?.warmPlan()
-    if (live === undefined || plan === undefined) return undefined
-    this.#enter(live)
-    return this.#lend(live, plan)
+  #leaseWarm(key: string): Lease | undefined {
+    const runtime = this.#current.get(key)
+    const snapshot = runtime?.getWarmSnapshot()
+    if (runtime === undefined || snapshot === undefined) return undefined
+    this.#countLease(runtime)
+    return this.#createLease(runtime, snapshot)
   }
 
-  /** Undefined when the runtime was ended meanwhile, and another one has to be made. */
-  async #tryAcquire(user: Subject, key: string, wish: AcquireRequest): Promise<Lease | undefined> {
-    const live = this.#lives.get(key) ?? this.#settle(user, key)
-    const { session: id, override } = wish
-    this.#enter(live)
+  /** Undefined when the runtime was erased meanwhile, and another one has to be created. */
+  async #tryAcquire(user: Subject, key: string, options: AcquireOptions): Promise<Lease | undefined> {
+    const runtime = this.#current.get(key) ?? this.#createRuntime(user, key)
+    const { session: id, override, signal } = options
+    this.#countLease(runtime)
     try {
-      await withSignal(live.refresh(), wish.signal)
-      const session = id === undefined || wasErased(live) ? undefined : await withSignal(live.session(id), wish.signal)
-      this.#requireOpen()
-      if (!wasErased(live)) return this.#leaseOn(live, live.plan(session, override))
+      await withSignal(runtime.refresh(), signal)
+      const session =
+        id === undefined || wasErased(runtime) ? undefined : await withSignal(runtime.loadSession(id), signal)
+      this.requireOpen()
+      if (!wasErased(runtime)) {
+        const snapshot = runtime.createSnapshot(session, override)
+        runtime.recordSessionUse(snapshot)
+        return this.#createLease(runtime, snapshot)
+      }
     } catch (error) {
-      this.#leave(live)
+      this.#uncountLease(runtime)
       throw error
     }
-    this.#leave(live)
+    this.#uncountLease(runtime)
     return undefined
   }
 
-  #leaseOn(live: LiveRuntime, plan: Plan): Lease {
-    const use = live.useOfSession(plan)
-    if (use !== undefined && plan.session !== undefined) this.#house.noteUse(live, plan.session.id, use)
-    return this.#lend(live, plan)
-  }
-
-  #lend(live: LiveRuntime, plan: Plan): Lease {
-    const lease = new RuntimeLease(live, plan, this.#return)
-    this.#out.set(lease, this.#house.effects.monotonic())
+  #createLease(runtime: LiveRuntime, snapshot: RuntimeSnapshot): Lease {
+    const lease = new RuntimeLease(runtime, snapshot, this.#onReleased)
+    this.#leases.set(lease, this.#deps.effects.monotonic())
     return lease
   }
 
-  readonly #return = (lease: RuntimeLease, live: LiveRuntime): void => {
-    this.#out.delete(lease)
-    this.#leave(live)
+  readonly #onReleased = (lease: RuntimeLease, runtime: LiveRuntime): void => {
+    this.#leases.delete(lease)
+    this.#uncountLease(runtime)
   }
 
-  /** Leases from before `oldest`: whoever forgot them must not keep clients open for ever. */
-  #takeBack(oldest: number): void {
-    for (const [lease, since] of this.#out) {
-      if (since >= oldest) return
-      publish('runtime', { namespace: this.#house.namespace, outcome: 'overdue' })
-      lease.takeBack()
+  readonly #onErased = (runtime: LiveRuntime): void => void this.#close(runtime, 'erased')
+
+  /** Revokes leases acquired before `oldest`: a lease that is never released must not keep its clients open. */
+  #revokeLeases(oldest: number): void {
+    for (const [lease, acquiredAt] of this.#leases) {
+      if (acquiredAt >= oldest) return
+      publish('runtime', { namespace: this.#deps.namespace, outcome: 'overdue' })
+      lease.revoke()
     }
   }
 
-  #enter(live: LiveRuntime): void {
-    if (live.leases++ === 0) this.#idle.remove(live)
+  #countLease(runtime: LiveRuntime): void {
+    if (runtime.leases++ === 0) this.#idle.remove(runtime)
   }
 
-  readonly #leave = (live: LiveRuntime): void => {
-    if (--live.leases > 0) return
-    live.idleSince = this.#house.effects.monotonic()
-    if (live.fate !== undefined) {
-      this.#all.delete(live)
-      void live.retireAll(farewellOf(live.fate))
-    } else if (live.isKnown) this.#idle.add(live)
-    else this.#drop(live)
-    if (this.#isClosed && !this.#all.values().some(isWaitedFor)) this.#allReturned.resolve()
+  #uncountLease(runtime: LiveRuntime): void {
+    if (--runtime.leases > 0) return
+    runtime.idleSince = this.#deps.effects.monotonic()
+    if (runtime.closeReason !== undefined) {
+      this.#all.delete(runtime)
+      void runtime.retireClients(runtime.closeReason)
+    } else if (runtime.isLoaded) this.#idle.add(runtime)
+    else this.#remove(runtime)
+    if (this.#isClosed && !this.#all.values().some(blocksClosing)) this.#allReleased.resolve()
   }
 
-  #settle(user: Subject, key: string): LiveRuntime {
-    if (this.#all.size >= this.#house.options.maxLive) this.#makeRoom()
-    const live = new LiveRuntime(this.#liveHouse, user)
-    this.#lives.set(key, live)
-    this.#all.add(live)
-    return live
+  #createRuntime(user: Subject, key: string): LiveRuntime {
+    if (this.#all.size >= this.#deps.options.maxLive) this.#evictLongestIdle()
+    const runtime = this.#deps.createRuntime(user, this.#onErased)
+    this.#current.set(key, runtime)
+    this.#all.add(runtime)
+    return runtime
   }
 
-  #makeRoom(): void {
+  #evictLongestIdle(): void {
     if (this.#idle.first !== undefined) {
-      void this.#end(this.#idle.first, 'evicted', 'crowded')
+      void this.#close(this.#idle.first, 'evicted', 'capacity')
       return
     }
-    throw new PurserError('runtime_busy', `All ${this.#house.options.maxLive} places for live runtimes are in use.`, {
+    throw new PurserError('runtime_busy', `The runtime pool is full: ${this.#deps.options.maxLive} are in use.`, {
       hint: 'Try again, or raise runtime.maxLive.',
     })
   }
 
-  /** Gives a runtime to nobody any more. Its clients close as soon as they are not held; at once when cut. */
-  async #end(live: LiveRuntime, fate: Fate, farewell: CloseReason = farewellOf(fate)): Promise<void> {
-    const { namespace } = this.#house
-    if (live.fate === undefined) publish('runtime', { namespace, outcome: 'evicted', reason: farewell })
-    if (live.fate === undefined || fate !== 'evicted') live.fate = fate
-    this.#drop(live)
-    await (fate === 'evicted' ? live.retireAll(farewell) : live.cutAll(farewell))
+  /** Gives the runtime to no new lease. An evicted one closes its clients when they are unused, the others at once. */
+  async #close(runtime: LiveRuntime, reason: RuntimeCloseReason, clientReason: CloseReason = reason): Promise<void> {
+    const { namespace } = this.#deps
+    if (runtime.closeReason === undefined) publish('runtime', { namespace, outcome: 'evicted', reason: clientReason })
+    if (runtime.closeReason === undefined || reason !== 'evicted') runtime.closeReason = reason
+    this.#remove(runtime)
+    await (reason === 'evicted' ? runtime.retireClients(clientReason) : runtime.destroyClients(clientReason))
   }
 
-  #drop(live: LiveRuntime): void {
-    if (this.#lives.get(live.key) === live) this.#lives.delete(live.key)
-    this.#idle.remove(live)
-    if (live.leases === 0) this.#all.delete(live)
-  }
-
-  #requireOpen(): void {
-    if (this.#isClosed) throw purserClosed()
+  #remove(runtime: LiveRuntime): void {
+    if (this.#current.get(runtime.key) === runtime) this.#current.delete(runtime.key)
+    this.#idle.remove(runtime)
+    if (runtime.leases === 0) this.#all.delete(runtime)
   }
 }
 
-function farewellOf(fate: Fate): CloseReason {
-  return fate === 'closed' ? 'shutdown' : fate
+/** Leases on an erased runtime have been cut already. */
+function blocksClosing(runtime: LiveRuntime): boolean {
+  return runtime.leases > 0 && !wasErased(runtime)
 }
 
-/** Leases that were cut already keep nobody from closing. */
-function isWaitedFor(live: LiveRuntime): boolean {
-  return live.leases > 0 && !wasErased(live)
-}
-
-function wasErased(live: LiveRuntime): boolean {
-  return live.fate === 'erased'
+function wasErased(runtime: LiveRuntime): boolean {
+  return runtime.closeReason === 'erased'
 }

@@ -2,17 +2,18 @@ import { mergePatch } from '../../core/merge-patch.ts'
 import { PurserError } from '../../errors.ts'
 import type { SettingsPatch } from '../api.ts'
 import type { Catalog } from './catalog.ts'
-import { NEVER_CONFIGURED, type Resolved, resolveSettings, type UserSettings } from './layers.ts'
+import { NEVER_CONFIGURED, type UserSettings } from './layers.ts'
+import { type ResolvedSettings, resolveSettings } from './resolve-settings.ts'
 
-/** The record a user's own settings are kept in. */
+/** The record that holds a user's own settings. */
 export const SETTINGS_RECORD: { readonly kind: 'settings'; readonly name: '' } = { kind: 'settings', name: '' }
 
-const OWN_MAX_BYTES = 8_192
+const SETTINGS_MAX_BYTES = 8_192
 
-/** Fields that mean something only together with one provider. */
-const BOUND = ['model', 'deployment', 'baseURL'] as const
+/** Fields that are meaningful only with the provider they were set for. */
+const PROVIDER_FIELDS = ['model', 'deployment', 'baseURL'] as const
 
-/** Reads the record; one of an earlier life, or none, reads as never configured. */
+/** Parses the record; a record of an earlier incarnation, or none, reads as never configured. */
 export function readUserSettings(record: string | undefined, incarnation: number): UserSettings {
   if (record === undefined) return NEVER_CONFIGURED
   const stored = JSON.parse(record) as UserSettings & { incarnation: number }
@@ -20,62 +21,69 @@ export function readUserSettings(record: string | undefined, incarnation: number
   return { version: stored.version, patch: stored.patch, chosenFor: stored.chosenFor }
 }
 
-export function writeUserSettings(own: UserSettings, incarnation: number): string {
-  return JSON.stringify({ v: 1, incarnation, ...own })
+export function writeUserSettings(settings: UserSettings, incarnation: number): string {
+  return JSON.stringify({ v: 1, incarnation, ...settings })
+}
+
+export interface PatchedSettings {
+  readonly userSettings: UserSettings
+  readonly resolved: ResolvedSettings
+  /** The user's own fields that differ from before, sorted; empty when the patch changes nothing. */
+  readonly changedFields: readonly string[]
 }
 
 /**
- * What a checked patch makes of a user's own settings, with the settings that follow from it. Throws when nothing
- * could run on those. A patch that changes nothing gives back the same version.
+ * Applies a validated patch to a user's own settings. Throws when nothing could run on the result. A patch that changes
+ * nothing keeps the version.
  */
-export function configureUser(
-  catalogue: Catalog,
-  own: UserSettings,
-  patch: SettingsPatch,
-): { readonly own: UserSettings; readonly resolved: Resolved; readonly changed: readonly string[] } {
-  const kept = withoutLeftovers(catalogue, own, patch)
-  const merged: SettingsPatch = mergePatch(kept, patch)
-  const changed = fieldsThatDiffer(own.patch, merged)
-  if (changed.length === 0) return { own, resolved: resolveSettings(catalogue, own), changed }
-  if (Buffer.byteLength(JSON.stringify(merged)) > OWN_MAX_BYTES) {
-    throw new PurserError('settings_invalid', `The settings of one user are larger than ${OWN_MAX_BYTES} bytes.`)
+export function patchUserSettings(catalog: Catalog, before: UserSettings, patch: SettingsPatch): PatchedSettings {
+  const merged: SettingsPatch = mergePatch(withoutStaleFields(catalog, before, patch), patch)
+  const changedFields = getChangedFields(before.patch, merged)
+  if (changedFields.length === 0) {
+    return { userSettings: before, resolved: resolveSettings(catalog, before), changedFields }
   }
-  const next = { version: own.version + 1, patch: merged, chosenFor: chosenFor(catalogue, own, { patch, merged }) }
-  const resolved = resolveSettings(catalogue, next)
-  if (resolved.fault !== undefined) throw resolved.fault
-  return { own: next, resolved, changed }
+  if (Buffer.byteLength(JSON.stringify(merged)) > SETTINGS_MAX_BYTES) {
+    throw new PurserError('settings_invalid', `The settings of one user must not exceed ${SETTINGS_MAX_BYTES} bytes.`)
+  }
+  const chosenFor = getChosenFor(catalog, before, { patch, merged })
+  const userSettings = { version: before.version + 1, patch: merged, chosenFor }
+  const resolved = resolveSettings(catalog, userSettings)
+  if (resolved.error !== undefined) throw resolved.error
+  return { userSettings, resolved, changedFields }
 }
 
-/** Model, deployment and base URL leave together with the provider they were chosen for. */
-function withoutLeftovers(catalogue: Catalog, own: UserSettings, patch: SettingsPatch): SettingsPatch {
-  const namesAnother = patch.provider !== undefined && (patch.provider ?? undefined) !== own.patch.provider
-  const nowBelongsElsewhere =
-    own.chosenFor !== null && touchesBound(patch) && own.chosenFor !== providerBelow(catalogue, own.patch)
-  if (!namesAnother && !nowBelongsElsewhere) return own.patch
-  const { model: _model, deployment: _deployment, baseURL: _baseURL, ...kept } = own.patch
-  return kept
+/** Drops model, deployment and base URL when the provider they were set for is no longer used. */
+function withoutStaleFields(catalog: Catalog, before: UserSettings, patch: SettingsPatch): SettingsPatch {
+  const isOtherProvider = patch.provider !== undefined && (patch.provider ?? undefined) !== before.patch.provider
+  const isStale =
+    before.chosenFor !== null &&
+    setsProviderFields(patch) &&
+    before.chosenFor !== getLowerProvider(catalog, before.patch)
+  if (!isOtherProvider && !isStale) return before.patch
+  const { model: _model, deployment: _deployment, baseURL: _baseURL, ...others } = before.patch
+  return others
 }
 
-function chosenFor(
-  catalogue: Catalog,
-  own: UserSettings,
+function getChosenFor(
+  catalog: Catalog,
+  before: UserSettings,
   { patch, merged }: { readonly patch: SettingsPatch; readonly merged: SettingsPatch },
 ): string | null {
-  if (merged.provider !== undefined || !touchesBound(merged)) return null
-  return touchesBound(patch) || patch.provider !== undefined ? providerBelow(catalogue, merged) : own.chosenFor
+  if (merged.provider !== undefined || !setsProviderFields(merged)) return null
+  const isChosenNow = setsProviderFields(patch) || patch.provider !== undefined
+  return isChosenNow ? getLowerProvider(catalog, merged) : before.chosenFor
 }
 
-function touchesBound(patch: SettingsPatch): boolean {
-  return BOUND.some((field) => patch[field] !== undefined)
+function setsProviderFields(patch: SettingsPatch): boolean {
+  return PROVIDER_FIELDS.some((field) => patch[field] !== undefined)
 }
 
-/** The provider that the layers below the user's own give. */
-function providerBelow(catalogue: Catalog, patch: SettingsPatch): string | null {
-  const own: UserSettings = { version: 0, patch: { preset: patch.preset }, chosenFor: null }
-  return resolveSettings(catalogue, own).settings.provider
+/** The provider of the layers below the user's own settings. */
+function getLowerProvider(catalog: Catalog, { preset }: SettingsPatch): string | null {
+  return resolveSettings(catalog, { version: 0, patch: { preset }, chosenFor: null }).settings.provider
 }
 
-function fieldsThatDiffer(before: SettingsPatch, after: SettingsPatch): string[] {
+function getChangedFields(before: SettingsPatch, after: SettingsPatch): string[] {
   const fields = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof SettingsPatch>
   return [...fields].filter((field) => JSON.stringify(before[field]) !== JSON.stringify(after[field])).sort()
 }

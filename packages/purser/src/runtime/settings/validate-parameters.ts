@@ -1,30 +1,33 @@
-import { isJsonObject } from '../../core/merge-patch.ts'
+import { isObject } from '../../core/validate.ts'
 import { PurserError, suggestion } from '../../errors.ts'
 
-type Check = readonly [expected: string, passes: (value: unknown) => boolean]
+type Rule = readonly [expected: string, isValid: (value: unknown) => boolean]
 
-const number: Check = ['a number', (value) => typeof value === 'number' && Number.isFinite(value)]
-const count: Check = ['a whole number of 1 or more', (value) => Number.isSafeInteger(value) && (value as number) >= 1]
-const texts: Check = [
+const number: Rule = ['a number', (value) => typeof value === 'number' && Number.isFinite(value)]
+const positiveInteger: Rule = [
+  'an integer of 1 or more',
+  (value) => Number.isSafeInteger(value) && (value as number) >= 1,
+]
+const textList: Rule = [
   'a list of texts',
   (value) => Array.isArray(value) && value.every((text) => typeof text === 'string'),
 ]
 
-const KNOWN: Readonly<Record<string, Check>> = {
-  maxOutputTokens: count,
+const RULES: Readonly<Record<string, Rule>> = {
+  maxOutputTokens: positiveInteger,
   temperature: number,
   topP: number,
   topK: number,
   presencePenalty: number,
   frequencyPenalty: number,
-  stopSequences: texts,
-  seed: ['a whole number', (value) => Number.isSafeInteger(value)],
+  stopSequences: textList,
+  seed: ['an integer', (value) => Number.isSafeInteger(value)],
   reasoningEffort: ['text', (value) => typeof value === 'string'],
-  providerOptions: ['an object', isJsonObject],
+  providerOptions: ['an object', isObject],
 }
 
-/** How OpenAI spells what has an AI SDK name: taken as it is, it would be said twice. */
-const OTHER_SPELLINGS: Readonly<Record<string, string>> = {
+/** OpenAI's names of parameters that have an AI SDK name: passed on as they are, the parameter would be sent twice. */
+const OPENAI_NAMES: Readonly<Record<string, string>> = {
   max_tokens: 'maxOutputTokens',
   max_completion_tokens: 'maxOutputTokens',
   maxTokens: 'maxOutputTokens',
@@ -36,36 +39,36 @@ const OTHER_SPELLINGS: Readonly<Record<string, string>> = {
   reasoning_effort: 'reasoningEffort',
 }
 
-/** What a request is made of, and what tells the upstream whom it is for: never a parameter. */
+/** Fields of the request itself, and those that identify the user upstream: never a parameter. */
 const RESERVED = ['model', 'messages', 'stream', 'stream_options', 'user', 'safety_identifier', 'metadata']
-
-/** Parameters under AI SDK names. Names nobody knows here may be the provider's own, and pass. */
-export function validateParameters(value: unknown): void {
-  if (!isJsonObject(value)) throw invalid("The setting 'parameters' is not an object.")
-  for (const [name, parameter] of Object.entries(value)) {
-    if (RESERVED.includes(name)) throw invalid(`'${name}' cannot be a parameter.`)
-    const proper = Object.hasOwn(OTHER_SPELLINGS, name) ? OTHER_SPELLINGS[name] : undefined
-    if (proper !== undefined) throw invalid(`There is no parameter '${name}'.`, suggestion(proper, [proper]))
-    const check = Object.hasOwn(KNOWN, name) ? KNOWN[name] : undefined
-    if (check !== undefined && parameter !== null && parameter !== undefined && !check[1](parameter)) {
-      throw invalid(`The parameter '${name}' is not ${check[0]}.`)
-    }
-  }
-  requireJson(value, 'parameters', 0)
-}
 
 const DEPTH_MAX = 8
 
-function requireJson(value: unknown, path: string, depth: number): void {
-  if (depth > DEPTH_MAX) throw invalid(`'${path}' is nested more than ${DEPTH_MAX} deep.`)
-  if (Array.isArray(value)) {
-    for (const [index, member] of value.entries()) requireJson(member, `${path}[${index}]`, depth + 1)
-  } else if (isJsonObject(value)) {
-    for (const [name, member] of Object.entries(value)) {
-      if (name === '__proto__') throw invalid(`'${path}' has a member '__proto__'.`)
-      requireJson(member, `${path}.${name}`, depth + 1)
+/** Validates parameters under AI SDK names. Unknown names may be the provider's own, and pass. */
+export function validateParameters(value: unknown): void {
+  if (!isObject(value)) throw invalidParameters("The setting 'parameters' must be an object.")
+  for (const [name, parameter] of Object.entries(value)) {
+    if (RESERVED.includes(name)) throw invalidParameters(`'${name}' must not be set as a parameter.`)
+    const sdkName = Object.hasOwn(OPENAI_NAMES, name) ? OPENAI_NAMES[name] : undefined
+    if (sdkName !== undefined) throw invalidParameters(`Unknown parameter '${name}'.`, suggestion(sdkName, [sdkName]))
+    const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined
+    if (rule !== undefined && parameter !== null && parameter !== undefined && !rule[1](parameter)) {
+      throw invalidParameters(`The parameter '${name}' must be ${rule[0]}.`)
     }
-  } else if (!isJsonScalar(value)) throw invalid(`'${path}' is not a JSON value.`)
+  }
+  validateJson(value, 'parameters', 0)
+}
+
+function validateJson(value: unknown, path: string, depth: number): void {
+  if (depth > DEPTH_MAX) throw invalidParameters(`'${path}' is nested more than ${DEPTH_MAX} levels deep.`)
+  if (Array.isArray(value)) {
+    for (const [index, member] of value.entries()) validateJson(member, `${path}[${index}]`, depth + 1)
+  } else if (isObject(value)) {
+    for (const [name, member] of Object.entries(value)) {
+      if (name === '__proto__') throw invalidParameters(`'${path}' must not have a member '__proto__'.`)
+      validateJson(member, `${path}.${name}`, depth + 1)
+    }
+  } else if (!isJsonScalar(value)) throw invalidParameters(`'${path}' must be a JSON value.`)
 }
 
 function isJsonScalar(value: unknown): boolean {
@@ -73,6 +76,6 @@ function isJsonScalar(value: unknown): boolean {
   return typeof value === 'number' ? Number.isFinite(value) : typeof value === 'string' && value.isWellFormed()
 }
 
-function invalid(message: string, hint?: string): PurserError {
+function invalidParameters(message: string, hint?: string): PurserError {
   return new PurserError('settings_invalid', message, { hint, details: { field: 'parameters' } })
 }

@@ -1,20 +1,8 @@
-import { isJsonObject } from '../../core/merge-patch.ts'
+import { isObject } from '../../core/validate.ts'
 import { PurserError, suggestion } from '../../errors.ts'
 import type { SettingsFields, SettingsPatch } from '../api.ts'
-import type { Catalog } from './catalog.ts'
+import { type Catalog, suggestName } from './catalog.ts'
 import { validateParameters } from './validate-parameters.ts'
-
-export const FIELDS: readonly (keyof SettingsFields)[] = [
-  'provider',
-  'model',
-  'region',
-  'deployment',
-  'baseURL',
-  'mcpServers',
-  'preset',
-  'parameters',
-  'allowedModels',
-]
 
 const NAME_MAX_CHARACTERS = 256
 const URL_MAX_CHARACTERS = 2_048
@@ -23,95 +11,93 @@ const MODELS_MAX = 256
 const PATCH_MAX_BYTES = 8_192
 
 /**
- * Checks a patch field by field: names it knows, types, limits, and that providers, presets and servers exist.
- * Whether the pair of provider and model fits is seen only when all layers are laid over each other.
+ * Validates a patch field by field: known fields, types, limits, and that providers, presets and servers are
+ * configured. Whether the provider has the model is checked when all layers are resolved. Returns a copy.
  */
-export function validatePatch(catalogue: Catalog, patch: unknown): SettingsPatch {
-  if (!isJsonObject(patch)) throw new PurserError('settings_invalid', 'A settings patch is an object.')
-  const given: Record<string, unknown> = {}
+export function validatePatch(catalog: Catalog, patch: unknown): SettingsPatch {
+  if (!isObject(patch)) throw new PurserError('settings_invalid', 'A settings patch must be an object.')
+  const validated: Record<string, unknown> = {}
   for (const [field, value] of Object.entries(patch)) {
     if (!isField(field)) throw unknownField(field)
     if (value === undefined) continue
-    if (value !== null) CHECKS[field](value, catalogue)
-    given[field] = value
+    if (value !== null) VALIDATORS[field](value, catalog)
+    validated[field] = value
   }
-  if (Buffer.byteLength(JSON.stringify(given)) > PATCH_MAX_BYTES) {
-    throw new PurserError('settings_invalid', `Settings are larger than ${PATCH_MAX_BYTES} bytes.`)
+  if (Buffer.byteLength(JSON.stringify(validated)) > PATCH_MAX_BYTES) {
+    throw new PurserError('settings_invalid', `A settings patch must not exceed ${PATCH_MAX_BYTES} bytes.`)
   }
-  return structuredClone(given) as SettingsPatch
+  return structuredClone(validated) as SettingsPatch
 }
 
-const CHECKS: Readonly<Record<keyof SettingsFields, (value: unknown, catalogue: Catalog) => void>> = {
+const VALIDATORS: Readonly<Record<keyof SettingsFields, (value: unknown, catalog: Catalog) => void>> = {
   provider(value, { providers }) {
-    const name = nameOf('provider', value)
+    const name = parseName('provider', value)
     if (providers.has(name)) return
-    throw new PurserError('provider_unknown', `There is no provider '${name}'.`, {
-      hint: known(name, providers.keys()),
+    throw new PurserError('provider_unknown', `Unknown provider '${name}'.`, {
+      hint: suggestName(name, providers.keys()),
     })
   },
-  model: (value) => nameOf('model', value),
-  region: (value) => nameOf('region', value),
-  deployment: (value) => nameOf('deployment', value),
-  baseURL: checkBaseURL,
-  mcpServers(value, { servers }) {
-    for (const name of namesOf('mcpServers', value, SERVERS_MAX)) {
-      if (servers.has(name)) continue
-      throw new PurserError('mcp_unknown', `There is no MCP server '${name}'.`, { hint: known(name, servers.keys()) })
+  model: (value) => parseName('model', value),
+  region: (value) => parseName('region', value),
+  deployment: (value) => parseName('deployment', value),
+  baseURL: validateBaseURL,
+  mcpServers(value, { mcpServers }) {
+    for (const name of parseNames('mcpServers', value, SERVERS_MAX)) {
+      if (mcpServers.has(name)) continue
+      throw new PurserError('mcp_unknown', `Unknown MCP server '${name}'.`, {
+        hint: suggestName(name, mcpServers.keys()),
+      })
     }
   },
   preset(value, { presets }) {
-    const tag = nameOf('preset', value)
+    const tag = parseName('preset', value)
     if (presets.has(tag)) return
-    throw new PurserError('preset_unknown', `There is no preset '${tag}'.`, { hint: known(tag, presets.keys()) })
+    throw new PurserError('preset_unknown', `Unknown preset '${tag}'.`, { hint: suggestName(tag, presets.keys()) })
   },
   parameters: validateParameters,
-  allowedModels: (value) => namesOf('allowedModels', value, MODELS_MAX),
+  allowedModels: (value) => parseNames('allowedModels', value, MODELS_MAX),
 }
 
 function isField(field: string): field is keyof SettingsFields {
-  return Object.hasOwn(CHECKS, field)
+  return Object.hasOwn(VALIDATORS, field)
 }
 
 function unknownField(field: string): PurserError {
-  return new PurserError('settings_invalid', `There is no setting '${field}'.`, {
-    hint: suggestion(field, FIELDS) || `Known settings: ${FIELDS.join(', ')}.`,
+  const fields = Object.keys(VALIDATORS)
+  return new PurserError('settings_invalid', `Unknown setting '${field}'.`, {
+    hint: suggestion(field, fields) || `Valid settings: ${fields.join(', ')}.`,
     details: { field },
   })
 }
 
-function nameOf(field: string, value: unknown): string {
-  const fits =
+function parseName(field: string, value: unknown): string {
+  const isName =
     typeof value === 'string' &&
     value !== '' &&
     value.length <= NAME_MAX_CHARACTERS &&
     value.isWellFormed() &&
     !/\p{Cc}/u.test(value)
-  if (fits) return value
-  throw wrong(field, `is not text of 1 to ${NAME_MAX_CHARACTERS} characters`)
+  if (isName) return value
+  throw invalidSetting(field, `must be text of 1 to ${NAME_MAX_CHARACTERS} characters without control characters`)
 }
 
-function namesOf(field: string, value: unknown, max: number): string[] {
-  if (!Array.isArray(value)) throw wrong(field, 'is not a list')
-  if (value.length > max) throw wrong(field, `has more than ${max} entries`)
-  const names = value.map((entry) => nameOf(field, entry))
-  if (new Set(names).size < names.length) throw wrong(field, 'has an entry twice')
+function parseNames(field: string, value: unknown, max: number): string[] {
+  if (!Array.isArray(value)) throw invalidSetting(field, 'must be a list')
+  if (value.length > max) throw invalidSetting(field, `must not have more than ${max} entries`)
+  const names = value.map((entry) => parseName(field, entry))
+  if (new Set(names).size < names.length) throw invalidSetting(field, 'must not contain an entry twice')
   return names
 }
 
-/** An address only: whatever authenticates belongs into a secret, and would be logged here. */
-function checkBaseURL(value: unknown): void {
+/** Settings are logged: credentials belong in a secret, not in the URL. */
+function validateBaseURL(value: unknown): void {
   const url = typeof value === 'string' && value.length <= URL_MAX_CHARACTERS ? URL.parse(value) : null
-  if (url === null || !/^https?:$/.test(url.protocol)) throw wrong('baseURL', 'is not an http or https URL')
+  if (url === null || !/^https?:$/.test(url.protocol)) throw invalidSetting('baseURL', 'must be an http or https URL')
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw wrong('baseURL', 'has a user, password, query or fragment', 'Keys belong into setSecret.')
+    throw invalidSetting('baseURL', 'must not have a user, password, query or fragment', 'Set keys with setSecret.')
   }
 }
 
-function wrong(field: string, fault: string, hint?: string): PurserError {
-  return new PurserError('settings_invalid', `The setting '${field}' ${fault}.`, { hint, details: { field } })
-}
-
-function known(given: string, names: Iterable<string>): string {
-  const all = [...names]
-  return suggestion(given, all) || `Configured: ${all.slice(0, 20).join(', ') || 'none'}.`
+function invalidSetting(field: string, rule: string, hint?: string): PurserError {
+  return new PurserError('settings_invalid', `The setting '${field}' ${rule}.`, { hint, details: { field } })
 }
