@@ -9,6 +9,7 @@ import { Authorizations } from './oauth/authorizations.ts'
 import { ClientRegistrations } from './oauth/client-registrations.ts'
 import { GRANT_KIND } from './oauth/grant.ts'
 import { GrantRepository } from './oauth/grant-repository.ts'
+import { PendingAuthorizations } from './oauth/pending-authorizations.ts'
 import { createGracefulClose } from './pool/graceful-close.ts'
 import { LiveRuntime, type LiveRuntimeDeps } from './pool/live-runtime.ts'
 import { McpConnectionPool } from './pool/mcp-connection-pool.ts'
@@ -127,7 +128,8 @@ function createModules({
   const sessions = new SessionRepository({ journal, users, catalog, effects })
   const grants = new GrantRepository({ journal, users, keys })
   const registrations = new ClientRegistrations({ namespace, effects, keys, meta, oauth })
-  const authorizations = new Authorizations({ effects, catalog, oauth, repository, grants, registrations })
+  const pending = new PendingAuthorizations({ journal, keys })
+  const authorizations = new Authorizations({ effects, catalog, oauth, repository, pending, grants, registrations })
 
   const gracefulClose = createGracefulClose({ effects, namespace })
   const clientDeps = { namespace, effects, gracefulClose }

@@ -13,8 +13,13 @@ import { fillDefinition } from '../settings/mcp-definition.ts'
 import type { ClientRegistrations } from './client-registrations.ts'
 import { authorizationInvalid, authorizationServerUnavailable } from './errors.ts'
 import type { StoredGrant } from './grant.ts'
-import type { GrantOwner, GrantRepository } from './grant-repository.ts'
-import { createState, type PendingContent } from './pending-authorizations.ts'
+import type { GrantRepository } from './grant-repository.ts'
+import {
+  createState,
+  type GrantOwner,
+  type PendingAuthorizations,
+  type PendingContent,
+} from './pending-authorizations.ts'
 import type { AuthorizationServer, OAuthPort, TokenResult, TokenSource, Tokens, TrustedEndpoints } from './ports.ts'
 import { createGrantContent, isClientUnknown, TokenRefresher } from './refresh.ts'
 import { GrantTokenSource } from './token-source.ts'
@@ -30,6 +35,7 @@ export interface AuthorizationsDeps {
   readonly catalog: Catalog
   readonly oauth: OAuthPort
   readonly repository: RuntimeRepository
+  readonly pending: PendingAuthorizations
   readonly grants: GrantRepository
   readonly registrations: ClientRegistrations
 }
@@ -61,7 +67,7 @@ export class Authorizations {
     { user, name }: GrantOwner,
     signal: AbortSignal | undefined,
   ): Promise<{ url: string; expiresAt: string }> {
-    const { repository, oauth, registrations, grants } = this.#deps
+    const { repository, oauth, registrations, pending } = this.#deps
     const options = this.#getOptions(name)
     const stored = await withSignal(repository.read(user), signal)
     const endpoints = this.#getEndpoints(user, name, stored)
@@ -73,7 +79,7 @@ export class Authorizations {
     const state = createState()
     const { url, verifier } = await oauth.start({ server, client, redirectUrl, scope, state })
     const content = { url: endpoints.url, server, client, redirectUrl, scope, verifier }
-    return { url, expiresAt: await grants.begin(key, state, content, signal) }
+    return { url, expiresAt: await pending.add(key, state, content, signal) }
   }
 
   /** Continues when `signal` is aborted: the code can be used only once. */
@@ -144,17 +150,17 @@ export class Authorizations {
   async #complete({ user, name }: GrantOwner, { state, code, iss }: AuthorizationCallback, options: WriteOptions) {
     const { issuer } = this.#getOptions(name)
     const { effects, oauth, grants, registrations } = this.#deps
-    const taken = await grants.take({ user, name }, state, options.signal)
+    const taken = await this.#deps.pending.take({ user, name }, state, options.signal)
     if (taken === undefined) throw authorizationInvalid(name, 'state_unknown')
     if (taken === 'expired') throw authorizationInvalid(name, 'state_expired')
-    const { incarnation, content: pending } = taken
-    if (!isFromIssuer(pending, iss)) throw authorizationInvalid(name, 'issuer_mismatch')
-    const { url, server, client } = pending
-    const result = await oauth.exchange({ url, issuer }, { ...pending, code })
+    const { incarnation, content: started } = taken
+    if (!isFromIssuer(started, iss)) throw authorizationInvalid(name, 'issuer_mismatch')
+    const { url, server, client } = started
+    const result = await oauth.exchange({ url, issuer }, { ...started, code })
     if (isClientUnknown(result)) await registrations.forget(name, client)
     const tokens = getTokens(name, result)
     const content = createGrantContent(tokens, { url, server, client, now: effects.now() })
-    const scope = tokens.scope ?? pending.scope
+    const scope = tokens.scope ?? started.scope
     const { actor } = options
     const grant = await grants.add({ user, incarnation, name }, { id: effects.randomId(), scope, content, actor })
     return toAuthorization(name, grant)

@@ -1,6 +1,5 @@
 import type { Keyring } from '../../core/keyring.ts'
 import type { Subject } from '../../core/subject.ts'
-import { PurserError } from '../../errors.ts'
 import type { Decision, JournalPort } from '../../journal/api.ts'
 import type { UserStore } from '../../storage/store.ts'
 import type { RecordKey } from '../secrets.ts'
@@ -15,17 +14,7 @@ import {
   sealContent,
   writeGrant,
 } from './grant.ts'
-import {
-  addPending,
-  digestState,
-  openPending,
-  PENDING_KIND,
-  type PendingContent,
-  readPending,
-  STATE_TTL_MS,
-  sealPending,
-  writePending,
-} from './pending-authorizations.ts'
+import { type GrantOwner, PENDING_KIND } from './pending-authorizations.ts'
 
 /** Limit of one read; a user has at most one grant for each MCP server that is or was configured. */
 const GRANTS_MAX = 1_000
@@ -34,15 +23,6 @@ export interface GrantRepositoryDeps {
   readonly journal: JournalPort
   readonly users: UserStore
   readonly keys: Keyring
-}
-
-/** A user and an MCP server. */
-export type GrantOwner = Omit<RecordKey, 'incarnation'>
-
-/** A pending authorization that was removed from the store, to be completed now. */
-export interface TakenAuthorization {
-  readonly incarnation: number
-  readonly content: PendingContent
 }
 
 export interface NewGrant {
@@ -79,7 +59,7 @@ export type Settlement =
 
 type GrantDecision<Result> = Decision<unknown, unknown, Result>
 
-/** The authorizations in the store; each write is one atomic step through the journal. */
+/** The grants in the store; each write is one atomic step through the journal. */
 export class GrantRepository {
   readonly #deps: GrantRepositoryDeps
 
@@ -102,58 +82,6 @@ export class GrantRepository {
     const { keys, users } = this.#deps
     const stored = readGrant(await users.record(key.user, GRANT_KIND, key.name), key.incarnation)
     return stored?.state === 'live' ? openGrant(keys, key, stored) : undefined
-  }
-
-  /** Stores a started authorization; resolves to its expiry, ISO 8601. */
-  begin(key: RecordKey, state: string, content: PendingContent, signal: AbortSignal | undefined): Promise<string> {
-    const { journal, keys } = this.#deps
-    const { user, incarnation, name } = key
-    const digest = digestState(keys, key, state)
-    const sealed = sealPending(keys, key, digest, content)
-    return journal.write(user, {
-      signal,
-      reads: [{ kind: PENDING_KIND, name }],
-      decide({ incarnation: current, now, record }) {
-        // The user was erased since the discovery began: the authorization must not be stored for the next incarnation.
-        if (current !== incarnation) throw userErased()
-        const expiresAt = now + STATE_TTL_MS
-        const before = readPending(record(PENDING_KIND, name), incarnation)
-        const value = writePending(addPending(before, { digest, sealed, expiresAt }, now), incarnation)
-        return {
-          records: [{ kind: PENDING_KIND, name, value }],
-          result: () => new Date(expiresAt).toISOString(),
-        }
-      },
-    })
-  }
-
-  /** Removes a pending authorization, so that it is completed at most once. Undefined when there is none. */
-  async take(
-    { user, name }: GrantOwner,
-    state: string,
-    signal: AbortSignal | undefined,
-  ): Promise<TakenAuthorization | 'expired' | undefined> {
-    const { journal, keys } = this.#deps
-    const taken = await journal.write(user, {
-      signal,
-      reads: [{ kind: PENDING_KIND, name }],
-      decide({ incarnation, now, record }) {
-        const key = { user, incarnation, name }
-        const before = readPending(record(PENDING_KIND, name), incarnation)
-        const digest = digestState(keys, key, state)
-        const pending = before.find((each) => each.digest === digest)
-        if (pending === undefined) return { result: () => undefined }
-        const value = writePending(
-          before.filter((each) => each !== pending),
-          incarnation,
-        )
-        return { records: [{ kind: PENDING_KIND, name, value }], result: () => ({ key, pending, takenAt: now }) }
-      },
-    })
-    if (taken === undefined) return undefined
-    const { key, pending, takenAt } = taken
-    if (takenAt >= pending.expiresAt) return 'expired'
-    return { incarnation: key.incarnation, content: openPending(keys, key, pending) }
   }
 
   /** Stores the tokens of a completed authorization; an earlier grant is replaced. */
@@ -290,8 +218,4 @@ function markSpent(name: string, stored: StoredGrant, why: string): Pick<GrantDe
     events: [{ type: 'admin_action', detail: `authorization lost: ${name}`, data }],
     records: [{ kind: GRANT_KIND, name, value: writeGrant({ ...stored, state: 'spent' }) }],
   }
-}
-
-function userErased(): PurserError {
-  return new PurserError('user_erased', 'The user was erased while this authorization was starting.')
 }

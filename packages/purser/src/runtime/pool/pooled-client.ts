@@ -6,11 +6,11 @@ import type { CloseReason, GracefulClose } from './graceful-close.ts'
 
 /** Notified of the state of a client by the pool entry that owns it. */
 export interface PoolListener {
-  /** The last user has released it, and it stays open. */
+  /** Its last reference was released, and it stays open. */
   onIdle?(): void
-  /** It is used again. */
+  /** It has a reference again. */
   onUsed?(): void
-  /** New users no longer get it. Called once. */
+  /** It gets no new references. Called once. */
   onRetired(): void
   /** It begins to close: unused, or destroyed. Called once, unless it never opened. */
   onClosing?(): void
@@ -36,8 +36,8 @@ interface Closable {
 }
 
 /**
- * A live client with a reference count. A retired client is not given to new users and closes when the last user has
- * released it. It closes exactly once, whatever calls ask for it, also when it opens only after it was retired.
+ * A live client with a reference count. A retired client gets no new references and closes when the last one is
+ * released. It closes exactly once, also when several calls ask for it or when it opens only after it was retired.
  */
 export class PooledClient<T extends Closable> {
   readonly label: ClientLabel
@@ -46,7 +46,7 @@ export class PooledClient<T extends Closable> {
   readonly #opening: Promise<T>
   readonly #cancelOpening: AbortController | undefined
   #value: T | undefined
-  #users = 0
+  #references = 0
   #closeReason: CloseReason | undefined
   #isBroken = false
   #closing: Promise<void> | undefined
@@ -82,13 +82,13 @@ export class PooledClient<T extends Closable> {
     return this.#closeReason !== undefined
   }
 
-  /** Its present users must not make further calls on it either. */
+  /** Callers that have a reference must not use it for further calls either. */
   get isBroken(): boolean {
     return this.#isBroken
   }
 
   get isInUse(): boolean {
-    return this.#users > 0
+    return this.#references > 0
   }
 
   /** Monotonic ms; maintained only with a listener for `onIdle`. */
@@ -98,16 +98,16 @@ export class PooledClient<T extends Closable> {
 
   describe(): ActiveClient {
     const state = this.isRetired ? 'draining' : this.#value === undefined ? 'opening' : 'open'
-    return { kind: this.label.kind, name: this.label.name, state, inUse: this.#users }
+    return { kind: this.label.kind, name: this.label.name, state, inUse: this.#references }
   }
 
-  /** Every `retain` needs one `release`. */
+  /** Adds a reference; every `retain` needs one `release`. */
   retain(): void {
-    if (this.#users++ === 0) this.#listener.onUsed?.()
+    if (this.#references++ === 0) this.#listener.onUsed?.()
   }
 
   release(): void {
-    if (--this.#users > 0) return
+    if (--this.#references > 0) return
     if (this.#closeReason !== undefined) void this.#close(this.#closeReason)
     else if (this.#listener.onIdle !== undefined) {
       this.#idleSince = this.#deps.effects.monotonic()
@@ -120,11 +120,11 @@ export class PooledClient<T extends Closable> {
     return withSignal(this.#opening, signal)
   }
 
-  /** Gives the client to no new user. Resolves at once while it is in use, otherwise when it is closed. */
+  /** Allows no new references. Resolves at once while the client is in use, otherwise when it is closed. */
   async retire(reason: CloseReason): Promise<void> {
     if (reason === 'broken') this.#isBroken = true
     if (this.#closeReason === undefined) this.#retire(reason)
-    if (this.#users === 0) await this.#close(reason)
+    if (this.#references === 0) await this.#close(reason)
   }
 
   /** Closes the client now, in use or not. */
