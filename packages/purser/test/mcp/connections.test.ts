@@ -7,7 +7,7 @@ import { createMcpConnector } from '../../src/mcp/index.ts'
 import type { McpServerOption } from '../../src/options.ts'
 import type { McpConnector } from '../../src/runtime/ports.ts'
 import { EVERYTHING_OVER_STDIO, type EverythingServer, openEverythingServer } from '../support/everything-server.ts'
-import { fails, openHouse as openRuntimeHarness, type House as RuntimeHarness } from '../support/runtime-harness.ts'
+import { fails, openRuntimeHarness, type RuntimeHarness } from '../support/runtime-harness.ts'
 
 /*
  * Real servers, sockets and processes, on the system clock: the tests await the events they need.
@@ -21,8 +21,8 @@ before(async () => {
 })
 after(() => server.kill())
 
-const open = (mcpServers: Record<string, McpServerOption>, options: object = {}): Promise<RuntimeHarness> =>
-  openRuntimeHarness({ mcpServers, tools: mcp, effects: systemEffects, options })
+const open = (mcpServers: Record<string, McpServerOption>, runtime: object = {}): Promise<RuntimeHarness> =>
+  openRuntimeHarness({ mcpServers, mcp, effects: systemEffects, runtime })
 
 /** The process behind a client over stdio. */
 function getPid(client: Client): number {

@@ -10,7 +10,7 @@ import { openPurser } from '../../src/purser.ts'
 import { type AuthorizationServer, openAuthorizationServer } from '../support/authorization-server.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 import { type GuardedServer, openGuardedServer } from '../support/guarded-server.ts'
-import { chanceOf } from '../support/interleaving-scheduler.ts'
+import { createRandom } from '../support/interleaving-scheduler.ts'
 
 /*
  * Refresh tokens of several processes on one store, also after SIGKILL between sending a refresh and storing its
@@ -152,7 +152,7 @@ test('the refresh token of a process that is killed between sending and storing 
 
 test('no refresh token is sent twice by two processes that refresh repeatedly and are killed at random moments', async (t) => {
   printSeed('kills')
-  const chance = chanceOf(seed)
+  const random = createRandom(seed)
   const path = join(folder, 'any-moment.db')
   // A token is accepted for 60 requests, so that refreshes are frequent.
   const uses = new Map<string, number>()
@@ -169,7 +169,7 @@ test('no refresh token is sent twice by two processes that refresh repeatedly an
   let children: Child[] = []
   /** Kills both: a single survivor would wait until the claim of the other expires, as a test above shows. */
   const killBoth = (probability: number): void => {
-    if (chance.may(probability)) for (const child of children) child.process.kill('SIGKILL')
+    if (random.happens(probability)) for (const child of children) child.process.kill('SIGKILL')
   }
   authorization.behaviour.intercept = (request) => {
     if (request.url === '/token') killBoth(0.15)
@@ -181,7 +181,7 @@ test('no refresh token is sent twice by two processes that refresh repeatedly an
     children = [1, 2].map(() => spawnChild(path, HOUR_MS + round * 20_000, { url, repeat: true }))
     await Promise.all(children.map((child) => child.nextLine()))
     for (const child of children) child.start()
-    const calls = 2 + chance.below(20)
+    const calls = 2 + random.below(20)
     const endings = await Promise.all(children.map((child) => lastLineOf(child, calls)))
     // `token_refused`: the other process used all 60 requests before this one sent its first.
     assert.ok(

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { PurserError } from '../../src/errors.ts'
 import type { SettingsPatch } from '../../src/runtime/api.ts'
+import type { Catalog } from '../../src/runtime/settings/catalog.ts'
 import { createCatalog } from '../../src/runtime/settings/create-catalog.ts'
 import { NEVER_CONFIGURED, type UserSettings } from '../../src/runtime/settings/layers.ts'
 import { resolveSettings } from '../../src/runtime/settings/resolve-settings.ts'
@@ -23,21 +24,21 @@ const bound = (name: string): fc.Arbitrary<SettingsPatch> =>
     { requiredKeys: [] },
   )
 
-/** A patch that a sensible caller could make: what it names belongs together. */
-const whole: fc.Arbitrary<SettingsPatch> = provider.chain((name) =>
+/** A patch whose provider, model, deployment and base URL belong together. */
+const completePatch: fc.Arbitrary<SettingsPatch> = provider.chain((name) =>
   fc
     .tuple(bound(name), fc.constantFrom('eu', 'us', null, undefined))
     .map(([patch, region]) => ({ provider: name, ...patch, region })),
 )
 
-/** What one caller does after another. The second kind names no provider, so it is made for the one that stands. */
+/** One call of configure. The second kind sets no provider: it is made for the effective one. */
 const step = fc.oneof(
-  whole.map((patch) => () => patch),
+  completePatch.map((patch) => () => patch),
   fc.tuple(fc.constantFrom('1', '2'), fc.boolean()).map(
-    ([number, address]) =>
-      (standing: string): SettingsPatch => ({
-        model: `${standing}-${number}`,
-        ...(address ? { baseURL: `https://${standing}.example/` } : {}),
+    ([number, hasURL]) =>
+      (current: string): SettingsPatch => ({
+        model: `${current}-${number}`,
+        ...(hasURL ? { baseURL: `https://${current}.example/` } : {}),
       }),
   ),
   fc.constantFrom(...['fast', 'slow', null].map((preset) => (): SettingsPatch => ({ preset }))),
@@ -48,7 +49,7 @@ const step = fc.oneof(
   ),
 )
 
-const catalogue = (defaults: SettingsPatch): ReturnType<typeof createCatalog> =>
+const catalogWith = (defaults: SettingsPatch): Catalog =>
   createCatalog({
     providers: Object.fromEntries(NAMES.map((name) => [name, { kind: 'demo' as const, defaultModel: `${name}-1` }])),
     presets: { fast: { provider: 'q', model: 'q-2', baseURL: 'https://q.example/' }, slow: { provider: 'r' } },
@@ -56,25 +57,25 @@ const catalogue = (defaults: SettingsPatch): ReturnType<typeof createCatalog> =>
     defaults,
   })
 
-test('RC-D03 R6 R9: whatever is configured, preset and overridden in whatever order, the pair is never torn', () => {
+test('provider and model stay a pair for any order of configure, presets and overrides (RC-D03)', () => {
   const property = fc.property(
-    whole,
+    completePatch,
     fc.array(step, { maxLength: 12 }),
-    whole,
+    completePatch,
     fc.array(step, { maxLength: 4 }),
     (defaults, steps, override, later) => {
-      let known = catalogue(defaults)
+      let catalog = catalogWith(defaults)
       let own: UserSettings = NEVER_CONFIGURED
-      const take = (next: (standing: string) => SettingsPatch): void => {
-        const before = resolveSettings(known, own).settings
+      const configure = (next: (current: string) => SettingsPatch): void => {
+        const before = resolveSettings(catalog, own).settings
         const patch = next(before.provider ?? '')
-        const { userSettings: changed, resolved, changedFields: fields } = patchUserSettings(known, own, patch)
-        assert.equal(changed.version, own.version + (fields.length > 0 ? 1 : 0))
-        assert.equal(resolved.settings.version, changed.version)
-        own = changed
+        const { userSettings, resolved, changedFields } = patchUserSettings(catalog, own, patch)
+        assert.equal(userSettings.version, own.version + (changedFields.length > 0 ? 1 : 0))
+        assert.equal(resolved.settings.version, userSettings.version)
+        own = userSettings
         inspect(resolved.settings)
       }
-      for (const next of steps) take(next)
+      for (const next of steps) configure(next)
       const stored = JSON.stringify(own)
       for (const turn of [
         override,
@@ -82,14 +83,14 @@ test('RC-D03 R6 R9: whatever is configured, preset and overridden in whatever or
         { preset: 'slow', region: null },
         { provider: override.provider },
       ]) {
-        inspect(resolveSettings(known, own, { override: turn }).settings)
+        inspect(resolveSettings(catalog, own, { override: turn }).settings)
       }
-      assert.equal(resolveSettings(known, own, { override: { preset: 'fast' } }).settings.model, 'q-2')
+      assert.equal(resolveSettings(catalog, own, { override: { preset: 'fast' } }).settings.model, 'q-2')
       assert.equal(JSON.stringify(own), stored)
-      // The operator changes the defaults: what was chosen for another provider does not move along.
-      known = catalogue(override)
-      inspect(resolveSettings(known, own).settings)
-      for (const next of later) take(next)
+      // The operator changes the defaults: fields chosen for another provider are ignored.
+      catalog = catalogWith(override)
+      inspect(resolveSettings(catalog, own).settings)
+      for (const next of later) configure(next)
     },
   )
   fc.assert(property, { seed, numRuns: rounds(20_000, 500) })
@@ -103,24 +104,24 @@ function inspect({
   origin,
   ...settings
 }: ReturnType<typeof resolveSettings>['settings']): void {
-  assert.ok(name !== null && model?.startsWith(`${name}-`), `torn: ${name} and ${model}`)
-  assert.ok(deployment === null || deployment === `${name}-deployment`, `torn: ${name} and ${deployment}`)
-  assert.ok(baseURL === null || baseURL === `https://${name}.example/`, `torn: ${name} and ${baseURL}`)
+  assert.ok(name !== null && model?.startsWith(`${name}-`), `${model} does not belong to ${name}`)
+  assert.ok(deployment === null || deployment === `${name}-deployment`, `${deployment} does not belong to ${name}`)
+  assert.ok(baseURL === null || baseURL === `https://${name}.example/`, `${baseURL} does not belong to ${name}`)
   assert.ok(Object.isFrozen(settings.parameters) && Object.isFrozen(origin) && Object.isFrozen(settings.mcpServers))
 }
 
-test('an origin names the narrowest layer that speaks of the field', () => {
-  const known = createCatalog({
+test('the origin of a field is the narrowest layer that sets it', () => {
+  const catalog = createCatalog({
     providers: { p: { kind: 'demo', models: ['p-1', 'p-2'] } },
     presets: { tag: { model: 'p-2', region: 'preset', parameters: { topP: 1 } } },
     mcpServers: {},
     defaults: { provider: 'p', model: 'p-1', region: 'default', deployment: 'default', preset: 'tag' },
   })
-  const { userSettings: own } = patchUserSettings(known, NEVER_CONFIGURED, {
+  const { userSettings: own } = patchUserSettings(catalog, NEVER_CONFIGURED, {
     deployment: 'user',
     parameters: { seed: 1 },
   })
-  const { settings } = resolveSettings(known, own, { override: { parameters: { seed: 2 } } })
+  const { settings } = resolveSettings(catalog, own, { override: { parameters: { seed: 2 } } })
   assert.deepEqual(settings.parameters, { topP: 1, seed: 2 })
   const { provider: p, model, region, deployment, parameters, baseURL, preset } = settings.origin
   assert.deepEqual(
@@ -129,10 +130,10 @@ test('an origin names the narrowest layer that speaks of the field', () => {
   )
 })
 
-test('an unexpected failure while resolving does not hide behind a fault', () => {
-  const known = catalogue({ provider: 'p' })
+test('configuring a preset that is not in the catalog throws preset_unknown', () => {
+  const catalog = catalogWith({ provider: 'p' })
   assert.throws(
-    () => patchUserSettings(known, NEVER_CONFIGURED, { provider: null, model: null, preset: 'nowhere' }),
+    () => patchUserSettings(catalog, NEVER_CONFIGURED, { provider: null, model: null, preset: 'nowhere' }),
     (error) => PurserError.is(error, 'preset_unknown'),
   )
 })

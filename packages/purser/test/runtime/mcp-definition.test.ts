@@ -8,7 +8,7 @@ import { fails } from '../support/runtime-harness.ts'
 const fill = (definition: McpServerOption, user: string, credentials: Record<string, string> | null = null) =>
   fillDefinition(definition, { server: 's', user, credentials })
 
-test('placeholders are encoded for where they stand: URL, header, environment', () => {
+test('placeholders are encoded for their position: URL, header, environment', () => {
   const remote = {
     url: 'https://h/{user}/mcp?k={secret.key}',
     headers: { 'x-user': '{user}', authorization: 'Bearer {secret.key}' },
@@ -25,7 +25,7 @@ test('placeholders are encoded for where they stand: URL, header, environment', 
   })
 })
 
-test('what is filled in brings no placeholder of its own, and names of the language are no fields', () => {
+test('filled-in values are not scanned for placeholders, and inherited properties are not secret fields', () => {
   const definition = { command: 'x', env: { A: '{user}', B: '{secret.key}' } }
   const filled = fill(definition, '{secret.key}', { key: '{user}' }) as { env: Record<string, string> }
   assert.deepEqual(filled.env, { A: '{secret.key}', B: '{user}' })
@@ -33,7 +33,7 @@ test('what is filled in brings no placeholder of its own, and names of the langu
   assert.throws(() => fill({ command: 'x', env: { A: '{secret.key}' } }, 'ada', null), fails('secret_missing'))
 })
 
-test('a secret that would break out of its header is refused, and is not in the error', () => {
+test('a secret that is not a valid header value is refused, and is not in the error', () => {
   const definition = { url: 'https://h/', headers: { authorization: '{secret.key}' } }
   for (const key of ['a\r\nx-other: 1', 'a\0', 'ключ']) {
     assert.throws(
@@ -43,7 +43,7 @@ test('a secret that would break out of its header is refused, and is not in the 
   }
 })
 
-test('R1: two users never look the same to a server, whatever their ids are', () => {
+test('two user ids always give different URLs and headers', () => {
   const id = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => text.isWellFormed())
   const definition = { url: 'https://h/{user}', headers: { 'x-user': '{user}' } }
   fc.assert(
@@ -69,7 +69,7 @@ test('R1: two users never look the same to a server, whatever their ids are', ()
   }
 })
 
-test('a placeholder that would be sent as it is, or would choose whom to call, is a mistake in the configuration', () => {
+test('a placeholder with an unknown name, in the host or in the command line is a configuration error', () => {
   const wrong: McpServerOption[] = [
     { url: 'https://{user}.h/' },
     { url: 'https://{secret.host}/' },

@@ -10,10 +10,15 @@ import { CLAIM_MS } from '../../src/runtime/oauth/refresh.ts'
 import { chaosStore } from '../../src/testing/chaos-store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
-import { chanceOf } from '../support/interleaving-scheduler.ts'
-import { type Furnishing, fails, type House, openHouse } from '../support/runtime-harness.ts'
+import { createRandom } from '../support/interleaving-scheduler.ts'
+import {
+  fails,
+  openRuntimeHarness,
+  type RuntimeHarness,
+  type RuntimeHarnessOptions,
+} from '../support/runtime-harness.ts'
 
-/* R17 under a clock moved by hand: claims between processes, lost answers, ended lives. */
+/* Refresh tokens on a clock that is moved by hand: claims between processes, lost answers, erased users. */
 
 const ISSUER = 'https://login.example'
 const wiki: McpServerOption = {
@@ -22,372 +27,380 @@ const wiki: McpServerOption = {
 }
 const LIFETIME_MS = 3_600_000
 
-/** An authorization server that rotates, counts what it is sent, and answers when the test lets it. */
-class Provider {
-  readonly sent: string[] = []
-  made = 0
+/** An authorization server that rotates refresh tokens and records those it receives. */
+class FakeAuthorizationServer {
+  readonly received: string[] = []
+  issued = 0
   registered = 0
   lifetimeMs = LIFETIME_MS
-  /** Runs while a refresh is under way. */
-  meanwhile: () => Promise<unknown> = async () => undefined
-  /** Runs while a code is under way. */
-  whileRedeeming: () => Promise<unknown> = async () => undefined
-  /** Runs while the server is looked for. */
-  whileFinding: () => Promise<unknown> = async () => undefined
+  /** Runs while a refresh is pending. */
+  onRefresh: () => Promise<unknown> = async () => undefined
+  /** Runs while a code is exchanged. */
+  onExchange: () => Promise<unknown> = async () => undefined
+  /** Runs during the discovery. */
+  onDiscover: () => Promise<unknown> = async () => undefined
   outcome: 'granted' | 'refused' | 'unsent' | 'unknown' | 'hung' = 'granted'
 
   readonly port: OAuthPort = {
     discover: async () => {
-      await this.whileFinding()
+      await this.onDiscover()
       return { issuer: ISSUER, metadata: {} as AuthorizationServerMetadata, resource: null, scope: 'tools' }
     },
     register: async () => ({ client_id: `client ${++this.registered}` }),
     start: async ({ state }) => ({ url: state, verifier: 'canary-verifier' }),
     exchange: async () => {
-      await this.whileRedeeming()
-      return { outcome: 'granted', tokens: this.#tokens() }
+      await this.onExchange()
+      return { outcome: 'granted', tokens: this.#issueTokens() }
     },
-    refresh: async (_site, { refreshToken }) => {
+    refresh: async (_endpoints, { refreshToken }) => {
       const { outcome } = this
-      if (outcome === 'unsent') return { outcome, cause: new Error('away') }
-      this.sent.push(refreshToken)
-      await this.meanwhile()
+      if (outcome === 'unsent') return { outcome, cause: new Error('unreachable') }
+      this.received.push(refreshToken)
+      await this.onRefresh()
       if (outcome === 'hung') return new Promise(() => undefined)
       if (outcome === 'refused') return { outcome, code: 'invalid_grant' }
-      if (outcome === 'unknown') return { outcome, cause: new Error('cut') }
-      return { outcome: 'granted', tokens: this.#tokens() }
+      if (outcome === 'unknown') return { outcome, cause: new Error('connection lost') }
+      return { outcome: 'granted', tokens: this.#issueTokens() }
     },
   }
 
-  #tokens(): Tokens {
-    const number = ++this.made
+  #issueTokens(): Tokens {
+    const number = ++this.issued
     return { access: `canary-a${number}`, refresh: `canary-r${number}`, lifetimeMs: this.lifetimeMs, scope: null }
   }
 
-  /** Refresh tokens that came more than once. */
+  /** Refresh tokens that were received more than once. */
   get reused(): string[] {
-    return this.sent.filter((token, index) => this.sent.indexOf(token) !== index)
+    return this.received.filter((token, index) => this.received.indexOf(token) !== index)
   }
 }
 
-interface RenderContext {
-  readonly provider: Provider
+interface OAuthHarness extends AsyncDisposable {
+  readonly server: FakeAuthorizationServer
   readonly clock: HandClock
-  readonly house: House
+  readonly harness: RuntimeHarness
 }
 
-async function open(given: Partial<Furnishing> = {}): Promise<RenderContext> {
-  const provider = new Provider()
-  const clock = handClock()
-  const house = await openHouse({ clock, mcpServers: { wiki }, authorization: provider.port, ...given })
-  presenting(house)
-  return { provider, clock, house }
+async function openOAuthHarness(options: Partial<RuntimeHarnessOptions> = {}): Promise<OAuthHarness> {
+  const server = new FakeAuthorizationServer()
+  const clock = options.clock ?? handClock()
+  const harness = await openRuntimeHarness({ mcpServers: { wiki }, oauth: server.port, ...options, clock })
+  useTokens(harness)
+  return { server, clock, harness, [Symbol.asyncDispose]: () => harness[Symbol.asyncDispose]() }
 }
 
-/** Connections that ask for a token as real ones do. */
-function presenting(house: House): House {
-  house.behaviour.openTools = async ({ tokenSource }) => {
+/** Makes new connections get a token, as real ones do. */
+function useTokens(harness: RuntimeHarness): RuntimeHarness {
+  harness.fakes.connect = async ({ tokenSource }) => {
     await tokenSource?.getToken()
   }
-  return house
+  return harness
 }
 
-async function authorize(house: House, id = 'ada'): Promise<void> {
-  const user = house.user(id)
+async function authorize(harness: RuntimeHarness, id = 'ada'): Promise<void> {
+  const user = harness.user(id)
   const { url: state } = await user.authorizeMcp('wiki')
   await user.completeMcp('wiki', { state, code: 'canary-code' })
 }
 
-/** The token that a new connection of this house gets. */
-async function tokenIn(house: House, id = 'ada'): Promise<string> {
-  const lease = await house.user(id).acquire()
+/** The token that a new connection of this instance gets. */
+async function getToken(harness: RuntimeHarness, id = 'ada'): Promise<string> {
+  const lease = await harness.user(id).acquire()
   try {
     await lease.mcp('wiki')
-    return house.tools.at(-1)?.order.tokenSource?.lastToken ?? ''
+    return harness.connections.at(-1)?.request.tokenSource?.lastToken ?? ''
   } finally {
     lease.release()
-    await house.user(id).evict()
+    await harness.user(id).evict()
   }
 }
 
-const required = (error: unknown): boolean => {
+/** As `getToken`, for a connection whose first token is refused. */
+async function getReplacedToken(harness: RuntimeHarness, id = 'ada'): Promise<string> {
+  harness.fakes.connect = async ({ tokenSource }) => {
+    await tokenSource?.replaceToken('canary-a1')
+  }
+  try {
+    return await getToken(harness, id)
+  } finally {
+    useTokens(harness)
+  }
+}
+
+const isAuthorizationRequired = (error: unknown): boolean => {
   fails('mcp_unavailable')(error)
   assert.equal((error as PurserError).details?.reason, 'authorization_required')
   return true
 }
 
-test('R17: another process waits for the one that refreshes, and takes over what it got', async () => {
-  const { house, provider, clock } = await open()
-  const other = presenting(await house.sibling())
-  await authorize(house)
+test('a process waits for the refresh of another process and uses its tokens', async () => {
+  await using setup = await openOAuthHarness()
+  const { harness, server, clock } = setup
+  const other = useTokens(await harness.openInstance())
+  await authorize(harness)
   clock.advance(LIFETIME_MS)
   const gate = Promise.withResolvers<void>()
-  provider.meanwhile = () => gate.promise
-  const [here, there] = [tokenIn(house), tokenIn(other)]
+  server.onRefresh = () => gate.promise
+  const tokens = [getToken(harness), getToken(other)]
   await clock.pass(5_000)
-  assert.deepEqual(provider.sent, ['canary-r1'])
+  assert.deepEqual(server.received, ['canary-r1'])
   gate.resolve()
   await clock.pass(1_000)
-  assert.deepEqual(await Promise.all([here, there]), ['canary-a2', 'canary-a2'])
-  assert.deepEqual(provider.sent, ['canary-r1'])
+  assert.deepEqual(await Promise.all(tokens), ['canary-a2', 'canary-a2'])
+  assert.deepEqual(server.received, ['canary-r1'])
 })
 
 for (const [how, stepMs] of [
-  ['a clock that stands', 0],
-  ['a clock that was put back a day', -86_400_000],
+  ['a wall clock that stands still', 0],
+  ['a wall clock that is set back by a day', -86_400_000],
 ] as const) {
-  test(`R17: a claim whose holder does not come back loses the token after 15 s, under ${how}`, async () => {
-    const { house, provider, clock } = await open()
-    const other = presenting(await house.sibling())
-    await authorize(house)
+  test(`a claim whose process does not return loses the refresh token after 15 s, with ${how}`, async () => {
+    await using setup = await openOAuthHarness()
+    const { harness, server, clock } = setup
+    const other = useTokens(await harness.openInstance())
+    await authorize(harness)
     clock.advance(LIFETIME_MS)
-    provider.outcome = 'hung'
-    tokenIn(house).catch(() => undefined)
+    server.outcome = 'hung'
+    getToken(harness).catch(() => undefined)
     await clock.pass(0)
     clock.stepWall(stepMs)
-    const claimed = (await house.store.users.record(house.subject('ada'), 'mcp_grant', 'wiki')) ?? ''
-    assert.notEqual(JSON.parse(claimed).claim, null)
-    // The other process is refused its token, so that the step of the clock does not make it look good again.
-    const renewed = refusedIn(other)
-    const lost = assert.rejects(renewed, required)
+    const record = (await harness.store.users.record(harness.subject('ada'), 'mcp_grant', 'wiki')) ?? ''
+    assert.notEqual(JSON.parse(record).claim, null)
+    // In the other process the token is refused, so that it is not valid again after the step of the clock.
+    const replaced = getReplacedToken(other)
+    const lost = assert.rejects(replaced, isAuthorizationRequired)
     await clock.pass(CLAIM_MS - 1_000)
-    assert.equal((await house.user('ada').mcpAuthorizations())[0]?.isUsable, true)
+    assert.equal((await harness.user('ada').mcpAuthorizations())[0]?.isUsable, true)
     await clock.pass(2_000)
     await lost
-    assert.equal((await house.user('ada').mcpAuthorizations())[0]?.isUsable, false)
-    provider.outcome = 'granted'
-    await assert.rejects(tokenIn(other), required)
-    assert.deepEqual(provider.sent, ['canary-r1'])
+    assert.equal((await harness.user('ada').mcpAuthorizations())[0]?.isUsable, false)
+    server.outcome = 'granted'
+    await assert.rejects(getToken(other), isAuthorizationRequired)
+    assert.deepEqual(server.received, ['canary-r1'])
     await authorize(other)
-    assert.equal(await tokenIn(other), 'canary-a2')
+    assert.equal(await getToken(other), 'canary-a2')
   })
 }
 
-/** Somebody whose server refuses the stored token. */
-async function refusedIn(house: House, id = 'ada'): Promise<string> {
-  house.behaviour.openTools = async ({ tokenSource }) => {
-    await tokenSource?.replaceToken('canary-a1')
-  }
-  try {
-    return await tokenIn(house, id)
-  } finally {
-    presenting(house)
-  }
-}
-
-test('R17: whoever comes late with the tokens of their claim is heard, unless the person was asked again', async () => {
-  for (const isAskedAgain of [false, true]) {
-    const { house, provider, clock } = await open()
-    const other = presenting(await house.sibling())
-    await authorize(house)
+test('tokens that arrive after their claim was given up are stored, unless the user has authorized again', async () => {
+  for (const isAuthorizedAgain of [false, true]) {
+    await using setup = await openOAuthHarness()
+    const { harness, server, clock } = setup
+    const other = useTokens(await harness.openInstance())
+    await authorize(harness)
     clock.advance(LIFETIME_MS)
     const gate = Promise.withResolvers<void>()
-    provider.meanwhile = () => gate.promise
-    const late = tokenIn(house)
+    server.onRefresh = () => gate.promise
+    const late = getToken(harness)
     await clock.pass(CLAIM_MS + 1)
-    await assert.rejects(tokenIn(other), required)
-    if (isAskedAgain) await authorize(other)
+    await assert.rejects(getToken(other), isAuthorizationRequired)
+    if (isAuthorizedAgain) await authorize(other)
     gate.resolve()
-    if (isAskedAgain) await assert.rejects(late, required)
+    if (isAuthorizedAgain) await assert.rejects(late, isAuthorizationRequired)
     else assert.equal(await late, 'canary-a2')
     await clock.pass(1_000)
-    assert.equal(await tokenIn(other), 'canary-a2')
-    assert.deepEqual(provider.sent, ['canary-r1'])
-    const told = await house.store.events.newest(house.subject('ada'), { limit: 1 })
-    assert.match(told[0]?.body ?? '', isAskedAgain ? /mcp_authorized/ : /mcp_authorization_kept/)
+    assert.equal(await getToken(other), 'canary-a2')
+    assert.deepEqual(server.received, ['canary-r1'])
+    const [event] = await harness.store.events.newest(harness.subject('ada'), { limit: 1 })
+    assert.match(event?.body ?? '', isAuthorizedAgain ? /mcp_authorized/ : /mcp_authorization_kept/)
   }
 })
 
-test('R17: erasing a user during a refresh, a completion or a beginning leaves nothing behind', async () => {
-  const { house, provider, clock } = await open()
-  await authorize(house)
+test('erasing a user during a refresh, a completion or a start of an authorization leaves nothing stored', async () => {
+  await using setup = await openOAuthHarness()
+  const { harness, server, clock } = setup
+  await authorize(harness)
   clock.advance(LIFETIME_MS)
   const erase = (): Promise<unknown> =>
-    house.journal.erase(house.subject('ada'), () => ({ type: 'erased', detail: 'erased', data: {} }))
-  const left = async (): Promise<unknown[]> => {
+    harness.journal.erase(harness.subject('ada'), () => ({ type: 'erased', detail: 'erased', data: {} }))
+  const readStored = async (): Promise<unknown[]> => {
     const kinds = ['mcp_grant', 'mcp_authorization', 'settings']
     const page = { limit: 10, order: 'ascending' } as const
-    const rows = await Promise.all(kinds.map((kind) => house.store.users.records(house.subject('ada'), kind, page)))
-    return [...rows.flat(), await house.store.users.load(house.subject('ada'))].filter((row) => row !== undefined)
+    const { users } = harness.store
+    const rows = await Promise.all(kinds.map((kind) => users.records(harness.subject('ada'), kind, page)))
+    return [...rows.flat(), await users.load(harness.subject('ada'))].filter((row) => row !== undefined)
   }
-  provider.meanwhile = erase
-  await assert.rejects(tokenIn(house), fails('user_erased'))
-  assert.deepEqual(await left(), [])
+  server.onRefresh = erase
+  await assert.rejects(getToken(harness), fails('user_erased'))
+  assert.deepEqual(await readStored(), [])
 
-  const user = house.user('ada')
+  const user = harness.user('ada')
   const { url: state } = await user.authorizeMcp('wiki')
-  provider.whileRedeeming = erase
+  server.onExchange = erase
   await assert.rejects(user.completeMcp('wiki', { state, code: 'c' }), fails('user_erased'))
-  assert.deepEqual(await left(), [])
+  assert.deepEqual(await readStored(), [])
 
   await user.configure({ region: 'eu' })
-  provider.whileFinding = erase
+  server.onDiscover = erase
   await assert.rejects(user.authorizeMcp('wiki'), fails('user_erased'))
-  assert.deepEqual(await left(), [])
+  assert.deepEqual(await readStored(), [])
 
-  provider.whileFinding = async () => undefined
-  const { url: old } = await user.authorizeMcp('wiki')
+  server.onDiscover = async () => undefined
+  const { url: stateBefore } = await user.authorizeMcp('wiki')
   await erase()
-  await assert.rejects(user.completeMcp('wiki', { state: old, code: 'c' }), fails('authorization_invalid'))
-  assert.deepEqual(await left(), [])
+  await assert.rejects(user.completeMcp('wiki', { state: stateBefore, code: 'c' }), fails('authorization_invalid'))
+  assert.deepEqual(await readStored(), [])
 })
 
-test('R17 R19: closing waits for a refresh that was sent, so that its answer is not lost, and leaves no timer', async () => {
-  const { house, provider, clock } = await open()
-  await authorize(house)
+test('close waits for a refresh that was sent, so that its tokens are stored, and leaves no timer', async () => {
+  await using setup = await openOAuthHarness()
+  const { harness, server, clock } = setup
+  await authorize(harness)
   clock.advance(LIFETIME_MS)
   const gate = Promise.withResolvers<void>()
-  provider.meanwhile = () => gate.promise
-  const asking = tokenIn(house)
-  asking.catch(() => undefined)
+  server.onRefresh = () => gate.promise
+  const token = getToken(harness)
+  token.catch(() => undefined)
   await clock.pass(0)
-  const closing = house.runtimes.close({ timeoutMs: 5_000 })
+  const closing = harness.runtimes.close({ timeoutMs: 5_000 })
   await clock.pass(1_000)
   gate.resolve()
   await closing
-  const other = presenting(await house.sibling())
-  assert.equal(await tokenIn(other), 'canary-a2')
-  assert.deepEqual(provider.sent, ['canary-r1'])
+  const other = useTokens(await harness.openInstance())
+  assert.equal(await getToken(other), 'canary-a2')
+  assert.deepEqual(server.received, ['canary-r1'])
   await other.runtimes.close()
   assert.equal(clock.timers, 0)
 })
 
-test('R17: a token that lives for seconds is used for most of them', async () => {
-  const { house, provider, clock } = await open()
-  provider.lifetimeMs = 5_000
-  await authorize(house)
+test('a token with a lifetime of seconds is used for most of it', async () => {
+  await using setup = await openOAuthHarness()
+  const { harness, server, clock } = setup
+  server.lifetimeMs = 5_000
+  await authorize(harness)
   clock.advance(4_400)
-  assert.equal(await tokenIn(house), 'canary-a1')
+  assert.equal(await getToken(harness), 'canary-a1')
   clock.advance(200)
-  assert.equal(await tokenIn(house), 'canary-a2')
+  assert.equal(await getToken(harness), 'canary-a2')
 })
 
-test('R7 R17: renewing tokens keeps the connection; a new authorization, or none, replaces it', async () => {
-  const { house, clock } = await open()
-  await authorize(house)
-  const lease = await house.user('ada').acquire()
+test('refreshing tokens keeps the connection; a new authorization, or its removal, replaces it', async () => {
+  await using setup = await openOAuthHarness()
+  const { harness, clock } = setup
+  await authorize(harness)
+  const lease = await harness.user('ada').acquire()
   const first = await lease.mcp('wiki')
   clock.advance(LIFETIME_MS)
-  await house.tools[0]?.order.tokenSource?.getToken()
-  const beside = await house.user('ada').acquire()
-  assert.equal(await beside.mcp('wiki'), first)
-  await authorize(house)
-  const after = await house.user('ada').acquire()
+  await harness.connections[0]?.request.tokenSource?.getToken()
+  const second = await harness.user('ada').acquire()
+  assert.equal(await second.mcp('wiki'), first)
+  await authorize(harness)
+  const after = await harness.user('ada').acquire()
   assert.notEqual(await after.mcp('wiki'), first)
-  assert.equal(house.tools[0]?.closes, 0)
+  assert.equal(harness.connections[0]?.closes, 0)
   lease.release()
-  beside.release()
+  second.release()
   await clock.pass(0)
-  assert.equal(house.tools[0]?.closes, 1)
-  assert.equal(await house.user('ada').deauthorizeMcp('wiki'), true)
-  assert.equal(await house.user('ada').deauthorizeMcp('wiki'), false)
-  const last = await house.user('ada').acquire()
-  await assert.rejects(last.mcp('wiki'), required)
+  assert.equal(harness.connections[0]?.closes, 1)
+  assert.equal(await harness.user('ada').deauthorizeMcp('wiki'), true)
+  assert.equal(await harness.user('ada').deauthorizeMcp('wiki'), false)
+  const last = await harness.user('ada').acquire()
+  await assert.rejects(last.mcp('wiki'), isAuthorizationRequired)
   last.release()
   after.release()
   await clock.pass(0)
-  assert.deepEqual(
-    house.tools.map(({ closes }) => closes),
-    [1, 1],
-  )
+  assert.deepEqual(harness.countCloses().connections, [1, 1])
 })
 
-test('R17: tokens go only to the server and from the issuer that they were given for, whatever is configured later', async () => {
-  const { house, provider } = await open()
-  await authorize(house)
-  for (const change of [
+test('tokens are used only with the server and the issuer they were issued for, whatever is configured later', async () => {
+  await using setup = await openOAuthHarness()
+  const { harness, server } = setup
+  await authorize(harness)
+  for (const changed of [
     { ...wiki, url: 'https://elsewhere.example/mcp' },
     { ...wiki, oauth: { redirectUrl: 'https://app.example/back', issuer: 'https://other.example' } },
   ]) {
-    const other = presenting(await house.sibling({ mcpServers: { wiki: change } }))
-    await assert.rejects(tokenIn(other), required)
+    const other = useTokens(await harness.openInstance({ mcpServers: { wiki: changed } }))
+    await assert.rejects(getToken(other), isAuthorizationRequired)
   }
-  const row = (await house.store.users.record(house.subject('ada'), 'mcp_grant', 'wiki')) ?? ''
-  await authorize(house, 'eve')
-  await house.journal.write(house.subject('eve'), {
-    decide: () => ({ records: [{ kind: 'mcp_grant', name: 'wiki', value: row }], result: () => undefined }),
+  const record = (await harness.store.users.record(harness.subject('ada'), 'mcp_grant', 'wiki')) ?? ''
+  await authorize(harness, 'eve')
+  await harness.journal.write(harness.subject('eve'), {
+    decide: () => ({ records: [{ kind: 'mcp_grant', name: 'wiki', value: record }], result: () => undefined }),
   })
-  await assert.rejects(tokenIn(house, 'eve'), required)
-  assert.equal(await tokenIn(house), 'canary-a1')
-  assert.deepEqual(provider.sent, [])
+  await assert.rejects(getToken(harness, 'eve'), isAuthorizationRequired)
+  assert.equal(await getToken(harness), 'canary-a1')
+  assert.deepEqual(server.received, [])
 })
 
-test('R16 R17: no token, code, verifier or state is in rows, logs, errors or what is printed', async () => {
-  const { house, provider, clock } = await open()
-  const user = house.user('ada')
+test('no token, code, verifier or state appears in rows, logs, errors or printed values', async () => {
+  await using setup = await openOAuthHarness()
+  const { harness, server, clock } = setup
+  const user = harness.user('ada')
   const { url: state } = await user.authorizeMcp('wiki')
   const page = { limit: 10, order: 'ascending' } as const
-  const rows = async (): Promise<string> =>
-    JSON.stringify(
-      await Promise.all([
-        ...['mcp_grant', 'mcp_authorization'].map((kind) =>
-          house.store.users.records(house.subject('ada'), kind, page),
-        ),
-        house.store.events.newest(house.subject('ada'), { limit: 100 }),
-      ]),
-    )
-  assert.ok(!(await rows()).includes(state))
-  const shown: unknown[] = [await rows(), await user.completeMcp('wiki', { state, code: 'canary-code' })]
+  const readRows = async (): Promise<string> => {
+    const { users, events } = harness.store
+    const kinds = ['mcp_grant', 'mcp_authorization']
+    const records = kinds.map((kind) => users.records(harness.subject('ada'), kind, page))
+    return JSON.stringify(await Promise.all([...records, events.newest(harness.subject('ada'), { limit: 100 })]))
+  }
+  assert.ok(!(await readRows()).includes(state))
+  const shown: unknown[] = [await readRows(), await user.completeMcp('wiki', { state, code: 'canary-code' })]
   const lease = await user.acquire()
   await lease.mcp('wiki')
-  shown.push(lease, house.runtimes.active(), house.tools[0]?.order.tokenSource, await rows())
+  shown.push(lease, harness.runtimes.active(), harness.connections[0]?.request.tokenSource, await readRows())
   clock.advance(LIFETIME_MS)
-  provider.outcome = 'unknown'
-  shown.push(await house.tools[0]?.order.tokenSource?.getToken().catch((error: unknown) => error))
-  shown.push(await user.mcpAuthorizations(), await rows())
+  server.outcome = 'unknown'
+  shown.push(await harness.connections[0]?.request.tokenSource?.getToken().catch((error: unknown) => error))
+  shown.push(await user.mcpAuthorizations(), await readRows())
   for (const each of shown) assert.doesNotMatch(inspect(each, { depth: 12, showHidden: true }), /canary/)
   for (const each of shown) assert.doesNotMatch(JSON.stringify(each) ?? '', /canary/)
   lease.release()
 })
 
-test('R17: a mistake in the OAuth configuration is told at the start', async () => {
+test('errors in the OAuth configuration are thrown at start', async () => {
   const oauth = { redirectUrl: 'https://app.example/back' }
   const base = { url: 'https://wiki.example/mcp' }
   for (const wrong of [
     { ...base, oauth: {} },
     { ...base, oauth: { ...oauth, redirectUrl: 'nowhere' } },
     { ...base, oauth: { ...oauth, scopes: ['a b'] } },
-    { ...base, oauth: { ...oauth, issuer: 'nobody' } },
+    { ...base, oauth: { ...oauth, issuer: 'not a url' } },
     { ...base, oauth: { ...oauth, clientId: 'app', clientSecret: 'secret' } },
     { ...base, oauth: { ...oauth, clientSecret: 'secret', issuer: ISSUER } },
     { ...base, oauth, headers: { Authorization: 'Bearer x' } },
   ]) {
-    await assert.rejects(openHouse({ mcpServers: { wiki: wrong as McpServerOption } }), fails('option_invalid'))
+    await assert.rejects(
+      openRuntimeHarness({ mcpServers: { wiki: wrong as McpServerOption } }),
+      fails('option_invalid'),
+    )
   }
   const misspelt = { ...base, oauth: { ...oauth, scope: ['tools'] } } as McpServerOption
-  await assert.rejects(openHouse({ mcpServers: { wiki: misspelt } }), fails('option_unknown'))
+  await assert.rejects(openRuntimeHarness({ mcpServers: { wiki: misspelt } }), fails('option_unknown'))
 })
 
-test('R17: over random refreshes, losses and steps of the clock in three processes no token is sent twice', async () => {
+test('no refresh token is sent twice over random refreshes, store failures and clock steps in three processes', async () => {
   printSeed('refreshes')
   let refreshes = 0
   for (let round = 0; round < rounds(200, 20); round++) {
-    const chance = chanceOf(seed + round)
+    const random = createRandom(seed + round)
     const clock = handClock()
     const memory = await openMemoryStore({ effects: clock })
     const only = (call: string): boolean => call === 'users.commit'
     const store = chaosStore(memory, { seed: seed + round, effects: clock, fail: 0.1, lose: 0.1, delay: 0.2, only })
-    const { house, provider } = await open({ clock, store })
-    const houses = [house, presenting(await house.sibling()), presenting(await house.sibling())]
-    await authorize(house)
+    await using setup = await openOAuthHarness({ clock, store })
+    const { harness, server } = setup
+    const instances = [harness, useTokens(await harness.openInstance()), useTokens(await harness.openInstance())]
+    await authorize(harness)
     store.enable()
-    provider.meanwhile = () => new Promise((resolve) => clock.setTimer(() => resolve(undefined), chance.below(40_000)))
+    server.onRefresh = () => new Promise((resolve) => clock.setTimer(() => resolve(undefined), random.below(40_000)))
     for (let step = 0; step < 20; step++) {
-      provider.outcome = chance.pick(['granted', 'granted', 'granted', 'granted', 'unsent', 'unknown'] as const)
-      if (chance.may(0.3)) clock.stepWall((chance.next() - 0.5) * 2 * LIFETIME_MS)
-      const asking = Array.from({ length: 1 + chance.below(4) }, () => tokenIn(chance.pick(houses)))
-      let isOver = false
-      void Promise.allSettled(asking).then(() => {
-        isOver = true
+      server.outcome = random.pick(['granted', 'granted', 'granted', 'granted', 'unsent', 'unknown'] as const)
+      if (random.happens(0.3)) clock.stepWall((random.next() - 0.5) * 2 * LIFETIME_MS)
+      const tokens = Array.from({ length: 1 + random.below(4) }, () => getToken(random.pick(instances)))
+      let isSettled = false
+      void Promise.allSettled(tokens).then(() => {
+        isSettled = true
       })
-      while (!isOver) await clock.pass(1_000)
-      await clock.pass(chance.below(2 * LIFETIME_MS))
+      while (!isSettled) await clock.pass(1_000)
+      await clock.pass(random.below(2 * LIFETIME_MS))
       store.disable()
-      if (!(await house.user('ada').mcpAuthorizations()).some(({ isUsable }) => isUsable)) await authorize(house)
+      if (!(await harness.user('ada').mcpAuthorizations()).some(({ isUsable }) => isUsable)) await authorize(harness)
       store.enable()
     }
-    refreshes += provider.sent.length
-    assert.deepEqual(provider.reused, [], `round ${round}`)
+    refreshes += server.received.length
+    assert.deepEqual(server.reused, [], `round ${round}`)
   }
   assert.ok(refreshes > rounds(200, 20) * 3, `${refreshes}`)
 })

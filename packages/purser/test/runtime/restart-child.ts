@@ -1,15 +1,14 @@
 import { systemEffects } from '../../src/core/effects.ts'
-import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
-import { openHouse } from '../support/runtime-harness.ts'
+import { openRuntimeHarness } from '../support/runtime-harness.ts'
 
 /*
- * Runs until it is killed: configures one user again and again and prints every version that was acknowledged.
+ * Configures one user in a loop until it is killed, and prints every acknowledged version.
  * node restart-child.ts PATH SECRET
  */
 const [, , path = '', secret = ''] = process.argv
-const store = await openSqliteStore({ path, effects: systemEffects })
-const house = await openHouse({ store, effects: systemEffects, secretKey: { current: secret, previous: [] } })
-const user = house.user('ada')
+const secretKey = { current: secret, previous: [] }
+const harness = await openRuntimeHarness({ path, effects: systemEffects, secretKey })
+const user = harness.user('ada')
 for (;;) {
   const { version } = await user.settings()
   const next = await user.configure({

@@ -7,57 +7,56 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
-import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { rounds } from '../support/fuzz-options.ts'
-import { openHouse } from '../support/runtime-harness.ts'
+import { openRuntimeHarness } from '../support/runtime-harness.ts'
 
 const CHILD = join(import.meta.dirname, 'restart-child.ts')
 
+/** Kills the child after this many acknowledged versions; resolves to the last one. */
 async function runUntilKilled(path: string, secret: string, acknowledgements: number): Promise<number> {
   const child = spawn(process.execPath, ['--conditions=@purser/source', CHILD, path, secret], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  let printed = ''
+  let output = ''
   child.stdout.on('data', (chunk: Buffer) => {
-    printed += chunk.toString()
-    if (printed.split('\n').length > acknowledgements) child.kill('SIGKILL')
+    output += chunk.toString()
+    if (output.split('\n').length > acknowledgements) child.kill('SIGKILL')
   })
   await once(child, 'close')
-  const versions = printed.split('\n').slice(0, -1).map(Number)
+  const versions = output.split('\n').slice(0, -1).map(Number)
   return versions.at(-1) ?? 0
 }
 
-test('R12: kill -9 in the middle of writes loses no acknowledged change and leaves no torn one', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'purser-restart-'))
-  const path = join(folder, 'purser.db')
+/** What is stored is at least the acknowledged version, and consistent. */
+async function inspectStored(path: string, secret: string, acknowledged: number): Promise<void> {
+  const secretKey = { current: secret, previous: [] }
+  await using harness = await openRuntimeHarness({ path, effects: systemEffects, secretKey })
+  const user = harness.user('ada')
+  const settings = await user.settings()
+  assert.ok(settings.version >= acknowledged, `version ${acknowledged} was acknowledged, ${settings.version} is stored`)
+  assert.equal(settings.region, `of ${settings.version}`)
+  assert.equal(settings.model, settings.version % 2 === 1 ? 'x' : 'y')
+  for (const { id, version } of await user.sessions()) {
+    assert.equal((await user.settings({ session: id })).region, `of ${version}`)
+  }
+  const lease = await user.acquire()
+  const key = harness.models[0]?.request.credentials?.apiKey
+  assert.ok(key === `canary of ${settings.version}` || key === `canary of ${settings.version - 1}`, String(key))
+  lease.release()
+}
+
+test('SIGKILL during writes loses no acknowledged change and leaves no partial one', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'purser-restart-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const path = join(directory, 'purser.db')
   const secret = randomBytes(32).toString('base64')
   let acknowledged = 0
-  try {
-    for (let round = 0; round < rounds(20, 2); round++) {
-      acknowledged = await runUntilKilled(path, secret, 20 + round)
-      const store = await openSqliteStore({ path, effects: systemEffects })
-      const house = await openHouse({ store, effects: systemEffects, secretKey: { current: secret, previous: [] } })
-      const user = house.user('ada')
-      const settings = await user.settings()
-      assert.ok(settings.version >= acknowledged, `${acknowledged} was acknowledged, ${settings.version} is left`)
-      assert.equal(settings.region, `of ${settings.version}`)
-      assert.equal(settings.model, settings.version % 2 === 1 ? 'x' : 'y')
-      const sessions = await user.sessions()
-      for (const { id, version } of sessions) {
-        assert.equal((await user.settings({ session: id })).region, `of ${version}`)
-      }
-      const lease = await user.acquire()
-      const key = house.models[0]?.order.credentials?.apiKey
-      assert.ok(key === `canary of ${settings.version}` || key === `canary of ${settings.version - 1}`, String(key))
-      lease.release()
-      await house.runtimes.close()
-      await house.journal.close()
-      await store.close()
-    }
-    for (const file of globSync(`${folder}/*`))
-      assert.ok(!readFileSync(file).includes('canary'), `${file} shows a secret`)
-    t.diagnostic(`${acknowledged} changes acknowledged`)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+  for (let round = 0; round < rounds(20, 2); round++) {
+    acknowledged = await runUntilKilled(path, secret, 20 + round)
+    await inspectStored(path, secret, acknowledged)
   }
+  for (const file of globSync(`${directory}/*`)) {
+    assert.ok(!readFileSync(file).includes('canary'), `${file} contains a secret`)
+  }
+  t.diagnostic(`${acknowledged} changes acknowledged`)
 })

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fails, openHouse } from '../support/runtime-harness.ts'
+import { fails, openRuntimeHarness } from '../support/runtime-harness.ts'
 
-test('RC-08 R2 R11: an unknown user reads as the defaults, each told by its layer, and is not created', async () => {
-  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
-  const settings = await house.user('nobody').settings()
+test('an unknown user has the defaults with their origin, and is not created (RC-08)', async () => {
+  await using harness = await openRuntimeHarness({ runtime: { defaults: { provider: 'local' } } })
+  const settings = await harness.user('unknown').settings()
   assert.equal(settings.version, 0)
   assert.equal(settings.provider, 'local')
   assert.equal(settings.model, 'm')
@@ -12,13 +12,13 @@ test('RC-08 R2 R11: an unknown user reads as the defaults, each told by its laye
   assert.equal(settings.region, null)
   assert.deepEqual(settings.mcpServers, [])
   assert.ok(Object.isFrozen(settings) && Object.isFrozen(settings.origin) && Object.isFrozen(settings.parameters))
-  assert.deepEqual(house.runtimes.active(), [])
-  assert.equal(await house.store.users.load(house.subject('nobody')), undefined)
+  assert.deepEqual(harness.runtimes.active(), [])
+  assert.equal(await harness.store.users.load(harness.subject('unknown')), undefined)
 })
 
-test('RC-02: all that a runtime context holds has its place, and live things are not among the settings', async () => {
-  const house = await openHouse()
-  const user = house.user('ada')
+test('settings hold every field of a runtime context and no live clients (RC-02)', async () => {
+  await using harness = await openRuntimeHarness()
+  const user = harness.user('ada')
   const settings = await user.configure({
     provider: 'local',
     model: 'n',
@@ -49,16 +49,16 @@ test('RC-02: all that a runtime context holds has its place, and live things are
   assert.deepEqual(await user.settings(), settings)
 })
 
-test('RC-07 RC-D01: configuring one user is not seen by any other', async () => {
-  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
-  await house.user('ada').configure({ provider: 'many', model: 'y' })
-  assert.equal((await house.user('bob').settings()).provider, 'local')
-  assert.equal((await house.user('ada').settings()).provider, 'many')
+test('configuring one user does not affect other users (RC-07, RC-D01)', async () => {
+  await using harness = await openRuntimeHarness({ runtime: { defaults: { provider: 'local' } } })
+  await harness.user('ada').configure({ provider: 'many', model: 'y' })
+  assert.equal((await harness.user('bob').settings()).provider, 'local')
+  assert.equal((await harness.user('ada').settings()).provider, 'many')
 })
 
-test('RC-D03 R6: naming a provider alone never leaves the model of another', async () => {
-  const house = await openHouse()
-  const user = house.user('ada')
+test('setting only a provider does not keep the model of another provider (RC-D03)', async () => {
+  await using harness = await openRuntimeHarness()
+  const user = harness.user('ada')
   await user.configure({ provider: 'many', model: 'y', deployment: 'd', baseURL: 'https://one.example/' })
   const moved = await user.configure({ provider: 'other' })
   assert.deepEqual([moved.provider, moved.model], ['other', 'only'])
@@ -69,9 +69,9 @@ test('RC-D03 R6: naming a provider alone never leaves the model of another', asy
   assert.equal((await user.configure({ model: 'n' })).provider, 'local')
 })
 
-test('RC-16 R9: an override holds for one lease, by fields or by preset, and changes nothing that is stored', async () => {
-  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
-  const user = house.user('ada')
+test('an override applies to one lease, by fields or by preset, and is not stored (RC-16)', async () => {
+  await using harness = await openRuntimeHarness({ runtime: { defaults: { provider: 'local' } } })
+  const user = harness.user('ada')
   await user.configure({ model: 'n', parameters: { temperature: 1, seed: 3 } })
   const [plain, byPreset, byFields] = await Promise.all([
     user.acquire(),
@@ -88,9 +88,9 @@ test('RC-16 R9: an override holds for one lease, by fields or by preset, and cha
   assert.deepEqual([after.version, after.provider, after.model, after.preset], [1, 'local', 'n', null])
 })
 
-test('an assigned preset lies below the user, an override above, fields beside the override above its preset', async () => {
-  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
-  const user = house.user('ada')
+test('an assigned preset is below the user layer, an override above it, and fields of the override win over its preset', async () => {
+  await using harness = await openRuntimeHarness({ runtime: { defaults: { provider: 'local' } } })
+  const user = harness.user('ada')
   await user.configure({ preset: 'fast', parameters: { temperature: 1 } })
   const settings = await user.settings()
   assert.deepEqual([settings.provider, settings.model, settings.parameters.temperature], ['many', 'x', 1])
@@ -102,18 +102,20 @@ test('an assigned preset lies below the user, an override above, fields beside t
   assert.deepEqual([turn.provider, turn.model, turn.parameters.temperature], ['many', 'y', 0.1])
 })
 
-test('a model chosen for one provider does not move to another one that comes to stand below it', async () => {
-  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
-  const user = house.user('ada')
+test('a model chosen for one provider is not used when a lower layer sets another provider', async () => {
+  await using harness = await openRuntimeHarness({ runtime: { defaults: { provider: 'local' } } })
+  const user = harness.user('ada')
   assert.deepEqual((await user.configure({ model: 'n' })).origin.provider, 'default')
   const settings = await user.configure({ preset: 'fast' })
   assert.deepEqual([settings.provider, settings.model], ['many', 'x'])
   assert.deepEqual((await user.configure({ preset: null })).model, 'n')
 })
 
-test('null clears one field and shows what is below; parameters merge by name as RFC 7396 says', async () => {
-  const house = await openHouse({ options: { defaults: { provider: 'local', region: 'eu', parameters: { seed: 1 } } } })
-  const user = house.user('ada')
+test('null clears a field and shows the layer below; parameters merge by name (RFC 7396)', async () => {
+  await using harness = await openRuntimeHarness({
+    runtime: { defaults: { provider: 'local', region: 'eu', parameters: { seed: 1 } } },
+  })
+  const user = harness.user('ada')
   await user.configure({ region: 'us', parameters: { temperature: 1, providerOptions: { a: { b: 1, c: 2 } } } })
   const settings = await user.configure({
     region: null,
@@ -124,9 +126,11 @@ test('null clears one field and shows what is below; parameters merge by name as
   assert.deepEqual((await user.settings({ override: { region: null } })).region, null)
 })
 
-test("the operator's allow-lists hold in every layer: provider models and allowedModels", async () => {
-  const house = await openHouse({ options: { defaults: { provider: 'local', allowedModels: ['m', 'many/x'] } } })
-  const user = house.user('ada')
+test("the operator's allow-lists apply in every layer: provider models and allowedModels", async () => {
+  await using harness = await openRuntimeHarness({
+    runtime: { defaults: { provider: 'local', allowedModels: ['m', 'many/x'] } },
+  })
+  const user = harness.user('ada')
   await assert.rejects(user.configure({ model: 'n' }), fails('model_not_allowed'))
   await assert.rejects(user.settings({ override: { model: 'n' } }), fails('model_not_allowed'))
   await assert.rejects(user.acquire({ override: { model: 'n', allowedModels: null } }), fails('model_not_allowed'))
@@ -135,7 +139,11 @@ test("the operator's allow-lists hold in every layer: provider models and allowe
   assert.equal((await user.settings({ override: { preset: 'fast' } })).model, 'x')
   await user.startSession('s', { policy: 'pin' })
   await user.configure({ allowedModels: ['n'], model: 'n' })
-  await assert.rejects(user.acquire({ session: 's' }), fails('model_not_allowed'), 'not even what was pinned')
+  await assert.rejects(
+    user.acquire({ session: 's' }),
+    fails('model_not_allowed'),
+    'pinned settings are checked as well',
+  )
   assert.equal((await user.acquire()).settings.model, 'n')
 })
 
@@ -166,15 +174,15 @@ for (const [patch, code] of [
   [null, 'settings_invalid'],
   [[], 'settings_invalid'],
 ] as [never, string][]) {
-  test(`a patch that cannot be is refused with ${code} and leaves no trace: ${JSON.stringify(patch)?.slice(0, 60)}`, async () => {
-    const house = await openHouse()
-    await assert.rejects(house.user('ada').configure(patch), fails(code))
-    assert.equal(await house.store.users.load(house.subject('ada')), undefined)
+  test(`an invalid patch is refused with ${code} and stores nothing: ${JSON.stringify(patch)?.slice(0, 60)}`, async () => {
+    await using harness = await openRuntimeHarness()
+    await assert.rejects(harness.user('ada').configure(patch), fails(code))
+    assert.equal(await harness.store.users.load(harness.subject('ada')), undefined)
   })
 }
 
-test('a mistyped field or name is answered with the one that was meant', async () => {
-  const user = (await openHouse()).user('ada')
+test('the error of a misspelt field or name suggests the closest one', async () => {
+  const user = (await openRuntimeHarness()).user('ada')
   const hint = (error: { hint?: string }): boolean => /Did you mean/.test(error.hint ?? '')
   await assert.rejects(user.configure({ providr: 'local' } as never), hint)
   await assert.rejects(user.configure({ provider: 'locl' }), hint)
@@ -182,29 +190,29 @@ test('a mistyped field or name is answered with the one that was meant', async (
   await assert.rejects(user.configure({ parameters: { max_tokens: 1 } }), hint)
 })
 
-test('R13 R14: of two writers with one expected version exactly one wins, and blind writers lose nothing', async () => {
-  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
-  const other = await house.sibling()
+test('of two writers with the same expected version exactly one succeeds, and writers without one lose no change', async () => {
+  await using harness = await openRuntimeHarness({ runtime: { defaults: { provider: 'local' } } })
+  const other = await harness.openInstance()
   const patches = Array.from({ length: 20 }, (_, index) => ({ parameters: { [`p${index}`]: index } }))
-  await Promise.all(patches.map((patch, index) => (index % 2 ? house : other).user('ada').configure(patch)))
-  const settings = await house.user('ada').settings()
+  await Promise.all(patches.map((patch, index) => (index % 2 ? harness : other).user('ada').configure(patch)))
+  const settings = await harness.user('ada').settings()
   assert.equal(settings.version, 20)
   assert.equal(Object.keys(settings.parameters).length, 20)
   const races = await Promise.allSettled(
-    [house, other].map((one) => one.user('ada').configure({ region: 'eu' }, { expectedVersion: 20 })),
+    [harness, other].map((one) => one.user('ada').configure({ region: 'eu' }, { expectedVersion: 20 })),
   )
   assert.deepEqual(races.map((race) => race.status).sort(), ['fulfilled', 'rejected'])
   for (const race of races) if (race.status === 'rejected') assert.equal(race.reason.code, 'version_conflict')
 })
 
-test('each configure is one event with who and why, before and after; one that changes nothing is none', async () => {
-  const house = await openHouse({ options: { defaults: { provider: 'local' } } })
-  const user = house.user('ada')
+test('each configure logs one event with actor, reason, before and after; one that changes nothing logs none', async () => {
+  await using harness = await openRuntimeHarness({ runtime: { defaults: { provider: 'local' } } })
+  const user = harness.user('ada')
   await user.configure({ model: 'n' }, { actor: 'ops', reason: 'asked for it' })
   const same = await user.configure({ model: 'n' })
   await user.configure({ model: null })
   assert.equal(same.version, 1)
-  const events = await house.store.events.newest(house.subject('ada'), { limit: 10 })
+  const events = await harness.store.events.newest(harness.subject('ada'), { limit: 10 })
   const [second, first] = events.map((event) => JSON.parse(event.body))
   assert.equal(events.length, 2)
   assert.deepEqual(
@@ -219,10 +227,10 @@ test('each configure is one event with who and why, before and after; one that c
   assert.deepEqual([second.data.before, second.data.after, second.actor], [{ model: 'n' }, { model: null }, 'app'])
 })
 
-test('what was configured before and is no longer offered can be looked at and mended, but not acquired', async () => {
-  const house = await openHouse()
-  await house.user('ada').configure({ provider: 'many', model: 'x', preset: 'fast' })
-  const without = await house.sibling({ providers: { local: { kind: 'demo', models: ['m'] } }, presets: {} })
+test('settings that refer to a removed provider or preset can be read and corrected, but not acquired', async () => {
+  await using harness = await openRuntimeHarness()
+  await harness.user('ada').configure({ provider: 'many', model: 'x', preset: 'fast' })
+  const without = await harness.openInstance({ providers: { local: { kind: 'demo', models: ['m'] } }, presets: {} })
   const user = without.user('ada')
   assert.equal((await user.settings()).provider, 'many')
   await assert.rejects(user.acquire(), fails('preset_unknown'))
@@ -231,10 +239,10 @@ test('what was configured before and is no longer offered can be looked at and m
   assert.equal((await user.acquire()).settings.provider, 'local')
 })
 
-test('mistakes in the configuration are told at start', async () => {
-  const start = (given: object) => openHouse(given as never)
-  await assert.rejects(start({ options: { defaults: { provder: 'local' } } }), fails('option_invalid'))
-  await assert.rejects(start({ options: { defaults: { provider: 'nowhere' } } }), fails('provider_unknown'))
+test('configuration errors are thrown at start', async () => {
+  const start = (options: object) => openRuntimeHarness(options as never)
+  await assert.rejects(start({ runtime: { defaults: { provder: 'local' } } }), fails('option_invalid'))
+  await assert.rejects(start({ runtime: { defaults: { provider: 'nowhere' } } }), fails('provider_unknown'))
   await assert.rejects(start({ presets: { a: { preset: 'a' } } }), fails('option_invalid'))
   await assert.rejects(start({ mcpServers: { a: { url: 'http://x', command: 'y' } } }), fails('option_invalid'))
   await assert.rejects(start({ mcpServers: { a: { url: 'http://{user}.x/' } } }), fails('option_invalid'))
@@ -250,41 +258,41 @@ test('mistakes in the configuration are told at start', async () => {
   )
 })
 
-test('R2: a user id that is not one, or looks like a name of the language, reads and writes nobody else', async () => {
-  const house = await openHouse()
+test('unusual user ids are distinct, and invalid ones are refused', async () => {
+  await using harness = await openRuntimeHarness()
   for (const id of ['__proto__', 'constructor', 'toString', 'a/b', 'a:b', '1', 'é', 'e\u0301', '{"a":1}']) {
-    assert.equal((await house.user(id).settings()).version, 0)
-    await house.user(id).configure({ region: `of ${id}` })
+    assert.equal((await harness.user(id).settings()).version, 0)
+    await harness.user(id).configure({ region: `of ${id}` })
   }
-  for (const id of ['__proto__', 'é', 'e\u0301']) assert.equal((await house.user(id).settings()).region, `of ${id}`)
+  for (const id of ['__proto__', 'é', 'e\u0301']) assert.equal((await harness.user(id).settings()).region, `of ${id}`)
   for (const id of ['', null, undefined, 7, 'a\r\nb', 'x'.repeat(1_000_000)]) {
-    assert.throws(() => house.user(id as string), fails('user_id_invalid'))
+    assert.throws(() => harness.user(id as string), fails('user_id_invalid'))
   }
 })
 
-test('the built-in demo provider needs no model to be named', async () => {
-  const house = await openHouse({
+test('the built-in demo provider has a default model', async () => {
+  await using harness = await openRuntimeHarness({
     providers: { demo: { kind: 'demo' } },
     presets: {},
-    options: { defaults: { provider: 'demo' } },
+    runtime: { defaults: { provider: 'demo' } },
   })
-  assert.equal((await house.user('ada').settings()).model, 'demo')
+  assert.equal((await harness.user('ada').settings()).model, 'demo')
 })
 
-test('a write whose caller leaves before it is decided is not done', async () => {
-  const house = await openHouse()
-  const user = house.user('ada')
-  const leaving = async (write: (options: { signal: AbortSignal }) => Promise<unknown>): Promise<void> => {
+test('a write that is aborted before it is decided is not done', async () => {
+  await using harness = await openRuntimeHarness()
+  const user = harness.user('ada')
+  const aborting = async (write: (options: { signal: AbortSignal }) => Promise<unknown>): Promise<void> => {
     const abort = new AbortController()
     const call = write({ signal: abort.signal })
     abort.abort(new Error('gone'))
     await assert.rejects(call, /gone/)
   }
-  await leaving((options) => user.configure({ region: 'eu' }, options))
-  await leaving((options) => user.setSecret('local', { apiKey: 'k' }, options))
-  await leaving((options) => user.startSession('s', { policy: 'pin', ...options }))
-  await house.clock.pass(0)
+  await aborting((options) => user.configure({ region: 'eu' }, options))
+  await aborting((options) => user.setSecret('local', { apiKey: 'k' }, options))
+  await aborting((options) => user.startSession('s', { policy: 'pin', ...options }))
+  await harness.clock.pass(0)
   assert.equal((await user.settings()).version, 0)
   assert.deepEqual([await user.secrets(), await user.sessions()], [[], []])
-  assert.equal(await house.store.users.load(house.subject('ada')), undefined)
+  assert.equal(await harness.store.users.load(harness.subject('ada')), undefined)
 })

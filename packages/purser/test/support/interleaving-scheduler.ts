@@ -1,15 +1,15 @@
-/** A small generator of numbers that are the same for the same seed (mulberry32). */
-export interface Chance {
-  /** 0 up to, but not including, 1. */
+/** A pseudo-random number generator (mulberry32): the same seed gives the same numbers. */
+export interface Random {
+  /** From 0 up to, but not including, 1. */
   next(): number
-  /** 0 up to, but not including, `limit`. */
+  /** An integer from 0 up to, but not including, `limit`. */
   below(limit: number): number
   /** True with this probability. */
-  may(probability: number): boolean
+  happens(probability: number): boolean
   pick<T>(from: readonly T[]): T
 }
 
-export function chanceOf(seed: number): Chance {
+export function createRandom(seed: number): Random {
   let state = seed >>> 0
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0
@@ -21,31 +21,32 @@ export function chanceOf(seed: number): Chance {
   return {
     next,
     below,
-    may: (probability) => next() < probability,
+    happens: (probability) => next() < probability,
     pick: (from) => from[below(from.length)] as (typeof from)[number],
   }
 }
 
 /**
- * Decides who goes on. Everything that would wait for the outside world waits here, and a seed says in which order
- * the waiting ones are let through: the same seed gives the same interleaving.
+ * Decides which task runs next. Tasks call `pause` where they would wait for I/O; the scheduler resumes the paused
+ * tasks in random order. The same seed gives the same interleaving.
  */
-export class Schedule {
-  readonly #chance: Chance
-  readonly #waiting: (() => void)[] = []
-  readonly #batch: number
+export class InterleavingScheduler {
+  readonly #random: Random
+  readonly #paused: (() => void)[] = []
+  readonly #batchSize: number
 
-  constructor(chance: Chance, batch: number) {
-    this.#chance = chance
-    this.#batch = batch
+  /** `batchSize`: tasks resumed per turn of the event loop. */
+  constructor(random: Random, batchSize: number) {
+    this.#random = random
+    this.#batchSize = batchSize
   }
 
-  /** Waits to be let through. */
+  /** Resolves when the scheduler resumes this task. */
   pause(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve))
+    return new Promise((resolve) => this.#paused.push(resolve))
   }
 
-  /** Lets others through until `work` is done. */
+  /** Resumes paused tasks until `work` is done. */
   async run(work: Promise<unknown>): Promise<void> {
     let isDone = false
     const finish = (): void => {
@@ -54,16 +55,16 @@ export class Schedule {
     work.then(finish, finish)
     while (!isDone) {
       await new Promise<void>((resolve) => setImmediate(resolve))
-      for (let count = 0; count < this.#batch && this.#waiting.length > 0; count++) this.#letOneThrough()
+      for (let count = 0; count < this.#batchSize && this.#paused.length > 0; count++) this.#resumeOne()
     }
     await work
   }
 
-  #letOneThrough(): void {
-    const index = this.#chance.below(this.#waiting.length)
-    const chosen = this.#waiting[index]
-    const last = this.#waiting.pop()
-    if (last !== undefined && index < this.#waiting.length) this.#waiting[index] = last
-    chosen?.()
+  #resumeOne(): void {
+    const index = this.#random.below(this.#paused.length)
+    const resume = this.#paused[index]
+    const last = this.#paused.pop()
+    if (last !== undefined && index < this.#paused.length) this.#paused[index] = last
+    resume?.()
   }
 }

@@ -4,6 +4,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { Effects } from '../../src/core/effects.ts'
 import { createSubject, type Subject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { Fold } from '../../src/journal/event.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
@@ -23,46 +24,58 @@ import { openKeyring } from '../../src/storage/root-key.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 
-/** A client that was opened, and what became of it. */
-export interface Opened<Order> {
-  readonly order: Order
+/** A fake client, the request it was opened with, and how often it was closed. */
+export interface OpenedClient<Request> {
+  readonly request: Request
   closes: number
 }
 
-export interface House {
+export interface OpenedConnection extends OpenedClient<McpConnectRequest> {
+  break(): void
+}
+
+export interface RuntimeHarness extends AsyncDisposable {
   readonly runtimes: Runtimes
   readonly store: Store
   readonly journal: OpenJournal<object, object>
   readonly clock: HandClock
-  readonly models: Opened<ModelRequest>[]
-  readonly tools: (Opened<McpConnectRequest> & { breakIt(): void })[]
-  readonly behaviour: Behaviour
+  /** In the order of opening. */
+  readonly models: OpenedClient<ModelRequest>[]
+  /** In the order of opening. */
+  readonly connections: OpenedConnection[]
+  readonly fakes: FakeClients
   user(id: string): UserRuntime
   subject(id: string): Subject
   erase(id: string): Promise<void>
-  /** Another process on the same store. */
-  sibling(overrides?: Partial<Furnishing>): Promise<House>
+  /** How often each client was closed, in the order of opening. */
+  countCloses(): { models: number[]; connections: number[] }
+  /** Opens another process on the same store; it is disposed with this harness. */
+  openInstance(overrides?: Partial<RuntimeHarnessOptions>): Promise<RuntimeHarness>
 }
 
-/** What the fake clients do; tests change it on the way. */
-export interface Behaviour {
-  openTools(order: McpConnectRequest): Promise<void>
-  closeTools(order: McpConnectRequest): Promise<void>
-  closeModel(order: ModelRequest): Promise<void>
+/** The behaviour of the fake clients; tests replace the functions. */
+export interface FakeClients {
+  connect(request: McpConnectRequest): Promise<void>
+  disconnect(request: McpConnectRequest): Promise<void>
+  closeModel(request: ModelRequest): Promise<void>
 }
 
-export interface Furnishing {
+export interface RuntimeHarnessOptions {
+  /** A store that is shared or wrapped; the caller closes it. Default: a memory store. */
   readonly store: Store
+  /** A SQLite file to open. */
+  readonly path: string
   readonly clock: HandClock
+  /** Default: the clock. */
+  readonly effects: Effects
   readonly secretKey: { current: string; previous: string[] }
   readonly providers: Record<string, ProviderOption>
   readonly presets: Record<string, Record<string, unknown>>
   readonly mcpServers: Record<string, McpServerOption>
-  readonly options: Partial<RuntimeOptions>
-  /** Real ones in place of the fakes. */
-  readonly tools: McpConnector
-  readonly authorization: OAuthPort
-  readonly effects: Effects
+  readonly runtime: Partial<RuntimeOptions>
+  /** Real connections in place of the fakes. */
+  readonly mcp: McpConnector
+  readonly oauth: OAuthPort
 }
 
 const PROVIDERS: Record<string, ProviderOption> = {
@@ -83,119 +96,86 @@ const PRESETS = {
   calm: { parameters: { temperature: 0.1 } },
 }
 
-const unused = async (): Promise<never> => {
-  throw new Error('Nobody speaks OAuth here.')
-}
-const NO_AUTHORIZATION: OAuthPort = {
-  discover: unused,
-  register: unused,
-  start: unused,
-  exchange: unused,
-  refresh: unused,
+/** By default each user has a model and three MCP servers. */
+export const WITH_DEFAULTS: { readonly runtime: Partial<RuntimeOptions> } = {
+  runtime: { defaults: { provider: 'local', mcpServers: ['plain', 'own', 'child'] } },
 }
 
-export const fold: Fold<object, object> = {
+const unused = async (): Promise<never> => {
+  throw new Error('This harness has no OAuth.')
+}
+const NO_OAUTH: OAuthPort = { discover: unused, register: unused, start: unused, exchange: unused, refresh: unused }
+
+const FOLD: Fold<object, object> = {
   initialState: {},
   initialMeasurements: {},
   evolve: (state) => state,
   facets: () => ({ phase: '', riskLevel: '', blocked: false, capUsed: 0, capUsedUntil: null, peak: 0 }),
 }
 
-export async function openHouse(given: Partial<Furnishing> = {}): Promise<House> {
-  const clock = given.clock ?? handClock()
-  const store = given.store ?? (await openMemoryStore({ effects: clock }))
-  const secretKey = given.secretKey ?? { current: randomBytes(32).toString('base64'), previous: [] }
+/** Fake time that disposal may take; a store that never answers must not keep a failed test running. */
+const DISPOSE_LIMIT_SECONDS = 60
+
+/** A runtime module with fake clients, on a clock that is moved by hand. */
+export async function openRuntimeHarness(options: Partial<RuntimeHarnessOptions> = {}): Promise<RuntimeHarness> {
+  const clock = options.clock ?? handClock()
+  const effects = options.effects ?? clock
+  const store = options.store ?? (await openStore(options.path, effects))
+  const secretKey = options.secretKey ?? { current: randomBytes(32).toString('base64'), previous: [] }
   const keys = await openKeyring(store.meta, secretKey)
-  const journal = openJournal({ store, keys, effects: given.effects ?? clock, fold })
-  const models: House['models'] = []
-  const tools: House['tools'] = []
-  const behaviour: Behaviour = {
-    openTools: async () => undefined,
-    closeTools: async () => undefined,
+  const journal = openJournal({ store, keys, effects, fold: FOLD })
+  const models: OpenedClient<ModelRequest>[] = []
+  const connections: OpenedConnection[] = []
+  const instances: RuntimeHarness[] = []
+  const fakes: FakeClients = {
+    connect: async () => undefined,
+    disconnect: async () => undefined,
     closeModel: async () => undefined,
   }
+  const fakeConnector: McpConnector = {
+    oauth: options.oauth ?? NO_OAUTH,
+    async connect(request) {
+      await fakes.connect(request)
+      return createConnection(request, connections, fakes)
+    },
+  }
   const runtimes = createRuntimes({
-    journal,
-    store,
-    keys,
-    effects: given.effects ?? clock,
+    ...{ journal, store, keys, effects },
     options: {
       namespace: 'test',
-      providers: given.providers ?? PROVIDERS,
-      presets: given.presets ?? PRESETS,
-      mcpServers: given.mcpServers ?? SERVERS,
-      runtime: { ...DEFAULTS.runtime, ...given.options },
+      providers: options.providers ?? PROVIDERS,
+      presets: options.presets ?? PRESETS,
+      mcpServers: options.mcpServers ?? SERVERS,
+      runtime: { ...DEFAULTS.runtime, ...options.runtime },
     },
-    models: { build: (order) => buildModel(order, models, behaviour) },
-    mcp: given.tools ?? {
-      oauth: given.authorization ?? NO_AUTHORIZATION,
-      async connect(order) {
-        await behaviour.openTools(order)
-        return liveTools(order, tools, behaviour)
-      },
-    },
+    models: { build: (request) => buildModel(request, models, fakes) },
+    mcp: options.mcp ?? fakeConnector,
   })
+  const subject = (id: string): Subject => createSubject('test', id)
   return {
-    runtimes,
-    store,
-    journal,
-    clock,
-    models,
-    tools,
-    behaviour,
-    user: (id) => runtimes.of(createSubject('test', id)),
-    subject: (id) => createSubject('test', id),
+    ...{ runtimes, store, journal, clock, models, connections, fakes, subject },
+    user: (id) => runtimes.of(subject(id)),
     async erase(id) {
-      await journal.erase(createSubject('test', id), () => ({ type: 'erased', detail: 'erased', data: {} }))
-      await runtimes.forget(createSubject('test', id))
+      await journal.erase(subject(id), () => ({ type: 'erased', detail: 'erased', data: {} }))
+      await runtimes.forget(subject(id))
     },
-    sibling: (overrides) => openHouse({ ...given, store, clock, secretKey, ...overrides }),
-  }
-}
-
-/** A model that knows for whom it was built; the real ones are tested where they are made. */
-function buildModel(order: ModelRequest, models: House['models'], behaviour: Behaviour): LiveModel {
-  const { config, credentials } = order
-  const operatorKey = typeof config === 'object' && order.operatorKeyAllowed ? config.apiKey : undefined
-  if (typeof config === 'object' && config.kind === 'openai' && !credentials && !operatorKey) {
-    throw new PurserError('secret_missing', `There is no key for '${order.provider}'.`)
-  }
-  const opened = { order, closes: 0 }
-  models.push(opened)
-  return {
-    model: { opened, provider: order.provider, modelId: order.modelId } as unknown as LanguageModelV4,
-    chat: { opened, provider: order.provider, model: order.modelId } as unknown as ChatModel,
-    async close() {
-      opened.closes++
-      await behaviour.closeModel(order)
+    countCloses: () => ({
+      models: models.map(({ closes }) => closes),
+      connections: connections.map(({ closes }) => closes),
+    }),
+    async openInstance(overrides) {
+      const instance = await openRuntimeHarness({ ...options, store, clock, secretKey, ...overrides })
+      instances.push(instance)
+      return instance
+    },
+    async [Symbol.asyncDispose]() {
+      for (const instance of instances) await instance[Symbol.asyncDispose]()
+      const closing = runtimes.close({ timeoutMs: 0 }).then(() => journal.close())
+      if (effects === clock) await passUntil(clock, closing)
+      else await closing
+      if (options.store === undefined) await store.close()
     },
   }
-}
-
-function liveTools(order: McpConnectRequest, tools: House['tools'], behaviour: Behaviour): McpConnection {
-  let broken: () => void = () => undefined
-  const opened = { order, closes: 0, breakIt: () => broken() }
-  tools.push(opened)
-  return {
-    client: { opened } as unknown as Client,
-    async close() {
-      opened.closes++
-      await behaviour.closeTools(order)
-    },
-    onBroken(listener) {
-      broken = listener
-    },
-  }
-}
-
-/** How often each client was closed, in the order of opening. */
-export function closesOf(house: House): { models: number[]; tools: number[] } {
-  return { models: house.models.map(({ closes }) => closes), tools: house.tools.map(({ closes }) => closes) }
-}
-
-/** Everybody has a model and three MCP servers. */
-export const FURNISHED: Partial<Furnishing> & { readonly options: Partial<RuntimeOptions> } = {
-  options: { defaults: { provider: 'local', mcpServers: ['plain', 'own', 'child'] } },
 }
 
 export function fails(code: string): (error: unknown) => boolean {
@@ -203,5 +183,57 @@ export function fails(code: string): (error: unknown) => boolean {
     if (!PurserError.is(error)) throw error
     if (error.code === code) return true
     throw new Error(`Expected ${code}, but it failed with ${error.code}: ${error.message}`, { cause: error })
+  }
+}
+
+async function openStore(path: string | undefined, effects: Effects): Promise<Store> {
+  return path === undefined ? openMemoryStore({ effects }) : openSqliteStore({ path, effects })
+}
+
+async function passUntil(clock: HandClock, work: Promise<unknown>): Promise<void> {
+  let isDone = false
+  const finish = (): void => {
+    isDone = true
+  }
+  work.then(finish, finish)
+  for (let second = 0; second < DISPOSE_LIMIT_SECONDS && !isDone; second++) await clock.pass(1_000)
+}
+
+/** A model that exposes the request it was built for; the real models are tested in providers/. */
+function buildModel(request: ModelRequest, models: OpenedClient<ModelRequest>[], fakes: FakeClients): LiveModel {
+  const { config, credentials, provider, modelId } = request
+  const operatorKey = typeof config === 'object' && request.operatorKeyAllowed ? config.apiKey : undefined
+  if (typeof config === 'object' && config.kind === 'openai' && !credentials && !operatorKey) {
+    throw new PurserError('secret_missing', `Missing API key of '${provider}'.`)
+  }
+  const opened = { request, closes: 0 }
+  models.push(opened)
+  return {
+    model: { opened, provider, modelId } as unknown as LanguageModelV4,
+    chat: { opened, provider, model: modelId } as unknown as ChatModel,
+    async close() {
+      opened.closes++
+      await fakes.closeModel(request)
+    },
+  }
+}
+
+function createConnection(
+  request: McpConnectRequest,
+  connections: OpenedConnection[],
+  fakes: FakeClients,
+): McpConnection {
+  let onBroken: () => void = () => undefined
+  const opened = { request, closes: 0, break: () => onBroken() }
+  connections.push(opened)
+  return {
+    client: { opened } as unknown as Client,
+    async close() {
+      opened.closes++
+      await fakes.disconnect(request)
+    },
+    onBroken(listener) {
+      onBroken = listener
+    },
   }
 }
