@@ -6,6 +6,8 @@ import { exitCodeOf, root, setUp } from './setup.mjs'
 const [task, ...args] = process.argv.slice(2)
 const main = join(root, 'packages', 'server', 'src', 'main.ts')
 const source = '--conditions=@purser/source'
+const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
+const deck = join(root, 'packages', 'deck')
 
 const tasks = {
   setup: async () => void (await setUp()),
@@ -16,9 +18,15 @@ const tasks = {
   purser: async () => exitCodeOf(await setUp({ page: false }), [source, main, ...args]),
 
   /** The Deck with hot reload, on the mock API; nothing is built. Arguments are flags of Vite. */
-  'dev:deck': async () => {
-    const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js')
-    return exitCodeOf(await setUp({ page: false }), [vite, join(root, 'packages', 'deck'), ...args])
+  'dev:deck': async () => exitCodeOf(await setUp({ page: false }), [vite, deck, ...args]),
+
+  /** The server with demo traffic and the Deck on it, both reloaded on changes. Sign in with the printed link. */
+  dev: async () => {
+    const node = await setUp()
+    const server = ['--watch', source, main, 'demo', '--port', '7118', ...args]
+    const env = { ...process.env, PURSER_DEV_API: 'http://127.0.0.1:7118' }
+    const codes = [exitCodeOf(node, server), exitCodeOf(node, [vite, deck, '--host', '127.0.0.1'], { env })]
+    return Math.max(...(await Promise.all(codes)))
   },
 
   /** Arguments are test files, or flags of the test runner. */
@@ -29,6 +37,10 @@ const tasks = {
     process.env.PURSER_TEST_FULL = '1'
     return runTests([...args, '--test-concurrency=1'])
   },
+
+  /** All tests, with the coverage of the sources at the end. */
+  coverage: async () =>
+    runTests([...args, '--experimental-test-coverage', '--test-coverage-include=packages/*/src/**/*.ts']),
 
   /** A file of the repository, with the packages resolved to their sources. */
   node: async () => exitCodeOf(await setUp({ page: false }), [source, ...args]),

@@ -27,13 +27,17 @@ function precompressPlugin(): Plugin {
 
 /**
  * The build is static files that work under any prefix: every address is relative, nothing is inline (the server's
- * Content-Security-Policy forbids it), and no request leaves the origin. The dev server uses the mock API.
+ * Content-Security-Policy forbids it), and no request leaves the origin. The dev server uses the mock API, or the server
+ * that `PURSER_DEV_API` names.
  *
  * React's names resolve to Preact's compat layer. To use React instead, remove the aliases and install it.
  */
+const devApi = process.env.PURSER_DEV_API
+
 const config: UserConfig = defineConfig({
   base: './',
-  plugins: [precompressPlugin(), mockApiPlugin()],
+  plugins: [precompressPlugin(), ...(devApi === undefined ? [mockApiPlugin()] : [])],
+  server: devApi === undefined ? {} : { proxy: { '/api': devApi, '/deck': devApi } },
   resolve: {
     // Modules of the library are bundled from their source.
     conditions: ['@purser/source', ...defaultClientConditions],
