@@ -1,7 +1,7 @@
 import type { AbortOptions } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import type { EntryOptions } from './cache.ts'
-import type { ScopeName } from './cache-key.ts'
+import type { ScopeName } from './scopes.ts'
 import type { TurnAnswer, TurnAnswerRequest } from './turn-answers.ts'
 
 /**

@@ -5,7 +5,7 @@ import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatRequest } from '../openai/chat.ts'
 import type { AnswerScope } from '../storage/answer-store.ts'
-import type { Scopes } from './scopes.ts'
+import type { ScopeName, Scopes } from './scopes.ts'
 
 /** What an answer is stored under. */
 export interface CacheKey {
@@ -21,8 +21,6 @@ export interface Owner {
   readonly user: Subject
   readonly incarnation: number
 }
-
-export type ScopeName = 'user' | 'namespace'
 
 export interface KeyRequest {
   /** Values of `remember` and turns have keys of their own, so that neither can pass for the other. */

@@ -3,8 +3,9 @@ import type { Effects } from '../core/effects.ts'
 import { type Keyring, tagOf } from '../core/keyring.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
 import type { AnswerScope, AnswerStore } from '../storage/answer-store.ts'
-import type { ScopeName } from './cache-key.ts'
 import type { AnswerLimits } from './limits.ts'
+
+export type ScopeName = 'user' | 'namespace'
 
 export interface Scopes {
   of(user: Subject, scope: ScopeName): AnswerScope

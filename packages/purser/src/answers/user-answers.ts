@@ -10,8 +10,9 @@ import type {
   RememberResult,
 } from './api.ts'
 import type { AnswerCache, CachedAnswer } from './cache.ts'
-import type { CacheKey, KeyResolver, ScopeName } from './cache-key.ts'
+import type { CacheKey, KeyResolver } from './cache-key.ts'
 import type { RememberCache } from './remember.ts'
+import type { ScopeName } from './scopes.ts'
 import type { StatsCounter } from './stats.ts'
 import type { TurnAnswers } from './turn-answers.ts'
 
