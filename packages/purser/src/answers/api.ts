@@ -87,7 +87,7 @@ export interface AnswerStats {
   readonly hits: number
   readonly misses: number
   readonly joined: number
-  /** Entries removed to make room before they expired. */
+  /** Entries removed before they expired, because a limit was reached. */
   readonly evictions: number
   /** Tokens that hits and joined turns did not pay for again, as far as providers report usage. */
   readonly savedTokens: number

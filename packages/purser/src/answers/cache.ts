@@ -103,8 +103,8 @@ export class AnswerCache {
     if (key.generation === null || bytes > limits.maxAnswerBytes || bytes > options.maxBytes) return false
     const row = this.#createRow(key, value, entry)
     const { maxEntries, maxBytes } = options
-    const room = { maxEntries, maxBytes, now: clock.now(), lastUse: access.pending }
-    const outcome = await this.#ignoreFailure(store.put(key.scope, row, room))
+    const limit = { maxEntries, maxBytes, now: clock.now(), lastUse: access.pending }
+    const outcome = await this.#ignoreFailure(store.put(key.scope, row, limit))
     if (!outcome?.written) return false
     this.#evictions += outcome.evicted.length
     access.drop(key.key)
