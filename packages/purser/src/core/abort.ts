@@ -1,22 +1,38 @@
 import type { Effects } from './effects.ts'
 import { validateOptions } from './validate.ts'
 
-/** Waits for `promise`, or rejects with the signal's reason. What is waited for goes on for the others. */
+/** Options of every call that can be aborted. */
+export interface AbortOptions {
+  /** When it is aborted, the call rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Validates the options of a call that takes only a signal, and makes it reject with the signal's reason. */
+export async function withAbort<T>(call: string, options: AbortOptions | undefined, run: () => Promise<T>): Promise<T> {
+  if (options === undefined) return run()
+  validateOptions(call, options, [])
+  return withSignal(run(), options.signal)
+}
+
+/**
+ * Settles like `promise`, or rejects with the signal's reason once it is aborted. The work behind `promise` continues:
+ * other callers may wait for it.
+ */
 export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
-    const leave = (): void => reject(signal.reason)
+    const onAbort = (): void => reject(signal.reason)
     if (signal.aborted) {
-      leave()
+      onAbort()
       promise.catch(() => undefined)
       return
     }
-    signal.addEventListener('abort', leave, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+    signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }
 
-/** The same items, until the signal is aborted: then it rejects with its reason, also while the next one is awaited. */
+/** Yields the same items. Throws the signal's reason once it is aborted, also while the next item is pending. */
 export async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncIterable<T> {
   const iterator = items[Symbol.asyncIterator]()
   try {
@@ -26,12 +42,12 @@ export async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSig
       yield next.value
     }
   } finally {
-    // Not waited for: a source that is busy hears of it when it is done.
+    // Not awaited: a generator with a pending `next` returns only when that has settled.
     iterator.return?.().catch(() => undefined)
   }
 }
 
-/** Waits for `promise` for `limitMs` at most; resolves to whether it was in time. Rejects as `promise` does. */
+/** Waits up to `limitMs`. Resolves to whether `promise` was fulfilled in time; rejects if it was rejected in time. */
 export function endsWithin(effects: Effects, promise: Promise<unknown>, limitMs: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const cancel = effects.setTimer(() => resolve(false), limitMs)
@@ -39,28 +55,15 @@ export function endsWithin(effects: Effects, promise: Promise<unknown>, limitMs:
   })
 }
 
-/** Resolves after `delayMs`, or as soon as the signal is aborted. */
+/** Resolves after `delayMs`, or as soon as the signal is aborted. Never rejects. */
 export function sleep(effects: Effects, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const done = (): void => {
+    const finish = (): void => {
       cancel()
-      signal?.removeEventListener('abort', done)
+      signal?.removeEventListener('abort', finish)
       resolve()
     }
-    const cancel = effects.setTimer(done, delayMs)
-    signal?.addEventListener('abort', done, { once: true })
+    const cancel = effects.setTimer(finish, delayMs)
+    signal?.addEventListener('abort', finish, { once: true })
   })
-}
-
-/** What every call that waits takes. */
-export interface AbortOptions {
-  /** A call whose signal is aborted rejects with `signal.reason`. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** For calls that take nothing but a signal, and do not heed it by themselves. */
-export async function withAbort<T>(call: string, options: AbortOptions | undefined, run: () => Promise<T>): Promise<T> {
-  if (options === undefined) return run()
-  validateOptions(call, options, [])
-  return withSignal(run(), options.signal)
 }

@@ -1,39 +1,43 @@
 import { randomUUID } from 'node:crypto'
 
 /**
- * Every touch of the outside world that is not I/O: wall clock, monotonic clock, ids and timers.
+ * Everything the library takes from its environment apart from I/O: wall clock, monotonic clock, ids and timers. Tests
+ * replace it.
  *
- * Wall time is for dates people see and may jump; monotonic time is for durations and never goes back.
- * Keys, nonces and tokens do not come from here: they are secrets, and a test has no business choosing them.
+ * Wall time is for dates and may jump; monotonic time is for durations and never goes back. Keys, nonces and tokens are
+ * secrets and come from `node:crypto` directly, so that they cannot be replaced.
  */
 export interface Effects {
   /** Wall clock, epoch milliseconds. */
   now(): number
   /** Monotonic clock, milliseconds from an arbitrary start. */
   monotonic(): number
-  /** A fresh id, unique but not secret. */
+  /** A new id; unique, but not secret. */
   randomId(): string
   /**
-   * Runs `run` once after `delayMs` and returns a function that cancels it.
-   * A timer keeps the process alive unless it is marked `background`.
+   * Runs `run` once after `delayMs`.
+   *
+   * @param options `background`: the timer does not keep the process alive
+   * @returns a function that cancels the timer
    */
   setTimer(run: () => void, delayMs: number, options?: { background?: boolean }): () => void
 }
 
 export const EFFECTS: readonly (keyof Effects)[] = ['now', 'monotonic', 'randomId', 'setTimer']
 
-/** The usual effects, but for those that are given: also as methods of an object that keeps its own state. */
-export function createEffects(given: Partial<Effects>): Effects {
-  const own = EFFECTS.flatMap((name) => {
-    const effect = given[name]
-    return effect === undefined ? [] : [[name, effect.bind(given)] as const]
+/** The system's effects with these overrides. An override may be a method that uses the state of its object. */
+export function createEffects(overrides: Partial<Effects>): Effects {
+  const bound = EFFECTS.flatMap((name) => {
+    const effect = overrides[name]
+    return effect === undefined ? [] : [[name, effect.bind(overrides)] as const]
   })
-  return { ...systemEffects, ...Object.fromEntries(own) }
+  return { ...systemEffects, ...Object.fromEntries(bound) }
 }
 
-/** Node fires timers that are further away at once: they fire early instead, after 24 days. */
+/** Node.js fires timers with a longer delay at once; longer delays are cut to this, which is 24 days. */
 const TIMER_MAX_MS = 2_147_483_647
 
+/** The effects of this process: its clocks, UUIDs and timers. */
 export const systemEffects: Effects = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -45,12 +49,12 @@ export const systemEffects: Effects = {
   },
 }
 
-/** What the operator says outside of options; read where a configured string names it, and nowhere else. */
+/** The environment variables that `${NAME}` in a configuration refers to. The library reads no others. */
 export const systemEnvironment: Readonly<Record<string, string | undefined>> = process.env
 
 /**
- * Runs `run` when the callbacks of this turn of the event loop have had their say, so that what they ask for can be
- * done together. No clock is involved: it happens under a clock driven by hand as well.
+ * Runs `run` after the callbacks of the current turn of the event loop, so that everything they request can be handled
+ * together. Independent of the clock: it also runs while a test controls time.
  */
 export function afterCurrentTick(run: () => void): void {
   setImmediate(run)

@@ -1,64 +1,72 @@
 import { PurserError } from '../errors.ts'
 import { systemEnvironment } from './effects.ts'
 
-export interface Expansion {
-  /** Where the variables are. Default: the process's environment. */
+export interface ExpandEnvOptions {
+  /** The variables. Default: the environment of the process. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
-  /** Told every place that was filled, so that it can be masked when the value is shown. */
-  readonly filled?: ((path: readonly string[]) => void) | undefined
+  /** Called with the path of every string that contained a variable, so that its value can be masked in output. */
+  readonly onExpand?: ((path: readonly string[]) => void) | undefined
 }
 
 /**
- * Fills `${NAME}` in every string of a configuration from the environment; `$${` stays a literal `${`. Only plain
- * objects and lists are looked into. Throws `option_invalid` that names every place whose variable is not set.
+ * Replaces `${NAME}` in every string of a configuration by the environment variable; `$${` becomes a literal `${`. Only
+ * plain objects and arrays are searched; replaced text is not expanded again.
+ *
+ * @returns an expanded copy
+ * @throws {PurserError} `option_invalid` with `details.issues`: all paths whose variable is not set
  */
-export function expandEnv<Value>(value: Value, { environment = systemEnvironment, filled }: Expansion = {}): Value {
+export function expandEnv<Value>(value: Value, options: ExpandEnvOptions = {}): Value {
+  const { environment = systemEnvironment, onExpand } = options
   const missing: { readonly path: string; readonly message: string }[] = []
-  const expanded = mapTexts(value, [], (text, path) =>
-    text.replace(/\$?\$\{([^{}]*)\}/g, (whole, name: string) => {
-      if (whole.startsWith('$$')) return whole.slice(1)
-      const found = environment[name]
-      const where = path.join('.')
-      if (found === undefined) missing.push({ path: where, message: `${where} needs $${name}` })
-      filled?.(path)
-      return found ?? ''
+  const expanded = mapStrings(value, [], (text, path) =>
+    text.replace(/\$?\$\{([^{}]*)\}/g, (match, name: string) => {
+      if (match.startsWith('$$')) return match.slice(1)
+      const variable = environment[name]
+      const dottedPath = path.join('.')
+      if (variable === undefined) missing.push({ path: dottedPath, message: `${dottedPath} needs $${name}` })
+      onExpand?.(path)
+      return variable ?? ''
     }),
   )
   if (missing.length === 0) return expanded as Value
   throw new PurserError(
     'option_invalid',
-    `The configuration names variables that are not set: ${missing.map(({ message }) => message).join('; ')}.`,
+    `Missing environment variables: ${missing.map(({ message }) => message).join('; ')}.`,
     {
-      hint: 'Set them in the environment that starts Purser, or write $${NAME} for the text itself.',
+      hint: 'Set them in the environment of the process, or write $${NAME} for the literal text.',
       details: { issues: missing },
     },
   )
 }
 
-/** The value whose expansion is `value`: for what was expanded before and must not be again. */
+/**
+ * Escapes a value so that `expandEnv` gives it back unchanged: for values that are already expanded.
+ *
+ * @returns an escaped copy
+ */
 export function escapeEnv<Value>(value: Value): Value {
-  return mapTexts(value, [], (text) => text.replace(/\$\{[^{}]*\}/g, '$$$&')) as Value
+  return mapStrings(value, [], (text) => text.replace(/\$\{[^{}]*\}/g, '$$$&')) as Value
 }
 
-/** Deeper than any configuration; what contains itself is told of here. */
+/** Deeper than any configuration; also ends the search of an object that contains itself. */
 const MAX_DEPTH = 64
 
-function mapTexts(
+function mapStrings(
   value: unknown,
   path: readonly string[],
   map: (text: string, path: readonly string[]) => string,
 ): unknown {
   if (typeof value === 'string') return map(value, path)
   if (path.length > MAX_DEPTH) throw tooDeep(path)
-  if (Array.isArray(value)) return value.map((item, index) => mapTexts(item, [...path, String(index)], map))
+  if (Array.isArray(value)) return value.map((item, index) => mapStrings(item, [...path, String(index)], map))
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, mapTexts(inner, [...path, name], map)]))
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, mapStrings(item, [...path, name], map)]))
 }
 
 function tooDeep(path: readonly string[]): PurserError {
   const shown = path.slice(0, 3).join('.').slice(0, 200)
-  return new PurserError('option_invalid', `The option '${shown}' is nested more than ${MAX_DEPTH} deep.`, {
-    hint: 'Give plain JSON values; an object must not contain itself.',
+  return new PurserError('option_invalid', `The option '${shown}' is nested more than ${MAX_DEPTH} levels deep.`, {
+    hint: 'Pass plain JSON values; an object must not contain itself.',
     details: { param: shown },
   })
 }

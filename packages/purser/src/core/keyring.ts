@@ -4,23 +4,24 @@ import { createMac, type MacEncoding } from './hmac.ts'
 import type { Subject } from './subject.ts'
 
 /**
- * One secret, many keys.
+ * Keys for all purposes, derived from one root key.
  *
- * The operator's secret key is never used directly. It wraps one random root key, which is stored wrapped; every
- * purpose gets its own key from the root by HKDF. So changing the secret key is one small write, and what must not
- * change with it (the event chain, pseudonyms, tickets) does not.
+ * The operator's secret key only wraps the root key, which is random and stored wrapped; every purpose has a key of its
+ * own, derived from the root key by HKDF. So rotating the secret key is one small write, and what must not change with it
+ * (the event chain, pseudonyms, tickets) does not.
  */
 export interface Keyring {
-  /** HMAC-SHA-256 under the key of `purpose`, over parts that are length-prefixed so that they cannot run together. */
+  /** HMAC-SHA-256 under the key of `purpose`. The parts are length-prefixed, so they cannot be confused. Base64url. */
   mac(purpose: Purpose, parts: readonly (string | number)[], encoding?: MacEncoding): string
-  /** 32 bytes for `purpose`. */
+  /** The 32-byte key of `purpose`. */
   key(purpose: Purpose): Buffer
-  /** AES-256-GCM under the sealing key; `context` is authenticated and must be the same to open. */
+  /** AES-256-GCM under the sealing key; `context` is associated data. */
   seal(plain: string, context: readonly string[]): string
+  /** Throws unless the text was sealed by this keyring with the same `context`. */
   open(sealed: string, context: readonly string[]): string
 }
 
-/** The keyed hash that stands for a user where their id must not: after an erasure, and beside what is not sealed. */
+/** The keyed hash that identifies a user where the id must not appear: after an erasure, and in unsealed data. */
 export function tagOf(keys: Keyring, { namespace, id }: Subject): string {
   return keys.mac('identity', [namespace, id], 'hex')
 }

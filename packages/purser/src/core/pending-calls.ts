@@ -2,37 +2,40 @@ import { PurserError, purserClosed } from '../errors.ts'
 import { endsWithin } from './abort.ts'
 import type { Effects } from './effects.ts'
 
-/** The calls that closing waits for. */
+/** The pending calls that `close` waits for. */
 export interface PendingCalls {
-  /** Rejects like `call`; with `closed` once closing has begun, or when it was cut because it took longer than that. */
+  /**
+   * Settles like `call`. Rejects with `closed` once closing has begun; so does a call that is still pending after the
+   * close timeout and fails because the store was closed under it.
+   */
   run<T>(call: () => Promise<T>): Promise<T>
-  /** Takes no new calls, and waits for those under way for `timeoutMs` at most. What the store cuts then is `closed`. */
+  /** Rejects new calls and waits up to `timeoutMs` for the pending ones. */
   close(timeoutMs: number): Promise<void>
 }
 
 export function createPendingCalls(effects: Effects): PendingCalls {
-  const allEnded = Promise.withResolvers<void>()
-  let underWay = 0
+  const allSettled = Promise.withResolvers<void>()
+  let pending = 0
   let isClosing = false
-  let isCut = false
+  let isClosed = false
 
   return {
     async run(call) {
       if (isClosing) throw purserClosed()
-      underWay++
+      pending++
       try {
         return await call()
       } catch (error) {
-        throw isCut && PurserError.is(error, 'store_unavailable') ? purserClosed(error) : error
+        throw isClosed && PurserError.is(error, 'store_unavailable') ? purserClosed(error) : error
       } finally {
-        underWay--
-        if (isClosing && underWay === 0) allEnded.resolve()
+        pending--
+        if (isClosing && pending === 0) allSettled.resolve()
       }
     },
     async close(timeoutMs) {
       isClosing = true
-      if (underWay > 0) await endsWithin(effects, allEnded.promise, timeoutMs)
-      isCut = true
+      if (pending > 0) await endsWithin(effects, allSettled.promise, timeoutMs)
+      isClosed = true
     },
   }
 }

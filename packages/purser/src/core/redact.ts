@@ -2,39 +2,39 @@ import { inspect } from 'node:util'
 
 const MASK = '[redacted]'
 
-/** Texts that are shorter cannot be secrets, and would be masked in the middle of words. */
-const SHORTEST_SECRET = 4
+/** Shorter texts cannot be secrets, and would be masked inside ordinary words. */
+const SECRET_MIN_LENGTH = 4
 
-/** Masks these secrets in a text, however they are spelled there. */
+/** Returns a function that masks these secrets in a text, in every encoding in which they usually appear. */
 export function createRedactor(secrets: Iterable<string>): (text: string) => string {
-  const spellings = [...secrets].filter((secret) => secret.length >= SHORTEST_SECRET).flatMap(spellingsOf)
-  return (text) => spellings.reduce((rest, each) => rest.replaceAll(each, MASK), text)
+  const patterns = [...secrets].filter((secret) => secret.length >= SECRET_MIN_LENGTH).flatMap(encodingsOf)
+  return (text) => patterns.reduce((redacted, pattern) => redacted.replaceAll(pattern, MASK), text)
 }
 
-/** What a client failed with, told again without the secrets it was given. The original is not kept. */
+/** A copy of an error and its causes with these secrets masked. It does not refer to the original. */
 export function redactError(error: unknown, secrets: Iterable<string>): Error {
   const redact = createRedactor(secrets)
   const original = error instanceof Error ? error : new Error(String(error))
-  const told = new Error(redact(original.message))
-  told.name = redact(original.name)
-  told.stack = redact(original.stack ?? `${told.name}: ${told.message}`)
+  const redacted = new Error(redact(original.message))
+  redacted.name = redact(original.name)
+  redacted.stack = redact(original.stack ?? `${redacted.name}: ${redacted.message}`)
   const { code } = original as Error & { code?: unknown }
-  if (typeof code === 'string' || typeof code === 'number') Object.assign(told, { code })
+  if (typeof code === 'string' || typeof code === 'number') Object.assign(redacted, { code })
   if (original.cause !== undefined && original.cause !== original) {
-    told.cause = redactError(original.cause, secrets)
+    redacted.cause = redactError(original.cause, secrets)
   }
-  return told
+  return redacted
 }
 
-/** Fields that can be read one by one, and show nothing when they are printed or turned into JSON. */
+/** A frozen copy whose fields can be read, but do not appear when it is inspected or serialized to JSON. */
 export function hideFromInspect<Fields extends object>(fields: Fields): Fields {
-  const hide = { value: () => MASK, enumerable: false }
-  return Object.freeze(Object.defineProperties({ ...fields }, { toJSON: hide, [inspect.custom]: hide }))
+  const mask = { value: () => MASK, enumerable: false }
+  return Object.freeze(Object.defineProperties({ ...fields }, { toJSON: mask, [inspect.custom]: mask }))
 }
 
-/** A secret inside a URL, a JSON text or a basic-authentication header looks different. */
-function spellingsOf(secret: string): string[] {
-  const spellings = [secret, encodeURIComponent(secret), encodeURI(secret), JSON.stringify(secret).slice(1, -1)]
-  spellings.push(Buffer.from(secret).toString('base64'), Buffer.from(secret).toString('base64url'))
-  return [...new Set(spellings)].sort((a, b) => b.length - a.length)
+/** The secret as it appears in plain text, URLs, JSON strings and basic authentication headers; longest first. */
+function encodingsOf(secret: string): string[] {
+  const encodings = [secret, encodeURIComponent(secret), encodeURI(secret), JSON.stringify(secret).slice(1, -1)]
+  encodings.push(Buffer.from(secret).toString('base64'), Buffer.from(secret).toString('base64url'))
+  return [...new Set(encodings)].sort((a, b) => b.length - a.length)
 }

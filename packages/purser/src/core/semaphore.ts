@@ -1,64 +1,66 @@
 import { PurserError } from '../errors.ts'
 import { withSignal } from './abort.ts'
 
-/** A number of places, and a bounded queue of those who wait for one. */
+/** A fixed number of slots and a bounded first-in, first-out queue of callers that wait for one. */
 export interface Semaphore {
   /**
-   * Takes a place, or waits for one. Asked when all are taken, `makeRoom` tells whether a place will become free
-   * soon; when not, or when the queue is full, this rejects with `runtime_busy`.
+   * Resolves when the caller has a slot. Rejects with `signal.reason`, or with `runtime_busy` when the queue is full.
+   *
+   * @param freeSlot called when all slots are taken, with the number of callers that wait already. It may start to free a
+   *   slot. If it returns false, no slot will be free soon, and the call rejects with `runtime_busy` instead of waiting.
    */
-  enter(signal: AbortSignal, makeRoom?: (waiting: number) => boolean): Promise<void>
-  leave(): void
+  acquire(signal: AbortSignal, freeSlot?: (waiting: number) => boolean): Promise<void>
+  /** Gives a slot back. Call it once for each `acquire` that has resolved. */
+  release(): void
 }
 
-const WAITING_MAX = 10_000
+const QUEUE_MAX = 10_000
 
-export function createSemaphore(max: number, busy: { readonly message: string; readonly hint: string }): Semaphore {
+/** `busy`: message and hint of the `runtime_busy` error. */
+export function createSemaphore(slots: number, busy: { readonly message: string; readonly hint: string }): Semaphore {
   let taken = 0
-  const waiting = new Set<() => void>()
+  const queue = new Set<() => void>()
 
-  async function wait(signal: AbortSignal): Promise<void> {
-    let admitted = false
-    let admit: () => void = () => undefined
-    const turn = new Promise<void>((resolve) => {
-      admit = () => {
-        admitted = true
-        resolve()
-      }
-    })
-    waiting.add(admit)
+  async function waitForSlot(signal: AbortSignal): Promise<void> {
+    const granted = Promise.withResolvers<void>()
+    let isGranted = false
+    const grant = (): void => {
+      isGranted = true
+      granted.resolve()
+    }
+    queue.add(grant)
     try {
-      await withSignal(turn, signal)
+      await withSignal(granted.promise, signal)
     } catch (error) {
-      waiting.delete(admit)
-      if (admitted) leave()
+      queue.delete(grant)
+      if (isGranted) release()
       throw error
     }
   }
 
-  /** The place goes to the one who has waited longest, without becoming free in between. */
-  function leave(): void {
-    const [first] = waiting
-    if (first === undefined) taken--
+  /** A slot passes directly to the first caller in the queue, so that a new caller cannot take it in between. */
+  function release(): void {
+    const [next] = queue
+    if (next === undefined) taken--
     else {
-      waiting.delete(first)
-      first()
+      queue.delete(next)
+      next()
     }
   }
 
   return {
-    async enter(signal, makeRoom) {
+    async acquire(signal, freeSlot) {
       signal.throwIfAborted()
-      if (taken < max) {
+      if (taken < slots) {
         taken++
         return
       }
-      const hopeless = makeRoom !== undefined && !makeRoom(waiting.size)
-      if (hopeless || waiting.size >= WAITING_MAX || max === 0) {
+      const isExhausted = freeSlot !== undefined && !freeSlot(queue.size)
+      if (isExhausted || queue.size >= QUEUE_MAX || slots === 0) {
         throw new PurserError('runtime_busy', busy.message, { hint: busy.hint })
       }
-      await wait(signal)
+      await waitForSlot(signal)
     },
-    leave,
+    release,
   }
 }

@@ -1,28 +1,28 @@
 /**
- * Calls in progress by key, so that callers of one key share a call instead of making their own. What a call is, who
- * waits for it and when it is cancelled is up to the user of this registry.
+ * Calls in progress by key, so that callers with the same key share one call. The registry only maps keys to calls: who
+ * waits for a call and when it is cancelled is decided by the code that uses it.
  *
- * Their number is bounded by the number of callers that wait in them.
+ * Its size is bounded by the number of callers that wait.
  */
 export class SingleFlight<Call> {
   readonly #current = new Map<string, Call>()
 
-  /** The call that a caller of this key joins. */
+  /** The call that a caller with this key joins. */
   get(key: string): Call | undefined {
     return this.#current.get(key)
   }
 
-  /** Later callers of `key` join `call`, also when an earlier one is still running. */
+  /** Later callers of `key` join `call`, even if an earlier one is still running. */
   set(key: string, call: Call): void {
     this.#current.set(key, call)
   }
 
-  /** False once the call was removed or another one took over its key: its result is outdated. */
+  /** False once the call was removed or replaced by another one: its result is outdated. */
   isCurrent(key: string, call: Call): boolean {
     return this.#current.get(key) === call
   }
 
-  /** Later callers of `key` no longer join `call`. Those that wait for it stay. */
+  /** Later callers of `key` do not join `call` any more. Its present callers are not affected. */
   remove(key: string, call: Call): void {
     if (this.#current.get(key) === call) this.#current.delete(key)
   }

@@ -10,7 +10,7 @@ const named = (name: string): string => `\${${name}}`
 test('a named variable is filled in, wherever it stands, and what was filled in is left as it is', () => {
   const filled: string[] = []
   const value = { a: [`x-${named('KEY')}`, { b: named('ODD') }], c: 1, d: null, e: `$${named('KEY')}` }
-  assert.deepEqual(expandEnv(value, { environment, filled: (path) => filled.push(path.join('.')) }), {
+  assert.deepEqual(expandEnv(value, { environment, onExpand: (path) => filled.push(path.join('.')) }), {
     a: ['x-k1', { b: environment.ODD }],
     c: 1,
     d: null,

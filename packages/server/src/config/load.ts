@@ -44,7 +44,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const environmentPaths = new Set<string>()
   const content = expandEnv(file.content, {
     environment,
-    filled: (path) => environmentPaths.add(path.join('.')),
+    onExpand: (path) => environmentPaths.add(path.join('.')),
   })
   const merged = structuredClone(content) as Record<string, unknown>
   for (const setting of SETTINGS) {

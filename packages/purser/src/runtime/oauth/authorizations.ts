@@ -137,13 +137,13 @@ export class Authorizations {
     const onLate = (): void =>
       limit.abort(new Error(`The authorization server was not found within ${DISCOVERY_LIMIT_MS} ms.`))
     const ended = AbortSignal.any([limit.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])])
-    await this.#discoverySlots.enter(ended)
+    await this.#discoverySlots.acquire(ended)
     const cancel = this.#deps.effects.setTimer(onLate, DISCOVERY_LIMIT_MS)
     try {
       return await withSignal(this.#deps.oauth.discover(endpoints, ended), ended)
     } finally {
       cancel()
-      this.#discoverySlots.leave()
+      this.#discoverySlots.release()
     }
   }
 

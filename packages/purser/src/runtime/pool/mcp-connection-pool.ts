@@ -157,11 +157,11 @@ export class McpConnectionPool {
   async #open({ client, clients, target, signal }: Opening): Promise<McpConnection> {
     const { server, definition, tokenSource } = target
     const isProcess = 'command' in definition
-    if (isProcess) await this.#processSlots.enter(signal, (waiting) => this.#freeProcess(waiting))
+    if (isProcess) await this.#processSlots.acquire(signal, (waiting) => this.#freeProcess(waiting))
     if (isProcess) this.#processes.add(client)
     const openingSlots = getOpeningSlots(this.#openingSlots, server)
     try {
-      await openingSlots.enter(signal)
+      await openingSlots.acquire(signal)
       try {
         const { effects, connector } = this.#deps
         const connection = await connectInTime(effects, connector, { server, definition, tokenSource, signal })
@@ -169,7 +169,7 @@ export class McpConnectionPool {
         connection.onBroken(() => void client.retire('broken'))
         return connection
       } finally {
-        openingSlots.leave()
+        openingSlots.release()
       }
     } catch (error) {
       this.#releaseProcess(client)
@@ -194,7 +194,7 @@ export class McpConnectionPool {
   #releaseProcess(client: McpClient): void {
     if (!this.#processes.delete(client)) return
     this.#closingProcesses.delete(client)
-    this.#processSlots.leave()
+    this.#processSlots.release()
   }
 }
 
