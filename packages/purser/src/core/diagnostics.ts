@@ -1,13 +1,17 @@
+import { hash } from 'node:crypto'
 import { type Channel, channel } from 'node:diagnostics_channel'
+import { debuglog } from 'node:util'
 
 /**
- * What can be observed from outside, on `node:diagnostics_channel` under `purser:NAME`.
- * Payloads hold no secrets and no stored content; user ids are given raw and must not become metric labels.
+ * Diagnostics are published on `node:diagnostics_channel`, as `purser:NAME`. With `NODE_DEBUG=purser` in the environment
+ * each one is also a line on stderr.
+ *
+ * Payloads contain no secrets and no stored content. They contain user ids, which must not become metric labels.
  */
 export interface Diagnostics {
-  /** A user was seen or changed without an event: admitted, measured, settled. */
+  /** A user was active or changed without an event: admitted, measured, settled. */
   activity: { namespace: string; user: string }
-  /** An admission was decided. */
+  /** A decided admission. */
   admission: { namespace: string; user: string; outcome: 'allowed' | 'daily_cap' | 'blocked' }
   /** A context was resolved. `deadlineExceeded`: the caller's budget ended before all sections were loaded. */
   resolve: {
@@ -27,14 +31,14 @@ export interface Diagnostics {
     /** With `started`: how long it waited for a slot. */
     queuedMs?: number
   }
-  /** An answer was looked up. */
+  /** A lookup of a cached answer. */
   answer: { namespace: string; outcome: 'hit' | 'miss' | 'joined' }
   /**
-   * A user's runtime was taken into use, from memory or from the store, or the use was refused; or it left memory, or
-   * a lease on it was out for too long and was taken back.
+   * A user's runtime was acquired from memory (`warm`) or from the store (`cold`), could not be acquired (`refused`) or
+   * was evicted from memory; or a lease on it exceeded `maxLeaseMs` and was revoked (`overdue`).
    */
   runtime: { namespace: string; outcome: 'warm' | 'cold' | 'refused' | 'evicted' | 'overdue'; reason?: string }
-  /** A live client of a user changed its state. `tookMs`: how long opening or closing took. */
+  /** A live client of a user was opened or closed, or could not be. `tookMs`: duration of opening or closing. */
   client: {
     namespace: string
     kind: 'model' | 'mcp'
@@ -42,7 +46,7 @@ export interface Diagnostics {
     reason?: string
     tookMs?: number
   }
-  /** A turn is over. */
+  /** A turn has ended. */
   turn: {
     namespace: string
     outcome: 'completed' | 'failed' | 'cancelled' | 'refused'
@@ -54,7 +58,11 @@ export interface Diagnostics {
 
 const channels = new Map<string, Channel>()
 
-/** Publishes a signal. Costs one look-up when nobody listens; a listener that throws harms nobody. */
+const debug = debuglog('purser')
+/** Read once: NODE_DEBUG does not change while the process runs. */
+const isDebugging = debug.enabled
+
+/** Publishes a diagnostic. Without subscribers it costs one map lookup; an error of a subscriber does not reach here. */
 export function publish<Name extends keyof Diagnostics>(name: Name, payload: Diagnostics[Name]): void {
   let found = channels.get(name)
   if (found === undefined) {
@@ -62,14 +70,21 @@ export function publish<Name extends keyof Diagnostics>(name: Name, payload: Dia
     channels.set(name, found)
   }
   if (found.hasSubscribers) found.publish(payload)
+  if (isDebugging) debug('%s %j', name, withoutUserId(payload))
 }
 
-/** Whether anybody listens, for callers to whom even an unheard payload is a cost. */
+/** False if publishing has no effect: for callers to which even making the payload is a cost. */
 export function hasSubscribers(name: keyof Diagnostics): boolean {
-  return channels.get(name)?.hasSubscribers === true
+  return isDebugging || channels.get(name)?.hasSubscribers === true
 }
 
-/** Listens to a signal; returns the function that stops listening. */
+/**
+ * Subscribes to a diagnostic of all Pursers in this process.
+ *
+ * @returns a function that unsubscribes
+ * @example
+ * const unsubscribe = onDiagnostic('turn', ({ outcome, totalMs }) => histogram.record(totalMs, { outcome }))
+ */
 export function onDiagnostic<Name extends keyof Diagnostics>(
   name: Name,
   listener: (payload: Diagnostics[Name]) => void,
@@ -79,4 +94,10 @@ export function onDiagnostic<Name extends keyof Diagnostics>(
   channels.set(name, found)
   found.subscribe(listen)
   return () => found.unsubscribe(listen)
+}
+
+/** Debug lines end up in log files: the first 8 digits of the SHA-256 of a user id are enough to tell users apart. */
+function withoutUserId(payload: object): object {
+  if (!('user' in payload)) return payload
+  return { ...payload, user: hash('sha256', String(payload.user), 'hex').slice(0, 8) }
 }
