@@ -195,10 +195,18 @@ test('no identifier is called given, told or kept', () => {
   assert.deepEqual(matches(files, pattern, identifiers), [])
 })
 
-test('the reference of error codes lists exactly the codes there are', async () => {
+test('the reference of error codes lists all codes with their meanings', async () => {
   const { ERRORS } = await import('../packages/purser/src/errors.ts')
-  const documented = [...text('docs/reference/errors.md').matchAll(/^\| `([a-z_]+)` \|/gm)].map((match) => match[1])
-  assert.deepEqual(documented.toSorted(), Object.keys(ERRORS).toSorted())
+  const rows = text('docs/reference/errors.md').matchAll(/^\| `([a-z_]+)` \| (.+) \| (yes|no) \|$/gm)
+  const documented = [...rows].map(([, code, meaning, retryable]) => ({
+    code,
+    meaning,
+    retryable: retryable === 'yes',
+  }))
+  assert.deepEqual(
+    documented,
+    Object.entries(ERRORS).map(([code, { retryable, meaning }]) => ({ code, meaning, retryable })),
+  )
 })
 
 test('the tables of the reference are those of the source', async () => {

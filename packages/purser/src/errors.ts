@@ -1,60 +1,69 @@
 /**
- * The table of error codes. A code never changes its meaning and is never reused.
+ * All error codes. A code never changes its meaning and is never reused.
  *
- * `retryable` says whether the same call may succeed later without anybody changing anything.
- * `docs/reference/errors.md` lists the same codes; a test compares the two.
+ * `retryable`: the same call may succeed later without any change. A test compares the table with
+ * `docs/reference/errors.md`.
  */
 export const ERRORS = {
   argument_invalid: { retryable: false, meaning: 'An argument has the wrong type, shape or range.' },
-  option_unknown: { retryable: false, meaning: 'An option of that name does not exist.' },
-  option_invalid: { retryable: false, meaning: 'An option has a value it cannot have.' },
-  user_id_invalid: { retryable: false, meaning: 'The user id is not 1 to 256 bytes of well-formed text.' },
-  user_erased: { retryable: false, meaning: 'The user was erased while this call was on its way.' },
-  user_blocked: { retryable: false, meaning: 'An operator has blocked this user.' },
+  option_unknown: { retryable: false, meaning: 'The option does not exist.' },
+  option_invalid: { retryable: false, meaning: 'The option has an invalid value.' },
+  user_id_invalid: {
+    retryable: false,
+    meaning: 'The user id is not 1 to 256 bytes of well-formed text without control characters.',
+  },
+  user_erased: { retryable: false, meaning: 'The user was erased while the call was pending.' },
+  user_blocked: { retryable: false, meaning: 'An operator has blocked the user.' },
   closed: { retryable: false, meaning: 'This Purser has been closed.' },
 
-  store_unavailable: { retryable: true, meaning: 'The store cannot be read or written right now.' },
-  store_unsafe: { retryable: false, meaning: 'This build of the store is known to corrupt or cut data.' },
-  store_newer: { retryable: false, meaning: 'The store was written by a newer Purser.' },
-  secret_key_wrong: { retryable: false, meaning: 'The secret key does not open this store.' },
-  store_damaged: { retryable: false, meaning: 'A stored row cannot be read; it was left as it is.' },
-  version_conflict: { retryable: false, meaning: 'The value has changed since the version you named.' },
-  idempotency_conflict: { retryable: false, meaning: 'The idempotency key was used with another body.' },
+  store_unavailable: { retryable: true, meaning: 'The store cannot be read or written at the moment.' },
+  store_unsafe: { retryable: false, meaning: 'This version of the database is known to corrupt or truncate data.' },
+  store_newer: { retryable: false, meaning: 'The store was written by a newer version of Purser.' },
+  secret_key_wrong: { retryable: false, meaning: 'The secret key does not match the store.' },
+  store_damaged: { retryable: false, meaning: 'A stored row is damaged and cannot be read; it was left unchanged.' },
+  version_conflict: { retryable: false, meaning: 'The value has changed since the expected version.' },
+  idempotency_conflict: { retryable: false, meaning: 'The idempotency key was used before with another request.' },
 
-  cap_invalid: { retryable: false, meaning: 'A cap is a whole number of 0 or more, or null.' },
-  cap_reached: { retryable: false, meaning: 'The user has used up what they may use.' },
-  note_invalid: { retryable: false, meaning: 'A note is text of 1 to 8,192 bytes.' },
-  timezone_invalid: { retryable: false, meaning: 'That is not an IANA time zone.' },
-  detection_invalid: { retryable: false, meaning: 'A detection holds a value that is not declared or not possible.' },
-  event_invalid: { retryable: false, meaning: 'An event needs a type like vendor:name and data within its limit.' },
-  event_gone: { retryable: false, meaning: 'No event of that id is kept, so there is nothing to resume behind.' },
-  ticket_invalid: { retryable: false, meaning: 'That is not a ticket of this user.' },
+  cap_invalid: { retryable: false, meaning: 'A cap must be an integer of 0 or more, or null.' },
+  cap_reached: { retryable: false, meaning: 'The user has reached the daily cap.' },
+  note_invalid: { retryable: false, meaning: 'A note must be text of 1 to 8,192 bytes.' },
+  timezone_invalid: { retryable: false, meaning: 'The time zone is not an IANA time zone.' },
+  detection_invalid: { retryable: false, meaning: 'A detection contains an undeclared or impossible value.' },
+  event_invalid: {
+    retryable: false,
+    meaning: 'The type of an event must be vendor:name, and its data must not exceed the size limit.',
+  },
+  event_gone: { retryable: false, meaning: 'The event to resume after is no longer stored.' },
+  ticket_invalid: { retryable: false, meaning: 'The ticket is invalid or belongs to another user.' },
   ticket_used: { retryable: false, meaning: 'The ticket was already settled, refunded or used by a turn.' },
   checkpoint_invalid: { retryable: false, meaning: 'The checkpoint is damaged or was not signed by this store.' },
 
-  provider_unknown: { retryable: false, meaning: 'No provider of that name is configured.' },
-  model_required: { retryable: false, meaning: 'A provider is set, but no model, and it has no default.' },
-  model_not_allowed: { retryable: false, meaning: 'This user may not use that model.' },
-  model_not_found: { retryable: false, meaning: 'No model of that name is there for this user.' },
-  preset_unknown: { retryable: false, meaning: 'No preset of that name is configured.' },
-  settings_invalid: { retryable: false, meaning: 'A settings patch holds a field or value that cannot be.' },
-  secret_missing: { retryable: false, meaning: 'Neither the user nor the operator has given the key this needs.' },
-  secret_invalid: { retryable: false, meaning: 'A secret is a small object of named text fields.' },
-  session_invalid: { retryable: false, meaning: 'A session id or policy is not valid.' },
-  mcp_unknown: { retryable: false, meaning: 'No MCP server of that name is configured for this user.' },
-  mcp_unavailable: { retryable: true, meaning: 'The MCP server cannot be reached right now.' },
-  authorization_invalid: { retryable: false, meaning: 'That does not complete an authorization of this user.' },
-  runtime_busy: { retryable: true, meaning: 'All places for live clients are in use.' },
-  package_missing: { retryable: false, meaning: 'A provider needs a package that is not installed.' },
-  host_not_allowed: { retryable: false, meaning: 'That host may not be called.' },
+  provider_unknown: { retryable: false, meaning: 'The provider is not configured.' },
+  model_required: { retryable: false, meaning: 'A provider is set without a model, and it has no default model.' },
+  model_not_allowed: { retryable: false, meaning: 'The model is not allowed for this user.' },
+  model_not_found: { retryable: false, meaning: 'The model does not exist for this user.' },
+  preset_unknown: { retryable: false, meaning: 'The preset is not configured.' },
+  settings_invalid: { retryable: false, meaning: 'A settings patch contains an unknown field or an invalid value.' },
+  secret_missing: { retryable: false, meaning: 'Neither the user nor the operator has set the required credentials.' },
+  secret_invalid: { retryable: false, meaning: 'A secret must be a small object of named text fields.' },
+  session_invalid: { retryable: false, meaning: 'The session id or the session policy is invalid.' },
+  mcp_unknown: { retryable: false, meaning: 'The MCP server is not configured for this user.' },
+  mcp_unavailable: { retryable: true, meaning: 'The MCP server cannot be reached at the moment.' },
+  authorization_invalid: {
+    retryable: false,
+    meaning: 'The response does not complete a pending authorization of this user.',
+  },
+  runtime_busy: { retryable: true, meaning: 'The runtime pool is full.' },
+  package_missing: { retryable: false, meaning: 'A package that the provider needs is not installed.' },
+  host_not_allowed: { retryable: false, meaning: 'The host is not allowed.' },
 
   request_invalid: { retryable: false, meaning: 'The chat request is not in the OpenAI format.' },
   turn_consumed: { retryable: false, meaning: 'The answer of this turn was already read.' },
-  reader_slow: { retryable: true, meaning: 'A reader that shared an answer fell too far behind and was cut.' },
+  reader_slow: { retryable: true, meaning: 'A reader of a shared answer fell too far behind and was disconnected.' },
   upstream_failed: { retryable: true, meaning: 'The model provider failed or cut its answer.' },
-  upstream_auth: { retryable: false, meaning: 'The model provider refused the key.' },
-  upstream_rejected: { retryable: false, meaning: 'The model provider refused the request as invalid.' },
-  upstream_rate_limited: { retryable: true, meaning: 'The model provider asks to slow down.' },
+  upstream_auth: { retryable: false, meaning: 'The model provider rejected the API key.' },
+  upstream_rejected: { retryable: false, meaning: 'The model provider rejected the request as invalid.' },
+  upstream_rate_limited: { retryable: true, meaning: 'The rate limit of the model provider was reached.' },
   upstream_timeout: { retryable: true, meaning: 'The model provider did not answer in time.' },
 } as const
 
@@ -64,18 +73,30 @@ export interface ErrorContext {
   /** What the reader can do about it, in one sentence. */
   hint?: string | undefined
   cause?: unknown
-  /** Facts a program can act on, never secrets or stored content. */
+  /** Facts that a program can act on; never secrets or stored content. */
   details?: Readonly<Record<string, unknown>> | undefined
 }
 
 const BRAND = Symbol.for('purser.error')
 
-/** A broken promise or a wrong argument, told by its `code`. Expected outcomes are values, not errors. */
+/**
+ * An error of Purser, identified by its `code`. Expected outcomes, such as a refused admission, are values instead.
+ *
+ * @example
+ * try {
+ *   await user.ledger.settle(ticket)
+ * } catch (error) {
+ *   if (!PurserError.is(error, 'ticket_used')) throw error
+ * }
+ */
 export class PurserError extends Error {
   override readonly name = 'PurserError'
   readonly code: ErrorCode
+  /** What the reader can do about it, in one sentence. */
   readonly hint?: string
+  /** The same call may succeed later without any change. */
   readonly retryable: boolean
+  /** Facts that a program can act on, such as `param`, the name of an invalid argument. */
   readonly details?: Readonly<Record<string, unknown>>
 
   constructor(code: ErrorCode, message: string, context: ErrorContext = {}) {
@@ -87,29 +108,29 @@ export class PurserError extends Error {
     Object.defineProperty(this, BRAND, { value: true })
   }
 
-  /** True for a Purser error, also of another copy of this package; with `code`, only for that one. */
+  /** Whether `error` is a Purser error, also of another copy of this package; with `code`, only one with that code. */
   static is(error: unknown, code?: ErrorCode): error is PurserError {
     if (typeof error !== 'object' || error === null || !(BRAND in error)) return false
     return code === undefined || (error as unknown as PurserError).code === code
   }
 }
 
-/** What every call is told that comes, or is still under way, when all has been closed. */
+/** The error of calls that are made after `close`, or are still pending at its end. */
 export function purserClosed(cause?: unknown): PurserError {
   return new PurserError('closed', 'This Purser has been closed.', { cause })
 }
 
-/** The same of a store, which may be closed on its own. */
+/** Like `purserClosed()`, for a store, which can be closed on its own. */
 export function storeClosed(): PurserError {
   return new PurserError('closed', 'This store has been closed.')
 }
 
-/** The closest of `known` to `given`, as the tail of a hint; empty when nothing is close. */
-export function suggestion(given: string, known: Iterable<string>): string {
+/** A hint that names the closest of the known names, such as `Did you mean 'store'?`; empty if none is close. */
+export function suggestion(name: string, known: Iterable<string>): string {
   let best: string | undefined
-  let bestDistance = Math.max(2, Math.floor(given.length / 3)) + 1
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {
-    const distance = editDistance(given.toLowerCase(), candidate.toLowerCase(), bestDistance)
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), bestDistance)
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance
@@ -118,6 +139,7 @@ export function suggestion(given: string, known: Iterable<string>): string {
   return best === undefined ? '' : `Did you mean '${best}'?`
 }
 
+/** Levenshtein distance, at most `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit
   let previous = Array.from({ length: b.length + 1 }, (_, column) => column)
