@@ -7,7 +7,7 @@ import type {
 } from '@ai-sdk/provider'
 import type { ChatChunk, ChatCompletion } from '../openai/chat.ts'
 import type { ChatCall, ChatModel } from '../openai/chat-model.ts'
-import { finishOf, usageOf } from '../openai/completion.ts'
+import { finishReasonOf, usageOf } from '../openai/completion.ts'
 import { mapFinishReasonFromOpenAi, mapUsageFromOpenAi } from '../openai/map-finish-reason.ts'
 import { convertToChatRequest } from './convert-to-chat-request.ts'
 import { convertToContent, convertToMetadata, StreamPartWriter } from './convert-to-stream-parts.ts'
@@ -63,7 +63,7 @@ function parseChunks(texts: AsyncIterable<string>): AsyncIterable<ChatChunk> {
 export function createGenerateResult(completion: ChatCompletion, body: unknown): LanguageModelV4GenerateResult {
   return {
     content: convertToContent(completion),
-    finishReason: mapFinishReasonFromOpenAi(finishOf(completion)),
+    finishReason: mapFinishReasonFromOpenAi(finishReasonOf(completion)),
     usage: mapUsageFromOpenAi(usageOf(completion)),
     request: { body },
     response: convertToMetadata(completion),

@@ -1,6 +1,6 @@
 /**
- * The OpenAI chat completions vocabulary, as far as Purser reads it. Requests and chunks are open objects:
- * what is not named here passes through untouched.
+ * OpenAI chat completions: the fields that Purser reads or writes. Requests, chunks and completions may have other fields,
+ * which pass through unchanged.
  */
 export interface ChatRequest {
   model?: string | undefined

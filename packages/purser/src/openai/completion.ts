@@ -1,60 +1,52 @@
+import { isObject } from '../core/validate.ts'
 import type { ChatChunk, ChatCompletion, ChunkChoice, CompletionChoice, FinishReason, Usage } from './chat.ts'
 
 type Fields = Record<string, unknown>
 
-/** Fields of a chunk that are told anew in each one, and are not part of the message. */
-const TOLD_BY_CHUNK = new Set(['object', 'choices'])
-const TOLD_BY_CHOICE = new Set(['index', 'delta', 'finish_reason'])
+/** Fields of a chunk that are not fields of the completion. */
+const CHUNK_FIELDS = new Set(['object', 'choices'])
+/** Fields of a chunk's choice that are merged in their own way. */
+const CHOICE_FIELDS = new Set(['index', 'delta', 'finish_reason'])
 
-/** Texts that are told once; all other texts come in pieces. */
-const WHOLE_TEXTS = new Set(['role', 'id', 'type', 'name', 'format'])
+/** Text fields that a provider sends once or repeats whole; all other text arrives in pieces. */
+const WHOLE_TEXT_FIELDS = new Set(['role', 'id', 'type', 'name', 'format'])
 
 /**
- * A completion told as a stream: a chunk with the whole message of each choice, one with its finish reason, and at
- * last the usage, if there is one. `completionOf` of these chunks gives the same completion.
+ * A completion as a stream: for each choice a chunk with its whole message and one with its finish reason, then one with
+ * the usage, if there is any. `mergeChunks` of these chunks gives the same completion.
  */
-export function chunksOf(completion: ChatCompletion): ChatChunk[] {
+export function toChunks(completion: ChatCompletion): ChatChunk[] {
   const { choices, usage, object: _, ...shared } = completion
-  const chunk = (told: ChunkChoice[], more?: Fields): ChatChunk => ({
+  const createChunk = (chunkChoices: ChunkChoice[], fields?: Fields): ChatChunk => ({
     ...shared,
     object: 'chat.completion.chunk',
-    choices: told,
-    ...more,
+    choices: chunkChoices,
+    ...fields,
   })
   const chunks: ChatChunk[] = []
   for (const { message, finish_reason, ...rest } of choices) {
-    chunks.push(chunk([{ ...rest, delta: asDelta(message), finish_reason: null }]))
-    chunks.push(chunk([{ index: rest.index, delta: {}, finish_reason }]))
+    chunks.push(createChunk([{ ...rest, delta: toDelta(message), finish_reason: null }]))
+    chunks.push(createChunk([{ index: rest.index, delta: {}, finish_reason }]))
   }
-  if ((usage ?? null) !== null || chunks.length === 0) chunks.push(chunk([], { usage: usage ?? null }))
+  if ((usage ?? null) !== null || chunks.length === 0) chunks.push(createChunk([], { usage: usage ?? null }))
   return chunks
 }
 
-function asDelta(message: CompletionChoice['message']): ChunkChoice['delta'] {
+function toDelta(message: CompletionChoice['message']): ChunkChoice['delta'] {
   if (!Array.isArray(message.tool_calls)) return { ...message }
   return { ...message, tool_calls: message.tool_calls.map((call, index) => ({ index, ...(call as Fields) })) }
 }
 
 /**
- * The completion that a stream has told. Pieces of one choice and of one tool call are put together by their index;
- * a field that Purser does not know is joined when it is text, appended when it is a list, else the last one stands.
+ * The completion that a stream consists of. Pieces of one choice and of one tool call are merged by their index. Of an
+ * unknown field, text is concatenated and lists are appended; of other values the last one is used.
  */
-export function completionOf(chunks: readonly ChatChunk[]): ChatCompletion {
+export function mergeChunks(chunks: readonly ChatChunk[]): ChatCompletion {
   const shared: Fields = {}
   const choices = new Map<number, CompletionChoice>()
   for (const chunk of chunks) {
-    for (const [name, value] of Object.entries(chunk)) {
-      if (!TOLD_BY_CHUNK.has(name) && safe(name) && (value !== null || isNews(name, shared))) shared[name] = value
-    }
-    for (const told of chunk.choices ?? []) {
-      const index = told.index ?? 0
-      let choice = choices.get(index)
-      if (choice === undefined) {
-        choice = { index, message: { role: 'assistant', content: null }, finish_reason: null }
-        choices.set(index, choice)
-      }
-      mergeChoice(choice, told)
-    }
+    mergeSharedFields(shared, chunk)
+    for (const choice of chunk.choices ?? []) mergeChoice(choices, choice)
   }
   const first = chunks[0]
   return {
@@ -63,77 +55,88 @@ export function completionOf(chunks: readonly ChatChunk[]): ChatCompletion {
     object: 'chat.completion',
     created: first?.created ?? 0,
     model: first?.model ?? '',
-    choices: [...choices.values()].sort((a, b) => a.index - b.index).map(withoutCallIndex),
+    choices: [...choices.values()].sort((a, b) => a.index - b.index).map(withoutCallIndexes),
   }
 }
 
-/** A null is told only where nothing is known; `usage: null` in a chunk means that it is told later. */
-function isNews(name: string, known: Fields): boolean {
-  return name !== 'usage' && known[name] === undefined
-}
-
-function withoutCallIndex(choice: CompletionChoice): CompletionChoice {
-  const calls = choice.message.tool_calls as Fields[] | undefined
-  if (!Array.isArray(calls)) return choice
-  return { ...choice, message: { ...choice.message, tool_calls: calls.map(({ index: _, ...call }) => call) } }
-}
-
-function mergeChoice(choice: CompletionChoice, told: ChunkChoice): void {
-  if ((told.finish_reason ?? null) !== null) choice.finish_reason = told.finish_reason
-  mergeInto(choice.message, told.delta ?? {})
-  const rest = Object.entries(told).filter(([name]) => !TOLD_BY_CHOICE.has(name))
-  mergeInto(choice, Object.fromEntries(rest))
-}
-
-function mergeInto(target: Fields, told: Fields): void {
-  for (const [name, value] of Object.entries(told)) {
-    if (value === undefined || !safe(name)) continue
-    const known = target[name] ?? undefined
-    if (name === 'tool_calls' && Array.isArray(value)) target[name] = mergeCalls(known as Fields[] | undefined, value)
-    else if (known === undefined) target[name] = value
-    else if (value !== null) target[name] = joined(name, known, value)
+/** The last value of each field; null only if no chunk has another value. */
+function mergeSharedFields(shared: Fields, chunk: ChatChunk): void {
+  for (const [name, value] of Object.entries(chunk)) {
+    if (CHUNK_FIELDS.has(name) || isPrototype(name)) continue
+    // `usage: null` in a chunk means that a later one has the usage.
+    if (value === null && (name === 'usage' || shared[name] !== undefined)) continue
+    shared[name] = value
   }
 }
 
-function joined(name: string, known: unknown, value: unknown): unknown {
-  if (typeof known === 'string' && typeof value === 'string') {
-    if (!WHOLE_TEXTS.has(name)) return known + value
-    return value === '' ? known : value
+function mergeChoice(choices: Map<number, CompletionChoice>, piece: ChunkChoice): void {
+  const index = piece.index ?? 0
+  let choice = choices.get(index)
+  if (choice === undefined) {
+    choice = { index, message: { role: 'assistant', content: null }, finish_reason: null }
+    choices.set(index, choice)
   }
-  if (Array.isArray(known) && Array.isArray(value)) return [...known, ...value]
-  if (isFields(known) && isFields(value)) {
-    const both = { ...known }
-    mergeInto(both, value)
-    return both
+  if ((piece.finish_reason ?? null) !== null) choice.finish_reason = piece.finish_reason
+  mergeFields(choice.message, piece.delta ?? {})
+  const otherFields = Object.entries(piece).filter(([name]) => !CHOICE_FIELDS.has(name))
+  mergeFields(choice, Object.fromEntries(otherFields))
+}
+
+function mergeFields(target: Fields, fields: Fields): void {
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined || isPrototype(name)) continue
+    const current = target[name] ?? undefined
+    if (name === 'tool_calls' && Array.isArray(value)) target[name] = mergeCalls(current, value)
+    else if (current === undefined) target[name] = value
+    else if (value !== null) target[name] = mergeValues(name, current, value)
+  }
+}
+
+function mergeValues(name: string, current: unknown, value: unknown): unknown {
+  if (typeof current === 'string' && typeof value === 'string') {
+    if (!WHOLE_TEXT_FIELDS.has(name)) return current + value
+    return value === '' ? current : value
+  }
+  if (Array.isArray(current) && Array.isArray(value)) return [...current, ...value]
+  if (isObject(current) && isObject(value)) {
+    const merged = { ...current }
+    mergeFields(merged, value)
+    return merged
   }
   return value
 }
 
-/** The index says which call a piece belongs to; without one, a piece with another id begins a new call. */
-function mergeCalls(known: Fields[] | undefined, pieces: readonly unknown[]): Fields[] {
-  const calls = Array.isArray(known) ? [...known] : []
+function mergeCalls(current: unknown, pieces: readonly unknown[]): Fields[] {
+  const calls: Fields[] = Array.isArray(current) ? [...current] : []
   for (const piece of pieces) {
-    if (!isFields(piece)) continue
-    const place = placeOf(piece, calls)
-    const call = { ...calls[place] }
-    mergeInto(call, piece)
-    calls[place] = call
+    if (!isObject(piece)) continue
+    const position = findCall(calls, piece)
+    const call = { ...calls[position] }
+    mergeFields(call, piece)
+    calls[position] = call
   }
   return calls
 }
 
-function placeOf(piece: Fields, calls: readonly Fields[]): number {
+/** The position of the call that a piece belongs to, by its index; without one, another id begins a new call. */
+function findCall(calls: readonly Fields[], piece: Fields): number {
   if (typeof piece.index === 'number') {
-    const place = calls.findIndex((call) => call.index === piece.index)
-    return place === -1 ? calls.length : place
+    const position = calls.findIndex((call) => call.index === piece.index)
+    return position === -1 ? calls.length : position
   }
   const last = calls.at(-1)
   const isNew = last === undefined || (typeof piece.id === 'string' && piece.id !== '' && piece.id !== last.id)
   return isNew ? calls.length : calls.length - 1
 }
 
-/** Why the answer ended: `stop` only if every choice did; null when it has not (or was cut). */
-export function finishOf(answer: ChatCompletion | ChatChunk): FinishReason | null {
+function withoutCallIndexes(choice: CompletionChoice): CompletionChoice {
+  const calls = choice.message.tool_calls as Fields[] | undefined
+  if (!Array.isArray(calls)) return choice
+  return { ...choice, message: { ...choice.message, tool_calls: calls.map(({ index: _, ...call }) => call) } }
+}
+
+/** Why the answer ended: `stop` only if every choice did; null if it has not ended, or was cut. */
+export function finishReasonOf(answer: ChatCompletion | ChatChunk): FinishReason | null {
   let finish: FinishReason | null = null
   for (const choice of answer.choices ?? []) {
     const reason = choice.finish_reason ?? null
@@ -142,16 +145,12 @@ export function finishOf(answer: ChatCompletion | ChatChunk): FinishReason | nul
   return finish
 }
 
-/** The usage that a completion or a chunk tells, if it tells one. */
+/** The usage that a completion or a chunk reports; undefined if it reports none. */
 export function usageOf(answer: ChatCompletion | ChatChunk): Usage | undefined {
-  return isFields(answer.usage) ? answer.usage : undefined
+  return isObject(answer.usage) ? answer.usage : undefined
 }
 
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** JSON may hold a member of this name, which must not become the prototype of an object. */
-function safe(name: string): boolean {
-  return name !== '__proto__'
+/** JSON may contain a member of this name, which must not set the prototype of an object. */
+function isPrototype(name: string): boolean {
+  return name === '__proto__'
 }

@@ -1,6 +1,6 @@
 import { type ErrorCode, PurserError } from '../errors.ts'
 
-/** An error as HTTP: the OpenAI error body, and headers that tell clients whether to try again. */
+/** An error as an HTTP response: OpenAI's error body, and headers that control the retries of its clients. */
 export interface ErrorResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -18,15 +18,17 @@ export interface ErrorBody {
 
 export interface ErrorResponseContext {
   readonly requestId?: string | undefined
-  /** On the gateway a model one may not use is a model that is not there. Default `'gateway'`. */
-  readonly face?: 'gateway' | 'management' | undefined
+  /** The gateway reports a model that is not allowed as one that does not exist. Default `'gateway'`. */
+  readonly surface?: 'gateway' | 'management' | undefined
 }
 
-/** What a refused admission says. `retryAfterMs` and `resetAt` are null where nobody knows, as for an open-ended block. */
+/** The fields of a refused admission that its response shows. */
 export interface RefusedAdmission {
   readonly reason: string
+  /** Null if the time is unknown, as for a block without an end. */
   readonly retryAfterMs: number | null
   readonly cap: number
+  /** ISO 8601, UTC; null if the time is unknown. */
   readonly resetAt: string | null
 }
 
@@ -34,10 +36,10 @@ const INVALID = 'invalid_request_error'
 const SERVER = 'server_error'
 const UPSTREAM = 'upstream_error'
 
-/** Status, type, and the code on the wire where it is another one than inside. */
-type Row = readonly [status: number, type: string, code?: string]
+/** Status and type of an error, and its code if OpenAI has another one for it. */
+type Mapping = readonly [status: number, type: string, code?: string]
 
-const TABLE: Readonly<Record<ErrorCode, Row>> = {
+const MAPPINGS: Readonly<Record<ErrorCode, Mapping>> = {
   argument_invalid: [400, INVALID],
   option_unknown: [400, INVALID],
   option_invalid: [400, INVALID],
@@ -91,54 +93,61 @@ const TABLE: Readonly<Record<ErrorCode, Row>> = {
   upstream_timeout: [504, UPSTREAM],
 }
 
-const GATEWAY_ROWS: { readonly [code in ErrorCode]?: Row } = {
+const GATEWAY_MAPPINGS: { readonly [code in ErrorCode]?: Mapping } = {
   model_not_allowed: [404, INVALID, 'model_not_found'],
 }
 
-/** What a provider may have said of a request; other statuses of it are its failures, not the client's. */
-const REJECTIONS: readonly unknown[] = [400, 404, 413, 422]
+/** Statuses with which a provider rejects a request. Other statuses are failures of the provider, not of the client. */
+const REJECTION_STATUSES: readonly unknown[] = [400, 404, 413, 422]
 
-/** The one translation of errors to HTTP. An error that is not Purser's own tells nothing of itself. */
+/** Converts any error. Of an error that is not a `PurserError` nothing is revealed: it becomes 500 `internal_error`. */
 export function toErrorResponse(error: unknown, context: ErrorResponseContext = {}): ErrorResponse {
   if (!PurserError.is(error)) {
-    return problem([500, SERVER], { message: 'Something went wrong here.', code: 'internal_error', context })
+    return createResponse([500, SERVER], { message: 'Internal server error.', code: 'internal_error', context })
   }
   const details = error.details ?? {}
-  const row = rowOf(error, context.face ?? 'gateway')
-  return problem(row, {
+  const mapping = mappingOf(error, context.surface ?? 'gateway')
+  const [status, , code = error.code] = mapping
+  return createResponse(mapping, {
     message: error.message,
-    code: row[2] ?? error.code,
-    param: textOf(details.param),
+    code,
+    param: nonEmptyText(details.param),
     hint: error.hint,
-    headers: retryHeaders(row[0], error.retryable, details.retryAfterMs),
+    headers: retryHeaders(status, error.retryable, details.retryAfterMs),
     context,
   })
 }
 
-/** A refused admission: 429 with the instant of the reset, or 403 for a blocked user. */
+/** Converts a refused admission: 429 `insufficient_quota` with the time until the reset, or 403 `user_blocked`. */
 export function toRefusalResponse(admission: RefusedAdmission, context: ErrorResponseContext = {}): ErrorResponse {
-  if (admission.reason === 'blocked') {
-    return problem(TABLE.user_blocked, { message: 'This user is blocked.', code: 'user_blocked', context })
+  const { reason, cap, resetAt, retryAfterMs } = admission
+  if (reason === 'blocked') {
+    return createResponse(MAPPINGS.user_blocked, { message: 'This user is blocked.', code: 'user_blocked', context })
   }
-  const until = admission.resetAt === null ? '' : ` The quota will reset at ${admission.resetAt}.`
-  return problem(TABLE.cap_reached, {
-    message: `You have used up your ${admission.cap} messages.${until}`,
+  return createResponse(MAPPINGS.cap_reached, {
+    message: quotaMessage(cap, resetAt),
     code: 'insufficient_quota',
-    headers: retryHeaders(429, false, admission.retryAfterMs),
+    headers: retryHeaders(429, false, retryAfterMs),
     context,
   })
 }
 
-/** A problem of HTTP itself, which has no error behind it: `unknown_url`, `invalid_api_key`, a body that is too large. */
+/** The message of a quota error. `resetAt` is ISO 8601. */
+export function quotaMessage(cap: number, resetAt: string | null): string {
+  const reset = resetAt === null ? '' : ` It resets at ${resetAt}.`
+  return `Daily limit of ${cap} messages reached.${reset}`
+}
+
+/** Creates the response of an HTTP error without a `PurserError`, such as `unknown_url` or a body that is too large. */
 export function createErrorResponse(
   status: number,
   fields: { readonly code: string; readonly message: string; readonly param?: string; readonly hint?: string },
   context: ErrorResponseContext = {},
 ): ErrorResponse {
-  return problem([status, status >= 500 ? SERVER : INVALID], { ...fields, context })
+  return createResponse([status, status >= 500 ? SERVER : INVALID], { ...fields, context })
 }
 
-interface Fields {
+interface ResponseFields {
   readonly message: string
   readonly code: string
   readonly param?: string | undefined
@@ -147,7 +156,8 @@ interface Fields {
   readonly context: ErrorResponseContext
 }
 
-function problem([status, type]: Row, { message, code, param, hint, headers = {}, context }: Fields): ErrorResponse {
+function createResponse([status, type]: Mapping, fields: ResponseFields): ErrorResponse {
+  const { message, code, param, hint, headers = {}, context } = fields
   const error: ErrorBody = {
     message,
     type,
@@ -159,15 +169,18 @@ function problem([status, type]: Row, { message, code, param, hint, headers = {}
   return { status, headers, body: { error } }
 }
 
-function rowOf(error: PurserError, face: 'gateway' | 'management'): Row {
-  const row = (face === 'gateway' ? GATEWAY_ROWS[error.code] : undefined) ?? TABLE[error.code]
-  if (error.code !== 'upstream_rejected') return row
-  const status = REJECTIONS.includes(error.details?.status) ? (error.details?.status as number) : row[0]
-  const code = textOf(error.details?.code)
-  return code === undefined ? [status, row[1]] : [status, row[1], code]
+/** Of a rejection by the provider, its own status and code are passed on. */
+function mappingOf(error: PurserError, surface: 'gateway' | 'management'): Mapping {
+  const mapping = (surface === 'gateway' ? GATEWAY_MAPPINGS[error.code] : undefined) ?? MAPPINGS[error.code]
+  if (error.code !== 'upstream_rejected') return mapping
+  const [defaultStatus, type] = mapping
+  const { status, code } = error.details ?? {}
+  const providerStatus = REJECTION_STATUSES.includes(status) ? (status as number) : defaultStatus
+  const providerCode = nonEmptyText(code)
+  return providerCode === undefined ? [providerStatus, type] : [providerStatus, type, providerCode]
 }
 
-/** Clients try 408, 409, 429 and 5xx again by themselves; where that is of no use they are told. */
+/** OpenAI's clients retry 408, 409, 429 and 5xx by themselves; `x-should-retry: false` stops them where it is useless. */
 function retryHeaders(status: number, retryable: boolean, retryAfterMs: unknown): Record<string, string> {
   const headers: Record<string, string> = {}
   if (typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs) && retryAfterMs >= 0) {
@@ -179,6 +192,6 @@ function retryHeaders(status: number, retryable: boolean, retryAfterMs: unknown)
   return headers
 }
 
-function textOf(value: unknown): string | undefined {
+function nonEmptyText(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }

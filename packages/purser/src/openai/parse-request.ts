@@ -1,74 +1,76 @@
-import { PurserError } from '../errors.ts'
+import { isObject, throwInvalid } from '../core/validate.ts'
 import type { ChatRequest } from './chat.ts'
 
-type Fields = Record<string, unknown>
-type Check = readonly [expected: string, passes: (value: unknown) => boolean]
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-const orNull = ([expected, passes]: Check): Check => [expected, (value) => value === null || passes(value)]
-
-const text: Check = ['text', (value) => typeof value === 'string']
-const name: Check = ['text of at least one character', (value) => typeof value === 'string' && value !== '']
-const flag: Check = ['true or false', (value) => typeof value === 'boolean']
-const number: Check = ['a number', (value) => typeof value === 'number' && Number.isFinite(value)]
-const count: Check = ['a whole number of 1 or more', (value) => Number.isSafeInteger(value) && (value as number) >= 1]
-const object: Check = ['an object', isFields]
-const list: Check = ['a list', Array.isArray]
-
-/** What Purser reads or relies on. Everything else is the provider's to judge. */
-const FIELDS: Readonly<Record<string, Check>> = {
-  model: orNull(name),
-  stream: orNull(flag),
-  stream_options: orNull(object),
-  tools: orNull(list),
-  user: orNull(text),
-  safety_identifier: orNull(text),
-  metadata: orNull(object),
-  temperature: orNull(number),
-  top_p: orNull(number),
-  frequency_penalty: orNull(number),
-  presence_penalty: orNull(number),
-  seed: orNull(number),
-  n: orNull(count),
-  max_tokens: orNull(count),
-  max_completion_tokens: orNull(count),
-  response_format: orNull(object),
+interface FieldCheck {
+  /** Completes "must be …". */
+  readonly expected: string
+  isValid(value: unknown): boolean
 }
 
-/** Checks a chat request that came from outside. Throws `request_invalid` with `details.param`, as OpenAI names it. */
+const text: FieldCheck = { expected: 'text', isValid: (value) => typeof value === 'string' }
+const nonEmptyText: FieldCheck = {
+  expected: 'text of at least one character',
+  isValid: (value) => typeof value === 'string' && value !== '',
+}
+const boolean: FieldCheck = { expected: 'true or false', isValid: (value) => typeof value === 'boolean' }
+const number: FieldCheck = { expected: 'a number', isValid: Number.isFinite }
+const positiveInteger: FieldCheck = {
+  expected: 'an integer of 1 or more',
+  isValid: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
+}
+const object: FieldCheck = { expected: 'an object', isValid: isObject }
+const list: FieldCheck = { expected: 'a list', isValid: Array.isArray }
+
+/** The fields that Purser reads or relies on; all of them may be null. The provider judges the others. */
+const FIELDS: Readonly<Record<string, FieldCheck>> = {
+  model: nonEmptyText,
+  stream: boolean,
+  stream_options: object,
+  tools: list,
+  user: text,
+  safety_identifier: text,
+  metadata: object,
+  temperature: number,
+  top_p: number,
+  frequency_penalty: number,
+  presence_penalty: number,
+  seed: number,
+  n: positiveInteger,
+  max_tokens: positiveInteger,
+  max_completion_tokens: positiveInteger,
+  response_format: object,
+}
+
+/** Validates a chat request. Throws `request_invalid` with `details.param`, the invalid field as OpenAI names it. */
 export function parseChatRequest(value: unknown): ChatRequest {
-  if (!isFields(value)) throw invalid('The request must be a JSON object.', undefined)
-  for (const name of Object.keys(value)) {
-    const check = Object.hasOwn(FIELDS, name) ? FIELDS[name] : undefined
-    if (check !== undefined && value[name] !== undefined && !check[1](value[name])) {
-      throw invalid(`'${name}' must be ${check[0]}.`, name)
-    }
+  if (!isObject(value)) throwRequestInvalid('The request must be a JSON object.')
+  for (const [name, field] of Object.entries(value)) {
+    if (field === undefined || field === null || !Object.hasOwn(FIELDS, name)) continue
+    const check = FIELDS[name]
+    if (check !== undefined && !check.isValid(field)) throwRequestInvalid(`'${name}' must be ${check.expected}.`, name)
   }
   const { messages } = value
-  if (!Array.isArray(messages) || messages.length === 0)
-    throw invalid(
-      "'messages' must be a list of messages.",
-      'messages',
-      "For instance [{ role: 'user', content: 'Hello' }].",
-    )
-  messages.forEach(checkMessage)
+  if (!Array.isArray(messages) || messages.length === 0) {
+    const hint = "Example: [{ role: 'user', content: 'Hello' }]."
+    throwRequestInvalid("'messages' must be a non-empty list of messages.", 'messages', hint)
+  }
+  messages.forEach(validateMessage)
   return value as ChatRequest
 }
 
-function checkMessage(message: unknown, place: number): void {
-  const param = `messages[${place}]`
-  if (!isFields(message)) throw invalid(`'${param}' must be an object.`, param)
+function validateMessage(message: unknown, index: number): void {
+  const param = `messages[${index}]`
+  if (!isObject(message)) throwRequestInvalid(`'${param}' must be an object.`, param)
   if (typeof message.role !== 'string' || message.role === '') {
-    throw invalid(`'${param}.role' must be text.`, `${param}.role`)
+    throwRequestInvalid(`'${param}.role' must be text.`, `${param}.role`)
   }
   const content = message.content ?? null
   if (content === null || typeof content === 'string') return
-  const isPart = (part: unknown) => isFields(part) && typeof part.type === 'string'
+  const isPart = (part: unknown): boolean => isObject(part) && typeof part.type === 'string'
   if (Array.isArray(content) && content.every(isPart)) return
-  throw invalid(`'${param}.content' must be text, a list of parts or null.`, `${param}.content`)
+  throwRequestInvalid(`'${param}.content' must be text, a list of parts or null.`, `${param}.content`)
 }
 
-function invalid(message: string, param: string | undefined, hint?: string): PurserError {
-  return new PurserError('request_invalid', message, { hint, details: param === undefined ? {} : { param } })
+function throwRequestInvalid(message: string, param?: string, hint?: string): never {
+  throwInvalid(message, { code: 'request_invalid', hint, ...(param === undefined ? {} : { name: param }) })
 }

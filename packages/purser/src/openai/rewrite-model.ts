@@ -1,26 +1,34 @@
+/** Start and end index of a JSON value in a text. */
+interface Span {
+  readonly start: number
+  readonly end: number
+}
+
 /**
- * Replaces the top-level `model` of JSON text, without parsing it; a `"model"` deeper inside is left alone. Text that
- * has the right model already, or none, comes back as it is.
+ * Returns a function that replaces the top-level `model` of JSON text without parsing it; nested members of that name are
+ * not changed. Text that has this model already, or none, is returned as it is.
  *
- * The chunks of one answer begin alike: id, object, time, model. So the beginning of the last text is remembered up to
- * the model's value, and a text that begins the same way is not scanned again.
+ * The chunks of one answer begin with the same id, object, time and model. So the text up to the end of the model is
+ * cached, and a chunk that begins with it is not scanned again.
  */
 export function createModelRewriter(model: string): (text: string) => string {
-  const stamp = JSON.stringify(model)
-  let from = ''
-  let to = ''
+  const replacement = JSON.stringify(model)
+  let prefix = ''
+  let rewrittenPrefix = ''
   return (text) => {
-    if (from !== '' && text.startsWith(from)) return from === to ? text : to + text.slice(from.length)
-    const value = topLevelModel(text)
+    if (prefix !== '' && text.startsWith(prefix)) {
+      return prefix === rewrittenPrefix ? text : rewrittenPrefix + text.slice(prefix.length)
+    }
+    const value = findTopLevelModel(text)
     if (value === undefined) return text
-    from = text.slice(0, value.end)
-    to = text.slice(0, value.start) + stamp
-    return from === to ? text : to + text.slice(value.end)
+    prefix = text.slice(0, value.end)
+    rewrittenPrefix = text.slice(0, value.start) + replacement
+    return prefix === rewrittenPrefix ? text : rewrittenPrefix + text.slice(value.end)
   }
 }
 
-/** Where the value of the top-level member `model` stands, if it is text or null. */
-function topLevelModel(text: string): { start: number; end: number } | undefined {
+/** The value of the top-level member `model`, if it is a string or null. */
+function findTopLevelModel(text: string): Span | undefined {
   let depth = 0
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
@@ -33,9 +41,9 @@ function topLevelModel(text: string): { start: number; end: number } | undefined
         depth--
         break
       case 0x22: {
-        const end = stringEnd(text, at)
+        const end = findStringEnd(text, at)
         if (depth === 1 && end - at === 7 && text.startsWith('"model"', at)) {
-          const value = valueAfter(text, end)
+          const value = findValue(text, end)
           if (value !== undefined) return value
         }
         at = end - 1
@@ -45,28 +53,28 @@ function topLevelModel(text: string): { start: number; end: number } | undefined
   return undefined
 }
 
-/** `model` may also be a value (`"object":"model"`), which no colon follows. */
-function valueAfter(text: string, keyEnd: number): { start: number; end: number } | undefined {
-  const colon = skipSpace(text, keyEnd)
+/** The value behind a key. `"model"` may also be a value itself (`"object":"model"`); then no colon follows. */
+function findValue(text: string, keyEnd: number): Span | undefined {
+  const colon = skipWhitespace(text, keyEnd)
   if (text[colon] !== ':') return undefined
-  const start = skipSpace(text, colon + 1)
-  if (text[start] === '"') return { start, end: stringEnd(text, start) }
+  const start = skipWhitespace(text, colon + 1)
+  if (text[start] === '"') return { start, end: findStringEnd(text, start) }
   return text.startsWith('null', start) ? { start, end: start + 4 } : undefined
 }
 
-function skipSpace(text: string, at: number): number {
-  let place = at
-  while (place < text.length && text.charCodeAt(place) <= 0x20) place++
-  return place
+function skipWhitespace(text: string, start: number): number {
+  let index = start
+  while (index < text.length && text.charCodeAt(index) <= 0x20) index++
+  return index
 }
 
-/** The place behind the closing quote of the string that opens at `start`. */
-function stringEnd(text: string, start: number): number {
+/** The index behind the closing quote of the string that starts at `start`. */
+function findStringEnd(text: string, start: number): number {
   let quote = text.indexOf('"', start + 1)
   while (quote !== -1) {
-    let slashes = 0
-    while (text.charCodeAt(quote - 1 - slashes) === 0x5c) slashes++
-    if (slashes % 2 === 0) return quote + 1
+    let backslashes = 0
+    while (text.charCodeAt(quote - 1 - backslashes) === 0x5c) backslashes++
+    if (backslashes % 2 === 0) return quote + 1
     quote = text.indexOf('"', quote + 1)
   }
   return text.length

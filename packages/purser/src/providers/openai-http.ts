@@ -3,7 +3,7 @@ import { createRedactor } from '../core/redact.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
-import { chunksOf, completionOf } from '../openai/completion.ts'
+import { mergeChunks, toChunks } from '../openai/completion.ts'
 import { type ChunkStream, createChunkStream } from './chunk-stream.ts'
 import { type ChunkTimeouts, createChunkTimeouts } from './chunk-timeouts.ts'
 import { mapHttpError, mapNetworkError, parseInBandError, parseJson } from './http/errors.ts'
@@ -155,9 +155,9 @@ async function readCompletion(stream: ChunkStream): Promise<string> {
     const chunk = parseJson(text)
     if (chunk !== undefined) chunks.push(chunk as ChatChunk)
   }
-  return JSON.stringify(completionOf(chunks))
+  return JSON.stringify(mergeChunks(chunks))
 }
 
 async function* streamCompletion(completion: ChatCompletion): AsyncIterable<string> {
-  for (const chunk of chunksOf(completion)) yield JSON.stringify(chunk)
+  for (const chunk of toChunks(completion)) yield JSON.stringify(chunk)
 }

@@ -5,7 +5,7 @@ import { PurserError } from '../errors.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatChunk, ChatCompletion, Usage } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
-import { chunksOf, completionOf, usageOf } from '../openai/completion.ts'
+import { mergeChunks, toChunks, usageOf } from '../openai/completion.ts'
 import { createModelRewriter } from '../openai/rewrite-model.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
 import type { Settings } from '../runtime/api.ts'
@@ -156,7 +156,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     const chunks: ChatChunk[] = []
     // A completion always has its usage, whatever a stream would have shown.
     for await (const text of this.texts(true)) chunks.push(JSON.parse(text) as ChatChunk)
-    return JSON.stringify(completionOf(chunks))
+    return JSON.stringify(mergeChunks(chunks))
   }
 
   async *#chunks(): AsyncGenerator<ChatChunk> {
@@ -190,5 +190,5 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
 /** A completion is read as chunks too, for callers that iterate an answer they did not ask to be streamed. */
 async function* textsOf(answer: ChatAnswer): AsyncIterable<string> {
   if (answer.kind === 'stream') return yield* answer.chunks
-  for (const chunk of chunksOf(JSON.parse(answer.text) as ChatCompletion)) yield JSON.stringify(chunk)
+  for (const chunk of toChunks(JSON.parse(answer.text) as ChatCompletion)) yield JSON.stringify(chunk)
 }

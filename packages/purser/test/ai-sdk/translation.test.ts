@@ -6,7 +6,7 @@ import { convertToChatRequest } from '../../src/ai-sdk/convert-to-chat-request.t
 import { convertToContent, StreamPartWriter } from '../../src/ai-sdk/convert-to-stream-parts.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatMessage, ChatRequest } from '../../src/openai/chat.ts'
-import { completionOf } from '../../src/openai/completion.ts'
+import { mergeChunks } from '../../src/openai/completion.ts'
 import { ChunkWriter, convertToCompletion } from '../../src/providers/ai-sdk/chunk-writer.ts'
 import { convertToCallOptions } from '../../src/providers/ai-sdk/convert-to-call-options.ts'
 import { convertToPrompt } from '../../src/providers/ai-sdk/convert-to-prompt.ts'
@@ -208,7 +208,7 @@ test('stream parts become chunks (role first, reasoning, text, tool calls, finis
   assert.equal(writer.isFinished, true)
   assert.equal(chunks[0]?.choices[0]?.delta.role, 'assistant')
   assert.ok(chunks.slice(1).every((chunk) => chunk.choices[0]?.delta.role === undefined))
-  const completion = completionOf(chunks)
+  const completion = mergeChunks(chunks)
   assert.deepEqual(completion.choices[0], {
     index: 0,
     message: {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { ChatChunk, ChatCompletion } from '../../src/openai/chat.ts'
-import { chunksOf, completionOf, finishOf, usageOf } from '../../src/openai/completion.ts'
+import { finishReasonOf, mergeChunks, toChunks, usageOf } from '../../src/openai/completion.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('completions and chunks')
@@ -57,7 +57,7 @@ const completion = fc
 test('a completion told as chunks and put together again is the same completion', () => {
   fc.assert(
     fc.property(completion, (whole) => {
-      assert.deepEqual(completionOf(chunksOf(whole)), whole)
+      assert.deepEqual(mergeChunks(toChunks(whole)), whole)
     }),
     { seed, numRuns: rounds(10_000, 1_000) },
   )
@@ -81,9 +81,9 @@ function piecewise(chunk: ChatChunk, size: number): ChatChunk[] {
 test('text in pieces of any size is joined, and null usage on the way is not taken for usage', () => {
   fc.assert(
     fc.property(completion, fc.integer({ min: 1, max: 5 }), (whole, size) => {
-      const chunks = chunksOf(whole).flatMap((chunk) => piecewise(chunk, size))
+      const chunks = toChunks(whole).flatMap((chunk) => piecewise(chunk, size))
       const told = chunks.map((chunk) => (chunk.usage === undefined ? { ...chunk, usage: null } : chunk))
-      assert.deepEqual(completionOf(told), whole)
+      assert.deepEqual(mergeChunks(told), whole)
     }),
     { seed, numRuns: rounds(5_000, 500) },
   )
@@ -100,7 +100,7 @@ const chunkWith = (delta: Record<string, unknown>, finish: string | null = null)
 test('tool calls are joined by index, also when indexes do not begin at 0 and ids are repeated', () => {
   const piece = (index: number, id: string | undefined, made: Record<string, unknown>) =>
     chunkWith({ tool_calls: [{ index, ...(id === undefined ? {} : { id, type: 'function' }), function: made }] })
-  const { choices } = completionOf([
+  const { choices } = mergeChunks([
     piece(1, 'a', { name: 'f', arguments: '' }),
     piece(1, 'a', { name: 'f', arguments: '{"x"' }),
     piece(2, 'b', { name: 'g', arguments: '{' }),
@@ -115,7 +115,7 @@ test('tool calls are joined by index, also when indexes do not begin at 0 and id
 })
 
 test('tool calls without an index are told apart by their ids', () => {
-  const { choices } = completionOf([
+  const { choices } = mergeChunks([
     chunkWith({ tool_calls: [{ id: 'a', function: { name: 'f', arguments: '{' } }] }),
     chunkWith({ tool_calls: [{ function: { arguments: '}' } }] }),
     chunkWith({ tool_calls: [{ id: 'b', function: { name: 'g', arguments: '{}' } }] }),
@@ -128,18 +128,18 @@ test('tool calls without an index are told apart by their ids', () => {
 
 test('a member named __proto__ changes no prototype', () => {
   const chunk = chunkWith(JSON.parse('{"content":"a","__proto__":{"polluted":true}}'))
-  const { message: merged } = completionOf([chunk, chunk]).choices[0] ?? { message: undefined }
+  const { message: merged } = mergeChunks([chunk, chunk]).choices[0] ?? { message: undefined }
   assert.equal((merged as unknown as Record<string, unknown>).polluted, undefined)
 })
 
 test('the finish is stop only if every choice stopped, and null when nothing has ended', () => {
   const choices = (...reasons: (string | null)[]) =>
     ({ choices: reasons.map((finish_reason) => ({ finish_reason })) }) as unknown as ChatCompletion
-  assert.equal(finishOf(choices('stop', 'stop')), 'stop')
-  assert.equal(finishOf(choices('stop', 'length')), 'length')
-  assert.equal(finishOf(choices('length', 'stop')), 'length')
-  assert.equal(finishOf(choices(null)), null)
-  assert.equal(finishOf(choices()), null)
+  assert.equal(finishReasonOf(choices('stop', 'stop')), 'stop')
+  assert.equal(finishReasonOf(choices('stop', 'length')), 'length')
+  assert.equal(finishReasonOf(choices('length', 'stop')), 'length')
+  assert.equal(finishReasonOf(choices(null)), null)
+  assert.equal(finishReasonOf(choices()), null)
 })
 
 test('usage is what was told, and undefined otherwise', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERRORS, type ErrorCode, PurserError } from '../../src/errors.ts'
 import { createErrorResponse, toErrorResponse, toRefusalResponse } from '../../src/openai/error-response.ts'
-import { durationOf, rateLimitHeaders } from '../../src/openai/rate-limit-headers.ts'
+import { formatDuration, rateLimitHeaders } from '../../src/openai/rate-limit-headers.ts'
 
 const told = (code: ErrorCode, details?: Record<string, unknown>) =>
   toErrorResponse(new PurserError(code, 'Said so.', { details }))
@@ -35,7 +35,7 @@ test('the codes of the gateway table come with their statuses', () => {
     const problem = told(code)
     assert.deepEqual([problem.status, problem.body.error.code], [status, wire])
   }
-  const managed = toErrorResponse(new PurserError('model_not_allowed', 'No.'), { face: 'management' })
+  const managed = toErrorResponse(new PurserError('model_not_allowed', 'No.'), { surface: 'management' })
   assert.deepEqual([managed.status, managed.body.error.code], [403, 'model_not_allowed'])
 })
 
@@ -47,7 +47,7 @@ test('a daily cap is told so that clients wait until the reset and do not try ag
   assert.equal(status, 429)
   assert.deepEqual(headers, { 'retry-after': '91', 'x-should-retry': 'false' })
   assert.equal(body.error.code, 'insufficient_quota')
-  assert.match(body.error.message, /will reset at 2026-11-21T00:00:00\.000Z/)
+  assert.match(body.error.message, /It resets at 2026-11-21T00:00:00\.000Z/)
   assert.equal(body.error.requestId, 'r1')
 })
 
@@ -108,5 +108,5 @@ test('durations read as OpenAI writes them, rounded up', () => {
     [360_000, '6m0s'],
     [86_399_000, '23h59m59s'],
   ]
-  for (const [ms, text] of cases) assert.equal(durationOf(ms), text)
+  for (const [ms, text] of cases) assert.equal(formatDuration(ms), text)
 })

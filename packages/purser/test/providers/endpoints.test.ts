@@ -3,7 +3,7 @@ import type { LookupFunction } from 'node:net'
 import { test } from 'node:test'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatCompletion } from '../../src/openai/chat.ts'
-import { completionOf } from '../../src/openai/completion.ts'
+import { mergeChunks } from '../../src/openai/completion.ts'
 import type { ProviderConfig } from '../../src/options.ts'
 import { openProviderRegistry } from '../../src/providers/registry.ts'
 import type { ModelRequest } from '../../src/runtime/ports.ts'
@@ -124,7 +124,7 @@ test('the demo kind answers from the messages alone, with the same text each tim
   const answer = await chat.chat(request, createCall())
   if (answer.kind !== 'completion') assert.fail()
   const chunks = await readChunks(await chat.chat({ ...request, stream: true }, createCall()))
-  const streamed = completionOf(chunks.map((chunk) => JSON.parse(chunk)))
+  const streamed = mergeChunks(chunks.map((chunk) => JSON.parse(chunk)))
   const expected = JSON.parse(answer.text) as ChatCompletion
   assert.equal(streamed.choices[0]?.message.content, expected.choices[0]?.message.content)
   assert.match(expected.choices[0]?.message.content ?? '', /Hi[\s\S]*Ann/)

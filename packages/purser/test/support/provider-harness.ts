@@ -3,7 +3,7 @@ import { after, before } from 'node:test'
 import { type ErrorCode, PurserError } from '../../src/errors.ts'
 import type { ChatCompletion, ChatRequest } from '../../src/openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../../src/openai/chat-model.ts'
-import { completionOf } from '../../src/openai/completion.ts'
+import { mergeChunks } from '../../src/openai/completion.ts'
 import type { ProviderConfig, ProviderOption } from '../../src/options.ts'
 import { openPools } from '../../src/providers/http/pools.ts'
 import { createOpenAiHttpModel } from '../../src/providers/openai-http.ts'
@@ -89,7 +89,7 @@ export async function complete(chat: ChatModel, stream: boolean): Promise<ChatCo
   const answer = await chat.chat({ messages, stream }, createCall())
   if (answer.kind === 'completion') return JSON.parse(answer.text) as ChatCompletion
   const chunks = await readChunks(answer)
-  return completionOf(chunks.map((chunk) => JSON.parse(chunk)))
+  return mergeChunks(chunks.map((chunk) => JSON.parse(chunk)))
 }
 
 /** The chunks of a streamed answer. */

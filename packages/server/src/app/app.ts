@@ -88,8 +88,8 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
 }
 
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const face = request.url.includes('/v1/') ? 'gateway' : 'management'
-  const response = mapError(error, { requestId: request.id, face })
+  const surface = request.url.includes('/v1/') ? 'gateway' : 'management'
+  const response = mapError(error, { requestId: request.id, surface })
   logError(error, response.status, request)
   // Fastify closes the connection when a body is too large; a client that is still sending would not read the 413.
   reply.removeHeader('connection')
