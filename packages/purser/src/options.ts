@@ -110,7 +110,7 @@ export interface RuntimeOptions {
   idleMs: number
   /** An MCP client that is not used for this long is closed. */
   mcpIdleMs: number
-  /** A lease older than this is taken back by the next sweep, in use or not. */
+  /** A lease older than this is revoked by the next sweep, in use or not. */
   maxLeaseMs: number
   /** How often idle runtimes and overdue leases are looked for. */
   sweepMs: number

@@ -17,7 +17,7 @@ export interface User {
   readonly namespace: string
   /** What this user runs on: settings, secrets, sessions, live clients. */
   readonly runtime: UserRuntime
-  /** What the model is told about this user. */
+  /** The text about this user that is added to prompts. */
   readonly context: UserContext
   readonly profile: Profile
   readonly actions: Actions

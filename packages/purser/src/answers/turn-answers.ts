@@ -20,7 +20,7 @@ export interface TurnAnswerRequest {
   /** The incarnation in which the turn was admitted: after an erasure nothing is found, shared or stored. */
   readonly incarnation?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Called at most once, when no answer is cached or on its way. */
+  /** Called at most once, if no answer is cached or in progress. */
   callModel(signal: AbortSignal): Promise<ChatAnswer>
   /** Called once after `callModel`, when that call has ended; this caller may have left before. */
   onModelCallEnd?(): void
@@ -83,8 +83,8 @@ export class TurnAnswers {
 
   /** Resolves when the answer begins; rejects as `callModel` does, or with `signal.reason`. */
   async getOrCall(user: Subject, request: TurnAnswerRequest): Promise<TurnAnswer> {
-    const { signal, replay, cacheable } = request
-    const { stats } = this.#deps
+    const { signal, replay } = request
+    const { stats, cache } = this.#deps
     signal?.throwIfAborted()
     const keys = await this.#resolveKeys(user, request)
     if (signal?.aborted) {
@@ -94,7 +94,7 @@ export class TurnAnswers {
     const key = (keys.replay ?? keys.cache) as CacheKey
     const mayShare = replay === undefined ? request.mode === 'on' : replay.isRepeat
 
-    const stored = mayShare ? this.#deps.cache.getLocal(key) : undefined
+    const stored = mayShare ? cache.getLocal(key) : undefined
     if (stored !== undefined) {
       const answer = JSON.parse(stored.value) as StoredTurnAnswer
       stats.count('hit')
@@ -106,18 +106,26 @@ export class TurnAnswers {
     const call = running ?? this.#createCall(key)
     const waiter = call.join(signal)
     if (running === undefined) void this.#run(call, keys, request)
-    let outcome: 'hit' | 'joined' | 'miss' = waiter.isLeader ? 'miss' : 'joined'
+    return this.#awaitAnswer(waiter, request, running !== undefined)
+  }
+
+  /** The answer of a call for one of its callers. `joinedRunning`: the call had been made for an earlier caller. */
+  async #awaitAnswer(waiter: Waiter<Result>, request: TurnAnswerRequest, joinedRunning: boolean): Promise<TurnAnswer> {
+    const { signal, replay, cacheable } = request
+    const source = (): 'joined' | 'miss' => (waiter.isLeader ? 'miss' : 'joined')
+    let outcome: 'hit' | 'joined' | 'miss' = source()
     try {
       const result = await waiter.result
-      outcome = 'stored' in result ? 'hit' : waiter.isLeader ? 'miss' : 'joined'
-      const isReplay = replay !== undefined && (running !== undefined || ('stored' in result && result.isReplay))
+      // Read again: a leader whose call was absorbed by an equal one has joined that.
+      outcome = 'stored' in result ? 'hit' : source()
+      const isReplay = replay !== undefined && (joinedRunning || ('stored' in result && result.isReplay))
       const answer = answerFor(result, waiter, signal)
       return { source: outcome === 'miss' && cacheable === undefined ? 'off' : outcome, answer, isReplay }
     } catch (error) {
       waiter.leave()
       throw error
     } finally {
-      stats.count(outcome)
+      this.#deps.stats.count(outcome)
     }
   }
 
@@ -175,14 +183,15 @@ export class TurnAnswers {
 
   /** Uses a stored answer, or the call of an equal turn. False: the model has to be called. */
   async #share(call: TurnCall, keys: Keys, { mode, replay }: TurnAnswerRequest): Promise<boolean> {
-    const { cache, calls } = this.#deps
+    const { cache } = this.#deps
     if (keys.replay !== undefined && replay?.isRepeat) {
       if (this.#useStored(call, await cache.get(keys.replay), true)) return true
       await replay.onMissing()
     }
     const key = keys.cache
-    if (key === undefined || mode === 'refresh') {
-      if (key !== undefined && keys.replay !== undefined) this.#own(call, key)
+    if (key === undefined) return false
+    if (mode === 'refresh') {
+      if (keys.replay !== undefined) this.#own(call, key)
       return false
     }
     const stored = cache.getLocal(key) ?? (await cache.get(key))
@@ -190,14 +199,18 @@ export class TurnAnswers {
       if (keys.replay !== undefined && stored !== undefined) await this.#store(call, keys.replay, stored.value)
       return true
     }
-    if (keys.replay === undefined) return false
+    return keys.replay !== undefined && this.#joinEqual(call, key, keys.replay)
+  }
+
+  /** Moves the callers of a call with a replay key to the call of an equal turn. False: there is none to join. */
+  #joinEqual(call: TurnCall, key: CacheKey, replayKey: CacheKey): boolean {
     const running = this.#running(key)
     if (running === undefined) {
       this.#own(call, key)
       return false
     }
     running.absorb(call)
-    calls.set(keys.replay.key, running)
+    this.#deps.calls.set(replayKey.key, running)
     return true
   }
 
@@ -280,10 +293,10 @@ function answerFor(result: Result, waiter: Waiter<Result>, signal: AbortSignal |
 /** A stored answer as if the model gave it. A reader may leave or abort at any chunk. */
 function replayStored({ kind, texts }: StoredTurnAnswer, signal: AbortSignal | undefined): ChatAnswer {
   if (kind === 'completion') return { kind, text: texts[0] ?? '' }
-  return { kind, chunks: chunksOf(texts, signal) }
+  return { kind, chunks: iterate(texts, signal) }
 }
 
-async function* chunksOf(texts: readonly string[], signal: AbortSignal | undefined): AsyncGenerator<string> {
+async function* iterate(texts: readonly string[], signal: AbortSignal | undefined): AsyncGenerator<string> {
   for (const text of texts) {
     signal?.throwIfAborted()
     yield text
