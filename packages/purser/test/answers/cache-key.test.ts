@@ -12,8 +12,8 @@ import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 printSeed('answer keys')
 
 const BASE: KeyInput = { kind: 'value', scope: 'user', user: alice, incarnation: 1, value: { q: 'x' } }
-const answerKey = createKeyHash(keys)
-const keyOf = (parts: Partial<KeyInput>): string => answerKey({ ...BASE, ...parts })
+const hashKey = createKeyHash(keys)
+const keyOf = (parts: Partial<KeyInput>): string => hashKey({ ...BASE, ...parts })
 const turnKey = (parts: Partial<CacheableRequest>): string =>
   keyOf({ kind: 'turn', value: cacheableValue({ ...TURN, ...parts }) })
 
@@ -47,30 +47,40 @@ const TURN: CacheableRequest = {
   context: 'digest',
 }
 
-/** Every change of one thing at one place: another value there, the member gone, the list turned round. */
-function* mutations(value: unknown, path: string): Generator<readonly [path: string, changed: unknown]> {
-  if (Array.isArray(value)) {
-    if (value.length > 1) yield [`${path} reversed`, value.toReversed()]
-    yield [`${path} longer`, [...value, null]]
-    for (const [index, item] of value.entries())
-      for (const [where, changed] of mutations(item, `${path}[${index}]`)) yield [where, value.with(index, changed)]
-  } else if (typeof value === 'object' && value !== null) {
-    yield [`${path} with one more`, { ...value, 'one more': 1 }]
-    for (const [name, item] of Object.entries(value)) {
-      const { [name]: _, ...rest } = value as Record<string, unknown>
-      yield [`${path} without ${name}`, rest]
-      for (const [where, changed] of mutations(item, `${path}.${name}`)) yield [where, { ...value, [name]: changed }]
-    }
-  } else {
-    yield [path, value === null ? 'null' : null]
-    yield [`${path} as text in a list`, [String(value)]]
+type Mutation = readonly [path: string, changed: unknown]
+
+/** All changes of one value at any depth: another value, a missing or additional member, a longer or reversed list. */
+function mutations(value: unknown, path: string): Generator<Mutation> {
+  if (Array.isArray(value)) return listMutations(value, path)
+  if (typeof value === 'object' && value !== null) return objectMutations(value as Record<string, unknown>, path)
+  return scalarMutations(value, path)
+}
+
+function* listMutations(list: readonly unknown[], path: string): Generator<Mutation> {
+  if (list.length > 1) yield [`${path} reversed`, list.toReversed()]
+  yield [`${path} longer`, [...list, null]]
+  for (const [index, item] of list.entries())
+    for (const [where, changed] of mutations(item, `${path}[${index}]`)) yield [where, list.with(index, changed)]
+}
+
+function* objectMutations(object: Record<string, unknown>, path: string): Generator<Mutation> {
+  yield [`${path} with one more`, { ...object, 'one more': 1 }]
+  for (const [name, item] of Object.entries(object)) {
+    const { [name]: _, ...rest } = object
+    yield [`${path} without ${name}`, rest]
+    for (const [where, changed] of mutations(item, `${path}.${name}`)) yield [where, { ...object, [name]: changed }]
   }
+}
+
+function* scalarMutations(value: unknown, path: string): Generator<Mutation> {
+  yield [path, value === null ? 'null' : null]
+  yield [`${path} as text in a list`, [String(value)]]
 }
 
 const IGNORED =
   /^request(\.| without )(model|stream|stream_options|user|safety_identifier)\b|\b(user_id|trace_id)$|(user_id|trace_id) as text/
 
-test('C1: any field of request, target or context that is changed gives another key', () => {
+test('a change of any field of request, target or context changes the key', () => {
   const seen = new Map([[turnKey({}), 'the base']])
   let checked = 0
   for (const part of ['request', 'target', 'context'] as const) {
@@ -85,7 +95,7 @@ test('C1: any field of request, target or context that is changed gives another 
   assert.ok(checked > 100, `${checked} mutations`)
 })
 
-test('C1: what differs between requests that deserve one answer does not change the key', () => {
+test('fields that do not affect the answer do not change the key', () => {
   const same: Partial<ChatRequest>[] = [
     { model: 'another alias of the same model' },
     { stream: false },
@@ -102,7 +112,7 @@ test('C1: what differs between requests that deserve one answer does not change 
   assert.equal(turnKey({ request: { ...bare, metadata: { user_id: 'u' } } }), turnKey({ request: bare }))
 })
 
-test('C1 CM-D05: the key covers kind, scope, namespace, user and incarnation', () => {
+test('the key covers kind, scope, namespace, user and incarnation (CM-D05)', () => {
   const all = [
     keyOf({}),
     keyOf({ kind: 'turn' }),
@@ -120,7 +130,7 @@ test('C1 CM-D05: the key covers kind, scope, namespace, user and incarnation', (
   )
 })
 
-test('C1: the order of object keys does not matter, at any depth; that of lists does', () => {
+test('canonical JSON is the same for any order of object keys at any depth, and preserves the order of lists', () => {
   const shuffled = (value: unknown): unknown =>
     Array.isArray(value)
       ? value.map(shuffled)
@@ -141,8 +151,8 @@ test('C1: the order of object keys does not matter, at any depth; that of lists 
   )
 })
 
-test('C1 CM-D05: concatenations that look alike have different keys', () => {
-  // Short texts of the characters that separate things: every way to cut one text into namespace, id and value.
+test('different splits of one text into namespace, id and value have different keys (CM-D05)', () => {
+  // Short texts of separator characters: all splits of one text into namespace, id and value.
   const text = fc.string({
     unit: fc.constantFrom('a', ':', '|', '"', ',', '1', '{', '\\', '\u0000', '\ud800'),
     minLength: 3,
@@ -168,7 +178,7 @@ test('C1 CM-D05: concatenations that look alike have different keys', () => {
   assert.ok(pairs >= rounds(1_000_000, 5_000), `${pairs} concatenations`)
 })
 
-test('CM-D11: texts that differ only in lone surrogates have different keys', () => {
+test('texts that differ only in lone surrogates have different keys (CM-D11)', () => {
   assert.notEqual(keyOf({ value: '\ud800' }), keyOf({ value: '\ud801' }))
   assert.notEqual(keyOf({ value: '\ud800' }), keyOf({ value: '\ufffd' }))
   assert.notEqual(keyOf({ value: '\ud800' }), keyOf({ value: '\\ud800' }))

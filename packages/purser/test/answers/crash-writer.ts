@@ -8,13 +8,13 @@ import { createCacheWriter } from '../../src/drivers/sqlite/worker/threads.ts'
 import { DEFAULTS } from '../../src/options.ts'
 import { alice, bob, keys } from '../support/answers-harness.ts'
 
-/** The answer to request n: long enough to span pages of the file. */
+/** The answer to request n. Long ones span several pages of the file. */
 export function answerTo(n: number): { readonly n: number; readonly text: string } {
   return { n, text: `answer ${n} `.repeat(1 + ((n * 37) % 400)) }
 }
 
-/** Answers on a real file and real clocks. */
-export async function systemHouse(path: string): Promise<{ readonly answers: Answers; close(): Promise<void> }> {
+/** Answers on a real file, with real clocks and the writer's thread. */
+export async function openSystemAnswers(path: string): Promise<{ readonly answers: Answers; close(): Promise<void> }> {
   const database = await openCache(path)
   const writer = createCacheWriter(path)
   const answers = createAnswers({
@@ -38,10 +38,10 @@ export async function systemHouse(path: string): Promise<{ readonly answers: Ans
   }
 }
 
-/** `writer.ts PATH FROM [COUNT]`: keeps answers from FROM on and prints the number of each that is kept. */
+/** `crash-writer.ts PATH FROM [COUNT]`: stores answers from FROM on and prints the number of each stored one. */
 if (import.meta.main) {
   const [path = '', from = '0', count = 'Infinity'] = process.argv.slice(2)
-  const { answers, close } = await systemHouse(path)
+  const { answers, close } = await openSystemAnswers(path)
   const end = Number(from) + Number(count)
   for (let n = Number(from); n < end; n++) {
     await answers.of(n % 2 === 0 ? alice : bob).remember({ n }, () => answerTo(n))

@@ -11,27 +11,27 @@ import { fileURLToPath } from 'node:url'
 import { cachePath, openCache } from '../../src/drivers/sqlite/cache/cache-file.ts'
 import { alice, answersOn, bob, type OpenStore, openAnswersHarness, openSqlite } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
-import { answerTo, systemHouse } from './crash-writer.ts'
+import { answerTo, openSystemAnswers } from './crash-writer.ts'
 
 printSeed('answers after a crash')
 
 const WRITER = fileURLToPath(new URL('./crash-writer.ts', import.meta.url))
 
-function folder(): { readonly path: string; remove(): void } {
-  const made = mkdtempSync(join(tmpdir(), 'purser-crash-'))
-  return { path: cachePath(join(made, 'purser.db')), remove: () => rmSync(made, { recursive: true }) }
+function createFolder(): { readonly path: string; remove(): void } {
+  const directory = mkdtempSync(join(tmpdir(), 'purser-crash-'))
+  return { path: cachePath(join(directory, 'purser.db')), remove: () => rmSync(directory, { recursive: true }) }
 }
 
-/** Repeatable numbers below `limit`. */
-function dice(start: number): (limit: number) => number {
-  let state = (start % 2_147_483_646) + 1
+/** Pseudo-random numbers below `limit`, the same for one seed. */
+function createDice(diceSeed: number): (limit: number) => number {
+  let state = (diceSeed % 2_147_483_646) + 1
   return (limit) => {
     state = (state * 48_271) % 2_147_483_647
     return state % limit
   }
 }
 
-/** Lets a process write answers and kills it at some moment. Returns the last request it said was kept. */
+/** Starts a process that stores answers, and kills it at some moment. Resolves to the last one it acknowledged. */
 async function writeUntilKilled(path: string, from: number, roll: (limit: number) => number): Promise<number> {
   const writer: ChildProcess = spawn(process.execPath, ['--conditions=@purser/source', WRITER, path, String(from)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -47,14 +47,14 @@ async function writeUntilKilled(path: string, from: number, roll: (limit: number
   return acknowledged
 }
 
-test('C5 CM-19: killed at any moment, it opens, has every answer that was kept, and no torn or foreign one', async () => {
-  const { path, remove } = folder()
-  const roll = dice(seed)
+test('after the process is killed at any moment, every acknowledged answer is found, and no torn or foreign one (CM-19)', async () => {
+  const { path, remove } = createFolder()
+  const roll = createDice(seed)
   let next = 0
   try {
     for (let round = 0; round < rounds(1_000, 10); round++) {
       const last = await writeUntilKilled(path, next, roll)
-      const { answers, close } = await systemHouse(path)
+      const { answers, close } = await openSystemAnswers(path)
       for (let n = Math.max(0, last - 200); n <= last; n++) {
         const found = await answers.of(n % 2 === 0 ? alice : bob).lookup({ n })
         assert.deepEqual(found?.answer, answerTo(n), `answer ${n} of ${last}, round ${round}`)
@@ -69,19 +69,19 @@ test('C5 CM-19: killed at any moment, it opens, has every answer that was kept, 
   }
 })
 
-async function openAnyway(path: string): Promise<OpenStore> {
+async function openDamaged(path: string): Promise<OpenStore> {
   const database = await openCache(path)
   return { store: answersOn(database), close: database.close }
 }
 
-test('C5 CM-D03: whatever bytes of the file are torn, it opens and serves no wrong answer', async () => {
-  const { path, remove } = folder()
-  const roll = dice(seed + 1)
+test('a cache file with any bytes torn is opened, and no wrong answer is served (CM-D03)', async () => {
+  const { path, remove } = createFolder()
+  const roll = createDice(seed + 1)
   try {
-    const made = await openSqlite(path)
-    const { answers } = await openAnswersHarness({ store: made.store })
+    const original = await openSqlite(path)
+    const { answers } = await openAnswersHarness({ store: original.store })
     for (let n = 0; n < 40; n++) await answers.of(alice).remember({ n }, () => answerTo(n))
-    await made.close()
+    await original.close()
     const whole = readFileSync(path)
     for (let round = 0; round < rounds(2_000, 60); round++) {
       const torn = Buffer.from(whole)
@@ -91,7 +91,7 @@ test('C5 CM-D03: whatever bytes of the file are torn, it opens and serves no wro
       }
       writeFileSync(path, roll(5) === 0 ? torn.subarray(0, roll(torn.length)) : torn)
       for (const ending of ['-wal', '-shm']) rmSync(`${path}${ending}`, { force: true })
-      const opened = await openAnyway(path)
+      const opened = await openDamaged(path)
       const { answers } = await openAnswersHarness({ store: opened.store })
       for (let n = 0; n < 40; n++) {
         const found = await answers.of(alice).lookup({ n })
@@ -106,21 +106,21 @@ test('C5 CM-D03: whatever bytes of the file are torn, it opens and serves no wro
   }
 })
 
-test('CM-D03: a file whose description of itself is torn is made anew', async () => {
-  const { path, remove } = folder()
+test('a cache file with a damaged header or schema is created anew (CM-D03)', async () => {
+  const { path, remove } = createFolder()
   try {
     await openSqlite(path).then(({ close }) => close())
     const whole = readFileSync(path)
-    const wounds: readonly ((file: Buffer) => void)[] = [
+    const damages: readonly ((file: Buffer) => void)[] = [
       (file) => file.fill(0x30, whole.indexOf('OLD.owner') + 7, whole.indexOf('OLD.owner') + 9),
       (file) => file.fill(0x7a, 44, 48),
       (file) => file.fill(0, 0, 16),
     ]
-    for (const wound of wounds) {
+    for (const damage of damages) {
       const torn = Buffer.from(whole)
-      wound(torn)
+      damage(torn)
       writeFileSync(path, torn)
-      const { store, close } = await openAnyway(path)
+      const { store, close } = await openDamaged(path)
       const { answers } = await openAnswersHarness({ store })
       await answers.of(alice).remember('q', () => 'a')
       assert.equal((await answers.of(alice).lookup('q'))?.answer, 'a')
@@ -131,13 +131,13 @@ test('CM-D03: a file whose description of itself is torn is made anew', async ()
   }
 })
 
-test('CM-D03: a file that is found damaged in use is made anew at the next start', async () => {
-  const { path, remove } = folder()
+test('a cache file that turns out to be damaged in use is created anew at the next start (CM-D03)', async () => {
+  const { path, remove } = createFolder()
   try {
-    const made = await openSqlite(path)
-    const { answers } = await openAnswersHarness({ store: made.store })
+    const original = await openSqlite(path)
+    const { answers } = await openAnswersHarness({ store: original.store })
     for (let n = 0; n < 40; n++) await answers.of(alice).remember({ n }, () => answerTo(n))
-    await made.close()
+    await original.close()
     const file = new DatabaseSync(path)
     const { rootpage } = file.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'answers_1_by_key'").get() ?? {}
     const { page_size: bytes } = file.prepare('PRAGMA page_size').get() ?? {}
@@ -145,11 +145,11 @@ test('CM-D03: a file that is found damaged in use is made anew at the next start
     const torn = readFileSync(path)
     torn.fill(0xff, (Number(rootpage) - 1) * Number(bytes), Number(rootpage) * Number(bytes))
     writeFileSync(path, torn)
-    for (const healed of [false, true]) {
-      const opened = await openAnyway(path)
+    for (const isReplaced of [false, true]) {
+      const opened = await openDamaged(path)
       const { answers } = await openAnswersHarness({ store: opened.store })
       await answers.of(alice).remember('q', () => 'a')
-      assert.equal((await answers.of(alice).lookup('q')) !== undefined, healed)
+      assert.equal((await answers.of(alice).lookup('q')) !== undefined, isReplaced)
       await opened.close()
     }
   } finally {
@@ -157,18 +157,14 @@ test('CM-D03: a file that is found damaged in use is made anew at the next start
   }
 })
 
-test('C5: a row that was put in the place of another is a miss, and goes', async () => {
-  const { path, remove } = folder()
+test('a row whose value was replaced is a miss and is removed', async () => {
+  const { path, remove } = createFolder()
   const { store, close } = await openSqlite(path)
   try {
-    const scope = { namespace: 'default', owner: '' }
     const { answers } = await openAnswersHarness({
       store: {
         ...store,
-        put: (given, row, room) => {
-          Object.assign(scope, given)
-          return store.put(given, { ...row, value: row.value.replace('mine', 'evil') }, room)
-        },
+        put: (scope, row, limits) => store.put(scope, { ...row, value: row.value.replace('mine', 'evil') }, limits),
       },
     })
     await answers.of(alice).remember('q', () => 'mine')
@@ -181,12 +177,12 @@ test('C5: a row that was put in the place of another is a miss, and goes', async
   }
 })
 
-test('C5: a full disk costs answers their keeping, never a caller their answer', async () => {
-  const { path, remove } = folder()
+test('with a full disk answers are not cached, but every caller gets one', async () => {
+  const { path, remove } = createFolder()
   const database = await openCache(path)
   try {
     const { answers } = await openAnswersHarness({ store: answersOn(database) })
-    await answers.of(alice).remember('before', () => 'kept')
+    await answers.of(alice).remember('before', () => 'cached')
     const { page_count: pages } = database.prepare('PRAGMA page_count').get() as { page_count: number }
     database.connection.exec(`PRAGMA max_page_count = ${pages + 8}`)
     for (let n = 0; n < 20; n++) {
@@ -194,30 +190,30 @@ test('C5: a full disk costs answers their keeping, never a caller their answer',
       assert.deepEqual(await answers.of(alice).remember({ n }, () => answer), { answer, source: 'computed' })
     }
     assert.ok(answers.stats().failures > 0)
-    assert.equal((await answers.of(alice).lookup('before'))?.answer, 'kept')
+    assert.equal((await answers.of(alice).lookup('before'))?.answer, 'cached')
     database.connection.exec('PRAGMA max_page_count = 100000')
-    await answers.of(alice).remember('after', () => 'room again')
+    await answers.of(alice).remember('after', () => 'space again')
     const { answers: fresh } = await openAnswersHarness({ store: answersOn(database) })
-    assert.equal((await fresh.of(alice).lookup('after'))?.answer, 'room again')
+    assert.equal((await fresh.of(alice).lookup('after'))?.answer, 'space again')
   } finally {
     await database.close()
     remove()
   }
 })
 
-test('C5: what can only be read is read; nothing is kept and nobody fails', async () => {
-  const { path, remove } = folder()
+test('a read-only cache serves its answers, stores none, and no lookup fails', async () => {
+  const { path, remove } = createFolder()
   try {
-    const made = await openSqlite(path)
-    const { answers: first } = await openAnswersHarness({ store: made.store })
-    await first.of(alice).remember('q', () => 'kept')
-    await made.close()
+    const original = await openSqlite(path)
+    const { answers: first } = await openAnswersHarness({ store: original.store })
+    await first.of(alice).remember('q', () => 'cached')
+    await original.close()
     const copy = `${path}.copy`
     copyFileSync(path, copy)
     const database = await openCache(copy)
     const { answers } = await openAnswersHarness({ store: answersOn(database) })
     database.connection.exec('PRAGMA query_only = ON')
-    assert.equal((await answers.of(alice).lookup('q'))?.answer, 'kept')
+    assert.equal((await answers.of(alice).lookup('q'))?.answer, 'cached')
     assert.deepEqual(await answers.of(alice).remember('new', () => 1), { answer: 1, source: 'computed' })
     assert.ok(answers.stats().failures > 0)
     await assert.rejects(answers.of(alice).forget())
@@ -227,10 +223,10 @@ test('C5: what can only be read is read; nothing is kept and nobody fails', asyn
   }
 })
 
-test('CM-D04 C5: two processes on one file keep and find the same answers', async () => {
-  const { path, remove } = folder()
+test('two processes share the answers of one file (CM-D04)', async () => {
+  const { path, remove } = createFolder()
   try {
-    const here = await systemHouse(path)
+    const here = await openSystemAnswers(path)
     const writer = spawn(process.execPath, ['--conditions=@purser/source', WRITER, path, '0', '200'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })

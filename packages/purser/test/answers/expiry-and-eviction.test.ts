@@ -12,8 +12,8 @@ import { handClock } from '../../src/testing/hand-clock.ts'
 import { alice, bob, drivers, onEveryDriver, openAnswersHarness, openSqlite } from '../support/answers-harness.ts'
 import { rounds } from '../support/fuzz-options.ts'
 
-/** A store that notes when each row is touched, and how many in one write. */
-function watched(store: AnswerStore): {
+/** A store that records how often each row is touched, and how many rows each write touches. */
+function recordTouches(store: AnswerStore): {
   readonly store: AnswerStore
   readonly touched: Map<string, number>
   readonly writes: number[]
@@ -28,34 +28,31 @@ function watched(store: AnswerStore): {
   return { store: { ...store, touch }, touched, writes }
 }
 
-onEveryDriver(
-  'CM-02 C6: of many hits in a minute, each entry is touched twice at most, in few writes',
-  async (open) => {
-    const entries = rounds(10_000, 1_000)
-    const hits = rounds(1_000_000, 20_000)
-    const { store, touched, writes } = watched((await open()).store)
-    const { answers, clock } = await open({ store })
-    const own = answers.of(alice)
-    for (let n = 0; n < entries; n++) await own.remember({ n }, () => n)
-    let hit = 0
-    for (let second = 1; second <= 60; second++) {
-      const before = writes.length
-      for (; hit < (second * hits) / 60; hit++) {
-        const found = await own.lookup({ n: (hit * 31) % entries })
-        assert.equal(found?.answer, (hit * 31) % entries)
-      }
-      assert.equal(writes.length, before, 'a hit does not write')
-      await clock.pass(1_000)
+onEveryDriver('many hits in a minute touch each entry at most twice, in few writes (CM-02)', async (open) => {
+  const entries = rounds(10_000, 1_000)
+  const hits = rounds(1_000_000, 20_000)
+  const { store, touched, writes } = recordTouches((await open()).store)
+  const { answers, clock } = await open({ store })
+  const own = answers.of(alice)
+  for (let n = 0; n < entries; n++) await own.remember({ n }, () => n)
+  let hit = 0
+  for (let second = 1; second <= 60; second++) {
+    const before = writes.length
+    for (; hit < (second * hits) / 60; hit++) {
+      const found = await own.lookup({ n: (hit * 31) % entries })
+      assert.equal(found?.answer, (hit * 31) % entries)
     }
-    assert.ok(Math.max(...touched.values()) <= 2)
-    assert.equal(touched.size, entries)
-    assert.ok(writes.length <= Math.ceil(2 * (entries / ANSWER_LIMITS.stepRows)) + 2, `${writes.length} writes`)
-    assert.ok(Math.max(...writes) <= ANSWER_LIMITS.stepRows)
-  },
-)
+    assert.equal(writes.length, before, 'a hit does not write')
+    await clock.pass(1_000)
+  }
+  assert.ok(Math.max(...touched.values()) <= 2)
+  assert.equal(touched.size, entries)
+  assert.ok(writes.length <= Math.ceil(2 * (entries / ANSWER_LIMITS.stepRows)) + 2, `${writes.length} writes`)
+  assert.ok(Math.max(...writes) <= ANSWER_LIMITS.stepRows)
+})
 
-test('CM-02: nothing is touched, and no timer runs, while nothing is hit', async () => {
-  const { store, writes } = watched(createMemoryAnswers())
+test('without hits nothing is touched and no timer runs (CM-02)', async () => {
+  const { store, writes } = recordTouches(createMemoryAnswers())
   const { answers, clock } = await openAnswersHarness({ store })
   await answers.of(alice).remember('q', () => 1)
   const { timers } = clock
@@ -65,32 +62,35 @@ test('CM-02: nothing is touched, and no timer runs, while nothing is hit', async
   assert.deepEqual(writes, [])
 })
 
-onEveryDriver('CM-16 CM-19: flush writes the uses that are gathered; a crash before loses only these', async (open) => {
-  const { answers, store } = await open({ answers: { maxEntries: 2 } })
-  await answers.of(alice).remember('a', () => 'a')
-  await answers.of(alice).remember('b', () => 'b')
-  await answers.of(alice).lookup('a')
-  await answers.flush()
-  const after = await openAnswersHarness({ store, answers: { maxEntries: 2 } })
-  after.clock.advance(1)
-  await after.answers.of(alice).remember('c', () => 'c')
-  assert.equal((await after.answers.of(alice).lookup('a'))?.answer, 'a')
-  assert.equal(await after.answers.of(alice).lookup('b'), undefined)
-})
+onEveryDriver(
+  'flush writes the collected accesses; a crash before it loses only these (CM-16, CM-19)',
+  async (open) => {
+    const { answers, store } = await open({ answers: { maxEntries: 2 } })
+    await answers.of(alice).remember('a', () => 'a')
+    await answers.of(alice).remember('b', () => 'b')
+    await answers.of(alice).lookup('a')
+    await answers.flush()
+    const after = await openAnswersHarness({ store, answers: { maxEntries: 2 } })
+    after.clock.advance(1)
+    await after.answers.of(alice).remember('c', () => 'c')
+    assert.equal((await after.answers.of(alice).lookup('a'))?.answer, 'a')
+    assert.equal(await after.answers.of(alice).lookup('b'), undefined)
+  },
+)
 
-test('CM-19 CM-01: answers survive the end of the process, with their dates and their order of use', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'purser-life-'))
+test('answers survive a restart with their dates and their order of access (CM-19, CM-01)', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'purser-restart-'))
   try {
     const clock = handClock()
     const first = await openSqlite(join(folder, 'cache.db'))
     const before = await openAnswersHarness({ store: first.store, clock })
-    await before.answers.of(alice).remember('q', () => ({ text: 'kept' }))
+    await before.answers.of(alice).remember('q', () => ({ text: 'cached' }))
     await first.close()
     clock.advance(5_000)
     const second = await openSqlite(join(folder, 'cache.db'))
     const { answers } = await openAnswersHarness({ store: second.store, clock })
     assert.deepEqual(await answers.of(alice).lookup('q'), {
-      answer: { text: 'kept' },
+      answer: { text: 'cached' },
       storedAt: '2026-01-01T12:00:00.000Z',
       expiresAt: '2026-01-08T12:00:00.000Z',
     })
@@ -102,7 +102,7 @@ test('CM-19 CM-01: answers survive the end of the process, with their dates and 
   }
 })
 
-test('C7: a clock that went back while nobody ran does not bring back what has expired', async () => {
+test('a wall clock that went back between two runs does not revive expired answers', async () => {
   const store = createMemoryAnswers()
   const before = await openAnswersHarness({ store, answers: { ttlMs: 1_800_000 } })
   await before.answers.of(alice).remember('old', () => 1)
@@ -114,7 +114,7 @@ test('C7: a clock that went back while nobody ran does not bring back what has e
   assert.equal(await after.answers.of(alice).lookup('old'), undefined)
 })
 
-test('C7: an answer from a far future is not believed', async () => {
+test('an answer from far in the future is not served', async () => {
   const store = createMemoryAnswers()
   const ahead = await openAnswersHarness({ store, clock: handClock({ wall: '2036-01-01T00:00:00Z' }) })
   await ahead.answers.of(alice).remember('q', () => 1)
@@ -123,7 +123,7 @@ test('C7: an answer from a far future is not believed', async () => {
 })
 
 onEveryDriver(
-  'C7 CM-D08: after tenfold churn, entries and bytes are within the caps, and counted exactly',
+  'after tenfold churn, entries and bytes are within the limits and counted exactly (CM-D08)',
   async (open) => {
     const maxBytes = 400_000
     const { answers, store, clock } = await open({ answers: { maxBytes, maxEntries: 150 } })
@@ -146,7 +146,7 @@ onEveryDriver(
 )
 
 onEveryDriver(
-  'CM-15: forgotten answers that are not wiped yet make room first, and are nobody’s eviction',
+  'forgotten answers that are not swept yet are removed first and do not count as evictions (CM-15)',
   async (open) => {
     const { answers } = await open({ answers: { maxEntries: 3 } })
     for (let n = 0; n < 3; n++) await answers.of(alice).remember({ n }, () => n)
@@ -158,7 +158,7 @@ onEveryDriver(
   },
 )
 
-test('C7: the files stay within the cap and a tenth after tenfold churn', async () => {
+test('after tenfold churn the files are at most a tenth larger than the limit', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'purser-churn-'))
   const path = join(folder, 'cache.db')
   const maxBytes = rounds(64, 8) * 1_048_576
@@ -178,14 +178,14 @@ test('C7: the files stay within the cap and a tenth after tenfold churn', async 
     assert.ok(answers.stats().bytes > 0.9 * maxBytes)
     const wal = `${path}-wal`
     const onDisk = statSync(path).size + (existsSync(wal) ? statSync(wal).size : 0)
-    assert.ok(onDisk <= 1.1 * maxBytes + 2_500_000, `${onDisk} bytes for a cap of ${maxBytes}`)
+    assert.ok(onDisk <= 1.1 * maxBytes + 2_500_000, `${onDisk} bytes for a limit of ${maxBytes}`)
   } finally {
     await close()
     rmSync(folder, { recursive: true })
   }
 })
 
-test('C8: the bytes of a forgotten user are gone from every file soon after', async () => {
+test('the bytes of a forgotten user are removed from all files by the next sweep', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'purser-forget-'))
   const path = join(folder, 'cache.db')
   const { store, close } = await openSqlite(path)
@@ -206,25 +206,25 @@ test('C8: the bytes of a forgotten user are gone from every file soon after', as
 })
 
 for (const [name, openStore] of Object.entries(drivers)) {
-  test(`C8: what a crash left of a forgotten or cleared scope is swept by the next process (${name})`, async () => {
+  test(`remains of a forgotten or cleared scope after a crash are swept by the next process (${name})`, async () => {
     const { store, close } = await openStore()
     const { answers } = await openAnswersHarness({ store })
     const user = (n: number): ReturnType<typeof createSubject> => createSubject('default', `user ${n}`)
     for (let n = 0; n < 30; n++) await answers.of(user(n % 3)).remember({ n }, () => n)
     await answers.of(user(0)).forget()
     await answers.clear()
-    await answers.of(user(1)).remember('kept', () => 'kept')
+    await answers.of(user(1)).remember('cached', () => 'cached')
     const next = await openAnswersHarness({ store })
     await next.answers.of(user(2)).lookup('nothing')
     await next.clock.pass(60_000)
-    assert.equal((await next.answers.of(user(1)).lookup('kept'))?.answer, 'kept')
+    assert.equal((await next.answers.of(user(1)).lookup('cached'))?.answer, 'cached')
     assert.equal(await store.sweep('default', { now: 0, limit: 100 }), 0)
     assert.equal(next.answers.stats().entries, 1)
     await close()
   })
 }
 
-test('The order of expiry finds what expires first, and does not grow with what is gone', () => {
+test('the expiry order finds the entry that expires first, and does not grow with removed entries', () => {
   const rows = new Map<number, { readonly expiresAt: number }>()
   const order = createExpiryHeap<{ readonly expiresAt: number }>({
     isCurrent: (row) => [...rows.values()].includes(row),

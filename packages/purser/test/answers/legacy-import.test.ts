@@ -24,7 +24,7 @@ function file(entries: Record<string, unknown>): string {
   return JSON.stringify(entries, null, 2)
 }
 
-test('CM-09: an old file is taken over with its dates, for one user', async () => {
+test('a legacy file is imported with its dates, for one user (CM-09)', async () => {
   const { answers, clock } = await openAnswersHarness()
   const progress: number[] = []
   const entries = Object.fromEntries(
@@ -47,7 +47,7 @@ test('CM-09: an old file is taken over with its dates, for one user', async () =
   assert.equal(await answers.of(bob).lookup(importedRequest('m|p|7')), undefined)
 })
 
-test('CM-15: the last uses come along, so the longest unused is evicted first', async () => {
+test('access times are imported, so the least recently used answer is evicted first (CM-15)', async () => {
   const { answers, clock } = await openAnswersHarness({ answers: { maxEntries: 2 } })
   const text = file({
     [keyOf('old')]: { ...entry('old', 50), last_accessed: NOW / 1_000 - 10 },
@@ -59,7 +59,7 @@ test('CM-15: the last uses come along, so the longest unused is evicted first', 
   assert.equal(await answers.of(alice).lookup(importedRequest('new')), undefined)
 })
 
-test('CM-D03 CM-D06: what cannot be taken is told with its reason, and harms no other entry', async () => {
+test('an entry that cannot be imported is reported with its reason and does not affect other entries (CM-D03, CM-D06)', async () => {
   const { answers, clock } = await openAnswersHarness({ answers: { maxBytes: 50_000 } })
   const text = file({
     [keyOf('fine')]: entry('fine'),
@@ -87,20 +87,25 @@ test('CM-D03 CM-D06: what cannot be taken is told with its reason, and harms no 
   assert.equal((await answers.of(alice).lookup(importedRequest('bare')))?.answer, '')
 })
 
-test('CM-11: an entry without a date can be imported for good, or left out', async () => {
+test('an entry without a date can be imported without expiry, or skipped (CM-11)', async () => {
   const text = file({ [keyOf('legacy')]: { response: 'legacy', timestamp: '2020-01-01 00:00:00' } })
-  const forGood = await openAnswersHarness()
-  await importAnswers(forGood.answers, { user: alice, text, options: { undated: 'forever' }, now: forGood.clock.now })
-  forGood.clock.advance(400 * 86_400_000)
-  assert.equal((await forGood.answers.of(alice).lookup(importedRequest('legacy')))?.answer, 'legacy')
+  const unlimited = await openAnswersHarness()
+  await importAnswers(unlimited.answers, {
+    user: alice,
+    text,
+    options: { undated: 'forever' },
+    now: unlimited.clock.now,
+  })
+  unlimited.clock.advance(400 * 86_400_000)
+  assert.equal((await unlimited.answers.of(alice).lookup(importedRequest('legacy')))?.answer, 'legacy')
   const { answers, clock } = await openAnswersHarness()
   const report = await importAnswers(answers, { user: alice, text, options: { undated: 'skip' }, now: clock.now })
   assert.deepEqual(report.skipped, { undated: 1 })
 })
 
-test('CM-D03: of a torn file every entry that is whole is saved, and none is invented', async () => {
+test('every complete entry of a torn file is imported, and none is invented (CM-D03)', async () => {
   const names = Array.from({ length: 12 }, (_, n) => `entry ${n}`)
-  // Answers that hold what the salvage looks for.
+  // Answers that contain what the recovery searches for.
   const tricky = (name: string): string => `${name} "${keyOf('inner')}": { "response": "fake" } \\" } { 😀`
   const whole = file(Object.fromEntries(names.map((name) => [keyOf(name), entry(tricky(name))])))
   let state = seed || 1
@@ -124,13 +129,13 @@ test('CM-D03: of a torn file every entry that is whole is saved, and none is inv
     }
     assert.equal(found, report.imported)
     const untouched = names.filter((name) => torn.includes(JSON.stringify(entry(tricky(name)).response))).length
-    // A hole may take the end of one entry and the key of the next.
+    // A hole may remove the end of one entry and the key of the next.
     assert.ok(found >= untouched - 2, `${found} of ${untouched} whole answers`)
     assert.equal(await answers.of(alice).lookup(importedRequest('inner')), undefined)
   }
 })
 
-test('What is not an old file at all gives an empty report', async () => {
+test('text that is not a legacy file gives an empty report', async () => {
   const { answers, clock } = await openAnswersHarness()
   for (const text of ['', 'nonsense', '[]', '"text"', '{}']) {
     const { found, imported } = await importAnswers(answers, { user: alice, text, options: {}, now: clock.now })

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { createSubject } from '../../src/core/subject.ts'
 import { PurserError } from '../../src/errors.ts'
-import { alice, bob, counted, onEveryDriver } from '../support/answers-harness.ts'
+import { alice, bob, countCalls, onEveryDriver } from '../support/answers-harness.ts'
 
-onEveryDriver('CM-13 CM-18: a miss computes, a second look hits, in any key order', async (open) => {
+onEveryDriver('a miss computes and the second lookup hits, with keys in any order (CM-13, CM-18)', async (open) => {
   const { answers } = await open()
   const own = answers.of(alice)
-  const work = counted({ text: 'hello' })
+  const work = countCalls({ text: 'hello' })
   assert.equal(await own.lookup({ a: 1, b: [2, 3] }), undefined)
   assert.deepEqual(await own.remember({ a: 1, b: [2, 3] }, work.compute), {
     answer: { text: 'hello' },
@@ -21,7 +21,7 @@ onEveryDriver('CM-13 CM-18: a miss computes, a second look hits, in any key orde
   assert.equal(work.calls, 1)
 })
 
-onEveryDriver('CM-D07 C2: two users with the same request never share an answer', async (open) => {
+onEveryDriver('two users with the same request never share an answer (CM-D07)', async (open) => {
   const { answers } = await open()
   await answers.of(alice).remember('q', () => 'for alice')
   assert.equal(await answers.of(bob).lookup('q'), undefined)
@@ -30,7 +30,7 @@ onEveryDriver('CM-D07 C2: two users with the same request never share an answer'
   assert.equal((await answers.of(alice).lookup('q'))?.answer, 'for alice')
 })
 
-onEveryDriver('C2: only the namespace scope, asked for by name, is shared; it is another cupboard', async (open) => {
+onEveryDriver('only answers in the namespace scope are shared, apart from the answers of users', async (open) => {
   const { answers } = await open()
   await answers.of(alice).remember('q', () => 'public', { scope: 'namespace' })
   assert.equal(await answers.of(alice).lookup('q'), undefined)
@@ -41,10 +41,10 @@ onEveryDriver('C2: only the namespace scope, asked for by name, is shared; it is
   await assert.rejects(answers.of(bob).lookup('q', { scope }), (error) => PurserError.is(error, 'argument_invalid'))
 })
 
-onEveryDriver('CM-D11: empty answers, null and false are answers, not misses', async (open) => {
+onEveryDriver('empty answers, null and false are hits, not misses (CM-D11)', async (open) => {
   const { answers } = await open()
   for (const empty of ['', null, false, 0, [], {}]) {
-    const work = counted(empty)
+    const work = countCalls(empty)
     await answers.of(alice).remember({ empty }, work.compute)
     assert.deepEqual(await answers.of(alice).remember({ empty }, work.compute), { answer: empty, source: 'hit' })
     assert.deepEqual((await answers.of(alice).lookup({ empty }))?.answer, empty)
@@ -52,40 +52,43 @@ onEveryDriver('CM-D11: empty answers, null and false are answers, not misses', a
   }
 })
 
-onEveryDriver('CM-D11: nobody can change what the next one gets, the one who computed it neither', async (open) => {
-  const { answers } = await open()
-  const made = { list: [1] }
-  const first = await answers.of(alice).remember('q', () => made)
-  made.list.push(2)
-  first.answer.list.push(3)
-  const second = await answers.of(alice).lookup<typeof made>('q')
-  second?.answer.list.push(4)
-  assert.deepEqual((await answers.of(alice).lookup('q'))?.answer, { list: [1] })
-})
+onEveryDriver(
+  'a caller that changes its answer, also the one that computed it, does not change the cached one (CM-D11)',
+  async (open) => {
+    const { answers } = await open()
+    const computed = { list: [1] }
+    const first = await answers.of(alice).remember('q', () => computed)
+    computed.list.push(2)
+    first.answer.list.push(3)
+    const second = await answers.of(alice).lookup<typeof computed>('q')
+    second?.answer.list.push(4)
+    assert.deepEqual((await answers.of(alice).lookup('q'))?.answer, { list: [1] })
+  },
+)
 
-onEveryDriver('CM-D11: lone surrogates, NULs, odd keys and long texts come back as they went in', async (open) => {
+onEveryDriver('lone surrogates, NULs, unusual keys and long texts are returned unchanged (CM-D11)', async (open) => {
   const { answers } = await open()
-  const odd = JSON.parse(
+  const request = JSON.parse(
     '{"__proto__":{"polluted":true},"constructor":1,"\\u0000":"\\u0000","\\ud800":"\\udfff","long":""}',
   ) as Record<string, unknown>
-  odd.long = '€'.repeat(100_000)
-  await answers.of(alice).remember(odd, () => odd)
-  const found = await answers.of(alice).lookup(odd)
-  assert.deepEqual(found?.answer, odd)
+  request.long = '€'.repeat(100_000)
+  await answers.of(alice).remember(request, () => request)
+  const found = await answers.of(alice).lookup(request)
+  assert.deepEqual(found?.answer, request)
   assert.equal(({} as { polluted?: boolean }).polluted, undefined)
-  assert.equal(await answers.of(alice).lookup({ ...odd, '\ud801': 1 }), undefined)
+  assert.equal(await answers.of(alice).lookup({ ...request, '\ud801': 1 }), undefined)
 })
 
-onEveryDriver('What JSON cannot hold is handed out but not kept', async (open) => {
+onEveryDriver('an answer that is not JSON is returned but not cached', async (open) => {
   const { answers } = await open()
-  for (const odd of [undefined, 1n, () => 1]) {
-    const result = await answers.of(alice).remember('q', () => odd)
-    assert.deepEqual(result, { answer: odd, source: 'computed' })
+  for (const value of [undefined, 1n, () => 1]) {
+    const result = await answers.of(alice).remember('q', () => value)
+    assert.deepEqual(result, { answer: value, source: 'computed' })
     assert.equal(await answers.of(alice).lookup('q'), undefined)
   }
 })
 
-onEveryDriver('A request that is not JSON has no key', async (open) => {
+onEveryDriver('a request that is not JSON is rejected', async (open) => {
   const { answers } = await open()
   const circular: unknown[] = []
   circular.push(circular)
@@ -95,7 +98,7 @@ onEveryDriver('A request that is not JSON has no key', async (open) => {
 })
 
 onEveryDriver(
-  'CM-10 CM-12: the TTL is fixed: hits do not extend it, and its last millisecond still counts',
+  'the TTL is fixed: hits do not extend it, and its last millisecond still counts (CM-10, CM-12)',
   async (open) => {
     const { answers, clock } = await open({ answers: { ttlMs: 1_000 } })
     await answers.of(alice).remember('q', () => 'a')
@@ -108,21 +111,21 @@ onEveryDriver(
   },
 )
 
-onEveryDriver('CM-11: an entry has its own TTL when asked for; null never expires', async (open) => {
+onEveryDriver('an entry can have a TTL of its own; null never expires (CM-11)', async (open) => {
   const { answers, clock } = await open()
   await answers.of(alice).remember('short', () => 1, { ttlMs: 10 })
-  await answers.of(alice).remember('for good', () => 1, { ttlMs: null })
+  await answers.of(alice).remember('without expiry', () => 1, { ttlMs: null })
   clock.advance(11)
   assert.equal(await answers.of(alice).lookup('short'), undefined)
   clock.advance(1_000 * 86_400_000)
-  assert.equal((await answers.of(alice).lookup('for good'))?.expiresAt, null)
+  assert.equal((await answers.of(alice).lookup('without expiry'))?.expiresAt, null)
   for (const ttlMs of [-1, Number.NaN, '1' as unknown as number]) {
     const wrong = answers.of(alice).remember('q', () => 1, { ttlMs })
     await assert.rejects(wrong, (error) => PurserError.is(error, 'argument_invalid'))
   }
 })
 
-onEveryDriver('C7: clock jumps of an hour either way neither revive nor expire', async (open) => {
+onEveryDriver('wall clock jumps of an hour in either direction neither revive nor expire entries', async (open) => {
   const { answers, clock } = await open({ answers: { ttlMs: 1_800_000 } })
   const own = answers.of(alice)
   await own.remember('old', () => 1)
@@ -137,33 +140,36 @@ onEveryDriver('C7: clock jumps of an hour either way neither revive nor expire',
   assert.equal(await own.lookup('new'), undefined)
 })
 
-onEveryDriver('C7: a correction of the wall clock by seconds is followed, but never backwards', async (open) => {
-  const { answers, clock } = await open({ answers: { ttlMs: 5_000 } })
-  await answers.of(alice).remember('q', () => 1)
-  clock.stepWall(4_000)
-  assert.equal((await answers.of(alice).lookup('q'))?.answer, 1)
-  clock.stepWall(-4_000)
-  clock.advance(1_001)
-  assert.equal(await answers.of(alice).lookup('q'), undefined)
-})
+onEveryDriver(
+  'the wall clock is followed when it is corrected forward by seconds, but never backward',
+  async (open) => {
+    const { answers, clock } = await open({ answers: { ttlMs: 5_000 } })
+    await answers.of(alice).remember('q', () => 1)
+    clock.stepWall(4_000)
+    assert.equal((await answers.of(alice).lookup('q'))?.answer, 1)
+    clock.stepWall(-4_000)
+    clock.advance(1_001)
+    assert.equal(await answers.of(alice).lookup('q'), undefined)
+  },
+)
 
-onEveryDriver('C7: a machine that slept for a day is a day older', async (open) => {
+onEveryDriver('after a machine has slept for a day, entries are a day older', async (open) => {
   const { answers, clock } = await open({ answers: { ttlMs: 86_000_000 } })
   await answers.of(alice).remember('q', () => 1)
   clock.stepWall(86_400_000)
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
-onEveryDriver('CM-14: keep decides, and an answer that was not kept is computed again', async (open) => {
+onEveryDriver('an answer that `keep` rejects is not cached and is computed again (CM-14)', async (open) => {
   const { answers } = await open()
-  const work = counted('bad')
+  const work = countCalls('bad')
   await answers.of(alice).remember('q', work.compute, { keep: (answer) => answer !== 'bad' })
   await answers.of(alice).remember('q', work.compute, { keep: (answer) => answer !== 'bad' })
   assert.equal(work.calls, 2)
   assert.equal(answers.stats().entries, 0)
 })
 
-onEveryDriver('A computation that fails fails its callers and keeps nothing', async (open) => {
+onEveryDriver('a computation that fails rejects its callers and stores nothing', async (open) => {
   const { answers } = await open()
   const broken = new Error('no')
   await assert.rejects(
@@ -177,7 +183,7 @@ onEveryDriver('A computation that fails fails its callers and keeps nothing', as
   assert.deepEqual(await answers.of(alice).remember('q', () => 'now'), { answer: 'now', source: 'computed' })
 })
 
-onEveryDriver('CM-D08: an answer over the size limit is given but not kept', async (open) => {
+onEveryDriver('an answer over the size limit is returned but not cached (CM-D08)', async (open) => {
   const { answers } = await open({ answers: { maxBytes: 10_000 } })
   const large = 'x'.repeat(20_000)
   assert.equal((await answers.of(alice).remember('q', () => large)).answer, large)
@@ -185,7 +191,7 @@ onEveryDriver('CM-D08: an answer over the size limit is given but not kept', asy
 })
 
 onEveryDriver(
-  'CM-15: exactly the excess is evicted, the longest unused first, also within one millisecond',
+  'exactly the excess is evicted, the least recently used first, also within one millisecond (CM-15)',
   async (open) => {
     const { answers } = await open({ answers: { maxEntries: 3 } })
     const own = answers.of(alice)
@@ -199,7 +205,7 @@ onEveryDriver(
   },
 )
 
-onEveryDriver('CM-D08: expired entries make room before live ones', async (open) => {
+onEveryDriver('expired entries are evicted before live ones (CM-D08)', async (open) => {
   const { answers, clock } = await open({ answers: { maxEntries: 2 } })
   const own = answers.of(alice)
   await own.remember('live', () => 1)
@@ -210,7 +216,7 @@ onEveryDriver('CM-D08: expired entries make room before live ones', async (open)
   assert.equal(answers.stats().evictions, 0)
 })
 
-onEveryDriver('CM-17 C7: statistics are exact: hits + misses + joined = look-ups', async (open) => {
+onEveryDriver('statistics are exact: hits + misses + joined = lookups (CM-17)', async (open) => {
   const { answers, clock, store } = await open({ answers: { ttlMs: 1_000 } })
   const own = answers.of(alice)
   await own.lookup('a')
@@ -246,19 +252,19 @@ onEveryDriver('CM-17 C7: statistics are exact: hits + misses + joined = look-ups
   assert.deepEqual({ entries, expired }, { entries: 0, expired: 0 })
 })
 
-onEveryDriver('CM-16: clear empties the namespace and no other', async (open) => {
+onEveryDriver('clear empties its namespace and no other (CM-16)', async (open) => {
   const { answers, store } = await open()
   const other = await open({ store, namespace: 'other' })
-  const stranger = createSubject('other', 'alice')
+  const otherAlice = createSubject('other', 'alice')
   await answers.of(alice).remember('q', () => 1)
-  await other.answers.of(stranger).remember('q', () => 2)
+  await other.answers.of(otherAlice).remember('q', () => 2)
   await answers.clear()
   assert.equal(await answers.of(alice).lookup('q'), undefined)
   assert.equal(answers.stats().entries, 0)
-  assert.equal((await other.answers.of(stranger).lookup('q'))?.answer, 2)
+  assert.equal((await other.answers.of(otherAlice).lookup('q'))?.answer, 2)
 })
 
-onEveryDriver('C8: forget takes all of one user and nothing of another, and says how much', async (open) => {
+onEveryDriver('forget removes all answers of one user and none of another, and returns their number', async (open) => {
   const { answers } = await open()
   for (let n = 0; n < 5; n++) await answers.of(alice).remember({ n }, () => n)
   await answers.of(bob).remember('q', () => 'b')
@@ -269,16 +275,16 @@ onEveryDriver('C8: forget takes all of one user and nothing of another, and says
   assert.equal(await answers.of(alice).forget(), 0)
 })
 
-onEveryDriver('C8: what another process forgot is gone here within a second', async (open) => {
+onEveryDriver('answers forgotten by another process are not found here after a second', async (open) => {
   const { answers, store, clock } = await open()
-  const there = await open({ store, clock })
+  const otherProcess = await open({ store, clock })
   await answers.of(alice).remember('q', () => 1)
-  await there.answers.of(alice).forget()
+  await otherProcess.answers.of(alice).forget()
   clock.advance(1_000)
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
-onEveryDriver('UC-D05: what was being computed when it was forgotten is given, but not kept', async (open) => {
+onEveryDriver('an answer that was being computed during forget is returned but not cached (UC-D05)', async (open) => {
   const { answers } = await open()
   const gate = Promise.withResolvers<string>()
   const early = answers.of(alice).remember('q', () => gate.promise)
@@ -291,22 +297,22 @@ onEveryDriver('UC-D05: what was being computed when it was forgotten is given, b
   assert.equal((await answers.of(alice).lookup('q'))?.answer, 'new')
 })
 
-onEveryDriver('BL-D20: an answer computed in one life is never kept for the next', async (open) => {
+onEveryDriver('an answer computed in one incarnation is never cached for the next (BL-D20)', async (open) => {
   const { answers, incarnations } = await open()
   await answers.of(alice).remember('before', () => 1)
   const gate = Promise.withResolvers<string>()
   const early = answers.of(alice).remember('q', () => gate.promise)
   await new Promise(setImmediate)
   incarnations.set('alice', 2)
-  gate.resolve('of the first life')
-  assert.equal((await early).answer, 'of the first life')
+  gate.resolve('of the first incarnation')
+  assert.equal((await early).answer, 'of the first incarnation')
   assert.equal(await answers.of(alice).lookup('q'), undefined)
   assert.equal(await answers.of(alice).lookup('before'), undefined)
   incarnations.set('alice', 1)
   assert.equal(await answers.of(alice).lookup('q'), undefined)
 })
 
-onEveryDriver('After close nothing is taken any more', async (open) => {
+onEveryDriver('after close calls reject with closed and no timer is left', async (open) => {
   const { answers, clock } = await open()
   await answers.of(alice).remember('q', () => 1)
   await answers.close()
@@ -315,7 +321,7 @@ onEveryDriver('After close nothing is taken any more', async (open) => {
   assert.equal(clock.timers, 0)
 })
 
-onEveryDriver('All that is kept for a user can be exported, and nothing of anybody else', async (open) => {
+onEveryDriver('all cached answers of a user are exported, and none of other users', async (open) => {
   const { answers, clock } = await open()
   for (let n = 0; n < 40; n++) await answers.of(alice).remember({ n }, () => n)
   await answers.of(alice).remember('expired', () => 'expired', { ttlMs: 1 })

@@ -7,11 +7,11 @@ import type { AnswerStore } from '../../src/storage/answer-store.ts'
 import { alice, bob, onEveryDriver, openAnswersHarness } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
-printSeed('answers in flight')
+printSeed('shared answer computations')
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-onEveryDriver('CM-D09: a thousand equal callers share one computation, and each gets a copy', async (open) => {
+onEveryDriver('a thousand equal callers share one computation, and each gets a copy (CM-D09)', async (open) => {
   const { answers } = await open()
   let calls = 0
   const compute = async (): Promise<{ n: number[] }> => {
@@ -27,7 +27,7 @@ onEveryDriver('CM-D09: a thousand equal callers share one computation, and each 
   assert.deepEqual(all[1]?.answer, { n: [1] })
 })
 
-test('Different users and different requests do not wait for each other', async () => {
+test('different users and different requests do not wait for each other', async () => {
   const { answers } = await openAnswersHarness()
   const never = (): Promise<string> => Promise.withResolvers<string>().promise
   const leaving = new AbortController()
@@ -38,15 +38,15 @@ test('Different users and different requests do not wait for each other', async 
   await assert.rejects(hung, { name: 'AbortError' })
 })
 
-test('One caller who leaves rejects with its own reason; the computation goes on for the others', async () => {
+test('a caller that aborts rejects with its own reason; the computation continues for the others', async () => {
   const { answers } = await openAnswersHarness()
   const gate = Promise.withResolvers<string>()
   const leaving = new AbortController()
-  let inside: AbortSignal | undefined
+  let computeSignal: AbortSignal | undefined
   const first = answers.of(alice).remember(
     'q',
     ({ signal }) => {
-      inside = signal
+      computeSignal = signal
       return gate.promise
     },
     { signal: leaving.signal },
@@ -55,22 +55,22 @@ test('One caller who leaves rejects with its own reason; the computation goes on
   await settle()
   leaving.abort(new Error('my own reason'))
   await assert.rejects(first, { message: 'my own reason' })
-  assert.equal(inside?.aborted, false)
+  assert.equal(computeSignal?.aborted, false)
   gate.resolve('done')
   assert.deepEqual(await second, { answer: 'done', source: 'joined' })
   assert.equal((await answers.of(alice).lookup('q'))?.answer, 'done')
 })
 
-test('When all have left, the computation is aborted and what it still brings is not kept', async () => {
+test('when all callers have aborted, the computation is aborted and its result is not cached', async () => {
   const { answers } = await openAnswersHarness()
   const gate = Promise.withResolvers<string>()
   const leaving = [new AbortController(), new AbortController()]
-  let inside: AbortSignal | undefined
+  let computeSignal: AbortSignal | undefined
   const callers = leaving.map(({ signal }) =>
     answers.of(alice).remember(
       'q',
       (call) => {
-        inside = call.signal
+        computeSignal = call.signal
         return gate.promise
       },
       { signal },
@@ -79,13 +79,13 @@ test('When all have left, the computation is aborted and what it still brings is
   await settle()
   for (const [index, controller] of leaving.entries()) controller.abort(new Error(`${index}`))
   for (const [index, caller] of callers.entries()) await assert.rejects(caller, { message: `${index}` })
-  assert.equal(inside?.aborted, true)
+  assert.equal(computeSignal?.aborted, true)
   gate.resolve('too late')
   await settle()
-  assert.deepEqual(await answers.of(alice).remember('q', () => 'anew'), { answer: 'anew', source: 'computed' })
+  assert.deepEqual(await answers.of(alice).remember('q', () => 'new'), { answer: 'new', source: 'computed' })
 })
 
-test('A signal that was aborted before computes nothing, and a long-lived one collects no listeners', async () => {
+test('a signal that is aborted already computes nothing, and a long-lived one collects no listeners', async () => {
   const { answers } = await openAnswersHarness()
   const aborted = AbortSignal.abort(new Error('before'))
   await assert.rejects(
@@ -98,14 +98,14 @@ test('A signal that was aborted before computes nothing, and a long-lived one co
   assert.equal(getEventListeners(signal, 'abort').length, 0)
 })
 
-function failing(): AnswerStore {
+function createFailingStore(): AnswerStore {
   const down = (): Promise<never> => Promise.reject(new PurserError('store_unavailable', 'down'))
   const store = createMemoryAnswers()
   return { ...store, generation: down, get: down, put: down, touch: down, remove: down, forget: down, sweep: down }
 }
 
-test('CM-D04: a store that fails is a store without answers: counted, and nobody else’s trouble', async () => {
-  const { answers, clock } = await openAnswersHarness({ store: failing() })
+test('a store that fails counts as an empty cache: failures are counted, and only forget rejects (CM-D04)', async () => {
+  const { answers, clock } = await openAnswersHarness({ store: createFailingStore() })
   const own = answers.of(alice)
   assert.equal(await own.lookup('q'), undefined)
   assert.deepEqual(await own.remember('q', () => 'a'), { answer: 'a', source: 'computed' })
@@ -122,7 +122,7 @@ test('CM-D04: a store that fails is a store without answers: counted, and nobody
   await answers.close()
 })
 
-test('A life that cannot be looked up is no answer and no error', async () => {
+test('when the incarnation cannot be read, lookups miss without an error', async () => {
   const incarnationOf = (): Promise<number> => Promise.reject(new PurserError('store_unavailable', 'down'))
   const { answers } = await openAnswersHarness({ incarnationOf })
   assert.deepEqual(await answers.of(alice).remember('q', () => 'a'), { answer: 'a', source: 'computed' })
@@ -130,7 +130,7 @@ test('A life that cannot be looked up is no answer and no error', async () => {
   assert.equal(answers.stats().entries, 0)
 })
 
-test('C7: under chaos of failures, aborts and forgetting, hits + misses + joined are the look-ups exactly', async () => {
+test('with random failures, aborts and forgetting, hits + misses + joined = lookups', async () => {
   let state = seed || 1
   const roll = (limit: number): number => {
     state = (state * 48_271) % 2_147_483_647
@@ -171,26 +171,29 @@ test('C7: under chaos of failures, aborts and forgetting, hits + misses + joined
   assert.ok(hits > 0 && joined > 0 && entries <= 8)
 })
 
-onEveryDriver('C8: what another process forgot while it was computed is given, but not kept', async (open) => {
-  const { answers, clock } = await open()
-  const there = await open({ clock })
-  const gate = Promise.withResolvers<string>()
-  const early = answers.of(alice).remember('q', () => gate.promise)
-  await settle()
-  await there.answers.of(alice).forget()
-  gate.resolve('old')
-  assert.deepEqual(await early, { answer: 'old', source: 'computed' })
-  assert.equal(await there.answers.of(alice).lookup('q'), undefined)
-  assert.equal(await answers.of(alice).lookup('q'), undefined)
-})
+onEveryDriver(
+  'an answer that another process forgets while it is computed is returned but not cached',
+  async (open) => {
+    const { answers, clock } = await open()
+    const otherProcess = await open({ clock })
+    const gate = Promise.withResolvers<string>()
+    const early = answers.of(alice).remember('q', () => gate.promise)
+    await settle()
+    await otherProcess.answers.of(alice).forget()
+    gate.resolve('old')
+    assert.deepEqual(await early, { answer: 'old', source: 'computed' })
+    assert.equal(await otherProcess.answers.of(alice).lookup('q'), undefined)
+    assert.equal(await answers.of(alice).lookup('q'), undefined)
+  },
+)
 
-test('C8: nobody joins a flight that began before another process forgot', async () => {
+test('a computation that began before another process called forget is not joined', async () => {
   const { answers, clock, store } = await openAnswersHarness()
-  const there = await openAnswersHarness({ clock, store })
+  const otherProcess = await openAnswersHarness({ clock, store })
   const gate = Promise.withResolvers<string>()
   const early = answers.of(alice).remember('q', () => gate.promise)
   await settle()
-  await there.answers.of(alice).forget()
+  await otherProcess.answers.of(alice).forget()
   clock.advance(1_000)
   assert.deepEqual(await answers.of(alice).remember('q', () => 'new'), { answer: 'new', source: 'computed' })
   gate.resolve('old')
@@ -198,7 +201,7 @@ test('C8: nobody joins a flight that began before another process forgot', async
   assert.equal((await answers.of(alice).lookup('q'))?.answer, 'new')
 })
 
-test('C8: a look-up that was on its way when a user was forgotten does not bring the old generation back', async () => {
+test('a lookup that was pending during forget does not restore the old generation', async () => {
   const memory = createMemoryAnswers()
   const gate = Promise.withResolvers<void>()
   let isSlow = false

@@ -5,7 +5,7 @@ import type { TurnAnswer } from '../../src/answers/turn-answers.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatAnswer } from '../../src/openai/chat-model.ts'
 import { alice, bob, onEveryDriver, openAnswersHarness } from '../support/answers-harness.ts'
-import { chunk, cleanStream, completion, scripted, turnRequest } from './upstream.ts'
+import { chunk, cleanStream, completion, scripted, turnRequest } from '../support/scripted-upstream.ts'
 
 async function readAll(answer: ChatAnswer): Promise<string[]> {
   if (answer.kind === 'completion') return [answer.text]
@@ -21,22 +21,22 @@ function iterate({ answer }: TurnAnswer): AsyncIterator<string> {
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-onEveryDriver('C4: a replay gives exactly the recorded chunks, with usage and finish reason', async (open) => {
+onEveryDriver('a replay consists of exactly the recorded chunks, with usage and finish reason', async (open) => {
   const { answers } = await open()
-  const texts = [...cleanStream('Grüße \u0000 😀'), chunk({ delta: { reasoning: 'odd' } })]
+  const texts = [...cleanStream('Grüße \u0000 😀'), chunk({ delta: { reasoning: 'unusual' } })]
   texts.push(' {"choices" : [] , "usage":{"total_tokens":7}} ')
   const first = await answers.of(alice).getOrCall({ ...turnRequest(), callModel: async () => scripted(texts).answer })
   assert.equal(first.source, 'miss')
   assert.deepEqual(await readAll(first.answer), texts)
   const again = await answers
     .of(alice)
-    .getOrCall({ ...turnRequest(), callModel: () => Promise.reject(new Error('not asked')) })
+    .getOrCall({ ...turnRequest(), callModel: () => Promise.reject(new Error('not called')) })
   assert.equal(again.source, 'hit')
   assert.deepEqual(await readAll(again.answer), texts)
   assert.equal(answers.stats().savedTokens, 7)
 })
 
-onEveryDriver('C4: a completion is kept as one, and serves a turn that streams as well', async (open) => {
+onEveryDriver('a completion is cached as one, and also answers a turn that streams', async (open) => {
   const { answers } = await open()
   const text = completion('Hello')
   await answers
@@ -44,11 +44,11 @@ onEveryDriver('C4: a completion is kept as one, and serves a turn that streams a
     .getOrCall({ ...turnRequest({ stream: false }), callModel: async () => ({ kind: 'completion', text }) })
   const again = await answers
     .of(alice)
-    .getOrCall({ ...turnRequest({ stream: true }), callModel: () => Promise.reject(new Error('not asked')) })
+    .getOrCall({ ...turnRequest({ stream: true }), callModel: () => Promise.reject(new Error('not called')) })
   assert.deepEqual(again.answer, { kind: 'completion', text })
 })
 
-test('C2: two users with the same prompt share neither a kept answer nor one on its way', async () => {
+test('two users with the same prompt share neither a cached answer nor one in progress', async () => {
   const { answers } = await openAnswersHarness()
   const upstreams = [scripted(cleanStream('for alice')), scripted(cleanStream('for bob'))]
   const [a, b] = await Promise.all([
@@ -59,7 +59,7 @@ test('C2: two users with the same prompt share neither a kept answer nor one on 
   assert.notDeepEqual(await readAll(a.answer), await readAll(b.answer))
 })
 
-test('CM-D09 C4: a hundred equal turns share one upstream call; only the first one pays', async () => {
+test('a hundred equal turns share one upstream call; only the first one counts its tokens (CM-D09)', async () => {
   const { answers } = await openAnswersHarness()
   const upstream = scripted(cleanStream('one for all'))
   let calls = 0
@@ -82,7 +82,7 @@ test('CM-D09 C4: a hundred equal turns share one upstream call; only the first o
   assert.deepEqual({ hits, misses, joined, savedTokens }, { hits: 0, misses: 1, joined: 99, savedTokens: 99 * 5 })
 })
 
-test('C4: the leader may leave: the others read on, and the answer is kept', async () => {
+test('when the first caller aborts, the others read on and the answer is cached', async () => {
   const { answers } = await openAnswersHarness()
   const upstream = scripted(cleanStream('goes on'))
   const leaving = new AbortController()
@@ -108,16 +108,16 @@ test('C4: the leader may leave: the others read on, and the answer is kept', asy
   assert.equal(answers.stats().entries, 1)
 })
 
-test('C4: when the last reader leaves, the upstream is stopped and nothing is kept', async () => {
+test('when the last reader leaves, the upstream is stopped and nothing is cached', async () => {
   const { answers } = await openAnswersHarness()
   const upstream = scripted(cleanStream('never read'), { hangAfter: 1 })
-  let asked: AbortSignal | undefined
+  let modelSignal: AbortSignal | undefined
   const leaving = new AbortController()
   const [leader, joiner] = await Promise.all([
     answers.of(alice).getOrCall({
       ...turnRequest(),
       callModel: async (signal) => {
-        asked = signal
+        modelSignal = signal
         return upstream.answer
       },
     }),
@@ -128,10 +128,10 @@ test('C4: when the last reader leaves, the upstream is stopped and nothing is ke
   const waiting = reading.next()
   await reading.return?.()
   assert.deepEqual(await waiting, { value: undefined, done: true })
-  assert.equal(asked?.aborted, false)
+  assert.equal(modelSignal?.aborted, false)
   leaving.abort()
   await settle()
-  assert.equal(asked?.aborted, true)
+  assert.equal(modelSignal?.aborted, true)
   await assert.rejects(iterate(joiner as TurnAnswer).next(), { name: 'AbortError' })
   await settle()
   assert.equal(upstream.stopped, true)
@@ -142,29 +142,29 @@ test('C4: when the last reader leaves, the upstream is stopped and nothing is ke
   assert.equal(next.source, 'miss')
 })
 
-test('C4: all who wait for the beginning leave: the call is cancelled before it answered', async () => {
+test('when all callers abort before the answer begins, the model call is aborted', async () => {
   const { answers } = await openAnswersHarness()
   const leaving = new AbortController()
-  let asked: AbortSignal | undefined
+  let modelSignal: AbortSignal | undefined
   let ended = 0
   const turn = answers.of(alice).getOrCall({
     ...turnRequest(),
     signal: leaving.signal,
     onModelCallEnd: () => void ended++,
     callModel: (signal) => {
-      asked = signal
+      modelSignal = signal
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
     },
   })
   await settle()
   leaving.abort(new Error('never mind'))
   await assert.rejects(turn, { message: 'never mind' })
-  assert.equal(asked?.aborted, true)
+  assert.equal(modelSignal?.aborted, true)
   await settle()
   assert.equal(ended, 1)
 })
 
-test('An upstream that fails before its first chunk fails all who wait, and keeps nothing', async () => {
+test('an upstream that fails before its first chunk rejects all callers, and nothing is cached', async () => {
   const { answers } = await openAnswersHarness()
   const start = (): Promise<ChatAnswer> => Promise.reject(new PurserError('upstream_failed', 'down'))
   const turns = [
@@ -175,7 +175,7 @@ test('An upstream that fails before its first chunk fails all who wait, and keep
   assert.equal(answers.stats().entries, 0)
 })
 
-test('C3: a stream that is cut throws at every reader, behind the chunks that came, and is not kept', async () => {
+test('a stream that is cut throws at every reader after the chunks that arrived, and is not cached', async () => {
   const { answers } = await openAnswersHarness()
   const texts = cleanStream('cut')
   const upstream = scripted(texts, { failAfter: 2 })
@@ -192,7 +192,7 @@ test('C3: a stream that is cut throws at every reader, behind the chunks that ca
   assert.equal(answers.stats().entries, 0)
 })
 
-test('C4: the fastest reader sets the pace: nothing is read ahead of everybody', async () => {
+test('the fastest reader sets the pace: no chunk is requested before a reader wants it', async () => {
   const { answers } = await openAnswersHarness()
   const upstream = scripted(cleanStream('a b c d e f'))
   const turn = await answers.of(alice).getOrCall({ ...turnRequest(), callModel: async () => upstream.answer })
@@ -205,18 +205,18 @@ test('C4: the fastest reader sets the pace: nothing is read ahead of everybody',
   assert.equal(upstream.sent, 2)
 })
 
-test('C4: a slow reader reads all of an answer that fits, long after it ended', async () => {
+test('a slow reader reads all of an answer that fits the buffer, long after it ended', async () => {
   const { answers } = await openAnswersHarness()
-  const upstream = scripted(cleanStream('patience'))
+  const upstream = scripted(cleanStream('a slow reader'))
   const [fast, slow] = await Promise.all([
     answers.of(alice).getOrCall({ ...turnRequest(), callModel: async () => upstream.answer }),
     answers.of(alice).getOrCall({ ...turnRequest(), callModel: () => assert.fail() }),
   ])
   await readAll((fast as TurnAnswer).answer)
-  assert.deepEqual(await readAll((slow as TurnAnswer).answer), cleanStream('patience'))
+  assert.deepEqual(await readAll((slow as TurnAnswer).answer), cleanStream('a slow reader'))
 })
 
-test('C4: a reader too far behind is cut with reader_slow; the others are not stalled', async () => {
+test('a reader too far behind is disconnected with reader_slow; the others are not stalled', async () => {
   const { answers } = await openAnswersHarness({ limits: { ...ANSWER_LIMITS, maxAnswerBytes: 2_000 } })
   const texts = Array.from({ length: 40 }, (_, n) => chunk({ delta: { content: `${n}`.padEnd(40) } }))
   const upstream = scripted(texts)
@@ -235,7 +235,7 @@ test('C4: a reader too far behind is cut with reader_slow; the others are not st
   assert.equal(next.source, 'miss')
 })
 
-test('C4: who was cut no longer counts as a reader, and an answer too long to be held is joined by nobody', async () => {
+test('a disconnected reader does not count as a reader, and an answer too long for the buffer is not joined', async () => {
   const { answers } = await openAnswersHarness({ limits: { ...ANSWER_LIMITS, maxAnswerBytes: 2_000 } })
   const texts = Array.from({ length: 40 }, (_, n) => chunk({ delta: { content: `${n}`.padEnd(40) } }))
   const upstream = scripted(texts)
@@ -254,7 +254,7 @@ test('C4: who was cut no longer counts as a reader, and an answer too long to be
   assert.equal(upstream.stopped, true)
 })
 
-test('A refresh calls the model and replaces what was kept', async () => {
+test('refresh calls the model and replaces the cached answer', async () => {
   const { answers } = await openAnswersHarness()
   const own = answers.of(alice)
   await readAll(
@@ -271,7 +271,7 @@ test('A refresh calls the model and replaces what was kept', async () => {
   assert.deepEqual(await readAll(after.answer), cleanStream('second'))
 })
 
-test('UC-D06: an older turn that ends after a refresh does not overwrite it', async () => {
+test('an older turn that ends after a refresh does not overwrite its answer (UC-D06)', async () => {
   const { answers } = await openAnswersHarness()
   const own = answers.of(alice)
   const older = await own.getOrCall({ ...turnRequest(), callModel: async () => scripted(cleanStream('older')).answer })
@@ -286,37 +286,44 @@ test('UC-D06: an older turn that ends after a refresh does not overwrite it', as
   assert.deepEqual(await readAll(after.answer), cleanStream('newer'))
 })
 
-onEveryDriver('BL-D20: what a turn of an earlier life brings is neither found, shared nor kept', async (open) => {
-  const { answers, incarnations } = await open()
-  const own = answers.of(alice)
-  await readAll(
-    (await own.getOrCall({ ...turnRequest(), callModel: async () => scripted(cleanStream('first life')).answer }))
-      .answer,
-  )
-  incarnations.set('alice', 2)
-  const late = await own.getOrCall({
-    ...turnRequest(),
-    incarnation: 1,
-    callModel: async () => scripted(cleanStream('late')).answer,
-  })
-  assert.equal(late.source, 'miss')
-  await readAll(late.answer)
-  const now = await own.getOrCall({
-    ...turnRequest(),
-    incarnation: 2,
-    callModel: async () => scripted(cleanStream('second life')).answer,
-  })
-  assert.equal(now.source, 'miss')
-  incarnations.set('alice', 3)
-  await readAll(now.answer)
-  assert.equal(
-    (await own.getOrCall({ ...turnRequest(), callModel: async () => scripted(['x']).answer })).source,
-    'miss',
-  )
-  assert.equal(answers.stats().entries, 1)
-})
+onEveryDriver(
+  'the answer of a turn of an earlier incarnation is neither found, shared nor cached (BL-D20)',
+  async (open) => {
+    const { answers, incarnations } = await open()
+    const own = answers.of(alice)
+    await readAll(
+      (
+        await own.getOrCall({
+          ...turnRequest(),
+          callModel: async () => scripted(cleanStream('first incarnation')).answer,
+        })
+      ).answer,
+    )
+    incarnations.set('alice', 2)
+    const late = await own.getOrCall({
+      ...turnRequest(),
+      incarnation: 1,
+      callModel: async () => scripted(cleanStream('late')).answer,
+    })
+    assert.equal(late.source, 'miss')
+    await readAll(late.answer)
+    const now = await own.getOrCall({
+      ...turnRequest(),
+      incarnation: 2,
+      callModel: async () => scripted(cleanStream('second incarnation')).answer,
+    })
+    assert.equal(now.source, 'miss')
+    incarnations.set('alice', 3)
+    await readAll(now.answer)
+    assert.equal(
+      (await own.getOrCall({ ...turnRequest(), callModel: async () => scripted(['x']).answer })).source,
+      'miss',
+    )
+    assert.equal(answers.stats().entries, 1)
+  },
+)
 
-test('A replay can be left and aborted at any chunk', async () => {
+test('the reader of a replay can stop or abort at any chunk', async () => {
   const { answers } = await openAnswersHarness()
   const own = answers.of(alice)
   await readAll(

@@ -34,7 +34,7 @@ export type AnswersHarnessOptions = Partial<AnswersDeps> & {
   readonly answers?: Partial<AnswerOptions>
 }
 
-/** Answers on a memory store and a hand-driven clock by default. */
+/** The answers module; by default on a memory store and a clock that the test controls. */
 export async function openAnswersHarness(options: AnswersHarnessOptions = {}): Promise<AnswersHarness> {
   const clock = options.clock ?? handClock()
   const store = options.store ?? createMemoryAnswers()
@@ -60,8 +60,8 @@ export async function openAnswersHarness(options: AnswersHarnessOptions = {}): P
   }
 }
 
-/** Computes a value and counts how often. */
-export function counted<T>(value: T): { compute: () => Promise<T>; readonly calls: number } {
+/** A function that returns a value and counts its calls. */
+export function countCalls<T>(value: T): { compute: () => Promise<T>; readonly calls: number } {
   let calls = 0
   return {
     compute: async () => {
@@ -79,7 +79,7 @@ export interface OpenStore {
   close(): Promise<void>
 }
 
-/** An empty store of every driver. */
+/** Opens an empty store, for every driver. */
 export const drivers: Readonly<Record<string, () => Promise<OpenStore>>> = {
   memory: async () => ({ store: createMemoryAnswers(), close: async () => {} }),
   sqlite: async () => {
@@ -89,7 +89,7 @@ export const drivers: Readonly<Record<string, () => Promise<OpenStore>>> = {
   },
 }
 
-/** Answers in a file, read and written on the test's own thread. */
+/** An answer store in a file that is read and written in the test's own thread. */
 export function answersOn(database: Database): AnswerStore {
   return createSqliteAnswers(database, createInProcessWorker(createCacheWriterCalls(database)))
 }
@@ -99,7 +99,7 @@ export async function openSqlite(path: string): Promise<OpenStore> {
   return { store: answersOn(database), close: database.close }
 }
 
-/** Runs a test on every driver; `open` opens harnesses that share one store. */
+/** Runs a test with every driver; the harnesses that `open` opens share one store. */
 export function onEveryDriver(
   title: string,
   run: (open: (options?: AnswersHarnessOptions) => Promise<AnswersHarness>, context: TestContext) => Promise<void>,

@@ -6,7 +6,7 @@ import { handClock } from '../../src/testing/hand-clock.ts'
 import { type AnswersHarness, drivers, openAnswersHarness } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
-printSeed('answers against a plain model')
+printSeed('answers against a reference model')
 
 const MAX_ENTRIES = 6
 const TTL_MS = 1_000
@@ -17,7 +17,7 @@ interface Entry {
   readonly expiresAt: number
 }
 
-/** What the cache should be: one list in the order of use, the longest unused first. */
+/** The expected behaviour of the cache: a list in order of access, the least recently used entry first. */
 class Model {
   readonly entries = new Map<string, Entry>()
   now = 0
@@ -26,7 +26,7 @@ class Model {
   misses = 0
   evictions = 0
 
-  look(key: string): number | undefined {
+  get(key: string): number | undefined {
     const entry = this.entries.get(key)
     if (entry === undefined || this.now > entry.expiresAt) {
       this.misses++
@@ -54,11 +54,11 @@ class Model {
     for (const [key, entry] of this.entries) if (this.now > entry.expiresAt) this.entries.delete(key)
   }
 
-  /** What has expired may have been swept before, or is counted. */
+  /** Expired entries count unless they were swept before. */
   forget(user: string): { readonly least: number; readonly most: number } {
-    const held = [...this.entries].filter(([key]) => key.startsWith(`${user} `))
-    for (const [key] of held) this.entries.delete(key)
-    return { least: held.filter(([, { expiresAt }]) => this.now <= expiresAt).length, most: held.length }
+    const own = [...this.entries].filter(([key]) => key.startsWith(`${user} `))
+    for (const [key] of own) this.entries.delete(key)
+    return { least: own.filter(([, { expiresAt }]) => this.now <= expiresAt).length, most: own.length }
   }
 }
 
@@ -77,35 +77,38 @@ function command(name: string, run: (model: Model, real: Real) => Promise<void>)
   return { check: () => true, run, toString: () => name }
 }
 
-async function forgetBoth(model: Model, { answers }: Pick<AnswersHarness, 'answers'>, user: number): Promise<void> {
+async function forgetInBoth(model: Model, { answers }: Pick<AnswersHarness, 'answers'>, user: number): Promise<void> {
   const { least, most } = model.forget(userOf(user).id)
   const forgotten = await answers.of(userOf(user)).forget()
-  assert.ok(least <= forgotten && forgotten <= most, `${forgotten} were forgotten, of ${least} to ${most}`)
+  assert.ok(
+    least <= forgotten && forgotten <= most,
+    `${forgotten} answers were forgotten instead of ${least} to ${most}`,
+  )
 }
 
 const commands = [
   fc.tuple(anyUser, anyRequest).map(([user, request]) =>
     command(`lookup ${keyOf(user, request)}`, async (model, { answers }) => {
       const found = await answers.of(userOf(user)).lookup({ request })
-      assert.equal(found?.answer, model.look(keyOf(user, request)))
+      assert.equal(found?.answer, model.get(keyOf(user, request)))
     }),
   ),
   fc.tuple(anyUser, anyRequest, fc.constantFrom(TTL_MS, 10)).map(([user, request, ttlMs]) =>
     command(`remember ${keyOf(user, request)} for ${ttlMs}`, async (model, { answers }) => {
       const key = keyOf(user, request)
       const value = model.next++
-      const known = model.look(key)
-      if (known === undefined) model.store(key, value, ttlMs)
+      const stored = model.get(key)
+      if (stored === undefined) model.store(key, value, ttlMs)
       const result = await answers.of(userOf(user)).remember({ request }, () => value, { ttlMs })
       assert.deepEqual(
         result,
-        known === undefined ? { answer: value, source: 'computed' } : { answer: known, source: 'hit' },
+        stored === undefined ? { answer: value, source: 'computed' } : { answer: stored, source: 'hit' },
       )
     }),
   ),
   anyUser.map((user) =>
     command(`forget ${userOf(user).id}`, async (model, { answers }) => {
-      await forgetBoth(model, { answers }, user)
+      await forgetInBoth(model, { answers }, user)
     }),
   ),
   fc.constantFrom(1, 11, 400, 1_001).map((ms) =>
@@ -116,7 +119,7 @@ const commands = [
   ),
   fc.constantFrom(-3_600_000, 3_600_000).map((ms) =>
     command(`the wall clock jumps ${ms} ms`, async (_, { clock }) => {
-      // Never so far from where it was that it would have to be believed.
+      // Larger differences to the monotonic clock would be followed.
       if (Math.abs(clock.now() + ms - clock.monotonic()) <= 3_600_000) clock.stepWall(ms)
     }),
   ),
@@ -129,15 +132,15 @@ const commands = [
   ),
   anyUser.map((user) =>
     command(`the other process forgets ${userOf(user).id}, a second passes`, async (model, { other, clock }) => {
-      await forgetBoth(model, other, user)
+      await forgetInBoth(model, other, user)
       clock.advance(1_000)
       model.now += 1_000
     }),
   ),
 ]
 
-/** Counts are exact; what has expired may have been swept in the background already. */
-async function agree(model: Model, { answers, clock }: Real): Promise<void> {
+/** Compares the statistics. They are exact, but expired entries may have been swept in the background. */
+async function compareStats(model: Model, { answers, clock }: Real): Promise<void> {
   const { entries, active, expired, hits, misses, joined, evictions, failures } = answers.stats()
   const live = [...model.entries.values()].filter(({ expiresAt }) => model.now <= expiresAt).length
   assert.deepEqual(
@@ -154,13 +157,13 @@ async function agree(model: Model, { answers, clock }: Real): Promise<void> {
 const NOTHING = { entries: 0, bytes: 0, expired: 0 }
 
 for (const [name, openStore] of Object.entries(drivers)) {
-  test(`CM-10 CM-13 CM-15 CM-17: any sequence of calls does what a plain model does (${name})`, async () => {
+  test(`any sequence of calls gives the results of the reference model (${name}; CM-10, CM-13, CM-15, CM-17)`, async () => {
     const { store, close } = await openStore()
     let round = 0
     try {
       await fc.assert(
         fc.asyncProperty(fc.commands(commands, { maxCommands: 60 }), async (sequence) => {
-          // A namespace of its own for every round, so that the store need not be opened anew.
+          // Each round has a namespace of its own, so that the store does not have to be reopened.
           const namespace = `round ${round++}`
           for (const [index, user] of USERS.entries()) USERS[index] = createSubject(namespace, user.id)
           const clock = handClock({ wall: 0 })
@@ -169,7 +172,7 @@ for (const [name, openStore] of Object.entries(drivers)) {
           const model = new Model()
           const real = { ...(await open()), other: await open() }
           await fc.asyncModelRun(() => ({ model, real }), sequence)
-          await agree(model, real)
+          await compareStats(model, real)
         }),
         { numRuns: rounds(3_000, name === 'memory' ? 300 : 100), seed },
       )

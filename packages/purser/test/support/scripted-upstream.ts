@@ -15,7 +15,7 @@ export function chunk(choice: Partial<ChunkChoice> | null, more: Record<string, 
   return JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices, ...more })
 }
 
-/** A clean answer in chunks: one for each word, the end, and its usage of 5 tokens. */
+/** A complete answer in chunks: a role, one for each word, the finish reason, and a usage of 5 tokens. */
 export function cleanStream(text: string): string[] {
   return [
     chunk({ delta: { role: 'assistant', content: '' } }),
@@ -31,7 +31,7 @@ export function completion(content: string | null, choice: Record<string, unknow
   return JSON.stringify({ id: 'c', object: 'chat.completion', created: 1, model: 'm', choices })
 }
 
-/** An upstream that sends these chunks one by one, and may fail or hang in between. */
+/** An upstream that sends these chunks one by one, and fails or hangs after some of them. */
 export function scripted(
   texts: readonly string[],
   fault: { readonly failAfter?: number; readonly hangAfter?: number } = {},
