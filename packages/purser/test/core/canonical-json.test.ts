@@ -8,7 +8,7 @@ const nested = (levels: number): unknown => {
   return value
 }
 
-test('equal values in any order of keys are one text, and what is nested too deep is refused, not a broken stack', () => {
+test('values that are equal apart from key order give one text, and too deep nesting is rejected without overflowing the stack', () => {
   assert.equal(canonicalJson({ b: [1, { d: undefined, c: null }], a: 'x' }), '{"a":"x","b":[1,{"c":null}]}')
   assert.equal(canonicalJson(nested(512)), JSON.stringify(nested(512)))
   for (const levels of [513, 100_000]) assert.throws(() => canonicalJson(nested(levels)), { code: 'argument_invalid' })

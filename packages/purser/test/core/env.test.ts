@@ -5,29 +5,29 @@ import { escapeEnv, expandEnv } from '../../src/core/env.ts'
 import { openPurser, PurserError } from '../../src/index.ts'
 
 const environment = { KEY: 'k1', ODD: 'a$' + '{KEY}b' }
-const named = (name: string): string => `\${${name}}`
+const reference = (name: string): string => `\${${name}}`
 
-test('a named variable is filled in, wherever it stands, and what was filled in is left as it is', () => {
-  const filled: string[] = []
-  const value = { a: [`x-${named('KEY')}`, { b: named('ODD') }], c: 1, d: null, e: `$${named('KEY')}` }
-  assert.deepEqual(expandEnv(value, { environment, onExpand: (path) => filled.push(path.join('.')) }), {
+test('variables are expanded at any depth, and expanded text is not expanded again', () => {
+  const expanded: string[] = []
+  const value = { a: [`x-${reference('KEY')}`, { b: reference('ODD') }], c: 1, d: null, e: `$${reference('KEY')}` }
+  assert.deepEqual(expandEnv(value, { environment, onExpand: (path) => expanded.push(path.join('.')) }), {
     a: ['x-k1', { b: environment.ODD }],
     c: 1,
     d: null,
-    e: named('KEY'),
+    e: reference('KEY'),
   })
-  assert.ok(filled.includes('a.0') && filled.includes('a.1.b'))
+  assert.ok(expanded.includes('a.0') && expanded.includes('a.1.b'))
 })
 
-test('every missing variable is named with its place', () => {
+test('every missing variable is reported with its path', () => {
   assert.throws(
-    () => expandEnv({ a: named('NOPE'), b: [named('NOR')] }, { environment }),
+    () => expandEnv({ a: reference('NOPE'), b: [reference('NOR')] }, { environment }),
     (error: unknown) =>
       PurserError.is(error, 'option_invalid') && /a needs \$NOPE; b\.0 needs \$NOR/.test(error.message),
   )
 })
 
-test('what was expanded before can be kept from being expanded again', () => {
+test('an escaped value expands to itself', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('$', '{', '}', 'a') }), (text) => {
       assert.equal(expandEnv(escapeEnv(text), { environment: {} }), text)
@@ -35,7 +35,7 @@ test('what was expanded before can be kept from being expanded again', () => {
   )
 })
 
-test('functions and objects of a class are passed on untouched', () => {
+test('functions and class instances are passed on unchanged', () => {
   const source = (): null => null
   const url = new URL('http://127.0.0.1/')
   const expanded = expandEnv({ source, url }, { environment })
@@ -43,8 +43,8 @@ test('functions and objects of a class are passed on untouched', () => {
   assert.equal(expanded.url, url)
 })
 
-test('openPurser fills in providers, MCP servers and sources, and names what is missing', async () => {
-  const absent = named('PURSER_TEST_ABSENT')
+test('openPurser expands providers, MCP servers and sources, and reports missing variables', async () => {
+  const absent = reference('PURSER_TEST_ABSENT')
   for (const options of [
     { providers: { a: { kind: 'demo' as const, apiKey: absent } } },
     { mcpServers: { a: { url: 'http://127.0.0.1/', headers: { authorization: absent } } } },

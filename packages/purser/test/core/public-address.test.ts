@@ -13,8 +13,8 @@ import { openUpstream } from '../support/provider-upstream.ts'
 const closing: (() => Promise<void>)[] = []
 after(() => Promise.all(closing.map((close) => close())))
 
-test('addresses that are not on the public internet are told as such, in all their spellings', () => {
-  const inside = [
+test('private addresses are recognized in all notations', () => {
+  const privateAddresses = [
     ...['0.0.0.0', '10.1.2.3', '100.64.0.1', '127.0.0.1', '127.255.255.254', '169.254.169.254', '172.16.0.1'],
     ...['172.31.255.255', '192.0.0.1', '192.168.1.1', '198.18.0.1', '224.0.0.1', '255.255.255.255'],
     ...['::', '::1', '::ffff:127.0.0.1', '::ffff:8.8.8.8', '::ffff:a00:1', '64:ff9b::a00:1', '64:ff9b:1::1'],
@@ -31,31 +31,31 @@ test('addresses that are not on the public internet are told as such, in all the
     ],
     ...['', 'localhost', '1', '127.1', '0x7f000001'],
   ]
-  for (const address of inside) assert.equal(isPublicAddress(address), false, address)
+  for (const address of privateAddresses) assert.equal(isPublicAddress(address), false, address)
   for (const address of ['8.8.8.8', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450:4001::1']) {
     assert.equal(isPublicAddress(address), true, address)
   }
 })
 
-const answering =
+const resolveTo =
   (...answers: LookupAddress[][]): LookupFunction =>
   (_, __, done) =>
     done(null, answers.length > 1 ? (answers.shift() ?? []) : (answers[0] ?? []))
 
-test('a name is judged by every address it resolves to, and an empty answer is no answer', () => {
-  const outward = { address: '8.8.8.8', family: 4 }
-  const inward = { address: '::ffff:127.0.0.1', family: 6 }
+test('a host name is allowed only if all addresses it resolves to are public; no addresses are an error', () => {
+  const publicAddress = { address: '8.8.8.8', family: 4 }
+  const privateAddress = { address: '::ffff:127.0.0.1', family: 6 }
   const cases: [LookupAddress[], boolean][] = [
-    [[outward], true],
-    [[inward], false],
-    [[outward, inward], false],
+    [[publicAddress], true],
+    [[privateAddress], false],
+    [[publicAddress, privateAddress], false],
     [[], false],
   ]
   for (const [addresses, allowed] of cases) {
     for (const all of [true, false]) {
-      createPublicLookup(answering(addresses))('name.test', { all }, (error, found) => {
+      createPublicLookup(resolveTo(addresses))('name.test', { all }, (error, resolved) => {
         assert.equal(error === null, allowed)
-        if (allowed) assert.deepEqual(found, all ? addresses : addresses[0]?.address)
+        if (allowed) assert.deepEqual(resolved, all ? addresses : addresses[0]?.address)
         else assert.ok(PurserError.is(error, 'host_not_allowed'))
       })
     }
@@ -69,7 +69,7 @@ function modelAt(
 ) {
   const models = openProviderRegistry({ effects: handClock(), resolve })
   closing.push(() => models.close())
-  const order: ModelRequest = {
+  const request: ModelRequest = {
     user: { namespace: 'default', id: 'u' },
     provider: 'p',
     config: { kind, baseURL: 'https://operator.example/v1', region: 'eu-west-1', ...config },
@@ -78,14 +78,14 @@ function modelAt(
     credentials: { apiKey: 'k' },
     operatorKeyAllowed: false,
   }
-  return models.build(order).chat
+  return models.build(request).chat
 }
 
 const request = { messages: [{ role: 'user', content: 'Hi' }] }
 const call = () => ({ signal: new AbortController().signal, firstChunkTimeoutMs: 1000, idleTimeoutMs: 1000 })
 const notAllowed = (error: unknown) => PurserError.is(error, 'host_not_allowed')
 
-test('an address inside is refused when the model is made, however it is written', () => {
+test('a base URL with a private address is rejected when the model is created, in any notation', () => {
   const hosts = [
     '127.0.0.1',
     '127.1',
@@ -99,7 +99,7 @@ test('an address inside is refused when the model is made, however it is written
   for (const host of hosts) assert.throws(() => modelAt(`http://${host}:1/v1`), notAllowed, host)
 })
 
-test('an address that is not http, or hides a user name, is settings_invalid', () => {
+test('a base URL that is not HTTP or contains credentials is settings_invalid', () => {
   for (const url of ['file:///etc/passwd', 'ftp://host/', 'not a url', 'http://user:pass@host/v1']) {
     assert.throws(
       () => modelAt(url),
@@ -109,17 +109,17 @@ test('an address that is not http, or hides a user name, is settings_invalid', (
 })
 
 for (const kind of ['openai-compatible', 'anthropic', 'google', 'azure', 'amazon-bedrock'] as const) {
-  test(`${kind}: a name that resolves inside is refused when it is connected to, with no byte sent`, async () => {
+  test(`${kind}: a host name that resolves to a private address is rejected on connect, before any byte is sent`, async () => {
     await using upstream = await openUpstream()
     const { port } = new URL(upstream.url)
-    const resolve = answering([{ address: '127.0.0.1', family: 4 }])
+    const resolve = resolveTo([{ address: '127.0.0.1', family: 4 }])
     const chat = modelAt(`http://rebind.test:${port}/v1`, { resolve }, kind)
     for (const stream of [false, true]) await assert.rejects(chat.chat({ ...request, stream }, call()), notAllowed)
     assert.equal(upstream.sockets.size, 0)
   })
 }
 
-test('a name that turns inward later is refused then: every connection is judged by the address it is made to', async () => {
+test('a host name that resolves to a private address later is rejected then: every connection is checked', async () => {
   await using upstream = await openUpstream()
   const { port } = new URL(upstream.url)
   const unreachable = new Error('no network')
@@ -136,7 +136,7 @@ test('a name that turns inward later is refused then: every connection is judged
   assert.equal(upstream.sockets.size, 0)
 })
 
-test('a host that the operator allows may be inside, and with a list no other host is', async () => {
+test('a host in allowedHosts may be private, and other hosts are rejected', async () => {
   await using upstream = await openUpstream()
   const { host } = new URL(upstream.url)
   const chat = modelAt(`${upstream.url}/v1`, { config: { allowedHosts: [host] } })

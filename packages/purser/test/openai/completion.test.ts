@@ -7,14 +7,14 @@ import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('completions and chunks')
 
-const usage = fc.record({ prompt_tokens: fc.nat(), completion_tokens: fc.nat() }).map((told) => ({
-  ...told,
-  total_tokens: told.prompt_tokens + told.completion_tokens,
+const usage = fc.record({ prompt_tokens: fc.nat(), completion_tokens: fc.nat() }).map((counts) => ({
+  ...counts,
+  total_tokens: counts.prompt_tokens + counts.completion_tokens,
   completion_tokens_details: {},
 }))
 const calls = fc
   .array(fc.record({ name: fc.string(), arguments: fc.string() }), { minLength: 1, maxLength: 4 })
-  .map((list) => list.map((made, index) => ({ id: `call_${index}`, type: 'function', function: made })))
+  .map((list) => list.map((call, index) => ({ id: `call_${index}`, type: 'function', function: call })))
 const token = fc.record({ token: fc.string(), logprob: fc.double({ noNaN: true }) })
 const message = fc.record(
   {
@@ -46,15 +46,15 @@ const completion = fc
       model: fc.string(),
       choices: fc
         .array(choice, { maxLength: 3 })
-        .map((list) => list.map((made, index) => ({ ...made, index }) as ChatCompletion['choices'][number])),
+        .map((list) => list.map((fields, index) => ({ ...fields, index }) as ChatCompletion['choices'][number])),
       usage,
       system_fingerprint: fc.option(fc.string()),
     },
     { requiredKeys: ['id', 'object', 'created', 'model', 'choices'] },
   )
-  .map((made) => JSON.parse(JSON.stringify(made)) as ChatCompletion)
+  .map((fields) => JSON.parse(JSON.stringify(fields)) as ChatCompletion)
 
-test('a completion told as chunks and put together again is the same completion', () => {
+test('a completion that is split into chunks and merged again is unchanged', () => {
   fc.assert(
     fc.property(completion, (whole) => {
       assert.deepEqual(mergeChunks(toChunks(whole)), whole)
@@ -63,27 +63,27 @@ test('a completion told as chunks and put together again is the same completion'
   )
 })
 
-/** Cuts the texts of one delta into pieces, as providers do. */
-function piecewise(chunk: ChatChunk, size: number): ChatChunk[] {
-  const told = chunk.choices[0]
-  if (told === undefined || typeof told.delta.content !== 'string' || told.delta.content.length <= size) return [chunk]
-  const letters = told.delta.content
-  const pieces = [{ ...chunk, choices: [{ ...told, delta: { ...told.delta, content: letters.slice(0, size) } }] }]
-  for (let at = size; at < letters.length; at += size) {
+/** Cuts the content of a delta into pieces, as providers do. */
+function cutContent(chunk: ChatChunk, size: number): ChatChunk[] {
+  const choice = chunk.choices[0]
+  const content = choice?.delta.content
+  if (choice === undefined || typeof content !== 'string' || content.length <= size) return [chunk]
+  const pieces = [{ ...chunk, choices: [{ ...choice, delta: { ...choice.delta, content: content.slice(0, size) } }] }]
+  for (let at = size; at < content.length; at += size) {
     pieces.push({
       ...chunk,
-      choices: [{ index: told.index, delta: { content: letters.slice(at, at + size) }, finish_reason: null }],
+      choices: [{ index: choice.index, delta: { content: content.slice(at, at + size) }, finish_reason: null }],
     })
   }
   return pieces
 }
 
-test('text in pieces of any size is joined, and null usage on the way is not taken for usage', () => {
+test('text in pieces of any size is concatenated, and null usage does not replace usage', () => {
   fc.assert(
     fc.property(completion, fc.integer({ min: 1, max: 5 }), (whole, size) => {
-      const chunks = toChunks(whole).flatMap((chunk) => piecewise(chunk, size))
-      const told = chunks.map((chunk) => (chunk.usage === undefined ? { ...chunk, usage: null } : chunk))
-      assert.deepEqual(mergeChunks(told), whole)
+      const chunks = toChunks(whole).flatMap((chunk) => cutContent(chunk, size))
+      const withNullUsage = chunks.map((chunk) => (chunk.usage === undefined ? { ...chunk, usage: null } : chunk))
+      assert.deepEqual(mergeChunks(withNullUsage), whole)
     }),
     { seed, numRuns: rounds(5_000, 500) },
   )
@@ -97,9 +97,9 @@ const chunkWith = (delta: Record<string, unknown>, finish: string | null = null)
   choices: [{ index: 0, delta, finish_reason: finish }],
 })
 
-test('tool calls are joined by index, also when indexes do not begin at 0 and ids are repeated', () => {
-  const piece = (index: number, id: string | undefined, made: Record<string, unknown>) =>
-    chunkWith({ tool_calls: [{ index, ...(id === undefined ? {} : { id, type: 'function' }), function: made }] })
+test('tool calls are merged by index, also if indexes do not start at 0 and ids are repeated', () => {
+  const piece = (index: number, id: string | undefined, call: Record<string, unknown>) =>
+    chunkWith({ tool_calls: [{ index, ...(id === undefined ? {} : { id, type: 'function' }), function: call }] })
   const { choices } = mergeChunks([
     piece(1, 'a', { name: 'f', arguments: '' }),
     piece(1, 'a', { name: 'f', arguments: '{"x"' }),
@@ -114,7 +114,7 @@ test('tool calls are joined by index, also when indexes do not begin at 0 and id
   ])
 })
 
-test('tool calls without an index are told apart by their ids', () => {
+test('tool calls without an index are distinguished by their ids', () => {
   const { choices } = mergeChunks([
     chunkWith({ tool_calls: [{ id: 'a', function: { name: 'f', arguments: '{' } }] }),
     chunkWith({ tool_calls: [{ function: { arguments: '}' } }] }),
@@ -126,13 +126,13 @@ test('tool calls without an index are told apart by their ids', () => {
   ])
 })
 
-test('a member named __proto__ changes no prototype', () => {
+test('a member named __proto__ does not change a prototype', () => {
   const chunk = chunkWith(JSON.parse('{"content":"a","__proto__":{"polluted":true}}'))
   const { message: merged } = mergeChunks([chunk, chunk]).choices[0] ?? { message: undefined }
   assert.equal((merged as unknown as Record<string, unknown>).polluted, undefined)
 })
 
-test('the finish is stop only if every choice stopped, and null when nothing has ended', () => {
+test('the finish reason is stop only if every choice stopped, and null if none has ended', () => {
   const choices = (...reasons: (string | null)[]) =>
     ({ choices: reasons.map((finish_reason) => ({ finish_reason })) }) as unknown as ChatCompletion
   assert.equal(finishReasonOf(choices('stop', 'stop')), 'stop')
@@ -142,8 +142,8 @@ test('the finish is stop only if every choice stopped, and null when nothing has
   assert.equal(finishReasonOf(choices()), null)
 })
 
-test('usage is what was told, and undefined otherwise', () => {
-  const told = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 }
-  assert.deepEqual(usageOf({ ...chunkWith({}), usage: told }), told)
+test('usage is what the chunk reports, and undefined if it reports none', () => {
+  const usage = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 }
+  assert.deepEqual(usageOf({ ...chunkWith({}), usage }), usage)
   assert.equal(usageOf({ ...chunkWith({}), usage: null }), undefined)
 })

@@ -6,40 +6,41 @@ import { injectContext } from '../../src/openai/inject-context.ts'
 import { parseChatRequest } from '../../src/openai/parse-request.ts'
 import { pseudonymizeUser } from '../../src/openai/pseudonymize-user.ts'
 
-function frozen<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen)
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze)
   return value
 }
 
 const user = { role: 'user', content: 'Hi' }
-const place = (messages: ChatRequest['messages'], text = 'ctx') => injectContext(frozen({ messages }), text).messages
+const inject = (messages: ChatRequest['messages'], text = 'ctx') =>
+  injectContext(deepFreeze({ messages }), text).messages
 
 test('context is appended to the last leading system or developer message', () => {
   const first = { role: 'system', content: 'A' }
   assert.deepEqual(
-    place([first, { role: 'developer', content: 'B', name: 'n' }, user, { role: 'system', content: 'C' }]),
+    inject([first, { role: 'developer', content: 'B', name: 'n' }, user, { role: 'system', content: 'C' }]),
     [first, { role: 'developer', content: 'B\n\nctx', name: 'n' }, user, { role: 'system', content: 'C' }],
   )
 })
 
-test('content in parts gets one more part, and empty content becomes the context', () => {
+test('content in parts gets another part, and empty content is replaced by the context', () => {
   const parts = [{ type: 'text', text: 'A' }]
-  assert.deepEqual(place([{ role: 'system', content: parts }, user])[0]?.content, [
+  assert.deepEqual(inject([{ role: 'system', content: parts }, user])[0]?.content, [
     ...parts,
     { type: 'text', text: 'ctx' },
   ])
-  for (const content of ['', null]) assert.equal(place([{ role: 'system', content }, user])[0]?.content, 'ctx')
+  for (const content of ['', null]) assert.equal(inject([{ role: 'system', content }, user])[0]?.content, 'ctx')
 })
 
-test('without a leading instruction a system message is made, and empty context changes nothing', () => {
+test('without leading instructions a system message is added, and empty context changes nothing', () => {
   const late = { role: 'system', content: 'late' }
-  assert.deepEqual(place([user, late]), [{ role: 'system', content: 'ctx' }, user, late])
+  assert.deepEqual(inject([user, late]), [{ role: 'system', content: 'ctx' }, user, late])
   const request = { messages: [user] }
   assert.equal(injectContext(request, ''), request)
 })
 
-test('fields that name the user are removed, and the pseudonym goes where the provider wants it', () => {
-  const request = frozen({
+test('fields that identify the user are removed, and the pseudonym is set in the field of the provider', () => {
+  const request = deepFreeze({
     messages: [user],
     user: 'bob',
     safety_identifier: 'bob',
@@ -55,18 +56,18 @@ test('fields that name the user are removed, and the pseudonym goes where the pr
   assert.deepEqual(pseudonymizeUser(request, { field: 'none', id: 'h' }), { messages: [user], seed: 1 })
 })
 
-test('of metadata only user_id goes', () => {
-  const clean = (metadata: ChatRequest['metadata']) =>
+test('of metadata only user_id is removed', () => {
+  const pseudonymize = (metadata: ChatRequest['metadata']) =>
     pseudonymizeUser({ messages: [user], metadata }, { field: 'none', id: 'h' }).metadata
-  assert.deepEqual(clean({ user_id: 'bob', trace: 't' }), { trace: 't' })
-  assert.deepEqual(clean({ trace: 't' }), { trace: 't' })
-  assert.deepEqual(clean({}), {})
-  assert.equal(clean(null), null)
-  assert.equal(clean(undefined), undefined)
+  assert.deepEqual(pseudonymize({ user_id: 'bob', trace: 't' }), { trace: 't' })
+  assert.deepEqual(pseudonymize({ trace: 't' }), { trace: 't' })
+  assert.deepEqual(pseudonymize({}), {})
+  assert.equal(pseudonymize(null), null)
+  assert.equal(pseudonymize(undefined), undefined)
 })
 
-test('a request that is not in the OpenAI format is refused with the parameter at fault', () => {
-  const wrong: [unknown, string | undefined][] = [
+test('a request that is not in the OpenAI format is rejected with the name of the invalid parameter', () => {
+  const invalid: [unknown, string | undefined][] = [
     [null, undefined],
     [[], undefined],
     ['{}', undefined],
@@ -82,7 +83,7 @@ test('a request that is not in the OpenAI format is refused with the parameter a
     [{ messages: [{ role: 'user', content: 7 }] }, 'messages[0].content'],
     [{ messages: [{ role: 'user', content: ['x'] }] }, 'messages[0].content'],
   ]
-  for (const [value, param] of wrong) {
+  for (const [value, param] of invalid) {
     assert.throws(
       () => parseChatRequest(value),
       (error: unknown) => PurserError.is(error, 'request_invalid') && error.details?.param === param,
@@ -91,7 +92,7 @@ test('a request that is not in the OpenAI format is refused with the parameter a
   }
 })
 
-test('a request with unknown fields, null options and tool messages passes as it is', () => {
+test('a request with unknown fields, null options and tool messages is returned unchanged', () => {
   const request = {
     messages: [
       user,

@@ -5,7 +5,7 @@ import { createModelRewriter } from '../../src/openai/rewrite-model.ts'
 import { hasError, hasFinishReason, hasUsage } from '../../src/openai/sniff-chunk.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
-printSeed('restamp')
+printSeed('model rewriting')
 
 const key = fc.oneof(fc.constantFrom('model', 'object', '"model":"x"', '\\'), fc.string())
 const inner = fc.letrec((tie) => ({
@@ -22,18 +22,18 @@ const inner = fc.letrec((tie) => ({
   object: fc.dictionary(key, tie('value'), { maxKeys: 4 }),
 })).object
 
-test('only the top-level model changes, whatever the JSON holds and however it is spaced', () => {
+test('only the top-level model is replaced, in any JSON with any whitespace', () => {
   fc.assert(
     fc.property(
       fc.array(inner, { minLength: 1, maxLength: 4 }),
       fc.constantFrom(undefined, 1, '\t'),
       fc.string(),
       fc.option(fc.string()),
-      (objects, space, wanted, given) => {
-        const restamp = createModelRewriter(wanted)
+      (objects, space, model, original) => {
+        const rewrite = createModelRewriter(model)
         for (const object of objects) {
-          const whole = JSON.parse(JSON.stringify({ ...object, model: given, tail: { model: 'deep' } }))
-          assert.deepEqual(JSON.parse(restamp(JSON.stringify(whole, null, space))), { ...whole, model: wanted })
+          const whole = JSON.parse(JSON.stringify({ ...object, model: original, tail: { model: 'deep' } }))
+          assert.deepEqual(JSON.parse(rewrite(JSON.stringify(whole, null, space))), { ...whole, model })
         }
       },
     ),
@@ -41,19 +41,19 @@ test('only the top-level model changes, whatever the JSON holds and however it i
   )
 })
 
-test('chunks that begin alike are restamped alike, and one that begins otherwise is not', () => {
-  const restamp = createModelRewriter('asked')
-  const chunk = (content: string) => JSON.stringify({ id: 'c', model: 'real', choices: [{ delta: { content } }] })
-  for (const content of ['a', '"model":"real"', '']) {
-    assert.equal(JSON.parse(restamp(chunk(content))).model, 'asked')
-    assert.equal(JSON.parse(restamp(chunk(content))).choices[0].delta.content, content)
+test('chunks with the same beginning are rewritten alike, and one with another beginning is not', () => {
+  const rewrite = createModelRewriter('requested')
+  const chunk = (content: string) => JSON.stringify({ id: 'c', model: 'actual', choices: [{ delta: { content } }] })
+  for (const content of ['a', '"model":"actual"', '']) {
+    assert.equal(JSON.parse(rewrite(chunk(content))).model, 'requested')
+    assert.equal(JSON.parse(rewrite(chunk(content))).choices[0].delta.content, content)
   }
-  assert.equal(restamp('{"id":"d","model":"real2"}'), '{"id":"d","model":"asked"}')
-  assert.equal(restamp('{"id":"c","model":"realistic"}'), '{"id":"c","model":"asked"}')
+  assert.equal(rewrite('{"id":"d","model":"actual2"}'), '{"id":"d","model":"requested"}')
+  assert.equal(rewrite('{"id":"c","model":"actually"}'), '{"id":"c","model":"requested"}')
 })
 
-test('text with the right model, or with none, comes back as it is', () => {
-  const restamp = createModelRewriter('m')
+test('text with the same model, or with none, is returned unchanged', () => {
+  const rewrite = createModelRewriter('m')
   for (const text of [
     '{"model":"m","a":1}',
     '{"object":"model"}',
@@ -62,11 +62,11 @@ test('text with the right model, or with none, comes back as it is', () => {
     'nonsense "',
     '{"model":{}}',
   ]) {
-    assert.equal(restamp(text), text)
+    assert.equal(rewrite(text), text)
   }
 })
 
-test('words of the answer are never taken for members of the chunk', () => {
+test('text of the answer is never read as a member of the chunk', () => {
   const text = JSON.stringify({ content: '"finish_reason":"stop" "usage":{ "error":{' })
   assert.deepEqual([hasFinishReason(text), hasUsage(text), hasError(text)], [false, false, false])
   assert.ok(hasFinishReason('{"finish_reason" : "stop"}') && hasUsage('{"usage": {}}') && hasError('{"error":"x"}'))

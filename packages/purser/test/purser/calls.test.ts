@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openPurser, type Purser, PurserError, type User } from '../../src/index.ts'
 
-type Call = (house: { readonly purser: Purser; readonly user: User }, options: never) => Promise<unknown>
+type Call = (target: { readonly purser: Purser; readonly user: User }, options: never) => Promise<unknown>
 
 const question = { messages: [{ role: 'user', content: 'Hello?' }] }
 
-/** Every call that waits and takes options, with what it needs beside them. */
+/** Every asynchronous call with options, with its other arguments. */
 const calls: Readonly<Record<string, Call>> = {
   'runtime.configure': ({ user }, options) => user.runtime.configure({ parameters: { temperature: 1 } }, options),
   'runtime.settings': ({ user }, options) => user.runtime.settings(options),
@@ -56,7 +56,7 @@ const calls: Readonly<Record<string, Call>> = {
   'purser.answers.clear': ({ purser }, options) => purser.answers.clear(options),
 }
 
-async function house(): Promise<Purser> {
+async function openDemoPurser(): Promise<Purser> {
   return openPurser({
     store: 'memory:',
     providers: { demo: { kind: 'demo' } },
@@ -65,8 +65,8 @@ async function house(): Promise<Purser> {
 }
 
 for (const [name, call] of Object.entries(calls)) {
-  test(`${name} refuses an option that does not exist, and a signal that is none, with a hint`, async () => {
-    await using purser = await house()
+  test(`${name} rejects unknown options and invalid signals with a hint`, async () => {
+    await using purser = await openDemoPurser()
     const user = purser.user('ada')
     for (const [options, code] of [
       [{ signl: undefined }, 'option_unknown'],
@@ -79,26 +79,26 @@ for (const [name, call] of Object.entries(calls)) {
         return true
       })
     }
-    assert.equal((await user.ledger.bond()).exists, false, 'something was done all the same')
+    assert.equal((await user.ledger.bond()).exists, false, 'nothing is done')
   })
 
-  test(`${name} rejects with the reason of a signal that is aborted, and does nothing`, async () => {
-    await using purser = await house()
+  test(`${name} rejects with the reason of an aborted signal and does nothing`, async () => {
+    await using purser = await openDemoPurser()
     const user = purser.user('ada')
-    const why = new Error('The client has left.')
-    const options = { signal: AbortSignal.abort(why) } as never
-    await assert.rejects(call({ purser, user }, options), (error) => error === why)
+    const reason = new Error('The client has left.')
+    const options = { signal: AbortSignal.abort(reason) } as never
+    await assert.rejects(call({ purser, user }, options), (error) => error === reason)
     assert.equal((await user.ledger.bond()).exists, false)
   })
 
-  test(`${name} takes options that are undefined`, async () => {
-    await using purser = await house()
+  test(`${name} accepts options that are undefined`, async () => {
+    await using purser = await openDemoPurser()
     await call({ purser, user: purser.user('ada') }, { signal: undefined } as never)
   })
 }
 
-test('a turn refuses a cache mode or a wait that cannot be, and counts nothing', async () => {
-  await using purser = await house()
+test('a turn with an invalid cache mode or timeout is rejected and not counted', async () => {
+  await using purser = await openDemoPurser()
   const { turn, ledger } = purser.user('ada')
   for (const options of [{ cache: 'always' }, { cache: null }, { firstChunkTimeoutMs: '1' }, { idleTimeoutMs: -1 }]) {
     await assert.rejects(turn(question, options as never), { code: 'argument_invalid' })
@@ -106,11 +106,11 @@ test('a turn refuses a cache mode or a wait that cannot be, and counts nothing',
   assert.equal((await ledger.quota()).count, 0)
 })
 
-test('an argument that cannot be says what to give instead', async () => {
-  await using purser = await house()
+test('an invalid argument is rejected with a hint', async () => {
+  await using purser = await openDemoPurser()
   const { ledger, profile, actions, context, runtime } = purser.user('ada')
   const by = { actor: 'ann', reason: 'why' }
-  const wrong: readonly (() => Promise<unknown>)[] = [
+  const invalid: readonly (() => Promise<unknown>)[] = [
     () => ledger.admit({ cost: 0 }),
     () => ledger.correct({}, by),
     () => ledger.block({ ...by, until: '2020-01-01T00:00:00Z' }),
@@ -132,29 +132,29 @@ test('an argument that cannot be says what to give instead', async () => {
     () => runtime.completeMcp(5 as never, { state: 's', code: 'c' }),
     () => runtime.deauthorizeMcp(5 as never),
   ]
-  for (const [place, call] of wrong.entries()) {
+  for (const [index, call] of invalid.entries()) {
     await assert.rejects(call(), (error) => {
-      assert.ok(PurserError.is(error, 'argument_invalid'), `${place}: ${String(error)}`)
-      assert.ok(error.hint, `${place}: ${error.message}`)
+      assert.ok(PurserError.is(error, 'argument_invalid'), `${index}: ${String(error)}`)
+      assert.ok(error.hint, `${index}: ${error.message}`)
       return true
     })
   }
 })
 
-test('a cap that cannot be names its field', async () => {
-  await using purser = await house()
+test('an invalid cap is reported with its field', async () => {
+  await using purser = await openDemoPurser()
   const set = purser.user('ada').ledger.setDailyCap('5' as never, { actor: 'ann' })
   await assert.rejects(set, (error) => PurserError.is(error, 'cap_invalid') && error.details?.param === 'cap')
 })
 
-test('what is done under a key is done once, with the first answer, and says so', async () => {
-  await using purser = await house()
+test('a repeated call under an idempotency key is done once, returns the first result and reports the replay', async () => {
+  await using purser = await openDemoPurser()
   const { ledger, actions } = purser.user('ada')
   const { ticket = '' } = (await ledger.admit()) as { ticket?: string }
   let replays = 0
   const once = { idempotencyKey: 'k', onReplay: () => void replays++ }
   const by = { actor: 'ann', reason: 'why', ...once }
-  const done: Readonly<Record<string, readonly [same: () => Promise<unknown>, other: () => Promise<unknown>]>> = {
+  const cases: Readonly<Record<string, readonly [same: () => Promise<unknown>, other: () => Promise<unknown>]>> = {
     cap: [() => ledger.setDailyCap(3, by), () => ledger.setDailyCap(4, by)],
     block: [() => ledger.block(by), () => ledger.block({ ...by, reason: 'another' })],
     unblock: [() => ledger.unblock(by), () => ledger.unblock({ ...by, actor: 'bob' })],
@@ -164,7 +164,7 @@ test('what is done under a key is done once, with the first answer, and says so'
     settle: [() => ledger.settle(ticket, {}, once), () => ledger.settle(ticket, { inputTokens: 1 }, once)],
     actions: [() => actions.record([{ action: 'a' }], once), () => actions.record([{ action: 'b' }], once)],
   }
-  for (const [name, [same, other]] of Object.entries(done)) {
+  for (const [name, [same, other]] of Object.entries(cases)) {
     replays = 0
     const first = await same()
     assert.equal(replays, 0, name)
@@ -177,16 +177,16 @@ test('what is done under a key is done once, with the first answer, and says so'
   await assert.rejects(ledger.admit({ onReplay: 1 as never }), { code: 'argument_invalid' })
 })
 
-test('what is no JSON value at all has no answer key', async () => {
-  await using purser = await house()
+test('a lookup for a value that is not JSON is rejected', async () => {
+  await using purser = await openDemoPurser()
   const { answers } = purser.user('ada')
   for (const request of [undefined, () => 1, Symbol('question')]) {
     await assert.rejects(answers.lookup(request), { code: 'argument_invalid' })
   }
 })
 
-test('close refuses a time-out that cannot be, and closes once whatever it is told later', async () => {
-  const purser = await house()
+test('close rejects an invalid timeout, and further calls to close do nothing', async () => {
+  const purser = await openDemoPurser()
   await assert.rejects(purser.close({ timeoutMs: -1 }), { code: 'argument_invalid' })
   await assert.rejects(purser.close({ timeout: 5 } as never), { code: 'option_unknown' })
   await purser.close({ timeoutMs: null })
@@ -196,7 +196,7 @@ test('close refuses a time-out that cannot be, and closes once whatever it is to
 for (const [name, call] of Object.entries(calls)) {
   if (name === 'context.invalidate' || /sweep|flush/.test(name)) continue
   test(`${name} rejects with closed once Purser is closed`, async () => {
-    const purser = await house()
+    const purser = await openDemoPurser()
     const user = purser.user('ada')
     await user.profile.put({ name: 'Ada' })
     await purser.close()
@@ -204,15 +204,15 @@ for (const [name, call] of Object.entries(calls)) {
   })
 }
 
-test('a lease can be taken apart, and its release still gives it back', async () => {
-  await using purser = await house()
+test('a lease can be destructured, and its release function still works', async () => {
+  await using purser = await openDemoPurser()
   const { model, release } = await purser.user('ada').runtime.acquire()
   assert.equal(model.specificationVersion, 'v4')
   release()
   assert.equal(purser.runtime.active()[0]?.inUse, 0)
 })
 
-test('the live tail of somebody who cannot be is refused instead of waiting for ever', async () => {
+test('a live tail for an invalid user id is rejected instead of waiting forever', async () => {
   await using purser = await openPurser({ store: 'memory:' })
   for (const user of ['', '..', 7]) {
     assert.throws(

@@ -9,62 +9,62 @@ import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openPurser, type Purser, PurserError } from '../../src/index.ts'
 import type { Store } from '../../src/storage/store.ts'
 
-const by = { actor: 'ann', reason: 'asked' }
+const by = { actor: 'ann', reason: 'requested' }
 const secretKey = Buffer.alloc(32, 7).toString('base64')
 
-/** A store that is slow where it is told to be; closing it cuts what is under way. */
+/** A store that can hold calls back. Closing it rejects the calls that are held back. */
 interface SlowStore {
   readonly store: Store
-  /** Holds calls of this name back until `letGo`. Resolves when there is the first one. */
-  hold(name: string): Promise<void>
-  letGo(): void
+  /** Holds calls of this method back until `release`. Resolves when the first one arrives. */
+  hold(method: string): Promise<void>
+  release(): void
 }
 
-async function slowStore(): Promise<SlowStore> {
+async function openSlowStore(): Promise<SlowStore> {
   const memory = await openMemoryStore({ effects: systemEffects })
   const gate = Promise.withResolvers<void>()
   gate.promise.catch(() => undefined)
-  let held: string | undefined
+  let heldMethod: string | undefined
   let arrived = (): void => undefined
 
-  function slowed<Part extends object>(part: Part): Part {
-    return new Proxy(part, {
+  function delayed<Target extends object>(object: Target): Target {
+    return new Proxy(object, {
       get(target, key) {
         const member: unknown = Reflect.get(target, key)
         if (typeof member !== 'function') return member
-        return (...given: unknown[]) => {
-          if (key !== held) return Reflect.apply(member, target, given)
+        return (...args: unknown[]) => {
+          if (key !== heldMethod) return Reflect.apply(member, target, args)
           arrived()
-          return gate.promise.then(() => Reflect.apply(member, target, given))
+          return gate.promise.then(() => Reflect.apply(member, target, args))
         }
       },
     })
   }
   const store: Store = {
     ...memory,
-    users: slowed(memory.users),
-    events: slowed(memory.events),
-    answers: slowed(memory.answers),
-    ...slowed({ backup: async () => undefined }),
+    users: delayed(memory.users),
+    events: delayed(memory.events),
+    answers: delayed(memory.answers),
+    ...delayed({ backup: async () => undefined }),
     async close() {
-      gate.reject(new PurserError('store_unavailable', 'The store was closed meanwhile.'))
+      gate.reject(new PurserError('store_unavailable', 'The store was closed.'))
       await memory.close()
     },
   }
   return {
     store,
-    hold(name) {
-      held = name
+    hold(method) {
+      heldMethod = method
       return new Promise((resolve) => {
         arrived = resolve
       })
     },
-    letGo: () => gate.resolve(),
+    release: () => gate.resolve(),
   }
 }
 
-/** Calls that may take long, and what of the store each waits for. */
-const long: Readonly<Record<string, readonly [held: string, call: (purser: Purser) => Promise<unknown>]>> = {
+/** Calls that may take long, and the method of the store that each waits for. */
+const longCalls: Readonly<Record<string, readonly [method: string, call: (purser: Purser) => Promise<unknown>]>> = {
   users: ['list', async (purser) => await purser.users()],
   overview: ['overview', (purser) => purser.overview()],
   verify: ['oldest', (purser) => purser.verify()],
@@ -74,26 +74,26 @@ const long: Readonly<Record<string, readonly [held: string, call: (purser: Purse
   "a user's verify": ['oldest', (purser) => purser.user('ada').ledger.verify()],
 }
 
-for (const [name, [held, call]] of Object.entries(long)) {
-  test(`close waits for ${name} under way, and takes no new call`, async () => {
-    const { store, hold, letGo } = await slowStore()
+for (const [name, [method, call]] of Object.entries(longCalls)) {
+  test(`close waits for a pending call of ${name} and rejects new calls`, async () => {
+    const { store, hold, release } = await openSlowStore()
     const purser = await openPurser({ store, secretKey })
     await purser.user('ada').ledger.block(by)
-    const arrived = hold(held)
+    const arrived = hold(method)
     const called = call(purser)
     await arrived
     const closing = purser.close()
     await assert.rejects(call(purser), { code: 'closed' })
-    letGo()
+    release()
     await called
     await closing
   })
 
-  test(`${name} that takes longer than close waits is cut with closed`, async () => {
-    const { store, hold } = await slowStore()
+  test(`${name} rejects with closed if it takes longer than the close timeout`, async () => {
+    const { store, hold } = await openSlowStore()
     const purser = await openPurser({ store, secretKey })
     await purser.user('ada').ledger.block(by)
-    const arrived = hold(held)
+    const arrived = hold(method)
     const called = assert.rejects(call(purser), { code: 'closed' })
     await arrived
     await purser.close({ timeoutMs: 0 })
@@ -101,8 +101,8 @@ for (const [name, [held, call]] of Object.entries(long)) {
   })
 }
 
-test('an export whose page is cut by closing ends with closed', async () => {
-  const { store, hold } = await slowStore()
+test('an export rejects with closed if closing interrupts it', async () => {
+  const { store, hold } = await openSlowStore()
   const purser = await openPurser({ store, secretKey })
   await purser.user('ada').ledger.block(by)
   const arrived = hold('oldest')
@@ -112,24 +112,24 @@ test('an export whose page is cut by closing ends with closed', async () => {
   await exported
 })
 
-test('an erasure that was begun before close gives its receipt, whichever part of it close meets', async () => {
-  for (const held of ['load', 'erase', 'forget']) {
-    const { store, hold, letGo } = await slowStore()
+test('an erasure that began before close returns its receipt, whatever step it is in', async () => {
+  for (const method of ['load', 'erase', 'forget']) {
+    const { store, hold, release } = await openSlowStore()
     const purser = await openPurser({ store, secretKey })
     await purser.user('ada').ledger.block(by)
-    const arrived = hold(held)
+    const arrived = hold(method)
     const erased = purser.user('ada').erase(by)
     await arrived
     const closing = purser.close()
     await assert.rejects(purser.user('bob').erase(by), { code: 'closed' })
-    letGo()
-    assert.equal((await erased).erased.bond, 1, held)
+    release()
+    assert.equal((await erased).erased.bond, 1, method)
     await closing
   }
 })
 
-test('an erasure that was committed gives its receipt also when close does not wait for the rest', async () => {
-  const { store, hold } = await slowStore()
+test('a committed erasure returns its receipt even if close does not wait for its remaining steps', async () => {
+  const { store, hold } = await openSlowStore()
   const purser = await openPurser({ store, secretKey })
   await purser.user('ada').ledger.block(by)
   const arrived = hold('forget')
@@ -139,8 +139,8 @@ test('an erasure that was committed gives its receipt also when close does not w
   assert.equal((await erased).erased.bond, 1)
 })
 
-test('a tail whose page is under way when Purser closes just ends', async () => {
-  const { store, hold } = await slowStore()
+test('a live tail with a pending page ends without an error when Purser closes', async () => {
+  const { store, hold } = await openSlowStore()
   const purser = await openPurser({ store, secretKey })
   const arrived = hold('tail')
   const tail = Array.fromAsync(purser.events())
@@ -150,11 +150,11 @@ test('a tail whose page is under way when Purser closes just ends', async () => 
   assert.throws(() => purser.events(), { code: 'closed' })
 })
 
-test('close lets a file be copied, listed and verified to the end', async () => {
+test('close waits until a file store is backed up, listed and verified', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'purser-closing-'))
   try {
     const purser = await openPurser({ store: `sqlite:${join(directory, 'purser.db')}` })
-    await Promise.all(Array.from({ length: 100 }, (_, i) => purser.user(`user-${i}`).ledger.block(by)))
+    await Promise.all(Array.from({ length: 100 }, (_, index) => purser.user(`user-${index}`).ledger.block(by)))
     const copied = purser.backup(join(directory, 'copy.db'))
     const verified = purser.verify()
     const listed = purser.users({ limit: 1_000 }).then((page) => page)
@@ -169,7 +169,7 @@ test('close lets a file be copied, listed and verified to the end', async () => 
   }
 })
 
-test('close waits for answers that are being computed, and keeps them', async () => {
+test('close waits for answers that are being computed, and caches them', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'purser-closing-'))
   try {
     const store = `sqlite:${join(directory, 'purser.db')}`
@@ -196,7 +196,7 @@ test('close waits for answers that are being computed, and keeps them', async ()
   }
 })
 
-test('an answer that takes longer to compute than close waits is cancelled, and all who wait for it are told', async () => {
+test('an answer that takes longer to compute than the close timeout is aborted, and all its callers are rejected', async () => {
   const purser = await openPurser({ store: 'memory:' })
   const computing = Promise.withResolvers<AbortSignal>()
   const compute = ({ signal }: { readonly signal: AbortSignal }): Promise<never> => {
@@ -204,14 +204,14 @@ test('an answer that takes longer to compute than close waits is cancelled, and 
     return new Promise(() => undefined)
   }
   const waiting = [1, 2].map(() => purser.user('ada').answers.remember('q', compute))
-  const told = Promise.all(waiting.map((call) => assert.rejects(call, (error) => PurserError.is(error, 'closed'))))
+  const rejected = Promise.all(waiting.map((call) => assert.rejects(call, (error) => PurserError.is(error, 'closed'))))
   const signal = await computing.promise
   await purser.close({ timeoutMs: 0 })
-  await told
+  await rejected
   assert.equal(signal.aborted, true)
 })
 
-test('close does not wait for a lock that another process holds: who waited is told, and the time is kept', async () => {
+test('close does not wait for a lock of another process: waiting calls are rejected within the timeout', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'purser-closing-'))
   const path = join(directory, 'purser.db')
   try {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { importedRequest, openPurser, PurserError } from '../../src/index.ts'
 
-test('CM-09 an old cache file is taken over for one user, and found under the text its key was made of', async () => {
+test('a legacy cache file is imported for one user, and its answers are found under the text of their keys (CM-09)', async () => {
   await using purser = await openPurser({ store: 'memory:' })
   const at = Date.now() / 1000
   const entry = (response: string) => ({
@@ -14,12 +14,12 @@ test('CM-09 an old cache file is taken over for one user, and found under the te
     text_length: response.length,
   })
   const key = createHash('sha256').update('model|system|question').digest('hex')
-  const text = JSON.stringify({ [key]: entry('an old answer'), broken: 7 })
+  const text = JSON.stringify({ [key]: entry('a legacy answer'), broken: 7 })
   const report = await purser.answers.import('ada', text)
   assert.equal(report.imported, 1)
   assert.equal(report.found, 2)
   const found = await purser.user('ada').answers.lookup(importedRequest('model|system|question'))
-  assert.equal(found?.answer, 'an old answer')
+  assert.equal(found?.answer, 'a legacy answer')
   assert.equal(await purser.user('eve').answers.lookup(importedRequest('model|system|question')), undefined)
   await assert.rejects(
     async () => purser.answers.import('', text),

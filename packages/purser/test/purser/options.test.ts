@@ -5,37 +5,37 @@ import { openPurser, PurserError, type PurserOptions } from '../../src/index.ts'
 
 const key = randomBytes(32).toString('base64')
 
-/** Contains itself. */
-const circle: Record<string, unknown> = {}
-circle.self = circle
+/** An object that contains itself. */
+const circular: Record<string, unknown> = {}
+circular.self = circular
 
-const impossible: readonly (readonly [why: string, options: unknown, code: string])[] = [
+const invalidOptions: readonly (readonly [why: string, options: unknown, code: string])[] = [
   ['null instead of options', null, 'option_invalid'],
   ['a number instead of options', 3, 'option_invalid'],
   ['a list instead of options', [], 'option_invalid'],
   ['a misspelt option', { stor: 'memory:' }, 'option_unknown'],
-  ['a misspelt option of a part', { ledger: { dailycap: 1 } }, 'option_unknown'],
-  ['an effect that is no function', { effects: { now: 3 } }, 'option_invalid'],
-  ['effects of which there is none', { effects: { bogus: 1 } }, 'option_invalid'],
-  ['a provider that contains itself', { providers: { x: circle } }, 'option_invalid'],
-  ['an MCP server that contains itself', { mcpServers: { x: { command: 'x', env: circle } } }, 'option_invalid'],
-  ['a source that contains itself', { context: { sources: { profile: { body: [circle] } } } }, 'option_invalid'],
-  ['a store that is none', { store: {} }, 'option_invalid'],
+  ['a misspelt option of a group', { ledger: { dailycap: 1 } }, 'option_unknown'],
+  ['an effect that is not a function', { effects: { now: 3 } }, 'option_invalid'],
+  ['an unknown effect', { effects: { bogus: 1 } }, 'option_invalid'],
+  ['a provider that contains itself', { providers: { x: circular } }, 'option_invalid'],
+  ['an MCP server that contains itself', { mcpServers: { x: { command: 'x', env: circular } } }, 'option_invalid'],
+  ['a source that contains itself', { context: { sources: { profile: { body: [circular] } } } }, 'option_invalid'],
+  ['an object that is not a store', { store: {} }, 'option_invalid'],
   ['an offset instead of a time zone', { timeZone: '+05:00' }, 'option_invalid'],
-  ['a phase that no detection may say', { ledger: { phases: ['x'.repeat(65), 'b'] } }, 'option_invalid'],
+  ['a phase that is too long', { ledger: { phases: ['x'.repeat(65), 'b'] } }, 'option_invalid'],
   ['a phase that is not well-formed', { ledger: { phases: ['\ud800', 'b'] } }, 'option_invalid'],
   ['a namespace with control characters', { namespace: 'a\0b' }, 'option_invalid'],
   ['a namespace that is not well-formed', { namespace: '\ud800' }, 'option_invalid'],
-  ['a secret key without its current one', { secretKey: { curent: key } }, 'option_invalid'],
-  ['earlier secret keys that are no list', { secretKey: { current: key, previous: key } }, 'option_invalid'],
-  ['a value that JSON cannot say', { ledger: { window: { days: 1n } } }, 'option_invalid'],
+  ['a secret key without `current`', { secretKey: { curent: key } }, 'option_invalid'],
+  ['previous secret keys that are not a list', { secretKey: { current: key, previous: key } }, 'option_invalid'],
+  ['a value that is not JSON', { ledger: { window: { days: 1n } } }, 'option_invalid'],
 ]
 
-for (const [why, options, code] of impossible) {
-  test(`openPurser refuses ${why} with a hint, and never shows a key`, async () => {
-    const given =
+for (const [why, options, code] of invalidOptions) {
+  test(`openPurser rejects ${why} with a hint that contains no key`, async () => {
+    const input =
       Array.isArray(options) || options === null || typeof options !== 'object' ? options : inMemory(options)
-    await assert.rejects(openPurser(given as PurserOptions), (error) => {
+    await assert.rejects(openPurser(input as PurserOptions), (error) => {
       assert.ok(PurserError.is(error))
       assert.equal(error.code, code)
       assert.ok(error.hint)
@@ -45,7 +45,7 @@ for (const [why, options, code] of impossible) {
   })
 }
 
-test('null waives every limit there is, and undefined leaves every default', async () => {
+test('null removes every limit, and undefined leaves every default', async () => {
   const limits = {
     runtime: { idleMs: null, mcpIdleMs: null, maxLeaseMs: null, sweepMs: null, maxLive: null, maxMcpProcesses: null },
     context: {
@@ -66,14 +66,14 @@ test('null waives every limit there is, and undefined leaves every default', asy
   await user.answers.remember('question', async () => 'answer')
   assert.equal((await user.answers.lookup('question'))?.expiresAt, null)
 
-  await using usual = await openPurser(
+  await using defaults = await openPurser(
     inMemory({ namespace: undefined, ledger: undefined, answers: { ttlMs: undefined } }),
   )
-  assert.equal(usual.namespace, 'default')
-  assert.equal(usual.answers.stats().ttlMs, 604_800_000)
+  assert.equal(defaults.namespace, 'default')
+  assert.equal(defaults.answers.stats().ttlMs, 604_800_000)
 })
 
-test('an effect that is given as undefined is the usual one, and one that is a method keeps its object', async () => {
+test('an undefined effect is the default, and an effect that is a method keeps its object', async () => {
   class Clock {
     readonly #instant = Date.parse('2026-01-31T12:00:00Z')
     readonly setTimer = undefined

@@ -1,41 +1,74 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { openPurser, type Purser, type PurserOptions, type User } from '../../src/index.ts'
 import type { ChatRequest } from '../../src/openai/chat.ts'
 
-/** A request as the upstream saw it. */
-export interface Seen {
+export interface TurnHarness extends AsyncDisposable {
+  readonly purser: Purser
+  readonly upstream: Upstream
+  user(id: string): User
+}
+
+/**
+ * A Purser in memory whose users run on the provider `local`, an upstream with the models `m` (default) and `n`. The
+ * provider `open` is the same upstream without a key of the operator.
+ */
+export async function openTurnHarness(options: PurserOptions = {}): Promise<TurnHarness> {
+  const upstream = await startUpstream()
+  const { baseURL } = upstream
+  const purser = await openPurser({
+    store: 'memory:',
+    providers: {
+      local: { kind: 'openai-compatible', baseURL, apiKey: 'operator-key', models: ['m', 'n'], defaultModel: 'm' },
+      open: { kind: 'openai-compatible', baseURL },
+    },
+    runtime: { defaults: { provider: 'local', model: 'm' } },
+    ...options,
+  })
+  return {
+    purser,
+    upstream,
+    user: (id) => purser.user(id),
+    async [Symbol.asyncDispose]() {
+      await purser.close()
+      await upstream[Symbol.asyncDispose]()
+    },
+  }
+}
+
+export interface UpstreamRequest {
   readonly headers: IncomingHttpHeaders
   readonly body: ChatRequest
 }
 
-/** An OpenAI-compatible upstream on loopback that answers as the test says, and remembers what it was asked. */
+/** An OpenAI-compatible upstream on loopback that answers as the test determines, and records its requests. */
 export interface Upstream extends AsyncDisposable {
   readonly baseURL: string
-  readonly seen: Seen[]
-  /** Resolves when a connection to it was closed by the other side before its answer ended. */
-  readonly left: Promise<void>
-  /** How the next requests are answered. */
-  answer: (response: ServerResponse, seen: Seen) => void
+  readonly requests: UpstreamRequest[]
+  /** Resolves when the other side closes a connection before its answer has ended. */
+  readonly disconnected: Promise<void>
+  /** Answers the next requests. */
+  answer: (response: ServerResponse, request: UpstreamRequest) => void
 }
 
-export async function startUpstream(): Promise<Upstream> {
-  const seen: Seen[] = []
-  const left = Promise.withResolvers<void>()
-  const server = createServer(async (request, response) => {
+async function startUpstream(): Promise<Upstream> {
+  const requests: UpstreamRequest[] = []
+  const disconnected = Promise.withResolvers<void>()
+  const server = createServer(async (incoming, response) => {
     let text = ''
-    for await (const part of request) text += part
-    const asked = { headers: request.headers, body: JSON.parse(text) as ChatRequest }
-    seen.push(asked)
+    for await (const part of incoming) text += part
+    const request = { headers: incoming.headers, body: JSON.parse(text) as ChatRequest }
+    requests.push(request)
     response.on('close', () => {
-      if (!response.writableEnded) left.resolve()
+      if (!response.writableEnded) disconnected.resolve()
     })
-    upstream.answer(response, asked)
+    upstream.answer(response, request)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const upstream: Upstream = {
     baseURL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
-    seen,
-    left: left.promise,
+    requests,
+    disconnected: disconnected.promise,
     answer: (response, { body }) =>
       body.stream ? stream(response, ['Hello', ' there']) : completion(response, 'Hello there'),
     async [Symbol.asyncDispose]() {
@@ -81,5 +114,5 @@ export function stream(response: ServerResponse, words: readonly string[]): void
 
 export function fail(response: ServerResponse, status: number): void {
   response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(JSON.stringify({ error: { message: 'the upstream says no', type: 'x', code: null, param: null } }))
+  response.end(JSON.stringify({ error: { message: 'rejected by the upstream', type: 'x', code: null, param: null } }))
 }
