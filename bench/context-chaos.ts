@@ -1,27 +1,27 @@
 /*
- * What callers get when the backend behind a context misbehaves: the same seven questions put to every library, each
- * set up as its documentation advises (see context/rivals.ts). Prints a table in Markdown.
+ * Results for callers when the backend of a context fails or hangs: the same scenarios with every library, each configured
+ * as its documentation advises (context/libraries.ts). Prints a Markdown table.
  *
- * A caller who has no answer after ten budgets is counted as one who never gets one.
+ * A call that has no result after ten times its budget counts as one that never gets a result.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CONTENDERS, type Contender } from './context/peers.ts'
+import { type Cache, LIBRARIES } from './context/libraries.ts'
 
 const BUDGET_MS = 300
-const GIVE_UP_MS = BUDGET_MS * 10
+const NEVER_MS = BUDGET_MS * 10
 const TTL_MS = 1_000
 const USERS = 500
 
-type Behaviour = 'well' | 'slow' | 'hangs' | 'rejects' | 'throws'
+type Behaviour = 'normal' | 'slow' | 'hangs' | 'rejects' | 'throws'
 
-/** A backend that says how it is treated. */
+/** A backend that records its calls. */
 function createBackend() {
   const state = {
-    behaviour: 'well' as Behaviour,
+    behaviour: 'normal' as Behaviour,
     version: 1,
     calls: 0,
-    inFlight: 0,
-    most: 0,
+    pending: 0,
+    maxPending: 0,
     release: [] as (() => void)[],
   }
   async function call(user: string): Promise<object> {
@@ -29,41 +29,41 @@ function createBackend() {
     if (state.behaviour === 'throws') throw new TypeError('backend is broken')
     if (state.behaviour === 'rejects') return Promise.reject(new Error('backend is down'))
     const version = state.version
-    state.inFlight += 1
-    state.most = Math.max(state.most, state.inFlight)
+    state.pending += 1
+    state.maxPending = Math.max(state.maxPending, state.pending)
     try {
       if (state.behaviour === 'slow') await new Promise<void>((resolve) => state.release.push(resolve))
       if (state.behaviour === 'hangs') await new Promise<never>(() => undefined)
       return { user, note: `version ${version}` }
     } finally {
-      state.inFlight -= 1
+      state.pending -= 1
     }
   }
   return { state, call }
 }
 
-interface Answer {
+interface Result {
   readonly waitedMs: number
-  readonly outcome: 'told' | 'nothing' | 'threw' | 'never'
+  readonly outcome: 'value' | 'nothing' | 'threw' | 'never'
   readonly value: unknown
 }
 
-async function ask(contender: Contender, user: string): Promise<Answer> {
+async function get(cache: Cache, user: string): Promise<Result> {
   const startedAt = performance.now()
-  const done = (outcome: Answer['outcome'], value?: unknown): Answer => ({
+  const done = (outcome: Result['outcome'], value?: unknown): Result => ({
     waitedMs: performance.now() - startedAt,
     outcome,
     value,
   })
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(done('never')), GIVE_UP_MS)
-    const settle = (answer: Answer): void => {
+    const timer = setTimeout(() => resolve(done('never')), NEVER_MS)
+    const settle = (result: Result): void => {
       clearTimeout(timer)
-      resolve(answer)
+      resolve(result)
     }
     try {
-      contender.get(user).then(
-        (value) => settle(done(value === undefined ? 'nothing' : 'told', value)),
+      cache.get(user).then(
+        (value) => settle(done(value === undefined ? 'nothing' : 'value', value)),
         () => settle(done('threw')),
       )
     } catch {
@@ -72,72 +72,69 @@ async function ask(contender: Contender, user: string): Promise<Answer> {
   })
 }
 
-const worst = (answers: readonly Answer[]): string => {
-  if (answers.some((answer) => answer.outcome === 'never')) return 'never'
-  return `${Math.max(...answers.map((answer) => answer.waitedMs)).toFixed(0)} ms`
+const slowest = (results: readonly Result[]): string => {
+  if (results.some((result) => result.outcome === 'never')) return 'never'
+  return `${Math.max(...results.map((result) => result.waitedMs)).toFixed(0)} ms`
 }
-const threw = (answers: readonly Answer[]): string =>
-  answers.some((answer) => answer.outcome === 'threw') ? ', throws' : ''
-const has = (answer: Answer, text: string): boolean => JSON.stringify(answer.value ?? null).includes(text)
+const threw = (results: readonly Result[]): string =>
+  results.some((result) => result.outcome === 'threw') ? ', throws' : ''
+const has = (result: Result, text: string): boolean => JSON.stringify(result.value ?? null).includes(text)
 
-type Question = (contender: Contender, backend: ReturnType<typeof createBackend>['state']) => Promise<string>
+type Scenario = (cache: Cache, backend: ReturnType<typeof createBackend>['state']) => Promise<string>
 
-const QUESTIONS: Readonly<Record<string, Question>> = {
-  '10,000 callers of one cold user: backend calls': async (contender, backend) => {
-    await Promise.all(Array.from({ length: 10_000 }, () => ask(contender, 'one')))
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  '10,000 callers of one cold user: backend calls': async (cache, backend) => {
+    await Promise.all(Array.from({ length: 10_000 }, () => get(cache, 'one')))
     return String(backend.calls)
   },
-  [`hung backend, ${USERS} cold users: worst answer (budget ${BUDGET_MS} ms)`]: async (contender, backend) => {
+  [`hung backend, ${USERS} cold users: slowest result (budget ${BUDGET_MS} ms)`]: async (cache, backend) => {
     backend.behaviour = 'hangs'
-    const answers = await Promise.all(Array.from({ length: USERS }, (_, index) => ask(contender, `u${index}`)))
-    return worst(answers) + threw(answers)
+    const results = await Promise.all(Array.from({ length: USERS }, (_, index) => get(cache, `u${index}`)))
+    return slowest(results) + threw(results)
   },
-  'the same: backend calls in flight, with one more round of callers': async (contender, backend) => {
+  'the same: pending backend calls, with one more round of callers': async (cache, backend) => {
     backend.behaviour = 'hangs'
     for (let round = 0; round < 2; round++)
-      await Promise.all(Array.from({ length: USERS }, (_, index) => ask(contender, `u${index}`)))
-    return String(backend.most)
+      await Promise.all(Array.from({ length: USERS }, (_, index) => get(cache, `u${index}`)))
+    return String(backend.maxPending)
   },
-  'hung backend, 20 callers of one cold user, one after the other in 50 ms: worst answer': async (
-    contender,
-    backend,
-  ) => {
+  'hung backend, 20 callers of one cold user, one after the other in 50 ms: slowest result': async (cache, backend) => {
     backend.behaviour = 'hangs'
-    const answers: Promise<Answer>[] = []
+    const results: Promise<Result>[] = []
     for (let caller = 0; caller < 20; caller++) {
-      answers.push(ask(contender, 'one'))
+      results.push(get(cache, 'one'))
       await sleep(50)
     }
-    const all = await Promise.all(answers)
-    return worst(all) + threw(all)
+    const all = await Promise.all(results)
+    return slowest(all) + threw(all)
   },
-  'old data and a hung backend: what the next caller gets': async (contender, backend) => {
-    await ask(contender, 'one')
+  'old data and a hung backend: what the next caller gets': async (cache, backend) => {
+    await get(cache, 'one')
     backend.behaviour = 'hangs'
     await sleep(TTL_MS + 100)
-    const answer = await ask(contender, 'one')
-    return `${has(answer, 'version 1') ? 'old data' : answer.outcome} after ${worst([answer])}`
+    const result = await get(cache, 'one')
+    return `${has(result, 'version 1') ? 'old data' : result.outcome} after ${slowest([result])}`
   },
-  'failing backend, cold: what a caller gets, and backend calls for 100 in a row': async (contender, backend) => {
+  'failing backend, cold: what a caller gets, and backend calls for 100 in a row': async (cache, backend) => {
     backend.behaviour = 'rejects'
-    const answers: Answer[] = []
-    for (let call = 0; call < 100; call++) answers.push(await ask(contender, 'one'))
+    const results: Result[] = []
+    for (let call = 0; call < 100; call++) results.push(await get(cache, 'one'))
     const outcome =
-      answers[0]?.outcome === 'threw' ? 'an exception' : answers[0]?.outcome === 'told' ? 'a default' : 'undefined'
+      results[0]?.outcome === 'threw' ? 'an exception' : results[0]?.outcome === 'value' ? 'a default' : 'undefined'
     return `${outcome}, ${backend.calls} calls`
   },
-  'a load that began before an invalidation lands after it: the next reader sees': async (contender, backend) => {
+  'a load that began before an invalidation ends after it: the next reader gets': async (cache, backend) => {
     backend.behaviour = 'slow'
-    const first = ask(contender, 'one')
+    const first = get(cache, 'one')
     await sleep(20)
     backend.version = 2
-    await contender.invalidate('one')
+    await cache.invalidate('one')
     for (const release of backend.release) release()
     await first
     await sleep(20)
-    backend.behaviour = 'well'
-    const answer = await ask(contender, 'one')
-    return has(answer, 'version 2') ? 'new data' : has(answer, 'version 1') ? 'old data' : answer.outcome
+    backend.behaviour = 'normal'
+    const result = await get(cache, 'one')
+    return has(result, 'version 2') ? 'new data' : has(result, 'version 1') ? 'old data' : result.outcome
   },
 }
 
@@ -145,18 +142,18 @@ const unhandled = new Map<string, number>()
 let running = ''
 process.on('unhandledRejection', () => unhandled.set(running, (unhandled.get(running) ?? 0) + 1))
 
-const names = Object.keys(CONTENDERS)
+const names = Object.keys(LIBRARIES)
 console.log(`| | ${names.join(' | ')} |\n|--|${names.map(() => '--').join('|')}|`)
-for (const [question, put] of Object.entries(QUESTIONS)) {
+for (const [title, run] of Object.entries(SCENARIOS)) {
   const cells: string[] = []
-  for (const [name, open] of Object.entries(CONTENDERS)) {
+  for (const [name, open] of Object.entries(LIBRARIES)) {
     running = name
     const backend = createBackend()
-    const contender = await open({ backend: backend.call, ttlMs: TTL_MS, budgetMs: BUDGET_MS })
-    cells.push(await put(contender, backend.state))
-    await Promise.race([contender.close(), sleep(500)])
+    const cache = await open({ backend: backend.call, ttlMs: TTL_MS, budgetMs: BUDGET_MS })
+    cells.push(await run(cache, backend.state))
+    await Promise.race([cache.close(), sleep(500)])
   }
-  console.log(`| ${question} | ${cells.join(' | ')} |`)
+  console.log(`| ${title} | ${cells.join(' | ')} |`)
 }
-console.log(`| unhandled rejections in all of this | ${names.map((name) => unhandled.get(name) ?? 0).join(' | ')} |`)
+console.log(`| unhandled rejections in all scenarios | ${names.map((name) => unhandled.get(name) ?? 0).join(' | ')} |`)
 process.exit(0)

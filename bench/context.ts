@@ -1,10 +1,10 @@
 /*
- * What a warm context costs, beside the libraries one would otherwise keep it in. One process, one hot set, the same
- * users in the same order for everybody, rounds taken in turn so that a busy machine is unfair to all alike.
+ * Cost of a cached context, compared with cache libraries that could be used instead. All of them run in one process, with
+ * the same users in the same order. Rounds are interleaved, so that other load of the machine affects all of them.
  */
 import { LRUCache } from 'lru-cache'
 import { openPurser } from 'purser'
-import { CONTENDERS } from './context/peers.ts'
+import { LIBRARIES } from './context/libraries.ts'
 
 const USERS = 1_000
 const CALLS = Number(process.argv[2] ?? 200_000)
@@ -52,18 +52,18 @@ const asynchronous = (name: string, get: (index: number) => Promise<unknown>): v
 
 synchronous('lru-cache get', (index) => values.get(ids[index] as string))
 synchronous('purser peek', (index) => contexts[index]?.peek())
-const opened = await Promise.all(Object.values(CONTENDERS).map((open) => open(task)))
-for (const contender of opened) for (const id of ids) await contender.get(id)
-for (const contender of opened) {
-  if (contender.name === 'purser')
+const caches = await Promise.all(Object.values(LIBRARIES).map((open) => open(task)))
+for (const cache of caches) for (const id of ids) await cache.get(id)
+for (const cache of caches) {
+  if (cache.name === 'purser')
     asynchronous('purser resolve', (index) => (contexts[index] as (typeof contexts)[0]).resolve())
-  else asynchronous(contender.name, (index) => contender.get(ids[index] as string))
+  else asynchronous(cache.name, (index) => cache.get(ids[index] as string))
 }
 asynchronous('purser user(id).context.resolve', (index) => purser.user(ids[index] as string).context.resolve())
 
 for (let round = 0; round < ROUNDS + 2; round++) {
   for (const row of rows) {
-    // Processor time, not time: what others do on the machine is not counted.
+    // Processor time: other processes on the machine are not counted.
     const startedAt = process.cpuUsage()
     await row.run()
     const { user, system } = process.cpuUsage(startedAt)
@@ -73,20 +73,22 @@ for (let round = 0; round < ROUNDS + 2; round++) {
 }
 
 const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0
-const of = (name: string): number => median(rows.find((row) => row.name === name)?.nanoseconds ?? [])
+const medianOf = (name: string): number => median(rows.find((row) => row.name === name)?.nanoseconds ?? [])
 for (const { name, nanoseconds } of rows)
   console.log(
     `${name.padEnd(32)} ${median(nanoseconds).toFixed(0).padStart(7)} ns   (best ${Math.min(...nanoseconds).toFixed(0)})`,
   )
-console.log(`\npeek is ${(of('purser peek') / of('lru-cache get')).toFixed(2)} x an lru-cache get`)
-console.log(`resolve is ${(of('purser resolve') / of('lru-cache fetch')).toFixed(2)} x an lru-cache fetch`)
-console.log(`resolve is ${(of('bentocache') / of('purser resolve')).toFixed(1)} x as fast as bentocache getOrSet`)
+console.log(`\npeek is ${(medianOf('purser peek') / medianOf('lru-cache get')).toFixed(2)} x an lru-cache get`)
+console.log(`resolve is ${(medianOf('purser resolve') / medianOf('lru-cache fetch')).toFixed(2)} x an lru-cache fetch`)
+console.log(
+  `resolve is ${(medianOf('bentocache') / medianOf('purser resolve')).toFixed(1)} x as fast as bentocache getOrSet`,
+)
 
-await Promise.all(opened.map((contender) => contender.close()))
+await Promise.all(caches.map((cache) => cache.close()))
 await purser.close()
 
-// 1,000,000 different users, one after the other: memory must not grow with them.
-const many = await openPurser({ store: 'memory:', context: { sources: { profile, actions: async () => null } } })
+// Memory must not grow with the number of different users.
+const manyUsers = await openPurser({ store: 'memory:', context: { sources: { profile, actions: async () => null } } })
 const heap = (): number => {
   globalThis.gc?.()
   return process.memoryUsage().heapUsed / 1_048_576
@@ -94,9 +96,9 @@ const heap = (): number => {
 const total = Number(process.argv[3] ?? 1_000_000)
 const measured: string[] = []
 for (let user = 1; user <= total; user++) {
-  await many.user(`visitor-${user}`).context.resolve()
+  await manyUsers.user(`visitor-${user}`).context.resolve()
   if (user === total / 10 || user === total / 2 || user === total)
     measured.push(`${heap().toFixed(0)} MiB after ${user.toLocaleString('en')}`)
 }
 console.log(`\n${total.toLocaleString('en')} different users: ${measured.join(', ')}`)
-await many.close()
+await manyUsers.close()

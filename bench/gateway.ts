@@ -1,14 +1,16 @@
 /*
- * How many chat requests a second get through the gateway, and how long one takes: bare, and with everything that
- * Purser keeps for a user switched on, beside Portkey's bare relay. Everything runs on this machine: the load, the
- * upstream (which answers at once) and the gateways share its cores, so only the ratios say anything. All gateways
- * are up and warm, and take turns in short slices, so that a busy moment of the machine hits them alike.
+ * Throughput and latency of chat requests through the gateway with several configurations, compared with Portkey as a bare
+ * relay. The load generator, the upstream (which answers at once) and the gateways share the cores of this machine, so only
+ * ratios are meaningful. All gateways are started and warmed up first; then they are measured in interleaved short slices,
+ * so that other load of the machine affects all of them.
+ *
+ *   npm run gateway -- [rounds, 5]
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type LoadResult, load } from './gateway/load.ts'
-import { freePort, startAnswering, startPrinting } from './gateway/processes.ts'
+import { type LoadResult, measureLoad } from './gateway/load.ts'
+import { findFreePort, startOnPort, startOnPrintedPort } from './gateway/processes.ts'
 
 interface Contender {
   readonly name: string
@@ -18,7 +20,7 @@ interface Contender {
   readonly slices: LoadResult[]
 }
 
-const here = import.meta.dirname
+const directory = import.meta.dirname
 const connections = 32
 const users = 200
 const warmUpMs = 6_000
@@ -29,53 +31,55 @@ const message = JSON.stringify([
   { role: 'system', content: 'You are a helpful assistant.' },
   { role: 'user', content: 'Say hello.' },
 ])
-const same = (index: number): string => `{"model":"m","user":"user-${index % users}","messages":${message}}`
-let asked = 0
-const other = (index: number): string =>
-  `{"model":"m","user":"user-${index % users}","messages":[{"role":"user","content":"Question ${asked++}"}]}`
+const repeatedBody = (index: number): string => `{"model":"m","user":"user-${index % users}","messages":${message}}`
+let questions = 0
+const newBody = (index: number): string =>
+  `{"model":"m","user":"user-${index % users}","messages":[{"role":"user","content":"Question ${questions++}"}]}`
 
-/** As `npm start` sets it; for all alike. */
+/** As `npm start` sets it; the same for all gateways. */
 const nodeOptions = ['--max-semi-space-size=32']
-const running = new AsyncDisposableStack()
+const processes = new AsyncDisposableStack()
 const contenders: Contender[] = []
 const json = { 'content-type': 'application/json' }
 
-const upstream = running.use(await startPrinting([join(here, 'gateway', 'upstream.ts')]))
+const upstream = processes.use(await startOnPrintedPort([join(directory, 'gateway', 'upstream.ts')]))
 const baseURL = `http://127.0.0.1:${upstream.port}/v1`
 
 async function addPortkey(): Promise<void> {
-  const program = join(here, 'node_modules', '@portkey-ai', 'gateway', 'build', 'start-server.js')
-  const port = await freePort()
-  running.use(await startAnswering([...nodeOptions, program, '--headless', `--port=${port}`], port))
+  const program = join(directory, 'node_modules', '@portkey-ai', 'gateway', 'build', 'start-server.js')
+  const port = await findFreePort()
+  processes.use(await startOnPort([...nodeOptions, program, '--headless', `--port=${port}`], port))
   const headers = {
     ...json,
     authorization: 'Bearer bench',
     'x-portkey-provider': 'openai',
     'x-portkey-custom-host': baseURL,
   }
-  add('Portkey 1.15.2, bare relay', port, headers, same)
+  add('Portkey 1.15.2, bare relay', port, headers, repeatedBody)
 }
 
-/** What answers everybody the same, to tell what is possible at all. */
-async function addBare(name: string, kind: 'http' | 'fastify'): Promise<void> {
-  const port = await freePort()
-  running.use(await startAnswering([...nodeOptions, join(here, 'gateway', 'bare.ts'), kind, String(port)], port))
-  add(name, port, json, same)
+/** A server that sends the same text to every request: the upper bound. */
+async function addBaseline(name: string, kind: 'http' | 'fastify'): Promise<void> {
+  const port = await findFreePort()
+  processes.use(
+    await startOnPort([...nodeOptions, join(directory, 'gateway', 'baseline.ts'), kind, String(port)], port),
+  )
+  add(name, port, json, repeatedBody)
 }
 
 async function addPurser(name: string, config: object, body: Contender['body']): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'purser-bench-'))
-  running.defer(() => rmSync(folder, { recursive: true }))
-  const port = await freePort()
+  processes.defer(() => rmSync(folder, { recursive: true }))
+  const port = await findFreePort()
   const file = join(folder, 'purser.config.json')
   const providers = { local: { kind: 'openai-compatible', baseURL, apiKey: 'bench', models: ['m'] } }
   const runtime = { defaults: { provider: 'local', model: 'm' } }
   const store = `sqlite:${join(folder, 'purser.db')}`
   writeFileSync(file, JSON.stringify({ store, providers, runtime, server: { port }, ...config }))
-  const main = join(here, '..', 'packages', 'server', 'src', 'main.ts')
+  const main = join(directory, '..', 'packages', 'server', 'src', 'main.ts')
   const serve = ['serve', '--config', file]
   const env = { PURSER_SERVICE_KEY: 'bench-service-key', PURSER_ADMIN_KEY: 'bench-admin-key' }
-  running.use(await startAnswering([...nodeOptions, '--conditions=@purser/source', main, ...serve], port, env))
+  processes.use(await startOnPort([...nodeOptions, '--conditions=@purser/source', main, ...serve], port, env))
   add(name, port, { ...json, authorization: 'Bearer bench-service-key' }, body)
 }
 
@@ -89,21 +93,25 @@ function median(values: readonly number[]): number {
 
 const cap = { dailyCap: 100_000_000 }
 await addPortkey()
-await addBare('bare `node:http`, the same text to everybody', 'http')
-await addBare('bare Fastify, reads JSON, the same text to everybody', 'fastify')
-await addPurser('Purser, SQLite, no cap', {}, same)
-await addPurser('Purser, SQLite, cap, context, ledger', { ledger: cap }, same)
-await addPurser('Purser, memory store, cap, context, ledger', { store: 'memory:', ledger: cap }, same)
-await addPurser('Purser, SQLite, and answers: every request new', { ledger: cap, answers: { enabled: true } }, other)
-await addPurser('Purser, SQLite, and answers: kept before', { ledger: cap, answers: { enabled: true } }, same)
+await addBaseline('bare `node:http`, the same text for every request', 'http')
+await addBaseline('bare Fastify, parses JSON, the same text for every request', 'fastify')
+await addPurser('Purser, SQLite, no cap', {}, repeatedBody)
+await addPurser('Purser, SQLite, cap, context, ledger', { ledger: cap }, repeatedBody)
+await addPurser('Purser, memory store, cap, context, ledger', { store: 'memory:', ledger: cap }, repeatedBody)
+await addPurser('Purser, SQLite, answer cache: every request new', { ledger: cap, answers: { enabled: true } }, newBody)
+await addPurser(
+  'Purser, SQLite, answer cache: every request a hit',
+  { ledger: cap, answers: { enabled: true } },
+  repeatedBody,
+)
 
-for (const contender of contenders) await load({ ...contender, connections, durationMs: warmUpMs })
+for (const contender of contenders) await measureLoad({ ...contender, connections, durationMs: warmUpMs })
 for (let round = 0; round < rounds; round++) {
   for (const contender of contenders) {
-    contender.slices.push(await load({ ...contender, connections, durationMs: sliceMs }))
+    contender.slices.push(await measureLoad({ ...contender, connections, durationMs: sliceMs }))
   }
 }
-await running.disposeAsync()
+await processes.disposeAsync()
 
 const rate = ({ slices }: Contender): number => median(slices.map((slice) => slice.requestsPerSecond))
 const base = contenders[0] === undefined ? Number.NaN : rate(contenders[0])

@@ -1,4 +1,4 @@
-// The library in one file: a cap that holds, a user's own settings, and what the model is told about them.
+// The library in one file: a daily cap, a user's profile and actions as context for the prompt, and turns until the cap is reached.
 import { openPurser } from 'purser'
 
 await using purser = await openPurser({
@@ -18,7 +18,7 @@ console.log(context.text)
 for (const question of ['What did I do last?', 'And before that?', 'One more?']) {
   const turn = await ada.turn({ messages: [{ role: 'user', content: question }] })
   if (!turn.allowed) {
-    console.log(`refused: ${turn.admission.reason}, again at ${turn.admission.resetAt}`)
+    console.log(`refused: ${turn.admission.reason}, resets at ${turn.admission.resetAt}`)
     break
   }
   const completion = await turn.completion()

@@ -1,4 +1,4 @@
-// An unmodified OpenAI client in front of Purser's gateway: only the base URL and the key are Purser's.
+// The official OpenAI client with Purser's gateway: only the base URL and the API key differ.
 // Start the gateway first: npm start. Then: PURSER_SERVICE_KEY=… node examples/openai-client.ts
 import OpenAI from 'openai'
 
@@ -11,7 +11,7 @@ const stream = await client.chat.completions.create({
   model: 'auto',
   user: 'ada',
   messages: [
-    { role: 'system', content: 'You are a patient teacher.' },
+    { role: 'system', content: 'You are a friendly teacher.' },
     { role: 'user', content: 'What do you know about me?' },
   ],
   stream: true,

@@ -8,22 +8,23 @@ import { promisify } from 'node:util'
 const root = resolve(import.meta.dirname, '..')
 const run = promisify(execFile)
 
-/** What each example shows. An example that is not listed here fails. */
-const SHOWS: Readonly<Record<string, readonly RegExp[]>> = {
+/** Patterns in the output of each example. An example without patterns fails. */
+const OUTPUTS: Readonly<Record<string, readonly RegExp[]>> = {
   'library.ts': [
     /Ada/,
     /Opened the lesson on fractions/,
     /\(1 left\)/,
     /\(0 left\)/,
-    /refused: daily_cap, again at \d{4}-/,
+    /refused: daily_cap, resets at \d{4}-/,
   ],
 }
-/** Needs a running gateway: the server's own tests run it. */
+/** Needs a running gateway; the tests of the server run it. */
 const NEEDS_GATEWAY = ['openai-client.ts']
 
 for (const name of globSync('*.ts', { cwd: join(root, 'examples') }).filter((file) => !NEEDS_GATEWAY.includes(file))) {
-  test(`the example ${name} shows what it says`, async () => {
+  test(`the example ${name} runs and prints the expected output`, async () => {
     const { stdout } = await run(process.execPath, ['--conditions=@purser/source', join(root, 'examples', name)])
-    for (const expected of SHOWS[name] ?? assert.fail(`nobody says what ${name} shows`)) assert.match(stdout, expected)
+    for (const expected of OUTPUTS[name] ?? assert.fail(`${name} has no expected output`))
+      assert.match(stdout, expected)
   })
 }

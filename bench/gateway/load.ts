@@ -1,9 +1,9 @@
 import { Client } from 'undici'
 
-export interface Load {
+export interface LoadOptions {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  /** The body of the n-th request. */
+  /** The body of the request with this index. */
   body(index: number): string
   readonly connections: number
   readonly durationMs: number
@@ -13,12 +13,12 @@ export interface LoadResult {
   readonly requestsPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
-  /** Answers that were not 200. */
+  /** Responses with another status than 200. */
   readonly failed: number
 }
 
-/** Each connection sends its next request when the last one was answered. */
-export async function load({ url, headers, body, connections, durationMs }: Load): Promise<LoadResult> {
+/** Measures the throughput of connections that send the next request when the last one was answered. */
+export async function measureLoad({ url, headers, body, connections, durationMs }: LoadOptions): Promise<LoadResult> {
   const { origin, pathname } = new URL(url)
   const times: number[] = []
   const end = performance.now() + durationMs
@@ -41,6 +41,6 @@ export async function load({ url, headers, body, connections, durationMs }: Load
   await Promise.all(Array.from({ length: connections }, connection))
   const seconds = (performance.now() - began) / 1000
   times.sort((a, b) => a - b)
-  const at = (part: number): number => times[Math.floor(times.length * part)] ?? Number.NaN
-  return { requestsPerSecond: times.length / seconds, p50Ms: at(0.5), p99Ms: at(0.99), failed }
+  const quantile = (fraction: number): number => times[Math.floor(times.length * fraction)] ?? Number.NaN
+  return { requestsPerSecond: times.length / seconds, p50Ms: quantile(0.5), p99Ms: quantile(0.99), failed }
 }

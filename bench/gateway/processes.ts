@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 
-/** A program under test, on a free loopback port; stopped by its process id. */
-export interface Running extends AsyncDisposable {
+/** A server process on a loopback port. Disposing stops it. */
+export interface ServerProcess extends AsyncDisposable {
   readonly port: number
 }
 
-export async function freePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const { port } = server.address() as AddressInfo
@@ -16,19 +16,19 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Starts a program that prints the port it listens on. */
-export async function startPrinting(args: readonly string[]): Promise<Running> {
+/** Starts a program that prints the port on which it listens. */
+export async function startOnPrintedPort(args: readonly string[]): Promise<ServerProcess> {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  for await (const line of createInterface({ input: child.stdout })) return running(child, Number(line))
-  throw new Error(`${args.join(' ')} ended without telling its port`)
+  for await (const line of createInterface({ input: child.stdout })) return toServerProcess(child, Number(line))
+  throw new Error(`${args.join(' ')} exited without printing its port`)
 }
 
-/** Starts a program that is given its port, and waits until it answers there. */
-export async function startAnswering(
+/** Starts a program that gets its port as an argument, and waits until it answers. */
+export async function startOnPort(
   args: readonly string[],
   port: number,
   env: NodeJS.ProcessEnv = {},
-): Promise<Running> {
+): Promise<ServerProcess> {
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, ...env },
@@ -39,19 +39,19 @@ export async function startAnswering(
       () => true,
       () => new Promise<false>((resolve) => setTimeout(() => resolve(false), 100)),
     )
-    if (answered) return running(child, port)
+    if (answered) return toServerProcess(child, port)
   }
   child.kill()
   throw new Error(`${args.join(' ')} does not answer on port ${port}`)
 }
 
-function running(child: ChildProcess, port: number): Running {
+function toServerProcess(child: ChildProcess, port: number): ServerProcess {
   return {
     port,
     async [Symbol.asyncDispose]() {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
+      const exited = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGTERM')
-      await ended
+      await exited
     },
   }
 }

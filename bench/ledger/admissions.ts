@@ -1,28 +1,28 @@
 import { join } from 'node:path'
 import { openPurser, type Purser } from 'purser'
-import { delayCommits } from './disk.ts'
-import { type Figure, median, quantile, whole } from './figures.ts'
-import { openRawUpserts, type RawUpserts, rowOf } from './raw.ts'
+import { type Figure, formatInteger, median, quantile } from './figures.ts'
+import { openRawUpserts, type RawUpserts, readUserRow } from './raw-upserts.ts'
+import { delayCommits } from './slow-disk.ts'
 import { openStatements, type Statements } from './statements.ts'
 
 const CALLERS = 64
 const USERS = 8_000
 const SLICE_MS = 250
 
-/*
- * Raw transactions, the statements of admissions alone, and admissions take turns, a quarter of a second each, on three
- * files of one disk; each turn gives ratios, and their medians count. So whatever slows the machine down for a while
- * slows all of them. The statements alone are the most that could be reached if all else cost nothing.
+/**
+ * Compares raw transactions, the statements of admissions alone, and admissions, on three files of one disk. They are
+ * interleaved in slices of a quarter of a second; each round gives ratios, and the result is their median, so other load
+ * of the machine affects all of them. The statements alone are the maximum if everything else cost nothing.
  *
- * The ratio depends on the disk: the faster it flushes, the more of a transaction is work. So it is told once for the
- * disk as it is, and once for the same with a millisecond more a flush.
+ * The ratio depends on the disk: the faster it flushes, the larger the share of processor time in a transaction. So it is
+ * measured with the disk as it is, and with an additional millisecond per flush.
  */
-export async function admissions(folder: string, seconds: number): Promise<Figure[]> {
+export async function measureAdmissions(folder: string, seconds: number): Promise<Figure[]> {
   const path = join(folder, 'admissions.db')
   await using purser = await openPurser({ store: `sqlite:${path}`, ledger: { dailyCap: 1_000_000 } })
   const ids = Array.from({ length: USERS }, (_, index) => `user-${index}`)
   await admitAll(purser, ids)
-  const payload = rowOf(path, ids[0] as string)
+  const payload = readUserRow(path, ids[0] as string)
   using raw = openRawUpserts(join(folder, 'raw.db'), payload)
   await using statements = await openStatements(join(folder, 'statements.db'))
   for (let from = 0; from < USERS; from += CALLERS) {
@@ -30,37 +30,37 @@ export async function admissions(folder: string, seconds: number): Promise<Figur
     statements.admit(ids.slice(from, from + CALLERS))
   }
 
-  const pair = { raw, statements, purser, next: walker(ids) }
+  const contenders = { raw, statements, purser, next: createIdCycle(ids) }
   const rounds = Math.max(4, Math.ceil((seconds * 1_000) / SLICE_MS))
-  const fast = await compare(pair, rounds)
-  const single = await oneByOne(pair, rounds * 100)
+  const fast = await compare(contenders, rounds)
+  const single = await compareSingle(contenders, rounds * 100)
   delayCommits(1)
-  const slow = await compare(pair, rounds)
+  const slow = await compare(contenders, rounds)
   delayCommits(0)
-  const size = `${CALLERS} a durable transaction, ${payload.length} bytes each`
+  const size = `${CALLERS} per durable transaction, ${payload.length} bytes each`
   return [
-    { question: `raw upserts/s, ${size}`, value: whole(fast.raw) },
-    { question: `\`admit\`/s, ${CALLERS} callers`, value: whole(fast.purser) },
-    { question: 'the same as part of raw', value: percent(fast.ratio), aim: '>= 40 %', met: fast.ratio >= 0.4 },
-    { question: 'their SQL statements alone, as part of raw', value: percent(fast.alone) },
+    { title: `raw upserts/s, ${size}`, value: formatInteger(fast.raw) },
+    { title: `\`admit\`/s, ${CALLERS} callers`, value: formatInteger(fast.purser) },
+    { title: 'the same as a share of raw', value: percent(fast.ratio), goal: '>= 40 %', met: fast.ratio >= 0.4 },
+    { title: 'their SQL statements alone, as a share of raw', value: percent(fast.alone) },
     {
-      question: 'with 1 ms more a flush: raw/s, `admit`/s, part, statements alone',
-      value: `${whole(slow.raw)}, ${whole(slow.purser)}, ${percent(slow.ratio)}, ${percent(slow.alone)}`,
+      title: 'with 1 ms more per flush: raw/s, `admit`/s, share, statements alone',
+      value: `${formatInteger(slow.raw)}, ${formatInteger(slow.purser)}, ${percent(slow.ratio)}, ${percent(slow.alone)}`,
     },
     ...single,
   ]
 }
 
-interface Compared {
+interface Contenders {
   readonly raw: RawUpserts
   readonly statements: Statements
   readonly purser: Purser
   next(): string
 }
 
-/** Medians of two rates, and of the ratios of neighbours. */
+/** Medians of the rates, and of their ratios within a round. */
 async function compare(
-  { raw, statements, purser, next }: Compared,
+  { raw, statements, purser, next }: Contenders,
   rounds: number,
 ): Promise<Record<'raw' | 'purser' | 'ratio' | 'alone', number>> {
   const rates: { raw: number; alone: number; purser: number }[] = []
@@ -90,14 +90,14 @@ function transactionRate(transaction: (ids: readonly string[]) => void, next: ()
   return (done * 1_000) / (performance.now() - begin)
 }
 
-/** Each caller asks again as soon as it was answered. */
+/** Admissions per second of callers that call again as soon as they have a result. */
 export async function admitRate(purser: Purser, next: () => string, forMs: number = SLICE_MS): Promise<number> {
   const begin = performance.now()
   let done = 0
   async function caller(): Promise<void> {
     while (performance.now() - begin < forMs) {
       const { allowed } = await purser.user(next()).ledger.admit()
-      if (!allowed) throw new Error('An admission that must be allowed was refused.')
+      if (!allowed) throw new Error('An admission was refused.')
       done++
     }
   }
@@ -105,7 +105,7 @@ export async function admitRate(purser: Purser, next: () => string, forMs: numbe
   return (done * 1_000) / (performance.now() - begin)
 }
 
-async function oneByOne({ raw, purser, next }: Compared, calls: number): Promise<Figure[]> {
+async function compareSingle({ raw, purser, next }: Contenders, calls: number): Promise<Figure[]> {
   const times = { raw: [] as number[], purser: [] as number[] }
   for (let call = 0; call < calls; call++) {
     const id = next()
@@ -117,12 +117,12 @@ async function oneByOne({ raw, purser, next }: Compared, calls: number): Promise
     times.purser.push((performance.now() - between) * 1_000)
   }
   const ratio = median(times.purser) / median(times.raw)
-  const told = (values: readonly number[]): string =>
-    `${whole(median(values))} µs (p99 ${whole(quantile(values, 0.99))})`
+  const formatTimes = (values: readonly number[]): string =>
+    `${formatInteger(median(values))} µs (p99 ${formatInteger(quantile(values, 0.99))})`
   return [
-    { question: 'one raw durable upsert, p50', value: told(times.raw) },
-    { question: 'one `admit`, p50', value: told(times.purser) },
-    { question: '`admit` of one caller, times raw', value: ratio.toFixed(2), aim: '<= 2.5', met: ratio <= 2.5 },
+    { title: 'one raw durable upsert, p50', value: formatTimes(times.raw) },
+    { title: 'one `admit`, p50', value: formatTimes(times.purser) },
+    { title: '`admit` of one caller relative to raw', value: ratio.toFixed(2), goal: '<= 2.5', met: ratio <= 2.5 },
   ]
 }
 
@@ -131,12 +131,12 @@ export async function admitAll(purser: Purser, ids: readonly string[]): Promise<
     await Promise.all(ids.slice(from, from + CALLERS).map((id) => purser.user(id).ledger.admit()))
 }
 
-/** The ids one after the other, without end. */
-export function walker(ids: readonly string[]): () => string {
+/** Returns the ids one after the other, again and again. */
+export function createIdCycle(ids: readonly string[]): () => string {
   let index = 0
   return () => ids[index++ % ids.length] as string
 }
 
-function percent(part: number): string {
-  return `${(part * 100).toFixed(0)} %`
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`
 }

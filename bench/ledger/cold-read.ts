@@ -1,19 +1,19 @@
 import { join } from 'node:path'
 import { openPurser } from 'purser'
-import { type Figure, median, whole } from './figures.ts'
+import { type Figure, formatInteger, median } from './figures.ts'
 
 const EVENTS = 100_000
-const TOGETHER = 250
+const CONCURRENT_RECORDS = 250
 const READS = 21
 
-/** A user with a long past, read by a Purser that has just been opened and has nothing of them in memory. */
-export async function coldRead(folder: string): Promise<Figure[]> {
+/** Time to read a user with many events right after opening, when nothing of the user is in memory. */
+export async function measureColdReads(folder: string): Promise<Figure[]> {
   const store = `sqlite:${join(folder, 'cold.db')}`
-  await fill(store)
+  await recordEvents(store)
   const times: number[] = []
   for (let read = 0; read < READS; read++) {
     await using purser = await openPurser({ store })
-    const { ledger } = purser.user('veteran')
+    const { ledger } = purser.user('user')
     const begin = performance.now()
     const bond = await ledger.bond()
     const events = await ledger.events({ limit: 50 })
@@ -22,19 +22,19 @@ export async function coldRead(folder: string): Promise<Figure[]> {
   }
   return [
     {
-      question: `bond and newest 50 of ${whole(EVENTS)} events, just opened`,
-      value: `p50 ${median(times).toFixed(1)}, most ${Math.max(...times).toFixed(1)} ms`,
-      aim: '<= 20 ms',
+      title: `bond and newest 50 of ${formatInteger(EVENTS)} events, right after opening`,
+      value: `p50 ${median(times).toFixed(1)}, max ${Math.max(...times).toFixed(1)} ms`,
+      goal: '<= 20 ms',
       met: median(times) <= 20,
     },
   ]
 }
 
-async function fill(store: string): Promise<void> {
+async function recordEvents(store: string): Promise<void> {
   await using purser = await openPurser({ store })
-  const { ledger } = purser.user('veteran')
-  for (let made = 0; made < EVENTS; made += TOGETHER) {
-    const data = { score: made }
-    await Promise.all(Array.from({ length: TOGETHER }, () => ledger.record('bench:seen', { data })))
+  const { ledger } = purser.user('user')
+  for (let recorded = 0; recorded < EVENTS; recorded += CONCURRENT_RECORDS) {
+    const data = { score: recorded }
+    await Promise.all(Array.from({ length: CONCURRENT_RECORDS }, () => ledger.record('bench:seen', { data })))
   }
 }

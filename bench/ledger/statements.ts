@@ -3,7 +3,7 @@ import { prepareCommit } from '../../packages/purser/src/drivers/sqlite/main/com
 import type { PackedCommit } from '../../packages/purser/src/drivers/sqlite/main/packed-commit.ts'
 import { migrate } from '../../packages/purser/src/drivers/sqlite/migrate.ts'
 
-/** What admissions are to the file: Purser's own schema, indexes and statements, with nothing before or behind them. */
+/** The SQL part of admissions alone: Purser's schema, indexes and statements, without journal, decisions and threads. */
 export interface Statements extends AsyncDisposable {
   /** One transaction. */
   admit(ids: readonly string[]): void
@@ -24,7 +24,7 @@ export async function openStatements(path: string): Promise<Statements> {
       begin.run()
       for (const id of ids) {
         const count = counts.get(id) ?? 0
-        if (!run(admission(id, count, now))) throw new Error('A commit that must be accepted was refused.')
+        if (!run(admission(id, count, now))) throw new Error('A commit was rejected.')
         counts.set(id, count + 1)
       }
       commit.run()

@@ -148,7 +148,7 @@ class AnswersModule implements Answers {
     this.#sweeper.begin()
   }
 
-  /** Answers were removed: here generations are read again at once, in other instances when they hear of it. */
+  /** Called after a removal: this process reads generations again at once, other instances when the message arrives. */
   async #announce(): Promise<void> {
     this.#scopes.renew()
     this.#sweeper.soon()

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 
-/** What the disk and `node:sqlite` can do at best: the same bytes put under the same ids, durable, and no thought. */
+/** The maximum of disk and `node:sqlite`: durable upserts of the same bytes under the same ids, and nothing else. */
 export interface RawUpserts extends Disposable {
   /** One transaction. */
   upsert(ids: readonly string[]): void
@@ -8,7 +8,7 @@ export interface RawUpserts extends Disposable {
 
 export function openRawUpserts(path: string, payload: string): RawUpserts {
   const database = new DatabaseSync(path)
-  // Room in memory as Purser takes it, so that neither reads what it has written.
+  // The cache size of Purser, so that neither reads back what it has written.
   database.exec(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -29,8 +29,8 @@ export function openRawUpserts(path: string, payload: string): RawUpserts {
   }
 }
 
-/** All that a user's row holds, as one text. */
-export function rowOf(path: string, id: string): string {
+/** All columns of a user's row as one text. */
+export function readUserRow(path: string, id: string): string {
   using database = new DatabaseSync(path, { readOnly: true })
   return JSON.stringify(database.prepare('SELECT * FROM users WHERE id = ?').get(id))
 }

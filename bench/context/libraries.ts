@@ -1,6 +1,6 @@
 /*
- * The same task given to every library, each set up as its documentation advises for it: the context of a user,
- * fresh for 30 s, old data rather than none, 10,000 users in memory, an answer within the budget.
+ * Every library with the same task, configured as its documentation advises: data of 10,000 users in memory with a TTL,
+ * stale data rather than none, and a result within a time budget.
  */
 import { createCache } from 'async-cache-dedupe'
 import { BentoCache, bentostore } from 'bentocache'
@@ -11,9 +11,9 @@ import { openPurser } from 'purser'
 
 export type Backend = (user: string) => Promise<object>
 
-export interface Contender {
+export interface Cache {
   readonly name: string
-  /** Undefined when the library gave up and left the caller to find a default. */
+  /** Undefined if the library has no result: the caller has to use a default. */
   get(user: string): Promise<unknown>
   invalidate(user: string): Promise<void>
   close(): Promise<void>
@@ -28,7 +28,7 @@ export interface Task {
 const STALE_MS = 86_400_000
 const MAX_USERS = 10_000
 
-export const CONTENDERS: Readonly<Record<string, (task: Task) => Promise<Contender>>> = {
+export const LIBRARIES: Readonly<Record<string, (task: Task) => Promise<Cache>>> = {
   purser: async ({ backend, ttlMs, budgetMs }) => {
     const purser = await openPurser({
       store: 'memory:',

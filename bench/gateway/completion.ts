@@ -1,5 +1,5 @@
-/** The text of a small chat completion, as upstreams send it. */
-export const ANSWER: string = JSON.stringify({
+/** A small chat completion as upstreams send it. */
+export const COMPLETION: string = JSON.stringify({
   id: 'chatcmpl-bench',
   object: 'chat.completion',
   created: 1_700_000_000,
