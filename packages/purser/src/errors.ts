@@ -60,7 +60,7 @@ export const ERRORS = {
   request_invalid: { retryable: false, meaning: 'The chat request is not in the OpenAI format.' },
   turn_consumed: { retryable: false, meaning: 'The answer of this turn was already read.' },
   reader_slow: { retryable: true, meaning: 'A reader of a shared answer fell too far behind and was disconnected.' },
-  upstream_failed: { retryable: true, meaning: 'The model provider failed or cut its answer.' },
+  upstream_failed: { retryable: true, meaning: 'The model provider failed or truncated its answer.' },
   upstream_auth: { retryable: false, meaning: 'The model provider rejected the API key.' },
   upstream_rejected: { retryable: false, meaning: 'The model provider rejected the request as invalid.' },
   upstream_rate_limited: { retryable: true, meaning: 'The rate limit of the model provider was reached.' },

@@ -46,7 +46,7 @@ export interface Purser extends AsyncDisposable {
   readonly events: Ledger['events']
   /** Checks the log and the state of every user; with an external checkpoint also that the store was not rolled back. */
   readonly verify: Ledger['verify']
-  /** Signed text that stands for all logs as they are now, to be stored outside. */
+  /** Signed text that represents all logs as they are now, to be stored elsewhere. */
   readonly checkpoint: Ledger['checkpoint']
   /** Number of users by phase and risk, as of their last writes: a block that has ended since still counts. */
   overview(options?: AbortOptions): Promise<Overview>
@@ -255,7 +255,7 @@ async function eraseUser(
 
 /**
  * Leases first, so that turns can end and settle; then the modules that write, then the journal they write through, and
- * the store last. What still waits for the store is cut with it, and gets a moment to reject its callers.
+ * the store last. Calls that still wait for the store fail when it closes, and have a moment to reject their callers.
  */
 async function closeInOrder(modules: Modules, timeoutMs: number): Promise<void> {
   const { effects, store, models, journal, calls, ledger, runtimes, context, answers } = modules

@@ -27,9 +27,9 @@ export interface AnswersDeps {
   readonly options: AnswerOptions
   readonly namespace: string
   readonly calls: PendingCalls
-  /** Tells other instances that answers were forgotten, and hears it from them. */
+  /** Informs other instances that answers were removed, and receives their messages. */
   readonly bus: Bus
-  /** The current incarnation of a user, 1 or more. Asked at every lookup and before every write. */
+  /** The current incarnation of a user, 1 or more. Called at every lookup and before every write. */
   incarnationOf(user: Subject): Promise<number>
   readonly limits?: AnswerLimits
 }

@@ -11,7 +11,7 @@ import type { ScopeName, Scopes } from './scopes.ts'
 export interface CacheKey {
   readonly key: string
   readonly scope: AnswerScope
-  /** The scope's generation at this lookup; null when the store could not be asked. Then nothing is found or stored. */
+  /** The scope's generation at this lookup; null when the store could not be read. Then nothing is found or stored. */
   readonly generation: number | null
   /** Whose answer it is, and of which incarnation; null for an answer shared by all users. */
   readonly owner: Owner | null
@@ -41,14 +41,14 @@ export interface KeyResolver {
   isCurrentIncarnation(key: CacheKey): Promise<boolean>
 }
 
-/** Stands for an incarnation that could not be looked up: nothing is found under it. */
+/** Replaces an incarnation that could not be read: nothing is found under it. */
 const UNKNOWN_INCARNATION = 0
 
 export function createKeyResolver(deps: {
   readonly keys: Keyring
   readonly scopes: Scopes
   readonly incarnationOf: (user: Subject) => Promise<number>
-  /** Called when the store could not be asked. */
+  /** Called when the store could not be read. */
   readonly onFailure: () => void
 }): KeyResolver {
   const { scopes, onFailure } = deps

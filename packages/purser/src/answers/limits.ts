@@ -26,5 +26,5 @@ export const ANSWER_LIMITS: AnswerLimits = {
   stepRows: 500,
 }
 
-/** What a cached answer takes beside its text: key, sums, indexes. Counted with it, so that limits are true. */
+/** Bytes of a cached answer apart from its text: key, dates, indexes. They are counted, so that the limits hold. */
 export const ROW_OVERHEAD_BYTES = 1_024

@@ -223,7 +223,7 @@ export class TurnAnswers {
     return true
   }
 
-  /** Stored before it is handed on: a caller that has the answer and asks again gets a hit. */
+  /** Stored before it is passed on: a caller that has the answer and repeats its request gets a hit. */
   async #completion(call: TurnCall, text: string, choices: number): Promise<void> {
     await this.#conclude(call, checkCompletion(text, choices), { kind: 'completion', texts: [text] })
     call.end()

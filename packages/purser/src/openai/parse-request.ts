@@ -21,7 +21,7 @@ const positiveInteger: FieldCheck = {
 const object: FieldCheck = { expected: 'an object', isValid: isObject }
 const list: FieldCheck = { expected: 'a list', isValid: Array.isArray }
 
-/** The fields that Purser reads or relies on; all of them may be null. The provider judges the others. */
+/** The fields that Purser reads or relies on; all of them may be null. The provider validates the others. */
 const FIELDS: Readonly<Record<string, FieldCheck>> = {
   model: nonEmptyText,
   stream: boolean,

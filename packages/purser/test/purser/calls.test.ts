@@ -45,7 +45,7 @@ const calls: Readonly<Record<string, Call>> = {
     if (turn.allowed) await turn.cancel()
   },
   export: async ({ user }, options) => Array.fromAsync(user.export(options)),
-  erase: ({ user }, options) => user.erase({ actor: 'ann', reason: 'asked', ...(options as object) }),
+  erase: ({ user }, options) => user.erase({ actor: 'ann', reason: 'requested', ...(options as object) }),
   users: async ({ purser }, options) => await purser.users(options),
   'purser.verify': ({ purser }, options) => purser.verify(options),
   'purser.overview': ({ purser }, options) => purser.overview(options),
