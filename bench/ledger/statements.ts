@@ -1,6 +1,7 @@
 import { openDatabase } from '../../packages/purser/src/drivers/sqlite/database.ts'
 import { prepareCommit } from '../../packages/purser/src/drivers/sqlite/main/commit.ts'
-import type { PackedCommit } from '../../packages/purser/src/drivers/sqlite/main/packed-commit.ts'
+import type { CommitColumns } from '../../packages/purser/src/drivers/sqlite/main/packed-commit.ts'
+import { counterKey } from '../../packages/purser/src/drivers/sqlite/main/rows.ts'
 import { migrate } from '../../packages/purser/src/drivers/sqlite/migrate.ts'
 
 /** The SQL part of admissions alone: Purser's schema, indexes and statements, without journal, decisions and threads. */
@@ -33,10 +34,23 @@ export async function openStatements(path: string): Promise<Statements> {
   }
 }
 
-function admission(id: string, count: number, now: number): PackedCommit {
+function admission(id: string, count: number, now: number): CommitColumns {
   const today = new Date(now).toISOString().slice(0, 10)
-  const capUsed = (count + 1) / 1_000_000
-  const facets = ['dormant', 'low', 0, Date.parse(today) + DAY_MS, 0] as const
-  const counters = ['messages', today, count + 1]
-  return ['default', id, count === 0 ? null : count, 1, id, now, now, capUsed, facets, counters, null]
+  return {
+    namespace: 'default',
+    id,
+    expect: count === 0 ? null : count,
+    incarnation: 1,
+    tag: id,
+    at: now,
+    seenAt: now,
+    capUsed: (count + 1) / 1_000_000,
+    phase: 'dormant',
+    riskLevel: 'low',
+    blocked: 0,
+    capUsedUntil: Date.parse(today) + DAY_MS,
+    peak: 0,
+    counterPatch: JSON.stringify({ [counterKey({ limit: 'messages', window: today })]: count + 1 }),
+    extras: null,
+  }
 }
