@@ -1,5 +1,6 @@
 import type { LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import { PurserError } from '../errors.ts'
+import { quotaMessage } from '../openai/error-response.ts'
 import type { Refusal } from './ai-sdk-user.ts'
 
 /**
@@ -34,6 +35,5 @@ export function createAdmissionPolicy(): AdmissionPolicy {
 export function createRefusalError({ reason, cap, resetAt, retryAfterMs }: Refusal): PurserError {
   const details = { reason, resetAt, retryAfterMs }
   if (reason === 'blocked') return new PurserError('user_blocked', 'This user is blocked.', { details })
-  const until = resetAt === null ? '' : ` The quota will reset at ${resetAt}.`
-  return new PurserError('cap_reached', `You have used up your ${cap} messages.${until}`, { details })
+  return new PurserError('cap_reached', quotaMessage(cap, resetAt), { details })
 }
