@@ -57,7 +57,7 @@ test('BL-D03 with a cap of 3 the fourth request is refused without an upstream c
     assert.ok(seconds > 0 && seconds <= 86_400)
     const { error } = (await refused.json()) as { error: { code: string; message: string } }
     assert.equal(error.code, 'insufficient_quota')
-    assert.match(error.message, /reset at \d{4}-\d\d-\d\dT/)
+    assert.match(error.message, /resets at \d{4}-\d\d-\d\dT/)
     assert.deepEqual(await upstream.requests(), [])
   }
   await expectRefusal()
