@@ -49,20 +49,21 @@ function hintAtFields(known: readonly string[]): string {
 }
 
 /**
- * Checks the options of a call: `argument_invalid` unless they are an object with a usable `signal`, `option_unknown`
- * for a name that does not exist; throws the signal's reason when it is already aborted.
+ * Validates the options of a call: throws `argument_invalid` unless they are an object with a valid `signal`,
+ * `option_unknown` for an unknown name, and the signal's reason if it is already aborted.
  */
 export function validateOptions(call: string, options: unknown, known: readonly string[]): void {
   const names = [...known, 'signal']
-  const validOptions = `Valid options: ${names.join(', ')}.`
-  if (!isObject(options)) throwInvalid(`The options of ${call} must be an object.`, { hint: validOptions })
+  // Formatted only for an error: the check is on the path of warm calls.
+  const validOptions = (): string => `Valid options: ${names.join(', ')}.`
+  if (!isObject(options)) throwInvalid(`The options of ${call} must be an object.`, { hint: validOptions() })
   for (const name of Object.keys(options)) {
     if (names.includes(name)) continue
     const shown = name.slice(0, SHOWN_NAME_MAX)
     throwInvalid(`Unknown option '${shown}' of ${call}.`, {
       name: shown,
       code: 'option_unknown',
-      hint: suggestion(shown, names) || validOptions,
+      hint: suggestion(shown, names) || validOptions(),
     })
   }
   const { signal } = options as { readonly signal?: AbortSignal }
@@ -137,12 +138,12 @@ export function parseJsonObject(value: unknown, rule: Rule & { readonly maxBytes
   )
 }
 
-/** Who acts: required where an operator must answer for the call. */
+/** The actor of a call for which an operator is responsible. */
 export function parseActor(actor: unknown): string {
   return parseText(actor, { name: 'actor', maxBytes: ACTOR_MAX_BYTES, hint: "Example: { actor: 'alice' }." })
 }
 
-/** Who acts; `'app'` by default. */
+/** The actor; `'app'` by default. */
 export function parseOptionalActor(actor: unknown): string {
   return actor === undefined ? 'app' : parseActor(actor)
 }
@@ -161,7 +162,7 @@ export function parseExpectedVersion(version: unknown): number | undefined {
   return parseInteger(version, { name: 'expectedVersion', min: 0, hint: 'Pass the version you have read.' })
 }
 
-/** How many rows a page holds: 0 to 1,000, by default 50. */
+/** The number of rows of a page: 0 to 1,000, by default 50. */
 export function parsePageLimit(limit: unknown): number {
   return limit === undefined ? PAGE_LIMIT_DEFAULT : parseInteger(limit, { name: 'limit', min: 0, max: PAGE_LIMIT_MAX })
 }
