@@ -62,7 +62,10 @@ const debug = debuglog('purser')
 /** Read once: NODE_DEBUG does not change while the process runs. */
 const isDebugging = debug.enabled
 
-/** Publishes a diagnostic. Without subscribers it costs one map lookup; an error of a subscriber does not reach here. */
+/**
+ * Publishes a diagnostic. Without subscribers it costs one map lookup. An error of a subscriber does not reach the caller:
+ * Node.js reports it as an uncaught exception.
+ */
 export function publish<Name extends keyof Diagnostics>(name: Name, payload: Diagnostics[Name]): void {
   let found = channels.get(name)
   if (found === undefined) {
