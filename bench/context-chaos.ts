@@ -12,12 +12,12 @@ const NEVER_MS = BUDGET_MS * 10
 const TTL_MS = 1_000
 const USERS = 500
 
-type Behaviour = 'normal' | 'slow' | 'hangs' | 'rejects' | 'throws'
+type Behavior = 'normal' | 'slow' | 'hangs' | 'rejects' | 'throws'
 
 /** A backend that records its calls. */
 function createBackend() {
   const state = {
-    behaviour: 'normal' as Behaviour,
+    behavior: 'normal' as Behavior,
     version: 1,
     calls: 0,
     pending: 0,
@@ -26,14 +26,14 @@ function createBackend() {
   }
   async function call(user: string): Promise<object> {
     state.calls += 1
-    if (state.behaviour === 'throws') throw new TypeError('backend is broken')
-    if (state.behaviour === 'rejects') return Promise.reject(new Error('backend is down'))
+    if (state.behavior === 'throws') throw new TypeError('backend is broken')
+    if (state.behavior === 'rejects') return Promise.reject(new Error('backend is down'))
     const version = state.version
     state.pending += 1
     state.maxPending = Math.max(state.maxPending, state.pending)
     try {
-      if (state.behaviour === 'slow') await new Promise<void>((resolve) => state.release.push(resolve))
-      if (state.behaviour === 'hangs') await new Promise<never>(() => undefined)
+      if (state.behavior === 'slow') await new Promise<void>((resolve) => state.release.push(resolve))
+      if (state.behavior === 'hangs') await new Promise<never>(() => undefined)
       return { user, note: `version ${version}` }
     } finally {
       state.pending -= 1
@@ -88,18 +88,18 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return String(backend.calls)
   },
   [`hung backend, ${USERS} cold users: slowest result (budget ${BUDGET_MS} ms)`]: async (cache, backend) => {
-    backend.behaviour = 'hangs'
+    backend.behavior = 'hangs'
     const results = await Promise.all(Array.from({ length: USERS }, (_, index) => get(cache, `u${index}`)))
     return slowest(results) + threw(results)
   },
   'the same: pending backend calls, with one more round of callers': async (cache, backend) => {
-    backend.behaviour = 'hangs'
+    backend.behavior = 'hangs'
     for (let round = 0; round < 2; round++)
       await Promise.all(Array.from({ length: USERS }, (_, index) => get(cache, `u${index}`)))
     return String(backend.maxPending)
   },
   'hung backend, 20 callers of one cold user, one after the other in 50 ms: slowest result': async (cache, backend) => {
-    backend.behaviour = 'hangs'
+    backend.behavior = 'hangs'
     const results: Promise<Result>[] = []
     for (let caller = 0; caller < 20; caller++) {
       results.push(get(cache, 'one'))
@@ -110,13 +110,13 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   'old data and a hung backend: what the next caller gets': async (cache, backend) => {
     await get(cache, 'one')
-    backend.behaviour = 'hangs'
+    backend.behavior = 'hangs'
     await sleep(TTL_MS + 100)
     const result = await get(cache, 'one')
     return `${has(result, 'version 1') ? 'old data' : result.outcome} after ${slowest([result])}`
   },
   'failing backend, cold: what a caller gets, and backend calls for 100 in a row': async (cache, backend) => {
-    backend.behaviour = 'rejects'
+    backend.behavior = 'rejects'
     const results: Result[] = []
     for (let call = 0; call < 100; call++) results.push(await get(cache, 'one'))
     const outcome =
@@ -124,7 +124,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     return `${outcome}, ${backend.calls} calls`
   },
   'a load that began before an invalidation ends after it: the next reader gets': async (cache, backend) => {
-    backend.behaviour = 'slow'
+    backend.behavior = 'slow'
     const first = get(cache, 'one')
     await sleep(20)
     backend.version = 2
@@ -132,7 +132,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     for (const release of backend.release) release()
     await first
     await sleep(20)
-    backend.behaviour = 'normal'
+    backend.behavior = 'normal'
     const result = await get(cache, 'one')
     return has(result, 'version 2') ? 'new data' : has(result, 'version 1') ? 'old data' : result.outcome
   },

@@ -1,5 +1,5 @@
 /*
- * `purser/internal`: modules that `@purser/server` shares with the library. Names, behaviour and the subpath itself may
+ * `purser/internal`: modules that `@purser/server` shares with the library. Names, behavior and the subpath itself may
  * change in every release, without notice. `purser/internal/sse` is `core/sse.ts` alone, for the Deck: it imports
  * nothing and runs in a browser.
  */

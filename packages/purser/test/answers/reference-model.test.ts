@@ -17,7 +17,7 @@ interface Entry {
   readonly expiresAt: number
 }
 
-/** The expected behaviour of the cache: a list in order of access, the least recently used entry first. */
+/** The expected behavior of the cache: a list in order of access, the least recently used entry first. */
 class Model {
   readonly entries = new Map<string, Entry>()
   now = 0

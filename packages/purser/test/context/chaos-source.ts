@@ -2,11 +2,11 @@ import type { SourceFunction, SourceOptions } from '../../src/context/api.ts'
 import type { HandClock } from '../../src/testing/hand-clock.ts'
 
 /** What a source can do to its caller. */
-export const BEHAVIOURS = ['never', 'late', 'rejects', 'throws', 'wrong', 'twice', 'blocks', 'well'] as const
-export type Behaviour = (typeof BEHAVIOURS)[number]
+export const BEHAVIORS = ['never', 'late', 'rejects', 'throws', 'wrong', 'twice', 'blocks', 'well'] as const
+export type Behavior = (typeof BEHAVIORS)[number]
 
 export interface ChaosSource {
-  behaviour: Behaviour
+  behavior: Behavior
   readonly source: SourceFunction
   calls: number
   /** Calls that have not ended. */
@@ -19,10 +19,10 @@ export interface ChaosSource {
 const LATE_MS = 700
 const BLOCK_MS = 90
 
-/** A source with selectable behaviour, on a clock that the test moves. `data` makes the result of a successful call. */
+/** A source with selectable behavior, on a clock that the test moves. `data` makes the result of a successful call. */
 export function createChaosSource(clock: HandClock, data: (user: string) => unknown): ChaosSource {
   const chaos: ChaosSource = {
-    behaviour: 'well',
+    behavior: 'well',
     calls: 0,
     unsettled: 0,
     mostUnsettled: 0,
@@ -43,7 +43,7 @@ export function createChaosSource(clock: HandClock, data: (user: string) => unkn
   }
 
   function behave(user: string, { signal }: SourceOptions): unknown {
-    switch (chaos.behaviour) {
+    switch (chaos.behavior) {
       case 'never':
         return new Promise(() => undefined)
       case 'late':

@@ -5,7 +5,7 @@ import type { ResolvedContext } from '../../src/context/api.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { openContextHarness, runCallbacks } from '../support/context-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
-import { BEHAVIOURS, createChaosSource } from './chaos-source.ts'
+import { BEHAVIORS, createChaosSource } from './chaos-source.ts'
 
 const resolveStep = fc.record({
   kind: fc.constant('resolve' as const),
@@ -21,8 +21,8 @@ const passStep = fc.record({
 })
 const behaveStep = fc.record({
   kind: fc.constant('behave' as const),
-  profile: fc.constantFrom(...BEHAVIOURS),
-  actions: fc.constantFrom(...BEHAVIOURS),
+  profile: fc.constantFrom(...BEHAVIORS),
+  actions: fc.constantFrom(...BEHAVIORS),
 })
 const invalidateStep = fc.record({ kind: fc.constant('invalidate' as const), user: fc.nat(2) })
 const step = fc.oneof(
@@ -64,8 +64,8 @@ async function run(steps: readonly Step[]): Promise<number> {
   for (const next of steps) {
     if (next.kind === 'pass') await clock.pass(next.ms)
     else if (next.kind === 'behave') {
-      profile.behaviour = next.profile
-      actions.behaviour = next.actions
+      profile.behavior = next.profile
+      actions.behavior = next.actions
     } else if (next.kind === 'invalidate') await harness.user(`u${next.user}`).context.invalidate()
     else {
       const abort = new AbortController()

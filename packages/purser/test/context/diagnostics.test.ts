@@ -19,16 +19,16 @@ test('UC-D25 resolves and loads are published, without user ids', async (t) => {
       { clock },
     )
     const { context } = harness.user('secret-user')
-    chaos.behaviour = 'late'
+    chaos.behavior = 'late'
     const late = context.resolve()
     await clock.pass(700)
     await late
     await context.resolve()
-    chaos.behaviour = 'rejects'
+    chaos.behavior = 'rejects'
     await clock.pass(2_000)
     await context.resolve()
     await clock.pass(10)
-    chaos.behaviour = 'never'
+    chaos.behavior = 'never'
     await clock.pass(60_000)
     await context.resolve()
     await clock.pass(10_000)

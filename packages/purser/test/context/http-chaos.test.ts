@@ -9,10 +9,10 @@ import { measureLag } from './event-loop-lag.ts'
 
 const BUDGET_MS = 120
 
-type Behaviour = (response: ServerResponse) => void
+type Behavior = (response: ServerResponse) => void
 
 /** What a service can do to its caller over HTTP. */
-const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
+const BEHAVIORS: Readonly<Record<string, Behavior>> = {
   'never answers': () => undefined,
   'answers late': (response) => void systemEffects.setTimer(() => response.end('{"note":"late"}'), 3 * BUDGET_MS),
   'breaks the connection': (response) => void response.destroy(),
@@ -35,7 +35,7 @@ const BEHAVIOURS: Readonly<Record<string, Behaviour>> = {
 }
 
 test('UC-D07 over HTTP, whatever the service does, cold, stale and warm calls return within the budget', async (t) => {
-  const well: Behaviour = (response) => void response.end('{"note":"well"}')
+  const well: Behavior = (response) => void response.end('{"note":"well"}')
   let behave = well
   const server = createServer((_, response) => behave(response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -44,7 +44,7 @@ test('UC-D07 over HTTP, whatever the service does, cold, stale and warm calls re
     server.close()
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/of/{user}`
-  for (const [name, misbehave] of Object.entries(BEHAVIOURS)) {
+  for (const [name, misbehave] of Object.entries(BEHAVIORS)) {
     for (const [state, ttlMs, status] of [
       ['cold', 60_000, 'unavailable'],
       ['stale', 0, 'stale'],

@@ -67,7 +67,7 @@ test('UC-D02 10,000 callers of one user cause one source call when cold, stale o
 test('a caller that joins a load has its own deadline', async () => {
   await using harness = await openChaosHarness()
   const { chaos, clock, user } = harness
-  chaos.behaviour = 'never'
+  chaos.behavior = 'never'
   const first = user('asha').context.resolve()
   await clock.pass(1_400)
   const startedAt = clock.monotonic()
@@ -88,24 +88,24 @@ test('a caller that joins a load has its own deadline', async () => {
 })
 
 test('UC-D04 during an outage the second call is answered at once', async () => {
-  for (const behaviour of ['never', 'rejects', 'throws', 'wrong'] as const) {
+  for (const behavior of ['never', 'rejects', 'throws', 'wrong'] as const) {
     await using harness = await openChaosHarness()
     const { chaos, clock, user } = harness
-    chaos.behaviour = behaviour
+    chaos.behavior = behavior
     const first = user('asha').context.resolve()
-    await clock.pass(behaviour === 'never' ? 1_500 : 10)
+    await clock.pass(behavior === 'never' ? 1_500 : 10)
     assert.equal((await first).sections[0]?.status, 'unavailable')
     const before = clock.monotonic()
     assert.equal((await user('asha').context.resolve()).sections[0]?.status, 'unavailable')
-    assert.equal(clock.monotonic(), before, behaviour)
-    assert.equal(chaos.calls, 1, behaviour)
+    assert.equal(clock.monotonic(), before, behavior)
+    assert.equal(chaos.calls, 1, behavior)
   }
 })
 
 test('UC-17 a load that ends after its caller’s deadline serves the next caller', async () => {
   await using harness = await openChaosHarness({ budgetMs: 300 })
   const { chaos, clock, user } = harness
-  chaos.behaviour = 'late'
+  chaos.behavior = 'late'
   const first = user('asha').context.resolve()
   await clock.pass(300)
   assert.equal((await first).status, 'partial')
@@ -119,13 +119,13 @@ test('UC-17 a load that ends after its caller’s deadline serves the next calle
 test('a user whose loads hang gets a new call after five seconds and has at most two unfinished calls', async () => {
   await using harness = await openChaosHarness()
   const { chaos, clock, user } = harness
-  chaos.behaviour = 'never'
+  chaos.behavior = 'never'
   for (let second = 0; second < 60; second++) {
     void user('asha').context.resolve({ budgetMs: 100 })
     await clock.pass(1_000)
   }
   assert.equal(chaos.unsettled, 2)
-  chaos.behaviour = 'well'
+  chaos.behavior = 'well'
   await clock.pass(90_000)
   assert.equal((await user('asha').context.resolve()).sections[0]?.status, 'fresh', 'abandoned calls stop counting')
 })
@@ -133,7 +133,7 @@ test('a user whose loads hang gets a new call after five seconds and has at most
 test('when all calls hang, at most 64 are unfinished, and after one successful probe all users are fresh', async () => {
   await using harness = await openChaosHarness()
   const { chaos, clock, user } = harness
-  chaos.behaviour = 'never'
+  chaos.behavior = 'never'
   const answers: Promise<string>[] = []
   for (let index = 0; index < 10_000; index++)
     answers.push(
@@ -150,7 +150,7 @@ test('when all calls hang, at most 64 are unfinished, and after one successful p
     }
   }
   assert.ok(chaos.mostUnsettled <= 64, `${chaos.mostUnsettled} unfinished`)
-  chaos.behaviour = 'well'
+  chaos.behavior = 'well'
   await clock.pass(31_000)
   assert.equal((await user('probe').context.resolve()).status, 'fresh')
   assert.equal(
@@ -164,7 +164,7 @@ test('when all calls hang, at most 64 are unfinished, and after one successful p
 test('a failing source gets one probe per backoff, which doubles from 1 s to 30 s', async () => {
   await using harness = await openChaosHarness()
   const { chaos, clock, user } = harness
-  chaos.behaviour = 'rejects'
+  chaos.behavior = 'rejects'
   const callsAt: number[] = []
   let before = 0
   for (let tick = 0; tick < 2_000; tick++) {
@@ -186,7 +186,7 @@ test('UC-D08 a late section makes only itself unavailable and arrives later with
   const clock = handClock()
   const profile = createChaosSource(clock, () => ({ note: 'here' }))
   const actions = createChaosSource(clock, () => [{ action: 'Sang', at: '2026-01-01T11:00:00Z' }])
-  actions.behaviour = 'late'
+  actions.behavior = 'late'
   await using harness = await openContextHarness(
     { budgetMs: 500, sources: { profile: profile.source, actions: actions.source } },
     { clock },
@@ -228,7 +228,7 @@ test('UC-D01 stale data is used for maxStaleMs and no longer', async () => {
   await using harness = await openChaosHarness({ ttlMs: 1_000, maxStaleMs: 60_000 })
   const { chaos, clock, user } = harness
   await user('asha').context.resolve()
-  chaos.behaviour = 'rejects'
+  chaos.behavior = 'rejects'
   await clock.pass(59_000)
   const stale = await user('asha').context.resolve()
   assert.equal(stale.sections[0]?.status, 'stale')
@@ -245,12 +245,12 @@ test('maxAgeMs waits for newer data and falls back to stale data at the deadline
   await clock.pass(5_000)
   assert.equal((await context.resolve({ maxAgeMs: 10_000 })).status, 'fresh')
   assert.equal(chaos.calls, 1)
-  chaos.behaviour = 'late'
+  chaos.behavior = 'late'
   const newer = context.resolve({ maxAgeMs: 1_000 })
   await clock.pass(700)
   assert.equal((await newer).sections[0]?.loadedAt, '2026-01-01T12:00:05.700Z')
   await clock.pass(5_000)
-  chaos.behaviour = 'never'
+  chaos.behavior = 'never'
   const older = context.resolve({ maxAgeMs: 1_000 })
   await clock.pass(1_500)
   assert.equal((await older).sections[0]?.status, 'stale')
@@ -260,7 +260,7 @@ test('maxAgeMs waits for newer data and falls back to stale data at the deadline
 test('an abort returns at once what is in memory and does not affect other callers', async () => {
   await using harness = await openChaosHarness()
   const { chaos, clock, user } = harness
-  chaos.behaviour = 'late'
+  chaos.behavior = 'late'
   const abort = new AbortController()
   const aborted = user('asha').context.resolve({ signal: abort.signal })
   const other = user('asha').context.resolve()

@@ -103,7 +103,7 @@ test('two processes that find the token expired at the same time refresh it once
   const children = [spawnChild(path, HOUR_MS), spawnChild(path, HOUR_MS)]
   await Promise.all(children.map((child) => child.nextLine()))
   const bothCalling = Promise.withResolvers<void>()
-  authorization.behaviour.onRefresh = () => bothCalling.promise
+  authorization.behavior.onRefresh = () => bothCalling.promise
   for (const child of children) child.start()
   assert.deepEqual(await Promise.all(children.map((child) => child.nextLine())), ['calling', 'calling'])
   bothCalling.resolve()
@@ -122,7 +122,7 @@ test('the refresh token of a process that is killed between sending and storing 
   const first = spawnChild(path, HOUR_MS)
   await first.nextLine()
   const killed = once(first.process, 'exit')
-  authorization.behaviour.onRefresh = async () => {
+  authorization.behavior.onRefresh = async () => {
     first.process.kill('SIGKILL')
     await killed
   }
@@ -139,7 +139,7 @@ test('the refresh token of a process that is killed between sending and storing 
   }
   assert.equal(authorization.refreshes - before, 1)
   assert.equal(authorization.reuses, 0)
-  authorization.behaviour.onRefresh = () => undefined
+  authorization.behavior.onRefresh = () => undefined
   await authorize(path)
   const last = spawnChild(path, 0)
   await last.nextLine()
@@ -171,11 +171,11 @@ test('no refresh token is sent twice by two processes that refresh repeatedly an
   const killBoth = (probability: number): void => {
     if (random.happens(probability)) for (const child of children) child.process.kill('SIGKILL')
   }
-  authorization.behaviour.intercept = (request) => {
+  authorization.behavior.intercept = (request) => {
     if (request.url === '/token') killBoth(0.15)
     return false
   }
-  authorization.behaviour.onRefresh = () => killBoth(0.15)
+  authorization.behavior.onRefresh = () => killBoth(0.15)
   for (let round = 1; round <= rounds(40, 3); round++) {
     // Claims of the previous round have expired on the clock of this one.
     children = [1, 2].map(() => spawnChild(path, HOUR_MS + round * 20_000, { url, repeat: true }))
@@ -193,8 +193,8 @@ test('no refresh token is sent twice by two processes that refresh repeatedly an
     lostAuthorizations++
     await authorize(path, url)
   }
-  authorization.behaviour.intercept = () => false
-  authorization.behaviour.onRefresh = () => undefined
+  authorization.behavior.intercept = () => false
+  authorization.behavior.onRefresh = () => undefined
   t.diagnostic(
     `${authorization.refreshes - before} refreshes, ${lostAuthorizations} authorizations lost with their process`,
   )

@@ -49,7 +49,7 @@ after(async () => {
 beforeEach(async () => {
   await purser?.close()
   aheadMs = 0
-  Object.assign(authorization.behaviour, createDefaultBehaviour())
+  Object.assign(authorization.behavior, createDefaultBehaviour())
   purser = await open()
 })
 
@@ -140,7 +140,7 @@ test('a server that rejects the new token too is token_refused after one refresh
   const lease = await user.runtime.acquire()
   const client = await lease.mcp('wiki')
   const before = authorization.refreshes
-  authorization.behaviour.onRefresh = () => authorization.expireAll()
+  authorization.behavior.onRefresh = () => authorization.expireAll()
   authorization.expireAll()
   await assert.rejects(echo(client, 'no'), fails('mcp_unavailable', 'token_refused'))
   assert.equal(authorization.refreshes - before, 1)
@@ -209,7 +209,7 @@ test('the application registers once for all users, and again when the server no
   assert.equal(authorization.registrations - before, 1)
   const { url } = await purser.user('ada').runtime.authorizeMcp('wiki')
   const callback = await authorization.approve(url)
-  authorization.behaviour.intercept = (request, response) => {
+  authorization.behavior.intercept = (request, response) => {
     if (request.url !== '/token') return false
     sendJson(response, 401, { error: 'invalid_client' })
     return true
@@ -218,7 +218,7 @@ test('the application registers once for all users, and again when the server no
     purser.user('ada').runtime.completeMcp('wiki', callback),
     fails('authorization_invalid', 'code_refused'),
   )
-  authorization.behaviour.intercept = () => false
+  authorization.behavior.intercept = () => false
   await authorize(purser.user('ada'))
   assert.equal(authorization.registrations - before, 2)
 })
@@ -243,7 +243,7 @@ for (const [fault, isLost] of [
     const lease = await runtime.acquire()
     let refreshes = 0
     aheadMs = HOUR_MS
-    ownAuthorization.behaviour.intercept = (request, response) => {
+    ownAuthorization.behavior.intercept = (request, response) => {
       if (request.url !== '/token') return false
       refreshes++
       if (fault === 'a closed connection') request.socket.destroy()
@@ -273,7 +273,7 @@ for (const [fault, isLost] of [
 
 test('an authorization server is called at the configured address, or over TLS on the public internet', async () => {
   const paths: string[] = []
-  authorization.behaviour.intercept = (request) => {
+  authorization.behavior.intercept = (request) => {
     paths.push(request.url ?? '')
     return false
   }
@@ -313,7 +313,7 @@ test('an authorization server that is not the configured one, or lacks a require
     { scopes_supported: ['x'.repeat(20_000)] },
     { scopes_supported: ['x'.repeat(200_000)] },
   ]) {
-    authorization.behaviour.metadata = metadata
+    authorization.behavior.metadata = metadata
     await using own = await open({}, JSON.stringify(Object.keys(metadata)))
     await assert.rejects(own.user('ada').runtime.authorizeMcp('wiki'), fails('mcp_unavailable', 'authorization_server'))
   }
@@ -330,7 +330,7 @@ test('a configured client is used without registration, and requests the configu
 
 test('an abort during a request to a silent authorization server rejects at once', async () => {
   const requested = Promise.withResolvers<void>()
-  authorization.behaviour.intercept = () => {
+  authorization.behavior.intercept = () => {
     requested.resolve()
     return true
   }

@@ -15,7 +15,7 @@ export interface AuthorizationServer extends AsyncDisposable {
   readonly reuses: number
   /** Every code and token that was ever issued. */
   readonly tokens: readonly string[]
-  readonly behaviour: Behaviour
+  readonly behavior: Behavior
   /** The consent of the person: the parameters with which the browser returns to the application. */
   approve(url: string): Promise<{ state: string; code: string; iss: string }>
   /** Whether the MCP server accepts this access token now. */
@@ -25,7 +25,7 @@ export interface AuthorizationServer extends AsyncDisposable {
 }
 
 /** Faults of the server; tests change them while it runs. */
-export interface Behaviour {
+export interface Behavior {
   lifetimeSeconds: number | undefined
   /** Called after a refresh was processed and before the response; may wait, or close the connection. */
   onRefresh(response: ServerResponse): Promise<void> | void
@@ -35,7 +35,7 @@ export interface Behaviour {
   metadata: Record<string, unknown>
 }
 
-export const createDefaultBehaviour = (): Behaviour => ({
+export const createDefaultBehaviour = (): Behavior => ({
   lifetimeSeconds: 3_600,
   onRefresh: () => undefined,
   intercept: () => false,
@@ -143,10 +143,10 @@ class TokenIssuer {
 }
 
 export async function openAuthorizationServer(): Promise<AuthorizationServer> {
-  const behaviour = createDefaultBehaviour()
+  const behavior = createDefaultBehaviour()
   const issuer = new TokenIssuer()
   const server = createServer((request, response) => {
-    if (!behaviour.intercept(request, response)) void handle(request, response)
+    if (!behavior.intercept(request, response)) void handle(request, response)
   })
   const origin = await listen(server)
 
@@ -167,7 +167,7 @@ export async function openAuthorizationServer(): Promise<AuthorizationServer> {
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: ['none'],
     authorization_response_iss_parameter_supported: true,
-    ...behaviour.metadata,
+    ...behavior.metadata,
   })
 
   async function issueTokens(form: URLSearchParams, response: ServerResponse): Promise<void> {
@@ -177,8 +177,8 @@ export async function openAuthorizationServer(): Promise<AuthorizationServer> {
     if (family === undefined) {
       return sendJson(response, 400, { error: 'invalid_grant', error_description: form.toString() })
     }
-    if (isRefresh) await behaviour.onRefresh(response)
-    const { lifetimeSeconds } = behaviour
+    if (isRefresh) await behavior.onRefresh(response)
+    const { lifetimeSeconds } = behavior
     sendJson(response, 200, {
       access_token: family.access,
       refresh_token: family.refresh,
@@ -189,7 +189,7 @@ export async function openAuthorizationServer(): Promise<AuthorizationServer> {
 
   return {
     issuer: origin,
-    behaviour,
+    behavior,
     tokens: issuer.tokens,
     get registrations() {
       return issuer.registrations

@@ -53,7 +53,7 @@ export interface RuntimeHarness extends AsyncDisposable {
   openInstance(overrides?: Partial<RuntimeHarnessOptions>): Promise<RuntimeHarness>
 }
 
-/** The behaviour of the fake clients; tests replace the functions. */
+/** The behavior of the fake clients; tests replace the functions. */
 export interface FakeClients {
   connect(request: McpConnectRequest): Promise<void>
   disconnect(request: McpConnectRequest): Promise<void>
@@ -73,7 +73,7 @@ export interface RuntimeHarnessOptions {
   readonly presets: Record<string, Record<string, unknown>>
   readonly mcpServers: Record<string, McpServerOption>
   readonly runtime: Partial<RuntimeOptions>
-  /** Real connections in place of the fakes. */
+  /** Real connections instead of the fakes. */
   readonly mcp: McpConnector
   readonly oauth: OAuthPort
 }

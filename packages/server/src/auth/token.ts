@@ -1,6 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 
-/** 256 random bits behind a prefix that readers and secret scanners recognise. */
+/** 256 random bits behind a prefix that readers and secret scanners recognize. */
 export function createToken(kind: string): string {
   return `purser_${kind}_${randomBytes(32).toString('base64url')}`
 }

@@ -83,7 +83,7 @@ export async function restoreStore(options: RestoreOptions): Promise<{ readonly 
  * be locked, and no process can be using it.
  */
 function lockDatabase(database: string): DatabaseSync | undefined {
-  // SQLite would delete the WAL file of a database that it does not recognise.
+  // SQLite would delete the WAL file of a database that it does not recognize.
   if (!startsWith(database, SQLITE_HEADER)) return undefined
   const connection = new DatabaseSync(database, { timeout: LOCK_TIMEOUT_MS })
   try {

@@ -33,7 +33,7 @@ export function printMessage(terminal: Terminal, line: string): void {
   terminal.stderr.write(`${line}\n`)
 }
 
-/** Colours text. Leaves it plain when `NO_COLOR` is set or stdout is not a terminal. */
+/** Colors text. Leaves it plain when `NO_COLOR` is set or stdout is not a terminal. */
 export function applyStyle(terminal: Terminal, style: Style, text: string): string {
   const isPlain = terminal.stdout.isTTY !== true || (terminal.environment.NO_COLOR ?? '') !== ''
   const [on, off] = STYLES[style]

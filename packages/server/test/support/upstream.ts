@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 
 /*
  * A fake OpenAI-compatible provider, run as a child process. The first word of the last user message selects its
- * behaviour: `cut`, `hang`, `slow`, `status 500`; any other message is answered completely. `/control/…` returns the
+ * behavior: `cut`, `hang`, `slow`, `status 500`; any other message is answered completely. `/control/…` returns the
  * requests that it received, forgets them or releases the slow answers.
  */
 
