@@ -9,7 +9,7 @@ import { openPurser, type Purser } from '../../src/purser.ts'
 import type { User } from '../../src/user.ts'
 import {
   type AuthorizationServer,
-  createDefaultBehaviour,
+  createDefaultBehavior,
   openAuthorizationServer,
   sendJson,
 } from '../support/authorization-server.ts'
@@ -49,7 +49,7 @@ after(async () => {
 beforeEach(async () => {
   await purser?.close()
   aheadMs = 0
-  Object.assign(authorization.behavior, createDefaultBehaviour())
+  Object.assign(authorization.behavior, createDefaultBehavior())
   purser = await open()
 })
 

@@ -35,7 +35,7 @@ export interface Behavior {
   metadata: Record<string, unknown>
 }
 
-export const createDefaultBehaviour = (): Behavior => ({
+export const createDefaultBehavior = (): Behavior => ({
   lifetimeSeconds: 3_600,
   onRefresh: () => undefined,
   intercept: () => false,
@@ -143,7 +143,7 @@ class TokenIssuer {
 }
 
 export async function openAuthorizationServer(): Promise<AuthorizationServer> {
-  const behavior = createDefaultBehaviour()
+  const behavior = createDefaultBehavior()
   const issuer = new TokenIssuer()
   const server = createServer((request, response) => {
     if (!behavior.intercept(request, response)) void handle(request, response)

@@ -51,7 +51,9 @@ export function Timeline(props: TimelineProps): ReactElement {
   const oldestEvent = Math.min(...instants)
   const oldest = Math.min(oldestEvent, Date.parse(bond.createdAt ?? '') || now)
   const firstKnown = props.isComplete ? oldest : oldestEvent
-  const range = { from: Math.max(Math.min(firstKnown, now - MIN_RANGE_MS), now - RANGE_MS[rangeName]), to: now }
+  // The page's clock ticks every 10 s: an event since then is not cut off.
+  const to = Math.max(now, ...instants.map((at) => at + 1))
+  const range = { from: Math.max(Math.min(firstKnown, now - MIN_RANGE_MS), now - RANGE_MS[rangeName]), to }
   const scale = createTimeScale(instants, range)
   const isCut = range.from > oldest || !props.isComplete
   const marks = events.filter((event) => Date.parse(event.at) >= range.from && isMark(event))
