@@ -17,7 +17,7 @@ import { type OpenJournal, openJournal } from './journal/journal.ts'
 import type { Ledger } from './ledger/api.ts'
 import { ledgerFold } from './ledger/bond.ts'
 import { createLedger } from './ledger/ledger.ts'
-import type { LedgerState, Measurements } from './ledger/state.ts'
+import type { LedgerData } from './ledger/state.ts'
 import { createMcpConnector } from './mcp/index.ts'
 import { type PurserOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import { openProviderRegistry, type ProviderRegistry } from './providers/registry.ts'
@@ -128,7 +128,7 @@ interface Modules {
   readonly effects: Effects
   readonly store: Store
   readonly models: ProviderRegistry
-  readonly journal: OpenJournal<LedgerState, Measurements>
+  readonly journal: OpenJournal<LedgerData>
   readonly calls: PendingCalls
   readonly ledger: Ledger
   readonly runtimes: Runtimes

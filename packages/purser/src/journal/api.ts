@@ -1,7 +1,7 @@
 import type { Subject } from '../core/subject.ts'
-import type { Counter, Head, Stamps, StoredRecord } from '../storage/commit.ts'
+import type { Head, Stamps, StoredRecord } from '../storage/commit.ts'
 import type { RecordPage } from '../storage/store.ts'
-import type { Event, NewEvent } from './event.ts'
+import type { Event, NewEvent, UserData } from './event.ts'
 
 /**
  * The journal: the only way to change a user's data.
@@ -11,17 +11,22 @@ import type { Event, NewEvent } from './event.ts'
  * the store compares revisions: after a conflict the journal reloads the user and decides again, a limited number of
  * times.
  */
-export interface Journal<State, Measurements> {
+export interface Journal<Data extends UserData> {
   /**
    * Decides and commits. `decide` is pure and may run several times.
    * Rejects with what `decide` throws, `user_erased`, `idempotency_conflict` or `store_unavailable`.
    */
-  write<Result, Stored = Result>(user: Subject, write: Write<State, Measurements, Result, Stored>): Promise<Result>
+  write<Result, Stored = Result>(user: Subject, write: Write<Data, Result, Stored>): Promise<Result>
+  /**
+   * Write-behind, for a write that no caller waits for: it joins the next commit of the user, within `deferMs`, and is
+   * seen by every later `read` and `write` of this process. A crash loses it; so does a decision that throws.
+   */
+  defer<Result>(user: Subject, write: Write<Data, Result>): void
   /** The committed state. An unknown user reads as the initial state with `exists: false`; nothing is created. */
-  read(user: Subject): Promise<View<State, Measurements>>
+  read(user: Subject): Promise<View<Data>>
 }
 
-export interface Write<State, Measurements, Result, Stored = Result> {
+export interface Write<Data extends UserData, Result, Stored = Result> {
   /** Records that `decide` looks up. */
   readonly reads?: readonly { readonly kind: string; readonly name: string }[]
   /** The incarnation this write belongs to; `user_erased` when it has ended. Absent: the current one. */
@@ -30,41 +35,39 @@ export interface Write<State, Measurements, Result, Stored = Result> {
   readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined
   /** When aborted, the call rejects with `signal.reason`, and the write is dropped unless it was already decided. */
   readonly signal?: AbortSignal | undefined
-  decide(view: View<State, Measurements>): Decision<State, Measurements, Result>
+  decide(view: View<Data>): Decision<Data, Result>
   /** What is stored as JSON under the idempotency key. Default: the result. */
   encodeResult?(result: Result): Stored
   /** The result of a repeated idempotency key. `stored` has been through JSON. Default: `stored`. */
-  replay?(stored: Stored, view: View<State, Measurements>): Result
+  replay?(stored: Stored, view: View<Data>): Result
   /** Called once, before the promise resolves, when the result is that of an earlier call. */
   readonly onReplay?: (() => void) | undefined
 }
 
 /** The user as a decision sees them: the committed state plus the changes of earlier writes in the same commit. */
-export interface View<State, Measurements> {
+export interface View<Data extends UserData> {
   readonly exists: boolean
   readonly incarnation: number
   /** Sequence of the last event; 0 when there is none. */
   readonly version: number
   /** Sequence and MAC of the last event. */
   readonly head: Head | null
-  readonly state: State
-  readonly measurements: Measurements
+  readonly state: Data['state']
+  readonly measurements: Data['measurements']
+  readonly usage: Data['usage']
   readonly stamps: Stamps
-  readonly counters: readonly Counter[]
   /** Wall clock of this decision, epoch ms. */
   readonly now: number
   /** A record listed in `reads`; undefined when it does not exist. */
   record(kind: string, name: string): string | undefined
 }
 
-export interface Decision<State, Measurements, Result> {
+export interface Decision<Data extends UserData, Result> {
   readonly events?: readonly NewEvent[]
-  readonly measurements?: Measurements
+  readonly measurements?: Data['measurements']
+  readonly usage?: Data['usage'] | undefined
   /** Whether the user was active: sets `seenAt`. */
   readonly seen?: boolean
-  /** New values, not differences. */
-  readonly counters?: readonly Counter[]
-  readonly dropCounters?: readonly { readonly limit: string; readonly window: string }[]
   readonly records?: readonly { readonly kind: string; readonly name: string; readonly value: string | null }[]
   /** Records that cannot exist yet because their names were just generated; later writes need not read them. */
   readonly absent?: readonly { readonly kind: string; readonly name: string }[]
@@ -74,11 +77,11 @@ export interface Decision<State, Measurements, Result> {
   /** Whether the result is stored under the idempotency key. Default true; refusals set false. */
   readonly remember?: boolean
   /** Builds the result after the decision was applied to the view. Must not throw. */
-  result(after: { readonly view: View<State, Measurements>; readonly events: readonly Event[] }): Result
+  result(after: { readonly view: View<Data>; readonly events: readonly Event[] }): Result
 }
 
 /** The journal as runtime and context use it: any user data except the ledger's state. */
-export type JournalPort = Journal<unknown, unknown>
+export type JournalPort = Journal<UserData>
 
 /** Reads single records directly from the store. Records change only through the journal. */
 export interface RecordReader {

@@ -2,64 +2,52 @@ import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { Store, UserStore } from '../storage/store.ts'
-import type { Write } from './api.ts'
-import type { NewEvent } from './event.ts'
+import type { NewEvent, UserData } from './event.ts'
 import type { JournalLimits } from './limits.ts'
+import { type Completion, decide, type QueuedWrite, userErased } from './queued-write.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { SnapshotCache } from './snapshot-cache.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
+import type { UserWriter } from './user-writer.ts'
 
-export interface CommitLoopDeps<State, Measurements> {
+export interface CommitLoopDeps<Data extends UserData> {
   readonly store: Store
   readonly effects: Effects
   readonly limits: JournalLimits
-  readonly snapshots: SnapshotCache<State, Measurements>
-  createUnitOfWork(user: Subject, base: Snapshot<State, Measurements>): UnitOfWork<State, Measurements>
-}
-
-export interface QueuedWrite<State, Measurements> {
-  readonly write: Write<State, Measurements, unknown, unknown>
-  /** Of the idempotency body; computed when the call is made, so that a body that is not JSON fails only that call. */
-  readonly digest: string | undefined
-  /** Set when the caller aborts: the write is not decided any more. */
-  isAborted: boolean
-  resolve(result: unknown): void
-  reject(error: unknown): void
+  /** Reads the store and caches the result. An unknown user is the initial data with revision null. */
+  load(writer: UserWriter<Data>): Promise<Snapshot<Data>>
+  createUnitOfWork(user: Subject, base: Snapshot<Data>): UnitOfWork<Data>
 }
 
 /** Number of rows removed, by kind. */
 export type ErasedCounts = Readonly<Record<string, number>>
 
-export interface ErasureRequest {
-  readonly user: Subject
+export interface ErasureRequest<Data extends UserData> {
+  readonly user: UserWriter<Data>
   /** The namespace's own log. */
-  readonly log: Subject
+  readonly log: UserWriter<Data>
   /** The keyed hash that replaces the user's id in the log. */
   readonly pseudonym: string
   event(incarnation: number, pseudonym: string): NewEvent
 }
 
-/** Settles the promise of one write; called when its batch is committed. */
-type Completion = () => void
-
 /** Where an attempt writes: the store, or the store under its write lock. */
-type Writer = Pick<UserStore, 'commit' | 'erase'>
+type Target = Pick<UserStore, 'commit' | 'erase'>
 
 /** Carried from one attempt of a batch to the next. */
-interface BatchProgress<State, Measurements> {
+interface BatchProgress<Data extends UserData> {
   /** The cached snapshot, which only the first attempt uses. */
-  cached: Snapshot<State, Measurements> | undefined
+  cached: Snapshot<Data> | undefined
   /** The incarnation that the previous attempt was decided on. */
   incarnation: number | undefined
 }
 
-/** Turns queued writes of one user into one commit: load, decide, commit, and again after a conflict. */
-export class CommitLoop<State, Measurements> {
-  readonly #deps: CommitLoopDeps<State, Measurements>
+/** Turns writes of one user into one commit when that needs the store: load, decide, commit, and again after a conflict. */
+export class CommitLoop<Data extends UserData> {
+  readonly #deps: CommitLoopDeps<Data>
   #repliesSinceSweep = 0
   #sweep: Promise<unknown> = Promise.resolve()
 
-  constructor(deps: CommitLoopDeps<State, Measurements>) {
+  constructor(deps: CommitLoopDeps<Data>) {
     this.#deps = deps
   }
 
@@ -67,33 +55,39 @@ export class CommitLoop<State, Measurements> {
    * Commits a batch and settles every write in it; never rejects. An error that is not a `PurserError` is caused by a
    * single write, such as a violated constraint: the batch is then committed one write at a time, so that only that
    * write fails.
+   *
+   * @param incarnation the one the batch was decided on before, if it was
    */
-  async commitBatch(user: Subject, batch: readonly QueuedWrite<State, Measurements>[]): Promise<void> {
+  async commitBatch(
+    writer: UserWriter<Data>,
+    batch: readonly QueuedWrite<Data>[],
+    incarnation?: number,
+  ): Promise<void> {
     const pending = batch.filter((queued) => !queued.isAborted)
     if (pending.length === 0) return
     try {
-      for (const complete of await this.#commit(user, pending)) complete()
+      for (const complete of await this.#commit(writer, pending, incarnation)) complete()
     } catch (error) {
-      this.#deps.snapshots.delete(user)
+      writer.invalidate()
       if (pending.length === 1 || PurserError.is(error)) {
         for (const queued of pending) queued.reject(error)
         return
       }
-      for (const queued of pending) await this.commitBatch(user, [queued])
+      for (const queued of pending) await this.commitBatch(writer, [queued])
     }
   }
 
   /** Ends an incarnation and appends one event to the log, in one step. No write of either may run during it. */
-  async erase({ user, log, pseudonym, event }: ErasureRequest): Promise<ErasedCounts> {
-    const { store, snapshots, createUnitOfWork } = this.#deps
-    const erased = await this.#retryOnConflict(async (writer) => {
-      const row = await store.users.load(user)
-      const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.namespace, pseudonym))
-      const unit = createUnitOfWork(log, await snapshots.load(log))
+  async erase({ user, log, pseudonym, event }: ErasureRequest<Data>): Promise<ErasedCounts> {
+    const { store, load, createUnitOfWork } = this.#deps
+    const erased = await this.#retryOnConflict(async (target) => {
+      const row = await store.users.load(user.user)
+      const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.user.namespace, pseudonym))
+      const unit = createUnitOfWork(log.user, await load(log))
       unit.apply({ events: [event(incarnation, pseudonym)], result: () => undefined })
-      const outcome = await writer.erase(user, { tag: pseudonym, incarnation, log: unit.toCommit() })
-      snapshots.delete(user)
-      snapshots.delete(log)
+      const outcome = await target.erase(user.user, { tag: pseudonym, incarnation, log: unit.toCommit() })
+      user.invalidate()
+      log.invalidate()
       return outcome.ok ? outcome.counts : undefined
     })
     if (erased !== undefined) return erased
@@ -105,12 +99,13 @@ export class CommitLoop<State, Measurements> {
     await this.#sweep
   }
 
-  async #commit(user: Subject, batch: readonly QueuedWrite<State, Measurements>[]): Promise<readonly Completion[]> {
-    const progress: BatchProgress<State, Measurements> = {
-      cached: this.#deps.snapshots.get(user),
-      incarnation: undefined,
-    }
-    const completions = await this.#retryOnConflict((writer) => this.#attempt(user, batch, { progress, writer }))
+  async #commit(
+    writer: UserWriter<Data>,
+    batch: readonly QueuedWrite<Data>[],
+    incarnation: number | undefined,
+  ): Promise<readonly Completion[]> {
+    const progress: BatchProgress<Data> = { cached: writer.snapshot, incarnation }
+    const completions = await this.#retryOnConflict((target) => this.#attempt(writer, batch, { progress, target }))
     if (completions !== undefined) return completions
     const { maxAttempts } = this.#deps.limits
     throw new PurserError('store_unavailable', `Other processes changed this user ${maxAttempts} times in a row.`, {
@@ -125,26 +120,30 @@ export class CommitLoop<State, Measurements> {
    * rejected: it must not create the next incarnation.
    */
   async #attempt(
-    user: Subject,
-    batch: readonly QueuedWrite<State, Measurements>[],
-    { progress, writer }: { readonly progress: BatchProgress<State, Measurements>; readonly writer: Writer },
+    writer: UserWriter<Data>,
+    batch: readonly QueuedWrite<Data>[],
+    { progress, target }: { readonly progress: BatchProgress<Data>; readonly target: Target },
   ): Promise<readonly Completion[] | undefined> {
-    const { limits, snapshots, createUnitOfWork } = this.#deps
+    const { limits, load, createUnitOfWork } = this.#deps
     const { cached, incarnation } = progress
-    const base = cached ?? (await snapshots.load(user))
+    const base = cached ?? (await load(writer))
     if (incarnation !== undefined && incarnation !== base.incarnation) throw userErased()
     progress.incarnation = base.incarnation
     progress.cached = undefined
-    const unit = createUnitOfWork(user, base)
-    const reads = this.#startReads(user, unit, batch)
+    const unit = createUnitOfWork(writer.user, base)
+    const reads = this.#startReads(writer.user, unit, batch)
     if (reads.length > 0) await Promise.all(reads)
-    const completions = batch.flatMap((queued) => (queued.isAborted ? [] : [this.#decide(unit, base, queued)]))
+    const completions = batch.flatMap((queued) =>
+      queued.isAborted ? [] : [decide(unit, queued, limits.replyTtlMs)],
+    )
     if (!unit.isDirty) {
-      return cached === undefined || isSameRow(await snapshots.load(user), base) ? completions : undefined
+      return cached === undefined || isSameRow(await load(writer), base) ? completions : undefined
     }
-    const outcome = await writer.commit(user, unit.toCommit())
+    const commit = unit.toCommit()
+    const outcome = await target.commit(writer.user, commit)
     if (!outcome.ok) return undefined
-    snapshots.set(user, unit.toSnapshot(outcome.revision))
+    writer.snapshot = unit.toSnapshot(outcome.revision)
+    this.#repliesSinceSweep += commit.replies.length
     if (this.#repliesSinceSweep >= limits.repliesPerSweep) this.#sweepReplies()
     return completions
   }
@@ -152,8 +151,8 @@ export class CommitLoop<State, Measurements> {
   /** Reads everything the decisions look up, in parallel, because decisions are synchronous. */
   #startReads(
     user: Subject,
-    unit: UnitOfWork<State, Measurements>,
-    batch: readonly QueuedWrite<State, Measurements>[],
+    unit: UnitOfWork<Data>,
+    batch: readonly QueuedWrite<Data>[],
   ): Promise<void>[] {
     const { users } = this.#deps.store
     const reads: Promise<void>[] = []
@@ -169,50 +168,12 @@ export class CommitLoop<State, Measurements> {
     return reads
   }
 
-  /** An error thrown by the decision rejects its own write; an error after the decision fails the whole batch. */
-  #decide(
-    unit: UnitOfWork<State, Measurements>,
-    base: Snapshot<State, Measurements>,
-    { write, digest, resolve, reject }: QueuedWrite<State, Measurements>,
-  ): Completion {
-    let decision: ReturnType<typeof write.decide>
-    try {
-      if (write.incarnation !== undefined && (write.incarnation !== base.incarnation || !unit.exists))
-        throw userErased()
-      const stored = write.idempotency && unit.findReply(write.idempotency.key, digest)
-      if (stored !== undefined) {
-        const value: unknown = JSON.parse(stored)
-        const result = write.replay ? write.replay(value, unit.view()) : value
-        return () => {
-          try {
-            write.onReplay?.()
-            resolve(result)
-          } catch (error) {
-            reject(error)
-          }
-        }
-      }
-      decision = write.decide(unit.view())
-    } catch (error) {
-      return () => reject(error)
-    }
-    const events = unit.apply(decision)
-    const result = decision.result({ view: unit.view(), events })
-    if (write.idempotency !== undefined && digest !== undefined && decision.remember !== false) {
-      const stored = write.encodeResult ? write.encodeResult(result) : result
-      const expiresAt = this.#deps.effects.now() + this.#deps.limits.replyTtlMs
-      this.#repliesSinceSweep++
-      unit.addReply({ key: write.idempotency.key, digest, result: JSON.stringify(stored ?? null), expiresAt })
-    }
-    return () => resolve(result)
-  }
-
   /**
    * Runs `attempt` until it reports no conflict by returning a value. After `attemptsBeforeLock` attempts it takes the
    * store's write lock for each further one. Undefined when all attempts ended in a conflict.
    */
   async #retryOnConflict<Result>(
-    attempt: (writer: Writer) => Promise<Result | undefined>,
+    attempt: (target: Target) => Promise<Result | undefined>,
   ): Promise<Result | undefined> {
     const { store, limits } = this.#deps
     for (let made = 0; made < limits.maxAttempts; made++) {
@@ -239,10 +200,4 @@ export class CommitLoop<State, Measurements> {
 
 function isSameRow(a: { revision: number | null; incarnation: number }, b: typeof a): boolean {
   return a.revision === b.revision && a.incarnation === b.incarnation
-}
-
-function userErased(): PurserError {
-  return new PurserError('user_erased', 'The user was erased during this call.', {
-    hint: 'Nothing of this call was written. A new call creates a new incarnation of the user.',
-  })
 }

@@ -1,4 +1,4 @@
-import type { Counter, Facets, Stamps } from '../storage/commit.ts'
+import type { Facets } from '../storage/commit.ts'
 
 /** An event before it is appended to the chain. */
 export interface NewEvent {
@@ -27,20 +27,27 @@ export interface Event extends NewEvent {
 /** The stored text of an event, parsed. */
 export type EventBody = Omit<Event, 'user' | 'mac'>
 
-/**
- * How the events of a user become state. The module that owns the rules passes it to the journal.
- * `State` is exactly what the events fold to; `Measurements` are stored beside it and produce no events.
- * Both are plain JSON values and are never mutated.
- */
-export interface Fold<State, Measurements> {
-  readonly initialState: State
-  readonly initialMeasurements: Measurements
-  evolve(state: State, event: EventBody): State
-  facets(user: {
-    readonly state: State
-    readonly measurements: Measurements
-    readonly stamps: Stamps
-    readonly counters: readonly Counter[]
-    readonly now: number
-  }): Facets
+/** What is stored of a user, decoded. All three are plain JSON values and are never mutated. */
+export interface UserData {
+  /** Exactly what the user's events fold to. */
+  readonly state: unknown
+  /** Stored beside the state; produces no events. */
+  readonly measurements: unknown
+  /** What was used of the limits. Nearly every write replaces it, and nothing else. */
+  readonly usage: unknown
+}
+
+/** How the events of a user become state. The module that owns the rules passes it to the journal. */
+export interface Fold<Data extends UserData> {
+  /** The data of a user without a row. */
+  readonly initial: Data
+  evolve(state: Data['state'], event: EventBody): Data['state']
+  facets(user: FoldedUser<Data>): Facets
+}
+
+export interface FoldedUser<Data extends UserData> {
+  readonly state: Data['state']
+  readonly measurements: Data['measurements']
+  readonly usage: Data['usage']
+  readonly now: number
 }

@@ -1,115 +1,173 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { canonicalJson } from '../core/canonical-json.ts'
-import type { Effects } from '../core/effects.ts'
+import { afterCurrentTick, type Effects } from '../core/effects.ts'
 import { type Keyring, tagOf } from '../core/keyring.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
 import { purserClosed } from '../errors.ts'
 import { LOG_OF_NAMESPACE } from '../storage/commit.ts'
 import type { Store } from '../storage/store.ts'
-import type { Journal, Write } from './api.ts'
-import { CommitLoop, type ErasedCounts, type QueuedWrite } from './commit-loop.ts'
-import type { Fold, NewEvent } from './event.ts'
+import type { Journal, View, Write } from './api.ts'
+import { CommitLoop, type ErasedCounts } from './commit-loop.ts'
+import { DeferredWrites } from './deferred-writes.ts'
+import type { Fold, NewEvent, UserData } from './event.ts'
 import { JOURNAL_LIMITS, type JournalLimits } from './limits.ts'
-import { viewOf } from './snapshot.ts'
-import { createSnapshotCache } from './snapshot-cache.ts'
-import { UnitOfWork } from './unit-of-work.ts'
-import { createUserQueues } from './user-queue.ts'
+import type { QueuedWrite } from './queued-write.ts'
+import { decodeRow, emptySnapshot, type Snapshot, viewOf } from './snapshot.ts'
+import { UnitOfWork, type UnitOfWorkDeps } from './unit-of-work.ts'
+import type { UserWriter } from './user-writer.ts'
+import { UserWriters } from './user-writers.ts'
 
-export interface JournalDeps<State, Measurements> {
+export interface JournalDeps<Data extends UserData> {
   readonly store: Store
   readonly keys: Keyring
   readonly effects: Effects
-  readonly fold: Fold<State, Measurements>
+  readonly fold: Fold<Data>
   readonly limits?: JournalLimits
 }
 
-export interface OpenJournal<State, Measurements> extends Journal<State, Measurements> {
+export interface OpenJournal<Data extends UserData> extends Journal<Data> {
   /**
-   * Ends the user's incarnation after the writes queued before it, and appends `event` to the namespace's own log in the
-   * same step. Reads nothing of the user but the incarnation, so it also works on damaged rows and broken chains.
+   * Ends the user's incarnation after the writes requested before it, and appends `event` to the namespace's own log in
+   * the same step. Reads nothing of the user but the incarnation, so it also works on damaged rows and broken chains.
    */
   erase(user: Subject, event: (incarnation: number, pseudonym: string) => NewEvent): Promise<ErasedCounts>
   /** The keyed hash used where the user's id must not appear. */
   tag(user: Subject): string
-  /** Rejects new calls, waits for queued writes, then unsubscribes from the store. */
+  /** Rejects new calls, commits pending and deferred writes, then unsubscribes from the store. */
   close(): Promise<void>
 }
 
-export function openJournal<State, Measurements>(
-  deps: JournalDeps<State, Measurements>,
-): OpenJournal<State, Measurements> {
-  const { store, keys, effects, fold, limits = JOURNAL_LIMITS } = deps
-  const tags = new LRUCache<string, string, Subject>({
-    max: limits.maxCachedUsers,
-    memoMethod: (_key, _stale, { context: user }) => tagOf(keys, user),
-  })
-  const tag = (user: Subject): string => tags.memo(subjectKey(user), { context: user })
-  const snapshots = createSnapshotCache({ store, fold, tag, maxUsers: limits.maxCachedUsers })
-  const loop = new CommitLoop<State, Measurements>({
-    store,
-    effects,
-    limits,
-    snapshots,
-    createUnitOfWork: (user, base) =>
-      new UnitOfWork(base, { user, tag: () => tag(user), keys, fold, nextId: effects.randomId }, effects.now()),
-  })
-  const queues = createUserQueues<QueuedWrite<State, Measurements>>({
-    maxBatch: limits.maxWritesPerCommit,
-    maxQueued: limits.maxQueuedWrites,
-    process: (user, batch) => loop.commitBatch(user, batch),
-  })
-  let isClosed = false
+export function openJournal<Data extends UserData>(deps: JournalDeps<Data>): OpenJournal<Data> {
+  return new StoreJournal(deps)
+}
 
-  function assertOpen(): void {
-    if (isClosed) throw purserClosed()
+class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
+  readonly #deps: JournalDeps<Data>
+  readonly #unitDeps: UnitOfWorkDeps<Data>
+  readonly #tags: LRUCache<string, string, Subject>
+  readonly #writers: UserWriters<Data>
+  readonly #deferred: DeferredWrites<Data>
+  readonly #loop: CommitLoop<Data>
+  readonly #unsubscribe: () => void
+  /** Writers whose units are committed at the end of this turn of the event loop. */
+  #scheduled: UserWriter<Data>[] = []
+  #isClosed = false
+
+  constructor(deps: JournalDeps<Data>) {
+    const { store, keys, effects, fold, limits = JOURNAL_LIMITS } = deps
+    this.#deps = deps
+    this.#unitDeps = { keys, fold, nextId: effects.randomId, tag: (user) => this.tag(user) }
+    this.#tags = new LRUCache({
+      max: limits.maxCachedUsers,
+      memoMethod: (_key, _stale, { context: user }) => tagOf(keys, user),
+    })
+    const createUnitOfWork = (user: Subject, base: Snapshot<Data>): UnitOfWork<Data> =>
+      new UnitOfWork(this.#unitDeps, { user, base, now: effects.now() })
+    const load = (writer: UserWriter<Data>): Promise<Snapshot<Data>> => this.#load(writer)
+    this.#loop = new CommitLoop({ store, effects, limits, load, createUnitOfWork })
+    this.#writers = new UserWriters({
+      maxUsers: limits.maxCachedUsers,
+      maxWritesPerCommit: limits.maxWritesPerCommit,
+      maxQueuedWrites: limits.maxQueuedWrites,
+      replyTtlMs: limits.replyTtlMs,
+      createUnitOfWork,
+      scheduleCommit: this.#scheduleCommit,
+      commit: (user, commit) => store.users.commit(user, commit),
+      commitBatch: (writer, batch, incarnation) => this.#loop.commitBatch(writer, batch, incarnation),
+    })
+    this.#deferred = new DeferredWrites({
+      effects,
+      maxDelayMs: limits.deferMs,
+      maxDeferred: limits.maxDeferredWrites,
+      maxRetained: limits.maxRetainedWrites,
+      findWriter: (user) => this.#writers.get(user),
+    })
+    this.#unsubscribe = store.bus.subscribe(this.#writers.onBusMessage)
   }
 
-  return {
-    tag,
+  tag(user: Subject): string {
+    return this.#tags.memo(subjectKey(user), { context: user })
+  }
 
-    write<Result, Stored>(user: Subject, write: Write<State, Measurements, Result, Stored>): Promise<Result> {
-      return new Promise<Result>((resolve, reject) => {
-        assertOpen()
-        write.signal?.throwIfAborted()
-        const digest = write.idempotency && digestOf(write.idempotency.body)
-        const queued = { write, digest, isAborted: false, resolve, reject } as QueuedWrite<State, Measurements>
-        queues.push(user, write.signal === undefined ? queued : abortable(queued, write.signal))
-      })
-    },
+  write<Result, Stored>(user: Subject, write: Write<Data, Result, Stored>): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      this.#assertOpen()
+      write.signal?.throwIfAborted()
+      const digest = write.idempotency && digestOf(write.idempotency.body)
+      const queued = { write, digest, isAborted: false, resolve, reject } as QueuedWrite<Data>
+      this.#writers.get(user).write(write.signal === undefined ? queued : abortable(queued, write.signal))
+    })
+  }
 
-    async read(user) {
-      assertOpen()
-      return viewOf(snapshots.get(user) ?? (await snapshots.load(user)), effects.now())
-    },
+  defer<Result>(user: Subject, write: Write<Data, Result>): void {
+    if (!this.#isClosed) this.#deferred.add(user, write as Write<Data, unknown, unknown>)
+  }
 
-    async erase(user, event) {
-      assertOpen()
-      const log: Subject = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
-      const request = { user, log, pseudonym: tag(user), event }
-      return queues.runExclusive(user, () => queues.runExclusive(log, () => loop.erase(request)))
-    },
+  async read(user: Subject): Promise<View<Data>> {
+    this.#assertOpen()
+    const writer = this.#writers.get(user)
+    if (writer.hasDeferred) await writer.runExclusive(async () => undefined)
+    return viewOf(writer.snapshot ?? (await this.#load(writer)), this.#deps.effects.now())
+  }
 
-    async close() {
-      isClosed = true
-      await queues.idle()
-      await loop.idle()
-      snapshots.close()
-    },
+  async erase(user: Subject, event: (incarnation: number, pseudonym: string) => NewEvent): Promise<ErasedCounts> {
+    this.#assertOpen()
+    const log = this.#writers.get({ namespace: user.namespace, id: LOG_OF_NAMESPACE })
+    const writer = this.#writers.get(user)
+    const request = { user: writer, log, pseudonym: this.tag(user), event }
+    return writer.runExclusive(() => log.runExclusive(() => this.#loop.erase(request)))
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#deferred.close()
+    await this.#writers.idle()
+    await this.#loop.idle()
+    this.#unsubscribe()
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw purserClosed()
+  }
+
+  readonly #scheduleCommit = (writer: UserWriter<Data>): void => {
+    if (this.#scheduled.push(writer) === 1) afterCurrentTick(this.#commitScheduled)
+  }
+
+  readonly #commitScheduled = (): void => {
+    const scheduled = this.#scheduled
+    this.#scheduled = []
+    for (const writer of scheduled) writer.sendCommit()
+  }
+
+  /** An unknown user is the initial data with revision null, which is not cached. */
+  async #load(writer: UserWriter<Data>): Promise<Snapshot<Data>> {
+    const { store, fold } = this.#deps
+    const { user } = writer
+    writer.invalidate()
+    const read = Symbol()
+    writer.newestRead = read
+    const row = await store.users.load(user)
+    const isCurrent = writer.newestRead === read
+    if (isCurrent) writer.newestRead = undefined
+    if (row === undefined) {
+      return emptySnapshot(await store.users.nextIncarnation(user.namespace, this.tag(user)), fold.initial)
+    }
+    const snapshot = decodeRow(row, fold.initial)
+    if (isCurrent) writer.snapshot = snapshot
+    return snapshot
   }
 }
 
 /** Rejects the write as soon as the signal is aborted. A write that was not decided by then is dropped. */
-function abortable<State, Measurements>(
-  queued: QueuedWrite<State, Measurements>,
-  signal: AbortSignal,
-): QueuedWrite<State, Measurements> {
+function abortable<Data extends UserData>(queued: QueuedWrite<Data>, signal: AbortSignal): QueuedWrite<Data> {
   const onAbort = (): void => {
     watched.isAborted = true
     queued.reject(signal.reason)
   }
   const unwatch = (): void => signal.removeEventListener('abort', onAbort)
-  const watched: QueuedWrite<State, Measurements> = {
+  const watched: QueuedWrite<Data> = {
     ...queued,
     resolve(result) {
       unwatch()

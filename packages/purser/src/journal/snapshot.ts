@@ -1,60 +1,53 @@
 import { PurserError } from '../errors.ts'
-import type { Counter, Head, RecordWrite, Stamps, UserRow } from '../storage/commit.ts'
+import type { Head, RecordWrite, Stamps, UserRow } from '../storage/commit.ts'
 import type { View } from './api.ts'
-import type { Fold } from './event.ts'
+import type { UserData } from './event.ts'
 
-/** A user's row, decoded. Cached until another process changes the user. */
-export interface Snapshot<State, Measurements> {
+/** A user's row, decoded. */
+export interface Snapshot<Data extends UserData> {
   /** null: the user does not exist. */
   readonly revision: number | null
   readonly incarnation: number
   readonly head: Head | null
-  readonly state: State
-  readonly measurements: Measurements
+  readonly state: Data['state']
+  readonly measurements: Data['measurements']
+  readonly usage: Data['usage']
   readonly stamps: Stamps
-  readonly counters: readonly Counter[]
   /** The newest records that are known not to exist and need not be read. */
   readonly absent: readonly RecordName[]
 }
 
 export type RecordName = Pick<RecordWrite, 'kind' | 'name'>
 
-type Initial<State, Measurements> = Pick<Fold<State, Measurements>, 'initialState' | 'initialMeasurements'>
+export function isSameRecord(one: RecordName, other: RecordName): boolean {
+  return one.name === other.name && one.kind === other.kind
+}
+
+/** Whether a record is in a list of records that do not exist. */
+export function isAbsentIn(absent: readonly RecordName[], record: RecordName): boolean {
+  return absent.some((other) => isSameRecord(record, other))
+}
 
 const NO_STAMPS: Stamps = { createdAt: 0, updatedAt: 0, seenAt: null }
 
 /** The snapshot of a user without a row. */
-export function emptySnapshot<State, Measurements>(
-  incarnation: number,
-  { initialState, initialMeasurements }: Initial<State, Measurements>,
-): Snapshot<State, Measurements> {
-  return {
-    revision: null,
-    incarnation,
-    head: null,
-    state: initialState,
-    measurements: initialMeasurements,
-    stamps: NO_STAMPS,
-    counters: [],
-    absent: [],
-  }
+export function emptySnapshot<Data extends UserData>(incarnation: number, initial: Data): Snapshot<Data> {
+  const { state, measurements, usage } = initial
+  return { revision: null, incarnation, head: null, state, measurements, usage, stamps: NO_STAMPS, absent: [] }
 }
 
 /** Throws `store_damaged` when the row cannot be read: the next write would overwrite it with a default. */
-export function decodeRow<State, Measurements>(
-  row: UserRow,
-  { initialState, initialMeasurements }: Initial<State, Measurements>,
-): Snapshot<State, Measurements> {
+export function decodeRow<Data extends UserData>(row: UserRow, initial: Data): Snapshot<Data> {
   try {
-    const { revision, incarnation, head, stamps, counters } = row
+    const { revision, incarnation, head, stamps } = row
     return {
       revision,
       incarnation,
       head,
+      state: decodeJson(initial.state, row.state),
+      measurements: decodeJson(initial.measurements, row.measured),
+      usage: decodeJson(initial.usage, row.usage),
       stamps,
-      counters,
-      state: decodeJson(initialState, row.state),
-      measurements: decodeJson(initialMeasurements, row.measured),
       absent: [],
     }
   } catch (cause) {
@@ -71,10 +64,8 @@ export function decodeJson<Value>(initial: Value, stored: string | null): Value 
 }
 
 /** The stored user, for readers. */
-export function viewOf<State, Measurements>(
-  { revision, incarnation, head, state, measurements, stamps, counters }: Snapshot<State, Measurements>,
-  now: number,
-): View<State, Measurements> {
+export function viewOf<Data extends UserData>(snapshot: Snapshot<Data>, now: number): View<Data> {
+  const { revision, incarnation, head, state, measurements, usage, stamps } = snapshot
   return {
     exists: revision !== null,
     incarnation,
@@ -82,8 +73,8 @@ export function viewOf<State, Measurements>(
     head,
     state,
     measurements,
+    usage,
     stamps,
-    counters,
     now,
     record: () => undefined,
   }

@@ -1,36 +1,35 @@
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Commit, Counter, Head, RecordWrite, Reply, Stamps, StoredEvent } from '../storage/commit.ts'
+import type { Commit, Head, RecordWrite, Reply, Stamps, StoredEvent } from '../storage/commit.ts'
 import type { Decision, View } from './api.ts'
-import type { Event, Fold, NewEvent } from './event.ts'
+import type { Event, Fold, NewEvent, UserData } from './event.ts'
 import { type ChainId, extendChain, headMac, parseBody, readEvent } from './hash-chain.ts'
-import type { RecordName, Snapshot } from './snapshot.ts'
+import { isAbsentIn, isSameRecord, type RecordName, type Snapshot } from './snapshot.ts'
 
 const NONE: readonly never[] = []
 
 type Trim = Commit['trims'][number]
-type CounterName = Pick<Counter, 'limit' | 'window'>
 
 /** Per user. Records that are no longer in the list are read. */
 const MAX_ABSENT = 8
 
-export interface UnitOfWorkDeps<State, Measurements> {
-  readonly user: Subject
-  /** Called only when the user is created. */
-  readonly tag: () => string
+export interface UnitOfWorkDeps<Data extends UserData> {
   readonly keys: Keyring
-  readonly fold: Fold<State, Measurements>
+  readonly fold: Fold<Data>
   readonly nextId: () => string
+  /** The keyed hash of a user's id. Called only when the user is created. */
+  tag(user: Subject): string
 }
 
 /**
  * The changes of one user that the next commit will write. Each decision sees the changes of the decisions before it;
  * all of them become one commit.
  */
-export class UnitOfWork<State, Measurements> {
-  readonly #base: Snapshot<State, Measurements>
-  readonly #deps: UnitOfWorkDeps<State, Measurements>
+export class UnitOfWork<Data extends UserData> {
+  readonly #deps: UnitOfWorkDeps<Data>
+  readonly #user: Subject
+  readonly #base: Snapshot<Data>
   readonly #now: number
   readonly #events: StoredEvent[] = []
   #absent: readonly RecordName[]
@@ -40,23 +39,28 @@ export class UnitOfWork<State, Measurements> {
   #trims: Map<string, Trim> | undefined
   #replies: Map<string, Reply> | undefined
   #loadedReplies: Map<string, Reply> | undefined
-  #counters: readonly Counter[]
-  #state: State
-  #measurements: Measurements
+  #state: Data['state']
+  #measurements: Data['measurements']
+  #usage: Data['usage']
   #head: Head | null
   #seenAt: number | null
   #dropEventsBelow: number | undefined
   #isDirty = false
 
-  constructor(base: Snapshot<State, Measurements>, deps: UnitOfWorkDeps<State, Measurements>, now: number) {
-    this.#base = base
+  /** `now`: the instant of all its decisions, epoch ms. */
+  constructor(
+    deps: UnitOfWorkDeps<Data>,
+    { user, base, now }: { readonly user: Subject; readonly base: Snapshot<Data>; readonly now: number },
+  ) {
     this.#deps = deps
+    this.#user = user
+    this.#base = base
     this.#now = now
     this.#state = base.state
     this.#measurements = base.measurements
     this.#head = base.head
     this.#seenAt = base.stamps.seenAt
-    this.#counters = base.counters
+    this.#usage = base.usage
     this.#absent = base.absent
   }
 
@@ -65,11 +69,20 @@ export class UnitOfWork<State, Measurements> {
     return this.#isDirty
   }
 
+  get incarnation(): number {
+    return this.#base.incarnation
+  }
+
+  /** The instant of all its decisions, epoch ms. */
+  get now(): number {
+    return this.#now
+  }
+
   get exists(): boolean {
     return this.#base.revision !== null || this.#isDirty
   }
 
-  view(): View<State, Measurements> {
+  view(): View<Data> {
     return {
       exists: this.exists,
       incarnation: this.#base.incarnation,
@@ -77,8 +90,8 @@ export class UnitOfWork<State, Measurements> {
       head: this.#head,
       state: this.#state,
       measurements: this.#measurements,
+      usage: this.#usage,
       stamps: this.#stamps(),
-      counters: this.#counters,
       now: this.#now,
       record: (kind, name) => this.#findRecord(recordKey(kind, name)),
     }
@@ -86,7 +99,7 @@ export class UnitOfWork<State, Measurements> {
 
   /** Whether a record is known not to exist and need not be read: no other process can have written it. */
   isAbsent(record: RecordName): boolean {
-    return this.#base.absent.some((other) => isSameRecord(record, other))
+    return isAbsentIn(this.#base.absent, record)
   }
 
   /** Adds a record as read from the store. */
@@ -118,7 +131,7 @@ export class UnitOfWork<State, Measurements> {
   }
 
   /** Applies a decision. Returns its events as appended to the chain. */
-  apply<Result>(decision: Decision<State, Measurements, Result>): Event[] {
+  apply<Result>(decision: Decision<Data, Result>): Event[] {
     const events = this.#appendEvents(decision.events ?? NONE)
     if (decision.measurements !== undefined) {
       this.#measurements = decision.measurements
@@ -128,12 +141,8 @@ export class UnitOfWork<State, Measurements> {
       this.#seenAt = Math.max(this.#now, this.#seenAt ?? 0)
       this.#isDirty = true
     }
-    for (const counter of decision.counters ?? NONE) {
-      this.#counters = withCounter(this.#counters, counter)
-      this.#isDirty = true
-    }
-    if (decision.dropCounters !== undefined && decision.dropCounters.length > 0) {
-      this.#counters = withoutCounters(this.#counters, decision.dropCounters)
+    if (decision.usage !== undefined) {
+      this.#usage = decision.usage
       this.#isDirty = true
     }
     for (const record of decision.records ?? NONE) this.#writeRecord(record)
@@ -148,25 +157,23 @@ export class UnitOfWork<State, Measurements> {
 
   toCommit(): Commit {
     const { fold, tag } = this.#deps
-    const { counters, dropCounters } = diffCounters(this.#base.counters, this.#counters)
+    const base = this.#base
     return {
-      expect: this.#base.revision,
-      incarnation: this.#base.incarnation,
-      tag: this.#base.revision === null ? tag() : null,
+      expect: base.revision,
+      incarnation: base.incarnation,
+      tag: base.revision === null ? tag(this.#user) : null,
       at: this.#now,
       seenAt: this.#seenAt,
       facets: fold.facets({
         state: this.#state,
         measurements: this.#measurements,
-        stamps: this.#stamps(),
-        counters: this.#counters,
+        usage: this.#usage,
         now: this.#now,
       }),
       folded: this.#foldedState(),
-      measured: this.#measurements === this.#base.measurements ? undefined : JSON.stringify(this.#measurements),
+      measured: this.#measurements === base.measurements ? undefined : JSON.stringify(this.#measurements),
+      usage: this.#usage === base.usage ? undefined : JSON.stringify(this.#usage),
       events: this.#events,
-      counters,
-      dropCounters,
       records: valuesOf(this.#records),
       trims: valuesOf(this.#trims),
       replies: valuesOf(this.#replies),
@@ -175,15 +182,15 @@ export class UnitOfWork<State, Measurements> {
   }
 
   /** The snapshot after the commit was accepted as `revision`. */
-  toSnapshot(revision: number): Snapshot<State, Measurements> {
+  toSnapshot(revision: number): Snapshot<Data> {
     return {
       revision,
       incarnation: this.#base.incarnation,
       head: this.#head,
       state: this.#state,
       measurements: this.#measurements,
+      usage: this.#usage,
       stamps: this.#stamps(),
-      counters: this.#counters,
       absent: this.#absent,
     }
   }
@@ -204,13 +211,13 @@ export class UnitOfWork<State, Measurements> {
 
   #appendEvents(events: readonly NewEvent[]): Event[] {
     if (events.length === 0) return []
-    const { keys, nextId, user, fold } = this.#deps
+    const { keys, nextId, fold } = this.#deps
     const extended = extendChain(keys, { ...this.#chain(), head: this.#head, at: this.#now, nextId }, events)
     this.#head = extended.head
     this.#events.push(...extended.events)
     for (const event of extended.events) this.#state = fold.evolve(this.#state, parseBody(event.body))
     this.#isDirty = true
-    return extended.events.map((event) => readEvent(user.id, event))
+    return extended.events.map((event) => readEvent(this.#user.id, event))
   }
 
   #writeRecord(record: RecordWrite): void {
@@ -227,7 +234,7 @@ export class UnitOfWork<State, Measurements> {
   }
 
   #chain(): ChainId {
-    return { user: this.#deps.user, incarnation: this.#base.incarnation }
+    return { user: this.#user, incarnation: this.#base.incarnation }
   }
 }
 
@@ -235,49 +242,6 @@ function valuesOf<Value>(values: ReadonlyMap<string, Value> | undefined): readon
   return values === undefined ? NONE : [...values.values()]
 }
 
-function isSameRecord(one: RecordName, other: RecordName): boolean {
-  return one.name === other.name && one.kind === other.kind
-}
-
 function recordKey(kind: string, name: string): string {
   return `${kind}\n${name}`
-}
-
-/*
- * Lists of counters are replaced, never mutated: views handed out earlier stay valid, and a commit writes the
- * difference between two lists.
- */
-
-/** The list with this counter replaced, or appended when it is new. */
-function withCounter(counters: readonly Counter[], counter: Counter): readonly Counter[] {
-  const index = counters.findIndex((other) => isSameCounter(counter, other))
-  return index === -1 ? [...counters, counter] : counters.with(index, counter)
-}
-
-function withoutCounters(counters: readonly Counter[], dropped: readonly CounterName[]): readonly Counter[] {
-  const names = new Set(dropped.map(counterKey))
-  return counters.filter((counter) => !names.has(counterKey(counter)))
-}
-
-/** The counters to write and to drop to get from one list to the other. */
-function diffCounters(
-  before: readonly Counter[],
-  after: readonly Counter[],
-): Pick<Commit, 'counters' | 'dropCounters'> {
-  if (before === after) return { counters: NONE, dropCounters: NONE }
-  const [old, present] = [new Set(before), new Set(after)]
-  const counters = after.filter((counter) => !old.has(counter))
-  const replaced = before.filter((counter) => !present.has(counter))
-  return {
-    counters,
-    dropCounters: replaced.filter((counter) => !counters.some((other) => isSameCounter(counter, other))),
-  }
-}
-
-function isSameCounter(one: CounterName, other: CounterName): boolean {
-  return one.window === other.window && one.limit === other.limit
-}
-
-function counterKey({ limit, window }: CounterName): string {
-  return `${limit}\n${window}`
 }

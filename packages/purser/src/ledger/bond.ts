@@ -1,4 +1,4 @@
-import type { Fold } from '../journal/event.ts'
+import type { Fold, FoldedUser } from '../journal/event.ts'
 import { decodeRow, viewOf } from '../journal/snapshot.ts'
 import type { LedgerOptions } from '../options.ts'
 import type { Facets, Head, UserRow } from '../storage/commit.ts'
@@ -6,16 +6,7 @@ import { formatInstant } from './calendar.ts'
 import { evolve } from './evolve.ts'
 import { capOf, currentUsage, quotaOf } from './quota.ts'
 import { type LedgerRules, rulesOf } from './rules.ts'
-import {
-  activeBlock,
-  type Block,
-  INITIAL_MEASUREMENTS,
-  INITIAL_STATE,
-  type LedgerState,
-  type LedgerView,
-  type Measurements,
-  type Peak,
-} from './state.ts'
+import { activeBlock, type Block, INITIAL_DATA, type LedgerData, type LedgerView, type Peak } from './state.ts'
 
 /** The relationship of a user with the application. Labels come from the application; they are signals, not diagnoses. */
 export interface Bond {
@@ -83,7 +74,7 @@ export function bondOf(rules: LedgerRules, user: string, view: LedgerView): Bond
 
 /** The bond of a stored row, as of an instant. Throws `store_damaged` when the row cannot be read. */
 export function bondOfRow(rules: LedgerRules, { id, row }: { id: string; row: UserRow }, now: number): Bond {
-  return bondOf(rules, id, viewOf(decodeRow(row, INITIAL), now))
+  return bondOf(rules, id, viewOf(decodeRow(row, INITIAL_DATA), now))
 }
 
 /** Callers get a copy, so that mutating it does not change the cached snapshot. */
@@ -91,18 +82,16 @@ function copyPeaks(peaks: Readonly<Record<string, Peak>>): Record<string, Peak> 
   return Object.fromEntries(Object.entries(peaks).map(([node, peak]) => [node, { ...peak }]))
 }
 
-const INITIAL = { initialState: INITIAL_STATE, initialMeasurements: INITIAL_MEASUREMENTS }
-
 /** How the journal folds a user's events, and the facets that lists of users are filtered by. */
-export function ledgerFold(options: LedgerOptions, timeZone: string): Fold<LedgerState, Measurements> {
+export function ledgerFold(options: LedgerOptions, timeZone: string): Fold<LedgerData> {
   const rules = rulesOf(options, timeZone)
-  return { ...INITIAL, evolve, facets: (user) => facetsOf(rules, user) }
+  return { initial: INITIAL_DATA, evolve, facets: (user) => facetsOf(rules, user) }
 }
 
-function facetsOf(rules: LedgerRules, user: Parameters<Fold<LedgerState, Measurements>['facets']>[0]): Facets {
-  const { state, measurements, counters, now } = user
+function facetsOf(rules: LedgerRules, user: FoldedUser<LedgerData>): Facets {
+  const { state, measurements, now } = user
   const cap = capOf(rules, state)
-  const usage = currentUsage(rules, { state, counters, now })
+  const usage = currentUsage(rules, user)
   let peak = 0
   for (const { value } of Object.values(measurements.peaks)) if (value > peak) peak = value
   return {

@@ -5,11 +5,11 @@ import type { Subject } from '../core/subject.ts'
 import type { Journal } from '../journal/api.ts'
 import type { Store } from '../storage/store.ts'
 import type { LedgerRules } from './rules.ts'
-import type { LedgerState, Measurements } from './state.ts'
+import type { LedgerData } from './state.ts'
 
 /** Dependencies shared by the ledger modules. */
 export interface LedgerDeps {
-  readonly journal: Journal<LedgerState, Measurements>
+  readonly journal: Journal<LedgerData>
   readonly store: Store
   readonly keys: Keyring
   readonly effects: Effects

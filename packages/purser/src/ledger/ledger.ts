@@ -19,13 +19,13 @@ import { createObservations } from './observations.ts'
 import { createQueries } from './queries.ts'
 import { createRetentionSweeper } from './retention.ts'
 import { rulesOf } from './rules.ts'
-import type { LedgerState, Measurements } from './state.ts'
+import type { LedgerData } from './state.ts'
 import { tailEvents, validateTailOptions } from './tail.ts'
 import { verifyAll } from './verify.ts'
 
 export interface CreateLedgerDeps {
   /** Opened with `ledgerFold` of the same options. */
-  readonly journal: Journal<LedgerState, Measurements>
+  readonly journal: Journal<LedgerData>
   readonly store: Store
   readonly keys: Keyring
   readonly effects: Effects

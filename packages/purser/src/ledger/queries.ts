@@ -2,6 +2,7 @@ import { withSignal } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import { parseInteger, parsePageLimit, validateOptions } from '../core/validate.ts'
 import { readEvent } from '../journal/hash-chain.ts'
+import { decodeJson } from '../journal/snapshot.ts'
 import type { StoredEvent } from '../storage/commit.ts'
 import type { InternalUserLedger, LedgerExport, UserLedger } from './api.ts'
 import { bondOf } from './bond.ts'
@@ -11,6 +12,7 @@ import type { LedgerDeps } from './deps.ts'
 import { NOTE_RECORDS } from './notes.ts'
 import { validateEventTypes } from './tail.ts'
 import { verifyUser } from './verify.ts'
+import type { Usage } from './window.ts'
 
 type Queries = Pick<UserLedger, 'bond' | 'events' | 'verify'> & Pick<InternalUserLedger, 'exportRows'>
 
@@ -56,7 +58,9 @@ async function* exportRows(deps: LedgerDeps, user: Subject): AsyncGenerator<Ledg
   const row = await store.users.load(user)
   if (row === undefined) return
   yield { part: 'ledger', type: 'bond', value: await exportBond(deps, user, row.state) }
-  for (const counter of row.counters) yield { part: 'ledger', type: 'counter', value: counter }
+  for (const [limit, windows] of Object.entries(parseUsage(row.usage)))
+    for (const [window, value] of Object.entries(windows))
+      yield { part: 'ledger', type: 'counter', value: { limit, window, value } }
   for (let after = 0; ; ) {
     const events = await calls.run(() => store.events.oldest(user, { after, limit: EXPORT_PAGE }))
     for (const event of events)
@@ -69,6 +73,14 @@ async function* exportRows(deps: LedgerDeps, user: Subject): AsyncGenerator<Ledg
     for (const { value } of notes) yield exportNote(value)
     if (notes.length < EXPORT_PAGE) break
     after = notes.at(-1)?.name
+  }
+}
+
+function parseUsage(stored: string | null): Usage {
+  try {
+    return decodeJson<Usage>({}, stored)
+  } catch {
+    return {}
   }
 }
 

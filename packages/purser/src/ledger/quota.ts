@@ -23,9 +23,9 @@ export function capOf(rules: LedgerRules, state: LedgerState): number {
 /** The user's usage at the instant of the view. */
 export function currentUsage(
   rules: LedgerRules,
-  { state, counters, now }: Pick<LedgerView, 'state' | 'counters' | 'now'>,
+  { state, usage, now }: Pick<LedgerView, 'state' | 'usage' | 'now'>,
 ): WindowUsage {
-  return windowUsage(rules, { zone: state.zone, counters, now })
+  return windowUsage(rules, { zone: state.zone, usage, now })
 }
 
 export function quotaOf(cap: number, usage: WindowUsage): Quota {

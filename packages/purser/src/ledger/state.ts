@@ -1,4 +1,5 @@
 import type { Decision, View, Write } from '../journal/api.ts'
+import type { Usage } from './window.ts'
 
 /**
  * The state that a user's events fold to. `null` means that no event has set the field: the application's default
@@ -90,6 +91,15 @@ export function activeBlock({ blocked }: LedgerState, now: number): Block | null
   return blocked === null || (blocked.until !== null && Date.parse(blocked.until) <= now) ? null : blocked
 }
 
-export type LedgerView = View<LedgerState, Measurements>
-export type LedgerDecision<Result> = Decision<LedgerState, Measurements, Result>
-export type LedgerWrite<Result, Stored = Result> = Write<LedgerState, Measurements, Result, Stored>
+/** What the journal stores of a user for the ledger. */
+export interface LedgerData {
+  readonly state: LedgerState
+  readonly measurements: Measurements
+  readonly usage: Usage
+}
+
+export const INITIAL_DATA: LedgerData = { state: INITIAL_STATE, measurements: INITIAL_MEASUREMENTS, usage: {} }
+
+export type LedgerView = View<LedgerData>
+export type LedgerDecision<Result> = Decision<LedgerData, Result>
+export type LedgerWrite<Result, Stored = Result> = Write<LedgerData, Result, Stored>

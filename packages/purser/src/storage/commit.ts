@@ -9,10 +9,11 @@ export interface UserRow {
   readonly headMac: string | null
   /** null until the first commit that sets it. */
   readonly state: string | null
-  /** Measured state, such as usage and peaks, which has no events. null until the first commit that sets it. */
+  /** Measured state, such as peaks, which has no events. null until the first commit that sets it. */
   readonly measured: string | null
+  /** What was used of the limits. Nearly every commit replaces it. null until the first commit that sets it. */
+  readonly usage: string | null
   readonly stamps: Stamps
-  readonly counters: readonly Counter[]
 }
 
 /** The newest event of a user. */
@@ -26,13 +27,6 @@ export interface Stamps {
   readonly createdAt: number
   readonly updatedAt: number
   readonly seenAt: number | null
-}
-
-/** The use of one limit in one window. `window` sorts as text in the order of time. */
-export interface Counter {
-  readonly limit: string
-  readonly window: string
-  readonly value: number
 }
 
 /** The values by which a list of users is filtered and ordered. */
@@ -94,9 +88,9 @@ export interface Commit {
   readonly folded?: { readonly head: Head; readonly headMac: string; readonly state: string } | undefined
   /** Absent: unchanged. */
   readonly measured?: string | undefined
+  /** Absent: unchanged. */
+  readonly usage?: string | undefined
   readonly events: readonly StoredEvent[]
-  readonly counters: readonly Counter[]
-  readonly dropCounters: readonly { readonly limit: string; readonly window: string }[]
   readonly records: readonly RecordWrite[]
   /** After the writes, only the `keep` records of `kind` with the highest names stay. */
   readonly trims: readonly { readonly kind: string; readonly keep: number }[]

@@ -63,8 +63,7 @@ async function randomCommit(choose: Chooser, store: Store, id: string): Promise<
       ? {}
       : { folded: { head: { sequence: end.sequence, mac: end.mac }, headMac: 'h', state: `${end.sequence}` } }),
     ...(choose.below(3) === 0 ? { measured: `${choose.below(9)}` } : {}),
-    counters: choose.below(2) === 0 ? [{ limit: choose.one(['l', '"']), window: name(), value: choose.below(9) }] : [],
-    dropCounters: choose.below(4) === 0 ? [{ limit: 'm', window: name() }] : [],
+    ...(choose.below(2) === 0 ? { usage: JSON.stringify({ [name()]: choose.below(9) }) } : {}),
     records: Array.from({ length: choose.below(3) }, () => ({
       kind: choose.one(['note', 'action']),
       name: name(),
@@ -98,7 +97,7 @@ async function readEverything(store: Store): Promise<unknown> {
       const user = { namespace: NAMESPACE, id }
       const row = await store.users.load(user)
       return [
-        { ...row, counters: row?.counters.toSorted((a, b) => (a.limit + a.window < b.limit + b.window ? -1 : 1)) },
+        row,
         await store.users.nextIncarnation(NAMESPACE, tagOf(user)),
         await store.users.records(user, 'note', { limit: 99, order: 'ascending' }),
         await store.users.records(user, 'action', { limit: 2, order: 'descending', after: '3' }),

@@ -26,7 +26,7 @@ function viewOf(changes: Partial<LedgerView>): LedgerView {
     state: INITIAL_STATE,
     measurements: INITIAL_MEASUREMENTS,
     stamps: { createdAt: NOON, updatedAt: NOON, seenAt: null },
-    counters: [],
+    usage: {},
     now: NOON,
     record: () => undefined,
     ...changes,
@@ -91,8 +91,8 @@ describe('evolve', () => {
         const log: EventBody[] = []
         for (const [decide, ms] of history) {
           now += ms
-          const counters = [{ limit: 'messages', window: new Date(now).toISOString().slice(0, 10), value: 1 }]
-          for (const event of decide(viewOf({ state, now, counters }))) {
+          const usage = { messages: { [new Date(now).toISOString().slice(0, 10)]: 1 } }
+          for (const event of decide(viewOf({ state, now, usage }))) {
             const stored = asStored(event, log.length + 1, now)
             log.push(stored)
             state = evolve(state, stored)
@@ -139,10 +139,7 @@ describe('a decision', () => {
       .thenResult(({ outcome }) => assert.equal(outcome, 'applied'))
     user
       .when((view) => admit(rules, { cost: 1, ticketId: 't', claimed: false }, view))
-      .thenCounters([
-        { limit: 'messages', window: '2026-03-09', value: 3 },
-        { limit: 'messages', window: '2026-03-10', value: 1 },
-      ])
+      .thenUsage({ messages: { '2026-03-09': 3, '2026-03-10': 1 } })
   })
 })
 
@@ -156,7 +153,7 @@ describe('facets', () => {
       stamps,
       now,
     }
-    assert.deepEqual(facets({ ...user, counters: [{ limit: 'messages', window: '2026-03-10', value: 3 }] }), {
+    assert.deepEqual(facets({ ...user, usage: { messages: { '2026-03-10': 3 } } }), {
       phase: 'warm',
       riskLevel: 'low',
       blocked: false,

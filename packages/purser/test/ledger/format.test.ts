@@ -6,6 +6,7 @@ import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import type { Bond } from '../../src/ledger/bond.ts'
 import { parseCheckpoint } from '../../src/ledger/checkpoint.ts'
 import { Tickets } from '../../src/ledger/tickets.ts'
+import type { Usage } from '../../src/ledger/window.ts'
 import type { Commit, StoredEvent, StoredRecord, UserRow } from '../../src/storage/commit.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { openLedgerHarness } from '../support/ledger-harness.ts'
@@ -13,12 +14,19 @@ import { openLedgerHarness } from '../support/ledger-harness.ts'
 /** One user as stored by a release, under the root key of the harness. Fixtures are added, never edited. */
 interface Fixture {
   readonly release: string
-  readonly row: UserRow
+  readonly row: Omit<UserRow, 'usage'> & { readonly counters: readonly Counter[] }
   readonly events: readonly StoredEvent[]
   readonly notes: readonly StoredRecord[]
   readonly ticket: string
   readonly bond: Bond
   readonly checkpoint: string
+}
+
+/** The rows in which usage was stored until 0.1.0. */
+interface Counter {
+  readonly limit: string
+  readonly window: string
+  readonly value: number
 }
 
 const FIXTURES = join(import.meta.dirname, 'fixtures')
@@ -61,10 +69,15 @@ function commitOf({ row, events, notes }: Fixture, tag: string): Commit {
     folded: { head: row.head, headMac: row.headMac, state: row.state },
     measured: row.measured,
     events,
-    counters: row.counters,
-    dropCounters: [],
+    usage: JSON.stringify(usageOf(row.counters)),
     records: notes.map(({ name, value }) => ({ kind: 'note', name, value })),
     trims: [],
     replies: [],
   }
+}
+
+function usageOf(counters: readonly Counter[]): Usage {
+  const usage: Record<string, Record<string, number>> = {}
+  for (const { limit, window, value } of counters) usage[limit] = { ...usage[limit], [window]: value }
+  return usage
 }

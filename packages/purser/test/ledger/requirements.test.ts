@@ -114,22 +114,22 @@ describe('storage', () => {
   })
 
   it('reads rows without newer fields with their defaults, and leaves unknown fields alone (BL-07, BL-D11)', () => {
-    const fold = ledgerFold(DEFAULTS.ledger, 'UTC')
+    const { initial } = ledgerFold(DEFAULTS.ledger, 'UTC')
     const row = {
       incarnation: 1,
       revision: 1,
       head: null,
       headMac: null,
       stamps: { createdAt: 0, updatedAt: 0, seenAt: null },
-      counters: [],
+      usage: null,
     }
     const decoded = decodeRow(
       { ...row, state: '{"v":1,"phase":"warm","mood":"odd"}', measured: '{"turnCount":3}' },
-      fold,
+      initial,
     )
-    assert.deepEqual(decoded.state, { ...fold.initialState, phase: 'warm', mood: 'odd' })
-    assert.deepEqual(decoded.measurements, { ...fold.initialMeasurements, turnCount: 3 })
-    assert.throws(() => decodeRow({ ...row, state: 'x', measured: null }, fold), { code: 'store_damaged' })
+    assert.deepEqual(decoded.state, { ...initial.state, phase: 'warm', mood: 'odd' })
+    assert.deepEqual(decoded.measurements, { ...initial.measurements, turnCount: 3 })
+    assert.throws(() => decodeRow({ ...row, state: 'x', measured: null }, initial), { code: 'store_damaged' })
   })
 
   it('tells whether it is durable, and works in memory too (BL-08)', async () => {

@@ -90,8 +90,8 @@ const ATTACKS: readonly Attack[] = [
   {
     name: 'inserts an event of a user that does not exist',
     act: (database) => {
-      database.exec(`INSERT INTO users (namespace, id, incarnation, revision, created_at, updated_at, seen_at, phase, risk_level, blocked, cap_used, cap_used_until, peak, counters)
-        VALUES ('default', 'mallory', 1, 1, 0, 0, 0, 'x', 'x', 0, 0, 0, 0, '{}')`)
+      database.exec(`INSERT INTO users (namespace, id, incarnation, revision, created_at, updated_at, seen_at, phase, risk_level, blocked, cap_used, cap_used_until, peak)
+        VALUES ('default', 'mallory', 1, 1, 0, 0, 0, 'x', 'x', 0, 0, 0, 0)`)
       database.exec(`INSERT INTO events (uid, namespace, sequence, id, at, type, body, mac) SELECT (SELECT uid FROM users WHERE id = 'mallory'), namespace, 1, 'y', at, type, body, mac
         FROM events WHERE uid = ${ANN} AND sequence = 1`)
     },

@@ -32,9 +32,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a refund is counted in the running window',
     file: 'ledger/decide/admission.ts',
-    find: 'counters: changeCounters(rules, view, ticket, { messages: -ticket.cost }),',
+    find: 'usage: changeCounters(rules, view.usage, { window: ticket.window, differences: { messages: -ticket.cost } }),',
     replace:
-      'counters: changeCounters(rules, view, { ...ticket, window: currentUsage(rules, view).window }, { messages: -ticket.cost }),',
+      'usage: changeCounters(rules, view.usage, { window: currentUsage(rules, view).window, differences: { messages: -ticket.cost } }),',
     tests: ADMISSION,
   },
   {
@@ -193,10 +193,10 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['journal/journal.test.ts'],
   },
   {
-    name: 'a decision does not see the counters of the decision before it',
+    name: 'a decision does not see the usage of the decision before it',
     file: 'journal/unit-of-work.ts',
-    find: 'return index === -1 ? [...counters, counter] : counters.with(index, counter)',
-    replace: 'return index === -1 ? [...counters, counter] : counters',
+    find: 'usage: this.#usage,\n      stamps: this.#stamps(),\n      now',
+    replace: 'usage: this.#base.usage,\n      stamps: this.#stamps(),\n      now',
     tests: INTERLEAVINGS,
   },
   {

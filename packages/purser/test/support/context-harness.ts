@@ -9,6 +9,7 @@ import { systemEffects } from '../../src/core/effects.ts'
 import { createKeyring } from '../../src/core/keyring.ts'
 import { createSubject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import type { UserData } from '../../src/journal/event.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import { type ContextOptions, DEFAULTS } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
@@ -16,7 +17,7 @@ import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 
 export interface ContextHarness extends AsyncDisposable {
   readonly module: ContextModule
-  readonly journal: OpenJournal<unknown, unknown>
+  readonly journal: OpenJournal<UserData>
   readonly store: Store
   readonly clock: HandClock
   user(id: string): UserContextModule
@@ -40,11 +41,11 @@ export async function openContextHarness(
   const clock = deps.clock ?? handClock()
   const effects = deps.effects ?? clock
   const store = deps.store ?? (await openMemoryStore({ effects: systemEffects }))
-  const journal = openJournal<unknown, unknown>({
+  const journal = openJournal<UserData>({
     store,
     keys: createKeyring(randomBytes(32)),
     effects,
-    fold: { initialState: {}, initialMeasurements: {}, evolve: (state) => state, facets: () => FACETS },
+    fold: { initial: { state: {}, measurements: {}, usage: {} }, evolve: (state) => state, facets: () => FACETS },
   })
   const { limits, timeZone = 'UTC', timeZoneOf } = deps
   const module = createContext({

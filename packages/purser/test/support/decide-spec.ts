@@ -5,14 +5,13 @@ import { emptySnapshot, type Snapshot } from '../../src/journal/snapshot.ts'
 import { UnitOfWork } from '../../src/journal/unit-of-work.ts'
 import { evolve } from '../../src/ledger/evolve.ts'
 import {
-  INITIAL_MEASUREMENTS,
-  INITIAL_STATE,
+  INITIAL_DATA,
+  type LedgerData,
   type LedgerDecision,
-  type LedgerState,
   type LedgerView,
-  type Measurements,
 } from '../../src/ledger/state.ts'
-import type { Counter, RecordWrite } from '../../src/storage/commit.ts'
+import type { Usage } from '../../src/ledger/window.ts'
+import type { RecordWrite } from '../../src/storage/commit.ts'
 
 /*
  * Given/When/Then for the pure decisions of the ledger. No store is opened.
@@ -21,7 +20,7 @@ import type { Counter, RecordWrite } from '../../src/storage/commit.ts'
  *     .when((view) => correct(rules, { riskLevel: 'low', by }, view))
  *     .then([{ type: 'admin_action', … }])
  *
- * `given` folds events to the state of one user. `after` applies earlier decisions, for what is not in events: counters,
+ * `given` folds events to the state of one user. `after` applies earlier decisions, for what is not in events: usage,
  * measurements and records. `at` sets the wall clock of the steps that follow. `when` runs the decision, twice and on
  * a frozen view, because it must be pure. The `then` methods compare what it decided and can be combined.
  */
@@ -43,24 +42,23 @@ export interface Outcome<Result> {
   then(events: readonly NewEvent[]): Outcome<Result>
   /** Checks the result: all of it, or what `check` asserts. */
   thenResult(expected: Result | ((result: Result) => void)): Outcome<Result>
-  /** The user's counters after the decision, in any order. */
-  thenCounters(expected: readonly Counter[]): Outcome<Result>
+  /** What the user has used after the decision. */
+  thenUsage(expected: Usage): Outcome<Result>
   thenThrows(expected: { readonly code: string }): void
 }
 
-type UserSnapshot = Snapshot<LedgerState, Measurements>
+type UserSnapshot = Snapshot<LedgerData>
 
 const USER = { namespace: 'default', id: 'ann' }
 const keys = createKeyring(Buffer.alloc(32, 7))
-const fold: Fold<LedgerState, Measurements> = {
-  initialState: INITIAL_STATE,
-  initialMeasurements: INITIAL_MEASUREMENTS,
+const fold: Fold<LedgerData> = {
+  initial: INITIAL_DATA,
   evolve,
   facets: () => assert.fail('Nothing is committed.'),
 }
 
 export function given(events: readonly NewEvent[]): Given {
-  const unknownUser = new UserBefore(emptySnapshot(1, fold), [], Date.parse('2026-03-10T12:00:00Z'))
+  const unknownUser = new UserBefore(emptySnapshot(1, INITIAL_DATA), [], Date.parse('2026-03-10T12:00:00Z'))
   return events.length === 0 ? unknownUser : unknownUser.after(() => events)
 }
 
@@ -103,9 +101,9 @@ class UserBefore implements Given {
     return new UserBefore(snapshot, [...this.#records, ...(decision.records ?? [])], this.#now)
   }
 
-  #unitOfWork(): UnitOfWork<LedgerState, Measurements> {
-    const deps = { user: USER, tag: () => 'tag', keys, fold, nextId: () => 'id' }
-    const unit = new UnitOfWork(this.#snapshot, deps, this.#now)
+  #unitOfWork(): UnitOfWork<LedgerData> {
+    const deps = { tag: () => 'tag', keys, fold, nextId: () => 'id' }
+    const unit = new UnitOfWork(deps, { user: USER, base: this.#snapshot, now: this.#now })
     for (const record of this.#records) unit.addLoadedRecord(record, record.value ?? undefined)
     return unit
   }
@@ -116,7 +114,7 @@ class Decided<Result> implements Outcome<Result> {
   readonly #after: LedgerView
   readonly #result: Result
 
-  constructor(decision: LedgerDecision<Result>, unit: UnitOfWork<LedgerState, Measurements>) {
+  constructor(decision: LedgerDecision<Result>, unit: UnitOfWork<LedgerData>) {
     this.#decision = decision
     const events = unit.apply(decision)
     this.#after = unit.view()
@@ -135,8 +133,8 @@ class Decided<Result> implements Outcome<Result> {
     return this
   }
 
-  thenCounters(expected: readonly Counter[]): this {
-    assert.deepEqual(this.#after.counters.toSorted(byName), expected.toSorted(byName))
+  thenUsage(expected: Usage): this {
+    assert.deepEqual(this.#after.usage, expected)
     return this
   }
 
@@ -161,7 +159,7 @@ class Failed<Result> implements Outcome<Result> {
     throw this.#error
   }
 
-  thenCounters(): never {
+  thenUsage(): never {
     throw this.#error
   }
 
@@ -183,10 +181,6 @@ function withoutResult({ result: _, ...decided }: LedgerDecision<unknown>): Omit
 /** Absent and undefined fields are the same in the store. */
 function asStored(events: readonly NewEvent[]): unknown {
   return JSON.parse(JSON.stringify(events))
-}
-
-function byName(one: Counter, other: Counter): number {
-  return `${one.limit} ${one.window}` < `${other.limit} ${other.window}` ? -1 : 1
 }
 
 function deepFreeze<Value>(value: Value): Value {

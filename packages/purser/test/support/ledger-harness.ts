@@ -14,7 +14,7 @@ import type { JournalLimits } from '../../src/journal/limits.ts'
 import type { InternalUserLedger, Ledger, UserLedger } from '../../src/ledger/api.ts'
 import { ledgerFold } from '../../src/ledger/bond.ts'
 import { createLedger } from '../../src/ledger/ledger.ts'
-import type { LedgerState, Measurements } from '../../src/ledger/state.ts'
+import type { LedgerData } from '../../src/ledger/state.ts'
 import { DEFAULTS, type LedgerOptions } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
@@ -43,7 +43,7 @@ export interface LedgerHarness extends AsyncDisposable {
   readonly clock: HandClock
   readonly store: Store
   readonly keys: Keyring
-  readonly journal: OpenJournal<LedgerState, Measurements>
+  readonly journal: OpenJournal<LedgerData>
   readonly ledger: Ledger
   user(id: string): UserLedger
   /** With the calls that are not public. */

@@ -6,7 +6,7 @@ import { createSubject, type Subject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { PurserError } from '../../src/errors.ts'
-import type { Fold } from '../../src/journal/event.ts'
+import type { Fold, UserData } from '../../src/journal/event.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import type { ChatModel } from '../../src/openai/chat-model.ts'
 import { DEFAULTS, type McpServerOption, type ProviderOption, type RuntimeOptions } from '../../src/options.ts'
@@ -37,7 +37,7 @@ export interface OpenedConnection extends OpenedClient<McpConnectRequest> {
 export interface RuntimeHarness extends AsyncDisposable {
   readonly runtimes: Runtimes
   readonly store: Store
-  readonly journal: OpenJournal<object, object>
+  readonly journal: OpenJournal<UserData>
   readonly clock: HandClock
   /** In the order of opening. */
   readonly models: OpenedClient<ModelRequest>[]
@@ -106,9 +106,8 @@ const unused = async (): Promise<never> => {
 }
 const NO_OAUTH: OAuthPort = { discover: unused, register: unused, start: unused, exchange: unused, refresh: unused }
 
-const FOLD: Fold<object, object> = {
-  initialState: {},
-  initialMeasurements: {},
+const FOLD: Fold<UserData> = {
+  initial: { state: {}, measurements: {}, usage: {} },
   evolve: (state) => state,
   facets: () => ({ phase: '', riskLevel: '', blocked: false, capUsed: 0, capUsedUntil: null, peak: 0 }),
 }

@@ -2,7 +2,6 @@ import { type Subject, subjectKey } from '../../core/subject.ts'
 import type {
   Commit,
   CommitOutcome,
-  Counter,
   Facets,
   Head,
   Reply,
@@ -32,7 +31,7 @@ export interface MemoryUser {
   measured: string | null
   stamps: Stamps
   facets: Facets
-  readonly counters: Map<string, Counter>
+  usage: string | null
   /** By kind, then by name. */
   readonly records: Map<string, Map<string, string>>
   readonly replies: Map<string, Reply>
@@ -107,7 +106,7 @@ function checkConstraints(rows: Rows, user: Subject, commit: Commit): void {
     ids.add(event.id)
   }
   const { capUsed, peak } = commit.facets
-  for (const value of [commit.at, capUsed, peak, ...commit.counters.map((counter) => counter.value)])
+  for (const value of [commit.at, capUsed, peak])
     if (!Number.isFinite(value)) throw new Error(`Cannot store the number ${value}.`)
 }
 
@@ -125,8 +124,7 @@ export function applyCommit(rows: Rows, user: Subject, commit: Commit): CommitOu
     stored.state = commit.folded.state
   }
   if (commit.measured !== undefined) stored.measured = commit.measured
-  for (const counter of commit.counters) stored.counters.set(counterKey(counter), counter)
-  for (const counter of commit.dropCounters) stored.counters.delete(counterKey(counter))
+  if (commit.usage !== undefined) stored.usage = commit.usage
   writeRecords(stored, commit)
   for (const reply of commit.replies) stored.replies.set(reply.key, reply)
   appendEvents(rows, stored, commit.events)
@@ -145,7 +143,7 @@ function createUser(user: Subject, commit: Commit): MemoryUser {
     measured: null,
     stamps: { createdAt: commit.at, updatedAt: commit.at, seenAt: null },
     facets: commit.facets,
-    counters: new Map(),
+    usage: null,
     records: new Map(),
     replies: new Map(),
     events: [],
@@ -191,10 +189,6 @@ function dropEvents(rows: Rows, stored: MemoryUser, below: number): void {
 }
 
 export function rowOf(stored: MemoryUser): UserRow {
-  const { incarnation, revision, head, headMac, state, measured, stamps } = stored
-  return { incarnation, revision, head, headMac, state, measured, stamps, counters: [...stored.counters.values()] }
-}
-
-function counterKey({ limit, window }: { readonly limit: string; readonly window: string }): string {
-  return JSON.stringify([limit, window])
+  const { incarnation, revision, head, headMac, state, measured, usage, stamps } = stored
+  return { incarnation, revision, head, headMac, state, measured, usage, stamps }
 }

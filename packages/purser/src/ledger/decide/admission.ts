@@ -1,11 +1,10 @@
 import { parseInteger } from '../../core/validate.ts'
-import type { Counter } from '../../storage/commit.ts'
 import { formatInstant } from '../calendar.ts'
 import { capOf, currentUsage, type Quota, quotaOf } from '../quota.ts'
 import type { LedgerRules } from '../rules.ts'
 import { activeBlock, type LedgerDecision, type LedgerView } from '../state.ts'
 import { TICKET_RECORDS, TICKET_TTL_MS, type Ticket, ticketInvalid, ticketRecordName, ticketUsed } from '../tickets.ts'
-import { counterName, countIn, MEASURES, type Measure, type WindowUsage } from '../window.ts'
+import { changeCounters, countMessages, type WindowUsage } from '../window.ts'
 
 /** Whether the user may act now. Both outcomes are values; only `allowed: true` has consumed anything. */
 export type Admission = Admitted | Refused
@@ -47,11 +46,6 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
   const usage = currentUsage(rules, view)
   const refused = checkBlock(rules, view) ?? checkCap(cap, { usage, cost }, view.now)
   if (refused !== undefined) return { remember: false, result: () => refused }
-  const counter: Counter = {
-    limit: counterName(rules, 'messages'),
-    window: usage.window,
-    value: usage.inWindow + cost,
-  }
   const ticket: Ticket = {
     id: ticketId,
     incarnation: view.incarnation,
@@ -63,8 +57,11 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
   return {
     seen: true,
     absent: [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }],
-    counters: [counter],
-    dropCounters: view.counters.filter(({ limit, window }) => isCounterOf(rules, limit) && usage.isOver(window)),
+    usage: countMessages(rules, view.usage, {
+      window: usage.window,
+      value: usage.inWindow + cost,
+      isOver: usage.isOver,
+    }),
     result: ({ view: after }) => ({ allowed: true, ticket, quota: quotaOf(cap, currentUsage(rules, after)) }),
   }
 }
@@ -119,7 +116,7 @@ export function refund(rules: LedgerRules, ticket: Ticket, view: LedgerView): Le
   if (use === 'settled' || use === 'refunded') return { result: () => false }
   return {
     records: [useRecord(ticket, 'refunded')],
-    counters: changeCounters(rules, view, ticket, { messages: -ticket.cost }),
+    usage: changeCounters(rules, view.usage, { window: ticket.window, differences: { messages: -ticket.cost } }),
     result: () => true,
   }
 }
@@ -139,26 +136,9 @@ export function settle(
   if (use === 'settled' || use === 'refunded') throw ticketUsed(use)
   return {
     records: [useRecord(ticket, 'settled')],
-    counters: changeCounters(rules, view, ticket, { ...tokens }),
+    usage: changeCounters(rules, view.usage, { window: ticket.window, differences: tokens }),
     result: () => undefined,
   }
-}
-
-/** New counters of a ticket's window; none when the window was dropped, because it is not read any more. */
-function changeCounters(
-  rules: LedgerRules,
-  { counters }: LedgerView,
-  { window }: Ticket,
-  differences: Partial<Record<Measure, number>>,
-): Counter[] {
-  const messages = counterName(rules, 'messages')
-  if (!counters.some((counter) => counter.limit === messages && counter.window === window)) return []
-  return MEASURES.flatMap((measure): Counter[] => {
-    const difference = differences[measure] ?? 0
-    const limit = counterName(rules, measure)
-    const value = Math.max(0, countIn(counters, limit, window) + difference)
-    return difference === 0 ? [] : [{ limit, window, value }]
-  })
 }
 
 /** How a ticket was used, as stored in its record. */
@@ -172,10 +152,6 @@ function findUse(ticket: Ticket, view: LedgerView): TicketUse | undefined {
 
 function useRecord(ticket: Ticket, value: TicketUse): { kind: string; name: string; value: string } {
   return { kind: TICKET_RECORDS, name: ticketRecordName(ticket), value }
-}
-
-function isCounterOf(rules: LedgerRules, limit: string): boolean {
-  return MEASURES.some((measure) => counterName(rules, measure) === limit)
 }
 
 /** The largest cost of one admission; sums stay exact. */

@@ -1,10 +1,9 @@
 import { throwInvalid } from '../../core/validate.ts'
 import type { NewEvent } from '../../journal/event.ts'
-import type { Counter } from '../../storage/commit.ts'
 import { formatInstant, nextDate } from '../calendar.ts'
 import type { LedgerRules } from '../rules.ts'
 import { activeBlock, type Block, type LedgerView, type ZoneState } from '../state.ts'
-import { counterName, runningDay } from '../window.ts'
+import { counterName, runningDay, type Usage } from '../window.ts'
 
 /*
  * Actions of operators. Every change is one `admin_action` event with its actor, its reason and the values before and
@@ -81,14 +80,12 @@ export function changeTimeZone(
   return [adminAction('time_zone', detail, { before, after: zone, zone: zoneStateAfter(rules, zone, view) }, by)]
 }
 
-function zoneStateAfter(rules: LedgerRules, zone: string | null, { state, counters, now }: LedgerView): ZoneState {
+function zoneStateAfter(rules: LedgerRules, zone: string | null, { state, usage, now }: LedgerView): ZoneState {
   const messages = counterName(rules, 'messages')
-  const day = runningDay(rules.timeZone, { zone: state.zone, counters, now })
-  const runs = counters.some(
-    ({ limit, window }) => limit === messages && (rules.window !== 'day' || window === day.date),
-  )
+  const day = runningDay(rules.timeZone, { zone: state.zone, usage, now })
+  const runs = Object.keys(usage[messages] ?? {}).some((window) => rules.window !== 'day' || window === day.date)
   if (!runs) {
-    const lastCounted = lastCountedDate(counters)
+    const lastCounted = lastCountedDate(usage)
     return {
       current: zone,
       previous: null,
@@ -106,8 +103,8 @@ function zoneStateAfter(rules: LedgerRules, zone: string | null, { state, counte
 }
 
 /** The newest date in which messages were counted; '' when there is none. */
-function lastCountedDate(counters: readonly Counter[]): string {
-  return counters.reduce((latest, { limit, window }) => (limit === 'messages' && window > latest ? window : latest), '')
+function lastCountedDate(usage: Usage): string {
+  return Object.keys(usage.messages ?? {}).reduce((latest, date) => (date > latest ? date : latest), '')
 }
 
 /** The text of a note is a record of its own. The event contains the note's id, its length and a keyed digest. */

@@ -1,6 +1,7 @@
 import type { Keyring } from '../../core/keyring.ts'
 import type { Subject } from '../../core/subject.ts'
 import type { Decision, JournalPort } from '../../journal/api.ts'
+import type { UserData } from '../../journal/event.ts'
 import type { UserStore } from '../../storage/store.ts'
 import type { RecordKey } from '../secrets.ts'
 import {
@@ -57,7 +58,7 @@ export type Settlement =
   | { readonly kind: 'unsent' }
   | { readonly kind: 'spent'; readonly why: string }
 
-type GrantDecision<Result> = Decision<unknown, unknown, Result>
+type GrantDecision<Result> = Decision<UserData, Result>
 
 /** The grants in the store; each write is one atomic step through the journal. */
 export class GrantRepository {

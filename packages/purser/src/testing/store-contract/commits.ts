@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import type { Counter } from '../../storage/commit.ts'
 import {
   AT,
   ann,
@@ -16,7 +15,7 @@ import {
   withEvents,
 } from './samples.ts'
 
-const MESSAGES: Counter = { limit: 'messages', window: '2026-03-01', value: 1 }
+const USAGE = '{"messages":{"2026-03-01":1}}'
 
 export const commits: readonly ContractTest[] = [
   {
@@ -33,7 +32,7 @@ export const commits: readonly ContractTest[] = [
   {
     name: 'a commit is stored unchanged, and what it leaves out stays as it was',
     async run(store) {
-      await mustCommit(store, ann, { ...withEvents(1, 2), measured: '{"turns":1}', counters: [MESSAGES], seenAt: AT })
+      await mustCommit(store, ann, { ...withEvents(1, 2), measured: '{"turns":1}', usage: USAGE, seenAt: AT })
       const created = await store.users.load(ann)
       assert.deepEqual(created, {
         incarnation: 1,
@@ -43,7 +42,7 @@ export const commits: readonly ContractTest[] = [
         state: '{"at":2}',
         measured: '{"turns":1}',
         stamps: { createdAt: AT, updatedAt: AT, seenAt: AT },
-        counters: [MESSAGES],
+        usage: USAGE,
       })
       await mustCommit(store, ann, { expect: created?.revision ?? 0, at: AT + 5, seenAt: AT + 5 })
       const touched = await store.users.load(ann)
@@ -52,11 +51,11 @@ export const commits: readonly ContractTest[] = [
     },
   },
   {
-    name: 'a user without events has no head, no state and no measured state',
+    name: 'a user without events has no head, no state, no measured state and no usage',
     async run(store) {
       await mustCommit(store, ann)
       const row = await store.users.load(ann)
-      assert.deepEqual([row?.head, row?.headMac, row?.state, row?.measured], [null, null, null, null])
+      assert.deepEqual([row?.head, row?.headMac, row?.state, row?.measured, row?.usage], [null, null, null, null, null])
       assert.equal(row?.stamps.seenAt, null)
     },
   },
@@ -78,7 +77,7 @@ export const commits: readonly ContractTest[] = [
     async run(store) {
       const revision = await mustCommit(store, ann)
       const before = await store.users.load(ann)
-      const late = { ...withEvents(1, 1), records: [{ kind: 'note', name: 'n', value: 'v' }], counters: [MESSAGES] }
+      const late = { ...withEvents(1, 1), records: [{ kind: 'note', name: 'n', value: 'v' }], usage: USAGE }
       for (const expect of [null, revision - 1, revision + 1]) {
         assert.deepEqual(await tryCommit(store, ann, { ...late, expect }), { ok: false })
       }
@@ -140,29 +139,23 @@ export const commits: readonly ContractTest[] = [
   {
     name: 'NaN is rejected, not stored',
     async run(store) {
-      await assert.rejects(tryCommit(store, ann, { counters: [{ ...MESSAGES, value: Number.NaN }] }))
+      await assert.rejects(tryCommit(store, ann, { facets: { ...FACETS, peak: Number.NaN } }))
       await assert.rejects(tryCommit(store, ann, { facets: { ...FACETS, capUsed: Number.NaN } }))
       assert.equal(await store.users.load(ann), undefined)
     },
   },
   {
-    name: 'counters are set and dropped one by one, with any names',
+    name: 'usage is replaced as a whole, with or without anything else',
     async run(store) {
-      const counters: Counter[] = [
-        MESSAGES,
-        { limit: 'messages', window: '2026-03-02', value: 0.1 + 0.2 },
-        { limit: 'a","b', window: 'c\nd', value: 2 ** 53 - 1 },
-        { limit: '__proto__', window: '__proto__', value: -1 },
-        { limit: '', window: '', value: 0 },
-      ]
-      let expect = await mustCommit(store, ann, { counters })
-      const stored = async (): Promise<readonly Counter[]> => sorted((await store.users.load(ann))?.counters ?? [])
-      assert.deepEqual(await stored(), sorted(counters))
-      const raised = { ...MESSAGES, value: 7 }
-      expect = await mustCommit(store, ann, { expect, counters: [raised], dropCounters: counters.slice(1, 3) })
-      assert.deepEqual(await stored(), sorted([raised, ...counters.slice(3)]))
-      await mustCommit(store, ann, { expect, dropCounters: [{ limit: 'never', window: 'set' }] })
-      assert.deepEqual(await stored(), sorted([raised, ...counters.slice(3)]))
+      let expect = await mustCommit(store, ann, { usage: USAGE })
+      const stored = async (): Promise<string | null | undefined> => (await store.users.load(ann))?.usage
+      assert.equal(await stored(), USAGE)
+      expect = await mustCommit(store, ann, { expect, seenAt: AT })
+      assert.equal(await stored(), USAGE)
+      expect = await mustCommit(store, ann, { expect, usage: '{"a\\"b":{"c\\nd":9007199254740991}}', seenAt: AT })
+      assert.equal(await stored(), '{"a\\"b":{"c\\nd":9007199254740991}}')
+      await mustCommit(store, ann, { expect, usage: '{}', ...withEvents(1, 1) })
+      assert.equal(await stored(), '{}')
     },
   },
   {
@@ -196,7 +189,7 @@ export const commits: readonly ContractTest[] = [
     name: 'acknowledged commits are there when the store is opened again',
     durable: true,
     async run(store, reopen) {
-      await mustCommit(store, ann, { ...withEvents(1, 3), counters: [MESSAGES], measured: '{"turns":2}' })
+      await mustCommit(store, ann, { ...withEvents(1, 3), usage: USAGE, measured: '{"turns":2}' })
       const row = await store.users.load(ann)
       const events = await store.events.oldest(ann, { after: 0, limit: 10 })
       const again = await reopen()
@@ -205,7 +198,3 @@ export const commits: readonly ContractTest[] = [
     },
   },
 ]
-
-function sorted(counters: readonly Counter[]): Counter[] {
-  return [...counters].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
-}

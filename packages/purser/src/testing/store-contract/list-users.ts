@@ -78,7 +78,7 @@ export const listUsers: readonly ContractTest[] = [
       await mustCommit(store, user, {
         ...withEvents(1, 1),
         seenAt: AT,
-        counters: [{ limit: 'l', window: 'w', value: 1 }],
+        usage: '{"l":{"w":1}}',
       })
       const [listed] = await store.users.list(createQuery({ orderBy: 'seenAt' }))
       assert.deepEqual(listed, { id: 'a', value: AT, row: await store.users.load(user) })

@@ -73,8 +73,6 @@ export function createCommit(user: Subject, changes: Partial<Commit> = {}): Comm
     seenAt: null,
     facets: FACETS,
     events: [],
-    counters: [],
-    dropCounters: [],
     records: [],
     trims: [],
     replies: [],

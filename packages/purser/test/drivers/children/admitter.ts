@@ -16,10 +16,9 @@ const attempt = (): Promise<boolean> =>
   journal.write(
     { namespace: 'processes', id: 'ann' },
     {
-      decide: ({ counters }) => {
-        const used = counters[0]?.value ?? 0
-        if (used >= Number(cap)) return { result: () => false }
-        return { counters: [{ limit: 'messages', window: 'day', value: used + 1 }], seen: true, result: () => true }
+      decide: ({ usage: { steps = 0 } }) => {
+        if (steps >= Number(cap)) return { result: () => false }
+        return { usage: { steps: steps + 1 }, seen: true, result: () => true }
       },
     },
   )

@@ -5,9 +5,14 @@ export interface Count {
   readonly events: number
 }
 
-export const countingFold: Fold<Count, null> = {
-  initialState: { events: 0 },
-  initialMeasurements: null,
+export interface CountData {
+  readonly state: Count
+  readonly measurements: null
+  readonly usage: { readonly steps?: number }
+}
+
+export const countingFold: Fold<CountData> = {
+  initial: { state: { events: 0 }, measurements: null, usage: {} },
   evolve: ({ events }) => ({ events: events + 1 }),
   facets: ({ state }) => ({
     phase: state.events % 2 === 0 ? 'even' : 'odd',

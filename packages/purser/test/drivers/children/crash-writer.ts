@@ -7,7 +7,7 @@ import { printLine } from './print-line.ts'
 
 /**
  * Writes to its users until it is killed, and prints one line for each acknowledged write: `USER SEQUENCE`. Every write
- * stores an event, a record and a counter, which must agree whenever the process is killed.
+ * stores an event, a record and its usage, which must agree whenever the process is killed.
  */
 const [path = '', users = ''] = process.argv.slice(2)
 const store = await openSqliteStore({ path, effects: systemEffects })
@@ -21,7 +21,7 @@ async function writeForever(id: string): Promise<never> {
         decide: ({ version }) => ({
           events: [{ type: 'test:step', detail: '', data: { padding: 'x'.repeat(version % 2_000) } }],
           records: [{ kind: 'note', name: String(version + 1).padStart(9, '0'), value: 'y'.repeat(version % 3_000) }],
-          counters: [{ limit: 'steps', window: '', value: version + 1 }],
+          usage: { steps: version + 1 },
           seen: true,
           result: ({ view }) => view.version,
         }),

@@ -48,7 +48,7 @@ async function assertConsistent(store: Store, id: string, acknowledged: number):
   }
   assert.deepEqual(row.head, { sequence: count, mac: previous })
   assert.equal(row.state, JSON.stringify({ events: count }))
-  assert.deepEqual(row.counters, [{ limit: 'steps', window: '', value: count }])
+  assert.equal(row.usage, JSON.stringify({ steps: count }))
   assert.equal((await store.users.records(user, 'note', { limit: 1_000_000, order: 'ascending' })).length, count)
   return count
 }

@@ -37,7 +37,7 @@ function fullCommit(user: Subject, size: number): Partial<Commit> {
     folded: { head: { sequence: 1 + (size % 7), mac: canary }, headMac: canary, state: text },
     measured: text,
     facets: { ...FACETS, phase: canary, riskLevel: canary, capUsed: 0.5, peak: 1 },
-    counters: [{ limit: canary, window: canary, value: 1 }],
+    usage: canary,
     records: ['a', 'b', 'c'].map((name) => ({ kind: canary, name: `${canary}${name}`, value: text })),
     replies: [{ key: canary, digest: canary, result: text, expiresAt: AT }],
   }
@@ -76,11 +76,11 @@ test('after an erasure no byte of the user is in any file or log, also after pag
   for (let number = 0; number < count; number++) {
     const user = userOf((number * 7) % count)
     const expect = (await store.users.load(user))?.revision ?? 0
-    const { records, counters, measured } = fullCommit(user, (number * 613) % 5_000)
+    const { records, usage, measured } = fullCommit(user, (number * 613) % 5_000)
     await mustCommit(store, user, {
       expect,
       records: records ?? [],
-      counters: counters ?? [],
+      usage: usage ?? '',
       measured: measured ?? '',
     })
   }

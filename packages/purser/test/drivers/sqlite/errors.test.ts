@@ -100,7 +100,7 @@ test('invalid commits of every kind fail alone, with their own error', async () 
     withEvents(1, 1, { id: 'taken' }),
     { records: [{ kind: 'note', name: 'n', value: Symbol('no text') as unknown as string }] },
     { at: Number.NaN },
-    { counters: [{ limit: 'l', window: 'w', value: Number.POSITIVE_INFINITY }] },
+    { usage: Symbol('no text') as unknown as string },
   ]
   const outcomes = await Promise.allSettled(
     Array.from({ length: 64 }, (_, index) =>

@@ -171,7 +171,7 @@ test('a store of every release opens, and is read as it was written', async () =
     state: '{"n":2}',
     measured: '{"turns":3}',
     stamps: { createdAt: 1_767_268_800_000, updatedAt: 1_767_268_801_000, seenAt: 1_767_268_801_000 },
-    counters: [{ limit: 'messages', window: '2026-01-01', value: 2 }],
+    usage: '{"messages":{"2026-01-01":2}}',
   })
   assert.deepEqual(
     (await store.events.oldest(user, { after: 0, limit: 9 })).map(({ id, body }) => [id, body]),

@@ -63,7 +63,7 @@ test('1,000 attempts of 4 processes on a cap of 100 admit exactly 100 (BL-D05, B
     )
     const store = await open(path)
     const row = await store.users.load({ namespace: NAMESPACE, id: 'ann' })
-    assert.deepEqual(row?.counters, [{ limit: 'messages', window: 'day', value: 100 }])
+    assert.equal(row?.usage, '{"steps":100}')
     await store.close()
   }
 })

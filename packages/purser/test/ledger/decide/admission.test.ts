@@ -51,7 +51,7 @@ describe('the cap', () => {
       .when(admitting(rules))
       .then([])
       .thenResult({ allowed: true, ticket, quota: { remaining: 1, cap: 2, count: 1, resetAt: NEXT_DAY } })
-      .thenCounters([{ limit: 'messages', window: '2026-03-10', value: 1 }])
+      .thenUsage({ messages: { '2026-03-10': 1 } })
   })
 
   it('an admission above the cap is refused until the reset (BL-26)', () => {
@@ -67,7 +67,7 @@ describe('the cap', () => {
         count: 2,
         resetAt: NEXT_DAY,
       })
-      .thenCounters([{ limit: 'messages', window: '2026-03-10', value: 2 }])
+      .thenUsage({ messages: { '2026-03-10': 2 } })
   })
 
   it('a cap of 0 is unlimited, and admissions are counted all the same (BL-24)', () => {
@@ -84,7 +84,7 @@ describe('the cap', () => {
     user
       .when(admitting(five, 2))
       .thenResult(isRefused)
-      .thenCounters([{ limit: 'messages', window: '2026-03-10', value: 4 }])
+      .thenUsage({ messages: { '2026-03-10': 4 } })
     user.after(admitting(five, 2)).when(admitting(five, 1)).thenResult(isAllowed)
   })
 
@@ -172,17 +172,13 @@ describe('tickets', () => {
   const refunding: Decide<boolean> = (view) => refund(rules, ticket, view)
   const claiming: Decide<AdmissionOutcome> = (view) => claim(rules, ticket, view)
   const admitted = given([]).after(admitting(rules, 2))
-  const today = { limit: 'messages', window: '2026-03-10', value: 2 }
 
   it('a refund goes to the window of its admission, once', () => {
     const nextDay = admitted.at(NEXT_DAY).after(admitting(rules, 2))
     nextDay
       .when(refunding)
       .thenResult(true)
-      .thenCounters([
-        { ...today, value: 0 },
-        { ...today, window: '2026-03-11' },
-      ])
+      .thenUsage({ messages: { '2026-03-10': 0, '2026-03-11': 2 } })
     nextDay.after(refunding).when(refunding).thenResult(false)
     nextDay.after(refunding).when(admitting(rules)).thenResult(isRefused)
   })
@@ -198,12 +194,11 @@ describe('tickets', () => {
       .at(NEXT_DAY)
       .after(admitting(rules))
       .when(settling)
-      .thenCounters([
-        today,
-        { ...today, window: '2026-03-11', value: 1 },
-        { limit: 'inputTokens', window: '2026-03-10', value: 7 },
-        { limit: 'outputTokens', window: '2026-03-10', value: 3 },
-      ])
+      .thenUsage({
+        messages: { '2026-03-10': 2, '2026-03-11': 1 },
+        inputTokens: { '2026-03-10': 7 },
+        outputTokens: { '2026-03-10': 3 },
+      })
   })
 
   const claimedAtAdmission: Decide<AdmissionOutcome> = (view) => claim(rules, { ...ticket, claimed: true }, view)

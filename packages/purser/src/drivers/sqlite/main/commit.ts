@@ -10,28 +10,28 @@ import type { CommitColumns, CommitExtras } from './packed-commit.ts'
  * compares the columns that it leaves out and so does not touch the indexes over them.
  */
 
-const UPDATE_COUNTERS = `
-UPDATE users SET revision = revision + 1, updated_at = ?, counters = json_patch(counters, ?)
+const UPDATE_USAGE = `
+UPDATE users SET revision = revision + 1, updated_at = ?, usage = coalesce(?, usage)
 WHERE namespace = ? AND id = ? AND revision = ? AND incarnation = ?
   AND seen_at = ? AND cap_used = ?
   AND phase = ? AND risk_level = ? AND blocked = ? AND cap_used_until = ? AND peak = ?`
 
 const UPDATE_ADMITTED = `
-UPDATE users SET revision = revision + 1, updated_at = ?, seen_at = ?, cap_used = ?, counters = json_patch(counters, ?)
+UPDATE users SET revision = revision + 1, updated_at = ?, seen_at = ?, cap_used = ?, usage = coalesce(?, usage)
 WHERE namespace = ? AND id = ? AND revision = ? AND incarnation = ?
   AND phase = ? AND risk_level = ? AND blocked = ? AND cap_used_until = ? AND peak = ?`
 
 const UPDATE_ROW = `
-UPDATE users SET revision = revision + 1, updated_at = ?, seen_at = ?, cap_used = ?, counters = json_patch(counters, ?),
+UPDATE users SET revision = revision + 1, updated_at = ?, seen_at = ?, cap_used = ?, usage = coalesce(?, usage),
   phase = ?, risk_level = ?, blocked = ?, cap_used_until = ?, peak = ?,
   head_sequence = coalesce(?, head_sequence), head_mac = coalesce(?, head_mac), mac = coalesce(?, mac),
   state = coalesce(?, state), measured = coalesce(?, measured)
 WHERE namespace = ? AND id = ? AND revision = ? AND incarnation = ?`
 
 const INSERT_ROW = `
-INSERT INTO users (revision, updated_at, seen_at, cap_used, counters, phase, risk_level, blocked, cap_used_until, peak,
+INSERT INTO users (revision, updated_at, seen_at, cap_used, usage, phase, risk_level, blocked, cap_used_until, peak,
   head_sequence, head_mac, mac, state, measured, namespace, id, incarnation, created_at)
-SELECT 1, ?, ?, ?, json_patch('{}', ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+SELECT 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 WHERE coalesce((SELECT next FROM incarnations WHERE namespace = ? AND tag = ?), 1) = ?
 ON CONFLICT (namespace, id) DO NOTHING`
 
@@ -39,7 +39,7 @@ ON CONFLICT (namespace, id) DO NOTHING`
 export type RunCommit = (commit: CommitColumns) => boolean
 
 export function prepareCommit(database: Database): RunCommit {
-  const updateCounters = database.prepare(UPDATE_COUNTERS)
+  const updateUsage = database.prepare(UPDATE_USAGE)
   const updateAdmitted = database.prepare(UPDATE_ADMITTED)
   const updateFullRow = database.prepare(UPDATE_ROW)
   const insertRow = database.prepare(INSERT_ROW)
@@ -57,24 +57,24 @@ export function prepareCommit(database: Database): RunCommit {
 
   /** The shorter statements; false when a column they leave out has changed, or the commit is outdated. */
   function updateHotColumns(commit: CommitColumns): boolean {
-    const { namespace, id, expect, incarnation, at, seenAt, capUsed, counterPatch } = commit
+    const { namespace, id, expect, incarnation, at, seenAt, capUsed, usage } = commit
     const { phase, riskLevel, blocked, capUsedUntil, peak } = commit
     if (expect === null) return false
     const row = [namespace, id, expect, incarnation] as const
     const facets = [phase, riskLevel, blocked, capUsedUntil, peak] as const
-    if (seenAt !== at && updateCounters.run(at, counterPatch, ...row, seenAt, capUsed, ...facets).changes === 1)
+    if (seenAt !== at && updateUsage.run(at, usage, ...row, seenAt, capUsed, ...facets).changes === 1)
       return true
-    return updateAdmitted.run(at, seenAt, capUsed, counterPatch, ...row, ...facets).changes === 1
+    return updateAdmitted.run(at, seenAt, capUsed, usage, ...row, ...facets).changes === 1
   }
 
   function updateRow(commit: CommitColumns): boolean {
-    const { namespace, id, expect, incarnation, tag, at, seenAt, capUsed, counterPatch } = commit
+    const { namespace, id, expect, incarnation, tag, at, seenAt, capUsed, usage } = commit
     const { phase, riskLevel, blocked, capUsedUntil, peak } = commit
     const { folded, measured = null } = commit.extras ?? {}
     const facets = [phase, riskLevel, blocked, capUsedUntil, peak]
     const head = [folded?.head.sequence ?? null, folded?.head.mac ?? null, folded?.headMac ?? null]
     const state = [folded?.state ?? null, measured]
-    const values = [at, seenAt, capUsed, counterPatch, ...facets, ...head, ...state, namespace, id]
+    const values = [at, seenAt, capUsed, usage, ...facets, ...head, ...state, namespace, id]
     if (expect !== null) return updateFullRow.run(...values, expect, incarnation).changes === 1
     return insertRow.run(...values, incarnation, at, namespace, tag, incarnation).changes === 1
   }

@@ -1,6 +1,6 @@
 import type { Subject } from '../../../core/subject.ts'
 import type { Commit } from '../../../storage/commit.ts'
-import { counterKey, FOREVER, NEVER_SEEN } from './rows.ts'
+import { FOREVER, NEVER_SEEN } from './rows.ts'
 
 /**
  * A commit in the form in which it is sent to the writer thread: a tuple of column values. Only this file knows the
@@ -21,12 +21,9 @@ export type PackedCommit = readonly [
   blocked: 0 | 1,
   capUsedUntil: number,
   peak: number,
-  counters: readonly CounterValue[],
+  usage: string | null,
   extras: CommitExtras | null,
 ]
-
-/** Limit, window and value of one counter after the other; a value of null drops the counter. */
-type CounterValue = string | number | null
 
 /** The parts that few commits have. */
 export type CommitExtras = Pick<
@@ -49,8 +46,8 @@ export interface CommitColumns {
   readonly blocked: 0 | 1
   readonly capUsedUntil: number
   readonly peak: number
-  /** A JSON merge patch of the counters column: a number sets a counter, null drops it. */
-  readonly counterPatch: string
+  /** null: unchanged. */
+  readonly usage: string | null
   readonly extras: CommitExtras | null
 }
 
@@ -70,12 +67,11 @@ export function pack({ namespace, id }: Subject, commit: Commit): PackedCommit {
     facets.blocked ? 1 : 0,
     facets.capUsedUntil ?? FOREVER,
     facets.peak,
-    packCounters(commit),
+    commit.usage ?? null,
     pickExtras(commit),
   ]
 }
 
-/** Throws when a counter is not a finite number. */
 export function unpack([
   namespace,
   id,
@@ -90,7 +86,7 @@ export function unpack([
   blocked,
   capUsedUntil,
   peak,
-  counters,
+  usage,
   extras,
 ]: PackedCommit): CommitColumns {
   return {
@@ -107,31 +103,9 @@ export function unpack([
     blocked,
     capUsedUntil,
     peak,
-    counterPatch: patchCounters(counters),
+    usage,
     extras,
   }
-}
-
-/** Dropped counters first, so that a counter that is dropped and set in one commit stays. */
-function packCounters({ counters, dropCounters }: Commit): CounterValue[] {
-  const values: CounterValue[] = []
-  for (const { limit, window } of dropCounters) values.push(limit, window, null)
-  for (const { limit, window, value } of counters) values.push(limit, window, value)
-  return values
-}
-
-function patchCounters(values: readonly CounterValue[]): string {
-  if (values.length === 0) return '{}'
-  const patch: Record<string, number | null> = {}
-  for (let index = 0; index < values.length; index += 3) {
-    const limit = values[index] as string
-    const window = values[index + 1] as string
-    const value = values[index + 2] as number | null
-    // JSON has no NaN and no infinity; the null written instead would drop the counter.
-    if (value !== null && !Number.isFinite(value)) throw new Error(`The counter '${limit}' is not a number.`)
-    patch[counterKey({ limit, window })] = value
-  }
-  return JSON.stringify(patch)
 }
 
 function pickExtras(commit: Commit): CommitExtras | null {

@@ -1,5 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite'
-import type { Counter, StoredEvent, UserRow } from '../../../storage/commit.ts'
+import type { StoredEvent, UserRow } from '../../../storage/commit.ts'
 
 /*
  * The representation of rows in SQLite.
@@ -13,7 +13,7 @@ export const NEVER_SEEN = -8.64e15
 export const FOREVER = 8.64e15
 
 export const USER_COLUMNS =
-  'incarnation, revision, head_sequence, head_mac, mac, state, measured, created_at, updated_at, seen_at, counters'
+  'incarnation, revision, head_sequence, head_mac, mac, state, measured, created_at, updated_at, seen_at, usage'
 
 export const EVENT_COLUMNS = 'sequence, events.id, at, type, body, events.mac'
 
@@ -25,12 +25,12 @@ export function userOf(row: Row): UserRow {
     headMac: textOrNull(row.mac),
     state: textOrNull(row.state),
     measured: textOrNull(row.measured),
+    usage: textOrNull(row.usage),
     stamps: {
       createdAt: Number(row.created_at),
       updatedAt: Number(row.updated_at),
       seenAt: row.seen_at === NEVER_SEEN ? null : Number(row.seen_at),
     },
-    counters: countersOf(String(row.counters)),
   }
 }
 
@@ -43,18 +43,6 @@ export function eventOf(row: Row): StoredEvent {
     body: String(row.body),
     mac: String(row.mac),
   }
-}
-
-export function counterKey({ limit, window }: { readonly limit: string; readonly window: string }): string {
-  return JSON.stringify([limit, window])
-}
-
-function countersOf(text: string): Counter[] {
-  if (text === '{}') return []
-  return Object.entries(JSON.parse(text) as Record<string, number>).map(([key, value]) => {
-    const [limit, window] = JSON.parse(key) as [string, string]
-    return { limit, window, value }
-  })
 }
 
 function textOrNull(value: SQLOutputValue | undefined): string | null {

@@ -1,4 +1,5 @@
 import { first } from './0001-first.ts'
+import { usage } from './0002-usage.ts'
 
 /** In order: the position in the list, from 1, is the schema version. Append only. */
-export const MIGRATIONS: readonly string[] = [first]
+export const MIGRATIONS: readonly string[] = [first, usage]
