@@ -176,7 +176,7 @@ function createPurser(modules: Modules): Purser {
     providers: options.providers,
     answersEnabled: options.answers.enabled,
     limits: TURN_LIMITS,
-    pseudonym: modules.journal.tag,
+    pseudonym: (user) => modules.journal.tag(user),
   }
   let closing: Promise<void> | undefined
   const users = {

@@ -19,9 +19,12 @@ export interface Journal<Data extends UserData> {
   write<Result, Stored = Result>(user: Subject, write: Write<Data, Result, Stored>): Promise<Result>
   /**
    * Write-behind, for a write that no caller waits for: it joins the next commit of the user, within `deferMs`, and is
-   * seen by every later `read` and `write` of this process. A crash loses it; so does a decision that throws.
+   * seen by every later `read` and `write` of this process. It is lost by a crash, by a failing store and when its
+   * decision throws.
    */
   defer<Result>(user: Subject, write: Write<Data, Result>): void
+  /** Commits the deferred writes of the user, for a reader that does not use `read`. */
+  flush(user: Subject): Promise<void>
   /** The committed state. An unknown user reads as the initial state with `exists: false`; nothing is created. */
   read(user: Subject): Promise<View<Data>>
 }

@@ -133,9 +133,7 @@ export class CommitLoop<Data extends UserData> {
     const unit = createUnitOfWork(writer.user, base)
     const reads = this.#startReads(writer.user, unit, batch)
     if (reads.length > 0) await Promise.all(reads)
-    const completions = batch.flatMap((queued) =>
-      queued.isAborted ? [] : [decide(unit, queued, limits.replyTtlMs)],
-    )
+    const completions = batch.flatMap((queued) => (queued.isAborted ? [] : [decide(unit, queued, limits.replyTtlMs)]))
     if (!unit.isDirty) {
       return cached === undefined || isSameRow(await load(writer), base) ? completions : undefined
     }
@@ -149,11 +147,7 @@ export class CommitLoop<Data extends UserData> {
   }
 
   /** Reads everything the decisions look up, in parallel, because decisions are synchronous. */
-  #startReads(
-    user: Subject,
-    unit: UnitOfWork<Data>,
-    batch: readonly QueuedWrite<Data>[],
-  ): Promise<void>[] {
+  #startReads(user: Subject, unit: UnitOfWork<Data>, batch: readonly QueuedWrite<Data>[]): Promise<void>[] {
     const { users } = this.#deps.store
     const reads: Promise<void>[] = []
     for (const { write } of batch) {

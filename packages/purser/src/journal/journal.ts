@@ -79,8 +79,7 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     this.#deferred = new DeferredWrites({
       effects,
       maxDelayMs: limits.deferMs,
-      maxDeferred: limits.maxDeferredWrites,
-      maxRetained: limits.maxRetainedWrites,
+      maxWrites: limits.maxDeferredWrites,
       findWriter: (user) => this.#writers.get(user),
     })
     this.#unsubscribe = store.bus.subscribe(this.#writers.onBusMessage)
@@ -107,8 +106,13 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
   async read(user: Subject): Promise<View<Data>> {
     this.#assertOpen()
     const writer = this.#writers.get(user)
-    if (writer.hasDeferred) await writer.runExclusive(async () => undefined)
+    if (writer.hasDeferred) await this.flush(user)
     return viewOf(writer.snapshot ?? (await this.#load(writer)), this.#deps.effects.now())
+  }
+
+  async flush(user: Subject): Promise<void> {
+    const writer = this.#writers.get(user)
+    if (writer.hasDeferred) await writer.runExclusive(async () => undefined)
   }
 
   async erase(user: Subject, event: (incarnation: number, pseudonym: string) => NewEvent): Promise<ErasedCounts> {
@@ -121,7 +125,7 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#deferred.close()
+    this.#deferred.flush()
     await this.#writers.idle()
     await this.#loop.idle()
     this.#unsubscribe()

@@ -13,8 +13,6 @@ export interface JournalLimits {
   readonly deferMs: number
   /** Deferred writes of all users; when there are as many, they are committed at once. */
   readonly maxDeferredWrites: number
-  /** Deferred writes that wait for the store to be available again; beyond that the oldest is dropped. */
-  readonly maxRetainedWrites: number
   /** How long the reply to an idempotency key is stored. */
   readonly replyTtlMs: number
   /** After this many stored replies, up to twice as many expired replies of all users are removed. */
@@ -29,7 +27,6 @@ export const JOURNAL_LIMITS: JournalLimits = {
   attemptsBeforeLock: 4,
   deferMs: 50,
   maxDeferredWrites: 256,
-  maxRetainedWrites: 10_000,
   replyTtlMs: 86_400_000,
   repliesPerSweep: 256,
 }

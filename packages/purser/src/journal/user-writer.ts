@@ -113,21 +113,17 @@ export class UserWriter<Data extends UserData> {
   sendCommit(): void {
     const unit = this.#unit as UnitOfWork<Data>
     this.#isBusy = true
-    if (!unit.isDirty || this.#isBroken) return this.#decideAgain()
-    let commit: Commit
-    try {
-      commit = unit.toCommit()
-    } catch {
-      return this.#decideAgain()
-    }
-    this.#deps.commit(this.user, commit).then(this.#onOutcome, this.#onFailure)
+    const commit = unit.isDirty && !this.#isBroken ? encodeCommit(unit) : undefined
+    if (commit === undefined) this.#decideAgain()
+    else this.#deps.commit(this.user, commit).then(this.#onOutcome, this.#onFailure)
   }
 
   readonly #onOutcome = (outcome: CommitOutcome): void => {
     const unit = this.#unit as UnitOfWork<Data>
     if (!outcome.ok) {
       this.invalidate()
-      return this.#decideAgain(unit.incarnation)
+      this.#decideAgain(unit.incarnation)
+      return
     }
     this.snapshot = unit.toSnapshot(outcome.revision)
     const completions = this.#completions
@@ -139,7 +135,10 @@ export class UserWriter<Data extends UserData> {
   /** An error that is not of the store itself is caused by one write: the batch finds out by which. */
   readonly #onFailure = (error: unknown): void => {
     this.invalidate()
-    if (!PurserError.is(error)) return this.#decideAgain()
+    if (!PurserError.is(error)) {
+      this.#decideAgain()
+      return
+    }
     const writes = this.#endUnit()
     for (const queued of writes) queued.reject(error)
     this.#goOn()
@@ -186,10 +185,15 @@ export class UserWriter<Data extends UserData> {
     // The unit is committed first; then this continues.
     if (this.#unit !== undefined) return
     const next = this.#waiting[0]
-    if (next !== undefined && typeof next !== 'function') return this.#run([...this.#takeDeferred(), ...this.#takeWrites()])
-    if (this.#deferred.length > 0 && (next !== undefined || this.#isFlushing)) return this.#commitDeferred()
+    const isWrite = next !== undefined && typeof next !== 'function'
+    if (isWrite) this.#run([...this.#takeDeferred(), ...this.#takeWrites()])
+    else if (this.#deferred.length > 0 && (next !== undefined || this.#isFlushing)) this.#commitDeferred()
+    else if (next !== undefined) this.#runTask()
+    else this.#rest()
+  }
+
+  #rest(): void {
     this.#isFlushing = false
-    if (next !== undefined) return this.#runTask()
     if (this.#deferred.length > 0) return
     this.#isActive = false
     this.#deps.onIdle(this)
@@ -269,5 +273,14 @@ export class UserWriter<Data extends UserData> {
     } catch {
       this.#isBroken = true
     }
+  }
+}
+
+/** Undefined when the data cannot be encoded; then each write is committed on its own. */
+function encodeCommit<Data extends UserData>(unit: UnitOfWork<Data>): Commit | undefined {
+  try {
+    return unit.toCommit()
+  } catch {
+    return undefined
   }
 }

@@ -2,7 +2,14 @@ import { withSignal } from '../core/abort.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
 import { parseInteger, validateFields, validateOptions } from '../core/validate.ts'
-import type { AdmitOptions, IdempotencyOptions, InternalUserLedger, TokenUsage, UserLedger } from './api.ts'
+import type {
+  AdmitOptions,
+  AdmittedTurn,
+  IdempotencyOptions,
+  InternalUserLedger,
+  TokenUsage,
+  UserLedger,
+} from './api.ts'
 import {
   type Admission,
   type AdmissionOutcome,
@@ -13,6 +20,7 @@ import {
   type Granted,
   parseCost,
   refund,
+  type Settlement,
   settle,
   type TokenCounts,
 } from './decide/admission.ts'
@@ -41,12 +49,8 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
           ? await writes.admit(options, { call: 'turn', body: request, claimed: true })
           : await writes.claim(tickets.decode(ticket), options, { call: 'turn', body: { ticket, asked: request } })
       if (!outcome.allowed) return outcome
-      return {
-        allowed: true,
-        admission: lazyAdmission(tickets, outcome),
-        settle: async (usage) => writes.settle(outcome.ticket, parseUsage(usage)),
-        refund: () => writes.refund(outcome.ticket),
-      }
+      const isShared = ticket !== undefined || options.idempotencyKey !== undefined
+      return new TurnAdmission(writes, tickets, outcome, isShared)
     },
 
     async claim(ticket, options = {}) {
@@ -125,10 +129,18 @@ class AdmissionWrites {
     const isRefunded = await this.#deps.journal.write<boolean>(this.#user, {
       ...ticketWrite(ticket),
       ...idempotentWrite<boolean>(options, { call: 'refund', body }),
-      decide: (view) => refund(this.#deps.rules, ticket, view),
+      decide: (view) => refund(this.#deps.rules, { ticket, isShared: true }, view),
     })
     if (isRefunded) this.#ticketClosed()
     return isRefunded
+  }
+
+  refundLater(ticket: Ticket, isShared: boolean): void {
+    this.#deps.journal.defer<boolean>(this.#user, {
+      ...(isShared ? ticketWrite(ticket) : { incarnation: ticket.incarnation }),
+      decide: (view) => refund(this.#deps.rules, { ticket, isShared }, view),
+    })
+    this.#ticketClosed(isShared)
   }
 
   async settle(
@@ -139,9 +151,18 @@ class AdmissionWrites {
     await this.#deps.journal.write<void>(this.#user, {
       ...ticketWrite(ticket),
       ...idempotentWrite<void>(options, { call: 'settle', body }),
-      decide: (view) => settle(this.#deps.rules, { ticket, tokens }, view),
+      decide: (view) => settle(this.#deps.rules, { ticket, tokens, isShared: true }, view),
     })
     this.#ticketClosed()
+  }
+
+  settleLater(settlement: Settlement): void {
+    const { ticket, isShared } = settlement
+    this.#deps.journal.defer<void>(this.#user, {
+      ...(isShared ? ticketWrite(ticket) : { incarnation: ticket.incarnation }),
+      decide: (view) => settle(this.#deps.rules, settlement, view),
+    })
+    this.#ticketClosed(isShared)
   }
 
   /** Stores an outcome with its encoded ticket. The repeat of a turn by a user who was blocked since is refused. */
@@ -164,9 +185,9 @@ class AdmissionWrites {
     if (outcome.allowed) publish('activity', { namespace, user: id })
   }
 
-  #ticketClosed(): void {
+  #ticketClosed(hasRecord = true): void {
     publish('activity', { namespace: this.#user.namespace, user: this.#user.id })
-    this.#deps.sweeper.onTicketClosed(this.#user)
+    if (hasRecord) this.#deps.sweeper.onTicketClosed(this.#user)
   }
 }
 
@@ -180,16 +201,42 @@ function decodeOutcome(tickets: Tickets, admission: Admission): AdmissionOutcome
   return { allowed, ticket: tickets.decode(ticket), quota }
 }
 
-/** A turn that is settled in the same process needs neither the text of its ticket nor the MAC. */
-function lazyAdmission(tickets: Tickets, { ticket, quota }: Granted): Admitted {
-  let text: string | undefined
-  return {
-    allowed: true,
-    get ticket() {
-      text ??= tickets.encode(ticket)
-      return text
-    },
-    ...quota,
+/**
+ * The admission of a turn. While its ticket is in no other hands, it can be used only here: its use needs no record.
+ * Once its text was read, another process may use it as well.
+ */
+class TurnAdmission implements AdmittedTurn {
+  readonly allowed = true
+  readonly admission: Admitted
+  readonly #writes: AdmissionWrites
+  readonly #ticket: Ticket
+  #isShared: boolean
+
+  constructor(writes: AdmissionWrites, tickets: Tickets, { ticket, quota }: Granted, isShared: boolean) {
+    const share = (): string => {
+      this.#isShared = true
+      return tickets.encode(ticket)
+    }
+    let text: string | undefined
+    this.#writes = writes
+    this.#ticket = ticket
+    this.#isShared = isShared
+    this.admission = {
+      allowed: true,
+      get ticket() {
+        text ??= share()
+        return text
+      },
+      ...quota,
+    }
+  }
+
+  settle(usage: TokenUsage): void {
+    this.#writes.settleLater({ ticket: this.#ticket, tokens: parseUsage(usage), isShared: this.#isShared })
+  }
+
+  refund(): void {
+    this.#writes.refundLater(this.#ticket, this.#isShared)
   }
 }
 

@@ -239,10 +239,12 @@ export interface AdmitTurnOptions extends AdmitOptions {
 /** An admitted turn, to be settled or refunded once. */
 export interface AdmittedTurn {
   readonly allowed: true
-  /** The text of its ticket and the MAC are computed when `ticket` is first read. */
+  /** The text of its ticket is made when `ticket` is first read. Only then can the ticket be used elsewhere. */
   readonly admission: Admitted
-  settle(usage: TokenUsage): Promise<void>
-  refund(): Promise<boolean>
+  /** Written behind: it joins the next commit of the user. Does nothing when the ticket was used elsewhere. */
+  settle(usage: TokenUsage): void
+  /** Written behind, like `settle`. */
+  refund(): void
 }
 
 export interface LedgerExport {

@@ -54,7 +54,8 @@ const EXPORT_PAGE = 500
 
 /** Exports page by page. A chain that does not verify and a state that cannot be read are exported as stored. */
 async function* exportRows(deps: LedgerDeps, user: Subject): AsyncGenerator<LedgerExport, void, undefined> {
-  const { store, calls } = deps
+  const { store, calls, journal } = deps
+  await journal.flush(user)
   const row = await store.users.load(user)
   if (row === undefined) return
   yield { part: 'ledger', type: 'bond', value: await exportBond(deps, user, row.state) }

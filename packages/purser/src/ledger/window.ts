@@ -101,8 +101,7 @@ function rollingUsage({ usage, now }: UsageInput): WindowUsage {
     count: buckets.reduce((sum, [, value]) => sum + value, 0),
     window,
     inWindow: countIn(usage, MINUTE_COUNTER, window),
-    clearAt:
-      buckets.length === 0 ? null : bucketEnd(String(Math.max(...buckets.map(([minute]) => Number(minute))))),
+    clearAt: buckets.length === 0 ? null : bucketEnd(String(Math.max(...buckets.map(([minute]) => Number(minute))))),
     freeAt: (needed) => freeAt(buckets, needed),
     isOver: (other) => bucketEnd(other) <= present,
   }

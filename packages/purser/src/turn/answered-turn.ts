@@ -65,7 +65,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly #cancelUnreadTimer: () => void
   /** Why the answer can no longer be read. */
   #consumed: string | undefined
-  #ending: Promise<void> | undefined
+  #hasEnded = false
 
   constructor(
     run: TurnRun,
@@ -93,9 +93,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
 
   async completion(): Promise<ChatCompletion> {
     this.#consume()
-    const text = await this.wholeText()
-    await this.#ending
-    return JSON.parse(text) as ChatCompletion
+    return JSON.parse(await this.wholeText()) as ChatCompletion
   }
 
   toResponse(): Response {
@@ -111,16 +109,16 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   async cancel(): Promise<void> {
     this.#cancelUnreadTimer()
     this.#consumed ??= CANCELLED
-    await this.end()
+    this.end()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cancel()
   }
 
-  /** Ends the turn if reading has not; resolves when its ticket is settled. */
-  end(): Promise<void> {
-    return this.#end('cancelled', undefined)
+  /** Ends the turn if reading has not. */
+  end(): void {
+    this.#end('cancelled', undefined)
   }
 
   /** The texts of the chunks as this client may see them. The turn ends with the last one, however that arrives. */
@@ -141,7 +139,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       outcome = 'failed'
       throw error
     } finally {
-      void this.#end(outcome, usage)
+      this.#end(outcome, usage)
     }
   }
 
@@ -150,7 +148,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     const answer = this.#answer
     if (answer.kind === 'completion') {
       const usage = hasUsage(answer.text) ? usageOf(JSON.parse(answer.text) as ChatCompletion) : undefined
-      void this.#end('completed', usage)
+      this.#end('completed', usage)
       return this.#rewriteModel(answer.text)
     }
     const chunks: ChatChunk[] = []
@@ -161,11 +159,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
 
   async *#chunks(): AsyncGenerator<ChatChunk> {
     this.#consume()
-    try {
-      for await (const text of this.texts()) yield JSON.parse(text) as ChatChunk
-    } finally {
-      await this.#ending
-    }
+    for await (const text of this.texts()) yield JSON.parse(text) as ChatChunk
   }
 
   #consume(): void {
@@ -178,12 +172,13 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.#cancelUnreadTimer()
   }
 
-  /** The first call ends the turn. The last byte of the answer does not wait for the settlement. */
-  #end(outcome: TurnOutcome, usage: Usage | undefined): Promise<void> {
+  /** The first call ends the turn. */
+  #end(outcome: TurnOutcome, usage: Usage | undefined): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
     // The turn that called the model pays for its tokens.
     const isOwnCall = this.cache === 'miss' || this.cache === 'off'
-    this.#ending ??= this.#run.end(outcome, this.cache, isOwnCall ? usage : undefined)
-    return this.#ending
+    this.#run.end(outcome, this.cache, isOwnCall ? usage : undefined)
   }
 }
 

@@ -71,8 +71,8 @@ export interface ReadableAnswer {
   readonly headers: Headers
   texts(): AsyncGenerator<string>
   wholeText(): Promise<string>
-  /** Ends the turn if reading has not; resolves when its ticket is settled. */
-  end(): Promise<void>
+  /** Ends the turn if reading has not. */
+  end(): void
 }
 
 /**
@@ -84,17 +84,15 @@ export async function pipeAnswer(answer: ReadableAnswer, response: ServerRespons
   if (!answer.streams) {
     const text = await answer.wholeText()
     response.writeHead(200, { ...JSON_BODY, ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
-    await answer.end()
+    answer.end()
     return
   }
   const texts = answer.texts()
   const onClose = (): void => {
     if (response.writableFinished) return
     // Errors while the upstream is being stopped have no reader any more.
-    answer
-      .end()
-      .then(() => texts.return(undefined))
-      .catch(() => undefined)
+    answer.end()
+    texts.return(undefined).catch(() => undefined)
   }
   response.on('close', onClose)
   try {
@@ -109,7 +107,7 @@ export async function pipeAnswer(answer: ReadableAnswer, response: ServerRespons
     response.end(errorFrame(error, typeof requestId === 'string' ? requestId : undefined))
   } finally {
     response.off('close', onClose)
-    await answer.end()
+    answer.end()
   }
 }
 
@@ -120,7 +118,7 @@ export function toResponse(answer: ReadableAnswer): Response {
     async start(controller) {
       controller.enqueue(Buffer.from(await answer.wholeText()))
       controller.close()
-      await answer.end()
+      answer.end()
     },
   })
   return new Response(body, { headers: { ...JSON_BODY, ...answer.headers } })
@@ -140,7 +138,7 @@ function eventStream(answer: ReadableAnswer): ReadableStream<Uint8Array> {
       }
     },
     async cancel() {
-      await answer.end()
+      answer.end()
       await texts.return(undefined)
     },
   })

@@ -130,23 +130,23 @@ export class TurnRun {
   }
 
   /** Ends the turn, the first time: aborts what is still running and settles the ticket with the tokens used. */
-  async end(outcome: TurnOutcome, cache: CacheOutcome, usage: Usage | undefined): Promise<void> {
+  end(outcome: TurnOutcome, cache: CacheOutcome, usage: Usage | undefined): void {
     if (!this.#finish(outcome === 'completed')) return
     this.#report(outcome, cache)
-    const tokens = { inputTokens: usage?.prompt_tokens, outputTokens: usage?.completion_tokens }
-    await ignoreFailure(this.#payment?.settle(tokens))
+    this.#payment?.settle({ inputTokens: usage?.prompt_tokens, outputTokens: usage?.completion_tokens })
   }
 
   /** Ends a turn that failed before its answer began, and rethrows. A refused repeat becomes a refused turn. */
-  async fail(error: unknown): Promise<RefusedTurn> {
+  fail(error: unknown): RefusedTurn {
     const isCancelled = this.options.signal?.aborted === true
     this.#finish(false)
     if (error instanceof AdmissionRefused) {
-      await ignoreFailure(this.#payment?.refund())
+      this.#payment?.refund()
       return this.refuse(error.admission)
     }
     this.#report(isCancelled ? 'cancelled' : 'failed', 'off')
-    await ignoreFailure(isCancelled ? this.#payment?.settle({}) : this.#payment?.refund())
+    if (isCancelled) this.#payment?.settle({})
+    else this.#payment?.refund()
     throw error
   }
 
@@ -160,7 +160,7 @@ export class TurnRun {
     const admitted = await this.modules.ledger.admitTurn({ cost: this.options.cost, signal: this.signal })
     if (!admitted.allowed) throw new AdmissionRefused(admitted)
     this.#admission = admitted.admission
-    if (this.#hasEnded) await ignoreFailure(admitted.refund())
+    if (this.#hasEnded) admitted.refund()
     else this.#payment = admitted
   }
 
@@ -188,12 +188,4 @@ class AdmissionRefused extends Error {
     super('The turn was not admitted again.')
     this.admission = admission
   }
-}
-
-/**
- * The answer is there, or its error is on the way to the caller: a store that fails now, an erased user, or a ticket
- * shared with another turn must not replace it.
- */
-async function ignoreFailure(settlement: Promise<unknown> | undefined): Promise<void> {
-  await settlement?.catch(() => undefined)
 }

@@ -17,6 +17,7 @@ const IDEMPOTENCY = ['ledger/admission.test.ts']
 const OBSERVATION = ['ledger/decide/observation.test.ts']
 const TIME_ZONE = ['ledger/decide/time-zone.test.ts']
 const MODEL = ['ledger/model.test.ts']
+const DEFERRED = ['journal/deferred-writes.test.ts']
 const TAMPERING = ['ledger/tampering.test.ts']
 const INTERLEAVINGS = ['ledger/interleavings.test.ts']
 
@@ -181,9 +182,45 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a refusal is decided on a cached state',
     file: 'journal/commit-loop.ts',
-    find: 'return cached === undefined || isSameRow(await snapshots.load(user), base) ? completions : undefined',
+    find: 'return cached === undefined || isSameRow(await load(writer), base) ? completions : undefined',
     replace: 'return completions',
     tests: ['journal/journal.test.ts'],
+  },
+  {
+    name: 'a refusal is decided on the cached row without reading it',
+    file: 'journal/user-writer.ts',
+    find: 'const commit = unit.isDirty && !this.#isBroken ? encodeCommit(unit) : undefined',
+    replace: 'const commit = !this.#isBroken ? encodeCommit(unit) : undefined',
+    tests: ['journal/journal.test.ts'],
+  },
+  {
+    name: 'closing does not commit the deferred writes',
+    file: 'journal/journal.ts',
+    find: 'this.#deferred.flush()',
+    replace: '',
+    tests: DEFERRED,
+    always: true,
+  },
+  {
+    name: 'a read does not commit the deferred writes',
+    file: 'journal/journal.ts',
+    find: 'if (writer.hasDeferred) await this.flush(user)',
+    replace: '',
+    tests: DEFERRED,
+  },
+  {
+    name: 'an erasure does not commit the deferred writes before it',
+    file: 'journal/user-writer.ts',
+    find: 'else if (this.#deferred.length > 0 && (next !== undefined || this.#isFlushing)) this.#commitDeferred()',
+    replace: 'else if (this.#deferred.length > 0 && next === undefined && this.#isFlushing) this.#commitDeferred()',
+    tests: DEFERRED,
+  },
+  {
+    name: 'deferred writes do not join the next commit',
+    file: 'journal/user-writer.ts',
+    find: 'this.#add(this.#deferred.shift() as QueuedWrite<Data>)',
+    replace: 'break',
+    tests: DEFERRED,
   },
   {
     name: 'a conflict recreates an erased user',

@@ -1,14 +1,5 @@
 import { type Subject, subjectKey } from '../../core/subject.ts'
-import type {
-  Commit,
-  CommitOutcome,
-  Facets,
-  Head,
-  Reply,
-  Stamps,
-  StoredEvent,
-  UserRow,
-} from '../../storage/commit.ts'
+import type { Commit, CommitOutcome, Facets, Head, Reply, Stamps, StoredEvent, UserRow } from '../../storage/commit.ts'
 import type { TailEvent } from '../../storage/store.ts'
 import { compareText } from '../text-order.ts'
 

@@ -110,12 +110,22 @@ export function claim(rules: LedgerRules, ticket: Ticket, view: LedgerView): Led
   }
 }
 
+/** A ticket, and whether its text was given to a caller, so that its use needs a record. */
+interface TicketInUse {
+  readonly ticket: Ticket
+  readonly isShared: boolean
+}
+
 /** Subtracts a ticket's cost from the window it was counted in. False when it was already settled or refunded. */
-export function refund(rules: LedgerRules, ticket: Ticket, view: LedgerView): LedgerDecision<boolean> {
-  const use = findUse(ticket, view)
+export function refund(
+  rules: LedgerRules,
+  { ticket, isShared }: TicketInUse,
+  view: LedgerView,
+): LedgerDecision<boolean> {
+  const use = isShared ? findUse(ticket, view) : undefined
   if (use === 'settled' || use === 'refunded') return { result: () => false }
   return {
-    records: [useRecord(ticket, 'refunded')],
+    records: isShared ? [useRecord(ticket, 'refunded')] : [],
     usage: changeCounters(rules, view.usage, { window: ticket.window, differences: { messages: -ticket.cost } }),
     result: () => true,
   }
@@ -126,16 +136,20 @@ export interface TokenCounts {
   readonly outputTokens: number
 }
 
+export interface Settlement extends TicketInUse {
+  readonly tokens: TokenCounts
+}
+
 /** Closes a ticket and counts its tokens in the window of its messages. Throws `ticket_used` when it is closed. */
 export function settle(
   rules: LedgerRules,
-  { ticket, tokens }: { readonly ticket: Ticket; readonly tokens: TokenCounts },
+  { ticket, tokens, isShared }: Settlement,
   view: LedgerView,
 ): LedgerDecision<void> {
-  const use = findUse(ticket, view)
+  const use = isShared ? findUse(ticket, view) : undefined
   if (use === 'settled' || use === 'refunded') throw ticketUsed(use)
   return {
-    records: [useRecord(ticket, 'settled')],
+    records: isShared ? [useRecord(ticket, 'settled')] : [],
     usage: changeCounters(rules, view.usage, { window: ticket.window, differences: tokens }),
     result: () => undefined,
   }

@@ -168,8 +168,9 @@ describe('tickets', () => {
     issuedAt: Date.parse('2026-03-10T12:00:00Z'),
     claimed: false,
   }
-  const settling: Decide<void> = (view) => settle(rules, { ticket, tokens: { inputTokens: 7, outputTokens: 3 } }, view)
-  const refunding: Decide<boolean> = (view) => refund(rules, ticket, view)
+  const settling: Decide<void> = (view) =>
+    settle(rules, { ticket, tokens: { inputTokens: 7, outputTokens: 3 }, isShared: true }, view)
+  const refunding: Decide<boolean> = (view) => refund(rules, { ticket, isShared: true }, view)
   const claiming: Decide<AdmissionOutcome> = (view) => claim(rules, ticket, view)
   const admitted = given([]).after(admitting(rules, 2))
 

@@ -62,8 +62,7 @@ export function prepareCommit(database: Database): RunCommit {
     if (expect === null) return false
     const row = [namespace, id, expect, incarnation] as const
     const facets = [phase, riskLevel, blocked, capUsedUntil, peak] as const
-    if (seenAt !== at && updateUsage.run(at, usage, ...row, seenAt, capUsed, ...facets).changes === 1)
-      return true
+    if (seenAt !== at && updateUsage.run(at, usage, ...row, seenAt, capUsed, ...facets).changes === 1) return true
     return updateAdmitted.run(at, seenAt, capUsed, usage, ...row, ...facets).changes === 1
   }
 

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { afterCurrentTick, systemEffects } from '../../../core/effects.ts'
+import { systemEffects } from '../../../core/effects.ts'
 import { PurserError, storeClosed } from '../../../errors.ts'
 import { isReadOnly, toStoreError } from '../errors.ts'
 
@@ -110,7 +110,7 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
       this.#batch.push([this.#nextId, String(name), args])
       this.#pending.set(this.#nextId++, { resolve, reject })
       if (this.#batch.length >= BATCH_CALLS && !this.#isSlow) this.#send()
-      else if (isIdle) afterCurrentTick(() => this.#send())
+      else if (isIdle) queueMicrotask(() => this.#send())
     })
   }
 
