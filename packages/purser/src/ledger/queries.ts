@@ -10,9 +10,9 @@ import { formatInstant } from './calendar.ts'
 import { verifyWithCheckpoint } from './checkpoint.ts'
 import type { LedgerDeps } from './deps.ts'
 import { NOTE_RECORDS } from './notes.ts'
+import type { Usage } from './state.ts'
 import { validateEventTypes } from './tail.ts'
 import { verifyUser } from './verify.ts'
-import type { Usage } from './window.ts'
 
 type Queries = Pick<UserLedger, 'bond' | 'events' | 'verify'> & Pick<InternalUserLedger, 'exportRows'>
 

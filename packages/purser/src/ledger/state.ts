@@ -1,5 +1,4 @@
 import type { Decision, View, Write } from '../journal/api.ts'
-import type { Usage } from './window.ts'
 
 /**
  * The state that a user's events fold to. `null` means that no event has set the field: the application's default
@@ -90,6 +89,9 @@ export const INITIAL_MEASUREMENTS: Measurements = { turnCount: 0, peaks: {}, obs
 export function activeBlock({ blocked }: LedgerState, now: number): Block | null {
   return blocked === null || (blocked.until !== null && Date.parse(blocked.until) <= now) ? null : blocked
 }
+
+/** What a user has used: amounts by counter, then by window. */
+export type Usage = Readonly<Record<string, Readonly<Record<string, number>>>>
 
 /** What the journal stores of a user for the ledger. */
 export interface LedgerData {

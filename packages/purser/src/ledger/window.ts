@@ -1,5 +1,5 @@
 import { type Day, dayAt, dayOn } from './calendar.ts'
-import type { ZoneState } from './state.ts'
+import type { Usage, ZoneState } from './state.ts'
 
 /*
  * Window arithmetic. What is used is counted by measure and window. The name of a window sorts as text in time order.
@@ -22,9 +22,6 @@ export interface WindowPolicy {
 /** What is counted. Tokens are counted in the window of their message; only messages are limited. */
 const MEASURES = ['messages', 'inputTokens', 'outputTokens'] as const
 export type Measure = (typeof MEASURES)[number]
-
-/** What a user has used: amounts by counter (`counterName`), then by window. */
-export type Usage = Readonly<Record<string, Readonly<Record<string, number>>>>
 
 export interface WindowUsage {
   readonly count: number

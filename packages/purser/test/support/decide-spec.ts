@@ -4,8 +4,8 @@ import type { Fold, NewEvent } from '../../src/journal/event.ts'
 import { emptySnapshot, type Snapshot } from '../../src/journal/snapshot.ts'
 import { UnitOfWork } from '../../src/journal/unit-of-work.ts'
 import { evolve } from '../../src/ledger/evolve.ts'
+import type { Usage } from '../../src/ledger/state.ts'
 import { INITIAL_DATA, type LedgerData, type LedgerDecision, type LedgerView } from '../../src/ledger/state.ts'
-import type { Usage } from '../../src/ledger/window.ts'
 import type { RecordWrite } from '../../src/storage/commit.ts'
 
 /*

@@ -2,8 +2,8 @@ import { throwInvalid } from '../../core/validate.ts'
 import type { NewEvent } from '../../journal/event.ts'
 import { formatInstant, nextDate } from '../calendar.ts'
 import type { LedgerRules } from '../rules.ts'
-import { activeBlock, type Block, type LedgerView, type ZoneState } from '../state.ts'
-import { counterName, runningDay, type Usage } from '../window.ts'
+import { activeBlock, type Block, type LedgerView, type Usage, type ZoneState } from '../state.ts'
+import { counterName, runningDay } from '../window.ts'
 
 /*
  * Actions of operators. Every change is one `admin_action` event with its actor, its reason and the values before and
