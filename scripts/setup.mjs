@@ -8,6 +8,9 @@ import { join, resolve } from 'node:path'
 
 export const root = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
 
+// Sources are stripped of their types and compiled once, not at every start. Coverage needs them as they are.
+if (!process.argv.includes('coverage')) process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules', '.cache', 'node')
+
 const installed = join(root, 'node_modules', '.purser-installed')
 const deck = join(root, 'packages', 'deck')
 
