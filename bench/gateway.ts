@@ -1,128 +1,146 @@
 /*
- * Throughput and latency of chat requests through the gateway with several configurations, compared with Portkey as a bare
- * relay. The load generator, the upstream (which answers at once) and the gateways share the cores of this machine, so only
- * ratios are meaningful. All gateways are started and warmed up first; then they are measured in interleaved short slices,
- * so that other load of the machine affects all of them.
+ * Chat requests through the gateway, compared with a bare relay and with Portkey. The load generator, the upstream and the
+ * gateways share the cores of this machine, so only ratios are meaningful. All gateways are started and warmed up first;
+ * then they are measured in interleaved short slices, so that other load of the machine affects all of them.
  *
- *   npm run gateway -- [rounds, 5]
+ *   npm run gateway -- [--quick] [--rounds 5] [--soak MINUTES]
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Contender, startContenders } from './gateway/contenders.ts'
 import { type LoadResult, measureLoad } from './gateway/load.ts'
-import { findFreePort, startOnPort, startOnPrintedPort } from './gateway/processes.ts'
+import { startOnPrintedPort } from './gateway/processes.ts'
+import { measureStreams, type StreamResult } from './gateway/streams.ts'
 
-interface Contender {
-  readonly name: string
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  body(index: number): string
-  readonly slices: LoadResult[]
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean' }, rounds: { type: 'string' }, soak: { type: 'string' } },
+})
+const rounds = Number(values.rounds ?? (values.quick ? 1 : 5))
+const seconds = values.quick ? 1 : 2
+const CONNECTIONS = values.quick ? [1, 32] : [1, 32, 256]
+const STREAMS = values.quick ? [128] : [128, 1_000]
+/** Connections of the frontier, which raise the rate and with it the waiting time. */
+const FRONTIER = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+const ADDED_MS = [1, 5, 50]
+const MEMORY_REQUESTS = 200_000
+
+interface Slice<Result> {
+  readonly result: Result
+  /** Processor time of the gateway per request or chunk, µs. */
+  readonly processorMicros: number
 }
 
 const directory = import.meta.dirname
-const connections = 32
-const users = 200
-const warmUpMs = 6_000
-const sliceMs = 2_000
-const rounds = Number(process.argv[2] ?? 5)
+const folder = mkdtempSync(join(tmpdir(), 'purser-load-'))
+await using stack = new AsyncDisposableStack()
+stack.defer(() => rmSync(folder, { recursive: true }))
+const upstream = stack.use(await startOnPrintedPort([join(directory, 'gateway', 'upstream.ts')]))
+const contenders = await startContenders(stack, { directory, origin: `http://127.0.0.1:${upstream.port}` })
+const idleMb = new Map(contenders.map((contender) => [contender, contender.server.residentMb()]))
+for (const contender of contenders) await load(contender, 32, 4)
 
-const message = JSON.stringify([
-  { role: 'system', content: 'You are a helpful assistant.' },
-  { role: 'user', content: 'Say hello.' },
-])
-const repeatedBody = (index: number): string => `{"model":"m","user":"user-${index % users}","messages":${message}}`
-let questions = 0
-const newBody = (index: number): string =>
-  `{"model":"m","user":"user-${index % users}","messages":[{"role":"user","content":"Question ${questions++}"}]}`
+for (const connections of CONNECTIONS) await printLoadTable(connections)
+for (const streams of STREAMS) await printStreamTable(streams)
+if (!values.quick) await printFrontier()
+if (values.soak !== undefined) await printMemory(Number(values.soak))
 
-/** As `npm start` sets it; the same for all gateways. */
-const nodeOptions = ['--max-semi-space-size=32']
-const processes = new AsyncDisposableStack()
-const contenders: Contender[] = []
-const json = { 'content-type': 'application/json' }
+async function load(contender: Contender, connections: number, duration = seconds): Promise<Slice<LoadResult>> {
+  const before = contender.server.processorMicros()
+  const result = await measureLoad({ ...contender, connections, seconds: duration, folder })
+  return { result, processorMicros: (contender.server.processorMicros() - before) / result.requests }
+}
 
-const upstream = processes.use(await startOnPrintedPort([join(directory, 'gateway', 'upstream.ts')]))
-const baseURL = `http://127.0.0.1:${upstream.port}/v1`
-
-async function addPortkey(): Promise<void> {
-  const program = join(directory, 'node_modules', '@portkey-ai', 'gateway', 'build', 'start-server.js')
-  const port = await findFreePort()
-  processes.use(await startOnPort([...nodeOptions, program, '--headless', `--port=${port}`], port))
-  const headers = {
-    ...json,
-    authorization: 'Bearer bench',
-    'x-portkey-provider': 'openai',
-    'x-portkey-custom-host': baseURL,
+async function printLoadTable(connections: number): Promise<void> {
+  const slices = new Map<Contender, Slice<LoadResult>[]>(contenders.map((contender) => [contender, []]))
+  for (let round = 0; round < rounds; round++)
+    for (const contender of contenders) slices.get(contender)?.push(await load(contender, connections))
+  console.log(`\n${connections} connections, medians of ${rounds} slices of ${seconds} s\n`)
+  console.log('| | requests/s | p50 ms | p99 ms | processor µs | not 200 | of the relay | x Portkey |')
+  console.log('|---|--:|--:|--:|--:|--:|--:|--:|')
+  const [relay, portkey] = contenders.map((contender) => rateOf(slices.get(contender) ?? []))
+  for (const [{ name }, all] of slices) {
+    const of = (value: (slice: Slice<LoadResult>) => number): number => median(all.map(value))
+    const failed = all.reduce((sum, { result }) => sum + result.failed, 0)
+    const cells = [
+      Math.round(rateOf(all)),
+      of(({ result }) => result.p50Ms).toFixed(2),
+      of(({ result }) => result.p99Ms).toFixed(2),
+      of((slice) => slice.processorMicros).toFixed(0),
+      failed,
+      `${((100 * rateOf(all)) / (relay ?? Number.NaN)).toFixed(0)} %`,
+      (rateOf(all) / (portkey ?? Number.NaN)).toFixed(1),
+    ]
+    console.log(`| ${name} | ${cells.join(' | ')} |`)
   }
-  add('Portkey 1.15.2, bare relay', port, headers, repeatedBody)
 }
 
-/** A server that sends the same text to every request: the upper bound. */
-async function addBaseline(name: string, kind: 'http' | 'fastify'): Promise<void> {
-  const port = await findFreePort()
-  processes.use(
-    await startOnPort([...nodeOptions, join(directory, 'gateway', 'baseline.ts'), kind, String(port)], port),
+async function printStreamTable(streams: number): Promise<void> {
+  const measured = contenders.filter(({ name }) => !name.includes('known') && !name.includes('new'))
+  const slices = new Map<Contender, Slice<StreamResult>[]>(measured.map((contender) => [contender, []]))
+  for (let round = 0; round < Math.min(rounds, 3); round++)
+    for (const contender of measured) slices.get(contender)?.push(await stream(contender, streams))
+  console.log(`\n${streams} streams of 20 chunks/s\n`)
+  console.log('| | first chunk p50 ms | first chunk p99 ms | chunk delay p99 ms | processor µs a chunk |')
+  console.log('|---|--:|--:|--:|--:|')
+  for (const [{ name }, all] of slices) {
+    const of = (value: (slice: Slice<StreamResult>) => number): string => median(all.map(value)).toFixed(1)
+    const cells = [
+      of(({ result }) => result.firstChunkP50Ms),
+      of(({ result }) => result.firstChunkP99Ms),
+      of(({ result }) => result.delayP99Ms),
+      of((slice) => slice.processorMicros),
+    ]
+    console.log(`| ${name} | ${cells.join(' | ')} |`)
+  }
+}
+
+async function stream(contender: Contender, streams: number): Promise<Slice<StreamResult>> {
+  const { url, headers, server } = contender
+  const body = '{"model":"m","user":"streaming","stream":true,"messages":[{"role":"user","content":"Say hello."}]}'
+  let before = 0
+  const result = await measureStreams({ url, headers, body, streams, seconds: 4 }, () => {
+    before = server.processorMicros()
+  })
+  return { result, processorMicros: (server.processorMicros() - before) / result.chunks }
+}
+
+/** The highest rate at which the p99 is at most so much above that of one connection of the bare relay. */
+async function printFrontier(): Promise<void> {
+  console.log('\nHighest rate with an added p99 of at most\n')
+  console.log(`| | ${ADDED_MS.map((ms) => `${ms} ms`).join(' | ')} |\n|---|--:|--:|--:|`)
+  let base = Number.NaN
+  for (const contender of contenders) {
+    const points: LoadResult[] = []
+    for (const connections of FRONTIER) points.push((await load(contender, connections, 1)).result)
+    if (Number.isNaN(base)) base = points[0]?.p99Ms ?? Number.NaN
+    const cells = ADDED_MS.map((ms) => {
+      const rates = points.filter(({ p99Ms }) => p99Ms - base <= ms).map(({ requestsPerSecond }) => requestsPerSecond)
+      return rates.length === 0 ? '–' : Math.round(Math.max(...rates))
+    })
+    console.log(`| ${contender.name} | ${cells.join(' | ')} |`)
+  }
+}
+
+async function printMemory(minutes: number): Promise<void> {
+  console.log(
+    `\nResident memory\n\n| | idle MB | after ${MEMORY_REQUESTS} requests MB | after ${minutes} more minutes MB |`,
   )
-  add(name, port, json, repeatedBody)
+  console.log('|---|--:|--:|--:|')
+  for (const contender of contenders) {
+    for (let requests = 0; requests < MEMORY_REQUESTS; ) requests += (await load(contender, 32, 5)).result.requests
+    const loaded = contender.server.residentMb()
+    if (minutes > 0) await load(contender, 32, minutes * 60)
+    const cells = [idleMb.get(contender) ?? Number.NaN, loaded, contender.server.residentMb()]
+    console.log(`| ${contender.name} | ${cells.map((mb) => mb.toFixed(0)).join(' | ')} |`)
+  }
 }
 
-async function addPurser(name: string, config: object, body: Contender['body']): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'purser-bench-'))
-  processes.defer(() => rmSync(folder, { recursive: true }))
-  const port = await findFreePort()
-  const file = join(folder, 'purser.config.json')
-  const providers = { local: { kind: 'openai-compatible', baseURL, apiKey: 'bench', models: ['m'] } }
-  const runtime = { defaults: { provider: 'local', model: 'm' } }
-  const store = `sqlite:${join(folder, 'purser.db')}`
-  writeFileSync(file, JSON.stringify({ store, providers, runtime, server: { port }, ...config }))
-  const main = join(directory, '..', 'packages', 'server', 'src', 'main.ts')
-  const serve = ['serve', '--config', file]
-  const env = { PURSER_SERVICE_KEY: 'bench-service-key', PURSER_ADMIN_KEY: 'bench-admin-key' }
-  processes.use(await startOnPort([...nodeOptions, '--conditions=@purser/source', main, ...serve], port, env))
-  add(name, port, { ...json, authorization: 'Bearer bench-service-key' }, body)
-}
-
-function add(name: string, port: number, headers: Readonly<Record<string, string>>, body: Contender['body']): void {
-  contenders.push({ name, url: `http://127.0.0.1:${port}/v1/chat/completions`, headers, body, slices: [] })
+function rateOf(slices: readonly Slice<LoadResult>[]): number {
+  return median(slices.map(({ result }) => result.requestsPerSecond))
 }
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-}
-
-const cap = { dailyCap: 100_000_000 }
-await addPortkey()
-await addBaseline('bare `node:http`, the same text for every request', 'http')
-await addBaseline('bare Fastify, parses JSON, the same text for every request', 'fastify')
-await addPurser('Purser, SQLite, no cap', {}, repeatedBody)
-await addPurser('Purser, SQLite, cap, context, ledger', { ledger: cap }, repeatedBody)
-await addPurser('Purser, memory store, cap, context, ledger', { store: 'memory:', ledger: cap }, repeatedBody)
-await addPurser('Purser, SQLite, answer cache: every request new', { ledger: cap, answers: { enabled: true } }, newBody)
-await addPurser(
-  'Purser, SQLite, answer cache: every request a hit',
-  { ledger: cap, answers: { enabled: true } },
-  repeatedBody,
-)
-
-for (const contender of contenders) await measureLoad({ ...contender, connections, durationMs: warmUpMs })
-for (let round = 0; round < rounds; round++) {
-  for (const contender of contenders) {
-    contender.slices.push(await measureLoad({ ...contender, connections, durationMs: sliceMs }))
-  }
-}
-await processes.disposeAsync()
-
-const rate = ({ slices }: Contender): number => median(slices.map((slice) => slice.requestsPerSecond))
-const base = contenders[0] === undefined ? Number.NaN : rate(contenders[0])
-console.log(`\n${connections} connections, ${users} users, medians of ${rounds} slices of ${sliceMs / 1000} s\n`)
-console.log('| | requests/s | p50 ms | p99 ms | not 200 | x Portkey |')
-console.log('|---|--:|--:|--:|--:|--:|')
-for (const contender of contenders) {
-  const { name, slices } = contender
-  const p50 = median(slices.map((slice) => slice.p50Ms)).toFixed(1)
-  const p99 = median(slices.map((slice) => slice.p99Ms)).toFixed(1)
-  const failed = slices.reduce((sum, slice) => sum + slice.failed, 0)
-  const ratio = (rate(contender) / base).toFixed(1)
-  console.log(`| ${name} | ${Math.round(rate(contender))} | ${p50} | ${p99} | ${failed} | ${ratio} |`)
 }

@@ -1,11 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 
+const TICK_MICROS = 10_000
+
 /** A server process on a loopback port. Disposing stops it. */
 export interface ServerProcess extends AsyncDisposable {
   readonly port: number
+  /** Processor time of all its threads so far, µs. */
+  processorMicros(): number
+  /** Resident memory, MB. */
+  residentMb(): number
 }
 
 export async function findFreePort(): Promise<number> {
@@ -48,6 +55,15 @@ export async function startOnPort(
 function toServerProcess(child: ChildProcess, port: number): ServerProcess {
   return {
     port,
+    processorMicros() {
+      // Fields 14 and 15 of proc_pid_stat(5): time in user and kernel mode, in ticks.
+      const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(' ')
+      return (Number(stat[13]) + Number(stat[14])) * TICK_MICROS
+    },
+    residentMb() {
+      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024
+    },
     async [Symbol.asyncDispose]() {
       const exited = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGTERM')
