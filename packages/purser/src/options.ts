@@ -159,9 +159,9 @@ export interface AnswerOptions {
   enabled: boolean
   /** How long an answer is served; a hit does not extend it. */
   ttlMs: number
-  /** Cached answers of all users; beyond it the least recently used ones are evicted. */
+  /** Cached answers of all users; beyond it the oldest ones that were not used are evicted. */
   maxEntries: number
-  /** Bytes of all cached answers; beyond it the least recently used ones are evicted. */
+  /** Bytes of all cached answers; beyond it the oldest ones that were not used are evicted. */
   maxBytes: number
   /** An entry's last access is written at most this often. */
   touchEveryMs: number

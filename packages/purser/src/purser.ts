@@ -58,7 +58,7 @@ export interface Purser extends AsyncDisposable {
   }
   readonly answers: {
     stats(): AnswerStats
-    /** Writes the last access times that are still in memory. */
+    /** Writes the answers and the last access times that are still in memory only. */
     flush(options?: AbortOptions): Promise<void>
     /** Removes the answers of all users. */
     clear(options?: AbortOptions): Promise<void>
@@ -237,6 +237,8 @@ async function eraseUser(
   user: Subject,
   { actor, reason, isClosing }: EraseOptions & { isClosing(): boolean },
 ): Promise<EraseReceipt> {
+  // Answers that are not written yet are counted in the receipt as well.
+  await answers.flush()
   const rowCounts = await journal.erase(user, (incarnation, pseudonym) => ({
     type: 'user_erased',
     detail: 'a user was erased',

@@ -1,13 +1,15 @@
 import type { Effects } from '../core/effects.ts'
+import type { AnswerUse } from '../storage/answer-store.ts'
 import type { AnswerLimits } from './limits.ts'
+
+/** An entry whose uses are written. Setting `isUsed` to false discards a use that is not written yet. */
+export interface TrackedEntry extends AnswerUse {
+  isUsed: boolean
+}
 
 export interface AccessTracker {
   /** Notes an access. Writes nothing yet. */
-  note(key: string, used: number): void
-  /** The latest access that is not written yet. */
-  pending(key: string): number | undefined
-  /** Discards the accesses of an entry that was removed. */
-  drop(key: string): void
+  note(entry: TrackedEntry): void
   /** Writes everything that is pending. */
   flush(): Promise<void>
   /** Cancels the timer. */
@@ -19,18 +21,18 @@ export interface AccessTrackerDeps {
   readonly touchEveryMs: number
   readonly limits: AnswerLimits
   /** Never rejects: a lost write only makes entries look older than they are. */
-  write(accesses: ReadonlyMap<string, number>): Promise<void>
+  write(uses: readonly AnswerUse[]): Promise<void>
 }
 
 /**
  * Collects accesses in memory and writes them together, `touchEveryMs` after the first of them: an entry is written at
- * most once in that time however often it is hit, and a hit never waits for the disk. The timer runs only while
- * something is pending; one run writes `stepRows` entries, and the rest follows in the next turns of the event loop. A
- * crash loses the accesses of the last `touchEveryMs`, never an answer.
+ * most once in that time however often it is hit, and a hit never waits for the disk. Noting one sets a mark on the entry
+ * and adds it to a list once. The timer runs only while something is pending; one run writes `stepRows` entries, and the
+ * rest follows in the next turns of the event loop. A crash loses the accesses of the last `touchEveryMs`, never an answer.
  */
 export function createAccessTracker({ effects, touchEveryMs, limits, write }: AccessTrackerDeps): AccessTracker {
-  let collected = new Map<string, number>()
-  let writing = new Map<string, number>()
+  let collected: TrackedEntry[] = []
+  let writing: TrackedEntry[] = []
   let cancelTimer: (() => void) | undefined
   let working: Promise<void> = Promise.resolve()
   let stopped = false
@@ -43,8 +45,8 @@ export function createAccessTracker({ effects, touchEveryMs, limits, write }: Ac
   function onTimer(): void {
     cancelTimer = undefined
     void step().then(() => {
-      if (writing.size > 0) arm(0)
-      else if (collected.size > 0) arm(touchEveryMs)
+      if (writing.length > 0) arm(0)
+      else if (collected.length > 0) arm(touchEveryMs)
     })
   }
 
@@ -55,29 +57,30 @@ export function createAccessTracker({ effects, touchEveryMs, limits, write }: Ac
   }
 
   async function writeSome(): Promise<void> {
-    if (writing.size === 0) {
+    if (writing.length === 0) {
       writing = collected
-      collected = new Map()
+      collected = []
     }
-    const accesses = new Map(writing.entries().take(limits.stepRows))
-    if (accesses.size > 0) await write(accesses)
-    for (const key of accesses.keys()) writing.delete(key)
+    const uses: AnswerUse[] = []
+    for (const entry of writing.splice(0, limits.stepRows)) {
+      if (entry.isUsed) uses.push({ owner: entry.owner, key: entry.key })
+      // An access from now on is another one.
+      entry.isUsed = false
+    }
+    if (uses.length > 0) await write(uses)
   }
 
   return {
-    note(key, used) {
-      if (collected.size === 0 && cancelTimer === undefined) arm(touchEveryMs)
-      collected.set(key, used)
-      if (collected.size === limits.maxPendingTouches) arm(0)
-    },
-    pending: (key) => collected.get(key) ?? writing.get(key),
-    drop(key) {
-      collected.delete(key)
-      writing.delete(key)
+    note(entry) {
+      if (entry.isUsed) return
+      entry.isUsed = true
+      if (collected.length === 0 && cancelTimer === undefined) arm(touchEveryMs)
+      collected.push(entry)
+      if (collected.length === limits.maxPendingTouches) arm(0)
     },
     async flush() {
       do await step()
-      while (writing.size > 0 || collected.size > 0)
+      while (writing.length > 0 || collected.length > 0)
       cancelTimer?.()
       cancelTimer = undefined
     },

@@ -69,7 +69,17 @@ class AnswersModule implements Answers {
       limits,
       write: (uses) => store.touch(namespace, uses).catch(onFailure),
     })
-    const cache = new AnswerCache({ store, keys: keyring, clock, access, options, limits, namespace, onFailure })
+    const cache = new AnswerCache({
+      store,
+      keys: keyring,
+      effects,
+      clock,
+      access,
+      options,
+      limits,
+      namespace,
+      onFailure,
+    })
     const [values, turns] = [this.#valueCalls, this.#turnCalls]
     this.#values = new RememberCache({ keys, cache, calls: values, stats, pending: deps.calls })
     this.#user = {
@@ -102,13 +112,16 @@ class AnswersModule implements Answers {
     const { entries, bytes, expired } = store.totals(namespace, this.#clock.now())
     const { maxEntries, maxBytes, ttlMs } = options
     const { hits, misses, joined, savedTokens, failures } = this.#stats
-    const { evictions } = this.#cache
-    const totals = { entries, active: entries - expired, expired, bytes, file: store.file }
-    return { ...totals, maxEntries, maxBytes, ttlMs, hits, misses, joined, evictions, savedTokens, failures }
+    const { evictions, unwritten } = this.#cache
+    const all = entries + unwritten.entries
+    const totals = { entries: all, active: all - expired, expired, bytes: bytes + unwritten.bytes, file: store.file }
+    const counts = { hits, misses, joined, evictions, memoryOnly: unwritten.refused, savedTokens, failures }
+    return { ...totals, maxEntries, maxBytes, ttlMs, ...counts }
   }
 
-  flush(): Promise<void> {
-    return this.#access.flush()
+  async flush(): Promise<void> {
+    await this.#cache.flush()
+    await this.#access.flush()
   }
 
   async forget(user: Subject): Promise<number> {
@@ -118,6 +131,8 @@ class AnswersModule implements Answers {
       keys.some((key) => key.scope.owner === scope.owner)
     this.#valueCalls.removeWhere(isTheirs)
     this.#turnCalls.removeWhere(isTheirs)
+    // Written before they are forgotten, so that they are counted; those that arrive later are of an ended generation.
+    await this.#cache.flush()
     const count = await this.#deps.store.forget(scope)
     this.#forgotten.add(scope.owner)
     await this.#announce()
@@ -128,6 +143,7 @@ class AnswersModule implements Answers {
     this.#begin()
     this.#valueCalls.removeWhere(() => true)
     this.#turnCalls.removeWhere(() => true)
+    await this.#cache.flush()
     await this.#deps.store.clear(this.#deps.namespace)
     this.#cache.clearLocal()
     await this.#announce()
@@ -139,6 +155,7 @@ class AnswersModule implements Answers {
     this.#stopListening()
     this.#values.close()
     await this.#sweeper.stop()
+    await this.#cache.close()
     await this.#access.flush()
     this.#access.stop()
   }

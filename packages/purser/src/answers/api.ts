@@ -71,6 +71,7 @@ export interface RememberResult<T> {
 }
 
 export interface AnswerStats {
+  /** In the store and waiting to be written. One that replaces another counts twice until it is written. */
   readonly entries: number
   /** Entries that have not expired. */
   readonly active: number
@@ -89,9 +90,11 @@ export interface AnswerStats {
   readonly joined: number
   /** Entries removed before they expired, because a limit was reached. */
   readonly evictions: number
+  /** New answers that are in memory only, because too many were waiting to be written. */
+  readonly memoryOnly: number
   /** Tokens that hits and joined turns did not pay for again, as far as providers report usage. */
   readonly savedTokens: number
-  /** Failed store calls; each one made a lookup a miss or left an answer uncached. */
+  /** Failed store calls; each one made a lookup a miss or left new answers in memory only. */
   readonly failures: number
 }
 
@@ -116,13 +119,14 @@ export interface AnswerExport {
 /**
  * The response cache of all users.
  *
- * After a crash of the process every answer whose `remember` or turn had ended is there; last access times may be
+ * An answer is in memory at once and in the store within 50 ms. A crash of the process loses at most the answers of these
+ * 50 ms, except those under an idempotency key, which are stored before their turn ends; last access times may be
  * `touchEveryMs` old. After a power failure the answers of the last moments may be missing, but none is torn or foreign.
  */
 export interface Answers {
   of(user: Subject): InternalUserAnswers
   stats(): AnswerStats
-  /** Writes the last access times that are still in memory. */
+  /** Writes the answers and the last access times that are still in memory only. */
   flush(): Promise<void>
   /** Removes all answers of the namespace. */
   clear(): Promise<void>

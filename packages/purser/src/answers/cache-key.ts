@@ -15,6 +15,8 @@ export interface CacheKey {
   readonly generation: number | null
   /** Whose answer it is, and of which incarnation; null for an answer shared by all users. */
   readonly owner: Owner | null
+  /** True: the answer is promised to a repeat under an idempotency key, so its caller waits until it is stored. */
+  readonly isReplay?: boolean
 }
 
 export interface Owner {

@@ -10,7 +10,6 @@ import {
   type ResponseCacheEntry,
 } from '../templates/response-cache-file.ts'
 import type { Answers } from './api.ts'
-import { useAt } from './monotonic-clock.ts'
 
 export interface ImportOptions extends AbortOptions {
   /** What to do with entries that have no date. `now` (default): they count as stored now. `forever`: they never expire. */
@@ -84,7 +83,7 @@ export async function importAnswers(answers: Answers, request: ImportRequest): P
   const skipped: Partial<Record<SkipReason, number>> = {}
   const examples: { key: string; reason: SkipReason }[] = []
   let imported = 0
-  // Oldest access first: if there is not space for all, the least recently used ones are evicted.
+  // Oldest access first: the order of writing is the order of eviction.
   const inOrder = members.toSorted((a, b) => lastAccessOf(a) - lastAccessOf(b))
   for (const [index, member] of inOrder.entries()) {
     signal?.throwIfAborted()
@@ -115,8 +114,7 @@ async function importMember(
   const storedAt = Math.min(createdAt ?? importedAt, importedAt)
   const { ttlMs } = answers.stats()
   if (importedAt - storedAt > ttlMs) return 'expired'
-  const used = useAt(Math.min(epochMsOf(entry.last_accessed) ?? storedAt, importedAt))
-  const dates = { storedAt, used, ...(createdAt === undefined && undated === 'forever' ? { ttlMs: null } : {}) }
+  const dates = { storedAt, ...(createdAt === undefined && undated === 'forever' ? { ttlMs: null } : {}) }
   return (await answers.of(user).importEntry(requestOf(key), entry.response, dates)) ? undefined : 'refused'
 }
 

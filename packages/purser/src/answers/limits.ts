@@ -8,6 +8,16 @@ export interface AnswerLimits {
   readonly maxScopes: number
   /** How long a generation is used before it is read again; another process may have changed it. */
   readonly scopeFreshMs: number
+  /** How long a new answer waits in memory for others that are written together with it. */
+  readonly writeDelayMs: number
+  /** Answers in one write. When as many wait, they are written at once. */
+  readonly maxBatchRows: number
+  /** Bytes of one write; a larger answer is written alone. */
+  readonly maxBatchBytes: number
+  /** Answers that wait to be written. One more stays in memory only; replies to an idempotency key wait in any case. */
+  readonly maxWaitingRows: number
+  /** Bytes of the answers that wait to be written. */
+  readonly maxWaitingBytes: number
   /** Accesses that wait to be written; beyond this they are written at once. */
   readonly maxPendingTouches: number
   /** How often expired and forgotten answers are swept, ms. */
@@ -21,6 +31,11 @@ export const ANSWER_LIMITS: AnswerLimits = {
   memoryBytes: 67_108_864,
   maxScopes: 10_000,
   scopeFreshMs: 1_000,
+  writeDelayMs: 50,
+  maxBatchRows: 256,
+  maxBatchBytes: 4_194_304,
+  maxWaitingRows: 4_096,
+  maxWaitingBytes: 33_554_432,
   maxPendingTouches: 100_000,
   sweepEveryMs: 60_000,
   stepRows: 500,

@@ -14,16 +14,6 @@ export interface MonotonicClock {
   now(): number
   /** Reports an instant that another process has recorded, so it is in the past. False: it is too far ahead to be true. */
   witness(at: number): boolean
-  /** A number for this access; later accesses have higher numbers, across processes as far as their clocks agree. */
-  nextUse(): number
-}
-
-/** Accesses within one millisecond that keep their order. */
-const USES_PER_MS = 1_024
-
-/** The number of an access at this instant, epoch ms. */
-export function useAt(at: number): number {
-  return at * USES_PER_MS
 }
 
 /**
@@ -36,7 +26,6 @@ export function useAt(at: number): number {
 export function createMonotonicClock(effects: Effects): MonotonicClock {
   let time = effects.now()
   let seen = effects.monotonic()
-  let lastUse = 0
   const now = (): number => {
     const monotonic = effects.monotonic()
     time += Math.max(0, monotonic - seen)
@@ -51,10 +40,6 @@ export function createMonotonicClock(effects: Effects): MonotonicClock {
       if (at - now() > CLOCK_TOLERANCE_MS) return false
       time = Math.max(time, at)
       return true
-    },
-    nextUse() {
-      lastUse = Math.max(useAt(now()), lastUse + 1)
-      return lastUse
     },
   }
 }

@@ -84,7 +84,7 @@ export class RememberCache {
       const value = toJson(answer)
       if (value === undefined) return call.resolve({ raw: answer, isCached: false })
       const mayStore = (keep === undefined || keep(answer)) && (await keys.isCurrentIncarnation(key))
-      if (mayStore && calls.isCurrent(key.key, call)) await cache.set(key, value, ttlMs === undefined ? {} : { ttlMs })
+      if (mayStore && calls.isCurrent(key.key, call)) cache.set(key, value, ttlMs === undefined ? {} : { ttlMs })
       call.resolve({ value, isCached: false })
     } catch (error) {
       call.reject(error)

@@ -130,14 +130,12 @@ export class TurnAnswers {
   }
 
   async #resolveKeys(user: Subject, { request, cacheable, replay, incarnation }: TurnAnswerRequest): Promise<Keys> {
-    const resolve = async (value: CacheableRequest | undefined): Promise<CacheKey | undefined> =>
-      value && this.#deps.keys.resolve(user, { kind: 'turn', scope: 'user', value: cacheableValue(value), incarnation })
-    const target = { idempotencyKey: replay?.idempotencyKey }
-    const [replayKey, cacheKey] = await Promise.all([
-      resolve(replay && { request, target, context: null }),
-      resolve(cacheable),
-    ])
-    return { replay: replayKey, cache: cacheKey }
+    const resolve = (value: CacheableRequest): Promise<CacheKey> =>
+      this.#deps.keys.resolve(user, { kind: 'turn', scope: 'user', value: cacheableValue(value), incarnation })
+    const cache = cacheable && (await resolve(cacheable))
+    if (replay === undefined) return { replay, cache }
+    const target = { idempotencyKey: replay.idempotencyKey }
+    return { replay: { ...(await resolve({ request, target, context: null })), isReplay: true }, cache }
   }
 
   /** A call of an earlier generation is not joined: it was made before answers were forgotten. */
@@ -223,7 +221,7 @@ export class TurnAnswers {
     return true
   }
 
-  /** Stored before it is passed on: a caller that has the answer and repeats its request gets a hit. */
+  /** Cached before it is passed on: a caller that has the answer and repeats its request gets a hit. */
   async #completion(call: TurnCall, text: string, choices: number): Promise<void> {
     await this.#conclude(call, checkCompletion(text, choices), { kind: 'completion', texts: [text] })
     call.end()
@@ -275,11 +273,16 @@ export class TurnAnswers {
     await Promise.all(call.keys.map((key) => this.#store(call, key, value)))
   }
 
-  /** Not after an erasure, a `forget` or a `clear`, and not over the answer of a newer call. */
+  /**
+   * Not after an erasure, a `forget` or a `clear`, and not over the answer of a newer call. Resolves when the answer is in
+   * memory; one that is promised to repeats of the turn, when it is in the store.
+   */
   async #store(call: TurnCall, key: CacheKey, value: string): Promise<void> {
     const { keys, cache, calls } = this.#deps
     if (!(await keys.isCurrentIncarnation(key))) return
-    if (calls.isCurrent(key.key, call)) await cache.set(key, value)
+    if (!calls.isCurrent(key.key, call)) return
+    if (key.isReplay) await cache.setDurably(key, value)
+    else cache.set(key, value)
   }
 }
 

@@ -83,7 +83,7 @@ export function createUserAnswers(deps: UserAnswersDeps, user: Subject): Interna
       deps.begin()
       const key = await resolveKey(request)
       const value = JSON.stringify(answer)
-      return value !== undefined && cache.set(key, value, entry)
+      return value !== undefined && cache.setDurably(key, value, entry)
     },
   }
 }

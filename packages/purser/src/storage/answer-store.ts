@@ -1,10 +1,11 @@
 /**
  * The part of a store for the response cache: keyed rows in scopes, a generation number per scope that only grows, and
- * exact totals.
+ * totals.
  *
  * All of it is rebuildable: a driver may lose rows (it starts empty when its file cannot be used), but it must never
  * return a row that was not written under exactly this key and generation. The answers module decides which answers are
- * cached, when they have expired and whether a row is intact; the driver compares numbers.
+ * cached, when they have expired and whether a row is intact; the driver compares numbers. New rows arrive in batches, and
+ * no caller of the cache waits for them unless it asked for that.
  *
  * Failure: a method rejects with `store_unavailable`; nothing of that call was written then.
  */
@@ -21,17 +22,20 @@ export interface AnswerStore {
   /** Rows of the current generation in the order of their keys, after `after` (`''`: from the first). */
   page(scope: AnswerScope, page: { readonly after: string; readonly limit: number }): Promise<readonly AnswerRow[]>
   /**
-   * One atomic step: inserts or replaces the row unless its generation has ended (`written: false`), then evicts.
-   * Expired rows are evicted first, then the least recently used ones, until the namespace is within `limits`.
+   * One atomic step: inserts or replaces the rows, except those whose generation has ended, then evicts. Expired rows are
+   * evicted first, then the oldest ones that were not used, until the namespace is within the limits of the batch.
    */
-  put(scope: AnswerScope, row: AnswerRow, limits: AnswerLimits): Promise<PutOutcome>
-  /** Records later uses in one write; unknown keys and uses earlier than the recorded one are ignored. */
-  touch(namespace: string, uses: ReadonlyMap<string, number>): Promise<void>
+  put(batch: AnswerBatch): Promise<PutOutcome>
+  /**
+   * Marks rows as used; unknown keys are ignored. A used row is not evicted when its turn comes: it loses the mark and
+   * counts as the newest row.
+   */
+  touch(namespace: string, uses: readonly AnswerUse[]): Promise<void>
   /** Deletes one row, for example one that turned out to be torn. */
-  remove(namespace: string, key: string): Promise<void>
-  /** Ends the generation of a scope, in constant time. Resolves to the number of rows that died. */
+  remove(scope: AnswerScope, key: string): Promise<void>
+  /** Ends the generation of a scope. Resolves to the number of rows that died. */
   forget(scope: AnswerScope): Promise<number>
-  /** Ends the generations of all scopes in the namespace, in constant time. Resolves to the number of rows that died. */
+  /** Ends the generations of all scopes in the namespace. Resolves to the number of rows that died. */
   clear(namespace: string): Promise<number>
   /**
    * Deletes dead rows and rows that expired before `now`, at most `limit`; resumes after a crash. Resolves to the number
@@ -49,37 +53,55 @@ export interface AnswerScope {
   readonly owner: string
 }
 
-export interface AnswerRow {
+/** A row that is to be written. */
+export interface NewAnswer {
+  readonly owner: string
+  /** A hash that covers the scope, so that one key is used in one scope only. */
   readonly key: string
   readonly generation: number
   /** Epoch ms. */
   readonly storedAt: number
   /** The last instant at which the row may be served, epoch ms; null: never expires. */
   readonly expiresAt: number | null
-  /** The last use: a number that grows from use to use, not a date. */
-  readonly used: number
   /** What the row counts towards `maxBytes`: the value and the overhead of storing it. */
   readonly bytes: number
   /** JSON. */
   readonly value: string
-  /** Covers all fields above except `used`, and the scope. */
+}
+
+/** A stored row. */
+export interface AnswerRow extends Omit<NewAnswer, 'owner'> {
+  /** Made by the driver when it writes the row, with `createAnswerMac`. */
   readonly mac: string
 }
 
-/** The limits of a namespace, and what a driver needs to choose the rows it evicts. */
+export interface AnswerBatch {
+  readonly namespace: string
+  /** At most one row of each key. */
+  readonly rows: readonly NewAnswer[]
+  readonly limits: AnswerLimits
+  /** The key of `createAnswerMac`: a driver with a thread of its own makes the MACs there. */
+  readonly macKey: Uint8Array
+}
+
+/** The limits of a namespace. */
 export interface AnswerLimits {
   readonly maxEntries: number
   readonly maxBytes: number
   /** Epoch ms; rows that expired before are evicted first. */
   readonly now: number
-  /** A use that is known but not written yet; such a row is moved up instead of evicted. */
-  lastUse(key: string): number | undefined
 }
 
 export interface PutOutcome {
-  readonly written: boolean
+  /** Indexes of the rows that were not written, because their generation has ended. */
+  readonly refused: readonly number[]
   /** Keys of the live rows that were evicted. */
   readonly evicted: readonly string[]
+}
+
+export interface AnswerUse {
+  readonly owner: string
+  readonly key: string
 }
 
 export interface AnswerTotals {

@@ -38,13 +38,18 @@ export async function openSystemAnswers(path: string): Promise<{ readonly answer
   }
 }
 
-/** `crash-writer.ts PATH FROM [COUNT]`: stores answers from FROM on and prints the number of each stored one. */
+/** Answers between two flushes. */
+const FLUSH_EVERY = 7
+
+/** `crash-writer.ts PATH FROM [COUNT]`: stores answers from FROM on and prints a number when all up to it are stored. */
 if (import.meta.main) {
   const [path = '', from = '0', count = 'Infinity'] = process.argv.slice(2)
   const { answers, close } = await openSystemAnswers(path)
   const end = Number(from) + Number(count)
   for (let n = Number(from); n < end; n++) {
     await answers.of(n % 2 === 0 ? alice : bob).remember({ n }, () => answerTo(n))
+    if (n % FLUSH_EVERY !== 0) continue
+    await answers.flush()
     process.stdout.write(`${n}\n`)
   }
   await close()

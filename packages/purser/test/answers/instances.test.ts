@@ -13,8 +13,10 @@ test('forgotten or cleared answers are served by no instance once the call has r
   await using there = await openPurser({ store })
   // An instance subscribes to the bus before its first write.
   await there.user('bob').answers.remember('own', () => 'b')
+  await there.answers.flush()
   for (const remove of [() => here.user('ada').answers.forget(), () => here.answers.clear()]) {
     await here.user('ada').answers.remember('q', () => 'a')
+    await here.answers.flush()
     assert.equal((await there.user('ada').answers.lookup('q'))?.answer, 'a')
     await remove()
     assert.equal(await there.user('ada').answers.lookup('q'), undefined)

@@ -55,6 +55,7 @@ test('access times are imported, so the least recently used answer is evicted fi
   })
   await importAnswers(answers, { user: alice, text, options: {}, now: clock.now })
   await answers.of(alice).remember('one more', () => 1)
+  await answers.flush()
   assert.equal((await answers.of(alice).lookup(importedRequest('old')))?.answer, 'old')
   assert.equal(await answers.of(alice).lookup(importedRequest('new')), undefined)
 })

@@ -10,14 +10,23 @@ printSeed('answers against a reference model')
 
 const MAX_ENTRIES = 6
 const TTL_MS = 1_000
+/** Uses are written by `flush` only, so that the model knows when. */
+const NEVER_MS = 1_000_000_000
 const USERS = ['a', 'b', 'c'].map((id) => createSubject('default', id))
 
 interface Entry {
   readonly value: number
   readonly expiresAt: number
+  /** Used since it was written or moved, and not known to the store. */
+  isUsedHere: boolean
+  /** The same, and known to the store. */
+  isUsed: boolean
 }
 
-/** The expected behavior of the cache: a list in order of access, the least recently used entry first. */
+/**
+ * The expected behavior of the cache: a list in the order of writing. The oldest entry is evicted; if it was used, it is
+ * moved to the end instead, once.
+ */
 class Model {
   readonly entries = new Map<string, Entry>()
   now = 0
@@ -33,20 +42,41 @@ class Model {
       return undefined
     }
     this.hits++
-    this.entries.delete(key)
-    this.entries.set(key, entry)
+    entry.isUsedHere = true
     return entry.value
   }
 
   store(key: string, value: number, ttlMs: number): void {
     this.entries.delete(key)
-    this.entries.set(key, { value, expiresAt: this.now + ttlMs })
-    if (this.entries.size <= MAX_ENTRIES) return
-    this.sweep()
-    for (const oldest of this.entries.keys()) {
+    this.append(key, { value, expiresAt: this.now + ttlMs })
+    const again = this.evict()
+    this.flush()
+    if (again === undefined) return
+    this.append(...again)
+    assert.equal(this.evict(), undefined)
+  }
+
+  append(key: string, { value, expiresAt }: Pick<Entry, 'value' | 'expiresAt'>): void {
+    this.entries.set(key, { value, expiresAt, isUsedHere: false, isUsed: false })
+  }
+
+  /** Returns an entry that the store evicted because it did not know of its use. */
+  evict(): readonly [string, Entry] | undefined {
+    if (this.entries.size > MAX_ENTRIES) this.sweep()
+    for (const [key, entry] of this.entries) {
       if (this.entries.size <= MAX_ENTRIES) break
-      this.entries.delete(oldest)
-      this.evictions++
+      this.entries.delete(key)
+      if (entry.isUsed) this.entries.set(key, Object.assign(entry, { isUsed: false }))
+      else if (entry.isUsedHere) return [key, entry]
+      else this.evictions++
+    }
+    return undefined
+  }
+
+  flush(): void {
+    for (const entry of this.entries.values()) {
+      entry.isUsed ||= entry.isUsedHere
+      entry.isUsedHere = false
     }
   }
 
@@ -104,6 +134,9 @@ const commands = [
         result,
         stored === undefined ? { answer: value, source: 'computed' } : { answer: stored, source: 'hit' },
       )
+      if (stored !== undefined) return
+      await answers.flush()
+      await answers.flush()
     }),
   ),
   anyUser.map((user) =>
@@ -123,7 +156,12 @@ const commands = [
       if (Math.abs(clock.now() + ms - clock.monotonic()) <= 3_600_000) clock.stepWall(ms)
     }),
   ),
-  fc.constant(command('flush', async (_, { answers }) => answers.flush())),
+  fc.constant(
+    command('flush', async (model, { answers }) => {
+      model.flush()
+      await answers.flush()
+    }),
+  ),
   fc.constant(
     command('clear', async (model, { answers }) => {
       model.entries.clear()
@@ -167,7 +205,7 @@ for (const [name, openStore] of Object.entries(drivers)) {
           const namespace = `round ${round++}`
           for (const [index, user] of USERS.entries()) USERS[index] = createSubject(namespace, user.id)
           const clock = handClock({ wall: 0 })
-          const answers = { maxEntries: MAX_ENTRIES, ttlMs: TTL_MS, touchEveryMs: 300 }
+          const answers = { maxEntries: MAX_ENTRIES, ttlMs: TTL_MS, touchEveryMs: NEVER_MS }
           const open = (): Promise<AnswersHarness> => openAnswersHarness({ store, clock, namespace, answers })
           const model = new Model()
           const real = { ...(await open()), other: await open() }

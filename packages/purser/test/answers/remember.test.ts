@@ -198,6 +198,9 @@ onEveryDriver(
     for (const q of ['a', 'b', 'c']) await own.remember(q, () => q)
     await own.lookup('a')
     await own.remember('d', () => 'd')
+    await answers.flush()
+    // The use of `a` was not in the store yet, so `a` is written again, which evicts the next one.
+    await answers.flush()
     assert.equal(await own.lookup('b'), undefined)
     for (const q of ['a', 'c', 'd']) assert.equal((await own.lookup(q))?.answer, q)
     const { entries, evictions } = answers.stats()
@@ -212,6 +215,7 @@ onEveryDriver('expired entries are evicted before live ones (CM-D08)', async (op
   await own.remember('expired', () => 1, { ttlMs: 5 })
   clock.advance(10)
   await own.remember('new', () => 1)
+  await answers.flush()
   assert.equal((await own.lookup('live'))?.answer, 1)
   assert.equal(answers.stats().evictions, 0)
 })
@@ -229,6 +233,7 @@ onEveryDriver('statistics are exact: hits + misses + joined = lookups (CM-17)', 
     (await Promise.all(both)).map(({ source }) => source),
     ['computed', 'joined'],
   )
+  await answers.flush()
   clock.advance(1_001)
   const { bytes, ...stats } = answers.stats()
   assert.ok(bytes > 100)
@@ -244,6 +249,7 @@ onEveryDriver('statistics are exact: hits + misses + joined = lookups (CM-17)', 
     misses: 3,
     joined: 1,
     evictions: 0,
+    memoryOnly: 0,
     savedTokens: 0,
     failures: 0,
   })

@@ -166,6 +166,7 @@ test('with random failures, aborts and forgetting, hits + misses + joined = look
     return 'answer'
   }
   for (let round = 0; round < rounds(5_000, 200); round++) await Promise.all(Array.from({ length: 10 }, one))
+  await answers.flush()
   const { hits, misses, joined, entries } = answers.stats()
   assert.equal(hits + misses + joined, lookups)
   assert.ok(hits > 0 && joined > 0 && entries <= 8)
@@ -182,6 +183,7 @@ onEveryDriver(
     await otherProcess.answers.of(alice).forget()
     gate.resolve('old')
     assert.deepEqual(await early, { answer: 'old', source: 'computed' })
+    await answers.flush()
     assert.equal(await otherProcess.answers.of(alice).lookup('q'), undefined)
     assert.equal(await answers.of(alice).lookup('q'), undefined)
   },

@@ -1,9 +1,10 @@
-import type { AnswerLimits, AnswerRow, AnswerScope, AnswerStore } from '../../storage/answer-store.ts'
+import { createAnswerMac } from '../../storage/answer-mac.ts'
+import type { AnswerLimits, AnswerRow, AnswerStore } from '../../storage/answer-store.ts'
 import { createExpiryHeap, type ExpiryHeap } from './expiry-heap.ts'
 
-interface Entry extends Omit<AnswerRow, 'used'> {
+interface Entry extends AnswerRow {
   readonly owner: string
-  used: number
+  isUsed: boolean
 }
 
 /** Answers in the memory of this process. Forgotten rows are deleted by the call itself, so no row is ever dead. */
@@ -34,17 +35,21 @@ export function createMemoryAnswers(): AnswerStore {
         .slice(0, limit)
         .flatMap((key) => answers.get(key) ?? [])
     },
-    async put(scope, row, limits) {
-      const answers = open(scope.namespace)
-      if (row.generation !== answers.generation(scope.owner)) return { written: false, evicted: [] }
-      answers.insert(scope, row)
-      return { written: true, evicted: answers.evict(limits) }
+    async put({ namespace, rows, limits, macKey }) {
+      const answers = open(namespace)
+      const mac = createAnswerMac(macKey)
+      const refused: number[] = []
+      for (const [index, row] of rows.entries()) {
+        if (row.generation !== answers.generation(row.owner)) refused.push(index)
+        else answers.insert({ ...row, mac: mac(namespace, row), isUsed: false })
+      }
+      return { refused, evicted: answers.evict(limits) }
     },
     async touch(namespace, uses) {
       const answers = open(namespace)
-      for (const [key, used] of uses) answers.touch(key, used)
+      for (const { key } of uses) answers.touch(key)
     },
-    async remove(namespace, key) {
+    async remove({ namespace }, key) {
       open(namespace).remove(key)
     },
     async forget({ namespace, owner }) {
@@ -64,10 +69,10 @@ export function createMemoryAnswers(): AnswerStore {
 
 /** The answers of one namespace. */
 class NamespaceAnswers {
-  /** In the order of use, least recently used first: a used entry is moved to the end. */
+  /** In the order of eviction: the oldest first. A used entry is moved to the end when its turn comes. */
   #entries = new Map<string, Entry>()
   #owners = new Map<string, { generation: number; readonly keys: Set<string> }>()
-  /** Walks `#entries` from the least recently used one. What it has passed was removed or moved to the end. */
+  /** Walks `#entries` from the oldest one. What it has passed was removed or moved to the end. */
   #oldest = this.#entries.values()
   #expiry = this.#createExpiry()
   /** The latest generation handed out. */
@@ -88,15 +93,15 @@ class NamespaceAnswers {
     return [...(this.#owners.get(owner)?.keys ?? [])]
   }
 
-  insert({ owner }: AnswerScope, row: AnswerRow): void {
-    this.remove(row.key)
-    const entry = { ...row, owner }
-    this.#entries.set(row.key, entry)
-    this.#bytes += row.bytes
+  insert(entry: Entry): void {
+    const { owner, key } = entry
+    this.remove(key)
+    this.#entries.set(key, entry)
+    this.#bytes += entry.bytes
     this.#expiry.add(entry)
     const scope = this.#owners.get(owner)
-    if (scope === undefined) this.#owners.set(owner, { generation: this.#cleared, keys: new Set([row.key]) })
-    else scope.keys.add(row.key)
+    if (scope === undefined) this.#owners.set(owner, { generation: this.#cleared, keys: new Set([key]) })
+    else scope.keys.add(key)
   }
 
   remove(key: string): void {
@@ -120,12 +125,9 @@ class NamespaceAnswers {
     return removed
   }
 
-  touch(key: string, used: number): void {
+  touch(key: string): void {
     const entry = this.#entries.get(key)
-    if (entry === undefined || entry.used >= used) return
-    entry.used = used
-    this.#entries.delete(key)
-    this.#entries.set(key, entry)
+    if (entry !== undefined) entry.isUsed = true
   }
 
   evict(limits: AnswerLimits): string[] {
@@ -134,8 +136,7 @@ class NamespaceAnswers {
     while (this.#isOver(limits)) {
       const oldest = this.#nextOldest()
       if (oldest === undefined) break
-      const lastUse = limits.lastUse(oldest.key)
-      if (lastUse !== undefined && lastUse > oldest.used) this.touch(oldest.key, lastUse)
+      if (oldest.isUsed) this.#moveToEnd(oldest)
       else {
         this.remove(oldest.key)
         evicted.push(oldest.key)
@@ -169,6 +170,12 @@ class NamespaceAnswers {
 
   #isOver({ maxEntries, maxBytes }: AnswerLimits): boolean {
     return this.#entries.size > maxEntries || this.#bytes > maxBytes
+  }
+
+  #moveToEnd(entry: Entry): void {
+    entry.isUsed = false
+    this.#entries.delete(entry.key)
+    this.#entries.set(entry.key, entry)
   }
 
   #nextOldest(): Entry | undefined {

@@ -61,6 +61,8 @@ const VACUUM_BUSY_TIMEOUT_MS = 10_000
 const CACHE_KIB = { durable: 32_768, rebuildable: 16_384 } as const
 /** The rows of the cache file are a few kilobytes and short-lived; small pages waste less space between them. */
 const PAGE_BYTES = { durable: 4_096, rebuildable: 1_024 } as const
+/** The log is moved into the file when it has this size. Pages of the cache change often, so that most are moved once. */
+const CHECKPOINT_BYTES = { durable: 4_096_000, rebuildable: 33_554_432 } as const
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { profile, mustExist = false } = options
@@ -141,6 +143,7 @@ function connect(path: string, profile: DatabaseOptions['profile']): DatabaseSyn
       PRAGMA trusted_schema = OFF;
       PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -${CACHE_KIB[profile]};
+      PRAGMA wal_autocheckpoint = ${CHECKPOINT_BYTES[profile] / PAGE_BYTES[profile]};
     `)
     return connection
   } catch (error) {

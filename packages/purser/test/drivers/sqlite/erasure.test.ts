@@ -57,9 +57,10 @@ async function writeCache(store: Store, user: Subject): Promise<void> {
   await store.lastGood.put(key, lease ?? '', { value: canary, loadedAt: AT })
   const scope = { namespace: user.namespace, owner: tagOf(user) }
   const generation = await store.answers.generation(scope)
-  const row = { key: canary, generation, storedAt: AT, expiresAt: null, used: 1, bytes: 9, value: canary, mac: canary }
-  const limits = { maxEntries: 1_000, maxBytes: 1_000_000, now: AT, lastUse: () => undefined }
-  assert.ok((await store.answers.put(scope, row, limits)).written)
+  const row = { owner: scope.owner, key: canary, generation, storedAt: AT, expiresAt: null, bytes: 9, value: canary }
+  const limits = { maxEntries: 1_000, maxBytes: 1_000_000, now: AT }
+  const batch = { namespace: user.namespace, rows: [row], limits, macKey: Buffer.from(canary).subarray(0, 32) }
+  assert.deepEqual(await store.answers.put(batch), { refused: [], evicted: [] })
 }
 
 test('after an erasure no byte of the user is in any file or log, also after page splits and merges', async () => {

@@ -1,8 +1,9 @@
 import type { Subject } from '../../../core/subject.ts'
-import type { AnswerLimits, AnswerRow, AnswerScope, PutOutcome } from '../../../storage/answer-store.ts'
+import type { AnswerScope, AnswerUse, PutOutcome } from '../../../storage/answer-store.ts'
 import type { Erasure, StoredEvent } from '../../../storage/commit.ts'
 import type { LastGood, LastGoodKey } from '../../../storage/last-good-store.ts'
 import type { EventPage, ListedUser, Overview, TailEvent, UserQuery } from '../../../storage/store.ts'
+import type { PackedAnswers } from '../cache/packed-answers.ts'
 import type { PackedCommit } from '../main/packed-commit.ts'
 import { WRITE_LIMITS } from '../write-queue.ts'
 import { createWorkerClient, type WorkerClient } from './client.ts'
@@ -88,34 +89,14 @@ export interface CacheWriterCalls extends FileCalls, AnswerWriterCalls, LastGood
   markDamaged(): void
 }
 
+/** See `AnswerStore`. */
 export interface AnswerWriterCalls {
-  putAnswer(request: PutAnswerRequest): Promise<EvictionStep & Pick<PutOutcome, 'written'>>
-  /** Continues an eviction, with the uses that its last step asked for. */
-  evictAnswers(namespace: string, limits: EvictionLimits, uses: PendingUses): Promise<EvictionStep>
-  touchAnswers(namespace: string, uses: ReadonlyMap<string, number>): Promise<void>
-  removeAnswer(namespace: string, key: string): Promise<void>
+  putAnswers(batch: PackedAnswers): Promise<PutOutcome>
+  touchAnswers(namespace: string, uses: readonly AnswerUse[]): Promise<void>
+  removeAnswer(scope: AnswerScope, key: string): Promise<void>
   forgetAnswers(scope: AnswerScope): Promise<number>
   clearAnswers(namespace: string): Promise<number>
   sweepAnswers(namespace: string, step: { readonly now: number; readonly limit: number }): Promise<number>
-}
-
-export interface PutAnswerRequest {
-  readonly scope: AnswerScope
-  readonly row: AnswerRow
-  readonly limits: EvictionLimits
-  readonly uses: PendingUses
-}
-
-export type EvictionLimits = Omit<AnswerLimits, 'lastUse'>
-
-/** The uses that are not written yet, of some rows; null: there is none. */
-export type PendingUses = ReadonlyMap<string, number | null>
-
-export interface EvictionStep {
-  /** Keys of the live rows that were evicted. */
-  readonly evicted: readonly string[]
-  /** Keys of the least recently used rows, whose pending uses are needed to go on; empty at the end. */
-  readonly asked: readonly string[]
 }
 
 export interface LastGoodWriterCalls {
