@@ -60,7 +60,7 @@ const BUSY_TIMEOUT_MS = 2
 const VACUUM_BUSY_TIMEOUT_MS = 10_000
 const CACHE_KIB = { durable: 32_768, rebuildable: 16_384 } as const
 /** The rows of the cache file are a few kilobytes and short-lived; small pages waste less space between them. */
-const PAGE_BYTES = { durable: 4_096, rebuildable: 1_024 } as const
+const PAGE_BYTES = { durable: 4_096, rebuildable: 2_048 } as const
 /** The log is moved into the file when it has this size. Pages of the cache change often, so that most are moved once. */
 const CHECKPOINT_BYTES = { durable: 4_096_000, rebuildable: 33_554_432 } as const
 
