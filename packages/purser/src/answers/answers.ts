@@ -122,6 +122,8 @@ class AnswersModule implements Answers {
   async flush(): Promise<void> {
     await this.#cache.flush()
     await this.#access.flush()
+    // Answers that were evicted before their use was written.
+    await this.#cache.flush()
   }
 
   async forget(user: Subject): Promise<number> {

@@ -136,7 +136,6 @@ const commands = [
       )
       if (stored !== undefined) return
       await answers.flush()
-      await answers.flush()
     }),
   ),
   anyUser.map((user) =>
