@@ -54,10 +54,12 @@ export const COUNT_EXPIRED: string = `
 
 /** Counts the rows of namespace ?1 in segment ?2. */
 export const COUNT_SEGMENT: string = `
+  WITH counted AS MATERIALIZED (
+    SELECT bytes, expires_at, ${IS_LIVE} AS live FROM answers_2 WHERE ${inSegment('?2')})
   INSERT INTO answer_segments_2
   SELECT ?1, ?2, sum(live), coalesce(sum(bytes) FILTER (WHERE live), 0), sum(NOT live),
     min(expires_at) FILTER (WHERE live), max(coalesce(expires_at, ${NEVER})) FILTER (WHERE live)
-  FROM (SELECT bytes, expires_at, ${IS_LIVE} AS live FROM answers_2 WHERE ${inSegment('?2')}) HAVING count(*) > 0`
+  FROM counted HAVING count(*) > 0`
 
 /** Creates the tables, and removes those of earlier formats with everything that they hold. */
 export function createAnswerTables(connection: DatabaseSync): void {
