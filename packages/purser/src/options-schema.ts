@@ -8,7 +8,7 @@ import { PurserError, suggestion } from './errors.ts'
  * configuration schema and the reference derive from a table of these.
  */
 export interface OptionSpec<Value = unknown> {
-  readonly kind: 'duration' | 'integer' | 'text' | 'boolean' | 'choice' | 'labels' | 'object'
+  readonly kind: 'duration' | 'integer' | 'text' | 'boolean' | 'choice' | 'labels' | 'object' | 'custom'
   /** Undefined: the option has no default. */
   readonly default: Value
   /** Of `integer`, inclusive. */

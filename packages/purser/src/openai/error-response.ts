@@ -135,7 +135,7 @@ export function toRefusalResponse(admission: RefusedAdmission, context: ErrorRes
 /** The message of a quota error. `resetAt` is ISO 8601. */
 export function quotaMessage(cap: number, resetAt: string | null): string {
   const reset = resetAt === null ? '' : ` It resets at ${resetAt}.`
-  return `Daily limit of ${cap} messages reached.${reset}`
+  return `Daily limit of ${cap} ${cap === 1 ? 'message' : 'messages'} reached.${reset}`
 }
 
 /** Creates the response of an HTTP error without a `PurserError`, such as `unknown_url` or a body that is too large. */

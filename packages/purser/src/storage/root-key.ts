@@ -43,8 +43,10 @@ export async function hasRootKey(meta: MetaStore): Promise<boolean> {
 }
 
 function secretBytes(text: string): Buffer {
+  // Node ignores what is not base64, so that a damaged key would open nothing and a new store would be made with it.
+  const isBase64 = /^[\w+/-]{43}=?$/.test(text.trim())
   const bytes = Buffer.from(text, 'base64')
-  if (bytes.length !== 32) {
+  if (!isBase64 || bytes.length !== 32) {
     throw new PurserError('option_invalid', 'secretKey must be 32 bytes in base64.', {
       hint: 'Generate one with: openssl rand -base64 32',
     })

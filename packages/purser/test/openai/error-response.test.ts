@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERRORS, type ErrorCode, PurserError } from '../../src/errors.ts'
-import { createErrorResponse, toErrorResponse, toRefusalResponse } from '../../src/openai/error-response.ts'
+import {
+  createErrorResponse,
+  quotaMessage,
+  toErrorResponse,
+  toRefusalResponse,
+} from '../../src/openai/error-response.ts'
 import { formatDuration, rateLimitHeaders } from '../../src/openai/rate-limit-headers.ts'
 
 const convert = (code: ErrorCode, details?: Record<string, unknown>) =>
@@ -49,6 +54,8 @@ test('a reached daily cap tells clients when it resets and not to retry', () => 
   assert.equal(body.error.code, 'insufficient_quota')
   assert.equal(body.error.message, 'Daily limit of 20 messages reached. It resets at 2026-11-21T00:00:00.000Z.')
   assert.equal(body.error.requestId, 'r1')
+  assert.equal(quotaMessage(1, null), 'Daily limit of 1 message reached.')
+  assert.equal(quotaMessage(0, null), 'Daily limit of 0 messages reached.')
 })
 
 test('a blocked user is 403, which clients do not retry', () => {

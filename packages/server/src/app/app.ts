@@ -1,13 +1,17 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
-import { PurserError } from 'purser'
 import { registerAuthentication } from '../auth/authenticate.ts'
+import { parseTrustProxy } from '../config/trust-proxy.ts'
+import { rejectRepeatedHeaders } from '../http/headers.ts'
 import { registerIdempotency } from '../http/idempotency.ts'
 import { acceptJsonOnly, rejectUnreadBodies } from '../http/request-body.ts'
 import { registerRoutes } from '../routes/routes.ts'
 import { createClientErrorHandler } from './client-error-handler.ts'
 import type { AppContext } from './context.ts'
 import { HttpError, mapError } from './errors.ts'
+import { logFault } from './log-fault.ts'
 import { registerOpenApi } from './openapi.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
+import { getSurface } from './surface.ts'
 
 /** A path parameter is an id of up to 256 bytes, percent-encoded, or a ticket. */
 const MAX_PARAM_LENGTH = 4_096
@@ -17,22 +21,15 @@ const REQUEST_ID = /^[\w.:=+/@-]{1,128}$/
 
 const DRAINING = { headers: { connection: 'close', 'retry-after': '1' } } as const
 
-const SECURITY_HEADERS: Readonly<Record<string, string>> = {
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'x-frame-options': 'DENY',
-  'cache-control': 'private, no-store',
-  vary: 'authorization',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-}
-
 /** Creates the Fastify app: authentication, then the routes, with one error body for everything. */
 export async function createApp(context: AppContext): Promise<FastifyInstance> {
+  const sendError = createErrorHandler(context.options)
   const app = fastify({
     logger: { level: context.options.logLevel, stream: process.stderr },
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: context.options.bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    trustProxy: parseTrustProxy(context.options.trustProxy),
     genReqId: (raw) => {
       const requestId = raw.headers['x-request-id']
       return typeof requestId === 'string' && REQUEST_ID.test(requestId) ? requestId : context.effects.randomId()
@@ -75,6 +72,7 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
 function addHooks(app: FastifyInstance, context: AppContext): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
+    rejectRepeatedHeaders(request.raw.rawHeaders)
     // Requests on connections that are still open are rejected while the server drains.
     const isDraining = context.shutdown.signal.aborted && !request.url.endsWith('/livez')
     done(isDraining ? new HttpError(503, 'closed', 'The server is shutting down.', DRAINING) : undefined)
@@ -87,23 +85,19 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
   })
 }
 
-function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const surface = request.url.includes('/v1/') ? 'gateway' : 'management'
-  const response = mapError(error, { requestId: request.id, surface })
-  logError(error, response.status, request)
-  // Fastify closes the connection when a body is too large; a client that is still sending would not read the 413.
-  reply.removeHeader('connection')
-  reply
-    .code(response.status)
-    .headers({ 'x-request-id': request.id, ...response.headers })
-    .send(response.body)
-}
+type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void
 
-/** Logs a 5xx: an expected error in one line with its code, an unexpected one with its stack. */
-function logError(error: unknown, status: number, request: FastifyRequest): void {
-  if (status < 500 || error instanceof HttpError) return
-  if (PurserError.is(error)) request.log.warn({ code: error.code, requestId: request.id }, error.message)
-  else request.log.error({ err: error, requestId: request.id })
+function createErrorHandler({ prefix }: AppContext['options']): ErrorHandler {
+  return (error, request, reply) => {
+    const response = mapError(error, { requestId: request.id, surface: getSurface(request.url, prefix) })
+    if (response.status >= 500 && !(error instanceof HttpError)) logFault(request, error)
+    // Fastify closes the connection when a body is too large; a client that is still sending would not read the 413.
+    reply.removeHeader('connection')
+    reply
+      .code(response.status)
+      .headers({ 'x-request-id': request.id, ...response.headers })
+      .send(response.body)
+  }
 }
 
 function unknownUrl(request: FastifyRequest): HttpError {

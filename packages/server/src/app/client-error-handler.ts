@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { createErrorResponse, type Effects } from 'purser'
+import { SECURITY_HEADERS } from './security-headers.ts'
 
 interface ParseError extends Error {
   readonly code?: string
@@ -25,6 +26,7 @@ export function createClientErrorHandler(effects: Effects): (error: ParseError, 
       [
         `HTTP/1.1 ${status} ${reason}`,
         'connection: close',
+        ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
         'content-type: application/json; charset=utf-8',
         `content-length: ${Buffer.byteLength(text)}`,
         `x-request-id: ${requestId}`,

@@ -1,6 +1,6 @@
 import { type Effects, type Purser, PurserError } from 'purser'
 import { custom, isObject, type OptionSpecs, type SpecTable, text, validateAgainst } from 'purser/internal'
-import type { EnvironmentKeys } from '../auth/api-keys.ts'
+import type { EnvironmentKeys } from '../auth/environment-keys.ts'
 import type { ConfigFile } from '../config/schema.ts'
 import { isPrefix, SERVER_SPECS } from '../config/server-options.ts'
 import type { Authorize } from './context.ts'

@@ -208,7 +208,8 @@ function shutdownError(): PurserError {
   })
 }
 
-function noKeys(host: string): PurserError {
+/** The error of listening where others can reach a server that has no keys. */
+export function noKeys(host: string): PurserError {
   return new PurserError('option_invalid', `Cannot listen on ${host} while no API keys exist.`, {
     hint: 'Run `purser keys create --role admin` first, set PURSER_ADMIN_KEY and PURSER_SERVICE_KEY, or listen on 127.0.0.1.',
   })

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Effects, type MetaStore, PurserError } from 'purser'
 import { CasDocument } from './cas-document.ts'
+import { type EnvironmentKeys, validateEnvironmentKeys } from './environment-keys.ts'
 import { type Identity, isRole, ROLES, type Role } from './scopes.ts'
 import { createToken, hashToken, isSameHash } from './token.ts'
 
@@ -27,12 +28,6 @@ export interface CreateKeyRequest {
   readonly createdBy: string
 }
 
-/** Keys from the environment of the process instead of the store. */
-export interface EnvironmentKeys {
-  readonly service?: string | undefined
-  readonly admin?: string | undefined
-}
-
 export interface ApiKeyStoreDeps {
   readonly meta: MetaStore
   readonly effects: Effects
@@ -57,7 +52,11 @@ interface KeySet {
 
 const MAX_KEYS = 10_000
 const MAX_NAME_LENGTH = 100
+/** Of the hash, in the id of a key of the environment. */
+const ID_DIGITS = 12
 const FIRST_ROLES = ['service', 'admin'] as const
+/** Actors of the event log that are not keys. */
+const RESERVED_NAMES: readonly string[] = ['anonymous', 'console', 'purser', 'purser command']
 
 /**
  * The API keys. The store holds their hashes. A revoked key stops working immediately in this process and within a
@@ -74,14 +73,16 @@ export class ApiKeyStore {
   constructor(deps: ApiKeyStoreDeps, environment: EnvironmentKeys = {}) {
     this.#document = new CasDocument<KeySet>(deps, 'server-keys', { v: 1, started: false, keys: [] })
     this.#effects = deps.effects
-    if (environment.service && environment.service === environment.admin) throw sameEnvironmentKeys()
+    validateEnvironmentKeys(environment)
     const createdAt = this.#now()
     this.#environmentKeys = FIRST_ROLES.flatMap((role) => {
       const key = environment[role]
       if (key === undefined || key === '') return []
-      const id = `environment-${role}`
+      const hash = hashToken(key)
+      // Made of the key, so that what was opened with it ends when another key is set.
+      const id = `environment-${role}-${hash.replace(/\W/g, '').slice(0, ID_DIGITS)}`
       const name = `${role} key of the environment`
-      return [{ id, name, role, user: null, createdAt, createdBy: 'environment', hash: hashToken(key) }]
+      return [{ id, name, role, user: null, createdAt, createdBy: 'environment', hash }]
     })
   }
 
@@ -101,7 +102,10 @@ export class ApiKeyStore {
     return this.#environmentKeys.length === 0 && (await this.#document.read()).keys.length === 0
   }
 
-  /** Creates a key and returns its secret once. Throws `argument_invalid`. */
+  /**
+   * Creates a key and returns its secret once. Throws `argument_invalid`, also for a name that another key has: the name
+   * is the actor in the event log.
+   */
   async create(request: CreateKeyRequest): Promise<NewApiKey> {
     const { stored, token } = this.#generate(request)
     await this.#document.change((keySet) => {
@@ -110,6 +114,7 @@ export class ApiKeyStore {
           hint: 'Revoke keys that are not used.',
         })
       }
+      if (this.#isTaken(keySet, stored.name)) throw nameTaken(stored.name)
       return { ...keySet, started: true, keys: [...keySet.keys, stored] }
     })
     return { ...withoutHash(stored), key: token }
@@ -128,19 +133,19 @@ export class ApiKeyStore {
     return created.map(({ stored, token }) => ({ ...withoutHash(stored), key: token }))
   }
 
-  /** Revokes the key with this id; false when there is none. Throws `argument_invalid` for a key of the environment. */
-  async revoke(id: string): Promise<boolean> {
+  /** Revokes the key with this id; undefined when there is none. Throws `argument_invalid` for a key of the environment. */
+  async revoke(id: string): Promise<ApiKey | undefined> {
     if (this.#environmentKeys.some((key) => key.id === id)) {
       throw new PurserError('argument_invalid', 'This key is set in the environment, not in the store.', {
         hint: 'Remove the environment variable and restart the server.',
       })
     }
-    let isRevoked = false
+    let revoked: StoredKey | undefined
     await this.#document.change((keySet) => {
-      isRevoked = keySet.keys.some((key) => key.id === id)
-      return isRevoked ? { ...keySet, keys: keySet.keys.filter((key) => key.id !== id) } : keySet
+      revoked = keySet.keys.find((key) => key.id === id)
+      return revoked === undefined ? keySet : { ...keySet, keys: keySet.keys.filter((key) => key.id !== id) }
     })
-    return isRevoked
+    return revoked === undefined ? undefined : withoutHash(revoked)
   }
 
   /** Whether the key with this id is valid. Sessions end with the key they were opened with. */
@@ -153,10 +158,18 @@ export class ApiKeyStore {
     return stored === undefined ? undefined : withoutHash(stored)
   }
 
+  /** Names that differ only in case or in how a character is encoded look alike in the log. */
+  #isTaken(keySet: KeySet, name: string): boolean {
+    const normalized = normalizeName(name)
+    if (RESERVED_NAMES.includes(normalized)) return true
+    return [...this.#environmentKeys, ...keySet.keys].some((key) => normalizeName(key.name) === normalized)
+  }
+
   #identify(keySet: KeySet, hash: string): Identity | undefined {
     const key = this.#findByHash(keySet, hash)
     if (key === undefined) return undefined
-    return key.user === null ? { role: key.role, name: key.name } : { role: key.role, name: key.name, user: key.user }
+    const { id, role, name, user } = key
+    return user === null ? { id, role, name } : { id, role, name, user }
   }
 
   #findByHash(keySet: KeySet, hash: string): StoredKey | undefined {
@@ -202,11 +215,12 @@ function invalidKey(param: string, message: string, hint?: string): PurserError 
   return new PurserError('argument_invalid', message, { hint, details: { param } })
 }
 
-/** With one key for both roles, either an application could act as admin or an admin could do nothing. */
-function sameEnvironmentKeys(): PurserError {
-  return new PurserError('option_invalid', 'The service key and the admin key of the environment are the same.', {
-    hint: 'Set PURSER_SERVICE_KEY and PURSER_ADMIN_KEY to different keys, for example from `openssl rand -base64 32`.',
-  })
+function normalizeName(name: string): string {
+  return name.normalize('NFKC').trim().toLowerCase()
+}
+
+function nameTaken(name: string): PurserError {
+  return invalidKey('name', `The name '${name}' is taken.`, 'Choose another name: it is the actor in the event log.')
 }
 
 function withoutHash({ hash: _, ...key }: StoredKey): ApiKey {

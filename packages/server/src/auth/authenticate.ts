@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
+import { getSurface } from '../app/surface.ts'
 import { getHeader } from '../http/headers.ts'
 import { parseSessionCookie } from './cookie.ts'
 import { type RequestOrigin, validateHost, validateOrigin } from './origin.ts'
@@ -16,7 +17,9 @@ declare module 'fastify' {
   }
 }
 
-const ANONYMOUS = { role: 'viewer', name: 'anonymous' } as const satisfies Identity
+/** Id of all sessions that were opened with a sign-in link. */
+const LINK_ID = 'link'
+const ANONYMOUS = { id: 'anonymous', role: 'viewer', name: 'anonymous' } as const satisfies Identity
 
 /**
  * Authenticates every request and checks its scope before the body is read. The host's `authorize` takes precedence
@@ -39,9 +42,9 @@ export function registerAuthentication(app: FastifyInstance, context: AppContext
     } catch (error) {
       return done(error as Error)
     }
-    if (!(result instanceof Promise)) return authorize(request, result, done)
+    if (!(result instanceof Promise)) return done(authorize(request, result, context))
     result.then(
-      (identity) => authorize(request, identity, done),
+      (identity) => done(authorize(request, identity, context)),
       (error: unknown) => done(error as Error),
     )
   })
@@ -61,12 +64,9 @@ export function getOrigin(request: FastifyRequest): RequestOrigin {
   }
 }
 
-/** Whether the client uses HTTPS, directly or to the proxy at `publicUrl`. */
+/** Whether browsers use HTTPS: as `publicUrl` says, otherwise as the request says. */
 export function isHttpsClient(request: FastifyRequest, { options: { publicUrl } }: AppContext): boolean {
-  if (request.protocol === 'https') return true
-  if (publicUrl === undefined) return false
-  const { protocol, host } = new URL(publicUrl)
-  return protocol === 'https:' && host === request.headers.host
+  return request.protocol === 'https' || (publicUrl !== undefined && new URL(publicUrl).protocol === 'https:')
 }
 
 /**
@@ -92,7 +92,8 @@ async function authenticateByHost(request: FastifyRequest, context: AppContext):
   if (!isRole(role) || (role === 'user') !== (user !== undefined)) {
     throw new TypeError("authorize must return a valid role, and 'user' if and only if the role is 'user'.")
   }
-  return user === undefined ? { role, name: actor } : { role, name: actor, user }
+  const id = `host:${actor}`
+  return user === undefined ? { id, role, name: actor } : { id, role, name: actor, user }
 }
 
 function authenticateByCredentials(
@@ -109,12 +110,23 @@ function authenticateByCredentials(
   const origin = getOrigin(request)
   if (request.method === 'GET' || request.method === 'HEAD') validateHost(origin, context.options)
   else validateOrigin(origin, context.options)
-  return context.sessions.find(token)
+  return findSession(token, context)
 }
 
-function authorize(request: FastifyRequest, identity: Identity | undefined, done: HookHandlerDoneFunction): void {
+async function findSession(token: string, { sessions }: AppContext): Promise<Identity | undefined> {
+  const session = await sessions.find(token)
+  return session && { id: session.key ?? LINK_ID, role: session.role, name: session.name }
+}
+
+/** Sets the identity of the request. Returns the 401 or 403 of a request that is not allowed. */
+function authorize(
+  request: FastifyRequest,
+  identity: Identity | undefined,
+  context: AppContext,
+): HttpError | undefined {
   request.identity = identity ?? null
-  done(identity === undefined ? unauthorized(request) : missingScope(request.routeOptions.config.scope, identity))
+  if (identity === undefined) return unauthorized(request, context)
+  return missingScope(request.routeOptions.config.scope, identity)
 }
 
 /** The 403 of a role without `scope`; undefined when the role has it. */
@@ -126,10 +138,12 @@ function missingScope(scope: Scope | undefined, { role }: Identity): HttpError |
   })
 }
 
-export function unauthorized(request: FastifyRequest): HttpError {
+export function unauthorized(request: FastifyRequest, { options }: AppContext): HttpError {
   const hasCredentials = request.headers.authorization !== undefined
+  // The role that can use what was asked for.
+  const role = getSurface(request.url, options.prefix) === 'gateway' ? 'service' : 'admin'
   return new HttpError(401, 'invalid_api_key', hasCredentials ? 'Invalid API key.' : 'Missing API key.', {
-    hint: 'Send Authorization: Bearer KEY. Create a key with: purser keys create --role service',
+    hint: `Send Authorization: Bearer KEY. Create a key with: purser keys create --role ${role}`,
     headers: { 'www-authenticate': 'Bearer' },
   })
 }

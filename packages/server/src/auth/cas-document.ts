@@ -2,18 +2,28 @@ import { type Effects, type MetaStore, PurserError } from 'purser'
 
 /** Changes made by another process are visible after at most this time. */
 const MAX_AGE_MS = 1_000
+/** Attempts of one write; each lost one means that another process wrote first. */
 const MAX_ATTEMPTS = 8
+/** Changes that wait for the write in progress. */
+const MAX_QUEUED = 10_000
 
 export interface CasDocumentDeps {
   readonly meta: MetaStore
   readonly effects: Effects
 }
 
+interface QueuedChange<Value> {
+  decide(value: Value): Value
+  resolve(value: Value): void
+  reject(error: unknown): void
+}
+
 /**
  * One JSON value under one name of the meta store, changed by compare-and-set and cached for at most a second.
  *
  * Every request reads it, so `peek` returns a fresh value synchronously. A change is decided on the stored text and
- * written only if that text is still stored.
+ * written only if that text is still stored. Changes of this process are queued: those that arrive during a write are
+ * decided one after the other and written together, so they never compete with each other.
  */
 export class CasDocument<Value> {
   readonly #meta: MetaStore
@@ -24,6 +34,8 @@ export class CasDocument<Value> {
   #value: Value
   #readAt = Number.NEGATIVE_INFINITY
   #pendingRead: Promise<void> | undefined
+  #queue: QueuedChange<Value>[] = []
+  #isWriting = false
 
   constructor({ meta, effects }: CasDocumentDeps, name: string, initial: Value) {
     this.#meta = meta
@@ -49,21 +61,62 @@ export class CasDocument<Value> {
   }
 
   /**
-   * Writes what `decide` returns for the stored value; calls `decide` again when another process wrote first. Rejects
-   * with what `decide` throws, and with `store_unavailable` after 8 lost attempts.
+   * Writes what `decide` returns for the value as it is then; calls `decide` again when another process wrote first.
+   * Resolves to what `decide` returned. Rejects with what `decide` throws, and with `store_unavailable` after 8 lost
+   * attempts or when 10,000 changes are queued.
    */
-  async change(decide: (value: Value) => Value): Promise<Value> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      await this.#load()
-      const next = decide(this.#value)
-      const text = JSON.stringify(next)
-      if (text === this.#text) return next
-      if (await this.#meta.compareAndSet(this.#name, this.#text, text)) {
-        this.#cache(text)
-        return this.#value
+  change(decide: (value: Value) => Value): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      if (this.#queue.length >= MAX_QUEUED) {
+        reject(this.#busy())
+        return
+      }
+      this.#queue.push({ decide, resolve, reject })
+      if (!this.#isWriting) void this.#writeQueued()
+    })
+  }
+
+  /** Never rejects. */
+  async #writeQueued(): Promise<void> {
+    this.#isWriting = true
+    while (this.#queue.length > 0) {
+      const changes = this.#queue
+      this.#queue = []
+      try {
+        await this.#write(changes)
+      } catch (error) {
+        for (const { reject } of changes) reject(error)
       }
     }
-    throw new PurserError('store_unavailable', `Too many concurrent changes of '${this.#name}'.`, {
+    this.#isWriting = false
+  }
+
+  async #write(changes: readonly QueuedChange<Value>[]): Promise<void> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      await this.#load()
+      let next = this.#value
+      const settlements: (() => void)[] = []
+      for (const { decide, resolve, reject } of changes) {
+        try {
+          const decided = decide(next)
+          next = decided
+          settlements.push(() => resolve(decided))
+        } catch (error) {
+          settlements.push(() => reject(error))
+        }
+      }
+      const text = JSON.stringify(next)
+      const isUnchanged = text === this.#text || next === this.#initial
+      if (!isUnchanged && !(await this.#meta.compareAndSet(this.#name, this.#text, text))) continue
+      if (!isUnchanged) this.#cache(text)
+      for (const settle of settlements) settle()
+      return
+    }
+    throw this.#busy()
+  }
+
+  #busy(): PurserError {
+    return new PurserError('store_unavailable', `Too many concurrent changes of '${this.#name}'.`, {
       hint: 'Try again.',
     })
   }

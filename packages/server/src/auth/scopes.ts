@@ -1,5 +1,7 @@
 /** The authenticated caller of a request: from a key, a session or the host's `authorize`. */
 export interface Identity {
+  /** Of the key, also for a session that was opened with it. Unlike a name, it is never used again. */
+  readonly id: string
   readonly role: Role
   /** Recorded as the actor of what this caller changes. */
   readonly name: string

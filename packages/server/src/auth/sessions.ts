@@ -1,10 +1,12 @@
-import type { Effects, MetaStore } from 'purser'
+import { type Effects, type MetaStore, PurserError } from 'purser'
 import { CasDocument } from './cas-document.ts'
-import type { Identity, Role } from './scopes.ts'
+import { type Identity, ROLES, type Role } from './scopes.ts'
 import { createToken, hashToken } from './token.ts'
 
 /** A signed-in session of the Deck. */
 export interface Session {
+  /** Id of the key it was opened with; null for a sign-in link. */
+  readonly key: string | null
   readonly name: string
   readonly role: Role
   readonly expiresAt: string
@@ -24,18 +26,18 @@ export interface SessionsDeps {
 
 interface StoredSession extends Session {
   readonly hash: string
-  /** Id of the key it was opened with; null for a sign-in link. */
-  readonly key: string | null
 }
 
 export const SESSION_MS: number = 12 * 3_600_000
 const LINK_MS = 600_000
 const MAX_SESSIONS = 1_000
+/** Sessions of one key, or of all sign-in links. A further one ends the oldest of the same key. */
+const MAX_SESSIONS_PER_KEY = 100
 const MAX_LINKS = 100
 
 /**
  * Sessions of the Deck. The store holds their hashes, so sessions survive a restart. A session that was opened with a
- * key ends when the key is revoked. Sign-in links exist only in this process.
+ * key ends with the key: when it is revoked, or when the environment sets another one. Sign-in links exist only in this process.
  */
 export class Sessions {
   readonly #document: CasDocument<readonly StoredSession[]>
@@ -68,18 +70,22 @@ export class Sessions {
     return this.open({ name: 'console', role: 'admin' }, null)
   }
 
-  /** Opens a session for 12 hours. Drops expired sessions, and the oldest beyond 1,000. */
-  async open(identity: Identity, key: string | null): Promise<OpenedSession> {
+  /**
+   * Opens a session for 12 hours. At the limit of its key it ends the oldest session of that key; at the limit of all
+   * sessions it ends the oldest of the least powerful role, and none of a more powerful role than its own. Rejects with
+   * `store_unavailable` when only such sessions are open.
+   */
+  async open(identity: Pick<Identity, 'name' | 'role'>, key: string | null): Promise<OpenedSession> {
     const token = createToken('session')
     const now = this.#effects.now()
-    const session: Session = {
-      name: identity.name,
-      role: identity.role,
-      expiresAt: new Date(now + SESSION_MS).toISOString(),
-    }
+    const expiresAt = new Date(now + SESSION_MS).toISOString()
+    const session: Session = { key, name: identity.name, role: identity.role, expiresAt }
     await this.#document.change((sessions) => [
-      ...sessions.filter(({ expiresAt }) => Date.parse(expiresAt) > now).slice(1 - MAX_SESSIONS),
-      { ...session, hash: hashToken(token), key },
+      ...dropSurplus(
+        sessions.filter((other) => Date.parse(other.expiresAt) > now),
+        session,
+      ),
+      { ...session, hash: hashToken(token) },
     ])
     return { token, session }
   }
@@ -89,11 +95,46 @@ export class Sessions {
     const stored = (await this.#document.read()).find((session) => session.hash === hash)
     if (stored === undefined || Date.parse(stored.expiresAt) <= this.#effects.now()) return undefined
     if (stored.key !== null && !(await this.#hasKey(stored.key))) return undefined
-    return { name: stored.name, role: stored.role, expiresAt: stored.expiresAt }
+    const { key, name, role, expiresAt } = stored
+    return { key, name, role, expiresAt }
   }
 
   async close(token: string): Promise<void> {
     const hash = hashToken(token)
     await this.#document.change((sessions) => sessions.filter((session) => session.hash !== hash))
   }
+
+  /** Ends all sessions and the sign-in links of this process. Resolves to the number of sessions. */
+  async closeAll(): Promise<number> {
+    this.#links.clear()
+    let count = 0
+    await this.#document.change((sessions) => {
+      count = sessions.filter(({ expiresAt }) => Date.parse(expiresAt) > this.#effects.now()).length
+      return []
+    })
+    return count
+  }
+}
+
+/** The sessions that stay when one more is opened, oldest first. */
+function dropSurplus(sessions: readonly StoredSession[], { key, role }: Session): readonly StoredSession[] {
+  const ofKey = sessions.filter((session) => session.key === key)
+  const ended = ofKey.length < MAX_SESSIONS_PER_KEY ? findLeastPowerful(sessions) : ofKey[0]
+  if (ended === undefined) return sessions
+  if (ROLES.indexOf(ended.role) > ROLES.indexOf(role)) {
+    throw new PurserError('store_unavailable', `The limit of ${MAX_SESSIONS} sessions is reached.`, {
+      hint: 'An admin can end all sessions: DELETE /api/sessions.',
+    })
+  }
+  return sessions.filter((session) => session !== ended)
+}
+
+/** The session to end when there are as many as allowed; undefined when there are fewer. */
+function findLeastPowerful(sessions: readonly StoredSession[]): StoredSession | undefined {
+  if (sessions.length < MAX_SESSIONS) return undefined
+  for (const role of ROLES) {
+    const oldest = sessions.find((session) => session.role === role)
+    if (oldest !== undefined) return oldest
+  }
+  return undefined
 }

@@ -83,3 +83,8 @@ export async function readStdin(terminal: Terminal): Promise<string> {
   }
   return Buffer.concat(chunks).toString()
 }
+
+/** A number with its noun: `1 event`, `2 events`. */
+export function formatCount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

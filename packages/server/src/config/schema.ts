@@ -99,5 +99,7 @@ function valueSchema(spec: OptionSpec): z.ZodType {
       return z.record(z.string(), z.unknown(), { error })
     case 'text':
       return z.string({ error })
+    case 'custom':
+      return z.union([z.boolean(), z.string(), z.array(z.string())], { error })
   }
 }

@@ -1,4 +1,5 @@
 import { choice, defaultsOf, duration, integer, type OptionSpecs, text } from 'purser/internal'
+import { isTrustProxy, type TrustProxy } from './trust-proxy.ts'
 
 /** How the server itself behaves. Durations are milliseconds, sizes bytes. */
 export interface ServerOptions {
@@ -10,6 +11,8 @@ export interface ServerOptions {
   readonly prefix: string
   /** Address that clients use when a proxy is in front; decides Host, Origin and Secure cookies. */
   readonly publicUrl: string | undefined
+  /** Proxies whose `x-forwarded-…` headers count: true for all, or addresses and CIDR ranges. */
+  readonly trustProxy: TrustProxy
   /** Largest request body; a larger one is 413. */
   readonly bodyLimitBytes: number
   /** Time until a model's first chunk or whole answer, then 504. */
@@ -36,6 +39,12 @@ export const SERVER_SPECS: OptionSpecs<ServerOptions> = {
   port: integer(7_117, { min: 0, max: 65_535 }),
   prefix: text('', { expected: "'' or like '/purser', without a slash at the end", isValid: isPrefix }),
   publicUrl: text<string | undefined>(undefined, { expected: 'an http or https URL', isValid: isHttpUrl }),
+  trustProxy: {
+    kind: 'custom',
+    default: false,
+    expected: "true, false, or addresses such as '127.0.0.1, 10.0.0.0/8'",
+    isValid: isTrustProxy,
+  },
   bodyLimitBytes: integer(20_971_520, { min: 1 }),
   firstChunkTimeoutMs: milliseconds(60_000),
   idleTimeoutMs: milliseconds(60_000),

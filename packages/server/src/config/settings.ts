@@ -26,6 +26,7 @@ export const SETTINGS: readonly Setting[] = [
   setting('server.port', 'Port to listen on; 0 takes any free port'),
   setting('server.prefix', 'Path in front of every route'),
   setting('server.publicUrl', 'Address that clients use, behind a proxy'),
+  setting('server.trustProxy', 'Proxies whose x-forwarded-… headers count: true or addresses'),
   setting('server.bodyLimitBytes', 'Largest request body'),
   setting('server.firstChunkTimeoutMs', 'Time until the first chunk of a model'),
   setting('server.idleTimeoutMs', 'Time between two chunks of a model'),

@@ -24,6 +24,33 @@ export function getHeader(
   }
 }
 
+/** Headers that say who a caller is or what a call does, beside all `x-purser-…`. They may be sent only once. */
+const SINGLE_HEADERS: ReadonlySet<string> = new Set([
+  'host',
+  'authorization',
+  'x-api-key',
+  'x-openwebui-user-id',
+  'x-litellm-end-user-id',
+  'idempotency-key',
+  'last-event-id',
+])
+
+/**
+ * Throws 400 for a repeated header of those. Of some, Node takes the first; others it joins to the name of a third user;
+ * a proxy before this server may take the last. `rawHeaders` are names and values in turn.
+ */
+export function rejectRepeatedHeaders(rawHeaders: readonly string[]): void {
+  const seen: string[] = []
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] as string).toLowerCase()
+    if (!SINGLE_HEADERS.has(name) && !name.startsWith('x-purser-')) continue
+    if (seen.includes(name)) {
+      throw new HttpError(400, 'invalid_request_error', `The header ${name} must be sent only once.`, { param: name })
+    }
+    seen.push(name)
+  }
+}
+
 /** Encodes text as a header value that `getHeader` decodes. */
 export function encodeHeader(text: string): string {
   return Buffer.from(text).toString('latin1')

@@ -13,6 +13,10 @@ const MAX_ENTRIES = 10_000
 /** Longer responses are not stored; a repeat runs again, and the library replays what it stored itself. */
 const MAX_RESPONSE_CHARACTERS = 65_536
 const MAX_KEY_LENGTH = 255
+/** Of all entries together, as two bytes a character. The oldest are dropped beyond it. */
+const MAX_TOTAL_BYTES = 33_554_432
+/** Of an entry without its texts: objects, digest. */
+const ENTRY_OVERHEAD_BYTES = 512
 const ERASE_ROUTE = '/api/users/:id/erase'
 
 interface Entry {
@@ -21,6 +25,8 @@ interface Entry {
   readonly user: string | undefined
   /** Epoch ms. */
   readonly expiresAt: number
+  /** What the entry counts for in the total. */
+  bytes: number
   /** Undefined while the first call is running. */
   response?: { readonly status: number; readonly headers: Record<string, string>; readonly body: string }
 }
@@ -84,6 +90,7 @@ class ResponseCache {
   readonly #effects: Effects
   /** In insertion order, which is the order of expiry. */
   readonly #entries = new Map<string, Entry>()
+  #totalBytes = 0
 
   constructor(effects: Effects) {
     this.#effects = effects
@@ -96,7 +103,7 @@ class ResponseCache {
     if (idempotencyKey === '' || idempotencyKey.length > MAX_KEY_LENGTH) {
       throw new HttpError(400, 'invalid_request_error', `Idempotency-Key must be 1 to ${MAX_KEY_LENGTH} characters.`)
     }
-    const key = JSON.stringify([getIdentity(request).name, request.method, request.url, idempotencyKey])
+    const key = JSON.stringify([getIdentity(request).id, request.method, request.url, idempotencyKey])
     const digest = hashRequest(request)
     const entry = this.#entries.get(key)
     if (entry === undefined || entry.expiresAt <= this.#effects.now()) {
@@ -119,30 +126,48 @@ class ResponseCache {
     const body = payload ?? ''
     const isRetryable = reply.statusCode >= 500 || reply.statusCode === 412
     if (isRetryable || typeof body !== 'string' || body.length > MAX_RESPONSE_CHARACTERS) {
-      this.#entries.delete(key)
+      this.#delete(key)
       return
     }
     const entry = this.#entries.get(key)
-    if (entry !== undefined) entry.response = { status: reply.statusCode, headers: replayedHeaders(reply), body }
+    if (entry === undefined) return
+    entry.response = { status: reply.statusCode, headers: replayedHeaders(reply), body }
+    entry.bytes += 2 * body.length
+    this.#totalBytes += 2 * body.length
+    this.#dropOldest()
   }
 
   /** Deletes the responses about an erased user, except the receipt of the erasure itself, which holds only counts. */
   deleteUser(erasure: FastifyRequest): void {
     const user = getSubject(erasure)
     for (const [key, entry] of this.#entries) {
-      if (entry.user === user && key !== erasure.idempotencyEntry) this.#entries.delete(key)
+      if (entry.user === user && key !== erasure.idempotencyEntry) this.#delete(key)
     }
   }
 
   #create(key: string, digest: string, request: FastifyRequest): void {
     const now = this.#effects.now()
-    this.#entries.delete(key)
-    this.#entries.set(key, { digest, user: getSubject(request), expiresAt: now + RETENTION_MS })
+    this.#delete(key)
+    const user = getSubject(request)
+    const bytes = ENTRY_OVERHEAD_BYTES + 2 * (key.length + (user?.length ?? 0))
+    this.#entries.set(key, { digest, user, expiresAt: now + RETENTION_MS, bytes })
+    this.#totalBytes += bytes
     request.idempotencyEntry = key
+    this.#dropOldest()
+  }
+
+  #dropOldest(): void {
+    const now = this.#effects.now()
     for (const [oldest, entry] of this.#entries) {
-      if (entry.expiresAt > now && this.#entries.size <= MAX_ENTRIES) return
-      this.#entries.delete(oldest)
+      const hasSpace = this.#entries.size <= MAX_ENTRIES && this.#totalBytes <= MAX_TOTAL_BYTES
+      if (hasSpace && entry.expiresAt > now) return
+      this.#delete(oldest)
     }
+  }
+
+  #delete(key: string): void {
+    this.#totalBytes -= this.#entries.get(key)?.bytes ?? 0
+    this.#entries.delete(key)
   }
 }
 

@@ -53,6 +53,8 @@ export async function registerDeckRoutes(app: FastifyInstance): Promise<void> {
     if (root === undefined) {
       throw new HttpError(404, 'deck_missing', 'The Deck has not been built.', { hint: 'Run: npm run build' })
     }
+    // A compressed file is only sent as the encoding of the file it was made from.
+    if (/\.(br|gz|zst)$/i.test(path)) return reply.callNotFound()
     return reply.sendFile(path === '' ? 'index.html' : path)
   })
 }

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Effects, type MetaStore, PurserError } from 'purser'
 import { handClock } from 'purser/testing'
-import { ApiKeyStore, type EnvironmentKeys } from '../../src/auth/api-keys.ts'
+import { ApiKeyStore } from '../../src/auth/api-keys.ts'
+import { type EnvironmentKeys, findShortKeys, requireStrongKeys } from '../../src/auth/environment-keys.ts'
 import { createMemoryMetaStore } from '../support/memory-meta-store.ts'
+
+const SERVICE_KEY = 'environment-service-key-0123456789'
 
 function openKeys(options: { meta?: MetaStore; effects?: Effects; environment?: EnvironmentKeys } = {}): ApiKeyStore {
   const { meta = createMemoryMetaStore(), effects = handClock(), environment } = options
@@ -23,22 +26,103 @@ test('the first start creates a service key and an admin key; later starts creat
 })
 
 test('a key of the environment is accepted, is not created again and cannot be revoked', async () => {
-  const keys = openKeys({ environment: { service: 'environment-service-key' } })
+  const keys = openKeys({ environment: { service: SERVICE_KEY } })
   assert.deepEqual(
     (await keys.createFirst()).map(({ role }) => role),
     ['admin'],
   )
-  assert.equal((await keys.authenticate('environment-service-key'))?.role, 'service')
+  assert.equal((await keys.authenticate(SERVICE_KEY))?.role, 'service')
   const [key] = await keys.list()
   await assert.rejects(keys.revoke(key?.id ?? ''), /environment/)
 })
 
 test('the same key for both roles of the environment is rejected, and an empty key counts as absent', () => {
+  const same = 'the-same-key-0123456789abcdefghij'
   assert.throws(
-    () => openKeys({ environment: { service: 'the same', admin: 'the same' } }),
+    () => openKeys({ environment: { service: same, admin: same } }),
     (error) => PurserError.is(error, 'option_invalid') && /PURSER_SERVICE_KEY/.test(error.hint ?? ''),
   )
   assert.ok(openKeys({ environment: { service: '', admin: '' } }))
+})
+
+test('a key of the environment that can be guessed, or that no header can carry, is rejected', () => {
+  const strong = 'abcdefghijklmnopqrstuvwxyz0123456789'
+  const bad = ['a', 'admin', ' x ', 'é', `é${strong}`, `${strong} `, `${strong}\n`, `a b ${strong}`, 'x'.repeat(31)]
+  bad.push('ab'.repeat(32), 'x'.repeat(100_000), strong.repeat(40))
+  for (const role of ['service', 'admin'] as const) {
+    for (const key of bad) {
+      assert.throws(
+        () => openKeys({ environment: { [role]: key } }),
+        (error) => PurserError.is(error, 'option_invalid') && !error.message.includes(strong.slice(0, 12)),
+        JSON.stringify(key).slice(0, 20),
+      )
+    }
+    assert.ok(openKeys({ environment: { [role]: strong } }))
+  }
+})
+
+test('a key that others can reach has at least 32 characters', () => {
+  const short = 'abcdefghijklmnopqrstuvwxyz01234'
+  assert.deepEqual(findShortKeys({ service: short, admin: `${short}5` }), ['PURSER_SERVICE_KEY'])
+  assert.throws(() => requireStrongKeys({ admin: short }, '0.0.0.0'), /PURSER_ADMIN_KEY is shorter than 32/)
+  requireStrongKeys({ admin: `${short}5` }, '0.0.0.0')
+})
+
+test('two keys never have one name, whatever its case or encoding, and none has the name of another actor', async () => {
+  const keys = openKeys({ environment: { admin: 'abcdefghijklmnopqrstuvwxyz0123456789' } })
+  const { id } = await keys.create({ role: 'admin', name: 'Zoë', createdBy: 'test' })
+  const taken = ['Zoë', 'zoë', 'ZOË', 'Zoe\u0308', ' Zoë ', 'console', 'Console', 'purser', 'purser command']
+  for (const name of [...taken, 'anonymous', 'admin key of the environment']) {
+    await assert.rejects(
+      keys.create({ role: 'operator', name, createdBy: 'test' }),
+      (error) => PurserError.is(error, 'argument_invalid') && error.details?.param === 'name',
+      name,
+    )
+  }
+  await keys.revoke(id)
+  assert.ok(await keys.create({ role: 'viewer', name: 'zoë', createdBy: 'test' }))
+})
+
+test('60 keys created at the same time are all created, also while others are revoked', async () => {
+  const keys = openKeys()
+  const old = await Promise.all(Array.from({ length: 20 }, () => keys.create({ role: 'viewer', createdBy: 'test' })))
+  const changes = await Promise.all([
+    ...Array.from({ length: 60 }, (_, index) => keys.create({ role: 'viewer', name: `v${index}`, createdBy: 'test' })),
+    ...old.map(({ id }) => keys.revoke(id)),
+  ])
+  assert.ok(changes.every((change) => change !== undefined))
+  assert.deepEqual((await keys.list()).length, 60)
+})
+
+test('a change that is refused does not fail the changes that are written with it', async () => {
+  const keys = openKeys()
+  const results = await Promise.allSettled(
+    ['a', 'b', 'a', 'c', 'b'].map((name) => keys.create({ role: 'viewer', name, createdBy: 'test' })),
+  )
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'rejected'],
+  )
+  assert.equal((await keys.list()).length, 3)
+})
+
+test('changes fail together when the store fails, and the next ones work', async () => {
+  const meta = createMemoryMetaStore()
+  let isDown = true
+  const flaky: MetaStore = {
+    ...meta,
+    compareAndSet: async (...args) => {
+      if (isDown) throw new PurserError('store_unavailable', 'down')
+      return meta.compareAndSet(...args)
+    },
+  }
+  const keys = openKeys({ meta: flaky })
+  const create = (): Promise<unknown> => keys.create({ role: 'viewer', createdBy: 'test' })
+  const failed = await Promise.allSettled([create(), create()])
+  assert.ok(failed.every((result) => result.status === 'rejected'))
+  isDown = false
+  await create()
+  assert.equal((await keys.list()).length, 1)
 })
 
 test('only hashes are stored, and a list contains neither keys nor hashes', async () => {

@@ -14,6 +14,7 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'POST /api/session': 'public',
   'GET /api/session': 'public',
   'DELETE /api/session': 'authenticated',
+  'DELETE /api/sessions': 'admin',
   'POST /v1/chat/completions': 'chat',
   'GET /v1/models': 'chat',
   'GET /v1/me': 'chat',

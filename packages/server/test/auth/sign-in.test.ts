@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
+import { openPurser } from 'purser'
+import { type OpenServer, openServer } from '../../src/app/server.ts'
 import { DECK_POLICY } from '../../src/routes/deck.ts'
 import { type Headers, type Method, openServerHarness, type ServerHarness } from '../support/server-harness.ts'
 
@@ -65,12 +67,14 @@ test('a session may read, and may change data only from a page of the same origi
   assert.equal((await change({ origin: ORIGIN })).statusCode, 200)
 })
 
-test('a session also works over plain HTTP at an IP address, with a cookie that is not Secure', async () => {
+test('behind an https publicUrl the cookie is Secure whatever Host the proxy sends, and only that origin may change data', async () => {
   const host = '127.0.0.1:7117'
-  const response = await follow(createLink(), { host })
-  const [cookie = ''] = String(response.headers['set-cookie']).split(';')
-  assert.doesNotMatch(String(response.headers['set-cookie']), /Secure/)
+  for (const headers of [{ host }, { host, 'x-forwarded-proto': 'http' }, { host: HOST }]) {
+    assert.match(String((await follow(createLink(), headers)).headers['set-cookie']), /; Secure;/)
+  }
+  const cookie = await signIn()
   const change = (origin: string) => request('PUT', '/api/users/ada/cap', { cookie, host, origin }, { cap: 3 })
+  assert.equal((await change(ORIGIN)).statusCode, 200)
   assert.equal((await change(`http://${host}`)).statusCode, 200)
   assert.equal((await change('http://127.0.0.1:7118')).statusCode, 403)
 })
@@ -121,22 +125,124 @@ test('a service key cannot sign in to the Deck', async () => {
   assert.equal((await request('POST', '/api/session', {}, { key })).statusCode, 403)
 })
 
-test('after 10 failed sign-ins an address must wait, other addresses need not', async () => {
-  const attempt = (remoteAddress: string) =>
-    harness.fastify.inject({
-      method: 'POST',
-      url: '/api/session',
-      remoteAddress,
-      headers: { host: HOST },
-      payload: { key: 'x' },
-    })
-  for (let count = 0; count < 10; count++) assert.equal((await attempt('10.0.0.1')).statusCode, 401)
-  const refused = await attempt('10.0.0.1')
-  assert.equal(refused.statusCode, 429)
-  assert.equal(refused.headers['retry-after'], '60')
-  assert.equal((await attempt('10.0.0.2')).statusCode, 401)
+/** One attempt from `remoteAddress`; an answer that is delayed is waited for. */
+async function attempt(server: ServerHarness, key: string, remoteAddress: string, headers: Headers = {}) {
+  const payload = { key }
+  const answer = server.fastify.inject({
+    method: 'POST',
+    url: '/api/session',
+    remoteAddress,
+    headers: { host: HOST, ...headers },
+    payload,
+  })
+  let isAnswered = false
+  const response = answer.then((result) => {
+    isAnswered = true
+    return result
+  })
+  await nextTurn()
+  if (isAnswered) return { response: await response, isDelayed: false }
+  server.clock.advance(1_000)
+  return { response: await response, isDelayed: true }
+}
+
+const nextTurn = async (): Promise<void> => {
+  for (let count = 0; count < 10; count++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('after 10 failed sign-ins of an address its failures are delayed and refused; those of others are not', async () => {
+  for (let count = 0; count < 10; count++) {
+    const { response, isDelayed } = await attempt(harness, 'x', '10.0.0.1')
+    assert.deepEqual([response.statusCode, isDelayed], [401, false])
+  }
+  const { response, isDelayed } = await attempt(harness, 'x', '10.0.0.1')
+  assert.deepEqual([response.statusCode, isDelayed], [429, true])
+  assert.equal(response.headers['retry-after'], '60')
+  assert.equal((await attempt(harness, 'x', '10.0.0.2')).response.statusCode, 401)
   harness.clock.advance(60_000)
-  assert.equal((await attempt('10.0.0.1')).statusCode, 401)
+  assert.equal((await attempt(harness, 'x', '10.0.0.1')).response.statusCode, 401)
+})
+
+test('a right key and a sign-in link are let in during wrong attempts from the same address', async () => {
+  const key = await harness.createKey('operator')
+  for (let count = 0; count < 15; count++) await attempt(harness, 'guess', '127.0.0.1')
+  const { response, isDelayed } = await attempt(harness, key, '127.0.0.1')
+  assert.deepEqual([response.statusCode, isDelayed], [200, false])
+  assert.ok((await follow(createLink())).headers['set-cookie'])
+})
+
+test('failures count by the forwarded address of a trusted proxy, and by that of the peer otherwise', async () => {
+  for (const [trustProxy, expected] of [
+    [false, 429],
+    ['10.9.9.9', 429],
+    [true, 401],
+    ['loopback, 10.0.0.0/8', 401],
+    [['10.0.0.1'], 401],
+  ] as const) {
+    await using proxied = await openServerHarness({ config: { server: { trustProxy } } })
+    const from = (address: string) => attempt(proxied, 'x', '10.0.0.1', { 'x-forwarded-for': address })
+    for (let count = 0; count < 10; count++) await from('203.0.113.66')
+    assert.equal((await from('198.51.100.7')).response.statusCode, expected, String(trustProxy))
+    assert.equal((await from('203.0.113.66')).response.statusCode, 429, String(trustProxy))
+  }
+})
+
+test('one key cannot end the sessions of another, and has at most 100 of its own', async () => {
+  const cookie = await signIn()
+  const [viewer, other] = [await harness.createKey('viewer'), await harness.createKey('viewer')]
+  const signInWith = async (key: string): Promise<string> => {
+    const response = await request('POST', '/api/session', {}, { key })
+    assert.equal(response.statusCode, 200)
+    return String(response.headers['set-cookie']).split(';')[0] as string
+  }
+  const ofOther = await signInWith(other)
+  const first = await signInWith(viewer)
+  const second = await signInWith(viewer)
+  for (let count = 2; count < 101; count++) await signInWith(viewer)
+  const statuses = []
+  for (const session of [cookie, ofOther, first, second])
+    statuses.push((await request('GET', '/api/users', { cookie: session })).statusCode)
+  assert.deepEqual(statuses, [200, 200, 401, 200])
+})
+
+test('60 sign-ins at the same time all succeed', async () => {
+  const key = await harness.createKey('admin')
+  const responses = await Promise.all(Array.from({ length: 60 }, () => request('POST', '/api/session', {}, { key })))
+  for (const { statusCode } of responses) assert.equal(statusCode, 200)
+})
+
+test('an admin ends all sessions, and unused links with them', async () => {
+  const [cookie, link] = [await signIn(), createLink()]
+  const operator = await harness.createKey('operator')
+  const signOut = (authorization: string) => request('DELETE', '/api/sessions', { authorization })
+  assert.equal((await signOut(`Bearer ${operator}`)).statusCode, 403)
+  const response = await signOut(`Bearer ${harness.key}`)
+  assert.equal(response.statusCode, 200)
+  assert.ok(response.json().ended >= 1)
+  assert.equal((await request('GET', '/api/users', { cookie })).statusCode, 401)
+  assert.equal((await follow(link)).headers['set-cookie'], undefined)
+})
+
+test('a session of a key of the environment ends when another key is set', async () => {
+  const purser = await openPurser({ effects: harness.clock })
+  const admin = 'the-first-admin-key-0123456789abcdef'
+  const open = (key: string) => openServer({ purser, keys: { admin: key }, effects: harness.clock })
+  const before = await open(admin)
+  const signedIn = await before.fastify.inject({ method: 'POST', url: '/api/session', payload: { key: admin } })
+  const cookie = String(signedIn.headers['set-cookie']).split(';')[0] as string
+  const read = async (server: OpenServer) =>
+    (await server.fastify.inject({ url: '/api/keys', headers: { cookie, host: 'localhost' } })).statusCode
+  assert.equal(await read(before), 200)
+  await before.close()
+  for (const [key, status] of [
+    [admin, 200],
+    ['the-second-admin-key-0123456789abcdef', 401],
+  ] as const) {
+    const after = await open(key)
+    assert.equal(await read(after), status)
+    await after.close()
+  }
+  await purser.close()
 })
 
 test('the policy of the Deck allows no inline code and no other origins, that of the API allows nothing', async () => {

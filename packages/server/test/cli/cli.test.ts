@@ -261,7 +261,7 @@ test('serve does not listen beyond loopback without keys, and says how to create
   assert.equal(code, 2)
   assert.match(stderr, /keys create/)
   assert.match(stderr, /PURSER_ADMIN_KEY/)
-  const same = { PURSER_SERVICE_KEY: 'same', PURSER_ADMIN_KEY: 'same' }
+  const same = { PURSER_SERVICE_KEY: 'the-same-key', PURSER_ADMIN_KEY: 'the-same-key' }
   const refused = await run('serve --port 0 --store memory:', same)
   assert.equal(refused.code, 2)
   assert.match(refused.stderr, /are the same/)

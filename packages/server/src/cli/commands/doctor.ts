@@ -7,7 +7,7 @@ import { warnLocal } from '../connection.ts'
 import { EXIT, toFailure } from '../exit-codes.ts'
 import { LOCAL_FLAGS } from '../flags.ts'
 import { getMissingStore } from '../store-files.ts'
-import { applyStyle, print, printJson } from '../terminal.ts'
+import { applyStyle, formatCount, print, printJson } from '../terminal.ts'
 
 /** The result of one check. */
 interface Finding {
@@ -78,7 +78,7 @@ async function checkStore(config: Config): Promise<Finding[]> {
       {
         check: 'event log',
         ok,
-        detail: `${checked} events verified`,
+        detail: `${formatCount(checked, 'event')} verified`,
         hint: ok
           ? undefined
           : `First bad event: ${JSON.stringify(firstBad)}. Back up the store before changing anything.`,

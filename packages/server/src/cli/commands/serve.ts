@@ -1,12 +1,20 @@
-import { type OpenServer, openServer } from '../../app/server.ts'
+import { isLoopback, noKeys, type OpenServer, openServer } from '../../app/server.ts'
 import type { NewApiKey } from '../../auth/api-keys.ts'
+import {
+  type EnvironmentKeys,
+  findShortKeys,
+  requireStrongKeys,
+  STRONG_KEY_LENGTH,
+  validateEnvironmentKeys,
+} from '../../auth/environment-keys.ts'
 import { isRole } from '../../auth/scopes.ts'
-import { loadConfig } from '../../config/load.ts'
+import { type Config, loadConfig } from '../../config/load.ts'
 import type { ConfigFile } from '../../config/schema.ts'
 import type { Command, Invocation } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { getText, LOCAL_FLAGS } from '../flags.ts'
+import { getMissingStore } from '../store-files.ts'
 import { applyStyle, print, printJson, printMessage, type Terminal } from '../terminal.ts'
 
 export const serve: Command = {
@@ -40,13 +48,17 @@ export async function serveUntilInterrupted(
   const { config, warnings, file } = loadConfig({ flags, environment, directory, config: overrides.config })
   for (const warning of warnings) printMessage(terminal, `warning: ${warning}`)
   const environmentKeys = { service: environment.PURSER_SERVICE_KEY, admin: environment.PURSER_ADMIN_KEY }
+  checkKeys(config, environmentKeys, terminal)
   const server = await openServer({ config, keys: environmentKeys })
   try {
     const url = await server.listen()
     const firstKeys = await server.context.keys.createFirst()
     const newKeys = [...firstKeys, ...(await createRequestedKey(server, getText(flags['new-key'])))]
     const stopBackground = await overrides.startBackground?.(server)
-    announce(terminal, getAddresses(server, url, newKeys), flags.json === true)
+    announce(terminal, getAddresses(server, url, newKeys), {
+      isJson: flags.json === true,
+      hasServiceKey: Boolean(environmentKeys.service),
+    })
     if (flags.json !== true && file !== null) printMessage(terminal, `configuration file: ${file}`)
     await waitForAbort(signal)
     printMessage(terminal, 'Shutting down: draining requests.')
@@ -55,6 +67,20 @@ export async function serveUntilInterrupted(
     await server.close()
   }
   return (signal.reason as Error | undefined)?.message === 'SIGINT' ? EXIT.interrupted : EXIT.ok
+}
+
+/** Refuses what is known before the store is opened, because opening may create it. */
+function checkKeys(config: Config, keys: EnvironmentKeys, terminal: Terminal): void {
+  validateEnvironmentKeys(keys)
+  const { host } = config.server
+  if (!isLoopback(host)) {
+    requireStrongKeys(keys, host)
+    const isNewStore = config.store === 'memory:' || getMissingStore(config) !== undefined
+    if (isNewStore && !keys.service && !keys.admin) throw noKeys(host)
+  }
+  for (const variable of findShortKeys(keys)) {
+    printMessage(terminal, `warning: ${variable} is shorter than ${STRONG_KEY_LENGTH} characters.`)
+  }
 }
 
 async function createRequestedKey(server: OpenServer, role: string | undefined): Promise<NewApiKey[]> {
@@ -85,7 +111,13 @@ function getAddresses({ context }: OpenServer, url: string, newKeys: readonly Ne
   }
 }
 
-function announce(terminal: Terminal, addresses: Addresses, isJson: boolean): void {
+interface AnnounceOptions {
+  readonly isJson: boolean
+  /** Whether PURSER_SERVICE_KEY is set. */
+  readonly hasServiceKey: boolean
+}
+
+function announce(terminal: Terminal, addresses: Addresses, { isJson, hasServiceKey }: AnnounceOptions): void {
   if (isJson) {
     printJson(terminal, addresses)
     return
@@ -100,7 +132,7 @@ function announce(terminal: Terminal, addresses: Addresses, isJson: boolean): vo
   for (const { role, key } of keys) printRow(`${role} key`, key)
   if (keys.length > 0) printRemark('shown only once; the store holds a hash')
   const serviceKey = keys.findLast(({ role }) => role === 'service')?.key
-  if (serviceKey === undefined) printRow('New key', formatKeyCommand(terminal))
+  if (serviceKey === undefined && !hasServiceKey) printRow('New key', formatKeyCommand(terminal))
   printRow('Try it', formatCurl(url, serviceKey ?? '$PURSER_SERVICE_KEY'))
 }
 

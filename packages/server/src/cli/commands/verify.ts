@@ -3,7 +3,7 @@ import type { Command } from '../command.ts'
 import { type Connection, connectReadOnly, requireUser } from '../connection.ts'
 import { EXIT } from '../exit-codes.ts'
 import { API_FLAGS } from '../flags.ts'
-import { escapeControls, print, printJson } from '../terminal.ts'
+import { escapeControls, formatCount, print, printJson } from '../terminal.ts'
 
 type VerifyResult = Pick<Verification, 'ok' | 'checked'> & { readonly firstBad?: unknown }
 
@@ -22,7 +22,7 @@ export const verify: Command = {
     if (flags.json === true) printJson(terminal, result)
     else {
       const firstBad = result.ok ? '' : ` First bad event: ${escapeControls(JSON.stringify(result.firstBad))}`
-      print(terminal, `${result.ok ? 'ok' : 'NOT OK'}: ${result.checked} events verified.${firstBad}`)
+      print(terminal, `${result.ok ? 'ok' : 'NOT OK'}: ${formatCount(result.checked, 'event')} verified.${firstBad}`)
     }
     return result.ok ? EXIT.ok : EXIT.found
   },

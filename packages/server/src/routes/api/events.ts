@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Event, onDiagnostic, PurserError } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
+import { SECURITY_HEADERS } from '../../app/security-headers.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getQuery } from '../../http/params.ts'
 import { TEXT, textSchema } from '../../http/schemas.ts'
@@ -43,8 +44,8 @@ export function registerEventRoutes(app: FastifyInstance, context: AppContext): 
       reply.hijack()
       const res = reply.raw
       res.writeHead(200, {
+        ...SECURITY_HEADERS,
         'content-type': CONTENT_TYPE,
-        'cache-control': 'private, no-store',
         'x-accel-buffering': 'no',
         'x-request-id': request.id,
       })

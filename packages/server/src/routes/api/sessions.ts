@@ -5,6 +5,7 @@ import { authenticate, getOrigin, isHttpsClient, unauthorized } from '../../auth
 import { type CookieOptions, clearSessionCookie, createSessionCookie, parseSessionCookie } from '../../auth/cookie.ts'
 import { validateHost, validateOrigin } from '../../auth/origin.ts'
 import { DECK_ROLES } from '../../auth/scopes.ts'
+import type { Session } from '../../auth/sessions.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getBody, getQuery } from '../../http/params.ts'
 import { objectSchema, TEXT } from '../../http/schemas.ts'
@@ -20,21 +21,16 @@ export function registerSessionRoutes(app: FastifyInstance, context: AppContext)
     defineRoute('public', { tag, summary: 'Signs in with a key.', body: objectSchema({ key: TEXT }, ['key']) }),
     async (request, reply) => {
       if (request.headers.origin !== undefined) validateOrigin(getOrigin(request), context.options)
-      limitAttempts(request, context)
       const key = await context.keys.find(getBody(request).key as string)
-      if (key === undefined) {
-        context.limiter.recordFailure(request.ip)
-        throw new HttpError(401, 'invalid_api_key', 'Invalid API key.')
-      }
+      if (key === undefined) throw await refuseAttempt(request, context)
       if (!DECK_ROLES.includes(key.role)) {
         throw new HttpError(403, 'forbidden', `The role '${key.role}' cannot sign in to the Deck.`, {
           hint: `Allowed roles: ${DECK_ROLES.join(', ')}.`,
         })
       }
-      context.limiter.reset(request.ip)
       const { token, session } = await context.sessions.open({ name: key.name, role: key.role }, key.id)
       reply.header('set-cookie', createSessionCookie(token, getCookieOptions(request, context)))
-      return { ...session, kind: 'session' }
+      return describeSession(session)
     },
   )
   app.delete('/api/session', defineRoute('authenticated', { tag, summary: 'Signs out.' }), async (request, reply) => {
@@ -45,6 +41,11 @@ export function registerSessionRoutes(app: FastifyInstance, context: AppContext)
       .code(204)
       .send()
   })
+  app.delete(
+    '/api/sessions',
+    defineRoute('admin', { tag, summary: 'Ends all sessions of the Deck and invalidates unused sign-in links.' }),
+    async () => ({ ended: await context.sessions.closeAll() }),
+  )
 }
 
 function registerSignInLink(app: FastifyInstance, context: AppContext): void {
@@ -57,11 +58,11 @@ function registerSignInLink(app: FastifyInstance, context: AppContext): void {
     },
     async (request, reply) => {
       validateHost(getOrigin(request), context.options)
-      limitAttempts(request, context)
       const opened = await context.sessions.redeemLink(getQuery(request).token ?? '')
       reply.header('cache-control', 'no-store')
       if (opened === undefined) {
-        context.limiter.recordFailure(request.ip)
+        const refusal = await refuseAttempt(request, context)
+        if (refusal.status === 429) throw refusal
         return reply.redirect('./?sign-in=expired', 303)
       }
       const cookie = createSessionCookie(opened.token, getCookieOptions(request, context))
@@ -78,26 +79,30 @@ function registerCurrentSession(app: FastifyInstance, context: AppContext): void
     async (request, reply) => {
       const identity = await authenticate(request, context)
       const hasKey = request.headers.authorization !== undefined
-      if (identity === undefined && hasKey) throw unauthorized(request)
+      if (identity === undefined && hasKey) throw unauthorized(request, context)
       if (identity === undefined) return reply.type('application/json; charset=utf-8').send('null')
       const token = hasKey ? undefined : parseSessionCookie(request.headers.cookie)
       const session = token === undefined ? undefined : await context.sessions.find(token)
-      if (session !== undefined) return { ...session, kind: 'session' }
+      if (session !== undefined) return describeSession(session)
       return { name: identity.name, role: identity.role, expiresAt: null, kind: 'key' }
     },
   )
+}
+
+function describeSession({ name, role, expiresAt }: Session): object {
+  return { name, role, expiresAt, kind: 'session' }
 }
 
 function getCookieOptions(request: FastifyRequest, context: AppContext): CookieOptions {
   return { prefix: context.options.prefix, isSecure: isHttpsClient(request, context) }
 }
 
-/** Throws 429 after too many failed attempts from this address. */
-function limitAttempts(request: FastifyRequest, { limiter }: AppContext): void {
-  const waitMs = limiter.getWaitMs(request.ip)
-  if (waitMs <= 0) return
-  throw new HttpError(429, 'too_many_attempts', 'Too many failed sign-in attempts from this address.', {
-    hint: 'Wait a minute.',
+/** The error of a failed attempt: 401, or 429 after too many from this address. */
+async function refuseAttempt(request: FastifyRequest, { limiter }: AppContext): Promise<HttpError> {
+  const waitMs = await limiter.recordFailure(request.ip)
+  if (waitMs === 0) return new HttpError(401, 'invalid_api_key', 'Invalid API key.')
+  return new HttpError(429, 'too_many_attempts', 'Too many failed sign-in attempts from this address.', {
+    hint: 'Wait a minute. A valid key is accepted at any time.',
     headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) },
   })
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { PurserError, type RefusedTurn, rateLimitHeaders, type TurnOptions, toRefusalResponse } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError, mapError } from '../../app/errors.ts'
+import { SECURITY_HEADERS } from '../../app/security-headers.ts'
 import { getIdentity } from '../../auth/authenticate.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getHeader } from '../../http/headers.ts'
@@ -60,7 +61,7 @@ async function handleChat(
     if (!turn.allowed) return sendRefusal(context, turn, request, reply)
     reply.hijack()
     res.setHeader('x-request-id', request.id)
-    res.setHeader('vary', 'authorization')
+    for (const name in SECURITY_HEADERS) res.setHeader(name, SECURITY_HEADERS[name] as string)
     await turn.pipe(res)
   } catch (error) {
     if (res.destroyed) reply.hijack()

@@ -53,7 +53,7 @@ async function listUserModels(context: AppContext, id: string): Promise<ListedMo
   const models = settings === undefined ? [] : listOwnModels(context, settings)
   for (const name of settings?.allowedModels ?? []) {
     const provider = name.slice(0, Math.max(0, name.indexOf('/')))
-    if (provider !== ownProvider && getProviders(context)[provider] !== undefined) models.push({ id: name, provider })
+    if (provider !== ownProvider && Object.hasOwn(getProviders(context), provider)) models.push({ id: name, provider })
   }
   // A secret of the user's own opens all models of its provider.
   for (const { name: provider } of secrets) {
@@ -98,7 +98,8 @@ async function getSettings(context: AppContext, id: string): Promise<Settings | 
 }
 
 function getModels(context: AppContext, provider: string): readonly string[] {
-  const config = getProviders(context)[provider]
+  const providers = getProviders(context)
+  const config = Object.hasOwn(providers, provider) ? providers[provider] : undefined
   return config?.models ?? (typeof config?.defaultModel === 'string' ? [config.defaultModel] : [])
 }
 

@@ -21,6 +21,35 @@ test('an Idempotency-Key replays the first response for a day, and rejects anoth
   assert.equal((await addNote('once')).headers['idempotent-replayed'], undefined)
 })
 
+test('a repeat belongs to the key and not to its name, also when the name is used again', async () => {
+  await using harness = await openServerHarness()
+  const { keys } = harness.context
+  const as = (key: string) =>
+    harness.call('POST', '/api/keys', { role: 'viewer' }, { authorization: `Bearer ${key}`, 'idempotency-key': 'same' })
+  const first = await keys.create({ role: 'admin', name: 'kim', createdBy: 'test' })
+  const created = (await as(first.key)).json()
+  assert.equal((await as(first.key)).json().key, created.key)
+  await keys.revoke(first.id)
+  const second = await keys.create({ role: 'admin', name: 'kim', createdBy: 'test' })
+  const other = await as(second.key)
+  assert.equal(other.headers['idempotent-replayed'], undefined)
+  assert.notEqual(other.json().key, created.key)
+})
+
+test('stored responses have a limit in bytes: the oldest are dropped, the newest stay, and small ones fit in thousands', async () => {
+  await using harness = await openServerHarness()
+  const put = (index: number, text: string) =>
+    harness.call('PUT', `/api/users/u${index}/profile`, { text }, { 'idempotency-key': `k${index}` })
+  const isReplayed = async (index: number, text: string) => (await put(index, text)).headers['idempotent-replayed']
+  const big = 'x'.repeat(60_000)
+  // 120 KB each: 279 of them fit in 32 MiB.
+  for (let index = 0; index < 300; index++) await put(index, big)
+  assert.equal(await isReplayed(299, big), 'true')
+  assert.equal(await isReplayed(30, big), 'true')
+  assert.equal(await isReplayed(0, big), undefined)
+  assert.equal(await isReplayed(10, big), undefined)
+})
+
 test('a repeat must also have the same If-Match and reason, and a 412 is not stored', async () => {
   await using harness = await openServerHarness()
   const setCap = (headers: Headers) =>

@@ -1,0 +1,16 @@
+import type { FastifyRequest } from 'fastify'
+import { PurserError } from 'purser'
+
+/** Requests whose fault was logged: the layers it passes may each report it. */
+const logged = new WeakSet<FastifyRequest>()
+
+/**
+ * Logs why a request failed, once, under its request id: an expected error in one line with its code, an unexpected one
+ * with its stack. Also when the response has begun and no status can say it any more.
+ */
+export function logFault(request: FastifyRequest, error: unknown, facts: Readonly<Record<string, unknown>> = {}): void {
+  if (logged.has(request)) return
+  logged.add(request)
+  if (PurserError.is(error)) request.log.warn({ ...facts, code: error.code }, error.message)
+  else request.log.error({ ...facts, code: 'internal_error', err: error })
+}
