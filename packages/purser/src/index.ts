@@ -40,6 +40,6 @@ export type { Lease, McpAuthorization, Session, Settings, UserRuntime } from './
 export type { MetaStore, Overview, Store, StoreTraits } from './storage/store.ts'
 export type { AnsweredTurn } from './turn/answered-turn.ts'
 export type { RefusedTurn } from './turn/http-response.ts'
-export type { TurnOptions } from './turn/options.ts'
+export type { TurnFailure, TurnOptions } from './turn/options.ts'
 export type { Turn } from './turn/take-turn.ts'
 export type { EraseReceipt, ExportRow, User } from './user.ts'

@@ -125,6 +125,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   async *texts(withUsage: boolean = this.#run.request.stream_options?.include_usage === true): AsyncGenerator<string> {
     let outcome: TurnOutcome = 'cancelled'
     let usage: Usage | undefined
+    let failure: unknown
     try {
       for await (const text of textsOf(this.#answer)) {
         if (hasUsage(text)) {
@@ -137,9 +138,10 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       outcome = 'completed'
     } catch (error) {
       outcome = 'failed'
+      failure = error
       throw error
     } finally {
-      this.#end(outcome, usage)
+      this.#end(outcome, usage, failure)
     }
   }
 
@@ -173,12 +175,12 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   }
 
   /** The first call ends the turn. */
-  #end(outcome: TurnOutcome, usage: Usage | undefined): void {
+  #end(outcome: TurnOutcome, usage: Usage | undefined, error?: unknown): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
     // The turn that called the model pays for its tokens.
     const isOwnCall = this.cache === 'miss' || this.cache === 'off'
-    this.#run.end(outcome, this.cache, isOwnCall ? usage : undefined)
+    this.#run.end(outcome, { cache: this.cache, usage: isOwnCall ? usage : undefined, error })
   }
 }
 

@@ -1,6 +1,18 @@
 import type { AbortOptions } from '../core/abort.ts'
-import { parseDuration, parseOneOf, validateOptions } from '../core/validate.ts'
+import { parseDuration, parseOneOf, validateFunction, validateOptions } from '../core/validate.ts'
 import type { Override } from '../runtime/api.ts'
+
+/** Why a turn failed, and on what it ran. */
+export interface TurnFailure {
+  /** A `PurserError`, unless the fault is one of Purser itself. */
+  readonly error: unknown
+  /** The keyed hash of the user id, as providers get it. */
+  readonly user: string
+  /** Null when the turn failed before its settings were known. */
+  readonly provider: string | null
+  readonly model: string | null
+  readonly durationMs: number
+}
 
 /** Options of one turn. */
 export interface TurnOptions extends AbortOptions {
@@ -28,6 +40,11 @@ export interface TurnOptions extends AbortOptions {
   readonly firstChunkTimeoutMs?: number | undefined
   /** Time between two chunks, ms. Default: 60,000 ms. */
   readonly idleTimeoutMs?: number | undefined
+  /**
+   * Called once when the turn fails, before its answer begins or while it is read; not when it is refused or cancelled.
+   * A log line needs it: after the first chunk, no status says any more that the turn failed.
+   */
+  readonly onFailure?: ((failure: TurnFailure) => void) | undefined
 }
 
 const TURN_OPTIONS: readonly (keyof TurnOptions)[] = [
@@ -41,6 +58,7 @@ const TURN_OPTIONS: readonly (keyof TurnOptions)[] = [
   'idempotencyKey',
   'firstChunkTimeoutMs',
   'idleTimeoutMs',
+  'onFailure',
 ]
 
 export interface TurnLimits {
@@ -57,9 +75,10 @@ export const TURN_LIMITS: TurnLimits = { firstChunkTimeoutMs: 60_000, idleTimeou
 /** Validates what the modules do not validate themselves, before anything is counted. */
 export function validateTurnOptions(options: TurnOptions): void {
   validateOptions('turn', options, TURN_OPTIONS)
-  const { cache, firstChunkTimeoutMs, idleTimeoutMs } = options
+  const { cache, firstChunkTimeoutMs, idleTimeoutMs, onFailure } = options
   const hint = 'Default: 60,000 ms.'
   if (cache !== undefined) parseOneOf(cache, ['on', 'refresh', 'off'], { name: 'cache', hint: "Default: 'on'." })
   if (firstChunkTimeoutMs !== undefined) parseDuration(firstChunkTimeoutMs, { name: 'firstChunkTimeoutMs', hint })
+  if (onFailure !== undefined) validateFunction(onFailure, { name: 'onFailure' })
   if (idleTimeoutMs !== undefined) parseDuration(idleTimeoutMs, { name: 'idleTimeoutMs', hint })
 }

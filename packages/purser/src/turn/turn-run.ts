@@ -36,6 +36,8 @@ export class TurnRun {
   #payment: AdmittedTurn | undefined
   #isRepeat = false
   #lease: Lease | undefined
+  /** What the turn runs on; known when the lease is. */
+  #settings: Lease['settings'] | undefined
   /** The turn itself and its model call, while others read it. */
   #leaseUsers = 1
   #hasEnded = false
@@ -96,6 +98,7 @@ export class TurnRun {
     const { modules, deps, request, options } = this
     const override = await selectModel(modules.runtime, deps.providers, request.model, options)
     const lease = await modules.runtime.acquire({ session: options.session, override, signal: this.signal })
+    this.#settings = lease.settings
     if (this.#hasEnded) lease.release()
     else this.#lease = lease
     return lease
@@ -129,10 +132,21 @@ export class TurnRun {
     this.#lease = undefined
   }
 
-  /** Ends the turn, the first time: aborts what is still running and settles the ticket with the tokens used. */
-  end(outcome: TurnOutcome, cache: CacheOutcome, usage: Usage | undefined): void {
+  /**
+   * Ends the turn, the first time: aborts what is still running and settles the ticket with the tokens used. `error`:
+   * why it failed.
+   */
+  end(
+    outcome: TurnOutcome,
+    {
+      cache,
+      usage,
+      error,
+    }: { readonly cache: CacheOutcome; readonly usage: Usage | undefined; readonly error?: unknown },
+  ): void {
     if (!this.#finish(outcome === 'completed')) return
     this.#report(outcome, cache)
+    if (outcome === 'failed') this.#reportFailure(error)
     this.#payment?.settle({ inputTokens: usage?.prompt_tokens, outputTokens: usage?.completion_tokens })
   }
 
@@ -145,6 +159,7 @@ export class TurnRun {
       return this.refuse(error.admission)
     }
     this.#report(isCancelled ? 'cancelled' : 'failed', 'off')
+    if (!isCancelled) this.#reportFailure(error)
     if (isCancelled) this.#payment?.settle({})
     else this.#payment?.refund()
     throw error
@@ -172,6 +187,19 @@ export class TurnRun {
     this.options.signal?.removeEventListener('abort', this.#onAbort)
     this.releaseLease()
     return true
+  }
+
+  #reportFailure(error: unknown): void {
+    const { provider = null, model = null } = this.#settings ?? {}
+    const user = this.deps.pseudonym(this.modules.user)
+    try {
+      this.options.onFailure?.({ error, user, provider, model, durationMs: Math.round(this.#totalMs) })
+    } catch (cause) {
+      // An uncaught exception, as with a subscriber of diagnostics: it must not replace the error of the turn.
+      process.nextTick(() => {
+        throw cause
+      })
+    }
   }
 
   #report(outcome: TurnOutcome | 'refused', cache: CacheOutcome): void {

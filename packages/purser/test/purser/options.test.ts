@@ -27,6 +27,10 @@ const invalidOptions: readonly (readonly [why: string, options: unknown, code: s
   ['a namespace with control characters', { namespace: 'a\0b' }, 'option_invalid'],
   ['a namespace that is not well-formed', { namespace: '\ud800' }, 'option_invalid'],
   ['a secret key without `current`', { secretKey: { curent: key } }, 'option_invalid'],
+  ['a secret key with other characters behind it', { secretKey: `${key}!!garbage` }, 'option_invalid'],
+  ['a secret key with other characters in it', { secretKey: `!${key}` }, 'option_invalid'],
+  ['a secret key that is too short', { secretKey: key.slice(4) }, 'option_invalid'],
+  ['a damaged previous secret key', { secretKey: { current: key, previous: [`${key} x`] } }, 'option_invalid'],
   ['previous secret keys that are not a list', { secretKey: { current: key, previous: key } }, 'option_invalid'],
   ['a value that is not JSON', { ledger: { window: { days: 1n } } }, 'option_invalid'],
 ]

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Event, onDiagnostic, PurserError } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
+import { logFault } from '../../app/log-fault.ts'
 import { SECURITY_HEADERS } from '../../app/security-headers.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getQuery } from '../../http/params.ts'
@@ -51,6 +52,9 @@ export function registerEventRoutes(app: FastifyInstance, context: AppContext): 
       })
       try {
         await streamEvents(context, res, { filter, events, abort })
+      } catch (error) {
+        // The client resumes after the last event it got.
+        logFault(request, error)
       } finally {
         openStreams -= 1
         res.end()

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
+import { logFault } from '../../app/log-fault.ts'
 import { requireAudit } from '../../http/audit.ts'
 import { requireMatchingBond, sendVersioned } from '../../http/conditional.ts'
 import { defineRoute } from '../../http/define-route.ts'
@@ -36,7 +37,7 @@ export function registerUserRoutes(app: FastifyInstance, context: AppContext): v
       const user = getUser(request, context)
       reply.header('content-type', 'application/x-ndjson; charset=utf-8')
       reply.header('content-disposition', 'attachment; filename="export.ndjson"')
-      return reply.send(Readable.from(toJsonLines(user.export()), { objectMode: false }))
+      return reply.send(Readable.from(toJsonLines(user.export(), request), { objectMode: false }))
     },
   )
   app.post(
@@ -89,6 +90,12 @@ function registerListRoute(app: FastifyInstance, context: AppContext): void {
   )
 }
 
-async function* toJsonLines(rows: AsyncIterable<unknown>): AsyncIterable<string> {
-  for await (const row of rows) yield `${JSON.stringify(row)}\n`
+/** A failure ends the response before its last line, which has the counts. */
+async function* toJsonLines(rows: AsyncIterable<unknown>, request: FastifyRequest): AsyncIterable<string> {
+  try {
+    for await (const row of rows) yield `${JSON.stringify(row)}\n`
+  } catch (error) {
+    logFault(request, error)
+    throw error
+  }
 }

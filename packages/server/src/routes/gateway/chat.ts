@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { PurserError, type RefusedTurn, rateLimitHeaders, type TurnOptions, toRefusalResponse } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError, mapError } from '../../app/errors.ts'
+import { logFault } from '../../app/log-fault.ts'
 import { SECURITY_HEADERS } from '../../app/security-headers.ts'
 import { getIdentity } from '../../auth/authenticate.ts'
 import { defineRoute } from '../../http/define-route.ts'
@@ -100,6 +101,7 @@ function parseTurnOptions(context: AppContext, request: FastifyRequest, signal: 
     idempotencyKey: getIdempotencyKey(request),
     firstChunkTimeoutMs: context.options.firstChunkTimeoutMs,
     idleTimeoutMs: context.options.idleTimeoutMs,
+    onFailure: ({ error, ...facts }) => logFault(request, error, facts),
     signal,
   }
 }
@@ -129,6 +131,7 @@ function withHeaderParam(error: unknown, { headers }: FastifyRequest): unknown {
 
 /** Ends a response that was handed to the turn and failed: with an error body if no header was sent. */
 function endWithError(res: ServerResponse, error: unknown, request: FastifyRequest): void {
+  logFault(request, error)
   if (res.headersSent) {
     res.destroy()
     return
