@@ -43,7 +43,7 @@ const LIBRARY_LAYERS: readonly (readonly string[])[] = [
   ['ledger', 'runtime', 'context', 'answers'],
   ['turn', 'ai-sdk'],
   ['providers', 'mcp'],
-  ['user'],
+  ['user', 'vocabulary'],
   ['purser'],
   ['index', 'internal'],
 ]

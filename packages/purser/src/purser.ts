@@ -29,10 +29,13 @@ import type { TurnDeps } from './turn/deps.ts'
 import { TURN_LIMITS } from './turn/options.ts'
 import { takeTurn } from './turn/take-turn.ts'
 import { type EraseOptions, type EraseReceipt, eraseReceipt, type User, UserHandle, validateErase } from './user.ts'
+import { type Vocabulary, vocabularyOf } from './vocabulary.ts'
 
 /** Per-user runtime, context, ledger and answers of one application. */
 export interface Purser extends AsyncDisposable {
   readonly namespace: string
+  /** The models, phases and risk levels that it was opened with. */
+  readonly vocabulary: Vocabulary
   /**
    * A handle for one user. Does no I/O and creates nothing.
    *
@@ -207,6 +210,7 @@ function createPurser(modules: Modules): Purser {
 
   return {
     namespace,
+    vocabulary: vocabularyOf(options),
     user: (id) => handles.memo(id),
     users: ledger.users,
     events: ledger.events,

@@ -83,6 +83,11 @@ export interface VerifyOptions extends AbortOptions {
   readonly checkpoint?: string | undefined
 }
 
+export interface CheckpointOptions extends AbortOptions {
+  /** Who asked for it, recorded in its event. Default `'purser'`. */
+  readonly actor?: string | undefined
+}
+
 /** A note of an operator about a user. */
 export interface Note {
   readonly id: string
@@ -268,7 +273,7 @@ export interface Ledger {
   /** Verifies all users and the namespace's own log. */
   verify(options?: VerifyOptions): Promise<Verification>
   /** Signed text that covers all events written so far. Store it outside the database. */
-  checkpoint(options?: AbortOptions): Promise<string>
+  checkpoint(options?: CheckpointOptions): Promise<string>
   overview(options?: AbortOptions): Promise<Overview>
   /** Ends live tails and waits for running retention. */
   close(): Promise<void>

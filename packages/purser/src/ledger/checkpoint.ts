@@ -31,11 +31,12 @@ const FIELDS = ['namespace', 'at', 'sequence', 'mac', 'position', 'events', 'dig
 const TEXT_MAX_LENGTH = 10_000
 const PAGE = 1_000
 
-export async function createCheckpoint(deps: LedgerDeps, namespace: string): Promise<string> {
+/** `actor`: who asked for it; recorded in the event. */
+export async function createCheckpoint(deps: LedgerDeps, namespace: string, actor: string): Promise<string> {
   const log: Subject = { namespace, id: LOG_OF_NAMESPACE }
   const event = await deps.journal.write(log, {
     decide: () => ({
-      events: [{ type: 'checkpoint', detail: 'checkpoint made', data: {}, actor: 'purser' }],
+      events: [{ type: 'checkpoint', detail: 'checkpoint made', data: {}, actor }],
       result: ({ events }) => events[0],
     }),
   })

@@ -3,7 +3,7 @@ import type { Effects } from '../core/effects.ts'
 import type { Keyring } from '../core/keyring.ts'
 import type { PendingCalls } from '../core/pending-calls.ts'
 import type { Subject } from '../core/subject.ts'
-import { validateOptions } from '../core/validate.ts'
+import { parseActor, validateOptions } from '../core/validate.ts'
 import { purserClosed } from '../errors.ts'
 import type { Journal } from '../journal/api.ts'
 import type { LedgerOptions } from '../options.ts'
@@ -63,8 +63,15 @@ export function createLedger({ options, timeZone, namespace, ...shared }: Create
       )
     },
 
-    checkpoint: (abortOptions) =>
-      withAbort('checkpoint', abortOptions, () => calls.run(() => createCheckpoint(deps, namespace))),
+    async checkpoint(checkpointOptions = {}) {
+      validateOptions('checkpoint', checkpointOptions, ['actor'])
+      const { actor = 'purser', signal } = checkpointOptions
+      const by = parseActor(actor)
+      return withSignal(
+        calls.run(() => createCheckpoint(deps, namespace, by)),
+        signal,
+      )
+    },
 
     overview: (abortOptions) =>
       withAbort('overview', abortOptions, () => calls.run(() => store.users.overview(namespace))),

@@ -11,6 +11,7 @@ import { registerMetricRoutes } from './api/metrics.ts'
 import { registerRuntimeRoutes } from './api/runtime.ts'
 import { registerSessionRoutes } from './api/sessions.ts'
 import { registerUserRoutes } from './api/users.ts'
+import { registerVerificationRoutes } from './api/verification.ts'
 import { registerDeckRoutes } from './deck.ts'
 import { registerChatRoutes } from './gateway/chat.ts'
 import { registerModelRoutes } from './gateway/models.ts'
@@ -22,6 +23,7 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerSessionRoutes(app, context)
   registerUserRoutes(app, context)
   registerLedgerRoutes(app, context)
+  registerVerificationRoutes(app, context)
   registerRuntimeRoutes(app, context)
   registerAuthorizationRoutes(app, context)
   registerContextRoutes(app, context)

@@ -63,6 +63,8 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'POST /api/users/:id/erase': 'admin',
   'DELETE /api/users/:id/answers': 'admin',
   'DELETE /api/answers': 'admin',
+  'POST /api/verify': 'read',
+  'GET /api/checkpoint': 'users:moderate',
   'GET /api/keys': 'admin',
   'POST /api/keys': 'admin',
   'DELETE /api/keys': 'admin',
@@ -137,7 +139,7 @@ test('HEAD returns the status and headers of GET without a body, and does not co
   for (const [route, scope] of Object.entries(SCOPE_BY_ROUTE)) {
     if (!route.startsWith('GET ')) continue
     const url = getUrl(route.slice('GET '.length))
-    if (url === '/deck/sign-in') continue
+    if (url === '/deck/sign-in' || url === '/api/checkpoint') continue
     const head = await inject('HEAD', url, 'admin')
     assert.equal(head.body, '', route)
     if (url === '/api/events') {

@@ -57,6 +57,7 @@ test('commands that only read do not create a store; doctor reports a missing st
   for (const line of [
     'verify',
     'verify ada',
+    'checkpoint',
     'users',
     'show ada',
     'events ada',

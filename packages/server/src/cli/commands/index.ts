@@ -2,6 +2,7 @@ import type { Command } from '../command.ts'
 import { backup } from './backup.ts'
 import { block } from './block.ts'
 import { cap } from './cap.ts'
+import { checkpoint } from './checkpoint.ts'
 import { configPrint } from './config-print.ts'
 import { demo } from './demo.ts'
 import { doctor } from './doctor.ts'
@@ -41,6 +42,7 @@ export const COMMANDS: readonly Command[] = [
   importFile,
   erase,
   verify,
+  checkpoint,
   backup,
   restore,
   keysCreate,

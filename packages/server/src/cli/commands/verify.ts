@@ -1,24 +1,32 @@
-import type { Bond, Verification } from 'purser'
+import { readFileSync } from 'node:fs'
+import type { Verification } from 'purser'
 import type { Command } from '../command.ts'
-import { type Connection, connectReadOnly, requireUser } from '../connection.ts'
+import { connectReadOnly, requireUser } from '../connection.ts'
+import { NotFoundError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
-import { API_FLAGS } from '../flags.ts'
+import { API_FLAGS, getText } from '../flags.ts'
 import { escapeControls, formatCount, print, printJson } from '../terminal.ts'
-
-type VerifyResult = Pick<Verification, 'ok' | 'checked'> & { readonly firstBad?: unknown }
 
 export const verify: Command = {
   name: 'verify',
   operands: '[ID]',
   operandCount: [0, 1],
   summary: 'Verifies the event log of one user or of all users. Exit code 6 if an event is bad.',
-  flags: API_FLAGS,
+  flags: {
+    ...API_FLAGS,
+    checkpoint: {
+      type: 'string',
+      help: 'file with the output of purser checkpoint: also finds a store that was rolled back',
+    },
+  },
   async run(invocation) {
     const { operands, flags, terminal } = invocation
+    const checkpoint = readCheckpoint(getText(flags.checkpoint))
     await using connection = await connectReadOnly(invocation)
-    const [id] = operands
-    const result = id === undefined ? await verifyAll(connection) : await verifyUser(connection, id)
-    if (id !== undefined && result.ok && result.checked === 0) await requireUser(connection, id)
+    const [user] = operands
+    const options = { body: { user, checkpoint }, signal: terminal.signal }
+    const result = (await connection.request('POST', ['verify'], options)) as Verification
+    if (user !== undefined && result.ok && result.checked === 0) await requireUser(connection, user)
     if (flags.json === true) printJson(terminal, result)
     else {
       const firstBad = result.ok ? '' : ` First bad event: ${escapeControls(JSON.stringify(result.firstBad))}`
@@ -28,24 +36,11 @@ export const verify: Command = {
   },
 }
 
-async function verifyUser(connection: Connection, id: string): Promise<VerifyResult> {
-  return (await connection.request('GET', ['users', id, 'verify'])) as VerifyResult
-}
-
-/** The API verifies one user at a time, so over HTTP this pages through all users. */
-async function verifyAll(connection: Connection): Promise<VerifyResult> {
-  if (connection.purser !== undefined) return connection.purser.verify()
-  let checked = 0
-  let cursor: string | null = null
-  do {
-    const query = { limit: '200', cursor: cursor ?? undefined }
-    const page = (await connection.request('GET', ['users'], { query })) as { data: Bond[]; cursor: string | null }
-    for (const { user } of page.data) {
-      const result = await verifyUser(connection, user)
-      checked += result.checked
-      if (!result.ok) return { ...result, checked }
-    }
-    cursor = page.cursor
-  } while (cursor !== null)
-  return { ok: true, checked }
+function readCheckpoint(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    throw new NotFoundError(`Checkpoint ${path} not found.`)
+  }
 }

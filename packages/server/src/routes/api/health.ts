@@ -26,8 +26,8 @@ export function registerHealthRoutes(app: FastifyInstance, context: AppContext):
     async () => ({
       ...(await context.purser.overview()),
       vocabulary: {
-        phases: context.config?.ledger?.phases ?? null,
-        riskLevels: context.config?.ledger?.riskLevels ?? null,
+        phases: context.purser.vocabulary.phases,
+        riskLevels: context.purser.vocabulary.riskLevels,
       },
       server: {
         version: VERSION,

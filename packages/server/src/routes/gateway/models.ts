@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { PurserError, type Settings } from 'purser'
+import { type Purser, PurserError, type Settings } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { getIdentity } from '../../auth/authenticate.ts'
 import { defineRoute } from '../../http/define-route.ts'
@@ -53,12 +53,12 @@ async function listUserModels(context: AppContext, id: string): Promise<ListedMo
   const models = settings === undefined ? [] : listOwnModels(context, settings)
   for (const name of settings?.allowedModels ?? []) {
     const provider = name.slice(0, Math.max(0, name.indexOf('/')))
-    if (provider !== ownProvider && Object.hasOwn(getProviders(context), provider)) models.push({ id: name, provider })
+    if (provider !== ownProvider && context.purser.vocabulary.models.has(provider)) models.push({ id: name, provider })
   }
   // A secret of the user's own opens all models of its provider.
   for (const { name: provider } of secrets) {
     if (provider === ownProvider) continue
-    for (const model of getModels(context, provider)) models.push({ id: `${provider}/${model}`, provider })
+    for (const model of getModels(context.purser, provider)) models.push({ id: `${provider}/${model}`, provider })
   }
   return [...new Map(models.map((model) => [model.id, model])).values()]
 }
@@ -66,7 +66,7 @@ async function listUserModels(context: AppContext, id: string): Promise<ListedMo
 /** Models of the provider in the settings, restricted to `allowedModels`; the model of the settings is always allowed. */
 function listOwnModels(context: AppContext, { provider, model, allowedModels }: Settings): ListedModel[] {
   if (provider === null) return []
-  const configured = getModels(context, provider)
+  const configured = getModels(context.purser, provider)
   const candidates = configured.length > 0 || model === null ? configured : [model]
   return candidates
     .filter(
@@ -79,12 +79,12 @@ function listOwnModels(context: AppContext, { provider, model, allowedModels }: 
     .map((id) => ({ id, provider }))
 }
 
-function listDefaultModels(context: AppContext): ListedModel[] {
-  const { provider, model } = context.config?.runtime?.defaults ?? {}
-  if (typeof provider !== 'string') return []
-  const models = getModels(context, provider)
+function listDefaultModels({ purser }: AppContext): ListedModel[] {
+  const { provider, model } = purser.vocabulary.defaults
+  if (provider === null) return []
+  const models = getModels(purser, provider)
   if (models.length > 0) return models.map((id) => ({ id, provider }))
-  return typeof model === 'string' ? [{ id: model, provider }] : []
+  return model === null ? [] : [{ id: model, provider }]
 }
 
 /** Undefined for a user without a usable model, whose list of models is then empty. */
@@ -97,12 +97,6 @@ async function getSettings(context: AppContext, id: string): Promise<Settings | 
   }
 }
 
-function getModels(context: AppContext, provider: string): readonly string[] {
-  const providers = getProviders(context)
-  const config = Object.hasOwn(providers, provider) ? providers[provider] : undefined
-  return config?.models ?? (typeof config?.defaultModel === 'string' ? [config.defaultModel] : [])
-}
-
-function getProviders(context: AppContext): NonNullable<NonNullable<AppContext['config']>['providers']> {
-  return context.config?.providers ?? {}
+function getModels({ vocabulary }: Purser, provider: string): readonly string[] {
+  return vocabulary.models.get(provider) ?? []
 }
