@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Effects } from '../core/effects.ts'
 import type { Keyring } from '../core/keyring.ts'
+import { readPage } from '../core/long-read.ts'
 import type { AnswerOptions } from '../options.ts'
 import { type AnswerMac, createAnswerMac } from '../storage/answer-mac.ts'
 import type { AnswerRow, AnswerScope, AnswerStore, NewAnswer, PutOutcome } from '../storage/answer-store.ts'
@@ -154,7 +155,8 @@ export class AnswerCache {
     const { store, clock } = this.#deps
     await this.flush()
     for (let after = ''; ; ) {
-      const rows = await store.page(scope, { after, limit: PAGE_ROWS })
+      const page = { after, limit: PAGE_ROWS }
+      const rows = await readPage(() => store.page(scope, page))
       for (const row of rows) if (this.#isAuthentic(scope, row) && !isExpired(row, clock.now())) yield row
       if (rows.length < PAGE_ROWS) return
       after = rows.at(-1)?.key ?? ''

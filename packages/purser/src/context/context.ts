@@ -1,6 +1,7 @@
 import { DeadlineQueue } from '../core/deadline-queue.ts'
 import type { Effects } from '../core/effects.ts'
 import { createJitter } from '../core/jitter.ts'
+import { readPage } from '../core/long-read.ts'
 import type { Subject } from '../core/subject.ts'
 import type { JournalPort, RecordReader } from '../journal/api.ts'
 import type { ContextOptions } from '../options.ts'
@@ -172,7 +173,8 @@ function createSectionRuntime(section: Section, { loader, cache, ...deps }: Sect
 async function* exportRows(user: Subject, reader: RecordReader): AsyncGenerator<ContextRow> {
   const profile = await reader.record(user, PROFILE, '')
   if (profile !== undefined) yield { part: 'context', type: 'profile', value: JSON.parse(profile) }
-  const actions = await reader.records(user, ACTION, { limit: MAX_ACTIONS, order: 'ascending' })
+  const page = { limit: MAX_ACTIONS, order: 'ascending' } as const
+  const actions = await readPage(() => reader.records(user, ACTION, page))
   for (const { value } of actions) {
     const action = JSON.parse(value) as Action
     yield { part: 'context', type: 'action', at: action.at, value: action }

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
+import { readPage } from '../core/long-read.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import { LOG_OF_NAMESPACE } from '../storage/commit.ts'
@@ -95,7 +96,8 @@ async function findRollback(deps: CheckpointDeps, checkpoint: Checkpoint): Promi
 /** Whether events were removed by erasure or retention after the checkpoint. Both append an event. */
 async function hasRemovalsSince(store: Store, { namespace, position }: Checkpoint): Promise<boolean> {
   for (let after = position; ; ) {
-    const entries = await store.events.tail(namespace, { after, limit: PAGE })
+    const page = { after, limit: PAGE }
+    const entries = await readPage(() => store.events.tail(namespace, page))
     if (entries.some(({ event }) => event.type === 'user_erased' || event.type === 'retention')) return true
     if (entries.length < PAGE) return false
     after = entries.at(-1)?.position ?? after
@@ -111,7 +113,8 @@ async function digestEvents(
   let events = 0
   let sum = 0n
   for (let after = 0; ; ) {
-    const entries = await store.events.tail(namespace, { after, limit: PAGE })
+    const page = { after, limit: PAGE }
+    const entries = await readPage(() => store.events.tail(namespace, page))
     for (const { position, user, event } of entries) {
       if (position > upTo) continue
       const mac = keys.mac('checkpoint', ['event', namespace, user, event.sequence, event.mac], 'hex')

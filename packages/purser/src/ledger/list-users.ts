@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type AbortOptions, withSignal } from '../core/abort.ts'
 import { canonicalJson } from '../core/canonical-json.ts'
+import { readPage } from '../core/long-read.ts'
 import type { PendingCalls } from '../core/pending-calls.ts'
 import { parseInstant, parseInteger, parseOneOf, parseText, throwInvalid, validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
@@ -78,12 +79,13 @@ export function listUsers(
 ): PromiseLike<UserPage> & AsyncIterable<Bond> {
   return {
     // biome-ignore lint/suspicious/noThenProperty: the contract's result is both awaited and iterated.
-    then: (fulfilled, rejected) => deps.calls.run(() => readPage(deps, options)).then(fulfilled, rejected),
+    then: (fulfilled, rejected) => deps.calls.run(() => readUsers(deps, options)).then(fulfilled, rejected),
     async *[Symbol.asyncIterator]() {
       let cursor = options?.cursor
       do {
         const pageOptions = cursor === undefined ? options : { ...options, cursor }
-        const page = await deps.calls.run(() => readPage(deps, pageOptions))
+        const isNext = cursor !== options?.cursor
+        const page = await deps.calls.run(() => readUsers(deps, pageOptions, isNext))
         for (const user of page.users) {
           options.signal?.throwIfAborted()
           yield user
@@ -97,14 +99,16 @@ export function listUsers(
 /**
  * The store filters by the block and the window of the user's last commit. Since then a block may have ended and a
  * rolling count may have fallen, so the store returns a superset, and users that do not match any more are skipped until
- * the page is full.
+ * the page is full. All pages but the first of a call take turns with other long reads.
  */
-async function readPage(deps: ListUsersDeps, options: ListUsersOptions): Promise<UserPage> {
+async function readUsers(deps: ListUsersDeps, options: ListUsersOptions, isNext = false): Promise<UserPage> {
   const { query, digest, ...page } = parseQuery(deps, options)
   const users: Bond[] = []
   let { after } = page
-  for (;;) {
-    const found = await withSignal(deps.store.users.list({ ...query, after, now: deps.now() }), options.signal)
+  for (let isLong = isNext; ; isLong = true) {
+    const from = { ...query, after, now: deps.now() }
+    const read = (): Promise<readonly ListedUser[]> => deps.store.users.list(from)
+    const found = await withSignal(isLong ? readPage(read) : read(), options.signal)
     for (const listed of found) {
       const bond = readBond(deps, listed)
       after = { value: listed.value, id: listed.id }

@@ -1,4 +1,5 @@
 import { withSignal } from '../core/abort.ts'
+import { readPage } from '../core/long-read.ts'
 import type { Subject } from '../core/subject.ts'
 import { parseInteger, parsePageLimit, validateOptions } from '../core/validate.ts'
 import { readEvent } from '../journal/hash-chain.ts'
@@ -63,14 +64,16 @@ async function* exportRows(deps: LedgerDeps, user: Subject): AsyncGenerator<Ledg
     for (const [window, value] of Object.entries(windows))
       yield { part: 'ledger', type: 'counter', value: { limit, window, value } }
   for (let after = 0; ; ) {
-    const events = await calls.run(() => store.events.oldest(user, { after, limit: EXPORT_PAGE }))
+    const page = { after, limit: EXPORT_PAGE }
+    const events = await calls.run(() => readPage(() => store.events.oldest(user, page)))
     for (const event of events)
       yield { part: 'ledger', type: 'event', at: formatInstant(event.at), value: exportEvent(user, event) }
     if (events.length < EXPORT_PAGE) break
     after = (events.at(-1) as StoredEvent).sequence
   }
   for (let after: string | undefined; ; ) {
-    const notes = await store.users.records(user, NOTE_RECORDS, { limit: EXPORT_PAGE, order: 'ascending', after })
+    const page = { limit: EXPORT_PAGE, order: 'ascending', after } as const
+    const notes = await readPage(() => store.users.records(user, NOTE_RECORDS, page))
     for (const { value } of notes) yield exportNote(value)
     if (notes.length < EXPORT_PAGE) break
     after = notes.at(-1)?.name

@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../core/abort.ts'
+import { readPage } from '../core/long-read.ts'
 import { createSubject } from '../core/subject.ts'
 import { throwInvalid, validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
@@ -83,9 +84,11 @@ async function* followEvents(
   }
   try {
     let position = await start
+    let isBehind = options.after !== undefined
     while (!isEnded()) {
       notifier.reset()
-      const entries = await store.events.tail(namespace, { after: position, limit: PAGE })
+      const entries = await readTail({ store, namespace }, position, isBehind)
+      isBehind = entries.length === PAGE
       for (const entry of entries) {
         if (isEnded()) return
         position = entry.position
@@ -101,6 +104,16 @@ async function* followEvents(
     ending.abort()
     signal?.removeEventListener('abort', notifier.notify)
   }
+}
+
+/** A reader that is far behind takes turns with other long reads; one that waits for new events does not. */
+function readTail(
+  { store, namespace }: Pick<TailDeps, 'store' | 'namespace'>,
+  position: number,
+  isBehind: boolean,
+): Promise<readonly TailEvent[]> {
+  const read = (): Promise<readonly TailEvent[]> => store.events.tail(namespace, { after: position, limit: PAGE })
+  return isBehind ? readPage(read) : read()
 }
 
 function matches(entry: TailEvent, { user, types }: TailOptions): boolean {

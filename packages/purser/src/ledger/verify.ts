@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
+import { readPage } from '../core/long-read.ts'
 import type { Subject } from '../core/subject.ts'
 import type { EventBody } from '../journal/event.ts'
 import { type ChainId, findBrokenLink, headMac, parseBody } from '../journal/hash-chain.ts'
@@ -96,7 +97,8 @@ class UserCheck {
     let previous: Head = { sequence: (stored.tombstone?.firstKept ?? 1) - 1, mac: stored.tombstone?.mac ?? '' }
     while (previous.sequence < head.sequence) {
       const limit = Math.min(EVENTS_PAGE, head.sequence - previous.sequence)
-      const events = await this.#deps.store.events.oldest(this.#user, { after: previous.sequence, limit })
+      const after = previous.sequence
+      const events = await readPage(() => this.#deps.store.events.oldest(this.#user, { after, limit }))
       if (events.length === 0) return { sequence: previous.sequence + 1, problem: 'Events are missing at the end.' }
       const broken = this.#findBrokenLink(chain, previous, events)
       if (broken !== undefined) return broken
@@ -159,7 +161,8 @@ class UserCheck {
     let count = 0
     let last: string | undefined
     for (let isEnd = false; !isEnd; ) {
-      const page = await users.records(this.#user, NOTE_RECORDS, { limit: NOTES_PAGE, order: 'ascending', after: last })
+      const from = { limit: NOTES_PAGE, order: 'ascending', after: last } as const
+      const page = await readPage(() => users.records(this.#user, NOTE_RECORDS, from))
       count += page.filter(({ name }) => name < end).length
       last = page.at(-1)?.name ?? last
       isEnd = page.length < NOTES_PAGE
@@ -221,14 +224,8 @@ export async function verifyAll(
 
 async function* listUserIds({ store, now }: VerifyAllDeps, namespace: string): AsyncGenerator<string> {
   for (let after: { value: string; id: string } | undefined; ; ) {
-    const page = await store.users.list({
-      namespace,
-      now: now(),
-      orderBy: 'id',
-      order: 'ascending',
-      limit: USERS_PAGE,
-      after,
-    })
+    const query = { namespace, now: now(), orderBy: 'id', order: 'ascending', limit: USERS_PAGE, after } as const
+    const page = await readPage(() => store.users.list(query))
     for (const { id } of page) yield id
     const last = page.at(-1)
     if (page.length < USERS_PAGE || last === undefined) return
@@ -245,7 +242,8 @@ async function findStrayEvent(
   const checkedUsers = new LRUCache<string, true>({ max: MAX_CACHED_USERS })
   for (let after = 0; after < newest; ) {
     signal?.throwIfAborted()
-    const entries = await store.events.tail(namespace, { after, limit: TAIL_PAGE })
+    const page = { after, limit: TAIL_PAGE }
+    const entries = await readPage(() => store.events.tail(namespace, page))
     for (const { user: id, event } of entries) {
       if (checkedUsers.has(id)) continue
       const user: Subject = { namespace, id }
