@@ -12,6 +12,7 @@ export {
   type SseParserOptions,
 } from './core/sse.ts'
 export { isObject } from './core/validate.ts'
+export { type AuditContext, runAudited } from './journal/audit-context.ts'
 export { OPTION_SPECS } from './options.ts'
 export {
   choice,

@@ -13,6 +13,7 @@ import { openMemoryStore } from './drivers/memory/index.ts'
 import { openSqliteStore } from './drivers/sqlite/index.ts'
 import { readOrCreateKeyFile } from './drivers/sqlite/key-file.ts'
 import { PurserError } from './errors.ts'
+import { auditOrigin } from './journal/audit-context.ts'
 import { type OpenJournal, openJournal } from './journal/journal.ts'
 import type { Ledger } from './ledger/api.ts'
 import { ledgerFold } from './ledger/bond.ts'
@@ -51,6 +52,8 @@ export interface Purser extends AsyncDisposable {
   readonly verify: Ledger['verify']
   /** Signed text that represents all logs as they are now, to be stored elsewhere. */
   readonly checkpoint: Ledger['checkpoint']
+  /** Records what was done outside the calls of a user, in the namespace's own log or in that of a user. */
+  readonly recordAudit: Ledger['recordAudit']
   /** Number of users by phase and risk, as of their last writes: a block that has ended since still counts. */
   overview(options?: AbortOptions): Promise<Overview>
   readonly runtime: {
@@ -216,6 +219,7 @@ function createPurser(modules: Modules): Purser {
     events: ledger.events,
     verify: ledger.verify,
     checkpoint: ledger.checkpoint,
+    recordAudit: ledger.recordAudit,
     overview: ledger.overview,
     runtime: { active: runtimes.active, sweep: (sweepOptions) => withAbort('sweep', sweepOptions, runtimes.sweep) },
     answers: {
@@ -246,7 +250,7 @@ async function eraseUser(
   const rowCounts = await journal.erase(user, (incarnation, pseudonym) => ({
     type: 'user_erased',
     detail: 'a user was erased',
-    data: { pseudonym, incarnation },
+    data: { pseudonym, incarnation, ...auditOrigin() },
     actor,
     reason,
   }))

@@ -38,6 +38,8 @@ export interface Write<Data extends UserData, Result, Stored = Result> {
   readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined
   /** When aborted, the call rejects with `signal.reason`, and the write is dropped unless it was already decided. */
   readonly signal?: AbortSignal | undefined
+  /** False for a write that is only a step of what was asked for: it leaves no event for a request of a person. */
+  readonly isAudited?: false
   decide(view: View<Data>): Decision<Data, Result>
   /** What is stored as JSON under the idempotency key. Default: the result. */
   encodeResult?(result: Result): Stored

@@ -8,6 +8,7 @@ import { purserClosed } from '../errors.ts'
 import { LOG_OF_NAMESPACE } from '../storage/commit.ts'
 import type { Store } from '../storage/store.ts'
 import type { Journal, View, Write } from './api.ts'
+import { auditedWrite } from './audit-context.ts'
 import { CommitLoop, type ErasedCounts } from './commit-loop.ts'
 import { DeferredWrites } from './deferred-writes.ts'
 import type { Fold, NewEvent, UserData } from './event.ts'
@@ -89,9 +90,10 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     return this.#tags.memo(subjectKey(user), { context: user })
   }
 
-  write<Result, Stored>(user: Subject, write: Write<Data, Result, Stored>): Promise<Result> {
+  write<Result, Stored>(user: Subject, asked: Write<Data, Result, Stored>): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
       this.#assertOpen()
+      const write = auditedWrite(user, asked)
       write.signal?.throwIfAborted()
       const digest = write.idempotency && digestOf(write.idempotency.body)
       const queued = { write, digest, isAborted: false, resolve, reject } as QueuedWrite<Data>

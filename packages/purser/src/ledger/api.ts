@@ -88,6 +88,22 @@ export interface CheckpointOptions extends AbortOptions {
   readonly actor?: string | undefined
 }
 
+/** An event about something that is not a write of the journal. */
+export interface RecordAuditOptions extends AbortOptions {
+  /** Whose log it belongs to; nothing is recorded for a user who does not exist. Default: the namespace's own log. */
+  readonly user?: string | undefined
+  /** What was done, in one sentence; at most 1,024 bytes. */
+  readonly detail: string
+  /** At most 16 KiB of JSON; no secrets. */
+  readonly data?: Readonly<Record<string, unknown>> | undefined
+  /** At most 256 bytes. */
+  readonly actor: string
+  /** At most 1,024 bytes. */
+  readonly reason?: string | undefined
+  /** Where the request came from, such as `api`; at most 64 bytes. */
+  readonly origin?: string | undefined
+}
+
 /** A note of an operator about a user. */
 export interface Note {
   readonly id: string
@@ -274,6 +290,13 @@ export interface Ledger {
   verify(options?: VerifyOptions): Promise<Verification>
   /** Signed text that covers all events written so far. Store it outside the database. */
   checkpoint(options?: CheckpointOptions): Promise<string>
+  /**
+   * Records what was done outside the calls of a user, such as a new key, as an `admin_action`.
+   *
+   * @param action lowercase letters and underscores, at most 64; in `data.action` of the event
+   * @throws {PurserError} `argument_invalid`, `store_unavailable`
+   */
+  recordAudit(action: string, options: RecordAuditOptions): Promise<void>
   overview(options?: AbortOptions): Promise<Overview>
   /** Ends live tails and waits for running retention. */
   close(): Promise<void>

@@ -17,6 +17,7 @@ import { createModeration } from './moderation.ts'
 import { createNotes } from './notes.ts'
 import { createObservations } from './observations.ts'
 import { createQueries } from './queries.ts'
+import { recordAudit } from './record-audit.ts'
 import { createRetentionSweeper } from './retention.ts'
 import { rulesOf } from './rules.ts'
 import type { LedgerData } from './state.ts'
@@ -72,6 +73,8 @@ export function createLedger({ options, timeZone, namespace, ...shared }: Create
         signal,
       )
     },
+
+    recordAudit: (action, auditOptions) => recordAudit(deps, namespace, action, auditOptions),
 
     overview: (abortOptions) =>
       withAbort('overview', abortOptions, () => calls.run(() => store.users.overview(namespace))),

@@ -97,7 +97,7 @@ export interface ConfigureOptions extends ActorOptions {
 }
 
 export interface EvictOptions extends ActorOptions {
-  /** The reason in the log; 1 to 1,024 bytes. Without one the eviction is not logged. */
+  /** The reason in the log; 1 to 1,024 bytes. Without a reason and an actor the eviction is not logged. */
   readonly reason?: string | undefined
 }
 
@@ -183,7 +183,7 @@ export interface UserRuntime {
    * @param id 1 to 256 bytes of text without control characters.
    * @throws {PurserError} `session_invalid`; with `pin` also the settings errors of `configure`.
    */
-  startSession(id: string, options: AbortOptions & { readonly policy: 'pin' | 'follow' }): Promise<Session>
+  startSession(id: string, options: ActorOptions & { readonly policy: 'pin' | 'follow' }): Promise<Session>
   /** Lists the user's sessions, most recently used first. */
   sessions(options?: AbortOptions): Promise<Session[]>
   /**
@@ -191,7 +191,7 @@ export interface UserRuntime {
    *
    * @returns Whether there was one.
    */
-  endSession(id: string, options?: AbortOptions): Promise<boolean>
+  endSession(id: string, options?: ActorOptions): Promise<boolean>
   /**
    * Leases the live runtime, and opens it when it is not in memory. The settings and clients of the lease stay as they
    * are until `release`. At `runtime.maxLive` the least recently used runtime is evicted.

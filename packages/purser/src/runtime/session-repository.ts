@@ -1,6 +1,7 @@
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { JournalPort } from '../journal/api.ts'
+import type { NewEvent } from '../journal/event.ts'
 import type { StoredRecord } from '../storage/commit.ts'
 import type { UserStore } from '../storage/store.ts'
 import type { Session } from './api.ts'
@@ -29,6 +30,8 @@ export interface SessionRepositoryDeps {
 export interface StartSessionRequest {
   readonly id: string
   readonly policy: 'pin' | 'follow'
+  /** Recorded in the event. */
+  readonly actor: string
   readonly signal: AbortSignal | undefined
 }
 
@@ -67,7 +70,7 @@ export class SessionRepository {
       .map(({ name, stored }) => toSession(name, stored))
   }
 
-  async start(user: Subject, { id, policy, signal }: StartSessionRequest): Promise<Session> {
+  async start(user: Subject, { id, policy, actor, signal }: StartSessionRequest): Promise<Session> {
     const { journal, catalog } = this.#deps
     const others = (await this.#readRecords(user)).map(({ name }) => name).filter((name) => name !== id)
     return journal.write(user, {
@@ -89,6 +92,7 @@ export class SessionRepository {
         }
         const ending = selectSessionsToEnd(others.map((name) => ({ name, stored: read(name) })))
         return {
+          events: [sessionEvent('session_started', { session: id, policy }, actor)],
           records: [
             ...ending.map((name) => ({ kind: SESSION_KIND, name, value: null })),
             { kind: SESSION_KIND, name: id, value: writeSession(session) },
@@ -100,7 +104,11 @@ export class SessionRepository {
   }
 
   /** Resolves to whether there was such a session. */
-  end(user: Subject, id: string, signal: AbortSignal | undefined): Promise<boolean> {
+  end(
+    user: Subject,
+    id: string,
+    { actor, signal }: { readonly actor: string; readonly signal: AbortSignal | undefined },
+  ): Promise<boolean> {
     return this.#deps.journal.write(user, {
       signal,
       reads: [{ kind: SESSION_KIND, name: id }],
@@ -108,7 +116,11 @@ export class SessionRepository {
         const before = record(SESSION_KIND, id)
         const wasRunning = readSession(before, { incarnation, now }) !== undefined
         if (before === undefined) return { result: () => false }
-        return { records: [{ kind: SESSION_KIND, name: id, value: null }], result: () => wasRunning }
+        return {
+          events: wasRunning ? [sessionEvent('session_ended', { session: id }, actor)] : [],
+          records: [{ kind: SESSION_KIND, name: id, value: null }],
+          result: () => wasRunning,
+        }
       },
     })
   }
@@ -141,6 +153,10 @@ export class SessionRepository {
   #readRecords(user: Subject): Promise<readonly StoredRecord[]> {
     return this.#deps.users.records(user, SESSION_KIND, { limit: SESSIONS_MAX * 2, order: 'ascending' })
   }
+}
+
+function sessionEvent(action: string, data: Readonly<Record<string, unknown>>, actor: string): NewEvent {
+  return { type: 'admin_action', detail: action.replace('_', ' '), data: { action, ...data }, actor }
 }
 
 function pinSettings(catalog: Catalog, userSettings: UserSettings): PinnedSettings {

@@ -112,18 +112,23 @@ function createWrites({ catalog, pool, repository, sessions }: UserRuntimeDeps, 
     },
 
     async startSession(id, options) {
-      const request = { id: parseSessionId(id), policy: parseSessionPolicy(options?.policy), signal: options.signal }
-      validateOptions('startSession', options, ['policy'])
+      const [sessionId, policy] = [parseSessionId(id), parseSessionPolicy(options?.policy)]
+      validateOptions('startSession', options, ['policy', 'actor'])
+      const request = { id: sessionId, policy, actor: parseOptionalActor(options.actor), signal: options.signal }
       return withSignal(
         write(SESSION_KIND, () => sessions.start(user, request)),
         options.signal,
       )
     },
 
-    async endSession(id, options) {
+    async endSession(id, options = {}) {
       const sessionId = parseSessionId(id)
-      return withAbort('endSession', options, () =>
-        write(SESSION_KIND, () => sessions.end(user, sessionId, options?.signal)),
+      validateOptions('endSession', options, ['actor'])
+      const { signal } = options
+      const by = { actor: parseOptionalActor(options.actor), signal }
+      return withSignal(
+        write(SESSION_KIND, () => sessions.end(user, sessionId, by)),
+        signal,
       )
     },
   }
@@ -195,7 +200,8 @@ function createLeaseCalls(deps: UserRuntimeDeps, user: Subject, key: string): Le
       const evicted = pool.evict(key)
       await deps.publishEviction(user)
       await withSignal(evicted, signal)
-      if (reason !== undefined) await repository.logEviction(user, { actor, reason, signal })
+      if (reason !== undefined || options.actor !== undefined)
+        await repository.logEviction(user, { actor, reason, signal })
     },
   }
 }

@@ -1,6 +1,7 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
 import { registerAuthentication } from '../auth/authenticate.ts'
 import { parseTrustProxy } from '../config/trust-proxy.ts'
+import { registerAudit } from '../http/audit.ts'
 import { rejectRepeatedHeaders } from '../http/headers.ts'
 import { registerIdempotency } from '../http/idempotency.ts'
 import { acceptJsonOnly, rejectUnreadBodies } from '../http/request-body.ts'
@@ -59,6 +60,7 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
   await app.register(
     async (scoped) => {
       registerAuthentication(scoped, context)
+      registerAudit(scoped)
       registerIdempotency(scoped, context)
       rejectUnreadBodies(scoped)
       await registerOpenApi(scoped)

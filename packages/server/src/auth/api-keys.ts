@@ -169,7 +169,8 @@ export class ApiKeyStore {
     const key = this.#findByHash(keySet, hash)
     if (key === undefined) return undefined
     const { id, role, name, user } = key
-    return user === null ? { id, role, name } : { id, role, name, user }
+    const identity = { id, role, origin: 'api', name } as const
+    return user === null ? identity : { ...identity, user }
   }
 
   #findByHash(keySet: KeySet, hash: string): StoredKey | undefined {

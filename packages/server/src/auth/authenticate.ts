@@ -11,15 +11,19 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Required of the caller. Registering a route without it throws. */
     scope?: Scope
+    /** Whether a change by a service key leaves no event of its own. */
+    isTraffic?: boolean
   }
   interface FastifyRequest {
     identity: Identity | null
   }
 }
 
+/** The actor of commands on the configured store, without a running server. */
+export const COMMAND_ACTOR = 'purser command'
 /** Id of all sessions that were opened with a sign-in link. */
 const LINK_ID = 'link'
-const ANONYMOUS = { id: 'anonymous', role: 'viewer', name: 'anonymous' } as const satisfies Identity
+const ANONYMOUS = { id: 'anonymous', role: 'viewer', origin: 'api', name: 'anonymous' } as const satisfies Identity
 
 /**
  * Authenticates every request and checks its scope before the body is read. The host's `authorize` takes precedence
@@ -92,8 +96,13 @@ async function authenticateByHost(request: FastifyRequest, context: AppContext):
   if (!isRole(role) || (role === 'user') !== (user !== undefined)) {
     throw new TypeError("authorize must return a valid role, and 'user' if and only if the role is 'user'.")
   }
-  const id = `host:${actor}`
-  return user === undefined ? { id, role, name: actor } : { id, role, name: actor, user }
+  const identity = {
+    id: `host:${actor}`,
+    role,
+    origin: actor === COMMAND_ACTOR ? 'command' : 'host',
+    name: actor,
+  } as const
+  return user === undefined ? identity : { ...identity, user }
 }
 
 function authenticateByCredentials(
@@ -115,7 +124,7 @@ function authenticateByCredentials(
 
 async function findSession(token: string, { sessions }: AppContext): Promise<Identity | undefined> {
   const session = await sessions.find(token)
-  return session && { id: session.key ?? LINK_ID, role: session.role, name: session.name }
+  return session && { id: session.key ?? LINK_ID, role: session.role, origin: 'deck', name: session.name }
 }
 
 /** Sets the identity of the request. Returns the 401 or 403 of a request that is not allowed. */

@@ -3,6 +3,8 @@ export interface Identity {
   /** Of the key, also for a session that was opened with it. Unlike a name, it is never used again. */
   readonly id: string
   readonly role: Role
+  /** Where the caller's requests come from, for the event log. */
+  readonly origin: 'api' | 'deck' | 'host' | 'command'
   /** Recorded as the actor of what this caller changes. */
   readonly name: string
   /** The user that a key of the role `user` belongs to. */

@@ -99,9 +99,15 @@ export class Sessions {
     return { key, name, role, expiresAt }
   }
 
-  async close(token: string): Promise<void> {
+  /** Resolves to whether there was such a session. */
+  async close(token: string): Promise<boolean> {
     const hash = hashToken(token)
-    await this.#document.change((sessions) => sessions.filter((session) => session.hash !== hash))
+    let isOpen = false
+    await this.#document.change((sessions) => {
+      isOpen = sessions.some((session) => session.hash === hash)
+      return isOpen ? sessions.filter((session) => session.hash !== hash) : sessions
+    })
+    return isOpen
   }
 
   /** Ends all sessions and the sign-in links of this process. Resolves to the number of sessions. */

@@ -1,5 +1,6 @@
 import type { Bond, Purser } from 'purser'
 import { openServer } from '../app/server.ts'
+import { COMMAND_ACTOR } from '../auth/authenticate.ts'
 import { loadConfig } from '../config/load.ts'
 import { type ApiClient, createApiClient } from './api-client.ts'
 import type { Invocation } from './command.ts'
@@ -42,7 +43,7 @@ export async function openStore(
   if (!create) requireStore(config)
   const server = await openServer({
     config: { ...config, server: { ...config.server, prefix: '', logLevel: 'silent' } },
-    authorize: () => ({ actor: 'purser command', role: 'admin' }),
+    authorize: () => ({ actor: COMMAND_ACTOR, role: 'admin' }),
   })
   return {
     ...createApiClient('http://localhost', (request) => server.fetch(request)),

@@ -10,6 +10,11 @@ export interface RouteDefinition {
   readonly body?: Schema
   /** All path parameters, when there are others than `:id`. */
   readonly params?: readonly string[]
+  /**
+   * What an application reports about its users all the time. It leaves an event only when a person asks for it. Every
+   * other change leaves one for every caller.
+   */
+  readonly isTraffic?: boolean
   /** The body of a 2xx response, for the API document. */
   readonly response?: Schema
 }
@@ -20,7 +25,7 @@ const MUTATING_METHODS = ['POST', 'PUT', 'PATCH', 'DELETE']
 
 /** The Fastify options of a route: its required scope and its schemas, for validation and for the API document. */
 export function defineRoute(scope: Scope, definition: RouteDefinition): RouteShorthandOptions {
-  const { summary, tag, body, params, response } = definition
+  const { summary, tag, body, params, response, isTraffic = false } = definition
   const query = definition.query ?? (LENIENT_TAGS.includes(tag) ? undefined : {})
   const schema: FastifySchema & Record<string, unknown> = {
     summary,
@@ -32,7 +37,7 @@ export function defineRoute(scope: Scope, definition: RouteDefinition): RouteSho
     ...(body === undefined ? {} : { body }),
     response: { '2xx': response ?? { description: 'Done.' }, '4xx': { $ref: 'Problem#' }, '5xx': { $ref: 'Problem#' } },
   }
-  return { schema, config: { scope } }
+  return { schema, config: { scope, isTraffic } }
 }
 
 /** Whether a route belongs to the management API and may change something. */

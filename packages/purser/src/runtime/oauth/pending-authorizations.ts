@@ -73,6 +73,7 @@ export class PendingAuthorizations {
     return journal.write(user, {
       signal,
       reads: [{ kind: PENDING_KIND, name }],
+      isAudited: false,
       decide({ incarnation: current, now, record }) {
         // The user was erased since the discovery began: the next incarnation must not get the authorization.
         if (current !== incarnation) throw userErased()
@@ -98,6 +99,7 @@ export class PendingAuthorizations {
     const taken = await journal.write(user, {
       signal,
       reads: [{ kind: PENDING_KIND, name }],
+      isAudited: false,
       decide({ incarnation, now, record }) {
         const key = { user, incarnation, name }
         const before = readPending(record(PENDING_KIND, name), incarnation)

@@ -54,6 +54,7 @@ export async function serveUntilInterrupted(
     const url = await server.listen()
     const firstKeys = await server.context.keys.createFirst()
     const newKeys = [...firstKeys, ...(await createRequestedKey(server, getText(flags['new-key'])))]
+    await recordNewKeys(server, newKeys)
     const stopBackground = await overrides.startBackground?.(server)
     announce(terminal, getAddresses(server, url, newKeys), {
       isJson: flags.json === true,
@@ -89,6 +90,18 @@ async function createRequestedKey(server: OpenServer, role: string | undefined):
     throw new UsageError('--new-key must be one of service, viewer, operator, admin.')
   }
   return [await server.context.keys.create({ role, createdBy: 'purser serve --new-key' })]
+}
+
+async function recordNewKeys({ context }: OpenServer, keys: readonly NewApiKey[]): Promise<void> {
+  for (const { id, role, name, createdBy } of keys) {
+    const detail = `${role} key created: ${name}`
+    await context.purser.recordAudit('key_created', {
+      detail,
+      data: { id, role, name },
+      actor: createdBy,
+      origin: 'command',
+    })
+  }
 }
 
 /** The output of `purser serve --json`. */

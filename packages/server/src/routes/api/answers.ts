@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
+import { recordAudit, recordRequest } from '../../http/audit.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getUser } from '../../http/params.ts'
 
@@ -15,14 +16,19 @@ export function registerAnswerRoutes(app: FastifyInstance, context: AppContext):
   app.delete(
     '/api/answers',
     defineRoute('admin', { tag, summary: 'Deletes all cached answers.' }),
-    async (_request, reply) => {
+    async (request, reply) => {
       await context.purser.answers.clear()
+      await recordAudit(request, context, { action: 'answers_cleared', detail: 'all cached answers deleted' })
       return reply.code(204).send()
     },
   )
   app.delete(
     '/api/users/:id/answers',
     defineRoute('admin', { tag, summary: "Deletes a user's cached answers; returns how many there were." }),
-    async (request) => getUser(request, context).answers.forget(),
+    async (request) => {
+      const count = await getUser(request, context).answers.forget()
+      await recordRequest(request, context)
+      return count
+    },
   )
 }

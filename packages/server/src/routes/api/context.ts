@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ProfileFields, User } from 'purser'
 import type { AppContext } from '../../app/context.ts'
+import { recordRequest } from '../../http/audit.ts'
 import { getIfMatch, sendWithEtag, withPrecondition } from '../../http/conditional.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { idempotencyOptions } from '../../http/idempotency.ts'
@@ -36,10 +37,13 @@ export function registerContextRoutes(app: FastifyInstance, context: AppContext)
     defineRoute('application:write', {
       tag,
       summary: 'Invalidates the loaded context, or one section of it.',
+      isTraffic: true,
       query: { section: TEXT },
     }),
     async (request, reply) => {
-      await getUser(request, context).context.invalidate({ section: getQuery(request).section })
+      const { section } = getQuery(request)
+      await getUser(request, context).context.invalidate({ section })
+      await recordRequest(request, context)
       return reply.code(204).send()
     },
   )
@@ -61,7 +65,7 @@ function registerProfileRoutes(app: FastifyInstance, context: AppContext): void 
     app.route({
       method,
       url: '/api/users/:id/profile',
-      ...defineRoute('application:write', { tag, summary, body: ANY_OBJECT }),
+      ...defineRoute('application:write', { tag, summary, body: ANY_OBJECT, isTraffic: true }),
       handler: async (request, reply) => {
         const etag = getIfMatch(request)
         const when = etag === undefined ? undefined : (current: ProfileFields) => getProfileEtag(current) === etag
@@ -98,6 +102,7 @@ function registerActionRoutes(app: FastifyInstance, context: AppContext): void {
     defineRoute('application:write', {
       tag,
       summary: 'Records one action or a list of actions.',
+      isTraffic: true,
       body: { type: ['object', 'array'], items: ANY_OBJECT },
     }),
     async (request) => {

@@ -1,7 +1,9 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
+import type { ApiKey } from '../../auth/api-keys.ts'
 import { getIdentity } from '../../auth/authenticate.ts'
+import { recordAudit } from '../../http/audit.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getBody, getParam, getQuery } from '../../http/params.ts'
 import { ANY_VALUE, listSchema, objectSchema, optionalObjectSchema, TEXT } from '../../http/schemas.ts'
@@ -26,14 +28,20 @@ export function registerKeyRoutes(app: FastifyInstance, context: AppContext): vo
       const { role, name, user } = getBody(request) as { role: unknown; name?: string; user?: string }
       // Throws `user_id_invalid`.
       if (user !== undefined) context.purser.user(user)
-      return context.keys.create({ role, name, user, createdBy: getIdentity(request).name })
+      const key = await context.keys.create({ role, name, user, createdBy: getIdentity(request).name })
+      await recordAudit(request, context, {
+        action: 'key_created',
+        detail: `${key.role} key created: ${key.name}`,
+        data: describeKey(key),
+      })
+      return key
     },
   )
   app.delete(
     '/api/keys/:key',
     defineRoute('admin', { tag, summary: 'Revokes an API key.', params: ['key'] }),
     async (request, reply) => {
-      await revokeKey(context, getParam(request, 'key'))
+      await revokeKey(request, context, getParam(request, 'key'))
       return reply.code(204).send()
     },
   )
@@ -46,13 +54,26 @@ export function registerKeyRoutes(app: FastifyInstance, context: AppContext): vo
       body: optionalObjectSchema({ id: TEXT }),
     }),
     async (request, reply) => {
-      await revokeKey(context, getQuery(request).id ?? String(getBody(request).id ?? ''))
+      await revokeKey(request, context, getQuery(request).id ?? String(getBody(request).id ?? ''))
       return reply.code(204).send()
     },
   )
 }
 
-async function revokeKey(context: AppContext, id: string): Promise<void> {
-  if (await context.keys.revoke(id)) return
+async function revokeKey(request: FastifyRequest, context: AppContext, id: string): Promise<void> {
+  const key = await context.keys.revoke(id)
+  if (key !== undefined) {
+    await recordAudit(request, context, {
+      action: 'key_revoked',
+      detail: `${key.role} key revoked: ${key.name}`,
+      data: describeKey(key),
+    })
+    return
+  }
   throw new HttpError(404, 'key_unknown', 'No API key has this id.', { hint: 'GET /api/keys lists the keys.' })
+}
+
+/** Without the user of a `user` key: the log of the namespace outlives an erasure. */
+function describeKey({ id, role, name }: ApiKey): Record<string, unknown> {
+  return { id, role, name }
 }

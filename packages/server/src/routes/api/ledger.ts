@@ -66,6 +66,7 @@ function registerAdmissions(app: FastifyInstance, context: AppContext): void {
     defineRoute('application:write', {
       tag,
       summary: 'Admits one turn.',
+      isTraffic: true,
       body: optionalObjectSchema({ cost: ANY_VALUE }),
     }),
     async (request) => {
@@ -80,6 +81,7 @@ function registerAdmissions(app: FastifyInstance, context: AppContext): void {
     defineRoute('application:write', {
       tag,
       summary: 'Settles an admission with the tokens it used.',
+      isTraffic: true,
       params: ['id', 'ticket'],
       body: optionalObjectSchema({ inputTokens: ANY_VALUE, outputTokens: ANY_VALUE }),
     }),
@@ -94,6 +96,7 @@ function registerAdmissions(app: FastifyInstance, context: AppContext): void {
     defineRoute('application:write', {
       tag,
       summary: 'Refunds an admission; returns whether it was still open.',
+      isTraffic: true,
       params: ['id', 'ticket'],
     }),
     async (request) =>
@@ -107,6 +110,7 @@ function registerDetections(app: FastifyInstance, context: AppContext): void {
     defineRoute('application:write', {
       tag,
       summary: 'Reports a detection, with `peaks` in the same body.',
+      isTraffic: true,
       body: ANY_OBJECT,
     }),
     async (request) => {

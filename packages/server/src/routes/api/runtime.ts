@@ -124,7 +124,7 @@ function registerSessionRoutes(app: FastifyInstance, context: AppContext): void 
     }),
     async (request) => {
       const { id, policy } = getBody(request) as { id: string; policy: 'pin' | 'follow' }
-      return getUser(request, context).runtime.startSession(id, { policy })
+      return getUser(request, context).runtime.startSession(id, { policy, actor: getIdentity(request).name })
     },
   )
   app.delete(
@@ -134,6 +134,9 @@ function registerSessionRoutes(app: FastifyInstance, context: AppContext): void 
       summary: 'Ends a session; returns whether it existed.',
       params: ['id', 'session'],
     }),
-    async (request) => getUser(request, context).runtime.endSession(getParam(request, 'session')),
+    async (request) =>
+      getUser(request, context).runtime.endSession(getParam(request, 'session'), {
+        actor: getIdentity(request).name,
+      }),
   )
 }

@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
-import { authenticate, getOrigin, isHttpsClient, unauthorized } from '../../auth/authenticate.ts'
+import { authenticate, getIdentity, getOrigin, isHttpsClient, unauthorized } from '../../auth/authenticate.ts'
 import { type CookieOptions, clearSessionCookie, createSessionCookie, parseSessionCookie } from '../../auth/cookie.ts'
 import { validateHost, validateOrigin } from '../../auth/origin.ts'
 import { DECK_ROLES } from '../../auth/scopes.ts'
 import type { Session } from '../../auth/sessions.ts'
+import { recordAudit } from '../../http/audit.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getBody, getQuery } from '../../http/params.ts'
 import { objectSchema, TEXT } from '../../http/schemas.ts'
@@ -29,13 +30,15 @@ export function registerSessionRoutes(app: FastifyInstance, context: AppContext)
         })
       }
       const { token, session } = await context.sessions.open({ name: key.name, role: key.role }, key.id)
+      await recordSession(context, 'signed_in', { actor: key.name, data: { key: key.id } })
       reply.header('set-cookie', createSessionCookie(token, getCookieOptions(request, context)))
       return describeSession(session)
     },
   )
   app.delete('/api/session', defineRoute('authenticated', { tag, summary: 'Signs out.' }), async (request, reply) => {
     const token = parseSessionCookie(request.headers.cookie)
-    if (token !== undefined) await context.sessions.close(token)
+    if (token !== undefined && (await context.sessions.close(token)))
+      await recordSession(context, 'signed_out', { actor: getIdentity(request).name })
     return reply
       .header('set-cookie', clearSessionCookie(getCookieOptions(request, context)))
       .code(204)
@@ -44,7 +47,15 @@ export function registerSessionRoutes(app: FastifyInstance, context: AppContext)
   app.delete(
     '/api/sessions',
     defineRoute('admin', { tag, summary: 'Ends all sessions of the Deck and invalidates unused sign-in links.' }),
-    async () => ({ ended: await context.sessions.closeAll() }),
+    async (request) => {
+      const ended = await context.sessions.closeAll()
+      await recordAudit(request, context, {
+        action: 'sessions_ended',
+        detail: 'all sessions of the Deck ended',
+        data: { ended },
+      })
+      return { ended }
+    },
   )
 }
 
@@ -65,6 +76,7 @@ function registerSignInLink(app: FastifyInstance, context: AppContext): void {
         if (refusal.status === 429) throw refusal
         return reply.redirect('./?sign-in=expired', 303)
       }
+      await recordSession(context, 'signed_in', { actor: opened.session.name })
       const cookie = createSessionCookie(opened.token, getCookieOptions(request, context))
       return reply.header('set-cookie', cookie).redirect('./', 303)
     },
@@ -87,6 +99,14 @@ function registerCurrentSession(app: FastifyInstance, context: AppContext): void
       return { name: identity.name, role: identity.role, expiresAt: null, kind: 'key' }
     },
   )
+}
+
+async function recordSession(
+  { purser }: AppContext,
+  action: 'signed_in' | 'signed_out',
+  { actor, data }: { readonly actor: string; readonly data?: Record<string, unknown> },
+): Promise<void> {
+  await purser.recordAudit(action, { detail: action.replace('_', ' '), data, actor, origin: 'deck' })
 }
 
 function describeSession({ name, role, expiresAt }: Session): object {
