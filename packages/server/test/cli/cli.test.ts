@@ -268,6 +268,23 @@ test('serve does not listen beyond loopback without keys, and says how to create
   assert.match(refused.stderr, /are the same/)
 })
 
+test('serve refuses before it opens a store: without keys beyond loopback, and with keys that can be guessed', async () => {
+  const empty = createTempDirectory()
+  const strong = 'abcdefghijklmnopqrstuvwxyz0123456789'
+  for (const [line, environment, text] of [
+    ['serve --host 0.0.0.0 --port 0', {}, 'no API keys exist'],
+    ['serve --host :: --port 0', {}, 'no API keys exist'],
+    ['serve --port 0', { PURSER_ADMIN_KEY: 'a' }, 'at least 32 ASCII characters'],
+    ['serve --port 0', { PURSER_SERVICE_KEY: `é${strong}` }, 'at least 32 ASCII characters'],
+    ['serve --host 0.0.0.0 --port 0', { PURSER_ADMIN_KEY: strong.slice(0, 31) }, 'shorter than 32'],
+  ] as const) {
+    const { code, stderr } = await runPurser(line.split(' '), empty, environment)
+    assert.equal(code, 2, `${line}: ${stderr}`)
+    assert.ok(stderr.includes(text), stderr)
+  }
+  assert.deepEqual(readdirSync(empty), [])
+})
+
 test('the files of the store are readable by their owner only', () => {
   for (const name of ['purser.db', 'purser-cache.db']) {
     const path = join(directory, 'data', name)

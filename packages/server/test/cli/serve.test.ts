@@ -69,6 +69,12 @@ test('the first start prints keys, a sign-in link and a curl line that works; a 
   assert.equal(JSON.parse(repeated.stdout).object, 'chat.completion')
   await later.stop()
 
+  const configured = await startAndRead(['serve', '--port', '0'], directory, 'Try it', {
+    PURSER_SERVICE_KEY: 'the-service-key-0123456789abcdefghij',
+  })
+  assert.equal(configured.getRow('New key'), '')
+  await configured.stop()
+
   const withNewKey = await startAndRead(['serve', '--port', '0', '--new-key', 'service'], directory, 'Try it')
   assert.match(withNewKey.getRow('service key'), /^purser_service_/)
   await withNewKey.stop()
