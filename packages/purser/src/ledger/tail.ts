@@ -23,7 +23,7 @@ export interface TailDeps {
   readonly closing: AbortSignal
 }
 
-const PAGE = 500
+const PAGE = 250
 
 export function validateTailOptions(namespace: string, options: TailOptions): void {
   validateOptions('events', options, ['after', 'user', 'types'])
