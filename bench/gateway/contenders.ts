@@ -92,7 +92,7 @@ async function startPurser(
   return contender(name, { server, headers: { ...JSON_TYPE, authorization: `Bearer ${KEY}` }, body })
 }
 
-const KEY = 'bench-service-key-0123456789abcdefgh'
+const KEY = 'bench-key-0123456789abcdef0123456789abcdef'
 
 function contender(name: string, rest: Pick<Contender, 'server' | 'headers' | 'body'>): Contender {
   return { name, url: `http://127.0.0.1:${rest.server.port}/v1/chat/completions`, ...rest }
