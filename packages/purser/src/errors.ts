@@ -26,6 +26,9 @@ export const ERRORS = {
 
   cap_invalid: { retryable: false, meaning: 'A cap must be an integer of 0 or more, or null.' },
   cap_reached: { retryable: false, meaning: 'The user has reached the daily cap.' },
+  limit_invalid: { retryable: false, meaning: 'A limit has an invalid field, or a value above what may be chosen.' },
+  limit_unknown: { retryable: false, meaning: 'The user has no limit with this name.' },
+  plan_unknown: { retryable: false, meaning: 'The plan is not configured.' },
   note_invalid: { retryable: false, meaning: 'A note must be text of 1 to 8,192 bytes.' },
   timezone_invalid: { retryable: false, meaning: 'The time zone is not an IANA time zone.' },
   detection_invalid: { retryable: false, meaning: 'A detection contains an undeclared or impossible value.' },

@@ -154,6 +154,53 @@ export interface LedgerOptions {
   riskLevels: readonly string[] | undefined
 }
 
+/** A limit on what a user may use, as a named rule. */
+export interface Limit {
+  /** Letters, digits and `. _ - : /`, at most 64. A plan replaces a rule by its name. */
+  name: string
+  measure: LimitMeasure
+  /** Null: no limit, 0 allows nothing. Of `cost` decimal text in the configured currency, such as `'2.50'`. */
+  max: number | string | null
+  /** `observe`: counts and reports what it would refuse. Default `'enforce'`. */
+  mode?: 'enforce' | 'observe' | undefined
+  /**
+   * `'day'`, `'week'` or `'month'` of the user's zone, `'total'`, a length from first use such as `'5h'`, or
+   * `'sliding:1h'`. Lengths are 1 minute to 30 days. None with `concurrent`.
+   */
+  window?: string | undefined
+  /** Of `week`. Default `'monday'`. */
+  weekStart?: 'monday' | 'sunday' | undefined
+  /** Globs on the effective `provider/model`, in which `*` is any text. Default: all turns. */
+  models?: readonly string[] | undefined
+  /** Parts of `max` at which `limit_threshold` is recorded, such as `[0.8, 1]`. Default none. */
+  alertAt?: readonly number[] | undefined
+  /** `'refuse'`, or the model to continue with. Default `'refuse'`. */
+  onLimit?: 'refuse' | { provider?: string | undefined; model: string } | undefined
+}
+
+export type LimitMeasure = 'turns' | 'tokens' | 'inputTokens' | 'outputTokens' | 'cost' | 'toolCalls' | 'concurrent'
+
+/** A named set of limits and runtime settings that is assigned to users. */
+export interface PlanConfig {
+  /** The plan whose limits and settings this one inherits. */
+  extends?: string | undefined
+  limits?: Limit[] | undefined
+  /** A settings patch. */
+  runtime?: Record<string, unknown> | undefined
+}
+
+/** Prices of a model as decimal text: per million tokens, and per request. */
+export interface ModelPrice {
+  input: string
+  output: string
+  /** Of input tokens that the provider had cached. Default: `input`. */
+  cachedInput?: string | undefined
+  /** Of input tokens that the provider wrote to its cache. Default: `input`. */
+  cacheWrite?: string | undefined
+  /** Of one request. Default: 0. */
+  request?: string | undefined
+}
+
 export interface AnswerOptions {
   /** Whether turns look up and cache answers. */
   enabled: boolean

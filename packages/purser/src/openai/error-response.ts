@@ -58,6 +58,9 @@ const MAPPINGS: Readonly<Record<ErrorCode, Mapping>> = {
 
   cap_invalid: [400, INVALID],
   cap_reached: [429, 'insufficient_quota', 'insufficient_quota'],
+  limit_invalid: [400, INVALID],
+  limit_unknown: [404, INVALID],
+  plan_unknown: [400, INVALID],
   note_invalid: [400, INVALID],
   timezone_invalid: [400, INVALID],
   detection_invalid: [400, INVALID],

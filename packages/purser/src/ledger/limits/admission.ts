@@ -1,0 +1,283 @@
+import type { NewEvent } from '../../journal/event.ts'
+import { type Amount, add, compare } from './amount.ts'
+import { amountOf, heldUnder, MAX_HOLDS, needsHold, type Spent, slotsUnder } from './holds.ts'
+import type { UserZone } from './periods.ts'
+import type { EffectiveRule, LimitPolicy, UserLimits } from './policy.ts'
+import type { Prices } from './prices.ts'
+import type { Usage } from './usage.ts'
+import { newCounter, UsageDraft } from './usage-draft.ts'
+
+/*
+ * Whether a turn may run under all rules of a user, decided on one state. Admitted, it is counted under every rule that
+ * matches its model, and an estimate of what it will use is held. Refused, it counts nowhere.
+ */
+
+/** What decisions about one user depend on, besides the usage. */
+export interface LimitContext {
+  readonly policy: LimitPolicy
+  readonly prices: Prices
+  readonly zone: UserZone
+  readonly limits: UserLimits
+  /** Wall clock, epoch ms. */
+  readonly now: number
+}
+
+export interface LimitRequest {
+  /** The id of the ticket. */
+  readonly id: string
+  /** In turns; 0 for what is not a turn, such as a step after a tool. */
+  readonly weight: number
+  /** The effective `provider/model`; null when it is not known. Rules with `models` do not see it then. */
+  readonly model: string | null
+  readonly estimate: Estimate
+  /** How long the estimate is held without being renewed. */
+  readonly leaseMs: number
+}
+
+/** What a turn will probably use. Without a cost that of the model's price is held. */
+export interface Estimate {
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** Nano-units. */
+  readonly cost?: Amount | undefined
+}
+
+/** What a ticket has to tell to be settled, refunded or moved. */
+export interface LimitTicket {
+  readonly id: string
+  /** The instant that it was counted at, epoch ms. */
+  readonly at: number
+  readonly weight: number
+  /** The effective model. */
+  readonly model: string | null
+  /** The rule that changed the model; null: the requested one. */
+  readonly downgradedBy: string | null
+}
+
+export type LimitOutcome = LimitAdmitted | LimitRefused
+
+export interface LimitAdmitted {
+  readonly allowed: true
+  readonly ticket: LimitTicket
+  readonly usage: Usage
+  readonly events: readonly NewEvent[]
+}
+
+export interface LimitRefused {
+  readonly allowed: false
+  /** The first rule that refuses. */
+  readonly rule: EffectiveRule
+  readonly used: Amount
+  /** When all rules would let it pass, epoch ms; null when that is never or not known. */
+  readonly resetAt: number | null
+  /** Changed only by what is reported once; undefined: unchanged. */
+  readonly usage: Usage | undefined
+  readonly events: readonly NewEvent[]
+}
+
+interface Refusal {
+  readonly rule: EffectiveRule
+  readonly used: Amount
+  readonly resetAt: number | null
+}
+
+/** Decides, counts and holds in one step. */
+export function decideAdmission(context: LimitContext, request: LimitRequest, usage: Usage): LimitOutcome {
+  const draft = new UsageDraft(usage, context.now, context.zone)
+  return decide(context, { request, exempt: null, downgradedBy: null, mayDowngrade: true }, draft)
+}
+
+/**
+ * Moves an admission to another model, for a fallback: it is taken back and decided again for the other model, in one
+ * step. Refused, the admission stays as it was.
+ */
+export function moveAdmission(
+  context: LimitContext,
+  { ticket, request }: { readonly ticket: LimitTicket; readonly request: Omit<LimitRequest, 'id' | 'weight'> },
+  usage: Usage,
+): LimitOutcome {
+  const draft = new UsageDraft(usage, context.now, context.zone)
+  takeBack(context, ticket, draft)
+  const { id, weight, downgradedBy } = ticket
+  const moved = decide(
+    context,
+    { request: { ...request, id, weight }, exempt: downgradedBy, downgradedBy, mayDowngrade: false },
+    draft,
+  )
+  if (moved.allowed) return moved
+  // What the refusal reports is reported on the usage in which the admission is still counted.
+  const rest = new UsageDraft(usage, context.now, context.zone)
+  for (const { rule, used } of refusalsOf(context, { request: { ...request, id, weight }, draft }))
+    rest.reportReached(rule, used)
+  return { ...moved, usage: rest.toChangedUsage(), events: rest.events }
+}
+
+/** Subtracts a refunded or moved admission from the windows that counted it, and releases its hold. */
+export function takeBack({ policy, limits }: LimitContext, ticket: LimitTicket, draft: UsageDraft): void {
+  draft.releaseHold(ticket.id)
+  if (ticket.weight === 0) return
+  const change = { instant: ticket.at, amount: ticket.weight, isRefund: true }
+  for (const rule of policy.rulesOf(limits, draft.clock.at)) {
+    const counter = rule.measure === 'turns' && rule.matches(ticket.model) ? draft.counterOf(rule) : undefined
+    if (counter === undefined) continue
+    const changed = rule.window.countAt(counter, change, draft.clock)
+    if (changed !== undefined) draft.setCounter(changed.counter)
+  }
+}
+
+interface Attempt {
+  readonly request: LimitRequest
+  /** The name of a rule that does not refuse. */
+  readonly exempt: string | null
+  readonly downgradedBy: string | null
+  readonly mayDowngrade: boolean
+}
+
+function decide(context: LimitContext, attempt: Attempt, draft: UsageDraft): LimitOutcome {
+  const { request, exempt, mayDowngrade } = attempt
+  const refusals = refusalsOf(context, { request, draft })
+  if (refusals.length === 0) return admit(context, attempt, draft)
+  for (const { rule, used } of refusals) draft.reportReached(rule, used)
+  const enforced = refusals.filter(({ rule }) => rule.mode === 'enforce' && rule.name !== exempt)
+  const [first] = enforced
+  if (first === undefined) return admit(context, attempt, draft)
+  const model = mayDowngrade ? targetOf(first.rule, request.model) : null
+  if (model !== null) {
+    const { name } = first.rule
+    // A turn that asks for the other model itself passes as well, unchanged.
+    const downgradedBy = model === request.model ? null : name
+    return decide(context, { request: { ...request, model }, exempt: name, downgradedBy, mayDowngrade: false }, draft)
+  }
+  return {
+    allowed: false,
+    ...first,
+    resetAt: latestReset(enforced),
+    usage: draft.toChangedUsage(),
+    events: draft.events,
+  }
+}
+
+/** The model that a rule sends a turn to instead of refusing it; null when it refuses. */
+function targetOf({ onLimit }: EffectiveRule, model: string | null): string | null {
+  if (onLimit === 'refuse') return null
+  if (onLimit.provider !== undefined) return `${onLimit.provider}/${onLimit.model}`
+  const slash = model?.indexOf('/') ?? -1
+  return slash === -1 ? null : `${model?.slice(0, slash)}/${onLimit.model}`
+}
+
+function latestReset(refusals: readonly Refusal[]): number | null {
+  let latest = 0
+  for (const { resetAt } of refusals) {
+    if (resetAt === null) return null
+    latest = Math.max(latest, resetAt)
+  }
+  return latest
+}
+
+interface Question {
+  readonly request: LimitRequest
+  readonly draft: UsageDraft
+}
+
+const NO_REFUSALS: readonly Refusal[] = []
+
+/** The rules under which a turn does not fit, in their order. */
+function refusalsOf({ policy, limits, prices }: LimitContext, { request, draft }: Question): readonly Refusal[] {
+  let refusals: Refusal[] | undefined
+  let spent: Spent | undefined
+  for (const rule of policy.rulesOf(limits, draft.clock.at)) {
+    if (rule.max === null || !isCounted(rule, request)) continue
+    if (rule.measure !== 'turns') spent ??= spentOf(request, prices)
+    const refusal = findRefusal({ rule, max: rule.max, request, draft, spent })
+    if (refusal === undefined) continue
+    refusals ??= []
+    refusals.push(refusal)
+  }
+  return refusals ?? NO_REFUSALS
+}
+
+/** Steps of a turn are neither turns nor do they need a slot. */
+function isCounted(rule: EffectiveRule, { weight, model }: Pick<LimitRequest, 'weight' | 'model'>): boolean {
+  if (weight === 0 && (rule.measure === 'turns' || rule.measure === 'concurrent')) return false
+  return rule.matches(model)
+}
+
+/** The estimate with the cost at the model's price; an unknown price counts as 0. */
+function spentOf({ estimate, model }: Pick<LimitRequest, 'estimate' | 'model'>, prices: Prices): Spent {
+  const { inputTokens, outputTokens, cost } = estimate
+  if (cost !== undefined) return { inputTokens, outputTokens, cost }
+  const isEmpty = inputTokens === 0 && outputTokens === 0
+  return { inputTokens, outputTokens, cost: isEmpty ? 0 : (prices.costOf(model, estimate) ?? 0) }
+}
+
+/** When a slot may be free again: nothing tells, so a client should ask again soon. */
+const SLOT_RETRY_MS = 1_000
+
+interface RuleQuestion extends Question {
+  readonly rule: EffectiveRule
+  readonly max: Amount
+  readonly spent: Spent | undefined
+}
+
+function findRefusal(question: RuleQuestion): Refusal | undefined {
+  const { rule, draft } = question
+  const refusal = rule.measure === 'concurrent' ? findSlotRefusal(question) : findUseRefusal(question)
+  if (refusal !== undefined || !needsHold(rule) || draft.holds.length < MAX_HOLDS) return refusal
+  return { rule, used: draft.holds.length, resetAt: draft.clock.now + SLOT_RETRY_MS }
+}
+
+function findSlotRefusal({ rule, max, draft }: RuleQuestion): Refusal | undefined {
+  const used = slotsUnder(rule, draft.holds)
+  if (compare(used + 1, max) <= 0) return undefined
+  return { rule, used, resetAt: max === 0 ? null : draft.clock.now + SLOT_RETRY_MS }
+}
+
+function findUseRefusal({ rule, max, draft, request, spent }: RuleQuestion): Refusal | undefined {
+  const { clock, holds } = draft
+  const counter = draft.counterOf(rule)
+  const { used, since } = rule.window.read(counter, clock)
+  const held = holds.length === 0 || !needsHold(rule) ? 0 : heldUnder(rule, holds, since)
+  // Also what is not estimated needs something that is left.
+  const needed = rule.measure === 'turns' ? request.weight : atLeastOne(amountOf(rule.measure, spent as Spent))
+  if (compare(add(add(used, held), needed), max) <= 0) return undefined
+  return { rule, used, resetAt: rule.window.freeAt(counter, { needed, max, held }, clock) }
+}
+
+function atLeastOne(amount: Amount): Amount {
+  return amount === 0 ? 1 : amount
+}
+
+function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft: UsageDraft): LimitAdmitted {
+  const { id, weight, model } = request
+  const { clock } = draft
+  let isHeld = false
+  for (const rule of context.policy.rulesOf(context.limits, clock.at)) {
+    if (!isCounted(rule, request)) continue
+    if (rule.max !== null && needsHold(rule)) isHeld = true
+    if (rule.measure === 'concurrent') continue
+    const amount = rule.measure === 'turns' ? weight : 0
+    const { counter, after } = rule.window.count(draft.counterOf(rule) ?? newCounter(rule), amount, clock)
+    draft.setCounter(counter)
+    if (amount !== 0) draft.reportThresholds(rule, after, clock.at)
+  }
+  if (isHeld) hold(context, request, draft)
+  const ticket: LimitTicket = { id, at: clock.at, weight, model, downgradedBy }
+  return { allowed: true, ticket, usage: draft.toAdmittedUsage(), events: draft.events }
+}
+
+function hold(context: LimitContext, request: LimitRequest, draft: UsageDraft): void {
+  const { id, weight, model, leaseMs } = request
+  const { at } = draft.clock
+  const spent = spentOf(request, context.prices)
+  // Full only where nothing but observed rules would hold.
+  if (draft.holds.length >= MAX_HOLDS) return
+  const isTurn = weight > 0
+  draft.setHolds([
+    ...draft.holds,
+    { id, at, until: at + leaseMs, ...(model === null ? {} : { model }), isTurn, ...spent },
+  ])
+  if (!isTurn) return
+  for (const rule of context.policy.rulesOf(context.limits, at))
+    if (rule.measure === 'concurrent' && rule.matches(model))
+      draft.reportThresholds(rule, slotsUnder(rule, draft.holds), at)
+}

@@ -1,0 +1,109 @@
+import { periodStart, type UserZone } from './periods.ts'
+import { type Counter, type Gap, NO_USAGE, type Usage } from './usage.ts'
+
+/*
+ * The instant that a decision is made for.
+ *
+ * It is the wall clock, but never earlier than the last admission: a clock that is set back opens no window again, and use
+ * stays where it was counted until the clock has caught up.
+ *
+ * A clock that was far ahead for a moment would thus refuse a user for years. It leaves a trace: a gap of more than two
+ * days between two admissions, and a wall clock that is now inside the gap. Then what was opened after the gap is
+ * dropped, and the windows from before it run on. A wall clock before the gap is one that was set back.
+ */
+
+const STEP_MS = 2 * 86_400_000
+const MAX_GAPS = 2
+
+export interface Clock {
+  /** The instant that a decision is made for, epoch ms. */
+  readonly at: number
+  /** The wall clock, epoch ms. */
+  readonly now: number
+  readonly zone: UserZone
+  /** Admissions before gaps. If the wall clock returns there, the windows of these instants run on. */
+  readonly anchors: readonly number[]
+}
+
+const NO_ANCHORS: readonly number[] = []
+
+export interface Observed {
+  readonly clock: Clock
+  /** The usage without the windows that were ahead. */
+  readonly usage: Usage
+  /** The names of the rules whose windows were dropped; absent when the clock was not ahead. */
+  readonly dropped?: readonly string[]
+}
+
+/** Reads the clock of a decision about a user. */
+export function observeClock(usage: Usage, now: number, zone: UserZone): Observed {
+  const { seenAt = now, gaps } = usage
+  const anchors = gaps === undefined ? NO_ANCHORS : gaps.map(({ from }) => from)
+  if (now >= seenAt) return { usage, clock: { at: now, now, zone, anchors } }
+  const gap = gaps?.find(({ from, to }) => from <= now && to > now + STEP_MS)
+  if (gap === undefined) return { usage, clock: { at: seenAt, now, zone, anchors } }
+  const dropped = dropAhead(usage, { gap, now, zone })
+  return { ...dropped, clock: { at: now, now, zone, anchors: (dropped.usage.gaps ?? []).map(({ from }) => from) } }
+}
+
+/** The usage after an admission, with the gap before it if it was long. */
+export function withSighting({ seenAt, gaps }: Usage, at: number): Pick<Usage, 'v' | 'seenAt' | 'gaps'> {
+  const { v } = NO_USAGE
+  if (seenAt !== undefined && at - seenAt > STEP_MS)
+    return { v, seenAt: at, gaps: [...(gaps ?? []), { from: seenAt, to: at }].slice(-MAX_GAPS) }
+  return gaps === undefined ? { v, seenAt: at } : { v, seenAt: at, gaps }
+}
+
+interface Return {
+  readonly gap: Gap
+  readonly now: number
+  readonly zone: UserZone
+}
+
+/** Drops what was opened after a gap and begins more than two days ahead of the wall clock. */
+function dropAhead(usage: Usage, returned: Return): { readonly usage: Usage; readonly dropped: readonly string[] } {
+  const { gap } = returned
+  const dropped: string[] = []
+  const counters = usage.counters.map((counter) => {
+    const rest = dropWindows(counter, returned)
+    if (rest !== counter) dropped.push(counter.name)
+    return rest
+  })
+  const gaps = usage.gaps?.filter(({ to }) => to < gap.to) ?? []
+  const holds = usage.holds?.filter(({ at }) => at < gap.to) ?? []
+  return {
+    usage: {
+      v: usage.v,
+      seenAt: gap.from,
+      ...(gaps.length === 0 ? {} : { gaps }),
+      counters,
+      ...(holds.length === 0 ? {} : { holds }),
+    },
+    dropped,
+  }
+}
+
+function dropWindows(counter: Counter, { gap, now, zone }: Return): Counter {
+  const { windows, parts, marks } = counter
+  const isAhead = (from: number, name?: string): boolean =>
+    from >= gap.to && (name === undefined || periodStart(zone.state?.current ?? zone.timeZone, name) > now + STEP_MS)
+  const restWindows = windows?.filter(({ from, name }) => !isAhead(from, name))
+  const restParts = parts?.slice(0, countPartsUntil(parts, now / 1_000))
+  const restMarks = marks?.filter(({ at }) => at < gap.to)
+  const isUnchanged = restWindows?.length === windows?.length && restParts?.length === parts?.length
+  if (isUnchanged && restMarks?.length === marks?.length) return counter
+  return {
+    name: counter.name,
+    of: counter.of,
+    ...(restWindows === undefined ? {} : { windows: restWindows }),
+    ...(restParts === undefined ? {} : { parts: restParts }),
+    ...(restMarks === undefined || restMarks.length === 0 ? {} : { marks: restMarks }),
+  }
+}
+
+/** The length of `parts` without those that start after an instant. The part of an admission after the gap does. */
+function countPartsUntil(parts: readonly unknown[], second: number): number {
+  let length = parts.length
+  while (length > 0 && (parts[length - 2] as number) > second) length -= 2
+  return length
+}

@@ -1,0 +1,84 @@
+import { formatInstant } from '../calendar.ts'
+import type { LimitContext } from './admission.ts'
+import { type Amount, add, subtract } from './amount.ts'
+import { formatAmount, formatMax } from './events.ts'
+import { heldUnder, needsHold, slotsUnder } from './holds.ts'
+import type { EffectiveRule, Origin } from './policy.ts'
+import type { Usage } from './usage.ts'
+import { UsageDraft } from './usage-draft.ts'
+
+/** A limit as it applies to one user now. Amounts are numbers, of `cost` decimal text. */
+export interface LimitState {
+  readonly name: string
+  readonly measure: EffectiveRule['measure']
+  /** Null with `concurrent`. */
+  readonly window: string | null
+  /** Null: no limit. */
+  readonly max: number | string | null
+  readonly used: number | string
+  /** Estimates of turns in progress. */
+  readonly held: number | string
+  /** Null: no limit. */
+  readonly remaining: number | string | null
+  /** When the use next falls, ISO 8601; null when there is no limit, nothing is used, or it never falls. */
+  readonly resetAt: string | null
+  readonly models: readonly string[] | null
+  readonly mode: 'enforce' | 'observe'
+  readonly alertAt: readonly number[]
+  readonly onLimit: EffectiveRule['onLimit']
+  /** When the operator's limit for this user ends, ISO 8601. */
+  readonly until: string | null
+  readonly origin: Origin
+  /** What the person may choose up to; null: anything. */
+  readonly ceiling: number | string | null
+  /** A raise of the person's own limit that waits. */
+  readonly pending: { readonly max: number | string | null; readonly at: string } | null
+}
+
+/** The use under one rule. */
+export interface RuleUse {
+  readonly rule: EffectiveRule
+  readonly used: Amount
+  readonly held: Amount
+  /** When the use next falls, epoch ms; null when it does not. */
+  readonly resetAt: number | null
+}
+
+/** The use under every rule of a user, in the order of decision. */
+export function ruleUses(context: Omit<LimitContext, 'prices'>, usage: Usage): readonly RuleUse[] {
+  const draft = new UsageDraft(usage, context.now, context.zone)
+  return context.policy.rulesOf(context.limits, draft.clock.at).map((rule) => ruleUse(rule, draft))
+}
+
+export function limitStates(context: Omit<LimitContext, 'prices'>, usage: Usage): readonly LimitState[] {
+  return ruleUses(context, usage).map(limitStateOf)
+}
+
+function ruleUse(rule: EffectiveRule, draft: UsageDraft): RuleUse {
+  const { clock, holds } = draft
+  if (rule.measure === 'concurrent') return { rule, used: slotsUnder(rule, holds), held: 0, resetAt: null }
+  const { used, since, resetAt } = rule.window.read(draft.counterOf(rule), clock)
+  return { rule, used, held: needsHold(rule) ? heldUnder(rule, holds, since) : 0, resetAt }
+}
+
+function limitStateOf({ rule, used, held, resetAt }: RuleUse): LimitState {
+  const { name, measure, windowText, max, models, mode, alertAt, onLimit, until, origin, ceiling, pending } = rule
+  return {
+    name,
+    measure,
+    window: windowText,
+    max: formatMax(rule, max),
+    used: formatAmount(rule, used),
+    held: formatAmount(rule, held),
+    remaining: formatMax(rule, max === null ? null : subtract(max, add(used, held))),
+    resetAt: max === null ? null : formatInstant(resetAt),
+    models,
+    mode,
+    alertAt,
+    onLimit,
+    until,
+    origin,
+    ceiling: formatMax(rule, ceiling),
+    pending: pending === null ? null : { max: formatMax(rule, pending.max), at: pending.at },
+  }
+}

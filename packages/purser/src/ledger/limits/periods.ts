@@ -1,0 +1,133 @@
+import { LRUCache } from 'lru-cache'
+import { type Day, dayAt, dayOn, formatInstant, nextDate } from '../calendar.ts'
+import type { ZoneState } from '../state.ts'
+
+/*
+ * Days, weeks and months of a user. All of them are made of the user's days, and every date is a day once at most: a new
+ * zone counts from the end of the running day, and the next day has the next date, whatever date it is in the new zone.
+ * So no day, week or month is opened twice, however often the zone changes.
+ */
+
+/** A user's zone, and the zone of users without one. */
+export interface UserZone {
+  readonly state: ZoneState | null
+  readonly timeZone: string
+}
+
+export type CalendarUnit = 'day' | 'week' | 'month'
+
+export interface Period {
+  /** Its first date, or its month. Rises as text. */
+  readonly name: string
+  /** First instant of the next one, epoch ms. */
+  readonly end: number
+}
+
+type WeekStart = 'monday' | 'sunday'
+
+/** The user's day that contains an instant. */
+export function userDay({ state, timeZone }: UserZone, at: number): Pick<Day, 'date' | 'end'> {
+  if (state === null) return dayAt(timeZone, at)
+  const { current, effectiveAt, firstDate } = state
+  const zone = current ?? timeZone
+  if (effectiveAt === null || at >= Date.parse(effectiveAt)) {
+    const day = dayAt(zone, at)
+    return firstDate !== null && firstDate > day.date ? dayOn(zone, firstDate) : day
+  }
+  const day = dayAt(state.previous ?? timeZone, at)
+  // The running day is the one before the first date in the new zone, also while the clock is set back.
+  const date = firstDate === null ? day.date : addDays(firstDate, -1)
+  return { date, end: Date.parse(effectiveAt) }
+}
+
+export function periodAt(
+  { unit, weekStart }: { readonly unit: CalendarUnit; readonly weekStart: WeekStart },
+  zone: UserZone,
+  at: number,
+): Period {
+  const { date, end } = userDay(zone, at)
+  if (unit === 'day') return { name: date, end }
+  const name = unit === 'month' ? date.slice(0, 7) : weekOf(date, weekStart)
+  return { name, end: Math.max(end, periodEnd({ unit, weekStart }, zone, name)) }
+}
+
+/** The end of a named period, in the zone that applies last. */
+export function periodEnd(
+  { unit, weekStart }: { readonly unit: CalendarUnit; readonly weekStart: WeekStart },
+  { state, timeZone }: UserZone,
+  name: string,
+): number {
+  const next = nextPeriod(unit, name, weekStart)
+  const effectiveAt = state?.effectiveAt ?? null
+  // The day that runs at a change of zone ends in its own zone.
+  if (effectiveAt !== null && state?.firstDate === next) return Date.parse(effectiveAt)
+  const end = firstInstant(state?.current ?? timeZone, next)
+  return effectiveAt === null ? end : Math.max(end, Date.parse(effectiveAt))
+}
+
+/** The first instant of a named period in a zone, epoch ms. */
+export function periodStart(zone: string, name: string): number {
+  return firstInstant(zone, name.length === MONTH_LENGTH ? `${name}-01` : name)
+}
+
+const MONTH_LENGTH = '2026-01'.length
+
+/** The first date after a period. Weeks may have begun on another weekday when their counter was written. */
+function nextPeriod(unit: CalendarUnit, name: string, weekStart: WeekStart): string {
+  if (unit === 'day') return nextDate(name)
+  if (unit === 'week') return addDays(weekOf(name, weekStart), 7)
+  const [year = 0, month = 1] = name.split('-').map(Number)
+  return dateText(Date.UTC(year, month, 1))
+}
+
+function weekOf(date: string, weekStart: WeekStart): string {
+  const day = new Date(Date.parse(date)).getUTCDay()
+  return addDays(date, -(weekStart === 'monday' ? (day + 6) % 7 : day))
+}
+
+function addDays(date: string, days: number): string {
+  return days === 0 ? date : dateText(Date.parse(date) + days * 86_400_000)
+}
+
+function dateText(epochMs: number): string {
+  return new Date(epochMs).toISOString().slice(0, 10)
+}
+
+const MAX_CACHED_INSTANTS = 1_024
+const firstInstants = new LRUCache<string, number>({ max: MAX_CACHED_INSTANTS })
+
+function firstInstant(zone: string, date: string): number {
+  const key = `${date} ${zone}`
+  let instant = firstInstants.get(key)
+  if (instant === undefined) {
+    instant = dayOn(zone, date).start
+    firstInstants.set(key, instant)
+  }
+  return instant
+}
+
+/**
+ * The zone state after a change of zone. It counts from the end of the running day if the user was admitted in that day,
+ * and else at once.
+ */
+export function changeZone(
+  before: UserZone,
+  zone: string | null,
+  seen: { seenAt: number | undefined; at: number },
+): ZoneState {
+  const { seenAt, at } = seen
+  const today = userDay(before, at)
+  const last = seenAt === undefined ? null : userDay(before, seenAt)
+  if (last === null || last.date < today.date) {
+    const firstDate = last === null ? null : nextDate(last.date)
+    return { current: zone, previous: null, effectiveAt: null, firstDate }
+  }
+  const { state } = before
+  const isPending = state !== null && state.effectiveAt !== null && at < Date.parse(state.effectiveAt)
+  return {
+    current: zone,
+    previous: (isPending ? state.previous : state?.current) ?? null,
+    effectiveAt: formatInstant(today.end),
+    firstDate: nextDate(today.date),
+  }
+}

@@ -1,0 +1,94 @@
+import { validateFields } from '../../core/validate.ts'
+import type { ModelPrice } from '../../options.ts'
+import { type Amount, toAmount } from './amount.ts'
+import { compileGlobs } from './glob.ts'
+import { parseMoney } from './money.ts'
+
+/** What one call of a model has used. Input tokens are all of them, cached and written ones included. */
+export interface TokenUse {
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cachedTokens?: number
+  readonly cacheWriteTokens?: number
+}
+
+/** The cost of model calls. Prices are looked up by `provider/model`. */
+export interface Prices {
+  /** Nano-units, rounded to the nearest one; null when the model has no price. */
+  costOf(model: string | null, use: TokenUse): Amount | null
+}
+
+/** Nano-units, per million tokens and per request. */
+interface Price {
+  readonly input: bigint
+  readonly output: bigint
+  readonly cachedInput: bigint
+  readonly cacheWrite: bigint
+  readonly request: bigint
+}
+
+const FIELDS = ['input', 'output', 'cachedInput', 'cacheWrite', 'request']
+const MILLION = 1_000_000n
+/** Looked-up models; the cache is cleared when it is full. */
+const MAX_CACHED_MODELS = 256
+
+/**
+ * Compiles a price list: an exact name comes first, then the globs in their order.
+ * Throws `option_invalid` with the path of the price.
+ */
+export function createPrices(list: Readonly<Record<string, ModelPrice>>): Prices {
+  const exact = new Map<string, Price>()
+  const globs: { matches(model: string): boolean; price: Price }[] = []
+  for (const [name, value] of Object.entries(list)) {
+    const price = parsePrice(value, `prices['${name}']`)
+    if (name.includes('*')) globs.push({ matches: compileGlobs([name]), price })
+    else exact.set(name, price)
+  }
+  const cached = new Map<string, Price | undefined>()
+
+  function find(model: string): Price | undefined {
+    if (cached.has(model)) return cached.get(model)
+    const price = exact.get(model) ?? globs.find((glob) => glob.matches(model))?.price
+    if (cached.size >= MAX_CACHED_MODELS) cached.clear()
+    cached.set(model, price)
+    return price
+  }
+
+  return {
+    costOf(model, use) {
+      const price = model === null ? undefined : find(model)
+      return price === undefined ? null : costAt(price, use)
+    },
+  }
+}
+
+function parsePrice(value: unknown, path: string): Price {
+  const code = 'option_invalid'
+  validateFields(value, FIELDS, { name: path, code })
+  const price = value as Partial<Record<keyof Price, unknown>>
+  const amount = (field: keyof Price, byDefault?: bigint): bigint =>
+    price[field] === undefined && byDefault !== undefined
+      ? byDefault
+      : BigInt(parseMoney(price[field], { name: `${path}.${field}`, code }))
+  const input = amount('input')
+  return {
+    input,
+    output: amount('output'),
+    cachedInput: amount('cachedInput', input),
+    cacheWrite: amount('cacheWrite', input),
+    request: amount('request', 0n),
+  }
+}
+
+/** Divided once, so that a sum of parts is not rounded part by part. */
+function costAt(price: Price, use: TokenUse): Amount {
+  const { inputTokens, outputTokens, cachedTokens = 0, cacheWriteTokens = 0 } = use
+  const cached = Math.min(cachedTokens, inputTokens)
+  const written = Math.min(cacheWriteTokens, inputTokens - cached)
+  const perMillion =
+    BigInt(inputTokens - cached - written) * price.input +
+    BigInt(cached) * price.cachedInput +
+    BigInt(written) * price.cacheWrite +
+    BigInt(outputTokens) * price.output
+  return toAmount(price.request + (perMillion + MILLION / 2n) / MILLION)
+}

@@ -1,0 +1,122 @@
+import { type Amount, add, compare, subtract } from './amount.ts'
+import type { Clock } from './clock.ts'
+import { isReportedLately, reportUntilLater } from './marks.ts'
+import type { Counter } from './usage.ts'
+import type { At, Change, CountAt, Needed, RuleWindow, Standing } from './window.ts'
+
+/*
+ * A sliding window counts in parts of equal length, such as 60. A part counts until the length of the window after its
+ * end, so no period of that length exceeds the limit.
+ */
+export class SlidingWindow implements RuleWindow {
+  readonly kind = 'sliding'
+  readonly #lengthMs: number
+  readonly #partMs: number
+
+  constructor({ lengthMs, partMs }: { readonly lengthMs: number; readonly partMs: number }) {
+    this.#lengthMs = lengthMs
+    this.#partMs = partMs
+  }
+
+  read(counter: Counter | undefined, { at }: Clock): Standing {
+    const parts = counter?.parts ?? []
+    const first = this.#firstCounting(parts, at)
+    return {
+      used: sumFrom(parts, first),
+      // A hold counts as long as the part of its admission.
+      since: this.#oldestCounting(at),
+      resetAt: this.#endOfFirstUsed(parts, first),
+    }
+  }
+
+  count(counter: Counter, amount: Amount, clock: Clock): Change {
+    return this.countAt(counter, { instant: clock.at, amount, isRefund: false }, clock)
+  }
+
+  countAt(counter: Counter, { instant, amount, isRefund }: CountAt, clock: Clock): Change {
+    const parts = counter.parts ?? []
+    const before = sumFrom(parts, this.#firstCounting(parts, clock.at))
+    if (compare(amount, 0) === 0) return { counter, before, after: before }
+    const second = this.#startOf(instant) / 1_000
+    let index = parts.length
+    while (index > 0 && (parts[index - 2] as number) >= second) index -= 2
+    const used = parts[index] === second ? (parts[index + 1] ?? 0) : undefined
+    if (used === undefined && isRefund) return { counter, before, after: before }
+    const changed = isRefund ? subtract(used ?? 0, amount) : add(used ?? 0, amount)
+    const next = parts.toSpliced(index, used === undefined ? 0 : 2, second, changed)
+    const trimmed = this.#trim(next, clock)
+    return {
+      counter: { ...counter, parts: trimmed },
+      before,
+      after: sumFrom(trimmed, this.#firstCounting(trimmed, clock.at)),
+    }
+  }
+
+  clear(counter: Counter, { at }: Clock): Counter {
+    const parts = counter.parts ?? []
+    return { ...counter, parts: parts.slice(0, this.#firstCounting(parts, at)) }
+  }
+
+  freeAt(counter: Counter | undefined, { needed, max, held }: Needed, { at }: Clock): number | null {
+    if (compare(needed, max) > 0) return null
+    const parts = counter?.parts ?? []
+    let rest = add(sumFrom(parts, this.#firstCounting(parts, at)), add(held, needed))
+    let end = at + this.#partMs + this.#lengthMs
+    for (let index = this.#firstCounting(parts, at); index < parts.length && compare(rest, max) > 0; index += 2) {
+      rest = subtract(rest, parts[index + 1] ?? 0)
+      end = this.#endOf((parts[index] as number) * 1_000)
+    }
+    return end
+  }
+
+  isReported(counter: Counter, key: string, { clock }: At): boolean {
+    return isReportedLately(counter, key, { instant: clock.at, lengthMs: this.#lengthMs })
+  }
+
+  report(counter: Counter, key: string, { clock }: At): Counter {
+    return reportUntilLater(counter, key, { instant: clock.at, lengthMs: this.#lengthMs })
+  }
+
+  #startOf(instant: number): number {
+    return Math.floor(instant / this.#partMs) * this.#partMs
+  }
+
+  /** When the part with this start no longer counts, epoch ms. */
+  #endOf(start: number): number {
+    return start + this.#partMs + this.#lengthMs
+  }
+
+  /** The start of the oldest part that counts at an instant. */
+  #oldestCounting(at: number): number {
+    return (Math.floor((at - this.#partMs - this.#lengthMs) / this.#partMs) + 1) * this.#partMs
+  }
+
+  /** The index of the first part that counts at an instant. */
+  #firstCounting(parts: readonly Amount[], at: number): number {
+    const oldest = this.#oldestCounting(at) / 1_000
+    let index = parts.length
+    while (index > 0 && (parts[index - 2] as number) >= oldest) index -= 2
+    return index
+  }
+
+  #endOfFirstUsed(parts: readonly Amount[], first: number): number | null {
+    for (let index = first; index < parts.length; index += 2)
+      if (parts[index + 1] !== 0) return this.#endOf((parts[index] as number) * 1_000)
+    return null
+  }
+
+  /** Drops the parts that count neither now nor at an instant to which a clock may return. */
+  #trim(parts: readonly Amount[], { at, anchors }: Clock): readonly Amount[] {
+    if ((parts[0] as number) >= this.#oldestCounting(at) / 1_000) return parts
+    const instants = [at, ...anchors]
+    const isNeeded = (start: number): boolean =>
+      instants.some((instant) => start >= this.#oldestCounting(instant) && start <= instant)
+    return parts.filter((_, index) => isNeeded((parts[index - (index % 2)] as number) * 1_000))
+  }
+}
+
+function sumFrom(parts: readonly Amount[], first: number): Amount {
+  let sum: Amount = 0
+  for (let index = first + 1; index < parts.length; index += 2) sum = add(sum, parts[index] ?? 0)
+  return sum
+}

@@ -1,0 +1,186 @@
+import { type Amount, add, compare, subtract } from './amount.ts'
+import type { Clock } from './clock.ts'
+import { isReportedLately, reportUntilLater } from './marks.ts'
+import { type CalendarUnit, periodAt, periodEnd } from './periods.ts'
+import type { Counter, WindowUse } from './usage.ts'
+import type { At, Change, CountAt, Needed, RuleWindow, Standing } from './window.ts'
+
+/** Windows that are stored one by one: the running one, and earlier ones that admissions may still refer to. */
+abstract class StoredWindow implements RuleWindow {
+  abstract readonly kind: 'calendar' | 'firstUse' | 'total'
+
+  /** The index of the window that runs at an instant; -1 when none was opened. */
+  abstract find(windows: readonly WindowUse[], instant: number, clock: Clock): number
+  /** A window that begins at the instant of the clock. */
+  abstract open(clock: Clock): WindowUse
+  /** When a window ends; undefined: the one that would be opened now. */
+  abstract endOf(window: WindowUse | undefined, clock: Clock): number | null
+
+  read(counter: Counter | undefined, clock: Clock): Standing {
+    const windows = counter?.windows ?? []
+    const window = windows[this.find(windows, clock.at, clock)]
+    return {
+      used: window?.used ?? 0,
+      since: window?.from ?? clock.at,
+      resetAt: this.endOf(window, clock),
+    }
+  }
+
+  count(counter: Counter, amount: Amount, clock: Clock): Change {
+    const windows = counter.windows ?? []
+    const index = this.find(windows, clock.at, clock)
+    const window = windows[index]
+    if (window === undefined) {
+      const opened = { ...this.open(clock), used: amount }
+      return { counter: { ...counter, windows: this.#trim([...windows, opened], clock) }, before: 0, after: amount }
+    }
+    const used = add(window.used, amount)
+    // A window that is ahead of a clock that was set back counts from now.
+    const changed = { ...window, from: Math.min(window.from, clock.at), used }
+    return { counter: { ...counter, windows: windows.with(index, changed) }, before: window.used, after: used }
+  }
+
+  countAt(counter: Counter, { instant, amount, isRefund }: CountAt, clock: Clock): Change | undefined {
+    const windows = counter.windows ?? []
+    const index = this.#findOf(windows, instant, clock)
+    const window = windows[index]
+    if (window === undefined) return undefined
+    const used = isRefund ? subtract(window.used, amount) : add(window.used, amount)
+    return {
+      counter: { ...counter, windows: windows.with(index, { ...window, used }) },
+      before: window.used,
+      after: used,
+    }
+  }
+
+  clear(counter: Counter, clock: Clock): Counter {
+    const windows = counter.windows ?? []
+    const index = this.find(windows, clock.at, clock)
+    const window = windows[index]
+    return window === undefined ? counter : { ...counter, windows: windows.with(index, { ...window, used: 0 }) }
+  }
+
+  freeAt(counter: Counter | undefined, { needed, max }: Needed, clock: Clock): number | null {
+    if (compare(needed, max) > 0) return null
+    return this.read(counter, clock).resetAt
+  }
+
+  isReported(counter: Counter, key: string, { instant, clock }: At): boolean {
+    const windows = counter.windows ?? []
+    return windows[this.#findOf(windows, instant, clock)]?.reported?.includes(key) ?? false
+  }
+
+  report(counter: Counter, key: string, { instant, clock }: At): Counter {
+    const windows = counter.windows ?? []
+    const index = this.#findOf(windows, instant, clock)
+    const window = windows[index]
+    if (window === undefined) {
+      const opened = { ...this.open(clock), reported: [key] }
+      return { ...counter, windows: this.#trim([...windows, opened], clock) }
+    }
+    const reported = [...(window.reported ?? []), key]
+    return { ...counter, windows: windows.with(index, { ...window, reported }) }
+  }
+
+  /** The window in which an admission was counted. */
+  #findOf(windows: readonly WindowUse[], instant: number, clock: Clock): number {
+    if (instant === clock.at) return this.find(windows, instant, clock)
+    const index = windows.findLastIndex(({ from }) => from <= instant)
+    const end = index === -1 ? 0 : this.endOf(windows[index], clock)
+    return end === null || instant < end ? index : -1
+  }
+
+  /** Drops windows that are over, except the last one, and those to which a clock may return. */
+  #trim(windows: readonly WindowUse[], clock: Clock): readonly WindowUse[] {
+    if (windows.length <= 2) return windows
+    const { anchors } = clock
+    const isNeeded = (index: number): boolean =>
+      index >= windows.length - 2 ||
+      anchors.some((anchor) => windows.findLastIndex(({ from }) => from <= anchor) === index)
+    return windows.filter((_, index) => isNeeded(index))
+  }
+}
+
+export class CalendarWindow extends StoredWindow {
+  readonly kind = 'calendar'
+  readonly #unit: CalendarUnit
+  readonly #weekStart: 'monday' | 'sunday'
+
+  constructor(unit: CalendarUnit, weekStart: 'monday' | 'sunday') {
+    super()
+    this.#unit = unit
+    this.#weekStart = weekStart
+  }
+
+  /** A later window than the one of the instant runs on: no date is counted twice. */
+  find(windows: readonly WindowUse[], instant: number, { zone }: Clock): number {
+    const { name: period } = this.#periodAt(instant, zone)
+    return windows.findIndex(({ name = '' }) => name >= period)
+  }
+
+  open({ at, zone }: Clock): WindowUse {
+    return { name: this.#periodAt(at, zone).name, from: at, used: 0 }
+  }
+
+  endOf(window: WindowUse | undefined, { at, zone }: Clock): number {
+    const period = this.#periodAt(at, zone)
+    if (window?.name === undefined || window.name === period.name) return period.end
+    return periodEnd({ unit: this.#unit, weekStart: this.#weekStart }, zone, window.name)
+  }
+
+  #periodAt(at: number, zone: Clock['zone']): ReturnType<typeof periodAt> {
+    return periodAt({ unit: this.#unit, weekStart: this.#weekStart }, zone, at)
+  }
+}
+
+export class FirstUseWindow extends StoredWindow {
+  readonly kind = 'firstUse'
+  readonly #lengthMs: number
+
+  constructor(lengthMs: number) {
+    super()
+    this.#lengthMs = lengthMs
+  }
+
+  find(windows: readonly WindowUse[], instant: number): number {
+    const index = windows.findLastIndex(({ from }) => from <= instant)
+    return index !== -1 && instant < (windows[index]?.from ?? 0) + this.#lengthMs ? index : -1
+  }
+
+  open({ at }: Clock): WindowUse {
+    return { from: at, used: 0 }
+  }
+
+  endOf(window: WindowUse | undefined): number | null {
+    return window === undefined ? null : window.from + this.#lengthMs
+  }
+
+  /** A refusal opens no window. */
+  override report(counter: Counter, key: string, { instant, clock }: At): Counter {
+    if (this.find(counter.windows ?? [], instant) !== -1) return super.report(counter, key, { instant, clock })
+    return reportUntilLater(counter, key, { instant, lengthMs: this.#lengthMs })
+  }
+
+  override isReported(counter: Counter, key: string, { instant, clock }: At): boolean {
+    return (
+      super.isReported(counter, key, { instant, clock }) ||
+      isReportedLately(counter, key, { instant, lengthMs: this.#lengthMs })
+    )
+  }
+}
+
+export class TotalWindow extends StoredWindow {
+  readonly kind = 'total'
+
+  find(windows: readonly WindowUse[]): number {
+    return windows.length === 0 ? -1 : 0
+  }
+
+  open(): WindowUse {
+    return { from: 0, used: 0 }
+  }
+
+  endOf(): null {
+    return null
+  }
+}

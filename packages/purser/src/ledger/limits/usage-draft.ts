@@ -1,0 +1,104 @@
+import type { NewEvent } from '../../journal/event.ts'
+import { type Amount, compare, reaches } from './amount.ts'
+import { type Clock, observeClock, withSighting } from './clock.ts'
+import { limitReached, limitThreshold, windowsDropped } from './events.ts'
+import { liveHolds, withHolds } from './holds.ts'
+import type { UserZone } from './periods.ts'
+import type { EffectiveRule } from './policy.ts'
+import type { Counter, Hold, Usage } from './usage.ts'
+
+/** Counters of rules that do not apply at present, such as those of another plan, are dropped beyond this number. */
+const MAX_COUNTERS = 48
+const NO_HOLDS: readonly Hold[] = []
+
+/** The usage of one user while a decision reads and changes it, and the events of the decision. */
+export class UsageDraft {
+  readonly clock: Clock
+  readonly events: NewEvent[] = []
+  #usage: Usage
+  #counters: readonly Counter[]
+  #holds: readonly Hold[]
+  #isChanged: boolean
+
+  constructor(usage: Usage, now: number, zone: UserZone) {
+    const observed = observeClock(usage, now, zone)
+    this.clock = observed.clock
+    this.#usage = observed.usage
+    this.#counters = observed.usage.counters
+    this.#holds = observed.usage.holds === undefined ? NO_HOLDS : liveHolds(observed.usage, this.clock.at)
+    this.#isChanged = observed.dropped !== undefined
+    if (observed.dropped !== undefined) this.events.push(windowsDropped(observed.dropped, usage, now))
+  }
+
+  /** Holds that have not lapsed. */
+  get holds(): readonly Hold[] {
+    return this.#holds
+  }
+
+  /** The counter of a rule; undefined where the rule has none, or now counts something else. */
+  counterOf(rule: EffectiveRule): Counter | undefined {
+    for (const counter of this.#counters)
+      if (counter.name === rule.name) return counter.of === rule.counts ? counter : undefined
+    return undefined
+  }
+
+  setCounter(counter: Counter): void {
+    const index = this.#counters.findIndex(({ name }) => name === counter.name)
+    if (index !== -1) {
+      if (this.#counters[index] === counter) return
+      this.#counters = this.#counters.with(index, counter)
+    } else if (counter.windows !== undefined || counter.parts !== undefined || counter.marks !== undefined) {
+      this.#counters = [...this.#counters, counter].slice(-MAX_COUNTERS)
+    }
+    this.#isChanged = true
+  }
+
+  setHolds(holds: readonly Hold[]): void {
+    this.#holds = holds
+    this.#isChanged = true
+  }
+
+  releaseHold(id: string): void {
+    if (this.#holds.some((hold) => hold.id === id)) this.setHolds(this.#holds.filter((hold) => hold.id !== id))
+  }
+
+  /** Records that a rule refuses, or would refuse, once in its window. */
+  reportReached(rule: EffectiveRule, used: Amount): void {
+    const at = { instant: this.clock.at, clock: this.clock }
+    const counter = this.counterOf(rule) ?? newCounter(rule)
+    if (rule.window.isReported(counter, REACHED, at)) return
+    this.setCounter(rule.window.report(counter, REACHED, at))
+    this.events.push(limitReached(rule, used))
+  }
+
+  /** Records the thresholds that the use in the window of an instant has reached, each of them once. */
+  reportThresholds(rule: EffectiveRule, used: Amount, instant: number): void {
+    const { max, alertAt } = rule
+    if (alertAt.length === 0 || max === null || compare(max, 0) === 0) return
+    const at = { instant, clock: this.clock }
+    for (const part of alertAt) {
+      const counter = this.counterOf(rule) ?? newCounter(rule)
+      if (!reaches(used, part, max) || rule.window.isReported(counter, String(part), at)) continue
+      this.setCounter(rule.window.report(counter, String(part), at))
+      this.events.push(limitThreshold(rule, used, part))
+    }
+  }
+
+  /** The usage without a new admission; undefined when nothing has changed. */
+  toChangedUsage(): Usage | undefined {
+    if (!this.#isChanged) return undefined
+    return withHolds({ ...this.#usage, counters: this.#counters }, this.#holds)
+  }
+
+  /** The usage with an admission at the instant of the clock. */
+  toAdmittedUsage(): Usage {
+    const usage = { ...withSighting(this.#usage, this.clock.at), counters: this.#counters }
+    return this.#holds.length === 0 ? usage : { ...usage, holds: this.#holds }
+  }
+}
+
+export function newCounter(rule: EffectiveRule): Counter {
+  return { name: rule.name, of: rule.counts }
+}
+
+const REACHED = 'reached'

@@ -1,0 +1,58 @@
+import type { Amount } from './amount.ts'
+import type { Clock } from './clock.ts'
+import type { Counter } from './usage.ts'
+
+/*
+ * How the use under a rule is divided in time. An admission opens the running window of every rule that counts it, and is
+ * counted there; what is settled or refunded later is counted in the window of its admission, as long as that is stored.
+ */
+
+export interface RuleWindow {
+  readonly kind: 'calendar' | 'firstUse' | 'sliding' | 'total'
+  /** The running window. */
+  read(counter: Counter | undefined, clock: Clock): Standing
+  /** Counts in the running window, and opens it. */
+  count(counter: Counter, amount: Amount, clock: Clock): Change
+  /** Counts in the window of an admission; undefined when that is not stored any more. */
+  countAt(counter: Counter, change: CountAt, clock: Clock): Change | undefined
+  /** The counter with nothing used in the running window. */
+  clear(counter: Counter, clock: Clock): Counter
+  /** When enough is free in the running window for `needed` more under `max`; null when never. */
+  freeAt(counter: Counter | undefined, needed: Needed, clock: Clock): number | null
+  isReported(counter: Counter, key: string, at: At): boolean
+  /** Marks the window of an instant, so that the key is reported once. */
+  report(counter: Counter, key: string, at: At): Counter
+}
+
+export interface Standing {
+  readonly used: Amount
+  /** Holds of admissions since this instant count, epoch ms. */
+  readonly since: number
+  /** When the use next falls, epoch ms; null when it does not. */
+  readonly resetAt: number | null
+}
+
+/** The use in the changed window, before and after. */
+export interface Change {
+  readonly counter: Counter
+  readonly before: Amount
+  readonly after: Amount
+}
+
+/** `amount` is added, or subtracted where it `isRefund`. */
+export interface CountAt {
+  readonly instant: number
+  readonly amount: Amount
+  readonly isRefund: boolean
+}
+
+export interface Needed {
+  readonly needed: Amount
+  readonly max: Amount
+  readonly held: Amount
+}
+
+export interface At {
+  readonly instant: number
+  readonly clock: Clock
+}
