@@ -272,10 +272,7 @@ function hold(context: LimitContext, request: LimitRequest, draft: UsageDraft): 
   // Full only where nothing but observed rules would hold.
   if (draft.holds.length >= MAX_HOLDS) return
   const isTurn = weight > 0
-  draft.setHolds([
-    ...draft.holds,
-    { id, at, until: at + leaseMs, ...(model === null ? {} : { model }), isTurn, ...spent },
-  ])
+  draft.addHold({ id, at, until: at + leaseMs, ...(model === null ? {} : { model }), isTurn, ...spent })
   if (!isTurn) return
   for (const rule of context.policy.rulesOf(context.limits, at))
     if (rule.measure === 'concurrent' && rule.matches(model))

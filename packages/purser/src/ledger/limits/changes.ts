@@ -91,8 +91,7 @@ export function resetLimitUsage(
   const rule = findRule({ ...context, at: draft.clock.at }, command.name)
   const counter = draft.counterOf(rule)
   if (counter !== undefined) draft.setCounter(rule.window.clear(counter, draft.clock))
-  if (rule.measure === 'concurrent')
-    draft.setHolds(draft.holds.map((hold) => (rule.matches(hold.model ?? null) ? { ...hold, isTurn: false } : hold)))
+  if (rule.measure === 'concurrent') draft.freeSlots(rule)
   const events = [...draft.events, limitChange(rule, 'use reset', { reset: true }, command.by)]
   return { usage: draft.toChangedUsage() ?? usage, events }
 }
@@ -168,7 +167,8 @@ function isSameOwnLimit(after: OwnLimit, present: ReturnType<typeof ownLimitAt>)
   const { next } = after
   const { max, pending } = present
   // A raise that waits already is not put off.
-  if (next !== null && pending !== null) return after.max === max && next.max === pending.max
+  if (next !== null && pending !== null)
+    return after.max === max && next.max === pending.max && Date.parse(next.at) >= Date.parse(pending.at)
   return after.max === max && next === pending
 }
 

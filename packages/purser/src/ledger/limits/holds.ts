@@ -38,9 +38,8 @@ export function amountOf(measure: LimitMeasure, spent: Spent): Amount {
   }
 }
 
-export function liveHolds(usage: Usage, at: number): readonly Hold[] {
-  const { holds } = usage
-  if (holds === undefined) return []
+/** Holds whose lease has not ended. */
+export function liveHolds(holds: readonly Hold[], at: number): readonly Hold[] {
   return holds.every(({ until }) => until > at) ? holds : holds.filter(({ until }) => until > at)
 }
 
@@ -69,31 +68,14 @@ export function renewHolds(
   usage: Usage,
   { ids, at, leaseMs }: { readonly ids: ReadonlySet<string>; readonly at: number; readonly leaseMs: number },
 ): Usage | undefined {
-  const live = liveHolds(usage, at)
-  if (!live.some(({ id }) => ids.has(id))) return undefined
+  const holds = usage.holds ?? []
   const until = at + leaseMs
-  return withHolds(
-    usage,
-    live.map((hold) => (ids.has(hold.id) && hold.until < until ? { ...hold, until } : hold)),
-  )
+  const isRenewed = (hold: Hold): boolean => ids.has(hold.id) && hold.until > at && hold.until < until
+  if (!holds.some(isRenewed)) return undefined
+  return { ...usage, holds: holds.map((hold) => (isRenewed(hold) ? { ...hold, until } : hold)) }
 }
 
-/** Releases what has lapsed. Undefined when nothing has. */
-export function lapseHolds(usage: Usage, at: number): Usage | undefined {
-  const live = liveHolds(usage, at)
-  return live.length === (usage.holds?.length ?? 0) ? undefined : withHolds(usage, live)
-}
-
-export function releaseHold(usage: Usage, id: string): Usage {
-  const { holds } = usage
-  return holds?.some((hold) => hold.id === id)
-    ? withHolds(
-        usage,
-        holds.filter((hold) => hold.id !== id),
-      )
-    : usage
-}
-
-export function withHolds({ holds: _, ...usage }: Usage, holds: readonly Hold[]): Usage {
+/** The usage with other holds. */
+export function storeHolds({ holds: _, ...usage }: Usage, holds: readonly Hold[]): Usage {
   return holds.length === 0 ? usage : { ...usage, holds }
 }

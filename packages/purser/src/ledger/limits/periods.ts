@@ -25,44 +25,53 @@ export interface Period {
 
 type WeekStart = 'monday' | 'sunday'
 
+interface Calendar {
+  readonly unit: CalendarUnit
+  readonly weekStart: WeekStart
+}
+
+/** Longer than any day, also one that a change of zone makes longer. */
+const MAX_DAY_MS = 3 * 86_400_000
+
+/** A change that was made while the clock was far ahead counts at once. */
+function isAhead({ effectiveAt }: ZoneState, at: number): boolean {
+  return effectiveAt !== null && Date.parse(effectiveAt) > at + MAX_DAY_MS
+}
+
 /** The user's day that contains an instant. */
 export function userDay({ state, timeZone }: UserZone, at: number): Pick<Day, 'date' | 'end'> {
   if (state === null) return dayAt(timeZone, at)
-  const { current, effectiveAt, firstDate } = state
+  const { current, previous, effectiveAt, firstDate } = state
   const zone = current ?? timeZone
+  if (isAhead(state, at)) return dayAt(zone, at)
   if (effectiveAt === null || at >= Date.parse(effectiveAt)) {
     const day = dayAt(zone, at)
     return firstDate !== null && firstDate > day.date ? dayOn(zone, firstDate) : day
   }
-  const day = dayAt(state.previous ?? timeZone, at)
-  // The running day is the one before the first date in the new zone, also while the clock is set back.
-  const date = firstDate === null ? day.date : addDays(firstDate, -1)
+  // The running day is the one before the first date in the new zone.
+  const date = firstDate === null ? dayAt(previous ?? timeZone, at).date : addDays(firstDate, -1)
   return { date, end: Date.parse(effectiveAt) }
 }
 
-export function periodAt(
-  { unit, weekStart }: { readonly unit: CalendarUnit; readonly weekStart: WeekStart },
-  zone: UserZone,
-  at: number,
-): Period {
+export function periodAt({ unit, weekStart }: Calendar, zone: UserZone, at: number): Period {
   const { date, end } = userDay(zone, at)
   if (unit === 'day') return { name: date, end }
-  const name = unit === 'month' ? date.slice(0, 7) : weekOf(date, weekStart)
-  return { name, end: Math.max(end, periodEnd({ unit, weekStart }, zone, name)) }
+  const name = unit === 'month' ? date.slice(0, MONTH_LENGTH) : weekOf(date, weekStart)
+  return { name, end: Math.max(end, periodEnd({ unit, weekStart }, zone, { name, at })) }
 }
 
-/** The end of a named period, in the zone that applies last. */
+/** The end of a named period as seen at an instant, epoch ms. */
 export function periodEnd(
-  { unit, weekStart }: { readonly unit: CalendarUnit; readonly weekStart: WeekStart },
+  { unit, weekStart }: Calendar,
   { state, timeZone }: UserZone,
-  name: string,
+  { name, at }: { readonly name: string; readonly at: number },
 ): number {
   const next = nextPeriod(unit, name, weekStart)
-  const effectiveAt = state?.effectiveAt ?? null
-  // The day that runs at a change of zone ends in its own zone.
-  if (effectiveAt !== null && state?.firstDate === next) return Date.parse(effectiveAt)
   const end = firstInstant(state?.current ?? timeZone, next)
-  return effectiveAt === null ? end : Math.max(end, Date.parse(effectiveAt))
+  if (state === null || state.effectiveAt === null || isAhead(state, at)) return end
+  // The day that runs at a change of zone ends in its own zone.
+  const effectiveAt = Date.parse(state.effectiveAt)
+  return state.firstDate === next ? effectiveAt : Math.max(end, effectiveAt)
 }
 
 /** The first instant of a named period in a zone, epoch ms. */
@@ -106,28 +115,14 @@ function firstInstant(zone: string, date: string): number {
   return instant
 }
 
-/**
- * The zone state after a change of zone. It counts from the end of the running day if the user was admitted in that day,
- * and else at once.
- */
-export function changeZone(
-  before: UserZone,
-  zone: string | null,
-  seen: { seenAt: number | undefined; at: number },
-): ZoneState {
-  const { seenAt, at } = seen
-  const today = userDay(before, at)
-  const last = seenAt === undefined ? null : userDay(before, seenAt)
-  if (last === null || last.date < today.date) {
-    const firstDate = last === null ? null : nextDate(last.date)
-    return { current: zone, previous: null, effectiveAt: null, firstDate }
-  }
-  const { state } = before
-  const isPending = state !== null && state.effectiveAt !== null && at < Date.parse(state.effectiveAt)
+/** The zone state after a change of zone. It counts from the end of the last day in which the user was admitted. */
+export function changeZone(before: UserZone, zone: string | null, seenAt: number | undefined): ZoneState {
+  if (seenAt === undefined) return { current: zone, previous: null, effectiveAt: null, firstDate: null }
+  const { date, end } = userDay(before, seenAt)
   return {
     current: zone,
-    previous: (isPending ? state.previous : state?.current) ?? null,
-    effectiveAt: formatInstant(today.end),
-    firstDate: nextDate(today.date),
+    previous: before.state?.current ?? null,
+    effectiveAt: formatInstant(end),
+    firstDate: nextDate(date),
   }
 }

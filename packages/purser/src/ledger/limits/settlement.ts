@@ -4,7 +4,7 @@ import type { Amount } from './amount.ts'
 import { amountOf, type Spent } from './holds.ts'
 import type { TokenUse } from './prices.ts'
 import type { Usage } from './usage.ts'
-import { UsageDraft } from './usage-draft.ts'
+import { newCounter, UsageDraft } from './usage-draft.ts'
 
 /** What a turn has used. A call that no model was asked for costs 0. */
 export interface Settlement extends TokenUse {
@@ -34,8 +34,8 @@ export function settleUsage(
   draft.releaseHold(ticket.id)
   for (const rule of context.policy.rulesOf(context.limits, draft.clock.at)) {
     const amount = rule.matches(ticket.model) ? amountOf(rule.measure, spent) : 0
-    const counter = amount === 0 ? undefined : draft.counterOf(rule)
-    if (counter === undefined) continue
+    if (amount === 0) continue
+    const counter = draft.counterOf(rule) ?? newCounter(rule)
     const change = rule.window.countAt(counter, { instant: ticket.at, amount, isRefund: false }, draft.clock)
     if (change === undefined) continue
     draft.setCounter(change.counter)
@@ -44,9 +44,9 @@ export function settleUsage(
   return { usage: draft.toChangedUsage(), events: draft.events, cost }
 }
 
-/** Gives an admission back to the windows that counted it. Undefined: nothing has changed. */
-export function refundUsage(context: LimitContext, ticket: LimitTicket, usage: Usage): Usage | undefined {
+/** Gives an admission back to the windows that counted it. */
+export function refundUsage(context: LimitContext, ticket: LimitTicket, usage: Usage): Omit<Settled, 'cost'> {
   const draft = new UsageDraft(usage, context.now, context.zone)
   takeBack(context, ticket, draft)
-  return draft.toChangedUsage()
+  return { usage: draft.toChangedUsage(), events: draft.events }
 }

@@ -60,13 +60,14 @@ export class SlidingWindow implements RuleWindow {
   freeAt(counter: Counter | undefined, { needed, max, held }: Needed, { at }: Clock): number | null {
     if (compare(needed, max) > 0) return null
     const parts = counter?.parts ?? []
-    let rest = add(sumFrom(parts, this.#firstCounting(parts, at)), add(held, needed))
-    let end = at + this.#partMs + this.#lengthMs
-    for (let index = this.#firstCounting(parts, at); index < parts.length && compare(rest, max) > 0; index += 2) {
+    const first = this.#firstCounting(parts, at)
+    let rest = add(sumFrom(parts, first), add(held, needed))
+    for (let index = first; index < parts.length; index += 2) {
       rest = subtract(rest, parts[index + 1] ?? 0)
-      end = this.#endOf((parts[index] as number) * 1_000)
+      if (compare(rest, max) <= 0) return this.#endOf((parts[index] as number) * 1_000)
     }
-    return end
+    // What is held now no longer counts then.
+    return at + this.#partMs + this.#lengthMs
   }
 
   isReported(counter: Counter, key: string, { clock }: At): boolean {

@@ -125,7 +125,7 @@ export class CalendarWindow extends StoredWindow {
   endOf(window: WindowUse | undefined, { at, zone }: Clock): number {
     const period = this.#periodAt(at, zone)
     if (window?.name === undefined || window.name === period.name) return period.end
-    return periodEnd({ unit: this.#unit, weekStart: this.#weekStart }, zone, window.name)
+    return periodEnd({ unit: this.#unit, weekStart: this.#weekStart }, zone, { name: window.name, at })
   }
 
   #periodAt(at: number, zone: Clock['zone']): ReturnType<typeof periodAt> {

@@ -2,7 +2,7 @@ import type { NewEvent } from '../../journal/event.ts'
 import { type Amount, compare, reaches } from './amount.ts'
 import { type Clock, observeClock, withSighting } from './clock.ts'
 import { limitReached, limitThreshold, windowsDropped } from './events.ts'
-import { liveHolds, withHolds } from './holds.ts'
+import { liveHolds, storeHolds } from './holds.ts'
 import type { UserZone } from './periods.ts'
 import type { EffectiveRule } from './policy.ts'
 import type { Counter, Hold, Usage } from './usage.ts'
@@ -17,7 +17,8 @@ export class UsageDraft {
   readonly events: NewEvent[] = []
   #usage: Usage
   #counters: readonly Counter[]
-  #holds: readonly Hold[]
+  #storedHolds: readonly Hold[]
+  #liveHolds: readonly Hold[] | undefined
   #isChanged: boolean
 
   constructor(usage: Usage, now: number, zone: UserZone) {
@@ -25,14 +26,15 @@ export class UsageDraft {
     this.clock = observed.clock
     this.#usage = observed.usage
     this.#counters = observed.usage.counters
-    this.#holds = observed.usage.holds === undefined ? NO_HOLDS : liveHolds(observed.usage, this.clock.at)
+    this.#storedHolds = observed.usage.holds ?? NO_HOLDS
     this.#isChanged = observed.dropped !== undefined
     if (observed.dropped !== undefined) this.events.push(windowsDropped(observed.dropped, usage, now))
   }
 
   /** Holds that have not lapsed. */
   get holds(): readonly Hold[] {
-    return this.#holds
+    this.#liveHolds ??= liveHolds(this.#storedHolds, this.clock.at)
+    return this.#liveHolds
   }
 
   /** The counter of a rule; undefined where the rule has none, or now counts something else. */
@@ -44,22 +46,32 @@ export class UsageDraft {
 
   setCounter(counter: Counter): void {
     const index = this.#counters.findIndex(({ name }) => name === counter.name)
-    if (index !== -1) {
-      if (this.#counters[index] === counter) return
-      this.#counters = this.#counters.with(index, counter)
-    } else if (counter.windows !== undefined || counter.parts !== undefined || counter.marks !== undefined) {
-      this.#counters = [...this.#counters, counter].slice(-MAX_COUNTERS)
-    }
+    if (index === -1 && isEmpty(counter)) return
+    if (this.#counters[index] === counter) return
+    this.#counters =
+      index === -1 ? [...this.#counters, counter].slice(-MAX_COUNTERS) : this.#counters.with(index, counter)
     this.#isChanged = true
   }
 
-  setHolds(holds: readonly Hold[]): void {
-    this.#holds = holds
-    this.#isChanged = true
+  addHold(hold: Hold): void {
+    this.#setHolds([...this.#storedHolds, hold])
   }
 
   releaseHold(id: string): void {
-    if (this.#holds.some((hold) => hold.id === id)) this.setHolds(this.#holds.filter((hold) => hold.id !== id))
+    if (this.#storedHolds.some((hold) => hold.id === id))
+      this.#setHolds(this.#storedHolds.filter((hold) => hold.id !== id))
+  }
+
+  /** Frees the slots that a rule counts; what is held of tokens and money stays. */
+  freeSlots(rule: EffectiveRule): void {
+    if (this.#storedHolds.some((hold) => isInSlot(hold, rule)))
+      this.#setHolds(this.#storedHolds.map((hold) => (isInSlot(hold, rule) ? { ...hold, isTurn: false } : hold)))
+  }
+
+  #setHolds(holds: readonly Hold[]): void {
+    this.#storedHolds = holds
+    this.#liveHolds = undefined
+    this.#isChanged = true
   }
 
   /** Records that a rule refuses, or would refuse, once in its window. */
@@ -87,18 +99,26 @@ export class UsageDraft {
   /** The usage without a new admission; undefined when nothing has changed. */
   toChangedUsage(): Usage | undefined {
     if (!this.#isChanged) return undefined
-    return withHolds({ ...this.#usage, counters: this.#counters }, this.#holds)
+    return storeHolds({ ...this.#usage, counters: this.#counters }, this.#storedHolds)
   }
 
-  /** The usage with an admission at the instant of the clock. */
+  /** The usage with an admission at the instant of the clock. Holds that have lapsed are dropped. */
   toAdmittedUsage(): Usage {
     const usage = { ...withSighting(this.#usage, this.clock.at), counters: this.#counters }
-    return this.#holds.length === 0 ? usage : { ...usage, holds: this.#holds }
+    return this.holds.length === 0 ? usage : { ...usage, holds: this.holds }
   }
 }
 
 export function newCounter(rule: EffectiveRule): Counter {
   return { name: rule.name, of: rule.counts }
+}
+
+function isEmpty({ windows, parts, marks }: Counter): boolean {
+  return windows === undefined && parts === undefined && marks === undefined
+}
+
+function isInSlot({ isTurn, model }: Hold, rule: EffectiveRule): boolean {
+  return isTurn && rule.matches(model ?? null)
 }
 
 const REACHED = 'reached'
