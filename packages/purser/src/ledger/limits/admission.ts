@@ -256,9 +256,9 @@ function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft:
     if (rule.max !== null && needsHold(rule)) isHeld = true
     if (rule.measure === 'concurrent') continue
     const amount = rule.measure === 'turns' ? weight : 0
-    const { counter, after } = rule.window.count(draft.counterOf(rule) ?? newCounter(rule), amount, clock)
+    const { counter, used } = rule.window.count(draft.counterOf(rule) ?? newCounter(rule), amount, clock)
     draft.setCounter(counter)
-    if (amount !== 0) draft.reportThresholds(rule, after, clock.at)
+    if (amount !== 0) draft.reportThresholds(rule, used)
   }
   if (isHeld) hold(context, request, draft)
   const ticket: LimitTicket = { id, at: clock.at, weight, model, downgradedBy }
@@ -276,5 +276,5 @@ function hold(context: LimitContext, request: LimitRequest, draft: UsageDraft): 
   if (!isTurn) return
   for (const rule of context.policy.rulesOf(context.limits, at))
     if (rule.measure === 'concurrent' && rule.matches(model))
-      draft.reportThresholds(rule, slotsUnder(rule, draft.holds), at)
+      draft.reportThresholds(rule, slotsUnder(rule, draft.holds))
 }

@@ -1,5 +1,5 @@
 import { periodStart, type UserZone } from './periods.ts'
-import { type Counter, type Gap, NO_USAGE, type Usage } from './usage.ts'
+import type { Counter, Gap, Usage } from './usage.ts'
 
 /*
  * The instant that a decision is made for.
@@ -21,10 +21,11 @@ export interface Clock {
   /** The wall clock, epoch ms. */
   readonly now: number
   readonly zone: UserZone
-  /** Admissions before gaps. If the wall clock returns there, the windows of these instants run on. */
+  /** Earlier admissions to which the wall clock may return; the windows that ran then are still needed. Epoch ms. */
   readonly anchors: readonly number[]
 }
 
+const NO_GAPS: readonly Gap[] = []
 const NO_ANCHORS: readonly number[] = []
 
 export interface Observed {
@@ -37,21 +38,29 @@ export interface Observed {
 
 /** Reads the clock of a decision about a user. */
 export function observeClock(usage: Usage, now: number, zone: UserZone): Observed {
-  const { seenAt = now, gaps } = usage
-  const anchors = gaps === undefined ? NO_ANCHORS : gaps.map(({ from }) => from)
-  if (now >= seenAt) return { usage, clock: { at: now, now, zone, anchors } }
-  const gap = gaps?.find(({ from, to }) => from <= now && to > now + STEP_MS)
-  if (gap === undefined) return { usage, clock: { at: seenAt, now, zone, anchors } }
-  const dropped = dropAhead(usage, { gap, now, zone })
-  return { ...dropped, clock: { at: now, now, zone, anchors: (dropped.usage.gaps ?? []).map(({ from }) => from) } }
+  const { seenAt = now, gaps = NO_GAPS } = usage
+  const gap = now >= seenAt ? undefined : gaps.find(({ from, to }) => from <= now && to > now + STEP_MS)
+  if (gap === undefined) return { usage, clock: createClock(usage, { at: Math.max(now, seenAt), now, zone }) }
+  const rest = dropAhead(usage, { gap, now, zone })
+  return { ...rest, clock: createClock(rest.usage, { at: now, now, zone }) }
+}
+
+function createClock(usage: Usage, { at, now, zone }: Omit<Clock, 'anchors'>): Clock {
+  const { seenAt, gaps } = usage
+  const anchors = gaps === undefined ? [] : gaps.map(({ from }) => from)
+  if (seenAt !== undefined && seenAt !== at) anchors.push(seenAt)
+  return { at, now, zone, anchors: anchors.length === 0 ? NO_ANCHORS : anchors }
 }
 
 /** The usage after an admission, with the gap before it if it was long. */
-export function withSighting({ seenAt, gaps }: Usage, at: number): Pick<Usage, 'v' | 'seenAt' | 'gaps'> {
-  const { v } = NO_USAGE
-  if (seenAt !== undefined && at - seenAt > STEP_MS)
-    return { v, seenAt: at, gaps: [...(gaps ?? []), { from: seenAt, to: at }].slice(-MAX_GAPS) }
-  return gaps === undefined ? { v, seenAt: at } : { v, seenAt: at, gaps }
+export function withSighting(usage: Usage, at: number): Pick<Usage, 'v' | 'seenAt' | 'gaps'> {
+  const gaps = gapsAfter(usage, at)
+  return gaps.length === 0 ? { v: usage.v, seenAt: at } : { v: usage.v, seenAt: at, gaps }
+}
+
+function gapsAfter({ seenAt, gaps = NO_GAPS }: Usage, at: number): readonly Gap[] {
+  if (seenAt === undefined || at - seenAt <= STEP_MS) return gaps
+  return [...gaps, { from: seenAt, to: at }].slice(-MAX_GAPS)
 }
 
 interface Return {
@@ -86,7 +95,8 @@ function dropAhead(usage: Usage, returned: Return): { readonly usage: Usage; rea
 function dropWindows(counter: Counter, { gap, now, zone }: Return): Counter {
   const { windows, parts, marks } = counter
   const isAhead = (from: number, name?: string): boolean =>
-    from >= gap.to && (name === undefined || periodStart(zone.state?.current ?? zone.timeZone, name) > now + STEP_MS)
+    from >= gap.to &&
+    (name === undefined || (name !== '' && periodStart(zone.state?.current ?? zone.timeZone, name) > now + STEP_MS))
   const restWindows = windows?.filter(({ from, name }) => !isAhead(from, name))
   const restParts = parts?.slice(0, countPartsUntil(parts, now / 1_000))
   const restMarks = marks?.filter(({ at }) => at < gap.to)

@@ -39,7 +39,7 @@ export function settleUsage(
     const change = rule.window.countAt(counter, { instant: ticket.at, amount, isRefund: false }, draft.clock)
     if (change === undefined) continue
     draft.setCounter(change.counter)
-    draft.reportThresholds(rule, change.after, ticket.at)
+    if (change.isRunning) draft.reportThresholds(rule, change.used)
   }
   return { usage: draft.toChangedUsage(), events: draft.events, cost }
 }

@@ -1,8 +1,8 @@
 import { type Amount, add, compare, subtract } from './amount.ts'
 import type { Clock } from './clock.ts'
-import { isReportedLately, reportUntilLater } from './marks.ts'
+import { isReportedLately, reportAt } from './marks.ts'
 import type { Counter } from './usage.ts'
-import type { At, Change, CountAt, Needed, RuleWindow, Standing } from './window.ts'
+import type { Change, CountAt, Needed, RuleWindow, Standing } from './window.ts'
 
 /*
  * A sliding window counts in parts of equal length, such as 60. A part counts until the length of the window after its
@@ -34,22 +34,25 @@ export class SlidingWindow implements RuleWindow {
   }
 
   countAt(counter: Counter, { instant, amount, isRefund }: CountAt, clock: Clock): Change {
-    const parts = counter.parts ?? []
-    const before = sumFrom(parts, this.#firstCounting(parts, clock.at))
-    if (compare(amount, 0) === 0) return { counter, before, after: before }
+    const before = counter.parts ?? []
+    // An admission ahead of the clock is not counted: the clock was wrong then, and its part was dropped.
+    const parts = instant > clock.at ? before : this.#withAmount(before, { instant, amount, isRefund })
+    const trimmed = parts === counter.parts ? parts : this.#trim(parts, clock)
+    return {
+      counter: trimmed.length === 0 && counter.parts === undefined ? counter : { ...counter, parts: trimmed },
+      used: sumFrom(trimmed, this.#firstCounting(trimmed, clock.at)),
+      isRunning: true,
+    }
+  }
+
+  #withAmount(parts: readonly Amount[], { instant, amount, isRefund }: CountAt): readonly Amount[] {
+    if (compare(amount, 0) === 0) return parts
     const second = this.#startOf(instant) / 1_000
     let index = parts.length
     while (index > 0 && (parts[index - 2] as number) >= second) index -= 2
     const used = parts[index] === second ? (parts[index + 1] ?? 0) : undefined
-    if (used === undefined && isRefund) return { counter, before, after: before }
-    const changed = isRefund ? subtract(used ?? 0, amount) : add(used ?? 0, amount)
-    const next = parts.toSpliced(index, used === undefined ? 0 : 2, second, changed)
-    const trimmed = this.#trim(next, clock)
-    return {
-      counter: { ...counter, parts: trimmed },
-      before,
-      after: sumFrom(trimmed, this.#firstCounting(trimmed, clock.at)),
-    }
+    if (used === undefined) return isRefund ? parts : parts.toSpliced(index, 0, second, amount)
+    return parts.with(index + 1, isRefund ? subtract(used, amount) : add(used, amount))
   }
 
   clear(counter: Counter, { at }: Clock): Counter {
@@ -70,12 +73,12 @@ export class SlidingWindow implements RuleWindow {
     return at + this.#partMs + this.#lengthMs
   }
 
-  isReported(counter: Counter, key: string, { clock }: At): boolean {
-    return isReportedLately(counter, key, { instant: clock.at, lengthMs: this.#lengthMs })
+  isReported(counter: Counter, key: string, { at }: Clock): boolean {
+    return isReportedLately(counter, key, { instant: at, lengthMs: this.#lengthMs })
   }
 
-  report(counter: Counter, key: string, { clock }: At): Counter {
-    return reportUntilLater(counter, key, { instant: clock.at, lengthMs: this.#lengthMs })
+  report(counter: Counter, key: string, { at }: Clock): Counter {
+    return reportAt(counter, key, at)
   }
 
   #startOf(instant: number): number {
@@ -106,9 +109,9 @@ export class SlidingWindow implements RuleWindow {
     return null
   }
 
-  /** Drops the parts that count neither now nor at an instant to which a clock may return. */
+  /** Drops the parts that count neither now nor at an instant to which the clock may return. */
   #trim(parts: readonly Amount[], { at, anchors }: Clock): readonly Amount[] {
-    if ((parts[0] as number) >= this.#oldestCounting(at) / 1_000) return parts
+    if (parts.length === 0 || (parts[0] as number) >= this.#oldestCounting(at) / 1_000) return parts
     const instants = [at, ...anchors]
     const isNeeded = (start: number): boolean =>
       instants.some((instant) => start >= this.#oldestCounting(instant) && start <= instant)

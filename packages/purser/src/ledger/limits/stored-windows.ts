@@ -1,9 +1,9 @@
 import { type Amount, add, compare, subtract } from './amount.ts'
 import type { Clock } from './clock.ts'
-import { isReportedLately, reportUntilLater } from './marks.ts'
+import { isReportedFor, isReportedLately, reportAt, reportFor } from './marks.ts'
 import { type CalendarUnit, periodAt, periodEnd } from './periods.ts'
 import type { Counter, WindowUse } from './usage.ts'
-import type { At, Change, CountAt, Needed, RuleWindow, Standing } from './window.ts'
+import type { Change, CountAt, Needed, RuleWindow, Standing } from './window.ts'
 
 /** Windows that are stored one by one: the running one, and earlier ones that admissions may still refer to. */
 abstract class StoredWindow implements RuleWindow {
@@ -13,6 +13,9 @@ abstract class StoredWindow implements RuleWindow {
   abstract find(windows: readonly WindowUse[], instant: number, clock: Clock): number
   /** A window that begins at the instant of the clock. */
   abstract open(clock: Clock): WindowUse
+  /** Whether something was reported while the running window was not open. */
+  abstract isMarked(counter: Counter, key: string, clock: Clock): boolean
+  abstract mark(counter: Counter, key: string, clock: Clock): Counter
   /** When a window ends; undefined: the one that would be opened now. */
   abstract endOf(window: WindowUse | undefined, clock: Clock): number | null
 
@@ -32,12 +35,13 @@ abstract class StoredWindow implements RuleWindow {
     const window = windows[index]
     if (window === undefined) {
       const opened = { ...this.open(clock), used: amount }
-      return { counter: { ...counter, windows: this.#trim([...windows, opened], clock) }, before: 0, after: amount }
+      const rest = this.#trim([...windows, opened], clock)
+      return { counter: { ...counter, windows: rest }, used: amount, isRunning: true }
     }
     const used = add(window.used, amount)
     // A window that is ahead of a clock that was set back counts from now.
     const changed = { ...window, from: Math.min(window.from, clock.at), used }
-    return { counter: { ...counter, windows: windows.with(index, changed) }, before: window.used, after: used }
+    return { counter: { ...counter, windows: windows.with(index, changed) }, used, isRunning: true }
   }
 
   countAt(counter: Counter, { instant, amount, isRefund }: CountAt, clock: Clock): Change | undefined {
@@ -48,8 +52,8 @@ abstract class StoredWindow implements RuleWindow {
     const used = isRefund ? subtract(window.used, amount) : add(window.used, amount)
     return {
       counter: { ...counter, windows: windows.with(index, { ...window, used }) },
-      before: window.used,
-      after: used,
+      used,
+      isRunning: index === this.find(windows, clock.at, clock),
     }
   }
 
@@ -65,19 +69,18 @@ abstract class StoredWindow implements RuleWindow {
     return this.read(counter, clock).resetAt
   }
 
-  isReported(counter: Counter, key: string, { instant, clock }: At): boolean {
+  isReported(counter: Counter, key: string, clock: Clock): boolean {
     const windows = counter.windows ?? []
-    return windows[this.#findOf(windows, instant, clock)]?.reported?.includes(key) ?? false
+    const window = windows[this.find(windows, clock.at, clock)]
+    return (window?.reported?.includes(key) ?? false) || this.isMarked(counter, key, clock)
   }
 
-  report(counter: Counter, key: string, { instant, clock }: At): Counter {
+  /** A refusal opens no window: the instant may be that of a clock that is ahead. */
+  report(counter: Counter, key: string, clock: Clock): Counter {
     const windows = counter.windows ?? []
-    const index = this.#findOf(windows, instant, clock)
+    const index = this.find(windows, clock.at, clock)
     const window = windows[index]
-    if (window === undefined) {
-      const opened = { ...this.open(clock), reported: [key] }
-      return { ...counter, windows: this.#trim([...windows, opened], clock) }
-    }
+    if (window === undefined) return this.mark(counter, key, clock)
     const reported = [...(window.reported ?? []), key]
     return { ...counter, windows: windows.with(index, { ...window, reported }) }
   }
@@ -128,6 +131,14 @@ export class CalendarWindow extends StoredWindow {
     return periodEnd({ unit: this.#unit, weekStart: this.#weekStart }, zone, { name: window.name, at })
   }
 
+  isMarked(counter: Counter, key: string, { at, zone }: Clock): boolean {
+    return counter.marks !== undefined && isReportedFor(counter, key, this.#periodAt(at, zone).name)
+  }
+
+  mark(counter: Counter, key: string, { at, zone }: Clock): Counter {
+    return reportFor(counter, key, { instant: at, window: this.#periodAt(at, zone).name })
+  }
+
   #periodAt(at: number, zone: Clock['zone']): ReturnType<typeof periodAt> {
     return periodAt({ unit: this.#unit, weekStart: this.#weekStart }, zone, at)
   }
@@ -155,17 +166,12 @@ export class FirstUseWindow extends StoredWindow {
     return window === undefined ? null : window.from + this.#lengthMs
   }
 
-  /** A refusal opens no window. */
-  override report(counter: Counter, key: string, { instant, clock }: At): Counter {
-    if (this.find(counter.windows ?? [], instant) !== -1) return super.report(counter, key, { instant, clock })
-    return reportUntilLater(counter, key, { instant, lengthMs: this.#lengthMs })
+  isMarked(counter: Counter, key: string, { at }: Clock): boolean {
+    return isReportedLately(counter, key, { instant: at, lengthMs: this.#lengthMs })
   }
 
-  override isReported(counter: Counter, key: string, { instant, clock }: At): boolean {
-    return (
-      super.isReported(counter, key, { instant, clock }) ||
-      isReportedLately(counter, key, { instant, lengthMs: this.#lengthMs })
-    )
+  mark(counter: Counter, key: string, { at }: Clock): Counter {
+    return reportAt(counter, key, at)
   }
 }
 
@@ -176,11 +182,19 @@ export class TotalWindow extends StoredWindow {
     return windows.length === 0 ? -1 : 0
   }
 
-  open(): WindowUse {
-    return { from: 0, used: 0 }
+  open({ at }: Clock): WindowUse {
+    return { name: '', from: at, used: 0 }
   }
 
   endOf(): null {
     return null
+  }
+
+  isMarked(counter: Counter, key: string): boolean {
+    return isReportedFor(counter, key, '')
+  }
+
+  mark(counter: Counter, key: string, { at }: Clock): Counter {
+    return reportFor(counter, key, { instant: at, window: '' })
   }
 }

@@ -46,8 +46,8 @@ export class UsageDraft {
 
   setCounter(counter: Counter): void {
     const index = this.#counters.findIndex(({ name }) => name === counter.name)
-    if (index === -1 && isEmpty(counter)) return
-    if (this.#counters[index] === counter) return
+    const stored = this.#counters[index]
+    if (stored === counter || (isEmpty(counter) && stored?.of !== counter.of)) return
     this.#counters =
       index === -1 ? [...this.#counters, counter].slice(-MAX_COUNTERS) : this.#counters.with(index, counter)
     this.#isChanged = true
@@ -76,22 +76,20 @@ export class UsageDraft {
 
   /** Records that a rule refuses, or would refuse, once in its window. */
   reportReached(rule: EffectiveRule, used: Amount): void {
-    const at = { instant: this.clock.at, clock: this.clock }
     const counter = this.counterOf(rule) ?? newCounter(rule)
-    if (rule.window.isReported(counter, REACHED, at)) return
-    this.setCounter(rule.window.report(counter, REACHED, at))
+    if (rule.window.isReported(counter, REACHED, this.clock)) return
+    this.setCounter(rule.window.report(counter, REACHED, this.clock))
     this.events.push(limitReached(rule, used))
   }
 
-  /** Records the thresholds that the use in the window of an instant has reached, each of them once. */
-  reportThresholds(rule: EffectiveRule, used: Amount, instant: number): void {
+  /** Records the thresholds that the use in the running window has reached, each of them once. */
+  reportThresholds(rule: EffectiveRule, used: Amount): void {
     const { max, alertAt } = rule
     if (alertAt.length === 0 || max === null || compare(max, 0) === 0) return
-    const at = { instant, clock: this.clock }
     for (const part of alertAt) {
       const counter = this.counterOf(rule) ?? newCounter(rule)
-      if (!reaches(used, part, max) || rule.window.isReported(counter, String(part), at)) continue
-      this.setCounter(rule.window.report(counter, String(part), at))
+      if (!reaches(used, part, max) || rule.window.isReported(counter, String(part), this.clock)) continue
+      this.setCounter(rule.window.report(counter, String(part), this.clock))
       this.events.push(limitThreshold(rule, used, part))
     }
   }

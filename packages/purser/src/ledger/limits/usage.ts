@@ -41,9 +41,9 @@ export interface Counter {
 
 /** The use in one window. */
 export interface WindowUse {
-  /** Of a calendar window: its first date, or its month. Rises as text. */
+  /** Of a calendar window: its first date, or its month, which rise as text. Empty for `total`. */
   readonly name?: string
-  /** When it was first used, epoch ms; 0 of `total`. */
+  /** When it was first used, epoch ms. */
   readonly from: number
   readonly used: Amount
   /** What was reported for this window. */
@@ -52,6 +52,8 @@ export interface WindowUse {
 
 export interface Mark {
   readonly key: string
+  /** The name of a calendar window that was not opened. */
+  readonly window?: string
   /** Epoch ms. */
   readonly at: number
 }

@@ -19,9 +19,10 @@ export interface RuleWindow {
   clear(counter: Counter, clock: Clock): Counter
   /** When enough is free in the running window for `needed` more under `max`; null when never. */
   freeAt(counter: Counter | undefined, needed: Needed, clock: Clock): number | null
-  isReported(counter: Counter, key: string, at: At): boolean
-  /** Marks the window of an instant, so that the key is reported once. */
-  report(counter: Counter, key: string, at: At): Counter
+  /** Whether something was reported for the running window. */
+  isReported(counter: Counter, key: string, clock: Clock): boolean
+  /** Marks the running window, so that the key is reported once. */
+  report(counter: Counter, key: string, clock: Clock): Counter
 }
 
 export interface Standing {
@@ -32,11 +33,12 @@ export interface Standing {
   readonly resetAt: number | null
 }
 
-/** The use in the changed window, before and after. */
+/** The use in the changed window. */
 export interface Change {
   readonly counter: Counter
-  readonly before: Amount
-  readonly after: Amount
+  readonly used: Amount
+  /** Whether the window still runs. */
+  readonly isRunning: boolean
 }
 
 /** `amount` is added, or subtracted where it `isRefund`. */
@@ -50,9 +52,4 @@ export interface Needed {
   readonly needed: Amount
   readonly max: Amount
   readonly held: Amount
-}
-
-export interface At {
-  readonly instant: number
-  readonly clock: Clock
 }

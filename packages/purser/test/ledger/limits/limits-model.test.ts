@@ -556,7 +556,7 @@ function check(operations: readonly fc.WeightedArbitrary<Operation>[], numRuns: 
 
 describe('limits behave like the reference model', () => {
   printSeed('limits model')
-  const [full, share] = [100_000, 500]
+  const [full, share] = [100_000, 400]
   it(`in ${rounds(full / 2, share)} sequences with zone changes`, () =>
     check([...OPERATIONS, ZONE], rounds(full / 2, share)))
   it(`in ${rounds(full / 2, share)} sequences with clocks that are ahead or set back, and zone changes`, () =>

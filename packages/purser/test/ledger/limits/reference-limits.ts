@@ -40,7 +40,7 @@ interface ReferenceWindow {
 interface ReferenceUse {
   windows: ReferenceWindow[]
   parts: Map<number, bigint>
-  reports: { readonly key: string; readonly at: number }[]
+  reports: { readonly key: string; readonly at: number; readonly window: string | null }[]
 }
 
 export interface Spending {
@@ -431,6 +431,7 @@ export class ReferenceLimits {
       const { slidingMs, partMs } = kindOf(rule)
       const window = this.#windowOf(rule, admission)
       if (slidingMs !== null) {
+        if (admission.at > this.at) continue
         const { parts } = this.startUse(rule)
         const start = partStart(admission.at, partMs)
         parts.set(start, (parts.get(start) ?? 0n) + amount)
@@ -522,43 +523,36 @@ export class ReferenceLimits {
   // Reports
 
   #reportReached(rule: ReferenceRule): void {
-    if (!this.#report(rule, 'reached', { window: undefined, isRefusal: true })) return
-    this.facts.push({ type: 'limit_reached', limit: rule.name, threshold: null })
+    if (this.#report(rule, 'reached')) this.facts.push({ type: 'limit_reached', limit: rule.name, threshold: null })
   }
 
   #reportThresholds(rule: ReferenceRule, window: ReferenceWindow | undefined): void {
     if (rule.most === null || rule.most === 0n) return
-    const used = window?.used ?? this.standing(rule).used
+    if (window !== undefined && window !== this.running(rule, false)) return
+    const { used } = this.standing(rule)
     for (const part of [...new Set(rule.alertAt ?? [])].sort((one, other) => one - other)) {
       if (used * 10_000n < BigInt(Math.round(part * 10_000)) * rule.most) continue
-      if (this.#report(rule, String(part), { window, isRefusal: false }))
+      if (this.#report(rule, String(part)))
         this.facts.push({ type: 'limit_threshold', limit: rule.name, threshold: part })
     }
   }
 
   /** Whether something is reported now; false when it was already reported for the window. */
-  #report(
-    rule: ReferenceRule,
-    key: string,
-    { window, isRefusal }: { window: ReferenceWindow | undefined; isRefusal: boolean },
-  ): boolean {
-    const { slidingMs, firstUseMs } = kindOf(rule)
-    const lengthMs = slidingMs ?? (rule.measure === 'concurrent' ? DAY_MS : null)
-    if (lengthMs !== null) return this.#reportLately(rule, key, lengthMs)
-    const running = window ?? this.running(rule, isRefusal && firstUseMs === null)
-    const isLately =
-      firstUseMs !== null &&
-      this.startUse(rule).reports.some((report) => report.key === key && this.at < report.at + firstUseMs)
-    if (running === undefined) return this.#reportLately(rule, key, firstUseMs ?? 0)
-    if (isLately || running.reported.has(key)) return false
-    running.reported.add(key)
-    return true
-  }
-
-  #reportLately(rule: ReferenceRule, key: string, lengthMs: number): boolean {
-    const { reports } = this.startUse(rule)
-    if (reports.some((report) => report.key === key && this.at < report.at + lengthMs)) return false
-    reports.push({ key, at: this.at })
+  #report(rule: ReferenceRule, key: string): boolean {
+    const { slidingMs, firstUseMs, calendar } = kindOf(rule)
+    const { at } = this
+    const use = this.startUse(rule)
+    const lengthMs = slidingMs ?? firstUseMs ?? (rule.measure === 'concurrent' ? DAY_MS : null)
+    const period = lengthMs !== null ? null : calendar ? this.period(rule, at).name : ''
+    const isReported = use.reports.some(
+      (report) =>
+        report.key === key && (lengthMs === null ? report.window === period : Math.abs(report.at - at) < lengthMs),
+    )
+    const running = lengthMs !== null && firstUseMs === null ? undefined : this.running(rule, false)
+    if (isReported || running?.reported.has(key)) return false
+    if (running === undefined)
+      use.reports = [...use.reports.filter((report) => report.key !== key), { key, at, window: period }]
+    else running.reported.add(key)
     return true
   }
 
