@@ -294,6 +294,7 @@ class Pair {
   readonly reference: ReferenceLimits
   #time: number
   #skewMs = 0
+  #zoneChangedAt = 0
   #nextId = 0
 
   constructor(chosen: ReferenceConfig, time: number) {
@@ -312,10 +313,13 @@ class Pair {
     if (this.reference.gap === undefined) assert.deepEqual(this.#states(), this.#expectedStates(), 'limits')
   }
 
+  /** The clock does not return to before a change of zone: the day that it counts from is then unknown. */
   #setTime(passedMs: number, skewMs: number): void {
+    const now = this.#time + passedMs + skewMs
+    if (now + 2 * DAY_MS < this.#zoneChangedAt) return
     this.#time += passedMs
     this.#skewMs = skewMs
-    this.engine.now = this.reference.now = this.#time + skewMs
+    this.engine.now = this.reference.now = now
   }
 
   #apply(operation: Operation): void {
@@ -420,6 +424,7 @@ class Pair {
     if (this.#skewMs !== 0 || reference.now < (reference.seenAt ?? 0) || zone === reference.zone) return
     engine.zone = changeZone(engine.context.zone, zone, engine.usage.seenAt)
     reference.zone = zone
+    this.#zoneChangedAt = reference.now
   }
 
   #changePlan(plan: string | null): void {
