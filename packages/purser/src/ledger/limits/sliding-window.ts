@@ -30,17 +30,21 @@ export class SlidingWindow implements RuleWindow {
   }
 
   count(counter: Counter, amount: Amount, clock: Clock): Change {
-    return this.countAt(counter, { instant: clock.at, amount, isRefund: false }, clock)
+    return this.#change(counter, { instant: clock.at, amount, isRefund: false }, clock)
   }
 
-  countAt(counter: Counter, { instant, amount, isRefund }: CountAt, clock: Clock): Change {
+  /** An admission ahead of the clock is not counted: the clock was wrong then, and its part was dropped. */
+  countAt(counter: Counter, change: CountAt, clock: Clock): Change | undefined {
+    return change.instant > clock.at ? undefined : this.#change(counter, change, clock)
+  }
+
+  #change(counter: Counter, change: CountAt, clock: Clock): Change {
     const before = counter.parts ?? []
-    // An admission ahead of the clock is not counted: the clock was wrong then, and its part was dropped.
-    const parts = instant > clock.at ? before : this.#withAmount(before, { instant, amount, isRefund })
-    const trimmed = parts === counter.parts ? parts : this.#trim(parts, clock)
+    const after = this.#withAmount(before, change)
+    const parts = after === before ? before : this.#trim(after, clock)
     return {
-      counter: trimmed.length === 0 && counter.parts === undefined ? counter : { ...counter, parts: trimmed },
-      used: sumFrom(trimmed, this.#firstCounting(trimmed, clock.at)),
+      counter: parts === before ? counter : { ...counter, parts },
+      used: sumFrom(parts, this.#firstCounting(parts, clock.at)),
       isRunning: true,
     }
   }

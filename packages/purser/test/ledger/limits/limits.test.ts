@@ -409,7 +409,7 @@ describe('plans', () => {
         ['tokens', 1_000, 90, 'plan:pro'],
       ],
     )
-    assert.throws(() => changePlan(user.context, { plan: 'tema', by }), {
+    assert.throws(() => changePlan(user.context, { plan: 'tem', by }), {
       code: 'plan_unknown',
       hint: "Did you mean 'team'?",
     })
