@@ -415,6 +415,18 @@ describe('plans', () => {
     })
   })
 
+  it('may begin the week on another day: the running week goes on with its use to the next start', () => {
+    const week: Limit = { name: 'week', measure: 'turns', max: 2, window: 'week' }
+    const user = new User({ limits: [week], plans: { us: { limits: [{ ...week, weekStart: 'sunday' }] } } })
+    user.admit()
+    user.change(changePlan(user.context, { plan: 'us', by }))
+    user.admit()
+    assert.deepEqual([user.state('week').used, user.state('week').resetAt], [2, '2026-03-15T00:00:00.000Z'])
+    user.advance(5 * DAY_MS)
+    user.admit()
+    assert.deepEqual([user.state('week').used, user.state('week').resetAt], [1, '2026-03-22T00:00:00.000Z'])
+  })
+
   it('that are no longer configured are the default one', () => {
     const user = new User({ plans, plan: 'free' })
     user.context = { ...user.context, limits: { ...NO_USER_LIMITS, plan: 'gone' } }
