@@ -53,9 +53,31 @@ export function userDay({ state, timeZone }: UserZone, at: number): Pick<Day, 'd
   return { date, end: Date.parse(effectiveAt) }
 }
 
-export function periodAt({ unit, weekStart }: Calendar, zone: UserZone, at: number): Period {
+export function periodAt(calendar: Calendar, zone: UserZone, at: number): Period {
+  if (calendar.unit === 'day') {
+    const { date, end } = userDay(zone, at)
+    return { name: date, end }
+  }
+  // Of users without a zone of their own, which are most: their periods are the same.
+  if (zone.state !== null) return findPeriod(calendar, zone, at)
+  const key = `${calendar.unit} ${calendar.weekStart} ${zone.timeZone}`
+  let latest = latestPeriods.get(key)
+  if (latest === undefined || at < latest.from || at >= latest.period.end) {
+    latest = { from: at, period: findPeriod(calendar, zone, at) }
+    latestPeriods.set(key, latest)
+  }
+  return latest.period
+}
+
+const MAX_CACHED_PERIODS = 1_024
+
+/** The last period that was looked up, and the instant from which it is known to run. */
+const latestPeriods = new LRUCache<string, { readonly from: number; readonly period: Period }>({
+  max: MAX_CACHED_PERIODS,
+})
+
+function findPeriod({ unit, weekStart }: Calendar, zone: UserZone, at: number): Period {
   const { date, end } = userDay(zone, at)
-  if (unit === 'day') return { name: date, end }
   const name = unit === 'month' ? date.slice(0, MONTH_LENGTH) : weekOf(date, weekStart)
   return { name, end: Math.max(end, periodEnd({ unit, weekStart }, zone, { name, at })) }
 }
