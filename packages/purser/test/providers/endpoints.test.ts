@@ -77,6 +77,79 @@ test("Azure calls the user's deployment with the user's key", async () => {
   assert.equal(request?.headers['api-key'], 'k')
 })
 
+/** Names that would select another path, method, query or host, in the encodings that something on the way may decode. */
+const SHAPING_NAMES = [
+  '..',
+  '.',
+  '../../admin',
+  'm/../../files',
+  'models/..',
+  'models/../../admin',
+  'tunedModels/m/../../x',
+  '%2e%2e/%2e%2e/admin',
+  '%2E%2E%2Fadmin',
+  '%252e%252e%252fadmin',
+  'm%2f..',
+  '..\\..\\admin',
+  'm\\x',
+  '/admin',
+  '//evil.example/x',
+  'm//x',
+  'm/',
+  'm?key=other&',
+  'm#',
+  'm;x',
+  'm@evil.example',
+  'm:generateContent?x=',
+  'm x',
+  'ｍ․․／x',
+  'm\u2028',
+  'http://evil.example/m',
+  'arn:aws:bedrock:eu-west-1:1:custom-model/../../x',
+  'arn:aws:bedrock:eu-west-1:1:custom-model/a/b/c/d',
+]
+
+test('a model or deployment whose name would shape the URL is model_not_found, and nothing is called', async () => {
+  await using harness = await openProviderHarness()
+  const none = { region: null, deployment: null, baseURL: null }
+  const azure = { useDeploymentBasedUrls: true }
+  for (const name of SHAPING_NAMES) {
+    const check = (kind: ProviderConfig['kind'], fields: Partial<ModelRequest>, config: Partial<ProviderConfig> = {}) =>
+      assert.throws(
+        () => harness.build(harness.configure(kind, { apiKey: 'k', ...config }), fields),
+        failsWith('model_not_found', ({ details }) => details?.param === 'model'),
+        `${kind}: ${name}`,
+      )
+    for (const kind of ['google', 'azure', 'amazon-bedrock'] as const) check(kind, { modelId: name })
+    check('azure', { modelId: name }, azure)
+    check('azure', { modelId: 'm', settings: { ...none, deployment: name } }, azure)
+  }
+  assert.equal(harness.upstream.requests.length, 0)
+})
+
+test('names that these kinds have are called at their own path', async () => {
+  await using harness = await openProviderHarness()
+  const bedrockName = 'arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-sonnet-4-v1:0'
+  const cases: [ProviderConfig['kind'], string, string][] = [
+    ['google', 'gemini-2.5-flash', '/base/models/gemini-2.5-flash:generateContent'],
+    ['google', 'tunedModels/my-model-1', '/base/tunedModels/my-model-1:generateContent'],
+    ['azure', 'gpt-4.1_mini', '/base/deployments/gpt-4.1_mini/chat/completions?api-version=v1'],
+    ['amazon-bedrock', 'anthropic.claude-v2:1', '/base/model/anthropic.claude-v2%3A1/converse'],
+    ['amazon-bedrock', bedrockName, `/base/model/${encodeURIComponent(bedrockName)}/converse`],
+    [
+      'amazon-bedrock',
+      'arn:aws:bedrock:us-east-1:1:custom-model/amazon.nova-v1:0/abc',
+      '/base/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Acustom-model%2Famazon.nova-v1%3A0%2Fabc/converse',
+    ],
+  ]
+  for (const [kind, modelId, path] of cases) {
+    const config = harness.configure(kind, { apiKey: 'k', useDeploymentBasedUrls: true })
+    // The upstream answers in OpenAI's format only: the request is what counts.
+    await complete(harness.build(config, { modelId }).chat, false).catch(() => undefined)
+    assert.equal(harness.upstream.requests.at(-1)?.path, path)
+  }
+})
+
 test("Friendli calls the user's endpoint under the user's team", async () => {
   await using harness = await openProviderHarness()
   const settings = { region: null, deployment: 'endpoint-1', baseURL: null }

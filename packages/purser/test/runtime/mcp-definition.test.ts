@@ -43,8 +43,21 @@ test('a secret that is not a valid header value is refused, and is not in the er
   }
 })
 
+test('a secret that is a dot segment does not select another path of the server', () => {
+  const definition = { url: 'https://h/{secret.team}/mcp' }
+  for (const team of ['..', '.']) assert.throws(() => fill(definition, 'ada', { team }), fails('secret_invalid'))
+  for (const team of ['../x', '%2e%2e', '..\\', '...', 'a..b', '?', '#', '//evil.example']) {
+    const { url } = fill(definition, 'ada', { team }) as { url: string }
+    assert.match(new URL(url).href, /^https:\/\/h\/[^/?#]+\/mcp$/)
+  }
+  const fixed = { url: 'https://h/a/../{secret.team}' }
+  assert.deepEqual(fill(fixed, 'ada', { team: 'x' }), { url: 'https://h/a/../x' }, "the operator's own path stays")
+})
+
 test('two user ids always give different URLs and headers', () => {
-  const id = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => text.isWellFormed())
+  const id = fc
+    .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+    .filter((text) => text.isWellFormed() && text !== '.' && text !== '..')
   const definition = { url: 'https://h/{user}', headers: { 'x-user': '{user}' } }
   fc.assert(
     fc.property(id, id, (one, other) => {

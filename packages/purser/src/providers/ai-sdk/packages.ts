@@ -1,6 +1,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { PurserError } from '../../errors.ts'
 import type { ModelRequest } from '../../runtime/ports.ts'
+import { requireAddressedName } from '../addressed-name.ts'
 import { type Credentials, secretMissing } from '../credentials.ts'
 import { createGuardedFetch } from '../http/guarded-fetch.ts'
 import type { Pools } from '../http/pools.ts'
@@ -50,9 +51,10 @@ export function createGoogleModel(deps: PackageDeps): LanguageModelV4 {
   const { request, credentials } = deps
   const { baseURL, shared } = resolveEndpoint(deps, 'https://generativelanguage.googleapis.com/v1beta')
   const apiKey = credentials.require('apiKey')
+  const model = requireAddressedName(request, 'google', request.modelId)
   return createLazyModel(request, async () => {
     const { createGoogle } = await importPackage('@ai-sdk/google', () => import('@ai-sdk/google'))
-    return createGoogle({ ...shared, apiKey, baseURL }).languageModel(request.modelId)
+    return createGoogle({ ...shared, apiKey, baseURL }).languageModel(model)
   })
 }
 
@@ -67,6 +69,7 @@ export function createAzureModel(deps: PackageDeps): LanguageModelV4 {
   }
   const { baseURL, shared } = resolveEndpoint(deps, `https://${resource}.openai.azure.com/openai`)
   const { config, settings } = request
+  const deployment = requireAddressedName(request, 'azure', settings.deployment ?? request.modelId)
   const options = {
     ...shared,
     apiKey: credentials.require('apiKey'),
@@ -75,7 +78,7 @@ export function createAzureModel(deps: PackageDeps): LanguageModelV4 {
   }
   return createLazyModel(request, async () => {
     const { createAzure } = await importPackage('@ai-sdk/azure', () => import('@ai-sdk/azure'))
-    return createAzure({ ...options, baseURL }).chat(settings.deployment ?? request.modelId)
+    return createAzure({ ...options, baseURL }).chat(deployment)
   })
 }
 
@@ -88,12 +91,13 @@ export function createBedrockModel(deps: PackageDeps): LanguageModelV4 {
   if (!/^[a-z]{2,}(?:-[a-z0-9]+)+$/.test(region)) throw settingInvalid(request, 'region', 'Example: eu-central-1.')
   const { baseURL, shared } = resolveEndpoint(deps, `https://bedrock-runtime.${region}.${awsDomainOf(region)}`)
   const key = resolveAwsKey(deps)
+  const model = requireAddressedName(request, 'amazon-bedrock', request.modelId)
   return createLazyModel(request, async () => {
     const { createAmazonBedrock } = await importPackage(
       '@ai-sdk/amazon-bedrock',
       () => import('@ai-sdk/amazon-bedrock'),
     )
-    return createAmazonBedrock({ ...shared, ...key, region, baseURL }).languageModel(request.modelId)
+    return createAmazonBedrock({ ...shared, ...key, region, baseURL }).languageModel(model)
   })
 }
 

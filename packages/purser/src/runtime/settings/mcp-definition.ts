@@ -24,7 +24,7 @@ export interface PlaceholderValues {
 export function fillDefinition(definition: McpServerOption, values: PlaceholderValues): McpServerOption {
   if ('url' in definition) {
     const headers = mapValues(definition.headers, (text) => fill(text, values, encodeHeaderValue))
-    return { url: fill(definition.url, values, encodeURIComponent), ...(headers && { headers }) }
+    return { url: fillURL(definition.url, values), ...(headers && { headers }) }
   }
   const env = mapValues(definition.env, (text) => fill(text, values, (value) => value))
   return { command: definition.command, ...(definition.args && { args: definition.args }), ...(env && { env }) }
@@ -60,6 +60,17 @@ function fill(text: string, { server, user, credentials }: PlaceholderValues, en
       details: { name: server, field },
     })
   })
+}
+
+/** A segment `..` cannot be encoded: it selects another path in every form. */
+function fillURL(template: string, values: PlaceholderValues): string {
+  const url = fill(template, values, encodeURIComponent)
+  if (!hasDotSegment(url) || hasDotSegment(template)) return url
+  throw new PurserError('secret_invalid', `A field that fills the URL of '${values.server}' is not a path segment.`)
+}
+
+function hasDotSegment(url: string): boolean {
+  return /\/(?:\.|%2e){1,2}(?:[/?#]|$)/i.test(url)
 }
 
 function getField(credentials: Credentials | null, field: string): string | undefined {
