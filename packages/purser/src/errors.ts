@@ -65,7 +65,7 @@ export const ERRORS = {
   reader_slow: { retryable: true, meaning: 'A reader of a shared answer fell too far behind and was disconnected.' },
   upstream_failed: { retryable: true, meaning: 'The model provider failed or truncated its answer.' },
   upstream_auth: { retryable: false, meaning: 'The model provider rejected the API key.' },
-  upstream_rejected: { retryable: false, meaning: 'The model provider rejected the request as invalid.' },
+  upstream_rejected: { retryable: false, meaning: 'The model provider rejected the request.' },
   upstream_rate_limited: { retryable: true, meaning: 'The rate limit of the model provider was reached.' },
   upstream_timeout: { retryable: true, meaning: 'The model provider did not answer in time.' },
 } as const

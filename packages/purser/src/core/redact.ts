@@ -11,6 +11,22 @@ export function createRedactor(secrets: Iterable<string>): (text: string) => str
   return (text) => patterns.reduce((redacted, pattern) => redacted.replaceAll(pattern, MASK), text)
 }
 
+/** A piece of a header value that is as long as this may be a key of its own. */
+const KEY_MIN_LENGTH = 8
+
+/** The values of configured headers, and the keys in them, such as the token of `Bearer TOKEN`. */
+export function secretsInHeaders(headers: Readonly<Record<string, string>>): string[] {
+  return Object.values(headers).flatMap((value) => {
+    const [, ...pieces] = value.split(/[\s;,=]+/)
+    return [value, ...pieces.filter((piece) => piece.length >= KEY_MIN_LENGTH)]
+  })
+}
+
+/** The values in the query of a configured address. */
+export function secretsInQuery(url: URL | undefined): string[] {
+  return [...(url?.searchParams.values() ?? [])]
+}
+
 /** A copy of an error and its causes with these secrets masked. It does not refer to the original. */
 export function redactError(error: unknown, secrets: Iterable<string>): Error {
   const redact = createRedactor(secrets)

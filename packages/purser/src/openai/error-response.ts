@@ -100,8 +100,8 @@ const GATEWAY_MAPPINGS: { readonly [code in ErrorCode]?: Mapping } = {
   model_not_allowed: [404, INVALID, 'model_not_found'],
 }
 
-/** Statuses with which a provider rejects a request. Other statuses are failures of the provider, not of the client. */
-const REJECTION_STATUSES: readonly unknown[] = [400, 404, 413, 422]
+/** Statuses of a rejected request that clients are shown as they are; others become 400. */
+const REJECTION_STATUSES: readonly unknown[] = [400, 402, 404, 413, 415, 422, 451]
 
 /** Converts any error. Of an error that is not a `PurserError` nothing is revealed: it becomes 500 `internal_error`. */
 export function toErrorResponse(error: unknown, context: ErrorResponseContext = {}): ErrorResponse {
@@ -116,7 +116,11 @@ export function toErrorResponse(error: unknown, context: ErrorResponseContext = 
     code,
     param: nonEmptyText(details.param),
     hint: error.hint,
-    headers: retryHeaders(status, error.retryable, details.retryAfterMs),
+    headers: {
+      ...retryHeaders(status, error.retryable, details.retryAfterMs),
+      // Clients differ in which of the provider's statuses they repeat.
+      ...(error.code === 'upstream_rejected' ? { 'x-should-retry': 'false' } : {}),
+    },
     context,
   })
 }

@@ -1,3 +1,4 @@
+import { secretsInHeaders, secretsInQuery } from '../core/redact.ts'
 import { PurserError } from '../errors.ts'
 import type { ProviderConfig } from '../options.ts'
 import type { ModelRequest } from '../runtime/ports.ts'
@@ -52,11 +53,16 @@ export function resolveCredentials(request: ModelRequest, config: ProviderConfig
 
 const SECRET_FIELDS = ['apiKey', 'authToken', 'accessKeyId', 'secretAccessKey', 'sessionToken'] as const
 
-/** The secrets that a call may carry, to redact them in errors of the provider. */
-export function secretsOf({ credentials, config }: ModelRequest): string[] {
-  if (credentials !== null) return Object.values(credentials)
-  if (typeof config === 'function') return []
-  return SECRET_FIELDS.map((field) => config[field]).filter((secret) => typeof secret === 'string')
+/**
+ * Everything a call may carry that must not appear in an error of the provider: keys, and the operator's headers and
+ * query, which may be keys of a gateway in front of it.
+ */
+export function secretsOf({ credentials, config, settings }: ModelRequest): string[] {
+  const own = Object.values(credentials ?? {})
+  if (typeof config === 'function') return own
+  const keys = SECRET_FIELDS.map((field) => config[field]).filter((secret) => typeof secret === 'string')
+  const baseURL = URL.parse(settings.baseURL ?? config.baseURL ?? '') ?? undefined
+  return [...own, ...keys, ...secretsInHeaders(config.headers ?? {}), ...secretsInQuery(baseURL)]
 }
 
 export function secretMissing(request: ModelRequest, field: string): PurserError {

@@ -1,5 +1,5 @@
 import type { Effects } from '../core/effects.ts'
-import { createRedactor } from '../core/redact.ts'
+import { createRedactor, secretsInHeaders, secretsInQuery } from '../core/redact.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
@@ -41,8 +41,8 @@ export interface OpenAiHttpModelDeps {
 export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
   const { effects, provider, model } = deps
   const headers = createHeaders(deps)
-  const redact = createRedactor(deps.apiKey === undefined ? [] : [deps.apiKey])
-  const parseError = (text: string) => parseInBandError(provider, redact(text))
+  const redact = createRedactor([deps.apiKey ?? '', ...secretsInHeaders(deps.headers), ...secretsInQuery(deps.baseURL)])
+  const parseError = (text: string) => parseInBandError(provider, text, redact)
   const path = `${deps.baseURL.pathname.replace(/\/+$/, '')}/chat/completions${deps.baseURL.search}`
 
   async function chat(request: ChatRequest, call: ChatCall): Promise<ChatAnswer> {
@@ -67,8 +67,8 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
     const { isStream, timeouts, mapError } = options
     const head = await upstream.head
     if (head.status < 200 || head.status > 299) {
-      const text = redact(await readPrefix(upstream, RESPONSE_MAX_BYTES.error))
-      throw mapHttpError({ provider, ...head, text, now: effects.now() })
+      const text = await readPrefix(upstream, RESPONSE_MAX_BYTES.error)
+      throw mapHttpError({ provider, ...head, text, now: effects.now(), redact })
     }
     if (isEventStream(head)) {
       const maxEventBytes = RESPONSE_MAX_BYTES.event

@@ -21,7 +21,7 @@ export function mapSdkError(error: unknown, { provider, now, redact }: SdkErrorC
     const { statusCode, responseHeaders = {}, responseBody = '' } = error as ApiCallError
     // Without a status the connection failed; with status 200 the body was not an answer.
     if (statusCode === undefined) return mapNetworkError(provider, error.cause ?? error)
-    return mapHttpError({ provider, status: statusCode, headers: responseHeaders, text: redact(responseBody), now })
+    return mapHttpError({ provider, status: statusCode, headers: responseHeaders, text: responseBody, now, redact })
   }
   if (REQUEST_ERRORS.has(error.name)) {
     const message = `The provider '${provider}' does not support this request: ${redact(error.message)}`

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
+import { type ErrorBody, parseErrorBody, statusOfError } from './error-body.ts'
 
-const MESSAGE_MAX_CHARACTERS = 1_000
-const PARAM_MAX_CHARACTERS = 200
+/** A longer wait that a provider asks for is passed on as this one. */
+const RETRY_AFTER_MAX_MS = 3_600_000
 
 export interface HttpErrorResponse {
   readonly provider: string
@@ -13,34 +14,37 @@ export interface HttpErrorResponse {
   readonly text: string
   /** Wall clock, epoch ms: for a `retry-after` that is a date. */
   readonly now: number
+  /** Masks keys in what is quoted. */
+  readonly redact: (text: string) => string
 }
 
-interface ErrorBody {
-  readonly message?: string | undefined
-  readonly code?: string | undefined
-  readonly param?: string | undefined
-}
+/** The account of the key cannot pay for the call, whatever its status. */
+const BILLING_CODES: readonly unknown[] = ['insufficient_quota', 'billing_hard_limit_reached', 'insufficient_balance']
+
+/** Statuses below 500 that say nothing about the request: the same call may succeed later. */
+const TRANSIENT_STATUSES: readonly number[] = [408, 409, 425, 499]
 
 /**
  * Maps the status of a provider to a `PurserError`. Only the error for a rejected request quotes the provider: its
  * message explains to the client what is wrong with the request.
  */
-export function mapHttpError({ provider, status, headers, text, now }: HttpErrorResponse): PurserError {
+export function mapHttpError({ provider, status, headers, text, now, redact }: HttpErrorResponse): PurserError {
   const subject = `The provider '${provider}'`
-  if (status === 401 || status === 403) {
+  if (status === 401 || status === 403 || status === 407) {
     return new PurserError('upstream_auth', `${subject} rejected the key (status ${status}).`, {
       hint: 'Check the key of this provider and its permissions.',
       details: { status },
     })
   }
+  const retryAfterMs = parseRetryAfter(headers, now)
+  const details = retryAfterMs === undefined ? { status } : { status, retryAfterMs }
   if (status === 429) {
-    const retryAfterMs = parseRetryAfter(headers, now)
-    return new PurserError('upstream_rate_limited', `${subject} limits the rate of requests.`, {
-      details: retryAfterMs === undefined ? { status } : { status, retryAfterMs },
-    })
+    const body = parseErrorBody(text, redact)
+    if (BILLING_CODES.includes(body.code)) return requestRejected(subject, 402, body)
+    return new PurserError('upstream_rate_limited', `${subject} limits the rate of requests.`, { details })
   }
-  if (status === 400 || status === 404 || status === 413 || status === 422) {
-    return requestRejected(subject, status, parseErrorBody(text))
+  if (status >= 400 && status < 500 && !TRANSIENT_STATUSES.includes(status)) {
+    return requestRejected(subject, status, parseErrorBody(text, redact))
   }
   if (status >= 300 && status < 400) {
     return new PurserError('upstream_failed', `${subject} answered with a redirect, which is not followed.`, {
@@ -48,17 +52,20 @@ export function mapHttpError({ provider, status, headers, text, now }: HttpError
       details: { status },
     })
   }
-  return new PurserError('upstream_failed', `${subject} failed with status ${status}.`, { details: { status } })
+  return new PurserError('upstream_failed', `${subject} failed with status ${status}.`, { details })
 }
 
 /** The error in an event of a stream or in a body with status 200; undefined when the text is no error. */
-export function parseInBandError(provider: string, text: string): PurserError | undefined {
+export function parseInBandError(
+  provider: string,
+  text: string,
+  redact: (text: string) => string,
+): PurserError | undefined {
   const body = parseJson(text)
   const error = isObject(body) && !Array.isArray(body.choices) ? body.error : undefined
   if (!isObject(error) && textOf(error) === undefined) return undefined
-  const code = isObject(error) ? Number(error.status ?? error.code) : Number.NaN
-  const status = Number.isInteger(code) && code >= 400 && code < 600 ? code : 500
-  return mapHttpError({ provider, status, headers: {}, text, now: 0 })
+  const status = statusOfError(error)
+  return mapHttpError({ provider, status, headers: {}, text, now: 0, redact })
 }
 
 function requestRejected(subject: string, status: number, { message, code, param }: ErrorBody): PurserError {
@@ -67,27 +74,22 @@ function requestRejected(subject: string, status: number, { message, code, param
   })
 }
 
-/** Providers send `{ error: { message } }`, `{ error }`, `{ message }` or `{ detail }`. */
-function parseErrorBody(text: string): ErrorBody {
-  const body = parseJson(text)
-  if (!isObject(body)) return {}
-  const error = isObject(body.error) ? body.error : body
-  const message = [error.message, body.error, body.detail].find((candidate) => typeof candidate === 'string')
-  return {
-    message: textOf(message)?.slice(0, MESSAGE_MAX_CHARACTERS),
-    code: /^[a-z0-9_.-]{1,64}$/i.test(String(error.code)) ? textOf(error.code) : undefined,
-    param: textOf(error.param)?.slice(0, PARAM_MAX_CHARACTERS),
-  }
+/** The wait in ms from `retry-after-ms`, by default from `retry-after` in seconds or as a date; bounded. */
+function parseRetryAfter(headers: IncomingHttpHeaders, now: number): number | undefined {
+  const waitMs = parseMilliseconds(headers['retry-after-ms']) ?? parseSecondsOrDate(headers['retry-after'], now)
+  return waitMs === undefined ? undefined : Math.min(waitMs, RETRY_AFTER_MAX_MS)
 }
 
-/** The wait in ms from `retry-after-ms`, by default from `retry-after` in seconds or as a date. */
-function parseRetryAfter(headers: IncomingHttpHeaders, now: number): number | undefined {
-  const milliseconds = Number(headers['retry-after-ms'] ?? Number.NaN)
-  if (Number.isFinite(milliseconds) && milliseconds >= 0) return milliseconds
-  const value = headers['retry-after']
-  if (value === undefined || value === '') return undefined
+function parseMilliseconds(value: string | string[] | undefined): number | undefined {
+  const milliseconds = Number([value].flat()[0] || Number.NaN)
+  return milliseconds >= 0 ? milliseconds : undefined
+}
+
+function parseSecondsOrDate(header: string | string[] | undefined, now: number): number | undefined {
+  const value = [header].flat()[0]
+  if (value === undefined || value.trim() === '') return undefined
   const seconds = Number(value)
-  if (Number.isFinite(seconds)) return seconds >= 0 ? seconds * 1000 : undefined
+  if (!Number.isNaN(seconds)) return seconds >= 0 ? seconds * 1000 : undefined
   const date = Date.parse(value)
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }

@@ -1,6 +1,6 @@
 import { endsWithin } from '../../core/abort.ts'
 import type { Effects } from '../../core/effects.ts'
-import { redactError } from '../../core/redact.ts'
+import { redactError, secretsInHeaders, secretsInQuery } from '../../core/redact.ts'
 import { createSemaphore, type Semaphore } from '../../core/semaphore.ts'
 import type { Subject } from '../../core/subject.ts'
 import { PurserError } from '../../errors.ts'
@@ -248,9 +248,9 @@ function recordFailure(clients: UserMcpClients, server: string, now: number): vo
 
 /** Everything in a filled definition that may be secret, including the operator's headers and query. */
 function secretsIn(definition: McpServerOption, credentials: Credentials | null): string[] {
-  const texts = Object.values(('url' in definition ? definition.headers : definition.env) ?? {})
-  const query = 'url' in definition ? [...(URL.parse(definition.url)?.searchParams.values() ?? [])] : []
-  return [...Object.values(credentials ?? {}), ...texts, ...texts.flatMap((text) => text.split(/\s+/)), ...query]
+  const texts = ('url' in definition ? definition.headers : definition.env) ?? {}
+  const query = 'url' in definition ? secretsInQuery(URL.parse(definition.url) ?? undefined) : []
+  return [...Object.values(credentials ?? {}), ...secretsInHeaders(texts), ...query]
 }
 
 function unavailable(server: string, error: unknown, secrets: readonly string[]): PurserError {
