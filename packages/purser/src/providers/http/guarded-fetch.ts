@@ -1,4 +1,4 @@
-import { type RequestInit, fetch as undiciFetch } from 'undici'
+import { type Dispatcher, type RequestInit, fetch as undiciFetch } from 'undici'
 import { PurserError } from '../../errors.ts'
 import type { GetDispatcher } from './pools.ts'
 
@@ -14,8 +14,16 @@ export function createGuardedFetch(origin: string, getDispatcher: GetDispatcher)
         hint: `This provider is configured for ${origin}.`,
       })
     }
-    return undiciFetch(url, { ...init, redirect: 'error', dispatcher: getDispatcher() })
+    const dispatcher = withText(getDispatcher(), init.body)
+    return undiciFetch(url, { ...init, redirect: 'error', dispatcher })
   }
   // undici's Request and Response are those of the platform, with types of their own.
   return guardedFetch as unknown as typeof globalThis.fetch
+}
+
+/** `fetch` turns a text into a stream, which can be read only once; as a text the request can be repeated. */
+function withText(dispatcher: Dispatcher, body: RequestInit['body']): Dispatcher {
+  if (typeof body !== 'string') return dispatcher
+  const dispatch: Dispatcher['dispatch'] = (options, handler) => dispatcher.dispatch({ ...options, body }, handler)
+  return { dispatch } as Dispatcher
 }
