@@ -1,14 +1,23 @@
 import type {
+  LanguageModelV4CallOptions,
   LanguageModelV4GenerateResult,
+  LanguageModelV4Prompt,
   LanguageModelV4StreamPart,
   LanguageModelV4StreamResult,
   LanguageModelV4Usage,
 } from '@ai-sdk/provider'
+import { estimateTokens } from '../openai/estimate-tokens.ts'
+
+/** Tokens as far as they are known. */
+export interface MeteredTokens {
+  readonly inputTokens: number | undefined
+  readonly outputTokens: number | undefined
+}
 
 /** Closes the ticket of one call. The first of the two methods to be called decides; later calls do nothing. */
 export interface Meter {
-  /** The call was answered, or its reader stopped; tokens as far as they are known. */
-  settle(usage: LanguageModelV4Usage | undefined): Promise<void>
+  /** The call was answered, or its reader stopped. */
+  settle(tokens: MeteredTokens | undefined): Promise<void>
   /** The call failed before the model answered anything. */
   refund(): Promise<void>
 }
@@ -20,18 +29,18 @@ export async function meterGenerate(
   run: () => PromiseLike<LanguageModelV4GenerateResult>,
 ): Promise<LanguageModelV4GenerateResult> {
   const result = await refundOnFailure(meter, signal, run)
-  await meter.settle(result.usage)
+  await meter.settle(tokensOf(result.usage))
   return result
 }
 
 /** Runs a call that streams. The meter is settled or refunded when the stream ends, fails or is cancelled. */
 export async function meterStream(
   meter: Meter,
-  signal: AbortSignal | undefined,
+  { abortSignal: signal, prompt }: LanguageModelV4CallOptions,
   run: () => PromiseLike<LanguageModelV4StreamResult>,
 ): Promise<LanguageModelV4StreamResult> {
   const result = await refundOnFailure(meter, signal, run)
-  return { ...result, stream: createMeteredStream(meter, signal, result.stream) }
+  return { ...result, stream: createMeteredStream(meter, { signal, prompt }, result.stream) }
 }
 
 async function refundOnFailure<Result>(
@@ -52,25 +61,35 @@ const PRELUDE_PARTS: ReadonlySet<string> = new Set(['stream-start', 'response-me
 
 function createMeteredStream(
   meter: Meter,
-  signal: AbortSignal | undefined,
+  { signal, prompt }: { readonly signal: AbortSignal | undefined; readonly prompt: LanguageModelV4Prompt },
   source: ReadableStream<LanguageModelV4StreamPart>,
 ): ReadableStream<LanguageModelV4StreamPart> {
   const reader = source.getReader()
   let usage: LanguageModelV4Usage | undefined
+  let deliveredBytes = 0
   let hasOutput = false
 
-  const onFailure = () => (hasOutput || signal?.aborted ? meter.settle(usage) : meter.refund())
+  // Of a stream that was left or cut, what was delivered is counted.
+  const settle = () =>
+    meter.settle(
+      tokensOf(usage) ?? {
+        inputTokens: estimatePromptTokens(prompt),
+        outputTokens: estimateTokens(deliveredBytes),
+      },
+    )
+  const onFailure = () => (hasOutput || signal?.aborted ? settle() : meter.refund())
   return new ReadableStream({
     async pull(controller) {
       try {
         const { value, done } = await reader.read()
         if (done) {
-          await meter.settle(usage)
+          await meter.settle(tokensOf(usage))
           return controller.close()
         }
         if (value.type === 'error') await onFailure()
         else if (!PRELUDE_PARTS.has(value.type)) hasOutput = true
         if (value.type === 'finish') usage = value.usage
+        if ('delta' in value) deliveredBytes += Buffer.byteLength(value.delta)
         controller.enqueue(value)
       } catch (error) {
         await onFailure()
@@ -78,8 +97,21 @@ function createMeteredStream(
       }
     },
     async cancel(reason) {
-      await meter.settle(usage)
+      await settle()
       await reader.cancel(reason)
     },
   })
+}
+
+function estimatePromptTokens(prompt: LanguageModelV4Prompt): number {
+  let bytes = 0
+  for (const { content } of prompt) {
+    const parts = typeof content === 'string' ? [{ text: content }] : content
+    for (const part of parts) if ('text' in part) bytes += Buffer.byteLength(part.text)
+  }
+  return estimateTokens(bytes)
+}
+
+function tokensOf(usage: LanguageModelV4Usage | undefined): MeteredTokens | undefined {
+  return usage && { inputTokens: usage.inputTokens.total, outputTokens: usage.outputTokens.total }
 }

@@ -15,7 +15,7 @@ export type PurserMiddlewareOptions = Pick<AiSdkOptions, 'mode' | 'timeZone' | '
  * with a user message; steps after a tool belong to the message before them and are not admitted again. The context is
  * appended to the last leading system message. The tokens of an admitted call are settled when its answer ends. A call
  * that fails before the model answers anything is refunded; a call that fails later, or whose stream is cancelled,
- * stays counted.
+ * stays counted, with an estimate of the tokens of its prompt and of the text that was delivered.
  *
  * @param user The handle of `purser.user(id)`.
  * @param options Rendering of the context, cost and idempotency key; see `AiSdkOptions`.
@@ -57,7 +57,7 @@ export function purserMiddleware(user: AiSdkUser, options: PurserMiddlewareOptio
     },
     async wrapStream({ model, params }) {
       const [meter, call] = await prepare(params)
-      return meterStream(meter, params.abortSignal, () => model.doStream(call))
+      return meterStream(meter, call, () => model.doStream(call))
     },
   }
 }
@@ -92,10 +92,7 @@ function createMeter({ ledger }: AiSdkUser, policy: AdmissionPolicy, ticket: str
     await close().catch(() => undefined)
   }
   return {
-    settle: (usage) =>
-      closeOnce(() =>
-        ledger.settle(ticket, { inputTokens: usage?.inputTokens.total, outputTokens: usage?.outputTokens.total }),
-      ),
+    settle: (tokens) => closeOnce(() => ledger.settle(ticket, tokens ?? {})),
     refund: () =>
       closeOnce(() => {
         policy.recordRefund()

@@ -1,7 +1,7 @@
 import { type FetchLike, type ReconnectionScheduler, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { Agent, fetch, Pool, type RequestInit } from 'undici'
 import type { Effects } from '../core/effects.ts'
-import { createKeptAliveClient } from '../core/kept-alive-client.ts'
+import { createPersistentClient } from '../core/persistent-client.ts'
 import type { TokenSource } from '../runtime/oauth/ports.ts'
 import { createBearerFetch } from './bearer-fetch.ts'
 import { monitorTransport, type TransportMonitor } from './transport-monitor.ts'
@@ -37,7 +37,7 @@ export function createHttpTransport(
   { url, headers }: HttpDefinition,
 ): { transport: StreamableHTTPClientTransport; monitor: TransportMonitor; destroy(): Promise<void> } {
   const factory = (origin: string | URL, options: object) =>
-    new Pool(origin, { ...options, factory: createKeptAliveClient })
+    new Pool(origin, { ...options, factory: createPersistentClient })
   const agent = new Agent({ factory, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } })
   const agentFetch: FetchLike = async (input, init) => {
     const response = await fetch(input, { ...(init as unknown as RequestInit), dispatcher: agent })

@@ -69,7 +69,7 @@ function skipWhitespace(text: string, start: number): number {
 }
 
 /** The index behind the closing quote of the string that starts at `start`. */
-function findStringEnd(text: string, start: number): number {
+export function findStringEnd(text: string, start: number): number {
   let quote = text.indexOf('"', start + 1)
   while (quote !== -1) {
     let backslashes = 0

@@ -4,6 +4,7 @@ import { PurserError } from '../errors.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { mergeChunks, toChunks } from '../openai/completion.ts'
+import { dropEmptyTexts } from '../openai/drop-empty-texts.ts'
 import { type ChunkStream, createChunkStream } from './chunk-stream.ts'
 import { type ChunkTimeouts, createChunkTimeouts } from './chunk-timeouts.ts'
 import { mapHttpError, mapNetworkError, parseInBandError, parseJson } from './http/errors.ts'
@@ -110,7 +111,7 @@ const RESERVED_FIELDS: readonly string[] = [
  * win.
  */
 function toUpstreamRequest(request: ChatRequest, { provider, model, prepare }: OpenAiHttpModelDeps): ChatRequest {
-  const { providerOptions, ...fields } = request
+  const { providerOptions, ...fields } = dropEmptyTexts(request)
   const options = (providerOptions as Record<string, Record<string, unknown>> | null | undefined)?.[provider]
   const defaults = Object.entries(options ?? {}).filter(([name]) => !RESERVED_FIELDS.includes(name))
   const usage = fields.stream === true && { stream_options: { ...fields.stream_options, include_usage: true } }

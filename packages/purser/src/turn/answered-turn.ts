@@ -6,11 +6,12 @@ import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatChunk, ChatCompletion, Usage } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import { mergeChunks, toChunks, usageOf } from '../openai/completion.ts'
+import { estimateRequestTokens, estimateTokens, textBytesOfChunk } from '../openai/estimate-tokens.ts'
 import { createModelRewriter } from '../openai/rewrite-model.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
 import type { Settings } from '../runtime/api.ts'
 import { answerHeaders, pipeAnswer, type ReadableAnswer, toResponse } from './http-response.ts'
-import type { CacheOutcome, TurnOutcome, TurnRun } from './turn-run.ts'
+import type { CacheOutcome, TokenCounts, TurnOutcome, TurnRun } from './turn-run.ts'
 
 /**
  * A turn that was admitted and has an answer. The answer is read once: as `chunks`, `completion()`, `toResponse()` or
@@ -66,6 +67,9 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   /** Why the answer can no longer be read. */
   #consumed: string | undefined
   #hasEnded = false
+  #usage: Usage | undefined
+  /** Bytes of text that the reader got. */
+  #deliveredBytes = 0
 
   constructor(
     run: TurnRun,
@@ -93,7 +97,9 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
 
   async completion(): Promise<ChatCompletion> {
     this.#consume()
-    return JSON.parse(await this.wholeText()) as ChatCompletion
+    const completion = JSON.parse(await this.wholeText()) as ChatCompletion
+    this.complete()
+    return completion
   }
 
   toResponse(): Response {
@@ -116,47 +122,67 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     await this.cancel()
   }
 
+  complete(): void {
+    this.#end('completed')
+  }
+
   /** Ends the turn if reading has not. */
   end(): void {
-    this.#end('cancelled', undefined)
+    this.#end('cancelled')
+  }
+
+  giveBack(error: unknown): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#run.giveBack(error)
   }
 
   /** The texts of the chunks as this client may see them. The turn ends with the last one, however that arrives. */
-  async *texts(withUsage: boolean = this.#run.request.stream_options?.include_usage === true): AsyncGenerator<string> {
-    let outcome: TurnOutcome = 'cancelled'
-    let usage: Usage | undefined
-    let failure: unknown
-    try {
-      for await (const text of textsOf(this.#answer)) {
-        if (hasUsage(text)) {
-          const chunk = JSON.parse(text) as ChatChunk
-          usage = usageOf(chunk) ?? usage
-          if (chunk.choices.length === 0 && !withUsage) continue
-        }
-        yield this.#rewriteModel(text)
-      }
-      outcome = 'completed'
-    } catch (error) {
-      outcome = 'failed'
-      failure = error
-      throw error
-    } finally {
-      this.#end(outcome, usage, failure)
-    }
+  texts(): AsyncGenerator<string> {
+    return this.#texts(this.#run.request.stream_options?.include_usage === true, true)
   }
 
   /** The completion: the upstream's own text, or made from its chunks. */
   async wholeText(): Promise<string> {
     const answer = this.#answer
-    if (answer.kind === 'completion') {
-      const usage = hasUsage(answer.text) ? usageOf(JSON.parse(answer.text) as ChatCompletion) : undefined
-      this.#end('completed', usage)
-      return this.#rewriteModel(answer.text)
+    try {
+      if (answer.kind === 'completion') return this.#rewriteModel(answer.text)
+      const chunks: ChatChunk[] = []
+      // A completion always has its usage, whatever a stream would have shown.
+      for await (const text of this.#texts(true, false)) chunks.push(JSON.parse(text) as ChatChunk)
+      return JSON.stringify(mergeChunks(chunks))
+    } catch (error) {
+      this.giveBack(error)
+      throw error
     }
-    const chunks: ChatChunk[] = []
-    // A completion always has its usage, whatever a stream would have shown.
-    for await (const text of this.texts(true)) chunks.push(JSON.parse(text) as ChatChunk)
-    return JSON.stringify(mergeChunks(chunks))
+  }
+
+  /** `endsTurn`: completes the turn with the last chunk. */
+  async *#texts(withUsage: boolean, endsTurn: boolean): AsyncGenerator<string> {
+    let outcome: TurnOutcome = 'cancelled'
+    let hasDelivered = false
+    let failure: unknown
+    try {
+      for await (const text of textsOf(this.#answer)) {
+        if (hasUsage(text)) {
+          const chunk = JSON.parse(text) as ChatChunk
+          this.#usage = usageOf(chunk) ?? this.#usage
+          if (chunk.choices.length === 0 && !withUsage) continue
+        }
+        this.#deliveredBytes += textBytesOfChunk(text)
+        const rewritten = this.#rewriteModel(text)
+        hasDelivered = true
+        yield rewritten
+      }
+      outcome = 'completed'
+    } catch (error) {
+      outcome = 'failed'
+      failure = error
+      if (!hasDelivered) this.giveBack(error)
+      throw error
+    } finally {
+      if (endsTurn || outcome !== 'completed') this.#end(outcome, failure)
+    }
   }
 
   async *#chunks(): AsyncGenerator<ChatChunk> {
@@ -175,12 +201,26 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   }
 
   /** The first call ends the turn. */
-  #end(outcome: TurnOutcome, usage: Usage | undefined, error?: unknown): void {
+  #end(outcome: TurnOutcome, error?: unknown): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
     // The turn that called the model pays for its tokens.
     const isOwnCall = this.cache === 'miss' || this.cache === 'off'
-    this.#run.end(outcome, { cache: this.cache, usage: isOwnCall ? usage : undefined, error })
+    this.#run.end(outcome, { cache: this.cache, usage: isOwnCall ? this.#countTokens(outcome) : undefined, error })
+  }
+
+  /** The usage that the upstream has reported; of a stream that was left or cut, at least what was delivered. */
+  #countTokens(outcome: TurnOutcome): TokenCounts | undefined {
+    const answer = this.#answer
+    if (answer.kind === 'completion' && hasUsage(answer.text)) {
+      this.#usage ??= usageOf(JSON.parse(answer.text) as ChatCompletion)
+    }
+    const usage = this.#usage
+    if (outcome === 'completed' || answer.kind === 'completion') return usage
+    return {
+      prompt_tokens: usage?.prompt_tokens ?? estimateRequestTokens(this.#run.request),
+      completion_tokens: Math.max(usage?.completion_tokens ?? 0, estimateTokens(this.#deliveredBytes)),
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Context } from '../context/api.ts'
+import { encodeHeaderValue } from '../core/header-value.ts'
 import { formatSseEvent } from '../core/sse.ts'
 import type { Admitted, Refused } from '../ledger/decide/admission.ts'
 import { toErrorResponse, toRefusalResponse } from '../openai/error-response.ts'
@@ -7,20 +8,20 @@ import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
 import { DONE_EVENT } from '../openai/sse.ts'
 import type { Settings } from '../runtime/api.ts'
 
-type Headers = Readonly<Record<string, string>>
+type HeaderFields = Readonly<Record<string, string>>
 
-const EVENT_STREAM: Headers = {
+const EVENT_STREAM: HeaderFields = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'private, no-store',
   'x-accel-buffering': 'no',
 }
-const JSON_BODY: Headers = {
+const JSON_BODY: HeaderFields = {
   'content-type': 'application/json; charset=utf-8',
   'cache-control': 'private, no-store',
 }
 
 /** A turn that was not admitted. It cost nothing and reached no model. */
-export interface RefusedTurn {
+export interface RefusedTurn extends AsyncDisposable {
   readonly allowed: false
   readonly admission: Refused
   /** 429 `insufficient_quota` or 403 `user_blocked`, with an OpenAI error body. */
@@ -39,6 +40,8 @@ export function createRefusedTurn(admission: Refused, now: number): RefusedTurn 
     async pipe(response) {
       response.writeHead(status, allHeaders).end(JSON.stringify(body))
     },
+    // Nothing is held: it lets `await using turn = …` take a turn of either kind.
+    [Symbol.asyncDispose]: async () => undefined,
   }
 }
 
@@ -54,9 +57,9 @@ interface AnswerFacts {
 export function answerHeaders(
   { settings, context, cache, admission, overheadMs }: AnswerFacts,
   { isReplay, now }: { readonly isReplay: boolean; readonly now: number },
-): Headers {
+): HeaderFields {
   return {
-    'x-purser-model': `${settings.provider}/${settings.model}`,
+    'x-purser-model': encodeHeaderValue(`${settings.provider}/${settings.model}`),
     'x-purser-cache': cache,
     'x-purser-context': context.status,
     'x-purser-overhead-ms': overheadMs.toFixed(2),
@@ -68,11 +71,16 @@ export function answerHeaders(
 /** What writing an answer needs of it. */
 export interface ReadableAnswer {
   readonly streams: boolean
-  readonly headers: Headers
+  readonly headers: HeaderFields
   texts(): AsyncGenerator<string>
+  /** The answer as one text. The turn ends with `complete`. */
   wholeText(): Promise<string>
-  /** Ends the turn if reading has not. */
+  /** The answer was delivered. */
+  complete(): void
+  /** Ends the turn if nothing else has. */
   end(): void
+  /** The answer cannot be delivered, and no byte of it was: the turn is not counted. */
+  giveBack(): void
 }
 
 /**
@@ -83,10 +91,12 @@ export async function pipeAnswer(answer: ReadableAnswer, response: ServerRespons
   const { headers } = answer
   if (!answer.streams) {
     const text = await answer.wholeText()
-    response.writeHead(200, { ...JSON_BODY, ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
-    answer.end()
+    writeHead(answer, response, { ...JSON_BODY, ...headers, 'content-length': String(Buffer.byteLength(text)) })
+    response.end(text)
+    answer.complete()
     return
   }
+  writeHead(answer, response, { ...EVENT_STREAM, ...headers })
   const texts = answer.texts()
   const onClose = (): void => {
     if (response.writableFinished) return
@@ -96,7 +106,6 @@ export async function pipeAnswer(answer: ReadableAnswer, response: ServerRespons
   }
   response.on('close', onClose)
   try {
-    response.writeHead(200, { ...EVENT_STREAM, ...headers })
     for await (const text of texts) {
       if (response.destroyed) break
       if (!response.write(formatSseEvent(text))) await drained(response)
@@ -111,17 +120,34 @@ export async function pipeAnswer(answer: ReadableAnswer, response: ServerRespons
   }
 }
 
+function writeHead(answer: ReadableAnswer, response: ServerResponse, headers: HeaderFields): void {
+  try {
+    response.writeHead(200, headers)
+  } catch (error) {
+    answer.giveBack()
+    throw error
+  }
+}
+
 /** The answer as a web `Response`. */
 export function toResponse(answer: ReadableAnswer): Response {
-  if (answer.streams) return new Response(eventStream(answer), { headers: { ...EVENT_STREAM, ...answer.headers } })
-  const body = new ReadableStream<Uint8Array>({
+  try {
+    const head = new Headers({ ...(answer.streams ? EVENT_STREAM : JSON_BODY), ...answer.headers })
+    return new Response(answer.streams ? eventStream(answer) : jsonBody(answer), { headers: head })
+  } catch (error) {
+    answer.giveBack()
+    throw error
+  }
+}
+
+function jsonBody(answer: ReadableAnswer): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
     async start(controller) {
       controller.enqueue(Buffer.from(await answer.wholeText()))
       controller.close()
-      answer.end()
+      answer.complete()
     },
   })
-  return new Response(body, { headers: { ...JSON_BODY, ...answer.headers } })
 }
 
 function eventStream(answer: ReadableAnswer): ReadableStream<Uint8Array> {

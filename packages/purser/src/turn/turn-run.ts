@@ -14,6 +14,8 @@ import { selectModel } from './select-model.ts'
 /** Where an answer came from: the cache, an equal turn in progress, the model, or the model without a lookup. */
 export type CacheOutcome = 'hit' | 'joined' | 'miss' | 'off'
 
+export type TokenCounts = Pick<Usage, 'prompt_tokens' | 'completion_tokens'>
+
 export type TurnOutcome = 'completed' | 'failed' | 'cancelled'
 
 /**
@@ -142,7 +144,7 @@ export class TurnRun {
       cache,
       usage,
       error,
-    }: { readonly cache: CacheOutcome; readonly usage: Usage | undefined; readonly error?: unknown },
+    }: { readonly cache: CacheOutcome; readonly usage: TokenCounts | undefined; readonly error?: unknown },
   ): void {
     if (!this.#finish(outcome === 'completed')) return
     this.#report(outcome, cache)
@@ -152,17 +154,23 @@ export class TurnRun {
 
   /** Ends a turn that failed before its answer began, and rethrows. A refused repeat becomes a refused turn. */
   fail(error: unknown): RefusedTurn {
-    const isCancelled = this.options.signal?.aborted === true
-    this.#finish(false)
     if (error instanceof AdmissionRefused) {
+      this.#finish(false)
       this.#payment?.refund()
       return this.refuse(error.admission)
     }
+    this.giveBack(error)
+    throw error
+  }
+
+  /** Ends a turn of which nothing was delivered. It is counted only if its caller has left. */
+  giveBack(error: unknown): void {
+    if (!this.#finish(false)) return
+    const isCancelled = this.options.signal?.aborted === true
     this.#report(isCancelled ? 'cancelled' : 'failed', 'off')
     if (!isCancelled) this.#reportFailure(error)
     if (isCancelled) this.#payment?.settle({})
     else this.#payment?.refund()
-    throw error
   }
 
   refuse(admission: Refused): RefusedTurn {

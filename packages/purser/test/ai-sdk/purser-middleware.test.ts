@@ -95,6 +95,35 @@ test('purserMiddleware: a call that fails before it answers is refunded; one tha
   }
 })
 
+test('purserMiddleware: a stream that is left or cut is counted by what was delivered', async () => {
+  await using harness = await openAiSdkHarness()
+  const long: LanguageModelV4StreamPart[] = [
+    ...parts.slice(0, 2),
+    { type: 'text-delta', id: '0', delta: 'x'.repeat(400) },
+    { type: 'reasoning-delta', id: '1', delta: 'y'.repeat(400) },
+  ]
+  const answers = {
+    left: [...long, ...parts.slice(3)],
+    cut: [...long, { type: 'error', error: new Error('no') } satisfies LanguageModelV4StreamPart],
+  }
+  for (const [how, answer] of Object.entries(answers)) {
+    const user = harness.user(how)
+    const model = wrapLanguageModel({ model: createOwnModel([answer]), middleware: purserMiddleware(user) })
+    const prompt: LanguageModelV4CallOptions['prompt'] = [
+      { role: 'user', content: [{ type: 'text', text: 'z'.repeat(4_000) }] },
+    ]
+    const reader = (await model.doStream({ prompt })).stream.getReader()
+    for (let read = 0; read < 4; read++) await reader.read()
+    if (how === 'left') await reader.cancel()
+    else await reader.read()
+    const rows = (await Array.fromAsync(user.export())).filter(({ type }) => type === 'counter')
+    const counters = rows.map(({ value }) => value as { readonly limit: string; readonly value: number })
+    const tokens = Object.fromEntries(counters.map(({ limit, value }) => [limit, value]))
+    assert.equal(tokens.outputTokens, 200, how)
+    assert.ok((tokens.inputTokens ?? 0) >= 1_000, how)
+  }
+})
+
 test("a user's handle is an AiSdkUser, and its tools are a ToolSet", async () => {
   await using harness = await openAiSdkHarness()
   const user: AiSdkUser = harness.user('u')

@@ -17,7 +17,8 @@ printSeed('AI SDK translation')
 const signal = new AbortController().signal
 const header = { id: 'c', created: 1, model: 'm' }
 
-const word = fc.string({ minLength: 1 })
+/** Texts without a visible character are left out of prompts. */
+const word = fc.string({ minLength: 1 }).filter((text) => text.trim() !== '')
 const userMessage = fc.record(
   {
     role: fc.constant('user' as const),
@@ -99,6 +100,42 @@ test('a prompt converted to OpenAI messages and back is the same prompt, with im
     }),
     { seed, numRuns: rounds(5_000, 500) },
   )
+})
+
+test('texts without a visible character do not reach a provider, in any role', () => {
+  for (const blank of ['', ' ', '\n\t']) {
+    const text = { type: 'text', text: blank }
+    const image = { type: 'image_url', image_url: { url: 'https://example.org/a.png' } }
+    const call = { id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }
+    const converted = convertToPrompt([
+      { role: 'system', content: blank },
+      { role: 'developer', content: [text, { type: 'text', text: 'Be brief.' }] },
+      { role: 'user', content: blank },
+      { role: 'user', content: [text, image, text] },
+      { role: 'assistant', content: [text] },
+      { role: 'assistant', content: blank, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'c', content: blank },
+      { role: 'assistant', content: null },
+      { role: 'user', content: [text, { type: 'text', text: 'Hi' }] },
+    ])
+    assert.deepEqual(
+      converted.map(({ role, content }) => [
+        role,
+        typeof content === 'string' ? content.trim() : content.map((part) => part.type),
+      ]),
+      [
+        ['system', 'Be brief.'],
+        ['user', ['file']],
+        ['assistant', ['tool-call']],
+        ['tool', ['tool-result']],
+        ['user', ['text']],
+      ],
+    )
+    const result = converted[3]?.content[0]
+    assert.ok(typeof result === 'object' && result.type === 'tool-result')
+    assert.deepEqual(result.output, { type: 'json', value: blank })
+    assert.throws(() => convertToPrompt([{ role: 'user', content: blank }]), { code: 'request_invalid' })
+  }
 })
 
 test('call options converted to a chat request and back are the same options', () => {

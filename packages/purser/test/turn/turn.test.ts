@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { test } from 'node:test'
-import type { PurserError, Turn } from '../../src/index.ts'
+import type { PurserError, Turn, User } from '../../src/index.ts'
 import { handClock } from '../../src/testing/index.ts'
 import type { AnsweredTurn } from '../../src/turn/answered-turn.ts'
 import { begin, chunk, fail, openTurnHarness } from '../support/turn-harness.ts'
@@ -147,6 +149,117 @@ test('a reader that stops early stops the upstream, and the turn stays counted',
   await upstream.disconnected
   assert.equal((await ada.ledger.quota()).count, 1)
   assert.equal(harness.purser.runtime.active()[0]?.inUse, 0)
+})
+
+/** Tokens that the ledger has counted for the user. */
+async function countedTokens(user: User): Promise<{ input: number; output: number }> {
+  const rows = await Array.fromAsync(user.export())
+  const counters = rows.filter(({ type }) => type === 'counter')
+  const sum = (limit: string): number =>
+    counters
+      .map(({ value }) => value as { readonly limit: string; readonly value: number })
+      .reduce((total, counter) => (counter.limit === limit ? total + counter.value : total), 0)
+  return { input: sum('inputTokens'), output: sum('outputTokens') }
+}
+
+/** How a reader may leave a stream after its second chunk. */
+const LEAVING: Readonly<Record<string, (turn: AnsweredTurn, abort: AbortController) => Promise<unknown>>> = {
+  'breaks its loop': async ({ chunks }) => {
+    let count = 0
+    for await (const _ of chunks) if (++count === 2) break
+  },
+  'cancels the turn': async (turn) => {
+    const iterator = turn.chunks[Symbol.asyncIterator]()
+    await iterator.next()
+    await iterator.next()
+    await turn.cancel()
+  },
+  aborts: async ({ chunks }, abort) => {
+    const iterator = chunks[Symbol.asyncIterator]()
+    await iterator.next()
+    await iterator.next()
+    abort.abort()
+    await iterator.next().catch(() => undefined)
+  },
+  'cancels its response': async (turn) => {
+    const reader = turn.toResponse().body?.getReader()
+    await reader?.read()
+    await reader?.read()
+    await reader?.cancel()
+  },
+  'is cut by the upstream': async ({ chunks }, _) => {
+    cut.resolve()
+    await Array.fromAsync(chunks).catch(() => undefined)
+  },
+}
+let cut = Promise.withResolvers<void>()
+
+for (const [how, leave] of Object.entries(LEAVING)) {
+  test(`the tokens of a stream are counted by what was delivered when its reader ${how}`, async () => {
+    await using harness = await openTurnHarness()
+    const ada = harness.user('ada')
+    cut = Promise.withResolvers()
+    harness.upstream.answer = (response) => {
+      begin(response, 'w'.repeat(400))
+      response.write(chunk({ content: 'ö'.repeat(200) }))
+      void cut.promise.then(() => response.destroy())
+    }
+    const abort = new AbortController()
+    const prompt = { messages: [{ role: 'user', content: 'x'.repeat(4_000) }], stream: true }
+    await leave(allowed(await ada.turn(prompt, { signal: abort.signal })), abort)
+    const tokens = await countedTokens(ada)
+    assert.ok(tokens.output >= 100 && tokens.output <= 210, JSON.stringify(tokens))
+    assert.ok(tokens.input >= 1_000 && tokens.input < 1_100, JSON.stringify(tokens))
+  })
+}
+
+test('a stream that is read to its end is counted by the usage of the upstream', async () => {
+  await using harness = await openTurnHarness()
+  const ada = harness.user('ada')
+  await Array.fromAsync(allowed(await ada.turn({ ...request, stream: true })).chunks)
+  assert.deepEqual(await countedTokens(ada), { input: 7, output: 2 })
+})
+
+test('an answer that cannot be delivered for a reason of our own is not counted, and nothing stays in use', async () => {
+  await using harness = await openTurnHarness({ ledger: { dailyCap: 5 } })
+  const ada = harness.user('ada')
+  for (const stream of [true, false]) {
+    const response = new ServerResponse(new IncomingMessage(new Socket()))
+    response.writeHead(200)
+    response.flushHeaders()
+    const turn = allowed(await ada.turn({ ...request, stream }))
+    await assert.rejects(turn.pipe(response), { code: 'ERR_HTTP_HEADERS_SENT' })
+  }
+  assert.equal((await ada.ledger.quota()).count, 0)
+  assert.ok(harness.purser.runtime.active().every(({ inUse }) => inUse === 0))
+})
+
+test('a model of any name is reported in a header, percent-encoded where HTTP requires it', async () => {
+  await using harness = await openTurnHarness({
+    runtime: { defaults: { provider: 'any', model: 'm' } },
+    providers: { any: { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:9/v1', apiKey: '' } },
+  })
+  await using any = await openTurnHarness({
+    providers: { any: { kind: 'openai-compatible', baseURL: harness.upstream.baseURL, apiKey: '' } },
+    runtime: { defaults: { provider: 'any', model: 'm' } },
+  })
+  for (const model of ['é', '模型', '😀', '\u2028', 'a%41b', '"', 'my model', '模'.repeat(256)]) {
+    for (const stream of [true, false]) {
+      const response = allowed(await any.user('ada').turn({ ...request, model, stream })).toResponse()
+      assert.equal(decodeURIComponent(response.headers.get('x-purser-model') ?? ''), `any/${model}`)
+      assert.equal(response.status, 200)
+      await response.text()
+    }
+  }
+})
+
+test('a turn of either kind can be disposed of', async () => {
+  await using harness = await openTurnHarness({ ledger: { dailyCap: 1 } })
+  for (const expected of [true, false]) {
+    await using turn: Turn = await harness.user('ada').turn(request)
+    assert.equal(turn.allowed, expected)
+  }
+  assert.ok(harness.purser.runtime.active().every(({ inUse }) => inUse === 0))
 })
 
 test('an abort before the answer rejects with its reason, and the turn stays counted', async () => {

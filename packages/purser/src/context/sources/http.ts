@@ -1,5 +1,5 @@
 import { type Dispatcher, Pool } from 'undici'
-import { createKeptAliveClient } from '../../core/kept-alive-client.ts'
+import { createPersistentClient } from '../../core/persistent-client.ts'
 import type { HttpSource } from '../api.ts'
 import type { ContextLimits } from '../limits.ts'
 import type { SectionSource } from '../section.ts'
@@ -22,7 +22,7 @@ export function createHttpSource(source: HttpSource, options: HttpSourceOptions)
   const { section, limits, maxConnections } = options
   const template = parseRequestTemplate(source, section)
   const pool = new Pool(template.origin, {
-    factory: createKeptAliveClient,
+    factory: createPersistentClient,
     connections: Number.isFinite(maxConnections) ? maxConnections : null,
     headersTimeout: limits.loadTimeoutMs * 2,
     bodyTimeout: limits.loadTimeoutMs * 2,

@@ -15,8 +15,9 @@ type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart
 
 /**
  * Converts OpenAI messages to an AI SDK prompt. The tool name of a tool result comes from the call that it answers.
- * Consecutive tool results become one message, as providers that count messages require. What the prompt format cannot
- * express is `request_invalid`.
+ * Consecutive tool results become one message, as providers that count messages require. Texts without a visible
+ * character, which providers refuse, are left out, and so are messages without anything else. What the prompt format
+ * cannot express is `request_invalid`.
  */
 export function convertToPrompt(messages: readonly ChatMessage[]): LanguageModelV4Prompt {
   const prompt: LanguageModelV4Prompt = []
@@ -28,8 +29,12 @@ export function convertToPrompt(messages: readonly ChatMessage[]): LanguageModel
       const last = prompt.at(-1)
       if (last?.role === 'tool') last.content.push(result)
       else prompt.push({ role: 'tool', content: [result] })
-    } else prompt.push(convertMessage(message, toolNames, param))
+    } else {
+      const converted = convertMessage(message, toolNames, param)
+      if (converted.content.length > 0) prompt.push(converted)
+    }
   }
+  if (prompt.length === 0) throw invalid('The messages have no content.', 'messages')
   return prompt
 }
 
@@ -37,11 +42,11 @@ function convertMessage(message: ChatMessage, toolNames: Map<string, string>, pa
   switch (message.role) {
     case 'system':
     case 'developer':
-      return { role: 'system', content: textOf(message, param) }
+      return { role: 'system', content: visible(textOf(message, param)) }
     case 'user':
       return { role: 'user', content: convertUserContent(message, param) }
     case 'assistant': {
-      const text = textOf(message, param)
+      const text = visible(textOf(message, param))
       const toolCalls = convertToolCalls(message, toolNames, param)
       return { role: 'assistant', content: [...(text === '' ? [] : [{ type: 'text' as const, text }]), ...toolCalls] }
     }
@@ -51,8 +56,15 @@ function convertMessage(message: ChatMessage, toolNames: Map<string, string>, pa
 }
 
 function convertUserContent({ content }: ChatMessage, param: string): UserPart[] {
-  if (!Array.isArray(content)) return [{ type: 'text', text: content ?? '' }]
-  return content.map((part, index) => convertUserPart(part, `${param}.content[${index}]`))
+  const parts: UserPart[] = Array.isArray(content)
+    ? content.map((part, index) => convertUserPart(part, `${param}.content[${index}]`))
+    : [{ type: 'text', text: content ?? '' }]
+  return parts.filter((part) => part.type !== 'text' || visible(part.text) !== '')
+}
+
+/** The text, or an empty one if it has only white space. */
+function visible(text: string): string {
+  return text.trim() === '' ? '' : text
 }
 
 function convertUserPart(part: ContentPart, param: string): UserPart {
@@ -126,7 +138,10 @@ function convertToolResult(
   if (id === undefined || toolName === undefined) {
     throw invalid('A tool message must answer a tool call of an earlier message.', `${param}.tool_call_id`)
   }
-  return { type: 'tool-result', toolCallId: id, toolName, output: { type: 'text', value: textOf(message, param) } }
+  const value = textOf(message, param)
+  // Each call needs a result, and some providers refuse a text without a visible character: as JSON it has its quotes.
+  const type = visible(value) === '' ? 'json' : 'text'
+  return { type: 'tool-result', toolCallId: id, toolName, output: { type, value } }
 }
 
 function textOf({ content }: ChatMessage, param: string): string {

@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import { type Dispatcher, Pool } from 'undici'
-import { createKeptAliveClient } from '../../core/kept-alive-client.ts'
+import { createPersistentClient } from '../../core/persistent-client.ts'
 import { createPublicLookup, requirePublicHost } from '../../core/public-address.ts'
 import { purserClosed } from '../../errors.ts'
 
@@ -60,7 +60,7 @@ export function openPools({ resolve }: PoolsOptions = {}): Pools {
 
   function openPool(origin: string, isTrusted: boolean): Pool {
     return new Pool(origin, {
-      factory: createKeptAliveClient,
+      factory: createPersistentClient,
       connections: POOL_LIMITS.maxSockets,
       // Callers time calls on the clock of effects; these only end calls that have no other timeout.
       headersTimeout: POOL_LIMITS.silenceTimeoutMs,

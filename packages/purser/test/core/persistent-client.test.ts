@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { Pool } from 'undici'
-import { createKeptAliveClient } from '../../src/core/kept-alive-client.ts'
+import { createPersistentClient } from '../../src/core/persistent-client.ts'
 
 const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n'
 const OK = `${HEAD}content-length: 2\r\n\r\nok`
@@ -35,7 +35,7 @@ async function openServer(connections = 1): Promise<Server> {
   })
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
   const origin = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`
-  const pool = new Pool(origin, { connections, factory: createKeptAliveClient, allowH2: false })
+  const pool = new Pool(origin, { connections, factory: createPersistentClient, allowH2: false })
   const server: Server = {
     pool,
     sockets,

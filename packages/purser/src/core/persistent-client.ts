@@ -18,7 +18,7 @@ const INFORMATIONAL_MAX_BYTES = 65_536
  * - A server sends an informational response (`100 Continue`, `103 Early Hints`) that was not asked for. These are
  *   skipped; undici fails the call on 100.
  */
-export function createKeptAliveClient(origin: string | URL, options: object): Dispatcher {
+export function createPersistentClient(origin: string | URL, options: object): Dispatcher {
   const { connect, ...others } = options as Client.Options & { connect: buildConnector.connector }
   let connection: Connection | undefined
   const client = new Client(origin, {

@@ -1,0 +1,7 @@
+/**
+ * A text as the value of a header: visible ASCII and spaces as they are, everything else and `%` percent-encoded in UTF-8.
+ * `decodeURIComponent` gives the text again.
+ */
+export function encodeHeaderValue(text: string): string {
+  return text.toWellFormed().replace(/[^\x20-\x7e]|%/gu, encodeURIComponent)
+}
