@@ -4,6 +4,8 @@ import type { ChatRequest } from './chat.ts'
 export interface ChatModel {
   readonly provider: string
   readonly model: string
+  /** Identifies what answers: a stored answer of another target is not served. Default: the provider's name. */
+  readonly target?: string | undefined
   /**
    * Resolves once the upstream begins to answer: with the whole completion if the request does not stream, otherwise
    * with the chunks as they arrive. A streamed answer always contains the chunk with the usage, whether or not the

@@ -51,6 +51,14 @@ export function resolveCredentials(request: ModelRequest, config: ProviderConfig
   }
 }
 
+export function isKeyHeader(name: string): boolean {
+  return KEY_HEADERS.has(name.toLowerCase())
+}
+
+export function isSecretField(field: string): boolean {
+  return (SECRET_FIELDS as readonly string[]).includes(field)
+}
+
 const SECRET_FIELDS = ['apiKey', 'authToken', 'accessKeyId', 'secretAccessKey', 'sessionToken'] as const
 
 /**
@@ -107,7 +115,7 @@ function isAllowedHost(url: URL, config: ProviderConfig): boolean {
 }
 
 function headersOf({ headers = {} }: ProviderConfig, hasOwnKey: boolean): Record<string, string> {
-  const sent = Object.entries(headers).filter(([name]) => !hasOwnKey || !KEY_HEADERS.has(name.toLowerCase()))
+  const sent = Object.entries(headers).filter(([name]) => !hasOwnKey || !isKeyHeader(name))
   return Object.fromEntries(sent)
 }
 

@@ -24,6 +24,7 @@ import {
   createOpenAiModel,
   type OpenAiCompatibleDeps,
 } from './openai-compatible.ts'
+import { describeTarget } from './target.ts'
 import { validateProviders } from './validate-providers.ts'
 
 export interface ProviderRegistryDeps {
@@ -54,8 +55,12 @@ export function openProviderRegistry({ effects, providers = {}, resolve }: Provi
 
   function buildModel(request: ModelRequest): Model {
     const { config } = request
-    if (typeof config === 'function') return fromLanguageModel(request, createModelFromFunction(request, config))
-    return BUILDERS[config.kind](request, config)
+    if (typeof config !== 'function') {
+      const { chat, model } = BUILDERS[config.kind](request, config)
+      return { chat: { ...chat, target: describeTarget(request, config) }, model }
+    }
+    const { chat, model } = fromLanguageModel(request, createModelFromFunction(request, config))
+    return { chat: { ...chat, target: `${(model as LanguageModelV4).provider}` }, model }
   }
 
   const createDeps = (request: ModelRequest, config: ProviderConfig): OpenAiCompatibleDeps => ({

@@ -20,7 +20,7 @@ export async function answerTurn(run: TurnRun, lease: Lease, context: ResolvedCo
   }
   return run.modules.answers.getOrCall({
     request,
-    cacheable: cacheMode === 'off' ? undefined : cacheableRequest(request, settings, context),
+    cacheable: cacheMode === 'off' ? undefined : cacheableRequest(request, lease, context),
     mode: cacheMode === 'refresh' ? 'refresh' : 'on',
     replay: idempotencyKey === undefined ? undefined : { idempotencyKey, ...run.replay },
     incarnation,

@@ -4,7 +4,7 @@ import type { ChatRequest } from '../openai/chat.ts'
 import { injectContext } from '../openai/inject-context.ts'
 import { pseudonymizeUser } from '../openai/pseudonymize-user.ts'
 import type { ProviderOption } from '../options.ts'
-import type { Settings } from '../runtime/api.ts'
+import type { Lease, Settings } from '../runtime/api.ts'
 
 /** Model parameters: AI SDK names, as settings have them, to OpenAI names, as requests have them. */
 const OPENAI_NAMES: Readonly<Record<string, string>> = {
@@ -45,11 +45,15 @@ export function upstreamRequest(
 }
 
 /** What the answer depends on: the request with the user's parameters, what it runs on, and the user's context. */
-export function cacheableRequest(request: ChatRequest, settings: Settings, context: ResolvedContext): CacheableRequest {
+export function cacheableRequest(
+  request: ChatRequest,
+  { settings, chat }: Pick<Lease, 'settings' | 'chat'>,
+  context: ResolvedContext,
+): CacheableRequest {
   const { provider, model, region, deployment, baseURL } = settings
   return {
     request: withParameters(request, settings.parameters),
-    target: { provider, model, region, deployment, baseURL },
+    target: { provider, model, region, deployment, baseURL, endpoint: chat.target },
     context: context.digest,
   }
 }
