@@ -36,7 +36,17 @@ export {
 export { rateLimitHeaders } from './openai/rate-limit-headers.ts'
 export { DEFAULTS, PROVIDER_KINDS, type ProviderConfig, type PurserOptions } from './options.ts'
 export { openPurser, type Purser } from './purser.ts'
-export type { Lease, McpAuthorization, Session, Settings, UserRuntime } from './runtime/api.ts'
+export type {
+  AcquireOptions,
+  ConfigureOptions,
+  Lease,
+  McpAuthorization,
+  Override,
+  Session,
+  Settings,
+  SettingsPatch,
+  UserRuntime,
+} from './runtime/api.ts'
 export type { MetaStore, Overview, Store, StoreTraits } from './storage/store.ts'
 export type { AnsweredTurn } from './turn/answered-turn.ts'
 export type { RefusedTurn } from './turn/http-response.ts'

@@ -29,6 +29,7 @@ import type { MetaStore, Overview, Store } from './storage/store.ts'
 import type { TurnDeps } from './turn/deps.ts'
 import { TURN_LIMITS } from './turn/options.ts'
 import { takeTurn } from './turn/take-turn.ts'
+import { UnreadTurns } from './turn/unread-turns.ts'
 import { type EraseOptions, type EraseReceipt, eraseReceipt, type User, UserHandle, validateErase } from './user.ts'
 import { type Vocabulary, vocabularyOf } from './vocabulary.ts'
 
@@ -66,7 +67,11 @@ export interface Purser extends AsyncDisposable {
     stats(): AnswerStats
     /** Writes the answers and the last access times that are still in memory only. */
     flush(options?: AbortOptions): Promise<void>
-    /** Removes the answers of all users. */
+    /**
+     * Removes the answers of all users.
+     *
+     * @throws {PurserError} `store_unavailable`
+     */
     clear(options?: AbortOptions): Promise<void>
     /**
      * Imports the answers of an `ai_responses.json` file for one user, with their dates. An entry that cannot be read
@@ -91,6 +96,7 @@ export interface Purser extends AsyncDisposable {
   backup(file: string, options?: AbortOptions): Promise<void>
   /**
    * Stops accepting calls, drains the running ones, flushes, closes all clients; aborts what remains after `timeoutMs`.
+   * A turn that nothing reads is cancelled at once.
    *
    * @param options `timeoutMs`: default 10,000 ms; null waits without limit
    */
@@ -182,6 +188,7 @@ function createPurser(modules: Modules): Purser {
     providers: options.providers,
     answersEnabled: options.answers.enabled,
     limits: TURN_LIMITS,
+    unreadTurns: new UnreadTurns(effects),
     pseudonym: (user) => modules.journal.tag(user),
   }
   let closing: Promise<void> | undefined
@@ -207,6 +214,7 @@ function createPurser(modules: Modules): Purser {
 
   const close: Purser['close'] = async (closeOptions = {}) => {
     const timeoutMs = closeTimeout(closeOptions)
+    turnDeps.unreadTurns.close()
     closing ??= closeInOrder(modules, timeoutMs)
     return withSignal(closing, closeOptions.signal)
   }

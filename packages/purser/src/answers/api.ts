@@ -6,7 +6,7 @@ import type { TurnAnswer, TurnAnswerRequest } from './turn-answers.ts'
 
 /**
  * The cached answers of one user. `request` is any JSON value; values that are equal apart from key order are one
- * request. A failing store counts as an empty cache: only `forget` rejects because of it.
+ * request. A failing store counts as an empty cache: only `forget`, and `clear` of all users, reject because of it.
  */
 export interface UserAnswers {
   /**

@@ -63,7 +63,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly #run: TurnRun
   readonly #answer: ChatAnswer
   readonly #rewriteModel: (text: string) => string
-  readonly #cancelUnreadTimer: () => void
+  /** A reader has come, or none will. */
+  readonly #stopWaiting: () => void
   /** Why the answer can no longer be read. */
   #consumed: string | undefined
   #hasEnded = false
@@ -88,7 +89,13 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.overheadMs = run.overheadMs
     this.streams = run.request.stream === true
     this.headers = answerHeaders(this, { isReplay: turn.answer.isReplay, now: effects.now() })
-    this.#cancelUnreadTimer = effects.setTimer(() => void this.cancel(), limits.unreadTimeoutMs, { background: true })
+    const { unreadTurns } = run.deps
+    unreadTurns.add(this)
+    const stopTimer = effects.setTimer(() => void this.cancel(), limits.unreadTimeoutMs, { background: true })
+    this.#stopWaiting = () => {
+      stopTimer()
+      unreadTurns.delete(this)
+    }
   }
 
   get chunks(): AsyncIterable<ChatChunk> {
@@ -113,7 +120,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   }
 
   async cancel(): Promise<void> {
-    this.#cancelUnreadTimer()
+    this.#stopWaiting()
     this.#consumed ??= CANCELLED
     this.end()
   }
@@ -197,7 +204,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       })
     }
     this.#consumed = CONSUMED
-    this.#cancelUnreadTimer()
+    this.#stopWaiting()
   }
 
   /** The first call ends the turn. */

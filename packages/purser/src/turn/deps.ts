@@ -6,6 +6,7 @@ import type { InternalUserLedger } from '../ledger/api.ts'
 import type { ProviderOption } from '../options.ts'
 import type { UserRuntime } from '../runtime/api.ts'
 import type { TurnLimits } from './options.ts'
+import type { UnreadTurns } from './unread-turns.ts'
 
 /** The modules of one user, as a turn uses them. */
 export interface UserModules {
@@ -23,6 +24,7 @@ export interface TurnDeps {
   readonly providers: Readonly<Record<string, ProviderOption>>
   readonly answersEnabled: boolean
   readonly limits: TurnLimits
+  readonly unreadTurns: UnreadTurns
   /** The keyed hash that replaces the user id upstream. */
   pseudonym(user: Subject): string
 }

@@ -8,6 +8,7 @@ import { systemEffects } from '../../src/core/effects.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openPurser, type Purser, PurserError } from '../../src/index.ts'
 import type { Store } from '../../src/storage/store.ts'
+import { handClock } from '../../src/testing/hand-clock.ts'
 
 const by = { actor: 'ann', reason: 'requested' }
 const secretKey = Buffer.alloc(32, 7).toString('base64')
@@ -209,6 +210,31 @@ test('an answer that takes longer to compute than the close timeout is aborted, 
   await purser.close({ timeoutMs: 0 })
   await rejected
   assert.equal(signal.aborted, true)
+})
+
+test('close does not wait for turns that nothing reads, and drains those that are read', async () => {
+  const clock = handClock()
+  const purser = await openPurser({
+    store: 'memory:',
+    effects: clock,
+    providers: { demo: { kind: 'demo' } },
+    runtime: { defaults: { provider: 'demo', model: 'demo' } },
+  })
+  const request = { messages: [{ role: 'user', content: 'Hi' }], stream: true }
+  const [unread, read, late] = await Promise.all([1, 2, 3].map(() => purser.user('ada').turn(request)))
+  assert.ok(unread?.allowed && read?.allowed && late?.allowed)
+  const chunks = read.chunks[Symbol.asyncIterator]()
+  await chunks.next()
+  const closing = purser.close()
+  // A caller that begins to read a moment after close has begun still gets its answer.
+  const lateChunks = Array.fromAsync(late.chunks)
+  clock.advance(100)
+  let count = 1
+  while (!(await chunks.next()).done) count++
+  assert.ok(count > 1)
+  assert.ok((await lateChunks).length > 1)
+  await closing
+  await assert.rejects(Array.fromAsync(unread.chunks), { code: 'turn_consumed' })
 })
 
 test('close does not wait for a lock of another process: waiting calls are rejected within the timeout', async () => {
