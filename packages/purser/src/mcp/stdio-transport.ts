@@ -1,17 +1,11 @@
-import { DEFAULT_INHERITED_ENV_VARS, StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import type { Transport } from '@modelcontextprotocol/client'
 import { endsWithin } from '../core/abort.ts'
 import type { Effects } from '../core/effects.ts'
+import { ProcessTransport } from './process-transport.ts'
 import { monitorTransport, type TransportMonitor } from './transport-monitor.ts'
 
 /** Variables for finding and starting a program. No other variable of this process reaches a server. */
-const INHERITED_VARIABLES: ReadonlySet<string> = new Set([
-  'PATH',
-  'PATHEXT',
-  'COMSPEC',
-  'SYSTEMDRIVE',
-  'SYSTEMROOT',
-  'TEMP',
-])
+const INHERITED_VARIABLES = ['PATH', 'PATHEXT', 'COMSPEC', 'SYSTEMDRIVE', 'SYSTEMROOT', 'TEMP'] as const
 
 /** The end of stderr, for the error when the server does not start. */
 const STDERR_MAX_CHARACTERS = 2_048
@@ -25,20 +19,20 @@ export interface StdioDefinition {
   readonly env?: Record<string, string> | undefined
 }
 
-/** A server as a child process, one for each user. */
+/** A server as a group of processes, one for each user. */
 export function createStdioTransport(
   effects: Effects,
   { command, args, env }: StdioDefinition,
-): { transport: StdioClientTransport; monitor: TransportMonitor; destroy(): Promise<void>; stderr(): string } {
-  const transport = new StdioClientTransport({
-    command,
-    args: [...(args ?? [])],
-    env: { ...withheldVariables(), ...env },
-    stderr: 'pipe',
-  })
+): { transport: Transport; monitor: TransportMonitor; destroy(): Promise<void>; stderr(): string } {
   let stderr = ''
-  transport.stderr?.on('data', (chunk: Buffer) => {
-    stderr = (stderr + chunk.toString()).slice(-STDERR_MAX_CHARACTERS)
+  const transport = new ProcessTransport({
+    effects,
+    command,
+    args: args ?? [],
+    env: { ...inheritedVariables(), ...env },
+    onStderr(text) {
+      stderr = (stderr + text).slice(-STDERR_MAX_CHARACTERS)
+    },
   })
   const monitor = monitorTransport(transport)
   let isStarted = false
@@ -57,8 +51,7 @@ export function createStdioTransport(
   }
 }
 
-/** The transport adds HOME, USER and others by default; a variable with the value `undefined` is not passed on. */
-function withheldVariables(): Record<string, string> {
-  const names = DEFAULT_INHERITED_ENV_VARS.filter((name) => !INHERITED_VARIABLES.has(name))
-  return Object.fromEntries(names.map((name) => [name, undefined])) as unknown as Record<string, string>
+function inheritedVariables(): Record<string, string> {
+  const set = INHERITED_VARIABLES.map((name) => [name, process.env[name]] as const)
+  return Object.fromEntries(set.filter((pair): pair is [(typeof pair)[0], string] => pair[1] !== undefined))
 }

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { inspect } from 'node:util'
 import type { Client } from '@modelcontextprotocol/client'
@@ -261,3 +264,48 @@ test('a child that ignores the end of its input and SIGTERM is killed', async ()
   await harness.runtimes.close()
   assert.ok(!isRunning(pid))
 })
+
+/** A server as a program, which writes its pid to the file in `PIDFILE`. */
+const SERVER_PROGRAM = `
+import { writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+writeFileSync(process.env.PIDFILE, String(process.pid))
+if (process.env.STUBBORN) process.on('SIGTERM', () => {})
+setInterval(() => {}, 1000)
+const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n')
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method, params } = JSON.parse(line)
+  const serverInfo = { name: 's', version: '1' }
+  if (method === 'initialize') send({ id, result: { protocolVersion: params.protocolVersion, capabilities: {}, serverInfo } })
+})
+`
+
+for (const [how, { wrapper, stubborn }] of Object.entries({
+  'a shell that waits for it': { wrapper: '; true', stubborn: '' },
+  'a shell that waits, and it ignores SIGTERM': { wrapper: '; true', stubborn: '1' },
+  'two shells': { wrapper: ' & wait', stubborn: '' },
+})) {
+  test(`a server behind ${how} ends with its connection`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'purser-mcp-'))
+    const file = join(folder, 'server.mjs')
+    const pidFile = join(folder, 'pid')
+    await writeFile(file, SERVER_PROGRAM)
+    const env = { PIDFILE: pidFile, STUBBORN: stubborn }
+    const args = ['-c', `exec 3<&0; "${process.execPath}" "${file}" <&3${wrapper}`]
+    const harness = await open({ wrapped: { command: 'sh', args, env } })
+    const lease = await harness.user('ada').acquire()
+    const client = await lease.mcp('wrapped')
+    const pid = Number(await readFile(pidFile, 'utf8'))
+    assert.notEqual(getPid(client), pid, 'the wrapper is a process of its own')
+    assert.ok(isRunning(pid))
+    lease.release()
+    await harness.runtimes.close()
+    assert.ok(!isRunning(pid) || isZombie(await readFile(`/proc/${pid}/status`, 'utf8')))
+    await rm(folder, { recursive: true })
+  })
+}
+
+/** An orphan that has ended may wait for the init process. */
+function isZombie(status: string): boolean {
+  return /^State:\s+Z/m.test(status)
+}
