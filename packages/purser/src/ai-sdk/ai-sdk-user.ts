@@ -80,6 +80,7 @@ export interface Refusal {
 export type Admission = { readonly allowed: true; readonly ticket: string } | Refusal
 
 export interface LeasedRuntime {
+  readonly mcpServers: readonly string[]
   readonly settings: Settings
   readonly model: LanguageModelV4
   mcp(name: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<Client>

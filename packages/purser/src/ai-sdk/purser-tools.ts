@@ -1,4 +1,5 @@
 import type { Client } from '@modelcontextprotocol/client'
+import { PurserError } from '../errors.ts'
 import type { Override } from '../runtime/api.ts'
 import type { AiSdkUser } from './ai-sdk-user.ts'
 
@@ -7,7 +8,7 @@ export interface PurserToolsOptions {
   readonly session?: string | undefined
   /** Settings for the listing and the tool calls only; nothing is stored. */
   readonly override?: Override | undefined
-  /** Names of MCP servers. Default: `mcpServers` of the user's settings. */
+  /** Names of MCP servers. Default: `mcpServers` of the user's settings; all configured ones when no layer sets it. */
   readonly servers?: readonly string[] | undefined
   /** Aborts the listing; tool calls have their own signal. */
   readonly signal?: AbortSignal | undefined
@@ -56,13 +57,14 @@ type ListedTool = Awaited<ReturnType<Client['listTools']>>['tools'][number]
  * credentials.
  *
  * Every tool call takes and releases its own lease, so that a tool set may be kept without holding clients open. Two
- * servers that offer a tool of the same name get the names `SERVER_NAME` for it.
+ * servers that offer a tool of the same name get the names `SERVER_NAME` for it. A name that model APIs do not accept is
+ * changed to letters, digits, `_` and `-`, at most 64; the server is called with its own name.
  *
  * @param user The handle of `purser.user(id)`.
  * @param options Session, override, names of servers and a signal for the listing.
  * @returns The tools by name, for the `tools` of `generateText` and `streamText`.
  * @throws {PurserError} `mcp_unknown`, `mcp_unavailable`, `secret_missing` or `runtime_busy` when a server cannot be
- *   listed; a tool call rejects with the same codes.
+ *   listed; a tool call rejects with the same codes, or with the reason of its signal.
  *
  * @example
  * ```ts
@@ -85,19 +87,21 @@ export async function purserTools(
   const { session, override, signal } = options
   const lease = await user.runtime.acquire({ session, override, signal })
   try {
-    const servers = options.servers ?? lease.settings.mcpServers
+    const servers = options.servers ?? lease.mcpServers
     const toolsByServer = await Promise.all(
       servers.map(async (server) => {
         const client = await lease.mcp(server, { signal })
-        const { tools } = await client.listTools(undefined, requestOptions(signal))
+        const { tools } = await mapSdkErrors(server, signal, () => client.listTools(undefined, requestOptions(signal)))
         return tools.map((tool) => ({ server, tool }))
       }),
     )
     const listed = toolsByServer.flat()
-    const listedByName = Map.groupBy(listed, ({ tool }) => tool.name)
+    const listedByName = Map.groupBy(listed, ({ tool }) => toToolName(tool.name))
+    const taken = new Set<string>()
     return Object.fromEntries(
       listed.map(({ server, tool }) => {
-        const name = listedByName.get(tool.name)?.length === 1 ? tool.name : `${server}_${tool.name}`
+        const isOnly = listedByName.get(toToolName(tool.name))?.length === 1
+        const name = reserveName(taken, toToolName(isOnly ? tool.name : `${server}_${tool.name}`))
         return [name, createTool(user, { server, tool, options })]
       }),
     )
@@ -124,11 +128,46 @@ function createTool(user: AiSdkUser, { server, tool, options }: CreateToolOption
       try {
         const client = await lease.mcp(server, { signal })
         const args = (input ?? {}) as Record<string, unknown>
-        return await client.callTool({ name: tool.name, arguments: args }, requestOptions(signal))
+        const call = { name: tool.name, arguments: args }
+        return await mapSdkErrors(server, signal, () => client.callTool(call, requestOptions(signal)))
       } finally {
         lease.release()
       }
     },
+  }
+}
+
+/** What all model APIs accept: letters, digits, `_` and `-`, beginning with a letter or `_`. */
+const NAME_MAX_CHARACTERS = 64
+
+function toToolName(name: string): string {
+  const accepted = name.replace(/[^a-zA-Z0-9_-]/g, '_').replace(/^(?![a-zA-Z_])/, '_')
+  return accepted.slice(0, NAME_MAX_CHARACTERS)
+}
+
+/** The name, with a number at its end if it is taken. */
+function reserveName(taken: Set<string>, name: string): string {
+  let free = name
+  for (let number = 2; taken.has(free); number++) {
+    const suffix = `_${number}`
+    free = name.slice(0, NAME_MAX_CHARACTERS - suffix.length) + suffix
+  }
+  taken.add(free)
+  return free
+}
+
+/** The client package's errors may quote the server and are its own; callers get codes of Purser. */
+async function mapSdkErrors<T>(server: string, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (cause) {
+    if (signal?.aborted) throw signal.reason
+    if (PurserError.is(cause)) throw cause
+    throw new PurserError('mcp_unavailable', `The MCP server '${server}' did not answer the call.`, {
+      hint: 'See the cause; the next call connects again if the connection was lost.',
+      cause,
+      details: { server },
+    })
   }
 }
 

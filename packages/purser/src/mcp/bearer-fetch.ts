@@ -6,9 +6,12 @@ import type { TokenSource } from '../runtime/oauth/ports.ts'
 /** Limit for the body of an error response that is read to redact tokens in it. */
 const ERROR_BODY_MAX_BYTES = 65_536
 
+/** The token that another process has stored, and one that is issued now. */
+const REPLACEMENTS_MAX = 2
+
 /**
  * Sends each request with the user's current access token. A request with a rejected token was not processed: it is
- * sent once more, with another token. Tokens that a server quotes in an error response are redacted.
+ * sent again, with a token that another process has refreshed and then with a new one. Tokens that a server quotes in an error response are redacted.
  */
 export function createBearerFetch(fetch: FetchLike, tokens: TokenSource): FetchLike {
   async function send(input: string | URL, init: RequestInit | undefined, token: string): Promise<Response> {
@@ -24,7 +27,7 @@ export function createBearerFetch(fetch: FetchLike, tokens: TokenSource): FetchL
     const signal = init?.signal ?? undefined
     let token = await withSignal(tokens.getToken(), signal)
     let response = await send(input, init, token)
-    if (response.status === 401) {
+    for (let replaced = 0; response.status === 401 && replaced < REPLACEMENTS_MAX; replaced++) {
       await response.body?.cancel()
       token = await withSignal(tokens.replaceToken(token), signal)
       response = await send(input, init, token)

@@ -4,6 +4,7 @@ import type { Effects } from '../core/effects.ts'
 import { createPersistentClient } from '../core/persistent-client.ts'
 import type { TokenSource } from '../runtime/oauth/ports.ts'
 import { createBearerFetch } from './bearer-fetch.ts'
+import { createSessionFetch } from './session-fetch.ts'
 import { monitorTransport, type TransportMonitor } from './transport-monitor.ts'
 
 /** How often a lost stream is reopened within the window; above it the connection counts as broken. */
@@ -45,7 +46,7 @@ export function createHttpTransport(
   }
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     ...(headers && { requestInit: { headers } }),
-    fetch: tokenSource === undefined ? agentFetch : createBearerFetch(agentFetch, tokenSource),
+    fetch: createSessionFetch(tokenSource === undefined ? agentFetch : createBearerFetch(agentFetch, tokenSource)),
     reconnectionOptions: RECONNECTION,
     reconnectionScheduler: limitReconnections(effects, () => monitor.markLost()),
   })

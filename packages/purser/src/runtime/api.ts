@@ -222,6 +222,8 @@ export interface Lease {
   readonly model: LanguageModelV4
   /** The same model in the chat completions format, used by turns. Throws like `model`. */
   readonly chat: ChatModel
+  /** Names of the MCP servers that `mcp` may connect to: those of the settings, or all when no layer sets them. */
+  readonly mcpServers: readonly string[]
   /**
    * Returns a connected client of an MCP server; its `close()` has no effect. All leases of the user share it.
    *

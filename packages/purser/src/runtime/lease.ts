@@ -40,6 +40,10 @@ export class RuntimeLease implements Lease {
     return this.#getModel().chat
   }
 
+  get mcpServers(): readonly string[] {
+    return this.#snapshot.anyServer ? this.#runtime.configuredMcpServers : this.settings.mcpServers
+  }
+
   /** Bound: callers may destructure it. */
   readonly mcp = async (name: string, options: AbortOptions = {}): Promise<Client> => {
     validateOptions('mcp', options, [])

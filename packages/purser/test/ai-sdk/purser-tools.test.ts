@@ -4,6 +4,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import { generateText, stepCountIs, type ToolSet } from 'ai'
 import { type AiSdkUser, purserTools } from '../../src/ai-sdk/index.ts'
 import { createLanguageModel } from '../../src/ai-sdk/language-model.ts'
+import { PurserError } from '../../src/errors.ts'
 import type { ChatModel } from '../../src/openai/chat-model.ts'
 
 interface FakeTool {
@@ -29,7 +30,8 @@ function createUser(
     async acquire() {
       state.leases += 1
       return {
-        settings: { mcpServers: Object.keys(servers) },
+        settings: { mcpServers: [] },
+        mcpServers: Object.keys(servers),
         mcp: async (name: string) => client(name) as unknown as Client,
         release: () => {
           state.leases -= 1
@@ -85,6 +87,57 @@ test('a name that two servers offer is prefixed with the server, other names sta
   await tools.b_find?.execute({ city: 'x' }, {})
   assert.deepEqual(calls, [['b', { name: 'find', arguments: { city: 'x' } }]])
   assert.deepEqual(Object.keys(await purserTools(user, { servers: ['a'] })), ['find', 'only-a'])
+})
+
+test('names that model APIs do not accept are changed, stay distinct, and are mapped back for the server', async () => {
+  const names = [
+    'files.read',
+    'files/read',
+    'files_read',
+    'größe',
+    '2d',
+    '-x',
+    'a'.repeat(100),
+    `${'a'.repeat(100)}b`,
+    '模型',
+    '',
+  ]
+  const tool = (name: string): FakeTool => ({ name, inputSchema: schema })
+  const { user, calls } = createUser({ 'one.server': names.map(tool), two: names.map(tool) })
+  const tools = await purserTools(user)
+  const offered = Object.keys(tools)
+  assert.equal(offered.length, names.length * 2)
+  for (const name of offered) assert.match(name, /^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$/)
+  for (const offer of Object.values(tools)) await offer.execute({}, {})
+  const called = calls.map((call) => (call as [string, { name: string }])[1].name)
+  assert.deepEqual(called.toSorted(), [...names, ...names].toSorted())
+  const single = createUser({ a: [tool('find'), tool('get-sum'), tool('x'.repeat(64))] })
+  assert.deepEqual(Object.keys(await purserTools(single.user)), ['find', 'get-sum', 'x'.repeat(64)])
+})
+
+test('an error of the client package is mcp_unavailable, an abort is the reason of the signal', async () => {
+  const raw = Object.assign(new Error('Connection closed'), { code: 'CONNECTION_CLOSED' })
+  const own = new PurserError('mcp_unavailable', 'No.', { details: { reason: 'token_refused' } })
+  for (const failure of [raw, own]) {
+    const { user } = createUser({ a: [{ name: 'find', inputSchema: schema }] })
+    const { find } = await purserTools(user)
+    const failing = {
+      ...user,
+      runtime: {
+        acquire: async () => ({
+          mcpServers: ['a'],
+          mcp: async () => ({ listTools: () => Promise.reject(failure), callTool: () => Promise.reject(failure) }),
+          release: () => undefined,
+        }),
+      },
+    } as unknown as AiSdkUser
+    assert.ok(find !== undefined)
+    const listing = await purserTools(failing).catch((error: unknown) => error)
+    assert.ok(PurserError.is(listing, 'mcp_unavailable'))
+    assert.equal(failure === own ? listing : listing.cause, failure)
+    const reason = new Error('left')
+    await assert.rejects(purserTools(failing, { signal: AbortSignal.abort(reason) }), reason)
+  }
 })
 
 test('the model output of a result has text, images and errors as such, and JSON for other content', async () => {

@@ -159,21 +159,6 @@ test('a server that is killed during a call fails the call, and is mcp_unavailab
   await harness.runtimes.close({ timeoutMs: 0 })
 })
 
-test('a session that the server dropped discards the client, and the next use has a new session', async () => {
-  const harness = await open({ remote: { url: server.url } })
-  const lease = await harness.user('ada').acquire()
-  const client = await lease.mcp('remote')
-  const session = client.transport?.sessionId ?? ''
-  const response = await fetch(server.url, { method: 'DELETE', headers: { 'mcp-session-id': session } })
-  await response.text()
-  await assert.rejects(echo(client, 'lost'))
-  const next = await lease.mcp('remote')
-  assert.notEqual(next.transport?.sessionId, session)
-  assert.equal(await echo(next, 'found'), 'Echo: found')
-  lease.release()
-  await harness.runtimes.close()
-})
-
 test('a call that was cancelled or timed out discards the client, and other calls on it finish', async () => {
   const harness = await open({ remote: { url: server.url }, child: EVERYTHING_OVER_STDIO })
   const pids: number[] = []

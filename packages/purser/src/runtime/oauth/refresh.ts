@@ -40,11 +40,17 @@ export interface TokenRefresherDeps {
   forgetClient(name: string, client: OAuthClient): Promise<void>
 }
 
+export interface Refreshed {
+  readonly grant: Grant
+  /** The tokens were issued for this call; otherwise another process has refreshed them before. */
+  readonly isNew: boolean
+}
+
 /** Refreshes the tokens of all users. */
 export class TokenRefresher {
   readonly #deps: TokenRefresherDeps
   /** One refresh for each token; callers share it. */
-  readonly #pending = new Map<string, Promise<Grant>>()
+  readonly #pending = new Map<string, Promise<Refreshed>>()
   /** Ends the cooldown of each failed refresh. */
   readonly #cooldowns = new Set<() => void>()
   readonly #closing = new AbortController()
@@ -54,7 +60,7 @@ export class TokenRefresher {
   }
 
   /** Resolves to a grant newer than `seen`. Rejects with `mcp_unavailable`, `user_erased` or `store_unavailable`. */
-  refresh(key: GrantKey, seen: Pick<Grant, 'id' | 'refreshes'>): Promise<Grant> {
+  refresh(key: GrantKey, seen: Pick<Grant, 'id' | 'refreshes'>): Promise<Refreshed> {
     const id = JSON.stringify([subjectKey(key.user), key.name, key.incarnation, seen.id, seen.refreshes])
     let pending = this.#pending.get(id)
     if (pending === undefined) {
@@ -79,7 +85,7 @@ export class TokenRefresher {
     this.#closing.abort(purserClosed())
   }
 
-  async #refresh(key: GrantKey, seen: Pick<Grant, 'id' | 'refreshes'>): Promise<Grant> {
+  async #refresh(key: GrantKey, seen: Pick<Grant, 'id' | 'refreshes'>): Promise<Refreshed> {
     const { effects, grants } = this.#deps
     const claim = { id: effects.randomId(), forMs: CLAIM_MS }
     let observed: { readonly claim: string; readonly since: number } | undefined
@@ -88,9 +94,11 @@ export class TokenRefresher {
       const isOverdue = observed !== undefined && effects.monotonic() - observed.since >= CLAIM_MS
       const overdue = isOverdue ? observed?.claim : undefined
       const result = await this.#retryStore(() => grants.claim(key, { seen, claim, overdue }))
-      if (result.kind === 'newer') return result.grant
+      if (result.kind === 'newer') return { grant: result.grant, isNew: false }
       if (result.kind === 'lost') throw authorizationRequired(key.name)
-      if (result.kind === 'claimed') return this.#send(key, claim.id, result.grant.content)
+      if (result.kind === 'claimed') {
+        return { grant: await this.#send(key, claim.id, result.grant.content), isNew: true }
+      }
       if (observed?.claim !== result.claim) observed = { claim: result.claim, since: effects.monotonic() }
       await sleep(effects, POLL_MS, this.#closing.signal)
     }

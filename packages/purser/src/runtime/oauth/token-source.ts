@@ -12,14 +12,17 @@ export interface TokenSourceDeps {
   readonly refresher: TokenRefresher
 }
 
+/** How long after a refresh a refused token counts as one that the server never accepts. */
+const UNCONFIRMED_MS = 60_000
+
 /** The tokens of one connection. The current token is in private fields only, so that printing shows none. */
 export class GrantTokenSource implements TokenSource {
   readonly #deps: TokenSourceDeps
   readonly #key: GrantKey
   #grant: Grant | undefined
   #lastToken: string | undefined
-  /** A token that was just refreshed, until the server has accepted it once. */
-  #unconfirmed: string | undefined
+  /** A token that was issued just now, until the server has accepted it once. */
+  #unconfirmed: { readonly token: string; readonly issuedAt: number } | undefined
 
   constructor(deps: TokenSourceDeps, key: GrantKey) {
     this.#deps = deps
@@ -36,7 +39,7 @@ export class GrantTokenSource implements TokenSource {
   }
 
   async replaceToken(token: string): Promise<string> {
-    if (token === this.#unconfirmed) throw tokenRefused(this.#key.name)
+    if (this.#isUnconfirmed(token)) throw tokenRefused(this.#key.name)
     const grant = this.#grant ?? (await this.#read())
     return this.#use(grant.content.access === token ? await this.#refresh(grant) : grant)
   }
@@ -48,7 +51,12 @@ export class GrantTokenSource implements TokenSource {
   }
 
   confirmToken(token: string): void {
-    if (token === this.#unconfirmed) this.#unconfirmed = undefined
+    if (token === this.#unconfirmed?.token) this.#unconfirmed = undefined
+  }
+
+  #isUnconfirmed(token: string): boolean {
+    const { token: unconfirmed, issuedAt = 0 } = this.#unconfirmed ?? {}
+    return token === unconfirmed && this.#deps.effects.now() - issuedAt < UNCONFIRMED_MS
   }
 
   #use(grant: Grant): string {
@@ -69,12 +77,13 @@ export class GrantTokenSource implements TokenSource {
 
   /** Calls with the same token share one refresh, which another connection may have started. */
   async #refresh(seen: Grant): Promise<Grant> {
-    const grant = await this.#deps.refresher.refresh(this.#key, seen)
+    const { grant, isNew } = await this.#deps.refresher.refresh(this.#key, seen)
     // A new authorization may be for another account: it requires a new connection.
     if (grant.id !== seen.id) throw authorizationRequired(this.#key.name)
     if (this.#grant === undefined || this.#grant.refreshes < grant.refreshes) {
       this.#grant = grant
-      this.#unconfirmed = grant.content.access
+      // The token that another process has refreshed may have been withdrawn since: it can be refreshed, too.
+      this.#unconfirmed = isNew ? { token: grant.content.access, issuedAt: this.#deps.effects.now() } : undefined
     }
     return grant
   }

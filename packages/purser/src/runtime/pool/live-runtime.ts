@@ -178,6 +178,10 @@ export class LiveRuntime implements QueueNode<LiveRuntime> {
     this.#deps.sessions.recordUse(this.user, session.id, use).catch(() => this.invalidate([SESSION_KIND]))
   }
 
+  get configuredMcpServers(): readonly string[] {
+    return [...this.#deps.catalog.mcpServers.keys()]
+  }
+
   /** Returns an MCP client that is open or opening, retained for the caller. Requires a finished `refresh`. */
   retainMcpClient(server: string): McpClient {
     const { catalog, repository, mcp } = this.#deps
