@@ -318,29 +318,36 @@ export interface ResolvedOptions {
   readonly effects: Partial<Effects>
 }
 
-/** Validates options and fills in defaults. Throws `option_unknown` or `option_invalid` with the option's name. */
-export function resolveOptions(options: PurserOptions = {}): ResolvedOptions {
+/**
+ * Validates options and fills in defaults. `${NAME}` in any string is read from the environment, as in a configuration
+ * file. Throws `option_unknown` or `option_invalid` with the option's name.
+ */
+export function resolveOptions(configured: PurserOptions = {}): ResolvedOptions {
+  const options = expandOptions(configured)
   validateAgainst(OPTION_SPECS, options, 'openPurser')
-  // Together, so that all missing variables are reported at once.
-  const { providers, mcpServers, context } = expandEnv({
-    providers: options.providers ?? {},
-    mcpServers: options.mcpServers ?? {},
-    context: options.context,
-  })
   return {
     store: options.store ?? DEFAULTS.store,
     namespace: options.namespace ?? DEFAULTS.namespace,
     secretKey: resolveSecretKey(options.secretKey),
     timeZone: options.timeZone ?? DEFAULTS.timeZone,
-    providers,
-    mcpServers,
+    providers: options.providers ?? {},
+    mcpServers: options.mcpServers ?? {},
     presets: options.presets ?? {},
     runtime: withDefaults(RUNTIME, options.runtime),
-    context: withDefaults(CONTEXT, context),
+    context: withDefaults(CONTEXT, options.context),
     ledger: withDefaults(LEDGER, options.ledger),
     answers: withDefaults(ANSWERS, options.answers),
     effects: options.effects ?? {},
   }
+}
+
+/** All options together, so that all missing variables are reported at once. Objects with methods are not copied. */
+function expandOptions(options: PurserOptions): PurserOptions {
+  // What is no object of options is reported by the validation.
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return options
+  const { store, effects, ...texts } = options
+  const expanded = expandEnv(typeof store === 'string' ? { ...texts, store } : texts)
+  return { ...(store === undefined ? {} : { store }), ...(effects === undefined ? {} : { effects }), ...expanded }
 }
 
 function resolveSecretKey(secretKey: PurserOptions['secretKey']): ResolvedOptions['secretKey'] {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { openPurser, PurserError, type PurserOptions } from '../../src/index.ts'
+import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import { openPurser, PurserError, type PurserOptions, systemEffects } from '../../src/index.ts'
 
 const key = randomBytes(32).toString('base64')
 
@@ -48,6 +49,60 @@ for (const [why, options, code] of invalidOptions) {
     })
   })
 }
+
+test('a variable of the environment is read in every text of the options, as in a configuration file', async () => {
+  // Written so that the linter does not take it for a template literal.
+  const variable = (name: string): string => ['$', '{', name, '}'].join('')
+  const variables = {
+    TEST_ZONE: 'Asia/Kolkata',
+    TEST_SPACE: 'tenant-7',
+    TEST_KEY: key,
+    TEST_MODEL: 'demo',
+    TEST_PHASE: 'waking',
+    TEST_WINDOW: 'day',
+  }
+  Object.assign(process.env, variables)
+  try {
+    await using purser = await openPurser({
+      store: 'memory:',
+      namespace: variable('TEST_SPACE'),
+      timeZone: variable('TEST_ZONE'),
+      secretKey: { current: variable('TEST_KEY') },
+      providers: { demo: { kind: 'demo' } },
+      presets: { one: { model: variable('TEST_MODEL') } },
+      runtime: { defaults: { provider: 'demo', model: `${variable('TEST_MODEL')}-$${variable('LITERAL')}` } },
+      ledger: { window: variable('TEST_WINDOW') as 'day', phases: ['dormant', variable('TEST_PHASE')] },
+    })
+    const ada = purser.user('ada')
+    assert.equal(ada.namespace, 'tenant-7')
+    assert.equal((await ada.ledger.bond()).timeZone, 'Asia/Kolkata')
+    assert.equal((await ada.runtime.settings()).model, `demo-${variable('LITERAL')}`)
+    assert.equal((await ada.runtime.settings({ override: { preset: 'one' } })).model, 'demo')
+    await ada.ledger.observe({ phase: 'waking' })
+  } finally {
+    for (const name of Object.keys(variables)) delete process.env[name]
+  }
+  const missing = openPurser({
+    store: 'memory:',
+    timeZone: variable('TEST_ZONE'),
+    presets: { a: { model: variable('NO') } },
+  })
+  await assert.rejects(missing, (error) => {
+    assert.ok(PurserError.is(error, 'option_invalid'))
+    assert.match(error.message, /timeZone needs \$TEST_ZONE.*presets\.a\.model needs \$NO/)
+    return true
+  })
+})
+
+test('a store object is used as it is', async () => {
+  const store = await openMemoryStore({ effects: systemEffects })
+  let closed = 0
+  const own = { ...store, close: async () => void closed++ }
+  const purser = await openPurser({ store: own, secretKey: key })
+  assert.equal(purser.store, store.traits)
+  await purser.close()
+  assert.equal(closed, 1)
+})
 
 test('null removes every limit, and undefined leaves every default', async () => {
   const limits = {

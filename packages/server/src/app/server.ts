@@ -6,8 +6,7 @@ import { type Effects, openPurser, PurserError, type PurserOptions, systemEffect
 import { ApiKeyStore } from '../auth/api-keys.ts'
 import { Limiter } from '../auth/limiter.ts'
 import { Sessions } from '../auth/sessions.ts'
-import { checkConfig } from '../config/check.ts'
-import { type Config, withDefaults } from '../config/load.ts'
+import { type Config, resolveConfig } from '../config/load.ts'
 import { SERVER_DEFAULTS } from '../config/server-options.ts'
 import { createApp } from './app.ts'
 import type { AppContext } from './context.ts'
@@ -66,8 +65,7 @@ export async function createServer(options: CreateServerOptions): Promise<Purser
 
 export async function openServer(options: CreateServerOptions): Promise<OpenServer> {
   validateServerOptions(options)
-  const config =
-    options.config === undefined ? undefined : withDefaults(checkConfig(options.config, 'The configuration'))
+  const config = options.config === undefined ? undefined : resolveConfig(options.config)
   // A fake clock has more members than the library accepts.
   const { now, monotonic, randomId, setTimer } = { ...systemEffects, ...options.effects }
   const effects: Effects = { now, monotonic, randomId, setTimer }

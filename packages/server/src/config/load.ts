@@ -76,11 +76,14 @@ export function withDefaults(checked: ConfigFile): Config {
   }
 }
 
-/** The library expands variables in these options itself; what is expanded already must not be expanded twice. */
-function escapeLibraryOptions(checked: ConfigFile): ConfigFile {
-  const { providers, mcpServers, context } = checked
-  const options = Object.entries({ providers, mcpServers, context }).filter(([, option]) => option !== undefined)
-  return { ...checked, ...Object.fromEntries(options.map(([name, option]) => [name, escapeEnv(option)])) }
+/** The library expands variables in its options itself; what is expanded already must not be expanded twice. */
+function escapeLibraryOptions({ server, ...options }: ConfigFile): ConfigFile {
+  return { ...escapeEnv(options), ...(server === undefined ? {} : { server }) }
+}
+
+/** A configuration in code: checked, with variables read where a file reads them, and with the server's defaults. */
+export function resolveConfig(config: ConfigFile): Config {
+  return withDefaults(escapeLibraryOptions(checkConfig(expandEnv(config), 'The configuration')))
 }
 
 /** Without any provider, all users get the built-in one, so that a first start works without a key. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { expandEnv, PurserError } from 'purser'
-import { loadConfig } from '../../src/config/load.ts'
+import { loadConfig, resolveConfig } from '../../src/config/load.ts'
 import { maskConfig } from '../../src/config/mask.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'purser-config-'))
@@ -157,4 +157,21 @@ test('secrets at any path and values from the environment are masked', () => {
     assert.ok(!text.includes(`"${secret}`) && !text.includes(`${secret}"`) && !text.includes(`:${secret}@`), secret)
   }
   assert.ok(text.includes('"m"'))
+})
+
+test('a configuration in code reads variables in every text, and expands none twice', () => {
+  process.env.TEST_PREFIX = '/deck'
+  process.env.TEST_NESTED = variable('OTHER')
+  try {
+    const config = resolveConfig({
+      store: 'memory:',
+      namespace: variable('TEST_NESTED'),
+      server: { prefix: variable('TEST_PREFIX') },
+    })
+    assert.equal(config.server.prefix, '/deck')
+    assert.equal(expandEnv(config.namespace), variable('OTHER'))
+  } finally {
+    delete process.env.TEST_PREFIX
+    delete process.env.TEST_NESTED
+  }
 })
