@@ -27,3 +27,4 @@ export {
   text,
   validateAgainst,
 } from './options-schema.ts'
+export { getMeta } from './purser.ts'

@@ -82,8 +82,6 @@ export interface Purser extends AsyncDisposable {
      */
     import(user: string, text: string, options?: ImportOptions): Promise<ImportReport>
   }
-  /** Values of the installation rather than of a user, such as the API keys of a server. */
-  readonly meta: MetaStore
   /** Kind, traits and location of the store. */
   readonly store: Store['traits']
   /**
@@ -101,6 +99,14 @@ export interface Purser extends AsyncDisposable {
    * @param options `timeoutMs`: default 10,000 ms; null waits without limit
    */
   close(options?: AbortOptions & { readonly timeoutMs?: number | null | undefined }): Promise<void>
+}
+
+/** A key rather than a member: the values are the installation's own, among them its wrapped root key. */
+const META: unique symbol = Symbol.for('purser.meta')
+
+/** Values of the installation rather than of a user, such as the API keys of a server. For `@purser/server`. */
+export function getMeta(purser: Purser): MetaStore {
+  return (purser as Purser & { readonly [META]: MetaStore })[META]
 }
 
 const CLOSE_TIMEOUT_MS = 10_000
@@ -219,7 +225,7 @@ function createPurser(modules: Modules): Purser {
     return withSignal(closing, closeOptions.signal)
   }
 
-  return {
+  const purser: Purser = {
     namespace,
     vocabulary: vocabularyOf(options),
     user: (id) => handles.memo(id),
@@ -240,12 +246,12 @@ function createPurser(modules: Modules): Purser {
         return calls.run(() => importAnswers(answers, { user, text, options: importOptions, now: effects.now }))
       },
     },
-    meta: store.meta,
     store: store.traits,
     backup: (file, backupOptions) => withAbort('backup', backupOptions, () => calls.run(() => backUp(store, file))),
     close,
     [Symbol.asyncDispose]: () => close(),
   }
+  return Object.defineProperty(purser, META, { value: store.meta })
 }
 
 async function eraseUser(

@@ -1,6 +1,6 @@
 import type { Transport } from '@modelcontextprotocol/client'
 import { endsWithin } from '../core/abort.ts'
-import type { Effects } from '../core/effects.ts'
+import { type Effects, systemEnvironment } from '../core/effects.ts'
 import { ProcessTransport } from './process-transport.ts'
 import { monitorTransport, type TransportMonitor } from './transport-monitor.ts'
 
@@ -52,6 +52,6 @@ export function createStdioTransport(
 }
 
 function inheritedVariables(): Record<string, string> {
-  const set = INHERITED_VARIABLES.map((name) => [name, process.env[name]] as const)
+  const set = INHERITED_VARIABLES.map((name) => [name, systemEnvironment[name]] as const)
   return Object.fromEntries(set.filter((pair): pair is [(typeof pair)[0], string] => pair[1] !== undefined))
 }

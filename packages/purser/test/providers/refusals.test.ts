@@ -56,7 +56,7 @@ const BODIES: Readonly<Record<string, readonly [body: unknown, message: string |
   'plain text': [words, words],
   'plain text of several lines': [`  Unknown name "seed":\r\n\tCannot find field.\n`, words],
   'an event': [`event: error\ndata: ${JSON.stringify({ error: { message: words } })}\n\n`, words],
-  'JSON that was cut': ['{"error":{"message":"Unkn', '{"error":{"message":"Unkn'],
+  'JSON that was cut': ['{"error":{"message":"Unknown', '{"error":{"message":"Unknown'],
   markup: ['<html><script>alert(1)</script></html>', undefined],
   nothing: ['', undefined],
   'an object that says nothing': [{ success: false, errors: [], error: null, message: '' }, undefined],

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { type Effects, openPurser, PurserError, type PurserOptions, systemEffects } from 'purser'
+import { getMeta } from 'purser/internal'
 import { ApiKeyStore } from '../auth/api-keys.ts'
 import { Limiter } from '../auth/limiter.ts'
 import { Sessions } from '../auth/sessions.ts'
@@ -92,7 +93,7 @@ function createContext(
   { prefix, authorize, keys: environmentKeys }: CreateServerOptions,
 ): AppContext {
   const { purser, config, effects } = opened
-  const deps = { meta: purser.meta, effects }
+  const deps = { meta: getMeta(purser), effects }
   const keys = new ApiKeyStore(deps, environmentKeys)
   const options = config?.server ?? SERVER_DEFAULTS
   return {

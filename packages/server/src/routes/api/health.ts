@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { getMeta } from 'purser/internal'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
 import { VERSION } from '../../app/version.ts'
@@ -16,7 +17,7 @@ export function registerHealthRoutes(app: FastifyInstance, context: AppContext):
     defineRoute('public', { tag, summary: 'Readiness: the server accepts requests and its store responds.' }),
     async () => {
       if (context.shutdown.signal.aborted) throw new HttpError(503, 'closed', 'The server is shutting down.')
-      await context.purser.meta.get('server-keys')
+      await getMeta(context.purser).get('server-keys')
       return { status: 'ready' }
     },
   )
