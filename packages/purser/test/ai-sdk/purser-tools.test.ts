@@ -94,7 +94,7 @@ test('names that model APIs do not accept are changed, stay distinct, and are ma
     'files.read',
     'files/read',
     'files_read',
-    'größe',
+    'é-2',
     '2d',
     '-x',
     'a'.repeat(100),
