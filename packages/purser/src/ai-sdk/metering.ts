@@ -6,7 +6,7 @@ import type {
   LanguageModelV4StreamResult,
   LanguageModelV4Usage,
 } from '@ai-sdk/provider'
-import { estimateTokens } from '../openai/estimate-tokens.ts'
+import { estimateTokens, tokensOfDelta } from '../openai/estimate-tokens.ts'
 
 /** Tokens as far as they are known. */
 export interface MeteredTokens {
@@ -66,7 +66,7 @@ function createMeteredStream(
 ): ReadableStream<LanguageModelV4StreamPart> {
   const reader = source.getReader()
   let usage: LanguageModelV4Usage | undefined
-  let deliveredBytes = 0
+  let deliveredTokens = 0
   let hasOutput = false
 
   // Of a stream that was left or cut, what was delivered is counted.
@@ -74,7 +74,7 @@ function createMeteredStream(
     meter.settle(
       tokensOf(usage) ?? {
         inputTokens: estimatePromptTokens(prompt),
-        outputTokens: estimateTokens(deliveredBytes),
+        outputTokens: deliveredTokens,
       },
     )
   const onFailure = () => (hasOutput || signal?.aborted ? settle() : meter.refund())
@@ -89,7 +89,7 @@ function createMeteredStream(
         if (value.type === 'error') await onFailure()
         else if (!PRELUDE_PARTS.has(value.type)) hasOutput = true
         if (value.type === 'finish') usage = value.usage
-        if ('delta' in value) deliveredBytes += Buffer.byteLength(value.delta)
+        if ('delta' in value) deliveredTokens += tokensOfDelta(Buffer.byteLength(value.delta))
         controller.enqueue(value)
       } catch (error) {
         await onFailure()

@@ -13,6 +13,14 @@ export function estimateTokens(bytes: number): number {
   return Math.ceil(bytes / BYTES_PER_TOKEN)
 }
 
+/** A provider sends a delta for a token, or longer texts. */
+const ONE_TOKEN_MAX_BYTES = 16
+
+/** The tokens of one delta with this much text. */
+export function tokensOfDelta(bytes: number): number {
+  return bytes > ONE_TOKEN_MAX_BYTES ? estimateTokens(bytes) : Math.min(bytes, 1)
+}
+
 /** About how many bytes of text a chunk delivers, without parsing it. */
 export function textBytesOfChunk(chunk: string): number {
   // Almost every chunk has text in this one member.

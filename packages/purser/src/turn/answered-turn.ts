@@ -6,7 +6,7 @@ import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatChunk, ChatCompletion, Usage } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import { mergeChunks, toChunks, usageOf } from '../openai/completion.ts'
-import { estimateRequestTokens, estimateTokens, textBytesOfChunk } from '../openai/estimate-tokens.ts'
+import { estimateRequestTokens, textBytesOfChunk, tokensOfDelta } from '../openai/estimate-tokens.ts'
 import { createModelRewriter } from '../openai/rewrite-model.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
 import type { Settings } from '../runtime/api.ts'
@@ -69,8 +69,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   #consumed: string | undefined
   #hasEnded = false
   #usage: Usage | undefined
-  /** Bytes of text that the reader got. */
-  #deliveredBytes = 0
+  /** Estimated tokens of what the reader got. */
+  #deliveredTokens = 0
 
   constructor(
     run: TurnRun,
@@ -176,7 +176,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
           this.#usage = usageOf(chunk) ?? this.#usage
           if (chunk.choices.length === 0 && !withUsage) continue
         }
-        this.#deliveredBytes += textBytesOfChunk(text)
+        this.#deliveredTokens += tokensOfDelta(textBytesOfChunk(text))
         const rewritten = this.#rewriteModel(text)
         hasDelivered = true
         yield rewritten
@@ -226,7 +226,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     if (outcome === 'completed' || answer.kind === 'completion') return usage
     return {
       prompt_tokens: usage?.prompt_tokens ?? estimateRequestTokens(this.#run.request),
-      completion_tokens: Math.max(usage?.completion_tokens ?? 0, estimateTokens(this.#deliveredBytes)),
+      completion_tokens: Math.max(usage?.completion_tokens ?? 0, this.#deliveredTokens),
     }
   }
 }

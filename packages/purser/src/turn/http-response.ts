@@ -80,7 +80,7 @@ export interface ReadableAnswer {
   /** Ends the turn if nothing else has. */
   end(): void
   /** The answer cannot be delivered, and no byte of it was: the turn is not counted. */
-  giveBack(): void
+  giveBack(error: unknown): void
 }
 
 /**
@@ -124,7 +124,7 @@ function writeHead(answer: ReadableAnswer, response: ServerResponse, headers: He
   try {
     response.writeHead(200, headers)
   } catch (error) {
-    answer.giveBack()
+    answer.giveBack(error)
     throw error
   }
 }
@@ -135,7 +135,7 @@ export function toResponse(answer: ReadableAnswer): Response {
     const head = new Headers({ ...(answer.streams ? EVENT_STREAM : JSON_BODY), ...answer.headers })
     return new Response(answer.streams ? eventStream(answer) : jsonBody(answer), { headers: head })
   } catch (error) {
-    answer.giveBack()
+    answer.giveBack(error)
     throw error
   }
 }
