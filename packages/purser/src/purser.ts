@@ -9,6 +9,7 @@ import { createEffects, type Effects } from './core/effects.ts'
 import { createPendingCalls, type PendingCalls } from './core/pending-calls.ts'
 import { createSubject, type Subject } from './core/subject.ts'
 import { parseDuration, throwInvalid, validateOptions } from './core/validate.ts'
+import { createWallClock } from './core/wall-clock.ts'
 import { openMemoryStore } from './drivers/memory/index.ts'
 import { openSqliteStore } from './drivers/sqlite/index.ts'
 import { readOrCreateKeyFile } from './drivers/sqlite/key-file.ts'
@@ -158,9 +159,21 @@ async function buildModules(options: ResolvedOptions, effects: Effects, store: S
   const { namespace, timeZone, providers } = options
   const models = openProviderRegistry({ effects, providers })
   const keys = await openKeyring(store.meta, await secretKey(options, store))
-  const journal = openJournal({ store, keys, effects, fold: ledgerFold(options.ledger, timeZone) })
+  const clock = createWallClock(effects)
+  const fold = ledgerFold(options.ledger, timeZone, clock)
+  const journal = openJournal({ store, keys, effects: { ...effects, now: clock.now }, fold })
   const calls = createPendingCalls(effects)
-  const ledger = createLedger({ journal, store, keys, effects, calls, options: options.ledger, timeZone, namespace })
+  const ledger = createLedger({
+    journal,
+    store,
+    keys,
+    effects,
+    clock,
+    calls,
+    options: options.ledger,
+    timeZone,
+    namespace,
+  })
   const mcp = createMcpConnector({ effects })
   const runtimes = createRuntimes({ journal, store, keys, effects, options, models, mcp })
   const context = createContext({

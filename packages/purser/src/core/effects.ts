@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { PurserError } from '../errors.ts'
 
 /**
  * Everything the library takes from its environment apart from I/O: wall clock, monotonic clock, ids and timers. Tests
@@ -25,13 +26,28 @@ export interface Effects {
 
 export const EFFECTS: readonly (keyof Effects)[] = ['now', 'monotonic', 'randomId', 'setTimer']
 
-/** The system's effects with these overrides. An override may be a method that uses the state of its object. */
+/** The end of the year 9999, epoch ms. Later dates have another format. */
+const WALL_MAX_MS = 253_402_300_799_999
+
+/**
+ * The system's effects with these overrides. An override may be a method that uses the state of its object.
+ *
+ * A call of `now` throws `option_invalid` when an override returns no instant from 1970 to 9999.
+ */
 export function createEffects(overrides: Partial<Effects>): Effects {
   const bound = EFFECTS.flatMap((name) => {
     const effect = overrides[name]
     return effect === undefined ? [] : [[name, effect.bind(overrides)] as const]
   })
-  return { ...systemEffects, ...Object.fromEntries(bound) }
+  const effects: Effects = { ...systemEffects, ...Object.fromEntries(bound) }
+  return overrides.now === undefined ? effects : { ...effects, now: () => requireInstant(effects.now()) }
+}
+
+function requireInstant(epochMs: number): number {
+  if (typeof epochMs === 'number' && epochMs >= 0 && epochMs <= WALL_MAX_MS) return epochMs
+  throw new PurserError('option_invalid', "'effects.now' must return an instant from 1970 to 9999, as epoch ms.", {
+    details: { param: 'effects.now' },
+  })
 }
 
 /** Node.js fires timers with a longer delay at once; longer delays are cut to this, which is 24 days. */

@@ -137,10 +137,7 @@ export class UnitOfWork<Data extends UserData> {
       this.#measurements = decision.measurements
       this.#isDirty = true
     }
-    if (decision.seen) {
-      this.#seenAt = Math.max(this.#now, this.#seenAt ?? 0)
-      this.#isDirty = true
-    }
+    if (decision.seen || decision.resetsSeen) this.#setSeen(decision.resetsSeen === true)
     if (decision.usage !== undefined) {
       this.#usage = decision.usage
       this.#isDirty = true
@@ -153,6 +150,11 @@ export class UnitOfWork<Data extends UserData> {
     }
     if (decision.dropEventsBelow !== undefined) this.#dropEventsBelow = decision.dropEventsBelow
     return events
+  }
+
+  #setSeen(mayFall: boolean): void {
+    this.#seenAt = mayFall ? this.#now : Math.max(this.#now, this.#seenAt ?? 0)
+    this.#isDirty = true
   }
 
   toCommit(): Commit {

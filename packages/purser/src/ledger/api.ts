@@ -6,6 +6,7 @@ import type { Bond } from './bond.ts'
 import type { Admission, Admitted, Refused } from './decide/admission.ts'
 import type { ObserveResult } from './decide/observation.ts'
 import type { DetectionInput } from './detection.ts'
+import type { LimitState } from './limit-state.ts'
 import type { ListUsersOptions, UserPage } from './list-users.ts'
 import type { Quota } from './quota.ts'
 import type { TailOptions } from './tail.ts'
@@ -197,6 +198,13 @@ export interface UserLedger {
    * @throws {PurserError} `cap_invalid`, `version_conflict`
    */
   setDailyCap(cap: number | null, by: AuditOptions): Promise<Bond>
+  /**
+   * Sets the use of a limit to 0, also of windows that a wrong clock has opened in the future.
+   *
+   * @param name `daily`, the cap of turns
+   * @throws {PurserError} `limit_unknown`, `version_conflict`
+   */
+  resetLimit(name: string, by: AuditOptions & { readonly reason: string }): Promise<LimitState>
   /** Refuses every admission until `until`, or until `unblock`. */
   block(by: BlockOptions): Promise<Bond>
   /** Lifts a block. Without a block nothing changes and no event is written. */

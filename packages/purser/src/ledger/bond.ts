@@ -1,3 +1,4 @@
+import type { ClockHistory } from '../core/wall-clock.ts'
 import type { Fold, FoldedUser } from '../journal/event.ts'
 import { decodeRow, viewOf } from '../journal/snapshot.ts'
 import type { LedgerOptions } from '../options.ts'
@@ -7,6 +8,7 @@ import { evolve } from './evolve.ts'
 import { capOf, currentUsage, quotaOf } from './quota.ts'
 import { type LedgerRules, rulesOf } from './rules.ts'
 import { activeBlock, type Block, INITIAL_DATA, type LedgerData, type LedgerView, type Peak } from './state.ts'
+import { windowUsage } from './window.ts'
 
 /** The relationship of a user with the application. Labels come from the application; they are signals, not diagnoses. */
 export interface Bond {
@@ -83,15 +85,15 @@ function copyPeaks(peaks: Readonly<Record<string, Peak>>): Record<string, Peak> 
 }
 
 /** How the journal folds a user's events, and the facets that lists of users are filtered by. */
-export function ledgerFold(options: LedgerOptions, timeZone: string): Fold<LedgerData> {
-  const rules = rulesOf(options, timeZone)
+export function ledgerFold(options: LedgerOptions, timeZone: string, clock?: ClockHistory): Fold<LedgerData> {
+  const rules = rulesOf(options, timeZone, clock)
   return { initial: INITIAL_DATA, evolve, facets: (user) => facetsOf(rules, user) }
 }
 
 function facetsOf(rules: LedgerRules, user: FoldedUser<LedgerData>): Facets {
   const { state, measurements, now } = user
   const cap = capOf(rules, state)
-  const usage = currentUsage(rules, user)
+  const usage = windowUsage(rules, { zone: state.zone, usage: user.usage, now })
   let peak = 0
   for (const { value } of Object.values(measurements.peaks)) if (value > peak) peak = value
   return {

@@ -15,6 +15,8 @@ export function evolve(state: LedgerState, event: EventBody): LedgerState {
         : { ...state, eggStatus: textOf(data.to) }
     case 'admin_action':
       return evolveAction(state, event)
+    case 'clock_correction':
+      return data.zone === undefined ? state : { ...state, zone: data.zone as ZoneState }
     case 'retention':
       return { ...state, tombstone: data.tombstone as Tombstone }
     default:
@@ -35,6 +37,8 @@ function evolveAction(state: LedgerState, { at, data }: EventBody): LedgerState 
       return { ...state, cap: data.after as number | null }
     case 'time_zone':
       return { ...state, zone: data.zone as ZoneState }
+    case 'limit_reset':
+      return data.zone === undefined ? state : { ...state, zone: data.zone as ZoneState }
     case 'block':
     case 'unblock':
       return { ...state, blocked: data.after as Block | null }

@@ -4,6 +4,7 @@ import type { Keyring } from '../core/keyring.ts'
 import type { PendingCalls } from '../core/pending-calls.ts'
 import type { Subject } from '../core/subject.ts'
 import { parseActor, validateOptions } from '../core/validate.ts'
+import type { ClockHistory } from '../core/wall-clock.ts'
 import { purserClosed } from '../errors.ts'
 import type { Journal } from '../journal/api.ts'
 import type { LedgerOptions } from '../options.ts'
@@ -30,15 +31,16 @@ export interface CreateLedgerDeps {
   readonly store: Store
   readonly keys: Keyring
   readonly effects: Effects
+  readonly clock: ClockHistory
   readonly calls: PendingCalls
   readonly options: LedgerOptions
   readonly timeZone: string
   readonly namespace: string
 }
 
-export function createLedger({ options, timeZone, namespace, ...shared }: CreateLedgerDeps): Ledger {
+export function createLedger({ options, timeZone, namespace, clock, ...shared }: CreateLedgerDeps): Ledger {
   const { store, keys, effects, calls } = shared
-  const rules = rulesOf(options, timeZone)
+  const rules = rulesOf(options, timeZone, clock)
   const sweeper = createRetentionSweeper({ ...shared, rules })
   const deps: LedgerDeps = { ...shared, rules, sweeper }
   const closing = new AbortController()

@@ -1,6 +1,7 @@
 import { formatInstant } from './calendar.ts'
+import { type DatedView, withCorrectClock } from './decide/clock-correction.ts'
 import type { LedgerRules } from './rules.ts'
-import type { LedgerState, LedgerView } from './state.ts'
+import type { LedgerState } from './state.ts'
 import { type WindowUsage, windowUsage } from './window.ts'
 
 /** What a user may still use in the current window. */
@@ -21,10 +22,8 @@ export function capOf(rules: LedgerRules, state: LedgerState): number {
 }
 
 /** The user's usage at the instant of the view. */
-export function currentUsage(
-  rules: LedgerRules,
-  { state, usage, now }: Pick<LedgerView, 'state' | 'usage' | 'now'>,
-): WindowUsage {
+export function currentUsage(rules: LedgerRules, view: DatedView): WindowUsage {
+  const { state, usage, now } = withCorrectClock(rules, view)
   return windowUsage(rules, { zone: state.zone, usage, now })
 }
 

@@ -125,9 +125,11 @@ const MAX_PAGES = 100
 
 /**
  * Removes the records of tickets that are too old to be used. Age is measured against the time the user was last seen,
- * not against the clock: when a clock that ran ahead is set back, a used ticket does not become valid again.
+ * not against the clock: when a clock that ran ahead is set back, a used ticket does not become valid again. After a leap
+ * of the clock nothing is removed for two days.
  */
-async function removeExpiredTickets({ store, journal }: RetentionDeps, user: Subject): Promise<void> {
+async function removeExpiredTickets({ store, journal, rules }: RetentionDeps, user: Subject): Promise<void> {
+  if (rules.clock.isSuspect) return
   const { incarnation, stamps } = await journal.read(user)
   const horizon = ticketRecordName({ issuedAt: Math.max(0, (stamps.seenAt ?? 0) - TICKET_TTL_MS), id: '' })
   for (let page = 0; page < MAX_PAGES; page++) {

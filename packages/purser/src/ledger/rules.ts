@@ -1,4 +1,5 @@
 import { parseText, type Rule, throwInvalid } from '../core/validate.ts'
+import { type ClockHistory, NO_HISTORY } from '../core/wall-clock.ts'
 import { suggestion } from '../errors.ts'
 import type { LedgerOptions } from '../options.ts'
 import type { WindowPolicy } from './window.ts'
@@ -13,6 +14,8 @@ export interface LedgerRules extends WindowPolicy {
   /** How many events of a user are retained; null is all of them. */
   readonly keepEvents: number | null
   readonly defaults: DefaultLabels
+  /** What this process has seen of its wall clock. */
+  readonly clock: ClockHistory
 }
 
 /** The labels of users for whom no event has set them. */
@@ -23,7 +26,7 @@ export interface DefaultLabels {
   readonly eggStatus: string
 }
 
-export function rulesOf(options: LedgerOptions, timeZone: string): LedgerRules {
+export function rulesOf(options: LedgerOptions, timeZone: string, clock: ClockHistory = NO_HISTORY): LedgerRules {
   const { dailyCap, window, phases, riskLevels, keepEvents } = options
   const defaults: DefaultLabels = {
     phase: phases?.[0] ?? 'dormant',
@@ -31,7 +34,7 @@ export function rulesOf(options: LedgerOptions, timeZone: string): LedgerRules {
     archetype: 'unknown',
     eggStatus: 'none',
   }
-  return { dailyCap, window, phases, riskLevels, keepEvents, timeZone, defaults }
+  return { dailyCap, window, phases, riskLevels, keepEvents, timeZone, defaults, clock }
 }
 
 /** Checks a label; it must be one of the declared ones where the application has declared any. */

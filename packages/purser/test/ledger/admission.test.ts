@@ -172,6 +172,7 @@ describe('the public ledger', () => {
       'quota',
       'record',
       'refund',
+      'resetLimit',
       'setDailyCap',
       'setTimeZone',
       'settle',

@@ -5,6 +5,7 @@ import type { Effects } from '../../src/core/effects.ts'
 import { createKeyring, type Keyring } from '../../src/core/keyring.ts'
 import { createPendingCalls } from '../../src/core/pending-calls.ts'
 import { createSubject } from '../../src/core/subject.ts'
+import { createWallClock } from '../../src/core/wall-clock.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import type { ErasedCounts } from '../../src/journal/commit-loop.ts'
@@ -73,10 +74,28 @@ function openOn(options: OpenOptions, release: () => Promise<void>): LedgerHarne
   const { dailyCap, window, keepEvents, phases, riskLevels } = { ...DEFAULTS.ledger, ...options }
   const ledgerOptions = { dailyCap, window, keepEvents, phases, riskLevels }
   const keys = createKeyring(ROOT_KEY)
-  const fold = ledgerFold(ledgerOptions, timeZone)
-  const journal = openJournal({ store, keys, effects, fold, ...(limits === undefined ? {} : { limits }) })
+  const wallClock = createWallClock(effects)
+  const fold = ledgerFold(ledgerOptions, timeZone, wallClock)
+  const journalEffects = { ...effects, now: wallClock.now }
+  const journal = openJournal({
+    store,
+    keys,
+    effects: journalEffects,
+    fold,
+    ...(limits === undefined ? {} : { limits }),
+  })
   const calls = createPendingCalls(effects)
-  const ledger = createLedger({ journal, store, keys, effects, calls, options: ledgerOptions, timeZone, namespace })
+  const ledger = createLedger({
+    journal,
+    store,
+    keys,
+    effects,
+    clock: wallClock,
+    calls,
+    options: ledgerOptions,
+    timeZone,
+    namespace,
+  })
   const internalUser = (id: string): InternalUserLedger => ledger.of(createSubject(namespace, id))
   let isReopened = false
 

@@ -55,6 +55,7 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'PUT /api/users/:id/timezone': 'users:write',
   'GET /api/users/:id/export': 'users:moderate',
   'PUT /api/users/:id/cap': 'users:moderate',
+  'DELETE /api/users/:id/limits/:name/usage': 'users:moderate',
   'PUT /api/users/:id/block': 'users:moderate',
   'DELETE /api/users/:id/block': 'users:moderate',
   'POST /api/users/:id/notes': 'users:moderate',

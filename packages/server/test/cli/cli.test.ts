@@ -41,6 +41,8 @@ test('invalid arguments exit with 2 and a suggestion', async () => {
     ['keys create', 'Missing --role'],
     ['cap ada many', "not 'many'"],
     ['block ada', 'Missing --reason'],
+    ['limit ada daily reset', 'Missing --reason'],
+    ['limit ada daily 5 --reason x', "'reset'"],
     ['serve --store redis:x', "'sqlite:PATH'"],
     ['demo --config purser.config.json', "'--config'"],
   ] as const) {
@@ -112,6 +114,9 @@ test('on the configured store: data on stdout, messages on stderr, and the exit 
   const cap = await run('cap ada 5 --reason trial --json')
   assert.equal(JSON.parse(cap.stdout).dailyCap, 5)
   assert.equal(JSON.parse((await run('cap ada --json')).stdout).dailyCap, 5)
+  const limit = await run('limit ada daily reset --reason fault --json')
+  assert.deepEqual([JSON.parse(limit.stdout).max, JSON.parse(limit.stdout).used], [5, 0])
+  assert.equal((await run('limit ada weekly reset --reason fault')).code, 3)
   assert.equal(JSON.parse((await run('show ada --json')).stdout).user, 'ada')
   const users = JSON.parse((await run('users --json')).stdout)
   assert.deepEqual(

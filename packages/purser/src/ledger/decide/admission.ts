@@ -5,6 +5,7 @@ import type { LedgerRules } from '../rules.ts'
 import { activeBlock, type LedgerDecision, type LedgerView } from '../state.ts'
 import { TICKET_RECORDS, TICKET_TTL_MS, type Ticket, ticketInvalid, ticketRecordName, ticketUsed } from '../tickets.ts'
 import { changeCounters, countMessages, type WindowUsage } from '../window.ts'
+import { correctClock, decideCorrection, wasIssuedAhead, withCorrectClock } from './clock-correction.ts'
 
 /** Whether the user may act now. Both outcomes are values; only `allowed: true` has consumed anything. */
 export type Admission = Admitted | Refused
@@ -43,7 +44,9 @@ export interface AdmitCommand {
 export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerView): LedgerDecision<AdmissionOutcome> {
   const { cost, ticketId, claimed } = command
   const cap = capOf(rules, view.state)
-  const usage = currentUsage(rules, view)
+  const correction = correctClock(rules, view)
+  const current = correction?.view ?? view
+  const usage = currentUsage(rules, current)
   const refused = checkBlock(rules, view) ?? checkCap(cap, { usage, cost }, view.now)
   if (refused !== undefined) return { remember: false, result: () => refused }
   const ticket: Ticket = {
@@ -56,11 +59,12 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
   }
   return {
     seen: true,
+    ...(correction === undefined ? {} : decideCorrection(view, correction)),
     absent: [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }],
-    usage: countMessages(rules, view.usage, {
+    usage: countMessages(rules, current.usage, {
       window: usage.window,
       value: usage.inWindow + cost,
-      isOver: usage.isOver,
+      isOver: rules.clock.isSuspect ? () => false : usage.isOver,
     }),
     result: ({ view: after }) => ({ allowed: true, ticket, quota: quotaOf(cap, currentUsage(rules, after)) }),
   }
@@ -98,7 +102,8 @@ function checkCap(
 
 /** Marks a ticket as payment for one turn, and returns the admission it stands for. A blocked user is refused. */
 export function claim(rules: LedgerRules, ticket: Ticket, view: LedgerView): LedgerDecision<AdmissionOutcome> {
-  const use = findUse(ticket, view)
+  const use = findUse(rules, ticket, view)
+  if (wasIssuedAhead(rules, ticket, view)) throw ticketInvalid()
   if (use !== undefined || ticket.claimed) throw ticketUsed(use ?? 'claimed')
   const refused = checkBlock(rules, view)
   if (refused !== undefined) return { result: () => refused }
@@ -122,7 +127,7 @@ export function refund(
   { ticket, isShared }: TicketInUse,
   view: LedgerView,
 ): LedgerDecision<boolean> {
-  const use = isShared ? findUse(ticket, view) : undefined
+  const use = isShared ? findUse(rules, ticket, view) : undefined
   if (use === 'settled' || use === 'refunded') return { result: () => false }
   return {
     records: isShared ? [useRecord(ticket, 'refunded')] : [],
@@ -146,7 +151,7 @@ export function settle(
   { ticket, tokens, isShared }: Settlement,
   view: LedgerView,
 ): LedgerDecision<void> {
-  const use = isShared ? findUse(ticket, view) : undefined
+  const use = isShared ? findUse(rules, ticket, view) : undefined
   if (use === 'settled' || use === 'refunded') throw ticketUsed(use)
   return {
     records: isShared ? [useRecord(ticket, 'settled')] : [],
@@ -159,8 +164,9 @@ export function settle(
 type TicketUse = 'claimed' | 'settled' | 'refunded'
 
 /** Undefined when the ticket is unused. Throws `ticket_invalid` when it has expired. */
-function findUse(ticket: Ticket, view: LedgerView): TicketUse | undefined {
-  if (Math.max(view.now, view.stamps.seenAt ?? 0) - ticket.issuedAt > TICKET_TTL_MS) throw ticketInvalid()
+function findUse(rules: LedgerRules, ticket: Ticket, view: LedgerView): TicketUse | undefined {
+  const { now, stamps } = withCorrectClock(rules, view)
+  if (Math.max(now, stamps.seenAt ?? 0) - ticket.issuedAt > TICKET_TTL_MS) throw ticketInvalid()
   return view.record(TICKET_RECORDS, ticketRecordName(ticket)) as TicketUse | undefined
 }
 

@@ -1,9 +1,12 @@
 import { throwInvalid } from '../../core/validate.ts'
 import type { NewEvent } from '../../journal/event.ts'
 import { formatInstant, nextDate } from '../calendar.ts'
+import { DAILY_LIMIT, dailyLimitOf, type LimitState } from '../limit-state.ts'
+import { currentUsage } from '../quota.ts'
 import type { LedgerRules } from '../rules.ts'
-import { activeBlock, type Block, type LedgerView, type Usage, type ZoneState } from '../state.ts'
-import { counterName, runningDay } from '../window.ts'
+import { activeBlock, type Block, type LedgerDecision, type LedgerView, type Usage, type ZoneState } from '../state.ts'
+import { counterName, runningDay, windowUsage } from '../window.ts'
+import { splitUsage, startedZone, windowStart, withCorrectClock } from './clock-correction.ts'
 
 /*
  * Actions of operators. Every change is one `admin_action` event with its actor, its reason and the values before and
@@ -77,7 +80,8 @@ export function changeTimeZone(
   const before = view.state.zone?.current ?? null
   if (zone === before) return []
   const detail = `time zone: ${before ?? 'default'} -> ${zone ?? 'default'}`
-  return [adminAction('time_zone', detail, { before, after: zone, zone: zoneStateAfter(rules, zone, view) }, by)]
+  const after = zoneStateAfter(rules, zone, withCorrectClock(rules, view))
+  return [adminAction('time_zone', detail, { before, after: zone, zone: after }, by)]
 }
 
 function zoneStateAfter(rules: LedgerRules, zone: string | null, { state, usage, now }: LedgerView): ZoneState {
@@ -105,6 +109,30 @@ function zoneStateAfter(rules: LedgerRules, zone: string | null, { state, usage,
 /** The newest date in which messages were counted; '' when there is none. */
 function lastCountedDate(usage: Usage): string {
   return Object.keys(usage.messages ?? {}).reduce((latest, date) => (date > latest ? date : latest), '')
+}
+
+/**
+ * Sets the use of the daily cap to 0. What was counted in the running window, and in windows that a wrong clock has opened
+ * in the future, is dropped; a zone that such a clock has delayed counts at once.
+ */
+export function resetDailyLimit(rules: LedgerRules, by: Audit, view: LedgerView): LedgerDecision<LimitState> {
+  const { state, now } = view
+  const { rest: past, dropped } = splitUsage(view.usage, (window) => windowStart(rules, state.zone, window) > now)
+  const zone = state.zone !== null && dropped.length > 0 ? startedZone(state.zone) : state.zone
+  const { window } = windowUsage(rules, { zone, usage: past, now })
+  const before = currentUsage(rules, view).count
+  const result: LedgerDecision<LimitState>['result'] = (after) => dailyLimitOf(rules, after.view)
+  if (before === 0 && dropped.length === 0) return { result }
+  const messages = counterName(rules, 'messages')
+  // Earlier days do not count any more, but turns that began in them are still settled there.
+  const counted = rules.window === 'day' ? past[messages] : {}
+  const data = { limit: DAILY_LIMIT, before, after: 0, ...(zone === state.zone ? {} : { zone }) }
+  return {
+    events: [adminAction('limit_reset', `limit ${DAILY_LIMIT} reset: ${before} -> 0 used`, data, by)],
+    ...(dropped.length === 0 ? {} : { resetsSeen: true }),
+    usage: { ...past, [messages]: { ...counted, [window]: 0 } },
+    result,
+  }
 }
 
 /** The text of a note is a record of its own. The event contains the note's id, its length and a keyed digest. */

@@ -5,10 +5,11 @@ import { formatInstant } from '../calendar.ts'
 import { type Detection, MAX_PEAKS } from '../detection.ts'
 import type { LedgerRules } from '../rules.ts'
 import type { LedgerDecision, LedgerState, LedgerView, Peak } from '../state.ts'
+import { correctClock, decideCorrection } from './clock-correction.ts'
 
 export interface ObserveResult {
   readonly bond: Bond
-  /** The events that were written, oldest first. */
+  /** The events of the observation, oldest first. */
   readonly events: readonly Event[]
   /**
    * `stale`: the observation is older than the last applied one, so only peaks could change. `replayed`: the result of
@@ -22,6 +23,24 @@ export interface ObserveResult {
  * fields stay unchanged. Turn count and peaks are measurements and produce no event.
  */
 export function observe(
+  rules: LedgerRules,
+  command: { readonly user: string; readonly detection: Detection },
+  view: LedgerView,
+): LedgerDecision<ObserveResult> {
+  const correction = correctClock(rules, view)
+  if (correction === undefined) return observeAt(rules, command, view)
+  const corrected = decideCorrection(view, correction)
+  const { events = [], result, ...observed } = observeAt(rules, command, correction.view)
+  return {
+    ...corrected,
+    ...observed,
+    events: [...(corrected.events ?? []), ...events],
+    result: ({ view: after, events: written }) =>
+      result({ view: after, events: written.slice(corrected.events?.length ?? 0) }),
+  }
+}
+
+function observeAt(
   rules: LedgerRules,
   { user, detection }: { readonly user: string; readonly detection: Detection },
   view: LedgerView,

@@ -13,6 +13,7 @@ import { importFile } from './import.ts'
 import { keysCreate } from './keys-create.ts'
 import { keysList } from './keys-list.ts'
 import { keysRevoke } from './keys-revoke.ts'
+import { limit } from './limit.ts'
 import { note } from './note.ts'
 import { restore } from './restore.ts'
 import { secretSet } from './secret-set.ts'
@@ -36,6 +37,7 @@ export const COMMANDS: readonly Command[] = [
   events,
   note,
   cap,
+  limit,
   block,
   unblock,
   exportUser,

@@ -150,6 +150,22 @@ function registerModeration(app: FastifyInstance, context: AppContext): void {
       user.ledger.setDailyCap(getBody(request).cap as number | null, { ...parseAudit(request), ...options }),
     ),
   )
+  app.delete(
+    '/api/users/:id/limits/:name/usage',
+    defineRoute('users:moderate', {
+      tag,
+      summary: 'Sets the use of a limit to 0. The only limit is `daily`.',
+      params: ['id', 'name'],
+      body: optionalObjectSchema({ reason: ANY_VALUE }),
+    }),
+    async (request) => {
+      const options = { expectedVersion: parseIfMatch(request), ...idempotencyOptions(request) }
+      const { ledger } = getUser(request, context)
+      return withPrecondition(request, () =>
+        ledger.resetLimit(getParam(request, 'name'), { ...requireAudit(request), ...options }),
+      )
+    },
+  )
   app.put(
     '/api/users/:id/block',
     defineRoute('users:moderate', {

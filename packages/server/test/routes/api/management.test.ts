@@ -69,6 +69,25 @@ test('all errors have the same body, also unknown routes and validation errors',
   }
 })
 
+test('the use of a limit is set to 0 with a reason, and the event says by whom', async () => {
+  await call('PUT', '/api/users/reset/cap', { cap: 1 })
+  const admit = () => call('POST', '/api/users/reset/admissions')
+  await admit()
+  assert.equal((await admit()).json().allowed, false)
+  const path = '/api/users/reset/limits/daily/usage'
+  assert.equal((await call('DELETE', path)).json().error.param, 'reason')
+  assert.equal((await call('DELETE', '/api/users/reset/limits/weekly/usage', { reason: 'x' })).statusCode, 404)
+  assert.equal((await call('DELETE', path, { reason: 'x' }, { 'if-match': '"9"' })).statusCode, 412)
+  assert.equal((await admit()).json().allowed, false)
+  const reset = await call('DELETE', path, { reason: 'clock' })
+  assert.equal(reset.statusCode, 200, reset.body)
+  const { name, max, used, remaining } = reset.json()
+  assert.deepEqual([name, max, used, remaining], ['daily', 1, 0, 1])
+  assert.equal((await admit()).json().allowed, true)
+  const { data } = (await call('GET', '/api/users/reset/events')).json()
+  assert.deepEqual([data[0].data.action, data[0].reason], ['limit_reset', 'clock'])
+})
+
 test('values are neither coerced nor stripped, and errors of the library keep their codes', async () => {
   for (const [method, path, body, code] of [
     ['PUT', 'cap', { cap: '3' }, 'cap_invalid'],
