@@ -20,6 +20,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
+// A reader of the output that leaves ends a command quietly, as in `purser users | head`. A server goes on.
+const isServer = ['serve', 'demo'].includes(process.argv[2] ?? '')
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  if (!isServer) interrupt.abort(error)
+})
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
 // A command that only waits for events has nothing else that keeps the process alive.
 const keepAlive = setInterval(() => {}, 2 ** 30)
 process.exitCode = await run(process.argv.slice(2), {

@@ -57,7 +57,9 @@ function copyObject(copy: Copy, value: object, depth: number): JsonValue {
   const fields: [string, JsonValue][] = []
   for (const name of Object.keys(value)) {
     const field = copyValue(copy, (value as Record<string, unknown>)[name], depth + 1)
-    if (field !== undefined) fields.push([copyText(copy, name), field])
+    const clean = copyText(copy, name)
+    // A name with hidden characters must not replace the field that it looks like.
+    if (field !== undefined && (clean === name || !Object.hasOwn(value, clean))) fields.push([clean, field])
   }
   return Object.freeze(Object.fromEntries(fields))
 }

@@ -9,6 +9,7 @@ import { registerRoutes } from '../routes/routes.ts'
 import { createClientErrorHandler } from './client-error-handler.ts'
 import type { AppContext } from './context.ts'
 import { HttpError, mapError } from './errors.ts'
+import { escapeLines } from './escape-controls.ts'
 import { logFault } from './log-fault.ts'
 import { registerOpenApi } from './openapi.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
@@ -22,11 +23,14 @@ const REQUEST_ID = /^[\w.:=+/@-]{1,128}$/
 
 const DRAINING = { headers: { connection: 'close', 'retry-after': '1' } } as const
 
+/** Log lines are JSON; what could control a terminal is escaped. */
+const LOG_STREAM = { write: (line: string): boolean => process.stderr.write(escapeLines(line)) }
+
 /** Creates the Fastify app: authentication, then the routes, with one error body for everything. */
 export async function createApp(context: AppContext): Promise<FastifyInstance> {
   const sendError = createErrorHandler(context.options)
   const app = fastify({
-    logger: { level: context.options.logLevel, stream: process.stderr },
+    logger: { level: context.options.logLevel, stream: LOG_STREAM },
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: context.options.bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,

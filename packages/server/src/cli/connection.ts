@@ -1,4 +1,5 @@
 import type { Bond, Purser } from 'purser'
+import { escapeControls } from '../app/escape-controls.ts'
 import { openServer } from '../app/server.ts'
 import { COMMAND_ACTOR } from '../auth/authenticate.ts'
 import { loadConfig } from '../config/load.ts'
@@ -7,7 +8,7 @@ import type { Invocation } from './command.ts'
 import { ApiError, NotFoundError, UsageError } from './errors.ts'
 import { getText } from './flags.ts'
 import { requireStore } from './store-files.ts'
-import { escapeControls, printMessage } from './terminal.ts'
+import { printMessage } from './terminal.ts'
 
 /**
  * The management API of a running server, or of a server without a socket that is opened on the configured store for

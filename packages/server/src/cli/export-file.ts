@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import type { ExportRow } from 'purser'
 import { UsageError } from './errors.ts'
 
@@ -85,13 +84,21 @@ class ExportValidator {
   }
 }
 
+/** Lines end at a line feed and nowhere else: JSON may contain other separators as they are. */
 async function* readLines(path: string, signal: AbortSignal): AsyncGenerator<{ line: number; text: string }> {
   let line = 0
-  for await (const text of createInterface({ input: createReadStream(path, { signal }), crlfDelay: Infinity })) {
-    line += 1
-    if (text.length > MAX_LINE_CHARACTERS) throw invalidLine(line, 'the line is too long.')
-    if (text.trim() !== '') yield { line, text }
+  let rest = ''
+  for await (const chunk of createReadStream(path, { signal, encoding: 'utf8' })) {
+    const lines = (chunk as string).split('\n')
+    lines[0] = rest + lines[0]
+    rest = lines.pop() as string
+    if (rest.length > MAX_LINE_CHARACTERS) throw invalidLine(line + lines.length + 1, 'the line is too long.')
+    for (const text of lines) {
+      line += 1
+      if (text.trim() !== '') yield { line, text: text.trim() }
+    }
   }
+  if (rest.trim() !== '') yield { line: line + 1, text: rest.trim() }
 }
 
 function parseRow(text: string): ExportRow | undefined {

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { suggestion } from 'purser'
+import { escapeControls } from '../app/escape-controls.ts'
 import { VERSION } from '../app/version.ts'
 import { requireSegment } from './api-client.ts'
 import type { Command, Invocation } from './command.ts'
@@ -14,15 +15,22 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   try {
     return await dispatch(args, terminal)
   } catch (error) {
+    // The reader of the output has left.
+    if (isClosedPipe(error) || isClosedPipe(terminal.signal.reason)) return EXIT.ok
     const { exitCode, code, message, hint } = toFailure(error)
     if (args.includes('--json'))
       printJson(terminal, { error: { code, message, ...(hint === undefined ? {} : { hint }) } })
     else {
       const label = applyStyle(terminal, 'red', 'error')
-      printMessage(terminal, `${label}: ${message}${hint === undefined ? '' : `\n  ${hint}`}`)
+      printMessage(terminal, `${label}: ${escapeControls(message)}`)
+      if (hint !== undefined) printMessage(terminal, `  ${escapeControls(hint)}`)
     }
     return exitCode
   }
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE'
 }
 
 async function dispatch(args: readonly string[], terminal: Terminal): Promise<ExitCode> {

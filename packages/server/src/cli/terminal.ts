@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import type { Readable, Writable } from 'node:stream'
+import { escapeControls, escapeLines } from '../app/escape-controls.ts'
 
 /** The process as a command sees it. Data goes to stdout, messages go to stderr. */
 export interface Terminal {
@@ -18,26 +19,39 @@ type Style = keyof typeof STYLES
 
 const MAX_INPUT_BYTES = 1_048_576
 
-/** Writes a line to stdout. */
+/** Writes a line to stdout. What could control the terminal is escaped. */
 export function print(terminal: Terminal, line: string): void {
-  terminal.stdout.write(`${line}\n`)
+  terminal.stdout.write(`${render(line)}\n`)
 }
 
 /** Writes a value as one line of JSON to stdout. */
 export function printJson(terminal: Terminal, value: unknown): void {
-  terminal.stdout.write(`${JSON.stringify(value)}\n`)
+  print(terminal, JSON.stringify(value))
 }
 
-/** Writes a line to stderr. */
+/** Writes a line to stderr. What could control the terminal is escaped. */
 export function printMessage(terminal: Terminal, line: string): void {
-  terminal.stderr.write(`${line}\n`)
+  terminal.stderr.write(`${render(line)}\n`)
 }
 
 /** Colors text. Leaves it plain when `NO_COLOR` is set or stdout is not a terminal. */
 export function applyStyle(terminal: Terminal, style: Style, text: string): string {
+  const safe = escapeControls(text)
   const isPlain = terminal.stdout.isTTY !== true || (terminal.environment.NO_COLOR ?? '') !== ''
   const [on, off] = STYLES[style]
-  return isPlain ? text : `\x1b[${on}m${text}\x1b[${off}m`
+  return isPlain ? safe : `${MARK}${on}${MARK_END}${safe}${MARK}${off}${MARK_END}`
+}
+
+/** Noncharacters, which escaped text does not contain. They become escape sequences after everything else is escaped. */
+const MARK = '\uFDD0'
+const MARK_END = '\uFDD1'
+const MARKED = /\uFDD0(\d{1,2})\uFDD1/
+
+function render(line: string): string {
+  return line
+    .split(MARKED)
+    .map((part, index) => (index % 2 === 0 ? escapeLines(part) : `\x1b[${part}m`))
+    .join('')
 }
 
 /** Writes a table to stdout, with columns as wide as their widest value. */
@@ -55,17 +69,12 @@ export function printTable(terminal: Terminal, header: readonly string[], rows: 
   for (const row of cells) print(terminal, format(row))
 }
 
-/** Escapes control characters, so that stored text cannot control the terminal. */
-export function escapeControls(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
-}
-
 /** Asks for a line on the terminal; undefined when stdin is not a terminal. */
 export async function prompt(terminal: Terminal, question: string): Promise<string | undefined> {
   if (terminal.stdin.isTTY !== true) return undefined
   const reader = createInterface({ input: terminal.stdin, output: terminal.stderr })
   try {
-    return await reader.question(question, { signal: terminal.signal })
+    return await reader.question(escapeControls(question), { signal: terminal.signal })
   } finally {
     reader.close()
   }

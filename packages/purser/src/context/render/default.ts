@@ -3,6 +3,7 @@ import type { RenderContext } from '../api.ts'
 import type { JsonValue } from '../copy-data.ts'
 import { fitLines } from './fit-items.ts'
 import { type Fields, fieldText } from './profile.ts'
+import { formatName } from './sanitize.ts'
 
 /** Renders a section without a renderer of its own: text as it is, one `name: value` a line, or one list item a line. */
 export function renderDefault(
@@ -28,7 +29,7 @@ function linesOf(data: JsonValue): string[] {
 function fieldsOf(fields: Fields): string[] {
   return Object.entries(fields).flatMap(([name, value]) => {
     const text = fieldText(value)
-    return text === undefined ? [] : [`${name}: ${text}`]
+    return text === undefined ? [] : [`${formatName(name)}: ${text}`]
   })
 }
 

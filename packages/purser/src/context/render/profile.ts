@@ -3,6 +3,7 @@ import { CUT_LINE_MAX_BYTES, PROMPT_WORDING } from '../../templates/prompt-wordi
 import type { RenderContext } from '../api.ts'
 import type { JsonValue } from '../copy-data.ts'
 import { fitLines } from './fit-items.ts'
+import { formatName } from './sanitize.ts'
 
 export type Fields = { readonly [name: string]: JsonValue }
 
@@ -22,7 +23,7 @@ export function renderProfile(
   const { head, separator, tail, fields, hasExplanations } = PROFILE_TEMPLATES[mode]
   const own = Object.entries(profile).flatMap(([name, value]) => {
     const text = TEMPLATE_NAMES.has(name) ? undefined : fieldText(value)
-    return text === undefined ? [] : [`${name}: ${text}`]
+    return text === undefined ? [] : [`${formatName(name)}: ${text}`]
   })
   const lines = [...fields.map((field) => lineOf(profile, field, hasExplanations)), ...own]
   const shown = fitLines(lines, {

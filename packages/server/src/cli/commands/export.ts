@@ -1,6 +1,7 @@
 import { createWriteStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { escapeLines } from '../../app/escape-controls.ts'
 import type { Command } from '../command.ts'
 import { connectReadOnly, requireUser } from '../connection.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -31,10 +32,17 @@ export const exportUser: Command = {
       for (const byte of chunk) if (byte === NEWLINE) lines += 1
       if (stderr.isTTY === true) stderr.write(`\r${lines} lines`)
     })
-    if (path === undefined) await pipeline(source, stdout, { end: false })
-    else await pipeline(source, createWriteStream(path, { mode: 0o600, flags: 'wx' }))
+    if (path === undefined) await pipeline(source, escapeChunks, stdout, { end: false })
+    else await pipeline(source, escapeChunks, createWriteStream(path, { mode: 0o600, flags: 'wx' }))
     if (stderr.isTTY === true) printMessage(terminal, '')
     if (path !== undefined) printMessage(terminal, `Wrote ${lines} lines to ${path}.`)
     return EXIT.ok
   },
+}
+
+/** The rows as a terminal may show them. They stay the same JSON. */
+async function* escapeChunks(chunks: AsyncIterable<Uint8Array>): AsyncIterable<string> {
+  const decoder = new TextDecoder()
+  for await (const chunk of chunks) yield escapeLines(decoder.decode(chunk, { stream: true }))
+  yield escapeLines(decoder.decode())
 }

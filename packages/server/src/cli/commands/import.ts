@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { escapeControls } from '../../app/escape-controls.ts'
 import type { Command, Invocation } from '../command.ts'
 import { connect, openStore, requireLocal } from '../connection.ts'
 import { NotFoundError, UsageError } from '../errors.ts'
@@ -10,7 +11,7 @@ import { API_FLAGS, getText } from '../flags.ts'
 import type { UserReport } from '../import-report.ts'
 import { importUsers } from '../import-users.ts'
 import { createProgress } from '../progress.ts'
-import { escapeControls, printJson, printMessage, type Terminal } from '../terminal.ts'
+import { printJson, printMessage, type Terminal } from '../terminal.ts'
 
 export const importFile: Command = {
   name: 'import',

@@ -1,8 +1,9 @@
+import { escapeControls } from '../../app/escape-controls.ts'
 import type { Command } from '../command.ts'
 import { connectReadOnly, userNotFound } from '../connection.ts'
 import { EXIT } from '../exit-codes.ts'
 import { API_FLAGS } from '../flags.ts'
-import { escapeControls, print, printJson } from '../terminal.ts'
+import { print, printJson } from '../terminal.ts'
 
 export const show: Command = {
   name: 'show',

@@ -1,9 +1,10 @@
 import { SseParser } from 'purser/internal'
+import { escapeControls } from '../../app/escape-controls.ts'
 import type { Command } from '../command.ts'
 import { connectReadOnly } from '../connection.ts'
 import { EXIT } from '../exit-codes.ts'
 import { API_FLAGS, getText } from '../flags.ts'
-import { applyStyle, escapeControls, print, type Terminal } from '../terminal.ts'
+import { applyStyle, print, type Terminal } from '../terminal.ts'
 
 /** Limit for one event of the stream. */
 const MAX_EVENT_BYTES = 1_048_576

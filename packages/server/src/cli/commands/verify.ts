@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import type { Verification } from 'purser'
+import { escapeControls } from '../../app/escape-controls.ts'
 import type { Command } from '../command.ts'
 import { connectReadOnly, requireUser } from '../connection.ts'
 import { NotFoundError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { API_FLAGS, getText } from '../flags.ts'
-import { escapeControls, formatCount, print, printJson } from '../terminal.ts'
+import { formatCount, print, printJson } from '../terminal.ts'
 
 export const verify: Command = {
   name: 'verify',

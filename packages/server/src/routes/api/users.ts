@@ -93,9 +93,16 @@ function registerListRoute(app: FastifyInstance, context: AppContext): void {
 /** A failure ends the response before its last line, which has the counts. */
 async function* toJsonLines(rows: AsyncIterable<unknown>, request: FastifyRequest): AsyncIterable<string> {
   try {
-    for await (const row of rows) yield `${JSON.stringify(row)}\n`
+    for await (const row of rows) yield `${JSON.stringify(row).replace(LINE_SEPARATORS, escapeSeparator)}\n`
   } catch (error) {
     logFault(request, error)
     throw error
   }
+}
+
+/** JSON allows them, but some readers of lines take them for the end of one. */
+const LINE_SEPARATORS = /[\u2028\u2029]/g
+
+function escapeSeparator(separator: string): string {
+  return `\\u${separator.charCodeAt(0).toString(16)}`
 }
