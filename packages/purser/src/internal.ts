@@ -13,6 +13,7 @@ export {
 } from './core/sse.ts'
 export { isObject } from './core/validate.ts'
 export { type AuditContext, runAudited } from './journal/audit-context.ts'
+export { type Erasures, erasuresOf } from './journal/erasures.ts'
 export { OPTION_SPECS } from './options.ts'
 export {
   choice,
@@ -28,3 +29,4 @@ export {
   validateAgainst,
 } from './options-schema.ts'
 export { getMeta } from './purser.ts'
+export { API_KEYS } from './storage/api-keys.ts'

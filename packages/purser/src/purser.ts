@@ -15,6 +15,7 @@ import { openSqliteStore } from './drivers/sqlite/index.ts'
 import { readOrCreateKeyFile } from './drivers/sqlite/key-file.ts'
 import { PurserError } from './errors.ts'
 import { auditOrigin } from './journal/audit-context.ts'
+import { registerErasures } from './journal/erasures.ts'
 import { type OpenJournal, openJournal } from './journal/journal.ts'
 import type { Ledger } from './ledger/api.ts'
 import { ledgerFold } from './ledger/bond.ts'
@@ -25,6 +26,7 @@ import { type PurserOptions, type ResolvedOptions, resolveOptions } from './opti
 import { openProviderRegistry, type ProviderRegistry } from './providers/registry.ts'
 import type { ActiveRuntime } from './runtime/api.ts'
 import { createRuntimes, type Runtimes } from './runtime/runtimes.ts'
+import { removeKeysOfUser } from './storage/api-keys.ts'
 import { openKeyring, type SecretKeys } from './storage/root-key.ts'
 import type { MetaStore, Overview, Store } from './storage/store.ts'
 import type { TurnDeps } from './turn/deps.ts'
@@ -264,6 +266,7 @@ function createPurser(modules: Modules): Purser {
     close,
     [Symbol.asyncDispose]: () => close(),
   }
+  registerErasures(purser, { namespace, bus: store.bus, journal: modules.journal })
   return Object.defineProperty(purser, META, { value: store.meta })
 }
 
@@ -274,6 +277,8 @@ async function eraseUser(
 ): Promise<EraseReceipt> {
   // Answers that are not written yet are counted in the receipt as well.
   await answers.flush()
+  // First, so that a failure leaves a user without keys rather than keys without a user.
+  await removeKeysOfUser(store.meta, user.id)
   const rowCounts = await journal.erase(user, (incarnation, pseudonym) => ({
     type: 'user_erased',
     detail: 'a user was erased',

@@ -33,6 +33,8 @@ export interface OpenJournal<Data extends UserData> extends Journal<Data> {
    * the same step. Reads nothing of the user but the incarnation, so it also works on damaged rows and broken chains.
    */
   erase(user: Subject, event: (incarnation: number, pseudonym: string) => NewEvent): Promise<ErasedCounts>
+  /** The stored incarnation, of an unknown user the one that a new user would have. Not from a cache. */
+  readIncarnation(user: Subject): Promise<number>
   /** The keyed hash used where the user's id must not appear. */
   tag(user: Subject): string
   /** Rejects new calls, commits pending and deferred writes, then unsubscribes from the store. */
@@ -110,6 +112,12 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     const writer = this.#writers.get(user)
     if (writer.hasDeferred) await this.flush(user)
     return viewOf(writer.snapshot ?? (await this.#load(writer)), this.#deps.effects.now())
+  }
+
+  async readIncarnation(user: Subject): Promise<number> {
+    this.#assertOpen()
+    const { users } = this.#deps.store
+    return (await users.load(user))?.incarnation ?? users.nextIncarnation(user.namespace, this.tag(user))
   }
 
   async flush(user: Subject): Promise<void> {

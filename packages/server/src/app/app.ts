@@ -1,4 +1,5 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
+import { erasuresOf } from 'purser/internal'
 import { registerAuthentication } from '../auth/authenticate.ts'
 import { parseTrustProxy } from '../config/trust-proxy.ts'
 import { registerAudit } from '../http/audit.ts'
@@ -61,6 +62,9 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
   app.setNotFoundHandler((request, reply) => sendError(unknownUrl(request), request, reply))
   acceptJsonOnly(app)
   addHooks(app, context)
+  // An erasure, in any process, revokes the keys of its user.
+  const unsubscribe = erasuresOf(context.purser)?.subscribe(() => context.keys.expire())
+  app.addHook('onClose', async () => unsubscribe?.())
   await app.register(
     async (scoped) => {
       registerAuthentication(scoped, context)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Effects, type MetaStore, PurserError } from 'purser'
+import { API_KEYS } from 'purser/internal'
 import { CasDocument } from './cas-document.ts'
 import { type EnvironmentKeys, validateEnvironmentKeys } from './environment-keys.ts'
 import { type Identity, isRole, ROLES, type Role } from './scopes.ts'
@@ -71,7 +72,7 @@ export class ApiKeyStore {
   #keysByHash = new Map<string, StoredKey>()
 
   constructor(deps: ApiKeyStoreDeps, environment: EnvironmentKeys = {}) {
-    this.#document = new CasDocument<KeySet>(deps, 'server-keys', { v: 1, started: false, keys: [] })
+    this.#document = new CasDocument<KeySet>(deps, API_KEYS, { v: 1, started: false, keys: [] })
     this.#effects = deps.effects
     validateEnvironmentKeys(environment)
     const createdAt = this.#now()
@@ -92,6 +93,11 @@ export class ApiKeyStore {
     const keySet = this.#document.peek()
     if (keySet !== undefined) return this.#identify(keySet, hash)
     return this.#document.read().then((current) => this.#identify(current, hash))
+  }
+
+  /** Reads the keys again before the next use: an erasure has removed those of its user. */
+  expire(): void {
+    this.#document.expire()
   }
 
   async list(): Promise<readonly ApiKey[]> {

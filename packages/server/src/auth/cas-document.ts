@@ -50,6 +50,11 @@ export class CasDocument<Value> {
     return this.#effects.monotonic() - this.#readAt < MAX_AGE_MS ? this.#value : undefined
   }
 
+  /** Makes the next use read the value again. */
+  expire(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY
+  }
+
   async read(): Promise<Value> {
     const cached = this.peek()
     if (cached !== undefined) return cached

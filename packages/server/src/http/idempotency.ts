@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Effects } from 'purser'
+import { type Erasures, erasuresOf } from 'purser/internal'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
 import { getIdentity } from '../auth/authenticate.ts'
@@ -27,6 +28,8 @@ interface Entry {
   readonly expiresAt: number
   /** What the entry counts for in the total. */
   bytes: number
+  /** The incarnation of the user when the call began. A response belongs to that incarnation only. */
+  incarnation?: number | undefined
   /** Undefined while the first call is running. */
   response?: { readonly status: number; readonly headers: Record<string, string>; readonly body: string }
 }
@@ -70,7 +73,10 @@ export function getIdempotencyKey(request: FastifyRequest): string | undefined {
  * clear text.
  */
 export function registerIdempotency(app: FastifyInstance, context: AppContext): void {
-  const responses = new ResponseCache(context.effects)
+  const erasures = erasuresOf(context.purser)
+  const responses = new ResponseCache(context.effects, erasures)
+  const unsubscribe = erasures?.subscribe((user) => responses.deleteUser(user))
+  app.addHook('onClose', async () => unsubscribe?.())
   app.decorateRequest('idempotencyEntry', null)
   app.decorateRequest('isReplay', false)
   // The gateway is not included: a turn passes the key to the ledger itself.
@@ -80,7 +86,8 @@ export function registerIdempotency(app: FastifyInstance, context: AppContext): 
     route.onSend = async (request: FastifyRequest, reply: FastifyReply, payload: unknown) => {
       if (request.isReplay) reply.header('idempotent-replayed', 'true')
       responses.complete(request, reply, payload)
-      if (route.url.endsWith(ERASE_ROUTE) && reply.statusCode < 300) responses.deleteUser(request)
+      if (route.url.endsWith(ERASE_ROUTE) && reply.statusCode < 300)
+        responses.deleteUser(getSubject(request), request.idempotencyEntry)
       return payload
     }
   })
@@ -88,16 +95,18 @@ export function registerIdempotency(app: FastifyInstance, context: AppContext): 
 
 class ResponseCache {
   readonly #effects: Effects
+  readonly #erasures: Erasures | undefined
   /** In insertion order, which is the order of expiry. */
   readonly #entries = new Map<string, Entry>()
   #totalBytes = 0
 
-  constructor(effects: Effects) {
+  constructor(effects: Effects, erasures: Erasures | undefined) {
     this.#effects = effects
+    this.#erasures = erasures
   }
 
   /** Sends the stored response; without one, creates the entry of the call that starts. */
-  replay(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
+  async replay(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     const idempotencyKey = getIdempotencyKey(request)
     if (idempotencyKey === undefined) return undefined
     if (idempotencyKey === '' || idempotencyKey.length > MAX_KEY_LENGTH) {
@@ -106,12 +115,17 @@ class ResponseCache {
     const key = JSON.stringify([getIdentity(request).id, request.method, request.url, idempotencyKey])
     const digest = hashRequest(request)
     const entry = this.#entries.get(key)
-    if (entry === undefined || entry.expiresAt <= this.#effects.now()) {
-      this.#create(key, digest, request)
-      return undefined
+    if (entry === undefined || entry.expiresAt <= this.#effects.now()) return this.#start(key, digest, request)
+    if (entry.response === undefined) {
+      if (entry.digest !== digest) throw conflict()
+      throw stillRunning()
+    }
+    if (!(await this.#isCurrent(entry, request))) {
+      // Another repeat may have found the same and started.
+      if (this.#entries.get(key) !== entry) return this.replay(request, reply)
+      return this.#start(key, digest, request)
     }
     if (entry.digest !== digest) throw conflict()
-    if (entry.response === undefined) throw stillRunning()
     const { status, headers, body } = entry.response
     return reply
       .code(status)
@@ -137,23 +151,50 @@ class ResponseCache {
     this.#dropOldest()
   }
 
-  /** Deletes the responses about an erased user, except the receipt of the erasure itself, which holds only counts. */
-  deleteUser(erasure: FastifyRequest): void {
-    const user = getSubject(erasure)
+  /**
+   * Deletes the responses about an erased user, of all users if it is undefined. The receipt of the erasure itself, which
+   * holds only counts, stays.
+   */
+  deleteUser(user: string | undefined, receipt: string | null = null): void {
     for (const [key, entry] of this.#entries) {
-      if (entry.user === user && key !== erasure.idempotencyEntry) this.#delete(key)
+      if (entry.user === undefined || (user !== undefined && entry.user !== user) || key === receipt) continue
+      // A call that is running keeps its entry, so that a repeat of it waits.
+      if (entry.response !== undefined && !isErasure(key)) this.#delete(key)
     }
   }
 
-  #create(key: string, digest: string, request: FastifyRequest): void {
-    const now = this.#effects.now()
+  /** Creates the entry of a call that starts. The response of a call whose user is erased meanwhile is never replayed. */
+  async #start(key: string, digest: string, request: FastifyRequest): Promise<undefined> {
+    const entry = this.#create(key, digest, request)
+    try {
+      entry.incarnation = await this.#readIncarnation(request)
+    } catch (error) {
+      this.#delete(key)
+      throw error
+    }
+  }
+
+  /** Whether the user has not been erased since. A receipt of an erasure stays. */
+  async #isCurrent({ incarnation }: Entry, request: FastifyRequest): Promise<boolean> {
+    if (isErasure(request.url)) return true
+    return incarnation === (await this.#readIncarnation(request))
+  }
+
+  async #readIncarnation(request: FastifyRequest): Promise<number | undefined> {
+    const user = getSubject(request)
+    return user === undefined ? undefined : this.#erasures?.incarnation(user)
+  }
+
+  #create(key: string, digest: string, request: FastifyRequest): Entry {
     this.#delete(key)
     const user = getSubject(request)
     const bytes = ENTRY_OVERHEAD_BYTES + 2 * (key.length + (user?.length ?? 0))
-    this.#entries.set(key, { digest, user, expiresAt: now + RETENTION_MS, bytes })
+    const created: Entry = { digest, user, expiresAt: this.#effects.now() + RETENTION_MS, bytes }
+    this.#entries.set(key, created)
     this.#totalBytes += bytes
     request.idempotencyEntry = key
     this.#dropOldest()
+    return created
   }
 
   #dropOldest(): void {
@@ -169,6 +210,11 @@ class ResponseCache {
     this.#totalBytes -= this.#entries.get(key)?.bytes ?? 0
     this.#entries.delete(key)
   }
+}
+
+/** Whether a URL, or a key of the cache with a URL in it, is that of an erasure. */
+function isErasure(text: string): boolean {
+  return /\/api\/users\/[^/]+\/erase\b/.test(text)
 }
 
 /** A digest of everything that decides what the call does. */

@@ -173,7 +173,7 @@ export function EraseDialog({ bond, close }: UserDialogProps): ReactElement {
   return (
     <FormDialog
       title={`Erase ${bond.user} permanently?`}
-      lead="Deletes settings, secrets, profile, actions, bond, event log, notes and cached answers, in the store and in every process. This cannot be undone."
+      lead="Deletes settings, secrets, sessions, profile, actions, bond, event log, notes and cached answers, and revokes the user's API keys, in the store and in every running process. Backups, exports and what model providers have stored stay. The log of the application keeps a pseudonym and your reason. This cannot be undone."
       submitLabel="Erase permanently"
       isDangerous
       isComplete={typedId === bond.user && reason.trim() !== ''}
