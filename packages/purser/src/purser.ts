@@ -12,7 +12,7 @@ import { parseDuration, throwInvalid, validateOptions } from './core/validate.ts
 import { createWallClock } from './core/wall-clock.ts'
 import { openMemoryStore } from './drivers/memory/index.ts'
 import { openSqliteStore } from './drivers/sqlite/index.ts'
-import { readOrCreateKeyFile } from './drivers/sqlite/key-file.ts'
+import { readOrCreateKeyFile, requireDatabaseOfKey } from './drivers/sqlite/key-file.ts'
 import { PurserError } from './errors.ts'
 import { auditOrigin } from './journal/audit-context.ts'
 import { registerErasures } from './journal/erasures.ts'
@@ -139,9 +139,12 @@ export async function openPurser(options: PurserOptions = {}): Promise<Purser> {
   }
 }
 
-async function openStore({ store }: ResolvedOptions, effects: Effects): Promise<Store> {
+async function openStore({ store, secretKey }: ResolvedOptions, effects: Effects): Promise<Store> {
   if (typeof store !== 'string') return store
-  return store === 'memory:' ? openMemoryStore({ effects }) : openSqliteStore({ path: sqlitePath(store), effects })
+  if (store === 'memory:') return openMemoryStore({ effects })
+  const path = sqlitePath(store)
+  if (secretKey === undefined) requireDatabaseOfKey(path)
+  return openSqliteStore({ path, effects })
 }
 
 interface Modules {

@@ -52,9 +52,9 @@ export class CommitLoop<Data extends UserData> {
   }
 
   /**
-   * Commits a batch and settles every write in it; never rejects. An error that is not a `PurserError` is caused by a
-   * single write, such as a violated constraint: the batch is then committed one write at a time, so that only that
-   * write fails.
+   * Commits a batch and settles every write in it; never rejects. `store_damaged`, and an error that is not a
+   * `PurserError`, may be caused by a single write, such as a violated constraint: the batch is then committed one write
+   * at a time, so that only that write fails.
    *
    * @param incarnation the one the batch was decided on before, if it was
    */
@@ -69,7 +69,7 @@ export class CommitLoop<Data extends UserData> {
       for (const complete of await this.#commit(writer, pending, incarnation)) complete()
     } catch (error) {
       writer.invalidate()
-      if (pending.length === 1 || PurserError.is(error)) {
+      if (pending.length === 1 || (PurserError.is(error) && error.code !== 'store_damaged')) {
         for (const queued of pending) queued.reject(error)
         return
       }

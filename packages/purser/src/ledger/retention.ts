@@ -16,6 +16,8 @@ type RetentionDeps = Pick<LedgerDeps, 'journal' | 'store' | 'keys' | 'rules'>
 
 /** Events are removed in batches of a twentieth of `keepEvents`, so that a busy log does not write a tombstone each time. */
 const BATCHES = 20
+/** The smallest batch, so that a small `keepEvents` is not filled by tombstones. */
+const MIN_BATCH = 10
 /** Removed at once; the rest is removed by later calls. */
 const MAX_REMOVED_EVENTS = 10_000
 const EVENTS_PAGE = 500
@@ -38,9 +40,11 @@ async function trimEvents(deps: RetentionDeps, user: Subject): Promise<void> {
   try {
     const { version, incarnation, state } = await deps.journal.read(user)
     const firstKept = state.tombstone?.firstKept ?? 1
-    if (version - firstKept + 1 <= keep + Math.floor(keep / BATCHES)) return
-    // The event with the tombstone counts as one of the remaining events.
-    const removable = Math.min(version - firstKept + 2 - keep, version - firstKept + 1, MAX_REMOVED_EVENTS)
+    const batch = Math.max(MIN_BATCH, Math.floor(keep / BATCHES))
+    if (version - firstKept + 1 <= keep + batch) return
+    // The event with the tombstone counts as one of the remaining events, unless there are few.
+    const remaining = batch === MIN_BATCH ? keep : keep - 1
+    const removable = Math.min(version - firstKept + 1 - remaining, MAX_REMOVED_EVENTS)
     const tombstone = await buildTombstone(deps, { chain: { user, incarnation }, state, count: removable })
     await deps.journal.write(user, {
       incarnation,

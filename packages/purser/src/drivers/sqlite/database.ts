@@ -5,6 +5,7 @@ import { sleep } from '../../core/abort.ts'
 import { systemEffects } from '../../core/effects.ts'
 import { PurserError, storeClosed } from '../../errors.ts'
 import { isBusy, toOpenError, toStoreError } from './errors.ts'
+import { createFileGuard, type FileIdentity, identityOf } from './file-guard.ts'
 import type { LockedTransaction } from './locked-transaction.ts'
 import { requireSafeVersion } from './version-check.ts'
 import { WRITE_LIMITS, WriteQueue } from './write-queue.ts'
@@ -26,6 +27,7 @@ import { WRITE_LIMITS, WriteQueue } from './write-queue.ts'
  */
 export interface Database {
   readonly path: string
+  readonly identity: FileIdentity
   readonly connection: DatabaseSync
   prepare(sql: string): StatementSync
   read<Result>(task: () => Result): Promise<Result>
@@ -52,12 +54,16 @@ export interface DatabaseOptions {
   readonly profile: 'durable' | 'rebuildable'
   /** True: a missing file is `store_unavailable`. Default false: it is created. */
   readonly mustExist?: boolean
+  /** Of the file as another thread has opened it. With `durable`, a write is acknowledged only if it is the same file. */
+  readonly identity?: FileIdentity
 }
 
 /** How long SQLite itself may wait for a lock, which blocks the event loop. */
 const BUSY_TIMEOUT_MS = 2
 /** How long VACUUM waits for the writes of other processes. */
 const VACUUM_BUSY_TIMEOUT_MS = 10_000
+/** The log is cut to this size when its content was moved to the database, such as after a long read has ended. */
+const LOG_MAX_BYTES = 8_388_608
 const CACHE_KIB = { durable: 32_768, rebuildable: 16_384 } as const
 /** The rows of the cache file are a few kilobytes and short-lived; small pages waste less space between them. */
 const PAGE_BYTES = { durable: 4_096, rebuildable: 2_048 } as const
@@ -82,15 +88,22 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       cause,
     })
   }
-  return createDatabase(path, await retryWhileBusy(path, () => connect(path, profile)))
+  const connection = await retryWhileBusy(path, () => connect(path, profile))
+  const identity = options.identity ?? identityOf(path)
+  return createDatabase(path, connection, { identity, isGuarded: profile === 'durable' })
 }
 
-function createDatabase(path: string, connection: DatabaseSync): Database {
-  const queue = new WriteQueue(connection, path)
+function createDatabase(
+  path: string,
+  connection: DatabaseSync,
+  { identity, isGuarded }: { readonly identity: FileIdentity; readonly isGuarded: boolean },
+): Database {
+  const queue = new WriteQueue(connection, path, isGuarded ? { guard: createFileGuard(path, identity) } : {})
   const checkpoint = connection.prepare('PRAGMA wal_checkpoint(TRUNCATE)')
   let closing: Promise<void> | undefined
   return {
     path,
+    identity,
     connection,
     prepare: (sql) => connection.prepare(sql),
     async read(task) {
@@ -140,6 +153,7 @@ function connect(path: string, profile: DatabaseOptions['profile']): DatabaseSyn
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = ${profile === 'durable' ? 'FULL' : 'NORMAL'};
       PRAGMA secure_delete = ON;
+      PRAGMA journal_size_limit = ${LOG_MAX_BYTES};
       PRAGMA trusted_schema = OFF;
       PRAGMA temp_store = MEMORY;
       PRAGMA cache_size = -${CACHE_KIB[profile]};

@@ -69,12 +69,13 @@ export function isCorrupt(error: unknown): boolean {
 
 /** `unsupported file format`, which SQLite may report as well when it opens a file with a damaged header. */
 export function isUnsupportedFormat(error: unknown): boolean {
-  return resultCode(error) === ERROR
+  return resultCodeOfCause(error) === ERROR
 }
 
 /**
- * The error that a caller gets: `store_unavailable` for an error of the store itself, any other error unchanged. API
- * callers see the message, so the path is in `details` only.
+ * The error that a caller gets: `store_unavailable` for an error of the store itself, `store_damaged` for an error of one
+ * statement, which only unexpected stored values can cause; errors of other origin are unchanged. API callers see the
+ * message, so the path is in `details` only.
  */
 export function toStoreError(error: unknown, path: string): unknown {
   return describe(error, path, 'The database failed')
@@ -86,10 +87,11 @@ export function toOpenError(error: unknown, path: string): unknown {
 }
 
 function describe(error: unknown, path: string, what: string): unknown {
-  if (!isStoreError(error)) return error
+  const code = resultCode(error)
+  if (code === undefined) return error
   const { message } = error as Error
-  return new PurserError('store_unavailable', `${what}: ${message}.`, {
-    hint: HINTS[resultCode(error) ?? 0],
+  return new PurserError(STORE_ERRORS.has(code) ? 'store_unavailable' : 'store_damaged', `${what}: ${message}.`, {
+    hint: HINTS[code],
     cause: error,
     details: { path },
   })

@@ -38,7 +38,7 @@ export async function openSqliteStore({
     cache = await openCache(cachePath(main.path))
     main.connection.exec('PRAGMA query_only = ON')
     cache.connection.exec('PRAGMA query_only = ON')
-    const writers = { writer: createWriter(main.path), cacheWriter: createCacheWriter(cache.path) }
+    const writers = { writer: createWriter(main.path, main.identity), cacheWriter: createCacheWriter(cache.path) }
     const deps = { main, cache, ...writers, effects }
     // Another process that opens the same files for the first time may be creating tables now.
     return await retryWhileBusy(main.path, () => createSqliteStore(deps))

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { PurserError } from '../../errors.ts'
 import { hasRootKey } from '../../storage/root-key.ts'
@@ -30,6 +31,17 @@ export async function readOrCreateKeyFile(databasePath: string, meta: MetaStore)
       cause,
     })
   }
+}
+
+/**
+ * Throws `store_unavailable` when there is a key file and no database: the database was deleted or moved, and a new one
+ * would hide that.
+ */
+export function requireDatabaseOfKey(databasePath: string): void {
+  if (existsSync(databasePath) || !existsSync(`${databasePath}.key`)) return
+  throw new PurserError('store_unavailable', `The database ${databasePath} is missing, but its key file exists.`, {
+    hint: `Restore the database beside its key, or move ${databasePath}.key away to start with a new store.`,
+  })
 }
 
 async function readIfExists(path: string): Promise<string | undefined> {

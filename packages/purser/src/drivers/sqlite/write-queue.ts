@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { afterCurrentTick, systemEffects } from '../../core/effects.ts'
 import { PurserError, storeClosed } from '../../errors.ts'
 import { isBusy, isStoreError, toStoreError } from './errors.ts'
+import type { FileGuard } from './file-guard.ts'
 import { type LockedTransaction, openLockedTransaction } from './locked-transaction.ts'
 
 /*
@@ -39,6 +40,12 @@ export const WRITE_LIMITS: WriteLimits = {
   maxLockMs: 250,
 }
 
+export interface WriteQueueOptions {
+  readonly limits?: WriteLimits
+  /** Called after every commit; when it throws, nothing of the transaction is acknowledged. */
+  readonly guard?: FileGuard
+}
+
 interface PendingWrite {
   run(): unknown
   resolve(result: unknown): void
@@ -59,10 +66,14 @@ export class WriteQueue {
   #busySince: number | undefined
   #drained: PromiseWithResolvers<void> | undefined
 
-  constructor(connection: DatabaseSync, path: string, limits: WriteLimits = WRITE_LIMITS) {
+  constructor(
+    connection: DatabaseSync,
+    path: string,
+    { limits = WRITE_LIMITS, guard = () => undefined }: WriteQueueOptions = {},
+  ) {
     this.#path = path
     this.#limits = limits
-    this.#transaction = new GroupTransaction(connection)
+    this.#transaction = new GroupTransaction(connection, guard)
   }
 
   /**
@@ -134,7 +145,10 @@ export class WriteQueue {
     this.#busySince = undefined
     this.#locked = openLockedTransaction({
       maxMs: this.#limits.maxLockMs,
-      commit: () => this.#transaction.commit(),
+      commit: () => {
+        this.#transaction.commit()
+        this.#transaction.check()
+      },
       rollback: () => this.#transaction.rollback(),
       onEnd: () => {
         this.#locked = undefined
@@ -187,6 +201,7 @@ export class WriteQueue {
 /** A transaction of several writes, in which a write that fails by its own error does not affect the others. */
 class GroupTransaction {
   readonly #connection: DatabaseSync
+  readonly #guard: FileGuard
   readonly #begin: StatementSync
   readonly #commit: StatementSync
   readonly #rollback: StatementSync
@@ -194,8 +209,9 @@ class GroupTransaction {
   readonly #release: StatementSync
   readonly #rollbackToSavepoint: StatementSync
 
-  constructor(connection: DatabaseSync) {
+  constructor(connection: DatabaseSync, guard: FileGuard) {
     this.#connection = connection
+    this.#guard = guard
     this.#begin = connection.prepare('BEGIN IMMEDIATE')
     this.#commit = connection.prepare('COMMIT')
     this.#rollback = connection.prepare('ROLLBACK')
@@ -216,12 +232,18 @@ class GroupTransaction {
     if (this.#connection.isTransaction) this.#rollback.run()
   }
 
+  /** Throws when what was committed is not in the files of the store. */
+  check(): void {
+    this.#guard()
+  }
+
   /** The outcome of each write. Throws an error of the store itself; nothing was written then. */
   run(batch: readonly PendingWrite[]): Outcome[] {
     const outcomes =
       this.#attempt(() => batch.map((write) => ({ result: write.run() }))) ??
       this.#attempt(() => batch.map((write) => this.#runInSavepoint(write)))
     if (outcomes === undefined) throw new Error('A write failed outside of its savepoint.')
+    this.check()
     return outcomes
   }
 

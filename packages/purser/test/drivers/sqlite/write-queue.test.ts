@@ -16,7 +16,7 @@ const isUnavailable = (error: unknown): boolean => PurserError.is(error, 'store_
 
 test('pending writes run in order, in transactions of a limited size', async () => {
   const { path, connection } = openTable()
-  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, maxPerTransaction: 4 })
+  const queue = new WriteQueue(connection, path, { limits: { ...WRITE_LIMITS, maxPerTransaction: 4 } })
   const add = connection.prepare('INSERT INTO t VALUES (?)')
   const order: number[] = []
   const transactions: number[] = []
@@ -44,7 +44,7 @@ test('pending writes run in order, in transactions of a limited size', async () 
 
 test('writes reject with store_unavailable while another process keeps the lock, and continue after its release', async () => {
   const { path, connection } = openTable()
-  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
+  const queue = new WriteQueue(connection, path, { limits: { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 } })
   const add = connection.prepare('INSERT INTO t VALUES (?)')
   const other = new DatabaseSync(path)
   other.exec('BEGIN IMMEDIATE')
@@ -63,7 +63,7 @@ test('writes reject with store_unavailable while another process keeps the lock,
 
 test('a write to a full queue rejects at once, and the pending writes are written', async () => {
   const { path, connection } = openTable()
-  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, maxPending: 2 })
+  const queue = new WriteQueue(connection, path, { limits: { ...WRITE_LIMITS, maxPending: 2 } })
   const add = connection.prepare('INSERT INTO t VALUES (?)')
   const pending = ['a', 'b'].map((name) => queue.write(() => add.run(name)))
   await assert.rejects(
@@ -146,7 +146,7 @@ test('the locked transaction writes before pending writes of the queue and of ot
 
 test('a locked transaction ends with its write, release or timeout, or with unlock; then it writes nothing', async () => {
   const { path, connection } = openTable()
-  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, maxLockMs: 5 })
+  const queue = new WriteQueue(connection, path, { limits: { ...WRITE_LIMITS, maxLockMs: 5 } })
   const add = connection.prepare('INSERT INTO t VALUES (?)')
   const written = await queue.lock()
   written.write(() => add.run('a'))
@@ -181,7 +181,7 @@ test('a write that fails in a locked transaction writes nothing, and the next wr
 
 test('lock rejects with store_unavailable like a write, and drain waits for the locked transaction', async () => {
   const { path, connection } = openTable()
-  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
+  const queue = new WriteQueue(connection, path, { limits: { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 } })
   const other = new DatabaseSync(path)
   other.exec('BEGIN IMMEDIATE')
   await assert.rejects(queue.lock(), isUnavailable)
@@ -200,7 +200,7 @@ test('lock rejects with store_unavailable like a write, and drain waits for the 
 
 test('all pending lock requests reject together while another process keeps the lock', async () => {
   const { path, connection } = openTable()
-  const queue = new WriteQueue(connection, path, { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 })
+  const queue = new WriteQueue(connection, path, { limits: { ...WRITE_LIMITS, busyGiveUpMs: 30, busyRetryMs: 2 } })
   const other = new DatabaseSync(path)
   other.exec('BEGIN IMMEDIATE')
   const rejected: number[] = []

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { systemEffects } from '../../../core/effects.ts'
 import { PurserError, storeClosed } from '../../../errors.ts'
 import { isReadOnly, toStoreError } from '../errors.ts'
+import type { FileIdentity } from '../file-guard.ts'
 
 /*
  * Calls functions in a worker thread that has its own connection, so that neither a long read nor a slow disk blocks the
@@ -56,6 +57,8 @@ export interface WorkerOptions {
   readonly name: string
   /** The database that the thread opens. */
   readonly path: string
+  /** Of the file as this thread has opened it. */
+  readonly identity?: FileIdentity
   /** Pending calls; one more is rejected with `store_unavailable`. */
   readonly maxPending: number
 }
@@ -136,9 +139,9 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
   }
 
   #start(): Worker {
-    const { name, path } = this.#options
+    const { name, path, identity } = this.#options
     const worker = new Worker(new URL(`./${name}.entry${EXTENSION}`, import.meta.url), {
-      workerData: path,
+      workerData: { path, identity },
       ...WORKER_OPTIONS,
     })
     worker.on('message', (replies: readonly WorkerReply[]) => this.#settle(worker, replies))
@@ -231,5 +234,7 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
 
 function deserializeError({ code, message, hint, details, errcode }: SerializedError, path: string): unknown {
   const cause = Object.assign(new Error(message), errcode === undefined ? {} : { errcode })
-  return code === undefined ? toStoreError(cause, path) : new PurserError(code, message, { hint, cause, details })
+  if (code === undefined) return toStoreError(cause, path)
+  // A thread opens its file during a call, whose caller must not learn where the file is.
+  return new PurserError(code, message.replaceAll(` ${path}`, ''), { hint, cause, details })
 }

@@ -9,7 +9,7 @@ import type { ReaderCalls } from './threads.ts'
 /** How long a read waits for a lock. Nothing else runs in this thread, so it may block. */
 const BUSY_TIMEOUT_MS = 2_000
 
-const connection = new DatabaseSync(String(workerData), { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+const connection = new DatabaseSync(String(workerData.path), { readOnly: true, timeout: BUSY_TIMEOUT_MS })
 connection.exec('PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384')
 const { list, overview } = createUserList(connection)
 const { newest, oldest, tail } = prepareEvents(connection)

@@ -4,6 +4,7 @@ import type { Erasure, StoredEvent } from '../../../storage/commit.ts'
 import type { LastGood, LastGoodKey } from '../../../storage/last-good-store.ts'
 import type { EventPage, ListedUser, Overview, TailEvent, UserQuery } from '../../../storage/store.ts'
 import type { PackedAnswers } from '../cache/packed-answers.ts'
+import type { FileIdentity } from '../file-guard.ts'
 import type { PackedCommit } from '../main/packed-commit.ts'
 import { WRITE_LIMITS } from '../write-queue.ts'
 import { createWorkerClient, type WorkerClient } from './client.ts'
@@ -26,8 +27,8 @@ export function createReader(path: string): Reader {
   return createWorkerClient<ReaderCalls>({ name: 'reader', path, maxPending: READER_MAX_PENDING })
 }
 
-export function createWriter(path: string): Writer {
-  return createWorkerClient<WriterCalls>({ name: 'writer', path, maxPending: WRITE_LIMITS.maxPending })
+export function createWriter(path: string, identity?: FileIdentity): Writer {
+  return createWorkerClient<WriterCalls>({ name: 'writer', path, identity, maxPending: WRITE_LIMITS.maxPending })
 }
 
 export function createCacheWriter(path: string): CacheWriter {
