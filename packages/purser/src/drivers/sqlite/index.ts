@@ -7,6 +7,7 @@ import { createChangePoller } from './bus/change-poller.ts'
 import { createMessageQueue } from './bus/message-queue.ts'
 import { createSqliteAnswers, wipeAnswers } from './cache/answers.ts'
 import { cachePath, openCache } from './cache/cache-file.ts'
+import { createCacheFallback, withMemoryAnswers, withMemoryLastGood } from './cache/fallback.ts'
 import { createSqliteLastGood } from './cache/last-good.ts'
 import { type Database, openDatabase, retryWhileBusy } from './database.ts'
 import { backUp } from './main/backup.ts'
@@ -66,9 +67,11 @@ export function createSqliteStore(deps: SqliteDeps): Store {
   const reader = createReader(main.path)
   const changes = createChangePoller(writer, local, (namespace) => events.position(namespace) ?? 0)
   const messages = createMessageQueue({ cache, writer: cacheWriter, local, origin: effects.randomId() })
-  const bus = createSqliteBus({ local, changes, messages })
-  const answers = createSqliteAnswers(cache, cacheWriter)
-  const lastGood = createSqliteLastGood(cache, cacheWriter)
+  const fallback = createCacheFallback(cacheWriter)
+  const meta = createSqliteMeta(main, writer)
+  const bus = createSqliteBus({ local, changes, messages, fallback, meta })
+  const answers = withMemoryAnswers(createSqliteAnswers(cache, cacheWriter), fallback)
+  const lastGood = withMemoryLastGood(createSqliteLastGood(cache, cacheWriter), fallback)
   const purge = createPurge({
     main,
     cache,
@@ -102,7 +105,7 @@ export function createSqliteStore(deps: SqliteDeps): Store {
   let closing: Promise<void> | undefined
   return {
     traits: { name: 'sqlite', durable: true, shared: true, location: main.path },
-    meta: createSqliteMeta(main, writer),
+    meta,
     users,
     events: createSqliteEvents({ main, reader, events, changes }),
     bus,
