@@ -135,7 +135,7 @@ export class UserWriter<Data extends UserData> {
   /** An error that is not of the store itself is caused by one write: the batch finds out by which. */
   readonly #onFailure = (error: unknown): void => {
     this.invalidate()
-    if (!PurserError.is(error)) {
+    if (!PurserError.is(error) || error.code === 'store_damaged') {
       this.#decideAgain()
       return
     }

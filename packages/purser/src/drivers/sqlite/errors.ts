@@ -41,9 +41,11 @@ function resultCode(error: unknown): number | undefined {
   return error.errcode & 0xff
 }
 
-/** The result code of an error, or of the cause of a `store_unavailable`. */
+/** The result code of an error, or of its cause: that of a `store_unavailable`, or why a thread has stopped. */
 function resultCodeOfCause(error: unknown): number | undefined {
-  return resultCode(error instanceof PurserError ? error.cause : error)
+  const code = resultCode(error)
+  if (code !== undefined || !(error instanceof Error) || error.cause === undefined) return code
+  return resultCodeOfCause(error.cause)
 }
 
 /** Another process has the lock; a retry may succeed. */

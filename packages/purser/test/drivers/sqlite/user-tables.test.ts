@@ -26,11 +26,10 @@ const CACHE_WITHOUT_USERS: Readonly<Record<string, string>> = {
   sqlite_sequence: 'counters of SQLite',
   listeners_1: 'processes',
   messages_1: 'messages, dropped by the purge',
-  answer_sums_1: 'sums of a namespace',
-  answers_1: 'owners are keyed hashes; wiped with their scope',
-  answer_values_1: 'deleted with their rows by a trigger',
-  answer_scopes_1: 'owners are keyed hashes; kept to end a generation',
-  answer_wipes_1: 'what is still to wipe',
+  answers_2: 'owners are keyed hashes; wiped with their scope',
+  answer_segments_2: 'sums of a namespace',
+  answer_namespaces_2: 'generations of a namespace',
+  answer_scopes_2: 'owners are keyed hashes; kept to end a generation',
 }
 
 interface Column {
