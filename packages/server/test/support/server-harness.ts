@@ -7,6 +7,8 @@ import type { Role } from '../../src/auth/scopes.ts'
 import type { ConfigFile } from '../../src/index.ts'
 
 export interface ServerHarnessOptions {
+  /** The name of the key that `call` uses; servers on one store need different ones. Default: `root`. */
+  readonly keyName?: string
   /** Default: a memory store. */
   readonly config?: ConfigFile
   /** Role of the key that `call` uses. Default: admin. */
@@ -25,7 +27,7 @@ export interface ServerHarness extends AsyncDisposable {
   readonly fastify: FastifyInstance
   /** Drives the server, unless it runs in real time. */
   readonly clock: HandClock
-  /** The key that `call` uses. Its name is `root`. */
+  /** The key that `call` uses. */
   readonly key: string
   user(id: string): User
   createKey(role: Role): Promise<string>
@@ -36,7 +38,7 @@ export interface ServerHarness extends AsyncDisposable {
 }
 
 export async function openServerHarness(options: ServerHarnessOptions = {}): Promise<ServerHarness> {
-  const { role = 'admin', realTime = false } = options
+  const { role = 'admin', keyName = 'root', realTime = false } = options
   const config = { store: 'memory:', ...options.config }
   const clock = handClock()
   const open = (): Promise<OpenServer> =>
@@ -49,7 +51,7 @@ export async function openServerHarness(options: ServerHarnessOptions = {}): Pro
     const user = keyRole === 'user' ? 'ada' : undefined
     return (await server.context.keys.create({ role: keyRole, name, user, createdBy: 'test' })).key
   }
-  const key = await createKey(role, 'root')
+  const key = await createKey(role, keyName)
   return {
     key,
     clock,

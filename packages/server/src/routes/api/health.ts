@@ -16,13 +16,14 @@ const CHECK_TIMEOUT_MS = 2_000
 
 /** A function that writes a value to the store and waits for the disk, at most once a second. */
 function createWriteCheck({ purser, effects }: AppContext): () => Promise<void> {
+  const meta = getMeta(purser)
   let checkedAt = Number.NEGATIVE_INFINITY
   let last: Promise<void> = Promise.resolve()
 
   async function write(): Promise<void> {
-    const stored = await purser.meta.get(CHECK_NAME)
+    const stored = await meta.get(CHECK_NAME)
     // Losing against another server means that it has just written.
-    await purser.meta.compareAndSet(CHECK_NAME, stored, stored === '1' ? '0' : '1')
+    await meta.compareAndSet(CHECK_NAME, stored, stored === '1' ? '0' : '1')
   }
 
   function writeInTime(): Promise<void> {

@@ -31,7 +31,7 @@ export function registerKeyRoutes(app: FastifyInstance, context: AppContext): vo
       const key = await context.keys.create({ role, name, user, createdBy: getIdentity(request).name })
       await recordAudit(request, context, {
         action: 'key_created',
-        detail: `${key.role} key created: ${key.name}`,
+        detail: `${key.role} key created: ${labelOf(key)}`,
         data: describeKey(key),
       })
       return key
@@ -65,7 +65,7 @@ async function revokeKey(request: FastifyRequest, context: AppContext, id: strin
   if (key !== undefined) {
     await recordAudit(request, context, {
       action: 'key_revoked',
-      detail: `${key.role} key revoked: ${key.name}`,
+      detail: `${key.role} key revoked: ${labelOf(key)}`,
       data: describeKey(key),
     })
     return
@@ -73,7 +73,11 @@ async function revokeKey(request: FastifyRequest, context: AppContext, id: strin
   throw new HttpError(404, 'key_unknown', 'No API key has this id.', { hint: 'GET /api/keys lists the keys.' })
 }
 
-/** Without the user of a `user` key: the log of the namespace outlives an erasure. */
+/** The log of the namespace outlives an erasure: it has neither the user of a `user` key nor its name, which may tell. */
 function describeKey({ id, role, name }: ApiKey): Record<string, unknown> {
-  return { id, role, name }
+  return role === 'user' ? { id, role } : { id, role, name }
+}
+
+function labelOf({ id, role, name }: ApiKey): string {
+  return role === 'user' ? id : name
 }

@@ -98,6 +98,7 @@ const WRITES: Readonly<Record<string, Write>> = {
   'POST /correct': write('POST', 'correct', { phase: 'warm', reason: 'asked for it' }),
   'POST /notes': write('POST', 'notes', { text: 'hello' }),
   'DELETE /answers': prepared(admitted, write('DELETE', 'answers')),
+  'DELETE /limits/:name/usage': prepared(admitted, write('DELETE', 'limits/daily/usage', { reason: 'asked for it' })),
 }
 
 /** Routes that are tested elsewhere: they need an authorization server, or remove the log itself. */

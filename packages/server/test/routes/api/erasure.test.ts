@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openPurser } from 'purser'
+import { getMeta } from 'purser/internal'
 import { createTempDirectory, runPurser } from '../../support/processes.ts'
 import { openServerHarness, type ServerHarness } from '../../support/server-harness.ts'
 
@@ -33,7 +34,7 @@ async function openTwo(): Promise<{ one: ServerHarness; two: ServerHarness; dire
   const directory = createTempDirectory()
   const config = { store: `sqlite:${join(directory, 'data', 'purser.db')}` } as const
   const one = await openServerHarness({ config, realTime: true })
-  return { one, two: await openServerHarness({ config, realTime: true }), directory }
+  return { one, two: await openServerHarness({ config, realTime: true, keyName: 'second' }), directory }
 }
 
 async function view({ call }: ServerHarness, path: string): Promise<string> {
@@ -145,9 +146,9 @@ for (const [name, erase] of Object.entries(ERASERS))
 test('an erasure without a server leaves other keys and unreadable lists of keys as they are', async () => {
   const purser = await openPurser({ store: 'memory:' })
   for (const stored of ['not json', 'null', '{"keys":5}', '{"v":1,"started":true,"keys":[{"user":"bob","id":"1"}]}']) {
-    await purser.meta.compareAndSet('server-keys', await purser.meta.get('server-keys'), stored)
+    await getMeta(purser).compareAndSet('server-keys', await getMeta(purser).get('server-keys'), stored)
     await purser.user('ada').erase({ actor: 'a', reason: 'r' })
-    assert.equal(await purser.meta.get('server-keys'), stored)
+    assert.equal(await getMeta(purser).get('server-keys'), stored)
   }
   await purser.close()
 })

@@ -85,7 +85,8 @@ test('the use of a limit is set to 0 with a reason, and the event says by whom',
   assert.deepEqual([name, max, used, remaining], ['daily', 1, 0, 1])
   assert.equal((await admit()).json().allowed, true)
   const { data } = (await call('GET', '/api/users/reset/events')).json()
-  assert.deepEqual([data[0].data.action, data[0].reason], ['limit_reset', 'clock'])
+  const event = data.find((candidate: { data: { action?: string } }) => candidate.data.action === 'limit_reset')
+  assert.equal(event.reason, 'clock')
 })
 
 test('values are neither coerced nor stripped, and errors of the library keep their codes', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { getMeta } from 'purser/internal'
 import { createTempDirectory } from '../../support/processes.ts'
 import { openServerHarness } from '../../support/server-harness.ts'
 
@@ -15,9 +16,9 @@ test('readiness tests a write, at most once a second, and names no path', async 
     return response.statusCode
   }
   assert.equal(await ready(), 200)
-  const written = await harness.context.purser.meta.get('server-ready')
+  const written = await getMeta(harness.context.purser).get('server-ready')
   assert.equal(await ready(), 200)
-  assert.equal(await harness.context.purser.meta.get('server-ready'), written)
+  assert.equal(await getMeta(harness.context.purser).get('server-ready'), written)
   renameSync(path, `${path}.old`)
   assert.equal(await ready(), 200, 'the result of the last second')
   harness.clock.advance(1_000)
