@@ -118,6 +118,8 @@ export interface RuntimeOptions {
   maxLive: number
   /** MCP servers that run as child processes, of all users together. */
   maxMcpProcesses: number
+  /** Bytes of one JSON answer of a model provider, and of one event of a streamed answer; a longer one is cut. */
+  maxResponseBytes: number
 }
 
 export interface ContextOptions {
@@ -224,6 +226,7 @@ const RUNTIME: OptionSpecs<RuntimeOptions> = {
   sweepMs: duration(300_000),
   maxLive: limit(10_000, { min: 1 }),
   maxMcpProcesses: limit(32, { min: 0 }),
+  maxResponseBytes: limit(33_554_432, { min: 1 }),
 }
 
 const CONTEXT: OptionSpecs<ContextOptions> = {

@@ -162,7 +162,7 @@ interface Modules {
 
 async function buildModules(options: ResolvedOptions, effects: Effects, store: Store): Promise<Modules> {
   const { namespace, timeZone, providers } = options
-  const models = openProviderRegistry({ effects, providers })
+  const models = openProviderRegistry({ effects, providers, maxResponseBytes: options.runtime.maxResponseBytes })
   const keys = await openKeyring(store.meta, await secretKey(options, store))
   const clock = createWallClock(effects)
   const fold = ledgerFold(options.ledger, timeZone, clock)

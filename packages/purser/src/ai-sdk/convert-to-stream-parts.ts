@@ -1,7 +1,9 @@
 import type { LanguageModelV4Content, LanguageModelV4StreamPart, SharedV4ProviderMetadata } from '@ai-sdk/provider'
+import { isObject } from '../core/validate.ts'
 import type { ChatChunk, ChatCompletion, FinishReason, Usage } from '../openai/chat.ts'
 import { usageOf } from '../openai/completion.ts'
 import { mapFinishReasonFromOpenAi, mapUsageFromOpenAi } from '../openai/map-finish-reason.ts'
+import { textOfContent } from '../openai/normalize-message.ts'
 
 type Part = LanguageModelV4StreamPart
 
@@ -12,7 +14,8 @@ interface ProviderMetadata {
 
 interface OpenToolCall {
   readonly id: string
-  readonly name: string
+  /** Undefined until the upstream names the call; its parts wait for the name. */
+  name: string | undefined
   input: string
   metadata: ProviderMetadata
 }
@@ -33,29 +36,41 @@ export class StreamPartWriter {
   #block: { readonly kind: 'text' | 'reasoning'; readonly id: string } | undefined
   #blockCount = 0
   #hasMetadata = false
+  /** Of the one choice that is converted: the SDK has no others. */
+  #choiceIndex: number | undefined
   #finish: FinishReason | null = null
   #usage: Usage | undefined
 
   write(chunk: ChatChunk): Part[] {
     const parts: Part[] = []
-    if (!this.#hasMetadata) parts.push({ type: 'response-metadata', ...convertToMetadata(chunk) })
-    this.#hasMetadata = true
+    // Azure's first chunk has an empty id.
+    if (!this.#hasMetadata && chunk.id) {
+      parts.push({ type: 'response-metadata', ...convertToMetadata(chunk) })
+      this.#hasMetadata = true
+    }
     this.#usage = usageOf(chunk) ?? this.#usage
-    const choice = chunk.choices[0]
-    if (choice === undefined) return parts
-    this.#finish = choice.finish_reason ?? this.#finish
-    const { content, reasoning_content, reasoning, tool_calls } = choice.delta ?? {}
-    this.#writeText('reasoning', reasoning_content ?? reasoning, parts)
-    this.#writeText('text', content, parts)
-    for (const delta of tool_calls ?? []) this.#writeToolCall(delta as ToolCallDelta, parts)
+    for (const choice of chunk.choices ?? []) {
+      this.#choiceIndex ??= choice.index
+      if (choice.index === this.#choiceIndex) this.#writeChoice(choice, parts)
+    }
     return parts
+  }
+
+  #writeChoice({ delta, finish_reason }: ChatChunk['choices'][number], parts: Part[]): void {
+    this.#finish = finish_reason || this.#finish
+    const { content, tool_calls } = delta ?? {}
+    this.#writeText('reasoning', reasoningOf(delta ?? {}), parts)
+    this.#writeText('text', textOfContent(content), parts)
+    for (const piece of tool_calls ?? []) this.#writeToolCall(piece as ToolCallDelta, parts)
   }
 
   /** The parts after the last chunk: ends of open blocks, complete tool calls, and the finish. */
   end(): Part[] {
     const parts: Part[] = []
     this.#endBlock(parts)
-    for (const { id, name, input, metadata } of this.#toolCalls.values()) {
+    for (const call of this.#toolCalls.values()) {
+      if (call.name === undefined) this.#startToolCall(call, '', parts)
+      const { id, name = '', input, metadata } = call
       parts.push({ type: 'tool-input-end', id })
       parts.push({ type: 'tool-call', toolCallId: id, toolName: name, input: input || '{}', ...metadata })
     }
@@ -63,8 +78,8 @@ export class StreamPartWriter {
     return [...parts, { type: 'finish', finishReason: mapFinishReasonFromOpenAi(this.#finish), usage }]
   }
 
-  #writeText(kind: 'text' | 'reasoning', delta: unknown, parts: Part[]): void {
-    if (typeof delta !== 'string' || delta === '') return
+  #writeText(kind: 'text' | 'reasoning', delta: string, parts: Part[]): void {
+    if (delta === '') return
     if (this.#block?.kind !== kind) {
       this.#endBlock(parts)
       parts.push({ type: `${kind}-start`, id: String(this.#blockCount) })
@@ -80,14 +95,20 @@ export class StreamPartWriter {
     let call = this.#toolCalls.get(index)
     if (call === undefined) {
       this.#endBlock(parts)
-      call = { id: delta.id ?? `call_${index}`, name: definition.name ?? '', input: '', metadata: {} }
+      call = { id: delta.id ?? `call_${index}`, name: undefined, input: '', metadata: {} }
       this.#toolCalls.set(index, call)
-      parts.push({ type: 'tool-input-start', id: call.id, toolName: call.name })
     }
-    if (delta.extra_content !== undefined) call.metadata = providerMetadataOf(delta)
+    if (isObject(delta.extra_content)) call.metadata = providerMetadataOf(delta)
+    if (call.name === undefined && definition.name) this.#startToolCall(call, definition.name, parts)
     if (!definition.arguments) return
     call.input += definition.arguments
-    parts.push({ type: 'tool-input-delta', id: call.id, delta: definition.arguments })
+    if (call.name !== undefined) parts.push({ type: 'tool-input-delta', id: call.id, delta: definition.arguments })
+  }
+
+  #startToolCall(call: OpenToolCall, name: string, parts: Part[]): void {
+    call.name = name
+    parts.push({ type: 'tool-input-start', id: call.id, toolName: name })
+    if (call.input !== '') parts.push({ type: 'tool-input-delta', id: call.id, delta: call.input })
   }
 
   #endBlock(parts: Part[]): void {
@@ -97,18 +118,26 @@ export class StreamPartWriter {
 }
 
 function providerMetadataOf({ extra_content }: ToolCallDelta): ProviderMetadata {
-  return extra_content === undefined ? {} : { providerMetadata: extra_content as SharedV4ProviderMetadata }
+  return isObject(extra_content) ? { providerMetadata: extra_content as SharedV4ProviderMetadata } : {}
+}
+
+/** Providers use one of two names, or both for the same text. */
+function reasoningOf({ reasoning_content, reasoning }: Record<string, unknown>): string {
+  const text = [reasoning_content, reasoning].find((value) => typeof value === 'string' && value !== '')
+  return (text ?? '') as string
 }
 
 const NO_MESSAGE: Partial<ChatCompletion['choices'][number]['message']> = {}
 
 /** Converts the first choice of a completion to AI SDK content. */
 export function convertToContent(completion: ChatCompletion): LanguageModelV4Content[] {
-  const { content, reasoning_content, reasoning, tool_calls } = completion.choices[0]?.message ?? NO_MESSAGE
-  const reasoningText = reasoning_content ?? reasoning
+  const message = completion.choices[0]?.message ?? NO_MESSAGE
+  const { tool_calls } = message
+  const reasoning = reasoningOf(message)
+  const text = textOfContent(message.content)
   const parts: LanguageModelV4Content[] = []
-  if (typeof reasoningText === 'string' && reasoningText !== '') parts.push({ type: 'reasoning', text: reasoningText })
-  if (typeof content === 'string' && content !== '') parts.push({ type: 'text', text: content })
+  if (reasoning !== '') parts.push({ type: 'reasoning', text: reasoning })
+  if (text !== '') parts.push({ type: 'text', text })
   for (const [index, toolCall] of ((tool_calls ?? []) as ToolCallDelta[]).entries()) {
     const { id = `call_${index}`, function: definition = {} } = toolCall
     parts.push({
@@ -122,10 +151,16 @@ export function convertToContent(completion: ChatCompletion): LanguageModelV4Con
   return parts
 }
 
-export function convertToMetadata(answer: ChatChunk | ChatCompletion): {
-  id: string
-  modelId: string
-  timestamp: Date
+/** Empty values are absent ones. */
+export function convertToMetadata({ id, model, created }: ChatChunk | ChatCompletion): {
+  id?: string
+  modelId?: string
+  timestamp?: Date
 } {
-  return { id: answer.id, modelId: answer.model, timestamp: new Date(answer.created * 1000) }
+  const timestamp = new Date(created * 1000)
+  return {
+    ...(id ? { id } : {}),
+    ...(model ? { modelId: model } : {}),
+    ...(created && !Number.isNaN(timestamp.getTime()) ? { timestamp } : {}),
+  }
 }

@@ -9,6 +9,7 @@ import type { ChatChunk, ChatCompletion } from '../openai/chat.ts'
 import type { ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { finishReasonOf, usageOf } from '../openai/completion.ts'
 import { mapFinishReasonFromOpenAi, mapUsageFromOpenAi } from '../openai/map-finish-reason.ts'
+import { isComment } from '../openai/sse.ts'
 import { convertToChatRequest } from './convert-to-chat-request.ts'
 import { convertToContent, convertToMetadata, StreamPartWriter } from './convert-to-stream-parts.ts'
 
@@ -49,8 +50,11 @@ function parseChunks(texts: AsyncIterable<string>): AsyncIterable<ChatChunk> {
   const source = texts[Symbol.asyncIterator]()
   const iterator: AsyncIterator<ChatChunk> = {
     async next() {
-      const { value, done } = await source.next()
-      return done === true ? { value: undefined, done } : { value: JSON.parse(value) as ChatChunk, done: false }
+      for (;;) {
+        const { value, done } = await source.next()
+        if (done === true) return { value: undefined, done }
+        if (!isComment(value)) return { value: JSON.parse(value) as ChatChunk, done: false }
+      }
     },
     async return() {
       await source.return?.()

@@ -1,4 +1,5 @@
 import type { ChatChunk, ChatCompletion, ChunkChoice, Usage } from '../openai/chat.ts'
+import { tokenCountOf } from '../openai/completion.ts'
 
 export interface Cacheability {
   /** The answer is complete, clean and not empty, so it may be served again. */
@@ -101,6 +102,5 @@ function hasText(content: unknown): boolean {
 }
 
 function tokensOf(usage: Usage | null | undefined): number | undefined {
-  const total: unknown = usage?.total_tokens
-  return typeof total === 'number' && Number.isFinite(total) && total > 0 ? total : undefined
+  return tokenCountOf(usage?.total_tokens) || undefined
 }

@@ -21,6 +21,8 @@ export class ReplayBuffer {
   #changed: PromiseWithResolvers<void> | undefined
   #demand: PromiseWithResolvers<void> | undefined
   #waitingReaders = 0
+  #comment = ''
+  #commentCount = 0
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
@@ -45,6 +47,13 @@ export class ReplayBuffer {
     this.wake()
   }
 
+  /** Passes a comment to the readers that wait for a chunk. It is no part of the answer. */
+  pass(comment: string): void {
+    this.#comment = comment
+    this.#commentCount++
+    this.wake()
+  }
+
   /** No more chunks: the answer is complete, or `error` cut it. */
   end(end: End = {}): void {
     this.#end = end
@@ -66,7 +75,7 @@ export class ReplayBuffer {
 
   /** A reader from the first chunk. Its waiter leaves when it has read everything, failed or returned. */
   read(waiter: Waiter<unknown>): AsyncIterableIterator<string> {
-    const cursor: Cursor = { position: 0, waiter }
+    const cursor: Cursor = { position: 0, commentCount: this.#commentCount, waiter }
     this.#cursors.add(cursor)
     waiter.onAbort = () => this.wake()
     const finish = (): void => {
@@ -104,17 +113,23 @@ export class ReplayBuffer {
         if (waiter.leaveReason !== undefined) throw waiter.leaveReason
         return undefined
       }
-      const chunk = this.#chunks[cursor.position - this.#dropped]
-      if (chunk !== undefined) {
-        cursor.position++
-        return chunk
-      }
+      const text = this.#textFor(cursor)
+      if (text !== undefined) return text
       if (this.#end !== undefined) {
         if ('error' in this.#end) throw this.#end.error
         return undefined
       }
       await this.#change()
     }
+  }
+
+  /** The next chunk, or a comment that came after the last one. */
+  #textFor(cursor: Cursor): string | undefined {
+    const chunk = this.#chunks[cursor.position - this.#dropped]
+    if (chunk !== undefined) cursor.position++
+    const hasNewComment = cursor.commentCount !== this.#commentCount
+    cursor.commentCount = this.#commentCount
+    return chunk ?? (hasNewComment && this.#end === undefined ? this.#comment : undefined)
   }
 
   async #change(): Promise<void> {
@@ -138,6 +153,8 @@ export class ReplayBuffer {
 
 interface Cursor {
   position: number
+  /** Comments so far, read or passed over. */
+  commentCount: number
   readonly waiter: Waiter<unknown>
 }
 

@@ -2,6 +2,7 @@ import type { SingleFlight } from '../core/single-flight.ts'
 import type { Subject } from '../core/subject.ts'
 import type { ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
+import { isComment } from '../openai/sse.ts'
 import type { AnswerCache } from './cache.ts'
 import { type CacheableRequest, type CacheKey, cacheableValue, type KeyResolver } from './cache-key.ts'
 import { type Cacheability, checkCompletion, createCacheabilityCheck } from './cacheability.ts'
@@ -250,6 +251,10 @@ export class TurnAnswers {
           await this.#conclude(call, check.result(), complete && { kind: 'stream', texts: complete })
           break
         }
+        if (isComment(next.value)) {
+          buffer.pass(next.value)
+          continue
+        }
         check.push(next.value)
         buffer.append(next.value)
         // A new caller could no longer read the beginning.
@@ -302,6 +307,7 @@ function replayStored({ kind, texts }: StoredTurnAnswer, signal: AbortSignal | u
 async function* iterate(texts: readonly string[], signal: AbortSignal | undefined): AsyncGenerator<string> {
   for (const text of texts) {
     signal?.throwIfAborted()
-    yield text
+    // Earlier versions stored chunks of several lines. In JSON a line break is white space between two tokens.
+    yield text.includes('\n') ? text.replaceAll('\n', ' ') : text
   }
 }

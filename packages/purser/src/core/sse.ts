@@ -33,6 +33,9 @@ const PARTIAL_LINE_MIN_BYTES = 1_024
 const D = 100
 const E = 101
 const I = 105
+const COLON = 58
+/** Of a comment only the beginning is decoded. */
+const COMMENT_MAX_BYTES = 256
 
 /**
  * Parses an event stream from the bytes as they arrive.
@@ -40,7 +43,7 @@ const I = 105
  * The stream is cut into lines before it is decoded: no byte of a multi-byte character looks like a line end, so a
  * character that the network split is complete when its line is decoded. A line ends with LF, CR or CRLF; an LF at the
  * start of a chunk belongs to a CR at the end of the chunk before. Comments, other fields and a leading byte order mark
- * are skipped. As in the specification, an event without data is dropped and an id that contains NUL is ignored.
+ * are skipped; `takeComment` tells what a comment said. As in the specification, an event without data is dropped and an id that contains NUL is ignored.
  */
 export class SseParser {
   readonly #maxEventBytes: number
@@ -54,6 +57,7 @@ export class SseParser {
   #dataBytes = 0
   #endedWithCr = false
   #isFirstLine = true
+  #comment: string | undefined
 
   constructor({ maxEventBytes }: SseParserOptions) {
     this.#maxEventBytes = maxEventBytes
@@ -94,6 +98,13 @@ export class SseParser {
     return events[0]
   }
 
+  /** The last comment since the previous call, with its colon; undefined if there was none. */
+  takeComment(): string | undefined {
+    const comment = this.#comment
+    this.#comment = undefined
+    return comment
+  }
+
   #parseLine(bytes: Uint8Array, events: ServerSentEvent[]): void {
     const hasBom = this.#isFirstLine && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
     this.#isFirstLine = false
@@ -101,6 +112,7 @@ export class SseParser {
     const first = line[0]
     if (first === undefined) this.#dispatch(events)
     else if (first === D || first === E || first === I) this.#parseField(line)
+    else if (first === COLON) this.#comment = this.#decoder.decode(line.subarray(0, COMMENT_MAX_BYTES))
   }
 
   #parseField(line: Uint8Array): void {

@@ -28,8 +28,14 @@ export interface ChatCall {
   readonly idleTimeoutMs: number
 }
 
-/** Texts are JSON exactly as the upstream wrote it: it is parsed only where its content is needed. */
+/**
+ * Texts are JSON in the form that OpenAI documents, otherwise as the upstream wrote it: it is parsed only where its
+ * content is needed.
+ */
 export type ChatAnswer =
   | { readonly kind: 'completion'; readonly text: string }
-  /** Ends after the last chunk of a complete answer, without `[DONE]`; throws if the answer was cut. */
+  /**
+   * Each text is one line. Ends after the last chunk of a complete answer, without `[DONE]`; throws if the answer was cut. After the first
+   * chunk there may be comments (`isComment`): signs of life of an upstream that has no chunk yet.
+   */
   | { readonly kind: 'stream'; readonly chunks: AsyncIterable<string> }

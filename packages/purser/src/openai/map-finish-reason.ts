@@ -1,5 +1,6 @@
 import type { LanguageModelV4FinishReason, LanguageModelV4Usage } from '@ai-sdk/provider'
 import type { FinishReason, Usage } from './chat.ts'
+import { tokenCountOf } from './completion.ts'
 
 /* Finish reasons and usage, between the AI SDK's format and OpenAI's. */
 
@@ -24,7 +25,7 @@ export function mapFinishReasonToOpenAi({ unified, raw }: LanguageModelV4FinishR
 
 export function mapFinishReasonFromOpenAi(finish: FinishReason | null): LanguageModelV4FinishReason {
   if (finish === null) return { unified: 'other', raw: undefined }
-  return { unified: FROM_OPENAI[finish] ?? 'other', raw: finish }
+  return { unified: (Object.hasOwn(FROM_OPENAI, finish) ? FROM_OPENAI[finish] : undefined) ?? 'other', raw: finish }
 }
 
 export function mapUsageToOpenAi({ inputTokens, outputTokens }: LanguageModelV4Usage): Usage {
@@ -44,18 +45,18 @@ export function mapUsageToOpenAi({ inputTokens, outputTokens }: LanguageModelV4U
 export function mapUsageFromOpenAi(usage: Usage | undefined): LanguageModelV4Usage {
   const cacheRead = getCount(usage?.prompt_tokens_details, 'cached_tokens')
   const reasoning = getCount(usage?.completion_tokens_details, 'reasoning_tokens')
-  const input = usage?.prompt_tokens
-  const output = usage?.completion_tokens
+  const input = tokenCountOf(usage?.prompt_tokens)
+  const output = tokenCountOf(usage?.completion_tokens)
   return {
     inputTokens: {
       total: input,
-      noCache: input === undefined ? undefined : input - (cacheRead ?? 0),
+      noCache: input === undefined ? undefined : Math.max(0, input - (cacheRead ?? 0)),
       cacheRead,
       cacheWrite: undefined,
     },
     outputTokens: {
       total: output,
-      text: output === undefined ? undefined : output - (reasoning ?? 0),
+      text: output === undefined ? undefined : Math.max(0, output - (reasoning ?? 0)),
       reasoning,
     },
   }
@@ -63,6 +64,5 @@ export function mapUsageFromOpenAi(usage: Usage | undefined): LanguageModelV4Usa
 
 function getCount(details: unknown, field: string): number | undefined {
   if (typeof details !== 'object' || details === null) return undefined
-  const count = (details as Record<string, unknown>)[field]
-  return typeof count === 'number' ? count : undefined
+  return tokenCountOf((details as Record<string, unknown>)[field])
 }

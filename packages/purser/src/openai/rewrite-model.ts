@@ -16,7 +16,7 @@ export function createModelRewriter(model: string): (text: string) => string {
   let prefix = ''
   let rewrittenPrefix = ''
   return (text) => {
-    if (prefix !== '' && text.startsWith(prefix)) {
+    if (prefix !== '' && text.slice(0, prefix.length) === prefix) {
       return prefix === rewrittenPrefix ? text : rewrittenPrefix + text.slice(prefix.length)
     }
     const value = findTopLevelModel(text)

@@ -1,8 +1,9 @@
+import { isComment } from '../openai/sse.ts'
 import type { ChunkTimeouts } from './chunk-timeouts.ts'
 
 /** Where the chunks of an answer come from, as JSON text. */
 export interface ChunkSource {
-  /** The next chunks, none or more; undefined after the end of a complete answer. Rejects when it failed or was cut. */
+  /** The next chunks, none or more, or a single comment; undefined after the end of a complete answer. Rejects when it failed or was cut. */
   next(): Promise<readonly string[] | undefined>
   /** Stops the upstream call. */
   cancel(reason: unknown): void
@@ -23,12 +24,14 @@ export interface ChunkStream extends AsyncIterableIterator<string> {
 
 /**
  * Reads a source no faster than its own reader. Chunks that arrived before a failure are returned before it is thrown.
+ * A comment counts as a chunk for the time between two chunks, but is not the first one.
  */
 export function createChunkStream({ source, timeouts, mapError }: ChunkStreamDeps): ChunkStream {
   let buffer: readonly string[] = []
   let position = 0
   let state: 'open' | 'done' | 'failed' = 'open'
   let failure: unknown
+  let hasStarted = false
 
   async function fill(): Promise<void> {
     timeouts.startWaiting()
@@ -39,9 +42,11 @@ export function createChunkStream({ source, timeouts, mapError }: ChunkStreamDep
           state = 'done'
           return timeouts.clear()
         }
+        if (!hasStarted && isComment(chunks[0] ?? '')) continue
         buffer = chunks
         position = 0
       }
+      hasStarted = true
       timeouts.stopWaiting()
     } catch (cause) {
       state = 'failed'

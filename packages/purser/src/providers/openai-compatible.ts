@@ -13,6 +13,7 @@ export interface OpenAiCompatibleDeps {
   readonly credentials: Credentials
   readonly pools: Pools
   readonly effects: Effects
+  readonly maxResponseBytes: number
 }
 
 /** A server that speaks the chat completions format. One without keys is configured with `apiKey: ''`. */
@@ -66,7 +67,7 @@ interface Endpoint {
 }
 
 function createModel(deps: OpenAiCompatibleDeps, { defaultURL, apiKey, headers, prepare }: Endpoint): ChatModel {
-  const { request, credentials, pools, effects } = deps
+  const { request, credentials, pools, effects, maxResponseBytes } = deps
   const baseURL = credentials.baseURL ?? defaultURL
   const defined = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined)
   return createOpenAiHttpModel({
@@ -76,6 +77,7 @@ function createModel(deps: OpenAiCompatibleDeps, { defaultURL, apiKey, headers, 
     getDispatcher: pools.dispatcherFor(baseURL, credentials.isTrusted || credentials.baseURL === undefined),
     baseURL,
     apiKey,
+    maxResponseBytes,
     headers: { ...credentials.headers, ...Object.fromEntries(defined) },
     prepare,
   })

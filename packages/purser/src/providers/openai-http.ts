@@ -1,24 +1,26 @@
 import type { Effects } from '../core/effects.ts'
 import { createRedactor, secretsInHeaders, secretsInQuery } from '../core/redact.ts'
+import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
-import { mergeChunks, toChunks } from '../openai/completion.ts'
+import { toChunks } from '../openai/completion.ts'
 import { dropEmptyTexts } from '../openai/drop-empty-texts.ts'
+import { findError } from '../openai/find-error.ts'
+import { ChunkMerger } from '../openai/merge-chunks.ts'
+import { normalizeCompletion } from '../openai/normalize-completion.ts'
+import { isComment } from '../openai/sse.ts'
 import { type ChunkStream, createChunkStream } from './chunk-stream.ts'
 import { type ChunkTimeouts, createChunkTimeouts } from './chunk-timeouts.ts'
-import { mapHttpError, mapNetworkError, parseInBandError, parseJson } from './http/errors.ts'
-import { HttpCall, type ResponseHead, readPrefix, readText } from './http/http-call.ts'
+import { sniffBody } from './http/answer-form.ts'
+import { decodeBody } from './http/decoded-body.ts'
+import { mapHttpError, mapInBandError, mapNetworkError, parseJson } from './http/errors.ts'
+import { type ByteReader, HttpCall, readPrefix, readText, tooLarge } from './http/http-call.ts'
 import type { GetDispatcher } from './http/pools.ts'
 import { createSseChunkSource } from './http/sse-chunk-source.ts'
 
-/** Limits for one answer, bytes. */
-export const RESPONSE_MAX_BYTES = {
-  completion: 33_554_432,
-  stream: 268_435_456,
-  event: 4_194_304,
-  error: 65_536,
-} as const
+/** Limits for one answer beside `maxResponseBytes`, bytes. */
+export const RESPONSE_MAX_BYTES = { stream: 268_435_456, error: 65_536 } as const
 
 export interface OpenAiHttpModelDeps {
   readonly effects: Effects
@@ -29,34 +31,42 @@ export interface OpenAiHttpModelDeps {
   readonly baseURL: URL
   readonly apiKey: string | undefined
   readonly headers: Readonly<Record<string, string>>
+  /** Limit for a completion, and for one event of a stream. */
+  readonly maxResponseBytes: number
   /** Adapts the request to an upstream that deviates from the format. */
   readonly prepare?: ((request: ChatRequest) => ChatRequest) | undefined
 }
 
 /**
- * A model behind an address that speaks OpenAI's chat completions. Answers of the upstream pass through as text: a
- * chunk is parsed only if it may be an error. Nothing is read from the process environment, no redirect is followed,
- * and no call is retried. An upstream that streams without being asked to, or does not stream when asked to, is
- * translated.
+ * A model behind an address that speaks OpenAI's chat completions. Answers of the upstream pass through as text, and
+ * are written again only where they deviate from the format. Nothing is read from the process environment, no redirect
+ * is followed, and no call is retried. An upstream that streams without being asked to, or does not stream when asked
+ * to, is translated; its answer is limited as what it is.
  */
 export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
-  const { effects, provider, model } = deps
+  const { effects, provider, model, maxResponseBytes } = deps
   const headers = createHeaders(deps)
   const redact = createRedactor([deps.apiKey ?? '', ...secretsInHeaders(deps.headers), ...secretsInQuery(deps.baseURL)])
-  const parseError = (text: string) => parseInBandError(provider, text, redact)
+  const createError = (error: unknown) => mapInBandError(provider, error, redact)
+  const createId = () => effects.randomId()
   const path = `${deps.baseURL.pathname.replace(/\/+$/, '')}/chat/completions${deps.baseURL.search}`
 
   async function chat(request: ChatRequest, call: ChatCall): Promise<ChatAnswer> {
     const { signal } = call
-    const isStream = request.stream === true
-    const maxBytes = isStream ? RESPONSE_MAX_BYTES.stream : RESPONSE_MAX_BYTES.completion
     const body = JSON.stringify(toUpstreamRequest(request, deps))
-    const upstream = new HttpCall(deps.getDispatcher(), { effects, path, headers, body, signal, maxBytes })
+    const upstream = new HttpCall(deps.getDispatcher(), {
+      effects,
+      path,
+      headers,
+      body,
+      signal,
+      maxBytes: maxResponseBytes,
+    })
     const onTimeout = (reason: PurserError) => upstream.cancel(reason)
     const timeouts = createChunkTimeouts({ ...call, effects, provider, onTimeout })
     const mapError = (cause: unknown) => (signal.aborted ? signal.reason : mapNetworkError(provider, cause))
     try {
-      return await readAnswer(upstream, { isStream, timeouts, mapError })
+      return await readAnswer(upstream, { isStream: request.stream === true, timeouts, mapError })
     } catch (cause) {
       timeouts.clear()
       upstream.cancel(cause)
@@ -65,24 +75,39 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
   }
 
   async function readAnswer(upstream: HttpCall, options: ReadAnswerOptions): Promise<ChatAnswer> {
-    const { isStream, timeouts, mapError } = options
-    const head = await upstream.head
-    if (head.status < 200 || head.status > 299) {
-      const text = await readPrefix(upstream, RESPONSE_MAX_BYTES.error)
-      throw mapHttpError({ provider, ...head, text, now: effects.now(), redact })
+    const { status, headers: responseHeaders } = await upstream.head
+    const decoded = decodeBody(upstream, {
+      header: responseHeaders['content-encoding'],
+      maxBytes: maxResponseBytes,
+    })
+    if (status < 200 || status > 299) {
+      const text = await readPrefix(decoded, RESPONSE_MAX_BYTES.error)
+      throw mapHttpError({ provider, status, headers: responseHeaders, text, now: effects.now(), redact })
     }
-    if (isEventStream(head)) {
-      const maxEventBytes = RESPONSE_MAX_BYTES.event
-      const source = createSseChunkSource({ provider, body: upstream, parseError, maxEventBytes })
-      const chunks = createChunkStream({ source, timeouts, mapError })
-      await chunks.start()
-      return isStream ? { kind: 'stream', chunks } : { kind: 'completion', text: await readCompletion(chunks) }
-    }
-    const text = await readText(upstream)
+    const { form, body } = await sniffBody(decoded, responseHeaders['content-type'])
+    return form === 'events' ? readEvents(body, options) : readJson(body, options)
+  }
+
+  async function readEvents(body: ByteReader, options: ReadAnswerOptions): Promise<ChatAnswer> {
+    body.limitTo(Math.max(RESPONSE_MAX_BYTES.stream, maxResponseBytes))
+    const source = createSseChunkSource({ provider, body, createError, createId, maxEventBytes: maxResponseBytes })
+    const chunks = createChunkStream({ source, ...options })
+    await chunks.start()
+    if (options.isStream) return { kind: 'stream', chunks }
+    return { kind: 'completion', text: await readCompletion(chunks, maxResponseBytes) }
+  }
+
+  async function readJson(body: ByteReader, { isStream, timeouts }: ReadAnswerOptions): Promise<ChatAnswer> {
+    const answer = parseCompletion(await readText(body))
     timeouts.clear()
-    const completion = parseCompletion(text)
-    if (completion === undefined) throw parseError(text) ?? notACompletion(provider)
-    return isStream ? { kind: 'stream', chunks: streamCompletion(completion) } : { kind: 'completion', text }
+    if (answer === undefined) throw notACompletion(provider)
+    const error = findError(answer.value)
+    if (error !== undefined) throw createError(error)
+    const normalized = normalizeCompletion(answer.value, createId)
+    if (normalized === undefined) throw notACompletion(provider)
+    const { completion, isChanged } = normalized
+    if (isStream) return { kind: 'stream', chunks: streamCompletion(completion) }
+    return { kind: 'completion', text: isChanged ? JSON.stringify(completion) : answer.text }
   }
 
   return { provider, model, chat }
@@ -124,6 +149,7 @@ function createHeaders({ apiKey, headers, provider }: OpenAiHttpModelDeps): stri
   const all = new Map([
     ['content-type', 'application/json'],
     ['accept', 'application/json, text/event-stream'],
+    ['accept-encoding', 'identity'],
   ])
   if (apiKey !== undefined) all.set('authorization', `Bearer ${apiKey}`)
   for (const [name, value] of Object.entries(headers)) all.set(name.toLowerCase(), value)
@@ -137,26 +163,38 @@ function createHeaders({ apiKey, headers, provider }: OpenAiHttpModelDeps): stri
   return [...all].flat()
 }
 
-function isEventStream({ headers }: ResponseHead): boolean {
-  return headers['content-type']?.toLowerCase().includes('text/event-stream') ?? false
+interface ParsedAnswer {
+  readonly text: string
+  readonly value: Record<string, unknown>
 }
 
-function parseCompletion(text: string): ChatCompletion | undefined {
-  const completion = parseJson(text) as ChatCompletion | null | undefined
-  return typeof completion === 'object' && Array.isArray(completion?.choices) ? completion : undefined
+/** Some servers add the end of a stream to a completion. */
+const TRAILING_DONE = /\s*data:\s*\[DONE\]\s*$/
+
+/** An answer in JSON; undefined when it is none. A list of one object, as Google reports errors, counts as that object. */
+function parseCompletion(answer: string): ParsedAnswer | undefined {
+  let text = answer
+  let value = parseJson(text)
+  if (value === undefined) {
+    text = answer.replace(TRAILING_DONE, '')
+    value = text === answer ? undefined : parseJson(text)
+  }
+  if (isObject(value)) return { text, value }
+  return Array.isArray(value) && isObject(value[0]) ? { text: JSON.stringify(value[0]), value: value[0] } : undefined
 }
 
 function notACompletion(provider: string): PurserError {
   return new PurserError('upstream_failed', `The provider '${provider}' sent a body that is not a completion.`)
 }
 
-async function readCompletion(stream: ChunkStream): Promise<string> {
-  const chunks: ChatChunk[] = []
+async function readCompletion(stream: ChunkStream, maxBytes: number): Promise<string> {
+  const merger = new ChunkMerger()
   for await (const text of stream) {
-    const chunk = parseJson(text)
-    if (chunk !== undefined) chunks.push(chunk as ChatChunk)
+    if (isComment(text)) continue
+    merger.push(parseJson(text) as ChatChunk)
+    if (merger.size > maxBytes) throw tooLarge(maxBytes)
   }
-  return JSON.stringify(mergeChunks(chunks))
+  return JSON.stringify(merger.completion())
 }
 
 async function* streamCompletion(completion: ChatCompletion): AsyncIterable<string> {

@@ -4,7 +4,7 @@ import { createLanguageModel } from '../ai-sdk/language-model.ts'
 import type { Effects } from '../core/effects.ts'
 import { createRedactor } from '../core/redact.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
-import type { ProviderConfig, ProviderKind, ProviderOption } from '../options.ts'
+import { DEFAULTS, type ProviderConfig, type ProviderKind, type ProviderOption } from '../options.ts'
 import type { LiveModel, ModelFactory, ModelRequest } from '../runtime/ports.ts'
 import { createAiSdkChatModel } from './ai-sdk/chat-model.ts'
 import {
@@ -31,6 +31,8 @@ export interface ProviderRegistryDeps {
   readonly effects: Effects
   /** The configured providers, all validated at once. */
   readonly providers?: Readonly<Record<string, ProviderOption>> | undefined
+  /** Limit for one JSON answer, and for one event of a stream. Default: 32 MiB. */
+  readonly maxResponseBytes?: number | undefined
   /** Resolver for host names. Default: the operating system's. */
   readonly resolve?: LookupFunction | undefined
 }
@@ -49,7 +51,8 @@ type Model = Pick<LiveModel, 'chat' | 'model'>
  * environment. A provider that speaks chat completions is called over HTTP directly; the others through their AI SDK
  * package.
  */
-export function openProviderRegistry({ effects, providers = {}, resolve }: ProviderRegistryDeps): ProviderRegistry {
+export function openProviderRegistry(deps: ProviderRegistryDeps): ProviderRegistry {
+  const { effects, providers = {}, maxResponseBytes = DEFAULTS.runtime.maxResponseBytes, resolve } = deps
   validateProviders(providers)
   const pools = openPools({ resolve })
 
@@ -68,6 +71,7 @@ export function openProviderRegistry({ effects, providers = {}, resolve }: Provi
     credentials: resolveCredentials(request, config),
     pools,
     effects,
+    maxResponseBytes,
   })
 
   function fromChatModel(chat: ChatModel): Model {

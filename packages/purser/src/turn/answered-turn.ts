@@ -1,14 +1,17 @@
 import type { ServerResponse } from 'node:http'
 import type { TurnAnswer } from '../answers/turn-answers.ts'
 import type { Context } from '../context/api.ts'
+import { parseExactJson } from '../core/exact-json.ts'
 import { PurserError } from '../errors.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatChunk, ChatCompletion, Usage } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
-import { mergeChunks, toChunks, usageOf } from '../openai/completion.ts'
+import { toChunks, tokenCountOf, usageOf } from '../openai/completion.ts'
 import { estimateRequestTokens, textBytesOfChunk, tokensOfDelta } from '../openai/estimate-tokens.ts'
+import { ChunkMerger } from '../openai/merge-chunks.ts'
 import { createModelRewriter } from '../openai/rewrite-model.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
+import { isComment } from '../openai/sse.ts'
 import type { Settings } from '../runtime/api.ts'
 import { answerHeaders, pipeAnswer, type ReadableAnswer, toResponse } from './http-response.ts'
 import type { CacheOutcome, TokenCounts, TurnOutcome, TurnRun } from './turn-run.ts'
@@ -144,7 +147,10 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.#run.giveBack(error)
   }
 
-  /** The texts of the chunks as this client may see them. The turn ends with the last one, however that arrives. */
+  /**
+   * The texts of the chunks as this client may see them, and comments between them. The turn ends with the last one,
+   * however that arrives.
+   */
   texts(): AsyncGenerator<string> {
     return this.#texts(this.#run.request.stream_options?.include_usage === true, true)
   }
@@ -154,10 +160,12 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     const answer = this.#answer
     try {
       if (answer.kind === 'completion') return this.#rewriteModel(answer.text)
-      const chunks: ChatChunk[] = []
+      const merger = new ChunkMerger()
       // A completion always has its usage, whatever a stream would have shown.
-      for await (const text of this.#texts(true, false)) chunks.push(JSON.parse(text) as ChatChunk)
-      return JSON.stringify(mergeChunks(chunks))
+      for await (const text of this.#texts(true, false)) {
+        if (!isComment(text)) merger.push(parseExactJson(text) as ChatChunk)
+      }
+      return JSON.stringify(merger.completion())
     } catch (error) {
       this.giveBack(error)
       throw error
@@ -171,6 +179,10 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     let failure: unknown
     try {
       for await (const text of textsOf(this.#answer)) {
+        if (isComment(text)) {
+          yield text
+          continue
+        }
         if (hasUsage(text)) {
           const chunk = JSON.parse(text) as ChatChunk
           this.#usage = usageOf(chunk) ?? this.#usage
@@ -194,7 +206,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
 
   async *#chunks(): AsyncGenerator<ChatChunk> {
     this.#consume()
-    for await (const text of this.texts()) yield JSON.parse(text) as ChatChunk
+    for await (const text of this.texts()) if (!isComment(text)) yield JSON.parse(text) as ChatChunk
   }
 
   #consume(): void {
@@ -225,8 +237,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     const usage = this.#usage
     if (outcome === 'completed' || answer.kind === 'completion') return usage
     return {
-      prompt_tokens: usage?.prompt_tokens ?? estimateRequestTokens(this.#run.request),
-      completion_tokens: Math.max(usage?.completion_tokens ?? 0, this.#deliveredTokens),
+      prompt_tokens: tokenCountOf(usage?.prompt_tokens) ?? estimateRequestTokens(this.#run.request),
+      completion_tokens: Math.max(tokenCountOf(usage?.completion_tokens) ?? 0, this.#deliveredTokens),
     }
   }
 }
@@ -234,5 +246,5 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
 /** A completion is read as chunks too, for callers that iterate an answer they did not ask to be streamed. */
 async function* textsOf(answer: ChatAnswer): AsyncIterable<string> {
   if (answer.kind === 'stream') return yield* answer.chunks
-  for (const chunk of toChunks(JSON.parse(answer.text) as ChatCompletion)) yield JSON.stringify(chunk)
+  for (const chunk of toChunks(parseExactJson(answer.text) as ChatCompletion)) yield JSON.stringify(chunk)
 }

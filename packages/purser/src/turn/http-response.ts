@@ -5,7 +5,7 @@ import { formatSseEvent } from '../core/sse.ts'
 import type { Admitted, Refused } from '../ledger/decide/admission.ts'
 import { toErrorResponse, toRefusalResponse } from '../openai/error-response.ts'
 import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
-import { DONE_EVENT } from '../openai/sse.ts'
+import { DONE_EVENT, formatChunk } from '../openai/sse.ts'
 import type { Settings } from '../runtime/api.ts'
 
 type HeaderFields = Readonly<Record<string, string>>
@@ -108,7 +108,7 @@ export async function pipeAnswer(answer: ReadableAnswer, response: ServerRespons
   try {
     for await (const text of texts) {
       if (response.destroyed) break
-      if (!response.write(formatSseEvent(text))) await drained(response)
+      if (!response.write(formatChunk(text))) await drained(response)
     }
     response.end(DONE_EVENT)
   } catch (error) {
@@ -156,7 +156,7 @@ function eventStream(answer: ReadableAnswer): ReadableStream<Uint8Array> {
     async pull(controller) {
       try {
         const next = await texts.next()
-        controller.enqueue(Buffer.from(next.done ? DONE_EVENT : formatSseEvent(next.value)))
+        controller.enqueue(Buffer.from(next.done ? DONE_EVENT : formatChunk(next.value)))
         if (next.done) controller.close()
       } catch (error) {
         controller.enqueue(Buffer.from(errorFrame(error)))

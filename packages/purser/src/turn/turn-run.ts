@@ -5,6 +5,7 @@ import type { AdmittedTurn } from '../ledger/api.ts'
 import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
 import type { ChatRequest, Usage } from '../openai/chat.ts'
 import type { ChatAnswer, ChatModel } from '../openai/chat-model.ts'
+import { tokenCountOf } from '../openai/completion.ts'
 import type { Lease } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
@@ -149,7 +150,10 @@ export class TurnRun {
     if (!this.#finish(outcome === 'completed')) return
     this.#report(outcome, cache)
     if (outcome === 'failed') this.#reportFailure(error)
-    this.#payment?.settle({ inputTokens: usage?.prompt_tokens, outputTokens: usage?.completion_tokens })
+    this.#payment?.settle({
+      inputTokens: tokenCountOf(usage?.prompt_tokens),
+      outputTokens: tokenCountOf(usage?.completion_tokens),
+    })
   }
 
   /** Ends a turn that failed before its answer began, and rethrows. A refused repeat becomes a refused turn. */

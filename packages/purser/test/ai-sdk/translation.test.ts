@@ -6,7 +6,7 @@ import { convertToChatRequest } from '../../src/ai-sdk/convert-to-chat-request.t
 import { convertToContent, StreamPartWriter } from '../../src/ai-sdk/convert-to-stream-parts.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatMessage, ChatRequest } from '../../src/openai/chat.ts'
-import { mergeChunks } from '../../src/openai/completion.ts'
+import { mergeChunks } from '../../src/openai/merge-chunks.ts'
 import { ChunkWriter, convertToCompletion } from '../../src/providers/ai-sdk/chunk-writer.ts'
 import { convertToCallOptions } from '../../src/providers/ai-sdk/convert-to-call-options.ts'
 import { convertToPrompt } from '../../src/providers/ai-sdk/convert-to-prompt.ts'

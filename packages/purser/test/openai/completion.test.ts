@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { ChatChunk, ChatCompletion } from '../../src/openai/chat.ts'
-import { finishReasonOf, mergeChunks, toChunks, usageOf } from '../../src/openai/completion.ts'
+import { finishReasonOf, toChunks, usageOf } from '../../src/openai/completion.ts'
+import { mergeChunks } from '../../src/openai/merge-chunks.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('completions and chunks')

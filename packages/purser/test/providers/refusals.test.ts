@@ -4,7 +4,7 @@ import { createRedactor } from '../../src/core/redact.ts'
 import { PurserError } from '../../src/errors.ts'
 import { toErrorResponse } from '../../src/openai/error-response.ts'
 import { parseErrorBody } from '../../src/providers/http/error-body.ts'
-import { mapHttpError, parseInBandError } from '../../src/providers/http/errors.ts'
+import { mapHttpError, mapInBandError } from '../../src/providers/http/errors.ts'
 import {
   complete,
   createModelRequest,
@@ -110,9 +110,9 @@ test('a refusal in a stream is quoted like one with a status, by its number or i
     [{ error: words }, 'upstream_failed'],
   ]
   for (const [body, code] of cases) {
-    const error = parseInBandError('p', JSON.stringify(body), asIs)
-    assert.equal(error?.code, code)
-    if (code === 'upstream_rejected') assert.equal(error?.message, words)
+    const error = mapInBandError('p', body.error, asIs)
+    assert.equal(error.code, code)
+    if (code === 'upstream_rejected') assert.equal(error.message, words)
   }
 })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { getEventListeners, once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
-import { RESPONSE_MAX_BYTES } from '../../src/providers/openai-http.ts'
+import { DEFAULTS } from '../../src/options.ts'
 import {
   chunksOf,
   createCall,
@@ -169,7 +169,7 @@ test('an endless event, completion and error body is cut at its limit', async ()
   }
   await assert.rejects(
     model.chat(streamRequest, createCall()),
-    failsWith('upstream_failed', ({ message }) => message.includes(String(RESPONSE_MAX_BYTES.event))),
+    failsWith('upstream_failed', ({ message }) => message.includes(String(DEFAULTS.runtime.maxResponseBytes))),
   )
   harness.upstream.handler = (response) => {
     response.writeHead(200, { 'content-type': 'application/json' })
@@ -177,7 +177,7 @@ test('an endless event, completion and error body is cut at its limit', async ()
   }
   await assert.rejects(
     model.chat({ messages }, createCall()),
-    failsWith('upstream_failed', ({ message }) => message.includes(String(RESPONSE_MAX_BYTES.completion))),
+    failsWith('upstream_failed', ({ message }) => message.includes(String(DEFAULTS.runtime.maxResponseBytes))),
   )
   harness.upstream.handler = (response) => {
     response.writeHead(500)

@@ -3,8 +3,8 @@ import { after, before } from 'node:test'
 import { type ErrorCode, PurserError } from '../../src/errors.ts'
 import type { ChatCompletion, ChatRequest } from '../../src/openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../../src/openai/chat-model.ts'
-import { mergeChunks } from '../../src/openai/completion.ts'
-import type { ProviderConfig, ProviderOption } from '../../src/options.ts'
+import { mergeChunks } from '../../src/openai/merge-chunks.ts'
+import { DEFAULTS, type ProviderConfig, type ProviderOption } from '../../src/options.ts'
 import { openPools } from '../../src/providers/http/pools.ts'
 import { createOpenAiHttpModel } from '../../src/providers/openai-http.ts'
 import { openProviderRegistry } from '../../src/providers/registry.ts'
@@ -48,6 +48,7 @@ export async function openProviderHarness(
         getDispatcher: pools.dispatcherFor(baseURL, true),
         baseURL,
         apiKey,
+        maxResponseBytes: DEFAULTS.runtime.maxResponseBytes,
         headers: { 'x-extra': 'yes' },
       })
     },

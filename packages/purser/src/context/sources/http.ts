@@ -1,4 +1,5 @@
 import { type Dispatcher, Pool } from 'undici'
+import { canDecode, decodeContent, parseContentEncoding } from '../../core/decode-content.ts'
 import { createPersistentClient } from '../../core/persistent-client.ts'
 import type { HttpSource } from '../api.ts'
 import type { ContextLimits } from '../limits.ts'
@@ -45,9 +46,14 @@ async function readResponse(response: Dispatcher.ResponseData, maxBytes: number)
     if (ABSENT.has(statusCode)) return null
     throw new Error(`The source returned status ${statusCode}.`)
   }
-  const chunks: Buffer[] = []
+  const codings = parseContentEncoding(headers['content-encoding'])
+  if (!canDecode(codings)) {
+    await body.dump()
+    throw new Error('The source returned a body with an unknown content coding.')
+  }
+  const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  for await (const chunk of decodeContent(body, codings)) {
     bytes += chunk.length
     // Leaving the loop destroys the body and its connection.
     if (bytes > maxBytes) throw new RangeError(`The source returned more than ${maxBytes} bytes.`)

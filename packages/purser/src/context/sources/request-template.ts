@@ -85,7 +85,7 @@ function parseUrl(template: string, invalid: ErrorFactory): URL {
 }
 
 function fillHeaders(headers: Headers, userId: string, hasBody: boolean): Record<string, string> {
-  const filled: Record<string, string> = { accept: 'application/json' }
+  const filled: Record<string, string> = { accept: 'application/json', 'accept-encoding': 'identity' }
   if (hasBody) filled['content-type'] = 'application/json'
   for (const [name, value] of Object.entries(headers))
     filled[name.toLowerCase()] = value.replaceAll(PLACEHOLDER, () => encodeHeaderText(userId))

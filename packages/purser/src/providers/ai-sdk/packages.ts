@@ -18,6 +18,7 @@ interface PackageDeps {
   readonly request: ModelRequest
   readonly credentials: Credentials
   readonly pools: Pools
+  readonly maxResponseBytes: number
 }
 
 export function createOpenAiPackageModel(deps: PackageDeps): LanguageModelV4 {
@@ -116,10 +117,11 @@ function awsDomainOf(region: string): string {
   return region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'
 }
 
-function resolveEndpoint({ credentials, pools }: PackageDeps, defaultURL: string) {
+function resolveEndpoint({ credentials, pools, maxResponseBytes }: PackageDeps, defaultURL: string) {
   const url = credentials.baseURL ?? new URL(defaultURL)
   const isTrusted = credentials.isTrusted || credentials.baseURL === undefined
-  const fetch = createGuardedFetch(url.origin, pools.dispatcherFor(url, isTrusted))
+  const getDispatcher = pools.dispatcherFor(url, isTrusted)
+  const fetch = createGuardedFetch({ origin: url.origin, getDispatcher, maxResponseBytes })
   return { baseURL: url.href.replace(/\/+$/, ''), shared: { fetch, headers: credentials.headers } }
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { parseExactJson } from '../../core/exact-json.ts'
 import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
 import { type ErrorBody, parseErrorBody, statusOfError } from './error-body.ts'
@@ -55,17 +56,10 @@ export function mapHttpError({ provider, status, headers, text, now, redact }: H
   return new PurserError('upstream_failed', `${subject} failed with status ${status}.`, { details })
 }
 
-/** The error in an event of a stream or in a body with status 200; undefined when the text is no error. */
-export function parseInBandError(
-  provider: string,
-  text: string,
-  redact: (text: string) => string,
-): PurserError | undefined {
-  const body = parseJson(text)
-  const error = isObject(body) && !Array.isArray(body.choices) ? body.error : undefined
-  if (!isObject(error) && textOf(error) === undefined) return undefined
-  const status = statusOfError(error)
-  return mapHttpError({ provider, status, headers: {}, text, now: 0, redact })
+/** Maps an error that a provider reported with status 200: what it wrote into `error`. */
+export function mapInBandError(provider: string, error: unknown, redact: (text: string) => string): PurserError {
+  const text = JSON.stringify({ error })
+  return mapHttpError({ provider, status: statusOfError(error), headers: {}, text, now: 0, redact })
 }
 
 function requestRejected(subject: string, status: number, { message, code, param }: ErrorBody): PurserError {
@@ -105,10 +99,10 @@ export function mapNetworkError(provider: string, cause: unknown): unknown {
   return new PurserError('upstream_failed', `The connection to the provider '${provider}' failed${reason}.`, { cause })
 }
 
-/** Undefined when the text is not JSON. */
+/** Undefined when the text is not JSON. Integers beyond 2^53 stay exact. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExactJson(text)
   } catch {
     return undefined
   }

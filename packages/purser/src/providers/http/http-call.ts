@@ -22,6 +22,8 @@ export interface ByteReader {
   cancel(reason: unknown): void
   /** Drops the rest of the body. It may still arrive for a moment, so that the socket can be reused. */
   discard(): void
+  /** Sets the limit for the whole body; above it the call is aborted with `upstream_failed`. */
+  limitTo(maxBytes: number): void
 }
 
 export interface HttpCallOptions {
@@ -32,7 +34,7 @@ export interface HttpCallOptions {
   readonly body: string
   /** Aborting closes the socket and rejects with `signal.reason`. */
   readonly signal: AbortSignal
-  /** Limit for the body of the response; above it the call is aborted with `upstream_failed`. */
+  /** Limit for the body of the response, until `limitTo` sets another; above it the call is aborted. */
   readonly maxBytes: number
 }
 
@@ -45,6 +47,7 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   readonly head: Promise<ResponseHead>
   readonly #options: HttpCallOptions
   readonly #head = Promise.withResolvers<ResponseHead>()
+  #maxBytes: number
   #controller: Dispatcher.DispatchController | undefined
   #buffered: Buffer[] = []
   #bufferedBytes = 0
@@ -56,6 +59,7 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
 
   constructor(dispatcher: Dispatcher, options: HttpCallOptions) {
     this.#options = options
+    this.#maxBytes = options.maxBytes
     this.head = this.#head.promise
     const { signal, path, headers, body } = options
     if (signal.aborted) this.#end({ reason: signal.reason })
@@ -92,6 +96,11 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
     if (this.#controller?.paused) this.#controller.resume()
   }
 
+  limitTo(maxBytes: number): void {
+    this.#maxBytes = maxBytes
+    if (this.#receivedBytes > maxBytes) this.cancel(tooLarge(maxBytes))
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     if (this.#hasEnded) controller.abort(cancelled())
@@ -104,10 +113,8 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, bytes: Buffer): void {
     if (this.#hasEnded || this.#cancelDiscardTimer !== undefined) return
     this.#receivedBytes += bytes.length
-    const { maxBytes } = this.#options
-    if (this.#receivedBytes > maxBytes) {
-      this.cancel(new PurserError('upstream_failed', `The provider sent more than ${maxBytes} bytes.`))
-    } else if (this.#pendingRead !== undefined) {
+    if (this.#receivedBytes > this.#maxBytes) this.cancel(tooLarge(this.#maxBytes))
+    else if (this.#pendingRead !== undefined) {
       this.#pendingRead.resolve(bytes)
       this.#pendingRead = undefined
     } else {
@@ -146,6 +153,10 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
     this.#buffered = []
     this.#bufferedBytes = 0
   }
+}
+
+export function tooLarge(maxBytes: number): PurserError {
+  return new PurserError('upstream_failed', `The provider sent more than ${maxBytes} bytes.`)
 }
 
 function cancelled(): Error {

@@ -5,7 +5,7 @@ import { createPersistentClient } from '../../core/persistent-client.ts'
 import { createPublicLookup, requirePublicHost } from '../../core/public-address.ts'
 import { purserClosed } from '../../errors.ts'
 
-const POOL_LIMITS = {
+export const POOL_LIMITS = {
   /** Origins with a pool; at the limit the least recently used pool is closed after its last call. */
   maxOrigins: 256,
   /** Sockets to one origin; further calls wait for a free socket. */

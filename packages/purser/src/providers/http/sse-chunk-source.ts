@@ -1,6 +1,10 @@
 import { type ServerSentEvent, SseEventTooLargeError, SseParser } from '../../core/sse.ts'
+import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
-import { hasError, hasFinishReason } from '../../openai/sniff-chunk.ts'
+import { ChunkShape } from '../../openai/chunk-shape.ts'
+import { finishReasonOf } from '../../openai/completion.ts'
+import { findError } from '../../openai/find-error.ts'
+import { ChunkNormalizer } from '../../openai/normalize-chunk.ts'
 import { DONE } from '../../openai/sse.ts'
 import type { ChunkSource } from '../chunk-stream.ts'
 import { parseJson } from './errors.ts'
@@ -10,41 +14,25 @@ export interface SseChunkSourceDeps {
   readonly provider: string
   readonly body: ByteReader
   readonly maxEventBytes: number
-  /** The error that an event carries, if it is one. */
-  readonly parseError: (data: string) => PurserError | undefined
+  /** For tool calls to which the upstream gives no id. */
+  readonly createId: () => string
+  /** The error for what an event says in its `error`. */
+  readonly createError: (error: unknown) => PurserError
 }
 
+/** Signs of life without a text of their own, such as empty events. */
+const EMPTY_COMMENT = ':'
+
 /**
- * Reads the chunks of a streamed answer as JSON text, unparsed except for one that may be an error. The answer is
- * complete when it ended with `[DONE]`, or after a finish reason without it; otherwise `next` throws `upstream_failed`.
+ * Reads the chunks of a streamed answer as JSON text, in the form that OpenAI documents. A chunk of the shape of an
+ * earlier one is not parsed; any other is, and is written again only if it had to be changed. The answer is complete
+ * when it ended with `[DONE]`, or after a finish reason without it, and had a choice; otherwise, and after an error in
+ * an event, `next` throws. Comments and events without content become a comment.
  */
-export function createSseChunkSource({ provider, body, maxEventBytes, parseError }: SseChunkSourceDeps): ChunkSource {
+export function createSseChunkSource(deps: SseChunkSourceDeps): ChunkSource {
+  const { body, maxEventBytes } = deps
   const parser = new SseParser({ maxEventBytes })
-  let isFinished = false
-  let isDone = false
-  let failure: PurserError | undefined
-
-  /** The chunks before the event that ends or fails the answer. */
-  function chunksOf(events: readonly ServerSentEvent[]): string[] {
-    const chunks: string[] = []
-    for (const { data } of events) {
-      if (data === DONE) {
-        isDone = true
-        body.discard()
-        return chunks
-      }
-      failure = errorIn(data)
-      if (failure !== undefined) return chunks
-      isFinished ||= hasFinishReason(data)
-      chunks.push(data)
-    }
-    return chunks
-  }
-
-  function errorIn(data: string): PurserError | undefined {
-    if (hasError(data)) return parseError(data)
-    return data.startsWith('{') ? undefined : upstreamFailed('sent an event that is not a chunk')
-  }
+  const reader = new EventReader(deps)
 
   function parseBytes(bytes: Buffer): ServerSentEvent[] {
     try {
@@ -55,27 +43,116 @@ export function createSseChunkSource({ provider, body, maxEventBytes, parseError
     }
   }
 
-  /** Many servers omit the last empty line. A last event that is not complete JSON was cut in the middle. */
-  function lastChunks(): string[] {
-    const rest = parser.end()
-    const isWhole = rest !== undefined && (rest.data === DONE || parseJson(rest.data) !== undefined)
-    const chunks = isWhole ? chunksOf([rest]) : []
-    if (!isDone && failure === undefined && !isFinished) failure = upstreamFailed('cut its answer')
-    isDone = true
-    return chunks
-  }
-
-  function upstreamFailed(reason: string): PurserError {
-    return new PurserError('upstream_failed', `The provider '${provider}' ${reason}.`)
+  function read(bytes: Buffer): readonly string[] {
+    const events = parseBytes(bytes)
+    const chunks = reader.read(events)
+    if (reader.isDone) body.discard()
+    if (reader.isDone || reader.failure !== undefined) return chunks
+    const comment = parser.takeComment() ?? (events.length > 0 ? EMPTY_COMMENT : undefined)
+    return chunks.length === 0 && comment !== undefined ? [comment] : chunks
   }
 
   return {
     async next() {
-      if (failure !== undefined) throw failure
-      if (isDone) return undefined
+      if (reader.failure !== undefined) throw reader.failure
+      if (reader.isDone) return undefined
       const bytes = await body.read()
-      return bytes === undefined ? lastChunks() : chunksOf(parseBytes(bytes))
+      return bytes === undefined ? reader.end(parser.end()) : read(bytes)
     },
     cancel: (reason) => body.cancel(reason),
+  }
+}
+
+/** Reads the events of one answer. */
+class EventReader {
+  readonly #deps: SseChunkSourceDeps
+  readonly #shape = new ChunkShape()
+  readonly #normalizer: ChunkNormalizer
+  #isFinished = false
+  /** No more events are read. */
+  isDone = false
+  /** Why the answer failed. */
+  failure: PurserError | undefined
+
+  constructor(deps: SseChunkSourceDeps) {
+    this.#deps = deps
+    this.#normalizer = new ChunkNormalizer(deps)
+  }
+
+  /** The chunks up to the event that ends or fails the answer. */
+  read(events: readonly ServerSentEvent[]): string[] {
+    const chunks: string[] = []
+    for (const { event, data } of events) {
+      if (this.#shape.matches(data)) chunks.push(data)
+      // White space includes a byte order mark, which some servers write before each event.
+      else this.#parse(event, data.trim(), chunks)
+      if (this.isDone || this.failure !== undefined) break
+    }
+    return chunks
+  }
+
+  /** Many servers omit the last empty line. A last event that is not complete JSON was cut in the middle. */
+  end(rest: ServerSentEvent | undefined): string[] {
+    const data = rest?.data.trim()
+    const isWhole = data !== undefined && (data === DONE || parseJson(data) !== undefined)
+    const chunks = isWhole ? this.read([rest as ServerSentEvent]) : []
+    if (this.isDone || this.failure !== undefined) return chunks
+    if (this.#isFinished) this.#finish()
+    else this.failure = this.#failed('cut its answer')
+    return chunks
+  }
+
+  #finish(): void {
+    this.isDone = true
+    if (!this.#normalizer.hasChoice) this.failure = this.#failed('sent an answer without content')
+  }
+
+  #parse(event: string, text: string, chunks: string[]): void {
+    if (text === '') return
+    if (text === DONE) {
+      this.#finish()
+      return
+    }
+    const value = parseJson(text)
+    if (value === undefined) this.#failWithText(event, text)
+    else if (Array.isArray(value)) {
+      for (const item of value)
+        if (this.failure === undefined) this.#readValue(item, { event, text: undefined, chunks })
+    } else this.#readValue(value, { event, text, chunks })
+  }
+
+  /** Text that is no JSON is an error, unless the event has a name of its own, such as `ping`. */
+  #failWithText(event: string, text: string): void {
+    if (event === 'error') this.failure = this.#deps.createError(text)
+    else if (event === 'message') this.failure = this.#failed('sent an event that is not a chunk')
+  }
+
+  /** Values that are no chunks, such as null and the progress reports of other protocols, are skipped. */
+  #readValue(
+    value: unknown,
+    { event, text, chunks }: { readonly event: string; readonly text: string | undefined; readonly chunks: string[] },
+  ): void {
+    if (!isObject(value)) return
+    const error = findError(value) ?? (event === 'error' && value.choices === undefined ? value : undefined)
+    if (error !== undefined) {
+      this.failure = this.#deps.createError(error)
+      return
+    }
+    const normalized = this.#normalizer.normalize(value)
+    if (normalized === undefined) return
+    const { chunk, isChanged } = normalized
+    this.#isFinished ||= finishReasonOf(chunk) !== null
+    // One line: clients exist that read one line of data only.
+    if (text === undefined || isChanged || text.includes('\n')) {
+      this.#shape.forget()
+      chunks.push(JSON.stringify(chunk))
+    } else {
+      this.#shape.learn(text)
+      chunks.push(text)
+    }
+  }
+
+  #failed(reason: string): PurserError {
+    return new PurserError('upstream_failed', `The provider '${this.#deps.provider}' ${reason}.`)
   }
 }
