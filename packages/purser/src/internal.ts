@@ -4,6 +4,7 @@
  * nothing and runs in a browser.
  */
 
+export { parseExactJson } from './core/exact-json.ts'
 export {
   formatSseEvent,
   type ServerSentEvent,

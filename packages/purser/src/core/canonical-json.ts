@@ -1,4 +1,5 @@
 import { PurserError } from '../errors.ts'
+import { isRawNumber } from './exact-json.ts'
 
 /** Deeper than any request; the call stack allows ten times as many levels. */
 const MAX_DEPTH = 512
@@ -38,6 +39,7 @@ function writeObject(value: object, onUnsupported: (value: unknown) => string, d
   if (typeof toJSON === 'function') return write(toJSON.call(value), onUnsupported, depth)
   if (Array.isArray(value)) return writeArray(value, onUnsupported, depth)
   if (!isRecord(value)) return onUnsupported(value)
+  if (isRawNumber(value)) return value.rawJSON
   const record = value as Record<string, unknown>
   let text = '{'
   for (const key of Object.keys(record).sort()) {

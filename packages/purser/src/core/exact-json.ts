@@ -21,7 +21,14 @@ const INTEGER = /^-?\d+$/
  * `JSON.stringify` writes them unchanged. Throws `SyntaxError` like `JSON.parse`.
  */
 export function parseExactJson(text: string): unknown {
-  return MANY_DIGITS.test(text) ? exactJson.parse(text, keepNumber) : JSON.parse(text)
+  if (!MANY_DIGITS.test(text)) return JSON.parse(text)
+  try {
+    return exactJson.parse(text, keepNumber)
+  } catch (error) {
+    // A reviver runs recursively, which the nesting of the value may forbid.
+    if (error instanceof RangeError) return JSON.parse(text)
+    throw error
+  }
 }
 
 export function isRawNumber(value: unknown): value is RawNumber {

@@ -1,3 +1,4 @@
+import { isRawNumber } from '../core/exact-json.ts'
 import { isObject, throwInvalid } from '../core/validate.ts'
 import type { ChatRequest } from './chat.ts'
 
@@ -13,12 +14,15 @@ const nonEmptyText: FieldCheck = {
   isValid: (value) => typeof value === 'string' && value !== '',
 }
 const boolean: FieldCheck = { expected: 'true or false', isValid: (value) => typeof value === 'boolean' }
-const number: FieldCheck = { expected: 'a number', isValid: Number.isFinite }
+const number: FieldCheck = {
+  expected: 'a number',
+  isValid: (value) => Number.isFinite(value) || isRawNumber(value),
+}
 const positiveInteger: FieldCheck = {
   expected: 'an integer of 1 or more',
   isValid: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
 }
-const object: FieldCheck = { expected: 'an object', isValid: isObject }
+const object: FieldCheck = { expected: 'an object', isValid: (value) => isObject(value) && !isRawNumber(value) }
 const list: FieldCheck = { expected: 'a list', isValid: Array.isArray }
 
 /** The fields that Purser reads or relies on; all of them may be null. The provider validates the others. */

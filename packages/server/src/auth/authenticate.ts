@@ -13,6 +13,8 @@ declare module 'fastify' {
     scope?: Scope
     /** Whether a change by a service key leaves no event of its own. */
     isTraffic?: boolean
+    /** Integers beyond 2^53 in the body stay exact, for a body that is passed on. */
+    hasExactNumbers?: boolean
   }
   interface FastifyRequest {
     identity: Identity | null

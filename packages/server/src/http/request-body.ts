@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { parseExactJson } from 'purser/internal'
 import { HttpError } from '../app/errors.ts'
 import { isMutation } from './define-route.ts'
 import { NO_BODY } from './schemas.ts'
@@ -15,7 +16,10 @@ export function acceptJsonOnly(app: FastifyInstance): void {
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity') done(unsupportedEncoding(encoding))
     else if (body === '') done(null, undefined)
-    else parse(request, body, done)
+    else if (request.routeOptions.config.hasExactNumbers === true) {
+      // The first parser rejects names that would change a prototype.
+      parse(request, body, (error) => (error ? done(error) : done(null, parseExactJson(body))))
+    } else parse(request, body, done)
   })
 }
 

@@ -4,6 +4,7 @@ import type {
   LanguageModelV4ToolChoice,
   SharedV4ProviderOptions,
 } from '@ai-sdk/provider'
+import { isRawNumber } from '../../core/exact-json.ts'
 import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
 import type { ChatRequest } from '../../openai/chat.ts'
@@ -28,7 +29,7 @@ export function convertToCallOptions(request: ChatRequest, abortSignal: AbortSig
     topK: numberOf(request.top_k),
     presencePenalty: numberOf(request.presence_penalty),
     frequencyPenalty: numberOf(request.frequency_penalty),
-    seed: numberOf(request.seed),
+    seed: isRawNumber(request.seed) ? request.seed : numberOf(request.seed),
     stopSequences: typeof stop === 'string' ? [stop] : Array.isArray(stop) ? stop : undefined,
     reasoning: EFFORTS.find((effort) => effort === reasoning_effort),
     responseFormat: convertResponseFormat(request.response_format),

@@ -35,6 +35,7 @@ export function registerChatRoutes(app: FastifyInstance, context: AppContext): v
         summary: 'Runs one chat request; the response is JSON or server-sent events.',
         body: CHAT_REQUEST,
       }),
+      config: { scope: 'chat', hasExactNumbers: true },
       // The turn parses the request itself, with more precise errors.
       validatorCompiler: () => () => true,
     },
