@@ -25,6 +25,10 @@ export function normalizeCompletion(
     value.object = 'chat.completion'
     isChanged = true
   }
+  if (value.usage !== undefined && value.usage !== null && !isObject(value.usage)) {
+    delete value.usage
+    isChanged = true
+  }
   for (const [position, choice] of objects.entries()) {
     isChanged = normalizeChoice(choice, position, value) || isChanged
     isChanged = normalizeCalls(choice.message as Fields, createId) || isChanged
