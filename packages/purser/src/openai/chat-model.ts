@@ -24,7 +24,7 @@ export interface ChatCall {
   readonly signal: AbortSignal
   /** Time until the first chunk or the whole completion, ms. */
   readonly firstChunkTimeoutMs: number
-  /** Time between two chunks, ms. */
+  /** Time between two chunks or comments, ms. */
   readonly idleTimeoutMs: number
 }
 

@@ -16,7 +16,7 @@ const COLON = 0x3a
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const LOWER_U = 0x75
-const ESCAPES = new Set([...'"\\/bfnrt'].map((character) => character.charCodeAt(0)))
+const ESCAPES = new Set(['"', '\\', '/', 'b', 'f', 'n', 'r', 't'].map((character) => character.charCodeAt(0)))
 
 /**
  * The shape that most chunks of an answer have: the same text around another piece of content. A chunk of the same shape

@@ -38,7 +38,7 @@ export interface TurnOptions extends AbortOptions {
   readonly idempotencyKey?: string | undefined
   /** Time until the upstream's first chunk or whole answer, ms; then `upstream_timeout`. Default: 60,000 ms. */
   readonly firstChunkTimeoutMs?: number | undefined
-  /** Time between two chunks, ms. Default: 60,000 ms. */
+  /** Time between two chunks or comments of the upstream, ms. Default: 60,000 ms. */
   readonly idleTimeoutMs?: number | undefined
   /**
    * Called once when the turn fails, before its answer begins or while it is read; not when it is refused or cancelled.
@@ -64,7 +64,7 @@ const TURN_OPTIONS: readonly (keyof TurnOptions)[] = [
 export interface TurnLimits {
   /** Time until the upstream's first chunk or whole answer, ms. */
   readonly firstChunkTimeoutMs: number
-  /** Time between two chunks, ms. */
+  /** Time between two chunks or comments of the upstream, ms. */
   readonly idleTimeoutMs: number
   /** Time after which an answer that is not read is cancelled, ms. */
   readonly unreadTimeoutMs: number

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { systemEffects } from '../../src/core/effects.ts'
 import { PurserError } from '../../src/errors.ts'
 import { openContextHarness } from '../support/context-harness.ts'
@@ -211,4 +212,29 @@ test('an invalid HTTP source is a configuration error with a hint', async () => 
     assert.match(error.hint ?? '', /profile/)
     return true
   })
+})
+
+test('a source is asked for a plain body, and every content coding is decoded within the limit', async (t) => {
+  const codings: [string, (body: Buffer) => Buffer][] = [
+    ['gzip', gzipSync],
+    ['br', brotliCompressSync],
+    ['deflate', deflateSync],
+    ['deflate', deflateRawSync],
+    ['zstd', zstdCompressSync],
+    ['br, gzip', (body) => gzipSync(brotliCompressSync(body))],
+  ]
+  for (const [coding, encode] of codings) {
+    const send =
+      (body: Buffer): RequestListener =>
+      (_, response) =>
+        response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': coding }).end(encode(body))
+    const { origin, received } = await startServer(t, send(Buffer.from('["remembers"]')))
+    const loaded = await resolveFrom({ url: `${origin}/` })
+    assert.deepEqual([loaded.status, loaded.text.includes('remembers')], ['fresh', true], coding)
+    assert.equal(received[0]?.headers['accept-encoding'], 'identity')
+    const large = await startServer(t, send(Buffer.alloc(100_000_000, ' ')))
+    assert.equal((await resolveFrom({ url: `${large.origin}/` })).status, 'unavailable', coding)
+  }
+  const unknown = await startServer(t, (_, response) => response.writeHead(200, { 'content-encoding': 'x' }).end('[]'))
+  assert.equal((await resolveFrom({ url: `${unknown.origin}/` })).status, 'unavailable')
 })

@@ -16,6 +16,12 @@ import { WIRE_FORMATS } from './provider-wire-formats.ts'
 /** Provider kinds that call an upstream. */
 export const KINDS: readonly ProviderConfig['kind'][] = Object.keys(WIRE_FORMATS) as ProviderConfig['kind'][]
 
+interface HttpModelOptions {
+  readonly path?: string
+  readonly apiKey?: string
+  readonly maxResponseBytes?: number
+}
+
 /** A fake upstream, and models that call it on a fake clock. */
 export interface ProviderHarness extends AsyncDisposable {
   readonly upstream: Upstream
@@ -24,7 +30,7 @@ export interface ProviderHarness extends AsyncDisposable {
   configure(kind: ProviderConfig['kind'], fields?: Partial<ProviderConfig>): ProviderConfig
   build(config: ProviderOption, fields?: Partial<ModelRequest>): LiveModel
   /** A model of `createOpenAiHttpModel`. Default: path `/v1`, key `sk-user`. */
-  createHttpModel(options?: { readonly path?: string; readonly apiKey?: string }): ChatModel
+  createHttpModel(options?: HttpModelOptions): ChatModel
 }
 
 export async function openProviderHarness(
@@ -39,7 +45,7 @@ export async function openProviderHarness(
     clock,
     configure: (kind, fields) => createProviderConfig(kind, { baseURL: `${upstream.url}/base`, ...fields }),
     build: (config, fields) => registry.build(createModelRequest(config, fields)),
-    createHttpModel({ path = '/v1', apiKey = 'sk-user' } = {}) {
+    createHttpModel({ path = '/v1', apiKey = 'sk-user', maxResponseBytes = DEFAULTS.runtime.maxResponseBytes } = {}) {
       const baseURL = new URL(upstream.url + path)
       return createOpenAiHttpModel({
         effects: clock,
@@ -48,7 +54,7 @@ export async function openProviderHarness(
         getDispatcher: pools.dispatcherFor(baseURL, true),
         baseURL,
         apiKey,
-        maxResponseBytes: DEFAULTS.runtime.maxResponseBytes,
+        maxResponseBytes,
         headers: { 'x-extra': 'yes' },
       })
     },

@@ -17,7 +17,7 @@ export interface ServerOptions {
   readonly bodyLimitBytes: number
   /** Time until a model's first chunk or whole answer, then 504. */
   readonly firstChunkTimeoutMs: number
-  /** Time between two chunks of a model. */
+  /** Time between two chunks or comments of a model. */
   readonly idleTimeoutMs: number
   /** Longest drain; requests that are still running are then cut, a stream with a last frame with the code `closed`. */
   readonly shutdownMs: number

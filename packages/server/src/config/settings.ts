@@ -29,7 +29,7 @@ export const SETTINGS: readonly Setting[] = [
   setting('server.trustProxy', 'Proxies whose x-forwarded-… headers count: true or addresses'),
   setting('server.bodyLimitBytes', 'Largest request body'),
   setting('server.firstChunkTimeoutMs', 'Time until the first chunk of a model'),
-  setting('server.idleTimeoutMs', 'Time between two chunks of a model'),
+  setting('server.idleTimeoutMs', 'Time between two chunks or comments of a model'),
   setting('server.shutdownMs', 'Longest drain at shutdown'),
   setting('server.logLevel', 'Log level'),
 ]

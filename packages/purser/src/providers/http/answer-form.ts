@@ -7,8 +7,8 @@ export interface SniffedBody {
 }
 
 /** First bytes of the lines of an event stream: fields and comments. None of them can start a JSON text. */
-const EVENT_STARTS = new Set([...'deir:'].map((character) => character.charCodeAt(0)))
-const JSON_STARTS = new Set([...'{['].map((character) => character.charCodeAt(0)))
+const EVENT_STARTS = firstBytesOf(['data', 'event', 'id', 'retry', ':'])
+const JSON_STARTS = firstBytesOf(['{', '['])
 const BLANK = new Set([0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf])
 
 /**
@@ -48,4 +48,8 @@ function prepend(first: Buffer, body: ByteReader): ByteReader {
     },
     limitTo: (maxBytes) => body.limitTo(maxBytes),
   }
+}
+
+function firstBytesOf(texts: readonly string[]): ReadonlySet<number> {
+  return new Set(texts.map((text) => text.charCodeAt(0)))
 }

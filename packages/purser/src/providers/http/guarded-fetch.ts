@@ -1,3 +1,4 @@
+import { TransformStream } from 'node:stream/web'
 import { type Dispatcher, Headers, type RequestInit, Response, fetch as undiciFetch } from 'undici'
 import { PurserError } from '../../errors.ts'
 import { tooLarge } from './http-call.ts'
