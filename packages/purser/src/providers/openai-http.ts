@@ -13,7 +13,7 @@ import { isComment } from '../openai/sse.ts'
 import { type ChunkStream, createChunkStream } from './chunk-stream.ts'
 import { type ChunkTimeouts, createChunkTimeouts } from './chunk-timeouts.ts'
 import { sniffBody } from './http/answer-form.ts'
-import { decodeBody } from './http/decoded-body.ts'
+import { canDecodeBody, decodeBody } from './http/decoded-body.ts'
 import { mapHttpError, mapInBandError, mapNetworkError, parseJson } from './http/errors.ts'
 import { type ByteReader, HttpCall, readPrefix, readText, tooLarge } from './http/http-call.ts'
 import type { GetDispatcher } from './http/pools.ts'
@@ -76,14 +76,13 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
 
   async function readAnswer(upstream: HttpCall, options: ReadAnswerOptions): Promise<ChatAnswer> {
     const { status, headers: responseHeaders } = await upstream.head
-    const decoded = decodeBody(upstream, {
-      header: responseHeaders['content-encoding'],
-      maxBytes: maxResponseBytes,
-    })
+    const header = responseHeaders['content-encoding']
     if (status < 200 || status > 299) {
-      const text = await readPrefix(decoded, RESPONSE_MAX_BYTES.error)
+      const body = canDecodeBody(header) ? decodeBody(upstream, { header, maxBytes: maxResponseBytes }) : upstream
+      const text = await readPrefix(body, RESPONSE_MAX_BYTES.error)
       throw mapHttpError({ provider, status, headers: responseHeaders, text, now: effects.now(), redact })
     }
+    const decoded = decodeBody(upstream, { header, maxBytes: maxResponseBytes })
     const { form, body } = await sniffBody(decoded, responseHeaders['content-type'])
     return form === 'events' ? readEvents(body, options) : readJson(body, options)
   }

@@ -186,7 +186,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
         if (hasUsage(text)) {
           const chunk = JSON.parse(text) as ChatChunk
           this.#usage = usageOf(chunk) ?? this.#usage
-          if (chunk.choices.length === 0 && !withUsage) continue
+          // Chunks that an earlier version stored may have no choices at all.
+          if ((chunk.choices ?? []).length === 0 && !withUsage) continue
         }
         this.#deliveredTokens += tokensOfDelta(textBytesOfChunk(text))
         const rewritten = this.#rewriteModel(text)

@@ -252,6 +252,15 @@ test('a body that its coding does not describe, and an unknown coding, are upstr
   }
 })
 
+test('the status of an error counts, also if its body cannot be decoded', async () => {
+  for (const coding of ['gzip', 'compress']) {
+    await using harness = await openProviderHarness({
+      handler: (response) => response.writeHead(401, { 'content-encoding': coding }).end('{}'),
+    })
+    await assert.rejects(complete(harness.createHttpModel(), true), failsWith('upstream_auth'), coding)
+  }
+})
+
 test('a reader that stops an encoded stream stops the upstream', async () => {
   await using harness = await openProviderHarness()
   const response = harness.upstream.nextResponse()

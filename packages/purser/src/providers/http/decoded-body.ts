@@ -2,10 +2,17 @@ import { canDecode, decodeContent, parseContentEncoding } from '../../core/decod
 import { PurserError } from '../../errors.ts'
 import { type ByteReader, tooLarge } from './http-call.ts'
 
+type Header = string | readonly string[] | undefined
+
+/** Whether the codings of a `content-encoding` header are known. */
+export function canDecodeBody(header: Header): boolean {
+  return canDecode(parseContentEncoding(header))
+}
+
 /** The body without its content coding; the body itself if it has none. Throws `upstream_failed` for an unknown coding. */
 export function decodeBody(
   body: ByteReader,
-  { header, maxBytes }: { readonly header: string | readonly string[] | undefined; readonly maxBytes: number },
+  { header, maxBytes }: { readonly header: Header; readonly maxBytes: number },
 ): ByteReader {
   const codings = parseContentEncoding(header)
   if (codings.length === 0) return body
