@@ -379,7 +379,8 @@ function renderEvents(chunks: readonly Fields[], frame: Framing, chosenFault: Fa
   const end = frame.lineEnd
   const isFaulty = chosenFault.kind !== 'none'
   // A cut behind the finish reason would be no cut.
-  const count = isFaulty ? Math.floor(chosenFault.share * (chunks.length - (chunks.length > 1 ? 2 : 1))) : chunks.length
+  const finish = chunks.findIndex(({ choices }) => /"finish_reason":"\w/.test(JSON.stringify(choices) ?? ''))
+  const count = isFaulty ? Math.floor(chosenFault.share * finish) : chunks.length
   const noise = frame.noise === '' ? '' : frame.noise.split('|').join(end) + end + end
   let body = frame.hasBom ? '\uFEFF' : ''
   for (const chunk of chunks.slice(0, count)) body += noise + eventOf(chunk, frame)
