@@ -183,12 +183,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
           yield text
           continue
         }
-        if (hasUsage(text)) {
-          const chunk = JSON.parse(text) as ChatChunk
-          this.#usage = usageOf(chunk) ?? this.#usage
-          // Chunks that an earlier version stored may have no choices at all.
-          if ((chunk.choices ?? []).length === 0 && !withUsage) continue
-        }
+        if (hasUsage(text) && !this.#readUsage(text) && !withUsage) continue
         this.#deliveredTokens += tokensOfDelta(textBytesOfChunk(text))
         const rewritten = this.#rewriteModel(text)
         hasDelivered = true
@@ -203,6 +198,14 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     } finally {
       if (endsTurn || outcome !== 'completed') this.#end(outcome, failure)
     }
+  }
+
+  /** Returns whether the chunk has anything beside its usage. */
+  #readUsage(text: string): boolean {
+    const chunk = JSON.parse(text) as ChatChunk
+    this.#usage = usageOf(chunk) ?? this.#usage
+    // Chunks that an earlier version stored may have no choices at all.
+    return (chunk.choices ?? []).length > 0
   }
 
   async *#chunks(): AsyncGenerator<ChatChunk> {

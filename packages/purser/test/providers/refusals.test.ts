@@ -101,7 +101,7 @@ test('keys are masked in every field and in every escape of JSON', () => {
 })
 
 test('a refusal in a stream is quoted like one with a status, by its number or its name', () => {
-  const cases: [object, string][] = [
+  const cases: [{ error: unknown }, string][] = [
     [{ error: { code: 400, message: words, status: 'INVALID_ARGUMENT' } }, 'upstream_rejected'],
     [{ error: { message: words, type: 'invalid_request_error', code: null } }, 'upstream_rejected'],
     [{ error: { message: words, status_code: 422 } }, 'upstream_rejected'],

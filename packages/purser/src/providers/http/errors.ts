@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { parseExactJson } from '../../core/exact-json.ts'
-import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
 import { type ErrorBody, parseErrorBody, statusOfError } from './error-body.ts'
 
