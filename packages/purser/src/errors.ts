@@ -62,7 +62,10 @@ export const ERRORS = {
 
   request_invalid: { retryable: false, meaning: 'The chat request is not in the OpenAI format.' },
   turn_consumed: { retryable: false, meaning: 'The answer of this turn was already read.' },
-  reader_slow: { retryable: true, meaning: 'A reader of a shared answer fell too far behind and was disconnected.' },
+  reader_slow: {
+    retryable: true,
+    meaning: 'An answer was not read for `readerTimeoutMs`, or a reader of a shared answer fell too far behind.',
+  },
   upstream_failed: { retryable: true, meaning: 'The model provider failed or truncated its answer.' },
   upstream_auth: { retryable: false, meaning: 'The model provider rejected the API key.' },
   upstream_rejected: { retryable: false, meaning: 'The model provider rejected the request.' },
@@ -128,8 +131,12 @@ export function storeClosed(): PurserError {
   return new PurserError('closed', 'This store has been closed.')
 }
 
+/** A longer name is not a misspelled one. */
+const SUGGESTION_MAX_CHARACTERS = 128
+
 /** A hint that names the closest of the known names, such as `Did you mean 'store'?`; empty if none is close. */
 export function suggestion(name: string, known: Iterable<string>): string {
+  if (name.length > SUGGESTION_MAX_CHARACTERS) return ''
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {

@@ -1,7 +1,7 @@
 import { withAbort, withSignal } from '../core/abort.ts'
 import { mergePatch } from '../core/merge-patch.ts'
 import type { Subject } from '../core/subject.ts'
-import { isObject, throwInvalid, validateFunction, validateOptions } from '../core/validate.ts'
+import { isObject, throwInvalid, validateFieldCount, validateFunction, validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { JournalPort, RecordReader } from '../journal/api.ts'
 import { MAX_PROFILE_BYTES, PROFILE, type Profile, type ProfileFields, type ProfileOptions } from './records.ts'
@@ -14,6 +14,7 @@ export interface ProfileDeps {
 }
 
 const MAX_DEPTH = 32
+const MAX_FIELDS = 256
 
 export function createProfile(user: Subject, { journal, reader, onWrite }: ProfileDeps): Profile {
   type Change = (stored: ProfileFields) => ProfileFields
@@ -68,6 +69,7 @@ export function createProfile(user: Subject, { journal, reader, onWrite }: Profi
 function copyFields(fields: ProfileFields): ProfileFields {
   if (!isObject(fields))
     throwInvalid('A profile must be an object.', { name: 'fields', hint: "Example: { name: 'Ada' }." })
+  validateFieldCount(fields, MAX_FIELDS, { name: 'profile', hint: 'Put related fields into an object of their own.' })
   return JSON.parse(encode(fields)) as ProfileFields
 }
 

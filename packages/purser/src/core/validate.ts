@@ -44,6 +44,18 @@ export function validateFields(value: unknown, known: readonly string[], { name,
   }
 }
 
+/**
+ * Refuses an object of more than `max` fields, before anything walks or copies it.
+ *
+ * @throws {PurserError} the code of the rule, by default `argument_invalid`
+ */
+export function validateFieldCount(value: object, max: number, rule: Rule): void {
+  let count = 0
+  for (const _ in value) {
+    if (++count > max) throwInvalid(`'${rule.name}' must not have more than ${max} fields.`, rule)
+  }
+}
+
 function hintAtFields(known: readonly string[]): string {
   return `Valid fields: ${known.join(', ')}.`
 }

@@ -5,6 +5,7 @@ import {
   parseJsonObject,
   parseText,
   throwInvalid,
+  validateFieldCount,
   validateFields,
 } from '../core/validate.ts'
 import { LABEL_MAX_BYTES } from '../options-schema.ts'
@@ -129,8 +130,8 @@ function parseSource(source: unknown): { name: string; version?: string } {
 function parsePeaks(peaks: unknown): Record<string, number> {
   const rule = { name: 'peaks', code } as const
   if (!isObject(peaks)) return throwInvalid("'peaks' must be an object of numbers.", rule)
+  validateFieldCount(peaks, MAX_PEAKS, rule)
   const entries = Object.entries(peaks)
-  if (entries.length > MAX_PEAKS) throwInvalid(`A user has at most ${MAX_PEAKS} peak nodes.`, rule)
   for (const [node, value] of entries) {
     parseText(node, { name: 'peak node', maxBytes: LABEL_MAX_BYTES, code })
     if (typeof value !== 'number' || !Number.isFinite(value))

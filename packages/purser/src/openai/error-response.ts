@@ -154,6 +154,13 @@ export function createErrorResponse(
   return createResponse([status, status >= 500 ? SERVER : INVALID], { ...fields, context })
 }
 
+/** Names and values of a caller can be of any length. A response repeats only their beginning. */
+const MAX_TEXT_CHARACTERS = 4_096
+
+function shorten(text: string): string {
+  return text.length > MAX_TEXT_CHARACTERS ? `${text.slice(0, MAX_TEXT_CHARACTERS)}…` : text
+}
+
 interface ResponseFields {
   readonly message: string
   readonly code: string
@@ -166,11 +173,11 @@ interface ResponseFields {
 function createResponse([status, type]: Mapping, fields: ResponseFields): ErrorResponse {
   const { message, code, param, hint, headers = {}, context } = fields
   const error: ErrorBody = {
-    message,
+    message: shorten(message),
     type,
-    param: param ?? null,
+    param: param === undefined ? null : shorten(param),
     code,
-    ...(hint === undefined ? {} : { hint }),
+    ...(hint === undefined ? {} : { hint: shorten(hint) }),
     ...(context.requestId === undefined ? {} : { requestId: context.requestId }),
   }
   return { status, headers, body: { error } }

@@ -1,5 +1,5 @@
 import { isRawNumber } from '../core/exact-json.ts'
-import { isObject, throwInvalid } from '../core/validate.ts'
+import { isObject, throwInvalid, validateFieldCount } from '../core/validate.ts'
 import type { ChatRequest } from './chat.ts'
 
 interface FieldCheck {
@@ -45,9 +45,16 @@ const FIELDS: Readonly<Record<string, FieldCheck>> = {
   response_format: object,
 }
 
+/** Of a request, and of its `metadata`. Everything that reads or copies a request costs by its fields. */
+const FIELDS_MAX = 256
+
 /** Validates a chat request. Throws `request_invalid` with `details.param`, the invalid field as OpenAI names it. */
 export function parseChatRequest(value: unknown): ChatRequest {
   if (!isObject(value)) throwRequestInvalid('The request must be a JSON object.')
+  validateFieldCount(value, FIELDS_MAX, { name: 'request', code: 'request_invalid' })
+  if (isObject(value.metadata)) {
+    validateFieldCount(value.metadata, FIELDS_MAX, { name: 'metadata', code: 'request_invalid' })
+  }
   for (const [name, field] of Object.entries(value)) {
     if (field === undefined || field === null || !Object.hasOwn(FIELDS, name)) continue
     const check = FIELDS[name]

@@ -1,7 +1,7 @@
 import type { Keyring } from '../core/keyring.ts'
 import { hideFromInspect } from '../core/redact.ts'
 import type { Subject } from '../core/subject.ts'
-import { isObject } from '../core/validate.ts'
+import { isObject, validateFieldCount } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { SecretInfo } from './api.ts'
 
@@ -32,9 +32,9 @@ export interface RecordKey {
 /** Validates credentials passed by the application. */
 export function parseCredentials(fields: unknown): Credentials {
   if (!isObject(fields)) throw invalidSecret('A secret must be an object of named texts.')
+  validateFieldCount(fields, FIELDS_MAX, { name: 'secret', code: 'secret_invalid' })
   const entries = Object.entries(fields)
   if (entries.length === 0) throw invalidSecret('A secret must have a field.', 'Pass null to remove the secret.')
-  if (entries.length > FIELDS_MAX) throw invalidSecret(`A secret must not have more than ${FIELDS_MAX} fields.`)
   for (const [name, value] of entries) {
     if (!/^[A-Za-z][\w-]{0,63}$/.test(name)) {
       throw invalidSecret(

@@ -14,6 +14,7 @@ import { hasUsage } from '../openai/sniff-chunk.ts'
 import { isComment } from '../openai/sse.ts'
 import type { Settings } from '../runtime/api.ts'
 import { answerHeaders, pipeAnswer, type ReadableAnswer, toResponse } from './http-response.ts'
+import { ReaderWatch } from './reader-watch.ts'
 import type { CacheOutcome, TokenCounts, TurnOutcome, TurnRun } from './turn-run.ts'
 
 /**
@@ -66,8 +67,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly #run: TurnRun
   readonly #answer: ChatAnswer
   readonly #rewriteModel: (text: string) => string
-  /** A reader has come, or none will. */
-  readonly #stopWaiting: () => void
+  readonly #watch: ReaderWatch
+  #onReaderTimeout = (): void => {}
   /** Why the answer can no longer be read. */
   #consumed: string | undefined
   #hasEnded = false
@@ -92,13 +93,9 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.overheadMs = run.overheadMs
     this.streams = run.request.stream === true
     this.headers = answerHeaders(this, { isReplay: turn.answer.isReplay, now: effects.now() })
-    const { unreadTurns } = run.deps
-    unreadTurns.add(this)
-    const stopTimer = effects.setTimer(() => void this.cancel(), limits.unreadTimeoutMs, { background: true })
-    this.#stopWaiting = () => {
-      stopTimer()
-      unreadTurns.delete(this)
-    }
+    run.deps.unreadTurns.add(this)
+    const timeoutMs = run.options.readerTimeoutMs ?? limits.readerTimeoutMs
+    this.#watch = new ReaderWatch({ effects, timeoutMs, onTimeout: () => this.#leaveReader() })
   }
 
   get chunks(): AsyncIterable<ChatChunk> {
@@ -123,7 +120,6 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   }
 
   async cancel(): Promise<void> {
-    this.#stopWaiting()
     this.#consumed ??= CANCELLED
     this.end()
   }
@@ -142,9 +138,11 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   }
 
   giveBack(error: unknown): void {
-    if (this.#hasEnded) return
-    this.#hasEnded = true
-    this.#run.giveBack(error)
+    if (this.#finish()) this.#run.giveBack(error)
+  }
+
+  onReaderTimeout(run: () => void): void {
+    this.#onReaderTimeout = run
   }
 
   /**
@@ -187,7 +185,9 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
         this.#deliveredTokens += tokensOfDelta(textBytesOfChunk(text))
         const rewritten = this.#rewriteModel(text)
         hasDelivered = true
+        this.#watch.waitForReader()
         yield rewritten
+        this.#watch.stopWaiting()
       }
       outcome = 'completed'
     } catch (error) {
@@ -213,6 +213,12 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     for await (const text of this.texts()) if (!isComment(text)) yield JSON.parse(text) as ChatChunk
   }
 
+  /** Cancels the turn of a reader that took nothing for too long. */
+  #leaveReader(): void {
+    void this.cancel()
+    this.#onReaderTimeout()
+  }
+
   #consume(): void {
     if (this.#consumed !== undefined) {
       throw new PurserError('turn_consumed', this.#consumed, {
@@ -220,13 +226,21 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       })
     }
     this.#consumed = CONSUMED
-    this.#stopWaiting()
+    this.#run.deps.unreadTurns.delete(this)
+    this.#watch.stopWaiting()
   }
 
-  /** The first call ends the turn. */
-  #end(outcome: TurnOutcome, error?: unknown): void {
-    if (this.#hasEnded) return
+  /** True for the first call. No reader is waited for any more. */
+  #finish(): boolean {
+    if (this.#hasEnded) return false
     this.#hasEnded = true
+    this.#watch.end()
+    this.#run.deps.unreadTurns.delete(this)
+    return true
+  }
+
+  #end(outcome: TurnOutcome, error?: unknown): void {
+    if (!this.#finish()) return
     // The turn that called the model pays for its tokens.
     const isOwnCall = this.cache === 'miss' || this.cache === 'off'
     this.#run.end(outcome, { cache: this.cache, usage: isOwnCall ? this.#countTokens(outcome) : undefined, error })

@@ -7,6 +7,7 @@ import { toErrorResponse, toRefusalResponse } from '../openai/error-response.ts'
 import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
 import { DONE_EVENT, formatChunk } from '../openai/sse.ts'
 import type { Settings } from '../runtime/api.ts'
+import { readerTimedOut } from './reader-watch.ts'
 
 type HeaderFields = Readonly<Record<string, string>>
 
@@ -81,6 +82,8 @@ export interface ReadableAnswer {
   end(): void
   /** The answer cannot be delivered, and no byte of it was: the turn is not counted. */
   giveBack(error: unknown): void
+  /** `run` is called when the turn was cancelled, because its reader took nothing for too long. */
+  onReaderTimeout(run: () => void): void
 }
 
 /**
@@ -105,6 +108,7 @@ export async function pipeAnswer(answer: ReadableAnswer, response: ServerRespons
     texts.return(undefined).catch(() => undefined)
   }
   response.on('close', onClose)
+  answer.onReaderTimeout(() => response.destroy())
   try {
     for await (const text of texts) {
       if (response.destroyed) break
@@ -147,12 +151,19 @@ function jsonBody(answer: ReadableAnswer): ReadableStream<Uint8Array> {
       controller.close()
       answer.complete()
     },
+    cancel: () => answer.end(),
   })
 }
 
 function eventStream(answer: ReadableAnswer): ReadableStream<Uint8Array> {
   const texts = answer.texts()
   return new ReadableStream<Uint8Array>({
+    start(controller) {
+      answer.onReaderTimeout(() => {
+        controller.error(readerTimedOut())
+        texts.return(undefined).catch(() => undefined)
+      })
+    },
     async pull(controller) {
       try {
         const next = await texts.next()

@@ -40,6 +40,8 @@ export interface TurnOptions extends AbortOptions {
   readonly firstChunkTimeoutMs?: number | undefined
   /** Time between two chunks or comments of the upstream, ms. Default: 60,000 ms. */
   readonly idleTimeoutMs?: number | undefined
+  /** Time for which the reader may take nothing of the answer, ms; then the turn is cancelled. Default: 60,000 ms. */
+  readonly readerTimeoutMs?: number | undefined
   /**
    * Called once when the turn fails, before its answer begins or while it is read; not when it is refused or cancelled.
    * A log line needs it: after the first chunk, no status says any more that the turn failed.
@@ -58,6 +60,7 @@ const TURN_OPTIONS: readonly (keyof TurnOptions)[] = [
   'idempotencyKey',
   'firstChunkTimeoutMs',
   'idleTimeoutMs',
+  'readerTimeoutMs',
   'onFailure',
 ]
 
@@ -66,19 +69,20 @@ export interface TurnLimits {
   readonly firstChunkTimeoutMs: number
   /** Time between two chunks or comments of the upstream, ms. */
   readonly idleTimeoutMs: number
-  /** Time after which an answer that is not read is cancelled, ms. */
-  readonly unreadTimeoutMs: number
+  /** Time for which the reader may take nothing of the answer, ms; then the turn is cancelled. */
+  readonly readerTimeoutMs: number
 }
 
-export const TURN_LIMITS: TurnLimits = { firstChunkTimeoutMs: 60_000, idleTimeoutMs: 60_000, unreadTimeoutMs: 60_000 }
+export const TURN_LIMITS: TurnLimits = { firstChunkTimeoutMs: 60_000, idleTimeoutMs: 60_000, readerTimeoutMs: 60_000 }
 
 /** Validates what the modules do not validate themselves, before anything is counted. */
 export function validateTurnOptions(options: TurnOptions): void {
   validateOptions('turn', options, TURN_OPTIONS)
-  const { cache, firstChunkTimeoutMs, idleTimeoutMs, onFailure } = options
+  const { cache, firstChunkTimeoutMs, idleTimeoutMs, readerTimeoutMs, onFailure } = options
   const hint = 'Default: 60,000 ms.'
   if (cache !== undefined) parseOneOf(cache, ['on', 'refresh', 'off'], { name: 'cache', hint: "Default: 'on'." })
   if (firstChunkTimeoutMs !== undefined) parseDuration(firstChunkTimeoutMs, { name: 'firstChunkTimeoutMs', hint })
   if (onFailure !== undefined) validateFunction(onFailure, { name: 'onFailure' })
   if (idleTimeoutMs !== undefined) parseDuration(idleTimeoutMs, { name: 'idleTimeoutMs', hint })
+  if (readerTimeoutMs !== undefined) parseDuration(readerTimeoutMs, { name: 'readerTimeoutMs', hint })
 }

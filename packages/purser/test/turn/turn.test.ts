@@ -296,6 +296,44 @@ test('an answer that is not read within a minute is cancelled', async () => {
   await assert.rejects(turn.completion(), code('turn_consumed'))
 })
 
+for (const [form, start] of [
+  [
+    'chunks',
+    async (turn) => {
+      const chunks = turn.chunks[Symbol.asyncIterator]()
+      await chunks.next()
+      return () => chunks.next()
+    },
+  ],
+  [
+    'toResponse()',
+    async (turn) => {
+      const reader = turn.toResponse().body?.getReader()
+      await reader?.read()
+      return async () => {
+        while ((await reader?.read())?.done === false);
+      }
+    },
+  ],
+] as const satisfies readonly (readonly [string, (turn: AnsweredTurn) => Promise<() => Promise<unknown>>])[]) {
+  test(`a reader of ${form} that stops for readerTimeoutMs is left, and its turn is cancelled`, async () => {
+    const clock = handClock()
+    await using harness = await openTurnHarness({ effects: clock })
+    const { upstream } = harness
+    upstream.answer = (response) => {
+      begin(response, 'Hel')
+      for (let count = 0; count < 10; count++) response.write(chunk({ content: 'lo' }))
+    }
+    const ada = harness.user('ada')
+    const turn = allowed(await ada.turn({ ...request, stream: true }, { readerTimeoutMs: 1_000 }))
+    const readOn = await start(turn)
+    await clock.pass(1_250)
+    await upstream.disconnected
+    await assert.rejects(readOn(), code('reader_slow'))
+    assert.equal((await ada.ledger.quota()).count, 1)
+  })
+}
+
 test('a ticket pays for one turn', async () => {
   await using harness = await openTurnHarness({ ledger: { dailyCap: 5 } })
   const ada = harness.user('ada')

@@ -1,10 +1,20 @@
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
+import type { Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import {
+  type FastifyHttpOptions,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify'
 import { erasuresOf } from 'purser/internal'
 import { registerAuthentication } from '../auth/authenticate.ts'
 import { parseTrustProxy } from '../config/trust-proxy.ts'
 import { registerAudit } from '../http/audit.ts'
 import { rejectRepeatedHeaders } from '../http/headers.ts'
 import { registerIdempotency } from '../http/idempotency.ts'
+import { limitBody } from '../http/limit-body.ts'
 import { acceptJsonOnly, rejectUnreadBodies } from '../http/request-body.ts'
 import { registerRoutes } from '../routes/routes.ts'
 import { createClientErrorHandler } from './client-error-handler.ts'
@@ -18,8 +28,6 @@ import { getSurface } from './surface.ts'
 
 /** A path parameter is an id of up to 256 bytes, percent-encoded, or a ticket. */
 const MAX_PARAM_LENGTH = 4_096
-/** For receiving a request; the response may take longer. */
-const REQUEST_TIMEOUT_MS = 120_000
 const REQUEST_ID = /^[\w.:=+/@-]{1,128}$/
 
 const DRAINING = { headers: { connection: 'close', 'retry-after': '1' } } as const
@@ -34,8 +42,8 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
     logger: { level: context.options.logLevel, stream: LOG_STREAM },
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: context.options.bodyLimitBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: parseTrustProxy(context.options.trustProxy),
+    ...connectionOptions(context),
     genReqId: (raw) => {
       const requestId = raw.headers['x-request-id']
       return typeof requestId === 'string' && REQUEST_ID.test(requestId) ? requestId : context.effects.randomId()
@@ -60,7 +68,7 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(sendError)
   app.setNotFoundHandler((request, reply) => sendError(unknownUrl(request), request, reply))
-  acceptJsonOnly(app)
+  acceptJsonOnly(app, context)
   addHooks(app, context)
   // An erasure, in any process, revokes the keys of its user.
   const unsubscribe = erasuresOf(context.purser)?.subscribe(() => context.keys.expire())
@@ -79,13 +87,32 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
   return app
 }
 
+/** Limits on the wait for a client, in every state of its connection. A response that is not read ends with it. */
+function connectionOptions({ timeouts, options }: AppContext): Partial<FastifyHttpOptions<Server>> {
+  return {
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    connectionTimeout: Math.max(timeouts.inactivityMs, options.readerTimeoutMs),
+    http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkMs },
+  }
+}
+
+/** A response that waits for the model is not cut; one whose bytes the client does not take is. */
+function closeUnreadResponse(this: ServerResponse, socket: Socket): void {
+  if (this.writableLength > 0 || socket.writableLength > 0) socket.destroy()
+}
+
 function addHooks(app: FastifyInstance, context: AppContext): void {
   app.addHook('onRequest', (request, reply, done) => {
+    limitBody(request, reply, context.effects)
+    reply.raw.on('timeout', closeUnreadResponse)
     reply.header('x-request-id', request.id)
     rejectRepeatedHeaders(request.raw.rawHeaders)
     // Requests on connections that are still open are rejected while the server drains.
     const isDraining = context.shutdown.signal.aborted && !request.url.endsWith('/livez')
-    done(isDraining ? new HttpError(503, 'closed', 'The server is shutting down.', DRAINING) : undefined)
+    if (isDraining) done(new HttpError(503, 'closed', 'The server is shutting down.', DRAINING))
+    // Before a body is read that no route needs.
+    else done(request.is404 ? unknownUrl(request) : undefined)
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) {

@@ -7,6 +7,11 @@ import {
   toErrorResponse,
 } from 'purser'
 
+/** Validation errors in one response. */
+const MAX_ISSUES = 20
+/** Longer names of a caller's fields are cut. */
+const MAX_PATH_CHARACTERS = 128
+
 /** An error of HTTP itself: a missing key, an unknown route, a failed precondition. */
 export class HttpError extends Error {
   override readonly name = 'HttpError'
@@ -57,7 +62,9 @@ export function mapError(error: unknown, options: ErrorResponseContext): ErrorRe
 function mapFastifyError(error: unknown): HttpError | undefined {
   const { code, statusCode, validation, validationContext, message } = error as Partial<FastifyError>
   if (validation !== undefined) {
-    const issues = validation.map((issue) => ({ path: formatPath(issue), message: formatMessage(issue) }))
+    const issues = validation
+      .slice(0, MAX_ISSUES)
+      .map((issue) => ({ path: formatPath(issue), message: formatMessage(issue) }))
     const first = issues[0] ?? { path: '', message: 'is not valid' }
     const source = validationContext === 'querystring' ? 'query' : (validationContext ?? 'body')
     const subject = first.path === '' ? source : `${source} '${first.path}'`
@@ -89,7 +96,11 @@ function formatPath({ instancePath, keyword, params }: SchemaIssue): string {
   const segments = instancePath.split('/').slice(1)
   const field = keyword === 'required' ? params.missingProperty : params.additionalProperty
   if (typeof field === 'string') segments.push(field)
-  return segments.join('.')
+  return shorten(segments.join('.'))
+}
+
+function shorten(text: string): string {
+  return text.length > MAX_PATH_CHARACTERS ? `${text.slice(0, MAX_PATH_CHARACTERS)}…` : text
 }
 
 /** Reads after the subject, as in `The body 'cap' is missing.` */

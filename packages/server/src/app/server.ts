@@ -10,6 +10,7 @@ import { Sessions } from '../auth/sessions.ts'
 import { type Config, resolveConfig } from '../config/load.ts'
 import { SERVER_DEFAULTS } from '../config/server-options.ts'
 import { createApp } from './app.ts'
+import { CONNECTION_TIMEOUTS, type ConnectionTimeouts } from './connection-limits.ts'
 import type { AppContext } from './context.ts'
 import { type CreateServerOptions, validateServerOptions } from './options.ts'
 
@@ -64,7 +65,10 @@ export async function createServer(options: CreateServerOptions): Promise<Purser
   return server
 }
 
-export async function openServer(options: CreateServerOptions): Promise<OpenServer> {
+export async function openServer(
+  options: CreateServerOptions,
+  timeouts: ConnectionTimeouts = CONNECTION_TIMEOUTS,
+): Promise<OpenServer> {
   validateServerOptions(options)
   const config = options.config === undefined ? undefined : resolveConfig(options.config)
   // A fake clock has more members than the library accepts.
@@ -72,7 +76,7 @@ export async function openServer(options: CreateServerOptions): Promise<OpenServ
   const effects: Effects = { now, monotonic, randomId, setTimer }
   const purser = options.purser ?? (await openPurser(toPurserOptions(config as Config, effects)))
   try {
-    const context = createContext({ purser, config, effects }, options)
+    const context = createContext({ purser, config, effects, timeouts }, options)
     const app = await createApp(context)
     await app.ready()
     return assemble(app, context)
@@ -89,10 +93,10 @@ function toPurserOptions(config: Config, effects: Effects): PurserOptions {
 }
 
 function createContext(
-  opened: Pick<AppContext, 'purser' | 'config' | 'effects'>,
+  opened: Pick<AppContext, 'purser' | 'config' | 'effects' | 'timeouts'>,
   { prefix, authorize, keys: environmentKeys }: CreateServerOptions,
 ): AppContext {
-  const { purser, config, effects } = opened
+  const { purser, config, effects, timeouts } = opened
   const deps = { meta: getMeta(purser), effects }
   const keys = new ApiKeyStore(deps, environmentKeys)
   const options = config?.server ?? SERVER_DEFAULTS
@@ -105,6 +109,7 @@ function createContext(
     limiter: new Limiter(effects),
     effects,
     authorize,
+    timeouts,
     startedAt: effects.now(),
     shutdown: new AbortController(),
     forceClose: new AbortController(),

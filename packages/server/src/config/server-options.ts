@@ -15,10 +15,18 @@ export interface ServerOptions {
   readonly trustProxy: TrustProxy
   /** Largest request body; a larger one is 413. */
   readonly bodyLimitBytes: number
+  /** Bytes of all large request bodies in memory at the same time, from their arrival to their answer; above it 503. */
+  readonly maxConcurrentBodyBytes: number
   /** Time until a model's first chunk or whole answer, then 504. */
   readonly firstChunkTimeoutMs: number
   /** Time between two chunks or comments of a model. */
   readonly idleTimeoutMs: number
+  /** Time that a client may take nothing of its answer; then the connection is closed and the model is stopped. */
+  readonly readerTimeoutMs: number
+  /** Streams that one user may have open at the same time; a further one is 429. */
+  readonly maxStreamsPerUser: number
+  /** Streams that one key may have open at the same time; a further one is 429. */
+  readonly maxStreamsPerKey: number
   /** Longest drain; requests that are still running are then cut, a stream with a last frame with the code `closed`. */
   readonly shutdownMs: number
   /** Log level of pino, on stderr. */
@@ -46,8 +54,12 @@ export const SERVER_SPECS: OptionSpecs<ServerOptions> = {
     isValid: isTrustProxy,
   },
   bodyLimitBytes: integer(20_971_520, { min: 1 }),
+  maxConcurrentBodyBytes: integer(67_108_864, { min: 1 }),
   firstChunkTimeoutMs: milliseconds(60_000),
   idleTimeoutMs: milliseconds(60_000),
+  readerTimeoutMs: milliseconds(15_000),
+  maxStreamsPerUser: integer(100, { min: 1 }),
+  maxStreamsPerKey: integer(1_000, { min: 1 }),
   shutdownMs: milliseconds(10_000),
   logLevel: choice('warn', LOG_LEVELS),
 }

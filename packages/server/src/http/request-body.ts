@@ -1,25 +1,46 @@
-import type { FastifyInstance } from 'fastify'
+import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { parseExactJson } from 'purser/internal'
+import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
+import { BodyBudget, type BodyShare } from './body-budget.ts'
 import { isMutation } from './define-route.ts'
+import { checkFieldCount, JsonCounter } from './json-limits.ts'
 import { NO_BODY } from './schemas.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What this request takes of the budget for bodies in memory; null before its body arrives. */
+    bodyShare: BodyShare | null
+  }
+}
+
+/** The limit of a body of which nothing is read. */
+const NO_BODY_BYTES = 4_096
 
 /**
  * Accepts JSON bodies only. An empty body counts as absent, because some clients name a JSON body and send none. Other
- * media types and compressed bodies are rejected with 415.
+ * media types and compressed bodies are rejected with 415. Sizes, values and levels are counted while a body arrives,
+ * and its text is the only copy of it until it is parsed.
  */
-export function acceptJsonOnly(app: FastifyInstance): void {
+export function acceptJsonOnly(app: FastifyInstance, { options }: AppContext): void {
+  app.decorateRequest('bodyShare', null)
   app.removeAllContentTypeParsers()
-  const parse = app.getDefaultJsonParser('error', 'error')
+  const budget = new BodyBudget(options.maxConcurrentBodyBytes)
   const types = ['application/json', 'application/merge-patch+json']
-  app.addContentTypeParser<string>(types, { parseAs: 'string' }, (request, body, done) => {
+  app.addContentTypeParser(types, async (request: FastifyRequest, payload: Readable) => {
     const encoding = request.headers['content-encoding'] ?? 'identity'
-    if (encoding !== 'identity') done(unsupportedEncoding(encoding))
-    else if (body === '') done(null, undefined)
-    else if (request.routeOptions.config.hasExactNumbers === true) {
-      // The first parser rejects names that would change a prototype.
-      parse(request, body, (error) => (error ? done(error) : done(null, parseExactJson(body))))
-    } else parse(request, body, done)
+    if (encoding !== 'identity') throw unsupportedEncoding(encoding)
+    const { raw, routeOptions } = request
+    const wasRead = raw.readableDidRead || raw.readableEnded
+    const source = wasRead ? getBodyOfHost(raw) : await readText(request, payload, budget)
+    if (source === '') return undefined
+    const body = typeof source === 'string' ? parseJson(source, routeOptions.config.hasExactNumbers) : source
+    if ((typeof source !== 'string' || mayHideNames(source)) && hasForbiddenName(body)) throw invalidJson()
+    checkFieldCount(body)
+    return body
   })
 }
 
@@ -29,7 +50,120 @@ export function acceptJsonOnly(app: FastifyInstance): void {
  */
 export function rejectUnreadBodies(app: FastifyInstance): void {
   app.addHook('onRoute', (route) => {
-    if (isMutation(route)) route.schema = { body: NO_BODY, ...route.schema }
+    if (!isMutation(route)) return
+    route.schema = { body: NO_BODY, ...route.schema }
+    if (route.schema.body === NO_BODY) route.bodyLimit ??= NO_BODY_BYTES
+  })
+}
+
+/** The body that a parser of the host has read before `node()` was called, as Express leaves it: parsed, or as text. */
+function getBodyOfHost(request: IncomingMessage & { readonly body?: unknown }): unknown {
+  const { body } = request
+  if (body !== undefined) return Buffer.isBuffer(body) ? body.toString() : body
+  throw new HttpError(500, 'body_consumed', 'The request body was read before it reached Purser.', {
+    hint: 'Mount Purser before other body parsers, or leave the parsed JSON in req.body.',
+  })
+}
+
+async function readText(request: FastifyRequest, payload: Readable, budget: BodyBudget): Promise<string> {
+  const { bodyLimit: limitBytes } = request.routeOptions
+  if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw bodyTooLarge()
+  const share = budget.open()
+  request.bodyShare = share
+  return await collect(payload, { limitBytes, share })
+}
+
+interface CollectOptions {
+  readonly limitBytes: number
+  readonly share: BodyShare
+}
+
+function collect(payload: Readable, { limitBytes, share }: CollectOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const counter = new JsonCounter()
+    const decoder = new StringDecoder('utf8')
+    let text = ''
+    let bytes = 0
+    const take = (chunk: Buffer): void => {
+      bytes += chunk.length
+      if (bytes > limitBytes) throw bodyTooLarge()
+      if (!share.resize(bytes)) throw serverBusy()
+      counter.push(chunk)
+      text += decoder.write(chunk)
+    }
+    const onData = (chunk: Buffer): void => {
+      try {
+        take(chunk)
+      } catch (error) {
+        fail(error)
+      }
+    }
+    const onEnd = (): void => {
+      stop()
+      resolve(text + decoder.end())
+    }
+    const onError = (): void => fail(incomplete())
+    const stop = (): void => {
+      payload.off('data', onData).off('end', onEnd).off('error', onError).off('close', onError)
+    }
+    const fail = (error: unknown): void => {
+      stop()
+      share.resize(0)
+      text = ''
+      reject(error)
+    }
+    payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onError)
+  })
+}
+
+function parseJson(text: string, hasExactNumbers: boolean | undefined): unknown {
+  const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+  try {
+    return hasExactNumbers === true ? parseExactJson(json) : JSON.parse(json)
+  } catch {
+    throw invalidJson()
+  }
+}
+
+/** Whether the text may have a member that changes the prototype of an object. Escapes can hide its name. */
+function mayHideNames(text: string): boolean {
+  return text.includes('__proto__') || text.includes('constructor') || text.includes('\\u00')
+}
+
+/** Whether a copy of the value, member by member, would change the prototype of an object. */
+function hasForbiddenName(value: unknown): boolean {
+  const pending = [value]
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (typeof node !== 'object' || node === null) continue
+    if (Object.hasOwn(node, '__proto__')) return true
+    const { constructor } = node
+    if (Object.hasOwn(node, 'constructor') && isObject(constructor) && Object.hasOwn(constructor, 'prototype'))
+      return true
+    for (const member of Object.values(node)) if (isObject(member)) pending.push(member)
+  }
+  return false
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function invalidJson(): HttpError {
+  return new HttpError(400, 'invalid_request_error', 'The request body is not valid JSON.')
+}
+
+function bodyTooLarge(): HttpError {
+  return new HttpError(413, 'invalid_request_error', 'The request body exceeds the size limit.')
+}
+
+function incomplete(): HttpError {
+  return new HttpError(400, 'invalid_request_error', 'The request body was not received completely.')
+}
+
+function serverBusy(): HttpError {
+  return new HttpError(503, 'server_busy', 'Too many large requests are being processed.', {
+    hint: 'Send the request again in a moment.',
+    headers: { 'retry-after': '1' },
   })
 }
 

@@ -1,4 +1,4 @@
-import { isObject } from '../../core/validate.ts'
+import { isObject, validateFieldCount } from '../../core/validate.ts'
 import { PurserError, suggestion } from '../../errors.ts'
 
 type Rule = readonly [expected: string, isValid: (value: unknown) => boolean]
@@ -43,10 +43,12 @@ const OPENAI_NAMES: Readonly<Record<string, string>> = {
 const RESERVED = ['model', 'messages', 'stream', 'stream_options', 'user', 'safety_identifier', 'metadata']
 
 const DEPTH_MAX = 8
+const PARAMETERS_MAX = 256
 
 /** Validates parameters under AI SDK names. Unknown names may be the provider's own, and pass. */
 export function validateParameters(value: unknown): void {
   if (!isObject(value)) throw invalidParameters("The setting 'parameters' must be an object.")
+  validateFieldCount(value, PARAMETERS_MAX, { name: 'parameters', code: 'settings_invalid' })
   for (const [name, parameter] of Object.entries(value)) {
     if (RESERVED.includes(name)) throw invalidParameters(`'${name}' must not be set as a parameter.`)
     const sdkName = Object.hasOwn(OPENAI_NAMES, name) ? OPENAI_NAMES[name] : undefined

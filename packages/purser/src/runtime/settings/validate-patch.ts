@@ -1,4 +1,4 @@
-import { isObject } from '../../core/validate.ts'
+import { isObject, validateFieldCount } from '../../core/validate.ts'
 import { PurserError, suggestion } from '../../errors.ts'
 import type { SettingsFields, SettingsPatch } from '../api.ts'
 import { type Catalog, suggestName } from './catalog.ts'
@@ -9,6 +9,7 @@ const URL_MAX_CHARACTERS = 2_048
 const SERVERS_MAX = 64
 const MODELS_MAX = 256
 const PATCH_MAX_BYTES = 8_192
+const PATCH_MAX_FIELDS = 256
 
 /**
  * Validates a patch field by field: known fields, types, limits, and that providers, presets and servers are
@@ -16,6 +17,7 @@ const PATCH_MAX_BYTES = 8_192
  */
 export function validatePatch(catalog: Catalog, patch: unknown): SettingsPatch {
   if (!isObject(patch)) throw new PurserError('settings_invalid', 'A settings patch must be an object.')
+  validateFieldCount(patch, PATCH_MAX_FIELDS, { name: 'patch', code: 'settings_invalid' })
   const validated: Record<string, unknown> = {}
   for (const [field, value] of Object.entries(patch)) {
     if (!isField(field)) throw unknownField(field)

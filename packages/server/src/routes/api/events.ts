@@ -5,20 +5,22 @@ import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
 import { logFault } from '../../app/log-fault.ts'
 import { SECURITY_HEADERS } from '../../app/security-headers.ts'
+import { getIdentity } from '../../auth/authenticate.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getQuery } from '../../http/params.ts'
 import { TEXT, textSchema } from '../../http/schemas.ts'
+import { Listeners } from './listeners.ts'
 
 const CONTENT_TYPE = 'text/event-stream; charset=utf-8'
 const PING_MS = 15_000
 const COALESCE_MS = 250
-const MAX_STREAMS = 100
+const CHECKS_PER_TIMEOUT = 4
 /** Users named in one `activity` event; beyond that it carries `more: true`. */
 const MAX_USERS = 1_000
 
 /** `GET /api/events`: the event log as it grows, and user activity, as server-sent events. */
 export function registerEventRoutes(app: FastifyInstance, context: AppContext): void {
-  let openStreams = 0
+  const listeners = new Listeners(context.effects)
   app.get(
     '/api/events',
     defineRoute('read', {
@@ -28,11 +30,6 @@ export function registerEventRoutes(app: FastifyInstance, context: AppContext): 
       response: textSchema('text/event-stream', 'The events, until the client disconnects.'),
     }),
     async (request, reply) => {
-      if (request.method !== 'HEAD' && openStreams >= MAX_STREAMS) {
-        throw new HttpError(503, 'too_many_streams', `The limit of ${MAX_STREAMS} event streams is reached.`, {
-          headers: { 'retry-after': '5' },
-        })
-      }
       const filter = parseFilter(request)
       const abort = new AbortController()
       // Invalid filters are rejected here, before the response starts.
@@ -41,26 +38,34 @@ export function registerEventRoutes(app: FastifyInstance, context: AppContext): 
         await events[Symbol.asyncIterator]().return?.()
         return reply.type(CONTENT_TYPE).send()
       }
-      openStreams += 1
+      const release = listeners.acquire(getIdentity(request).id, () => reply.raw.destroy())
+      if (release === undefined) throw tooManyStreams()
       reply.hijack()
       const res = reply.raw
-      res.writeHead(200, {
-        ...SECURITY_HEADERS,
-        'content-type': CONTENT_TYPE,
-        'x-accel-buffering': 'no',
-        'x-request-id': request.id,
-      })
       try {
+        res.writeHead(200, {
+          ...SECURITY_HEADERS,
+          'content-type': CONTENT_TYPE,
+          'x-accel-buffering': 'no',
+          'x-request-id': request.id,
+        })
         await streamEvents(context, res, { filter, events, abort })
       } catch (error) {
         // The client resumes after the last event it got.
         logFault(request, error)
       } finally {
-        openStreams -= 1
+        release()
         res.end()
       }
     },
   )
+}
+
+function tooManyStreams(): HttpError {
+  return new HttpError(503, 'too_many_streams', 'Too many event streams are open.', {
+    hint: 'Close streams that are no longer read, or try again in a moment.',
+    headers: { 'retry-after': '5' },
+  })
 }
 
 interface EventFilter {
@@ -99,6 +104,7 @@ async function streamEvents(context: AppContext, res: ServerResponse, subscripti
   const stopPings = runEvery(context, PING_MS, () => {
     if (!res.writableNeedDrain) res.write(': ping\n\n')
   })
+  const stopTimeout = closeUnreadStream(context, res)
   try {
     res.write('retry: 2000\n\n')
     await writeLog(context, res, subscription)
@@ -107,6 +113,7 @@ async function streamEvents(context: AppContext, res: ServerResponse, subscripti
   } finally {
     stopActivity()
     stopPings()
+    stopTimeout()
     res.off('close', end)
     context.shutdown.signal.removeEventListener('abort', end)
   }
@@ -172,6 +179,7 @@ function runEvery(context: AppContext, intervalMs: number, run: () => void): () 
   return () => cancelTimer()
 }
 
+/** Resolves when the client has taken what was written, or is gone. */
 function waitForDrain(res: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -180,4 +188,21 @@ function waitForDrain(res: ServerResponse): Promise<void> {
     }
     res.on('drain', done).on('close', done)
   })
+}
+
+/** Closes the stream of a client that takes nothing for `server.readerTimeoutMs`. Returns the function that ends it. */
+function closeUnreadStream(context: AppContext, res: ServerResponse): () => void {
+  let unreadChecks = 0
+  const onDrain = (): void => {
+    unreadChecks = 0
+  }
+  res.on('drain', onDrain)
+  const stop = runEvery(context, context.options.readerTimeoutMs / CHECKS_PER_TIMEOUT, () => {
+    unreadChecks = res.writableNeedDrain ? unreadChecks + 1 : 0
+    if (unreadChecks >= CHECKS_PER_TIMEOUT) res.destroy()
+  })
+  return () => {
+    stop()
+    res.off('drain', onDrain)
+  }
 }

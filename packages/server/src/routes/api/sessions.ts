@@ -12,6 +12,8 @@ import { getBody, getQuery } from '../../http/params.ts'
 import { objectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'session'
+/** The body is one key. */
+const MAX_SIGN_IN_BYTES = 4_096
 
 /** Signing in to the Deck, with the link that the server prints or with a key. */
 export function registerSessionRoutes(app: FastifyInstance, context: AppContext): void {
@@ -19,9 +21,15 @@ export function registerSessionRoutes(app: FastifyInstance, context: AppContext)
   registerCurrentSession(app, context)
   app.post(
     '/api/session',
-    defineRoute('public', { tag, summary: 'Signs in with a key.', body: objectSchema({ key: TEXT }, ['key']) }),
+    {
+      ...defineRoute('public', { tag, summary: 'Signs in with a key.', body: objectSchema({ key: TEXT }, ['key']) }),
+      bodyLimit: MAX_SIGN_IN_BYTES,
+      // Before the body is read.
+      onRequest: async (request) => {
+        if (request.headers.origin !== undefined) validateOrigin(getOrigin(request), context.options)
+      },
+    },
     async (request, reply) => {
-      if (request.headers.origin !== undefined) validateOrigin(getOrigin(request), context.options)
       const key = await context.keys.find(getBody(request).key as string)
       if (key === undefined) throw await refuseAttempt(request, context)
       if (!DECK_ROLES.includes(key.role)) {

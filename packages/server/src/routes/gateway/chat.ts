@@ -9,6 +9,7 @@ import { getIdentity } from '../../auth/authenticate.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getHeader } from '../../http/headers.ts'
 import { getIdempotencyKey } from '../../http/idempotency.ts'
+import { StreamCounter } from '../../http/stream-counter.ts'
 import { requireUser } from './acting-user.ts'
 
 const CHAT_REQUEST = {
@@ -27,6 +28,7 @@ const CHAT_REQUEST = {
 
 /** `POST /v1/chat/completions`: a turn over HTTP. */
 export function registerChatRoutes(app: FastifyInstance, context: AppContext): void {
+  const streams = createChatStreams(context)
   app.post(
     '/v1/chat/completions',
     {
@@ -39,16 +41,52 @@ export function registerChatRoutes(app: FastifyInstance, context: AppContext): v
       // The turn parses the request itself, with more precise errors.
       validatorCompiler: () => () => true,
     },
-    (request, reply) => handleChat(context, request, reply),
+    (request, reply) => {
+      const user = requireUser(request, getIdentity(request))
+      const release = acquireStream(streams, request, user)
+      return handleChat(context, user, { request, reply }).finally(release)
+    },
   )
+}
+
+/** Open streams by user and by key: a client that opens many holds only its own slots. */
+interface ChatStreams {
+  readonly byUser: StreamCounter
+  readonly byKey: StreamCounter
+}
+
+function createChatStreams({ options }: AppContext): ChatStreams {
+  return {
+    byUser: new StreamCounter(options.maxStreamsPerUser),
+    byKey: new StreamCounter(options.maxStreamsPerKey),
+  }
+}
+
+/** Returns the function that gives the slots of a stream back. Throws 429 when a limit is reached. */
+function acquireStream({ byUser, byKey }: ChatStreams, request: FastifyRequest, user: string): () => void {
+  if ((request.body as { stream?: unknown } | undefined)?.stream !== true) return () => {}
+  const releaseUser = byUser.acquire(user)
+  const releaseKey = releaseUser && byKey.acquire(getIdentity(request).id)
+  if (releaseUser !== undefined && releaseKey !== undefined) {
+    return () => {
+      releaseUser()
+      releaseKey()
+    }
+  }
+  releaseUser?.()
+  const whose = releaseUser === undefined ? 'user' : 'key'
+  throw new HttpError(429, 'rate_limit_exceeded', `This ${whose} has too many open streams.`, {
+    hint: 'Read the open streams to their end, or close them.',
+    headers: { 'retry-after': '1' },
+  })
 }
 
 async function handleChat(
   context: AppContext,
-  request: FastifyRequest,
-  reply: FastifyReply,
+  id: string,
+  { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
 ): Promise<FastifyReply | undefined> {
-  const user = context.purser.user(requireUser(request, getIdentity(request)))
+  const user = context.purser.user(id)
   const res = reply.raw
   const abort = new AbortController()
   const onClose = (): void => {
@@ -102,6 +140,7 @@ function parseTurnOptions(context: AppContext, request: FastifyRequest, signal: 
     idempotencyKey: getIdempotencyKey(request),
     firstChunkTimeoutMs: context.options.firstChunkTimeoutMs,
     idleTimeoutMs: context.options.idleTimeoutMs,
+    readerTimeoutMs: context.options.readerTimeoutMs,
     onFailure: ({ error, ...facts }) => logFault(request, error, facts),
     signal,
   }
