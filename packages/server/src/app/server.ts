@@ -1,6 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { type Effects, openPurser, PurserError, type PurserOptions, systemEffects } from 'purser'
 import { getMeta } from 'purser/internal'
@@ -13,6 +12,7 @@ import { createApp } from './app.ts'
 import { CONNECTION_TIMEOUTS, type ConnectionTimeouts } from './connection-limits.ts'
 import type { AppContext } from './context.ts'
 import { type CreateServerOptions, validateServerOptions } from './options.ts'
+import { WebHandler } from './web-handler.ts'
 
 /** How often connections are checked while the server drains. */
 const DRAIN_CHECK_MS = 50
@@ -28,7 +28,10 @@ const OWN_PATHS = /^\/(v1|api|deck|livez|readyz|metrics|openapi\.json)(\/|\?|$)/
 export interface PurserServer {
   /** Answers a web request without a socket. The response body streams. */
   fetch(request: Request): Promise<Response>
-  /** Answers a Node request. With `next`, requests for other paths are passed on. */
+  /**
+   * Answers a Node request. With `next`, requests for other paths are passed on. A body that the host has parsed is taken
+   * from `request.body`; one that it has read and not left there is 500 `body_consumed`.
+   */
   node(request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): Promise<void>
   readonly fastify: FastifyInstance
   /**
@@ -118,12 +121,15 @@ function createContext(
 
 function assemble(app: FastifyInstance, context: AppContext): OpenServer {
   let closed: Promise<void> | undefined
+  const web = new WebHandler(app.server, context.effects)
   return {
     context,
     fastify: app,
-    fetch: (request) => handleWebRequest(app, request),
+    fetch: (request) => web.fetch(request),
     async node(request, response, next) {
-      if (next !== undefined && !isOwnPath(request.url ?? '/', context.options.prefix)) return next()
+      const url = findOwnUrl(request, context.options.prefix)
+      if (url !== undefined) request.url = url
+      else if (next !== undefined) return next()
       app.routing(request, response)
     },
     async listen({ port, host } = {}) {
@@ -134,7 +140,7 @@ function assemble(app: FastifyInstance, context: AppContext): OpenServer {
       return getLocalUrl(app.server, address.host, context.options.prefix)
     },
     close: () => {
-      closed ??= close(app, context)
+      closed ??= close(app, web, context)
       return closed
     },
     [Symbol.asyncDispose]() {
@@ -143,7 +149,7 @@ function assemble(app: FastifyInstance, context: AppContext): OpenServer {
   }
 }
 
-async function close(app: FastifyInstance, context: AppContext): Promise<void> {
+async function close(app: FastifyInstance, web: WebHandler, context: AppContext): Promise<void> {
   const { effects, options } = context
   const endsAt = effects.monotonic() + options.shutdownMs
   context.shutdown.abort()
@@ -152,14 +158,17 @@ async function close(app: FastifyInstance, context: AppContext): Promise<void> {
   let cancelTimer = (): void => {}
   const closeConnections = (): void => {
     const now = effects.monotonic()
-    if (now >= endsAt + CUT_GRACE_MS) app.server.closeAllConnections()
-    else app.server.closeIdleConnections()
+    if (now >= endsAt + CUT_GRACE_MS) {
+      app.server.closeAllConnections()
+      web.cut()
+    } else app.server.closeIdleConnections()
     if (now >= endsAt) context.forceClose.abort(shutdownError())
     cancelTimer = effects.setTimer(closeConnections, DRAIN_CHECK_MS)
   }
   closeConnections()
   try {
     await app.close()
+    await web.drain()
   } finally {
     cancelTimer()
   }
@@ -168,25 +177,12 @@ async function close(app: FastifyInstance, context: AppContext): Promise<void> {
   await context.purser.close({ timeoutMs: Math.max(MIN_PURSER_CLOSE_MS, endsAt - effects.monotonic()) })
 }
 
-async function handleWebRequest(app: FastifyInstance, request: Request): Promise<Response> {
-  const url = new URL(request.url)
-  const response = await app.inject({
-    method: request.method as 'GET',
-    url: `${url.pathname}${url.search}`,
-    headers: { host: url.host, ...Object.fromEntries(request.headers) },
-    ...(request.body === null ? {} : { payload: Readable.fromWeb(request.body as never) }),
-    payloadAsStream: true,
-    signal: request.signal,
-  })
-  const headers = new Headers()
-  for (const [name, value] of Object.entries(response.headers)) {
-    for (const item of Array.isArray(value) ? value : [value]) {
-      if (item !== undefined) headers.append(name, String(item))
-    }
-  }
-  const hasNoBody = [204, 304].includes(response.statusCode) || request.method === 'HEAD'
-  const body = hasNoBody ? null : (Readable.toWeb(response.stream()) as unknown as ReadableStream)
-  return new Response(body, { status: response.statusCode, headers })
+/** The URL under which this server knows the path. Express removes the path of a mount and keeps it in `originalUrl`. */
+function findOwnUrl(
+  { url = '/', originalUrl }: IncomingMessage & { readonly originalUrl?: string },
+  prefix: string,
+): string | undefined {
+  return [url, originalUrl].find((candidate) => candidate !== undefined && isOwnPath(candidate, prefix))
 }
 
 function isOwnPath(url: string, prefix: string): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -111,6 +111,75 @@ test('the Node handler answers its own paths and passes other requests on', asyn
   assert.equal(await (await fetch(`${url}/livez`)).text(), 'page of the host')
   assert.equal(await (await fetch(`${url}/purser/other`)).text(), 'page of the host')
   await new Promise((resolve) => host.close(resolve))
+})
+
+type HostRequest = IncomingMessage & { body?: unknown; originalUrl?: string }
+
+/** Calls the Node handler of the server behind other code of a host. */
+async function callBehindHost(before: (request: HostRequest) => Promise<void>): Promise<[number, string]> {
+  const host = createHttpServer(async (request, response) => {
+    await before(request)
+    await server.node(request, response, () => response.writeHead(418).end('page of the host'))
+  })
+  await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve))
+  const { url, ...init } = { url: chat('ada').url, method: 'POST', headers: chat('ada').headers }
+  const address = `http://127.0.0.1:${(host.address() as AddressInfo).port}${new URL(url).pathname}`
+  const response = await fetch(address, { ...init, body: await chat('ada').text() })
+  const text = await response.text()
+  host.closeAllConnections()
+  await new Promise((resolve) => host.close(resolve))
+  return [response.status, (JSON.parse(text) as { error?: { code: string } }).error?.code ?? 'answered']
+}
+
+async function readAll(request: HostRequest): Promise<Buffer> {
+  const parts: Buffer[] = []
+  for await (const part of request) parts.push(part as Buffer)
+  return Buffer.concat(parts)
+}
+
+test('the Node handler works behind body parsers and under a mount path of the host', async () => {
+  for (const [name, before, expected] of [
+    ['nothing', async () => {}, [200, 'answered']],
+    [
+      'a JSON parser',
+      async (request) => {
+        request.body = JSON.parse(String(await readAll(request)))
+      },
+      [200, 'answered'],
+    ],
+    [
+      'a text parser',
+      async (request) => {
+        request.body = String(await readAll(request))
+      },
+      [200, 'answered'],
+    ],
+    [
+      'a raw parser',
+      async (request) => {
+        request.body = await readAll(request)
+      },
+      [200, 'answered'],
+    ],
+    ['a reader that keeps the body', async (request) => void (await readAll(request)), [500, 'body_consumed']],
+    [
+      'a parser that left the body of another type',
+      async (request) => {
+        request.body = {}
+      },
+      [200, 'answered'],
+    ],
+    [
+      'a mount path',
+      async (request) => {
+        request.originalUrl = request.url ?? ''
+        request.url = request.originalUrl.replace('/purser', '')
+      },
+      [200, 'answered'],
+    ],
+  ] as const satisfies readonly (readonly [string, (request: HostRequest) => Promise<void>, unknown])[]) {
+    assert.deepEqual(await callBehindHost(before), expected, name)
+  }
 })
 
 test('the Deck is served under the prefix with its policy; hashed files are immutable, the page is revalidated', async () => {
