@@ -7,6 +7,7 @@ import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
 import { BodyBudget, type BodyShare } from './body-budget.ts'
 import { isMutation } from './define-route.ts'
+import { hasForbiddenName, mayHideNames } from './forbidden-names.ts'
 import { checkFieldCount, JsonCounter } from './json-limits.ts'
 import { NO_BODY } from './schemas.ts'
 
@@ -59,7 +60,11 @@ export function rejectUnreadBodies(app: FastifyInstance): void {
 /** The body that a parser of the host has read before `node()` was called, as Express leaves it: parsed, or as text. */
 function getBodyOfHost(request: IncomingMessage & { readonly body?: unknown }): unknown {
   const { body } = request
-  if (body !== undefined) return Buffer.isBuffer(body) ? body.toString() : body
+  if (typeof body === 'string' || Buffer.isBuffer(body)) {
+    new JsonCounter().push(Buffer.from(body))
+    return body.toString()
+  }
+  if (body !== undefined) return body
   throw new HttpError(500, 'body_consumed', 'The request body was read before it reached Purser.', {
     hint: 'Mount Purser before other body parsers, or leave the parsed JSON in req.body.',
   })
@@ -123,29 +128,6 @@ function parseJson(text: string, hasExactNumbers: boolean | undefined): unknown 
   } catch {
     throw invalidJson()
   }
-}
-
-/** Whether the text may have a member that changes the prototype of an object. Escapes can hide its name. */
-function mayHideNames(text: string): boolean {
-  return text.includes('__proto__') || text.includes('constructor') || text.includes('\\u00')
-}
-
-/** Whether a copy of the value, member by member, would change the prototype of an object. */
-function hasForbiddenName(value: unknown): boolean {
-  const pending = [value]
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    if (typeof node !== 'object' || node === null) continue
-    if (Object.hasOwn(node, '__proto__')) return true
-    const { constructor } = node
-    if (Object.hasOwn(node, 'constructor') && isObject(constructor) && Object.hasOwn(constructor, 'prototype'))
-      return true
-    for (const member of Object.values(node)) if (isObject(member)) pending.push(member)
-  }
-  return false
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 function invalidJson(): HttpError {
