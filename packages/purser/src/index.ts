@@ -4,6 +4,7 @@ export type {
   Context,
   ContextSection,
   HttpSource,
+  Mode,
   Render,
   RenderContext,
   Rendered,

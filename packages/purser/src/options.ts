@@ -123,6 +123,8 @@ export interface RuntimeOptions {
 }
 
 export interface ContextOptions {
+  /** How profile and actions are rendered: `plain` is neutral, `reuse` and `create` are formats of the first application. */
+  mode: 'plain' | 'reuse' | 'create'
   /** The longest that a caller of `resolve` waits. */
   budgetMs: number
   /** How long loaded data counts as fresh. */
@@ -230,6 +232,7 @@ const RUNTIME: OptionSpecs<RuntimeOptions> = {
 }
 
 const CONTEXT: OptionSpecs<ContextOptions> = {
+  mode: choice('plain', ['plain', 'reuse', 'create']),
   budgetMs: duration(1_500),
   ttlMs: duration(30_000),
   maxStaleMs: duration(DAY_MS),

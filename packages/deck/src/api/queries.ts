@@ -5,7 +5,7 @@ import {
   queryOptions,
   useQuery,
 } from '@tanstack/react-query'
-import type { AnswerStats, Bond, Context, Note, Settings } from 'purser'
+import type { AnswerStats, Bond, Context, Mode, Note, Settings } from 'purser'
 import type { UserSearch } from '../browser/location.ts'
 import { apiUrl, fetchApi } from './client.ts'
 import type { ActiveRuntime, LedgerEvent, List, Overview, RuntimeSession, SecretInfo, Session } from './responses.ts'
@@ -73,7 +73,7 @@ export function notesQuery(user: string) {
   })
 }
 
-export function contextQuery(user: string, mode: 'reuse' | 'create') {
+export function contextQuery(user: string, mode: Mode) {
   return queryOptions({
     queryKey: ['user', user, 'context', mode],
     queryFn: ({ signal }) => fetchApi<Context>(apiUrl(['users', user, 'context'], { mode }), { signal }),

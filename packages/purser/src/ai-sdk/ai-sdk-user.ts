@@ -16,7 +16,7 @@ export interface AiSdkUser {
   }
   readonly context: {
     resolve(options: {
-      readonly mode?: 'reuse' | 'create' | undefined
+      readonly mode?: 'plain' | 'reuse' | 'create' | undefined
       readonly timeZone?: string | undefined
       readonly signal?: AbortSignal | undefined
     }): Promise<{ readonly text: string }>
@@ -44,8 +44,8 @@ export interface AiSdkOptions extends AdmissionOptions {
   readonly session?: string | undefined
   /** Settings for these calls only; nothing is stored. */
   readonly override?: Override | undefined
-  /** How the context is rendered. Default: `'reuse'`. */
-  readonly mode?: 'reuse' | 'create' | undefined
+  /** How the context is rendered. Default: the option `context.mode`, `'plain'`. */
+  readonly mode?: 'plain' | 'reuse' | 'create' | undefined
   /** IANA time zone for dates in the context. Default: the user's. */
   readonly timeZone?: string | undefined
   /** Use of cached answers, which needs `answers.enabled`. A middleware has no answers. Default: `'on'`. */

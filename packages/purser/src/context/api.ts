@@ -1,16 +1,17 @@
 import type { AbortOptions } from '../core/abort.ts'
 
 /**
- * How profile and actions are rendered. `create`: plain lists, for something new. `reuse`: more detail, recent activity
- * and the current time, to continue with what the user did.
+ * How profile and actions are rendered. `plain`: the fields that are set, the actions and the current time, in neutral
+ * words. `create` and `reuse` are the formats of the first application. `create`: lists, for something new. `reuse`: more
+ * detail, recent activity and the current time, to continue with what the user did.
  */
-export type Mode = 'create' | 'reuse'
+export type Mode = 'plain' | 'create' | 'reuse'
 
 /** Data about one user, rendered as text for a model. Deeply frozen, and shared between equal calls. */
 export interface Context {
-  /** Text of the section `profile`. */
+  /** Text of the section `profile`; in mode `plain` empty without data. */
   readonly details: string
-  /** Text of the section `actions`; in mode `reuse` with the current time. */
+  /** Text of the section `actions`; in mode `plain` empty without data, in mode `reuse` with the current time. */
   readonly actions: string
   /** All sections, ready for a model's instructions. */
   readonly text: string
@@ -39,7 +40,7 @@ export interface ContextSection {
 export type ResolvedContext = Context & { readonly digest: string }
 
 export interface ResolveOptions {
-  /** Default `'reuse'`. */
+  /** Default: the option `context.mode`, `'plain'`. */
   readonly mode?: Mode | undefined
   /** How long this call waits at most, ms. 0 waits for nothing and returns what is in memory. Default `context.budgetMs`. */
   readonly budgetMs?: number | undefined
@@ -150,8 +151,12 @@ export type Render = (data: never, context: RenderContext) => string | Rendered
 export interface SectionOption {
   /** Default for `profile` and `actions`: `context.sources`, else Purser's own store. Other sections need one. */
   readonly source?: Source | undefined
-  /** Default: the built-in template of profile and actions, else a list of the data. */
-  readonly render?: Render | undefined
+  /**
+   * A function, or a text with placeholders: `{name}` is the field of that name, `{text}` is data that is a text. A line
+   * without a value for one of its placeholders is omitted; for a list, the text is filled once for each item. Default:
+   * the built-in template of profile and actions, else a list of the data.
+   */
+  readonly render?: Render | string | undefined
   /** How long its data is fresh, ms. Default `context.ttlMs`. */
   readonly ttlMs?: number | undefined
   /** How long its data may be used while newer data cannot be loaded, ms. Default `context.maxStaleMs`. */
@@ -160,6 +165,9 @@ export interface SectionOption {
   readonly maxBytes?: number | undefined
   /** Limit of the items in its text. Default 500. */
   readonly maxItems?: number | undefined
-  /** Actions only: names to omit, or a function that returns whether to omit a name. */
+  /**
+   * Actions only: names to omit, or a function that returns whether to omit a name. Default: in the modes `reuse` and
+   * `create`, names of processing steps of the first application.
+   */
   readonly ignore?: readonly string[] | ((action: string) => boolean) | undefined
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { PLAIN_WORDING } from '../templates/plain-wording.ts'
 import { PROMPT_WORDING } from '../templates/prompt-wording.ts'
 import type { Context, ContextSection, Mode, ResolvedContext } from './api.ts'
 import { type CacheEntry, renderEntry } from './cache-entry.ts'
@@ -27,7 +28,7 @@ export function assemble(
   limits: ContextLimits,
 ): AssembledContext {
   const { mode, clock } = options
-  let changesAt = mode === 'reuse' ? clock.changesAt : Number.POSITIVE_INFINITY
+  let { changesAt } = clock
   const sections = results.map(({ section, entry, isFresh }): ContextSection => {
     const { name } = section
     const rendered = entry && renderEntry(section, entry, options, limits)
@@ -40,19 +41,22 @@ export function assemble(
     const loadedAt = new Date(entry.loadedAt).toISOString()
     return Object.freeze({ name, status, loadedAt, text: rendered.text, cut: rendered.cut })
   })
-  return { context: buildContext(sections, mode === 'reuse' ? clock.text : ''), changesAt }
+  return { context: buildContext(sections, mode, clock.text), changesAt }
 }
 
 /** Actions are last: what changes most follows what a provider's prompt cache can reuse. */
-function buildContext(sections: readonly ContextSection[], clock: string): ResolvedContext {
+function buildContext(sections: readonly ContextSection[], mode: Mode, clock: string): ResolvedContext {
   const textOf = (name: string): string | undefined => sections.find((section) => section.name === name)?.text
   const list = textOf('actions')
-  const actions = [list, clock].filter(Boolean).join('\n')
+  const isPlain = mode === 'plain'
+  const actions = isPlain ? (list ?? '') : [list, clock].filter(Boolean).join('\n')
   const others = sections.filter((section) => section.name !== 'actions').map((section) => section.text)
   const context: Context = {
     details: textOf('profile') ?? '',
     actions: list === undefined ? '' : actions,
-    text: [PROMPT_WORDING.preamble, ...others, actions].filter(Boolean).join('\n\n'),
+    text: isPlain
+      ? composePlain([...others, actions], clock)
+      : [PROMPT_WORDING.preamble, ...others, actions].filter(Boolean).join('\n\n'),
     status: statusOf(sections),
     sections: Object.freeze(sections),
   }
@@ -65,6 +69,13 @@ function buildContext(sections: readonly ContextSection[], clock: string): Resol
     },
   })
   return Object.freeze(context) as ResolvedContext
+}
+
+/** Without data there is no preamble, and without a clock no text at all. */
+function composePlain(texts: readonly string[], clock: string): string {
+  const paragraphs = texts.filter(Boolean)
+  if (paragraphs.length === 0) return clock
+  return [`${PLAIN_WORDING.preamble}\n${paragraphs[0]}`, ...paragraphs.slice(1), clock].filter(Boolean).join('\n\n')
 }
 
 function statusOf(sections: readonly ContextSection[]): Context['status'] {

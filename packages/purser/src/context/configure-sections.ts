@@ -3,9 +3,10 @@ import { isObject } from '../core/validate.ts'
 import { PurserError, suggestion } from '../errors.ts'
 import type { ContextOptions } from '../options.ts'
 import { IGNORED_ACTIONS } from '../templates/action-templates.ts'
-import type { HttpSource, SectionOption, SourceFunction } from './api.ts'
+import type { HttpSource, Mode, Render, SectionOption, SourceFunction } from './api.ts'
 import type { ContextLimits } from './limits.ts'
 import type { IsIgnored } from './render/actions.ts'
+import { parseTextTemplate } from './render/text-template.ts'
 import { createSection, type Section, type SectionSource } from './section.ts'
 
 /** Creates the sources of sections without one of their own, and those that are called over HTTP. */
@@ -46,7 +47,7 @@ export function createTimeZoneSection(
     maxBytes: 0,
     maxItems: 0,
     render: () => '',
-    isIgnored: () => false,
+    isIgnored: () => () => false,
     limits,
   })
 }
@@ -67,7 +68,7 @@ function createConfiguredSection(
     maxStaleMs: option.maxStaleMs ?? options.maxStaleMs,
     maxBytes: option.maxBytes ?? (name === 'actions' ? DEFAULT_BYTES.actions : DEFAULT_BYTES.others),
     maxItems: option.maxItems ?? DEFAULT_ITEMS,
-    render: option.render,
+    render: createRender(option.render, `${path}.render`),
     isIgnored: createIsIgnored(option.ignore),
     limits,
   })
@@ -84,7 +85,7 @@ const isIntegerFrom =
 /** Source and ignored names are checked where they are used. */
 const CHECKS: Readonly<Record<keyof SectionOption, Check | undefined>> = {
   source: undefined,
-  render: ['a function', (value) => typeof value === 'function'],
+  render: ['a function or a text with placeholders', (value) => /^(function|string)$/.test(typeof value)],
   ttlMs: ['a number of milliseconds, 0 or more', isDuration],
   maxStaleMs: ['a number of milliseconds, 0 or more', isDuration],
   maxBytes: [`an integer of ${MIN_BYTES} or more`, isIntegerFrom(MIN_BYTES)],
@@ -124,12 +125,29 @@ function createSource(section: string, source: unknown, factory: SourceFactory):
   throw invalidOption(`the source of '${section}'`, 'a function or { url }')
 }
 
-function createIsIgnored(ignore: SectionOption['ignore']): IsIgnored {
-  if (typeof ignore === 'function') return (action) => ignore(action) === true
+function createRender(render: SectionOption['render'], path: string): Render | undefined {
+  if (typeof render !== 'string') return render
+  try {
+    return parseTextTemplate(render)
+  } catch (error) {
+    throw new PurserError(
+      'option_invalid',
+      `The option '${path}' is not a valid template: ${(error as Error).message}.`,
+      {
+        hint: "Example: 'Name: {name}'.",
+        details: { option: path },
+      },
+    )
+  }
+}
+
+function createIsIgnored(ignore: SectionOption['ignore']): (mode: Mode) => IsIgnored {
+  if (typeof ignore === 'function') return () => (action) => ignore(action) === true
   if (ignore !== undefined && !Array.isArray(ignore))
     throw invalidOption('context.sections.actions.ignore', 'a list of names or a function')
-  const names = new Set(ignore ?? IGNORED_ACTIONS)
-  return (action) => names.has(action)
+  const names = new Set<string>(ignore ?? [])
+  const defaultNames = new Set(ignore ?? IGNORED_ACTIONS)
+  return (mode) => (action) => (mode === 'plain' ? names : defaultNames).has(action)
 }
 
 function isBuiltIn(name: string): name is (typeof BUILT_IN)[number] {

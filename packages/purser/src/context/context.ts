@@ -107,7 +107,7 @@ export function createContext(deps: ContextDeps): ContextModule {
     limits,
     cache,
     deadlines,
-    defaults: { budgetMs: options.budgetMs, clock: options.clock, sections },
+    defaults: { mode: options.mode, budgetMs: options.budgetMs, clock: options.clock, sections },
     timeZoneSection,
     timeZone,
     clock: createClock(),
@@ -119,7 +119,7 @@ export function createContext(deps: ContextDeps): ContextModule {
     of(user) {
       const records = { journal, effects, reader: store.users }
       return {
-        context: createUserContext(user, { cache, resolver, invalidation, sections }),
+        context: createUserContext(user, { cache, resolver, invalidation, sections, defaultMode: options.mode }),
         profile: createProfile(user, { ...records, onWrite: () => invalidation.onWrite(user.id, PROFILE) }),
         actions: createActions(user, {
           ...records,

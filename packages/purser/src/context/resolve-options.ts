@@ -1,5 +1,6 @@
 import { parseDuration, parseOneOf, throwInvalid, validateFields, validateSignal } from '../core/validate.ts'
 import type { Mode, ResolveOptions } from './api.ts'
+import { MODES } from './modes.ts'
 import type { ClockPrecision } from './render/clock.ts'
 import { zoneOf } from './render/zone.ts'
 import type { SectionRuntime } from './section-runtime.ts'
@@ -18,6 +19,7 @@ export interface ParsedResolveOptions {
 }
 
 export interface ResolveDefaults {
+  readonly mode: Mode
   readonly budgetMs: number
   readonly clock: ClockPrecision | 'auto'
   readonly sections: readonly SectionRuntime[]
@@ -26,8 +28,7 @@ export interface ResolveDefaults {
 const OPTIONS = ['mode', 'budgetMs', 'maxAgeMs', 'timeZone', 'sections', 'signal', 'keep']
 const OPTIONS_RULE = { name: 'options' }
 const NO_OPTIONS: ResolveOptions = {}
-const MODES: readonly Mode[] = ['reuse', 'create']
-const MODE_RULE = { name: 'mode', hint: "'create' starts something new, 'reuse' continues. Default: 'reuse'." }
+const MODE_RULE = { name: 'mode', hint: 'Default: the option context.mode.' }
 const BUDGET_RULE = { name: 'budgetMs', hint: 'Default: the option context.budgetMs.' }
 const MAX_AGE_RULE = { name: 'maxAgeMs', hint: 'Default: data of any age.' }
 
@@ -38,7 +39,7 @@ export function parseResolveOptions(
 ): ParsedResolveOptions {
   if (options !== undefined) validateFields(options, OPTIONS, OPTIONS_RULE)
   const input = options ?? NO_OPTIONS
-  const mode = parseMode(input.mode)
+  const mode = parseMode(input.mode, defaults.mode)
   const timeZone = parseTimeZone(input.timeZone)
   validateSignal(input.signal)
   const isCacheable = parseKeep(input.keep)
@@ -57,8 +58,8 @@ export function parseResolveOptions(
   }
 }
 
-export function parseMode(mode: unknown): Mode {
-  return mode === undefined ? 'reuse' : parseOneOf(mode, MODES, MODE_RULE)
+export function parseMode(mode: unknown, defaultMode: Mode): Mode {
+  return mode === undefined ? defaultMode : parseOneOf(mode, MODES, MODE_RULE)
 }
 
 function parseTimeZone(timeZone: unknown): string | undefined {

@@ -6,7 +6,7 @@ import type { Mode, ResolvedContext, ResolveOptions } from './api.ts'
 import { type AssembledContext, assemble, type SectionResult } from './assemble.ts'
 import type { CacheEntry } from './cache-entry.ts'
 import type { ContextLimits } from './limits.ts'
-import type { ClockPrecision, ClockText } from './render/clock.ts'
+import type { ClockFormat, ClockText } from './render/clock.ts'
 import { zoneOf } from './render/zone.ts'
 import { ResolveCall } from './resolve-call.ts'
 import { type ParsedResolveOptions, parseResolveOptions, type ResolveDefaults } from './resolve-options.ts'
@@ -24,7 +24,7 @@ export interface ResolverDeps {
   readonly timeZoneSection: SectionRuntime | undefined
   /** Zone of users without their own. */
   readonly timeZone: string
-  clock(timeZone: string, precision: ClockPrecision, now: number): ClockText
+  clock(timeZone: string, format: ClockFormat, now: number): ClockText
 }
 
 /**
@@ -50,7 +50,7 @@ export class Resolver {
     const entry = this.#cache.get(user.id)
     const startedAt = this.#effects.monotonic()
     if (options === undefined && entry !== undefined) {
-      const cached = this.#cache.getContext(entry, 'reuse', startedAt)
+      const cached = this.#cache.getContext(entry, this.#deps.defaults.mode, startedAt)
       if (cached !== undefined) return this.#returnCached(cached)
     }
     let parsed: ParsedResolveOptions
@@ -130,7 +130,7 @@ export class Resolver {
     }
     const now = this.#effects.now()
     const timeZone = options.timeZone ?? timeZoneOf(found.timeZone) ?? this.#deps.timeZone
-    const clock = this.#deps.clock(timeZone, options.clock, now)
+    const clock = this.#deps.clock(timeZone, { mode, precision: options.clock }, now)
     const assembled = assemble(found.results, { mode, now, timeZone, clock }, this.#deps.limits)
     const { context } = assembled
     const basis = found.timeZone === undefined ? [] : [{ ...found.timeZone, isFresh: true }]

@@ -1,6 +1,7 @@
 import type { Mode } from './api.ts'
 import type { CacheEntry } from './cache-entry.ts'
 import type { LoadScheduler } from './load-scheduler.ts'
+import { MODES } from './modes.ts'
 import type { Section } from './section.ts'
 
 /** A section with its loads. */
@@ -31,5 +32,5 @@ export function loadKeyOf({ isModeDependent }: SectionRuntime, userId: string, m
 
 /** All keys under which loads of a user may run. */
 export function loadKeysOf(userId: string): readonly string[] {
-  return [userId, `${userId}\ncreate`, `${userId}\nreuse`]
+  return [userId, ...MODES.map((mode) => `${userId}\n${mode}`)]
 }

@@ -1,5 +1,6 @@
 import type { Subject } from '../core/subject.ts'
 import { ACTION_PLACEHOLDERS, ACTION_TEMPLATES } from '../templates/action-templates.ts'
+import { PLAIN_WORDING } from '../templates/plain-wording.ts'
 import { PROFILE_PLACEHOLDERS } from '../templates/profile-templates.ts'
 import { PROMPT_WORDING } from '../templates/prompt-wording.ts'
 import { type ActionRow, parseActionRows } from './action-rows.ts'
@@ -8,6 +9,7 @@ import { copyData, type JsonValue } from './copy-data.ts'
 import type { ContextLimits } from './limits.ts'
 import { type IsIgnored, renderActions } from './render/actions.ts'
 import { renderDefault } from './render/default.ts'
+import { renderPlainActions, renderPlainProfile } from './render/plain.ts'
 import { type Fields, renderProfile } from './render/profile.ts'
 
 /** One section of a context: where its data comes from and how it is rendered. */
@@ -61,7 +63,7 @@ export interface SectionConfig {
   readonly maxBytes: number
   readonly maxItems: number
   readonly render: Render | undefined
-  readonly isIgnored: IsIgnored
+  readonly isIgnored: (mode: Mode) => IsIgnored
   readonly limits: ContextLimits
 }
 
@@ -101,11 +103,20 @@ type Renderer = (data: JsonValue, context: RenderContext) => string | Rendered
 
 function createBuiltInRenderer({ name, isIgnored }: SectionConfig): Renderer {
   if (name === 'actions') {
-    return (data, context) =>
-      Array.isArray(data) ? renderActions(data as unknown as ActionRow[], context, isIgnored) : String(data)
+    return (data, { mode, ...context }) => {
+      if (!Array.isArray(data)) return String(data)
+      const rows = data as unknown as ActionRow[]
+      return mode === 'plain'
+        ? renderPlainActions(rows, context, isIgnored(mode))
+        : renderActions(rows, { mode, ...context }, isIgnored(mode))
+    }
   }
   if (name === 'profile') {
-    return (data, context) => (typeof data === 'string' ? data : renderProfile(data as Fields, context))
+    return (data, { mode, ...context }) => {
+      if (typeof data === 'string') return data
+      const fields = data as Fields
+      return mode === 'plain' ? renderPlainProfile(fields, context) : renderProfile(fields, { mode, ...context })
+    }
   }
   return (data, context) => renderDefault(name, data, context)
 }
@@ -146,6 +157,7 @@ function isEmpty(value: JsonValue): boolean {
 }
 
 function placeholder(section: string, mode: Mode, reason: 'empty' | 'unavailable'): string {
+  if (mode === 'plain') return reason === 'empty' ? '' : PLAIN_WORDING.sectionUnavailable(section)
   if (section === 'profile') return PROFILE_PLACEHOLDERS[reason]
   if (section === 'actions') return ACTION_TEMPLATES[mode].wrap(ACTION_PLACEHOLDERS[reason])
   return reason === 'empty' ? PROMPT_WORDING.sectionEmpty(section) : PROMPT_WORDING.sectionUnavailable(section)

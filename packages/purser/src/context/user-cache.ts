@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { ResolvedContext } from './api.ts'
+import type { Mode, ResolvedContext } from './api.ts'
 import type { CacheEntry } from './cache-entry.ts'
 
 /** A complete context, and how long it may be returned without a look at its sections. */
@@ -18,6 +18,7 @@ export interface UserEntry {
   /** Section data by cache key. */
   readonly sections: Map<string, CacheEntry>
   /** Contexts of calls with no option but the mode, found without a look-up. */
+  plain: CachedContext | undefined
   reuse: CachedContext | undefined
   create: CachedContext | undefined
   /** Other contexts: by mode, clock, zone and choice of sections. */
@@ -67,14 +68,14 @@ export class UserCache {
 
   /** The complete context under this key while it is valid. */
   getContext(entry: UserEntry, key: string, now: number): CachedContext | undefined {
-    const cached = key === 'reuse' ? entry.reuse : key === 'create' ? entry.create : entry.others.get(key)
+    const cached = isMode(key) ? entry[key] : entry.others.get(key)
     return cached !== undefined && now < cached.validUntil && cached.epoch === this.epoch ? cached : undefined
   }
 
   setContext(userId: string, key: string, cached: CachedContext): void {
     const entry = this.#users.get(userId)
     if (entry === undefined) return
-    if (key === 'reuse' || key === 'create') entry[key] = cached
+    if (isMode(key)) entry[key] = cached
     else {
       if (entry.others.size >= this.#maxRenderings) entry.others.clear()
       entry.others.set(key, cached)
@@ -86,6 +87,7 @@ export class UserCache {
     const entry = this.#users.get(userId) ?? {
       isCached: false,
       sections: new Map(),
+      plain: undefined,
       reuse: undefined,
       create: undefined,
       others: new Map(),
@@ -120,12 +122,16 @@ export class UserCache {
       size += data.bytes
       for (const { text } of texts.values()) size += text.length * 2
     }
-    for (const cached of [entry.reuse, entry.create, ...entry.others.values()])
+    for (const cached of [entry.plain, entry.reuse, entry.create, ...entry.others.values()])
       size += (cached?.context.text.length ?? 0) * 2
     this.#users.delete(userId)
     this.#users.set(userId, entry, { size })
     entry.isCached = this.#users.has(userId)
   }
+}
+
+function isMode(key: string): key is Mode {
+  return key === 'plain' || key === 'reuse' || key === 'create'
 }
 
 function clearEntry(entry: UserEntry): void {
@@ -134,6 +140,7 @@ function clearEntry(entry: UserEntry): void {
 }
 
 function clearContexts(entry: UserEntry): void {
+  entry.plain = undefined
   entry.reuse = undefined
   entry.create = undefined
   entry.others.clear()

@@ -12,12 +12,13 @@ export interface UserContextDeps {
   readonly cache: UserCache
   readonly resolver: Resolver
   readonly invalidation: Invalidation
+  readonly defaultMode: Mode
   /** The configured sections. */
   readonly sections: readonly SectionRuntime[]
 }
 
 export function createUserContext(user: Subject, deps: UserContextDeps): UserContext {
-  const { cache, resolver, invalidation, sections } = deps
+  const { cache, resolver, invalidation, sections, defaultMode } = deps
   /** Saves the look-up while it is cached. */
   let entry: UserEntry | undefined
 
@@ -29,9 +30,9 @@ export function createUserContext(user: Subject, deps: UserContextDeps): UserCon
   return {
     resolve: (options) => resolver.resolve(user, options),
     peek(options) {
-      if (options === undefined) return peek('reuse')
+      if (options === undefined) return peek(defaultMode)
       validateFields(options, ['mode'], { name: 'options' })
-      return peek(parseMode(options.mode))
+      return peek(parseMode(options.mode, defaultMode))
     },
     async invalidate(options = {}) {
       validateOptions('invalidate', options, ['section'])

@@ -20,8 +20,8 @@ export interface TurnOptions extends AbortOptions {
   readonly session?: string | undefined
   /** Settings for this turn only: fields, or `{ preset: TAG }`. Nothing stored changes. */
   readonly override?: Override | undefined
-  /** How the context is rendered. Default `'reuse'`. */
-  readonly mode?: 'reuse' | 'create' | undefined
+  /** How the context is rendered. Default: the option `context.mode`, `'plain'`. */
+  readonly mode?: 'plain' | 'reuse' | 'create' | undefined
   /** IANA zone of the dates in the context. Default: the user's. */
   readonly timeZone?: string | undefined
   /** `refresh` calls the model and replaces the cached answer. Default `'on'`, which needs `answers.enabled`. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseActionRows, parseTimestamp } from '../../src/context/action-rows.ts'
-import type { Mode } from '../../src/context/api.ts'
 import { copyData, type JsonValue } from '../../src/context/copy-data.ts'
 import { CONTEXT_LIMITS } from '../../src/context/limits.ts'
+import type { TemplateMode } from '../../src/context/modes.ts'
 import { renderActions } from '../../src/context/render/actions.ts'
 import { renderDefault } from '../../src/context/render/default.ts'
 import { renderProfile } from '../../src/context/render/profile.ts'
@@ -14,7 +14,7 @@ import { IGNORED_ACTIONS } from '../../src/templates/action-templates.ts'
 import { rounds, seed } from '../support/fuzz-options.ts'
 
 const NOW = Date.parse('2026-03-01T12:00:00Z')
-const createRenderContext = (mode: Mode, more: object = {}) => ({
+const createRenderContext = (mode: TemplateMode, more: object = {}) => ({
   mode,
   now: NOW,
   timeZone: 'UTC',
@@ -26,7 +26,7 @@ const isIgnored = (action: string): boolean => IGNORED_ACTIONS.includes(action)
 
 function render(
   rows: readonly unknown[],
-  mode: Mode,
+  mode: TemplateMode,
   more: object = {},
 ): { text: string; cut: number; changesAt: number } {
   const feed = copyData(rows, CONTEXT_LIMITS).value as readonly JsonValue[]
@@ -326,7 +326,7 @@ test('equal data gives equal bytes within the size limit', () => {
     { requiredKeys: [] },
   )
   fc.assert(
-    fc.property(fc.array(row, { maxLength: 60 }), fc.constantFrom<Mode>('create', 'reuse'), (rows, mode) => {
+    fc.property(fc.array(row, { maxLength: 60 }), fc.constantFrom<TemplateMode>('create', 'reuse'), (rows, mode) => {
       const limits = { maxBytes: 2_048, maxItems: 20 }
       const one = render(rows, mode, limits)
       assert.deepEqual(render(structuredClone(rows), mode, limits), one)

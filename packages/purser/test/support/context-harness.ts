@@ -52,7 +52,8 @@ export async function openContextHarness(
     store,
     journal,
     effects,
-    options: { ...DEFAULTS.context, ...options },
+    // The tests of rendering are about the formats of the first application unless they name a mode.
+    options: { ...DEFAULTS.context, mode: 'reuse', ...options },
     timeZone,
     namespace: 'test',
     limits,

@@ -1,6 +1,6 @@
 import './context-preview.css'
 import { useQuery } from '@tanstack/react-query'
-import type { Context, ContextSection } from 'purser'
+import type { Context, ContextSection, Mode } from 'purser'
 import { type ReactElement, useState } from 'react'
 import { contextQuery } from '../../api/queries.ts'
 import { Badge, type BadgeTone } from '../../components/badge.tsx'
@@ -15,6 +15,7 @@ import { PanelToolbar } from './panel-toolbar.tsx'
 type Status = Context['status'] | ContextSection['status']
 
 const MODES = [
+  ['plain', 'Plain'],
   ['reuse', 'Ongoing conversation'],
   ['create', 'New conversation'],
 ] as const
@@ -37,7 +38,7 @@ const TONES: Readonly<Record<Status, BadgeTone>> = {
 
 /** The context that the model would get with the next message of this user, word for word. */
 export function ContextPreview({ user }: { user: string }): ReactElement {
-  const [mode, setMode] = useState<'reuse' | 'create'>('reuse')
+  const [mode, setMode] = useState<Mode>('plain')
   const context = useQuery(contextQuery(user, mode))
   return (
     <>

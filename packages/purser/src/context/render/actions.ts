@@ -5,7 +5,7 @@ import {
   cutActions,
 } from '../../templates/action-templates.ts'
 import type { ActionRow } from '../action-rows.ts'
-import type { RenderContext } from '../api.ts'
+import type { TemplateContext } from '../modes.ts'
 import { fitItems, type Item } from './fit-items.ts'
 import { type Zone, zoneOf } from './zone.ts'
 
@@ -26,7 +26,7 @@ export type IsIgnored = (action: string) => boolean
  * Renders actions by the template of the mode: the ordinary ones, then the rows of each window that are recent. Items
  * that do not fit are cut, the oldest first.
  */
-export function renderActions(rows: readonly ActionRow[], context: RenderContext, isIgnored: IsIgnored): ActionsText {
+export function renderActions(rows: readonly ActionRow[], context: TemplateContext, isIgnored: IsIgnored): ActionsText {
   const template = ACTION_TEMPLATES[context.mode]
   const zone = zoneOf(context.timeZone) as Zone
   const relevant = rows.filter((row) => !isIgnored(row.action))

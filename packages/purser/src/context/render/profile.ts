@@ -1,7 +1,7 @@
 import { PROFILE_TEMPLATES, type ProfileField } from '../../templates/profile-templates.ts'
 import { CUT_LINE_MAX_BYTES, PROMPT_WORDING } from '../../templates/prompt-wording.ts'
-import type { RenderContext } from '../api.ts'
 import type { JsonValue } from '../copy-data.ts'
+import type { TemplateContext } from '../modes.ts'
 import { fitLines } from './fit-items.ts'
 import { formatName } from './sanitize.ts'
 
@@ -18,7 +18,7 @@ const TEMPLATE_NAMES = new Set(
  */
 export function renderProfile(
   profile: Fields,
-  { mode, maxBytes, maxItems }: RenderContext,
+  { mode, maxBytes, maxItems }: Omit<TemplateContext, 'now' | 'timeZone'>,
 ): { text: string; cut: number } {
   const { head, separator, tail, fields, hasExplanations } = PROFILE_TEMPLATES[mode]
   const own = Object.entries(profile).flatMap(([name, value]) => {

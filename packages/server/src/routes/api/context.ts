@@ -25,7 +25,7 @@ export function registerContextRoutes(app: FastifyInstance, context: AppContext)
     async (request) => {
       const { mode, budgetMs, maxAgeMs, timeZone } = getQuery(request)
       return getUser(request, context).context.resolve({
-        mode: mode as 'reuse' | 'create' | undefined,
+        mode: mode as 'plain' | 'reuse' | 'create' | undefined,
         budgetMs: parseNumber(budgetMs),
         maxAgeMs: parseNumber(maxAgeMs),
         timeZone,

@@ -134,7 +134,7 @@ function parseTurnOptions(context: AppContext, request: FastifyRequest, signal: 
   return {
     session: getHeader(headers, 'x-purser-session'),
     override: preset === undefined ? undefined : { preset },
-    mode: parseOneOf(headers, 'x-purser-mode', ['reuse', 'create']),
+    mode: parseOneOf(headers, 'x-purser-mode', ['plain', 'reuse', 'create']),
     cache: parseOneOf(headers, 'x-purser-cache', ['on', 'refresh', 'off']),
     timeZone: getHeader(headers, 'x-purser-time-zone'),
     idempotencyKey: getIdempotencyKey(request),

@@ -1,0 +1,16 @@
+import type { Mode } from './api.ts'
+
+export const MODES: readonly Mode[] = ['plain', 'reuse', 'create']
+
+/** The modes with templates, in the wording of the first application. */
+export type TemplateMode = Exclude<Mode, 'plain'>
+
+/** What a template is rendered for. */
+export interface TemplateContext {
+  readonly mode: TemplateMode
+  /** Epoch ms. */
+  readonly now: number
+  readonly timeZone: string
+  readonly maxBytes: number
+  readonly maxItems: number
+}
