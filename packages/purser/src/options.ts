@@ -125,6 +125,8 @@ export interface RuntimeOptions {
 export interface ContextOptions {
   /** How profile and actions are rendered: `plain` is neutral, `reuse` and `create` are formats of the first application. */
   mode: 'plain' | 'reuse' | 'create'
+  /** Estimated tokens of the whole context; beyond it the oldest actions are cut, then the sections of lowest priority. */
+  maxTokens: number
   /** The longest that a caller of `resolve` waits. */
   budgetMs: number
   /** How long loaded data counts as fresh. */
@@ -233,6 +235,7 @@ const RUNTIME: OptionSpecs<RuntimeOptions> = {
 
 const CONTEXT: OptionSpecs<ContextOptions> = {
   mode: choice('plain', ['plain', 'reuse', 'create']),
+  maxTokens: limit(4_000, { min: 0 }),
   budgetMs: duration(1_500),
   ttlMs: duration(30_000),
   maxStaleMs: duration(DAY_MS),

@@ -20,6 +20,8 @@ export interface Context {
    * least one is unavailable. `default`: all are.
    */
   readonly status: 'fresh' | 'stale' | 'partial' | 'default'
+  /** Estimated tokens of `text`; never more than `maxTokens`. */
+  readonly tokens: number
   /** In the configured order: `profile`, `actions`, then the application's own. */
   readonly sections: readonly ContextSection[]
 }
@@ -32,7 +34,12 @@ export interface ContextSection {
   readonly loadedAt: string | null
   /** Its text, without the current time. */
   readonly text: string
-  /** Items or fields that were omitted or shortened to keep the section within its size; the newest items stay. */
+  /** Estimated tokens of the text. */
+  readonly tokens: number
+  /**
+   * Items or fields that were omitted or shortened to keep the section and the whole within their sizes; the newest items
+   * stay. At least 1 for a section that was omitted.
+   */
   readonly cut: number
 }
 
@@ -44,6 +51,8 @@ export interface ResolveOptions {
   readonly mode?: Mode | undefined
   /** How long this call waits at most, ms. 0 waits for nothing and returns what is in memory. Default `context.budgetMs`. */
   readonly budgetMs?: number | undefined
+  /** Limit of the whole text, estimated tokens. Default `context.maxTokens`. */
+  readonly maxTokens?: number | undefined
   /** Waits, within the budget, for data that is not older than this, ms. Default: any data in memory will do. */
   readonly maxAgeMs?: number | undefined
   /** IANA zone of all dates. Default: the user's, else the application's. */
@@ -127,6 +136,8 @@ export interface RenderContext {
   readonly timeZone: string
   /** Limit of the text, UTF-8 bytes. Longer text is truncated. */
   readonly maxBytes: number
+  /** Limit of the text, estimated tokens. Longer text is truncated. */
+  readonly maxTokens: number
   /** Limit of the items in the text. */
   readonly maxItems: number
 }
@@ -163,6 +174,13 @@ export interface SectionOption {
   readonly maxStaleMs?: number | undefined
   /** Limit of its text, UTF-8 bytes; at least 1,024. Default 32 KiB for actions, 8 KiB for others. */
   readonly maxBytes?: number | undefined
+  /** Limit of its text, estimated tokens. Default: only that of the whole. */
+  readonly maxTokens?: number | undefined
+  /**
+   * Sections with a higher number stay longer when the whole exceeds `context.maxTokens`; of equal ones, the earlier.
+   * Default 0, for actions -1: the oldest actions are cut first.
+   */
+  readonly priority?: number | undefined
   /** Limit of the items in its text. Default 500. */
   readonly maxItems?: number | undefined
   /**

@@ -13,7 +13,7 @@ export interface CacheEntry {
   readonly staleUntil: number
   /** The epoch of its section when it was loaded. */
   readonly epoch: number
-  /** Renderings by mode and zone. */
+  /** Renderings by mode, budget and zone. */
   readonly texts: Map<string, SectionText>
 }
 
@@ -50,10 +50,10 @@ export function createCacheEntry(data: SectionData, loadedAt: number, options: C
 export function renderEntry(
   { render }: Section,
   entry: CacheEntry,
-  context: Pick<RenderContext, 'mode' | 'now' | 'timeZone'>,
+  context: Pick<RenderContext, 'mode' | 'now' | 'timeZone' | 'maxTokens'>,
   limits: ContextLimits,
 ): SectionText {
-  const key = `${context.mode} ${context.timeZone}`
+  const key = `${context.mode} ${context.maxTokens} ${context.timeZone}`
   let text = entry.texts.get(key)
   if (text === undefined || context.now >= text.changesAt || context.now < text.renderedAt) {
     text = render(entry.data, context)

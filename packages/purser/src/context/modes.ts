@@ -12,5 +12,6 @@ export interface TemplateContext {
   readonly now: number
   readonly timeZone: string
   readonly maxBytes: number
+  readonly maxTokens: number
   readonly maxItems: number
 }

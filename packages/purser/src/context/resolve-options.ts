@@ -1,4 +1,11 @@
-import { parseDuration, parseOneOf, throwInvalid, validateFields, validateSignal } from '../core/validate.ts'
+import {
+  parseDuration,
+  parseInteger,
+  parseOneOf,
+  throwInvalid,
+  validateFields,
+  validateSignal,
+} from '../core/validate.ts'
 import type { Mode, ResolveOptions } from './api.ts'
 import { MODES } from './modes.ts'
 import type { ClockPrecision } from './render/clock.ts'
@@ -9,6 +16,7 @@ import type { SectionRuntime } from './section-runtime.ts'
 export interface ParsedResolveOptions {
   readonly mode: Mode
   readonly budgetMs: number
+  readonly maxTokens: number
   readonly maxAgeMs: number | undefined
   readonly timeZone: string | undefined
   readonly sections: readonly SectionRuntime[]
@@ -21,15 +29,17 @@ export interface ParsedResolveOptions {
 export interface ResolveDefaults {
   readonly mode: Mode
   readonly budgetMs: number
+  readonly maxTokens: number
   readonly clock: ClockPrecision | 'auto'
   readonly sections: readonly SectionRuntime[]
 }
 
-const OPTIONS = ['mode', 'budgetMs', 'maxAgeMs', 'timeZone', 'sections', 'signal', 'keep']
+const OPTIONS = ['mode', 'budgetMs', 'maxTokens', 'maxAgeMs', 'timeZone', 'sections', 'signal', 'keep']
 const OPTIONS_RULE = { name: 'options' }
 const NO_OPTIONS: ResolveOptions = {}
 const MODE_RULE = { name: 'mode', hint: 'Default: the option context.mode.' }
 const BUDGET_RULE = { name: 'budgetMs', hint: 'Default: the option context.budgetMs.' }
+const MAX_TOKENS_RULE = { name: 'maxTokens', min: 0, hint: 'Default: the option context.maxTokens.' }
 const MAX_AGE_RULE = { name: 'maxAgeMs', hint: 'Default: data of any age.' }
 
 /** Throws `argument_invalid`. */
@@ -45,16 +55,21 @@ export function parseResolveOptions(
   const isCacheable = parseKeep(input.keep)
   const sections = parseSections(input.sections, defaults.sections)
   const clock = defaults.clock !== 'auto' ? defaults.clock : isCacheable ? 'off' : 'minute'
-  const isDefault = timeZone === undefined && sections === defaults.sections && !isCacheable
+  const maxTokens = input.maxTokens === undefined ? defaults.maxTokens : parseInteger(input.maxTokens, MAX_TOKENS_RULE)
+  const isDefault =
+    timeZone === undefined && sections === defaults.sections && !isCacheable && input.maxTokens === undefined
   return {
     mode,
     budgetMs: input.budgetMs === undefined ? defaults.budgetMs : parseDuration(input.budgetMs, BUDGET_RULE),
+    maxTokens,
     maxAgeMs: input.maxAgeMs === undefined ? undefined : parseDuration(input.maxAgeMs, MAX_AGE_RULE),
     timeZone,
     sections,
     clock,
     signal: input.signal,
-    key: isDefault ? mode : `${mode} ${clock} ${timeZone ?? ''} ${sections.map(({ name }) => name).join()}`,
+    key: isDefault
+      ? mode
+      : `${mode} ${clock} ${maxTokens} ${timeZone ?? ''} ${sections.map(({ name }) => name).join()}`,
   }
 }
 

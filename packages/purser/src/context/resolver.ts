@@ -121,7 +121,7 @@ export class Resolver {
     options: ParsedResolveOptions,
     found: { readonly results: readonly SectionResult[]; readonly timeZone: SectionResult | undefined },
   ): ResolvedContext {
-    const { mode, key } = options
+    const { mode, key, maxTokens } = options
     const monotonic = this.#effects.monotonic()
     const entry = this.#cache.get(user.id)
     if (entry !== undefined && options.maxAgeMs === undefined) {
@@ -131,7 +131,7 @@ export class Resolver {
     const now = this.#effects.now()
     const timeZone = options.timeZone ?? timeZoneOf(found.timeZone) ?? this.#deps.timeZone
     const clock = this.#deps.clock(timeZone, { mode, precision: options.clock }, now)
-    const assembled = assemble(found.results, { mode, now, timeZone, clock }, this.#deps.limits)
+    const assembled = assemble(found.results, { mode, now, timeZone, clock, maxTokens }, this.#deps.limits)
     const { context } = assembled
     const basis = found.timeZone === undefined ? [] : [{ ...found.timeZone, isFresh: true }]
     basis.push(...found.results)

@@ -11,6 +11,8 @@ import { type IsIgnored, renderActions } from './render/actions.ts'
 import { renderDefault } from './render/default.ts'
 import { renderPlainActions, renderPlainProfile } from './render/plain.ts'
 import { type Fields, renderProfile } from './render/profile.ts'
+import { fits } from './render/text-budget.ts'
+import { takeWeight, WEIGHT_PER_TOKEN, weigh } from './render/token-weight.ts'
 
 /** One section of a context: where its data comes from and how it is rendered. */
 export interface Section {
@@ -22,7 +24,10 @@ export interface Section {
   parse(data: unknown): SectionData
   /** Restores data that was stored as JSON. */
   restore(value: unknown): SectionData
-  render(data: SectionData, context: Pick<RenderContext, 'mode' | 'now' | 'timeZone'>): SectionText
+  /** Sections with a higher number stay longer when the whole is too large. */
+  readonly priority: number
+  /** `context.maxTokens`: what is left for this section, at most. Its own limits hold as well. */
+  render(data: SectionData, context: Pick<RenderContext, 'mode' | 'now' | 'timeZone' | 'maxTokens'>): SectionText
   /** Text without data: there is none, or it could not be loaded. */
   placeholder(mode: Mode, reason: 'empty' | 'unavailable'): string
 }
@@ -46,6 +51,8 @@ export interface SectionData {
 
 export interface SectionText {
   readonly text: string
+  /** Estimated size, in quarters of a token. */
+  readonly weight: number
   readonly cut: number
   /** Epoch ms. */
   readonly renderedAt: number
@@ -61,43 +68,55 @@ export interface SectionConfig {
   readonly ttlMs: number
   readonly maxStaleMs: number
   readonly maxBytes: number
+  readonly maxTokens: number
   readonly maxItems: number
+  readonly priority: number
   readonly render: Render | undefined
   readonly isIgnored: (mode: Mode) => IsIgnored
   readonly limits: ContextLimits
 }
 
 export function createSection(config: SectionConfig): Section {
-  const { name, source, ttlMs, maxStaleMs, maxBytes, maxItems, limits } = config
+  const { name, source, ttlMs, maxStaleMs, maxBytes, maxItems, priority, limits } = config
+  const isOwnRenderer = config.render !== undefined
   const renderer = config.render === undefined ? createBuiltInRenderer(config) : (config.render as Renderer)
   return {
     name,
     source,
     ttlMs,
     maxStaleMs,
+    priority,
     parse: (data) => parseSectionData(name, data, limits),
     restore: (value) => toSectionData(copyData(value, limits)),
-    render(data, { mode, now, timeZone }) {
-      if (data.isEmpty) return { ...CONSTANT_TEXT, text: placeholder(name, mode, 'empty'), renderedAt: now }
+    render(data, { mode, now, timeZone, ...available }) {
+      if (data.isEmpty) return toSectionText(placeholder(name, mode, 'empty'), { renderedAt: now })
+      const maxTokens = Math.min(config.maxTokens, available.maxTokens)
+      // A renderer of the application is called alike for all budgets; its text is truncated.
+      const context = { mode, now, timeZone, maxBytes, maxItems }
+      const limit = isOwnRenderer ? config.maxTokens : maxTokens
       try {
-        const {
-          text,
-          cut = 0,
-          changesAt = CONSTANT_TEXT.changesAt,
-        } = parseRendered(renderer(data.value, { mode, now, timeZone, maxBytes, maxItems }))
-        const fitting = truncate(text, maxBytes)
+        const { text, cut = 0, changesAt } = parseRendered(renderer(data.value, { ...context, maxTokens: limit }))
+        const fitting = truncate(text, { maxBytes, maxTokens })
         const truncated = fitting === text ? 0 : 1
-        return { text: fitting, cut: cut + data.shortened + truncated, renderedAt: now, changesAt, hasFailed: false }
+        return toSectionText(fitting, { cut: cut + data.shortened + truncated, renderedAt: now, changesAt })
       } catch {
-        const text = placeholder(name, mode, 'unavailable')
-        return { ...CONSTANT_TEXT, text, renderedAt: now, hasFailed: true }
+        return { ...toSectionText(placeholder(name, mode, 'unavailable'), { renderedAt: now }), hasFailed: true }
       }
     },
     placeholder: (mode, reason) => placeholder(name, mode, reason),
   }
 }
 
-const CONSTANT_TEXT = { cut: 0, changesAt: Number.POSITIVE_INFINITY, hasFailed: false }
+function toSectionText(
+  text: string,
+  {
+    cut = 0,
+    renderedAt,
+    changesAt = Number.POSITIVE_INFINITY,
+  }: Pick<Rendered, 'cut' | 'changesAt'> & { readonly renderedAt: number },
+): SectionText {
+  return { text, weight: weigh(text), cut, renderedAt, changesAt, hasFailed: false }
+}
 
 type Renderer = (data: JsonValue, context: RenderContext) => string | Rendered
 
@@ -127,12 +146,17 @@ function parseRendered(rendered: string | Rendered): Rendered {
   throw new TypeError('A renderer must return text or { text }.')
 }
 
-/** Text of at most `maxBytes`, truncated between characters, with an ellipsis. */
-function truncate(text: string, maxBytes: number): string {
-  if (text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes) return text
-  const bytes = Buffer.from(text).subarray(0, maxBytes - 3)
-  return `${bytes.toString().replace(/\uFFFD+$/, '')}…`
+/** Text within its limits, truncated between characters, with an ellipsis. */
+function truncate(text: string, limits: { readonly maxBytes: number; readonly maxTokens: number }): string {
+  if (fits(text, limits)) return text
+  const { maxBytes, maxTokens } = limits
+  const bytes = Buffer.from(text).subarray(0, Math.max(0, maxBytes - Buffer.byteLength(ELLIPSIS)))
+  const withinBytes = bytes.toString().replace(/\uFFFD+$/, '')
+  const start = takeWeight(withinBytes, maxTokens * WEIGHT_PER_TOKEN - weigh(ELLIPSIS))
+  return start === '' ? '' : `${start}${ELLIPSIS}`
 }
+
+const ELLIPSIS = '…'
 
 function parseSectionData(section: string, data: unknown, limits: ContextLimits): SectionData {
   const copied = copyData(data, limits)

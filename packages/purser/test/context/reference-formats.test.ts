@@ -8,7 +8,9 @@ import { type FeedRow, formatCreate, formatReuse } from '../support/reference-fo
 
 const NOW = Date.parse('2026-01-01T12:00:00Z')
 
-const word = fc.stringMatching(/^[A-Za-z0-9\u00e4\u0915\u094d\u0937][A-Za-z0-9 .:'\u00e4\u0915\u094d\u0937-]{0,18}[A-Za-z0-9]$/)
+const word = fc.stringMatching(
+  /^[A-Za-z0-9\u00e4\u0915\u094d\u0937][A-Za-z0-9 .:'\u00e4\u0915\u094d\u0937-]{0,18}[A-Za-z0-9]$/,
+)
 const date = fc
   .oneof(fc.integer({ min: -7 * 60, max: 60 }), fc.integer({ min: -20_000_000, max: 0 }))
   .map((seconds) => new Date(NOW + seconds * 1_000).toISOString())

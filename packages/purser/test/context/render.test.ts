@@ -19,6 +19,7 @@ const createRenderContext = (mode: TemplateMode, more: object = {}) => ({
   now: NOW,
   timeZone: 'UTC',
   maxBytes: 32_768,
+  maxTokens: Number.POSITIVE_INFINITY,
   maxItems: 500,
   ...more,
 })

@@ -1,12 +1,14 @@
 import {
   ACTION_PLACEHOLDERS,
   ACTION_TEMPLATES,
+  type ActionTemplate,
   type ActionWindow,
   cutActions,
 } from '../../templates/action-templates.ts'
 import type { ActionRow } from '../action-rows.ts'
 import type { TemplateContext } from '../modes.ts'
-import { fitItems, type Item } from './fit-items.ts'
+import { fitItems, type Item, MAX_CUT } from './fit-items.ts'
+import { fits, TextBudget } from './text-budget.ts'
 import { type Zone, zoneOf } from './zone.ts'
 
 const WINDOW_LABELS = new Set(
@@ -36,7 +38,8 @@ export function renderActions(rows: readonly ActionRow[], context: TemplateConte
   const ordinaryItems = template.repeats === 'all' ? ordinary.map(toItem) : firstAndLast(ordinary, zone)
   const windowItems = windows.map((window) => window.rows.map(toItem))
 
-  const { fitting, cut } = fitItems([ordinaryItems, ...windowItems].flat(), context, template.wrapMaxBytes)
+  const budget = new TextBudget(context).reserve(wrapText(template), template.wrapMaxBytes)
+  const { fitting, cut } = fitItems([ordinaryItems, ...windowItems].flat(), budget)
   const remaining = new Set(fitting)
   const textsOf = (items: readonly Item[]): string[] =>
     items.filter((item) => remaining.has(item)).map((item) => item.text)
@@ -44,11 +47,17 @@ export function renderActions(rows: readonly ActionRow[], context: TemplateConte
     const texts = textsOf(windowItems[index] ?? [])
     return texts.length === 0 ? [] : [wrap(texts.join(', '))]
   })
+  const text = template.wrap(listText([...textsOf(ordinaryItems), ...windowTexts], cut))
   return {
-    text: template.wrap(listText([...textsOf(ordinaryItems), ...windowTexts], cut)),
+    text: fits(text, context) ? text : '',
     cut,
     changesAt: Math.min(Number.POSITIVE_INFINITY, ...windows.map((window) => window.changesAt)),
   }
+}
+
+/** All text that may stand around the items. */
+function wrapText({ wrap, windows }: ActionTemplate): string {
+  return wrap([cutActions(MAX_CUT), ...windows.map((window) => window.wrap(''))].join(', '))
 }
 
 function listText(texts: readonly string[], cut: number): string {

@@ -1,23 +1,12 @@
-import { CUT_LINE_MAX_BYTES, PROMPT_WORDING } from '../../templates/prompt-wording.ts'
-import type { RenderContext } from '../api.ts'
 import type { JsonValue } from '../copy-data.ts'
-import { fitLines } from './fit-items.ts'
+import { cutLines } from './fit-items.ts'
 import { type Fields, fieldText } from './profile.ts'
 import { formatName } from './sanitize.ts'
+import type { TextLimits } from './text-budget.ts'
 
 /** Renders a section without a renderer of its own: text as it is, one `name: value` a line, or one list item a line. */
-export function renderDefault(
-  section: string,
-  data: JsonValue,
-  { maxBytes, maxItems }: RenderContext,
-): { text: string; cut: number } {
-  const lines = linesOf(data)
-  const head = `${section}:\n`
-  const availableBytes = maxBytes - Buffer.byteLength(head) - CUT_LINE_MAX_BYTES
-  const shown = fitLines(lines, { maxItems, maxBytes: availableBytes, separator: '\n' })
-  const cut = lines.length - shown.length
-  if (cut > 0) shown.push(PROMPT_WORDING.cutItems(cut))
-  return { text: head + shown.join('\n'), cut }
+export function renderDefault(section: string, data: JsonValue, limits: TextLimits): { text: string; cut: number } {
+  return cutLines(linesOf(data), { head: `${section}:\n`, separator: '\n', tail: '' }, limits)
 }
 
 function linesOf(data: JsonValue): string[] {

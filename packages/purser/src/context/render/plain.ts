@@ -1,25 +1,19 @@
 import { PLAIN_WORDING } from '../../templates/plain-wording.ts'
-import { CUT_LINE_MAX_BYTES, PROMPT_WORDING } from '../../templates/prompt-wording.ts'
 import type { ActionRow } from '../action-rows.ts'
-import type { RenderContext } from '../api.ts'
 import type { ActionsText, IsIgnored } from './actions.ts'
-import { fitLines } from './fit-items.ts'
+import { cutLines, MAX_CUT } from './fit-items.ts'
 import { type Fields, fieldText } from './profile.ts'
+import { formatName } from './sanitize.ts'
+import { fits, TextBudget, type TextLimits } from './text-budget.ts'
 import { type Zone, zoneOf } from './zone.ts'
 
 /** Renders a profile as its fields that have a value, one a line, in their order. */
-export function renderPlainProfile(
-  profile: Fields,
-  { maxBytes, maxItems }: Pick<RenderContext, 'maxBytes' | 'maxItems'>,
-): { text: string; cut: number } {
+export function renderPlainProfile(profile: Fields, limits: TextLimits): { text: string; cut: number } {
   const lines = Object.entries(profile).flatMap(([name, value]) => {
     const text = fieldText(value)
-    return text === undefined ? [] : [`${name}: ${text}`]
+    return text === undefined ? [] : [`${formatName(name)}: ${text}`]
   })
-  const shown = fitLines(lines, { maxItems, maxBytes: maxBytes - CUT_LINE_MAX_BYTES, separator: '\n' })
-  const cut = lines.length - shown.length
-  if (cut > 0) shown.push(PROMPT_WORDING.cutItems(cut))
-  return { text: shown.join('\n'), cut }
+  return cutLines(lines, { head: '', separator: '\n', tail: '' }, limits)
 }
 
 interface DatedItem {
@@ -36,7 +30,7 @@ interface DatedItem {
  */
 export function renderPlainActions(
   rows: readonly ActionRow[],
-  { timeZone, maxBytes, maxItems }: Pick<RenderContext, 'timeZone' | 'maxBytes' | 'maxItems'>,
+  { timeZone, ...limits }: TextLimits & { readonly timeZone: string },
   isIgnored: IsIgnored,
 ): ActionsText {
   const zone = zoneOf(timeZone) as Zone
@@ -44,38 +38,40 @@ export function renderPlainActions(
     .filter((row) => !isIgnored(row.action))
     .map((row) => itemOf(row, zone))
     .sort((a, b) => (a.at === b.at ? 0 : a.at < b.at ? -1 : 1))
-  const wrapBytes = Buffer.byteLength(PLAIN_WORDING.actionsHead) + CUT_LINE_MAX_BYTES
-  const cut = items.length - countNewest(items, { maxItems, maxBytes: maxBytes - wrapBytes })
-  const shown = items.slice(cut)
-  if (shown.length === 0 && cut === 0) return { text: '', cut: 0, changesAt: Number.POSITIVE_INFINITY }
+  const changesAt = Number.POSITIVE_INFINITY
+  if (items.length === 0) return { text: '', cut: 0, changesAt }
+  if (items.length <= limits.maxItems) {
+    const text = listText(items, 0)
+    if (fits(text, limits)) return { text, cut: 0, changesAt }
+  }
+  const { actionsHead, cutActions } = PLAIN_WORDING
+  const cut = items.length - countNewest(items, new TextBudget(limits).reserve(actionsHead + cutActions(MAX_CUT)))
+  const text = listText(items.slice(cut), cut)
+  return { text: fits(text, limits) ? text : '', cut, changesAt }
+}
+
+function listText(items: readonly DatedItem[], cut: number): string {
   const lines: string[] = [PLAIN_WORDING.actionsHead]
   if (cut > 0) lines.push(PLAIN_WORDING.cutActions(cut))
   let day: string | undefined
-  for (const item of shown) {
+  for (const item of items) {
     if (item.day === day) lines[lines.length - 1] += `; ${item.text}`
     else lines.push(lineOf(item))
     day = item.day
   }
-  return { text: lines.join('\n'), cut, changesAt: Number.POSITIVE_INFINITY }
+  return lines.join('\n')
 }
 
 /** How many of the newest items fit. */
-function countNewest(
-  items: readonly DatedItem[],
-  { maxItems, maxBytes }: { readonly maxItems: number; readonly maxBytes: number },
-): number {
-  let count = 0
-  let usedBytes = 0
+function countNewest(items: readonly DatedItem[], budget: TextBudget): number {
   let day: string | undefined
-  for (let index = items.length - 1; index >= 0 && count < maxItems; index--) {
+  for (let index = items.length - 1; index >= 0; index--) {
     const item = items[index] as DatedItem
-    // Two bytes for a separator; a line break has one.
-    usedBytes += Buffer.byteLength(item.day === day ? item.text : lineOf(item)) + 2
-    if (usedBytes > maxBytes) break
+    const isTaken = budget.take(item.day === day ? `${item.text}; ` : `${lineOf(item)}\n`)
+    if (!isTaken) return items.length - 1 - index
     day = item.day
-    count++
   }
-  return count
+  return items.length
 }
 
 function lineOf({ day, text }: DatedItem): string {

@@ -1,8 +1,7 @@
 import { PROFILE_TEMPLATES, type ProfileField } from '../../templates/profile-templates.ts'
-import { CUT_LINE_MAX_BYTES, PROMPT_WORDING } from '../../templates/prompt-wording.ts'
 import type { JsonValue } from '../copy-data.ts'
 import type { TemplateContext } from '../modes.ts'
-import { fitLines } from './fit-items.ts'
+import { cutLines } from './fit-items.ts'
 import { formatName } from './sanitize.ts'
 
 export type Fields = { readonly [name: string]: JsonValue }
@@ -18,7 +17,7 @@ const TEMPLATE_NAMES = new Set(
  */
 export function renderProfile(
   profile: Fields,
-  { mode, maxBytes, maxItems }: Omit<TemplateContext, 'now' | 'timeZone'>,
+  { mode, ...limits }: Omit<TemplateContext, 'now' | 'timeZone'>,
 ): { text: string; cut: number } {
   const { head, separator, tail, fields, hasExplanations } = PROFILE_TEMPLATES[mode]
   const own = Object.entries(profile).flatMap(([name, value]) => {
@@ -26,14 +25,7 @@ export function renderProfile(
     return text === undefined ? [] : [`${formatName(name)}: ${text}`]
   })
   const lines = [...fields.map((field) => lineOf(profile, field, hasExplanations)), ...own]
-  const shown = fitLines(lines, {
-    maxItems,
-    maxBytes: maxBytes - Buffer.byteLength(head + tail) - 1 - CUT_LINE_MAX_BYTES,
-    separator,
-  })
-  const cut = lines.length - shown.length
-  if (cut > 0) shown.push(PROMPT_WORDING.cutItems(cut))
-  return { text: `${head}\n${shown.join(separator)}${tail}`, cut }
+  return cutLines(lines, { head: `${head}\n`, separator, tail }, limits)
 }
 
 function lineOf(profile: Fields, { names, label, missing, explanation }: ProfileField, isExplained: boolean): string {

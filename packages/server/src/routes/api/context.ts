@@ -20,13 +20,14 @@ export function registerContextRoutes(app: FastifyInstance, context: AppContext)
     defineRoute('application:read', {
       tag,
       summary: 'Resolves the context that a prompt would contain now.',
-      query: { mode: TEXT, budgetMs: DECIMAL, maxAgeMs: DECIMAL, timeZone: TEXT },
+      query: { mode: TEXT, budgetMs: DECIMAL, maxTokens: INTEGER, maxAgeMs: DECIMAL, timeZone: TEXT },
     }),
     async (request) => {
-      const { mode, budgetMs, maxAgeMs, timeZone } = getQuery(request)
+      const { mode, budgetMs, maxTokens, maxAgeMs, timeZone } = getQuery(request)
       return getUser(request, context).context.resolve({
         mode: mode as 'plain' | 'reuse' | 'create' | undefined,
         budgetMs: parseNumber(budgetMs),
+        maxTokens: parseNumber(maxTokens),
         maxAgeMs: parseNumber(maxAgeMs),
         timeZone,
       })
