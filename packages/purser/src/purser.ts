@@ -180,7 +180,16 @@ async function buildModules(options: ResolvedOptions, effects: Effects, store: S
     namespace,
   })
   const mcp = createMcpConnector({ effects })
-  const runtimes = createRuntimes({ journal, store, keys, effects, options, models, mcp })
+  const runtimes = createRuntimes({
+    journal,
+    store,
+    keys,
+    effects,
+    options,
+    models,
+    mcp,
+    onSessionEnd: (user, session) => context.endSession(user, session),
+  })
   const context = createContext({
     store,
     journal,

@@ -1,5 +1,5 @@
 import type { InternalUserAnswers, UserAnswers } from './answers/api.ts'
-import type { UserContext } from './context/api.ts'
+import type { InternalUserContext, UserContext } from './context/api.ts'
 import type { ContextModule, UserContextModule } from './context/context.ts'
 import type { Actions, Profile } from './context/records.ts'
 import { type AbortOptions, untilAborted } from './core/abort.ts'
@@ -99,7 +99,7 @@ class LazyUserModules implements UserModules {
     return this.#contextModule
   }
 
-  get context(): UserContext {
+  get context(): InternalUserContext {
     return this.contextModule.context
   }
 

@@ -18,6 +18,7 @@ export interface AiSdkUser {
     resolve(options: {
       readonly mode?: 'plain' | 'reuse' | 'create' | undefined
       readonly timeZone?: string | undefined
+      readonly session?: string | undefined
       readonly signal?: AbortSignal | undefined
     }): Promise<{ readonly text: string }>
   }

@@ -20,6 +20,11 @@ export interface Context {
    * least one is unavailable. `default`: all are.
    */
   readonly status: 'fresh' | 'stale' | 'partial' | 'default'
+  /**
+   * Digest of the user and of the start of `text` that changes least: all of it but the newest actions and the current
+   * time. Turns with equal digests can share a provider's prompt cache.
+   */
+  readonly prefixHash: string
   /** Estimated tokens of `text`; never more than `maxTokens`. */
   readonly tokens: number
   /** In the configured order: `profile`, `actions`, then the application's own. */
@@ -57,6 +62,8 @@ export interface ResolveOptions {
   readonly maxAgeMs?: number | undefined
   /** IANA zone of all dates. Default: the user's, else the application's. */
   readonly timeZone?: string | undefined
+  /** Id of the session whose frozen sections are used; see `SectionOption.stability`. Default: none. */
+  readonly session?: string | undefined
   /** Names of the sections to include. Default: all. */
   readonly sections?: readonly string[] | undefined
   /** Aborting returns at once what is in memory. */
@@ -158,6 +165,8 @@ export interface Rendered {
  */
 export type Render = (data: never, context: RenderContext) => string | Rendered
 
+export type Stability = 'session' | 'day' | 'turn'
+
 /** A section of the application, or changes to the built-in sections `profile` and `actions`. */
 export interface SectionOption {
   /** Default for `profile` and `actions`: `context.sources`, else Purser's own store. Other sections need one. */
@@ -181,6 +190,12 @@ export interface SectionOption {
    * Default 0, for actions -1: the oldest actions are cut first.
    */
   readonly priority?: number | undefined
+  /**
+   * How long the section stays as it was first loaded: for a `session`, for a `day` of the user, or only for a `turn`. It
+   * is frozen with data, never empty or stale, and only until `context.invalidate`. What changes least stands first in the
+   * text. Without a session, `session` means `turn`. Default `'turn'`.
+   */
+  readonly stability?: Stability | undefined
   /** Limit of the items in its text. Default 500. */
   readonly maxItems?: number | undefined
   /**
@@ -188,4 +203,15 @@ export interface SectionOption {
    * `create`, names of processing steps of the first application.
    */
   readonly ignore?: readonly string[] | ((action: string) => boolean) | undefined
+}
+
+/** What the prefix of a turn is, compared with the one before in the same session. */
+export type PrefixChange = 'first' | 'same' | 'changed'
+
+/** The context of one user, as a turn uses it. */
+export interface InternalUserContext extends UserContext {
+  /** What `resolve` would return at once, without a promise. Undefined if it has to load or to render, or is not valid. */
+  getWarm(options: ResolveOptions): ResolvedContext | undefined
+  /** Remembers the prefix of a turn. Turns without a session are compared with each other. */
+  comparePrefix(session: string | undefined, prefixHash: string): PrefixChange
 }

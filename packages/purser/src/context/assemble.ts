@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
-import { PLAIN_WORDING } from '../templates/plain-wording.ts'
-import { PROMPT_WORDING } from '../templates/prompt-wording.ts'
-import type { Context, ContextSection, Mode, ResolvedContext } from './api.ts'
+import { hash } from 'node:crypto'
+import type { Context, ContextSection, Mode, ResolvedContext, Stability } from './api.ts'
 import { type CacheEntry, renderEntry } from './cache-entry.ts'
 import { type FittableSection, fitAll, fitSections } from './fit-sections.ts'
+import { fitFrame, frameOf, type Layout, layOut, type Paragraph } from './layout.ts'
 import type { ContextLimits } from './limits.ts'
 import type { ClockText } from './render/clock.ts'
 import { estimateTokens, toTokens, weigh } from './render/token-weight.ts'
@@ -15,6 +14,8 @@ export interface SectionResult {
   readonly entry: CacheEntry | undefined
   /** As new as this caller can get it, whatever its age. */
   readonly isFresh: boolean
+  /** When the section was frozen, epoch ms; it is rendered as of then. */
+  readonly frozenAt?: number | undefined
 }
 
 export interface AssembledContext {
@@ -24,6 +25,8 @@ export interface AssembledContext {
 }
 
 export interface AssembleOptions {
+  /** Namespace and user. */
+  readonly owner: readonly [string, string]
   readonly mode: Mode
   readonly now: number
   readonly timeZone: string
@@ -33,6 +36,9 @@ export interface AssembleOptions {
 
 interface RenderedSection extends FittableSection {
   readonly name: string
+  /** Its position in the text: what changes least is first. */
+  readonly rank: number
+  readonly stableLength: number
   readonly status: ContextSection['status']
   readonly loadedAt: string | null
   readonly changesAt: number
@@ -48,83 +54,72 @@ export function assemble(
   const rendered = results.map((result) => renderSection(result, options, limits))
   const changesAt = Math.min(clock.changesAt, ...rendered.map((section) => section.changesAt))
   const frame = frameOf(mode, clock.text)
-  const fixedText = `${frame.head}\n${frame.tail}`
+  const fixedText = `${frame.head}\n\n${frame.clock}`
   const fitted = fitAll(rendered, maxTokens, fixedText) ? undefined : fitSections(rendered, { maxTokens, fixedText })
   const sections = rendered.map((section): ContextSection => {
     const { text, weight, cut } = fitted?.get(section) ?? section
     const { name, status, loadedAt } = section
     return Object.freeze({ name, status, loadedAt, text, tokens: toTokens(weight), cut })
   })
-  return { context: buildContext(sections, mode, fitFrame(frame, maxTokens)), changesAt }
+  const paragraphs = rendered.map(({ name, rank, stableLength }, index): Paragraph => {
+    const { text } = sections[index] as ContextSection
+    const isWhole = text === rendered[index]?.text
+    return { name, rank, text, stableLength: isWhole || stableLength === 0 ? stableLength : text.length }
+  })
+  const layout = layOut(paragraphs, fitFrame(frame, maxTokens), mode)
+  return { context: buildContext(sections, layout, options), changesAt }
+}
+
+const STABILITY_RANKS: Readonly<Record<Stability, number>> = { session: 0, day: 1, turn: 2 }
+const ACTIONS_RANK = 3
+
+function rankOf({ name, stability }: SectionRuntime): number {
+  return name === 'actions' && stability === 'turn' ? ACTIONS_RANK : STABILITY_RANKS[stability]
 }
 
 function renderSection(
-  { section, entry, isFresh }: SectionResult,
+  { section, entry, isFresh, frozenAt }: SectionResult,
   { mode, now, timeZone }: AssembleOptions,
   limits: ContextLimits,
 ): RenderedSection {
   const { name, priority } = section
+  const rank = rankOf(section)
+  const isFrozen = frozenAt !== undefined
   const render = (data: CacheEntry, maxTokens: number) =>
-    renderEntry(section, data, { mode, now, timeZone, maxTokens }, limits)
+    renderEntry(section, data, { mode, now: frozenAt ?? now, timeZone, maxTokens, isFrozen }, limits)
   const rendered = entry && render(entry, Number.POSITIVE_INFINITY)
   if (entry === undefined || rendered === undefined || rendered.hasFailed) {
     const text = section.placeholder(mode, 'unavailable')
-    const changesAt = Number.POSITIVE_INFINITY
+    const size = { text, weight: weigh(text), stableLength: text.length, cut: 0 }
     const shrink = (): typeof NOTHING => NOTHING
-    return {
-      name,
-      priority,
-      status: 'unavailable',
-      loadedAt: null,
-      text,
-      weight: weigh(text),
-      cut: 0,
-      changesAt,
-      shrink,
-    }
+    return { name, priority, rank, status: 'unavailable', loadedAt: null, ...size, changesAt: NEVER, shrink }
   }
-  const { text, weight, cut, changesAt } = rendered
+  const { text, weight, cut } = rendered
   const status = !isFresh ? ('stale' as const) : entry.data.isEmpty ? ('empty' as const) : ('fresh' as const)
   const loadedAt = new Date(entry.loadedAt).toISOString()
+  const changesAt = isFrozen ? NEVER : rendered.changesAt
+  const stableLength = isFrozen ? text.length : rendered.stableLength
   const shrink: FittableSection['shrink'] = (maxTokens) => (entry.data.isEmpty ? NOTHING : render(entry, maxTokens))
-  return { name, priority, status, loadedAt, text, weight, cut, changesAt, shrink }
+  return { name, priority, rank, status, loadedAt, text, weight, stableLength, cut, changesAt, shrink }
 }
 
+const NEVER = Number.POSITIVE_INFINITY
 const NOTHING = { text: '', weight: 0, cut: 0 }
 
-/** The text around the sections. */
-interface Frame {
-  readonly head: string
-  /** The current time. */
-  readonly tail: string
-}
-
-function frameOf(mode: Mode, clock: string): Frame {
-  if (mode === 'plain') return { head: `${PLAIN_WORDING.preamble}\n`, tail: clock }
-  return { head: PROMPT_WORDING.preamble, tail: clock }
-}
-
-/** A budget that is too small even for the frame leaves the clock or nothing. */
-function fitFrame({ head, tail }: Frame, maxTokens: number): Frame {
-  if (estimateTokens(`${head}\n\n${tail}`) <= maxTokens) return { head, tail }
-  return { head: '', tail: estimateTokens(tail) <= maxTokens ? tail : '' }
-}
-
-/** Actions are last: what changes most follows what a provider's prompt cache can reuse. */
-function buildContext(sections: readonly ContextSection[], mode: Mode, frame: Frame): ResolvedContext {
+function buildContext(
+  sections: readonly ContextSection[],
+  { text, prefix, clock }: Layout,
+  { owner, mode }: AssembleOptions,
+): ResolvedContext {
   const textOf = (name: string): string | undefined => sections.find((section) => section.name === name)?.text
   const list = textOf('actions')
-  const actions = mode === 'plain' ? (list ?? '') : [list, frame.tail].filter(Boolean).join('\n')
-  const others = sections.filter((section) => section.name !== 'actions').map((section) => section.text)
-  const text =
-    mode === 'plain'
-      ? composePlain([...others, actions], frame)
-      : [frame.head, ...others, actions].filter(Boolean).join('\n\n')
+  const actions = mode === 'plain' || list === undefined ? (list ?? '') : [list, clock].filter(Boolean).join('\n')
   const context: Context = {
     details: textOf('profile') ?? '',
-    actions: list === undefined ? '' : actions,
+    actions,
     text,
     status: statusOf(sections),
+    prefixHash: hash('sha256', JSON.stringify([...owner, prefix]), 'base64url'),
     tokens: estimateTokens(text),
     sections: Object.freeze(sections),
   }
@@ -139,13 +134,6 @@ function buildContext(sections: readonly ContextSection[], mode: Mode, frame: Fr
   return Object.freeze(context) as ResolvedContext
 }
 
-/** Without data there is no preamble, and without a clock no text at all. */
-function composePlain(texts: readonly string[], { head, tail }: Frame): string {
-  const paragraphs = texts.filter(Boolean)
-  if (paragraphs.length === 0) return tail
-  return [`${head}${paragraphs[0]}`, ...paragraphs.slice(1), tail].filter(Boolean).join('\n\n')
-}
-
 function statusOf(sections: readonly ContextSection[]): Context['status'] {
   const missing = sections.filter((section) => section.status === 'unavailable').length
   if (missing > 0) return missing === sections.length ? 'default' : 'partial'
@@ -155,5 +143,5 @@ function statusOf(sections: readonly ContextSection[]): Context['status'] {
 /** Digest of the text of the sections, without the current time and without statuses. */
 function digestOf(sections: readonly ContextSection[]): string {
   const texts = sections.map(({ name, text }) => [name, text])
-  return createHash('sha256').update(JSON.stringify(texts)).digest('base64url')
+  return hash('sha256', JSON.stringify(texts), 'base64url')
 }

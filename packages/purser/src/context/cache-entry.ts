@@ -50,10 +50,11 @@ export function createCacheEntry(data: SectionData, loadedAt: number, options: C
 export function renderEntry(
   { render }: Section,
   entry: CacheEntry,
-  context: Pick<RenderContext, 'mode' | 'now' | 'timeZone' | 'maxTokens'>,
+  context: Pick<RenderContext, 'mode' | 'now' | 'timeZone' | 'maxTokens'> & { readonly isFrozen: boolean },
   limits: ContextLimits,
 ): SectionText {
-  const key = `${context.mode} ${context.maxTokens} ${context.timeZone}`
+  const { mode, maxTokens, timeZone, now, isFrozen } = context
+  const key = `${mode} ${maxTokens} ${timeZone}${isFrozen ? ` ${now}` : ''}`
   let text = entry.texts.get(key)
   if (text === undefined || context.now >= text.changesAt || context.now < text.renderedAt) {
     text = render(entry.data, context)

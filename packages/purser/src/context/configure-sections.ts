@@ -48,6 +48,7 @@ export function createTimeZoneSection(
     maxTokens: 0,
     maxItems: 0,
     priority: 0,
+    stability: 'turn',
     render: () => '',
     isIgnored: () => () => false,
     limits,
@@ -72,6 +73,7 @@ function createConfiguredSection(
     maxTokens: option.maxTokens ?? Number.POSITIVE_INFINITY,
     maxItems: option.maxItems ?? DEFAULT_ITEMS,
     priority: option.priority ?? (name === 'actions' ? -1 : 0),
+    stability: option.stability ?? 'turn',
     render: createRender(option.render, `${path}.render`),
     isIgnored: createIsIgnored(option.ignore),
     limits,
@@ -95,6 +97,7 @@ const CHECKS: Readonly<Record<keyof SectionOption, Check | undefined>> = {
   maxBytes: [`an integer of ${MIN_BYTES} or more`, isIntegerFrom(MIN_BYTES)],
   maxTokens: ['an integer of 1 or more', isIntegerFrom(1)],
   priority: ['a number', Number.isFinite],
+  stability: ["'session', 'day' or 'turn'", (value) => ['session', 'day', 'turn'].includes(value as string)],
   maxItems: ['an integer of 1 or more', isIntegerFrom(1)],
   ignore: undefined,
 }

@@ -7,7 +7,7 @@ import type { JournalPort, RecordReader } from '../journal/api.ts'
 import type { ContextOptions } from '../options.ts'
 import type { Store } from '../storage/store.ts'
 import { createActions } from './actions.ts'
-import type { UserContext } from './api.ts'
+import type { InternalUserContext } from './api.ts'
 import type { CacheEntry } from './cache-entry.ts'
 import { createSections, createTimeZoneSection } from './configure-sections.ts'
 import { Invalidation } from './invalidation.ts'
@@ -20,6 +20,7 @@ import { Resolver } from './resolver.ts'
 import type { Section } from './section.ts'
 import { SectionLoader } from './section-loader.ts'
 import { cacheKeyOf, loadKeysOf, type SectionRuntime } from './section-runtime.ts'
+import { SessionCache } from './session-cache.ts'
 import { createBuiltInSource } from './sources/built-in.ts'
 import { createHttpSource } from './sources/http.ts'
 import { UserCache } from './user-cache.ts'
@@ -43,6 +44,8 @@ export interface ContextModule {
   of(user: Subject): UserContextModule
   /** The user's stored data: the profile, then the actions, oldest first. */
   exportRows(user: Subject): AsyncIterable<ContextRow>
+  /** Frozen sections of this session are dropped with it. */
+  endSession(user: Subject, session: string): void
   /** After an erasure: drops the user's data from memory and from the store; unfinished loads cannot restore it. */
   forget(user: Subject): Promise<void>
   stats(): ContextStats
@@ -52,7 +55,7 @@ export interface ContextModule {
 
 /** What the context module provides for one user. */
 export interface UserContextModule {
-  readonly context: UserContext
+  readonly context: InternalUserContext
   readonly profile: Profile
   readonly actions: Actions
 }
@@ -72,14 +75,29 @@ export interface ContextStats {
   readonly sources: Readonly<Record<string, LoadScheduler<unknown>['counts']>>
 }
 
-/** Connects sources, loads, cache and rendering. Does no I/O. Throws `option_invalid` and `option_unknown`. */
-export function createContext(deps: ContextDeps): ContextModule {
+interface ContextParts {
+  readonly cache: UserCache
+  readonly sessions: SessionCache
+  readonly loader: SectionLoader
+  readonly resolver: Resolver
+  readonly invalidation: Invalidation
+  /** As configured. */
+  readonly sections: readonly SectionRuntime[]
+  /** With those that are never rendered. */
+  readonly all: readonly SectionRuntime[]
+  readonly deadlines: DeadlineQueue
+  readonly timeouts: DeadlineQueue
+}
+
+function createParts(deps: ContextDeps): ContextParts {
   const { store, journal, effects, options, namespace, timeZone, timeZoneOf, limits = CONTEXT_LIMITS } = deps
   const deadlines = new DeadlineQueue(effects, { background: false })
   const timeouts = new DeadlineQueue(effects, { background: true })
   const jitter = createJitter(effects.randomId())
   const { maxUsers } = options
   const cache = new UserCache({ maxUsers, maxBytes: limits.maxCachedBytes, maxRenderings: limits.maxRenderings })
+  const { maxSessionsPerUser, maxFrozenBytes } = limits
+  const sessions = new SessionCache({ maxUsers, maxSessionsPerUser, maxFrozenBytes })
   const loader = new SectionLoader({
     effects,
     limits,
@@ -100,12 +118,13 @@ export function createContext(deps: ContextDeps): ContextModule {
   const timeZoneSection = timeZoneOf && createRuntime(createTimeZoneSection(timeZoneOf, options, limits))
   const all = timeZoneSection === undefined ? sections : [...sections, timeZoneSection]
   const processId = effects.randomId()
-  const invalidation = new Invalidation({ namespace, processId, store, cache, sections, timeZoneSection })
+  const invalidation = new Invalidation({ namespace, processId, store, cache, sessions, sections, timeZoneSection })
   const resolver = new Resolver({
     namespace,
     effects,
     limits,
     cache,
+    sessions,
     deadlines,
     defaults: {
       mode: options.mode,
@@ -118,6 +137,13 @@ export function createContext(deps: ContextDeps): ContextModule {
     timeZone,
     clock: createClock(),
   })
+  return { cache, sessions, loader, resolver, invalidation, sections, all, deadlines, timeouts }
+}
+
+/** Connects sources, loads, cache and rendering. Does no I/O. Throws `option_invalid` and `option_unknown`. */
+export function createContext(deps: ContextDeps): ContextModule {
+  const { store, journal, effects, options } = deps
+  const { cache, sessions, loader, resolver, invalidation, sections, all, deadlines, timeouts } = createParts(deps)
   let ordinal = 0
   const nextOrdinal = (): number => ++ordinal
 
@@ -125,7 +151,14 @@ export function createContext(deps: ContextDeps): ContextModule {
     of(user) {
       const records = { journal, effects, reader: store.users }
       return {
-        context: createUserContext(user, { cache, resolver, invalidation, sections, defaultMode: options.mode }),
+        context: createUserContext(user, {
+          cache,
+          sessions,
+          resolver,
+          invalidation,
+          sections,
+          defaultMode: options.mode,
+        }),
         profile: createProfile(user, { ...records, onWrite: () => invalidation.onWrite(user.id, PROFILE) }),
         actions: createActions(user, {
           ...records,
@@ -135,8 +168,13 @@ export function createContext(deps: ContextDeps): ContextModule {
       }
     },
     exportRows: (user) => exportRows(user, store.users),
+    endSession(user, session) {
+      sessions.endSession(user.id, session)
+      cache.deleteContexts(user.id)
+    },
     async forget(user) {
       for (const { loads } of all) for (const key of loadKeysOf(user.id)) loads.resetBackoff(key)
+      sessions.forget(user.id)
       await invalidation.invalidate(user, undefined)
     },
     stats: () => ({
@@ -152,6 +190,7 @@ export function createContext(deps: ContextDeps): ContextModule {
       deadlines.clear()
       timeouts.clear()
       cache.clear()
+      sessions.clear()
     },
   }
 }

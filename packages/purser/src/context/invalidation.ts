@@ -2,6 +2,7 @@ import type { Subject } from '../core/subject.ts'
 import type { BusMessage, Store } from '../storage/store.ts'
 import { ACTION, PROFILE } from './records.ts'
 import { isCacheKeyOf, type SectionRuntime } from './section-runtime.ts'
+import type { SessionCache } from './session-cache.ts'
 import type { UserCache } from './user-cache.ts'
 
 export interface InvalidationDeps {
@@ -10,6 +11,7 @@ export interface InvalidationDeps {
   readonly processId: string
   readonly store: Pick<Store, 'bus' | 'lastGood'>
   readonly cache: UserCache
+  readonly sessions: SessionCache
   /** In the configured order. */
   readonly sections: readonly SectionRuntime[]
   readonly timeZoneSection: SectionRuntime | undefined
@@ -35,11 +37,11 @@ export class Invalidation {
   async invalidate(user: Subject, section: string | undefined): Promise<void> {
     const { namespace, processId, store } = this.#deps
     const affected = section === undefined ? this.#all : this.#sectionsNamed(section)
-    this.#remove(user.id, affected)
+    this.#removeFrozen(user.id, affected)
     try {
       if (affected.some(({ source }) => !source.isBuiltIn)) await store.lastGood.drop(user, section)
     } finally {
-      this.#remove(user.id, affected)
+      this.#removeFrozen(user.id, affected)
       await store.bus.publish({ topic: 'context', namespace, user: user.id, detail: `${processId} ${section ?? ''}` })
     }
   }
@@ -56,8 +58,12 @@ export class Invalidation {
   #onMessage(message: BusMessage | 'gap'): void {
     if (message === 'gap') this.#removeAll()
     else if (message.namespace === this.#deps.namespace) {
-      if (message.user !== undefined) this.#remove(message.user, this.#sectionsAffectedBy(message))
-      else if (message.topic === 'user') this.#startEpoch()
+      if (message.user !== undefined) {
+        const affected = this.#sectionsAffectedBy(message)
+        // Writes leave frozen sections as they are; an invalidation does not.
+        if (message.topic === 'context') this.#removeFrozen(message.user, affected)
+        else this.#remove(message.user, affected)
+      } else if (message.topic === 'user') this.#startEpoch()
       else if (message.topic === 'context') this.#removeAll()
     }
   }
@@ -93,6 +99,11 @@ export class Invalidation {
     this.#deps.cache.deleteSections(userId, (key) => affected.some(({ name }) => isCacheKeyOf(name, key)))
   }
 
+  #removeFrozen(userId: string, affected: readonly SectionRuntime[]): void {
+    this.#deps.sessions.unfreeze(userId, (key) => affected.some(({ name }) => isCacheKeyOf(name, key)))
+    this.#remove(userId, affected)
+  }
+
   /**
    * Another process has written data of an unnamed user to Purser's store, so all data from there must be read again.
    * This happens often. So the cache is not searched: data of the previous epoch is ignored from now on.
@@ -109,5 +120,6 @@ export class Invalidation {
   #removeAll(): void {
     for (const { loads } of this.#all) loads.invalidate(undefined)
     this.#deps.cache.clear()
+    this.#deps.sessions.clear()
   }
 }

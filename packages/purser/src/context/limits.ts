@@ -23,6 +23,10 @@ export interface ContextLimits {
   readonly maxFieldCharacters: number
   /** All data and text in memory. */
   readonly maxCachedBytes: number
+  /** Sessions of one user whose frozen sections and last prefix are in memory. */
+  readonly maxSessionsPerUser: number
+  /** Frozen sections in memory, of all users. */
+  readonly maxFrozenBytes: number
   /** Cached renderings of one user for other modes, time zones and choices of sections. */
   readonly maxRenderings: number
   /** How long a load waits for the last good data before it continues without. */
@@ -48,6 +52,8 @@ export const CONTEXT_LIMITS: ContextLimits = {
   maxSourceDepth: 16,
   maxFieldCharacters: 500,
   maxCachedBytes: 67_108_864,
+  maxSessionsPerUser: 16,
+  maxFrozenBytes: 33_554_432,
   maxRenderings: 8,
   lastGoodTimeoutMs: 50,
   closeTimeoutMs: 1_000,

@@ -2,6 +2,7 @@ import {
   parseDuration,
   parseInteger,
   parseOneOf,
+  parseText,
   throwInvalid,
   validateFields,
   validateSignal,
@@ -19,6 +20,7 @@ export interface ParsedResolveOptions {
   readonly maxTokens: number
   readonly maxAgeMs: number | undefined
   readonly timeZone: string | undefined
+  readonly session: string | undefined
   readonly sections: readonly SectionRuntime[]
   readonly clock: ClockPrecision
   readonly signal: AbortSignal | undefined
@@ -34,12 +36,13 @@ export interface ResolveDefaults {
   readonly sections: readonly SectionRuntime[]
 }
 
-const OPTIONS = ['mode', 'budgetMs', 'maxTokens', 'maxAgeMs', 'timeZone', 'sections', 'signal', 'keep']
+const OPTIONS = ['mode', 'budgetMs', 'maxTokens', 'maxAgeMs', 'timeZone', 'session', 'sections', 'signal', 'keep']
 const OPTIONS_RULE = { name: 'options' }
 const NO_OPTIONS: ResolveOptions = {}
 const MODE_RULE = { name: 'mode', hint: 'Default: the option context.mode.' }
 const BUDGET_RULE = { name: 'budgetMs', hint: 'Default: the option context.budgetMs.' }
 const MAX_TOKENS_RULE = { name: 'maxTokens', min: 0, hint: 'Default: the option context.maxTokens.' }
+const SESSION_RULE = { name: 'session', maxBytes: 256 }
 const MAX_AGE_RULE = { name: 'maxAgeMs', hint: 'Default: data of any age.' }
 
 /** Throws `argument_invalid`. */
@@ -56,25 +59,36 @@ export function parseResolveOptions(
   const sections = parseSections(input.sections, defaults.sections)
   const clock = defaults.clock !== 'auto' ? defaults.clock : isCacheable ? 'off' : 'minute'
   const maxTokens = input.maxTokens === undefined ? defaults.maxTokens : parseInteger(input.maxTokens, MAX_TOKENS_RULE)
+  // Only where it makes a difference, so that other sessions share one context.
+  const session = sections.some(({ stability }) => stability === 'session') ? parseSession(input.session) : undefined
   const isDefault =
-    timeZone === undefined && sections === defaults.sections && !isCacheable && input.maxTokens === undefined
+    timeZone === undefined &&
+    session === undefined &&
+    sections === defaults.sections &&
+    !isCacheable &&
+    input.maxTokens === undefined
   return {
     mode,
     budgetMs: input.budgetMs === undefined ? defaults.budgetMs : parseDuration(input.budgetMs, BUDGET_RULE),
     maxTokens,
     maxAgeMs: input.maxAgeMs === undefined ? undefined : parseDuration(input.maxAgeMs, MAX_AGE_RULE),
     timeZone,
+    session,
     sections,
     clock,
     signal: input.signal,
     key: isDefault
       ? mode
-      : `${mode} ${clock} ${maxTokens} ${timeZone ?? ''} ${sections.map(({ name }) => name).join()}`,
+      : `${mode} ${clock} ${maxTokens} ${timeZone ?? ''} ${sections.map(({ name }) => name).join()} ${session ?? ''}`,
   }
 }
 
 export function parseMode(mode: unknown, defaultMode: Mode): Mode {
   return mode === undefined ? defaultMode : parseOneOf(mode, MODES, MODE_RULE)
+}
+
+function parseSession(session: unknown): string | undefined {
+  return session === undefined ? undefined : parseText(session, SESSION_RULE)
 }
 
 function parseTimeZone(timeZone: unknown): string | undefined {

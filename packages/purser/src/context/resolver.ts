@@ -7,10 +7,11 @@ import { type AssembledContext, assemble, type SectionResult } from './assemble.
 import type { CacheEntry } from './cache-entry.ts'
 import type { ContextLimits } from './limits.ts'
 import type { ClockFormat, ClockText } from './render/clock.ts'
-import { zoneOf } from './render/zone.ts'
+import { nextMidnight, zoneOf } from './render/zone.ts'
 import { ResolveCall } from './resolve-call.ts'
 import { type ParsedResolveOptions, parseResolveOptions, type ResolveDefaults } from './resolve-options.ts'
 import { cacheKeyOf, loadKeyOf, type SectionRuntime } from './section-runtime.ts'
+import type { FrozenSection, SessionCache } from './session-cache.ts'
 import type { CachedContext, UserCache, UserEntry } from './user-cache.ts'
 
 export interface ResolverDeps {
@@ -19,6 +20,7 @@ export interface ResolverDeps {
   readonly limits: ContextLimits
   readonly cache: UserCache
   readonly deadlines: DeadlineQueue
+  readonly sessions: SessionCache
   readonly defaults: ResolveDefaults
   /** Loads the users' own zones; undefined if users have none. */
   readonly timeZoneSection: SectionRuntime | undefined
@@ -59,18 +61,36 @@ export class Resolver {
     } catch (error) {
       return Promise.reject(error)
     }
-    if (entry !== undefined && parsed.maxAgeMs === undefined) {
-      const cached = this.#cache.getContext(entry, parsed.key, startedAt)
-      if (cached !== undefined) return this.#returnCached(cached)
-    }
-    return this.#load(user, parsed, startedAt)
+    const cached = this.#findCached(entry, parsed, startedAt)
+    return cached === undefined ? this.#load(user, parsed, startedAt) : this.#returnCached(cached)
   }
 
-  #returnCached({ context, promise }: CachedContext): Promise<ResolvedContext> {
+  /** What `resolve` would return without loading or rendering. Undefined also for options that are not valid. */
+  getWarm(user: Subject, options: ResolveOptions): ResolvedContext | undefined {
+    try {
+      const parsed = parseResolveOptions(options, this.#deps.defaults)
+      const cached = this.#findCached(this.#cache.get(user.id), parsed, this.#effects.monotonic())
+      if (cached !== undefined) this.#reportCached(cached)
+      return cached?.context
+    } catch {
+      return undefined
+    }
+  }
+
+  #findCached(entry: UserEntry | undefined, options: ParsedResolveOptions, now: number): CachedContext | undefined {
+    if (entry === undefined || options.maxAgeMs !== undefined) return undefined
+    return this.#cache.getContext(entry, options.key, now)
+  }
+
+  #returnCached(cached: CachedContext): Promise<ResolvedContext> {
+    this.#reportCached(cached)
+    return cached.promise
+  }
+
+  #reportCached({ context }: CachedContext): void {
+    if (!hasSubscribers('resolve')) return
     const { namespace } = this.#deps
-    if (hasSubscribers('resolve'))
-      publish('resolve', { namespace, status: context.status, waitedMs: 0, deadlineExceeded: false })
-    return promise
+    publish('resolve', { namespace, status: context.status, waitedMs: 0, deadlineExceeded: false })
   }
 
   /** `entry`: the user's entry in the cache. */
@@ -79,7 +99,7 @@ export class Resolver {
     const cached = this.#cache.getContext(entry, mode, now)
     if (cached !== undefined) return cached.context
     const options = parseResolveOptions({ mode }, this.#deps.defaults)
-    const results = options.sections.map((section) => this.#lookUp(user, section, { mode, now }))
+    const results = options.sections.map((section) => this.#find(user, section, options, now))
     if (results.every((result) => result.entry === undefined)) return undefined
     const { timeZoneSection } = this.#deps
     const timeZone = timeZoneSection && this.#lookUp(user, timeZoneSection, { mode, now })
@@ -93,9 +113,9 @@ export class Resolver {
     const isAborted = options.signal?.aborted === true
     const call = new ResolveCall({ user, options, deadlines, effects })
     for (const section of needed) {
-      const result = this.#lookUp(user, section, { mode: options.mode, now: startedAt })
+      const result = this.#find(user, section, options, startedAt)
       call.setResult(result)
-      if (isAborted) continue
+      if (isAborted || result.frozenAt !== undefined) continue
       if (!isSufficient(result, options, effects.now())) call.load(section)
       else if (needsRefresh(result, startedAt)) refresh(user, section, options.mode)
     }
@@ -106,6 +126,26 @@ export class Resolver {
     const waitedMs = effects.monotonic() - startedAt
     publish('resolve', { namespace, status: context.status, waitedMs, deadlineExceeded })
     return context
+  }
+
+  /** The section as it is frozen, else its data in the cache. */
+  #find(user: Subject, section: SectionRuntime, { mode, session }: ParsedResolveOptions, now: number): SectionResult {
+    const frozen = this.#findFrozen(user, section, { mode, session })
+    if (frozen === undefined) return this.#lookUp(user, section, { mode, now })
+    return { section, entry: frozen.entry, isFresh: true, frozenAt: frozen.frozenAt }
+  }
+
+  #findFrozen(
+    user: Subject,
+    section: SectionRuntime,
+    { mode, session }: { readonly mode: Mode; readonly session: string | undefined },
+  ): FrozenSection | undefined {
+    const owner = freezerOf(section, session)
+    if (owner === undefined) return undefined
+    return this.#deps.sessions.getFrozen(user.id, owner, {
+      cacheKey: cacheKeyOf(section, mode),
+      now: this.#effects.now(),
+    })
   }
 
   #lookUp(user: Subject, section: SectionRuntime, { mode, now }: { mode: Mode; now: number }): SectionResult {
@@ -121,7 +161,7 @@ export class Resolver {
     options: ParsedResolveOptions,
     found: { readonly results: readonly SectionResult[]; readonly timeZone: SectionResult | undefined },
   ): ResolvedContext {
-    const { mode, key, maxTokens } = options
+    const { mode, key, maxTokens, session } = options
     const monotonic = this.#effects.monotonic()
     const entry = this.#cache.get(user.id)
     if (entry !== undefined && options.maxAgeMs === undefined) {
@@ -131,11 +171,13 @@ export class Resolver {
     const now = this.#effects.now()
     const timeZone = options.timeZone ?? timeZoneOf(found.timeZone) ?? this.#deps.timeZone
     const clock = this.#deps.clock(timeZone, { mode, precision: options.clock }, now)
-    const assembled = assemble(found.results, { mode, now, timeZone, clock, maxTokens }, this.#deps.limits)
+    const owner = [this.#deps.namespace, user.id] as const
+    const results = found.results.map((result) => this.#freeze(user, result, { mode, session, timeZone, now }))
+    const assembled = assemble(results, { owner, mode, now, timeZone, clock, maxTokens }, this.#deps.limits)
     const { context } = assembled
     const basis = found.timeZone === undefined ? [] : [{ ...found.timeZone, isFresh: true }]
-    basis.push(...found.results)
-    if (!basis.every((result) => isCurrent(result, entry, mode))) return context
+    basis.push(...results)
+    if (!basis.every((result) => this.#isCurrent(user, result, { mode, session }))) return context
     const validUntil = computeValidUntil(basis, assembled, { now, monotonic })
     if (monotonic < validUntil) {
       const { epoch } = this.#cache
@@ -143,6 +185,39 @@ export class Resolver {
     }
     return context
   }
+
+  /** Freezes a section with fresh data that is stable for the session or the day. */
+  #freeze(
+    user: Subject,
+    result: SectionResult,
+    at: { readonly mode: Mode; readonly session: string | undefined; readonly timeZone: string; readonly now: number },
+  ): SectionResult {
+    const { section, entry, isFresh, frozenAt } = result
+    const owner = freezerOf(section, at.session)
+    if (owner === undefined || frozenAt !== undefined || !isFresh || entry === undefined || entry.data.isEmpty)
+      return result
+    if (!this.#isCurrent(user, result, at)) return result
+    const { now } = at
+    const until = section.stability === 'day' ? nextMidnight(now, at.timeZone) : Number.POSITIVE_INFINITY
+    this.#deps.sessions.freeze(user.id, owner, cacheKeyOf(section, at.mode), { entry, frozenAt: now, until })
+    return { ...result, frozenAt: now }
+  }
+
+  /** Whether the data of a result is still that in memory, and still valid. */
+  #isCurrent(
+    user: Subject,
+    { section, entry, frozenAt }: SectionResult,
+    options: { readonly mode: Mode; readonly session: string | undefined },
+  ): boolean {
+    if (frozenAt !== undefined) return entry === this.#findFrozen(user, section, options)?.entry
+    const cached = this.#cache.get(user.id)?.sections.get(cacheKeyOf(section, options.mode))
+    return entry !== undefined && entry === cached && entry.epoch === section.epoch
+  }
+}
+
+/** The session that freezes a section; '' stands for the day. Undefined: the section is not frozen. */
+function freezerOf({ stability }: SectionRuntime, session: string | undefined): string | undefined {
+  return stability === 'day' ? '' : stability === 'session' ? session : undefined
 }
 
 /** Undefined also for a zone that Intl does not know. */
@@ -166,12 +241,6 @@ function needsRefresh({ entry }: SectionResult, monotonic: number): boolean {
   return entry !== undefined && monotonic >= entry.refreshFrom
 }
 
-/** Whether the data of a result is still that in the cache, and still valid. */
-function isCurrent({ section, entry }: SectionResult, user: UserEntry | undefined, mode: Mode): boolean {
-  const cached = user?.sections.get(cacheKeyOf(section, mode))
-  return entry !== undefined && entry === cached && entry.epoch === section.epoch
-}
-
 /** Until the first section needs a refresh, an action enters or leaves its window, or the clock changes. Monotonic ms. */
 function computeValidUntil(
   results: readonly SectionResult[],
@@ -179,7 +248,12 @@ function computeValidUntil(
   { now, monotonic }: { readonly now: number; readonly monotonic: number },
 ): number {
   let until = monotonic + (changesAt - now)
-  for (const { entry, isFresh } of results) {
+  for (const { section, entry, isFresh, frozenAt } of results) {
+    if (frozenAt !== undefined) {
+      // What is frozen for the day is looked at again every minute.
+      if (section.stability === 'day') until = Math.min(until, monotonic + 60_000)
+      continue
+    }
     const { freshUntil, refreshFrom } = entry as CacheEntry
     until = Math.min(until, isFresh && freshUntil > monotonic ? refreshFrom : Number.NEGATIVE_INFINITY)
   }

@@ -4,7 +4,7 @@ import { PLAIN_WORDING } from '../templates/plain-wording.ts'
 import { PROFILE_PLACEHOLDERS } from '../templates/profile-templates.ts'
 import { PROMPT_WORDING } from '../templates/prompt-wording.ts'
 import { type ActionRow, parseActionRows } from './action-rows.ts'
-import type { Mode, Render, RenderContext, Rendered, SourceOptions } from './api.ts'
+import type { Mode, Render, RenderContext, Rendered, SourceOptions, Stability } from './api.ts'
 import { copyData, type JsonValue } from './copy-data.ts'
 import type { ContextLimits } from './limits.ts'
 import { type IsIgnored, renderActions } from './render/actions.ts'
@@ -24,6 +24,7 @@ export interface Section {
   parse(data: unknown): SectionData
   /** Restores data that was stored as JSON. */
   restore(value: unknown): SectionData
+  readonly stability: Stability
   /** Sections with a higher number stay longer when the whole is too large. */
   readonly priority: number
   /** `context.maxTokens`: what is left for this section, at most. Its own limits hold as well. */
@@ -53,6 +54,8 @@ export interface SectionText {
   readonly text: string
   /** Estimated size, in quarters of a token. */
   readonly weight: number
+  /** Of the text, the first characters that change least. */
+  readonly stableLength: number
   readonly cut: number
   /** Epoch ms. */
   readonly renderedAt: number
@@ -71,13 +74,14 @@ export interface SectionConfig {
   readonly maxTokens: number
   readonly maxItems: number
   readonly priority: number
+  readonly stability: Stability
   readonly render: Render | undefined
   readonly isIgnored: (mode: Mode) => IsIgnored
   readonly limits: ContextLimits
 }
 
 export function createSection(config: SectionConfig): Section {
-  const { name, source, ttlMs, maxStaleMs, maxBytes, maxItems, priority, limits } = config
+  const { name, source, ttlMs, maxStaleMs, maxBytes, maxItems, priority, stability, limits } = config
   const isOwnRenderer = config.render !== undefined
   const renderer = config.render === undefined ? createBuiltInRenderer(config) : (config.render as Renderer)
   return {
@@ -86,6 +90,7 @@ export function createSection(config: SectionConfig): Section {
     ttlMs,
     maxStaleMs,
     priority,
+    stability,
     parse: (data) => parseSectionData(name, data, limits),
     restore: (value) => toSectionData(copyData(value, limits)),
     render(data, { mode, now, timeZone, ...available }) {
@@ -95,10 +100,20 @@ export function createSection(config: SectionConfig): Section {
       const context = { mode, now, timeZone, maxBytes, maxItems }
       const limit = isOwnRenderer ? config.maxTokens : maxTokens
       try {
-        const { text, cut = 0, changesAt } = parseRendered(renderer(data.value, { ...context, maxTokens: limit }))
+        const {
+          text,
+          cut = 0,
+          changesAt,
+          stableLength,
+        } = parseRendered(renderer(data.value, { ...context, maxTokens: limit }))
         const fitting = truncate(text, { maxBytes, maxTokens })
         const truncated = fitting === text ? 0 : 1
-        return toSectionText(fitting, { cut: cut + data.shortened + truncated, renderedAt: now, changesAt })
+        return toSectionText(fitting, {
+          cut: cut + data.shortened + truncated,
+          renderedAt: now,
+          changesAt,
+          stableLength,
+        })
       } catch {
         return { ...toSectionText(placeholder(name, mode, 'unavailable'), { renderedAt: now }), hasFailed: true }
       }
@@ -113,12 +128,25 @@ function toSectionText(
     cut = 0,
     renderedAt,
     changesAt = Number.POSITIVE_INFINITY,
-  }: Pick<Rendered, 'cut' | 'changesAt'> & { readonly renderedAt: number },
+    stableLength = text.length,
+  }: Pick<BuiltInText, 'cut' | 'changesAt' | 'stableLength'> & { readonly renderedAt: number },
 ): SectionText {
-  return { text, weight: weigh(text), cut, renderedAt, changesAt, hasFailed: false }
+  return {
+    text,
+    weight: weigh(text),
+    stableLength: Math.min(stableLength, text.length),
+    cut,
+    renderedAt,
+    changesAt,
+    hasFailed: false,
+  }
 }
 
-type Renderer = (data: JsonValue, context: RenderContext) => string | Rendered
+type Renderer = (data: JsonValue, context: RenderContext) => string | BuiltInText
+
+interface BuiltInText extends Rendered {
+  readonly stableLength?: number | undefined
+}
 
 function createBuiltInRenderer({ name, isIgnored }: SectionConfig): Renderer {
   if (name === 'actions') {
@@ -140,7 +168,7 @@ function createBuiltInRenderer({ name, isIgnored }: SectionConfig): Renderer {
   return (data, context) => renderDefault(name, data, context)
 }
 
-function parseRendered(rendered: string | Rendered): Rendered {
+function parseRendered(rendered: string | BuiltInText): BuiltInText {
   if (typeof rendered === 'string') return { text: rendered }
   if (typeof rendered?.text === 'string') return rendered
   throw new TypeError('A renderer must return text or { text }.')

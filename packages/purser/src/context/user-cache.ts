@@ -111,6 +111,14 @@ export class UserCache {
     else this.#updateSize(userId, entry)
   }
 
+  /** Deletes the complete contexts of a user; section data stays. */
+  deleteContexts(userId: string): void {
+    const entry = this.#users.peek(userId)
+    if (entry === undefined) return
+    clearContexts(entry)
+    this.#updateSize(userId, entry)
+  }
+
   clear(): void {
     this.#users.clear()
   }

@@ -1,15 +1,17 @@
 import { withSignal } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import { validateFields, validateOptions } from '../core/validate.ts'
-import type { Mode, ResolvedContext, UserContext } from './api.ts'
+import type { InternalUserContext, Mode, ResolvedContext } from './api.ts'
 import type { Invalidation } from './invalidation.ts'
 import { parseMode, validateSectionName } from './resolve-options.ts'
 import type { Resolver } from './resolver.ts'
 import type { SectionRuntime } from './section-runtime.ts'
+import type { SessionCache } from './session-cache.ts'
 import type { UserCache, UserEntry } from './user-cache.ts'
 
 export interface UserContextDeps {
   readonly cache: UserCache
+  readonly sessions: SessionCache
   readonly resolver: Resolver
   readonly invalidation: Invalidation
   readonly defaultMode: Mode
@@ -17,8 +19,11 @@ export interface UserContextDeps {
   readonly sections: readonly SectionRuntime[]
 }
 
-export function createUserContext(user: Subject, deps: UserContextDeps): UserContext {
-  const { cache, resolver, invalidation, sections, defaultMode } = deps
+/** Session ids are not empty. */
+const NO_SESSION = ''
+
+export function createUserContext(user: Subject, deps: UserContextDeps): InternalUserContext {
+  const { cache, sessions, resolver, invalidation, sections, defaultMode } = deps
   /** Saves the look-up while it is cached. */
   let entry: UserEntry | undefined
 
@@ -29,6 +34,8 @@ export function createUserContext(user: Subject, deps: UserContextDeps): UserCon
 
   return {
     resolve: (options) => resolver.resolve(user, options),
+    getWarm: (options) => resolver.getWarm(user, options),
+    comparePrefix: (session = NO_SESSION, prefixHash) => sessions.comparePrefix(user.id, session, prefixHash),
     peek(options) {
       if (options === undefined) return peek(defaultMode)
       validateFields(options, ['mode'], { name: 'options' })

@@ -53,6 +53,20 @@ export interface Diagnostics {
     cache: 'hit' | 'joined' | 'miss' | 'off'
     overheadMs: number
     totalMs: number
+    /** The context's start, compared with that of the turn before in the same session; null without a context. */
+    prefix: 'first' | 'same' | 'changed' | null
+    /** Null if the upstream has not told. */
+    inputTokens: number | null
+    /** Of these, from the upstream's prompt cache. */
+    cachedTokens: number | null
+    /** Ages in ms. */
+    context: readonly {
+      readonly section: string
+      readonly status: 'fresh' | 'stale' | 'empty' | 'unavailable'
+      readonly ageMs: number | null
+      readonly tokens: number
+      readonly cut: number
+    }[]
   }
 }
 

@@ -54,3 +54,9 @@ export function tokenCountOf(value: unknown): number | undefined {
     ? (value as number)
     : undefined
 }
+
+/** Input tokens that the upstream took from its prompt cache; undefined if it does not say. */
+export function cachedTokensOf(usage: { readonly prompt_tokens_details?: unknown }): number | undefined {
+  const details = usage.prompt_tokens_details
+  return isObject(details) ? tokenCountOf(details.cached_tokens) : undefined
+}

@@ -33,6 +33,8 @@ export interface RuntimesDeps {
   readonly options: Pick<ResolvedOptions, 'namespace' | 'providers' | 'presets' | 'mcpServers' | 'runtime'>
   readonly models: ModelFactory
   readonly mcp: McpConnector
+  /** Called when a session has ended by `endSession`. */
+  onSessionEnd?(user: Subject, session: string): void
 }
 
 /** The runtimes of all users of one Purser. */
@@ -86,7 +88,8 @@ export function createRuntimes(deps: RuntimesDeps): Runtimes {
   }
 
   const publishEviction = (user: Subject): Promise<void> => publishChange(user, 'evicted')
-  const userDeps = { catalog, pool, repository, sessions, authorizations, publishEviction }
+  const onSessionEnd = (user: Subject, session: string): void => deps.onSessionEnd?.(user, session)
+  const userDeps = { catalog, pool, repository, sessions, authorizations, publishEviction, onSessionEnd }
   return {
     of: (user) => createUserRuntime(userDeps, user),
     active: () => pool.active(),

@@ -30,6 +30,8 @@ export interface UserRuntimeDeps {
   readonly repository: RuntimeRepository
   readonly sessions: SessionRepository
   readonly authorizations: Authorizations
+  /** Called when a session has ended by `endSession`. */
+  onSessionEnd(user: Subject, session: string): void
   /** Notifies the other processes that this user was evicted. */
   publishEviction(user: Subject): Promise<void>
 }
@@ -79,7 +81,11 @@ function createReads({ catalog, pool, repository, sessions }: UserRuntimeDeps, u
 
 type Writes = Pick<UserRuntime, 'configure' | 'setSecret' | 'startSession' | 'endSession'>
 
-function createWrites({ catalog, pool, repository, sessions }: UserRuntimeDeps, user: Subject, key: string): Writes {
+function createWrites(
+  { catalog, pool, repository, sessions, onSessionEnd }: UserRuntimeDeps,
+  user: Subject,
+  key: string,
+): Writes {
   /** Reloads the live runtime after a write, also a failed one: its outcome may be unknown. */
   async function write<T>(kind: string, run: () => Promise<T>): Promise<T> {
     pool.requireOpen()
@@ -127,7 +133,7 @@ function createWrites({ catalog, pool, repository, sessions }: UserRuntimeDeps, 
       const { signal } = options
       const by = { actor: parseOptionalActor(options.actor), signal }
       return withSignal(
-        write(SESSION_KIND, () => sessions.end(user, sessionId, by)),
+        write(SESSION_KIND, () => sessions.end(user, sessionId, by)).finally(() => onSessionEnd(user, sessionId)),
         signal,
       )
     },

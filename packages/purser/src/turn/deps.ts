@@ -1,5 +1,5 @@
 import type { InternalUserAnswers } from '../answers/api.ts'
-import type { UserContext } from '../context/api.ts'
+import type { InternalUserContext } from '../context/api.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { InternalUserLedger } from '../ledger/api.ts'
@@ -13,7 +13,7 @@ export interface UserModules {
   readonly user: Subject
   readonly ledger: InternalUserLedger
   readonly runtime: UserRuntime
-  readonly context: UserContext
+  readonly context: InternalUserContext
   readonly answers: InternalUserAnswers
 }
 

@@ -1,11 +1,12 @@
 import type { Replay } from '../answers/turn-answers.ts'
-import type { ResolvedContext } from '../context/api.ts'
-import { publish } from '../core/diagnostics.ts'
+import type { PrefixChange, ResolvedContext } from '../context/api.ts'
+import { summarizeSections } from '../context/summarize-sections.ts'
+import { hasSubscribers, publish } from '../core/diagnostics.ts'
 import type { AdmittedTurn } from '../ledger/api.ts'
 import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
 import type { ChatRequest, Usage } from '../openai/chat.ts'
 import type { ChatAnswer, ChatModel } from '../openai/chat-model.ts'
-import { tokenCountOf } from '../openai/completion.ts'
+import { cachedTokensOf, tokenCountOf } from '../openai/completion.ts'
 import type { Lease } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
@@ -15,9 +16,17 @@ import { selectModel } from './select-model.ts'
 /** Where an answer came from: the cache, an equal turn in progress, the model, or the model without a lookup. */
 export type CacheOutcome = 'hit' | 'joined' | 'miss' | 'off'
 
-export type TokenCounts = Pick<Usage, 'prompt_tokens' | 'completion_tokens'>
+export type TokenCounts = Pick<Usage, 'prompt_tokens' | 'completion_tokens'> & {
+  readonly prompt_tokens_details?: unknown
+}
 
 export type TurnOutcome = 'completed' | 'failed' | 'cancelled'
+
+/** What a turn adds to the prompt. */
+interface TurnPrompt {
+  readonly context: ResolvedContext
+  readonly prefix: PrefixChange
+}
 
 /**
  * One turn from its request to its end. It owns what has to be ended exactly once, however the turn ends: the abort
@@ -43,6 +52,7 @@ export class TurnRun {
   #settings: Lease['settings'] | undefined
   /** The turn itself and its model call, while others read it. */
   #leaseUsers = 1
+  #prompt: TurnPrompt | undefined
   #hasEnded = false
 
   constructor(deps: TurnDeps, modules: UserModules, request: ChatRequest, options: TurnOptions) {
@@ -107,9 +117,13 @@ export class TurnRun {
     return lease
   }
 
-  resolveContext(): Promise<ResolvedContext> {
-    const { mode, timeZone } = this.options
-    return this.modules.context.resolve({ mode, timeZone, signal: this.signal, keep: this.cacheMode !== 'off' })
+  async resolveContext(): Promise<ResolvedContext> {
+    const { mode, timeZone, session } = this.options
+    const { context } = this.modules
+    const options = { mode, timeZone, session, signal: this.signal, keep: this.cacheMode !== 'off' }
+    const resolved = context.getWarm(options) ?? (await context.resolve(options))
+    this.#prompt = { context: resolved, prefix: context.comparePrefix(session, resolved.prefixHash) }
+    return resolved
   }
 
   async callModel(chat: ChatModel, request: ChatRequest, signal: AbortSignal): Promise<ChatAnswer> {
@@ -148,7 +162,7 @@ export class TurnRun {
     }: { readonly cache: CacheOutcome; readonly usage: TokenCounts | undefined; readonly error?: unknown },
   ): void {
     if (!this.#finish(outcome === 'completed')) return
-    this.#report(outcome, cache)
+    this.#report(outcome, cache, usage)
     if (outcome === 'failed') this.#reportFailure(error)
     this.#payment?.settle({
       inputTokens: tokenCountOf(usage?.prompt_tokens),
@@ -214,9 +228,20 @@ export class TurnRun {
     }
   }
 
-  #report(outcome: TurnOutcome | 'refused', cache: CacheOutcome): void {
-    const { namespace } = this.deps
-    publish('turn', { namespace, outcome, cache, overheadMs: this.overheadMs, totalMs: this.#totalMs })
+  #report(outcome: TurnOutcome | 'refused', cache: CacheOutcome, usage?: TokenCounts): void {
+    if (!hasSubscribers('turn')) return
+    const { namespace, effects } = this.deps
+    publish('turn', {
+      namespace,
+      outcome,
+      cache,
+      overheadMs: this.overheadMs,
+      totalMs: this.#totalMs,
+      prefix: this.#prompt?.prefix ?? null,
+      inputTokens: tokenCountOf(usage?.prompt_tokens) ?? null,
+      cachedTokens: (usage && cachedTokensOf(usage)) ?? null,
+      context: this.#prompt === undefined ? [] : summarizeSections(this.#prompt.context, effects.now()),
+    })
   }
 }
 

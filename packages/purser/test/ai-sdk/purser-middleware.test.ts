@@ -66,6 +66,19 @@ test('purserMiddleware: calls of a model of the application are admitted, carry 
   assert.equal(own.prompts.length, 2)
 })
 
+test('purserMiddleware: the context stands behind instructions with a cache breakpoint, which stay as they are', async () => {
+  await using harness = await openAiSdkHarness({})
+  const user = harness.user('u')
+  await user.profile.put({ name: 'Ann' })
+  const own = createOwnModel([parts])
+  const model = wrapLanguageModel({ model: own, middleware: purserMiddleware(user) })
+  const providerOptions = { anthropic: { cacheControl: { type: 'ephemeral' } } }
+  await generateText({ model, instructions: { role: 'system', content: 'Be kind.', providerOptions }, prompt: 'Hi' })
+  const [instructions, context] = own.prompts[0] ?? []
+  assert.deepEqual(instructions, { role: 'system', content: 'Be kind.', providerOptions })
+  assert.ok(context?.role === 'system' && context.content.includes('Ann') && context.providerOptions === undefined)
+})
+
 test('purserMiddleware: a call that fails before it answers is refunded; one that fails later or is cancelled is not', async () => {
   await using harness = await openAiSdkHarness({ dailyCap: 9 })
   const failing: LanguageModelV4StreamPart[] = [

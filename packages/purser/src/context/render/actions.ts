@@ -20,6 +20,8 @@ export interface ActionsText {
   readonly cut: number
   /** Epoch ms; see `Rendered`. */
   readonly changesAt: number
+  /** Of the text, the first characters that a new action does not change soon. */
+  readonly stableLength: number
 }
 
 export type IsIgnored = (action: string) => boolean
@@ -51,6 +53,7 @@ export function renderActions(rows: readonly ActionRow[], context: TemplateConte
   return {
     text: fits(text, context) ? text : '',
     cut,
+    stableLength: 0,
     changesAt: Math.min(Number.POSITIVE_INFINITY, ...windows.map((window) => window.changesAt)),
   }
 }

@@ -38,28 +38,59 @@ export function renderPlainActions(
     .filter((row) => !isIgnored(row.action))
     .map((row) => itemOf(row, zone))
     .sort((a, b) => (a.at === b.at ? 0 : a.at < b.at ? -1 : 1))
-  const changesAt = Number.POSITIVE_INFINITY
-  if (items.length === 0) return { text: '', cut: 0, changesAt }
   if (items.length <= limits.maxItems) {
-    const text = listText(items, 0)
-    if (fits(text, limits)) return { text, cut: 0, changesAt }
+    const all = listText(items, 0)
+    if (fits(all.text, limits)) return all
   }
   const { actionsHead, cutActions } = PLAIN_WORDING
-  const cut = items.length - countNewest(items, new TextBudget(limits).reserve(actionsHead + cutActions(MAX_CUT)))
-  const text = listText(items.slice(cut), cut)
-  return { text: fits(text, limits) ? text : '', cut, changesAt }
+  const fitting = countNewest(items, new TextBudget(limits).reserve(actionsHead + cutActions(MAX_CUT)))
+  const cut = toBlockStart(items, items.length - fitting)
+  const list = listText(items.slice(cut), cut)
+  return fits(list.text, limits) ? list : { ...list, text: '', stableLength: 0 }
 }
 
-function listText(items: readonly DatedItem[], cut: number): string {
-  const lines: string[] = [PLAIN_WORDING.actionsHead]
-  if (cut > 0) lines.push(PLAIN_WORDING.cutActions(cut))
+function listText(items: readonly DatedItem[], cut: number): ActionsText {
+  const changesAt = Number.POSITIVE_INFINITY
+  if (items.length === 0 && cut === 0) return { text: '', cut, stableLength: 0, changesAt }
+  let text: string = PLAIN_WORDING.actionsHead
+  if (cut > 0) text += `\n${PLAIN_WORDING.cutActions(cut)}`
+  let stableLength = text.length
   let day: string | undefined
   for (const item of items) {
-    if (item.day === day) lines[lines.length - 1] += `; ${item.text}`
-    else lines.push(lineOf(item))
+    text += item.day === day ? `; ${item.text}` : `\n${lineOf(item)}`
     day = item.day
+    if (isBlockEnd(item)) stableLength = text.length
   }
-  return lines.join('\n')
+  return { text, cut, stableLength, changesAt }
+}
+
+/** About one action in eight ends a block, the same ones whatever other actions there are. */
+const BLOCK_SIZE = 8
+/** Items that are omitted at most to begin with a whole block. */
+const MAX_ALIGNMENT = 2 * BLOCK_SIZE
+
+/**
+ * Older actions form blocks, whose ends depend on nothing but the action there. The newest actions, behind the last end,
+ * are the part that changes often; and a list that has to be cut begins with a block, so that its start does not change
+ * with each new action.
+ */
+function isBlockEnd({ text, day }: DatedItem): boolean {
+  // FNV-1a, then the finalizer of MurmurHash3, without which similar texts have similar hashes.
+  let hash = 0x811c9dc5
+  for (const part of [day, text])
+    for (let index = 0; index < part.length; index++) hash = Math.imul(hash ^ part.charCodeAt(index), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  return ((hash ^ (hash >>> 13)) >>> 0) % BLOCK_SIZE === 0
+}
+
+/** The next start of a block that is near, else the same index. */
+function toBlockStart(items: readonly DatedItem[], cut: number): number {
+  const end = Math.min(cut + MAX_ALIGNMENT, items.length)
+  for (let index = cut; index < end; index++) {
+    const before = items[index - 1]
+    if (before !== undefined && isBlockEnd(before)) return index
+  }
+  return cut
 }
 
 /** How many of the newest items fit. */

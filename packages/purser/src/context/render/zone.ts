@@ -8,6 +8,8 @@ export interface Zone {
 /** Since then offsets change only at quarters of an hour, UTC. */
 const REGULAR_SINCE = Date.parse('1972-01-01T00:00:00Z')
 const QUARTER_MS = 900_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 86_400_000
 /** Cached offsets, per zone. */
 const MAX_OFFSETS = 4_096
 /** Cached zones; one zone may have several names. */
@@ -25,6 +27,15 @@ export function zoneOf(name: string): Zone | undefined {
     zones.set(name, zone)
   }
   return zone
+}
+
+/** The start of the next calendar day of a zone, epoch ms; on a day on which the clocks change, within the hour after. */
+export function nextMidnight(now: number, timeZone: string): number {
+  const zone = zoneOf(timeZone) as Zone
+  const [hours = 0, minutes = 0, seconds = 0] = zone.format(now).slice(11).split(':').map(Number)
+  const next = now - (now % 1_000) + DAY_MS - ((hours * 60 + minutes) * 60 + seconds) * 1_000
+  // If the day is an hour longer, the clock still shows 23:00.
+  return zone.format(next).slice(0, 10) === zone.format(now).slice(0, 10) ? next + HOUR_MS : next
 }
 
 /**

@@ -1,4 +1,5 @@
 import type {
+  JSONObject,
   LanguageModelV4FilePart,
   LanguageModelV4Message,
   LanguageModelV4Prompt,
@@ -29,7 +30,9 @@ export function convertToPrompt(messages: readonly ChatMessage[]): LanguageModel
       const last = prompt.at(-1)
       if (last?.role === 'tool') last.content.push(result)
       else prompt.push({ role: 'tool', content: [result] })
-    } else {
+    } else if (message.role === 'system' || message.role === 'developer')
+      prompt.push(...convertInstructions(message, param))
+    else {
       const converted = convertMessage(message, toolNames, param)
       if (converted.content.length > 0) prompt.push(converted)
     }
@@ -40,9 +43,6 @@ export function convertToPrompt(messages: readonly ChatMessage[]): LanguageModel
 
 function convertMessage(message: ChatMessage, toolNames: Map<string, string>, param: string): LanguageModelV4Message {
   switch (message.role) {
-    case 'system':
-    case 'developer':
-      return { role: 'system', content: visible(textOf(message, param)) }
     case 'user':
       return { role: 'user', content: convertUserContent(message, param) }
     case 'assistant': {
@@ -53,6 +53,31 @@ function convertMessage(message: ChatMessage, toolNames: Map<string, string>, pa
     default:
       throw invalid(`This provider does not support messages with the role '${message.role}'.`, `${param}.role`)
   }
+}
+
+/** Parts with a cache breakpoint, and what follows them, become messages of their own, so that the breakpoint stays. */
+function convertInstructions(message: ChatMessage, param: string): LanguageModelV4Message[] {
+  const { content } = message
+  if (!Array.isArray(content) || !content.some(hasCacheControl))
+    return withText([{ role: 'system', content: textOf(message, param) }])
+  return withText(
+    content.map((part) => {
+      const text = textOf({ ...message, content: [part] }, param)
+      if (!hasCacheControl(part)) return { role: 'system', content: text }
+      const anthropic = { cacheControl: part.cache_control as JSONObject }
+      return { role: 'system', content: text, providerOptions: { anthropic } }
+    }),
+  )
+}
+
+/** Providers refuse messages that have only white space. */
+function withText(messages: readonly LanguageModelV4Message[]): LanguageModelV4Message[] {
+  return messages.filter(({ role, content }) => role !== 'system' || visible(content) !== '')
+}
+
+/** Anthropic's field for the end of a part of the prompt that is cached. */
+function hasCacheControl(part: ContentPart): boolean {
+  return isObject(part.cache_control)
 }
 
 function convertUserContent({ content }: ChatMessage, param: string): UserPart[] {

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { PurserError } from '../../../src/errors.ts'
+import { injectContext } from '../../../src/openai/inject-context.ts'
 import { createAiSdkChatModel } from '../../../src/providers/ai-sdk/chat-model.ts'
+import { convertToPrompt } from '../../../src/providers/ai-sdk/convert-to-prompt.ts'
 import { createLazyModel, importPackage } from '../../../src/providers/ai-sdk/packages.ts'
 import { handClock } from '../../../src/testing/hand-clock.ts'
 import { chunksOf, createCall, failsWith, messages } from '../../support/provider-harness.ts'
@@ -168,4 +170,26 @@ test('a package that is not installed is package_missing, with the command that 
     importPackage('@ai-sdk/not-there', load),
     failsWith('package_missing', ({ hint }) => hint === 'npm install @ai-sdk/not-there'),
   )
+})
+
+test('the cache breakpoints of instructions stay where they are, and the context of the user stands behind the last one', () => {
+  const cache_control = { type: 'ephemeral' }
+  const request = {
+    messages: [
+      {
+        role: 'system',
+        content: [
+          { type: 'text', text: 'Rules.' },
+          { type: 'text', text: 'Manual.', cache_control },
+        ],
+      },
+      { role: 'user', content: 'Hi' },
+    ],
+  }
+  assert.deepEqual(convertToPrompt(injectContext(request, 'name: Ann').messages).slice(0, 4), [
+    { role: 'system', content: 'Rules.' },
+    { role: 'system', content: 'Manual.', providerOptions: { anthropic: { cacheControl: cache_control } } },
+    { role: 'system', content: 'name: Ann' },
+    { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
+  ])
 })

@@ -37,6 +37,14 @@ function collectMetrics(context: AppContext, registry: Registry): () => void {
     new Histogram({ name: `purser_${name}_seconds`, help, buckets, registers })
 
   const turns = counter('turns', 'Turns by outcome and cache result.', ['outcome', 'cache'])
+  const prefixes = counter(
+    'turn_prefixes',
+    'Turns by whether the start of their context equals that of the turn before in the same session.',
+    ['prefix'],
+  )
+  const inputTokens = counter('input_tokens', 'Input tokens by whether the upstream took them from its prompt cache.', [
+    'cached',
+  ])
   const overhead = histogram(
     'turn_overhead',
     'Time spent in Purser before the first chunk of a turn.',
@@ -65,6 +73,12 @@ function collectMetrics(context: AppContext, registry: Registry): () => void {
     onDiagnostic('turn', (turn) => {
       if (!isOwn(turn)) return
       turns.inc({ outcome: turn.outcome, cache: turn.cache })
+      if (turn.prefix !== null) prefixes.inc({ prefix: turn.prefix })
+      if (turn.inputTokens !== null) {
+        const cached = Math.min(turn.cachedTokens ?? 0, turn.inputTokens)
+        inputTokens.inc({ cached: 'true' }, cached)
+        inputTokens.inc({ cached: 'false' }, turn.inputTokens - cached)
+      }
       overhead.observe(turn.overheadMs / 1000)
       duration.observe(turn.totalMs / 1000)
     }),
