@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -20,8 +22,61 @@ const OUTPUTS: Readonly<Record<string, readonly RegExp[]>> = {
 }
 /** Needs a running gateway; the tests of the server run it. */
 const NEEDS_GATEWAY = ['openai-client.ts']
+/** Memory services as their documentation has them: the request that an example must make, and the answer. */
+const SERVICES: Readonly<Record<string, Service>> = {
+  'memory-mem0.ts': {
+    env: 'MEM0',
+    path: '/v2/memories/search/',
+    authorization: 'Token the-key',
+    body: { query: 'What should I eat?', filters: { user_id: 'ada' }, top_k: 5 },
+    answer: { results: [{ id: 'm1', memory: 'is a vegetarian', score: 0.9, user_id: 'ada' }] },
+    expected: /- is a vegetarian/,
+  },
+  'memory-zep.ts': {
+    env: 'ZEP',
+    path: '/api/v2/graph/search',
+    authorization: 'Api-Key the-key',
+    body: { user_id: 'ada', query: 'What should I eat?', scope: 'edges', limit: 10 },
+    answer: { edges: [{ uuid: 'e1', name: 'LIKES', fact: 'Ada likes curry' }] },
+    expected: /- Ada likes curry/,
+  },
+}
 
-for (const name of globSync('*.ts', { cwd: join(root, 'examples') }).filter((file) => !NEEDS_GATEWAY.includes(file))) {
+interface Service {
+  readonly env: string
+  readonly path: string
+  readonly authorization: string
+  readonly body: object
+  readonly answer: object
+  readonly expected: RegExp
+}
+
+for (const [name, service] of Object.entries(SERVICES)) {
+  test(`the example ${name} asks the memory service for what the user wrote`, async (t) => {
+    const requests: { url: string | undefined; authorization: string | undefined; body: unknown }[] = []
+    const server = createServer(async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += String(chunk)
+      requests.push({ url: request.url, authorization: request.headers.authorization, body: JSON.parse(body) })
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(service.answer))
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    t.after(() => server.close())
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const env = { ...process.env, [`${service.env}_URL`]: url, [`${service.env}_API_KEY`]: 'the-key' }
+    const { stdout } = await run(process.execPath, ['--conditions=@purser/source', join(root, 'examples', name)], {
+      env,
+    })
+    const { path, authorization, body } = service
+    assert.deepEqual(requests, [{ url: path, authorization, body }])
+    assert.match(stdout, service.expected)
+    assert.ok(!stdout.includes('the-key'))
+  })
+}
+
+for (const name of globSync('*.ts', { cwd: join(root, 'examples') }).filter(
+  (file) => !NEEDS_GATEWAY.includes(file) && !(file in SERVICES),
+)) {
   test(`the example ${name} runs and prints the expected output`, async () => {
     const { stdout } = await run(process.execPath, ['--conditions=@purser/source', join(root, 'examples', name)])
     for (const expected of OUTPUTS[name] ?? assert.fail(`${name} has no expected output`))

@@ -19,6 +19,7 @@ export interface AiSdkUser {
       readonly mode?: 'plain' | 'reuse' | 'create' | undefined
       readonly timeZone?: string | undefined
       readonly session?: string | undefined
+      readonly query?: string | undefined
       readonly signal?: AbortSignal | undefined
     }): Promise<{ readonly text: string }>
   }

@@ -11,8 +11,21 @@ export async function injectContext(
   call: LanguageModelV4CallOptions,
   { mode, timeZone, session }: Pick<AiSdkOptions, 'mode' | 'timeZone' | 'session'>,
 ): Promise<LanguageModelV4CallOptions> {
-  const { text } = await user.context.resolve({ mode, timeZone, session, signal: call.abortSignal })
+  const { text } = await user.context.resolve({
+    mode,
+    timeZone,
+    session,
+    query: lastUserText(call.prompt),
+    signal: call.abortSignal,
+  })
   return { ...call, prompt: appendToInstructions(call.prompt, text) }
+}
+
+/** For sources that search by what the user wrote. */
+function lastUserText(prompt: readonly LanguageModelV4Message[]): string | undefined {
+  const message = prompt.findLast(({ role }) => role === 'user')
+  if (message?.role !== 'user') return undefined
+  return message.content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n')
 }
 
 function appendToInstructions(prompt: readonly LanguageModelV4Message[], text: string): LanguageModelV4Message[] {

@@ -66,6 +66,8 @@ export interface ResolveOptions {
   readonly session?: string | undefined
   /** Names of the sections to include. Default: all. */
   readonly sections?: readonly string[] | undefined
+  /** What the user wrote last, for sources with `needs: 'query'`; the first 400 characters. Default: none. */
+  readonly query?: string | undefined
   /** Aborting returns at once what is in memory. */
   readonly signal?: AbortSignal | undefined
   /** The answer made with this context may be cached: with `clock: 'auto'` the current time is omitted. Default false. */
@@ -109,6 +111,8 @@ export interface SourceOptions {
   readonly signal: AbortSignal
   /** The mode of the caller. A source that reads it is called for each mode separately. */
   readonly mode: Mode
+  /** With `needs: 'query'`: what the user wrote last, at most 400 characters. */
+  readonly query?: string | undefined
 }
 
 /**
@@ -120,7 +124,8 @@ export type SourceFunction = (user: string, options: SourceOptions) => SourceDat
 
 /**
  * A service that is called for the data of a section. `{user}` in path, query, header values and strings of the body is
- * replaced by the encoded user id. Redirects are not followed.
+ * replaced by the encoded user id, with `needs: 'query'` also `{query}` by what the user wrote last. Redirects are not
+ * followed.
  */
 export interface HttpSource {
   /** An http or https URL without `{user}` in its origin. */
@@ -130,6 +135,10 @@ export interface HttpSource {
   /** A JSON object or list. */
   readonly body?: object | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Path to the data in the answer, such as `'results'` or `'data.items'`. Default: the whole answer. */
+  readonly select?: string | undefined
+  /** As in `SectionOption`, for a source that is the whole option. */
+  readonly needs?: 'query' | undefined
 }
 
 export type Source = SourceFunction | HttpSource
@@ -179,6 +188,15 @@ export interface SectionOption {
   readonly render?: Render | string | undefined
   /** How long its data is fresh, ms. Default `context.ttlMs`. */
   readonly ttlMs?: number | undefined
+  /** How long `null` and other empty data is fresh, ms: a source without data of a user is not asked again. Default `ttlMs`. */
+  readonly emptyTtlMs?: number | undefined
+  /** How long a call waits for this section at most, ms. Default: the budget of the call. */
+  readonly budgetMs?: number | undefined
+  /**
+   * `'query'`: the source gets what the user wrote last, and its data belongs to that text. Without a text it is not
+   * called, and the section is empty. It stands behind the actions.
+   */
+  readonly needs?: 'query' | undefined
   /** How long its data may be used while newer data cannot be loaded, ms. Default `context.maxStaleMs`. */
   readonly maxStaleMs?: number | undefined
   /** Limit of its text, UTF-8 bytes; at least 1,024. Default 32 KiB for actions, 8 KiB for others. */
@@ -212,6 +230,8 @@ export type PrefixChange = 'first' | 'same' | 'changed'
 export interface InternalUserContext extends UserContext {
   /** What `resolve` would return at once, without a promise. Undefined if it has to load or to render, or is not valid. */
   getWarm(options: ResolveOptions): ResolvedContext | undefined
+  /** Whether a section gets the query. */
+  readonly needsQuery: boolean
   /** Remembers the prefix of a turn. Turns without a session are compared with each other. */
   comparePrefix(session: string | undefined, prefixHash: string): PrefixChange
 }

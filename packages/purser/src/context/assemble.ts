@@ -16,6 +16,8 @@ export interface SectionResult {
   readonly isFresh: boolean
   /** When the section was frozen, epoch ms; it is rendered as of then. */
   readonly frozenAt?: number | undefined
+  /** The source was not called, because there is no query for it. */
+  readonly isSkipped?: boolean | undefined
 }
 
 export interface AssembledContext {
@@ -72,13 +74,15 @@ export function assemble(
 
 const STABILITY_RANKS: Readonly<Record<Stability, number>> = { session: 0, day: 1, turn: 2 }
 const ACTIONS_RANK = 3
+const QUERY_RANK = 4
 
-function rankOf({ name, stability }: SectionRuntime): number {
+function rankOf({ name, stability, needsQuery }: SectionRuntime): number {
+  if (needsQuery && stability === 'turn') return QUERY_RANK
   return name === 'actions' && stability === 'turn' ? ACTIONS_RANK : STABILITY_RANKS[stability]
 }
 
 function renderSection(
-  { section, entry, isFresh, frozenAt }: SectionResult,
+  { section, entry, isFresh, frozenAt, isSkipped }: SectionResult,
   { mode, now, timeZone }: AssembleOptions,
   limits: ContextLimits,
 ): RenderedSection {
@@ -87,18 +91,20 @@ function renderSection(
   const isFrozen = frozenAt !== undefined
   const render = (data: CacheEntry, maxTokens: number) =>
     renderEntry(section, data, { mode, now: frozenAt ?? now, timeZone, maxTokens, isFrozen }, limits)
+  const base = { name, priority, rank, changesAt: NEVER }
+  if (isSkipped) return { ...base, ...NOTHING, status: 'empty', loadedAt: null, stableLength: 0, shrink: () => NOTHING }
   const rendered = entry && render(entry, Number.POSITIVE_INFINITY)
   if (entry === undefined || rendered === undefined || rendered.hasFailed) {
     const text = section.placeholder(mode, 'unavailable')
     const size = { text, weight: weigh(text), stableLength: text.length, cut: 0 }
     const shrink = (): typeof NOTHING => NOTHING
-    return { name, priority, rank, status: 'unavailable', loadedAt: null, ...size, changesAt: NEVER, shrink }
+    return { ...base, status: 'unavailable', loadedAt: null, ...size, shrink }
   }
   const { text, weight, cut } = rendered
   const status = !isFresh ? ('stale' as const) : entry.data.isEmpty ? ('empty' as const) : ('fresh' as const)
   const loadedAt = new Date(entry.loadedAt).toISOString()
   const changesAt = isFrozen ? NEVER : rendered.changesAt
-  const stableLength = isFrozen ? text.length : rendered.stableLength
+  const stableLength = isFrozen ? text.length : rank === QUERY_RANK ? 0 : rendered.stableLength
   const shrink: FittableSection['shrink'] = (maxTokens) => (entry.data.isEmpty ? NOTHING : render(entry, maxTokens))
   return { name, priority, rank, status, loadedAt, text, weight, stableLength, cut, changesAt, shrink }
 }

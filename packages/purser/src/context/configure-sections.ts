@@ -7,12 +7,12 @@ import type { HttpSource, Mode, Render, SectionOption, SourceFunction } from './
 import type { ContextLimits } from './limits.ts'
 import type { IsIgnored } from './render/actions.ts'
 import { parseTextTemplate } from './render/text-template.ts'
-import { createSection, type Section, type SectionSource } from './section.ts'
+import { createSection, type Section, type SectionConfig, type SectionSource } from './section.ts'
 
 /** Creates the sources of sections without one of their own, and those that are called over HTTP. */
 export interface SourceFactory {
   createBuiltIn(section: 'profile' | 'actions'): SectionSource
-  createHttp(source: HttpSource, section: string): SectionSource
+  createHttp(source: HttpSource, options: { readonly section: string; readonly needsQuery: boolean }): SectionSource
 }
 
 const BUILT_IN = ['profile', 'actions'] as const
@@ -36,14 +36,17 @@ export function createSections(options: ContextOptions, limits: ContextLimits, f
  */
 export function createTimeZoneSection(
   timeZoneOf: (user: Subject) => Promise<string | null>,
-  { ttlMs, maxStaleMs }: ContextOptions,
+  { ttlMs, maxStaleMs, budgetMs }: ContextOptions,
   limits: ContextLimits,
 ): Section {
   return createSection({
     name: '@timeZone',
     source: { isBuiltIn: true, load: timeZoneOf, close: async () => undefined },
     ttlMs,
+    emptyTtlMs: ttlMs,
     maxStaleMs,
+    budgetMs,
+    needsQuery: false,
     maxBytes: 0,
     maxTokens: 0,
     maxItems: 0,
@@ -64,20 +67,38 @@ function createConfiguredSection(
   if (!SECTION_NAME.test(name))
     throw invalidOption(path, 'a name of at most 64 letters, digits, - and _, beginning with a letter')
   const option = parseSectionOption(options.sections[name], path)
+  const source = option.source ?? options.sources[name]
+  const needs = option.needs ?? (isObject(source) ? source.needs : undefined)
+  if (needs !== undefined && needs !== 'query') throw invalidOption(`${path}.needs`, "'query'")
+  const needsQuery = needs === 'query'
+  const ttlMs = option.ttlMs ?? options.ttlMs
   return createSection({
     name,
-    source: createSource(name, option.source ?? options.sources[name], factory),
-    ttlMs: option.ttlMs ?? options.ttlMs,
+    source: createSource({ section: name, source, needsQuery }, factory),
+    ttlMs,
+    emptyTtlMs: option.emptyTtlMs ?? ttlMs,
+    budgetMs: option.budgetMs ?? Number.POSITIVE_INFINITY,
+    needsQuery,
     maxStaleMs: option.maxStaleMs ?? options.maxStaleMs,
-    maxBytes: option.maxBytes ?? (name === 'actions' ? DEFAULT_BYTES.actions : DEFAULT_BYTES.others),
-    maxTokens: option.maxTokens ?? Number.POSITIVE_INFINITY,
-    maxItems: option.maxItems ?? DEFAULT_ITEMS,
-    priority: option.priority ?? (name === 'actions' ? -1 : 0),
+    ...limitsOf(name, option),
     stability: option.stability ?? 'turn',
     render: createRender(option.render, `${path}.render`),
     isIgnored: createIsIgnored(option.ignore),
     limits,
   })
+}
+
+function limitsOf(
+  name: string,
+  { maxBytes, maxTokens, maxItems, priority }: SectionOption,
+): Pick<SectionConfig, 'maxBytes' | 'maxTokens' | 'maxItems' | 'priority'> {
+  const isActions = name === 'actions'
+  return {
+    maxBytes: maxBytes ?? (isActions ? DEFAULT_BYTES.actions : DEFAULT_BYTES.others),
+    maxTokens: maxTokens ?? Number.POSITIVE_INFINITY,
+    maxItems: maxItems ?? DEFAULT_ITEMS,
+    priority: priority ?? (isActions ? -1 : 0),
+  }
 }
 
 type Check = readonly [expected: string, isValid: (value: unknown) => boolean]
@@ -88,11 +109,14 @@ const isIntegerFrom =
   (value: unknown): boolean =>
     Number.isSafeInteger(value) && (value as number) >= min
 
-/** Source and ignored names are checked where they are used. */
+/** Source, needs and ignored names are checked where they are used. */
 const CHECKS: Readonly<Record<keyof SectionOption, Check | undefined>> = {
   source: undefined,
   render: ['a function or a text with placeholders', (value) => /^(function|string)$/.test(typeof value)],
+  needs: undefined,
   ttlMs: ['a number of milliseconds, 0 or more', isDuration],
+  emptyTtlMs: ['a number of milliseconds, 0 or more', isDuration],
+  budgetMs: ['a number of milliseconds, 0 or more', isDuration],
   maxStaleMs: ['a number of milliseconds, 0 or more', isDuration],
   maxBytes: [`an integer of ${MIN_BYTES} or more`, isIntegerFrom(MIN_BYTES)],
   maxTokens: ['an integer of 1 or more', isIntegerFrom(1)],
@@ -118,7 +142,10 @@ function parseSectionOption(option: unknown, path: string): SectionOption {
   return option
 }
 
-function createSource(section: string, source: unknown, factory: SourceFactory): SectionSource {
+function createSource(
+  { section, source, needsQuery }: { readonly section: string; readonly source: unknown; readonly needsQuery: boolean },
+  factory: SourceFactory,
+): SectionSource {
   if (source === undefined) {
     if (isBuiltIn(section)) return factory.createBuiltIn(section)
     throw new PurserError('option_invalid', `The section '${section}' has no source.`, {
@@ -130,7 +157,7 @@ function createSource(section: string, source: unknown, factory: SourceFactory):
     return { isBuiltIn: false, load: ({ id }, options) => load(id, options), close: async () => undefined }
   }
   if (isObject(source) && typeof source.url === 'string')
-    return factory.createHttp(source as unknown as HttpSource, section)
+    return factory.createHttp(source as unknown as HttpSource, { section, needsQuery })
   throw invalidOption(`the source of '${section}'`, 'a function or { url }')
 }
 

@@ -106,14 +106,14 @@ function createParts(deps: ContextDeps): ContextParts {
     jitter,
     incarnationOf: async (user) => (await journal.read(user)).incarnation,
     onStaleData: (section, { user, mode }, entry) =>
-      cache.setSectionIfAbsent(user.id, cacheKeyOf(section, mode), entry),
+      cache.setSectionIfAbsent(user.id, cacheKeyOf(section, { mode }), entry),
   })
   const createRuntime = (section: Section): SectionRuntime =>
     createSectionRuntime(section, { namespace, effects, timeouts, limits, options, jitter, loader, cache })
   const sections = createSections(options, limits, {
     createBuiltIn: (section) => createBuiltInSource(store.users, section),
     createHttp: (source, section) =>
-      createHttpSource(source, { section, limits, maxConnections: options.maxConcurrentLoads }),
+      createHttpSource(source, { ...section, limits, maxConnections: options.maxConcurrentLoads }),
   }).map(createRuntime)
   const timeZoneSection = timeZoneOf && createRuntime(createTimeZoneSection(timeZoneOf, options, limits))
   const all = timeZoneSection === undefined ? sections : [...sections, timeZoneSection]
@@ -209,7 +209,8 @@ function createSectionRuntime(section: Section, { loader, cache, ...deps }: Sect
       ...deps,
       source: section.name,
       run: (load) => loader.load(runtime, load),
-      onLoaded: ({ user, mode }, entry) => cache.setSection(user.id, cacheKeyOf(runtime, mode), entry),
+      onLoaded: ({ user, mode, query }, entry) =>
+        cache.setSection(user.id, cacheKeyOf(runtime, { mode, query }), entry),
     }),
   }
   return runtime

@@ -69,7 +69,7 @@ export class LoadScheduler<Data> {
       current.waiters.add(waiter)
       return current
     }
-    if (this.#backoff.isActive(options.key, now, this.#breaker.closedAt)) return undefined
+    if (this.#backoff.isActive(options.backoffKey, now, this.#breaker.closedAt)) return undefined
     return this.#create(options, waiter, now)
   }
 
@@ -145,7 +145,7 @@ export class LoadScheduler<Data> {
     this.#breaker.recordSuccess(this.#deps.effects.monotonic())
     if (load.isOutdated) this.#report('dropped')
     else {
-      this.#backoff.reset(load.key)
+      this.#backoff.reset(load.backoffKey)
       this.#outdateOlder(load)
       this.#deps.onLoaded(load, data)
       this.#report(isLate ? 'late' : 'loaded')
@@ -174,7 +174,7 @@ export class LoadScheduler<Data> {
   /** Counts a failure or a hang, for the key and for the source. */
   #recordFailure(load: Load<Data>): void {
     const now = this.#deps.effects.monotonic()
-    if (!load.isOutdated) this.#backoff.recordFailure(load.key, now, this.#breaker.closedAt)
+    if (!load.isOutdated) this.#backoff.recordFailure(load.backoffKey, now, this.#breaker.closedAt)
     const hasOpened = this.#breaker.recordFailure(now, load.isProbe)
     load.isProbe = false
     if (hasOpened) this.#shedQueue()

@@ -10,8 +10,11 @@ import type { Mode } from './api.ts'
  */
 export interface Load<Data> {
   readonly key: string
+  /** Failures are remembered under it. */
+  readonly backoffKey: string
   readonly user: Subject
   readonly mode: Mode
+  readonly query: string | undefined
   /** Calls the source even if the store has fresh data. */
   readonly forceReload: boolean
   readonly waiters: Set<LoadWaiter<Data>>
@@ -35,18 +38,25 @@ export interface LoadWaiter<Data> {
 
 export interface LoadOptions {
   readonly key: string
+  readonly backoffKey: string
   readonly user: Subject
   readonly mode: Mode
+  readonly query: string | undefined
   readonly forceReload: boolean
   /** How long the caller waits at most; undefined for a refresh without waiters. */
   readonly budgetMs: number | undefined
 }
 
-export function createLoad<Data>({ key, user, mode, forceReload }: LoadOptions, requestedAt: number): Load<Data> {
+export function createLoad<Data>(
+  { key, backoffKey, user, mode, query, forceReload }: LoadOptions,
+  requestedAt: number,
+): Load<Data> {
   return {
     key,
+    backoffKey,
     user,
     mode,
+    query,
     forceReload,
     waiters: new Set(),
     abort: new AbortController(),

@@ -5,11 +5,13 @@ import type { SectionResult } from './assemble.ts'
 import type { CacheEntry } from './cache-entry.ts'
 import type { Load, LoadWaiter } from './load.ts'
 import type { ParsedResolveOptions } from './resolve-options.ts'
-import { loadKeyOf, type SectionRuntime } from './section-runtime.ts'
+import { loadKeysFor, type SectionRuntime } from './section-runtime.ts'
 
 export interface ResolveCallDeps {
   readonly user: Subject
   readonly options: ParsedResolveOptions
+  /** Monotonic ms. */
+  readonly startedAt: number
   readonly deadlines: DeadlineQueue
   readonly effects: Effects
 }
@@ -26,11 +28,14 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
   readonly #effects: Effects
   readonly #results = new Map<SectionRuntime, SectionResult>()
   readonly #pending = new Map<Load<CacheEntry>, SectionRuntime>()
-  #deadline: Deadline | undefined
+  readonly #startedAt: number
+  /** That of the call, and those of sections with a smaller budget. */
+  readonly #timers: Deadline[] = []
   #resolveWait: ((deadlineExceeded: boolean) => void) | undefined
   #hasEnded = false
 
-  constructor({ user, options, deadlines, effects }: ResolveCallDeps) {
+  constructor({ user, options, startedAt, deadlines, effects }: ResolveCallDeps) {
+    this.#startedAt = startedAt
     this.#user = user
     this.#options = options
     this.#deadlines = deadlines
@@ -47,19 +52,22 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
 
   /** Waits for new data of a section; the present result is the fallback. */
   load(section: SectionRuntime): void {
-    const { mode, budgetMs, maxAgeMs } = this.#options
+    const { mode, query, budgetMs, maxAgeMs } = this.#options
     const user = this.#user
     const forceReload = maxAgeMs !== undefined
     this.setResult({ ...this.getResult(section), isFresh: false })
-    const key = loadKeyOf(section, user.id, mode)
-    const load = section.loads.join({ key, user, mode, forceReload, budgetMs }, this)
+    const keys = loadKeysFor(section, user.id, { mode, query })
+    const load = section.loads.join({ ...keys, user, mode, query, forceReload, budgetMs }, this)
     if (load !== undefined && load.state !== 'ended') this.#pending.set(load, section)
   }
 
   /** Resolves at the end of the call to whether the deadline was exceeded. */
   wait(deadline: number): Promise<boolean> {
-    if (this.#pending.size === 0) return Promise.resolve(false)
-    if (this.#effects.monotonic() >= deadline) {
+    const now = this.#effects.monotonic()
+    const impatient = [...this.#pending.values()].filter((section) => this.#deadlineOf(section) < deadline)
+    for (const section of impatient) if (this.#deadlineOf(section) <= now) this.#giveUp(section)
+    if (this.#pending.size === 0) return Promise.resolve(impatient.length > 0)
+    if (now >= deadline) {
       this.#leaveAll()
       return Promise.resolve(true)
     }
@@ -71,7 +79,14 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
         resolve(deadlineExceeded)
       }
       signal?.addEventListener('abort', abort, { once: true })
-      this.#deadline = this.#deadlines.add(deadline, () => this.#end(true))
+      this.#timers.push(this.#deadlines.add(deadline, () => this.#end(true)))
+      for (const section of impatient) {
+        const giveUp = (): void => {
+          this.#giveUp(section)
+          if (this.#pending.size === 0) this.#end(true)
+        }
+        this.#timers.push(this.#deadlines.add(this.#deadlineOf(section), giveUp))
+      }
     })
   }
 
@@ -114,9 +129,21 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
   #end(deadlineExceeded: boolean): void {
     if (this.#hasEnded || this.#resolveWait === undefined) return
     this.#hasEnded = true
-    if (this.#deadline !== undefined) this.#deadlines.remove(this.#deadline)
+    for (const timer of this.#timers) this.#deadlines.remove(timer)
     this.#leaveAll()
     this.#resolveWait(deadlineExceeded)
+  }
+
+  #deadlineOf(section: SectionRuntime): number {
+    return this.#startedAt + section.budgetMs
+  }
+
+  #giveUp(section: SectionRuntime): void {
+    for (const [load, pending] of this.#pending) {
+      if (pending !== section) continue
+      this.#pending.delete(load)
+      section.loads.leave(load, this)
+    }
   }
 
   #leaveAll(): void {

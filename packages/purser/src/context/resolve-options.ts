@@ -10,6 +10,7 @@ import {
 import type { Mode, ResolveOptions } from './api.ts'
 import { MODES } from './modes.ts'
 import type { ClockPrecision } from './render/clock.ts'
+import { shorten } from './render/sanitize.ts'
 import { zoneOf } from './render/zone.ts'
 import type { SectionRuntime } from './section-runtime.ts'
 
@@ -21,6 +22,8 @@ export interface ParsedResolveOptions {
   readonly maxAgeMs: number | undefined
   readonly timeZone: string | undefined
   readonly session: string | undefined
+  /** Undefined also if no section gets it. */
+  readonly query: string | undefined
   readonly sections: readonly SectionRuntime[]
   readonly clock: ClockPrecision
   readonly signal: AbortSignal | undefined
@@ -36,13 +39,25 @@ export interface ResolveDefaults {
   readonly sections: readonly SectionRuntime[]
 }
 
-const OPTIONS = ['mode', 'budgetMs', 'maxTokens', 'maxAgeMs', 'timeZone', 'session', 'sections', 'signal', 'keep']
+const OPTIONS = [
+  'mode',
+  'budgetMs',
+  'maxTokens',
+  'maxAgeMs',
+  'timeZone',
+  'session',
+  'sections',
+  'query',
+  'signal',
+  'keep',
+]
 const OPTIONS_RULE = { name: 'options' }
 const NO_OPTIONS: ResolveOptions = {}
 const MODE_RULE = { name: 'mode', hint: 'Default: the option context.mode.' }
 const BUDGET_RULE = { name: 'budgetMs', hint: 'Default: the option context.budgetMs.' }
 const MAX_TOKENS_RULE = { name: 'maxTokens', min: 0, hint: 'Default: the option context.maxTokens.' }
 const SESSION_RULE = { name: 'session', maxBytes: 256 }
+const MAX_QUERY_CHARACTERS = 400
 const MAX_AGE_RULE = { name: 'maxAgeMs', hint: 'Default: data of any age.' }
 
 /** Throws `argument_invalid`. */
@@ -61,9 +76,11 @@ export function parseResolveOptions(
   const maxTokens = input.maxTokens === undefined ? defaults.maxTokens : parseInteger(input.maxTokens, MAX_TOKENS_RULE)
   // Only where it makes a difference, so that other sessions share one context.
   const session = sections.some(({ stability }) => stability === 'session') ? parseSession(input.session) : undefined
+  const query = sections.some(({ needsQuery }) => needsQuery) ? parseQuery(input.query) : undefined
   const isDefault =
     timeZone === undefined &&
     session === undefined &&
+    query === undefined &&
     sections === defaults.sections &&
     !isCacheable &&
     input.maxTokens === undefined
@@ -74,12 +91,13 @@ export function parseResolveOptions(
     maxAgeMs: input.maxAgeMs === undefined ? undefined : parseDuration(input.maxAgeMs, MAX_AGE_RULE),
     timeZone,
     session,
+    query,
     sections,
     clock,
     signal: input.signal,
     key: isDefault
       ? mode
-      : `${mode} ${clock} ${maxTokens} ${timeZone ?? ''} ${sections.map(({ name }) => name).join()} ${session ?? ''}`,
+      : `${mode} ${clock} ${maxTokens} ${timeZone ?? ''} ${sections.map(({ name }) => name).join()} ${session ?? ''}\n${query ?? ''}`,
   }
 }
 
@@ -89,6 +107,15 @@ export function parseMode(mode: unknown, defaultMode: Mode): Mode {
 
 function parseSession(session: unknown): string | undefined {
   return session === undefined ? undefined : parseText(session, SESSION_RULE)
+}
+
+/** Undefined for blank text. Services limit the length of a query, Zep to 400 characters. */
+function parseQuery(query: unknown): string | undefined {
+  if (query === undefined) return undefined
+  if (typeof query !== 'string')
+    throwInvalid("'query' must be text.", { name: 'query', hint: 'What the user wrote last.' })
+  const text = query.toWellFormed().trim()
+  return text === '' ? undefined : shorten(text, MAX_QUERY_CHARACTERS)
 }
 
 function parseTimeZone(timeZone: unknown): string | undefined {

@@ -10,7 +10,7 @@ import type { ClockFormat, ClockText } from './render/clock.ts'
 import { nextMidnight, zoneOf } from './render/zone.ts'
 import { ResolveCall } from './resolve-call.ts'
 import { type ParsedResolveOptions, parseResolveOptions, type ResolveDefaults } from './resolve-options.ts'
-import { cacheKeyOf, loadKeyOf, type SectionRuntime } from './section-runtime.ts'
+import { cacheKeyOf, loadKeysFor, type SectionRuntime } from './section-runtime.ts'
 import type { FrozenSection, SessionCache } from './session-cache.ts'
 import type { CachedContext, UserCache, UserEntry } from './user-cache.ts'
 
@@ -102,7 +102,7 @@ export class Resolver {
     const results = options.sections.map((section) => this.#find(user, section, options, now))
     if (results.every((result) => result.entry === undefined)) return undefined
     const { timeZoneSection } = this.#deps
-    const timeZone = timeZoneSection && this.#lookUp(user, timeZoneSection, { mode, now })
+    const timeZone = timeZoneSection && this.#lookUp(user, timeZoneSection, options, now)
     return this.#assemble(user, options, { results, timeZone })
   }
 
@@ -111,13 +111,13 @@ export class Resolver {
     const timeZoneSection = options.timeZone === undefined ? this.#deps.timeZoneSection : undefined
     const needed = timeZoneSection === undefined ? options.sections : [...options.sections, timeZoneSection]
     const isAborted = options.signal?.aborted === true
-    const call = new ResolveCall({ user, options, deadlines, effects })
+    const call = new ResolveCall({ user, options, startedAt, deadlines, effects })
     for (const section of needed) {
       const result = this.#find(user, section, options, startedAt)
       call.setResult(result)
-      if (isAborted || result.frozenAt !== undefined) continue
+      if (isAborted || result.frozenAt !== undefined || result.isSkipped) continue
       if (!isSufficient(result, options, effects.now())) call.load(section)
-      else if (needsRefresh(result, startedAt)) refresh(user, section, options.mode)
+      else if (needsRefresh(result, startedAt)) refresh(user, section, options)
     }
     const deadlineExceeded = await call.wait(startedAt + options.budgetMs)
     const results = options.sections.map((section) => call.getResult(section))
@@ -129,27 +129,25 @@ export class Resolver {
   }
 
   /** The section as it is frozen, else its data in the cache. */
-  #find(user: Subject, section: SectionRuntime, { mode, session }: ParsedResolveOptions, now: number): SectionResult {
-    const frozen = this.#findFrozen(user, section, { mode, session })
-    if (frozen === undefined) return this.#lookUp(user, section, { mode, now })
+  #find(user: Subject, section: SectionRuntime, options: Scope, now: number): SectionResult {
+    const frozen = this.#findFrozen(user, section, options)
+    if (frozen === undefined) return this.#lookUp(user, section, options, now)
     return { section, entry: frozen.entry, isFresh: true, frozenAt: frozen.frozenAt }
   }
 
-  #findFrozen(
-    user: Subject,
-    section: SectionRuntime,
-    { mode, session }: { readonly mode: Mode; readonly session: string | undefined },
-  ): FrozenSection | undefined {
+  #findFrozen(user: Subject, section: SectionRuntime, { mode, session }: Scope): FrozenSection | undefined {
     const owner = freezerOf(section, session)
     if (owner === undefined) return undefined
     return this.#deps.sessions.getFrozen(user.id, owner, {
-      cacheKey: cacheKeyOf(section, mode),
+      cacheKey: freezeKeyOf(section, mode),
       now: this.#effects.now(),
     })
   }
 
-  #lookUp(user: Subject, section: SectionRuntime, { mode, now }: { mode: Mode; now: number }): SectionResult {
-    const entry = this.#cache.get(user.id)?.sections.get(cacheKeyOf(section, mode))
+  #lookUp(user: Subject, section: SectionRuntime, options: Scope, now: number): SectionResult {
+    if (section.needsQuery && options.query === undefined)
+      return { section, entry: undefined, isFresh: true, isSkipped: true }
+    const entry = this.#cache.get(user.id)?.sections.get(cacheKeyOf(section, options))
     if (entry === undefined || now >= entry.staleUntil || entry.epoch !== section.epoch)
       return { section, entry: undefined, isFresh: false }
     return { section, entry, isFresh: now < entry.freshUntil }
@@ -161,7 +159,7 @@ export class Resolver {
     options: ParsedResolveOptions,
     found: { readonly results: readonly SectionResult[]; readonly timeZone: SectionResult | undefined },
   ): ResolvedContext {
-    const { mode, key, maxTokens, session } = options
+    const { mode, key, maxTokens } = options
     const monotonic = this.#effects.monotonic()
     const entry = this.#cache.get(user.id)
     if (entry !== undefined && options.maxAgeMs === undefined) {
@@ -172,12 +170,12 @@ export class Resolver {
     const timeZone = options.timeZone ?? timeZoneOf(found.timeZone) ?? this.#deps.timeZone
     const clock = this.#deps.clock(timeZone, { mode, precision: options.clock }, now)
     const owner = [this.#deps.namespace, user.id] as const
-    const results = found.results.map((result) => this.#freeze(user, result, { mode, session, timeZone, now }))
+    const results = found.results.map((result) => this.#freeze(user, result, { ...options, timeZone, now }))
     const assembled = assemble(results, { owner, mode, now, timeZone, clock, maxTokens }, this.#deps.limits)
     const { context } = assembled
     const basis = found.timeZone === undefined ? [] : [{ ...found.timeZone, isFresh: true }]
     basis.push(...results)
-    if (!basis.every((result) => this.#isCurrent(user, result, { mode, session }))) return context
+    if (!basis.every((result) => this.#isCurrent(user, result, options))) return context
     const validUntil = computeValidUntil(basis, assembled, { now, monotonic })
     if (monotonic < validUntil) {
       const { epoch } = this.#cache
@@ -190,7 +188,7 @@ export class Resolver {
   #freeze(
     user: Subject,
     result: SectionResult,
-    at: { readonly mode: Mode; readonly session: string | undefined; readonly timeZone: string; readonly now: number },
+    at: Scope & { readonly timeZone: string; readonly now: number },
   ): SectionResult {
     const { section, entry, isFresh, frozenAt } = result
     const owner = freezerOf(section, at.session)
@@ -199,20 +197,25 @@ export class Resolver {
     if (!this.#isCurrent(user, result, at)) return result
     const { now } = at
     const until = section.stability === 'day' ? nextMidnight(now, at.timeZone) : Number.POSITIVE_INFINITY
-    this.#deps.sessions.freeze(user.id, owner, cacheKeyOf(section, at.mode), { entry, frozenAt: now, until })
+    this.#deps.sessions.freeze(user.id, owner, freezeKeyOf(section, at.mode), { entry, frozenAt: now, until })
     return { ...result, frozenAt: now }
   }
 
   /** Whether the data of a result is still that in memory, and still valid. */
-  #isCurrent(
-    user: Subject,
-    { section, entry, frozenAt }: SectionResult,
-    options: { readonly mode: Mode; readonly session: string | undefined },
-  ): boolean {
+  #isCurrent(user: Subject, { section, entry, frozenAt, isSkipped }: SectionResult, options: Scope): boolean {
+    if (isSkipped) return true
     if (frozenAt !== undefined) return entry === this.#findFrozen(user, section, options)?.entry
-    const cached = this.#cache.get(user.id)?.sections.get(cacheKeyOf(section, options.mode))
+    const cached = this.#cache.get(user.id)?.sections.get(cacheKeyOf(section, options))
     return entry !== undefined && entry === cached && entry.epoch === section.epoch
   }
+}
+
+/** The options that select the data of a section. */
+type Scope = Pick<ParsedResolveOptions, 'mode' | 'session' | 'query'>
+
+/** A frozen section keeps the data of its first query. */
+function freezeKeyOf(section: SectionRuntime, mode: Mode): string {
+  return cacheKeyOf(section, { mode, query: '' })
 }
 
 /** The session that freezes a section; '' stands for the day. Undefined: the section is not frozen. */
@@ -227,9 +230,10 @@ function timeZoneOf(result: SectionResult | undefined): string | undefined {
 }
 
 /** Starts a load without waiting for it, unless one is running. */
-function refresh(user: Subject, section: SectionRuntime, mode: Mode): void {
-  const key = loadKeyOf(section, user.id, mode)
-  section.loads.join({ key, user, mode, forceReload: true, budgetMs: undefined })
+function refresh(user: Subject, section: SectionRuntime, scope: Scope): void {
+  const { mode, query } = scope
+  const keys = loadKeysFor(section, user.id, scope)
+  section.loads.join({ ...keys, user, mode, query, forceReload: true, budgetMs: undefined })
 }
 
 /** Whether a caller takes what is in memory. */
@@ -248,7 +252,8 @@ function computeValidUntil(
   { now, monotonic }: { readonly now: number; readonly monotonic: number },
 ): number {
   let until = monotonic + (changesAt - now)
-  for (const { section, entry, isFresh, frozenAt } of results) {
+  for (const { section, entry, isFresh, frozenAt, isSkipped } of results) {
+    if (isSkipped) continue
     if (frozenAt !== undefined) {
       // What is frozen for the day is looked at again every minute.
       if (section.stability === 'day') until = Math.min(until, monotonic + 60_000)

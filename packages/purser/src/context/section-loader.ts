@@ -48,7 +48,9 @@ export class SectionLoader {
 
   async load(section: SectionRuntime, load: Load<CacheEntry>): Promise<CacheEntry> {
     const { effects } = this.#deps
-    const lastGood = section.source.isBuiltIn ? undefined : await this.#openLastGood(section, load)
+    // What was found for another query is not last good data of this one.
+    const hasLastGood = !section.source.isBuiltIn && !section.needsQuery
+    const lastGood = !hasLastGood ? undefined : await this.#openLastGood(section, load)
     const stored = lastGood?.stored === undefined ? undefined : this.#restore(section, load.mode, lastGood.stored)
     if (stored !== undefined && !load.isOutdated) {
       const now = effects.monotonic()
@@ -87,10 +89,14 @@ export class SectionLoader {
     }
   }
 
-  #createEntry({ ttlMs, maxStaleMs, epoch }: SectionRuntime, data: SectionData, loadedAt: number): CacheEntry {
+  #createEntry(
+    { ttlMs, emptyTtlMs, maxStaleMs, epoch }: SectionRuntime,
+    data: SectionData,
+    loadedAt: number,
+  ): CacheEntry {
     const { effects, jitter } = this.#deps
     const times = { now: effects.now(), monotonic: effects.monotonic(), jitter: jitter() }
-    return createCacheEntry(data, loadedAt, { ttlMs, maxStaleMs, epoch, ...times })
+    return createCacheEntry(data, loadedAt, { ttlMs: data.isEmpty ? emptyTtlMs : ttlMs, maxStaleMs, epoch, ...times })
   }
 
   /** Undefined if the store fails, does not answer in time, or has failed shortly before. */
@@ -137,9 +143,10 @@ export class SectionLoader {
 }
 
 /** A promise whatever the source does: throw, return plain data, or return a thenable that calls back twice. */
-function callSource(section: SectionRuntime, { user, mode, abort }: Load<CacheEntry>): Promise<unknown> {
+function callSource(section: SectionRuntime, { user, mode, query, abort }: Load<CacheEntry>): Promise<unknown> {
   const options: SourceOptions = {
     signal: abort.signal,
+    ...(section.needsQuery ? { query } : {}),
     get mode() {
       // A source that reads the mode may return other data for the other one.
       section.isModeDependent = true

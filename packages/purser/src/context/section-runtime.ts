@@ -17,17 +17,32 @@ export interface SectionRuntime extends Section {
 }
 
 /** Key of a section's data within a user. Names of sections contain no space. */
-export function cacheKeyOf({ name, isModeDependent }: SectionRuntime, mode: Mode): string {
-  return isModeDependent ? `${name} ${mode}` : name
+export function cacheKeyOf(
+  { name, isModeDependent, needsQuery }: SectionRuntime,
+  { mode, query }: { readonly mode: Mode; readonly query?: string | undefined },
+): string {
+  const key = isModeDependent ? `${name} ${mode}` : name
+  return needsQuery ? `${key}${QUERY_MARK}${query}` : key
 }
+
+/** In a cache key, in front of the query that its data belongs to. */
+export const QUERY_MARK = ' ?'
 
 export function isCacheKeyOf(section: string, cacheKey: string): boolean {
   return cacheKey === section || cacheKey.startsWith(`${section} `)
 }
 
-/** Key under which callers share a load. User ids contain no line break. */
-export function loadKeyOf({ isModeDependent }: SectionRuntime, userId: string, mode: Mode): string {
-  return isModeDependent ? `${userId}\n${mode}` : userId
+/**
+ * The key under which callers share a load, and the one under which failures are remembered: those of one query delay
+ * the next one too. User ids contain no line break.
+ */
+export function loadKeysFor(
+  { isModeDependent, needsQuery }: SectionRuntime,
+  userId: string,
+  { mode, query }: { readonly mode: Mode; readonly query: string | undefined },
+): { readonly key: string; readonly backoffKey: string } {
+  const backoffKey = isModeDependent ? `${userId}\n${mode}` : userId
+  return { key: needsQuery ? `${backoffKey}\n?${query}` : backoffKey, backoffKey }
 }
 
 /** All keys under which loads of a user may run. */

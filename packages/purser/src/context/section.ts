@@ -19,7 +19,12 @@ export interface Section {
   readonly name: string
   readonly source: SectionSource
   readonly ttlMs: number
+  /** Of empty data. */
+  readonly emptyTtlMs: number
   readonly maxStaleMs: number
+  /** How long a call waits for it at most. */
+  readonly budgetMs: number
+  readonly needsQuery: boolean
   /** Copies what the source returned. Throws if it is not data of this section. */
   parse(data: unknown): SectionData
   /** Restores data that was stored as JSON. */
@@ -69,7 +74,10 @@ export interface SectionConfig {
   readonly name: string
   readonly source: SectionSource
   readonly ttlMs: number
+  readonly emptyTtlMs: number
   readonly maxStaleMs: number
+  readonly budgetMs: number
+  readonly needsQuery: boolean
   readonly maxBytes: number
   readonly maxTokens: number
   readonly maxItems: number
@@ -81,14 +89,30 @@ export interface SectionConfig {
 }
 
 export function createSection(config: SectionConfig): Section {
-  const { name, source, ttlMs, maxStaleMs, maxBytes, maxItems, priority, stability, limits } = config
+  const {
+    name,
+    source,
+    ttlMs,
+    emptyTtlMs,
+    maxStaleMs,
+    budgetMs,
+    needsQuery,
+    maxBytes,
+    maxItems,
+    priority,
+    stability,
+    limits,
+  } = config
   const isOwnRenderer = config.render !== undefined
   const renderer = config.render === undefined ? createBuiltInRenderer(config) : (config.render as Renderer)
   return {
     name,
     source,
     ttlMs,
+    emptyTtlMs,
     maxStaleMs,
+    budgetMs,
+    needsQuery,
     priority,
     stability,
     parse: (data) => parseSectionData(name, data, limits),

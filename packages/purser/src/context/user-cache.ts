@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Mode, ResolvedContext } from './api.ts'
 import type { CacheEntry } from './cache-entry.ts'
+import { QUERY_MARK } from './section-runtime.ts'
 
 /** A complete context, and how long it may be returned without a look at its sections. */
 export interface CachedContext {
@@ -25,6 +26,8 @@ export interface UserEntry {
   readonly others: Map<string, CachedContext>
 }
 
+/** Queries of one user and section whose data is cached. */
+const MAX_QUERIES = 4
 /** Approximate size of an entry without data. */
 const ENTRY_BYTES = 512
 
@@ -92,7 +95,9 @@ export class UserCache {
       create: undefined,
       others: new Map(),
     }
+    entry.sections.delete(cacheKey)
     entry.sections.set(cacheKey, section)
+    limitQueries(entry.sections, cacheKey)
     clearContexts(entry)
     this.#updateSize(userId, entry)
   }
@@ -136,6 +141,15 @@ export class UserCache {
     this.#users.set(userId, entry, { size })
     entry.isCached = this.#users.has(userId)
   }
+}
+
+/** The data of the newest queries stays. */
+function limitQueries(sections: Map<string, CacheEntry>, cacheKey: string): void {
+  const end = cacheKey.indexOf(QUERY_MARK)
+  if (end === -1) return
+  const start = cacheKey.slice(0, end + QUERY_MARK.length)
+  const sameSection = [...sections.keys()].filter((key) => key.startsWith(start))
+  for (const key of sameSection.slice(0, -MAX_QUERIES)) sections.delete(key)
 }
 
 function isMode(key: string): key is Mode {

@@ -34,6 +34,7 @@ export function createUserContext(user: Subject, deps: UserContextDeps): Interna
 
   return {
     resolve: (options) => resolver.resolve(user, options),
+    needsQuery: sections.some((section) => section.needsQuery),
     getWarm: (options) => resolver.getWarm(user, options),
     comparePrefix: (session = NO_SESSION, prefixHash) => sessions.comparePrefix(user.id, session, prefixHash),
     peek(options) {

@@ -7,6 +7,7 @@ import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts
 import type { ChatRequest, Usage } from '../openai/chat.ts'
 import type { ChatAnswer, ChatModel } from '../openai/chat-model.ts'
 import { cachedTokensOf, tokenCountOf } from '../openai/completion.ts'
+import { lastUserText } from '../openai/last-user-text.ts'
 import type { Lease } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
@@ -120,7 +121,9 @@ export class TurnRun {
   async resolveContext(): Promise<ResolvedContext> {
     const { mode, timeZone, session } = this.options
     const { context } = this.modules
-    const options = { mode, timeZone, session, signal: this.signal, keep: this.cacheMode !== 'off' }
+    // Only where a source asks for it: finding it costs a look at every message.
+    const query = context.needsQuery ? lastUserText(this.request.messages) : undefined
+    const options = { mode, timeZone, session, query, signal: this.signal, keep: this.cacheMode !== 'off' }
     const resolved = context.getWarm(options) ?? (await context.resolve(options))
     this.#prompt = { context: resolved, prefix: context.comparePrefix(session, resolved.prefixHash) }
     return resolved

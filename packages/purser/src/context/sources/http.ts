@@ -8,6 +8,7 @@ import { parseRequestTemplate } from './request-template.ts'
 
 export interface HttpSourceOptions {
   readonly section: string
+  readonly needsQuery: boolean
   readonly limits: ContextLimits
   readonly maxConnections: number
 }
@@ -20,8 +21,8 @@ const ABSENT = new Set([204, 404, 410])
  * data, 204, 404 and 410 mean no data; any other status, redirects included, is an outage.
  */
 export function createHttpSource(source: HttpSource, options: HttpSourceOptions): SectionSource {
-  const { section, limits, maxConnections } = options
-  const template = parseRequestTemplate(source, section)
+  const { limits, maxConnections } = options
+  const template = parseRequestTemplate(source, options)
   const pool = new Pool(template.origin, {
     factory: createPersistentClient,
     connections: Number.isFinite(maxConnections) ? maxConnections : null,
@@ -31,9 +32,10 @@ export function createHttpSource(source: HttpSource, options: HttpSourceOptions)
   })
   return {
     isBuiltIn: false,
-    async load({ id }, { signal }) {
-      const response = await pool.request({ ...template.fill(id), signal })
-      return readResponse(response, limits.maxSourceBytes)
+    async load({ id }, { signal, query = '' }) {
+      const response = await pool.request({ ...template.fill({ user: id, query }), signal })
+      const data = await readResponse(response, limits.maxSourceBytes)
+      return data === null ? null : selectData(data, template.select)
     },
     close: () => pool.destroy(),
   }
@@ -61,6 +63,17 @@ async function readResponse(response: Dispatcher.ResponseData, maxBytes: number)
   }
   const text = Buffer.concat(chunks).toString()
   return /^text\/(?!json)/i.test(String(headers['content-type'] ?? '')) ? parseJsonOrText(text) : JSON.parse(text)
+}
+
+/** The data at a path in the answer. An answer without it is of a kind that was not expected: an outage, not no data. */
+function selectData(data: unknown, path: readonly string[]): unknown {
+  let selected = data
+  for (const name of path) {
+    if (typeof selected !== 'object' || selected === null || !Object.hasOwn(selected, name))
+      throw new Error(`The answer of the source has no '${path.join('.')}'.`)
+    selected = (selected as Record<string, unknown>)[name]
+  }
+  return selected
 }
 
 /** Some services label JSON as text. What is not JSON is taken as text. */
