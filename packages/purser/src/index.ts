@@ -5,6 +5,7 @@ export type {
   ContextSection,
   HttpSource,
   Mode,
+  Reason,
   Render,
   RenderContext,
   Rendered,

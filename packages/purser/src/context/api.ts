@@ -35,6 +35,8 @@ export interface ContextSection {
   readonly name: string
   /** `stale`: older than its `ttlMs`. `empty`: the source has no data. `unavailable`: the source could not be read. */
   readonly status: 'fresh' | 'stale' | 'empty' | 'unavailable'
+  /** Why it is stale or unavailable; null if it is neither. */
+  readonly reason: Reason | null
   /** When its data was loaded, ISO 8601 UTC; null if it is unavailable. */
   readonly loadedAt: string | null
   /** Its text, without the current time. */
@@ -47,6 +49,26 @@ export interface ContextSection {
    */
   readonly cut: number
 }
+
+/**
+ * Why a section is stale or unavailable. `refreshing`: newer data is being loaded. `timeout`: the source has not answered
+ * within the budget. `queued`: its load has waited for a slot until the budget ended. `failed`: the source failed.
+ * `backoff`: it failed for this user shortly before and is not called again yet. `breaker_open`: it fails for all users.
+ * `overloaded`: too many loads wait. `render_failed`: its renderer threw. `aborted`: the caller aborted. `not_loaded`:
+ * `peek` loads nothing. `closed`: Purser is closing.
+ */
+export type Reason =
+  | 'refreshing'
+  | 'timeout'
+  | 'queued'
+  | 'failed'
+  | 'backoff'
+  | 'breaker_open'
+  | 'overloaded'
+  | 'render_failed'
+  | 'aborted'
+  | 'not_loaded'
+  | 'closed'
 
 /** A context with a digest of all its text but the current time, used in keys of answers. */
 export type ResolvedContext = Context & { readonly digest: string }

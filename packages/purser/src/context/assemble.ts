@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Context, ContextSection, Mode, ResolvedContext, Stability } from './api.ts'
+import type { Context, ContextSection, Mode, Reason, ResolvedContext, Stability } from './api.ts'
 import { type CacheEntry, renderEntry } from './cache-entry.ts'
 import { type FittableSection, fitAll, fitSections } from './fit-sections.ts'
 import { fitFrame, frameOf, type Layout, layOut, type Paragraph } from './layout.ts'
@@ -16,6 +16,8 @@ export interface SectionResult {
   readonly isFresh: boolean
   /** When the section was frozen, epoch ms; it is rendered as of then. */
   readonly frozenAt?: number | undefined
+  /** Why there is no fresh data. */
+  readonly reason?: Reason | undefined
   /** The source was not called, because there is no query for it. */
   readonly isSkipped?: boolean | undefined
 }
@@ -42,6 +44,7 @@ interface RenderedSection extends FittableSection {
   readonly rank: number
   readonly stableLength: number
   readonly status: ContextSection['status']
+  readonly reason: Reason | null
   readonly loadedAt: string | null
   readonly changesAt: number
 }
@@ -60,8 +63,8 @@ export function assemble(
   const fitted = fitAll(rendered, maxTokens, fixedText) ? undefined : fitSections(rendered, { maxTokens, fixedText })
   const sections = rendered.map((section): ContextSection => {
     const { text, weight, cut } = fitted?.get(section) ?? section
-    const { name, status, loadedAt } = section
-    return Object.freeze({ name, status, loadedAt, text, tokens: toTokens(weight), cut })
+    const { name, status, reason, loadedAt } = section
+    return Object.freeze({ name, status, reason, loadedAt, text, tokens: toTokens(weight), cut })
   })
   const paragraphs = rendered.map(({ name, rank, stableLength }, index): Paragraph => {
     const { text } = sections[index] as ContextSection
@@ -82,7 +85,7 @@ function rankOf({ name, stability, needsQuery }: SectionRuntime): number {
 }
 
 function renderSection(
-  { section, entry, isFresh, frozenAt, isSkipped }: SectionResult,
+  { section, entry, isFresh, frozenAt, isSkipped, reason = 'not_loaded' }: SectionResult,
   { mode, now, timeZone }: AssembleOptions,
   limits: ContextLimits,
 ): RenderedSection {
@@ -91,14 +94,15 @@ function renderSection(
   const isFrozen = frozenAt !== undefined
   const render = (data: CacheEntry, maxTokens: number) =>
     renderEntry(section, data, { mode, now: frozenAt ?? now, timeZone, maxTokens, isFrozen }, limits)
-  const base = { name, priority, rank, changesAt: NEVER }
+  const base = { name, priority, rank, changesAt: NEVER, reason: null }
   if (isSkipped) return { ...base, ...NOTHING, status: 'empty', loadedAt: null, stableLength: 0, shrink: () => NOTHING }
   const rendered = entry && render(entry, Number.POSITIVE_INFINITY)
   if (entry === undefined || rendered === undefined || rendered.hasFailed) {
     const text = section.placeholder(mode, 'unavailable')
     const size = { text, weight: weigh(text), stableLength: text.length, cut: 0 }
     const shrink = (): typeof NOTHING => NOTHING
-    return { ...base, status: 'unavailable', loadedAt: null, ...size, shrink }
+    const cause = entry === undefined ? reason : 'render_failed'
+    return { ...base, status: 'unavailable', reason: cause, loadedAt: null, ...size, shrink }
   }
   const { text, weight, cut } = rendered
   const status = !isFresh ? ('stale' as const) : entry.data.isEmpty ? ('empty' as const) : ('fresh' as const)
@@ -106,7 +110,8 @@ function renderSection(
   const changesAt = isFrozen ? NEVER : rendered.changesAt
   const stableLength = isFrozen ? text.length : rank === QUERY_RANK ? 0 : rendered.stableLength
   const shrink: FittableSection['shrink'] = (maxTokens) => (entry.data.isEmpty ? NOTHING : render(entry, maxTokens))
-  return { name, priority, rank, status, loadedAt, text, weight, stableLength, cut, changesAt, shrink }
+  const cause = status === 'stale' ? reason : null
+  return { name, priority, rank, status, reason: cause, loadedAt, text, weight, stableLength, cut, changesAt, shrink }
 }
 
 const NEVER = Number.POSITIVE_INFINITY

@@ -3,6 +3,7 @@ import { publish } from '../core/diagnostics.ts'
 import type { Effects } from '../core/effects.ts'
 import { SingleFlight } from '../core/single-flight.ts'
 import type { ContextOptions } from '../options.ts'
+import type { Reason } from './api.ts'
 import { Bulkhead } from './bulkhead.ts'
 import { CircuitBreaker, KeyedBackoff } from './circuit-breaker.ts'
 import type { ContextLimits } from './limits.ts'
@@ -55,21 +56,21 @@ export class LoadScheduler<Data> {
   }
 
   /**
-   * Joins the current load of a key or starts one. Undefined if there is nothing to wait for: the current load has run
+   * Joins the current load of a key or starts one. A reason if there is nothing to wait for: the current load has run
    * for longer than the caller waits, or the key or the source is in backoff, or the queue is full.
    */
-  join(options: LoadOptions, waiter?: LoadWaiter<Data>): Load<Data> | undefined {
-    if (this.#isClosed) return undefined
+  join(options: LoadOptions, waiter?: LoadWaiter<Data>): Load<Data> | Reason {
+    if (this.#isClosed) return 'closed'
     const now = this.#deps.effects.monotonic()
     const current = this.#current.get(options.key)
     if (current !== undefined) {
       if (waiter === undefined) return current
       const maxAgeMs = Math.max(options.budgetMs ?? 0, this.#deps.options.budgetMs)
-      if (current.state === 'running' && now - current.startedAt >= maxAgeMs) return undefined
+      if (current.state === 'running' && now - current.startedAt >= maxAgeMs) return 'timeout'
       current.waiters.add(waiter)
       return current
     }
-    if (this.#backoff.isActive(options.backoffKey, now, this.#breaker.closedAt)) return undefined
+    if (this.#backoff.isActive(options.backoffKey, now, this.#breaker.closedAt)) return 'backoff'
     return this.#create(options, waiter, now)
   }
 
@@ -98,20 +99,21 @@ export class LoadScheduler<Data> {
     this.#isClosed = true
     for (const load of [...this.#bulkhead.queued, ...this.#bulkhead.unfinished]) {
       load.isOutdated = true
+      load.failure = 'closed'
       this.#end(load)
       notifyWaiters(load, undefined)
       load.abort.abort(new Error('Closed.'))
     }
   }
 
-  #create(options: LoadOptions, waiter: LoadWaiter<Data> | undefined, now: number): Load<Data> | undefined {
+  #create(options: LoadOptions, waiter: LoadWaiter<Data> | undefined, now: number): Load<Data> | Reason {
     if (this.#breaker.isProbeDue(now)) this.#freeSlotForProbe()
     const mustQueue = !this.#bulkhead.hasSlot(options.user.id)
     const isShed = mustQueue && (waiter === undefined || this.#bulkhead.isQueueFull || this.#breaker.isOpen)
     const permit = isShed ? 'rejected' : this.#breaker.permit(now)
     if (permit === 'rejected') {
       this.#report('shed')
-      return undefined
+      return this.#breaker.isOpen ? 'breaker_open' : 'overloaded'
     }
     const load = createLoad<Data>(options, now)
     load.isProbe = permit === 'probe'
@@ -232,6 +234,7 @@ export class LoadScheduler<Data> {
   #shedQueue(): void {
     for (const load of [...this.#bulkhead.queued]) {
       this.#report('shed')
+      load.failure = 'breaker_open'
       this.#end(load)
       notifyWaiters(load, undefined)
     }

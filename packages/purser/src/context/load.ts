@@ -1,5 +1,5 @@
 import type { Subject } from '../core/subject.ts'
-import type { Mode } from './api.ts'
+import type { Mode, Reason } from './api.ts'
 
 /**
  * One call of a source for one section of one user, shared by all callers that need it meanwhile.
@@ -23,6 +23,8 @@ export interface Load<Data> {
   /** Monotonic ms; while queued: when it was requested. */
   startedAt: number
   isOutdated: boolean
+  /** Why it has ended without data. */
+  failure: Reason
   isProbe: boolean
   /** It has been counted as a hang. */
   isOverdue: boolean
@@ -63,6 +65,7 @@ export function createLoad<Data>(
     state: 'queued',
     startedAt: requestedAt,
     isOutdated: false,
+    failure: 'failed',
     isProbe: false,
     isOverdue: false,
     cancelTimeout: () => undefined,

@@ -1,6 +1,7 @@
 import type { Deadline, DeadlineQueue } from '../core/deadline-queue.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
+import type { Reason } from './api.ts'
 import type { SectionResult } from './assemble.ts'
 import type { CacheEntry } from './cache-entry.ts'
 import type { Load, LoadWaiter } from './load.ts'
@@ -32,6 +33,7 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
   /** That of the call, and those of sections with a smaller budget. */
   readonly #timers: Deadline[] = []
   #resolveWait: ((deadlineExceeded: boolean) => void) | undefined
+  #queuedMs = 0
   #hasEnded = false
 
   constructor({ user, options, startedAt, deadlines, effects }: ResolveCallDeps) {
@@ -40,6 +42,11 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
     this.#options = options
     this.#deadlines = deadlines
     this.#effects = effects
+  }
+
+  /** How long the call waited for a load that waited for a slot, ms. */
+  get queuedMs(): number {
+    return this.#queuedMs
   }
 
   setResult(result: SectionResult): void {
@@ -58,7 +65,8 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
     this.setResult({ ...this.getResult(section), isFresh: false })
     const keys = loadKeysFor(section, user.id, { mode, query })
     const load = section.loads.join({ ...keys, user, mode, query, forceReload, budgetMs }, this)
-    if (load !== undefined && load.state !== 'ended') this.#pending.set(load, section)
+    if (typeof load === 'string') this.#setReason(section, load)
+    else if (load.state !== 'ended') this.#pending.set(load, section)
   }
 
   /** Resolves at the end of the call to whether the deadline was exceeded. */
@@ -68,7 +76,7 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
     for (const section of impatient) if (this.#deadlineOf(section) <= now) this.#giveUp(section)
     if (this.#pending.size === 0) return Promise.resolve(impatient.length > 0)
     if (now >= deadline) {
-      this.#leaveAll()
+      this.#leaveAll(undefined)
       return Promise.resolve(true)
     }
     return new Promise((resolve) => {
@@ -94,7 +102,9 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
     const section = this.#pending.get(load)
     if (section === undefined) return
     this.#pending.delete(load)
-    if (entry !== undefined) {
+    this.#measureQueue(load)
+    if (entry === undefined) this.#setReason(section, load.failure)
+    else {
       if (this.#isOwnMode(section, load) && (load.forceReload || this.#isRecent(entry)))
         this.setResult({ section, entry, isFresh: true })
       else this.load(section)
@@ -105,8 +115,9 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
   onStaleData(load: Load<CacheEntry>, entry: CacheEntry): void {
     const section = this.#pending.get(load)
     if (section === undefined || this.#options.maxAgeMs !== undefined || !this.#isOwnMode(section, load)) return
-    this.setResult({ section, entry, isFresh: false })
+    this.setResult({ section, entry, isFresh: false, reason: 'refreshing' })
     this.#pending.delete(load)
+    this.#measureQueue(load)
     section.loads.leave(load, this)
     this.#endIfComplete()
   }
@@ -130,7 +141,7 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
     if (this.#hasEnded || this.#resolveWait === undefined) return
     this.#hasEnded = true
     for (const timer of this.#timers) this.#deadlines.remove(timer)
-    this.#leaveAll()
+    this.#leaveAll(deadlineExceeded ? undefined : 'aborted')
     this.#resolveWait(deadlineExceeded)
   }
 
@@ -142,12 +153,28 @@ export class ResolveCall implements LoadWaiter<CacheEntry> {
     for (const [load, pending] of this.#pending) {
       if (pending !== section) continue
       this.#pending.delete(load)
-      section.loads.leave(load, this)
+      this.#leave(load, section, undefined)
     }
   }
 
-  #leaveAll(): void {
-    for (const [load, section] of this.#pending) section.loads.leave(load, this)
+  /** `reason`: default, that the time is over. */
+  #leaveAll(reason: Reason | undefined): void {
+    for (const [load, section] of this.#pending) this.#leave(load, section, reason)
     this.#pending.clear()
+  }
+
+  #leave(load: Load<CacheEntry>, section: SectionRuntime, reason: Reason | undefined): void {
+    this.#measureQueue(load)
+    this.#setReason(section, reason ?? (load.state === 'queued' ? 'queued' : 'timeout'))
+    section.loads.leave(load, this)
+  }
+
+  #setReason(section: SectionRuntime, reason: Reason): void {
+    this.setResult({ ...this.getResult(section), reason })
+  }
+
+  #measureQueue(load: Load<CacheEntry>): void {
+    const startedAt = load.state === 'queued' ? this.#effects.monotonic() : load.startedAt
+    this.#queuedMs = Math.max(this.#queuedMs, startedAt - this.#startedAt)
   }
 }

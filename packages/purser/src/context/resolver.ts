@@ -2,7 +2,7 @@ import type { DeadlineQueue } from '../core/deadline-queue.ts'
 import { hasSubscribers, publish } from '../core/diagnostics.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
-import type { Mode, ResolvedContext, ResolveOptions } from './api.ts'
+import type { Mode, Reason, ResolvedContext, ResolveOptions } from './api.ts'
 import { type AssembledContext, assemble, type SectionResult } from './assemble.ts'
 import type { CacheEntry } from './cache-entry.ts'
 import type { ContextLimits } from './limits.ts'
@@ -90,7 +90,15 @@ export class Resolver {
   #reportCached({ context }: CachedContext): void {
     if (!hasSubscribers('resolve')) return
     const { namespace } = this.#deps
-    publish('resolve', { namespace, status: context.status, waitedMs: 0, deadlineExceeded: false })
+    publish('resolve', { namespace, status: context.status, waitedMs: 0, queuedMs: 0, deadlineExceeded: false })
+  }
+
+  #reportCauses({ sections }: ResolvedContext): void {
+    const { namespace } = this.#deps
+    for (const { name, status, reason } of sections) {
+      if (reason !== null && (status === 'stale' || status === 'unavailable'))
+        publish('section', { namespace, section: name, status, reason })
+    }
   }
 
   /** `entry`: the user's entry in the cache. */
@@ -114,17 +122,18 @@ export class Resolver {
     const call = new ResolveCall({ user, options, startedAt, deadlines, effects })
     for (const section of needed) {
       const result = this.#find(user, section, options, startedAt)
-      call.setResult(result)
+      call.setResult(isAborted ? { ...result, reason: 'aborted' } : result)
       if (isAborted || result.frozenAt !== undefined || result.isSkipped) continue
       if (!isSufficient(result, options, effects.now())) call.load(section)
-      else if (needsRefresh(result, startedAt)) refresh(user, section, options)
+      else if (needsRefresh(result, startedAt)) call.setResult({ ...result, reason: refresh(user, section, options) })
     }
     const deadlineExceeded = await call.wait(startedAt + options.budgetMs)
     const results = options.sections.map((section) => call.getResult(section))
     const timeZone = timeZoneSection && call.getResult(timeZoneSection)
     const context = this.#assemble(user, options, { results, timeZone })
     const waitedMs = effects.monotonic() - startedAt
-    publish('resolve', { namespace, status: context.status, waitedMs, deadlineExceeded })
+    publish('resolve', { namespace, status: context.status, waitedMs, queuedMs: call.queuedMs, deadlineExceeded })
+    this.#reportCauses(context)
     return context
   }
 
@@ -229,11 +238,12 @@ function timeZoneOf(result: SectionResult | undefined): string | undefined {
   return typeof name === 'string' && zoneOf(name) !== undefined ? name : undefined
 }
 
-/** Starts a load without waiting for it, unless one is running. */
-function refresh(user: Subject, section: SectionRuntime, scope: Scope): void {
+/** Starts a load without waiting for it, unless one is running. Returns why the data is still the old one. */
+function refresh(user: Subject, section: SectionRuntime, scope: Scope): Reason {
   const { mode, query } = scope
   const keys = loadKeysFor(section, user.id, scope)
-  section.loads.join({ ...keys, user, mode, query, forceReload: true, budgetMs: undefined })
+  const load = section.loads.join({ ...keys, user, mode, query, forceReload: true, budgetMs: undefined })
+  return typeof load === 'string' ? load : 'refreshing'
 }
 
 /** Whether a caller takes what is in memory. */

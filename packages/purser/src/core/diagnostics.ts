@@ -13,11 +13,15 @@ export interface Diagnostics {
   activity: { namespace: string; user: string }
   /** A decided admission. */
   admission: { namespace: string; user: string; outcome: 'allowed' | 'daily_cap' | 'blocked' }
-  /** A context was resolved. `deadlineExceeded`: the caller's budget ended before all sections were loaded. */
+  /**
+   * A context was resolved. `deadlineExceeded`: the caller's budget ended before all sections were loaded. `queuedMs`: of
+   * the wait, until the last load had a slot.
+   */
   resolve: {
     namespace: string
     status: 'fresh' | 'stale' | 'partial' | 'default'
     waitedMs: number
+    queuedMs: number
     deadlineExceeded: boolean
   }
   /**
@@ -31,6 +35,8 @@ export interface Diagnostics {
     /** With `started`: how long it waited for a slot. */
     queuedMs?: number
   }
+  /** A section of a resolved context is stale or unavailable. The reasons are those of `ContextSection.reason`. */
+  section: { namespace: string; section: string; status: 'stale' | 'unavailable'; reason: string }
   /** A lookup of a cached answer. */
   answer: { namespace: string; outcome: 'hit' | 'miss' | 'joined' }
   /**

@@ -36,8 +36,20 @@ test('UC-D25 resolves and loads are published, without user ids', async (t) => {
     await context.invalidate()
   }
 
-  assert.deepEqual(resolves[0], { namespace: 'test', status: 'partial', waitedMs: 300, deadlineExceeded: true })
-  assert.deepEqual(resolves[1], { namespace: 'test', status: 'fresh', waitedMs: 0, deadlineExceeded: false })
+  assert.deepEqual(resolves[0], {
+    namespace: 'test',
+    status: 'partial',
+    waitedMs: 300,
+    queuedMs: 0,
+    deadlineExceeded: true,
+  })
+  assert.deepEqual(resolves[1], {
+    namespace: 'test',
+    status: 'fresh',
+    waitedMs: 0,
+    queuedMs: 0,
+    deadlineExceeded: false,
+  })
   assert.equal(resolves[2]?.status, 'stale')
   const outcomes = new Set(loads.filter(({ source }) => source === 'profile').map(({ outcome }) => outcome))
   for (const outcome of ['started', 'loaded', 'failed', 'abandoned'] as const) assert.ok(outcomes.has(outcome), outcome)

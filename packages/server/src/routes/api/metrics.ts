@@ -28,13 +28,55 @@ export function registerMetricRoutes(app: FastifyInstance, context: AppContext):
   )
 }
 
+type MetricFactory = {
+  readonly registers: Registry[]
+  counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label>
+  histogram(name: string, help: string, buckets: number[]): Histogram
+}
+
+function createMetricFactory(registry: Registry): MetricFactory {
+  const registers = [registry]
+  return {
+    registers,
+    counter: (name, help, labelNames) => new Counter({ name: `purser_${name}_total`, help, labelNames, registers }),
+    histogram: (name, help, buckets) => new Histogram({ name: `purser_${name}_seconds`, help, buckets, registers }),
+  }
+}
+
+/** Returns the functions that stop feeding them. */
+function collectContextMetrics(
+  registry: Registry,
+  isOwn: (payload: { readonly namespace: string }) => boolean,
+): (() => void)[] {
+  const { counter, histogram } = createMetricFactory(registry)
+  const contexts = counter('contexts', 'Resolved contexts by status.', ['status'])
+  const waits = histogram('context_wait', 'Time a caller waited for a context.', WAIT_SECONDS)
+  const queues = histogram('context_queue', 'Of that, the time until a load had a slot.', WAIT_SECONDS)
+  const sections = counter('context_sections', 'Sections of contexts that are stale or unavailable, by reason.', [
+    'section',
+    'status',
+    'reason',
+  ])
+  const loads = counter('context_loads', 'Loads of context sources by source and outcome.', ['source', 'outcome'])
+  return [
+    onDiagnostic('resolve', (resolved) => {
+      if (!isOwn(resolved)) return
+      contexts.inc({ status: resolved.status })
+      waits.observe(resolved.waitedMs / 1000)
+      queues.observe(resolved.queuedMs / 1000)
+    }),
+    onDiagnostic('load', (load) => {
+      if (isOwn(load)) loads.inc({ source: load.source, outcome: load.outcome })
+    }),
+    onDiagnostic('section', ({ namespace, section, status, reason }) => {
+      if (isOwn({ namespace })) sections.inc({ section, status, reason })
+    }),
+  ]
+}
+
 /** Registers the metrics and feeds them. Returns the function that stops feeding them. */
 function collectMetrics(context: AppContext, registry: Registry): () => void {
-  const registers = [registry]
-  const counter = <Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label> =>
-    new Counter({ name: `purser_${name}_total`, help, labelNames, registers })
-  const histogram = (name: string, help: string, buckets: number[]): Histogram =>
-    new Histogram({ name: `purser_${name}_seconds`, help, buckets, registers })
+  const { counter, histogram, registers } = createMetricFactory(registry)
 
   const turns = counter('turns', 'Turns by outcome and cache result.', ['outcome', 'cache'])
   const prefixes = counter(
@@ -52,9 +94,6 @@ function collectMetrics(context: AppContext, registry: Registry): () => void {
   )
   const duration = histogram('turn', 'Total time of a turn.', TURN_SECONDS)
   const admissions = counter('admissions', 'Admissions by outcome.', ['outcome'])
-  const contexts = counter('contexts', 'Resolved contexts by status.', ['status'])
-  const waits = histogram('context_wait', 'Time a caller waited for a context.', WAIT_SECONDS)
-  const loads = counter('context_loads', 'Loads of context sources by source and outcome.', ['source', 'outcome'])
   const answers = counter('answers', 'Lookups in the answer cache by outcome.', ['outcome'])
   const clients = counter('clients', 'Live clients opened and closed.', ['kind', 'outcome'])
   new Gauge({
@@ -70,6 +109,7 @@ function collectMetrics(context: AppContext, registry: Registry): () => void {
   /** Diagnostics are global to the process; other Pursers publish to the same channels. */
   const isOwn = ({ namespace }: { readonly namespace: string }): boolean => namespace === context.purser.namespace
   const subscriptions = [
+    ...collectContextMetrics(registry, isOwn),
     onDiagnostic('turn', (turn) => {
       if (!isOwn(turn)) return
       turns.inc({ outcome: turn.outcome, cache: turn.cache })
@@ -84,14 +124,6 @@ function collectMetrics(context: AppContext, registry: Registry): () => void {
     }),
     onDiagnostic('admission', (admission) => {
       if (isOwn(admission)) admissions.inc({ outcome: admission.outcome })
-    }),
-    onDiagnostic('resolve', (resolved) => {
-      if (!isOwn(resolved)) return
-      contexts.inc({ status: resolved.status })
-      waits.observe(resolved.waitedMs / 1000)
-    }),
-    onDiagnostic('load', (load) => {
-      if (isOwn(load)) loads.inc({ source: load.source, outcome: load.outcome })
     }),
     onDiagnostic('answer', (answer) => {
       if (isOwn(answer)) answers.inc({ outcome: answer.outcome })
