@@ -3,6 +3,8 @@ export { type ImportOptions, type ImportReport, importedRequest } from './answer
 export type {
   Context,
   ContextSection,
+  ExplainedSection,
+  Explanation,
   HttpSource,
   Mode,
   Reason,

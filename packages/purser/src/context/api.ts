@@ -96,6 +96,31 @@ export interface ResolveOptions {
   readonly keep?: boolean | undefined
 }
 
+/** A context with its receipt. */
+export type Explanation = Omit<Context, 'sections'> & {
+  readonly sections: readonly ExplainedSection[]
+  /** What an equal call gave a minute ago or longer; null if none is in memory. */
+  readonly previous: { readonly at: string; readonly text: string; readonly prefixHash: string } | null
+}
+
+export type ExplainedSection = Omit<ContextSection, 'reason'> & {
+  /** `store`: Purser's own. */
+  readonly source: 'store' | 'function' | 'http'
+  /** Age of its data, ms; null if it is unavailable. */
+  readonly ageMs: number | null
+  /** Whether it has text. */
+  readonly kept: boolean
+  readonly reason: ExplainedReason
+  readonly previous: (Pick<ContextSection, 'status' | 'tokens' | 'text'> & { readonly at: string }) | null
+}
+
+/**
+ * Why a section is as it is. `complete`: all of its data. `frozen`: the same, as of the start of the session or the day.
+ * `own_limit`, `token_budget`: cut by its own limits or by the budget of the whole. `empty`: no data. `no_query`: its
+ * source needs a query, and there was none. Otherwise why it is stale or unavailable.
+ */
+export type ExplainedReason = Reason | 'complete' | 'frozen' | 'own_limit' | 'token_budget' | 'empty' | 'no_query'
+
 /** Loads and renders data about this user for a model. */
 export interface UserContext {
   /**
@@ -108,6 +133,16 @@ export interface UserContext {
    * const { text, status } = await purser.user('ada').context.resolve({ budgetMs: 500 })
    */
   resolve(options?: ResolveOptions): Promise<ResolvedContext>
+  /**
+   * Resolves the context like `resolve`, with a receipt: for each section where it came from, its age, why it was kept or
+   * cut, and what an equal call gave a minute ago or longer, as far as that is in memory.
+   *
+   * @throws {PurserError} `argument_invalid`
+   * @example
+   * const { sections } = await purser.user('ada').context.explain()
+   * for (const { name, source, ageMs, tokens, kept, reason } of sections) console.log(name, source, ageMs, tokens, kept, reason)
+   */
+  explain(options?: ResolveOptions): Promise<Explanation>
   /**
    * Returns the context in memory, without I/O. It does not count as a use: the user is evicted as early as without it.
    *

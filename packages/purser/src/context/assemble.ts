@@ -24,6 +24,8 @@ export interface SectionResult {
 
 export interface AssembledContext {
   readonly context: ResolvedContext
+  /** Names of the sections that the token budget has shortened or omitted. */
+  readonly cutByBudget: ReadonlySet<string>
   /** When time alone changes the text, epoch ms. */
   readonly changesAt: number
 }
@@ -72,7 +74,9 @@ export function assemble(
     return { name, rank, text, stableLength: isWhole || stableLength === 0 ? stableLength : text.length }
   })
   const layout = layOut(paragraphs, fitFrame(frame, maxTokens), mode)
-  return { context: buildContext(sections, layout, options), changesAt }
+  const cutByBudget = new Set<string>()
+  for (const [index, { name, text }] of sections.entries()) if (text !== rendered[index]?.text) cutByBudget.add(name)
+  return { context: buildContext(sections, layout, options), cutByBudget, changesAt }
 }
 
 const STABILITY_RANKS: Readonly<Record<Stability, number>> = { session: 0, day: 1, turn: 2 }

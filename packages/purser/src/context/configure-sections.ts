@@ -41,7 +41,7 @@ export function createTimeZoneSection(
 ): Section {
   return createSection({
     name: '@timeZone',
-    source: { isBuiltIn: true, load: timeZoneOf, close: async () => undefined },
+    source: { kind: 'store', isBuiltIn: true, load: timeZoneOf, close: async () => undefined },
     ttlMs,
     emptyTtlMs: ttlMs,
     maxStaleMs,
@@ -154,7 +154,12 @@ function createSource(
   }
   if (typeof source === 'function') {
     const load = source as SourceFunction
-    return { isBuiltIn: false, load: ({ id }, options) => load(id, options), close: async () => undefined }
+    return {
+      kind: 'function',
+      isBuiltIn: false,
+      load: ({ id }, options) => load(id, options),
+      close: async () => undefined,
+    }
   }
   if (isObject(source) && typeof source.url === 'string')
     return factory.createHttp(source as unknown as HttpSource, { section, needsQuery })

@@ -10,6 +10,7 @@ import { createActions } from './actions.ts'
 import type { InternalUserContext } from './api.ts'
 import type { CacheEntry } from './cache-entry.ts'
 import { createSections, createTimeZoneSection } from './configure-sections.ts'
+import { ContextHistory } from './history.ts'
 import { Invalidation } from './invalidation.ts'
 import { CONTEXT_LIMITS, type ContextLimits } from './limits.ts'
 import { LoadScheduler, type LoadSchedulerDeps } from './load-scheduler.ts'
@@ -78,6 +79,7 @@ export interface ContextStats {
 interface ContextParts {
   readonly cache: UserCache
   readonly sessions: SessionCache
+  readonly history: ContextHistory
   readonly loader: SectionLoader
   readonly resolver: Resolver
   readonly invalidation: Invalidation
@@ -98,6 +100,7 @@ function createParts(deps: ContextDeps): ContextParts {
   const cache = new UserCache({ maxUsers, maxBytes: limits.maxCachedBytes, maxRenderings: limits.maxRenderings })
   const { maxSessionsPerUser, maxFrozenBytes } = limits
   const sessions = new SessionCache({ maxUsers, maxSessionsPerUser, maxFrozenBytes })
+  const history = new ContextHistory({ maxUsers, maxBytes: limits.maxHistoryBytes })
   const loader = new SectionLoader({
     effects,
     limits,
@@ -118,13 +121,23 @@ function createParts(deps: ContextDeps): ContextParts {
   const timeZoneSection = timeZoneOf && createRuntime(createTimeZoneSection(timeZoneOf, options, limits))
   const all = timeZoneSection === undefined ? sections : [...sections, timeZoneSection]
   const processId = effects.randomId()
-  const invalidation = new Invalidation({ namespace, processId, store, cache, sessions, sections, timeZoneSection })
+  const invalidation = new Invalidation({
+    namespace,
+    processId,
+    store,
+    cache,
+    sessions,
+    history,
+    sections,
+    timeZoneSection,
+  })
   const resolver = new Resolver({
     namespace,
     effects,
     limits,
     cache,
     sessions,
+    history,
     deadlines,
     defaults: {
       mode: options.mode,
@@ -137,13 +150,14 @@ function createParts(deps: ContextDeps): ContextParts {
     timeZone,
     clock: createClock(),
   })
-  return { cache, sessions, loader, resolver, invalidation, sections, all, deadlines, timeouts }
+  return { cache, sessions, history, loader, resolver, invalidation, sections, all, deadlines, timeouts }
 }
 
 /** Connects sources, loads, cache and rendering. Does no I/O. Throws `option_invalid` and `option_unknown`. */
 export function createContext(deps: ContextDeps): ContextModule {
   const { store, journal, effects, options } = deps
-  const { cache, sessions, loader, resolver, invalidation, sections, all, deadlines, timeouts } = createParts(deps)
+  const { cache, sessions, history, loader, resolver, invalidation, sections, all, deadlines, timeouts } =
+    createParts(deps)
   let ordinal = 0
   const nextOrdinal = (): number => ++ordinal
 
@@ -175,6 +189,7 @@ export function createContext(deps: ContextDeps): ContextModule {
     async forget(user) {
       for (const { loads } of all) for (const key of loadKeysOf(user.id)) loads.resetBackoff(key)
       sessions.forget(user.id)
+      history.forget(user.id)
       await invalidation.invalidate(user, undefined)
     },
     stats: () => ({
@@ -191,6 +206,7 @@ export function createContext(deps: ContextDeps): ContextModule {
       timeouts.clear()
       cache.clear()
       sessions.clear()
+      history.clear()
     },
   }
 }

@@ -1,9 +1,13 @@
 import type { Subject } from '../core/subject.ts'
 import type { BusMessage, Store } from '../storage/store.ts'
+import type { ContextHistory } from './history.ts'
 import { ACTION, PROFILE } from './records.ts'
 import { isCacheKeyOf, type SectionRuntime } from './section-runtime.ts'
 import type { SessionCache } from './session-cache.ts'
 import type { UserCache } from './user-cache.ts'
+
+/** Detail of the message that a user was erased. */
+const ERASED = 'erased'
 
 export interface InvalidationDeps {
   readonly namespace: string
@@ -12,6 +16,7 @@ export interface InvalidationDeps {
   readonly store: Pick<Store, 'bus' | 'lastGood'>
   readonly cache: UserCache
   readonly sessions: SessionCache
+  readonly history: ContextHistory
   /** In the configured order. */
   readonly sections: readonly SectionRuntime[]
   readonly timeZoneSection: SectionRuntime | undefined
@@ -60,6 +65,7 @@ export class Invalidation {
     else if (message.namespace === this.#deps.namespace) {
       if (message.user !== undefined) {
         const affected = this.#sectionsAffectedBy(message)
+        if (message.topic === 'user' && message.detail === ERASED) this.#forget(message.user)
         // Writes leave frozen sections as they are; an invalidation does not.
         if (message.topic === 'context') this.#removeFrozen(message.user, affected)
         else this.#remove(message.user, affected)
@@ -99,6 +105,13 @@ export class Invalidation {
     this.#deps.cache.deleteSections(userId, (key) => affected.some(({ name }) => isCacheKeyOf(name, key)))
   }
 
+  /** Another process has erased the user. */
+  #forget(userId: string): void {
+    this.#deps.sessions.forget(userId)
+    this.#deps.history.forget(userId)
+    this.#remove(userId, this.#all)
+  }
+
   #removeFrozen(userId: string, affected: readonly SectionRuntime[]): void {
     this.#deps.sessions.unfreeze(userId, (key) => affected.some(({ name }) => isCacheKeyOf(name, key)))
     this.#remove(userId, affected)
@@ -121,5 +134,6 @@ export class Invalidation {
     for (const { loads } of this.#all) loads.invalidate(undefined)
     this.#deps.cache.clear()
     this.#deps.sessions.clear()
+    this.#deps.history.clear()
   }
 }

@@ -27,6 +27,8 @@ export interface ContextLimits {
   readonly maxSessionsPerUser: number
   /** Frozen sections in memory, of all users. */
   readonly maxFrozenBytes: number
+  /** Earlier contexts in memory, of all users. */
+  readonly maxHistoryBytes: number
   /** Cached renderings of one user for other modes, time zones and choices of sections. */
   readonly maxRenderings: number
   /** How long a load waits for the last good data before it continues without. */
@@ -54,6 +56,7 @@ export const CONTEXT_LIMITS: ContextLimits = {
   maxCachedBytes: 67_108_864,
   maxSessionsPerUser: 16,
   maxFrozenBytes: 33_554_432,
+  maxHistoryBytes: 16_777_216,
   maxRenderings: 8,
   lastGoodTimeoutMs: 50,
   closeTimeoutMs: 1_000,

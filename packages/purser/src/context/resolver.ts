@@ -2,9 +2,11 @@ import type { DeadlineQueue } from '../core/deadline-queue.ts'
 import { hasSubscribers, publish } from '../core/diagnostics.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
-import type { Mode, Reason, ResolvedContext, ResolveOptions } from './api.ts'
+import type { Explanation, Mode, Reason, ResolvedContext, ResolveOptions } from './api.ts'
 import { type AssembledContext, assemble, type SectionResult } from './assemble.ts'
 import type { CacheEntry } from './cache-entry.ts'
+import { explain } from './explain.ts'
+import type { ContextHistory } from './history.ts'
 import type { ContextLimits } from './limits.ts'
 import type { ClockFormat, ClockText } from './render/clock.ts'
 import { nextMidnight, zoneOf } from './render/zone.ts'
@@ -21,6 +23,7 @@ export interface ResolverDeps {
   readonly cache: UserCache
   readonly deadlines: DeadlineQueue
   readonly sessions: SessionCache
+  readonly history: ContextHistory
   readonly defaults: ResolveDefaults
   /** Loads the users' own zones; undefined if users have none. */
   readonly timeZoneSection: SectionRuntime | undefined
@@ -30,7 +33,7 @@ export interface ResolverDeps {
 }
 
 /**
- * Implements `resolve` and `peek`.
+ * Implements `resolve`, `explain` and `peek`.
  *
  * A warm call finds a complete context and compares one instant. Otherwise each section is looked up on its own: fresh
  * data, and stale data without `maxAgeMs`, is used and at most refreshed in the background. For the other sections the
@@ -114,8 +117,30 @@ export class Resolver {
     return this.#assemble(user, options, { results, timeZone })
   }
 
+  /** Like `resolve`, with a receipt. Nothing is taken from a complete context in memory. */
+  async explain(user: Subject, options: ResolveOptions | undefined): Promise<Explanation> {
+    const { effects, history } = this.#deps
+    const parsed = parseResolveOptions(options, this.#deps.defaults)
+    const found = await this.#gather(user, parsed, effects.monotonic())
+    const previous = history.getPrevious(user.id, parsed.key, effects.now())
+    const { results, ...assembled } = this.#render(user, parsed, found)
+    return explain(assembled, results, { previous, now: effects.now() })
+  }
+
   async #load(user: Subject, options: ParsedResolveOptions, startedAt: number): Promise<ResolvedContext> {
-    const { deadlines, effects, namespace } = this.#deps
+    const { effects, namespace } = this.#deps
+    const found = await this.#gather(user, options, startedAt)
+    const context = this.#assemble(user, options, found)
+    const waitedMs = effects.monotonic() - startedAt
+    const { queuedMs, deadlineExceeded } = found
+    publish('resolve', { namespace, status: context.status, waitedMs, queuedMs, deadlineExceeded })
+    this.#reportCauses(context)
+    return context
+  }
+
+  /** Finds the data of all sections, and waits for what has to be loaded. */
+  async #gather(user: Subject, options: ParsedResolveOptions, startedAt: number): Promise<Gathered> {
+    const { deadlines, effects } = this.#deps
     const timeZoneSection = options.timeZone === undefined ? this.#deps.timeZoneSection : undefined
     const needed = timeZoneSection === undefined ? options.sections : [...options.sections, timeZoneSection]
     const isAborted = options.signal?.aborted === true
@@ -130,11 +155,7 @@ export class Resolver {
     const deadlineExceeded = await call.wait(startedAt + options.budgetMs)
     const results = options.sections.map((section) => call.getResult(section))
     const timeZone = timeZoneSection && call.getResult(timeZoneSection)
-    const context = this.#assemble(user, options, { results, timeZone })
-    const waitedMs = effects.monotonic() - startedAt
-    publish('resolve', { namespace, status: context.status, waitedMs, queuedMs: call.queuedMs, deadlineExceeded })
-    this.#reportCauses(context)
-    return context
+    return { results, timeZone, queuedMs: call.queuedMs, deadlineExceeded }
   }
 
   /** The section as it is frozen, else its data in the cache. */
@@ -162,35 +183,38 @@ export class Resolver {
     return { section, entry, isFresh: now < entry.freshUntil }
   }
 
-  /** The context of these results, cached for later callers as long as none of it changes. */
-  #assemble(
+  /** The context of these results; a complete one in memory if that has come in between. */
+  #assemble(user: Subject, options: ParsedResolveOptions, found: Found): ResolvedContext {
+    const entry = this.#cache.get(user.id)
+    const cached = this.#findCached(entry, options, this.#effects.monotonic())
+    return cached === undefined ? this.#render(user, options, found).context : cached.context
+  }
+
+  /** Renders these results, and caches the context for later callers as long as none of it changes. */
+  #render(
     user: Subject,
     options: ParsedResolveOptions,
-    found: { readonly results: readonly SectionResult[]; readonly timeZone: SectionResult | undefined },
-  ): ResolvedContext {
+    found: Found,
+  ): AssembledContext & { readonly results: readonly SectionResult[] } {
     const { mode, key, maxTokens } = options
-    const monotonic = this.#effects.monotonic()
-    const entry = this.#cache.get(user.id)
-    if (entry !== undefined && options.maxAgeMs === undefined) {
-      const cached = this.#cache.getContext(entry, key, monotonic)
-      if (cached !== undefined) return cached.context
-    }
     const now = this.#effects.now()
+    const monotonic = this.#effects.monotonic()
     const timeZone = options.timeZone ?? timeZoneOf(found.timeZone) ?? this.#deps.timeZone
     const clock = this.#deps.clock(timeZone, { mode, precision: options.clock }, now)
     const owner = [this.#deps.namespace, user.id] as const
     const results = found.results.map((result) => this.#freeze(user, result, { ...options, timeZone, now }))
     const assembled = assemble(results, { owner, mode, now, timeZone, clock, maxTokens }, this.#deps.limits)
     const { context } = assembled
+    this.#deps.history.record(user.id, key, { at: now, context })
     const basis = found.timeZone === undefined ? [] : [{ ...found.timeZone, isFresh: true }]
     basis.push(...results)
-    if (!basis.every((result) => this.#isCurrent(user, result, options))) return context
-    const validUntil = computeValidUntil(basis, assembled, { now, monotonic })
-    if (monotonic < validUntil) {
+    if (basis.every((result) => this.#isCurrent(user, result, options))) {
       const { epoch } = this.#cache
-      this.#cache.setContext(user.id, key, { validUntil, epoch, context, promise: Promise.resolve(context) })
+      const validUntil = computeValidUntil(basis, assembled, { now, monotonic })
+      if (monotonic < validUntil)
+        this.#cache.setContext(user.id, key, { validUntil, epoch, context, promise: Promise.resolve(context) })
     }
-    return context
+    return { ...assembled, results }
   }
 
   /** Freezes a section with fresh data that is stable for the session or the day. */
@@ -217,6 +241,17 @@ export class Resolver {
     const cached = this.#cache.get(user.id)?.sections.get(cacheKeyOf(section, options))
     return entry !== undefined && entry === cached && entry.epoch === section.epoch
   }
+}
+
+/** The data of the sections that a call needs. */
+interface Found {
+  readonly results: readonly SectionResult[]
+  readonly timeZone: SectionResult | undefined
+}
+
+interface Gathered extends Found {
+  readonly queuedMs: number
+  readonly deadlineExceeded: boolean
 }
 
 /** The options that select the data of a section. */

@@ -39,6 +39,7 @@ export interface Section {
 }
 
 export interface SectionSource {
+  readonly kind: 'store' | 'function' | 'http'
   /** Reads Purser's own store. No last good data is stored for it. */
   readonly isBuiltIn: boolean
   load(user: Subject, options: SourceOptions): unknown

@@ -35,6 +35,9 @@ export function createUserContext(user: Subject, deps: UserContextDeps): Interna
   return {
     resolve: (options) => resolver.resolve(user, options),
     needsQuery: sections.some((section) => section.needsQuery),
+    async explain(options) {
+      return resolver.explain(user, options)
+    },
     getWarm: (options) => resolver.getWarm(user, options),
     comparePrefix: (session = NO_SESSION, prefixHash) => sessions.comparePrefix(user.id, session, prefixHash),
     peek(options) {

@@ -6,7 +6,7 @@ import type { SectionSource } from '../section.ts'
 /** Profile or actions from Purser's own store; the actions oldest first. */
 export function createBuiltInSource(reader: RecordReader, section: 'profile' | 'actions'): SectionSource {
   const read = section === 'profile' ? readProfile : readActions
-  return { isBuiltIn: true, load: (user) => read(reader, user), close: async () => undefined }
+  return { kind: 'store', isBuiltIn: true, load: (user) => read(reader, user), close: async () => undefined }
 }
 
 async function readProfile(reader: RecordReader, user: Subject): Promise<unknown> {

@@ -31,6 +31,7 @@ export function createHttpSource(source: HttpSource, options: HttpSourceOptions)
     connect: { timeout: limits.loadTimeoutMs },
   })
   return {
+    kind: 'http',
     isBuiltIn: false,
     async load({ id }, { signal, query = '' }) {
       const response = await pool.request({ ...template.fill({ user: id, query }), signal })

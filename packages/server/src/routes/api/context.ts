@@ -19,18 +19,31 @@ export function registerContextRoutes(app: FastifyInstance, context: AppContext)
     '/api/users/:id/context',
     defineRoute('application:read', {
       tag,
-      summary: 'Resolves the context that a prompt would contain now.',
-      query: { mode: TEXT, budgetMs: DECIMAL, maxTokens: INTEGER, maxAgeMs: DECIMAL, timeZone: TEXT },
+      summary: 'Resolves the context that a prompt would contain now; with explain=1 with a receipt.',
+      query: {
+        mode: TEXT,
+        budgetMs: DECIMAL,
+        maxTokens: INTEGER,
+        maxAgeMs: DECIMAL,
+        timeZone: TEXT,
+        session: TEXT,
+        query: TEXT,
+        explain: { type: 'string', enum: ['1', 'true', '0', 'false'] },
+      },
     }),
     async (request) => {
-      const { mode, budgetMs, maxTokens, maxAgeMs, timeZone } = getQuery(request)
-      return getUser(request, context).context.resolve({
+      const { mode, budgetMs, maxTokens, maxAgeMs, timeZone, session, query, explain } = getQuery(request)
+      const options = {
         mode: mode as 'plain' | 'reuse' | 'create' | undefined,
         budgetMs: parseNumber(budgetMs),
         maxTokens: parseNumber(maxTokens),
         maxAgeMs: parseNumber(maxAgeMs),
         timeZone,
-      })
+        session,
+        query,
+      }
+      const user = getUser(request, context)
+      return explain === '1' || explain === 'true' ? user.context.explain(options) : user.context.resolve(options)
     },
   )
   app.delete(

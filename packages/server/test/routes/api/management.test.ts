@@ -217,6 +217,22 @@ test('the context contains the stored profile and actions', async () => {
   const context = (await call('GET', '/api/users/ctx/context')).json()
   assert.match(context.text, /Ada/)
   assert.match(context.text, /opened the app/)
+  const explained = (await call('GET', '/api/users/ctx/context?explain=1&maxTokens=50')).json()
+  assert.deepEqual(
+    explained.sections.map((section: Record<string, unknown>) => [
+      section.name,
+      section.source,
+      section.kept,
+      section.reason,
+    ]),
+    [
+      ['profile', 'store', true, 'complete'],
+      ['actions', 'store', true, 'complete'],
+    ],
+  )
+  assert.equal(explained.previous, null)
+  assert.ok(explained.tokens <= 50 && typeof explained.prefixHash === 'string')
+  assert.equal((await call('GET', '/api/users/ctx/context?explain=yes')).statusCode, 400)
   assert.equal((await call('DELETE', '/api/users/ctx/context')).statusCode, 204)
 })
 
