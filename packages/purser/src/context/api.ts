@@ -55,7 +55,8 @@ export interface ContextSection {
  * within the budget. `queued`: its load has waited for a slot until the budget ended. `failed`: the source failed.
  * `backoff`: it failed for this user shortly before and is not called again yet. `breaker_open`: it fails for all users.
  * `overloaded`: too many loads wait. `render_failed`: its renderer threw. `aborted`: the caller aborted. `not_loaded`:
- * `peek` loads nothing. `closed`: Purser is closing.
+ * `peek` loads nothing. `closed`: Purser is closing. `disabled`: the person's context is switched off. `consent_unknown`:
+ * whether it is could not be read, so that nothing is sent.
  */
 export type Reason =
   | 'refreshing'
@@ -69,6 +70,8 @@ export type Reason =
   | 'aborted'
   | 'not_loaded'
   | 'closed'
+  | 'disabled'
+  | 'consent_unknown'
 
 /** A context with a digest of all its text but the current time, used in keys of answers. */
 export type ResolvedContext = Context & { readonly digest: string }
@@ -99,6 +102,8 @@ export interface ResolveOptions {
 /** A context with its receipt. */
 export type Explanation = Omit<Context, 'sections'> & {
   readonly sections: readonly ExplainedSection[]
+  /** Whether the person's context may be used; null if that could not be read. */
+  readonly enabled: boolean | null
   /** What an equal call gave a minute ago or longer; null if none is in memory. */
   readonly previous: { readonly at: string; readonly text: string; readonly prefixHash: string } | null
 }
@@ -151,6 +156,14 @@ export interface UserContext {
    */
   peek(options?: { readonly mode?: Mode | undefined }): ResolvedContext | undefined
   /**
+   * Switches the person's context off or on, for all calls that begin after it has resolved. While it is off, no source
+   * is called and nothing is sent: the text is empty, and all sections are unavailable with the reason `disabled`.
+   *
+   * @param options.actor Who switched it, recorded with the date. Default `'app'`.
+   * @throws {PurserError} `argument_invalid`, `user_erased`, `store_unavailable`
+   */
+  setEnabled(enabled: boolean, options?: ConsentOptions): Promise<void>
+  /**
    * Drops loaded data: in this process at once, in all processes when it resolves. Unfinished loads still answer the
    * calls that wait for them, and no later ones.
    *
@@ -158,6 +171,10 @@ export interface UserContext {
    * @throws {PurserError} `argument_invalid`, `option_unknown`; `store_unavailable` if other processes could not be notified.
    */
   invalidate(options?: AbortOptions & { readonly section?: string | undefined }): Promise<void>
+}
+
+export interface ConsentOptions extends AbortOptions {
+  readonly actor?: string | undefined
 }
 
 /** Data of a section: an object, a list of objects, text, or null for no data. */

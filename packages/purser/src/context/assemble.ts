@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { Context, ContextSection, Mode, Reason, ResolvedContext, Stability } from './api.ts'
 import { type CacheEntry, renderEntry } from './cache-entry.ts'
 import { type FittableSection, fitAll, fitSections } from './fit-sections.ts'
-import { fitFrame, frameOf, type Layout, layOut, type Paragraph } from './layout.ts'
+import { fitFrame, frameOf, type Layout, layOut, NO_FRAME, type Paragraph } from './layout.ts'
 import type { ContextLimits } from './limits.ts'
 import type { ClockText } from './render/clock.ts'
 import { estimateTokens, toTokens, weigh } from './render/token-weight.ts'
@@ -18,6 +18,8 @@ export interface SectionResult {
   readonly frozenAt?: number | undefined
   /** Why there is no fresh data. */
   readonly reason?: Reason | undefined
+  /** The user's context is switched off: there is no text at all. */
+  readonly isWithheld?: boolean | undefined
   /** The source was not called, because there is no query for it. */
   readonly isSkipped?: boolean | undefined
 }
@@ -60,7 +62,8 @@ export function assemble(
   const { mode, clock, maxTokens } = options
   const rendered = results.map((result) => renderSection(result, options, limits))
   const changesAt = Math.min(clock.changesAt, ...rendered.map((section) => section.changesAt))
-  const frame = frameOf(mode, clock.text)
+  const isWithheld = results.some((result) => result.isWithheld)
+  const frame = isWithheld ? NO_FRAME : frameOf(mode, clock.text)
   const fixedText = `${frame.head}\n\n${frame.clock}`
   const fitted = fitAll(rendered, maxTokens, fixedText) ? undefined : fitSections(rendered, { maxTokens, fixedText })
   const sections = rendered.map((section): ContextSection => {
@@ -88,34 +91,49 @@ function rankOf({ name, stability, needsQuery }: SectionRuntime): number {
   return name === 'actions' && stability === 'turn' ? ACTIONS_RANK : STABILITY_RANKS[stability]
 }
 
-function renderSection(
-  { section, entry, isFresh, frozenAt, isSkipped, reason = 'not_loaded' }: SectionResult,
+function renderSection(result: SectionResult, options: AssembleOptions, limits: ContextLimits): RenderedSection {
+  const { section, entry, isSkipped, isWithheld, reason = 'not_loaded' } = result
+  const base = {
+    name: section.name,
+    priority: section.priority,
+    rank: rankOf(section),
+    loadedAt: null,
+    changesAt: NEVER,
+  }
+  const shrink = (): typeof NOTHING => NOTHING
+  if (isSkipped) return { ...base, ...NOTHING, status: 'empty', reason: null, stableLength: 0, shrink }
+  const loaded = entry && renderLoaded({ ...result, entry }, options, limits)
+  if (loaded !== undefined) return { ...base, ...loaded }
+  const text = isWithheld ? '' : section.placeholder(options.mode, 'unavailable')
+  const cause = entry === undefined ? reason : 'render_failed'
+  const size = { weight: weigh(text), stableLength: text.length, cut: 0 }
+  return { ...base, status: 'unavailable', reason: cause, text, ...size, shrink }
+}
+
+/** Undefined if the renderer has failed. */
+function renderLoaded(
+  { section, entry, isFresh, frozenAt, reason = 'not_loaded' }: SectionResult & { readonly entry: CacheEntry },
   { mode, now, timeZone }: AssembleOptions,
   limits: ContextLimits,
-): RenderedSection {
-  const { name, priority } = section
-  const rank = rankOf(section)
+): Omit<RenderedSection, 'name' | 'priority' | 'rank'> | undefined {
   const isFrozen = frozenAt !== undefined
-  const render = (data: CacheEntry, maxTokens: number) =>
-    renderEntry(section, data, { mode, now: frozenAt ?? now, timeZone, maxTokens, isFrozen }, limits)
-  const base = { name, priority, rank, changesAt: NEVER, reason: null }
-  if (isSkipped) return { ...base, ...NOTHING, status: 'empty', loadedAt: null, stableLength: 0, shrink: () => NOTHING }
-  const rendered = entry && render(entry, Number.POSITIVE_INFINITY)
-  if (entry === undefined || rendered === undefined || rendered.hasFailed) {
-    const text = section.placeholder(mode, 'unavailable')
-    const size = { text, weight: weigh(text), stableLength: text.length, cut: 0 }
-    const shrink = (): typeof NOTHING => NOTHING
-    const cause = entry === undefined ? reason : 'render_failed'
-    return { ...base, status: 'unavailable', reason: cause, loadedAt: null, ...size, shrink }
-  }
-  const { text, weight, cut } = rendered
+  const render = (maxTokens: number) =>
+    renderEntry(section, entry, { mode, now: frozenAt ?? now, timeZone, maxTokens, isFrozen }, limits)
+  const { text, weight, cut, hasFailed, ...rendered } = render(Number.POSITIVE_INFINITY)
+  if (hasFailed) return undefined
   const status = !isFresh ? ('stale' as const) : entry.data.isEmpty ? ('empty' as const) : ('fresh' as const)
-  const loadedAt = new Date(entry.loadedAt).toISOString()
-  const changesAt = isFrozen ? NEVER : rendered.changesAt
-  const stableLength = isFrozen ? text.length : rank === QUERY_RANK ? 0 : rendered.stableLength
-  const shrink: FittableSection['shrink'] = (maxTokens) => (entry.data.isEmpty ? NOTHING : render(entry, maxTokens))
-  const cause = status === 'stale' ? reason : null
-  return { name, priority, rank, status, reason: cause, loadedAt, text, weight, stableLength, cut, changesAt, shrink }
+  const stableLength = rankOf(section) === QUERY_RANK ? 0 : rendered.stableLength
+  return {
+    status,
+    reason: status === 'stale' ? reason : null,
+    loadedAt: new Date(entry.loadedAt).toISOString(),
+    text,
+    weight,
+    stableLength: isFrozen ? text.length : stableLength,
+    cut,
+    changesAt: isFrozen ? NEVER : rendered.changesAt,
+    shrink: (maxTokens) => (entry.data.isEmpty ? NOTHING : render(maxTokens)),
+  }
 }
 
 const NEVER = Number.POSITIVE_INFINITY

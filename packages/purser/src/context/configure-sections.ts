@@ -30,18 +30,26 @@ export function createSections(options: ContextOptions, limits: ContextLimits, f
   return [...BUILT_IN, ...own].map((name) => createConfiguredSection(name, options, { limits, factory }))
 }
 
+/** What the context needs to know about a user before anything else. */
+export interface UserSettings {
+  /** Null: the application's. */
+  readonly timeZone: string | null
+  /** Whether their context may be used. */
+  readonly isEnabled: boolean
+}
+
 /**
- * The users' own time zones, loaded and cached like a section but never rendered. Names of configured sections cannot
- * begin with `@`.
+ * The users' own settings, loaded and cached like a section but never rendered. Names of configured sections cannot begin
+ * with `@`.
  */
-export function createTimeZoneSection(
-  timeZoneOf: (user: Subject) => Promise<string | null>,
+export function createUserSection(
+  load: (user: Subject) => Promise<UserSettings>,
   { ttlMs, maxStaleMs, budgetMs }: ContextOptions,
   limits: ContextLimits,
 ): Section {
   return createSection({
-    name: '@timeZone',
-    source: { kind: 'store', isBuiltIn: true, load: timeZoneOf, close: async () => undefined },
+    name: '@user',
+    source: { kind: 'store', isBuiltIn: true, load, close: async () => undefined },
     ttlMs,
     emptyTtlMs: ttlMs,
     maxStaleMs,

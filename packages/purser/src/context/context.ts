@@ -9,13 +9,14 @@ import type { Store } from '../storage/store.ts'
 import { createActions } from './actions.ts'
 import type { InternalUserContext } from './api.ts'
 import type { CacheEntry } from './cache-entry.ts'
-import { createSections, createTimeZoneSection } from './configure-sections.ts'
+import { createSections, createUserSection, type UserSettings } from './configure-sections.ts'
+import { isEnabled, type StoredConsent, setEnabled } from './consent.ts'
 import { ContextHistory } from './history.ts'
 import { Invalidation } from './invalidation.ts'
 import { CONTEXT_LIMITS, type ContextLimits } from './limits.ts'
 import { LoadScheduler, type LoadSchedulerDeps } from './load-scheduler.ts'
 import { createProfile } from './profile.ts'
-import { ACTION, type Action, type Actions, MAX_ACTIONS, PROFILE, type Profile } from './records.ts'
+import { ACTION, type Action, type Actions, CONSENT, MAX_ACTIONS, PROFILE, type Profile } from './records.ts'
 import { createClock } from './render/clock.ts'
 import { Resolver } from './resolver.ts'
 import type { Section } from './section.ts'
@@ -63,7 +64,7 @@ export interface UserContextModule {
 
 export interface ContextRow {
   readonly part: 'context'
-  readonly type: 'profile' | 'action'
+  readonly type: 'profile' | 'action' | 'consent'
   /** ISO 8601, UTC. */
   readonly at?: string
   readonly value: unknown
@@ -118,8 +119,12 @@ function createParts(deps: ContextDeps): ContextParts {
     createHttp: (source, section) =>
       createHttpSource(source, { ...section, limits, maxConnections: options.maxConcurrentLoads }),
   }).map(createRuntime)
-  const timeZoneSection = timeZoneOf && createRuntime(createTimeZoneSection(timeZoneOf, options, limits))
-  const all = timeZoneSection === undefined ? sections : [...sections, timeZoneSection]
+  const loadSettings = async (user: Subject): Promise<UserSettings> => {
+    const [ownZone = null, consent] = await Promise.all([timeZoneOf?.(user), store.users.record(user, CONSENT, '')])
+    return { timeZone: ownZone, isEnabled: isEnabled(consent) }
+  }
+  const userSection = createRuntime(createUserSection(loadSettings, options, limits))
+  const all = [...sections, userSection]
   const processId = effects.randomId()
   const invalidation = new Invalidation({
     namespace,
@@ -129,7 +134,7 @@ function createParts(deps: ContextDeps): ContextParts {
     sessions,
     history,
     sections,
-    timeZoneSection,
+    userSection,
   })
   const resolver = new Resolver({
     namespace,
@@ -146,7 +151,7 @@ function createParts(deps: ContextDeps): ContextParts {
       clock: options.clock,
       sections,
     },
-    timeZoneSection,
+    userSection,
     timeZone,
     clock: createClock(),
   })
@@ -164,6 +169,7 @@ export function createContext(deps: ContextDeps): ContextModule {
   return {
     of(user) {
       const records = { journal, effects, reader: store.users }
+      const consent = { journal, onWrite: () => invalidation.onWrite(user.id, CONSENT) }
       return {
         context: createUserContext(user, {
           cache,
@@ -172,6 +178,7 @@ export function createContext(deps: ContextDeps): ContextModule {
           invalidation,
           sections,
           defaultMode: options.mode,
+          setEnabled: (enabled, consentOptions) => setEnabled(user, { ...consentOptions, enabled }, consent),
         }),
         profile: createProfile(user, { ...records, onWrite: () => invalidation.onWrite(user.id, PROFILE) }),
         actions: createActions(user, {
@@ -235,6 +242,11 @@ function createSectionRuntime(section: Section, { loader, cache, ...deps }: Sect
 async function* exportRows(user: Subject, reader: RecordReader): AsyncGenerator<ContextRow> {
   const profile = await reader.record(user, PROFILE, '')
   if (profile !== undefined) yield { part: 'context', type: 'profile', value: JSON.parse(profile) }
+  const consent = await reader.record(user, CONSENT, '')
+  if (consent !== undefined) {
+    const value = JSON.parse(consent) as StoredConsent
+    yield { part: 'context', type: 'consent', at: value.at, value }
+  }
   const page = { limit: MAX_ACTIONS, order: 'ascending' } as const
   const actions = await readPage(() => reader.records(user, ACTION, page))
   for (const { value } of actions) {

@@ -6,7 +6,11 @@ import type { PastContext } from './history.ts'
 export function explain(
   { context, cutByBudget }: AssembledContext,
   results: readonly SectionResult[],
-  { previous, now }: { readonly previous: PastContext | undefined; readonly now: number },
+  {
+    previous,
+    enabled,
+    now,
+  }: { readonly previous: PastContext | undefined; readonly enabled: boolean | null; readonly now: number },
 ): Explanation {
   const before = new Map(previous?.context.sections.map((section) => [section.name, section]))
   const at = previous === undefined ? '' : new Date(previous.at).toISOString()
@@ -23,7 +27,7 @@ export function explain(
     }
   })
   const { text = '', prefixHash = '' } = previous?.context ?? {}
-  return { ...context, sections, previous: previous === undefined ? null : { at, text, prefixHash } }
+  return { ...context, sections, enabled, previous: previous === undefined ? null : { at, text, prefixHash } }
 }
 
 function reasonOf(

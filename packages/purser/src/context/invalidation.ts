@@ -1,10 +1,14 @@
 import type { Subject } from '../core/subject.ts'
 import type { BusMessage, Store } from '../storage/store.ts'
 import type { ContextHistory } from './history.ts'
-import { ACTION, PROFILE } from './records.ts'
+import { ACTION, CONSENT, PROFILE } from './records.ts'
 import { isCacheKeyOf, type SectionRuntime } from './section-runtime.ts'
 import type { SessionCache } from './session-cache.ts'
 import type { UserCache } from './user-cache.ts'
+
+/** Kinds of records that the context is made of. */
+type StoredKind = typeof PROFILE | typeof ACTION | typeof CONSENT
+const STORED_KINDS: readonly StoredKind[] = [PROFILE, ACTION, CONSENT]
 
 /** Detail of the message that a user was erased. */
 const ERASED = 'erased'
@@ -19,7 +23,8 @@ export interface InvalidationDeps {
   readonly history: ContextHistory
   /** In the configured order. */
   readonly sections: readonly SectionRuntime[]
-  readonly timeZoneSection: SectionRuntime | undefined
+  /** Settings of the users, which are never rendered. */
+  readonly userSection: SectionRuntime
 }
 
 /** Removes outdated data from the cache: on request, after writes, and on messages of other processes. */
@@ -29,9 +34,9 @@ export class Invalidation {
   readonly #unsubscribe: () => void
 
   constructor(deps: InvalidationDeps) {
-    const { sections, timeZoneSection, store } = deps
+    const { sections, userSection, store } = deps
     this.#deps = deps
-    this.#all = timeZoneSection === undefined ? sections : [...sections, timeZoneSection]
+    this.#all = [...sections, userSection]
     this.#unsubscribe = store.bus.subscribe((message) => this.#onMessage(message))
   }
 
@@ -51,8 +56,8 @@ export class Invalidation {
     }
   }
 
-  /** After a write of the profile or of actions to Purser's own store. Other processes learn of it from the commit. */
-  onWrite(userId: string, kind: typeof PROFILE | typeof ACTION): void {
+  /** After a write to Purser's own store. Other processes learn of it from the commit. */
+  onWrite(userId: string, kind: StoredKind): void {
     this.#remove(userId, this.#builtInSections(kind))
   }
 
@@ -76,9 +81,9 @@ export class Invalidation {
 
   /** Events may have changed the user's zone; a commit lists the kinds of records it has written. */
   #sectionsAffectedBy({ topic, detail }: BusMessage): readonly SectionRuntime[] {
-    const { processId, timeZoneSection } = this.#deps
+    const { processId, userSection } = this.#deps
     if (topic === 'answers') return []
-    if (topic === 'events') return timeZoneSection === undefined ? [] : [timeZoneSection]
+    if (topic === 'events') return [userSection]
     if (topic === 'context') {
       const [sender, section] = (detail ?? '').split(' ')
       if (sender === processId) return []
@@ -86,7 +91,7 @@ export class Invalidation {
     }
     if (detail === undefined) return this.#all
     const kinds = detail.split(' ')
-    return ([PROFILE, ACTION] as const).flatMap((kind) => (kinds.includes(kind) ? this.#builtInSections(kind) : []))
+    return STORED_KINDS.flatMap((kind) => (kinds.includes(kind) ? this.#builtInSections(kind) : []))
   }
 
   #sectionsNamed(name: string): readonly SectionRuntime[] {
@@ -94,7 +99,8 @@ export class Invalidation {
   }
 
   /** The section with records of this kind, unless the application has configured another source. */
-  #builtInSections(kind: typeof PROFILE | typeof ACTION): readonly SectionRuntime[] {
+  #builtInSections(kind: StoredKind): readonly SectionRuntime[] {
+    if (kind === CONSENT) return [this.#deps.userSection]
     return this.#sectionsNamed(kind === PROFILE ? 'profile' : 'actions').filter(({ source }) => source.isBuiltIn)
   }
 

@@ -29,6 +29,8 @@ interface Frame {
 
 const SEPARATOR = '\n\n'
 
+export const NO_FRAME: Frame = { head: '', clock: '' }
+
 export function frameOf(mode: Mode, clock: string): Frame {
   return { head: mode === 'plain' ? PLAIN_WORDING.preamble : PROMPT_WORDING.preamble, clock }
 }

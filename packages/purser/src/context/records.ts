@@ -3,6 +3,8 @@ import type { AbortOptions } from '../core/abort.ts'
 /** Kinds of the context's records in the store, and their limits. */
 export const PROFILE = 'profile'
 export const ACTION = 'action'
+/** Whether the person's context may be used. */
+export const CONSENT = 'context_consent'
 /** Of a profile as JSON. */
 export const MAX_PROFILE_BYTES = 65_536
 /** Stored actions of one user; the newest by date stay. */

@@ -5,6 +5,7 @@ import type { Subject } from '../core/subject.ts'
 import type { Explanation, Mode, Reason, ResolvedContext, ResolveOptions } from './api.ts'
 import { type AssembledContext, assemble, type SectionResult } from './assemble.ts'
 import type { CacheEntry } from './cache-entry.ts'
+import type { UserSettings } from './configure-sections.ts'
 import { explain } from './explain.ts'
 import type { ContextHistory } from './history.ts'
 import type { ContextLimits } from './limits.ts'
@@ -25,8 +26,8 @@ export interface ResolverDeps {
   readonly sessions: SessionCache
   readonly history: ContextHistory
   readonly defaults: ResolveDefaults
-  /** Loads the users' own zones; undefined if users have none. */
-  readonly timeZoneSection: SectionRuntime | undefined
+  /** Loads the users' own settings. */
+  readonly userSection: SectionRuntime
   /** Zone of users without their own. */
   readonly timeZone: string
   clock(timeZone: string, format: ClockFormat, now: number): ClockText
@@ -99,7 +100,7 @@ export class Resolver {
   #reportCauses({ sections }: ResolvedContext): void {
     const { namespace } = this.#deps
     for (const { name, status, reason } of sections) {
-      if (reason !== null && (status === 'stale' || status === 'unavailable'))
+      if (reason !== null && reason !== 'disabled' && (status === 'stale' || status === 'unavailable'))
         publish('section', { namespace, section: name, status, reason })
     }
   }
@@ -112,9 +113,10 @@ export class Resolver {
     const options = parseResolveOptions({ mode }, this.#deps.defaults)
     const results = options.sections.map((section) => this.#find(user, section, options, now))
     if (results.every((result) => result.entry === undefined)) return undefined
-    const { timeZoneSection } = this.#deps
-    const timeZone = timeZoneSection && this.#lookUp(user, timeZoneSection, options, now)
-    return this.#assemble(user, options, { results, timeZone })
+    const settings = this.#lookUp(user, this.#deps.userSection, options, now)
+    const isEnabled = settingsOf(settings)?.isEnabled === true
+    const allowed = isEnabled ? results : options.sections.map((section) => withhold(section, settings))
+    return this.#assemble(user, options, { results: allowed, settings })
   }
 
   /** Like `resolve`, with a receipt. Nothing is taken from a complete context in memory. */
@@ -124,7 +126,8 @@ export class Resolver {
     const found = await this.#gather(user, parsed, effects.monotonic())
     const previous = history.getPrevious(user.id, parsed.key, effects.now())
     const { results, ...assembled } = this.#render(user, parsed, found)
-    return explain(assembled, results, { previous, now: effects.now() })
+    const enabled = settingsOf(found.settings)?.isEnabled ?? null
+    return explain(assembled, results, { previous, enabled, now: effects.now() })
   }
 
   async #load(user: Subject, options: ParsedResolveOptions, startedAt: number): Promise<ResolvedContext> {
@@ -138,14 +141,35 @@ export class Resolver {
     return context
   }
 
-  /** Finds the data of all sections, and waits for what has to be loaded. */
+  /**
+   * Finds the data of all sections, and waits for what has to be loaded. First comes what the user has decided: without
+   * their consent no source is called, and as long as it is unknown, nothing is sent.
+   */
   async #gather(user: Subject, options: ParsedResolveOptions, startedAt: number): Promise<Gathered> {
+    const { userSection } = this.#deps
+    let settings = this.#find(user, userSection, options, startedAt)
+    let deadlineExceeded = false
+    if (!isSufficient(settings, options, this.#effects.now())) {
+      const gathered = await this.#gatherSections(user, { ...options, sections: [userSection] }, startedAt)
+      settings = gathered.results[0] as SectionResult
+      deadlineExceeded = gathered.deadlineExceeded
+    } else if (needsRefresh(settings, startedAt)) refresh(user, userSection, options)
+    if (settingsOf(settings)?.isEnabled !== true) {
+      const results = options.sections.map((section) => withhold(section, settings))
+      return { results, settings, queuedMs: 0, deadlineExceeded }
+    }
+    return { ...(await this.#gatherSections(user, options, startedAt)), settings }
+  }
+
+  async #gatherSections(
+    user: Subject,
+    options: ParsedResolveOptions,
+    startedAt: number,
+  ): Promise<Omit<Gathered, 'settings'>> {
     const { deadlines, effects } = this.#deps
-    const timeZoneSection = options.timeZone === undefined ? this.#deps.timeZoneSection : undefined
-    const needed = timeZoneSection === undefined ? options.sections : [...options.sections, timeZoneSection]
     const isAborted = options.signal?.aborted === true
     const call = new ResolveCall({ user, options, startedAt, deadlines, effects })
-    for (const section of needed) {
+    for (const section of options.sections) {
       const result = this.#find(user, section, options, startedAt)
       call.setResult(isAborted ? { ...result, reason: 'aborted' } : result)
       if (isAborted || result.frozenAt !== undefined || result.isSkipped) continue
@@ -154,8 +178,7 @@ export class Resolver {
     }
     const deadlineExceeded = await call.wait(startedAt + options.budgetMs)
     const results = options.sections.map((section) => call.getResult(section))
-    const timeZone = timeZoneSection && call.getResult(timeZoneSection)
-    return { results, timeZone, queuedMs: call.queuedMs, deadlineExceeded }
+    return { results, queuedMs: call.queuedMs, deadlineExceeded }
   }
 
   /** The section as it is frozen, else its data in the cache. */
@@ -199,15 +222,14 @@ export class Resolver {
     const { mode, key, maxTokens } = options
     const now = this.#effects.now()
     const monotonic = this.#effects.monotonic()
-    const timeZone = options.timeZone ?? timeZoneOf(found.timeZone) ?? this.#deps.timeZone
+    const timeZone = options.timeZone ?? timeZoneOf(found.settings) ?? this.#deps.timeZone
     const clock = this.#deps.clock(timeZone, { mode, precision: options.clock }, now)
     const owner = [this.#deps.namespace, user.id] as const
     const results = found.results.map((result) => this.#freeze(user, result, { ...options, timeZone, now }))
     const assembled = assemble(results, { owner, mode, now, timeZone, clock, maxTokens }, this.#deps.limits)
     const { context } = assembled
     this.#deps.history.record(user.id, key, { at: now, context })
-    const basis = found.timeZone === undefined ? [] : [{ ...found.timeZone, isFresh: true }]
-    basis.push(...results)
+    const basis = [{ ...found.settings, isFresh: true }, ...results]
     if (basis.every((result) => this.#isCurrent(user, result, options))) {
       const { epoch } = this.#cache
       const validUntil = computeValidUntil(basis, assembled, { now, monotonic })
@@ -235,8 +257,12 @@ export class Resolver {
   }
 
   /** Whether the data of a result is still that in memory, and still valid. */
-  #isCurrent(user: Subject, { section, entry, frozenAt, isSkipped }: SectionResult, options: Scope): boolean {
-    if (isSkipped) return true
+  #isCurrent(
+    user: Subject,
+    { section, entry, frozenAt, isSkipped, isWithheld }: SectionResult,
+    options: Scope,
+  ): boolean {
+    if (isSkipped || isWithheld) return true
     if (frozenAt !== undefined) return entry === this.#findFrozen(user, section, options)?.entry
     const cached = this.#cache.get(user.id)?.sections.get(cacheKeyOf(section, options))
     return entry !== undefined && entry === cached && entry.epoch === section.epoch
@@ -246,7 +272,7 @@ export class Resolver {
 /** The data of the sections that a call needs. */
 interface Found {
   readonly results: readonly SectionResult[]
-  readonly timeZone: SectionResult | undefined
+  readonly settings: SectionResult
 }
 
 interface Gathered extends Found {
@@ -268,9 +294,28 @@ function freezerOf({ stability }: SectionRuntime, session: string | undefined): 
 }
 
 /** Undefined also for a zone that Intl does not know. */
-function timeZoneOf(result: SectionResult | undefined): string | undefined {
-  const name = result?.entry?.data.value
+function timeZoneOf(settings: SectionResult): string | undefined {
+  const name = settingsOf(settings)?.timeZone
   return typeof name === 'string' && zoneOf(name) !== undefined ? name : undefined
+}
+
+/** Undefined if they could not be read. */
+function settingsOf({ entry }: SectionResult): UserSettings | undefined {
+  return entry?.data.value as UserSettings | undefined
+}
+
+/** A section that is not sent, because its user does not want it or because that is unknown. */
+function withhold(section: SectionRuntime, settings: SectionResult): SectionResult {
+  const isDisabled = settingsOf(settings)?.isEnabled === false
+  const { reason } = settings
+  const cause = reason === 'aborted' || reason === 'closed' ? reason : 'consent_unknown'
+  return {
+    section,
+    entry: undefined,
+    isFresh: true,
+    isWithheld: isDisabled,
+    reason: isDisabled ? 'disabled' : cause,
+  }
 }
 
 /** Starts a load without waiting for it, unless one is running. Returns why the data is still the old one. */
@@ -297,8 +342,8 @@ function computeValidUntil(
   { now, monotonic }: { readonly now: number; readonly monotonic: number },
 ): number {
   let until = monotonic + (changesAt - now)
-  for (const { section, entry, isFresh, frozenAt, isSkipped } of results) {
-    if (isSkipped) continue
+  for (const { section, entry, isFresh, frozenAt, isSkipped, isWithheld } of results) {
+    if (isSkipped || isWithheld) continue
     if (frozenAt !== undefined) {
       // What is frozen for the day is looked at again every minute.
       if (section.stability === 'day') until = Math.min(until, monotonic + 60_000)

@@ -1,7 +1,7 @@
 import { withSignal } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import { validateFields, validateOptions } from '../core/validate.ts'
-import type { InternalUserContext, Mode, ResolvedContext } from './api.ts'
+import type { ConsentOptions, InternalUserContext, Mode, ResolvedContext } from './api.ts'
 import type { Invalidation } from './invalidation.ts'
 import { parseMode, validateSectionName } from './resolve-options.ts'
 import type { Resolver } from './resolver.ts'
@@ -15,6 +15,7 @@ export interface UserContextDeps {
   readonly resolver: Resolver
   readonly invalidation: Invalidation
   readonly defaultMode: Mode
+  setEnabled(enabled: boolean, options: ConsentOptions | undefined): Promise<void>
   /** The configured sections. */
   readonly sections: readonly SectionRuntime[]
 }
@@ -37,6 +38,9 @@ export function createUserContext(user: Subject, deps: UserContextDeps): Interna
     needsQuery: sections.some((section) => section.needsQuery),
     async explain(options) {
       return resolver.explain(user, options)
+    },
+    async setEnabled(enabled, options) {
+      await deps.setEnabled(enabled, options)
     },
     getWarm: (options) => resolver.getWarm(user, options),
     comparePrefix: (session = NO_SESSION, prefixHash) => sessions.comparePrefix(user.id, session, prefixHash),

@@ -24,6 +24,7 @@ test('a section says why it is missing: it timed out, failed, backs off, was abo
     return reasonOf(await resolving)
   }
   assert.equal(await resolve('a'), 'unavailable timeout')
+  assert.equal(await resolve('b', { budgetMs: 0 }), 'unavailable consent_unknown')
   assert.equal(await resolve('b', { budgetMs: 0 }), 'unavailable timeout')
   assert.equal(await resolve('c', { signal: AbortSignal.abort() }), 'unavailable aborted')
   const abort = new AbortController()
@@ -43,6 +44,7 @@ test('a section says why it is missing: it timed out, failed, backs off, was abo
     published.map(({ section, status, reason }) => `${section} ${status} ${reason}`),
     [
       'profile unavailable timeout',
+      'profile unavailable consent_unknown',
       'profile unavailable timeout',
       'profile unavailable aborted',
       'profile unavailable aborted',

@@ -80,9 +80,9 @@ test('a bus message about an unnamed user re-reads the store but calls no other 
 test('data loaded before a bus message is returned to waiting callers but not to later ones', async () => {
   const memory = await openMemoryStore({ effects: systemEffects })
   let readings = 0
-  const record: Store['users']['record'] = (...args) => {
-    readings += 1
-    return memory.users.record(...args)
+  const record: Store['users']['record'] = (user, kind, name) => {
+    if (kind === 'profile') readings += 1
+    return memory.users.record(user, kind, name)
   }
   const memories = Promise.withResolvers<string[]>()
   await using harness = await openContextHarness(

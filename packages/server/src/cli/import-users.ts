@@ -109,6 +109,8 @@ class UserImport {
         return this.#importSession(line, row.value as Session)
       case 'profile':
         return this.#send({ line, what: 'profile', method: 'PUT', path: 'profile', body: row.value })
+      case 'consent':
+        return this.#importConsent(line, row.value as { readonly enabled: boolean })
       case 'action':
         if (this.#actions.push(row.value) >= ACTIONS_PER_CALL) await this.#sendActions(line)
         return
@@ -123,6 +125,10 @@ class UserImport {
       default:
         this.#report.skip(row.type)
     }
+  }
+
+  #importConsent(line: number, { enabled }: { readonly enabled: boolean }): Promise<void> {
+    return this.#send({ line, what: 'consent', method: 'PUT', path: 'context', body: { enabled } })
   }
 
   async finish(line: number): Promise<UserReport> {

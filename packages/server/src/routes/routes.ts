@@ -15,10 +15,12 @@ import { registerVerificationRoutes } from './api/verification.ts'
 import { registerDeckRoutes } from './deck.ts'
 import { registerChatRoutes } from './gateway/chat.ts'
 import { registerModelRoutes } from './gateway/models.ts'
+import { registerOwnContextRoutes } from './gateway/own-context.ts'
 
 export async function registerRoutes(app: FastifyInstance, context: AppContext): Promise<void> {
   registerChatRoutes(app, context)
   registerModelRoutes(app, context)
+  registerOwnContextRoutes(app, context)
   registerHealthRoutes(app, context)
   registerSessionRoutes(app, context)
   registerUserRoutes(app, context)

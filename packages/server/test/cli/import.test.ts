@@ -35,6 +35,7 @@ before(async () => {
   await ada.ledger.block({ actor: 'eve', reason: 'asked for a break' })
   await ada.ledger.addNote('likes boats – ⛵', { actor: 'eve' })
   await ada.ledger.setTimeZone('Asia/Kolkata')
+  await ada.context.setEnabled(false)
   await purser.close()
   await runPurser(['set', 'ada', 'model=demo', 'parameters.temperature=0.3'], source)
   await runPurser(['secret', 'set', 'ada', 'demo'], source, {}, 'sk-very-secret')
@@ -59,6 +60,10 @@ test('an import restores the user: state by new events, the old log as records, 
   const imported = await spawnPurser(['import', exportFile, '--json'], target)
   assert.equal(imported.code, 0, imported.stderr)
   const [report] = JSON.parse(imported.stdout).users
+  {
+    await using purser = await openPurser({ store: `sqlite:${join(target, 'data', 'purser.db')}` })
+    assert.equal((await purser.user('ada').context.explain()).enabled, false)
+  }
   assert.deepEqual(report.refused, [])
   assert.deepEqual(
     report.left.map(({ what }: { what: string }) => what),

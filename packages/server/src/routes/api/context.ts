@@ -2,12 +2,13 @@ import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ProfileFields, User } from 'purser'
 import type { AppContext } from '../../app/context.ts'
+import { getIdentity } from '../../auth/authenticate.ts'
 import { recordRequest } from '../../http/audit.ts'
 import { getIfMatch, sendWithEtag, withPrecondition } from '../../http/conditional.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { idempotencyOptions } from '../../http/idempotency.ts'
 import { getBody, getQuery, getUser, parseNumber } from '../../http/params.ts'
-import { ANY_OBJECT, DECIMAL, INTEGER, listSchema, TEXT } from '../../http/schemas.ts'
+import { ANY_OBJECT, DECIMAL, INTEGER, listSchema, objectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'context'
 
@@ -44,6 +45,20 @@ export function registerContextRoutes(app: FastifyInstance, context: AppContext)
       }
       const user = getUser(request, context)
       return explain === '1' || explain === 'true' ? user.context.explain(options) : user.context.resolve(options)
+    },
+  )
+  app.put(
+    '/api/users/:id/context',
+    defineRoute('application:write', {
+      tag,
+      summary: 'Switches the context of this user on or off.',
+      body: objectSchema({ enabled: { type: 'boolean' } }, ['enabled']),
+    }),
+    async (request) => {
+      const { enabled } = getBody(request) as { enabled: boolean }
+      await getUser(request, context).context.setEnabled(enabled, { actor: getIdentity(request).name })
+      await recordRequest(request, context)
+      return { enabled }
     },
   )
   app.delete(

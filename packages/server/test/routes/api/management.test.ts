@@ -217,7 +217,7 @@ test('the context contains the stored profile and actions', async () => {
   const context = (await call('GET', '/api/users/ctx/context')).json()
   assert.match(context.text, /Ada/)
   assert.match(context.text, /opened the app/)
-  const explained = (await call('GET', '/api/users/ctx/context?explain=1&maxTokens=50')).json()
+  const explained = (await call('GET', '/api/users/ctx/context?explain=1&maxTokens=200')).json()
   assert.deepEqual(
     explained.sections.map((section: Record<string, unknown>) => [
       section.name,
@@ -231,7 +231,7 @@ test('the context contains the stored profile and actions', async () => {
     ],
   )
   assert.equal(explained.previous, null)
-  assert.ok(explained.tokens <= 50 && typeof explained.prefixHash === 'string')
+  assert.ok(explained.tokens <= 200 && typeof explained.prefixHash === 'string')
   assert.equal((await call('GET', '/api/users/ctx/context?explain=yes')).statusCode, 400)
   assert.equal((await call('DELETE', '/api/users/ctx/context')).statusCode, 204)
 })
