@@ -57,7 +57,6 @@ export function registerContextRoutes(app: FastifyInstance, context: AppContext)
     async (request) => {
       const { enabled } = getBody(request) as { enabled: boolean }
       await getUser(request, context).context.setEnabled(enabled, { actor: getIdentity(request).name })
-      await recordRequest(request, context)
       return { enabled }
     },
   )

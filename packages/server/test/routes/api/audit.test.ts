@@ -74,6 +74,7 @@ const WRITES: Readonly<Record<string, Write>> = {
   'PUT /profile': traffic(write('PUT', 'profile', { name: 'Ada' })),
   'PATCH /profile': traffic(write('PATCH', 'profile', { reason: 'a field of the profile' })),
   'POST /actions': traffic(write('POST', 'actions', { action: 'Played' })),
+  'PUT /context': write('PUT', 'context', { enabled: false }),
   'DELETE /context': traffic(prepared(admitted, write('DELETE', 'context'))),
   'POST /admissions': traffic(write('POST', 'admissions', { cost: 1 })),
   'POST /admissions/:ticket/settle': traffic({
