@@ -20,7 +20,9 @@ describe('an event log that was changed in the database', { skip: noBrowser }, (
     await harness.stop()
     using database = new DatabaseSync(harness.file)
     const { changes } = database
-      .prepare("UPDATE events SET body = replace(body, 'medium', 'low') WHERE sequence = 2")
+      .prepare(
+        "UPDATE events SET body = replace(body, 'medium', 'low') WHERE sequence = 2 AND uid = (SELECT uid FROM users WHERE id = 'ada')",
+      )
       .run()
     assert.equal(changes, 1)
     await harness.start()
