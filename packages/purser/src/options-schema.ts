@@ -214,7 +214,7 @@ export function isEffects(value: unknown): boolean {
 }
 
 export function isStoreOption(value: unknown): boolean {
-  if (typeof value === 'string') return /^(memory:|sqlite:.+)$/.test(value)
+  if (typeof value === 'string') return /^(memory:|sqlite:.+|postgres(ql)?:\/\/.+)$/.test(value)
   const members = ['traits', 'meta', 'users', 'events', 'bus', 'answers', 'lastGood', 'close']
   return isObject(value) && members.every((member) => member in value)
 }

@@ -23,7 +23,7 @@ import type { Store } from './storage/store.ts'
 
 /** Options of `openPurser`. Durations are milliseconds, sizes bytes; `null` means no limit. */
 export interface PurserOptions {
-  /** `'memory:'`, `'sqlite:PATH'`, or a store object. */
+  /** `'memory:'`, `'sqlite:PATH'`, `'postgres://…'`, or a store object. */
   store?: string | Store | undefined
   /** One application or tenant; part of every key. */
   namespace?: string | undefined
@@ -266,7 +266,7 @@ const ANSWERS: OptionSpecs<AnswerOptions> = {
 /** All options: the source of defaults, validation, the server's schema and `docs/reference/options.md`. */
 export const OPTION_SPECS = {
   store: text<string | Store>('sqlite:purser.db', {
-    expected: "'memory:', 'sqlite:PATH' or a store",
+    expected: "'memory:', 'sqlite:PATH', 'postgres://…' or a store",
     isValid: isStoreOption,
     hint: "Example: 'sqlite:purser.db'.",
   }) as OptionSpec<string | Store>,

@@ -23,6 +23,7 @@ import { createLedger } from './ledger/ledger.ts'
 import type { LedgerData } from './ledger/state.ts'
 import { createMcpConnector } from './mcp/index.ts'
 import { type PurserOptions, type ResolvedOptions, resolveOptions } from './options.ts'
+import { importPackage } from './providers/ai-sdk/packages.ts'
 import { openProviderRegistry, type ProviderRegistry } from './providers/registry.ts'
 import type { ActiveRuntime } from './runtime/api.ts'
 import { createRuntimes, type Runtimes } from './runtime/runtimes.ts'
@@ -142,6 +143,7 @@ export async function openPurser(options: PurserOptions = {}): Promise<Purser> {
 async function openStore({ store, secretKey }: ResolvedOptions, effects: Effects): Promise<Store> {
   if (typeof store !== 'string') return store
   if (store === 'memory:') return openMemoryStore({ effects })
+  if (isPostgres(store)) return openPostgresStore(store)
   const path = sqlitePath(store)
   if (secretKey === undefined) requireDatabaseOfKey(path)
   return openSqliteStore({ path, effects })
@@ -347,10 +349,21 @@ function closeTimeout(options: NonNullable<Parameters<Purser['close']>[0]>): num
 async function secretKey({ store: url, secretKey: configured }: ResolvedOptions, store: Store): Promise<SecretKeys> {
   if (configured !== undefined) return configured
   if (!store.traits.durable) return { current: randomBytes(32).toString('base64'), previous: [] }
-  if (typeof url === 'string') return { current: await readOrCreateKeyFile(sqlitePath(url), store.meta), previous: [] }
+  if (typeof url === 'string' && !isPostgres(url))
+    return { current: await readOrCreateKeyFile(sqlitePath(url), store.meta), previous: [] }
   throw new PurserError('option_invalid', 'This store needs a secretKey.', {
     hint: 'Make one with `openssl rand -base64 32`, and use the same one for every instance.',
   })
+}
+
+function isPostgres(store: string): boolean {
+  return /^postgres(ql)?:/.test(store)
+}
+
+/** The driver is loaded when it is used: its package is an optional peer dependency. */
+async function openPostgresStore(url: string): Promise<Store> {
+  const { postgresStore } = await importPackage('pg', () => import('./drivers/postgres/index.ts'))
+  return postgresStore({ url })
 }
 
 function sqlitePath(store: string): string {

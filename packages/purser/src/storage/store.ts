@@ -53,6 +53,8 @@ export interface StoreTraits {
   readonly durable: boolean
   /** Several processes may open the same store at once. */
   readonly shared: boolean
+  /** Whether `purge` can wipe an erased user's bytes from the files of the store. Default: true. */
+  readonly wipesFiles?: boolean
   /** The location of the data for display: `:memory:`, a path, a URL without its password. */
   readonly location: string
 }

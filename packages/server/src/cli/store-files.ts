@@ -19,7 +19,7 @@ export const SIDE_FILES = ['-wal', '-shm', '-journal'] as const
 export function getStoreFiles({ store }: Config): StoreFiles {
   if (!store.startsWith('sqlite:')) {
     throw new UsageError(
-      `This command requires a store in a file (--store sqlite:PATH). The configured store is '${store}'.`,
+      `This command requires a store in a file (--store sqlite:PATH). The configured store is '${getStoreKind(store)}'.`,
     )
   }
   const database = resolve(store.slice('sqlite:'.length))
@@ -30,6 +30,11 @@ export function getStoreFiles({ store }: Config): StoreFiles {
     cache: join(dirname(database), `${name}-cache${extension || '.db'}`),
     key: `${database}.key`,
   }
+}
+
+/** The scheme only: the rest may contain a password. */
+function getStoreKind(store: string): string {
+  return store.slice(0, store.indexOf(':') + 1)
 }
 
 /** The path of a file store that does not exist; opening it would create it. */

@@ -21,5 +21,8 @@ export function maskConfig(value: unknown, environmentPaths: readonly string[], 
     SECRET_NAME.test(path.at(-1) ?? '') ||
     path.slice(0, -1).some((key) => SECRET_PARENTS.includes(key)) ||
     environmentPaths.includes(path.join('.'))
-  return isSecret ? MASK : value.replace(/(\/\/[^/:@\s]*:)[^/@\s]*@/, `$1${MASK}@`)
+  if (isSecret) return MASK
+  return value
+    .replace(/(\/\/[^/:@\s]*:)[^/@\s]*@/, `$1${MASK}@`)
+    .replace(/([?&][a-z_]*password=)[^&#\s]*/gi, `$1${MASK}`)
 }

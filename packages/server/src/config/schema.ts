@@ -59,7 +59,7 @@ export const configSchema: z.ZodType<ConfigFile> = z.strictObject({
   $schema: z.string().optional(),
   store: z
     .string()
-    .regex(/^(memory:|sqlite:.+)$/, "must be 'memory:' or 'sqlite:PATH'")
+    .regex(/^(memory:|sqlite:.+|postgres(ql)?:\/\/.+)$/, "must be 'memory:', 'sqlite:PATH' or 'postgres://…'")
     .optional(),
   secretKey: z
     .union([nonEmpty, z.strictObject({ current: nonEmpty, previous: z.array(nonEmpty).optional() })])

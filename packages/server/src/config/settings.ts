@@ -16,7 +16,7 @@ export const DEFAULT_STORE = 'sqlite:data/purser.db'
 const SPECS: SpecTable = { ...OPTION_SPECS, server: SERVER_SPECS } as unknown as SpecTable
 
 export const SETTINGS: readonly Setting[] = [
-  setting('store', "'memory:' or 'sqlite:PATH'", { defaultWords: DEFAULT_STORE }),
+  setting('store', "'memory:', 'sqlite:PATH' or 'postgres://…'", { defaultWords: DEFAULT_STORE }),
   setting('namespace', 'Application or tenant'),
   setting('timeZone', 'Time zone of users without their own'),
   setting('secretKey', '32 bytes in base64', { defaultWords: 'a key file beside the database' }),

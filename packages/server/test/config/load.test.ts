@@ -138,6 +138,7 @@ test('a file that is missing or not valid JSON is an error with its path', () =>
 
 test('secrets at any path and values from the environment are masked', () => {
   const file = {
+    store: 'postgres://u:pg-1@h/db?schema=s&sslpassword=ssl-1&password=pg-2',
     secretKey: { current: 'aaa', previous: ['bbb'] },
     providers: {
       a: { kind: 'openai', apiKey: 'sk-1', accessKeyId: 'id-1', models: ['m'], baseURL: 'https://u:pw@h/v1' },
@@ -153,8 +154,23 @@ test('secrets at any path and values from the environment are masked', () => {
   }
   const { config, environmentPaths } = load(file, { ARG: 'arg-1', PURSER_SECRET_KEY: 'ccc' })
   const text = JSON.stringify(maskConfig(config, environmentPaths))
-  for (const secret of ['aaa', 'bbb', 'ccc', 'sk-1', 'id-1', 'pw', 'tok-1', 'h-1', 'arg-1', 'cs-1']) {
+  for (const secret of [
+    'aaa',
+    'bbb',
+    'ccc',
+    'sk-1',
+    'id-1',
+    'pw',
+    'tok-1',
+    'h-1',
+    'arg-1',
+    'cs-1',
+    'pg-1',
+    'pg-2',
+    'ssl-1',
+  ]) {
     assert.ok(!text.includes(`"${secret}`) && !text.includes(`${secret}"`) && !text.includes(`:${secret}@`), secret)
+    assert.ok(!text.includes(`=${secret}`), secret)
   }
   assert.ok(text.includes('"m"'))
 })

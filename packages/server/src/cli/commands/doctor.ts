@@ -74,7 +74,7 @@ async function checkStore(config: Config): Promise<Finding[]> {
     const { ok, checked, firstBad } = await purser.verify()
     const hasKeys = !(await keys.isEmpty())
     return [
-      { check: 'store', ok: true, detail: config.store },
+      { check: 'store', ok: true, detail: purser.store.location },
       {
         check: 'event log',
         ok,

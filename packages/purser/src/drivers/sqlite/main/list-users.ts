@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { LOG_OF_NAMESPACE } from '../../../storage/commit.ts'
 import type { ListedUser, Overview, UserQuery } from '../../../storage/store.ts'
+import { NEVER_SEEN } from '../../instants.ts'
 import { compareText } from '../../text-order.ts'
 import {
   afterCursor,
@@ -21,7 +22,7 @@ import {
   unusedPlan,
   windowPlan,
 } from './query-plan.ts'
-import { NEVER_SEEN, type Row, USER_COLUMNS, userOf } from './rows.ts'
+import { type Row, USER_COLUMNS, userOf } from './rows.ts'
 
 /*
  * One page of users in a few milliseconds, for any number of users.

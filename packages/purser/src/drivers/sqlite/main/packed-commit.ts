@@ -1,6 +1,6 @@
 import type { Subject } from '../../../core/subject.ts'
 import type { Commit } from '../../../storage/commit.ts'
-import { FOREVER, NEVER_SEEN } from './rows.ts'
+import { FOREVER, NEVER_SEEN } from '../../instants.ts'
 
 /**
  * A commit in the form in which it is sent to the writer thread: a tuple of column values. Only this file knows the

@@ -1,8 +1,8 @@
 import type { SQLInputValue } from 'node:sqlite'
 import { LOG_OF_NAMESPACE } from '../../../storage/commit.ts'
 import type { UserOrder, UserQuery } from '../../../storage/store.ts'
+import { NEVER_SEEN } from '../../instants.ts'
 import { afterPrefix } from '../../text-order.ts'
-import { NEVER_SEEN } from './rows.ts'
 
 /** A part of a statement with the values of its parameters. Texts are constants of this directory; values are bound. */
 export interface SqlFragment {

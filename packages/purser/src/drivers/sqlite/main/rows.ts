@@ -1,16 +1,12 @@
 import type { SQLOutputValue } from 'node:sqlite'
 import type { StoredEvent, UserRow } from '../../../storage/commit.ts'
+import { NEVER_SEEN } from '../../instants.ts'
 
 /*
  * The representation of rows in SQLite.
  */
 
 export type Row = Record<string, SQLOutputValue>
-
-/** `seen_at` of a user who was never seen: earlier than all dates, so that it sorts lowest. */
-export const NEVER_SEEN = -8.64e15
-/** `cap_used_until` of a window that never ends: later than all dates. */
-export const FOREVER = 8.64e15
 
 export const USER_COLUMNS =
   'incarnation, revision, head_sequence, head_mac, mac, state, measured, created_at, updated_at, seen_at, usage'

@@ -1,0 +1,34 @@
+import { DatabaseError } from 'pg'
+import { PurserError } from '../../errors.ts'
+
+/** Classes of SQLSTATE that are errors of a statement: its data, a constraint, a name. All others are the store's. */
+const STATEMENT_CLASSES: ReadonlySet<string> = new Set(['21', '22', '23', '42', 'P0'])
+/** Serialization failure, deadlock. */
+const RETRYABLE: ReadonlySet<string> = new Set(['40001', '40P01'])
+
+const HINTS: Readonly<Record<string, string>> = {
+  '28': 'The server rejects the user or the password of the URL.',
+  '3D': 'The database of the URL does not exist. Create it first.',
+  '53': 'The server has no disk space, memory or connections left.',
+  '57': 'The server is starting, stopping, or has cancelled a statement that took too long.',
+}
+
+/** Whether the statement can be run again as it is. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof DatabaseError && RETRYABLE.has(error.code ?? '')
+}
+
+/**
+ * The error that a caller gets: an error of the statement unchanged, everything else as `store_unavailable`. API callers
+ * see the message, so the address is in `details` only.
+ */
+export function toStoreError(error: unknown, location: string): unknown {
+  if (error instanceof PurserError) return error
+  const code = error instanceof DatabaseError ? (error.code ?? '') : ''
+  if (STATEMENT_CLASSES.has(code.slice(0, 2))) return error
+  return new PurserError('store_unavailable', 'The database failed.', {
+    hint: HINTS[code.slice(0, 2)] ?? 'PostgreSQL cannot be reached, or did not answer in time.',
+    cause: error,
+    details: { location },
+  })
+}

@@ -1,0 +1,116 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { chownSync, existsSync, globSync, mkdtempSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+
+const initdb = globSync(['/usr/lib/postgresql/*/bin/initdb', '/usr/local/bin/initdb', '/opt/homebrew/bin/initdb'])
+  .toSorted()
+  .at(-1)
+const isMissing = initdb === undefined || !existsSync(initdb)
+if (isMissing && process.env.CI === 'true')
+  throw new Error('PostgreSQL is not installed (Debian: apt install postgresql).')
+
+/** The reason why tests with PostgreSQL are skipped; false: they run. */
+export const noPostgres: string | false = isMissing
+  ? 'PostgreSQL is not installed (Debian: apt-get install postgresql): its driver is NOT tested'
+  : false
+if (noPostgres) console.error(`\n  ${noPostgres}\n`)
+
+export interface PostgresServer extends AsyncDisposable {
+  readonly port: number
+  readonly directory: string
+  /** URL of a new schema of its own. */
+  url(parameters?: string): string
+  /** Runs statements as an administrator. */
+  query(text: string): Promise<Record<string, unknown>[]>
+  /** Sends a signal to the server. */
+  kill(signal: NodeJS.Signals): void
+  /** Starts it again on the same port and data. */
+  restart(): Promise<void>
+}
+
+let schemas = 0
+
+/** A PostgreSQL server of the test's own, as an ordinary user, on a free loopback port. */
+export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'purser-postgres-'))
+  const data = join(directory, 'data')
+  const user = ordinaryUser()
+  if (user !== undefined) chownSync(directory, user.uid, user.gid)
+  const initArgs = ['-D', data, '-A', 'trust', '-U', 'purser', '-E', 'UTF8', '--locale=C', '--no-sync']
+  execFileSync(initdb ?? 'initdb', initArgs, { ...user, cwd: directory, stdio: 'ignore' })
+  const port = await findFreePort()
+  const flags = [...settings, 'listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${directory}`]
+  const start = (): ChildProcess =>
+    spawn(join(dirname(initdb ?? ''), 'postgres'), ['-D', data, ...flags.flatMap((flag) => ['-c', flag])], {
+      ...user,
+      cwd: directory,
+      stdio: 'ignore',
+    })
+  let server = start()
+  const url = `postgres://purser@127.0.0.1:${port}/postgres`
+  await untilReady(url)
+  return {
+    port,
+    directory,
+    url: (parameters = '') => `${url}?schema=test_${++schemas}${parameters}`,
+    async query(text) {
+      const client = new pg.Client({ connectionString: url })
+      await client.connect()
+      try {
+        return (await client.query(text)).rows
+      } finally {
+        await client.end()
+      }
+    },
+    kill: (signal) => void server.kill(signal),
+    async restart() {
+      if (server.exitCode === null && server.signalCode === null)
+        await new Promise((resolve) => server.once('exit', resolve))
+      server = start()
+      await untilReady(url)
+    },
+    async [Symbol.asyncDispose]() {
+      const exited = new Promise((resolve) => server.once('exit', resolve))
+      server.kill('SIGCONT')
+      server.kill('SIGQUIT')
+      await exited
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** PostgreSQL refuses to run as root. */
+function ordinaryUser(): { readonly uid: number; readonly gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const id = (flag: string): number => Number(execFileSync('id', [flag, 'postgres']))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+const READY_ATTEMPTS = 600
+
+async function untilReady(connectionString: string): Promise<void> {
+  for (let attempt = 0; attempt < READY_ATTEMPTS; attempt++) {
+    const client = new pg.Client({ connectionString })
+    try {
+      await client.connect()
+      await client.end()
+      return
+    } catch {
+      await sleep(50)
+    }
+  }
+  throw new Error('PostgreSQL does not start.')
+}
