@@ -19,9 +19,10 @@ import type { LedgerData } from '../../src/ledger/state.ts'
 import { DEFAULTS, type LedgerOptions } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
+import { noPostgres, openPostgres } from './postgres-server.ts'
 
-export type Driver = 'memory' | 'sqlite'
-export const DRIVERS: readonly Driver[] = ['memory', 'sqlite']
+export type Driver = 'memory' | 'sqlite' | 'postgres'
+export const DRIVERS: readonly Driver[] = noPostgres ? ['memory', 'sqlite'] : ['memory', 'sqlite', 'postgres']
 
 export interface LedgerHarnessOptions extends Partial<LedgerOptions> {
   /** Default `'memory'`. */
@@ -142,6 +143,10 @@ async function openStore(
   if (driver === 'memory') {
     const memory = await openMemoryStore({ effects })
     return { store: memory, release: () => memory.close() }
+  }
+  if (driver === 'postgres') {
+    const postgres = await openPostgres()
+    return { store: postgres, release: () => postgres.close() }
   }
   const directory = path === undefined ? await mkdtemp(join(tmpdir(), 'purser-ledger-')) : undefined
   const sqlite = await openSqliteStore({ path: path ?? join(directory as string, 'ledger.db'), effects })

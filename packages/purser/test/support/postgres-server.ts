@@ -4,8 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { after } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { postgresStore } from '../../src/drivers/postgres/index.ts'
+import type { Store } from '../../src/storage/store.ts'
 
 const initdb = globSync(['/usr/lib/postgresql/*/bin/initdb', '/usr/local/bin/initdb', '/opt/homebrew/bin/initdb'])
   .toSorted()
@@ -34,6 +37,20 @@ export interface PostgresServer extends AsyncDisposable {
 }
 
 let schemas = 0
+let shared: Promise<PostgresServer> | undefined
+
+/** The server that the tests of a file share, started when it is first used. Each URL of it has a schema of its own. */
+export function sharedPostgres(): Promise<PostgresServer> {
+  shared ??= startPostgres(['fsync=off', 'autovacuum=off'])
+  return shared
+}
+
+/** An empty store on the shared server. */
+export async function openPostgres(url?: string): Promise<Store> {
+  return postgresStore({ url: url ?? (await sharedPostgres()).url() })
+}
+
+after(async () => (await shared)?.[Symbol.asyncDispose]())
 
 /** A PostgreSQL server of the test's own, as an ordinary user, on a free loopback port. */
 export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
