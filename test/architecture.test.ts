@@ -72,7 +72,10 @@ function upwardImports(folder: string, layers: readonly (readonly string[])[]): 
   return files
     .flatMap((path) => importsOf(path).map((target) => ({ path, target })))
     .filter(({ path, target }) => moduleOf(target) !== moduleOf(path))
-    .filter(({ path, target }) => layerOf(target) >= layerOf(path) && layerOf(path) !== 0)
+    .filter(
+      ({ path, target }) =>
+        layerOf(target) > layerOf(path) || (layerOf(target) === layerOf(path) && layerOf(path) !== 0),
+    )
     .map(({ path, target }) => `${path} imports ${target}`)
 }
 

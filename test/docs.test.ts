@@ -38,6 +38,26 @@ test('every block has a language and words that are known', () => {
   assert.deepEqual(problems, [])
 })
 
+test('every file that docs/internals names exists', () => {
+  const roots = ['', 'packages/', 'packages/purser/', 'packages/purser/src/', 'packages/purser/src/drivers/sqlite/']
+  const folders = [
+    ...roots,
+    'packages/server/src/',
+    'packages/server/test/',
+    'packages/deck/src/',
+    'packages/purser/src/context/',
+  ]
+  const names = globSync('packages/*/{src,test}/**/*.{ts,tsx}', { cwd: ROOT })
+  const missing = globSync('docs/internals/*.md', { cwd: ROOT }).flatMap((page) =>
+    Array.from(readFileSync(join(ROOT, page), 'utf8').matchAll(/`([\w./-]+\.tsx?)`/g), ([, path = '']) => path)
+      .filter((path) => !/NAME|NNNN|FILE/.test(path))
+      .filter((path) => !folders.some((folder) => existsSync(join(ROOT, folder + path))))
+      .filter((path) => !names.some((name) => name.endsWith(`/${path}`)))
+      .map((path) => `${page}: ${path}`),
+  )
+  assert.deepEqual(missing, [])
+})
+
 describe('programs', { concurrency: 2 }, () => {
   const programs = new Programs()
   after(() => programs[Symbol.asyncDispose]())

@@ -10,9 +10,7 @@ export function evolve(state: LedgerState, event: EventBody): LedgerState {
     case 'risk_change':
       return { ...state, riskLevel: textOf(data.to) }
     case 'attribute_change':
-      return data.attribute === 'archetype'
-        ? { ...state, archetype: textOf(data.to) }
-        : { ...state, eggStatus: textOf(data.to) }
+      return evolveAttribute(state, data)
     case 'admin_action':
       return evolveAction(state, event)
     case 'clock_correction':
@@ -29,6 +27,10 @@ export function foldEvents(events: Iterable<EventBody>, from: LedgerState = INIT
   let state = from
   for (const event of events) state = evolve(state, event)
   return state
+}
+
+function evolveAttribute(state: LedgerState, { attribute, to }: EventBody['data']): LedgerState {
+  return attribute === 'archetype' || attribute === 'eggStatus' ? { ...state, [attribute]: textOf(to) } : state
 }
 
 function evolveAction(state: LedgerState, { at, data }: EventBody): LedgerState {

@@ -2,7 +2,7 @@ import type { Subject } from '../core/subject.ts'
 import { type ChainId, findBrokenLink, parseBody } from '../journal/hash-chain.ts'
 import type { LedgerDeps, RetentionSweeper } from './deps.ts'
 import { foldEvents } from './evolve.ts'
-import { INITIAL_STATE, type LedgerState, type LedgerWrite, type Tombstone } from './state.ts'
+import { baseOf, type LedgerState, type LedgerWrite, type Tombstone } from './state.ts'
 import { TICKET_RECORDS, TICKET_TTL_MS, ticketRecordName } from './tickets.ts'
 
 /*
@@ -74,7 +74,7 @@ async function buildTombstone(
   { store, keys }: RetentionDeps,
   { chain, state, count }: { readonly chain: ChainId; readonly state: LedgerState; readonly count: number },
 ): Promise<Tombstone | undefined> {
-  let base: LedgerState = state.tombstone?.base ?? INITIAL_STATE
+  let base = baseOf(state.tombstone)
   const firstKept = (state.tombstone?.firstKept ?? 1) + count
   let previous = { sequence: firstKept - count - 1, mac: state.tombstone?.mac ?? '' }
   while (previous.sequence < firstKept - 1) {

@@ -83,6 +83,11 @@ export const INITIAL_STATE: LedgerState = {
   tombstone: null,
 }
 
+/** What the removed events of a user folded to. Fields that did not exist when it was stored have their initial values. */
+export function baseOf(tombstone: Tombstone | null): LedgerState {
+  return { ...INITIAL_STATE, ...tombstone?.base }
+}
+
 export const INITIAL_MEASUREMENTS: Measurements = { turnCount: 0, peaks: {}, observedAt: null }
 
 /** The block in force at an instant. A block with an end expires by itself. */

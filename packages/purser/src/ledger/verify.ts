@@ -10,7 +10,7 @@ import type { IntegrityError, Note, Verification } from './api.ts'
 import type { LedgerDeps } from './deps.ts'
 import { foldEvents } from './evolve.ts'
 import { NOTE_RECORDS, noteDigest, noteIdOf, noteSequenceOf } from './notes.ts'
-import { INITIAL_STATE, type LedgerState } from './state.ts'
+import { baseOf, INITIAL_STATE, type LedgerState } from './state.ts'
 
 type VerifyDeps = Pick<LedgerDeps, 'store' | 'keys'>
 type VerifyAllDeps = VerifyDeps & { now(): number }
@@ -93,7 +93,7 @@ class UserCheck {
   /** Checks every link, the last link against the head, and the folded events against the stored state. */
   async #findInEvents({ incarnation }: UserRow, head: Head, stored: LedgerState): Promise<Problem | undefined> {
     const chain = { user: this.#user, incarnation }
-    let state = stored.tombstone?.base ?? INITIAL_STATE
+    let state = baseOf(stored.tombstone)
     let previous: Head = { sequence: (stored.tombstone?.firstKept ?? 1) - 1, mac: stored.tombstone?.mac ?? '' }
     while (previous.sequence < head.sequence) {
       const limit = Math.min(EVENTS_PAGE, head.sequence - previous.sequence)

@@ -40,7 +40,7 @@ export interface OpenAiHttpModelDeps {
 /**
  * A model behind an address that speaks OpenAI's chat completions. Answers of the upstream pass through as text, and
  * are written again only where they deviate from the format. Nothing is read from the process environment, no redirect
- * is followed, and no call is retried. An upstream that streams without being asked to, or does not stream when asked
+ * is followed, and no call is repeated once its upstream may have read it. An upstream that streams without being asked to, or does not stream when asked
  * to, is translated; its answer is limited as what it is.
  */
 export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {

@@ -14,7 +14,8 @@ import { openUpstream, type Upstream, type UpstreamHandler, type UpstreamRequest
 import { WIRE_FORMATS } from './provider-wire-formats.ts'
 
 /** Provider kinds that call an upstream. */
-export const KINDS: readonly ProviderConfig['kind'][] = Object.keys(WIRE_FORMATS) as ProviderConfig['kind'][]
+type ServedKind = keyof typeof WIRE_FORMATS
+export const KINDS: readonly ServedKind[] = Object.keys(WIRE_FORMATS) as ServedKind[]
 
 interface HttpModelOptions {
   readonly path?: string

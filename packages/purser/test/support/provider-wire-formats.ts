@@ -1,8 +1,11 @@
 import { crc32 } from 'node:zlib'
+import type { ProviderConfig } from '../../src/options.ts'
 import { answerWith, sendEvents, sendJson, type UpstreamHandler } from './provider-upstream.ts'
 
 /** Handlers that answer one text in the format of a provider, streamed if the request asks for a stream. */
-export const WIRE_FORMATS: Readonly<Record<string, (text: string) => UpstreamHandler>> = {
+export const WIRE_FORMATS: Readonly<
+  Record<Exclude<ProviderConfig['kind'], 'demo'>, (text: string) => UpstreamHandler>
+> = {
   openai: answerWith,
   'openai-compatible': answerWith,
   friendli: answerWith,

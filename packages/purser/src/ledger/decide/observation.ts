@@ -64,6 +64,9 @@ function observeAt(
   }
 }
 
+const ATTRIBUTES = ['archetype', 'eggStatus'] as const
+const ATTRIBUTE_NAMES = { archetype: 'archetype', eggStatus: 'egg status' } as const
+
 function detectChanges({ defaults }: LedgerRules, detection: Detection, state: LedgerState): NewEvent[] {
   const events: NewEvent[] = []
   const evidence = evidenceOf(detection)
@@ -77,13 +80,13 @@ function detectChanges({ defaults }: LedgerRules, detection: Detection, state: L
     const { riskLevel: to } = detection
     events.push({ type: 'risk_change', detail: `risk: ${risk} -> ${to}`, data: { from: risk, to, ...evidence } })
   }
-  for (const attribute of ['archetype', 'eggStatus'] as const) {
+  for (const attribute of ATTRIBUTES) {
     const from = state[attribute] ?? defaults[attribute]
     const to = detection[attribute]
     if (to === undefined || to === from) continue
     events.push({
       type: 'attribute_change',
-      detail: `${attribute === 'archetype' ? 'archetype' : 'egg status'}: ${from} -> ${to}`,
+      detail: `${ATTRIBUTE_NAMES[attribute]}: ${from} -> ${to}`,
       data: { attribute, from, to, ...evidence },
     })
   }

@@ -40,7 +40,7 @@ export interface HttpCallOptions {
 
 /**
  * One POST, on the bare dispatcher: bytes pass from the socket's parser into a queue and from there to the reader,
- * without stream objects. Redirects are not followed and nothing is retried.
+ * without stream objects. Redirects are not followed. Only a request whose kept-alive socket had died is sent again (`core/persistent-client.ts`).
  */
 export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   /** Rejects with the network's error, the signal's reason, or the reason of `cancel`. */
