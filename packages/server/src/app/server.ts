@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { type Effects, openPurser, PurserError, type PurserOptions, systemEffects } from 'purser'
 import { getMeta } from 'purser/internal'
 import { ApiKeyStore } from '../auth/api-keys.ts'
+import { type EnvironmentKeys, requireStrongKeys } from '../auth/environment-keys.ts'
 import { Limiter } from '../auth/limiter.ts'
 import { Sessions } from '../auth/sessions.ts'
 import { type Config, resolveConfig } from '../config/load.ts'
@@ -37,7 +38,8 @@ export interface PurserServer {
   /**
    * Listens and returns the URL. Port and host default to `server.port` and `server.host`.
    *
-   * @throws {PurserError} `option_invalid` for an address that is not loopback while no keys exist.
+   * @throws {PurserError} `option_invalid` for an address that is not loopback, while no keys exist or one of `keys` is
+   * shorter than 32 characters.
    */
   listen(address?: { readonly port?: number | undefined; readonly host?: string | undefined }): Promise<string>
   /**
@@ -82,7 +84,7 @@ export async function openServer(
     const context = createContext({ purser, config, effects, timeouts }, options)
     const app = await createApp(context)
     await app.ready()
-    return assemble(app, context)
+    return assemble(app, context, options.keys)
   } catch (error) {
     if (config !== undefined) await purser.close()
     throw error
@@ -119,7 +121,7 @@ function createContext(
   }
 }
 
-function assemble(app: FastifyInstance, context: AppContext): OpenServer {
+function assemble(app: FastifyInstance, context: AppContext, keys: EnvironmentKeys = {}): OpenServer {
   let closed: Promise<void> | undefined
   const web = new WebHandler(app.server, context.effects)
   return {
@@ -134,8 +136,10 @@ function assemble(app: FastifyInstance, context: AppContext): OpenServer {
     },
     async listen({ port, host } = {}) {
       const address = { port: port ?? context.options.port, host: host ?? context.options.host }
-      if (!isLoopback(address.host) && context.authorize === undefined && (await context.keys.isEmpty()))
-        throw noKeys(address.host)
+      if (!isLoopback(address.host)) {
+        requireStrongKeys(keys, address.host)
+        if (context.authorize === undefined && (await context.keys.isEmpty())) throw noKeys(address.host)
+      }
       await app.listen(address)
       return getLocalUrl(app.server, address.host, context.options.prefix)
     },

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Effects, type MetaStore, PurserError } from 'purser'
 import { API_KEYS } from 'purser/internal'
 import { CasDocument } from './cas-document.ts'
-import { type EnvironmentKeys, validateEnvironmentKeys } from './environment-keys.ts'
+import { type EnvironmentKeys, validateKeyFormat } from './environment-keys.ts'
 import { type Identity, isRole, ROLES, type Role } from './scopes.ts'
 import { createToken, hashToken, isSameHash } from './token.ts'
 
@@ -74,7 +74,7 @@ export class ApiKeyStore {
   constructor(deps: ApiKeyStoreDeps, environment: EnvironmentKeys = {}) {
     this.#document = new CasDocument<KeySet>(deps, API_KEYS, { v: 1, started: false, keys: [] })
     this.#effects = deps.effects
-    validateEnvironmentKeys(environment)
+    validateKeyFormat(environment)
     const createdAt = this.#now()
     this.#environmentKeys = FIRST_ROLES.flatMap((role) => {
       const key = environment[role]

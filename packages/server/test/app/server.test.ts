@@ -259,3 +259,11 @@ test('the API document is served under the prefix and describes the bodies of al
     assert.deepEqual(Object.keys(getOperation('get', path).responses['2XX']?.content ?? {}), [type], path)
   }
 })
+
+test('a server with a short key does not listen where others can reach it', async () => {
+  await using server = await createServer({
+    config: { store: 'memory:' },
+    keys: { admin: 'admin', service: 'service' },
+  })
+  await assert.rejects(server.listen({ host: '0.0.0.0', port: 0 }), /is shorter than 32 characters/)
+})

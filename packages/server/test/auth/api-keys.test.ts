@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import { type Effects, type MetaStore, PurserError } from 'purser'
 import { handClock } from 'purser/testing'
 import { ApiKeyStore } from '../../src/auth/api-keys.ts'
-import { type EnvironmentKeys, findShortKeys, requireStrongKeys } from '../../src/auth/environment-keys.ts'
+import {
+  type EnvironmentKeys,
+  findShortKeys,
+  requireStrongKeys,
+  validateEnvironmentKeys,
+} from '../../src/auth/environment-keys.ts'
 import { createMemoryMetaStore } from '../support/memory-meta-store.ts'
 
 const SERVICE_KEY = 'environment-service-key-0123456789'
@@ -52,13 +57,19 @@ test('a key of the environment that can be guessed, or that no header can carry,
   for (const role of ['service', 'admin'] as const) {
     for (const key of bad) {
       assert.throws(
-        () => openKeys({ environment: { [role]: key } }),
+        () => validateEnvironmentKeys({ [role]: key }),
         (error) => PurserError.is(error, 'option_invalid') && !error.message.includes(strong.slice(0, 12)),
         JSON.stringify(key).slice(0, 20),
       )
     }
-    assert.ok(openKeys({ environment: { [role]: strong } }))
+    validateEnvironmentKeys({ [role]: strong })
   }
+})
+
+test('a host may pass a short key, but none that no header can carry', () => {
+  assert.ok(openKeys({ environment: { service: 'service', admin: 'admin' } }))
+  for (const key of [' x ', 'é', 'a\n', 'x'.repeat(1_025)])
+    assert.throws(() => openKeys({ environment: { admin: key } }), { code: 'option_invalid' })
 })
 
 test('a key that others can reach has at least 32 characters', () => {
