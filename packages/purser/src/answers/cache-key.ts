@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { canonicalJson } from '../core/canonical-json.ts'
+import { afterCurrentTick } from '../core/effects.ts'
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
@@ -43,6 +44,9 @@ export interface KeyResolver {
   isCurrentIncarnation(key: CacheKey): Promise<boolean>
 }
 
+/** Making a longer text takes milliseconds; other turns go on before the next step of this one. */
+const LARGE_TEXT_CHARACTERS = 65_536
+
 /** Replaces an incarnation that could not be read: nothing is found under it. */
 const UNKNOWN_INCARNATION = 0
 
@@ -82,7 +86,9 @@ export function createKeyResolver(deps: {
       const owner = isPrivate ? { user, incarnation: incarnation ?? current } : null
       const isCurrent = owner === null || (owner.incarnation === current && current !== UNKNOWN_INCARNATION)
       const answerScope = scopes.of(user, scope)
-      const key = hashKey({ kind, scope, user, incarnation: owner?.incarnation ?? UNKNOWN_INCARNATION, value })
+      const text = canonicalText(value)
+      const key = hashKey({ kind, scope, user, incarnation: owner?.incarnation ?? UNKNOWN_INCARNATION, text })
+      if (text.length > LARGE_TEXT_CHARACTERS) await new Promise<void>(afterCurrentTick)
       return { key, scope: answerScope, generation: isCurrent ? await generationOf(answerScope) : null, owner }
     },
     scopeOf: (user) => scopes.of(user, 'user'),
@@ -98,28 +104,30 @@ export interface KeyInput {
   readonly scope: ScopeName
   readonly user: Subject
   readonly incarnation: number
-  readonly value: unknown
+  /** The canonical text of the value. */
+  readonly text: string
 }
 
 export type KeyHash = (input: KeyInput) => string
 
 /**
- * A keyed SHA-256 over a JSON tuple of kind, scope, namespace, user and incarnation and the value's canonical JSON.
+ * A keyed SHA-256 over a JSON tuple of kind, scope, namespace, user and incarnation and the value's canonical text.
  * JSON marks where it ends, so the text of one part cannot run over into the next; and without the store's secret a key
  * does not reveal the request. The secret is a prefix: the length extension that this allows never yields a text that
  * ends as JSON does.
- *
- * Throws `argument_invalid` for a value that JSON cannot hold without loss (NaN, a Map): two of them would share a key.
  */
 export function createKeyHash(keys: Keyring): KeyHash {
   const secret = keys.mac('answers', ['key'], 'hex')
-  return ({ kind, scope, user, incarnation, value }) => {
+  return ({ kind, scope, user, incarnation, text }) => {
     const owner = scope === 'user' ? [user.namespace, user.id, incarnation] : [user.namespace]
-    return hash('sha256', `${secret}${JSON.stringify([kind, scope, ...owner])}${canonicalText(value)}`, 'base64url')
+    return hash('sha256', `${secret}${JSON.stringify([kind, scope, ...owner])}${text}`, 'base64url')
   }
 }
 
-function canonicalText(value: unknown): string {
+/**
+ * Throws `argument_invalid` for a value that JSON cannot hold without loss (NaN, a Map): two of them would share a key.
+ */
+export function canonicalText(value: unknown): string {
   try {
     if (value === undefined || typeof value === 'function' || typeof value === 'symbol') throwNotJson(value)
     return canonicalJson(value, throwNotJson)

@@ -23,7 +23,7 @@ function write(value: unknown, onUnsupported: (value: unknown) => string, depth:
     case 'boolean':
       return value ? 'true' : 'false'
     case 'number':
-      return Number.isFinite(value) ? JSON.stringify(value) : onUnsupported(value)
+      return Number.isFinite(value) ? `${value}` : onUnsupported(value)
     case 'object':
       return value === null ? 'null' : writeObject(value, onUnsupported, depth)
     case 'undefined':

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { parseExactJson } from 'purser/internal'
+import { afterCurrentTick, parseExactJson } from 'purser/internal'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
 import { BodyBudget, type BodyShare } from './body-budget.ts'
@@ -17,6 +17,9 @@ declare module 'fastify' {
     bodyShare: BodyShare | null
   }
 }
+
+/** Reading a longer text, or what was made of it, takes milliseconds. */
+const LARGE_TEXT_CHARACTERS = 65_536
 
 /** The limit of a body of which nothing is read. */
 const NO_BODY_BYTES = 4_096
@@ -34,14 +37,10 @@ export function acceptJsonOnly(app: FastifyInstance, { options }: AppContext): v
   app.addContentTypeParser(types, async (request: FastifyRequest, payload: Readable) => {
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity') throw unsupportedEncoding(encoding)
-    const { raw, routeOptions } = request
+    const { raw } = request
     const wasRead = raw.readableDidRead || raw.readableEnded
     const source = wasRead ? getBodyOfHost(raw) : await readText(request, payload, budget)
-    if (source === '') return undefined
-    const body = typeof source === 'string' ? parseJson(source, routeOptions.config.hasExactNumbers) : source
-    if ((typeof source !== 'string' || mayHideNames(source)) && hasForbiddenName(body)) throw invalidJson()
-    checkFieldCount(body)
-    return body
+    return typeof source === 'string' ? parseText(request, source) : checkBody(source)
   })
 }
 
@@ -119,6 +118,22 @@ function collect(payload: Readable, { limitBytes, share }: CollectOptions): Prom
     }
     payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onError)
   })
+}
+
+async function parseText({ routeOptions }: FastifyRequest, text: string): Promise<unknown> {
+  if (text === '') return undefined
+  const body = parseJson(text, routeOptions.config.hasExactNumbers)
+  if (mayHideNames(text)) checkBody(body)
+  else checkFieldCount(body)
+  // Other requests have their turn between the parser and what handles the body.
+  if (text.length > LARGE_TEXT_CHARACTERS) await new Promise<void>(afterCurrentTick)
+  return body
+}
+
+function checkBody(body: unknown): unknown {
+  if (hasForbiddenName(body)) throw invalidJson()
+  checkFieldCount(body)
+  return body
 }
 
 function parseJson(text: string, hasExactNumbers: boolean | undefined): unknown {
