@@ -21,6 +21,7 @@ import { createClientErrorHandler } from './client-error-handler.ts'
 import type { AppContext } from './context.ts'
 import { HttpError, mapError } from './errors.ts'
 import { escapeLines } from './escape-controls.ts'
+import { limitPipelining } from './limit-pipelining.ts'
 import { logFault } from './log-fault.ts'
 import { registerOpenApi } from './openapi.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
@@ -104,6 +105,10 @@ function closeUnreadResponse(this: ServerResponse, socket: Socket): void {
 
 function addHooks(app: FastifyInstance, context: AppContext): void {
   app.addHook('onRequest', (request, reply, done) => {
+    if (!limitPipelining(request.raw, reply.raw)) {
+      reply.hijack()
+      return
+    }
     limitBody(request, reply, context.effects)
     reply.raw.on('timeout', closeUnreadResponse)
     reply.header('x-request-id', request.id)

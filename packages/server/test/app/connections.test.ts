@@ -1,31 +1,32 @@
 import assert from 'node:assert/strict'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { after, before, test } from 'node:test'
-import type { ConnectionTimeouts } from '../../src/app/connection-limits.ts'
-import { type OpenServer, openServer } from '../../src/app/server.ts'
-import type { ConfigFile } from '../../src/index.ts'
-import { createConnectionStates, openConnection } from '../support/connection-states.ts'
+import { fileURLToPath } from 'node:url'
+import type { ConnectionMessage, ConnectionReport, ConnectionServerOptions } from '../support/connection-server.ts'
+import { type ConnectionState, createConnectionStates, openConnection } from '../support/connection-states.ts'
+import { ADMIN_KEY, SERVICE_KEY, SOURCE_FLAGS } from '../support/processes.ts'
 
 /*
- * Connections in every bad state: the server closes each by itself, whatever its client does. The timeouts are short,
- * and the tests wait for the ends of the connections.
+ * Connections in every bad state: the server closes each by itself, whatever its client does, and none leaves memory
+ * behind. `npm test` opens a few, with short timeouts; `npm run test:full` opens thousands at the same time, with the
+ * timeouts of a real server. The tests wait for the ends of the connections.
  */
 
-const TIMEOUTS: ConnectionTimeouts = {
-  headersMs: 300,
-  requestMs: 600,
-  checkMs: 50,
-  inactivityMs: 900,
-  keepAliveMs: 300,
-}
-const KEYS = { service: 'service-key-of-the-connection-tests', admin: 'admin-key-of-the-connection-tests' }
-const STATES = createConnectionStates(KEYS.service)
-const PER_STATE = 10
+const isFullRun = process.env.PURSER_TEST_FULL === '1'
+const TIMEOUTS = { headersMs: 300, requestMs: 600, checkMs: 50, inactivityMs: 900, keepAliveMs: 300 }
+const STATES = createConnectionStates(SERVICE_KEY)
+const PER_STATE = isFullRun ? 625 : 10
+/** Connections that a process opens before it waits for the server to accept them. */
+const BATCH = 100
+const LONGEST_MS = 90_000
+/** What the closed connections may leave behind: less than one socket needs. */
+const LEFT_BYTES = 8_388_608 + 512 * PER_STATE * STATES.length
 
 let upstream: Server
-let server: OpenServer
+let server: ChildProcess
 let port: number
 /** Ends of the calls that the upstream received. */
 const upstreamCalls: Promise<unknown>[] = []
@@ -40,17 +41,24 @@ before(async () => {
   })
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
   const baseURL = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/v1`
-  const config: ConfigFile = {
-    store: 'memory:',
-    providers: { local: { kind: 'openai-compatible', baseURL, apiKey: 'k', models: ['m'] } },
-    runtime: { defaults: { provider: 'local', model: 'm' } },
-    server: { port: 0, logLevel: 'silent', readerTimeoutMs: 400 },
+  const options: ConnectionServerOptions = {
+    config: {
+      store: 'memory:',
+      providers: { local: { kind: 'openai-compatible', baseURL, apiKey: 'k', models: ['m'] } },
+      runtime: { defaults: { provider: 'local', model: 'm' } },
+      server: { port: 0, logLevel: 'silent', ...(isFullRun ? {} : { readerTimeoutMs: 400 }) },
+    },
+    keys: { service: SERVICE_KEY, admin: ADMIN_KEY },
+    ...(isFullRun ? {} : { timeouts: TIMEOUTS }),
   }
-  server = await openServer({ config, keys: KEYS }, TIMEOUTS)
-  port = Number(new URL(await server.listen()).port)
+  const program = fileURLToPath(new URL('../support/connection-server.ts', import.meta.url))
+  server = fork(program, [JSON.stringify(options)], { execArgv: [...SOURCE_FLAGS, '--expose-gc'] })
+  const [started] = (await once(server, 'message')) as [{ port: number }]
+  port = started.port
 })
 after(async () => {
-  await server?.close()
+  server?.disconnect()
+  if (server?.exitCode === null) await once(server, 'exit')
   upstream?.closeAllConnections()
   await new Promise((resolve) => upstream?.close(resolve))
 })
@@ -65,45 +73,47 @@ function createChunk(content: string): object {
   return { id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices }
 }
 
-test('the server closes connections in every bad state by itself', {
-  timeout: 60_000,
-  concurrency: STATES.length,
-}, async (t) => {
-  /** For the port of each client: the server's side of its connection is closed. */
-  const ends = new Map<number, PromiseWithResolvers<unknown>>()
-  const getEnd = (clientPort = 0): PromiseWithResolvers<unknown> => {
-    const end = ends.get(clientPort) ?? Promise.withResolvers()
-    ends.set(clientPort, end)
-    return end
+async function ask(message: ConnectionMessage): Promise<ConnectionReport> {
+  server.send(message)
+  const [report] = (await once(server, 'message')) as [ConnectionReport]
+  return report
+}
+
+/** Opens connections and waits until the server has closed all of them. */
+async function runConnections(states: readonly ConnectionState[]): Promise<ConnectionReport> {
+  await ask({ kind: 'reset' })
+  const sockets: Socket[] = []
+  for (let at = 0; at < states.length; at += BATCH) {
+    const batch = states.slice(at, at + BATCH)
+    sockets.push(...(await Promise.all(batch.map((state) => openConnection(port, state)))))
   }
-  server.fastify.server.on('connection', (socket: Socket) => socket.once('close', getEnd(socket.remotePort).resolve))
-  const startedAt = performance.now()
-  const memoryBefore = process.memoryUsage.rss()
-  const runs = STATES.map((state) =>
-    t.test(state.name, async () => {
-      const sockets = await Promise.all(Array.from({ length: PER_STATE }, () => openConnection(port, state)))
-      await Promise.all(sockets.map(({ localPort }) => getEnd(localPort).promise))
-      for (const socket of sockets) socket.destroy()
-    }),
-  )
-  await Promise.all(runs)
-  const elapsedMs = performance.now() - startedAt
-  const grownBytes = process.memoryUsage.rss() - memoryBefore
-  const count = STATES.length * PER_STATE
-  t.diagnostic(`${count} connections closed after ${elapsedMs.toFixed(0)} ms, rss ${(grownBytes / 1e6).toFixed(0)} MB`)
+  const report = await ask({ kind: 'report', expected: states.length })
+  for (const socket of sockets) socket.destroy()
+  return report
+}
+
+test('the server closes connections in every bad state by itself, and they leave nothing behind', {
+  timeout: 300_000,
+}, async (t) => {
+  const before = await runConnections(STATES)
+  const states = Array.from({ length: PER_STATE }, () => STATES).flat()
+  const report = await runConnections(states)
+  const toMb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
+  t.diagnostic(`${states.length} connections, the longest open for ${(report.longestMs / 1_000).toFixed(1)} s`)
+  t.diagnostic(`memory in use ${toMb(before.usedBytes)} before, ${toMb(report.usedBytes)} after`)
+  t.diagnostic(`resident memory ${toMb(before.peakRssBytes)} before, ${toMb(report.peakRssBytes)} at most`)
+  assert.ok(report.longestMs < LONGEST_MS, `${report.longestMs} ms`)
+  assert.ok(report.usedBytes - before.usedBytes < LEFT_BYTES, `${before.usedBytes}, then ${report.usedBytes} bytes`)
+  assert.deepEqual(report.inUse, [0], 'leases')
 })
 
-test('the upstream calls of streams that were not read have ended, and their leases are released', async () => {
+test('the upstream calls of streams that were not read have ended', async () => {
   assert.ok(upstreamCalls.length > 0)
   await Promise.all(upstreamCalls)
-  assert.deepEqual(
-    server.context.purser.runtime.active().map(({ inUse }) => inUse),
-    [0],
-  )
 })
 
-test('clients get their answer before the connection is closed', async () => {
-  for (const [name, status] of [
+test('clients get their answer before the connection is closed', { timeout: 300_000 }, async () => {
+  const expected = [
     ['half a head', 408],
     ['half a body, with a key', 408],
     ['no HTTP', 400],
@@ -112,7 +122,8 @@ test('clients get their answer before the connection is closed', async () => {
     ['refused, a body without end', 401],
     ['a body without end for no route', 404],
     ['too large a body', 413],
-  ] as const) {
+  ] as const
+  const answers = expected.map(async ([name, status]) => {
     const state = STATES.find((candidate) => candidate.name === name)
     assert.ok(state)
     const socket = await openConnection(port, { ...state, reads: true })
@@ -124,5 +135,6 @@ test('clients get their answer before the connection is closed', async () => {
     socket.destroy()
     assert.match(text, new RegExp(`^HTTP/1.1 ${status} `), name)
     assert.equal(text.split('HTTP/1.1').length, 2, `${name}: one answer`)
-  }
+  })
+  await Promise.all(answers)
 })
