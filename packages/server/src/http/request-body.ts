@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
-import { StringDecoder } from 'node:string_decoder'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { afterCurrentTick, parseExactJson } from 'purser/internal'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
 import { BodyBudget, type BodyShare } from './body-budget.ts'
+import { BodyText } from './body-text.ts'
 import { isMutation } from './define-route.ts'
 import { hasForbiddenName, mayHideNames } from './forbidden-names.ts'
 import { checkFieldCount, JsonCounter } from './json-limits.ts'
@@ -27,7 +27,7 @@ const NO_BODY_BYTES = 4_096
 /**
  * Accepts JSON bodies only. An empty body counts as absent, because some clients name a JSON body and send none. Other
  * media types and compressed bodies are rejected with 415. Sizes, values and levels are counted while a body arrives,
- * and its text is the only copy of it until it is parsed.
+ * and its text is the only copy of it when it is parsed.
  */
 export function acceptJsonOnly(app: FastifyInstance, { options }: AppContext): void {
   app.decorateRequest('bodyShare', null)
@@ -71,29 +71,30 @@ function getBodyOfHost(request: IncomingMessage & { readonly body?: unknown }): 
 
 async function readText(request: FastifyRequest, payload: Readable, budget: BodyBudget): Promise<string> {
   const { bodyLimit: limitBytes } = request.routeOptions
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw bodyTooLarge()
+  const expectedBytes = Number(request.headers['content-length'] ?? 0)
+  if (expectedBytes > limitBytes) throw bodyTooLarge()
   const share = budget.open()
   request.bodyShare = share
-  return await collect(payload, { limitBytes, share })
+  return await collect(payload, { expectedBytes, limitBytes, share })
 }
 
 interface CollectOptions {
+  readonly expectedBytes: number
   readonly limitBytes: number
   readonly share: BodyShare
 }
 
-function collect(payload: Readable, { limitBytes, share }: CollectOptions): Promise<string> {
+function collect(payload: Readable, { expectedBytes, limitBytes, share }: CollectOptions): Promise<string> {
   return new Promise((resolve, reject) => {
     const counter = new JsonCounter()
-    const decoder = new StringDecoder('utf8')
-    let text = ''
+    const text = new BodyText(expectedBytes)
     let bytes = 0
     const take = (chunk: Buffer): void => {
       bytes += chunk.length
       if (bytes > limitBytes) throw bodyTooLarge()
       if (!share.resize(bytes)) throw serverBusy()
       counter.push(chunk)
-      text += decoder.write(chunk)
+      text.push(chunk)
     }
     const onData = (chunk: Buffer): void => {
       try {
@@ -104,7 +105,7 @@ function collect(payload: Readable, { limitBytes, share }: CollectOptions): Prom
     }
     const onEnd = (): void => {
       stop()
-      resolve(text + decoder.end())
+      resolve(text.take())
     }
     const onError = (): void => fail(incomplete())
     const stop = (): void => {
@@ -113,7 +114,7 @@ function collect(payload: Readable, { limitBytes, share }: CollectOptions): Prom
     const fail = (error: unknown): void => {
       stop()
       share.resize(0)
-      text = ''
+      text.clear()
       reject(error)
     }
     payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onError)

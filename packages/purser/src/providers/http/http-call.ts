@@ -45,7 +45,8 @@ export interface HttpCallOptions {
 export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   /** Rejects with the network's error, the signal's reason, or the reason of `cancel`. */
   readonly head: Promise<ResponseHead>
-  readonly #options: HttpCallOptions
+  readonly #effects: Effects
+  readonly #signal: AbortSignal
   readonly #head = Promise.withResolvers<ResponseHead>()
   #maxBytes: number
   #controller: Dispatcher.DispatchController | undefined
@@ -58,7 +59,8 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   #cancelDiscardTimer: (() => void) | undefined
 
   constructor(dispatcher: Dispatcher, options: HttpCallOptions) {
-    this.#options = options
+    this.#effects = options.effects
+    this.#signal = options.signal
     this.#maxBytes = options.maxBytes
     this.head = this.#head.promise
     const { signal, path, headers, body } = options
@@ -91,7 +93,7 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   discard(): void {
     if (this.#hasEnded || this.#cancelDiscardTimer !== undefined) return
     const cancel = (): void => this.cancel(new Error('The rest of the response was discarded.'))
-    this.#cancelDiscardTimer = this.#options.effects.setTimer(cancel, DISCARD_TIMEOUT_MS, { background: true })
+    this.#cancelDiscardTimer = this.#effects.setTimer(cancel, DISCARD_TIMEOUT_MS, { background: true })
     this.#clearBuffer()
     if (this.#controller?.paused) this.#controller.resume()
   }
@@ -132,13 +134,13 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
     this.#end({ reason })
   }
 
-  readonly #onAbort = (): void => this.cancel(this.#options.signal.reason)
+  readonly #onAbort = (): void => this.cancel(this.#signal.reason)
 
   #end(failure?: { readonly reason: unknown }): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.#failure = failure
-    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    this.#signal.removeEventListener('abort', this.#onAbort)
     this.#cancelDiscardTimer?.()
     if (failure === undefined) this.#pendingRead?.resolve(undefined)
     else {
