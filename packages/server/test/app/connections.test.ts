@@ -92,11 +92,14 @@ async function runConnections(states: readonly ConnectionState[]): Promise<Conne
   return report
 }
 
+const MAX_WARM_UP = 1_000
+
 test('the server closes connections in every bad state by itself, and they leave nothing behind', {
   timeout: 300_000,
 }, async (t) => {
-  const before = await runConnections(STATES)
   const states = Array.from({ length: PER_STATE }, () => STATES).flat()
+  // The first run also compiles code and fills pools, which stay.
+  const before = await runConnections(states.slice(0, MAX_WARM_UP))
   const report = await runConnections(states)
   const toMb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
   t.diagnostic(`${states.length} connections, the longest open for ${(report.longestMs / 1_000).toFixed(1)} s`)
