@@ -16,6 +16,7 @@ const INTERFACES: Readonly<Record<string, readonly [name: string, file: string]>
   runtime: ['RuntimeOptions', 'packages/purser/src/options.ts'],
   context: ['ContextOptions', 'packages/purser/src/options.ts'],
   ledger: ['LedgerOptions', 'packages/purser/src/options.ts'],
+  'ledger.hold': ['HoldOptions', 'packages/purser/src/options.ts'],
   answers: ['AnswerOptions', 'packages/purser/src/options.ts'],
   server: ['ServerOptions', 'packages/server/src/config/server-options.ts'],
 }
@@ -26,6 +27,8 @@ const DEFAULT_WORDS: Readonly<Record<string, string>> = {
   providers: 'none',
   mcpServers: 'none',
   presets: 'none',
+  plans: 'none',
+  prices: 'none',
   effects: "the system's",
 }
 
@@ -41,9 +44,10 @@ function fieldDocs(group: string): Map<string, string> {
 
 function optionRows(specs: SpecTable, group = ''): string[] {
   const docs = fieldDocs(group)
-  return Object.entries(specs).flatMap(([name, spec]) =>
-    isSpec(spec) ? [optionRow(group === '' ? name : `${group}.${name}`, spec, docs.get(name))] : optionRows(spec, name),
-  )
+  return Object.entries(specs).flatMap(([name, spec]) => {
+    const path = group === '' ? name : `${group}.${name}`
+    return isSpec(spec) ? [optionRow(path, spec, docs.get(name))] : optionRows(spec, path)
+  })
 }
 
 function optionRow(path: string, spec: OptionSpec, doc: string | undefined): string {

@@ -8,7 +8,7 @@ import { PurserError, suggestion } from './errors.ts'
  * configuration schema and the reference derive from a table of these.
  */
 export interface OptionSpec<Value = unknown> {
-  readonly kind: 'duration' | 'integer' | 'text' | 'boolean' | 'choice' | 'labels' | 'object' | 'custom'
+  readonly kind: 'duration' | 'integer' | 'text' | 'boolean' | 'choice' | 'labels' | 'list' | 'object' | 'custom'
   /** Undefined: the option has no default. */
   readonly default: Value
   /** Of `integer`, inclusive. */
@@ -25,7 +25,7 @@ export interface OptionSpec<Value = unknown> {
   isValid(value: unknown): boolean
 }
 
-/** A spec for each option of a group. */
+/** A spec for each option of a group. A group within it is a table, see `group`. */
 export type OptionSpecs<Options> = { readonly [Name in keyof Options]-?: OptionSpec<Options[Name]> }
 
 /** UTF-8 bytes of a phase, a risk level and other labels. */
@@ -107,6 +107,16 @@ export function object<Value extends object | undefined>(
   return { kind: 'object', default: defaultValue, expected: 'an object', isValid: isObject, ...check }
 }
 
+/** A group within a group. It is a table of specs, which the functions of this file tell from a spec. */
+export function group<Options>(specs: OptionSpecs<Options>): OptionSpec<Options> {
+  return specs as unknown as OptionSpec<Options>
+}
+
+/** A list whose entries are checked when it is compiled. */
+export function list<Entry>(hint: string): OptionSpec<readonly Entry[]> {
+  return { kind: 'list', default: [], expected: 'a list', hint, isValid: Array.isArray }
+}
+
 /** A value that only a program can pass. */
 export function custom<Value>(
   defaultValue: Value,
@@ -183,10 +193,11 @@ export function isSpec(spec: OptionSpec | SpecTable): spec is OptionSpec {
   return typeof spec.isValid === 'function'
 }
 
-/** The defaults of a group. */
+/** The defaults of a group, and of the groups within it. */
 export function defaultsOf<Options>(specs: OptionSpecs<Options>): Options {
-  const entries = Object.entries<OptionSpec>(specs)
-  return Object.fromEntries(entries.map(([name, spec]) => [name, spec.default])) as Options
+  const entries = Object.entries<OptionSpec | SpecTable>(specs)
+  const values = entries.map(([name, spec]) => [name, isSpec(spec) ? spec.default : defaultsOf(spec as never)])
+  return Object.fromEntries(values) as Options
 }
 
 /** Fills in defaults, and for `null` the value that means no limit. */
@@ -195,9 +206,13 @@ export function withDefaults<Options extends object>(
   options: object | undefined,
 ): Options {
   const present = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)
-  const table = specs as Readonly<Record<string, OptionSpec>>
-  const values = present.map(([name, value]) => [name, value === null ? table[name]?.unlimited : value])
+  const values = present.map(([name, value]) => [name, resolveValue((specs as unknown as SpecTable)[name], value)])
   return { ...defaultsOf(specs), ...Object.fromEntries(values) }
+}
+
+function resolveValue(spec: OptionSpec | SpecTable | undefined, value: unknown): unknown {
+  if (spec !== undefined && !isSpec(spec)) return withDefaults(spec as never, value as object)
+  return value === null ? spec?.unlimited : value
 }
 
 /** Part of every key, so it follows the rules of a user id. */

@@ -5,6 +5,8 @@ import {
   defaultsOf,
   duration,
   flag,
+  group,
+  integer,
   isEffects,
   isNamespace,
   isSecretKey,
@@ -12,6 +14,7 @@ import {
   isTimeZone,
   labels,
   limit,
+  list,
   type OptionSpec,
   type OptionSpecs,
   object,
@@ -37,9 +40,15 @@ export interface PurserOptions {
   mcpServers?: Record<string, McpServerOption> | undefined
   /** Settings patches by tag, to be assigned to users or used for single turns. */
   presets?: Record<string, Record<string, unknown>> | undefined
+  /** Named sets of limits and runtime settings, to be assigned to users. */
+  plans?: Record<string, PlanConfig> | undefined
+  /** Prices of models, by `provider/model` or a glob; an exact name comes first, then globs in their order. */
+  prices?: Record<string, ModelPrice> | undefined
+  /** Currency of prices and costs, as it is shown. */
+  currency?: string | undefined
   runtime?: OptionInput<RuntimeOptions> | undefined
   context?: OptionInput<ContextOptions> | undefined
-  ledger?: OptionInput<LedgerOptions> | undefined
+  ledger?: LedgerOptionInput | undefined
   answers?: OptionInput<AnswerOptions> | undefined
   /** Clocks, ids and timers, replaced in tests. */
   effects?: Partial<Effects> | undefined
@@ -48,6 +57,11 @@ export interface PurserOptions {
 /** A group of options as the caller passes it: absent options have their default, and `null` waives a limit. */
 export type OptionInput<Options> = {
   [Name in keyof Options]?: Options[Name] | (Options[Name] extends number ? null : never) | undefined
+}
+
+export type LedgerOptionInput = Omit<OptionInput<LedgerOptions>, 'hold' | 'plan'> & {
+  plan?: string | undefined
+  hold?: Partial<HoldOptions> | undefined
 }
 
 /** A provider as configured, or a function from a user's credentials to an AI SDK provider. */
@@ -152,12 +166,27 @@ export interface LedgerOptions {
   dailyCap: number
   /** `day`: the user's calendar day. `rolling24h`: the last 24 hours. */
   window: 'day' | 'rolling24h'
+  /** Limits of all users beside `dailyCap`, decided in this order. */
+  limits: readonly Limit[]
+  /** The plan of users without one of their own; undefined: none. */
+  plan: string | undefined
+  hold: HoldOptions
   /** Events stored per user; null stores all. */
   keepEvents: number | null
   /** Declared phases, the default one first; undefined: any text is valid. */
   phases: readonly string[] | undefined
   /** Declared risk levels in rising order, the default one first; undefined: any text is valid. */
   riskLevels: readonly string[] | undefined
+}
+
+/** What is held for a turn in progress, until its usage is known. */
+export interface HoldOptions {
+  /** Output tokens of a request without a maximum. */
+  outputTokens: number
+  /** Output tokens at most, of a request with a higher maximum. */
+  maxOutputTokens: number
+  /** Released after this time, unless the process that runs the turn renews it. */
+  leaseMs: number
 }
 
 /** A limit on what a user may use, as a named rule. */
@@ -247,9 +276,21 @@ const CONTEXT: OptionSpecs<ContextOptions> = {
   sections: object({}),
 }
 
+const HOLD: OptionSpecs<HoldOptions> = {
+  outputTokens: integer(512, { min: 1 }),
+  maxOutputTokens: integer(8_192, { min: 1 }),
+  leaseMs: integer(60_000, { min: 1_000, max: DAY_MS }),
+}
+
 const LEDGER: OptionSpecs<LedgerOptions> = {
   dailyCap: limit(0, { min: 0, unlimited: 0 }),
   window: choice('day', ['day', 'rolling24h']),
+  limits: list<Limit>("Example: [{ name: 'tokens', measure: 'tokens', max: 100_000, window: 'day' }]."),
+  plan: text<string | undefined>(undefined, {
+    expected: 'the name of a plan',
+    isValid: (value) => typeof value === 'string' && value !== '',
+  }),
+  hold: group(HOLD),
   keepEvents: limit<null>(null, { min: 1, unlimited: null }),
   phases: labels(),
   riskLevels: labels(),
@@ -283,6 +324,12 @@ export const OPTION_SPECS = {
   providers: object({}) as OptionSpec<Record<string, ProviderOption>>,
   mcpServers: object({}) as OptionSpec<Record<string, McpServerOption>>,
   presets: object({}) as OptionSpec<Record<string, Record<string, unknown>>>,
+  plans: object({}) as OptionSpec<Record<string, PlanConfig>>,
+  prices: object({}) as OptionSpec<Record<string, ModelPrice>>,
+  currency: text('USD', {
+    expected: 'text of 1 to 16 characters',
+    isValid: (value) => typeof value === 'string' && /^\S{1,16}$/.test(value),
+  }) as OptionSpec<string>,
   runtime: RUNTIME as OptionSpecs<RuntimeOptions>,
   context: CONTEXT as OptionSpecs<ContextOptions>,
   ledger: LEDGER as OptionSpecs<LedgerOptions>,
@@ -297,6 +344,7 @@ export const DEFAULTS: {
   readonly store: string
   readonly namespace: string
   readonly timeZone: string
+  readonly currency: string
   readonly runtime: RuntimeOptions
   readonly context: ContextOptions
   readonly ledger: LedgerOptions
@@ -305,6 +353,7 @@ export const DEFAULTS: {
   store: OPTION_SPECS.store.default as string,
   namespace: OPTION_SPECS.namespace.default,
   timeZone: OPTION_SPECS.timeZone.default,
+  currency: OPTION_SPECS.currency.default,
   runtime: defaultsOf(RUNTIME),
   context: defaultsOf(CONTEXT),
   ledger: defaultsOf(LEDGER),
@@ -320,6 +369,9 @@ export interface ResolvedOptions {
   readonly providers: Readonly<Record<string, ProviderOption>>
   readonly mcpServers: Readonly<Record<string, McpServerOption>>
   readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly plans: Readonly<Record<string, PlanConfig>>
+  readonly prices: Readonly<Record<string, ModelPrice>>
+  readonly currency: string
   readonly runtime: RuntimeOptions
   readonly context: ContextOptions
   readonly ledger: LedgerOptions
@@ -342,6 +394,9 @@ export function resolveOptions(configured: PurserOptions = {}): ResolvedOptions 
     providers: options.providers ?? {},
     mcpServers: options.mcpServers ?? {},
     presets: options.presets ?? {},
+    plans: options.plans ?? {},
+    prices: options.prices ?? {},
+    currency: options.currency ?? DEFAULTS.currency,
     runtime: withDefaults(RUNTIME, options.runtime),
     context: withDefaults(CONTEXT, options.context),
     ledger: withDefaults(LEDGER, options.ledger),

@@ -20,6 +20,7 @@ import { type OpenJournal, openJournal } from './journal/journal.ts'
 import type { Ledger } from './ledger/api.ts'
 import { ledgerFold } from './ledger/bond.ts'
 import { createLedger } from './ledger/ledger.ts'
+import { compileRules } from './ledger/rules.ts'
 import type { LedgerData } from './ledger/state.ts'
 import { createMcpConnector } from './mcp/index.ts'
 import { type PurserOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -164,23 +165,13 @@ interface Modules {
 
 async function buildModules(options: ResolvedOptions, effects: Effects, store: Store): Promise<Modules> {
   const { namespace, timeZone, providers } = options
+  const clock = createWallClock(effects)
+  const rules = compileRules({ ...options, clock })
   const models = openProviderRegistry({ effects, providers, maxResponseBytes: options.runtime.maxResponseBytes })
   const keys = await openKeyring(store.meta, await secretKey(options, store))
-  const clock = createWallClock(effects)
-  const fold = ledgerFold(options.ledger, timeZone, clock)
-  const journal = openJournal({ store, keys, effects: { ...effects, now: clock.now }, fold })
+  const journal = openJournal({ store, keys, effects: { ...effects, now: clock.now }, fold: ledgerFold(rules) })
   const calls = createPendingCalls(effects)
-  const ledger = createLedger({
-    journal,
-    store,
-    keys,
-    effects,
-    clock,
-    calls,
-    options: options.ledger,
-    timeZone,
-    namespace,
-  })
+  const ledger = createLedger({ journal, store, keys, effects, calls, rules, namespace })
   const mcp = createMcpConnector({ effects })
   const runtimes = createRuntimes({
     journal,

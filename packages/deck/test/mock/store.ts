@@ -97,6 +97,8 @@ function createBond(user: string, atMs: number, nowMs: number): Bond {
     riskLevel: 'low',
     dailyCap: 50,
     capOrigin: 'default',
+    plan: null,
+    planOrigin: 'default',
     dailyCount: 0,
     windowResetAt: toInstant(Math.ceil(nowMs / DAY_MS) * DAY_MS),
     blocked: null,

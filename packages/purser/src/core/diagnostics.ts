@@ -12,7 +12,7 @@ export interface Diagnostics {
   /** A user was active or changed without an event: admitted, measured, settled. */
   activity: { namespace: string; user: string }
   /** A decided admission. */
-  admission: { namespace: string; user: string; outcome: 'allowed' | 'daily_cap' | 'blocked' }
+  admission: { namespace: string; user: string; outcome: 'allowed' | 'daily_cap' | 'limit' | 'blocked' }
   /**
    * A context was resolved. `deadlineExceeded`: the caller's budget ended before all sections were loaded. `queuedMs`: of
    * the wait, until the last load had a slot.

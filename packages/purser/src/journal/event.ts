@@ -42,6 +42,8 @@ export interface Fold<Data extends UserData> {
   /** The data of a user without a row. */
   readonly initial: Data
   evolve(state: Data['state'], event: EventBody): Data['state']
+  /** Reads usage as any version has stored it. Absent: it is read as it is. */
+  parseUsage?(stored: unknown, state: Data['state']): Data['usage']
   facets(user: FoldedUser<Data>): Facets
 }
 

@@ -168,7 +168,7 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     if (row === undefined) {
       return emptySnapshot(await store.users.nextIncarnation(user.namespace, this.tag(user)), fold.initial)
     }
-    const snapshot = decodeRow(row, fold.initial)
+    const snapshot = decodeRow(row, fold)
     if (isCurrent) writer.snapshot = snapshot
     return snapshot
   }

@@ -1,7 +1,7 @@
 import { PurserError } from '../errors.ts'
 import type { Head, RecordWrite, Stamps, UserRow } from '../storage/commit.ts'
 import type { View } from './api.ts'
-import type { UserData } from './event.ts'
+import type { Fold, UserData } from './event.ts'
 
 /** A user's row, decoded. */
 export interface Snapshot<Data extends UserData> {
@@ -37,16 +37,21 @@ export function emptySnapshot<Data extends UserData>(incarnation: number, initia
 }
 
 /** Throws `store_damaged` when the row cannot be read: the next write would overwrite it with a default. */
-export function decodeRow<Data extends UserData>(row: UserRow, initial: Data): Snapshot<Data> {
+export function decodeRow<Data extends UserData>(
+  row: UserRow,
+  { initial, parseUsage }: Pick<Fold<Data>, 'initial' | 'parseUsage'>,
+): Snapshot<Data> {
   try {
     const { revision, incarnation, head, stamps } = row
+    const state = decodeJson(initial.state, row.state)
+    const usage = row.usage === null ? initial.usage : (JSON.parse(row.usage) as Data['usage'])
     return {
       revision,
       incarnation,
       head,
-      state: decodeJson(initial.state, row.state),
+      state,
       measurements: decodeJson(initial.measurements, row.measured),
-      usage: decodeJson(initial.usage, row.usage),
+      usage: row.usage === null || parseUsage === undefined ? usage : parseUsage(usage, state),
       stamps,
       absent: [],
     }

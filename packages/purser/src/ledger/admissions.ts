@@ -1,7 +1,7 @@
 import { withSignal } from '../core/abort.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
-import { parseInteger, validateFields, validateOptions } from '../core/validate.ts'
+import { validateOptions } from '../core/validate.ts'
 import type {
   AdmitOptions,
   AdmittedTurn,
@@ -18,14 +18,19 @@ import {
   checkBlock,
   claim,
   type Granted,
-  parseCost,
+  parseEstimate,
+  parseModelName,
+  parseSettlement,
+  parseWeight,
   refund,
-  type Settlement,
+  renew,
+  type SettleCommand,
   settle,
-  type TokenCounts,
 } from './decide/admission.ts'
 import type { LedgerDeps } from './deps.ts'
-import { capOf, currentUsage, quotaOf } from './quota.ts'
+import type { LimitState } from './limits/limit-state.ts'
+import type { Settlement } from './limits/settlement.ts'
+import { dailyUseOf, quotaOf } from './quota.ts'
 import { type Ticket, Tickets, ticketWrite } from './tickets.ts'
 import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './write-options.ts'
 
@@ -38,8 +43,10 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
 
   return {
     async admit(options = {}) {
-      validateOptions('admit', options, ['cost', ...IDEMPOTENCY_OPTIONS])
-      const outcome = await writes.admit(options, { call: 'admit', body: null, claimed: false })
+      validateOptions('admit', options, ['cost', 'model', 'estimate', ...IDEMPOTENCY_OPTIONS])
+      const { model = null, estimate = null } = options
+      const body = model === null && estimate === null ? null : { model, estimate }
+      const outcome = await writes.admit(options, { call: 'admit', body, claimed: false })
       return encodeOutcome(tickets, outcome)
     },
 
@@ -50,7 +57,7 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
           : await writes.claim(tickets.decode(ticket), options, { call: 'turn', body: { ticket, asked: request } })
       if (!outcome.allowed) return outcome
       const isShared = ticket !== undefined || options.idempotencyKey !== undefined
-      return new TurnAdmission(writes, tickets, outcome, isShared)
+      return new TurnAdmission(deps, { writes, tickets, granted: outcome, isShared, model: options.model ?? null })
     },
 
     async claim(ticket, options = {}) {
@@ -65,7 +72,7 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
     async quota(options = {}) {
       validateOptions('quota', options, [])
       const view = await withSignal(deps.journal.read(user), options.signal)
-      return quotaOf(capOf(deps.rules, view.state), currentUsage(deps.rules, view))
+      return quotaOf(dailyUseOf(deps.rules, view))
     },
 
     async refund(ticket, options = {}) {
@@ -75,8 +82,13 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
 
     async settle(ticket, usage = {}, options = {}) {
       validateOptions('settle', options, IDEMPOTENCY_OPTIONS)
-      const tokens = parseUsage(usage)
-      return writes.settle(tickets.decode(ticket), tokens, { ...options, body: { text: ticket, tokens } })
+      const settlement = parseSettlement(usage)
+      const { inputTokens, outputTokens, ...others } = usage
+      const body = {
+        text: ticket,
+        tokens: { inputTokens: inputTokens ?? 0, outputTokens: outputTokens ?? 0, ...others },
+      }
+      return writes.settle(tickets.decode(ticket), settlement, { ...options, body })
     },
   }
 }
@@ -103,14 +115,21 @@ class AdmissionWrites {
     { call, body, claimed }: AdmissionCall & { readonly claimed: boolean },
   ): Promise<AdmissionOutcome> {
     const { journal, rules, effects } = this.#deps
-    const cost = parseCost(options.cost)
-    const command = { cost, ticketId: effects.randomId(), claimed }
+    const weight = parseWeight(options.cost)
+    const command = {
+      weight,
+      model: parseModelName(options.model),
+      estimate: parseEstimate(options.estimate),
+      ticketId: effects.randomId(),
+      claimed,
+      leaseMs: claimed ? rules.hold.leaseMs : TICKET_LEASE_MS,
+    }
     const outcome = await journal.write<AdmissionOutcome, Admission>(this.#user, {
-      ...this.#idempotentWrite(options, { call, body: { cost, asked: body } }),
+      ...this.#idempotentWrite(options, { call, body: { cost: weight, asked: body } }),
       decide: (view) => admit(rules, command, view),
     })
     this.#publish(outcome)
-    if (outcome.allowed && outcome.quota.count === cost) this.#deps.sweeper.onWindowOpened(this.#user)
+    if (outcome.allowed && weight > 0 && outcome.quota.count === weight) this.#deps.sweeper.onWindowOpened(this.#user)
     return outcome
   }
 
@@ -145,22 +164,31 @@ class AdmissionWrites {
 
   async settle(
     ticket: Ticket,
-    tokens: TokenCounts,
+    settlement: Settlement,
     { body, ...options }: IdempotencyOptions & { readonly body?: unknown } = {},
   ): Promise<void> {
     await this.#deps.journal.write<void>(this.#user, {
       ...ticketWrite(ticket),
       ...idempotentWrite<void>(options, { call: 'settle', body }),
-      decide: (view) => settle(this.#deps.rules, { ticket, tokens, isShared: true }, view),
+      decide: (view) => settle(this.#deps.rules, { ticket, settlement, isShared: true }, view),
     })
     this.#ticketClosed()
   }
 
-  settleLater(settlement: Settlement): void {
-    const { ticket, isShared } = settlement
+  renewLater(ticket: Ticket): void {
+    const { journal, rules } = this.#deps
+    const { leaseMs } = rules.hold
+    journal.defer<void>(this.#user, {
+      incarnation: ticket.incarnation,
+      decide: (view) => renew({ ticket, leaseMs }, view),
+    })
+  }
+
+  settleLater(command: SettleCommand): void {
+    const { ticket, isShared } = command
     this.#deps.journal.defer<void>(this.#user, {
       ...(isShared ? ticketWrite(ticket) : { incarnation: ticket.incarnation }),
-      decide: (view) => settle(this.#deps.rules, settlement, view),
+      decide: (view) => settle(this.#deps.rules, command, view),
     })
     this.#ticketClosed(isShared)
   }
@@ -192,35 +220,60 @@ class AdmissionWrites {
 }
 
 function encodeOutcome(tickets: Tickets, outcome: AdmissionOutcome): Admission {
-  return outcome.allowed ? { allowed: true, ticket: tickets.encode(outcome.ticket), ...outcome.quota } : outcome
+  if (!outcome.allowed) return outcome
+  const { ticket, quota } = outcome
+  const { model, downgradedBy } = ticket
+  return { allowed: true, ticket: tickets.encode(ticket), ...quota, model, downgradedBy }
 }
 
 function decodeOutcome(tickets: Tickets, admission: Admission): AdmissionOutcome {
   if (!admission.allowed) return admission
-  const { allowed, ticket, ...quota } = admission
-  return { allowed, ticket: tickets.decode(ticket), quota }
+  const { allowed, ticket, remaining, cap, count, resetAt } = admission
+  return { allowed, ticket: tickets.decode(ticket), quota: { remaining, cap, count, resetAt }, isHeld: false }
+}
+
+/** What an admission outside a turn holds is released after this time, unless it is settled or refunded before. */
+const TICKET_LEASE_MS = 900_000
+
+interface TurnGrant {
+  readonly writes: AdmissionWrites
+  readonly tickets: Tickets
+  readonly granted: Granted
+  readonly isShared: boolean
+  /** The model that the turn asked for, which a ticket of an earlier admission may not know. */
+  readonly model: string | null
 }
 
 /**
  * The admission of a turn. While its ticket is in no other hands, it can be used only here: its use needs no record.
- * Once its text was read, another process may use it as well.
+ * Once its text was read, another process may use it as well. What it holds is renewed until it is closed.
  */
 class TurnAdmission implements AdmittedTurn {
   readonly allowed = true
   readonly admission: Admitted
+  readonly limits: readonly LimitState[] | undefined
   readonly #writes: AdmissionWrites
   readonly #ticket: Ticket
+  readonly #model: string | null
+  readonly #deps: LedgerDeps
   #isShared: boolean
+  #cancelRenewal: (() => void) | undefined
 
-  constructor(writes: AdmissionWrites, tickets: Tickets, { ticket, quota }: Granted, isShared: boolean) {
+  constructor(deps: LedgerDeps, { writes, tickets, granted, isShared, model: asked }: TurnGrant) {
+    const { ticket, quota, limits } = granted
     const share = (): string => {
       this.#isShared = true
       return tickets.encode(ticket)
     }
     let text: string | undefined
+    const { downgradedBy } = ticket
+    const model = ticket.model ?? asked
+    this.#deps = deps
     this.#writes = writes
     this.#ticket = ticket
     this.#isShared = isShared
+    this.#model = model
+    this.limits = limits
     this.admission = {
       allowed: true,
       get ticket() {
@@ -228,25 +281,30 @@ class TurnAdmission implements AdmittedTurn {
         return text
       },
       ...quota,
+      model,
+      downgradedBy,
     }
+    if (granted.isHeld) this.#renewInTime()
   }
 
   settle(usage: TokenUsage): void {
-    this.#writes.settleLater({ ticket: this.#ticket, tokens: parseUsage(usage), isShared: this.#isShared })
+    this.#cancelRenewal?.()
+    const settlement = parseSettlement(usage)
+    this.#writes.settleLater({ ticket: this.#ticket, settlement, isShared: this.#isShared, model: this.#model })
   }
 
   refund(): void {
+    this.#cancelRenewal?.()
     this.#writes.refundLater(this.#ticket, this.#isShared)
   }
-}
 
-const MAX_TOKENS = 1_000_000_000_000
-
-function parseUsage(usage: TokenUsage): TokenCounts {
-  validateFields(usage, ['inputTokens', 'outputTokens'], { name: 'usage' })
-  const { inputTokens = 0, outputTokens = 0 } = usage
-  return {
-    inputTokens: parseInteger(inputTokens, { name: 'inputTokens', min: 0, max: MAX_TOKENS }),
-    outputTokens: parseInteger(outputTokens, { name: 'outputTokens', min: 0, max: MAX_TOKENS }),
+  /** Three times in a lease, so that one failed write releases nothing. */
+  #renewInTime(): void {
+    const { effects, rules } = this.#deps
+    const renewNow = (): void => {
+      this.#writes.renewLater(this.#ticket)
+      this.#renewInTime()
+    }
+    this.#cancelRenewal = effects.setTimer(renewNow, rules.hold.leaseMs / 3, { background: true })
   }
 }

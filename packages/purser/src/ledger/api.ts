@@ -6,7 +6,7 @@ import type { Bond } from './bond.ts'
 import type { Admission, Admitted, Refused } from './decide/admission.ts'
 import type { ObserveResult } from './decide/observation.ts'
 import type { DetectionInput } from './detection.ts'
-import type { LimitState } from './limit-state.ts'
+import type { LimitState } from './limits/limit-state.ts'
 import type { ListUsersOptions, UserPage } from './list-users.ts'
 import type { Quota } from './quota.ts'
 import type { TailOptions } from './tail.ts'
@@ -33,14 +33,31 @@ export interface AuditOptions extends IdempotencyOptions {
 }
 
 export interface AdmitOptions extends IdempotencyOptions {
-  /** How much of the cap the admission uses, 1 to 1,000,000,000. Default 1. */
+  /** The weight in turns, 0 to 1,000,000,000; with 0 only tokens and money are limited. Default 1. */
   readonly cost?: number | undefined
+  /** The `provider/model` that will be called. Without it, limits with `models` do not see the admission. */
+  readonly model?: string | undefined
+  /** What is held until the ticket is settled, for 15 minutes at most. Default 0; the cost is that of the model's price. */
+  readonly estimate?: UsageEstimate | undefined
 }
 
-/** Tokens that a turn used. Default 0. */
-export interface TokenUsage {
+export interface UsageEstimate {
   readonly inputTokens?: number | undefined
   readonly outputTokens?: number | undefined
+  /** Decimal text, such as `'0.05'`. */
+  readonly cost?: string | number | undefined
+}
+
+/** What a turn used. Default 0. */
+export interface TokenUsage {
+  /** All of them, cached ones included. */
+  readonly inputTokens?: number | undefined
+  readonly outputTokens?: number | undefined
+  readonly cachedTokens?: number | undefined
+  readonly cacheWriteTokens?: number | undefined
+  readonly toolCalls?: number | undefined
+  /** Decimal text. Default: from the prices and the model of the ticket. */
+  readonly cost?: string | number | undefined
 }
 
 export interface ObserveOptions extends IdempotencyOptions {
@@ -54,6 +71,16 @@ export interface RecordOptions extends IdempotencyOptions {
   /** At most 16 KiB of JSON. Default `{}`. */
   readonly data?: Readonly<Record<string, unknown>> | undefined
   /** Default `'app'`. */
+  readonly actor?: string | undefined
+}
+
+export interface SetLimitOptions extends AuditOptions {
+  /** ISO 8601, in the future. Default: until it is set again. */
+  readonly until?: string | null | undefined
+}
+
+export interface SetOwnLimitOptions extends IdempotencyOptions {
+  /** Default `'self'`. */
   readonly actor?: string | undefined
 }
 
@@ -198,13 +225,36 @@ export interface UserLedger {
    * @throws {PurserError} `cap_invalid`, `version_conflict`
    */
   setDailyCap(cap: number | null, by: AuditOptions): Promise<Bond>
+  /** The limits of the user in the order of decision: `daily` first, also without a cap. */
+  limits(options?: AbortOptions): Promise<LimitState[]>
   /**
-   * Sets the use of a limit to 0, also of windows that a wrong clock has opened in the future.
+   * Sets what the user may use under a limit, in place of the configured one.
    *
-   * @param name `daily`, the cap of turns
+   * @param name the name of a limit of the user, as `limits()` lists it
+   * @param max a whole number, of `cost` decimal text; 0 allows nothing, null is no limit, `'default'` is the configured one
+   * @throws {PurserError} `limit_unknown`, `limit_invalid`, `version_conflict`
+   */
+  setLimit(name: string, max: number | string | null, by: SetLimitOptions): Promise<LimitState>
+  /**
+   * Sets a limit of the person's own, which can only be lower than the operator's. Lowering holds at once; raising and
+   * removing (null) take effect with the person's next day.
+   *
+   * @throws {PurserError} `limit_unknown`, `limit_invalid` above the `ceiling`
+   */
+  setOwnLimit(name: string, max: number | string | null, by?: SetOwnLimitOptions): Promise<LimitState>
+  /**
+   * Sets the use of a limit to 0. When a wrong clock has opened windows in the future, those are dropped as well.
+   *
    * @throws {PurserError} `limit_unknown`, `version_conflict`
    */
   resetLimit(name: string, by: AuditOptions & { readonly reason: string }): Promise<LimitState>
+  /**
+   * Assigns a plan. It applies at once, and what was used stays used.
+   *
+   * @param name null: the default plan
+   * @throws {PurserError} `plan_unknown`, `version_conflict`
+   */
+  setPlan(name: string | null, by: AuditOptions): Promise<Bond>
   /** Refuses every admission until `until`, or until `unblock`. */
   block(by: BlockOptions): Promise<Bond>
   /** Lifts a block. Without a block nothing changes and no event is written. */
@@ -270,6 +320,8 @@ export interface AdmittedTurn {
   readonly allowed: true
   /** The text of its ticket is made when `ticket` is first read. Only then can the ticket be used elsewhere. */
   readonly admission: Admitted
+  /** The limits after the admission; undefined when there is only `daily`, and for a repeat. */
+  readonly limits: readonly LimitState[] | undefined
   /** Written behind: it joins the next commit of the user. Does nothing when the ticket was used elsewhere. */
   settle(usage: TokenUsage): void
   /** Written behind, like `settle`. */

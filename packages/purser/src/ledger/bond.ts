@@ -1,14 +1,22 @@
-import type { ClockHistory } from '../core/wall-clock.ts'
 import type { Fold, FoldedUser } from '../journal/event.ts'
 import { decodeRow, viewOf } from '../journal/snapshot.ts'
-import type { LedgerOptions } from '../options.ts'
 import type { Facets, Head, UserRow } from '../storage/commit.ts'
 import { formatInstant } from './calendar.ts'
 import { evolve } from './evolve.ts'
-import { capOf, currentUsage, quotaOf } from './quota.ts'
-import { type LedgerRules, rulesOf } from './rules.ts'
-import { activeBlock, type Block, INITIAL_DATA, type LedgerData, type LedgerView, type Peak } from './state.ts'
-import { windowUsage } from './window.ts'
+import { dailyUse } from './limits/limit-state.ts'
+import type { Origin } from './limits/policy.ts'
+import { parseStoredUsage } from './limits/stored-usage.ts'
+import { dailyUseOf, limitContextOf, quotaOf } from './quota.ts'
+import type { LedgerRules } from './rules.ts'
+import {
+  activeBlock,
+  type Block,
+  INITIAL_DATA,
+  type LedgerData,
+  type LedgerState,
+  type LedgerView,
+  type Peak,
+} from './state.ts'
 
 /** The relationship of a user with the application. Labels come from the application; they are signals, not diagnoses. */
 export interface Bond {
@@ -26,7 +34,12 @@ export interface Bond {
   readonly riskLevel: string
   /** 0 is unlimited. */
   readonly dailyCap: number
-  readonly capOrigin: 'default' | 'user'
+  /** What has set the cap: the configuration, a plan, an operator, or the person. */
+  readonly capOrigin: Origin
+  /** The plan that applies; null: none. */
+  readonly plan: string | null
+  /** `user` when the plan was assigned with `setPlan`. */
+  readonly planOrigin: 'default' | 'user'
   readonly dailyCount: number
   /** When the count next falls; null when the cap is unlimited. */
   readonly windowResetAt: string | null
@@ -47,7 +60,8 @@ export function bondOf(rules: LedgerRules, user: string, view: LedgerView): Bond
   const { state, measurements, stamps, version, head } = view
   const { defaults } = rules
   const block = activeBlock(state, view.now)
-  const quota = quotaOf(capOf(rules, state), currentUsage(rules, view))
+  const use = dailyUseOf(rules, view)
+  const quota = quotaOf(use)
   return {
     user,
     exists: view.exists,
@@ -60,7 +74,8 @@ export function bondOf(rules: LedgerRules, user: string, view: LedgerView): Bond
     peaks: copyPeaks(measurements.peaks),
     riskLevel: state.riskLevel ?? defaults.riskLevel,
     dailyCap: quota.cap,
-    capOrigin: state.cap === null ? 'default' : 'user',
+    capOrigin: use.rule.origin,
+    ...planOf(rules, state),
     dailyCount: quota.count,
     windowResetAt: quota.resetAt,
     blocked: block === null ? null : { ...block },
@@ -76,7 +91,7 @@ export function bondOf(rules: LedgerRules, user: string, view: LedgerView): Bond
 
 /** The bond of a stored row, as of an instant. Throws `store_damaged` when the row cannot be read. */
 export function bondOfRow(rules: LedgerRules, { id, row }: { id: string; row: UserRow }, now: number): Bond {
-  return bondOf(rules, id, viewOf(decodeRow(row, INITIAL_DATA), now))
+  return bondOf(rules, id, viewOf(decodeRow(row, codecOf(rules)), now))
 }
 
 /** Callers get a copy, so that mutating it does not change the cached snapshot. */
@@ -84,24 +99,34 @@ function copyPeaks(peaks: Readonly<Record<string, Peak>>): Record<string, Peak> 
   return Object.fromEntries(Object.entries(peaks).map(([node, peak]) => [node, { ...peak }]))
 }
 
+/** A plan that is no longer configured does not apply. */
+function planOf({ policy }: LedgerRules, { limits }: LedgerState): Pick<Bond, 'plan' | 'planOrigin'> {
+  const isOwn = limits.plan !== null && policy.plans.includes(limits.plan)
+  return isOwn ? { plan: limits.plan, planOrigin: 'user' } : { plan: policy.defaultPlan, planOrigin: 'default' }
+}
+
+/** How a stored row is read. */
+export function codecOf(rules: LedgerRules): Required<Pick<Fold<LedgerData>, 'initial' | 'parseUsage'>> {
+  return { initial: INITIAL_DATA, parseUsage: (stored, state) => parseStoredUsage(rules, stored, state) }
+}
+
 /** How the journal folds a user's events, and the facets that lists of users are filtered by. */
-export function ledgerFold(options: LedgerOptions, timeZone: string, clock?: ClockHistory): Fold<LedgerData> {
-  const rules = rulesOf(options, timeZone, clock)
-  return { initial: INITIAL_DATA, evolve, facets: (user) => facetsOf(rules, user) }
+export function ledgerFold(rules: LedgerRules): Fold<LedgerData> {
+  return { ...codecOf(rules), evolve, facets: (user) => facetsOf(rules, user) }
 }
 
 function facetsOf(rules: LedgerRules, user: FoldedUser<LedgerData>): Facets {
   const { state, measurements, now } = user
-  const cap = capOf(rules, state)
-  const usage = windowUsage(rules, { zone: state.zone, usage: user.usage, now })
+  const { rule, used, clearAt } = dailyUse(limitContextOf(rules, user), user.usage)
+  const cap = rule.max === null ? 0 : Number(rule.max)
   let peak = 0
   for (const { value } of Object.values(measurements.peaks)) if (value > peak) peak = value
   return {
     phase: state.phase ?? rules.defaults.phase,
     riskLevel: state.riskLevel ?? rules.defaults.riskLevel,
     blocked: activeBlock(state, now) !== null,
-    capUsed: cap === 0 ? 0 : usage.count / cap,
-    capUsedUntil: cap === 0 ? null : usage.clearAt,
+    capUsed: cap === 0 ? 0 : Number(used) / cap,
+    capUsedUntil: cap === 0 ? null : clearAt,
     peak,
   }
 }

@@ -1,5 +1,8 @@
 import type { EventBody } from '../journal/event.ts'
-import { type Block, INITIAL_STATE, type LedgerState, type Tombstone, type ZoneState } from './state.ts'
+import { evolveLimits, withoutOverride } from './limits/changes.ts'
+import type { ZoneState } from './limits/periods.ts'
+import { DAILY } from './limits/rule.ts'
+import { type Block, INITIAL_STATE, type LedgerState, type Tombstone } from './state.ts'
 
 /** The state after an event. Pure and total: an unknown event type leaves the state unchanged. */
 export function evolve(state: LedgerState, event: EventBody): LedgerState {
@@ -15,6 +18,15 @@ export function evolve(state: LedgerState, event: EventBody): LedgerState {
       return evolveAction(state, event)
     case 'clock_correction':
       return data.zone === undefined ? state : { ...state, zone: data.zone as ZoneState }
+    case 'plan_change':
+      return { ...state, limits: evolveLimits(state.limits, event) }
+    case 'limit_change':
+      return {
+        ...state,
+        zone: data.zone === undefined ? state.zone : (data.zone as ZoneState),
+        cap: data.limit === DAILY && data.override !== undefined ? null : state.cap,
+        limits: evolveLimits(state.limits, event),
+      }
     case 'retention':
       return { ...state, tombstone: data.tombstone as Tombstone }
     default:
@@ -24,7 +36,8 @@ export function evolve(state: LedgerState, event: EventBody): LedgerState {
 
 /** Folds events, from the initial state or from the state before the first of them. */
 export function foldEvents(events: Iterable<EventBody>, from: LedgerState = INITIAL_STATE): LedgerState {
-  let state = from
+  // The base of a tombstone may have been stored before a field existed.
+  let state: LedgerState = { ...INITIAL_STATE, ...from }
   for (const event of events) state = evolve(state, event)
   return state
 }
@@ -36,11 +49,9 @@ function evolveAttribute(state: LedgerState, { attribute, to }: EventBody['data'
 function evolveAction(state: LedgerState, { at, data }: EventBody): LedgerState {
   switch (data.action) {
     case 'cap':
-      return { ...state, cap: data.after as number | null }
+      return { ...state, cap: data.after as number | null, limits: withoutOverride(state.limits, DAILY) }
     case 'time_zone':
       return { ...state, zone: data.zone as ZoneState }
-    case 'limit_reset':
-      return data.zone === undefined ? state : { ...state, zone: data.zone as ZoneState }
     case 'block':
     case 'unblock':
       return { ...state, blocked: data.after as Block | null }

@@ -4,10 +4,8 @@ import type { Keyring } from '../core/keyring.ts'
 import type { PendingCalls } from '../core/pending-calls.ts'
 import type { Subject } from '../core/subject.ts'
 import { parseActor, validateOptions } from '../core/validate.ts'
-import type { ClockHistory } from '../core/wall-clock.ts'
 import { purserClosed } from '../errors.ts'
 import type { Journal } from '../journal/api.ts'
-import type { LedgerOptions } from '../options.ts'
 import type { Store } from '../storage/store.ts'
 import { createAdmissions } from './admissions.ts'
 import type { InternalUserLedger, Ledger, UserLedger, Verification } from './api.ts'
@@ -20,29 +18,27 @@ import { createObservations } from './observations.ts'
 import { createQueries } from './queries.ts'
 import { recordAudit } from './record-audit.ts'
 import { createRetentionSweeper } from './retention.ts'
-import { rulesOf } from './rules.ts'
+import type { LedgerRules } from './rules.ts'
 import type { LedgerData } from './state.ts'
 import { tailEvents, validateTailOptions } from './tail.ts'
+import { createLimits } from './user-limits.ts'
 import { verifyAll } from './verify.ts'
 
 export interface CreateLedgerDeps {
-  /** Opened with `ledgerFold` of the same options. */
+  /** Opened with `ledgerFold` of the same rules. */
   readonly journal: Journal<LedgerData>
   readonly store: Store
   readonly keys: Keyring
   readonly effects: Effects
-  readonly clock: ClockHistory
   readonly calls: PendingCalls
-  readonly options: LedgerOptions
-  readonly timeZone: string
+  readonly rules: LedgerRules
   readonly namespace: string
 }
 
-export function createLedger({ options, timeZone, namespace, clock, ...shared }: CreateLedgerDeps): Ledger {
-  const { store, keys, effects, calls } = shared
-  const rules = rulesOf(options, timeZone, clock)
-  const sweeper = createRetentionSweeper({ ...shared, rules })
-  const deps: LedgerDeps = { ...shared, rules, sweeper }
+export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger {
+  const { store, keys, effects, calls, rules } = shared
+  const sweeper = createRetentionSweeper(shared)
+  const deps: LedgerDeps = { ...shared, sweeper }
   const closing = new AbortController()
 
   return {
@@ -95,6 +91,7 @@ function createUserLedger(deps: LedgerDeps, user: Subject): InternalUserLedger {
     ...admissions,
     ...createObservations(deps, user),
     ...createModeration(deps, user),
+    ...createLimits(deps, user),
     ...createNotes(deps, user),
     ...queries,
   }

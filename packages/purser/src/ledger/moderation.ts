@@ -4,27 +4,22 @@ import {
   parseInteger,
   parseOptionalActor,
   parseReason,
-  parseText,
   throwInvalid,
   validateFields,
   validateOptions,
 } from '../core/validate.ts'
-import { PurserError } from '../errors.ts'
 import type { NewEvent } from '../journal/event.ts'
 import type { AuditOptions, UserLedger } from './api.ts'
 import { type Bond, bondOf } from './bond.ts'
 import { parseTimeZone } from './calendar.ts'
-import { block, changeCap, changeTimeZone, correct, resetDailyLimit, unblock } from './decide/moderation.ts'
+import { block, changeCap, changeTimeZone, correct, unblock } from './decide/moderation.ts'
 import type { LedgerDeps } from './deps.ts'
 import { parsePhase, parseRiskLevel } from './detection.ts'
-import { DAILY_LIMIT, type LimitState } from './limit-state.ts'
 import { writeAndRetain } from './retention.ts'
 import type { LedgerView } from './state.ts'
 import { AUDIT_OPTIONS, auditedWrite, parseAudit, parseAuditOptions } from './write-options.ts'
 
-type Moderation = Pick<UserLedger, 'setDailyCap' | 'resetLimit' | 'block' | 'unblock' | 'correct' | 'setTimeZone'>
-
-const LIMIT_NAME_MAX_BYTES = 64
+type Moderation = Pick<UserLedger, 'setDailyCap' | 'block' | 'unblock' | 'correct' | 'setTimeZone'>
 
 /** Actions of operators. Each returns the bond after the action. */
 export function createModeration(deps: LedgerDeps, user: Subject): Moderation {
@@ -47,16 +42,6 @@ export function createModeration(deps: LedgerDeps, user: Subject): Moderation {
       const by = parseAuditOptions(options, 'setDailyCap')
       if (cap !== null) parseInteger(cap, { name: 'cap', min: 0, code: 'cap_invalid' })
       return act(by, { call: 'cap', body: cap }, (view) => changeCap(rules, { cap, by }, view))
-    },
-
-    async resetLimit(name, options) {
-      validateOptions('resetLimit', options, AUDIT_OPTIONS)
-      const by = { ...parseAudit(options), reason: parseReason(options.reason) }
-      parseLimitName(name)
-      const write = auditedWrite<LimitState>(by, { call: 'limit_reset', body: name }, (view) =>
-        resetDailyLimit(rules, by, view),
-      )
-      return writeAndRetain(deps, user, write)
     },
 
     async block(options) {
@@ -98,13 +83,4 @@ export function createModeration(deps: LedgerDeps, user: Subject): Moderation {
       return act(by, { call: 'zone', body: name }, (view) => changeTimeZone(rules, { zone: name, by }, view))
     },
   }
-}
-
-function parseLimitName(name: unknown): void {
-  const text = parseText(name, { name: 'name', maxBytes: LIMIT_NAME_MAX_BYTES })
-  if (text === DAILY_LIMIT) return
-  throw new PurserError('limit_unknown', `The user has no limit '${text}'.`, {
-    hint: `Valid limits: ${DAILY_LIMIT}.`,
-    details: { param: 'name' },
-  })
 }

@@ -4,14 +4,17 @@ import type { Subject } from '../core/subject.ts'
 import { parseInteger, parsePageLimit, validateOptions } from '../core/validate.ts'
 import { readEvent } from '../journal/hash-chain.ts'
 import { decodeJson } from '../journal/snapshot.ts'
-import type { StoredEvent } from '../storage/commit.ts'
+import type { StoredEvent, UserRow } from '../storage/commit.ts'
 import type { InternalUserLedger, LedgerExport, UserLedger } from './api.ts'
 import { bondOf } from './bond.ts'
 import { formatInstant } from './calendar.ts'
 import { verifyWithCheckpoint } from './checkpoint.ts'
 import type { LedgerDeps } from './deps.ts'
+import { formatMoney } from './limits/money.ts'
+import { parseStoredUsage } from './limits/stored-usage.ts'
+import type { Usage } from './limits/usage.ts'
 import { NOTE_RECORDS } from './notes.ts'
-import type { Usage } from './state.ts'
+import { INITIAL_STATE } from './state.ts'
 import { validateEventTypes } from './tail.ts'
 import { verifyUser } from './verify.ts'
 
@@ -60,9 +63,7 @@ async function* exportRows(deps: LedgerDeps, user: Subject): AsyncGenerator<Ledg
   const row = await store.users.load(user)
   if (row === undefined) return
   yield { part: 'ledger', type: 'bond', value: await exportBond(deps, user, row.state) }
-  for (const [limit, windows] of Object.entries(parseUsage(row.usage)))
-    for (const [window, value] of Object.entries(windows))
-      yield { part: 'ledger', type: 'counter', value: { limit, window, value } }
+  yield* exportUse(deps, row)
   for (let after = 0; ; ) {
     const page = { after, limit: EXPORT_PAGE }
     const events = await calls.run(() => readPage(() => store.events.oldest(user, page)))
@@ -80,12 +81,30 @@ async function* exportRows(deps: LedgerDeps, user: Subject): AsyncGenerator<Ledg
   }
 }
 
-function parseUsage(stored: string | null): Usage {
+/** What was used of every limit, by window. Usage that cannot be read is exported as stored. */
+function* exportUse({ rules }: LedgerDeps, { state, usage }: UserRow): Generator<LedgerExport> {
+  if (usage === null) return
+  let counters: Usage['counters']
   try {
-    return decodeJson<Usage>({}, stored)
+    counters = parseStoredUsage(rules, JSON.parse(usage), decodeJson(INITIAL_STATE, state)).counters
   } catch {
-    return {}
+    yield { part: 'ledger', type: 'counter', value: usage }
+    return
   }
+  for (const { name: limit, of, windows = [], parts = [] } of counters) {
+    const [measure] = of.split(' ')
+    const format = measure === 'cost' ? formatMoney : Number
+    for (const { name, from, used } of windows)
+      yield counterRow({ limit, measure, window: name || formatInstant(from), value: format(used) })
+    for (let index = 0; index < parts.length; index += 2) {
+      const [second, used = 0] = parts.slice(index, index + 2)
+      yield counterRow({ limit, measure, window: formatInstant(Number(second) * 1_000), value: format(used) })
+    }
+  }
+}
+
+function counterRow(value: Readonly<Record<string, unknown>>): LedgerExport {
+  return { part: 'ledger', type: 'counter', value }
 }
 
 async function exportBond({ journal, rules }: LedgerDeps, user: Subject, state: string | null): Promise<unknown> {

@@ -1,13 +1,31 @@
 import { parseText, type Rule, throwInvalid } from '../core/validate.ts'
 import { type ClockHistory, NO_HISTORY } from '../core/wall-clock.ts'
 import { suggestion } from '../errors.ts'
-import type { LedgerOptions } from '../options.ts'
-import type { WindowPolicy } from './window.ts'
+import type { HoldOptions, LedgerOptions, ModelPrice, PlanConfig } from '../options.ts'
+import { createLimitPolicy, type LimitPolicy } from './limits/policy.ts'
+import { createPrices, type Prices } from './limits/prices.ts'
 
-/** The rules of a namespace: the ledger options with the default labels resolved. */
-export interface LedgerRules extends WindowPolicy {
-  /** The cap of users without their own; 0 is unlimited. */
-  readonly dailyCap: number
+/** The options that the rules are made of. */
+export interface LedgerRulesOptions {
+  readonly ledger: LedgerOptions
+  readonly plans?: Readonly<Record<string, PlanConfig>>
+  readonly prices?: Readonly<Record<string, ModelPrice>>
+  /** The zone of users without their own. */
+  readonly timeZone: string
+  /** Default: a process that has seen no jump. */
+  readonly clock?: ClockHistory
+}
+
+/** The rules of a namespace, compiled once. */
+export interface LedgerRules {
+  /** Limits and plans. */
+  readonly policy: LimitPolicy
+  readonly prices: Prices
+  readonly hold: HoldOptions
+  /** The window of `daily` where no plan sets another one. */
+  readonly window: 'day' | 'rolling24h'
+  /** The zone of users without their own. */
+  readonly timeZone: string
   /** The declared phases; undefined where any text is accepted. */
   readonly phases: readonly string[] | undefined
   readonly riskLevels: readonly string[] | undefined
@@ -26,15 +44,19 @@ export interface DefaultLabels {
   readonly eggStatus: string
 }
 
-export function rulesOf(options: LedgerOptions, timeZone: string, clock: ClockHistory = NO_HISTORY): LedgerRules {
-  const { dailyCap, window, phases, riskLevels, keepEvents } = options
+/** Throws `option_invalid` for a limit, a plan or a price that is not valid. */
+export function compileRules(options: LedgerRulesOptions): LedgerRules {
+  const { ledger, plans = {}, prices: priceList = {}, timeZone, clock = NO_HISTORY } = options
+  const { dailyCap, window, limits, plan, hold, phases, riskLevels, keepEvents } = ledger
   const defaults: DefaultLabels = {
     phase: phases?.[0] ?? 'dormant',
     riskLevel: riskLevels?.[0] ?? 'low',
     archetype: 'unknown',
     eggStatus: 'none',
   }
-  return { dailyCap, window, phases, riskLevels, keepEvents, timeZone, defaults, clock }
+  const policy = createLimitPolicy({ dailyCap, window, limits, plans, plan })
+  const prices = createPrices(priceList)
+  return { policy, prices, hold, window, phases, riskLevels, keepEvents, timeZone, defaults, clock }
 }
 
 /** Checks a label; it must be one of the declared ones where the application has declared any. */

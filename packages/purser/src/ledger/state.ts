@@ -1,4 +1,7 @@
 import type { Decision, View, Write } from '../journal/api.ts'
+import type { ZoneState } from './limits/periods.ts'
+import { NO_USER_LIMITS, type UserLimits } from './limits/policy.ts'
+import { NO_USAGE, type Usage } from './limits/usage.ts'
 
 /**
  * The state that a user's events fold to. `null` means that no event has set the field: the application's default
@@ -13,23 +16,14 @@ export interface LedgerState {
   readonly riskLevel: string | null
   readonly archetype: string | null
   readonly eggStatus: string | null
-  /** The user's own cap; 0 is unlimited. */
+  /** The cap set with `setDailyCap`; 0 is unlimited. Null when the limit `daily` was set or reset since. */
   readonly cap: number | null
+  /** The plan, and what operators and the person have set. */
+  readonly limits: UserLimits
   readonly zone: ZoneState | null
   readonly blocked: Block | null
   readonly notesCount: number
   readonly tombstone: Tombstone | null
-}
-
-/** A user's time zone, and since or from when it counts. A zone is null where the default applies. */
-export interface ZoneState {
-  readonly current: string | null
-  /** Applies until `effectiveAt`. */
-  readonly previous: string | null
-  /** The end of the window in which the zone was changed; null when nothing had been counted in that window. */
-  readonly effectiveAt: string | null
-  /** The first date that counts in the current zone, so that no date is counted twice. */
-  readonly firstDate: string | null
 }
 
 /** A block of a user by an operator. */
@@ -77,6 +71,7 @@ export const INITIAL_STATE: LedgerState = {
   archetype: null,
   eggStatus: null,
   cap: null,
+  limits: NO_USER_LIMITS,
   zone: null,
   blocked: null,
   notesCount: 0,
@@ -95,9 +90,6 @@ export function activeBlock({ blocked }: LedgerState, now: number): Block | null
   return blocked === null || (blocked.until !== null && Date.parse(blocked.until) <= now) ? null : blocked
 }
 
-/** What a user has used: amounts by counter, then by window. */
-export type Usage = Readonly<Record<string, Readonly<Record<string, number>>>>
-
 /** What the journal stores of a user for the ledger. */
 export interface LedgerData {
   readonly state: LedgerState
@@ -105,7 +97,7 @@ export interface LedgerData {
   readonly usage: Usage
 }
 
-export const INITIAL_DATA: LedgerData = { state: INITIAL_STATE, measurements: INITIAL_MEASUREMENTS, usage: {} }
+export const INITIAL_DATA: LedgerData = { state: INITIAL_STATE, measurements: INITIAL_MEASUREMENTS, usage: NO_USAGE }
 
 export type LedgerView = View<LedgerData>
 export type LedgerDecision<Result> = Decision<LedgerData, Result>

@@ -2,17 +2,14 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
+import type { LimitTicket } from './limits/admission.ts'
 import type { LedgerWrite } from './state.ts'
 
-/** Proof of what an admission counted and in which window. Valid in every process that shares the store. */
-export interface Ticket {
-  readonly id: string
+/** Proof of what an admission counted and when. Valid in every process that shares the store. */
+export interface Ticket extends LimitTicket {
   /** The incarnation of the user it belongs to. */
   readonly incarnation: number
-  /** The window it was counted in. */
-  readonly window: string
-  readonly cost: number
-  /** Epoch ms. */
+  /** Wall clock at its admission, epoch ms. */
   readonly issuedAt: number
   /** Whether it already pays for the turn that was admitted with it. */
   readonly claimed: boolean
@@ -21,7 +18,8 @@ export interface Ticket {
 /** How long after its admission a ticket can be settled or refunded. After that its record may be removed. */
 export const TICKET_TTL_MS: number = 7 * 86_400_000
 
-const TICKET_MAX_LENGTH = 512
+/** A ticket contains the name of a model. */
+const TICKET_MAX_LENGTH = 4_096
 
 /** Tickets encoded by this process, whose MAC need not be checked again. The cache is cleared when it is full. */
 const MAX_CACHED = 16
@@ -39,8 +37,8 @@ export class Tickets {
 
   /** The ticket as text, with its MAC. */
   encode(ticket: Ticket): string {
-    const { id, incarnation, window, cost, issuedAt, claimed } = ticket
-    const body = `1~${incarnation}~${window}~${cost}~${issuedAt}~${claimed ? 1 : 0}~${id}`
+    const { id, incarnation, at, weight, model, downgradedBy, issuedAt, claimed } = ticket
+    const body = JSON.stringify([2, id, incarnation, at, weight, model, downgradedBy, issuedAt, claimed ? 1 : 0])
     const text = `${Buffer.from(body).toString('base64url')}.${this.#mac(body)}`
     if (this.#encoded.size >= MAX_CACHED) this.#encoded.clear()
     this.#encoded.set(text, ticket)
@@ -57,20 +55,42 @@ export class Tickets {
     const mac = Buffer.from(text.slice(dot + 1))
     const expected = Buffer.from(this.#mac(body))
     if (mac.length !== expected.length || !timingSafeEqual(mac, expected)) throw ticketInvalid()
-    const [version, incarnation, window = '', cost, issuedAt, claimed, ...id] = body.split('~')
-    if (version !== '1') throw ticketInvalid()
-    return {
-      id: id.join('~'),
-      incarnation: Number(incarnation),
-      window,
-      cost: Number(cost),
-      issuedAt: Number(issuedAt),
-      claimed: claimed === '1',
-    }
+    return body.startsWith('1~') ? parseFirstFormat(body) : parseBody(body)
   }
 
   #mac(body: string): string {
     return this.#keys.mac('tickets', [this.#user.namespace, this.#user.id, body])
+  }
+}
+
+function parseBody(body: string): Ticket {
+  const [version, id, incarnation, at, weight, model, downgradedBy, issuedAt, claimed] = JSON.parse(body) as [
+    number,
+    string,
+    number,
+    number,
+    number,
+    string | null,
+    string | null,
+    number,
+    number,
+  ]
+  if (version !== 2) throw ticketInvalid()
+  return { id, incarnation, at, weight, model, downgradedBy, issuedAt, claimed: claimed === 1 }
+}
+
+/** Tickets until 0.1.0, which are valid for some days after an update. They name their window, which `at` stands for. */
+function parseFirstFormat(body: string): Ticket {
+  const [, incarnation, , cost, issuedAt, claimed, ...id] = body.split('~')
+  return {
+    id: id.join('~'),
+    incarnation: Number(incarnation),
+    at: Number(issuedAt),
+    weight: Number(cost),
+    model: null,
+    downgradedBy: null,
+    issuedAt: Number(issuedAt),
+    claimed: claimed === '1',
   }
 }
 

@@ -251,7 +251,7 @@ describe('erasure', () => {
 describe('limits', () => {
   it('the write queue of a user is bounded', async () => {
     const limits: JournalLimits = { ...JOURNAL_LIMITS, maxCachedUsers: 10, maxWritesPerCommit: 2, maxQueuedWrites: 5 }
-    await using harness = await openLedgerHarness({ limits })
+    await using harness = await openLedgerHarness({ journalLimits: limits })
     const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => harness.user('ann').admit()))
     assert.equal(outcomes.filter(({ status }) => status === 'rejected').length, 3)
     assert.equal((await harness.user('ann').quota()).count, 5)
@@ -262,7 +262,7 @@ describe('limits', () => {
     const store = await openMemoryStore({ effects: handClock() })
     const ids = ['ann', 'bob', 'cid', 'dan', 'eve']
     {
-      await using harness = await openLedgerHarness({ limits, store })
+      await using harness = await openLedgerHarness({ journalLimits: limits, store })
       for (const id of ids.slice(0, 3)) await harness.user(id).admit({ idempotencyKey: 'k' })
       harness.clock.advance(1_000)
       for (const id of ids.slice(3)) await harness.user(id).admit({ idempotencyKey: 'k' })

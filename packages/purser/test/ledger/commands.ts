@@ -90,7 +90,10 @@ function admitReference(
   spent: number,
 ): { expected: object; ticket?: ReferenceTicket } {
   const refusal = user.refusal(now, spent)
-  if (refusal !== undefined) return { expected: refusal }
+  if (refusal !== undefined) {
+    if ('reason' in refusal && refusal.reason === 'daily_cap') user.reportRefusal(now)
+    return { expected: refusal }
+  }
   const window = user.use(now, spent)
   user.write(now, true)
   const ticket: ReferenceTicket = {
@@ -100,7 +103,7 @@ function admitReference(
     window,
     use: 'open',
   }
-  return { expected: { allowed: true, ...user.quota(now) }, ticket }
+  return { expected: { allowed: true, ...user.quota(now), model: null, downgradedBy: null }, ticket }
 }
 
 /** The tickets of the reference and of the ledger have the same index. */

@@ -3,17 +3,16 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { EventBody, NewEvent } from '../../src/journal/event.ts'
 import { ledgerFold } from '../../src/ledger/bond.ts'
-import { admit } from '../../src/ledger/decide/admission.ts'
 import { addNote, block, changeCap, changeTimeZone, correct, unblock } from '../../src/ledger/decide/moderation.ts'
 import { observe } from '../../src/ledger/decide/observation.ts'
 import { evolve, foldEvents } from '../../src/ledger/evolve.ts'
-import { rulesOf } from '../../src/ledger/rules.ts'
+import { NO_USAGE, type Usage } from '../../src/ledger/limits/usage.ts'
 import { INITIAL_MEASUREMENTS, INITIAL_STATE, type LedgerState, type LedgerView } from '../../src/ledger/state.ts'
-import { DEFAULTS } from '../../src/options.ts'
-import { given } from '../support/decide-spec.ts'
+import { rulesWith } from '../support/compiled-rules.ts'
+import { admitting, given } from '../support/decide-spec.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
-const rules = rulesOf(DEFAULTS.ledger, 'UTC')
+const rules = rulesWith()
 const by = { actor: 'ana', reason: 'test' }
 const NOON = Date.parse('2026-03-10T12:00:00Z')
 
@@ -26,7 +25,7 @@ function viewOf(changes: Partial<LedgerView>): LedgerView {
     state: INITIAL_STATE,
     measurements: INITIAL_MEASUREMENTS,
     stamps: { createdAt: NOON, updatedAt: NOON, seenAt: null },
-    usage: {},
+    usage: NO_USAGE,
     now: NOON,
     record: () => undefined,
     ...changes,
@@ -91,7 +90,7 @@ describe('evolve', () => {
         const log: EventBody[] = []
         for (const [decide, ms] of history) {
           now += ms
-          const usage = { messages: { [new Date(now).toISOString().slice(0, 10)]: 1 } }
+          const usage = { ...NO_USAGE, seenAt: now }
           for (const event of decide(viewOf({ state, now, usage }))) {
             const stored = asStored(event, log.length + 1, now)
             log.push(stored)
@@ -128,24 +127,19 @@ describe('a decision', () => {
     const detection = { at: null, peaks: { joy: 1 } }
     const user = given([])
       .at('2026-03-09T12:00:00Z')
-      .after(
-        (view) => observe(rules, { user: 'ann', detection }, view),
-        (view) => admit(rules, { cost: 3, ticketId: 't', claimed: false }, view),
-      )
+      .after((view) => observe(rules, { user: 'ann', detection }, view), admitting(rules, 3))
       .at('2026-03-10T12:00:00Z')
     const next = { phase: 'warm', turnCount: 9, at: null, peaks: { joy: 2, fear: 1 } }
     user
       .when((view) => observe(rules, { user: 'ann', detection: next }, view))
       .thenResult(({ outcome }) => assert.equal(outcome, 'applied'))
-    user
-      .when((view) => admit(rules, { cost: 1, ticketId: 't', claimed: false }, view))
-      .thenUsage({ messages: { '2026-03-09': 3, '2026-03-10': 1 } })
+    user.when(admitting(rules, 1)).thenUsage({ daily: { '2026-03-09': 3, '2026-03-10': 1 } })
   })
 })
 
 describe('facets', () => {
   it('contain what lists of users are filtered by', () => {
-    const { facets } = ledgerFold({ ...DEFAULTS.ledger, dailyCap: 4 }, 'UTC')
+    const { facets } = ledgerFold(rulesWith({ dailyCap: 4 }))
     const { state, measurements, stamps, now } = viewOf({})
     const user = {
       state: { ...state, phase: 'warm' },
@@ -153,7 +147,9 @@ describe('facets', () => {
       stamps,
       now,
     }
-    assert.deepEqual(facets({ ...user, usage: { messages: { '2026-03-10': 3 } } }), {
+    const windows = [{ name: '2026-03-10', from: NOON, used: 3 }]
+    const usage: Usage = { v: 1, seenAt: NOON, counters: [{ name: 'daily', of: 'turns day', windows }] }
+    assert.deepEqual(facets({ ...user, usage }), {
       phase: 'warm',
       riskLevel: 'low',
       blocked: false,

@@ -5,7 +5,6 @@ import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import type { Bond } from '../../src/ledger/bond.ts'
 import { parseCheckpoint } from '../../src/ledger/checkpoint.ts'
-import type { Usage } from '../../src/ledger/state.ts'
 import { Tickets } from '../../src/ledger/tickets.ts'
 import type { Commit, StoredEvent, StoredRecord, UserRow } from '../../src/storage/commit.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
@@ -42,7 +41,7 @@ describe('data of earlier releases', async () => {
       const ann = harness.user('ann')
       await store.users.commit(ANN, commitOf(fixture, harness.journal.tag(ANN)))
       const { createdAt } = await ann.bond()
-      assert.deepEqual(await ann.bond(), { ...fixture.bond, createdAt })
+      assert.deepEqual(await ann.bond(), { ...fixture.bond, createdAt, plan: null, planOrigin: 'default' })
       assert.deepEqual(await ann.verify(), { ok: true, checked: fixture.events.length })
       assert.deepEqual(
         (await ann.notes()).map(({ text }) => text),
@@ -51,7 +50,7 @@ describe('data of earlier releases', async () => {
       assert.equal(await ann.refund(fixture.ticket), true)
       assert.equal((await ann.record('acme:n')).sequence, fixture.bond.version + 1)
       assert.equal((await ann.verify()).ok, true)
-      assert.equal(new Tickets(harness.keys, ANN).decode(fixture.ticket).window, '2026-03-10')
+      assert.equal(new Tickets(harness.keys, ANN).decode(fixture.ticket).weight, 1)
       assert.equal(parseCheckpoint(harness.keys, 'default', fixture.checkpoint).sequence, 1)
     })
   }
@@ -76,7 +75,7 @@ function commitOf({ row, events, notes }: Fixture, tag: string): Commit {
   }
 }
 
-function usageOf(counters: readonly Counter[]): Usage {
+function usageOf(counters: readonly Counter[]): unknown {
   const usage: Record<string, Record<string, number>> = {}
   for (const { limit, window, value } of counters) usage[limit] = { ...usage[limit], [window]: value }
   return usage

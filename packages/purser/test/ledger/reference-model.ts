@@ -63,6 +63,11 @@ export class ReferenceUser {
   lastDate: string | null = null
   lastEnd = 0
 
+  /** The days whose first refusal was reported, and the instant of the last report of a rolling window. */
+  reportedDays: Set<string> = new Set()
+  reportedAt: number | null = null
+  lastUse = 0
+
   constructor(id: string, rules: ReferenceRules) {
     this.id = id
     this.rules = rules
@@ -133,6 +138,7 @@ export class ReferenceUser {
   /** Counts a cost, and returns the window it was counted in. */
   use(now: number, cost: number): string {
     const { name } = this.window(now)
+    this.lastUse = Math.max(now, this.lastUse)
     if (this.rules.window === 'day') {
       const { date, end } = this.runningDay(now)
       this.lastDate = date
@@ -151,6 +157,22 @@ export class ReferenceUser {
       count,
       resetAt: cap === 0 ? null : iso(freeAt(1)),
     }
+  }
+
+  /** The first refusal in a window leaves an event. */
+  reportRefusal(now: number): void {
+    const { name } = this.window(now)
+    const at = Math.max(now, this.lastUse)
+    if (this.rules.window === 'day' ? this.reportedDays.has(name) : this.isReportedLately(at)) return
+    this.reportedDays.add(name)
+    this.reportedAt = at
+    const { count, cap } = this.quota(now)
+    this.log('limit_reached', `limit daily reached: ${count} of ${cap} turns`)
+    this.write(now)
+  }
+
+  isReportedLately(at: number): boolean {
+    return this.reportedAt !== null && Math.abs(at - this.reportedAt) < DAY_MS
   }
 
   blockAt(now: number): Bond['blocked'] {
@@ -191,6 +213,8 @@ export class ReferenceUser {
       riskLevel: this.risk,
       dailyCap: cap,
       capOrigin: this.cap === null ? 'default' : 'user',
+      plan: null,
+      planOrigin: 'default',
       dailyCount: count,
       windowResetAt: resetAt,
       blocked: this.blockAt(now),

@@ -6,6 +6,7 @@ import { decodeRow } from '../../src/journal/snapshot.ts'
 import { ledgerFold } from '../../src/ledger/bond.ts'
 import { DEFAULTS } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
+import { rulesWith } from '../support/compiled-rules.ts'
 import { DRIVERS, openLedgerHarness } from '../support/ledger-harness.ts'
 
 const by = { actor: 'ana', reason: 'test' }
@@ -26,6 +27,8 @@ describe('the bond', () => {
       riskLevel: 'low',
       dailyCap: 0,
       capOrigin: 'default',
+      plan: null,
+      planOrigin: 'default',
       dailyCount: 0,
       windowResetAt: null,
       blocked: null,
@@ -114,7 +117,8 @@ describe('storage', () => {
   })
 
   it('reads rows without newer fields with their defaults, and leaves unknown fields alone (BL-07, BL-D11)', () => {
-    const { initial } = ledgerFold(DEFAULTS.ledger, 'UTC')
+    const fold = ledgerFold(rulesWith())
+    const { initial } = fold
     const row = {
       incarnation: 1,
       revision: 1,
@@ -125,11 +129,11 @@ describe('storage', () => {
     }
     const decoded = decodeRow(
       { ...row, state: '{"v":1,"phase":"warm","mood":"odd"}', measured: '{"turnCount":3}' },
-      initial,
+      fold,
     )
     assert.deepEqual(decoded.state, { ...initial.state, phase: 'warm', mood: 'odd' })
     assert.deepEqual(decoded.measurements, { ...initial.measurements, turnCount: 3 })
-    assert.throws(() => decodeRow({ ...row, state: 'x', measured: null }, initial), { code: 'store_damaged' })
+    assert.throws(() => decodeRow({ ...row, state: 'x', measured: null }, fold), { code: 'store_damaged' })
   })
 
   it('tells whether it is durable, and works in memory too (BL-08)', async () => {

@@ -62,7 +62,9 @@ describe('a ticket', () => {
   })
 
   it('is counted in the window of its admission, and exported with it', async () => {
-    await using harness = await openLedgerHarness()
+    await using harness = await openLedgerHarness({
+      limits: [{ name: 'tokens', measure: 'tokens', max: 100, window: 'day' }],
+    })
     const ann = harness.user('ann')
     const ticket = await admitForTicket(ann)
     harness.clock.advance(12 * HOUR_MS)
@@ -72,10 +74,10 @@ describe('a ticket', () => {
     assert.deepEqual(
       rows.filter(({ type }) => type === 'counter').map(({ value }) => value),
       [
-        { limit: 'messages', window: '2026-03-10', value: 1 },
-        { limit: 'messages', window: '2026-03-11', value: 1 },
-        { limit: 'inputTokens', window: '2026-03-10', value: 7 },
-        { limit: 'outputTokens', window: '2026-03-10', value: 3 },
+        { limit: 'daily', measure: 'turns', window: '2026-03-10', value: 1 },
+        { limit: 'daily', measure: 'turns', window: '2026-03-11', value: 1 },
+        { limit: 'tokens', measure: 'tokens', window: '2026-03-10', value: 10 },
+        { limit: 'tokens', measure: 'tokens', window: '2026-03-11', value: 0 },
       ],
     )
   })

@@ -47,7 +47,8 @@ for (const window of WINDOWS) {
         corrections.map(({ actor, data }) => [actor, (data.windows as unknown[]).length]),
         [['purser', 1]],
       )
-      assert.deepEqual(await user.verify(), { ok: true, checked: 1 })
+      // The correction, and the first refusal of the day.
+      assert.deepEqual(await user.verify(), { ok: true, checked: 2 })
     })
 
     it('does not lock out a user who was first seen by it, when this process saw the jump', async () => {
@@ -86,8 +87,8 @@ for (const window of WINDOWS) {
       )
       assert.equal(await admitAll(user, 2), 1)
       assert.ok(Date.parse((await user.quota()).resetAt as string) <= Date.parse(RIGHT) + 2 * DAY_MS)
-      const [event] = await user.events({ types: ['admin_action'], limit: 1 })
-      assert.deepEqual([event?.data.action, event?.actor, event?.reason], ['limit_reset', 'ana', 'wrong clock'])
+      const [event] = await user.events({ types: ['limit_change'], limit: 1 })
+      assert.deepEqual([event?.data.reset, event?.actor, event?.reason], [true, 'ana', 'wrong clock'])
       assert.equal((await user.verify()).ok, true)
     })
   })

@@ -24,18 +24,17 @@ const INTERLEAVINGS = ['ledger/interleavings.test.ts']
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the cap allows one admission too many',
-    file: 'ledger/decide/admission.ts',
-    find: 'usage.count + cost <= cap) return undefined',
-    replace: 'usage.count + cost <= cap + 1) return undefined',
+    file: 'ledger/limits/admission.ts',
+    find: 'needed), max) <= 0) return undefined',
+    replace: 'needed), add(max, 1)) <= 0) return undefined',
     tests: ADMISSION,
     always: true,
   },
   {
     name: 'a refund is counted in the running window',
-    file: 'ledger/decide/admission.ts',
-    find: 'usage: changeCounters(rules, view.usage, { window: ticket.window, differences: { messages: -ticket.cost } }),',
-    replace:
-      'usage: changeCounters(rules, view.usage, { window: currentUsage(rules, view).window, differences: { messages: -ticket.cost } }),',
+    file: 'ledger/limits/admission.ts',
+    find: 'instant: ticket.at, amount: ticket.weight',
+    replace: 'instant: draft.clock.at, amount: ticket.weight',
     tests: ADMISSION,
   },
   {
@@ -48,8 +47,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the repeat of a turn closes another ticket than the first attempt',
     file: 'ledger/admissions.ts',
-    find: 'return { allowed, ticket: tickets.decode(ticket), quota }',
-    replace: "return { allowed, ticket: { ...tickets.decode(ticket), id: 'other' }, quota }",
+    find: 'return { allowed, ticket: tickets.decode(ticket), quota:',
+    replace: "return { allowed, ticket: { ...tickets.decode(ticket), id: 'other' }, quota:",
     tests: IDEMPOTENCY,
   },
   {
@@ -62,8 +61,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'refusals are stored under their idempotency key',
     file: 'ledger/decide/admission.ts',
-    find: 'remember: false, ',
-    replace: '',
+    find: 'remember: false, usage,',
+    replace: 'usage,',
     tests: IDEMPOTENCY,
   },
   {
@@ -75,23 +74,23 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a clock that is set back reopens a window',
-    file: 'ledger/window.ts',
-    find: '[day.date, highest, first]',
-    replace: '[day.date, first]',
+    file: 'ledger/limits/stored-windows.ts',
+    find: 'name >= period)',
+    replace: 'name === period)',
     tests: ADMISSION,
   },
   {
     name: 'a zone change takes effect at once',
-    file: 'ledger/decide/moderation.ts',
-    find: 'effectiveAt: formatInstant(day.end)',
-    replace: 'effectiveAt: null',
+    file: 'ledger/limits/periods.ts',
+    find: 'previous, effectiveAt, firstDate: nextDate(date) }',
+    replace: 'previous, effectiveAt: null, firstDate: nextDate(date) }',
     tests: TIME_ZONE,
   },
   {
     name: 'a zone change uses a date twice',
-    file: 'ledger/decide/moderation.ts',
-    find: 'firstDate: nextDate(day.date)',
-    replace: 'firstDate: null',
+    file: 'ledger/limits/periods.ts',
+    find: 'previous, effectiveAt, firstDate: nextDate(date) }',
+    replace: 'previous, effectiveAt, firstDate: null }',
     tests: TIME_ZONE,
   },
   {
@@ -103,9 +102,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a rolling bucket expires a minute early',
-    file: 'ledger/window.ts',
-    find: '(Number(window) + 1) * MINUTE_MS + DAY_MS',
-    replace: 'Number(window) * MINUTE_MS + DAY_MS',
+    file: 'ledger/limits/sliding-window.ts',
+    find: '(at - this.#partMs - this.#lengthMs)',
+    replace: '(at - this.#lengthMs)',
     tests: ADMISSION,
   },
   {

@@ -111,7 +111,7 @@ test('an invalid argument is rejected with a hint', async () => {
   const { ledger, profile, actions, context, runtime } = purser.user('ada')
   const by = { actor: 'ann', reason: 'why' }
   const invalid: readonly (() => Promise<unknown>)[] = [
-    () => ledger.admit({ cost: 0 }),
+    () => ledger.admit({ cost: -1 }),
     () => ledger.correct({}, by),
     () => ledger.block({ ...by, until: '2020-01-01T00:00:00Z' }),
     () => ledger.notes({ before: '' }),

@@ -3,8 +3,11 @@ import { createKeyring } from '../../src/core/keyring.ts'
 import type { Fold, NewEvent } from '../../src/journal/event.ts'
 import { emptySnapshot, type Snapshot } from '../../src/journal/snapshot.ts'
 import { UnitOfWork } from '../../src/journal/unit-of-work.ts'
+import { type AdmissionOutcome, admit } from '../../src/ledger/decide/admission.ts'
 import { evolve } from '../../src/ledger/evolve.ts'
-import type { Usage } from '../../src/ledger/state.ts'
+import type { Amount } from '../../src/ledger/limits/amount.ts'
+import type { Usage } from '../../src/ledger/limits/usage.ts'
+import type { LedgerRules } from '../../src/ledger/rules.ts'
 import { INITIAL_DATA, type LedgerData, type LedgerDecision, type LedgerView } from '../../src/ledger/state.ts'
 import type { RecordWrite } from '../../src/storage/commit.ts'
 
@@ -37,9 +40,27 @@ export interface Outcome<Result> {
   then(events: readonly NewEvent[]): Outcome<Result>
   /** Checks the result: all of it, or what `check` asserts. */
   thenResult(expected: Result | ((result: Result) => void)): Outcome<Result>
-  /** What the user has used after the decision. */
-  thenUsage(expected: Usage): Outcome<Result>
+  /** What the user has used after the decision, by limit and window. */
+  thenUsage(expected: UsedByWindow): Outcome<Result>
   thenThrows(expected: { readonly code: string }): void
+}
+
+export type UsedByWindow = Readonly<Record<string, Readonly<Record<string, Amount>>>>
+
+/** What was used of limits with windows that have names. */
+export function usedByWindow({ counters }: Usage): UsedByWindow {
+  const entries = counters.map(({ name, windows = [] }) => [
+    name,
+    Object.fromEntries(windows.map((window) => [window.name, window.used])),
+  ])
+  return Object.fromEntries(entries) as UsedByWindow
+}
+
+/** The admission of one turn, or of several at once. */
+export function admitting(rules: LedgerRules, weight = 1): Decide<AdmissionOutcome> {
+  const estimate = { inputTokens: 0, outputTokens: 0 }
+  return (view) =>
+    admit(rules, { weight, ticketId: 'id', claimed: false, model: null, estimate, leaseMs: 60_000 }, view)
 }
 
 type UserSnapshot = Snapshot<LedgerData>
@@ -128,8 +149,8 @@ class Decided<Result> implements Outcome<Result> {
     return this
   }
 
-  thenUsage(expected: Usage): this {
-    assert.deepEqual(this.#after.usage, expected)
+  thenUsage(expected: UsedByWindow): this {
+    assert.deepEqual(usedByWindow(this.#after.usage), expected)
     return this
   }
 

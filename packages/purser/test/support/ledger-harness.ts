@@ -15,6 +15,7 @@ import type { JournalLimits } from '../../src/journal/limits.ts'
 import type { InternalUserLedger, Ledger, UserLedger } from '../../src/ledger/api.ts'
 import { ledgerFold } from '../../src/ledger/bond.ts'
 import { createLedger } from '../../src/ledger/ledger.ts'
+import { compileRules, type LedgerRulesOptions } from '../../src/ledger/rules.ts'
 import type { LedgerData } from '../../src/ledger/state.ts'
 import { DEFAULTS, type LedgerOptions } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
@@ -24,7 +25,9 @@ import { noPostgres, openPostgres } from './postgres-server.ts'
 export type Driver = 'memory' | 'sqlite' | 'postgres'
 export const DRIVERS: readonly Driver[] = noPostgres ? ['memory', 'sqlite'] : ['memory', 'sqlite', 'postgres']
 
-export interface LedgerHarnessOptions extends Partial<LedgerOptions> {
+export interface LedgerHarnessOptions
+  extends Partial<LedgerOptions>,
+    Partial<Pick<LedgerRulesOptions, 'plans' | 'prices'>> {
   /** Default `'memory'`. */
   readonly driver?: Driver
   readonly timeZone?: string
@@ -38,7 +41,7 @@ export interface LedgerHarnessOptions extends Partial<LedgerOptions> {
   /** Default: the clock. */
   readonly effects?: Effects
   readonly clock?: HandClock
-  readonly limits?: JournalLimits
+  readonly journalLimits?: JournalLimits
 }
 
 export interface LedgerHarness extends AsyncDisposable {
@@ -71,32 +74,22 @@ export async function openLedgerHarness(options: LedgerHarnessOptions = {}): Pro
 type OpenOptions = LedgerHarnessOptions & Required<Pick<LedgerHarnessOptions, 'clock' | 'effects' | 'store'>>
 
 function openOn(options: OpenOptions, release: () => Promise<void>): LedgerHarness {
-  const { clock, effects, store, timeZone = 'UTC', namespace = 'default', limits } = options
-  const { dailyCap, window, keepEvents, phases, riskLevels } = { ...DEFAULTS.ledger, ...options }
-  const ledgerOptions = { dailyCap, window, keepEvents, phases, riskLevels }
-  const keys = createKeyring(ROOT_KEY)
+  const { clock, effects, store, timeZone = 'UTC', namespace = 'default', journalLimits } = options
+  const { plans = {}, prices = {} } = options
   const wallClock = createWallClock(effects)
-  const fold = ledgerFold(ledgerOptions, timeZone, wallClock)
-  const journalEffects = { ...effects, now: wallClock.now }
+  const ledgerOptions = { ...DEFAULTS.ledger, ...options }
+  const rules = compileRules({ ledger: ledgerOptions, plans, prices, timeZone, clock: wallClock })
+  const keys = createKeyring(ROOT_KEY)
+  const fold = ledgerFold(rules)
   const journal = openJournal({
     store,
     keys,
-    effects: journalEffects,
+    effects: { ...effects, now: wallClock.now },
     fold,
-    ...(limits === undefined ? {} : { limits }),
+    ...(journalLimits === undefined ? {} : { limits: journalLimits }),
   })
   const calls = createPendingCalls(effects)
-  const ledger = createLedger({
-    journal,
-    store,
-    keys,
-    effects,
-    clock: wallClock,
-    calls,
-    options: ledgerOptions,
-    timeZone,
-    namespace,
-  })
+  const ledger = createLedger({ journal, store, keys, effects, calls, rules, namespace })
   const internalUser = (id: string): InternalUserLedger => ledger.of(createSubject(namespace, id))
   let isReopened = false
 

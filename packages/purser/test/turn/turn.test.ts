@@ -65,7 +65,8 @@ test('an answer contains the requested model id', async () => {
 })
 
 test('a client gets the usage chunk only if it requests it, and the ledger counts the tokens in any case', async () => {
-  await using harness = await openTurnHarness()
+  const limits = [{ name: 'tokens', measure: 'tokens', max: 10_000, window: 'day' }] as const
+  await using harness = await openTurnHarness({ ledger: { limits } })
   const ada = harness.user('ada')
   const countUsageChunks = async (options: object): Promise<number> => {
     let count = 0
@@ -78,7 +79,7 @@ test('a client gets the usage chunk only if it requests it, and the ledger count
   const rows = await Array.fromAsync(ada.export())
   const tokens = rows.filter((row) => row.type === 'counter').map((row) => JSON.stringify(row.value))
   assert.ok(
-    tokens.some((row) => row.includes('14')),
+    tokens.some((row) => row.includes('18')),
     tokens.join(),
   )
 })

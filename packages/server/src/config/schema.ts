@@ -46,6 +46,34 @@ const mcpServer = z.union([
   z.strictObject({ command: nonEmpty, args: z.array(z.string()).optional(), env: texts.optional() }),
 ])
 
+const limit = z.strictObject({
+  name: nonEmpty,
+  measure: z.enum(['turns', 'tokens', 'inputTokens', 'outputTokens', 'cost', 'toolCalls', 'concurrent']),
+  max: z.union([z.number(), z.string(), z.null()]),
+  mode: z.enum(['enforce', 'observe']).optional(),
+  window: nonEmpty.optional(),
+  weekStart: z.enum(['monday', 'sunday']).optional(),
+  models: z.array(nonEmpty).optional(),
+  alertAt: z.array(z.number()).optional(),
+  onLimit: z
+    .union([z.literal('refuse'), z.strictObject({ provider: nonEmpty.optional(), model: nonEmpty })])
+    .optional(),
+})
+
+const plan = z.strictObject({
+  extends: nonEmpty.optional(),
+  limits: z.array(limit).optional(),
+  runtime: z.record(z.string(), z.unknown()).optional(),
+})
+
+const price = z.strictObject({
+  input: nonEmpty,
+  output: nonEmpty,
+  cachedInput: nonEmpty.optional(),
+  cacheWrite: nonEmpty.optional(),
+  request: nonEmpty.optional(),
+})
+
 /** The library's options that a file can hold; `store` names a store, and `effects` are for programs. */
 const { store: _store, effects: _effects, ...LIBRARY_SPECS } = OPTION_SPECS
 
@@ -67,6 +95,11 @@ export const configSchema: z.ZodType<ConfigFile> = z.strictObject({
   providers: z.record(z.string(), provider).optional(),
   mcpServers: z.record(z.string(), mcpServer).optional(),
   presets: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
+  plans: z.record(z.string(), plan).optional(),
+  prices: z.record(z.string(), price).optional(),
+  ledger: z
+    .strictObject({ ...shapeOf(LIBRARY_SPECS.ledger as unknown as SpecTable), limits: z.array(limit).optional() })
+    .optional(),
   server: z.strictObject(shapeOf(SERVER_SPECS as unknown as SpecTable)).optional(),
 }) as z.ZodType<ConfigFile>
 
@@ -95,6 +128,8 @@ function valueSchema(spec: OptionSpec): z.ZodType {
       return z.enum([...(spec.choices ?? [])], { error })
     case 'labels':
       return z.array(z.string(), { error })
+    case 'list':
+      return z.array(z.unknown(), { error })
     case 'object':
       return z.record(z.string(), z.unknown(), { error })
     case 'text':

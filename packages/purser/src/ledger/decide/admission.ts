@@ -1,11 +1,24 @@
-import { parseInteger } from '../../core/validate.ts'
+import { parseInteger, parseText, throwInvalid, validateFields } from '../../core/validate.ts'
+import type { LimitMeasure } from '../../options.ts'
 import { formatInstant } from '../calendar.ts'
-import { capOf, currentUsage, type Quota, quotaOf } from '../quota.ts'
+import {
+  decideAdmission,
+  type Estimate,
+  type LimitRefused,
+  type LimitRequest,
+  type LimitTicket,
+} from '../limits/admission.ts'
+import { formatAmount, formatMax } from '../limits/events.ts'
+import { renewHolds } from '../limits/holds.ts'
+import type { LimitState } from '../limits/limit-state.ts'
+import { parseMoney } from '../limits/money.ts'
+import { DAILY } from '../limits/rule.ts'
+import { refundUsage, type Settlement, settleUsage } from '../limits/settlement.ts'
+import { dailyUseOf, limitContextOf, limitsAt, limitsOf, type Quota, quotaOf } from '../quota.ts'
 import type { LedgerRules } from '../rules.ts'
 import { activeBlock, type LedgerDecision, type LedgerView } from '../state.ts'
 import { TICKET_RECORDS, TICKET_TTL_MS, type Ticket, ticketInvalid, ticketRecordName, ticketUsed } from '../tickets.ts'
-import { changeCounters, countMessages, type WindowUsage } from '../window.ts'
-import { correctClock, decideCorrection, wasIssuedAhead, withCorrectClock } from './clock-correction.ts'
+import { decideCorrected, wasIssuedAhead, withCorrectClock } from './clock-correction.ts'
 
 /** Whether the user may act now. Both outcomes are values; only `allowed: true` has consumed anything. */
 export type Admission = Admitted | Refused
@@ -14,14 +27,32 @@ export interface Admitted extends Quota {
   readonly allowed: true
   /** Opaque text. Settle or refund it once, in any process. */
   readonly ticket: string
+  /** The effective `provider/model`; null when none was named. */
+  readonly model: string | null
+  /** The limit that changed the model; null: the one that was asked for. */
+  readonly downgradedBy: string | null
 }
 
 export interface Refused extends Quota {
   readonly allowed: false
-  /** `daily_cap`: the cap of the window is used up. `blocked`: an operator has blocked the user. */
-  readonly reason: 'daily_cap' | 'blocked'
+  /**
+   * `daily_cap`: the cap of the window is used up. `limit`: another limit is. `blocked`: an operator has blocked the user.
+   */
+  readonly reason: 'daily_cap' | 'limit' | 'blocked'
   /** When a repeated call can succeed, in ms; null when that is unknown, such as for a block without an end. */
   readonly retryAfterMs: number | null
+  /** The first limit that refuses. Only with the reason `limit`. */
+  readonly limit?: ReachedLimit
+}
+
+/** A limit that refuses. Amounts are numbers, of `cost` decimal text. */
+export interface ReachedLimit {
+  readonly name: string
+  readonly measure: LimitMeasure
+  readonly max: number | string
+  readonly used: number | string
+  /** When all limits let the turn pass, ISO 8601; null when that is never or not known. */
+  readonly resetAt: string | null
 }
 
 /** An admission as decided: the ticket is not encoded yet. */
@@ -31,10 +62,13 @@ export interface Granted {
   readonly allowed: true
   readonly ticket: Ticket
   readonly quota: Quota
+  /** Whether something is held for it, which lapses unless it is renewed. */
+  readonly isHeld: boolean
+  /** The limits after the admission; absent when there is only `daily`. */
+  readonly limits?: readonly LimitState[] | undefined
 }
 
-export interface AdmitCommand {
-  readonly cost: number
+export interface AdmitCommand extends Omit<LimitRequest, 'id'> {
   readonly ticketId: string
   /** Whether the ticket pays for the turn that asks, and for no other. */
   readonly claimed: boolean
@@ -42,32 +76,57 @@ export interface AdmitCommand {
 
 /** Checks and counts in one step. A refusal costs nothing and is not stored under an idempotency key. */
 export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerView): LedgerDecision<AdmissionOutcome> {
-  const { cost, ticketId, claimed } = command
-  const cap = capOf(rules, view.state)
-  const correction = correctClock(rules, view)
-  const current = correction?.view ?? view
-  const usage = currentUsage(rules, current)
-  const refused = checkBlock(rules, view) ?? checkCap(cap, { usage, cost }, view.now)
-  if (refused !== undefined) return { remember: false, result: () => refused }
+  const blocked = checkBlock(rules, view)
+  if (blocked !== undefined) return { remember: false, result: () => blocked }
+  const { ticketId: id, claimed, weight, model, estimate, leaseMs } = command
+  const request: LimitRequest = { id, weight, model, estimate, leaseMs }
+  const { decided: outcome, changes } = decideCorrected(rules, view, (current) =>
+    decideAdmission(limitContextOf(rules, current), request, current.usage),
+  )
+  if (!outcome.allowed) {
+    const refused = refusalOf(rules, outcome, view)
+    return { remember: false, ...changes, result: () => refused }
+  }
+  const { at, model: effective, downgradedBy } = outcome.ticket
   const ticket: Ticket = {
-    id: ticketId,
+    id,
     incarnation: view.incarnation,
-    window: usage.window,
-    cost,
+    at,
+    weight,
+    model: effective,
+    downgradedBy,
     issuedAt: view.now,
     claimed,
   }
   return {
     seen: true,
-    ...(correction === undefined ? {} : decideCorrection(view, correction)),
+    ...changes,
     absent: [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }],
-    usage: countMessages(rules, current.usage, {
-      window: usage.window,
-      value: usage.inWindow + cost,
-      isOver: rules.clock.isSuspect ? () => false : usage.isOver,
-    }),
-    result: ({ view: after }) => ({ allowed: true, ticket, quota: quotaOf(cap, currentUsage(rules, after)) }),
+    result: ({ view: after }) => grantOf(rules, { ticket, isHeld: outcome.isHeld }, after),
   }
+}
+
+function grantOf(rules: LedgerRules, grant: Pick<Granted, 'ticket' | 'isHeld'>, view: LedgerView): Granted {
+  const quota = quotaOf(dailyUseOf(rules, view))
+  const hasOthers = rules.policy.rulesOf(limitsOf(view.state), view.now).length > 1
+  return { allowed: true, ...grant, quota, ...(hasOthers ? { limits: limitsAt(rules, view) } : {}) }
+}
+
+function refusalOf(rules: LedgerRules, { rule, used, freeAt, resetAt }: LimitRefused, view: LedgerView): Refused {
+  const quota = quotaOf(dailyUseOf(rules, view))
+  const retryAfterMs = resetAt === null ? null : Math.max(0, resetAt - view.now)
+  if (rule.name === DAILY) {
+    const reset = freeAt === null ? quota.resetAt : formatInstant(freeAt)
+    return { allowed: false, reason: 'daily_cap', retryAfterMs, ...quota, resetAt: reset }
+  }
+  const limit: ReachedLimit = {
+    name: rule.name,
+    measure: rule.measure,
+    max: formatMax(rule, rule.max) ?? 0,
+    used: formatAmount(rule, used),
+    resetAt: formatInstant(resetAt),
+  }
+  return { allowed: false, reason: 'limit', retryAfterMs, ...quota, limit }
 }
 
 /** The refusal of a blocked user; undefined when the user is not blocked. */
@@ -78,25 +137,7 @@ export function checkBlock(rules: LedgerRules, view: LedgerView): Refused | unde
     allowed: false,
     reason: 'blocked',
     retryAfterMs: block.until === null ? null : Date.parse(block.until) - view.now,
-    ...quotaOf(capOf(rules, view.state), currentUsage(rules, view)),
-  }
-}
-
-/** The refusal when the cost does not fit under the cap; undefined when it does. */
-function checkCap(
-  cap: number,
-  { usage, cost }: { readonly usage: WindowUsage; readonly cost: number },
-  now: number,
-): Refused | undefined {
-  if (cap === 0 || usage.count + cost <= cap) return undefined
-  // A cost above the whole cap never fits.
-  const freeAt = cost > cap ? null : usage.freeAt(usage.count + cost - cap)
-  return {
-    allowed: false,
-    reason: 'daily_cap',
-    retryAfterMs: freeAt === null ? null : Math.max(0, freeAt - now),
-    ...quotaOf(cap, usage),
-    ...(freeAt === null ? {} : { resetAt: formatInstant(freeAt) }),
+    ...quotaOf(dailyUseOf(rules, view)),
   }
 }
 
@@ -107,21 +148,21 @@ export function claim(rules: LedgerRules, ticket: Ticket, view: LedgerView): Led
   if (use !== undefined || ticket.claimed) throw ticketUsed(use ?? 'claimed')
   const refused = checkBlock(rules, view)
   if (refused !== undefined) return { result: () => refused }
-  const quota = quotaOf(capOf(rules, view.state), currentUsage(rules, view))
+  const isHeld = view.usage.holds?.some(({ id }) => id === ticket.id) ?? false
   return {
     seen: true,
     records: [useRecord(ticket, 'claimed')],
-    result: () => ({ allowed: true, ticket, quota }),
+    result: () => grantOf(rules, { ticket, isHeld }, view),
   }
 }
 
 /** A ticket, and whether its text was given to a caller, so that its use needs a record. */
-interface TicketInUse {
+export interface TicketInUse {
   readonly ticket: Ticket
   readonly isShared: boolean
 }
 
-/** Subtracts a ticket's cost from the window it was counted in. False when it was already settled or refunded. */
+/** Gives an admission back to the windows that counted it. False when it was already settled or refunded. */
 export function refund(
   rules: LedgerRules,
   { ticket, isShared }: TicketInUse,
@@ -129,35 +170,40 @@ export function refund(
 ): LedgerDecision<boolean> {
   const use = isShared ? findUse(rules, ticket, view) : undefined
   if (use === 'settled' || use === 'refunded') return { result: () => false }
-  return {
-    records: isShared ? [useRecord(ticket, 'refunded')] : [],
-    usage: changeCounters(rules, view.usage, { window: ticket.window, differences: { messages: -ticket.cost } }),
-    result: () => true,
-  }
+  const { changes } = decideCorrected(rules, view, (current) =>
+    refundUsage(limitContextOf(rules, current), ticket, current.usage),
+  )
+  return { ...changes, records: isShared ? [useRecord(ticket, 'refunded')] : [], result: () => true }
 }
 
-export interface TokenCounts {
-  readonly inputTokens: number
-  readonly outputTokens: number
+export interface SettleCommand extends TicketInUse {
+  readonly settlement: Settlement
+  /** The model that was called in the end. Default: the ticket's. */
+  readonly model?: string | null | undefined
 }
 
-export interface Settlement extends TicketInUse {
-  readonly tokens: TokenCounts
-}
-
-/** Closes a ticket and counts its tokens in the window of its messages. Throws `ticket_used` when it is closed. */
+/** Closes a ticket and counts what was used in the windows of its admission. Throws `ticket_used` when it is closed. */
 export function settle(
   rules: LedgerRules,
-  { ticket, tokens, isShared }: Settlement,
+  { ticket, settlement, isShared, model }: SettleCommand,
   view: LedgerView,
 ): LedgerDecision<void> {
   const use = isShared ? findUse(rules, ticket, view) : undefined
   if (use === 'settled' || use === 'refunded') throw ticketUsed(use)
-  return {
-    records: isShared ? [useRecord(ticket, 'settled')] : [],
-    usage: changeCounters(rules, view.usage, { window: ticket.window, differences: tokens }),
-    result: () => undefined,
-  }
+  const settled: LimitTicket = { ...ticket, model: model ?? ticket.model }
+  const { changes } = decideCorrected(rules, view, (current) =>
+    settleUsage(limitContextOf(rules, current), { ticket: settled, settlement }, current.usage),
+  )
+  return { ...changes, records: isShared ? [useRecord(ticket, 'settled')] : [], result: () => undefined }
+}
+
+/** Extends the lease of what is held for a turn in progress. */
+export function renew(
+  { ticket, leaseMs }: { readonly ticket: Ticket; readonly leaseMs: number },
+  { usage, now }: LedgerView,
+): LedgerDecision<void> {
+  const at = Math.max(now, usage.seenAt ?? 0)
+  return { usage: renewHolds(usage, { ids: new Set([ticket.id]), at, leaseMs }), result: () => undefined }
 }
 
 /** How a ticket was used, as stored in its record. */
@@ -174,9 +220,52 @@ function useRecord(ticket: Ticket, value: TicketUse): { kind: string; name: stri
   return { kind: TICKET_RECORDS, name: ticketRecordName(ticket), value }
 }
 
-/** The largest cost of one admission; sums stay exact. */
-const MAX_COST = 1_000_000_000
+/** The largest weight of one admission; sums stay exact. */
+const MAX_WEIGHT = 1_000_000_000
 
-export function parseCost(cost: unknown): number {
-  return cost === undefined ? 1 : parseInteger(cost, { name: 'cost', min: 1, max: MAX_COST, hint: 'Default: 1.' })
+export function parseWeight(cost: unknown): number {
+  return cost === undefined ? 1 : parseInteger(cost, { name: 'cost', min: 0, max: MAX_WEIGHT, hint: 'Default: 1.' })
+}
+
+const MODEL_MAX_BYTES = 512
+
+/** A `provider/model`; null when it is absent. */
+export function parseModelName(model: unknown): string | null {
+  if (model === undefined || model === null) return null
+  const hint = "Example: 'openai/gpt-6'."
+  const name = parseText(model, { name: 'model', maxBytes: MODEL_MAX_BYTES, hint })
+  return name.includes('/') ? name : throwInvalid("'model' must be 'provider/model'.", { name: 'model', hint })
+}
+
+const MAX_COUNT = 1_000_000_000_000
+const NOTHING: Estimate = { inputTokens: 0, outputTokens: 0 }
+
+export function parseEstimate(estimate: unknown): Estimate {
+  if (estimate === undefined) return NOTHING
+  validateFields(estimate, ['inputTokens', 'outputTokens', 'cost'], { name: 'estimate' })
+  const { inputTokens, outputTokens, cost } = estimate as Record<string, unknown>
+  return {
+    inputTokens: parseCount(inputTokens, 'estimate.inputTokens'),
+    outputTokens: parseCount(outputTokens, 'estimate.outputTokens'),
+    cost: cost === undefined ? undefined : parseMoney(cost, { name: 'estimate.cost' }),
+  }
+}
+
+const USAGE_FIELDS = ['inputTokens', 'outputTokens', 'cachedTokens', 'cacheWriteTokens', 'toolCalls', 'cost'] as const
+
+export function parseSettlement(usage: unknown): Settlement {
+  validateFields(usage, USAGE_FIELDS, { name: 'usage' })
+  const { cost, ...counts } = usage as Record<(typeof USAGE_FIELDS)[number], unknown>
+  return {
+    inputTokens: parseCount(counts.inputTokens, 'inputTokens'),
+    outputTokens: parseCount(counts.outputTokens, 'outputTokens'),
+    cachedTokens: parseCount(counts.cachedTokens, 'cachedTokens'),
+    cacheWriteTokens: parseCount(counts.cacheWriteTokens, 'cacheWriteTokens'),
+    toolCalls: parseCount(counts.toolCalls, 'toolCalls'),
+    ...(cost === undefined ? {} : { cost: parseMoney(cost, { name: 'cost' }) }),
+  }
+}
+
+function parseCount(count: unknown, name: string): number {
+  return count === undefined ? 0 : parseInteger(count, { name, min: 0, max: MAX_COUNT })
 }

@@ -1,8 +1,10 @@
 import { FUTURE_MS } from '../../core/wall-clock.ts'
 import type { NewEvent } from '../../journal/event.ts'
-import { dayOn, formatInstant } from '../calendar.ts'
+import { formatInstant } from '../calendar.ts'
+import { type DroppedUse, dropAfter, wasAdmittedUntil } from '../limits/clock.ts'
+import type { ZoneState } from '../limits/periods.ts'
 import type { LedgerRules } from '../rules.ts'
-import type { LedgerDecision, LedgerView, Usage, ZoneState } from '../state.ts'
+import type { LedgerDecision, LedgerView } from '../state.ts'
 
 /*
  * What a wall clock that ran ahead for a moment has left behind: windows, an observation, a time zone and a time of last
@@ -21,14 +23,7 @@ export interface ClockCorrection<View extends DatedView> {
   /** The view without what is ahead. */
   readonly view: View
   /** What is ahead. */
-  readonly dropped: readonly CountedWindow[]
-}
-
-/** What was counted in one window. */
-interface CountedWindow {
-  readonly limit: string
-  readonly window: string
-  readonly value: number
+  readonly dropped: readonly DroppedUse[]
 }
 
 /** Undefined when nothing is wrongly ahead, which is nearly always. */
@@ -39,15 +34,16 @@ export function correctClock<View extends DatedView>(
   if (!mayBeAhead(view)) return undefined
   const isWrong = createJudge(rules, view)
   const { state, stamps, measurements, now } = view
-  const { rest, dropped } = splitUsage(view.usage, (window) => isWrong(windowStart(rules, state.zone, window)))
+  const isUsageAhead = isWrong(view.usage.seenAt ?? null)
+  const { usage, dropped } = isUsageAhead ? dropAfter(view.usage, now + FUTURE_MS) : { usage: view.usage, dropped: [] }
   const seenAt = isWrong(stamps.seenAt) ? now : stamps.seenAt
   const observedAt = isWrong(measurements.observedAt) ? null : measurements.observedAt
   const zone = isWrong(zoneStart(state.zone)) ? startedZone(state.zone as ZoneState) : state.zone
-  if (dropped.length === 0 && seenAt === stamps.seenAt && observedAt === measurements.observedAt && zone === state.zone)
+  if (usage === view.usage && seenAt === stamps.seenAt && observedAt === measurements.observedAt && zone === state.zone)
     return undefined
   const corrected: View = {
     ...view,
-    usage: rest,
+    usage,
     stamps: { ...stamps, seenAt },
     measurements: { ...measurements, observedAt },
     state: { ...state, zone },
@@ -60,11 +56,25 @@ export function withCorrectClock<View extends DatedView>(rules: LedgerRules, vie
   return correctClock(rules, view)?.view ?? view
 }
 
+/** What a decision about use changes. */
+type UseDecision = Pick<LedgerDecision<unknown>, 'events' | 'resetsSeen' | 'measurements' | 'usage'>
+
+/** Decides on the corrected view. The correction is part of the decision when that changes something. */
+export function decideCorrected<Decided extends Pick<UseDecision, 'events' | 'usage'>>(
+  rules: LedgerRules,
+  view: LedgerView,
+  decide: (view: LedgerView) => Decided,
+): { readonly decided: Decided; readonly changes: UseDecision } {
+  const correction = correctClock(rules, view)
+  const decided = decide(correction?.view ?? view)
+  const { usage, events = [] } = decided
+  if (correction === undefined || usage === undefined) return { decided, changes: { usage, events } }
+  const corrected = decideCorrection(view, correction)
+  return { decided, changes: { ...corrected, usage, events: [...(corrected.events ?? []), ...events] } }
+}
+
 /** The part of a decision that makes a correction. */
-export function decideCorrection(
-  before: LedgerView,
-  correction: ClockCorrection<LedgerView>,
-): Pick<LedgerDecision<unknown>, 'events' | 'resetsSeen' | 'measurements' | 'usage'> {
+export function decideCorrection(before: LedgerView, correction: ClockCorrection<LedgerView>): UseDecision {
   const { view } = correction
   return {
     events: [clockEvent(before, correction)],
@@ -88,7 +98,7 @@ export function wasIssuedAhead(
 
 function clockEvent(before: DatedView, { view, dropped }: ClockCorrection<DatedView>): NewEvent {
   const data = {
-    windows: dropped,
+    windows: dropped.map(({ limit, window, used }) => ({ limit, window, value: used })),
     seenAt: formatInstant(before.stamps.seenAt),
     ...(view.measurements.observedAt === before.measurements.observedAt
       ? {}
@@ -103,67 +113,22 @@ function clockEvent(before: DatedView, { view, dropped }: ClockCorrection<DatedV
   }
 }
 
-const DAY_MS = 86_400_000
-const MINUTE_MS = 60_000
-const MINUTE_WINDOW = /^\d+$/
-
 /** A cheap test that is true for everything ahead, and for a few things that are not. */
 function mayBeAhead({ state, usage, now, stamps, measurements }: DatedView): boolean {
   const limit = now + FUTURE_MS
   if ((stamps.seenAt ?? 0) > limit || (measurements.observedAt ?? 0) > limit) return true
   if (state.zone !== null && (zoneStart(state.zone) ?? 0) > limit) return true
-  return hasWindowAfter(usage, limit)
-}
-
-function hasWindowAfter(usage: Usage, limit: number): boolean {
-  const date = dateBefore(limit)
-  for (const counter in usage)
-    for (const window in usage[counter])
-      if (window.length === date.length ? window > date : Number(window) * MINUTE_MS > limit) return true
-  return false
-}
-
-let lastDate = { day: 0, text: '1970-01-01' }
-
-/** A date that has begun by the instant in every zone; memoized, since every admission needs the same one. */
-function dateBefore(epochMs: number): string {
-  const day = Math.floor((epochMs - DAY_MS / 2) / DAY_MS)
-  if (lastDate.day !== day) lastDate = { day, text: new Date(day * DAY_MS).toISOString().slice(0, 10) }
-  return lastDate.text
+  return (usage.seenAt ?? 0) > limit
 }
 
 type Judge = (epochMs: number | null) => boolean
 
 /** Decides whether an instant was written by a wrong clock. */
-function createJudge(rules: LedgerRules, { state, usage, now, stamps, measurements }: DatedView): Judge {
+function createJudge(rules: LedgerRules, { usage, now, stamps, measurements }: DatedView): Judge {
   const wasSeenBefore =
     [stamps.createdAt, stamps.seenAt, measurements.observedAt].some((at) => at !== null && at > 0 && at <= now) ||
-    splitUsage(usage, (window) => windowStart(rules, state.zone, window) <= now).dropped.length > 0
+    wasAdmittedUntil(usage, now)
   return (at) => at !== null && at > now + FUTURE_MS && (wasSeenBefore || rules.clock.wasWrongAt(at))
-}
-
-/** Divides usage into windows that are dropped and the rest. */
-export function splitUsage(
-  usage: Usage,
-  isDropped: (window: string) => boolean,
-): { readonly rest: Usage; readonly dropped: readonly CountedWindow[] } {
-  const dropped: CountedWindow[] = []
-  const rest: Record<string, Record<string, number>> = {}
-  for (const [limit, windows] of Object.entries(usage)) {
-    const remaining: Record<string, number> = {}
-    for (const [window, value] of Object.entries(windows)) {
-      if (isDropped(window)) dropped.push({ limit, window, value })
-      else remaining[window] = value
-    }
-    if (Object.keys(remaining).length > 0) rest[limit] = remaining
-  }
-  return { rest, dropped }
-}
-
-/** When a window begins, epoch ms. */
-export function windowStart(rules: LedgerRules, zone: ZoneState | null, window: string): number {
-  if (MINUTE_WINDOW.test(window)) return Number(window) * MINUTE_MS
-  return dayOn(zone?.current ?? rules.timeZone, window).start
 }
 
 /** When a changed zone begins to count, epoch ms; its first date has begun by then. Null when it counts already. */

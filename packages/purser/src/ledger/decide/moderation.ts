@@ -1,12 +1,13 @@
 import { throwInvalid } from '../../core/validate.ts'
 import type { NewEvent } from '../../journal/event.ts'
-import { formatInstant, nextDate } from '../calendar.ts'
-import { DAILY_LIMIT, dailyLimitOf, type LimitState } from '../limit-state.ts'
-import { currentUsage } from '../quota.ts'
+import { formatInstant } from '../calendar.ts'
+import { withoutOverride } from '../limits/changes.ts'
+import { changeZone } from '../limits/periods.ts'
+import { DAILY } from '../limits/rule.ts'
+import { dailyUseOf } from '../quota.ts'
 import type { LedgerRules } from '../rules.ts'
-import { activeBlock, type Block, type LedgerDecision, type LedgerView, type Usage, type ZoneState } from '../state.ts'
-import { counterName, runningDay, windowUsage } from '../window.ts'
-import { splitUsage, startedZone, windowStart, withCorrectClock } from './clock-correction.ts'
+import { activeBlock, type Block, type LedgerState, type LedgerView } from '../state.ts'
+import { withCorrectClock } from './clock-correction.ts'
 
 /*
  * Actions of operators. Every change is one `admin_action` event with its actor, its reason and the values before and
@@ -22,12 +23,20 @@ export interface Audit {
 export function changeCap(
   rules: LedgerRules,
   { cap, by }: { readonly cap: number | null; readonly by: Audit },
-  { state }: LedgerView,
+  view: LedgerView,
 ): readonly NewEvent[] {
-  if (cap === state.cap) return []
-  const [old, next] = [state.cap ?? rules.dailyCap, cap ?? rules.dailyCap]
+  const { state } = view
+  const hasOverride = state.limits.overrides.some(({ name }) => name === DAILY)
+  if (cap === state.cap && !hasOverride) return []
+  const reset: LedgerState = { ...state, cap: null, limits: withoutOverride(state.limits, DAILY) }
+  const [old, next] = [ceilingOf(rules, view), cap ?? ceilingOf(rules, { ...view, state: reset })]
   const data = { before: state.cap, after: cap, old_cap: old, new_cap: next }
   return [adminAction('cap', `rate limit: ${old} -> ${next} msgs/day${cap === null ? ' (default)' : ''}`, data, by)]
+}
+
+/** What an operator allows under `daily`; 0 is unlimited. */
+function ceilingOf(rules: LedgerRules, view: LedgerView): number {
+  return Number(dailyUseOf(rules, view).rule.ceiling ?? 0)
 }
 
 export function block(
@@ -80,59 +89,9 @@ export function changeTimeZone(
   const before = view.state.zone?.current ?? null
   if (zone === before) return []
   const detail = `time zone: ${before ?? 'default'} -> ${zone ?? 'default'}`
-  const after = zoneStateAfter(rules, zone, withCorrectClock(rules, view))
+  const { state, usage } = withCorrectClock(rules, view)
+  const after = changeZone({ state: state.zone, timeZone: rules.timeZone }, zone, usage.seenAt)
   return [adminAction('time_zone', detail, { before, after: zone, zone: after }, by)]
-}
-
-function zoneStateAfter(rules: LedgerRules, zone: string | null, { state, usage, now }: LedgerView): ZoneState {
-  const messages = counterName(rules, 'messages')
-  const day = runningDay(rules.timeZone, { zone: state.zone, usage, now })
-  const runs = Object.keys(usage[messages] ?? {}).some((window) => rules.window !== 'day' || window === day.date)
-  if (!runs) {
-    const lastCounted = lastCountedDate(usage)
-    return {
-      current: zone,
-      previous: null,
-      effectiveAt: null,
-      firstDate: lastCounted === '' ? null : nextDate(lastCounted),
-    }
-  }
-  const isPending = state.zone?.effectiveAt != null && now < Date.parse(state.zone.effectiveAt)
-  return {
-    current: zone,
-    previous: (isPending ? state.zone?.previous : state.zone?.current) ?? null,
-    effectiveAt: formatInstant(day.end),
-    firstDate: nextDate(day.date),
-  }
-}
-
-/** The newest date in which messages were counted; '' when there is none. */
-function lastCountedDate(usage: Usage): string {
-  return Object.keys(usage.messages ?? {}).reduce((latest, date) => (date > latest ? date : latest), '')
-}
-
-/**
- * Sets the use of the daily cap to 0. What was counted in the running window, and in windows that a wrong clock has opened
- * in the future, is dropped; a zone that such a clock has delayed counts at once.
- */
-export function resetDailyLimit(rules: LedgerRules, by: Audit, view: LedgerView): LedgerDecision<LimitState> {
-  const { state, now } = view
-  const { rest: past, dropped } = splitUsage(view.usage, (window) => windowStart(rules, state.zone, window) > now)
-  const zone = state.zone !== null && dropped.length > 0 ? startedZone(state.zone) : state.zone
-  const { window } = windowUsage(rules, { zone, usage: past, now })
-  const before = currentUsage(rules, view).count
-  const result: LedgerDecision<LimitState>['result'] = (after) => dailyLimitOf(rules, after.view)
-  if (before === 0 && dropped.length === 0) return { result }
-  const messages = counterName(rules, 'messages')
-  // Earlier days do not count any more, but turns that began in them are still settled there.
-  const counted = rules.window === 'day' ? past[messages] : {}
-  const data = { limit: DAILY_LIMIT, before, after: 0, ...(zone === state.zone ? {} : { zone }) }
-  return {
-    events: [adminAction('limit_reset', `limit ${DAILY_LIMIT} reset: ${before} -> 0 used`, data, by)],
-    ...(dropped.length === 0 ? {} : { resetsSeen: true }),
-    usage: { ...past, [messages]: { ...counted, [window]: 0 } },
-    result,
-  }
 }
 
 /** The text of a note is a record of its own. The event contains the note's id, its length and a keyed digest. */

@@ -59,6 +59,8 @@ export type LimitOutcome = LimitAdmitted | LimitRefused
 export interface LimitAdmitted {
   readonly allowed: true
   readonly ticket: LimitTicket
+  /** Whether something is held for it, which lapses unless it is renewed. */
+  readonly isHeld: boolean
   readonly usage: Usage
   readonly events: readonly NewEvent[]
 }
@@ -68,6 +70,8 @@ export interface LimitRefused {
   /** The first rule that refuses. */
   readonly rule: EffectiveRule
   readonly used: Amount
+  /** When this rule would let it pass, epoch ms; null when that is never or not known. */
+  readonly freeAt: number | null
   /** When all rules would let it pass, epoch ms; null when that is never or not known. */
   readonly resetAt: number | null
   /** Changed only by what is reported once; undefined: unchanged. */
@@ -150,7 +154,9 @@ function decide(context: LimitContext, attempt: Attempt, draft: UsageDraft): Lim
   }
   return {
     allowed: false,
-    ...first,
+    rule: first.rule,
+    used: first.used,
+    freeAt: first.resetAt,
     resetAt: latestReset(enforced),
     usage: draft.toChangedUsage(),
     events: draft.events,
@@ -262,7 +268,7 @@ function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft:
   }
   if (isHeld) hold(context, request, draft)
   const ticket: LimitTicket = { id, at: clock.at, weight, model, downgradedBy }
-  return { allowed: true, ticket, usage: draft.toAdmittedUsage(), events: draft.events }
+  return { allowed: true, ticket, isHeld, usage: draft.toAdmittedUsage(), events: draft.events }
 }
 
 function hold(context: LimitContext, request: LimitRequest, draft: UsageDraft): void {

@@ -4,8 +4,9 @@ import type { NewEvent } from '../../journal/event.ts'
 import { formatInstant } from '../calendar.ts'
 import type { LimitContext } from './admission.ts'
 import { type Amount, compare } from './amount.ts'
-import { formatMax } from './events.ts'
-import { type UserZone, userDay } from './periods.ts'
+import { formatAmount, formatMax } from './events.ts'
+import { ruleUse } from './limit-state.ts'
+import { type UserZone, userDay, type ZoneState } from './periods.ts'
 import {
   type EffectiveRule,
   type LimitOverride,
@@ -81,18 +82,28 @@ export function changeOwnLimit(
   return [limitChange(rule, text, { own: after, before: stored }, command.by)]
 }
 
-/** Empties the running window of a rule, and frees the slots of `concurrent`. Undefined: nothing was used. */
+/**
+ * Empties the running window of a rule, and frees the slots of `concurrent`. Undefined: nothing was used.
+ * `isAhead`: what a wrong clock has opened was dropped from `usage`; `zone`: the user's zone from now on.
+ */
 export function resetLimitUsage(
   context: Omit<LimitContext, 'prices'>,
-  command: { readonly name: unknown; readonly by: By },
+  command: { readonly name: unknown; readonly by: By; readonly isAhead?: boolean; readonly zone?: ZoneState },
   usage: Usage,
-): { readonly usage: Usage; readonly events: readonly NewEvent[] } {
+): { readonly usage: Usage; readonly events: readonly NewEvent[] } | undefined {
   const draft = new UsageDraft(usage, context.now, context.zone)
   const rule = findRule({ ...context, at: draft.clock.at }, command.name)
   const counter = draft.counterOf(rule)
+  const { used } = ruleUse(rule, draft)
+  if (compare(used, 0) === 0 && command.isAhead !== true) return undefined
   if (counter !== undefined) draft.setCounter(rule.window.clear(counter, draft.clock))
   if (rule.measure === 'concurrent') draft.freeSlots(rule)
-  const events = [...draft.events, limitChange(rule, 'use reset', { reset: true }, command.by)]
+  const data = {
+    reset: true,
+    used: formatAmount(rule, used),
+    ...(command.zone === undefined ? {} : { zone: command.zone }),
+  }
+  const events = [...draft.events, limitChange(rule, 'use reset', data, command.by)]
   return { usage: draft.toChangedUsage() ?? usage, events }
 }
 
@@ -120,6 +131,12 @@ export function evolveLimits(
     return { ...limits, overrides: replaceNamed(limits.overrides, name, data.override as LimitOverride | null) }
   if (data.own !== undefined) return { ...limits, own: replaceNamed(limits.own, name, data.own as OwnLimit) }
   return limits
+}
+
+/** The limits without what an operator has set under one name. */
+export function withoutOverride(limits: UserLimits, name: string): UserLimits {
+  if (!limits.overrides.some((override) => override.name === name)) return limits
+  return { ...limits, overrides: replaceNamed(limits.overrides, name, null) }
 }
 
 function replaceNamed<Named extends { readonly name: string }>(

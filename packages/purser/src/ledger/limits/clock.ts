@@ -1,5 +1,7 @@
+import { formatInstant } from '../calendar.ts'
+import type { Amount } from './amount.ts'
 import { periodStart, type UserZone } from './periods.ts'
-import type { Counter, Gap, Usage } from './usage.ts'
+import type { Counter, Gap, Usage, WindowUse } from './usage.ts'
 
 /*
  * The instant that a decision is made for.
@@ -90,6 +92,70 @@ function dropAhead(usage: Usage, returned: Return): { readonly usage: Usage; rea
     },
     dropped,
   }
+}
+
+/** What was counted in a window that was dropped. */
+export interface DroppedUse {
+  readonly limit: string
+  /** When the window began, ISO 8601, or its name. */
+  readonly window: string
+  readonly used: Amount
+}
+
+/**
+ * The usage without everything that begins after an instant, for a clock that is known to have been ahead. What was
+ * counted in all is still counted.
+ */
+export function dropAfter(
+  usage: Usage,
+  instant: number,
+): { readonly usage: Usage; readonly dropped: readonly DroppedUse[] } {
+  const dropped: DroppedUse[] = []
+  const counters = usage.counters.map((counter): Counter => {
+    const { name: limit, of, windows, parts, marks } = counter
+    const isLater = (window: WindowUse): boolean => window.from > instant && window.name !== ''
+    for (const { name, from, used } of windows?.filter(isLater) ?? [])
+      dropped.push({ limit, window: name ?? formatInstant(from), used })
+    const length = countPartsUntil(parts ?? [], instant / 1_000)
+    for (let index = length; index < (parts?.length ?? 0); index += 2)
+      dropped.push({ limit, window: formatInstant(Number(parts?.[index]) * 1_000), used: parts?.[index + 1] ?? 0 })
+    return {
+      name: limit,
+      of,
+      ...(windows === undefined ? {} : { windows: windows.filter((window) => !isLater(window)) }),
+      ...(parts === undefined ? {} : { parts: parts.slice(0, length) }),
+      ...(marks === undefined ? {} : { marks: marks.filter(({ at }) => at <= instant) }),
+    }
+  })
+  const seenAt = lastSightUntil(usage, instant)
+  const gaps = usage.gaps?.filter(({ to }) => to <= instant) ?? []
+  const holds = usage.holds?.filter(({ at }) => at <= instant) ?? []
+  const rest: Usage = {
+    v: usage.v,
+    ...(seenAt === undefined ? {} : { seenAt }),
+    ...(gaps.length === 0 ? {} : { gaps }),
+    counters,
+    ...(holds.length === 0 ? {} : { holds }),
+  }
+  return { usage: rest, dropped }
+}
+
+/** Whether the user is known to have been admitted at an instant or before. */
+export function wasAdmittedUntil(usage: Usage, instant: number): boolean {
+  return lastSightUntil(usage, instant) !== undefined
+}
+
+/** The last instant up to `instant` at which the user is known to have been admitted. */
+function lastSightUntil({ seenAt, gaps = NO_GAPS, counters }: Usage, instant: number): number | undefined {
+  if (seenAt === undefined || seenAt <= instant) return seenAt
+  const gap = gaps.find(({ from, to }) => from <= instant && to > instant)
+  if (gap !== undefined) return gap.from
+  const starts = counters.flatMap(({ windows = [], parts = [] }) => [
+    ...windows.map(({ from }) => from),
+    ...parts.filter((_, index) => index % 2 === 0).map((second) => Number(second) * 1_000),
+  ])
+  const known = starts.filter((start) => start <= instant)
+  return known.length === 0 ? undefined : Math.max(...known)
 }
 
 function dropWindows(counter: Counter, { gap, now, zone }: Return): Counter {

@@ -42,6 +42,8 @@ export interface RuleUse {
   readonly held: Amount
   /** When the use next falls, epoch ms; null when it does not. */
   readonly resetAt: number | null
+  /** When nothing of it counts any more, epoch ms; null when it does not end. */
+  readonly clearAt: number | null
 }
 
 /** The use under every rule of a user, in the order of decision. */
@@ -50,18 +52,25 @@ export function ruleUses(context: Omit<LimitContext, 'prices'>, usage: Usage): r
   return context.policy.rulesOf(context.limits, draft.clock.at).map((rule) => ruleUse(rule, draft))
 }
 
+/** The use under the rule `daily`. */
+export function dailyUse(context: Omit<LimitContext, 'prices'>, usage: Usage): RuleUse {
+  const draft = new UsageDraft(usage, context.now, context.zone)
+  return ruleUse(context.policy.rulesOf(context.limits, draft.clock.at)[0] as EffectiveRule, draft)
+}
+
 export function limitStates(context: Omit<LimitContext, 'prices'>, usage: Usage): readonly LimitState[] {
   return ruleUses(context, usage).map(limitStateOf)
 }
 
-function ruleUse(rule: EffectiveRule, draft: UsageDraft): RuleUse {
+export function ruleUse(rule: EffectiveRule, draft: UsageDraft): RuleUse {
   const { clock, holds } = draft
-  if (rule.measure === 'concurrent') return { rule, used: slotsUnder(rule, holds), held: 0, resetAt: null }
-  const { used, since, resetAt } = rule.window.read(draft.counterOf(rule), clock)
-  return { rule, used, held: needsHold(rule) ? heldUnder(rule, holds, since) : 0, resetAt }
+  if (rule.measure === 'concurrent')
+    return { rule, used: slotsUnder(rule, holds), held: 0, resetAt: null, clearAt: null }
+  const { used, since, resetAt, clearAt } = rule.window.read(draft.counterOf(rule), clock)
+  return { rule, used, held: needsHold(rule) ? heldUnder(rule, holds, since) : 0, resetAt, clearAt }
 }
 
-function limitStateOf({ rule, used, held, resetAt }: RuleUse): LimitState {
+export function limitStateOf({ rule, used, held, resetAt }: RuleUse): LimitState {
   const { name, measure, windowText, max, models, mode, alertAt, onLimit, until, origin, ceiling, pending } = rule
   return {
     name,

@@ -1,12 +1,22 @@
 import { LRUCache } from 'lru-cache'
 import { type Day, dayAt, dayOn, formatInstant, nextDate } from '../calendar.ts'
-import type { ZoneState } from '../state.ts'
 
 /*
  * Days, weeks and months of a user. All of them are made of the user's days, and every date is a day once at most: a new
  * zone counts from the end of the running day, and the next day has the next date, whatever date it is in the new zone.
  * So no day, week or month is opened twice, however often the zone changes.
  */
+
+/** A user's time zone, and since or from when it counts. A zone is null where the default applies. */
+export interface ZoneState {
+  readonly current: string | null
+  /** Applies until `effectiveAt`. */
+  readonly previous: string | null
+  /** The end of the window in which the zone was changed; null when nothing had been counted in that window. */
+  readonly effectiveAt: string | null
+  /** The first date that counts in the current zone, so that no date is counted twice. */
+  readonly firstDate: string | null
+}
 
 /** A user's zone, and the zone of users without one. */
 export interface UserZone {
@@ -141,10 +151,9 @@ function firstInstant(zone: string, date: string): number {
 export function changeZone(before: UserZone, zone: string | null, seenAt: number | undefined): ZoneState {
   if (seenAt === undefined) return { current: zone, previous: null, effectiveAt: null, firstDate: null }
   const { date, end } = userDay(before, seenAt)
-  return {
-    current: zone,
-    previous: before.state?.current ?? null,
-    effectiveAt: formatInstant(end),
-    firstDate: nextDate(date),
-  }
+  const effectiveAt = formatInstant(end)
+  // A second change in the same day: the zone of the first one has not counted yet.
+  const isPending = before.state?.effectiveAt === effectiveAt
+  const previous = (isPending ? before.state?.previous : before.state?.current) ?? null
+  return { current: zone, previous, effectiveAt, firstDate: nextDate(date) }
 }

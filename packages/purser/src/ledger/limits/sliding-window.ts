@@ -26,6 +26,7 @@ export class SlidingWindow implements RuleWindow {
       // A hold counts as long as the part of its admission.
       since: this.#oldestCounting(at),
       resetAt: this.#endOfFirstUsed(parts, first),
+      clearAt: first === parts.length ? null : this.#endOf((parts[parts.length - 2] as number) * 1_000),
     }
   }
 

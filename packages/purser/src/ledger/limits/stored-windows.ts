@@ -22,11 +22,8 @@ abstract class StoredWindow implements RuleWindow {
   read(counter: Counter | undefined, clock: Clock): Standing {
     const windows = counter?.windows ?? []
     const window = windows[this.find(windows, clock.at, clock)]
-    return {
-      used: window?.used ?? 0,
-      since: window?.from ?? clock.at,
-      resetAt: this.endOf(window, clock),
-    }
+    const end = this.endOf(window, clock)
+    return { used: window?.used ?? 0, since: window?.from ?? clock.at, resetAt: end, clearAt: end }
   }
 
   count(counter: Counter, amount: Amount, clock: Clock): Change {

@@ -31,6 +31,8 @@ export interface Standing {
   readonly since: number
   /** When the use next falls, epoch ms; null when it does not. */
   readonly resetAt: number | null
+  /** When nothing of what is used now counts any more, epoch ms; null when it does not end. */
+  readonly clearAt: number | null
 }
 
 /** The use in the changed window. */

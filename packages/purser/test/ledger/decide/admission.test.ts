@@ -1,31 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import {
-  type AdmissionOutcome,
-  admit,
-  claim,
-  type Refused,
-  refund,
-  settle,
-} from '../../../src/ledger/decide/admission.ts'
+import { type AdmissionOutcome, claim, type Refused, refund, settle } from '../../../src/ledger/decide/admission.ts'
 import { block, unblock } from '../../../src/ledger/decide/moderation.ts'
-import { type LedgerRules, rulesOf } from '../../../src/ledger/rules.ts'
 import type { Ticket } from '../../../src/ledger/tickets.ts'
-import { DEFAULTS, type LedgerOptions } from '../../../src/options.ts'
-import { type Decide, given } from '../../support/decide-spec.ts'
+import { rulesWith } from '../../support/compiled-rules.ts'
+import { admitting, type Decide, given } from '../../support/decide-spec.ts'
 
 const by = { actor: 'ana', reason: 'test' }
+const NOON = Date.parse('2026-03-10T12:00:00Z')
 const HOUR_MS = 3_600_000
 const NEXT_DAY = '2026-03-11T00:00:00.000Z'
-
-function rulesWith(options: Partial<LedgerOptions>): LedgerRules {
-  return rulesOf({ ...DEFAULTS.ledger, ...options }, 'UTC')
-}
-
-/** Admits `cost` turns at once. */
-function admitting(rules: LedgerRules, cost = 1): Decide<AdmissionOutcome> {
-  return (view) => admit(rules, { cost, ticketId: 'id', claimed: false }, view)
-}
 
 const isAllowed = ({ allowed }: AdmissionOutcome): void => assert.equal(allowed, true)
 const isRefused = ({ allowed }: AdmissionOutcome): void => assert.equal(allowed, false)
@@ -42,16 +26,23 @@ describe('the cap', () => {
     const ticket = {
       id: 'id',
       incarnation: 1,
-      window: '2026-03-10',
-      cost: 1,
-      issuedAt: Date.parse('2026-03-10T12:00:00Z'),
+      at: NOON,
+      weight: 1,
+      model: null,
+      downgradedBy: null,
+      issuedAt: NOON,
       claimed: false,
     }
     given([])
       .when(admitting(rules))
       .then([])
-      .thenResult({ allowed: true, ticket, quota: { remaining: 1, cap: 2, count: 1, resetAt: NEXT_DAY } })
-      .thenUsage({ messages: { '2026-03-10': 1 } })
+      .thenResult({
+        allowed: true,
+        ticket,
+        quota: { remaining: 1, cap: 2, count: 1, resetAt: NEXT_DAY },
+        isHeld: false,
+      })
+      .thenUsage({ daily: { '2026-03-10': 1 } })
   })
 
   it('an admission above the cap is refused until the reset (BL-26)', () => {
@@ -67,7 +58,7 @@ describe('the cap', () => {
         count: 2,
         resetAt: NEXT_DAY,
       })
-      .thenUsage({ messages: { '2026-03-10': 2 } })
+      .thenUsage({ daily: { '2026-03-10': 2 } })
   })
 
   it('a cap of 0 is unlimited, and admissions are counted all the same (BL-24)', () => {
@@ -84,7 +75,7 @@ describe('the cap', () => {
     user
       .when(admitting(five, 2))
       .thenResult(isRefused)
-      .thenUsage({ messages: { '2026-03-10': 4 } })
+      .thenUsage({ daily: { '2026-03-10': 4 } })
     user.after(admitting(five, 2)).when(admitting(five, 1)).thenResult(isAllowed)
   })
 
@@ -163,13 +154,15 @@ describe('tickets', () => {
   const ticket: Ticket = {
     id: 'id',
     incarnation: 1,
-    window: '2026-03-10',
-    cost: 2,
-    issuedAt: Date.parse('2026-03-10T12:00:00Z'),
+    at: NOON,
+    weight: 2,
+    model: null,
+    downgradedBy: null,
+    issuedAt: NOON,
     claimed: false,
   }
   const settling: Decide<void> = (view) =>
-    settle(rules, { ticket, tokens: { inputTokens: 7, outputTokens: 3 }, isShared: true }, view)
+    settle(rules, { ticket, settlement: { inputTokens: 7, outputTokens: 3 }, isShared: true }, view)
   const refunding: Decide<boolean> = (view) => refund(rules, { ticket, isShared: true }, view)
   const claiming: Decide<AdmissionOutcome> = (view) => claim(rules, ticket, view)
   const admitted = given([]).after(admitting(rules, 2))
@@ -179,7 +172,7 @@ describe('tickets', () => {
     nextDay
       .when(refunding)
       .thenResult(true)
-      .thenUsage({ messages: { '2026-03-10': 0, '2026-03-11': 2 } })
+      .thenUsage({ daily: { '2026-03-10': 0, '2026-03-11': 2 } })
     nextDay.after(refunding).when(refunding).thenResult(false)
     nextDay.after(refunding).when(admitting(rules)).thenResult(isRefused)
   })
@@ -191,14 +184,20 @@ describe('tickets', () => {
   })
 
   it('tokens are counted in the window of the admission, also after midnight', () => {
-    admitted
+    const withTokens = rulesWith({
+      dailyCap: 2,
+      limits: [{ name: 'tokens', measure: 'tokens', max: 100, window: 'day' }],
+    })
+    given([])
+      .after(admitting(withTokens, 2))
       .at(NEXT_DAY)
-      .after(admitting(rules))
-      .when(settling)
+      .after(admitting(withTokens))
+      .when((view) =>
+        settle(withTokens, { ticket, settlement: { inputTokens: 7, outputTokens: 3 }, isShared: true }, view),
+      )
       .thenUsage({
-        messages: { '2026-03-10': 2, '2026-03-11': 1 },
-        inputTokens: { '2026-03-10': 7 },
-        outputTokens: { '2026-03-10': 3 },
+        daily: { '2026-03-10': 2, '2026-03-11': 1 },
+        tokens: { '2026-03-10': 10, '2026-03-11': 0 },
       })
   })
 

@@ -1,13 +1,11 @@
 import { describe, it } from 'node:test'
 import type { NewEvent } from '../../../src/journal/event.ts'
-import { admit } from '../../../src/ledger/decide/admission.ts'
 import { addNote, block, changeCap, changeTimeZone, correct, unblock } from '../../../src/ledger/decide/moderation.ts'
-import { rulesOf } from '../../../src/ledger/rules.ts'
-import { DEFAULTS } from '../../../src/options.ts'
-import { type Decide, given } from '../../support/decide-spec.ts'
+import { rulesWith } from '../../support/compiled-rules.ts'
+import { admitting, type Decide, given } from '../../support/decide-spec.ts'
 
 const by = { actor: 'ana', reason: 'a good reason' }
-const rules = rulesOf({ ...DEFAULTS.ledger, dailyCap: 10 }, 'UTC')
+const rules = rulesWith({ dailyCap: 10 })
 const NOON = '2026-03-10T12:00:00.000Z'
 const ONE = '2026-03-10T13:00:00.000Z'
 
@@ -31,7 +29,7 @@ const unblockBy =
   (actor: string): Decide<void> =>
   (view) =>
     unblock({ actor }, view)
-const admitOne: Decide<unknown> = (view) => admit(rules, { cost: 1, ticketId: 'id', claimed: false }, view)
+const admitOne: Decide<unknown> = admitting(rules, 1)
 
 function action(detail: string, data: NewEvent['data'], audit: { actor: string; reason?: string } = by): NewEvent {
   return { type: 'admin_action', detail, data, ...audit }

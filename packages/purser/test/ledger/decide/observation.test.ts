@@ -3,11 +3,10 @@ import { describe, it } from 'node:test'
 import type { NewEvent } from '../../../src/journal/event.ts'
 import { type ObserveResult, observe } from '../../../src/ledger/decide/observation.ts'
 import type { Detection } from '../../../src/ledger/detection.ts'
-import { rulesOf } from '../../../src/ledger/rules.ts'
-import { DEFAULTS } from '../../../src/options.ts'
+import { rulesWith } from '../../support/compiled-rules.ts'
 import { type Decide, given } from '../../support/decide-spec.ts'
 
-const rules = rulesOf(DEFAULTS.ledger, 'UTC')
+const rules = rulesWith()
 const NOON = '2026-03-10T12:00:00.000Z'
 
 type Observation = Omit<Detection, 'at' | 'peaks'> & { at?: string; peaks?: Record<string, number> }

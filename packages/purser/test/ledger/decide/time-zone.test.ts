@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type AdmissionOutcome, admit } from '../../../src/ledger/decide/admission.ts'
+import type { AdmissionOutcome } from '../../../src/ledger/decide/admission.ts'
 import { changeTimeZone } from '../../../src/ledger/decide/moderation.ts'
-import { rulesOf } from '../../../src/ledger/rules.ts'
-import { DEFAULTS } from '../../../src/options.ts'
-import { type Decide, given } from '../../support/decide-spec.ts'
+import { rulesWith } from '../../support/compiled-rules.ts'
+import { admitting, type Decide, given } from '../../support/decide-spec.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
 import { openLedgerHarness } from '../../support/ledger-harness.ts'
 
-const rules = rulesOf({ ...DEFAULTS.ledger, dailyCap: 1 }, 'UTC')
-const admitOne: Decide<AdmissionOutcome> = (view) => admit(rules, { cost: 1, ticketId: 'id', claimed: false }, view)
+const rules = rulesWith({ dailyCap: 1 })
+const admitOne: Decide<AdmissionOutcome> = admitting(rules, 1)
 const setZone =
   (zone: string | null): Decide<void> =>
   (view) =>

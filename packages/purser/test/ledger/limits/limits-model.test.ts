@@ -20,6 +20,7 @@ import { observeClock } from '../../../src/ledger/limits/clock.ts'
 import { renewHolds } from '../../../src/ledger/limits/holds.ts'
 import { limitStates } from '../../../src/ledger/limits/limit-state.ts'
 import { formatMoney } from '../../../src/ledger/limits/money.ts'
+import type { ZoneState } from '../../../src/ledger/limits/periods.ts'
 import { changeZone } from '../../../src/ledger/limits/periods.ts'
 import {
   createLimitPolicy,
@@ -30,7 +31,6 @@ import {
 import { createPrices, type Prices } from '../../../src/ledger/limits/prices.ts'
 import { refundUsage, settleUsage } from '../../../src/ledger/limits/settlement.ts'
 import { NO_USAGE, type Usage } from '../../../src/ledger/limits/usage.ts'
-import type { ZoneState } from '../../../src/ledger/state.ts'
 import type { Limit } from '../../../src/options.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
 import {
@@ -474,8 +474,8 @@ class Pair {
   #reset({ name }: Operation): void {
     const { engine, reference } = this
     if (!reference.rules().some((candidate) => candidate.name === name)) return
-    const { usage, events } = resetLimitUsage(engine.context, { name, by }, engine.usage)
-    engine.store(usage, events)
+    const reset = resetLimitUsage(engine.context, { name, by }, engine.usage)
+    if (reset !== undefined) engine.store(reset.usage, reset.events)
     reference.reset(name as string)
   }
 

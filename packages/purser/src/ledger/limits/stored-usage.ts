@@ -1,0 +1,52 @@
+import type { Amount } from './amount.ts'
+import { periodStart, type ZoneState } from './periods.ts'
+import { DAILY } from './rule.ts'
+import type { Counter, Usage, WindowUse } from './usage.ts'
+
+/*
+ * Usage as stored. Until 0.1.0 it was amounts by counter and window, such as { messages: { '2026-03-10': 2 } }, with a
+ * counter of its own for each kind of window. Only turns had a limit; tokens are not continued.
+ */
+
+type CountersBefore = Readonly<Record<string, Readonly<Record<string, number>>>>
+
+const DAY_COUNTER = 'messages'
+const MINUTE_COUNTER = 'messages/minute'
+
+export interface StoredUsageOptions {
+  /** The window of the rule `daily`. */
+  readonly window: 'day' | 'rolling24h'
+  /** The zone of users without their own. */
+  readonly timeZone: string
+}
+
+/** Reads usage of any version. */
+export function parseStoredUsage(
+  { window, timeZone }: StoredUsageOptions,
+  stored: unknown,
+  { zone }: { readonly zone: ZoneState | null },
+): Usage {
+  if ((stored as Partial<Usage>).v === 1) return stored as Usage
+  const before = stored as CountersBefore
+  const days = Object.entries(before[DAY_COUNTER] ?? {})
+  const minutes = Object.entries(before[MINUTE_COUNTER] ?? {})
+  const hasMinutes = minutes.length > 0 && (window === 'rolling24h' || days.length === 0)
+  if (hasMinutes) return minuteUsage(minutes)
+  return days.length === 0 ? { v: 1, counters: [] } : dayUsage(days, zone?.current ?? timeZone)
+}
+
+type Entries = readonly (readonly [window: string, value: number])[]
+
+function dayUsage(days: Entries, zone: string): Usage {
+  const windows: WindowUse[] = days
+    .map(([name, used]) => ({ name, from: periodStart(zone, name), used }))
+    .sort((one, other) => one.from - other.from)
+  const counter: Counter = { name: DAILY, of: 'turns day', windows }
+  return { v: 1, seenAt: windows.at(-1)?.from ?? 0, counters: [counter] }
+}
+
+function minuteUsage(minutes: Entries): Usage {
+  const starts = minutes.map(([minute, used]) => [Number(minute) * 60, used] as const).sort((a, b) => a[0] - b[0])
+  const counter: Counter = { name: DAILY, of: 'turns rolling24h', parts: starts.flat() as Amount[] }
+  return { v: 1, seenAt: (starts.at(-1)?.[0] ?? 0) * 1_000, counters: [counter] }
+}
