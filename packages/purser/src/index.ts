@@ -25,7 +25,7 @@ export { ERRORS, type ErrorCode, PurserError, suggestion } from './errors.ts'
 export type { Event } from './journal/event.ts'
 export type { Note, UserLedger, Verification } from './ledger/api.ts'
 export type { Bond } from './ledger/bond.ts'
-export type { Admission, Admitted, Refused } from './ledger/decide/admission.ts'
+export type { Admission, Admitted, ReachedLimit, Refused } from './ledger/decide/admission.ts'
 export type { DetectionInput } from './ledger/detection.ts'
 export type { LimitState } from './ledger/limits/limit-state.ts'
 export type { ListUsersOptions, UserPage } from './ledger/list-users.ts'
@@ -39,7 +39,15 @@ export {
   toRefusalResponse,
 } from './openai/error-response.ts'
 export { rateLimitHeaders } from './openai/rate-limit-headers.ts'
-export { DEFAULTS, PROVIDER_KINDS, type ProviderConfig, type PurserOptions } from './options.ts'
+export {
+  DEFAULTS,
+  type Limit,
+  type ModelPrice,
+  type PlanConfig,
+  PROVIDER_KINDS,
+  type ProviderConfig,
+  type PurserOptions,
+} from './options.ts'
 export { openPurser, type Purser } from './purser.ts'
 export type {
   AcquireOptions,

@@ -228,7 +228,7 @@ export interface UserLedger {
   /** The limits of the user in the order of decision: `daily` first, also without a cap. */
   limits(options?: AbortOptions): Promise<LimitState[]>
   /**
-   * Sets what the user may use under a limit, in place of the configured one.
+   * Sets what the user may use under a limit, instead of the configured maximum.
    *
    * @param name the name of a limit of the user, as `limits()` lists it
    * @param max a whole number, of `cost` decimal text; 0 allows nothing, null is no limit, `'default'` is the configured one
@@ -330,7 +330,7 @@ export interface AdmittedTurn {
 
 export interface LedgerExport {
   readonly part: 'ledger'
-  readonly type: 'bond' | 'event' | 'note' | 'counter'
+  readonly type: 'bond' | 'limit' | 'event' | 'note' | 'counter'
   readonly at?: string
   readonly value: unknown
 }

@@ -10,10 +10,12 @@ import { bondOf } from './bond.ts'
 import { formatInstant } from './calendar.ts'
 import { verifyWithCheckpoint } from './checkpoint.ts'
 import type { LedgerDeps } from './deps.ts'
+import type { LimitState } from './limits/limit-state.ts'
 import { formatMoney } from './limits/money.ts'
 import { parseStoredUsage } from './limits/stored-usage.ts'
-import type { Usage } from './limits/usage.ts'
+import type { Counter, Usage } from './limits/usage.ts'
 import { NOTE_RECORDS } from './notes.ts'
+import { limitsAt } from './quota.ts'
 import { INITIAL_STATE } from './state.ts'
 import { validateEventTypes } from './tail.ts'
 import { verifyUser } from './verify.ts'
@@ -63,6 +65,7 @@ async function* exportRows(deps: LedgerDeps, user: Subject): AsyncGenerator<Ledg
   const row = await store.users.load(user)
   if (row === undefined) return
   yield { part: 'ledger', type: 'bond', value: await exportBond(deps, user, row.state) }
+  for (const value of await readSetLimits(deps, user)) yield { part: 'ledger', type: 'limit', value }
   yield* exportUse(deps, row)
   for (let after = 0; ; ) {
     const page = { after, limit: EXPORT_PAGE }
@@ -91,20 +94,36 @@ function* exportUse({ rules }: LedgerDeps, { state, usage }: UserRow): Generator
     yield { part: 'ledger', type: 'counter', value: usage }
     return
   }
-  for (const { name: limit, of, windows = [], parts = [] } of counters) {
-    const [measure] = of.split(' ')
-    const format = measure === 'cost' ? formatMoney : Number
-    for (const { name, from, used } of windows)
-      yield counterRow({ limit, measure, window: name || formatInstant(from), value: format(used) })
-    for (let index = 0; index < parts.length; index += 2) {
-      const [second, used = 0] = parts.slice(index, index + 2)
-      yield counterRow({ limit, measure, window: formatInstant(Number(second) * 1_000), value: format(used) })
-    }
+  for (const counter of counters) yield* exportCounter(counter)
+}
+
+function* exportCounter({ name: limit, of, windows = [], parts = [] }: Counter): Generator<LedgerExport> {
+  const [measure] = of.split(' ')
+  const format = measure === 'cost' ? formatMoney : Number
+  for (const { name, from, used, inputTokens, outputTokens } of windows) {
+    const window = name || formatInstant(from)
+    yield counterRow({ limit, measure, window, value: format(used) })
+    if (inputTokens !== undefined) yield counterRow({ limit: 'inputTokens', window, value: inputTokens })
+    if (outputTokens !== undefined) yield counterRow({ limit: 'outputTokens', window, value: outputTokens })
+  }
+  for (let index = 0; index < parts.length; index += 2) {
+    const [second, used = 0] = parts.slice(index, index + 2)
+    yield counterRow({ limit, measure, window: formatInstant(Number(second) * 1_000), value: format(used) })
   }
 }
 
 function counterRow(value: Readonly<Record<string, unknown>>): LedgerExport {
   return { part: 'ledger', type: 'counter', value }
+}
+
+/** The limits that operators and the person have set. */
+async function readSetLimits({ journal, rules }: LedgerDeps, user: Subject): Promise<LimitState[]> {
+  try {
+    const limits = limitsAt(rules, await journal.read(user))
+    return limits.filter(({ origin, pending }) => origin === 'user' || origin === 'self' || pending !== null)
+  } catch {
+    return []
+  }
 }
 
 async function exportBond({ journal, rules }: LedgerDeps, user: Subject, state: string | null): Promise<unknown> {

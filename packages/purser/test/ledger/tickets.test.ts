@@ -75,6 +75,8 @@ describe('a ticket', () => {
       rows.filter(({ type }) => type === 'counter').map(({ value }) => value),
       [
         { limit: 'daily', measure: 'turns', window: '2026-03-10', value: 1 },
+        { limit: 'inputTokens', window: '2026-03-10', value: 7 },
+        { limit: 'outputTokens', window: '2026-03-10', value: 3 },
         { limit: 'daily', measure: 'turns', window: '2026-03-11', value: 1 },
         { limit: 'tokens', measure: 'tokens', window: '2026-03-10', value: 10 },
         { limit: 'tokens', measure: 'tokens', window: '2026-03-11', value: 0 },

@@ -5,6 +5,7 @@ import { amountOf, type Spent } from './holds.ts'
 import type { TokenUse } from './prices.ts'
 import type { Usage } from './usage.ts'
 import { newCounter, UsageDraft } from './usage-draft.ts'
+import type { MeasuredTokens } from './window.ts'
 
 /** What a turn has used. A call that no model was asked for costs 0. */
 export interface Settlement extends TokenUse {
@@ -32,6 +33,7 @@ export function settleUsage(
   const { inputTokens, outputTokens, toolCalls = 0 } = settlement
   const spent: Spent = { inputTokens, outputTokens, toolCalls, cost: cost ?? 0 }
   draft.releaseHold(ticket.id)
+  measureTokens(context, { instant: ticket.at, inputTokens, outputTokens }, draft)
   for (const rule of context.policy.rulesOf(context.limits, draft.clock.at)) {
     const amount = rule.matches(ticket.model) ? amountOf(rule.measure, spent) : 0
     if (amount === 0) continue
@@ -42,6 +44,13 @@ export function settleUsage(
     if (change.isRunning) draft.reportThresholds(rule, change.used)
   }
   return { usage: draft.toChangedUsage(), events: draft.events, cost }
+}
+
+function measureTokens({ policy, limits }: LimitContext, tokens: MeasuredTokens, draft: UsageDraft): void {
+  if (tokens.inputTokens === 0 && tokens.outputTokens === 0) return
+  const daily = policy.rulesOf(limits, draft.clock.at)[0]
+  const counter = daily && draft.counterOf(daily)
+  if (counter !== undefined) draft.setCounter(daily?.window.measureTokens(counter, tokens, draft.clock) ?? counter)
 }
 
 /** Gives an admission back to the windows that counted it. */

@@ -60,6 +60,10 @@ export class SlidingWindow implements RuleWindow {
     return parts.with(index + 1, isRefund ? subtract(used, amount) : add(used, amount))
   }
 
+  measureTokens(counter: Counter): Counter {
+    return counter
+  }
+
   clear(counter: Counter, { at }: Clock): Counter {
     const parts = counter.parts ?? []
     return { ...counter, parts: parts.slice(0, this.#firstCounting(parts, at)) }

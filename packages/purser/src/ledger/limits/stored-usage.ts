@@ -5,7 +5,7 @@ import type { Counter, Usage, WindowUse } from './usage.ts'
 
 /*
  * Usage as stored. Until 0.1.0 it was amounts by counter and window, such as { messages: { '2026-03-10': 2 } }, with a
- * counter of its own for each kind of window. Only turns had a limit; tokens are not continued.
+ * counter of its own for each kind of window.
  */
 
 type CountersBefore = Readonly<Record<string, Readonly<Record<string, number>>>>
@@ -32,14 +32,18 @@ export function parseStoredUsage(
   const minutes = Object.entries(before[MINUTE_COUNTER] ?? {})
   const hasMinutes = minutes.length > 0 && (window === 'rolling24h' || days.length === 0)
   if (hasMinutes) return minuteUsage(minutes)
-  return days.length === 0 ? { v: 1, counters: [] } : dayUsage(days, zone?.current ?? timeZone)
+  return days.length === 0 ? { v: 1, counters: [] } : dayUsage(before, days, zone?.current ?? timeZone)
 }
 
 type Entries = readonly (readonly [window: string, value: number])[]
 
-function dayUsage(days: Entries, zone: string): Usage {
+function dayUsage({ inputTokens, outputTokens }: CountersBefore, days: Entries, zone: string): Usage {
+  const tokensOf = (name: string): Partial<WindowUse> => ({
+    ...(inputTokens?.[name] === undefined ? {} : { inputTokens: inputTokens[name] }),
+    ...(outputTokens?.[name] === undefined ? {} : { outputTokens: outputTokens[name] }),
+  })
   const windows: WindowUse[] = days
-    .map(([name, used]) => ({ name, from: periodStart(zone, name), used }))
+    .map(([name, used]) => ({ name, from: periodStart(zone, name), used, ...tokensOf(name) }))
     .sort((one, other) => one.from - other.from)
   const counter: Counter = { name: DAILY, of: 'turns day', windows }
   return { v: 1, seenAt: windows.at(-1)?.from ?? 0, counters: [counter] }

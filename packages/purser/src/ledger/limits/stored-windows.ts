@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts'
 import { isReportedFor, isReportedLately, reportAt, reportFor } from './marks.ts'
 import { type CalendarUnit, periodAt, periodEnd } from './periods.ts'
 import type { Counter, WindowUse } from './usage.ts'
-import type { Change, CountAt, Needed, RuleWindow, Standing } from './window.ts'
+import type { Change, CountAt, MeasuredTokens, Needed, RuleWindow, Standing } from './window.ts'
 
 /** Windows that are stored one by one: the running one, and earlier ones that admissions may still refer to. */
 abstract class StoredWindow implements RuleWindow {
@@ -52,6 +52,19 @@ abstract class StoredWindow implements RuleWindow {
       used,
       isRunning: index === this.find(windows, clock.at, clock),
     }
+  }
+
+  measureTokens(counter: Counter, { instant, inputTokens, outputTokens }: MeasuredTokens, clock: Clock): Counter {
+    const windows = counter.windows ?? []
+    const index = this.#findOf(windows, instant, clock)
+    const window = windows[index]
+    if (window === undefined) return counter
+    const measured = {
+      ...window,
+      inputTokens: (window.inputTokens ?? 0) + inputTokens,
+      outputTokens: (window.outputTokens ?? 0) + outputTokens,
+    }
+    return { ...counter, windows: windows.with(index, measured) }
   }
 
   clear(counter: Counter, clock: Clock): Counter {

@@ -46,6 +46,9 @@ export interface WindowUse {
   /** When it was first used, epoch ms. */
   readonly from: number
   readonly used: Amount
+  /** Under `daily`: the tokens of its turns, which are measured without a limit, too. */
+  readonly inputTokens?: number
+  readonly outputTokens?: number
   /** What was reported for this window. */
   readonly reported?: readonly string[]
 }

@@ -15,6 +15,8 @@ export interface RuleWindow {
   count(counter: Counter, amount: Amount, clock: Clock): Change
   /** Counts in the window of an admission; undefined when that is not stored any more. */
   countAt(counter: Counter, change: CountAt, clock: Clock): Change | undefined
+  /** Measures the tokens of an admission, where windows are stored one by one. */
+  measureTokens(counter: Counter, tokens: MeasuredTokens, clock: Clock): Counter
   /** The counter with nothing used in the running window. */
   clear(counter: Counter, clock: Clock): Counter
   /** When enough is free in the running window for `needed` more under `max`; null when never. */
@@ -41,6 +43,13 @@ export interface Change {
   readonly used: Amount
   /** Whether the window still runs. */
   readonly isRunning: boolean
+}
+
+export interface MeasuredTokens {
+  /** Of the admission, epoch ms. */
+  readonly instant: number
+  readonly inputTokens: number
+  readonly outputTokens: number
 }
 
 /** `amount` is added, or subtracted where it `isRefund`. */

@@ -15,7 +15,7 @@ const byDay: Usage = {
       of: 'turns day',
       windows: [
         { name: '2026-03-09', from: Date.parse('2026-03-09T00:00:00Z'), used: 4 },
-        { name: '2026-03-10', from: Date.parse('2026-03-10T00:00:00Z'), used: 2 },
+        { name: '2026-03-10', from: Date.parse('2026-03-10T00:00:00Z'), used: 2, inputTokens: 7 },
       ],
     },
   ],

@@ -85,7 +85,7 @@ test('the use of a limit is set to 0 with a reason, and the event says by whom',
   assert.deepEqual([name, max, used, remaining], ['daily', 1, 0, 1])
   assert.equal((await admit()).json().allowed, true)
   const { data } = (await call('GET', '/api/users/reset/events')).json()
-  const event = data.find((candidate: { data: { action?: string } }) => candidate.data.action === 'limit_reset')
+  const event = data.find((candidate: { type: string }) => candidate.type === 'limit_change')
   assert.equal(event.reason, 'clock')
 })
 
