@@ -1,6 +1,6 @@
 import type { LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import { PurserError } from '../errors.ts'
-import { quotaMessage } from '../openai/error-response.ts'
+import { refusalMessage } from '../openai/error-response.ts'
 import type { Refusal } from './ai-sdk-user.ts'
 
 /**
@@ -32,8 +32,9 @@ export function createAdmissionPolicy(): AdmissionPolicy {
 }
 
 /** A refusal as the error with which a model call rejects. The AI SDK does not retry it. */
-export function createRefusalError({ reason, cap, resetAt, retryAfterMs }: Refusal): PurserError {
-  const details = { reason, resetAt, retryAfterMs }
+export function createRefusalError(refusal: Refusal): PurserError {
+  const { reason, resetAt, retryAfterMs, limit } = refusal
+  const details = { reason, resetAt, retryAfterMs, ...(limit === undefined ? {} : { limit }) }
   if (reason === 'blocked') return new PurserError('user_blocked', 'This user is blocked.', { details })
-  return new PurserError('cap_reached', quotaMessage(cap, resetAt), { details })
+  return new PurserError('cap_reached', refusalMessage(refusal), { details })
 }

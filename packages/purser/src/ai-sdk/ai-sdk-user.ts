@@ -1,6 +1,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
 import type { ChatChunk, ChatCompletion } from '../openai/chat.ts'
+import type { RefusedAdmission } from '../openai/error-response.ts'
 import type { Override, Settings } from '../runtime/api.ts'
 
 /** The part of a user that `purser/ai-sdk` needs. Pass `purser.user(id)`, which has all of it. */
@@ -77,6 +78,8 @@ export interface Refusal {
   readonly retryAfterMs: number | null
   readonly cap: number
   readonly resetAt: string | null
+  /** The limit that refuses, with the reason `limit`. */
+  readonly limit?: RefusedAdmission['limit']
 }
 
 export type Admission = { readonly allowed: true; readonly ticket: string } | Refusal

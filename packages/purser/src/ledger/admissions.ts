@@ -2,12 +2,15 @@ import { withSignal } from '../core/abort.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
 import { validateOptions } from '../core/validate.ts'
+import type { HoldOptions } from '../options.ts'
 import type {
   AdmitOptions,
+  AdmitTurnOptions,
   AdmittedTurn,
   IdempotencyOptions,
   InternalUserLedger,
   TokenUsage,
+  UsageEstimate,
   UserLedger,
 } from './api.ts'
 import {
@@ -28,6 +31,7 @@ import {
   settle,
 } from './decide/admission.ts'
 import type { LedgerDeps } from './deps.ts'
+import { estimateTokens } from './limits/estimate-tokens.ts'
 import type { LimitState } from './limits/limit-state.ts'
 import type { Settlement } from './limits/settlement.ts'
 import { dailyUseOf, quotaOf } from './quota.ts'
@@ -44,16 +48,19 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
   return {
     async admit(options = {}) {
       validateOptions('admit', options, ['cost', 'model', 'estimate', ...IDEMPOTENCY_OPTIONS])
-      const { model = null, estimate = null } = options
+      const { model: asked, estimate = null } = options
+      const model = parseModelName(asked)
       const body = model === null && estimate === null ? null : { model, estimate }
       const outcome = await writes.admit(options, { call: 'admit', body, claimed: false })
       return encodeOutcome(tickets, outcome)
     },
 
-    async admitTurn({ ticket, request, ...options }) {
+    async admitTurn({ ticket, request, estimated, ...options }) {
+      const { policy, hold } = deps.rules
+      const estimate = policy.needsEstimate && ticket === undefined ? estimateTurn(estimated, hold) : undefined
       const outcome =
         ticket === undefined
-          ? await writes.admit(options, { call: 'turn', body: request, claimed: true })
+          ? await writes.admit({ ...options, estimate }, { call: 'turn', body: request, claimed: true })
           : await writes.claim(tickets.decode(ticket), options, { call: 'turn', body: { ticket, asked: request } })
       if (!outcome.allowed) return outcome
       const isShared = ticket !== undefined || options.idempotencyKey !== undefined
@@ -93,6 +100,13 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
   }
 }
 
+function estimateTurn(estimated: AdmitTurnOptions['estimated'], hold: HoldOptions): UsageEstimate | undefined {
+  if (estimated === undefined) return undefined
+  const { request, contextTokens } = estimated()
+  const { inputTokens, outputTokens } = estimateTokens(request, contextTokens, hold)
+  return { inputTokens, outputTokens }
+}
+
 interface AdmissionCall {
   readonly call: 'admit' | 'claim' | 'turn'
   readonly body: unknown
@@ -118,7 +132,7 @@ class AdmissionWrites {
     const weight = parseWeight(options.cost)
     const command = {
       weight,
-      model: parseModelName(options.model),
+      model: options.model ?? null,
       estimate: parseEstimate(options.estimate),
       ticketId: effects.randomId(),
       claimed,
@@ -267,7 +281,7 @@ class TurnAdmission implements AdmittedTurn {
     }
     let text: string | undefined
     const { downgradedBy } = ticket
-    const model = ticket.model ?? asked
+    const model = downgradedBy === null ? (asked ?? ticket.model) : ticket.model
     this.#deps = deps
     this.#writes = writes
     this.#ticket = ticket

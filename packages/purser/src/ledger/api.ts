@@ -6,6 +6,7 @@ import type { Bond } from './bond.ts'
 import type { Admission, Admitted, Refused } from './decide/admission.ts'
 import type { ObserveResult } from './decide/observation.ts'
 import type { DetectionInput } from './detection.ts'
+import type { EstimatedRequest } from './limits/estimate-tokens.ts'
 import type { LimitState } from './limits/limit-state.ts'
 import type { ListUsersOptions, UserPage } from './list-users.ts'
 import type { Quota } from './quota.ts'
@@ -309,8 +310,10 @@ export interface InternalUserLedger {
   exportRows(): AsyncIterable<LedgerExport>
 }
 
-export interface AdmitTurnOptions extends AdmitOptions {
+export interface AdmitTurnOptions extends Omit<AdmitOptions, 'estimate'> {
   readonly ticket?: string | undefined
+  /** What the turn will send, for an estimate of what it uses. Called only if a limit needs one. */
+  readonly estimated?: (() => { readonly request: EstimatedRequest; readonly contextTokens: number }) | undefined
   /** What a repeat under the same idempotency key must have in common with the first call; a JSON value. */
   readonly request?: unknown
 }

@@ -1,7 +1,7 @@
 import { formatInstant } from './calendar.ts'
 import { type DatedView, withCorrectClock } from './decide/clock-correction.ts'
 import type { LimitContext } from './limits/admission.ts'
-import { dailyUse, type LimitState, limitStates, type RuleUse } from './limits/limit-state.ts'
+import { dailyUse, type LimitState, limitStateOf, limitStates, type RuleUse, ruleUses } from './limits/limit-state.ts'
 import type { UserLimits } from './limits/policy.ts'
 import { DAILY } from './limits/rule.ts'
 import type { LedgerRules } from './rules.ts'
@@ -32,10 +32,13 @@ export function dailyUseOf(rules: LedgerRules, view: DatedView): RuleUse {
   return dailyUse(limitContextOf(rules, current), current.usage)
 }
 
-/** The limits at the instant of the view. */
-export function limitsAt(rules: LedgerRules, view: DatedView): readonly LimitState[] {
+/** The limits at the instant of the view: all of them, or those that count turns of a model. */
+export function limitsAt(rules: LedgerRules, view: DatedView, model?: string | null): readonly LimitState[] {
   const current = withCorrectClock(rules, view)
-  return limitStates(limitContextOf(rules, current), current.usage)
+  const context = limitContextOf(rules, current)
+  if (model === undefined) return limitStates(context, current.usage)
+  const uses = ruleUses(context, current.usage)
+  return uses.filter(({ rule }) => rule.matches(model)).map(limitStateOf)
 }
 
 export function quotaOf({ rule, used, resetAt }: RuleUse): Quota {

@@ -19,7 +19,7 @@ export interface Ticket extends LimitTicket {
 export const TICKET_TTL_MS: number = 7 * 86_400_000
 
 /** A ticket contains the name of a model. */
-const TICKET_MAX_LENGTH = 4_096
+const TICKET_MAX_LENGTH = 16_384
 
 /** Tickets encoded by this process, whose MAC need not be checked again. The cache is cleared when it is full. */
 const MAX_CACHED = 16

@@ -14,6 +14,8 @@ export interface ErrorBody {
   readonly code: string
   readonly hint?: string
   readonly requestId?: string
+  /** The limit that refuses. */
+  readonly limit?: RefusedAdmission['limit']
 }
 
 export interface ErrorResponseContext {
@@ -30,6 +32,16 @@ export interface RefusedAdmission {
   readonly cap: number
   /** ISO 8601, UTC; null if the time is unknown. */
   readonly resetAt: string | null
+  /** With the reason `limit`. Amounts are numbers, of `cost` decimal text. */
+  readonly limit?:
+    | {
+        readonly name: string
+        readonly measure: string
+        readonly max: number | string
+        readonly used: number | string
+        readonly resetAt: string | null
+      }
+    | undefined
 }
 
 const INVALID = 'invalid_request_error'
@@ -125,18 +137,42 @@ export function toErrorResponse(error: unknown, context: ErrorResponseContext = 
   })
 }
 
-/** Converts a refused admission: 429 `insufficient_quota` with the time until the reset, or 403 `user_blocked`. */
+/** Clients wait this long by themselves before they try again. */
+const SHORT_WAIT_MS = 60_000
+
+/**
+ * Converts a refused admission: 429 with the time until the reset, or 403 `user_blocked`. The code is
+ * `rate_limit_exceeded` when a client should wait and try again, and else `insufficient_quota`.
+ */
 export function toRefusalResponse(admission: RefusedAdmission, context: ErrorResponseContext = {}): ErrorResponse {
-  const { reason, cap, resetAt, retryAfterMs } = admission
+  const { reason, retryAfterMs, limit } = admission
   if (reason === 'blocked') {
     return createResponse(MAPPINGS.user_blocked, { message: 'This user is blocked.', code: 'user_blocked', context })
   }
-  return createResponse(MAPPINGS.cap_reached, {
-    message: quotaMessage(cap, resetAt),
-    code: 'insufficient_quota',
-    headers: retryHeaders(429, false, retryAfterMs),
+  const isShort = retryAfterMs !== null && retryAfterMs <= SHORT_WAIT_MS
+  const code = isShort ? 'rate_limit_exceeded' : 'insufficient_quota'
+  return createResponse([429, isShort ? 'rate_limit_error' : 'insufficient_quota'], {
+    message: refusalMessage(admission),
+    code,
+    headers: retryHeaders(429, isShort, retryAfterMs),
+    limit,
     context,
   })
+}
+
+/** Why an admission is refused, and until when. */
+export function refusalMessage({ cap, resetAt, limit }: Pick<RefusedAdmission, 'cap' | 'resetAt' | 'limit'>): string {
+  if (limit === undefined) return quotaMessage(cap, resetAt)
+  const { name, measure, max, resetAt: limitResetAt } = limit
+  const reset = limitResetAt === null ? '' : ` It resets at ${limitResetAt}.`
+  return `Limit '${name}' of ${max} ${MEASURE_WORDS[measure] ?? measure} reached.${reset}`
+}
+
+const MEASURE_WORDS: Readonly<Record<string, string>> = {
+  inputTokens: 'input tokens',
+  outputTokens: 'output tokens',
+  toolCalls: 'tool calls',
+  concurrent: 'turns at a time',
 }
 
 /** The message of a quota error. `resetAt` is ISO 8601. */
@@ -167,11 +203,12 @@ interface ResponseFields {
   readonly param?: string | undefined
   readonly hint?: string | undefined
   readonly headers?: Record<string, string>
+  readonly limit?: RefusedAdmission['limit'] | undefined
   readonly context: ErrorResponseContext
 }
 
 function createResponse([status, type]: Mapping, fields: ResponseFields): ErrorResponse {
-  const { message, code, param, hint, headers = {}, context } = fields
+  const { message, code, param, hint, headers = {}, limit, context } = fields
   const error: ErrorBody = {
     message: shorten(message),
     type,
@@ -179,6 +216,7 @@ function createResponse([status, type]: Mapping, fields: ResponseFields): ErrorR
     code,
     ...(hint === undefined ? {} : { hint: shorten(hint) }),
     ...(context.requestId === undefined ? {} : { requestId: context.requestId }),
+    ...(limit === undefined ? {} : { limit }),
   }
   return { status, headers, body: { error } }
 }

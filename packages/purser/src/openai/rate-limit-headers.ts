@@ -4,23 +4,78 @@ export interface Quota {
   readonly remaining: number
   /** ISO 8601, UTC. */
   readonly resetAt: string | null
+  /** The limit that refuses, of a refused admission. */
+  readonly limit?: Pick<RatedLimit, 'measure' | 'max' | 'resetAt'> & { readonly used: number | string }
 }
 
+/** A limit, as far as the headers show it. */
+export interface RatedLimit {
+  readonly measure: string
+  readonly mode: 'enforce' | 'observe'
+  readonly max: number | string | null
+  readonly remaining: number | string | null
+  readonly resetAt: string | null
+}
+
+interface Rate {
+  readonly max: number
+  readonly remaining: number
+  readonly resetAt: string | null
+}
+
+const TOKEN_MEASURES = ['tokens', 'inputTokens', 'outputTokens']
+
 /**
- * OpenAI's rate limit headers with this user's quota: `x-ratelimit-limit-requests`, `-remaining-requests` and
- * `-reset-requests`.
+ * OpenAI's rate limit headers: `x-ratelimit-limit-…`, `-remaining-…` and `-reset-…`, each for `requests` and `tokens`, of
+ * the limit of which least remains.
  *
  * @param now epoch ms
- * @returns no headers without a cap: the format has no value for "unlimited", and clients would believe any number
+ * @param limits those that count the turn; without them `requests` is the quota
+ * @returns no headers without a limit: the format has no value for "unlimited", and clients would believe any number
  */
-export function rateLimitHeaders(quota: Quota, now: number): Record<string, string> {
-  if (quota.cap <= 0 || quota.remaining < 0) return {}
-  const headers: Record<string, string> = {
-    'x-ratelimit-limit-requests': String(quota.cap),
-    'x-ratelimit-remaining-requests': String(quota.remaining),
+export function rateLimitHeaders(quota: Quota, now: number, limits?: readonly RatedLimit[]): Record<string, string> {
+  const { cap, remaining, resetAt } = quota
+  const isCapped = remaining >= 0 && (cap > 0 || limits !== undefined)
+  const requests = [
+    ...(isCapped ? [{ max: cap, remaining, resetAt }] : []),
+    ...ratesOf(quota, limits, (measure) => measure === 'turns'),
+  ]
+  const tokens = ratesOf(quota, limits, (measure) => TOKEN_MEASURES.includes(measure))
+  return { ...headersOf('requests', tightest(requests), now), ...headersOf('tokens', tightest(tokens), now) }
+}
+
+function ratesOf(
+  { limit }: Quota,
+  limits: readonly RatedLimit[] | undefined,
+  isShown: (measure: string) => boolean,
+): readonly Rate[] {
+  const refused =
+    limit === undefined || !isShown(limit.measure) ? [] : [toRate(limit, Number(limit.max) - Number(limit.used))]
+  const others = (limits ?? []).filter(
+    ({ measure, mode, max }) => mode === 'enforce' && max !== null && isShown(measure),
+  )
+  return [...refused, ...others.map((other) => toRate(other, Number(other.remaining)))]
+}
+
+function toRate({ max, resetAt }: Pick<RatedLimit, 'max' | 'resetAt'>, remaining: number): Rate {
+  return { max: Number(max), remaining: Math.max(0, remaining), resetAt }
+}
+
+function tightest(rates: readonly Rate[]): Rate | undefined {
+  return rates.reduce<Rate | undefined>(
+    (least, rate) => (least === undefined || rate.remaining < least.remaining ? rate : least),
+    undefined,
+  )
+}
+
+function headersOf(unit: string, rate: Rate | undefined, now: number): Record<string, string> {
+  if (rate === undefined) return {}
+  const { max, remaining, resetAt } = rate
+  return {
+    [`x-ratelimit-limit-${unit}`]: String(max),
+    [`x-ratelimit-remaining-${unit}`]: String(remaining),
+    ...(resetAt === null ? {} : { [`x-ratelimit-reset-${unit}`]: formatDuration(Date.parse(resetAt) - now) }),
   }
-  if (quota.resetAt !== null) headers['x-ratelimit-reset-requests'] = formatDuration(Date.parse(quota.resetAt) - now)
-  return headers
 }
 
 /** `6m0s`, `23h59m59s`, `1s`: OpenAI's format of durations, rounded up to seconds. */

@@ -7,6 +7,7 @@ import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatChunk, ChatCompletion, Usage } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import { toChunks, tokenCountOf, usageOf } from '../openai/completion.ts'
+import { countToolCalls, TOOL_CALLS } from '../openai/count-tool-calls.ts'
 import { estimateRequestTokens, textBytesOfChunk, tokensOfDelta } from '../openai/estimate-tokens.ts'
 import { ChunkMerger } from '../openai/merge-chunks.ts'
 import { createModelRewriter } from '../openai/rewrite-model.ts'
@@ -75,6 +76,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   #usage: Usage | undefined
   /** Estimated tokens of what the reader got. */
   #deliveredTokens = 0
+  #toolCalls = 0
 
   constructor(
     run: TurnRun,
@@ -92,7 +94,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.cache = turn.answer.source
     this.overheadMs = run.overheadMs
     this.streams = run.request.stream === true
-    this.headers = answerHeaders(this, { isReplay: turn.answer.isReplay, now: effects.now() })
+    this.headers = answerHeaders(this, { isReplay: turn.answer.isReplay, limits: run.limits, now: effects.now() })
     run.deps.unreadTurns.add(this)
     const timeoutMs = run.options.readerTimeoutMs ?? limits.readerTimeoutMs
     this.#watch = new ReaderWatch({ effects, timeoutMs, onTimeout: () => this.#leaveReader() })
@@ -157,7 +159,10 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   async wholeText(): Promise<string> {
     const answer = this.#answer
     try {
-      if (answer.kind === 'completion') return this.#rewriteModel(answer.text)
+      if (answer.kind === 'completion') {
+        if (answer.text.includes(TOOL_CALLS)) this.#toolCalls = countToolCalls(answer.text)
+        return this.#rewriteModel(answer.text)
+      }
       const merger = new ChunkMerger()
       // A completion always has its usage, whatever a stream would have shown.
       for await (const text of this.#texts(true, false)) {
@@ -183,6 +188,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
         }
         if (hasUsage(text) && !this.#readUsage(text) && !withUsage) continue
         this.#deliveredTokens += tokensOfDelta(textBytesOfChunk(text))
+        if (text.includes(TOOL_CALLS)) this.#toolCalls += countToolCalls(text)
         const rewritten = this.#rewriteModel(text)
         hasDelivered = true
         this.#watch.waitForReader()
@@ -243,7 +249,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     if (!this.#finish()) return
     // The turn that called the model pays for its tokens.
     const isOwnCall = this.cache === 'miss' || this.cache === 'off'
-    this.#run.end(outcome, { cache: this.cache, usage: isOwnCall ? this.#countTokens(outcome) : undefined, error })
+    const usage = isOwnCall ? (this.#countTokens(outcome) ?? NO_TOKENS) : undefined
+    this.#run.end(outcome, { cache: this.cache, usage, toolCalls: this.#toolCalls, error })
   }
 
   /** The usage that the upstream has reported; of a stream that was left or cut, at least what was delivered. */
@@ -260,6 +267,9 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     }
   }
 }
+
+/** The model was asked, and reported nothing. */
+const NO_TOKENS: TokenCounts = { prompt_tokens: 0, completion_tokens: 0 }
 
 /** A completion is read as chunks too, for callers that iterate an answer they did not ask to be streamed. */
 async function* textsOf(answer: ChatAnswer): AsyncIterable<string> {

@@ -3,6 +3,7 @@ import type { Context } from '../context/api.ts'
 import { encodeHeaderValue } from '../core/header-value.ts'
 import { formatSseEvent } from '../core/sse.ts'
 import type { Admitted, Refused } from '../ledger/decide/admission.ts'
+import type { LimitState } from '../ledger/limits/limit-state.ts'
 import { toErrorResponse, toRefusalResponse } from '../openai/error-response.ts'
 import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
 import { DONE_EVENT, formatChunk } from '../openai/sse.ts'
@@ -57,7 +58,11 @@ interface AnswerFacts {
 /** Headers that describe how an answer was made. */
 export function answerHeaders(
   { settings, context, cache, admission, overheadMs }: AnswerFacts,
-  { isReplay, now }: { readonly isReplay: boolean; readonly now: number },
+  {
+    isReplay,
+    limits,
+    now,
+  }: { readonly isReplay: boolean; readonly limits: readonly LimitState[] | undefined; readonly now: number },
 ): HeaderFields {
   return {
     'x-purser-model': encodeHeaderValue(`${settings.provider}/${settings.model}`),
@@ -65,7 +70,8 @@ export function answerHeaders(
     'x-purser-context': context.status,
     'x-purser-overhead-ms': overheadMs.toFixed(2),
     ...(isReplay ? { 'idempotent-replayed': 'true' } : {}),
-    ...rateLimitHeaders(admission, now),
+    ...(admission.downgradedBy === null ? {} : { 'x-purser-downgraded': encodeHeaderValue(admission.downgradedBy) }),
+    ...rateLimitHeaders(admission, now, limits),
   }
 }
 

@@ -22,7 +22,8 @@ export async function takeTurn(
   validateTurnOptions(options)
   const run = new TurnRun(deps, modules, request, options)
 
-  // 1. Admission checks and counts in one step.
+  // 1. Admission checks and counts in one step. Limits may depend on the model, so that is selected first.
+  await run.selectModel()
   const admission = await run.admit()
   if (!admission.allowed) return run.refuse(admission)
 

@@ -2,13 +2,15 @@ import type { Replay } from '../answers/turn-answers.ts'
 import type { PrefixChange, ResolvedContext } from '../context/api.ts'
 import { summarizeSections } from '../context/summarize-sections.ts'
 import { hasSubscribers, publish } from '../core/diagnostics.ts'
-import type { AdmittedTurn } from '../ledger/api.ts'
+import type { AdmittedTurn, TokenUsage } from '../ledger/api.ts'
 import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
+import type { EstimatedRequest } from '../ledger/limits/estimate-tokens.ts'
+import type { LimitState } from '../ledger/limits/limit-state.ts'
 import type { ChatRequest, Usage } from '../openai/chat.ts'
 import type { ChatAnswer, ChatModel } from '../openai/chat-model.ts'
 import { cachedTokensOf, tokenCountOf } from '../openai/completion.ts'
 import { lastUserText } from '../openai/last-user-text.ts'
-import type { Lease } from '../runtime/api.ts'
+import type { Lease, Override } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
 import type { TurnOptions } from './options.ts'
@@ -48,8 +50,12 @@ export class TurnRun {
   /** The admission that is settled or refunded at the end. A repeat has none of its own unless it calls the model. */
   #payment: AdmittedTurn | undefined
   #isRepeat = false
+  /** The settings of this turn only, with the model that was selected. */
+  #override: Override | undefined
+  /** The limits after the admission, if the user has others than the cap. */
+  limits: readonly LimitState[] | undefined
   #lease: Lease | undefined
-  /** What the turn runs on; known when the lease is. */
+  /** What the turn runs on: as selected, then as acquired. */
   #settings: Lease['settings'] | undefined
   /** The turn itself and its model call, while others read it. */
   #leaseUsers = 1
@@ -88,11 +94,22 @@ export class TurnRun {
     return this.deps.effects.monotonic() - this.#startedAt
   }
 
+  /** Finds the settings that the turn is to run on. Throws `model_not_found` before anything is counted. */
+  async selectModel(): Promise<void> {
+    const { modules, deps, request, options } = this
+    const { session, signal } = options
+    signal?.throwIfAborted()
+    this.#override = await selectModel(modules.runtime, deps.providers, request.model, options)
+    this.#settings = await modules.runtime.settings({ session, override: this.#override })
+  }
+
   async admit(): Promise<Admission> {
     const { cost, ticket, idempotencyKey, signal, session, override, mode } = this.options
     const admitted = await this.modules.ledger.admitTurn({
       cost,
       ticket,
+      model: this.#model,
+      estimated: this.#estimated,
       idempotencyKey,
       signal,
       request: [this.request, session, override, mode],
@@ -101,7 +118,7 @@ export class TurnRun {
       },
     })
     if (!admitted.allowed) return admitted
-    this.#admission = admitted.admission
+    this.#setAdmission(admitted)
     if (!this.#isRepeat) this.#payment = admitted
     if (signal?.aborted) this.#onAbort()
     else signal?.addEventListener('abort', this.#onAbort)
@@ -109,8 +126,8 @@ export class TurnRun {
   }
 
   async acquireRuntime(): Promise<Lease> {
-    const { modules, deps, request, options } = this
-    const override = await selectModel(modules.runtime, deps.providers, request.model, options)
+    const { modules, options } = this
+    const override = this.#override
     const lease = await modules.runtime.acquire({ session: options.session, override, signal: this.signal })
     this.#settings = lease.settings
     if (this.#hasEnded) lease.release()
@@ -161,16 +178,20 @@ export class TurnRun {
     {
       cache,
       usage,
+      toolCalls = 0,
       error,
-    }: { readonly cache: CacheOutcome; readonly usage: TokenCounts | undefined; readonly error?: unknown },
+    }: {
+      readonly cache: CacheOutcome
+      /** Of the turn's own model call; undefined when it made none, or nothing is known of it. */
+      readonly usage: TokenCounts | undefined
+      readonly toolCalls?: number
+      readonly error?: unknown
+    },
   ): void {
     if (!this.#finish(outcome === 'completed')) return
     this.#report(outcome, cache, usage)
     if (outcome === 'failed') this.#reportFailure(error)
-    this.#payment?.settle({
-      inputTokens: tokenCountOf(usage?.prompt_tokens),
-      outputTokens: tokenCountOf(usage?.completion_tokens),
-    })
+    this.#payment?.settle(usage === undefined ? NOTHING_USED : { ...tokensOf(usage), toolCalls })
   }
 
   /** Ends a turn that failed before its answer began, and rethrows. A refused repeat becomes a refused turn. */
@@ -190,7 +211,7 @@ export class TurnRun {
     const isCancelled = this.options.signal?.aborted === true
     this.#report(isCancelled ? 'cancelled' : 'failed', 'off')
     if (!isCancelled) this.#reportFailure(error)
-    if (isCancelled) this.#payment?.settle({})
+    if (isCancelled) this.#payment?.settle(NOTHING_USED)
     else this.#payment?.refund()
   }
 
@@ -201,11 +222,39 @@ export class TurnRun {
 
   /** Pays for a repeat that has to call the model, because the first answer is gone. */
   async #admitAgain(): Promise<void> {
-    const admitted = await this.modules.ledger.admitTurn({ cost: this.options.cost, signal: this.signal })
+    const admitted = await this.modules.ledger.admitTurn({
+      cost: this.options.cost,
+      model: this.#model,
+      estimated: this.#estimated,
+      signal: this.signal,
+    })
     if (!admitted.allowed) throw new AdmissionRefused(admitted)
     this.#admission = admitted.admission
+    this.limits = admitted.limits
     if (this.#hasEnded) admitted.refund()
     else this.#payment = admitted
+  }
+
+  get #model(): string | undefined {
+    const { provider = null, model = null } = this.#settings ?? {}
+    return provider === null || model === null ? undefined : `${provider}/${model}`
+  }
+
+  readonly #estimated = (): { readonly request: EstimatedRequest; readonly contextTokens: number } => {
+    const { parameters = {} } = this.#settings ?? {}
+    const { maxOutputTokens } = parameters as { readonly maxOutputTokens?: unknown }
+    const { tokens = 0 } = this.modules.context.peek() ?? {}
+    return { request: { max_tokens: maxOutputTokens, ...this.request }, contextTokens: tokens }
+  }
+
+  /** A limit may have sent the turn to another model. */
+  #setAdmission({ admission, limits }: AdmittedTurn): void {
+    this.#admission = admission
+    this.limits = limits
+    const { model, downgradedBy } = admission
+    if (downgradedBy === null || model === null) return
+    const slash = model.indexOf('/')
+    this.#override = { ...this.#override, provider: model.slice(0, slash), model: model.slice(slash + 1) }
   }
 
   #finish(isComplete: boolean): boolean {
@@ -245,6 +294,17 @@ export class TurnRun {
       cachedTokens: (usage && cachedTokensOf(usage)) ?? null,
       context: this.#prompt === undefined ? [] : summarizeSections(this.#prompt.context, effects.now()),
     })
+  }
+}
+
+/** No model was asked. */
+const NOTHING_USED: TokenUsage = { cost: 0 }
+
+function tokensOf(usage: TokenCounts): TokenUsage {
+  return {
+    inputTokens: tokenCountOf(usage.prompt_tokens),
+    outputTokens: tokenCountOf(usage.completion_tokens),
+    cachedTokens: cachedTokensOf(usage),
   }
 }
 

@@ -64,7 +64,7 @@ export interface Granted {
   readonly quota: Quota
   /** Whether something is held for it, which lapses unless it is renewed. */
   readonly isHeld: boolean
-  /** The limits after the admission; absent when there is only `daily`. */
+  /** The limits that count it, after the admission; absent when the user has only `daily`. */
   readonly limits?: readonly LimitState[] | undefined
 }
 
@@ -109,7 +109,7 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
 function grantOf(rules: LedgerRules, grant: Pick<Granted, 'ticket' | 'isHeld'>, view: LedgerView): Granted {
   const quota = quotaOf(dailyUseOf(rules, view))
   const hasOthers = rules.policy.rulesOf(limitsOf(view.state), view.now).length > 1
-  return { allowed: true, ...grant, quota, ...(hasOthers ? { limits: limitsAt(rules, view) } : {}) }
+  return { allowed: true, ...grant, quota, ...(hasOthers ? { limits: limitsAt(rules, view, grant.ticket.model) } : {}) }
 }
 
 function refusalOf(rules: LedgerRules, { rule, used, freeAt, resetAt }: LimitRefused, view: LedgerView): Refused {

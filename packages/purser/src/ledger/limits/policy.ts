@@ -1,6 +1,6 @@
 import { isObject, throwInvalid, validateFields } from '../../core/validate.ts'
 import { PurserError, suggestion } from '../../errors.ts'
-import type { Limit, PlanConfig } from '../../options.ts'
+import type { Limit, LimitMeasure, PlanConfig } from '../../options.ts'
 import { type Amount, compare } from './amount.ts'
 import { createRule, DAILY, parseLimits, type Rule, validateCount } from './rule.ts'
 
@@ -58,6 +58,8 @@ export interface EffectiveRule extends Rule {
 export interface LimitPolicy {
   readonly defaultPlan: string | null
   readonly plans: readonly string[]
+  /** Whether some rule counts what is not known before the answer, so that an estimate is held. */
+  readonly needsEstimate: boolean
   /** The rules of a user in the order of decision, `daily` first. The list is cached: calls without changes are cheap. */
   rulesOf(limits: UserLimits, at: number): readonly EffectiveRule[]
 }
@@ -82,6 +84,8 @@ export function createLimitPolicy(options: PolicyOptions): LimitPolicy {
   return new Policy(rulesByPlan, base, plan)
 }
 
+const ESTIMATED: ReadonlySet<LimitMeasure> = new Set(['tokens', 'inputTokens', 'outputTokens', 'cost'])
+
 interface Cached {
   readonly rules: readonly EffectiveRule[]
   /** When they no longer apply, epoch ms. */
@@ -91,6 +95,7 @@ interface Cached {
 
 class Policy implements LimitPolicy {
   readonly defaultPlan: string | null
+  readonly needsEstimate: boolean
   readonly #rulesByPlan: ReadonlyMap<string, readonly EffectiveRule[]>
   readonly #base: readonly EffectiveRule[]
   readonly #cached = new WeakMap<UserLimits, Cached>()
@@ -103,6 +108,7 @@ class Policy implements LimitPolicy {
     this.#rulesByPlan = rulesByPlan
     this.#base = base
     this.defaultPlan = defaultPlan
+    this.needsEstimate = [base, ...rulesByPlan.values()].flat().some(({ measure }) => ESTIMATED.has(measure))
   }
 
   get plans(): readonly string[] {
