@@ -1,4 +1,4 @@
-import type { ResolvedOptions } from './options.ts'
+import type { Limit, ResolvedOptions } from './options.ts'
 
 /** The names that requests to a Purser may use. Contains no addresses and no credentials. */
 export interface Vocabulary {
@@ -9,9 +9,24 @@ export interface Vocabulary {
   /** The declared phases; null if any text is valid. */
   readonly phases: readonly string[] | null
   readonly riskLevels: readonly string[] | null
+  /** The configured plans. */
+  readonly plans: readonly Plan[]
+  /** Of prices and costs. */
+  readonly currency: string
 }
 
-export function vocabularyOf({ providers, runtime, ledger }: ResolvedOptions): Vocabulary {
+/** A plan as configured. */
+export interface Plan {
+  readonly name: string
+  /** The plan whose limits and settings it inherits. */
+  readonly extends: string | null
+  readonly limits: readonly Limit[]
+  readonly runtime: Readonly<Record<string, unknown>>
+  /** Whether it is the plan of users without one of their own. */
+  readonly isDefault: boolean
+}
+
+export function vocabularyOf({ providers, runtime, ledger, plans, currency }: ResolvedOptions): Vocabulary {
   const models = Object.entries(providers).map(([name, provider]): [string, readonly string[]] => {
     if (typeof provider === 'function') return [name, []]
     const { models: listed, defaultModel } = provider
@@ -26,5 +41,13 @@ export function vocabularyOf({ providers, runtime, ledger }: ResolvedOptions): V
     },
     phases: ledger.phases ?? null,
     riskLevels: ledger.riskLevels ?? null,
+    plans: Object.entries(plans).map(([name, plan]) => ({
+      name,
+      extends: plan.extends ?? null,
+      limits: plan.limits ?? [],
+      runtime: plan.runtime ?? {},
+      isDefault: name === ledger.plan,
+    })),
+    currency,
   }
 }

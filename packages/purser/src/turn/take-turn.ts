@@ -22,12 +22,12 @@ export async function takeTurn(
   validateTurnOptions(options)
   const run = new TurnRun(deps, modules, request, options)
 
-  // 1. Admission checks and counts in one step. Limits may depend on the model, so that is selected first.
-  await run.selectModel()
-  const admission = await run.admit()
-  if (!admission.allowed) return run.refuse(admission)
-
   try {
+    // 1. Admission checks and counts in one step. Limits may depend on the model, so that is selected first.
+    await run.selectModel()
+    const admission = await run.admit()
+    if (!admission.allowed) return run.refuse(admission)
+
     // 2. The runtime and the context are independent of each other.
     const [lease, context] = await Promise.all([run.acquireRuntime(), run.resolveContext()])
     run.signal.throwIfAborted()

@@ -57,7 +57,7 @@ export class WebHandler {
       const call = sendRequest({
         method,
         path: `${url.pathname}${url.search}`,
-        headers: { host: url.host, ...forwardHeaders(request.headers) },
+        headers: { host: url.host, ...forwardHeaders(request.headers), ...framingOf(request) },
         createConnection: () => this.#connect(),
       })
       const onAbort = (): void => void call.destroy(signal.reason)
@@ -81,6 +81,11 @@ function sendBody(body: NonNullable<Request['body']>, call: ReturnType<typeof se
 
 function forwardHeaders(headers: Headers): Record<string, string> {
   return Object.fromEntries([...headers].filter(([name]) => !CONNECTION_HEADERS.includes(name)))
+}
+
+/** Node.js frames the body of some methods, such as DELETE, only when it is told to. */
+function framingOf({ body, headers }: Request): Record<string, string> {
+  return body === null || headers.has('content-length') ? {} : { 'transfer-encoding': 'chunked' }
 }
 
 function createResponse(message: IncomingMessage, method: string): Response {

@@ -7,6 +7,7 @@ import { registerEventRoutes } from './api/events.ts'
 import { registerHealthRoutes } from './api/health.ts'
 import { registerKeyRoutes } from './api/keys.ts'
 import { registerLedgerRoutes } from './api/ledger.ts'
+import { registerLimitRoutes } from './api/limits.ts'
 import { registerMetricRoutes } from './api/metrics.ts'
 import { registerRuntimeRoutes } from './api/runtime.ts'
 import { registerSessionRoutes } from './api/sessions.ts'
@@ -16,15 +17,18 @@ import { registerDeckRoutes } from './deck.ts'
 import { registerChatRoutes } from './gateway/chat.ts'
 import { registerModelRoutes } from './gateway/models.ts'
 import { registerOwnContextRoutes } from './gateway/own-context.ts'
+import { registerOwnLimitRoutes } from './gateway/own-limits.ts'
 
 export async function registerRoutes(app: FastifyInstance, context: AppContext): Promise<void> {
   registerChatRoutes(app, context)
   registerModelRoutes(app, context)
   registerOwnContextRoutes(app, context)
+  registerOwnLimitRoutes(app, context)
   registerHealthRoutes(app, context)
   registerSessionRoutes(app, context)
   registerUserRoutes(app, context)
   registerLedgerRoutes(app, context)
+  registerLimitRoutes(app, context)
   registerVerificationRoutes(app, context)
   registerRuntimeRoutes(app, context)
   registerAuthorizationRoutes(app, context)

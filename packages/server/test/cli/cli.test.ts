@@ -42,7 +42,8 @@ test('invalid arguments exit with 2 and a suggestion', async () => {
     ['cap ada many', "not 'many'"],
     ['block ada', 'Missing --reason'],
     ['limit ada daily reset', 'Missing --reason'],
-    ['limit ada daily 5 --reason x', "'reset'"],
+    ['limit ada daily much --reason x', "'reset'"],
+    ['limit ada daily reset --reason x --until 2030-01-01T00:00:00Z', '--until'],
     ['serve --store redis:x', "'sqlite:PATH'"],
     ['demo --config purser.config.json', "'--config'"],
   ] as const) {
@@ -117,6 +118,21 @@ test('on the configured store: data on stdout, messages on stderr, and the exit 
   const limit = await run('limit ada daily reset --reason fault --json')
   assert.deepEqual([JSON.parse(limit.stdout).max, JSON.parse(limit.stdout).used], [5, 0])
   assert.equal((await run('limit ada weekly reset --reason fault')).code, 3)
+  assert.equal(JSON.parse((await run('limit ada daily 7 --json')).stdout).max, 7)
+  assert.equal(JSON.parse((await run('limit ada daily unlimited --json')).stdout).max, null)
+  assert.equal(JSON.parse((await run('limit ada daily 5 --until 2999-01-01T00:00:00Z --json')).stdout).origin, 'user')
+  const limits = JSON.parse((await run('limits ada --json')).stdout)
+  assert.deepEqual(
+    limits.map(({ name, max }: { name: string; max: number }) => [name, max]),
+    [['daily', 5]],
+  )
+  assert.match((await run('limits ada')).stdout, /^daily: 0 of 5 turns \(day\) used/)
+  assert.equal((await run('limits')).code, 0)
+  assert.equal((await run('limits unknown')).code, 3)
+  const plan = await run('plan ada gold')
+  assert.notEqual(plan.code, 0)
+  assert.match(plan.stderr, /Unknown plan 'gold'/)
+  assert.equal((await run('plan ada default')).code, 0)
   assert.equal(JSON.parse((await run('show ada --json')).stdout).user, 'ada')
   const users = JSON.parse((await run('users --json')).stdout)
   assert.deepEqual(

@@ -14,7 +14,9 @@ import { keysCreate } from './keys-create.ts'
 import { keysList } from './keys-list.ts'
 import { keysRevoke } from './keys-revoke.ts'
 import { limit } from './limit.ts'
+import { limits } from './limits.ts'
 import { note } from './note.ts'
+import { plan } from './plan.ts'
 import { restore } from './restore.ts'
 import { secretSet } from './secret-set.ts'
 import { serve } from './serve.ts'
@@ -37,7 +39,9 @@ export const COMMANDS: readonly Command[] = [
   events,
   note,
   cap,
+  limits,
   limit,
+  plan,
   block,
   unblock,
   exportUser,

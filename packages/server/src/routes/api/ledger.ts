@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Bond, User } from 'purser'
+import type { AdmitOptions, Bond, User } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { parseAudit, requireAudit } from '../../http/audit.ts'
 import { parseIfMatch, requireMatchingBond, sendVersioned, withPrecondition } from '../../http/conditional.ts'
@@ -17,6 +17,14 @@ import {
 } from '../../http/schemas.ts'
 
 const tag = 'ledger'
+const USAGE = {
+  inputTokens: ANY_VALUE,
+  outputTokens: ANY_VALUE,
+  cachedTokens: ANY_VALUE,
+  cacheWriteTokens: ANY_VALUE,
+  toolCalls: ANY_VALUE,
+  cost: ANY_VALUE,
+}
 const DEFAULT_PAGE_SIZE = 50
 
 /** The ledger: reading it, what an application reports to it, and what operators change. */
@@ -67,23 +75,23 @@ function registerAdmissions(app: FastifyInstance, context: AppContext): void {
       tag,
       summary: 'Admits one turn.',
       isTraffic: true,
-      body: optionalObjectSchema({ cost: ANY_VALUE }),
+      body: optionalObjectSchema({ cost: ANY_VALUE, model: ANY_VALUE, estimate: ANY_VALUE }),
     }),
     async (request) => {
-      const { cost } = getBody(request) as { cost?: number }
+      const { cost, model, estimate } = getBody(request) as AdmitOptions
       const user = getUser(request, context)
       await requireMatchingBond(request, user)
-      return user.ledger.admit({ cost, ...idempotencyOptions(request) })
+      return user.ledger.admit({ cost, model, estimate, ...idempotencyOptions(request) })
     },
   )
   app.post(
     '/api/users/:id/admissions/:ticket/settle',
     defineRoute('application:write', {
       tag,
-      summary: 'Settles an admission with the tokens it used.',
+      summary: 'Settles an admission with what it used.',
       isTraffic: true,
       params: ['id', 'ticket'],
-      body: optionalObjectSchema({ inputTokens: ANY_VALUE, outputTokens: ANY_VALUE }),
+      body: optionalObjectSchema(USAGE),
     }),
     async (request, reply) => {
       const ticket = getParam(request, 'ticket')
@@ -149,22 +157,6 @@ function registerModeration(app: FastifyInstance, context: AppContext): void {
     changeBond((user, request, options) =>
       user.ledger.setDailyCap(getBody(request).cap as number | null, { ...parseAudit(request), ...options }),
     ),
-  )
-  app.delete(
-    '/api/users/:id/limits/:name/usage',
-    defineRoute('users:moderate', {
-      tag,
-      summary: 'Sets the use of a limit to 0. The only limit is `daily`.',
-      params: ['id', 'name'],
-      body: optionalObjectSchema({ reason: ANY_VALUE }),
-    }),
-    async (request) => {
-      const options = { expectedVersion: parseIfMatch(request), ...idempotencyOptions(request) }
-      const { ledger } = getUser(request, context)
-      return withPrecondition(request, () =>
-        ledger.resetLimit(getParam(request, 'name'), { ...requireAudit(request), ...options }),
-      )
-    },
   )
   app.put(
     '/api/users/:id/block',

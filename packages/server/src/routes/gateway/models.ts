@@ -3,7 +3,7 @@ import { type Purser, PurserError, type Settings } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { getIdentity } from '../../auth/authenticate.ts'
 import { defineRoute } from '../../http/define-route.ts'
-import { getActingUser, requireUser } from './acting-user.ts'
+import { getActingUser } from './acting-user.ts'
 
 /** A model that a request may name. */
 interface ListedModel {
@@ -11,7 +11,7 @@ interface ListedModel {
   readonly provider: string
 }
 
-/** `GET /v1/models`: the models a user may name; `GET /v1/me`: the user's quota. */
+/** `GET /v1/models`: the models a user may name. */
 export function registerModelRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/v1/models',
@@ -22,25 +22,6 @@ export function registerModelRoutes(app: FastifyInstance, context: AppContext): 
       const created = Math.floor(context.startedAt / 1000)
       const data = models.map(({ id, provider }) => ({ id, object: 'model', created, owned_by: provider }))
       return { object: 'list', data }
-    },
-  )
-  app.get(
-    '/v1/me',
-    defineRoute('chat', { tag: 'gateway', summary: "Returns the user's quota, provider and model." }),
-    async (request) => {
-      const user = context.purser.user(requireUser(request, getIdentity(request)))
-      const [quota, settings, bond] = await Promise.all([
-        user.ledger.quota(),
-        getSettings(context, user.id),
-        user.ledger.bond(),
-      ])
-      return {
-        user: user.id,
-        ...quota,
-        blocked: bond.blocked !== null,
-        provider: settings?.provider ?? null,
-        model: settings?.model ?? null,
-      }
     },
   )
 }

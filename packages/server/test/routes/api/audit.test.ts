@@ -13,6 +13,7 @@ before(async () => {
     config: {
       providers: { local: { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:9/v1', models: ['m'] } },
       runtime: { defaults: { provider: 'local', model: 'm' } },
+      plans: { pro: {} },
     },
   })
   for (const role of ['service', 'operator', 'admin'] as const) {
@@ -88,6 +89,15 @@ const WRITES: Readonly<Record<string, Write>> = {
   'POST /detections': traffic(write('POST', 'detections', { peaks: { joy: 0.5 } })),
   'PUT /timezone': write('PUT', 'timezone', { timeZone: 'Asia/Kolkata' }),
   'PUT /cap': write('PUT', 'cap', { cap: 3 }),
+  'PUT /limits/:name': write('PUT', 'limits/daily', { max: 3 }),
+  'DELETE /limits/:name': prepared(
+    async (id) => {
+      await harness.user(id).ledger.setLimit('daily', 3, { actor: 'test' })
+      return undefined
+    },
+    write('DELETE', 'limits/daily'),
+  ),
+  'PUT /plan': write('PUT', 'plan', { plan: 'pro' }),
   'PUT /block': write('PUT', 'block', { reason: 'asked for it' }),
   'DELETE /block': prepared(
     async (id) => {
