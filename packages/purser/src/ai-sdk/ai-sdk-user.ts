@@ -3,6 +3,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { ChatChunk, ChatCompletion } from '../openai/chat.ts'
 import type { RefusedAdmission } from '../openai/error-response.ts'
 import type { Override, Settings } from '../runtime/api.ts'
+import type { MeteredTokens } from './metering.ts'
 
 /** The part of a user that `purser/ai-sdk` needs. Pass `purser.user(id)`, which has all of it. */
 export interface AiSdkUser {
@@ -25,12 +26,9 @@ export interface AiSdkUser {
     }): Promise<{ readonly text: string }>
   }
   readonly ledger: {
-    admit(options: AdmissionOptions & { readonly signal?: AbortSignal | undefined }): Promise<Admission>
+    admit(options: AdmitOptions): Promise<Admission>
     refund(ticket: string): Promise<boolean>
-    settle(
-      ticket: string,
-      usage: { readonly inputTokens?: number | undefined; readonly outputTokens?: number | undefined },
-    ): Promise<void>
+    settle(ticket: string, usage: Partial<MeteredTokens>): Promise<void>
   }
 }
 
@@ -82,7 +80,23 @@ export interface Refusal {
   readonly limit?: RefusedAdmission['limit']
 }
 
-export type Admission = { readonly allowed: true; readonly ticket: string } | Refusal
+export type Admission =
+  | {
+      readonly allowed: true
+      readonly ticket: string
+      readonly model?: string | null
+      /** The limit that sends the call to `model`. */
+      readonly downgradedBy?: string | null
+    }
+  | Refusal
+
+interface AdmitOptions extends AdmissionOptions {
+  readonly model?: string | undefined
+  readonly estimate?:
+    | { readonly inputTokens?: number | undefined; readonly outputTokens?: number | undefined }
+    | undefined
+  readonly signal?: AbortSignal | undefined
+}
 
 export interface LeasedRuntime {
   readonly mcpServers: readonly string[]

@@ -12,6 +12,9 @@ import { estimateTokens, tokensOfDelta } from '../openai/estimate-tokens.ts'
 export interface MeteredTokens {
   readonly inputTokens: number | undefined
   readonly outputTokens: number | undefined
+  readonly cachedTokens?: number | undefined
+  readonly cacheWriteTokens?: number | undefined
+  readonly toolCalls?: number | undefined
 }
 
 /** Closes the ticket of one call. The first of the two methods to be called decides; later calls do nothing. */
@@ -29,7 +32,7 @@ export async function meterGenerate(
   run: () => PromiseLike<LanguageModelV4GenerateResult>,
 ): Promise<LanguageModelV4GenerateResult> {
   const result = await refundOnFailure(meter, signal, run)
-  await meter.settle(tokensOf(result.usage))
+  await meter.settle(tokensOf(result.usage, result.content.filter(({ type }) => type === 'tool-call').length))
   return result
 }
 
@@ -67,14 +70,16 @@ function createMeteredStream(
   const reader = source.getReader()
   let usage: LanguageModelV4Usage | undefined
   let deliveredTokens = 0
+  let toolCalls = 0
   let hasOutput = false
 
   // Of a stream that was left or cut, what was delivered is counted.
   const settle = () =>
     meter.settle(
-      tokensOf(usage) ?? {
+      tokensOf(usage, toolCalls) ?? {
         inputTokens: estimatePromptTokens(prompt),
         outputTokens: deliveredTokens,
+        toolCalls,
       },
     )
   const onFailure = () => (hasOutput || signal?.aborted ? settle() : meter.refund())
@@ -83,12 +88,13 @@ function createMeteredStream(
       try {
         const { value, done } = await reader.read()
         if (done) {
-          await meter.settle(tokensOf(usage))
+          await meter.settle(tokensOf(usage, toolCalls))
           return controller.close()
         }
         if (value.type === 'error') await onFailure()
         else if (!PRELUDE_PARTS.has(value.type)) hasOutput = true
         if (value.type === 'finish') usage = value.usage
+        else if (value.type === 'tool-call') toolCalls++
         if ('delta' in value) deliveredTokens += tokensOfDelta(Buffer.byteLength(value.delta))
         controller.enqueue(value)
       } catch (error) {
@@ -103,7 +109,7 @@ function createMeteredStream(
   })
 }
 
-function estimatePromptTokens(prompt: LanguageModelV4Prompt): number {
+export function estimatePromptTokens(prompt: LanguageModelV4Prompt): number {
   let bytes = 0
   for (const { content } of prompt) {
     const parts = typeof content === 'string' ? [{ text: content }] : content
@@ -112,6 +118,14 @@ function estimatePromptTokens(prompt: LanguageModelV4Prompt): number {
   return estimateTokens(bytes)
 }
 
-function tokensOf(usage: LanguageModelV4Usage | undefined): MeteredTokens | undefined {
-  return usage && { inputTokens: usage.inputTokens.total, outputTokens: usage.outputTokens.total }
+function tokensOf(usage: LanguageModelV4Usage | undefined, toolCalls: number): MeteredTokens | undefined {
+  if (usage === undefined) return undefined
+  const { inputTokens, outputTokens } = usage
+  return {
+    inputTokens: inputTokens.total,
+    outputTokens: outputTokens.total,
+    cachedTokens: inputTokens.cacheRead,
+    cacheWriteTokens: inputTokens.cacheWrite,
+    toolCalls,
+  }
 }

@@ -1,5 +1,7 @@
-import type { LanguageModelV4CallOptions, LanguageModelV4Middleware } from '@ai-sdk/provider'
-import { type AdmissionPolicy, createAdmissionPolicy, createRefusalError } from './admission-policy.ts'
+import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Middleware } from '@ai-sdk/provider'
+import { PurserError } from '../errors.ts'
+import { type AdmissionPolicy, createAdmissionPolicy } from './admission-policy.ts'
+import { type AdmittedCall, admitCall } from './admit-call.ts'
 import type { AiSdkOptions, AiSdkUser } from './ai-sdk-user.ts'
 import { injectContext } from './inject-context.ts'
 import { type Meter, meterGenerate, meterStream } from './metering.ts'
@@ -12,8 +14,8 @@ export type PurserMiddlewareOptions = Pick<AiSdkOptions, 'mode' | 'timeZone' | '
  * `wrapLanguageModel`.
  *
  * Create one middleware for each incoming request. Its first call is admitted, and each later call whose prompt ends
- * with a user message; steps after a tool belong to the message before them and are not admitted again. The context is
- * appended to the last leading system message. The tokens of an admitted call are settled when its answer ends. A call
+ * with a user message; steps after a tool belong to the message before them: they are no turns, but their tokens and
+ * their cost are limited and counted. The context is appended to the last leading system message. The tokens of an admitted call are settled when its answer ends. A call
  * that fails before the model answers anything is refunded; a call that fails later, or whose stream is cancelled,
  * stays counted, with an estimate of the tokens of its prompt and of the text that was delivered.
  *
@@ -39,8 +41,11 @@ export type PurserMiddlewareOptions = Pick<AiSdkOptions, 'mode' | 'timeZone' | '
 export function purserMiddleware(user: AiSdkUser, options: PurserMiddlewareOptions = {}): LanguageModelV4Middleware {
   const policy = createAdmissionPolicy()
 
-  async function prepare(params: LanguageModelV4CallOptions): Promise<[Meter, LanguageModelV4CallOptions]> {
-    const meter = await admit(user, { policy, options, params })
+  async function prepare(
+    model: LanguageModelV4,
+    params: LanguageModelV4CallOptions,
+  ): Promise<[Meter, LanguageModelV4CallOptions]> {
+    const meter = await admit(user, { policy, options, model, params })
     try {
       return [meter, await injectContext(user, params, options)]
     } catch (error) {
@@ -52,11 +57,11 @@ export function purserMiddleware(user: AiSdkUser, options: PurserMiddlewareOptio
   return {
     specificationVersion: 'v4',
     async wrapGenerate({ model, params }) {
-      const [meter, call] = await prepare(params)
+      const [meter, call] = await prepare(model, params)
       return meterGenerate(meter, params.abortSignal, () => model.doGenerate(call))
     },
     async wrapStream({ model, params }) {
-      const [meter, call] = await prepare(params)
+      const [meter, call] = await prepare(model, params)
       return meterStream(meter, call, () => model.doStream(call))
     },
   }
@@ -65,38 +70,35 @@ export function purserMiddleware(user: AiSdkUser, options: PurserMiddlewareOptio
 interface AdmitOptions {
   readonly policy: AdmissionPolicy
   readonly options: PurserMiddlewareOptions
+  readonly model: Pick<LanguageModelV4, 'provider' | 'modelId'>
   readonly params: LanguageModelV4CallOptions
 }
 
-/** For calls without an admission of their own. */
-const NO_METER: Meter = { settle: async () => undefined, refund: async () => undefined }
-
-async function admit(user: AiSdkUser, { policy, options, params }: AdmitOptions): Promise<Meter> {
-  const signal = params.abortSignal
-  signal?.throwIfAborted()
-  if (!policy.requiresAdmission(params.prompt)) return NO_METER
-  const { cost, idempotencyKey } = options
-  const key = policy.isFirst() ? idempotencyKey : undefined
-  const admission = await user.ledger.admit({ cost, idempotencyKey: key, signal })
-  if (!admission.allowed) throw createRefusalError(admission)
+async function admit(user: AiSdkUser, { policy, options, model, params }: AdmitOptions): Promise<Meter> {
+  params.abortSignal?.throwIfAborted()
+  const name = nameOf(model)
+  if (!policy.requiresAdmission(params.prompt)) {
+    return requireOwnModel(await admitCall(user, { cost: 0, model: name, call: params }), name)
+  }
+  const { cost, idempotencyKey: key } = options
+  const idempotencyKey = policy.isFirst() ? key : undefined
+  const onRefund = (): void => policy.recordRefund()
+  const admitted = await admitCall(user, { cost, idempotencyKey, model: name, call: params, onRefund })
   policy.recordAdmission()
-  return createMeter(user, policy, admission.ticket)
+  return requireOwnModel(admitted, name)
 }
 
-/** A ticket that cannot be closed must not replace the answer, or the error, that the caller is about to get. */
-function createMeter({ ledger }: AiSdkUser, policy: AdmissionPolicy, ticket: string): Meter {
-  let isClosed = false
-  const closeOnce = async (close: () => Promise<unknown>): Promise<void> => {
-    if (isClosed) return
-    isClosed = true
-    await close().catch(() => undefined)
-  }
-  return {
-    settle: (tokens) => closeOnce(() => ledger.settle(ticket, tokens ?? {})),
-    refund: () =>
-      closeOnce(() => {
-        policy.recordRefund()
-        return ledger.refund(ticket)
-      }),
-  }
+/** `openai/gpt-6`: the AI SDK's providers name their API as well, as in `openai.responses`. */
+function nameOf({ provider, modelId }: Pick<LanguageModelV4, 'provider' | 'modelId'>): string {
+  return `${provider.split('.')[0]}/${modelId}`
+}
+
+/** The model is the application's own: a limit that asks for another one refuses the call. */
+async function requireOwnModel({ meter, otherModel }: AdmittedCall, name: string): Promise<Meter> {
+  if (otherModel === undefined) return meter
+  await meter.refund()
+  throw new PurserError('cap_reached', `A limit sends calls of '${name}' to '${otherModel}'.`, {
+    hint: 'Call that model, or use purserModel, which changes the model by itself.',
+    details: { reason: 'limit', model: otherModel, resetAt: null, retryAfterMs: null },
+  })
 }

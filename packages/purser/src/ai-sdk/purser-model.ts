@@ -1,10 +1,12 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { ChatChunk, ChatRequest } from '../openai/chat.ts'
 import { createAdmissionPolicy, createRefusalError } from './admission-policy.ts'
+import { admitCall } from './admit-call.ts'
 import type { AiSdkOptions, AiSdkUser, AnsweredTurn, LeasedRuntime } from './ai-sdk-user.ts'
 import { convertToChatRequest } from './convert-to-chat-request.ts'
 import { injectContext } from './inject-context.ts'
 import { createGenerateResult, createStreamResult } from './language-model.ts'
+import { type Meter, meterGenerate, meterStream } from './metering.ts'
 
 /**
  * A language model of the AI SDK that runs on the user's own settings and keys, with everything handled: admission,
@@ -12,7 +14,8 @@ import { createGenerateResult, createStreamResult } from './language-model.ts'
  *
  * Create one model for each incoming request. Its first call, and each later call whose prompt ends with a user
  * message, is a turn: it is admitted and counted, and may be answered from the cache. A step after a tool carries the
- * user's settings and context as well, but is not admitted or counted again and goes to the user's model directly.
+ * user's settings and context as well and goes to the user's model directly: it is no turn, but its tokens and its cost
+ * are limited and counted.
  * Cancelling the stream stops the upstream call; the turn stays counted.
  *
  * @param user The handle of `purser.user(id)`.
@@ -56,14 +59,31 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
     return [turn, request]
   }
 
-  /** Prepares a step of an admitted turn: a lease on the user's model, and the call for it. */
-  async function prepareStep(call: LanguageModelV4CallOptions): Promise<[LeasedRuntime, LanguageModelV4CallOptions]> {
+  /** Prepares a step of an admitted turn: a lease on the user's model, and the call for it, admitted with weight 0. */
+  async function prepareStep(call: LanguageModelV4CallOptions): Promise<Step> {
     const { session, override } = options
-    const [lease, callWithContext] = await Promise.all([
-      user.runtime.acquire({ session, override, signal: call.abortSignal }),
-      injectContext(user, call, options),
-    ])
-    return [lease, applyUserParameters(callWithContext, lease.settings.parameters)]
+    const signal = call.abortSignal
+    let lease = await user.runtime.acquire({ session, override, signal })
+    try {
+      const callWithContext = await injectContext(user, call, options)
+      const { provider, model } = lease.settings
+      const { meter, otherModel } = await admitCall(user, { cost: 0, model: `${provider}/${model}`, call })
+      if (otherModel !== undefined) {
+        lease.release()
+        const slash = otherModel.indexOf('/')
+        const other = { provider: otherModel.slice(0, slash), model: otherModel.slice(slash + 1) }
+        lease = await user.runtime
+          .acquire({ session, override: { ...override, ...other }, signal })
+          .catch(async (error) => {
+            await meter.refund()
+            throw error
+          })
+      }
+      return { lease, meter, call: applyUserParameters(callWithContext, lease.settings.parameters) }
+    } catch (error) {
+      lease.release()
+      throw error
+    }
   }
 
   return {
@@ -77,9 +97,9 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
         const [turn, body] = await takeTurn(call, false)
         return createGenerateResult(await turn.completion(), body)
       }
-      const [lease, step] = await prepareStep(call)
+      const { lease, meter, call: step } = await prepareStep(call)
       try {
-        return await lease.model.doGenerate(step)
+        return await meterGenerate(meter, call.abortSignal, () => lease.model.doGenerate(step))
       } finally {
         lease.release()
       }
@@ -90,9 +110,9 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
         const [turn, body] = await takeTurn(call, true)
         return createStreamResult(cancelOnReturn(turn), { body, includeRaw: call.includeRawChunks === true })
       }
-      const [lease, step] = await prepareStep(call)
+      const { lease, meter, call: step } = await prepareStep(call)
       try {
-        const result = await lease.model.doStream(step)
+        const result = await meterStream(meter, step, () => lease.model.doStream(step))
         return { ...result, stream: releaseOnEnd(result.stream, lease) }
       } catch (error) {
         lease.release()
@@ -100,6 +120,12 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
       }
     },
   }
+}
+
+interface Step {
+  readonly lease: LeasedRuntime
+  readonly meter: Meter
+  readonly call: LanguageModelV4CallOptions
 }
 
 /** The user's parameters as defaults of the call. Settings hold them under AI SDK names, except `reasoningEffort`. */

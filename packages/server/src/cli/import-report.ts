@@ -27,6 +27,7 @@ const SKIP_REASONS: Readonly<Record<string, string>> = {
   secret: 'Secrets are not exported; set them again.',
   mcp_authorization: 'Tokens are not exported; the user must authorize the server again.',
   session: 'A pinned session depends on settings that are not exported.',
+  limit: 'A limit of the person is theirs to set again.',
   counter: 'Usage counters are not imported.',
   answer: 'Answers are exported without their questions and could not be looked up.',
   event: 'Events are imported only when the store is opened directly: run this without --url.',

@@ -1,4 +1,4 @@
-import type { Bond, Session, Settings } from 'purser'
+import type { Bond, LimitState, Session, Settings } from 'purser'
 import type { Connection } from './connection.ts'
 import { type ExportLine, type ExportSummary, getHeader, readExportFile } from './export-file.ts'
 import { type ImportedRows, ImportReport, type UserReport } from './import-report.ts'
@@ -49,7 +49,7 @@ export async function* importUsers(options: ImportOptions, onRow: (rows: number)
 interface ImportCall extends ImportedRows {
   readonly method: string
   /** The path after `/api/users/:id/`. */
-  readonly path: string
+  readonly path: string | readonly string[]
   readonly body: unknown
   readonly idempotencyKey?: string
 }
@@ -78,6 +78,7 @@ class UserImport {
   readonly #reason: string
   readonly #report = new ImportReport()
   #actions: unknown[] = []
+  #hasDailyLimit = false
   #bond: { readonly line: number; readonly value: Bond } | undefined
 
   static async start(options: ImportOptions, { line, row }: ExportLine): Promise<UserImport> {
@@ -118,6 +119,8 @@ class UserImport {
         return this.#importEvent(line, row.value as Readonly<Record<string, unknown>>)
       case 'note':
         return this.#importNote(line, row.value as ExportedNote)
+      case 'limit':
+        return this.#importLimit(line, row.value as LimitState)
       case 'bond':
         // Imported last, so that the state follows the records of the events that led to it.
         this.#bond = { line, value: row.value as Bond }
@@ -125,6 +128,14 @@ class UserImport {
       default:
         this.#report.skip(row.type)
     }
+  }
+
+  /** A limit that an operator had set. Those of the person are theirs to set again. */
+  async #importLimit(line: number, { name, origin, max, until }: LimitState): Promise<void> {
+    if (origin !== 'user') return this.#report.skip('limit')
+    const body = { max, ...(until === null ? {} : { until }) }
+    if (name === 'daily') this.#hasDailyLimit = true
+    await this.#send({ line, what: 'limits', method: 'PUT', path: ['limits', name], body })
   }
 
   #importConsent(line: number, { enabled }: { readonly enabled: boolean }): Promise<void> {
@@ -172,8 +183,12 @@ class UserImport {
     if (Object.keys(timeZone).length > 0) {
       await this.#send({ line, what: 'time zone', method: 'PUT', path: 'timezone', body: timeZone })
     }
-    if (bond.capOrigin === 'user') {
+    // Older exports have no rows of limits.
+    if (bond.capOrigin === 'user' && !this.#hasDailyLimit) {
       await this.#send({ line, what: 'cap', method: 'PUT', path: 'cap', body: { cap: bond.dailyCap } })
+    }
+    if (bond.planOrigin === 'user') {
+      await this.#send({ line, what: 'plan', method: 'PUT', path: 'plan', body: { plan: bond.plan } })
     }
     if (Object.keys(overrides).length > 0) {
       await this.#send({ line, what: 'labels', method: 'POST', path: 'correct', body: overrides })
@@ -210,7 +225,7 @@ class UserImport {
       ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
     }
     await this.#report.attempt(rows, () =>
-      this.#connection.request(method, ['users', this.#id, path], { body, headers }),
+      this.#connection.request(method, ['users', this.#id, ...[path].flat()], { body, headers }),
     )
   }
 
