@@ -1,0 +1,40 @@
+/*
+ * One of several processes that admit and settle turns of the same user on one SQLite file at the same time.
+ * argv: path, turns, seed. Reads a user id from stdin, runs the turns, and prints how many were admitted and what they used
+ * beyond their estimates; again until it reads `end`.
+ */
+import { once } from 'node:events'
+import { systemEffects } from '../../../src/core/effects.ts'
+import { openLedgerHarness } from '../../support/ledger-harness.ts'
+import { createRandom, LIMITED } from './limited-turns.ts'
+
+const [path = '', count = '0', seed = '1'] = process.argv.slice(2)
+await using harness = await openLedgerHarness({ ...LIMITED, driver: 'sqlite', path, effects: systemEffects })
+const random = createRandom(Number(seed))
+process.stdin.resume()
+for (;;) {
+  process.stdout.write('ready\n')
+  const [line] = (await once(process.stdin, 'data')) as [Buffer]
+  const user = line.toString().trim()
+  if (user === 'end') break
+  const ledger = harness.user(user)
+  const totals = { allowed: 0, tokens: 0, excess: 0 }
+  await Promise.all(
+    Array.from({ length: Number(count) }, async (_, index) => {
+      for (let turn = 0; turn < index % 8; turn++) await new Promise((resolve) => setImmediate(resolve))
+      const estimate = { inputTokens: random(200), outputTokens: random(200) }
+      const usage = { inputTokens: random(300), outputTokens: random(300) }
+      const admission = await ledger.admit({ model: 'openai/gpt-6', estimate })
+      if (!admission.allowed) return
+      const held = estimate.inputTokens + estimate.outputTokens
+      const used = usage.inputTokens + usage.outputTokens
+      totals.allowed++
+      totals.tokens += used
+      totals.excess += Math.max(0, used - held)
+      for (let turn = 0; turn < random(8); turn++) await new Promise((resolve) => setImmediate(resolve))
+      await ledger.settle(admission.ticket, usage)
+    }),
+  )
+  process.stdout.write(`${JSON.stringify(totals)}\n`)
+}
+process.stdin.pause()
