@@ -23,7 +23,7 @@ const PER_STATE = isFullRun ? 625 : 10
 const BATCH = 100
 const LONGEST_MS = 90_000
 /** What the closed connections may leave behind: less than one socket needs. */
-const LEFT_BYTES = 8_388_608 + 512 * PER_STATE * STATES.length
+const LEFT_BYTES = 16_777_216 + 512 * PER_STATE * STATES.length
 
 let upstream: Server
 let server: ChildProcess
