@@ -19,6 +19,8 @@ const isFullRun = process.env.PURSER_TEST_FULL === '1'
 const TIMEOUTS = { headersMs: 300, requestMs: 600, checkMs: 50, inactivityMs: 900, keepAliveMs: 300 }
 const STATES = createConnectionStates(SERVICE_KEY)
 const PER_STATE = isFullRun ? 625 : 10
+/** Connections of the run that warms up. */
+const MAX_WARM_UP = 1_000
 /** Connections that a process opens before it waits for the server to accept them. */
 const BATCH = 100
 const LONGEST_MS = 90_000
@@ -91,8 +93,6 @@ async function runConnections(states: readonly ConnectionState[]): Promise<Conne
   for (const socket of sockets) socket.destroy()
   return report
 }
-
-const MAX_WARM_UP = 1_000
 
 test('the server closes connections in every bad state by itself, and they leave nothing behind', {
   timeout: 300_000,
