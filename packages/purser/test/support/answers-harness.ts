@@ -15,7 +15,6 @@ import { type AnswerOptions, DEFAULTS } from '../../src/options.ts'
 import type { AnswerStore } from '../../src/storage/answer-store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import { createInProcessWorker } from './in-process-worker.ts'
-import { noPostgres, openPostgres } from './postgres-server.ts'
 
 export const keys: Keyring = createKeyring(Buffer.alloc(32, 7))
 export const alice: Subject = createSubject('default', 'alice')
@@ -88,12 +87,6 @@ export const drivers: Readonly<Record<string, () => Promise<OpenStore>>> = {
     const { store, close } = await openSqlite(join(folder, 'cache.db'))
     return { store, close: () => close().then(() => rm(folder, { recursive: true })) }
   },
-  ...(noPostgres ? {} : { postgres: openPostgresAnswers }),
-}
-
-async function openPostgresAnswers(): Promise<OpenStore> {
-  const store = await openPostgres()
-  return { store: store.answers, close: () => store.close() }
 }
 
 /** An answer store in a file that is read and written in the test's own thread. */
