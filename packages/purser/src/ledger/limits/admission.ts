@@ -257,9 +257,14 @@ function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft:
   const { id, weight, model } = request
   const { clock } = draft
   let isHeld = false
+  let spent: Spent | undefined
   for (const rule of context.policy.rulesOf(context.limits, clock.at)) {
     if (!isCounted(rule, request)) continue
-    if (rule.max !== null && needsHold(rule)) isHeld = true
+    if (!isHeld && rule.max !== null && needsHold(rule)) {
+      // An empty estimate holds nothing.
+      spent ??= spentOf(request, context.prices)
+      isHeld = rule.measure === 'concurrent' || !isNothing(spent)
+    }
     if (rule.measure === 'concurrent') continue
     const amount = rule.measure === 'turns' ? weight : 0
     const { counter, used } = rule.window.count(draft.counterOf(rule) ?? newCounter(rule), amount, clock)
@@ -269,6 +274,10 @@ function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft:
   if (isHeld) hold(context, request, draft)
   const ticket: LimitTicket = { id, at: clock.at, weight, model, downgradedBy }
   return { allowed: true, ticket, isHeld, usage: draft.toAdmittedUsage(), events: draft.events }
+}
+
+function isNothing({ inputTokens, outputTokens, cost }: Spent): boolean {
+  return inputTokens === 0 && outputTokens === 0 && cost === 0
 }
 
 function hold(context: LimitContext, request: LimitRequest, draft: UsageDraft): void {
