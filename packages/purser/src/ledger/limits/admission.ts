@@ -261,9 +261,9 @@ function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft:
   for (const rule of context.policy.rulesOf(context.limits, clock.at)) {
     if (!isCounted(rule, request)) continue
     if (!isHeld && rule.max !== null && needsHold(rule)) {
-      // An empty estimate holds nothing.
+      // An empty estimate holds nothing, but a turn has its slot.
       spent ??= spentOf(request, context.prices)
-      isHeld = rule.measure === 'concurrent' || !isNothing(spent)
+      isHeld = !isNothing(spent) || needsSlot(context, request, clock.at)
     }
     if (rule.measure === 'concurrent') continue
     const amount = rule.measure === 'turns' ? weight : 0
@@ -274,6 +274,10 @@ function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft:
   if (isHeld) hold(context, request, draft)
   const ticket: LimitTicket = { id, at: clock.at, weight, model, downgradedBy }
   return { allowed: true, ticket, isHeld, usage: draft.toAdmittedUsage(), events: draft.events }
+}
+
+function needsSlot({ policy, limits }: LimitContext, request: LimitRequest, at: number): boolean {
+  return policy.rulesOf(limits, at).some((rule) => rule.measure === 'concurrent' && isCounted(rule, request))
 }
 
 function isNothing({ inputTokens, outputTokens, cost }: Spent): boolean {
