@@ -60,6 +60,9 @@ export const ERRORS = {
   package_missing: { retryable: false, meaning: 'A package that the provider needs is not installed.' },
   host_not_allowed: { retryable: false, meaning: 'The host is not allowed.' },
 
+  unsupported_parameter: { retryable: false, meaning: 'The provider cannot do what this parameter asks for.' },
+  unsupported_endpoint: { retryable: false, meaning: 'The provider of the model does not have this endpoint.' },
+  previous_response_not_found: { retryable: false, meaning: 'The previous response is not stored.' },
   request_invalid: { retryable: false, meaning: 'The chat request is not in the OpenAI format.' },
   turn_consumed: { retryable: false, meaning: 'The answer of this turn was already read.' },
   reader_slow: {

@@ -13,9 +13,16 @@ export {
   SseParser,
   type SseParserOptions,
 } from './core/sse.ts'
-export { isObject } from './core/validate.ts'
+export { isObject, throwInvalid } from './core/validate.ts'
 export { type AuditContext, runAudited } from './journal/audit-context.ts'
 export { type Erasures, erasuresOf } from './journal/erasures.ts'
+export type { ChatMessage, ContentPart, Usage } from './openai/chat.ts'
+export { toChunks, tokenCountOf, usageOf } from './openai/completion.ts'
+export { ENDPOINTS, type Endpoint } from './openai/endpoint.ts'
+export { estimateTokens } from './openai/estimate-tokens.ts'
+export type { UserField } from './openai/pseudonymize-user.ts'
+export { createModelRewriter } from './openai/rewrite-model.ts'
+export { DONE_EVENT, isComment } from './openai/sse.ts'
 export { OPTION_SPECS } from './options.ts'
 export {
   choice,
@@ -32,3 +39,6 @@ export {
 } from './options-schema.ts'
 export { getMeta } from './purser.ts'
 export { API_KEYS } from './storage/api-keys.ts'
+export type { EndpointTurn } from './turn/call-endpoint.ts'
+export type { EndpointCall, EndpointUpstream, PreparedRequest } from './turn/endpoint-call.ts'
+export { callUserEndpoint } from './user.ts'

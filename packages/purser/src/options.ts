@@ -1,5 +1,6 @@
 import type { Effects } from './core/effects.ts'
 import { expandEnv } from './core/env.ts'
+import type { Endpoint } from './openai/endpoint.ts'
 import {
   choice,
   defaultsOf,
@@ -77,6 +78,11 @@ export interface ProviderConfig {
   /** The upstream field for the hashed user id. Default `'safety_identifier'`. */
   userField?: 'safety_identifier' | 'user' | 'none' | undefined
   headers?: Record<string, string> | undefined
+  /**
+   * The endpoints that the provider has beside chat completions. Default: of `openai` all of OpenAI's, of
+   * `openai-compatible` the same without `responses`, of `anthropic` `messages`.
+   */
+  endpoints?: Endpoint[] | undefined
   region?: string | undefined
   /** Further fields belong to the provider: resourceName, apiVersion, teamId, accessKeyId … */
   [field: string]: unknown

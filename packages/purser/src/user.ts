@@ -7,7 +7,9 @@ import type { Subject } from './core/subject.ts'
 import { parseActor, parseReason, validateOptions } from './core/validate.ts'
 import type { InternalUserLedger, UserLedger } from './ledger/api.ts'
 import type { UserRuntime } from './runtime/api.ts'
+import type { EndpointTurn } from './turn/call-endpoint.ts'
 import type { UserModules } from './turn/deps.ts'
+import type { EndpointCall } from './turn/endpoint-call.ts'
 import type { TurnOptions } from './turn/options.ts'
 import type { Turn } from './turn/take-turn.ts'
 
@@ -65,6 +67,7 @@ export interface UserDeps {
   readonly context: Pick<ContextModule, 'of' | 'exportRows'>
   readonly answers: { of(user: Subject): InternalUserAnswers }
   turn(modules: UserModules, request: unknown, options: TurnOptions | undefined): Promise<Turn>
+  callEndpoint(modules: UserModules, call: EndpointCall, options: TurnOptions | undefined): Promise<EndpointTurn>
   erase(user: Subject, options: EraseOptions): Promise<EraseReceipt>
   /** The current instant, ISO 8601. */
   now(): string
@@ -109,17 +112,27 @@ class LazyUserModules implements UserModules {
   }
 }
 
+type CallEndpoint = (call: EndpointCall, options?: TurnOptions) => Promise<EndpointTurn>
+
+/** Runs one request of a user to another endpoint than chat completions. For `@purser/server`. */
+export function callUserEndpoint(user: User, ...args: Parameters<CallEndpoint>): Promise<EndpointTurn> {
+  return (user as UserHandle).callEndpoint(...args)
+}
+
 export class UserHandle implements User {
   // Functions rather than methods, so that they can be destructured.
   readonly turn: User['turn']
   readonly export: User['export']
   readonly erase: User['erase']
+  /** No member of `User`: formats of other endpoints than chat completions are known to the gateway only. */
+  readonly callEndpoint: CallEndpoint
   readonly #modules: LazyUserModules
 
   constructor(user: Subject, deps: UserDeps) {
     const modules = new LazyUserModules(user, deps)
     this.#modules = modules
     this.turn = (request, options) => deps.turn(modules, request, options)
+    this.callEndpoint = (call, options) => deps.callEndpoint(modules, call, options)
     this.export = (options = {}) => {
       const { runtime, ledger, answers } = modules
       const context = deps.context.exportRows(user)

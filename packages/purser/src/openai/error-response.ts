@@ -98,6 +98,9 @@ const MAPPINGS: Readonly<Record<ErrorCode, Mapping>> = {
   package_missing: [500, SERVER],
   host_not_allowed: [400, INVALID],
 
+  unsupported_parameter: [400, INVALID],
+  unsupported_endpoint: [400, INVALID],
+  previous_response_not_found: [400, INVALID],
   request_invalid: [400, INVALID, 'invalid_request_error'],
   turn_consumed: [500, SERVER],
   reader_slow: [503, SERVER],

@@ -25,9 +25,13 @@ export function tokensOfDelta(bytes: number): number {
 export function textBytesOfChunk(chunk: string): number {
   // Almost every chunk has text in this one member.
   const first = textBytesOfMember(chunk, TEXT_MEMBERS[0])
-  if (first > 0) return first
+  return first > 0 ? first : textBytesOfMembers(chunk, TEXT_MEMBERS)
+}
+
+/** About how many bytes of text JSON has in members of these names, which are in quotes and followed by a colon. */
+export function textBytesOfMembers(json: string, members: readonly string[]): number {
   let bytes = 0
-  for (const member of TEXT_MEMBERS) bytes += textBytesOfMember(chunk, member)
+  for (const member of members) bytes += textBytesOfMember(json, member)
   return bytes
 }
 

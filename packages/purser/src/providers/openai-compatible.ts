@@ -1,11 +1,11 @@
 import type { Effects } from '../core/effects.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatRequest } from '../openai/chat.ts'
-import type { ChatModel } from '../openai/chat-model.ts'
 import type { ProviderConfig } from '../options.ts'
-import type { ModelRequest } from '../runtime/ports.ts'
+import type { LiveModel, ModelRequest } from '../runtime/ports.ts'
 import type { Credentials } from './credentials.ts'
 import type { Pools } from './http/pools.ts'
+import { createHttpEndpoints } from './http-endpoints.ts'
 import { createOpenAiHttpModel, type OpenAiHttpModelDeps } from './openai-http.ts'
 
 export interface OpenAiCompatibleDeps {
@@ -16,8 +16,11 @@ export interface OpenAiCompatibleDeps {
   readonly maxResponseBytes: number
 }
 
+/** A model behind an address, and the other endpoints there. */
+export type HttpModel = Pick<LiveModel, 'chat' | 'endpoints'>
+
 /** A server that speaks the chat completions format. One without keys is configured with `apiKey: ''`. */
-export function createOpenAiCompatibleModel(deps: OpenAiCompatibleDeps): ChatModel {
+export function createOpenAiCompatibleModel(deps: OpenAiCompatibleDeps): HttpModel {
   const { request, credentials } = deps
   const { apiKey: operatorKey, includeUsage } = request.config as ProviderConfig
   if (credentials.baseURL === undefined) {
@@ -34,7 +37,7 @@ export function createOpenAiCompatibleModel(deps: OpenAiCompatibleDeps): ChatMod
   })
 }
 
-export function createOpenAiModel(deps: OpenAiCompatibleDeps): ChatModel {
+export function createOpenAiModel(deps: OpenAiCompatibleDeps): HttpModel {
   const { credentials } = deps
   return createModel(deps, {
     defaultURL: new URL('https://api.openai.com/v1'),
@@ -48,7 +51,7 @@ export function createOpenAiModel(deps: OpenAiCompatibleDeps): ChatModel {
 }
 
 /** Friendli has two endpoints: one for its shared models, and one for the user's own deployments. */
-export function createFriendliModel(deps: OpenAiCompatibleDeps): ChatModel {
+export function createFriendliModel(deps: OpenAiCompatibleDeps): HttpModel {
   const { request, credentials } = deps
   const { deployment } = request.settings
   return createModel(deployment === null ? deps : { ...deps, request: { ...request, modelId: deployment } }, {
@@ -66,21 +69,21 @@ interface Endpoint {
   readonly prepare?: OpenAiHttpModelDeps['prepare']
 }
 
-function createModel(deps: OpenAiCompatibleDeps, { defaultURL, apiKey, headers, prepare }: Endpoint): ChatModel {
+function createModel(deps: OpenAiCompatibleDeps, { defaultURL, apiKey, headers, prepare }: Endpoint): HttpModel {
   const { request, credentials, pools, effects, maxResponseBytes } = deps
   const baseURL = credentials.baseURL ?? defaultURL
   const defined = Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined)
-  return createOpenAiHttpModel({
+  const allHeaders = { ...credentials.headers, ...Object.fromEntries(defined) }
+  const connection = {
     effects,
     provider: request.provider,
-    model: request.modelId,
     getDispatcher: pools.dispatcherFor(baseURL, credentials.isTrusted || credentials.baseURL === undefined),
     baseURL,
-    apiKey,
     maxResponseBytes,
-    headers: { ...credentials.headers, ...Object.fromEntries(defined) },
-    prepare,
-  })
+  }
+  const chat = createOpenAiHttpModel({ ...connection, model: request.modelId, apiKey, headers: allHeaders, prepare })
+  const key = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }
+  return { chat, endpoints: createHttpEndpoints({ ...connection, headers: { ...key, ...allHeaders } }) }
 }
 
 /** For servers that reject unknown fields: the provider's `includeUsage: false`. Their tokens are not counted. */

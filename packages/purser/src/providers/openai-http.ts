@@ -17,6 +17,7 @@ import { canDecodeBody, decodeBody } from './http/decoded-body.ts'
 import { mapHttpError, mapInBandError, mapNetworkError, parseJson } from './http/errors.ts'
 import { type ByteReader, HttpCall, readPrefix, readText, tooLarge } from './http/http-call.ts'
 import type { GetDispatcher } from './http/pools.ts'
+import { createRequestHeaders } from './http/request-headers.ts'
 import { createSseChunkSource } from './http/sse-chunk-source.ts'
 
 /** Limits for one answer beside `maxResponseBytes`, bytes. */
@@ -45,7 +46,12 @@ export interface OpenAiHttpModelDeps {
  */
 export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
   const { effects, provider, model, maxResponseBytes } = deps
-  const headers = createHeaders(deps)
+  const headers = createRequestHeaders(provider, {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    ...(deps.apiKey === undefined ? {} : { authorization: `Bearer ${deps.apiKey}` }),
+    ...deps.headers,
+  })
   const redact = createRedactor([deps.apiKey ?? '', ...secretsInHeaders(deps.headers), ...secretsInQuery(deps.baseURL)])
   const createError = (error: unknown) => mapInBandError(provider, error, redact)
   const createId = () => effects.randomId()
@@ -141,25 +147,6 @@ function toUpstreamRequest(request: ChatRequest, { provider, model, prepare }: O
   const usage = fields.stream === true && { stream_options: { ...fields.stream_options, include_usage: true } }
   const upstreamRequest = { ...Object.fromEntries(defaults), ...fields, ...usage, model } as ChatRequest
   return prepare === undefined ? upstreamRequest : prepare(upstreamRequest)
-}
-
-/** Throws `secret_invalid` for a key or header that HTTP cannot carry. */
-function createHeaders({ apiKey, headers, provider }: OpenAiHttpModelDeps): string[] {
-  const all = new Map([
-    ['content-type', 'application/json'],
-    ['accept', 'application/json, text/event-stream'],
-    ['accept-encoding', 'identity'],
-  ])
-  if (apiKey !== undefined) all.set('authorization', `Bearer ${apiKey}`)
-  for (const [name, value] of Object.entries(headers)) all.set(name.toLowerCase(), value)
-  for (const value of all.values()) {
-    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
-      throw new PurserError('secret_invalid', `A key or header of the provider '${provider}' is not a header value.`, {
-        hint: 'It contains a line break or another character that HTTP does not allow; set it again.',
-      })
-    }
-  }
-  return [...all].flat()
 }
 
 interface ParsedAnswer {

@@ -3,11 +3,11 @@ import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { createLanguageModel } from '../ai-sdk/language-model.ts'
 import type { Effects } from '../core/effects.ts'
 import { createRedactor } from '../core/redact.ts'
-import type { ChatModel } from '../openai/chat-model.ts'
 import { DEFAULTS, type ProviderConfig, type ProviderKind, type ProviderOption } from '../options.ts'
 import type { LiveModel, ModelFactory, ModelRequest } from '../runtime/ports.ts'
 import { createAiSdkChatModel } from './ai-sdk/chat-model.ts'
 import {
+  createAnthropicEndpoints,
   createAnthropicModel,
   createAzureModel,
   createBedrockModel,
@@ -22,6 +22,7 @@ import {
   createFriendliModel,
   createOpenAiCompatibleModel,
   createOpenAiModel,
+  type HttpModel,
   type OpenAiCompatibleDeps,
 } from './openai-compatible.ts'
 import { describeTarget } from './target.ts'
@@ -44,7 +45,7 @@ export interface ProviderRegistry extends ModelFactory {
 }
 
 /** One model with two interfaces: for turns, and for the AI SDK. */
-type Model = Pick<LiveModel, 'chat' | 'model'>
+type Model = Pick<LiveModel, 'chat' | 'model' | 'endpoints'>
 
 /**
  * Builds models of every kind of provider. Keys come from the user or the configuration, never from the process
@@ -59,8 +60,8 @@ export function openProviderRegistry(deps: ProviderRegistryDeps): ProviderRegist
   function buildModel(request: ModelRequest): Model {
     const { config } = request
     if (typeof config !== 'function') {
-      const { chat, model } = BUILDERS[config.kind](request, config)
-      return { chat: { ...chat, target: describeTarget(request, config) }, model }
+      const { chat, model, endpoints } = BUILDERS[config.kind](request, config)
+      return { chat: { ...chat, target: describeTarget(request, config) }, model, endpoints }
     }
     const { chat, model } = fromLanguageModel(request, createModelFromFunction(request, config))
     return { chat: { ...chat, target: `${(model as LanguageModelV4).provider}` }, model }
@@ -74,8 +75,8 @@ export function openProviderRegistry(deps: ProviderRegistryDeps): ProviderRegist
     maxResponseBytes,
   })
 
-  function fromChatModel(chat: ChatModel): Model {
-    return { chat, model: createLanguageModel(chat) }
+  function fromChatModel({ chat, endpoints }: HttpModel): Model {
+    return { chat, model: createLanguageModel(chat), endpoints }
   }
 
   function fromLanguageModel(request: ModelRequest, languageModel: LanguageModelV4): Model {
@@ -89,14 +90,17 @@ export function openProviderRegistry(deps: ProviderRegistryDeps): ProviderRegist
       fromLanguageModel(request, createModel(createDeps(request, config)))
 
   const BUILDERS: Readonly<Record<ProviderKind, (request: ModelRequest, config: ProviderConfig) => Model>> = {
-    demo: ({ provider, modelId }) => fromChatModel(createDemoModel({ effects, provider, model: modelId })),
+    demo: ({ provider, modelId }) => fromChatModel({ chat: createDemoModel({ effects, provider, model: modelId }) }),
     'openai-compatible': (...args) => fromChatModel(createOpenAiCompatibleModel(createDeps(...args))),
     friendli: (...args) => fromChatModel(createFriendliModel(createDeps(...args))),
     openai(...args) {
       const deps = createDeps(...args)
-      return { chat: createOpenAiModel(deps), model: createOpenAiPackageModel(deps) }
+      return { ...createOpenAiModel(deps), model: createOpenAiPackageModel(deps) }
     },
-    anthropic: fromPackage(createAnthropicModel),
+    anthropic(...args) {
+      const deps = createDeps(...args)
+      return { ...fromLanguageModel(args[0], createAnthropicModel(deps)), endpoints: createAnthropicEndpoints(deps) }
+    },
     google: fromPackage(createGoogleModel),
     azure: fromPackage(createAzureModel),
     'amazon-bedrock': fromPackage(createBedrockModel),

@@ -3,7 +3,14 @@ import type { ModelRequest } from '../runtime/ports.ts'
 import { isKeyHeader, isSecretField, resolveCredentials } from './credentials.ts'
 
 /** Fields of a configuration that decide who may call what, and not what answers. */
-const ACCESS_FIELDS: ReadonlySet<string> = new Set(['models', 'defaultModel', 'allowedHosts', 'userField', 'headers'])
+const ACCESS_FIELDS: ReadonlySet<string> = new Set([
+  'models',
+  'defaultModel',
+  'allowedHosts',
+  'userField',
+  'headers',
+  'endpoints',
+])
 
 /** Fields of an account that select another endpoint or another version of it; a user's own replace the operator's. */
 const ENDPOINT_FIELDS = ['resourceName', 'apiVersion', 'region', 'organization', 'project', 'teamId'] as const

@@ -1,5 +1,6 @@
 import { isObject, throwInvalid } from '../core/validate.ts'
 import { suggestion } from '../errors.ts'
+import { ENDPOINTS } from '../openai/endpoint.ts'
 import { PROVIDER_KINDS, type ProviderOption } from '../options.ts'
 
 type FieldRule = readonly [expected: string, isValid: (value: unknown) => boolean]
@@ -22,6 +23,7 @@ const FIELDS: Readonly<Record<string, FieldRule>> = {
     (value) => /^(safety_identifier|user|none)$/.test(String(value)),
   ],
   headers: ['an object of texts', (value) => isObject(value) && Object.values(value).every(isText)],
+  endpoints: [`a list of ${ENDPOINTS.map((one) => `'${one}'`).join(', ')}`, isEndpoints],
   includeUsage: boolean,
   useDeploymentBasedUrls: boolean,
 }
@@ -45,6 +47,10 @@ export function validateProviders(providers: Readonly<Record<string, ProviderOpt
 
 function throwOptionInvalid(path: string, expected: string, hint?: string): never {
   throwInvalid(`The option '${path}' must be ${expected}.`, { code: 'option_invalid', hint: hint || undefined })
+}
+
+function isEndpoints(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => ENDPOINTS.includes(one))
 }
 
 function isBaseURL(value: unknown): boolean {

@@ -2,6 +2,7 @@ import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
 import type { AbortOptions } from '../core/abort.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
+import type { UpstreamEndpoints } from '../openai/endpoint.ts'
 
 /** The layer a setting comes from; each layer overrides the ones before it. */
 export type Layer = 'default' | 'preset' | 'user' | 'session' | 'turn'
@@ -222,6 +223,8 @@ export interface Lease {
   readonly model: LanguageModelV4
   /** The same model in the chat completions format, used by turns. Throws like `model`. */
   readonly chat: ChatModel
+  /** The other endpoints of the model's provider; undefined if it has none. Throws like `model`. */
+  readonly endpoints: UpstreamEndpoints | undefined
   /** Names of the MCP servers that `mcp` may connect to: those of the settings, or all when no layer sets them. */
   readonly mcpServers: readonly string[]
   /**

@@ -4,6 +4,7 @@ import { type AbortOptions, withSignal } from '../core/abort.ts'
 import { validateOptions } from '../core/validate.ts'
 import { PurserError, purserClosed } from '../errors.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
+import type { UpstreamEndpoints } from '../openai/endpoint.ts'
 import type { Lease, Settings } from './api.ts'
 import type { LiveRuntime, RuntimeSnapshot } from './pool/live-runtime.ts'
 import type { McpClient } from './pool/mcp-connection-pool.ts'
@@ -38,6 +39,10 @@ export class RuntimeLease implements Lease {
 
   get chat(): ChatModel {
     return this.#getModel().chat
+  }
+
+  get endpoints(): UpstreamEndpoints | undefined {
+    return this.#getModel().endpoints
   }
 
   get mcpServers(): readonly string[] {

@@ -2,6 +2,7 @@ import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
 import type { Subject } from '../core/subject.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
+import type { UpstreamEndpoints } from '../openai/endpoint.ts'
 import type { McpServerOption, ProviderOption } from '../options.ts'
 import type { SettingsFields } from './api.ts'
 import type { OAuthPort, TokenSource } from './oauth/ports.ts'
@@ -34,6 +35,8 @@ export interface LiveModel {
   /** May be built on first access. */
   readonly model: LanguageModelV4
   readonly chat: ChatModel
+  /** The provider's other endpoints, if it has any. */
+  readonly endpoints?: UpstreamEndpoints | undefined
   /** Called once, when no lease uses the model any more. */
   close(): Promise<void>
 }

@@ -12,12 +12,12 @@ import { readerTimedOut } from './reader-watch.ts'
 
 type HeaderFields = Readonly<Record<string, string>>
 
-const EVENT_STREAM: HeaderFields = {
+export const EVENT_STREAM: HeaderFields = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'private, no-store',
   'x-accel-buffering': 'no',
 }
-const JSON_BODY: HeaderFields = {
+export const JSON_BODY: HeaderFields = {
   'content-type': 'application/json; charset=utf-8',
   'cache-control': 'private, no-store',
 }
@@ -49,7 +49,8 @@ export function createRefusedTurn(admission: Refused, now: number): RefusedTurn 
 
 interface AnswerFacts {
   readonly settings: Settings
-  readonly context: Context
+  /** Undefined for an endpoint without a prompt. */
+  readonly context?: Context | undefined
   readonly cache: string
   readonly admission: Admitted
   readonly overheadMs: number
@@ -67,7 +68,7 @@ export function answerHeaders(
   return {
     'x-purser-model': encodeHeaderValue(`${settings.provider}/${settings.model}`),
     'x-purser-cache': cache,
-    'x-purser-context': context.status,
+    ...(context === undefined ? {} : { 'x-purser-context': context.status }),
     'x-purser-overhead-ms': overheadMs.toFixed(2),
     ...(isReplay ? { 'idempotent-replayed': 'true' } : {}),
     ...(admission.downgradedBy === null ? {} : { 'x-purser-downgraded': encodeHeaderValue(admission.downgradedBy) }),
@@ -192,7 +193,7 @@ function errorFrame(error: unknown, requestId?: string): string {
 }
 
 /** Resolves when the response accepts more, or is closed. */
-function drained(response: ServerResponse): Promise<void> {
+export function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       response.off('drain', done).off('close', done)

@@ -6,8 +6,8 @@ import type { AdmittedTurn, TokenUsage } from '../ledger/api.ts'
 import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
 import type { EstimatedRequest } from '../ledger/limits/estimate-tokens.ts'
 import type { LimitState } from '../ledger/limits/limit-state.ts'
-import type { ChatRequest, Usage } from '../openai/chat.ts'
-import type { ChatAnswer, ChatModel } from '../openai/chat-model.ts'
+import type { ChatRequest, Usage, ChatMessage } from '../openai/chat.ts'
+import type { ChatAnswer, ChatModel, ChatCall } from '../openai/chat-model.ts'
 import { cachedTokensOf, tokenCountOf } from '../openai/completion.ts'
 import { lastUserText } from '../openai/last-user-text.ts'
 import type { Lease, Override } from '../runtime/api.ts'
@@ -23,6 +23,13 @@ export type TokenCounts = Pick<Usage, 'prompt_tokens' | 'completion_tokens'> & {
   readonly prompt_tokens_details?: unknown
 }
 
+/** What a turn needs of its request, which may be in the format of any endpoint. */
+export interface TurnRequest {
+  readonly model?: string | null | undefined
+  /** Absent in other formats than chat completions. */
+  readonly messages?: readonly ChatMessage[] | undefined
+}
+
 export type TurnOutcome = 'completed' | 'failed' | 'cancelled'
 
 /** What a turn adds to the prompt. */
@@ -36,10 +43,10 @@ interface TurnPrompt {
  * signal, the admission that pays for it, and the lease. The lease outlives the turn while the model call that runs on
  * it is still read by others.
  */
-export class TurnRun {
+export class TurnRun<Request extends TurnRequest = ChatRequest> {
   readonly deps: TurnDeps
   readonly modules: UserModules
-  readonly request: ChatRequest
+  readonly request: Request
   readonly options: TurnOptions
   readonly cacheMode: 'on' | 'refresh' | 'off'
   readonly #startedAt: number
@@ -62,7 +69,7 @@ export class TurnRun {
   #prompt: TurnPrompt | undefined
   #hasEnded = false
 
-  constructor(deps: TurnDeps, modules: UserModules, request: ChatRequest, options: TurnOptions) {
+  constructor(deps: TurnDeps, modules: UserModules, request: Request, options: TurnOptions) {
     this.deps = deps
     this.modules = modules
     this.request = request
@@ -139,19 +146,24 @@ export class TurnRun {
     const { mode, timeZone, session } = this.options
     const { context } = this.modules
     // Only where a source asks for it: finding it costs a look at every message.
-    const query = context.needsQuery ? lastUserText(this.request.messages) : undefined
+    const query = context.needsQuery ? lastUserText(this.request.messages ?? []) : undefined
     const options = { mode, timeZone, session, query, signal: this.signal, keep: this.cacheMode !== 'off' }
     const resolved = context.getWarm(options) ?? (await context.resolve(options))
     this.#prompt = { context: resolved, prefix: context.comparePrefix(session, resolved.prefixHash) }
     return resolved
   }
 
-  async callModel(chat: ChatModel, request: ChatRequest, signal: AbortSignal): Promise<ChatAnswer> {
+  callModel(chat: ChatModel, request: ChatRequest, signal: AbortSignal): Promise<ChatAnswer> {
+    return this.callUpstream((call) => chat.chat(request, call), signal)
+  }
+
+  /** Calls the upstream with the timeouts of the turn. The wait is not counted as overhead. */
+  async callUpstream<Answer>(run: (call: ChatCall) => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
     const { options, deps } = this
     const { firstChunkTimeoutMs = deps.limits.firstChunkTimeoutMs, idleTimeoutMs = deps.limits.idleTimeoutMs } = options
     const startedAt = deps.effects.monotonic()
     try {
-      return await chat.chat(request, { firstChunkTimeoutMs, idleTimeoutMs, signal })
+      return await run({ firstChunkTimeoutMs, idleTimeoutMs, signal })
     } finally {
       this.#upstreamMs += deps.effects.monotonic() - startedAt
     }

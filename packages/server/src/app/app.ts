@@ -19,7 +19,7 @@ import { acceptJsonOnly, rejectUnreadBodies } from '../http/request-body.ts'
 import { registerRoutes } from '../routes/routes.ts'
 import { createClientErrorHandler } from './client-error-handler.ts'
 import type { AppContext } from './context.ts'
-import { HttpError, mapError } from './errors.ts'
+import { formatErrorBody, HttpError, mapError } from './errors.ts'
 import { escapeLines } from './escape-controls.ts'
 import { limitPipelining } from './limit-pipelining.ts'
 import { logFault } from './log-fault.ts'
@@ -129,16 +129,16 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
 
 type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void
 
-function createErrorHandler({ prefix }: AppContext['options']): ErrorHandler {
+function createErrorHandler(options: AppContext['options']): ErrorHandler {
   return (error, request, reply) => {
-    const response = mapError(error, { requestId: request.id, surface: getSurface(request.url, prefix) })
+    const response = mapError(error, { requestId: request.id, surface: getSurface(request.url, options.prefix) })
     if (response.status >= 500 && !(error instanceof HttpError)) logFault(request, error)
     // Fastify closes the connection when a body is too large; a client that is still sending would not read the 413.
     reply.removeHeader('connection')
     reply
       .code(response.status)
       .headers({ 'x-request-id': request.id, ...response.headers })
-      .send(response.body)
+      .send(formatErrorBody(response, request, options))
   }
 }
 

@@ -5,6 +5,7 @@ import type { Role } from '../auth/scopes.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Config } from '../config/load.ts'
 import type { ServerOptions } from '../config/server-options.ts'
+import type { OpenStreams } from '../http/open-streams.ts'
 import type { ConnectionTimeouts } from './connection-limits.ts'
 
 /** What the routes of one server share. */
@@ -19,6 +20,7 @@ export interface AppContext {
   readonly effects: Effects
   readonly authorize: Authorize | undefined
   readonly timeouts: ConnectionTimeouts
+  readonly streams: OpenStreams
   /** Epoch ms. */
   readonly startedAt: number
   /** Aborted when the server begins to close. Ends what would otherwise stay open, such as event streams. */

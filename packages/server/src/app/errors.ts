@@ -1,4 +1,4 @@
-import type { FastifyError } from 'fastify'
+import type { FastifyError, FastifyRequest } from 'fastify'
 import {
   createErrorResponse,
   type ErrorResponse,
@@ -6,6 +6,9 @@ import {
   PurserError,
   toErrorResponse,
 } from 'purser'
+import type { ServerOptions } from '../config/server-options.ts'
+import { type AnthropicError, toAnthropicError } from '../formats/anthropic-error.ts'
+import { speaksAnthropic } from './surface.ts'
 
 /** Validation errors in one response. */
 const MAX_ISSUES = 20
@@ -56,6 +59,15 @@ export function mapError(error: unknown, options: ErrorResponseContext): ErrorRe
   const response = createErrorResponse(status, fields, options)
   const body = issues === undefined ? response.body.error : { ...response.body.error, issues }
   return { ...response, headers: { ...response.headers, ...headers }, body: { error: body } }
+}
+
+/** The body of an error in the format of the endpoint: Anthropic's on `/v1/messages`, OpenAI's everywhere else. */
+export function formatErrorBody(
+  { status, body }: ErrorResponse,
+  { url }: Pick<FastifyRequest, 'url'>,
+  { prefix }: Pick<ServerOptions, 'prefix'>,
+): ErrorResponse['body'] | AnthropicError {
+  return speaksAnthropic(url, prefix) ? toAnthropicError(body.error, status) : body
 }
 
 /** Fastify's own 4xx errors; undefined for an error of the server. */

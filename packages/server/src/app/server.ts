@@ -9,6 +9,7 @@ import { Limiter } from '../auth/limiter.ts'
 import { Sessions } from '../auth/sessions.ts'
 import { type Config, resolveConfig } from '../config/load.ts'
 import { SERVER_DEFAULTS } from '../config/server-options.ts'
+import { OpenStreams } from '../http/open-streams.ts'
 import { createApp } from './app.ts'
 import { CONNECTION_TIMEOUTS, type ConnectionTimeouts } from './connection-limits.ts'
 import type { AppContext } from './context.ts'
@@ -106,6 +107,7 @@ function createContext(
   const keys = new ApiKeyStore(deps, environmentKeys)
   const options = config?.server ?? SERVER_DEFAULTS
   return {
+    streams: new OpenStreams(options),
     purser,
     options: prefix === undefined ? options : { ...options, prefix },
     config,

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
-import { getSurface } from '../app/surface.ts'
+import { acceptsAnthropicKey, getSurface } from '../app/surface.ts'
 import { getHeader } from '../http/headers.ts'
 import { parseSessionCookie } from './cookie.ts'
 import { type RequestOrigin, validateHost, validateOrigin } from './origin.ts'
@@ -112,6 +112,8 @@ function authenticateByCredentials(
   context: AppContext,
 ): Identity | undefined | Promise<Identity | undefined> {
   const { authorization, cookie } = request.headers
+  const apiKey = getAnthropicKey(request, context)
+  if (apiKey !== undefined) return context.keys.authenticate(apiKey)
   if (authorization !== undefined) {
     const key = /^bearer +(\S+) *$/i.exec(authorization)?.[1]
     return key === undefined ? undefined : context.keys.authenticate(key)
@@ -122,6 +124,13 @@ function authenticateByCredentials(
   if (request.method === 'GET' || request.method === 'HEAD') validateHost(origin, context.options)
   else validateOrigin(origin, context.options)
   return findSession(token, context)
+}
+
+/** The key in Anthropic's own header, which its clients send instead of a bearer token. */
+function getAnthropicKey({ headers, url }: FastifyRequest, { options }: AppContext): string | undefined {
+  const key = headers['x-api-key']
+  if (headers.authorization !== undefined || typeof key !== 'string') return undefined
+  return acceptsAnthropicKey(url, options.prefix) ? key : undefined
 }
 
 async function findSession(token: string, { sessions }: AppContext): Promise<Identity | undefined> {
@@ -149,8 +158,9 @@ function missingScope(scope: Scope | undefined, { role }: Identity): HttpError |
   })
 }
 
-export function unauthorized(request: FastifyRequest, { options }: AppContext): HttpError {
-  const hasCredentials = request.headers.authorization !== undefined
+export function unauthorized(request: FastifyRequest, context: AppContext): HttpError {
+  const { options } = context
+  const hasCredentials = request.headers.authorization !== undefined || getAnthropicKey(request, context) !== undefined
   // The role that can use what was asked for.
   const role = getSurface(request.url, options.prefix) === 'gateway' ? 'service' : 'admin'
   return new HttpError(401, 'invalid_api_key', hasCredentials ? 'Invalid API key.' : 'Missing API key.', {

@@ -1,5 +1,5 @@
 import { PROVIDER_KINDS, type ProviderConfig, type PurserOptions } from 'purser'
-import { isSpec, OPTION_SPECS, type OptionSpec, type SpecTable } from 'purser/internal'
+import { ENDPOINTS, isSpec, OPTION_SPECS, type OptionSpec, type SpecTable } from 'purser/internal'
 import { z } from 'zod'
 import { isHttpUrl, SERVER_SPECS, type ServerOptions } from './server-options.ts'
 
@@ -30,6 +30,7 @@ const provider = z.looseObject({
   defaultModel: nonEmpty.optional(),
   userField: z.enum(['safety_identifier', 'user', 'none']).optional(),
   headers: texts.optional(),
+  endpoints: z.array(z.enum(ENDPOINTS)).optional(),
   region: nonEmpty.optional(),
 })
 

@@ -18,12 +18,14 @@ import { registerChatRoutes } from './gateway/chat.ts'
 import { registerModelRoutes } from './gateway/models.ts'
 import { registerOwnContextRoutes } from './gateway/own-context.ts'
 import { registerOwnLimitRoutes } from './gateway/own-limits.ts'
+import { registerRelayedRoutes } from './gateway/relayed.ts'
 
 export async function registerRoutes(app: FastifyInstance, context: AppContext): Promise<void> {
   registerChatRoutes(app, context)
   registerModelRoutes(app, context)
   registerOwnContextRoutes(app, context)
   registerOwnLimitRoutes(app, context)
+  registerRelayedRoutes(app, context)
   registerHealthRoutes(app, context)
   registerSessionRoutes(app, context)
   registerUserRoutes(app, context)

@@ -1,10 +1,13 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
+import type { Effects } from '../../core/effects.ts'
 import { PurserError } from '../../errors.ts'
+import type { UpstreamEndpoints } from '../../openai/endpoint.ts'
 import type { ModelRequest } from '../../runtime/ports.ts'
 import { requireAddressedName } from '../addressed-name.ts'
 import { type Credentials, secretMissing } from '../credentials.ts'
 import { createGuardedFetch } from '../http/guarded-fetch.ts'
 import type { Pools } from '../http/pools.ts'
+import { createHttpEndpoints } from '../http-endpoints.ts'
 
 /*
  * Models of the AI SDK's provider packages. A package falls back to the process environment for whatever it is not
@@ -13,6 +16,8 @@ import type { Pools } from '../http/pools.ts'
  *
  * Each function throws at once when settings or keys are missing or invalid; the package is imported by the first call.
  */
+
+const ANTHROPIC_URL = 'https://api.anthropic.com/v1'
 
 interface PackageDeps {
   readonly request: ModelRequest
@@ -39,12 +44,29 @@ export function createOpenAiPackageModel(deps: PackageDeps): LanguageModelV4 {
 
 export function createAnthropicModel(deps: PackageDeps): LanguageModelV4 {
   const { request, credentials } = deps
-  const { baseURL, shared } = resolveEndpoint(deps, 'https://api.anthropic.com/v1')
+  const { baseURL, shared } = resolveEndpoint(deps, ANTHROPIC_URL)
   const authToken = credentials.get('authToken')
   const key = authToken === undefined ? { apiKey: credentials.require('apiKey') } : { authToken }
   return createLazyModel(request, async () => {
     const { createAnthropic } = await importPackage('@ai-sdk/anthropic', () => import('@ai-sdk/anthropic'))
     return createAnthropic({ ...shared, ...key, baseURL }).languageModel(request.modelId)
+  })
+}
+
+/** Anthropic's own endpoints, for requests in its format. */
+export function createAnthropicEndpoints(deps: PackageDeps & { readonly effects: Effects }): UpstreamEndpoints {
+  const { request, credentials, pools, maxResponseBytes, effects } = deps
+  const baseURL = credentials.baseURL ?? new URL(ANTHROPIC_URL)
+  const authToken = credentials.get('authToken')
+  const key: Record<string, string> =
+    authToken === undefined ? { 'x-api-key': credentials.require('apiKey') } : { authorization: `Bearer ${authToken}` }
+  return createHttpEndpoints({
+    effects,
+    provider: request.provider,
+    getDispatcher: pools.dispatcherFor(baseURL, credentials.isTrusted || credentials.baseURL === undefined),
+    baseURL,
+    headers: { ...key, ...credentials.headers },
+    maxResponseBytes,
   })
 }
 

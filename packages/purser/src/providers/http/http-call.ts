@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Effects } from '../../core/effects.ts'
 import { PurserError } from '../../errors.ts'
@@ -31,7 +32,8 @@ export interface HttpCallOptions {
   readonly path: string
   /** Names and values in turn. */
   readonly headers: string[]
-  readonly body: string
+  /** A stream is read once: a call with one is never repeated. */
+  readonly body: string | Readable
   /** Aborting closes the socket and rejects with `signal.reason`. */
   readonly signal: AbortSignal
   /** Limit for the body of the response, until `limitTo` sets another; above it the call is aborted. */

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { PurserError } from 'purser'
 import { HttpError } from '../../app/errors.ts'
@@ -49,7 +50,8 @@ function* userFields(request: FastifyRequest): Iterable<UserField> {
     if (value !== undefined) yield { name, value }
   }
   const { body } = request
-  if (body === undefined) return
+  // Of a form only the headers are read before it is passed on.
+  if (body === undefined || body instanceof Readable) return
   if (!isObject(body)) throw new PurserError('request_invalid', 'The request body must be a JSON object.')
   for (const name of ['safety_identifier', 'user'] as const) {
     const value = body[name]

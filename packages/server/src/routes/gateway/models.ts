@@ -17,14 +17,53 @@ export function registerModelRoutes(app: FastifyInstance, context: AppContext): 
     '/v1/models',
     defineRoute('chat', { tag: 'gateway', summary: 'Lists the models that this user may name.' }),
     async (request) => {
-      const user = getActingUser(request, getIdentity(request))
-      const models = user === undefined ? listDefaultModels(context) : await listUserModels(context, user)
-      const created = Math.floor(context.startedAt / 1000)
-      const data = models.map(({ id, provider }) => ({ id, object: 'model', created, owned_by: provider }))
-      return { object: 'list', data }
+      const models = await listModels(context, getActingUser(request, getIdentity(request)))
+      const data = models.map((model) => describeModel(context, model))
+      // The last three are Anthropic's; the list is always whole.
+      return { object: 'list', data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null }
+    },
+  )
+  app.get<{ Params: { id: string } }>(
+    '/v1/models/:id',
+    defineRoute('chat', { tag: 'gateway', summary: 'Returns one model that this user may name.' }),
+    async (request) => {
+      const { id } = request.params
+      const models = await listModels(context, getActingUser(request, getIdentity(request)))
+      const model = models.find((listed) => listed.id === id)
+      if (model !== undefined) return describeModel(context, model)
+      throw new PurserError('model_not_found', `Model '${id}' does not exist for this user.`, {
+        hint: 'GET /v1/models lists the models.',
+        details: { param: 'model' },
+      })
     },
   )
 }
+
+/** `auto`, and the models that the user may name; without a user all configured models. */
+async function listModels(context: AppContext, user: string | undefined): Promise<ListedModel[]> {
+  return user === undefined ? listConfiguredModels(context) : await listUserModels(context, user)
+}
+
+/** In OpenAI's format, with the fields of Anthropic's beside them. */
+function describeModel({ startedAt }: AppContext, { id, provider }: ListedModel): ModelDescription {
+  const createdAt = new Date(startedAt).toISOString()
+  const created = Math.floor(startedAt / 1000)
+  return { id, object: 'model', created, owned_by: provider, type: 'model', display_name: id, created_at: createdAt }
+}
+
+interface ModelDescription {
+  readonly id: string
+  readonly object: 'model'
+  /** Epoch seconds. */
+  readonly created: number
+  /** The provider's name. */
+  readonly owned_by: string
+  readonly type: 'model'
+  readonly display_name: string
+  readonly created_at: string
+}
+
+const AUTO: ListedModel = { id: 'auto', provider: 'purser' }
 
 /** Models of the user's provider by their plain ids, models of other providers as `PROVIDER/MODEL`; without repeats. */
 async function listUserModels(context: AppContext, id: string): Promise<ListedModel[]> {
@@ -32,6 +71,7 @@ async function listUserModels(context: AppContext, id: string): Promise<ListedMo
   const [settings, secrets] = await Promise.all([getSettings(context, id), user.runtime.secrets()])
   const ownProvider = settings?.provider ?? null
   const models = settings === undefined ? [] : listOwnModels(context, settings)
+  if ((settings?.model ?? null) !== null) models.unshift(AUTO)
   for (const name of settings?.allowedModels ?? []) {
     const provider = name.slice(0, Math.max(0, name.indexOf('/')))
     if (provider !== ownProvider && context.purser.vocabulary.models.has(provider)) models.push({ id: name, provider })
@@ -60,12 +100,19 @@ function listOwnModels(context: AppContext, { provider, model, allowedModels }: 
     .map((id) => ({ id, provider }))
 }
 
-function listDefaultModels({ purser }: AppContext): ListedModel[] {
-  const { provider, model } = purser.vocabulary.defaults
-  if (provider === null) return []
-  const models = getModels(purser, provider)
-  if (models.length > 0) return models.map((id) => ({ id, provider }))
-  return model === null ? [] : [{ id: model, provider }]
+/** The models of the default provider by their plain ids, all others as `PROVIDER/MODEL`. */
+function listConfiguredModels({ purser }: AppContext): ListedModel[] {
+  const { defaults, models } = purser.vocabulary
+  const listed = defaults.model === null ? [] : [AUTO]
+  if (defaults.provider !== null) {
+    const own = getModels(purser, defaults.provider)
+    const ids = own.length > 0 || defaults.model === null ? own : [defaults.model]
+    for (const id of ids) listed.push({ id, provider: defaults.provider })
+  }
+  for (const [provider, ids] of models) {
+    if (provider !== defaults.provider) for (const id of ids) listed.push({ id: `${provider}/${id}`, provider })
+  }
+  return listed
 }
 
 /** Undefined for a user without a usable model, whose list of models is then empty. */

@@ -137,7 +137,7 @@ test('/v1/models lists the allowed models, /v1/me returns the quota', async () =
   const models = await client.models.list()
   assert.deepEqual(
     models.data.map(({ id }) => id),
-    ['m'],
+    ['auto', 'm'],
   )
   const me = await fetch(`${purser.baseURL}/me`, {
     headers: { authorization: `Bearer ${SERVICE_KEY}`, 'x-purser-user': 'heads' },

@@ -217,7 +217,7 @@ test('an unknown model is model_not_found, an unknown route unknown_url', async 
     404,
     'model_not_found',
   ])
-  const response = await fetch(`${purser.baseURL}/embeddings`, {
+  const response = await fetch(`${purser.baseURL}/unknown`, {
     method: 'POST',
     headers: { authorization: `Bearer ${SERVICE_KEY}` },
   })

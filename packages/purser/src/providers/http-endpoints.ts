@@ -1,0 +1,102 @@
+import { Readable } from 'node:stream'
+import type { Effects } from '../core/effects.ts'
+import { createRedactor, secretsInHeaders, secretsInQuery } from '../core/redact.ts'
+import type { ChatCall } from '../openai/chat-model.ts'
+import type { EndpointAnswer, EndpointRequest, UpstreamEndpoints } from '../openai/endpoint.ts'
+import { type ChunkTimeouts, createChunkTimeouts } from './chunk-timeouts.ts'
+import { canDecodeBody, decodeBody } from './http/decoded-body.ts'
+import { mapHttpError, mapNetworkError } from './http/errors.ts'
+import { type ByteReader, HttpCall, readPrefix } from './http/http-call.ts'
+import type { GetDispatcher } from './http/pools.ts'
+import { createRequestHeaders } from './http/request-headers.ts'
+import { RESPONSE_MAX_BYTES } from './openai-http.ts'
+
+export interface HttpEndpointsDeps {
+  readonly effects: Effects
+  readonly provider: string
+  readonly getDispatcher: GetDispatcher
+  /** Without the endpoint; a query is kept. */
+  readonly baseURL: URL
+  /** With the key. They replace headers of the request. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Limit for an answer in JSON. */
+  readonly maxResponseBytes: number
+}
+
+/**
+ * The endpoints of a provider over HTTP. Bodies pass in both directions as they arrive. Nothing is read from the process
+ * environment, no redirect is followed, and no call is retried.
+ */
+export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints {
+  const { effects, provider, baseURL, maxResponseBytes } = deps
+  const redact = createRedactor([...secretsInHeaders(deps.headers), ...secretsInQuery(baseURL)])
+
+  async function call(request: EndpointRequest, { signal, ...limits }: ChatCall): Promise<EndpointAnswer> {
+    const { endpoint, body } = request
+    const upstream = new HttpCall(deps.getDispatcher(), {
+      effects,
+      path: `${baseURL.pathname.replace(/\/+$/, '')}/${endpoint}${baseURL.search}`,
+      headers: createRequestHeaders(provider, { accept: '*/*', ...request.headers, ...deps.headers }),
+      body: typeof body === 'string' ? body : Readable.from(body, { objectMode: false }),
+      signal,
+      maxBytes: maxResponseBytes,
+    })
+    const onTimeout = (reason: unknown): void => upstream.cancel(reason)
+    const timeouts = createChunkTimeouts({ ...limits, effects, provider, onTimeout })
+    const mapError = (cause: unknown): unknown => (signal.aborted ? signal.reason : mapNetworkError(provider, cause))
+    try {
+      const { contentType, reader } = await readHead(upstream)
+      const first = await reader.read()
+      timeouts.stopWaiting()
+      return { contentType, bytes: readBytes(reader, { first, timeouts, mapError }) }
+    } catch (cause) {
+      timeouts.clear()
+      upstream.cancel(cause)
+      throw mapError(cause)
+    }
+  }
+
+  async function readHead(upstream: HttpCall): Promise<{ contentType: string; reader: ByteReader }> {
+    const { status, headers } = await upstream.head
+    const header = headers['content-encoding']
+    if (status < 200 || status > 299) {
+      const body = canDecodeBody(header) ? decodeBody(upstream, { header, maxBytes: maxResponseBytes }) : upstream
+      const text = await readPrefix(body, RESPONSE_MAX_BYTES.error)
+      throw mapHttpError({ provider, status, headers, text, now: effects.now(), redact })
+    }
+    const contentType = headers['content-type'] ?? ''
+    const isJson = /\bjson\b/i.test(contentType)
+    const maxBytes = isJson ? maxResponseBytes : Math.max(RESPONSE_MAX_BYTES.stream, maxResponseBytes)
+    const reader = decodeBody(upstream, { header, maxBytes })
+    reader.limitTo(maxBytes)
+    return { contentType, reader }
+  }
+
+  return { call }
+}
+
+interface ReadBytesOptions {
+  /** The bytes that were read already; undefined for an empty body. */
+  readonly first: Buffer | undefined
+  readonly timeouts: ChunkTimeouts
+  readonly mapError: (cause: unknown) => unknown
+}
+
+/** The call ends with the last byte, with an error, or when the reader stops. */
+async function* readBytes(
+  reader: ByteReader,
+  { first, timeouts, mapError }: ReadBytesOptions,
+): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    for (let next = first; next !== undefined; next = await reader.read()) {
+      timeouts.stopWaiting()
+      yield next
+      timeouts.startWaiting()
+    }
+  } catch (cause) {
+    throw mapError(cause)
+  } finally {
+    timeouts.clear()
+    reader.cancel(new Error('The answer is no longer read.'))
+  }
+}

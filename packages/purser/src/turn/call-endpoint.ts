@@ -1,0 +1,83 @@
+import { PurserError } from '../errors.ts'
+import { estimateTokens } from '../openai/estimate-tokens.ts'
+import { endpointsOf } from '../runtime/endpoints.ts'
+import { TurnReader } from './answered-turn.ts'
+import type { TurnDeps, UserModules } from './deps.ts'
+import type { EndpointCall } from './endpoint-call.ts'
+import type { RefusedTurn } from './http-response.ts'
+import { type TurnOptions, validateTurnOptions } from './options.ts'
+import { RelayedTurn } from './relayed-turn.ts'
+import { selectModel } from './select-model.ts'
+import { takeTurn } from './take-turn.ts'
+import { TurnRun } from './turn-run.ts'
+
+/** `answered`: the provider has no such endpoint, and a chat completion in its own format is to be translated. */
+export type EndpointTurn =
+  | { readonly kind: 'refused'; readonly turn: RefusedTurn }
+  | { readonly kind: 'relayed'; readonly turn: RelayedTurn }
+  | { readonly kind: 'answered'; readonly turn: TurnReader }
+
+/**
+ * Runs one request to an endpoint: relayed to a provider that has the endpoint, otherwise translated to a chat request.
+ * Either way it is a turn: admitted, counted, settled and ended like any other.
+ */
+export async function callEndpoint(
+  deps: TurnDeps,
+  modules: UserModules,
+  call: EndpointCall,
+  options: TurnOptions = {},
+): Promise<EndpointTurn> {
+  validateTurnOptions(options)
+  const { session } = options
+  const override = await selectModel(modules.runtime, deps.providers, call.model, options)
+  const { provider } = await modules.runtime.settings({ session, override })
+  const config = provider === null ? undefined : deps.providers[provider]
+  if (config === undefined || endpointsOf(config).includes(call.endpoint)) return relay(deps, modules, call, options)
+  if (call.toChat === undefined) throw unsupportedEndpoint(call, provider)
+  const turn = await takeTurn(deps, modules, call.toChat(), options)
+  if (!turn.allowed) return { kind: 'refused', turn }
+  if (turn instanceof TurnReader) return { kind: 'answered', turn }
+  throw new TypeError('A turn that is allowed is read by a TurnReader.')
+}
+
+async function relay(
+  deps: TurnDeps,
+  modules: UserModules,
+  call: EndpointCall,
+  options: TurnOptions,
+): Promise<EndpointTurn> {
+  const { model, body } = call
+  const run = new TurnRun(deps, modules, { model, endpoint: call.endpoint, body }, options)
+  const admission = await run.admit()
+  if (!admission.allowed) return { kind: 'refused', turn: run.refuse(admission) }
+  try {
+    const [lease, context] = await Promise.all([
+      run.acquireRuntime(),
+      call.hasPrompt ? run.resolveContext() : undefined,
+    ])
+    run.signal.throwIfAborted()
+    const { settings, chat, endpoints } = lease
+    if (endpoints === undefined) throw unsupportedEndpoint(call, chat.provider)
+    const config = deps.providers[chat.provider]
+    const field = typeof config === 'function' ? 'none' : (config?.userField ?? 'safety_identifier')
+    const prepared = call.prepare({
+      model: settings.model,
+      parameters: settings.parameters,
+      contextText: context?.text ?? '',
+      pseudonym: { field, id: deps.pseudonym(modules.user) },
+    })
+    const request = { endpoint: call.endpoint, ...prepared }
+    const answer = await run.callUpstream((upstreamCall) => endpoints.call(request, upstreamCall), run.signal)
+    const inputTokens = typeof prepared.body === 'string' ? estimateTokens(Buffer.byteLength(prepared.body)) : 0
+    return { kind: 'relayed', turn: new RelayedTurn(run, { call, settings, context, answer, inputTokens }) }
+  } catch (error) {
+    return { kind: 'refused', turn: run.fail(error) }
+  }
+}
+
+function unsupportedEndpoint({ endpoint }: EndpointCall, provider: string | null): PurserError {
+  return new PurserError('unsupported_endpoint', `The provider '${provider}' has no endpoint '/v1/${endpoint}'.`, {
+    hint: 'Name a model of another provider; GET /v1/models lists them.',
+    details: { param: 'model' },
+  })
+}

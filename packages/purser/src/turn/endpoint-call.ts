@@ -1,0 +1,49 @@
+import type { ServerSentEvent } from '../core/sse.ts'
+import type { ChatRequest, Usage } from '../openai/chat.ts'
+import type { Endpoint } from '../openai/endpoint.ts'
+import type { ErrorBody } from '../openai/error-response.ts'
+import type { UserField } from '../openai/pseudonymize-user.ts'
+
+/** One request to an endpoint in its own format, and what a turn needs to know about that format. */
+export interface EndpointCall {
+  readonly endpoint: Endpoint
+  /** As the client wrote it; the answer echoes it. */
+  readonly model: string | null | undefined
+  /** Identifies the request under an idempotency key, and is what its tokens are estimated from. */
+  readonly body: unknown
+  /** Whether the user's context is part of the prompt. */
+  readonly hasPrompt: boolean
+  /** The request as the upstream gets it. */
+  prepare(upstream: EndpointUpstream): PreparedRequest
+  /**
+   * The request as chat completions, for a provider without this endpoint; throws `unsupported_parameter` for what the
+   * format cannot say. Absent: `unsupported_endpoint`.
+   */
+  readonly toChat?: (() => ChatRequest) | undefined
+  /** The answer, or an event of a streamed one, as the client gets it. */
+  rewrite(json: string): string
+  /** The usage that the answer or an event reports, in the terms of chat completions. */
+  readUsage(value: Readonly<Record<string, unknown>>): Usage | undefined
+  /** Whether this event ends a complete answer; absent: every stream that was not cut is complete. */
+  readonly isLast?: ((event: ServerSentEvent) => boolean) | undefined
+  /** The members of events that hold what the model wrote, in quotes and followed by a colon. */
+  readonly textMembers: readonly string[]
+  /** The last frame of a stream that breaks. */
+  formatError(error: ErrorBody): string
+}
+
+/** What a request is sent with, by the user's settings. */
+export interface EndpointUpstream {
+  readonly model: string | null
+  /** Model parameters under their AI SDK names. */
+  readonly parameters: Readonly<Record<string, unknown>>
+  /** Empty text: nothing is told. */
+  readonly contextText: string
+  /** The keyed hash that replaces the user id, and the field that the provider expects it in. */
+  readonly pseudonym: { readonly field: UserField; readonly id: string }
+}
+
+export interface PreparedRequest {
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | AsyncIterable<Uint8Array>
+}

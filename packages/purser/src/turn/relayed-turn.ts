@@ -1,0 +1,201 @@
+import type { ServerResponse } from 'node:http'
+import type { Context } from '../context/api.ts'
+import { type ServerSentEvent, SseEventTooLargeError, SseParser } from '../core/sse.ts'
+import { isObject } from '../core/validate.ts'
+import { PurserError } from '../errors.ts'
+import type { Admitted } from '../ledger/decide/admission.ts'
+import type { Usage } from '../openai/chat.ts'
+import { tokenCountOf } from '../openai/completion.ts'
+import type { EndpointAnswer } from '../openai/endpoint.ts'
+import { toErrorResponse } from '../openai/error-response.ts'
+import { textBytesOfMembers, tokensOfDelta } from '../openai/estimate-tokens.ts'
+import { hasUsage } from '../openai/sniff-chunk.ts'
+import type { Settings } from '../runtime/api.ts'
+import type { EndpointCall } from './endpoint-call.ts'
+import { answerHeaders, drained } from './http-response.ts'
+import type { TokenCounts, TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
+
+/** One event of a relayed stream; an image in it may be large. */
+const EVENT_MAX_BYTES = 33_554_432
+
+interface RelayedAnswer {
+  readonly call: EndpointCall
+  readonly settings: Settings
+  readonly context: Context | undefined
+  readonly answer: EndpointAnswer
+  /** An estimate, for an answer that was cut before its usage. */
+  readonly inputTokens: number
+}
+
+/**
+ * A turn whose answer passes from the upstream to the client in the format of its endpoint. It must be read with `pipe`
+ * or cancelled.
+ */
+export class RelayedTurn implements AsyncDisposable {
+  readonly admission: Admitted
+  readonly headers: Readonly<Record<string, string>>
+  readonly #run: TurnRun<TurnRequest>
+  readonly #call: EndpointCall
+  readonly #answer: EndpointAnswer
+  readonly #inputTokens: number
+  readonly #isEvents: boolean
+  #usage: Usage | undefined
+  #deliveredTokens = 0
+  #isComplete = false
+
+  constructor(run: TurnRun<TurnRequest>, { call, settings, context, answer, inputTokens }: RelayedAnswer) {
+    const { contentType } = answer
+    this.#run = run
+    this.#call = call
+    this.#answer = answer
+    this.#inputTokens = inputTokens
+    this.#isEvents = /^text\/event-stream\b/i.test(contentType)
+    this.admission = run.admission
+    const facts = { settings, context, cache: 'off', admission: run.admission, overheadMs: run.overheadMs }
+    this.headers = {
+      ...(contentType === '' ? {} : { 'content-type': contentType }),
+      'cache-control': 'private, no-store',
+      ...(this.#isEvents ? { 'x-accel-buffering': 'no' } : {}),
+      ...answerHeaders(facts, { isReplay: false, now: run.deps.effects.now() }),
+    }
+  }
+
+  /**
+   * Writes the answer to a Node response at the reader's pace, until the reader leaves. Rejects when the answer breaks
+   * before a header was sent; a stream that breaks later ends with an error frame, any other answer is cut.
+   */
+  async pipe(response: ServerResponse): Promise<void> {
+    if (this.#isEvents) await this.#pipeEvents(response)
+    else if (/\bjson\b/i.test(this.#answer.contentType)) await this.#pipeJson(response)
+    else await this.#pipeBytes(response)
+  }
+
+  async cancel(): Promise<void> {
+    this.#end('cancelled')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cancel()
+  }
+
+  async #pipeJson(response: ServerResponse): Promise<void> {
+    const pieces: Buffer[] = []
+    try {
+      for await (const bytes of this.#answer.bytes) pieces.push(bytes)
+    } catch (error) {
+      this.#run.giveBack(error)
+      throw error
+    }
+    const text = Buffer.concat(pieces).toString()
+    if (hasUsage(text)) this.#readUsage(text)
+    const body = this.#call.rewrite(text)
+    response.writeHead(200, { ...this.headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
+    this.#end('completed')
+  }
+
+  async #pipeBytes(response: ServerResponse): Promise<void> {
+    response.writeHead(200, this.headers)
+    await this.#write(response, this.#answer.bytes, () => response.destroy())
+  }
+
+  async #pipeEvents(response: ServerResponse): Promise<void> {
+    response.writeHead(200, this.headers)
+    await this.#write(response, this.#frames(), (error) => {
+      const requestId = response.getHeader('x-request-id')
+      const { error: body } = toErrorResponse(error, {
+        requestId: typeof requestId === 'string' ? requestId : undefined,
+      }).body
+      response.end(this.#call.formatError(body))
+    })
+  }
+
+  async #write(
+    response: ServerResponse,
+    pieces: AsyncIterable<string | Buffer>,
+    onFailure: (error: unknown) => void,
+  ): Promise<void> {
+    const onClose = (): void => {
+      if (!response.writableFinished) this.#end('cancelled')
+    }
+    response.on('close', onClose)
+    try {
+      for await (const piece of pieces) {
+        if (response.destroyed) break
+        if (!response.write(piece)) await drained(response)
+      }
+      if (response.destroyed) return
+      response.end()
+      this.#end('completed')
+    } catch (error) {
+      if (!response.destroyed) onFailure(error)
+      this.#end('failed', error)
+    } finally {
+      response.off('close', onClose)
+      this.#end('cancelled')
+    }
+  }
+
+  /** The events as the client gets them; bytes that complete none, such as comments, become a comment. */
+  async *#frames(): AsyncGenerator<string> {
+    const parser = new SseParser({ maxEventBytes: EVENT_MAX_BYTES })
+    try {
+      for await (const bytes of this.#answer.bytes) {
+        const frame = parser
+          .push(bytes)
+          .map((event) => this.#frame(event))
+          .join('')
+        if (frame !== '') yield frame
+        else if (parser.takeComment() !== undefined) yield ':\n\n'
+      }
+    } catch (cause) {
+      if (!(cause instanceof SseEventTooLargeError)) throw cause
+      throw new PurserError('upstream_failed', `The provider sent an event of more than ${EVENT_MAX_BYTES} bytes.`)
+    }
+    const rest = parser.end()
+    if (rest !== undefined) yield this.#frame(rest)
+    if (this.#call.isLast !== undefined && !this.#isComplete) {
+      throw new PurserError('upstream_failed', 'The provider cut its answer.')
+    }
+  }
+
+  #frame(event: ServerSentEvent): string {
+    const { isLast, textMembers } = this.#call
+    if (isLast?.(event) === true) this.#isComplete = true
+    if (hasUsage(event.data)) this.#readUsage(event.data)
+    this.#deliveredTokens += tokensOfDelta(textBytesOfMembers(event.data, textMembers))
+    const data = this.#call.rewrite(event.data)
+    const name = event.event === 'message' ? '' : `event: ${event.event}\n`
+    return `${name}data: ${data.replaceAll('\n', '\ndata: ')}\n\n`
+  }
+
+  #readUsage(text: string): void {
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch {
+      return
+    }
+    if (isObject(value)) this.#usage = mergeUsage(this.#usage, this.#call.readUsage(value))
+  }
+
+  #end(outcome: TurnOutcome, error?: unknown): void {
+    this.#run.end(outcome, { cache: 'off', usage: this.#countTokens(outcome), error })
+  }
+
+  #countTokens(outcome: TurnOutcome): TokenCounts | undefined {
+    const usage = this.#usage
+    if (outcome === 'completed') return usage
+    return {
+      prompt_tokens: tokenCountOf(usage?.prompt_tokens) || this.#inputTokens,
+      completion_tokens: Math.max(tokenCountOf(usage?.completion_tokens) ?? 0, this.#deliveredTokens),
+    }
+  }
+}
+
+/** Later reports complete earlier ones: counts only rise. */
+function mergeUsage(current: Usage | undefined, next: Usage | undefined): Usage | undefined {
+  if (current === undefined || next === undefined) return next ?? current
+  const prompt_tokens = Math.max(current.prompt_tokens, next.prompt_tokens)
+  const completion_tokens = Math.max(current.completion_tokens, next.completion_tokens)
+  return { ...current, ...next, prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+}

@@ -1,0 +1,20 @@
+import { isObject, tokenCountOf, type Usage } from 'purser/internal'
+
+/**
+ * Usage in the terms of chat completions, from the names that OpenAI's endpoints have for it: `prompt_tokens` or
+ * `input_tokens`, `completion_tokens` or `output_tokens`. Undefined if there is none.
+ */
+export function toUsage(usage: unknown): Usage | undefined {
+  if (!isObject(usage)) return undefined
+  const input = tokenCountOf(usage.prompt_tokens) ?? tokenCountOf(usage.input_tokens)
+  const output = tokenCountOf(usage.completion_tokens) ?? tokenCountOf(usage.output_tokens)
+  if (input === undefined && output === undefined) return undefined
+  const details = isObject(usage.input_tokens_details) ? usage.input_tokens_details : usage.prompt_tokens_details
+  const cached = isObject(details) ? tokenCountOf(details.cached_tokens) : undefined
+  return {
+    prompt_tokens: input ?? 0,
+    completion_tokens: output ?? 0,
+    total_tokens: (input ?? 0) + (output ?? 0),
+    ...(cached === undefined ? {} : { prompt_tokens_details: { cached_tokens: cached } }),
+  }
+}

@@ -1,0 +1,42 @@
+import type { FastifyInstance } from 'fastify'
+import { callUserEndpoint, type EndpointTurn } from 'purser/internal'
+import type { AppContext } from '../../app/context.ts'
+import { createRelayedCall, RELAYED_ENDPOINTS } from '../../formats/relayed-endpoint.ts'
+import { parseBody } from '../../formats/request-body.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { runTurn, type ServedTurn } from './run-turn.ts'
+
+const JSON_REQUEST = {
+  type: 'object',
+  description: "A request in OpenAI's format. Unknown fields are passed through.",
+  properties: {
+    model: { type: 'string', description: "Absent, 'auto' or 'purser': the model of the user's settings." },
+    user: { type: 'string' },
+  },
+  additionalProperties: true,
+} as const
+
+/** OpenAI's endpoints that are relayed as they are: `POST /v1/embeddings`, `/v1/moderations` and so on. */
+export function registerRelayedRoutes(app: FastifyInstance, context: AppContext): void {
+  for (const endpoint of RELAYED_ENDPOINTS) {
+    const summary = `Relays one request to the endpoint ${endpoint} of the model's provider.`
+    app.post(
+      `/v1/${endpoint}`,
+      {
+        ...defineRoute('chat', { tag: 'gateway', summary, body: JSON_REQUEST }),
+        config: { scope: 'chat', hasExactNumbers: true },
+        validatorCompiler: () => () => true,
+      },
+      (request, reply) =>
+        runTurn(context, { request, reply }, async (user, options) =>
+          serveRelayed(await callUserEndpoint(user, createRelayedCall(endpoint, parseBody(request)), options)),
+        ),
+    )
+  }
+}
+
+/** A turn that can only be refused or relayed. */
+export function serveRelayed({ kind, turn }: EndpointTurn): ServedTurn {
+  if (kind === 'refused') return turn
+  return { allowed: true, pipe: (response) => turn.pipe(response) }
+}

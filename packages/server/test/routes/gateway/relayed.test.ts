@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import OpenAI from 'openai'
+import {
+  type FakeProvider,
+  type GatewayHarness,
+  openGatewayHarness,
+  sendEvents,
+  sendJson,
+  startFakeProvider,
+} from '../../support/gateway-harness.ts'
+
+let upstream: FakeProvider
+let gateway: GatewayHarness
+let client: OpenAI
+
+const HANDLERS: Record<string, Parameters<typeof startFakeProvider>[0]> = {
+  embeddings: ({ body }, response) =>
+    sendJson(response, {
+      object: 'list',
+      data: [{ object: 'embedding', index: 0, embedding: [0.25, -1] }],
+      model: body?.model,
+      usage: { prompt_tokens: 5, total_tokens: 5 },
+    }),
+  moderations: ({ body }, response) =>
+    sendJson(response, { id: 'modr-1', model: body?.model, results: [{ flagged: false, categories: {} }] }),
+  completions({ body }, response) {
+    const choice = { index: 0, text: 'one two', finish_reason: 'stop', logprobs: null }
+    const header = { id: 'cmpl-1', object: 'text_completion', created: 1, model: body?.model }
+    const usage = { prompt_tokens: 4, completion_tokens: 2, total_tokens: 6 }
+    if (body?.stream !== true) return sendJson(response, { ...header, choices: [choice], usage })
+    sendEvents(response, [
+      { ...header, choices: [{ ...choice, text: 'one ', finish_reason: null }] },
+      { ...header, choices: [{ ...choice, text: 'two' }] },
+      { ...header, choices: [], usage },
+      '[DONE]',
+    ])
+  },
+  'images/generations': (_, response) =>
+    sendJson(response, {
+      created: 1,
+      data: [{ b64_json: 'aGk=' }],
+      usage: { input_tokens: 6, output_tokens: 200, total_tokens: 206 },
+    }),
+  'audio/speech'(_, response) {
+    response.writeHead(200, { 'content-type': 'audio/mpeg' })
+    response.write(Buffer.from([255, 251, 0]))
+    response.end(Buffer.from([1, 2]))
+  },
+}
+
+before(async () => {
+  upstream = await startFakeProvider((request, response) => HANDLERS[request.path]?.(request, response))
+  gateway = await openGatewayHarness({
+    providers: {
+      local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['m', 'e'] },
+      demo: { kind: 'demo', models: ['d'] },
+    },
+    runtime: { defaults: { provider: 'local', model: 'm', allowedModels: ['local/m', 'local/e', 'demo/d'] } },
+  })
+  client = new OpenAI({
+    baseURL: `${gateway.url}/v1`,
+    apiKey: gateway.key,
+    maxRetries: 0,
+    defaultHeaders: { 'x-purser-user': 'ada@example.com' },
+  })
+})
+beforeEach(() => {
+  upstream.requests.length = 0
+  upstream.aborted.length = 0
+})
+after(async () => {
+  await gateway[Symbol.asyncDispose]()
+  await upstream[Symbol.asyncDispose]()
+})
+
+function lastRequest(): NonNullable<(typeof upstream.requests)[0]['body']> {
+  const request = upstream.requests.at(-1)
+  assert.ok(request?.body)
+  assert.equal(request.headers.authorization, 'Bearer upstream-key')
+  assert.ok(!request.text.includes('ada@example.com'))
+  return request.body
+}
+
+test('embeddings are relayed with the model, a pseudonym and their tokens', async () => {
+  const before = await gateway.count('ada@example.com')
+  const result = await client.embeddings.create({
+    model: 'e',
+    input: 'hi',
+    user: 'ada@example.com',
+    encoding_format: 'float',
+  })
+  assert.deepEqual(result.data[0]?.embedding, [0.25, -1])
+  assert.equal(result.model, 'e')
+  const { model, input, user } = lastRequest()
+  assert.deepEqual({ model, input }, { model: 'e', input: 'hi' })
+  assert.match(String(user), /^[0-9a-f]{64}$/)
+  assert.equal(await gateway.count('ada@example.com'), before + 1)
+})
+
+test('a text completion passes as JSON and as a stream, and echoes the requested model', async () => {
+  const request = { model: 'auto', prompt: 'count' }
+  const whole = await client.completions.create(request)
+  assert.equal(whole.choices[0]?.text, 'one two')
+  assert.equal(whole.model, 'auto')
+  assert.equal(lastRequest().model, 'm')
+  let text = ''
+  for await (const chunk of await client.completions.create({ ...request, stream: true })) {
+    text += chunk.choices[0]?.text ?? ''
+    assert.equal(chunk.model, 'auto')
+  }
+  assert.equal(text, 'one two')
+})
+
+test('moderations and images pass without a field that they do not have', async () => {
+  const moderation = await client.moderations.create({ model: 'm', input: 'hi' })
+  assert.equal(moderation.results[0]?.flagged, false)
+  assert.deepEqual(lastRequest(), { model: 'm', input: 'hi' })
+  const image = await client.images.generate({ model: 'm', prompt: 'a cat' })
+  assert.equal(image.data?.[0]?.b64_json, 'aGk=')
+})
+
+test('speech passes byte for byte', async () => {
+  const speech = await client.audio.speech.create({ model: 'm', voice: 'alloy', input: 'hi' })
+  assert.deepEqual([...new Uint8Array(await speech.arrayBuffer())], [255, 251, 0, 1, 2])
+  assert.equal(speech.headers.get('content-type'), 'audio/mpeg')
+  assert.equal(speech.headers.get('x-purser-model'), 'local/m')
+})
+
+test('an endpoint that the provider does not have is 400 unsupported_endpoint, and counts nothing', async () => {
+  const before = await gateway.count('ada@example.com')
+  await assert.rejects(client.embeddings.create({ model: 'demo/d', input: 'hi' }), {
+    status: 400,
+    code: 'unsupported_endpoint',
+  })
+  await assert.rejects(client.embeddings.create({ model: 'nothing', input: 'hi' }), {
+    status: 404,
+    code: 'model_not_found',
+  })
+  assert.equal(await gateway.count('ada@example.com'), before)
+  assert.deepEqual(upstream.requests, [])
+})
+
+test('an error of the upstream is mapped, and gives the turn back', async () => {
+  const before = await gateway.count('ada@example.com')
+  HANDLERS.moderations = (_, response) => sendJson(response, { error: { message: 'broken' } }, 500)
+  await assert.rejects(client.moderations.create({ model: 'm', input: 'hi' }), { status: 502, code: 'upstream_failed' })
+  HANDLERS.moderations = (_, response) => sendJson(response, { error: { message: 'too long', code: 'long' } }, 400)
+  await assert.rejects(client.moderations.create({ model: 'm', input: 'hi' }), { status: 400, code: 'long' })
+  assert.equal(await gateway.count('ada@example.com'), before)
+})
+
+test('a user who reached the cap is refused without an upstream call', async () => {
+  await gateway.user('capped').ledger.setDailyCap(1, { actor: 'test' })
+  const headers = { 'x-purser-user': 'capped' }
+  await client.embeddings.create({ model: 'e', input: 'hi' }, { headers })
+  await assert.rejects(client.embeddings.create({ model: 'e', input: 'hi' }, { headers }), {
+    status: 429,
+    code: 'insufficient_quota',
+  })
+  assert.equal(upstream.requests.length, 1)
+})
+
+test('a client that leaves ends the upstream call and keeps its turn counted', async () => {
+  const left = Promise.withResolvers<void>()
+  HANDLERS.completions = ({ body }, response) => {
+    response.on('close', () => left.resolve())
+    sendEvents(response, [{ model: body?.model, choices: [{ index: 0, text: 'one' }] }], { ends: false })
+  }
+  const before = await gateway.count('ada@example.com')
+  const stream = await client.completions.create({ model: 'm', prompt: 'x', stream: true })
+  for await (const _ of stream) stream.controller.abort()
+  await left.promise
+  assert.equal(upstream.aborted.length, 1)
+  assert.equal(await gateway.count('ada@example.com'), before + 1)
+})
+
+test('/v1/models lists auto, and every configured model without a user', async () => {
+  const list = async (headers: Record<string, string>): Promise<string[]> => {
+    const response = await fetch(`${gateway.url}/v1/models`, { headers: { 'x-api-key': gateway.key, ...headers } })
+    return ((await response.json()) as { data: { id: string }[] }).data.map(({ id }) => id)
+  }
+  assert.deepEqual(await list({}), ['auto', 'm', 'e', 'demo/d'])
+  assert.deepEqual(await list({ 'x-purser-user': 'ada@example.com' }), ['auto', 'm', 'e', 'demo/d'])
+  const model = await client.models.retrieve('demo/d')
+  assert.deepEqual([model.id, model.owned_by], ['demo/d', 'demo'])
+  await assert.rejects(client.models.retrieve('nothing'), { status: 404, code: 'model_not_found' })
+})
