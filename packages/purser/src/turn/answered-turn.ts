@@ -121,6 +121,12 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     await pipeAnswer(this, response)
   }
 
+  /** The chunks as JSON texts, and the comments between them: for a reader that writes them in another format. */
+  read(): AsyncGenerator<string> {
+    this.#consume()
+    return this.texts()
+  }
+
   async cancel(): Promise<void> {
     this.#consumed ??= CANCELLED
     this.end()

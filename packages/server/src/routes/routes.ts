@@ -19,6 +19,7 @@ import { registerModelRoutes } from './gateway/models.ts'
 import { registerOwnContextRoutes } from './gateway/own-context.ts'
 import { registerOwnLimitRoutes } from './gateway/own-limits.ts'
 import { registerRelayedRoutes } from './gateway/relayed.ts'
+import { registerResponsesRoutes } from './gateway/responses.ts'
 
 export async function registerRoutes(app: FastifyInstance, context: AppContext): Promise<void> {
   registerChatRoutes(app, context)
@@ -26,6 +27,7 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerOwnContextRoutes(app, context)
   registerOwnLimitRoutes(app, context)
   registerRelayedRoutes(app, context)
+  registerResponsesRoutes(app, context)
   registerHealthRoutes(app, context)
   registerSessionRoutes(app, context)
   registerUserRoutes(app, context)

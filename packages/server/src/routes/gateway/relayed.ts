@@ -35,7 +35,7 @@ export function registerRelayedRoutes(app: FastifyInstance, context: AppContext)
   }
 }
 
-/** A turn that can only be refused or relayed. */
+/** A turn that was refused, or whose answer is written as it is. */
 export function serveRelayed({ kind, turn }: EndpointTurn): ServedTurn {
   if (kind === 'refused') return turn
   return { allowed: true, pipe: (response) => turn.pipe(response) }

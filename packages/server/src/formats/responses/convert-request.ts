@@ -1,0 +1,66 @@
+import type { ChatRequest } from 'purser'
+import { isObject } from 'purser/internal'
+import type { Fields } from '../request-body.ts'
+import { invalidRequest, unsupportedParameter } from '../unsupported-parameter.ts'
+import { convertInput } from './convert-input.ts'
+import { convertToolChoice, convertTools } from './convert-tools.ts'
+
+/** Fields that mean the same in both formats. */
+const SAME_FIELDS = [
+  'model',
+  'stream',
+  'temperature',
+  'top_p',
+  'parallel_tool_calls',
+  'metadata',
+  'user',
+  'safety_identifier',
+  'service_tier',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+] as const
+
+/** What can be asked for in `include`, and is there anyway where the provider reports it. */
+const INCLUDED: readonly unknown[] = ['reasoning.encrypted_content', 'message.output_text.logprobs']
+
+/** Converts a request for a response to a chat request; `unsupported_parameter` for what that cannot say. */
+export function convertRequest(body: Fields): ChatRequest {
+  rejectUnsupported(body)
+  const { instructions, include, reasoning, text } = body
+  const wantsLogprobs = Array.isArray(include) && include.includes('message.output_text.logprobs')
+  const isStream = body.stream === true
+  const fields = {
+    ...Object.fromEntries(SAME_FIELDS.map((name) => [name, body[name]])),
+    max_tokens: body.max_output_tokens,
+    reasoning_effort: isObject(reasoning) ? reasoning.effort : undefined,
+    verbosity: isObject(text) ? text.verbosity : undefined,
+    response_format: convertFormat(isObject(text) ? text.format : undefined),
+    tools: convertTools(body.tools),
+    tool_choice: convertToolChoice(body.tool_choice),
+    logprobs: wantsLogprobs || Number(body.top_logprobs ?? 0) > 0 ? true : undefined,
+    top_logprobs: Number(body.top_logprobs ?? 0) > 0 ? body.top_logprobs : undefined,
+    stream_options: isStream ? { include_usage: true } : undefined,
+  }
+  const defined = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
+  const messages = convertInput(body.input)
+  if (typeof instructions === 'string' && instructions !== '')
+    messages.unshift({ role: 'system', content: instructions })
+  return { ...Object.fromEntries(defined), messages }
+}
+
+function rejectUnsupported({ prompt, truncation, include, instructions }: Fields): void {
+  if (prompt !== undefined && prompt !== null) throw unsupportedParameter('prompt templates', 'prompt')
+  if (truncation === 'auto') throw unsupportedParameter("'auto' truncation", 'truncation')
+  const unknown = Array.isArray(include) ? include.find((one: unknown) => !INCLUDED.includes(one)) : undefined
+  if (unknown !== undefined) throw unsupportedParameter(`'${unknown}'`, 'include')
+  if (instructions === undefined || instructions === null || typeof instructions === 'string') return
+  throw invalidRequest("'instructions' must be text.", 'instructions')
+}
+
+function convertFormat(format: unknown): object | undefined {
+  if (!isObject(format) || format.type === 'text') return undefined
+  if (format.type === 'json_object') return { type: 'json_object' }
+  if (format.type !== 'json_schema') throw unsupportedParameter(`the format '${format.type}'`, 'text.format')
+  const { type, ...schema } = format
+  return { type, json_schema: Object.fromEntries(Object.entries(schema).filter(([, value]) => value !== null)) }
+}

@@ -1,0 +1,168 @@
+import type { ChatChunk, ErrorResponse } from 'purser'
+import { isObject, usageOf } from 'purser/internal'
+import type { AnswerWriter } from '../answer-writer.ts'
+import type { Fields } from '../request-body.ts'
+import {
+  CallItem,
+  type ItemAddress,
+  MessageItem,
+  type OpenItem,
+  ReasoningItem,
+  type ResponseEvent,
+} from './output-items.ts'
+import {
+  createResponse,
+  incompleteReason,
+  type ResponseHeader,
+  type ResponseObject,
+  toResponseUsage,
+} from './response-object.ts'
+
+interface CallPiece {
+  readonly index?: number
+  readonly id?: string
+  readonly type?: string
+  readonly function?: { readonly name?: string; readonly arguments?: string }
+  readonly custom?: { readonly name?: string; readonly input?: string }
+}
+
+/**
+ * Writes chunks of a chat completion as the events of a response. The events and the whole response come from the same
+ * items, so that a client that assembles the stream gets the response of a request that does not stream.
+ */
+export class ResponseWriter implements AnswerWriter {
+  readonly ping = ':\n\n'
+  readonly #response: ResponseObject
+  readonly #now: () => number
+  #sequence = 0
+  #hasStarted = false
+  /** The reasoning or the message that is being written. */
+  #current: ReasoningItem | MessageItem | undefined
+  /** Calls stay open to the end, because their pieces may alternate. */
+  readonly #calls = new Map<number, CallItem>()
+  readonly #indexes = new Map<OpenItem, number>()
+  #finishReason: string | null = null
+
+  /** `now`: epoch seconds. */
+  constructor(body: Fields, header: ResponseHeader, now: () => number) {
+    this.#response = createResponse(body, header)
+    this.#now = now
+  }
+
+  get answer(): object {
+    return this.#response
+  }
+
+  push(chunk: ChatChunk): string {
+    const events = this.#start()
+    const usage = usageOf(chunk)
+    if (usage !== undefined) this.#response.usage = toResponseUsage(usage)
+    const [choice] = chunk.choices ?? []
+    if (choice === undefined || (choice.index ?? 0) !== 0) return this.#format(events)
+    const { content, refusal, reasoning_content, reasoning, tool_calls } = choice.delta ?? {}
+    const thought = reasoning_content ?? reasoning
+    if (isText(thought)) events.push(...this.#open(ReasoningItem, (item) => item.push(thought)))
+    if (isText(content)) {
+      const logprobs = logprobsOf(choice.logprobs)
+      events.push(...this.#open(MessageItem, (item) => item.pushText(content, logprobs)))
+    }
+    if (isText(refusal)) events.push(...this.#open(MessageItem, (item) => item.pushRefusal(refusal)))
+    for (const piece of Array.isArray(tool_calls) ? tool_calls : []) events.push(...this.#pushCall(piece as CallPiece))
+    if (typeof choice.finish_reason === 'string') this.#finishReason = choice.finish_reason
+    return this.#format(events)
+  }
+
+  end(): string {
+    const reason = incompleteReason(this.#finishReason)
+    const status = reason === undefined ? 'completed' : 'incomplete'
+    const events = [...this.#start(), ...this.#closeCurrent(status)]
+    for (const call of this.#calls.values()) events.push(...this.#close(call, status))
+    this.#calls.clear()
+    this.#response.status = status
+    this.#response.completed_at = this.#now()
+    this.#response.incomplete_details = reason === undefined ? null : { reason }
+    events.push({ type: `response.${status}`, response: this.#response })
+    return this.#format(events)
+  }
+
+  fail(error: ErrorResponse['body']['error']): string {
+    const { code, message, param } = error
+    return this.#format([{ type: 'error', code, message, param, error }])
+  }
+
+  #start(): ResponseEvent[] {
+    if (this.#hasStarted) return []
+    this.#hasStarted = true
+    const response = structuredClone(this.#response)
+    return [
+      { type: 'response.created', response },
+      { type: 'response.in_progress', response },
+    ]
+  }
+
+  /** Writes to the current item, if it is of this class; otherwise closes it and begins another. */
+  #open<Item extends ReasoningItem | MessageItem>(
+    ItemClass: new (address: ItemAddress) => Item,
+    write: (item: Item) => ResponseEvent[],
+  ): ResponseEvent[] {
+    if (this.#current instanceof ItemClass) return write(this.#current)
+    const events = this.#closeCurrent('completed')
+    const item = new ItemClass(this.#nextAddress(ItemClass === (ReasoningItem as unknown) ? 'rs' : 'msg'))
+    this.#current = item
+    events.push(this.#add(item))
+    return [...events, ...write(item)]
+  }
+
+  #pushCall({ index = 0, id = '', type, function: called, custom }: CallPiece): ResponseEvent[] {
+    const input = custom?.input ?? called?.arguments ?? ''
+    const open = this.#calls.get(index)
+    if (open !== undefined) return open.push(input)
+    const isCustom = type === 'custom' || custom !== undefined
+    const events = this.#closeCurrent('completed')
+    const name = custom?.name ?? called?.name ?? ''
+    const call = new CallItem(this.#nextAddress(isCustom ? 'ctc' : 'fc'), { id, name, isCustom })
+    this.#calls.set(index, call)
+    events.push(this.#add(call))
+    return [...events, ...call.push(input)]
+  }
+
+  #nextAddress(prefix: string): ItemAddress {
+    const output_index = this.#response.output.length
+    return { item_id: `${prefix}_${this.#response.id.replace(/^resp_/, '')}_${output_index}`, output_index }
+  }
+
+  #add(item: OpenItem): ResponseEvent {
+    const output_index = this.#response.output.length
+    this.#indexes.set(item, output_index)
+    this.#response.output.push(item.object)
+    return { type: 'response.output_item.added', output_index, item: structuredClone(item.object) }
+  }
+
+  #closeCurrent(status: 'completed' | 'incomplete'): ResponseEvent[] {
+    const item = this.#current
+    this.#current = undefined
+    return item === undefined ? [] : this.#close(item, status)
+  }
+
+  #close(item: OpenItem, status: 'completed' | 'incomplete'): ResponseEvent[] {
+    const events = item.close(status)
+    return [...events, { type: 'response.output_item.done', output_index: this.#indexes.get(item), item: item.object }]
+  }
+
+  #format(events: readonly ResponseEvent[]): string {
+    return events
+      .map(({ type, ...fields }) => {
+        const data = JSON.stringify({ type, sequence_number: this.#sequence++, ...fields })
+        return `event: ${type}\ndata: ${data}\n\n`
+      })
+      .join('')
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function logprobsOf(logprobs: unknown): readonly unknown[] {
+  return isObject(logprobs) && Array.isArray(logprobs.content) ? logprobs.content : []
+}

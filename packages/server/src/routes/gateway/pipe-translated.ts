@@ -1,0 +1,49 @@
+import type { ServerResponse } from 'node:http'
+import { type ChatChunk, toErrorResponse } from 'purser'
+import { drained, type EndpointTurn, isComment, parseExactJson, toChunks } from 'purser/internal'
+import type { AnswerWriter } from '../../formats/answer-writer.ts'
+
+type AnsweredTurn = Extract<EndpointTurn, { kind: 'answered' }>['turn']
+
+const NO_STORE = { 'cache-control': 'private, no-store' } as const
+
+/**
+ * Writes a chat completion in the format of another endpoint, as JSON or as events. Rejects when the answer fails before
+ * a header was sent.
+ */
+export async function pipeTranslated(
+  turn: AnsweredTurn,
+  writer: AnswerWriter,
+  response: ServerResponse,
+): Promise<void> {
+  if (turn.streams) return pipeEvents(turn, writer, response)
+  const completion = await turn.completion()
+  for (const chunk of toChunks(completion)) writer.push(chunk)
+  writer.end()
+  const text = JSON.stringify(writer.answer)
+  const length = String(Buffer.byteLength(text))
+  const type = 'application/json; charset=utf-8'
+  response.writeHead(200, { 'content-type': type, ...NO_STORE, ...turn.headers, 'content-length': length }).end(text)
+}
+
+async function pipeEvents(turn: AnsweredTurn, writer: AnswerWriter, response: ServerResponse): Promise<void> {
+  const texts = turn.read()
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'x-accel-buffering': 'no',
+    ...NO_STORE,
+    ...turn.headers,
+  })
+  try {
+    for await (const text of texts) {
+      if (response.destroyed) return
+      const frame = isComment(text) ? writer.ping : writer.push(parseExactJson(text) as ChatChunk)
+      if (frame !== '' && !response.write(frame)) await drained(response)
+    }
+    response.end(writer.end())
+  } catch (error) {
+    const requestId = response.getHeader('x-request-id')
+    const context = { requestId: typeof requestId === 'string' ? requestId : undefined }
+    response.end(writer.fail(toErrorResponse(error, context).body.error))
+  }
+}
