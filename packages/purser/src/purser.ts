@@ -31,7 +31,7 @@ import { createRuntimes, type Runtimes } from './runtime/runtimes.ts'
 import { removeKeysOfUser } from './storage/api-keys.ts'
 import { openKeyring, type SecretKeys } from './storage/root-key.ts'
 import type { MetaStore, Overview, Store } from './storage/store.ts'
-import { callEndpoint } from './turn/call-endpoint.ts'
+import { askEndpoint, callEndpoint } from './turn/call-endpoint.ts'
 import type { TurnDeps } from './turn/deps.ts'
 import { TURN_LIMITS } from './turn/options.ts'
 import { takeTurn } from './turn/take-turn.ts'
@@ -225,6 +225,7 @@ function createPurser(modules: Modules): Purser {
     context,
     answers,
     turn: (user, request, turnOptions) => takeTurn(turnDeps, user, request, turnOptions),
+    askEndpoint: (user, call, turnOptions) => askEndpoint(turnDeps, user, call, turnOptions),
     callEndpoint: (user, call, turnOptions) => callEndpoint(turnDeps, user, call, turnOptions),
     async erase(user, eraseOptions) {
       validateErase(eraseOptions)

@@ -68,6 +68,7 @@ export interface UserDeps {
   readonly answers: { of(user: Subject): InternalUserAnswers }
   turn(modules: UserModules, request: unknown, options: TurnOptions | undefined): Promise<Turn>
   callEndpoint(modules: UserModules, call: EndpointCall, options: TurnOptions | undefined): Promise<EndpointTurn>
+  askEndpoint(modules: UserModules, call: EndpointCall, options: TurnOptions | undefined): Promise<string | undefined>
   erase(user: Subject, options: EraseOptions): Promise<EraseReceipt>
   /** The current instant, ISO 8601. */
   now(): string
@@ -112,11 +113,18 @@ class LazyUserModules implements UserModules {
   }
 }
 
-type CallEndpoint = (call: EndpointCall, options?: TurnOptions) => Promise<EndpointTurn>
+type EndpointFunction<Result> = (call: EndpointCall, options?: TurnOptions) => Promise<Result>
+type CallEndpoint = EndpointFunction<EndpointTurn>
+type AskEndpoint = EndpointFunction<string | undefined>
 
 /** Runs one request of a user to another endpoint than chat completions. For `@purser/server`. */
 export function callUserEndpoint(user: User, ...args: Parameters<CallEndpoint>): Promise<EndpointTurn> {
   return (user as UserHandle).callEndpoint(...args)
+}
+
+/** Asks the provider of a user's model something that is no turn and counts nothing. For `@purser/server`. */
+export function askUserEndpoint(user: User, ...args: Parameters<AskEndpoint>): ReturnType<AskEndpoint> {
+  return (user as UserHandle).askEndpoint(...args)
 }
 
 export class UserHandle implements User {
@@ -126,12 +134,14 @@ export class UserHandle implements User {
   readonly erase: User['erase']
   /** No member of `User`: formats of other endpoints than chat completions are known to the gateway only. */
   readonly callEndpoint: CallEndpoint
+  readonly askEndpoint: AskEndpoint
   readonly #modules: LazyUserModules
 
   constructor(user: Subject, deps: UserDeps) {
     const modules = new LazyUserModules(user, deps)
     this.#modules = modules
     this.turn = (request, options) => deps.turn(modules, request, options)
+    this.askEndpoint = (call, options) => deps.askEndpoint(modules, call, options)
     this.callEndpoint = (call, options) => deps.callEndpoint(modules, call, options)
     this.export = (options = {}) => {
       const { runtime, ledger, answers } = modules

@@ -1,9 +1,11 @@
+import type { Context } from '../context/api.ts'
 import { PurserError } from '../errors.ts'
 import { estimateTokens } from '../openai/estimate-tokens.ts'
+import type { Lease } from '../runtime/api.ts'
 import { endpointsOf } from '../runtime/endpoints.ts'
 import { TurnReader } from './answered-turn.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
-import type { EndpointCall } from './endpoint-call.ts'
+import type { EndpointCall, EndpointUpstream } from './endpoint-call.ts'
 import type { RefusedTurn } from './http-response.ts'
 import { type TurnOptions, validateTurnOptions } from './options.ts'
 import { RelayedTurn } from './relayed-turn.ts'
@@ -40,6 +42,57 @@ export async function callEndpoint(
   throw new TypeError('A turn that is allowed is read by a TurnReader.')
 }
 
+/**
+ * Asks the provider of the user's model how many tokens a request has. It is no turn and counts nothing; a blocked user
+ * is refused with `user_blocked`.
+ *
+ * @returns the provider's answer as JSON; undefined if it has no such endpoint
+ */
+export async function askEndpoint(
+  deps: TurnDeps,
+  modules: UserModules,
+  call: EndpointCall,
+  options: TurnOptions = {},
+): Promise<string | undefined> {
+  validateTurnOptions(options)
+  const { session, signal = new AbortController().signal, firstChunkTimeoutMs, idleTimeoutMs } = options
+  if ((await modules.ledger.api.bond()).blocked !== null) throw new PurserError('user_blocked', 'This user is blocked.')
+  const override = await selectModel(modules.runtime, deps.providers, call.model, options)
+  await using lease = await modules.runtime.acquire({ session, override, signal })
+  const { chat, endpoints } = lease
+  if (endpoints === undefined || !endpointsOf(deps.providers[chat.provider]).includes(call.endpoint)) return undefined
+  const context = call.hasPrompt ? await modules.context.resolve({ signal }) : undefined
+  const prepared = call.prepare(upstreamOf(deps, modules, lease, context))
+  const answer = await endpoints.call(
+    { endpoint: call.endpoint, ...prepared },
+    {
+      signal,
+      firstChunkTimeoutMs: firstChunkTimeoutMs ?? deps.limits.firstChunkTimeoutMs,
+      idleTimeoutMs: idleTimeoutMs ?? deps.limits.idleTimeoutMs,
+    },
+  )
+  const pieces: Buffer[] = []
+  for await (const bytes of answer.bytes) pieces.push(bytes)
+  return Buffer.concat(pieces).toString()
+}
+
+/** What a request is sent with, by the settings of the lease. */
+function upstreamOf(
+  deps: TurnDeps,
+  { user }: UserModules,
+  { settings, chat }: Lease,
+  context: Context | undefined,
+): EndpointUpstream {
+  const config = deps.providers[chat.provider]
+  const field = typeof config === 'function' ? 'none' : (config?.userField ?? 'safety_identifier')
+  return {
+    model: settings.model,
+    parameters: settings.parameters,
+    contextText: context?.text ?? '',
+    pseudonym: { field, id: deps.pseudonym(user) },
+  }
+}
+
 async function relay(
   deps: TurnDeps,
   modules: UserModules,
@@ -58,14 +111,7 @@ async function relay(
     run.signal.throwIfAborted()
     const { settings, chat, endpoints } = lease
     if (endpoints === undefined) throw unsupportedEndpoint(call, chat.provider)
-    const config = deps.providers[chat.provider]
-    const field = typeof config === 'function' ? 'none' : (config?.userField ?? 'safety_identifier')
-    const prepared = call.prepare({
-      model: settings.model,
-      parameters: settings.parameters,
-      contextText: context?.text ?? '',
-      pseudonym: { field, id: deps.pseudonym(modules.user) },
-    })
+    const prepared = call.prepare(upstreamOf(deps, modules, lease, context))
     const request = { endpoint: call.endpoint, ...prepared }
     const answer = await run.callUpstream((upstreamCall) => endpoints.call(request, upstreamCall), run.signal)
     const inputTokens = typeof prepared.body === 'string' ? estimateTokens(Buffer.byteLength(prepared.body)) : 0

@@ -138,6 +138,8 @@ function createErrorHandler(options: AppContext['options']): ErrorHandler {
     reply
       .code(response.status)
       .headers({ 'x-request-id': request.id, ...response.headers })
+      // The schema of a route documents one of the formats of errors.
+      .serializer(JSON.stringify)
       .send(formatErrorBody(response, request, options))
   }
 }

@@ -15,6 +15,7 @@ import { registerUserRoutes } from './api/users.ts'
 import { registerVerificationRoutes } from './api/verification.ts'
 import { registerDeckRoutes } from './deck.ts'
 import { registerChatRoutes } from './gateway/chat.ts'
+import { registerMessagesRoutes } from './gateway/messages.ts'
 import { registerModelRoutes } from './gateway/models.ts'
 import { registerOwnContextRoutes } from './gateway/own-context.ts'
 import { registerOwnLimitRoutes } from './gateway/own-limits.ts'
@@ -26,6 +27,7 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerModelRoutes(app, context)
   registerOwnContextRoutes(app, context)
   registerOwnLimitRoutes(app, context)
+  registerMessagesRoutes(app, context)
   registerRelayedRoutes(app, context)
   registerResponsesRoutes(app, context)
   registerHealthRoutes(app, context)

@@ -17,6 +17,8 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'DELETE /api/sessions': 'admin',
   'POST /v1/chat/completions': 'chat',
   'POST /v1/responses': 'chat',
+  'POST /v1/messages': 'chat',
+  'POST /v1/messages/count_tokens': 'chat',
   'POST /v1/embeddings': 'chat',
   'POST /v1/moderations': 'chat',
   'POST /v1/completions': 'chat',

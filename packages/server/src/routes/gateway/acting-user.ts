@@ -8,6 +8,8 @@ import { getHeader } from '../../http/headers.ts'
 /** Headers in which a service key names the user it acts for, in order of precedence. Body fields come after them. */
 const USER_HEADERS = ['x-purser-user', 'x-openwebui-user-id', 'x-litellm-end-user-id'] as const
 
+const METADATA_FIELD = 'metadata.user_id'
+
 /** A header or body field that names a user. */
 interface UserField {
   readonly name: string
@@ -20,11 +22,14 @@ interface UserField {
  */
 export function getActingUser(request: FastifyRequest, identity: Identity): string | undefined {
   const ownUser = identity.role === 'user' ? identity.user : undefined
+  const isAnthropic = request.routeOptions.url?.includes('/v1/messages') === true
   if (ownUser === undefined) {
     for (const field of userFields(request)) return parseUserId(field)
     return undefined
   }
   for (const field of userFields(request)) {
+    // Clients of Anthropic's format always send an id of their own here, which names a device or a session.
+    if (field.name === METADATA_FIELD && isAnthropic) continue
     if (parseUserId(field) === ownUser) continue
     throw new HttpError(403, 'user_mismatch', `'${field.name}' names another user than this key belongs to.`, {
       param: field.name,
@@ -58,7 +63,7 @@ function* userFields(request: FastifyRequest): Iterable<UserField> {
     if (value !== undefined && value !== null) yield { name, value }
   }
   const value = isObject(body.metadata) ? body.metadata.user_id : undefined
-  if (value !== undefined && value !== null) yield { name: 'metadata.user_id', value }
+  if (value !== undefined && value !== null) yield { name: METADATA_FIELD, value }
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -75,6 +75,7 @@ function sendRefusal(
   return reply
     .code(response.status)
     .headers({ ...rateLimitHeaders(admission, context.effects.now()), ...response.headers })
+    .serializer(JSON.stringify)
     .send(formatErrorBody(response, request, context.options))
 }
 

@@ -1,0 +1,120 @@
+import { type ChatMessage, type ContentPart, isObject } from 'purser/internal'
+import type { Fields } from '../request-body.ts'
+import { invalidRequest, unsupportedParameter } from '../unsupported-parameter.ts'
+
+/** Converts Anthropic's messages to chat messages. What chat completions cannot say is `unsupported_parameter`. */
+export function convertMessages(messages: unknown): ChatMessage[] {
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw invalidRequest("'messages' must be a non-empty list of messages.", 'messages')
+  }
+  return messages.flatMap((message: unknown, index) => {
+    const param = `messages[${index}]`
+    if (!isObject(message)) throw invalidRequest(`'${param}' must be an object.`, param)
+    const { role, content } = message
+    if (role === 'assistant') return [convertAssistant(blocksOf(content, param), param)]
+    if (role === 'user') return convertUser(blocksOf(content, param), param)
+    if (role === 'system') return [{ role, content: textOfBlocks(content, `${param}.content`) }]
+    throw invalidRequest(`'${param}.role' must be 'user' or 'assistant'.`, `${param}.role`)
+  })
+}
+
+/** The text of a system prompt or of a system message. */
+export function textOfBlocks(content: unknown, param: string): string {
+  if (typeof content === 'string') return content
+  if (!Array.isArray(content)) throw invalidRequest(`'${param}' must be text or a list of blocks.`, param)
+  const texts = content.map((block: unknown, index) => {
+    if (isObject(block) && block.type === 'text') return textOf(block, 'text', `${param}[${index}]`)
+    throw unsupportedParameter('blocks other than text', `${param}[${index}]`)
+  })
+  return texts.join('\n\n')
+}
+
+function blocksOf(content: unknown, param: string): Fields[] {
+  if (typeof content === 'string') return [{ type: 'text', text: content }]
+  if (Array.isArray(content) && content.every(isObject)) return content
+  throw invalidRequest(`'${param}.content' must be text or a list of blocks.`, `${param}.content`)
+}
+
+/** Results of tools are messages of their own, before what the user says; images in them become the user's. */
+function convertUser(blocks: readonly Fields[], param: string): ChatMessage[] {
+  const results: ChatMessage[] = []
+  const parts: ContentPart[] = []
+  blocks.forEach((block, index) => {
+    const at = `${param}.content[${index}]`
+    if (block.type !== 'tool_result') parts.push(...convertBlock(block, at))
+    else {
+      const { message, files } = convertResult(block, at)
+      results.push(message)
+      parts.push(...files)
+    }
+  })
+  if (parts.length === 0) return results
+  const [only] = parts
+  const content = parts.length === 1 && only?.type === 'text' ? (only.text ?? '') : parts
+  return [...results, { role: 'user', content }]
+}
+
+function convertResult(block: Fields, param: string): { message: ChatMessage; files: ContentPart[] } {
+  const { content = '' } = block
+  const parts = blocksOf(content, param).flatMap((one, index) => convertBlock(one, `${param}.content[${index}]`))
+  const text = parts
+    .filter(({ type }) => type === 'text')
+    .map((part) => part.text ?? '')
+    .join('\n')
+  const message = {
+    role: 'tool',
+    tool_call_id: textOf(block, 'tool_use_id', param),
+    content: block.is_error === true ? `Error: ${text}` : text,
+  }
+  return { message, files: parts.filter(({ type }) => type !== 'text') }
+}
+
+function convertBlock(block: Fields, param: string): ContentPart[] {
+  if (block.type === 'text') return [{ type: 'text', text: textOf(block, 'text', param) }]
+  const source = isObject(block.source) ? block.source : {}
+  if (block.type === 'image') return [{ type: 'image_url', image_url: { url: urlOfSource(source, `${param}.source`) } }]
+  if (block.type !== 'document') throw unsupportedParameter(`blocks of the type '${block.type}'`, param)
+  if (source.type === 'text') return [{ type: 'text', text: textOf(source, 'data', `${param}.source`) }]
+  if (source.type === 'content') {
+    return blocksOf(source.content, `${param}.source`).flatMap((one) => convertBlock(one, `${param}.source`))
+  }
+  if (source.type !== 'base64') throw unsupportedParameter('documents by an address or id', `${param}.source`)
+  const filename = typeof block.title === 'string' ? block.title : 'document'
+  return [{ type: 'file', file: { filename, file_data: urlOfSource(source, `${param}.source`) } }]
+}
+
+function urlOfSource(source: Fields, param: string): string {
+  if (source.type === 'url') return textOf(source, 'url', param)
+  if (source.type !== 'base64') throw unsupportedParameter(`a source of the type '${source.type}'`, param)
+  return `data:${textOf(source, 'media_type', param)};base64,${textOf(source, 'data', param)}`
+}
+
+/** Signatures and redacted thoughts can be read by their own provider only, and are left out. */
+function convertAssistant(blocks: readonly Fields[], param: string): ChatMessage {
+  const texts: string[] = []
+  const thoughts: string[] = []
+  const calls: object[] = []
+  blocks.forEach((block, index) => {
+    const at = `${param}.content[${index}]`
+    if (block.type === 'text') texts.push(textOf(block, 'text', at))
+    else if (block.type === 'thinking') thoughts.push(textOf(block, 'thinking', at))
+    else if (block.type === 'tool_use') {
+      const definition = { name: textOf(block, 'name', at), arguments: JSON.stringify(block.input ?? {}) }
+      calls.push({ id: textOf(block, 'id', at), type: 'function', function: definition })
+    } else if (block.type !== 'redacted_thinking') {
+      throw unsupportedParameter(`blocks of the type '${block.type}'`, at)
+    }
+  })
+  return {
+    role: 'assistant',
+    content: texts.length === 0 ? null : texts.join('\n\n'),
+    ...(thoughts.length === 0 ? {} : { reasoning_content: thoughts.join('\n\n') }),
+    ...(calls.length === 0 ? {} : { tool_calls: calls }),
+  }
+}
+
+function textOf(block: Fields, field: string, param: string): string {
+  const value = block[field]
+  if (typeof value === 'string') return value
+  throw invalidRequest(`'${param}.${field}' must be text.`, `${param}.${field}`)
+}

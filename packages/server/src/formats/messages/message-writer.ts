@@ -1,0 +1,218 @@
+import type { ChatChunk, ErrorResponse } from 'purser'
+import { isObject, tokenCountOf, type Usage, usageOf } from 'purser/internal'
+import type { AnswerWriter } from '../answer-writer.ts'
+import { toAnthropicError } from '../anthropic-error.ts'
+
+interface MessageEvent {
+  readonly type: string
+  readonly [field: string]: unknown
+}
+
+interface ThinkingBlock {
+  type: 'thinking'
+  thinking: string
+  /** Only Anthropic signs what its models think. */
+  signature: ''
+}
+interface TextBlock {
+  type: 'text'
+  text: string
+  citations: null
+}
+interface ToolUseBlock {
+  type: 'tool_use'
+  id: string
+  name: string
+  input: unknown
+}
+type Block = ThinkingBlock | TextBlock | ToolUseBlock
+
+interface MessageUsage {
+  input_tokens: number
+  cache_creation_input_tokens: number
+  cache_read_input_tokens: number
+  output_tokens: number
+}
+
+interface Call {
+  readonly id: string
+  readonly name: string
+  arguments: string
+}
+
+interface CallPiece {
+  readonly index?: number
+  readonly id?: string
+  readonly function?: { readonly name?: string; readonly arguments?: string }
+}
+
+const PING: MessageEvent = { type: 'ping' }
+
+/**
+ * Writes chunks of a chat completion as the events of a message. One block is open at a time, as clients expect: of calls
+ * whose pieces may alternate, the first is written as it arrives and the others at the end.
+ */
+export class MessageWriter implements AnswerWriter {
+  readonly ping: string = formatEvent(PING)
+  readonly #header: { readonly id: string; readonly model: string }
+  readonly #content: Block[] = []
+  readonly #calls = new Map<number, Call>()
+  readonly #late: { readonly type: 'text' | 'thinking'; text: string }[] = []
+  #usage: MessageUsage = toMessageUsage(undefined)
+  #isOpen = false
+  #hasStarted = false
+  #hasRefused = false
+  #finishReason: string | null = null
+
+  constructor(header: { readonly id: string; readonly model: string }) {
+    this.#header = header
+  }
+
+  get answer(): object {
+    return this.#message(this.#content, this.#stopReason)
+  }
+
+  push(chunk: ChatChunk): string {
+    const events = this.#start()
+    const usage = usageOf(chunk)
+    if (usage !== undefined) this.#usage = toMessageUsage(usage)
+    const [choice] = chunk.choices ?? []
+    if (choice === undefined || (choice.index ?? 0) !== 0) return formatEvents(events)
+    const { content, refusal, reasoning_content, reasoning, tool_calls } = choice.delta ?? {}
+    events.push(...this.#pushText('thinking', reasoning_content ?? reasoning))
+    if (typeof refusal === 'string' && refusal !== '') this.#hasRefused = true
+    events.push(...this.#pushText('text', content), ...this.#pushText('text', refusal))
+    for (const piece of Array.isArray(tool_calls) ? tool_calls : []) events.push(...this.#pushCall(piece as CallPiece))
+    if (typeof choice.finish_reason === 'string') this.#finishReason = choice.finish_reason
+    return formatEvents(events)
+  }
+
+  end(): string {
+    const events = [...this.#start(), ...this.#closeBlock()]
+    const calls = [...this.#calls.values()]
+    for (const call of calls.slice(1)) {
+      events.push(...this.#openCall(call))
+      if (call.arguments !== '') events.push(this.#inputDelta(call.arguments))
+      events.push(...this.#closeBlock())
+    }
+    const blocks = this.#content.filter((block) => block.type === 'tool_use')
+    for (const [index, block] of blocks.entries()) block.input = parseInput(calls[index]?.arguments ?? '')
+    for (const { type, text } of this.#late) events.push(...this.#writeText(type, text))
+    events.push(...this.#closeBlock())
+    const delta = { stop_reason: this.#stopReason, stop_sequence: null }
+    events.push({ type: 'message_delta', delta, usage: this.#usage }, { type: 'message_stop' })
+    return formatEvents(events)
+  }
+
+  fail(error: ErrorResponse['body']['error']): string {
+    return formatEvent({ ...toAnthropicError(error, 500) })
+  }
+
+  get #stopReason(): string {
+    if (this.#hasRefused || this.#finishReason === 'content_filter') return 'refusal'
+    if (this.#finishReason === 'length') return 'max_tokens'
+    return this.#calls.size > 0 ? 'tool_use' : 'end_turn'
+  }
+
+  #start(): MessageEvent[] {
+    if (this.#hasStarted) return []
+    this.#hasStarted = true
+    return [{ type: 'message_start', message: this.#message([], null) }, PING]
+  }
+
+  #message(content: readonly Block[], stop_reason: string | null): object {
+    const usage = { ...this.#usage, server_tool_use: null, service_tier: null }
+    const { id, model } = this.#header
+    return { id, type: 'message', role: 'assistant', model, content, stop_reason, stop_sequence: null, usage }
+  }
+
+  /** Text and thoughts behind the first call wait for the end, because its block must stay open. */
+  #pushText(type: 'text' | 'thinking', text: unknown): MessageEvent[] {
+    if (typeof text !== 'string' || text === '') return []
+    if (this.#calls.size === 0) return this.#writeText(type, text)
+    const last = this.#late.at(-1)
+    if (last?.type === type) last.text += text
+    else this.#late.push({ type, text })
+    return []
+  }
+
+  #writeText(type: 'text' | 'thinking', text: string): MessageEvent[] {
+    const events: MessageEvent[] = []
+    if (!this.#isOpen || this.#content.at(-1)?.type !== type) {
+      const isText = type === 'text'
+      events.push(...this.#closeBlock())
+      events.push(this.#add(isText ? { type, text: '', citations: null } : { type, thinking: '', signature: '' }))
+    }
+    const block = this.#content.at(-1)
+    if (block?.type === 'text') block.text += text
+    else if (block?.type === 'thinking') block.thinking += text
+    const delta = type === 'text' ? { type: 'text_delta', text } : { type: 'thinking_delta', thinking: text }
+    return [...events, this.#delta(delta)]
+  }
+
+  #pushCall({ index = 0, id = '', function: called }: CallPiece): MessageEvent[] {
+    const input = called?.arguments ?? ''
+    const open = this.#calls.get(index)
+    const call = open ?? { id, name: called?.name ?? '', arguments: '' }
+    call.arguments += input
+    if (open === undefined) this.#calls.set(index, call)
+    const isFirst = this.#calls.values().next().value === call
+    if (!isFirst) return []
+    const events = open === undefined ? [...this.#closeBlock(), ...this.#openCall(call)] : []
+    return input === '' ? events : [...events, this.#inputDelta(input)]
+  }
+
+  #openCall({ id, name }: Call): MessageEvent[] {
+    return [this.#add({ type: 'tool_use', id, name, input: {} })]
+  }
+
+  #inputDelta(partial_json: string): MessageEvent {
+    return this.#delta({ type: 'input_json_delta', partial_json })
+  }
+
+  #add(block: Block): MessageEvent {
+    this.#isOpen = true
+    this.#content.push(block)
+    return { type: 'content_block_start', index: this.#content.length - 1, content_block: structuredClone(block) }
+  }
+
+  #closeBlock(): MessageEvent[] {
+    if (!this.#isOpen) return []
+    this.#isOpen = false
+    return [{ type: 'content_block_stop', index: this.#content.length - 1 }]
+  }
+
+  #delta(delta: object): MessageEvent {
+    return { type: 'content_block_delta', index: this.#content.length - 1, delta }
+  }
+}
+
+function toMessageUsage(usage: Usage | undefined): MessageUsage {
+  const details = usage?.prompt_tokens_details
+  const input = tokenCountOf(usage?.prompt_tokens) ?? 0
+  const cached = Math.min(input, (isObject(details) ? tokenCountOf(details.cached_tokens) : undefined) ?? 0)
+  return {
+    input_tokens: input - cached,
+    cache_creation_input_tokens: 0,
+    cache_read_input_tokens: cached,
+    output_tokens: tokenCountOf(usage?.completion_tokens) ?? 0,
+  }
+}
+
+/** Arguments that were cut are no JSON; then the call has none. */
+function parseInput(text: string): unknown {
+  try {
+    const input: unknown = JSON.parse(text === '' ? '{}' : text)
+    return isObject(input) ? input : {}
+  } catch {
+    return {}
+  }
+}
+
+function formatEvents(events: readonly MessageEvent[]): string {
+  return events.map(formatEvent).join('')
+}
+
+function formatEvent(event: MessageEvent): string {
+  return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+}

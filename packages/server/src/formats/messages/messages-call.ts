@@ -1,0 +1,94 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { createModelRewriter, type EndpointCall, isObject, tokenCountOf, type Usage } from 'purser/internal'
+import { getHeader } from '../../http/headers.ts'
+import { toAnthropicError } from '../anthropic-error.ts'
+import { addParameters, type Fields, modelOf, replaceUser } from '../request-body.ts'
+import { convertRequest } from './convert-request.ts'
+import { injectContext } from './inject-context.ts'
+
+const DEFAULT_VERSION = '2023-06-01'
+
+const PARAMETER_NAMES: Readonly<Record<string, string>> = {
+  maxOutputTokens: 'max_tokens',
+  temperature: 'temperature',
+  topP: 'top_p',
+  topK: 'top_k',
+  stopSequences: 'stop_sequences',
+}
+
+/** A model that thinks refuses these. */
+const SAMPLING = ['temperature', 'topP', 'topK'] as const
+
+/** A request for a message, for a provider of Anthropic's format, or as a chat request for any other. */
+export function createMessagesCall(body: Fields, headers: IncomingHttpHeaders): EndpointCall {
+  return { ...createCall(body, headers), endpoint: 'messages', toChat: () => convertRequest(body) }
+}
+
+/** A request for the number of tokens of a message. */
+export function createCountCall(body: Fields, headers: IncomingHttpHeaders): EndpointCall {
+  return { ...createCall(body, headers), endpoint: 'messages/count_tokens' }
+}
+
+function createCall(body: Fields, headers: IncomingHttpHeaders): Omit<EndpointCall, 'endpoint'> {
+  const model = modelOf(body)
+  const beta = getHeader(headers, 'anthropic-beta')
+  const upstreamHeaders = {
+    'content-type': 'application/json',
+    'anthropic-version': getHeader(headers, 'anthropic-version') ?? DEFAULT_VERSION,
+    ...(beta === undefined ? {} : { 'anthropic-beta': beta }),
+  }
+  return {
+    model,
+    body,
+    hasPrompt: true,
+    prepare({ model: upstreamModel, parameters, contextText, pseudonym: { field, id } }) {
+      const anonymous = replaceUser(body, { field: 'none', id })
+      const metadata = field === 'none' ? {} : { metadata: { ...asFields(anonymous.metadata), user_id: id } }
+      const withParameters = addParameters(anonymous, parametersFor(body, parameters), PARAMETER_NAMES)
+      const request = { ...injectContext(withParameters, contextText), ...metadata, model: upstreamModel }
+      return { headers: upstreamHeaders, body: JSON.stringify(request) }
+    },
+    rewrite: model === undefined ? (json) => json : createMessageRewriter(model),
+    readUsage: ({ message, usage }) => toUsage(isObject(message) ? message.usage : usage),
+    isLast: ({ event }) => event === 'message_stop' || event === 'error',
+    textMembers: ['"text":', '"thinking":', '"partial_json":'],
+    formatError: (error) => `event: error\ndata: ${JSON.stringify(toAnthropicError(error, 500))}\n\n`,
+  }
+}
+
+function asFields(value: unknown): Fields {
+  return isObject(value) ? value : {}
+}
+
+function parametersFor({ thinking }: Fields, parameters: Fields): Fields {
+  if (!isObject(thinking) || thinking.type === 'disabled') return parameters
+  return Object.fromEntries(
+    Object.entries(parameters).filter(([name]) => !(SAMPLING as readonly string[]).includes(name)),
+  )
+}
+
+/** Anthropic counts cached input apart from the rest. */
+function toUsage(usage: unknown): Usage | undefined {
+  if (!isObject(usage)) return undefined
+  const cached = tokenCountOf(usage.cache_read_input_tokens) ?? 0
+  const written = tokenCountOf(usage.cache_creation_input_tokens) ?? 0
+  const input = (tokenCountOf(usage.input_tokens) ?? 0) + cached + written
+  const output = tokenCountOf(usage.output_tokens) ?? 0
+  return {
+    prompt_tokens: input,
+    completion_tokens: output,
+    total_tokens: input + output,
+    prompt_tokens_details: { cached_tokens: cached },
+  }
+}
+
+/** Echoes the requested model in a message, which is a whole answer or inside its first event. */
+function createMessageRewriter(model: string): (json: string) => string {
+  const rewriteTop = createModelRewriter(model)
+  return (json) => {
+    if (!/"type"\s*:\s*"message_start"/.test(json)) return json.includes('"model"') ? rewriteTop(json) : json
+    const event: unknown = JSON.parse(json)
+    if (!isObject(event) || !isObject(event.message)) return json
+    return JSON.stringify({ ...event, message: { ...event.message, model } })
+  }
+}
