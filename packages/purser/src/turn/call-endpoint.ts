@@ -104,6 +104,8 @@ async function relay(
   const admission = await run.admit()
   if (!admission.allowed) return { kind: 'refused', turn: run.refuse(admission) }
   try {
+    // Answers of these endpoints are not stored: a repeat calls the provider again, and is a turn again.
+    if (run.replay.isRepeat) await run.replay.onMissing()
     const [lease, context] = await Promise.all([
       run.acquireRuntime(),
       call.hasPrompt ? run.resolveContext() : undefined,

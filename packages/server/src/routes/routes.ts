@@ -21,6 +21,7 @@ import { registerOwnContextRoutes } from './gateway/own-context.ts'
 import { registerOwnLimitRoutes } from './gateway/own-limits.ts'
 import { registerRelayedRoutes } from './gateway/relayed.ts'
 import { registerResponsesRoutes } from './gateway/responses.ts'
+import { registerTranscriptionRoutes } from './gateway/transcriptions.ts'
 
 export async function registerRoutes(app: FastifyInstance, context: AppContext): Promise<void> {
   registerChatRoutes(app, context)
@@ -30,6 +31,7 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerMessagesRoutes(app, context)
   registerRelayedRoutes(app, context)
   registerResponsesRoutes(app, context)
+  registerTranscriptionRoutes(app, context)
   registerHealthRoutes(app, context)
   registerSessionRoutes(app, context)
   registerUserRoutes(app, context)

@@ -24,6 +24,7 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'POST /v1/completions': 'chat',
   'POST /v1/images/generations': 'chat',
   'POST /v1/audio/speech': 'chat',
+  'POST /v1/audio/transcriptions': 'chat',
   'GET /v1/models': 'chat',
   'GET /v1/models/:id': 'chat',
   'GET /v1/me': 'chat',

@@ -175,6 +175,58 @@ test('a client that leaves ends the upstream call and keeps its turn counted', a
   assert.equal(await gateway.count('ada@example.com'), before + 1)
 })
 
+test('a request that is repeated under its idempotency key calls the provider again and is counted again', async () => {
+  const headers = { 'idempotency-key': 'once', 'x-purser-user': 'repeating' }
+  await client.embeddings.create({ model: 'e', input: 'hi' }, { headers })
+  await client.embeddings.create({ model: 'e', input: 'hi' }, { headers })
+  assert.equal(upstream.requests.length, 2)
+  assert.equal(await gateway.count('repeating'), 2)
+  await assert.rejects(client.embeddings.create({ model: 'e', input: 'other' }, { headers }), { status: 422 })
+})
+
+test('a recording passes, whether the model comes before or behind it', async () => {
+  HANDLERS['audio/transcriptions'] = (_, response) =>
+    sendJson(response, {
+      text: 'hello',
+      usage: { type: 'tokens', input_tokens: 14, output_tokens: 2, total_tokens: 16 },
+    })
+  const bytes = Buffer.alloc(300_000, 'abc\r\n--')
+  const file = new File([bytes], 'a "b".wav', { type: 'audio/wav' })
+  for (const request of [
+    { file, model: 'auto', language: 'en' },
+    { model: 'auto', file, language: 'en' },
+  ]) {
+    const result = await client.audio.transcriptions.create(request)
+    assert.equal(result.text, 'hello')
+    const received = upstream.requests.at(-1)
+    assert.equal(received?.headers['content-length'], undefined)
+    const form = await new Response(Buffer.from(received?.text ?? '', 'latin1'), {
+      headers: { 'content-type': received?.headers['content-type'] ?? '' },
+    }).formData()
+    assert.deepEqual([form.getAll('model'), form.get('language')], [['m'], 'en'])
+    const sent = form.get('file')
+    assert.ok(sent instanceof File)
+    assert.deepEqual(Buffer.from(await sent.arrayBuffer()), bytes)
+  }
+})
+
+test('a form that is cut, too large or no form is rejected, and gives its turn back', async () => {
+  const before = await gateway.count('ada')
+  const send = async (body: string, type = 'multipart/form-data; boundary=x'): Promise<number> => {
+    const headers = { 'content-type': type, 'x-purser-user': 'ada' }
+    const response = await gateway.fetch('/v1/audio/transcriptions', body, headers)
+    await response.text()
+    return response.status
+  }
+  const part = '--x\r\ncontent-disposition: form-data; name="model"\r\n\r\n'
+  assert.equal(await send(`${part}m`), 400)
+  assert.equal(await send('no form at all'), 400)
+  assert.equal(await send(`${part}${'m'.repeat(70_000)}\r\n--x--`), 400)
+  assert.equal(await send(`${part}m\r\n--x--`, 'multipart/form-data'), 400)
+  assert.equal(await send('{}', 'application/json'), 415)
+  assert.equal(await gateway.count('ada'), before)
+})
+
 test('/v1/models lists auto, and every configured model without a user', async () => {
   const list = async (headers: Record<string, string>): Promise<string[]> => {
     const response = await fetch(`${gateway.url}/v1/models`, { headers: { 'x-api-key': gateway.key, ...headers } })

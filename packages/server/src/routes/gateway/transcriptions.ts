@@ -1,0 +1,31 @@
+import type { Readable } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import { callUserEndpoint } from 'purser/internal'
+import type { AppContext } from '../../app/context.ts'
+import { bodyTooLarge, boundaryOf } from '../../formats/form/form-reader.ts'
+import { createTranscriptionCall } from '../../formats/form/transcription-call.ts'
+import { Upload } from '../../formats/form/upload.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { serveRelayed } from './relayed.ts'
+import { runTurn } from './run-turn.ts'
+
+/** `POST /v1/audio/transcriptions`: a form that is passed on as it arrives. The user comes from the key or a header. */
+export function registerTranscriptionRoutes(app: FastifyInstance, context: AppContext): void {
+  const maxBytes = context.options.bodyLimitBytes
+  app.register(async (scoped) => {
+    scoped.removeAllContentTypeParsers()
+    scoped.addContentTypeParser('multipart/form-data', (_request, payload, done) => done(null, payload))
+    scoped.post<{ Body: Readable }>(
+      '/v1/audio/transcriptions',
+      defineRoute('chat', { tag: 'gateway', summary: 'Relays a form with a recording (multipart/form-data).' }),
+      (request, reply) =>
+        runTurn(context, { request, reply }, async (user, options) => {
+          const boundary = boundaryOf(request.headers['content-type'] ?? '')
+          if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw bodyTooLarge()
+          const upload = await Upload.open(request.body, { boundary, maxBytes })
+          reply.raw.once('close', () => void upload[Symbol.asyncDispose]().catch(() => undefined))
+          return serveRelayed(await callUserEndpoint(user, createTranscriptionCall(upload), options))
+        }),
+    )
+  })
+}
