@@ -4,7 +4,7 @@ import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV
 import fc from 'fast-check'
 import { convertToChatRequest } from '../../src/ai-sdk/convert-to-chat-request.ts'
 import { convertToContent, StreamPartWriter } from '../../src/ai-sdk/convert-to-stream-parts.ts'
-import { PurserError } from '../../src/errors.ts'
+import { type ErrorCode, PurserError } from '../../src/errors.ts'
 import type { ChatMessage, ChatRequest } from '../../src/openai/chat.ts'
 import { mergeChunks } from '../../src/openai/merge-chunks.ts'
 import { ChunkWriter, convertToCompletion } from '../../src/providers/ai-sdk/chunk-writer.ts'
@@ -177,17 +177,22 @@ test('token limits, stop sequences, response formats and tool choices are read i
   assert.deepEqual(providerOptions?.azure, { safetyIdentifier: 'hash', parallelToolCalls: false })
 })
 
-test('a field that the AI SDK cannot express is request_invalid with its parameter, not dropped', () => {
+test('a field that the AI SDK cannot express is an error with its parameter, not dropped', () => {
   const user = { role: 'user', content: 'Hi' }
-  const cases: [Partial<ChatRequest>, string][] = [
+  const unsupported: [Partial<ChatRequest>, string][] = [
     [{ n: 2 }, 'n'],
     [{ logprobs: true }, 'logprobs'],
+    [{ modalities: ['text', 'audio'] }, 'modalities'],
+    [{ logit_bias: { 7: 1 } }, 'logit_bias'],
+    [{ functions: [{ name: 'f' }] }, 'functions'],
     [{ tools: [{ type: 'web_search' }] }, 'tools[0]'],
     [{ tool_choice: { type: 'allowed_tools' } }, 'tool_choice'],
     [{ response_format: { type: 'grammar' } }, 'response_format'],
     [{ messages: [{ role: 'function', content: 'x' }] }, 'messages[0].role'],
-    [{ messages: [user, { role: 'tool', content: 'x', tool_call_id: 'unknown' }] }, 'messages[1].tool_call_id'],
     [{ messages: [{ role: 'user', content: [{ type: 'video_url' }] }] }, 'messages[0].content[0]'],
+  ]
+  const invalid: [Partial<ChatRequest>, string][] = [
+    [{ messages: [user, { role: 'tool', content: 'x', tool_call_id: 'unknown' }] }, 'messages[1].tool_call_id'],
     [
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }] },
       'messages[0].content[0]',
@@ -197,13 +202,17 @@ test('a field that the AI SDK cannot express is request_invalid with its paramet
       'messages[0].tool_calls[0].function.arguments',
     ],
   ]
-  for (const [fields, param] of cases) {
-    assert.throws(
-      () => convertToCallOptions({ messages: [user], ...fields }, signal),
-      (error: unknown) => PurserError.is(error, 'request_invalid') && error.details?.param === param,
-      param,
-    )
+  const check = (cases: typeof invalid, code: ErrorCode): void => {
+    for (const [fields, param] of cases) {
+      assert.throws(
+        () => convertToCallOptions({ messages: [user], ...fields }, signal),
+        (error: unknown) => PurserError.is(error, code) && error.details?.param === param,
+        param,
+      )
+    }
   }
+  check(unsupported, 'unsupported_parameter')
+  check(invalid, 'request_invalid')
 })
 
 const usage = {

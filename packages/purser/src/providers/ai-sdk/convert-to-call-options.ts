@@ -15,12 +15,11 @@ type Options = LanguageModelV4CallOptions
 const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
 
 /**
- * Converts an OpenAI chat request to AI SDK call options. What the SDK cannot express is `request_invalid` instead of
- * dropped, if an answer without it would not be the requested one.
+ * Converts an OpenAI chat request to AI SDK call options. What the SDK cannot express is `unsupported_parameter`
+ * instead of dropped, if an answer without it would not be the requested one.
  */
 export function convertToCallOptions(request: ChatRequest, abortSignal: AbortSignal): Options {
-  if ((numberOf(request.n) ?? 1) !== 1) throw unsupported("'n' other than 1", 'n')
-  if (request.logprobs === true) throw unsupported("'logprobs'", 'logprobs')
+  rejectUnsupported(request)
   const { stop, reasoning_effort } = request
   const fields: Partial<Record<keyof Options, unknown>> = {
     maxOutputTokens: numberOf(request.max_completion_tokens) ?? numberOf(request.max_tokens),
@@ -39,6 +38,28 @@ export function convertToCallOptions(request: ChatRequest, abortSignal: AbortSig
   }
   const defined = Object.entries(fields).filter(([, value]) => value !== undefined)
   return { ...Object.fromEntries(defined), prompt: convertToPrompt(request.messages), abortSignal }
+}
+
+/** Fields that only providers of OpenAI's format have, and that an answer would not be the requested one without. */
+const UNSUPPORTED_FIELDS = [
+  'audio',
+  'function_call',
+  'functions',
+  'logit_bias',
+  'prediction',
+  'top_logprobs',
+  'web_search_options',
+] as const
+
+function rejectUnsupported(request: ChatRequest): void {
+  const { n, logprobs, modalities } = request
+  if ((numberOf(n) ?? 1) !== 1) throw unsupported("'n' other than 1", 'n')
+  if (logprobs === true) throw unsupported("'logprobs'", 'logprobs')
+  if (Array.isArray(modalities) && modalities.some((one) => one !== 'text')) {
+    throw unsupported('answers other than text', 'modalities')
+  }
+  const field = UNSUPPORTED_FIELDS.find((name) => (request[name] ?? null) !== null)
+  if (field !== undefined) throw unsupported(`'${field}'`, field)
 }
 
 function convertResponseFormat(format: unknown): Options['responseFormat'] {
@@ -110,7 +131,7 @@ function createProviderOptions(request: ChatRequest): SharedV4ProviderOptions {
 }
 
 function unsupported(what: string, param: string): PurserError {
-  return new PurserError('request_invalid', `This provider does not support ${what}.`, { details: { param } })
+  return new PurserError('unsupported_parameter', `This provider does not support ${what}.`, { details: { param } })
 }
 
 function numberOf(value: unknown): number | undefined {

@@ -18,7 +18,7 @@ type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart
  * Converts OpenAI messages to an AI SDK prompt. The tool name of a tool result comes from the call that it answers.
  * Consecutive tool results become one message, as providers that count messages require. Texts without a visible
  * character, which providers refuse, are left out, and so are messages without anything else. What the prompt format
- * cannot express is `request_invalid`.
+ * cannot express is `unsupported_parameter`.
  */
 export function convertToPrompt(messages: readonly ChatMessage[]): LanguageModelV4Prompt {
   const prompt: LanguageModelV4Prompt = []
@@ -51,7 +51,7 @@ function convertMessage(message: ChatMessage, toolNames: Map<string, string>, pa
       return { role: 'assistant', content: [...(text === '' ? [] : [{ type: 'text' as const, text }]), ...toolCalls] }
     }
     default:
-      throw invalid(`This provider does not support messages with the role '${message.role}'.`, `${param}.role`)
+      throw unsupported(`messages with the role '${message.role}'`, `${param}.role`)
   }
 }
 
@@ -105,7 +105,7 @@ function convertUserPart(part: ContentPart, param: string): UserPart {
     const filename = getText(part.file, 'filename')
     return filename === undefined ? file : { ...file, filename }
   }
-  throw invalid(`This provider does not support content of the type '${part.type}'.`, param)
+  throw unsupported(`content of the type '${part.type}'`, param)
 }
 
 /** Inline data, or an address that the provider fetches; Purser fetches nothing. */
@@ -182,6 +182,10 @@ function textOf({ content }: ChatMessage, param: string): string {
 function getText(value: unknown, field: string): string | undefined {
   const text = isObject(value) ? value[field] : undefined
   return typeof text === 'string' ? text : undefined
+}
+
+function unsupported(what: string, param: string): PurserError {
+  return new PurserError('unsupported_parameter', `This provider does not support ${what}.`, { details: { param } })
 }
 
 function invalid(message: string, param: string, cause?: unknown): PurserError {

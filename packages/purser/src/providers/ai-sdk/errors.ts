@@ -25,7 +25,8 @@ export function mapSdkError(error: unknown, { provider, now, redact }: SdkErrorC
   }
   if (REQUEST_ERRORS.has(error.name)) {
     const message = `The provider '${provider}' does not support this request: ${redact(error.message)}`
-    return new PurserError('request_invalid', message, { cause: error })
+    const isUnsupported = error.name === 'AI_UnsupportedFunctionalityError'
+    return new PurserError(isUnsupported ? 'unsupported_parameter' : 'request_invalid', message, { cause: error })
   }
   return mapNetworkError(provider, error)
 }
