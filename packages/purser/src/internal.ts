@@ -23,7 +23,7 @@ export { estimateTokens } from './openai/estimate-tokens.ts'
 export type { UserField } from './openai/pseudonymize-user.ts'
 export { createModelRewriter } from './openai/rewrite-model.ts'
 export { DONE_EVENT, isComment } from './openai/sse.ts'
-export { OPTION_SPECS } from './options.ts'
+export { OPTION_SPECS, RETRY_CAUSES } from './options.ts'
 export {
   choice,
   custom,

@@ -83,10 +83,27 @@ export interface ProviderConfig {
    * `openai-compatible` the same without `responses`, of `anthropic` `messages`.
    */
   endpoints?: Endpoint[] | undefined
+  /** Default: no call is repeated. */
+  retries?: RetryOption | undefined
   region?: string | undefined
   /** Further fields belong to the provider: resourceName, apiVersion, teamId, accessKeyId … */
   [field: string]: unknown
 }
+
+/** Further attempts after a failure, as long as no byte of an answer has arrived. */
+export interface RetryOption {
+  /** After the first one; 1 to 5. */
+  attempts: number
+  /** Default: `connection`, `rate_limit` and `server_error`. */
+  on?: RetryCause[] | undefined
+  /** Before the first further attempt; it doubles, and jitter shortens it by up to a quarter. Default: 250 ms. */
+  delayMs?: number | undefined
+  /** If the provider asks for a longer wait, there is no further attempt. Default: 5,000 ms. */
+  maxDelayMs?: number | undefined
+}
+
+export const RETRY_CAUSES = ['connection', 'timeout', 'rate_limit', 'server_error'] as const
+export type RetryCause = (typeof RETRY_CAUSES)[number]
 
 export const PROVIDER_KINDS = [
   'openai',

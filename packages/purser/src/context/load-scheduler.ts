@@ -1,3 +1,4 @@
+import { CircuitBreaker, KeyedBackoff } from '../core/circuit-breaker.ts'
 import type { DeadlineQueue } from '../core/deadline-queue.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Effects } from '../core/effects.ts'
@@ -5,7 +6,6 @@ import { SingleFlight } from '../core/single-flight.ts'
 import type { ContextOptions } from '../options.ts'
 import type { Reason } from './api.ts'
 import { Bulkhead } from './bulkhead.ts'
-import { CircuitBreaker, KeyedBackoff } from './circuit-breaker.ts'
 import type { ContextLimits } from './limits.ts'
 import { createLoad, type Load, type LoadOptions, type LoadWaiter, notifyWaiters } from './load.ts'
 

@@ -20,12 +20,25 @@ export interface ChatModel {
   chat(request: ChatRequest, call: ChatCall): Promise<ChatAnswer>
 }
 
+/** One call of an upstream. */
+export interface Attempt {
+  readonly provider: string
+  readonly model: string
+  /** Null without an answer. */
+  readonly status: number | null
+  /** The error code; null for an answer. */
+  readonly code: string | null
+  readonly ms: number
+}
+
 export interface ChatCall {
   readonly signal: AbortSignal
   /** Time until the first chunk or the whole completion, ms. */
   readonly firstChunkTimeoutMs: number
   /** Time between two chunks or comments, ms. */
   readonly idleTimeoutMs: number
+  /** Called when an attempt has begun to be answered, or has failed. */
+  readonly onAttempt?: ((attempt: Attempt) => void) | undefined
 }
 
 /**

@@ -1,7 +1,10 @@
 import type { LookupFunction } from 'node:net'
 import type { LanguageModelV4 } from '@ai-sdk/provider'
+import { LRUCache } from 'lru-cache'
 import { createLanguageModel } from '../ai-sdk/language-model.ts'
+import { CircuitBreaker } from '../core/circuit-breaker.ts'
 import type { Effects } from '../core/effects.ts'
+import { createJitter } from '../core/jitter.ts'
 import { createRedactor } from '../core/redact.ts'
 import { DEFAULTS, type ProviderConfig, type ProviderKind, type ProviderOption } from '../options.ts'
 import type { LiveModel, ModelFactory, ModelRequest } from '../runtime/ports.ts'
@@ -14,6 +17,7 @@ import {
   createGoogleModel,
   createOpenAiPackageModel,
 } from './ai-sdk/packages.ts'
+import { callReliably, type ReliableCallDeps } from './call-reliably.ts'
 import { resolveCredentials, secretsOf } from './credentials.ts'
 import { createDemoModel } from './demo.ts'
 import { createModelFromFunction } from './from-function.ts'
@@ -44,6 +48,9 @@ export interface ProviderRegistry extends ModelFactory {
   close(): Promise<void>
 }
 
+/** Failures in a row after which a provider is not called, and for how long. */
+const BREAKER = { failures: 5, minBackoffMs: 5_000, maxBackoffMs: 60_000, maxAddresses: 1_000 } as const
+
 /** One model with two interfaces: for turns, and for the AI SDK. */
 type Model = Pick<LiveModel, 'chat' | 'model' | 'endpoints'>
 
@@ -56,15 +63,38 @@ export function openProviderRegistry(deps: ProviderRegistryDeps): ProviderRegist
   const { effects, providers = {}, maxResponseBytes = DEFAULTS.runtime.maxResponseBytes, resolve } = deps
   validateProviders(providers)
   const pools = openPools({ resolve })
+  const breakers = new LRUCache<string, CircuitBreaker>({ max: BREAKER.maxAddresses })
+  const jitter = createJitter(effects.randomId())
 
   function buildModel(request: ModelRequest): Model {
     const { config } = request
     if (typeof config !== 'function') {
       const { chat, model, endpoints } = BUILDERS[config.kind](request, config)
-      return { chat: { ...chat, target: describeTarget(request, config) }, model, endpoints }
+      const target = describeTarget(request, config)
+      const reliable = withReliability({ chat, model, endpoints }, createReliability(request, config, target))
+      return { ...reliable, chat: { ...reliable.chat, target } }
     }
     const { chat, model } = fromLanguageModel(request, createModelFromFunction(request, config))
     return { chat: { ...chat, target: `${(model as LanguageModelV4).provider}` }, model }
+  }
+
+  function createReliability(
+    { provider, modelId, operatorKeyAllowed }: ModelRequest,
+    { retries }: ProviderConfig,
+    target: string,
+  ): ReliableCallDeps {
+    const breaker = operatorKeyAllowed ? breakerOf(`${provider} ${target}`) : undefined
+    return { effects, provider, model: modelId, retries, breaker, jitter }
+  }
+
+  /** One for each provider and address, so that no user stops the calls of others with an address of their own. */
+  function breakerOf(key: string): CircuitBreaker {
+    let breaker = breakers.get(key)
+    if (breaker === undefined) {
+      breaker = new CircuitBreaker(BREAKER.failures, { ...BREAKER, jitter })
+      breakers.set(key, breaker)
+    }
+    return breaker
   }
 
   const createDeps = (request: ModelRequest, config: ProviderConfig): OpenAiCompatibleDeps => ({
@@ -109,5 +139,19 @@ export function openProviderRegistry(deps: ProviderRegistryDeps): ProviderRegist
   return {
     build: (request) => ({ ...buildModel(request), close: async () => undefined }),
     close: () => pools.close(),
+  }
+}
+
+/** Retries and the breaker, around every call that a turn makes. The AI SDK retries the calls of its own model. */
+function withReliability({ chat, endpoints, model }: Model, deps: ReliableCallDeps): Model {
+  // A body that can be read once is not sent again.
+  const once = { ...deps, retries: undefined }
+  return {
+    model,
+    chat: { ...chat, chat: (request, call) => callReliably(deps, call, () => chat.chat(request, call)) },
+    endpoints: endpoints && {
+      call: (request, call) =>
+        callReliably(typeof request.body === 'string' ? deps : once, call, () => endpoints.call(request, call)),
+    },
   }
 }

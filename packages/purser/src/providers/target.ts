@@ -10,6 +10,7 @@ const ACCESS_FIELDS: ReadonlySet<string> = new Set([
   'userField',
   'headers',
   'endpoints',
+  'retries',
 ])
 
 /** Fields of an account that select another endpoint or another version of it; a user's own replace the operator's. */

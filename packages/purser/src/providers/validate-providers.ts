@@ -1,7 +1,9 @@
 import { isObject, throwInvalid } from '../core/validate.ts'
 import { suggestion } from '../errors.ts'
 import { ENDPOINTS } from '../openai/endpoint.ts'
-import { PROVIDER_KINDS, type ProviderOption } from '../options.ts'
+import { PROVIDER_KINDS, type ProviderOption, RETRY_CAUSES } from '../options.ts'
+
+const MAX_ATTEMPTS = 5
 
 type FieldRule = readonly [expected: string, isValid: (value: unknown) => boolean]
 
@@ -24,6 +26,7 @@ const FIELDS: Readonly<Record<string, FieldRule>> = {
   ],
   headers: ['an object of texts', (value) => isObject(value) && Object.values(value).every(isText)],
   endpoints: [`a list of ${ENDPOINTS.map((one) => `'${one}'`).join(', ')}`, isEndpoints],
+  retries: [`{ attempts, on?, delayMs?, maxDelayMs? } with 1 to ${MAX_ATTEMPTS} attempts`, isRetries],
   includeUsage: boolean,
   useDeploymentBasedUrls: boolean,
 }
@@ -51,6 +54,15 @@ function throwOptionInvalid(path: string, expected: string, hint?: string): neve
 
 function isEndpoints(value: unknown): boolean {
   return Array.isArray(value) && value.every((one) => ENDPOINTS.includes(one))
+}
+
+function isRetries(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const { attempts, on = [], delayMs = 0, maxDelayMs = 0, ...others } = value
+  const isCount = Number.isSafeInteger(attempts) && (attempts as number) >= 1 && (attempts as number) <= MAX_ATTEMPTS
+  const areCauses = Array.isArray(on) && on.every((one) => RETRY_CAUSES.includes(one))
+  const areDelays = [delayMs, maxDelayMs].every((ms) => typeof ms === 'number' && ms >= 0)
+  return isCount && areCauses && areDelays && Object.keys(others).length === 0
 }
 
 function isBaseURL(value: unknown): boolean {

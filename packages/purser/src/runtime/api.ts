@@ -30,6 +30,14 @@ export interface SettingsFields {
   readonly parameters: Readonly<Record<string, unknown>>
   /** Allowed models as `MODEL` or `PROVIDER/MODEL`; null allows every model of the provider. */
   readonly allowedModels: readonly string[] | null
+  /** Models that answer instead when the provider fails before its first byte, in this order; at most 8. */
+  readonly fallbacks: readonly Fallback[]
+}
+
+/** A model of another provider, or of the same one. */
+export interface Fallback {
+  readonly provider: string
+  readonly model: string
 }
 
 /** The effective settings of a user, resolved from all layers: one consistent, deeply frozen snapshot. */

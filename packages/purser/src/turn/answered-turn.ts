@@ -94,7 +94,12 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.cache = turn.answer.source
     this.overheadMs = run.overheadMs
     this.streams = run.request.stream === true
-    this.headers = answerHeaders(this, { isReplay: turn.answer.isReplay, limits: run.limits, now: effects.now() })
+    this.headers = answerHeaders(this, {
+      isReplay: turn.answer.isReplay,
+      limits: run.limits,
+      now: effects.now(),
+      attempts: run.attempts,
+    })
     run.deps.unreadTurns.add(this)
     const timeoutMs = run.options.readerTimeoutMs ?? limits.readerTimeoutMs
     this.#watch = new ReaderWatch({ effects, timeoutMs, onTimeout: () => this.#leaveReader() })

@@ -4,6 +4,7 @@ import { encodeHeaderValue } from '../core/header-value.ts'
 import { formatSseEvent } from '../core/sse.ts'
 import type { Admitted, Refused } from '../ledger/decide/admission.ts'
 import type { LimitState } from '../ledger/limits/limit-state.ts'
+import type { Attempt } from '../openai/chat-model.ts'
 import { toErrorResponse, toRefusalResponse } from '../openai/error-response.ts'
 import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
 import { DONE_EVENT, formatChunk } from '../openai/sse.ts'
@@ -56,6 +57,13 @@ interface AnswerFacts {
   readonly overheadMs: number
 }
 
+/** `PROVIDER/MODEL=STATUS`, or the error code without an answer, in order: only where more than one call was made. */
+function attemptHeaders(attempts: readonly Attempt[]): HeaderFields {
+  if (attempts.length < 2) return {}
+  const values = attempts.map(({ provider, model, status, code }) => `${provider}/${model}=${status ?? code}`)
+  return { 'x-purser-attempts': encodeHeaderValue(values.join(', ')) }
+}
+
 /** Headers that describe how an answer was made. */
 export function answerHeaders(
   { settings, context, cache, admission, overheadMs }: AnswerFacts,
@@ -63,13 +71,20 @@ export function answerHeaders(
     isReplay,
     limits,
     now,
-  }: { readonly isReplay: boolean; readonly limits: readonly LimitState[] | undefined; readonly now: number },
+    attempts,
+  }: {
+    readonly isReplay: boolean
+    readonly limits: readonly LimitState[] | undefined
+    readonly now: number
+    readonly attempts: readonly Attempt[]
+  },
 ): HeaderFields {
   return {
     'x-purser-model': encodeHeaderValue(`${settings.provider}/${settings.model}`),
     'x-purser-cache': cache,
     ...(context === undefined ? {} : { 'x-purser-context': context.status }),
     'x-purser-overhead-ms': overheadMs.toFixed(2),
+    ...attemptHeaders(attempts),
     ...(isReplay ? { 'idempotent-replayed': 'true' } : {}),
     ...(admission.downgradedBy === null ? {} : { 'x-purser-downgraded': encodeHeaderValue(admission.downgradedBy) }),
     ...rateLimitHeaders(admission, now, limits),

@@ -56,7 +56,7 @@ export class RelayedTurn implements AsyncDisposable {
       ...(contentType === '' ? {} : { 'content-type': contentType }),
       'cache-control': 'private, no-store',
       ...(this.#isEvents ? { 'x-accel-buffering': 'no' } : {}),
-      ...answerHeaders(facts, { isReplay: false, now: run.deps.effects.now() }),
+      ...answerHeaders(facts, { isReplay: false, now: run.deps.effects.now(), attempts: run.attempts }),
     }
   }
 

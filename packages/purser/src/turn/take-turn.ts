@@ -1,5 +1,5 @@
 import { parseChatRequest } from '../openai/parse-request.ts'
-import { answerTurn } from './answer.ts'
+import { answerWithFallbacks } from './answer-with-fallbacks.ts'
 import { type AnsweredTurn, TurnReader } from './answered-turn.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import type { RefusedTurn } from './http-response.ts'
@@ -32,11 +32,11 @@ export async function takeTurn(
     const [lease, context] = await Promise.all([run.acquireRuntime(), run.resolveContext()])
     run.signal.throwIfAborted()
 
-    // 3. The answer: stored, shared with an equal turn, or new from the model.
-    const answer = await answerTurn(run, lease, context)
+    // 3. The answer: stored, shared with an equal turn, or new from the model, or from another one if that fails.
+    const { answer, settings } = await answerWithFallbacks(run, lease, context)
 
     // 4. The reader settles the ticket and releases the lease when the answer ends.
-    return new TurnReader(run, { settings: lease.settings, context, answer })
+    return new TurnReader(run, { settings, context, answer })
   } catch (error) {
     return run.fail(error)
   }

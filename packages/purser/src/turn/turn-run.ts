@@ -7,10 +7,10 @@ import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts
 import type { EstimatedRequest } from '../ledger/limits/estimate-tokens.ts'
 import type { LimitState } from '../ledger/limits/limit-state.ts'
 import type { ChatRequest, Usage, ChatMessage } from '../openai/chat.ts'
-import type { ChatAnswer, ChatModel, ChatCall } from '../openai/chat-model.ts'
+import type { ChatAnswer, ChatModel, ChatCall, Attempt } from '../openai/chat-model.ts'
 import { cachedTokensOf, tokenCountOf } from '../openai/completion.ts'
 import { lastUserText } from '../openai/last-user-text.ts'
-import type { Lease, Override } from '../runtime/api.ts'
+import type { Lease, Override, Fallback } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
 import type { TurnOptions } from './options.ts'
@@ -52,6 +52,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   readonly #startedAt: number
   readonly #abort = new AbortController()
   readonly #onAbort = (): void => this.#abort.abort(this.options.signal?.reason)
+  readonly #attempts: Attempt[] = []
   #upstreamMs = 0
   #admission: Admitted | undefined
   /** The admission that is settled or refunded at the end. A repeat has none of its own unless it calls the model. */
@@ -90,6 +91,11 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   /** What the answer cache has to know to replay the first answer under the turn's idempotency key. */
   get replay(): Omit<Replay, 'idempotencyKey'> {
     return { isRepeat: this.#isRepeat, onMissing: () => this.#admitAgain() }
+  }
+
+  /** The calls of upstreams so far. */
+  get attempts(): readonly Attempt[] {
+    return this.#attempts
   }
 
   /** Time spent in Purser so far, ms: waits for the model are not included. */
@@ -133,9 +139,20 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   }
 
   async acquireRuntime(): Promise<Lease> {
-    const { modules, options } = this
-    const override = this.#override
-    const lease = await modules.runtime.acquire({ session: options.session, override, signal: this.signal })
+    return this.#acquire(this.#override)
+  }
+
+  /** Replaces the lease by one on another model, after the first one has failed. */
+  async fallBack(fallback: Fallback): Promise<Lease> {
+    const failed = this.#lease
+    const lease = await this.#acquire({ ...this.options.override, ...fallback })
+    failed?.release()
+    return lease
+  }
+
+  async #acquire(override: Override | undefined): Promise<Lease> {
+    const { session } = this.options
+    const lease = await this.modules.runtime.acquire({ session, override, signal: this.signal })
     this.#settings = lease.settings
     if (this.#hasEnded) lease.release()
     else this.#lease = lease
@@ -163,7 +180,12 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     const { firstChunkTimeoutMs = deps.limits.firstChunkTimeoutMs, idleTimeoutMs = deps.limits.idleTimeoutMs } = options
     const startedAt = deps.effects.monotonic()
     try {
-      return await run({ firstChunkTimeoutMs, idleTimeoutMs, signal })
+      return await run({
+        firstChunkTimeoutMs,
+        idleTimeoutMs,
+        signal,
+        onAttempt: (attempt) => this.#attempts.push(attempt),
+      })
     } finally {
       this.#upstreamMs += deps.effects.monotonic() - startedAt
     }

@@ -29,6 +29,7 @@ test('settings hold every field of a runtime context and no live clients (RC-02)
     preset: 'calm',
     parameters: { temperature: 1 },
     allowedModels: ['n', 'local/m'],
+    fallbacks: [],
   })
   assert.deepEqual(
     { ...settings, origin: settings.origin.model },
@@ -43,6 +44,7 @@ test('settings hold every field of a runtime context and no live clients (RC-02)
       preset: 'calm',
       parameters: { temperature: 1 },
       allowedModels: ['n', 'local/m'],
+      fallbacks: [],
       origin: 'user',
     },
   )

@@ -23,6 +23,7 @@ const SETTINGS_FIELDS = [
   'preset',
   'parameters',
   'allowedModels',
+  'fallbacks',
 ] as const satisfies readonly (keyof Settings)[]
 
 /**

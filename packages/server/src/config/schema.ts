@@ -1,5 +1,5 @@
 import { PROVIDER_KINDS, type ProviderConfig, type PurserOptions } from 'purser'
-import { ENDPOINTS, isSpec, OPTION_SPECS, type OptionSpec, type SpecTable } from 'purser/internal'
+import { ENDPOINTS, isSpec, OPTION_SPECS, type OptionSpec, RETRY_CAUSES, type SpecTable } from 'purser/internal'
 import { z } from 'zod'
 import { isHttpUrl, SERVER_SPECS, type ServerOptions } from './server-options.ts'
 
@@ -31,6 +31,14 @@ const provider = z.looseObject({
   userField: z.enum(['safety_identifier', 'user', 'none']).optional(),
   headers: texts.optional(),
   endpoints: z.array(z.enum(ENDPOINTS)).optional(),
+  retries: z
+    .strictObject({
+      attempts: z.int().min(1).max(5),
+      on: z.array(z.enum(RETRY_CAUSES)).optional(),
+      delayMs: z.number().min(0).optional(),
+      maxDelayMs: z.number().min(0).optional(),
+    })
+    .optional(),
   region: nonEmpty.optional(),
 })
 

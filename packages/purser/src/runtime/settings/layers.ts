@@ -49,6 +49,7 @@ const NO_SETTINGS: MutableFields = {
   preset: null,
   parameters: {},
   allowedModels: null,
+  fallbacks: [],
 }
 
 const FIELDS = Object.keys(NO_SETTINGS) as (keyof SettingsFields)[]
@@ -70,12 +71,13 @@ export class SettingsDraft {
   }
 
   applyLayer(layer: Layer, patch: SettingsPatch, { byOperator = false, chosenFor = null }: LayerOptions = {}): void {
-    const { region, mcpServers, preset, parameters, allowedModels } = patch
+    const { region, mcpServers, preset, parameters, allowedModels, fallbacks } = patch
     if (patch.provider !== undefined) this.#setProvider(layer, patch.provider, patch.model)
     if (chosenFor === null || chosenFor === this.values.provider) this.#setProviderFields(layer, patch, byOperator)
     this.#set('region', region, layer)
     this.#set('preset', preset, layer)
     this.#set('allowedModels', allowedModels, layer)
+    if (fallbacks !== undefined) this.#set('fallbacks', fallbacks ?? [], layer)
     if (mcpServers !== undefined) {
       this.#set('mcpServers', mcpServers ?? [], layer)
       this.anyServer = mcpServers === null
@@ -92,7 +94,8 @@ export class SettingsDraft {
   }
 
   applyPinned({ fields, operatorBaseURL, anyServer }: PinnedSettings): void {
-    this.values = { ...fields }
+    // Sessions of earlier versions have fewer fields.
+    this.values = { ...NO_SETTINGS, ...fields }
     for (const field of FIELDS) this.origin[field] = 'session'
     this.operatorBaseURL = operatorBaseURL
     this.anyServer = anyServer

@@ -8,6 +8,7 @@ const NAME_MAX_CHARACTERS = 256
 const URL_MAX_CHARACTERS = 2_048
 const SERVERS_MAX = 64
 const MODELS_MAX = 256
+const FALLBACKS_MAX = 8
 const PATCH_MAX_BYTES = 8_192
 const PATCH_MAX_FIELDS = 256
 
@@ -58,6 +59,7 @@ const VALIDATORS: Readonly<Record<keyof SettingsFields, (value: unknown, catalog
   },
   parameters: validateParameters,
   allowedModels: (value) => parseNames('allowedModels', value, MODELS_MAX),
+  fallbacks: validateFallbacks,
 }
 
 function isField(field: string): field is keyof SettingsFields {
@@ -89,6 +91,22 @@ function parseNames(field: string, value: unknown, max: number): string[] {
   const names = value.map((entry) => parseName(field, entry))
   if (new Set(names).size < names.length) throw invalidSetting(field, 'must not contain an entry twice')
   return names
+}
+
+function validateFallbacks(value: unknown, { providers }: Catalog): void {
+  if (!Array.isArray(value) || value.length > FALLBACKS_MAX) {
+    throw invalidSetting('fallbacks', `must be a list of at most ${FALLBACKS_MAX} models`)
+  }
+  for (const fallback of value as unknown[]) {
+    const { provider, model, ...others } = isObject(fallback) ? fallback : {}
+    if (Object.keys(others).length > 0) throw invalidSetting('fallbacks', 'must consist of { provider, model }')
+    parseName('fallbacks', model)
+    const name = parseName('fallbacks', provider)
+    if (providers.has(name)) continue
+    throw new PurserError('provider_unknown', `Unknown provider '${name}'.`, {
+      hint: suggestName(name, providers.keys()),
+    })
+  }
 }
 
 /** Settings are logged: credentials belong in a secret, not in the URL. */

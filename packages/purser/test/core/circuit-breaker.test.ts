@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { backoffMs, CircuitBreaker } from '../../src/context/circuit-breaker.ts'
+import { backoffMs, CircuitBreaker } from '../../src/core/circuit-breaker.ts'
 import { createJitter } from '../../src/core/jitter.ts'
 
 test('a circuit breaker opens after consecutive failures, permits one probe per backoff, and closes after a success', () => {
