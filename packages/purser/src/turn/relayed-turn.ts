@@ -13,6 +13,7 @@ import { hasUsage } from '../openai/sniff-chunk.ts'
 import type { Settings } from '../runtime/api.ts'
 import type { EndpointCall } from './endpoint-call.ts'
 import { answerHeaders, drained } from './http-response.ts'
+import { ReaderWatch } from './reader-watch.ts'
 import type { TokenCounts, TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
 
 /** One event of a relayed stream; an image in it may be large. */
@@ -118,10 +119,14 @@ export class RelayedTurn implements AsyncDisposable {
       if (!response.writableFinished) this.#end('cancelled')
     }
     response.on('close', onClose)
+    const watch = this.#watchReader(response)
     try {
       for await (const piece of pieces) {
         if (response.destroyed) break
-        if (!response.write(piece)) await drained(response)
+        if (response.write(piece)) continue
+        watch.waitForReader()
+        await drained(response)
+        watch.stopWaiting()
       }
       if (response.destroyed) return
       response.end()
@@ -130,9 +135,25 @@ export class RelayedTurn implements AsyncDisposable {
       if (!response.destroyed) onFailure(error)
       this.#end('failed', error)
     } finally {
+      watch.end()
       response.off('close', onClose)
       this.#end('cancelled')
     }
+  }
+
+  /** A reader that takes nothing for too long is left. */
+  #watchReader(response: ServerResponse): ReaderWatch {
+    const { deps, options } = this.#run
+    const watch = new ReaderWatch({
+      effects: deps.effects,
+      timeoutMs: options.readerTimeoutMs ?? deps.limits.readerTimeoutMs,
+      onTimeout: () => {
+        this.#end('cancelled')
+        response.destroy()
+      },
+    })
+    watch.stopWaiting()
+    return watch
   }
 
   /** The events as the client gets them; bytes that complete none, such as comments, become a comment. */

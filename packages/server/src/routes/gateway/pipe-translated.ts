@@ -34,6 +34,7 @@ async function pipeEvents(turn: AnsweredTurn, writer: AnswerWriter, response: Se
     ...NO_STORE,
     ...turn.headers,
   })
+  turn.onReaderTimeout(() => response.destroy())
   try {
     for await (const text of texts) {
       if (response.destroyed) return
@@ -42,6 +43,7 @@ async function pipeEvents(turn: AnsweredTurn, writer: AnswerWriter, response: Se
     }
     response.end(writer.end())
   } catch (error) {
+    if (response.destroyed) return
     const requestId = response.getHeader('x-request-id')
     const context = { requestId: typeof requestId === 'string' ? requestId : undefined }
     response.end(writer.fail(toErrorResponse(error, context).body.error))
