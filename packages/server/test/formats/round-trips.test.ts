@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { ChatChunk } from 'purser'
+import { convertMessages } from '../../src/formats/messages/convert-messages.ts'
+import { MessageWriter } from '../../src/formats/messages/message-writer.ts'
+import { convertInput } from '../../src/formats/responses/convert-input.ts'
+import { ResponseWriter } from '../../src/formats/responses/response-writer.ts'
+
+/* What a model says survives the way through another format and back, however its chunks are cut. */
+
+interface Said {
+  readonly reasoning: string
+  readonly content: string
+  readonly calls: readonly { readonly id: string; readonly name: string; readonly input: Record<string, unknown> }[]
+}
+
+const text = fc.string({ unit: 'binary', maxLength: 40 }).filter((value) => value.isWellFormed())
+const calls = fc.uniqueArray(
+  fc.record({
+    id: fc.stringMatching(/^call_[a-z0-9]{1,8}$/),
+    name: fc.stringMatching(/^[a-z_]{1,12}$/),
+    input: fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), fc.oneof(text, fc.integer(), fc.boolean()), { maxKeys: 4 }),
+  }),
+  { selector: ({ id }) => id, maxLength: 4 },
+)
+const said: fc.Arbitrary<Said> = fc
+  .record({ reasoning: text, content: text, calls })
+  .filter((value) => value.content !== '' || value.calls.length > 0)
+/** Lengths of the pieces in which a text arrives. */
+const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 })
+
+function* cut(value: string, lengths: readonly number[]): Generator<string> {
+  for (let start = 0, index = 0; start < value.length; index++) {
+    const end = start + (lengths[index % lengths.length] ?? 1)
+    yield value.slice(start, end)
+    start = end
+  }
+}
+
+function chunksOf({ reasoning, content, calls: said }: Said, lengths: readonly number[]): ChatChunk[] {
+  const chunk = (delta: object, finish_reason: string | null = null): ChatChunk => ({
+    id: 'c',
+    object: 'chat.completion.chunk',
+    created: 1,
+    model: 'm',
+    choices: [{ index: 0, delta, finish_reason }],
+  })
+  return [
+    ...Array.from(cut(reasoning, lengths), (piece) => chunk({ reasoning_content: piece })),
+    ...Array.from(cut(content, lengths), (piece) => chunk({ content: piece })),
+    ...said.flatMap(({ id, name, input }, index) => [
+      chunk({ tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] }),
+      ...Array.from(cut(JSON.stringify(input), lengths), (piece) =>
+        chunk({ tool_calls: [{ index, function: { arguments: piece } }] }),
+      ),
+    ]),
+    chunk({}, said.length > 0 ? 'tool_calls' : 'stop'),
+  ]
+}
+
+/** The message of the assistant that the answer is in a later request. */
+function messageOf({ reasoning, content, calls: said }: Said): object {
+  return {
+    role: 'assistant',
+    content: content === '' ? null : content,
+    ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
+    ...(said.length === 0
+      ? {}
+      : {
+          tool_calls: said.map(({ id, name, input }) => ({
+            id,
+            type: 'function',
+            function: { name, arguments: JSON.stringify(input) },
+          })),
+        }),
+  }
+}
+
+function eventsOf(stream: string): Record<string, unknown>[] {
+  return stream
+    .split('\n\n')
+    .filter((frame) => frame !== '')
+    .map((frame) => JSON.parse(frame.slice(frame.indexOf('data: ') + 6)) as Record<string, unknown>)
+}
+
+test('an answer is the same after its way through a response, and in one piece as in many', () => {
+  fc.assert(
+    fc.property(said, cuts, (value, lengths) => {
+      const write = (pieces: readonly number[]): { answer: { output: object[] }; stream: string } => {
+        const writer = new ResponseWriter({ model: 'm', input: 'x' }, { id: 'resp_1', createdAt: 1 }, () => 2)
+        const stream =
+          chunksOf(value, pieces)
+            .map((one) => writer.push(one))
+            .join('') + writer.end()
+        return { answer: writer.answer as { output: object[] }, stream }
+      }
+      const { answer, stream } = write(lengths)
+      assert.deepEqual(convertInput(JSON.parse(JSON.stringify(answer.output))), [messageOf(value)])
+      assert.deepEqual(answer, write([1_000]).answer)
+      const events = eventsOf(stream)
+      assert.deepEqual(
+        events.map((event) => event.sequence_number),
+        events.map((_, index) => index),
+      )
+      assert.deepEqual(events.at(-1)?.response, JSON.parse(JSON.stringify(answer)))
+      const added = events.filter(({ type }) => type === 'response.output_item.added')
+      const done = events.filter(({ type }) => type === 'response.output_item.done')
+      assert.deepEqual(
+        done.map(({ item }) => item),
+        answer.output,
+      )
+      assert.equal(added.length, done.length)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('an answer is the same after its way through a message, and in one piece as in many', () => {
+  fc.assert(
+    fc.property(said, cuts, (value, lengths) => {
+      const write = (pieces: readonly number[]): { answer: { content: object[] }; stream: string } => {
+        const writer = new MessageWriter({ id: 'msg_1', model: 'm' })
+        const stream =
+          chunksOf(value, pieces)
+            .map((one) => writer.push(one))
+            .join('') + writer.end()
+        return { answer: writer.answer as { content: object[] }, stream }
+      }
+      const { answer, stream } = write(lengths)
+      const [message] = convertMessages([{ role: 'assistant', content: answer.content }])
+      assert.deepEqual(message, messageOf(value))
+      assert.deepEqual(answer, write([1_000]).answer)
+      const open: unknown[] = []
+      for (const { type, index } of eventsOf(stream)) {
+        if (type === 'content_block_start') open.push(index)
+        if (type === 'content_block_stop') assert.equal(open.pop(), index)
+        assert.ok(open.length <= 1)
+      }
+      assert.deepEqual(open, [])
+    }),
+    { numRuns: 300 },
+  )
+})
