@@ -52,6 +52,8 @@ export interface Diagnostics {
     reason?: string
     tookMs?: number
   }
+  /** A provider refuses a user for what they did. */
+  provider_refusal: { namespace: string; provider: string }
   /** A turn has ended. */
   turn: {
     namespace: string

@@ -306,8 +306,19 @@ export interface InternalUserLedger {
    * idempotency key needs the same `request` and returns the first admission. A user who was blocked since is refused.
    */
   admitTurn(options: AdmitTurnOptions): Promise<Refused | AdmittedTurn>
+  /** Records that a provider refuses this user for what they did: one event an hour, written behind. */
+  recordRefusal(refusal: ProviderRefusal): void
   /** Everything the ledger stores about the user, for an export. Also works on a broken chain. */
   exportRows(): AsyncIterable<LedgerExport>
+}
+
+/** A provider's refusal that names the user's pseudonym. */
+export interface ProviderRefusal {
+  readonly provider: string
+  readonly model: string | null
+  /** The provider's own code; null without one. */
+  readonly code: string | null
+  readonly incarnation: number
 }
 
 export interface AdmitTurnOptions extends Omit<AdmitOptions, 'estimate'> {

@@ -15,6 +15,7 @@ import { listUsers } from './list-users.ts'
 import { createModeration } from './moderation.ts'
 import { createNotes } from './notes.ts'
 import { createObservations } from './observations.ts'
+import { ProviderRefusals } from './provider-refusals.ts'
 import { createQueries } from './queries.ts'
 import { recordAudit } from './record-audit.ts'
 import { createRetentionSweeper } from './retention.ts'
@@ -39,10 +40,11 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
   const { store, keys, effects, calls, rules } = shared
   const sweeper = createRetentionSweeper(shared)
   const deps: LedgerDeps = { ...shared, sweeper }
+  const refusals = new ProviderRefusals(deps)
   const closing = new AbortController()
 
   return {
-    of: (user) => createUserLedger(deps, user),
+    of: (user) => createUserLedger(deps, refusals, user),
 
     users: (query) => listUsers({ store, calls, namespace, rules, now: effects.now }, query),
 
@@ -84,7 +86,7 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
   }
 }
 
-function createUserLedger(deps: LedgerDeps, user: Subject): InternalUserLedger {
+function createUserLedger(deps: LedgerDeps, refusals: ProviderRefusals, user: Subject): InternalUserLedger {
   const { admitTurn, ...admissions } = createAdmissions(deps, user)
   const { exportRows, ...queries } = createQueries(deps, user)
   const api: UserLedger = {
@@ -95,5 +97,5 @@ function createUserLedger(deps: LedgerDeps, user: Subject): InternalUserLedger {
     ...createNotes(deps, user),
     ...queries,
   }
-  return { api, admitTurn, exportRows }
+  return { api, admitTurn, exportRows, recordRefusal: (refusal) => refusals.record(user, refusal) }
 }

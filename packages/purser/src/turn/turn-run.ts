@@ -3,6 +3,7 @@ import type { PrefixChange, ResolvedContext } from '../context/api.ts'
 import { summarizeSections } from '../context/summarize-sections.ts'
 import { hasSubscribers, publish } from '../core/diagnostics.ts'
 import type { AdmittedTurn, TokenUsage } from '../ledger/api.ts'
+import { PurserError } from '../errors.ts'
 import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
 import type { EstimatedRequest } from '../ledger/limits/estimate-tokens.ts'
 import type { LimitState } from '../ledger/limits/limit-state.ts'
@@ -65,6 +66,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   #lease: Lease | undefined
   /** What the turn runs on: as selected, then as acquired. */
   #settings: Lease['settings'] | undefined
+  /** Of the user when the lease began. */
+  #incarnation: number | undefined
   /** The turn itself and its model call, while others read it. */
   #leaseUsers = 1
   #prompt: TurnPrompt | undefined
@@ -154,6 +157,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     const { session } = this.options
     const lease = await this.modules.runtime.acquire({ session, override, signal: this.signal })
     this.#settings = lease.settings
+    this.#incarnation = lease.incarnation
     if (this.#hasEnded) lease.release()
     else this.#lease = lease
     return lease
@@ -304,6 +308,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   #reportFailure(error: unknown): void {
     const { provider = null, model = null } = this.#settings ?? {}
     const user = this.deps.pseudonym(this.modules.user)
+    this.#recordRefusal(error, user)
     try {
       this.options.onFailure?.({ error, user, provider, model, durationMs: Math.round(this.#totalMs) })
     } catch (cause) {
@@ -312,6 +317,17 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
         throw cause
       })
     }
+  }
+
+  /** A refusal of the person, not of the request: it names the pseudonym, or has the code of OpenAI for that. */
+  #recordRefusal(error: unknown, pseudonym: string): void {
+    const { provider, model } = this.#settings ?? {}
+    if (!PurserError.is(error, 'upstream_rejected') || provider === undefined || provider === null) return
+    const code = typeof error.details?.code === 'string' ? error.details.code : null
+    if (!error.message.includes(pseudonym) && code !== 'identifier_blocked') return
+    const incarnation = this.#incarnation
+    if (incarnation !== undefined)
+      this.modules.ledger.recordRefusal({ provider, model: model ?? null, code, incarnation })
   }
 
   #report(outcome: TurnOutcome | 'refused', cache: CacheOutcome, usage?: TokenCounts): void {

@@ -39,7 +39,7 @@ function* cut(value: string, lengths: readonly number[]): Generator<string> {
 }
 
 function chunksOf({ reasoning, content, calls: said }: Said, lengths: readonly number[]): ChatChunk[] {
-  const chunk = (delta: object, finish_reason: string | null = null): ChatChunk => ({
+  const chunk = (delta: Record<string, unknown>, finish_reason: string | null = null): ChatChunk => ({
     id: 'c',
     object: 'chat.completion.chunk',
     created: 1,

@@ -84,6 +84,7 @@ function collectMetrics(context: AppContext, registry: Registry): () => void {
     'Turns by whether the start of their context equals that of the turn before in the same session.',
     ['prefix'],
   )
+  const refusals = counter('provider_refusals', 'Refusals of users by providers.', ['provider'])
   const inputTokens = counter('input_tokens', 'Input tokens by whether the upstream took them from its prompt cache.', [
     'cached',
   ])
@@ -110,6 +111,9 @@ function collectMetrics(context: AppContext, registry: Registry): () => void {
   const isOwn = ({ namespace }: { readonly namespace: string }): boolean => namespace === context.purser.namespace
   const subscriptions = [
     ...collectContextMetrics(registry, isOwn),
+    onDiagnostic('provider_refusal', (refusal) => {
+      if (isOwn(refusal)) refusals.inc({ provider: refusal.provider })
+    }),
     onDiagnostic('turn', (turn) => {
       if (!isOwn(turn)) return
       turns.inc({ outcome: turn.outcome, cache: turn.cache })

@@ -94,6 +94,24 @@ test('a rejected request is not tried elsewhere, and when all fail the error is 
   assert.equal(await gateway.count('ada'), before)
 })
 
+test('a refusal that names the pseudonym of a person is an event in their log, and a rejected request is none', async () => {
+  const ask = (user: string): Promise<Response> => gateway.fetch('/v1/chat/completions', { messages: MESSAGES, user })
+  second.handle = (request, response) => sendChat(request, response, { content: 'Hello' })
+  first.handle = ({ body }, response) => {
+    const message = `The end user ${body?.safety_identifier} violates the policy.`
+    sendJson(response, { error: { message, code: 'policy' } }, 400)
+  }
+  for (let call = 0; call < 3; call++) assert.equal((await ask('refused')).status, 400)
+  first.handle = (_, response) => sendJson(response, { error: { message: 'too long', code: 'long' } }, 400)
+  await ask('refused')
+  const events = await gateway.user('refused').ledger.events({ types: ['provider_refusal'] })
+  assert.deepEqual(
+    events.map(({ data }) => data),
+    [{ provider: 'first', model: 'a', code: 'policy' }],
+  )
+  assert.deepEqual(await gateway.user('refused').ledger.verify(), { ok: true, checked: events.length })
+})
+
 test('a user may set fallbacks among the models that are allowed, and an unknown provider is rejected', async () => {
   const { runtime } = gateway.user('eve')
   await assert.rejects(runtime.configure({ fallbacks: [{ provider: 'nothing', model: 'x' }] }), {
