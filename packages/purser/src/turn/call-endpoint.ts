@@ -101,9 +101,10 @@ async function relay(
 ): Promise<EndpointTurn> {
   const { model, body } = call
   const run = new TurnRun(deps, modules, { model, endpoint: call.endpoint, body }, options)
-  const admission = await run.admit()
-  if (!admission.allowed) return { kind: 'refused', turn: run.refuse(admission) }
   try {
+    await run.selectModel()
+    const admission = await run.admit()
+    if (!admission.allowed) return { kind: 'refused', turn: run.refuse(admission) }
     // Answers of these endpoints are not stored: a repeat calls the provider again, and is a turn again.
     if (run.replay.isRepeat) await run.replay.onMissing()
     const [lease, context] = await Promise.all([

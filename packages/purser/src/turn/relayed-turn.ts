@@ -57,7 +57,12 @@ export class RelayedTurn implements AsyncDisposable {
       ...(contentType === '' ? {} : { 'content-type': contentType }),
       'cache-control': 'private, no-store',
       ...(this.#isEvents ? { 'x-accel-buffering': 'no' } : {}),
-      ...answerHeaders(facts, { isReplay: false, now: run.deps.effects.now(), attempts: run.attempts }),
+      ...answerHeaders(facts, {
+        isReplay: false,
+        limits: run.limits,
+        now: run.deps.effects.now(),
+        attempts: run.attempts,
+      }),
     }
   }
 

@@ -2,16 +2,17 @@ import type { Replay } from '../answers/turn-answers.ts'
 import type { PrefixChange, ResolvedContext } from '../context/api.ts'
 import { summarizeSections } from '../context/summarize-sections.ts'
 import { hasSubscribers, publish } from '../core/diagnostics.ts'
-import type { AdmittedTurn, TokenUsage } from '../ledger/api.ts'
+import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
+import type { AdmittedTurn, TokenUsage } from '../ledger/api.ts'
 import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
 import type { EstimatedRequest } from '../ledger/limits/estimate-tokens.ts'
 import type { LimitState } from '../ledger/limits/limit-state.ts'
-import type { ChatRequest, Usage, ChatMessage } from '../openai/chat.ts'
-import type { ChatAnswer, ChatModel, ChatCall, Attempt } from '../openai/chat-model.ts'
+import type { ChatMessage, ChatRequest, Usage } from '../openai/chat.ts'
+import type { Attempt, ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { cachedTokensOf, tokenCountOf } from '../openai/completion.ts'
 import { lastUserText } from '../openai/last-user-text.ts'
-import type { Lease, Override, Fallback } from '../runtime/api.ts'
+import type { Fallback, Lease, Override } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
 import type { TurnOptions } from './options.ts'
@@ -29,6 +30,8 @@ export interface TurnRequest {
   readonly model?: string | null | undefined
   /** Absent in other formats than chat completions. */
   readonly messages?: readonly ChatMessage[] | undefined
+  /** The whole request in another format. */
+  readonly body?: unknown
 }
 
 export type TurnOutcome = 'completed' | 'failed' | 'cancelled'
@@ -282,7 +285,10 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     const { parameters = {} } = this.#settings ?? {}
     const { maxOutputTokens } = parameters as { readonly maxOutputTokens?: unknown }
     const { tokens = 0 } = this.modules.context.peek() ?? {}
-    return { request: { max_tokens: maxOutputTokens, ...this.request }, contextTokens: tokens }
+    const { body } = this.request
+    // In another format, everything is input.
+    const request = isObject(body) ? { ...body, messages: body, tools: undefined } : this.request
+    return { request: { max_tokens: maxOutputTokens, ...request }, contextTokens: tokens }
   }
 
   /** A limit may have sent the turn to another model. */

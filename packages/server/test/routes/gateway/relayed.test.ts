@@ -5,6 +5,7 @@ import {
   type FakeProvider,
   type GatewayHarness,
   openGatewayHarness,
+  sendChat,
   sendEvents,
   sendJson,
   startFakeProvider,
@@ -54,9 +55,13 @@ before(async () => {
   gateway = await openGatewayHarness({
     providers: {
       local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['m', 'e'] },
+      openai: { kind: 'openai', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['r'] },
       demo: { kind: 'demo', models: ['d'] },
     },
-    runtime: { defaults: { provider: 'local', model: 'm', allowedModels: ['local/m', 'local/e', 'demo/d'] } },
+    runtime: {
+      defaults: { provider: 'local', model: 'm', allowedModels: ['local/m', 'local/e', 'openai/r', 'demo/d'] },
+    },
+    ledger: { limits: [{ name: 'tokens', measure: 'tokens', max: 100_000, window: 'day' }] },
   })
   client = new OpenAI({
     baseURL: `${gateway.url}/v1`,
@@ -184,6 +189,21 @@ test('a request that is repeated under its idempotency key calls the provider ag
   await assert.rejects(client.embeddings.create({ model: 'e', input: 'other' }, { headers }), { status: 422 })
 })
 
+test('the tokens of a relayed answer count against limits, and so do those of a translated one', async () => {
+  const { ledger } = gateway.user('metered')
+  const used = async (): Promise<unknown> => (await ledger.limits()).find(({ name }) => name === 'tokens')?.used
+  const headers = { 'x-purser-user': 'metered' }
+  await client.embeddings.create({ model: 'e', input: 'hi' }, { headers })
+  assert.equal(await used(), 5)
+  HANDLERS.responses = (_, response) =>
+    sendJson(response, { object: 'response', output: [], usage: { input_tokens: 4, output_tokens: 3 } })
+  await client.responses.create({ model: 'openai/r', input: 'hi' }, { headers })
+  assert.equal(await used(), 12)
+  HANDLERS['chat/completions'] = (request, response) => sendChat(request, response, { content: 'Hi' })
+  await client.responses.create({ model: 'm', input: 'hi' }, { headers })
+  assert.equal(await used(), 30)
+})
+
 test('a recording passes, whether the model comes before or behind it', async () => {
   HANDLERS['audio/transcriptions'] = (_, response) =>
     sendJson(response, {
@@ -232,8 +252,8 @@ test('/v1/models lists auto, and every configured model without a user', async (
     const response = await fetch(`${gateway.url}/v1/models`, { headers: { 'x-api-key': gateway.key, ...headers } })
     return ((await response.json()) as { data: { id: string }[] }).data.map(({ id }) => id)
   }
-  assert.deepEqual(await list({}), ['auto', 'm', 'e', 'demo/d'])
-  assert.deepEqual(await list({ 'x-purser-user': 'ada@example.com' }), ['auto', 'm', 'e', 'demo/d'])
+  assert.deepEqual(await list({}), ['auto', 'm', 'e', 'openai/r', 'demo/d'])
+  assert.deepEqual(await list({ 'x-purser-user': 'ada@example.com' }), ['auto', 'm', 'e', 'openai/r', 'demo/d'])
   const model = await client.models.retrieve('demo/d')
   assert.deepEqual([model.id, model.owned_by], ['demo/d', 'demo'])
   await assert.rejects(client.models.retrieve('nothing'), { status: 404, code: 'model_not_found' })
