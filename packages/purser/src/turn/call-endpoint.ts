@@ -113,7 +113,9 @@ async function relay(
     ])
     run.signal.throwIfAborted()
     const { settings, chat, endpoints } = lease
-    if (endpoints === undefined) throw unsupportedEndpoint(call, chat.provider)
+    // A limit, or a change of the settings, may have sent the turn to another provider since.
+    const hasEndpoint = endpointsOf(deps.providers[chat.provider]).includes(call.endpoint)
+    if (endpoints === undefined || !hasEndpoint) throw unsupportedEndpoint(call, chat.provider)
     const prepared = call.prepare(upstreamOf(deps, modules, lease, context))
     const request = { endpoint: call.endpoint, ...prepared }
     const answer = await run.callUpstream((upstreamCall) => endpoints.call(request, upstreamCall), run.signal)

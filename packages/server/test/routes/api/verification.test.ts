@@ -125,8 +125,8 @@ test('a server on a Purser of the host knows its models, phases and risk levels,
     })
     return (response.json() as { data: { id: string }[] }).data.map(({ id }) => id)
   }
-  assert.deepEqual(await list({}), ['a', 'b'])
-  assert.deepEqual(await list({ 'x-purser-user': 'ada' }), ['a', 'b', 'other/c', 'own/d'])
+  assert.deepEqual(await list({}), ['auto', 'a', 'b', 'other/c'])
+  assert.deepEqual(await list({ 'x-purser-user': 'ada' }), ['auto', 'a', 'b', 'other/c', 'own/d'])
   const overview = await server.fastify.inject({
     url: '/api/overview',
     headers: { authorization: `Bearer ${admin}` },
