@@ -57,7 +57,7 @@ async function attemptOnce<Answer>(
     report(200, null)
     return answer
   } catch (error) {
-    const isOutage = signal.aborted ? permission === 'probe' : isOutageOf(causeOf(error))
+    const isOutage = signal.aborted ? permission === 'probe' : isOutageOf(error)
     // A provider that rejects a request is there.
     if (isOutage) breaker?.recordFailure(effects.monotonic(), permission === 'probe')
     else if (!signal.aborted) breaker?.recordSuccess(effects.monotonic())
@@ -83,12 +83,15 @@ function causeOf(error: unknown): RetryCause | undefined {
   if (PurserError.is(error, 'upstream_rate_limited')) return 'rate_limit'
   if (!PurserError.is(error, 'upstream_failed') || error.details?.isBreakerOpen === true) return undefined
   const status = statusOf(error)
-  if (status === null) return 'connection'
+  if (status === null) return error.details?.isConnectionFailure === true ? 'connection' : undefined
   return status >= 500 ? 'server_error' : undefined
 }
 
-function isOutageOf(cause: RetryCause | undefined): boolean {
-  return cause !== undefined && cause !== 'rate_limit'
+/** Not an error inside an answer, which may be about its request alone. */
+function isOutageOf(error: unknown): boolean {
+  const cause = causeOf(error)
+  if (cause === undefined || cause === 'rate_limit') return false
+  return !(PurserError.is(error) && error.details?.isInBand === true)
 }
 
 function statusOf(error: unknown): number | null {

@@ -7,7 +7,9 @@ import type { RetryOption } from '../../src/options.ts'
 import { callReliably, type ReliableCallDeps } from '../../src/providers/call-reliably.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 
-const CONNECTION = new PurserError('upstream_failed', 'The connection failed.')
+const CONNECTION = new PurserError('upstream_failed', 'The connection failed.', {
+  details: { isConnectionFailure: true },
+})
 const failedWith = (status: number, details: object = {}): PurserError =>
   new PurserError('upstream_failed', `Failed with ${status}.`, { details: { status, ...details } })
 const LIMITED = new PurserError('upstream_rate_limited', 'Limited.', { details: { status: 429, retryAfterMs: 900 } })

@@ -58,7 +58,9 @@ export function mapHttpError({ provider, status, headers, text, now, redact }: H
 /** Maps an error that a provider reported with status 200: what it wrote into `error`. */
 export function mapInBandError(provider: string, error: unknown, redact: (text: string) => string): PurserError {
   const text = JSON.stringify({ error })
-  return mapHttpError({ provider, status: statusOfError(error), headers: {}, text, now: 0, redact })
+  const mapped = mapHttpError({ provider, status: statusOfError(error), headers: {}, text, now: 0, redact })
+  const { code, message, hint, details } = mapped
+  return new PurserError(code, message, { hint, details: { ...details, isInBand: true } })
 }
 
 function requestRejected(subject: string, status: number, { message, code, param }: ErrorBody): PurserError {
@@ -95,7 +97,10 @@ export function mapNetworkError(provider: string, cause: unknown): unknown {
   if (PurserError.is(cause)) return cause
   const code = cause instanceof Error && 'code' in cause ? textOf(cause.code) : undefined
   const reason = code === undefined ? '' : ` (${code})`
-  return new PurserError('upstream_failed', `The connection to the provider '${provider}' failed${reason}.`, { cause })
+  return new PurserError('upstream_failed', `The connection to the provider '${provider}' failed${reason}.`, {
+    cause,
+    details: { isConnectionFailure: true },
+  })
 }
 
 /** Undefined when the text is not JSON. Integers beyond 2^53 stay exact. */

@@ -40,7 +40,6 @@ before(async () => {
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
   const baseURL = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/v1`
   harness = await openServerHarness({
-    realTime: true,
     role: 'service',
     config: {
       providers: { local: { kind: 'openai-compatible', baseURL, apiKey: 'operator-key', models: ['m'] } },
@@ -205,6 +204,22 @@ function ofParts(parts: readonly LanguageModelV4StreamPart[]): Observed {
 
 const SURFACES = { readGatewayJson, readGatewayStream, readChunks, readCompletion, readAiSdk }
 
+const GOOD = '{"choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}]}'
+const BREAKER_MS = 120_000
+
+/** Failures in a row keep the provider from being called, until it answers again. */
+async function closeBreaker(): Promise<void> {
+  harness.clock.advance(BREAKER_MS)
+  const headers = { 'content-type': 'application/json' }
+  answers.set('probe', {
+    headers,
+    pieces: [Buffer.from(GOOD)],
+    isCut: false,
+    expected: FAILED,
+  } as unknown as UpstreamAnswer)
+  await readGatewayJson('probe')
+}
+
 async function check(answer: UpstreamAnswer): Promise<void> {
   const name = `case ${nextCase++}`
   answers.set(name, answer)
@@ -217,6 +232,7 @@ async function check(answer: UpstreamAnswer): Promise<void> {
     )
   } finally {
     answers.delete(name)
+    if (answer.expected.outcome === 'failed') await closeBreaker()
   }
 }
 
