@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Subject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openDatabase } from '../../src/drivers/sqlite/database.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { createUserList } from '../../src/drivers/sqlite/main/list-users.ts'
 import type { Commit, StoredEvent } from '../../src/storage/commit.ts'
-import type { Store, UserOrder, UserQuery } from '../../src/storage/store.ts'
+import type { Store, UserOrder, UserQuery, UserStore } from '../../src/storage/store.ts'
 import { handClock } from '../../src/testing/index.ts'
 import {
   AT,
@@ -17,6 +18,7 @@ import {
   tagOf,
 } from '../../src/testing/store-contract/samples.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+import { noPostgres, openPostgres } from '../support/postgres-server.ts'
 import { temporaryPath } from '../support/temporary-store.ts'
 
 /** Pseudo-random choices that depend on the seed only. */
@@ -113,70 +115,87 @@ async function readEverything(store: Store): Promise<unknown> {
 
 const outcomeOf = (work: Promise<unknown>): Promise<unknown> => work.catch(() => 'rejected')
 
-test('memory and SQLite return the same for random sequences of calls', async () => {
-  printSeed('driver equivalence, calls')
-  for (let round = 0; round < rounds(200, 4); round++) {
-    const choose = createChooser(seed + round)
-    const stores = [
-      await openMemoryStore({ effects: handClock() }),
-      await openSqliteStore({ path: temporaryPath(), effects: handClock() }),
-    ] as const
-    for (let step = 0; step < 120; step++) {
-      const id = choose.one(IDS)
-      const user = { namespace: NAMESPACE, id }
-      const kind = choose.below(20)
-      if (kind === 0) {
-        const incarnation = 1 + choose.below(2)
-        const erasures = await Promise.all(stores.map((store) => createErasure(store, user, incarnation)))
-        const [first, second] = await Promise.all(
-          stores.map(async (store, index) => {
-            const outcome = await store.users.erase(user, erasures[index] as (typeof erasures)[number])
-            await store.users.purge()
-            return outcome.ok ? { ...outcome, counts: { ...outcome.counts } } : outcome
-          }),
-        )
-        assert.deepEqual(first, second)
-      } else if (kind === 1) {
-        const [first, second] = await Promise.all(stores.map((store) => store.users.sweepReplies(AT + 1, 1_000)))
-        assert.equal(first, second)
-      } else {
-        const commit = await randomCommit(choose, stores[0], id)
-        const [first, second] = await Promise.all(stores.map((store) => outcomeOf(store.users.commit(user, commit))))
-        assert.deepEqual(first, second, `step ${step} of round ${round}`)
-      }
-    }
-    const [first, second] = await Promise.all(stores.map(readEverything))
-    assert.deepEqual(second, first, `round ${round}`)
-    await Promise.all(stores.map((store) => store.close()))
-  }
-})
+const durableStores: Readonly<Record<string, () => Promise<Store>>> = {
+  sqlite: () => openSqliteStore({ path: temporaryPath(), effects: handClock() }),
+  ...(noPostgres ? {} : { postgres: () => openPostgres() }),
+}
 
-test('memory and SQLite list random users alike, with every query plan of SQLite', async () => {
+for (const [name, open] of Object.entries(durableStores)) {
+  test(`memory and ${name} return the same for random sequences of calls`, async () => {
+    printSeed('driver equivalence, calls')
+    for (let round = 0; round < rounds(200, 4); round++) {
+      const stores = [await openMemoryStore({ effects: handClock() }), await open()] as const
+      await compareCalls(stores, round)
+      await Promise.all(stores.map((store) => store.close()))
+    }
+  })
+}
+
+async function compareCalls(stores: readonly [Store, Store], round: number): Promise<void> {
+  const choose = createChooser(seed + round)
+  const [expected] = stores
+  for (let step = 0; step < 120; step++) {
+    const id = choose.one(IDS)
+    const user = { namespace: NAMESPACE, id }
+    const kind = choose.below(20)
+    const call = await randomCall(choose, { kind, store: expected, id })
+    const [first, second] = await Promise.all(stores.map((store) => outcomeOf(call(store, user))))
+    assert.deepEqual(second, first, `step ${step} of round ${round}`)
+  }
+  const [first, second] = await Promise.all(stores.map(readEverything))
+  assert.deepEqual(second, first, `round ${round}`)
+}
+
+type Call = (store: Store, user: Subject) => Promise<unknown>
+
+async function randomCall(
+  choose: Chooser,
+  { kind, store, id }: { readonly kind: number; readonly store: Store; readonly id: string },
+): Promise<Call> {
+  if (kind === 1) return (called) => called.users.sweepReplies(AT + 1, 1_000)
+  if (kind > 1) {
+    const commit = await randomCommit(choose, store, id)
+    return (called, user) => called.users.commit(user, commit)
+  }
+  const incarnation = 1 + choose.below(2)
+  return async (called, user) => {
+    const outcome = await called.users.erase(user, await createErasure(called, user, incarnation))
+    await called.users.purge()
+    return outcome.ok ? { ...outcome, counts: { ...outcome.counts } } : outcome
+  }
+}
+
+test('the drivers list random users alike, with every query plan of SQLite', async () => {
   printSeed('driver equivalence, lists')
   const choose = createChooser(seed)
   const path = temporaryPath()
   const memory = await openMemoryStore({ effects: handClock() })
   const sqlite = await openSqliteStore({ path, effects: handClock() })
+  const postgres = noPostgres ? [] : [await openPostgres()]
+  const stores = [memory, sqlite, ...postgres]
   for (let number = 0; number < 300; number++) {
     const id = number < IDS.length ? (IDS[number] as string) : `user ${choose.below(1_000_000)}`
     const commit = await randomCommit(choose, memory, id)
     const valid = { ...commit, expect: null, incarnation: 1, events: [], replies: [] }
-    await Promise.all([memory, sqlite].map((store) => store.users.commit({ namespace: NAMESPACE, id }, valid)))
+    await Promise.all(stores.map((store) => store.users.commit({ namespace: NAMESPACE, id }, valid)))
     // Then changes an earlier user, in the columns of an admission or in others.
     const earlier = choose.one(IDS)
     const { facets, seenAt, at, measured } = await randomCommit(choose, memory, earlier)
     const expect = (await memory.users.load({ namespace: NAMESPACE, id: earlier }))?.revision ?? null
     const user = { namespace: NAMESPACE, id: earlier }
     const change = createCommit(user, { expect, facets, seenAt, at, ...(measured === undefined ? {} : { measured }) })
-    await Promise.all([memory, sqlite].map((store) => store.users.commit(user, change)))
+    await Promise.all(stores.map((store) => store.users.commit(user, change)))
   }
   await sqlite.close()
   const database = await openDatabase({ path, profile: 'durable' })
-  const lists = [
-    createUserList(database.connection),
-    createUserList(database.connection, { selectiveRows: -1, maxWindows: 2_000 }),
-    createUserList(database.connection, { selectiveRows: 20, maxWindows: 2_000 }),
-    createUserList(database.connection, { selectiveRows: -1, maxWindows: 1 }),
+  const lists: readonly Pick<UserStore, 'list'>[] = [
+    ...[
+      createUserList(database.connection),
+      createUserList(database.connection, { selectiveRows: -1, maxWindows: 2_000 }),
+      createUserList(database.connection, { selectiveRows: 20, maxWindows: 2_000 }),
+      createUserList(database.connection, { selectiveRows: -1, maxWindows: 1 }),
+    ].map((userList) => ({ list: async (query: UserQuery) => userList.list(query) })),
+    ...postgres.map(({ users }) => users),
   ]
   for (let round = 0; round < rounds(20_000, 400); round++) {
     let query = randomQuery(choose)
@@ -184,11 +203,12 @@ test('memory and SQLite list random users alike, with every query plan of SQLite
       const expected = await memory.users.list(query)
       const shape = (users: typeof expected): unknown => users.map(({ id, value }) => [id, value])
       for (const [index, userList] of lists.entries())
-        assert.deepEqual(shape(userList.list(query)), shape(expected), `list ${index}: ${JSON.stringify(query)}`)
+        assert.deepEqual(shape(await userList.list(query)), shape(expected), `list ${index}: ${JSON.stringify(query)}`)
       const last = expected.at(-1)
       if (last === undefined) break
       query = { ...query, after: { value: last.value, id: last.id } }
     }
   }
   await database.close()
+  await Promise.all(postgres.map((store) => store.close()))
 })

@@ -32,6 +32,8 @@ export interface PostgresServer extends AsyncDisposable {
   query(text: string): Promise<Record<string, unknown>[]>
   /** Sends a signal to the server. */
   kill(signal: NodeJS.Signals): void
+  /** Runs while no process of the server does anything. */
+  freeze(run: () => Promise<void>): Promise<void>
   /** Starts it again on the same port and data. */
   restart(): Promise<void>
 }
@@ -85,6 +87,19 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
       }
     },
     kill: (signal) => void server.kill(signal),
+    async freeze(run) {
+      // Each connection has a process of its own, whose parent is the server.
+      const children = execFileSync('pgrep', ['-P', String(server.pid)], { encoding: 'utf8' })
+        .trim()
+        .split('\n')
+      const pids = [server.pid ?? 0, ...children.map(Number)]
+      for (const pid of pids) process.kill(pid, 'SIGSTOP')
+      try {
+        await run()
+      } finally {
+        for (const pid of pids) process.kill(pid, 'SIGCONT')
+      }
+    },
     async restart() {
       if (server.exitCode === null && server.signalCode === null)
         await new Promise((resolve) => server.once('exit', resolve))

@@ -168,35 +168,38 @@ class PostgresAnswers implements AnswerStore {
     }
   }
 
-  /** Removes dead and expired rows first, then unused ones from the lowest position; used ones move to the end. */
+  /** Removes expired rows first, then unused ones from the lowest position; used ones move to the end. */
   async #evictSome(
     namespace: string,
     { entries, bytes }: Pick<AnswerTotals, 'entries' | 'bytes'>,
     { maxEntries, maxBytes, now }: AnswerBatch['limits'],
   ): Promise<readonly string[]> {
-    const expired = await this.#connection.query<{ key: string }>({
-      text: `DELETE FROM ${this.#table} WHERE namespace = $1 AND expires_at < $2 RETURNING key`,
+    const expired = await this.#connection.query({
+      text: `DELETE FROM ${this.#table} WHERE namespace = $1 AND expires_at < $2 RETURNING 1`,
       values: [namespace, now],
     })
-    if (expired.length > 0) return expired.map(({ key }) => decodeText(key))
-    const rows = await this.#connection.query<{ key: string; evicted: boolean }>({
+    if (expired.length > 0) return []
+    const rows = await this.#connection.query<{ key: string; live: boolean }>({
       text: `WITH lowest AS (SELECT ctid, used, bytes, row_number() OVER w AS n, sum(bytes) OVER w - bytes AS before
           FROM ${this.#table} WHERE namespace = $1 WINDOW w AS (ORDER BY position) ORDER BY position LIMIT ${EVICTED_AT_ONCE}),
         due AS (SELECT ctid, used FROM lowest WHERE n <= $2 OR before < $3),
         moved AS (UPDATE ${this.#table} AS a SET used = false, position = DEFAULT FROM due
           WHERE a.ctid = due.ctid AND due.used),
-        gone AS (DELETE FROM ${this.#table} AS a USING due WHERE a.ctid = due.ctid AND NOT due.used RETURNING a.key)
-        SELECT key FROM gone`,
+        gone AS (DELETE FROM ${this.#table} AS a USING due WHERE a.ctid = due.ctid AND NOT due.used
+          RETURNING a.key, a.owner, a.generation)
+        SELECT key, generation = ${this.#generationOf('$1', 'gone.owner')} AS live FROM gone`,
       values: [namespace, entries - maxEntries, bytes - maxBytes],
     })
-    return rows.map(({ key }) => decodeText(key))
+    return rows.flatMap(({ key, live }) => (live ? [decodeText(key)] : []))
   }
 
   async #readTotals(namespace: string, now: number): Promise<AnswerTotals> {
     const [row] = await this.#connection.query<{ entries: number; bytes: number; expired: number }>({
       text: `SELECT count(*) AS entries, coalesce(sum(bytes), 0)::int8 AS bytes,
           count(*) FILTER (WHERE expires_at < $2) AS expired FROM ${this.#table} AS a
-        WHERE namespace = $1 AND generation = ${this.#generationOf('$1', 'a.owner')}`,
+        LEFT JOIN ${this.#generations} AS own ON own.namespace = $1 AND own.owner = a.owner AND a.owner <> ''
+        WHERE a.namespace = $1
+          AND a.generation = ${this.#generationOf('$1', "''")} + coalesce(own.generation - 1, 0)`,
       values: [namespace, now],
     })
     const totals = row ?? { entries: 0, bytes: 0, expired: 0 }

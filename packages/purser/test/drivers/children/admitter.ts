@@ -1,15 +1,15 @@
 import { systemEffects } from '../../../src/core/effects.ts'
 import { createKeyring } from '../../../src/core/keyring.ts'
-import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { openJournal } from '../../../src/journal/journal.ts'
 import { countingFold, ROOT } from './counting-fold.ts'
+import { openStore } from './open-store.ts'
 
 /**
  * Prints `ready`, waits for a line, makes its attempts on one user (`concurrent` or `sequential`), and prints how many
  * of them were under the cap.
  */
-const [path = '', attempts = '0', cap = '0', mode = 'concurrent'] = process.argv.slice(2)
-const store = await openSqliteStore({ path, effects: systemEffects })
+const [location = '', attempts = '0', cap = '0', mode = 'concurrent'] = process.argv.slice(2)
+const store = await openStore(location)
 const journal = openJournal({ store, keys: createKeyring(ROOT), effects: systemEffects, fold: countingFold })
 
 const attempt = (): Promise<boolean> =>

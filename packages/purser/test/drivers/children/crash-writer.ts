@@ -1,16 +1,16 @@
 import { systemEffects } from '../../../src/core/effects.ts'
 import { createKeyring } from '../../../src/core/keyring.ts'
-import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { openJournal } from '../../../src/journal/journal.ts'
 import { countingFold, ROOT } from './counting-fold.ts'
+import { openStore } from './open-store.ts'
 import { printLine } from './print-line.ts'
 
 /**
  * Writes to its users until it is killed, and prints one line for each acknowledged write: `USER SEQUENCE`. Every write
  * stores an event, a record and its usage, which must agree whenever the process is killed.
  */
-const [path = '', users = ''] = process.argv.slice(2)
-const store = await openSqliteStore({ path, effects: systemEffects })
+const [location = '', users = ''] = process.argv.slice(2)
+const store = await openStore(location)
 const journal = openJournal({ store, keys: createKeyring(ROOT), effects: systemEffects, fold: countingFold })
 
 async function writeForever(id: string): Promise<never> {

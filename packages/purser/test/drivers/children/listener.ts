@@ -1,14 +1,13 @@
 import { appendFileSync } from 'node:fs'
-import { systemEffects } from '../../../src/core/effects.ts'
-import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { mustCommit } from '../../../src/testing/store-contract/samples.ts'
+import { openStore } from './open-store.ts'
 
 /**
  * Subscribes to the bus and appends every message to a file, synchronously, so that a delivered message is in the file.
  * For each line of standard input it creates a user with that id, and prints a line.
  */
-const [path = '', file = ''] = process.argv.slice(2)
-const store = await openSqliteStore({ path, effects: systemEffects })
+const [location = '', file = ''] = process.argv.slice(2)
+const store = await openStore(location)
 store.bus.subscribe((message) => appendFileSync(file, `${JSON.stringify(message)}\n`))
 process.stdin.setEncoding('utf8')
 process.stdin.on('data', async (text: string) => {

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { systemEffects } from '../../../src/core/effects.ts'
+import type { BusMessage, Store } from '../../../src/storage/store.ts'
+import { mustCommit, withEvents } from '../../../src/testing/store-contract/samples.ts'
+import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
+import { noPostgres, openPostgres, sharedPostgres } from '../../support/postgres-server.ts'
+import { temporaryPath } from '../../support/temporary-store.ts'
+import { assertConsistent } from '../assert-consistent.ts'
+import { startChild } from '../children/start-child.ts'
+
+const NAMESPACE = 'processes'
+const USERS = ['a', 'b', 'c', 'd']
+const ann = { namespace: NAMESPACE, id: 'ann' }
+
+/** Resolves to the first message that matches; rejects after ten seconds. */
+function nextMessage(store: Store, matches: (message: BusMessage | 'gap') => boolean): Promise<BusMessage | 'gap'> {
+  return new Promise((resolve, reject) => {
+    const cancel = systemEffects.setTimer(() => reject(new Error('No message was received.')), 10_000)
+    store.bus.subscribe((message) => {
+      if (!matches(message)) return
+      cancel()
+      resolve(message)
+    })
+  })
+}
+
+describe('processes on one schema of PostgreSQL', { skip: noPostgres }, () => {
+  test('1,000 attempts of 3 processes on a cap of 100 admit exactly 100', async () => {
+    const server = await sharedPostgres()
+    for (let round = 0; round < rounds(50, 2); round++) {
+      const url = server.url()
+      const attempts = ['334', '333', '333']
+      const children = attempts.map((count) => startChild('admitter.ts', [url, count, '100']))
+      for (const child of children) assert.equal(await child.line(), 'ready')
+      for (const child of children) child.send('go')
+      const allowed = await Promise.all(children.map((child) => child.line()))
+      await Promise.all(children.map((child) => child.exited))
+      const total = allowed.map(Number).reduce((sum, part) => sum + part)
+      assert.equal(total, 100, allowed.join(' + '))
+      const store = await openPostgres(url)
+      assert.equal((await store.users.load(ann))?.usage, '{"steps":100}')
+      await store.close()
+    }
+  })
+
+  test('processes that write one user without a pause do not starve each other', async () => {
+    const url = (await sharedPostgres()).url()
+    const each = String(rounds(1_000, 50))
+    const children = Array.from({ length: 3 }, () => startChild('admitter.ts', [url, each, '1000000', 'sequential']))
+    for (const child of children) assert.equal(await child.line(), 'ready')
+    for (const child of children) child.send('go')
+    const allowed = await Promise.all(children.map((child) => child.line()))
+    await Promise.all(children.map((child) => child.exited))
+    assert.deepEqual(allowed, Array(3).fill(each))
+  })
+
+  test('after SIGKILL of a process acknowledged commits are stored, others completely or not at all', async () => {
+    printSeed('crashes of processes')
+    const url = (await sharedPostgres()).url()
+    const acknowledged = new Map<string, number>()
+    for (let cycle = 0; cycle < rounds(200, 3); cycle++) {
+      const writer = startChild('crash-writer.ts', [url, USERS.join(',')])
+      for (let line = 0; line < 1 + ((seed + cycle * 7_919) % 100); line++) await writer.line()
+      writer.process.kill('SIGKILL')
+      await writer.exited
+      for (const line of writer.lines) {
+        const [id = '', sequence] = line.split(' ')
+        acknowledged.set(id, Number(sequence))
+      }
+      const store = await openPostgres(url)
+      for (const id of USERS) await assertConsistent(store, id, acknowledged.get(id) ?? 0)
+      await store.close()
+    }
+  })
+
+  test('a commit and a message of another process are received', async () => {
+    const url = (await sharedPostgres()).url()
+    const store = await openPostgres(url)
+    await store.users.load(ann)
+    const file = `${temporaryPath()}.received`
+    const child = startChild('listener.ts', [url, file])
+    assert.equal(await child.line(), 'ready')
+    const change = nextMessage(
+      store,
+      (message) => message !== 'gap' && message.topic === 'user' && message.user === 'eve',
+    )
+    child.send('eve')
+    assert.deepEqual(await change, { topic: 'user', namespace: NAMESPACE, user: 'eve', detail: '' })
+    const answer = nextMessage(store, (message) => message !== 'gap' && message.user === 'bob')
+    const message: BusMessage = { topic: 'context', namespace: NAMESPACE, user: 'ann', detail: 'profile' }
+    await store.bus.publish(message)
+    // The child has read what was sent before it creates the next user.
+    child.send('bob')
+    await answer
+    assert.ok(readFileSync(file, 'utf8').includes(`${JSON.stringify(message)}\n`))
+    child.process.kill('SIGKILL')
+    await child.exited
+    await store.close()
+  })
+
+  test('many changes at once arrive all, or as a gap', async () => {
+    const url = (await sharedPostgres()).url()
+    const [first, second] = [await openPostgres(url), await openPostgres(url)]
+    await Promise.all([first.users.load(ann), second.users.load(ann)])
+    const missing = new Set(Array.from({ length: 2_000 }, (_, index) => `user ${index} ${'é'.repeat(100)}`))
+    const done = nextMessage(second, (message) => {
+      if (message === 'gap') missing.clear()
+      else if (message.topic === 'user') missing.delete(message.user ?? '')
+      return missing.size === 0
+    })
+    await Promise.all([...missing].map((id) => mustCommit(first, { namespace: NAMESPACE, id }, withEvents(1, 1))))
+    await done
+    await Promise.all([first.close(), second.close()])
+  })
+})
