@@ -117,13 +117,13 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
 }
 
 /** PostgreSQL refuses to run as root. */
-function ordinaryUser(): { readonly uid: number; readonly gid: number } | undefined {
+export function ordinaryUser(): { readonly uid: number; readonly gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined
   const id = (flag: string): number => Number(execFileSync('id', [flag, 'postgres']))
   return { uid: id('-u'), gid: id('-g') }
 }
 
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const { port } = server.address() as AddressInfo
@@ -133,7 +133,7 @@ async function findFreePort(): Promise<number> {
 
 const READY_ATTEMPTS = 600
 
-async function untilReady(connectionString: string): Promise<void> {
+export async function untilReady(connectionString: string): Promise<void> {
   for (let attempt = 0; attempt < READY_ATTEMPTS; attempt++) {
     const client = new pg.Client({ connectionString })
     try {

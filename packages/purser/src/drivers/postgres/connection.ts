@@ -64,8 +64,10 @@ export class Connection {
       ...(isPooled ? {} : { statement_timeout: timeoutMs, idle_in_transaction_session_timeout: timeoutMs }),
     }
     this.#pool = new Pool(config)
-    // An idle connection that breaks is replaced by the pool; the next statement reports what is wrong.
+    // A connection may break between two statements: the pool replaces an idle one, and the next statement of a used one
+    // fails.
     this.#pool.on('error', () => undefined)
+    this.#pool.on('connect', (client) => client.on('error', () => undefined))
   }
 
   /** Runs one statement, which is a transaction of its own. */

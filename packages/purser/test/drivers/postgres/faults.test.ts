@@ -122,7 +122,6 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
     withServer(async (server) => {
       const store = postgresStore({ url: server.url(), timeoutMs: 300 })
       const expect = await mustCommit(store, ann)
-      server.query('SELECT 1')
       await server.freeze(async () => {
         const startedAt = systemEffects.monotonic()
         const calls = [store.users.load(ann), mustCommit(store, ann, { expect }), store.meta.get('x')]

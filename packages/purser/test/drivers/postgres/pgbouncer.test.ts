@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { postgresStore } from '../../../src/drivers/postgres/index.ts'
+import { storeContract } from '../../../src/testing/index.ts'
+import { mustCommit } from '../../../src/testing/store-contract/samples.ts'
+import { noPgbouncer, type Pgbouncer, startPgbouncer } from '../../support/pgbouncer.ts'
+import { sharedPostgres } from '../../support/postgres-server.ts'
+import { startChild } from '../children/start-child.ts'
+
+const ann = { namespace: 'processes', id: 'ann' }
+
+describe('PostgreSQL behind PgBouncer in transaction mode', { skip: noPgbouncer }, async () => {
+  const pooler: Pgbouncer | undefined = noPgbouncer ? undefined : await startPgbouncer(await sharedPostgres())
+  after(() => pooler?.[Symbol.asyncDispose]())
+  const urls = new WeakMap<object, string>()
+  const open = (url = pooler?.url() ?? ''): ReturnType<typeof postgresStore> => {
+    const store = postgresStore({ url })
+    urls.set(store, url)
+    return store
+  }
+
+  storeContract({ test, open: async () => open(), reopen: async (closed) => open(urls.get(closed)) })
+
+  test('3 processes on a cap of 100 admit exactly 100', async () => {
+    const url = pooler?.url() ?? ''
+    const children = Array.from({ length: 3 }, () => startChild('admitter.ts', [url, '100', '100']))
+    for (const child of children) assert.equal(await child.line(), 'ready')
+    for (const child of children) child.send('go')
+    const allowed = await Promise.all(children.map((child) => child.line()))
+    await Promise.all(children.map((child) => child.exited))
+    assert.equal(
+      allowed.map(Number).reduce((sum, part) => sum + part),
+      100,
+    )
+  })
+
+  test('a change of another process is seen within a second, by a gap', async () => {
+    const url = pooler?.url() ?? ''
+    const [writer, reader] = [open(url), open(url)]
+    await reader.users.load(ann)
+    await mustCommit(writer, ann)
+    await new Promise<void>((resolve) => {
+      reader.bus.subscribe((message) => {
+        if (message === 'gap') resolve()
+      })
+    })
+    assert.equal((await reader.users.load(ann))?.revision, 1)
+    await Promise.all([writer.close(), reader.close()])
+  })
+})
