@@ -45,6 +45,7 @@ const LIBRARY_LAYERS: readonly (readonly string[])[] = [
   ['providers', 'mcp'],
   ['user', 'vocabulary'],
   ['purser'],
+  ['copy-store'],
   ['index', 'internal'],
 ]
 

@@ -19,6 +19,7 @@ export const ERRORS = {
   store_unavailable: { retryable: true, meaning: 'The store cannot be read or written at the moment.' },
   store_unsafe: { retryable: false, meaning: 'This version of the database is known to corrupt or truncate data.' },
   store_newer: { retryable: false, meaning: 'The store was written by a newer version of Purser.' },
+  store_incomplete: { retryable: false, meaning: 'A copy into the store has not ended, or differs from its source.' },
   secret_key_wrong: { retryable: false, meaning: 'The secret key does not match the store.' },
   store_damaged: { retryable: false, meaning: 'A stored row is damaged and cannot be read; it was left unchanged.' },
   version_conflict: { retryable: false, meaning: 'The value has changed since the expected version.' },

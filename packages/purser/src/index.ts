@@ -18,6 +18,7 @@ export type {
   UserContext,
 } from './context/api.ts'
 export type { Action, ActionInput, Actions, Profile, ProfileFields } from './context/records.ts'
+export { type CopyStoreOptions, copyStore } from './copy-store.ts'
 export { type Diagnostics, onDiagnostic } from './core/diagnostics.ts'
 export { type Effects, systemEffects } from './core/effects.ts'
 export { escapeEnv, expandEnv } from './core/env.ts'
@@ -60,6 +61,7 @@ export type {
   SettingsPatch,
   UserRuntime,
 } from './runtime/api.ts'
+export type { CopyProgress, CopyReport } from './storage/copy-rows.ts'
 export type { MetaStore, Overview, Store, StoreTraits } from './storage/store.ts'
 export type { AnsweredTurn } from './turn/answered-turn.ts'
 export type { RefusedTurn } from './turn/http-response.ts'

@@ -29,6 +29,7 @@ import { openProviderRegistry, type ProviderRegistry } from './providers/registr
 import type { ActiveRuntime } from './runtime/api.ts'
 import { createRuntimes, type Runtimes } from './runtime/runtimes.ts'
 import { removeKeysOfUser } from './storage/api-keys.ts'
+import { requireComplete } from './storage/copy-rows.ts'
 import { openKeyring, type SecretKeys } from './storage/root-key.ts'
 import type { MetaStore, Overview, Store } from './storage/store.ts'
 import { askEndpoint, callEndpoint } from './turn/call-endpoint.ts'
@@ -133,7 +134,7 @@ const MAX_HANDLES = 10_000
 export async function openPurser(options: PurserOptions = {}): Promise<Purser> {
   const resolved = resolveOptions(options)
   const effects = createEffects(resolved.effects)
-  const store = await openStore(resolved, effects)
+  const store = await openConfiguredStore(resolved, effects)
   try {
     return createPurser(await buildModules(resolved, effects, store))
   } catch (error) {
@@ -142,13 +143,17 @@ export async function openPurser(options: PurserOptions = {}): Promise<Purser> {
   }
 }
 
-async function openStore({ store, secretKey }: ResolvedOptions, effects: Effects): Promise<Store> {
+async function openConfiguredStore({ store, secretKey }: ResolvedOptions, effects: Effects): Promise<Store> {
+  if (secretKey === undefined && isSqlite(store)) requireDatabaseOfKey(sqlitePath(store))
+  return openStore(store, effects)
+}
+
+/** Opens the store at an address, or returns the store itself. */
+export async function openStore(store: string | Store, effects: Effects): Promise<Store> {
   if (typeof store !== 'string') return store
   if (store === 'memory:') return openMemoryStore({ effects })
   if (isPostgres(store)) return openPostgresStore(store)
-  const path = sqlitePath(store)
-  if (secretKey === undefined) requireDatabaseOfKey(path)
-  return openSqliteStore({ path, effects })
+  return openSqliteStore({ path: sqlitePath(store), effects })
 }
 
 interface Modules {
@@ -169,7 +174,8 @@ async function buildModules(options: ResolvedOptions, effects: Effects, store: S
   const clock = createWallClock(effects)
   const rules = compileRules({ ...options, clock })
   const models = openProviderRegistry({ effects, providers, maxResponseBytes: options.runtime.maxResponseBytes })
-  const keys = await openKeyring(store.meta, await secretKey(options, store))
+  await requireComplete(store.meta)
+  const keys = await openKeyring(store.meta, await findSecretKey(options, store))
   const journal = openJournal({ store, keys, effects: { ...effects, now: clock.now }, fold: ledgerFold(rules) })
   const calls = createPendingCalls(effects)
   const ledger = createLedger({ journal, store, keys, effects, calls, rules, namespace })
@@ -340,14 +346,20 @@ function closeTimeout(options: NonNullable<Parameters<Purser['close']>[0]>): num
 }
 
 /** The operator's key; otherwise a file beside the database, or a key that ends with an in-memory store. */
-async function secretKey({ store: url, secretKey: configured }: ResolvedOptions, store: Store): Promise<SecretKeys> {
+export async function findSecretKey(
+  { store: url, secretKey: configured }: ResolvedOptions,
+  store: Store,
+): Promise<SecretKeys> {
   if (configured !== undefined) return configured
   if (!store.traits.durable) return { current: randomBytes(32).toString('base64'), previous: [] }
-  if (typeof url === 'string' && !isPostgres(url))
-    return { current: await readOrCreateKeyFile(sqlitePath(url), store.meta), previous: [] }
+  if (isSqlite(url)) return { current: await readOrCreateKeyFile(sqlitePath(url), store.meta), previous: [] }
   throw new PurserError('option_invalid', 'This store needs a secretKey.', {
     hint: 'Make one with `openssl rand -base64 32`, and use the same one for every instance.',
   })
+}
+
+function isSqlite(store: string | Store): store is string {
+  return typeof store === 'string' && store.startsWith('sqlite:')
 }
 
 function isPostgres(store: string): boolean {

@@ -63,6 +63,7 @@ const MAPPINGS: Readonly<Record<ErrorCode, Mapping>> = {
   store_unavailable: [503, SERVER],
   store_unsafe: [500, SERVER],
   store_newer: [500, SERVER],
+  store_incomplete: [500, SERVER],
   store_damaged: [500, SERVER],
   secret_key_wrong: [500, SERVER],
   version_conflict: [409, INVALID],

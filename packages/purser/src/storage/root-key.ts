@@ -11,7 +11,8 @@ export interface SecretKeys {
   readonly previous: readonly string[]
 }
 
-const ROOT = 'root-key'
+/** Name of the meta row with the wrapped root key. */
+export const ROOT = 'root-key'
 
 /**
  * Unwraps the root key of the store, or creates one in a new store. Wraps it again when the secret key has changed.

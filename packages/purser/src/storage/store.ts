@@ -11,6 +11,7 @@ import type {
   UserRow,
 } from './commit.ts'
 import type { LastGoodStore } from './last-good-store.ts'
+import type { RowStore } from './row-store.ts'
 
 /**
  * The storage port: what a driver implements. A store keeps rows, compares one number and writes atomically; it decides
@@ -26,6 +27,8 @@ export interface Store {
   readonly users: UserStore
   readonly events: EventStore
   readonly bus: Bus
+  /** All rows as they are, for moving a store. Absent when the driver has no copies. */
+  readonly rows?: RowStore
   /** Rebuildable data. A driver may lose all of it, but must never return a torn row or a row of another key. */
   readonly answers: AnswerStore
   /** Rebuildable data, like `answers`. */

@@ -42,6 +42,7 @@ const EXIT_BY_CODE: { readonly [code in ErrorCode]?: ExitCode } = {
   version_conflict: EXIT.conflict,
   secret_key_wrong: EXIT.notAllowed,
   store_unavailable: EXIT.unreachable,
+  store_incomplete: EXIT.unreachable,
   store_newer: EXIT.unreachable,
   store_unsafe: EXIT.unreachable,
 }

@@ -2,6 +2,7 @@ import type { Effects } from '../../core/effects.ts'
 import { storeClosed } from '../../errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { createLocalBus } from '../local-bus.ts'
+import { createMemoryRows } from './all-rows.ts'
 import { createMemoryAnswers } from './answers.ts'
 import { createMemoryEvents } from './events.ts'
 import { createMemoryLastGood } from './last-good.ts'
@@ -44,6 +45,7 @@ export async function openMemoryStore(_options: { readonly effects: Effects }): 
       },
       subscribe: bus.subscribe,
     },
+    rows: guardClosed(createMemoryRows(rows, meta), isClosed),
     answers,
     lastGood: guardClosed(lastGood, isClosed),
     async close() {

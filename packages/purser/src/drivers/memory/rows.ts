@@ -56,6 +56,21 @@ export function removeUser(
   if (stored !== undefined) dropEvents(rows, stored, Number.POSITIVE_INFINITY)
 }
 
+export function setIncarnation(
+  rows: Rows,
+  { namespace, tag, next }: { readonly namespace: string; readonly tag: string; readonly next: number },
+): void {
+  const key = tagKey(namespace, tag)
+  if (!rows.incarnations.has(key)) rows.incarnations.set(key, next)
+}
+
+export function incarnationsOf(rows: Rows): { namespace: string; tag: string; next: number }[] {
+  return [...rows.incarnations].map(([key, next]) => {
+    const [namespace, tag] = JSON.parse(key) as [string, string]
+    return { namespace, tag, next }
+  })
+}
+
 function tagKey(namespace: string, tag: string): string {
   return JSON.stringify([namespace, tag])
 }
@@ -159,7 +174,7 @@ function writeRecords(stored: MemoryUser, commit: Commit): void {
   }
 }
 
-function appendEvents(rows: Rows, stored: MemoryUser, events: readonly StoredEvent[]): void {
+export function appendEvents(rows: Rows, stored: MemoryUser, events: readonly StoredEvent[]): void {
   const log = getLog(rows, stored.user.namespace)
   for (const event of events) {
     const position = ++rows.lastPosition

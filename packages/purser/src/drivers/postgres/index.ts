@@ -2,6 +2,7 @@ import { endsWithin } from '../../core/abort.ts'
 import { systemEffects } from '../../core/effects.ts'
 import { parseInteger, validateOptions } from '../../core/validate.ts'
 import type { MetaStore, Store } from '../../storage/store.ts'
+import { createPostgresRows } from './all-rows.ts'
 import { createPostgresAnswers } from './answers.ts'
 import { createPostgresBus } from './bus.ts'
 import { CommitQueue } from './commit-queue.ts'
@@ -83,6 +84,7 @@ export function postgresStore(options: PostgresStoreOptions): Store {
     users,
     events: createPostgresEvents(connection),
     bus,
+    rows: createPostgresRows(connection),
     answers,
     lastGood,
     async close({ timeoutMs: limitMs = Number.POSITIVE_INFINITY } = {}) {

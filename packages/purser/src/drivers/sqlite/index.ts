@@ -10,6 +10,7 @@ import { cachePath, openCache } from './cache/cache-file.ts'
 import { createCacheFallback, withMemoryAnswers, withMemoryLastGood } from './cache/fallback.ts'
 import { createSqliteLastGood } from './cache/last-good.ts'
 import { type Database, openDatabase, retryWhileBusy } from './database.ts'
+import { createSqliteRows } from './main/all-rows.ts'
 import { backUp } from './main/backup.ts'
 import { createSqliteEvents, prepareEvents } from './main/events.ts'
 import { createPurge } from './main/purge.ts'
@@ -109,6 +110,7 @@ export function createSqliteStore(deps: SqliteDeps): Store {
     users,
     events: createSqliteEvents({ main, reader, events, changes }),
     bus,
+    rows: createSqliteRows({ reader, writer }),
     answers,
     lastGood,
     backup: (file) => backUp(reader, file),

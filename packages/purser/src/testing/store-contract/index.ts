@@ -5,6 +5,7 @@ import { erasure } from './erasure.ts'
 import { events } from './events.ts'
 import { listUsers } from './list-users.ts'
 import { records } from './records.ts'
+import { rows } from './rows.ts'
 import type { ContractTest } from './samples.ts'
 
 export interface StoreContractOptions {
@@ -18,7 +19,7 @@ export interface StoreContractOptions {
   readonly prefix?: string
 }
 
-const CONTRACT: readonly ContractTest[] = [...commits, ...records, ...events, ...listUsers, ...erasure, ...bus]
+const CONTRACT: readonly ContractTest[] = [...commits, ...records, ...events, ...listUsers, ...erasure, ...rows, ...bus]
 
 /**
  * Registers the tests that every implementation of `Store` must pass. A driver may add tests of its own.

@@ -1,6 +1,7 @@
 import type { Database } from '../database.ts'
 import type { LockedTransaction } from '../locked-transaction.ts'
 import type { WriterCalls } from '../worker/threads.ts'
+import { prepareWriteRows } from './all-rows.ts'
 import { prepareCommit } from './commit.ts'
 import { prepareErase, prepareWipe } from './erase.ts'
 import { unpack } from './packed-commit.ts'
@@ -35,6 +36,7 @@ export function createWriterCalls(main: Database): WriterCalls {
     commitLocked: (lock, commit) => find(lock)?.write(() => runCommit(unpack(commit))) ?? false,
     eraseLocked: (lock, user, erasure) => find(lock)?.write(() => runErase(user, erasure)),
     releaseLock: (lock) => find(lock)?.release(),
+    writeRows: prepareWriteRows(main),
     sweepReplies: (now, limit) => main.write(() => Number(sweep.run(now, limit).changes)),
     compareAndSetMeta: (name, expected, value) =>
       main.write(

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
+import { prepareReadRows } from '../main/all-rows.ts'
 import { prepareBackup } from '../main/backup.ts'
 import { prepareEvents } from '../main/events.ts'
 import { createUserList } from '../main/list-users.ts'
@@ -13,4 +14,12 @@ const connection = new DatabaseSync(String(workerData.path), { readOnly: true, t
 connection.exec('PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384')
 const { list, overview } = createUserList(connection)
 const { newest, oldest, tail } = prepareEvents(connection)
-serve<ReaderCalls>({ list, overview, newest, oldest, tail, backup: prepareBackup(connection) })
+serve<ReaderCalls>({
+  list,
+  overview,
+  newest,
+  oldest,
+  tail,
+  readRows: prepareReadRows(connection),
+  backup: prepareBackup(connection),
+})

@@ -2,6 +2,7 @@ import type { Subject } from '../../../core/subject.ts'
 import type { AnswerScope, AnswerUse, PutOutcome } from '../../../storage/answer-store.ts'
 import type { Erasure, StoredEvent } from '../../../storage/commit.ts'
 import type { LastGood, LastGoodKey } from '../../../storage/last-good-store.ts'
+import type { RowCursor, RowPage, StoredRow } from '../../../storage/row-store.ts'
 import type { EventPage, ListedUser, Overview, TailEvent, UserQuery } from '../../../storage/store.ts'
 import type { PackedAnswers } from '../cache/packed-answers.ts'
 import type { FileIdentity } from '../file-guard.ts'
@@ -42,6 +43,7 @@ export interface ReaderCalls {
   newest(user: Subject, page: EventPage): StoredEvent[]
   oldest(user: Subject, page: { readonly after: number; readonly limit: number }): StoredEvent[]
   tail(namespace: string, page: { readonly after: number; readonly limit: number }): TailEvent[]
+  readRows(after: RowCursor | undefined, limit: number): RowPage
   /** Writes a complete, consistent copy of the database into a new file. */
   backup(file: string): void
 }
@@ -65,6 +67,7 @@ export interface WriterCalls extends FileCalls, WipeCalls {
   commitLocked(lock: number, commit: PackedCommit): boolean
   eraseLocked(lock: number, user: Subject, erasure: Erasure): ErasedRows | undefined
   releaseLock(lock: number): void
+  writeRows(rows: readonly StoredRow[]): Promise<void>
   sweepReplies(now: number, limit: number): Promise<number>
   compareAndSetMeta(name: string, expected: string | undefined, value: string): Promise<boolean>
   /** True when another process has written to the database since the last call. */

@@ -1,0 +1,93 @@
+import type { RowStore, StoredRow } from '../../storage/row-store.ts'
+import { cursorBehind, pageStatement, parseCursor, ROW_SECTIONS, userValues } from '../row-sections.ts'
+import type { Connection } from './connection.ts'
+import { decodeText, encodeJson } from './text.ts'
+
+export function createPostgresRows(connection: Connection): RowStore {
+  const { schema } = connection
+  const tableOf = (from: string): string =>
+    from.replace(/^\w+/, `${schema}.$&`).replace('JOIN users', `JOIN ${schema}.users`)
+  const statements = insertStatements(schema)
+  return {
+    async read({ after: cursor, limit }) {
+      const { index, after } = parseCursor(cursor)
+      const section = ROW_SECTIONS[index]
+      if (section === undefined) return { rows: [], next: undefined }
+      const statement = pageStatement(section, { after, limit }, { tableOf, parameter: (number) => `$${number}` })
+      const page = await connection.query<Record<string, unknown>>(statement)
+      return { rows: page.map((columns) => section.toRow(decode(columns))), next: cursorBehind(index, page, limit) }
+    },
+    async write(rows) {
+      for (const { type } of ROW_SECTIONS) {
+        const values = rows.filter((row) => row.type === type).map(valuesOf)
+        if (values.length > 0) await connection.query({ text: statements[type], values: [encodeJson(values)] })
+      }
+    },
+  }
+}
+
+function decode(columns: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const decoded = Object.entries(columns).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? decodeText(value) : value,
+  ])
+  return Object.fromEntries(decoded)
+}
+
+/** The values of a row, in the order in which its statement reads them. */
+function valuesOf(row: StoredRow): unknown[] {
+  switch (row.type) {
+    case 'incarnation':
+      return [row.namespace, row.tag, row.next]
+    case 'user':
+      return userValues(row)
+    case 'record':
+      return [row.namespace, row.id, row.kind, row.name, row.value]
+    case 'reply':
+      return [row.namespace, row.id, row.reply.key, row.reply.digest, row.reply.result, row.reply.expiresAt]
+    case 'event': {
+      const { sequence, id, at, type, body, mac } = row.event
+      return [row.namespace, row.id, row.namespace, sequence, id, at, type, body, mac]
+    }
+    case 'meta':
+      return [row.name, row.value]
+  }
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  next: 'bigint',
+  incarnation: 'bigint',
+  revision: 'bigint',
+  head_sequence: 'bigint',
+  sequence: 'bigint',
+  blocked: 'boolean',
+  created_at: 'float8',
+  updated_at: 'float8',
+  seen_at: 'float8',
+  cap_used: 'float8',
+  cap_used_until: 'float8',
+  peak: 'float8',
+  expires_at: 'float8',
+  at: 'float8',
+}
+
+/** Statements that insert a JSON array of rows, each an array of values. */
+function insertStatements(schema: string): Readonly<Record<StoredRow['type'], string>> {
+  const valueAt = (column: string, index: number): string => `(r->>${index})::${TYPES[column] ?? 'text'}`
+  const rows = 'json_array_elements($1) WITH ORDINALITY AS rows(r, n)'
+  const insert = (table: string, columns: readonly string[]): string =>
+    `INSERT INTO ${schema}.${table} (${columns.join(', ')})
+      SELECT ${columns.map(valueAt).join(', ')} FROM ${rows} ORDER BY n ON CONFLICT DO NOTHING`
+  const insertOfUser = (table: string, columns: readonly string[]): string =>
+    `INSERT INTO ${schema}.${table} (uid, ${columns.join(', ')})
+      SELECT users.uid, ${columns.map((column, index) => valueAt(column, index + 2)).join(', ')}
+      FROM ${rows} JOIN ${schema}.users ON users.namespace = r->>0 AND users.id = r->>1 ORDER BY n ON CONFLICT DO NOTHING`
+  return {
+    incarnation: insert('incarnations', ['namespace', 'tag', 'next']),
+    user: insert('users', ROW_SECTIONS.find(({ type }) => type === 'user')?.columns ?? []),
+    record: insertOfUser('records', ['kind', 'name', 'value']),
+    reply: insertOfUser('replies', ['key', 'digest', 'result', 'expires_at']),
+    event: insertOfUser('events', ['namespace', 'sequence', 'id', 'at', 'type', 'body', 'mac']),
+    meta: insert('meta', ['name', 'value']),
+  }
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import type { RowStore, StoredRow } from '../../storage/row-store.ts'
+import type { Store } from '../../storage/store.ts'
+import {
+  AT,
+  ann,
+  bob,
+  type ContractTest,
+  createErasure,
+  createEvent,
+  FACETS,
+  listIds,
+  mustCommit,
+  NAMESPACE,
+  namespaceLog,
+  tagOf,
+  withEvents,
+} from './samples.ts'
+
+async function readAll(rows: RowStore, limit: number): Promise<StoredRow[]> {
+  const all: StoredRow[] = []
+  let after: string | undefined
+  do {
+    const page = await rows.read({ after, limit })
+    assert.ok(page.rows.length <= limit)
+    all.push(...page.rows)
+    after = page.next
+  } while (after !== undefined)
+  return all
+}
+
+const USER: StoredRow = {
+  type: 'user',
+  namespace: NAMESPACE,
+  id: 'ann',
+  row: {
+    incarnation: 3,
+    revision: 77,
+    head: { sequence: 9, mac: 'mac 9' },
+    headMac: 'head\0mac',
+    state: '{"a":1}',
+    measured: null,
+    usage: '{}',
+    stamps: { createdAt: AT, updatedAt: AT + 0.5, seenAt: null },
+  },
+  facets: { ...FACETS, phase: 'w\u0001', blocked: true, capUsed: 0.5, capUsedUntil: AT + 9 },
+}
+const NOTE: StoredRow = { type: 'record', namespace: NAMESPACE, id: 'ann', kind: 'note', name: '\0', value: 'x\0' }
+const REPLY: StoredRow = {
+  type: 'reply',
+  namespace: NAMESPACE,
+  id: 'ann',
+  reply: { key: 'k', digest: 'd', result: 'r', expiresAt: AT },
+}
+const EVENT: StoredRow = { type: 'event', namespace: NAMESPACE, id: 'ann', event: createEvent(9) }
+const ROWS: readonly StoredRow[] = [
+  { type: 'incarnation', namespace: NAMESPACE, tag: tagOf(bob), next: 4 },
+  USER,
+  NOTE,
+  REPLY,
+  EVENT,
+  { type: 'meta', name: 'copied', value: 'text' },
+]
+
+async function readSamples(store: Store): Promise<unknown[]> {
+  return [
+    await store.users.load(ann),
+    await store.users.record(ann, 'note', '\0'),
+    await store.users.reply(ann, 'k'),
+    await store.events.oldest(ann, { after: 0, limit: 9 }),
+    await store.users.nextIncarnation(NAMESPACE, tagOf(bob)),
+    await store.meta.get('copied'),
+  ]
+}
+
+export const rows: readonly ContractTest[] = [
+  {
+    name: 'rows are written as they are, and again without an effect',
+    async run(store) {
+      if (store.rows === undefined) return
+      await store.rows.write(ROWS)
+      const { row } = USER as Extract<StoredRow, { type: 'user' }>
+      const { reply } = REPLY as Extract<StoredRow, { type: 'reply' }>
+      const expected = [row, 'x\0', reply, [createEvent(9)], 4, 'text']
+      assert.deepEqual(await readSamples(store), expected)
+      await store.rows.write(ROWS)
+      assert.deepEqual(await readSamples(store), expected)
+      assert.deepEqual(await listIds(store, { blocked: true, phase: 'w\u0001', capUsed: 0.4 }), ['ann'])
+      await mustCommit(store, ann, { expect: 77, incarnation: 3, ...withEvents(10, 10) })
+      assert.deepEqual((await store.users.load(ann))?.revision, 78)
+    },
+  },
+  {
+    name: 'all rows are read in pages of any size: a user first, the events in the order of their commits',
+    async run(store) {
+      if (store.rows === undefined) return
+      for (let turn = 1; turn <= 3; turn++) {
+        for (const user of [ann, bob]) {
+          const expect = turn === 1 ? null : turn - 1
+          const id = `${user.id} ${turn}`
+          const event = createEvent(turn, { id })
+          const folded = { head: { sequence: turn, mac: `mac ${turn}` }, headMac: 'h', state: '{}' }
+          const records = [{ kind: 'note', name: String(turn), value: id }]
+          const replies = [{ key: id, digest: 'd', result: 'r', expiresAt: AT }]
+          await mustCommit(store, user, { expect, events: [event], folded, records, replies })
+        }
+      }
+      await store.users.erase({ ...ann, id: 'gone' }, await createErasure(store, { ...ann, id: 'gone' }))
+      const all = await readAll(store.rows, 1_000)
+      for (const limit of [1, 2, 5]) assert.deepEqual(await readAll(store.rows, limit), all, `pages of ${limit}`)
+      const ofType = (type: StoredRow['type']): StoredRow[] => all.filter((row) => row.type === type)
+      assert.deepEqual(
+        ofType('event').map((row) => row.type === 'event' && row.event.id),
+        ['ann 1', 'bob 1', 'ann 2', 'bob 2', 'ann 3', 'bob 3', 'erased 1'],
+      )
+      assert.deepEqual([ofType('user').length, ofType('record').length, ofType('reply').length], [3, 6, 6])
+      assert.deepEqual(ofType('incarnation'), [
+        { type: 'incarnation', namespace: NAMESPACE, tag: tagOf({ ...ann, id: 'gone' }), next: 2 },
+      ])
+      const position = (type: string, id: string): number =>
+        all.findIndex((row) => row.type === type && 'id' in row && row.id === id)
+      for (const { id } of [ann, bob, namespaceLog])
+        assert.ok(position('user', id) < position('event', id) && position('user', id) >= 0)
+    },
+  },
+]

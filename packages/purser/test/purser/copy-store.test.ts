@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { copyStore } from '../../src/copy-store.ts'
+import { systemEffects } from '../../src/core/effects.ts'
+import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
+import { openPurser, type Purser } from '../../src/purser.ts'
+import type { Store } from '../../src/storage/store.ts'
+import { rounds } from '../support/fuzz-options.ts'
+import { noPostgres, sharedPostgres } from '../support/postgres-server.ts'
+import { temporaryPath } from '../support/temporary-store.ts'
+
+const secretKey = randomBytes(32).toString('base64')
+const by = { actor: 'ana', reason: 'test' }
+const open = (store: string | Store): Promise<Purser> =>
+  openPurser({ store, secretKey, providers: { demo: { kind: 'demo' } }, ledger: { dailyCap: 50 } })
+const sqlite = (): string => `sqlite:${temporaryPath()}`
+
+async function fill(purser: Purser, users: number): Promise<void> {
+  for (let number = 0; number < users; number++) {
+    const user = purser.user(`user ${number}`)
+    await user.ledger.admit({ cost: 3, idempotencyKey: 'first' })
+    await user.ledger.observe({ phase: number % 2 === 0 ? 'warm' : 'dormant', riskLevel: 'high' })
+    await user.ledger.addNote('a note', by)
+    await user.profile.put({ name: `ä ${number}` })
+    await user.actions.record({ action: 'opened' })
+    await user.runtime.setSecret('demo', { apiKey: 'secret' })
+    await user.runtime.startSession('one', { policy: 'pin' })
+  }
+  await purser.user('user 0').erase(by)
+}
+
+async function describeStore(purser: Purser): Promise<unknown> {
+  const users = []
+  for await (const bond of purser.users({ orderBy: 'id' })) {
+    const user = purser.user(bond.user)
+    users.push([
+      bond,
+      await user.ledger.events(),
+      await user.ledger.quota(),
+      await user.ledger.notes(),
+      await user.profile.get(),
+      await user.actions.list(),
+      await user.runtime.secrets(),
+      await user.runtime.sessions(),
+    ])
+  }
+  return { users, verified: await purser.verify(), erased: await purser.user('user 0').ledger.bond() }
+}
+
+test('a store moves through all drivers, and everything is the same at the end', async () => {
+  const effects = systemEffects
+  const memory = await openMemoryStore({ effects })
+  const first = await open(memory)
+  await fill(first, rounds(2_000, 25))
+  const before = await describeStore(first)
+  assert.ok((before as { verified: { ok: boolean; checked: number } }).verified.ok)
+  const way: (string | Store)[] = [memory, sqlite(), ...(noPostgres ? [] : [(await sharedPostgres()).url()]), sqlite()]
+  const reports = []
+  for (const [index, to] of way.slice(1).entries())
+    reports.push(await copyStore({ from: way[index] as string | Store, to, secretKey }))
+  for (const { digest } of reports) assert.equal(digest, reports[0]?.digest)
+  for (const store of way.slice(1)) {
+    await using purser = await open(store)
+    assert.deepEqual(await describeStore(purser), before)
+    // The next incarnation, the next revision and the reply to an idempotency key come with the rows.
+    const again = await purser.user('user 1').ledger.admit({ cost: 3, idempotencyKey: 'first' })
+    assert.equal(again.count, 3)
+  }
+  await first.close()
+})
+
+test('a copy that is interrupted anywhere continues, and the target cannot be opened before its end', async () => {
+  const from = sqlite()
+  await using source = await open(from)
+  await fill(source, 130)
+  const before = await describeStore(source)
+  await source.close()
+  const to = noPostgres ? sqlite() : (await sharedPostgres()).url()
+  let interruptions = 0
+  for (;;) {
+    const abort = new AbortController()
+    let pages = 0
+    const onProgress = (): void => {
+      if (++pages === 2) abort.abort(new Error('killed'))
+    }
+    const outcome = await copyStore({ from, to, secretKey, onProgress, signal: abort.signal }).catch((error) => error)
+    if (!(outcome instanceof Error)) break
+    // The comparison at the end has more pages than one attempt.
+    if (++interruptions > 5) {
+      await copyStore({ from, to, secretKey })
+      break
+    }
+    assert.equal(outcome.message, 'killed')
+    await assert.rejects(open(to), { code: 'store_incomplete' })
+  }
+  assert.ok(interruptions > 1)
+  await using purser = await open(to)
+  assert.deepEqual(await describeStore(purser), before)
+})
+
+test('a target that is not empty, an empty source and a wrong key are refused, and nothing is written', async () => {
+  const [from, other] = [sqlite(), sqlite()]
+  for (const store of [from, other]) {
+    await using purser = await open(store)
+    await fill(purser, 2)
+  }
+  await assert.rejects(copyStore({ from, to: other, secretKey }), { code: 'argument_invalid', message: /not empty/ })
+  await assert.rejects(copyStore({ from: sqlite(), to: sqlite(), secretKey }), { message: /source store is empty/ })
+  const wrong = randomBytes(32).toString('base64')
+  await assert.rejects(copyStore({ from, to: sqlite(), secretKey: wrong }), { code: 'secret_key_wrong' })
+  const to = sqlite()
+  await copyStore({ from, to, secretKey })
+  await assert.rejects(copyStore({ from, to, secretKey }), { message: /not empty/ }, 'done once')
+  const options = { from, to, secret: 'x' } as unknown as Parameters<typeof copyStore>[0]
+  await assert.rejects(copyStore(options), { code: 'option_unknown' })
+})
+
+test('a source that was changed during the copy is found, and its target is not opened', async () => {
+  const path = temporaryPath()
+  const from = await openSqliteStore({ path, effects: systemEffects })
+  const source = await open(from)
+  await fill(source, 3)
+  const to = sqlite()
+  let isChanged = false
+  const rows = {
+    read: async (page: Parameters<NonNullable<Store['rows']>['read']>[0]) => {
+      const read = await from.rows?.read(page)
+      if (!isChanged && read?.rows.some(({ type }) => type === 'event')) {
+        isChanged = true
+        await source.user('user 1').ledger.observe({ phase: 'dormant', riskLevel: 'low' })
+      }
+      return read ?? { rows: [], next: undefined }
+    },
+    write: async () => undefined,
+  }
+  await assert.rejects(copyStore({ from: { ...from, rows }, to, secretKey }), { code: 'store_incomplete' })
+  await assert.rejects(open(to), { code: 'store_incomplete' })
+  await source.close()
+})
