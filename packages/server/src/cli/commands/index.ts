@@ -4,6 +4,7 @@ import { block } from './block.ts'
 import { cap } from './cap.ts'
 import { checkpoint } from './checkpoint.ts'
 import { configPrint } from './config-print.ts'
+import { copy } from './copy.ts'
 import { demo } from './demo.ts'
 import { doctor } from './doctor.ts'
 import { erase } from './erase.ts'
@@ -51,6 +52,7 @@ export const COMMANDS: readonly Command[] = [
   checkpoint,
   backup,
   restore,
+  copy,
   keysCreate,
   keysList,
   keysRevoke,
