@@ -37,8 +37,9 @@ export {
   text,
   validateAgainst,
 } from './options-schema.ts'
-export { getMeta } from './purser.ts'
+export { getMeta, inspectStore } from './purser.ts'
 export { API_KEYS } from './storage/api-keys.ts'
+export type { StoreFinding } from './storage/store.ts'
 export type { EndpointTurn } from './turn/call-endpoint.ts'
 export type { EndpointCall, EndpointUpstream, PreparedRequest } from './turn/endpoint-call.ts'
 export { drained } from './turn/http-response.ts'

@@ -31,7 +31,7 @@ import { createRuntimes, type Runtimes } from './runtime/runtimes.ts'
 import { removeKeysOfUser } from './storage/api-keys.ts'
 import { requireComplete } from './storage/copy-rows.ts'
 import { openKeyring, type SecretKeys } from './storage/root-key.ts'
-import type { MetaStore, Overview, Store } from './storage/store.ts'
+import type { MetaStore, Overview, Store, StoreFinding } from './storage/store.ts'
 import { askEndpoint, callEndpoint } from './turn/call-endpoint.ts'
 import type { TurnDeps } from './turn/deps.ts'
 import { TURN_LIMITS } from './turn/options.ts'
@@ -114,6 +114,13 @@ const META: unique symbol = Symbol.for('purser.meta')
 /** Values of the installation rather than of a user, such as the API keys of a server. For `@purser/server`. */
 export function getMeta(purser: Purser): MetaStore {
   return (purser as Purser & { readonly [META]: MetaStore })[META]
+}
+
+const INSPECT: unique symbol = Symbol.for('purser.inspect')
+
+/** What the driver of a store finds about it. For `@purser/server`. */
+export function inspectStore(purser: Purser): Promise<readonly StoreFinding[]> {
+  return (purser as Purser & { [INSPECT](): Promise<readonly StoreFinding[]> })[INSPECT]()
 }
 
 const CLOSE_TIMEOUT_MS = 10_000
@@ -281,7 +288,10 @@ function createPurser(modules: Modules): Purser {
     [Symbol.asyncDispose]: () => close(),
   }
   registerErasures(purser, { namespace, bus: store.bus, journal: modules.journal })
-  return Object.defineProperty(purser, META, { value: store.meta })
+  return Object.defineProperties(purser, {
+    [META]: { value: store.meta },
+    [INSPECT]: { value: async () => (await store.inspect?.()) ?? [] },
+  })
 }
 
 async function eraseUser(

@@ -41,12 +41,23 @@ export interface Store {
    * @throws {PurserError} `argument_invalid` when the file exists or its directory does not.
    */
   backup?(file: string): Promise<void>
+  /** Checks what only the driver knows, such as settings and the clock of a server. Absent: nothing to check. */
+  inspect?(): Promise<readonly StoreFinding[]>
   /**
    * Finishes pending writes, then closes everything. Safe to call twice.
    *
    * @param options `timeoutMs`: after this time pending writes are rejected. Default: no limit.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
+}
+
+/** One property of a store that an operator should know, or change. */
+export interface StoreFinding {
+  readonly check: string
+  readonly ok: boolean
+  readonly detail: string
+  /** The fix. */
+  readonly hint?: string
 }
 
 /** The properties in which stores differ. Tests and documentation read them. */

@@ -20,7 +20,7 @@ export interface Pgbouncer extends AsyncDisposable {
 }
 
 /** PgBouncer in transaction mode in front of a server, with four connections to it. */
-export async function startPgbouncer(server: PostgresServer): Promise<Pgbouncer> {
+export async function startPgbouncer(server: PostgresServer, settings: readonly string[] = []): Promise<Pgbouncer> {
   const directory = mkdtempSync(join(tmpdir(), 'purser-pgbouncer-'))
   const user = ordinaryUser()
   const port = await findFreePort()
@@ -39,6 +39,7 @@ auth_file = ${join(directory, 'users.txt')}
 pool_mode = transaction
 default_pool_size = 4
 max_client_conn = 200
+${settings.join('\n')}
 `,
   )
   if (user !== undefined) {

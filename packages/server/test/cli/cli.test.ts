@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { noPgbouncer, startPgbouncer } from '../../../purser/test/support/pgbouncer.ts'
+import { noPostgres, sharedPostgres } from '../../../purser/test/support/postgres-server.ts'
 import {
   ADMIN_KEY,
   createTempDirectory,
@@ -276,6 +278,79 @@ test('doctor reports problems with a fix', async () => {
   assert.equal(code, 6)
   const bad = JSON.parse(stdout).filter(({ ok }: { ok: boolean }) => !ok)
   assert.ok(bad.some(({ check, hint }: { check: string; hint?: string }) => check === 'store' && hint !== undefined))
+})
+
+test('doctor finds providers that cannot work and sources that do not respond', async () => {
+  const empty = createTempDirectory()
+  const closed = 'http://127.0.0.1:1'
+  const config = {
+    providers: {
+      bare: { kind: 'openai-compatible', models: ['m'] },
+      keyless: { kind: 'openai', models: ['m'] },
+      spare: { kind: 'anthropic', models: ['m'] },
+      keyed: { kind: 'openai', apiKey: 'k', baseURL: `${closed}/v1` },
+    },
+    runtime: { defaults: { provider: 'keyless' } },
+    context: { sources: { profile: { url: `${closed}/profile/{user}` } } },
+  }
+  writeFileSync(join(empty, 'purser.config.json'), JSON.stringify(config))
+  assert.equal((await runPurser(['cap', 'ada', '1'], empty)).code, 0)
+  const { stdout, code } = await runPurser(['doctor', '--json'], empty)
+  assert.equal(code, 6)
+  const findings = JSON.parse(stdout) as { check: string; ok: boolean; detail: string; hint?: string }[]
+  const find = (check: string) => findings.filter((finding) => finding.check === check)
+  assert.match(find('provider bare')[0]?.hint ?? '', /providers\.bare\.baseURL/)
+  assert.deepEqual([find('provider keyless')[0]?.ok, find('provider spare')[0]?.ok], [false, true])
+  assert.match(find('provider keyless')[0]?.hint ?? '', /purser secret set ID keyless/)
+  assert.deepEqual([find('provider keyed')[0]?.ok, find('source profile')[0]?.ok], [false, false])
+  assert.match(find('source profile')[0]?.hint ?? '', /curl -I http:\/\/127\.0\.0\.1:1/)
+})
+
+test('doctor finds what a server of PostgreSQL should not be set to', { skip: noPgbouncer }, async () => {
+  const server = await sharedPostgres()
+  const secret = ['--secret-key', Buffer.alloc(32, 1).toString('base64')]
+  const inspect = async (url: string) => {
+    const { stdout } = await runPurser(['doctor', '--json', '--store', url, ...secret], createTempDirectory())
+    assert.ok(!stdout.includes('hunter2'))
+    return new Map(
+      (JSON.parse(stdout) as { check: string; ok: boolean; hint?: string }[]).map((finding) => [
+        finding.check,
+        finding,
+      ]),
+    )
+  }
+  const url = new URL(server.url())
+  url.password = 'hunter2'
+  const direct = await inspect(url.href)
+  assert.deepEqual(
+    ['store', 'store version', 'store writes', 'clock', 'pooler'].map((check) => direct.get(check)?.ok),
+    [true, true, false, true, true],
+  )
+  assert.match(direct.get('store writes')?.hint ?? '', /ALTER SYSTEM SET/, 'the shared server runs without fsync')
+  await using pooler = await startPgbouncer(server)
+  const pooled = pooler.url()
+  assert.equal((await inspect(pooled)).get('pooler')?.ok, true)
+  const refused = (await inspect(pooled.replace('&pgbouncer=true', ''))).get('store')
+  assert.match(refused?.hint ?? '', /add pgbouncer=true/)
+  const ignored = 'ignore_startup_parameters = statement_timeout, idle_in_transaction_session_timeout'
+  await using lenient = await startPgbouncer(server, [ignored])
+  const unmarked = (await inspect(lenient.url().replace('&pgbouncer=true', ''))).get('pooler')
+  assert.equal(unmarked?.ok, false)
+  assert.match(unmarked?.hint ?? '', /Add pgbouncer=true/)
+})
+
+test('doctor finds a store that cannot be written', { skip: noPostgres }, async () => {
+  const server = await sharedPostgres()
+  const url = server.url()
+  const line = ['--store', url, '--secret-key', Buffer.alloc(32, 1).toString('base64')]
+  assert.equal((await runPurser(['cap', 'ada', '1', ...line], createTempDirectory())).code, 0)
+  await server.query(`CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA ${new URL(url).searchParams.get('schema')} TO reader;
+    GRANT SELECT ON ALL TABLES IN SCHEMA ${new URL(url).searchParams.get('schema')} TO reader`)
+  const asReader = line.map((part) => part.replace('purser@', 'reader@'))
+  const { stdout, code } = await runPurser(['doctor', '--json', ...asReader], createTempDirectory())
+  assert.equal(code, 6)
+  const store = JSON.parse(stdout).find(({ check }: { check: string }) => check === 'store')
+  assert.equal(store.ok, false, stdout)
 })
 
 test('serve does not listen beyond loopback without keys, and says how to create them', async () => {

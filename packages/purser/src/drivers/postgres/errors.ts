@@ -27,8 +27,15 @@ export function toStoreError(error: unknown, location: string): unknown {
   const code = error instanceof DatabaseError ? (error.code ?? '') : ''
   if (STATEMENT_CLASSES.has(code.slice(0, 2))) return error
   return new PurserError('store_unavailable', 'The database failed.', {
-    hint: HINTS[code.slice(0, 2)] ?? 'PostgreSQL cannot be reached, or did not answer in time.',
+    hint: hintOf(error, code),
     cause: error,
     details: { location },
   })
+}
+
+function hintOf(error: unknown, code: string): string {
+  // What PgBouncer answers to a connection with a statement_timeout.
+  if (error instanceof Error && error.message.startsWith('unsupported startup parameter'))
+    return 'A pooler is between: add pgbouncer=true to the URL of the store.'
+  return HINTS[code.slice(0, 2)] ?? 'PostgreSQL cannot be reached, or did not answer in time.'
 }

@@ -8,6 +8,7 @@ import { createPostgresBus } from './bus.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { Connection } from './connection.ts'
 import { createPostgresEvents } from './events.ts'
+import { inspect } from './inspect.ts'
 import { createPostgresLastGood } from './last-good.ts'
 import { migrate } from './schema.ts'
 import { decodeText, encodeText } from './text.ts'
@@ -87,6 +88,10 @@ export function postgresStore(options: PostgresStoreOptions): Store {
     rows: createPostgresRows(connection),
     answers,
     lastGood,
+    inspect: async () => {
+      await connection.ready()
+      return inspect(connection)
+    },
     async close({ timeoutMs: limitMs = Number.POSITIVE_INFINITY } = {}) {
       closing ??= closeInOrder()
       if (Number.isFinite(limitMs)) await endsWithin(systemEffects, closing, limitMs)

@@ -1,4 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
+import type { Purser } from 'purser'
+import { getMeta, inspectStore } from 'purser/internal'
 import { isLoopback, openServer } from '../../app/server.ts'
 import { type Config, type LoadedConfig, loadConfig } from '../../config/load.ts'
 import { getDeckDirectory } from '../../routes/deck.ts'
@@ -8,17 +10,10 @@ import { EXIT, toFailure } from '../exit-codes.ts'
 import { LOCAL_FLAGS } from '../flags.ts'
 import { getMissingStore } from '../store-files.ts'
 import { applyStyle, formatCount, print, printJson } from '../terminal.ts'
+import { checkAddresses, checkProviders, type Finding } from '../upstream-checks.ts'
 
-/** The result of one check. */
-interface Finding {
-  readonly check: string
-  readonly ok: boolean
-  readonly detail: string
-  /** The fix. */
-  readonly hint?: string | undefined
-}
-
-const PROVIDER_TIMEOUT_MS = 3_000
+/** A value that is written to see whether the store can be. */
+const CHECK_NAME = 'doctor'
 
 export const doctor: Command = {
   name: 'doctor',
@@ -57,9 +52,7 @@ async function checkInstallation({ terminal, flags }: Invocation): Promise<Findi
     ...checkFileModes(config),
     checkDeck(),
   ]
-  for (const [name, { baseURL }] of Object.entries(config.providers ?? {})) {
-    if (baseURL !== undefined) findings.push(await checkProvider(name, baseURL))
-  }
+  findings.push(...checkProviders(config), ...(await checkAddresses(config)))
   return findings
 }
 
@@ -73,8 +66,10 @@ async function checkStore(config: Config): Promise<Finding[]> {
     const { purser, keys } = server.context
     const { ok, checked, firstBad } = await purser.verify()
     const hasKeys = !(await keys.isEmpty())
+    await writeToStore(purser)
     return [
       { check: 'store', ok: true, detail: purser.store.location },
+      ...(await inspectStore(purser)),
       {
         check: 'event log',
         ok,
@@ -96,6 +91,13 @@ async function checkStore(config: Config): Promise<Finding[]> {
   }
 }
 
+/** Throws `store_unavailable` when the store cannot be written. */
+async function writeToStore(purser: Purser): Promise<void> {
+  const meta = getMeta(purser)
+  const stored = await meta.get(CHECK_NAME)
+  await meta.compareAndSet(CHECK_NAME, stored, stored === '1' ? '0' : '1')
+}
+
 /** The files hold user data and, without a configured key, the key that encrypts secrets. */
 function checkFileModes({ store }: Config): Finding[] {
   if (!store.startsWith('sqlite:') || process.platform === 'win32') return []
@@ -110,16 +112,4 @@ function checkDeck(): Finding {
   const directory = getDeckDirectory()
   const detail = directory ?? 'the page has not been built'
   return { check: 'deck', ok: directory !== undefined, detail, hint: 'npm run build' }
-}
-
-async function checkProvider(name: string, baseURL: string): Promise<Finding> {
-  const check = `provider ${name}`
-  const { host } = new URL(baseURL)
-  try {
-    const response = await fetch(baseURL, { method: 'HEAD', signal: AbortSignal.timeout(PROVIDER_TIMEOUT_MS) })
-    return { check, ok: true, detail: `${host} responds (status ${response.status})` }
-  } catch {
-    const hint = 'Check that it is running and reachable from this machine, baseURL, and the proxy settings.'
-    return { check, ok: false, detail: `${host} does not respond`, hint }
-  }
 }

@@ -1,0 +1,55 @@
+import type { StoreFinding } from 'purser/internal'
+import type { Config } from '../config/load.ts'
+
+/** The result of one check. */
+export type Finding = Omit<StoreFinding, 'hint'> & { readonly hint?: string | undefined }
+
+const TIMEOUT_MS = 3_000
+/** Addresses that are checked; further ones are not. */
+const MAX_ADDRESSES = 100
+/** Kinds whose models need a key. Others may run without one, or take credentials in several forms. */
+const KINDS_WITH_KEY: readonly string[] = ['openai', 'anthropic', 'google', 'friendli']
+
+/** Providers that cannot answer as they are configured. */
+export function checkProviders({ providers = {}, runtime }: Config): Finding[] {
+  const used = (runtime?.defaults as { readonly provider?: string } | undefined)?.provider
+  return Object.entries(providers).flatMap(([name, { kind, baseURL, apiKey }]) => {
+    const check = `provider ${name}`
+    if (kind === 'openai-compatible' && baseURL === undefined) {
+      const hint = `Set providers.${name}.baseURL to the address of its API, up to and including /v1.`
+      return [{ check, ok: false, detail: 'it has no baseURL', hint }]
+    }
+    if (!KINDS_WITH_KEY.includes(kind) || (apiKey !== undefined && apiKey !== '')) return []
+    const hint = `Set providers.${name}.apiKey, or give users keys of their own: purser secret set ID ${name}`
+    // Users may all have keys of their own, except where everybody is sent to this provider.
+    return [
+      { check, ok: used !== name, detail: 'it has no API key: only users with a key of their own can use it', hint },
+    ]
+  })
+}
+
+/** Whether the hosts of providers and context sources respond, with any status. */
+export async function checkAddresses({ providers = {}, context }: Config): Promise<Finding[]> {
+  const sources = Object.entries((context?.sources ?? {}) as Record<string, { readonly url?: unknown } | null>)
+  const addresses = [
+    ...Object.entries(providers).map(([name, { baseURL }]) => [`provider ${name}`, baseURL] as const),
+    ...sources.map(([name, source]) => [`source ${name}`, source?.url] as const),
+  ]
+  const urls = addresses.flatMap(([check, url]) =>
+    typeof url === 'string' && URL.canParse(url) ? [[check, url] as const] : [],
+  )
+  return Promise.all(urls.slice(0, MAX_ADDRESSES).map(([check, url]) => checkAddress(check, url)))
+}
+
+async function checkAddress(check: string, url: string): Promise<Finding> {
+  const { host, origin } = new URL(url)
+  // The path of a source has the id of a user in it.
+  const address = url.includes('{') ? origin : url
+  try {
+    const response = await fetch(address, { method: 'HEAD', signal: AbortSignal.timeout(TIMEOUT_MS) })
+    return { check, ok: true, detail: `${host} responds (status ${response.status})` }
+  } catch {
+    const hint = `Check that it is running and reachable from this machine: curl -I ${origin}`
+    return { check, ok: false, detail: `${host} does not respond`, hint }
+  }
+}
