@@ -16,21 +16,11 @@ class Values {
   }
 }
 
-/** What a page is sorted by, before the id. */
-function sortKey(orderBy: UserOrder, now: string): string {
-  switch (orderBy) {
-    case 'id':
-      return 'id'
-    case 'seenAt':
-      return 'seen_at'
-    case 'createdAt':
-      return 'created_at'
-    case 'peak':
-      return 'peak'
-    case 'capUsed':
-      // In a window that has ended, nothing is used.
-      return `CASE WHEN cap_used_until > ${now} THEN cap_used ELSE 0 END`
-  }
+/** The column that a page is sorted by, before the id. */
+const SORT_COLUMNS: Readonly<Record<Exclude<UserOrder, 'id' | 'capUsed'>, string>> = {
+  seenAt: 'seen_at',
+  createdAt: 'created_at',
+  peak: 'peak',
 }
 
 function filters(query: UserQuery, values: Values): string[] {
@@ -51,28 +41,65 @@ function filters(query: UserQuery, values: Values): string[] {
   return conditions
 }
 
+type ListedRow = StoredUserRow & { readonly id: string; readonly value: string | number }
+
+/** One page in an order that an index has: the rows of a condition, by `value`, then by id. */
+interface Part {
+  /** SQL of the value that the page is sorted by; undefined: the id alone. */
+  readonly value: string | undefined
+  /** Whether all rows of the part have the same value. */
+  readonly isConstant?: boolean
+  readonly condition?: string
+}
+
 export async function listUsers(connection: Connection, query: UserQuery): Promise<ListedUser[]> {
   if (query.limit <= 0) return []
-  const { orderBy, order, after, limit, now } = query
   const values = new Values()
   const conditions = filters(query, values)
-  const key = sortKey(orderBy, orderBy === 'capUsed' ? `${values.add(now)}::float8` : '')
-  const [sign, direction] = order === 'ascending' ? ['>', 'ASC'] : ['<', 'DESC']
-  if (after !== undefined) {
-    const from = orderBy === 'seenAt' ? (after.value ?? NEVER_SEEN) : after.value
-    conditions.push(
-      orderBy === 'id'
-        ? `id ${sign} ${values.add(after.id)}`
-        : `(${key}, id) ${sign} (${values.add(from)}::float8, ${values.add(after.id)})`,
-    )
-  }
-  const rows = await connection.query<StoredUserRow & { id: string; value: string | number }>({
-    text: `SELECT ${USER_COLUMNS}, id, ${key} AS value FROM ${connection.schema}.users
-      WHERE ${conditions.join(' AND ')}
-      ORDER BY ${orderBy === 'id' ? '' : `value ${direction}, `}id ${direction} LIMIT ${values.add(limit)}`,
+  const limit = values.add(query.limit)
+  const [direction] = directionOf(query)
+  const parts = partsOf(query, values).map((part) => {
+    const { value, isConstant = false } = part
+    const all = [
+      ...conditions,
+      ...(part.condition === undefined ? [] : [part.condition]),
+      ...afterOf(query, part, values),
+    ]
+    return `(SELECT ${USER_COLUMNS}, id, ${value ?? 'id'} AS value FROM ${connection.schema}.users
+      WHERE ${all.join(' AND ')}
+      ORDER BY ${value === undefined || isConstant ? '' : `${value} ${direction}, `}id ${direction} LIMIT ${limit})`
+  })
+  const rows = await connection.query<ListedRow>({
+    text: `SELECT * FROM (${parts.join(' UNION ALL ')}) AS page
+      ORDER BY ${query.orderBy === 'id' ? '' : `value ${direction}, `}id ${direction} LIMIT ${limit}`,
     values: values.list,
   })
   return rows.map((row) => ({ id: row.id, value: row.value === NEVER_SEEN ? null : row.value, row: userOf(row) }))
+}
+
+function directionOf({ order }: UserQuery): readonly ['ASC', '>'] | readonly ['DESC', '<'] {
+  return order === 'ascending' ? ['ASC', '>'] : ['DESC', '<']
+}
+
+/** In a window that has ended, nothing is used: so the order of the used cap is that of two indexes. */
+function partsOf({ orderBy, now }: UserQuery, values: Values): readonly Part[] {
+  if (orderBy === 'id') return [{ value: undefined }]
+  if (orderBy !== 'capUsed') return [{ value: SORT_COLUMNS[orderBy] }]
+  const inUse = `cap_used > 0 AND cap_used_until > ${values.add(now)}`
+  return [
+    { value: 'cap_used', condition: inUse },
+    { value: '0::float8', isConstant: true, condition: `NOT (${inUse})` },
+  ]
+}
+
+/** Continues after the last row of the page before. */
+function afterOf({ orderBy, after, ...query }: UserQuery, { value }: Part, values: Values): string[] {
+  if (after === undefined) return []
+  const [, sign] = directionOf({ orderBy, ...query })
+  const id = values.add(after.id)
+  if (value === undefined) return [`id ${sign} ${id}`]
+  const from = orderBy === 'seenAt' ? (after.value ?? NEVER_SEEN) : after.value
+  return [`(${value}, id) ${sign} (${values.add(from)}::float8, ${id})`]
 }
 
 interface CountRow {

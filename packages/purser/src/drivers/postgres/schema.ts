@@ -44,7 +44,7 @@ CREATE INDEX users_by_peak ON $S.users (namespace, peak, id);
 CREATE INDEX users_by_phase ON $S.users (namespace, phase, risk_level, id);
 CREATE INDEX users_by_risk ON $S.users (namespace, risk_level, id);
 CREATE INDEX users_blocked ON $S.users (namespace, id) WHERE blocked;
-CREATE INDEX users_by_cap ON $S.users (namespace, cap_used, id) WHERE cap_used > 0;
+CREATE INDEX users_by_cap ON $S.users (namespace, cap_used, id, cap_used_until) WHERE cap_used > 0;
 
 CREATE TABLE $S.incarnations (
   namespace text COLLATE "C" NOT NULL, tag text COLLATE "C" NOT NULL, next bigint NOT NULL, PRIMARY KEY (namespace, tag)
