@@ -82,14 +82,13 @@ function directionOf({ order }: UserQuery): readonly ['ASC', '>'] | readonly ['D
 }
 
 /** In a window that has ended, nothing is used: so the order of the used cap is that of two indexes. */
-function partsOf({ orderBy, now }: UserQuery, values: Values): readonly Part[] {
+function partsOf({ orderBy, now, capUsed = 0 }: UserQuery, values: Values): readonly Part[] {
   if (orderBy === 'id') return [{ value: undefined }]
   if (orderBy !== 'capUsed') return [{ value: SORT_COLUMNS[orderBy] }]
   const inUse = `cap_used > 0 AND cap_used_until > ${values.add(now)}`
-  return [
-    { value: 'cap_used', condition: inUse },
-    { value: '0::float8', isConstant: true, condition: `NOT (${inUse})` },
-  ]
+  const used = { value: 'cap_used', condition: inUse }
+  if (capUsed > 0) return [used]
+  return [used, { value: '0::float8', isConstant: true, condition: `NOT (${inUse})` }]
 }
 
 /** Continues after the last row of the page before. */
