@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chownSync, existsSync, globSync, mkdtempSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, globSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -22,6 +22,9 @@ export const noPostgres: string | false = isMissing
   ? 'PostgreSQL is not installed (Debian: apt-get install postgresql): its driver is NOT tested'
   : false
 if (noPostgres) console.error(`\n  ${noPostgres}\n`)
+
+/** The directory of `pg_dump` and the other programs. */
+export const postgresPrograms: string = initdb === undefined ? '' : dirname(realpathSync(initdb))
 
 export interface PostgresServer extends AsyncDisposable {
   readonly port: number
@@ -65,7 +68,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   const port = await findFreePort()
   const flags = [...settings, 'listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${directory}`]
   const start = (): ChildProcess =>
-    spawn(join(dirname(initdb ?? ''), 'postgres'), ['-D', data, ...flags.flatMap((flag) => ['-c', flag])], {
+    spawn(join(postgresPrograms, 'postgres'), ['-D', data, ...flags.flatMap((flag) => ['-c', flag])], {
       ...user,
       cwd: directory,
       stdio: 'ignore',
