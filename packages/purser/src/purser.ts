@@ -151,7 +151,10 @@ export async function openPurser(options: PurserOptions = {}): Promise<Purser> {
 }
 
 async function openConfiguredStore({ store, secretKey }: ResolvedOptions, effects: Effects): Promise<Store> {
-  if (secretKey === undefined && isSqlite(store)) requireDatabaseOfKey(sqlitePath(store))
+  if (secretKey === undefined && typeof store === 'string') {
+    if (isPostgres(store)) throw missingSecretKey()
+    if (isSqlite(store)) requireDatabaseOfKey(sqlitePath(store))
+  }
   return openStore(store, effects)
 }
 
@@ -363,7 +366,11 @@ export async function findSecretKey(
   if (configured !== undefined) return configured
   if (!store.traits.durable) return { current: randomBytes(32).toString('base64'), previous: [] }
   if (isSqlite(url)) return { current: await readOrCreateKeyFile(sqlitePath(url), store.meta), previous: [] }
-  throw new PurserError('option_invalid', 'This store needs a secretKey.', {
+  throw missingSecretKey()
+}
+
+function missingSecretKey(): PurserError {
+  return new PurserError('option_invalid', 'This store needs a secretKey.', {
     hint: 'Make one with `openssl rand -base64 32`, and use the same one for every instance.',
   })
 }

@@ -21,7 +21,7 @@ export function checkProviders({ providers = {}, runtime }: Config): Finding[] {
     }
     if (!KINDS_WITH_KEY.includes(kind) || (apiKey !== undefined && apiKey !== '')) return []
     const hint = `Set providers.${name}.apiKey, or give users keys of their own: purser secret set ID ${name}`
-    // Users may all have keys of their own, except where everybody is sent to this provider.
+    // All users of another provider may have keys of their own.
     return [
       { check, ok: used !== name, detail: 'it has no API key: only users with a key of their own can use it', hint },
     ]
