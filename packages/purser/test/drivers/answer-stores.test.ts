@@ -3,10 +3,21 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { createAnswerMac } from '../../src/storage/answer-mac.ts'
 import type { AnswerRow, AnswerStore, NewAnswer } from '../../src/storage/answer-store.ts'
-import { drivers } from '../support/answers-harness.ts'
+import { drivers, type OpenStore } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+import { noPostgres, openPostgres } from '../support/postgres-server.ts'
 
 printSeed('answer stores')
+
+const openers: readonly (() => Promise<OpenStore>)[] = [
+  ...Object.values(drivers),
+  ...(noPostgres ? [] : [openPostgresAnswers]),
+]
+
+async function openPostgresAnswers(): Promise<OpenStore> {
+  const store = await openPostgres()
+  return { store: store.answers, close: () => store.close() }
+}
 
 const OWNERS = ['first', 'second', 'third']
 const NAMESPACES = ['one', 'two']
@@ -125,7 +136,7 @@ test('the drivers store, evict, forget and count answers alike, across segments 
     fc.asyncProperty(
       fc.array(fc.tuple(fc.constantFrom(...NAMESPACES), anyStep), { minLength: 10, maxLength: 40 }),
       async (steps) => {
-        const opened = await Promise.all(Object.values(drivers).map((open) => open()))
+        const opened = await Promise.all(openers.map((open) => open()))
         try {
           let now = 1_000
           for (const [namespace, step] of steps) {
