@@ -2,7 +2,7 @@
  * Time of one page of 50 users, for every filter in every order and both directions: the first five pages, twice. The
  * second pass starts after the first one has ended, so no query is repeated at once.
  *
- *   npm run listing -- [users, 1000000]
+ *   npm run listing -- [users, 1000000] [store, a new SQLite file]
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -39,7 +39,8 @@ type Filter = keyof typeof FILTERS
 const folder = mkdtempSync(join(tmpdir(), 'purser-bench-'))
 try {
   await using purser = await openPurser({
-    store: `sqlite:${join(folder, 'purser.db')}`,
+    store: process.argv[3] ?? `sqlite:${join(folder, 'purser.db')}`,
+    secretKey: Buffer.alloc(32).toString('base64'),
     ledger: { dailyCap: 10, phases: ['dormant', 'curious', 'engaged', 'loyal', 'fading'] },
     effects: { now: clock.now },
   })

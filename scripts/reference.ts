@@ -24,6 +24,7 @@ const INTERFACES: Readonly<Record<string, readonly [name: string, file: string]>
 /** Defaults that are not values. */
 const DEFAULT_WORDS: Readonly<Record<string, string>> = {
   secretKey: 'a key file beside the database',
+  cacheStore: 'the store',
   providers: 'none',
   mcpServers: 'none',
   presets: 'none',

@@ -1,7 +1,8 @@
 import { systemEffects } from './core/effects.ts'
 import { throwInvalid, validateFunction, validateOptions } from './core/validate.ts'
 import { type PurserOptions, resolveOptions } from './options.ts'
-import { findSecretKey, openStore } from './purser.ts'
+import { openStore } from './open-store.ts'
+import { findSecretKey } from './purser.ts'
 import { type CopyProgress, type CopyReport, copyRows } from './storage/copy-rows.ts'
 import { hasRootKey, openKeyring } from './storage/root-key.ts'
 import type { Store } from './storage/store.ts'
@@ -42,7 +43,7 @@ export async function copyStore(options: CopyStoreOptions): Promise<CopyReport> 
   const target = resolveOptions({ store: to })
   await using stores = new AsyncDisposableStack()
   const open = async ({ store }: typeof source): Promise<Store> => {
-    const opened = await openStore(store, systemEffects)
+    const opened = typeof store === 'string' ? await openStore(store, systemEffects) : store
     if (typeof store === 'string') stores.defer(() => opened.close())
     return opened
   }

@@ -40,6 +40,7 @@ export {
 export { getMeta, inspectStore } from './purser.ts'
 export { API_KEYS } from './storage/api-keys.ts'
 export type { StoreFinding } from './storage/store.ts'
+export { STORE_URL, STORE_URL_FORMS } from './storage/store-url.ts'
 export type { EndpointTurn } from './turn/call-endpoint.ts'
 export type { EndpointCall, EndpointUpstream, PreparedRequest } from './turn/endpoint-call.ts'
 export { drained } from './turn/http-response.ts'

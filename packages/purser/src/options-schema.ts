@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { EFFECTS } from './core/effects.ts'
 import { isObject } from './core/validate.ts'
 import { PurserError, suggestion } from './errors.ts'
+import { STORE_URL } from './storage/store-url.ts'
 
 /**
  * One option: its default, its bounds and how it is checked. The validation of `openPurser`, the defaults, the server's
@@ -229,7 +230,7 @@ export function isEffects(value: unknown): boolean {
 }
 
 export function isStoreOption(value: unknown): boolean {
-  if (typeof value === 'string') return /^(memory:|sqlite:.+|postgres(ql)?:\/\/.+)$/.test(value)
+  if (typeof value === 'string') return STORE_URL.test(value)
   const members = ['traits', 'meta', 'users', 'events', 'bus', 'answers', 'lastGood', 'close']
   return isObject(value) && members.every((member) => member in value)
 }

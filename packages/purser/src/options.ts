@@ -24,11 +24,14 @@ import {
   withDefaults,
 } from './options-schema.ts'
 import type { Store } from './storage/store.ts'
+import { STORE_URL, STORE_URL_FORMS } from './storage/store-url.ts'
 
 /** Options of `openPurser`. Durations are milliseconds, sizes bytes; `null` means no limit. */
 export interface PurserOptions {
-  /** `'memory:'`, `'sqlite:PATH'`, `'postgres://…'`, or a store object. */
+  /** `'memory:'`, `'sqlite:PATH'`, `'postgres://…'`, `'redis://…'`, or a store object. */
   store?: string | Store | undefined
+  /** A URL as for `store`: only answers and last good contexts are stored there. Every instance may have its own. */
+  cacheStore?: string | undefined
   /** One application or tenant; part of every key. */
   namespace?: string | undefined
   /** 32 bytes in base64, or `{ current, previous }` while it changes. With SQLite a key file of mode 0600 by default. */
@@ -330,10 +333,15 @@ const ANSWERS: OptionSpecs<AnswerOptions> = {
 /** All options: the source of defaults, validation, the server's schema and `docs/reference/options.md`. */
 export const OPTION_SPECS = {
   store: text<string | Store>('sqlite:purser.db', {
-    expected: "'memory:', 'sqlite:PATH', 'postgres://…' or a store",
+    expected: `${STORE_URL_FORMS}, or a store`,
     isValid: isStoreOption,
     hint: "Example: 'sqlite:purser.db'.",
   }) as OptionSpec<string | Store>,
+  cacheStore: text<string | undefined>(undefined, {
+    expected: STORE_URL_FORMS,
+    isValid: (value) => typeof value === 'string' && STORE_URL.test(value),
+    hint: "Example: 'sqlite:purser-cache.db'.",
+  }) as OptionSpec<string | undefined>,
   namespace: text('default', {
     expected: 'well-formed text of 1 to 256 bytes without control characters',
     isValid: isNamespace,
@@ -386,6 +394,7 @@ export const DEFAULTS: {
 /** Options with all defaults filled in. */
 export interface ResolvedOptions {
   readonly store: string | Store
+  readonly cacheStore: string | undefined
   readonly namespace: string
   readonly secretKey: { readonly current: string; readonly previous: readonly string[] } | undefined
   readonly timeZone: string
@@ -411,6 +420,7 @@ export function resolveOptions(configured: PurserOptions = {}): ResolvedOptions 
   validateAgainst(OPTION_SPECS, options, 'openPurser')
   return {
     store: options.store ?? DEFAULTS.store,
+    cacheStore: options.cacheStore,
     namespace: options.namespace ?? DEFAULTS.namespace,
     secretKey: resolveSecretKey(options.secretKey),
     timeZone: options.timeZone ?? DEFAULTS.timeZone,

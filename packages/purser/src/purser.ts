@@ -10,8 +10,6 @@ import { createPendingCalls, type PendingCalls } from './core/pending-calls.ts'
 import { createSubject, type Subject } from './core/subject.ts'
 import { parseDuration, throwInvalid, validateOptions } from './core/validate.ts'
 import { createWallClock } from './core/wall-clock.ts'
-import { openMemoryStore } from './drivers/memory/index.ts'
-import { openSqliteStore } from './drivers/sqlite/index.ts'
 import { readOrCreateKeyFile, requireDatabaseOfKey } from './drivers/sqlite/key-file.ts'
 import { PurserError } from './errors.ts'
 import { auditOrigin } from './journal/audit-context.ts'
@@ -23,15 +21,18 @@ import { createLedger } from './ledger/ledger.ts'
 import { compileRules } from './ledger/rules.ts'
 import type { LedgerData } from './ledger/state.ts'
 import { createMcpConnector } from './mcp/index.ts'
+import { openCacheStore, openStore } from './open-store.ts'
 import { type PurserOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import { importPackage } from './providers/ai-sdk/packages.ts'
 import { openProviderRegistry, type ProviderRegistry } from './providers/registry.ts'
 import type { ActiveRuntime } from './runtime/api.ts'
 import { createRuntimes, type Runtimes } from './runtime/runtimes.ts'
 import { removeKeysOfUser } from './storage/api-keys.ts'
+import type { CacheStore } from './storage/cache-store.ts'
 import { requireComplete } from './storage/copy-rows.ts'
+import { followRemovals } from './storage/follow-removals.ts'
 import { openKeyring, type SecretKeys } from './storage/root-key.ts'
 import type { MetaStore, Overview, Store, StoreFinding } from './storage/store.ts'
+import { sqlitePath } from './storage/store-url.ts'
 import { askEndpoint, callEndpoint } from './turn/call-endpoint.ts'
 import type { TurnDeps } from './turn/deps.ts'
 import { TURN_LIMITS } from './turn/options.ts'
@@ -92,6 +93,13 @@ export interface Purser extends AsyncDisposable {
   /** Kind, traits and location of the store. */
   readonly store: Store['traits']
   /**
+   * What the configuration of the store's server risks, such as evicting rows, as sentences for an operator. Empty for
+   * memory and SQLite.
+   *
+   * @throws {PurserError} `store_unavailable`
+   */
+  storeWarnings(options?: AbortOptions): Promise<readonly string[]>
+  /**
    * Writes a complete and consistent copy of the durable data to a new file of mode 0600 while calls go on. The secret
    * key is not included.
    *
@@ -141,35 +149,33 @@ const MAX_HANDLES = 10_000
 export async function openPurser(options: PurserOptions = {}): Promise<Purser> {
   const resolved = resolveOptions(options)
   const effects = createEffects(resolved.effects)
-  const store = await openConfiguredStore(resolved, effects)
+  checkSecretKey(resolved)
+  const store = typeof resolved.store === 'string' ? await openStore(resolved.store, effects) : resolved.store
+  let cache: CacheStore | undefined
   try {
-    return createPurser(await buildModules(resolved, effects, store))
+    if (resolved.cacheStore !== undefined) cache = await openCacheStore(resolved.cacheStore, effects)
+    return createPurser(await buildModules(resolved, effects, { store, cache }))
   } catch (error) {
-    await store.close()
+    await Promise.all([store.close(), cache?.close()])
     throw error
   }
 }
 
-async function openConfiguredStore({ store, secretKey }: ResolvedOptions, effects: Effects): Promise<Store> {
-  if (secretKey === undefined && typeof store === 'string') {
-    if (isPostgres(store)) throw missingSecretKey()
-    if (isSqlite(store)) requireDatabaseOfKey(sqlitePath(store))
-  }
-  return openStore(store, effects)
-}
-
-/** Opens the store at an address, or returns the store itself. */
-export async function openStore(store: string | Store, effects: Effects): Promise<Store> {
-  if (typeof store !== 'string') return store
-  if (store === 'memory:') return openMemoryStore({ effects })
-  if (isPostgres(store)) return openPostgresStore(store)
-  return openSqliteStore({ path: sqlitePath(store), effects })
+/** A store that is shared needs a key of the operator. A deleted database is not replaced while its key is there. */
+function checkSecretKey({ store, secretKey }: ResolvedOptions): void {
+  if (secretKey !== undefined || typeof store !== 'string' || store === 'memory:') return
+  const path = sqlitePath(store)
+  if (path === undefined) throw missingSecretKey()
+  requireDatabaseOfKey(path)
 }
 
 interface Modules {
   readonly options: ResolvedOptions
   readonly effects: Effects
   readonly store: Store
+  /** Undefined: answers and last good contexts are in the store. */
+  readonly cache: CacheStore | undefined
+  readonly stopFollowing: (() => void) | undefined
   readonly models: ProviderRegistry
   readonly journal: OpenJournal<LedgerData>
   readonly calls: PendingCalls
@@ -179,7 +185,11 @@ interface Modules {
   readonly answers: Answers
 }
 
-async function buildModules(options: ResolvedOptions, effects: Effects, store: Store): Promise<Modules> {
+async function buildModules(
+  options: ResolvedOptions,
+  effects: Effects,
+  { store, cache }: Pick<Modules, 'store' | 'cache'>,
+): Promise<Modules> {
   const { namespace, timeZone, providers } = options
   const clock = createWallClock(effects)
   const rules = compileRules({ ...options, clock })
@@ -200,8 +210,10 @@ async function buildModules(options: ResolvedOptions, effects: Effects, store: S
     mcp,
     onSessionEnd: (user, session) => context.endSession(user, session),
   })
+  const { answers: answerStore, lastGood } = cache ?? store
   const context = createContext({
     store,
+    lastGood,
     journal,
     effects,
     options: options.context,
@@ -210,7 +222,8 @@ async function buildModules(options: ResolvedOptions, effects: Effects, store: S
     timeZoneOf: async (user) => (await ledger.of(user).api.bond()).timeZone,
   })
   const answers = createAnswers({
-    store: store.answers,
+    store: answerStore,
+    shared: cache && store.answers,
     keys,
     effects,
     options: options.answers,
@@ -219,7 +232,8 @@ async function buildModules(options: ResolvedOptions, effects: Effects, store: S
     bus: store.bus,
     incarnationOf: async (user) => (await journal.read(user)).incarnation,
   })
-  return { options, effects, store, models, journal, calls, ledger, runtimes, context, answers }
+  const stopFollowing = cache && followRemovals(cache, { namespace, bus: store.bus, tag: (user) => journal.tag(user) })
+  return { options, effects, store, cache, stopFollowing, models, journal, calls, ledger, runtimes, context, answers }
 }
 
 function createPurser(modules: Modules): Purser {
@@ -286,6 +300,7 @@ function createPurser(modules: Modules): Purser {
       },
     },
     store: store.traits,
+    storeWarnings: (options) => withAbort('storeWarnings', options, async () => (await store.warnings?.()) ?? []),
     backup: (file, backupOptions) => withAbort('backup', backupOptions, () => calls.run(() => backUp(store, file))),
     close,
     [Symbol.asyncDispose]: () => close(),
@@ -298,7 +313,7 @@ function createPurser(modules: Modules): Purser {
 }
 
 async function eraseUser(
-  { journal, runtimes, context, answers, store }: Modules,
+  { journal, runtimes, context, answers, store, cache }: Modules,
   user: Subject,
   { actor, reason, isClosing }: EraseOptions & { isClosing(): boolean },
 ): Promise<EraseReceipt> {
@@ -313,13 +328,17 @@ async function eraseUser(
     actor,
     reason,
   }))
-  const forgotten = await Promise.allSettled([runtimes.forget(user), context.forget(user), answers.forget(user)])
+  // Before the message about the erasure, at which a cache of this process is wiped, so that they are counted.
+  const [forgottenAnswers] = await Promise.allSettled([answers.forget(user)])
+  const forgotten = [forgottenAnswers, ...(await Promise.allSettled([runtimes.forget(user), context.forget(user)]))]
+  const wiped = await cache?.wipe(user, journal.tag(user)).catch(() => false)
   // Last, because the bus messages about the erasure name the user as well.
-  const purged = await store.users.purge().catch(() => false)
+  const purged = (await store.users.purge().catch(() => false)) && wiped !== false
   const failed = forgotten.find((outcome) => outcome.status === 'rejected')
   // What the modules hold in memory ends with a close that did not wait for them.
   if (failed !== undefined && !isClosing()) throw failed.reason
-  return eraseReceipt(rowCounts, purged)
+  const answerCount = forgottenAnswers.status === 'fulfilled' ? forgottenAnswers.value : 0
+  return eraseReceipt({ ...rowCounts, answers: (rowCounts.answers ?? 0) + answerCount }, purged)
 }
 
 /**
@@ -327,14 +346,15 @@ async function eraseUser(
  * the store last. Calls that still wait for the store fail when it closes, and have a moment to reject their callers.
  */
 async function closeInOrder(modules: Modules, timeoutMs: number): Promise<void> {
-  const { effects, store, models, journal, calls, ledger, runtimes, context, answers } = modules
+  const { effects, store, cache, stopFollowing, models, journal, calls, ledger, runtimes, context, answers } = modules
   const endsAt = effects.monotonic() + timeoutMs
   const left = (): number => Math.max(0, endsAt - effects.monotonic())
   await Promise.all([runtimes.close({ timeoutMs }), calls.close(timeoutMs)])
   await models.close()
   const writers = Promise.all([context.close(), answers.close(), ledger.close()]).then(() => journal.close())
   await endsWithin(effects, writers, left())
-  await store.close({ timeoutMs: Math.max(STORE_CLOSE_MS, left()) })
+  stopFollowing?.()
+  await Promise.all([store.close({ timeoutMs: Math.max(STORE_CLOSE_MS, left()) }), cache?.close()])
   await endsWithin(effects, writers, STORE_CLOSE_MS)
 }
 
@@ -365,7 +385,8 @@ export async function findSecretKey(
 ): Promise<SecretKeys> {
   if (configured !== undefined) return configured
   if (!store.traits.durable) return { current: randomBytes(32).toString('base64'), previous: [] }
-  if (isSqlite(url)) return { current: await readOrCreateKeyFile(sqlitePath(url), store.meta), previous: [] }
+  const path = typeof url === 'string' ? sqlitePath(url) : undefined
+  if (path !== undefined) return { current: await readOrCreateKeyFile(path, store.meta), previous: [] }
   throw missingSecretKey()
 }
 
@@ -373,22 +394,4 @@ function missingSecretKey(): PurserError {
   return new PurserError('option_invalid', 'This store needs a secretKey.', {
     hint: 'Make one with `openssl rand -base64 32`, and use the same one for every instance.',
   })
-}
-
-function isSqlite(store: string | Store): store is string {
-  return typeof store === 'string' && store.startsWith('sqlite:')
-}
-
-function isPostgres(store: string): boolean {
-  return /^postgres(ql)?:/.test(store)
-}
-
-/** The driver is loaded when it is used: its package is an optional peer dependency. */
-async function openPostgresStore(url: string): Promise<Store> {
-  const { postgresStore } = await importPackage('pg', () => import('./drivers/postgres/index.ts'))
-  return postgresStore({ url })
-}
-
-function sqlitePath(store: string): string {
-  return store.slice('sqlite:'.length)
 }

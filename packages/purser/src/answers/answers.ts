@@ -27,6 +27,11 @@ export interface AnswersDeps {
   readonly options: AnswerOptions
   readonly namespace: string
   readonly calls: PendingCalls
+  /**
+   * The answers of the ledger's store, when `store` may belong to this process alone: `forget` and `clear` end generations
+   * there as well, so that no other process serves what was forgotten.
+   */
+  readonly shared?: AnswerStore | undefined
   /** Informs other instances that answers were removed, and receives their messages. */
   readonly bus: Bus
   /** The current incarnation of a user, 1 or more. Called at every lookup and before every write. */
@@ -44,6 +49,7 @@ class AnswersModule implements Answers {
   readonly #clock: MonotonicClock
   readonly #stats: StatsCounter
   readonly #scopes: Scopes
+  readonly #sharedScopes: Scopes | undefined
   readonly #access: AccessTracker
   readonly #cache: AnswerCache
   readonly #sweeper: Sweeper
@@ -62,7 +68,9 @@ class AnswersModule implements Answers {
     const onFailure = stats.addFailure
     const clock = createMonotonicClock(effects)
     const scopes = createScopes({ store, keys: keyring, effects, limits })
-    const keys = createKeyResolver({ keys: keyring, scopes, incarnationOf: deps.incarnationOf, onFailure })
+    const sharedScopes = deps.shared && createScopes({ store: deps.shared, keys: keyring, effects, limits })
+    const { incarnationOf } = deps
+    const keys = createKeyResolver({ keys: keyring, scopes, sharedScopes, incarnationOf, onFailure })
     const access = createAccessTracker({
       effects,
       touchEveryMs: options.touchEveryMs,
@@ -93,12 +101,15 @@ class AnswersModule implements Answers {
     }
     this.#sweeper = createSweeper({ effects, limits, sweep: (limit) => this.#sweep(limit) })
     this.#stopListening = deps.bus.subscribe((message) => {
-      if (message === 'gap' || (message.topic === 'answers' && message.namespace === namespace)) scopes.renew()
+      if (message !== 'gap' && (message.topic !== 'answers' || message.namespace !== namespace)) return
+      scopes.renew()
+      sharedScopes?.renew()
     })
     this.#deps = deps
     this.#clock = clock
     this.#stats = stats
     this.#scopes = scopes
+    this.#sharedScopes = sharedScopes
     this.#access = access
     this.#cache = cache
   }
@@ -135,6 +146,7 @@ class AnswersModule implements Answers {
     this.#turnCalls.removeWhere(isTheirs)
     // Written before they are forgotten, so that they are counted; those that arrive later are of an ended generation.
     await this.#cache.flush()
+    await this.#deps.shared?.forget(scope)
     const count = await this.#deps.store.forget(scope)
     this.#forgotten.add(scope.owner)
     await this.#announce()
@@ -146,6 +158,7 @@ class AnswersModule implements Answers {
     this.#valueCalls.removeWhere(() => true)
     this.#turnCalls.removeWhere(() => true)
     await this.#cache.flush()
+    await this.#deps.shared?.clear(this.#deps.namespace)
     await this.#deps.store.clear(this.#deps.namespace)
     this.#cache.clearLocal()
     await this.#announce()
@@ -170,6 +183,7 @@ class AnswersModule implements Answers {
   /** Called after a removal: this process reads generations again at once, other instances when the message arrives. */
   async #announce(): Promise<void> {
     this.#scopes.renew()
+    this.#sharedScopes?.renew()
     this.#sweeper.soon()
     await this.#deps.bus.publish({ topic: 'answers', namespace: this.#deps.namespace })
   }

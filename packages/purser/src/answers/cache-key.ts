@@ -54,10 +54,12 @@ export function createKeyResolver(deps: {
   readonly keys: Keyring
   readonly scopes: Scopes
   readonly incarnationOf: (user: Subject) => Promise<number>
+  /** The generations that all caches of a namespace share, when each process may have one of its own. */
+  readonly sharedScopes?: Scopes | undefined
   /** Called when the store could not be read. */
   readonly onFailure: () => void
 }): KeyResolver {
-  const { scopes, onFailure } = deps
+  const { scopes, sharedScopes, onFailure } = deps
   const hashKey = createKeyHash(deps.keys)
 
   async function incarnationOf(user: Subject): Promise<number> {
@@ -69,14 +71,19 @@ export function createKeyResolver(deps: {
     }
   }
 
-  async function generationOf(scope: AnswerScope): Promise<number | null> {
+  async function generationOf(scope: AnswerScope, of = scopes): Promise<number | null> {
     try {
-      const generation = scopes.generation(scope)
+      const generation = of.generation(scope)
       return typeof generation === 'number' ? generation : await generation
     } catch {
       onFailure()
       return null
     }
+  }
+
+  /** Undefined when all processes use one cache. */
+  async function sharedGenerationOf(scope: AnswerScope): Promise<number | null | undefined> {
+    return sharedScopes === undefined ? undefined : generationOf(scope, sharedScopes)
   }
 
   return {
@@ -86,10 +93,13 @@ export function createKeyResolver(deps: {
       const owner = isPrivate ? { user, incarnation: incarnation ?? current } : null
       const isCurrent = owner === null || (owner.incarnation === current && current !== UNKNOWN_INCARNATION)
       const answerScope = scopes.of(user, scope)
+      const shared = await sharedGenerationOf(answerScope)
       const text = canonicalText(value)
-      const key = hashKey({ kind, scope, user, incarnation: owner?.incarnation ?? UNKNOWN_INCARNATION, text })
+      const known = { kind, scope, user, incarnation: owner?.incarnation ?? UNKNOWN_INCARNATION, text }
+      const key = hashKey({ ...known, sharedGeneration: shared ?? undefined })
       if (text.length > LARGE_TEXT_CHARACTERS) await new Promise<void>(afterCurrentTick)
-      return { key, scope: answerScope, generation: isCurrent ? await generationOf(answerScope) : null, owner }
+      const isKnown = isCurrent && shared !== null
+      return { key, scope: answerScope, generation: isKnown ? await generationOf(answerScope) : null, owner }
     },
     scopeOf: (user) => scopes.of(user, 'user'),
     async isCurrentIncarnation({ owner }) {
@@ -104,6 +114,8 @@ export interface KeyInput {
   readonly scope: ScopeName
   readonly user: Subject
   readonly incarnation: number
+  /** Ends with every `forget` and `clear` of any process; absent when all processes use one cache. */
+  readonly sharedGeneration?: number | undefined
   /** The canonical text of the value. */
   readonly text: string
 }
@@ -118,9 +130,10 @@ export type KeyHash = (input: KeyInput) => string
  */
 export function createKeyHash(keys: Keyring): KeyHash {
   const secret = keys.mac('answers', ['key'], 'hex')
-  return ({ kind, scope, user, incarnation, text }) => {
+  return ({ kind, scope, user, incarnation, sharedGeneration, text }) => {
     const owner = scope === 'user' ? [user.namespace, user.id, incarnation] : [user.namespace]
-    return hash('sha256', `${secret}${JSON.stringify([kind, scope, ...owner])}${text}`, 'base64url')
+    const shared = sharedGeneration === undefined ? [] : [{ sharedGeneration }]
+    return hash('sha256', `${secret}${JSON.stringify([kind, scope, ...owner, ...shared])}${text}`, 'base64url')
   }
 }
 

@@ -5,6 +5,7 @@ import { readPage } from '../core/long-read.ts'
 import type { Subject } from '../core/subject.ts'
 import type { JournalPort, RecordReader } from '../journal/api.ts'
 import type { ContextOptions } from '../options.ts'
+import type { LastGoodStore } from '../storage/last-good-store.ts'
 import type { Store } from '../storage/store.ts'
 import { createActions } from './actions.ts'
 import type { InternalUserContext } from './api.ts'
@@ -29,7 +30,8 @@ import { UserCache } from './user-cache.ts'
 import { createUserContext } from './user-context.ts'
 
 export interface ContextDeps {
-  readonly store: Pick<Store, 'users' | 'bus' | 'lastGood'>
+  readonly store: Pick<Store, 'users' | 'bus'>
+  readonly lastGood: LastGoodStore
   readonly journal: JournalPort
   readonly effects: Effects
   readonly options: ContextOptions
@@ -93,7 +95,7 @@ interface ContextParts {
 }
 
 function createParts(deps: ContextDeps): ContextParts {
-  const { store, journal, effects, options, namespace, timeZone, timeZoneOf, limits = CONTEXT_LIMITS } = deps
+  const { store, lastGood, journal, effects, options, namespace, timeZone, timeZoneOf, limits = CONTEXT_LIMITS } = deps
   const deadlines = new DeadlineQueue(effects, { background: false })
   const timeouts = new DeadlineQueue(effects, { background: true })
   const jitter = createJitter(effects.randomId())
@@ -105,7 +107,7 @@ function createParts(deps: ContextDeps): ContextParts {
   const loader = new SectionLoader({
     effects,
     limits,
-    lastGood: store.lastGood,
+    lastGood,
     timeouts,
     jitter,
     incarnationOf: async (user) => (await journal.read(user)).incarnation,
@@ -129,7 +131,8 @@ function createParts(deps: ContextDeps): ContextParts {
   const invalidation = new Invalidation({
     namespace,
     processId,
-    store,
+    bus: store.bus,
+    lastGood,
     cache,
     sessions,
     history,

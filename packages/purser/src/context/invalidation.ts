@@ -1,5 +1,6 @@
 import type { Subject } from '../core/subject.ts'
-import type { BusMessage, Store } from '../storage/store.ts'
+import type { LastGoodStore } from '../storage/last-good-store.ts'
+import type { Bus, BusMessage } from '../storage/store.ts'
 import type { ContextHistory } from './history.ts'
 import { ACTION, CONSENT, PROFILE } from './records.ts'
 import { isCacheKeyOf, type SectionRuntime } from './section-runtime.ts'
@@ -17,7 +18,8 @@ export interface InvalidationDeps {
   readonly namespace: string
   /** Identifies this process among those that share the store. */
   readonly processId: string
-  readonly store: Pick<Store, 'bus' | 'lastGood'>
+  readonly bus: Bus
+  readonly lastGood: LastGoodStore
   readonly cache: UserCache
   readonly sessions: SessionCache
   readonly history: ContextHistory
@@ -34,10 +36,10 @@ export class Invalidation {
   readonly #unsubscribe: () => void
 
   constructor(deps: InvalidationDeps) {
-    const { sections, userSection, store } = deps
+    const { sections, userSection, bus } = deps
     this.#deps = deps
     this.#all = [...sections, userSection]
-    this.#unsubscribe = store.bus.subscribe((message) => this.#onMessage(message))
+    this.#unsubscribe = bus.subscribe((message) => this.#onMessage(message))
   }
 
   /**
@@ -45,14 +47,14 @@ export class Invalidation {
    * old data in the store; then in all other processes, even if the store has failed.
    */
   async invalidate(user: Subject, section: string | undefined): Promise<void> {
-    const { namespace, processId, store } = this.#deps
+    const { namespace, processId, bus, lastGood } = this.#deps
     const affected = section === undefined ? this.#all : this.#sectionsNamed(section)
     this.#removeFrozen(user.id, affected)
     try {
-      if (affected.some(({ source }) => !source.isBuiltIn)) await store.lastGood.drop(user, section)
+      if (affected.some(({ source }) => !source.isBuiltIn)) await lastGood.drop(user, section)
     } finally {
       this.#removeFrozen(user.id, affected)
-      await store.bus.publish({ topic: 'context', namespace, user: user.id, detail: `${processId} ${section ?? ''}` })
+      await bus.publish({ topic: 'context', namespace, user: user.id, detail: `${processId} ${section ?? ''}` })
     }
   }
 

@@ -80,7 +80,7 @@ export class CommitLoop<Data extends UserData> {
   /** Ends an incarnation and appends one event to the log, in one step. No write of either may run during it. */
   async erase({ user, log, pseudonym, event }: ErasureRequest<Data>): Promise<ErasedCounts> {
     const { store, load, createUnitOfWork } = this.#deps
-    const erased = await this.#retryOnConflict(async (target) => {
+    const erased = await this.#retryOnConflict([user.user, log.user], async (target) => {
       const row = await store.users.load(user.user)
       const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.user.namespace, pseudonym))
       const unit = createUnitOfWork(log.user, await load(log))
@@ -105,7 +105,9 @@ export class CommitLoop<Data extends UserData> {
     incarnation: number | undefined,
   ): Promise<readonly Completion[]> {
     const progress: BatchProgress<Data> = { cached: writer.snapshot, incarnation }
-    const completions = await this.#retryOnConflict((target) => this.#attempt(writer, batch, { progress, target }))
+    const completions = await this.#retryOnConflict([writer.user], (target) =>
+      this.#attempt(writer, batch, { progress, target }),
+    )
     if (completions !== undefined) return completions
     const { maxAttempts } = this.#deps.limits
     throw new PurserError('store_unavailable', `Other processes changed this user ${maxAttempts} times in a row.`, {
@@ -164,14 +166,15 @@ export class CommitLoop<Data extends UserData> {
 
   /**
    * Runs `attempt` until it reports no conflict by returning a value. After `attemptsBeforeLock` attempts it takes the
-   * store's write lock for each further one. Undefined when all attempts ended in a conflict.
+   * write lock of `users` for each further one. Undefined when all attempts ended in a conflict.
    */
   async #retryOnConflict<Result>(
+    users: readonly Subject[],
     attempt: (target: Target) => Promise<Result | undefined>,
   ): Promise<Result | undefined> {
     const { store, limits } = this.#deps
     for (let made = 0; made < limits.maxAttempts; made++) {
-      const lock = made < limits.attemptsBeforeLock ? undefined : await store.users.lockWrites?.()
+      const lock = made < limits.attemptsBeforeLock ? undefined : await store.users.lockWrites?.(users)
       try {
         const result = await attempt(lock ?? store.users)
         if (result !== undefined) return result

@@ -44,6 +44,11 @@ export interface Store {
   /** Checks what only the driver knows, such as settings and the clock of a server. Absent: nothing to check. */
   inspect?(): Promise<readonly StoreFinding[]>
   /**
+   * What the configuration of the store's server risks, such as evicting rows, as sentences for an operator. Absent when the
+   * store has no server.
+   */
+  warnings?(): Promise<readonly string[]>
+  /**
    * Finishes pending writes, then closes everything. Safe to call twice.
    *
    * @param options `timeoutMs`: after this time pending writes are rejected. Default: no limit.
@@ -92,10 +97,11 @@ export interface UserStore {
   /** `ok: false` when the revision or the incarnation is not the expected one; nothing was written then. */
   commit(user: Subject, commit: Commit): Promise<CommitOutcome>
   /**
-   * Takes the write lock of the store: until the lock's one write, its release or a short timeout, no other process
-   * writes. For a caller that read and wrote several times and lost every time. Absent when no caller can lose that often.
+   * Takes the write lock of these users, or of the store: until the lock's one write, its release or a short timeout, no
+   * other process writes. For a caller that read and wrote several times and lost every time. Absent when no caller can
+   * lose that often.
    */
-  lockWrites?(): Promise<WriteLock>
+  lockWrites?(users: readonly Subject[]): Promise<WriteLock>
   record(user: Subject, kind: string, name: string): Promise<string | undefined>
   records(user: Subject, kind: string, page: RecordPage): Promise<readonly StoredRecord[]>
   reply(user: Subject, key: string): Promise<Reply | undefined>

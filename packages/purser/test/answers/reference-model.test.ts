@@ -3,7 +3,7 @@ import test from 'node:test'
 import fc from 'fast-check'
 import { createSubject, type Subject } from '../../src/core/subject.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
-import { type AnswersHarness, drivers, openAnswersHarness } from '../support/answers-harness.ts'
+import { type AnswersHarness, localDrivers, openAnswersHarness } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('answers against a reference model')
@@ -193,7 +193,7 @@ async function compareStats(model: Model, { answers, clock }: Real): Promise<voi
 
 const NOTHING = { entries: 0, bytes: 0, expired: 0 }
 
-for (const [name, openStore] of Object.entries(drivers)) {
+for (const [name, openStore] of Object.entries(localDrivers)) {
   test(`any sequence of calls gives the results of the reference model (${name}; CM-10, CM-13, CM-15, CM-17)`, async () => {
     const { store, close } = await openStore()
     let round = 0

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createSubject } from '../../src/core/subject.ts'
 import { PurserError } from '../../src/errors.ts'
-import { alice, bob, countCalls, onEveryDriver } from '../support/answers-harness.ts'
+import { alice, bob, countCalls, localDrivers, onEveryDriver } from '../support/answers-harness.ts'
 
 onEveryDriver('a miss computes and the second lookup hits, with keys in any order (CM-13, CM-18)', async (open) => {
   const { answers } = await open()
@@ -206,22 +206,26 @@ onEveryDriver(
   },
 )
 
-onEveryDriver('an answer that is evicted before its use was written is written again (CM-15)', async (open) => {
-  const { answers, clock } = await open({ answers: { maxEntries: 3 } })
-  const own = answers.of(alice)
-  for (const q of ['a', 'b', 'c']) await own.remember(q, () => q)
-  await clock.pass(50)
-  await own.lookup('a')
-  await own.remember('d', () => 'd')
-  await clock.pass(50)
-  assert.deepEqual(answers.stats().evictions, 0)
-  await clock.pass(50)
-  const { entries, evictions } = answers.stats()
-  assert.deepEqual({ entries, evictions }, { entries: 3, evictions: 1 })
-  const other = await open()
-  assert.equal(await other.answers.of(alice).lookup('b'), undefined)
-  for (const q of ['a', 'c', 'd']) assert.equal((await other.answers.of(alice).lookup(q))?.answer, q)
-})
+onEveryDriver(
+  'an answer that is evicted before its use was written is written again (CM-15)',
+  async (open) => {
+    const { answers, clock } = await open({ answers: { maxEntries: 3 } })
+    const own = answers.of(alice)
+    for (const q of ['a', 'b', 'c']) await own.remember(q, () => q)
+    await clock.pass(50)
+    await own.lookup('a')
+    await own.remember('d', () => 'd')
+    await clock.pass(50)
+    assert.deepEqual(answers.stats().evictions, 0)
+    await clock.pass(50)
+    const { entries, evictions } = answers.stats()
+    assert.deepEqual({ entries, evictions }, { entries: 3, evictions: 1 })
+    const other = await open()
+    assert.equal(await other.answers.of(alice).lookup('b'), undefined)
+    for (const q of ['a', 'c', 'd']) assert.equal((await other.answers.of(alice).lookup(q))?.answer, q)
+  },
+  localDrivers,
+)
 
 onEveryDriver('expired entries are evicted before live ones (CM-D08)', async (open) => {
   const { answers, clock } = await open({ answers: { maxEntries: 2 } })
@@ -235,43 +239,47 @@ onEveryDriver('expired entries are evicted before live ones (CM-D08)', async (op
   assert.equal(answers.stats().evictions, 0)
 })
 
-onEveryDriver('statistics are exact: hits + misses + joined = lookups (CM-17)', async (open) => {
-  const { answers, clock, store } = await open({ answers: { ttlMs: 1_000 } })
-  const own = answers.of(alice)
-  await own.lookup('a')
-  await own.remember('a', () => 'x'.repeat(100))
-  await own.lookup('a')
-  const gate = Promise.withResolvers<string>()
-  const both = [own.remember('b', () => gate.promise, { ttlMs: 5_000 }), own.remember('b', () => 'never')]
-  gate.resolve('b')
-  assert.deepEqual(
-    (await Promise.all(both)).map(({ source }) => source),
-    ['computed', 'joined'],
-  )
-  await answers.flush()
-  clock.advance(1_001)
-  const { bytes, ...stats } = answers.stats()
-  assert.ok(bytes > 100)
-  assert.deepEqual(stats, {
-    entries: 2,
-    active: 1,
-    expired: 1,
-    file: store.file,
-    maxEntries: 10_000,
-    maxBytes: 268_435_456,
-    ttlMs: 1_000,
-    hits: 1,
-    misses: 3,
-    joined: 1,
-    evictions: 0,
-    memoryOnly: 0,
-    savedTokens: 0,
-    failures: 0,
-  })
-  await clock.pass(60_000)
-  const { entries, expired } = answers.stats()
-  assert.deepEqual({ entries, expired }, { entries: 0, expired: 0 })
-})
+onEveryDriver(
+  'statistics are exact: hits + misses + joined = lookups (CM-17)',
+  async (open) => {
+    const { answers, clock, store } = await open({ answers: { ttlMs: 1_000 } })
+    const own = answers.of(alice)
+    await own.lookup('a')
+    await own.remember('a', () => 'x'.repeat(100))
+    await own.lookup('a')
+    const gate = Promise.withResolvers<string>()
+    const both = [own.remember('b', () => gate.promise, { ttlMs: 5_000 }), own.remember('b', () => 'never')]
+    gate.resolve('b')
+    assert.deepEqual(
+      (await Promise.all(both)).map(({ source }) => source),
+      ['computed', 'joined'],
+    )
+    await answers.flush()
+    clock.advance(1_001)
+    const { bytes, ...stats } = answers.stats()
+    assert.ok(bytes > 100)
+    assert.deepEqual(stats, {
+      entries: 2,
+      active: 1,
+      expired: 1,
+      file: store.file,
+      maxEntries: 10_000,
+      maxBytes: 268_435_456,
+      ttlMs: 1_000,
+      hits: 1,
+      misses: 3,
+      joined: 1,
+      evictions: 0,
+      memoryOnly: 0,
+      savedTokens: 0,
+      failures: 0,
+    })
+    await clock.pass(60_000)
+    const { entries, expired } = answers.stats()
+    assert.deepEqual({ entries, expired }, { entries: 0, expired: 0 })
+  },
+  localDrivers,
+)
 
 onEveryDriver('clear empties its namespace and no other (CM-16)', async (open) => {
   const { answers, store } = await open()

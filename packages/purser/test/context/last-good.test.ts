@@ -12,17 +12,20 @@ import type { Store } from '../../src/storage/store.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { openContextHarness, runCallbacks } from '../support/context-harness.ts'
 import { noPostgres, openPostgres } from '../support/postgres-server.ts'
+import { noRedis, openRedis } from '../support/redis-server.ts'
 
 const user = createSubject('test', 'asha')
 const key = { user, section: 'profile', incarnation: 1 }
 
-for (const driver of ['memory', 'sqlite', ...(noPostgres ? [] : ['postgres' as const])] as const) {
+const servers = [...(noPostgres ? [] : ['postgres' as const]), ...(noRedis ? [] : ['redis' as const])]
+
+for (const driver of ['memory', 'sqlite', ...servers] as const) {
   const open = async (t: { after(run: () => Promise<void>): void }): Promise<Store> => {
     if (driver === 'memory') return openMemoryStore({ effects: systemEffects })
-    if (driver === 'postgres') {
-      const postgres = await openPostgres()
-      t.after(() => postgres.close())
-      return postgres
+    if (driver !== 'sqlite') {
+      const store = await (driver === 'postgres' ? openPostgres() : openRedis())
+      t.after(() => store.close())
+      return store
     }
     const directory = await mkdtemp(join(tmpdir(), 'purser-last-good-'))
     const store = await openSqliteStore({ path: join(directory, 'p.db'), effects: systemEffects })

@@ -116,7 +116,7 @@ async function contents(store: AnswerStore, namespace: string, now: number): Pro
       if (page.length < 70) break
     }
   }
-  // A driver of a server knows the totals as of its last read.
+  // Removes nothing, and shows a process that reads the totals from a server the current ones.
   await store.sweep(namespace, { now, limit: 0 })
   const { entries, bytes, expired } = store.totals(namespace, now)
   const isExpired = ({ expiresAt }: AnswerRow): boolean => expiresAt !== null && expiresAt < now

@@ -19,6 +19,7 @@ import {
 } from '../../src/testing/store-contract/samples.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 import { noPostgres, openPostgres } from '../support/postgres-server.ts'
+import { noRedis, openRedis } from '../support/redis-server.ts'
 import { temporaryPath } from '../support/temporary-store.ts'
 
 /** Pseudo-random choices that depend on the seed only. */
@@ -113,11 +114,16 @@ async function readEverything(store: Store): Promise<unknown> {
   return [users, tail.map(({ user, event }) => [user, event]), await store.users.overview(NAMESPACE)]
 }
 
+async function openRedisStores(): Promise<Store[]> {
+  return noRedis ? [] : [await openRedis()]
+}
+
 const outcomeOf = (work: Promise<unknown>): Promise<unknown> => work.catch(() => 'rejected')
 
 const durableStores: Readonly<Record<string, () => Promise<Store>>> = {
   sqlite: () => openSqliteStore({ path: temporaryPath(), effects: handClock() }),
   ...(noPostgres ? {} : { postgres: () => openPostgres() }),
+  ...(noRedis ? {} : { redis: () => openRedis() }),
 }
 
 for (const [name, open] of Object.entries(durableStores)) {
@@ -171,8 +177,8 @@ test('the drivers list random users alike, with every query plan of SQLite', asy
   const path = temporaryPath()
   const memory = await openMemoryStore({ effects: handClock() })
   const sqlite = await openSqliteStore({ path, effects: handClock() })
-  const postgres = noPostgres ? [] : [await openPostgres()]
-  const stores = [memory, sqlite, ...postgres]
+  const others = [...(noPostgres ? [] : [await openPostgres()]), ...(await openRedisStores())]
+  const stores = [memory, sqlite, ...others]
   for (let number = 0; number < 300; number++) {
     const id = number < IDS.length ? (IDS[number] as string) : `user ${choose.below(1_000_000)}`
     const commit = await randomCommit(choose, memory, id)
@@ -195,7 +201,7 @@ test('the drivers list random users alike, with every query plan of SQLite', asy
       createUserList(database.connection, { selectiveRows: 20, maxWindows: 2_000 }),
       createUserList(database.connection, { selectiveRows: -1, maxWindows: 1 }),
     ].map((userList) => ({ list: async (query: UserQuery) => userList.list(query) })),
-    ...postgres.map(({ users }) => users),
+    ...others.map(({ users }) => users),
   ]
   for (let round = 0; round < rounds(20_000, 400); round++) {
     let query = randomQuery(choose)
@@ -209,6 +215,5 @@ test('the drivers list random users alike, with every query plan of SQLite', asy
       query = { ...query, after: { value: last.value, id: last.id } }
     }
   }
-  await database.close()
-  await Promise.all(postgres.map((store) => store.close()))
+  await Promise.all([database.close(), ...others.map((store) => store.close())])
 })

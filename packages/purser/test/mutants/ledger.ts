@@ -54,7 +54,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a write that keeps losing conflicts never takes the write lock',
     file: 'journal/commit-loop.ts',
-    find: 'made < limits.attemptsBeforeLock ? undefined : await store.users.lockWrites?.()',
+    find: 'made < limits.attemptsBeforeLock ? undefined : await store.users.lockWrites?.(users)',
     replace: 'undefined as Awaited<ReturnType<NonNullable<UserStore["lockWrites"]>>> | undefined',
     tests: ['journal/journal.test.ts'],
   },

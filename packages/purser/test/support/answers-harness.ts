@@ -15,6 +15,7 @@ import { type AnswerOptions, DEFAULTS } from '../../src/options.ts'
 import type { AnswerStore } from '../../src/storage/answer-store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import { createInProcessWorker } from './in-process-worker.ts'
+import { noRedis, openRedis } from './redis-server.ts'
 
 export const keys: Keyring = createKeyring(Buffer.alloc(32, 7))
 export const alice: Subject = createSubject('default', 'alice')
@@ -79,14 +80,24 @@ export interface OpenStore {
   close(): Promise<void>
 }
 
-/** Opens an empty store, for every driver. */
-export const drivers: Readonly<Record<string, () => Promise<OpenStore>>> = {
+type OpenStores = Readonly<Record<string, () => Promise<OpenStore>>>
+
+/** Opens an empty store in this process, where a hand clock passes no time while it waits, and totals are exact. */
+export const localDrivers: OpenStores = {
   memory: async () => ({ store: createMemoryAnswers(), close: async () => {} }),
   sqlite: async () => {
     const folder = await mkdtemp(join(tmpdir(), 'purser-answers-'))
     const { store, close } = await openSqlite(join(folder, 'cache.db'))
     return { store, close: () => close().then(() => rm(folder, { recursive: true })) }
   },
+}
+
+/** Opens an empty store, for every driver. */
+export const drivers: OpenStores = { ...localDrivers, ...(noRedis ? {} : { redis: openRedisAnswers }) }
+
+async function openRedisAnswers(): Promise<OpenStore> {
+  const store = await openRedis()
+  return { store: store.answers, close: () => store.close() }
 }
 
 /** An answer store in a file that is read and written in the test's own thread. */
@@ -103,8 +114,9 @@ export async function openSqlite(path: string): Promise<OpenStore> {
 export function onEveryDriver(
   title: string,
   run: (open: (options?: AnswersHarnessOptions) => Promise<AnswersHarness>, context: TestContext) => Promise<void>,
+  stores: OpenStores = drivers,
 ): void {
-  for (const [name, openStore] of Object.entries(drivers)) {
+  for (const [name, openStore] of Object.entries(stores)) {
     test(`${title} (${name})`, async (context) => {
       const { store, close } = await openStore()
       try {

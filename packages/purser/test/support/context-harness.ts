@@ -50,6 +50,7 @@ export async function openContextHarness(
   const { limits, timeZone = 'UTC', timeZoneOf } = deps
   const module = createContext({
     store,
+    lastGood: store.lastGood,
     journal,
     effects,
     // The tests of rendering are about the formats of the first application unless they name a mode.

@@ -21,9 +21,15 @@ import { DEFAULTS, type LedgerOptions } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import { noPostgres, openPostgres } from './postgres-server.ts'
+import { noRedis, openRedis } from './redis-server.ts'
 
-export type Driver = 'memory' | 'sqlite' | 'postgres'
-export const DRIVERS: readonly Driver[] = noPostgres ? ['memory', 'sqlite'] : ['memory', 'sqlite', 'postgres']
+export type Driver = 'memory' | 'sqlite' | 'postgres' | 'redis'
+export const DRIVERS: readonly Driver[] = [
+  'memory',
+  'sqlite',
+  ...(noPostgres ? [] : ['postgres' as const]),
+  ...(noRedis ? [] : ['redis' as const]),
+]
 
 export interface LedgerHarnessOptions
   extends Partial<LedgerOptions>,
@@ -137,9 +143,9 @@ async function openStore(
     const memory = await openMemoryStore({ effects })
     return { store: memory, release: () => memory.close() }
   }
-  if (driver === 'postgres') {
-    const postgres = await openPostgres()
-    return { store: postgres, release: () => postgres.close() }
+  if (driver === 'postgres' || driver === 'redis') {
+    const opened = await (driver === 'postgres' ? openPostgres() : openRedis())
+    return { store: opened, release: () => opened.close() }
   }
   const directory = path === undefined ? await mkdtemp(join(tmpdir(), 'purser-ledger-')) : undefined
   const sqlite = await openSqliteStore({ path: path ?? join(directory as string, 'ledger.db'), effects })

@@ -1,5 +1,14 @@
 import { PROVIDER_KINDS, type ProviderConfig, type PurserOptions } from 'purser'
-import { ENDPOINTS, isSpec, OPTION_SPECS, type OptionSpec, RETRY_CAUSES, type SpecTable } from 'purser/internal'
+import {
+  ENDPOINTS,
+  isSpec,
+  OPTION_SPECS,
+  type OptionSpec,
+  RETRY_CAUSES,
+  type SpecTable,
+  STORE_URL,
+  STORE_URL_FORMS,
+} from 'purser/internal'
 import { z } from 'zod'
 import { isHttpUrl, SERVER_SPECS, type ServerOptions } from './server-options.ts'
 
@@ -94,10 +103,7 @@ const { store: _store, effects: _effects, ...LIBRARY_SPECS } = OPTION_SPECS
 export const configSchema: z.ZodType<ConfigFile> = z.strictObject({
   ...shapeOf(LIBRARY_SPECS as unknown as SpecTable),
   $schema: z.string().optional(),
-  store: z
-    .string()
-    .regex(/^(memory:|sqlite:.+|postgres(ql)?:\/\/.+)$/, "must be 'memory:', 'sqlite:PATH' or 'postgres://…'")
-    .optional(),
+  store: z.string().regex(STORE_URL, `must be ${STORE_URL_FORMS}`).optional(),
   secretKey: z
     .union([nonEmpty, z.strictObject({ current: nonEmpty, previous: z.array(nonEmpty).optional() })])
     .optional(),

@@ -1,4 +1,4 @@
-import { isSpec, OPTION_SPECS, type OptionSpec, type SpecTable } from 'purser/internal'
+import { isSpec, OPTION_SPECS, type OptionSpec, type SpecTable, STORE_URL_FORMS } from 'purser/internal'
 import { SERVER_SPECS } from './server-options.ts'
 
 /** An option that a flag or an environment variable can set. All others are set in the configuration file. */
@@ -16,7 +16,7 @@ export const DEFAULT_STORE = 'sqlite:data/purser.db'
 const SPECS: SpecTable = { ...OPTION_SPECS, server: SERVER_SPECS } as unknown as SpecTable
 
 export const SETTINGS: readonly Setting[] = [
-  setting('store', "'memory:', 'sqlite:PATH' or 'postgres://…'", { defaultWords: DEFAULT_STORE }),
+  setting('store', STORE_URL_FORMS, { defaultWords: DEFAULT_STORE }),
   setting('namespace', 'Application or tenant'),
   setting('timeZone', 'Time zone of users without their own'),
   setting('secretKey', '32 bytes in base64', { defaultWords: 'a key file beside the database' }),

@@ -1,10 +1,9 @@
 import { systemEffects } from '../../../src/core/effects.ts'
-import { postgresStore } from '../../../src/drivers/postgres/index.ts'
-import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
+import { openStore as openStoreOf } from '../../../src/open-store.ts'
 import type { Store } from '../../../src/storage/store.ts'
+import { STORE_URL } from '../../../src/storage/store-url.ts'
 
-/** Opens the store at a `postgres://` URL or a path of SQLite. */
+/** Opens the store at a URL, or at a path of SQLite. */
 export async function openStore(location: string): Promise<Store> {
-  if (location.startsWith('postgres:')) return postgresStore({ url: location })
-  return openSqliteStore({ path: location, effects: systemEffects })
+  return openStoreOf(STORE_URL.test(location) ? location : `sqlite:${location}`, systemEffects)
 }

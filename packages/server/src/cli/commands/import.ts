@@ -8,16 +8,19 @@ import { NotFoundError, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { type ExportSummary, validateExportFile } from '../export-file.ts'
 import { API_FLAGS, getText } from '../flags.ts'
+import { importOriginalUser } from '../import-original-ledger.ts'
 import type { UserReport } from '../import-report.ts'
 import { importUsers } from '../import-users.ts'
+import { readOriginalLedger } from '../original-ledger.ts'
 import { createProgress } from '../progress.ts'
 import { printJson, printMessage, type Terminal } from '../terminal.ts'
 
 export const importFile: Command = {
   name: 'import',
-  operands: 'FILE',
+  operands: 'FILE|redis://HOST/12',
   operandCount: [1, 1],
-  summary: 'Imports a file of purser export, or with --user an old ai_responses.json; reports what was skipped.',
+  summary:
+    'Imports a file of purser export, with --user an old ai_responses.json, or the users of the original ledger in Redis; reports what was skipped.',
   flags: {
     ...API_FLAGS,
     user: { type: 'string', help: 'the user of the answers in an ai_responses.json' },
@@ -25,6 +28,7 @@ export const importFile: Command = {
   },
   async run(invocation) {
     const { terminal, operands, flags } = invocation
+    if (REDIS_URL.test(operands[0] ?? '')) return importOriginalLedger(invocation, operands[0] ?? '')
     const path = resolve(terminal.directory, operands[0] ?? '')
     if (!existsSync(path)) throw new NotFoundError(`File ${path} not found.`)
     if (statSync(path).isDirectory()) throw new UsageError(`${path} is a directory, not a file.`)
@@ -37,6 +41,28 @@ export const importFile: Command = {
     if (user !== undefined) return importAnswers(invocation, path, user)
     throw new UsageError(`${path} is not a file of purser export. For an old ai_responses.json pass --user ID.`)
   },
+}
+
+const REDIS_URL = /^rediss?:\/\//
+
+/** The number of users is not known before the last one, so there is no progress to show. */
+async function importOriginalLedger(invocation: Invocation, url: string): Promise<ExitCode> {
+  const { terminal, flags } = invocation
+  requireLocal(invocation, 'Importing the original ledger')
+  await using connection = await openStore(invocation)
+  const options = { force: flags.force === true, signal: terminal.signal }
+  const users: UserReport[] = []
+  let [hasExisting, hasRefused] = [false, false]
+  for await (const original of readOriginalLedger(url)) {
+    const report = await importOriginalUser(connection.purser, original, options)
+    if (flags.json === true) users.push(report)
+    else printReport(terminal, report)
+    hasExisting ||= report.exists
+    hasRefused ||= report.refused.length > 0
+  }
+  if (flags.json === true) printJson(terminal, { users })
+  if (hasExisting) return EXIT.conflict
+  return hasRefused ? EXIT.failed : EXIT.ok
 }
 
 async function importExports(invocation: Invocation, path: string, summary: ExportSummary): Promise<ExitCode> {

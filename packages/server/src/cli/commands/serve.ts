@@ -51,6 +51,8 @@ export async function serveUntilInterrupted(
   checkKeys(config, environmentKeys, terminal)
   const server = await openServer({ config, keys: environmentKeys })
   try {
+    const storeWarnings = await server.context.purser.storeWarnings()
+    for (const warning of storeWarnings) printMessage(terminal, `warning: ${warning}`)
     const url = await server.listen()
     const firstKeys = await server.context.keys.createFirst()
     const newKeys = [...firstKeys, ...(await createRequestedKey(server, getText(flags['new-key'])))]

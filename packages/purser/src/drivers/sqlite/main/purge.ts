@@ -21,7 +21,7 @@ import { PENDING_REWRITE } from './erase.ts'
 
 const SLICE_ROWS = 500
 /** A larger file is not rewritten, since that would block writes for seconds; the receipt says so. */
-const VACUUM_MAX_BYTES = 268_435_456
+export const VACUUM_MAX_BYTES = 268_435_456
 const TRUNCATE_ATTEMPTS = 20
 const TRUNCATE_PAUSE_MS = 50
 /** After an unfinished purge, the next attempt starts this much later. */

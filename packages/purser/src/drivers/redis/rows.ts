@@ -1,0 +1,130 @@
+import type { Subject } from '../../core/subject.ts'
+import type { Commit, Facets, Reply, StoredEvent, UserRow } from '../../storage/commit.ts'
+import { FOREVER, NEVER_SEEN } from '../instants.ts'
+import type { RedisReply } from './link.ts'
+
+/*
+ * The representation of rows in Redis. Numbers are text; those that count are integers below 2^53.
+ */
+
+/** The fields of a user's hash that `userOf` reads, in its order. */
+export const USER_FIELDS: readonly string[] = [
+  'incarnation',
+  'revision',
+  'headSequence',
+  'headMac',
+  'mac',
+  'state',
+  'measured',
+  'usage',
+  'created',
+  'updated',
+  'seen',
+]
+
+export function userOf(fields: readonly (string | null)[]): UserRow | undefined {
+  const [incarnation, revision, sequence, headMac, mac, state, measured, usage, created, updated, seen] = fields
+  if (incarnation === null || incarnation === undefined) return undefined
+  return {
+    incarnation: Number(incarnation),
+    revision: Number(revision),
+    head: sequence == null || headMac == null ? null : { sequence: Number(sequence), mac: headMac },
+    headMac: mac ?? null,
+    state: state ?? null,
+    measured: measured ?? null,
+    usage: usage ?? null,
+    stamps: {
+      createdAt: Number(created),
+      updatedAt: Number(updated),
+      seenAt: Number(seen) === NEVER_SEEN ? null : Number(seen),
+    },
+  }
+}
+
+/** A record in the hash and in the sorted set of names: kinds are encoded, so the first colon ends the kind. */
+export function recordName(kind: string, name: string): string {
+  return `${encodeURIComponent(kind)}:${name}`
+}
+
+/** An event: its encoded id, a space, and the rest as JSON. */
+function eventText({ sequence, id, at, type, body, mac }: StoredEvent): string {
+  return `${encodeURIComponent(id)} ${JSON.stringify([sequence, id, at, type, body, mac])}`
+}
+
+export function eventOf(text: string): StoredEvent {
+  const [sequence, id, at, type, body, mac] = JSON.parse(text.slice(text.indexOf(' ') + 1)) as [
+    number,
+    string,
+    number,
+    string,
+    string,
+    string,
+  ]
+  return { sequence, id, at, type, body, mac }
+}
+
+export function replyOf(key: string, text: RedisReply): Reply | undefined {
+  if (typeof text !== 'string') return undefined
+  const [digest, result, expiresAt] = JSON.parse(text) as [string, string, number]
+  return { key, digest, result, expiresAt }
+}
+
+export interface CommitArguments {
+  readonly user: Subject
+  readonly commit: Commit
+  /** Names this commit, so that it is not written twice. */
+  readonly id: string
+  /** That of the write lock under which it is written. */
+  readonly token?: string | undefined
+}
+
+/** A commit as the scripts read it. */
+export function commitArguments({ user, commit, id, token = '' }: CommitArguments, isRetry: boolean): string[] {
+  checkNumbers(commit)
+  const { expect, incarnation, tag, at, seenAt, facets, dropEventsBelow, records, trims, replies, events } = commit
+  const args = [user.id, encodeURIComponent(user.id), id, isRetry ? '1' : '0', token]
+  args.push(expect === null ? '' : String(expect), String(incarnation), tag ?? '', String((expect ?? 0) + 1))
+  args.push(String(at), String(seenAt ?? NEVER_SEEN), ...facetArguments(facets))
+  args.push(dropEventsBelow === undefined ? '' : String(dropEventsBelow))
+  const fields = changedFields(commit)
+  args.push(String(fields.length / 2), ...fields)
+  args.push(String(records.length))
+  for (const { kind, name, value } of records)
+    args.push(recordName(kind, name), value === null ? '0' : '1', value ?? '')
+  args.push(String(trims.length))
+  for (const { kind, keep } of trims) args.push(encodeURIComponent(kind), String(keep))
+  args.push(String(replies.length))
+  for (const { key, digest, result, expiresAt } of replies)
+    args.push(key, JSON.stringify([digest, result, expiresAt]), String(expiresAt))
+  args.push(String(events.length))
+  for (const event of events) args.push(String(event.sequence), encodeURIComponent(event.id), eventText(event))
+  return args
+}
+
+/** The constraints that a column type has in other databases. */
+function checkNumbers({ at, facets: { capUsed, peak } }: Commit): void {
+  for (const value of [at, capUsed, peak])
+    if (!Number.isFinite(value)) throw new Error(`Cannot store the number ${value}.`)
+}
+
+function facetArguments({ phase, riskLevel, blocked, capUsed, capUsedUntil, peak }: Facets): string[] {
+  return [
+    encodeURIComponent(phase),
+    encodeURIComponent(riskLevel),
+    blocked ? '1' : '0',
+    String(Math.max(0, capUsed)),
+    String(capUsedUntil ?? FOREVER),
+    String(Math.max(0, peak)),
+  ]
+}
+
+function changedFields({ folded, measured, usage }: Commit): string[] {
+  const fields: string[] = []
+  if (folded !== undefined) {
+    const { head, headMac, state } = folded
+    fields.push('headSequence', String(head.sequence), 'headMac', head.mac, 'mac', headMac, 'state', state)
+  }
+  if (measured !== undefined) fields.push('measured', measured)
+  if (usage !== undefined) fields.push('usage', usage)
+  return fields
+}

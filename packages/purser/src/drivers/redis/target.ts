@@ -1,0 +1,121 @@
+import type { RedisClientOptions } from 'redis'
+import { isObject, validateOptions } from '../../core/validate.ts'
+import { PurserError } from '../../errors.ts'
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** Credentials and TLS of the connections to a server. */
+export interface RedisAccess {
+  readonly username?: string
+  readonly password?: string
+  /** `true`, or options of `tls.connect`. */
+  readonly tls?: boolean | Record<string, unknown>
+}
+
+export interface RedisStoreOptions extends RedisAccess {
+  /** `redis://USER:PASSWORD@HOST:6379/DB`, or `rediss://…` with TLS. One of `url`, `cluster` and `sentinel` is required. */
+  readonly url?: string
+  /** Some nodes of a cluster; the others are found through them. */
+  readonly cluster?: { readonly nodes: readonly Address[] }
+  /** Sentinels that know the primary `name`. Their own credentials, if any, are `access`. */
+  readonly sentinel?: { readonly name: string; readonly nodes: readonly Address[]; readonly access?: RedisAccess }
+  /** Begins the names of all keys and channels, so that several stores can share a server. Default: `purser`. */
+  readonly prefix?: string
+  /** Deadline of every operation with its retries, ms. Default: 5,000. */
+  readonly timeoutMs?: number
+}
+
+const OPTIONS: readonly string[] = ['url', 'cluster', 'sentinel', 'username', 'password', 'tls', 'prefix', 'timeoutMs']
+
+/** Where to connect to. */
+export type Target = (
+  | { readonly kind: 'server' }
+  | { readonly kind: 'cluster'; readonly nodes: readonly Address[] }
+  | {
+      readonly kind: 'sentinel'
+      readonly name: string
+      readonly nodes: readonly Address[]
+      readonly sentinelOptions: RedisClientOptions
+    }
+) & {
+  readonly options: RedisClientOptions
+  /** For display: without a password. */
+  readonly location: string
+}
+
+export interface ResolvedRedisOptions {
+  readonly target: Target
+  readonly prefix: string
+  readonly timeoutMs: number
+}
+
+/** @throws {PurserError} `option_unknown`, `option_invalid`. */
+export function resolveRedisOptions(options: RedisStoreOptions): ResolvedRedisOptions {
+  validateOptions('redisStore', options, OPTIONS)
+  const { url, cluster, sentinel, timeoutMs = 5_000 } = options
+  if ([url, cluster, sentinel].filter((value) => value !== undefined).length !== 1)
+    throw invalid("redisStore needs one of 'url', 'cluster' and 'sentinel'.", 'url')
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1)
+    throw invalid("'timeoutMs' must be an integer of 1 or more.", 'timeoutMs')
+  const parsed = url === undefined ? undefined : parseUrl(url)
+  const prefix = options.prefix ?? parsed?.prefix ?? 'purser'
+  if (!/^[\w:.-]{1,64}$/.test(prefix))
+    throw invalid("'prefix' must be 1 to 64 letters, digits, '_', ':', '.' or '-'.", 'prefix')
+  const access = accessOf(options)
+  if (parsed !== undefined)
+    return {
+      prefix,
+      timeoutMs,
+      target: { kind: 'server', options: { url: parsed.url, ...access }, location: parsed.location },
+    }
+  if (cluster !== undefined) {
+    const nodes = parseNodes(cluster.nodes, 'cluster')
+    return { prefix, timeoutMs, target: { kind: 'cluster', nodes, options: access, location: locationOf(nodes) } }
+  }
+  const { name, nodes: sentinels, access: sentinelAccess = {} } = sentinel as NonNullable<typeof sentinel>
+  const nodes = parseNodes(sentinels, 'sentinel')
+  const sentinelOptions = accessOf(sentinelAccess)
+  const location = `${locationOf(nodes)}/${name}`
+  return { prefix, timeoutMs, target: { kind: 'sentinel', name, nodes, sentinelOptions, options: access, location } }
+}
+
+function accessOf({ username, password, tls }: RedisAccess): RedisClientOptions {
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined || tls === false ? {} : { socket: { ...(tls === true ? {} : tls), tls: true } }),
+  } as RedisClientOptions
+}
+
+/** Splits off the parameter that is Purser's own. */
+function parseUrl(text: string): { readonly url: string; readonly location: string; readonly prefix?: string } {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '')
+    throw invalid("'url' must be a URL like redis://HOST:6379/0.", 'store')
+  if (!/^\/?\d{0,4}$/.test(url.pathname))
+    throw invalid('The path of the URL must be the number of a database.', 'store')
+  const prefix = url.searchParams.get('prefix') ?? undefined
+  url.search = ''
+  const { href } = url
+  url.password = ''
+  return { url: href, location: url.href, ...(prefix === undefined ? {} : { prefix }) }
+}
+
+function parseNodes(nodes: unknown, param: string): readonly Address[] {
+  const isAddress = (node: unknown): boolean =>
+    isObject(node) && typeof node.host === 'string' && Number.isInteger(node.port)
+  if (!Array.isArray(nodes) || nodes.length === 0 || !nodes.every(isAddress))
+    throw invalid(`'${param}.nodes' must be a list of { host, port }.`, param)
+  return nodes as readonly Address[]
+}
+
+function locationOf(nodes: readonly Address[]): string {
+  return `redis://${nodes.map(({ host, port }) => `${host}:${port}`).join(',')}`
+}
+
+function invalid(message: string, param: string): PurserError {
+  return new PurserError('option_invalid', message, { details: { param } })
+}
