@@ -1,7 +1,7 @@
 import { systemEffects } from './core/effects.ts'
 import { throwInvalid, validateFunction, validateOptions } from './core/validate.ts'
-import { type PurserOptions, resolveOptions } from './options.ts'
 import { openStore } from './open-store.ts'
+import { type PurserOptions, resolveOptions } from './options.ts'
 import { findSecretKey } from './purser.ts'
 import { type CopyProgress, type CopyReport, copyRows } from './storage/copy-rows.ts'
 import { hasRootKey, openKeyring } from './storage/root-key.ts'
