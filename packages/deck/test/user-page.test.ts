@@ -73,10 +73,10 @@ describe('user page: cap and block', { skip: noBrowser }, () => {
     assert.equal((await linus.chat()).status, 200)
     await page.getByText('2 left.').waitFor()
     const events = await harness.request('GET', '/users/linus/events')
-    const { data } = (await events.json()) as { data: { reason?: string }[] }
+    const { data } = (await events.json()) as { data: { type: string; reason?: string }[] }
     assert.deepEqual(
-      data.map(({ reason }) => reason),
-      ['Undone by operator', 'Nights'],
+      data.map(({ type, reason }) => reason ?? type),
+      ['Undone by operator', 'limit_reached', 'Nights'],
     )
     assert.deepEqual(violations, [])
   })
