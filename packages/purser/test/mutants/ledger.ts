@@ -61,8 +61,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'refusals are stored under their idempotency key',
     file: 'ledger/decide/admission.ts',
-    find: 'remember: false, usage,',
-    replace: 'usage,',
+    find: 'return { remember: false, ...changes, result: () => refused }',
+    replace: 'return { ...changes, result: () => refused }',
     tests: IDEMPOTENCY,
   },
   {
