@@ -198,7 +198,6 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'this.#deferred.flush()',
     replace: '',
     tests: DEFERRED,
-    always: true,
   },
   {
     name: 'a read does not commit the deferred writes',
