@@ -104,13 +104,19 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
       }
     },
     async restart() {
-      if (server.exitCode === null && server.signalCode === null)
-        await new Promise((resolve) => server.once('exit', resolve))
-      server = start()
-      await untilReady(url)
+      await exitOf(server)
+      // The processes of a killed server's connections may still hold its memory: a start fails until they have ended.
+      for (let attempt = 1; ; attempt++) {
+        const started = start()
+        server = started
+        const hasFailed = exitOf(started).then(() => true)
+        if (!(await Promise.race([hasFailed, untilReady(url).then(() => false)]))) return
+        if (attempt === START_ATTEMPTS) throw new Error('PostgreSQL does not start again.')
+        await sleep(200)
+      }
     },
     async [Symbol.asyncDispose]() {
-      const exited = new Promise((resolve) => server.once('exit', resolve))
+      const exited = exitOf(server)
       server.kill('SIGCONT')
       server.kill('SIGQUIT')
       await exited
@@ -132,6 +138,13 @@ export async function findFreePort(): Promise<number> {
   const { port } = server.address() as AddressInfo
   await new Promise((resolve) => server.close(resolve))
   return port
+}
+
+const START_ATTEMPTS = 100
+
+/** Resolves when a process has ended, also if it ended before. */
+async function exitOf(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await new Promise((resolve) => child.once('exit', resolve))
 }
 
 const READY_ATTEMPTS = 600
