@@ -1,5 +1,6 @@
 import { createAnswerMac } from '../../storage/answer-mac.ts'
 import type { AnswerBatch, AnswerRow, AnswerScope, AnswerStore, AnswerTotals } from '../../storage/answer-store.ts'
+import { bindMethods } from '../bind-methods.ts'
 import type { Connection } from './connection.ts'
 import type { Keys } from './keys.ts'
 import type { Script } from './script.ts'
@@ -21,21 +22,7 @@ import {
  */
 
 export function createRedisAnswers(connection: Connection, keys: Keys): AnswerStore {
-  const answers = new RedisAnswers(connection, keys)
-  // An object of functions, as of the other drivers, so that a caller can replace single ones.
-  return {
-    file: answers.file,
-    generation: (scope) => answers.generation(scope),
-    get: (scope, key) => answers.get(scope, key),
-    page: (scope, page) => answers.page(scope, page),
-    put: (batch) => answers.put(batch),
-    touch: (namespace, uses) => answers.touch(namespace, uses),
-    remove: (scope, key) => answers.remove(scope, key),
-    forget: (scope) => answers.forget(scope),
-    clear: (namespace) => answers.clear(namespace),
-    sweep: (namespace, step) => answers.sweep(namespace, step),
-    totals: (namespace, now) => answers.totals(namespace, now),
-  }
+  return bindMethods(new RedisAnswers(connection, keys))
 }
 
 class RedisAnswers implements AnswerStore {

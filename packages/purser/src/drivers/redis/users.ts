@@ -11,6 +11,7 @@ import {
   LOG_OF_NAMESPACE,
 } from '../../storage/commit.ts'
 import type { UserStore, WriteLock } from '../../storage/store.ts'
+import { bindMethods } from '../bind-methods.ts'
 import { notifyCommit } from '../local-bus.ts'
 import type { RedisBus } from './bus.ts'
 import type { Connection } from './connection.ts'
@@ -44,22 +45,7 @@ const LOCKED_MS = 4
 const PROCESS_CHARS = 9
 
 export function createRedisUsers(deps: RedisUsersDeps): UserStore {
-  const users = new RedisUsers(deps)
-  // An object of functions, as of the other drivers, so that a caller can replace single ones.
-  return {
-    load: (user) => users.load(user),
-    nextIncarnation: (namespace, tag) => users.nextIncarnation(namespace, tag),
-    commit: (user, commit) => users.commit(user, commit),
-    lockWrites: (locked) => users.lockWrites(locked),
-    record: (user, kind, name) => users.record(user, kind, name),
-    records: (user, kind, page) => users.records(user, kind, page),
-    reply: (user, key) => users.reply(user, key),
-    list: (query) => users.list(query),
-    overview: (namespace) => users.overview(namespace),
-    erase: (user, erasure) => users.erase(user, erasure),
-    purge: () => users.purge(),
-    sweepReplies: (now, limit) => users.sweepReplies(now, limit),
-  }
+  return bindMethods(new RedisUsers(deps))
 }
 
 class RedisUsers implements UserStore {
