@@ -2,6 +2,7 @@ import type { Effects } from '../../core/effects.ts'
 import { storeClosed } from '../../errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { createLocalBus } from '../local-bus.ts'
+import { type Calls, wrapCalls } from '../wrap-calls.ts'
 import { createMemoryRows } from './all-rows.ts'
 import { createMemoryAnswers } from './answers.ts'
 import { createMemoryEvents } from './events.ts'
@@ -54,16 +55,10 @@ export async function openMemoryStore(_options: { readonly effects: Effects }): 
   }
 }
 
-type Calls<Part> = { readonly [Name in keyof Part]: (...args: never[]) => Promise<unknown> }
-
 /** The same calls, which reject with `closed` once the store is closed, like those of a database. */
 function guardClosed<Part extends Calls<Part>>(part: Part, isClosed: () => boolean): Part {
-  const guarded = Object.entries<Calls<Part>[keyof Part]>(part).map(([name, call]) => [
-    name,
-    async (...args: never[]) => {
-      if (isClosed()) throw storeClosed()
-      return call.apply(part, args)
-    },
-  ])
-  return Object.fromEntries(guarded) as Part
+  return wrapCalls(part, (call) => async (...args) => {
+    if (isClosed()) throw storeClosed()
+    return call.apply(part, args)
+  })
 }

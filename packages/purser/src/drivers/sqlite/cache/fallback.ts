@@ -2,6 +2,7 @@ import type { AnswerStore } from '../../../storage/answer-store.ts'
 import type { LastGoodStore } from '../../../storage/last-good-store.ts'
 import { createMemoryAnswers } from '../../memory/answers.ts'
 import { createMemoryLastGood } from '../../memory/last-good.ts'
+import { type Calls, wrapCalls } from '../../wrap-calls.ts'
 import { isCorrupt } from '../errors.ts'
 import type { CacheWriter } from '../worker/threads.ts'
 
@@ -32,76 +33,20 @@ export function createCacheFallback(writer: CacheWriter): CacheFallback {
   }
 }
 
-export function withMemoryAnswers(file: AnswerStore, { run }: CacheFallback): AnswerStore {
-  const memory = createMemoryAnswers()
-  return {
-    file: file.file,
-    generation: (...args) =>
-      run(
-        () => file.generation(...args),
-        () => memory.generation(...args),
-      ),
-    get: (...args) =>
-      run(
-        () => file.get(...args),
-        () => memory.get(...args),
-      ),
-    page: (...args) =>
-      run(
-        () => file.page(...args),
-        () => memory.page(...args),
-      ),
-    put: (...args) =>
-      run(
-        () => file.put(...args),
-        () => memory.put(...args),
-      ),
-    touch: (...args) =>
-      run(
-        () => file.touch(...args),
-        () => memory.touch(...args),
-      ),
-    remove: (...args) =>
-      run(
-        () => file.remove(...args),
-        () => memory.remove(...args),
-      ),
-    forget: (...args) =>
-      run(
-        () => file.forget(...args),
-        () => memory.forget(...args),
-      ),
-    clear: (...args) =>
-      run(
-        () => file.clear(...args),
-        () => memory.clear(...args),
-      ),
-    sweep: (...args) =>
-      run(
-        () => file.sweep(...args),
-        () => memory.sweep(...args),
-      ),
-    totals: (...args) => file.totals(...args),
-  }
+export function withMemoryAnswers(fileAnswers: AnswerStore, fallback: CacheFallback): AnswerStore {
+  const { file, totals, ...calls } = fileAnswers
+  return { ...withMemory(calls, createMemoryAnswers(), fallback), file, totals }
 }
 
-export function withMemoryLastGood(file: LastGoodStore, { run }: CacheFallback): LastGoodStore {
-  const memory = createMemoryLastGood()
-  return {
-    open: (...args) =>
-      run(
-        () => file.open(...args),
-        () => memory.open(...args),
-      ),
-    put: (...args) =>
-      run(
-        () => file.put(...args),
-        () => memory.put(...args),
-      ),
-    drop: (...args) =>
-      run(
-        () => file.drop(...args),
-        () => memory.drop(...args),
-      ),
-  }
+export function withMemoryLastGood(fileLastGood: LastGoodStore, fallback: CacheFallback): LastGoodStore {
+  return withMemory(fileLastGood, createMemoryLastGood(), fallback)
+}
+
+function withMemory<Part extends Calls<Part>>(file: Part, memory: Part, { run }: CacheFallback): Part {
+  return wrapCalls(file, (call, name) => (...args) => {
+    return run(
+      () => call(...args),
+      () => memory[name](...args),
+    )
+  })
 }
