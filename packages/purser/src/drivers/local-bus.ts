@@ -38,19 +38,27 @@ export function createLocalBus(): LocalBus {
   }
 }
 
+/** What the messages of a commit depend on. */
+export interface NotifiedCommit {
+  readonly events: readonly unknown[]
+  readonly records?: readonly { readonly kind: string }[]
+}
+
 /**
  * The messages a driver sends by itself: that a user has changed, and that there are new events to read. `detail` names
- * the kinds of records that were written, so that a listener that caches other kinds need not read again. Called before
- * the commit is acknowledged, so that a process that caches rows can replace its copy before the caller goes on.
+ * the kinds of records that were written, so that a listener that caches other kinds need not read again.
  */
-export function notifyCommit(
-  bus: LocalBus,
-  { namespace, id }: Subject,
-  commit: { readonly events: readonly unknown[]; readonly records?: readonly { readonly kind: string }[] },
-): void {
-  if (bus.size === 0) return
-  const { records } = commit
+export function messagesOfCommit({ namespace, id }: Subject, { events, records }: NotifiedCommit): BusMessage[] {
   const detail = records && (records.length === 0 ? '' : [...new Set(records.map(({ kind }) => kind))].join(' '))
-  bus.deliver({ topic: 'user', namespace, user: id, detail })
-  if (commit.events.length > 0) bus.deliver({ topic: 'events', namespace, user: id })
+  const changed: BusMessage = { topic: 'user', namespace, user: id, detail }
+  return events.length === 0 ? [changed] : [changed, { topic: 'events', namespace, user: id }]
+}
+
+/**
+ * Tells the listeners of this process. Called before the commit is acknowledged, so that a process that caches rows can
+ * replace its copy before the caller goes on.
+ */
+export function notifyCommit(local: LocalBus, user: Subject, commit: NotifiedCommit): void {
+  if (local.size === 0) return
+  for (const message of messagesOfCommit(user, commit)) local.deliver(message)
 }

@@ -66,9 +66,7 @@ export function postgresStore(options: PostgresStoreOptions): Store {
   const users = createPostgresUsers({
     connection,
     commits,
-    local: bus.local,
-    watch: (namespace) => bus.watch(namespace),
-    announce: (user, commit) => bus.announce(user, commit),
+    bus,
     forgetAnswers: (namespace, owner) => answers.forget({ namespace, owner }),
     dropContexts: (user) => lastGood.drop(user),
   })

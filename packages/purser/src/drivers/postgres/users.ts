@@ -1,13 +1,8 @@
 import type { Subject } from '../../core/subject.ts'
-import {
-  type Commit,
-  type CommitOutcome,
-  type Erasure,
-  type ErasureOutcome,
-  LOG_OF_NAMESPACE,
-} from '../../storage/commit.ts'
+import type { Commit, CommitOutcome, Erasure, ErasureOutcome } from '../../storage/commit.ts'
 import type { UserStore } from '../../storage/store.ts'
-import { type LocalBus, notifyCommit } from '../local-bus.ts'
+import { type ErasedParts, finishErasure } from '../after-erase.ts'
+import type { PostgresBus } from './bus.ts'
 import type { CommitQueue } from './commit-queue.ts'
 import type { Connection } from './connection.ts'
 import { countUsers, listUsers } from './list-users.ts'
@@ -15,46 +10,25 @@ import { type StoredUserRow, USER_COLUMNS, userOf } from './rows.ts'
 import { decodeText, encodeJson, encodeText } from './text.ts'
 import { type ErasedRows, erasureOf, lockWrites } from './write-lock.ts'
 
-export interface PostgresUsersDeps {
+export interface PostgresUsersDeps extends ErasedParts {
   readonly connection: Connection
   readonly commits: CommitQueue
-  /** The listeners of this process. */
-  readonly local: LocalBus
-  /** Rows of this namespace are cached from now on. */
-  watch(namespace: string): void
-  /** Tells other processes that a user has changed. Never rejects. */
-  announce(user: Subject, commit: Parameters<typeof notifyCommit>[2]): void
-  /** Makes the answers of a user unreachable; resolves to their number. */
-  forgetAnswers(namespace: string, tag: string): Promise<number>
-  /** Removes the last good contexts of a user. */
-  dropContexts(user: Subject): Promise<void>
+  readonly bus: PostgresBus
 }
 
 export function createPostgresUsers(deps: PostgresUsersDeps): UserStore {
-  const { connection, commits } = deps
+  const { connection, commits, bus } = deps
   const { schema } = connection
 
   function afterCommit(user: Subject, commit: Commit, isWritten: boolean): CommitOutcome {
     if (!isWritten) return { ok: false }
-    notifyCommit(deps.local, user, commit)
-    deps.announce(user, commit)
+    bus.notifyCommit(user, commit)
     return { ok: true, revision: (commit.expect ?? 0) + 1 }
   }
 
-  async function afterErase(user: Subject, { tag, log }: Erasure, rows: ErasedRows | null): Promise<ErasureOutcome> {
+  async function afterErase(user: Subject, erasure: Erasure, rows: ErasedRows | null): Promise<ErasureOutcome> {
     if (rows === null) return { ok: false }
-    const logUser = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
-    for (const [changed, commit] of [
-      [user, { events: [] }],
-      [logUser, log],
-    ] as const) {
-      notifyCommit(deps.local, changed, commit)
-      deps.announce(changed, commit)
-    }
-    const [answers] = await Promise.all([
-      deps.forgetAnswers(user.namespace, tag).catch(() => 0),
-      deps.dropContexts(user).catch(() => undefined),
-    ])
+    const answers = await finishErasure(user, erasure, deps)
     const records = Object.entries(rows.records ?? {}).map(([kind, amount]) => [decodeText(kind), amount] as const)
     return { ok: true, counts: { user: rows.user, events: rows.events, ...Object.fromEntries(records), answers } }
   }
@@ -103,12 +77,12 @@ export function createPostgresUsers(deps: PostgresUsersDeps): UserStore {
 
 type Reads = Pick<UserStore, 'load' | 'nextIncarnation' | 'record' | 'records' | 'reply'>
 
-function createReads({ connection, watch }: PostgresUsersDeps): Reads {
+function createReads({ connection, bus }: PostgresUsersDeps): Reads {
   const { schema } = connection
   const ofUser = `uid = (SELECT uid FROM ${schema}.users WHERE namespace = $1 AND id = $2)`
   return {
     async load({ namespace, id }) {
-      watch(namespace)
+      bus.watch(namespace)
       const [row] = await connection.query<StoredUserRow>({
         name: 'load',
         text: `SELECT ${USER_COLUMNS} FROM ${schema}.users WHERE namespace = $1 AND id = $2`,

@@ -2,7 +2,8 @@ import { endsWithin } from '../../core/abort.ts'
 import { systemEffects } from '../../core/effects.ts'
 import type { Subject } from '../../core/subject.ts'
 import type { Bus, BusMessage } from '../../storage/store.ts'
-import { createLocalBus, type LocalBus, notifyCommit } from '../local-bus.ts'
+import { createLocalBus, type NotifiedCommit, notifyCommit } from '../local-bus.ts'
+import { OutgoingMessages, type SharedBus } from '../outgoing-messages.ts'
 import type { Connection } from './connection.ts'
 import type { Keys } from './keys.ts'
 import type { Link } from './link.ts'
@@ -28,16 +29,7 @@ const GAP_MS = 500
 const RETRY_MS = 250
 /** How long the cached row of a user may differ from the store when the process that wrote it ended at once. */
 const RECHECK_MS = 10_000
-const MAX_PAYLOAD_CHARS = 64_000
-const MAX_COLLECTED = 10_000
-
-export interface RedisBus extends Bus {
-  /** The listeners of this process. */
-  readonly local: LocalBus
-  /** Tells other processes that a user has changed. */
-  announce(user: Subject, commit: Parameters<typeof notifyCommit>[2]): void
-  close(): Promise<void>
-}
+const MAX_PAYLOAD_BYTES = 64_000
 
 export interface RedisBusDeps {
   readonly connection: Connection
@@ -46,18 +38,16 @@ export interface RedisBusDeps {
   readonly origin: string
 }
 
-export function createRedisBus(deps: RedisBusDeps): RedisBus {
+export function createRedisBus(deps: RedisBusDeps): SharedBus {
   return new PublishBus(deps)
 }
 
-class PublishBus implements RedisBus {
-  readonly local = createLocalBus()
+class PublishBus implements SharedBus {
+  readonly #local = createLocalBus()
   readonly #connection: Connection
-  readonly #origin: string
   readonly #channel: string
   readonly #ownChannel: string
-  /** Messages to send; undefined: too many, all processes get a `gap`. */
-  #collected: BusMessage[] | undefined = []
+  readonly #outgoing: OutgoingMessages
   #sending: Promise<void> | undefined
   #link: Link | undefined
   #listening: Promise<void> | undefined
@@ -68,15 +58,15 @@ class PublishBus implements RedisBus {
 
   constructor({ connection, keys, origin }: RedisBusDeps) {
     this.#connection = connection
-    this.#origin = origin
+    this.#outgoing = new OutgoingMessages({ origin, maxPayloadBytes: MAX_PAYLOAD_BYTES })
     this.#channel = keys.channel()
     this.#ownChannel = keys.channel(origin)
     connection.onReady = () => this.#listen()
   }
 
   async publish(message: BusMessage): Promise<void> {
-    this.local.deliver(message)
-    this.#collect(message)
+    this.#local.deliver(message)
+    this.#outgoing.add(message)
     try {
       await this.#send()
     } catch (error) {
@@ -85,18 +75,14 @@ class PublishBus implements RedisBus {
     }
   }
 
-  announce(user: Subject, commit: Parameters<typeof notifyCommit>[2]): void {
-    const collector = {
-      size: 1,
-      subscribe: () => () => undefined,
-      deliver: (message: BusMessage | 'gap') => this.#collect(message),
-    }
-    notifyCommit(collector, user, commit)
+  notifyCommit(user: Subject, commit: NotifiedCommit): void {
+    notifyCommit(this.#local, user, commit)
+    this.#outgoing.addCommit(user, commit)
     this.#sendLater(COLLECT_MS)
   }
 
   subscribe(listener: Parameters<Bus['subscribe']>[0]): () => void {
-    return this.local.subscribe(listener)
+    return this.#local.subscribe(listener)
   }
 
   async close(): Promise<void> {
@@ -105,11 +91,6 @@ class PublishBus implements RedisBus {
     await this.#sending
     this.#link?.destroy(undefined)
     this.#link = undefined
-  }
-
-  #collect(message: BusMessage | 'gap'): void {
-    if (message === 'gap' || (this.#collected?.length ?? 0) >= MAX_COLLECTED) this.#collected = undefined
-    this.#collected?.push(message as BusMessage)
   }
 
   #sendLater(delayMs: number): void {
@@ -127,33 +108,15 @@ class PublishBus implements RedisBus {
 
   /** What could not be sent is unknown to others. */
   #sendGapLater(): void {
-    this.#collected = undefined
+    this.#outgoing.addGap()
     this.#sendLater(RETRY_MS)
   }
 
   async #send(): Promise<void> {
-    const collected = this.#collected
-    this.#collected = []
-    const payloads = collected === undefined ? [JSON.stringify([this.#origin])] : this.#split(collected)
+    const payloads = this.#outgoing.take()
     await Promise.all(
       payloads.map((payload) => this.#connection.run(this.#channel, ['PUBLISH', this.#channel, payload])),
     )
-  }
-
-  /** Payloads of the form `[origin, message, …]`. One without messages is a gap. */
-  #split(messages: readonly BusMessage[]): string[] {
-    const payloads: string[] = []
-    let payload = ''
-    for (const text of new Set(messages.map((message) => JSON.stringify(message)))) {
-      if (payload !== '' && payload.length + text.length < MAX_PAYLOAD_CHARS) {
-        payload += `,${text}`
-        continue
-      }
-      if (payload !== '') payloads.push(`${payload}]`)
-      payload = `${JSON.stringify([this.#origin]).slice(0, -1)},${text}`
-    }
-    if (payload !== '') payloads.push(`${payload}]`)
-    return payloads
   }
 
   /** Resolves when it listens, or has failed to for now. */
@@ -199,7 +162,7 @@ class PublishBus implements RedisBus {
     if (link !== undefined && !isSilent) {
       if (now - this.#checkedAt > RECHECK_MS) {
         this.#checkedAt = now
-        this.local.deliver('gap')
+        this.#local.deliver('gap')
       }
       this.#connection.run(this.#ownChannel, ['PUBLISH', this.#ownChannel, '']).catch(() => undefined)
       return this.#watchLater(HEARTBEAT_MS)
@@ -208,15 +171,12 @@ class PublishBus implements RedisBus {
     link?.destroy(new Error('The bus was silent.'))
     await this.#listen()
     // What was sent until now is unknown.
-    this.local.deliver('gap')
+    this.#local.deliver('gap')
   }
 
   readonly #receive = (payload: string, channel: string): void => {
     this.#heardAt = systemEffects.monotonic()
     if (channel === this.#ownChannel) return
-    const [origin, ...messages] = JSON.parse(payload) as [string, ...BusMessage[]]
-    if (origin === this.#origin) return
-    if (messages.length === 0) this.local.deliver('gap')
-    for (const message of messages) this.local.deliver(message)
+    this.#outgoing.receive(payload, this.#local)
   }
 }

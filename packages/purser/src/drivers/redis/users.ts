@@ -11,9 +11,8 @@ import {
   LOG_OF_NAMESPACE,
 } from '../../storage/commit.ts'
 import type { UserStore, WriteLock } from '../../storage/store.ts'
+import { type ErasedParts, finishErasure } from '../after-erase.ts'
 import { bindMethods } from '../bind-methods.ts'
-import { notifyCommit } from '../local-bus.ts'
-import type { RedisBus } from './bus.ts'
 import type { Connection } from './connection.ts'
 import type { Keys, LedgerKeys, UserKeys } from './keys.ts'
 import { countUsers, UserList } from './list-users.ts'
@@ -25,16 +24,11 @@ import { RECORDS } from './scripts/read.ts'
 import { SWEEP_REPLIES } from './scripts/sweep.ts'
 import { COMMIT_ID_CHARS } from './scripts/write-user.ts'
 
-export interface RedisUsersDeps {
+export interface RedisUsersDeps extends ErasedParts {
   readonly connection: Connection
   readonly keys: Keys
-  readonly bus: RedisBus
   /** Deadline of a call, ms. */
   readonly timeoutMs: number
-  /** Makes the answers of a user unreachable; resolves to their number. */
-  forgetAnswers(namespace: string, tag: string): Promise<number>
-  /** Removes the last good contexts of a user. */
-  dropContexts(user: Subject): Promise<void>
 }
 
 /** A lock ends by itself after this time. */
@@ -173,8 +167,7 @@ class RedisUsers implements UserStore {
     const build = (isRetry: boolean): string[] => commitArguments({ user, commit, id, token }, isRetry)
     const outcome = await this.#whileLocked(() => connection.eval<string>(COMMIT, scriptKeys, build))
     if (outcome === 'refused') return { ok: false }
-    notifyCommit(bus.local, user, commit)
-    bus.announce(user, commit)
+    bus.notifyCommit(user, commit)
     return { ok: true, revision: (commit.expect ?? 0) + 1 }
   }
 
@@ -191,24 +184,7 @@ class RedisUsers implements UserStore {
     ]
     const outcome = await this.#whileLocked(() => connection.eval<string>(ERASE, scriptKeys, build))
     if (outcome === 'refused') return { ok: false }
-    return { ok: true, counts: { ...countsOf(outcome), answers: await this.#afterErase(user, log, erasure) } }
-  }
-
-  /** Resolves to the number of forgotten answers. */
-  async #afterErase(user: Subject, log: Subject, { tag, log: commit }: Erasure): Promise<number> {
-    const { bus, forgetAnswers, dropContexts } = this.#deps
-    for (const [changed, change] of [
-      [user, { events: [] }],
-      [log, commit],
-    ] as const) {
-      notifyCommit(bus.local, changed, change)
-      bus.announce(changed, change)
-    }
-    const [answers] = await Promise.all([
-      forgetAnswers(user.namespace, tag).catch(() => 0),
-      dropContexts(user).catch(() => undefined),
-    ])
-    return answers
+    return { ok: true, counts: { ...countsOf(outcome), answers: await finishErasure(user, erasure, this.#deps) } }
   }
 
   /** Repeats a write that meets the lock of another process. Locks end by themselves, so this does too. */
