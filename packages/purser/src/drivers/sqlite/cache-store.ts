@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import type { CacheStore } from '../../storage/cache-store.ts'
 import { createSqliteAnswers, wipeAnswers } from './cache/answers.ts'
 import { openCache } from './cache/cache-file.ts'
+import { createCacheFallback, withMemoryAnswers, withMemoryLastGood } from './cache/fallback.ts'
 import { createSqliteLastGood } from './cache/last-good.ts'
 import { VACUUM_MAX_BYTES } from './main/purge.ts'
 import { createCacheWriter } from './worker/threads.ts'
@@ -15,8 +16,9 @@ export async function openSqliteCacheStore(path: string): Promise<CacheStore> {
   const cache = await openCache(path)
   cache.connection.exec('PRAGMA query_only = ON')
   const writer = createCacheWriter(cache.path)
-  const answers = createSqliteAnswers(cache, writer)
-  const lastGood = createSqliteLastGood(cache, writer)
+  const fallback = createCacheFallback(writer)
+  const answers = withMemoryAnswers(createSqliteAnswers(cache, writer), fallback)
+  const lastGood = withMemoryLastGood(createSqliteLastGood(cache, writer), fallback)
 
   async function closeInOrder(): Promise<void> {
     await cache.close()

@@ -5,9 +5,9 @@ import { cachePath } from '../../../src/drivers/sqlite/cache/cache-file.ts'
 import { openPurser, type Purser } from '../../../src/index.ts'
 import { temporaryPath } from '../../support/temporary-store.ts'
 
-/** Overwrites everything of the cache file and its log but the first bytes, while they are in use. */
+/** Overwrites everything of a file and its log but the first bytes, while they are in use. */
 function damage(path: string): void {
-  for (const file of [cachePath(path), `${cachePath(path)}-wal`]) {
+  for (const file of [path, `${path}-wal`]) {
     if (!existsSync(file) || statSync(file).size < 200) continue
     const descriptor = openSync(file, 'r+')
     writeSync(descriptor, Buffer.alloc(statSync(file).size - 100, 0xa5), 0, undefined, 100)
@@ -31,23 +31,36 @@ const CALLS: Readonly<Record<string, (purser: Purser) => Promise<unknown>>> = {
   export: (purser) => Array.fromAsync(purser.user('ada').export()),
 }
 
-for (const [name, call] of Object.entries(CALLS))
-  test(`a cache file that is damaged while it is used fails no ${name}, and is replaced at the next start`, async () => {
-    const path = temporaryPath()
-    const options = { store: `sqlite:${path}`, answers: { enabled: true } } as const
-    const purser = await openPurser(options)
-    await purser.user('ada').profile.put({ name: 'Ada' })
-    for (let index = 0; index < 200; index++)
-      await purser.user('ada').answers.remember({ q: index }, async () => `answer ${index}`.padEnd(3_000, '.'))
-    damage(path)
-    await call(purser)
-    for (const later of Object.values(CALLS)) await later(purser)
-    assert.equal(await purser.user('bob').answers.lookup({ q: 1 }), undefined)
-    await purser.close()
-    const reopened = await openPurser(options)
-    const { answer, source } = await reopened.user('bob').answers.remember({ q: 1 }, async () => 'new')
-    assert.deepEqual([answer, source], ['new', 'computed'])
-    assert.equal((await reopened.user('ada').erase(by)).purged, true)
-    assert.equal((await reopened.verify()).ok, true)
-    await reopened.close()
-  })
+interface Files {
+  readonly store: string
+  readonly cacheStore?: string
+  /** The file with the answers. */
+  readonly cache: string
+}
+
+const FILES: Readonly<Record<string, (path: string) => Files>> = {
+  'a cache file': (path) => ({ store: `sqlite:${path}`, cache: cachePath(path) }),
+  'the file of a cacheStore': (path) => ({ store: 'memory:', cacheStore: `sqlite:${path}`, cache: path }),
+}
+
+for (const [kind, filesAt] of Object.entries(FILES))
+  for (const [name, call] of Object.entries(CALLS))
+    test(`${kind} that is damaged while it is used fails no ${name}, and is replaced at the next start`, async () => {
+      const { cache, ...stores } = filesAt(temporaryPath())
+      const options = { ...stores, answers: { enabled: true } } as const
+      const purser = await openPurser(options)
+      await purser.user('ada').profile.put({ name: 'Ada' })
+      for (let index = 0; index < 200; index++)
+        await purser.user('ada').answers.remember({ q: index }, async () => `answer ${index}`.padEnd(3_000, '.'))
+      damage(cache)
+      await call(purser)
+      for (const later of Object.values(CALLS)) await later(purser)
+      assert.equal(await purser.user('bob').answers.lookup({ q: 1 }), undefined)
+      await purser.close()
+      const reopened = await openPurser(options)
+      const { answer, source } = await reopened.user('bob').answers.remember({ q: 1 }, async () => 'new')
+      assert.deepEqual([answer, source], ['new', 'computed'])
+      assert.equal((await reopened.user('ada').erase(by)).purged, true)
+      assert.equal((await reopened.verify()).ok, true)
+      await reopened.close()
+    })
