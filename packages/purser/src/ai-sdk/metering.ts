@@ -6,7 +6,7 @@ import type {
   LanguageModelV4StreamResult,
   LanguageModelV4Usage,
 } from '@ai-sdk/provider'
-import { estimateTokens, tokensOfDelta } from '../openai/estimate-tokens.ts'
+import { tokensOfBytes, tokensOfDelta } from '../openai/estimate-tokens.ts'
 
 /** Tokens as far as they are known. */
 export interface MeteredTokens {
@@ -115,7 +115,7 @@ export function estimatePromptTokens(prompt: LanguageModelV4Prompt): number {
     const parts = typeof content === 'string' ? [{ text: content }] : content
     for (const part of parts) if ('text' in part) bytes += Buffer.byteLength(part.text)
   }
-  return estimateTokens(bytes)
+  return tokensOfBytes(bytes)
 }
 
 function tokensOf(usage: LanguageModelV4Usage | undefined, toolCalls: number): MeteredTokens | undefined {

@@ -31,7 +31,7 @@ import {
   settle,
 } from './decide/admission.ts'
 import type { LedgerDeps } from './deps.ts'
-import { estimateTokens } from './limits/estimate-tokens.ts'
+import { estimateUsage } from './limits/estimate-usage.ts'
 import type { LimitState } from './limits/limit-state.ts'
 import type { Settlement } from './limits/settlement.ts'
 import { dailyUseOf, quotaOf } from './quota.ts'
@@ -103,7 +103,7 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
 function estimateTurn(estimated: AdmitTurnOptions['estimated'], hold: HoldOptions): UsageEstimate | undefined {
   if (estimated === undefined) return undefined
   const { request, contextTokens } = estimated()
-  const { inputTokens, outputTokens } = estimateTokens(request, contextTokens, hold)
+  const { inputTokens, outputTokens } = estimateUsage(request, contextTokens, hold)
   return { inputTokens, outputTokens }
 }
 

@@ -9,7 +9,7 @@ const BYTES_PER_TOKEN = 4
 const TEXT_MEMBERS = ['"content":', '"reasoning_content":', '"reasoning":', '"refusal":', '"arguments":'] as const
 
 /** An estimate of the tokens of a text. */
-export function estimateTokens(bytes: number): number {
+export function tokensOfBytes(bytes: number): number {
   return Math.ceil(bytes / BYTES_PER_TOKEN)
 }
 
@@ -18,7 +18,7 @@ const ONE_TOKEN_MAX_BYTES = 16
 
 /** The tokens of one delta with this much text. */
 export function tokensOfDelta(bytes: number): number {
-  return bytes > ONE_TOKEN_MAX_BYTES ? estimateTokens(bytes) : Math.min(bytes, 1)
+  return bytes > ONE_TOKEN_MAX_BYTES ? tokensOfBytes(bytes) : Math.min(bytes, 1)
 }
 
 /** About how many bytes of text a chunk delivers, without parsing it. */
@@ -42,7 +42,7 @@ export function estimateRequestTokens({ messages }: ChatRequest): number {
     if (typeof content === 'string') bytes += Buffer.byteLength(content)
     else if (Array.isArray(content)) for (const part of content) bytes += textBytesOfPart(part)
   }
-  return estimateTokens(bytes)
+  return tokensOfBytes(bytes)
 }
 
 function textBytesOfPart(part: unknown): number {

@@ -1,6 +1,6 @@
 import type { Context } from '../context/api.ts'
 import { PurserError } from '../errors.ts'
-import { estimateTokens } from '../openai/estimate-tokens.ts'
+import { tokensOfBytes } from '../openai/estimate-tokens.ts'
 import type { Lease } from '../runtime/api.ts'
 import { endpointsOf } from '../runtime/endpoints.ts'
 import { TurnReader } from './answered-turn.ts'
@@ -119,7 +119,7 @@ async function relay(
     const prepared = call.prepare(upstreamOf(deps, modules, lease, context))
     const request = { endpoint: call.endpoint, ...prepared }
     const answer = await run.callUpstream((upstreamCall) => endpoints.call(request, upstreamCall), run.signal)
-    const inputTokens = typeof prepared.body === 'string' ? estimateTokens(Buffer.byteLength(prepared.body)) : 0
+    const inputTokens = typeof prepared.body === 'string' ? tokensOfBytes(Buffer.byteLength(prepared.body)) : 0
     return { kind: 'relayed', turn: new RelayedTurn(run, { call, settings, context, answer, inputTokens }) }
   } catch (error) {
     return { kind: 'refused', turn: run.fail(error) }

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { askUserEndpoint, callUserEndpoint, estimateTokens } from 'purser/internal'
+import { askUserEndpoint, callUserEndpoint, tokensOfBytes } from 'purser/internal'
 import type { AppContext } from '../../app/context.ts'
 import { MessageWriter } from '../../formats/messages/message-writer.ts'
 import { createCountCall, createMessagesCall } from '../../formats/messages/messages-call.ts'
@@ -70,5 +70,5 @@ function serveText(text: string): ServedTurn {
 function estimate(request: FastifyRequest): string {
   const { system, messages, tools } = parseBody(request)
   const text = JSON.stringify([system ?? '', messages ?? [], tools ?? []])
-  return JSON.stringify({ input_tokens: estimateTokens(Buffer.byteLength(text)) })
+  return JSON.stringify({ input_tokens: tokensOfBytes(Buffer.byteLength(text)) })
 }

@@ -1,4 +1,5 @@
 import { isObject } from '../../core/validate.ts'
+import { tokensOfBytes } from '../../openai/estimate-tokens.ts'
 import type { Estimate } from './admission.ts'
 
 /** How much is held for the output of a turn. */
@@ -18,7 +19,6 @@ export interface EstimatedRequest {
   readonly max_output_tokens?: unknown
 }
 
-const BYTES_PER_TOKEN = 4
 const MEDIA_TOKENS = 1_000
 const MEDIA_TYPES = new Set([
   'image',
@@ -37,14 +37,14 @@ const MAX_DEPTH = 64
  * Estimates what a turn will use: the bytes of messages and tools divided by 4, 1,000 tokens for an image or a file, the
  * tokens of the rendered context, and for the output the request's maximum or the default.
  */
-export function estimateTokens(request: EstimatedRequest, contextTokens: number, options: HoldOptions): Estimate {
+export function estimateUsage(request: EstimatedRequest, contextTokens: number, options: HoldOptions): Estimate {
   const size = { bytes: 0, media: 0 }
   measure(request.messages, size, 0)
   measure(request.tools, size, 0)
   const { max_completion_tokens, max_tokens, max_output_tokens } = request
   const maximum = [max_completion_tokens, max_tokens, max_output_tokens].find(isTokens)
   return {
-    inputTokens: Math.ceil(size.bytes / BYTES_PER_TOKEN) + size.media * MEDIA_TOKENS + contextTokens,
+    inputTokens: tokensOfBytes(size.bytes) + size.media * MEDIA_TOKENS + contextTokens,
     outputTokens: maximum === undefined ? options.outputTokens : Math.min(maximum, options.maxOutputTokens),
   }
 }
