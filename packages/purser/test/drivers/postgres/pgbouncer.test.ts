@@ -5,7 +5,7 @@ import { storeContract } from '../../../src/testing/index.ts'
 import { mustCommit } from '../../../src/testing/store-contract/samples.ts'
 import { noPgbouncer, type Pgbouncer, startPgbouncer } from '../../support/pgbouncer.ts'
 import { sharedPostgres } from '../../support/postgres-server.ts'
-import { startChild } from '../children/start-child.ts'
+import { admitTogether, sum } from '../children/admit-together.ts'
 
 const ann = { namespace: 'processes', id: 'ann' }
 
@@ -23,15 +23,8 @@ describe('PostgreSQL behind PgBouncer in transaction mode', { skip: noPgbouncer 
 
   test('3 processes on a cap of 100 admit exactly 100', async () => {
     const url = pooler?.url() ?? ''
-    const children = Array.from({ length: 3 }, () => startChild('admitter.ts', [url, '100', '100']))
-    for (const child of children) assert.equal(await child.line(), 'ready')
-    for (const child of children) child.send('go')
-    const allowed = await Promise.all(children.map((child) => child.line()))
-    await Promise.all(children.map((child) => child.exited))
-    assert.equal(
-      allowed.map(Number).reduce((sum, part) => sum + part),
-      100,
-    )
+    const allowed = await admitTogether({ location: url, attempts: [100, 100, 100], cap: 100 })
+    assert.equal(sum(allowed), 100)
   })
 
   test('a change of another process is seen within a second, by a gap', async () => {

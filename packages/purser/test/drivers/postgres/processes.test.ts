@@ -1,44 +1,27 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { systemEffects } from '../../../src/core/effects.ts'
-import type { BusMessage, Store } from '../../../src/storage/store.ts'
+import type { BusMessage } from '../../../src/storage/store.ts'
 import { mustCommit } from '../../../src/testing/store-contract/samples.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
 import { noPostgres, openPostgres, sharedPostgres } from '../../support/postgres-server.ts'
 import { temporaryPath } from '../../support/temporary-store.ts'
 import { assertConsistent } from '../assert-consistent.ts'
+import { admitTogether, sum } from '../children/admit-together.ts'
 import { startChild } from '../children/start-child.ts'
+import { nextMessage } from '../next-message.ts'
 
 const NAMESPACE = 'processes'
 const USERS = ['a', 'b', 'c', 'd']
 const ann = { namespace: NAMESPACE, id: 'ann' }
-
-/** Resolves to the first message that matches; rejects after ten seconds. */
-function nextMessage(store: Store, matches: (message: BusMessage | 'gap') => boolean): Promise<BusMessage | 'gap'> {
-  return new Promise((resolve, reject) => {
-    const cancel = systemEffects.setTimer(() => reject(new Error('No message was received.')), 10_000)
-    store.bus.subscribe((message) => {
-      if (!matches(message)) return
-      cancel()
-      resolve(message)
-    })
-  })
-}
 
 describe('processes on one schema of PostgreSQL', { skip: noPostgres }, () => {
   test('1,000 attempts of 3 processes on a cap of 100 admit exactly 100', async () => {
     const server = await sharedPostgres()
     for (let round = 0; round < rounds(50, 2); round++) {
       const url = server.url()
-      const attempts = ['334', '333', '333']
-      const children = attempts.map((count) => startChild('admitter.ts', [url, count, '100']))
-      for (const child of children) assert.equal(await child.line(), 'ready')
-      for (const child of children) child.send('go')
-      const allowed = await Promise.all(children.map((child) => child.line()))
-      await Promise.all(children.map((child) => child.exited))
-      const total = allowed.map(Number).reduce((sum, part) => sum + part)
-      assert.equal(total, 100, allowed.join(' + '))
+      const allowed = await admitTogether({ location: url, attempts: [334, 333, 333], cap: 100 })
+      assert.equal(sum(allowed), 100, allowed.join(' + '))
       const store = await openPostgres(url)
       assert.equal((await store.users.load(ann))?.usage, '{"steps":100}')
       await store.close()
@@ -47,13 +30,9 @@ describe('processes on one schema of PostgreSQL', { skip: noPostgres }, () => {
 
   test('processes that write one user without a pause do not starve each other', async () => {
     const url = (await sharedPostgres()).url()
-    const each = String(rounds(1_000, 50))
-    const children = Array.from({ length: 3 }, () => startChild('admitter.ts', [url, each, '1000000', 'sequential']))
-    for (const child of children) assert.equal(await child.line(), 'ready')
-    for (const child of children) child.send('go')
-    const allowed = await Promise.all(children.map((child) => child.line()))
-    await Promise.all(children.map((child) => child.exited))
-    assert.deepEqual(allowed, Array(3).fill(each))
+    const attempts = Array<number>(3).fill(rounds(1_000, 50))
+    const allowed = await admitTogether({ location: url, attempts, cap: 1_000_000, mode: 'sequential' })
+    assert.deepEqual(allowed, attempts)
   })
 
   test('after SIGKILL of a process acknowledged commits are stored, others completely or not at all', async () => {

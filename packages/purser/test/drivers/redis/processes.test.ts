@@ -4,7 +4,7 @@ import { redisStore } from '../../../src/drivers/redis/index.ts'
 import { openPurser, type Purser } from '../../../src/index.ts'
 import { rounds } from '../../support/fuzz-options.ts'
 import { noRedis, sharedRedis } from '../../support/redis-server.ts'
-import { startChild } from '../children/start-child.ts'
+import { admitTogether, sum } from '../children/admit-together.ts'
 
 const SECRET = Buffer.alloc(32, 7).toString('base64')
 
@@ -17,16 +17,8 @@ describe('processes on Redis', { skip: noRedis }, () => {
     const server = await sharedRedis()
     for (let round = 0; round < rounds(200, 2); round++) {
       const url = server.url()
-      const children = ['334', '333', '333'].map((attempts) => startChild('admitter.ts', [url, attempts, '100']))
-      for (const child of children) assert.equal(await child.line(), 'ready')
-      for (const child of children) child.send('go')
-      const allowed = await Promise.all(children.map((child) => child.line()))
-      await Promise.all(children.map((child) => child.exited))
-      assert.equal(
-        allowed.map(Number).reduce((sum, part) => sum + part),
-        100,
-        allowed.join(' + '),
-      )
+      const allowed = await admitTogether({ location: url, attempts: [334, 333, 333], cap: 100 })
+      assert.equal(sum(allowed), 100, allowed.join(' + '))
       const store = redisStore({ url })
       assert.equal((await store.users.load({ namespace: 'processes', id: 'ann' }))?.usage, '{"steps":100}')
       await store.close()
@@ -36,14 +28,9 @@ describe('processes on Redis', { skip: noRedis }, () => {
   test('processes that write one user without a pause do not starve each other, and lose no update', async () => {
     const url = (await sharedRedis()).url()
     const each = rounds(10_000, 150)
-    const children = Array.from({ length: 3 }, () =>
-      startChild('admitter.ts', [url, String(each), '1000000', 'sequential']),
-    )
-    for (const child of children) assert.equal(await child.line(), 'ready')
-    for (const child of children) child.send('go')
-    const allowed = await Promise.all(children.map((child) => child.line()))
-    await Promise.all(children.map((child) => child.exited))
-    assert.deepEqual(allowed, Array(3).fill(String(each)))
+    const attempts = [each, each, each]
+    const allowed = await admitTogether({ location: url, attempts, cap: 1_000_000, mode: 'sequential' })
+    assert.deepEqual(allowed, attempts)
     const store = redisStore({ url })
     const usage = (await store.users.load({ namespace: 'processes', id: 'ann' }))?.usage
     assert.equal(usage, `{"steps":${3 * each}}`)

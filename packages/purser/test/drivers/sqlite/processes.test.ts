@@ -9,22 +9,12 @@ import type { BusMessage, Store } from '../../../src/storage/store.ts'
 import { mustCommit, withEvents } from '../../../src/testing/store-contract/samples.ts'
 import { rounds } from '../../support/fuzz-options.ts'
 import { temporaryPath } from '../../support/temporary-store.ts'
+import { admitTogether, sum } from '../children/admit-together.ts'
 import { type Child, startChild } from '../children/start-child.ts'
+import { nextMessage } from '../next-message.ts'
 
 const NAMESPACE = 'processes'
 const open = (path: string): Promise<Store> => openSqliteStore({ path, effects: systemEffects })
-
-/** Resolves to the first message that matches; rejects after ten seconds. */
-function nextMessage(store: Store, matches: (message: BusMessage) => boolean): Promise<BusMessage> {
-  return new Promise((resolve, reject) => {
-    const cancel = systemEffects.setTimer(() => reject(new Error('No message was received.')), 10_000)
-    store.bus.subscribe((message) => {
-      if (message === 'gap' || !matches(message)) return
-      cancel()
-      resolve(message)
-    })
-  })
-}
 
 interface Listener {
   readonly store: Store
@@ -51,16 +41,8 @@ async function withListener(run: (listener: Listener) => Promise<void>): Promise
 test('1,000 attempts of 4 processes on a cap of 100 admit exactly 100 (BL-D05, BL-D09)', async () => {
   for (let round = 0; round < rounds(50, 2); round++) {
     const path = temporaryPath()
-    const children = Array.from({ length: 4 }, () => startChild('admitter.ts', [path, '250', '100']))
-    for (const child of children) assert.equal(await child.line(), 'ready')
-    for (const child of children) child.send('go')
-    const allowed = await Promise.all(children.map((child) => child.line()))
-    await Promise.all(children.map((child) => child.exited))
-    assert.equal(
-      allowed.map(Number).reduce((sum, part) => sum + part),
-      100,
-      allowed.join(' + '),
-    )
+    const allowed = await admitTogether({ location: path, attempts: [250, 250, 250, 250], cap: 100 })
+    assert.equal(sum(allowed), 100, allowed.join(' + '))
     const store = await open(path)
     const row = await store.users.load({ namespace: NAMESPACE, id: 'ann' })
     assert.equal(row?.usage, '{"steps":100}')
@@ -70,21 +52,15 @@ test('1,000 attempts of 4 processes on a cap of 100 admit exactly 100 (BL-D05, B
 
 test('processes that write one user without a pause do not starve each other', async () => {
   const path = temporaryPath()
-  const each = rounds(1_000, 100)
-  const children = Array.from({ length: 4 }, () =>
-    startChild('admitter.ts', [path, String(each), '1000000', 'sequential']),
-  )
-  for (const child of children) assert.equal(await child.line(), 'ready')
-  for (const child of children) child.send('go')
-  const allowed = await Promise.all(children.map((child) => child.line()))
-  await Promise.all(children.map((child) => child.exited))
-  assert.deepEqual(allowed, Array(4).fill(String(each)))
+  const attempts = Array<number>(4).fill(rounds(1_000, 100))
+  const allowed = await admitTogether({ location: path, attempts, cap: 1_000_000, mode: 'sequential' })
+  assert.deepEqual(allowed, attempts)
 })
 
 test('a commit of another process is reported as a change of all users of the namespace (BL-D04)', async () => {
   await withListener(async ({ store, child }) => {
     await store.users.load({ namespace: NAMESPACE, id: 'eve' })
-    const change = nextMessage(store, ({ topic }) => topic === 'user')
+    const change = nextMessage(store, (message) => message !== 'gap' && message.topic === 'user')
     child.send('eve')
     assert.equal(await child.line(), 'created eve')
     assert.deepEqual(await change, { topic: 'user', namespace: NAMESPACE })
@@ -119,14 +95,14 @@ test('two stores on one file in one process see the commits of each other, and d
   const ann = { namespace: NAMESPACE, id: 'ann' }
   await Promise.all([first.users.load(ann), second.users.load(ann)])
   // Commits before the first poll are unknown, so the first poll always reports a change.
-  await nextMessage(first, ({ user }) => user === undefined)
+  await nextMessage(first, (message) => message !== 'gap' && message.user === undefined)
   const received: string[] = []
   first.bus.subscribe((message) => received.push(JSON.stringify(message)))
-  const change = nextMessage(second, ({ topic }) => topic === 'events')
+  const change = nextMessage(second, (message) => message !== 'gap' && message.topic === 'events')
   await mustCommit(first, ann, withEvents(1, 1))
   assert.deepEqual(await change, { topic: 'events', namespace: NAMESPACE })
   assert.equal(received.length, 2, `of its own commit: ${received}`)
-  const reported = nextMessage(first, ({ user }) => user === undefined)
+  const reported = nextMessage(first, (message) => message !== 'gap' && message.user === undefined)
   await mustCommit(second, ann, { expect: 1 })
   assert.deepEqual(await reported, { topic: 'user', namespace: NAMESPACE })
   assert.ok(!received.includes('"gap"'))
