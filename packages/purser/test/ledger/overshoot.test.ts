@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { describe, it } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
 import { rounds } from '../support/fuzz-options.ts'
 import { DRIVERS, openLedgerHarness } from '../support/ledger-harness.ts'
+import { startChild } from '../support/start-child.ts'
 
+const PROGRAM = new URL('concurrent-admitter.ts', import.meta.url)
 const CALLS = 1_000
 const CAP = 100
 const PROCESSES = 4
@@ -38,12 +38,19 @@ describe('concurrent admissions never exceed the cap (BL-D09)', () => {
     const directory = await mkdtemp(join(tmpdir(), 'purser-overshoot-'))
     const path = join(directory, 'overshoot.db')
     await using harness = await openLedgerHarness({ driver: 'sqlite', path, dailyCap: CAP, effects: systemEffects })
-    const admitters = Array.from({ length: PROCESSES }, () => startAdmitter(path))
+    const admitters = Array.from({ length: PROCESSES }, () =>
+      startChild(PROGRAM, [path, String(CALLS / PROCESSES), String(CAP)]),
+    )
     try {
-      await Promise.all(admitters.map((admitter) => admitter.nextLine()))
+      await Promise.all(admitters.map((admitter) => admitter.line()))
       for (let run = 0; run < runs; run++) {
         const user = `user-${run}`
-        const lines = await Promise.all(admitters.map((admitter) => admitter.admit(user)))
+        const lines = await Promise.all(
+          admitters.map((admitter) => {
+            admitter.send(user)
+            return admitter.line()
+          }),
+        )
         const results = lines.map((line) => JSON.parse(line) as { allowed: number; failed: number })
         assert.deepEqual(
           results.map(({ failed }) => failed),
@@ -54,46 +61,13 @@ describe('concurrent admissions never exceed the cap (BL-D09)', () => {
           CAP,
         )
         assert.equal((await harness.user(user).bond()).dailyCount, CAP)
-        await Promise.all(admitters.map((admitter) => admitter.nextLine()))
+        await Promise.all(admitters.map((admitter) => admitter.line()))
       }
     } finally {
-      await Promise.all(admitters.map((admitter) => admitter.end()))
+      for (const admitter of admitters) admitter.send('end')
+      await Promise.all(admitters.map((admitter) => admitter.exited))
       await harness.store.close()
       await rm(directory, { recursive: true, force: true })
     }
   })
 })
-
-interface Admitter {
-  nextLine(): Promise<string>
-  /** Makes the process admit a user; its output line. */
-  admit(user: string): Promise<string>
-  end(): Promise<void>
-}
-
-function startAdmitter(path: string): Admitter {
-  const script = join(import.meta.dirname, 'concurrent-admitter.ts')
-  const child = spawn(
-    process.execPath,
-    ['--conditions=@purser/source', script, path, String(CALLS / PROCESSES), String(CAP)],
-    { stdio: 'pipe' },
-  )
-  child.stderr.pipe(process.stderr)
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
-  const nextLine = async (): Promise<string> => {
-    const { value, done } = await lines.next()
-    if (done) throw new Error('The process has ended.')
-    return value
-  }
-  return {
-    nextLine,
-    admit(user) {
-      child.stdin.write(`${user}\n`)
-      return nextLine()
-    },
-    async end() {
-      child.stdin.write('end\n')
-      if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve))
-    },
-  }
-}

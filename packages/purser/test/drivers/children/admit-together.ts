@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { startChild } from './start-child.ts'
+import { startChild } from '../../support/start-child.ts'
+
+const ADMITTER = new URL('admitter.ts', import.meta.url)
 
 export interface AdmittersOptions {
   /** URL or path of the store. */
@@ -14,7 +16,7 @@ export interface AdmittersOptions {
 /** Starts processes that admit one user, lets all begin at once, and resolves to the attempts that each was allowed. */
 export async function admitTogether({ location, attempts, cap, mode }: AdmittersOptions): Promise<number[]> {
   const children = attempts.map((count) =>
-    startChild('admitter.ts', [location, String(count), String(cap), ...(mode === undefined ? [] : [mode])]),
+    startChild(ADMITTER, [location, String(count), String(cap), ...(mode === undefined ? [] : [mode])]),
   )
   for (const child of children) assert.equal(await child.line(), 'ready')
   for (const child of children) child.send('go')

@@ -5,10 +5,10 @@ import type { BusMessage } from '../../../src/storage/store.ts'
 import { mustCommit } from '../../../src/testing/store-contract/samples.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
 import { noPostgres, openPostgres, sharedPostgres } from '../../support/postgres-server.ts'
+import { startChild } from '../../support/start-child.ts'
 import { temporaryPath } from '../../support/temporary-store.ts'
 import { assertConsistent } from '../assert-consistent.ts'
 import { admitTogether, sum } from '../children/admit-together.ts'
-import { startChild } from '../children/start-child.ts'
 import { nextMessage } from '../next-message.ts'
 
 const NAMESPACE = 'processes'
@@ -43,7 +43,7 @@ describe('processes on one schema of PostgreSQL', { skip: noPostgres }, () => {
     const open = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'purser'"
     const acknowledged = new Map<string, number>()
     for (let cycle = 0; cycle < rounds(200, 3); cycle++) {
-      const writer = startChild('crash-writer.ts', [url, USERS.join(',')])
+      const writer = startChild(new URL('../children/crash-writer.ts', import.meta.url), [url, USERS.join(',')])
       for (let line = 0; line < 1 + ((seed + cycle * 7_919) % 100); line++) await writer.line()
       writer.process.kill('SIGKILL')
       await writer.exited
@@ -63,7 +63,7 @@ describe('processes on one schema of PostgreSQL', { skip: noPostgres }, () => {
     const store = await openPostgres(url)
     await store.users.load(ann)
     const file = `${temporaryPath()}.received`
-    const child = startChild('listener.ts', [url, file])
+    const child = startChild(new URL('../children/listener.ts', import.meta.url), [url, file])
     assert.equal(await child.line(), 'ready')
     const change = nextMessage(
       store,

@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import { handClock } from '../../../src/testing/index.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
+import { startChild } from '../../support/start-child.ts'
 import { temporaryPath } from '../../support/temporary-store.ts'
 import { assertConsistent } from '../assert-consistent.ts'
-import { startChild } from '../children/start-child.ts'
 
 const USERS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
 /** After so many crashes a new file is used, since all of it is checked after each. */
@@ -14,7 +14,7 @@ const CYCLES_PER_FILE = 20
 
 /** Starts a writer, kills it after so many lines, and returns the last acknowledged sequence of each user. */
 async function writeUntilKilled(path: string, afterLines: number): Promise<Map<string, number>> {
-  const writer = startChild('crash-writer.ts', [path, USERS.join(',')])
+  const writer = startChild(new URL('../children/crash-writer.ts', import.meta.url), [path, USERS.join(',')])
   for (let line = 0; line < afterLines; line++) await writer.line()
   writer.process.kill('SIGKILL')
   await writer.exited

@@ -11,8 +11,8 @@ import type { Store } from '../../../src/storage/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
 import { ann, bob, mustCommit, NAMESPACE, tryCommit, withEvents } from '../../../src/testing/store-contract/samples.ts'
 import { createInProcessWorker } from '../../support/in-process-worker.ts'
+import { startChild } from '../../support/start-child.ts'
 import { temporaryPath } from '../../support/temporary-store.ts'
-import { startChild } from '../children/start-child.ts'
 
 /** A store that writes in this thread, with a connection that the test can make fail. */
 async function openInProcessStore(): Promise<{ store: Store; main: Database }> {
@@ -133,7 +133,7 @@ test('calls of a closed store reject with `closed`', async () => {
 
 test('a file size limit of the system is store_unavailable, and loses no acknowledged commit', async () => {
   const path = temporaryPath()
-  const child = startChild('filler.ts', [path], { fileBlocks: 3_000 })
+  const child = startChild(new URL('../children/filler.ts', import.meta.url), [path], { fileBlocks: 3_000 })
   await child.exited
   const [failure, reads, ...others] = child.lines.filter((line) => !line.startsWith('written '))
   assert.deepEqual([failure, reads, others], ['store_unavailable', 'still reads', []])

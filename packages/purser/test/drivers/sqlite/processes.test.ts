@@ -8,9 +8,9 @@ import { openSqliteStore } from '../../../src/drivers/sqlite/index.ts'
 import type { BusMessage, Store } from '../../../src/storage/store.ts'
 import { mustCommit, withEvents } from '../../../src/testing/store-contract/samples.ts'
 import { rounds } from '../../support/fuzz-options.ts'
+import { type Child, startChild } from '../../support/start-child.ts'
 import { temporaryPath } from '../../support/temporary-store.ts'
 import { admitTogether, sum } from '../children/admit-together.ts'
-import { type Child, startChild } from '../children/start-child.ts'
 import { nextMessage } from '../next-message.ts'
 
 const NAMESPACE = 'processes'
@@ -27,7 +27,7 @@ async function withListener(run: (listener: Listener) => Promise<void>): Promise
   const path = temporaryPath()
   const file = `${path}.received`
   const store = await open(path)
-  const child = startChild('listener.ts', [path, file])
+  const child = startChild(new URL('../children/listener.ts', import.meta.url), [path, file])
   try {
     assert.equal(await child.line(), 'ready')
     await run({ store, child, received: () => (existsSync(file) ? readFileSync(file, 'utf8') : '') })

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { it } from 'node:test'
 import { systemEffects } from '../../../src/core/effects.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
 import { openLedgerHarness } from '../../support/ledger-harness.ts'
+import { startChild } from '../../support/start-child.ts'
 import { LIMITED } from './limited-turns.ts'
 
+const PROGRAM = new URL('concurrent-turns.ts', import.meta.url)
 const PROCESSES = 3
 const TURNS = 999
 const RUNS = rounds(200, 5)
@@ -19,12 +19,19 @@ it(`${PROCESSES} processes with ${TURNS} parallel turns: use passes no limit by 
   const directory = await mkdtemp(join(tmpdir(), 'purser-limits-'))
   const path = join(directory, 'limits.db')
   await using harness = await openLedgerHarness({ ...LIMITED, driver: 'sqlite', path, effects: systemEffects })
-  const runners = Array.from({ length: PROCESSES }, (_, index) => startRunner(path, (seed ?? 1) + index))
+  const runners = Array.from({ length: PROCESSES }, (_, index) =>
+    startChild(PROGRAM, [path, String(TURNS / PROCESSES), String((seed ?? 1) + index)]),
+  )
   try {
-    await Promise.all(runners.map((runner) => runner.nextLine()))
+    await Promise.all(runners.map((runner) => runner.line()))
     for (let run = 0; run < RUNS; run++) {
       const user = `user-${run}`
-      const lines = await Promise.all(runners.map((runner) => runner.run(user)))
+      const lines = await Promise.all(
+        runners.map((runner) => {
+          runner.send(user)
+          return runner.line()
+        }),
+      )
       const totals = lines.map((line) => JSON.parse(line) as { allowed: number; tokens: number; excess: number })
       const sum = (field: 'allowed' | 'tokens' | 'excess'): number =>
         totals.reduce((total, one) => total + one[field], 0)
@@ -34,42 +41,12 @@ it(`${PROCESSES} processes with ${TURNS} parallel turns: use passes no limit by 
       assert.ok(sum('allowed') > 0 && sum('allowed') <= LIMITED.dailyCap, `${sum('allowed')} turns`)
       assert.ok(sum('tokens') <= 20_000 + sum('excess'), JSON.stringify(totals))
       assert.deepEqual([tokens?.held, cost?.held], [0, '0'])
-      await Promise.all(runners.map((runner) => runner.nextLine()))
+      await Promise.all(runners.map((runner) => runner.line()))
     }
   } finally {
-    await Promise.all(runners.map((runner) => runner.end()))
+    for (const runner of runners) runner.send('end')
+    await Promise.all(runners.map((runner) => runner.exited))
     await harness.store.close()
     await rm(directory, { recursive: true, force: true })
   }
 })
-
-interface Runner {
-  nextLine(): Promise<string>
-  /** Makes the process run turns of a user; its output line. */
-  run(user: string): Promise<string>
-  end(): Promise<void>
-}
-
-function startRunner(path: string, childSeed: number): Runner {
-  const script = join(import.meta.dirname, 'concurrent-turns.ts')
-  const args = ['--conditions=@purser/source', script, path, String(TURNS / PROCESSES), String(childSeed)]
-  const child = spawn(process.execPath, args, { stdio: 'pipe' })
-  child.stderr.pipe(process.stderr)
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
-  const nextLine = async (): Promise<string> => {
-    const { value, done } = await lines.next()
-    if (done) throw new Error('The process has ended.')
-    return value
-  }
-  return {
-    nextLine,
-    run(user) {
-      child.stdin.write(`${user}\n`)
-      return nextLine()
-    },
-    async end() {
-      child.stdin.write('end\n')
-      if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve))
-    },
-  }
-}

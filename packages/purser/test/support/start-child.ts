@@ -18,10 +18,9 @@ export interface ChildOptions {
   readonly fileBlocks?: number
 }
 
-/** Starts a program of this directory as a child process. */
-export function startChild(program: string, args: readonly string[], { fileBlocks }: ChildOptions = {}): Child {
-  const file = fileURLToPath(new URL(program, import.meta.url))
-  const command = [process.execPath, file, ...args]
+/** Starts a TypeScript program as a child process. */
+export function startChild(program: URL, args: readonly string[], { fileBlocks }: ChildOptions = {}): Child {
+  const command = [process.execPath, '--conditions=@purser/source', fileURLToPath(program), ...args]
   const limited = fileBlocks === undefined ? [] : ['sh', '-c', `ulimit -f ${fileBlocks} && exec "$0" "$@"`]
   const [first = '', ...rest] = [...limited, ...command]
   const child = spawn(first, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -50,7 +49,7 @@ export function startChild(program: string, args: readonly string[], { fileBlock
     exited,
     async line() {
       while (taken >= lines.length) {
-        if (hasExited) throw new Error(`${program} ended without another line.`)
+        if (hasExited) throw new Error(`${program.pathname} ended without another line.`)
         await new Promise<void>((resolve) => {
           notify = resolve
         })
