@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { after, beforeEach } from 'node:test'
 import type { ConfigFile } from '../../src/index.ts'
 import { openServerHarness, type ServerHarness } from './server-harness.ts'
 
@@ -16,7 +18,7 @@ export interface UpstreamRequest {
 type Handler = (request: UpstreamRequest, response: ServerResponse) => void | Promise<void>
 
 /** A provider in this process, whose answers a test scripts. */
-export interface FakeProvider extends AsyncDisposable {
+export interface FakeProvider {
   readonly baseURL: string
   readonly requests: UpstreamRequest[]
   /** Requests whose client left before the answer was complete. */
@@ -24,6 +26,7 @@ export interface FakeProvider extends AsyncDisposable {
   handle: Handler
 }
 
+/** Runs for the tests of a file: before each, it forgets its requests and answers with `handle` again. */
 export async function startFakeProvider(handle: Handler): Promise<FakeProvider> {
   const requests: UpstreamRequest[] = []
   const aborted: UpstreamRequest[] = []
@@ -49,12 +52,24 @@ export async function startFakeProvider(handle: Handler): Promise<FakeProvider> 
     requests,
     aborted,
     handle,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
   }
+  beforeEach(() => {
+    requests.length = 0
+    aborted.length = 0
+    provider.handle = handle
+  })
+  after(async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
   return provider
+}
+
+/** The JSON of the last request. */
+export function lastBody({ requests }: FakeProvider): Record<string, unknown> {
+  const { body } = requests.at(-1) ?? {}
+  assert.ok(body)
+  return body
 }
 
 function parse(text: string): Record<string, unknown> | undefined {
@@ -142,8 +157,10 @@ export interface GatewayHarness extends ServerHarness {
   count(user: string): Promise<number>
 }
 
+/** Runs for the tests of a file. */
 export async function openGatewayHarness(config: ConfigFile): Promise<GatewayHarness> {
   const harness = await openServerHarness({ config, role: 'service', realTime: true })
+  after(() => harness[Symbol.asyncDispose]())
   const url = await harness.fastify.listen({ port: 0, host: '127.0.0.1' })
   return {
     ...harness,

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
-import { after, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import {
-  type FakeProvider,
-  type GatewayHarness,
   openGatewayHarness,
   sendChat,
   sendEvents,
@@ -20,36 +18,22 @@ const ROUNDS = 60
 /** Of each endpoint that streams; a user may have only so many streams. */
 const CLIENTS = 5
 
-let upstream: FakeProvider
-let gateway: GatewayHarness
-
-before(async () => {
-  upstream = await startFakeProvider(answer)
-  const { baseURL } = upstream
-  gateway = await openGatewayHarness({
-    providers: {
-      chat: { kind: 'openai-compatible', baseURL },
-      openai: { kind: 'openai', baseURL },
-      claude: { kind: 'anthropic', baseURL },
-    },
-    runtime: { defaults: { provider: 'chat', model: 'm', allowedModels: ['chat/m', 'openai/r', 'claude/c'] } },
-  })
-  for (const id of USERS) {
-    const user = gateway.user(id)
-    await user.profile.put({ name: NAMES[id] })
-    for (const provider of ['chat', 'openai', 'claude'])
-      await user.runtime.setSecret(provider, { apiKey: `key-of-${id}` })
-  }
+const upstream = await startFakeProvider(answer)
+const { baseURL } = upstream
+const gateway = await openGatewayHarness({
+  providers: {
+    chat: { kind: 'openai-compatible', baseURL },
+    openai: { kind: 'openai', baseURL },
+    claude: { kind: 'anthropic', baseURL },
+  },
+  runtime: { defaults: { provider: 'chat', model: 'm', allowedModels: ['chat/m', 'openai/r', 'claude/c'] } },
 })
-beforeEach(() => {
-  upstream.requests.length = 0
-  upstream.aborted.length = 0
-  upstream.handle = answer
-})
-after(async () => {
-  await gateway[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
-})
+for (const id of USERS) {
+  const user = gateway.user(id)
+  await user.profile.put({ name: NAMES[id] })
+  for (const provider of ['chat', 'openai', 'claude'])
+    await user.runtime.setSecret(provider, { apiKey: `key-of-${id}` })
+}
 
 /** Answers with everything that the provider got, in the format of the endpoint. */
 function answer(request: UpstreamRequest, response: ServerResponse): void {

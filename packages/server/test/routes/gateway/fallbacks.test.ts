@@ -1,50 +1,29 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, test } from 'node:test'
-import {
-  type FakeProvider,
-  type GatewayHarness,
-  openGatewayHarness,
-  sendChat,
-  sendEvents,
-  sendJson,
-  startFakeProvider,
-} from '../../support/gateway-harness.ts'
+import { test } from 'node:test'
+import { openGatewayHarness, sendChat, sendEvents, sendJson, startFakeProvider } from '../../support/gateway-harness.ts'
 
 const MESSAGES = [{ role: 'user', content: 'Hi' }]
 
-let first: FakeProvider
-let second: FakeProvider
-let gateway: GatewayHarness
-
-before(async () => {
-  first = await startFakeProvider(() => undefined)
-  second = await startFakeProvider(() => undefined)
-  gateway = await openGatewayHarness({
-    providers: {
-      first: { kind: 'openai-compatible', baseURL: first.baseURL, apiKey: 'k', retries: { attempts: 1, delayMs: 0 } },
-      second: { kind: 'openai-compatible', baseURL: second.baseURL, apiKey: 'k' },
-      keyless: { kind: 'openai-compatible', baseURL: second.baseURL },
+const first = await startFakeProvider((_, response) => sendJson(response, { error: { message: 'down' } }, 503))
+const second = await startFakeProvider((request, response) =>
+  sendChat(request, response, { content: 'From the second' }),
+)
+const gateway = await openGatewayHarness({
+  providers: {
+    first: { kind: 'openai-compatible', baseURL: first.baseURL, apiKey: 'k', retries: { attempts: 1, delayMs: 0 } },
+    second: { kind: 'openai-compatible', baseURL: second.baseURL, apiKey: 'k' },
+    keyless: { kind: 'openai-compatible', baseURL: second.baseURL },
+  },
+  runtime: {
+    defaults: {
+      provider: 'first',
+      model: 'a',
+      fallbacks: [
+        { provider: 'keyless', model: 'c' },
+        { provider: 'second', model: 'b' },
+      ],
     },
-    runtime: {
-      defaults: {
-        provider: 'first',
-        model: 'a',
-        fallbacks: [
-          { provider: 'keyless', model: 'c' },
-          { provider: 'second', model: 'b' },
-        ],
-      },
-    },
-  })
-})
-beforeEach(() => {
-  first.requests.length = 0
-  second.requests.length = 0
-  first.handle = (_, response) => sendJson(response, { error: { message: 'down' } }, 503)
-  second.handle = (request, response) => sendChat(request, response, { content: 'From the second' })
-})
-after(async () => {
-  for (const one of [gateway, first, second]) await one[Symbol.asyncDispose]()
+  },
 })
 
 test('a fallback answers when the provider fails, one turn is counted, and the answer names every attempt', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { ChatAnthropic } from '@langchain/anthropic'
 import { tool as langchainTool } from '@langchain/core/tools'
 import { ChatOpenAI, OpenAIEmbeddings } from '@langchain/openai'
@@ -7,7 +7,6 @@ import { Agent, OpenAIProvider, Runner, tool } from '@openai/agents'
 import { z } from 'zod'
 import {
   type FakeProvider,
-  type GatewayHarness,
   openGatewayHarness,
   sendChat,
   sendJson,
@@ -20,23 +19,10 @@ import {
 const CALLS = [{ id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{"city":"Pune"}' } }]
 const HEADERS = { 'x-purser-user': 'ada' }
 
-let upstream: FakeProvider
-let gateway: GatewayHarness
-
-before(async () => {
-  upstream = await startFakeProvider(() => undefined)
-  gateway = await openGatewayHarness({
-    providers: { chat: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key' } },
-    runtime: { defaults: { provider: 'chat', model: 'm' } },
-  })
-})
-beforeEach(() => {
-  upstream.requests.length = 0
-  upstream.handle = (request, response) => sendChat(request, response, { content: 'Hello there' })
-})
-after(async () => {
-  await gateway[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
+const upstream = await startFakeProvider((request, response) => sendChat(request, response, { content: 'Hello there' }))
+const gateway = await openGatewayHarness({
+  providers: { chat: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key' } },
+  runtime: { defaults: { provider: 'chat', model: 'm' } },
 })
 
 /** Asks for a tool first, and answers when it has the result. */

@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { createAnthropic } from '@ai-sdk/anthropic'
 import Anthropic from '@anthropic-ai/sdk'
 import { generateText, streamText } from 'ai'
 import {
-  type FakeProvider,
-  type GatewayHarness,
+  lastBody,
   openGatewayHarness,
   sendChat,
   sendEvents,
   sendJson,
   startFakeProvider,
 } from '../../support/gateway-harness.ts'
-
-let upstream: FakeProvider
-let gateway: GatewayHarness
-let client: Anthropic
 
 const CALLS = [
   { id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{"city":"Pune"}' } },
@@ -30,37 +25,21 @@ const TOOLS: Anthropic.Tool[] = [
 ]
 const HI: Anthropic.MessageParam[] = [{ role: 'user', content: 'Hi' }]
 
-before(async () => {
-  upstream = await startFakeProvider((request, response) => sendChat(request, response, { content: 'Hello there' }))
-  gateway = await openGatewayHarness({
-    providers: {
-      chat: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['m'] },
-      claude: { kind: 'anthropic', baseURL: upstream.baseURL, apiKey: 'anthropic-key', models: ['claude-x'] },
-    },
-    runtime: { defaults: { provider: 'chat', model: 'm', allowedModels: ['chat/m', 'claude/claude-x'] } },
-  })
-  await gateway.user('ada').profile.put({ name: 'Ada Lovelace' })
-  client = new Anthropic({
-    baseURL: gateway.url,
-    apiKey: gateway.key,
-    maxRetries: 0,
-    defaultHeaders: { 'x-purser-user': 'ada' },
-  })
+const upstream = await startFakeProvider((request, response) => sendChat(request, response, { content: 'Hello there' }))
+const gateway = await openGatewayHarness({
+  providers: {
+    chat: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['m'] },
+    claude: { kind: 'anthropic', baseURL: upstream.baseURL, apiKey: 'anthropic-key', models: ['claude-x'] },
+  },
+  runtime: { defaults: { provider: 'chat', model: 'm', allowedModels: ['chat/m', 'claude/claude-x'] } },
 })
-beforeEach(() => {
-  upstream.requests.length = 0
-  upstream.handle = (request, response) => sendChat(request, response, { content: 'Hello there' })
+await gateway.user('ada').profile.put({ name: 'Ada Lovelace' })
+const client = new Anthropic({
+  baseURL: gateway.url,
+  apiKey: gateway.key,
+  maxRetries: 0,
+  defaultHeaders: { 'x-purser-user': 'ada' },
 })
-after(async () => {
-  await gateway[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
-})
-
-function lastBody(): Record<string, unknown> {
-  const { body } = upstream.requests.at(-1) ?? {}
-  assert.ok(body)
-  return body
-}
 
 test('a message is translated to a chat request, and its answer back', async () => {
   const request = {
@@ -77,7 +56,7 @@ test('a message is translated to a chat request, and its answer back', async () 
   assert.deepEqual([message.model, message.stop_reason], ['auto', 'end_turn'])
   const { input_tokens, cache_read_input_tokens, output_tokens } = message.usage
   assert.deepEqual([input_tokens, cache_read_input_tokens, output_tokens], [8, 3, 7])
-  const { messages, safety_identifier, ...rest } = lastBody()
+  const { messages, safety_identifier, ...rest } = lastBody(upstream)
   assert.match(String(safety_identifier), /^[0-9a-f]{64}$/)
   assert.deepEqual(rest, { model: 'm', max_tokens: 50, temperature: 0.5, stop: ['END'], reasoning_effort: 'low' })
   const [system, user] = messages as { content: string }[]
@@ -158,7 +137,7 @@ test('the content of a message is the input of the next one', async () => {
       },
     ],
   })
-  const { messages, tools, tool_choice, parallel_tool_calls } = lastBody()
+  const { messages, tools, tool_choice, parallel_tool_calls } = lastBody(upstream)
   assert.deepEqual((messages as object[]).slice(1), [
     { role: 'user', content: 'Hi' },
     { role: 'assistant', content: 'I will look.', reasoning_content: 'Hm.', tool_calls: CALLS },
@@ -220,7 +199,7 @@ test("Anthropic's own endpoint gets the request as it is, with the context behin
     [headers?.['x-api-key'], headers?.['anthropic-beta'], headers?.['anthropic-version']],
     ['anthropic-key', 'some-beta-1', '2023-06-01'],
   )
-  const { system, metadata, messages } = lastBody()
+  const { system, metadata, messages } = lastBody(upstream)
   const [own, context] = system as { text: string; cache_control?: object }[]
   assert.deepEqual(own, request.system[0])
   assert.match(context?.text ?? '', /Ada Lovelace/)
@@ -232,8 +211,8 @@ test("Anthropic's own endpoint gets the request as it is, with the context behin
   const streamed = client.messages.stream({ ...request, messages: [{ role: 'user', content }] }, options)
   const final = await streamed.finalMessage()
   assert.equal(final.model, 'claude/claude-x')
-  assert.deepEqual(lastBody().system, request.system)
-  const [cached, behind] = (lastBody().messages as { content: { text: string }[] }[])[0]?.content ?? []
+  assert.deepEqual(lastBody(upstream).system, request.system)
+  const [cached, behind] = (lastBody(upstream).messages as { content: { text: string }[] }[])[0]?.content ?? []
   assert.deepEqual(cached, content[0])
   assert.match(behind?.text ?? '', /Ada Lovelace/)
 })

@@ -1,19 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import OpenAI from 'openai'
-import {
-  type FakeProvider,
-  type GatewayHarness,
-  openGatewayHarness,
-  sendChat,
-  sendEvents,
-  sendJson,
-  startFakeProvider,
-} from '../../support/gateway-harness.ts'
-
-let upstream: FakeProvider
-let gateway: GatewayHarness
-let client: OpenAI
+import { openGatewayHarness, sendChat, sendEvents, sendJson, startFakeProvider } from '../../support/gateway-harness.ts'
 
 const HANDLERS: Record<string, Parameters<typeof startFakeProvider>[0]> = {
   embeddings: ({ body }, response) =>
@@ -50,33 +38,23 @@ const HANDLERS: Record<string, Parameters<typeof startFakeProvider>[0]> = {
   },
 }
 
-before(async () => {
-  upstream = await startFakeProvider((request, response) => HANDLERS[request.path]?.(request, response))
-  gateway = await openGatewayHarness({
-    providers: {
-      local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['m', 'e'] },
-      openai: { kind: 'openai', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['r'] },
-      demo: { kind: 'demo', models: ['d'] },
-    },
-    runtime: {
-      defaults: { provider: 'local', model: 'm', allowedModels: ['local/m', 'local/e', 'openai/r', 'demo/d'] },
-    },
-    ledger: { limits: [{ name: 'tokens', measure: 'tokens', max: 100_000, window: 'day' }] },
-  })
-  client = new OpenAI({
-    baseURL: `${gateway.url}/v1`,
-    apiKey: gateway.key,
-    maxRetries: 0,
-    defaultHeaders: { 'x-purser-user': 'ada@example.com' },
-  })
+const upstream = await startFakeProvider((request, response) => HANDLERS[request.path]?.(request, response))
+const gateway = await openGatewayHarness({
+  providers: {
+    local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['m', 'e'] },
+    openai: { kind: 'openai', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['r'] },
+    demo: { kind: 'demo', models: ['d'] },
+  },
+  runtime: {
+    defaults: { provider: 'local', model: 'm', allowedModels: ['local/m', 'local/e', 'openai/r', 'demo/d'] },
+  },
+  ledger: { limits: [{ name: 'tokens', measure: 'tokens', max: 100_000, window: 'day' }] },
 })
-beforeEach(() => {
-  upstream.requests.length = 0
-  upstream.aborted.length = 0
-})
-after(async () => {
-  await gateway[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
+const client = new OpenAI({
+  baseURL: `${gateway.url}/v1`,
+  apiKey: gateway.key,
+  maxRetries: 0,
+  defaultHeaders: { 'x-purser-user': 'ada@example.com' },
 })
 
 function lastRequest(): NonNullable<(typeof upstream.requests)[0]['body']> {

@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { createOpenAI } from '@ai-sdk/openai'
 import { generateText, jsonSchema, streamText, tool } from 'ai'
 import OpenAI from 'openai'
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses'
 import {
-  type FakeProvider,
-  type GatewayHarness,
+  lastBody,
   openGatewayHarness,
   sendChat,
   sendEvents,
   sendJson,
   startFakeProvider,
 } from '../../support/gateway-harness.ts'
-
-let upstream: FakeProvider
-let gateway: GatewayHarness
-let client: OpenAI
 
 const CALLS = [
   { id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{"city":"Pune"}' } },
@@ -32,37 +27,21 @@ const TOOLS = [
   },
 ]
 
-before(async () => {
-  upstream = await startFakeProvider((request, response) => sendChat(request, response, { content: 'Hello there' }))
-  gateway = await openGatewayHarness({
-    providers: {
-      chat: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['m'] },
-      openai: { kind: 'openai', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['r'] },
-    },
-    runtime: { defaults: { provider: 'chat', model: 'm', allowedModels: ['chat/m', 'openai/r'] } },
-  })
-  await gateway.user('ada').profile.put({ name: 'Ada Lovelace' })
-  client = new OpenAI({
-    baseURL: `${gateway.url}/v1`,
-    apiKey: gateway.key,
-    maxRetries: 0,
-    defaultHeaders: { 'x-purser-user': 'ada' },
-  })
+const upstream = await startFakeProvider((request, response) => sendChat(request, response, { content: 'Hello there' }))
+const gateway = await openGatewayHarness({
+  providers: {
+    chat: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['m'] },
+    openai: { kind: 'openai', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['r'] },
+  },
+  runtime: { defaults: { provider: 'chat', model: 'm', allowedModels: ['chat/m', 'openai/r'] } },
 })
-beforeEach(() => {
-  upstream.requests.length = 0
-  upstream.handle = (request, response) => sendChat(request, response, { content: 'Hello there' })
+await gateway.user('ada').profile.put({ name: 'Ada Lovelace' })
+const client = new OpenAI({
+  baseURL: `${gateway.url}/v1`,
+  apiKey: gateway.key,
+  maxRetries: 0,
+  defaultHeaders: { 'x-purser-user': 'ada' },
 })
-after(async () => {
-  await gateway[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
-})
-
-function lastBody(): Record<string, unknown> {
-  const { body } = upstream.requests.at(-1) ?? {}
-  assert.ok(body)
-  return body
-}
 
 /** What an answer says, without its id and its times. */
 function contentOf(response: OpenAI.Responses.Response): unknown {
@@ -91,7 +70,7 @@ test('a response is translated to a chat request, and its answer back', async ()
     total_tokens: 18,
   })
   assert.equal((response as { store?: boolean }).store, false)
-  const { messages, safety_identifier, ...rest } = lastBody()
+  const { messages, safety_identifier, ...rest } = lastBody(upstream)
   assert.match(String(safety_identifier), /^[0-9a-f]{64}$/)
   assert.deepEqual(rest, { model: 'm', max_tokens: 50, temperature: 0.5, reasoning_effort: 'low' })
   const [system, user] = messages as { role: string; content: string }[]
@@ -152,7 +131,7 @@ test('the output of a response is the input of the next one', async () => {
     tool_choice: { type: 'function', name: 'weather' },
     text: { format: { type: 'json_schema', name: 'answer', schema: { type: 'object' }, strict: true } },
   })
-  const { messages, tools, tool_choice, response_format } = lastBody()
+  const { messages, tools, tool_choice, response_format } = lastBody(upstream)
   assert.deepEqual((messages as object[]).slice(1), [
     { role: 'user', content: 'Weather?' },
     { role: 'assistant', content: 'I will look.', reasoning_content: 'Hm.', tool_calls: CALLS },
@@ -180,7 +159,7 @@ test('images, files and audio become parts of a chat message', async () => {
       },
     ],
   })
-  assert.deepEqual((lastBody().messages as { content: unknown }[]).at(-1)?.content, [
+  assert.deepEqual((lastBody(upstream).messages as { content: unknown }[]).at(-1)?.content, [
     { type: 'text', text: 'See' },
     { type: 'image_url', image_url: { url: 'data:image/png;base64,aGk=', detail: 'low' } },
     { type: 'file', file: { file_data: 'data:application/pdf;base64,aGk=', filename: 'a.pdf' } },
@@ -258,7 +237,7 @@ test('a provider with the endpoint gets the request as it is, with the context, 
   }
   const whole = await client.responses.create(request)
   assert.deepEqual([whole.output_text, whole.model, whole.id], ['Relayed', 'openai/r', 'resp_up'])
-  const { input, store, model, tools } = lastBody()
+  const { input, store, model, tools } = lastBody(upstream)
   assert.deepEqual({ store, model, tools }, { store: false, model: 'r', tools: [{ type: 'web_search' }] })
   const [first, context, last] = input as { role: string; content: string }[]
   assert.equal(first?.content, 'You are the application.')
@@ -309,6 +288,8 @@ test("the AI SDK's default model of OpenAI works, with tools and as a stream", a
   let text = ''
   for await (const part of steps.textStream) text += part
   assert.equal(text, 'It is sunny.')
-  const toolMessage = (lastBody().messages as { role: string; content: string }[]).find(({ role }) => role === 'tool')
+  const toolMessage = (lastBody(upstream).messages as { role: string; content: string }[]).find(
+    ({ role }) => role === 'tool',
+  )
   assert.match(toolMessage?.content ?? '', /sun in Pune/)
 })
