@@ -6,7 +6,6 @@
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { redisStore } from 'purser/redis'
@@ -15,6 +14,7 @@ import { Keys } from '../packages/purser/src/drivers/redis/keys.ts'
 import { commitArguments } from '../packages/purser/src/drivers/redis/rows.ts'
 import { COMMIT } from '../packages/purser/src/drivers/redis/scripts/commit.ts'
 import type { Commit } from '../packages/purser/src/storage/commit.ts'
+import { findFreePort } from '../packages/purser/test/support/free-port.ts'
 import { formatInteger, median } from './ledger/figures.ts'
 
 const ROUNDS = Number(process.argv[2] ?? 9)
@@ -46,14 +46,6 @@ async function measure(write: Write, revisions: Map<string, number>): Promise<nu
   }
   await Promise.all(Array.from({ length: CALLERS }, (_, index) => call(`user-${index}`)))
   return commits / ((performance.now() - startedAt) / 1_000)
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'purser-bench-redis-'))

@@ -3,11 +3,11 @@ import { execFileSync, type SpawnSyncReturns, spawn, spawnSync } from 'node:chil
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
+import { findFreePort } from '../packages/purser/test/support/free-port.ts'
 import { SETTINGS } from '../packages/server/src/config/settings.ts'
 import { ADMIN_KEY, type Purser, SERVICE_KEY, startPurser } from '../packages/server/test/support/processes.ts'
 
@@ -205,13 +205,4 @@ function ask(port: number): Promise<Answer> {
     sent.on('error', reject)
     sent.end(body)
   })
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findFreePort, type ServerProcess, startOnPort } from './processes.ts'
+import { findFreePort } from '../../packages/purser/test/support/free-port.ts'
+import { type ServerProcess, startOnPort } from './processes.ts'
 
 /** One server under test. */
 export interface Contender {

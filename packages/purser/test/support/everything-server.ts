@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
+import { endProcess } from './end-process.ts'
+import { findFreePort } from './free-port.ts'
 
 const require = createRequire(import.meta.url)
 const EVERYTHING: string = require.resolve('@modelcontextprotocol/server-everything/dist/index.js')
@@ -38,22 +38,6 @@ export async function openEverythingServer(): Promise<EverythingServer> {
     child.stderr.on('data', read)
     child.once('exit', () => reject(new Error(`The server did not start: ${output}`)))
   })
-  const kill = () => killProcess(child)
+  const kill = () => endProcess(child)
   return { url: `http://127.0.0.1:${port}/mcp`, output: () => output, kill, [Symbol.asyncDispose]: kill }
-}
-
-async function killProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  child.kill('SIGKILL')
-  await exited
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('No port.')
-  return address.port
 }

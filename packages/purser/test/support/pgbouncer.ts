@@ -2,7 +2,9 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findFreePort, noPostgres, ordinaryUser, type PostgresServer, untilReady } from './postgres-server.ts'
+import { endProcess } from './end-process.ts'
+import { findFreePort } from './free-port.ts'
+import { noPostgres, ordinaryUser, type PostgresServer, untilReady } from './postgres-server.ts'
 
 const program = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/opt/homebrew/bin/pgbouncer'].find((path) =>
   existsSync(path),
@@ -59,9 +61,7 @@ ${settings.join('\n')}
       return url.href
     },
     async [Symbol.asyncDispose]() {
-      const exited = new Promise((resolve) => pooler.once('exit', resolve))
-      pooler.kill('SIGKILL')
-      await exited
+      await endProcess(pooler)
       rmSync(directory, { recursive: true, force: true })
     },
   }

@@ -1,7 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chownSync, existsSync, globSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after } from 'node:test'
@@ -9,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { postgresStore } from '../../src/drivers/postgres/index.ts'
 import type { Store } from '../../src/storage/store.ts'
+import { endProcess, exitOf } from './end-process.ts'
+import { findFreePort } from './free-port.ts'
 
 const initdb = globSync(['/usr/lib/postgresql/*/bin/initdb', '/usr/local/bin/initdb', '/opt/homebrew/bin/initdb'])
   .toSorted()
@@ -116,10 +116,8 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
       }
     },
     async [Symbol.asyncDispose]() {
-      const exited = exitOf(server)
       server.kill('SIGCONT')
-      server.kill('SIGQUIT')
-      await exited
+      await endProcess(server, 'SIGQUIT')
       rmSync(directory, { recursive: true, force: true })
     },
   }
@@ -132,20 +130,7 @@ export function ordinaryUser(): { readonly uid: number; readonly gid: number } |
   return { uid: id('-u'), gid: id('-g') }
 }
 
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 const START_ATTEMPTS = 100
-
-/** Resolves when a process has ended, also if it ended before. */
-async function exitOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) await new Promise((resolve) => child.once('exit', resolve))
-}
 
 const READY_ATTEMPTS = 600
 

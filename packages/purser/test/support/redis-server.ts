@@ -1,6 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
@@ -8,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from 'redis'
 import { redisStore } from '../../src/drivers/redis/index.ts'
 import type { Store } from '../../src/storage/store.ts'
+import { endProcess, exitOf } from './end-process.ts'
+import { findFreePort } from './free-port.ts'
 
 const isMissing = !hasCommand('redis-server')
 if (isMissing && process.env.CI === 'true')
@@ -73,28 +74,15 @@ export async function startRedis({ args = DURABLE, port, config }: RedisServerOp
     command,
     kill: (signal) => void server.kill(signal),
     async restart() {
-      if (server.exitCode === null && server.signalCode === null)
-        await new Promise((resolve) => server.once('exit', resolve))
+      await exitOf(server)
       server = start()
       await untilReady(command)
     },
     async [Symbol.asyncDispose]() {
-      if (server.exitCode === null && server.signalCode === null) {
-        const exited = new Promise((resolve) => server.once('exit', resolve))
-        server.kill('SIGKILL')
-        await exited
-      }
+      await endProcess(server)
       rmSync(directory, { recursive: true, force: true })
     },
   }
-}
-
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 const ATTEMPTS = 1_200

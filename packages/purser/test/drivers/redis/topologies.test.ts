@@ -7,8 +7,9 @@ import { PurserError } from '../../../src/errors.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import { storeContract } from '../../../src/testing/index.ts'
 import { ann, bob, HOSTILE_IDS, mustCommit, NAMESPACE } from '../../../src/testing/store-contract/samples.ts'
+import { findFreePort } from '../../support/free-port.ts'
 import { rounds } from '../../support/fuzz-options.ts'
-import { findFreePort, noRedis, type RedisServer, startRedis, untilTrue } from '../../support/redis-server.ts'
+import { noRedis, type RedisServer, startRedis, untilTrue } from '../../support/redis-server.ts'
 
 let prefixes = 0
 const nextPrefix = (): string => `topology_${++prefixes}`
