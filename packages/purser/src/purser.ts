@@ -16,10 +16,10 @@ import { auditOrigin } from './journal/audit-context.ts'
 import { registerErasures } from './journal/erasures.ts'
 import { type OpenJournal, openJournal } from './journal/journal.ts'
 import type { Ledger } from './ledger/api.ts'
-import { ledgerFold } from './ledger/bond.ts'
+import { ledgerFold, planOf } from './ledger/bond.ts'
 import { createLedger } from './ledger/ledger.ts'
 import { compileRules } from './ledger/rules.ts'
-import type { LedgerData } from './ledger/state.ts'
+import { INITIAL_STATE, type LedgerData, type LedgerState } from './ledger/state.ts'
 import { createMcpConnector } from './mcp/index.ts'
 import { openCacheStore, openStore } from './open-store.ts'
 import { type PurserOptions, type ResolvedOptions, resolveOptions } from './options.ts'
@@ -209,6 +209,7 @@ async function buildModules(
     models,
     mcp,
     onSessionEnd: (user, session) => context.endSession(user, session),
+    planOf: (state) => planOf(rules, { ...INITIAL_STATE, ...(state as Partial<LedgerState>) }).plan,
   })
   const { answers: answerStore, lastGood } = cache ?? store
   const context = createContext({

@@ -234,7 +234,7 @@ export interface EraseReceipt {
   readonly purged: boolean
 }
 
-/** The kinds of a receipt, and the kinds of rows that they count. */
+/** The kinds of a receipt, and the kinds of rows, or of parts of the user's row, that they count. */
 const ERASED_KINDS = {
   runtime: 'settings',
   secrets: 'secret',
@@ -245,6 +245,7 @@ const ERASED_KINDS = {
   events: 'events',
   notes: 'note',
   answers: 'answers',
+  limits: 'limit',
 } as const
 
 export function eraseReceipt(rowCounts: Readonly<Record<string, number>>, purged: boolean): EraseReceipt {

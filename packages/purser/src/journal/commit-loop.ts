@@ -1,6 +1,7 @@
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
+import type { UserRow } from '../storage/commit.ts'
 import type { Store, UserStore } from '../storage/store.ts'
 import type { NewEvent, UserData } from './event.ts'
 import type { JournalLimits } from './limits.ts'
@@ -16,9 +17,11 @@ export interface CommitLoopDeps<Data extends UserData> {
   /** Reads the store and caches the result. An unknown user is the initial data with revision null. */
   load(writer: UserWriter<Data>): Promise<Snapshot<Data>>
   createUnitOfWork(user: Subject, base: Snapshot<Data>): UnitOfWork<Data>
+  /** What a row holds besides itself, by kind. Nothing for a row that cannot be read. */
+  countParts(row: UserRow): ErasedCounts
 }
 
-/** Number of rows removed, by kind. */
+/** Number of rows removed, and of parts of the user's row, by kind. */
 export type ErasedCounts = Readonly<Record<string, number>>
 
 export interface ErasureRequest<Data extends UserData> {
@@ -79,7 +82,7 @@ export class CommitLoop<Data extends UserData> {
 
   /** Ends an incarnation and appends one event to the log, in one step. No write of either may run during it. */
   async erase({ user, log, pseudonym, event }: ErasureRequest<Data>): Promise<ErasedCounts> {
-    const { store, load, createUnitOfWork } = this.#deps
+    const { store, load, createUnitOfWork, countParts } = this.#deps
     const erased = await this.#retryOnConflict([user.user, log.user], async (target) => {
       const row = await store.users.load(user.user)
       const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.user.namespace, pseudonym))
@@ -88,7 +91,7 @@ export class CommitLoop<Data extends UserData> {
       const outcome = await target.erase(user.user, { tag: pseudonym, incarnation, log: unit.toCommit() })
       user.invalidate()
       log.invalidate()
-      return outcome.ok ? outcome.counts : undefined
+      return outcome.ok ? { ...(row && countParts(row)), ...outcome.counts } : undefined
     })
     if (erased !== undefined) return erased
     throw new PurserError('store_unavailable', 'The user kept changing during the erasure.', { hint: 'Try again.' })

@@ -45,6 +45,8 @@ export interface Fold<Data extends UserData> {
   /** Reads usage as any version has stored it. Absent: it is read as it is. */
   parseUsage?(stored: unknown, state: Data['state']): Data['usage']
   facets(user: FoldedUser<Data>): Facets
+  /** Parts of the state that the receipt of an erasure counts, by kind. Absent: none. */
+  countParts?(state: Data['state']): Readonly<Record<string, number>>
 }
 
 export interface FoldedUser<Data extends UserData> {

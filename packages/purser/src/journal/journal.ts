@@ -5,7 +5,7 @@ import { afterCurrentTick, type Effects } from '../core/effects.ts'
 import { type Keyring, tagOf } from '../core/keyring.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
 import { purserClosed } from '../errors.ts'
-import { LOG_OF_NAMESPACE } from '../storage/commit.ts'
+import { LOG_OF_NAMESPACE, type UserRow } from '../storage/commit.ts'
 import type { Store } from '../storage/store.ts'
 import type { Journal, View, Write } from './api.ts'
 import { auditedWrite } from './audit-context.ts'
@@ -68,7 +68,7 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     const createUnitOfWork = (user: Subject, base: Snapshot<Data>): UnitOfWork<Data> =>
       new UnitOfWork(this.#unitDeps, { user, base, now: effects.now() })
     const load = (writer: UserWriter<Data>): Promise<Snapshot<Data>> => this.#load(writer)
-    this.#loop = new CommitLoop({ store, effects, limits, load, createUnitOfWork })
+    this.#loop = new CommitLoop({ store, effects, limits, load, createUnitOfWork, countParts: partCounter(fold) })
     this.#writers = new UserWriters({
       maxUsers: limits.maxCachedUsers,
       maxWritesPerCommit: limits.maxWritesPerCommit,
@@ -171,6 +171,17 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     const snapshot = decodeRow(row, fold)
     if (isCurrent) writer.snapshot = snapshot
     return snapshot
+  }
+}
+
+/** Counts the parts of a row. An erasure also works on a row that cannot be read. */
+function partCounter<Data extends UserData>(fold: Fold<Data>): (row: UserRow) => ErasedCounts {
+  return (row) => {
+    try {
+      return fold.countParts?.(decodeRow(row, fold).state) ?? {}
+    } catch {
+      return {}
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { evolve } from './evolve.ts'
 import { dailyUse } from './limits/limit-state.ts'
 import type { Origin } from './limits/policy.ts'
 import { parseStoredUsage } from './limits/stored-usage.ts'
-import { dailyUseOf, limitContextOf, quotaOf } from './quota.ts'
+import { dailyUseOf, limitContextOf, limitsOf, quotaOf } from './quota.ts'
 import type { LedgerRules } from './rules.ts'
 import {
   activeBlock,
@@ -100,7 +100,7 @@ function copyPeaks(peaks: Readonly<Record<string, Peak>>): Record<string, Peak> 
 }
 
 /** A plan that is no longer configured does not apply. */
-function planOf({ policy }: LedgerRules, { limits }: LedgerState): Pick<Bond, 'plan' | 'planOrigin'> {
+export function planOf({ policy }: LedgerRules, { limits }: LedgerState): Pick<Bond, 'plan' | 'planOrigin'> {
   const isOwn = limits.plan !== null && policy.plans.includes(limits.plan)
   return isOwn ? { plan: limits.plan, planOrigin: 'user' } : { plan: policy.defaultPlan, planOrigin: 'default' }
 }
@@ -112,7 +112,14 @@ export function codecOf(rules: LedgerRules): Required<Pick<Fold<LedgerData>, 'in
 
 /** How the journal folds a user's events, and the facets that lists of users are filtered by. */
 export function ledgerFold(rules: LedgerRules): Fold<LedgerData> {
-  return { ...codecOf(rules), evolve, facets: (user) => facetsOf(rules, user) }
+  return { ...codecOf(rules), evolve, facets: (user) => facetsOf(rules, user), countParts }
+}
+
+/** The limits that operators and the person have set for a user; the cap is one of them. */
+function countParts(state: LedgerState): { readonly limit: number } {
+  const { overrides, own } = limitsOf(state)
+  const present = own.filter(({ max, next }) => max !== null || next !== null)
+  return { limit: new Set([...overrides, ...present].map(({ name }) => name)).size }
 }
 
 function facetsOf(rules: LedgerRules, user: FoldedUser<LedgerData>): Facets {

@@ -5,7 +5,7 @@ import type { ChatModel } from '../openai/chat-model.ts'
 import type { UpstreamEndpoints } from '../openai/endpoint.ts'
 
 /** The layer a setting comes from; each layer overrides the ones before it. */
-export type Layer = 'default' | 'preset' | 'user' | 'session' | 'turn'
+export type Layer = 'default' | 'plan' | 'preset' | 'user' | 'session' | 'turn'
 
 /** The fields that every layer can set. */
 export interface SettingsFields {

@@ -6,13 +6,15 @@ import type { Store } from '../storage/store.ts'
 import type { Settings, SettingsPatch } from './api.ts'
 import { GRANT_KIND, readGrant } from './oauth/grant.ts'
 import { type Credentials, openSecret, readSecret, SECRET_KIND, type SealedSecret, sealSecret } from './secrets.ts'
-import type { Catalog } from './settings/catalog.ts'
+import { type Catalog, catalogOf } from './settings/catalog.ts'
 import type { UserSettings } from './settings/layers.ts'
 import { patchUserSettings, readUserSettings, SETTINGS_RECORD, writeUserSettings } from './settings/user-settings.ts'
 
 /** The stored runtime of one user. Secrets stay sealed. */
 export interface StoredRuntime {
   readonly incarnation: number
+  /** Null: none. */
+  readonly plan: string | null
   readonly userSettings: UserSettings
   readonly secrets: ReadonlyMap<string, SealedSecret>
   /** The id of the authorization for each MCP server that uses OAuth; refreshing its tokens does not change the id. */
@@ -24,7 +26,11 @@ export interface RuntimeRepositoryDeps {
   readonly store: Pick<Store, 'users' | 'traits'>
   readonly keys: Keyring
   readonly catalog: Catalog
+  readonly planOf: PlanOf
 }
+
+/** The plan that applies to a user, from the state that the user's events fold to; null: none. */
+export type PlanOf = (state: unknown) => string | null
 
 /** What is logged with a write. */
 export interface WriteOptions {
@@ -69,15 +75,19 @@ export class RuntimeRepository {
    * erasure between two reads never mixes two incarnations.
    */
   async read(user: Subject): Promise<StoredRuntime> {
-    const { journal, store } = this.#deps
+    const { journal, store, planOf, catalog } = this.#deps
     const row = await store.users.load(user)
     const incarnation = row?.incarnation ?? (await journal.read(user)).incarnation
     if (row === undefined) {
-      return { incarnation, userSettings: readUserSettings(undefined, incarnation), secrets: EMPTY, grantIds: EMPTY }
+      const userSettings = readUserSettings(undefined, incarnation)
+      return { incarnation, plan: planOf({}), userSettings, secrets: EMPTY, grantIds: EMPTY }
     }
     const record = await store.users.record(user, SETTINGS_RECORD.kind, SETTINGS_RECORD.name)
+    // The state is read only where a plan has settings.
+    const state = row.state === null || catalog.plans.size === 0 ? {} : (JSON.parse(row.state) as unknown)
     return {
       incarnation,
+      plan: planOf(state),
       userSettings: readUserSettings(record, incarnation),
       secrets: await this.#readAll(user, SECRET_KIND, (name, value) => readSecret(name, value, incarnation)),
       grantIds: this.#usesOAuth
@@ -93,15 +103,19 @@ export class RuntimeRepository {
   }
 
   configure(user: Subject, { patch, expectedVersion }: ConfigureRequest, options: WriteOptions): Promise<Settings> {
-    const { journal, catalog } = this.#deps
+    const { journal, catalog, planOf } = this.#deps
     const { actor, reason, signal } = options
     return journal.write(user, {
       signal,
       reads: [SETTINGS_RECORD],
-      decide({ incarnation, record }) {
+      decide({ incarnation, record, state }) {
         const before = readUserSettings(record(SETTINGS_RECORD.kind, SETTINGS_RECORD.name), incarnation)
         if (expectedVersion !== undefined && expectedVersion !== before.version) throw versionConflict(before.version)
-        const { userSettings, resolved, changedFields } = patchUserSettings(catalog, before, patch)
+        const { userSettings, resolved, changedFields } = patchUserSettings(
+          catalogOf(catalog, planOf(state)),
+          before,
+          patch,
+        )
         const result = (): Settings => resolved.settings
         if (changedFields.length === 0) return { result }
         const event = {

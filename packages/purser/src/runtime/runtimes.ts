@@ -16,7 +16,7 @@ import { McpConnectionPool } from './pool/mcp-connection-pool.ts'
 import { createModelCache } from './pool/model-cache.ts'
 import { RuntimePool } from './pool/runtime-pool.ts'
 import type { McpConnector, ModelFactory } from './ports.ts'
-import { RuntimeRepository } from './repository.ts'
+import { type PlanOf, RuntimeRepository } from './repository.ts'
 import { SECRET_KIND } from './secrets.ts'
 import { SessionRepository } from './session-repository.ts'
 import { SESSION_KIND } from './sessions.ts'
@@ -30,9 +30,10 @@ export interface RuntimesDeps {
   readonly store: Store
   readonly keys: Keyring
   readonly effects: Effects
-  readonly options: Pick<ResolvedOptions, 'namespace' | 'providers' | 'presets' | 'mcpServers' | 'runtime'>
+  readonly options: Pick<ResolvedOptions, 'namespace' | 'providers' | 'presets' | 'plans' | 'mcpServers' | 'runtime'>
   readonly models: ModelFactory
   readonly mcp: McpConnector
+  readonly planOf: PlanOf
   /** Called when a session has ended by `endSession`. */
   onSessionEnd?(user: Subject, session: string): void
 }
@@ -70,7 +71,7 @@ export function createRuntimes(deps: RuntimesDeps): Runtimes {
   const { namespace, runtime: options } = deps.options
   const { bus } = deps.store
   const { catalog, repository, sessions, authorizations, pool } = createModules(deps)
-  const unsubscribe = bus.subscribe((message) => handleMessage(pool, namespace, message))
+  const unsubscribe = bus.subscribe((message) => handleMessage({ pool, catalog }, namespace, message))
   const stopSweeping = sweepRegularly(effects, options.sweepMs, () => pool.sweep())
   let closing: Promise<void> | undefined
 
@@ -122,13 +123,14 @@ function createModules({
   options,
   models,
   mcp: connector,
+  planOf,
 }: RuntimesDeps): RuntimeModules {
-  const { namespace, providers, presets, mcpServers, runtime } = options
+  const { namespace, providers, presets, plans, mcpServers, runtime } = options
   const { users, meta } = store
   const { oauth } = connector
-  const catalog = createCatalog({ providers, presets, mcpServers, defaults: runtime.defaults })
-  const repository = new RuntimeRepository({ journal, store, keys, catalog })
-  const sessions = new SessionRepository({ journal, users, catalog, effects })
+  const catalog = createCatalog({ providers, presets, plans, mcpServers, defaults: runtime.defaults })
+  const repository = new RuntimeRepository({ journal, store, keys, catalog, planOf })
+  const sessions = new SessionRepository({ journal, users, catalog, planOf, effects })
   const grants = new GrantRepository({ journal, users, keys })
   const registrations = new ClientRegistrations({ namespace, effects, keys, meta, oauth })
   const pending = new PendingAuthorizations({ journal, keys })
@@ -173,12 +175,20 @@ function sweepRegularly(effects: Effects, everyMs: number, sweep: () => Promise<
 }
 
 /** Applies a message about users, from another process or about a write of this one. */
-function handleMessage(pool: RuntimePool, namespace: string, message: BusMessage | 'gap'): void {
+function handleMessage(
+  { pool, catalog }: Pick<RuntimeModules, 'pool' | 'catalog'>,
+  namespace: string,
+  message: BusMessage | 'gap',
+): void {
   if (message === 'gap') pool.invalidate(undefined)
-  else if (message.topic === 'user' && message.namespace === namespace) {
+  else if (message.namespace !== namespace) return
+  else if (message.topic === 'user') {
     const { user: id, detail } = message
     if (id === undefined) pool.invalidate(undefined)
     else handleUserMessage(pool, subjectKey({ namespace, id }), detail)
+  } else if (message.topic === 'events' && catalog.plans.size > 0) {
+    // An event may have changed the user's plan.
+    pool.invalidate(message.user === undefined ? undefined : subjectKey({ namespace, id: message.user }))
   }
 }
 

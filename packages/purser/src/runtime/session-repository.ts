@@ -5,6 +5,7 @@ import type { NewEvent } from '../journal/event.ts'
 import type { StoredRecord } from '../storage/commit.ts'
 import type { UserStore } from '../storage/store.ts'
 import type { Session } from './api.ts'
+import type { PlanOf } from './repository.ts'
 import {
   readSession,
   SESSION_KIND,
@@ -15,7 +16,7 @@ import {
   withUse,
   writeSession,
 } from './sessions.ts'
-import type { Catalog } from './settings/catalog.ts'
+import { type Catalog, catalogOf } from './settings/catalog.ts'
 import type { PinnedSettings, UserSettings } from './settings/layers.ts'
 import { resolveSettings } from './settings/resolve-settings.ts'
 import { readUserSettings, SETTINGS_RECORD } from './settings/user-settings.ts'
@@ -24,6 +25,7 @@ export interface SessionRepositoryDeps {
   readonly journal: JournalPort
   readonly users: UserStore
   readonly catalog: Catalog
+  readonly planOf: PlanOf
   readonly effects: Pick<Effects, 'now'>
 }
 
@@ -71,12 +73,12 @@ export class SessionRepository {
   }
 
   async start(user: Subject, { id, policy, actor, signal }: StartSessionRequest): Promise<Session> {
-    const { journal, catalog } = this.#deps
+    const { journal, catalog, planOf } = this.#deps
     const others = (await this.#readRecords(user)).map(({ name }) => name).filter((name) => name !== id)
     return journal.write(user, {
       signal,
       reads: [SETTINGS_RECORD, ...[...others, id].map((name) => ({ kind: SESSION_KIND, name }))],
-      decide({ incarnation, now, record }) {
+      decide({ incarnation, now, record, state }) {
         const read = (name: string) => readSession(record(SESSION_KIND, name), { incarnation, now })
         const running = read(id)
         if (running?.policy === policy) return { result: () => toSession(id, running) }
@@ -88,7 +90,7 @@ export class SessionRepository {
           createdAt: running?.createdAt ?? now,
           lastUsedAt: now,
           models: running?.models ?? [],
-          ...(policy === 'pin' ? { pinned: pinSettings(catalog, userSettings) } : {}),
+          ...(policy === 'pin' ? { pinned: pinSettings(catalogOf(catalog, planOf(state)), userSettings) } : {}),
         }
         const ending = selectSessionsToEnd(others.map((name) => ({ name, stored: read(name) })))
         return {

@@ -16,7 +16,7 @@ import type { RuntimeRepository, StoredRuntime } from './repository.ts'
 import { parseCredentials, SECRET_KIND } from './secrets.ts'
 import type { SessionRepository } from './session-repository.ts'
 import { parseSessionId, parseSessionPolicy, SESSION_KIND } from './sessions.ts'
-import { type Catalog, suggestName } from './settings/catalog.ts'
+import { type Catalog, catalogOf, suggestName } from './settings/catalog.ts'
 import { resolveBaseSettings, resolveSettings } from './settings/resolve-settings.ts'
 import { SETTINGS_RECORD } from './settings/user-settings.ts'
 import { validatePatch } from './settings/validate-patch.ts'
@@ -59,10 +59,11 @@ function createReads({ catalog, pool, repository, sessions }: UserRuntimeDeps, u
     async settings(options = {}) {
       validateOptions('settings', options, LAYER_OPTIONS)
       const { session: id, override } = parseLayers(catalog, options)
-      const { userSettings, incarnation } = await readStored()
-      if (id === undefined && override === undefined) return resolveBaseSettings(catalog, userSettings).settings
+      const { userSettings, incarnation, plan } = await readStored()
+      const ofPlan = catalogOf(catalog, plan)
+      if (id === undefined && override === undefined) return resolveBaseSettings(ofPlan, userSettings).settings
       const session = id === undefined ? undefined : await sessions.read(user, id, incarnation)
-      const { settings, error } = resolveSettings(catalog, userSettings, { pinned: session?.pinned, override })
+      const { settings, error } = resolveSettings(ofPlan, userSettings, { pinned: session?.pinned, override })
       if (error !== undefined && override !== undefined) throw error
       return settings
     },

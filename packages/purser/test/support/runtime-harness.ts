@@ -140,10 +140,12 @@ export async function openRuntimeHarness(options: Partial<RuntimeHarnessOptions>
   }
   const runtimes = createRuntimes({
     ...{ journal, store, keys, effects },
+    planOf: () => null,
     options: {
       namespace: 'test',
       providers: options.providers ?? PROVIDERS,
       presets: options.presets ?? PRESETS,
+      plans: {},
       mcpServers: options.mcpServers ?? SERVERS,
       runtime: { ...DEFAULTS.runtime, ...options.runtime },
     },

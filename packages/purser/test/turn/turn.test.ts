@@ -385,6 +385,8 @@ test('erasing a user ends pending turns and leaves no data', async () => {
   const ada = harness.user('ada')
   await ada.profile.put({ name: 'Ada' })
   await ada.ledger.addNote('a note', { actor: 'operator' })
+  await ada.ledger.setLimit('daily', 4, { actor: 'operator' })
+  await ada.ledger.setOwnLimit('daily', 3)
   await allowed(await ada.turn(request)).completion()
   upstream.answer = (response) => {
     begin(response, 'Hel')
@@ -396,6 +398,7 @@ test('erasing a user ends pending turns and leaves no data', async () => {
   assert.equal(receipt.erased.bond, 1)
   assert.equal(receipt.erased.profile, 1)
   assert.equal(receipt.erased.notes, 1)
+  assert.equal(receipt.erased.limits, 1)
   assert.equal(receipt.purged, true)
   await Array.fromAsync(pending.chunks).catch(() => undefined)
   assert.equal((await ada.ledger.bond()).exists, false)

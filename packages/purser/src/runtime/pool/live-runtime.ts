@@ -5,7 +5,7 @@ import type { ActiveRuntime, Override } from '../api.ts'
 import { getCredentialVersion, type RuntimeRepository, type StoredRuntime } from '../repository.ts'
 import type { SessionRepository } from '../session-repository.ts'
 import { SESSION_KIND, type StoredSession, withUse } from '../sessions.ts'
-import type { Catalog } from '../settings/catalog.ts'
+import { type Catalog, catalogOf } from '../settings/catalog.ts'
 import { type ResolvedSettings, resolveBaseSettings, resolveSettings } from '../settings/resolve-settings.ts'
 import type { CloseReason } from './graceful-close.ts'
 import type { QueueNode } from './idle-queue.ts'
@@ -149,7 +149,7 @@ export class LiveRuntime implements QueueNode<LiveRuntime> {
     if (stored === undefined || base === undefined) throw notLoaded()
     const pinned = session?.stored.pinned
     const isBase = override === undefined && pinned === undefined
-    const resolved = isBase ? base : resolveSettings(this.#deps.catalog, stored.userSettings, { pinned, override })
+    const resolved = isBase ? base : resolveSettings(this.#catalogOf(stored), stored.userSettings, { pinned, override })
     if (resolved.error !== undefined) throw resolved.error
     const snapshot: RuntimeSnapshot = { ...resolved, client: this.#getModel(stored, resolved), session }
     if (isBase) this.#latestSnapshot = snapshot
@@ -236,7 +236,7 @@ export class LiveRuntime implements QueueNode<LiveRuntime> {
       return
     }
     this.#stored = stored
-    this.#baseSettings = resolveBaseSettings(this.#deps.catalog, stored.userSettings)
+    this.#baseSettings = resolveBaseSettings(this.#catalogOf(stored), stored.userSettings)
     this.#baseSnapshot = undefined
     this.#models.retireOutdated((provider) => stored.secrets.get(provider)?.sealed ?? null)
     retireOutdated(this.#mcpClients, (server) => getCredentialVersion(stored, server))
@@ -254,6 +254,10 @@ export class LiveRuntime implements QueueNode<LiveRuntime> {
     for (const server of before.settings.mcpServers) {
       if (!settings.mcpServers.includes(server)) void this.#mcpClients.current.get(server)?.retire('replaced')
     }
+  }
+
+  #catalogOf({ plan }: StoredRuntime): Catalog {
+    return catalogOf(this.#deps.catalog, plan)
   }
 
   #cacheSession(id: string, session: LoadedSession | undefined): void {

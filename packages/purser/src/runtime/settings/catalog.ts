@@ -8,6 +8,15 @@ export interface Catalog {
   readonly providers: ReadonlyMap<string, ProviderOption>
   readonly presets: ReadonlyMap<string, SettingsPatch>
   readonly mcpServers: ReadonlyMap<string, McpServerOption>
+  /** The settings of the user's plan: those it inherits first, its own last. */
+  readonly planLayers: readonly SettingsPatch[]
+  /** The catalogs of the users of each plan. A plan without settings has none. */
+  readonly plans: ReadonlyMap<string, Catalog>
+}
+
+/** The catalog of the users of a plan; null: of no plan. */
+export function catalogOf(catalog: Catalog, plan: string | null): Catalog {
+  return plan === null ? catalog : (catalog.plans.get(plan) ?? catalog)
 }
 
 /** The model of the built-in provider when the configuration names none. */

@@ -1,6 +1,6 @@
 import { isObject } from '../../core/validate.ts'
 import { PurserError, suggestion } from '../../errors.ts'
-import type { McpServerOption, ProviderOption } from '../../options.ts'
+import type { McpServerOption, PlanConfig, ProviderOption } from '../../options.ts'
 import type { SettingsPatch } from '../api.ts'
 import type { Catalog } from './catalog.ts'
 import { invalidOption, isText, validateMcpServer } from './validate-mcp-server.ts'
@@ -11,6 +11,8 @@ export interface CatalogOptions {
   readonly providers: Readonly<Record<string, ProviderOption>>
   readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly mcpServers: Readonly<Record<string, McpServerOption>>
+  /** With names and `extends` that the ledger has checked. */
+  readonly plans?: Readonly<Record<string, PlanConfig>>
 }
 
 /**
@@ -22,7 +24,14 @@ export function createCatalog(options: CatalogOptions): Catalog {
   const mcpServers = new Map(Object.entries(options.mcpServers))
   for (const [name, provider] of providers) validateProvider(name, provider)
   for (const [name, server] of mcpServers) validateMcpServer(name, server)
-  const withoutPresets: Catalog = { defaults: {}, providers, presets: new Map(), mcpServers }
+  const withoutPresets: Catalog = {
+    defaults: {},
+    providers,
+    presets: new Map(),
+    mcpServers,
+    planLayers: [],
+    plans: new Map(),
+  }
   const presets = new Map(
     Object.entries(options.presets).map(([tag, patch]): [string, SettingsPatch] => [
       tag,
@@ -32,7 +41,29 @@ export function createCatalog(options: CatalogOptions): Catalog {
   const defaults = withOptionPath('runtime.defaults', () =>
     validatePatch({ ...withoutPresets, presets }, options.defaults),
   )
-  return { defaults, providers, presets, mcpServers }
+  const catalog: Catalog = { ...withoutPresets, defaults, presets }
+  return { ...catalog, plans: createPlanCatalogs(catalog, options.plans ?? {}) }
+}
+
+function createPlanCatalogs(
+  catalog: Catalog,
+  plans: Readonly<Record<string, PlanConfig>>,
+): ReadonlyMap<string, Catalog> {
+  const patches = new Map(
+    Object.entries(plans).map(([name, { runtime = {} }]): [string, SettingsPatch] => [
+      name,
+      withOptionPath(`plans.${name}.runtime`, () => validatePatch(catalog, runtime)),
+    ]),
+  )
+  const catalogs = new Map<string, Catalog>()
+  for (const plan of patches.keys()) {
+    const planLayers: SettingsPatch[] = []
+    for (let name: string | undefined = plan; name !== undefined; name = plans[name]?.extends)
+      planLayers.unshift(patches.get(name) ?? {})
+    const hasSettings = planLayers.some((layer) => Object.keys(layer).length > 0)
+    if (hasSettings) catalogs.set(plan, { ...catalog, planLayers })
+  }
+  return catalogs
 }
 
 function validatePreset(catalog: Catalog, patch: unknown): SettingsPatch {

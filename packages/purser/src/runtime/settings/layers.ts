@@ -3,7 +3,7 @@ import type { Layer, SettingsFields, SettingsPatch } from '../api.ts'
 import { type Catalog, getDefaultModel } from './catalog.ts'
 
 /*
- * Layers are applied from the widest to the narrowest: default, preset, user, session, turn. Each is a patch: fields
+ * Layers are applied from the widest to the narrowest: default, plan, preset, user, session, turn. Each is a patch: fields
  * it does not set keep the value of the layer below. Provider and model are one pair: a layer that changes the
  * provider also resets the fields that belong to the provider.
  */

@@ -20,7 +20,7 @@ const REMOVED = 'It may have been removed from the configuration.'
 
 const baseSettings = new WeakMap<Catalog, WeakMap<UserSettings, ResolvedSettings>>()
 
-/** Resolves the layers default, preset and user, once for each version of the user's settings. */
+/** Resolves the layers default, plan, preset and user, once for each version of the user's settings. */
 export function resolveBaseSettings(catalog: Catalog, userSettings: UserSettings): ResolvedSettings {
   const cached = baseSettings.get(catalog) ?? new WeakMap<UserSettings, ResolvedSettings>()
   baseSettings.set(catalog, cached)
@@ -29,7 +29,7 @@ export function resolveBaseSettings(catalog: Catalog, userSettings: UserSettings
   return resolved
 }
 
-/** Resolves all layers; `pinned` is the session layer, `override` the turn layer. */
+/** Resolves all layers; `catalog` is that of the user's plan, `pinned` the session layer, `override` the turn layer. */
 export function resolveSettings(
   catalog: Catalog,
   { version, patch, chosenFor }: UserSettings,
@@ -38,7 +38,8 @@ export function resolveSettings(
   const { pinned, override } = narrower
   const draft = new SettingsDraft(catalog)
   draft.applyLayer('default', catalog.defaults, { byOperator: true })
-  draft.applyPreset('preset', patch.preset ?? catalog.defaults.preset)
+  for (const layer of catalog.planLayers) draft.applyLayer('plan', layer, { byOperator: true })
+  draft.applyPreset('preset', patch.preset ?? draft.values.preset)
   draft.applyLayer('user', patch, { chosenFor })
   const allowLists: AllowList[] = [draft.values.allowedModels]
   if (pinned !== undefined) {
