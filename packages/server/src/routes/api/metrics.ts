@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { onDiagnostic } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { defineRoute } from '../../http/define-route.ts'
+import { type Counter, type Histogram, MetricRegistry } from '../../http/metric-registry.ts'
 import { textSchema } from '../../http/schemas.ts'
 
 const OVERHEAD_SECONDS = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5]
@@ -11,12 +11,10 @@ const WAIT_SECONDS = [0.000_5, 0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 1.5, 3]
 
 /** `GET /metrics`, from the library's diagnostics. No label names a user, so the number of series is bounded. */
 export function registerMetricRoutes(app: FastifyInstance, context: AppContext): void {
-  const registry = new Registry()
+  const registry = new MetricRegistry()
   const unsubscribe = collectMetrics(context, registry)
-  app.addHook('onClose', async () => {
-    unsubscribe()
-    registry.clear()
-  })
+  let processMetrics: Promise<() => Promise<string>> | undefined
+  app.addHook('onClose', async () => unsubscribe())
   app.get(
     '/metrics',
     defineRoute('read', {
@@ -24,28 +22,37 @@ export function registerMetricRoutes(app: FastifyInstance, context: AppContext):
       summary: 'Prometheus metrics.',
       response: textSchema('text/plain', 'The metrics.'),
     }),
-    async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
+    async (_request, reply) => {
+      processMetrics ??= openProcessMetrics()
+      const ofProcess = await (await processMetrics)()
+      return reply.type('text/plain; version=0.0.4; charset=utf-8').send(`${registry.render()}\n${ofProcess}`)
+    },
   )
 }
 
-type MetricFactory = {
-  readonly registers: Registry[]
-  counter<Label extends string>(name: string, help: string, labelNames: Label[]): Counter<Label>
-  histogram(name: string, help: string, buckets: number[]): Histogram
+/** The metrics of the Node process, which are measured from the first request for them on. */
+async function openProcessMetrics(): Promise<() => Promise<string>> {
+  const { collectDefaultMetrics, Registry } = await import('prom-client')
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  return () => registry.metrics()
 }
 
-function createMetricFactory(registry: Registry): MetricFactory {
-  const registers = [registry]
+interface MetricFactory {
+  counter(name: string, help: string, labelNames: readonly string[]): Counter
+  histogram(name: string, help: string, bounds: readonly number[]): Histogram
+}
+
+function createMetricFactory(registry: MetricRegistry): MetricFactory {
   return {
-    registers,
-    counter: (name, help, labelNames) => new Counter({ name: `purser_${name}_total`, help, labelNames, registers }),
-    histogram: (name, help, buckets) => new Histogram({ name: `purser_${name}_seconds`, help, buckets, registers }),
+    counter: (name, help, labelNames) => registry.counter(`purser_${name}_total`, help, labelNames),
+    histogram: (name, help, bounds) => registry.histogram(`purser_${name}_seconds`, help, bounds),
   }
 }
 
 /** Returns the functions that stop feeding them. */
 function collectContextMetrics(
-  registry: Registry,
+  registry: MetricRegistry,
   isOwn: (payload: { readonly namespace: string }) => boolean,
 ): (() => void)[] {
   const { counter, histogram } = createMetricFactory(registry)
@@ -61,22 +68,22 @@ function collectContextMetrics(
   return [
     onDiagnostic('resolve', (resolved) => {
       if (!isOwn(resolved)) return
-      contexts.inc({ status: resolved.status })
+      contexts.add([resolved.status])
       waits.observe(resolved.waitedMs / 1000)
       queues.observe(resolved.queuedMs / 1000)
     }),
     onDiagnostic('load', (load) => {
-      if (isOwn(load)) loads.inc({ source: load.source, outcome: load.outcome })
+      if (isOwn(load)) loads.add([load.source, load.outcome])
     }),
     onDiagnostic('section', ({ namespace, section, status, reason }) => {
-      if (isOwn({ namespace })) sections.inc({ section, status, reason })
+      if (isOwn({ namespace })) sections.add([section, status, reason])
     }),
   ]
 }
 
 /** Registers the metrics and feeds them. Returns the function that stops feeding them. */
-function collectMetrics(context: AppContext, registry: Registry): () => void {
-  const { counter, histogram, registers } = createMetricFactory(registry)
+function collectMetrics(context: AppContext, registry: MetricRegistry): () => void {
+  const { counter, histogram } = createMetricFactory(registry)
 
   const turns = counter('turns', 'Turns by outcome and cache result.', ['outcome', 'cache'])
   const prefixes = counter(
@@ -97,43 +104,35 @@ function collectMetrics(context: AppContext, registry: Registry): () => void {
   const admissions = counter('admissions', 'Admissions by outcome.', ['outcome'])
   const answers = counter('answers', 'Lookups in the answer cache by outcome.', ['outcome'])
   const clients = counter('clients', 'Live clients opened and closed.', ['kind', 'outcome'])
-  new Gauge({
-    name: 'purser_runtimes',
-    help: 'Users with live clients.',
-    registers,
-    collect() {
-      this.set(context.purser.runtime.active().length)
-    },
-  })
-  collectDefaultMetrics({ register: registry })
+  registry.gauge('purser_runtimes', 'Users with live clients.', () => context.purser.runtime.active().length)
 
   /** Diagnostics are global to the process; other Pursers publish to the same channels. */
   const isOwn = ({ namespace }: { readonly namespace: string }): boolean => namespace === context.purser.namespace
   const subscriptions = [
     ...collectContextMetrics(registry, isOwn),
     onDiagnostic('provider_refusal', (refusal) => {
-      if (isOwn(refusal)) refusals.inc({ provider: refusal.provider })
+      if (isOwn(refusal)) refusals.add([refusal.provider])
     }),
     onDiagnostic('turn', (turn) => {
       if (!isOwn(turn)) return
-      turns.inc({ outcome: turn.outcome, cache: turn.cache })
-      if (turn.prefix !== null) prefixes.inc({ prefix: turn.prefix })
+      turns.add([turn.outcome, turn.cache])
+      if (turn.prefix !== null) prefixes.add([turn.prefix])
       if (turn.inputTokens !== null) {
         const cached = Math.min(turn.cachedTokens ?? 0, turn.inputTokens)
-        inputTokens.inc({ cached: 'true' }, cached)
-        inputTokens.inc({ cached: 'false' }, turn.inputTokens - cached)
+        inputTokens.add(['true'], cached)
+        inputTokens.add(['false'], turn.inputTokens - cached)
       }
       overhead.observe(turn.overheadMs / 1000)
       duration.observe(turn.totalMs / 1000)
     }),
     onDiagnostic('admission', (admission) => {
-      if (isOwn(admission)) admissions.inc({ outcome: admission.outcome })
+      if (isOwn(admission)) admissions.add([admission.outcome])
     }),
     onDiagnostic('answer', (answer) => {
-      if (isOwn(answer)) answers.inc({ outcome: answer.outcome })
+      if (isOwn(answer)) answers.add([answer.outcome])
     }),
     onDiagnostic('client', (client) => {
-      if (isOwn(client)) clients.inc({ kind: client.kind, outcome: client.outcome })
+      if (isOwn(client)) clients.add([client.kind, client.outcome])
     }),
   ]
   return () => {
