@@ -61,6 +61,14 @@ export interface Diagnostics {
     cache: 'hit' | 'joined' | 'miss' | 'off'
     overheadMs: number
     totalMs: number
+    /** The calls of providers, in order; `code`: of the error, null for an answer. */
+    attempts: readonly {
+      readonly provider: string
+      readonly model: string
+      readonly status: number | null
+      readonly code: string | null
+      readonly ms: number
+    }[]
     /** The context's start, compared with that of the turn before in the same session; null without a context. */
     prefix: 'first' | 'same' | 'changed' | null
     /** Null if the upstream has not told. */

@@ -2,7 +2,6 @@ import { withSignal } from '../core/abort.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
 import { validateOptions } from '../core/validate.ts'
-import type { HoldOptions } from '../options.ts'
 import type {
   AdmitOptions,
   AdmitTurnOptions,
@@ -21,6 +20,8 @@ import {
   checkBlock,
   claim,
   type Granted,
+  type MoveCommand,
+  move,
   parseEstimate,
   parseModelName,
   parseSettlement,
@@ -35,6 +36,7 @@ import { estimateUsage } from './limits/estimate-usage.ts'
 import type { LimitState } from './limits/limit-state.ts'
 import type { Settlement } from './limits/settlement.ts'
 import { dailyUseOf, quotaOf } from './quota.ts'
+import type { LedgerRules } from './rules.ts'
 import { type Ticket, Tickets, ticketWrite } from './tickets.ts'
 import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './write-options.ts'
 
@@ -56,8 +58,7 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
     },
 
     async admitTurn({ ticket, request, estimated, ...options }) {
-      const { policy, hold } = deps.rules
-      const estimate = policy.needsEstimate && ticket === undefined ? estimateTurn(estimated, hold) : undefined
+      const estimate = ticket === undefined ? estimateTurn(deps.rules, estimated) : undefined
       const outcome =
         ticket === undefined
           ? await writes.admit({ ...options, estimate }, { call: 'turn', body: request, claimed: true })
@@ -100,8 +101,12 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
   }
 }
 
-function estimateTurn(estimated: AdmitTurnOptions['estimated'], hold: HoldOptions): UsageEstimate | undefined {
-  if (estimated === undefined) return undefined
+/** Undefined if no limit needs it. */
+function estimateTurn(
+  { policy, hold }: LedgerRules,
+  estimated: AdmitTurnOptions['estimated'],
+): UsageEstimate | undefined {
+  if (!policy.needsEstimate || estimated === undefined) return undefined
   const { request, contextTokens } = estimated()
   const { inputTokens, outputTokens } = estimateUsage(request, contextTokens, hold)
   return { inputTokens, outputTokens }
@@ -145,6 +150,14 @@ class AdmissionWrites {
     this.#publish(outcome)
     if (outcome.allowed && weight > 0 && outcome.quota.count === weight) this.#deps.sweeper.onWindowOpened(this.#user)
     return outcome
+  }
+
+  move(command: MoveCommand): Promise<AdmissionOutcome> {
+    const { ticket, isShared } = command
+    return this.#deps.journal.write<AdmissionOutcome>(this.#user, {
+      ...(isShared ? ticketWrite(ticket) : { incarnation: ticket.incarnation }),
+      decide: (view) => move(this.#deps.rules, command, view),
+    })
   }
 
   claim(ticket: Ticket, options: IdempotencyOptions, call: AdmissionCall): Promise<AdmissionOutcome> {
@@ -264,59 +277,87 @@ interface TurnGrant {
  */
 class TurnAdmission implements AdmittedTurn {
   readonly allowed = true
-  readonly admission: Admitted
-  readonly limits: readonly LimitState[] | undefined
   readonly #writes: AdmissionWrites
-  readonly #ticket: Ticket
-  readonly #model: string | null
+  readonly #tickets: Tickets
   readonly #deps: LedgerDeps
+  #granted: Granted
+  #model: string | null
+  #admission: Admitted
   #isShared: boolean
   #cancelRenewal: (() => void) | undefined
 
   constructor(deps: LedgerDeps, { writes, tickets, granted, isShared, model: asked }: TurnGrant) {
-    const { ticket, quota, limits } = granted
-    const share = (): string => {
-      this.#isShared = true
-      return tickets.encode(ticket)
-    }
-    let text: string | undefined
-    const { downgradedBy } = ticket
-    const model = downgradedBy === null ? (asked ?? ticket.model) : ticket.model
+    const { model, downgradedBy } = granted.ticket
     this.#deps = deps
     this.#writes = writes
-    this.#ticket = ticket
+    this.#tickets = tickets
+    this.#granted = granted
     this.#isShared = isShared
+    this.#model = downgradedBy === null ? (asked ?? model) : model
+    this.#admission = this.#describe()
+    if (granted.isHeld) this.#renewInTime()
+  }
+
+  get admission(): Admitted {
+    return this.#admission
+  }
+
+  get limits(): readonly LimitState[] | undefined {
+    return this.#granted.limits
+  }
+
+  async moveTo(model: string, { estimated }: Pick<AdmitTurnOptions, 'estimated'>): Promise<boolean> {
+    const { rules } = this.#deps
+    const { ticket } = this.#granted
+    const estimate = parseEstimate(estimateTurn(rules, estimated))
+    const { leaseMs } = rules.hold
+    const moved = await this.#writes.move({ ticket, isShared: this.#isShared, model, estimate, leaseMs })
+    if (!moved.allowed) return false
+    this.#granted = moved
     this.#model = model
-    this.limits = limits
-    this.admission = {
+    this.#admission = this.#describe()
+    this.#cancelRenewal?.()
+    if (moved.isHeld) this.#renewInTime()
+    return true
+  }
+
+  settle(usage: TokenUsage): void {
+    this.#cancelRenewal?.()
+    const settlement = parseSettlement(usage)
+    const { ticket } = this.#granted
+    this.#writes.settleLater({ ticket, settlement, isShared: this.#isShared, model: this.#model })
+  }
+
+  refund(): void {
+    this.#cancelRenewal?.()
+    this.#writes.refundLater(this.#granted.ticket, this.#isShared)
+  }
+
+  /** The text of the ticket is made when it is first read. */
+  #describe(): Admitted {
+    const { ticket, quota } = this.#granted
+    const share = (): string => {
+      this.#isShared = true
+      return this.#tickets.encode(ticket)
+    }
+    let text: string | undefined
+    return {
       allowed: true,
       get ticket() {
         text ??= share()
         return text
       },
       ...quota,
-      model,
-      downgradedBy,
+      model: this.#model,
+      downgradedBy: ticket.downgradedBy,
     }
-    if (granted.isHeld) this.#renewInTime()
-  }
-
-  settle(usage: TokenUsage): void {
-    this.#cancelRenewal?.()
-    const settlement = parseSettlement(usage)
-    this.#writes.settleLater({ ticket: this.#ticket, settlement, isShared: this.#isShared, model: this.#model })
-  }
-
-  refund(): void {
-    this.#cancelRenewal?.()
-    this.#writes.refundLater(this.#ticket, this.#isShared)
   }
 
   /** Three times in a lease, so that one failed write releases nothing. */
   #renewInTime(): void {
     const { effects, rules } = this.#deps
     const renewNow = (): void => {
-      this.#writes.renewLater(this.#ticket)
+      this.#writes.renewLater(this.#granted.ticket)
       this.#renewInTime()
     }
     this.#cancelRenewal = effects.setTimer(renewNow, rules.hold.leaseMs / 3, { background: true })

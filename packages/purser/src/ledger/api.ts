@@ -336,6 +336,11 @@ export interface AdmittedTurn {
   readonly admission: Admitted
   /** The limits after the admission; undefined when there is only `daily`, and for a repeat. */
   readonly limits: readonly LimitState[] | undefined
+  /**
+   * Counts the turn for another model instead, before that is called. False: a limit refuses it, and nothing changes.
+   * Rejects with `ticket_used` when the ticket was used elsewhere.
+   */
+  moveTo(model: string, options: Pick<AdmitTurnOptions, 'estimated'>): Promise<boolean>
   /** Written behind: it joins the next commit of the user. Does nothing when the ticket was used elsewhere. */
   settle(usage: TokenUsage): void
   /** Written behind, like `settle`. */

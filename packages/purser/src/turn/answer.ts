@@ -1,19 +1,29 @@
 import type { TurnAnswer } from '../answers/turn-answers.ts'
 import type { ResolvedContext } from '../context/api.ts'
+import type { ChatRequest } from '../openai/chat.ts'
 import type { Lease } from '../runtime/api.ts'
-import type { TurnRun } from './turn-run.ts'
+import type { TurnRequest, TurnRun } from './turn-run.ts'
 import { cacheableRequest, upstreamRequest } from './upstream-request.ts'
 
-/** The answer of a turn that has its runtime and its context. Rejects like the model, or if a repeat is not admitted. */
-export async function answerTurn(run: TurnRun, lease: Lease, context: ResolvedContext): Promise<TurnAnswer> {
-  const { request, options, cacheMode } = run
-  const { settings, incarnation, chat } = lease
-  const upstream = upstreamRequest(request, {
+/** The request as the model of a lease gets it. */
+export function requestFor(
+  run: TurnRun<TurnRequest>,
+  { request, lease, context }: { request: ChatRequest; lease: Lease; context: ResolvedContext },
+): ChatRequest {
+  const { settings, chat } = lease
+  return upstreamRequest(request, {
     settings,
     provider: run.deps.providers[chat.provider],
     pseudonym: run.deps.pseudonym(run.modules.user),
     contextText: context.text,
   })
+}
+
+/** The answer of a turn that has its runtime and its context. Rejects like the model, or if a repeat is not admitted. */
+export async function answerTurn(run: TurnRun, lease: Lease, context: ResolvedContext): Promise<TurnAnswer> {
+  const { request, options, cacheMode } = run
+  const { incarnation, chat } = lease
+  const upstream = requestFor(run, { request, lease, context })
   const { idempotencyKey } = options
   if (cacheMode === 'off' && idempotencyKey === undefined) {
     return { source: 'off', answer: await run.callModel(chat, upstream, run.signal), isReplay: false }

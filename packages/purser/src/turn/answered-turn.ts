@@ -4,7 +4,7 @@ import type { Context } from '../context/api.ts'
 import { parseExactJson } from '../core/exact-json.ts'
 import { PurserError } from '../errors.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
-import type { ChatChunk, ChatCompletion, Usage } from '../openai/chat.ts'
+import type { ChatChunk, ChatCompletion, ChatRequest, Usage } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import { toChunks, tokenCountOf, usageOf } from '../openai/completion.ts'
 import { countToolCalls, TOOL_CALLS } from '../openai/count-tool-calls.ts'
@@ -16,7 +16,7 @@ import { isComment } from '../openai/sse.ts'
 import type { Settings } from '../runtime/api.ts'
 import { answerHeaders, pipeAnswer, type ReadableAnswer, toResponse } from './http-response.ts'
 import { ReaderWatch } from './reader-watch.ts'
-import type { CacheOutcome, TokenCounts, TurnOutcome, TurnRun } from './turn-run.ts'
+import type { CacheOutcome, TokenCounts, TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
 
 /**
  * A turn that was admitted and has an answer. The answer is read once: as `chunks`, `completion()`, `toResponse()` or
@@ -54,6 +54,14 @@ export interface AnsweredTurn extends AsyncDisposable {
 const CONSUMED = 'The answer of this turn was already read.'
 const CANCELLED = 'The turn was cancelled, or its answer was not read in time.'
 
+/** An answer that has begun, and what it was made from. */
+interface BegunAnswer {
+  readonly request: ChatRequest
+  readonly settings: Settings
+  readonly context: Context
+  readonly answer: TurnAnswer
+}
+
 /** Reads the answer of a turn once, in one of its forms, and ends the turn with it. */
 export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly allowed = true
@@ -65,7 +73,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly overheadMs: number
   readonly streams: boolean
   readonly headers: Readonly<Record<string, string>>
-  readonly #run: TurnRun
+  readonly #run: TurnRun<TurnRequest>
+  readonly #request: ChatRequest
   readonly #answer: ChatAnswer
   readonly #rewriteModel: (text: string) => string
   readonly #watch: ReaderWatch
@@ -78,13 +87,11 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   #deliveredTokens = 0
   #toolCalls = 0
 
-  constructor(
-    run: TurnRun,
-    turn: { readonly settings: Settings; readonly context: Context; readonly answer: TurnAnswer },
-  ) {
+  constructor(run: TurnRun<TurnRequest>, turn: BegunAnswer) {
     const { effects, limits } = run.deps
-    const { model } = run.request
+    const { model, stream } = turn.request
     this.#run = run
+    this.#request = turn.request
     this.#answer = turn.answer.answer
     this.#rewriteModel = model === undefined || model === null ? (text) => text : createModelRewriter(model)
     this.id = effects.randomId()
@@ -93,7 +100,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.context = turn.context
     this.cache = turn.answer.source
     this.overheadMs = run.overheadMs
-    this.streams = run.request.stream === true
+    this.streams = stream === true
     this.headers = answerHeaders(this, {
       isReplay: turn.answer.isReplay,
       limits: run.limits,
@@ -163,7 +170,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
    * however that arrives.
    */
   texts(): AsyncGenerator<string> {
-    return this.#texts(this.#run.request.stream_options?.include_usage === true, true)
+    return this.#texts(this.#request.stream_options?.include_usage === true, true)
   }
 
   /** The completion: the upstream's own text, or made from its chunks. */
@@ -273,7 +280,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     const usage = this.#usage
     if (outcome === 'completed' || answer.kind === 'completion') return usage
     return {
-      prompt_tokens: tokenCountOf(usage?.prompt_tokens) ?? estimateRequestTokens(this.#run.request),
+      prompt_tokens: tokenCountOf(usage?.prompt_tokens) ?? estimateRequestTokens(this.#request),
       completion_tokens: Math.max(tokenCountOf(usage?.completion_tokens) ?? 0, this.#deliveredTokens),
     }
   }

@@ -1,9 +1,12 @@
-import type { Context } from '../context/api.ts'
+import type { Context, ResolvedContext } from '../context/api.ts'
 import { PurserError } from '../errors.ts'
 import { tokensOfBytes } from '../openai/estimate-tokens.ts'
+import { parseChatRequest } from '../openai/parse-request.ts'
 import type { Lease } from '../runtime/api.ts'
 import { endpointsOf } from '../runtime/endpoints.ts'
+import { requestFor } from './answer.ts'
 import { TurnReader } from './answered-turn.ts'
+import { callWithFallbacks } from './call-with-fallbacks.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import type { EndpointCall, EndpointUpstream } from './endpoint-call.ts'
 import type { RefusedTurn } from './http-response.ts'
@@ -11,7 +14,7 @@ import { type TurnOptions, validateTurnOptions } from './options.ts'
 import { RelayedTurn } from './relayed-turn.ts'
 import { selectModel } from './select-model.ts'
 import { takeTurn } from './take-turn.ts'
-import { TurnRun } from './turn-run.ts'
+import { type TurnRequest, TurnRun } from './turn-run.ts'
 
 /** `answered`: the provider has no such endpoint, and a chat completion in its own format is to be translated. */
 export type EndpointTurn =
@@ -99,8 +102,8 @@ async function relay(
   call: EndpointCall,
   options: TurnOptions,
 ): Promise<EndpointTurn> {
-  const { model, body } = call
-  const run = new TurnRun(deps, modules, { model, endpoint: call.endpoint, body }, options)
+  const { model, endpoint, body } = call
+  const run = new TurnRun(deps, modules, { model, endpoint, body }, options)
   try {
     await run.selectModel()
     const admission = await run.admit()
@@ -112,18 +115,43 @@ async function relay(
       call.hasPrompt ? run.resolveContext() : undefined,
     ])
     run.signal.throwIfAborted()
-    const { settings, chat, endpoints } = lease
-    // A limit, or a change of the settings, may have sent the turn to another provider since.
-    const hasEndpoint = endpointsOf(deps.providers[chat.provider]).includes(call.endpoint)
-    if (endpoints === undefined || !hasEndpoint) throw unsupportedEndpoint(call, chat.provider)
-    const prepared = call.prepare(upstreamOf(deps, modules, lease, context))
-    const request = { endpoint: call.endpoint, ...prepared }
-    const answer = await run.callUpstream((upstreamCall) => endpoints.call(request, upstreamCall), run.signal)
-    const inputTokens = typeof prepared.body === 'string' ? tokensOfBytes(Buffer.byteLength(prepared.body)) : 0
-    return { kind: 'relayed', turn: new RelayedTurn(run, { call, settings, context, answer, inputTokens }) }
+    const relayed = { run, call, context }
+    if (call.isSentOnce === true) return await callOn(lease, relayed)
+    return await callWithFallbacks(run, lease, (candidate) => callOn(candidate, relayed))
   } catch (error) {
     return { kind: 'refused', turn: run.fail(error) }
   }
+}
+
+interface RelayedCall {
+  readonly run: TurnRun<TurnRequest>
+  readonly call: EndpointCall
+  readonly context: ResolvedContext | undefined
+}
+
+/**
+ * Calls the model of a lease: at the endpoint if its provider has that, else with the request as chat completions. A limit,
+ * a change of the settings or a fallback may have led to another kind of provider.
+ */
+async function callOn(lease: Lease, relayed: RelayedCall): Promise<EndpointTurn> {
+  const { run, call, context } = relayed
+  const { settings, chat, endpoints } = lease
+  if (endpoints === undefined || !endpointsOf(run.deps.providers[chat.provider]).includes(call.endpoint))
+    return translateOn(lease, relayed)
+  const prepared = call.prepare(upstreamOf(run.deps, run.modules, lease, context))
+  const request = { endpoint: call.endpoint, ...prepared }
+  const answer = await run.callUpstream((upstreamCall) => endpoints.call(request, upstreamCall), run.signal)
+  const inputTokens = typeof prepared.body === 'string' ? tokensOfBytes(Buffer.byteLength(prepared.body)) : 0
+  return { kind: 'relayed', turn: new RelayedTurn(run, { call, settings, context, answer, inputTokens }) }
+}
+
+async function translateOn(lease: Lease, { run, call, context }: RelayedCall): Promise<EndpointTurn> {
+  const { settings, chat } = lease
+  if (call.toChat === undefined || context === undefined) throw unsupportedEndpoint(call, chat.provider)
+  const request = parseChatRequest(call.toChat())
+  const answer = await run.callModel(chat, requestFor(run, { request, lease, context }), run.signal)
+  const turn = { request, settings, context, answer: { source: 'off', answer, isReplay: false } } as const
+  return { kind: 'answered', turn: new TurnReader(run, turn) }
 }
 
 function unsupportedEndpoint({ endpoint }: EndpointCall, provider: string | null): PurserError {

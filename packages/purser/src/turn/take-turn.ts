@@ -1,6 +1,7 @@
 import { parseChatRequest } from '../openai/parse-request.ts'
-import { answerWithFallbacks } from './answer-with-fallbacks.ts'
+import { answerTurn } from './answer.ts'
 import { type AnsweredTurn, TurnReader } from './answered-turn.ts'
+import { callWithFallbacks } from './call-with-fallbacks.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import type { RefusedTurn } from './http-response.ts'
 import { type TurnOptions, validateTurnOptions } from './options.ts'
@@ -33,10 +34,13 @@ export async function takeTurn(
     run.signal.throwIfAborted()
 
     // 3. The answer: stored, shared with an equal turn, or new from the model, or from another one if that fails.
-    const { answer, settings } = await answerWithFallbacks(run, lease, context)
+    const turn = await callWithFallbacks(run, lease, async (candidate) => {
+      const answer = await answerTurn(run, candidate, context)
+      return { request, settings: candidate.settings, context, answer }
+    })
 
     // 4. The reader settles the ticket and releases the lease when the answer ends.
-    return new TurnReader(run, { settings, context, answer })
+    return new TurnReader(run, turn)
   } catch (error) {
     return run.fail(error)
   }

@@ -12,7 +12,7 @@ import type { ChatMessage, ChatRequest, Usage } from '../openai/chat.ts'
 import type { Attempt, ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { cachedTokensOf, tokenCountOf } from '../openai/completion.ts'
 import { lastUserText } from '../openai/last-user-text.ts'
-import type { Fallback, Lease, Override } from '../runtime/api.ts'
+import type { Fallback, Lease, Override, Settings } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
 import type { TurnOptions } from './options.ts'
@@ -58,17 +58,15 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   readonly #onAbort = (): void => this.#abort.abort(this.options.signal?.reason)
   readonly #attempts: Attempt[] = []
   #upstreamMs = 0
-  #admission: Admitted | undefined
+  #admitted: AdmittedTurn | undefined
   /** The admission that is settled or refunded at the end. A repeat has none of its own unless it calls the model. */
   #payment: AdmittedTurn | undefined
   #isRepeat = false
   /** The settings of this turn only, with the model that was selected. */
   #override: Override | undefined
-  /** The limits after the admission, if the user has others than the cap. */
-  limits: readonly LimitState[] | undefined
   #lease: Lease | undefined
   /** What the turn runs on: as selected, then as acquired. */
-  #settings: Lease['settings'] | undefined
+  #settings: Settings | undefined
   /** Of the user when the lease began. */
   #incarnation: number | undefined
   /** The turn itself and its model call, while others read it. */
@@ -91,7 +89,17 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   }
 
   get admission(): Admitted {
-    return this.#admission as Admitted
+    return (this.#admitted as AdmittedTurn).admission
+  }
+
+  /** The limits after the admission, if the user has others than the cap. */
+  get limits(): readonly LimitState[] | undefined {
+    return this.#admitted?.limits
+  }
+
+  /** Of the user when the lease began. */
+  get incarnation(): number | undefined {
+    return this.#incarnation
   }
 
   /** What the answer cache has to know to replay the first answer under the turn's idempotency key. */
@@ -127,8 +135,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     const admitted = await this.modules.ledger.admitTurn({
       cost,
       ticket,
-      model: this.#model,
-      estimated: this.#estimated,
+      model: nameOfModel(this.#settings),
+      estimated: () => this.#estimate(this.#settings),
       idempotencyKey,
       signal,
       request: [this.request, session, override, mode],
@@ -145,20 +153,35 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   }
 
   async acquireRuntime(): Promise<Lease> {
-    return this.#acquire(this.#override)
+    return this.#use(await this.#acquire(this.#override))
   }
 
-  /** Replaces the lease by one on another model, after the first one has failed. */
-  async fallBack(fallback: Fallback): Promise<Lease> {
-    const failed = this.#lease
+  /** Replaces the lease by one on another model, and moves the admission to it. Undefined: a limit refuses the model. */
+  async fallBack(fallback: Fallback): Promise<Lease | undefined> {
     const lease = await this.#acquire({ ...this.options.override, ...fallback })
-    failed?.release()
-    return lease
+    let isMoved = false
+    try {
+      isMoved = await this.#moveAdmission(lease.settings)
+    } finally {
+      if (!isMoved) lease.release()
+    }
+    if (!isMoved) return undefined
+    this.#lease?.release()
+    return this.#use(lease)
   }
 
-  async #acquire(override: Override | undefined): Promise<Lease> {
+  async #moveAdmission(settings: Settings): Promise<boolean> {
+    const model = nameOfModel(settings)
+    if (model === undefined || this.#payment === undefined) return true
+    return this.#payment.moveTo(model, { estimated: () => this.#estimate(settings) })
+  }
+
+  #acquire(override: Override | undefined): Promise<Lease> {
     const { session } = this.options
-    const lease = await this.modules.runtime.acquire({ session, override, signal: this.signal })
+    return this.modules.runtime.acquire({ session, override, signal: this.signal })
+  }
+
+  #use(lease: Lease): Lease {
     this.#settings = lease.settings
     this.#incarnation = lease.incarnation
     if (this.#hasEnded) lease.release()
@@ -265,25 +288,18 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   async #admitAgain(): Promise<void> {
     const admitted = await this.modules.ledger.admitTurn({
       cost: this.options.cost,
-      model: this.#model,
-      estimated: this.#estimated,
+      model: nameOfModel(this.#settings),
+      estimated: () => this.#estimate(this.#settings),
       signal: this.signal,
     })
     if (!admitted.allowed) throw new AdmissionRefused(admitted)
-    this.#admission = admitted.admission
-    this.limits = admitted.limits
+    this.#admitted = admitted
     if (this.#hasEnded) admitted.refund()
     else this.#payment = admitted
   }
 
-  get #model(): string | undefined {
-    const { provider = null, model = null } = this.#settings ?? {}
-    return provider === null || model === null ? undefined : `${provider}/${model}`
-  }
-
-  readonly #estimated = (): { readonly request: EstimatedRequest; readonly contextTokens: number } => {
-    const { parameters = {} } = this.#settings ?? {}
-    const { maxOutputTokens } = parameters as { readonly maxOutputTokens?: unknown }
+  #estimate(settings: Settings | undefined): { readonly request: EstimatedRequest; readonly contextTokens: number } {
+    const { maxOutputTokens } = (settings?.parameters ?? {}) as { readonly maxOutputTokens?: unknown }
     const { tokens = 0 } = this.modules.context.peek() ?? {}
     const { body } = this.request
     // In another format, everything is input.
@@ -292,10 +308,9 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   }
 
   /** A limit may have sent the turn to another model. */
-  #setAdmission({ admission, limits }: AdmittedTurn): void {
-    this.#admission = admission
-    this.limits = limits
-    const { model, downgradedBy } = admission
+  #setAdmission(admitted: AdmittedTurn): void {
+    this.#admitted = admitted
+    const { model, downgradedBy } = admitted.admission
     if (downgradedBy === null || model === null) return
     const slash = model.indexOf('/')
     this.#override = { ...this.#override, provider: model.slice(0, slash), model: model.slice(slash + 1) }
@@ -345,12 +360,19 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
       cache,
       overheadMs: this.overheadMs,
       totalMs: this.#totalMs,
+      attempts: this.#attempts,
       prefix: this.#prompt?.prefix ?? null,
       inputTokens: tokenCountOf(usage?.prompt_tokens) ?? null,
       cachedTokens: (usage && cachedTokensOf(usage)) ?? null,
       context: this.#prompt === undefined ? [] : summarizeSections(this.#prompt.context, effects.now()),
     })
   }
+}
+
+function nameOfModel(
+  { provider, model }: Pick<Settings, 'provider' | 'model'> = { provider: null, model: null },
+): string | undefined {
+  return provider === null || model === null ? undefined : `${provider}/${model}`
 }
 
 /** No model was asked. */

@@ -7,6 +7,7 @@ import {
   type LimitRefused,
   type LimitRequest,
   type LimitTicket,
+  moveAdmission,
 } from '../limits/admission.ts'
 import { formatAmount, formatMax } from '../limits/events.ts'
 import { renewHolds } from '../limits/holds.ts'
@@ -153,6 +154,34 @@ export function claim(rules: LedgerRules, ticket: Ticket, view: LedgerView): Led
     seen: true,
     records: [useRecord(ticket, 'claimed')],
     result: () => grantOf(rules, { ticket, isHeld }, view),
+  }
+}
+
+export type MoveCommand = TicketInUse & Pick<LimitRequest, 'model' | 'estimate' | 'leaseMs'>
+
+/**
+ * Moves an admission to another model: it is taken back and decided again in one step, under the same ticket. Refused, it
+ * stays as it was. Throws `ticket_used` when it is closed.
+ */
+export function move(
+  rules: LedgerRules,
+  { ticket, isShared, ...request }: MoveCommand,
+  view: LedgerView,
+): LedgerDecision<AdmissionOutcome> {
+  const use = isShared ? findUse(rules, ticket, view) : undefined
+  if (use === 'settled' || use === 'refunded') throw ticketUsed(use)
+  const { decided: outcome, changes } = decideCorrected(rules, view, (current) =>
+    moveAdmission(limitContextOf(rules, current), { ticket, request }, current.usage),
+  )
+  if (!outcome.allowed) {
+    const refused = refusalOf(rules, outcome, view)
+    return { ...changes, result: () => refused }
+  }
+  const { at, model, downgradedBy } = outcome.ticket
+  const moved: Ticket = { ...ticket, at, model, downgradedBy }
+  return {
+    ...changes,
+    result: ({ view: after }) => grantOf(rules, { ticket: moved, isHeld: outcome.isHeld }, after),
   }
 }
 

@@ -12,6 +12,7 @@ export function createTranscriptionCall(upload: Upload): EndpointCall {
     model,
     body: fields,
     hasPrompt: false,
+    isSentOnce: true,
     prepare: (upstream) => ({
       headers: { 'content-type': upload.contentType },
       body: upload.encode(upstream.model),

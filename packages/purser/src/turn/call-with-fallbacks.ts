@@ -1,0 +1,65 @@
+import { PurserError } from '../errors.ts'
+import type { Fallback, Lease } from '../runtime/api.ts'
+import type { TurnRequest, TurnRun } from './turn-run.ts'
+
+const UPSTREAM_FAILURES: readonly string[] = [
+  'upstream_failed',
+  'upstream_timeout',
+  'upstream_rate_limited',
+  'upstream_auth',
+]
+/** The user may not use a model, or it cannot do what the request asks for. */
+const UNUSABLE: readonly string[] = [
+  'model_not_allowed',
+  'model_required',
+  'provider_unknown',
+  'secret_missing',
+  'host_not_allowed',
+  'settings_invalid',
+  'unsupported_endpoint',
+  'unsupported_parameter',
+]
+
+/**
+ * Calls the turn's model or, when its provider fails before the first byte, the user's `fallbacks` in order, until one
+ * answers. The turn is counted once, for the model that is called: a fallback that a limit refuses is skipped. When all
+ * fail, the error is that of the turn's own model.
+ *
+ * @param lease On the turn's own model.
+ * @param call Resolves once the model begins to answer.
+ */
+export async function callWithFallbacks<Answer>(
+  run: TurnRun<TurnRequest>,
+  lease: Lease,
+  call: (lease: Lease) => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await call(lease)
+  } catch (error) {
+    if (run.signal.aborted || !hasCode(error, UPSTREAM_FAILURES)) throw error
+    for (const fallback of lease.settings.fallbacks) {
+      const answered = await tryFallback(run, fallback, call)
+      if (answered !== undefined) return answered.answer
+    }
+    throw error
+  }
+}
+
+/** Undefined: the fallback is skipped, or has failed. */
+async function tryFallback<Answer>(
+  run: TurnRun<TurnRequest>,
+  fallback: Fallback,
+  call: (lease: Lease) => Promise<Answer>,
+): Promise<{ readonly answer: Answer } | undefined> {
+  try {
+    const lease = await run.fallBack(fallback)
+    return lease && { answer: await call(lease) }
+  } catch (error) {
+    if (run.signal.aborted || !(hasCode(error, UPSTREAM_FAILURES) || hasCode(error, UNUSABLE))) throw error
+    return undefined
+  }
+}
+
+function hasCode(error: unknown, codes: readonly string[]): boolean {
+  return PurserError.is(error) && codes.includes(error.code)
+}
