@@ -3,21 +3,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { createAnswerMac } from '../../src/storage/answer-mac.ts'
 import type { AnswerRow, AnswerStore, NewAnswer } from '../../src/storage/answer-store.ts'
-import { drivers, type OpenStore } from '../support/answers-harness.ts'
+import { drivers } from '../support/answers-harness.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
-import { noPostgres, openPostgres } from '../support/postgres-server.ts'
 
 printSeed('answer stores')
 
-const openers: readonly (() => Promise<OpenStore>)[] = [
-  ...Object.values(drivers),
-  ...(noPostgres ? [] : [openPostgresAnswers]),
-]
-
-async function openPostgresAnswers(): Promise<OpenStore> {
-  const store = await openPostgres()
-  return { store: store.answers, close: () => store.close() }
-}
+const openers = Object.values(drivers)
 
 const OWNERS = ['first', 'second', 'third']
 const NAMESPACES = ['one', 'two']

@@ -15,6 +15,7 @@ import { type AnswerOptions, DEFAULTS } from '../../src/options.ts'
 import type { AnswerStore } from '../../src/storage/answer-store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import { createInProcessWorker } from './in-process-worker.ts'
+import { noPostgres, openPostgres } from './postgres-server.ts'
 import { noRedis, openRedis } from './redis-server.ts'
 
 export const keys: Keyring = createKeyring(Buffer.alloc(32, 7))
@@ -93,7 +94,18 @@ export const localDrivers: OpenStores = {
 }
 
 /** Opens an empty store, for every driver. */
-export const drivers: OpenStores = { ...localDrivers, ...(noRedis ? {} : { redis: openRedisAnswers }) }
+export const drivers: OpenStores = {
+  ...localDrivers,
+  ...(noPostgres ? {} : { postgres: openPostgresAnswers }),
+  ...(noRedis ? {} : { redis: openRedisAnswers }),
+}
+
+async function openPostgresAnswers(): Promise<OpenStore> {
+  const store = await openPostgres()
+  // Connects, and creates the schema.
+  await store.answers.generation({ namespace: 'warm-up', owner: '' })
+  return { store: store.answers, close: () => store.close() }
+}
 
 async function openRedisAnswers(): Promise<OpenStore> {
   const store = await openRedis()

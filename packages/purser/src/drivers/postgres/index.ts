@@ -10,7 +10,7 @@ import { Connection } from './connection.ts'
 import { createPostgresEvents } from './events.ts'
 import { inspect } from './inspect.ts'
 import { createPostgresLastGood } from './last-good.ts'
-import { migrate } from './schema.ts'
+import { migrate } from './migrate.ts'
 import { decodeText, encodeText } from './text.ts'
 import { createPostgresUsers } from './users.ts'
 

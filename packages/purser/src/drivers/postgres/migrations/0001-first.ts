@@ -1,7 +1,3 @@
-import type { PoolClient } from 'pg'
-import { PurserError } from '../../errors.ts'
-import type { Connection } from './connection.ts'
-
 /*
  * The rows are those of the SQLite driver. Texts compare by their bytes. Instants are epoch ms; an absent instant is one
  * out of range, see `instants.ts`. What can be rebuilt (answers, last good contexts) is in unlogged tables: it is lost
@@ -12,7 +8,8 @@ import type { Connection } from './connection.ts'
  * and an erasure take the lock of the user's tag, so that a commit decided before an erasure cannot create the user again.
  */
 
-const FIRST = `
+/** `$S` stands for the quoted name of the schema. */
+export const first: string = `
 CREATE TABLE $S.meta (name text COLLATE "C" PRIMARY KEY, value text NOT NULL);
 
 CREATE TABLE $S.users (
@@ -199,49 +196,3 @@ BEGIN
   RETURN counts;
 END $$;
 `
-
-/** In order: the position in the list, from 1, is the schema version. Append only. */
-const MIGRATIONS: readonly string[] = [FIRST]
-
-/** Creates the schema, or migrates it, in one transaction. One process at a time. */
-export async function migrate(client: PoolClient, { schema }: Connection): Promise<void> {
-  if ((await readVersion(client, schema)) === MIGRATIONS.length) return
-  await client.query('BEGIN')
-  try {
-    await client.query("SELECT pg_advisory_xact_lock(hashtextextended('purser schema ' || $1, 0))", [schema])
-    // Not IF NOT EXISTS, which needs the privilege also when the schema exists.
-    const named = await client.query<{ exists: boolean }>('SELECT to_regnamespace($1) IS NOT NULL AS exists', [schema])
-    if (named.rows[0]?.exists !== true) await client.query(`CREATE SCHEMA ${schema}`)
-    await client.query(`CREATE TABLE IF NOT EXISTS ${schema}.version (version int NOT NULL)`)
-    const version = await readVersion(client, schema)
-    if (version > MIGRATIONS.length) throw newerSchema(version)
-    for (const migration of MIGRATIONS.slice(version)) await client.query(migration.replaceAll('$S', schema))
-    await client.query(`DELETE FROM ${schema}.version`)
-    await client.query(`INSERT INTO ${schema}.version (version) VALUES ($1)`, [MIGRATIONS.length])
-    await client.query('COMMIT')
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined)
-    throw error
-  }
-}
-
-async function readVersion(client: PoolClient, schema: string): Promise<number> {
-  const known = await client.query<{ table: string | null }>('SELECT to_regclass($1) AS table', [`${schema}.version`])
-  if (known.rows[0]?.table === null) return 0
-  const { rows } = await client.query<{ version: number }>(`SELECT version FROM ${schema}.version`)
-  const version = rows[0]?.version ?? 0
-  if (version > MIGRATIONS.length) throw newerSchema(version)
-  return version
-}
-
-function newerSchema(found: number): PurserError {
-  const known = MIGRATIONS.length
-  return new PurserError(
-    'store_newer',
-    `The store has schema version ${found}; this version of Purser supports versions up to ${known}.`,
-    {
-      hint: 'Use a version of Purser that is at least as new as the one that wrote the store.',
-      details: { found, known },
-    },
-  )
-}

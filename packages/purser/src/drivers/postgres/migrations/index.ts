@@ -1,0 +1,5 @@
+import { first } from './0001-first.ts'
+import { answerTotals } from './0002-answer-totals.ts'
+
+/** In order: the position in the list, from 1, is the schema version. Append only. */
+export const MIGRATIONS: readonly string[] = [first, answerTotals]
