@@ -36,14 +36,14 @@ function importsOf(path: string): string[] {
 
 /** Modules of the library, lowest layer first. A module imports itself, lower layers, and within the lowest one all. */
 const LIBRARY_LAYERS: readonly (readonly string[])[] = [
-  ['core', 'errors', 'templates'],
+  ['core', 'errors', 'templates', 'version'],
   ['storage', 'openai'],
   ['options'],
   ['journal', 'drivers', 'testing'],
   ['ledger', 'runtime', 'context', 'answers'],
   ['turn', 'ai-sdk'],
   ['providers', 'mcp'],
-  ['user', 'vocabulary', 'open-store'],
+  ['user', 'vocabulary', 'open-store', 'instances'],
   ['purser'],
   ['copy-store'],
   ['index', 'internal'],

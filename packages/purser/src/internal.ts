@@ -14,6 +14,7 @@ export {
   type SseParserOptions,
 } from './core/sse.ts'
 export { isObject, throwInvalid } from './core/validate.ts'
+export type { InstanceRuntime } from './instances.ts'
 export { type AuditContext, runAudited } from './journal/audit-context.ts'
 export { type Erasures, erasuresOf } from './journal/erasures.ts'
 export type { ChatMessage, ContentPart, Usage } from './openai/chat.ts'
@@ -37,7 +38,7 @@ export {
   text,
   validateAgainst,
 } from './options-schema.ts'
-export { getMeta, inspectStore } from './purser.ts'
+export { getMeta, inspectStore, listRuntimes } from './purser.ts'
 export { API_KEYS } from './storage/api-keys.ts'
 export type { StoreFinding } from './storage/store.ts'
 export { STORE_URL, STORE_URL_FORMS } from './storage/store-url.ts'

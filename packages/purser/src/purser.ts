@@ -12,6 +12,7 @@ import { parseDuration, throwInvalid, validateOptions } from './core/validate.ts
 import { createWallClock } from './core/wall-clock.ts'
 import { readOrCreateKeyFile, requireDatabaseOfKey } from './drivers/sqlite/key-file.ts'
 import { PurserError } from './errors.ts'
+import { createInstances, type Instance, type InstanceRuntime, type Instances } from './instances.ts'
 import { auditOrigin } from './journal/audit-context.ts'
 import { registerErasures } from './journal/erasures.ts'
 import { type OpenJournal, openJournal } from './journal/journal.ts'
@@ -65,6 +66,15 @@ export interface Purser extends AsyncDisposable {
   readonly recordAudit: Ledger['recordAudit']
   /** Number of users by phase and risk, as of their last writes: a block that has ended since still counts. */
   overview(options?: AbortOptions): Promise<Overview>
+  /**
+   * All open Pursers on the store, this one included, with what they run. One that ended without closing is listed for 15
+   * more seconds.
+   *
+   * @throws {PurserError} `store_unavailable`
+   * @example
+   * for (const { id, version, seenAt, runtimes } of await purser.instances()) console.log(id, version, seenAt, runtimes)
+   */
+  instances(options?: AbortOptions): Promise<Instance[]>
   readonly runtime: {
     /** Live runtimes in this process, without secrets. */
     active(): ActiveRuntime[]
@@ -124,6 +134,16 @@ export function getMeta(purser: Purser): MetaStore {
   return (purser as Purser & { readonly [META]: MetaStore })[META]
 }
 
+const RUNTIMES: unique symbol = Symbol.for('purser.runtimes')
+
+/**
+ * The live runtimes of all instances in this namespace: all of this one, of each other one the 500 that were used last, as
+ * of its last heartbeat. For `@purser/server`.
+ */
+export function listRuntimes(purser: Purser): Promise<InstanceRuntime[]> {
+  return (purser as Purser & { [RUNTIMES](): Promise<InstanceRuntime[]> })[RUNTIMES]()
+}
+
 const INSPECT: unique symbol = Symbol.for('purser.inspect')
 
 /** What the driver of a store finds about it. For `@purser/server`. */
@@ -154,7 +174,9 @@ export async function openPurser(options: PurserOptions = {}): Promise<Purser> {
   let cache: CacheStore | undefined
   try {
     if (resolved.cacheStore !== undefined) cache = await openCacheStore(resolved.cacheStore, effects)
-    return createPurser(await buildModules(resolved, effects, { store, cache }))
+    const modules = await buildModules(resolved, effects, { store, cache })
+    await modules.instances.start()
+    return createPurser(modules)
   } catch (error) {
     await Promise.all([store.close(), cache?.close()])
     throw error
@@ -183,6 +205,7 @@ interface Modules {
   readonly runtimes: Runtimes
   readonly context: ContextModule
   readonly answers: Answers
+  readonly instances: Instances
 }
 
 async function buildModules(
@@ -234,7 +257,16 @@ async function buildModules(
     incarnationOf: async (user) => (await journal.read(user)).incarnation,
   })
   const stopFollowing = cache && followRemovals(cache, { namespace, bus: store.bus, tag: (user) => journal.tag(user) })
-  return { options, effects, store, cache, stopFollowing, models, journal, calls, ledger, runtimes, context, answers }
+  const instances = createInstances({
+    store: store.instances,
+    keys,
+    effects,
+    namespace,
+    active: runtimes.active,
+    stats: () => answers.stats(),
+  })
+  const built = { options, effects, store, cache, stopFollowing, models, journal, calls, ledger, runtimes }
+  return { ...built, context, answers, instances }
 }
 
 function createPurser(modules: Modules): Purser {
@@ -289,6 +321,7 @@ function createPurser(modules: Modules): Purser {
     checkpoint: ledger.checkpoint,
     recordAudit: ledger.recordAudit,
     overview: ledger.overview,
+    instances: (listOptions) => withAbort('instances', listOptions, modules.instances.list),
     runtime: { active: runtimes.active, sweep: (sweepOptions) => withAbort('sweep', sweepOptions, runtimes.sweep) },
     answers: {
       stats: () => answers.stats(),
@@ -309,6 +342,7 @@ function createPurser(modules: Modules): Purser {
   registerErasures(purser, { namespace, bus: store.bus, journal: modules.journal })
   return Object.defineProperties(purser, {
     [META]: { value: store.meta },
+    [RUNTIMES]: { value: modules.instances.runtimes },
     [INSPECT]: { value: async () => (await store.inspect?.()) ?? [] },
   })
 }
@@ -347,12 +381,14 @@ async function eraseUser(
  * the store last. Calls that still wait for the store fail when it closes, and have a moment to reject their callers.
  */
 async function closeInOrder(modules: Modules, timeoutMs: number): Promise<void> {
-  const { effects, store, cache, stopFollowing, models, journal, calls, ledger, runtimes, context, answers } = modules
+  const { effects, store, cache, stopFollowing, models, journal, calls, ledger, runtimes } = modules
+  const { context, answers, instances } = modules
   const endsAt = effects.monotonic() + timeoutMs
   const left = (): number => Math.max(0, endsAt - effects.monotonic())
   await Promise.all([runtimes.close({ timeoutMs }), calls.close(timeoutMs)])
   await models.close()
-  const writers = Promise.all([context.close(), answers.close(), ledger.close()]).then(() => journal.close())
+  const modulesClosed = Promise.all([context.close(), answers.close(), ledger.close()])
+  const writers = Promise.all([modulesClosed.then(() => journal.close()), instances.close()])
   await endsWithin(effects, writers, left())
   stopFollowing?.()
   await Promise.all([store.close({ timeoutMs: Math.max(STORE_CLOSE_MS, left()) }), cache?.close()])

@@ -8,7 +8,10 @@ import type { Purser, Overview as UserCounts, UserRuntime } from 'purser'
 export type { Event as LedgerEvent, Session as RuntimeSession } from 'purser'
 
 /** One runtime of `GET /api/runtimes`. */
-export type ActiveRuntime = ReturnType<Purser['runtime']['active']>[number]
+export type ActiveRuntime = ReturnType<Purser['runtime']['active']>[number] & {
+  /** Id of the instance that it is in. */
+  readonly instance: string
+}
 
 /** One secret of `GET /api/users/:id/secrets`, without its values. */
 export type SecretInfo = Awaited<ReturnType<UserRuntime['secrets']>>[number]

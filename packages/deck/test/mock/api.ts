@@ -70,6 +70,7 @@ const ANSWER_STATS = {
 
 function buildRuntimes({ users }: MockStore): unknown[] {
   return [...users.keys()].slice(0, 9).map((user, index) => ({
+    instance: 'instance-1',
     user,
     version: index,
     inUse: index % 3 === 0 ? 1 : 0,

@@ -10,6 +10,7 @@ import type {
   StoredRecord,
   UserRow,
 } from './commit.ts'
+import type { InstanceStore } from './instance-store.ts'
 import type { LastGoodStore } from './last-good-store.ts'
 import type { RowStore } from './row-store.ts'
 
@@ -33,6 +34,8 @@ export interface Store {
   readonly answers: AnswerStore
   /** Rebuildable data, like `answers`. */
   readonly lastGood: LastGoodStore
+  /** The processes on the store. Rebuildable. */
+  readonly instances: InstanceStore
   /**
    * Writes a complete, consistent copy of the data that is not rebuildable to a new file with mode 0600. Absent when the
    * driver has no backups.

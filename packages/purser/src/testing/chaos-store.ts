@@ -107,6 +107,7 @@ export function chaosStore(store: Store, options: ChaosOptions): ChaosStore {
     events: wrap('events', store.events),
     answers: wrap('answers', store.answers),
     lastGood: wrap('lastGood', store.lastGood),
+    instances: wrap('instances', store.instances),
     bus: {
       publish: (message) => inject('bus.publish', () => store.bus.publish(message)),
       subscribe: (listener) =>

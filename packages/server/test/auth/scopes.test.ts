@@ -42,6 +42,7 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'GET /api/plans': 'read',
   'GET /api/users/:id/notes': 'read',
   'GET /api/runtimes': 'read',
+  'GET /api/instances': 'read',
   'GET /api/answers/stats': 'read',
   'GET /api/events': 'read',
   'GET /api/users/:id/runtime': 'application:read',

@@ -147,7 +147,7 @@ function RuntimesCard(): ReactElement {
             <ScrollArea label="Live runtimes">
               <DataTable columns={RUNTIME_COLUMNS}>
                 {data.map((runtime) => (
-                  <RuntimeRow key={runtime.user} runtime={runtime} />
+                  <RuntimeRow key={`${runtime.instance} ${runtime.user}`} runtime={runtime} />
                 ))}
               </DataTable>
             </ScrollArea>

@@ -6,6 +6,7 @@ import { type Calls, wrapCalls } from '../wrap-calls.ts'
 import { createMemoryRows } from './all-rows.ts'
 import { createMemoryAnswers } from './answers.ts'
 import { createMemoryEvents } from './events.ts'
+import { createMemoryInstances } from './instances.ts'
 import { createMemoryLastGood } from './last-good.ts'
 import { createRows } from './rows.ts'
 import { createMemoryUsers } from './users.ts'
@@ -14,7 +15,7 @@ import { createMemoryUsers } from './users.ts'
  * Opens a store in the memory of this process, for tests and short-lived programs. It behaves like every other driver,
  * but its data is lost when the process ends.
  */
-export async function openMemoryStore(_options: { readonly effects: Effects }): Promise<Store> {
+export async function openMemoryStore({ effects }: { readonly effects: Effects }): Promise<Store> {
   const rows = createRows()
   const bus = createLocalBus()
   const answers = createMemoryAnswers()
@@ -49,6 +50,7 @@ export async function openMemoryStore(_options: { readonly effects: Effects }): 
     rows: guardClosed(createMemoryRows(rows, meta), isClosed),
     answers,
     lastGood: guardClosed(lastGood, isClosed),
+    instances: guardClosed(createMemoryInstances(effects), isClosed),
     async close() {
       closed = true
     },

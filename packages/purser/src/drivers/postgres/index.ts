@@ -9,6 +9,7 @@ import { CommitQueue } from './commit-queue.ts'
 import { Connection } from './connection.ts'
 import { createPostgresEvents } from './events.ts'
 import { inspect } from './inspect.ts'
+import { createPostgresInstances } from './instances.ts'
 import { createPostgresLastGood } from './last-good.ts'
 import { migrate } from './migrate.ts'
 import { decodeText, encodeText } from './text.ts'
@@ -86,6 +87,7 @@ export function postgresStore(options: PostgresStoreOptions): Store {
     rows: createPostgresRows(connection),
     answers,
     lastGood,
+    instances: createPostgresInstances(connection),
     inspect: async () => {
       await connection.ready()
       return inspect(connection)

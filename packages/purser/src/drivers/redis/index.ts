@@ -5,6 +5,7 @@ import { createRedisAnswers } from './answers.ts'
 import { createRedisBus } from './bus.ts'
 import { Connection } from './connection.ts'
 import { createRedisEvents } from './events.ts'
+import { createRedisInstances } from './instances.ts'
 import { Keys } from './keys.ts'
 import { createRedisLastGood } from './last-good.ts'
 import { COMPARE_AND_SET } from './scripts/meta.ts'
@@ -54,6 +55,7 @@ export function redisStore(options: RedisStoreOptions): Store {
     bus,
     answers,
     lastGood,
+    instances: createRedisInstances(connection, keys),
     warnings: () => readWarnings(connection, keys.meta),
     async close({ timeoutMs: limitMs = Number.POSITIVE_INFINITY } = {}) {
       closing ??= closeInOrder()

@@ -94,6 +94,8 @@ const MAX_NAMESPACES = 1_000
 export class Keys {
   /** Hash: values about the store itself. */
   readonly meta: string
+  /** Of all instances, in the order in which the scripts take them. Hash: values by id. Sorted set, by instant: ids. */
+  readonly instances: { readonly values: string; readonly written: string }
   readonly #prefix: string
   readonly #namespaces = new LRUCache<string, NamespaceKeys>({
     max: MAX_NAMESPACES,
@@ -103,6 +105,7 @@ export class Keys {
   constructor(prefix: string) {
     this.#prefix = prefix
     this.meta = `${prefix}:{store}:meta`
+    this.instances = named(`${prefix}:{store}:instances`, ['values', 'written'])
   }
 
   of(namespace: string): NamespaceKeys {

@@ -7,7 +7,8 @@ import { createChangePoller } from './bus/change-poller.ts'
 import { createMessageQueue } from './bus/message-queue.ts'
 import { createSqliteAnswers, wipeAnswers } from './cache/answers.ts'
 import { cachePath, openCache } from './cache/cache-file.ts'
-import { createCacheFallback, withMemoryAnswers, withMemoryLastGood } from './cache/fallback.ts'
+import { createCacheFallback, withMemoryAnswers, withMemoryInstances, withMemoryLastGood } from './cache/fallback.ts'
+import { createSqliteInstances } from './cache/instances.ts'
 import { createSqliteLastGood } from './cache/last-good.ts'
 import { type Database, openDatabase, retryWhileBusy } from './database.ts'
 import { createSqliteRows } from './main/all-rows.ts'
@@ -73,6 +74,7 @@ export function createSqliteStore(deps: SqliteDeps): Store {
   const bus = createSqliteBus({ local, changes, messages, fallback, meta })
   const answers = withMemoryAnswers(createSqliteAnswers(cache, cacheWriter), fallback)
   const lastGood = withMemoryLastGood(createSqliteLastGood(cache, cacheWriter), fallback)
+  const instances = withMemoryInstances(createSqliteInstances(cache, cacheWriter, effects), fallback, effects)
   const purge = createPurge({
     main,
     cache,
@@ -113,6 +115,7 @@ export function createSqliteStore(deps: SqliteDeps): Store {
     rows: createSqliteRows({ reader, writer }),
     answers,
     lastGood,
+    instances,
     backup: (file) => backUp(reader, file),
     close({ timeoutMs = Number.POSITIVE_INFINITY } = {}) {
       closing ??= closeWithin(timeoutMs)

@@ -3,6 +3,7 @@ import { bus } from './bus.ts'
 import { commits } from './commits.ts'
 import { erasure } from './erasure.ts'
 import { events } from './events.ts'
+import { instances } from './instances.ts'
 import { listUsers } from './list-users.ts'
 import { records } from './records.ts'
 import { rows } from './rows.ts'
@@ -19,7 +20,16 @@ export interface StoreContractOptions {
   readonly prefix?: string
 }
 
-const CONTRACT: readonly ContractTest[] = [...commits, ...records, ...events, ...listUsers, ...erasure, ...rows, ...bus]
+const CONTRACT: readonly ContractTest[] = [
+  ...commits,
+  ...records,
+  ...events,
+  ...listUsers,
+  ...erasure,
+  ...rows,
+  ...bus,
+  ...instances,
+]
 
 /**
  * Registers the tests that every implementation of `Store` must pass. A driver may add tests of its own.

@@ -25,6 +25,7 @@ const WITHOUT_USERS: Readonly<Record<string, string>> = {
 const CACHE_WITHOUT_USERS: Readonly<Record<string, string>> = {
   sqlite_sequence: 'counters of SQLite',
   listeners_1: 'processes',
+  instances_1: 'processes; the users of their live runtimes are sealed, and gone with the next heartbeat',
   messages_1: 'messages, dropped by the purge',
   answers_2: 'owners are keyed hashes; wiped with their scope',
   answer_segments_2: 'sums of a namespace',

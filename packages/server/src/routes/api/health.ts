@@ -5,6 +5,7 @@ import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
 import { VERSION } from '../../app/version.ts'
 import { defineRoute } from '../../http/define-route.ts'
+import { listSchema } from '../../http/schemas.ts'
 
 const tag = 'service'
 
@@ -58,6 +59,15 @@ export function registerHealthRoutes(app: FastifyInstance, context: AppContext):
       await checkWrite()
       return { status: 'ready' }
     },
+  )
+  app.get(
+    '/api/instances',
+    defineRoute('read', {
+      tag,
+      summary: 'Lists the instances on the store: version, start, last heartbeat, live runtimes, answer statistics.',
+      response: listSchema('Instances.'),
+    }),
+    async () => ({ data: await context.purser.instances(), cursor: null }),
   )
   app.get(
     '/api/overview',

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { listRuntimes } from 'purser/internal'
 import type { AppContext } from '../../app/context.ts'
 import { getIdentity } from '../../auth/authenticate.ts'
 import { getReasonHeader, parseAudit } from '../../http/audit.ts'
@@ -58,10 +59,10 @@ export function registerRuntimeRoutes(app: FastifyInstance, context: AppContext)
     '/api/runtimes',
     defineRoute('read', {
       tag,
-      summary: 'Lists the live runtimes of this process.',
+      summary: 'Lists the live runtimes of all instances: of each other instance the 500 that were used last.',
       response: listSchema('Runtimes.'),
     }),
-    async () => ({ data: context.purser.runtime.active(), cursor: null }),
+    async () => ({ data: await listRuntimes(context.purser), cursor: null }),
   )
   registerSecretRoutes(app, context)
   registerSessionRoutes(app, context)

@@ -1,5 +1,6 @@
 import { first } from './0001-first.ts'
 import { answerTotals } from './0002-answer-totals.ts'
+import { instances } from './0003-instances.ts'
 
 /** In order: the position in the list, from 1, is the schema version. Append only. */
-export const MIGRATIONS: readonly string[] = [first, answerTotals]
+export const MIGRATIONS: readonly string[] = [first, answerTotals, instances]

@@ -5,6 +5,7 @@ import { type Database, openDatabase, retryWhileBusy } from '../database.ts'
 import { isCorrupt, isUnsupportedFormat } from '../errors.ts'
 import type { CacheWriterCalls } from '../worker/threads.ts'
 import { prepareAnswerWrites } from './answer-writes.ts'
+import { prepareInstanceWrites } from './instances.ts'
 import { prepareLastGoodWrites } from './last-good.ts'
 
 /** The `user_version` of a file in which damage was found while it was in use. */
@@ -50,6 +51,7 @@ export function createCacheWriterCalls(cache: Database): CacheWriterCalls {
     ...prepareAnswerWrites(cache),
     ...prepareLastGoodWrites(cache),
     ...prepareMessageWrites(cache),
+    ...prepareInstanceWrites(cache),
     markDamaged: () => cache.connection.exec(`PRAGMA user_version = ${DAMAGED}`),
   }
 }

@@ -1,6 +1,9 @@
+import type { Effects } from '../../../core/effects.ts'
 import type { AnswerStore } from '../../../storage/answer-store.ts'
+import type { InstanceStore } from '../../../storage/instance-store.ts'
 import type { LastGoodStore } from '../../../storage/last-good-store.ts'
 import { createMemoryAnswers } from '../../memory/answers.ts'
+import { createMemoryInstances } from '../../memory/instances.ts'
 import { createMemoryLastGood } from '../../memory/last-good.ts'
 import { type Calls, wrapCalls } from '../../wrap-calls.ts'
 import { isCorrupt } from '../errors.ts'
@@ -40,6 +43,14 @@ export function withMemoryAnswers(fileAnswers: AnswerStore, fallback: CacheFallb
 
 export function withMemoryLastGood(fileLastGood: LastGoodStore, fallback: CacheFallback): LastGoodStore {
   return withMemory(fileLastGood, createMemoryLastGood(), fallback)
+}
+
+export function withMemoryInstances(
+  fileInstances: InstanceStore,
+  fallback: CacheFallback,
+  effects: Effects,
+): InstanceStore {
+  return withMemory(fileInstances, createMemoryInstances(effects), fallback)
 }
 
 function withMemory<Part extends Calls<Part>>(file: Part, memory: Part, { run }: CacheFallback): Part {

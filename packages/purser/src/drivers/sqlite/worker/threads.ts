@@ -1,6 +1,7 @@
 import type { Subject } from '../../../core/subject.ts'
 import type { AnswerScope, AnswerUse, PutOutcome } from '../../../storage/answer-store.ts'
 import type { Erasure, StoredEvent } from '../../../storage/commit.ts'
+import type { InstanceRow } from '../../../storage/instance-store.ts'
 import type { LastGood, LastGoodKey } from '../../../storage/last-good-store.ts'
 import type { RowCursor, RowPage, StoredRow } from '../../../storage/row-store.ts'
 import type { EventPage, ListedUser, Overview, TailEvent, UserQuery } from '../../../storage/store.ts'
@@ -88,7 +89,12 @@ export interface WipeCalls {
 }
 
 /** Writes to the cache file, which holds rebuildable data. */
-export interface CacheWriterCalls extends FileCalls, AnswerWriterCalls, LastGoodWriterCalls, MessageWriterCalls {
+export interface CacheWriterCalls
+  extends FileCalls,
+    AnswerWriterCalls,
+    LastGoodWriterCalls,
+    MessageWriterCalls,
+    InstanceWriterCalls {
   /** Makes the next opening replace the file. Other processes may be using it now, so it is not deleted at once. */
   markDamaged(): void
 }
@@ -129,4 +135,10 @@ export interface MessageWriterCalls {
   /** Records how far a process has read. */
   setListener(listener: { readonly origin: string; readonly pid: number; readonly heard: number }): Promise<void>
   removeListener(origin: string): Promise<void>
+}
+
+/** See `InstanceStore`. */
+export interface InstanceWriterCalls {
+  publishInstance(row: InstanceRow, age: { readonly now: number; readonly deadAfterMs: number }): Promise<void>
+  removeInstance(id: string): Promise<void>
 }
