@@ -4,6 +4,7 @@
  * nothing and runs in a browser.
  */
 
+export { CallSignal } from './core/call-signal.ts'
 export { afterCurrentTick } from './core/effects.ts'
 export { parseExactJson } from './core/exact-json.ts'
 export {

@@ -1,3 +1,4 @@
+import { type AbortSignalLike, CallSignal } from '../core/call-signal.ts'
 import type { CacheKey } from './cache-key.ts'
 
 /** One caller of a shared call: it waits for the result, then reads it. */
@@ -31,7 +32,7 @@ interface InternalWaiter<Result> extends Waiter<Result> {
  */
 export class CoalescedCall<Result> {
   readonly #waiters = new Set<InternalWaiter<Result>>()
-  readonly #abort = new AbortController()
+  readonly #abort = new CallSignal()
   readonly #onAbandoned: (call: CoalescedCall<Result>) => void
   /** What the result is stored under. */
   readonly keys: CacheKey[] = []
@@ -46,12 +47,12 @@ export class CoalescedCall<Result> {
   }
 
   /** Aborted when no caller is left. */
-  get signal(): AbortSignal {
-    return this.#abort.signal
+  get signal(): AbortSignalLike {
+    return this.#abort
   }
 
   /** The first caller leads: its source of the result counts as a miss. */
-  join(signal: AbortSignal | undefined): Waiter<Result> {
+  join(signal: AbortSignalLike | undefined): Waiter<Result> {
     const abort = (): void => CoalescedCall.#leave(waiter, signal?.reason, true)
     const waiter: InternalWaiter<Result> = {
       call: this,

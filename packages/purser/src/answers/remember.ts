@@ -1,3 +1,4 @@
+import { toAbortSignal } from '../core/call-signal.ts'
 import type { PendingCalls } from '../core/pending-calls.ts'
 import type { SingleFlight } from '../core/single-flight.ts'
 import { purserClosed } from '../errors.ts'
@@ -80,7 +81,7 @@ export class RememberCache {
       const stored = await cache.get(key)
       if (stored !== undefined) return call.resolve({ value: stored.value, isCached: true })
       if (call.signal.aborted) return
-      const answer = await compute({ signal: call.signal })
+      const answer = await compute({ signal: toAbortSignal(call.signal) })
       const value = toJson(answer)
       if (value === undefined) return call.resolve({ raw: answer, isCached: false })
       const mayStore = (keep === undefined || keep(answer)) && (await keys.isCurrentIncarnation(key))

@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { SingleFlight } from '../core/single-flight.ts'
 import type { Subject } from '../core/subject.ts'
 import type { ChatRequest } from '../openai/chat.ts'
@@ -20,9 +21,9 @@ export interface TurnAnswerRequest {
   readonly replay: Replay | undefined
   /** The incarnation in which the turn was admitted: after an erasure nothing is found, shared or stored. */
   readonly incarnation?: number | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignalLike | undefined
   /** Called at most once, if no answer is cached or in progress. */
-  callModel(signal: AbortSignal): Promise<ChatAnswer>
+  callModel(signal: AbortSignalLike): Promise<ChatAnswer>
   /** Called once after `callModel`, when that call has ended; this caller may have left before. */
   onModelCallEnd?(): void
 }
@@ -292,19 +293,19 @@ export class TurnAnswers {
 }
 
 /** The answer for one caller: its own reader of the shared buffer, or the whole text. */
-function answerFor(result: Result, waiter: Waiter<Result>, signal: AbortSignal | undefined): ChatAnswer {
+function answerFor(result: Result, waiter: Waiter<Result>, signal: AbortSignalLike | undefined): ChatAnswer {
   if ('buffer' in result) return { kind: 'stream', chunks: result.buffer.read(waiter) }
   waiter.leave()
   return 'stored' in result ? replayStored(result.stored, signal) : { kind: 'completion', text: result.text }
 }
 
 /** A stored answer as if the model gave it. A reader may leave or abort at any chunk. */
-function replayStored({ kind, texts }: StoredTurnAnswer, signal: AbortSignal | undefined): ChatAnswer {
+function replayStored({ kind, texts }: StoredTurnAnswer, signal: AbortSignalLike | undefined): ChatAnswer {
   if (kind === 'completion') return { kind, text: texts[0] ?? '' }
   return { kind, chunks: iterate(texts, signal) }
 }
 
-async function* iterate(texts: readonly string[], signal: AbortSignal | undefined): AsyncGenerator<string> {
+async function* iterate(texts: readonly string[], signal: AbortSignalLike | undefined): AsyncGenerator<string> {
   for (const text of texts) {
     signal?.throwIfAborted()
     // Earlier versions stored chunks of several lines. In JSON a line break is white space between two tokens.

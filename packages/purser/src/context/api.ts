@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../core/abort.ts'
+import type { AbortSignalLike } from '../core/call-signal.ts'
 
 /**
  * How profile and actions are rendered. `plain`: the fields that are set, the actions and the current time, in neutral
@@ -94,7 +95,7 @@ export interface ResolveOptions {
   /** What the user wrote last, for sources with `needs: 'query'`; the first 400 characters. Default: none. */
   readonly query?: string | undefined
   /** Aborting returns at once what is in memory. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignalLike | undefined
   /** The answer made with this context may be cached: with `clock: 'auto'` the current time is omitted. Default false. */
   readonly keep?: boolean | undefined
 }

@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import {
   parseDuration,
   parseInteger,
@@ -26,7 +27,7 @@ export interface ParsedResolveOptions {
   readonly query: string | undefined
   readonly sections: readonly SectionRuntime[]
   readonly clock: ClockPrecision
-  readonly signal: AbortSignal | undefined
+  readonly signal: AbortSignalLike | undefined
   /** Equal for calls that may share one context. */
   readonly key: string
 }

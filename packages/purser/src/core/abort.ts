@@ -1,10 +1,11 @@
+import type { AbortSignalLike } from './call-signal.ts'
 import type { Effects } from './effects.ts'
 import { validateOptions } from './validate.ts'
 
 /** Options of every call that can be aborted. */
 export interface AbortOptions {
   /** When it is aborted, the call rejects with `signal.reason`. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignalLike | undefined
 }
 
 /** Validates the options of a call that takes only a signal, and makes it reject with the signal's reason. */
@@ -18,7 +19,7 @@ export async function withAbort<T>(call: string, options: AbortOptions | undefin
  * Settles like `promise`, or rejects with the signal's reason once it is aborted. The work behind `promise` continues:
  * other callers may wait for it.
  */
-export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function withSignal<T>(promise: Promise<T>, signal: AbortSignalLike | undefined): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason)
@@ -33,7 +34,7 @@ export function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefin
 }
 
 /** Yields the same items. Throws the signal's reason once it is aborted, also while the next item is pending. */
-export async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncIterable<T> {
+export async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignalLike | undefined): AsyncIterable<T> {
   const iterator = items[Symbol.asyncIterator]()
   try {
     for (;;) {
@@ -56,7 +57,7 @@ export function endsWithin(effects: Effects, promise: Promise<unknown>, limitMs:
 }
 
 /** Resolves after `delayMs`, or as soon as the signal is aborted. Never rejects. */
-export function sleep(effects: Effects, delayMs: number, signal?: AbortSignal): Promise<void> {
+export function sleep(effects: Effects, delayMs: number, signal?: AbortSignalLike): Promise<void> {
   return new Promise((resolve) => {
     const finish = (): void => {
       cancel()

@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Head, Stamps, StoredRecord } from '../storage/commit.ts'
 import type { RecordPage } from '../storage/store.ts'
@@ -37,7 +38,7 @@ export interface Write<Data extends UserData, Result, Stored = Result> {
   /** A repeated key with the same body returns the first result; with another body it is `idempotency_conflict`. */
   readonly idempotency?: { readonly key: string; readonly body: unknown } | undefined
   /** When aborted, the call rejects with `signal.reason`, and the write is dropped unless it was already decided. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignalLike | undefined
   /** False for a write that is only a step of what was asked for: it leaves no event for a request of a person. */
   readonly isAudited?: false
   decide(view: View<Data>): Decision<Data, Result>

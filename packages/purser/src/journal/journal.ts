@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import { canonicalJson } from '../core/canonical-json.ts'
 import { afterCurrentTick, type Effects } from '../core/effects.ts'
 import { type Keyring, tagOf } from '../core/keyring.ts'
@@ -186,7 +187,7 @@ function partCounter<Data extends UserData>(fold: Fold<Data>): (row: UserRow) =>
 }
 
 /** Rejects the write as soon as the signal is aborted. A write that was not decided by then is dropped. */
-function abortable<Data extends UserData>(queued: QueuedWrite<Data>, signal: AbortSignal): QueuedWrite<Data> {
+function abortable<Data extends UserData>(queued: QueuedWrite<Data>, signal: AbortSignalLike): QueuedWrite<Data> {
   const onAbort = (): void => {
     watched.isAborted = true
     queued.reject(signal.reason)

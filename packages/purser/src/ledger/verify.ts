@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import { readPage } from '../core/long-read.ts'
 import type { Subject } from '../core/subject.ts'
 import type { EventBody } from '../journal/event.ts'
@@ -205,7 +206,7 @@ const MAX_CACHED_USERS = 10_000
 export async function verifyAll(
   deps: VerifyAllDeps,
   namespace: string,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ): Promise<Verification> {
   const newest = (await deps.store.events.position(namespace)) ?? 0
   let checked = 0
@@ -237,7 +238,7 @@ async function* listUserIds({ store, now }: VerifyAllDeps, namespace: string): A
 async function findStrayEvent(
   { store }: VerifyDeps,
   namespace: string,
-  { newest, signal }: { readonly newest: number; readonly signal: AbortSignal | undefined },
+  { newest, signal }: { readonly newest: number; readonly signal: AbortSignalLike | undefined },
 ): Promise<IntegrityError | undefined> {
   const checkedUsers = new LRUCache<string, true>({ max: MAX_CACHED_USERS })
   for (let after = 0; after < newest; ) {

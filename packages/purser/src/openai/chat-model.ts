@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { ChatRequest } from './chat.ts'
 
 /** One model of one provider with one user's credentials: the driven port that turns call. */
@@ -32,7 +33,7 @@ export interface Attempt {
 }
 
 export interface ChatCall {
-  readonly signal: AbortSignal
+  readonly signal: AbortSignalLike
   /** Time until the first chunk or the whole completion, ms. */
   readonly firstChunkTimeoutMs: number
   /** Time between two chunks or comments, ms. */

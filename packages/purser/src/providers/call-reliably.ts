@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import { backoffMs, type CircuitBreaker } from '../core/circuit-breaker.ts'
 import type { Effects } from '../core/effects.ts'
 import { PurserError } from '../errors.ts'
@@ -110,7 +111,7 @@ function notCalled(provider: string): PurserError {
   )
 }
 
-function wait(effects: Pick<Effects, 'setTimer'>, delayMs: number, signal: AbortSignal): Promise<void> {
+function wait(effects: Pick<Effects, 'setTimer'>, delayMs: number, signal: AbortSignalLike): Promise<void> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       cancel()

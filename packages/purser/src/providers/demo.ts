@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { Effects } from '../core/effects.ts'
 import type { ChatChunk, ChatCompletion, ChatMessage, ChatRequest, Usage } from '../openai/chat.ts'
 import type { ChatAnswer, ChatModel } from '../openai/chat-model.ts'
@@ -46,7 +47,7 @@ function createCompletion(header: Header, content: string, usage: Usage): ChatAn
 interface StreamOptions {
   readonly text: string
   readonly usage: Usage
-  readonly signal: AbortSignal
+  readonly signal: AbortSignalLike
 }
 
 async function* streamWords(header: Header, { text, usage, signal }: StreamOptions): AsyncGenerator<string> {

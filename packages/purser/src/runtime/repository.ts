@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
@@ -37,7 +38,7 @@ export interface WriteOptions {
   readonly actor: string
   readonly reason: string | undefined
   /** A write that is aborted before it was decided is not done. */
-  readonly signal: AbortSignal | undefined
+  readonly signal: AbortSignalLike | undefined
 }
 
 export interface ConfigureRequest {

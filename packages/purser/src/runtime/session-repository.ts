@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { JournalPort } from '../journal/api.ts'
@@ -34,7 +35,7 @@ export interface StartSessionRequest {
   readonly policy: 'pin' | 'follow'
   /** Recorded in the event. */
   readonly actor: string
-  readonly signal: AbortSignal | undefined
+  readonly signal: AbortSignalLike | undefined
 }
 
 /** The model that a session was used on, by which incarnation of the user. */
@@ -109,7 +110,7 @@ export class SessionRepository {
   end(
     user: Subject,
     id: string,
-    { actor, signal }: { readonly actor: string; readonly signal: AbortSignal | undefined },
+    { actor, signal }: { readonly actor: string; readonly signal: AbortSignalLike | undefined },
   ): Promise<boolean> {
     return this.#deps.journal.write(user, {
       signal,

@@ -1,4 +1,5 @@
 import type { Context, ResolvedContext } from '../context/api.ts'
+import { CallSignal } from '../core/call-signal.ts'
 import { PurserError } from '../errors.ts'
 import { tokensOfBytes } from '../openai/estimate-tokens.ts'
 import { parseChatRequest } from '../openai/parse-request.ts'
@@ -58,7 +59,7 @@ export async function askEndpoint(
   options: TurnOptions = {},
 ): Promise<string | undefined> {
   validateTurnOptions(options)
-  const { session, signal = new AbortController().signal, firstChunkTimeoutMs, idleTimeoutMs } = options
+  const { session, signal = new CallSignal(), firstChunkTimeoutMs, idleTimeoutMs } = options
   if ((await modules.ledger.api.bond()).blocked !== null) throw new PurserError('user_blocked', 'This user is blocked.')
   const override = await selectModel(modules.runtime, deps.providers, call.model, options)
   await using lease = await modules.runtime.acquire({ session, override, signal })

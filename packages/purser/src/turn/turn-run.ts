@@ -1,6 +1,7 @@
 import type { Replay } from '../answers/turn-answers.ts'
 import type { PrefixChange, ResolvedContext } from '../context/api.ts'
 import { summarizeSections } from '../context/summarize-sections.ts'
+import { type AbortSignalLike, CallSignal } from '../core/call-signal.ts'
 import { hasSubscribers, publish } from '../core/diagnostics.ts'
 import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
@@ -54,7 +55,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   readonly options: TurnOptions
   readonly cacheMode: 'on' | 'refresh' | 'off'
   readonly #startedAt: number
-  readonly #abort = new AbortController()
+  readonly #abort = new CallSignal()
   readonly #onAbort = (): void => this.#abort.abort(this.options.signal?.reason)
   readonly #attempts: Attempt[] = []
   #upstreamMs = 0
@@ -84,8 +85,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   }
 
   /** Aborted by the caller's signal, and when the turn ends before its answer was read to the end. */
-  get signal(): AbortSignal {
-    return this.#abort.signal
+  get signal(): AbortSignalLike {
+    return this.#abort
   }
 
   get admission(): Admitted {
@@ -200,12 +201,12 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     return resolved
   }
 
-  callModel(chat: ChatModel, request: ChatRequest, signal: AbortSignal): Promise<ChatAnswer> {
+  callModel(chat: ChatModel, request: ChatRequest, signal: AbortSignalLike): Promise<ChatAnswer> {
     return this.callUpstream((call) => chat.chat(request, call), signal)
   }
 
   /** Calls the upstream with the timeouts of the turn. The wait is not counted as overhead. */
-  async callUpstream<Answer>(run: (call: ChatCall) => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+  async callUpstream<Answer>(run: (call: ChatCall) => Promise<Answer>, signal: AbortSignalLike): Promise<Answer> {
     const { options, deps } = this
     const { firstChunkTimeoutMs = deps.limits.firstChunkTimeoutMs, idleTimeoutMs = deps.limits.idleTimeoutMs } = options
     const startedAt = deps.effects.monotonic()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { ANSWER_LIMITS } from '../../src/answers/limits.ts'
 import type { TurnAnswer } from '../../src/answers/turn-answers.ts'
+import type { AbortSignalLike } from '../../src/core/call-signal.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { ChatAnswer } from '../../src/openai/chat-model.ts'
 import { alice, bob, onEveryDriver, openAnswersHarness } from '../support/answers-harness.ts'
@@ -111,7 +112,7 @@ test('when the first caller aborts, the others read on and the answer is cached'
 test('when the last reader leaves, the upstream is stopped and nothing is cached', async () => {
   const { answers } = await openAnswersHarness()
   const upstream = scripted(cleanStream('never read'), { hangAfter: 1 })
-  let modelSignal: AbortSignal | undefined
+  let modelSignal: AbortSignalLike | undefined
   const leaving = new AbortController()
   const [leader, joiner] = await Promise.all([
     answers.of(alice).getOrCall({
@@ -145,7 +146,7 @@ test('when the last reader leaves, the upstream is stopped and nothing is cached
 test('when all callers abort before the answer begins, the model call is aborted', async () => {
   const { answers } = await openAnswersHarness()
   const leaving = new AbortController()
-  let modelSignal: AbortSignal | undefined
+  let modelSignal: AbortSignalLike | undefined
   let ended = 0
   const turn = answers.of(alice).getOrCall({
     ...turnRequest(),

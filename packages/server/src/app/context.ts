@@ -1,4 +1,5 @@
 import type { Effects, Purser } from 'purser'
+import type { CallSignal } from 'purser/internal'
 import type { ApiKeyStore } from '../auth/api-keys.ts'
 import type { Limiter } from '../auth/limiter.ts'
 import type { Role } from '../auth/scopes.ts'
@@ -26,7 +27,7 @@ export interface AppContext {
   /** Aborted when the server begins to close. Ends what would otherwise stay open, such as event streams. */
   readonly shutdown: AbortController
   /** Aborted after `server.shutdownMs`. Cuts the turns that are still running. */
-  readonly forceClose: AbortController
+  readonly forceClose: CallSignal
 }
 
 /**

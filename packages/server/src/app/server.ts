@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { type Effects, openPurser, PurserError, type PurserOptions, systemEffects } from 'purser'
-import { getMeta } from 'purser/internal'
+import { CallSignal, getMeta } from 'purser/internal'
 import { ApiKeyStore } from '../auth/api-keys.ts'
 import { type EnvironmentKeys, requireStrongKeys } from '../auth/environment-keys.ts'
 import { Limiter } from '../auth/limiter.ts'
@@ -119,7 +119,7 @@ function createContext(
     timeouts,
     startedAt: effects.now(),
     shutdown: new AbortController(),
-    forceClose: new AbortController(),
+    forceClose: new CallSignal(),
   }
 }
 

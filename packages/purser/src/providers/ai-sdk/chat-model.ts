@@ -1,5 +1,6 @@
 import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { withSignal } from '../../core/abort.ts'
+import type { AbortSignalLike } from '../../core/call-signal.ts'
 import type { Effects } from '../../core/effects.ts'
 import { PurserError } from '../../errors.ts'
 import type { ChatRequest } from '../../openai/chat.ts'
@@ -65,7 +66,7 @@ interface LinkedAbort {
   unlink(): void
 }
 
-function linkAbort(callerSignal: AbortSignal): LinkedAbort {
+function linkAbort(callerSignal: AbortSignalLike): LinkedAbort {
   const controller = new AbortController()
   const onAbort = () => controller.abort(callerSignal.reason)
   callerSignal.addEventListener('abort', onAbort)

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import type { AbortSignalLike } from '../../core/call-signal.ts'
 import type { Effects } from '../../core/effects.ts'
 import { PurserError } from '../../errors.ts'
 
@@ -35,7 +36,7 @@ export interface HttpCallOptions {
   /** A stream is read once: a call with one is never repeated. */
   readonly body: string | Readable
   /** Aborting closes the socket and rejects with `signal.reason`. */
-  readonly signal: AbortSignal
+  readonly signal: AbortSignalLike
   /** Limit for the body of the response, until `limitTo` sets another; above it the call is aborted. */
   readonly maxBytes: number
 }
@@ -48,7 +49,7 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   /** Rejects with the network's error, the signal's reason, or the reason of `cancel`. */
   readonly head: Promise<ResponseHead>
   readonly #effects: Effects
-  readonly #signal: AbortSignal
+  readonly #signal: AbortSignalLike
   readonly #head = Promise.withResolvers<ResponseHead>()
   #maxBytes: number
   #controller: Dispatcher.DispatchController | undefined

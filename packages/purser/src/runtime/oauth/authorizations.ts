@@ -1,4 +1,5 @@
 import { endsWithin, withSignal } from '../../core/abort.ts'
+import { type AbortSignalLike, toAbortSignal } from '../../core/call-signal.ts'
 import type { Effects } from '../../core/effects.ts'
 import { createSemaphore } from '../../core/semaphore.ts'
 import type { Subject } from '../../core/subject.ts'
@@ -42,7 +43,7 @@ export interface AuthorizationsDeps {
 
 interface WriteOptions {
   readonly actor: string
-  readonly signal: AbortSignal | undefined
+  readonly signal: AbortSignalLike | undefined
 }
 
 /** Starts, completes and removes authorizations at MCP servers, and gives connections their tokens. */
@@ -65,7 +66,7 @@ export class Authorizations {
 
   async authorize(
     { user, name }: GrantOwner,
-    signal: AbortSignal | undefined,
+    signal: AbortSignalLike | undefined,
   ): Promise<{ url: string; expiresAt: string }> {
     const { repository, oauth, registrations, pending } = this.#deps
     const options = this.#getOptions(name)
@@ -132,11 +133,15 @@ export class Authorizations {
     return { url: filled && 'url' in filled ? filled.url : '', issuer: this.#getOptions(name).issuer }
   }
 
-  async #discover(endpoints: TrustedEndpoints, signal: AbortSignal | undefined): Promise<AuthorizationServer> {
+  async #discover(endpoints: TrustedEndpoints, signal: AbortSignalLike | undefined): Promise<AuthorizationServer> {
     const limit = new AbortController()
     const onLate = (): void =>
       limit.abort(new Error(`The authorization server was not found within ${DISCOVERY_LIMIT_MS} ms.`))
-    const ended = AbortSignal.any([limit.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])])
+    const ended = AbortSignal.any([
+      limit.signal,
+      this.#closing.signal,
+      ...(signal === undefined ? [] : [toAbortSignal(signal)]),
+    ])
     await this.#discoverySlots.acquire(ended)
     const cancel = this.#deps.effects.setTimer(onLate, DISCOVERY_LIMIT_MS)
     try {

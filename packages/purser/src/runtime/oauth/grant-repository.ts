@@ -1,3 +1,4 @@
+import type { AbortSignalLike } from '../../core/call-signal.ts'
 import type { Keyring } from '../../core/keyring.ts'
 import type { Subject } from '../../core/subject.ts'
 import type { Decision, JournalPort } from '../../journal/api.ts'
@@ -115,7 +116,7 @@ export class GrantRepository {
   }
 
   /** Removes the grant and pending authorizations. Resolves to whether there was a grant. */
-  remove({ user, name }: GrantOwner, actor: string, signal: AbortSignal | undefined): Promise<boolean> {
+  remove({ user, name }: GrantOwner, actor: string, signal: AbortSignalLike | undefined): Promise<boolean> {
     return this.#deps.journal.write(user, {
       signal,
       reads: [GRANT_KIND, PENDING_KIND].map((kind) => ({ kind, name })),

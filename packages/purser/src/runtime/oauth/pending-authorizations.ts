@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { AbortSignalLike } from '../../core/call-signal.ts'
 import type { Keyring } from '../../core/keyring.ts'
 import { PurserError } from '../../errors.ts'
 import type { JournalPort } from '../../journal/api.ts'
@@ -65,7 +66,7 @@ export class PendingAuthorizations {
   }
 
   /** Stores a started authorization; resolves to its expiry, ISO 8601. */
-  add(key: RecordKey, state: string, content: PendingContent, signal: AbortSignal | undefined): Promise<string> {
+  add(key: RecordKey, state: string, content: PendingContent, signal: AbortSignalLike | undefined): Promise<string> {
     const { journal, keys } = this.#deps
     const { user, incarnation, name } = key
     const digest = digestState(keys, key, state)
@@ -93,7 +94,7 @@ export class PendingAuthorizations {
   async take(
     { user, name }: GrantOwner,
     state: string,
-    signal: AbortSignal | undefined,
+    signal: AbortSignalLike | undefined,
   ): Promise<TakenAuthorization | 'expired' | undefined> {
     const { journal, keys } = this.#deps
     const taken = await journal.write(user, {

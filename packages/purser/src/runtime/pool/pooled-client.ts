@@ -1,4 +1,5 @@
 import { withSignal } from '../../core/abort.ts'
+import type { AbortSignalLike } from '../../core/call-signal.ts'
 import { publish } from '../../core/diagnostics.ts'
 import type { Effects } from '../../core/effects.ts'
 import type { ActiveClient } from '../api.ts'
@@ -116,7 +117,7 @@ export class PooledClient<T extends Closable> {
   }
 
   /** Waits until it is open. Aborting `signal` ends the wait, not the opening. */
-  ready(signal: AbortSignal | undefined): Promise<T> {
+  ready(signal: AbortSignalLike | undefined): Promise<T> {
     return withSignal(this.#opening, signal)
   }
 

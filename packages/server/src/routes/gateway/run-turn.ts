@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { PurserError, type RefusedTurn, rateLimitHeaders, type TurnOptions, toRefusalResponse, type User } from 'purser'
+import { CallSignal } from 'purser/internal'
 import type { AppContext } from '../../app/context.ts'
 import { formatErrorBody, HttpError, mapError } from '../../app/errors.ts'
 import { logFault } from '../../app/log-fault.ts'
@@ -34,16 +35,16 @@ export async function runTurn(
   const user = context.purser.user(id)
   const release = isStreamed(request) ? context.streams.acquire(id, getIdentity(request).id) : () => {}
   const res = reply.raw
-  const abort = new AbortController()
+  const abort = new CallSignal()
   const onClose = (): void => {
     // A response that was written completely also closes.
     if (!res.writableFinished) abort.abort(new DOMException('The client disconnected.', 'AbortError'))
   }
-  const onForceClose = (): void => abort.abort(context.forceClose.signal.reason)
+  const onForceClose = (): void => abort.abort(context.forceClose.reason)
   res.on('close', onClose)
-  context.forceClose.signal.addEventListener('abort', onForceClose)
+  context.forceClose.addEventListener('abort', onForceClose)
   try {
-    const turn = await take(user, parseTurnOptions(context, request, abort.signal))
+    const turn = await take(user, parseTurnOptions(context, request, abort))
     if (!turn.allowed) return sendRefusal(context, turn, { request, reply })
     reply.hijack()
     res.setHeader('x-request-id', request.id)
@@ -56,7 +57,7 @@ export async function runTurn(
   } finally {
     release()
     res.off('close', onClose)
-    context.forceClose.signal.removeEventListener('abort', onForceClose)
+    context.forceClose.removeEventListener('abort', onForceClose)
   }
   return undefined
 }
@@ -79,7 +80,7 @@ function sendRefusal(
     .send(formatErrorBody(response, request, context.options))
 }
 
-function parseTurnOptions(context: AppContext, request: FastifyRequest, signal: AbortSignal): TurnOptions {
+function parseTurnOptions(context: AppContext, request: FastifyRequest, signal: CallSignal): TurnOptions {
   const { headers } = request
   const preset = getHeader(headers, 'x-purser-preset')
   return {
