@@ -1,5 +1,5 @@
 import type { AbortSignalLike } from '../core/call-signal.ts'
-import type { ChatRequest } from './chat.ts'
+import type { ChatRequest, Usage } from './chat.ts'
 
 /** One model of one provider with one user's credentials: the driven port that turns call. */
 export interface ChatModel {
@@ -47,7 +47,8 @@ export interface ChatCall {
  * content is needed.
  */
 export type ChatAnswer =
-  | { readonly kind: 'completion'; readonly text: string }
+  /** `usage`: as the text has it, where it was read already. */
+  | { readonly kind: 'completion'; readonly text: string; readonly usage?: Usage | undefined }
   /**
    * Each text is one line. Ends after the last chunk of a complete answer, without `[DONE]`; throws if the answer was cut. After the first
    * chunk there may be comments (`isComment`): signs of life of an upstream that has no chunk yet.

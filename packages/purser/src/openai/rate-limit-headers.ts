@@ -24,6 +24,7 @@ interface Rate {
 }
 
 const TOKEN_MEASURES = ['tokens', 'inputTokens', 'outputTokens']
+const NO_LIMITS: readonly never[] = []
 
 /**
  * OpenAI's rate limit headers: `x-ratelimit-limit-…`, `-remaining-…` and `-reset-…`, each for `requests` and `tokens`, of
@@ -36,46 +37,53 @@ const TOKEN_MEASURES = ['tokens', 'inputTokens', 'outputTokens']
 export function rateLimitHeaders(quota: Quota, now: number, limits?: readonly RatedLimit[]): Record<string, string> {
   const { cap, remaining, resetAt } = quota
   const isCapped = remaining >= 0 && (cap > 0 || limits !== undefined)
-  const requests = [
-    ...(isCapped ? [{ max: cap, remaining, resetAt }] : []),
-    ...ratesOf(quota, limits, (measure) => measure === 'turns'),
-  ]
-  const tokens = ratesOf(quota, limits, (measure) => TOKEN_MEASURES.includes(measure))
-  return { ...headersOf('requests', tightest(requests), now), ...headersOf('tokens', tightest(tokens), now) }
+  const requests = tightest(quota, limits, isRequests, isCapped ? { max: cap, remaining, resetAt } : undefined)
+  const headers: Record<string, string> = {}
+  if (requests !== undefined) addHeaders(headers, 'requests', requests, now)
+  const tokens = tightest(quota, limits, isTokens)
+  if (tokens !== undefined) addHeaders(headers, 'tokens', tokens, now)
+  return headers
 }
 
-function ratesOf(
+const isRequests = (measure: string): boolean => measure === 'turns'
+const isTokens = (measure: string): boolean => TOKEN_MEASURES.includes(measure)
+
+/** The rate of which least remains, of these limits and `first`. */
+function tightest(
   { limit }: Quota,
   limits: readonly RatedLimit[] | undefined,
   isShown: (measure: string) => boolean,
-): readonly Rate[] {
-  const refused =
-    limit === undefined || !isShown(limit.measure) ? [] : [toRate(limit, Number(limit.max) - Number(limit.used))]
-  const others = (limits ?? []).filter(
-    ({ measure, mode, max }) => mode === 'enforce' && max !== null && isShown(measure),
-  )
-  return [...refused, ...others.map((other) => toRate(other, Number(other.remaining)))]
+  first?: Rate,
+): Rate | undefined {
+  let least = first
+  if (limit !== undefined && isShown(limit.measure)) {
+    least = lesser(least, toRate(limit, Number(limit.max) - Number(limit.used)))
+  }
+  for (const other of limits ?? NO_LIMITS) {
+    const { measure, mode, max } = other
+    if (mode === 'enforce' && max !== null && isShown(measure))
+      least = lesser(least, toRate(other, Number(other.remaining)))
+  }
+  return least
+}
+
+function lesser(one: Rate | undefined, other: Rate): Rate {
+  return one === undefined || other.remaining < one.remaining ? other : one
 }
 
 function toRate({ max, resetAt }: Pick<RatedLimit, 'max' | 'resetAt'>, remaining: number): Rate {
   return { max: Number(max), remaining: Math.max(0, remaining), resetAt }
 }
 
-function tightest(rates: readonly Rate[]): Rate | undefined {
-  return rates.reduce<Rate | undefined>(
-    (least, rate) => (least === undefined || rate.remaining < least.remaining ? rate : least),
-    undefined,
-  )
-}
-
-function headersOf(unit: string, rate: Rate | undefined, now: number): Record<string, string> {
-  if (rate === undefined) return {}
-  const { max, remaining, resetAt } = rate
-  return {
-    [`x-ratelimit-limit-${unit}`]: String(max),
-    [`x-ratelimit-remaining-${unit}`]: String(remaining),
-    ...(resetAt === null ? {} : { [`x-ratelimit-reset-${unit}`]: formatDuration(Date.parse(resetAt) - now) }),
-  }
+function addHeaders(
+  headers: Record<string, string>,
+  unit: 'requests' | 'tokens',
+  { max, remaining, resetAt }: Rate,
+  now: number,
+): void {
+  headers[`x-ratelimit-limit-${unit}`] = String(max)
+  headers[`x-ratelimit-remaining-${unit}`] = String(remaining)
+  if (resetAt !== null) headers[`x-ratelimit-reset-${unit}`] = formatDuration(Date.parse(resetAt) - now)
 }
 
 /** `6m0s`, `23h59m59s`, `1s`: OpenAI's format of durations, rounded up to seconds. */

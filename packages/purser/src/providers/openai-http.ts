@@ -4,7 +4,7 @@ import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
-import { toChunks } from '../openai/completion.ts'
+import { toChunks, usageOf } from '../openai/completion.ts'
 import { dropEmptyTexts } from '../openai/drop-empty-texts.ts'
 import { findError } from '../openai/find-error.ts'
 import { ChunkMerger } from '../openai/merge-chunks.ts'
@@ -112,7 +112,11 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
     if (normalized === undefined) throw notACompletion(provider)
     const { completion, isChanged } = normalized
     if (isStream) return { kind: 'stream', chunks: streamCompletion(completion) }
-    return { kind: 'completion', text: isChanged ? JSON.stringify(completion) : answer.text }
+    return {
+      kind: 'completion',
+      text: isChanged ? JSON.stringify(completion) : answer.text,
+      usage: usageOf(completion),
+    }
   }
 
   return { provider, model, chat }

@@ -45,8 +45,12 @@ export interface AnsweredTurn extends AsyncDisposable {
   completion(): Promise<ChatCompletion>
   /** The answer as a web `Response`: server-sent events if the request asked to stream, otherwise JSON. */
   toResponse(): Response
-  /** Writes the same to a Node response. Resolves when everything is written or the client has left. */
-  pipe(response: ServerResponse): Promise<void>
+  /**
+   * Writes the same to a Node response. Resolves when everything is written or the client has left.
+   *
+   * @param headers headers of the application, which those of the answer replace
+   */
+  pipe(response: ServerResponse, headers?: Readonly<Record<string, string>>): Promise<void>
   /** Stops the upstream and releases everything. Does nothing when the turn has ended. */
   cancel(): Promise<void>
 }
@@ -65,7 +69,6 @@ interface BegunAnswer {
 /** Reads the answer of a turn once, in one of its forms, and ends the turn with it. */
 export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly allowed = true
-  readonly id: string
   readonly admission: Admitted
   readonly settings: Settings
   readonly context: Context
@@ -78,6 +81,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly #answer: ChatAnswer
   readonly #rewriteModel: (text: string) => string
   readonly #watch: ReaderWatch
+  #id: string | undefined
   #onReaderTimeout = (): void => {}
   /** Why the answer can no longer be read. */
   #consumed: string | undefined
@@ -94,7 +98,6 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.#request = turn.request
     this.#answer = turn.answer.answer
     this.#rewriteModel = model === undefined || model === null ? (text) => text : createModelRewriter(model)
-    this.id = effects.randomId()
     this.admission = run.admission
     this.settings = turn.settings
     this.context = turn.context
@@ -110,6 +113,11 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     run.deps.unreadTurns.add(this)
     const timeoutMs = run.options.readerTimeoutMs ?? limits.readerTimeoutMs
     this.#watch = new ReaderWatch({ effects, timeoutMs, onTimeout: () => this.#leaveReader() })
+  }
+
+  get id(): string {
+    this.#id ??= this.#run.deps.effects.randomId()
+    return this.#id
   }
 
   get chunks(): AsyncIterable<ChatChunk> {
@@ -128,9 +136,9 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     return toResponse(this)
   }
 
-  async pipe(response: ServerResponse): Promise<void> {
+  async pipe(response: ServerResponse, headers?: Readonly<Record<string, string>>): Promise<void> {
     this.#consume()
-    await pipeAnswer(this, response)
+    await pipeAnswer(this, response, headers)
   }
 
   /** The chunks as JSON texts, and the comments between them: for a reader that writes them in another format. */
@@ -174,13 +182,15 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   }
 
   /** The completion: the upstream's own text, or made from its chunks. */
-  async wholeText(): Promise<string> {
+  wholeText(): string | Promise<string> {
     const answer = this.#answer
+    if (answer.kind === 'stream') return this.#mergeChunks()
+    if (answer.text.includes(TOOL_CALLS)) this.#toolCalls = countToolCalls(answer.text)
+    return this.#rewriteModel(answer.text)
+  }
+
+  async #mergeChunks(): Promise<string> {
     try {
-      if (answer.kind === 'completion') {
-        if (answer.text.includes(TOOL_CALLS)) this.#toolCalls = countToolCalls(answer.text)
-        return this.#rewriteModel(answer.text)
-      }
       const merger = new ChunkMerger()
       // A completion always has its usage, whatever a stream would have shown.
       for await (const text of this.#texts(true, false)) {
@@ -274,9 +284,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   /** The usage that the upstream has reported; of a stream that was left or cut, at least what was delivered. */
   #countTokens(outcome: TurnOutcome): TokenCounts | undefined {
     const answer = this.#answer
-    if (answer.kind === 'completion' && hasUsage(answer.text)) {
-      this.#usage ??= usageOf(JSON.parse(answer.text) as ChatCompletion)
-    }
+    if (answer.kind === 'completion') this.#usage ??= answer.usage ?? usageIn(answer.text)
     const usage = this.#usage
     if (outcome === 'completed' || answer.kind === 'completion') return usage
     return {
@@ -284,6 +292,10 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       completion_tokens: Math.max(tokenCountOf(usage?.completion_tokens) ?? 0, this.#deliveredTokens),
     }
   }
+}
+
+function usageIn(text: string): Usage | undefined {
+  return hasUsage(text) ? usageOf(JSON.parse(text) as ChatCompletion) : undefined
 }
 
 /** The model was asked, and reported nothing. */

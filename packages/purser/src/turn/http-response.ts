@@ -57,11 +57,10 @@ interface AnswerFacts {
   readonly overheadMs: number
 }
 
-/** `PROVIDER/MODEL=STATUS`, or the error code without an answer, in order: only where more than one call was made. */
-function attemptHeaders(attempts: readonly Attempt[]): HeaderFields {
-  if (attempts.length < 2) return {}
+/** `PROVIDER/MODEL=STATUS`, or the error code without an answer, in order. */
+function formatAttempts(attempts: readonly Attempt[]): string {
   const values = attempts.map(({ provider, model, status, code }) => `${provider}/${model}=${status ?? code}`)
-  return { 'x-purser-attempts': encodeHeaderValue(values.join(', ')) }
+  return encodeHeaderValue(values.join(', '))
 }
 
 /** Headers that describe how an answer was made. */
@@ -79,16 +78,15 @@ export function answerHeaders(
     readonly attempts: readonly Attempt[]
   },
 ): HeaderFields {
-  return {
-    'x-purser-model': encodeHeaderValue(`${settings.provider}/${settings.model}`),
-    'x-purser-cache': cache,
-    ...(context === undefined ? {} : { 'x-purser-context': context.status }),
-    'x-purser-overhead-ms': overheadMs.toFixed(2),
-    ...attemptHeaders(attempts),
-    ...(isReplay ? { 'idempotent-replayed': 'true' } : {}),
-    ...(admission.downgradedBy === null ? {} : { 'x-purser-downgraded': encodeHeaderValue(admission.downgradedBy) }),
-    ...rateLimitHeaders(admission, now, limits),
-  }
+  const headers = rateLimitHeaders(admission, now, limits)
+  headers['x-purser-model'] = encodeHeaderValue(`${settings.provider}/${settings.model}`)
+  headers['x-purser-cache'] = cache
+  headers['x-purser-overhead-ms'] = overheadMs.toFixed(2)
+  if (context !== undefined) headers['x-purser-context'] = context.status
+  if (attempts.length > 1) headers['x-purser-attempts'] = formatAttempts(attempts)
+  if (isReplay) headers['idempotent-replayed'] = 'true'
+  if (admission.downgradedBy !== null) headers['x-purser-downgraded'] = encodeHeaderValue(admission.downgradedBy)
+  return headers
 }
 
 /** What writing an answer needs of it. */
@@ -97,7 +95,7 @@ export interface ReadableAnswer {
   readonly headers: HeaderFields
   texts(): AsyncGenerator<string>
   /** The answer as one text. The turn ends with `complete`. */
-  wholeText(): Promise<string>
+  wholeText(): string | Promise<string>
   /** The answer was delivered. */
   complete(): void
   /** Ends the turn if nothing else has. */
@@ -112,16 +110,26 @@ export interface ReadableAnswer {
  * Writes an answer to a Node response at the reader's pace, until the reader leaves. When a stream breaks, the headers
  * have been sent: the error becomes one last frame, with the `x-request-id` of the response, and no `[DONE]` follows.
  */
-export async function pipeAnswer(answer: ReadableAnswer, response: ServerResponse): Promise<void> {
+export async function pipeAnswer(
+  answer: ReadableAnswer,
+  response: ServerResponse,
+  more: HeaderFields = {},
+): Promise<void> {
   const { headers } = answer
   if (!answer.streams) {
-    const text = await answer.wholeText()
-    writeHead(answer, response, { ...JSON_BODY, ...headers, 'content-length': String(Buffer.byteLength(text)) })
+    const whole = answer.wholeText()
+    const text = typeof whole === 'string' ? whole : await whole
+    writeHead(answer, response, {
+      ...more,
+      ...JSON_BODY,
+      ...headers,
+      'content-length': String(Buffer.byteLength(text)),
+    })
     response.end(text)
     answer.complete()
     return
   }
-  writeHead(answer, response, { ...EVENT_STREAM, ...headers })
+  writeHead(answer, response, { ...more, ...EVENT_STREAM, ...headers })
   const texts = answer.texts()
   const onClose = (): void => {
     if (response.writableFinished) return
@@ -138,7 +146,7 @@ export async function pipeAnswer(answer: ReadableAnswer, response: ServerRespons
     }
     response.end(DONE_EVENT)
   } catch (error) {
-    const requestId = response.getHeader('x-request-id')
+    const requestId = more['x-request-id'] ?? response.getHeader('x-request-id')
     response.end(errorFrame(error, typeof requestId === 'string' ? requestId : undefined))
   } finally {
     response.off('close', onClose)

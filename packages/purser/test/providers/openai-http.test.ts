@@ -17,7 +17,8 @@ test('a completion is passed on as the upstream wrote it, requested with the key
   const text = completionWith('hi').replace('{', '{ "vendor" : 1,')
   await using harness = await openProviderHarness({ handler: (response) => sendJson(response, 200, text) })
   const model = harness.createHttpModel({ path: '/v1/?version=2' })
-  assert.deepEqual(await model.chat({ messages, seed: 7 }, createCall()), { kind: 'completion', text })
+  const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+  assert.deepEqual(await model.chat({ messages, seed: 7 }, createCall()), { kind: 'completion', text, usage })
   const [request] = harness.upstream.requests
   assert.equal(request?.path, '/v1/chat/completions?version=2')
   assert.equal(request?.headers.authorization, 'Bearer sk-user')

@@ -7,7 +7,7 @@ import { modelOf, parseBody } from '../../formats/request-body.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { pipeTranslated } from './pipe-translated.ts'
 import { serveRelayed } from './relayed.ts'
-import { runTurn, type ServedTurn } from './run-turn.ts'
+import { runTurn, type ServedTurn, setHeaders } from './run-turn.ts'
 
 const MESSAGES_REQUEST = {
   type: 'object',
@@ -39,7 +39,10 @@ export function registerMessagesRoutes(app: FastifyInstance, context: AppContext
         if (result.kind !== 'answered') return serveRelayed(result)
         const id = `msg_${effects.randomId().replaceAll('-', '')}`
         const writer = new MessageWriter({ id, model: modelOf(body) ?? 'auto' })
-        return { allowed: true, pipe: (response) => pipeTranslated(result.turn, writer, response) }
+        return {
+          allowed: true,
+          pipe: (response, headers) => pipeTranslated(result.turn, writer, setHeaders(response, headers)),
+        }
       }),
   )
   app.post(
@@ -56,8 +59,9 @@ export function registerMessagesRoutes(app: FastifyInstance, context: AppContext
 function serveText(text: string): ServedTurn {
   return {
     allowed: true,
-    async pipe(response) {
+    async pipe(response, headers) {
       response.writeHead(200, {
+        ...headers,
         'content-type': 'application/json; charset=utf-8',
         'cache-control': 'private, no-store',
       })

@@ -4,7 +4,7 @@ import type { AppContext } from '../../app/context.ts'
 import { createRelayedCall, RELAYED_ENDPOINTS } from '../../formats/relayed-endpoint.ts'
 import { parseBody } from '../../formats/request-body.ts'
 import { defineRoute } from '../../http/define-route.ts'
-import { runTurn, type ServedTurn } from './run-turn.ts'
+import { runTurn, type ServedTurn, setHeaders } from './run-turn.ts'
 
 const JSON_REQUEST = {
   type: 'object',
@@ -38,5 +38,5 @@ export function registerRelayedRoutes(app: FastifyInstance, context: AppContext)
 /** A turn that was refused, or whose answer is written as it is. */
 export function serveRelayed({ kind, turn }: EndpointTurn): ServedTurn {
   if (kind === 'refused') return turn
-  return { allowed: true, pipe: (response) => turn.pipe(response) }
+  return { allowed: true, pipe: (response, headers) => turn.pipe(setHeaders(response, headers)) }
 }

@@ -7,7 +7,7 @@ import { createResponsesCall } from '../../formats/responses/responses-call.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { pipeTranslated } from './pipe-translated.ts'
 import { serveRelayed } from './relayed.ts'
-import { runTurn } from './run-turn.ts'
+import { runTurn, setHeaders } from './run-turn.ts'
 
 const RESPONSES_REQUEST = {
   type: 'object',
@@ -44,7 +44,10 @@ export function registerResponsesRoutes(app: FastifyInstance, context: AppContex
         if (result.kind !== 'answered') return serveRelayed(result)
         const header = { id: `resp_${effects.randomId().replaceAll('-', '')}`, createdAt: nowSeconds() }
         const writer = new ResponseWriter(body, header, nowSeconds)
-        return { allowed: true, pipe: (response) => pipeTranslated(result.turn, writer, response) }
+        return {
+          allowed: true,
+          pipe: (response, headers) => pipeTranslated(result.turn, writer, setHeaders(response, headers)),
+        }
       }),
   )
 }

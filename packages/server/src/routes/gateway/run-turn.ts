@@ -20,7 +20,11 @@ export interface Exchange {
 /** A turn as a route answers it: refused, or an answer that writes itself. */
 export type ServedTurn =
   | Pick<RefusedTurn, 'allowed' | 'admission'>
-  | { readonly allowed: true; pipe(response: ServerResponse): Promise<void> }
+  | {
+      readonly allowed: true
+      /** `headers`: of every response of this server. */
+      pipe(response: ServerResponse, headers: Readonly<Record<string, string>>): Promise<void>
+    }
 
 /**
  * Answers a gateway request with a turn of its user. `take` gets the options that the headers set. A client that leaves
@@ -47,9 +51,7 @@ export async function runTurn(
     const turn = await take(user, parseTurnOptions(context, request, abort))
     if (!turn.allowed) return sendRefusal(context, turn, { request, reply })
     reply.hijack()
-    res.setHeader('x-request-id', request.id)
-    for (const name in SECURITY_HEADERS) res.setHeader(name, SECURITY_HEADERS[name] as string)
-    await turn.pipe(res)
+    await turn.pipe(res, { ...SECURITY_HEADERS, 'x-request-id': request.id })
   } catch (error) {
     if (res.destroyed) reply.hijack()
     else if (reply.sent) endWithError(context, error, { request, reply })
@@ -60,6 +62,12 @@ export async function runTurn(
     context.forceClose.removeEventListener('abort', onForceClose)
   }
   return undefined
+}
+
+/** For an answer that writes its headers without them. */
+export function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): ServerResponse {
+  for (const name in headers) response.setHeader(name, headers[name] as string)
+  return response
 }
 
 function isStreamed({ body }: FastifyRequest): boolean {
