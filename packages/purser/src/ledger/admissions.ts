@@ -303,7 +303,7 @@ class TurnAdmission implements AdmittedTurn {
   }
 
   get limits(): readonly LimitState[] | undefined {
-    return this.#granted.limits
+    return this.#granted.listLimits?.()
   }
 
   async moveTo(model: string, { estimated }: Pick<AdmitTurnOptions, 'estimated'>): Promise<boolean> {

@@ -65,8 +65,8 @@ export interface Granted {
   readonly quota: Quota
   /** Whether something is held for it, which lapses unless it is renewed. */
   readonly isHeld: boolean
-  /** The limits that count it, after the admission; absent when the user has only `daily`. */
-  readonly limits?: readonly LimitState[] | undefined
+  /** Lists the limits that count it, after the admission; absent when the user has only `daily`. */
+  readonly listLimits?: (() => readonly LimitState[]) | undefined
 }
 
 export interface AdmitCommand extends Omit<LimitRequest, 'id'> {
@@ -110,7 +110,8 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
 function grantOf(rules: LedgerRules, grant: Pick<Granted, 'ticket' | 'isHeld'>, view: LedgerView): Granted {
   const quota = quotaOf(dailyUseOf(rules, view))
   const hasOthers = rules.policy.rulesOf(limitsOf(view.state), view.now).length > 1
-  return { allowed: true, ...grant, quota, ...(hasOthers ? { limits: limitsAt(rules, view, grant.ticket.model) } : {}) }
+  if (!hasOthers) return { allowed: true, ...grant, quota }
+  return { allowed: true, ...grant, quota, listLimits: () => limitsAt(rules, view, grant.ticket.model) }
 }
 
 function refusalOf(rules: LedgerRules, { rule, used, freeAt, resetAt }: LimitRefused, view: LedgerView): Refused {

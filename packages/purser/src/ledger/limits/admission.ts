@@ -256,15 +256,13 @@ function atLeastOne(amount: Amount): Amount {
 function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft: UsageDraft): LimitAdmitted {
   const { id, weight, model } = request
   const { clock } = draft
+  const rules = context.policy.rulesOf(context.limits, clock.at)
+  // An empty estimate holds nothing, but a turn has its slot.
+  const canHold = !isNothing(spentOf(request, context.prices)) || rules.some((rule) => isSlot(rule, request))
   let isHeld = false
-  let spent: Spent | undefined
-  for (const rule of context.policy.rulesOf(context.limits, clock.at)) {
+  for (const rule of rules) {
     if (!isCounted(rule, request)) continue
-    if (!isHeld && rule.max !== null && needsHold(rule)) {
-      // An empty estimate holds nothing, but a turn has its slot.
-      spent ??= spentOf(request, context.prices)
-      isHeld = !isNothing(spent) || needsSlot(context, request, clock.at)
-    }
+    isHeld ||= canHold && rule.max !== null && needsHold(rule)
     if (rule.measure === 'concurrent') continue
     const amount = rule.measure === 'turns' ? weight : 0
     const { counter, used } = rule.window.count(draft.counterOf(rule) ?? newCounter(rule), amount, clock)
@@ -276,8 +274,8 @@ function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft:
   return { allowed: true, ticket, isHeld, usage: draft.toAdmittedUsage(), events: draft.events }
 }
 
-function needsSlot({ policy, limits }: LimitContext, request: LimitRequest, at: number): boolean {
-  return policy.rulesOf(limits, at).some((rule) => rule.measure === 'concurrent' && isCounted(rule, request))
+function isSlot(rule: EffectiveRule, request: LimitRequest): boolean {
+  return rule.measure === 'concurrent' && isCounted(rule, request)
 }
 
 function isNothing({ inputTokens, outputTokens, cost }: Spent): boolean {

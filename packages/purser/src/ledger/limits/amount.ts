@@ -36,9 +36,13 @@ export function toAmount(value: bigint): Amount {
 
 /** Digits of a part of an amount, such as 0.8, that are significant. */
 const PART_DIGITS = 4
+/** Products of amounts below it with a part are exact numbers: parts are at most 10. */
+const EXACT = Number.MAX_SAFE_INTEGER / 10 ** (PART_DIGITS + 1)
 
 /** Whether `amount` is at least `part` of `whole`. */
 export function reaches(amount: Amount, part: number, whole: Amount): boolean {
   const scale = 10 ** PART_DIGITS
+  if (typeof amount === 'number' && typeof whole === 'number' && amount < EXACT && whole < EXACT)
+    return amount * scale >= Math.round(part * scale) * whole
   return BigInt(amount) * BigInt(scale) >= BigInt(Math.round(part * scale)) * BigInt(whole)
 }

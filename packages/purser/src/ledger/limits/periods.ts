@@ -35,7 +35,8 @@ export interface Period {
 
 type WeekStart = 'monday' | 'sunday'
 
-interface Calendar {
+/** How a rule divides time. One object for each rule, which the last period is cached by. */
+export interface Calendar {
   readonly unit: CalendarUnit
   readonly weekStart: WeekStart
 }
@@ -64,30 +65,29 @@ export function userDay({ state, timeZone }: UserZone, at: number): Pick<Day, 'd
 }
 
 export function periodAt(calendar: Calendar, zone: UserZone, at: number): Period {
-  if (calendar.unit === 'day') {
-    const { date, end } = userDay(zone, at)
-    return { name: date, end }
-  }
   // Of users without a zone of their own, which are most: their periods are the same.
   if (zone.state !== null) return findPeriod(calendar, zone, at)
-  const key = `${calendar.unit} ${calendar.weekStart} ${zone.timeZone}`
-  let latest = latestPeriods.get(key)
-  if (latest === undefined || at < latest.from || at >= latest.period.end) {
-    latest = { from: at, period: findPeriod(calendar, zone, at) }
-    latestPeriods.set(key, latest)
+  let latest = latestPeriods.get(calendar)
+  if (latest?.timeZone !== zone.timeZone || at < latest.from || at >= latest.period.end) {
+    latest = { timeZone: zone.timeZone, from: at, period: findPeriod(calendar, zone, at) }
+    latestPeriods.set(calendar, latest)
   }
   return latest.period
 }
 
-const MAX_CACHED_PERIODS = 1_024
+interface LatestPeriod {
+  readonly timeZone: string
+  /** The instant from which the period is known to run, epoch ms. */
+  readonly from: number
+  readonly period: Period
+}
 
-/** The last period that was looked up, and the instant from which it is known to run. */
-const latestPeriods = new LRUCache<string, { readonly from: number; readonly period: Period }>({
-  max: MAX_CACHED_PERIODS,
-})
+/** The last period that was looked up. */
+const latestPeriods = new WeakMap<Calendar, LatestPeriod>()
 
 function findPeriod({ unit, weekStart }: Calendar, zone: UserZone, at: number): Period {
   const { date, end } = userDay(zone, at)
+  if (unit === 'day') return { name: date, end }
   const name = unit === 'month' ? date.slice(0, MONTH_LENGTH) : weekOf(date, weekStart)
   return { name, end: Math.max(end, periodEnd({ unit, weekStart }, zone, { name, at })) }
 }

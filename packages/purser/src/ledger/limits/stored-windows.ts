@@ -1,7 +1,7 @@
 import { type Amount, add, compare, subtract } from './amount.ts'
 import type { Clock } from './clock.ts'
 import { isReportedFor, isReportedLately, reportAt, reportFor } from './marks.ts'
-import { type CalendarUnit, periodAt, periodEnd } from './periods.ts'
+import { type Calendar, type CalendarUnit, periodAt, periodEnd } from './periods.ts'
 import type { Counter, WindowUse } from './usage.ts'
 import type { Change, CountAt, MeasuredTokens, Needed, RuleWindow, Standing } from './window.ts'
 
@@ -35,6 +35,7 @@ abstract class StoredWindow implements RuleWindow {
       const rest = this.#trim([...windows, opened], clock)
       return { counter: { ...counter, windows: rest }, used: amount, isRunning: true }
     }
+    if (amount === 0 && window.from <= clock.at) return { counter, used: window.used, isRunning: true }
     const used = add(window.used, amount)
     // A window that is ahead of a clock that was set back counts from now.
     const changed = { ...window, from: Math.min(window.from, clock.at), used }
@@ -116,19 +117,18 @@ abstract class StoredWindow implements RuleWindow {
 
 export class CalendarWindow extends StoredWindow {
   readonly kind = 'calendar'
-  readonly #unit: CalendarUnit
-  readonly #weekStart: 'monday' | 'sunday'
+  readonly #calendar: Calendar
 
   constructor(unit: CalendarUnit, weekStart: 'monday' | 'sunday') {
     super()
-    this.#unit = unit
-    this.#weekStart = weekStart
+    this.#calendar = { unit, weekStart }
   }
 
   /** A later window than the one of the instant runs on: no date is counted twice. */
   find(windows: readonly WindowUse[], instant: number, { zone }: Clock): number {
     const { name: period } = this.#periodAt(instant, zone)
-    return windows.findIndex(({ name = '' }) => name >= period)
+    for (let index = 0; index < windows.length; index++) if ((windows[index]?.name ?? '') >= period) return index
+    return -1
   }
 
   open({ at, zone }: Clock): WindowUse {
@@ -138,7 +138,7 @@ export class CalendarWindow extends StoredWindow {
   endOf(window: WindowUse | undefined, { at, zone }: Clock): number {
     const period = this.#periodAt(at, zone)
     if (window?.name === undefined || window.name === period.name) return period.end
-    return periodEnd({ unit: this.#unit, weekStart: this.#weekStart }, zone, { name: window.name, at })
+    return periodEnd(this.#calendar, zone, { name: window.name, at })
   }
 
   isMarked(counter: Counter, key: string, { at, zone }: Clock): boolean {
@@ -150,7 +150,7 @@ export class CalendarWindow extends StoredWindow {
   }
 
   #periodAt(at: number, zone: Clock['zone']): ReturnType<typeof periodAt> {
-    return periodAt({ unit: this.#unit, weekStart: this.#weekStart }, zone, at)
+    return periodAt(this.#calendar, zone, at)
   }
 }
 

@@ -17,6 +17,10 @@ export class UsageDraft {
   readonly events: NewEvent[] = []
   #usage: Usage
   #counters: readonly Counter[]
+  /** Set once a counter has changed: the list is a copy then. */
+  #changedCounters: Counter[] | undefined
+  /** The index of the counter found last. Rules are asked in the order of their counters. */
+  #cursor = 0
   #storedHolds: readonly Hold[]
   #liveHolds: readonly Hold[] | undefined
   #isChanged: boolean
@@ -39,18 +43,31 @@ export class UsageDraft {
 
   /** The counter of a rule; undefined where the rule has none, or now counts something else. */
   counterOf(rule: EffectiveRule): Counter | undefined {
-    for (const counter of this.#counters)
-      if (counter.name === rule.name) return counter.of === rule.counts ? counter : undefined
-    return undefined
+    const counter = this.#counters[this.#find(rule.name)]
+    return counter?.of === rule.counts ? counter : undefined
   }
 
   setCounter(counter: Counter): void {
-    const index = this.#counters.findIndex(({ name }) => name === counter.name)
+    const index = this.#find(counter.name)
     const stored = this.#counters[index]
     if (stored === counter || (isEmpty(counter) && stored?.of !== counter.of)) return
-    this.#counters =
-      index === -1 ? [...this.#counters, counter].slice(-MAX_COUNTERS) : this.#counters.with(index, counter)
+    this.#changedCounters ??= [...this.#counters]
+    this.#counters = this.#changedCounters
     this.#isChanged = true
+    if (index !== -1) this.#changedCounters[index] = counter
+    else if (this.#changedCounters.push(counter) > MAX_COUNTERS) this.#changedCounters.shift()
+  }
+
+  /** The index of a counter; -1 when there is none. Begins at the one found last. */
+  #find(name: string): number {
+    const { length } = this.#counters
+    for (let step = 0, index = this.#cursor; step < length; step++, index++) {
+      if (index === length) index = 0
+      if (this.#counters[index]?.name !== name) continue
+      this.#cursor = index
+      return index
+    }
+    return -1
   }
 
   addHold(hold: Hold): void {

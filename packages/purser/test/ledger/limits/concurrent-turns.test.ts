@@ -11,8 +11,10 @@ import { LIMITED } from './limited-turns.ts'
 
 const PROGRAM = new URL('concurrent-turns.ts', import.meta.url)
 const PROCESSES = 3
-const TURNS = 999
+const TURNS = rounds(3_000, 999)
 const RUNS = rounds(200, 5)
+
+type Total = 'allowed' | 'tokens' | 'excess' | 'cost' | 'costExcess'
 
 it(`${PROCESSES} processes with ${TURNS} parallel turns: use passes no limit by more than the turns used beyond their holds, ${RUNS} times`, async () => {
   printSeed('concurrent turns')
@@ -32,14 +34,14 @@ it(`${PROCESSES} processes with ${TURNS} parallel turns: use passes no limit by 
           return runner.line()
         }),
       )
-      const totals = lines.map((line) => JSON.parse(line) as { allowed: number; tokens: number; excess: number })
-      const sum = (field: 'allowed' | 'tokens' | 'excess'): number =>
-        totals.reduce((total, one) => total + one[field], 0)
+      const totals = lines.map((line) => JSON.parse(line) as Record<Total, number>)
+      const sum = (field: Total): number => totals.reduce((total, one) => total + one[field], 0)
       const [daily, tokens, cost] = await harness.user(user).limits()
       assert.deepEqual([daily?.used, tokens?.used], [sum('allowed'), sum('tokens')])
-      assert.equal(Number(cost?.used).toFixed(6), (sum('tokens') / 1_000_000).toFixed(6))
+      assert.equal(Number(cost?.used).toFixed(6), (sum('cost') / 1_000_000).toFixed(6))
       assert.ok(sum('allowed') > 0 && sum('allowed') <= LIMITED.dailyCap, `${sum('allowed')} turns`)
       assert.ok(sum('tokens') <= 20_000 + sum('excess'), JSON.stringify(totals))
+      assert.ok(sum('cost') <= 40_000 + sum('costExcess'), JSON.stringify(totals))
       assert.deepEqual([tokens?.held, cost?.held], [0, '0'])
       await Promise.all(runners.map((runner) => runner.line()))
     }

@@ -6,7 +6,7 @@
 import { once } from 'node:events'
 import { systemEffects } from '../../../src/core/effects.ts'
 import { openLedgerHarness } from '../../support/ledger-harness.ts'
-import { createRandom, LIMITED } from './limited-turns.ts'
+import { costOf, createRandom, LIMITED, type Tokens } from './limited-turns.ts'
 
 const [path = '', count = '0', seed = '1'] = process.argv.slice(2)
 await using harness = await openLedgerHarness({ ...LIMITED, driver: 'sqlite', path, effects: systemEffects })
@@ -18,7 +18,7 @@ for (;;) {
   const user = line.toString().trim()
   if (user === 'end') break
   const ledger = harness.user(user)
-  const totals = { allowed: 0, tokens: 0, excess: 0 }
+  const totals = { allowed: 0, tokens: 0, excess: 0, cost: 0, costExcess: 0 }
   await Promise.all(
     Array.from({ length: Number(count) }, async (_, index) => {
       for (let turn = 0; turn < index % 8; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -26,11 +26,11 @@ for (;;) {
       const usage = { inputTokens: random(300), outputTokens: random(300) }
       const admission = await ledger.admit({ model: 'openai/gpt-6', estimate })
       if (!admission.allowed) return
-      const held = estimate.inputTokens + estimate.outputTokens
-      const used = usage.inputTokens + usage.outputTokens
       totals.allowed++
-      totals.tokens += used
-      totals.excess += Math.max(0, used - held)
+      totals.tokens += tokensOf(usage)
+      totals.excess += Math.max(0, tokensOf(usage) - tokensOf(estimate))
+      totals.cost += costOf(usage)
+      totals.costExcess += Math.max(0, costOf(usage) - costOf(estimate))
       for (let turn = 0; turn < random(8); turn++) await new Promise((resolve) => setImmediate(resolve))
       await ledger.settle(admission.ticket, usage)
     }),
@@ -38,3 +38,7 @@ for (;;) {
   process.stdout.write(`${JSON.stringify(totals)}\n`)
 }
 process.stdin.pause()
+
+function tokensOf({ inputTokens, outputTokens }: Tokens): number {
+  return inputTokens + outputTokens
+}

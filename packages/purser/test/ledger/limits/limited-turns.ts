@@ -1,6 +1,6 @@
 import type { Limit, ModelPrice } from '../../../src/options.ts'
 
-/** Limits on turns, tokens and money at once. One token costs one millionth. */
+/** Limits on turns, tokens and money at once, so that each of them refuses some turns. Costs are millionths of the unit. */
 export const LIMITED: {
   readonly dailyCap: number
   readonly limits: Limit[]
@@ -9,9 +9,19 @@ export const LIMITED: {
   dailyCap: 150,
   limits: [
     { name: 'tokens', measure: 'tokens', max: 20_000, window: 'day' },
-    { name: 'cost', measure: 'cost', max: '0.02', window: 'month' },
+    { name: 'cost', measure: 'cost', max: '0.04', window: 'month' },
   ],
-  prices: { '*': { input: '1', output: '1' } },
+  prices: { '*': { input: '1', output: '3' } },
+}
+
+export interface Tokens {
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+/** Of a call, at the price above, in millionths. */
+export function costOf({ inputTokens, outputTokens }: Tokens): number {
+  return inputTokens + 3 * outputTokens
 }
 
 /** Whole numbers from 0 to `max`, the same ones for the same seed. */
