@@ -1,4 +1,4 @@
-// `npm run reference`: writes the generated tables of docs/reference from the source. A test compares them.
+// `npm run reference`: writes the generated tables of docs/reference and the types of the API. A test compares them.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { OPTION_SPECS } from '../packages/purser/src/options.ts'
 import { isSpec, type OptionSpec, type SpecTable } from '../packages/purser/src/options-schema.ts'
 import { SERVER_SPECS } from '../packages/server/src/config/server-options.ts'
 import { SETTINGS } from '../packages/server/src/config/settings.ts'
+import { wireTypes } from './wire.ts'
 
 const root = join(import.meta.dirname, '..')
 const source = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -69,8 +70,20 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, () => string[]>>>>
   },
 }
 
-/** Pages with generated tables: path, content, and the content that the source asks for. */
-export function pages(): { readonly path: string; readonly content: string; readonly expected: string }[] {
+interface Page {
+  readonly path: string
+  readonly content: string
+  readonly expected: string
+}
+
+const WIRE_TYPES = 'packages/deck/src/api/wire.ts'
+
+/** Pages with generated tables, and the types of the API: path, content, and the content that the source asks for. */
+export async function pages(): Promise<readonly Page[]> {
+  return [...tablePages(), { path: WIRE_TYPES, content: source(WIRE_TYPES), expected: await wireTypes() }]
+}
+
+function tablePages(): readonly Page[] {
   return Object.entries(TABLES).map(([path, tables]) => {
     const content = source(path)
     const expected = Object.entries(tables).reduce(
@@ -91,7 +104,7 @@ function replaceTable(page: string, header: string, rows: readonly string[]): st
 }
 
 if (import.meta.main) {
-  for (const { path, content, expected } of pages()) {
+  for (const { path, content, expected } of await pages()) {
     if (content !== expected) writeFileSync(join(root, path), expected)
   }
 }

@@ -219,7 +219,8 @@ test('the reference of error codes lists all codes with their meanings', async (
   )
 })
 
-test('the tables of the reference are those of the source', async () => {
+test('the tables of the reference and the types of the API are those of the source', async () => {
   const { pages } = await import('../scripts/reference.ts')
-  for (const { path, content, expected } of pages()) assert.equal(content, expected, `${path}: run npm run reference.`)
+  for (const { path, content, expected } of await pages())
+    assert.equal(content, expected, `${path}: run npm run reference.`)
 })

@@ -44,6 +44,7 @@ const config: UserConfig = defineConfig({
     alias: {
       react: 'preact/compat',
       'react-dom/client': 'preact/compat/client',
+      'react-dom': 'preact/compat',
       'react/jsx-runtime': 'preact/jsx-runtime',
     },
   },

@@ -11,8 +11,12 @@ import { LiveRegion } from './components/live-region.tsx'
 import { Layout } from './layout/layout.tsx'
 import { CenteredPage } from './layout/page.tsx'
 import { SessionContext } from './layout/session.ts'
+import { AuditPage } from './pages/audit/audit-page.tsx'
+import { InstancesPage } from './pages/instances/instances-page.tsx'
+import { LimitsPage } from './pages/limits/limits-page.tsx'
+import { OverviewPage } from './pages/overview/overview-page.tsx'
+import { SettingsPage } from './pages/settings/settings-page.tsx'
 import { SignInPage } from './pages/sign-in-page.tsx'
-import { StatusPage } from './pages/status/status-page.tsx'
 import { UserPage } from './pages/user/user-page.tsx'
 import { UsersPage } from './pages/users/users-page.tsx'
 
@@ -79,7 +83,7 @@ function Pages(): ReactElement {
   return (
     <Switch>
       <Route path="/">
-        <Redirect to="/users" replace />
+        <OverviewPage />
       </Route>
       <Route path="/users">
         <UsersPage />
@@ -90,12 +94,24 @@ function Pages(): ReactElement {
           return user === undefined ? <NotFound /> : <UserPage key={user} user={user} />
         }}
       </Route>
-      <Route path="/status">
-        <StatusPage />
+      <Route path="/audit">
+        <AuditPage />
       </Route>
-      {/* The address of the status page in earlier versions. */}
+      <Route path="/limits">
+        <LimitsPage />
+      </Route>
+      <Route path="/settings">
+        <SettingsPage />
+      </Route>
+      <Route path="/instances">
+        <InstancesPage />
+      </Route>
+      {/* Addresses of earlier versions. */}
+      <Route path="/status">
+        <Redirect to="/instances" replace />
+      </Route>
       <Route path="/service">
-        <Redirect to="/status" replace />
+        <Redirect to="/instances" replace />
       </Route>
       <Route>
         <NotFound />

@@ -21,3 +21,14 @@ export function formatBytes(value: number): string {
   }
   return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`
 }
+
+/** `1,204`; decimal text, as of costs, with at most four decimals: `2.5`. */
+export function formatAmount(value: number | string): string {
+  if (typeof value === 'number') return formatInteger(value)
+  return value.replace(/(\.\d{4})\d+$/, '$1').replace(/\.?0+$/, (zeros) => (zeros.includes('.') ? '' : zeros))
+}
+
+/** `34 %` */
+export function formatPercent(ratio: number): string {
+  return `${Math.round(ratio * 100)} %`
+}

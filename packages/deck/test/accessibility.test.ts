@@ -9,9 +9,13 @@ import { type DeckHarness, openDeckHarness } from './support/deck-harness.ts'
 const PAGES = [
   { name: 'users', location: '#/users', ready: '.user-table__link' },
   { name: 'user', location: '#/users/ada', ready: '.event' },
-  { name: 'context', location: '#/users/ada?tab=context', ready: '.context-sections' },
+  { name: 'context', location: '#/users/ada?tab=context', ready: '.code-block' },
   { name: 'runtime', location: '#/users/ada?tab=runtime', ready: '.data-table' },
-  { name: 'status', location: '#/status', ready: '.limits' },
+  { name: 'overview', location: '#/', ready: '.users-overview' },
+  { name: 'audit', location: '#/audit', ready: '.audit-page__card' },
+  { name: 'limits', location: '#/limits', ready: 'h1' },
+  { name: 'settings', location: '#/settings', ready: '.settings-page__grid' },
+  { name: 'instances', location: '#/instances', ready: '.limits' },
 ] as const
 
 describe('pages in light and dark, wide and narrow', { skip: noBrowser }, () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
-import type { Verification } from 'purser'
+import type { Verification } from '../src/api/wire.ts'
 import { runAxe } from './support/axe.ts'
 import { NARROW, noBrowser, saveScreenshot, WIDE } from './support/browser.ts'
 import { type DeckHarness, openDeckHarness } from './support/deck-harness.ts'

@@ -76,9 +76,9 @@ describe('navigation', { skip: noBrowser }, () => {
   })
 
   it('redirects the former address of the status page', async () => {
-    const { page, violations } = await harness.openDeck('#/service')
-    await page.getByRole('heading', { level: 1, name: 'Status' }).waitFor()
-    assert.match(page.url(), /#\/status$/)
+    const { page, violations } = await harness.openDeck('#/status')
+    await page.getByRole('heading', { level: 1, name: 'Instances' }).waitFor()
+    assert.match(page.url(), /#\/instances$/)
     assert.deepEqual(violations, [])
   })
 

@@ -10,6 +10,7 @@ describe('live connection', { skip: noBrowser }, () => {
     await using harness = await openDeckHarness()
     const { page, violations } = await harness.openPage({ expectedErrors: /ERR_|Failed to load/ })
     await page.goto(harness.signInLink)
+    await page.getByRole('link', { name: 'Users', exact: true }).click()
     await page.getByText('Live', { exact: true }).waitFor()
     await harness.stop()
     await page.getByText('Live connection lost.').waitFor()

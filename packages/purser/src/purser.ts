@@ -64,6 +64,8 @@ export interface Purser extends AsyncDisposable {
   readonly checkpoint: Ledger['checkpoint']
   /** Records what was done outside the calls of a user, in the namespace's own log or in that of a user. */
   readonly recordAudit: Ledger['recordAudit']
+  /** What operators and callers of the management API have changed, of all users, newest first. */
+  readonly audit: Ledger['audit']
   /** Number of users by phase and risk, as of their last writes: a block that has ended since still counts. */
   overview(options?: AbortOptions): Promise<Overview>
   /**
@@ -320,6 +322,7 @@ function createPurser(modules: Modules): Purser {
     verify: ledger.verify,
     checkpoint: ledger.checkpoint,
     recordAudit: ledger.recordAudit,
+    audit: ledger.audit,
     overview: ledger.overview,
     instances: (listOptions) => withAbort('instances', listOptions, modules.instances.list),
     runtime: { active: runtimes.active, sweep: (sweepOptions) => withAbort('sweep', sweepOptions, runtimes.sweep) },

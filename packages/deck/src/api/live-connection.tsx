@@ -37,7 +37,7 @@ export function LiveConnectionProvider({ children }: { children: ReactNode }): R
       return
     }
     const updates = createLiveUpdates(queryClient)
-    const stream = openEventStream(apiUrl(['events']), {
+    const stream = openEventStream(apiUrl('/api/events'), {
       onEvent: updates.apply,
       onStateChange(state) {
         // The stream resumes events, but not changes without an event, so everything is refetched after a connect.

@@ -3,7 +3,7 @@ import type { ServerSentEvent } from 'purser/internal/sse'
 import { setTimer } from '../browser/effects.ts'
 import { advanceClock } from '../time/clock.ts'
 import type { EventPages } from './queries.ts'
-import type { LedgerEvent } from './responses.ts'
+import type { Event } from './wire.ts'
 
 /** Shortest time between two refetches of the user list and of the overview. */
 const LIST_INTERVAL_MS = 250
@@ -28,6 +28,8 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
     OVERVIEW_INTERVAL_MS,
   )
 
+  const refetchAudit = throttle(() => void queryClient.invalidateQueries({ queryKey: ['audit'] }), OVERVIEW_INTERVAL_MS)
+
   function refetchLists(): void {
     refetchList.run()
     refetchOverview.run()
@@ -37,9 +39,15 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
     void queryClient.invalidateQueries({ queryKey: ['user', user, part] })
   }
 
-  function applyLedgerEvent(event: LedgerEvent): void {
+  function applyLedgerEvent(event: Event): void {
     insertEvent(queryClient, event)
     refetchUser(event.user, 'bond')
+    refetchUser(event.user, 'limits')
+    void queryClient.invalidateQueries({
+      queryKey: ['user', event.user, 'events'],
+      predicate: ({ queryKey }) => queryKey[3] !== '',
+    })
+    refetchAudit.run()
     const action = event.data.action
     if (event.type === 'admin_action') {
       refetchUser(event.user, 'notes')
@@ -53,8 +61,14 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
   function applyActivity(activity: object): void {
     // `more`: more users changed than the event lists.
     if ('more' in activity)
-      void queryClient.invalidateQueries({ queryKey: ['user'], predicate: ({ queryKey }) => queryKey[2] === 'bond' })
-    for (const user of usersOf(activity)) refetchUser(user, 'bond')
+      void queryClient.invalidateQueries({
+        queryKey: ['user'],
+        predicate: ({ queryKey }) => queryKey[2] === 'bond' || queryKey[2] === 'limits',
+      })
+    for (const user of usersOf(activity)) {
+      refetchUser(user, 'bond')
+      refetchUser(user, 'limits')
+    }
     refetchLists()
   }
 
@@ -69,13 +83,14 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
       if (event === 'gap') return refetchAll()
       const data = parseObject(text)
       if (data === undefined) return
-      if (event === 'ledger') applyLedgerEvent(data as LedgerEvent)
+      if (event === 'ledger') applyLedgerEvent(data as Event)
       else if (event === 'activity') applyActivity(data)
     },
     refetchAll,
     close() {
       refetchList.cancel()
       refetchOverview.cancel()
+      refetchAudit.cancel()
     },
   }
 }
@@ -116,8 +131,8 @@ function usersOf(activity: object): readonly string[] {
 }
 
 /** Inserts an event at the top of its user's loaded log if it is the next one; otherwise the log is refetched. */
-function insertEvent(queryClient: QueryClient, event: LedgerEvent): void {
-  const queryKey = ['user', event.user, 'events']
+function insertEvent(queryClient: QueryClient, event: Event): void {
+  const queryKey = ['user', event.user, 'events', '']
   const pages = queryClient.getQueryData<EventPages>(queryKey)
   if (pages === undefined) return
   const first = pages.pages[0]

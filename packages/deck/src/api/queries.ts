@@ -5,11 +5,10 @@ import {
   queryOptions,
   useQuery,
 } from '@tanstack/react-query'
-import type { AnswerStats, Bond, Context, Mode, Note, Settings } from 'purser'
 import type { UserSearch } from '../browser/location.ts'
-import { apiUrl, fetchApi } from './client.ts'
-import type { ActiveRuntime, LedgerEvent, List, Overview, RuntimeSession, SecretInfo, Session } from './responses.ts'
+import { callApi } from './client.ts'
 import { buildVocabulary, type Vocabulary } from './vocabulary.ts'
+import type { Event, Session } from './wire.ts'
 
 /** Events in one page of a user's log. */
 const EVENT_PAGE_SIZE = 100
@@ -17,18 +16,22 @@ const EVENT_PAGE_SIZE = 100
 /** Users in one page of the list. */
 const USER_PAGE_SIZE = 50
 
-export type EventPages = InfiniteData<List<LedgerEvent>, number | undefined>
+interface EventPage {
+  readonly data: readonly Event[]
+}
+
+export type EventPages = InfiniteData<EventPage, number | undefined>
 
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
   /** Resolves to null when signed out. */
-  queryFn: ({ signal }) => fetchApi<Session | null>(apiUrl(['session']), { signal }),
+  queryFn: ({ signal }): Promise<Session | null> => callApi('GET /api/session', { signal }),
   staleTime: Number.POSITIVE_INFINITY,
 })
 
 export const overviewQuery = queryOptions({
   queryKey: ['overview'],
-  queryFn: ({ signal }) => fetchApi<Overview>(apiUrl(['overview']), { signal }),
+  queryFn: ({ signal }) => callApi('GET /api/overview', { signal }),
 })
 
 /** The phases and risk levels in use, from the overview. */
@@ -39,7 +42,11 @@ export function useVocabulary(): Vocabulary {
 export function usersQuery(search: UserSearch, limit: number = USER_PAGE_SIZE) {
   return queryOptions({
     queryKey: ['users', search, limit],
-    queryFn: ({ signal }) => fetchApi<List<Bond>>(apiUrl(['users'], { ...search, limit }), { signal }),
+    queryFn: ({ signal }) =>
+      callApi('GET /api/users', {
+        query: { ...search, limit, blocked: search.blocked === 'true' ? 'true' : undefined },
+        signal,
+      }),
     placeholderData: keepPreviousData,
   })
 }
@@ -47,15 +54,18 @@ export function usersQuery(search: UserSearch, limit: number = USER_PAGE_SIZE) {
 export function bondQuery(user: string) {
   return queryOptions({
     queryKey: ['user', user, 'bond'],
-    queryFn: ({ signal }) => fetchApi<Bond>(apiUrl(['users', user, 'bond']), { signal }),
+    queryFn: ({ signal }) => callApi('GET /api/users/{id}/bond', { params: { id: user }, signal }),
   })
 }
 
-export function eventsQuery(user: string) {
+/** The log of a user, of some types separated by commas or '' for all; a live event is inserted into the latter. */
+export function eventsQuery(user: string, types = '') {
   return infiniteQueryOptions({
-    queryKey: ['user', user, 'events'],
-    queryFn: ({ signal, pageParam }) =>
-      fetchApi<List<LedgerEvent>>(apiUrl(['users', user, 'events'], { limit: EVENT_PAGE_SIZE, before: pageParam }), {
+    queryKey: ['user', user, 'events', types],
+    queryFn: ({ signal, pageParam }): Promise<EventPage> =>
+      callApi('GET /api/users/{id}/events', {
+        params: { id: user },
+        query: { limit: EVENT_PAGE_SIZE, before: pageParam, types },
         signal,
       }),
     initialPageParam: undefined as number | undefined,
@@ -69,46 +79,98 @@ export function eventsQuery(user: string) {
 export function notesQuery(user: string) {
   return queryOptions({
     queryKey: ['user', user, 'notes'],
-    queryFn: ({ signal }) => fetchApi<List<Note>>(apiUrl(['users', user, 'notes'], { limit: 50 }), { signal }),
+    queryFn: ({ signal }) =>
+      callApi('GET /api/users/{id}/notes', { params: { id: user }, query: { limit: 50 }, signal }),
   })
 }
 
-export function contextQuery(user: string, mode: Mode) {
+export function limitsQuery(user: string) {
   return queryOptions({
-    queryKey: ['user', user, 'context', mode],
-    queryFn: ({ signal }) => fetchApi<Context>(apiUrl(['users', user, 'context'], { mode }), { signal }),
+    queryKey: ['user', user, 'limits'],
+    queryFn: ({ signal }) => callApi('GET /api/users/{id}/limits', { params: { id: user }, signal }),
+  })
+}
+
+/** The context with its receipt. */
+export function contextQuery(user: string, options: { readonly mode: string; readonly maxTokens: string }) {
+  return queryOptions({
+    queryKey: ['user', user, 'context', options],
+    queryFn: ({ signal }) =>
+      callApi('GET /api/users/{id}/context', { params: { id: user }, query: { ...options, explain: '1' }, signal }),
+    placeholderData: keepPreviousData,
   })
 }
 
 export function settingsQuery(user: string) {
   return queryOptions({
     queryKey: ['user', user, 'runtime'],
-    queryFn: ({ signal }) => fetchApi<Settings>(apiUrl(['users', user, 'runtime']), { signal }),
+    queryFn: ({ signal }) => callApi('GET /api/users/{id}/runtime', { params: { id: user }, signal }),
   })
 }
 
 export function secretsQuery(user: string) {
   return queryOptions({
     queryKey: ['user', user, 'secrets'],
-    queryFn: ({ signal }) => fetchApi<List<SecretInfo>>(apiUrl(['users', user, 'secrets']), { signal }),
+    queryFn: ({ signal }) => callApi('GET /api/users/{id}/secrets', { params: { id: user }, signal }),
   })
 }
 
 export function sessionsQuery(user: string) {
   return queryOptions({
     queryKey: ['user', user, 'sessions'],
-    queryFn: ({ signal }) => fetchApi<List<RuntimeSession>>(apiUrl(['users', user, 'sessions']), { signal }),
+    queryFn: ({ signal }) => callApi('GET /api/users/{id}/sessions', { params: { id: user }, signal }),
   })
 }
 
+export function authorizationsQuery(user: string) {
+  return queryOptions({
+    queryKey: ['user', user, 'authorizations'],
+    queryFn: ({ signal }) => callApi('GET /api/users/{id}/mcp', { params: { id: user }, signal }),
+  })
+}
+
+export const plansQuery = queryOptions({
+  queryKey: ['plans'],
+  queryFn: ({ signal }) => callApi('GET /api/plans', { signal }),
+})
+
 export const answerStatsQuery = queryOptions({
   queryKey: ['answers'],
-  queryFn: ({ signal }) => fetchApi<AnswerStats>(apiUrl(['answers', 'stats']), { signal }),
+  queryFn: ({ signal }) => callApi('GET /api/answers/stats', { signal }),
   refetchInterval: 10_000,
 })
 
 export const runtimesQuery = queryOptions({
   queryKey: ['runtimes'],
-  queryFn: ({ signal }) => fetchApi<List<ActiveRuntime>>(apiUrl(['runtimes']), { signal }),
+  queryFn: ({ signal }) => callApi('GET /api/runtimes', { signal }),
   refetchInterval: 10_000,
+})
+
+/** Events in one page of the audit log. */
+const AUDIT_PAGE_SIZE = 50
+
+export interface AuditFilter {
+  readonly actor: string
+  readonly action: string
+  readonly user: string
+}
+
+export function auditQuery(filter: AuditFilter) {
+  return infiniteQueryOptions({
+    queryKey: ['audit', filter],
+    queryFn: ({ signal, pageParam }) =>
+      callApi('GET /api/audit', { query: { ...filter, limit: AUDIT_PAGE_SIZE, cursor: pageParam }, signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ cursor }) => cursor ?? undefined,
+  })
+}
+
+export const configurationQuery = queryOptions({
+  queryKey: ['config'],
+  queryFn: ({ signal }) => callApi('GET /api/config', { signal }),
+})
+
+export const keysQuery = queryOptions({
+  queryKey: ['keys'],
+  queryFn: ({ signal }) => callApi('GET /api/keys', { signal }),
 })

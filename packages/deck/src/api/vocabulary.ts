@@ -1,4 +1,4 @@
-import type { Overview } from './responses.ts'
+import type { Overview } from './wire.ts'
 
 /**
  * Order and colors of the application's own phases and risk levels. Both are free text unless the operator has
@@ -13,16 +13,24 @@ export interface Vocabulary {
   rankOf(riskLevel: string): number | null
   /** Number of ranks. */
   readonly steps: number
+  /** What may be chosen: with `isDeclared` only these values. */
+  readonly phaseChoice: Choice
+  readonly riskChoice: Choice
+}
+
+export interface Choice {
+  readonly values: readonly string[]
+  readonly isDeclared: boolean
 }
 
 const HUES = 8
 const USUAL_RISK_LEVELS = ['none', 'minimal', 'low', 'moderate', 'medium', 'elevated', 'high', 'severe', 'critical']
 
 export function buildVocabulary(overview: Overview | undefined): Vocabulary {
-  const phases = listValues(overview?.vocabulary?.phases, overview?.phases, (a, b) =>
+  const phases = listValues(overview?.vocabulary.phases, overview?.phases, (a, b) =>
     a === 'dormant' ? -1 : b === 'dormant' ? 1 : a.localeCompare(b),
   )
-  const declared = overview?.vocabulary?.riskLevels
+  const declared = overview?.vocabulary.riskLevels
   const riskLevels = listValues(
     declared,
     overview?.riskLevels,
@@ -45,7 +53,13 @@ export function buildVocabulary(overview: Overview | undefined): Vocabulary {
       return usual <= 2 ? 0 : usual <= 5 ? 1 : usual === 6 ? 2 : 3
     },
     steps: ranked.length,
+    phaseChoice: choiceOf(overview?.vocabulary.phases, phases),
+    riskChoice: choiceOf(declared, riskLevels),
   }
+}
+
+function choiceOf(declared: readonly string[] | null | undefined, known: readonly string[]): Choice {
+  return declared ? { values: declared, isDeclared: true } : { values: known, isDeclared: false }
 }
 
 /** The declared values in their order, then the undeclared ones in use. */

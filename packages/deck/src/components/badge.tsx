@@ -1,7 +1,7 @@
 import './badge.css'
 import type { ReactElement } from 'react'
 
-export type BadgeTone = 'neutral' | 'accent' | 'warning' | 'danger'
+export type BadgeTone = 'neutral' | 'accent' | 'warning'
 
 /** A short status word in a pill. */
 export function Badge({ tone, text }: { tone: BadgeTone; text: string }): ReactElement {

@@ -1,6 +1,6 @@
 import type { ReactElement } from 'react'
 import { useNow, useZone } from '../time/clock.ts'
-import { formatDuration, formatInstant, formatRelative } from '../time/format-time.ts'
+import { formatDuration, formatInstant, formatNearInstant, formatRelative } from '../time/format-time.ts'
 
 /** An instant relative to now; the exact time is its title. */
 export function RelativeTime({ at, zone }: { at: string | null | undefined; zone?: string | null }): ReactElement {
@@ -28,4 +28,10 @@ export function ElapsedTime({ since, zone }: { since: string; zone?: string | nu
       {formatDuration(Math.max(0, now - Date.parse(since)))}
     </time>
   )
+}
+
+/** The time of day in a zone, with its date unless it is soon; for what happens in the zone of a user. */
+export function ZonedTime({ at, zone }: { at: string; zone: string }): ReactElement {
+  const now = useNow()
+  return <time dateTime={at}>{formatNearInstant(at, { name: zone, label: zone }, now)}</time>
 }

@@ -1,7 +1,7 @@
 import './account-menu.css'
 import { useQueryClient } from '@tanstack/react-query'
 import { type ReactElement, useId } from 'react'
-import { apiUrl, fetchApi } from '../api/client.ts'
+import { callApi } from '../api/client.ts'
 import { sessionQuery } from '../api/queries.ts'
 import { setPreferences, usePreferences } from '../browser/preferences.ts'
 import { Button } from '../components/button.tsx'
@@ -29,7 +29,7 @@ export function AccountMenu({ openShortcuts }: { openShortcuts(): void }): React
   const id = useId()
 
   async function signOut(): Promise<void> {
-    await fetchApi(apiUrl(['session']), { method: 'DELETE' }).catch(() => undefined)
+    await callApi('DELETE /api/session').catch(() => undefined)
     queryClient.setQueryData(sessionQuery.queryKey, null)
     queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] })
   }

@@ -7,7 +7,7 @@ import { Logo } from '../components/logo.tsx'
 import { AccountMenu } from './account-menu.tsx'
 import { ConnectionStatus, StaleBanner } from './connection-status.tsx'
 import { ErrorBoundary } from './error-boundary.tsx'
-import { NAV_ITEMS } from './nav-items.ts'
+import { isCurrent, NAV_ITEMS } from './nav-items.ts'
 import { ShortcutsDialog } from './shortcuts-dialog.tsx'
 import { Toasts } from './toasts.tsx'
 
@@ -52,7 +52,7 @@ function Header(props: { path: string; openPalette(): void; openShortcuts(): voi
   return (
     <header className="header">
       <div className="header__row">
-        <Link href="/users" className="header__brand" aria-label="Purser Observation Deck">
+        <Link href="/" className="header__brand" aria-label="Purser Observation Deck">
           <Logo />
           <span className="header__name">
             Purser <span className="header__product">Observation Deck</span>
@@ -64,7 +64,7 @@ function Header(props: { path: string; openPalette(): void; openShortcuts(): voi
               key={item.path}
               href={item.path}
               className="header__link"
-              aria-current={path.startsWith(item.path) ? (path === item.path ? 'page' : 'true') : undefined}
+              aria-current={isCurrent(item.path, path) ? (path === item.path ? 'page' : 'true') : undefined}
             >
               {item.name}
             </Link>

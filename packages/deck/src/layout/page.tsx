@@ -17,3 +17,16 @@ export function usePageTitle(title: string): void {
     document.title = `${title} · Purser`
   }, [title])
 }
+
+/** The title of a page, one sentence about it, and its actions. */
+export function PageHeader(props: { title: string; lead?: ReactNode; children?: ReactNode }): ReactElement {
+  return (
+    <header className="page-header">
+      <div>
+        <h1>{props.title}</h1>
+        {props.lead !== undefined && <p className="muted">{props.lead}</p>}
+      </div>
+      {props.children !== undefined && <div className="page-header__actions">{props.children}</div>}
+    </header>
+  )
+}

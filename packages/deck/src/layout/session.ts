@@ -1,9 +1,11 @@
 import { createContext, useContext } from 'react'
-import type { Role, Session } from '../api/responses.ts'
+import type { Session } from '../api/wire.ts'
 
-const RANKS: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, admin: 2 }
+export type Role = Session['role']
 
-export const SessionContext = createContext<Session>({ name: '', role: 'viewer' })
+const RANKS: Readonly<Record<Role, number>> = { user: 0, service: 0, viewer: 1, operator: 2, admin: 3 }
+
+export const SessionContext = createContext<Session>({ name: '', role: 'viewer', expiresAt: null, kind: 'key' })
 
 export function useSession(): Session {
   return useContext(SessionContext)

@@ -1,9 +1,8 @@
 import './sign-in-page.css'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import type { FormEvent, ReactElement } from 'react'
-import { apiUrl, fetchApi } from '../api/client.ts'
+import { callApi } from '../api/client.ts'
 import { sessionQuery } from '../api/queries.ts'
-import type { Session } from '../api/responses.ts'
 import { Button } from '../components/button.tsx'
 import { Callout } from '../components/callout.tsx'
 import { Surface } from '../components/card.tsx'
@@ -17,7 +16,7 @@ export function SignInPage(): ReactElement {
   const queryClient = useQueryClient()
   const isLinkExpired = new URLSearchParams(window.location.search).get('sign-in') === 'expired'
   const signIn = useMutation({
-    mutationFn: (key: string) => fetchApi<Session>(apiUrl(['session']), { method: 'POST', body: { key } }),
+    mutationFn: (key: string) => callApi('POST /api/session', { body: { key } }),
     onSuccess: (session) => {
       window.history.replaceState(null, '', window.location.pathname + window.location.hash)
       queryClient.setQueryData(sessionQuery.queryKey, session)

@@ -12,6 +12,8 @@ const DAY_MS = 86_400_000
 const FORMATS = {
   time: { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' },
   day: { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' },
+  minute: { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
+  date: { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
   full: { dateStyle: 'medium', timeStyle: 'medium', hourCycle: 'h23' },
 } as const satisfies Record<string, Intl.DateTimeFormatOptions>
 
@@ -46,6 +48,13 @@ export function formatInstant(at: string, zone: Zone): string {
   return `${getFormatter(zone, 'full').format(Date.parse(at))} ${zone.label}`
 }
 
+/** `00:00 Asia/Kolkata` within a day of now, otherwise `3 Dec, 00:00 Asia/Kolkata`. */
+export function formatNearInstant(at: string, zone: Zone, now: number): string {
+  const instant = Date.parse(at)
+  const format = Math.abs(instant - now) < DAY_MS ? 'minute' : 'date'
+  return `${getFormatter(zone, format).format(instant)} ${zone.label}`
+}
+
 /** `5 min ago`, `in 3 h`; a date from 14 days on. Coarse, so that the text does not change every second. */
 export function formatRelative(at: string, now: number): string {
   const distance = Date.parse(at) - now
@@ -68,4 +77,11 @@ export function formatDuration(ms: number): string {
     return minutes === 0 || minutes === 60 ? `${hours + (minutes === 60 ? 1 : 0)} h` : `${hours} h ${minutes} min`
   }
   return pluralize(Math.round(ms / DAY_MS), 'day')
+}
+
+const INSTANT = /\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z/g
+
+/** The instants in a text of the server, written like all others. */
+export function formatInstantsIn(text: string, zone: Zone): string {
+  return text.replace(INSTANT, (at) => formatInstant(at, zone))
 }

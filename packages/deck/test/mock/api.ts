@@ -1,5 +1,4 @@
-import type { Bond } from 'purser'
-import type { LedgerEvent } from '../../src/api/responses.ts'
+import type { Bond, Event, LimitState } from '../../src/api/wire.ts'
 import type { MockStore, MockUser } from './store.ts'
 
 export interface MockRequest {
@@ -17,13 +16,13 @@ export interface MockResponse {
   /** Signs the browser in or out. */
   readonly cookie?: 'in' | 'out'
   /** Events to send to open pages. */
-  readonly events?: readonly LedgerEvent[]
+  readonly events?: readonly Event[]
 }
 
 /** The key that the mock accepts. */
 export const MOCK_KEY = 'mock-key'
 
-const ok = (body: unknown, events: readonly LedgerEvent[] = []): MockResponse => ({ status: 200, body, events })
+const ok = (body: unknown, events: readonly Event[] = []): MockResponse => ({ status: 200, body, events })
 const list = (data: unknown, cursor: string | null = null): MockResponse => ok({ data, cursor })
 const error = (status: number, code: string, message: string): MockResponse => ({
   status,
@@ -38,6 +37,7 @@ export function handleRequest(store: MockStore, request: MockRequest): MockRespo
   if (resource === 'overview') return ok(buildOverview(store))
   if (resource === 'answers') return ok(ANSWER_STATS)
   if (resource === 'runtimes') return list(buildRuntimes(store))
+  if (resource === 'plans') return list([])
   if (resource !== 'users') return error(404, 'not_found', 'Unknown route.')
   if (user === undefined) return listUsers(store, request.search)
   const entry = store.users.get(user)
@@ -133,6 +133,8 @@ Learning: class 10, physics
 
 It is now Friday, 20 November 2026, 15:02.`
 
+const SECTION = { source: 'store', ageMs: 4_000, tokens: 30, cut: 0, text: '', previous: null }
+
 const SETTINGS = {
   version: 3,
   provider: 'local',
@@ -144,6 +146,7 @@ const SETTINGS = {
   preset: 'evening',
   parameters: { temperature: 0.4 },
   allowedModels: null,
+  fallbacks: [],
   origin: {
     provider: 'default',
     model: 'user',
@@ -154,6 +157,7 @@ const SETTINGS = {
     preset: 'user',
     parameters: 'preset',
     allowedModels: 'default',
+    fallbacks: 'default',
   },
 }
 
@@ -175,8 +179,33 @@ function readUser({ bond, events, notes }: MockUser, part: string | undefined, s
       return list([{ id: 'evening', policy: 'pin', version: 2, lastUsedAt: bond.lastSeenAt }])
     case 'runtime':
       return ok(SETTINGS)
+    case 'limits':
+      return list([buildDailyLimit(bond)])
+    case 'mcp':
+      return list([])
     default:
       return ok(buildContext(bond))
+  }
+}
+
+function buildDailyLimit({ dailyCap, dailyCount, capOrigin, windowResetAt }: Bond): LimitState {
+  return {
+    name: 'daily',
+    measure: 'turns',
+    window: 'day',
+    max: dailyCap === 0 ? null : dailyCap,
+    used: dailyCount,
+    held: 0,
+    remaining: dailyCap === 0 ? null : dailyCap - dailyCount,
+    resetAt: windowResetAt,
+    models: null,
+    mode: 'enforce',
+    alertAt: [],
+    onLimit: 'refuse',
+    until: null,
+    origin: capOrigin,
+    ceiling: null,
+    pending: null,
   }
 }
 
@@ -187,9 +216,13 @@ function buildContext({ lastSeenAt: loadedAt }: Bond): unknown {
     details: '',
     actions: '',
     sections: [
-      { name: 'profile', status: 'fresh', loadedAt, text: '', cut: 0 },
-      { name: 'actions', status: 'stale', loadedAt, text: '', cut: 3 },
+      { ...SECTION, name: 'profile', status: 'fresh', loadedAt, reason: 'complete' },
+      { ...SECTION, name: 'actions', status: 'stale', loadedAt, cut: 3, reason: 'timeout' },
     ],
+    tokens: 61,
+    prefixHash: '9f86d081884c7d65',
+    enabled: true,
+    previous: { at: loadedAt, text: CONTEXT.replace('Pune', 'Mumbai'), prefixHash: '9f86d081884c7d64' },
   }
 }
 

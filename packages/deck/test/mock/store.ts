@@ -1,22 +1,20 @@
-import type { Bond, Note } from 'purser'
-import type { LedgerEvent } from '../../src/api/responses.ts'
+import type { Bond, Event, Note } from '../../src/api/wire.ts'
 
 export interface MockUser {
   bond: Bond
   /** Newest first, like the notes. */
-  events: LedgerEvent[]
+  events: Event[]
   notes: Note[]
 }
 
-export type NewMockEvent = Pick<LedgerEvent, 'type' | 'detail' | 'data'> &
-  Partial<Pick<LedgerEvent, 'at' | 'actor' | 'reason'>>
+export type NewMockEvent = Pick<Event, 'type' | 'detail' | 'data'> & Partial<Pick<Event, 'at' | 'actor' | 'reason'>>
 
 /** The users of the mock API, in memory. */
 export interface MockStore {
   readonly users: Map<string, MockUser>
   readonly now: () => number
   /** Adds an event to the log of a user and changes the bond. `at` defaults to now. */
-  appendEvent(user: string, event: NewMockEvent, change?: Partial<Bond>): LedgerEvent
+  appendEvent(user: string, event: NewMockEvent, change?: Partial<Bond>): Event
   /** Counts one message of a user, who is created if necessary. */
   chat(user: string, atMs?: number): MockUser
 }
@@ -38,7 +36,7 @@ export function createMockStore(now: () => number, count: number): MockStore {
     appendEvent(user, event, change = {}) {
       const entry = users.get(user) ?? store.chat(user)
       const sequence = (entry.events[0]?.sequence ?? 0) + 1
-      const appended: LedgerEvent = {
+      const appended: Event = {
         v: 1,
         id: `${user}-${sequence}`,
         user,

@@ -10,7 +10,7 @@ export interface MockHarness extends AsyncDisposable, Pick<MockServer, 'url' | '
     chat(): void
   }
   openPage(options?: PageOptions): Promise<WatchedPage>
-  /** Opens a location of the Deck, such as `#/users/ada`, signed in. */
+  /** Opens a location of the Deck, such as `#/users/ada`, signed in. Default: the list of users. */
   openDeck(location?: string): Promise<WatchedPage>
 }
 
@@ -29,7 +29,7 @@ export async function openMockHarness(options: { users: number; prefix?: string 
       },
     }),
     openPage: (pageOptions) => openPage(browser, mock.url, pageOptions),
-    async openDeck(location = '') {
+    async openDeck(location = '#/users') {
       const watched = await openPage(browser, mock.url)
       await watched.page.goto(`${mock.url}${location}`)
       await signIn(watched.page, MOCK_KEY)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Verification } from 'purser'
-import { labelOf } from '../../src/pages/user/event-labels.ts'
+import { labelOf } from '../../src/api/event-labels.ts'
+import type { Verification } from '../../src/api/wire.ts'
 import { verificationMessage } from '../../src/pages/user/verification-message.ts'
 
 describe('event labels', () => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Bond } from 'purser'
-import type { LedgerEvent } from '../../src/api/responses.ts'
+import type { Bond, Event } from '../../src/api/wire.ts'
 import { buildTracks, type TimeRange } from '../../src/pages/user/timeline-tracks.ts'
 
 const RANGE = { from: 0, to: 1_000 }
@@ -10,20 +9,20 @@ function createBond(fields: Partial<Bond> = {}): Bond {
   return { phase: 'dormant', riskLevel: 'low', blocked: null, ...fields } as Bond
 }
 
-function createEvent(sequence: number, at: number, fields: Pick<LedgerEvent, 'type' | 'data'>): LedgerEvent {
+function createEvent(sequence: number, at: number, fields: Pick<Event, 'type' | 'data'>): Event {
   const id = `e${sequence}`
   return { v: 1, id, user: 'ada', sequence, at: new Date(at).toISOString(), detail: '', mac: '', ...fields }
 }
 
-const phaseChange = (sequence: number, at: number, from: string, to: string): LedgerEvent =>
+const phaseChange = (sequence: number, at: number, from: string, to: string): Event =>
   createEvent(sequence, at, { type: 'phase_transition', data: { from, to } })
-const action = (sequence: number, at: number, data: Record<string, unknown>): LedgerEvent =>
+const action = (sequence: number, at: number, data: Record<string, unknown>): Event =>
   createEvent(sequence, at, { type: 'admin_action', data })
 
 /** The segments of one track as [from, to, value]. */
 function segmentsOf(
   name: string,
-  { bond = createBond(), events = [], range = RANGE }: { bond?: Bond; events?: LedgerEvent[]; range?: TimeRange },
+  { bond = createBond(), events = [], range = RANGE }: { bond?: Bond; events?: Event[]; range?: TimeRange },
 ): unknown[] {
   const track = buildTracks(bond, events, range).find((candidate) => candidate.name === name)
   return (track?.segments ?? []).map(({ from, to, value }) => [from, to, value])

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Overview } from '../../src/api/responses.ts'
 import { buildVocabulary } from '../../src/api/vocabulary.ts'
+import type { Overview } from '../../src/api/wire.ts'
 
 function overview(fields: Partial<Overview>): Overview {
-  return { users: 0, blocked: 0, phases: {}, riskLevels: {}, ...fields }
+  const server = {
+    version: '1.0.0',
+    startedAt: '2026-11-20T09:00:00.000Z',
+    store: { name: 'memory', location: ':memory:', durable: false, shared: false },
+    namespace: 'default',
+  }
+  const vocabulary = { phases: null, riskLevels: null }
+  return { users: 0, blocked: 0, phases: {}, riskLevels: {}, vocabulary, server, ...fields }
 }
 
 describe('vocabulary', () => {

@@ -2,6 +2,7 @@ import type { AbortOptions } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Event } from '../journal/event.ts'
 import type { Overview } from '../storage/store.ts'
+import type { AuditPage, ReadAuditOptions } from './audit-log.ts'
 import type { Bond } from './bond.ts'
 import type { Admission, Admitted, Refused } from './decide/admission.ts'
 import type { ObserveResult } from './decide/observation.ts'
@@ -376,6 +377,12 @@ export interface Ledger {
    * @throws {PurserError} `argument_invalid`, `store_unavailable`
    */
   recordAudit(action: string, options: RecordAuditOptions): Promise<void>
+  /**
+   * What operators and callers of the management API have changed, of all users, newest first.
+   *
+   * @throws {PurserError} `argument_invalid`, `store_unavailable`
+   */
+  audit(options?: ReadAuditOptions): Promise<AuditPage>
   overview(options?: AbortOptions): Promise<Overview>
   /** Ends live tails and waits for running retention. */
   close(): Promise<void>

@@ -9,6 +9,7 @@ import type { Journal } from '../journal/api.ts'
 import type { Store } from '../storage/store.ts'
 import { createAdmissions } from './admissions.ts'
 import type { InternalUserLedger, Ledger, UserLedger, Verification } from './api.ts'
+import { readAudit } from './audit-log.ts'
 import { createCheckpoint, verifyWithCheckpoint } from './checkpoint.ts'
 import type { LedgerDeps } from './deps.ts'
 import { listUsers } from './list-users.ts'
@@ -75,6 +76,14 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
     },
 
     recordAudit: (action, auditOptions) => recordAudit(deps, namespace, action, auditOptions),
+
+    async audit(auditOptions = {}) {
+      const { signal } = auditOptions
+      return withSignal(
+        calls.run(() => readAudit({ store, namespace }, auditOptions)),
+        signal,
+      )
+    },
 
     overview: (abortOptions) =>
       withAbort('overview', abortOptions, () => calls.run(() => store.users.overview(namespace))),

@@ -1,6 +1,7 @@
 import fastifySwagger from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import { defineRoute } from '../http/define-route.ts'
+import { RESPONSE_SCHEMAS } from '../http/response-schemas.ts'
 import { NO_BODY } from '../http/schemas.ts'
 import { VERSION } from './version.ts'
 
@@ -32,6 +33,7 @@ const PROBLEM = {
 /** `GET /openapi.json`, generated from the schemas that validate the routes. Register before the routes. */
 export async function registerOpenApi(app: FastifyInstance): Promise<void> {
   app.addSchema(PROBLEM)
+  for (const [name, schema] of Object.entries(RESPONSE_SCHEMAS)) app.addSchema({ $id: name, ...schema })
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',

@@ -24,11 +24,11 @@ export function optionalObjectSchema(properties: Readonly<Record<string, Schema>
 export const NO_BODY: Schema = optionalObjectSchema({})
 
 /** A response that is a list: `{ data, cursor }`. */
-export function listSchema(description: string): Schema {
+export function listSchema(description: string, items: Schema = {}): Schema {
   return {
     description,
     type: 'object',
-    properties: { data: { type: 'array', items: {} }, cursor: { type: ['string', 'null'] } },
+    properties: { data: { type: 'array', items }, cursor: { type: ['string', 'null'] } },
     required: ['data', 'cursor'],
   }
 }

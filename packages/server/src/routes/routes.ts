@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { AppContext } from '../app/context.ts'
 import { registerAnswerRoutes } from './api/answers.ts'
+import { registerAuditRoutes } from './api/audit.ts'
 import { registerAuthorizationRoutes } from './api/authorizations.ts'
+import { registerConfigurationRoutes } from './api/configuration.ts'
 import { registerContextRoutes } from './api/context.ts'
 import { registerEventRoutes } from './api/events.ts'
 import { registerHealthRoutes } from './api/health.ts'
@@ -33,6 +35,8 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerResponsesRoutes(app, context)
   registerTranscriptionRoutes(app, context)
   registerHealthRoutes(app, context)
+  registerAuditRoutes(app, context)
+  registerConfigurationRoutes(app, context)
   registerSessionRoutes(app, context)
   registerUserRoutes(app, context)
   registerLedgerRoutes(app, context)

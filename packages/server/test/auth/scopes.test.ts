@@ -33,6 +33,8 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'PUT /v1/me/context': 'chat',
   'GET /metrics': 'read',
   'GET /api/overview': 'read',
+  'GET /api/audit': 'read',
+  'GET /api/config': 'read',
   'GET /api/users': 'read',
   'GET /api/users/:id': 'read',
   'GET /api/users/:id/bond': 'read',

@@ -1,28 +1,37 @@
 import './event-list.css'
 import { type ReactElement, useEffect, useRef } from 'react'
-import type { LedgerEvent } from '../../api/responses.ts'
+import { EVENT_FILTERS, labelOf } from '../../api/event-labels.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
+import type { Event } from '../../api/wire.ts'
 import { moveFocus, useShortcuts } from '../../browser/keyboard.ts'
-import { useSearchParam } from '../../browser/use-search-param.ts'
 import { Button } from '../../components/button.tsx'
 import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
 import { ScrollArea } from '../../components/scroll-area.tsx'
 import { LabeledSelect } from '../../components/select.tsx'
 import { PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { useNow, useZone } from '../../time/clock.ts'
-import { formatDay, formatInstant, formatRelative, formatTime, type Zone } from '../../time/format-time.ts'
-import { EVENT_KINDS, labelOf } from './event-labels.ts'
+import {
+  formatDay,
+  formatInstant,
+  formatInstantsIn,
+  formatRelative,
+  formatTime,
+  type Zone,
+} from '../../time/format-time.ts'
 import { EventMarker } from './event-marker.tsx'
 import { PanelToolbar } from './panel-toolbar.tsx'
 
 const FILTERS = [
   ['', 'all events'],
-  ...EVENT_KINDS.map(({ kind, name }) => [kind, name.toLowerCase()] as const),
+  ...EVENT_FILTERS.map(({ types, name }) => [types, name.toLowerCase()] as const),
 ] as const
 
 export interface EventListProps {
+  /** The types that are shown; '' for all. */
+  readonly types: string
+  setTypes(types: string): void
   /** Newest first. */
-  readonly events: readonly LedgerEvent[]
+  readonly events: readonly Event[]
   readonly timeZone: string
   readonly vocabulary: Vocabulary
   /** Sequence of the event to open and scroll to. */
@@ -35,10 +44,8 @@ export interface EventListProps {
 /** The event log of a user, grouped by day, with a filter. */
 export function EventList(props: EventListProps): ReactElement {
   const { events, openSequence } = props
-  const [kind, setKind] = useSearchParam('kind')
   const zone = useZone(props.timeZone)
   const list = useRef<HTMLDivElement>(null)
-  const shown = events.filter((event) => kind === '' || labelOf(event).kind === kind)
   useShortcuts({
     j: () => moveFocus(list.current, '.event > summary', 1),
     k: () => moveFocus(list.current, '.event > summary', -1),
@@ -55,13 +62,11 @@ export function EventList(props: EventListProps): ReactElement {
   return (
     <div ref={list}>
       <PanelToolbar>
-        <LabeledSelect label="Show" value={kind} options={FILTERS} onChange={setKind} />
+        <LabeledSelect label="Show" value={props.types} options={FILTERS} onChange={props.setTypes} />
         <span className="muted small">Times in {zone.label}</span>
       </PanelToolbar>
-      {shown.length === 0 && (
-        <p className="muted">{events.length === 0 ? 'No events yet.' : 'No loaded event matches.'}</p>
-      )}
-      {groupByDay(shown, zone).map(([day, eventsOfDay]) => (
+      {events.length === 0 && <p className="muted">{props.types === '' ? 'No events yet.' : 'No event matches.'}</p>}
+      {groupByDay(events, zone).map(([day, eventsOfDay]) => (
         <section key={day} className="event-day" aria-label={day}>
           <h3>{day}</h3>
           <ol>
@@ -82,15 +87,12 @@ export function EventList(props: EventListProps): ReactElement {
   )
 }
 
-function groupByDay(
-  events: readonly LedgerEvent[],
-  zone: Zone,
-): readonly (readonly [string, readonly LedgerEvent[]])[] {
+function groupByDay(events: readonly Event[], zone: Zone): readonly (readonly [string, readonly Event[]])[] {
   return [...Map.groupBy(events, ({ at }) => formatDay(at, zone))]
 }
 
 /** One event: a summary line that opens to all fields. */
-function EventEntry(props: { event: LedgerEvent; zone: Zone; vocabulary: Vocabulary }): ReactElement {
+function EventEntry(props: { event: Event; zone: Zone; vocabulary: Vocabulary }): ReactElement {
   const { event, zone } = props
   const now = useNow()
   const { name, kind } = labelOf(event)
@@ -103,12 +105,12 @@ function EventEntry(props: { event: LedgerEvent; zone: Zone; vocabulary: Vocabul
         </time>
         <span className="event__name">{name}</span>
         <span className="event__detail">
-          <EventDetail event={event} vocabulary={props.vocabulary} />
+          <EventDetail event={event} zone={zone} vocabulary={props.vocabulary} />
+          {event.reason !== undefined && <span className="event__reason"> “{event.reason}”</span>}
           {event.actor !== undefined && event.actor !== 'app' && <span className="muted"> by {event.actor}</span>}
         </span>
       </summary>
       <div className="event__body">
-        {event.reason !== undefined && <p className="event__reason">“{event.reason}”</p>}
         <DescriptionList variant="small">
           <DescriptionItem name="Time">{formatInstant(event.at, zone)}</DescriptionItem>
           <DescriptionItem name="Type">{event.type}</DescriptionItem>
@@ -130,12 +132,13 @@ function EventEntry(props: { event: LedgerEvent; zone: Zone; vocabulary: Vocabul
 }
 
 /** The old and new value of a phase or risk change; the `detail` text of any other event. */
-function EventDetail({ event, vocabulary }: { event: LedgerEvent; vocabulary: Vocabulary }): ReactElement {
+function EventDetail(props: { event: Event; zone: Zone; vocabulary: Vocabulary }): ReactElement {
+  const { event, zone, vocabulary } = props
   const { from, to } = event.data
   const isPhase = event.type === 'phase_transition'
   const isChange = isPhase || event.type === 'risk_change'
   if (!isChange || typeof from !== 'string' || typeof to !== 'string') {
-    return <>{event.detail.replaceAll('->', '→')}</>
+    return <>{formatInstantsIn(event.detail.replaceAll('->', '→'), zone)}</>
   }
   const renderTag = (value: string): ReactElement =>
     isPhase ? <PhaseTag phase={value} vocabulary={vocabulary} /> : <RiskTag level={value} vocabulary={vocabulary} />

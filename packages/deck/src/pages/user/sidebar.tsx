@@ -1,65 +1,22 @@
 import './sidebar.css'
-import type { Bond } from 'purser'
 import type { ReactElement } from 'react'
-import { capUsageOf } from '../../components/cap-usage.tsx'
+import type { Bond } from '../../api/wire.ts'
 import { Card } from '../../components/card.tsx'
 import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
 import { ProgressBar } from '../../components/progress-bar.tsx'
-import { AbsoluteTime, RelativeTime } from '../../components/timestamps.tsx'
+import { RelativeTime } from '../../components/timestamps.tsx'
 import { formatInteger } from '../../format-number.ts'
+import { LimitsCard } from './limits-card.tsx'
 import { NotesCard } from './notes-card.tsx'
 
-/** Quota, notes and bond of a user. */
+/** Limits, notes and bond of a user. */
 export function Sidebar({ bond }: { bond: Bond }): ReactElement {
   return (
     <aside className="sidebar" aria-label="About the user">
-      <QuotaCard bond={bond} />
+      <LimitsCard bond={bond} />
       <NotesCard bond={bond} />
       <BondCard bond={bond} />
     </aside>
-  )
-}
-
-/** Today's count against the daily cap, and when the count is reset. */
-function QuotaCard({ bond }: { bond: Bond }): ReactElement {
-  const { ratio, level } = capUsageOf(bond)
-  const [count, cap] = [formatInteger(bond.dailyCount), formatInteger(bond.dailyCap)]
-  return (
-    <Card
-      title="Today"
-      id="quota"
-      aside={<span className="muted small">{bond.capOrigin === 'default' ? 'default cap' : 'user cap'}</span>}
-    >
-      <p className="quota__figures">
-        <span className="quota__count">{count}</span>
-        <span className="muted">{ratio === null ? 'messages, no cap' : `of ${cap} messages`}</span>
-      </p>
-      {ratio !== null && (
-        <>
-          <div className="quota__bar">
-            <meter
-              className="sr-only"
-              aria-label="Used today"
-              min={0}
-              max={bond.dailyCap}
-              value={Math.min(bond.dailyCount, bond.dailyCap)}
-              aria-valuetext={`${count} of ${cap}`}
-            />
-            <ProgressBar value={ratio} level={level} size="large" />
-          </div>
-          <p className="small">
-            {level === 'full' ? 'Cap reached.' : `${formatInteger(bond.dailyCap - bond.dailyCount)} left.`}{' '}
-            {bond.windowResetAt !== null && (
-              <span className="muted">
-                Resets <RelativeTime at={bond.windowResetAt} zone={bond.timeZone} />,
-                <br />
-                <AbsoluteTime at={bond.windowResetAt} zone={bond.timeZone} />
-              </span>
-            )}
-          </p>
-        </>
-      )}
-    </Card>
   )
 }
 
@@ -83,11 +40,14 @@ function BondCard({ bond }: { bond: Bond }): ReactElement {
         <>
           <h3 className="peaks__title">Peaks</h3>
           <ul className="peaks">
-            {peaks.map(([node, { value }]) => (
+            {peaks.map(([node, { value, at }]) => (
               <li key={node} className="peaks__item">
                 <span className="peaks__node">{node}</span>
                 <ProgressBar value={Math.min(1, Math.max(0, value))} />
                 <span className="peaks__value tabular-nums">{value}</span>
+                <span className="peaks__date muted small">
+                  <RelativeTime at={at} zone={bond.timeZone} />
+                </span>
               </li>
             ))}
           </ul>

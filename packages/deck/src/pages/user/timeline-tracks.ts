@@ -1,5 +1,4 @@
-import type { Bond } from 'purser'
-import type { LedgerEvent } from '../../api/responses.ts'
+import type { Bond, Event } from '../../api/wire.ts'
 
 /** A period of time, in epoch ms. */
 export interface TimeRange {
@@ -30,7 +29,7 @@ interface Change {
  * Derives the tracks of the timeline from the log. Every change has its old and its new value, so a log that is loaded
  * in part gives correct tracks from its first change on. Adjacent segments of the same value are merged.
  */
-export function buildTracks(bond: Bond, events: readonly LedgerEvent[], range: TimeRange): readonly Track[] {
+export function buildTracks(bond: Bond, events: readonly Event[], range: TimeRange): readonly Track[] {
   const oldestFirst = [...events].sort((a, b) => a.sequence - b.sequence)
   const phases = buildSegments(findChanges(oldestFirst, 'phase_transition', 'phase'), bond.phase, range)
   const risks = buildSegments(findChanges(oldestFirst, 'risk_change', 'riskLevel'), bond.riskLevel, range)
@@ -42,7 +41,7 @@ export function buildTracks(bond: Bond, events: readonly LedgerEvent[], range: T
   return blocks.length === 0 ? tracks : [...tracks, { name: 'Blocked', segments: blocks }]
 }
 
-function findChanges(events: readonly LedgerEvent[], type: string, field: 'phase' | 'riskLevel'): readonly Change[] {
+function findChanges(events: readonly Event[], type: string, field: 'phase' | 'riskLevel'): readonly Change[] {
   return events.flatMap((event) => {
     const { data, sequence } = event
     const at = Date.parse(event.at)
@@ -77,7 +76,7 @@ function buildSegments(changes: readonly Change[], current: string, range: TimeR
 }
 
 /** A block ends when it is lifted, replaced by another one, or over. */
-function buildBlocks(events: readonly LedgerEvent[], bond: Bond, range: TimeRange): readonly Segment[] {
+function buildBlocks(events: readonly Event[], bond: Bond, range: TimeRange): readonly Segment[] {
   const segments: Segment[] = []
   let block: { from: number; until: number; sequence: number | null } | undefined
   const endBlock = (at: number): void => {

@@ -1,15 +1,14 @@
 import './timeline.css'
-import type { Bond } from 'purser'
 import { type KeyboardEvent, type ReactElement, useState } from 'react'
-import type { LedgerEvent } from '../../api/responses.ts'
+import { labelOf } from '../../api/event-labels.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
+import type { Bond, Event } from '../../api/wire.ts'
 import { useSearchParam } from '../../browser/use-search-param.ts'
 import { Card } from '../../components/card.tsx'
 import { SegmentedControl } from '../../components/segmented-control.tsx'
 import { heatOf } from '../../components/tags.tsx'
 import { useNow, useZone } from '../../time/clock.ts'
 import { formatDuration, formatInstant, formatRelative } from '../../time/format-time.ts'
-import { labelOf } from './event-labels.ts'
 import { EventMarker } from './event-marker.tsx'
 import { createTimeScale, type TimeScale } from './time-scale.ts'
 import { buildTracks, type Segment, type TimeRange, type Track } from './timeline-tracks.ts'
@@ -29,7 +28,7 @@ const MIN_RANGE_MS = 1_000
 export interface TimelineProps {
   readonly bond: Bond
   /** The loaded events, newest first. */
-  readonly events: readonly LedgerEvent[]
+  readonly events: readonly Event[]
   /** Whether all events are loaded. */
   readonly isComplete: boolean
   readonly vocabulary: Vocabulary
@@ -93,7 +92,7 @@ export function Timeline(props: TimelineProps): ReactElement {
 }
 
 /** Phase and risk changes are shown by the tracks; all other events are marks. */
-function isMark(event: LedgerEvent): boolean {
+function isMark(event: Event): boolean {
   return event.type !== 'phase_transition' && event.type !== 'risk_change'
 }
 
@@ -166,7 +165,7 @@ function TrackRow(props: {
 
 function toneOf(track: Track, segment: Segment, vocabulary: Vocabulary): Record<string, number> {
   if (track.name === 'Phase') return { 'data-hue': vocabulary.hueOf(segment.value) }
-  return { 'data-heat': track.name === 'Risk' ? heatOf(segment.value, vocabulary) : 3 }
+  return { 'data-heat': track.name === 'Risk' ? heatOf(segment.value, vocabulary) : -1 }
 }
 
 function positionStyle(start: number, end: number = start): Record<string, string> {
@@ -174,7 +173,7 @@ function positionStyle(start: number, end: number = start): Record<string, strin
 }
 
 function MarkRow(props: {
-  events: readonly LedgerEvent[]
+  events: readonly Event[]
   scale: TimeScale
   now: number
   openEvent(sequence: number): void

@@ -1,7 +1,7 @@
 import { type QueryKey, type UseMutationResult, useMutation, useQueryClient } from '@tanstack/react-query'
-import type { Bond, EraseReceipt, Note, Verification } from 'purser'
-import { apiUrl, fetchApi } from '../../api/client.ts'
-import { formatInteger, pluralize } from '../../format-number.ts'
+import { callApi } from '../../api/client.ts'
+import type { Bond, EraseReceipt, LimitState, Note, Verification } from '../../api/wire.ts'
+import { formatAmount, formatInteger, pluralize } from '../../format-number.ts'
 import { showToast } from '../../layout/toasts.tsx'
 import { verificationMessage } from './verification-message.ts'
 
@@ -11,15 +11,84 @@ import { verificationMessage } from './verification-message.ts'
 const UNDO_REASON = 'Undone by operator'
 
 export function useSetCap(bond: Bond): UserMutation<{ cap: number | null; reason: string }> {
-  const setCap = (cap: number | null, reason: string): Promise<Bond> => send(bond, 'PUT', 'cap', { cap, reason })
+  const setCap = (cap: number | null, reason: string): Promise<Bond> =>
+    callApi('PUT /api/users/{id}/cap', { ...paramsOf(bond), body: { cap, ...withReason(reason) } })
   return useUserMutation({
     mutate: ({ cap, reason }) => setCap(cap, reason),
-    invalidates: bondKeys(bond),
+    invalidates: bondKeys(bond, 'limits'),
     message: (_, { cap }) =>
       `Cap set to ${cap === null ? 'the default' : cap === 0 ? 'unlimited' : `${formatInteger(cap)} per day`}.`,
     createUndo() {
-      const previous = bond.capOrigin === 'default' ? null : bond.dailyCap
+      const previous = bond.capOrigin === 'user' ? bond.dailyCap : null
       return () => setCap(previous, UNDO_REASON)
+    },
+  })
+}
+
+/** `max` of 'default': as configured. */
+export interface LimitChange {
+  readonly max: number | string | null
+  readonly until: string | null
+  readonly reason: string
+}
+
+export function useSetLimit(bond: Bond, limit: LimitState): UserMutation<LimitChange, LimitState> {
+  const params = { id: bond.user, name: limit.name }
+  function setLimit({ max, until, reason }: LimitChange): Promise<LimitState> {
+    const body = withReason(reason)
+    if (max === 'default') return callApi('DELETE /api/users/{id}/limits/{name}', { params, body })
+    const end = until === null ? {} : { until }
+    return callApi('PUT /api/users/{id}/limits/{name}', { params, body: { max, ...end, ...body } })
+  }
+  return useUserMutation({
+    mutate: setLimit,
+    invalidates: bondKeys(bond, 'limits'),
+    message: (_, { max }) =>
+      `${limit.name} is ${max === 'default' ? 'as configured' : max === null ? 'unlimited' : formatAmount(max)}.`,
+    createUndo() {
+      const { max, until, origin } = limit
+      return () => setLimit({ max: origin === 'user' ? max : 'default', until, reason: UNDO_REASON })
+    },
+  })
+}
+
+/** What was used before cannot be restored, so there is no undo. */
+export function useResetLimit(bond: Bond, limit: LimitState): UserMutation<{ reason: string }, LimitState> {
+  return useUserMutation({
+    mutate: ({ reason }) =>
+      callApi('DELETE /api/users/{id}/limits/{name}/usage', {
+        params: { id: bond.user, name: limit.name },
+        body: { reason },
+      }),
+    invalidates: bondKeys(bond, 'limits'),
+    message: () => `The use of ${limit.name} is 0 again.`,
+  })
+}
+
+export function useSetPlan(bond: Bond): UserMutation<{ plan: string | null; reason: string }> {
+  const setPlan = (plan: string | null, reason: string): Promise<Bond> =>
+    callApi('PUT /api/users/{id}/plan', { ...paramsOf(bond), body: { plan, ...withReason(reason) } })
+  return useUserMutation({
+    mutate: ({ plan, reason }) => setPlan(plan, reason),
+    invalidates: bondKeys(bond, 'limits', 'runtime'),
+    message: (_, { plan }) => (plan === null ? 'The default plan applies.' : `The plan is ${plan}.`),
+    createUndo() {
+      const previous = bond.planOrigin === 'user' ? bond.plan : null
+      return () => setPlan(previous, UNDO_REASON)
+    },
+  })
+}
+
+export function useSetTimeZone(bond: Bond): UserMutation<{ timeZone: string | null; reason: string }> {
+  const setTimeZone = (timeZone: string | null, reason: string): Promise<Bond> =>
+    callApi('PUT /api/users/{id}/timezone', { ...paramsOf(bond), body: { timeZone, ...withReason(reason) } })
+  return useUserMutation({
+    mutate: ({ timeZone, reason }) => setTimeZone(timeZone, reason),
+    invalidates: bondKeys(bond, 'limits'),
+    message: (data) => `The time zone is ${data.timeZone} from the user’s next day on.`,
+    createUndo() {
+      const previous = bond.timeZone
+      return () => setTimeZone(previous, UNDO_REASON)
     },
   })
 }
@@ -52,7 +121,7 @@ interface Detected {
 
 export function useCorrect(bond: Bond): UserMutation<{ fields: Detected; reason: string }> {
   const correct = (fields: Detected, reason: string): Promise<Bond> =>
-    send(bond, 'POST', 'correct', { ...fields, reason })
+    callApi('POST /api/users/{id}/correct', { ...paramsOf(bond), body: { ...fields, reason } })
   return useUserMutation({
     mutate: ({ fields, reason }) => correct(fields, reason),
     invalidates: bondKeys(bond),
@@ -69,23 +138,49 @@ export function useCorrect(bond: Bond): UserMutation<{ fields: Detected; reason:
 
 export function useAddNote(bond: Bond): UserMutation<{ text: string }, Note> {
   return useUserMutation({
-    mutate: ({ text }) => send(bond, 'POST', 'notes', { text }),
-    invalidates: [...userKeys(bond, 'bond', 'events', 'notes')],
+    mutate: ({ text }) => callApi('POST /api/users/{id}/notes', { ...paramsOf(bond), body: { text } }),
+    invalidates: userKeys(bond, 'bond', 'events', 'notes'),
   })
 }
 
 export function useEvict(bond: Bond): UserMutation<{ reason: string }, unknown> {
   return useUserMutation({
-    mutate: ({ reason }) => send(bond, 'POST', 'evict', { reason }),
+    mutate: ({ reason }) => callApi('POST /api/users/{id}/evict', { ...paramsOf(bond), body: withReason(reason) }),
     invalidates: [...userKeys(bond, 'bond', 'events'), ['runtimes']],
     message: () => 'Live clients close when they are no longer in use.',
+  })
+}
+
+/** Loads everything again at the next turn. */
+export function useInvalidateContext(bond: Bond): UserMutation<void, unknown> {
+  return useUserMutation({
+    mutate: () => callApi('DELETE /api/users/{id}/context', paramsOf(bond)),
+    invalidates: userKeys(bond, 'context', 'events'),
+    message: () => 'The loaded context was dropped.',
+  })
+}
+
+export function useForgetAnswers(bond: Bond): UserMutation<void, unknown> {
+  return useUserMutation({
+    mutate: () => callApi('DELETE /api/users/{id}/answers', paramsOf(bond)),
+    invalidates: [...userKeys(bond, 'events'), ['answers']],
+    message: (count) => `${pluralize(Number(count), 'cached answer')} deleted.`,
+  })
+}
+
+export function useEndSession(bond: Bond): UserMutation<{ session: string }, unknown> {
+  return useUserMutation({
+    mutate: ({ session }) =>
+      callApi('DELETE /api/users/{id}/sessions/{session}', { params: { id: bond.user, session } }),
+    invalidates: userKeys(bond, 'sessions', 'events'),
+    message: (_, { session }) => `The session ${session} has ended.`,
   })
 }
 
 /** `onErased` also runs when the page of the user is closed before the response. */
 export function useErase(bond: Bond, onErased: () => void): UserMutation<{ reason: string }, EraseReceipt> {
   return useUserMutation({
-    mutate: ({ reason }) => send(bond, 'POST', 'erase', { reason }),
+    mutate: ({ reason }) => callApi('POST /api/users/{id}/erase', { ...paramsOf(bond), body: { reason } }),
     invalidates: [['user', bond.user], ['users'], ['overview'], ['runtimes'], ['answers']],
     message({ erased }) {
       const records = Object.values(erased).reduce((sum, count) => sum + count, 0)
@@ -98,7 +193,7 @@ export function useErase(bond: Bond, onErased: () => void): UserMutation<{ reaso
 /** Verifies the hash chain of the user's log and shows the result as a toast. */
 export function useVerifyLog(user: string): UseMutationResult<Verification, Error, void> {
   return useMutation({
-    mutationFn: () => fetchApi<Verification>(apiUrl(['users', user, 'verify'])),
+    mutationFn: () => callApi('GET /api/users/{id}/verify', { params: { id: user } }),
     onSuccess: (verification) => showToast(verificationMessage(verification)),
     onError: (error) => showToast(`The event log could not be verified: ${error.message}`),
   })
@@ -143,26 +238,24 @@ function userKeys({ user }: Bond, ...parts: readonly string[]): readonly QueryKe
   return parts.map((part) => ['user', user, part])
 }
 
-/** What a change of the bond changes: the bond and its log, the list of users and the counts over all users. */
-function bondKeys(bond: Bond): readonly QueryKey[] {
-  return [...userKeys(bond, 'bond', 'events'), ['users'], ['overview']]
+/** What a change of the bond changes: the bond and its log, the list of users, the counts over all users, and more. */
+function bondKeys(bond: Bond, ...parts: readonly string[]): readonly QueryKey[] {
+  return [...userKeys(bond, 'bond', 'events', ...parts), ['users'], ['overview']]
+}
+
+function paramsOf({ user }: Bond): { readonly params: { readonly id: string } } {
+  return { params: { id: user } }
+}
+
+function withReason(reason: string): { readonly reason?: string } {
+  return reason === '' ? {} : { reason }
 }
 
 function sendBlock(bond: Bond, { reason, until }: { reason: string; until: string | null }): Promise<Bond> {
-  return send(bond, 'PUT', 'block', until === null ? { reason } : { reason, until })
+  const body = until === null ? { reason } : { reason, until }
+  return callApi('PUT /api/users/{id}/block', { ...paramsOf(bond), body })
 }
 
 function sendUnblock(bond: Bond, reason: string): Promise<Bond> {
-  return send(bond, 'DELETE', 'block', { reason })
-}
-
-function send<Answer>(
-  { user }: Bond,
-  method: 'POST' | 'PUT' | 'DELETE',
-  part: string,
-  fields: Readonly<Record<string, unknown>>,
-): Promise<Answer> {
-  const { reason, ...others } = fields
-  const body = reason === undefined || reason === '' ? others : fields
-  return fetchApi(apiUrl(['users', user, part]), { method, body })
+  return callApi('DELETE /api/users/{id}/block', { ...paramsOf(bond), body: withReason(reason) })
 }

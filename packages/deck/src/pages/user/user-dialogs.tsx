@@ -1,13 +1,22 @@
-import './user-dialogs.css'
-import type { Bond } from 'purser'
-import { type ReactElement, type ReactNode, useId, useState } from 'react'
+import { type ReactElement, useId, useState } from 'react'
 import { useLocation } from 'wouter'
 import type { Vocabulary } from '../../api/vocabulary.ts'
+import type { Bond } from '../../api/wire.ts'
 import { now } from '../../browser/effects.ts'
 import { FormDialog } from '../../components/dialog.tsx'
 import { Field } from '../../components/field.tsx'
+import { ReasonField } from '../../components/reason-field.tsx'
 import { Select } from '../../components/select.tsx'
-import { useBlock, useCorrect, useErase, useEvict, useSetCap, useUnblock } from './use-user-mutations.ts'
+import { type AmountKind, AmountOptions } from './amount-options.tsx'
+import {
+  useBlock,
+  useCorrect,
+  useErase,
+  useEvict,
+  useSetCap,
+  useSetTimeZone,
+  useUnblock,
+} from './use-user-mutations.ts'
 
 interface UserDialogProps {
   readonly bond: Bond
@@ -16,8 +25,8 @@ interface UserDialogProps {
 
 export function CapDialog({ bond, close }: UserDialogProps): ReactElement {
   const setCap = useSetCap(bond)
-  const [kind, setKind] = useState<'number' | 'unlimited' | 'default'>(
-    bond.capOrigin === 'default' ? 'default' : bond.dailyCap === 0 ? 'unlimited' : 'number',
+  const [kind, setKind] = useState<AmountKind>(
+    bond.capOrigin !== 'user' ? 'default' : bond.dailyCap === 0 ? 'unlimited' : 'number',
   )
   const [number, setNumber] = useState(bond.dailyCap === 0 ? '' : String(bond.dailyCap))
   const [reason, setReason] = useState('')
@@ -32,39 +41,16 @@ export function CapDialog({ bond, close }: UserDialogProps): ReactElement {
       submit={() => setCap.mutate({ cap, reason }, { onSuccess: close })}
       close={close}
     >
-      <fieldset className="cap-options">
-        <legend className="sr-only">Cap</legend>
-        <CapOption isChecked={kind === 'number'} onCheck={() => setKind('number')}>
-          At most
-          <input
-            type="text"
-            inputMode="numeric"
-            className="cap-options__number"
-            aria-label="Messages per day"
-            value={number}
-            onFocus={() => setKind('number')}
-            onInput={(event) => setNumber(event.currentTarget.value.trim())}
-          />
-          per day
-        </CapOption>
-        <CapOption isChecked={kind === 'unlimited'} onCheck={() => setKind('unlimited')}>
-          Unlimited
-        </CapOption>
-        <CapOption isChecked={kind === 'default'} onCheck={() => setKind('default')}>
-          Use the default cap
-        </CapOption>
-      </fieldset>
+      <AmountOptions
+        legend="Cap"
+        unit="messages per day"
+        kind={kind}
+        amount={number}
+        setKind={setKind}
+        setAmount={setNumber}
+      />
       <ReasonField value={reason} onChange={setReason} />
     </FormDialog>
-  )
-}
-
-function CapOption(props: { isChecked: boolean; onCheck(): void; children: ReactNode }): ReactElement {
-  return (
-    <label className="cap-options__option">
-      <input type="radio" name="cap" checked={props.isChecked} onChange={props.onCheck} />
-      {props.children}
-    </label>
   )
 }
 
@@ -140,12 +126,41 @@ export function CorrectDialog({ bond, close, vocabulary }: UserDialogProps & { v
       submit={() => correct.mutate({ fields, reason }, { onSuccess: close })}
       close={close}
     >
-      <SuggestField label="Phase" value={phase} suggestions={vocabulary.phases} onChange={setPhase} />
-      <SuggestField label="Risk" value={riskLevel} suggestions={vocabulary.riskLevels} onChange={setRiskLevel} />
+      <ValueField label="Phase" value={phase} {...vocabulary.phaseChoice} onChange={setPhase} />
+      <ValueField label="Risk" value={riskLevel} {...vocabulary.riskChoice} onChange={setRiskLevel} />
       <ReasonField value={reason} onChange={setReason} isRequired />
     </FormDialog>
   )
 }
+
+export function TimeZoneDialog({ bond, close }: UserDialogProps): ReactElement {
+  const setTimeZone = useSetTimeZone(bond)
+  const [timeZone, setZone] = useState(bond.timeZone)
+  const [reason, setReason] = useState('')
+  const isDefault = timeZone.trim() === ''
+  return (
+    <FormDialog
+      title="Time zone"
+      lead="Decides when the user’s days, weeks and months begin. The running day ends in the old zone."
+      submitLabel="Set the time zone"
+      isComplete={timeZone.trim() !== bond.timeZone}
+      mutation={setTimeZone}
+      submit={() => setTimeZone.mutate({ timeZone: isDefault ? null : timeZone.trim(), reason }, { onSuccess: close })}
+      close={close}
+    >
+      <ValueField
+        label="Zone, empty for the default"
+        value={timeZone}
+        values={ZONES}
+        isDeclared={false}
+        onChange={setZone}
+      />
+      <ReasonField value={reason} onChange={setReason} />
+    </FormDialog>
+  )
+}
+
+const ZONES: readonly string[] = Intl.supportedValuesOf('timeZone')
 
 export function EvictDialog({ bond, close }: UserDialogProps): ReactElement {
   const evict = useEvict(bond)
@@ -203,35 +218,26 @@ export function EraseDialog({ bond, close }: UserDialogProps): ReactElement {
   )
 }
 
-/** The reason that is recorded in the event log with an action. */
-function ReasonField(props: { value: string; onChange(value: string): void; isRequired?: boolean }): ReactElement {
-  return (
-    <Field
-      label={<>Reason {!props.isRequired && <span className="muted">(optional)</span>}</>}
-      hint="Recorded in the user’s event log with the name of your key."
-    >
-      {(control) => (
-        <textarea
-          {...control}
-          rows={2}
-          maxLength={500}
-          required={props.isRequired ?? false}
-          value={props.value}
-          onInput={(event) => props.onChange(event.currentTarget.value)}
-        />
-      )}
-    </Field>
-  )
-}
-
-/** A text field that suggests known values and accepts others. */
-function SuggestField(props: {
+/** A select of the declared values; where none are declared, a text field that suggests known values. */
+function ValueField(props: {
   label: string
   value: string
-  suggestions: readonly string[]
+  values: readonly string[]
+  isDeclared: boolean
   onChange(value: string): void
 }): ReactElement {
+  const { value, values } = props
   const listId = useId()
+  if (props.isDeclared) {
+    const known = values.includes(value) ? values : [...values, value]
+    return (
+      <Field label={props.label}>
+        {(control) => (
+          <Select {...control} value={value} options={known.map((name) => [name, name])} onChange={props.onChange} />
+        )}
+      </Field>
+    )
+  }
   return (
     <Field label={props.label}>
       {(control) => (
@@ -239,13 +245,13 @@ function SuggestField(props: {
           <input
             {...control}
             list={listId}
-            value={props.value}
+            value={value}
             autoComplete="off"
             onInput={(event) => props.onChange(event.currentTarget.value)}
           />
           <datalist id={listId}>
-            {props.suggestions.map((value) => (
-              <option key={value} value={value} />
+            {values.map((name) => (
+              <option key={name} value={name} />
             ))}
           </datalist>
         </>

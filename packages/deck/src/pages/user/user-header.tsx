@@ -1,23 +1,34 @@
 import './user-header.css'
-import type { Bond } from 'purser'
 import { type ReactElement, useId, useState } from 'react'
 import { Link } from 'wouter'
 import { apiUrl } from '../../api/client.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
+import type { Bond } from '../../api/wire.ts'
+import { useShortcuts } from '../../browser/keyboard.ts'
 import { Button } from '../../components/button.tsx'
 import { Callout } from '../../components/callout.tsx'
 import { CopyButton } from '../../components/copy-button.tsx'
 import { Popover } from '../../components/popover.tsx'
 import { BlockedTag, PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { AbsoluteTime, ElapsedTime, RelativeTime } from '../../components/timestamps.tsx'
+import { formatInteger } from '../../format-number.ts'
 import { useCan } from '../../layout/session.ts'
-import { useVerifyLog } from './use-user-mutations.ts'
-import { BlockDialog, CapDialog, CorrectDialog, EraseDialog, EvictDialog, UnblockDialog } from './user-dialogs.tsx'
+import { useForgetAnswers, useInvalidateContext, useVerifyLog } from './use-user-mutations.ts'
+import {
+  BlockDialog,
+  CapDialog,
+  CorrectDialog,
+  EraseDialog,
+  EvictDialog,
+  TimeZoneDialog,
+  UnblockDialog,
+} from './user-dialogs.tsx'
 
-type DialogName = 'cap' | 'block' | 'unblock' | 'correct' | 'evict' | 'erase'
+type DialogName = 'cap' | 'block' | 'unblock' | 'correct' | 'zone' | 'evict' | 'erase'
 
-/** Id, phase, risk level and block of a user, and the actions on them. */
-export function UserHeader({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary }): ReactElement {
+/** Id and state of a user in one sentence, and the actions. */
+export function UserHeader(props: { bond: Bond; vocabulary: Vocabulary; riskSince: string | null }): ReactElement {
+  const { bond, vocabulary } = props
   const [dialog, setDialog] = useState<DialogName | null>(null)
   const dialogProps = { bond, close: () => setDialog(null) }
   return (
@@ -31,30 +42,46 @@ export function UserHeader({ bond, vocabulary }: { bond: Bond; vocabulary: Vocab
         <h1>
           <bdi>{bond.user}</bdi>
         </h1>
+        {bond.blocked !== null && <BlockedTag />}
         <CopyButton text={bond.user} label="Copy the user id" />
       </div>
-      <div className="user-header__status">
-        <PhaseTag phase={bond.phase} vocabulary={vocabulary} />
-        {bond.phaseEnteredAt !== null && (
-          <span className="user-header__duration muted small">
-            for <ElapsedTime since={bond.phaseEnteredAt} zone={bond.timeZone} />
-          </span>
-        )}
-        <RiskTag level={bond.riskLevel} vocabulary={vocabulary} />
-        {bond.blocked !== null && <BlockedTag />}
-        <span className="muted small">
-          last seen <RelativeTime at={bond.lastSeenAt} zone={bond.timeZone} />
-        </span>
-      </div>
+      <StateSentence {...props} />
       <Actions bond={bond} openDialog={setDialog} />
       {bond.blocked !== null && <BlockCallout block={bond.blocked} timeZone={bond.timeZone} />}
       {dialog === 'cap' && <CapDialog {...dialogProps} />}
       {dialog === 'block' && <BlockDialog {...dialogProps} />}
       {dialog === 'unblock' && <UnblockDialog {...dialogProps} />}
       {dialog === 'correct' && <CorrectDialog {...dialogProps} vocabulary={vocabulary} />}
+      {dialog === 'zone' && <TimeZoneDialog {...dialogProps} />}
       {dialog === 'evict' && <EvictDialog {...dialogProps} />}
       {dialog === 'erase' && <EraseDialog {...dialogProps} />}
     </header>
+  )
+}
+
+/** `riskSince`: when the risk level last changed; null if that is not known. */
+function StateSentence(props: { bond: Bond; vocabulary: Vocabulary; riskSince: string | null }): ReactElement {
+  const { bond, vocabulary, riskSince } = props
+  const zone = bond.timeZone
+  const turns = `${formatInteger(bond.dailyCount)}${bond.dailyCap === 0 ? '' : ` of ${formatInteger(bond.dailyCap)}`}`
+  return (
+    <p className="user-header__status">
+      <RiskTag level={bond.riskLevel} vocabulary={vocabulary} /> risk
+      {riskSince !== null && (
+        <>
+          {' '}
+          for <ElapsedTime since={riskSince} zone={zone} />
+        </>
+      )}
+      , in <PhaseTag phase={bond.phase} vocabulary={vocabulary} />
+      {bond.phaseEnteredAt !== null && (
+        <>
+          {' '}
+          for <ElapsedTime since={bond.phaseEnteredAt} zone={zone} />
+        </>
+      )}
+      ; {turns} messages today, last seen <RelativeTime at={bond.lastSeenAt} zone={zone} />.
+    </p>
   )
 }
 
@@ -76,55 +103,55 @@ function BlockCallout(props: { block: NonNullable<Bond['blocked']>; timeZone: st
 
 function Actions({ bond, openDialog }: { bond: Bond; openDialog(name: DialogName): void }): ReactElement {
   const canOperate = useCan('operator')
+  const blockDialog = bond.blocked === null ? 'block' : 'unblock'
+  useShortcuts(canOperate ? { b: () => openDialog(blockDialog), c: () => openDialog('cap') } : {})
   return (
     <div className="user-header__actions">
       {canOperate && (
         <>
           <Button onClick={() => openDialog('cap')}>Set cap</Button>
           <Button onClick={() => openDialog('correct')}>Correct</Button>
-          <Button onClick={() => openDialog(bond.blocked === null ? 'block' : 'unblock')}>
-            {bond.blocked === null ? 'Block' : 'Unblock'}
-          </Button>
+          <Button onClick={() => openDialog(blockDialog)}>{bond.blocked === null ? 'Block' : 'Unblock'}</Button>
         </>
       )}
-      <MoreMenu user={bond.user} openDialog={openDialog} />
+      <MoreMenu bond={bond} openDialog={openDialog} />
     </div>
   )
 }
 
 /** The less frequent actions. */
-function MoreMenu({ user, openDialog }: { user: string; openDialog(name: DialogName): void }): ReactElement {
+function MoreMenu({ bond, openDialog }: { bond: Bond; openDialog(name: DialogName): void }): ReactElement {
   const canOperate = useCan('operator')
-  const canErase = useCan('admin')
-  const verifyLog = useVerifyLog(user)
+  const isAdmin = useCan('admin')
+  const verifyLog = useVerifyLog(bond.user)
+  const invalidate = useInvalidateContext(bond)
+  const forget = useForgetAnswers(bond)
   const id = useId()
-  const closesMenu = { popoverTarget: id, popoverTargetAction: 'hide' } as const
+  const item = (label: string, run: () => void, className = 'action-menu__item'): ReactElement => (
+    <button type="button" className={className} popoverTarget={id} popoverTargetAction="hide" onClick={run}>
+      {label}
+    </button>
+  )
   return (
     <>
       <Button popoverTarget={id}>More</Button>
       <Popover id={id} className="action-menu">
-        <button type="button" className="action-menu__item" {...closesMenu} onClick={() => verifyLog.mutate()}>
-          Verify the event log
-        </button>
+        {item('Verify the event log', () => verifyLog.mutate())}
         {canOperate && (
           <>
-            <a className="action-menu__item" href={apiUrl(['users', user, 'export']).href} download>
+            <a className="action-menu__item" href={apiUrl('/api/users/{id}/export', { id: bond.user }).href} download>
               Export all data
             </a>
-            <button type="button" className="action-menu__item" {...closesMenu} onClick={() => openDialog('evict')}>
-              Close live clients…
-            </button>
+            {item('Set the time zone…', () => openDialog('zone'))}
+            {item('Close live clients…', () => openDialog('evict'))}
           </>
         )}
-        {canErase && (
-          <button
-            type="button"
-            className="action-menu__item action-menu__item--danger"
-            {...closesMenu}
-            onClick={() => openDialog('erase')}
-          >
-            Erase…
-          </button>
+        {isAdmin && (
+          <>
+            {item('Drop the loaded context', () => invalidate.mutate())}
+            {item('Forget cached answers', () => forget.mutate())}
+            {item('Erase…', () => openDialog('erase'), 'action-menu__item action-menu__item--danger')}
+          </>
         )}
       </Popover>
     </>

@@ -1,11 +1,10 @@
 import './user-page.css'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import type { Bond } from 'purser'
 import { type KeyboardEvent, type ReactElement, useEffect, useState } from 'react'
 import { useLocation } from 'wouter'
 import { bondQuery, eventsQuery, useVocabulary } from '../../api/queries.ts'
-import type { LedgerEvent } from '../../api/responses.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
+import type { Bond, Event } from '../../api/wire.ts'
 import { useShortcuts } from '../../browser/keyboard.ts'
 import { useSearchParam } from '../../browser/use-search-param.ts'
 import { Surface } from '../../components/card.tsx'
@@ -57,8 +56,9 @@ function UnknownUser({ user }: { user: string }): ReactElement {
 
 function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary }): ReactElement {
   const log = useInfiniteQuery(eventsQuery(bond.user))
-  const events: readonly LedgerEvent[] = log.data?.pages.flatMap(({ data }) => data) ?? []
+  const events: readonly Event[] = log.data?.pages.flatMap(({ data }) => data) ?? []
   const [tabParam, setTabParam] = useSearchParam('tab')
+  const [types, setTypes] = useSearchParam('types')
   const [openSequence, setOpenSequence] = useState<number | null>(null)
   const tab = TABS.find(([name]) => name === tabParam)?.[0] ?? 'events'
 
@@ -68,6 +68,7 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
 
   function openEvent(sequence: number): void {
     selectTab('events')
+    setTypes('')
     // Reset first, so that an event that is opened again is scrolled into view again.
     setOpenSequence(null)
     requestAnimationFrame(() => setOpenSequence(sequence))
@@ -75,7 +76,11 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
 
   return (
     <Page>
-      <UserHeader bond={bond} vocabulary={vocabulary} />
+      <UserHeader
+        bond={bond}
+        vocabulary={vocabulary}
+        riskSince={events.find(({ type }) => type === 'risk_change')?.at ?? null}
+      />
       <div className="user-page__grid">
         <div className="user-page__timeline">
           {log.data !== undefined && (
@@ -92,26 +97,49 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
         <Surface className="user-page__details" label="Details">
           <Tabs selected={tab} select={selectTab} />
           <div role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`} className="user-page__panel">
-            {tab === 'context' && <ContextPreview user={bond.user} />}
-            {tab === 'runtime' && <RuntimePanel user={bond.user} />}
+            {tab === 'context' && <ContextPreview bond={bond} />}
+            {tab === 'runtime' && <RuntimePanel bond={bond} />}
             {tab === 'events' && (
-              <QueryResult query={log} name="events" lines={6}>
-                {() => (
-                  <EventList
-                    events={events}
-                    timeZone={bond.timeZone}
-                    vocabulary={vocabulary}
-                    openSequence={openSequence}
-                    loadMore={log.hasNextPage ? () => void log.fetchNextPage() : undefined}
-                    isLoadingMore={log.isFetchingNextPage}
-                  />
-                )}
-              </QueryResult>
+              <EventPanel
+                bond={bond}
+                vocabulary={vocabulary}
+                types={types}
+                setTypes={setTypes}
+                openSequence={openSequence}
+              />
             )}
           </div>
         </Surface>
       </div>
     </Page>
+  )
+}
+
+/** The log of some types; all types are shared with the timeline. */
+function EventPanel(props: {
+  bond: Bond
+  vocabulary: Vocabulary
+  types: string
+  setTypes(types: string): void
+  openSequence: number | null
+}): ReactElement {
+  const { bond, types } = props
+  const log = useInfiniteQuery(eventsQuery(bond.user, types))
+  return (
+    <QueryResult query={log} name="events" lines={6}>
+      {({ pages }) => (
+        <EventList
+          types={types}
+          setTypes={props.setTypes}
+          events={pages.flatMap(({ data }) => data)}
+          timeZone={bond.timeZone}
+          vocabulary={props.vocabulary}
+          openSequence={props.openSequence}
+          loadMore={log.hasNextPage ? () => void log.fetchNextPage() : undefined}
+          isLoadingMore={log.isFetchingNextPage}
+        />
+      )}
+    </QueryResult>
   )
 }
 

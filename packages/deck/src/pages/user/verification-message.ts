@@ -1,4 +1,4 @@
-import type { Verification } from 'purser'
+import type { Verification } from '../../api/wire.ts'
 import { pluralize } from '../../format-number.ts'
 
 /** The result of a verification in one sentence. */

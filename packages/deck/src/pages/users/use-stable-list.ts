@@ -1,5 +1,5 @@
-import type { Bond } from 'purser'
 import { useEffect, useRef, useState } from 'react'
+import type { Bond } from '../../api/wire.ts'
 import { now, setTimer } from '../../browser/effects.ts'
 import { announce } from '../../components/live-region.tsx'
 import { pluralize } from '../../format-number.ts'

@@ -1,11 +1,11 @@
 // biome-ignore-all lint/a11y/noRedundantRoles: on a narrow page the rows are laid out as blocks, and a table that is not displayed as one loses its implicit roles
 import './user-table.css'
-import type { Bond } from 'purser'
 import type { ReactElement, RefObject } from 'react'
 import { Link } from 'wouter'
 import type { Vocabulary } from '../../api/vocabulary.ts'
+import type { Bond } from '../../api/wire.ts'
 import { type UserSearch, userPath, usersPath } from '../../browser/location.ts'
-import { CapUsage } from '../../components/cap-usage.tsx'
+import { CapUsage } from '../../components/limit-usage.tsx'
 import { BlockedTag, PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
 

@@ -1,15 +1,19 @@
 import './users-overview.css'
 import type { ReactElement } from 'react'
 import { Link } from 'wouter'
-import type { Overview } from '../../api/responses.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
+import type { Overview } from '../../api/wire.ts'
 import { type UserSearch, usersPath } from '../../browser/location.ts'
 import { Surface } from '../../components/card.tsx'
 import { heatOf, PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { formatInteger } from '../../format-number.ts'
 
 /** Counts over all users. Every count is a link to the list with that filter. */
-export function UsersOverview(props: { overview: Overview; vocabulary: Vocabulary; search: UserSearch }): ReactElement {
+export function UsersOverview(props: {
+  overview: Overview
+  vocabulary: Vocabulary
+  search?: UserSearch
+}): ReactElement {
   const { overview, vocabulary, search } = props
   return (
     <Surface className="users-overview" label="Overview">
@@ -22,8 +26,8 @@ export function UsersOverview(props: { overview: Overview; vocabulary: Vocabular
         shares={vocabulary.phases.map((phase) => ({
           name: phase,
           count: overview.phases[phase] ?? 0,
-          href: usersPath({ phase: search.phase === phase ? '' : phase }),
-          isSelected: search.phase === phase,
+          href: usersPath({ phase: search?.phase === phase ? '' : phase }),
+          isSelected: search?.phase === phase,
           tone: { 'data-hue': vocabulary.hueOf(phase) },
           tag: <PhaseTag phase={phase} vocabulary={vocabulary} />,
         }))}
@@ -33,8 +37,8 @@ export function UsersOverview(props: { overview: Overview; vocabulary: Vocabular
         shares={vocabulary.riskLevels.map((level) => ({
           name: level,
           count: overview.riskLevels[level] ?? 0,
-          href: usersPath({ riskLevel: search.riskLevel === level ? '' : level }),
-          isSelected: search.riskLevel === level,
+          href: usersPath({ riskLevel: search?.riskLevel === level ? '' : level }),
+          isSelected: search?.riskLevel === level,
           tone: { 'data-heat': heatOf(level, vocabulary) },
           tag: <RiskTag level={level} vocabulary={vocabulary} />,
         }))}

@@ -3,6 +3,7 @@ import type { AppContext } from '../../app/context.ts'
 import { recordAudit, recordRequest } from '../../http/audit.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getUser } from '../../http/params.ts'
+import { responseOf } from '../../http/response-schemas.ts'
 
 const tag = 'answers'
 
@@ -10,7 +11,11 @@ const tag = 'answers'
 export function registerAnswerRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/answers/stats',
-    defineRoute('read', { tag, summary: 'Size and hit counts of the answer cache.' }),
+    defineRoute('read', {
+      tag,
+      summary: 'Size and hit counts of the answer cache.',
+      response: responseOf('AnswerStats'),
+    }),
     async () => context.purser.answers.stats(),
   )
   app.delete(

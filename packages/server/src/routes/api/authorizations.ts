@@ -3,7 +3,8 @@ import type { AppContext } from '../../app/context.ts'
 import { parseAudit } from '../../http/audit.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getBody, getParam, getUser } from '../../http/params.ts'
-import { ANY_VALUE, listSchema, objectSchema, TEXT } from '../../http/schemas.ts'
+import { listOf } from '../../http/response-schemas.ts'
+import { ANY_VALUE, objectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'runtime'
 const params = ['id', 'name']
@@ -15,7 +16,7 @@ export function registerAuthorizationRoutes(app: FastifyInstance, context: AppCo
     defineRoute('application:read', {
       tag,
       summary: 'Lists the MCP servers that the user has authorized.',
-      response: listSchema('Authorized MCP servers.'),
+      response: listOf('McpAuthorization', 'Authorized MCP servers.'),
     }),
     async (request) => ({ data: await getUser(request, context).runtime.mcpAuthorizations(), cursor: null }),
   )

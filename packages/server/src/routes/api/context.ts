@@ -8,6 +8,7 @@ import { getIfMatch, sendWithEtag, withPrecondition } from '../../http/condition
 import { defineRoute } from '../../http/define-route.ts'
 import { idempotencyOptions } from '../../http/idempotency.ts'
 import { getBody, getQuery, getUser, parseNumber } from '../../http/params.ts'
+import { responseOf } from '../../http/response-schemas.ts'
 import { ANY_OBJECT, DECIMAL, INTEGER, listSchema, objectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'context'
@@ -21,6 +22,7 @@ export function registerContextRoutes(app: FastifyInstance, context: AppContext)
     defineRoute('application:read', {
       tag,
       summary: 'Resolves the context that a prompt would contain now; with explain=1 with a receipt.',
+      response: responseOf('Context'),
       query: {
         mode: TEXT,
         budgetMs: DECIMAL,

@@ -5,7 +5,7 @@ import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
 import { VERSION } from '../../app/version.ts'
 import { defineRoute } from '../../http/define-route.ts'
-import { listSchema } from '../../http/schemas.ts'
+import { listOf, responseOf } from '../../http/response-schemas.ts'
 
 const tag = 'service'
 
@@ -65,13 +65,17 @@ export function registerHealthRoutes(app: FastifyInstance, context: AppContext):
     defineRoute('read', {
       tag,
       summary: 'Lists the instances on the store: version, start, last heartbeat, live runtimes, answer statistics.',
-      response: listSchema('Instances.'),
+      response: listOf('Instance', 'Instances.'),
     }),
     async () => ({ data: await context.purser.instances(), cursor: null }),
   )
   app.get(
     '/api/overview',
-    defineRoute('read', { tag: 'users', summary: 'Counts users by phase and risk level, and describes the server.' }),
+    defineRoute('read', {
+      tag: 'users',
+      summary: 'Counts users by phase and risk level, and describes the server.',
+      response: responseOf('Overview'),
+    }),
     async () => ({
       ...(await context.purser.overview()),
       vocabulary: {

@@ -6,7 +6,8 @@ import { getIdentity } from '../../auth/authenticate.ts'
 import { recordAudit } from '../../http/audit.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getBody, getParam, getQuery } from '../../http/params.ts'
-import { ANY_VALUE, listSchema, objectSchema, optionalObjectSchema, TEXT } from '../../http/schemas.ts'
+import { listOf, responseOf } from '../../http/response-schemas.ts'
+import { ANY_VALUE, objectSchema, optionalObjectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'keys'
 
@@ -14,7 +15,11 @@ const tag = 'keys'
 export function registerKeyRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/keys',
-    defineRoute('admin', { tag, summary: 'Lists the API keys, without their secrets.', response: listSchema('Keys.') }),
+    defineRoute('admin', {
+      tag,
+      summary: 'Lists the API keys, without their secrets.',
+      response: listOf('ApiKey', 'Keys.'),
+    }),
     async () => ({ data: await context.keys.list(), cursor: null }),
   )
   app.post(
@@ -22,6 +27,7 @@ export function registerKeyRoutes(app: FastifyInstance, context: AppContext): vo
     defineRoute('admin', {
       tag,
       summary: 'Creates an API key. Its secret is returned only once.',
+      response: responseOf('NewApiKey'),
       body: objectSchema({ role: ANY_VALUE, name: TEXT, user: TEXT }, ['role']),
     }),
     async (request) => {

@@ -6,15 +6,8 @@ import { parseIfMatch, requireMatchingBond, sendVersioned, withPrecondition } fr
 import { defineRoute } from '../../http/define-route.ts'
 import { type IdempotencyOptions, idempotencyOptions } from '../../http/idempotency.ts'
 import { getBody, getParam, getQuery, getUser, parseNumber } from '../../http/params.ts'
-import {
-  ANY_OBJECT,
-  ANY_VALUE,
-  INTEGER,
-  listSchema,
-  objectSchema,
-  optionalObjectSchema,
-  TEXT,
-} from '../../http/schemas.ts'
+import { listOf, responseOf } from '../../http/response-schemas.ts'
+import { ANY_OBJECT, ANY_VALUE, INTEGER, objectSchema, optionalObjectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'ledger'
 const USAGE = {
@@ -37,8 +30,10 @@ export function registerLedgerRoutes(app: FastifyInstance, context: AppContext):
 }
 
 function registerQueries(app: FastifyInstance, context: AppContext): void {
-  app.get('/api/users/:id/bond', defineRoute('read', { tag, summary: 'Returns the bond.' }), async (request, reply) =>
-    sendVersioned(reply, await getUser(request, context).ledger.bond()),
+  app.get(
+    '/api/users/:id/bond',
+    defineRoute('read', { tag, summary: 'Returns the bond.', response: responseOf('Bond') }),
+    async (request, reply) => sendVersioned(reply, await getUser(request, context).ledger.bond()),
   )
   app.get(
     '/api/users/:id/events',
@@ -46,7 +41,7 @@ function registerQueries(app: FastifyInstance, context: AppContext): void {
       tag,
       summary: 'Lists the event log, newest first.',
       query: { limit: INTEGER, before: INTEGER, types: { ...TEXT, description: 'Separated by commas.' } },
-      response: listSchema('Events.'),
+      response: listOf('Event', 'Events.'),
     }),
     async (request) => {
       const query = getQuery(request)
@@ -63,7 +58,11 @@ function registerQueries(app: FastifyInstance, context: AppContext): void {
   )
   app.get(
     '/api/users/:id/verify',
-    defineRoute('read', { tag, summary: 'Verifies the hash chain of the event log.' }),
+    defineRoute('read', {
+      tag,
+      summary: 'Verifies the hash chain of the event log.',
+      response: responseOf('Verification'),
+    }),
     async (request) => getUser(request, context).ledger.verify(),
   )
 }
@@ -152,6 +151,7 @@ function registerModeration(app: FastifyInstance, context: AppContext): void {
     defineRoute('users:moderate', {
       tag,
       summary: 'Sets the daily cap: an integer, 0 for unlimited, null for the default.',
+      response: responseOf('Bond'),
       body: objectSchema({ cap: ANY_VALUE, reason: ANY_VALUE }, ['cap']),
     }),
     changeBond((user, request, options) =>
@@ -163,6 +163,7 @@ function registerModeration(app: FastifyInstance, context: AppContext): void {
     defineRoute('users:moderate', {
       tag,
       summary: 'Blocks a user.',
+      response: responseOf('Bond'),
       body: optionalObjectSchema({ reason: ANY_VALUE, until: ANY_VALUE }),
     }),
     changeBond((user, request, options) => {
@@ -175,6 +176,7 @@ function registerModeration(app: FastifyInstance, context: AppContext): void {
     defineRoute('users:moderate', {
       tag,
       summary: 'Unblocks a user.',
+      response: responseOf('Bond'),
       body: optionalObjectSchema({ reason: ANY_VALUE }),
     }),
     changeBond((user, request, options) => user.ledger.unblock({ ...parseAudit(request), ...options })),
@@ -184,6 +186,7 @@ function registerModeration(app: FastifyInstance, context: AppContext): void {
     defineRoute('users:moderate', {
       tag,
       summary: 'Overrides the phase or the risk level.',
+      response: responseOf('Bond'),
       body: objectSchema({ phase: ANY_VALUE, riskLevel: ANY_VALUE, reason: ANY_VALUE }),
     }),
     changeBond((user, request, options) => {
@@ -196,6 +199,7 @@ function registerModeration(app: FastifyInstance, context: AppContext): void {
     defineRoute('users:write', {
       tag,
       summary: "Sets the user's time zone; null for the default.",
+      response: responseOf('Bond'),
       body: objectSchema({ timeZone: ANY_VALUE, reason: ANY_VALUE }, ['timeZone']),
     }),
     changeBond((user, request, options) =>
@@ -211,7 +215,7 @@ function registerNotes(app: FastifyInstance, context: AppContext): void {
       tag,
       summary: "Lists the operators' notes, newest first.",
       query: { limit: INTEGER, before: TEXT },
-      response: listSchema('Notes.'),
+      response: listOf('Note', 'Notes.'),
     }),
     async (request) => {
       const query = getQuery(request)
@@ -225,6 +229,7 @@ function registerNotes(app: FastifyInstance, context: AppContext): void {
     defineRoute('users:moderate', {
       tag,
       summary: 'Adds a note.',
+      response: responseOf('Note'),
       body: objectSchema({ text: ANY_VALUE, reason: ANY_VALUE }, ['text']),
     }),
     async (request) => {

@@ -6,7 +6,8 @@ import { parseIfMatch, sendVersioned, withPrecondition } from '../../http/condit
 import { defineRoute } from '../../http/define-route.ts'
 import { type IdempotencyOptions, idempotencyOptions } from '../../http/idempotency.ts'
 import { getBody, getParam, getUser } from '../../http/params.ts'
-import { ANY_VALUE, listSchema, objectSchema, optionalObjectSchema } from '../../http/schemas.ts'
+import { listOf, responseOf } from '../../http/response-schemas.ts'
+import { ANY_VALUE, objectSchema, optionalObjectSchema } from '../../http/schemas.ts'
 
 const tag = 'limits'
 
@@ -18,7 +19,7 @@ interface ChangeOptions extends IdempotencyOptions {
 export function registerLimitRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/plans',
-    defineRoute('read', { tag, summary: 'Lists the configured plans.', response: listSchema('Plans.') }),
+    defineRoute('read', { tag, summary: 'Lists the configured plans.', response: listOf('Plan', 'Plans.') }),
     async () => ({ data: context.purser.vocabulary.plans, cursor: null }),
   )
   app.get(
@@ -26,7 +27,7 @@ export function registerLimitRoutes(app: FastifyInstance, context: AppContext): 
     defineRoute('read', {
       tag,
       summary: 'Lists the limits of a user, in the order of decision.',
-      response: listSchema('Limits.'),
+      response: listOf('LimitState', 'Limits.'),
     }),
     async (request) => ({ data: await getUser(request, context).ledger.limits(), cursor: null }),
   )
@@ -35,6 +36,7 @@ export function registerLimitRoutes(app: FastifyInstance, context: AppContext): 
     defineRoute('users:moderate', {
       tag,
       summary: 'Assigns a plan; null is the default one.',
+      response: responseOf('Bond'),
       body: objectSchema({ plan: ANY_VALUE, reason: ANY_VALUE }, ['plan']),
     }),
     async (request, reply) => {
@@ -57,6 +59,7 @@ function registerChanges(app: FastifyInstance, context: AppContext): void {
     defineRoute('users:moderate', {
       tag,
       summary: 'Sets what a user may use under a limit; null is no limit.',
+      response: responseOf('LimitState'),
       params: ['id', 'name'],
       body: objectSchema({ max: ANY_VALUE, until: ANY_VALUE, reason: ANY_VALUE }, ['max']),
     }),
@@ -70,6 +73,7 @@ function registerChanges(app: FastifyInstance, context: AppContext): void {
     defineRoute('users:moderate', {
       tag,
       summary: 'Returns a limit of a user to the configured one.',
+      response: responseOf('LimitState'),
       params: ['id', 'name'],
       body: optionalObjectSchema({ reason: ANY_VALUE }),
     }),
@@ -82,6 +86,7 @@ function registerChanges(app: FastifyInstance, context: AppContext): void {
     defineRoute('users:moderate', {
       tag,
       summary: 'Sets the use of a limit to 0.',
+      response: responseOf('LimitState'),
       params: ['id', 'name'],
       body: optionalObjectSchema({ reason: ANY_VALUE }),
     }),

@@ -6,7 +6,8 @@ import { getReasonHeader, parseAudit } from '../../http/audit.ts'
 import { parseIfMatch, sendVersioned, withPrecondition } from '../../http/conditional.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getBody, getParam, getQuery, getUser } from '../../http/params.ts'
-import { ANY_OBJECT, ANY_VALUE, listSchema, objectSchema, optionalObjectSchema, TEXT } from '../../http/schemas.ts'
+import { listOf, responseOf } from '../../http/response-schemas.ts'
+import { ANY_OBJECT, ANY_VALUE, objectSchema, optionalObjectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'runtime'
 
@@ -17,6 +18,7 @@ export function registerRuntimeRoutes(app: FastifyInstance, context: AppContext)
     defineRoute('application:read', {
       tag,
       summary: 'Returns the effective settings and the layer each field comes from.',
+      response: responseOf('Settings'),
       query: { session: TEXT },
     }),
     async (request, reply) => {
@@ -29,6 +31,7 @@ export function registerRuntimeRoutes(app: FastifyInstance, context: AppContext)
     defineRoute('application:write', {
       tag,
       summary: 'Changes the settings with a JSON merge patch; null clears a field.',
+      response: responseOf('Settings'),
       body: ANY_OBJECT,
     }),
     async (request, reply) => {
@@ -60,7 +63,7 @@ export function registerRuntimeRoutes(app: FastifyInstance, context: AppContext)
     defineRoute('read', {
       tag,
       summary: 'Lists the live runtimes of all instances: of each other instance the 500 that were used last.',
-      response: listSchema('Runtimes.'),
+      response: listOf('ActiveRuntime', 'Runtimes.'),
     }),
     async () => ({ data: await listRuntimes(context.purser), cursor: null }),
   )
@@ -74,7 +77,7 @@ function registerSecretRoutes(app: FastifyInstance, context: AppContext): void {
     defineRoute('application:read', {
       tag,
       summary: 'Lists the names and fields of secrets, without their values.',
-      response: listSchema('Names and fields.'),
+      response: listOf('SecretInfo', 'Names and fields.'),
     }),
     async (request) => ({ data: await getUser(request, context).runtime.secrets(), cursor: null }),
   )
@@ -112,7 +115,7 @@ function registerSessionRoutes(app: FastifyInstance, context: AppContext): void 
     defineRoute('application:read', {
       tag,
       summary: 'Lists the sessions of a user.',
-      response: listSchema('Sessions.'),
+      response: listOf('RuntimeSession', 'Sessions.'),
     }),
     async (request) => ({ data: await getUser(request, context).runtime.sessions(), cursor: null }),
   )
@@ -121,6 +124,7 @@ function registerSessionRoutes(app: FastifyInstance, context: AppContext): void 
     defineRoute('application:write', {
       tag,
       summary: 'Starts a session that pins or follows the settings.',
+      response: responseOf('RuntimeSession'),
       body: objectSchema({ id: ANY_VALUE, policy: ANY_VALUE }, ['id', 'policy']),
     }),
     async (request) => {

@@ -9,6 +9,7 @@ import type { Session } from '../../auth/sessions.ts'
 import { recordAudit } from '../../http/audit.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getBody, getQuery } from '../../http/params.ts'
+import { responseOf } from '../../http/response-schemas.ts'
 import { objectSchema, TEXT } from '../../http/schemas.ts'
 
 const tag = 'session'
@@ -22,7 +23,12 @@ export function registerSessionRoutes(app: FastifyInstance, context: AppContext)
   app.post(
     '/api/session',
     {
-      ...defineRoute('public', { tag, summary: 'Signs in with a key.', body: objectSchema({ key: TEXT }, ['key']) }),
+      ...defineRoute('public', {
+        tag,
+        summary: 'Signs in with a key.',
+        response: responseOf('Session'),
+        body: objectSchema({ key: TEXT }, ['key']),
+      }),
       bodyLimit: MAX_SIGN_IN_BYTES,
       // Before the body is read.
       onRequest: async (request) => {
@@ -95,7 +101,11 @@ function registerSignInLink(app: FastifyInstance, context: AppContext): void {
 function registerCurrentSession(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/session',
-    defineRoute('public', { tag, summary: 'Returns the caller of the request; null without credentials.' }),
+    defineRoute('public', {
+      tag,
+      summary: 'Returns the caller of the request; null without credentials.',
+      response: responseOf('Session', 'The session; null without credentials.'),
+    }),
     async (request, reply) => {
       const identity = await authenticate(request, context)
       const hasKey = request.headers.authorization !== undefined

@@ -6,7 +6,8 @@ import { requireAudit } from '../../http/audit.ts'
 import { requireMatchingBond, sendVersioned } from '../../http/conditional.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getQuery, getUser, parseNumber } from '../../http/params.ts'
-import { DECIMAL, FLAG, INTEGER, listSchema, optionalObjectSchema, TEXT, textSchema } from '../../http/schemas.ts'
+import { listOf, responseOf } from '../../http/response-schemas.ts'
+import { DECIMAL, FLAG, INTEGER, optionalObjectSchema, TEXT, textSchema } from '../../http/schemas.ts'
 
 const tag = 'users'
 
@@ -45,6 +46,7 @@ export function registerUserRoutes(app: FastifyInstance, context: AppContext): v
     defineRoute('admin', {
       tag,
       summary: 'Erases a user permanently.',
+      response: responseOf('EraseReceipt'),
       body: optionalObjectSchema({ reason: TEXT }),
     }),
     async (request) => {
@@ -74,7 +76,7 @@ function registerListRoute(app: FastifyInstance, context: AppContext): void {
         limit: INTEGER,
         cursor: TEXT,
       },
-      response: listSchema('Bonds.'),
+      response: listOf('Bond', 'Bonds.'),
     }),
     async (request) => {
       const { q, blocked, capUsed, limit, ...query } = getQuery(request)

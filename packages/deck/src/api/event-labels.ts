@@ -1,25 +1,31 @@
-import type { LedgerEvent } from '../../api/responses.ts'
+import type { Event } from './wire.ts'
 
-/** Each kind has its own marker shape and is an option of the event filter. */
-export type EventKind = 'phase' | 'risk' | 'attribute' | 'operator' | 'application'
+/** Each kind has its own marker shape and its own tint. */
+export type EventKind = 'phase' | 'risk' | 'attribute' | 'limit' | 'operator' | 'application'
 
 export interface EventLabel {
   readonly name: string
   readonly kind: EventKind
 }
 
-export const EVENT_KINDS: readonly { readonly kind: EventKind; readonly name: string }[] = [
-  { kind: 'phase', name: 'Phase' },
-  { kind: 'risk', name: 'Risk' },
-  { kind: 'attribute', name: 'Attributes' },
-  { kind: 'operator', name: 'Actions' },
-  { kind: 'application', name: 'Application' },
+/** The filters of the log; `types` are those of the API. */
+export const EVENT_FILTERS: readonly { readonly types: string; readonly name: string }[] = [
+  { types: 'phase_transition', name: 'Phase' },
+  { types: 'risk_change', name: 'Risk' },
+  { types: 'phase_transition,risk_change', name: 'Phase and risk' },
+  { types: 'attribute_change', name: 'Attributes' },
+  { types: 'limit_reached,limit_threshold,limit_change,plan_change', name: 'Limits' },
+  { types: 'admin_action', name: 'Actions' },
 ]
 
 const LABELS: Readonly<Record<string, EventLabel>> = {
   phase_transition: { name: 'Phase', kind: 'phase' },
   risk_change: { name: 'Risk', kind: 'risk' },
   attribute_change: { name: 'Attribute', kind: 'attribute' },
+  limit_reached: { name: 'Limit reached', kind: 'limit' },
+  limit_threshold: { name: 'Limit near', kind: 'limit' },
+  limit_change: { name: 'Limit changed', kind: 'limit' },
+  plan_change: { name: 'Plan changed', kind: 'limit' },
 }
 
 const ACTION_NAMES: Readonly<Record<string, string>> = {
@@ -32,7 +38,7 @@ const ACTION_NAMES: Readonly<Record<string, string>> = {
 }
 
 /** Name and kind under which an event is shown. */
-export function labelOf(event: Pick<LedgerEvent, 'type' | 'data'>): EventLabel {
+export function labelOf(event: Pick<Event, 'type' | 'data'>): EventLabel {
   const label = LABELS[event.type]
   if (label !== undefined) return label
   if (event.type !== 'admin_action') return { name: event.type, kind: 'application' }

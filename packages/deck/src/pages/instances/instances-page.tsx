@@ -1,11 +1,10 @@
-import './status-page.css'
+import './instances-page.css'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import type { AnswerStats } from 'purser'
 import { type ReactElement, useState } from 'react'
 import { Link } from 'wouter'
-import { apiUrl, fetchApi } from '../../api/client.ts'
+import { callApi } from '../../api/client.ts'
 import { answerStatsQuery, overviewQuery, runtimesQuery } from '../../api/queries.ts'
-import type { ActiveRuntime } from '../../api/responses.ts'
+import type { ActiveRuntime, AnswerStats } from '../../api/wire.ts'
 import { userPath } from '../../browser/location.ts'
 import { Button } from '../../components/button.tsx'
 import { Card } from '../../components/card.tsx'
@@ -18,25 +17,27 @@ import { QueryResult } from '../../components/query-result.tsx'
 import { ScrollArea } from '../../components/scroll-area.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
 import { formatBytes, formatInteger, pluralize } from '../../format-number.ts'
-import { Page, usePageTitle } from '../../layout/page.tsx'
+import { Page, PageHeader, usePageTitle } from '../../layout/page.tsx'
 import { useCan } from '../../layout/session.ts'
 import { formatDuration } from '../../time/format-time.ts'
 
 /** The server, its answer cache and its live runtimes. */
-export function StatusPage(): ReactElement {
+export function InstancesPage(): ReactElement {
   const server = useQuery(overviewQuery).data?.server
-  usePageTitle('Status')
+  usePageTitle('Instances')
   return (
     <Page>
-      <div className="status-page__header">
-        <h1>Status</h1>
-        {server !== undefined && (
-          <p className="muted">
-            Purser {server.version}, started <RelativeTime at={server.startedAt} /> · namespace {server.namespace} ·
-            store {server.store.name} <span className="mono">{server.store.location}</span>
-          </p>
-        )}
-      </div>
+      <PageHeader
+        title="Instances"
+        lead={
+          server && (
+            <>
+              Purser {server.version}, started <RelativeTime at={server.startedAt} /> · namespace {server.namespace} ·
+              store {server.store.name} <span className="mono">{server.store.location}</span>
+            </>
+          )
+        }
+      />
       <AnswersCard />
       <RuntimesCard />
     </Page>
@@ -64,7 +65,7 @@ function AnswersCard(): ReactElement {
 function ClearAnswersDialog({ close }: { close(): void }): ReactElement {
   const queryClient = useQueryClient()
   const clear = useMutation({
-    mutationFn: () => fetchApi(apiUrl(['answers']), { method: 'DELETE' }),
+    mutationFn: () => callApi('DELETE /api/answers'),
     onSuccess() {
       void queryClient.invalidateQueries({ queryKey: answerStatsQuery.queryKey })
       announce('Answer cache cleared.')

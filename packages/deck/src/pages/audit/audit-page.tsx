@@ -1,0 +1,158 @@
+import './audit-page.css'
+import { useInfiniteQuery } from '@tanstack/react-query'
+import type { ReactElement } from 'react'
+import { Link } from 'wouter'
+import { apiUrl } from '../../api/client.ts'
+import { labelOf } from '../../api/event-labels.ts'
+import { type AuditFilter, auditQuery } from '../../api/queries.ts'
+import type { Event } from '../../api/wire.ts'
+import { userPath } from '../../browser/location.ts'
+import { useSearchParam } from '../../browser/use-search-param.ts'
+import { Button } from '../../components/button.tsx'
+import { DataTable } from '../../components/data-table.tsx'
+import { DelayedInput } from '../../components/delayed-input.tsx'
+import { EmptyState } from '../../components/empty-state.tsx'
+import { ListActions } from '../../components/list-actions.tsx'
+import { QueryResult } from '../../components/query-result.tsx'
+import { ScrollArea } from '../../components/scroll-area.tsx'
+import { LabeledSelect } from '../../components/select.tsx'
+import { RelativeTime } from '../../components/timestamps.tsx'
+import { Page, PageHeader, usePageTitle } from '../../layout/page.tsx'
+import { useZone } from '../../time/clock.ts'
+import { formatInstantsIn } from '../../time/format-time.ts'
+
+const ACTIONS = [
+  ['', 'all changes'],
+  ['cap', 'cap'],
+  ['limit_change', 'limit'],
+  ['plan_change', 'plan'],
+  ['block', 'block'],
+  ['unblock', 'unblock'],
+  ['correct', 'correction'],
+  ['note', 'note'],
+  ['user_erased', 'erasure'],
+  ['key_created', 'key created'],
+  ['key_revoked', 'key revoked'],
+  ['signed_in', 'sign-in'],
+  ['api_call', 'other API calls'],
+] as const
+
+const COLUMNS = [
+  { name: 'When' },
+  { name: 'Who' },
+  { name: 'What' },
+  { name: 'User' },
+  { name: 'Why' },
+  { name: 'From' },
+] as const
+
+const EXPORT_COLUMNS = [
+  { name: 'at', valueOf: (event: Event) => event.at },
+  { name: 'actor', valueOf: (event: Event) => event.actor },
+  { name: 'action', valueOf: actionOf },
+  { name: 'detail', valueOf: (event: Event) => event.detail },
+  { name: 'user', valueOf: (event: Event) => event.user },
+  { name: 'reason', valueOf: (event: Event) => event.reason },
+  { name: 'origin', valueOf: originOf },
+]
+
+/** Every change made through the API and by operators: who, what, why and from where. */
+export function AuditPage(): ReactElement {
+  const [actor, setActor] = useSearchParam('actor')
+  const [action, setAction] = useSearchParam('action')
+  const [user, setUser] = useSearchParam('user')
+  const filter: AuditFilter = { actor, action, user }
+  const log = useInfiniteQuery(auditQuery(filter))
+  const events = log.data?.pages.flatMap(({ data }) => data) ?? []
+  usePageTitle('Audit')
+  return (
+    <Page>
+      <PageHeader title="Audit" lead="Every change made by people and through the API, newest first.">
+        <ListActions
+          name="audit"
+          rows={events}
+          columns={EXPORT_COLUMNS}
+          url={apiUrl('/api/audit', {}, { ...filter, limit: 50 })}
+        />
+      </PageHeader>
+      <search className="audit-page__filters">
+        <LabeledSelect label="Show" value={action} options={ACTIONS} isActive={action !== ''} onChange={setAction} />
+        <DelayedInput label="Who" placeholder="Who (name of a key)" value={actor} onChange={setActor} />
+        <DelayedInput label="User" placeholder="User id" value={user} onChange={setUser} />
+      </search>
+      <QueryResult query={log} name="the audit log" lines={8}>
+        {() =>
+          events.length === 0 && !log.hasNextPage ? (
+            <NoEvents isFiltered={actor !== '' || action !== '' || user !== ''} />
+          ) : (
+            <section className="card audit-page__card" aria-label="Changes">
+              <ScrollArea label="Changes">
+                <DataTable label="Changes" columns={COLUMNS}>
+                  {events.map((event) => (
+                    <AuditRow key={event.id} event={event} />
+                  ))}
+                </DataTable>
+              </ScrollArea>
+              {log.hasNextPage && (
+                <Button onClick={() => void log.fetchNextPage()} disabled={log.isFetchingNextPage}>
+                  {log.isFetchingNextPage ? 'Loading…' : 'Load older changes'}
+                </Button>
+              )}
+            </section>
+          )
+        }
+      </QueryResult>
+    </Page>
+  )
+}
+
+function NoEvents({ isFiltered }: { isFiltered: boolean }): ReactElement {
+  return isFiltered ? (
+    <EmptyState title="No matching changes">
+      <p>No change matches all filters. Remove one of them.</p>
+    </EmptyState>
+  ) : (
+    <EmptyState title="No changes yet">
+      <p>What operators and applications change appears here, with who did it and why.</p>
+    </EmptyState>
+  )
+}
+
+function AuditRow({ event }: { event: Event }): ReactElement {
+  const zone = useZone()
+  const { name } = labelOf(event)
+  const detail = formatInstantsIn(event.detail.replaceAll('->', '→'), zone)
+  return (
+    <tr>
+      <td className="audit-page__when">
+        <RelativeTime at={event.at} />
+      </td>
+      <th scope="row" className="audit-page__who">
+        {event.actor ?? 'app'}
+      </th>
+      <td>
+        <span className="audit-page__action">{name}</span>
+        {detail.toLowerCase() !== name.toLowerCase() && <span className="muted"> {detail}</span>}
+      </td>
+      <td>
+        {event.user === '' ? (
+          <span className="muted">–</span>
+        ) : (
+          <Link href={userPath(event.user)} className="audit-page__user">
+            <bdi>{event.user}</bdi>
+          </Link>
+        )}
+      </td>
+      <td className="audit-page__why">{event.reason ?? <span className="muted">–</span>}</td>
+      <td className="muted">{originOf(event)}</td>
+    </tr>
+  )
+}
+
+function actionOf({ type, data }: Event): string {
+  return typeof data.action === 'string' && data.action !== '' ? data.action : type
+}
+
+function originOf({ data }: Event): string {
+  return typeof data.origin === 'string' ? data.origin : 'library'
+}

@@ -1,0 +1,120 @@
+import './limits-page.css'
+import { useQuery } from '@tanstack/react-query'
+import type { ReactElement } from 'react'
+import { plansQuery } from '../../api/queries.ts'
+import type { Limit, Plan } from '../../api/wire.ts'
+import { Badge } from '../../components/badge.tsx'
+import { Card } from '../../components/card.tsx'
+import { CodeBlock } from '../../components/code-block.tsx'
+import { DataTable } from '../../components/data-table.tsx'
+import { EmptyState } from '../../components/empty-state.tsx'
+import { measureName, windowName } from '../../components/limit-names.ts'
+import { QueryResult } from '../../components/query-result.tsx'
+import { ScrollArea } from '../../components/scroll-area.tsx'
+import { formatAmount, formatPercent } from '../../format-number.ts'
+import { Page, PageHeader, usePageTitle } from '../../layout/page.tsx'
+
+const COLUMNS = [
+  { name: 'Rule' },
+  { name: 'At most', isNumeric: true },
+  { name: 'Of' },
+  { name: 'Window' },
+  { name: 'When it is reached' },
+  { name: 'Alerts at' },
+] as const
+
+const EXAMPLE = JSON.stringify(
+  {
+    plans: {
+      free: { limits: [{ name: 'tokens-5h', measure: 'tokens', max: 50_000, window: '5h', alertAt: [0.8] }] },
+      pro: { extends: 'free', limits: [{ name: 'tokens-5h', measure: 'tokens', max: 500_000, window: '5h' }] },
+    },
+    ledger: { plan: 'free' },
+  },
+  null,
+  2,
+)
+
+/** The configured plans and rules. */
+export function LimitsPage(): ReactElement {
+  const plans = useQuery(plansQuery)
+  usePageTitle('Limits')
+  return (
+    <Page>
+      <PageHeader
+        title="Limits"
+        lead="Plans and their rules, as configured. A user’s own limits are on the user’s page."
+      />
+      <QueryResult query={plans} name="plans" lines={6}>
+        {({ data }) => (data.length === 0 ? <NoPlans /> : data.map((plan) => <PlanCard key={plan.name} plan={plan} />))}
+      </QueryResult>
+    </Page>
+  )
+}
+
+function NoPlans(): ReactElement {
+  return (
+    <EmptyState title="No plans yet">
+      <p>Plans are named sets of limits. Add them to the configuration file and restart:</p>
+      <div className="limits-page__example">
+        <CodeBlock text={EXAMPLE} copyLabel="Copy the example" />
+      </div>
+    </EmptyState>
+  )
+}
+
+function PlanCard({ plan }: { plan: Plan }): ReactElement {
+  const { name, limits, runtime, isDefault } = plan
+  return (
+    <Card
+      title={name}
+      id={`plan-${name}`}
+      aside={
+        <span className="limits-page__badges">
+          {isDefault && <Badge tone="accent" text="default plan" />}
+          {plan.extends !== null && <Badge tone="neutral" text={`extends ${plan.extends}`} />}
+        </span>
+      }
+    >
+      {limits.length === 0 ? (
+        <p className="muted">No rules of its own.</p>
+      ) : (
+        <ScrollArea label={`Rules of ${name}`}>
+          <DataTable label={`Rules of ${name}`} columns={COLUMNS}>
+            {limits.map((limit) => (
+              <RuleRow key={limit.name} limit={limit} />
+            ))}
+          </DataTable>
+        </ScrollArea>
+      )}
+      {Object.keys(runtime).length > 0 && (
+        <p className="limits-page__runtime muted small">
+          Runs on <span className="mono">{JSON.stringify(runtime)}</span>
+        </p>
+      )}
+    </Card>
+  )
+}
+
+export function RuleRow({ limit }: { limit: Limit }): ReactElement {
+  const { name, measure, max, mode, window, models, alertAt = [], onLimit } = limit
+  return (
+    <tr>
+      <th scope="row">
+        {name} {mode === 'observe' && <Badge tone="neutral" text="observes" />}
+      </th>
+      <td className="data-table__number">{max === null ? 'no limit' : formatAmount(max)}</td>
+      <td>{measureName(measure)}</td>
+      <td>{windowName({ window: window ?? null, models: models ?? null })}</td>
+      <td>{consequenceOf(onLimit, mode)}</td>
+      <td>{alertAt.length === 0 ? <span className="muted">–</span> : alertAt.map(formatPercent).join(', ')}</td>
+    </tr>
+  )
+}
+
+function consequenceOf(onLimit: Limit['onLimit'], mode: Limit['mode']): string {
+  if (mode === 'observe') return 'only recorded'
+  if (onLimit === undefined || onLimit === 'refuse') return 'refused'
+  const { provider, model } = onLimit
+  return `goes on with ${provider === undefined ? model : `${provider}/${model}`}`
+}

@@ -1,0 +1,129 @@
+import './limits-card.css'
+import { useQuery } from '@tanstack/react-query'
+import { type ReactElement, useState } from 'react'
+import { limitsQuery } from '../../api/queries.ts'
+import type { Bond, LimitState } from '../../api/wire.ts'
+import { Badge } from '../../components/badge.tsx'
+import { Button } from '../../components/button.tsx'
+import { Card } from '../../components/card.tsx'
+import { measureName, windowName } from '../../components/limit-names.ts'
+import { LimitMeter, usedPartOfLimit } from '../../components/limit-usage.tsx'
+import { QueryResult } from '../../components/query-result.tsx'
+import { RelativeTime, ZonedTime } from '../../components/timestamps.tsx'
+import { formatAmount } from '../../format-number.ts'
+import { useCan } from '../../layout/session.ts'
+import { LimitDialog, PlanDialog, ResetLimitDialog } from './limit-dialogs.tsx'
+import { CapDialog } from './user-dialogs.tsx'
+
+type DialogState = { readonly kind: 'plan' } | { readonly kind: 'set' | 'reset'; readonly limit: LimitState }
+
+/** The plan of a user, and what was used under each limit, in the order in which they decide. */
+export function LimitsCard({ bond }: { bond: Bond }): ReactElement {
+  const limits = useQuery(limitsQuery(bond.user))
+  const [dialog, setDialog] = useState<DialogState | null>(null)
+  const canOperate = useCan('operator')
+  const close = (): void => setDialog(null)
+  return (
+    <Card
+      title="Limits"
+      id="limits"
+      aside={
+        <span className="limits-card__plan">
+          <span className="muted small">
+            {bond.plan === null ? 'no plan' : `plan ${bond.plan}${bond.planOrigin === 'default' ? ', by default' : ''}`}
+          </span>
+          {canOperate && (
+            <Button size="small" onClick={() => setDialog({ kind: 'plan' })}>
+              Plan
+            </Button>
+          )}
+        </span>
+      }
+    >
+      <QueryResult query={limits} name="limits">
+        {({ data }) => (
+          <ul className="limits-card__list">
+            {data.map((limit) => (
+              <LimitItem
+                key={limit.name}
+                limit={limit}
+                timeZone={bond.timeZone}
+                {...(canOperate ? { open: (kind: 'set' | 'reset') => setDialog({ kind, limit }) } : {})}
+              />
+            ))}
+          </ul>
+        )}
+      </QueryResult>
+      {dialog?.kind === 'plan' && <PlanDialog bond={bond} close={close} />}
+      {dialog?.kind === 'set' && dialog.limit.name === 'daily' && <CapDialog bond={bond} close={close} />}
+      {dialog?.kind === 'set' && dialog.limit.name !== 'daily' && (
+        <LimitDialog bond={bond} limit={dialog.limit} close={close} />
+      )}
+      {dialog?.kind === 'reset' && <ResetLimitDialog bond={bond} limit={dialog.limit} close={close} />}
+    </Card>
+  )
+}
+
+/** Limits that are not those of the configuration or of the plan. */
+const OWN_ORIGINS: Readonly<Record<string, string>> = { user: 'set for this user', self: 'set by the person' }
+
+/** `open` is absent for those who only read. */
+function LimitItem(props: {
+  limit: LimitState
+  timeZone: string
+  open?: (kind: 'set' | 'reset') => void
+}): ReactElement {
+  const { limit, open } = props
+  const { level } = usedPartOfLimit(limit)
+  const measure = measureName(limit.measure)
+  return (
+    <li className="limit" data-level={level}>
+      <div className="limit__row">
+        <div className="limit__title">
+          <strong className="limit__name">{limit.name}</strong>
+          <span className="muted small">{windowName(limit)}</span>
+          {limit.mode === 'observe' && <Badge tone="neutral" text="observes" />}
+          {OWN_ORIGINS[limit.origin] !== undefined && <Badge tone="accent" text={OWN_ORIGINS[limit.origin] ?? ''} />}
+        </div>
+        {open !== undefined && (
+          <div className="limit__actions">
+            <Button size="small" onClick={() => open('set')} aria-label={`Set ${limit.name}`}>
+              Set
+            </Button>
+            {Number(limit.used) > 0 && limit.measure !== 'concurrent' && (
+              <Button size="small" onClick={() => open('reset')} aria-label={`Reset ${limit.name}`}>
+                Reset
+              </Button>
+            )}
+          </div>
+        )}
+      </div>
+      <p className="limit__figures tabular-nums">
+        <span className="limit__used">{formatAmount(limit.used)}</span>
+        <span className="muted">
+          {limit.max === null ? ` ${measure}, no limit` : ` of ${formatAmount(limit.max)} ${measure}`}
+          {Number(limit.held) > 0 && `, ${formatAmount(limit.held)} held`}
+        </span>
+      </p>
+      {limit.max !== null && <LimitMeter limit={limit} />}
+      <p className="limit__reset small muted">
+        {level === 'full' && <strong className="limit__reached">Limit reached. </strong>}
+        {level !== 'full' && limit.remaining !== null && `${formatAmount(limit.remaining)} left. `}
+        {limit.resetAt === null ? (
+          limit.max !== null && (limit.window === 'total' ? 'Never resets.' : '')
+        ) : (
+          <>
+            Resets <RelativeTime at={limit.resetAt} zone={props.timeZone} />, at{' '}
+            <ZonedTime at={limit.resetAt} zone={props.timeZone} />
+          </>
+        )}
+        {limit.until !== null && (
+          <>
+            {' '}
+            Own limit until <ZonedTime at={limit.until} zone={props.timeZone} />.
+          </>
+        )}
+      </p>
+    </li>
+  )
+}
