@@ -5,16 +5,8 @@ export type {
   ContextSection,
   ExplainedSection,
   Explanation,
-  HttpSource,
-  Mode,
   Reason,
-  Render,
-  RenderContext,
-  Rendered,
   ResolveOptions,
-  SectionOption,
-  Source,
-  SourceFunction,
   UserContext,
 } from './context/api.ts'
 export type { Action, ActionInput, Actions, Profile, ProfileFields } from './context/records.ts'
@@ -42,15 +34,19 @@ export {
   toRefusalResponse,
 } from './openai/error-response.ts'
 export { rateLimitHeaders } from './openai/rate-limit-headers.ts'
-export {
-  DEFAULTS,
-  type Limit,
-  type ModelPrice,
-  type PlanConfig,
-  PROVIDER_KINDS,
-  type ProviderConfig,
-  type PurserOptions,
-} from './options.ts'
+export type {
+  HttpSource,
+  Mode,
+  Render,
+  RenderContext,
+  Rendered,
+  SectionOption,
+  Source,
+  SourceFunction,
+} from './options/context-section.ts'
+export { PROVIDER_KINDS, type ProviderConfig } from './options/provider-config.ts'
+export type { SettingsPatch } from './options/settings-patch.ts'
+export { DEFAULTS, type Limit, type ModelPrice, type PlanConfig, type PurserOptions } from './options.ts'
 export { openPurser, type Purser } from './purser.ts'
 export type {
   AcquireOptions,
@@ -60,7 +56,6 @@ export type {
   Override,
   Session,
   Settings,
-  SettingsPatch,
   UserRuntime,
 } from './runtime/api.ts'
 export type { CopyProgress, CopyReport } from './storage/copy-rows.ts'

@@ -25,7 +25,8 @@ export { tokensOfBytes } from './openai/estimate-tokens.ts'
 export type { UserField } from './openai/pseudonymize-user.ts'
 export { createModelRewriter } from './openai/rewrite-model.ts'
 export { DONE_EVENT, isComment } from './openai/sse.ts'
-export { OPTION_SPECS, RETRY_CAUSES } from './options.ts'
+export { PROVIDER_SPECS } from './options/provider-config.ts'
+export { OPTION_SPECS } from './options.ts'
 export {
   choice,
   custom,

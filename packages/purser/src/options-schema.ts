@@ -161,7 +161,8 @@ export function validateAgainst(specs: SpecTable, options: unknown, call: string
   validateGroup(specs, options, '')
 }
 
-function validateGroup(specs: SpecTable, options: Record<string, unknown>, path: string): void {
+/** Checks a group of options; `path` precedes their names in errors, as in `context.`. */
+export function validateGroup(specs: SpecTable, options: Record<string, unknown>, path: string): void {
   for (const [name, value] of Object.entries(options)) {
     const spec = Object.hasOwn(specs, name) ? specs[name] : undefined
     if (spec === undefined) {

@@ -1,6 +1,8 @@
 import type { Effects } from './core/effects.ts'
 import { expandEnv } from './core/env.ts'
-import type { Endpoint } from './openai/endpoint.ts'
+import type { SectionOption, Source } from './options/context-section.ts'
+import type { ProviderConfig } from './options/provider-config.ts'
+import type { SettingsPatch } from './options/settings-patch.ts'
 import {
   choice,
   defaultsOf,
@@ -43,7 +45,7 @@ export interface PurserOptions {
   /** MCP servers by name. */
   mcpServers?: Record<string, McpServerOption> | undefined
   /** Settings patches by tag, to be assigned to users or used for single turns. */
-  presets?: Record<string, Record<string, unknown>> | undefined
+  presets?: Record<string, SettingsPatch> | undefined
   /** Named sets of limits and runtime settings, to be assigned to users. */
   plans?: Record<string, PlanConfig> | undefined
   /** Prices of models, by `provider/model` or a glob; an exact name comes first, then globs in their order. */
@@ -71,55 +73,6 @@ export type LedgerOptionInput = Omit<OptionInput<LedgerOptions>, 'hold' | 'plan'
 /** A provider as configured, or a function from a user's credentials to an AI SDK provider. */
 export type ProviderOption = ProviderConfig | ((credentials: Readonly<Record<string, string>>) => LanguageModelSource)
 
-export interface ProviderConfig {
-  kind: ProviderKind
-  baseURL?: string | undefined
-  apiKey?: string | undefined
-  /** The only models of this provider, if set. */
-  models?: string[] | undefined
-  defaultModel?: string | undefined
-  /** The upstream field for the hashed user id. Default `'safety_identifier'`. */
-  userField?: 'safety_identifier' | 'user' | 'none' | undefined
-  headers?: Record<string, string> | undefined
-  /**
-   * The endpoints that the provider has beside chat completions. Default: of `openai` all of OpenAI's, of
-   * `openai-compatible` the same without `responses`, of `anthropic` `messages`.
-   */
-  endpoints?: Endpoint[] | undefined
-  /** Default: no call is repeated. */
-  retries?: RetryOption | undefined
-  region?: string | undefined
-  /** Further fields belong to the provider: resourceName, apiVersion, teamId, accessKeyId … */
-  [field: string]: unknown
-}
-
-/** Further attempts after a failure, as long as no byte of an answer has arrived. */
-export interface RetryOption {
-  /** After the first one; 1 to 5. */
-  attempts: number
-  /** Default: `connection`, `rate_limit` and `server_error`. */
-  on?: RetryCause[] | undefined
-  /** Before the first further attempt; it doubles, and jitter shortens it by up to a quarter. Default: 250 ms. */
-  delayMs?: number | undefined
-  /** If the provider asks for a longer wait, there is no further attempt. Default: 5,000 ms. */
-  maxDelayMs?: number | undefined
-}
-
-export const RETRY_CAUSES = ['connection', 'timeout', 'rate_limit', 'server_error'] as const
-export type RetryCause = (typeof RETRY_CAUSES)[number]
-
-export const PROVIDER_KINDS = [
-  'openai',
-  'anthropic',
-  'google',
-  'amazon-bedrock',
-  'azure',
-  'friendli',
-  'openai-compatible',
-  'demo',
-] as const
-export type ProviderKind = (typeof PROVIDER_KINDS)[number]
-
 /** What Purser uses of an AI SDK provider. */
 export interface LanguageModelSource {
   languageModel(modelId: string): unknown
@@ -145,7 +98,7 @@ export interface McpOAuthOption {
 
 export interface RuntimeOptions {
   /** Settings of users without settings of their own. */
-  defaults: Record<string, unknown>
+  defaults: SettingsPatch
   /** A runtime without a lease for this long is evicted. */
   idleMs: number
   /** An MCP client that is not used for this long is closed. */
@@ -182,9 +135,9 @@ export interface ContextOptions {
   /** Precision of the current time in the context; `auto`: minutes, but off in turns whose answers may be cached. */
   clock: 'minute' | 'second' | 'off' | 'auto'
   /** Sources of `profile` and `actions`; by default Purser's own store. */
-  sources: Record<string, unknown>
+  sources: { profile?: Source | undefined; actions?: Source | undefined }
   /** Further sections beside profile and actions. */
-  sections: Record<string, unknown>
+  sections: Record<string, SectionOption | Source>
 }
 
 export interface LedgerOptions {
@@ -247,7 +200,7 @@ export interface PlanConfig {
   extends?: string | undefined
   limits?: Limit[] | undefined
   /** A settings patch. */
-  runtime?: Record<string, unknown> | undefined
+  runtime?: SettingsPatch | undefined
 }
 
 /** Prices of a model as decimal text: per million tokens, and per request. */
@@ -354,7 +307,7 @@ export const OPTION_SPECS = {
   timeZone: text('UTC', { expected: 'an IANA time zone', isValid: isTimeZone }) as OptionSpec<string>,
   providers: object({}) as OptionSpec<Record<string, ProviderOption>>,
   mcpServers: object({}) as OptionSpec<Record<string, McpServerOption>>,
-  presets: object({}) as OptionSpec<Record<string, Record<string, unknown>>>,
+  presets: object({}) as OptionSpec<Record<string, SettingsPatch>>,
   plans: object({}) as OptionSpec<Record<string, PlanConfig>>,
   prices: object({}) as OptionSpec<Record<string, ModelPrice>>,
   currency: text('USD', {
@@ -400,7 +353,7 @@ export interface ResolvedOptions {
   readonly timeZone: string
   readonly providers: Readonly<Record<string, ProviderOption>>
   readonly mcpServers: Readonly<Record<string, McpServerOption>>
-  readonly presets: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly presets: Readonly<Record<string, SettingsPatch>>
   readonly plans: Readonly<Record<string, PlanConfig>>
   readonly prices: Readonly<Record<string, ModelPrice>>
   readonly currency: string

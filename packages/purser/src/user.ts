@@ -6,6 +6,7 @@ import { type AbortOptions, untilAborted } from './core/abort.ts'
 import type { Subject } from './core/subject.ts'
 import { parseActor, parseReason, validateOptions } from './core/validate.ts'
 import type { InternalUserLedger, UserLedger } from './ledger/api.ts'
+import type { ChatRequest } from './openai/chat.ts'
 import type { UserRuntime } from './runtime/api.ts'
 import type { EndpointTurn } from './turn/call-endpoint.ts'
 import type { UserModules } from './turn/deps.ts'
@@ -38,7 +39,7 @@ export interface User {
    * const turn = await purser.user('ada').turn({ messages: [{ role: 'user', content: 'Hello' }] })
    * if (turn.allowed) for await (const chunk of turn.chunks) print(chunk)
    */
-  turn(request: unknown, options?: TurnOptions): Promise<Turn>
+  turn(request: ChatRequest, options?: TurnOptions): Promise<Turn>
   /**
    * All data of the user, one row at a time: first a header, last the counts. Secrets are listed without their values.
    *

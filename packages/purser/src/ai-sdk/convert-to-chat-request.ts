@@ -89,7 +89,7 @@ const AUDIO_FORMATS: Readonly<Record<string, string>> = { 'audio/wav': 'wav', 'a
 function convertAssistantMessage(parts: (LanguageModelV4Message & { role: 'assistant' })['content']): ChatMessage {
   let text = ''
   let reasoning = ''
-  const toolCalls: unknown[] = []
+  const toolCalls: object[] = []
   for (const part of parts) {
     if (part.type === 'text') text += part.text
     else if (part.type === 'reasoning') reasoning += part.text

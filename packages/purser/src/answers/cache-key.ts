@@ -4,7 +4,7 @@ import { afterCurrentTick } from '../core/effects.ts'
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { ChatRequest } from '../openai/chat.ts'
+import { type ChatRequest, fieldsOf } from '../openai/chat.ts'
 import type { AnswerScope } from '../storage/answer-store.ts'
 import type { ScopeName, Scopes } from './scopes.ts'
 
@@ -175,7 +175,7 @@ const IGNORED_METADATA = new Set(['user_id', 'trace_id', 'span_id', 'request_id'
 
 /** The value that a turn's cache key is made of. */
 export function cacheableValue({ request, target, context }: CacheableRequest): unknown {
-  const relevant: Record<string, unknown> = omit(request, IGNORED)
+  const relevant: Record<string, unknown> = omit(fieldsOf(request), IGNORED)
   const { metadata } = request
   if (typeof metadata === 'object' && metadata !== null) {
     const rest = omit(metadata, IGNORED_METADATA)

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { Context, ContextSection, Mode, Reason, ResolvedContext, Stability } from './api.ts'
+import type { Mode, Stability } from '../options/context-section.ts'
+import type { Context, ContextSection, Reason, ResolvedContext } from './api.ts'
 import { type CacheEntry, renderEntry } from './cache-entry.ts'
 import { type FittableSection, fitAll, fitSections } from './fit-sections.ts'
 import { fitFrame, frameOf, type Layout, layOut, NO_FRAME, type Paragraph } from './layout.ts'

@@ -1,4 +1,4 @@
-import type { RenderContext } from './api.ts'
+import type { RenderContext } from '../options/context-section.ts'
 import type { ContextLimits } from './limits.ts'
 import type { Section, SectionData, SectionText } from './section.ts'
 

@@ -1,9 +1,9 @@
 import type { Subject } from '../core/subject.ts'
 import { isObject } from '../core/validate.ts'
 import { PurserError, suggestion } from '../errors.ts'
+import type { HttpSource, Mode, Render, SectionOption, SourceFunction } from '../options/context-section.ts'
 import type { ContextOptions } from '../options.ts'
 import { IGNORED_ACTIONS } from '../templates/action-templates.ts'
-import type { HttpSource, Mode, Render, SectionOption, SourceFunction } from './api.ts'
 import type { ContextLimits } from './limits.ts'
 import type { IsIgnored } from './render/actions.ts'
 import { parseTextTemplate } from './render/text-template.ts'
@@ -75,7 +75,7 @@ function createConfiguredSection(
   if (!SECTION_NAME.test(name))
     throw invalidOption(path, 'a name of at most 64 letters, digits, - and _, beginning with a letter')
   const option = parseSectionOption(options.sections[name], path)
-  const source = option.source ?? options.sources[name]
+  const source = option.source ?? (isBuiltIn(name) ? options.sources[name] : undefined)
   const needs = option.needs ?? (isObject(source) ? source.needs : undefined)
   if (needs !== undefined && needs !== 'query') throw invalidOption(`${path}.needs`, "'query'")
   const needsQuery = needs === 'query'

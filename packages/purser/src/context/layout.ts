@@ -1,6 +1,6 @@
+import type { Mode } from '../options/context-section.ts'
 import { PLAIN_WORDING } from '../templates/plain-wording.ts'
 import { PROMPT_WORDING } from '../templates/prompt-wording.ts'
-import type { Mode } from './api.ts'
 import { estimateTokens } from './render/token-weight.ts'
 
 /** The text of one section in the whole. */

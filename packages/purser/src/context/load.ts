@@ -1,5 +1,6 @@
 import type { Subject } from '../core/subject.ts'
-import type { Mode, Reason } from './api.ts'
+import type { Mode } from '../options/context-section.ts'
+import type { Reason } from './api.ts'
 
 /**
  * One call of a source for one section of one user, shared by all callers that need it meanwhile.

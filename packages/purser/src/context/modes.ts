@@ -1,4 +1,4 @@
-import type { Mode } from './api.ts'
+import type { Mode } from '../options/context-section.ts'
 
 export const MODES: readonly Mode[] = ['plain', 'reuse', 'create']
 

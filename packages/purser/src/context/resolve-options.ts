@@ -8,7 +8,8 @@ import {
   validateFields,
   validateSignal,
 } from '../core/validate.ts'
-import type { Mode, ResolveOptions } from './api.ts'
+import type { Mode } from '../options/context-section.ts'
+import type { ResolveOptions } from './api.ts'
 import { MODES } from './modes.ts'
 import type { ClockPrecision } from './render/clock.ts'
 import { shorten } from './render/sanitize.ts'

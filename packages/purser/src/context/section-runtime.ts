@@ -1,4 +1,4 @@
-import type { Mode } from './api.ts'
+import type { Mode } from '../options/context-section.ts'
 import type { CacheEntry } from './cache-entry.ts'
 import type { LoadScheduler } from './load-scheduler.ts'
 import { MODES } from './modes.ts'

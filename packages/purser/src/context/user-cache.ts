@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import type { Mode, ResolvedContext } from './api.ts'
+import type { Mode } from '../options/context-section.ts'
+import type { ResolvedContext } from './api.ts'
 import type { CacheEntry } from './cache-entry.ts'
 import { QUERY_MARK } from './section-runtime.ts'
 

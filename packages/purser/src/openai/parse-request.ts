@@ -66,7 +66,7 @@ export function parseChatRequest(value: unknown): ChatRequest {
     throwRequestInvalid("'messages' must be a non-empty list of messages.", 'messages', hint)
   }
   messages.forEach(validateMessage)
-  return value as ChatRequest
+  return value as unknown as ChatRequest
 }
 
 function validateMessage(message: unknown, index: number): void {

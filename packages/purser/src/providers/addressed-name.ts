@@ -1,5 +1,5 @@
 import { PurserError } from '../errors.ts'
-import type { ProviderKind } from '../options.ts'
+import type { ProviderKind } from '../options/provider-config.ts'
 import type { ModelRequest } from '../runtime/ports.ts'
 
 /** Names of these kinds are a part of the URL, which is called with a key. */

@@ -3,7 +3,7 @@ import { backoffMs, type CircuitBreaker } from '../core/circuit-breaker.ts'
 import type { Effects } from '../core/effects.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatCall } from '../openai/chat-model.ts'
-import type { RetryCause, RetryOption } from '../options.ts'
+import type { RetryCause, RetryOption } from '../options/provider-config.ts'
 
 /** Failures after which a call is repeated, unless `on` names others. */
 const DEFAULT_CAUSES: readonly RetryCause[] = ['connection', 'rate_limit', 'server_error']

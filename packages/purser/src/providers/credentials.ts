@@ -1,6 +1,6 @@
 import { secretsInHeaders, secretsInQuery } from '../core/redact.ts'
 import { PurserError } from '../errors.ts'
-import type { ProviderConfig } from '../options.ts'
+import type { ProviderConfig } from '../options/provider-config.ts'
 import type { ModelRequest } from '../runtime/ports.ts'
 
 /**
@@ -31,11 +31,16 @@ const KEY_HEADERS = new Set([
   'cookie',
 ])
 
+/** A field by its name; each kind of provider has fields of its own. */
+function readField(fields: object, name: string): unknown {
+  return Object.hasOwn(fields, name) ? (fields as Readonly<Record<string, unknown>>)[name] : undefined
+}
+
 /** Throws `settings_invalid` for a base URL that is not http(s), `host_not_allowed` for one outside `allowedHosts`. */
 export function resolveCredentials(request: ModelRequest, config: ProviderConfig): Credentials {
   const { credentials, operatorKeyAllowed } = request
   const source = credentials ?? (operatorKeyAllowed ? config : {})
-  const get = (name: string) => textOf(Object.hasOwn(source, name) ? source[name] : undefined)
+  const get = (name: string) => textOf(readField(source, name))
   const baseURL = parseBaseURL(request, config)
   return {
     get,
@@ -44,7 +49,7 @@ export function resolveCredentials(request: ModelRequest, config: ProviderConfig
       if (value === undefined) throw secretMissing(request, name)
       return value
     },
-    setting: (name) => get(name) ?? textOf(config[name]),
+    setting: (name) => get(name) ?? textOf(readField(config, name)),
     baseURL,
     isTrusted: operatorKeyAllowed || (baseURL !== undefined && isAllowedHost(baseURL, config)),
     headers: operatorKeyAllowed ? headersOf(config, credentials !== null) : {},
@@ -68,7 +73,7 @@ const SECRET_FIELDS = ['apiKey', 'authToken', 'accessKeyId', 'secretAccessKey', 
 export function secretsOf({ credentials, config, settings }: ModelRequest): string[] {
   const own = Object.values(credentials ?? {})
   if (typeof config === 'function') return own
-  const keys = SECRET_FIELDS.map((field) => config[field]).filter((secret) => typeof secret === 'string')
+  const keys = SECRET_FIELDS.map((field) => readField(config, field)).filter((secret) => typeof secret === 'string')
   const baseURL = URL.parse(settings.baseURL ?? config.baseURL ?? '') ?? undefined
   return [...own, ...keys, ...secretsInHeaders(config.headers ?? {}), ...secretsInQuery(baseURL)]
 }

@@ -1,7 +1,7 @@
 import type { Effects } from '../core/effects.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatRequest } from '../openai/chat.ts'
-import type { ProviderConfig } from '../options.ts'
+import type { OpenAiCompatibleConfig } from '../options/provider-config.ts'
 import type { LiveModel, ModelRequest } from '../runtime/ports.ts'
 import type { Credentials } from './credentials.ts'
 import type { Pools } from './http/pools.ts'
@@ -22,7 +22,7 @@ export type HttpModel = Pick<LiveModel, 'chat' | 'endpoints'>
 /** A server that speaks the chat completions format. One without keys is configured with `apiKey: ''`. */
 export function createOpenAiCompatibleModel(deps: OpenAiCompatibleDeps): HttpModel {
   const { request, credentials } = deps
-  const { apiKey: operatorKey, includeUsage } = request.config as ProviderConfig
+  const { apiKey: operatorKey, includeUsage } = request.config as OpenAiCompatibleConfig
   if (credentials.baseURL === undefined) {
     throw new PurserError('option_invalid', `The provider '${request.provider}' needs a baseURL.`, {
       hint: "Configure it for the provider or for the user. Example: 'http://127.0.0.1:9100/v1'.",

@@ -145,7 +145,7 @@ const RESERVED_FIELDS: readonly string[] = [
  * win.
  */
 function toUpstreamRequest(request: ChatRequest, { provider, model, prepare }: OpenAiHttpModelDeps): ChatRequest {
-  const { providerOptions, ...fields } = dropEmptyTexts(request)
+  const { providerOptions, ...fields } = dropEmptyTexts(request) as ChatRequest & { readonly providerOptions?: unknown }
   const options = (providerOptions as Record<string, Record<string, unknown>> | null | undefined)?.[provider]
   const defaults = Object.entries(options ?? {}).filter(([name]) => !RESERVED_FIELDS.includes(name))
   const usage = fields.stream === true && { stream_options: { ...fields.stream_options, include_usage: true } }

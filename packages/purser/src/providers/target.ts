@@ -1,4 +1,4 @@
-import type { ProviderConfig } from '../options.ts'
+import type { ProviderConfig } from '../options/provider-config.ts'
 import type { ModelRequest } from '../runtime/ports.ts'
 import { isKeyHeader, isSecretField, resolveCredentials } from './credentials.ts'
 

@@ -3,42 +3,10 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { AbortOptions } from '../core/abort.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
 import type { UpstreamEndpoints } from '../openai/endpoint.ts'
+import type { SettingsFields, SettingsPatch } from '../options/settings-patch.ts'
 
 /** The layer a setting comes from; each layer overrides the ones before it. */
 export type Layer = 'default' | 'plan' | 'preset' | 'user' | 'session' | 'turn'
-
-/** The fields that every layer can set. */
-export interface SettingsFields {
-  /** Name of a configured provider. */
-  readonly provider: string | null
-  /** The provider's own id of the model. */
-  readonly model: string | null
-  /** The provider's region, for example of Amazon Bedrock. */
-  readonly region: string | null
-  /** The deployment that serves the model, for example on Azure; on Friendli the endpoint. */
-  readonly deployment: string | null
-  /** Replaces the provider's base URL. The operator's key is never sent to a URL that the user set. */
-  readonly baseURL: string | null
-  /**
-   * Names of configured MCP servers that `lease.mcp` may connect to. When no layer sets it, every configured server is
-   * allowed. No server is connected before the first `lease.mcp`.
-   */
-  readonly mcpServers: readonly string[]
-  /** Tag of the preset that is applied below the user's own settings. */
-  readonly preset: string | null
-  /** Model parameters under their AI SDK names; layers are merged by name. */
-  readonly parameters: Readonly<Record<string, unknown>>
-  /** Allowed models as `MODEL` or `PROVIDER/MODEL`; null allows every model of the provider. */
-  readonly allowedModels: readonly string[] | null
-  /** Models that answer instead when the provider fails before its first byte, in this order; at most 8. */
-  readonly fallbacks: readonly Fallback[]
-}
-
-/** A model of another provider, or of the same one. */
-export interface Fallback {
-  readonly provider: string
-  readonly model: string
-}
 
 /** The effective settings of a user, resolved from all layers: one consistent, deeply frozen snapshot. */
 export interface Settings extends SettingsFields {
@@ -47,9 +15,6 @@ export interface Settings extends SettingsFields {
   /** The layer each field comes from. */
   readonly origin: Readonly<Record<keyof SettingsFields, Layer>>
 }
-
-/** A JSON merge patch (RFC 7396): absent or undefined fields stay as they are, null clears. */
-export type SettingsPatch = { readonly [Field in keyof SettingsFields]?: SettingsFields[Field] | null | undefined }
 
 /** Settings of one turn. `{ preset }` is expanded into this layer; other fields of the override win over the preset. */
 export type Override = SettingsPatch

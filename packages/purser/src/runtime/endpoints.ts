@@ -1,5 +1,6 @@
 import { ENDPOINTS, type Endpoint } from '../openai/endpoint.ts'
-import type { ProviderKind, ProviderOption } from '../options.ts'
+import type { ProviderKind } from '../options/provider-config.ts'
+import type { ProviderOption } from '../options.ts'
 
 const OF_ANTHROPIC: readonly Endpoint[] = ['messages', 'messages/count_tokens']
 const OF_OPENAI = ENDPOINTS.filter((endpoint) => !OF_ANTHROPIC.includes(endpoint))

@@ -3,8 +3,8 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { Subject } from '../core/subject.ts'
 import type { ChatModel } from '../openai/chat-model.ts'
 import type { UpstreamEndpoints } from '../openai/endpoint.ts'
+import type { SettingsFields } from '../options/settings-patch.ts'
 import type { McpServerOption, ProviderOption } from '../options.ts'
-import type { SettingsFields } from './api.ts'
 import type { OAuthPort, TokenSource } from './oauth/ports.ts'
 
 /*

@@ -1,6 +1,6 @@
 import type { CacheableRequest } from '../answers/cache-key.ts'
 import type { ResolvedContext } from '../context/api.ts'
-import type { ChatRequest } from '../openai/chat.ts'
+import { type ChatRequest, fieldsOf } from '../openai/chat.ts'
 import { injectContext } from '../openai/inject-context.ts'
 import { pseudonymizeUser } from '../openai/pseudonymize-user.ts'
 import type { ProviderOption } from '../options.ts'
@@ -61,9 +61,10 @@ export function cacheableRequest(
 /** Adds the user's parameters that the request does not set. Unknown names are added as they are. */
 function withParameters(request: ChatRequest, parameters: Readonly<Record<string, unknown>>): ChatRequest {
   const added: Record<string, unknown> = {}
+  const fields = fieldsOf(request)
   for (const [name, value] of Object.entries(parameters)) {
     const field = OPENAI_NAMES[name] ?? name
-    const own = request[field] ?? request[SYNONYMS[field] ?? field]
+    const own = fields[field] ?? fields[SYNONYMS[field] ?? field]
     if (own === undefined && value !== undefined && value !== null) added[field] = value
   }
   return { ...request, ...added }

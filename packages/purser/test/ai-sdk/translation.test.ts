@@ -178,8 +178,8 @@ test('token limits, stop sequences, response formats and tool choices are read i
 })
 
 test('a field that the AI SDK cannot express is an error with its parameter, not dropped', () => {
-  const user = { role: 'user', content: 'Hi' }
-  const unsupported: [Partial<ChatRequest>, string][] = [
+  const user: ChatMessage = { role: 'user', content: 'Hi' }
+  const unsupported: [object, string][] = [
     [{ n: 2 }, 'n'],
     [{ logprobs: true }, 'logprobs'],
     [{ modalities: ['text', 'audio'] }, 'modalities'],
@@ -191,7 +191,7 @@ test('a field that the AI SDK cannot express is an error with its parameter, not
     [{ messages: [{ role: 'function', content: 'x' }] }, 'messages[0].role'],
     [{ messages: [{ role: 'user', content: [{ type: 'video_url' }] }] }, 'messages[0].content[0]'],
   ]
-  const invalid: [Partial<ChatRequest>, string][] = [
+  const invalid: [object, string][] = [
     [{ messages: [user, { role: 'tool', content: 'x', tool_call_id: 'unknown' }] }, 'messages[1].tool_call_id'],
     [
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }] },

@@ -1,4 +1,4 @@
-import type { SourceFunction, SourceOptions } from '../../src/context/api.ts'
+import type { SourceFunction, SourceOptions } from '../../src/options/context-section.ts'
 import type { HandClock } from '../../src/testing/hand-clock.ts'
 
 /** What a source can do to its caller. */

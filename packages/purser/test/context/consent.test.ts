@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import type { ChatMessage } from '../../src/openai/chat.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { openContextHarness, runCallbacks } from '../support/context-harness.ts'
 import { openTurnHarness } from '../support/turn-harness.ts'
@@ -114,7 +115,7 @@ test('a turn of a person whose context is switched off sends nothing about them'
   const ada = harness.user('ada')
   await ada.profile.put({ name: 'Ada' })
   await ada.context.setEnabled(false)
-  const messages = [
+  const messages: ChatMessage[] = [
     { role: 'system', content: 'Be kind.' },
     { role: 'user', content: 'Hi' },
   ]

@@ -202,12 +202,12 @@ test('an invalid HTTP source is a configuration error with a hint', async () => 
     ['x', 'option_invalid'],
   ] as const) {
     await assert.rejects(
-      openContextHarness({ sources: { profile: source } }),
+      openContextHarness({ sources: { profile: source as never } }),
       (error: unknown) => PurserError.is(error, code),
       JSON.stringify(source),
     )
   }
-  await assert.rejects(openContextHarness({ sources: { profle: async () => null } }), (error: unknown) => {
+  await assert.rejects(openContextHarness({ sources: { profle: async () => null } as never }), (error: unknown) => {
     assert.ok(PurserError.is(error, 'option_unknown'))
     assert.match(error.hint ?? '', /profile/)
     return true

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SourceFunction } from '../../src/context/api.ts'
+import type { SourceFunction } from '../../src/options/context-section.ts'
 import type { ContextOptions } from '../../src/options.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { type ContextHarness, openContextHarness, runCallbacks } from '../support/context-harness.ts'

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
 import { openPurser } from '../../src/index.ts'
+import type { ChatMessage } from '../../src/openai/chat.ts'
+import type { HttpSource } from '../../src/options/context-section.ts'
 import { openContextHarness, runCallbacks } from '../support/context-harness.ts'
 import { openTurnHarness } from '../support/turn-harness.ts'
 
@@ -16,7 +18,7 @@ test('a source that needs the query gets what the user wrote last, and its data 
     sections: {
       memories: {
         needs: 'query',
-        source: async (_user: string, { query }: { query?: string }) => {
+        source: async (_user: string, { query }: { query?: string | undefined }) => {
           queries.push(query)
           return [{ fact: `about ${query}` }]
         },
@@ -62,7 +64,7 @@ test('what was found for one query is not served for another, neither from memor
   const sections = {
     memories: {
       needs: 'query' as const,
-      source: async (_user: string, { query }: { query?: string }) => {
+      source: async (_user: string, { query }: { query?: string | undefined }) => {
         if (isDown) throw new Error('down')
         return `about ${query}`
       },
@@ -214,7 +216,7 @@ test('over HTTP, {query} is encoded wherever it is inserted, and select finds th
   assert.equal((await resolve('nothing'))?.status, 'empty')
   answer = { error: 'changed' }
   assert.equal((await resolve('other'))?.status, 'unavailable')
-  const open = (source: object, needs?: 'query') =>
+  const open = (source: HttpSource, needs?: 'query') =>
     openPurser({ store: 'memory:', context: { sections: { memories: { source, needs } } } })
   for (const [source, needs] of [
     [{ url: `${url}?q={query}` }, undefined],
@@ -225,7 +227,11 @@ test('over HTTP, {query} is encoded wherever it is inserted, and select finds th
     [{ url, select: 7 }, undefined],
     [{ url }, 'everything'],
   ] as const)
-    await assert.rejects(open(source, needs as 'query'), { code: 'option_invalid' }, JSON.stringify(source))
+    await assert.rejects(
+      open(source as HttpSource, needs as 'query'),
+      { code: 'option_invalid' },
+      JSON.stringify(source),
+    )
 })
 
 test('a turn passes on the last message of the user', async () => {
@@ -235,7 +241,7 @@ test('a turn passes on the last message of the user', async () => {
       sections: {
         memories: {
           needs: 'query',
-          source: async (_user: string, { query }: { query?: string }) => {
+          source: async (_user: string, { query }: { query?: string | undefined }) => {
             queries.push(query)
             return `found for ${query}`
           },
@@ -244,14 +250,15 @@ test('a turn passes on the last message of the user', async () => {
     },
   })
   const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } }
-  for (const messages of [
+  const conversations: ChatMessage[][] = [
     [
       { role: 'user', content: 'first' },
       { role: 'assistant', content: 'answer' },
       { role: 'user', content: [{ type: 'text', text: 'second' }, image, { type: 'text', text: 'part' }] },
     ],
     [{ role: 'system', content: 'no user' }],
-  ]) {
+  ]
+  for (const messages of conversations) {
     const turn = await harness.user('ada').turn({ messages })
     assert.ok(turn.allowed)
     await turn.completion()

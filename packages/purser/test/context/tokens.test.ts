@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Mode } from '../../src/context/api.ts'
 import { estimateTokens, takeWeight, weigh } from '../../src/context/render/token-weight.ts'
 import { openPurser } from '../../src/index.ts'
+import type { Mode } from '../../src/options/context-section.ts'
 import { openContextHarness } from '../support/context-harness.ts'
 import { rounds, seed } from '../support/fuzz-options.ts'
 

@@ -4,7 +4,8 @@ import type { LookupFunction } from 'node:net'
 import { after, test } from 'node:test'
 import { createPublicLookup, isPublicAddress } from '../../src/core/public-address.ts'
 import { PurserError } from '../../src/errors.ts'
-import type { ProviderConfig } from '../../src/options.ts'
+import type { ChatRequest } from '../../src/openai/chat.ts'
+import type { ProviderConfig } from '../../src/options/provider-config.ts'
 import { openProviderRegistry } from '../../src/providers/registry.ts'
 import type { ModelRequest } from '../../src/runtime/ports.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
@@ -81,7 +82,7 @@ function modelAt(
   return models.build(request).chat
 }
 
-const request = { messages: [{ role: 'user', content: 'Hi' }] }
+const request: ChatRequest = { messages: [{ role: 'user', content: 'Hi' }] }
 const call = () => ({ signal: new AbortController().signal, firstChunkTimeoutMs: 1000, idleTimeoutMs: 1000 })
 const notAllowed = (error: unknown) => PurserError.is(error, 'host_not_allowed')
 

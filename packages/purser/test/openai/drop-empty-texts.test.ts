@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ChatMessage } from '../../src/openai/chat.ts'
+import type { ChatMessage, ChatRequest } from '../../src/openai/chat.ts'
 import { dropEmptyTexts } from '../../src/openai/drop-empty-texts.ts'
 import { estimateRequestTokens, textBytesOfChunk } from '../../src/openai/estimate-tokens.ts'
 
@@ -26,7 +26,7 @@ test('empty texts are removed from lists of parts, which keep one part', () => {
     [null, null],
   ]
   for (const [content, expected] of cases) {
-    const messages = [{ role: 'user', content, name: 'n' }]
+    const messages: ChatMessage[] = [{ role: 'user', content, name: 'n' }]
     assert.deepEqual(dropEmptyTexts({ messages, seed: 1 }), {
       messages: [{ role: 'user', content: expected, name: 'n' }],
       seed: 1,
@@ -35,7 +35,7 @@ test('empty texts are removed from lists of parts, which keep one part', () => {
 })
 
 test('a request without empty texts is not copied', () => {
-  const request = { messages: [{ role: 'user', content: [filled, image] }] }
+  const request: ChatRequest = { messages: [{ role: 'user', content: [filled, image] }] }
   assert.equal(dropEmptyTexts(request), request)
 })
 
@@ -58,7 +58,7 @@ test('the text of a chunk is measured in every member that holds what the model 
 })
 
 test('a request is estimated by its texts', () => {
-  const messages = [
+  const messages: ChatMessage[] = [
     { role: 'system', content: 'x'.repeat(40) },
     { role: 'user', content: [{ type: 'text', text: 'y'.repeat(40) }, image] },
     { role: 'assistant', content: null },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PurserError } from '../../src/errors.ts'
-import type { ChatRequest } from '../../src/openai/chat.ts'
+import type { ChatMessage, ChatRequest } from '../../src/openai/chat.ts'
 import { injectContext } from '../../src/openai/inject-context.ts'
 import { parseChatRequest } from '../../src/openai/parse-request.ts'
 import { pseudonymizeUser } from '../../src/openai/pseudonymize-user.ts'
@@ -11,12 +11,12 @@ function deepFreeze<T>(value: T): T {
   return value
 }
 
-const user = { role: 'user', content: 'Hi' }
+const user: ChatMessage = { role: 'user', content: 'Hi' }
 const inject = (messages: ChatRequest['messages'], text = 'ctx') =>
   injectContext(deepFreeze({ messages }), text).messages
 
 test('context is appended to the last leading system or developer message', () => {
-  const first = { role: 'system', content: 'A' }
+  const first: ChatMessage = { role: 'system', content: 'A' }
   assert.deepEqual(
     inject([first, { role: 'developer', content: 'B', name: 'n' }, user, { role: 'system', content: 'C' }]),
     [first, { role: 'developer', content: 'B\n\nctx', name: 'n' }, user, { role: 'system', content: 'C' }],
@@ -33,9 +33,9 @@ test('content in parts gets another part, and empty content is replaced by the c
 })
 
 test('without leading instructions a system message is added, and empty context changes nothing', () => {
-  const late = { role: 'system', content: 'late' }
+  const late: ChatMessage = { role: 'system', content: 'late' }
   assert.deepEqual(inject([user, late]), [{ role: 'system', content: 'ctx' }, user, late])
-  const request = { messages: [user] }
+  const request: ChatRequest = { messages: [user] }
   assert.equal(injectContext(request, ''), request)
 })
 

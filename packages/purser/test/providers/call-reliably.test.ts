@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { CircuitBreaker } from '../../src/core/circuit-breaker.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { Attempt, ChatCall } from '../../src/openai/chat-model.ts'
-import type { RetryOption } from '../../src/options.ts'
+import type { RetryOption } from '../../src/options/provider-config.ts'
 import { callReliably, type ReliableCallDeps } from '../../src/providers/call-reliably.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 

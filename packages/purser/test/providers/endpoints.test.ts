@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import type { LookupFunction } from 'node:net'
 import { test } from 'node:test'
 import { PurserError } from '../../src/errors.ts'
-import type { ChatCompletion } from '../../src/openai/chat.ts'
+import type { ChatCompletion, ChatRequest } from '../../src/openai/chat.ts'
 import { mergeChunks } from '../../src/openai/merge-chunks.ts'
-import type { ProviderConfig } from '../../src/options.ts'
+import type { ProviderConfig } from '../../src/options/provider-config.ts'
 import { openProviderRegistry } from '../../src/providers/registry.ts'
 import type { ModelRequest } from '../../src/runtime/ports.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
@@ -178,9 +178,14 @@ test("a provider's own options become fields of the request, but never user, mod
   await using harness = await openProviderHarness()
   const { chat } = harness.build(harness.configure('openai-compatible', { apiKey: '' }))
   const providerOptions = { p: { top_logprobs: 2, seed: 1, user: 'bob', model: 'x' }, other: { a: 1 } }
-  await chat.chat({ messages, seed: 7, providerOptions }, createCall())
-  const [request] = harness.upstream.requests
-  assert.deepEqual(JSON.parse(request?.body ?? ''), { messages, seed: 7, top_logprobs: 2, model: 'm-1' })
+  const request: ChatRequest & { providerOptions: object } = { messages, seed: 7, providerOptions }
+  await chat.chat(request, createCall())
+  assert.deepEqual(JSON.parse(harness.upstream.requests[0]?.body ?? ''), {
+    messages,
+    seed: 7,
+    top_logprobs: 2,
+    model: 'm-1',
+  })
 })
 
 test('includeUsage: false omits the stream options, for servers that reject them', async () => {
@@ -193,7 +198,7 @@ test('includeUsage: false omits the stream options, for servers that reject them
 test('the demo kind answers from the messages alone, with the same text each time', async () => {
   await using harness = await openProviderHarness()
   const { chat } = harness.build({ kind: 'demo' })
-  const request = { messages: [{ role: 'system', content: 'user_name: Ann' }, ...messages] }
+  const request: ChatRequest = { messages: [{ role: 'system', content: 'user_name: Ann' }, ...messages] }
   const answer = await chat.chat(request, createCall())
   if (answer.kind !== 'completion') assert.fail()
   const chunks = await readChunks(await chat.chat({ ...request, stream: true }, createCall()))
@@ -215,19 +220,22 @@ test('an invalid provider is rejected when the registry is opened, with the path
     [{ kind: 'openai', models: 'gpt' }, 'providers.p.models'],
     [{ kind: 'openai', userField: 'name' }, 'providers.p.userField'],
     [{ kind: 'openai', headers: { 'x-a': 1 } }, 'providers.p.headers'],
+    [{ kind: 'openai', apiKeys: 'k' }, 'providers.p.apiKeys', "Did you mean 'apiKey'?"],
+    [{ kind: 'google', accessKeyId: 'k' }, 'providers.p.accessKeyId'],
   ]
   for (const [provider, path, hint] of cases) {
     const providers = { p: provider } as unknown as Record<string, ProviderConfig>
     assert.throws(
       () => openProviderRegistry({ effects: handClock(), providers }),
       (error: unknown) =>
-        PurserError.is(error, 'option_invalid') &&
+        PurserError.is(error) &&
+        /^option_(invalid|unknown)$/.test(error.code) &&
         error.message.includes(`'${path}'`) &&
         (hint === undefined || error.hint === hint),
       path,
     )
   }
-  const azure = { kind: 'azure', apiKey: 'k', resourceName: 'r', anything: 1 } as const
+  const azure = { kind: 'azure', apiKey: 'k', resourceName: 'r' } as const
   openProviderRegistry({
     effects: handClock(),
     providers: { azure, own: () => ({ languageModel: () => ({}) }) },

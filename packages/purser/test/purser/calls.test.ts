@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openPurser, type Purser, PurserError, type User } from '../../src/index.ts'
+import type { ChatRequest } from '../../src/openai/chat.ts'
 
 type Call = (target: { readonly purser: Purser; readonly user: User }, options: never) => Promise<unknown>
 
-const question = { messages: [{ role: 'user', content: 'Hello?' }] }
+const question: ChatRequest = { messages: [{ role: 'user', content: 'Hello?' }] }
 
 /** Every asynchronous call with options, with its other arguments. */
 const calls: Readonly<Record<string, Call>> = {

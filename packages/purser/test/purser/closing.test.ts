@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openPurser, type Purser, PurserError } from '../../src/index.ts'
+import type { ChatRequest } from '../../src/openai/chat.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 
@@ -220,7 +221,7 @@ test('close does not wait for turns that nothing reads, and drains those that ar
     providers: { demo: { kind: 'demo' } },
     runtime: { defaults: { provider: 'demo', model: 'demo' } },
   })
-  const request = { messages: [{ role: 'user', content: 'Hi' }], stream: true }
+  const request: ChatRequest = { messages: [{ role: 'user', content: 'Hi' }], stream: true }
   const [unread, read, late] = await Promise.all([1, 2, 3].map(() => purser.user('ada').turn(request)))
   assert.ok(unread?.allowed && read?.allowed && late?.allowed)
   const chunks = read.chunks[Symbol.asyncIterator]()

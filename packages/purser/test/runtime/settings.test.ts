@@ -189,7 +189,7 @@ test('the error of a misspelt field or name suggests the closest one', async () 
   await assert.rejects(user.configure({ providr: 'local' } as never), hint)
   await assert.rejects(user.configure({ provider: 'locl' }), hint)
   await assert.rejects(user.configure({ preset: 'fest' }), hint)
-  await assert.rejects(user.configure({ parameters: { max_tokens: 1 } }), hint)
+  await assert.rejects(user.configure({ parameters: { max_tokens: 1 } as never }), hint)
 })
 
 test('of two writers with the same expected version exactly one succeeds, and writers without one lose no change', async () => {

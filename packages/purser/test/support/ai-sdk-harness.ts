@@ -1,5 +1,5 @@
 import { openPurser, type Purser, type User } from '../../src/index.ts'
-import type { ProviderConfig } from '../../src/options.ts'
+import type { ProviderConfig } from '../../src/options/provider-config.ts'
 import { openUpstream, type Upstream, type UpstreamHandler } from './provider-upstream.ts'
 
 export interface AiSdkHarnessOptions {

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import type { ProviderConfig } from '../../src/options.ts'
+import type { ProviderConfig } from '../../src/options/provider-config.ts'
 import { answerWith, sendEvents, sendJson, type UpstreamHandler } from './provider-upstream.ts'
 
 /** Handlers that answer one text in the format of a provider, streamed if the request asks for a stream. */

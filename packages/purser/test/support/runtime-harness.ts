@@ -203,7 +203,8 @@ async function passUntil(clock: HandClock, work: Promise<unknown>): Promise<void
 /** A model that exposes the request it was built for; the real models are tested in providers/. */
 function buildModel(request: ModelRequest, models: OpenedClient<ModelRequest>[], fakes: FakeClients): LiveModel {
   const { config, credentials, provider, modelId } = request
-  const operatorKey = typeof config === 'object' && request.operatorKeyAllowed ? config.apiKey : undefined
+  const operatorKey =
+    typeof config === 'object' && request.operatorKeyAllowed && 'apiKey' in config ? config.apiKey : undefined
   if (typeof config === 'object' && config.kind === 'openai' && !credentials && !operatorKey) {
     throw new PurserError('secret_missing', `Missing API key of '${provider}'.`)
   }

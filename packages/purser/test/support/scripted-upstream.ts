@@ -5,7 +5,7 @@ import type { ChatAnswer } from '../../src/openai/chat-model.ts'
 
 /** A cacheable turn without its model call. */
 export function turnRequest(request: Partial<ChatRequest> = {}): Omit<TurnAnswerRequest, 'callModel'> {
-  const whole = { messages: [{ role: 'user', content: 'Hello?' }], ...request }
+  const whole: ChatRequest = { messages: [{ role: 'user', content: 'Hello?' }], ...request }
   const cacheable = { request: whole, target: { provider: 'local', model: 'm' }, context: null }
   return { request: whole, cacheable, mode: 'on', replay: undefined }
 }

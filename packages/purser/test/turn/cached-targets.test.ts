@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
-import { openPurser, type ProviderConfig, type PurserOptions } from '../../src/index.ts'
+import { openPurser, type PurserOptions } from '../../src/index.ts'
+import type { ChatMessage } from '../../src/openai/chat.ts'
+import type { OpenAiCompatibleConfig } from '../../src/options/provider-config.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { openUpstream, sendJson } from '../support/provider-upstream.ts'
 
-const messages = [{ role: 'user', content: 'Who are you?' }]
+const messages: ChatMessage[] = [{ role: 'user', content: 'Who are you?' }]
 const secretKey = Buffer.alloc(32, 5).toString('base64')
 
 /** Opens a Purser on the same store for each configuration, and returns how each turn was answered. */
@@ -50,7 +52,7 @@ const openNamed = (name: string) =>
     }),
   )
 
-const compatible = (baseURL: string, fields: Partial<ProviderConfig> = {}): PurserOptions['providers'] => ({
+const compatible = (baseURL: string, fields: Partial<OpenAiCompatibleConfig> = {}): PurserOptions['providers'] => ({
   local: { kind: 'openai-compatible', baseURL, apiKey: 'k', ...fields },
 })
 
@@ -68,11 +70,10 @@ test('a provider that is pointed at another address does not serve the answers o
 })
 
 /** Fields that shape an answer, and what they are changed to. */
-const SHAPING: Readonly<Record<string, Partial<ProviderConfig>>> = {
+const SHAPING: Readonly<Record<string, object>> = {
   kind: { kind: 'openai' },
-  version: { apiVersion: '2026-01-01' },
   'a header': { headers: { 'x-model-variant': 'b' } },
-  'an unknown field': { variant: 'b' },
+  'a field of the kind': { includeUsage: false },
   region: { region: 'us-east-1' },
 }
 
@@ -88,10 +89,10 @@ test('a changed key, allow-list or order of fields serves the stored answer', as
   await using upstream = await openNamed('one')
   const baseURL = `${upstream.url}/v1`
   const configs = [
-    compatible(baseURL, { a: 1, b: 2 }),
-    compatible(baseURL, { apiKey: 'rotated', a: 1, b: 2 }),
-    compatible(baseURL, { models: ['m'], defaultModel: 'm', b: 2, a: 1 }),
-    compatible(baseURL, { a: 1, b: 2, headers: { authorization: 'Bearer x' } }),
+    compatible(baseURL, { region: 'r', includeUsage: true }),
+    compatible(baseURL, { apiKey: 'rotated', region: 'r', includeUsage: true }),
+    compatible(baseURL, { models: ['m'], defaultModel: 'm', includeUsage: true, region: 'r' }),
+    compatible(baseURL, { region: 'r', includeUsage: true, headers: { authorization: 'Bearer x' } }),
   ]
   assert.deepEqual(await runOn(configs), ['miss one', 'hit one', 'hit one', 'hit one'])
 })

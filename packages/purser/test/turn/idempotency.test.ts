@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PurserError, Turn, User } from '../../src/index.ts'
+import type { ChatRequest } from '../../src/openai/chat.ts'
 import { completion, fail, openTurnHarness } from '../support/turn-harness.ts'
 
 const by = { actor: 'ana', reason: 'test' }
-const question = (content: string): object => ({ messages: [{ role: 'user', content }] })
+const question = (content: string): ChatRequest => ({ messages: [{ role: 'user', content }] })
 const count = async (user: User): Promise<number> => (await user.ledger.quota()).count
 const code = (expected: string) => (error: PurserError) => error.code === expected
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ChatRequest } from '../../src/openai/chat.ts'
 import type { Limit } from '../../src/options.ts'
 import type { AnsweredTurn } from '../../src/turn/answered-turn.ts'
 import type { Turn } from '../../src/turn/take-turn.ts'
@@ -11,7 +12,7 @@ function allowed(turn: Turn): AnsweredTurn {
   return turn
 }
 
-const request = { messages: [{ role: 'user', content: 'x'.repeat(400) }] }
+const request: ChatRequest = { messages: [{ role: 'user', content: 'x'.repeat(400) }] }
 const TOKENS: Limit = { name: 'tokens', measure: 'tokens', max: 1_000, window: 'day' }
 
 async function stateOf(user: User, name: string) {

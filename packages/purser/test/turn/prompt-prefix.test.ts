@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Diagnostics, onDiagnostic } from '../../src/index.ts'
+import type { ChatRequest } from '../../src/openai/chat.ts'
 import { openTurnHarness } from '../support/turn-harness.ts'
 
-const request = { messages: [{ role: 'user', content: 'Hi' }] }
+const request: ChatRequest = { messages: [{ role: 'user', content: 'Hi' }] }
 
 test('a turn reports whether its prefix equals the last one of its session, what the upstream had cached, and its sections', async () => {
   await using harness = await openTurnHarness()

@@ -3,11 +3,12 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { test } from 'node:test'
 import type { PurserError, Turn, User } from '../../src/index.ts'
+import type { ChatRequest } from '../../src/openai/chat.ts'
 import { handClock } from '../../src/testing/index.ts'
 import type { AnsweredTurn } from '../../src/turn/answered-turn.ts'
 import { begin, chunk, fail, openTurnHarness } from '../support/turn-harness.ts'
 
-const request = { messages: [{ role: 'user', content: 'Hi' }] }
+const request: ChatRequest = { messages: [{ role: 'user', content: 'Hi' }] }
 
 function allowed(turn: Turn): AnsweredTurn {
   assert.ok(turn.allowed)
@@ -22,17 +23,16 @@ test('the upstream gets the settings and the context of the user, and the client
   const ada = harness.user('ada@example.org')
   await ada.profile.put({ name: 'Ada' })
   await ada.runtime.configure({ parameters: { temperature: 0.2, maxOutputTokens: 50 } })
-  const turn = allowed(
-    await ada.turn({
-      messages: [
-        { role: 'system', content: 'You are a teacher.' },
-        { role: 'user', content: 'Hi' },
-      ],
-      user: 'ada@example.org',
-      temperature: 0.9,
-      unknown_field: { nested: true },
-    }),
-  )
+  const widened: ChatRequest & { unknown_field: object } = {
+    messages: [
+      { role: 'system', content: 'You are a teacher.' },
+      { role: 'user', content: 'Hi' },
+    ],
+    user: 'ada@example.org',
+    temperature: 0.9,
+    unknown_field: { nested: true },
+  }
+  const turn = allowed(await ada.turn(widened))
   const completion = await turn.completion()
   assert.equal(completion.choices[0]?.message.content, 'Hello there')
   assert.equal(completion.model, 'upstream-model')
@@ -42,7 +42,7 @@ test('the upstream gets the settings and the context of the user, and the client
   assert.equal(body.model, 'm')
   assert.equal(body.temperature, 0.9)
   assert.equal(body.max_tokens, 50)
-  assert.deepEqual(body.unknown_field, { nested: true })
+  assert.deepEqual((body as unknown as Record<string, unknown>).unknown_field, { nested: true })
   const system = String(body.messages[0]?.content)
   assert.ok(system.startsWith('You are a teacher.'), system)
   assert.match(system, /Ada/)
@@ -205,7 +205,7 @@ for (const [how, leave] of Object.entries(LEAVING)) {
       void cut.promise.then(() => response.destroy())
     }
     const abort = new AbortController()
-    const prompt = { messages: [{ role: 'user', content: 'x'.repeat(4_000) }], stream: true }
+    const prompt: ChatRequest = { messages: [{ role: 'user', content: 'x'.repeat(4_000) }], stream: true }
     await leave(allowed(await ada.turn(prompt, { signal: abort.signal })), abort)
     const tokens = await countedTokens(ada)
     assert.ok(tokens.output >= 100 && tokens.output <= 210, JSON.stringify(tokens))

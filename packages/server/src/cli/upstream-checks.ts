@@ -13,7 +13,9 @@ const KINDS_WITH_KEY: readonly string[] = ['openai', 'anthropic', 'google', 'fri
 /** Providers that cannot answer as they are configured. */
 export function checkProviders({ providers = {}, runtime }: Config): Finding[] {
   const used = (runtime?.defaults as { readonly provider?: string } | undefined)?.provider
-  return Object.entries(providers).flatMap(([name, { kind, baseURL, apiKey }]) => {
+  return Object.entries(providers).flatMap(([name, provider]) => {
+    const { kind, baseURL } = provider
+    const apiKey = 'apiKey' in provider ? provider.apiKey : undefined
     const check = `provider ${name}`
     if (kind === 'openai-compatible' && baseURL === undefined) {
       const hint = `Set providers.${name}.baseURL to the address of its API, up to and including /v1.`

@@ -17,7 +17,7 @@ export interface ConfigIssue {
 export function checkConfig(value: unknown, origin: string): ConfigFile {
   const parsed = configSchema.safeParse(value)
   if (parsed.success) return parsed.data
-  const issues = parsed.error.issues.flatMap((issue) => toConfigIssues(issue))
+  const issues = parsed.error.issues.flatMap((issue) => toConfigIssues(issue, value))
   const hasOnlyUnknownKeys = parsed.error.issues.every((issue) => issue.code === 'unrecognized_keys')
   const lines = issues.map(({ path, message, hint }) => `${path || 'value'}: ${message}${hint ? ` ${hint}` : ''}`)
   throw new PurserError(
@@ -27,10 +27,10 @@ export function checkConfig(value: unknown, origin: string): ConfigFile {
   )
 }
 
-function toConfigIssues(issue: z.core.$ZodIssue, base: readonly PropertyKey[] = []): ConfigIssue[] {
+function toConfigIssues(issue: z.core.$ZodIssue, value: unknown, base: readonly PropertyKey[] = []): ConfigIssue[] {
   const path = [...base, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    const known = getKeysAt(path)
+    const known = getKeysAt(path, value)
     return issue.keys.map((key) => ({
       path: [...path, key].join('.'),
       message: 'unknown option.',
@@ -40,18 +40,27 @@ function toConfigIssues(issue: z.core.$ZodIssue, base: readonly PropertyKey[] = 
   if (issue.code === 'invalid_union') {
     // The alternative with the fewest errors is the one that was probably meant.
     const closest = issue.errors.toSorted((a, b) => a.length - b.length)[0] ?? []
-    if (closest.length > 0) return closest.flatMap((inner) => toConfigIssues(inner, path))
+    if (closest.length > 0) return closest.flatMap((inner) => toConfigIssues(inner, value, path))
   }
   return [{ path: path.join('.'), message: issue.message }]
 }
 
-/** The keys that the schema allows in the object at `path`. */
-function getKeysAt(path: readonly PropertyKey[]): string[] {
+/** The keys that the schema allows in the object at `path`; where the kind of the object decides, those of its kind. */
+function getKeysAt(path: readonly PropertyKey[], value: unknown): string[] {
   let schema: unknown = configSchema
-  for (const key of path) schema = getMember(unwrap(schema), key)
-  const object = unwrap(schema) as { shape?: Record<string, unknown>; options?: { shape?: Record<string, unknown> }[] }
-  if (object?.options) return object.options.flatMap((option) => Object.keys(option.shape ?? {}))
-  return Object.keys(object?.shape ?? {})
+  let object: unknown = value
+  for (const key of path) {
+    schema = getMember(unwrap(schema), key)
+    object = (object as Record<PropertyKey, unknown>)[key]
+  }
+  const { shape = {}, options = [] } = (unwrap(schema) ?? {}) as ObjectSchema & { options?: readonly ObjectSchema[] }
+  const { kind } = object as { readonly kind?: unknown }
+  const ofKind = options.filter((option) => option.shape?.kind?.value === kind)
+  return [shape, ...ofKind.map((option) => option.shape ?? {})].flatMap((one) => Object.keys(one))
+}
+
+interface ObjectSchema {
+  readonly shape?: Readonly<Record<string, { readonly value?: unknown } | undefined>>
 }
 
 function unwrap(schema: unknown): unknown {

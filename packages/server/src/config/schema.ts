@@ -1,10 +1,9 @@
 import { PROVIDER_KINDS, type ProviderConfig, type PurserOptions } from 'purser'
 import {
-  ENDPOINTS,
   isSpec,
   OPTION_SPECS,
   type OptionSpec,
-  RETRY_CAUSES,
+  PROVIDER_SPECS,
   type SpecTable,
   STORE_URL,
   STORE_URL_FORMS,
@@ -30,26 +29,6 @@ type Some<Options> = { readonly [Name in keyof NonNullable<Options>]?: NonNullab
 const nonEmpty = z.string().min(1, 'must not be empty')
 const texts = z.record(z.string(), z.string())
 const httpUrl = z.string().refine(isHttpUrl, 'must be an http or https URL')
-
-const provider = z.looseObject({
-  kind: z.enum(PROVIDER_KINDS),
-  baseURL: httpUrl.optional(),
-  apiKey: z.string().optional(),
-  models: z.array(nonEmpty).min(1, 'must name at least one model').optional(),
-  defaultModel: nonEmpty.optional(),
-  userField: z.enum(['safety_identifier', 'user', 'none']).optional(),
-  headers: texts.optional(),
-  endpoints: z.array(z.enum(ENDPOINTS)).optional(),
-  retries: z
-    .strictObject({
-      attempts: z.int().min(1).max(5),
-      on: z.array(z.enum(RETRY_CAUSES)).optional(),
-      delayMs: z.number().min(0).optional(),
-      maxDelayMs: z.number().min(0).optional(),
-    })
-    .optional(),
-  region: nonEmpty.optional(),
-})
 
 const oauth = z.strictObject({
   redirectUrl: nonEmpty,
@@ -92,13 +71,23 @@ const price = z.strictObject({
   request: nonEmpty.optional(),
 })
 
+const provider = z.discriminatedUnion(
+  'kind',
+  PROVIDER_KINDS.map((kind) => z.strictObject({ kind: z.literal(kind), ...shapeOf(PROVIDER_SPECS[kind]) })) as [
+    z.ZodObject<{ kind: z.ZodLiteral<ProviderConfig['kind']> }>,
+  ],
+  {
+    error: ({ input }) =>
+      typeof input === 'object' ? `must be one of ${PROVIDER_KINDS.join(', ')}` : 'must be an object',
+  },
+)
+
 /** The library's options that a file can hold; `store` names a store, and `effects` are for programs. */
 const { store: _store, effects: _effects, ...LIBRARY_SPECS } = OPTION_SPECS
 
 /**
  * The schema of a configuration file, derived from the option tables of the library and the server. Unknown keys are
- * errors everywhere but in a provider, whose further fields belong to the vendor; null waives a limit. Every message
- * reads on after the name of the option.
+ * errors; null waives a limit. Every message reads on after the name of the option.
  */
 export const configSchema: z.ZodType<ConfigFile> = z.strictObject({
   ...shapeOf(LIBRARY_SPECS as unknown as SpecTable),

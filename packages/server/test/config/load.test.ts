@@ -112,7 +112,7 @@ test('a variable is expanded in any string of the file, a doubled dollar escapes
   const key = variable('KEY')
   const file = { providers: { a: { kind: 'openai', apiKey: key, headers: { x: `a-${key}-$${key}` } } } }
   const { config, environmentPaths } = load(file, { KEY: 'k1' })
-  assert.equal(config.providers?.a?.apiKey, 'k1')
+  assert.deepEqual(config.providers?.a, { kind: 'openai', apiKey: 'k1', headers: { x: `a-k1-$${key}` } })
   assert.equal(expandEnv(config.providers)?.a?.headers?.x, `a-k1-${key}`)
   assert.deepEqual(environmentPaths, ['providers.a.apiKey', 'providers.a.headers.x'])
   const error = getError(() => load(file, {}))
@@ -141,11 +141,12 @@ test('secrets at any path and values from the environment are masked', () => {
     store: 'postgres://u:pg-1@h/db?schema=s&sslpassword=ssl-1&password=pg-2',
     secretKey: { current: 'aaa', previous: ['bbb'] },
     providers: {
-      a: { kind: 'openai', apiKey: 'sk-1', accessKeyId: 'id-1', models: ['m'], baseURL: 'https://u:pw@h/v1' },
+      a: { kind: 'openai', apiKey: 'sk-1', models: ['m'] },
+      aws: { kind: 'amazon-bedrock', accessKeyId: 'id-1', secretAccessKey: 'aws-1' },
     },
     mcpServers: {
       b: { command: 'npx', args: [variable('ARG')], env: { T: 'tok-1' } },
-      c: { url: 'https://h', headers: { x: 'h-1' } },
+      c: { url: 'https://u:pw@h', headers: { x: 'h-1' } },
       d: {
         url: 'https://h',
         oauth: { redirectUrl: 'https://h/back', clientId: 'app', clientSecret: 'cs-1', issuer: 'https://i' },
@@ -160,6 +161,7 @@ test('secrets at any path and values from the environment are masked', () => {
     'ccc',
     'sk-1',
     'id-1',
+    'aws-1',
     'pw',
     'tok-1',
     'h-1',

@@ -1,6 +1,6 @@
+import type { Mode } from '../../options/context-section.ts'
 import { PLAIN_WORDING } from '../../templates/plain-wording.ts'
 import { PROMPT_WORDING } from '../../templates/prompt-wording.ts'
-import type { Mode } from '../api.ts'
 import { zoneOf } from './zone.ts'
 
 export type ClockPrecision = 'minute' | 'second' | 'off'

@@ -1,7 +1,7 @@
 import { type Dispatcher, Pool } from 'undici'
 import { canDecode, decodeContent, parseContentEncoding } from '../../core/decode-content.ts'
 import { createPersistentClient } from '../../core/persistent-client.ts'
-import type { HttpSource } from '../api.ts'
+import type { HttpSource } from '../../options/context-section.ts'
 import type { ContextLimits } from '../limits.ts'
 import type { SectionSource } from '../section.ts'
 import { parseRequestTemplate } from './request-template.ts'

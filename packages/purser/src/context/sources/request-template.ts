@@ -1,6 +1,6 @@
 import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
-import type { HttpSource } from '../api.ts'
+import type { HttpSource } from '../../options/context-section.ts'
 
 /** What is inserted into a request. */
 export interface RequestValues {

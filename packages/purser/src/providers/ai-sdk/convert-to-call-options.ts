@@ -7,7 +7,7 @@ import type {
 import { isRawNumber } from '../../core/exact-json.ts'
 import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
-import type { ChatRequest } from '../../openai/chat.ts'
+import { type ChatRequest, fieldsOf } from '../../openai/chat.ts'
 import { convertToPrompt } from './convert-to-prompt.ts'
 
 type Options = LanguageModelV4CallOptions
@@ -25,7 +25,7 @@ export function convertToCallOptions(request: ChatRequest, abortSignal: AbortSig
     maxOutputTokens: numberOf(request.max_completion_tokens) ?? numberOf(request.max_tokens),
     temperature: numberOf(request.temperature),
     topP: numberOf(request.top_p),
-    topK: numberOf(request.top_k),
+    topK: numberOf(fieldsOf(request).top_k),
     presencePenalty: numberOf(request.presence_penalty),
     frequencyPenalty: numberOf(request.frequency_penalty),
     seed: isRawNumber(request.seed) ? request.seed : numberOf(request.seed),
@@ -121,7 +121,8 @@ function createProviderOptions(request: ChatRequest): SharedV4ProviderOptions {
     ...(userId === undefined ? {} : { metadata: { userId } }),
     ...(parallelToolCalls === undefined ? {} : { disableParallelToolUse: !parallelToolCalls }),
   }
-  const settings = isObject(request.providerOptions) ? (request.providerOptions as SharedV4ProviderOptions) : {}
+  const { providerOptions } = fieldsOf(request)
+  const settings = isObject(providerOptions) ? (providerOptions as SharedV4ProviderOptions) : {}
   return {
     ...settings,
     openai: { ...settings.openai, ...openai },

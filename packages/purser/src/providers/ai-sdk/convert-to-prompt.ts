@@ -10,7 +10,7 @@ import type {
 } from '@ai-sdk/provider'
 import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
-import type { ChatMessage, ContentPart } from '../../openai/chat.ts'
+import { type ChatMessage, type ContentPart, fieldsOf } from '../../openai/chat.ts'
 
 type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart
 
@@ -64,7 +64,7 @@ function convertInstructions(message: ChatMessage, param: string): LanguageModel
     content.map((part) => {
       const text = textOf({ ...message, content: [part] }, param)
       if (!hasCacheControl(part)) return { role: 'system', content: text }
-      const anthropic = { cacheControl: part.cache_control as JSONObject }
+      const anthropic = { cacheControl: fieldsOf(part).cache_control as JSONObject }
       return { role: 'system', content: text, providerOptions: { anthropic } }
     }),
   )
@@ -77,7 +77,7 @@ function withText(messages: readonly LanguageModelV4Message[]): LanguageModelV4M
 
 /** Anthropic's field for the end of a part of the prompt that is cached. */
 function hasCacheControl(part: ContentPart): boolean {
-  return isObject(part.cache_control)
+  return isObject(fieldsOf(part).cache_control)
 }
 
 function convertUserContent({ content }: ChatMessage, param: string): UserPart[] {

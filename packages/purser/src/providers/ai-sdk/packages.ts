@@ -96,7 +96,8 @@ export function createAzureModel(deps: PackageDeps): LanguageModelV4 {
   const options = {
     ...shared,
     apiKey: credentials.require('apiKey'),
-    useDeploymentBasedUrls: typeof config === 'object' && config.useDeploymentBasedUrls === true,
+    useDeploymentBasedUrls:
+      typeof config === 'object' && config.kind === 'azure' && config.useDeploymentBasedUrls === true,
     ...defined({ apiVersion: credentials.setting('apiVersion') }),
   }
   return createLazyModel(request, async () => {

@@ -1,6 +1,6 @@
 import { suggestion } from '../../errors.ts'
+import type { SettingsPatch } from '../../options/settings-patch.ts'
 import type { McpServerOption, ProviderOption } from '../../options.ts'
-import type { SettingsPatch } from '../api.ts'
 
 /** The operator's configuration: the defaults, and everything that settings refer to by name. */
 export interface Catalog {

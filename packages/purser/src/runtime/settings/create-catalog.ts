@@ -1,7 +1,7 @@
 import { isObject } from '../../core/validate.ts'
 import { PurserError, suggestion } from '../../errors.ts'
+import type { SettingsPatch } from '../../options/settings-patch.ts'
 import type { McpServerOption, PlanConfig, ProviderOption } from '../../options.ts'
-import type { SettingsPatch } from '../api.ts'
 import type { Catalog } from './catalog.ts'
 import { invalidOption, isText, validateMcpServer } from './validate-mcp-server.ts'
 import { validatePatch } from './validate-patch.ts'

@@ -1,5 +1,6 @@
 import { mergePatch } from '../../core/merge-patch.ts'
-import type { Layer, SettingsFields, SettingsPatch } from '../api.ts'
+import type { SettingsFields, SettingsPatch } from '../../options/settings-patch.ts'
+import type { Layer } from '../api.ts'
 import { type Catalog, getDefaultModel } from './catalog.ts'
 
 /*

@@ -1,6 +1,7 @@
 import { deepFreeze } from '../../core/merge-patch.ts'
 import { PurserError, suggestion } from '../../errors.ts'
-import type { Override, Settings, SettingsFields } from '../api.ts'
+import type { SettingsFields } from '../../options/settings-patch.ts'
+import type { Override, Settings } from '../api.ts'
 import { type Catalog, isModelOffered } from './catalog.ts'
 import { type PinnedSettings, SettingsDraft, type UserSettings } from './layers.ts'
 

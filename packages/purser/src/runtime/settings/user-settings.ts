@@ -1,6 +1,6 @@
 import { mergePatch } from '../../core/merge-patch.ts'
 import { PurserError } from '../../errors.ts'
-import type { SettingsPatch } from '../api.ts'
+import type { SettingsPatch } from '../../options/settings-patch.ts'
 import type { Catalog } from './catalog.ts'
 import { NEVER_CONFIGURED, type UserSettings } from './layers.ts'
 import { type ResolvedSettings, resolveSettings } from './resolve-settings.ts'

@@ -1,6 +1,6 @@
 import { isObject, validateFieldCount } from '../../core/validate.ts'
 import { PurserError, suggestion } from '../../errors.ts'
-import type { SettingsFields, SettingsPatch } from '../api.ts'
+import type { SettingsFields, SettingsPatch } from '../../options/settings-patch.ts'
 import { type Catalog, suggestName } from './catalog.ts'
 import { validateParameters } from './validate-parameters.ts'
 

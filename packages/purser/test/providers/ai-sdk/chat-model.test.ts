@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { PurserError } from '../../../src/errors.ts'
+import type { ChatRequest } from '../../../src/openai/chat.ts'
 import { injectContext } from '../../../src/openai/inject-context.ts'
 import { createAiSdkChatModel } from '../../../src/providers/ai-sdk/chat-model.ts'
 import { convertToPrompt } from '../../../src/providers/ai-sdk/convert-to-prompt.ts'
@@ -186,7 +187,7 @@ test('the cache breakpoints of instructions stay where they are, and the context
       { role: 'user', content: 'Hi' },
     ],
   }
-  assert.deepEqual(convertToPrompt(injectContext(request, 'name: Ann').messages).slice(0, 4), [
+  assert.deepEqual(convertToPrompt(injectContext(request as ChatRequest, 'name: Ann').messages).slice(0, 4), [
     { role: 'system', content: 'Rules.' },
     { role: 'system', content: 'Manual.', providerOptions: { anthropic: { cacheControl: cache_control } } },
     { role: 'system', content: 'name: Ann' },

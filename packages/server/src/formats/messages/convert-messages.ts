@@ -61,7 +61,7 @@ function convertResult(block: Fields, param: string): { message: ChatMessage; fi
     .filter(({ type }) => type === 'text')
     .map((part) => part.text ?? '')
     .join('\n')
-  const message = {
+  const message: ChatMessage = {
     role: 'tool',
     tool_call_id: textOf(block, 'tool_use_id', param),
     content: block.is_error === true ? `Error: ${text}` : text,

@@ -49,12 +49,12 @@ function addReasoning(messages: ChatMessage[], item: Fields): void {
 function addMessage(messages: ChatMessage[], { role, content }: Fields, param: string): void {
   if (typeof role !== 'string') throw invalidRequest(`'${param}.role' must be text.`, `${param}.role`)
   const converted = convertContent(content, `${param}.content`)
-  if (role !== 'assistant') messages.push({ role, content: converted })
+  if (role !== 'assistant') messages.push({ role: role as ChatMessage['role'], content: converted })
   else openAssistant(messages, ['content', 'tool_calls']).content = converted
 }
 
 /** The last message, if it is the assistant's and has none of these fields yet; otherwise a new one. */
-function openAssistant(messages: ChatMessage[], fields: readonly string[]): ChatMessage {
+function openAssistant(messages: ChatMessage[], fields: readonly (keyof ChatMessage)[]): ChatMessage {
   const last = messages.at(-1)
   if (last?.role === 'assistant' && fields.every((field) => (last[field] ?? null) === null)) return last
   const message: ChatMessage = { role: 'assistant', content: null }
@@ -64,7 +64,7 @@ function openAssistant(messages: ChatMessage[], fields: readonly string[]): Chat
 
 function addCall(messages: ChatMessage[], call: object): void {
   const message = openAssistant(messages, [])
-  message.tool_calls = [...((message.tool_calls as object[] | undefined) ?? []), call]
+  message.tool_calls = [...(message.tool_calls ?? []), call]
 }
 
 /** Texts are the output of the tool; chat completions know images from users only. */
@@ -97,8 +97,8 @@ function convertPart(part: unknown, param: string): ContentPart {
       return { type: 'refusal', refusal: textOf(part, 'refusal', param) }
     case 'input_image': {
       if (typeof part.image_url !== 'string') throw unsupportedParameter('images by a file id', `${param}.file_id`)
-      const { detail } = part
-      return { type: 'image_url', image_url: { url: part.image_url, ...(detail === undefined ? {} : { detail }) } }
+      const detail = part.detail === undefined ? {} : { detail: part.detail as string }
+      return { type: 'image_url', image_url: { url: part.image_url, ...detail } }
     }
     case 'input_file': {
       if (typeof part.file_url === 'string') throw unsupportedParameter('files by an address', `${param}.file_url`)
@@ -107,7 +107,7 @@ function convertPart(part: unknown, param: string): ContentPart {
       return { type: 'file', file: Object.fromEntries(fields) }
     }
     case 'input_audio':
-      return { type: 'input_audio', input_audio: part.input_audio }
+      return { type: 'input_audio', input_audio: part.input_audio as ContentPart['input_audio'] }
     default:
       throw unsupportedParameter(`content of the type '${part.type}'`, param)
   }

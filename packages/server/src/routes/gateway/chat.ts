@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { ChatRequest } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { runTurn } from './run-turn.ts'
@@ -31,6 +32,7 @@ export function registerChatRoutes(app: FastifyInstance, context: AppContext): v
       // The turn parses the request itself, with more precise errors.
       validatorCompiler: () => () => true,
     },
-    (request, reply) => runTurn(context, { request, reply }, (user, options) => user.turn(request.body, options)),
+    (request, reply) =>
+      runTurn(context, { request, reply }, (user, options) => user.turn(request.body as ChatRequest, options)),
   )
 }

@@ -130,7 +130,7 @@ function failedWith(error: { readonly code: string }): Observed {
   return FAILED
 }
 
-const messagesOf = (name: string) => [{ role: 'user', content: name }]
+const messagesOf = (name: string) => [{ role: 'user' as const, content: name }]
 
 async function readGatewayJson(name: string): Promise<Observed> {
   const { statusCode, body } = await chat(name, { stream: false })
