@@ -1,5 +1,6 @@
 import { PurserError } from '../errors.ts'
-import type { Fallback, Lease } from '../runtime/api.ts'
+import type { Fallback } from '../options/settings-patch.ts'
+import type { Lease } from '../runtime/api.ts'
 import type { TurnRequest, TurnRun } from './turn-run.ts'
 
 const UPSTREAM_FAILURES: readonly string[] = [
