@@ -7,6 +7,7 @@
 export { CallSignal } from './core/call-signal.ts'
 export { afterCurrentTick } from './core/effects.ts'
 export { parseExactJson } from './core/exact-json.ts'
+export { encodeJson, forEachPiece, isLargeJson, jsonPieces } from './core/json-pieces.ts'
 export {
   formatSseEvent,
   type ServerSentEvent,

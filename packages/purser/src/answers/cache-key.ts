@@ -1,6 +1,4 @@
-import { hash } from 'node:crypto'
-import { canonicalJson } from '../core/canonical-json.ts'
-import { afterCurrentTick } from '../core/effects.ts'
+import { hashCanonicalJson } from '../core/canonical-json.ts'
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
@@ -43,9 +41,6 @@ export interface KeyResolver {
   /** False after the incarnation that made the request has been erased. */
   isCurrentIncarnation(key: CacheKey): Promise<boolean>
 }
-
-/** Making a longer text takes milliseconds; other turns go on before the next step of this one. */
-const LARGE_TEXT_CHARACTERS = 65_536
 
 /** Replaces an incarnation that could not be read: nothing is found under it. */
 const UNKNOWN_INCARNATION = 0
@@ -94,10 +89,9 @@ export function createKeyResolver(deps: {
       const isCurrent = owner === null || (owner.incarnation === current && current !== UNKNOWN_INCARNATION)
       const answerScope = scopes.of(user, scope)
       const shared = await sharedGenerationOf(answerScope)
-      const text = canonicalText(value)
-      const known = { kind, scope, user, incarnation: owner?.incarnation ?? UNKNOWN_INCARNATION, text }
-      const key = hashKey({ ...known, sharedGeneration: shared ?? undefined })
-      if (text.length > LARGE_TEXT_CHARACTERS) await new Promise<void>(afterCurrentTick)
+      const known = { kind, scope, user, incarnation: owner?.incarnation ?? UNKNOWN_INCARNATION, value }
+      const hashed = hashKey({ ...known, sharedGeneration: shared ?? undefined })
+      const key = typeof hashed === 'string' ? hashed : await hashed
       const isKnown = isCurrent && shared !== null
       return { key, scope: answerScope, generation: isKnown ? await generationOf(answerScope) : null, owner }
     },
@@ -116,11 +110,14 @@ export interface KeyInput {
   readonly incarnation: number
   /** Ends with every `forget` and `clear` of any process; absent when all processes use one cache. */
   readonly sharedGeneration?: number | undefined
-  /** The canonical text of the value. */
-  readonly text: string
+  readonly value: unknown
 }
 
-export type KeyHash = (input: KeyInput) => string
+/**
+ * Throws or rejects with `argument_invalid` for a value that JSON cannot hold without loss (NaN, a Map): two of them
+ * would share a key.
+ */
+export type KeyHash = (input: KeyInput) => string | Promise<string>
 
 /**
  * A keyed SHA-256 over a JSON tuple of kind, scope, namespace, user and incarnation and the value's canonical text.
@@ -130,26 +127,25 @@ export type KeyHash = (input: KeyInput) => string
  */
 export function createKeyHash(keys: Keyring): KeyHash {
   const secret = keys.mac('answers', ['key'], 'hex')
-  return ({ kind, scope, user, incarnation, sharedGeneration, text }) => {
+  return ({ kind, scope, user, incarnation, sharedGeneration, value }) => {
     const owner = scope === 'user' ? [user.namespace, user.id, incarnation] : [user.namespace]
     const shared = sharedGeneration === undefined ? [] : [{ sharedGeneration }]
-    return hash('sha256', `${secret}${JSON.stringify([kind, scope, ...owner, ...shared])}${text}`, 'base64url')
+    const prefix = `${secret}${JSON.stringify([kind, scope, ...owner, ...shared])}`
+    try {
+      if (value === undefined || typeof value === 'function' || typeof value === 'symbol') throwNotJson(value)
+      const hashed = hashCanonicalJson(value, prefix, throwNotJson)
+      return typeof hashed === 'string' ? hashed : hashed.catch(throwInvalidValue)
+    } catch (cause) {
+      return throwInvalidValue(cause)
+    }
   }
 }
 
-/**
- * Throws `argument_invalid` for a value that JSON cannot hold without loss (NaN, a Map): two of them would share a key.
- */
-export function canonicalText(value: unknown): string {
-  try {
-    if (value === undefined || typeof value === 'function' || typeof value === 'symbol') throwNotJson(value)
-    return canonicalJson(value, throwNotJson)
-  } catch (cause) {
-    throw new PurserError('argument_invalid', 'The request of an answer must be a JSON value.', {
-      hint: 'Use text, numbers, booleans, null, arrays and objects of these, nested less than a few thousand levels.',
-      cause,
-    })
-  }
+function throwInvalidValue(cause: unknown): never {
+  throw new PurserError('argument_invalid', 'The request of an answer must be a JSON value.', {
+    hint: 'Use text, numbers, booleans, null, arrays and objects of these, nested less than a few thousand levels.',
+    cause,
+  })
 }
 
 function throwNotJson(value: unknown): string {

@@ -1,5 +1,7 @@
+import { createHash, hash } from 'node:crypto'
 import { PurserError } from '../errors.ts'
 import { isRawNumber } from './exact-json.ts'
+import { forEachPiece, isLargeJson, jsonPieces } from './json-pieces.ts'
 
 /** Deeper than any request; the call stack allows ten times as many levels. */
 const MAX_DEPTH = 512
@@ -13,6 +15,28 @@ const MAX_DEPTH = 512
  */
 export function canonicalJson(value: unknown, onUnsupported: (value: unknown) => string = stringify): string {
   return write(value, onUnsupported, 0) ?? 'null'
+}
+
+/**
+ * SHA-256 of `prefix` and the canonical text of a value, base64url. The text of a large value is hashed in steps, so
+ * that other work of the process has its turn in between; the hash of any other is returned at once.
+ */
+export function hashCanonicalJson(
+  value: unknown,
+  prefix = '',
+  onUnsupported: (value: unknown) => string = stringify,
+): string | Promise<string> {
+  if (!isLargeJson(value)) return hash('sha256', prefix + canonicalJson(value, onUnsupported), 'base64url')
+  const digest = createHash('sha256').update(prefix)
+  const pieces = jsonPieces(value, {
+    namesOf: (object) => Object.keys(object).sort(),
+    writeOther: (other) => write(other, onUnsupported, 0),
+    maxDepth: MAX_DEPTH,
+    onTooDeep() {
+      throw tooDeep()
+    },
+  })
+  return forEachPiece(pieces, (bytes) => digest.update(bytes)).then(() => digest.digest('base64url'))
 }
 
 /** Twice as fast as `JSON.stringify` with a replacer: every cache lookup runs it. */

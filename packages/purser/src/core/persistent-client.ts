@@ -49,7 +49,8 @@ function isHttp2(socket: Socket): boolean {
 }
 
 function isRepeatable(body: unknown): boolean {
-  return body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array
+  const isAbsent = body === undefined || body === null
+  return isAbsent || typeof body === 'string' || body instanceof Uint8Array || Array.isArray(body)
 }
 
 /** Passes one call on to its handler, and repeats the call instead of reporting that its kept-alive socket died. */

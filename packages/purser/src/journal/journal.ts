@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { AbortSignalLike } from '../core/call-signal.ts'
-import { canonicalJson } from '../core/canonical-json.ts'
+import { hashCanonicalJson } from '../core/canonical-json.ts'
 import { afterCurrentTick, type Effects } from '../core/effects.ts'
 import { type Keyring, tagOf } from '../core/keyring.ts'
 import { type Subject, subjectKey } from '../core/subject.ts'
@@ -95,12 +94,16 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
 
   write<Result, Stored>(user: Subject, asked: Write<Data, Result, Stored>): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
-      this.#assertOpen()
       const write = auditedWrite(user, asked)
-      write.signal?.throwIfAborted()
-      const digest = write.idempotency && digestOf(write.idempotency.body)
-      const queued = { write, digest, isAborted: false, resolve, reject } as QueuedWrite<Data>
-      this.#writers.get(user).write(write.signal === undefined ? queued : abortable(queued, write.signal))
+      const queue = (digest?: string): void => {
+        this.#assertOpen()
+        write.signal?.throwIfAborted()
+        const queued = { write, digest, isAborted: false, resolve, reject } as QueuedWrite<Data>
+        this.#writers.get(user).write(write.signal === undefined ? queued : abortable(queued, write.signal))
+      }
+      const digest = write.idempotency && hashCanonicalJson(write.idempotency.body)
+      if (digest instanceof Promise) digest.then(queue).catch(reject)
+      else queue(digest)
     })
   }
 
@@ -206,8 +209,4 @@ function abortable<Data extends UserData>(queued: QueuedWrite<Data>, signal: Abo
   }
   signal.addEventListener('abort', onAbort, { once: true })
   return watched
-}
-
-function digestOf(body: unknown): string {
-  return createHash('sha256').update(canonicalJson(body)).digest('base64url')
 }

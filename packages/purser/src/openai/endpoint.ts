@@ -29,7 +29,7 @@ export interface EndpointRequest {
   readonly endpoint: Endpoint
   /** The content type, and headers of the client that the upstream gets unchanged. Keys are added. */
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string | AsyncIterable<Uint8Array>
+  readonly body: string | readonly Buffer[] | AsyncIterable<Uint8Array>
 }
 
 export interface EndpointAnswer {

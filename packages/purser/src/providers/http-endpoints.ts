@@ -37,7 +37,7 @@ export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints 
       effects,
       path: `${baseURL.pathname.replace(/\/+$/, '')}/${endpoint}${baseURL.search}`,
       headers: createRequestHeaders(provider, { accept: '*/*', ...request.headers, ...deps.headers }),
-      body: typeof body === 'string' ? body : Readable.from(body, { objectMode: false }),
+      body: typeof body === 'string' || Array.isArray(body) ? body : Readable.from(body, { objectMode: false }),
       signal,
       maxBytes: maxResponseBytes,
     })

@@ -1,4 +1,5 @@
 import type { Effects } from '../core/effects.ts'
+import { encodeJson, isLargeJson } from '../core/json-pieces.ts'
 import { createRedactor, secretsInHeaders, secretsInQuery } from '../core/redact.ts'
 import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
@@ -59,7 +60,8 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
 
   async function chat(request: ChatRequest, call: ChatCall): Promise<ChatAnswer> {
     const { signal } = call
-    const body = JSON.stringify(toUpstreamRequest(request, deps))
+    const upstreamRequest = toUpstreamRequest(request, deps)
+    const body = isLargeJson(upstreamRequest) ? await encodeJson(upstreamRequest) : JSON.stringify(upstreamRequest)
     const upstream = new HttpCall(deps.getDispatcher(), {
       effects,
       path,

@@ -1,6 +1,8 @@
 import type { Context, ResolvedContext } from '../context/api.ts'
 import { CallSignal } from '../core/call-signal.ts'
+import { encodeJson, isLargeJson } from '../core/json-pieces.ts'
 import { PurserError } from '../errors.ts'
+import type { EndpointRequest } from '../openai/endpoint.ts'
 import { tokensOfBytes } from '../openai/estimate-tokens.ts'
 import { parseChatRequest } from '../openai/parse-request.ts'
 import type { Lease } from '../runtime/api.ts'
@@ -9,7 +11,7 @@ import { requestFor } from './answer.ts'
 import { TurnReader } from './answered-turn.ts'
 import { callWithFallbacks } from './call-with-fallbacks.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
-import type { EndpointCall, EndpointUpstream } from './endpoint-call.ts'
+import type { EndpointCall, EndpointUpstream, PreparedRequest } from './endpoint-call.ts'
 import type { RefusedTurn } from './http-response.ts'
 import { type TurnOptions, validateTurnOptions } from './options.ts'
 import { RelayedTurn } from './relayed-turn.ts'
@@ -66,15 +68,12 @@ export async function askEndpoint(
   const { chat, endpoints } = lease
   if (endpoints === undefined || !endpointsOf(deps.providers[chat.provider]).includes(call.endpoint)) return undefined
   const context = call.hasPrompt ? await modules.context.resolve({ signal }) : undefined
-  const prepared = call.prepare(upstreamOf(deps, modules, lease, context))
-  const answer = await endpoints.call(
-    { endpoint: call.endpoint, ...prepared },
-    {
-      signal,
-      firstChunkTimeoutMs: firstChunkTimeoutMs ?? deps.limits.firstChunkTimeoutMs,
-      idleTimeoutMs: idleTimeoutMs ?? deps.limits.idleTimeoutMs,
-    },
-  )
+  const { request } = await encodeRequest(call, upstreamOf(deps, modules, lease, context))
+  const answer = await endpoints.call(request, {
+    signal,
+    firstChunkTimeoutMs: firstChunkTimeoutMs ?? deps.limits.firstChunkTimeoutMs,
+    idleTimeoutMs: idleTimeoutMs ?? deps.limits.idleTimeoutMs,
+  })
   const pieces: Buffer[] = []
   for await (const bytes of answer.bytes) pieces.push(bytes)
   return Buffer.concat(pieces).toString()
@@ -139,10 +138,8 @@ async function callOn(lease: Lease, relayed: RelayedCall): Promise<EndpointTurn>
   const { settings, chat, endpoints } = lease
   if (endpoints === undefined || !endpointsOf(run.deps.providers[chat.provider]).includes(call.endpoint))
     return translateOn(lease, relayed)
-  const prepared = call.prepare(upstreamOf(run.deps, run.modules, lease, context))
-  const request = { endpoint: call.endpoint, ...prepared }
+  const { request, inputTokens } = await encodeRequest(call, upstreamOf(run.deps, run.modules, lease, context))
   const answer = await run.callUpstream((upstreamCall) => endpoints.call(request, upstreamCall), run.signal)
-  const inputTokens = typeof prepared.body === 'string' ? tokensOfBytes(Buffer.byteLength(prepared.body)) : 0
   return { kind: 'relayed', turn: new RelayedTurn(run, { call, settings, context, answer, inputTokens }) }
 }
 
@@ -153,6 +150,25 @@ async function translateOn(lease: Lease, { run, call, context }: RelayedCall): P
   const answer = await run.callModel(chat, requestFor(run, { request, lease, context }), run.signal)
   const turn = { request, settings, context, answer: { source: 'off', answer, isReplay: false } } as const
   return { kind: 'answered', turn: new TurnReader(run, turn) }
+}
+
+interface EncodedRequest {
+  readonly request: EndpointRequest
+  /** An estimate; 0 for a stream. */
+  readonly inputTokens: number
+}
+
+async function encodeRequest(call: EndpointCall, upstream: EndpointUpstream): Promise<EncodedRequest> {
+  const { headers, body } = call.prepare(upstream)
+  const { endpoint } = call
+  if (isAsyncIterable(body)) return { request: { endpoint, headers, body }, inputTokens: 0 }
+  const pieces = isLargeJson(body) ? await encodeJson(body) : [Buffer.from(JSON.stringify(body))]
+  const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  return { request: { endpoint, headers, body: pieces }, inputTokens: tokensOfBytes(bytes) }
+}
+
+function isAsyncIterable(body: PreparedRequest['body']): body is AsyncIterable<Uint8Array> {
+  return Symbol.asyncIterator in body
 }
 
 function unsupportedEndpoint({ endpoint }: EndpointCall, provider: string | null): PurserError {

@@ -47,5 +47,6 @@ export interface EndpointUpstream {
 
 export interface PreparedRequest {
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string | AsyncIterable<Uint8Array>
+  /** An object is sent as JSON. */
+  readonly body: Readonly<Record<string, unknown>> | AsyncIterable<Uint8Array>
 }

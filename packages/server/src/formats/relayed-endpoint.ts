@@ -39,7 +39,7 @@ export function createRelayedCall(endpoint: RelayedEndpoint, body: Fields): Endp
     prepare({ model: upstreamModel, pseudonym }) {
       const field: UserField = hasUser && pseudonym.field !== 'none' ? 'user' : 'none'
       const request = { ...replaceUser(body, { ...pseudonym, field }), model: upstreamModel }
-      return { headers: { 'content-type': 'application/json' }, body: JSON.stringify(request) }
+      return { headers: { 'content-type': 'application/json' }, body: request }
     },
     rewrite: model === undefined ? (json) => json : createModelRewriter(model),
     readUsage: ({ usage }) => toUsage(usage),

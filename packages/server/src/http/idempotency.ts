@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Effects } from 'purser'
-import { type Erasures, erasuresOf } from 'purser/internal'
+import { type Erasures, erasuresOf, forEachPiece, jsonPieces } from 'purser/internal'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
 import { getIdentity } from '../auth/authenticate.ts'
@@ -12,13 +12,20 @@ import { getHeader } from './headers.ts'
 const RETENTION_MS = 86_400_000
 const MAX_ENTRIES = 10_000
 /** Longer responses are not stored; a repeat runs again, and the library replays what it stored itself. */
-const MAX_RESPONSE_CHARACTERS = 65_536
+const MAX_RESPONSE_BYTES = 65_536
 const MAX_KEY_LENGTH = 255
-/** Of all entries together, as two bytes a character. The oldest are dropped beyond it. */
-const MAX_TOTAL_BYTES = 33_554_432
+/** Of all entries together. The oldest are dropped beyond it. */
+const MAX_TOTAL_BYTES = 16_777_216
 /** Of an entry without its texts: objects, digest. */
 const ENTRY_OVERHEAD_BYTES = 512
 const ERASE_ROUTE = '/api/users/:id/erase'
+
+interface StoredResponse {
+  readonly status: number
+  readonly headers: Record<string, string>
+  /** UTF-8, in memory of its own, which is freed with the entry. */
+  readonly body: Uint8Array<ArrayBuffer>
+}
 
 interface Entry {
   readonly digest: string
@@ -31,7 +38,7 @@ interface Entry {
   /** The incarnation of the user when the call began. A response belongs to that incarnation only. */
   incarnation?: number | undefined
   /** Undefined while the first call is running. */
-  response?: { readonly status: number; readonly headers: Record<string, string>; readonly body: string }
+  response?: StoredResponse
 }
 
 declare module 'fastify' {
@@ -113,7 +120,7 @@ class ResponseCache {
       throw new HttpError(400, 'invalid_request_error', `Idempotency-Key must be 1 to ${MAX_KEY_LENGTH} characters.`)
     }
     const key = JSON.stringify([getIdentity(request).id, request.method, request.url, idempotencyKey])
-    const digest = hashRequest(request)
+    const digest = await hashRequest(request)
     const entry = this.#entries.get(key)
     if (entry === undefined || entry.expiresAt <= this.#effects.now()) return this.#start(key, digest, request)
     if (entry.response === undefined) {
@@ -130,24 +137,26 @@ class ResponseCache {
     return reply
       .code(status)
       .headers({ ...headers, 'idempotent-replayed': 'true' })
-      .send(body)
+      .send(Buffer.from(body.buffer).toString())
   }
 
   /** Stores a response. Not for a 5xx or a 412: nothing was done, so the caller may try again. */
   complete(request: FastifyRequest, reply: FastifyReply, payload: unknown): void {
     const key = request.idempotencyEntry
     if (key === null) return
-    const body = payload ?? ''
+    const text = payload ?? ''
     const isRetryable = reply.statusCode >= 500 || reply.statusCode === 412
-    if (isRetryable || typeof body !== 'string' || body.length > MAX_RESPONSE_CHARACTERS) {
+    if (isRetryable || typeof text !== 'string' || Buffer.byteLength(text) > MAX_RESPONSE_BYTES) {
       this.#delete(key)
       return
     }
     const entry = this.#entries.get(key)
     if (entry === undefined) return
+    const body = new Uint8Array(Buffer.byteLength(text))
+    Buffer.from(body.buffer).write(text)
     entry.response = { status: reply.statusCode, headers: replayedHeaders(reply), body }
-    entry.bytes += 2 * body.length
-    this.#totalBytes += 2 * body.length
+    entry.bytes += body.length
+    this.#totalBytes += body.length
     this.#dropOldest()
   }
 
@@ -206,9 +215,13 @@ class ResponseCache {
     }
   }
 
+  /** The body is freed at once: left to the garbage collector, many times the limit would be in memory. */
   #delete(key: string): void {
-    this.#totalBytes -= this.#entries.get(key)?.bytes ?? 0
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#totalBytes -= entry.bytes
     this.#entries.delete(key)
+    entry.response?.body.buffer.transfer(0)
   }
 }
 
@@ -218,9 +231,11 @@ function isErasure(text: string): boolean {
 }
 
 /** A digest of everything that decides what the call does. */
-function hashRequest(request: FastifyRequest): string {
+async function hashRequest(request: FastifyRequest): Promise<string> {
   const parts = [request.body ?? null, request.headers['if-match'] ?? null, getReasonHeader(request) ?? null]
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+  const digest = createHash('sha256')
+  await forEachPiece(jsonPieces(parts), (bytes) => digest.update(bytes))
+  return digest.digest('base64url')
 }
 
 function getSubject(request: FastifyRequest): string | undefined {

@@ -1,14 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { afterCurrentTick, parseExactJson } from 'purser/internal'
+import { parseExactJson } from 'purser/internal'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
 import { BodyBudget, type BodyShare } from './body-budget.ts'
-import { BodyText } from './body-text.ts'
+import { BodyBytes } from './body-bytes.ts'
 import { isMutation } from './define-route.ts'
 import { hasForbiddenName, mayHideNames } from './forbidden-names.ts'
 import { checkFieldCount, JsonCounter } from './json-limits.ts'
+import { parseJsonInSteps } from './parse-json-in-steps.ts'
 import { NO_BODY } from './schemas.ts'
 
 declare module 'fastify' {
@@ -18,8 +19,8 @@ declare module 'fastify' {
   }
 }
 
-/** Reading a longer text, or what was made of it, takes milliseconds. */
-const LARGE_TEXT_CHARACTERS = 65_536
+/** Parsing a longer text in one step takes milliseconds. */
+const LARGE_BYTES = 65_536
 
 /** The limit of a body of which nothing is read. */
 const NO_BODY_BYTES = 4_096
@@ -27,7 +28,7 @@ const NO_BODY_BYTES = 4_096
 /**
  * Accepts JSON bodies only. An empty body counts as absent, because some clients name a JSON body and send none. Other
  * media types and compressed bodies are rejected with 415. Sizes, values and levels are counted while a body arrives,
- * and its text is the only copy of it when it is parsed.
+ * and a large one is parsed in steps, so that other requests have their turn.
  */
 export function acceptJsonOnly(app: FastifyInstance, { options }: AppContext): void {
   app.decorateRequest('bodyShare', null)
@@ -39,8 +40,8 @@ export function acceptJsonOnly(app: FastifyInstance, { options }: AppContext): v
     if (encoding !== 'identity') throw unsupportedEncoding(encoding)
     const { raw } = request
     const wasRead = raw.readableDidRead || raw.readableEnded
-    const source = wasRead ? getBodyOfHost(raw) : await readText(request, payload, budget)
-    return typeof source === 'string' ? parseText(request, source) : checkBody(source)
+    const source = wasRead ? getBodyOfHost(raw) : await readBytes(request, payload, budget)
+    return source instanceof BodyBytes ? parseBytes(request, source) : checkBody(source)
   })
 }
 
@@ -60,8 +61,10 @@ export function rejectUnreadBodies(app: FastifyInstance): void {
 function getBodyOfHost(request: IncomingMessage & { readonly body?: unknown }): unknown {
   const { body } = request
   if (typeof body === 'string' || Buffer.isBuffer(body)) {
-    new JsonCounter().push(Buffer.from(body))
-    return body.toString()
+    const bytes = new BodyBytes(0)
+    bytes.push(Buffer.from(body))
+    new JsonCounter().push(bytes.own())
+    return bytes
   }
   if (body !== undefined) return body
   throw new HttpError(500, 'body_consumed', 'The request body was read before it reached Purser.', {
@@ -69,7 +72,7 @@ function getBodyOfHost(request: IncomingMessage & { readonly body?: unknown }): 
   })
 }
 
-async function readText(request: FastifyRequest, payload: Readable, budget: BodyBudget): Promise<string> {
+async function readBytes(request: FastifyRequest, payload: Readable, budget: BodyBudget): Promise<BodyBytes> {
   const { bodyLimit: limitBytes } = request.routeOptions
   const expectedBytes = Number(request.headers['content-length'] ?? 0)
   if (expectedBytes > limitBytes) throw bodyTooLarge()
@@ -84,17 +87,16 @@ interface CollectOptions {
   readonly share: BodyShare
 }
 
-function collect(payload: Readable, { expectedBytes, limitBytes, share }: CollectOptions): Promise<string> {
+function collect(payload: Readable, { expectedBytes, limitBytes, share }: CollectOptions): Promise<BodyBytes> {
   return new Promise((resolve, reject) => {
     const counter = new JsonCounter()
-    const text = new BodyText(expectedBytes)
-    let bytes = 0
+    const bytes = new BodyBytes(expectedBytes)
     const take = (chunk: Buffer): void => {
-      bytes += chunk.length
-      if (bytes > limitBytes) throw bodyTooLarge()
-      if (!share.resize(bytes)) throw serverBusy()
+      const length = bytes.length + chunk.length
+      if (length > limitBytes) throw bodyTooLarge()
+      if (!share.resize(length)) throw serverBusy()
       counter.push(chunk)
-      text.push(chunk)
+      bytes.push(chunk)
     }
     const onData = (chunk: Buffer): void => {
       try {
@@ -105,7 +107,7 @@ function collect(payload: Readable, { expectedBytes, limitBytes, share }: Collec
     }
     const onEnd = (): void => {
       stop()
-      resolve(text.take())
+      resolve(bytes)
     }
     const onError = (): void => fail(incomplete())
     const stop = (): void => {
@@ -114,20 +116,38 @@ function collect(payload: Readable, { expectedBytes, limitBytes, share }: Collec
     const fail = (error: unknown): void => {
       stop()
       share.resize(0)
-      text.clear()
+      bytes.clear()
       reject(error)
     }
     payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onError)
   })
 }
 
-async function parseText({ routeOptions }: FastifyRequest, text: string): Promise<unknown> {
-  if (text === '') return undefined
-  const body = parseJson(text, routeOptions.config.hasExactNumbers)
-  if (mayHideNames(text)) checkBody(body)
-  else checkFieldCount(body)
-  // Other requests have their turn between the parser and what handles the body.
-  if (text.length > LARGE_TEXT_CHARACTERS) await new Promise<void>(afterCurrentTick)
+async function parseBytes({ routeOptions }: FastifyRequest, bytes: BodyBytes): Promise<unknown> {
+  const { hasExactNumbers } = routeOptions.config
+  const parse = hasExactNumbers === true ? parseExactJson : JSON.parse
+  try {
+    if (bytes.length === 0) return undefined
+    if (!bytes.isUtf8()) throw invalidUtf8()
+    return bytes.length > LARGE_BYTES ? await parseLarge(bytes.own(), parse) : parseSmall(bytes, parse)
+  } finally {
+    bytes.clear()
+  }
+}
+
+async function parseLarge(bytes: Buffer, parseNumber: (text: string) => unknown): Promise<unknown> {
+  const body = await parseJsonInSteps(bytes, { parseNumber }).catch(() => {
+    throw invalidJson()
+  })
+  checkFieldCount(body)
+  return body
+}
+
+function parseSmall(bytes: BodyBytes, parse: (text: string) => unknown): unknown {
+  const text = bytes.toText()
+  const body = parseJson(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text, parse)
+  if (mayHideNames(text)) return checkBody(body)
+  checkFieldCount(body)
   return body
 }
 
@@ -137,13 +157,16 @@ function checkBody(body: unknown): unknown {
   return body
 }
 
-function parseJson(text: string, hasExactNumbers: boolean | undefined): unknown {
-  const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+function parseJson(text: string, parse: (text: string) => unknown): unknown {
   try {
-    return hasExactNumbers === true ? parseExactJson(json) : JSON.parse(json)
+    return parse(text)
   } catch {
     throw invalidJson()
   }
+}
+
+function invalidUtf8(): HttpError {
+  return new HttpError(400, 'invalid_request_error', 'The request body is not valid UTF-8.')
 }
 
 function invalidJson(): HttpError {

@@ -12,6 +12,7 @@ import type { ConfigFile } from '../../src/index.ts'
 export const SOURCE_FLAGS: readonly string[] = ['--conditions=@purser/source']
 export const MAIN: string = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const UPSTREAM = fileURLToPath(new URL('./upstream.ts', import.meta.url))
+const SINK_UPSTREAM = fileURLToPath(new URL('./sink-upstream.ts', import.meta.url))
 /** Killed and deleted when the test process exits, so that a failed test leaves nothing behind. */
 const children = new Set<ChildProcess>()
 const directories = new Set<string>()
@@ -85,6 +86,11 @@ export function createTempDirectory(): string {
 }
 
 /** Starts `purser serve` in a child process. */
+/** A provider for requests of any size. */
+export async function startSinkUpstream(): Promise<Child<{ url: string }>> {
+  return start([SINK_UPSTREAM], tmpdir(), {})
+}
+
 export async function startPurser(config: ConfigFile, directory: string = createTempDirectory()): Promise<Purser> {
   writeFileSync(
     join(directory, 'purser.config.json'),

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { AbortSignalLike } from '../../core/call-signal.ts'
 import type { Effects } from '../../core/effects.ts'
@@ -33,8 +33,8 @@ export interface HttpCallOptions {
   readonly path: string
   /** Names and values in turn. */
   readonly headers: string[]
-  /** A stream is read once: a call with one is never repeated. */
-  readonly body: string | Readable
+  /** In one piece, in several, or a stream, which is read once: a call with one is never repeated. */
+  readonly body: string | readonly Buffer[] | Readable
   /** Aborting closes the socket and rejects with `signal.reason`. */
   readonly signal: AbortSignalLike
   /** Limit for the body of the response, until `limitTo` sets another; above it the call is aborted. */
@@ -66,11 +66,11 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
     this.#signal = options.signal
     this.#maxBytes = options.maxBytes
     this.head = this.#head.promise
-    const { signal, path, headers, body } = options
+    const { signal, path, headers } = options
     if (signal.aborted) this.#end({ reason: signal.reason })
     else {
       signal.addEventListener('abort', this.#onAbort)
-      dispatcher.dispatch({ method: 'POST', path, headers, body }, this)
+      dispatcher.dispatch({ method: 'POST', path, ...toDispatched(headers, options.body) }, this)
     }
   }
 
@@ -158,6 +158,16 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
     this.#buffered = []
     this.#bufferedBytes = 0
   }
+}
+
+/** undici reads any iterable, but does not know its length. */
+function toDispatched(
+  headers: string[],
+  body: HttpCallOptions['body'],
+): Pick<Dispatcher.DispatchOptions, 'headers' | 'body'> {
+  if (typeof body === 'string' || body instanceof Readable) return { headers, body }
+  const bytes = body.reduce((sum, piece) => sum + piece.length, 0)
+  return { headers: [...headers, 'content-length', String(bytes)], body: body as unknown as Readable }
 }
 
 export function tooLarge(maxBytes: number): PurserError {

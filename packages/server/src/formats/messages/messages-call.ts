@@ -46,7 +46,7 @@ function createCall(body: Fields, headers: IncomingHttpHeaders): Omit<EndpointCa
       const metadata = field === 'none' ? {} : { metadata: { ...asFields(anonymous.metadata), user_id: id } }
       const withParameters = addParameters(anonymous, parametersFor(body, parameters), PARAMETER_NAMES)
       const request = { ...injectContext(withParameters, contextText), ...metadata, model: upstreamModel }
-      return { headers: upstreamHeaders, body: JSON.stringify(request) }
+      return { headers: upstreamHeaders, body: request }
     },
     rewrite: model === undefined ? (json) => json : createMessageRewriter(model),
     readUsage: ({ message, usage }) => toUsage(isObject(message) ? message.usage : usage),

@@ -28,7 +28,7 @@ export function createResponsesCall(body: Fields): EndpointCall {
     hasPrompt: true,
     prepare: (upstream) => ({
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(prepareRequest(body, upstream)),
+      body: prepareRequest(body, upstream),
     }),
     toChat: () => convertRequest(body),
     rewrite: model === undefined ? (json) => json : createResponseRewriter(model),

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { askUserEndpoint, callUserEndpoint, tokensOfBytes } from 'purser/internal'
+import { askUserEndpoint, callUserEndpoint, forEachPiece, jsonPieces, tokensOfBytes } from 'purser/internal'
 import type { AppContext } from '../../app/context.ts'
 import { MessageWriter } from '../../formats/messages/message-writer.ts'
 import { createCountCall, createMessagesCall } from '../../formats/messages/messages-call.ts'
@@ -51,7 +51,7 @@ export function registerMessagesRoutes(app: FastifyInstance, context: AppContext
     (request, reply) =>
       runTurn(context, { request, reply }, async (user, { mode: _mode, ...options }) => {
         const call = createCountCall(parseBody(request), request.headers)
-        return serveText((await askUserEndpoint(user, call, options)) ?? estimate(request))
+        return serveText((await askUserEndpoint(user, call, options)) ?? (await estimate(request)))
       }),
   )
 }
@@ -71,8 +71,11 @@ function serveText(text: string): ServedTurn {
 }
 
 /** Of everything that the model reads. */
-function estimate(request: FastifyRequest): string {
+async function estimate(request: FastifyRequest): Promise<string> {
   const { system, messages, tools } = parseBody(request)
-  const text = JSON.stringify([system ?? '', messages ?? [], tools ?? []])
-  return JSON.stringify({ input_tokens: tokensOfBytes(Buffer.byteLength(text)) })
+  let bytes = 0
+  await forEachPiece(jsonPieces([system ?? '', messages ?? [], tools ?? []]), (piece) => {
+    bytes += piece.length
+  })
+  return JSON.stringify({ input_tokens: tokensOfBytes(bytes) })
 }

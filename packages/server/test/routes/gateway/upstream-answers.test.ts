@@ -6,7 +6,7 @@ import type { LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import fc from 'fast-check'
 import { PurserError, type Turn } from 'purser'
 import { purserModel } from 'purser/ai-sdk'
-import { printSeed, rounds, seed } from '../../../../purser/test/support/fuzz-options.ts'
+import { fuzzParts, printSeed } from '../../../../purser/test/support/fuzz-options.ts'
 import { openServerHarness, type ServerHarness } from '../../support/server-harness.ts'
 import { type ExpectedAnswer, type UpstreamAnswer, upstreamAnswer } from '../../support/upstream-answers.ts'
 
@@ -236,6 +236,8 @@ async function check(answer: UpstreamAnswer): Promise<void> {
   }
 }
 
-test('the gateway, the library and the AI SDK report the same answer, however the upstream writes it', async () => {
-  await fc.assert(fc.asyncProperty(upstreamAnswer, check), { seed, numRuns: rounds(100_000, 300) })
-})
+for (const { number, seed, numRuns } of fuzzParts({ parts: 20, rounds: 100_000 }, 300)) {
+  test(`the gateway, the library and the AI SDK report the same answer, however the upstream writes it: part ${number}`, async () => {
+    await fc.assert(fc.asyncProperty(upstreamAnswer, check), { seed, numRuns })
+  })
+}

@@ -1,10 +1,12 @@
+import { isUtf8 } from 'node:buffer'
+
 const EMPTY = new Uint8Array(0)
 
 /**
- * Collects the bytes of a body and makes its text of them. A body of one chunk is not copied; a larger one is collected
- * in one piece of memory, which is freed as soon as its text is made and not when garbage is collected.
+ * Collects the bytes of a body. A body of one chunk is not copied; a larger one is collected in one piece of memory, which
+ * is freed when it is cleared and not when garbage is collected.
  */
-export class BodyText {
+export class BodyBytes {
   readonly #expectedBytes: number
   #first: Buffer | undefined
   #bytes: Uint8Array<ArrayBuffer> = EMPTY
@@ -15,27 +17,34 @@ export class BodyText {
     this.#expectedBytes = expectedBytes
   }
 
+  get length(): number {
+    return this.#length
+  }
+
   push(chunk: Buffer): void {
     if (this.#length === 0) {
       this.#first = chunk
       this.#length = chunk.length
       return
     }
-    if (this.#first !== undefined) {
-      this.#reserve(this.#length)
-      this.#bytes.set(this.#first)
-      this.#first = undefined
-    }
+    this.#copyFirst()
     this.#reserve(this.#length + chunk.length)
     this.#bytes.set(chunk, this.#length)
     this.#length += chunk.length
   }
 
-  /** The text; nothing is left here. */
-  take(): string {
-    const text = (this.#first ?? Buffer.from(this.#bytes.buffer, 0, this.#length)).toString()
-    this.clear()
-    return text
+  isUtf8(): boolean {
+    return isUtf8(this.#first ?? this.#view())
+  }
+
+  toText(): string {
+    return (this.#first ?? this.#view()).toString()
+  }
+
+  /** The bytes in memory that belongs to this body alone, until it is cleared. */
+  own(): Buffer {
+    this.#copyFirst()
+    return this.#view()
   }
 
   clear(): void {
@@ -43,6 +52,17 @@ export class BodyText {
     this.#bytes = EMPTY
     this.#first = undefined
     this.#length = 0
+  }
+
+  #view(): Buffer {
+    return Buffer.from(this.#bytes.buffer, 0, this.#length)
+  }
+
+  #copyFirst(): void {
+    if (this.#first === undefined) return
+    this.#reserve(this.#length)
+    this.#bytes.set(this.#first)
+    this.#first = undefined
   }
 
   /** Memory that was never written takes no space, so that an announced length costs nothing. */
