@@ -174,8 +174,8 @@ class JsonReader {
   }
 
   /**
-   * The text between two quotes. Its escapes are replaced in place, piece by piece, because no character takes more bytes
-   * than its escape; then all of it is decoded in one native call. Half a character, which UTF-8 cannot express, makes the
+   * The text between two quotes. Its escapes are overwritten piece by piece, because no character takes more bytes than
+   * its escape; then all of it is decoded in one native call. Half a character, which UTF-8 cannot express, makes the
    * pieces themselves the result.
    */
   *#decodeLongText(start: number, end: number): Steps<string> {
