@@ -4,6 +4,7 @@
  * nothing and runs in a browser.
  */
 
+export type { KeepOptions, KeptResponse, UserResponses } from './answers/kept-responses.ts'
 export { CallSignal } from './core/call-signal.ts'
 export { afterCurrentTick } from './core/effects.ts'
 export { parseExactJson } from './core/exact-json.ts'
@@ -48,4 +49,4 @@ export { STORE_URL, STORE_URL_FORMS } from './storage/store-url.ts'
 export type { EndpointTurn } from './turn/call-endpoint.ts'
 export type { EndpointCall, EndpointUpstream, PreparedRequest } from './turn/endpoint-call.ts'
 export { drained } from './turn/http-response.ts'
-export { askUserEndpoint, callUserEndpoint } from './user.ts'
+export { askUserEndpoint, callUserEndpoint, responsesOf } from './user.ts'

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { createAnswers } from './answers/answers.ts'
 import type { AnswerStats, Answers } from './answers/api.ts'
+import { createUserResponses, type KeptResponsesDeps } from './answers/kept-responses.ts'
 import { type ImportOptions, type ImportReport, importAnswers, validateImport } from './answers/legacy-import.ts'
 import { type ContextModule, createContext } from './context/context.ts'
 import { type AbortOptions, endsWithin, withAbort, withSignal } from './core/abort.ts'
@@ -208,6 +209,7 @@ interface Modules {
   readonly context: ContextModule
   readonly answers: Answers
   readonly instances: Instances
+  readonly responses: KeptResponsesDeps
 }
 
 async function buildModules(
@@ -268,7 +270,8 @@ async function buildModules(
     stats: () => answers.stats(),
   })
   const built = { options, effects, store, cache, stopFollowing, models, journal, calls, ledger, runtimes }
-  return { ...built, context, answers, instances }
+  const responses = { journal, reader: store.users, now: clock.now }
+  return { ...built, context, answers, instances, responses }
 }
 
 function createPurser(modules: Modules): Purser {
@@ -289,6 +292,7 @@ function createPurser(modules: Modules): Purser {
     runtimes,
     context,
     answers,
+    responses: { of: (user) => createUserResponses(modules.responses, user) },
     turn: (user, request, turnOptions) => takeTurn(turnDeps, user, request, turnOptions),
     askEndpoint: (user, call, turnOptions) => askEndpoint(turnDeps, user, call, turnOptions),
     callEndpoint: (user, call, turnOptions) => callEndpoint(turnDeps, user, call, turnOptions),

@@ -1,4 +1,5 @@
 import type { InternalUserAnswers, UserAnswers } from './answers/api.ts'
+import type { UserResponses } from './answers/kept-responses.ts'
 import type { InternalUserContext, UserContext } from './context/api.ts'
 import type { ContextModule, UserContextModule } from './context/context.ts'
 import type { Actions, Profile } from './context/records.ts'
@@ -67,6 +68,7 @@ export interface UserDeps {
   readonly runtimes: { of(user: Subject): UserRuntime }
   readonly context: Pick<ContextModule, 'of' | 'exportRows'>
   readonly answers: { of(user: Subject): InternalUserAnswers }
+  readonly responses: { of(user: Subject): UserResponses }
   turn(modules: UserModules, request: unknown, options: TurnOptions | undefined): Promise<Turn>
   callEndpoint(modules: UserModules, call: EndpointCall, options: TurnOptions | undefined): Promise<EndpointTurn>
   askEndpoint(modules: UserModules, call: EndpointCall, options: TurnOptions | undefined): Promise<string | undefined>
@@ -112,6 +114,10 @@ class LazyUserModules implements UserModules {
     this.#answers ??= this.#deps.answers.of(this.user)
     return this.#answers
   }
+
+  get responses(): UserResponses {
+    return this.#deps.responses.of(this.user)
+  }
 }
 
 type EndpointFunction<Result> = (call: EndpointCall, options?: TurnOptions) => Promise<Result>
@@ -121,6 +127,11 @@ type AskEndpoint = EndpointFunction<string | undefined>
 /** Runs one request of a user to another endpoint than chat completions. For `@purser/server`. */
 export function callUserEndpoint(user: User, ...args: Parameters<CallEndpoint>): Promise<EndpointTurn> {
   return (user as UserHandle).callEndpoint(...args)
+}
+
+/** The kept responses of a user. For `@purser/server`. */
+export function responsesOf(user: User): UserResponses {
+  return (user as UserHandle).responses
 }
 
 /** Asks the provider of a user's model something that is no turn and counts nothing. For `@purser/server`. */
@@ -147,7 +158,8 @@ export class UserHandle implements User {
     this.export = (options = {}) => {
       const { runtime, ledger, answers } = modules
       const context = deps.context.exportRows(user)
-      const parts = [exportRuntime(runtime), context, ledger.exportRows(), answers.exportRows()]
+      const responses = modules.responses.exportRows()
+      const parts = [exportRuntime(runtime), context, ledger.exportRows(), answers.exportRows(), responses]
       return exportUser(user, parts, { at: deps.now(), options })
     }
     this.erase = (options) => deps.erase(user, options)
@@ -183,6 +195,11 @@ export class UserHandle implements User {
 
   get answers(): UserAnswers {
     return this.#modules.answers
+  }
+
+  /** No member of `User`, like `callEndpoint`. */
+  get responses(): UserResponses {
+    return this.#modules.responses
   }
 }
 
@@ -246,6 +263,7 @@ const ERASED_KINDS = {
   events: 'events',
   notes: 'note',
   answers: 'answers',
+  responses: 'response',
   limits: 'limit',
 } as const
 

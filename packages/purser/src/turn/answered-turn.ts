@@ -120,6 +120,11 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     return this.#id
   }
 
+  /** Of the user when the turn got its lease. */
+  get incarnation(): number | undefined {
+    return this.#run.incarnation
+  }
+
   get chunks(): AsyncIterable<ChatChunk> {
     return { [Symbol.asyncIterator]: () => this.#chunks() }
   }

@@ -24,6 +24,11 @@ export interface EndpointCall {
   readonly toChat?: (() => ChatRequest) | undefined
   /** The answer, or an event of a streamed one, as the client gets it. */
   rewrite(json: string): string
+  /**
+   * Called with a whole answer, or the event that ends one, as rewritten; the client gets what it resolves to. `incarnation`
+   * is that of the user when the turn began.
+   */
+  readonly finish?: ((json: string, turn: { readonly incarnation: number }) => Promise<string>) | undefined
   /** The usage that the answer or an event reports, in the terms of chat completions. */
   readUsage(value: Readonly<Record<string, unknown>>): Usage | undefined
   /** Whether this event ends a complete answer; absent: every stream that was not cut is complete. */

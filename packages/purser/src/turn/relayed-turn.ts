@@ -43,6 +43,7 @@ export class RelayedTurn implements AsyncDisposable {
   #usage: Usage | undefined
   #deliveredTokens = 0
   #isComplete = false
+  #isFinished = false
 
   constructor(run: TurnRun<TurnRequest>, { call, settings, context, answer, inputTokens }: RelayedAnswer) {
     const { contentType } = answer
@@ -94,7 +95,7 @@ export class RelayedTurn implements AsyncDisposable {
     }
     const text = Buffer.concat(pieces).toString()
     if (hasUsage(text)) this.#readUsage(text)
-    const body = this.#call.rewrite(text)
+    const body = await this.#finish(this.#call.rewrite(text))
     response.writeHead(200, { ...this.headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
     this.#end('completed')
   }
@@ -164,34 +165,50 @@ export class RelayedTurn implements AsyncDisposable {
   /** The events as the client gets them; bytes that complete none, such as comments, become a comment. */
   async *#frames(): AsyncGenerator<string> {
     const parser = new SseParser({ maxEventBytes: EVENT_MAX_BYTES })
-    try {
-      for await (const bytes of this.#answer.bytes) {
-        const frame = parser
-          .push(bytes)
-          .map((event) => this.#frame(event))
-          .join('')
-        if (frame !== '') yield frame
-        else if (parser.takeComment() !== undefined) yield ':\n\n'
-      }
-    } catch (cause) {
-      if (!(cause instanceof SseEventTooLargeError)) throw cause
-      throw new PurserError('upstream_failed', `The provider sent an event of more than ${EVENT_MAX_BYTES} bytes.`)
+    for await (const bytes of this.#answer.bytes) {
+      const events = parseEvents(parser, bytes)
+      if (events.length > 0) yield* this.#format(events)
+      else if (parser.takeComment() !== undefined) yield ':\n\n'
     }
     const rest = parser.end()
-    if (rest !== undefined) yield this.#frame(rest)
+    if (rest !== undefined) yield formatEvent(rest, this.#read(rest))
     if (this.#call.isLast !== undefined && !this.#isComplete) {
       throw new PurserError('upstream_failed', 'The provider cut its answer.')
     }
   }
 
-  #frame(event: ServerSentEvent): string {
+  /** All events at once; what precedes the last event of an answer does not wait for that to be finished. */
+  async *#format(events: readonly ServerSentEvent[]): AsyncGenerator<string> {
+    let frames = ''
+    for (const event of events) {
+      const data = this.#read(event)
+      if (this.#isToFinish) {
+        if (frames !== '') yield frames
+        frames = formatEvent(event, await this.#finish(data))
+      } else frames += formatEvent(event, data)
+    }
+    yield frames
+  }
+
+  /** The data of an event as the client gets it. */
+  #read(event: ServerSentEvent): string {
     const { isLast, textMembers } = this.#call
     if (isLast?.(event) === true) this.#isComplete = true
     if (hasUsage(event.data)) this.#readUsage(event.data)
     this.#deliveredTokens += tokensOfDelta(textBytesOfMembers(event.data, textMembers))
-    const data = this.#call.rewrite(event.data)
-    const name = event.event === 'message' ? '' : `event: ${event.event}\n`
-    return `${name}data: ${data.replaceAll('\n', '\ndata: ')}\n\n`
+    return this.#call.rewrite(event.data)
+  }
+
+  /** Whether the last event of the answer has just been read. */
+  get #isToFinish(): boolean {
+    return this.#isComplete && !this.#isFinished && this.#call.finish !== undefined
+  }
+
+  async #finish(json: string): Promise<string> {
+    this.#isFinished = true
+    const { finish } = this.#call
+    const { incarnation } = this.#run
+    return finish === undefined || incarnation === undefined ? json : finish(json, { incarnation })
   }
 
   #readUsage(text: string): void {
@@ -216,6 +233,20 @@ export class RelayedTurn implements AsyncDisposable {
       completion_tokens: Math.max(tokenCountOf(usage?.completion_tokens) ?? 0, this.#deliveredTokens),
     }
   }
+}
+
+function parseEvents(parser: SseParser, bytes: Buffer): readonly ServerSentEvent[] {
+  try {
+    return parser.push(bytes)
+  } catch (cause) {
+    if (!(cause instanceof SseEventTooLargeError)) throw cause
+    throw new PurserError('upstream_failed', `The provider sent an event of more than ${EVENT_MAX_BYTES} bytes.`)
+  }
+}
+
+function formatEvent({ event }: ServerSentEvent, data: string): string {
+  const name = event === 'message' ? '' : `event: ${event}\n`
+  return `${name}data: ${data.replaceAll('\n', '\ndata: ')}\n\n`
 }
 
 /** Later reports complete earlier ones: counts only rise. */

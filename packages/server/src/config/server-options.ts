@@ -1,4 +1,4 @@
-import { choice, defaultsOf, duration, integer, type OptionSpecs, text } from 'purser/internal'
+import { choice, defaultsOf, duration, integer, isObject, type OptionSpecs, text } from 'purser/internal'
 import { isTrustProxy, type TrustProxy } from './trust-proxy.ts'
 
 /** How the server itself behaves. Durations are milliseconds, sizes bytes. */
@@ -29,8 +29,18 @@ export interface ServerOptions {
   readonly maxStreamsPerKey: number
   /** Longest drain; requests that are still running are then cut, a stream with a last frame with the code `closed`. */
   readonly shutdownMs: number
+  /** Keeps responses, so that a later request can name them; absent: none is kept. */
+  readonly keepResponses: KeepResponsesOption | undefined
   /** Log level of pino, on stderr. */
   readonly logLevel: string
+}
+
+/** How long responses are kept, and how many of one user; the newest stay. */
+export interface KeepResponsesOption {
+  /** Default: 2,592,000,000 ms, 30 days. */
+  readonly ttlMs?: number
+  /** 1 to 1,000; default 100. */
+  readonly maxPerUser?: number
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
@@ -61,10 +71,25 @@ export const SERVER_SPECS: OptionSpecs<ServerOptions> = {
   maxStreamsPerUser: integer(100, { min: 1 }),
   maxStreamsPerKey: integer(1_000, { min: 1 }),
   shutdownMs: milliseconds(10_000),
+  keepResponses: {
+    kind: 'object',
+    default: undefined,
+    expected:
+      'an object like { ttlMs: 2592000000, maxPerUser: 100 }, with a time of 1 ms or more and 1 to 1,000 responses',
+    isValid: isKeepResponses,
+  },
   logLevel: choice('warn', LOG_LEVELS),
 }
 
 export const SERVER_DEFAULTS: ServerOptions = defaultsOf(SERVER_SPECS)
+
+function isKeepResponses(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const { ttlMs = 1, maxPerUser = 1, ...others } = value
+  const isTime = typeof ttlMs === 'number' && ttlMs >= 1 && Number.isFinite(ttlMs)
+  const isCount = Number.isInteger(maxPerUser) && Number(maxPerUser) >= 1 && Number(maxPerUser) <= 1_000
+  return isTime && isCount && Object.keys(others).length === 0
+}
 
 function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== ''

@@ -5,7 +5,7 @@ export interface AnswerWriter {
   /** The events that a chunk gives, as text of the stream. */
   push(chunk: ChatChunk): string
   /** The events that end a complete answer. */
-  end(): string
+  end(): string | Promise<string>
   /** The frame of an answer that breaks. */
   fail(error: ErrorResponse['body']['error']): string
   /** A sign of life of an upstream that has no chunk yet. */

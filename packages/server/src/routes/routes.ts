@@ -17,6 +17,7 @@ import { registerUserRoutes } from './api/users.ts'
 import { registerVerificationRoutes } from './api/verification.ts'
 import { registerDeckRoutes } from './deck.ts'
 import { registerChatRoutes } from './gateway/chat.ts'
+import { registerKeptResponseRoutes } from './gateway/kept-responses.ts'
 import { registerMessagesRoutes } from './gateway/messages.ts'
 import { registerModelRoutes } from './gateway/models.ts'
 import { registerOwnContextRoutes } from './gateway/own-context.ts'
@@ -33,6 +34,7 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerMessagesRoutes(app, context)
   registerRelayedRoutes(app, context)
   registerResponsesRoutes(app, context)
+  registerKeptResponseRoutes(app, context)
   registerTranscriptionRoutes(app, context)
   registerHealthRoutes(app, context)
   registerAuditRoutes(app, context)

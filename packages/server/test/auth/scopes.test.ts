@@ -17,6 +17,8 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'DELETE /api/sessions': 'admin',
   'POST /v1/chat/completions': 'chat',
   'POST /v1/responses': 'chat',
+  'GET /v1/responses/:id': 'chat',
+  'DELETE /v1/responses/:id': 'chat',
   'POST /v1/messages': 'chat',
   'POST /v1/messages/count_tokens': 'chat',
   'POST /v1/embeddings': 'chat',
@@ -98,7 +100,7 @@ let harness: ServerHarness
 const keys = new Map<Role, string>()
 
 before(async () => {
-  harness = await openServerHarness()
+  harness = await openServerHarness({ config: { server: { keepResponses: {} } } })
   for (const role of ROLES) keys.set(role, await harness.createKey(role))
 })
 after(() => harness[Symbol.asyncDispose]())

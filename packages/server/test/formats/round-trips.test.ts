@@ -84,20 +84,22 @@ function eventsOf(stream: string): Record<string, unknown>[] {
     .map((frame) => JSON.parse(frame.slice(frame.indexOf('data: ') + 6)) as Record<string, unknown>)
 }
 
-test('an answer is the same after its way through a response, and in one piece as in many', () => {
-  fc.assert(
-    fc.property(said, cuts, (value, lengths) => {
-      const write = (pieces: readonly number[]): { answer: { output: object[] }; stream: string } => {
-        const writer = new ResponseWriter({ model: 'm', input: 'x' }, { id: 'resp_1', createdAt: 1 }, () => 2)
+const HEADER = { id: 'resp_1', createdAt: 1, previousId: null, store: false }
+
+test('an answer is the same after its way through a response, and in one piece as in many', async () => {
+  await fc.assert(
+    fc.asyncProperty(said, cuts, async (value, lengths) => {
+      const write = async (pieces: readonly number[]): Promise<{ answer: { output: object[] }; stream: string }> => {
+        const writer = new ResponseWriter({ model: 'm', input: 'x' }, HEADER, { now: () => 2 })
         const stream =
           chunksOf(value, pieces)
             .map((one) => writer.push(one))
-            .join('') + writer.end()
+            .join('') + (await writer.end())
         return { answer: writer.answer as { output: object[] }, stream }
       }
-      const { answer, stream } = write(lengths)
+      const { answer, stream } = await write(lengths)
       assert.deepEqual(convertInput(JSON.parse(JSON.stringify(answer.output))), [messageOf(value)])
-      assert.deepEqual(answer, write([1_000]).answer)
+      assert.deepEqual(answer, (await write([1_000])).answer)
       const events = eventsOf(stream)
       assert.deepEqual(
         events.map((event) => event.sequence_number),

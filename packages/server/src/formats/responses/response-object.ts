@@ -10,12 +10,16 @@ export interface ResponseObject extends Fields {
   completed_at: number | null
   incomplete_details: { readonly reason: string } | null
   usage: object | null
+  store: boolean
 }
 
 export interface ResponseHeader {
   readonly id: string
   /** Epoch seconds. */
   readonly createdAt: number
+  readonly previousId: string | null
+  /** Whether it is to be kept. */
+  readonly store: boolean
 }
 
 /** Settings that a response repeats, with what they are where the request does not set them. */
@@ -39,7 +43,7 @@ const SETTINGS: Fields = {
 }
 
 /** A response that has just begun. */
-export function createResponse(body: Fields, { id, createdAt }: ResponseHeader): ResponseObject {
+export function createResponse(body: Fields, { id, createdAt, previousId, store }: ResponseHeader): ResponseObject {
   const { reasoning, text } = body
   const settings = Object.entries(SETTINGS).map(([name, value]) => [name, body[name] ?? value])
   return {
@@ -53,9 +57,9 @@ export function createResponse(body: Fields, { id, createdAt }: ResponseHeader):
     error: null,
     incomplete_details: null,
     output: [],
-    previous_response_id: null,
+    previous_response_id: previousId,
     reasoning: { effort: null, summary: null, ...(isObject(reasoning) ? reasoning : {}) },
-    store: false,
+    store,
     text: { format: { type: 'text' }, ...(isObject(text) ? text : {}) },
     presence_penalty: 0,
     frequency_penalty: 0,

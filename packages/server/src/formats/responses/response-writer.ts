@@ -26,6 +26,13 @@ interface CallPiece {
   readonly custom?: { readonly name?: string; readonly input?: string }
 }
 
+export interface ResponseWriterDeps {
+  /** Epoch seconds. */
+  now(): number
+  /** Keeps the complete response, before the client gets its last event. Resolves to whether it was kept. */
+  readonly keep?: ((response: ResponseObject) => Promise<boolean>) | undefined
+}
+
 /**
  * Writes chunks of a chat completion as the events of a response. The events and the whole response come from the same
  * items, so that a client that assembles the stream gets the response of a request that does not stream.
@@ -34,6 +41,7 @@ export class ResponseWriter implements AnswerWriter {
   readonly ping = ':\n\n'
   readonly #response: ResponseObject
   readonly #now: () => number
+  readonly #keep: ((response: ResponseObject) => Promise<boolean>) | undefined
   #sequence = 0
   #hasStarted = false
   /** The reasoning or the message that is being written. */
@@ -43,10 +51,10 @@ export class ResponseWriter implements AnswerWriter {
   readonly #indexes = new Map<OpenItem, number>()
   #finishReason: string | null = null
 
-  /** `now`: epoch seconds. */
-  constructor(body: Fields, header: ResponseHeader, now: () => number) {
+  constructor(body: Fields, header: ResponseHeader, { now, keep }: ResponseWriterDeps) {
     this.#response = createResponse(body, header)
     this.#now = now
+    this.#keep = keep
   }
 
   get answer(): object {
@@ -72,7 +80,7 @@ export class ResponseWriter implements AnswerWriter {
     return this.#format(events)
   }
 
-  end(): string {
+  async end(): Promise<string> {
     const reason = incompleteReason(this.#finishReason)
     const status = reason === undefined ? 'completed' : 'incomplete'
     const events = [...this.#start(), ...this.#closeCurrent(status)]
@@ -81,6 +89,7 @@ export class ResponseWriter implements AnswerWriter {
     this.#response.status = status
     this.#response.completed_at = this.#now()
     this.#response.incomplete_details = reason === undefined ? null : { reason }
+    if (this.#keep !== undefined) this.#response.store = await this.#keep(this.#response)
     events.push({ type: `response.${status}`, response: this.#response })
     return this.#format(events)
   }

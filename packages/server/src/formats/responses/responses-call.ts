@@ -1,8 +1,7 @@
-import { PurserError } from 'purser'
-import { createModelRewriter, type EndpointCall, type EndpointUpstream, isObject } from 'purser/internal'
+import { type EndpointCall, type EndpointUpstream, isObject, parseExactJson } from 'purser/internal'
 import { addParameters, type Fields, modelOf, replaceUser } from '../request-body.ts'
 import { toUsage } from '../token-usage.ts'
-import { unsupportedParameter } from '../unsupported-parameter.ts'
+import { type Conversation, toStatelessInput } from './conversation.ts'
 import { convertRequest } from './convert-request.ts'
 
 const PARAMETER_NAMES: Readonly<Record<string, string>> = {
@@ -12,28 +11,28 @@ const PARAMETER_NAMES: Readonly<Record<string, string>> = {
 }
 
 const LAST_EVENTS: readonly unknown[] = ['response.completed', 'response.incomplete', 'response.failed', 'error']
+/** Of an event that is not named. */
+const LAST_TYPE = /^\s*\{\s*"type"\s*:\s*"(response\.(completed|incomplete|failed)|error)"/
 
-/**
- * A request for a response, for a provider that has the endpoint, or as a chat request for any other.
- *
- * @throws {PurserError} `previous_response_not_found`, `unsupported_parameter` for what needs stored responses
- */
-export function createResponsesCall(body: Fields): EndpointCall {
-  rejectStored(body)
-  const model = modelOf(body)
+/** A request for a response, for a provider that has the endpoint, or as a chat request for any other. */
+export function createResponsesCall(asked: Fields, conversation: Conversation): EndpointCall {
+  const { body } = conversation
+  const rewrite = createResponseRewriter(asked, conversation)
   return {
     endpoint: 'responses',
-    model,
+    model: modelOf(body),
     body,
     hasPrompt: true,
     prepare: (upstream) => ({
       headers: { 'content-type': 'application/json' },
-      body: prepareRequest(body, upstream),
+      body: prepareRequest(body, conversation, upstream),
     }),
     toChat: () => convertRequest(body),
-    rewrite: model === undefined ? (json) => json : createResponseRewriter(model),
+    rewrite,
+    finish:
+      conversation.keep && ((json, turn) => keepResponse(json, (response) => conversation.keep?.(response, turn))),
     readUsage: ({ response, usage }) => toUsage(isObject(response) ? response.usage : usage),
-    isLast: ({ event }) => LAST_EVENTS.includes(event),
+    isLast: ({ event, data }) => LAST_EVENTS.includes(event) || (event === 'message' && LAST_TYPE.test(data)),
     textMembers: ['"delta":'],
     formatError({ code, message, param, ...error }) {
       const data = { type: 'error', code, message, param, error: { code, message, param, ...error } }
@@ -42,24 +41,18 @@ export function createResponsesCall(body: Fields): EndpointCall {
   }
 }
 
-function rejectStored({ previous_response_id: previous, conversation, background }: Fields): void {
-  if (previous !== undefined && previous !== null) {
-    throw new PurserError('previous_response_not_found', 'Responses are not stored: send the whole input again.', {
-      hint: "Pass the output items of earlier responses in 'input' instead of 'previous_response_id'.",
-      details: { param: 'previous_response_id' },
-    })
-  }
-  if (conversation !== undefined && conversation !== null) throw unsupportedParameter('conversations', 'conversation')
-  if (background === true) throw unsupportedParameter('responses in the background', 'background')
-}
-
-function prepareRequest(body: Fields, { model, parameters, contextText, pseudonym }: EndpointUpstream): Fields {
+function prepareRequest(
+  body: Fields,
+  { recalled }: Conversation,
+  { model, parameters, contextText, pseudonym }: EndpointUpstream,
+): Fields {
   const { reasoning } = body
   const effort = parameters.reasoningEffort
   const withParameters = addParameters(replaceUser(body, pseudonym), parameters, PARAMETER_NAMES)
   const needsEffort = typeof effort === 'string' && (isObject(reasoning) ? (reasoning.effort ?? null) : null) === null
+  const input = toStatelessInput(body.input, recalled)
   return {
-    ...injectContext(withParameters, contextText),
+    ...injectContext({ ...withParameters, ...(input === undefined ? {} : { input }) }, contextText),
     ...(needsEffort ? { reasoning: { ...(isObject(reasoning) ? reasoning : {}), effort } } : {}),
     model,
     store: false,
@@ -86,13 +79,37 @@ function isInstruction(item: unknown): boolean {
   return isObject(item) && (item.role === 'system' || item.role === 'developer')
 }
 
-/** Echoes the requested model in a response, which is a whole answer or inside an event. */
-function createResponseRewriter(model: string): (json: string) => string {
-  const rewriteTop = createModelRewriter(model)
-  return (json) => {
-    if (!/"response"\s*:\s*\{/.test(json)) return json.includes('"object"') ? rewriteTop(json) : json
-    const event: unknown = JSON.parse(json)
-    if (!isObject(event) || !isObject(event.response)) return json
-    return JSON.stringify({ ...event, response: { ...event.response, model } })
+/** What a provider repeats of its request, and the client has sent otherwise. */
+const REPEATED = ['instructions', 'safety_identifier', 'user'] as const
+
+/**
+ * Writes a response, which is a whole answer or inside an event, as one to the request of the client: with the model, the
+ * id and the texts that it knows.
+ */
+function createResponseRewriter(asked: Fields, { id, previousId, keep }: Conversation): (json: string) => string {
+  const model = modelOf(asked)
+  const own = { ...(id === undefined ? {} : { id }), previous_response_id: previousId, store: keep !== undefined }
+  const rewrite = (response: Fields): Fields => {
+    const repeated = REPEATED.filter((name) => name in response).map((name) => [name, asked[name] ?? null])
+    return { ...response, ...Object.fromEntries(repeated), ...own, ...(model === undefined ? {} : { model }) }
   }
+  return (json) => {
+    const isEvent = /"response"\s*:\s*\{/.test(json)
+    if (!isEvent && !/"object"\s*:\s*"response"/.test(json)) return json
+    const value = parseExactJson(json)
+    if (!isObject(value)) return json
+    if (value.object === 'response') return JSON.stringify(rewrite(value))
+    return isObject(value.response) ? JSON.stringify({ ...value, response: rewrite(value.response) }) : json
+  }
+}
+
+/** Keeps the response of a last event, or that is the whole answer, and says in it whether it is kept. */
+async function keepResponse(json: string, keep: (response: Fields) => Promise<boolean> | undefined): Promise<string> {
+  const value = parseExactJson(json)
+  if (!isObject(value)) return json
+  const response = isObject(value.response) ? value.response : value
+  const isComplete = response.status === 'completed' || response.status === 'incomplete'
+  const isKept = isComplete && (await keep(response)) === true
+  const said = { ...response, store: isKept }
+  return JSON.stringify(response === value ? said : { ...value, response: said })
 }

@@ -3,7 +3,8 @@ import { type ChatChunk, toErrorResponse } from 'purser'
 import { drained, type EndpointTurn, isComment, parseExactJson, toChunks } from 'purser/internal'
 import type { AnswerWriter } from '../../formats/answer-writer.ts'
 
-type AnsweredTurn = Extract<EndpointTurn, { kind: 'answered' }>['turn']
+/** A turn that answers with a chat completion. */
+export type AnsweredTurn = Extract<EndpointTurn, { kind: 'answered' }>['turn']
 
 const NO_STORE = { 'cache-control': 'private, no-store' } as const
 
@@ -19,7 +20,7 @@ export async function pipeTranslated(
   if (turn.streams) return pipeEvents(turn, writer, response)
   const completion = await turn.completion()
   for (const chunk of toChunks(completion)) writer.push(chunk)
-  writer.end()
+  await writer.end()
   const text = JSON.stringify(writer.answer)
   const length = String(Buffer.byteLength(text))
   const type = 'application/json; charset=utf-8'
@@ -41,7 +42,7 @@ async function pipeEvents(turn: AnsweredTurn, writer: AnswerWriter, response: Se
       const frame = isComment(text) ? writer.ping : writer.push(parseExactJson(text) as ChatChunk)
       if (frame !== '' && !response.write(frame)) await drained(response)
     }
-    response.end(writer.end())
+    response.end(await writer.end())
   } catch (error) {
     if (response.destroyed) return
     const requestId = response.getHeader('x-request-id')

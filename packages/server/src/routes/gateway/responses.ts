@@ -1,13 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { callUserEndpoint } from 'purser/internal'
 import type { AppContext } from '../../app/context.ts'
-import { parseBody } from '../../formats/request-body.ts'
+import { type Fields, parseBody } from '../../formats/request-body.ts'
+import type { Conversation } from '../../formats/responses/conversation.ts'
 import { ResponseWriter } from '../../formats/responses/response-writer.ts'
 import { createResponsesCall } from '../../formats/responses/responses-call.ts'
 import { defineRoute } from '../../http/define-route.ts'
-import { pipeTranslated } from './pipe-translated.ts'
+import { openConversation } from './open-conversation.ts'
+import { type AnsweredTurn, pipeTranslated } from './pipe-translated.ts'
 import { serveRelayed } from './relayed.ts'
-import { runTurn, setHeaders } from './run-turn.ts'
+import { runTurn, type ServedTurn, setHeaders } from './run-turn.ts'
 
 const RESPONSES_REQUEST = {
   type: 'object',
@@ -24,14 +26,12 @@ const RESPONSES_REQUEST = {
 
 /** `POST /v1/responses`: relayed to a provider that has the endpoint, translated for any other. */
 export function registerResponsesRoutes(app: FastifyInstance, context: AppContext): void {
-  const { effects } = context
-  const nowSeconds = (): number => Math.floor(effects.now() / 1000)
   app.post(
     '/v1/responses',
     {
       ...defineRoute('chat', {
         tag: 'gateway',
-        summary: 'Creates one response; it is JSON or server-sent events, and is not stored.',
+        summary: 'Creates one response; it is JSON or server-sent events.',
         body: RESPONSES_REQUEST,
       }),
       config: { scope: 'chat', hasExactNumbers: true },
@@ -40,14 +40,27 @@ export function registerResponsesRoutes(app: FastifyInstance, context: AppContex
     (request, reply) =>
       runTurn(context, { request, reply }, async (user, options) => {
         const body = parseBody(request)
-        const result = await callUserEndpoint(user, createResponsesCall(body), options)
+        const conversation = await openConversation(context, { user, request }, body)
+        const result = await callUserEndpoint(user, createResponsesCall(body, conversation), options)
         if (result.kind !== 'answered') return serveRelayed(result)
-        const header = { id: `resp_${effects.randomId().replaceAll('-', '')}`, createdAt: nowSeconds() }
-        const writer = new ResponseWriter(body, header, nowSeconds)
-        return {
-          allowed: true,
-          pipe: (response, headers) => pipeTranslated(result.turn, writer, setHeaders(response, headers)),
-        }
+        return serveTranslated(context, body, { conversation, turn: result.turn })
       }),
   )
+}
+
+function serveTranslated(
+  { effects }: AppContext,
+  body: Fields,
+  { conversation, turn }: { readonly conversation: Conversation; readonly turn: AnsweredTurn },
+): ServedTurn {
+  const now = (): number => Math.floor(effects.now() / 1000)
+  const { previousId, id = `resp_${effects.randomId().replaceAll('-', '')}` } = conversation
+  const { incarnation } = turn
+  const keep =
+    conversation.keep === undefined || incarnation === undefined
+      ? undefined
+      : (response: Fields) => conversation.keep?.(response, { incarnation }) ?? Promise.resolve(false)
+  const header = { id, createdAt: now(), previousId, store: keep !== undefined }
+  const writer = new ResponseWriter(body, header, { now, keep })
+  return { allowed: true, pipe: (response, headers) => pipeTranslated(turn, writer, setHeaders(response, headers)) }
 }

@@ -173,7 +173,7 @@ test('what cannot be translated or needs stored responses is a clear 400, and co
     [{ tools: [{ type: 'web_search' }] }, 'unsupported_parameter', 'tools[0]'],
     [{ conversation: 'conversation_1' }, 'unsupported_parameter', 'conversation'],
     [{ background: true }, 'unsupported_parameter', 'background'],
-    [{ input: [{ type: 'item_reference', id: 'x' }] }, 'unsupported_parameter', 'input[0]'],
+    [{ input: [{ type: 'item_reference', id: 'x' }] }, 'previous_response_not_found', 'input[0]'],
     [{ input: 7 }, 'request_invalid', 'input'],
   ]
   for (const [fields, code, param] of cases) {
