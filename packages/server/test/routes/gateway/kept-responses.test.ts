@@ -266,7 +266,7 @@ test('strange values of what refers to a response are clear errors', async () =>
     [{ input: 'x', previous_response_id: 'resp_\0' }, 'previous_response_not_found', 'previous_response_id'],
     [{ input: 5 }, 'invalid_request_error', 'input'],
     [{ input: [{ type: 'item_reference', id: 'msg_x' }] }, 'previous_response_not_found', 'input[0]'],
-    [{ input: 'x', conversation: 'conv_1' }, 'unsupported_parameter', 'conversation'],
+    [{ input: 'x', conversation: 'conversation_1' }, 'unsupported_parameter', 'conversation'],
     [{ input: 'x', background: true }, 'unsupported_parameter', 'background'],
   ] as const) {
     for (const model of ['m', 'openai/r']) {
