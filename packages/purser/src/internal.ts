@@ -4,7 +4,7 @@
  * nothing and runs in a browser.
  */
 
-export type { KeepOptions, KeptResponse, UserResponses } from './answers/kept-responses.ts'
+export type { KeepOptions, StoredResponse, UserResponses } from './answers/stored-responses.ts'
 export { CallSignal } from './core/call-signal.ts'
 export { afterCurrentTick } from './core/effects.ts'
 export { parseExactJson } from './core/exact-json.ts'

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { createAnswers } from './answers/answers.ts'
 import type { AnswerStats, Answers } from './answers/api.ts'
-import { createUserResponses, type KeptResponsesDeps } from './answers/kept-responses.ts'
 import { type ImportOptions, type ImportReport, importAnswers, validateImport } from './answers/legacy-import.ts'
+import { createUserResponses, type StoredResponsesDeps } from './answers/stored-responses.ts'
 import { type ContextModule, createContext } from './context/context.ts'
 import { type AbortOptions, endsWithin, withAbort, withSignal } from './core/abort.ts'
 import { createEffects, type Effects } from './core/effects.ts'
@@ -209,7 +209,7 @@ interface Modules {
   readonly context: ContextModule
   readonly answers: Answers
   readonly instances: Instances
-  readonly responses: KeptResponsesDeps
+  readonly responses: StoredResponsesDeps
 }
 
 async function buildModules(

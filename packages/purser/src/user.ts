@@ -1,5 +1,5 @@
 import type { InternalUserAnswers, UserAnswers } from './answers/api.ts'
-import type { UserResponses } from './answers/kept-responses.ts'
+import type { UserResponses } from './answers/stored-responses.ts'
 import type { InternalUserContext, UserContext } from './context/api.ts'
 import type { ContextModule, UserContextModule } from './context/context.ts'
 import type { Actions, Profile } from './context/records.ts'

@@ -17,13 +17,13 @@ import { registerUserRoutes } from './api/users.ts'
 import { registerVerificationRoutes } from './api/verification.ts'
 import { registerDeckRoutes } from './deck.ts'
 import { registerChatRoutes } from './gateway/chat.ts'
-import { registerKeptResponseRoutes } from './gateway/kept-responses.ts'
 import { registerMessagesRoutes } from './gateway/messages.ts'
 import { registerModelRoutes } from './gateway/models.ts'
 import { registerOwnContextRoutes } from './gateway/own-context.ts'
 import { registerOwnLimitRoutes } from './gateway/own-limits.ts'
 import { registerRelayedRoutes } from './gateway/relayed.ts'
 import { registerResponsesRoutes } from './gateway/responses.ts'
+import { registerStoredResponseRoutes } from './gateway/stored-responses.ts'
 import { registerTranscriptionRoutes } from './gateway/transcriptions.ts'
 
 export async function registerRoutes(app: FastifyInstance, context: AppContext): Promise<void> {
@@ -34,7 +34,7 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerMessagesRoutes(app, context)
   registerRelayedRoutes(app, context)
   registerResponsesRoutes(app, context)
-  registerKeptResponseRoutes(app, context)
+  registerStoredResponseRoutes(app, context)
   registerTranscriptionRoutes(app, context)
   registerHealthRoutes(app, context)
   registerAuditRoutes(app, context)

@@ -1,4 +1,4 @@
-import { isObject, type KeptResponse } from 'purser/internal'
+import { isObject, type StoredResponse } from 'purser/internal'
 import type { Fields } from '../request-body.ts'
 import { invalidRequest } from '../unsupported-parameter.ts'
 
@@ -24,7 +24,7 @@ export function itemsOf(input: unknown): readonly unknown[] {
 }
 
 /** Everything that a kept response was about, as the beginning of the next input. */
-export function historyOf({ input, response }: KeptResponse): readonly unknown[] {
+export function historyOf({ input, response }: StoredResponse): readonly unknown[] {
   return [...input, ...(Array.isArray(response.output) ? response.output : [])]
 }
 

@@ -109,7 +109,7 @@ async function keepResponse(json: string, keep: (response: Fields) => Promise<bo
   if (!isObject(value)) return json
   const response = isObject(value.response) ? value.response : value
   const isComplete = response.status === 'completed' || response.status === 'incomplete'
-  const isKept = isComplete && (await keep(response)) === true
-  const said = { ...response, store: isKept }
+  const isStored = isComplete && (await keep(response)) === true
+  const said = { ...response, store: isStored }
   return JSON.stringify(response === value ? said : { ...value, response: said })
 }

@@ -25,16 +25,16 @@ export async function openConversation(
   if (conversation !== undefined && conversation !== null) throw unsupportedParameter('conversations', 'conversation')
   if (background === true) throw unsupportedParameter('responses in the background', 'background')
   const { keepResponses } = options
-  const kept = keepResponses === undefined ? undefined : responsesOf(user)
+  const stored = keepResponses === undefined ? undefined : responsesOf(user)
   const previousId = previous === undefined || previous === null ? null : parseId(previous)
-  const history = previousId === null ? [] : await readHistory(kept, previousId)
-  const { items, recalled } = await recallItems(kept, asked.input)
+  const history = previousId === null ? [] : await readHistory(stored, previousId)
+  const { items, recalled } = await recallItems(stored, asked.input)
   const { previous_response_id: _, ...rest } = asked
   const isExpanded = previousId !== null || recalled.length > 0
   const input = isExpanded ? [...history, ...items] : asked.input
   const body = { ...rest, ...(input === undefined ? {} : { input }) }
   const found = { body, recalled: new Set([...history, ...recalled]), previousId }
-  if (kept === undefined || asked.store === false) return { ...found, id: undefined }
+  if (stored === undefined || asked.store === false) return { ...found, id: undefined }
   const id = `resp_${effects.randomId().replaceAll('-', '')}`
   const limits = { ...DEFAULTS, ...keepResponses }
   return {
@@ -42,7 +42,7 @@ export async function openConversation(
     id,
     async keep(response, { incarnation }) {
       try {
-        return await kept.keep({ id, response, input: itemsOf(input) }, { ...limits, incarnation })
+        return await stored.keep({ id, response, input: itemsOf(input) }, { ...limits, incarnation })
       } catch (error) {
         // The answer is complete, and says that it is not kept.
         if (!PurserError.is(error, 'user_erased')) logFault(request, error)
@@ -57,26 +57,26 @@ function parseId(id: unknown): string {
   throw invalidRequest("'previous_response_id' must be text.", 'previous_response_id')
 }
 
-async function readHistory(kept: UserResponses | undefined, id: string): Promise<readonly unknown[]> {
-  const found = await kept?.get(id)
+async function readHistory(stored: UserResponses | undefined, id: string): Promise<readonly unknown[]> {
+  const found = await stored?.get(id)
   if (found !== undefined) return historyOf(found)
-  const isKept = kept !== undefined
-  const message = isKept ? `There is no response '${id}'.` : 'Responses are not kept: send the whole input again.'
+  const isStored = stored !== undefined
+  const message = isStored ? `There is no response '${id}'.` : 'Responses are not stored: send the whole input again.'
   throw new PurserError('previous_response_not_found', message, {
     hint: "Pass the output items of earlier responses in 'input' instead of 'previous_response_id'.",
     details: { param: 'previous_response_id' },
   })
 }
 
-/** The items of an input, with kept ones in place of references to them. */
+/** The items of an input, with stored ones instead of references to them. */
 async function recallItems(
-  kept: UserResponses | undefined,
+  stored: UserResponses | undefined,
   input: unknown,
 ): Promise<{ readonly items: readonly unknown[]; readonly recalled: readonly unknown[] }> {
   const items = itemsOf(input)
   const ids = new Set(items.flatMap((item) => referenceOf(item) ?? []))
   if (ids.size === 0) return { items, recalled: [] }
-  const found = kept === undefined ? new Map<string, unknown>() : await kept.findItems(ids)
+  const found = stored === undefined ? new Map<string, unknown>() : await stored.findItems(ids)
   const recalled: unknown[] = []
   const whole = items.map((item, index) => {
     const id = referenceOf(item)

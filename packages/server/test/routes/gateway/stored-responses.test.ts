@@ -80,7 +80,7 @@ const textsOf = (items: unknown): string[] =>
     .filter((text) => text !== 'Hm.' && !/Lovelace|Current time/.test(text))
 
 for (const model of ['chat/m', 'openai/r']) {
-  test(`${model}: a response is kept, and a later request goes on with it`, async () => {
+  test(`${model}: a response is stored, and a later request goes on with it`, async () => {
     const first = await client.responses.create({ model, input: 'One', instructions: 'Be brief.' })
     assert.match(first.id, /^resp_[0-9a-f]{32}$/)
     assert.deepEqual([storeOf(first), first.previous_response_id, first.model], [true, null, model])
@@ -94,8 +94,8 @@ for (const model of ['chat/m', 'openai/r']) {
     assert.equal(created.response.id, last.response.id)
     assert.deepEqual([storeOf(created.response), storeOf(last.response)], [true, true])
     assert.equal(last.response.previous_response_id, first.id)
-    const { output_text: _, ...kept } = await client.responses.retrieve(last.response.id)
-    assert.deepEqual(kept, last.response)
+    const { output_text: _, ...stored } = await client.responses.retrieve(last.response.id)
+    assert.deepEqual(stored, last.response)
     const third = await client.responses.create({
       model,
       input: [{ role: 'user', content: 'Three' }],
@@ -162,7 +162,7 @@ test('a response is found by its user only, until it is deleted, has expired or 
 })
 
 test('an answer that fails, is cut or whose client leaves is not kept', async () => {
-  const kept = async (): Promise<number> => {
+  const stored = async (): Promise<number> => {
     let count = 0
     for await (const { type } of gateway.user('eve').export()) if (type === 'response') count++
     return count
@@ -189,7 +189,7 @@ test('an answer that fails, is cut or whose client leaves is not kept', async ()
   await assert.rejects(async () => {
     for await (const _ of cut);
   })
-  assert.equal(await kept(), 0)
+  assert.equal(await stored(), 0)
 })
 
 test('an erasure removes kept responses, counts them, and keeps nothing of an answer that ends later', async () => {
@@ -252,12 +252,12 @@ test('kept responses survive a restart, and another server on the store finds th
     headers: { authorization: `Bearer ${key}`, 'x-purser-user': 'ada' },
   })
   assert.deepEqual([streamed.statusCode, streamed.json().error.code], [400, 'unsupported_parameter'])
-  const nobody = await fastify.inject({
+  const anonymous = await fastify.inject({
     method: 'GET',
     url: `/v1/responses/${id}`,
     headers: { authorization: `Bearer ${key}` },
   })
-  assert.deepEqual([nobody.statusCode, nobody.json().error.code], [400, 'user_required'])
+  assert.deepEqual([anonymous.statusCode, anonymous.json().error.code], [400, 'user_required'])
 })
 
 test('strange values of what refers to a response are clear errors', async () => {

@@ -9,7 +9,7 @@ import { getParam, getQuery } from '../../http/params.ts'
 import { requireUser } from './acting-user.ts'
 
 /** `GET` and `DELETE /v1/responses/:id`, where `server.keepResponses` is set. Neither is a turn. */
-export function registerKeptResponseRoutes(app: FastifyInstance, context: AppContext): void {
+export function registerStoredResponseRoutes(app: FastifyInstance, context: AppContext): void {
   if (context.options.keepResponses === undefined) return
   const getResponses = (request: FastifyRequest): UserResponses =>
     responsesOf(context.purser.user(requireUser(request, getIdentity(request))))
@@ -19,9 +19,9 @@ export function registerKeptResponseRoutes(app: FastifyInstance, context: AppCon
     async (request, reply) => {
       if (getQuery(request).stream === 'true') throw unsupportedParameter('streaming a kept response', 'stream')
       const id = getParam(request, 'id')
-      const kept = await getResponses(request).get(id)
-      if (kept === undefined) throw responseNotFound(id)
-      return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(kept.response)
+      const stored = await getResponses(request).get(id)
+      if (stored === undefined) throw responseNotFound(id)
+      return reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(stored.response)
     },
   )
   app.delete(

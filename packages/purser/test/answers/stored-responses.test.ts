@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createUserResponses, type UserResponses } from '../../src/answers/kept-responses.ts'
+import { createUserResponses, type UserResponses } from '../../src/answers/stored-responses.ts'
 import { createSubject } from '../../src/core/subject.ts'
 import { DRIVERS, type Driver, type LedgerHarness, openLedgerHarness } from '../support/ledger-harness.ts'
 
@@ -36,11 +36,11 @@ async function keep(
 ): Promise<string | undefined> {
   const id = idOf(made++)
   const output = [{ id: `msg_${id}`, type: 'message', text: 'x'.repeat(bytes) }]
-  const isKept = await responses.keep(
+  const isStored = await responses.keep(
     { id, input, response: { id, object: 'response', output } },
     { ttlMs, maxPerUser, incarnation },
   )
-  return isKept ? id : undefined
+  return isStored ? id : undefined
 }
 
 /** What should be there: ids, oldest first. */
@@ -106,7 +106,7 @@ for (const driver of DRIVERS) {
           } else {
             const id = everMade[next.of].at(-1 - next.index) ?? idOf(0xffff_ffff)
             const list = model[next.user] ?? []
-            const at = list.findIndex((kept) => kept.id === id)
+            const at = list.findIndex((stored) => stored.id === id)
             const isThere = (list[at]?.expiresAt ?? 0) > now
             assert.equal(await responsesIn(processes[next.peer], next.user).delete(id), isThere)
             if (at !== -1) list.splice(at, 1)
@@ -127,7 +127,7 @@ async function check(
     for (const harness of processes) {
       const responses = responsesIn(harness, id)
       const now = harness.clock.now()
-      const expected = (model[id] ?? []).filter(({ expiresAt }) => expiresAt > now).map((kept) => kept.id)
+      const expected = (model[id] ?? []).filter(({ expiresAt }) => expiresAt > now).map((stored) => stored.id)
       const found: string[] = []
       for (const made of [...everMade.ada, ...everMade.bob]) {
         if ((await responses.get(made)) !== undefined) found.push(made)
@@ -142,7 +142,7 @@ async function check(
   }
 }
 
-test('a response beyond its size is not kept, and the oldest go when all of a user are too large together', async () => {
+test('a response beyond its size is not stored, and the oldest go when all of a user are too large together', async () => {
   await using harness = await openLedgerHarness()
   await harness.user('ada').admit()
   const responses = responsesIn(harness, 'ada')

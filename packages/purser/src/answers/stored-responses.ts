@@ -25,7 +25,7 @@ const MAX_SEARCHED = 20
 const RESPONSE_ID = /^resp_[0-9a-f]{32}$/
 
 /** A response, and the input that led to it. */
-export interface KeptResponse {
+export interface StoredResponse {
   /** `resp_` and 32 hexadecimal digits. */
   readonly id: string
   /** As its client got it. */
@@ -49,12 +49,12 @@ export interface UserResponses {
    * @returns False, and nothing is kept, if it is larger than 2 MiB.
    * @throws {PurserError} `user_erased`, `store_unavailable`
    */
-  keep(response: KeptResponse, options: KeepOptions): Promise<boolean>
+  keep(response: StoredResponse, options: KeepOptions): Promise<boolean>
   /**
    * @returns Undefined for an id that is unknown, expired or another user's.
    * @throws {PurserError} `store_unavailable`
    */
-  get(id: string): Promise<KeptResponse | undefined>
+  get(id: string): Promise<StoredResponse | undefined>
   /**
    * Finds output items of kept responses by their ids.
    *
@@ -83,7 +83,7 @@ export interface ResponseExport {
   }
 }
 
-export interface KeptResponsesDeps {
+export interface StoredResponsesDeps {
   readonly journal: JournalPort
   readonly reader: RecordReader
   /** Wall clock, epoch ms. */
@@ -99,11 +99,11 @@ interface Entry {
   readonly items: readonly string[]
 }
 
-export function createUserResponses({ journal, reader, now }: KeptResponsesDeps, user: Subject): UserResponses {
-  async function get(id: string): Promise<KeptResponse | undefined> {
+export function createUserResponses({ journal, reader, now }: StoredResponsesDeps, user: Subject): UserResponses {
+  async function get(id: string): Promise<StoredResponse | undefined> {
     if (!RESPONSE_ID.test(id)) return undefined
     const value = await reader.record(user, RESPONSES, id)
-    const stored = value === undefined ? undefined : parseStored(value)
+    const stored = value === undefined ? undefined : parseRecord(value)
     return stored === undefined || stored.expiresAt <= now() ? undefined : { id, ...stored }
   }
 
@@ -111,7 +111,7 @@ export function createUserResponses({ journal, reader, now }: KeptResponsesDeps,
     async keep({ id, response, input }, { ttlMs, maxPerUser, incarnation }) {
       const at = now()
       const expiresAt = at + ttlMs
-      const value = JSON.stringify({ v: 1, at, expiresAt, input, response } satisfies StoredResponse)
+      const value = JSON.stringify({ v: 1, at, expiresAt, input, response } satisfies ResponseRecord)
       const bytes = Buffer.byteLength(value)
       if (bytes > MAX_RESPONSE_BYTES) return false
       const items = [...itemsById(outputOf(response)).keys()]
@@ -163,7 +163,7 @@ export function createUserResponses({ journal, reader, now }: KeptResponsesDeps,
       for (let after: string | undefined; ; ) {
         const page = await reader.records(user, RESPONSES, { limit: PAGE_SIZE, order: 'ascending', after })
         for (const { name: id, value } of page) {
-          const { at, expiresAt, response, input } = parseStored(value)
+          const { at, expiresAt, response, input } = parseRecord(value)
           if (expiresAt <= now()) continue
           const exported = { id, response, input, expiresAt: new Date(expiresAt).toISOString() }
           yield { part: 'answers', type: 'response', at: new Date(at).toISOString(), value: exported }
@@ -178,14 +178,14 @@ export function createUserResponses({ journal, reader, now }: KeptResponsesDeps,
 /** Searches the newest responses first. */
 async function searchItems(
   entries: readonly Entry[],
-  { ids, get }: { readonly ids: ReadonlySet<string>; get(id: string): Promise<KeptResponse | undefined> },
+  { ids, get }: { readonly ids: ReadonlySet<string>; get(id: string): Promise<StoredResponse | undefined> },
 ): Promise<ReadonlyMap<string, unknown>> {
   const missing = new Set(ids)
   const found = new Map<string, unknown>()
   let searched = 0
   for (const { id, items } of entries.toReversed()) {
     if (!items.some((item) => missing.has(item))) continue
-    for (const [item, value] of itemsOfKept(await get(id))) if (missing.delete(item)) found.set(item, value)
+    for (const [item, value] of itemsOfStored(await get(id))) if (missing.delete(item)) found.set(item, value)
     searched++
     if (searched === MAX_SEARCHED) break
   }
@@ -216,12 +216,12 @@ function formatIndex(entries: readonly Entry[]): string {
   return JSON.stringify(entries.map(({ id, expiresAt, bytes, items }) => [id, expiresAt, bytes, items] satisfies Row))
 }
 
-function outputOf({ output }: KeptResponse['response']): readonly unknown[] {
+function outputOf({ output }: StoredResponse['response']): readonly unknown[] {
   return Array.isArray(output) ? output : []
 }
 
-function itemsOfKept(kept: KeptResponse | undefined): ReadonlyMap<string, unknown> {
-  return kept === undefined ? new Map() : itemsById([...kept.input, ...outputOf(kept.response)])
+function itemsOfStored(stored: StoredResponse | undefined): ReadonlyMap<string, unknown> {
+  return stored === undefined ? new Map() : itemsById([...stored.input, ...outputOf(stored.response)])
 }
 
 function itemsById(items: readonly unknown[]): ReadonlyMap<string, unknown> {
@@ -230,7 +230,7 @@ function itemsById(items: readonly unknown[]): ReadonlyMap<string, unknown> {
   return found
 }
 
-interface StoredResponse {
+interface ResponseRecord {
   /** Version of this format. */
   readonly v: 1
   /** Epoch ms. */
@@ -240,8 +240,8 @@ interface StoredResponse {
   readonly response: Readonly<Record<string, unknown>>
 }
 
-function parseStored(value: string): StoredResponse {
-  const stored = parseExactJson(value) as StoredResponse
+function parseRecord(value: string): ResponseRecord {
+  const stored = parseExactJson(value) as ResponseRecord
   if (stored.v === 1) return stored
   throw new PurserError('store_newer', 'A kept response was written by a newer version.')
 }
