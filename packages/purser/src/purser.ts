@@ -57,6 +57,8 @@ export interface Purser extends AsyncDisposable {
   user(id: string): User
   /** Users by phase, risk, use of the cap, last activity or peak: one page when awaited, all of them when iterated. */
   readonly users: Ledger['users']
+  /** The number of users that the filters of `users` leave, as of their last writes. */
+  readonly countUsers: Ledger['countUsers']
   /** Live tail of the event log of all instances. */
   readonly events: Ledger['events']
   /** Checks the log and the state of every user; with an external checkpoint also that the store was not rolled back. */
@@ -322,6 +324,7 @@ function createPurser(modules: Modules): Purser {
     vocabulary: vocabularyOf(options),
     user: (id) => handles.memo(id),
     users: ledger.users,
+    countUsers: ledger.countUsers,
     events: ledger.events,
     verify: ledger.verify,
     checkpoint: ledger.checkpoint,

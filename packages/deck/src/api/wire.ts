@@ -509,18 +509,23 @@ export interface Routes {
       readonly phase?: string | undefined
       readonly riskLevel?: string | undefined
       readonly q?: string | undefined
+      readonly plan?: string | undefined
       readonly blocked?: 'true' | 'false' | undefined
       readonly capUsed?: string | undefined
       readonly seenSince?: string | undefined
+      readonly seenBefore?: string | undefined
       readonly orderBy?: string | undefined
       readonly order?: string | undefined
       readonly limit?: string | undefined
       readonly cursor?: string | undefined
+      readonly offset?: string | undefined
+      readonly total?: 'true' | 'false' | undefined
     }
     readonly body: undefined
     readonly response: {
       readonly data: readonly Bond[]
       readonly cursor: string | null
+      readonly total?: number | undefined
     }
   }
   'GET /api/users/{id}': {

@@ -360,6 +360,8 @@ export interface Ledger {
   of(user: Subject): InternalUserLedger
   /** One page of users when awaited, all of them when iterated. */
   users(options?: ListUsersOptions): PromiseLike<UserPage> & AsyncIterable<Bond>
+  /** The number of users that the filters of `users` leave. */
+  countUsers(options?: ListUsersOptions): Promise<number>
   /**
    * Live tail of all instances: in order per user, at least once.
    *

@@ -12,7 +12,7 @@ import type { InternalUserLedger, Ledger, UserLedger, Verification } from './api
 import { readAudit } from './audit-log.ts'
 import { createCheckpoint, verifyWithCheckpoint } from './checkpoint.ts'
 import type { LedgerDeps } from './deps.ts'
-import { listUsers } from './list-users.ts'
+import { countUsers, listUsers } from './list-users.ts'
 import { createModeration } from './moderation.ts'
 import { createNotes } from './notes.ts'
 import { createObservations } from './observations.ts'
@@ -48,6 +48,8 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
     of: (user) => createUserLedger(deps, refusals, user),
 
     users: (query) => listUsers({ store, calls, namespace, rules, now: effects.now }, query),
+
+    countUsers: (query) => calls.run(() => countUsers({ store, calls, namespace, rules, now: effects.now }, query)),
 
     events(tailOptions = {}) {
       if (closing.signal.aborted) throw purserClosed()

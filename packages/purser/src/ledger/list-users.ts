@@ -7,6 +7,7 @@ import { parseInstant, parseInteger, parseOneOf, parseText, throwInvalid, valida
 import { PurserError } from '../errors.ts'
 import type { ListedUser, Store, UserOrder, UserQuery } from '../storage/store.ts'
 import { type Bond, bondOfRow } from './bond.ts'
+import { unknownPlan } from './limits/policy.ts'
 import { type LedgerRules, parseLabel } from './rules.ts'
 
 /**
@@ -21,8 +22,14 @@ export interface ListUsersOptions extends AbortOptions {
   readonly blocked?: boolean | undefined
   /** Seen at this instant or later, ISO 8601. */
   readonly seenSince?: string | undefined
+  /** Not seen since this instant, ISO 8601; also users who were never seen. */
+  readonly seenBefore?: string | undefined
   /** What the id begins with. */
   readonly prefix?: string | undefined
+  /** A part of the id, upper and lower case being different. */
+  readonly contains?: string | undefined
+  /** The plan that applies. */
+  readonly plan?: string | undefined
   /** Default `'id'`. */
   readonly orderBy?: UserOrder | 'lastSeenAt' | undefined
   /** Default: ascending for ids, otherwise descending. */
@@ -31,6 +38,8 @@ export interface ListUsersOptions extends AbortOptions {
   readonly limit?: number | undefined
   /** The cursor of the previous page, with the same filters and order. */
   readonly cursor?: string | null | undefined
+  /** Users of the order that are passed over, 0 to 10,000,000. Default 0. */
+  readonly offset?: number | undefined
 }
 
 export interface UserPage {
@@ -45,17 +54,22 @@ const FIELDS = [
   'capUsed',
   'blocked',
   'seenSince',
+  'seenBefore',
   'prefix',
+  'contains',
+  'plan',
   'orderBy',
   'order',
   'limit',
   'cursor',
+  'offset',
 ] as const
 const ORDER_BY = ['id', 'seenAt', 'lastSeenAt', 'createdAt', 'capUsed', 'peak'] as const
 const ORDERS = ['asc', 'desc', 'ascending', 'descending'] as const
 const LIMIT_DEFAULT = 50
 const LIMIT_MAX = 1_000
 const FILTER_MAX_BYTES = 256
+const OFFSET_MAX = 10_000_000
 
 export interface ListUsersDeps {
   readonly store: Store
@@ -69,6 +83,7 @@ export interface ListUsersDeps {
 interface ParsedQuery {
   readonly query: Omit<UserQuery, 'after' | 'now'>
   readonly digest: string
+  readonly offset: number
   readonly after: UserQuery['after']
 }
 
@@ -96,27 +111,72 @@ export function listUsers(
   }
 }
 
+/** One page of users, which is full unless it is the last one. */
+async function readUsers(deps: ListUsersDeps, options: ListUsersOptions, isNext = false): Promise<UserPage> {
+  const parsed = parseQuery(deps, options)
+  // Which plan applies is decided here, not in the store.
+  let toPass = options.plan === undefined ? 0 : parsed.offset
+  const users: Bond[] = []
+  for await (const part of readMatching(deps, options, { parsed, isNext })) {
+    for (const { bond, after } of part.slice(toPass)) {
+      if (users.push(bond) === parsed.query.limit) return { users, cursor: encodeCursor(parsed.digest, after) }
+    }
+    toPass = Math.max(0, toPass - part.length)
+  }
+  return { users, cursor: null }
+}
+
+interface MatchingUser {
+  readonly bond: Bond
+  readonly after: NonNullable<UserQuery['after']>
+}
+
 /**
  * The store filters by the block and the window of the user's last commit. Since then a block may have ended and a
- * rolling count may have fallen, so the store returns a superset, and users that do not match any more are skipped until
- * the page is full. All pages but the first of a call take turns with other long reads.
+ * rolling count may have fallen, so the store returns a superset, from which users that do not match any more are left
+ * out. All parts but the first of a call take turns with other long reads.
  */
-async function readUsers(deps: ListUsersDeps, options: ListUsersOptions, isNext = false): Promise<UserPage> {
-  const { query, digest, ...page } = parseQuery(deps, options)
-  const users: Bond[] = []
-  let { after } = page
+async function* readMatching(
+  deps: ListUsersDeps,
+  options: ListUsersOptions,
+  { parsed, isNext }: { readonly parsed: ParsedQuery; readonly isNext: boolean },
+): AsyncGenerator<readonly MatchingUser[]> {
+  const { query } = parsed
+  let { after } = parsed
+  let offset = options.plan === undefined ? parsed.offset : 0
   for (let isLong = isNext; ; isLong = true) {
-    const from = { ...query, after, now: deps.now() }
+    const from = { ...query, after, offset, now: deps.now() }
     const read = (): Promise<readonly ListedUser[]> => deps.store.users.list(from)
     const found = await withSignal(isLong ? readPage(read) : read(), options.signal)
-    for (const listed of found) {
-      const bond = readBond(deps, listed)
-      after = { value: listed.value, id: listed.id }
-      if (bond !== undefined && matches(options, bond)) users.push(bond)
-      if (users.length === query.limit) return { users, cursor: encodeCursor(digest, after) }
-    }
-    if (found.length < query.limit) return { users, cursor: null }
+    yield found.flatMap((listed) => matchingUser(deps, options, listed))
+    const last = found.at(-1)
+    if (last === undefined || found.length < query.limit) return
+    after = { value: last.value, id: last.id }
+    offset = 0
   }
+}
+
+function matchingUser(deps: ListUsersDeps, options: ListUsersOptions, listed: ListedUser): readonly MatchingUser[] {
+  const bond = readBond(deps, listed)
+  if (bond === undefined || !matches(options, bond)) return []
+  return [{ bond, after: { value: listed.value, id: listed.id } }]
+}
+
+/** Users per read of a count that looks at each user. */
+const COUNT_PAGE = 1_000
+
+/**
+ * The number of users that match, as of their last writes: a block that has ended since still counts. With `plan`, every
+ * user that the other filters leave is read.
+ */
+export async function countUsers(deps: ListUsersDeps, options: ListUsersOptions = {}): Promise<number> {
+  const { query } = parseQuery(deps, options)
+  if (options.plan === undefined) return deps.store.users.count({ ...query, now: deps.now() })
+  const all = { ...query, orderBy: 'id', order: 'ascending', limit: COUNT_PAGE } as const
+  const parsed = { query: all, digest: '', offset: 0, after: undefined }
+  let count = 0
+  for await (const part of readMatching(deps, options, { parsed, isNext: true })) count += part.length
+  return count
 }
 
 /** Undefined for a damaged row: it is skipped, so that it does not hide all others. `verify` reports it. */
@@ -129,30 +189,33 @@ function readBond({ rules, now }: ListUsersDeps, listed: ListedUser): Bond | und
   }
 }
 
-function matches({ blocked, capUsed }: ListUsersOptions, bond: Bond): boolean {
+function matches({ blocked, capUsed, plan }: ListUsersOptions, bond: Bond): boolean {
+  if (plan !== undefined && bond.plan !== plan) return false
   if (blocked !== undefined && (bond.blocked !== null) !== blocked) return false
   return capUsed === undefined || capUsed <= 0 || (bond.dailyCap > 0 && bond.dailyCount / bond.dailyCap >= capUsed)
 }
 
 function parseQuery({ namespace, rules }: ListUsersDeps, options: ListUsersOptions): ParsedQuery {
   validateOptions('users', options, FIELDS)
-  const { blocked, limit = LIMIT_DEFAULT, cursor } = options
+  const { blocked, plan, limit = LIMIT_DEFAULT, cursor, offset = 0 } = options
   const query = { namespace, ...parseFilters(rules, options), ...parseOrder(options) }
   const digest = createHash('sha256')
-    .update(canonicalJson({ ...query, blocked }))
+    .update(canonicalJson({ ...query, blocked, plan }))
     .digest('base64url')
     .slice(0, 16)
   return {
     query: { ...query, limit: parseInteger(limit, { name: 'limit', min: 1, max: LIMIT_MAX }) },
     digest,
+    offset: parseInteger(offset, { name: 'offset', min: 0, max: OFFSET_MAX }),
     after: decodeCursor(digest, cursor),
   }
 }
 
 function parseFilters(
   rules: LedgerRules,
-  { phase, riskLevel, blocked, seenSince, capUsed, prefix }: ListUsersOptions,
-): Pick<UserQuery, 'phase' | 'riskLevel' | 'blocked' | 'seenSince' | 'capUsed' | 'prefix'> {
+  { phase, riskLevel, blocked, seenSince, seenBefore, capUsed, prefix, contains, plan }: ListUsersOptions,
+): Pick<UserQuery, 'phase' | 'riskLevel' | 'blocked' | 'seenSince' | 'seenBefore' | 'capUsed' | 'prefix' | 'contains'> {
+  if (plan !== undefined && !rules.policy.plans.includes(plan)) throw unknownPlan(plan, rules.policy.plans)
   if (capUsed !== undefined && !(typeof capUsed === 'number' && capUsed >= 0))
     throwInvalid("'capUsed' must be a number of 0 or more.", {
       name: 'capUsed',
@@ -166,12 +229,16 @@ function parseFilters(
     // The store cannot filter by false: it does not know which blocks have ended.
     blocked: blocked || undefined,
     seenSince: seenSince === undefined ? undefined : parseInstant(seenSince, { name: 'seenSince' }),
+    seenBefore: seenBefore === undefined ? undefined : parseInstant(seenBefore, { name: 'seenBefore' }),
     capUsed,
-    prefix:
-      prefix === undefined || prefix === ''
-        ? undefined
-        : parseText(prefix, { name: 'prefix', maxBytes: FILTER_MAX_BYTES }),
+    prefix: parsePartOfId(prefix, 'prefix'),
+    contains: parsePartOfId(contains, 'contains'),
   }
+}
+
+/** '' is in every id. */
+function parsePartOfId(value: string | undefined, name: string): string | undefined {
+  return value === undefined || value === '' ? undefined : parseText(value, { name, maxBytes: FILTER_MAX_BYTES })
 }
 
 /** A label that is not declared is an error: no user can have it. */

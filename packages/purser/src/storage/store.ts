@@ -113,6 +113,8 @@ export interface UserStore {
    * lowest. In windows that have ended, `capUsed` is 0. The log of the namespace is not a user.
    */
   list(query: UserQuery): Promise<readonly ListedUser[]>
+  /** The number of users that match the filters, whatever the order, the page and the cursor. */
+  count(query: UserQuery): Promise<number>
   /** The number of users per phase, per risk level, blocked, and in total. */
   overview(namespace: string): Promise<Overview>
   /**
@@ -146,13 +148,19 @@ export interface UserQuery {
   readonly blocked?: boolean | undefined
   /** `seenAt` of at least this, epoch ms. */
   readonly seenSince?: number | undefined
+  /** `seenAt` before this, epoch ms, or never. */
+  readonly seenBefore?: number | undefined
   /** `capUsed` of at least this, in windows that have not ended at `now`. */
   readonly capUsed?: number | undefined
   readonly now: number
   readonly prefix?: string | undefined
+  /** A part of the id, compared byte for byte. */
+  readonly contains?: string | undefined
   readonly orderBy: UserOrder
   readonly order: 'ascending' | 'descending'
   readonly limit: number
+  /** Users of the order that are passed over, after `after`. Default 0. */
+  readonly offset?: number | undefined
   /** Continues after the user with this order value and id. */
   readonly after?: { readonly value: string | number | null; readonly id: string } | undefined
 }

@@ -37,11 +37,27 @@ for (const driver of DRIVERS) {
       assert.deepEqual(await list({ blocked: true }), ['user-03'])
       assert.equal((await list({ blocked: false })).length, 11)
       assert.deepEqual(await list({ prefix: 'user-1' }), ['user-10', 'user-11'])
+      assert.deepEqual(await list({ contains: 'r-1' }), ['user-10', 'user-11'])
+      assert.deepEqual(await list({ seenBefore: '2026-03-10T12:00:02Z' }), ['user-00', 'user-01'])
       assert.deepEqual(await list({ capUsed: 0.9 }), ['user-10', 'user-11'])
       assert.deepEqual(await list({ seenSince: '2026-03-10T12:00:10Z' }), ['user-10', 'user-11'])
       assert.deepEqual(await list({ orderBy: 'peak', limit: 2 }), ['user-11', 'user-10'])
       assert.deepEqual(await list({ orderBy: 'lastSeenAt', order: 'asc', limit: 2 }), ['user-00', 'user-01'])
       assert.deepEqual(await list({ orderBy: 'capUsed', limit: 1 }), ['user-11'])
+    })
+
+    it('passes over an offset, and counts what the filters leave', async () => {
+      await using harness = await openLedgerHarness({ driver, dailyCap: 12 })
+      await addUsers(harness)
+      const { ledger } = harness
+      assert.deepEqual(await listIds(harness, { offset: 10 }), ['user-10', 'user-11'])
+      assert.deepEqual(await listIds(harness, { offset: 1, limit: 2, phase: 'warm' }), ['user-03', 'user-05'])
+      assert.deepEqual(await listIds(harness, { offset: 12 }), [])
+      assert.equal(await ledger.countUsers(), 12)
+      assert.equal(await ledger.countUsers({ phase: 'warm', limit: 2, offset: 1 }), 6)
+      assert.equal(await ledger.countUsers({ capUsed: 0.9 }), 2)
+      await assert.rejects(ledger.countUsers({ plan: 'none' }), { code: 'plan_unknown' })
+      await assert.rejects(ledger.countUsers({ offset: -1 }), { code: 'argument_invalid' })
     })
 
     it('ignores windows that are over and blocks that have ended', async () => {

@@ -37,7 +37,12 @@ export function defineRoute(scope: Scope, definition: RouteDefinition): RouteSho
     ...(body === undefined ? {} : { body }),
     response: { '2xx': response ?? { description: 'Done.' }, '4xx': { $ref: 'Problem#' }, '5xx': { $ref: 'Problem#' } },
   }
-  return { schema, config: { scope, isTraffic } }
+  return { schema, config: { scope, isTraffic }, serializerCompiler: serializeAll }
+}
+
+/** A response schema documents the body and must not remove fields from it. */
+function serializeAll(): (body: unknown) => string {
+  return (body) => JSON.stringify(body)
 }
 
 /** Whether a route belongs to the management API and may change something. */

@@ -285,3 +285,8 @@ export function responseOf(name: string, description = `${name}.`): Schema {
 export function listOf(name: string, description: string): Schema {
   return listSchema(description, { $ref: `${name}#` })
 }
+
+/** The body of a list that may have the number of all items beside those of the page. */
+export function withTotal(list: Schema): Schema {
+  return { ...list, properties: { ...(list.properties as Readonly<Record<string, Schema>>), total: NUMBER } }
+}

@@ -9,9 +9,11 @@ interface Candidate {
   readonly value: string | number | null
 }
 
-/** One page of users. Visits all users once and keeps the first `limit` of the order. */
+/** One page of users. Visits all users once and keeps the first ones of the order. */
 export function listUsers(users: Iterable<MemoryUser>, query: UserQuery): ListedUser[] {
   const direction = query.order === 'ascending' ? 1 : -1
+  const { offset = 0 } = query
+  if (offset > 0) return listFar(users, query).slice(offset, offset + query.limit)
   const compare = (a: Omit<Candidate, 'stored'>, b: Omit<Candidate, 'stored'>): number =>
     direction * (compareValues(a.value, b.value) || compareText(a.id, b.id))
   const page: Candidate[] = []
@@ -26,6 +28,18 @@ export function listUsers(users: Iterable<MemoryUser>, query: UserQuery): Listed
     if (page.length > query.limit) page.pop()
   }
   return page.map(({ stored, id, value }) => ({ id, value, row: rowOf(stored) }))
+}
+
+/** Users up to the end of a page that is far from the first one: all that match, sorted. */
+function listFar(users: Iterable<MemoryUser>, { offset: _, ...query }: UserQuery): ListedUser[] {
+  const matching = [...users].filter((stored) => matches(stored, query))
+  return listUsers(matching, { ...query, limit: matching.length })
+}
+
+export function countMatching(users: Iterable<MemoryUser>, query: UserQuery): number {
+  let count = 0
+  for (const stored of users) if (matches(stored, query)) count++
+  return count
 }
 
 export function countUsers(users: Iterable<MemoryUser>, namespace: string): Overview {
@@ -48,9 +62,15 @@ function matches({ user, facets, stamps }: MemoryUser, query: UserQuery): boolea
   if (query.phase !== undefined && facets.phase !== query.phase) return false
   if (query.riskLevel !== undefined && facets.riskLevel !== query.riskLevel) return false
   if (query.blocked !== undefined && facets.blocked !== query.blocked) return false
-  if (query.seenSince !== undefined && (stamps.seenAt === null || stamps.seenAt < query.seenSince)) return false
+  if (!wasSeen(stamps.seenAt, query)) return false
+  if (query.contains !== undefined && !user.id.includes(query.contains)) return false
   if (query.capUsed !== undefined && capUsedAt({ facets, now: query.now }) < query.capUsed) return false
   return query.prefix === undefined || user.id.startsWith(query.prefix)
+}
+
+function wasSeen(seenAt: number | null, { seenSince, seenBefore }: UserQuery): boolean {
+  if (seenSince !== undefined && (seenAt === null || seenAt < seenSince)) return false
+  return seenBefore === undefined || seenAt === null || seenAt < seenBefore
 }
 
 function orderValue({ user, facets, stamps }: MemoryUser, { orderBy, now }: UserQuery): string | number | null {

@@ -3,7 +3,7 @@ import { LOG_OF_NAMESPACE, type StoredRecord } from '../../storage/commit.ts'
 import type { RecordPage, UserStore } from '../../storage/store.ts'
 import { type LocalBus, notifyCommit } from '../local-bus.ts'
 import { compareText } from '../text-order.ts'
-import { countUsers, listUsers } from './list-users.ts'
+import { countMatching, countUsers, listUsers } from './list-users.ts'
 import { applyCommit, canCommit, type MemoryUser, nextIncarnation, type Rows, removeUser, rowOf } from './rows.ts'
 
 /** Removes the cached data of a user; resolves to the number of removed answers. */
@@ -36,6 +36,9 @@ export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseCache: EraseCa
     },
     async list(query) {
       return listUsers(rows.users.values(), query)
+    },
+    async count(query) {
+      return countMatching(rows.users.values(), query)
     },
     async overview(namespace) {
       return countUsers(rows.users.values(), namespace)

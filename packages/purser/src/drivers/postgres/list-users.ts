@@ -29,6 +29,8 @@ function filters(query: UserQuery, values: Values): string[] {
   if (query.riskLevel !== undefined) conditions.push(`risk_level = ${values.add(encodeText(query.riskLevel))}`)
   if (query.blocked !== undefined) conditions.push(query.blocked ? 'blocked' : 'NOT blocked')
   if (query.seenSince !== undefined) conditions.push(`seen_at >= ${values.add(query.seenSince)}`)
+  if (query.seenBefore !== undefined) conditions.push(`seen_at < ${values.add(query.seenBefore)}`)
+  if (query.contains !== undefined) conditions.push(`strpos(id, ${values.add(query.contains)}) > 0`)
   if (query.capUsed !== undefined && query.capUsed > 0)
     conditions.push(
       `cap_used > 0 AND cap_used >= ${values.add(query.capUsed)} AND cap_used_until > ${values.add(query.now)}`,
@@ -56,7 +58,9 @@ export async function listUsers(connection: Connection, query: UserQuery): Promi
   if (query.limit <= 0) return []
   const values = new Values()
   const conditions = filters(query, values)
-  const limit = values.add(query.limit)
+  const { offset = 0 } = query
+  // Each part has the users of the page and of those that are passed over.
+  const limit = values.add(query.limit + offset)
   const [direction] = directionOf(query)
   const parts = partsOf(query, values).map((part) => {
     const { value, isConstant = false } = part
@@ -71,7 +75,8 @@ export async function listUsers(connection: Connection, query: UserQuery): Promi
   })
   const rows = await connection.query<ListedRow>({
     text: `SELECT * FROM (${parts.join(' UNION ALL ')}) AS page
-      ORDER BY ${query.orderBy === 'id' ? '' : `value ${direction}, `}id ${direction} LIMIT ${limit}`,
+      ORDER BY ${query.orderBy === 'id' ? '' : `value ${direction}, `}id ${direction}
+      LIMIT ${values.add(query.limit)}::bigint OFFSET ${values.add(offset)}::bigint`,
     values: values.list,
   })
   return rows.map((row) => ({ id: row.id, value: row.value === NEVER_SEEN ? null : row.value, row: userOf(row) }))
@@ -99,6 +104,16 @@ function afterOf({ orderBy, after, ...query }: UserQuery, { value }: Part, value
   if (value === undefined) return [`id ${sign} ${id}`]
   const from = orderBy === 'seenAt' ? (after.value ?? NEVER_SEEN) : after.value
   return [`(${value}, id) ${sign} (${values.add(from)}::float8, ${id})`]
+}
+
+export async function countMatching(connection: Connection, query: UserQuery): Promise<number> {
+  const values = new Values()
+  const conditions = filters(query, values).join(' AND ')
+  const [row] = await connection.query<{ readonly users: number }>({
+    text: `SELECT count(*) AS users FROM ${connection.schema}.users WHERE ${conditions}`,
+    values: values.list,
+  })
+  return row?.users ?? 0
 }
 
 interface CountRow {

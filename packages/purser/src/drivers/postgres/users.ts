@@ -5,7 +5,7 @@ import { type ErasedParts, finishErasure } from '../after-erase.ts'
 import type { PostgresBus } from './bus.ts'
 import type { CommitQueue } from './commit-queue.ts'
 import type { Connection } from './connection.ts'
-import { countUsers, listUsers } from './list-users.ts'
+import { countMatching, countUsers, listUsers } from './list-users.ts'
 import { type StoredUserRow, USER_COLUMNS, userOf } from './rows.ts'
 import { decodeText, encodeJson, encodeText } from './text.ts'
 import { type ErasedRows, erasureOf, lockWrites } from './write-lock.ts'
@@ -54,6 +54,7 @@ export function createPostgresUsers(deps: PostgresUsersDeps): UserStore {
       }
     },
     list: (query) => listUsers(connection, query),
+    count: (query) => countMatching(connection, query),
     overview: (namespace) => countUsers(connection, namespace),
     async purge() {
       // Frees the space for other rows. The bytes stay until they are overwritten, and in the write-ahead log. A vacuum

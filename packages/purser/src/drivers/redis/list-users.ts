@@ -53,21 +53,41 @@ export class UserList {
     const read = new PageRead(this.#connection, ledger, query)
     if (query.orderBy === 'capUsed') await read.sweepWindows()
     const few = await read.fewCandidates()
+    const { offset = 0 } = query
     const users: ListedUser[] = []
     if (few !== undefined) {
-      for (let from = 0; users.length < query.limit && from < few.length; from += query.limit)
+      for (let from = offset; users.length < query.limit && from < few.length; from += query.limit)
         users.push(...(await this.#load(query, few.slice(from, from + query.limit))))
       return users.slice(0, query.limit)
     }
     let cursor: Cursor | undefined = read.start()
+    let passed = 0
     for (let size = Math.max(MIN_STEP, query.limit); cursor !== undefined; size = Math.min(2 * size, MAX_STEP)) {
       const step: Step = await read.step(cursor, size)
-      const missing = query.limit - users.length
-      users.push(...(await this.#load(query, (await read.matching(step.candidates)).slice(0, missing))))
+      const matching = await read.matching(step.candidates)
+      const skipped = Math.min(offset - passed, matching.length)
+      passed += skipped
+      users.push(...(await this.#load(query, matching.slice(skipped, skipped + query.limit - users.length))))
       if (users.length >= query.limit) break
       cursor = step.next
     }
     return users
+  }
+
+  async count({ after: _, ...filters }: UserQuery): Promise<number> {
+    // The order with a step for every user, from the first one on.
+    const query = { ...filters, orderBy: 'id', order: 'ascending' } as const
+    const read = new PageRead(this.#connection, this.#keys.of(query.namespace).ledger, query)
+    const few = await read.fewCandidates()
+    if (few !== undefined) return few.length
+    let count = 0
+    let cursor: Cursor | undefined = read.start()
+    while (cursor !== undefined) {
+      const step: Step = await read.step(cursor, MAX_STEP)
+      count += (await read.matching(step.candidates)).length
+      cursor = step.next
+    }
+    return count
   }
 
   /** The rows of candidates; a user who was erased meanwhile is left out. */
@@ -163,7 +183,7 @@ class PageRead {
   /** Leaves out the users that do not match the filters. */
   async matching(candidates: readonly Candidate[]): Promise<readonly Candidate[]> {
     if (candidates.length === 0) return []
-    const { phase, riskLevel, blocked, seenSince, capUsed, prefix, now } = this.#query
+    const { phase, riskLevel, blocked, seenSince, seenBefore, capUsed, prefix, contains, now } = this.#query
     const { facets, seen, cap, capUntil } = this.#ledger
     const ids = candidates.map(({ id }) => id)
     const hasFacet = async (name: string): Promise<boolean[]> =>
@@ -179,6 +199,8 @@ class PageRead {
     if (blocked !== undefined) tests.push(hasFacet('blocked:1:').then((list) => list.map((is) => is === blocked)))
     if (seenSince !== undefined)
       tests.push(this.#scores(seen, ids).then((list) => list.map((at) => at !== undefined && at >= seenSince)))
+    if (seenBefore !== undefined)
+      tests.push(this.#scores(seen, ids).then((list) => list.map((at) => at === undefined || at < seenBefore)))
     if (capUsed !== undefined && capUsed > 0)
       tests.push(
         usedPart(this.#scores(cap, ids), this.#scores(capUntil, ids), now).then((list) =>
@@ -187,7 +209,10 @@ class PageRead {
       )
     const results = await Promise.all(tests)
     return candidates.filter(
-      ({ id }, index) => (prefix === undefined || id.startsWith(prefix)) && results.every((result) => result[index]),
+      ({ id }, index) =>
+        (prefix === undefined || id.startsWith(prefix)) &&
+        (contains === undefined || id.includes(contains)) &&
+        results.every((result) => result[index]),
     )
   }
 

@@ -123,6 +123,10 @@ class RedisUsers implements UserStore {
     return this.#list.page(query)
   }
 
+  count(query: Parameters<UserStore['count']>[0]): ReturnType<UserStore['count']> {
+    return this.#list.count(query)
+  }
+
   overview(namespace: string): ReturnType<UserStore['overview']> {
     return countUsers(this.#deps.connection, this.#deps.keys.of(namespace).ledger)
   }

@@ -122,10 +122,38 @@ export const listUsers: readonly ContractTest[] = [
         assert.equal(await idsWith({ blocked: true, prefix: 'b' }), 'b2')
         assert.equal(await idsWith({ seenSince: AT - 1 }), 'a1 a2')
         assert.equal(await idsWith({ seenSince: AT, phase: 'warm' }), 'a1')
+        assert.equal(await idsWith({ seenBefore: AT }), 'a2 b1 b2')
+        assert.equal(await idsWith({ contains: '2' }), 'a2 b2')
+        assert.equal(await idsWith({ contains: '2', phase: 'warm', seenBefore: AT - 1 }), 'b2')
         assert.equal(await idsWith({ capUsed: 0.5 }), 'b1')
         assert.equal(await idsWith({ capUsed: 0 }), 'a1 a2 b1 b2')
         assert.equal(await idsWith({ phase: 'Warm' }), '')
+        assert.equal(await idsWith({ contains: 'A' }), '')
       }
+    },
+  },
+  {
+    name: 'an offset passes over users of the order, and a count has all that match',
+    async run(store) {
+      await fill(store, USERS)
+      for (const orderBy of Object.keys(ORDERS) as UserOrder[]) {
+        for (const order of ['ascending', 'descending'] as const) {
+          const all = await listIds(store, { orderBy, order })
+          for (const offset of [0, 1, 3, 6, 7, 9])
+            assert.deepEqual(await listIds(store, { orderBy, order, limit: 2, offset }), all.slice(offset, offset + 2))
+          const after = {
+            value: (await store.users.list(createQuery({ orderBy, order })))[1]?.value ?? null,
+            id: all[1],
+          }
+          const page = { orderBy, order, limit: 2, offset: 1, after: { ...after, id: after.id ?? '' } }
+          assert.deepEqual(await listIds(store, page), all.slice(3, 5))
+          assert.equal(await store.users.count(createQuery({ orderBy, order, limit: 2, offset: 3 })), 7)
+        }
+      }
+      assert.equal(await store.users.count(createQuery({ capUsed: 0.9 })), 4)
+      assert.equal(await store.users.count(createQuery({ capUsed: 0.9, now: AT + 1 })), 1)
+      assert.equal(await store.users.count(createQuery({ seenSince: AT - 5, contains: 'b' })), 1)
+      assert.equal(await store.users.count(createQuery({ namespace: 'other' })), 0)
     },
   },
   {

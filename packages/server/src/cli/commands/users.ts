@@ -26,7 +26,7 @@ export const users: Command = {
     phase: { type: 'string', help: 'only users in this phase' },
     'risk-level': { type: 'string', help: 'only users at this risk level' },
     blocked: { type: 'boolean', help: 'only blocked users' },
-    q: { type: 'string', help: 'only ids with this prefix' },
+    q: { type: 'string', help: 'only ids that contain this' },
     'order-by': { type: 'string', help: 'id, lastSeenAt, createdAt, capUsed or peak' },
     order: { type: 'string', help: 'asc or desc' },
     limit: { type: 'string', help: 'users per page (default 50)' },

@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ListUsersOptions } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { logFault } from '../../app/log-fault.ts'
 import { requireAudit } from '../../http/audit.ts'
 import { requireMatchingBond, sendVersioned } from '../../http/conditional.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getQuery, getUser, parseNumber } from '../../http/params.ts'
-import { listOf, responseOf } from '../../http/response-schemas.ts'
+import { listOf, responseOf, withTotal } from '../../http/response-schemas.ts'
 import { DECIMAL, FLAG, INTEGER, optionalObjectSchema, TEXT, textSchema } from '../../http/schemas.ts'
 
 const tag = 'users'
@@ -67,27 +68,36 @@ function registerListRoute(app: FastifyInstance, context: AppContext): void {
       query: {
         phase: TEXT,
         riskLevel: TEXT,
-        q: { ...TEXT, description: 'Prefix of the id.' },
+        q: { ...TEXT, description: 'Part of the id.' },
+        plan: TEXT,
         blocked: FLAG,
         capUsed: { ...DECIMAL, description: 'Minimum used fraction of the cap, 0 to 1.' },
         seenSince: { ...TEXT, description: 'ISO 8601.' },
+        seenBefore: { ...TEXT, description: 'Not seen since, ISO 8601.' },
         orderBy: TEXT,
         order: TEXT,
         limit: INTEGER,
         cursor: TEXT,
+        offset: { ...INTEGER, description: 'Users of the order that are passed over.' },
+        total: { ...FLAG, description: 'Whether `total`, the number of all that match, is in the response.' },
       },
-      response: listOf('Bond', 'Bonds.'),
+      response: withTotal(listOf('Bond', 'Bonds.')),
     }),
     async (request) => {
-      const { q, blocked, capUsed, limit, ...query } = getQuery(request)
-      const page = await context.purser.users({
+      const { q, blocked, capUsed, limit, offset, total, ...query } = getQuery(request)
+      const options = {
         ...query,
-        prefix: q,
+        contains: q,
         blocked: blocked === undefined ? undefined : blocked === 'true',
         capUsed: parseNumber(capUsed),
         limit: parseNumber(limit),
-      } as Parameters<typeof context.purser.users>[0])
-      return { data: page.users, cursor: page.cursor }
+        offset: parseNumber(offset),
+      } as ListUsersOptions
+      const [page, count] = await Promise.all([
+        context.purser.users(options),
+        total === 'true' ? context.purser.countUsers(options) : undefined,
+      ])
+      return { data: page.users, cursor: page.cursor, ...(count === undefined ? {} : { total: count }) }
     },
   )
 }

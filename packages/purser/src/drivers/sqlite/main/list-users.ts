@@ -36,6 +36,7 @@ import { type Row, USER_COLUMNS, userOf } from './rows.ts'
 
 export interface UserList {
   list(query: UserQuery): ListedUser[]
+  count(query: UserQuery): number
   overview(namespace: string): Overview
 }
 
@@ -57,17 +58,7 @@ const RISK_LEVELS =
 const BLOCKED = 'SELECT count(*) AS users FROM users WHERE namespace = ? AND id <> ? AND blocked = 1'
 
 export function createUserList(connection: DatabaseSync, limits: UserListLimits = USER_LIST_LIMITS): UserList {
-  // Bounded: texts are combinations of filters, orders and directions.
-  const statements = new Map<string, StatementSync>()
-
-  function select({ text, values }: SqlFragment): Row[] {
-    let statement = statements.get(text)
-    if (statement === undefined) {
-      statement = connection.prepare(text)
-      statements.set(text, statement)
-    }
-    return statement.all(...values)
-  }
+  const select = createSelect(connection)
 
   function list(query: UserQuery): ListedUser[] {
     if (query.limit <= 0) return []
@@ -104,8 +95,9 @@ export function createUserList(connection: DatabaseSync, limits: UserListLimits 
    * minutes of a rolling day). Each open window yields its first users, and the first of those are the page. All other
    * users have used nothing and are ordered by id.
    */
-  function listByCap(query: UserQuery, windows: readonly number[]): ListedUser[] {
-    const isAscending = query.order === 'ascending'
+  function listByCap({ offset = 0, ...page }: UserQuery, windows: readonly number[]): ListedUser[] {
+    const query = { ...page, limit: offset + page.limit }
+    const isAscending = page.order === 'ascending'
     const isAfterUnused = Number(query.after?.value ?? 0) > 0
     const selectUsed = (): ListedUser[] =>
       windows
@@ -117,7 +109,18 @@ export function createUserList(connection: DatabaseSync, limits: UserListLimits 
     }
     const users = isAscending ? selectUnused() : selectUsed()
     if (users.length < query.limit) users.push(...(isAscending ? selectUsed() : selectUnused()))
-    return users.slice(0, query.limit)
+    return users.slice(offset, query.limit)
+  }
+
+  /** By the index of a selective filter, else by the one that the database chooses. */
+  function count(query: UserQuery): number {
+    const windows = hasCapFilter(query) ? openWindows(query) : []
+    const selective = filterPlans(query, windows).find(isSelective)
+    const index = selective === undefined ? '' : ` INDEXED BY ${selective.index}`
+    const where = selective === undefined ? [] : [selective.where]
+    const start = sql(`SELECT count(*) AS users FROM users${index} WHERE `)
+    const [found] = select(concat(start, and([...where, ...allFilters(query)])))
+    return Number(found?.users)
   }
 
   /** The ends of the windows that have not ended and in which something is used; undefined: too many. */
@@ -131,14 +134,27 @@ export function createUserList(connection: DatabaseSync, limits: UserListLimits 
     return undefined
   }
 
-  function overview(namespace: string): Overview {
-    const count = (text: string): Row[] => select(sql(text, namespace, LOG_OF_NAMESPACE))
-    const phases = toCounts(count(PHASES))
-    const users = Object.values(phases).reduce((sum, part) => sum + part, 0)
-    return { users, blocked: Number(count(BLOCKED)[0]?.users), phases, riskLevels: toCounts(count(RISK_LEVELS)) }
-  }
+  return { list, count, overview: (namespace) => readOverview(select, namespace) }
+}
 
-  return { list, overview }
+/** Runs statements that are prepared once. Bounded: texts are combinations of filters, orders and directions. */
+function createSelect(connection: DatabaseSync): (statement: SqlFragment) => Row[] {
+  const statements = new Map<string, StatementSync>()
+  return ({ text, values }) => {
+    let statement = statements.get(text)
+    if (statement === undefined) {
+      statement = connection.prepare(text)
+      statements.set(text, statement)
+    }
+    return statement.all(...values)
+  }
+}
+
+function readOverview(select: (statement: SqlFragment) => Row[], namespace: string): Overview {
+  const count = (text: string): Row[] => select(sql(text, namespace, LOG_OF_NAMESPACE))
+  const phases = toCounts(count(PHASES))
+  const users = Object.values(phases).reduce((sum, part) => sum + part, 0)
+  return { users, blocked: Number(count(BLOCKED)[0]?.users), phases, riskLevels: toCounts(count(RISK_LEVELS)) }
 }
 
 function toCounts(rows: readonly Row[]): Record<string, number> {

@@ -55,6 +55,8 @@ export function allFilters(query: UserQuery): SqlFragment[] {
   if (query.riskLevel !== undefined) filters.push(sql('risk_level = ?', query.riskLevel))
   if (query.blocked !== undefined) filters.push(query.blocked ? sql('blocked = 1') : sql('blocked = 0'))
   if (query.seenSince !== undefined) filters.push(sql('seen_at >= ?', query.seenSince))
+  if (query.seenBefore !== undefined) filters.push(sql('seen_at < ?', query.seenBefore))
+  if (query.contains !== undefined) filters.push(sql('instr(id, ?) > 0', query.contains))
   if (hasCapFilter(query))
     filters.push(sql('cap_used > 0 AND cap_used >= ? AND cap_used_until > ?', query.capUsed, query.now))
   if (query.prefix !== undefined) filters.push(hasPrefix(query.prefix))
@@ -143,9 +145,9 @@ export function afterCursor({ after, order, orderBy }: UserQuery, { value, isIdO
   return [concat(sql('('), value, sql(`, id) ${sign} (?, ?)`, from, after.id))]
 }
 
-export function orderAndLimit({ order, limit }: UserQuery, { isIdOrder }: SortKey): SqlFragment {
+export function orderAndLimit({ order, limit, offset = 0 }: UserQuery, { isIdOrder }: SortKey): SqlFragment {
   const direction = order === 'ascending' ? 'ASC' : 'DESC'
-  return sql(` ORDER BY ${isIdOrder ? '' : `value ${direction}, `}id ${direction} LIMIT ?`, limit)
+  return sql(` ORDER BY ${isIdOrder ? '' : `value ${direction}, `}id ${direction} LIMIT ? OFFSET ?`, limit, offset)
 }
 
 function hasPrefix(prefix: string): SqlFragment {

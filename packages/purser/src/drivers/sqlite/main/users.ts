@@ -32,6 +32,7 @@ export function createSqliteUsers(deps: UsersDeps): UserStore {
     ...prepareReads(deps),
     ...createWrites(deps),
     list: (query) => reader.call('list', query),
+    count: (query) => reader.call('count', query),
     overview: (namespace) => reader.call('overview', namespace),
     purge: () => purge.run(),
     sweepReplies: (now, limit) => writer.call('sweepReplies', now, limit),

@@ -12,10 +12,11 @@ const BUSY_TIMEOUT_MS = 2_000
 
 const connection = new DatabaseSync(String(workerData.path), { readOnly: true, timeout: BUSY_TIMEOUT_MS })
 connection.exec('PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384')
-const { list, overview } = createUserList(connection)
+const { list, count, overview } = createUserList(connection)
 const { newest, oldest, tail } = prepareEvents(connection)
 serve<ReaderCalls>({
   list,
+  count,
   overview,
   newest,
   oldest,

@@ -40,6 +40,7 @@ export function createCacheWriter(path: string): CacheWriter {
 /** Reads that may touch many rows, and copies of the whole file. */
 export interface ReaderCalls {
   list(query: UserQuery): ListedUser[]
+  count(query: UserQuery): number
   overview(namespace: string): Overview
   newest(user: Subject, page: EventPage): StoredEvent[]
   oldest(user: Subject, page: { readonly after: number; readonly limit: number }): StoredEvent[]
