@@ -8,7 +8,7 @@ import type { Subject } from './core/subject.ts'
 import { parseActor, parseReason, validateOptions } from './core/validate.ts'
 import type { InternalUserLedger, UserLedger } from './ledger/api.ts'
 import type { ChatRequest } from './openai/chat.ts'
-import type { UserRuntime } from './runtime/api.ts'
+import type { InternalUserRuntime, UserRuntime } from './runtime/api.ts'
 import type { EndpointTurn } from './turn/call-endpoint.ts'
 import type { UserModules } from './turn/deps.ts'
 import type { EndpointCall } from './turn/endpoint-call.ts'
@@ -65,7 +65,7 @@ export interface EraseOptions extends AbortOptions {
 /** What the handles of all users share. */
 export interface UserDeps {
   readonly ledger: { of(user: Subject): InternalUserLedger }
-  readonly runtimes: { of(user: Subject): UserRuntime }
+  readonly runtimes: { of(user: Subject): InternalUserRuntime }
   readonly context: Pick<ContextModule, 'of' | 'exportRows'>
   readonly answers: { of(user: Subject): InternalUserAnswers }
   readonly responses: { of(user: Subject): UserResponses }
@@ -82,7 +82,7 @@ class LazyUserModules implements UserModules {
   readonly user: Subject
   readonly #deps: UserDeps
   #ledger: InternalUserLedger | undefined
-  #runtime: UserRuntime | undefined
+  #runtime: InternalUserRuntime | undefined
   #contextModule: UserContextModule | undefined
   #answers: InternalUserAnswers | undefined
 
@@ -96,7 +96,7 @@ class LazyUserModules implements UserModules {
     return this.#ledger
   }
 
-  get runtime(): UserRuntime {
+  get runtime(): InternalUserRuntime {
     this.#runtime ??= this.#deps.runtimes.of(this.user)
     return this.#runtime
   }

@@ -65,22 +65,26 @@ function hintAtFields(known: readonly string[]): string {
  * `option_unknown` for an unknown name, and the signal's reason if it is already aborted.
  */
 export function validateOptions(call: string, options: unknown, known: readonly string[]): void {
-  const names = [...known, 'signal']
-  // Formatted only for an error: the check is on the path of warm calls.
-  const validOptions = (): string => `Valid options: ${names.join(', ')}.`
-  if (!isObject(options)) throwInvalid(`The options of ${call} must be an object.`, { hint: validOptions() })
+  if (!isObject(options)) throwInvalid(`The options of ${call} must be an object.`, { hint: hintAtOptions(known) })
   for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue
-    const shown = name.slice(0, SHOWN_NAME_MAX)
-    throwInvalid(`Unknown option '${shown}' of ${call}.`, {
-      name: shown,
-      code: 'option_unknown',
-      hint: suggestion(shown, names) || validOptions(),
-    })
+    if (name !== 'signal' && !known.includes(name)) throwUnknownOption(call, name, known)
   }
   const { signal } = options as { readonly signal?: AbortSignal }
   validateSignal(signal)
   signal?.throwIfAborted()
+}
+
+function throwUnknownOption(call: string, name: string, known: readonly string[]): never {
+  const shown = name.slice(0, SHOWN_NAME_MAX)
+  throwInvalid(`Unknown option '${shown}' of ${call}.`, {
+    name: shown,
+    code: 'option_unknown',
+    hint: suggestion(shown, [...known, 'signal']) || hintAtOptions(known),
+  })
+}
+
+function hintAtOptions(known: readonly string[]): string {
+  return `Valid options: ${[...known, 'signal'].join(', ')}.`
 }
 
 export function validateSignal(signal: unknown): void {

@@ -148,11 +148,15 @@ const RESERVED_FIELDS: readonly string[] = [
  */
 function toUpstreamRequest(request: ChatRequest, { provider, model, prepare }: OpenAiHttpModelDeps): ChatRequest {
   const { providerOptions, ...fields } = dropEmptyTexts(request) as ChatRequest & { readonly providerOptions?: unknown }
-  const options = (providerOptions as Record<string, Record<string, unknown>> | null | undefined)?.[provider]
-  const defaults = Object.entries(options ?? {}).filter(([name]) => !RESERVED_FIELDS.includes(name))
-  const usage = fields.stream === true && { stream_options: { ...fields.stream_options, include_usage: true } }
-  const upstreamRequest = { ...Object.fromEntries(defaults), ...fields, ...usage, model } as ChatRequest
+  const upstreamRequest: ChatRequest = { ...defaultsFor(provider, providerOptions), ...fields, model }
+  if (fields.stream === true) upstreamRequest.stream_options = { ...fields.stream_options, include_usage: true }
   return prepare === undefined ? upstreamRequest : prepare(upstreamRequest)
+}
+
+function defaultsFor(provider: string, providerOptions: unknown): Readonly<Record<string, unknown>> | undefined {
+  const options = (providerOptions as Record<string, Record<string, unknown>> | null | undefined)?.[provider]
+  if (options === undefined || options === null) return undefined
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !RESERVED_FIELDS.includes(name)))
 }
 
 interface ParsedAnswer {

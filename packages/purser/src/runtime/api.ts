@@ -184,6 +184,14 @@ export interface UserRuntime {
   evict(options?: EvictOptions): Promise<void>
 }
 
+/** What turns use besides: the runtime as far as it is in memory, without a promise. */
+export interface InternalUserRuntime extends UserRuntime {
+  /** What `settings()` would return; undefined if they have to be read. */
+  peekSettings(): Settings | undefined
+  /** What `acquire()` would return; undefined if it has to read or to wait. */
+  acquireWarm(): Lease | undefined
+}
+
 /**
  * One use of a user's runtime. Its settings and clients neither change nor close before `release`, whatever is
  * configured meanwhile. Only erasing the user, closing Purser and `runtime.maxLeaseMs` end it earlier.

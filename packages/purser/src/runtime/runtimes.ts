@@ -4,7 +4,7 @@ import { type Subject, subjectKey } from '../core/subject.ts'
 import type { JournalPort } from '../journal/api.ts'
 import type { ResolvedOptions } from '../options.ts'
 import type { BusMessage, Store } from '../storage/store.ts'
-import type { ActiveRuntime, UserRuntime } from './api.ts'
+import type { ActiveRuntime, InternalUserRuntime } from './api.ts'
 import { Authorizations } from './oauth/authorizations.ts'
 import { ClientRegistrations } from './oauth/client-registrations.ts'
 import { GRANT_KIND } from './oauth/grant.ts'
@@ -40,7 +40,7 @@ export interface RuntimesDeps {
 
 /** The runtimes of all users of one Purser. */
 export interface Runtimes {
-  of(user: Subject): UserRuntime
+  of(user: Subject): InternalUserRuntime
   /** Lists the runtimes in memory. Not a use. */
   active(): ActiveRuntime[]
   /**

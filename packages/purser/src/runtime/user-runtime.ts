@@ -8,7 +8,7 @@ import {
   validateOptions,
 } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
-import type { AcquireOptions, UserRuntime } from './api.ts'
+import type { AcquireOptions, InternalUserRuntime, UserRuntime } from './api.ts'
 import { type Authorizations, parseCallback } from './oauth/authorizations.ts'
 import { GRANT_KIND } from './oauth/grant.ts'
 import type { RuntimePool } from './pool/runtime-pool.ts'
@@ -37,7 +37,7 @@ export interface UserRuntimeDeps {
 }
 
 /** The handle of one user: validates arguments and delegates. */
-export function createUserRuntime(deps: UserRuntimeDeps, user: Subject): UserRuntime {
+export function createUserRuntime(deps: UserRuntimeDeps, user: Subject): InternalUserRuntime {
   const key = subjectKey(user)
   return {
     ...createReads(deps, user, key),
@@ -47,7 +47,7 @@ export function createUserRuntime(deps: UserRuntimeDeps, user: Subject): UserRun
   }
 }
 
-type Reads = Pick<UserRuntime, 'settings' | 'secrets' | 'sessions'>
+type Reads = Pick<InternalUserRuntime, 'peekSettings' | 'settings' | 'secrets' | 'sessions'>
 
 function createReads({ catalog, pool, repository, sessions }: UserRuntimeDeps, user: Subject, key: string): Reads {
   async function readStored(): Promise<StoredRuntime> {
@@ -56,6 +56,12 @@ function createReads({ catalog, pool, repository, sessions }: UserRuntimeDeps, u
   }
 
   return {
+    peekSettings() {
+      pool.requireOpen()
+      const stored = pool.peek(key)
+      return stored && resolveBaseSettings(catalogOf(catalog, stored.plan), stored.userSettings).settings
+    },
+
     async settings(options = {}) {
       validateOptions('settings', options, LAYER_OPTIONS)
       const { session: id, override } = parseLayers(catalog, options)
@@ -186,11 +192,13 @@ function createAuthorizationCalls(
   }
 }
 
-type LeaseCalls = Pick<UserRuntime, 'acquire' | 'evict'>
+type LeaseCalls = Pick<InternalUserRuntime, 'acquireWarm' | 'acquire' | 'evict'>
 
 function createLeaseCalls(deps: UserRuntimeDeps, user: Subject, key: string): LeaseCalls {
   const { catalog, pool, repository } = deps
   return {
+    acquireWarm: () => pool.acquireWarm(key),
+
     async acquire(options = NO_OPTIONS) {
       if (options !== NO_OPTIONS) validateOptions('acquire', options, LAYER_OPTIONS)
       const { session, override, signal } = options

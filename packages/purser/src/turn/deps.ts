@@ -4,7 +4,7 @@ import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { InternalUserLedger } from '../ledger/api.ts'
 import type { ProviderOption } from '../options.ts'
-import type { UserRuntime } from '../runtime/api.ts'
+import type { InternalUserRuntime } from '../runtime/api.ts'
 import type { TurnLimits } from './options.ts'
 import type { UnreadTurns } from './unread-turns.ts'
 
@@ -12,7 +12,7 @@ import type { UnreadTurns } from './unread-turns.ts'
 export interface UserModules {
   readonly user: Subject
   readonly ledger: InternalUserLedger
-  readonly runtime: UserRuntime
+  readonly runtime: InternalUserRuntime
   readonly context: InternalUserContext
   readonly answers: InternalUserAnswers
 }

@@ -20,9 +20,9 @@ export async function selectModel(
   requested: string | null | undefined,
   { session, override }: { readonly session?: string | undefined; readonly override?: Override | undefined },
 ): Promise<Override | undefined> {
-  if (requested === undefined || requested === null || DEFAULT_MODEL_IDS.has(requested)) return override
+  if (isDefaultModel(requested)) return override
   const settings = await runtime.settings({ session, override })
-  if (requested === settings.model) return override
+  if (isModelOf(settings, requested)) return override
   if (isAllowedHere(providers, settings, requested)) return { ...override, model: requested }
   const slash = requested.indexOf('/')
   const provider = requested.slice(0, Math.max(slash, 0))
@@ -37,6 +37,15 @@ export async function selectModel(
     hint: "Omit the model or use 'auto' for the model of the user's settings. GET /v1/models lists the others.",
     details: { param: 'model' },
   })
+}
+
+/** Whether a request runs on the model of these settings. */
+export function isModelOf({ model }: Settings, requested: string | null | undefined): boolean {
+  return isDefaultModel(requested) || requested === model
+}
+
+function isDefaultModel(requested: string | null | undefined): requested is null | undefined {
+  return requested === undefined || requested === null || DEFAULT_MODEL_IDS.has(requested)
 }
 
 function isAllowedHere(providers: Providers, settings: Settings, model: string): boolean {

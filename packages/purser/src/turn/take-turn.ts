@@ -1,4 +1,6 @@
+import type { ResolvedContext } from '../context/api.ts'
 import { parseChatRequest } from '../openai/parse-request.ts'
+import type { Lease } from '../runtime/api.ts'
 import { answerTurn } from './answer.ts'
 import { type AnsweredTurn, TurnReader } from './answered-turn.ts'
 import { callWithFallbacks } from './call-with-fallbacks.ts'
@@ -30,7 +32,8 @@ export async function takeTurn(
     if (!admission.allowed) return run.refuse(admission)
 
     // 2. The runtime and the context are independent of each other.
-    const [lease, context] = await Promise.all([run.acquireRuntime(), run.resolveContext()])
+    const prepared = [run.acquireRuntime(), run.resolveContext()] as const
+    const [lease, context] = isInMemory(prepared) ? prepared : await Promise.all(prepared)
     run.signal.throwIfAborted()
 
     // 3. The answer: stored, shared with an equal turn, or new from the model, or from another one if that fails.
@@ -44,4 +47,11 @@ export async function takeTurn(
   } catch (error) {
     return run.fail(error)
   }
+}
+
+type Prepared = readonly [Lease | Promise<Lease>, ResolvedContext | Promise<ResolvedContext>]
+
+/** Whether neither has to be read, as for nearly every turn. */
+function isInMemory(prepared: Prepared): prepared is readonly [Lease, ResolvedContext] {
+  return !prepared.some((part) => part instanceof Promise)
 }

@@ -18,7 +18,7 @@ import type { Lease, Override, Settings } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
 import type { TurnOptions } from './options.ts'
-import { selectModel } from './select-model.ts'
+import { isModelOf, selectModel } from './select-model.ts'
 
 /** Where an answer came from: the cache, an equal turn in progress, the model, or the model without a lookup. */
 export type CacheOutcome = 'hit' | 'joined' | 'miss' | 'off'
@@ -123,11 +123,23 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     return this.deps.effects.monotonic() - this.#startedAt
   }
 
-  /** Finds the settings that the turn is to run on. Throws `model_not_found` before anything is counted. */
-  async selectModel(): Promise<void> {
-    const { modules, deps, request, options } = this
-    const { session, signal } = options
+  /**
+   * Finds the settings that the turn is to run on: at once where they are in memory and the request names their model.
+   * Throws `model_not_found` before anything is counted.
+   */
+  selectModel(): Promise<void> | undefined {
+    const { session, override, signal } = this.options
     signal?.throwIfAborted()
+    const isBase = session === undefined && override === undefined
+    const settings = isBase ? this.modules.runtime.peekSettings() : undefined
+    if (settings === undefined || !isModelOf(settings, this.request.model)) return this.#readSettings()
+    this.#settings = settings
+    return undefined
+  }
+
+  async #readSettings(): Promise<void> {
+    const { modules, deps, request, options } = this
+    const { session } = options
     this.#override = await selectModel(modules.runtime, deps.providers, request.model, options)
     this.#settings = await modules.runtime.settings({ session, override: this.#override })
   }
@@ -154,8 +166,10 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     return admitted.admission
   }
 
-  async acquireRuntime(): Promise<Lease> {
-    return this.#use(await this.#acquire(this.#override))
+  acquireRuntime(): Lease | Promise<Lease> {
+    const isBase = this.options.session === undefined && this.#override === undefined
+    const warm = isBase ? this.modules.runtime.acquireWarm() : undefined
+    return warm === undefined ? this.#acquire(this.#override).then((lease) => this.#use(lease)) : this.#use(warm)
   }
 
   /** Replaces the lease by one on another model, and moves the admission to it. Undefined: a limit refuses the model. */
@@ -191,15 +205,22 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     return lease
   }
 
-  async resolveContext(): Promise<ResolvedContext> {
+  resolveContext(): ResolvedContext | Promise<ResolvedContext> {
     const { mode, timeZone, session } = this.options
     const { context } = this.modules
     // Only where a source asks for it: finding it costs a look at every message.
     const query = context.needsQuery ? lastUserText(this.request.messages ?? []) : undefined
     const options = { mode, timeZone, session, query, signal: this.signal, keep: this.cacheMode !== 'off' }
-    const resolved = context.getWarm(options) ?? (await context.resolve(options))
-    this.#prompt = { context: resolved, prefix: context.comparePrefix(session, resolved.prefixHash) }
-    return resolved
+    const warm = context.getWarm(options)
+    return warm === undefined
+      ? context.resolve(options).then((resolved) => this.#usePrompt(resolved))
+      : this.#usePrompt(warm)
+  }
+
+  #usePrompt(context: ResolvedContext): ResolvedContext {
+    const prefix = this.modules.context.comparePrefix(this.options.session, context.prefixHash)
+    this.#prompt = { context, prefix }
+    return context
   }
 
   callModel(chat: ChatModel, request: ChatRequest, signal: AbortSignalLike): Promise<ChatAnswer> {
@@ -356,6 +377,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   #report(outcome: TurnOutcome | 'refused', cache: CacheOutcome, usage?: TokenCounts): void {
     if (!hasSubscribers('turn')) return
     const { namespace, effects } = this.deps
+    const prompt = this.#prompt
     publish('turn', {
       namespace,
       outcome,
@@ -363,10 +385,12 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
       overheadMs: this.overheadMs,
       totalMs: this.#totalMs,
       attempts: this.#attempts,
-      prefix: this.#prompt?.prefix ?? null,
+      prefix: prompt?.prefix ?? null,
       inputTokens: tokenCountOf(usage?.prompt_tokens) ?? null,
       cachedTokens: (usage && cachedTokensOf(usage)) ?? null,
-      context: this.#prompt === undefined ? [] : summarizeSections(this.#prompt.context, effects.now()),
+      get context() {
+        return prompt === undefined ? [] : summarizeSections(prompt.context, effects.now())
+      },
     })
   }
 }

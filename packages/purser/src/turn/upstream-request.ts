@@ -38,10 +38,8 @@ export function upstreamRequest(
   const { settings, provider, pseudonym, contextText } = user
   const field = typeof provider === 'function' ? 'none' : (provider?.userField ?? 'safety_identifier')
   const anonymous = pseudonymizeUser(request, { field, id: pseudonym })
-  return {
-    ...withParameters(injectContext(anonymous, contextText), settings.parameters),
-    model: settings.model ?? undefined,
-  }
+  anonymous.model = settings.model ?? undefined
+  return withParameters(injectContext(anonymous, contextText), settings.parameters)
 }
 
 /** What the answer depends on: the request with the user's parameters, what it runs on, and the user's context. */
@@ -58,14 +56,20 @@ export function cacheableRequest(
   }
 }
 
-/** Adds the user's parameters that the request does not set. Unknown names are added as they are. */
+/**
+ * Adds the user's parameters that the request does not set. Unknown names are added as they are. Returns the request
+ * itself if there are none.
+ */
 function withParameters(request: ChatRequest, parameters: Readonly<Record<string, unknown>>): ChatRequest {
-  const added: Record<string, unknown> = {}
   const fields = fieldsOf(request)
-  for (const [name, value] of Object.entries(parameters)) {
+  let added: Record<string, unknown> | undefined
+  for (const name in parameters) {
+    const value = parameters[name]
     const field = OPENAI_NAMES[name] ?? name
     const own = fields[field] ?? fields[SYNONYMS[field] ?? field]
-    if (own === undefined && value !== undefined && value !== null) added[field] = value
+    if (own !== undefined || value === undefined || value === null) continue
+    added ??= {}
+    added[field] = value
   }
-  return { ...request, ...added }
+  return added === undefined ? request : { ...request, ...added }
 }

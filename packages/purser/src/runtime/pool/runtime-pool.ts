@@ -1,5 +1,5 @@
 import { endsWithin, withSignal } from '../../core/abort.ts'
-import { publish } from '../../core/diagnostics.ts'
+import { hasSubscribers, publish } from '../../core/diagnostics.ts'
 import type { Effects } from '../../core/effects.ts'
 import type { Subject } from '../../core/subject.ts'
 import { PurserError, purserClosed } from '../../errors.ts'
@@ -51,11 +51,8 @@ export class RuntimePool {
     options.signal?.throwIfAborted()
     const { namespace } = this.#deps
     const isBase = options.session === undefined && options.override === undefined
-    const warm = isBase ? this.#leaseWarm(key) : undefined
-    if (warm !== undefined) {
-      publish('runtime', { namespace, outcome: 'warm' })
-      return warm
-    }
+    const warm = isBase ? this.acquireWarm(key) : undefined
+    if (warm !== undefined) return warm
     try {
       for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
         const lease = await this.#tryAcquire(user, key, options)
@@ -68,6 +65,17 @@ export class RuntimePool {
       throw error
     }
     throw new PurserError('runtime_busy', 'The runtime kept changing during this call.', { hint: 'Try again.' })
+  }
+
+  /** A lease without session and override, when it needs no I/O and no waiting. */
+  acquireWarm(key: string): Lease | undefined {
+    this.requireOpen()
+    const runtime = this.#current.get(key)
+    const snapshot = runtime?.getWarmSnapshot()
+    if (runtime === undefined || snapshot === undefined) return undefined
+    this.#countLease(runtime)
+    if (hasSubscribers('runtime')) publish('runtime', { namespace: this.#deps.namespace, outcome: 'warm' })
+    return this.#createLease(runtime, snapshot)
   }
 
   requireOpen(): void {
@@ -127,14 +135,6 @@ export class RuntimePool {
     if (this.#all.values().some(blocksClosing)) await endsWithin(effects, this.#allReleased.promise, timeoutMs)
     await Promise.all([...this.#all].map((runtime) => this.#close(runtime, 'shutdown')))
     await gracefulClose.settled()
-  }
-
-  #leaseWarm(key: string): Lease | undefined {
-    const runtime = this.#current.get(key)
-    const snapshot = runtime?.getWarmSnapshot()
-    if (runtime === undefined || snapshot === undefined) return undefined
-    this.#countLease(runtime)
-    return this.#createLease(runtime, snapshot)
   }
 
   /** Undefined when the runtime was erased meanwhile, and another one has to be created. */

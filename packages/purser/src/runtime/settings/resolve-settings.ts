@@ -23,10 +23,16 @@ const baseSettings = new WeakMap<Catalog, WeakMap<UserSettings, ResolvedSettings
 
 /** Resolves the layers default, plan, preset and user, once for each version of the user's settings. */
 export function resolveBaseSettings(catalog: Catalog, userSettings: UserSettings): ResolvedSettings {
-  const cached = baseSettings.get(catalog) ?? new WeakMap<UserSettings, ResolvedSettings>()
-  baseSettings.set(catalog, cached)
-  const resolved = cached.get(userSettings) ?? resolveSettings(catalog, userSettings)
-  cached.set(userSettings, resolved)
+  let cached = baseSettings.get(catalog)
+  if (cached === undefined) {
+    cached = new WeakMap()
+    baseSettings.set(catalog, cached)
+  }
+  let resolved = cached.get(userSettings)
+  if (resolved === undefined) {
+    resolved = resolveSettings(catalog, userSettings)
+    cached.set(userSettings, resolved)
+  }
   return resolved
 }
 
