@@ -13,14 +13,14 @@ export function limitBody(request: FastifyRequest, reply: FastifyReply, effects:
   const { headers } = raw
   if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return
   // Before `finish`, with which Node would begin to drop the body.
-  reply.raw.once('prefinish', () => {
+  reply.raw.on('prefinish', () => {
     if (raw.complete !== false || raw.destroyed) return
     drain(raw, effects)
     const isSmall = Number(headers['content-length']) <= LINGER_MAX_BYTES
     if (!isSmall) reply.raw.once('finish', () => raw.socket.end())
   })
-  const release = (): void => void request.bodyShare?.resize(0)
-  reply.raw.once('finish', release).once('close', release)
+  // Node emits it after `finish` as well.
+  reply.raw.on('close', () => void request.bodyShare?.resize(0))
 }
 
 /**

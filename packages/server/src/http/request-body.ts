@@ -35,14 +35,29 @@ export function acceptJsonOnly(app: FastifyInstance, { options }: AppContext): v
   app.removeAllContentTypeParsers()
   const budget = new BodyBudget(options.maxConcurrentBodyBytes)
   const types = ['application/json', 'application/merge-patch+json']
-  app.addContentTypeParser(types, async (request: FastifyRequest, payload: Readable) => {
+  app.addContentTypeParser(types, (request: FastifyRequest, payload: Readable, done: Done) => {
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity') throw unsupportedEncoding(encoding)
     const { raw } = request
     const wasRead = raw.readableDidRead || raw.readableEnded
-    const source = wasRead ? getBodyOfHost(raw) : await readBytes(request, payload, budget)
-    return source instanceof BodyBytes ? parseBytes(request, source) : checkBody(source)
+    if (wasRead) parseSource(request, getBodyOfHost(raw), done)
+    else readBytes(request, payload, { budget, onBytes: (bytes) => parseSource(request, bytes, done), onError: done })
   })
+}
+
+type Done = (error: Error | null, body?: unknown) => void
+
+/** `source`: bytes, or what a host has parsed. Without a promise for a small body, as most are. */
+function parseSource(request: FastifyRequest, source: unknown, done: Done): void {
+  let body: unknown
+  try {
+    body = source instanceof BodyBytes ? parseBytes(request, source) : checkBody(source)
+  } catch (error) {
+    done(error as Error)
+    return
+  }
+  if (body instanceof Promise) body.then((parsed) => done(null, parsed), done)
+  else done(null, body)
 }
 
 /**
@@ -72,67 +87,68 @@ function getBodyOfHost(request: IncomingMessage & { readonly body?: unknown }): 
   })
 }
 
-async function readBytes(request: FastifyRequest, payload: Readable, budget: BodyBudget): Promise<BodyBytes> {
+interface ReadBytesOptions {
+  readonly budget: BodyBudget
+  /** One of these is called once. */
+  readonly onBytes: (bytes: BodyBytes) => void
+  readonly onError: (error: Error) => void
+}
+
+function readBytes(request: FastifyRequest, payload: Readable, { budget, onBytes, onError }: ReadBytesOptions): void {
   const { bodyLimit: limitBytes } = request.routeOptions
   const expectedBytes = Number(request.headers['content-length'] ?? 0)
   if (expectedBytes > limitBytes) throw bodyTooLarge()
   const share = budget.open()
   request.bodyShare = share
-  return await collect(payload, { expectedBytes, limitBytes, share })
-}
-
-interface CollectOptions {
-  readonly expectedBytes: number
-  readonly limitBytes: number
-  readonly share: BodyShare
-}
-
-function collect(payload: Readable, { expectedBytes, limitBytes, share }: CollectOptions): Promise<BodyBytes> {
-  return new Promise((resolve, reject) => {
-    const counter = new JsonCounter()
-    const bytes = new BodyBytes(expectedBytes)
-    const take = (chunk: Buffer): void => {
-      const length = bytes.length + chunk.length
-      if (length > limitBytes) throw bodyTooLarge()
-      if (!share.resize(length)) throw serverBusy()
-      counter.push(chunk)
-      bytes.push(chunk)
-    }
-    const onData = (chunk: Buffer): void => {
+  const counter = new JsonCounter()
+  const bytes = new BodyBytes(expectedBytes)
+  let hasEnded = false
+  const take = (chunk: Buffer): void => {
+    const length = bytes.length + chunk.length
+    if (length > limitBytes) throw bodyTooLarge()
+    if (!share.resize(length)) throw serverBusy()
+    counter.push(chunk)
+    bytes.push(chunk)
+  }
+  const fail = (error: unknown): void => {
+    if (hasEnded) return
+    hasEnded = true
+    share.resize(0)
+    bytes.clear()
+    onError(error as Error)
+  }
+  const onCut = (): void => fail(incomplete())
+  payload
+    .on('data', (chunk: Buffer) => {
+      if (hasEnded) return
       try {
         take(chunk)
       } catch (error) {
         fail(error)
       }
-    }
-    const onEnd = (): void => {
-      stop()
-      resolve(bytes)
-    }
-    const onError = (): void => fail(incomplete())
-    const stop = (): void => {
-      payload.off('data', onData).off('end', onEnd).off('error', onError).off('close', onError)
-    }
-    const fail = (error: unknown): void => {
-      stop()
-      share.resize(0)
-      bytes.clear()
-      reject(error)
-    }
-    payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onError)
-  })
+    })
+    .on('end', () => {
+      if (hasEnded) return
+      hasEnded = true
+      onBytes(bytes)
+    })
+    .on('error', onCut)
+    .on('close', onCut)
 }
 
-async function parseBytes({ routeOptions }: FastifyRequest, bytes: BodyBytes): Promise<unknown> {
+/** A promise for a large body, which is parsed in steps. */
+function parseBytes({ routeOptions }: FastifyRequest, bytes: BodyBytes): unknown {
   const { hasExactNumbers } = routeOptions.config
   const parse = hasExactNumbers === true ? parseExactJson : JSON.parse
   try {
     if (bytes.length === 0) return undefined
     if (!bytes.isUtf8()) throw invalidUtf8()
-    return bytes.length > LARGE_BYTES ? await parseLarge(bytes.own(), parse) : parseSmall(bytes, parse)
-  } finally {
+    if (bytes.length <= LARGE_BYTES) return parseSmall(bytes, parse)
+  } catch (error) {
     bytes.clear()
+    throw error
   }
+  return parseLarge(bytes.own(), parse).finally(() => bytes.clear())
 }
 
 async function parseLarge(bytes: Buffer, parseNumber: (text: string) => unknown): Promise<unknown> {
@@ -145,6 +161,7 @@ async function parseLarge(bytes: Buffer, parseNumber: (text: string) => unknown)
 
 function parseSmall(bytes: BodyBytes, parse: (text: string) => unknown): unknown {
   const text = bytes.toText()
+  bytes.clear()
   const body = parseJson(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text, parse)
   if (mayHideNames(text)) return checkBody(body)
   checkFieldCount(body)
