@@ -42,4 +42,6 @@ export interface Authorized {
   readonly role: Role
   /** The id of the user; required for the role `user`, not allowed for any other role. */
   readonly user?: string | undefined
+  /** Recorded with what this caller changes. `command`: a command on this machine. Default `host`, the host's application. */
+  readonly origin?: 'host' | 'command' | undefined
 }

@@ -57,7 +57,7 @@ const MAX_NAME_LENGTH = 100
 const ID_DIGITS = 12
 const FIRST_ROLES = ['service', 'admin'] as const
 /** Actors of the event log that are not keys. */
-const RESERVED_NAMES: readonly string[] = ['anonymous', 'console', 'purser', 'purser command']
+const RESERVED_NAMES: readonly string[] = ['anonymous', 'console', 'purser']
 
 /**
  * The API keys. The store holds their hashes. A revoked key stops working immediately in this process and within a

@@ -21,8 +21,6 @@ declare module 'fastify' {
   }
 }
 
-/** The actor of commands on the configured store, without a running server. */
-export const COMMAND_ACTOR = 'purser command'
 /** Id of all sessions that were opened with a sign-in link. */
 const LINK_ID = 'link'
 const ANONYMOUS = { id: 'anonymous', role: 'viewer', origin: 'api', name: 'anonymous' } as const satisfies Identity
@@ -94,16 +92,11 @@ async function authenticateByHost(request: FastifyRequest, context: AppContext):
   const url = new URL(request.url, 'http://localhost')
   const result = await context.authorize?.(new Request(url, { method: request.method, headers }))
   if (result === null || result === undefined) return authenticateByCredentials(request, context)
-  const { actor, role, user } = result
+  const { actor, role, user, origin = 'host' } = result
   if (!isRole(role) || (role === 'user') !== (user !== undefined)) {
     throw new TypeError("authorize must return a valid role, and 'user' if and only if the role is 'user'.")
   }
-  const identity = {
-    id: `host:${actor}`,
-    role,
-    origin: actor === COMMAND_ACTOR ? 'command' : 'host',
-    name: actor,
-  } as const
+  const identity = { id: `${origin}:${actor}`, role, origin, name: actor } as const
   return user === undefined ? identity : { ...identity, user }
 }
 

@@ -1,7 +1,7 @@
+import { userInfo } from 'node:os'
 import type { Bond, Purser } from 'purser'
 import { escapeControls } from '../app/escape-controls.ts'
 import { openServer } from '../app/server.ts'
-import { COMMAND_ACTOR } from '../auth/authenticate.ts'
 import { loadConfig } from '../config/load.ts'
 import { type ApiClient, createApiClient } from './api-client.ts'
 import type { Invocation } from './command.ts'
@@ -10,6 +10,9 @@ import { getText } from './flags.ts'
 import { requireStore } from './store-files.ts'
 import { printMessage } from './terminal.ts'
 
+/** As the event log limits it. */
+const ACTOR_MAX_BYTES = 256
+
 /**
  * The management API of a running server, or of a server without a socket that is opened on the configured store for
  * one command. So every command behaves the same either way and is checked by the same rules.
@@ -17,10 +20,13 @@ import { printMessage } from './terminal.ts'
 export interface Connection extends ApiClient, AsyncDisposable {
   /** The opened store; undefined with a running server. */
   readonly purser: Purser | undefined
+  /** Who the events of changes name; undefined with a running server, which knows the name of the key. */
+  readonly actor: string | undefined
 }
 
 export interface StoreConnection extends Connection {
   readonly purser: Purser
+  readonly actor: string
 }
 
 /** Connects to the server of `--url` or PURSER_URL; without one it opens the configured store, and creates it. */
@@ -42,14 +48,34 @@ export async function openStore(
   const { config, warnings } = loadConfig({ flags, environment, directory })
   for (const warning of warnings) printMessage(terminal, `warning: ${warning}`)
   if (!create) requireStore(config)
+  const actor = getActor(flags)
   const server = await openServer({
     config: { ...config, server: { ...config.server, prefix: '', logLevel: 'silent' } },
-    authorize: () => ({ actor: COMMAND_ACTOR, role: 'admin' }),
+    authorize: () => ({ actor, role: 'admin', origin: 'command' }),
   })
   return {
     ...createApiClient('http://localhost', (request) => server.fetch(request)),
     purser: server.context.purser,
+    actor,
     [Symbol.asyncDispose]: () => server.close(),
+  }
+}
+
+/** The person who runs a command: `--actor`, else the user of the operating system. */
+function getActor(flags: Invocation['flags']): string {
+  const actor = getText(flags.actor)
+  if (actor === '' || Buffer.byteLength(actor ?? '') > ACTOR_MAX_BYTES) {
+    throw new UsageError(`--actor must be text of 1 to ${ACTOR_MAX_BYTES} bytes.`)
+  }
+  return actor ?? systemUser()
+}
+
+/** A process in a container may run as a user without a name. */
+function systemUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`
   }
 }
 
@@ -88,6 +114,8 @@ function connectToServer(invocation: Invocation): Connection | undefined {
   if (!URL.canParse(url)) throw new UsageError(`--url is not a URL: ${url}`)
   const key = getText(invocation.flags.key) ?? environment.PURSER_KEY ?? environment.PURSER_ADMIN_KEY
   if (key === undefined) throw new UsageError('--url requires a key: --key KEY, PURSER_KEY or PURSER_ADMIN_KEY.')
+  if (invocation.flags.actor !== undefined)
+    throw new UsageError('--actor needs the store: with --url the actor is the name of the key.')
   const client = createApiClient(url.replace(/\/$/, ''), async (request) => {
     request.headers.set('authorization', `Bearer ${key}`)
     try {
@@ -98,5 +126,5 @@ function connectToServer(invocation: Invocation): Connection | undefined {
       throw new ApiError(0, { code: 'unreachable', message, hint: 'Check that the server is running.' })
     }
   })
-  return { ...client, purser: undefined, async [Symbol.asyncDispose]() {} }
+  return { ...client, purser: undefined, actor: undefined, async [Symbol.asyncDispose]() {} }
 }

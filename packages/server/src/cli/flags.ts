@@ -23,9 +23,14 @@ export const SETTING_FLAGS: Flags = Object.fromEntries(
   ]),
 )
 
-const REMOTE_FLAGS: Flags = {
+/** Flags of commands that work on a running server or on the configured store. */
+export const REMOTE_FLAGS: Flags = {
   url: { type: 'string', help: 'URL of a running server (or PURSER_URL); without it the configured store is opened' },
   key: { type: 'string', help: 'API key for --url (or PURSER_KEY, PURSER_ADMIN_KEY)' },
+  actor: {
+    type: 'string',
+    help: 'your name in the event log (default the user of the system); with --url the name of the key',
+  },
 }
 
 /** Flags of commands that work on this machine only. */

@@ -231,10 +231,10 @@ class UserImport {
   }
 
   async #record({ line, what, type, ...options }: ImportEvent): Promise<void> {
-    const { purser } = this.#connection
+    const { purser, actor } = this.#connection
     if (purser !== undefined) {
       const { ledger } = purser.user(this.#id)
-      const record = () => ledger.record(type, { ...options, actor: 'purser command' })
+      const record = () => ledger.record(type, { ...options, actor })
       await this.#report.attempt({ line, what }, record)
     } else if (what === 'events') this.#report.skip('event')
   }

@@ -8,6 +8,7 @@ import { COMMANDS } from './commands/index.ts'
 import { UsageError } from './errors.ts'
 import { EXIT, type ExitCode, toFailure } from './exit-codes.ts'
 import { toParseArgsOptions } from './flags.ts'
+import { printHelp, printOverview } from './help.ts'
 import { applyStyle, print, printJson, printMessage, type Terminal } from './terminal.ts'
 
 /** Runs `purser ARGS…` and returns the exit code. Errors are printed, not thrown. */
@@ -34,24 +35,35 @@ function isClosedPipe(error: unknown): boolean {
 }
 
 async function dispatch(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
-  const [first, second] = args
-  if (first === undefined || first === '--help' || first === 'help') {
-    printOverview(terminal)
+  const [first] = args
+  if (first === undefined || isHelp(first) || (first === 'help' && args.length === 1)) {
+    printOverview(terminal, COMMANDS)
     return first === undefined ? EXIT.usage : EXIT.ok
   }
-  if (first === '--version') {
+  if (first === '--version' || first === '-v') {
     print(terminal, VERSION)
     return EXIT.ok
   }
-  const command =
-    COMMANDS.find(({ name }) => name === `${first} ${second}`) ?? COMMANDS.find(({ name }) => name === first)
-  if (command === undefined) throw unknownCommand(first)
-  const rest = args.slice(command.name.split(' ').length)
-  if (rest.includes('--help')) {
+  const words = first === 'help' ? args.slice(1) : args
+  const command = findCommand(words)
+  const rest = words.slice(command.name.split(' ').length)
+  const operands = rest.slice(0, rest.includes('--') ? rest.indexOf('--') : undefined)
+  if (first === 'help' || operands.some(isHelp)) {
     printHelp(terminal, command)
     return EXIT.ok
   }
   return command.run(parseInvocation(command, rest, terminal))
+}
+
+function isHelp(argument: string): boolean {
+  return argument === '--help' || argument === '-h'
+}
+
+function findCommand([first = '', second]: readonly string[]): Command {
+  const command =
+    COMMANDS.find(({ name }) => name === `${first} ${second}`) ?? COMMANDS.find(({ name }) => name === first)
+  if (command === undefined) throw unknownCommand(first)
+  return command
 }
 
 function parseInvocation(command: Command, args: readonly string[], terminal: Terminal): Invocation {
@@ -87,21 +99,4 @@ function unknownCommand(name: string): UsageError {
   if (group.length > 0) return new UsageError(`Unknown command '${name}'. Did you mean: ${group.join(', ')}?`)
   const firstWords = new Set(COMMANDS.map((command) => command.name.split(' ')[0] ?? ''))
   return new UsageError(`Unknown command '${name}'. ${suggestion(name, firstWords) || 'See purser --help.'}`)
-}
-
-function printOverview(terminal: Terminal): void {
-  print(terminal, `purser ${VERSION}\n`)
-  const width = Math.max(...COMMANDS.map(({ name, operands }) => name.length + operands.length + 1))
-  for (const { name, operands, summary } of COMMANDS) {
-    print(terminal, `  ${`${name} ${operands}`.trimEnd().padEnd(width)}  ${summary}`)
-  }
-  print(terminal, '\nRun purser COMMAND --help for the flags of a command.')
-}
-
-function printHelp(terminal: Terminal, { name, operands, summary, flags }: Command): void {
-  print(terminal, `purser ${`${name} ${operands}`.trimEnd()}\n\n${summary}\n`)
-  const width = Math.max(...Object.keys(flags).map((flag) => flag.length))
-  for (const [flag, { type, help }] of Object.entries(flags)) {
-    print(terminal, `  --${flag.padEnd(width)}  ${type === 'boolean' ? '' : 'VALUE: '}${help}`)
-  }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { escapeEnv, expandEnv, PurserError, suggestion } from 'purser'
+import { isObject } from 'purser/internal'
 import { checkConfig } from './check.ts'
 import type { ConfigFile } from './schema.ts'
 import { SERVER_DEFAULTS, type ServerOptions } from './server-options.ts'
@@ -31,7 +32,7 @@ export interface ConfigSources {
   readonly config?: ConfigFile | undefined
 }
 
-const DEFAULT_FILE = 'purser.config.json'
+export const DEFAULT_FILE = 'purser.config.json'
 
 /**
  * Merges flags > environment > file > defaults. Throws `option_unknown` or `option_invalid` with hints. `${NAME}` in a
@@ -120,13 +121,21 @@ function readConfigFile(directory: string, name: string | undefined): FileConten
     })
   }
   try {
-    return { path, content: JSON.parse(text) as unknown }
+    return { path, content: withoutComments(JSON.parse(text)) }
   } catch (cause) {
     throw new PurserError('option_invalid', `${path} is not valid JSON: ${(cause as Error).message}`, {
       cause,
-      hint: 'JSON allows no comments and no trailing commas.',
+      hint: 'JSON has no comments and no trailing commas. Members whose name begins with // are ignored.',
     })
   }
+}
+
+/** Members whose name begins with `//` are comments, or options that are switched off. */
+function withoutComments(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutComments)
+  if (!isObject(value)) return value
+  const members = Object.entries(value).filter(([name]) => !name.startsWith('//'))
+  return Object.fromEntries(members.map(([name, member]) => [name, withoutComments(member)]))
 }
 
 /** `name` is the flag or the variable, for the error message. */

@@ -115,7 +115,8 @@ function shapeOf(specs: SpecTable): Record<string, z.ZodType> {
 function schemaOf(spec: OptionSpec | SpecTable): z.ZodType {
   if (!isSpec(spec)) return z.strictObject(shapeOf(spec))
   const schema = valueSchema(spec).refine((value) => value === null || spec.isValid(value), `must be ${spec.expected}`)
-  return spec.unlimited === undefined ? schema : schema.nullable()
+  const described = schema.describe(`Must be ${spec.expected}.`)
+  return spec.unlimited === undefined ? described : described.nullable()
 }
 
 /** The type of a value; its bounds are checked by the spec itself, and stated here for the JSON Schema. */

@@ -82,7 +82,7 @@ test('a key that others can reach has at least 32 characters', () => {
 test('two keys never have one name, whatever its case or encoding, and none has the name of another actor', async () => {
   const keys = openKeys({ environment: { admin: 'abcdefghijklmnopqrstuvwxyz0123456789' } })
   const { id } = await keys.create({ role: 'admin', name: 'Zoë', createdBy: 'test' })
-  const taken = ['Zoë', 'zoë', 'ZOË', 'Zoe\u0308', ' Zoë ', 'console', 'Console', 'purser', 'purser command']
+  const taken = ['Zoë', 'zoë', 'ZOË', 'Zoe\u0308', ' Zoë ', 'console', 'Console', 'purser']
   for (const name of [...taken, 'anonymous', 'admin key of the environment']) {
     await assert.rejects(
       keys.create({ role: 'operator', name, createdBy: 'test' }),

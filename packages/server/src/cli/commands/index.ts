@@ -3,6 +3,7 @@ import { backup } from './backup.ts'
 import { block } from './block.ts'
 import { cap } from './cap.ts'
 import { checkpoint } from './checkpoint.ts'
+import { createCompletionCommand } from './completion.ts'
 import { configPrint } from './config-print.ts'
 import { copy } from './copy.ts'
 import { demo } from './demo.ts'
@@ -11,6 +12,7 @@ import { erase } from './erase.ts'
 import { events } from './events.ts'
 import { exportUser } from './export.ts'
 import { importFile } from './import.ts'
+import { init } from './init.ts'
 import { keysCreate } from './keys-create.ts'
 import { keysList } from './keys-list.ts'
 import { keysRevoke } from './keys-revoke.ts'
@@ -56,6 +58,8 @@ export const COMMANDS: readonly Command[] = [
   keysCreate,
   keysList,
   keysRevoke,
+  init,
   doctor,
   configPrint,
+  createCompletionCommand(() => COMMANDS),
 ]
