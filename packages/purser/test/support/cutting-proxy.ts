@@ -7,6 +7,8 @@ export interface CuttingProxy extends AsyncDisposable {
   /** While true, nothing that a server sends arrives. */
   isSilent: boolean
   readonly cuts: number
+  /** Cuts all connections; new ones lead to another port. */
+  redirect(port: number): void
 }
 
 /** A proxy between a client and a server on a loopback port, which loses what a test asks it to lose. */
@@ -15,8 +17,9 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
   let cutText: string | undefined
   let cuts = 0
   let isSilent = false
+  let port = targetPort
   const server = createServer((client) => {
-    const upstream = openSocket(targetPort, '127.0.0.1')
+    const upstream = openSocket(port, '127.0.0.1')
     let isArmed = false
     const destroy = (): void => {
       client.destroy()
@@ -59,6 +62,10 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
     },
     get cuts() {
       return cuts
+    },
+    redirect(to) {
+      port = to
+      for (const socket of sockets) socket.destroy()
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()

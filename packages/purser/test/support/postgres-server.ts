@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, globSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -28,7 +28,10 @@ export const postgresPrograms: string = initdb === undefined ? '' : dirname(real
 
 export interface PostgresServer extends AsyncDisposable {
   readonly port: number
+  readonly pid: number
   readonly directory: string
+  /** The directory of its data, as the server sees it. */
+  readonly data: string
   /** URL of a new schema of its own. */
   url(parameters?: string): string
   /** Runs statements as an administrator. */
@@ -46,7 +49,7 @@ let shared: Promise<PostgresServer> | undefined
 
 /** The server that the tests of a file share, started when it is first used. Each URL of it has a schema of its own. */
 export function sharedPostgres(): Promise<PostgresServer> {
-  shared ??= startPostgres(['fsync=off', 'autovacuum=off'])
+  shared ??= startPostgres({ settings: ['fsync=off', 'autovacuum=off'] })
   return shared
 }
 
@@ -57,28 +60,82 @@ export async function openPostgres(url?: string): Promise<Store> {
 
 after(async () => (await shared)?.[Symbol.asyncDispose]())
 
+export interface PostgresServerOptions {
+  /** `NAME=VALUE`, as for `postgres -c`. */
+  readonly settings?: readonly string[]
+  /**
+   * Size of a file system of its own for the data without the write-ahead log; on it is a file `ballast` of 16 MiB.
+   * Default: none.
+   */
+  readonly diskMiB?: number
+}
+
 /** A PostgreSQL server of the test's own, as an ordinary user, on a free loopback port. */
-export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
+export async function startPostgres({ settings = [], diskMiB }: PostgresServerOptions = {}): Promise<PostgresServer> {
+  const { directory, data, user } = createDirectory()
+  const initArgs = ['-D', data, '-A', 'trust', '-U', 'purser', '-E', 'UTF8', '--locale=C', '--no-sync']
+  if (diskMiB !== undefined) initArgs.push('--waldir', join(directory, 'wal'))
+  execFileSync(initdb ?? 'initdb', initArgs, { ...user, cwd: directory, stdio: 'ignore' })
+  return serve({ directory, data, settings, ...(diskMiB === undefined ? {} : { diskMiB }) })
+}
+
+export interface PostgresStandby extends PostgresServer {
+  /** Makes it the primary; resolves when it accepts writes. */
+  promote(): Promise<void>
+}
+
+/** A standby that replicates from a server. */
+export async function startStandby(primary: PostgresServer): Promise<PostgresStandby> {
+  const { directory, data, user } = createDirectory()
+  const source = ['-h', '127.0.0.1', '-p', String(primary.port), '-U', 'purser']
+  const args = ['-D', data, '-R', '-X', 'stream', '-c', 'fast', '--no-sync', ...source]
+  execFileSync(join(postgresPrograms, 'pg_basebackup'), args, { ...user, cwd: directory, stdio: 'ignore' })
+  const server = await serve({ directory, data, settings: [] })
+  return Object.assign(server, {
+    async promote(): Promise<void> {
+      await server.query('SELECT pg_promote()')
+    },
+  })
+}
+
+function createDirectory(): {
+  readonly directory: string
+  readonly data: string
+  readonly user: ReturnType<typeof ordinaryUser>
+} {
   const directory = mkdtempSync(join(tmpdir(), 'purser-postgres-'))
-  const data = join(directory, 'data')
   const user = ordinaryUser()
   if (user !== undefined) chownSync(directory, user.uid, user.gid)
-  const initArgs = ['-D', data, '-A', 'trust', '-U', 'purser', '-E', 'UTF8', '--locale=C', '--no-sync']
-  execFileSync(initdb ?? 'initdb', initArgs, { ...user, cwd: directory, stdio: 'ignore' })
+  return { directory, data: join(directory, 'data'), user }
+}
+
+interface ServeOptions {
+  readonly directory: string
+  readonly data: string
+  readonly settings: readonly string[]
+  readonly diskMiB?: number
+}
+
+async function serve({ directory, data, settings, diskMiB }: ServeOptions): Promise<PostgresServer> {
+  const user = ordinaryUser()
   const port = await findFreePort()
   const flags = [...settings, 'listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${directory}`]
+  const program = join(postgresPrograms, 'postgres')
+  const args = flags.flatMap((flag) => ['-c', flag])
   const start = (): ChildProcess =>
-    spawn(join(postgresPrograms, 'postgres'), ['-D', data, ...flags.flatMap((flag) => ['-c', flag])], {
-      ...user,
-      cwd: directory,
-      stdio: 'ignore',
-    })
+    diskMiB === undefined
+      ? spawn(program, ['-D', data, ...args], { ...user, cwd: directory, stdio: 'ignore' })
+      : spawnOnSmallDisk([program, ...args], { directory, data, diskMiB })
   let server = start()
   const url = `postgres://purser@127.0.0.1:${port}/postgres`
   await untilReady(url)
   return {
     port,
+    get pid() {
+      return server.pid ?? 0
+    },
     directory,
+    data,
     url: (parameters = '') => `${url}?schema=test_${++schemas}${parameters}`,
     async query(text) {
       const client = new pg.Client({ connectionString: url })
@@ -121,6 +178,38 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
       rmSync(directory, { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * Starts a server whose data is on a file system of a limited size, in namespaces of its own, so that nothing stays
+ * mounted after it.
+ */
+function spawnOnSmallDisk(
+  [program = '', ...args]: readonly string[],
+  { directory, data, diskMiB }: { readonly directory: string; readonly data: string; readonly diskMiB: number },
+): ChildProcess {
+  const { uid, gid } = ordinaryUser() ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+  const script = `set -e
+    cp -a "$1" "$2/copy"
+    mount -t tmpfs -o size=${diskMiB}m,mode=0700 small "$1"
+    cp -a "$2/copy/." "$1"
+    head -c ${BALLAST_BYTES} /dev/zero >"$1/ballast"
+    shift 2
+    exec unshare --user --map-user=${uid} --map-group=${gid} "$@"`
+  const inNamespace = ['--user', '--map-root-user', '--mount', 'sh', '-c', script, 'sh', data, directory]
+  return spawn('unshare', [...inNamespace, program, '-D', data, ...args], {
+    ...ordinaryUser(),
+    cwd: directory,
+    stdio: 'ignore',
+  })
+}
+
+const BALLAST_BYTES = 16 * 1_048_576
+
+/** The reason why a server cannot have a small disk here; false: it can. */
+export function findNoSmallDisk(): string | false {
+  const { status } = spawnSync('unshare', ['--user', '--map-root-user', '--mount', 'true'], { ...ordinaryUser() })
+  return status === 0 ? false : 'This machine allows no file system of a limited size'
 }
 
 /** PostgreSQL refuses to run as root. */

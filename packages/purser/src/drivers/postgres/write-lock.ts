@@ -9,6 +9,8 @@ import { encodeJson } from './text.ts'
 
 /** How long a lock may be held before it is released. */
 const MAX_LOCK_MS = 250
+/** How long a process that holds it may do nothing. */
+const MAX_IDLE_MS = 1_000
 
 /** Counts of an erasure as `erase_user` returns them; null: it was decided on another state. */
 export interface ErasedRows {
@@ -51,7 +53,8 @@ export async function lockWrites(connection: Connection): Promise<LockedWrites> 
   }
 
   try {
-    await client.query('BEGIN')
+    // A process that stops in between holds the lock for as long: the server ends its transaction then.
+    await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${MAX_IDLE_MS}`)
     await client.query(`LOCK TABLE ${schema}.users IN SHARE ROW EXCLUSIVE MODE`)
   } catch (error) {
     client.release(true)

@@ -1,79 +1,26 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import pg from 'pg'
 import { systemEffects } from '../../../src/core/effects.ts'
-import { createKeyring } from '../../../src/core/keyring.ts'
 import { postgresStore } from '../../../src/drivers/postgres/index.ts'
 import { PurserError } from '../../../src/errors.ts'
-import { openJournal } from '../../../src/journal/journal.ts'
-import type { Store } from '../../../src/storage/store.ts'
 import { mustCommit } from '../../../src/testing/store-contract/samples.ts'
+import { startCuttingProxy } from '../../support/cutting-proxy.ts'
+import { endProcess } from '../../support/end-process.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
-import { noPostgres, type PostgresServer, startPostgres } from '../../support/postgres-server.ts'
-import { assertConsistent } from '../assert-consistent.ts'
-import { countingFold, ROOT } from '../children/counting-fold.ts'
+import {
+  findNoSmallDisk,
+  noPostgres,
+  type PostgresServer,
+  startPostgres,
+  startStandby,
+} from '../../support/postgres-server.ts'
+import { startChild } from '../../support/start-child.ts'
+import { assertNothingLost, delay, startWriteLoad, untilWritten } from '../write-load.ts'
 
-const USERS = Array.from({ length: 16 }, (_, index) => `user ${index}`)
 const ann = { namespace: 'crash', id: 'ann' }
-const delay = (delayMs: number): Promise<void> => new Promise((resolve) => systemEffects.setTimer(resolve, delayMs))
-
-interface Load {
-  /** The last acknowledged sequence of each user. */
-  readonly acknowledged: Map<string, number>
-  readonly failures: unknown[]
-  stop(): Promise<void>
-}
-
-/** Writes to all users without a pause, as `crash-writer.ts` does; a write that fails is followed by the next one. */
-function startLoad(store: Store): Load {
-  const journal = openJournal({ store, keys: createKeyring(ROOT), effects: systemEffects, fold: countingFold })
-  const acknowledged = new Map<string, number>()
-  const failures: unknown[] = []
-  let isStopped = false
-  async function writeForever(id: string): Promise<void> {
-    while (!isStopped) {
-      try {
-        const sequence = await journal.write(
-          { namespace: 'crash', id },
-          {
-            decide: ({ version }) => ({
-              events: [{ type: 'test:step', detail: '', data: {} }],
-              records: [{ kind: 'note', name: String(version + 1).padStart(9, '0'), value: 'y' }],
-              usage: { steps: version + 1 },
-              seen: true,
-              result: ({ view }) => view.version,
-            }),
-          },
-        )
-        acknowledged.set(id, sequence)
-      } catch (error) {
-        failures.push(error)
-        await delay(20)
-      }
-    }
-  }
-  const writers = Promise.all(USERS.map(writeForever))
-  return {
-    acknowledged,
-    failures,
-    async stop() {
-      isStopped = true
-      await writers
-      await journal.close()
-    },
-  }
-}
-
-async function untilWritten(load: Load, total: number): Promise<void> {
-  const sum = (): number => load.acknowledged.values().reduce((all, part) => all + part, 0)
-  const goal = sum() + total
-  while (sum() < goal) await delay(10)
-}
-
-async function assertNothingLost(store: Store, load: Load): Promise<void> {
-  for (const error of load.failures) assert.ok(PurserError.is(error, 'store_unavailable'), String(error))
-  for (const id of USERS) await assertConsistent(store, id, load.acknowledged.get(id) ?? 0)
-}
 
 describe('faults of PostgreSQL', { skip: noPostgres }, () => {
   const withServer = async (run: (server: PostgresServer) => Promise<void>): Promise<void> => {
@@ -84,7 +31,7 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
   test('kill -9 of the server under load loses no acknowledged commit', () =>
     withServer(async (server) => {
       const store = postgresStore({ url: server.url(), timeoutMs: 2_000 })
-      const load = startLoad(store)
+      const load = startWriteLoad(store)
       for (let round = 0; round < rounds(20, 2); round++) {
         await untilWritten(load, 200)
         server.kill('SIGKILL')
@@ -101,7 +48,7 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
     withServer(async (server) => {
       printSeed('terminated connections')
       const store = postgresStore({ url: server.url() })
-      const load = startLoad(store)
+      const load = startWriteLoad(store)
       await untilWritten(load, 20)
       const admin = new pg.Client({ connectionString: server.url().split('?')[0] })
       await admin.connect()
@@ -156,6 +103,63 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
       await store.close()
     }))
 
+  test('a client that idles in a transaction delays the commits of its user only', () =>
+    withServer(async (server) => {
+      const url = server.url()
+      const store = postgresStore({ url, timeoutMs: 500 })
+      const expect = await mustCommit(store, ann)
+      const admin = new pg.Client({ connectionString: url.split('?')[0] })
+      await admin.connect()
+      const schema = new URL(url).searchParams.get('schema')
+      await admin.query(`BEGIN; UPDATE ${schema}.users SET revision = revision WHERE id = 'ann'`)
+      const [ofAnn, ...ofOthers] = await Promise.allSettled([
+        mustCommit(store, ann, { expect }),
+        ...Array.from({ length: 20 }, async (_, index) => {
+          await delay(100)
+          return mustCommit(store, { ...ann, id: `other ${index}` })
+        }),
+      ])
+      assert.ok(ofAnn.status === 'rejected' && PurserError.is(ofAnn.reason, 'store_unavailable'))
+      for (const { status } of ofOthers) assert.equal(status, 'fulfilled')
+      await admin.query('ROLLBACK')
+      assert.equal(await mustCommit(store, ann, { expect }), 2)
+      await admin.end()
+      await store.close()
+    }))
+
+  test('a process that stops while it holds the write lock delays others for a second', () =>
+    withServer(async (server) => {
+      const url = server.url()
+      const store = postgresStore({ url })
+      const expect = await mustCommit(store, ann)
+      const holder = startChild(new URL('../children/lock-holder.ts', import.meta.url), [url])
+      assert.equal(await holder.line(), 'locked')
+      holder.process.kill('SIGSTOP')
+      assert.equal(await mustCommit(store, ann, { expect }), 2)
+      await endProcess(holder.process)
+      await store.close()
+    }))
+
+  test('a full disk is store_unavailable with a hint, loses nothing, and writes go on once there is space', {
+    skip: findNoSmallDisk(),
+  }, async () => {
+    await using server = await startPostgres({ diskMiB: 64 })
+    const store = postgresStore({ url: server.url() })
+    const load = startWriteLoad(store, randomBytes(100_000).toString('base64'))
+    while (load.failures.length < 5) await delay(20)
+    const hints = load.failures.map((error) => (error as PurserError).hint)
+    assert.ok(
+      hints.some((hint) => hint?.includes('no disk space')),
+      String(hints),
+    )
+    assert.ok((await store.users.load({ ...ann, id: 'user 0' }))?.revision, 'reads go on')
+    rmSync(`/proc/${server.pid}/root${server.data}/ballast`)
+    await untilWritten(load, 20)
+    await load.stop()
+    await assertNothingLost(store, load)
+    await store.close()
+  })
+
   test('a listener that is cut without a word is noticed within a second, and listens again', () =>
     withServer(async (server) => {
       const url = server.url()
@@ -184,4 +188,26 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
       }
       await Promise.all([writer.close(), store.close()])
     }))
+
+  test('a standby that is promoted has all that was acknowledged, and instances find it behind the same address', async () => {
+    await using primary = await startPostgres({ settings: ['synchronous_standby_names=*'] })
+    await using standby = await startStandby(primary)
+    await using proxy = await startCuttingProxy(primary.port)
+    const url = new URL(primary.url())
+    url.port = String(proxy.port)
+    const store = postgresStore({ url: url.href, timeoutMs: 2_000 })
+    const load = startWriteLoad(store)
+    await untilWritten(load, 200)
+    primary.kill('SIGKILL')
+    // Calls fail until there is a new primary.
+    while (load.failures.length === 0) await delay(10)
+    // A standby that is not promoted refuses writes.
+    proxy.redirect(standby.port)
+    await delay(200)
+    await standby.promote()
+    await untilWritten(load, 200)
+    await load.stop()
+    await assertNothingLost(store, load)
+    await store.close()
+  })
 })
