@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Subject } from '../../src/core/subject.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import { Connection } from '../../src/drivers/postgres/connection.ts'
+import { listUsers } from '../../src/drivers/postgres/list-users.ts'
+import { migrate } from '../../src/drivers/postgres/migrate.ts'
 import { openDatabase } from '../../src/drivers/sqlite/database.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { createUserList } from '../../src/drivers/sqlite/main/list-users.ts'
@@ -18,7 +21,7 @@ import {
   tagOf,
 } from '../../src/testing/store-contract/samples.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
-import { noPostgres, openPostgres } from '../support/postgres-server.ts'
+import { noPostgres, openPostgres, sharedPostgres } from '../support/postgres-server.ts'
 import { noRedis, openRedis } from '../support/redis-server.ts'
 import { temporaryPath } from '../support/temporary-store.ts'
 
@@ -171,13 +174,21 @@ async function randomCall(
   }
 }
 
-test('the drivers list random users alike, with every query plan of SQLite', async () => {
+/** Thresholds of the query plans, so that each is used with few users. */
+const LIMITS = [
+  { selectiveRows: -1, maxWindows: 2_000 },
+  { selectiveRows: 20, maxWindows: 2_000 },
+  { selectiveRows: -1, maxWindows: 1 },
+]
+
+test('the drivers list random users alike, with every query plan', async () => {
   printSeed('driver equivalence, lists')
   const choose = createChooser(seed)
   const path = temporaryPath()
   const memory = await openMemoryStore({ effects: handClock() })
   const sqlite = await openSqliteStore({ path, effects: handClock() })
-  const others = [...(noPostgres ? [] : [await openPostgres()]), ...(await openRedisStores())]
+  const url = noPostgres ? undefined : (await sharedPostgres()).url()
+  const others = [...(url === undefined ? [] : [await openPostgres(url)]), ...(await openRedisStores())]
   const stores = [memory, sqlite, ...others]
   for (let number = 0; number < 300; number++) {
     const id = number < IDS.length ? (IDS[number] as string) : `user ${choose.below(1_000_000)}`
@@ -194,14 +205,17 @@ test('the drivers list random users alike, with every query plan of SQLite', asy
   }
   await sqlite.close()
   const database = await openDatabase({ path, profile: 'durable' })
+  const connection =
+    url === undefined ? undefined : new Connection({ url, maxConnections: 2, timeoutMs: 5_000 }, migrate)
   const lists: readonly Pick<UserStore, 'list'>[] = [
     ...[
       createUserList(database.connection),
-      createUserList(database.connection, { selectiveRows: -1, maxWindows: 2_000 }),
-      createUserList(database.connection, { selectiveRows: 20, maxWindows: 2_000 }),
-      createUserList(database.connection, { selectiveRows: -1, maxWindows: 1 }),
+      ...LIMITS.map((limits) => createUserList(database.connection, limits)),
     ].map((userList) => ({ list: async (query: UserQuery) => userList.list(query) })),
     ...others.map(({ users }) => users),
+    ...(connection === undefined
+      ? []
+      : LIMITS.map((limits) => ({ list: (query: UserQuery) => listUsers(connection, query, limits) }))),
   ]
   for (let round = 0; round < rounds(20_000, 400); round++) {
     let query = randomQuery(choose)
@@ -215,5 +229,5 @@ test('the drivers list random users alike, with every query plan of SQLite', asy
       query = { ...query, after: { value: last.value, id: last.id } }
     }
   }
-  await Promise.all([database.close(), ...others.map((store) => store.close())])
+  await Promise.all([database.close(), connection?.close(), ...others.map((store) => store.close())])
 })

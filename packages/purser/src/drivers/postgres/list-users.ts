@@ -1,114 +1,180 @@
 import { LOG_OF_NAMESPACE } from '../../storage/commit.ts'
-import type { ListedUser, Overview, UserOrder, UserQuery } from '../../storage/store.ts'
+import type { ListedUser, Overview, UserQuery } from '../../storage/store.ts'
 import { NEVER_SEEN } from '../instants.ts'
-import { afterPrefix } from '../text-order.ts'
 import type { Connection } from './connection.ts'
+import {
+  afterCursor,
+  allFilters,
+  type Condition,
+  type Filter,
+  filtersOf,
+  hasCapFilter,
+  orderAndLimit,
+  type SortKey,
+  sortKeyOf,
+  Values,
+} from './list-conditions.ts'
 import { type StoredUserRow, USER_COLUMNS, userOf } from './rows.ts'
-import { decodeText, encodeText } from './text.ts'
+import { decodeText } from './text.ts'
 
-/** Collects the values of a statement; `add` returns the text of the parameter. */
-class Values {
-  readonly list: unknown[] = []
+/*
+ * One page of users in some milliseconds, for any number of users.
+ *
+ * There are two ways. If a filter is selective, its users are fetched by the filter's index and sorted. If none is, users
+ * are scanned in the order of the page, by the index of that order. A count that stops at a limit decides; the server's own
+ * planner would assume that matching users are spread evenly over every order, which those seen lately are not.
+ *
+ * Windows end without a write to any row, so users with use in a window are found through the ends of the open windows, of
+ * which there are few: midnights of time zones, minutes of a rolling day.
+ */
 
-  add(value: unknown): string {
-    this.list.push(value)
-    return `$${this.list.length}`
-  }
+export interface UserListLimits {
+  /** A filter is selective if at most this many users match. Default: by filter. */
+  readonly selectiveRows?: number
+  /** Ends of windows that are visited one by one. With more of them, all users are sorted. */
+  readonly maxWindows: number
 }
 
-/** The column that a page is sorted by, before the id. */
-const SORT_COLUMNS: Readonly<Record<Exclude<UserOrder, 'id' | 'capUsed'>, string>> = {
-  seenAt: 'seen_at',
-  createdAt: 'created_at',
-  peak: 'peak',
+const USER_LIST_LIMITS: UserListLimits = { maxWindows: 2_000 }
+
+/** A query with what its statements need. */
+interface Listing {
+  readonly connection: Connection
+  readonly query: UserQuery
+  readonly limits: UserListLimits
+  /** Ends of the windows that have not ended; undefined: too many, or not needed. */
+  readonly windows: readonly number[] | undefined
 }
 
-function filters(query: UserQuery, values: Values): string[] {
-  const conditions = [`namespace = ${values.add(query.namespace)}`, `id <> ${values.add(LOG_OF_NAMESPACE)}`]
-  if (query.phase !== undefined) conditions.push(`phase = ${values.add(encodeText(query.phase))}`)
-  if (query.riskLevel !== undefined) conditions.push(`risk_level = ${values.add(encodeText(query.riskLevel))}`)
-  if (query.blocked !== undefined) conditions.push(query.blocked ? 'blocked' : 'NOT blocked')
-  if (query.seenSince !== undefined) conditions.push(`seen_at >= ${values.add(query.seenSince)}`)
-  if (query.seenBefore !== undefined) conditions.push(`seen_at < ${values.add(query.seenBefore)}`)
-  if (query.contains !== undefined) conditions.push(`strpos(id, ${values.add(query.contains)}) > 0`)
-  if (query.capUsed !== undefined && query.capUsed > 0)
-    conditions.push(
-      `cap_used > 0 AND cap_used >= ${values.add(query.capUsed)} AND cap_used_until > ${values.add(query.now)}`,
-    )
-  if (query.prefix !== undefined) {
-    const end = afterPrefix(query.prefix)
-    conditions.push(`id >= ${values.add(query.prefix)}`)
-    if (end !== undefined) conditions.push(`id < ${values.add(end)}`)
-  }
-  return conditions
+export async function listUsers(
+  connection: Connection,
+  query: UserQuery,
+  limits: UserListLimits = USER_LIST_LIMITS,
+): Promise<ListedUser[]> {
+  if (query.limit <= 0) return []
+  const isByCap = query.orderBy === 'capUsed'
+  const windows = isByCap || hasCapFilter(query) ? await openWindows(connection, query, limits) : undefined
+  const listing: Listing = { connection, query, limits, windows }
+  const filter = await findSelectiveFilter(listing)
+  if (filter !== undefined) return selectSorted(listing, filter)
+  if (!isByCap) return selectInOrder(listing, (values) => sortKeyOf(query, values))
+  return windows === undefined ? selectSorted(listing, () => 'true') : listByCap(listing, windows)
+}
+
+async function openWindows(
+  connection: Connection,
+  { namespace, now }: UserQuery,
+  { maxWindows }: UserListLimits,
+): Promise<number[] | undefined> {
+  const next = (after: string): string => `SELECT cap_used_until FROM ${connection.schema}.users
+    WHERE namespace = $1 AND cap_used > 0 AND cap_used_until > ${after} ORDER BY cap_used_until LIMIT 1`
+  const rows = await connection.query<{ until: number }>({
+    name: 'open windows',
+    text: `WITH RECURSIVE open(until) AS ((${next('$2::float8')})
+        UNION ALL SELECT (${next('open.until')}) FROM open WHERE open.until IS NOT NULL)
+      SELECT until FROM open WHERE until IS NOT NULL LIMIT $3`,
+    values: [namespace, now, maxWindows + 1],
+  })
+  return rows.length > maxWindows ? undefined : rows.map(({ until }) => until)
+}
+
+/** The first filter that few users match. */
+async function findSelectiveFilter(listing: Listing): Promise<Condition | undefined> {
+  const filters = filtersOf(listing.query, listing.windows)
+  if (filters.length === 0) return undefined
+  const values = new Values()
+  const namespace = values.add(listing.query.namespace)
+  const limitOf = (filter: Filter): number => listing.limits.selectiveRows ?? filter.selectiveRows
+  const counts = filters.map(
+    (filter) => `(SELECT count(*) <= ${limitOf(filter)} FROM (SELECT 1
+      FROM ${listing.connection.schema}.users WHERE namespace = ${namespace} AND ${filter.condition(values)}
+      LIMIT ${limitOf(filter) + 1}) AS found)`,
+  )
+  const [row] = await listing.connection.query<{ selective: boolean[] }>({
+    text: `SELECT ARRAY[${counts.join(', ')}] AS selective`,
+    values: values.list,
+  })
+  return filters.find((_, index) => row?.selective[index] === true)?.condition
 }
 
 type ListedRow = StoredUserRow & { readonly id: string; readonly value: string | number }
 
-/** One page in an order that an index has: the rows of a condition, by `value`, then by id. */
-interface Part {
-  /** SQL of the value that the page is sorted by; undefined: the id alone. */
-  readonly value: string | undefined
-  /** Whether all rows of the part have the same value. */
-  readonly isConstant?: boolean
-  readonly condition?: string
-}
-
-export async function listUsers(connection: Connection, query: UserQuery): Promise<ListedUser[]> {
-  if (query.limit <= 0) return []
-  const values = new Values()
-  const conditions = filters(query, values)
-  const { offset = 0 } = query
-  // Each part has the users of the page and of those that are passed over.
-  const limit = values.add(query.limit + offset)
-  const [direction] = directionOf(query)
-  const parts = partsOf(query, values).map((part) => {
-    const { value, isConstant = false } = part
-    const all = [
-      ...conditions,
-      ...(part.condition === undefined ? [] : [part.condition]),
-      ...afterOf(query, part, values),
-    ]
-    return `(SELECT ${USER_COLUMNS}, id, ${value ?? 'id'} AS value FROM ${connection.schema}.users
-      WHERE ${all.join(' AND ')}
-      ORDER BY ${value === undefined || isConstant ? '' : `${value} ${direction}, `}id ${direction} LIMIT ${limit})`
-  })
-  const rows = await connection.query<ListedRow>({
-    text: `SELECT * FROM (${parts.join(' UNION ALL ')}) AS page
-      ORDER BY ${query.orderBy === 'id' ? '' : `value ${direction}, `}id ${direction}
-      LIMIT ${values.add(query.limit)}::bigint OFFSET ${values.add(offset)}::bigint`,
-    values: values.list,
-  })
+async function select({ connection }: Listing, text: string, values: Values): Promise<ListedUser[]> {
+  const rows = await connection.query<ListedRow>({ text, values: values.list })
   return rows.map((row) => ({ id: row.id, value: row.value === NEVER_SEEN ? null : row.value, row: userOf(row) }))
 }
 
-function directionOf({ order }: UserQuery): readonly ['ASC', '>'] | readonly ['DESC', '<'] {
-  return order === 'ascending' ? ['ASC', '>'] : ['DESC', '<']
+/** Fetches the users of one condition, then filters and sorts them. */
+function selectSorted(listing: Listing, condition: Condition): Promise<ListedUser[]> {
+  const { connection, query } = listing
+  const values = new Values()
+  const namespace = values.add(query.namespace)
+  const found = `SELECT * FROM ${connection.schema}.users WHERE namespace = ${namespace} AND ${condition(values)}`
+  const key = sortKeyOf(query, values)
+  const conditions = [...allFilters(query, values), ...afterCursor(query, key, values)]
+  const text = `WITH found AS MATERIALIZED (${found})
+    SELECT ${USER_COLUMNS}, id, ${key.value} AS value FROM found WHERE ${conditions.join(' AND ')}
+    ${orderAndLimit(query, key, values)}`
+  return select(listing, text, values)
 }
 
-/** In a window that has ended, nothing is used: so the order of the used cap is that of two indexes. */
-function partsOf({ orderBy, now, capUsed = 0 }: UserQuery, values: Values): readonly Part[] {
-  if (orderBy === 'id') return [{ value: undefined }]
-  if (orderBy !== 'capUsed') return [{ value: SORT_COLUMNS[orderBy] }]
-  const inUse = `cap_used > 0 AND cap_used_until > ${values.add(now)}`
-  const used = { value: 'cap_used', condition: inUse }
-  if (capUsed > 0) return [used]
-  return [used, { value: '0::float8', isConstant: true, condition: `NOT (${inUse})` }]
+/** Scans users in the order of an index. */
+function selectInOrder(
+  listing: Listing,
+  keyIn: (values: Values) => SortKey,
+  condition?: Condition,
+): Promise<ListedUser[]> {
+  const { connection, query } = listing
+  const values = new Values()
+  const key = keyIn(values)
+  const conditions = [...allFilters(query, values), ...afterCursor(query, key, values)]
+  if (condition !== undefined) conditions.push(condition(values))
+  const text = `SELECT ${USER_COLUMNS}, id, ${key.value} AS value FROM ${connection.schema}.users
+    WHERE ${conditions.join(' AND ')} ${orderAndLimit(query, key, values)}`
+  return select(listing, text, values)
 }
 
-/** Continues after the last row of the page before. */
-function afterOf({ orderBy, after, ...query }: UserQuery, { value }: Part, values: Values): string[] {
-  if (after === undefined) return []
-  const [, sign] = directionOf({ orderBy, ...query })
-  const id = values.add(after.id)
-  if (value === undefined) return [`id ${sign} ${id}`]
-  const from = orderBy === 'seenAt' ? (after.value ?? NEVER_SEEN) : after.value
-  return [`(${value}, id) ${sign} (${values.add(from)}::float8, ${id})`]
+/**
+ * Each open window yields its first users, and the first of those are the page. All other users have used nothing and are
+ * ordered by id.
+ */
+async function listByCap(page: Listing, windows: readonly number[]): Promise<ListedUser[]> {
+  const { offset = 0, limit } = page.query
+  const query = { ...page.query, limit: offset + limit, offset: 0 }
+  const listing = { ...page, query }
+  const isAscending = query.order === 'ascending'
+  const isAfterUnused = Number(query.after?.value ?? 0) > 0
+  const selectUnused = async (): Promise<ListedUser[]> => {
+    if (hasCapFilter(query) || (isAfterUnused && isAscending)) return []
+    const unused = { ...listing, query: isAfterUnused ? { ...query, after: undefined } : query }
+    const condition: Condition = (values) => `NOT (cap_used > 0 AND cap_used_until > ${values.add(query.now)})`
+    return selectInOrder(unused, () => ({ value: '0::float8', isIdOrder: true }), condition)
+  }
+  const selectUsed = (): Promise<ListedUser[]> => selectInWindows(listing, windows)
+  const users = await (isAscending ? selectUnused() : selectUsed())
+  if (users.length < query.limit) users.push(...(await (isAscending ? selectUsed() : selectUnused())))
+  return users.slice(offset, query.limit)
+}
+
+function selectInWindows(listing: Listing, windows: readonly number[]): Promise<ListedUser[]> {
+  const { connection, query } = listing
+  const values = new Values()
+  const key = { value: 'cap_used', isIdOrder: false }
+  const conditions = [...allFilters(query, values), ...afterCursor(query, key, values)]
+  const text = `SELECT page.* FROM unnest(${values.add(windows)}::float8[]) AS open(until), LATERAL
+      (SELECT ${USER_COLUMNS}, id, cap_used AS value FROM ${connection.schema}.users
+        WHERE ${conditions.join(' AND ')} AND cap_used > 0 AND cap_used_until = open.until
+        ${orderAndLimit(query, key, values)}) AS page
+    ${orderAndLimit(query, { value: 'value', isIdOrder: false }, values)}`
+  return select(listing, text, values)
 }
 
 export async function countMatching(connection: Connection, query: UserQuery): Promise<number> {
+  const windows = hasCapFilter(query) ? await openWindows(connection, query, USER_LIST_LIMITS) : undefined
   const values = new Values()
-  const conditions = filters(query, values).join(' AND ')
+  // The ends of the windows are columns of an index, in contrast to the comparison with the present.
+  const isOpen = windows === undefined ? [] : [`cap_used_until = ANY(${values.add(windows)}::float8[])`]
+  const conditions = [...allFilters(query, values), ...isOpen].join(' AND ')
   const [row] = await connection.query<{ readonly users: number }>({
     text: `SELECT count(*) AS users FROM ${connection.schema}.users WHERE ${conditions}`,
     values: values.list,
