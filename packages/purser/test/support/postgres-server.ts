@@ -23,6 +23,13 @@ export const noPostgres: string | false = isMissing
   : false
 if (noPostgres) console.error(`\n  ${noPostgres}\n`)
 
+const canMount =
+  spawnSync('unshare', ['--user', '--map-root-user', '--mount', 'true'], { ...ordinaryUser() }).status === 0
+
+/** The reason why tests with a small disk are skipped; false: they run. */
+export const noSmallDisk: string | false =
+  noPostgres || (canMount ? false : 'This machine allows no file system of a limited size')
+
 /** The directory of `pg_dump` and the other programs. */
 export const postgresPrograms: string = initdb === undefined ? '' : dirname(realpathSync(initdb))
 
@@ -205,12 +212,6 @@ function spawnOnSmallDisk(
 }
 
 const BALLAST_BYTES = 16 * 1_048_576
-
-/** The reason why a server cannot have a small disk here; false: it can. */
-export function findNoSmallDisk(): string | false {
-  const { status } = spawnSync('unshare', ['--user', '--map-root-user', '--mount', 'true'], { ...ordinaryUser() })
-  return status === 0 ? false : 'This machine allows no file system of a limited size'
-}
 
 /** PostgreSQL refuses to run as root. */
 export function ordinaryUser(): { readonly uid: number; readonly gid: number } | undefined {

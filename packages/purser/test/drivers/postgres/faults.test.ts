@@ -11,8 +11,8 @@ import { startCuttingProxy } from '../../support/cutting-proxy.ts'
 import { endProcess } from '../../support/end-process.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
 import {
-  findNoSmallDisk,
   noPostgres,
+  noSmallDisk,
   type PostgresServer,
   startPostgres,
   startStandby,
@@ -141,7 +141,7 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
     }))
 
   test('a full disk is store_unavailable with a hint, loses nothing, and writes go on once there is space', {
-    skip: findNoSmallDisk(),
+    skip: noSmallDisk,
   }, async () => {
     await using server = await startPostgres({ diskMiB: 64 })
     const store = postgresStore({ url: server.url() })
