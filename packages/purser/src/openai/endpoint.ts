@@ -1,3 +1,4 @@
+import type { PurserError } from '../errors.ts'
 import type { ChatCall } from './chat-model.ts'
 
 /** The endpoints of model providers beside chat completions, as their paths behind the base URL. */
@@ -18,7 +19,7 @@ export type Endpoint = (typeof ENDPOINTS)[number]
 /** The endpoints of one provider with one user's credentials: the driven port that relayed turns call. */
 export interface UpstreamEndpoints {
   /**
-   * Resolves once the upstream begins to answer. Rejects like `ChatModel.chat`, and so does reading the answer.
+   * Resolves once the upstream begins to answer with anything but an error. Rejects like `ChatModel.chat`, and so does reading the answer.
    *
    * @param request complete: with model, context, user field and parameters
    */
@@ -37,4 +38,8 @@ export interface EndpointAnswer {
   readonly contentType: string
   /** The decoded bytes as they arrive, for one reader; throws if the answer was cut. */
   readonly bytes: AsyncIterable<Buffer>
+  /** Masks the keys of the call in what the provider says of an error. */
+  redact(text: string): string
+  /** An error that an event reports, as the turn fails with it. */
+  createError(error: unknown): PurserError
 }

@@ -13,7 +13,7 @@ export function findError(body: Fields): unknown {
   const error = firstPresent(body.error)
   if (error !== undefined) return error
   const { choices } = body
-  if ((choices ?? null) === null) return body.object === 'error' || body.type === 'error' ? body : undefined
+  if ((choices ?? null) === null) return isErrorItself(body) ? body : undefined
   for (const choice of Array.isArray(choices) ? choices : [choices]) {
     if (!isObject(choice)) continue
     const choiceError = firstPresent(choice.error)
@@ -21,6 +21,14 @@ export function findError(body: Fields): unknown {
     if (choice.finish_reason === 'error') return UNSPECIFIED
   }
   return undefined
+}
+
+/** Whether an object without choices is an error as servers and the proxies before them write it. */
+function isErrorItself({ object, type, status, code, detail, message, id }: Fields): boolean {
+  if (object === 'error' || type === 'error' || status === 'error') return true
+  if (id !== undefined || type !== undefined) return false
+  const isFailure = [status, code].some((value) => Number(value) >= 400 && Number(value) < 600)
+  return isPresent(detail) || (isFailure && typeof message === 'string')
 }
 
 /** The error, or the first one of a list of errors. */

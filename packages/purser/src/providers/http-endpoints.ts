@@ -1,15 +1,21 @@
 import { Readable } from 'node:stream'
 import type { Effects } from '../core/effects.ts'
 import { createRedactor, secretsInHeaders, secretsInQuery } from '../core/redact.ts'
+import { type ServerSentEvent, SseParser } from '../core/sse.ts'
+import type { PurserError } from '../errors.ts'
 import type { ChatCall } from '../openai/chat-model.ts'
 import type { EndpointAnswer, EndpointRequest, UpstreamEndpoints } from '../openai/endpoint.ts'
+import { findEndpointError } from '../openai/find-endpoint-error.ts'
 import { type ChunkTimeouts, createChunkTimeouts } from './chunk-timeouts.ts'
 import { canDecodeBody, decodeBody } from './http/decoded-body.ts'
-import { mapHttpError, mapNetworkError } from './http/errors.ts'
+import { mapHttpError, mapInBandError, mapNetworkError } from './http/errors.ts'
 import { type ByteReader, HttpCall, readPrefix } from './http/http-call.ts'
 import type { GetDispatcher } from './http/pools.ts'
 import { createRequestHeaders } from './http/request-headers.ts'
 import { RESPONSE_MAX_BYTES } from './openai-http.ts'
+
+/** A longer answer, or a longer first event of a stream, passes without being searched for an error. */
+const ERROR_MAX_BYTES = 1_048_576
 
 export interface HttpEndpointsDeps {
   readonly effects: Effects
@@ -24,12 +30,15 @@ export interface HttpEndpointsDeps {
 }
 
 /**
- * The endpoints of a provider over HTTP. Bodies pass in both directions as they arrive. Nothing is read from the process
+ * The endpoints of a provider over HTTP. Bodies pass in both directions as they arrive, but for
+ * the beginning of an answer: one that is an error fails the call. Nothing is read from the process
  * environment, no redirect is followed, and no call is retried.
  */
 export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints {
   const { effects, provider, baseURL, maxResponseBytes } = deps
   const redact = createRedactor([...secretsInHeaders(deps.headers), ...secretsInQuery(baseURL)])
+
+  const createError = (error: unknown): PurserError => mapInBandError(provider, error, redact)
 
   async function call(request: EndpointRequest, { signal, ...limits }: ChatCall): Promise<EndpointAnswer> {
     const { endpoint, body } = request
@@ -46,9 +55,9 @@ export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints 
     const mapError = (cause: unknown): unknown => (signal.aborted ? signal.reason : mapNetworkError(provider, cause))
     try {
       const { contentType, reader } = await readHead(upstream)
-      const first = await reader.read()
-      timeouts.stopWaiting()
-      return { contentType, bytes: readBytes(reader, { first, timeouts, mapError }) }
+      const { pieces, error } = await readStart(reader, contentType, timeouts)
+      if (error !== undefined) throw createError(error)
+      return { contentType, bytes: readBytes(reader, { pieces, timeouts, mapError }), redact, createError }
     } catch (cause) {
       timeouts.clear()
       upstream.cancel(cause)
@@ -75,9 +84,46 @@ export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints 
   return { call }
 }
 
+interface AnswerStart {
+  /** The bytes that were read so far. */
+  readonly pieces: readonly Buffer[]
+  /** What the answer, or the first event of it, reports; undefined if that is no error. */
+  readonly error: unknown
+}
+
+/** Reads an answer in JSON to its end, an event stream up to its first event, and anything else up to its first bytes. */
+async function readStart(reader: ByteReader, contentType: string, timeouts: ChunkTimeouts): Promise<AnswerStart> {
+  const isJson = /\bjson\b/i.test(contentType)
+  const events = /^text\/event-stream\b/i.test(contentType)
+    ? new SseParser({ maxEventBytes: ERROR_MAX_BYTES })
+    : undefined
+  const pieces: Buffer[] = []
+  for (let next = await reader.read(); next !== undefined; next = await reader.read()) {
+    timeouts.stopWaiting()
+    pieces.push(next)
+    const event = events && firstEvent(events, next)
+    if (event !== undefined) return { pieces, error: event && findEndpointError(event.data, event.event) }
+    if (!isJson && events === undefined) return { pieces, error: undefined }
+    timeouts.startWaiting()
+  }
+  timeouts.stopWaiting()
+  const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const isReadable = isJson && bytes <= ERROR_MAX_BYTES
+  return { pieces, error: isReadable ? findEndpointError(Buffer.concat(pieces).toString()) : undefined }
+}
+
+/** Undefined: go on. Null: the stream begins with something else than an event, such as a comment. */
+function firstEvent(events: SseParser, bytes: Buffer): ServerSentEvent | null | undefined {
+  try {
+    return events.push(bytes)[0] ?? (events.takeComment() === undefined ? undefined : null)
+  } catch {
+    return null
+  }
+}
+
 interface ReadBytesOptions {
-  /** The bytes that were read already; undefined for an empty body. */
-  readonly first: Buffer | undefined
+  /** The bytes that were read already. */
+  readonly pieces: readonly Buffer[]
   readonly timeouts: ChunkTimeouts
   readonly mapError: (cause: unknown) => unknown
 }
@@ -85,10 +131,12 @@ interface ReadBytesOptions {
 /** The call ends with the last byte, with an error, or when the reader stops. */
 async function* readBytes(
   reader: ByteReader,
-  { first, timeouts, mapError }: ReadBytesOptions,
+  { pieces, timeouts, mapError }: ReadBytesOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   try {
-    for (let next = first; next !== undefined; next = await reader.read()) {
+    yield* pieces
+    timeouts.startWaiting()
+    for (let next = await reader.read(); next !== undefined; next = await reader.read()) {
       timeouts.stopWaiting()
       yield next
       timeouts.startWaiting()

@@ -9,6 +9,7 @@ import { tokenCountOf } from '../openai/completion.ts'
 import type { EndpointAnswer } from '../openai/endpoint.ts'
 import { toErrorResponse } from '../openai/error-response.ts'
 import { textBytesOfMembers, tokensOfDelta } from '../openai/estimate-tokens.ts'
+import { findEndpointError } from '../openai/find-endpoint-error.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
 import type { Settings } from '../runtime/api.ts'
 import type { EndpointCall } from './endpoint-call.ts'
@@ -44,6 +45,8 @@ export class RelayedTurn implements AsyncDisposable {
   #deliveredTokens = 0
   #isComplete = false
   #isFinished = false
+  /** What the provider reported behind the beginning of its answer. */
+  #failure: unknown
 
   constructor(run: TurnRun<TurnRequest>, { call, settings, context, answer, inputTokens }: RelayedAnswer) {
     const { contentType } = answer
@@ -136,7 +139,7 @@ export class RelayedTurn implements AsyncDisposable {
       }
       if (response.destroyed) return
       response.end()
-      this.#end('completed')
+      this.#end(this.#failure === undefined ? 'completed' : 'failed', this.#failure)
     } catch (error) {
       if (!response.destroyed) onFailure(error)
       this.#end('failed', error)
@@ -172,7 +175,7 @@ export class RelayedTurn implements AsyncDisposable {
     }
     const rest = parser.end()
     if (rest !== undefined) yield formatEvent(rest, this.#read(rest))
-    if (this.#call.isLast !== undefined && !this.#isComplete) {
+    if (this.#call.isLast !== undefined && !this.#isComplete && this.#failure === undefined) {
       throw new PurserError('upstream_failed', 'The provider cut its answer.')
     }
   }
@@ -196,12 +199,14 @@ export class RelayedTurn implements AsyncDisposable {
     if (isLast?.(event) === true) this.#isComplete = true
     if (hasUsage(event.data)) this.#readUsage(event.data)
     this.#deliveredTokens += tokensOfDelta(textBytesOfMembers(event.data, textMembers))
-    return this.#call.rewrite(event.data)
+    const error = findEndpointError(event.data, event.event)
+    if (error !== undefined) this.#failure ??= this.#answer.createError(error)
+    return this.#call.rewrite(error === undefined ? event.data : this.#answer.redact(event.data))
   }
 
   /** Whether the last event of the answer has just been read. */
   get #isToFinish(): boolean {
-    return this.#isComplete && !this.#isFinished && this.#call.finish !== undefined
+    return this.#isComplete && !this.#isFinished && this.#failure === undefined && this.#call.finish !== undefined
   }
 
   async #finish(json: string): Promise<string> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { test } from 'node:test'
 import OpenAI from 'openai'
 import { openGatewayHarness, sendChat, sendEvents, sendJson, startFakeProvider } from '../../support/gateway-harness.ts'
@@ -131,6 +132,49 @@ test('an error of the upstream is mapped, and gives the turn back', async () => 
   HANDLERS.moderations = (_, response) => sendJson(response, { error: { message: 'too long', code: 'long' } }, 400)
   await assert.rejects(client.moderations.create({ model: 'm', input: 'hi' }), { status: 400, code: 'long' })
   assert.equal(await gateway.count('ada@example.com'), before)
+})
+
+const ERROR = { message: 'The key upstream-key is at its limit', type: 'rate_limit_error' }
+
+test('an error as the beginning of an answer fails the turn, which is given back, with any status and endpoint', async () => {
+  const before = await gateway.count('ada@example.com')
+  for (const [path, body, events] of [
+    ['completions', { model: 'm', prompt: 'hi' }, [{ error: ERROR }]],
+    ['responses', { model: 'openai/r', input: 'hi' }, [{ type: 'error', error: ERROR }]],
+    ['responses', { model: 'openai/r', input: 'hi' }, [{ type: 'response.failed', response: { error: ERROR } }]],
+  ] as const) {
+    for (const stream of [true, false]) {
+      HANDLERS[path] = (_, response) =>
+        stream ? sendEvents(response, events) : sendJson(response, { object: path, error: ERROR })
+      const response = await gateway.fetch(`/v1/${path}`, { ...body, stream }, { 'x-purser-user': 'ada@example.com' })
+      const text = await response.text()
+      assert.equal(response.status, 429, text)
+      assert.doesNotMatch(text, /upstream-key/)
+    }
+  }
+  assert.equal(await gateway.count('ada@example.com'), before)
+})
+
+test('an error later in an answer reaches the client without the key, and the turn has failed', async () => {
+  const outcomes: unknown[] = []
+  const onTurn = (message: unknown): void => void outcomes.push((message as { outcome: unknown }).outcome)
+  subscribe('purser:turn', onTurn)
+  for (const event of [
+    { type: 'error', error: ERROR },
+    { type: 'response.failed', response: { error: ERROR } },
+  ]) {
+    HANDLERS.responses = (_, response) =>
+      sendEvents(response, [{ type: 'response.output_text.delta', delta: 'Hel' }, event])
+    const body = { model: 'openai/r', input: 'hi', stream: true }
+    const response = await gateway.fetch('/v1/responses', body, { 'x-purser-user': 'ada@example.com' })
+    const text = await response.text()
+    assert.equal(response.status, 200)
+    assert.equal(text.match(/^event: /gm)?.length, 2, text)
+    assert.match(text, /at its limit/)
+    assert.doesNotMatch(text, /upstream-key|response\.completed/)
+  }
+  unsubscribe('purser:turn', onTurn)
+  assert.deepEqual(outcomes, ['failed', 'failed'])
 })
 
 test('a user who reached the cap is refused without an upstream call', async () => {
