@@ -1,5 +1,9 @@
 import { PurserError } from '../errors.ts'
+import type { ChunkBatches } from '../openai/chunk-batches.ts'
 import type { Waiter } from './coalesced-call.ts'
+
+/** Chunks that one reader takes at once, beside the first. */
+const MAX_BATCH_CHUNKS = 63
 
 type End = { readonly error?: unknown }
 
@@ -74,7 +78,7 @@ export class ReplayBuffer {
   }
 
   /** A reader from the first chunk. Its waiter leaves when it has read everything, failed or returned. */
-  read(waiter: Waiter<unknown>): AsyncIterableIterator<string> {
+  read(waiter: Waiter<unknown>): AsyncIterableIterator<string> & Pick<ChunkBatches, 'nextBatch'> {
     const cursor: Cursor = { position: 0, commentCount: this.#commentCount, waiter }
     this.#cursors.add(cursor)
     waiter.onAbort = () => this.wake()
@@ -94,6 +98,17 @@ export class ReplayBuffer {
         }
         finish()
         return { value: undefined, done: true }
+      },
+      nextBatch: async () => {
+        try {
+          const first = await this.#next(cursor)
+          if (first !== undefined) return [first, ...this.#rest(cursor)]
+        } catch (error) {
+          finish()
+          throw error
+        }
+        finish()
+        return undefined
       },
       return: async () => {
         finish()
@@ -121,6 +136,14 @@ export class ReplayBuffer {
       }
       await this.#change()
     }
+  }
+
+  /** Further chunks that are there already. */
+  #rest(cursor: Cursor): readonly string[] {
+    const start = cursor.position - this.#dropped
+    const rest = this.#chunks.slice(start, start + MAX_BATCH_CHUNKS)
+    cursor.position += rest.length
+    return rest
   }
 
   /** The next chunk, or a comment that came after the last one. */

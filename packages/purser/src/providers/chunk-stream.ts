@@ -1,3 +1,4 @@
+import type { ChunkBatches } from '../openai/chunk-batches.ts'
 import { isComment } from '../openai/sse.ts'
 import type { ChunkTimeouts } from './chunk-timeouts.ts'
 
@@ -17,7 +18,7 @@ export interface ChunkStreamDeps {
 }
 
 /** The chunks of an answer, one by one, for one reader. */
-export interface ChunkStream extends AsyncIterableIterator<string> {
+export interface ChunkStream extends AsyncIterableIterator<string>, Pick<ChunkBatches, 'nextBatch'> {
   /** Resolves when the first chunk has arrived; rejects when the answer failed before it. */
   start(): Promise<void>
 }
@@ -66,6 +67,16 @@ export function createChunkStream({ source, timeouts, mapError }: ChunkStreamDep
       if (position < buffer.length) return { value: buffer[position++] as string, done: false }
       if (state === 'failed') throw failure
       return { value: undefined, done: true }
+    },
+    async nextBatch() {
+      if (position >= buffer.length && state === 'open') await fill()
+      if (position < buffer.length) {
+        const batch = position === 0 ? buffer : buffer.slice(position)
+        position = buffer.length
+        return batch
+      }
+      if (state === 'failed') throw failure
+      return undefined
     },
     async return() {
       buffer = []

@@ -6,6 +6,7 @@ import { PurserError } from '../errors.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest, Usage } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
+import { batchesOf, type ChunkBatches } from '../openai/chunk-batches.ts'
 import { toChunks, tokenCountOf, usageOf } from '../openai/completion.ts'
 import { countToolCalls, TOOL_CALLS } from '../openai/count-tool-calls.ts'
 import { estimateRequestTokens, textBytesOfChunk, tokensOfDelta } from '../openai/estimate-tokens.ts'
@@ -86,6 +87,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   /** Why the answer can no longer be read. */
   #consumed: string | undefined
   #hasEnded = false
+  #batches: ChunkBatches | undefined
+  #hasDelivered = false
   #usage: Usage | undefined
   /** Estimated tokens of what the reader got. */
   #deliveredTokens = 0
@@ -178,12 +181,29 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.#onReaderTimeout = run
   }
 
+  /** The same texts as `nextBatch`, one by one. A reader that stops ends the turn. */
+  async *texts(): AsyncGenerator<string> {
+    try {
+      for (let batch = await this.nextBatch(); batch !== undefined; batch = await this.nextBatch()) {
+        for (const text of batch) {
+          this.#watch.waitForReader()
+          yield text
+          this.#watch.stopWaiting()
+        }
+      }
+    } finally {
+      this.end()
+    }
+  }
+
   /**
-   * The texts of the chunks as this client may see them, and comments between them. The turn ends with the last one,
-   * however that arrives.
+   * The texts of the chunks as this client may see them, and comments between them: those that have arrived since the last
+   * call. The turn ends with the last one, however that arrives.
    */
-  texts(): AsyncGenerator<string> {
-    return this.#texts(this.#request.stream_options?.include_usage === true, true)
+  async nextBatch(): Promise<readonly string[] | undefined> {
+    const batch = await this.#nextTexts(this.#request.stream_options?.include_usage === true)
+    if (batch === undefined) this.complete()
+    return batch
   }
 
   /** The completion: the upstream's own text, or made from its chunks. */
@@ -198,8 +218,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     try {
       const merger = new ChunkMerger()
       // A completion always has its usage, whatever a stream would have shown.
-      for await (const text of this.#texts(true, false)) {
-        if (!isComment(text)) merger.push(parseExactJson(text) as ChatChunk)
+      for (let batch = await this.#nextTexts(true); batch !== undefined; batch = await this.#nextTexts(true)) {
+        for (const text of batch) if (!isComment(text)) merger.push(parseExactJson(text) as ChatChunk)
       }
       return JSON.stringify(merger.completion())
     } catch (error) {
@@ -208,35 +228,41 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     }
   }
 
-  /** `endsTurn`: completes the turn with the last chunk. */
-  async *#texts(withUsage: boolean, endsTurn: boolean): AsyncGenerator<string> {
-    let outcome: TurnOutcome = 'cancelled'
-    let hasDelivered = false
-    let failure: unknown
+  /** At least one text; undefined after the last. The turn ends when this throws. */
+  async #nextTexts(withUsage: boolean): Promise<readonly string[] | undefined> {
+    this.#batches ??= batchesOf(chunksOf(this.#answer))
     try {
-      for await (const text of textsOf(this.#answer)) {
-        if (isComment(text)) {
-          yield text
-          continue
-        }
-        if (hasUsage(text) && !this.#readUsage(text) && !withUsage) continue
-        this.#deliveredTokens += tokensOfDelta(textBytesOfChunk(text))
-        if (text.includes(TOOL_CALLS)) this.#toolCalls += countToolCalls(text)
-        const rewritten = this.#rewriteModel(text)
-        hasDelivered = true
-        this.#watch.waitForReader()
-        yield rewritten
+      for (;;) {
         this.#watch.stopWaiting()
+        const batch = await this.#batches.nextBatch()
+        if (batch === undefined) return undefined
+        const texts = this.#show(batch, withUsage)
+        if (texts.length === 0) continue
+        this.#watch.waitForReader()
+        return texts
       }
-      outcome = 'completed'
     } catch (error) {
-      outcome = 'failed'
-      failure = error
-      if (!hasDelivered) this.giveBack(error)
+      if (!this.#hasDelivered) this.giveBack(error)
+      this.#end('failed', error)
       throw error
-    } finally {
-      if (endsTurn || outcome !== 'completed') this.#end(outcome, failure)
     }
+  }
+
+  /** What the client may see of these texts, which are counted. */
+  #show(batch: readonly string[], withUsage: boolean): string[] {
+    const texts: string[] = []
+    for (const text of batch) {
+      if (isComment(text)) {
+        texts.push(text)
+        continue
+      }
+      if (hasUsage(text) && !this.#readUsage(text) && !withUsage) continue
+      this.#deliveredTokens += tokensOfDelta(textBytesOfChunk(text))
+      if (text.includes(TOOL_CALLS)) this.#toolCalls += countToolCalls(text)
+      this.#hasDelivered = true
+      texts.push(this.#rewriteModel(text))
+    }
+    return texts
   }
 
   /** Returns whether the chunk has anything beside its usage. */
@@ -280,6 +306,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
 
   #end(outcome: TurnOutcome, error?: unknown): void {
     if (!this.#finish()) return
+    if (outcome !== 'completed') this.#batches?.stop()
     // The turn that called the model pays for its tokens.
     const isOwnCall = this.cache === 'miss' || this.cache === 'off'
     const usage = isOwnCall ? (this.#countTokens(outcome) ?? NO_TOKENS) : undefined
@@ -307,7 +334,10 @@ function usageIn(text: string): Usage | undefined {
 const NO_TOKENS: TokenCounts = { prompt_tokens: 0, completion_tokens: 0 }
 
 /** A completion is read as chunks too, for callers that iterate an answer they did not ask to be streamed. */
-async function* textsOf(answer: ChatAnswer): AsyncIterable<string> {
-  if (answer.kind === 'stream') return yield* answer.chunks
-  for (const chunk of toChunks(parseExactJson(answer.text) as ChatCompletion)) yield JSON.stringify(chunk)
+function chunksOf(answer: ChatAnswer): AsyncIterable<string> {
+  return answer.kind === 'stream' ? answer.chunks : toTexts(answer.text)
+}
+
+async function* toTexts(completion: string): AsyncIterable<string> {
+  for (const chunk of toChunks(parseExactJson(completion) as ChatCompletion)) yield JSON.stringify(chunk)
 }

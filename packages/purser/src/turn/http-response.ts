@@ -94,6 +94,8 @@ export interface ReadableAnswer {
   readonly streams: boolean
   readonly headers: HeaderFields
   texts(): AsyncGenerator<string>
+  /** The same texts: those that have arrived, at least one; undefined after the last. */
+  nextBatch(): Promise<readonly string[] | undefined>
   /** The answer as one text. The turn ends with `complete`. */
   wholeText(): string | Promise<string>
   /** The answer was delivered. */
@@ -130,22 +132,20 @@ export async function pipeAnswer(
     return
   }
   writeHead(answer, response, { ...more, ...EVENT_STREAM, ...headers })
-  const texts = answer.texts()
   const onClose = (): void => {
-    if (response.writableFinished) return
-    // Errors while the upstream is being stopped have no reader any more.
-    answer.end()
-    texts.return(undefined).catch(() => undefined)
+    if (!response.writableFinished) answer.end()
   }
   response.on('close', onClose)
   answer.onReaderTimeout(() => response.destroy())
   try {
-    for await (const text of texts) {
-      if (response.destroyed) break
-      if (!response.write(formatChunk(text))) await drained(response)
+    for (let batch = await answer.nextBatch(); batch !== undefined; batch = await answer.nextBatch()) {
+      if (response.destroyed) return
+      // One write for what has arrived together.
+      if (!response.write(batch.map(formatChunk).join(''))) await drained(response)
     }
     response.end(DONE_EVENT)
   } catch (error) {
+    if (response.destroyed) return
     const requestId = more['x-request-id'] ?? response.getHeader('x-request-id')
     response.end(errorFrame(error, typeof requestId === 'string' ? requestId : undefined))
   } finally {
