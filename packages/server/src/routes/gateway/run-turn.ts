@@ -46,6 +46,8 @@ export async function runTurn(
   }
   const onForceClose = (): void => abort.abort(context.forceClose.reason)
   res.on('close', onClose)
+  // The client may have left while a large request was parsed.
+  if (res.destroyed) onClose()
   context.forceClose.addEventListener('abort', onForceClose)
   try {
     const turn = await take(user, parseTurnOptions(context, request, abort))

@@ -23,7 +23,9 @@ export function registerTranscriptionRoutes(app: FastifyInstance, context: AppCo
           const boundary = boundaryOf(request.headers['content-type'] ?? '')
           if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw bodyTooLarge()
           const upload = await Upload.open(request.body, { boundary, maxBytes })
-          reply.raw.once('close', () => void upload[Symbol.asyncDispose]().catch(() => undefined))
+          const closeUpload = (): void => void upload[Symbol.asyncDispose]().catch(() => undefined)
+          if (reply.raw.destroyed) closeUpload()
+          else reply.raw.once('close', closeUpload)
           return serveRelayed(await callUserEndpoint(user, createTranscriptionCall(upload), options))
         }),
     )

@@ -188,6 +188,33 @@ test(`${CLIENTS} clients that leave: what was sent is counted within 2 %, and no
   await until(async () => (await connections()) === 0)
 })
 
+test('a client that leaves while its large request is parsed leaves no call of a provider behind', async () => {
+  const text = 'x'.repeat(200)
+  const messages = Array.from({ length: 5_000 }, () => ({ role: 'user', content: text }))
+  plans.set('client 0', { endpoint: ENDPOINTS[0], phase: 'before the answer', deltas: 1, burst: 1 })
+  messages.push({ role: 'user', content: 'client 0' })
+  const body = JSON.stringify({ model: 'chat/m', stream: true, messages })
+  for (let wait = 0; wait < 8; wait++) {
+    const request = httpRequest(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      agent: false,
+      headers: { authorization: `Bearer ${gateway.key}`, 'content-type': 'application/json', 'x-purser-user': 'bob' },
+    })
+    request.on('error', () => undefined)
+    await new Promise<void>((resolve) => request.end(body, resolve))
+    await turnsOfLoop(wait * 5)
+    request.destroy()
+  }
+  await until(async () => (await connections()) === 0)
+  await turnsOfLoop(500)
+  assert.equal(openCalls, 0)
+  assert.ok(gateway.context.purser.runtime.active().every(({ inUse }) => inUse === 0))
+})
+
+async function turnsOfLoop(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
 function connections(): Promise<number> {
   return new Promise((resolve, reject) => {
     gateway.fastify.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)))
