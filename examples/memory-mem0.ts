@@ -7,6 +7,7 @@ await using purser = await openPurser({
   providers: { demo: { kind: 'demo' } },
   runtime: { defaults: { provider: 'demo', model: 'demo' } },
   context: {
+    budgetMs: 10_000, // the default, 1,500 ms, is for services that are nearer
     sections: {
       memories: {
         needs: 'query',

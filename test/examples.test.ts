@@ -19,6 +19,9 @@ const OUTPUTS: Readonly<Record<string, readonly RegExp[]>> = {
     /\(0 left\)/,
     /refused: daily_cap, resets at \d{4}-/,
   ],
+  'fastify.ts': [/^200 You said: "Hello from Fastify"$/m, /\{"application":"mine"\}/],
+  'express.ts': [/^200 You said: "Hello from Express"$/m, /\{"application":"mine"\}/],
+  'hono.ts': [/^200 text\/event-stream/, /\[DONE\]\s+200\s$/],
 }
 /** Needs a running gateway; the tests of the server run it. */
 const NEEDS_GATEWAY = ['openai-client.ts']

@@ -1,4 +1,5 @@
 export type { Authorize, Authorized } from './app/context.ts'
+export { type PurserPluginOptions, purserPlugin } from './app/fastify-plugin.ts'
 export type { CreateServerOptions } from './app/options.ts'
 export { createServer, type PurserServer } from './app/server.ts'
 export type { Identity, Role } from './auth/scopes.ts'

@@ -1,8 +1,16 @@
 import { type Effects, type Purser, PurserError } from 'purser'
-import { custom, isObject, type OptionSpecs, type SpecTable, text, validateAgainst } from 'purser/internal'
+import {
+  custom,
+  isObject,
+  type OptionSpec,
+  type OptionSpecs,
+  type SpecTable,
+  text,
+  validateAgainst,
+} from 'purser/internal'
 import type { EnvironmentKeys } from '../auth/environment-keys.ts'
 import type { ConfigFile } from '../config/schema.ts'
-import { isPrefix, SERVER_SPECS } from '../config/server-options.ts'
+import { isPrefix, SERVER_SPECS, type ServerOptionInput } from '../config/server-options.ts'
 import type { Authorize } from './context.ts'
 
 export interface CreateServerOptions {
@@ -10,6 +18,8 @@ export interface CreateServerOptions {
   readonly purser?: Purser | undefined
   /** The content of a configuration file; the server opens its own Purser and closes it. */
   readonly config?: ConfigFile | undefined
+  /** Options of the server itself, with `purser`; in a configuration they are `config.server`. */
+  readonly server?: ServerOptionInput | undefined
   /** Path in front of every route; overrides `config.server.prefix`. */
   readonly prefix?: string | undefined
   /** Authenticates a request before keys and sessions are tried. */
@@ -28,6 +38,7 @@ const SPECS: OptionSpecs<CreateServerOptions> = {
     isValid: (value) => isObject(value) && 'user' in value,
   }),
   config: custom(undefined, object),
+  server: SERVER_SPECS as unknown as OptionSpec<ServerOptionInput | undefined>,
   prefix: text<string | undefined>(undefined, { expected: SERVER_SPECS.prefix.expected, isValid: isPrefix }),
   authorize: custom(undefined, { expected: 'a function', isValid: (value) => typeof value === 'function' }),
   keys: custom(undefined, object),
@@ -37,7 +48,12 @@ const SPECS: OptionSpecs<CreateServerOptions> = {
 /** Throws `option_unknown` or `option_invalid` for the first option that is not valid. */
 export function validateServerOptions(options: unknown): asserts options is CreateServerOptions {
   validateAgainst(SPECS as unknown as SpecTable, options, 'createServer')
-  const { purser, config } = options as CreateServerOptions
+  const { purser, config, server } = options as CreateServerOptions
+  if (config !== undefined && server !== undefined) {
+    throw new PurserError('option_invalid', "createServer takes 'server' with 'purser' only.", {
+      hint: 'Set config.server instead.',
+    })
+  }
   if ((purser === undefined) !== (config === undefined)) return
   throw new PurserError('option_invalid', "createServer takes either 'purser' or 'config'.", {
     hint: "Example: createServer({ config: { store: 'memory:' } }), or createServer({ purser }) with your own.",

@@ -8,12 +8,13 @@ import { type EnvironmentKeys, requireStrongKeys } from '../auth/environment-key
 import { Limiter } from '../auth/limiter.ts'
 import { Sessions } from '../auth/sessions.ts'
 import { type Config, resolveConfig } from '../config/load.ts'
-import { SERVER_DEFAULTS } from '../config/server-options.ts'
+import { resolveServerOptions } from '../config/server-options.ts'
 import { OpenStreams } from '../http/open-streams.ts'
 import { createApp } from './app.ts'
 import { CONNECTION_TIMEOUTS, type ConnectionTimeouts } from './connection-limits.ts'
 import type { AppContext } from './context.ts'
 import { type CreateServerOptions, validateServerOptions } from './options.ts'
+import { findOwnUrl } from './own-url.ts'
 import { WebHandler } from './web-handler.ts'
 
 /** How often connections are checked while the server drains. */
@@ -22,9 +23,6 @@ const DRAIN_CHECK_MS = 50
 const CUT_GRACE_MS = 1_000
 /** For closing Purser after the drain has used up `server.shutdownMs`. */
 const MIN_PURSER_CLOSE_MS = 1_000
-
-/** Paths of the server, after the prefix. */
-const OWN_PATHS = /^\/(v1|api|deck|livez|readyz|metrics|openapi\.json)(\/|\?|$)/
 
 /** A server that can be mounted in another program as a web handler, as a Node handler or as a Fastify app. */
 export interface PurserServer {
@@ -100,12 +98,12 @@ function toPurserOptions(config: Config, effects: Effects): PurserOptions {
 
 function createContext(
   opened: Pick<AppContext, 'purser' | 'config' | 'effects' | 'timeouts'>,
-  { prefix, authorize, keys: environmentKeys }: CreateServerOptions,
+  { prefix, authorize, keys: environmentKeys, server }: CreateServerOptions,
 ): AppContext {
   const { purser, config, effects, timeouts } = opened
   const deps = { meta: getMeta(purser), effects }
   const keys = new ApiKeyStore(deps, environmentKeys)
-  const options = config?.server ?? SERVER_DEFAULTS
+  const options = config?.server ?? resolveServerOptions(server)
   return {
     streams: new OpenStreams(options),
     purser,
@@ -129,7 +127,7 @@ function assemble(app: FastifyInstance, context: AppContext, keys: EnvironmentKe
   return {
     context,
     fastify: app,
-    fetch: (request) => web.fetch(request),
+    fetch: (request) => web.fetch(request, context.options.prefix),
     async node(request, response, next) {
       const url = findOwnUrl(request, context.options.prefix)
       if (url !== undefined) request.url = url
@@ -181,18 +179,6 @@ async function close(app: FastifyInstance, web: WebHandler, context: AppContext)
   const ownsPurser = context.config !== undefined
   if (!ownsPurser) return
   await context.purser.close({ timeoutMs: Math.max(MIN_PURSER_CLOSE_MS, endsAt - effects.monotonic()) })
-}
-
-/** The URL under which this server knows the path. Express removes the path of a mount and keeps it in `originalUrl`. */
-function findOwnUrl(
-  { url = '/', originalUrl }: IncomingMessage & { readonly originalUrl?: string },
-  prefix: string,
-): string | undefined {
-  return [url, originalUrl].find((candidate) => candidate !== undefined && isOwnPath(candidate, prefix))
-}
-
-function isOwnPath(url: string, prefix: string): boolean {
-  return url.startsWith(prefix) && OWN_PATHS.test(url.slice(prefix.length))
 }
 
 /** Whether a host is reachable from this machine only. */

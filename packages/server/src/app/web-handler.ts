@@ -2,6 +2,7 @@ import { type IncomingMessage, type Server, request as sendRequest } from 'node:
 import { Readable } from 'node:stream'
 import type { Effects } from 'purser'
 import { MemorySocket } from './memory-socket.ts'
+import { restorePrefix } from './own-url.ts'
 
 /** Headers that belong to one connection and not to its messages. */
 const CONNECTION_HEADERS = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect', 'te', 'trailer']
@@ -21,11 +22,11 @@ export class WebHandler {
     this.#effects = effects
   }
 
-  /** Rejects with the reason of the request's signal. */
-  async fetch(request: Request): Promise<Response> {
+  /** Rejects with the reason of the request's signal. A host may have removed `prefix` from the path. */
+  async fetch(request: Request, prefix: string): Promise<Response> {
     const { signal } = request
     signal.throwIfAborted()
-    const message = await this.#send(request)
+    const message = await this.#send(request, prefix)
     const onAbort = (): void => void message.destroy(signal.reason)
     signal.addEventListener('abort', onAbort)
     message.once('close', () => signal.removeEventListener('abort', onAbort))
@@ -50,13 +51,13 @@ export class WebHandler {
     return client
   }
 
-  #send(request: Request): Promise<IncomingMessage> {
+  #send(request: Request, prefix: string): Promise<IncomingMessage> {
     const { method, signal, body } = request
     const url = new URL(request.url)
     return new Promise((resolve, reject) => {
       const call = sendRequest({
         method,
-        path: `${url.pathname}${url.search}`,
+        path: restorePrefix(`${url.pathname}${url.search}`, prefix),
         headers: { host: url.host, ...forwardHeaders(request.headers), ...framingOf(request) },
         createConnection: () => this.#connect(),
       })

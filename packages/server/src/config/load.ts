@@ -4,7 +4,7 @@ import { escapeEnv, expandEnv, PurserError, suggestion } from 'purser'
 import { isObject } from 'purser/internal'
 import { checkConfig } from './check.ts'
 import type { ConfigFile } from './schema.ts'
-import { SERVER_DEFAULTS, type ServerOptions } from './server-options.ts'
+import { resolveServerOptions, type ServerOptions } from './server-options.ts'
 import { DEFAULT_STORE, OTHER_VARIABLES, SETTINGS, type Setting } from './settings.ts'
 
 /** The effective configuration of a server. */
@@ -68,12 +68,11 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
 /** Adds the server's defaults to a checked configuration. */
 export function withDefaults(checked: ConfigFile): Config {
   const { $schema: _, server, store = DEFAULT_STORE, ...options } = checked
-  const present = Object.entries(server ?? {}).filter(([, value]) => value !== undefined)
   return {
     store,
     ...options,
     ...withDemoProvider(options),
-    server: { ...SERVER_DEFAULTS, ...(Object.fromEntries(present) as Partial<ServerOptions>) },
+    server: resolveServerOptions(server),
   }
 }
 

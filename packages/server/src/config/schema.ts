@@ -9,7 +9,7 @@ import {
   STORE_URL_FORMS,
 } from 'purser/internal'
 import { z } from 'zod'
-import { isHttpUrl, SERVER_SPECS, type ServerOptions } from './server-options.ts'
+import { isHttpUrl, SERVER_SPECS, type ServerOptionInput } from './server-options.ts'
 
 /** The content of a configuration file: the library's options and `server`. */
 export interface ConfigFile
@@ -21,7 +21,7 @@ export interface ConfigFile
   readonly context?: Some<PurserOptions['context']> | undefined
   readonly ledger?: Some<PurserOptions['ledger']> | undefined
   readonly answers?: Some<PurserOptions['answers']> | undefined
-  readonly server?: Some<ServerOptions> | undefined
+  readonly server?: ServerOptionInput | undefined
 }
 
 type Some<Options> = { readonly [Name in keyof NonNullable<Options>]?: NonNullable<Options>[Name] | undefined }

@@ -43,6 +43,9 @@ export interface KeepResponsesOption {
   readonly maxPerUser?: number
 }
 
+/** Server options as they are passed: what is absent or undefined has its default. */
+export type ServerOptionInput = { readonly [Name in keyof ServerOptions]?: ServerOptions[Name] | undefined }
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
 const milliseconds = (defaultMs: number): OptionSpecs<{ value: number }>['value'] => {
@@ -82,6 +85,12 @@ export const SERVER_SPECS: OptionSpecs<ServerOptions> = {
 }
 
 export const SERVER_DEFAULTS: ServerOptions = defaultsOf(SERVER_SPECS)
+
+/** Fills in the defaults of options that are absent or undefined. */
+export function resolveServerOptions(options: ServerOptionInput = {}): ServerOptions {
+  const present = Object.entries(options).filter(([, value]) => value !== undefined)
+  return { ...SERVER_DEFAULTS, ...(Object.fromEntries(present) as Partial<ServerOptions>) }
+}
 
 function isKeepResponses(value: unknown): boolean {
   if (!isObject(value)) return false

@@ -38,9 +38,10 @@ export function acceptJsonOnly(app: FastifyInstance, { options }: AppContext): v
   app.addContentTypeParser(types, (request: FastifyRequest, payload: Readable, done: Done) => {
     const encoding = request.headers['content-encoding'] ?? 'identity'
     if (encoding !== 'identity') throw unsupportedEncoding(encoding)
+    if (Number(request.headers['content-length'] ?? 0) > request.routeOptions.bodyLimit) throw bodyTooLarge()
     const { raw } = request
     const wasRead = raw.readableDidRead || raw.readableEnded
-    if (wasRead) parseSource(request, getBodyOfHost(raw), done)
+    if (wasRead) parseSource(request, getBodyOfHost(raw, request.routeOptions.bodyLimit), done)
     else readBytes(request, payload, { budget, onBytes: (bytes) => parseSource(request, bytes, done), onError: done })
   })
 }
@@ -73,9 +74,10 @@ export function rejectUnreadBodies(app: FastifyInstance): void {
 }
 
 /** The body that a parser of the host has read before `node()` was called, as Express leaves it: parsed, or as text. */
-function getBodyOfHost(request: IncomingMessage & { readonly body?: unknown }): unknown {
+function getBodyOfHost(request: IncomingMessage & { readonly body?: unknown }, limitBytes: number): unknown {
   const { body } = request
   if (typeof body === 'string' || Buffer.isBuffer(body)) {
+    if (Buffer.byteLength(body) > limitBytes) throw bodyTooLarge()
     const bytes = new BodyBytes(0)
     bytes.push(Buffer.from(body))
     new JsonCounter().push(bytes.own())
@@ -97,7 +99,6 @@ interface ReadBytesOptions {
 function readBytes(request: FastifyRequest, payload: Readable, { budget, onBytes, onError }: ReadBytesOptions): void {
   const { bodyLimit: limitBytes } = request.routeOptions
   const expectedBytes = Number(request.headers['content-length'] ?? 0)
-  if (expectedBytes > limitBytes) throw bodyTooLarge()
   const share = budget.open()
   request.bodyShare = share
   const counter = new JsonCounter()
