@@ -71,7 +71,7 @@ describe('navigation', { skip: noBrowser }, () => {
     await input.fill('risk hi')
     await page.getByRole('option', { name: 'Risk high' }).waitFor()
     await page.keyboard.press('Enter')
-    await page.getByLabel('Risk').and(page.locator('.select--active')).waitFor()
+    await page.getByRole('combobox', { name: 'Risk' }).and(page.locator('.select--active')).waitFor()
     assert.deepEqual(violations, [])
   })
 

@@ -42,7 +42,7 @@ describe('user page: events and notes', { skip: noBrowser }, () => {
     await page.getByLabel('New note').fill('Called back <b>today</b>')
     await page.getByRole('button', { name: 'Add note' }).click()
     await page.locator('.note__text', { hasText: 'Called back <b>today</b>' }).waitFor()
-    await page.locator('details.event', { hasText: 'note added' }).waitFor()
+    await page.locator('details.event', { hasText: 'Note' }).waitFor()
     await page.getByText('1 note', { exact: true }).waitFor()
     assert.deepEqual(violations, [])
   })
@@ -132,7 +132,7 @@ describe('user page: corrections, verification, export and erasure', { skip: noB
     await page.getByRole('textbox', { name: /Reason/ }).fill('Misread')
     await page.getByRole('dialog').getByRole('button', { name: 'Correct' }).click()
     await page.locator('details.event', { hasText: 'Correction' }).waitFor()
-    await page.locator('.user-header__status').getByText('low').waitFor()
+    await page.locator('.user-header .state-sentence').getByText('low').waitFor()
     assert.deepEqual(violations, [])
   })
 

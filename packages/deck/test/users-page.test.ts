@@ -55,6 +55,9 @@ describe('users page', { skip: noBrowser }, () => {
     await page.getByRole('searchbox').blur()
     await page.keyboard.press('j')
     await page.keyboard.press('Enter')
+    await page.getByRole('complementary', { name: 'Preview of linus' }).waitFor()
+    assert.deepEqual(await runAxe(page), [])
+    await page.keyboard.press('o')
     await page.getByRole('heading', { level: 1, name: 'linus' }).waitFor()
     await page.getByRole('meter', { name: 'Used of daily' }).waitFor()
     assert.equal(await page.getByRole('meter').getAttribute('aria-valuetext'), '2 of 5')
@@ -126,7 +129,7 @@ describe('user list', { skip: noBrowser }, () => {
       .waitFor()
     assert.deepEqual(await page.locator(USER_LINK).allTextContents(), order)
     await page.getByRole('button', { name: 'Show 1 new user' }).click()
-    await page.locator('tbody tr').first().getByText(last).waitFor()
+    await page.locator('[data-index="0"]').getByText(last).waitFor()
     assert.equal(await page.locator(USER_LINK).nth(1).textContent(), 'newcomer')
     assert.deepEqual(violations, [])
   })
@@ -156,21 +159,96 @@ describe('user list', { skip: noBrowser }, () => {
     await names.first().getByText(second, { exact: true }).waitFor()
   })
 
-  it('has its filters, order and page in the URL', async () => {
+  it('has its filters, order and preview in the URL', async () => {
     const { page } = await harness.openDeck()
-    const firstPage = page.getByRole('button', { name: 'First page' })
-    await page.getByLabel('Risk').selectOption('low')
+    await page.getByRole('combobox', { name: 'Risk' }).selectOption('low')
     await page.getByLabel('Order').selectOption('Id')
-    await page.getByRole('button', { name: 'Next' }).click()
-    await firstPage.and(page.locator(':enabled')).waitFor()
+    await page.locator('[data-index="2"] .user-table__link').focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('complementary').waitFor()
     const shown = await page.locator(USER_LINK).allTextContents()
     const location = page.url().slice(harness.url.length)
     assert.match(location, /riskLevel=low/)
 
     const { page: copy } = await harness.openDeck(location)
-    await copy.locator(USER_LINK).first().waitFor()
+    await copy.getByRole('complementary').waitFor()
     assert.deepEqual(await copy.locator(USER_LINK).allTextContents(), shown)
-    await page.goBack()
-    await firstPage.and(page.locator(':disabled')).waitFor()
+    await copy.keyboard.press('Escape')
+    await copy.getByRole('complementary').waitFor({ state: 'detached' })
+  })
+})
+
+describe('a long user list', { skip: noBrowser }, () => {
+  let harness: MockHarness
+
+  before(async () => {
+    harness = await openMockHarness({ users: 3_000 })
+  })
+  after(() => harness?.[Symbol.asyncDispose]())
+
+  it('has a few rows of all, wherever it is scrolled to, and J continues from there', async () => {
+    const { page, violations } = await harness.openDeck('#/users?orderBy=id&order=asc')
+    await page.getByText('3,000 users').waitFor()
+    const table = page.getByRole('table', { name: 'Users' })
+    assert.equal(await table.getAttribute('aria-rowcount'), '3001')
+    await page.locator('[data-index="0"] .user-table__link').waitFor()
+    assert.ok((await page.locator('.user-table__link').count()) < 80)
+    await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight))
+    await page.locator('[data-index="2999"] .user-table__link').waitFor()
+    await page.getByText('3,000 of 3,000').waitFor()
+    await page.evaluate(() => window.scrollTo(0, 0))
+    await page.locator('[data-index="0"] .user-table__link').focus()
+    // Over the end of the first page of the API.
+    for (let step = 0; step < 105; step++) await page.keyboard.press('j')
+    await page.locator('[data-index="105"] .user-table__link:focus').waitFor()
+    assert.deepEqual(violations, [])
+  })
+
+  it('shows how many users match before it changes all of them', async () => {
+    const { page, violations } = await harness.openDeck('#/users?q=marie')
+    const matching = [...harness.store.users.keys()].filter((id) => id.includes('marie'))
+    await page.getByRole('button', { name: 'Change all…' }).click()
+    await page.getByText(`${matching.length} users`, { exact: true }).waitFor()
+    assert.deepEqual(await runAxe(page), [])
+    await page.getByRole('textbox', { name: 'Reason' }).fill('Shared account')
+    await page.getByRole('button', { name: `Change ${matching.length} users` }).click()
+    await page.getByText(`${matching.length} users changed.`).waitFor()
+    assert.ok(matching.every((id) => harness.store.users.get(id)?.bond.blocked?.reason === 'Shared account'))
+    const others = [...harness.store.users.values()].filter(({ bond }) => !bond.user.includes('marie'))
+    assert.ok(others.every(({ bond }) => bond.blocked?.reason !== 'Shared account'))
+    assert.deepEqual(violations, [])
+  })
+
+  it('shows chosen columns and saved views, also after a reload', async () => {
+    const { page } = await harness.openDeck('#/users?phase=steady')
+    await page.getByRole('button', { name: 'Columns' }).click()
+    await page.getByLabel('First seen').check()
+    await page.keyboard.press('Escape')
+    await page.getByRole('columnheader', { name: 'First seen' }).waitFor()
+    await page.getByRole('button', { name: 'Views' }).click()
+    assert.deepEqual(await runAxe(page), [])
+    await page.getByLabel('Name of the view').fill('Steady ones')
+    await page.keyboard.press('Enter')
+    await page.reload()
+    await page.goto(`${harness.url}#/users`)
+    await page.getByRole('columnheader', { name: 'First seen' }).waitFor()
+    await page.getByRole('button', { name: 'Views' }).click()
+    await page.getByRole('link', { name: 'Steady ones' }).click()
+    await page.getByRole('combobox', { name: 'Phase' }).and(page.locator('.select--active')).waitFor()
+  })
+
+  it('saves the shown rows as CSV', async () => {
+    const { page } = await harness.openDeck('#/users?orderBy=id&order=asc')
+    await page.locator(USER_LINK).first().waitFor()
+    await page.getByRole('button', { name: 'Export' }).click()
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Shown rows as CSV' }).click(),
+    ])
+    const stream = await download.createReadStream()
+    const text = (await stream.toArray()).join('')
+    const [head, first] = text.split('\r\n')
+    assert.match(head ?? '', /^user,blocked,risk,phase/)
+    assert.equal(first?.split(',')[0], await page.locator(USER_LINK).first().textContent())
   })
 })

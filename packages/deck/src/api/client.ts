@@ -35,7 +35,7 @@ type WithParams<Path> = [ParamNames<Path>] extends [never]
   : { readonly params: Readonly<Record<ParamNames<Path>, string>> }
 
 /** A query; numbers are written as text, and '' is left out like undefined. */
-type QueryOf<Name extends RouteName> = {
+export type QueryOf<Name extends RouteName> = {
   readonly [Field in keyof Routes[Name]['query']]?: Routes[Name]['query'][Field] | number | ''
 }
 

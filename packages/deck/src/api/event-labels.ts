@@ -50,3 +50,11 @@ function toSentenceCase(name: string): string {
   const words = name.replaceAll(/[_-]+/g, ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
+
+/** What an event says beside its name: its detail, without what the name says already. */
+export function detailOf(event: Pick<Event, 'type' | 'data' | 'detail'>): string {
+  const name = labelOf(event).name.toLowerCase()
+  const detail = event.detail.replaceAll('->', '→').replace(/^(?:risk|phase): /, '')
+  const repeated = [name, `${name} added`, `${name}ed`]
+  return repeated.includes(detail.toLowerCase()) ? '' : detail
+}

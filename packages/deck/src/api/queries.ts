@@ -5,8 +5,9 @@ import {
   queryOptions,
   useQuery,
 } from '@tanstack/react-query'
+import { now } from '../browser/effects.ts'
 import type { UserSearch } from '../browser/location.ts'
-import { callApi } from './client.ts'
+import { callApi, type QueryOf } from './client.ts'
 import { buildVocabulary, type Vocabulary } from './vocabulary.ts'
 import type { Event, Session } from './wire.ts'
 
@@ -14,7 +15,7 @@ import type { Event, Session } from './wire.ts'
 const EVENT_PAGE_SIZE = 100
 
 /** Users in one page of the list. */
-const USER_PAGE_SIZE = 50
+export const USER_PAGE_SIZE = 100
 
 interface EventPage {
   readonly data: readonly Event[]
@@ -39,15 +40,63 @@ export function useVocabulary(): Vocabulary {
   return buildVocabulary(useQuery(overviewQuery).data)
 }
 
-export function usersQuery(search: UserSearch, limit: number = USER_PAGE_SIZE) {
+/** From this used part of the cap on, a user is near the cap. */
+const NEAR_CAP = 0.8
+const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+
+/** For each activity, the field of the API and how long before now its instant is. */
+const ACTIVITIES: Readonly<Record<string, { readonly field: 'seenSince' | 'seenBefore'; readonly ageMs: number }>> = {
+  now: { field: 'seenSince', ageMs: 5 * MINUTE_MS },
+  today: { field: 'seenSince', ageMs: DAY_MS },
+  '7d': { field: 'seenBefore', ageMs: 7 * DAY_MS },
+  '30d': { field: 'seenBefore', ageMs: 30 * DAY_MS },
+}
+
+/** The query of the API for a search. Instants are whole minutes, so that equal searches have equal addresses. */
+export function userListParams(search: UserSearch): QueryOf<'GET /api/users'> {
+  const { nearCap, blocked, activity, ...fields } = search
+  const seen = ACTIVITIES[activity]
+  const minute = Math.floor(now() / MINUTE_MS) * MINUTE_MS
+  return {
+    ...fields,
+    ...(nearCap === 'true' ? { capUsed: NEAR_CAP } : {}),
+    ...(blocked === 'true' ? { blocked: 'true' } : {}),
+    ...(seen === undefined ? {} : { [seen.field]: new Date(minute - seen.ageMs).toISOString() }),
+  }
+}
+
+/** One page of the list; pages are numbered from 0. */
+export function usersQuery(search: UserSearch, page = 0, limit: number = USER_PAGE_SIZE) {
   return queryOptions({
-    queryKey: ['users', search, limit],
+    queryKey: ['users', search, limit, page],
     queryFn: ({ signal }) =>
-      callApi('GET /api/users', {
-        query: { ...search, limit, blocked: search.blocked === 'true' ? 'true' : undefined },
+      callApi('GET /api/users', { query: { ...userListParams(search), limit, offset: page * limit }, signal }),
+  })
+}
+
+/** The number of users that match. */
+export function userCountQuery(search: UserSearch) {
+  return queryOptions({
+    queryKey: ['users', search, 'total'],
+    queryFn: async ({ signal }) =>
+      (await callApi('GET /api/users', { query: { ...userListParams(search), limit: 1, total: 'true' }, signal }))
+        .total ?? 0,
+    placeholderData: keepPreviousData,
+  })
+}
+
+/** The last change of the risk level. */
+export function riskChangeQuery(user: string) {
+  return queryOptions({
+    queryKey: ['user', user, 'events', 'risk_change', 1],
+    queryFn: ({ signal }) =>
+      callApi('GET /api/users/{id}/events', {
+        params: { id: user },
+        query: { limit: 1, types: 'risk_change' },
         signal,
       }),
-    placeholderData: keepPreviousData,
+    staleTime: Number.POSITIVE_INFINITY,
   })
 }
 

@@ -50,18 +50,34 @@ export function userPath(user: string): string {
   return `/users/${encodeURIComponent(user)}`
 }
 
-/** Filters, order and page of the user list, under the same names as in the API; '' if not set. */
+/** Filters and order of the user list, as in the URL; '' if not set. */
 export interface UserSearch {
+  /** Part of the id. */
   readonly q: string
   readonly phase: string
   readonly riskLevel: string
+  readonly plan: string
+  /** 'true': only blocked users. */
   readonly blocked: string
+  /** 'true': only users who have used most of their cap. */
+  readonly nearCap: string
+  /** 'now', 'today', or how long users were not seen: '7d', '30d'. */
+  readonly activity: string
   readonly orderBy: string
   readonly order: string
-  readonly cursor: string
 }
 
-const SEARCH_FIELDS = ['q', 'phase', 'riskLevel', 'blocked', 'orderBy', 'order', 'cursor'] as const
+export const SEARCH_FIELDS = [
+  'q',
+  'phase',
+  'riskLevel',
+  'plan',
+  'blocked',
+  'nearCap',
+  'activity',
+  'orderBy',
+  'order',
+] as const satisfies readonly (keyof UserSearch)[]
 
 /** Path of the user list with these fields set and no others. */
 export function usersPath(search: Partial<UserSearch>): string {

@@ -7,10 +7,19 @@ export interface Preferences {
   readonly zone: 'mine' | 'utc' | 'user'
   /** Whether single-key shortcuts (J, K, /, ?) are enabled; WCAG 2.1.4 requires a way to turn them off. */
   readonly singleKeys: boolean
+  /** Ids of the columns of the user list; null: the default ones. */
+  readonly columns: readonly string[] | null
+  /** Views of the user list, as paths. */
+  readonly views: readonly SavedView[]
+}
+
+export interface SavedView {
+  readonly name: string
+  readonly path: string
 }
 
 const STORAGE_KEY = 'purser.deck'
-const DEFAULTS: Preferences = { theme: 'system', zone: 'mine', singleKeys: true }
+const DEFAULTS: Preferences = { theme: 'system', zone: 'mine', singleKeys: true, columns: null, views: [] }
 
 let current = load()
 const listeners = new Set<() => void>()

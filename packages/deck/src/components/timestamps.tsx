@@ -1,6 +1,12 @@
 import type { ReactElement } from 'react'
 import { useNow, useZone } from '../time/clock.ts'
-import { formatDuration, formatInstant, formatNearInstant, formatRelative } from '../time/format-time.ts'
+import {
+  formatCoarseDuration,
+  formatDuration,
+  formatInstant,
+  formatNearInstant,
+  formatRelative,
+} from '../time/format-time.ts'
 
 /** An instant relative to now; the exact time is its title. */
 export function RelativeTime({ at, zone }: { at: string | null | undefined; zone?: string | null }): ReactElement {
@@ -19,13 +25,15 @@ export function AbsoluteTime({ at, zone }: { at: string; zone?: string | null })
   return <time dateTime={at}>{formatInstant(at, useZone(zone))}</time>
 }
 
-/** The time that has passed since an instant; the instant is its title. */
-export function ElapsedTime({ since, zone }: { since: string; zone?: string | null }): ReactElement {
+/** The time that has passed since an instant, in one unit where it is `coarse`; the instant is its title. */
+export function ElapsedTime(props: { since: string; zone?: string | null; coarse?: boolean }): ReactElement {
+  const { since, zone } = props
+  const format = props.coarse === true ? formatCoarseDuration : formatDuration
   const now = useNow()
   const shownZone = useZone(zone)
   return (
     <time dateTime={since} title={`since ${formatInstant(since, shownZone)}`}>
-      {formatDuration(Math.max(0, now - Date.parse(since)))}
+      {format(Math.max(0, now - Date.parse(since)))}
     </time>
   )
 }

@@ -11,7 +11,11 @@ export function useSession(): Session {
   return useContext(SessionContext)
 }
 
+export function isAtLeast(role: Role, required: Role): boolean {
+  return RANKS[role] >= RANKS[required]
+}
+
 /** Whether the signed-in role includes `role`. Only hides controls: the server checks every request. */
 export function useCan(role: Role): boolean {
-  return RANKS[useSession().role] >= RANKS[role]
+  return isAtLeast(useSession().role, role)
 }

@@ -5,11 +5,14 @@ import { Button } from '../components/button.tsx'
 import { Dialog } from '../components/dialog.tsx'
 
 const SHORTCUTS = [
-  [`${COMMAND_KEY} K`, 'Go to a user or a page'],
+  [`${COMMAND_KEY} K`, 'Find a user, a page or an action'],
   ['/', 'Search users'],
   ['J', 'Next user or event'],
   ['K', 'Previous user or event'],
-  ['Enter', 'Open'],
+  ['Enter', 'Show the user beside the list; open the event'],
+  ['O', 'Open the page of the user beside the list'],
+  ['B', 'Block or unblock the user'],
+  ['C', 'Set the cap of the user'],
   ['U', 'Back to all users'],
   ['?', 'Show this list'],
   ['Esc', 'Close'],

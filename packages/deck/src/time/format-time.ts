@@ -79,6 +79,11 @@ export function formatDuration(ms: number): string {
   return pluralize(Math.round(ms / DAY_MS), 'day')
 }
 
+/** `45 s`, `12 min`, `3 h`, `6 days`: one unit, for lists. */
+export function formatCoarseDuration(ms: number): string {
+  return ms >= HOUR_MS && ms < DAY_MS ? `${Math.floor(ms / HOUR_MS)} h` : formatDuration(ms)
+}
+
 const INSTANT = /\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z/g
 
 /** The instants in a text of the server, written like all others. */

@@ -99,16 +99,17 @@ function buildOverview({ users, now }: MockStore): unknown {
 
 function listUsers({ users }: MockStore, search: URLSearchParams): MockResponse {
   const limit = Number(search.get('limit') ?? 50)
-  const start = Number(search.get('cursor') ?? 0)
+  const start = Number(search.get('offset') ?? search.get('cursor') ?? 0)
   const matches = (name: string, value: unknown): boolean => !search.has(name) || search.get(name) === String(value)
   const direction = search.get('order') === 'desc' ? -1 : 1
   const bonds = [...users.values()]
     .map(({ bond }) => bond)
     .filter((bond) => matches('phase', bond.phase) && matches('riskLevel', bond.riskLevel))
-    .filter((bond) => matches('blocked', bond.blocked !== null) && bond.user.startsWith(search.get('q') ?? ''))
+    .filter((bond) => matches('blocked', bond.blocked !== null) && bond.user.includes(search.get('q') ?? ''))
     .sort((a, b) => compareBonds(a, b, search.get('orderBy') ?? 'id') * direction)
   const end = start + limit
-  return list(bonds.slice(start, end), end < bonds.length ? String(end) : null)
+  const cursor = end < bonds.length ? String(end) : null
+  return ok({ data: bonds.slice(start, end), cursor, total: bonds.length })
 }
 
 function compareBonds(a: Bond, b: Bond, orderBy: string): number {
@@ -167,7 +168,9 @@ function readUser({ bond, events, notes }: MockUser, part: string | undefined, s
       return ok(bond)
     case 'events': {
       const before = Number(search.get('before') ?? Number.POSITIVE_INFINITY)
-      return list(events.filter(({ sequence }) => sequence < before).slice(0, Number(search.get('limit') ?? 50)))
+      const types = search.get('types')?.split(',')
+      const matching = events.filter(({ sequence, type }) => sequence < before && (types?.includes(type) ?? true))
+      return list(matching.slice(0, Number(search.get('limit') ?? 50)))
     }
     case 'notes':
       return list(notes)

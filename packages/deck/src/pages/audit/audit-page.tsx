@@ -3,7 +3,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { Link } from 'wouter'
 import { apiUrl } from '../../api/client.ts'
-import { labelOf } from '../../api/event-labels.ts'
+import { detailOf, labelOf } from '../../api/event-labels.ts'
 import { type AuditFilter, auditQuery } from '../../api/queries.ts'
 import type { Event } from '../../api/wire.ts'
 import { userPath } from '../../browser/location.ts'
@@ -121,7 +121,7 @@ function NoEvents({ isFiltered }: { isFiltered: boolean }): ReactElement {
 function AuditRow({ event }: { event: Event }): ReactElement {
   const zone = useZone()
   const { name } = labelOf(event)
-  const detail = formatInstantsIn(event.detail.replaceAll('->', '→'), zone)
+  const detail = formatInstantsIn(detailOf(event), zone)
   return (
     <tr>
       <td className="audit-page__when">
@@ -132,7 +132,7 @@ function AuditRow({ event }: { event: Event }): ReactElement {
       </th>
       <td>
         <span className="audit-page__action">{name}</span>
-        {detail.toLowerCase() !== name.toLowerCase() && <span className="muted"> {detail}</span>}
+        {detail !== '' && <span className="muted"> {detail}</span>}
       </td>
       <td>
         {event.user === '' ? (

@@ -1,6 +1,6 @@
 import './event-list.css'
 import { type ReactElement, useEffect, useRef } from 'react'
-import { EVENT_FILTERS, labelOf } from '../../api/event-labels.ts'
+import { detailOf, EVENT_FILTERS, labelOf } from '../../api/event-labels.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Event } from '../../api/wire.ts'
 import { moveFocus, useShortcuts } from '../../browser/keyboard.ts'
@@ -138,7 +138,7 @@ function EventDetail(props: { event: Event; zone: Zone; vocabulary: Vocabulary }
   const isPhase = event.type === 'phase_transition'
   const isChange = isPhase || event.type === 'risk_change'
   if (!isChange || typeof from !== 'string' || typeof to !== 'string') {
-    return <>{formatInstantsIn(event.detail.replaceAll('->', '→'), zone)}</>
+    return <>{formatInstantsIn(detailOf(event), zone)}</>
   }
   const renderTag = (value: string): ReactElement =>
     isPhase ? <PhaseTag phase={value} vocabulary={vocabulary} /> : <RiskTag level={value} vocabulary={vocabulary} />

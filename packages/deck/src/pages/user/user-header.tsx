@@ -1,17 +1,18 @@
 import './user-header.css'
-import { type ReactElement, useId, useState } from 'react'
+import { type ReactElement, useId } from 'react'
 import { Link } from 'wouter'
 import { apiUrl } from '../../api/client.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Bond } from '../../api/wire.ts'
 import { useShortcuts } from '../../browser/keyboard.ts'
+import { useSearchParam } from '../../browser/use-search-param.ts'
 import { Button } from '../../components/button.tsx'
 import { Callout } from '../../components/callout.tsx'
 import { CopyButton } from '../../components/copy-button.tsx'
 import { Popover } from '../../components/popover.tsx'
-import { BlockedTag, PhaseTag, RiskTag } from '../../components/tags.tsx'
-import { AbsoluteTime, ElapsedTime, RelativeTime } from '../../components/timestamps.tsx'
-import { formatInteger } from '../../format-number.ts'
+import { StateSentence } from '../../components/state-sentence.tsx'
+import { BlockedTag } from '../../components/tags.tsx'
+import { AbsoluteTime, RelativeTime } from '../../components/timestamps.tsx'
 import { useCan } from '../../layout/session.ts'
 import { useForgetAnswers, useInvalidateContext, useVerifyLog } from './use-user-mutations.ts'
 import {
@@ -29,8 +30,10 @@ type DialogName = 'cap' | 'block' | 'unblock' | 'correct' | 'zone' | 'evict' | '
 /** Id and state of a user in one sentence, and the actions. */
 export function UserHeader(props: { bond: Bond; vocabulary: Vocabulary; riskSince: string | null }): ReactElement {
   const { bond, vocabulary } = props
-  const [dialog, setDialog] = useState<DialogName | null>(null)
-  const dialogProps = { bond, close: () => setDialog(null) }
+  // In the address, so that the command palette can open a dialog.
+  const [dialog, setDialog] = useSearchParam('do')
+  const isAllowed = useCan(dialog === 'erase' ? 'admin' : 'operator')
+  const dialogProps = { bond, close: () => setDialog('') }
   return (
     <header className="user-header">
       <nav aria-label="Breadcrumb" className="user-header__breadcrumb">
@@ -48,41 +51,31 @@ export function UserHeader(props: { bond: Bond; vocabulary: Vocabulary; riskSinc
       <StateSentence {...props} />
       <Actions bond={bond} openDialog={setDialog} />
       {bond.blocked !== null && <BlockCallout block={bond.blocked} timeZone={bond.timeZone} />}
-      {dialog === 'cap' && <CapDialog {...dialogProps} />}
-      {dialog === 'block' && <BlockDialog {...dialogProps} />}
-      {dialog === 'unblock' && <UnblockDialog {...dialogProps} />}
-      {dialog === 'correct' && <CorrectDialog {...dialogProps} vocabulary={vocabulary} />}
-      {dialog === 'zone' && <TimeZoneDialog {...dialogProps} />}
-      {dialog === 'evict' && <EvictDialog {...dialogProps} />}
-      {dialog === 'erase' && <EraseDialog {...dialogProps} />}
+      {isAllowed && <UserDialog name={dialog} {...dialogProps} vocabulary={vocabulary} />}
     </header>
   )
 }
 
-/** `riskSince`: when the risk level last changed; null if that is not known. */
-function StateSentence(props: { bond: Bond; vocabulary: Vocabulary; riskSince: string | null }): ReactElement {
-  const { bond, vocabulary, riskSince } = props
-  const zone = bond.timeZone
-  const turns = `${formatInteger(bond.dailyCount)}${bond.dailyCap === 0 ? '' : ` of ${formatInteger(bond.dailyCap)}`}`
-  return (
-    <p className="user-header__status">
-      <RiskTag level={bond.riskLevel} vocabulary={vocabulary} /> risk
-      {riskSince !== null && (
-        <>
-          {' '}
-          for <ElapsedTime since={riskSince} zone={zone} />
-        </>
-      )}
-      , in <PhaseTag phase={bond.phase} vocabulary={vocabulary} />
-      {bond.phaseEnteredAt !== null && (
-        <>
-          {' '}
-          for <ElapsedTime since={bond.phaseEnteredAt} zone={zone} />
-        </>
-      )}
-      ; {turns} messages today, last seen <RelativeTime at={bond.lastSeenAt} zone={zone} />.
-    </p>
-  )
+function UserDialog(props: { name: string; bond: Bond; vocabulary: Vocabulary; close(): void }): ReactElement | null {
+  const { name, vocabulary, ...dialogProps } = props
+  switch (name) {
+    case 'cap':
+      return <CapDialog {...dialogProps} />
+    case 'block':
+      return <BlockDialog {...dialogProps} />
+    case 'unblock':
+      return <UnblockDialog {...dialogProps} />
+    case 'correct':
+      return <CorrectDialog {...dialogProps} vocabulary={vocabulary} />
+    case 'zone':
+      return <TimeZoneDialog {...dialogProps} />
+    case 'evict':
+      return <EvictDialog {...dialogProps} />
+    case 'erase':
+      return <EraseDialog {...dialogProps} />
+    default:
+      return null
+  }
 }
 
 function BlockCallout(props: { block: NonNullable<Bond['blocked']>; timeZone: string }): ReactElement {

@@ -1,15 +1,23 @@
 import './toolbar.css'
-import { type ReactElement, type RefObject, useEffect, useRef, useState } from 'react'
+import { useQuery } from '@tanstack/react-query'
+import type { ReactElement, RefObject } from 'react'
+import { plansQuery } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
-import { setTimer } from '../../browser/effects.ts'
 import type { UserSearch } from '../../browser/location.ts'
 import { Checkbox } from '../../components/checkbox.tsx'
+import { DelayedInput } from '../../components/delayed-input.tsx'
 import { LabeledSelect, Select } from '../../components/select.tsx'
 import { ORDERS } from './user-search.ts'
 
-const TYPING_DELAY_MS = 200
-
 const ORDER_OPTIONS = ORDERS.map(({ orderBy, order, name }) => [`${orderBy} ${order}`, name] as const)
+
+const ACTIVITIES = [
+  ['', 'Any activity'],
+  ['now', 'Active now'],
+  ['today', 'Active today'],
+  ['7d', 'Not for 7 days'],
+  ['30d', 'Not for 30 days'],
+] as const
 
 /** Filters and order of the user list. */
 export function Toolbar(props: {
@@ -19,22 +27,33 @@ export function Toolbar(props: {
   inputRef: RefObject<HTMLInputElement | null>
 }): ReactElement {
   const { search, change, vocabulary } = props
+  const plans = useQuery(plansQuery).data?.data.map(({ name }) => name) ?? []
+  const filter = (label: string, field: 'phase' | 'riskLevel' | 'plan', values: readonly string[]): ReactElement => (
+    <Filter
+      label={label}
+      value={search[field]}
+      values={values}
+      change={(value) => change({ [field]: value } as Partial<UserSearch>)}
+    />
+  )
   return (
     <search className="toolbar">
       <IdSearch value={search.q} change={(q) => change({ q })} inputRef={props.inputRef} />
-      <Filter
-        label="Phase"
-        anyLabel="Any phase"
-        value={search.phase}
-        values={vocabulary.phases}
-        change={(phase) => change({ phase })}
+      {filter('Risk', 'riskLevel', vocabulary.riskLevels)}
+      {filter('Phase', 'phase', vocabulary.phases)}
+      {plans.length > 0 && filter('Plan', 'plan', plans)}
+      <Select
+        aria-label="Activity"
+        value={search.activity}
+        options={ACTIVITIES}
+        isActive={search.activity !== ''}
+        onChange={(activity) => change({ activity })}
       />
-      <Filter
-        label="Risk"
-        anyLabel="Any risk"
-        value={search.riskLevel}
-        values={vocabulary.riskLevels}
-        change={(riskLevel) => change({ riskLevel })}
+      <Checkbox
+        label="Near the cap"
+        boxed
+        checked={search.nearCap === 'true'}
+        onChange={(checked) => change({ nearCap: checked ? 'true' : '' })}
       />
       <Checkbox
         label="Blocked"
@@ -59,51 +78,38 @@ export function Toolbar(props: {
 /** A select for one filter; a value from the URL that is not in use is offered as well. */
 function Filter(props: {
   label: string
-  anyLabel: string
   value: string
   values: readonly string[]
   change(value: string): void
 }): ReactElement {
-  const { value, values } = props
+  const { label, value, values } = props
   const known = value === '' || values.includes(value) ? values : [...values, value]
   return (
     <Select
-      aria-label={props.label}
+      aria-label={label}
       value={value}
-      options={[['', props.anyLabel], ...known.map((name) => [name, name] as const)]}
+      options={[['', `Any ${label.toLowerCase()}`], ...known.map((name) => [name, name] as const)]}
       isActive={value !== ''}
       onChange={props.change}
     />
   )
 }
 
-/** Searches by the start of the id; the list follows 200 ms after the last letter. */
+/** Searches by a part of the id. */
 function IdSearch(props: {
   value: string
   change(value: string): void
   inputRef: RefObject<HTMLInputElement | null>
 }): ReactElement {
-  const [text, setText] = useState(props.value)
-  const cancelTimer = useRef<() => void>(undefined)
-  useEffect(() => setText(props.value), [props.value])
-  useEffect(() => () => cancelTimer.current?.(), [])
   return (
     <div className="id-search">
-      <input
-        ref={props.inputRef}
+      <DelayedInput
+        inputRef={props.inputRef}
         className="id-search__input"
-        type="search"
-        aria-label="Search users by the start of the id"
+        label="Search users by a part of the id"
         placeholder="Search by id"
-        value={text}
-        autoComplete="off"
-        spellCheck="false"
-        onInput={(event) => {
-          const next = event.currentTarget.value
-          setText(next)
-          cancelTimer.current?.()
-          cancelTimer.current = setTimer(() => props.change(next), TYPING_DELAY_MS)
-        }}
+        value={props.value}
+        onChange={props.change}
       />
       <span className="id-search__key" aria-hidden="true">
         <kbd>/</kbd>

@@ -1,6 +1,6 @@
 import { useCallback } from 'react'
 import { useSearchParams } from 'wouter'
-import type { UserSearch } from '../../browser/location.ts'
+import { SEARCH_FIELDS, type UserSearch } from '../../browser/location.ts'
 
 export const ORDERS = [
   { orderBy: 'lastSeenAt', order: 'desc', name: 'Last seen' },
@@ -10,26 +10,28 @@ export const ORDERS = [
   { orderBy: 'id', order: 'asc', name: 'Id' },
 ] as const
 
-/** Filters, order and page of the list, stored in the URL: a copied address shows the same list. */
+export const NO_FILTERS: Partial<UserSearch> = {
+  q: '',
+  phase: '',
+  riskLevel: '',
+  plan: '',
+  blocked: '',
+  nearCap: '',
+  activity: '',
+}
+
+/** Filters and order of the list, stored in the URL: a copied address shows the same list. */
 export function useUserSearch(): [search: UserSearch, change: (fields: Partial<UserSearch>) => void] {
   const [params, setParams] = useSearchParams()
-  const search: UserSearch = {
-    q: params.get('q') ?? '',
-    phase: params.get('phase') ?? '',
-    riskLevel: params.get('riskLevel') ?? '',
-    blocked: params.get('blocked') ?? '',
-    orderBy: params.get('orderBy') ?? ORDERS[0].orderBy,
-    order: params.get('order') ?? ORDERS[0].order,
-    cursor: params.get('cursor') ?? '',
-  }
+  const values = Object.fromEntries(SEARCH_FIELDS.map((name) => [name, params.get(name) ?? '']))
+  const order = { orderBy: ORDERS[0].orderBy, order: ORDERS[0].order }
+  const search = { ...(values as unknown as UserSearch), ...(values.orderBy === '' ? order : {}) }
   const change = useCallback(
     (fields: Partial<UserSearch>) => {
       const isTyping = 'q' in fields
       setParams(
         (before) => {
           const next = new URLSearchParams(before)
-          // Another filter or order starts on the first page.
-          if (!('cursor' in fields)) next.delete('cursor')
           for (const [name, value] of Object.entries(fields)) {
             if (value === '' || value === undefined) next.delete(name)
             else next.set(name, value)
@@ -46,5 +48,5 @@ export function useUserSearch(): [search: UserSearch, change: (fields: Partial<U
 
 /** Whether any filter is set. */
 export function isFiltered(search: UserSearch): boolean {
-  return search.q !== '' || search.phase !== '' || search.riskLevel !== '' || search.blocked !== ''
+  return (Object.keys(NO_FILTERS) as (keyof UserSearch)[]).some((name) => search[name] !== '')
 }

@@ -1,114 +1,229 @@
-// biome-ignore-all lint/a11y/noRedundantRoles: on a narrow page the rows are laid out as blocks, and a table that is not displayed as one loses its implicit roles
+// biome-ignore-all lint/a11y/useSemanticElements: the rows are positioned one by one, which the elements of a table cannot be
+// biome-ignore-all lint/a11y/useFocusableInteractive: the focus is on the link of each row
 import './user-table.css'
-import type { ReactElement, RefObject } from 'react'
+import { useWindowVirtualizer } from '@tanstack/react-virtual'
+import {
+  type KeyboardEvent,
+  type ReactElement,
+  type RefObject,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from 'react'
 import { Link } from 'wouter'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Bond } from '../../api/wire.ts'
+import { useShortcuts } from '../../browser/keyboard.ts'
 import { type UserSearch, userPath, usersPath } from '../../browser/location.ts'
-import { CapUsage } from '../../components/limit-usage.tsx'
-import { BlockedTag, PhaseTag, RiskTag } from '../../components/tags.tsx'
-import { RelativeTime } from '../../components/timestamps.tsx'
+import { useIsNarrow } from '../../browser/use-is-narrow.ts'
+import { BlockedTag } from '../../components/tags.tsx'
+import { formatInteger } from '../../format-number.ts'
+import type { UserColumn } from './columns.tsx'
 
-interface Column {
-  readonly name: string
-  readonly className: string
-  /** Present on columns that can be sorted. */
-  readonly orderBy?: string
-  /** Order of the first click. */
-  readonly order?: 'asc' | 'desc'
+const ROW_HEIGHT_PX = 44
+const NARROW_ROW_HEIGHT_PX = 68
+const OVERSCAN_ROWS = 12
+
+export interface UserTableProps {
+  readonly total: number
+  rowAt(index: number): Bond | undefined
+  readonly columns: readonly UserColumn[]
+  readonly search: UserSearch
+  readonly vocabulary: Vocabulary
+  readonly tableRef: RefObject<HTMLDivElement | null>
+  /** The user in the side pane. */
+  readonly peeked: string
+  peek(user: string): void
+  /** The positions that are shown. */
+  onRange(first: number, last: number): void
 }
 
-const COLUMNS: readonly Column[] = [
-  { name: 'User', className: 'user-table__id', orderBy: 'id', order: 'asc' },
-  { name: 'Phase', className: 'user-table__phase' },
-  { name: 'Risk', className: 'user-table__risk' },
-  { name: 'Today', className: 'user-table__cap', orderBy: 'capUsed', order: 'desc' },
-  { name: 'Last seen', className: 'user-table__seen', orderBy: 'lastSeenAt', order: 'desc' },
-]
-
-/** Matches the link of each row. */
-export const USER_LINK = '.user-table__link'
-
-export function UserTable(props: {
-  bonds: readonly Bond[]
-  search: UserSearch
-  vocabulary: Vocabulary
-  bodyRef: RefObject<HTMLTableSectionElement | null>
-  isBusy: boolean
-}): ReactElement {
-  const { bonds, search, vocabulary } = props
+/**
+ * All users as one table of which only the visible rows exist. J and K move through it; Enter shows the user beside the
+ * list, and a click on the id opens the user's page.
+ */
+export function UserTable(props: UserTableProps): ReactElement {
+  const { total, columns, search, tableRef } = props
+  const isNarrow = useIsNarrow()
+  const [scrollMargin, setScrollMargin] = useState(0)
+  const virtualizer = useWindowVirtualizer({
+    count: total,
+    estimateSize: () => (isNarrow ? NARROW_ROW_HEIGHT_PX : ROW_HEIGHT_PX),
+    overscan: OVERSCAN_ROWS,
+    scrollMargin,
+  })
+  const body = useRef<HTMLDivElement>(null)
+  const items = virtualizer.getVirtualItems()
+  const [first, last] = [items[0]?.index ?? 0, items.at(-1)?.index ?? 0]
+  const { focusRow, onFocusRow } = useRowFocus(body, total, (index) => virtualizer.scrollToIndex(index))
+  useLayoutEffect(() => {
+    const top = body.current === null ? 0 : body.current.getBoundingClientRect().top + window.scrollY
+    if (Math.abs(top - scrollMargin) > 1) setScrollMargin(top)
+  })
+  useEffect(() => virtualizer.measure(), [isNarrow])
+  useEffect(() => props.onRange(first, last), [first, last])
+  useShortcuts({ j: () => focusRow(1), k: () => focusRow(-1) })
+  const grid = { '--columns': `minmax(180px, 2fr) ${columns.map(({ width }) => width).join(' ')}` }
   return (
-    <table className="user-table" role="table" aria-busy={props.isBusy} aria-label="Users">
-      <thead role="rowgroup">
-        <tr role="row">
-          {COLUMNS.map((column) => (
-            <ColumnHeader key={column.name} column={column} search={search} />
+    <div
+      ref={tableRef}
+      className="user-table"
+      role="table"
+      aria-label="Users"
+      aria-rowcount={total + 1}
+      style={grid as Record<string, string>}
+    >
+      <div role="rowgroup">
+        <div role="row" className="user-table__row user-table__head" aria-rowindex={1}>
+          <ColumnHeader name="User" orderBy="id" order="asc" search={search} />
+          {columns.map((column) => (
+            <ColumnHeader key={column.id} {...column} search={search} />
           ))}
-        </tr>
-      </thead>
-      <tbody role="rowgroup" ref={props.bodyRef}>
-        {bonds.map((bond) => (
-          <UserRow key={bond.user} bond={bond} vocabulary={vocabulary} />
+        </div>
+      </div>
+      <div
+        role="rowgroup"
+        ref={body}
+        className="user-table__body"
+        style={{ height: `${virtualizer.getTotalSize()}px` }}
+      >
+        {items.map(({ index, start, size }) => (
+          <UserRow
+            key={index}
+            {...props}
+            index={index}
+            bond={props.rowAt(index)}
+            style={{ height: `${size}px`, transform: `translateY(${start - scrollMargin}px)` }}
+            onFocus={() => onFocusRow(index)}
+          />
         ))}
-      </tbody>
-    </table>
+      </div>
+      <p className="user-table__position muted small tabular-nums" aria-hidden="true">
+        {formatInteger(Math.min(total, (virtualizer.range?.endIndex ?? 0) + 1))} of {formatInteger(total)}
+      </p>
+    </div>
   )
 }
 
-function ColumnHeader({ column, search }: { column: Column; search: UserSearch }): ReactElement {
-  const { name, className, orderBy, order } = column
-  const isSorted = orderBy !== undefined && search.orderBy === orderBy
-  const isAscending = search.order === 'asc'
+/** Moves the focus from row to row, also to one that does not exist yet. */
+function useRowFocus(
+  body: RefObject<HTMLDivElement | null>,
+  total: number,
+  scrollTo: (index: number) => void,
+): { focusRow(step: 1 | -1): void; onFocusRow(index: number): void } {
+  const focused = useRef(-1)
+  const wanted = useRef<number | null>(null)
+  const linkAt = (index: number): HTMLElement | null =>
+    body.current?.querySelector(`[data-index="${index}"] .user-table__link`) ?? null
+  useEffect(() => {
+    if (wanted.current === null) return
+    const link = linkAt(wanted.current)
+    if (link === null) return
+    wanted.current = null
+    link.focus({ preventScroll: true })
+  })
+  return {
+    focusRow(step) {
+      const hasFocus = body.current?.contains(document.activeElement) === true
+      const next = hasFocus ? focused.current + step : Math.max(0, focused.current)
+      if (next < 0 || next >= total) return
+      focused.current = next
+      scrollTo(next)
+      const link = linkAt(next)
+      if (link === null) wanted.current = next
+      else link.focus({ preventScroll: true })
+    },
+    onFocusRow(index) {
+      focused.current = index
+    },
+  }
+}
+
+function ColumnHeader(props: {
+  name: string
+  orderBy?: string
+  order?: 'asc' | 'desc'
+  isNumeric?: boolean
+  search: UserSearch
+}): ReactElement {
+  const { name, orderBy, order, search } = props
+  const className = props.isNumeric ? 'user-table__cell user-table__cell--number' : 'user-table__cell'
   if (orderBy === undefined) {
     return (
-      <th role="columnheader" scope="col" className={className}>
+      <div role="columnheader" className={className}>
         {name}
-      </th>
+      </div>
     )
   }
+  const isSorted = search.orderBy === orderBy
+  const isAscending = search.order === 'asc'
   const nextOrder = isSorted ? (isAscending ? 'desc' : 'asc') : (order ?? '')
   return (
-    <th
+    <div
       role="columnheader"
-      scope="col"
       className={className}
       aria-sort={isSorted ? (isAscending ? 'ascending' : 'descending') : undefined}
     >
-      <Link href={usersPath({ ...search, cursor: '', orderBy, order: nextOrder })} className="user-table__sort">
+      <Link href={usersPath({ ...search, orderBy, order: nextOrder })} className="user-table__sort">
         {name}
         <span className="user-table__arrow" aria-hidden="true">
           {isSorted && (isAscending ? '↑' : '↓')}
         </span>
       </Link>
-    </th>
+    </div>
   )
 }
 
-function UserRow({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary }): ReactElement {
+function UserRow(
+  props: UserTableProps & {
+    index: number
+    bond: Bond | undefined
+    style: Record<string, string>
+    onFocus(): void
+  },
+): ReactElement {
+  const { bond, columns, vocabulary, index, style, peek } = props
+  if (bond === undefined) {
+    return (
+      <div role="row" className="user-table__row" data-index={index} aria-rowindex={index + 2} style={style}>
+        <span role="cell" className="user-table__cell user-table__loading">
+          <span className="sr-only">Loading…</span>
+        </span>
+      </div>
+    )
+  }
+  function onKeyDown(event: KeyboardEvent): void {
+    if (event.key !== 'Enter' || event.ctrlKey || event.metaKey || event.shiftKey) return
+    event.preventDefault()
+    peek(bond?.user ?? '')
+  }
   return (
-    <tr role="row">
-      <th role="rowheader" scope="row" className="user-table__id">
-        <Link href={userPath(bond.user)} className="user-table__link">
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Enter on the link of the row does the same
+    <div
+      role="row"
+      className={bond.user === props.peeked ? 'user-table__row user-table__row--peeked' : 'user-table__row'}
+      data-index={index}
+      aria-rowindex={index + 2}
+      style={style}
+      onClick={(event) => (event.target as Element).closest('a') === null && peek(bond.user)}
+    >
+      <div role="rowheader" className="user-table__cell user-table__id">
+        <Link href={userPath(bond.user)} className="user-table__link" onKeyDown={onKeyDown} onFocus={props.onFocus}>
           <bdi>{bond.user}</bdi>
         </Link>
-        {bond.blocked !== null && (
-          <span className="user-table__blocked">
-            <BlockedTag />
-          </span>
-        )}
-      </th>
-      <td role="cell" className="user-table__phase">
-        <PhaseTag phase={bond.phase} vocabulary={vocabulary} />
-      </td>
-      <td role="cell" className="user-table__risk">
-        <RiskTag level={bond.riskLevel} vocabulary={vocabulary} />
-      </td>
-      <td role="cell" className="user-table__cap">
-        <CapUsage bond={bond} />
-      </td>
-      <td role="cell" className="user-table__seen">
-        <RelativeTime at={bond.lastSeenAt} zone={bond.timeZone} />
-      </td>
-    </tr>
+        {bond.blocked !== null && <BlockedTag />}
+      </div>
+      {columns.map(({ id, isNumeric, render }) => (
+        <div
+          key={id}
+          role="cell"
+          data-column={id}
+          className={isNumeric ? 'user-table__cell user-table__cell--number' : 'user-table__cell'}
+        >
+          {render(bond, vocabulary)}
+        </div>
+      ))}
+    </div>
   )
 }

@@ -1,80 +1,111 @@
 import './users-page.css'
 import { useQuery } from '@tanstack/react-query'
-import { type ReactElement, useRef } from 'react'
-import { overviewQuery, usersQuery } from '../../api/queries.ts'
+import { type ReactElement, useCallback, useRef, useState } from 'react'
+import { apiUrl } from '../../api/client.ts'
+import { overviewQuery, userListParams } from '../../api/queries.ts'
 import { buildVocabulary } from '../../api/vocabulary.ts'
-import { moveFocus, useShortcuts } from '../../browser/keyboard.ts'
+import type { Bond } from '../../api/wire.ts'
+import { useShortcuts } from '../../browser/keyboard.ts'
+import { useSearchParam } from '../../browser/use-search-param.ts'
 import { Button } from '../../components/button.tsx'
 import { EmptyState } from '../../components/empty-state.tsx'
 import { ErrorMessage } from '../../components/error-message.tsx'
-import { QueryResult } from '../../components/query-result.tsx'
+import { ListActions } from '../../components/list-actions.tsx'
+import { Skeleton } from '../../components/skeleton.tsx'
 import { pluralize } from '../../format-number.ts'
-import { Page, usePageTitle } from '../../layout/page.tsx'
+import { Page, PageHeader, usePageTitle } from '../../layout/page.tsx'
+import { useCan } from '../../layout/session.ts'
+import { BulkDialog } from './bulk-dialog.tsx'
+import { EXPORT_COLUMNS } from './columns.tsx'
 import { FirstUser } from './first-user.tsx'
+import { ColumnsMenu, useColumns, ViewsMenu } from './list-menus.tsx'
+import { PeekPane } from './peek-pane.tsx'
 import { Toolbar } from './toolbar.tsx'
-import { useStableList } from './use-stable-list.ts'
-import { isFiltered, useUserSearch } from './user-search.ts'
-import { USER_LINK, UserTable } from './user-table.tsx'
-import { UsersOverview } from './users-overview.tsx'
+import { useUserPages } from './use-user-pages.ts'
+import { isFiltered, NO_FILTERS, useUserSearch } from './user-search.ts'
+import { UserTable } from './user-table.tsx'
 
 /** All users, updated live. */
 export function UsersPage(): ReactElement {
   const [search, change] = useUserSearch()
+  const [peeked, setPeeked] = useSearchParam('peek')
   const overview = useQuery(overviewQuery)
-  const users = useQuery(usersQuery(search))
   const vocabulary = buildVocabulary(overview.data)
+  const columns = useColumns()
   const searchInput = useRef<HTMLInputElement>(null)
-  const tableBody = useRef<HTMLTableSectionElement>(null)
-  const list = useStableList(users.data?.data, `${JSON.stringify(search)} ${users.isPlaceholderData}`, tableBody)
+  const table = useRef<HTMLDivElement>(null)
+  const [range, setRange] = useState({ first: 0, last: 0 })
+  const [isChangingAll, setIsChangingAll] = useState(false)
+  const canOperate = useCan('operator')
+  const isReading = useCallback(() => isBeingRead(table.current), [])
+  const pages = useUserPages(search, { ...range, isReading })
+  const onRange = useCallback((first: number, last: number) => setRange({ first, last }), [])
+  const closePeek = useCallback(() => setPeeked(''), [setPeeked])
 
   usePageTitle('Users')
-  useShortcuts({
-    '/': () => searchInput.current?.focus(),
-    j: () => moveFocus(tableBody.current, USER_LINK, 1),
-    k: () => moveFocus(tableBody.current, USER_LINK, -1),
-  })
+  useShortcuts({ '/': () => searchInput.current?.focus() })
 
   if (overview.isError && overview.data === undefined) {
     return <ErrorMessage error={overview.error} retry={() => void overview.refetch()} />
   }
   if (overview.data?.users === 0 && !isFiltered(search)) return <FirstUser />
+  const rows = Array.from({ length: range.last - range.first + 1 }, (_, index) => pages.rowAt(range.first + index))
   return (
     <Page>
-      <h1 className="sr-only">Users</h1>
-      <QueryResult query={overview} name="the overview">
-        {(data) => <UsersOverview overview={data} vocabulary={vocabulary} search={search} />}
-      </QueryResult>
+      <PageHeader title="Users" lead={pages.total !== undefined && countText(pages.total, overview.data?.users)}>
+        <ViewsMenu search={search} highestRisk={vocabulary.riskLevels.at(-1)} />
+        <ColumnsMenu />
+        <ListActions
+          name="users"
+          rows={rows.filter((bond): bond is Bond => bond !== undefined)}
+          columns={EXPORT_COLUMNS}
+          url={apiUrl('/api/users', {}, { ...userListParams(search), limit: 1_000 })}
+        />
+        {canOperate && (
+          <Button size="small" onClick={() => setIsChangingAll(true)}>
+            Change all…
+          </Button>
+        )}
+      </PageHeader>
       <Toolbar search={search} change={change} vocabulary={vocabulary} inputRef={searchInput} />
-      <QueryResult query={users} name="users" lines={8}>
-        {({ cursor }) =>
-          list.rows.length === 0 ? (
-            <NoMatch clear={() => change({ q: '', phase: '', riskLevel: '', blocked: '' })} />
-          ) : (
-            <>
-              {list.pendingCount > 0 && (
-                <button type="button" className="pending-users" onClick={list.showPending}>
-                  Show {pluralize(list.pendingCount, 'new user')}
-                </button>
-              )}
-              <UserTable
-                bonds={list.rows}
-                search={search}
-                vocabulary={vocabulary}
-                bodyRef={tableBody}
-                isBusy={users.isPlaceholderData}
-              />
-              <Pager
-                nextCursor={cursor}
-                isFirstPage={search.cursor === ''}
-                count={list.rows.length}
-                open={(next) => change({ cursor: next })}
-              />
-            </>
-          )
-        }
-      </QueryResult>
+      {pages.error !== null && <ErrorMessage error={pages.error} retry={pages.refetch} />}
+      {pages.error === null && pages.total === undefined && <Skeleton name="users" lines={8} />}
+      {pages.total === 0 && <NoMatch clear={() => change(NO_FILTERS)} />}
+      {pages.total !== undefined && pages.total > 0 && (
+        <div className={peeked === '' ? 'users-page__list' : 'users-page__list users-page__list--peek'}>
+          <div className="users-page__table">
+            {pages.pendingCount > 0 && (
+              <button type="button" className="pending-users" onClick={pages.showPending}>
+                Show {pluralize(pages.pendingCount, 'new user')}
+              </button>
+            )}
+            <UserTable
+              total={pages.total}
+              rowAt={pages.rowAt}
+              columns={columns}
+              search={search}
+              vocabulary={vocabulary}
+              tableRef={table}
+              peeked={peeked}
+              peek={setPeeked}
+              onRange={onRange}
+            />
+          </div>
+          {peeked !== '' && <PeekPane key={peeked} user={peeked} vocabulary={vocabulary} close={closePeek} />}
+        </div>
+      )}
+      {isChangingAll && <BulkDialog search={search} close={() => setIsChangingAll(false)} />}
     </Page>
   )
+}
+
+function countText(total: number, all: number | undefined): string {
+  return all === undefined || total === all ? pluralize(total, 'user') : `${pluralize(total, 'user')} of ${all}`
+}
+
+/** Whether the focus is in the table, or the page is scrolled into it. */
+function isBeingRead(table: HTMLElement | null): boolean {
+  return table !== null && (table.contains(document.activeElement) || table.getBoundingClientRect().top < 0)
 }
 
 function NoMatch({ clear }: { clear(): void }): ReactElement {
@@ -83,33 +114,5 @@ function NoMatch({ clear }: { clear(): void }): ReactElement {
       <p>No user matches all filters.</p>
       <Button onClick={clear}>Clear filters</Button>
     </EmptyState>
-  )
-}
-
-/** Buttons for the pages of the list; the number of users when there is only one page. */
-function Pager(props: {
-  nextCursor: string | null
-  isFirstPage: boolean
-  count: number
-  open(cursor: string): void
-}): ReactElement {
-  const { nextCursor, isFirstPage, open } = props
-  if (isFirstPage && nextCursor === null) return <p className="pager muted">{pluralize(props.count, 'user')}</p>
-  function openNext(): void {
-    if (nextCursor !== null) open(nextCursor)
-    window.scrollTo({ top: 0 })
-  }
-  return (
-    <nav className="pager" aria-label="Pages of users">
-      <Button disabled={isFirstPage} onClick={() => open('')}>
-        First page
-      </Button>
-      <Button disabled={isFirstPage} onClick={() => window.history.back()}>
-        Previous
-      </Button>
-      <Button disabled={nextCursor === null} onClick={openNext}>
-        Next
-      </Button>
-    </nav>
   )
 }

@@ -1,0 +1,99 @@
+import './peek-pane.css'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { type ReactElement, useEffect } from 'react'
+import { Link, useLocation } from 'wouter'
+import { detailOf, labelOf } from '../../api/event-labels.ts'
+import { bondQuery, eventsQuery, limitsQuery } from '../../api/queries.ts'
+import type { Vocabulary } from '../../api/vocabulary.ts'
+import type { Bond } from '../../api/wire.ts'
+import { useShortcuts } from '../../browser/keyboard.ts'
+import { userPath } from '../../browser/location.ts'
+import { Button } from '../../components/button.tsx'
+import { LimitMeter } from '../../components/limit-usage.tsx'
+import { QueryResult } from '../../components/query-result.tsx'
+import { StateSentence } from '../../components/state-sentence.tsx'
+import { BlockedTag } from '../../components/tags.tsx'
+import { RelativeTime } from '../../components/timestamps.tsx'
+import { formatAmount } from '../../format-number.ts'
+import { useZone } from '../../time/clock.ts'
+import { formatInstantsIn } from '../../time/format-time.ts'
+
+const SHOWN_EVENTS = 8
+
+/** A user beside the list: state, limits and latest events. */
+export function PeekPane(props: { user: string; vocabulary: Vocabulary; close(): void }): ReactElement {
+  const { user, close } = props
+  const bond = useQuery(bondQuery(user))
+  const [, navigate] = useLocation()
+  useShortcuts({ o: () => navigate(userPath(user)) })
+  useEffect(() => {
+    function onKeyDown(event: globalThis.KeyboardEvent): void {
+      if (event.key === 'Escape' && document.querySelector('dialog[open], :popover-open') === null) close()
+    }
+    document.addEventListener('keydown', onKeyDown)
+    return () => document.removeEventListener('keydown', onKeyDown)
+  }, [close])
+  return (
+    <aside className="peek card" aria-label={`Preview of ${user}`}>
+      <header className="peek__header">
+        <h2>
+          <bdi>{user}</bdi>
+        </h2>
+        <Link href={userPath(user)} className="button button--small">
+          Open
+        </Link>
+        <Button size="small" onClick={close}>
+          Close
+        </Button>
+      </header>
+      <QueryResult query={bond} name={user} lines={6}>
+        {(data) => <PeekContent bond={data} vocabulary={props.vocabulary} />}
+      </QueryResult>
+    </aside>
+  )
+}
+
+function PeekContent({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary }): ReactElement {
+  const limits = useQuery(limitsQuery(bond.user))
+  const log = useInfiniteQuery(eventsQuery(bond.user))
+  const zone = useZone(bond.timeZone)
+  const events = log.data?.pages[0]?.data.slice(0, SHOWN_EVENTS) ?? []
+  const riskSince = events.find(({ type }) => type === 'risk_change')?.at ?? null
+  return (
+    <>
+      <div>
+        {bond.blocked !== null && <BlockedTag />}
+        <StateSentence bond={bond} vocabulary={vocabulary} riskSince={riskSince} />
+      </div>
+      <ul className="peek__limits">
+        {limits.data?.data
+          .filter(({ max }) => max !== null)
+          .map((limit) => (
+            <li key={limit.name}>
+              <span>{limit.name}</span>
+              <span className="tabular-nums muted">
+                {formatAmount(limit.used)} of {formatAmount(limit.max ?? 0)}
+              </span>
+              <LimitMeter limit={limit} />
+            </li>
+          ))}
+      </ul>
+      <div>
+        <h3>Latest events</h3>
+        <ol className="peek__events">
+          {events.map((event) => (
+            <li key={event.id}>
+              <span className="muted small">
+                <RelativeTime at={event.at} zone={bond.timeZone} />
+              </span>
+              <span>
+                <strong>{labelOf(event).name}</strong> {formatInstantsIn(detailOf(event), zone)}
+              </span>
+            </li>
+          ))}
+        </ol>
+        {events.length === 0 && <p className="muted">No events yet.</p>}
+      </div>
+    </>
+  )
+}
