@@ -8,7 +8,7 @@ import { hasRootKey, openKeyring } from './storage/root-key.ts'
 import type { Store } from './storage/store.ts'
 
 export interface CopyStoreOptions {
-  /** The store that is read: `'sqlite:PATH'`, `'postgres://…'`, or an open store, which stays open. */
+  /** The store that is read: `'sqlite:PATH'`, `'postgres://…'`, `'redis://…'`, or an open store, which stays open. */
   readonly from: string | Store
   /** An empty store, or one into which the same copy was interrupted. */
   readonly to: string | Store

@@ -9,6 +9,7 @@ import { openPurser, type Purser } from '../../src/purser.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { rounds } from '../support/fuzz-options.ts'
 import { noPostgres, sharedPostgres } from '../support/postgres-server.ts'
+import { noRedis, sharedRedis } from '../support/redis-server.ts'
 import { temporaryPath } from '../support/temporary-store.ts'
 
 const secretKey = randomBytes(32).toString('base64')
@@ -56,7 +57,11 @@ test('a store moves through all drivers, and everything is the same at the end',
   await fill(first, rounds(2_000, 25))
   const before = await describeStore(first)
   assert.ok((before as { verified: { ok: boolean; checked: number } }).verified.ok)
-  const way: (string | Store)[] = [memory, sqlite(), ...(noPostgres ? [] : [(await sharedPostgres()).url()]), sqlite()]
+  const servers = [
+    ...(noPostgres ? [] : [(await sharedPostgres()).url()]),
+    ...(noRedis ? [] : [(await sharedRedis()).url()]),
+  ]
+  const way: (string | Store)[] = [memory, sqlite(), ...servers, sqlite()]
   const reports = []
   for (const [index, to] of way.slice(1).entries())
     reports.push(await copyStore({ from: way[index] as string | Store, to, secretKey }))
@@ -71,34 +76,41 @@ test('a store moves through all drivers, and everything is the same at the end',
   await first.close()
 })
 
-test('a copy that is interrupted anywhere continues, and the target cannot be opened before its end', async () => {
-  const from = sqlite()
-  await using source = await open(from)
-  await fill(source, 130)
-  const before = await describeStore(source)
-  await source.close()
-  const to = noPostgres ? sqlite() : (await sharedPostgres()).url()
-  let interruptions = 0
-  for (;;) {
-    const abort = new AbortController()
-    let pages = 0
-    const onProgress = (): void => {
-      if (++pages === 2) abort.abort(new Error('killed'))
+const TARGETS = {
+  sqlite: async () => sqlite(),
+  ...(noPostgres ? {} : { postgres: async () => (await sharedPostgres()).url() }),
+  ...(noRedis ? {} : { redis: async () => (await sharedRedis()).url() }),
+}
+
+for (const [driver, createTarget] of Object.entries(TARGETS))
+  test(`a copy into ${driver} that is interrupted anywhere continues, and the target cannot be opened before its end`, async () => {
+    const from = sqlite()
+    await using source = await open(from)
+    await fill(source, 130)
+    const before = await describeStore(source)
+    await source.close()
+    const to = await createTarget()
+    let interruptions = 0
+    for (;;) {
+      const abort = new AbortController()
+      let pages = 0
+      const onProgress = (): void => {
+        if (++pages === 2) abort.abort(new Error('killed'))
+      }
+      const outcome = await copyStore({ from, to, secretKey, onProgress, signal: abort.signal }).catch((error) => error)
+      if (!(outcome instanceof Error)) break
+      // The comparison at the end has more pages than one attempt.
+      if (++interruptions > 5) {
+        await copyStore({ from, to, secretKey })
+        break
+      }
+      assert.equal(outcome.message, 'killed')
+      await assert.rejects(open(to), { code: 'store_incomplete' })
     }
-    const outcome = await copyStore({ from, to, secretKey, onProgress, signal: abort.signal }).catch((error) => error)
-    if (!(outcome instanceof Error)) break
-    // The comparison at the end has more pages than one attempt.
-    if (++interruptions > 5) {
-      await copyStore({ from, to, secretKey })
-      break
-    }
-    assert.equal(outcome.message, 'killed')
-    await assert.rejects(open(to), { code: 'store_incomplete' })
-  }
-  assert.ok(interruptions > 1)
-  await using purser = await open(to)
-  assert.deepEqual(await describeStore(purser), before)
-})
+    assert.ok(interruptions > 1)
+    await using purser = await open(to)
+    assert.deepEqual(await describeStore(purser), before)
+  })
 
 test('a target that is not empty, an empty source and a wrong key are refused, and nothing is written', async () => {
   const [from, other] = [sqlite(), sqlite()]

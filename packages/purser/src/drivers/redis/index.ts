@@ -1,6 +1,7 @@
 import { endsWithin } from '../../core/abort.ts'
 import { systemEffects } from '../../core/effects.ts'
 import type { MetaStore, Store } from '../../storage/store.ts'
+import { createRedisRows } from './all-rows.ts'
 import { createRedisAnswers } from './answers.ts'
 import { createRedisBus } from './bus.ts'
 import { Connection } from './connection.ts'
@@ -8,6 +9,7 @@ import { createRedisEvents } from './events.ts'
 import { createRedisInstances } from './instances.ts'
 import { Keys } from './keys.ts'
 import { createRedisLastGood } from './last-good.ts'
+import { Namespaces } from './namespaces.ts'
 import { COMPARE_AND_SET } from './scripts/meta.ts'
 import { readWarnings } from './server-warnings.ts'
 import { type RedisStoreOptions, resolveRedisOptions } from './target.ts'
@@ -33,9 +35,11 @@ export function redisStore(options: RedisStoreOptions): Store {
   const bus = createRedisBus({ connection, keys, origin: systemEffects.randomId() })
   const answers = createRedisAnswers(connection, keys)
   const lastGood = createRedisLastGood(connection, keys)
+  const namespaces = new Namespaces(connection, keys)
   const users = createRedisUsers({
     connection,
     keys,
+    namespaces,
     bus,
     timeoutMs,
     forgetAnswers: (namespace, owner) => answers.forget({ namespace, owner }),
@@ -52,6 +56,7 @@ export function redisStore(options: RedisStoreOptions): Store {
     meta: createRedisMeta(connection, keys.meta),
     users,
     events: createRedisEvents(connection, keys),
+    rows: createRedisRows({ connection, keys, namespaces }),
     bus,
     answers,
     lastGood,

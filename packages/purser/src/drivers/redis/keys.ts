@@ -96,6 +96,8 @@ export class Keys {
   readonly meta: string
   /** Of all instances, in the order in which the scripts take them. Hash: values by id. Sorted set, by instant: ids. */
   readonly instances: { readonly values: string; readonly written: string }
+  /** Set: the namespaces that were ever written. */
+  readonly namespaces: string
   readonly #prefix: string
   readonly #namespaces = new LRUCache<string, NamespaceKeys>({
     max: MAX_NAMESPACES,
@@ -105,6 +107,7 @@ export class Keys {
   constructor(prefix: string) {
     this.#prefix = prefix
     this.meta = `${prefix}:{store}:meta`
+    this.namespaces = `${prefix}:{store}:namespaces`
     this.instances = named(`${prefix}:{store}:instances`, ['values', 'written'])
   }
 

@@ -41,13 +41,27 @@ export function userOf(fields: readonly (string | null)[]): UserRow | undefined 
   }
 }
 
+/** The fields of a user's hash that `facetsOf` reads, in its order. */
+export const FACET_FIELDS: readonly string[] = ['phase', 'risk', 'blocked', 'cap', 'capUntil', 'peak']
+
+export function facetsOf([phase, risk, blocked, cap, capUntil, peak]: readonly (string | null)[]): Facets {
+  return {
+    phase: decodeURIComponent(phase ?? ''),
+    riskLevel: decodeURIComponent(risk ?? ''),
+    blocked: blocked === '1',
+    capUsed: Number(cap),
+    capUsedUntil: Number(capUntil) === FOREVER ? null : Number(capUntil),
+    peak: Number(peak),
+  }
+}
+
 /** A record in the hash and in the sorted set of names: kinds are encoded, so the first colon ends the kind. */
 export function recordName(kind: string, name: string): string {
   return `${encodeURIComponent(kind)}:${name}`
 }
 
 /** An event: its encoded id, a space, and the rest as JSON. */
-function eventText({ sequence, id, at, type, body, mac }: StoredEvent): string {
+export function eventText({ sequence, id, at, type, body, mac }: StoredEvent): string {
   return `${encodeURIComponent(id)} ${JSON.stringify([sequence, id, at, type, body, mac])}`
 }
 
@@ -76,17 +90,20 @@ export interface CommitArguments {
   readonly id: string
   /** That of the write lock under which it is written. */
   readonly token?: string | undefined
+  /** Of a row that is written as it is, with names and values of its fields. Default: as the commit changes it. */
+  readonly stored?: { readonly revision: number; readonly fields: readonly string[] }
 }
 
 /** A commit as the scripts read it. */
-export function commitArguments({ user, commit, id, token = '' }: CommitArguments, isRetry: boolean): string[] {
+export function commitArguments({ user, commit, id, token = '', stored }: CommitArguments, isRetry: boolean): string[] {
   checkNumbers(commit)
   const { expect, incarnation, tag, at, seenAt, facets, dropEventsBelow, records, trims, replies, events } = commit
   const args = [user.id, encodeURIComponent(user.id), id, isRetry ? '1' : '0', token]
-  args.push(expect === null ? '' : String(expect), String(incarnation), tag ?? '', String((expect ?? 0) + 1))
+  args.push(expect === null ? '' : String(expect), String(incarnation), tag ?? '')
+  args.push(String(stored?.revision ?? (expect ?? 0) + 1))
   args.push(String(at), String(seenAt ?? NEVER_SEEN), ...facetArguments(facets))
   args.push(dropEventsBelow === undefined ? '' : String(dropEventsBelow))
-  const fields = changedFields(commit)
+  const fields = stored?.fields ?? changedFields(commit)
   args.push(String(fields.length / 2), ...fields)
   args.push(String(records.length))
   for (const { kind, name, value } of records)

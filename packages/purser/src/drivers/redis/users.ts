@@ -16,6 +16,7 @@ import { bindMethods } from '../bind-methods.ts'
 import type { Connection } from './connection.ts'
 import type { Keys, LedgerKeys, UserKeys } from './keys.ts'
 import { countUsers, UserList } from './list-users.ts'
+import type { Namespaces } from './namespaces.ts'
 import { commitArguments, recordName, replyOf, USER_FIELDS, userOf } from './rows.ts'
 import { COMMIT } from './scripts/commit.ts'
 import { ERASE } from './scripts/erase.ts'
@@ -27,6 +28,7 @@ import { COMMIT_ID_CHARS } from './scripts/write-user.ts'
 export interface RedisUsersDeps extends ErasedParts {
   readonly connection: Connection
   readonly keys: Keys
+  readonly namespaces: Namespaces
   /** Deadline of a call, ms. */
   readonly timeoutMs: number
 }
@@ -45,8 +47,6 @@ export function createRedisUsers(deps: RedisUsersDeps): UserStore {
 class RedisUsers implements UserStore {
   readonly #deps: RedisUsersDeps
   readonly #list: UserList
-  /** Namespaces that this process has written, whose expired replies it sweeps. */
-  readonly #namespaces = new Set<string>()
   readonly #process = randomBytes(PROCESS_CHARS).toString('base64url').slice(0, PROCESS_CHARS)
   #commits = 0
 
@@ -138,7 +138,8 @@ class RedisUsers implements UserStore {
 
   async sweepReplies(now: number, limit: number): Promise<number> {
     let removed = 0
-    for (const namespace of this.#namespaces) {
+    // Of the namespaces that this process writes.
+    for (const namespace of this.#deps.namespaces.added()) {
       if (removed >= limit) break
       removed += await this.#sweepReplies(namespace, now, limit - removed)
     }
@@ -165,18 +166,22 @@ class RedisUsers implements UserStore {
   }
 
   async #commit(user: Subject, commit: Commit, token?: string): Promise<CommitOutcome> {
-    const { connection, bus } = this.#deps
+    const { connection, bus, namespaces } = this.#deps
+    const added = namespaces.add(user.namespace)
     const id = this.#nextId()
     const scriptKeys = [...valuesOf(this.#keys(user)), ...valuesOf(this.#ledger(user))]
     const build = (isRetry: boolean): string[] => commitArguments({ user, commit, id, token }, isRetry)
-    const outcome = await this.#whileLocked(() => connection.eval<string>(COMMIT, scriptKeys, build))
+    // Sent at once, one behind the other.
+    const written = this.#whileLocked(() => connection.eval<string>(COMMIT, scriptKeys, build))
+    const [outcome] = await Promise.all([written, added])
     if (outcome === 'refused') return { ok: false }
     bus.notifyCommit(user, commit)
     return { ok: true, revision: (commit.expect ?? 0) + 1 }
   }
 
   async #erase(user: Subject, erasure: Erasure, token?: string): Promise<ErasureOutcome> {
-    const { connection } = this.#deps
+    const { connection, namespaces } = this.#deps
+    const added = namespaces.add(user.namespace)
     const { tag, incarnation, log: commit } = erasure
     const log: Subject = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
     const id = this.#nextId()
@@ -186,7 +191,8 @@ class RedisUsers implements UserStore {
       ...head,
       ...commitArguments({ user: log, commit, id, token }, isRetry),
     ]
-    const outcome = await this.#whileLocked(() => connection.eval<string>(ERASE, scriptKeys, build))
+    const written = this.#whileLocked(() => connection.eval<string>(ERASE, scriptKeys, build))
+    const [outcome] = await Promise.all([written, added])
     if (outcome === 'refused') return { ok: false }
     return { ok: true, counts: { ...countsOf(outcome), answers: await finishErasure(user, erasure, this.#deps) } }
   }
@@ -210,7 +216,6 @@ class RedisUsers implements UserStore {
   }
 
   #keys(user: Subject): UserKeys {
-    this.#namespaces.add(user.namespace)
     return this.#deps.keys.user(user)
   }
 

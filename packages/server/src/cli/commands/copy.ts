@@ -15,7 +15,7 @@ export const copy: Command = {
   summary: 'Copies the whole store as it is into another, empty store; run it again to continue.',
   flags: {
     ...LOCAL_FLAGS,
-    to: { type: 'string', help: "the empty store: 'sqlite:PATH' or 'postgres://…'" },
+    to: { type: 'string', help: "the empty store: 'sqlite:PATH', 'postgres://…' or 'redis://…'" },
   },
   async run(invocation) {
     const { terminal, flags } = invocation

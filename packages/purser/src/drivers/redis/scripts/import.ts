@@ -1,0 +1,54 @@
+import { defineScript, type Script } from '../script.ts'
+import { WRITE_USER } from './write-user.ts'
+
+/*
+ * Writes rows as they are. What exists stays unchanged.
+ */
+
+export const IMPORT_USER: Script = defineScript(
+  WRITE_USER,
+  `
+-- Keys: those of the user, those of the ledger. Arguments: instant of creation, a commit that has all of the row.
+-- Result: 1: written; 0: the user exists.
+local user, ledger, created, commit = userKeys(1), ledgerKeys(7), take(), takeCommit()
+commit.row = call('HMGET', user.user, 'incarnation', 'revision')
+if commit.row[2] then return 0 end
+writeCommit(user, ledger, commit)
+call('HSET', user.user, 'created', created)
+if commit.id ~= '' then call('ZADD', ledger.created, created, commit.id) end
+return 1
+`,
+)
+
+export const IMPORT_RECORDS: Script = defineScript(`
+-- Keys: records, names. Arguments: KIND:NAME, value, …
+for index = 1, #ARGV, 2 do
+  redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1])
+  redis.call('ZADD', KEYS[2], 0, ARGV[index])
+end
+return 1
+`)
+
+export const IMPORT_REPLIES: Script = defineScript(`
+-- Keys: replies, expiries. Arguments: the percent-encoded id of the user, then key, value, expiresAt, …
+for index = 2, #ARGV, 3 do
+  redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1])
+  redis.call('ZADD', KEYS[2], 'NX', ARGV[index + 2], ARGV[1] .. ' ' .. ARGV[index])
+end
+return 1
+`)
+
+export const IMPORT_EVENTS: Script = defineScript(`
+-- Keys: log, positions, counts, then the events of the user of each event.
+-- Arguments: user id, sequence, event id, value, …
+for index = 1, #ARGV, 4 do
+  local user, sequence, id, value = ARGV[index], ARGV[index + 1], ARGV[index + 2], ARGV[index + 3]
+  if redis.call('HEXISTS', KEYS[2], id) == 0 then
+    local position = redis.call('HINCRBY', KEYS[3], 'position', 1)
+    redis.call('ZADD', KEYS[(index + 3) / 4 + 3], sequence, value)
+    redis.call('ZADD', KEYS[1], position, sequence .. ':' .. user)
+    redis.call('HSET', KEYS[2], id, position)
+  end
+end
+return 1
+`)
