@@ -1,5 +1,5 @@
 import { PurserError } from 'purser'
-import { createClient } from 'redis'
+import type { createClient } from 'redis'
 
 /** The rows that the original ledger stored of one user. */
 export interface OriginalUser {
@@ -22,7 +22,9 @@ const MAX_EVENTS = 10_000
  * is follows from its type, because the bond of a user called `events:bob` has the name of another key.
  */
 export async function* readOriginalLedger(url: string): AsyncIterable<OriginalUser> {
-  const client = createClient({
+  // Loaded here, because every command of `purser` would load it.
+  const redis = await import('redis')
+  const client = redis.createClient({
     url,
     RESP: 2,
     socket: { connectTimeout: CONNECT_TIMEOUT_MS, reconnectStrategy: false },
