@@ -16,14 +16,27 @@ export function isLargeJson(value: unknown): boolean {
     const node = pending.pop()
     size++
     if (typeof node === 'string') size += node.length
-    if (typeof node !== 'object' || node === null) continue
-    for (const name in node) {
-      size += name.length
-      if (size > LARGE_SIZE) break
-      pending.push((node as Record<string, unknown>)[name])
-    }
+    else if (Array.isArray(node)) size += pushItems(node, pending)
+    else if (typeof node === 'object' && node !== null) size += pushMembers(node, pending)
   }
   return size > LARGE_SIZE
+}
+
+/** Returns the size of the list without its items. */
+function pushItems(list: readonly unknown[], pending: unknown[]): number {
+  if (list.length <= LARGE_SIZE) for (const item of list) pending.push(item)
+  return list.length
+}
+
+/** Returns the size of the names. */
+function pushMembers(object: object, pending: unknown[]): number {
+  let size = 0
+  for (const name in object) {
+    size += name.length
+    if (size > LARGE_SIZE) break
+    pending.push((object as Record<string, unknown>)[name])
+  }
+  return size
 }
 
 export interface JsonPieceOptions {

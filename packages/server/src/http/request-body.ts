@@ -118,7 +118,9 @@ function readBytes(request: FastifyRequest, payload: Readable, { budget, onBytes
     bytes.clear()
     onError(error as Error)
   }
-  const onCut = (): void => fail(incomplete())
+  const onCut = (): void => {
+    if (!hasEnded) fail(incomplete())
+  }
   payload
     .on('data', (chunk: Buffer) => {
       if (hasEnded) return
