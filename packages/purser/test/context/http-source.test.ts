@@ -238,3 +238,11 @@ test('a source is asked for a plain body, and every content coding is decoded wi
   const unknown = await startServer(t, (_, response) => response.writeHead(200, { 'content-encoding': 'x' }).end('[]'))
   assert.equal((await resolveFrom({ url: `${unknown.origin}/` })).status, 'unavailable')
 })
+
+test('a byte order mark before the JSON of a source is skipped', async (t) => {
+  const { origin } = await startServer(t, (_, response) =>
+    response.writeHead(200, { 'content-type': 'application/json' }).end('\ufeff["remembers"]'),
+  )
+  const loaded = await resolveFrom({ url: `${origin}/` })
+  assert.deepEqual([loaded.status, loaded.text.includes('remembers')], ['fresh', true])
+})

@@ -186,6 +186,27 @@ for (const [surface, send] of Object.entries(SURFACES)) {
   }
 }
 
+for (const [surface, send] of Object.entries(SURFACES)) {
+  test(`a reader that leaves while its large request is read, parsed or sent, over ${surface}`, {
+    timeout: 60_000,
+  }, async () => {
+    connections = []
+    const init = chat('ada')(`silent ${'"'.repeat(1_000_000)}`)
+    for (let turns = 1; turns < 60; turns += 2) {
+      const abort = new AbortController()
+      const response = send('/v1/chat/completions', { ...init, signal: abort.signal })
+      response.catch(() => undefined)
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+      abort.abort(new Error('the reader has left'))
+      await response.catch(() => undefined)
+    }
+    await Promise.all(connections)
+    const { runtime } = server.context.purser
+    while (runtime.active().some(({ inUse }) => inUse > 0)) await new Promise(setImmediate)
+    await assertReleased()
+  })
+}
+
 for (const [name, route] of Object.entries(ROUTES)) {
   test(`${name} over fetch(): a reader that never reads`, { timeout: 60_000 }, async () => {
     connections = []

@@ -62,7 +62,8 @@ async function readResponse(response: Dispatcher.ResponseData, maxBytes: number)
     if (bytes > maxBytes) throw new RangeError(`The source returned more than ${maxBytes} bytes.`)
     chunks.push(chunk)
   }
-  const text = Buffer.concat(chunks).toString()
+  // Some servers write a byte order mark, which is no JSON.
+  const text = Buffer.concat(chunks).toString().replace(/^\uFEFF/, '')
   return /^text\/(?!json)/i.test(String(headers['content-type'] ?? '')) ? parseJsonOrText(text) : JSON.parse(text)
 }
 
