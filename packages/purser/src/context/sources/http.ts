@@ -63,7 +63,9 @@ async function readResponse(response: Dispatcher.ResponseData, maxBytes: number)
     chunks.push(chunk)
   }
   // Some servers write a byte order mark, which is no JSON.
-  const text = Buffer.concat(chunks).toString().replace(/^\uFEFF/, '')
+  const text = Buffer.concat(chunks)
+    .toString()
+    .replace(/^\uFEFF/, '')
   return /^text\/(?!json)/i.test(String(headers['content-type'] ?? '')) ? parseJsonOrText(text) : JSON.parse(text)
 }
 
