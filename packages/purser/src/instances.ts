@@ -3,6 +3,7 @@ import type { Effects } from './core/effects.ts'
 import type { Keyring } from './core/keyring.ts'
 import type { ActiveRuntime } from './runtime/api.ts'
 import type { InstanceStore } from './storage/instance-store.ts'
+import type { StoreFinding } from './storage/store.ts'
 import { VERSION } from './version.ts'
 
 /*
@@ -39,6 +40,8 @@ export interface Instances {
   list(): Promise<Instance[]>
   /** The live runtimes of the namespace in all instances. */
   runtimes(): Promise<InstanceRuntime[]>
+  /** Compares the other instances with this one. Empty when there is no other. */
+  inspect(): Promise<StoreFinding[]>
   /** Publishes nothing more, and removes what it has published. */
   close(): Promise<void>
 }
@@ -48,8 +51,17 @@ export interface InstancesDeps {
   readonly keys: Keyring
   readonly effects: Effects
   readonly namespace: string
+  /** What all instances should have in common: digests by name. */
+  readonly settings: InstanceSettings
   active(): ActiveRuntime[]
   stats(): AnswerStats
+}
+
+/** Digests of settings that every instance of a store must have the same. */
+export interface InstanceSettings {
+  readonly secretKey: string
+  /** Of limits, plans, prices and what they depend on, in one namespace. */
+  readonly limits: string
 }
 
 /** What an instance publishes. */
@@ -57,6 +69,8 @@ interface Report {
   readonly namespace: string
   readonly version: string
   readonly startedAt: string
+  /** Absent in reports of earlier versions. */
+  readonly settings?: InstanceSettings
   /** Number of live runtimes. */
   readonly runtimes: number
   readonly answers: AnswerStats
@@ -85,6 +99,7 @@ export function createInstances(deps: InstancesDeps): Instances {
       namespace,
       version: VERSION,
       startedAt,
+      settings: deps.settings,
       runtimes: active.length,
       answers: deps.stats(),
       active: active.toSorted((left, right) => left.idleMs - right.idleMs).slice(0, MAX_PUBLISHED_RUNTIMES),
@@ -144,12 +159,57 @@ export function createInstances(deps: InstancesDeps): Instances {
         .flatMap((other) => other.report.active.map((runtime) => ({ instance: other.id, ...runtime })))
       return [...own, ...others]
     },
+    inspect: async () => compareWithOthers(deps, await readOthers()),
     async close() {
       isClosed = true
       cancelTimer?.()
       await publishing?.catch(() => undefined)
       await store.remove(id).catch(() => undefined)
     },
+  }
+}
+
+function compareWithOthers(
+  { namespace, settings: { secretKey, limits } }: InstancesDeps,
+  others: readonly { readonly report: Report }[],
+): StoreFinding[] {
+  if (others.length === 0) return []
+  const reports = others.map(({ report }) => report)
+  const ofNamespace = reports.filter((report) => report.namespace === namespace)
+  return [
+    findVersions(reports),
+    findDifferent('secret key', reports, ({ settings }) => (settings?.secretKey ?? secretKey) !== secretKey),
+    findDifferent('limits', ofNamespace, ({ settings }) => (settings?.limits ?? limits) !== limits),
+  ]
+}
+
+function findVersions(others: readonly Report[]): StoreFinding {
+  const versions = [...new Set(others.map(({ version }) => version))].toSorted()
+  return {
+    check: 'instance versions',
+    ok: versions.every((version) => version === VERSION),
+    detail: `${others.length} others run ${versions.join(', ')}; this is ${VERSION}`,
+    hint: `Install the same version everywhere and restart the instances: npm install --global @purser/server@${VERSION}`,
+  }
+}
+
+const SAME_SETTING = {
+  'secret key': 'Set PURSER_SECRET_KEY to the same value on every machine, then restart the instances.',
+  limits: 'Use one configuration on every machine, then restart the instances. To compare: purser config print --json',
+} as const
+
+function findDifferent(
+  name: keyof typeof SAME_SETTING,
+  others: readonly Report[],
+  isDifferent: (other: Report) => boolean,
+): StoreFinding {
+  const count = others.filter(isDifferent).length
+  return {
+    check: `instance ${name}`,
+    ok: count === 0,
+    detail:
+      count === 0 ? `the same as in ${others.length} others` : `another one in ${count} of ${others.length} others`,
+    hint: SAME_SETTING[name],
   }
 }
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { createAnswers } from './answers/answers.ts'
 import type { AnswerStats, Answers } from './answers/api.ts'
@@ -6,6 +6,7 @@ import { type ImportOptions, type ImportReport, importAnswers, validateImport } 
 import { createUserResponses, type StoredResponsesDeps } from './answers/stored-responses.ts'
 import { type ContextModule, createContext } from './context/context.ts'
 import { type AbortOptions, endsWithin, withAbort, withSignal } from './core/abort.ts'
+import { canonicalJson } from './core/canonical-json.ts'
 import { createEffects, type Effects } from './core/effects.ts'
 import { createPendingCalls, type PendingCalls } from './core/pending-calls.ts'
 import { createSubject, type Subject } from './core/subject.ts'
@@ -13,7 +14,13 @@ import { parseDuration, throwInvalid, validateOptions } from './core/validate.ts
 import { createWallClock } from './core/wall-clock.ts'
 import { readOrCreateKeyFile, requireDatabaseOfKey } from './drivers/sqlite/key-file.ts'
 import { PurserError } from './errors.ts'
-import { createInstances, type Instance, type InstanceRuntime, type Instances } from './instances.ts'
+import {
+  createInstances,
+  type Instance,
+  type InstanceRuntime,
+  type InstanceSettings,
+  type Instances,
+} from './instances.ts'
 import { auditOrigin } from './journal/audit-context.ts'
 import { registerErasures } from './journal/erasures.ts'
 import { type OpenJournal, openJournal } from './journal/journal.ts'
@@ -224,7 +231,8 @@ async function buildModules(
   const rules = compileRules({ ...options, clock })
   const models = openProviderRegistry({ effects, providers, maxResponseBytes: options.runtime.maxResponseBytes })
   await requireComplete(store.meta)
-  const keys = await openKeyring(store.meta, await findSecretKey(options, store))
+  const secretKey = await findSecretKey(options, store)
+  const keys = await openKeyring(store.meta, secretKey)
   const journal = openJournal({ store, keys, effects: { ...effects, now: clock.now }, fold: ledgerFold(rules) })
   const calls = createPendingCalls(effects)
   const ledger = createLedger({ journal, store, keys, effects, calls, rules, namespace })
@@ -268,12 +276,27 @@ async function buildModules(
     keys,
     effects,
     namespace,
+    settings: settingsOf(options, secretKey),
     active: runtimes.active,
     stats: () => answers.stats(),
   })
   const built = { options, effects, store, cache, stopFollowing, models, journal, calls, ledger, runtimes }
   const responses = { journal, reader: store.users, now: clock.now }
   return { ...built, context, answers, instances, responses }
+}
+
+async function findStoreProblems({ inspect, warnings }: Store): Promise<readonly StoreFinding[]> {
+  if (inspect !== undefined) return inspect()
+  return ((await warnings?.()) ?? []).map((detail) => ({ check: 'store', ok: false, detail }))
+}
+
+function settingsOf(options: ResolvedOptions, { current }: SecretKeys): InstanceSettings {
+  const { ledger, plans, prices, currency, timeZone } = options
+  const digest = (text: string): string => createHash('sha256').update(text).digest('base64url')
+  return {
+    secretKey: digest(`purser instance ${current}`),
+    limits: digest(canonicalJson({ ledger, plans, prices, currency, timeZone })),
+  }
 }
 
 function createPurser(modules: Modules): Purser {
@@ -353,7 +376,9 @@ function createPurser(modules: Modules): Purser {
   return Object.defineProperties(purser, {
     [META]: { value: store.meta },
     [RUNTIMES]: { value: modules.instances.runtimes },
-    [INSPECT]: { value: async () => (await store.inspect?.()) ?? [] },
+    [INSPECT]: {
+      value: async () => [...(await findStoreProblems(store)), ...(await modules.instances.inspect())],
+    },
   })
 }
 

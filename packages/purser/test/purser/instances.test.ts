@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import type { PurserOptions } from '../../src/options.ts'
-import { listRuntimes, openPurser, type Purser } from '../../src/purser.ts'
+import { inspectStore, listRuntimes, openPurser, type Purser } from '../../src/purser.ts'
+import { openKeyring } from '../../src/storage/root-key.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import { noPostgres, openPostgres } from '../support/postgres-server.ts'
@@ -154,4 +155,26 @@ test('a row that is none of this store is left out', async () => {
   await stores.store.instances.publish({ id: 'torn', value: 'x' }, 15_000)
   assert.equal((await first.instances()).length, 1)
   assert.deepEqual(await listRuntimes(first), [])
+})
+
+test('an instance of another version is found', async () => {
+  const store = await openMemoryStore({ effects: handClock() })
+  const clock = handClock()
+  const purser = await openPurser({ ...OPTIONS, effects: clock, store })
+  assert.deepEqual(await inspectStore(purser), [])
+  const keys = await openKeyring(store.meta, { current: OPTIONS.secretKey as string, previous: [] })
+  const report = { namespace: 'default', version: '99.0.0', startedAt: '', runtimes: 0, answers: {}, active: [] }
+  await store.instances.publish(
+    { id: 'other', value: keys.seal(JSON.stringify(report), ['instance', 'other']) },
+    10_000,
+  )
+  const [versions, ...others] = await inspectStore(purser)
+  assert.equal(versions?.ok, false)
+  assert.match(versions?.detail ?? '', /1 others run 99\.0\.0/)
+  assert.match(versions?.hint ?? '', /npm install --global @purser\/server@/)
+  assert.deepEqual(
+    others.map(({ ok }) => ok),
+    [true, true],
+  )
+  await closeNow(purser, clock)
 })

@@ -7,6 +7,7 @@ const STATEMENT_CLASSES: ReadonlySet<string> = new Set(['21', '22', '23', '42', 
 const RETRYABLE: ReadonlySet<string> = new Set(['40001', '40P01'])
 
 const HINTS: Readonly<Record<string, string>> = {
+  '25': 'The server is read-only, as a standby is. Use the address of the primary.',
   '28': 'The server rejects the user or the password of the URL.',
   '3D': 'The database of the URL does not exist. Create it first.',
   '53': 'The server has no disk space, memory or connections left.',

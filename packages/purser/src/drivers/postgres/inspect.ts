@@ -1,12 +1,11 @@
 import type { PoolClient } from 'pg'
 import { systemEffects } from '../../core/effects.ts'
 import type { StoreFinding } from '../../storage/store.ts'
+import { findClockSkew } from '../clock-skew.ts'
 import type { Connection } from './connection.ts'
 import { toStoreError } from './errors.ts'
 
 const MIN_VERSION = 140_000
-/** Windows of limits begin and end by the clocks of the instances; a second is invisible there. */
-const MAX_SKEW_MS = 1_000
 
 interface Settings {
   readonly version: number
@@ -27,7 +26,7 @@ export async function inspect(connection: Connection): Promise<readonly StoreFin
     return [
       findVersion(settings),
       findDurability(settings),
-      findSkew(skewMs),
+      findClockSkew(skewMs),
       findPooler(connection, (client as PoolClient & { readonly processID?: number }).processID !== settings.pid),
     ]
   } catch (error) {
@@ -68,15 +67,6 @@ function findDurability({ synchronous_commit, fsync, read_only }: Settings): Sto
     ok: isSafe,
     detail: `fsync=${fsync}, synchronous_commit=${synchronous_commit}`,
     hint: 'A crash would lose acknowledged commits: ALTER SYSTEM SET synchronous_commit = on; ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf();',
-  }
-}
-
-function findSkew(skewMs: number): StoreFinding {
-  return {
-    check: 'clock',
-    ok: Math.abs(skewMs) <= MAX_SKEW_MS,
-    detail: `${Math.round(Math.abs(skewMs))} ms ${skewMs > 0 ? 'behind' : 'ahead of'} the store`,
-    hint: 'Synchronize the clocks of both machines: timedatectl set-ntp true',
   }
 }
 

@@ -11,7 +11,7 @@ import { Keys } from './keys.ts'
 import { createRedisLastGood } from './last-good.ts'
 import { Namespaces } from './namespaces.ts'
 import { COMPARE_AND_SET } from './scripts/meta.ts'
-import { readWarnings } from './server-warnings.ts'
+import { inspect, readWarnings } from './server-warnings.ts'
 import { type RedisStoreOptions, resolveRedisOptions } from './target.ts'
 import { createRedisUsers } from './users.ts'
 
@@ -61,6 +61,7 @@ export function redisStore(options: RedisStoreOptions): Store {
     answers,
     lastGood,
     instances: createRedisInstances(connection, keys),
+    inspect: () => inspect(connection, keys.meta),
     warnings: () => readWarnings(connection, keys.meta),
     async close({ timeoutMs: limitMs = Number.POSITIVE_INFINITY } = {}) {
       closing ??= closeInOrder()

@@ -1,23 +1,51 @@
+import { systemEffects } from '../../core/effects.ts'
+import type { StoreFinding } from '../../storage/store.ts'
+import { findClockSkew } from '../clock-skew.ts'
 import type { Connection } from './connection.ts'
 
-/** What the configuration of the server risks. In a cluster that of one node, which the others should resemble. */
+/** What the configuration of the server risks, as sentences. In a cluster that of one node, which the others should resemble. */
 export async function readWarnings(connection: Connection, key: string): Promise<readonly string[]> {
+  const findings = await inspectConfiguration(connection, key)
+  return findings.filter(({ ok }) => !ok).map(({ detail, hint }) => `${detail}. ${hint}`)
+}
+
+/** The configuration of the server, and its clock. */
+export async function inspect(connection: Connection, key: string): Promise<readonly StoreFinding[]> {
+  const configuration = await inspectConfiguration(connection, key)
+  const sentAt = systemEffects.now()
+  const [seconds, micros] = await connection.run<readonly [string, string]>(key, ['TIME'])
+  const serverNow = Number(seconds) * 1_000 + Number(micros) / 1_000
+  return [...configuration, findClockSkew(serverNow - (sentAt + systemEffects.now()) / 2)]
+}
+
+async function inspectConfiguration(connection: Connection, key: string): Promise<StoreFinding[]> {
   const [memory, persistence] = await Promise.all(
     ['memory', 'persistence'].map(async (section) => parseInfo(await connection.run<string>(key, ['INFO', section]))),
   )
-  const warnings: string[] = []
   const policy = memory?.get('maxmemory_policy') ?? 'noeviction'
-  if (policy.startsWith('allkeys-'))
-    warnings.push(
-      `The server may evict the ledger's keys (maxmemory-policy ${policy}). Set maxmemory-policy to noeviction or volatile-lru.`,
-    )
-  if (persistence?.get('aof_enabled') !== '1')
-    warnings.push(
-      'The server has no append-only file: its restart loses what was written since its last snapshot. Set appendonly to yes.',
-    )
-  for (const [name, what] of FAILURES)
-    if ((persistence?.get(name) ?? 'ok') !== 'ok') warnings.push(`The server could not write its ${what} (${name}).`)
-  return warnings
+  const isAppending = persistence?.get('aof_enabled') === '1'
+  return [
+    {
+      check: 'store eviction',
+      ok: !policy.startsWith('allkeys-'),
+      detail: `maxmemory-policy ${policy}${policy.startsWith('allkeys-') ? " may evict the ledger's keys" : ''}`,
+      hint: 'Set maxmemory-policy to noeviction or volatile-lru: redis-cli CONFIG SET maxmemory-policy noeviction',
+    },
+    {
+      check: 'store writes',
+      ok: isAppending,
+      detail: isAppending
+        ? 'appendonly yes'
+        : 'The server has no append-only file: its restart loses what was written since its last snapshot',
+      hint: 'Set appendonly to yes: redis-cli CONFIG SET appendonly yes',
+    },
+    ...FAILURES.filter(([name]) => (persistence?.get(name) ?? 'ok') !== 'ok').map(([name, what]) => ({
+      check: 'store writes',
+      ok: false,
+      detail: `The server could not write its ${what} (${name})`,
+      hint: 'Read the log of the server, free disk space, then: redis-cli BGREWRITEAOF',
+    })),
+  ]
 }
 
 const FAILURES = [
