@@ -18,7 +18,6 @@ await using purser = await openPurser({
           select: 'results',
         },
         render: '- {memory}',
-        budgetMs: 500,
         maxTokens: 300,
       },
     },

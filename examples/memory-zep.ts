@@ -18,7 +18,6 @@ await using purser = await openPurser({
           select: 'edges',
         },
         render: '- {fact}',
-        budgetMs: 500,
         emptyTtlMs: 600_000,
       },
     },
