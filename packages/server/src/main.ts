@@ -1,6 +1,14 @@
 #!/usr/bin/env node
-import { enableCompileCache, getCompileCacheDir } from 'node:module'
 
+// Before any import, so that an old Node.js says this, and not what it lacks. `engines` of the packages says the same.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+const isSupported = major > 26 || (major === 26 && minor >= 1) || (major === 24 && minor >= 16)
+if (!isSupported) {
+  process.stderr.write(`purser needs Node.js 24.16 or a newer 24, or 26.1 or newer. This is ${process.version}.\n`)
+  process.exit(1)
+}
+
+const { enableCompileCache, getCompileCacheDir } = await import('node:module')
 // Before the rest is loaded: code is compiled once, not at every start. The variable is for the threads of the store.
 enableCompileCache()
 process.env.NODE_COMPILE_CACHE ??= getCompileCacheDir() ?? ''
@@ -41,3 +49,5 @@ process.exitCode = await run(process.argv.slice(2), {
   signal: interrupt.signal,
 })
 clearInterval(keepAlive)
+
+export {}
