@@ -78,7 +78,7 @@ export interface Decision<Data extends UserData, Result> {
   readonly resetsSeen?: boolean
   readonly records?: readonly { readonly kind: string; readonly name: string; readonly value: string | null }[]
   /** Records that cannot exist yet because their names were just generated; later writes need not read them. */
-  readonly absent?: readonly { readonly kind: string; readonly name: string }[]
+  readonly absent?: readonly { readonly kind: string; readonly name: string }[] | undefined
   readonly trims?: readonly { readonly kind: string; readonly keep: number }[]
   /** Retention: deletes events below this sequence. The events of the same decision should record the deletion. */
   readonly dropEventsBelow?: number

@@ -102,7 +102,8 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
   return {
     seen: true,
     ...changes,
-    absent: [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }],
+    // The ticket of a turn seldom leaves the process, and has no record then.
+    absent: claimed ? undefined : [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }],
     result: ({ view: after }) => grantOf(rules, { ticket, isHeld: outcome.isHeld }, after),
   }
 }
