@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { Effects } from '../core/effects.ts'
 import { createRedactor, secretsInHeaders, secretsInQuery } from '../core/redact.ts'
 import { type ServerSentEvent, SseParser } from '../core/sse.ts'
-import type { PurserError } from '../errors.ts'
+import { PurserError } from '../errors.ts'
 import type { ChatCall } from '../openai/chat-model.ts'
 import type { EndpointAnswer, EndpointRequest, UpstreamEndpoints } from '../openai/endpoint.ts'
 import { findEndpointError } from '../openai/find-endpoint-error.ts'
@@ -16,6 +16,9 @@ import { RESPONSE_MAX_BYTES } from './openai-http.ts'
 
 /** A longer answer, or a longer first event of a stream, passes without being searched for an error. */
 const ERROR_MAX_BYTES = 1_048_576
+
+/** The bytes of an answer that tell its form. */
+const START_BYTES = 64
 
 export interface HttpEndpointsDeps {
   readonly effects: Effects
@@ -54,9 +57,12 @@ export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints 
     const timeouts = createChunkTimeouts({ ...limits, effects, provider, onTimeout })
     const mapError = (cause: unknown): unknown => (signal.aborted ? signal.reason : mapNetworkError(provider, cause))
     try {
-      const { contentType, reader } = await readHead(upstream)
-      const { pieces, error } = await readStart(reader, contentType, timeouts)
+      const { contentType: declared, reader } = await readHead(upstream)
+      const first = await reader.read()
+      const contentType = contentTypeOf(declared, first)
+      const { pieces, error } = await readStart(reader, { first, contentType, timeouts })
       if (error !== undefined) throw createError(error)
+      if (isJson(contentType) && !isJsonStart(pieces[0])) throw notJson(provider)
       return { contentType, bytes: readBytes(reader, { pieces, timeouts, mapError }), redact, createError }
     } catch (cause) {
       timeouts.clear()
@@ -74,8 +80,7 @@ export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints 
       throw mapHttpError({ provider, status, headers, text, now: effects.now(), redact })
     }
     const contentType = headers['content-type'] ?? ''
-    const isJson = /\bjson\b/i.test(contentType)
-    const maxBytes = isJson ? maxResponseBytes : Math.max(RESPONSE_MAX_BYTES.stream, maxResponseBytes)
+    const maxBytes = isJson(contentType) ? maxResponseBytes : Math.max(RESPONSE_MAX_BYTES.stream, maxResponseBytes)
     const reader = decodeBody(upstream, { header, maxBytes })
     reader.limitTo(maxBytes)
     return { contentType, reader }
@@ -91,24 +96,53 @@ interface AnswerStart {
   readonly error: unknown
 }
 
+interface ReadStartOptions {
+  /** The first bytes; undefined for an empty body. */
+  readonly first: Buffer | undefined
+  readonly contentType: string
+  readonly timeouts: ChunkTimeouts
+}
+
+function isJson(contentType: string): boolean {
+  return /\bjson\b/i.test(contentType)
+}
+
+/** Answers are objects, or lists of them. */
+function isJsonStart(first: Buffer | undefined): boolean {
+  return first !== undefined && /^\uFEFF?\s*[{[]/.test(first.toString('utf8', 0, START_BYTES))
+}
+
+function notJson(provider: string): PurserError {
+  return new PurserError('upstream_failed', `The provider '${provider}' sent a body that is not JSON.`)
+}
+
+/** What an event stream begins with: a field or a comment. */
+const EVENT_START = /^\uFEFF?\s*(?:data|event|id|retry)?:/
+
+/** The content type; that of event streams if the answer is one under another type, or under none. */
+function contentTypeOf(declared: string, first: Buffer | undefined): string {
+  const mayBeEvents = declared === '' || /\bjson\b|^text\/plain\b/i.test(declared)
+  const isEvents = mayBeEvents && first !== undefined && EVENT_START.test(first.toString('utf8', 0, START_BYTES))
+  return isEvents ? 'text/event-stream' : declared
+}
+
 /** Reads an answer in JSON to its end, an event stream up to its first event, and anything else up to its first bytes. */
-async function readStart(reader: ByteReader, contentType: string, timeouts: ChunkTimeouts): Promise<AnswerStart> {
-  const isJson = /\bjson\b/i.test(contentType)
+async function readStart(reader: ByteReader, { first, contentType, timeouts }: ReadStartOptions): Promise<AnswerStart> {
   const events = /^text\/event-stream\b/i.test(contentType)
     ? new SseParser({ maxEventBytes: ERROR_MAX_BYTES })
     : undefined
   const pieces: Buffer[] = []
-  for (let next = await reader.read(); next !== undefined; next = await reader.read()) {
+  for (let next = first; next !== undefined; next = await reader.read()) {
     timeouts.stopWaiting()
     pieces.push(next)
     const event = events && firstEvent(events, next)
     if (event !== undefined) return { pieces, error: event && findEndpointError(event.data, event.event) }
-    if (!isJson && events === undefined) return { pieces, error: undefined }
+    if (!isJson(contentType) && events === undefined) return { pieces, error: undefined }
     timeouts.startWaiting()
   }
   timeouts.stopWaiting()
   const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
-  const isReadable = isJson && bytes <= ERROR_MAX_BYTES
+  const isReadable = isJson(contentType) && bytes <= ERROR_MAX_BYTES
   return { pieces, error: isReadable ? findEndpointError(Buffer.concat(pieces).toString()) : undefined }
 }
 

@@ -89,18 +89,21 @@ export class RelayedTurn implements AsyncDisposable {
   }
 
   async #pipeJson(response: ServerResponse): Promise<void> {
-    const pieces: Buffer[] = []
-    try {
-      for await (const bytes of this.#answer.bytes) pieces.push(bytes)
-    } catch (error) {
+    const body = await this.#readJson().catch((error: unknown) => {
       this.#run.giveBack(error)
       throw error
-    }
-    const text = Buffer.concat(pieces).toString()
-    if (hasUsage(text)) this.#readUsage(text)
-    const body = await this.#finish(this.#call.rewrite(text))
+    })
     response.writeHead(200, { ...this.headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
     this.#end('completed')
+  }
+
+  /** The whole answer as the client gets it. */
+  async #readJson(): Promise<string> {
+    const pieces: Buffer[] = []
+    for await (const bytes of this.#answer.bytes) pieces.push(bytes)
+    const text = Buffer.concat(pieces).toString()
+    if (hasUsage(text)) this.#readUsage(text)
+    return this.#finish(this.#rewrite(text))
   }
 
   async #pipeBytes(response: ServerResponse): Promise<void> {
@@ -201,7 +204,15 @@ export class RelayedTurn implements AsyncDisposable {
     this.#deliveredTokens += tokensOfDelta(textBytesOfMembers(event.data, textMembers))
     const error = findEndpointError(event.data, event.event)
     if (error !== undefined) this.#failure ??= this.#answer.createError(error)
-    return this.#call.rewrite(error === undefined ? event.data : this.#answer.redact(event.data))
+    return this.#rewrite(error === undefined ? event.data : this.#answer.redact(event.data))
+  }
+
+  #rewrite(json: string): string {
+    try {
+      return this.#call.rewrite(json)
+    } catch (cause) {
+      throw new PurserError('upstream_failed', 'The provider sent an answer that is not JSON.', { cause })
+    }
   }
 
   /** Whether the last event of the answer has just been read. */

@@ -177,6 +177,32 @@ test('an error later in an answer reaches the client without the key, and the tu
   assert.deepEqual(outcomes, ['failed', 'failed'])
 })
 
+test('an event stream under another content type is one, and a body that is no JSON fails the turn', async () => {
+  const headers = { 'x-purser-user': 'ada@example.com' }
+  const events = ['created', 'completed'].map((name) => {
+    const data = JSON.stringify({ type: `response.${name}`, response: { model: 'upstream', error: null } })
+    return `event: response.${name}\ndata: ${data}\n\n`
+  })
+  for (const contentType of ['application/json', 'text/plain; charset=utf-8', undefined]) {
+    HANDLERS.responses = (_, response) => {
+      response.writeHead(200, contentType === undefined ? {} : { 'content-type': contentType })
+      response.end(events.join(''))
+    }
+    const response = await gateway.fetch('/v1/responses', { model: 'openai/r', input: 'hi', stream: true }, headers)
+    const text = await response.text()
+    assert.deepEqual([response.status, response.headers.get('content-type')], [200, 'text/event-stream'], text)
+    assert.match(text, /"response.completed","response":\{"model":"openai\/r"/)
+  }
+  const before = await gateway.count('ada@example.com')
+  for (const body of ['', '<html>', 'null', '{"response":{"model":']) {
+    HANDLERS.responses = (_, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end(body)
+    const response = await gateway.fetch('/v1/responses', { model: 'openai/r', input: 'hi' }, headers)
+    assert.equal(response.status, 502, body)
+    assert.match(await response.text(), /upstream_failed/)
+  }
+  assert.equal(await gateway.count('ada@example.com'), before)
+})
+
 test('a user who reached the cap is refused without an upstream call', async () => {
   await gateway.user('capped').ledger.setDailyCap(1, { actor: 'test' })
   const headers = { 'x-purser-user': 'capped' }
