@@ -150,6 +150,8 @@ export interface LedgerOptions {
   /** The plan of users without one of their own; undefined: none. */
   plan: string | undefined
   hold: HoldOptions
+  /** While the store fails: `refuse` rejects admissions with `store_unavailable`; `admit` allows and records them later. */
+  onStoreFailure: 'refuse' | 'admit'
   /** Events stored per user; null stores all. */
   keepEvents: number | null
   /** Declared phases, the default one first; undefined: any text is valid. */
@@ -270,6 +272,7 @@ const LEDGER: OptionSpecs<LedgerOptions> = {
     isValid: (value) => typeof value === 'string' && value !== '',
   }),
   hold: group(HOLD),
+  onStoreFailure: choice('refuse', ['refuse', 'admit']),
   keepEvents: limit<null>(null, { min: 1, unlimited: null }),
   phases: labels(),
   riskLevels: labels(),

@@ -112,6 +112,8 @@ export interface Purser extends AsyncDisposable {
      */
     import(user: string, text: string, options?: ImportOptions): Promise<ImportReport>
   }
+  /** Admissions that were allowed while the store failed (`ledger.onStoreFailure`) and are not recorded yet, in this process. */
+  readonly unrecordedAdmissions: number
   /** Kind, traits and location of the store. */
   readonly store: Store['traits']
   /**
@@ -245,6 +247,7 @@ async function buildModules(
     options,
     models,
     mcp,
+    usesStaleSettings: options.ledger.onStoreFailure === 'admit',
     onSessionEnd: (user, session) => context.endSession(user, session),
     planOf: (state) => planOf(rules, { ...INITIAL_STATE, ...(state as Partial<LedgerState>) }).plan,
   })
@@ -365,6 +368,9 @@ function createPurser(modules: Modules): Purser {
         const user = createSubject(namespace, id)
         return calls.run(() => importAnswers(answers, { user, text, options: importOptions, now: effects.now }))
       },
+    },
+    get unrecordedAdmissions() {
+      return ledger.unrecorded
     },
     store: store.traits,
     storeWarnings: (options) => withAbort('storeWarnings', options, async () => (await store.warnings?.()) ?? []),

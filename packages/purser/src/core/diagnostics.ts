@@ -11,8 +11,12 @@ import { debuglog } from 'node:util'
 export interface Diagnostics {
   /** A user was active or changed without an event: admitted, measured, settled. */
   activity: { namespace: string; user: string }
-  /** A decided admission. */
-  admission: { namespace: string; user: string; outcome: 'allowed' | 'daily_cap' | 'limit' | 'blocked' }
+  /** A decided admission. `unrecorded`: allowed while the store failed, and recorded later. */
+  admission: {
+    namespace: string
+    user: string
+    outcome: 'allowed' | 'daily_cap' | 'limit' | 'blocked' | 'unrecorded'
+  }
   /**
    * A context was resolved. `deadlineExceeded`: the caller's budget ended before all sections were loaded. `queuedMs`: of
    * the wait, until the last load had a slot.

@@ -28,6 +28,11 @@ export interface Journal<Data extends UserData> {
   flush(user: Subject): Promise<void>
   /** The committed state. An unknown user reads as the initial state with `exists: false`; nothing is created. */
   read(user: Subject): Promise<View<Data>>
+  /**
+   * The state that this process knew last, which may be outdated: for what has to be decided while the store fails. The
+   * initial state with the incarnation 0 when it knows none.
+   */
+  lastKnown(user: Subject): View<Data>
 }
 
 export interface Write<Data extends UserData, Result, Stored = Result> {

@@ -89,7 +89,7 @@ export class CommitLoop<Data extends UserData> {
       const unit = createUnitOfWork(log.user, await load(log))
       unit.apply({ events: [event(incarnation, pseudonym)], result: () => undefined })
       const outcome = await target.erase(user.user, { tag: pseudonym, incarnation, log: unit.toCommit() })
-      user.invalidate()
+      user.forget()
       log.invalidate()
       return outcome.ok ? { ...(row && countParts(row)), ...outcome.counts } : undefined
     })
@@ -115,6 +115,7 @@ export class CommitLoop<Data extends UserData> {
     const { maxAttempts } = this.#deps.limits
     throw new PurserError('store_unavailable', `Other processes changed this user ${maxAttempts} times in a row.`, {
       hint: 'Try again. If it happens again, look for another process that writes this user in a loop.',
+      details: { reason: 'conflict' },
     })
   }
 

@@ -118,6 +118,11 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     return viewOf(writer.snapshot ?? (await this.#load(writer)), this.#deps.effects.now())
   }
 
+  lastKnown(user: Subject): View<Data> {
+    const { fold, effects } = this.#deps
+    return viewOf(this.#writers.get(user).lastKnown ?? emptySnapshot(0, fold.initial), effects.now())
+  }
+
   async readIncarnation(user: Subject): Promise<number> {
     this.#assertOpen()
     const { users } = this.#deps.store

@@ -48,6 +48,7 @@ export class UserWriter<Data extends UserData> {
   snapshot: Snapshot<Data> | undefined
   /** Identifies the newest read of the user; only its result becomes the snapshot. */
   newestRead: symbol | undefined
+  #outdated: Snapshot<Data> | undefined
   readonly #deps: UserWriterDeps<Data>
   /** Takes decisions until it is committed. */
   #unit: UnitOfWork<Data> | undefined
@@ -103,8 +104,20 @@ export class UserWriter<Data extends UserData> {
     return new Promise((resolve, reject) => this.#enqueue(() => task().then(resolve, reject)))
   }
 
-  /** Forgets the stored state: another process may have changed it. */
+  /** The stored state that was known last; it may be outdated. */
+  get lastKnown(): Snapshot<Data> | undefined {
+    return this.snapshot ?? this.#outdated
+  }
+
+  /** Forgets also what was known before: the user was erased. */
+  forget(): void {
+    this.invalidate()
+    this.#outdated = undefined
+  }
+
+  /** Counts the stored state as outdated: another process may have changed it. */
   invalidate(): void {
+    this.#outdated = this.lastKnown
     this.snapshot = undefined
     this.newestRead = undefined
   }
@@ -167,7 +180,9 @@ export class UserWriter<Data extends UserData> {
   #enqueue(entry: QueuedWrite<Data> | Task): void {
     const { maxQueuedWrites } = this.#deps
     if (this.#waiting.length >= maxQueuedWrites)
-      throw new PurserError('store_unavailable', `The write queue of this user is full (${maxQueuedWrites} calls).`)
+      throw new PurserError('store_unavailable', `The write queue of this user is full (${maxQueuedWrites} calls).`, {
+        details: { reason: 'queue_full' },
+      })
     this.#activate()
     this.#waiting.push(entry)
     // Starts in a microtask, so that calls made together are decided together.

@@ -51,7 +51,8 @@ export class UserWriters<Data extends UserData> {
     } else if (message.topic === 'user' && message.user !== undefined) {
       const key = subjectKey({ namespace: message.namespace, id: message.user })
       const writer = this.#recent.peek(key) ?? this.#others.get(key)
-      writer?.invalidate()
+      if (message.detail === 'erased') writer?.forget()
+      else writer?.invalidate()
     }
   }
 

@@ -15,6 +15,7 @@ import type {
 import {
   type Admission,
   type AdmissionOutcome,
+  type AdmitCommand,
   type Admitted,
   admit,
   checkBlock,
@@ -37,7 +38,8 @@ import type { LimitState } from './limits/limit-state.ts'
 import type { Settlement } from './limits/settlement.ts'
 import { dailyUseOf, quotaOf } from './quota.ts'
 import type { LedgerRules } from './rules.ts'
-import { type Ticket, Tickets, ticketWrite } from './tickets.ts'
+import { incarnationOf, type Ticket, Tickets, ticketWrite } from './tickets.ts'
+import type { WaitingAdmission } from './unrecorded-admissions.ts'
 import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './write-options.ts'
 
 type Admissions = Pick<InternalUserLedger, 'admitTurn'> &
@@ -65,7 +67,9 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
           : await writes.claim(tickets.decode(ticket), options, { call: 'turn', body: { ticket, asked: request } })
       if (!outcome.allowed) return outcome
       const isShared = ticket !== undefined || options.idempotencyKey !== undefined
-      return new TurnAdmission(deps, { writes, tickets, granted: outcome, isShared, model: options.model ?? null })
+      const waiting = outcome.unrecorded && deps.unrecorded.find(user, outcome.ticket)
+      const model = options.model ?? null
+      return new TurnAdmission(deps, { writes, tickets, granted: outcome, waiting, isShared, model })
     },
 
     async claim(ticket, options = {}) {
@@ -133,7 +137,7 @@ class AdmissionWrites {
     options: AdmitOptions,
     { call, body, claimed }: AdmissionCall & { readonly claimed: boolean },
   ): Promise<AdmissionOutcome> {
-    const { journal, rules, effects } = this.#deps
+    const { journal, rules, effects, unrecorded } = this.#deps
     const weight = parseWeight(options.cost)
     const command = {
       weight,
@@ -143,19 +147,29 @@ class AdmissionWrites {
       claimed,
       leaseMs: claimed ? rules.hold.leaseMs : TICKET_LEASE_MS,
     }
-    const outcome = await journal.write<AdmissionOutcome, Admission>(this.#user, {
+    if (unrecorded.isStoreDown) return this.#admitUnrecorded(command)
+    const write = journal.write<AdmissionOutcome, Admission>(this.#user, {
       ...this.#idempotentWrite(options, { call, body: { cost: weight, asked: body } }),
       decide: (view) => admit(rules, command, view),
     })
+    const outcome = await write.catch((error: unknown) => this.#admitUnrecorded(command, error))
+    if (outcome.allowed && outcome.unrecorded) return outcome
     this.#publish(outcome)
     if (outcome.allowed && weight > 0 && outcome.quota.count === weight) this.#deps.sweeper.onWindowOpened(this.#user)
     return outcome
   }
 
+  #admitUnrecorded(command: AdmitCommand, error?: unknown): Granted {
+    const { namespace, id } = this.#user
+    const granted = this.#deps.unrecorded.admit(this.#user, command, error)
+    publish('admission', { namespace, user: id, outcome: 'unrecorded' })
+    return granted
+  }
+
   move(command: MoveCommand): Promise<AdmissionOutcome> {
     const { ticket, isShared } = command
     return this.#deps.journal.write<AdmissionOutcome>(this.#user, {
-      ...(isShared ? ticketWrite(ticket) : { incarnation: ticket.incarnation }),
+      ...(isShared ? ticketWrite(ticket) : incarnationOf(ticket)),
       decide: (view) => move(this.#deps.rules, command, view),
     })
   }
@@ -183,7 +197,7 @@ class AdmissionWrites {
 
   refundLater(ticket: Ticket, isShared: boolean): void {
     this.#deps.journal.defer<boolean>(this.#user, {
-      ...(isShared ? ticketWrite(ticket) : { incarnation: ticket.incarnation }),
+      ...(isShared ? ticketWrite(ticket) : incarnationOf(ticket)),
       decide: (view) => refund(this.#deps.rules, { ticket, isShared }, view),
     })
     this.#ticketClosed(isShared)
@@ -206,7 +220,7 @@ class AdmissionWrites {
     const { journal, rules } = this.#deps
     const { leaseMs } = rules.hold
     journal.defer<void>(this.#user, {
-      incarnation: ticket.incarnation,
+      ...incarnationOf(ticket),
       decide: (view) => renew({ ticket, leaseMs }, view),
     })
   }
@@ -214,7 +228,7 @@ class AdmissionWrites {
   settleLater(command: SettleCommand): void {
     const { ticket, isShared } = command
     this.#deps.journal.defer<void>(this.#user, {
-      ...(isShared ? ticketWrite(ticket) : { incarnation: ticket.incarnation }),
+      ...(isShared ? ticketWrite(ticket) : incarnationOf(ticket)),
       decide: (view) => settle(this.#deps.rules, command, view),
     })
     this.#ticketClosed(isShared)
@@ -248,9 +262,10 @@ class AdmissionWrites {
 
 function encodeOutcome(tickets: Tickets, outcome: AdmissionOutcome): Admission {
   if (!outcome.allowed) return outcome
-  const { ticket, quota } = outcome
+  const { ticket, quota, unrecorded } = outcome
   const { model, downgradedBy } = ticket
-  return { allowed: true, ticket: tickets.encode(ticket), ...quota, model, downgradedBy }
+  const text = tickets.encode(ticket)
+  return { allowed: true, ticket: text, ...quota, model, downgradedBy, ...(unrecorded && { unrecorded }) }
 }
 
 function decodeOutcome(tickets: Tickets, admission: Admission): AdmissionOutcome {
@@ -266,6 +281,8 @@ interface TurnGrant {
   readonly writes: AdmissionWrites
   readonly tickets: Tickets
   readonly granted: Granted
+  /** Undefined: the admission is in the store. */
+  readonly waiting: WaitingAdmission | undefined
   readonly isShared: boolean
   /** The model that the turn asked for, which a ticket of an earlier admission may not know. */
   readonly model: string | null
@@ -285,8 +302,10 @@ class TurnAdmission implements AdmittedTurn {
   #admission: Admitted
   #isShared: boolean
   #cancelRenewal: (() => void) | undefined
+  /** While the admission is not in the store, because that failed. */
+  readonly #waiting: WaitingAdmission | undefined
 
-  constructor(deps: LedgerDeps, { writes, tickets, granted, isShared, model: asked }: TurnGrant) {
+  constructor(deps: LedgerDeps, { writes, tickets, granted, waiting, isShared, model: asked }: TurnGrant) {
     const { model, downgradedBy } = granted.ticket
     this.#deps = deps
     this.#writes = writes
@@ -294,6 +313,7 @@ class TurnAdmission implements AdmittedTurn {
     this.#granted = granted
     this.#isShared = isShared
     this.#model = downgradedBy === null ? (asked ?? model) : model
+    this.#waiting = waiting
     this.#admission = this.#describe()
     if (granted.isHeld) this.#renewInTime()
   }
@@ -308,7 +328,13 @@ class TurnAdmission implements AdmittedTurn {
 
   async moveTo(model: string, { estimated }: Pick<AdmitTurnOptions, 'estimated'>): Promise<boolean> {
     const { rules } = this.#deps
-    const { ticket } = this.#granted
+    const ticket = this.#ticket
+    if (this.#waiting !== undefined && !this.#waiting.isRecorded) {
+      this.#waiting.ticket = { ...ticket, model }
+      this.#model = model
+      this.#admission = this.#describe()
+      return true
+    }
     const estimate = parseEstimate(estimateTurn(rules, estimated))
     const { leaseMs } = rules.hold
     const moved = await this.#writes.move({ ticket, isShared: this.#isShared, model, estimate, leaseMs })
@@ -324,18 +350,32 @@ class TurnAdmission implements AdmittedTurn {
   settle(usage: TokenUsage): void {
     this.#cancelRenewal?.()
     const settlement = parseSettlement(usage)
-    const { ticket } = this.#granted
-    this.#writes.settleLater({ ticket, settlement, isShared: this.#isShared, model: this.#model })
+    const waiting = this.#waiting
+    const inStore = (): void =>
+      this.#writes.settleLater({ ticket: this.#ticket, settlement, isShared: this.#isShared, model: this.#model })
+    const here = (): void => {
+      if (waiting !== undefined) waiting.settlement = settlement
+    }
+    if (waiting === undefined) inStore()
+    else waiting.close({ here, inStore })
   }
 
   refund(): void {
     this.#cancelRenewal?.()
-    this.#writes.refundLater(this.#granted.ticket, this.#isShared)
+    const waiting = this.#waiting
+    const inStore = (): void => this.#writes.refundLater(this.#ticket, this.#isShared)
+    if (waiting === undefined) inStore()
+    else waiting.close({ here: () => this.#deps.unrecorded.drop(waiting), inStore })
+  }
+
+  get #ticket(): Ticket {
+    return this.#waiting?.ticket ?? this.#granted.ticket
   }
 
   /** The text of the ticket is made when it is first read. */
   #describe(): Admitted {
-    const { ticket, quota } = this.#granted
+    const { quota, unrecorded } = this.#granted
+    const ticket = this.#ticket
     const share = (): string => {
       this.#isShared = true
       return this.#tickets.encode(ticket)
@@ -350,6 +390,7 @@ class TurnAdmission implements AdmittedTurn {
       ...quota,
       model: this.#model,
       downgradedBy: ticket.downgradedBy,
+      ...(unrecorded && { unrecorded }),
     }
   }
 

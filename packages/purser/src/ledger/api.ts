@@ -357,6 +357,8 @@ export interface LedgerExport {
 
 /** The ledger of one namespace. */
 export interface Ledger {
+  /** Admissions that were allowed while the store failed and are not recorded yet. */
+  readonly unrecorded: number
   of(user: Subject): InternalUserLedger
   /** One page of users when awaited, all of them when iterated. */
   users(options?: ListUsersOptions): PromiseLike<UserPage> & AsyncIterable<Bond>

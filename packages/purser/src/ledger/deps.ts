@@ -6,6 +6,7 @@ import type { Journal } from '../journal/api.ts'
 import type { Store } from '../storage/store.ts'
 import type { LedgerRules } from './rules.ts'
 import type { LedgerData } from './state.ts'
+import type { UnrecordedAdmissions } from './unrecorded-admissions.ts'
 
 /** Dependencies shared by the ledger modules. */
 export interface LedgerDeps {
@@ -17,6 +18,8 @@ export interface LedgerDeps {
   readonly calls: PendingCalls
   readonly rules: LedgerRules
   readonly sweeper: RetentionSweeper
+  /** What was admitted while the store was unavailable. */
+  readonly unrecorded: UnrecordedAdmissions
 }
 
 /** Removes what is too old, in the background. */

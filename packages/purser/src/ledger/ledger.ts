@@ -23,6 +23,7 @@ import { createRetentionSweeper } from './retention.ts'
 import type { LedgerRules } from './rules.ts'
 import type { LedgerData } from './state.ts'
 import { tailEvents, validateTailOptions } from './tail.ts'
+import { UnrecordedAdmissions } from './unrecorded-admissions.ts'
 import { createLimits } from './user-limits.ts'
 import { verifyAll } from './verify.ts'
 
@@ -40,7 +41,8 @@ export interface CreateLedgerDeps {
 export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger {
   const { store, keys, effects, calls, rules } = shared
   const sweeper = createRetentionSweeper(shared)
-  const deps: LedgerDeps = { ...shared, sweeper }
+  const unrecorded = new UnrecordedAdmissions(shared)
+  const deps: LedgerDeps = { ...shared, sweeper, unrecorded }
   const refusals = new ProviderRefusals(deps)
   const closing = new AbortController()
 
@@ -87,11 +89,16 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
       )
     },
 
+    get unrecorded() {
+      return unrecorded.count
+    },
+
     overview: (abortOptions) =>
       withAbort('overview', abortOptions, () => calls.run(() => store.users.overview(namespace))),
 
     async close() {
       closing.abort()
+      await unrecorded.close()
       await sweeper.idle()
     },
   }

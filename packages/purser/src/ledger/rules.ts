@@ -22,6 +22,7 @@ export interface LedgerRules {
   readonly policy: LimitPolicy
   readonly prices: Prices
   readonly hold: HoldOptions
+  readonly onStoreFailure: LedgerOptions['onStoreFailure']
   /** The window of `daily` where no plan sets another one. */
   readonly window: 'day' | 'rolling24h'
   /** The zone of users without their own. */
@@ -47,7 +48,7 @@ export interface DefaultLabels {
 /** Throws `option_invalid` for a limit, a plan or a price that is not valid. */
 export function compileRules(options: LedgerRulesOptions): LedgerRules {
   const { ledger, plans = {}, prices: priceList = {}, timeZone, clock = NO_HISTORY } = options
-  const { dailyCap, window, limits, plan, hold, phases, riskLevels, keepEvents } = ledger
+  const { dailyCap, window, limits, plan, hold, onStoreFailure, phases, riskLevels, keepEvents } = ledger
   const defaults: DefaultLabels = {
     phase: phases?.[0] ?? 'dormant',
     riskLevel: riskLevels?.[0] ?? 'low',
@@ -56,7 +57,8 @@ export function compileRules(options: LedgerRulesOptions): LedgerRules {
   }
   const policy = createLimitPolicy({ dailyCap, window, limits, plans, plan })
   const prices = createPrices(priceList)
-  return { policy, prices, hold, window, phases, riskLevels, keepEvents, timeZone, defaults, clock }
+  const labels = { phases, riskLevels, defaults }
+  return { policy, prices, hold, onStoreFailure, window, keepEvents, timeZone, clock, ...labels }
 }
 
 /** Checks a label; it must be one of the declared ones where the application has declared any. */

@@ -7,7 +7,7 @@ import type { LedgerWrite } from './state.ts'
 
 /** Proof of what an admission counted and when. Valid in every process that shares the store. */
 export interface Ticket extends LimitTicket {
-  /** The incarnation of the user it belongs to. */
+  /** The incarnation of the user it belongs to; 0: not known, because the store was unavailable. */
   readonly incarnation: number
   /** Wall clock at its admission, epoch ms. */
   readonly issuedAt: number
@@ -103,7 +103,12 @@ export function ticketRecordName({ issuedAt, id }: Pick<Ticket, 'issuedAt' | 'id
 
 /** What every write with a ticket needs: the ticket's record and incarnation. */
 export function ticketWrite(ticket: Ticket): Required<Pick<LedgerWrite<unknown>, 'reads' | 'incarnation'>> {
-  return { reads: [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }], incarnation: ticket.incarnation }
+  return { reads: [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }], ...incarnationOf(ticket) }
+}
+
+/** The same without the record, for a ticket that nothing else can use. */
+export function incarnationOf({ incarnation }: Ticket): Required<Pick<LedgerWrite<unknown>, 'incarnation'>> {
+  return { incarnation: incarnation === 0 ? undefined : incarnation }
 }
 
 export function ticketInvalid(): PurserError {

@@ -1,4 +1,5 @@
 import type { AbortSignalLike } from '../core/call-signal.ts'
+import type { Effects } from '../core/effects.ts'
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
@@ -29,6 +30,9 @@ export interface RuntimeRepositoryDeps {
   readonly keys: Keyring
   readonly catalog: Catalog
   readonly planOf: PlanOf
+  readonly effects: Effects
+  /** After a failure of the store, further reads are rejected at once for a second. */
+  readonly pausesReads: boolean
 }
 
 /** The plan that applies to a user, from the state that the user's events fold to; null: none. */
@@ -55,6 +59,8 @@ export interface SetSecretRequest {
 
 /** Limit of one read; a user has at most one secret for each provider and MCP server that is or was configured. */
 const SECRETS_MAX = 1_000
+/** After a failed read, so that callers who can do without do not wait for a store that hangs. */
+const READ_PAUSE_MS = 1_000
 
 /** Shared by all users without secrets: thousands of runtimes may be in memory. */
 const EMPTY: ReadonlyMap<string, never> = new Map<string, never>()
@@ -65,6 +71,8 @@ export class RuntimeRepository {
   readonly isShared: boolean
   readonly #deps: RuntimeRepositoryDeps
   readonly #usesOAuth: boolean
+  #pausedUntil = Number.NEGATIVE_INFINITY
+  #failure: unknown
 
   constructor(deps: RuntimeRepositoryDeps) {
     this.#deps = deps
@@ -77,6 +85,19 @@ export class RuntimeRepository {
    * erasure between two reads never mixes two incarnations.
    */
   async read(user: Subject): Promise<StoredRuntime> {
+    if (this.#deps.effects.monotonic() < this.#pausedUntil) throw this.#failure
+    try {
+      return await this.#readRows(user)
+    } catch (error) {
+      if (this.#deps.pausesReads && PurserError.is(error, 'store_unavailable')) {
+        this.#failure = error
+        this.#pausedUntil = this.#deps.effects.monotonic() + READ_PAUSE_MS
+      }
+      throw error
+    }
+  }
+
+  async #readRows(user: Subject): Promise<StoredRuntime> {
     const { journal, store, planOf, catalog } = this.#deps
     const row = await store.users.load(user)
     const incarnation = row?.incarnation ?? (await journal.read(user)).incarnation

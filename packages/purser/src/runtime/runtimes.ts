@@ -34,6 +34,8 @@ export interface RuntimesDeps {
   readonly models: ModelFactory
   readonly mcp: McpConnector
   readonly planOf: PlanOf
+  /** Settings that were read before stay usable for some minutes while the store fails. Default: false. */
+  readonly usesStaleSettings?: boolean
   /** Called when a session has ended by `endSession`. */
   onSessionEnd?(user: Subject, session: string): void
 }
@@ -55,6 +57,8 @@ export interface Runtimes {
 }
 
 const CLOSE_TIMEOUT_MS = 10_000
+/** How long settings that were read before are used while the store fails, if they are. */
+const STALE_ON_FAILURE_MS = 300_000
 
 /** `close` waits at least this long for refreshed tokens to be stored: they cannot be obtained a second time. */
 const TOKEN_STORE_TIMEOUT_MS = 1_000
@@ -123,13 +127,22 @@ function createModules({
   options,
   models,
   mcp: connector,
+  usesStaleSettings = false,
   planOf,
 }: RuntimesDeps): RuntimeModules {
   const { namespace, providers, presets, plans, mcpServers, runtime } = options
   const { users, meta } = store
   const { oauth } = connector
   const catalog = createCatalog({ providers, presets, plans, mcpServers, defaults: runtime.defaults })
-  const repository = new RuntimeRepository({ journal, store, keys, catalog, planOf })
+  const repository = new RuntimeRepository({
+    journal,
+    store,
+    keys,
+    catalog,
+    planOf,
+    effects,
+    pausesReads: usesStaleSettings,
+  })
   const sessions = new SessionRepository({ journal, users, catalog, planOf, effects })
   const grants = new GrantRepository({ journal, users, keys })
   const registrations = new ClientRegistrations({ namespace, effects, keys, meta, oauth })
@@ -147,6 +160,7 @@ function createModules({
     sessions,
     mcp,
     createModelCache: () => createModelCache(clientDeps, models),
+    staleOnFailureMs: usesStaleSettings ? STALE_ON_FAILURE_MS : 0,
   }
   const pool = new RuntimePool({
     ...clientDeps,

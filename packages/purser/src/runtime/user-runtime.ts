@@ -52,7 +52,15 @@ type Reads = Pick<InternalUserRuntime, 'peekSettings' | 'settings' | 'secrets' |
 function createReads({ catalog, pool, repository, sessions }: UserRuntimeDeps, user: Subject, key: string): Reads {
   async function readStored(): Promise<StoredRuntime> {
     pool.requireOpen()
-    return pool.peek(key) ?? repository.read(user)
+    const known = pool.peek(key)
+    if (known !== undefined) return known
+    try {
+      return await repository.read(user)
+    } catch (error) {
+      const stale = pool.peekStale(key)
+      if (stale === undefined || !PurserError.is(error, 'store_unavailable')) throw error
+      return stale
+    }
   }
 
   return {

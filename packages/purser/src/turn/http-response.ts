@@ -85,6 +85,7 @@ export function answerHeaders(
   if (context !== undefined) headers['x-purser-context'] = context.status
   if (attempts.length > 1) headers['x-purser-attempts'] = formatAttempts(attempts)
   if (isReplay) headers['idempotent-replayed'] = 'true'
+  if (admission.unrecorded) headers['x-purser-store'] = 'unavailable'
   if (admission.downgradedBy !== null) headers['x-purser-downgraded'] = encodeHeaderValue(admission.downgradedBy)
   return headers
 }

@@ -74,8 +74,9 @@ for (const [driver, openDriver] of Object.entries(drivers)) {
     await other.user('bob').runtime.acquire()
     // What the others run is known with their next heartbeat.
     await stores.clock.pass(5_000)
-    const hasUsers = async (purser: Purser): Promise<boolean> => (await listRuntimes(purser)).length > 0
-    await untilTrue(() => hasUsers(first), 'No heartbeat was written.')
+    const countUsed = async (): Promise<number> =>
+      (await first.instances()).filter(({ runtimes }) => runtimes === 1).length
+    await untilTrue(async () => (await countUsed()) === 2, 'No heartbeat was written.')
 
     const listed = await first.instances()
     assert.equal(listed.length, 3)

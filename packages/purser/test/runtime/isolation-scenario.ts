@@ -77,7 +77,8 @@ async function createScenario(options: IsolationOptions): Promise<Scenario> {
 
 /** Delays the store, and makes it unavailable now and then. */
 function slowDown({ users, bus }: Store, scheduler: InterleavingScheduler, random: Random): void {
-  const { load, record, records, commit } = users
+  const [load, record] = [users.load.bind(users), users.record.bind(users)]
+  const [records, commit] = [users.records.bind(users), users.commit.bind(users)]
   const delay = async (): Promise<void> => {
     await scheduler.pause()
     if (random.happens(0.002)) throw new PurserError('store_unavailable', 'The store is unavailable.')
@@ -86,7 +87,7 @@ function slowDown({ users, bus }: Store, scheduler: InterleavingScheduler, rando
   users.record = (user, kind, name) => delay().then(() => record(user, kind, name))
   users.records = (user, kind, page) => delay().then(() => records(user, kind, page))
   users.commit = (user, change) => delay().then(() => commit(user, change))
-  const { publish } = bus
+  const publish = bus.publish.bind(bus)
   bus.publish = async (message) => {
     await scheduler.pause()
     for (let times = random.below(3); times > 0; times--) await publish(message)

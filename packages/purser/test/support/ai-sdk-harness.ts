@@ -1,6 +1,7 @@
 import { openPurser, type Purser, type User } from '../../src/index.ts'
 import type { ProviderConfig } from '../../src/options/provider-config.ts'
 import { openUpstream, type Upstream, type UpstreamHandler } from './provider-upstream.ts'
+import { TEST_SECRET_KEY, testStoreUrl } from './test-store.ts'
 
 export interface AiSdkHarnessOptions {
   readonly handler?: UpstreamHandler | undefined
@@ -11,7 +12,7 @@ export interface AiSdkHarnessOptions {
   readonly answers?: boolean | undefined
 }
 
-/** A Purser in memory whose users run on a fake upstream, with a temperature in the default settings. */
+/** A Purser on a store of `testStoreUrl` whose users run on a fake upstream, with a temperature in the default settings. */
 export interface AiSdkHarness extends AsyncDisposable {
   readonly upstream: Upstream
   readonly purser: Purser
@@ -22,7 +23,8 @@ export async function openAiSdkHarness(options: AiSdkHarnessOptions = {}): Promi
   const { handler, kind = 'openai-compatible', dailyCap = 0, answers = false } = options
   const upstream = await openUpstream(handler)
   const purser = await openPurser({
-    store: 'memory:',
+    store: testStoreUrl(),
+    secretKey: TEST_SECRET_KEY,
     providers: { p: { kind, baseURL: `${upstream.url}/v1`, apiKey: 'operator-key' } },
     runtime: { defaults: { provider: 'p', model: 'm', parameters: { temperature: 0.25 } } },
     ledger: { dailyCap },

@@ -8,12 +8,12 @@ import {
 import { systemEffects } from '../../src/core/effects.ts'
 import { createKeyring } from '../../src/core/keyring.ts'
 import { createSubject } from '../../src/core/subject.ts'
-import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import type { UserData } from '../../src/journal/event.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import { type ContextOptions, DEFAULTS } from '../../src/options.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
+import { openTestStore } from './test-store.ts'
 
 export interface ContextHarness extends AsyncDisposable {
   readonly module: ContextModule
@@ -33,14 +33,14 @@ export interface ContextHarnessDeps
 
 const FACETS = { phase: 'dormant', riskLevel: 'low', blocked: false, capUsed: 0, capUsedUntil: null, peak: 0 }
 
-/** The context module on a memory store and a clock that the test moves. Disposal leaves the store open. */
+/** The context module on a store of `openTestStore` and a clock that the test moves. Disposal leaves the store open. */
 export async function openContextHarness(
   options: Partial<ContextOptions> = {},
   deps: ContextHarnessDeps = {},
 ): Promise<ContextHarness> {
   const clock = deps.clock ?? handClock()
   const effects = deps.effects ?? clock
-  const store = deps.store ?? (await openMemoryStore({ effects: systemEffects }))
+  const store = deps.store ?? (await openTestStore(systemEffects))
   const journal = openJournal<UserData>({
     store,
     keys: createKeyring(randomBytes(32)),

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Effects } from '../../src/core/effects.ts'
 import { createKeyring, type Keyring } from '../../src/core/keyring.ts'
 import { createPendingCalls } from '../../src/core/pending-calls.ts'
@@ -22,6 +19,8 @@ import type { Store } from '../../src/storage/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
 import { noPostgres, openPostgres } from './postgres-server.ts'
 import { noRedis, openRedis } from './redis-server.ts'
+import { temporaryPath } from './temporary-store.ts'
+import { openTestStore } from './test-store.ts'
 
 export type Driver = 'memory' | 'sqlite' | 'postgres' | 'redis'
 export const DRIVERS: readonly Driver[] = [
@@ -34,7 +33,7 @@ export const DRIVERS: readonly Driver[] = [
 export interface LedgerHarnessOptions
   extends Partial<LedgerOptions>,
     Partial<Pick<LedgerRulesOptions, 'plans' | 'prices'>> {
-  /** Default `'memory'`. */
+  /** Default: see `openTestStore`. */
   readonly driver?: Driver
   readonly timeZone?: string
   /** The wall clock at first, ISO 8601. */
@@ -134,28 +133,29 @@ function openOn(options: OpenOptions, release: () => Promise<void>): LedgerHarne
   }
 }
 
+/** Opens an empty store of a driver; the SQLite files are temporary. */
+const openDriver: Readonly<Record<Driver, (effects: Effects) => Promise<Store>>> = {
+  memory: (effects) => openMemoryStore({ effects }),
+  sqlite: (effects) => openSqliteStore({ path: temporaryPath(), effects }),
+  postgres: () => openPostgres(),
+  redis: () => openRedis(),
+}
+
 async function openStore(
-  { store, driver = 'memory', path }: LedgerHarnessOptions,
+  { store, driver, path }: LedgerHarnessOptions,
   effects: Effects,
 ): Promise<{ readonly store: Store; release(): Promise<void> }> {
   if (store !== undefined) return { store, release: async () => {} }
-  if (driver === 'memory') {
-    const memory = await openMemoryStore({ effects })
-    return { store: memory, release: () => memory.close() }
-  }
-  if (driver === 'postgres' || driver === 'redis') {
-    const opened = await (driver === 'postgres' ? openPostgres() : openRedis())
-    return { store: opened, release: () => opened.close() }
-  }
-  const directory = path === undefined ? await mkdtemp(join(tmpdir(), 'purser-ledger-')) : undefined
-  const sqlite = await openSqliteStore({ path: path ?? join(directory as string, 'ledger.db'), effects })
-  return {
-    store: sqlite,
-    async release() {
-      await sqlite.close()
-      if (directory !== undefined) await rm(directory, { recursive: true, force: true })
-    },
-  }
+  const opened = await openNew({ driver, path }, effects)
+  return { store: opened, release: () => opened.close() }
+}
+
+function openNew(
+  { driver, path }: { readonly [Name in 'driver' | 'path']: LedgerHarnessOptions[Name] | undefined },
+  effects: Effects,
+): Promise<Store> {
+  if (path !== undefined) return openSqliteStore({ path, effects })
+  return driver === undefined ? openTestStore(effects) : openDriver[driver](effects)
 }
 
 /** Admits the user, which must be allowed, and returns the ticket. */

@@ -3,7 +3,6 @@ import type { LanguageModelV4 } from '@ai-sdk/provider'
 import type { Client } from '@modelcontextprotocol/client'
 import type { Effects } from '../../src/core/effects.ts'
 import { createSubject, type Subject } from '../../src/core/subject.ts'
-import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { Fold, UserData } from '../../src/journal/event.ts'
@@ -23,6 +22,7 @@ import { createRuntimes, type Runtimes } from '../../src/runtime/runtimes.ts'
 import { openKeyring } from '../../src/storage/root-key.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
+import { openTestStore } from './test-store.ts'
 
 /** A fake client, the request it was opened with, and how often it was closed. */
 export interface OpenedClient<Request> {
@@ -61,7 +61,7 @@ export interface FakeClients {
 }
 
 export interface RuntimeHarnessOptions {
-  /** A store that is shared or wrapped; the caller closes it. Default: a memory store. */
+  /** A store that is shared or wrapped; the caller closes it. Default: see `openTestStore`. */
   readonly store: Store
   /** A SQLite file to open. */
   readonly path: string
@@ -188,7 +188,7 @@ export function fails(code: string): (error: unknown) => boolean {
 }
 
 async function openStore(path: string | undefined, effects: Effects): Promise<Store> {
-  return path === undefined ? openMemoryStore({ effects }) : openSqliteStore({ path, effects })
+  return path === undefined ? openTestStore(effects) : openSqliteStore({ path, effects })
 }
 
 async function passUntil(clock: HandClock, work: Promise<unknown>): Promise<void> {

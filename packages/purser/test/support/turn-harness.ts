@@ -2,6 +2,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net'
 import { openPurser, type Purser, type PurserOptions, type User } from '../../src/index.ts'
 import type { ChatRequest } from '../../src/openai/chat.ts'
+import { TEST_SECRET_KEY, testStoreUrl } from './test-store.ts'
 
 export interface TurnHarness extends AsyncDisposable {
   readonly purser: Purser
@@ -10,14 +11,15 @@ export interface TurnHarness extends AsyncDisposable {
 }
 
 /**
- * A Purser in memory whose users run on the provider `local`, an upstream with the models `m` (default) and `n`. The
+ * A Purser on a store of `testStoreUrl` whose users run on the provider `local`, an upstream with the models `m` (default) and `n`. The
  * provider `open` is the same upstream without a key of the operator.
  */
 export async function openTurnHarness(options: PurserOptions = {}): Promise<TurnHarness> {
   const upstream = await startUpstream()
   const { baseURL } = upstream
   const purser = await openPurser({
-    store: 'memory:',
+    store: testStoreUrl(),
+    secretKey: TEST_SECRET_KEY,
     providers: {
       local: { kind: 'openai-compatible', baseURL, apiKey: 'operator-key', models: ['m', 'n'], defaultModel: 'm' },
       open: { kind: 'openai-compatible', baseURL },

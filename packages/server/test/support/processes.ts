@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { TEST_SECRET_KEY, testStoreUrl } from '../../../purser/test/support/test-store.ts'
 import { run } from '../../src/cli/run.ts'
 import type { ConfigFile } from '../../src/index.ts'
 
@@ -85,6 +86,16 @@ export function createTempDirectory(): string {
   return directory
 }
 
+const stores = new Map<string, ConfigFile>()
+
+/** The store of a server in a directory: files in it, unless tests run on the server of a database. */
+function storeOf(directory: string): ConfigFile {
+  if (process.env.PURSER_TEST_STORE === undefined) return {}
+  const config = stores.get(directory) ?? { store: testStoreUrl(), secretKey: TEST_SECRET_KEY }
+  stores.set(directory, config)
+  return config
+}
+
 /** Starts `purser serve` in a child process. */
 /** A provider for requests of any size. */
 export async function startSinkUpstream(): Promise<Child<{ url: string }>> {
@@ -94,7 +105,7 @@ export async function startSinkUpstream(): Promise<Child<{ url: string }>> {
 export async function startPurser(config: ConfigFile, directory: string = createTempDirectory()): Promise<Purser> {
   writeFileSync(
     join(directory, 'purser.config.json'),
-    JSON.stringify({ ...config, server: { port: 0, ...config.server } }),
+    JSON.stringify({ ...storeOf(directory), ...config, server: { port: 0, ...config.server } }),
   )
   const environment = { PURSER_SERVICE_KEY: SERVICE_KEY, PURSER_ADMIN_KEY: ADMIN_KEY }
   const child = await start<Purser['addresses']>([MAIN, 'serve', '--json'], directory, environment)

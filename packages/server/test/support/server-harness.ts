@@ -1,6 +1,7 @@
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { User } from 'purser'
 import { type HandClock, handClock } from 'purser/testing'
+import { TEST_SECRET_KEY, testStoreUrl } from '../../../purser/test/support/test-store.ts'
 import type { AppContext } from '../../src/app/context.ts'
 import { type OpenServer, openServer } from '../../src/app/server.ts'
 import type { Role } from '../../src/auth/scopes.ts'
@@ -9,7 +10,7 @@ import type { ConfigFile } from '../../src/index.ts'
 export interface ServerHarnessOptions {
   /** The name of the key that `call` uses; servers on one store need different ones. Default: `root`. */
   readonly keyName?: string
-  /** Default: a memory store. */
+  /** Default: a store of `testStoreUrl`. */
   readonly config?: ConfigFile
   /** Role of the key that `call` uses. Default: admin. */
   readonly role?: Role
@@ -39,7 +40,7 @@ export interface ServerHarness extends AsyncDisposable {
 
 export async function openServerHarness(options: ServerHarnessOptions = {}): Promise<ServerHarness> {
   const { role = 'admin', keyName = 'root', realTime = false } = options
-  const config = { store: 'memory:', ...options.config }
+  const config = { store: testStoreUrl(), secretKey: TEST_SECRET_KEY, ...options.config }
   const clock = handClock()
   const open = (): Promise<OpenServer> =>
     openServer({

@@ -32,6 +32,8 @@ export interface Admitted extends Quota {
   readonly model: string | null
   /** The limit that changed the model; null: the one that was asked for. */
   readonly downgradedBy: string | null
+  /** True when it was allowed while the store was unavailable (`onStoreFailure: 'admit'`): it is recorded later. Otherwise absent. */
+  readonly unrecorded?: true
 }
 
 export interface Refused extends Quota {
@@ -67,6 +69,8 @@ export interface Granted {
   readonly isHeld: boolean
   /** Lists the limits that count it, after the admission; absent when the user has only `daily`. */
   readonly listLimits?: (() => readonly LimitState[]) | undefined
+  /** Allowed while the store was unavailable, and neither counted nor recorded yet. */
+  readonly unrecorded?: true
 }
 
 export interface AdmitCommand extends Omit<LimitRequest, 'id'> {

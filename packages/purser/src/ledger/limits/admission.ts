@@ -91,6 +91,12 @@ export function decideAdmission(context: LimitContext, request: LimitRequest, us
   return decide(context, { request, exempt: null, downgradedBy: null, mayDowngrade: true }, draft)
 }
 
+/** Counts and holds what was admitted without a decision, also beyond a limit. */
+export function countAdmission(context: LimitContext, request: LimitRequest, usage: Usage): LimitAdmitted {
+  const draft = new UsageDraft(usage, context.now, context.zone)
+  return admit(context, { request, exempt: null, downgradedBy: null, mayDowngrade: false }, draft)
+}
+
 /**
  * Moves an admission to another model, for a fallback: it is taken back and decided again for the other model, in one
  * step. Refused, the admission stays as it was.

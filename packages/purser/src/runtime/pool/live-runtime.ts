@@ -32,6 +32,8 @@ export interface LiveRuntimeDeps {
   readonly sessions: SessionRepository
   readonly mcp: McpConnectionPool
   createModelCache(): ModelCache
+  /** How long what was read stays usable while the store fails; 0: it is not. */
+  readonly staleOnFailureMs: number
 }
 
 /** Why a runtime is given to no new lease: evicted runtimes drain, erased and shut down ones are cut. */
@@ -109,6 +111,12 @@ export class LiveRuntime implements QueueNode<LiveRuntime> {
     return this.#isOutdated() ? undefined : this.#stored
   }
 
+  /** What was read from the store last, if it may be used while the store fails. */
+  get stale(): StoredRuntime | undefined {
+    const { effects, staleOnFailureMs } = this.#deps
+    return effects.monotonic() - this.#readAt < staleOnFailureMs ? this.#stored : undefined
+  }
+
   describe(): ActiveRuntime {
     return {
       user: this.user.id,
@@ -136,10 +144,18 @@ export class LiveRuntime implements QueueNode<LiveRuntime> {
   /** Reads the store again if what was read may be outdated. Callers share one read. */
   refresh(): Promise<void> {
     if (!this.#isOutdated()) return Promise.resolve()
-    this.#reading ??= this.#read().finally(() => {
+    this.#reading ??= this.#readOrUseStale().finally(() => {
       this.#reading = undefined
     })
     return this.#reading
+  }
+
+  async #readOrUseStale(): Promise<void> {
+    try {
+      await this.#read()
+    } catch (error) {
+      if (!PurserError.is(error, 'store_unavailable') || this.stale === undefined) throw error
+    }
   }
 
   /** Synchronous, so that no model is built for a caller that has stopped waiting. Requires a finished `refresh`. */

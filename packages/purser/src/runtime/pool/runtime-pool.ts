@@ -100,6 +100,11 @@ export class RuntimePool {
     return this.#current.get(key)?.stored
   }
 
+  /** What was read of a live user last, if it may be used while the store fails. */
+  peekStale(key: string): StoredRuntime | undefined {
+    return this.#current.get(key)?.stale
+  }
+
   async evict(key: string): Promise<void> {
     const runtime = this.#current.get(key)
     if (runtime !== undefined) await this.#close(runtime, 'evicted')

@@ -87,6 +87,7 @@ export function registerHealthRoutes(app: FastifyInstance, context: AppContext):
         startedAt: new Date(context.startedAt).toISOString(),
         store: context.purser.store,
         namespace: context.purser.namespace,
+        unrecordedAdmissions: context.purser.unrecordedAdmissions,
       },
     }),
   )

@@ -104,6 +104,11 @@ function collectMetrics(context: AppContext, registry: MetricRegistry): () => vo
   const admissions = counter('admissions', 'Admissions by outcome.', ['outcome'])
   const answers = counter('answers', 'Lookups in the answer cache by outcome.', ['outcome'])
   const clients = counter('clients', 'Live clients opened and closed.', ['kind', 'outcome'])
+  registry.gauge(
+    'purser_unrecorded_admissions',
+    'Admissions that were allowed while the store failed and are not recorded yet.',
+    () => context.purser.unrecordedAdmissions,
+  )
   registry.gauge('purser_runtimes', 'Users with live clients.', () => context.purser.runtime.active().length)
 
   /** Diagnostics are global to the process; other Pursers publish to the same channels. */
