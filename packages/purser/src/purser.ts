@@ -359,16 +359,7 @@ function createPurser(modules: Modules): Purser {
     overview: ledger.overview,
     instances: (listOptions) => withAbort('instances', listOptions, modules.instances.list),
     runtime: { active: runtimes.active, sweep: (sweepOptions) => withAbort('sweep', sweepOptions, runtimes.sweep) },
-    answers: {
-      stats: () => answers.stats(),
-      flush: (flushOptions) => withAbort('flush', flushOptions, () => answers.flush()),
-      clear: (clearOptions) => withAbort('clear', clearOptions, () => answers.clear()),
-      async import(id, text, importOptions = {}) {
-        validateImport(text, importOptions)
-        const user = createSubject(namespace, id)
-        return calls.run(() => importAnswers(answers, { user, text, options: importOptions, now: effects.now }))
-      },
-    },
+    answers: createAnswersApi(modules),
     get unrecordedAdmissions() {
       return ledger.unrecorded
     },
@@ -386,6 +377,19 @@ function createPurser(modules: Modules): Purser {
       value: async () => [...(await findStoreProblems(store)), ...(await modules.instances.inspect())],
     },
   })
+}
+
+function createAnswersApi({ options, effects, calls, answers }: Modules): Purser['answers'] {
+  return {
+    stats: () => answers.stats(),
+    flush: (flushOptions) => withAbort('flush', flushOptions, () => answers.flush()),
+    clear: (clearOptions) => withAbort('clear', clearOptions, () => answers.clear()),
+    async import(id, text, importOptions = {}) {
+      validateImport(text, importOptions)
+      const user = createSubject(options.namespace, id)
+      return calls.run(() => importAnswers(answers, { user, text, options: importOptions, now: effects.now }))
+    },
+  }
 }
 
 async function eraseUser(
