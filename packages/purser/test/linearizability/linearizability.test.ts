@@ -14,20 +14,20 @@ import { type Child, startChild } from '../support/start-child.ts'
 import { temporaryPath } from '../support/temporary-store.ts'
 import { isLinearizable, type RecordedCall } from './check-history.ts'
 import { INITIAL, type Operation } from './ledger-model.ts'
-import { type Lane, runCalls } from './run-calls.ts'
+import { runCalls, type Sequence } from './run-calls.ts'
 
 const CALLER = new URL('caller.ts', import.meta.url)
 const PROCESSES = 3
-const LANES = 2
-const CALLS_PER_LANE = 5
+const SEQUENCES = 2
+const CALLS_PER_SEQUENCE = 5
 /** Admissions before the calls begin, whose tickets all processes settle and refund. */
 const TICKETS = 2
 
 /** What makes calls on the same users: processes, or journals of their own in this process. */
-type Caller = (user: string, lanes: readonly Lane[]) => Promise<RecordedCall[]>
+type Caller = (user: string, sequences: readonly Sequence[]) => Promise<RecordedCall[]>
 
-/** The calls of all lanes of one history; `ticket` is an index into its tickets. */
-const lanesOf = (tickets: readonly string[]): fc.Arbitrary<Lane[]> => {
+/** The calls of all sequences of one history; `ticket` is an index into its tickets. */
+const sequencesOf = (tickets: readonly string[]): fc.Arbitrary<Sequence[]> => {
   const ticket = fc.constantFrom(...tickets)
   const operation: fc.Arbitrary<Operation> = fc.oneof(
     { weight: 4, arbitrary: fc.constant({ call: 'admit' } as const) },
@@ -41,9 +41,9 @@ const lanesOf = (tickets: readonly string[]): fc.Arbitrary<Lane[]> => {
       arbitrary: fc.record({ call: fc.constant('observe' as const), phase: fc.constantFrom('warm', 'close') }),
     },
   )
-  const lane = fc.array(operation, { minLength: CALLS_PER_LANE, maxLength: CALLS_PER_LANE })
-  const lanes = PROCESSES * LANES
-  return fc.array(lane, { minLength: lanes, maxLength: lanes })
+  const sequence = fc.array(operation, { minLength: CALLS_PER_SEQUENCE, maxLength: CALLS_PER_SEQUENCE })
+  const sequences = PROCESSES * SEQUENCES
+  return fc.array(sequence, { minLength: sequences, maxLength: sequences })
 }
 
 interface Participants {
@@ -66,9 +66,9 @@ async function findViolation(
       const outcome = { allowed: true, count, cap: INITIAL.cap } as const
       before.push({ operation: { call: 'admit' }, startedAt: count, endedAt: count, outcome })
     }
-    const [lanes = []] = fc.sample(lanesOf(tickets), { numRuns: 1, seed: seed + index })
+    const [sequences = []] = fc.sample(sequencesOf(tickets), { numRuns: 1, seed: seed + index })
     const recorded = await Promise.all(
-      callers.map((call, caller) => call(user, lanes.slice(caller * LANES, (caller + 1) * LANES))),
+      callers.map((call, caller) => call(user, sequences.slice(caller * SEQUENCES, (caller + 1) * SEQUENCES))),
     )
     const history = [...before, ...recorded.flat()]
     if (!isLinearizable(history)) return { index, history }
@@ -81,7 +81,7 @@ async function openHarnesses(store: Store): Promise<Participants & AsyncDisposab
   const harnesses = await Promise.all(Array.from({ length: PROCESSES }, () => openLedgerHarness(options)))
   return {
     own: (user) => (harnesses[0] as (typeof harnesses)[number]).user(user),
-    callers: harnesses.map((harness) => (user, lanes) => runCalls(harness.user(user), lanes)),
+    callers: harnesses.map((harness) => (user, sequences) => runCalls(harness.user(user), sequences)),
     async [Symbol.asyncDispose]() {
       for (const harness of harnesses) await harness[Symbol.asyncDispose]()
       await store.close()
@@ -96,8 +96,8 @@ async function openProcesses(location: string): Promise<Participants & AsyncDisp
   for (const child of children) assert.equal(await child.line(), 'ready')
   const callOf =
     (child: Child): Caller =>
-    async (user, lanes) => {
-      child.send(JSON.stringify({ user, lanes }))
+    async (user, sequences) => {
+      child.send(JSON.stringify({ user, sequences }))
       const history = JSON.parse(await child.line()) as RecordedCall[]
       // JSON has no infinity.
       return history.map((call) => ({ ...call, endedAt: call.endedAt ?? Number.POSITIVE_INFINITY }))

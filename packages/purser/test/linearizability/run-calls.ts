@@ -3,23 +3,23 @@ import type { UserLedger } from '../../src/ledger/api.ts'
 import type { RecordedCall } from './check-history.ts'
 import type { Operation, Outcome } from './ledger-model.ts'
 
-/** Calls that run one after the other; several such lanes run at the same time. */
-export type Lane = readonly Operation[]
+/** Calls that run one after the other; several such sequences run at the same time. */
+export type Sequence = readonly Operation[]
 
 /** CLOCK_MONOTONIC, which all processes of a machine share, ns. */
 const now = (): number => Number(process.hrtime.bigint())
 
-/** Runs lanes on one user, and records when each call began and ended and what it returned. */
-export async function runCalls(ledger: UserLedger, lanes: readonly Lane[]): Promise<RecordedCall[]> {
+/** Runs sequences on one user, and records when each call began and ended and what it returned. */
+export async function runCalls(ledger: UserLedger, sequences: readonly Sequence[]): Promise<RecordedCall[]> {
   const history: RecordedCall[] = []
-  const runLane = async (lane: Lane): Promise<void> => {
-    for (const operation of lane) {
+  const runSequence = async (sequence: Sequence): Promise<void> => {
+    for (const operation of sequence) {
       const startedAt = now()
       const outcome = await run(ledger, operation)
       history.push({ operation, startedAt, endedAt: outcome === undefined ? Infinity : now(), outcome })
     }
   }
-  await Promise.all(lanes.map(runLane))
+  await Promise.all(sequences.map(runSequence))
   return history
 }
 

@@ -132,7 +132,7 @@ test('a lost reply of the recording counts nothing twice', async () => {
   assert.equal((await purser.user('ann').ledger.events({ types: [EVENT] })).length, 1)
 })
 
-test('what was admitted of a user who was erased meanwhile brings nothing back', async () => {
+test('what was admitted of a user who was erased meanwhile is not recorded', async () => {
   const clock = handClock()
   const shared = await openMemoryStore({ effects: clock })
   const store = failingStore({ ...shared, close: async () => undefined })
