@@ -19,10 +19,10 @@ const USERS = 1_000
 const NODE_OPTIONS = ['--max-semi-space-size=32']
 const JSON_TYPE = { 'content-type': 'application/json' }
 const MESSAGE = '[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"Say hello."}]'
-const SAME_QUESTION = `'{"model":"m","user":"user-' .. (n % ${USERS}) .. '","messages":${MESSAGE}}'`
+export const SAME_QUESTION: string = `'{"model":"m","user":"user-' .. (n % ${USERS}) .. '","messages":${MESSAGE}}'`
 const NEW_QUESTION = `'{"model":"m","user":"user-' .. (n % ${USERS}) .. '","messages":[{"role":"user","content":"Question ' .. n .. '"}]}'`
 
-const CAP = { ledger: { dailyCap: 100_000_000 } }
+export const CAP: object = { ledger: { dailyCap: 100_000_000 } }
 const ANSWERS = { ...CAP, answers: { enabled: true } }
 
 /** Starts all contenders; `directory` is that of the benchmarks. Disposing `stack` stops them. */
@@ -49,7 +49,7 @@ export async function startContenders(
   ]
 }
 
-interface Start {
+export interface Start {
   readonly stack: AsyncDisposableStack
   readonly directory: string
   readonly origin: string
@@ -75,7 +75,7 @@ async function startPortkey({ stack, directory, origin }: Start): Promise<Conten
   return contender('Portkey 1.15.2, bare relay', { server, headers, body: SAME_QUESTION })
 }
 
-async function startPurser(
+export async function startPurser(
   { stack, directory, origin }: Start,
   { name, config, body }: { readonly name: string; readonly config: object; readonly body: string },
 ): Promise<Contender> {

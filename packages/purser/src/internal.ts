@@ -42,7 +42,7 @@ export {
   text,
   validateAgainst,
 } from './options-schema.ts'
-export { getMeta, inspectStore, listRuntimes } from './purser.ts'
+export { getMeta, inspectStore, listRuntimes, subscribeToActivity } from './purser.ts'
 export { API_KEYS } from './storage/api-keys.ts'
 export type { StoreFinding } from './storage/store.ts'
 export { STORE_URL, STORE_URL_FORMS } from './storage/store-url.ts'

@@ -37,10 +37,11 @@ import type { ActiveRuntime } from './runtime/api.ts'
 import { createRuntimes, type Runtimes } from './runtime/runtimes.ts'
 import { removeKeysOfUser } from './storage/api-keys.ts'
 import type { CacheStore } from './storage/cache-store.ts'
+import { LOG_OF_NAMESPACE } from './storage/commit.ts'
 import { requireComplete } from './storage/copy-rows.ts'
 import { followRemovals } from './storage/follow-removals.ts'
 import { openKeyring, type SecretKeys } from './storage/root-key.ts'
-import type { MetaStore, Overview, Store, StoreFinding } from './storage/store.ts'
+import type { Bus, MetaStore, Overview, Store, StoreFinding } from './storage/store.ts'
 import { sqlitePath } from './storage/store-url.ts'
 import { askEndpoint, callEndpoint } from './turn/call-endpoint.ts'
 import type { TurnDeps } from './turn/deps.ts'
@@ -156,6 +157,17 @@ const RUNTIMES: unique symbol = Symbol.for('purser.runtimes')
  */
 export function listRuntimes(purser: Purser): Promise<InstanceRuntime[]> {
   return (purser as Purser & { [RUNTIMES](): Promise<InstanceRuntime[]> })[RUNTIMES]()
+}
+
+const ACTIVITY: unique symbol = Symbol.for('purser.activity')
+
+/**
+ * Calls `listener` when data of a user has changed, in any instance: with the user's id, or undefined when it is not known
+ * whose. Returns the function that ends it. For `@purser/server`.
+ */
+export function subscribeToActivity(purser: Purser, listener: (user: string | undefined) => void): () => void {
+  type Subscribe = (listen: (user: string | undefined) => void) => () => void
+  return (purser as Purser & { [ACTIVITY]: Subscribe })[ACTIVITY](listener)
 }
 
 const INSPECT: unique symbol = Symbol.for('purser.inspect')
@@ -373,11 +385,26 @@ function createPurser(modules: Modules): Purser {
   return Object.defineProperties(purser, {
     [META]: { value: store.meta },
     [RUNTIMES]: { value: modules.instances.runtimes },
+    [ACTIVITY]: { value: (listener: ActivityListener) => followActivity(store.bus, namespace, listener) },
     [INSPECT]: {
       value: async () => [...(await findStoreProblems(store)), ...(await modules.instances.inspect())],
     },
   })
 }
+
+type ActivityListener = (user: string | undefined) => void
+
+/** Every commit of a user is a message, in every instance. */
+function followActivity(bus: Bus, namespace: string, listener: ActivityListener): () => void {
+  return bus.subscribe((message) => {
+    if (message === 'gap') listener(undefined)
+    else if (message.topic !== 'user' || message.namespace !== namespace || ENDINGS.has(message.detail)) return
+    else if (message.user !== LOG_OF_NAMESPACE) listener(message.user)
+  })
+}
+
+/** Messages about a user that are no activity. */
+const ENDINGS: ReadonlySet<string | undefined> = new Set(['erased', 'evicted'])
 
 function createAnswersApi({ options, effects, calls, answers }: Modules): Purser['answers'] {
   return {

@@ -111,7 +111,7 @@ function createContext(
     config,
     keys,
     sessions: new Sessions({ ...deps, hasKey: (id) => keys.has(id) }),
-    limiter: new Limiter(effects),
+    limiter: new Limiter(deps),
     effects,
     authorize,
     timeouts,

@@ -28,6 +28,12 @@ interface StoredSession extends Session {
   readonly hash: string
 }
 
+interface StoredLink {
+  readonly hash: string
+  /** Epoch ms. */
+  readonly expiresAt: number
+}
+
 export const SESSION_MS: number = 12 * 3_600_000
 const LINK_MS = 600_000
 const MAX_SESSIONS = 1_000
@@ -37,35 +43,42 @@ const MAX_LINKS = 100
 
 /**
  * Sessions of the Deck. The store holds their hashes, so sessions survive a restart. A session that was opened with a
- * key ends with the key: when it is revoked, or when the environment sets another one. Sign-in links exist only in this process.
+ * key ends with the key: when it is revoked, or when the environment sets another one. Sign-in links work on every instance.
  */
 export class Sessions {
   readonly #document: CasDocument<readonly StoredSession[]>
   readonly #effects: Effects
   readonly #hasKey: (id: string) => Promise<boolean>
-  /** Expiry in epoch ms by the hash of the link. */
-  readonly #links = new Map<string, number>()
+  readonly #links: CasDocument<readonly StoredLink[]>
 
   constructor(deps: SessionsDeps) {
     this.#document = new CasDocument<readonly StoredSession[]>(deps, 'server-sessions', [])
+    this.#links = new CasDocument<readonly StoredLink[]>(deps, 'server-sign-in-links', [])
     this.#effects = deps.effects
     this.#hasKey = deps.hasKey
   }
 
   /** A token for one sign-in as admin within 10 minutes. */
-  createLink(): string {
+  async createLink(): Promise<string> {
     const token = createToken('link')
-    this.#links.set(hashToken(token), this.#effects.now() + LINK_MS)
-    const oldest = this.#links.keys().next().value
-    if (this.#links.size > MAX_LINKS && oldest !== undefined) this.#links.delete(oldest)
+    const now = this.#effects.now()
+    const link: StoredLink = { hash: hashToken(token), expiresAt: now + LINK_MS }
+    await this.#links.change((links) => [...links.filter(({ expiresAt }) => now < expiresAt), link].slice(-MAX_LINKS))
     return token
   }
 
   /** Consumes a link; undefined when it is unknown, used or expired. */
   async redeemLink(link: string): Promise<OpenedSession | undefined> {
     const hash = hashToken(link)
-    const expiresAt = this.#links.get(hash)
-    this.#links.delete(hash)
+    const isLink = (stored: StoredLink): boolean => stored.hash === hash
+    // A guess costs a read that is cached for a second, and no write.
+    if (!(await this.#links.read()).some(isLink)) this.#links.expire()
+    if (!(await this.#links.read()).some(isLink)) return undefined
+    let expiresAt: number | undefined
+    await this.#links.change((links) => {
+      expiresAt = links.find(isLink)?.expiresAt
+      return expiresAt === undefined ? links : links.filter((stored) => !isLink(stored))
+    })
     if (expiresAt === undefined || this.#effects.now() >= expiresAt) return undefined
     return this.open({ name: 'console', role: 'admin' }, null)
   }
@@ -110,9 +123,9 @@ export class Sessions {
     return isOpen
   }
 
-  /** Ends all sessions and the sign-in links of this process. Resolves to the number of sessions. */
+  /** Ends all sessions and sign-in links. Resolves to the number of sessions. */
   async closeAll(): Promise<number> {
-    this.#links.clear()
+    await this.#links.change(() => [])
     let count = 0
     await this.#document.change((sessions) => {
       count = sessions.filter(({ expiresAt }) => Date.parse(expiresAt) > this.#effects.now()).length

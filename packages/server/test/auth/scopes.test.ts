@@ -176,7 +176,7 @@ test('HEAD returns the status and headers of GET without a body, and does not co
     assert.equal(head.statusCode, get.statusCode, route)
     assert.equal((await inject('HEAD', url)).statusCode === 401, scope !== 'public')
   }
-  const url = `/deck/sign-in?token=${harness.context.sessions.createLink()}`
+  const url = `/deck/sign-in?token=${await harness.context.sessions.createLink()}`
   assert.equal((await inject('HEAD', url)).statusCode, 404)
   assert.ok((await inject('GET', url)).headers['set-cookie'])
 })

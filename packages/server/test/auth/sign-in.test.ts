@@ -25,17 +25,17 @@ const request = (method: Method, url: string, headers: Headers = {}, body?: obje
     ...(body === undefined ? {} : { payload: body }),
   })
 
-const createLink = (): string => harness.context.sessions.createLink()
+const createLink = (): Promise<string> => harness.context.sessions.createLink()
 const follow = (link: string, headers?: Headers) => request('GET', `/deck/sign-in?token=${link}`, headers)
 
 /** Signs in and returns the `Cookie` header of the session. */
 async function signIn(): Promise<string> {
-  const response = await follow(createLink())
+  const response = await follow(await createLink())
   return String(response.headers['set-cookie']).split(';')[0] as string
 }
 
 test('a link signs in once: the cookie is HttpOnly, SameSite=Strict, and the response redirects to the Deck', async () => {
-  const link = createLink()
+  const link = await createLink()
   const first = await follow(link)
   assert.equal(first.statusCode, 303)
   assert.equal(first.headers.location, './')
@@ -49,7 +49,7 @@ test('a link signs in once: the cookie is HttpOnly, SameSite=Strict, and the res
 })
 
 test('a link expires after 10 minutes', async () => {
-  const [early, late] = [createLink(), createLink()]
+  const [early, late] = [await createLink(), await createLink()]
   harness.clock.advance(600_000 - 1)
   assert.ok((await follow(early)).headers['set-cookie'])
   harness.clock.advance(1)
@@ -70,7 +70,7 @@ test('a session may read, and may change data only from a page of the same origi
 test('behind an https publicUrl the cookie is Secure whatever Host the proxy sends, and only that origin may change data', async () => {
   const host = '127.0.0.1:7117'
   for (const headers of [{ host }, { host, 'x-forwarded-proto': 'http' }, { host: HOST }]) {
-    assert.match(String((await follow(createLink(), headers)).headers['set-cookie']), /; Secure;/)
+    assert.match(String((await follow(await createLink(), headers)).headers['set-cookie']), /; Secure;/)
   }
   const cookie = await signIn()
   const change = (origin: string) => request('PUT', '/api/users/ada/cap', { cookie, host, origin }, { cap: 3 })
@@ -84,7 +84,7 @@ test('a foreign host name that resolves to this machine can neither use a sessio
   const rebound = { cookie, host: 'evil.example:7117', origin: 'http://evil.example:7117' }
   assert.equal((await request('GET', '/api/users', rebound)).json().error.code, 'host_mismatch')
   assert.equal((await request('PUT', '/api/users/ada/cap', rebound, { cap: 3 })).json().error.code, 'host_mismatch')
-  assert.equal((await follow(createLink(), rebound)).statusCode, 403)
+  assert.equal((await follow(await createLink(), rebound)).statusCode, 403)
 })
 
 test('GET /api/session returns the caller by session or key, null without credentials, and 401 for a wrong key', async () => {
@@ -168,7 +168,7 @@ test('a right key and a sign-in link are let in during wrong attempts from the s
   for (let count = 0; count < 15; count++) await attempt(harness, 'guess', '127.0.0.1')
   const { response, isDelayed } = await attempt(harness, key, '127.0.0.1')
   assert.deepEqual([response.statusCode, isDelayed], [200, false])
-  assert.ok((await follow(createLink())).headers['set-cookie'])
+  assert.ok((await follow(await createLink())).headers['set-cookie'])
 })
 
 test('failures count by the forwarded address of a trusted proxy, and by that of the peer otherwise', async () => {
@@ -212,7 +212,7 @@ test('60 sign-ins at the same time all succeed', async () => {
 })
 
 test('an admin ends all sessions, and unused links with them', async () => {
-  const [cookie, link] = [await signIn(), createLink()]
+  const [cookie, link] = [await signIn(), await createLink()]
   const operator = await harness.createKey('operator')
   const signOut = (authorization: string) => request('DELETE', '/api/sessions', { authorization })
   assert.equal((await signOut(`Bearer ${operator}`)).statusCode, 403)
@@ -265,7 +265,7 @@ test('the policy of the Deck allows no inline code and no other origins, that of
 
 test('over plain HTTP the cookie is not Secure, and its path is the prefix', async () => {
   await using plain = await openServerHarness({ config: { server: { prefix: '/purser' } } })
-  const url = `/purser/deck/sign-in?token=${plain.context.sessions.createLink()}`
+  const url = `/purser/deck/sign-in?token=${await plain.context.sessions.createLink()}`
   const response = await plain.fastify.inject({ url, headers: { host: 'localhost:7117' } })
   assert.match(String(response.headers['set-cookie']), /; Path=\/purser\/; HttpOnly; SameSite=Strict; Max-Age/)
 })

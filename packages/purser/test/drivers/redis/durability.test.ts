@@ -22,19 +22,22 @@ const PROFILES = [
 
 describe('what a killed server loses', { skip: noRedis }, () => {
   for (const { name, args, loses } of PROFILES) {
-    test(`${name}: ${loses}`, async () => {
+    test(`${name}: ${loses}`, async (context) => {
       for (let round = 0; round < rounds(20, 1); round++) {
         await using server = await startRedis({ args })
         const url = server.url()
-        const store = redisStore({ url, timeoutMs: 1_000 })
+        const store = redisStore({ url, timeoutMs: 2_000 })
+        let isKilled = false
         const acknowledged: string[] = []
         const writers = Array.from({ length: 16 }, async (_, writer) => {
           for (let index = 0; ; index++) {
             const id = `${writer} ${index}`
-            // Rejected when the server is killed.
-            if (!(await tryCommit(store, { namespace: NAMESPACE, id }).catch(() => ({ ok: false }))).ok) return
-            acknowledged.push(id)
-            if (acknowledged.length === 3_000) server.kill('SIGKILL')
+            const { ok } = await tryCommit(store, { namespace: NAMESPACE, id }).catch(() => ({ ok: false }))
+            if (ok) acknowledged.push(id)
+            else if (isKilled) return
+            if (isKilled || acknowledged.length < 3_000) continue
+            isKilled = true
+            server.kill('SIGKILL')
           }
         })
         await Promise.all(writers)
@@ -42,6 +45,7 @@ describe('what a killed server loses', { skip: noRedis }, () => {
         await server.restart()
         const again = redisStore({ url })
         const { users } = await again.users.overview(NAMESPACE)
+        context.diagnostic(`${acknowledged.length} acknowledged, ${users} after the restart`)
         if (loses === 'nothing') assert.ok(users >= acknowledged.length, `${users} of ${acknowledged.length}`)
         else assert.equal(users, 0)
         await Promise.all([store.close({ timeoutMs: 10 }), again.close()])

@@ -58,7 +58,7 @@ export async function serveUntilInterrupted(
     const newKeys = [...firstKeys, ...(await createRequestedKey(server, getText(flags['new-key'])))]
     await recordNewKeys(server, newKeys)
     const stopBackground = await overrides.startBackground?.(server)
-    announce(terminal, getAddresses(server, url, newKeys), {
+    announce(terminal, await getAddresses(server, url, newKeys), {
       isJson: flags.json === true,
       hasServiceKey: Boolean(environmentKeys.service),
     })
@@ -115,13 +115,13 @@ interface Addresses {
   readonly keys: readonly Pick<NewApiKey, 'role' | 'key' | 'id'>[]
 }
 
-function getAddresses({ context }: OpenServer, url: string, newKeys: readonly NewApiKey[]): Addresses {
+async function getAddresses({ context }: OpenServer, url: string, newKeys: readonly NewApiKey[]): Promise<Addresses> {
   const { publicUrl, prefix } = context.options
   const publicAddress = publicUrl === undefined ? url : `${new URL(publicUrl).origin}${prefix}`
   return {
     url,
     gateway: `${publicAddress}/v1`,
-    deck: `${publicAddress}/deck/sign-in?token=${context.sessions.createLink()}`,
+    deck: `${publicAddress}/deck/sign-in?token=${await context.sessions.createLink()}`,
     keys: newKeys.map(({ role, key, id }) => ({ role, key, id })),
   }
 }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { type Event, onDiagnostic, PurserError } from 'purser'
+import { type Event, PurserError } from 'purser'
+import { subscribeToActivity } from 'purser/internal'
 import type { AppContext } from '../../app/context.ts'
 import { HttpError } from '../../app/errors.ts'
 import { logFault } from '../../app/log-fault.ts'
@@ -15,7 +16,7 @@ const CONTENT_TYPE = 'text/event-stream; charset=utf-8'
 const PING_MS = 15_000
 const COALESCE_MS = 250
 const CHECKS_PER_TIMEOUT = 4
-/** Users named in one `activity` event; beyond that it carries `more: true`. */
+/** Users named in one `activity` event; beyond that, and when it is not known which, it carries `more: true`. */
 const MAX_USERS = 1_000
 
 /** `GET /api/events`: the event log as it grows, and user activity, as server-sent events. */
@@ -158,9 +159,8 @@ function writeActivity(context: AppContext, res: ServerResponse): () => void {
     users.clear()
     more = false
   }
-  const stop = onDiagnostic('activity', ({ namespace, user }) => {
-    if (namespace !== context.purser.namespace) return
-    if (users.size < MAX_USERS) users.add(user)
+  const stop = subscribeToActivity(context.purser, (user) => {
+    if (user !== undefined && users.size < MAX_USERS) users.add(user)
     else more = true
     cancelTimer ??= context.effects.setTimer(write, COALESCE_MS, { background: true })
   })

@@ -227,7 +227,7 @@ test('keys, sessions of the Deck, cleared answers and erasures leave an event in
     const headers = { host: 'localhost', origin: 'http://localhost', cookie: cookies[0] as string }
     await harness.fastify.inject({ method: 'DELETE', url: '/api/answers', headers })
     await harness.fastify.inject({ method: 'DELETE', url: '/api/session', headers })
-    const link = `/deck/sign-in?token=${harness.context.sessions.createLink()}`
+    const link = `/deck/sign-in?token=${await harness.context.sessions.createLink()}`
     await harness.fastify.inject({ url: link, headers: { host: 'localhost' } })
     await send('admin', ['DELETE', '/api/sessions'])
     await harness.user('gone').ledger.admit()
