@@ -18,6 +18,7 @@ const INTERFACES: Readonly<Record<string, readonly [name: string, file: string]>
   context: ['ContextOptions', 'packages/purser/src/options.ts'],
   ledger: ['LedgerOptions', 'packages/purser/src/options.ts'],
   'ledger.hold': ['HoldOptions', 'packages/purser/src/options.ts'],
+  'ledger.keepTurns': ['KeepTurnsOptions', 'packages/purser/src/options.ts'],
   answers: ['AnswerOptions', 'packages/purser/src/options.ts'],
   server: ['ServerOptions', 'packages/server/src/config/server-options.ts'],
 }

@@ -25,6 +25,10 @@ export type { DetectionInput } from './ledger/detection.ts'
 export type { LimitState } from './ledger/limits/limit-state.ts'
 export type { ListUsersOptions, UserPage } from './ledger/list-users.ts'
 export type { Quota } from './ledger/quota.ts'
+export type { DaysOptions, OverviewDay, PhaseTransition } from './ledger/turns/read-days.ts'
+export type { TurnsOptions, UserTurnsOptions } from './ledger/turns/read-turns.ts'
+export type { UsageBy, UsageOptions, UsageSum, UserUsageBy, UserUsageOptions } from './ledger/turns/read-usage.ts'
+export type { TurnAttempt, TurnOutcome, TurnRecord, TurnSection } from './ledger/turns/turn-record.ts'
 export type { ChatChunk, ChatCompletion, ChatRequest } from './openai/chat.ts'
 export {
   createErrorResponse,

@@ -232,7 +232,7 @@ export function isEffects(value: unknown): boolean {
 
 export function isStoreOption(value: unknown): boolean {
   if (typeof value === 'string') return STORE_URL.test(value)
-  const members = ['traits', 'meta', 'users', 'events', 'bus', 'answers', 'lastGood', 'close']
+  const members = ['traits', 'meta', 'users', 'events', 'turns', 'sums', 'bus', 'answers', 'lastGood', 'close']
   return isObject(value) && members.every((member) => member in value)
 }
 

@@ -65,9 +65,10 @@ export type OptionInput<Options> = {
   [Name in keyof Options]?: Options[Name] | (Options[Name] extends number ? null : never) | undefined
 }
 
-export type LedgerOptionInput = Omit<OptionInput<LedgerOptions>, 'hold' | 'plan'> & {
+export type LedgerOptionInput = Omit<OptionInput<LedgerOptions>, 'hold' | 'keepTurns' | 'plan'> & {
   plan?: string | undefined
   hold?: Partial<HoldOptions> | undefined
+  keepTurns?: Partial<KeepTurnsOptions> | undefined
 }
 
 /** A provider as configured, or a function from a user's credentials to an AI SDK provider. */
@@ -152,12 +153,21 @@ export interface LedgerOptions {
   hold: HoldOptions
   /** While the store fails: `refuse` rejects admissions with `store_unavailable`; `admit` allows and records them later. */
   onStoreFailure: 'refuse' | 'admit'
+  keepTurns: KeepTurnsOptions
   /** Events stored per user; null stores all. */
   keepEvents: number | null
   /** Declared phases, the default one first; undefined: any text is valid. */
   phases: readonly string[] | undefined
   /** Declared risk levels in rising order, the default one first; undefined: any text is valid. */
   riskLevels: readonly string[] | undefined
+}
+
+/** How long records of turns are stored; sums of usage are stored for 400 days. */
+export interface KeepTurnsOptions {
+  /** Older records are removed, in the background. Null: no limit. */
+  maxAgeMs: number | null
+  /** Records of one user; more remove the oldest. Null: no limit. */
+  maxPerUser: number | null
 }
 
 /** What is held for a turn in progress, until its usage is known. */
@@ -263,6 +273,11 @@ const HOLD: OptionSpecs<HoldOptions> = {
   leaseMs: integer(60_000, { min: 1_000, max: DAY_MS }),
 }
 
+const KEEP_TURNS: OptionSpecs<KeepTurnsOptions> = {
+  maxAgeMs: limit<number | null>(30 * DAY_MS, { min: 1, unlimited: null }),
+  maxPerUser: limit<number | null>(1_000, { min: 1, unlimited: null }),
+}
+
 const LEDGER: OptionSpecs<LedgerOptions> = {
   dailyCap: limit(0, { min: 0, unlimited: 0 }),
   window: choice('day', ['day', 'rolling24h']),
@@ -273,6 +288,7 @@ const LEDGER: OptionSpecs<LedgerOptions> = {
   }),
   hold: group(HOLD),
   onStoreFailure: choice('refuse', ['refuse', 'admit']),
+  keepTurns: group(KEEP_TURNS),
   keepEvents: limit<null>(null, { min: 1, unlimited: null }),
   phases: labels(),
   riskLevels: labels(),

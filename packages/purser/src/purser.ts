@@ -10,6 +10,7 @@ import { canonicalJson } from './core/canonical-json.ts'
 import { createEffects, type Effects } from './core/effects.ts'
 import { createPendingCalls, type PendingCalls } from './core/pending-calls.ts'
 import { createSubject, type Subject } from './core/subject.ts'
+import { createTimeOrderedIds } from './core/time-ordered-id.ts'
 import { parseDuration, throwInvalid, validateOptions } from './core/validate.ts'
 import { createWallClock } from './core/wall-clock.ts'
 import { readOrCreateKeyFile, requireDatabaseOfKey } from './drivers/sqlite/key-file.ts'
@@ -69,6 +70,10 @@ export interface Purser extends AsyncDisposable {
   readonly countUsers: Ledger['countUsers']
   /** Live tail of the event log of all instances. */
   readonly events: Ledger['events']
+  /** Records of the turns of all users, oldest first. Ends behind the last one. */
+  readonly turns: Ledger['turns']
+  /** What all users have used, added up by hour, day, month, user, plan, provider, model or limit. */
+  readonly usage: Ledger['usage']
   /** Checks the log and the state of every user; with an external checkpoint also that the store was not rolled back. */
   readonly verify: Ledger['verify']
   /** Signed text that represents all logs as they are now, to be stored elsewhere. */
@@ -88,6 +93,8 @@ export interface Purser extends AsyncDisposable {
    * for (const { id, version, seenAt, runtimes } of await purser.instances()) console.log(id, version, seenAt, runtimes)
    */
   instances(options?: AbortOptions): Promise<Instance[]>
+  /** Number of users by phase and risk at the end of each day (UTC), and how they went from phase to phase. */
+  readonly overviewByDay: Ledger['overviewByDay']
   readonly runtime: {
     /** Live runtimes in this process, without secrets. */
     active(): ActiveRuntime[]
@@ -324,6 +331,7 @@ function createPurser(modules: Modules): Purser {
     answersEnabled: options.answers.enabled,
     limits: TURN_LIMITS,
     unreadTurns: new UnreadTurns(effects),
+    nextTurnId: createTimeOrderedIds(effects),
     pseudonym: (user) => modules.journal.tag(user),
   }
   let closing: Promise<void> | undefined
@@ -361,14 +369,7 @@ function createPurser(modules: Modules): Purser {
     namespace,
     vocabulary: vocabularyOf(options),
     user: (id) => handles.memo(id),
-    users: ledger.users,
-    countUsers: ledger.countUsers,
-    events: ledger.events,
-    verify: ledger.verify,
-    checkpoint: ledger.checkpoint,
-    recordAudit: ledger.recordAudit,
-    audit: ledger.audit,
-    overview: ledger.overview,
+    ...ledgerCalls(ledger),
     instances: (listOptions) => withAbort('instances', listOptions, modules.instances.list),
     runtime: { active: runtimes.active, sweep: (sweepOptions) => withAbort('sweep', sweepOptions, runtimes.sweep) },
     answers: createAnswersApi(modules),
@@ -417,6 +418,28 @@ function createAnswersApi({ options, effects, calls, answers }: Modules): Purser
       return calls.run(() => importAnswers(answers, { user, text, options: importOptions, now: effects.now }))
     },
   }
+}
+
+/** The calls of the ledger that are calls of Purser. */
+function ledgerCalls(
+  ledger: Ledger,
+): Pick<
+  Ledger,
+  | 'users'
+  | 'countUsers'
+  | 'events'
+  | 'turns'
+  | 'usage'
+  | 'verify'
+  | 'checkpoint'
+  | 'recordAudit'
+  | 'audit'
+  | 'overview'
+  | 'overviewByDay'
+> {
+  const { users, countUsers, events, turns, usage, verify, checkpoint, recordAudit, audit, overview, overviewByDay } =
+    ledger
+  return { users, countUsers, events, turns, usage, verify, checkpoint, recordAudit, audit, overview, overviewByDay }
 }
 
 async function eraseUser(

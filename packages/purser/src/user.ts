@@ -7,6 +7,9 @@ import { type AbortOptions, untilAborted } from './core/abort.ts'
 import type { Subject } from './core/subject.ts'
 import { parseActor, parseReason, validateOptions } from './core/validate.ts'
 import type { InternalUserLedger, UserLedger } from './ledger/api.ts'
+import type { UserTurnsOptions } from './ledger/turns/read-turns.ts'
+import type { UsageSum, UserUsageOptions } from './ledger/turns/read-usage.ts'
+import type { TurnRecord } from './ledger/turns/turn-record.ts'
 import type { ChatRequest } from './openai/chat.ts'
 import type { InternalUserRuntime, UserRuntime } from './runtime/api.ts'
 import type { EndpointTurn } from './turn/call-endpoint.ts'
@@ -41,6 +44,21 @@ export interface User {
    * if (turn.allowed) for await (const chunk of turn.chunks) print(chunk)
    */
   turn(request: ChatRequest, options?: TurnOptions): Promise<Turn>
+  /**
+   * The records of the user's turns, newest first: what they ran on, used and cost, and why they were refused or failed.
+   * They have nothing of what was said.
+   *
+   * @throws {PurserError} `argument_invalid`, `store_unavailable`
+   */
+  turns(options?: UserTurnsOptions): Promise<TurnRecord[]>
+  /**
+   * What the user has used, added up by hour, day, month, model or limit. Kept for 400 days.
+   *
+   * @throws {PurserError} `argument_invalid`, `store_unavailable`
+   * @example
+   * const [today] = (await purser.user('ada').usage({ by: 'day' })).slice(-1)
+   */
+  usage(options?: UserUsageOptions): Promise<UsageSum[]>
   /**
    * All data of the user, one row at a time: first a header, last the counts. Secrets are listed without their values.
    *
@@ -142,6 +160,8 @@ export function askUserEndpoint(user: User, ...args: Parameters<AskEndpoint>): R
 export class UserHandle implements User {
   // Functions rather than methods, so that they can be destructured.
   readonly turn: User['turn']
+  readonly turns: User['turns']
+  readonly usage: User['usage']
   readonly export: User['export']
   readonly erase: User['erase']
   /** No member of `User`: formats of other endpoints than chat completions are known to the gateway only. */
@@ -155,6 +175,8 @@ export class UserHandle implements User {
     this.turn = (request, options) => deps.turn(modules, request, options)
     this.askEndpoint = (call, options) => deps.askEndpoint(modules, call, options)
     this.callEndpoint = (call, options) => deps.callEndpoint(modules, call, options)
+    this.turns = (options) => modules.ledger.turns(options)
+    this.usage = (options) => modules.ledger.usage(options)
     this.export = (options = {}) => {
       const { runtime, ledger, answers } = modules
       const context = deps.context.exportRows(user)
@@ -264,6 +286,8 @@ const ERASED_KINDS = {
   notes: 'note',
   answers: 'answers',
   responses: 'response',
+  turns: 'turns',
+  usage: 'usage',
   limits: 'limit',
 } as const
 

@@ -258,6 +258,19 @@ export interface Overview {
   }
 }
 
+export interface OverviewDay {
+  readonly day: string
+  readonly users: number
+  readonly phases: Readonly<Record<string, number>>
+  readonly riskLevels: Readonly<Record<string, number>>
+  readonly transitions: readonly ({
+    readonly from: string | null
+    readonly to: string | null
+    readonly users: number
+    readonly averageMs: number
+  })[]
+}
+
 export interface Plan {
   readonly name: string
   readonly extends: string | null
@@ -334,6 +347,66 @@ export interface Settings {
     readonly allowedModels: string
     readonly fallbacks: string
   }
+}
+
+export interface TurnRecord {
+  readonly id: string
+  readonly user: string
+  readonly at: string
+  readonly endpoint: string
+  readonly session: string | null
+  readonly plan: string | null
+  readonly provider: string | null
+  readonly model: string | null
+  readonly requestedModel: string | null
+  readonly downgradedBy: string | null
+  readonly attempts: readonly ({
+    readonly provider: string
+    readonly model: string
+    readonly status: number | null
+    readonly code: string | null
+    readonly ms: number
+  })[]
+  readonly cache: 'hit' | 'joined' | 'miss' | 'off'
+  readonly outcome: 'completed' | 'failed' | 'cancelled' | 'refused'
+  readonly code: string | null
+  readonly limit: string | null
+  readonly weight: number
+  readonly estimate: {
+    readonly inputTokens: number
+    readonly outputTokens: number
+  }
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cachedTokens: number
+  readonly cost: string | null
+  readonly overheadMs: number
+  readonly firstChunkMs: number | null
+  readonly upstreamMs: number
+  readonly totalMs: number
+  readonly context: readonly ({
+    readonly section: string
+    readonly status: 'fresh' | 'stale' | 'empty' | 'unavailable'
+    readonly ageMs: number | null
+    readonly tokens: number
+    readonly cut: number
+  })[]
+  readonly tools: readonly ({
+    readonly name: string
+    readonly calls: number
+  })[]
+  readonly requestId: string | null
+}
+
+export interface UsageSum {
+  readonly key: string | null
+  readonly turns: number
+  readonly refused: number
+  readonly unpriced: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cachedTokens: number
+  readonly cost: string
 }
 
 export interface Verification {
@@ -483,6 +556,17 @@ export interface Routes {
     readonly body: undefined
     readonly response: Overview
   }
+  'GET /api/overview/days': {
+    readonly query: {
+      readonly from?: string | undefined
+      readonly to?: string | undefined
+    }
+    readonly body: undefined
+    readonly response: {
+      readonly data: readonly OverviewDay[]
+      readonly cursor: string | null
+    }
+  }
   'GET /api/plans': {
     readonly query: Readonly<Record<string, never>>
     readonly body: undefined
@@ -503,6 +587,34 @@ export interface Routes {
     readonly query: Readonly<Record<string, never>>
     readonly body: undefined
     readonly response: Session
+  }
+  'GET /api/turns': {
+    readonly query: {
+      readonly user?: string | undefined
+      readonly outcome?: 'completed' | 'failed' | 'cancelled' | 'refused' | undefined
+      readonly order?: 'ascending' | 'descending' | undefined
+      readonly limit?: string | undefined
+      readonly cursor?: string | undefined
+    }
+    readonly body: undefined
+    readonly response: {
+      readonly data: readonly TurnRecord[]
+      readonly cursor: string | null
+    }
+  }
+  'GET /api/usage': {
+    readonly query: {
+      readonly from?: string | undefined
+      readonly to?: string | undefined
+      readonly by?: 'hour' | 'day' | 'month' | 'model' | 'limit' | 'user' | 'plan' | 'provider' | undefined
+      readonly limit?: string | undefined
+      readonly format?: 'json' | 'csv' | undefined
+    }
+    readonly body: undefined
+    readonly response: {
+      readonly data: readonly UsageSum[]
+      readonly cursor: string | null
+    }
   }
   'GET /api/users': {
     readonly query: {
@@ -631,6 +743,30 @@ export interface Routes {
     readonly body: undefined
     readonly response: {
       readonly data: readonly RuntimeSession[]
+      readonly cursor: string | null
+    }
+  }
+  'GET /api/users/{id}/turns': {
+    readonly query: {
+      readonly limit?: string | undefined
+      readonly before?: string | undefined
+      readonly outcome?: 'completed' | 'failed' | 'cancelled' | 'refused' | undefined
+    }
+    readonly body: undefined
+    readonly response: {
+      readonly data: readonly TurnRecord[]
+      readonly cursor: string | null
+    }
+  }
+  'GET /api/users/{id}/usage': {
+    readonly query: {
+      readonly from?: string | undefined
+      readonly to?: string | undefined
+      readonly by?: 'hour' | 'day' | 'month' | 'model' | 'limit' | undefined
+    }
+    readonly body: undefined
+    readonly response: {
+      readonly data: readonly UsageSum[]
       readonly cursor: string | null
     }
   }

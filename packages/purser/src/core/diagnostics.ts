@@ -63,7 +63,14 @@ export interface Diagnostics {
     namespace: string
     outcome: 'completed' | 'failed' | 'cancelled' | 'refused'
     cache: 'hit' | 'joined' | 'miss' | 'off'
+    /** Null if the turn ended before they were known. */
+    provider: string | null
+    model: string | null
+    /** The limit that refused it. */
+    limit: string | null
     overheadMs: number
+    /** Of the turn's own calls, to the end of their answers. */
+    upstreamMs: number
     totalMs: number
     /** The calls of providers, in order; `code`: of the error, null for an answer. */
     attempts: readonly {
@@ -77,8 +84,11 @@ export interface Diagnostics {
     prefix: 'first' | 'same' | 'changed' | null
     /** Null if the upstream has not told. */
     inputTokens: number | null
-    /** Of these, from the upstream's prompt cache. */
+    outputTokens: number | null
+    /** Of the input tokens, from the upstream's prompt cache. */
     cachedTokens: number | null
+    /** Decimal text; null: the model has no price. */
+    cost: string | null
     /** Ages in ms. */
     context: readonly {
       readonly section: string

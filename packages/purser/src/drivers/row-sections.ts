@@ -1,4 +1,5 @@
 import type { StoredRow } from '../storage/row-store.ts'
+import { SUM_AMOUNTS, type SumRow, toSumAmount } from '../storage/sum-store.ts'
 import { FOREVER, NEVER_SEEN } from './instants.ts'
 
 /*
@@ -16,6 +17,14 @@ export interface RowSection {
   readonly key: readonly string[]
   toRow(columns: Columns): StoredRow
 }
+
+/** Amounts as text, because they may be larger than numbers can be. */
+const SUM_COLUMNS = [
+  'day',
+  'hour',
+  'key',
+  ...Array.from({ length: SUM_AMOUNTS }, (_, index) => `CAST(a${index + 1} AS TEXT) AS amount_${index + 1}`),
+]
 
 export const ROW_SECTIONS: readonly RowSection[] = [
   {
@@ -109,6 +118,31 @@ export const ROW_SECTIONS: readonly RowSection[] = [
     }),
   },
   {
+    type: 'turn',
+    from: 'turns JOIN users USING (uid)',
+    columns: ['users.namespace', 'users.id', 'turns.id AS turn_id', 'outcome', 'value'],
+    key: ['turns.namespace', 'turns.id'],
+    toRow: ({ namespace, id, turn_id, outcome, value }) => ({
+      type: 'turn',
+      ...userOf(namespace, id),
+      turn: { id: String(turn_id), outcome: String(outcome), value: String(value) },
+    }),
+  },
+  {
+    type: 'user_sum',
+    from: 'user_sums JOIN users USING (uid)',
+    columns: ['users.namespace', 'users.id', ...SUM_COLUMNS],
+    key: ['uid', 'day', 'hour', 'key'],
+    toRow: (columns) => ({ type: 'user_sum', ...userOf(columns.namespace, columns.id), sum: sumOf(columns) }),
+  },
+  {
+    type: 'sum',
+    from: 'sums',
+    columns: ['namespace', ...SUM_COLUMNS],
+    key: ['namespace', 'day', 'hour', 'key'],
+    toRow: (columns) => ({ type: 'sum', namespace: String(columns.namespace), sum: sumOf(columns) }),
+  },
+  {
     type: 'meta',
     from: 'meta',
     columns: ['name', 'value'],
@@ -174,6 +208,16 @@ export function userValues({ namespace, id, row, facets }: Extract<StoredRow, { 
     row.measured,
     row.usage,
   ]
+}
+
+function sumOf(columns: Columns): SumRow {
+  const amounts = Array.from({ length: SUM_AMOUNTS }, (_, index) => columns[`amount_${index + 1}`])
+  return {
+    day: String(columns.day),
+    hour: Number(columns.hour),
+    key: String(columns.key),
+    amounts: amounts.map((amount) => toSumAmount(BigInt(String(amount)))),
+  }
 }
 
 function userOf(namespace: unknown, id: unknown): { readonly namespace: string; readonly id: string } {

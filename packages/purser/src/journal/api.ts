@@ -1,6 +1,6 @@
 import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { Subject } from '../core/subject.ts'
-import type { Head, Stamps, StoredRecord } from '../storage/commit.ts'
+import type { Head, Recorded, Stamps, StoredRecord } from '../storage/commit.ts'
 import type { RecordPage } from '../storage/store.ts'
 import type { Event, NewEvent, UserData } from './event.ts'
 
@@ -26,6 +26,8 @@ export interface Journal<Data extends UserData> {
   defer<Result>(user: Subject, write: Write<Data, Result>): void
   /** Commits the deferred writes of the user, for a reader that does not use `read`. */
   flush(user: Subject): Promise<void>
+  /** Commits the deferred writes of all users. */
+  flushAll(): Promise<void>
   /** The committed state. An unknown user reads as the initial state with `exists: false`; nothing is created. */
   read(user: Subject): Promise<View<Data>>
   /**
@@ -87,6 +89,8 @@ export interface Decision<Data extends UserData, Result> {
   readonly trims?: readonly { readonly kind: string; readonly keep: number }[]
   /** Retention: deletes events below this sequence. The events of the same decision should record the deletion. */
   readonly dropEventsBelow?: number
+  /** A turn that has ended, and what it adds to sums. */
+  readonly recorded?: Recorded | undefined
   /** Whether the result is stored under the idempotency key. Default true; refusals set false. */
   readonly remember?: boolean
   /** Builds the result after the decision was applied to the view. Must not throw. */

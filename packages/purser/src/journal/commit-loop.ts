@@ -3,6 +3,7 @@ import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { UserRow } from '../storage/commit.ts'
 import type { Store, UserStore } from '../storage/store.ts'
+import type { SumIncrement } from '../storage/sum-store.ts'
 import type { NewEvent, UserData } from './event.ts'
 import type { JournalLimits } from './limits.ts'
 import { type Completion, decide, type QueuedWrite, userErased } from './queued-write.ts'
@@ -17,9 +18,21 @@ export interface CommitLoopDeps<Data extends UserData> {
   /** Reads the store and caches the result. An unknown user is the initial data with revision null. */
   load(writer: UserWriter<Data>): Promise<Snapshot<Data>>
   createUnitOfWork(user: Subject, base: Snapshot<Data>): UnitOfWork<Data>
-  /** What a row holds besides itself, by kind. Nothing for a row that cannot be read. */
-  countParts(row: UserRow): ErasedCounts
+  /** Nothing for a row that cannot be read. */
+  describeErased(row: UserRow, now: number): ErasedUser
 }
+
+/** What an erasure takes with it. */
+export interface ErasedUser {
+  /** What a row holds besides itself, by kind. */
+  readonly counts: ErasedCounts
+  /** What it adds to the sums of the namespace. */
+  readonly sums: readonly SumIncrement[]
+  /** The revision that these are true for; undefined: any. */
+  readonly revision: number | undefined
+}
+
+const NOTHING_ERASED: ErasedUser = { counts: {}, sums: [], revision: undefined }
 
 /** Number of rows removed, and of parts of the user's row, by kind. */
 export type ErasedCounts = Readonly<Record<string, number>>
@@ -82,16 +95,19 @@ export class CommitLoop<Data extends UserData> {
 
   /** Ends an incarnation and appends one event to the log, in one step. No write of either may run during it. */
   async erase({ user, log, pseudonym, event }: ErasureRequest<Data>): Promise<ErasedCounts> {
-    const { store, load, createUnitOfWork, countParts } = this.#deps
+    const { store, load, createUnitOfWork, describeErased, effects } = this.#deps
     const erased = await this.#retryOnConflict([user.user, log.user], async (target) => {
       const row = await store.users.load(user.user)
       const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.user.namespace, pseudonym))
       const unit = createUnitOfWork(log.user, await load(log))
-      unit.apply({ events: [event(incarnation, pseudonym)], result: () => undefined })
-      const outcome = await target.erase(user.user, { tag: pseudonym, incarnation, log: unit.toCommit() })
+      const { counts, sums, revision } = row === undefined ? NOTHING_ERASED : describeErased(row, effects.now())
+      const recorded = sums.length === 0 ? undefined : { turns: [], userSums: [], sums }
+      unit.apply({ events: [event(incarnation, pseudonym)], recorded, result: () => undefined })
+      const erasure = { tag: pseudonym, incarnation, revision, log: unit.toCommit() }
+      const outcome = await target.erase(user.user, erasure)
       user.forget()
       log.invalidate()
-      return outcome.ok ? { ...(row && countParts(row)), ...outcome.counts } : undefined
+      return outcome.ok ? { ...counts, ...outcome.counts } : undefined
     })
     if (erased !== undefined) return erased
     throw new PurserError('store_unavailable', 'The user kept changing during the erasure.', { hint: 'Try again.' })

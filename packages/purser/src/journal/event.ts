@@ -1,4 +1,5 @@
 import type { Facets } from '../storage/commit.ts'
+import type { SumIncrement } from '../storage/sum-store.ts'
 
 /** An event before it is appended to the chain. */
 export interface NewEvent {
@@ -47,6 +48,18 @@ export interface Fold<Data extends UserData> {
   facets(user: FoldedUser<Data>): Facets
   /** Parts of the state that the receipt of an erasure counts, by kind. Absent: none. */
   countParts?(state: Data['state']): Readonly<Record<string, number>>
+  /** What a change of a user's state adds to the sums of the namespace. Absent: nothing. */
+  sums?(change: StateChange<Data>): readonly SumIncrement[]
+}
+
+export interface StateChange<Data extends UserData> {
+  /** Undefined: the user is new. */
+  readonly before: Data['state'] | undefined
+  /** Undefined: the user is erased. */
+  readonly after: Data['state'] | undefined
+  /** Epoch ms. */
+  readonly createdAt: number
+  readonly now: number
 }
 
 export interface FoldedUser<Data extends UserData> {

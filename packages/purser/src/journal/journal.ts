@@ -9,7 +9,7 @@ import { LOG_OF_NAMESPACE, type UserRow } from '../storage/commit.ts'
 import type { Store } from '../storage/store.ts'
 import type { Journal, View, Write } from './api.ts'
 import { auditedWrite } from './audit-context.ts'
-import { CommitLoop, type ErasedCounts } from './commit-loop.ts'
+import { CommitLoop, type ErasedCounts, type ErasedUser } from './commit-loop.ts'
 import { DeferredWrites } from './deferred-writes.ts'
 import type { Fold, NewEvent, UserData } from './event.ts'
 import { JOURNAL_LIMITS, type JournalLimits } from './limits.ts'
@@ -68,7 +68,14 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     const createUnitOfWork = (user: Subject, base: Snapshot<Data>): UnitOfWork<Data> =>
       new UnitOfWork(this.#unitDeps, { user, base, now: effects.now() })
     const load = (writer: UserWriter<Data>): Promise<Snapshot<Data>> => this.#load(writer)
-    this.#loop = new CommitLoop({ store, effects, limits, load, createUnitOfWork, countParts: partCounter(fold) })
+    this.#loop = new CommitLoop({
+      store,
+      effects,
+      limits,
+      load,
+      createUnitOfWork,
+      describeErased: erasedDescriber(fold),
+    })
     this.#writers = new UserWriters({
       maxUsers: limits.maxCachedUsers,
       maxWritesPerCommit: limits.maxWritesPerCommit,
@@ -134,6 +141,11 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     if (writer.hasDeferred) await writer.runExclusive(async () => undefined)
   }
 
+  async flushAll(): Promise<void> {
+    this.#deferred.flush()
+    await Promise.all(this.#writers.withDeferred().map((writer) => this.flush(writer.user)))
+  }
+
   async erase(user: Subject, event: (incarnation: number, pseudonym: string) => NewEvent): Promise<ErasedCounts> {
     this.#assertOpen()
     const log = this.#writers.get({ namespace: user.namespace, id: LOG_OF_NAMESPACE })
@@ -183,13 +195,16 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
   }
 }
 
-/** Counts the parts of a row. An erasure also works on a row that cannot be read. */
-function partCounter<Data extends UserData>(fold: Fold<Data>): (row: UserRow) => ErasedCounts {
-  return (row) => {
+/** An erasure also works on a row that cannot be read. */
+function erasedDescriber<Data extends UserData>(fold: Fold<Data>): (row: UserRow, now: number) => ErasedUser {
+  return (row, now) => {
     try {
-      return fold.countParts?.(decodeRow(row, fold).state) ?? {}
+      const { state } = decodeRow(row, fold)
+      const { createdAt } = row.stamps
+      const sums = fold.sums?.({ before: state, after: undefined, createdAt, now }) ?? []
+      return { counts: fold.countParts?.(state) ?? {}, sums, revision: sums.length === 0 ? undefined : row.revision }
     } catch {
-      return {}
+      return { counts: {}, sums: [], revision: undefined }
     }
   }
 }

@@ -1,13 +1,25 @@
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
-import type { Commit, Head, RecordWrite, Reply, Stamps, StoredEvent } from '../storage/commit.ts'
+import {
+  type Commit,
+  type Head,
+  LOG_OF_NAMESPACE,
+  type Recorded,
+  type RecordWrite,
+  type Reply,
+  type Stamps,
+  type StoredEvent,
+} from '../storage/commit.ts'
+import type { SumIncrement } from '../storage/sum-store.ts'
 import type { Decision, View } from './api.ts'
-import type { Event, Fold, NewEvent, UserData } from './event.ts'
+import type { Event, Fold, FoldedUser, NewEvent, UserData } from './event.ts'
 import { type ChainId, extendChain, headMac, parseBody, readEvent } from './hash-chain.ts'
+import { mergeRecorded } from './merge-recorded.ts'
 import { isAbsentIn, isSameRecord, type RecordName, type Snapshot } from './snapshot.ts'
 
 const NONE: readonly never[] = []
+const NOTHING_RECORDED: Recorded = { turns: NONE, userSums: NONE, sums: NONE }
 
 type Trim = Commit['trims'][number]
 
@@ -45,6 +57,8 @@ export class UnitOfWork<Data extends UserData> {
   #head: Head | null
   #seenAt: number | null
   #dropEventsBelow: number | undefined
+  #recorded: Recorded | undefined
+  #changeSums: readonly SumIncrement[] = NONE
   #isDirty = false
 
   /** `now`: the instant of all its decisions, epoch ms. */
@@ -149,7 +163,13 @@ export class UnitOfWork<Data extends UserData> {
       this.#trims.set(trim.kind, trim)
     }
     if (decision.dropEventsBelow !== undefined) this.#dropEventsBelow = decision.dropEventsBelow
+    if (decision.recorded !== undefined) this.#record(decision.recorded)
     return events
+  }
+
+  #record(recorded: Recorded): void {
+    this.#recorded = this.#recorded === undefined ? recorded : mergeRecorded(this.#recorded, recorded)
+    this.#isDirty = true
   }
 
   #setSeen(mayFall: boolean): void {
@@ -166,12 +186,7 @@ export class UnitOfWork<Data extends UserData> {
       tag: base.revision === null ? tag(this.#user) : null,
       at: this.#now,
       seenAt: this.#seenAt,
-      facets: fold.facets({
-        state: this.#state,
-        measurements: this.#measurements,
-        usage: this.#usage,
-        now: this.#now,
-      }),
+      facets: fold.facets(this.#folded()),
       folded: this.#foldedState(),
       measured: this.#measurements === base.measurements ? undefined : JSON.stringify(this.#measurements),
       usage: this.#usage === base.usage ? undefined : JSON.stringify(this.#usage),
@@ -180,7 +195,35 @@ export class UnitOfWork<Data extends UserData> {
       trims: valuesOf(this.#trims),
       replies: valuesOf(this.#replies),
       dropEventsBelow: this.#dropEventsBelow,
+      recorded: this.#recordedWithSums(),
     }
+  }
+
+  #folded(): FoldedUser<Data> {
+    return { state: this.#state, measurements: this.#measurements, usage: this.#usage, now: this.#now }
+  }
+
+  /** With what the creation of the user adds to sums. */
+  #recordedWithSums(): Recorded | undefined {
+    const { base, sums } = { base: this.#base, sums: this.#changeSums }
+    const created = base.revision === null ? this.#sumsOf(undefined, base.state) : NONE
+    if (created.length + sums.length === 0) return this.#recorded
+    const recorded: Recorded = { turns: NONE, userSums: NONE, sums: [...created, ...sums] }
+    return mergeRecorded(this.#recorded ?? NOTHING_RECORDED, recorded)
+  }
+
+  #evolve(state: Data['state']): void {
+    const added = this.#sumsOf(this.#state, state)
+    if (added.length > 0) this.#changeSums = [...this.#changeSums, ...added]
+    this.#state = state
+  }
+
+  /** What a change adds to the sums of the namespace, whose own log is no user. */
+  #sumsOf(before: Data['state'] | undefined, after: Data['state']): readonly SumIncrement[] {
+    const { fold } = this.#deps
+    if (fold.sums === undefined || this.#user.id === LOG_OF_NAMESPACE) return NONE
+    const createdAt = this.#base.revision === null ? this.#now : this.#base.stamps.createdAt
+    return fold.sums({ before, after, createdAt, now: this.#now })
   }
 
   /** The snapshot after the commit was accepted as `revision`. */
@@ -217,7 +260,7 @@ export class UnitOfWork<Data extends UserData> {
     const extended = extendChain(keys, { ...this.#chain(), head: this.#head, at: this.#now, nextId }, events)
     this.#head = extended.head
     this.#events.push(...extended.events)
-    for (const event of extended.events) this.#state = fold.evolve(this.#state, parseBody(event.body))
+    for (const event of extended.events) this.#evolve(fold.evolve(this.#state, parseBody(event.body)))
     this.#isDirty = true
     return extended.events.map((event) => readEvent(this.#user.id, event))
   }

@@ -56,6 +56,12 @@ export class UserWriters<Data extends UserData> {
     }
   }
 
+  /** The writers with deferred writes whose outcome is not known yet. */
+  withDeferred(): UserWriter<Data>[] {
+    const writers = [...this.#recent.values(), ...this.#others.values()]
+    return writers.filter(({ hasDeferred }) => hasDeferred)
+  }
+
   /** Resolves when nothing is pending. */
   async idle(): Promise<void> {
     while (this.#active > 0) {

@@ -8,8 +8,8 @@ import type {
   AdmittedTurn,
   IdempotencyOptions,
   InternalUserLedger,
+  RecordTurnOptions,
   TokenUsage,
-  UsageEstimate,
   UserLedger,
 } from './api.ts'
 import {
@@ -31,18 +31,22 @@ import {
   renew,
   type SettleCommand,
   settle,
+  type TicketInUse,
 } from './decide/admission.ts'
 import type { LedgerDeps } from './deps.ts'
+import type { Amount } from './limits/amount.ts'
 import { estimateUsage } from './limits/estimate-usage.ts'
 import type { LimitState } from './limits/limit-state.ts'
 import type { Settlement } from './limits/settlement.ts'
 import { dailyUseOf, quotaOf } from './quota.ts'
-import type { LedgerRules } from './rules.ts'
 import { incarnationOf, type Ticket, Tickets, ticketWrite } from './tickets.ts'
+import { NO_TOKENS, recordTurn, type TurnEnd } from './turns/record-turn.ts'
+import type { EndedTokens } from './turns/stored-turn.ts'
+import type { TurnFacts } from './turns/turn-record.ts'
 import type { WaitingAdmission } from './unrecorded-admissions.ts'
 import { IDEMPOTENCY_OPTIONS, idempotentWrite } from './write-options.ts'
 
-type Admissions = Pick<InternalUserLedger, 'admitTurn'> &
+type Admissions = Pick<InternalUserLedger, 'admitTurn' | 'estimate' | 'recordTurn'> &
   Pick<UserLedger, 'admit' | 'claim' | 'quota' | 'refund' | 'settle'>
 
 export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
@@ -59,11 +63,11 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
       return encodeOutcome(tickets, outcome)
     },
 
-    async admitTurn({ ticket, request, estimated, ...options }) {
-      const estimate = ticket === undefined ? estimateTurn(deps.rules, estimated) : undefined
+    async admitTurn({ ticket, request, estimate, ...options }) {
+      const held = deps.rules.policy.needsEstimate ? estimate : undefined
       const outcome =
         ticket === undefined
-          ? await writes.admit({ ...options, estimate }, { call: 'turn', body: request, claimed: true })
+          ? await writes.admit({ ...options, estimate: held }, { call: 'turn', body: request, claimed: true })
           : await writes.claim(tickets.decode(ticket), options, { call: 'turn', body: { ticket, asked: request } })
       if (!outcome.allowed) return outcome
       const isShared = ticket !== undefined || options.idempotencyKey !== undefined
@@ -71,6 +75,13 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
       const model = options.model ?? null
       return new TurnAdmission(deps, { writes, tickets, granted: outcome, waiting, isShared, model })
     },
+
+    estimate(request, contextTokens) {
+      const { inputTokens, outputTokens } = estimateUsage(request, contextTokens, deps.rules.hold)
+      return { inputTokens, outputTokens }
+    },
+
+    recordTurn: (facts, options = {}) => writes.recordLater(facts, options),
 
     async claim(ticket, options = {}) {
       validateOptions('claim', options, [])
@@ -103,17 +114,6 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
       return writes.settle(tickets.decode(ticket), settlement, { ...options, body })
     },
   }
-}
-
-/** Undefined if no limit needs it. */
-function estimateTurn(
-  { policy, hold }: LedgerRules,
-  estimated: AdmitTurnOptions['estimated'],
-): UsageEstimate | undefined {
-  if (!policy.needsEstimate || estimated === undefined) return undefined
-  const { request, contextTokens } = estimated()
-  const { inputTokens, outputTokens } = estimateUsage(request, contextTokens, hold)
-  return { inputTokens, outputTokens }
 }
 
 interface AdmissionCall {
@@ -195,12 +195,32 @@ class AdmissionWrites {
     return isRefunded
   }
 
-  refundLater(ticket: Ticket, isShared: boolean): void {
+  refundLater(use: TicketInUse): void {
+    const { ticket, isShared } = use
     this.#deps.journal.defer<boolean>(this.#user, {
       ...(isShared ? ticketWrite(ticket) : incarnationOf(ticket)),
-      decide: (view) => refund(this.#deps.rules, { ticket, isShared }, view),
+      decide: (view) => refund(this.#deps.rules, use, view),
     })
     this.#ticketClosed(isShared)
+  }
+
+  /** A turn that was not admitted creates no user. */
+  recordLater(facts: TurnFacts, { usage, isRefunded = false, downgradedBy = null }: RecordTurnOptions): Amount | null {
+    const { rules } = this.#deps
+    const { provider, model, beganAt: at } = facts
+    const settlement = usage === undefined ? undefined : parseSettlement(usage)
+    const name = provider === null || model === null ? null : `${provider}/${model}`
+    const cost = settlement === undefined ? 0 : (settlement.cost ?? rules.prices.costOf(name, settlement))
+    const end: TurnEnd = { facts, at, downgradedBy, isRefunded, tokens: tokensOf(settlement), cost, observed: [] }
+    this.recordEnd(end)
+    return cost
+  }
+
+  recordEnd(end: TurnEnd): void {
+    const { journal, rules } = this.#deps
+    journal.defer<void>(this.#user, {
+      decide: (view) => ({ ...(view.exists ? recordTurn(rules, end, view) : {}), result: () => undefined }),
+    })
   }
 
   async settle(
@@ -271,7 +291,19 @@ function encodeOutcome(tickets: Tickets, outcome: AdmissionOutcome): Admission {
 function decodeOutcome(tickets: Tickets, admission: Admission): AdmissionOutcome {
   if (!admission.allowed) return admission
   const { allowed, ticket, remaining, cap, count, resetAt } = admission
-  return { allowed, ticket: tickets.decode(ticket), quota: { remaining, cap, count, resetAt }, isHeld: false }
+  return {
+    allowed,
+    ticket: tickets.decode(ticket),
+    quota: { remaining, cap, count, resetAt },
+    isHeld: false,
+    observed: [],
+  }
+}
+
+function tokensOf(settlement: Settlement | undefined): EndedTokens {
+  if (settlement === undefined) return NO_TOKENS
+  const { inputTokens, outputTokens, cachedTokens = 0, toolCalls = 0 } = settlement
+  return { inputTokens, outputTokens, cachedTokens, toolCalls }
 }
 
 /** What an admission outside a turn holds is released after this time, unless it is settled or refunded before. */
@@ -326,7 +358,7 @@ class TurnAdmission implements AdmittedTurn {
     return this.#granted.listLimits?.()
   }
 
-  async moveTo(model: string, { estimated }: Pick<AdmitTurnOptions, 'estimated'>): Promise<boolean> {
+  async moveTo(model: string, { estimate: asked }: Pick<AdmitTurnOptions, 'estimate'>): Promise<boolean> {
     const { rules } = this.#deps
     const ticket = this.#ticket
     if (this.#waiting !== undefined && !this.#waiting.isRecorded) {
@@ -335,7 +367,7 @@ class TurnAdmission implements AdmittedTurn {
       this.#admission = this.#describe()
       return true
     }
-    const estimate = parseEstimate(estimateTurn(rules, estimated))
+    const estimate = parseEstimate(rules.policy.needsEstimate ? asked : undefined)
     const { leaseMs } = rules.hold
     const moved = await this.#writes.move({ ticket, isShared: this.#isShared, model, estimate, leaseMs })
     if (!moved.allowed) return false
@@ -347,29 +379,50 @@ class TurnAdmission implements AdmittedTurn {
     return true
   }
 
-  settle(usage: TokenUsage): void {
+  settle(usage: TokenUsage, turn?: TurnFacts): Amount | null {
     this.#cancelRenewal?.()
-    const settlement = parseSettlement(usage)
+    const parsed = parseSettlement(usage)
+    const cost = parsed.cost ?? this.#deps.rules.prices.costOf(this.#model, parsed)
+    const settlement = cost === null ? parsed : { ...parsed, cost }
+    const end = turn && this.#endOf(turn, { tokens: tokensOf(settlement), cost, isRefunded: false })
     const waiting = this.#waiting
     const inStore = (): void =>
-      this.#writes.settleLater({ ticket: this.#ticket, settlement, isShared: this.#isShared, model: this.#model })
+      this.#writes.settleLater({
+        ticket: this.#ticket,
+        settlement,
+        isShared: this.#isShared,
+        model: this.#model,
+        turn: end,
+      })
     const here = (): void => {
       if (waiting !== undefined) waiting.settlement = settlement
+      if (end !== undefined) this.#writes.recordEnd(end)
+    }
+    if (waiting === undefined) inStore()
+    else waiting.close({ here, inStore })
+    return cost
+  }
+
+  refund(turn?: TurnFacts): void {
+    this.#cancelRenewal?.()
+    const end = turn && this.#endOf(turn, { tokens: NO_TOKENS, cost: 0, isRefunded: true })
+    const waiting = this.#waiting
+    const inStore = (): void => this.#writes.refundLater({ ticket: this.#ticket, isShared: this.#isShared, turn: end })
+    const here = (): void => {
+      if (waiting !== undefined) this.#deps.unrecorded.drop(waiting)
+      if (end !== undefined) this.#writes.recordEnd(end)
     }
     if (waiting === undefined) inStore()
     else waiting.close({ here, inStore })
   }
 
-  refund(): void {
-    this.#cancelRenewal?.()
-    const waiting = this.#waiting
-    const inStore = (): void => this.#writes.refundLater(this.#ticket, this.#isShared)
-    if (waiting === undefined) inStore()
-    else waiting.close({ here: () => this.#deps.unrecorded.drop(waiting), inStore })
-  }
-
   get #ticket(): Ticket {
     return this.#waiting?.ticket ?? this.#granted.ticket
+  }
+
+  #endOf(facts: TurnFacts, used: Pick<TurnEnd, 'tokens' | 'cost' | 'isRefunded'>): TurnEnd {
+    const { at, downgradedBy, weight } = this.#ticket
+    return { facts: { ...facts, weight }, at, downgradedBy, observed: this.#granted.observed, ...used }
   }
 
   /** The text of the ticket is made when it is first read. */

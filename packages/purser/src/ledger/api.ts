@@ -7,11 +7,16 @@ import type { Bond } from './bond.ts'
 import type { Admission, Admitted, Refused } from './decide/admission.ts'
 import type { ObserveResult } from './decide/observation.ts'
 import type { DetectionInput } from './detection.ts'
+import type { Amount } from './limits/amount.ts'
 import type { EstimatedRequest } from './limits/estimate-usage.ts'
 import type { LimitState } from './limits/limit-state.ts'
 import type { ListUsersOptions, UserPage } from './list-users.ts'
 import type { Quota } from './quota.ts'
 import type { TailOptions } from './tail.ts'
+import type { DaysOptions, OverviewDay } from './turns/read-days.ts'
+import type { TurnsOptions, UserTurnsOptions } from './turns/read-turns.ts'
+import type { UsageOptions, UsageSum, UserUsageOptions } from './turns/read-usage.ts'
+import type { TurnFacts, TurnRecord } from './turns/turn-record.ts'
 
 /** Options of calls that can be repeated safely. */
 export interface IdempotencyOptions extends AbortOptions {
@@ -307,8 +312,20 @@ export interface InternalUserLedger {
    * idempotency key needs the same `request` and returns the first admission. A user who was blocked since is refused.
    */
   admitTurn(options: AdmitTurnOptions): Promise<Refused | AdmittedTurn>
+  /** Estimates what a request will use; `contextTokens` are added to its own. */
+  estimate(request: EstimatedRequest, contextTokens: number): TurnRecord['estimate']
+  /**
+   * Records a turn of a user who exists, without counting anything. Written behind.
+   *
+   * @returns the cost of what it used, nano-units; null: the model has no price
+   */
+  recordTurn(turn: TurnFacts, end?: RecordTurnOptions): Amount | null
   /** Records that a provider refuses this user for what they did: one event an hour, written behind. */
   recordRefusal(refusal: ProviderRefusal): void
+  /** The newest turns: `purser.user(id).turns`. */
+  turns(options?: UserTurnsOptions): Promise<TurnRecord[]>
+  /** What was used: `purser.user(id).usage`. */
+  usage(options?: UserUsageOptions): Promise<UsageSum[]>
   /** Everything the ledger stores about the user, for an export. Also works on a broken chain. */
   exportRows(): AsyncIterable<LedgerExport>
 }
@@ -324,8 +341,8 @@ export interface ProviderRefusal {
 
 export interface AdmitTurnOptions extends Omit<AdmitOptions, 'estimate'> {
   readonly ticket?: string | undefined
-  /** What the turn will send, for an estimate of what it uses. Called only if a limit needs one. */
-  readonly estimated?: (() => { readonly request: EstimatedRequest; readonly contextTokens: number }) | undefined
+  /** What the turn will probably use. */
+  readonly estimate?: TurnRecord['estimate'] | undefined
   /** What a repeat under the same idempotency key must have in common with the first call; a JSON value. */
   readonly request?: unknown
 }
@@ -341,16 +358,30 @@ export interface AdmittedTurn {
    * Counts the turn for another model instead, before that is called. False: a limit refuses it, and nothing changes.
    * Rejects with `ticket_used` when the ticket was used elsewhere.
    */
-  moveTo(model: string, options: Pick<AdmitTurnOptions, 'estimated'>): Promise<boolean>
-  /** Written behind: it joins the next commit of the user. Does nothing when the ticket was used elsewhere. */
-  settle(usage: TokenUsage): void
-  /** Written behind, like `settle`. */
-  refund(): void
+  moveTo(model: string, options: Pick<AdmitTurnOptions, 'estimate'>): Promise<boolean>
+  /**
+   * Counts what was used and records the turn. Written behind: it joins the next commit of the user. A ticket that was
+   * used elsewhere is not settled again.
+   *
+   * @returns the cost, nano-units; null: the model has no price
+   */
+  settle(usage: TokenUsage, turn?: TurnFacts): Amount | null
+  /** Gives the admission back, and records the turn. Written behind, like `settle`. */
+  refund(turn?: TurnFacts): void
+}
+
+/** A turn that is counted elsewhere, if at all. */
+export interface RecordTurnOptions {
+  /** Default: no model was asked. */
+  readonly usage?: TokenUsage | undefined
+  /** Whether its admission was refunded. Default: false. */
+  readonly isRefunded?: boolean | undefined
+  readonly downgradedBy?: string | null | undefined
 }
 
 export interface LedgerExport {
   readonly part: 'ledger'
-  readonly type: 'bond' | 'limit' | 'event' | 'note' | 'counter'
+  readonly type: 'bond' | 'limit' | 'event' | 'note' | 'counter' | 'turn' | 'usage'
   readonly at?: string
   readonly value: unknown
 }
@@ -388,6 +419,12 @@ export interface Ledger {
    */
   audit(options?: ReadAuditOptions): Promise<AuditPage>
   overview(options?: AbortOptions): Promise<Overview>
+  /** Numbers of users by day. */
+  overviewByDay(options?: DaysOptions): Promise<OverviewDay[]>
+  /** Records of turns of all users. */
+  turns(options?: TurnsOptions): AsyncIterable<TurnRecord>
+  /** What all users have used. */
+  usage(options?: UsageOptions): Promise<UsageSum[]>
   /** Ends live tails and waits for running retention. */
   close(): Promise<void>
 }

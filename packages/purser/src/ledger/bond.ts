@@ -17,6 +17,7 @@ import {
   type LedgerView,
   type Peak,
 } from './state.ts'
+import { labelSums } from './turns/label-sums.ts'
 
 /** The relationship of a user with the application. Labels come from the application; they are signals, not diagnoses. */
 export interface Bond {
@@ -112,7 +113,7 @@ export function codecOf(rules: LedgerRules): Required<Pick<Fold<LedgerData>, 'in
 
 /** How the journal folds a user's events, and the facets that lists of users are filtered by. */
 export function ledgerFold(rules: LedgerRules): Fold<LedgerData> {
-  return { ...codecOf(rules), evolve, facets: (user) => facetsOf(rules, user), countParts }
+  return { ...codecOf(rules), evolve, facets: (user) => facetsOf(rules, user), countParts, sums: labelSums(rules) }
 }
 
 /** The limits that operators and the person have set for a user; the cap is one of them. */

@@ -23,6 +23,10 @@ import { createRetentionSweeper } from './retention.ts'
 import type { LedgerRules } from './rules.ts'
 import type { LedgerData } from './state.ts'
 import { tailEvents, validateTailOptions } from './tail.ts'
+import { readDays } from './turns/read-days.ts'
+import { readTurns, readUserTurns } from './turns/read-turns.ts'
+import { readUsage, readUserUsage } from './turns/read-usage.ts'
+import { createTurnSweeper } from './turns/sweep-turns.ts'
 import { UnrecordedAdmissions } from './unrecorded-admissions.ts'
 import { createLimits } from './user-limits.ts'
 import { verifyAll } from './verify.ts'
@@ -44,6 +48,7 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
   const unrecorded = new UnrecordedAdmissions(shared)
   const deps: LedgerDeps = { ...shared, sweeper, unrecorded }
   const refusals = new ProviderRefusals(deps)
+  const turnSweeper = createTurnSweeper(deps, namespace)
   const closing = new AbortController()
 
   return {
@@ -96,16 +101,23 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
     overview: (abortOptions) =>
       withAbort('overview', abortOptions, () => calls.run(() => store.users.overview(namespace))),
 
+    overviewByDay: (daysOptions) => readDays(deps, namespace, daysOptions),
+
+    turns: (turnsOptions) => readTurns(deps, namespace, turnsOptions),
+
+    usage: (usageOptions) => readUsage(deps, namespace, usageOptions),
+
     async close() {
       closing.abort()
       await unrecorded.close()
+      await turnSweeper.close()
       await sweeper.idle()
     },
   }
 }
 
 function createUserLedger(deps: LedgerDeps, refusals: ProviderRefusals, user: Subject): InternalUserLedger {
-  const { admitTurn, ...admissions } = createAdmissions(deps, user)
+  const { admitTurn, estimate, recordTurn, ...admissions } = createAdmissions(deps, user)
   const { exportRows, ...queries } = createQueries(deps, user)
   const api: UserLedger = {
     ...admissions,
@@ -115,5 +127,14 @@ function createUserLedger(deps: LedgerDeps, refusals: ProviderRefusals, user: Su
     ...createNotes(deps, user),
     ...queries,
   }
-  return { api, admitTurn, exportRows, recordRefusal: (refusal) => refusals.record(user, refusal) }
+  return {
+    api,
+    turns: (options) => readUserTurns(deps, user, options),
+    usage: (options) => readUserUsage(deps, user, options),
+    admitTurn,
+    estimate,
+    recordTurn,
+    exportRows,
+    recordRefusal: (refusal) => refusals.record(user, refusal),
+  }
 }

@@ -18,6 +18,8 @@ import { NOTE_RECORDS } from './notes.ts'
 import { limitsAt } from './quota.ts'
 import { INITIAL_STATE } from './state.ts'
 import { validateEventTypes } from './tail.ts'
+import { readTurns } from './turns/read-turns.ts'
+import { readUserSums } from './turns/read-usage.ts'
 import { verifyUser } from './verify.ts'
 
 type Queries = Pick<UserLedger, 'bond' | 'events' | 'verify'> & Pick<InternalUserLedger, 'exportRows'>
@@ -82,6 +84,9 @@ async function* exportRows(deps: LedgerDeps, user: Subject): AsyncGenerator<Ledg
     if (notes.length < EXPORT_PAGE) break
     after = notes.at(-1)?.name
   }
+  for await (const turn of readTurns(deps, user.namespace, { user: user.id }))
+    yield { part: 'ledger', type: 'turn', at: turn.at, value: turn }
+  for await (const value of readUserSums(deps, user)) yield { part: 'ledger', type: 'usage', value }
 }
 
 /** What was used of every limit, by window. Usage that cannot be read is exported as stored. */

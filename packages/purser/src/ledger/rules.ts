@@ -1,7 +1,7 @@
 import { parseText, type Rule, throwInvalid } from '../core/validate.ts'
 import { type ClockHistory, NO_HISTORY } from '../core/wall-clock.ts'
 import { suggestion } from '../errors.ts'
-import type { HoldOptions, LedgerOptions, ModelPrice, PlanConfig } from '../options.ts'
+import type { HoldOptions, KeepTurnsOptions, LedgerOptions, ModelPrice, PlanConfig } from '../options.ts'
 import { createLimitPolicy, type LimitPolicy } from './limits/policy.ts'
 import { createPrices, type Prices } from './limits/prices.ts'
 
@@ -32,6 +32,7 @@ export interface LedgerRules {
   readonly riskLevels: readonly string[] | undefined
   /** How many events of a user are retained; null is all of them. */
   readonly keepEvents: number | null
+  readonly keepTurns: KeepTurnsOptions
   readonly defaults: DefaultLabels
   /** What this process has seen of its wall clock. */
   readonly clock: ClockHistory
@@ -48,7 +49,7 @@ export interface DefaultLabels {
 /** Throws `option_invalid` for a limit, a plan or a price that is not valid. */
 export function compileRules(options: LedgerRulesOptions): LedgerRules {
   const { ledger, plans = {}, prices: priceList = {}, timeZone, clock = NO_HISTORY } = options
-  const { dailyCap, window, limits, plan, hold, onStoreFailure, phases, riskLevels, keepEvents } = ledger
+  const { dailyCap, window, limits, plan, hold, onStoreFailure, phases, riskLevels, keepEvents, keepTurns } = ledger
   const defaults: DefaultLabels = {
     phase: phases?.[0] ?? 'dormant',
     riskLevel: riskLevels?.[0] ?? 'low',
@@ -58,7 +59,7 @@ export function compileRules(options: LedgerRulesOptions): LedgerRules {
   const policy = createLimitPolicy({ dailyCap, window, limits, plans, plan })
   const prices = createPrices(priceList)
   const labels = { phases, riskLevels, defaults }
-  return { policy, prices, hold, onStoreFailure, window, keepEvents, timeZone, clock, ...labels }
+  return { policy, prices, hold, onStoreFailure, window, keepEvents, keepTurns, timeZone, clock, ...labels }
 }
 
 /** Checks a label; it must be one of the declared ones where the application has declared any. */

@@ -107,7 +107,7 @@ export class UnrecordedAdmissions {
     const ticket: Ticket = { ...outcome.ticket, weight: command.weight }
     queue.waiting.push(new WaitingAdmission(ticket, command))
     this.#count++
-    return { allowed: true, ticket, quota: outcome.quota, isHeld: false, unrecorded: true }
+    return { allowed: true, ticket, quota: outcome.quota, isHeld: false, observed: [], unrecorded: true }
   }
 
   /** The admission of a ticket, if it is not recorded yet. */

@@ -1,3 +1,6 @@
+import type { SumIncrement } from './sum-store.ts'
+import type { StoredTurn } from './turn-store.ts'
+
 /** One user as stored. `state` is the result of folding the user's events; `measured` is kept beside it. */
 export interface UserRow {
   /** The incarnation of this user id: 1 at first, one higher after every erasure. */
@@ -97,6 +100,19 @@ export interface Commit {
   readonly replies: readonly Reply[]
   /** Deletes the events below this sequence (retention); the state holds the tombstone. */
   readonly dropEventsBelow?: number | undefined
+  /** Absent: nothing. */
+  readonly recorded?: Recorded | undefined
+}
+
+/** Turns that have ended, and what they add to sums. */
+export interface Recorded {
+  readonly turns: readonly StoredTurn[]
+  /** After the writes, only this many turns of the user with the highest ids stay. Absent: all of them. */
+  readonly keepTurns?: number | undefined
+  /** Sums of the user, which are removed with the user. */
+  readonly userSums: readonly SumIncrement[]
+  /** Sums of the namespace, which stay. */
+  readonly sums: readonly SumIncrement[]
 }
 
 export type CommitOutcome = { readonly ok: true; readonly revision: number } | { readonly ok: false }
@@ -110,6 +126,8 @@ export interface Erasure {
   readonly tag: string
   /** The incarnation that ends; the next one is one higher. */
   readonly incarnation: number
+  /** The revision of the user that the erasure was decided on; absent: any. */
+  readonly revision?: number | undefined
   /** Written in the same step to the log of the namespace, see `LOG_OF_NAMESPACE`. */
   readonly log: Commit
 }
@@ -120,7 +138,7 @@ export const LOG_OF_NAMESPACE = ''
 export type ErasureOutcome =
   | {
       readonly ok: true
-      /** Removed rows by kind of record, and `events`, `answers`, `user` (0 or 1). */
+      /** Removed rows by kind of record, and `events`, `answers`, `turns`, `usage` (sums), `user` (0 or 1). */
       readonly counts: Readonly<Record<string, number>>
     }
   | { readonly ok: false }

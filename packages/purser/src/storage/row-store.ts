@@ -1,4 +1,6 @@
 import type { Facets, Reply, StoredEvent, UserRow } from './commit.ts'
+import type { SumRow } from './sum-store.ts'
+import type { StoredTurn } from './turn-store.ts'
 
 /**
  * All rows of a store that are not rebuildable, as they are, in all namespaces: for moving a store. No other process may
@@ -6,7 +8,7 @@ import type { Facets, Reply, StoredEvent, UserRow } from './commit.ts'
  */
 export interface RowStore {
   /**
-   * One page of rows. A user precedes the records, replies and events of the user; the events of a namespace come in the
+   * One page of rows. A user precedes everything that belongs to the user; the events of a namespace come in the
    * order of their commits.
    */
   read(page: { readonly after: RowCursor | undefined; readonly limit: number }): Promise<RowPage>
@@ -42,4 +44,7 @@ export type StoredRow =
     }
   | { readonly type: 'reply'; readonly namespace: string; readonly id: string; readonly reply: Reply }
   | { readonly type: 'event'; readonly namespace: string; readonly id: string; readonly event: StoredEvent }
+  | { readonly type: 'turn'; readonly namespace: string; readonly id: string; readonly turn: StoredTurn }
+  | { readonly type: 'user_sum'; readonly namespace: string; readonly id: string; readonly sum: SumRow }
+  | { readonly type: 'sum'; readonly namespace: string; readonly sum: SumRow }
   | { readonly type: 'meta'; readonly name: string; readonly value: string }

@@ -13,6 +13,8 @@ import type {
 import type { InstanceStore } from './instance-store.ts'
 import type { LastGoodStore } from './last-good-store.ts'
 import type { RowStore } from './row-store.ts'
+import type { SumStore } from './sum-store.ts'
+import type { TurnStore } from './turn-store.ts'
 
 /**
  * The storage port: what a driver implements. A store keeps rows, compares one number and writes atomically; it decides
@@ -27,6 +29,8 @@ export interface Store {
   readonly meta: MetaStore
   readonly users: UserStore
   readonly events: EventStore
+  readonly turns: TurnStore
+  readonly sums: SumStore
   readonly bus: Bus
   /** All rows as they are, for moving a store. Absent when the driver has no copies. */
   readonly rows?: RowStore

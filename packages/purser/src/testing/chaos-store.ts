@@ -105,6 +105,8 @@ export function chaosStore(store: Store, options: ChaosOptions): ChaosStore {
     meta: wrap('meta', store.meta),
     users: wrap('users', store.users),
     events: wrap('events', store.events),
+    turns: wrap('turns', store.turns),
+    sums: wrap('sums', store.sums),
     answers: wrap('answers', store.answers),
     lastGood: wrap('lastGood', store.lastGood),
     instances: wrap('instances', store.instances),

@@ -8,12 +8,12 @@ import type { ChatChunk, ChatCompletion, ChatRequest, Usage } from '../openai/ch
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import { batchesOf, type ChunkBatches } from '../openai/chunk-batches.ts'
 import { toChunks, tokenCountOf, usageOf } from '../openai/completion.ts'
-import { countToolCalls, TOOL_CALLS } from '../openai/count-tool-calls.ts'
 import { estimateRequestTokens, textBytesOfChunk, tokensOfDelta } from '../openai/estimate-tokens.ts'
 import { ChunkMerger } from '../openai/merge-chunks.ts'
 import { createModelRewriter } from '../openai/rewrite-model.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
 import { isComment } from '../openai/sse.ts'
+import { TOOL_CALLS, ToolCalls, toolCallsIn } from '../openai/tool-calls.ts'
 import type { Settings } from '../runtime/api.ts'
 import { answerHeaders, pipeAnswer, type ReadableAnswer, toResponse } from './http-response.ts'
 import { ReaderWatch } from './reader-watch.ts'
@@ -82,7 +82,6 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly #answer: ChatAnswer
   readonly #rewriteModel: (text: string) => string
   readonly #watch: ReaderWatch
-  #id: string | undefined
   #onReaderTimeout = (): void => {}
   /** Why the answer can no longer be read. */
   #consumed: string | undefined
@@ -92,7 +91,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   #usage: Usage | undefined
   /** Estimated tokens of what the reader got. */
   #deliveredTokens = 0
-  #toolCalls = 0
+  readonly #toolCalls: ToolCalls
 
   constructor(run: TurnRun<TurnRequest>, turn: BegunAnswer) {
     const { effects, limits } = run.deps
@@ -101,11 +100,13 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.#request = turn.request
     this.#answer = turn.answer.answer
     this.#rewriteModel = model === undefined || model === null ? (text) => text : createModelRewriter(model)
+    this.#toolCalls = new ToolCalls(turn.request.tools)
     this.admission = run.admission
     this.settings = turn.settings
     this.context = turn.context
     this.cache = turn.answer.source
-    this.overheadMs = run.overheadMs
+    run.trace.beginAnswer(this.cache === 'miss' || this.cache === 'off')
+    this.overheadMs = run.trace.overheadMs
     this.streams = stream === true
     this.headers = answerHeaders(this, {
       isReplay: turn.answer.isReplay,
@@ -119,8 +120,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   }
 
   get id(): string {
-    this.#id ??= this.#run.deps.effects.randomId()
-    return this.#id
+    return this.#run.trace.id
   }
 
   /** Of the user when the turn got its lease. */
@@ -210,7 +210,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   wholeText(): string | Promise<string> {
     const answer = this.#answer
     if (answer.kind === 'stream') return this.#mergeChunks()
-    if (answer.text.includes(TOOL_CALLS)) this.#toolCalls = countToolCalls(answer.text)
+    if (answer.text.includes(TOOL_CALLS)) this.#toolCalls.add(toolCallsIn(answer.text))
     return this.#rewriteModel(answer.text)
   }
 
@@ -258,7 +258,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       }
       if (hasUsage(text) && !this.#readUsage(text) && !withUsage) continue
       this.#deliveredTokens += tokensOfDelta(textBytesOfChunk(text))
-      if (text.includes(TOOL_CALLS)) this.#toolCalls += countToolCalls(text)
+      if (text.includes(TOOL_CALLS)) this.#toolCalls.add(toolCallsIn(text))
       this.#hasDelivered = true
       texts.push(this.#rewriteModel(text))
     }
@@ -310,7 +310,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     // The turn that called the model pays for its tokens.
     const isOwnCall = this.cache === 'miss' || this.cache === 'off'
     const usage = isOwnCall ? (this.#countTokens(outcome) ?? NO_TOKENS) : undefined
-    this.#run.end(outcome, { cache: this.cache, usage, toolCalls: this.#toolCalls, error })
+    const { total } = this.#toolCalls
+    this.#run.end(outcome, { cache: this.cache, usage, toolCalls: total, tools: this.#toolCalls.list(), error })
   }
 
   /** The usage that the upstream has reported; of a stream that was left or cut, at least what was delivered. */

@@ -36,16 +36,34 @@ export async function callEndpoint(
   options: TurnOptions = {},
 ): Promise<EndpointTurn> {
   validateTurnOptions(options)
-  const { session } = options
-  const override = await selectModel(modules.runtime, deps.providers, call.model, options)
-  const { provider } = await modules.runtime.settings({ session, override })
-  const config = provider === null ? undefined : deps.providers[provider]
-  if (config === undefined || endpointsOf(config).includes(call.endpoint)) return relay(deps, modules, call, options)
-  if (call.toChat === undefined) throw unsupportedEndpoint(call, provider)
-  const turn = await takeTurn(deps, modules, call.toChat(), options)
+  const { endpoint, model, body } = call
+  const named: TurnOptions = { endpoint, ...options }
+  let isRelayed: boolean
+  try {
+    isRelayed = await hasEndpoint(deps, modules, call, named)
+  } catch (error) {
+    return { kind: 'refused', turn: new TurnRun(deps, modules, { model, body }, named).fail(error) }
+  }
+  if (isRelayed || call.toChat === undefined) return relay(deps, modules, call, named)
+  const turn = await takeTurn(deps, modules, call.toChat(), named)
   if (!turn.allowed) return { kind: 'refused', turn }
   if (turn instanceof TurnReader) return { kind: 'answered', turn }
   throw new TypeError('A turn that is allowed is read by a TurnReader.')
+}
+
+/** Whether the provider of the turn's model has the endpoint. Throws if it has not, and the call has no other form. */
+async function hasEndpoint(
+  deps: TurnDeps,
+  { runtime }: UserModules,
+  call: EndpointCall,
+  options: TurnOptions,
+): Promise<boolean> {
+  const override = await selectModel(runtime, deps.providers, call.model, options)
+  const { provider } = await runtime.settings({ session: options.session, override })
+  const config = provider === null ? undefined : deps.providers[provider]
+  if (config === undefined || endpointsOf(config).includes(call.endpoint)) return true
+  if (call.toChat === undefined) throw unsupportedEndpoint(call, provider)
+  return false
 }
 
 /**

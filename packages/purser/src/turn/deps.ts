@@ -25,6 +25,8 @@ export interface TurnDeps {
   readonly answersEnabled: boolean
   readonly limits: TurnLimits
   readonly unreadTurns: UnreadTurns
+  /** The id of a new turn. */
+  nextTurnId(): string
   /** The keyed hash that replaces the user id upstream. */
   pseudonym(user: Subject): string
 }

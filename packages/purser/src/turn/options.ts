@@ -1,5 +1,5 @@
 import type { AbortOptions } from '../core/abort.ts'
-import { parseDuration, parseOneOf, validateFunction, validateOptions } from '../core/validate.ts'
+import { parseDuration, parseOneOf, parseText, validateFunction, validateOptions } from '../core/validate.ts'
 import type { Override } from '../runtime/api.ts'
 
 /** Why a turn failed, and on what it ran. */
@@ -47,6 +47,10 @@ export interface TurnOptions extends AbortOptions {
    * A log line needs it: after the first chunk, no status says any more that the turn failed.
    */
   readonly onFailure?: ((failure: TurnFailure) => void) | undefined
+  /** What the record of the turn names as its endpoint; at most 64 bytes. Default: `'turn'`. */
+  readonly endpoint?: string | undefined
+  /** The application's own id of the request, for the record of the turn; at most 256 bytes. */
+  readonly requestId?: string | undefined
 }
 
 const TURN_OPTIONS: readonly (keyof TurnOptions)[] = [
@@ -62,6 +66,8 @@ const TURN_OPTIONS: readonly (keyof TurnOptions)[] = [
   'idleTimeoutMs',
   'readerTimeoutMs',
   'onFailure',
+  'endpoint',
+  'requestId',
 ]
 
 export interface TurnLimits {
@@ -79,10 +85,13 @@ export const TURN_LIMITS: TurnLimits = { firstChunkTimeoutMs: 60_000, idleTimeou
 export function validateTurnOptions(options: TurnOptions): void {
   validateOptions('turn', options, TURN_OPTIONS)
   const { cache, firstChunkTimeoutMs, idleTimeoutMs, readerTimeoutMs, onFailure } = options
+  const { endpoint, requestId } = options
   const hint = 'Default: 60,000 ms.'
   if (cache !== undefined) parseOneOf(cache, ['on', 'refresh', 'off'], { name: 'cache', hint: "Default: 'on'." })
   if (firstChunkTimeoutMs !== undefined) parseDuration(firstChunkTimeoutMs, { name: 'firstChunkTimeoutMs', hint })
   if (onFailure !== undefined) validateFunction(onFailure, { name: 'onFailure' })
+  if (endpoint !== undefined) parseText(endpoint, { name: 'endpoint', maxBytes: 64 })
+  if (requestId !== undefined) parseText(requestId, { name: 'requestId', maxBytes: 256 })
   if (idleTimeoutMs !== undefined) parseDuration(idleTimeoutMs, { name: 'idleTimeoutMs', hint })
   if (readerTimeoutMs !== undefined) parseDuration(readerTimeoutMs, { name: 'readerTimeoutMs', hint })
 }

@@ -56,7 +56,8 @@ export class RelayedTurn implements AsyncDisposable {
     this.#inputTokens = inputTokens
     this.#isEvents = /^text\/event-stream\b/i.test(contentType)
     this.admission = run.admission
-    const facts = { settings, context, cache: 'off', admission: run.admission, overheadMs: run.overheadMs }
+    run.trace.beginAnswer(true)
+    const facts = { settings, context, cache: 'off', admission: run.admission, overheadMs: run.trace.overheadMs }
     this.headers = {
       ...(contentType === '' ? {} : { 'content-type': contentType }),
       'cache-control': 'private, no-store',

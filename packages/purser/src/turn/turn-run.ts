@@ -1,14 +1,16 @@
 import type { Replay } from '../answers/turn-answers.ts'
 import type { PrefixChange, ResolvedContext } from '../context/api.ts'
-import { summarizeSections } from '../context/summarize-sections.ts'
 import { type AbortSignalLike, CallSignal } from '../core/call-signal.ts'
 import { hasSubscribers, publish } from '../core/diagnostics.ts'
 import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { AdmittedTurn, TokenUsage } from '../ledger/api.ts'
 import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
-import type { EstimatedRequest } from '../ledger/limits/estimate-usage.ts'
+import type { Amount } from '../ledger/limits/amount.ts'
 import type { LimitState } from '../ledger/limits/limit-state.ts'
+import { formatMoney } from '../ledger/limits/money.ts'
+import { DAILY } from '../ledger/limits/rule.ts'
+import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
 import type { ChatMessage, ChatRequest, Usage } from '../openai/chat.ts'
 import type { Attempt, ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { cachedTokensOf, tokenCountOf } from '../openai/completion.ts'
@@ -19,6 +21,7 @@ import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
 import type { TurnOptions } from './options.ts'
 import { isModelOf, selectModel } from './select-model.ts'
+import { type TurnEnding, TurnTrace } from './turn-trace.ts'
 
 /** Where an answer came from: the cache, an equal turn in progress, the model, or the model without a lookup. */
 export type CacheOutcome = 'hit' | 'joined' | 'miss' | 'off'
@@ -55,11 +58,9 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   readonly request: Request
   readonly options: TurnOptions
   readonly cacheMode: 'on' | 'refresh' | 'off'
-  readonly #startedAt: number
+  readonly trace: TurnTrace
   readonly #abort = new CallSignal()
   readonly #onAbort = (): void => this.#abort.abort(this.options.signal?.reason)
-  readonly #attempts: Attempt[] = []
-  #upstreamMs = 0
   #admitted: AdmittedTurn | undefined
   /** The admission that is settled or refunded at the end. A repeat has none of its own unless it calls the model. */
   #payment: AdmittedTurn | undefined
@@ -74,6 +75,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   /** The turn itself and its model call, while others read it. */
   #leaseUsers = 1
   #prompt: TurnPrompt | undefined
+  /** As of its admission. */
+  #estimate: TurnRecord['estimate'] | undefined
   #hasEnded = false
 
   constructor(deps: TurnDeps, modules: UserModules, request: Request, options: TurnOptions) {
@@ -82,7 +85,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     this.request = request
     this.options = options
     this.cacheMode = deps.answersEnabled ? (options.cache ?? 'on') : 'off'
-    this.#startedAt = deps.effects.monotonic()
+    this.trace = new TurnTrace(deps.effects, deps.nextTurnId())
   }
 
   /** Aborted by the caller's signal, and when the turn ends before its answer was read to the end. */
@@ -111,16 +114,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
 
   /** The calls of upstreams so far. */
   get attempts(): readonly Attempt[] {
-    return this.#attempts
-  }
-
-  /** Time spent in Purser so far, ms: waits for the model are not included. */
-  get overheadMs(): number {
-    return this.#totalMs - this.#upstreamMs
-  }
-
-  get #totalMs(): number {
-    return this.deps.effects.monotonic() - this.#startedAt
+    return this.trace.attempts
   }
 
   /**
@@ -150,7 +144,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
       cost,
       ticket,
       model: nameOfModel(this.#settings),
-      estimated: () => this.#estimate(this.#settings),
+      estimate: this.#estimateOn(this.#settings),
       idempotencyKey,
       signal,
       request: [this.request, session, override, mode],
@@ -189,7 +183,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   async #moveAdmission(settings: Settings): Promise<boolean> {
     const model = nameOfModel(settings)
     if (model === undefined || this.#payment === undefined) return true
-    return this.#payment.moveTo(model, { estimated: () => this.#estimate(settings) })
+    return this.#payment.moveTo(model, { estimate: this.#estimateOn(settings) })
   }
 
   #acquire(override: Override | undefined): Promise<Lease> {
@@ -231,17 +225,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   async callUpstream<Answer>(run: (call: ChatCall) => Promise<Answer>, signal: AbortSignalLike): Promise<Answer> {
     const { options, deps } = this
     const { firstChunkTimeoutMs = deps.limits.firstChunkTimeoutMs, idleTimeoutMs = deps.limits.idleTimeoutMs } = options
-    const startedAt = deps.effects.monotonic()
-    try {
-      return await run({
-        firstChunkTimeoutMs,
-        idleTimeoutMs,
-        signal,
-        onAttempt: (attempt) => this.#attempts.push(attempt),
-      })
-    } finally {
-      this.#upstreamMs += deps.effects.monotonic() - startedAt
-    }
+    const onAttempt = (attempt: Attempt): void => void this.trace.attempts.push(attempt)
+    return this.trace.waitFor(() => run({ firstChunkTimeoutMs, idleTimeoutMs, signal, onAttempt }))
   }
 
   /** Keeps the lease for a model call that may outlive the turn, until `releaseLease`. */
@@ -266,26 +251,40 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
       cache,
       usage,
       toolCalls = 0,
+      tools = NO_TOOLS,
       error,
     }: {
       readonly cache: CacheOutcome
       /** Of the turn's own model call; undefined when it made none, or nothing is known of it. */
       readonly usage: TokenCounts | undefined
       readonly toolCalls?: number
+      readonly tools?: TurnRecord['tools']
       readonly error?: unknown
     },
   ): void {
     if (!this.#finish(outcome === 'completed')) return
-    this.#report(outcome, cache, usage)
     if (outcome === 'failed') this.#reportFailure(error)
-    this.#payment?.settle(usage === undefined ? NOTHING_USED : { ...tokensOf(usage), toolCalls })
+    const facts = this.#facts({ outcome, cache, code: codeOf(outcome, error), limit: null, tools })
+    this.#settle(usage === undefined ? NOTHING_USED : { ...tokensOf(usage), toolCalls }, facts)
+  }
+
+  /** A turn under an idempotency key that got the first answer is recorded, but counts nothing. */
+  #settle(usage: TokenUsage, facts: TurnFacts): void {
+    const cost = this.#payment?.settle(usage, facts)
+    if (cost === undefined) this.modules.ledger.recordTurn({ ...facts, weight: 0 })
+    this.#report(facts, usage, cost)
+  }
+
+  #refund(facts: TurnFacts): void {
+    if (this.#payment === undefined) this.modules.ledger.recordTurn({ ...facts, weight: 0 })
+    else this.#payment.refund(facts)
+    this.#report(facts)
   }
 
   /** Ends a turn that failed before its answer began, and rethrows. A refused repeat becomes a refused turn. */
   fail(error: unknown): RefusedTurn {
     if (error instanceof AdmissionRefused) {
       this.#finish(false)
-      this.#payment?.refund()
       return this.refuse(error.admission)
     }
     this.giveBack(error)
@@ -296,14 +295,19 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   giveBack(error: unknown): void {
     if (!this.#finish(false)) return
     const isCancelled = this.options.signal?.aborted === true
-    this.#report(isCancelled ? 'cancelled' : 'failed', 'off')
     if (!isCancelled) this.#reportFailure(error)
-    if (isCancelled) this.#payment?.settle(NOTHING_USED)
-    else this.#payment?.refund()
+    const outcome = isCancelled ? 'cancelled' : 'failed'
+    const facts = this.#facts({ outcome, cache: 'off', code: codeOf(outcome, error), limit: null, tools: NO_TOOLS })
+    if (isCancelled) this.#settle(NOTHING_USED, facts)
+    else this.#refund(facts)
   }
 
   refuse(admission: Refused): RefusedTurn {
-    this.#report('refused', 'off')
+    const code = admission.reason === 'blocked' ? 'user_blocked' : 'cap_reached'
+    const limit = admission.reason === 'daily_cap' ? DAILY : (admission.limit?.name ?? null)
+    const facts = this.#facts({ outcome: 'refused', cache: 'off', code, limit, tools: NO_TOOLS })
+    this.modules.ledger.recordTurn(facts)
+    this.#report(facts)
     return createRefusedTurn(admission, this.deps.effects.now())
   }
 
@@ -312,7 +316,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     const admitted = await this.modules.ledger.admitTurn({
       cost: this.options.cost,
       model: nameOfModel(this.#settings),
-      estimated: () => this.#estimate(this.#settings),
+      estimate: this.#estimateOn(this.#settings),
       signal: this.signal,
     })
     if (!admitted.allowed) throw new AdmissionRefused(admitted)
@@ -321,13 +325,15 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     else this.#payment = admitted
   }
 
-  #estimate(settings: Settings | undefined): { readonly request: EstimatedRequest; readonly contextTokens: number } {
+  /** What it will probably use with these settings. */
+  #estimateOn(settings: Settings | undefined): TurnRecord['estimate'] {
     const { maxOutputTokens } = (settings?.parameters ?? {}) as { readonly maxOutputTokens?: unknown }
     const { tokens = 0 } = this.modules.context.peek() ?? {}
     const { body } = this.request
     // In another format, everything is input.
     const request = isObject(body) ? { ...body, messages: body, tools: undefined } : this.request
-    return { request: { max_tokens: maxOutputTokens, ...request }, contextTokens: tokens }
+    this.#estimate = this.modules.ledger.estimate({ max_tokens: maxOutputTokens, ...request }, tokens)
+    return this.#estimate
   }
 
   /** A limit may have sent the turn to another model. */
@@ -354,7 +360,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     const user = this.deps.pseudonym(this.modules.user)
     this.#recordRefusal(error, user)
     try {
-      this.options.onFailure?.({ error, user, provider, model, durationMs: Math.round(this.#totalMs) })
+      this.options.onFailure?.({ error, user, provider, model, durationMs: Math.round(this.trace.totalMs) })
     } catch (cause) {
       // An uncaught exception, as with a subscriber of diagnostics: it must not replace the error of the turn.
       process.nextTick(() => {
@@ -374,25 +380,54 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
       this.modules.ledger.recordRefusal({ provider, model: model ?? null, code, incarnation })
   }
 
-  #report(outcome: TurnOutcome | 'refused', cache: CacheOutcome, usage?: TokenCounts): void {
+  #facts(ending: TurnEnding): TurnFacts {
+    const { options, request } = this
+    const { provider = null, model = null } = this.#settings ?? {}
+    const turn = {
+      endpoint: options.endpoint ?? 'turn',
+      session: options.session ?? null,
+      provider,
+      model,
+      requestedModel: request.model ?? null,
+      estimate: this.#estimate ?? NO_ESTIMATE,
+      requestId: options.requestId ?? null,
+      weight: options.cost ?? 1,
+      context: this.#prompt?.context,
+    }
+    return this.trace.facts(turn, ending)
+  }
+
+  #report(facts: TurnFacts, usage?: TokenUsage, cost: Amount | null = 0): void {
     if (!hasSubscribers('turn')) return
-    const { namespace, effects } = this.deps
-    const prompt = this.#prompt
+    const { outcome, cache, provider, model, limit, overheadMs, upstreamMs, totalMs, context } = facts
     publish('turn', {
-      namespace,
+      namespace: this.deps.namespace,
       outcome,
       cache,
-      overheadMs: this.overheadMs,
-      totalMs: this.#totalMs,
-      attempts: this.#attempts,
-      prefix: prompt?.prefix ?? null,
-      inputTokens: tokenCountOf(usage?.prompt_tokens) ?? null,
-      cachedTokens: (usage && cachedTokensOf(usage)) ?? null,
-      get context() {
-        return prompt === undefined ? [] : summarizeSections(prompt.context, effects.now())
-      },
+      provider,
+      model,
+      limit,
+      overheadMs,
+      upstreamMs,
+      totalMs,
+      attempts: this.trace.attempts,
+      prefix: this.#prompt?.prefix ?? null,
+      inputTokens: usage?.inputTokens ?? null,
+      outputTokens: usage?.outputTokens ?? null,
+      cachedTokens: usage?.cachedTokens ?? null,
+      cost: cost === null ? null : formatMoney(cost),
+      context,
     })
   }
+}
+
+const NO_ESTIMATE: TurnRecord['estimate'] = { inputTokens: 0, outputTokens: 0 }
+const NO_TOOLS: TurnRecord['tools'] = []
+
+/** The code of a failure, as a caller over HTTP gets it. */
+function codeOf(outcome: TurnOutcome, error: unknown): string | null {
+  if (outcome !== 'failed') return null
+  return PurserError.is(error) ? error.code : 'internal_error'
 }
 
 function nameOfModel(

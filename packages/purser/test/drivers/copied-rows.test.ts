@@ -27,6 +27,8 @@ const PARTS: Readonly<Record<keyof Store, Part>> = {
   meta: 'copied',
   users: 'copied',
   events: 'copied',
+  turns: 'copied',
+  sums: 'copied',
   bus: 'no data',
   rows: 'no data',
   answers: 'rebuilt',
@@ -49,7 +51,7 @@ const REBUILT_TABLES: readonly string[] = [
   'instances',
 ]
 /** Columns that a database numbers. */
-const NUMBERED_COLUMNS: readonly string[] = ['uid', 'position']
+const NUMBERED_COLUMNS: readonly string[] = ['uid', 'position', 'part']
 
 interface Column {
   readonly table: string
@@ -62,7 +64,7 @@ function findForgotten(columns: readonly Column[]): string[] {
     ROW_SECTIONS.flatMap(({ from, columns: names }) => {
       const [table = ''] = from.split(' ')
       return names.map((name) => {
-        const [column = ''] = name.split(' AS ')
+        const column = /^(?:CAST\()?([\w.]+)/.exec(name)?.[1] ?? ''
         return column.includes('.') ? column : `${table}.${column}`
       })
     }),
@@ -133,6 +135,8 @@ describe('a copy into Redis', { skip: noRedis }, () => {
       await user.profile.put({ name: id })
       await user.actions.record({ action: 'opened' })
       await user.runtime.setSecret('demo', { apiKey: 'secret' })
+      const turn = await user.turn({ messages: [{ role: 'user', content: 'Hi' }] }, { override: { provider: 'demo' } })
+      if (turn.allowed) await turn.completion()
     }
     await purser.user('bob').ledger.block({ actor: 'a', reason: 'r' })
     await purser.user('gone').ledger.observe({ phase: 'warm' })
@@ -186,6 +190,9 @@ test('the types of rows of the port are those of the tables', () => {
     record: true,
     reply: true,
     event: true,
+    turn: true,
+    user_sum: true,
+    sum: true,
     meta: true,
   }
   assert.deepEqual(new Set(ROW_SECTIONS.map(({ type }) => type)), new Set(Object.keys(types)))

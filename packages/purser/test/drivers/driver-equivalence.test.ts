@@ -8,8 +8,9 @@ import { migrate } from '../../src/drivers/postgres/migrate.ts'
 import { openDatabase } from '../../src/drivers/sqlite/database.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { createUserList } from '../../src/drivers/sqlite/main/list-users.ts'
-import type { Commit, StoredEvent } from '../../src/storage/commit.ts'
+import type { Commit, Recorded, StoredEvent } from '../../src/storage/commit.ts'
 import type { Store, UserOrder, UserQuery, UserStore } from '../../src/storage/store.ts'
+import { SUM_AMOUNTS, type SumIncrement } from '../../src/storage/sum-store.ts'
 import { handClock } from '../../src/testing/index.ts'
 import {
   AT,
@@ -78,7 +79,31 @@ async function randomCommit(choose: Chooser, store: Store, id: string): Promise<
     trims: choose.below(4) === 0 ? [{ kind: 'note', keep: choose.below(4) }] : [],
     replies: choose.below(3) === 0 ? [{ key: name(), digest: 'd', result: 'r', expiresAt: AT + choose.below(3) }] : [],
     ...(choose.below(10) === 0 ? { dropEventsBelow: last } : {}),
+    ...(choose.below(2) === 0 ? { recorded: randomRecorded(choose) } : {}),
   })
+}
+
+let turns = 0
+
+/** Ids rise, but not always. */
+function randomRecorded(choose: Chooser): Recorded {
+  const randomSums = (): SumIncrement[] =>
+    Array.from({ length: choose.below(3) }, () => ({
+      day: choose.one(['2026-03-01', '2026-03-02', '2026-03-03']),
+      hour: choose.below(3),
+      key: choose.one(['a', 'b c', '😀']),
+      amounts: Array.from({ length: SUM_AMOUNTS }, (_, index) => (index === 0 ? 1 : choose.below(3))),
+    }))
+  return {
+    turns: Array.from({ length: choose.below(3) }, () => ({
+      id: `${choose.below(9)}-${turns++}`,
+      outcome: choose.one(['completed', 'failed', 'refused']),
+      value: '[1]',
+    })),
+    keepTurns: choose.below(3) === 0 ? choose.below(5) : undefined,
+    userSums: randomSums(),
+    sums: randomSums(),
+  }
 }
 
 function randomQuery(choose: Chooser): UserQuery {
@@ -110,11 +135,23 @@ async function readEverything(store: Store): Promise<unknown> {
         await Promise.all(['1', '2', '3', ''].map((key) => store.users.reply(user, key))),
         await store.events.oldest(user, { after: 0, limit: 99 }),
         await store.events.newest(user, { limit: 3, types: ['a'] }),
+        await store.turns.ofUser(user, { limit: 99, order: 'descending' }),
+        await store.turns.ofUser(user, { limit: 3, order: 'ascending', outcome: 'failed' }),
+        await store.sums.ofUser(user, { from: '0000', to: '2026-03-03', limit: 99 }),
       ]
     }),
   )
   const tail = await store.events.tail(NAMESPACE, { after: 0, limit: 999 })
-  return [users, tail.map(({ user, event }) => [user, event]), await store.users.overview(NAMESPACE)]
+  const days = { from: '0000', to: '2026-03-03', limit: 99 }
+  return [
+    users,
+    tail.map(({ user, event }) => [user, event]),
+    await store.users.overview(NAMESPACE),
+    await store.turns.ofNamespace(NAMESPACE, { limit: 99, order: 'ascending', after: '3' }),
+    await store.turns.ofNamespace(NAMESPACE, { limit: 9, order: 'descending', outcome: 'refused', after: '5' }),
+    await store.sums.ofNamespace(NAMESPACE, days),
+    await store.sums.ofUsers(NAMESPACE, days),
+  ]
 }
 
 async function openRedisStores(): Promise<Store[]> {
@@ -162,7 +199,8 @@ async function randomCall(
   { kind, store, id }: { readonly kind: number; readonly store: Store; readonly id: string },
 ): Promise<Call> {
   if (kind === 1) return (called) => called.users.sweepReplies(AT + 1, 1_000)
-  if (kind > 1) {
+  if (kind === 2) return (called) => called.turns.sweep(NAMESPACE, '4', 1_000)
+  if (kind > 2) {
     const commit = await randomCommit(choose, store, id)
     return (called, user) => called.users.commit(user, commit)
   }

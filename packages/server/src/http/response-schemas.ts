@@ -207,6 +207,62 @@ const Instance = fields({
   answers: { $ref: 'AnswerStats#' },
 })
 
+const ATTEMPT = fields({ provider: TEXT, model: TEXT, status: NUMBER_OR_NULL, code: TEXT_OR_NULL, ms: NUMBER })
+const TOLD_SECTION = fields({
+  section: TEXT,
+  status: oneOf('fresh', 'stale', 'empty', 'unavailable'),
+  ageMs: NUMBER_OR_NULL,
+  tokens: NUMBER,
+  cut: NUMBER,
+})
+const TurnRecord = fields({
+  id: TEXT,
+  user: TEXT,
+  at: TEXT,
+  endpoint: TEXT,
+  session: TEXT_OR_NULL,
+  plan: TEXT_OR_NULL,
+  provider: TEXT_OR_NULL,
+  model: TEXT_OR_NULL,
+  requestedModel: TEXT_OR_NULL,
+  downgradedBy: TEXT_OR_NULL,
+  attempts: arrayOf(ATTEMPT),
+  cache: oneOf('hit', 'joined', 'miss', 'off'),
+  outcome: oneOf('completed', 'failed', 'cancelled', 'refused'),
+  code: TEXT_OR_NULL,
+  limit: TEXT_OR_NULL,
+  weight: NUMBER,
+  estimate: fields({ inputTokens: NUMBER, outputTokens: NUMBER }),
+  inputTokens: NUMBER,
+  outputTokens: NUMBER,
+  cachedTokens: NUMBER,
+  cost: TEXT_OR_NULL,
+  overheadMs: NUMBER,
+  firstChunkMs: NUMBER_OR_NULL,
+  upstreamMs: NUMBER,
+  totalMs: NUMBER,
+  context: arrayOf(TOLD_SECTION),
+  tools: arrayOf(fields({ name: TEXT, calls: NUMBER })),
+  requestId: TEXT_OR_NULL,
+})
+const UsageSum = fields({
+  key: TEXT_OR_NULL,
+  turns: NUMBER,
+  refused: NUMBER,
+  unpriced: NUMBER,
+  inputTokens: NUMBER,
+  outputTokens: NUMBER,
+  cachedTokens: NUMBER,
+  cost: TEXT,
+})
+const OverviewDay = fields({
+  day: TEXT,
+  users: NUMBER,
+  phases: COUNTS,
+  riskLevels: COUNTS,
+  transitions: arrayOf(fields({ from: TEXT_OR_NULL, to: TEXT_OR_NULL, users: NUMBER, averageMs: NUMBER })),
+})
+
 const STORE = fields({ name: TEXT, location: TEXT, durable: BOOLEAN, shared: BOOLEAN }, { wipesFiles: BOOLEAN })
 const VOCABULARY = fields({ phases: nullable(TEXTS), riskLevels: nullable(TEXTS) })
 const SERVER = fields({ version: TEXT, startedAt: TEXT, store: STORE, namespace: TEXT })
@@ -266,9 +322,12 @@ export const RESPONSE_SCHEMAS: Readonly<Record<string, Schema>> = {
   LimitState,
   Limit,
   Plan,
+  TurnRecord,
+  UsageSum,
   AnswerStats,
   Instance,
   Overview,
+  OverviewDay,
   Configuration,
   Session,
   ApiKey,

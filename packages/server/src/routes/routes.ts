@@ -13,6 +13,7 @@ import { registerLimitRoutes } from './api/limits.ts'
 import { registerMetricRoutes } from './api/metrics.ts'
 import { registerRuntimeRoutes } from './api/runtime.ts'
 import { registerSessionRoutes } from './api/sessions.ts'
+import { registerTurnRoutes } from './api/turns.ts'
 import { registerUserRoutes } from './api/users.ts'
 import { registerVerificationRoutes } from './api/verification.ts'
 import { registerDeckRoutes } from './deck.ts'
@@ -21,6 +22,7 @@ import { registerMessagesRoutes } from './gateway/messages.ts'
 import { registerModelRoutes } from './gateway/models.ts'
 import { registerOwnContextRoutes } from './gateway/own-context.ts'
 import { registerOwnLimitRoutes } from './gateway/own-limits.ts'
+import { registerOwnUsageRoutes } from './gateway/own-usage.ts'
 import { registerRelayedRoutes } from './gateway/relayed.ts'
 import { registerResponsesRoutes } from './gateway/responses.ts'
 import { registerStoredResponseRoutes } from './gateway/stored-responses.ts'
@@ -31,6 +33,7 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerModelRoutes(app, context)
   registerOwnContextRoutes(app, context)
   registerOwnLimitRoutes(app, context)
+  registerOwnUsageRoutes(app, context)
   registerMessagesRoutes(app, context)
   registerRelayedRoutes(app, context)
   registerResponsesRoutes(app, context)
@@ -43,6 +46,7 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerUserRoutes(app, context)
   registerLedgerRoutes(app, context)
   registerLimitRoutes(app, context)
+  registerTurnRoutes(app, context)
   registerVerificationRoutes(app, context)
   registerRuntimeRoutes(app, context)
   registerAuthorizationRoutes(app, context)

@@ -1,6 +1,18 @@
 import { subjectKey } from '../../core/subject.ts'
 import type { RowStore, StoredRow } from '../../storage/row-store.ts'
-import { appendEvents, incarnationsOf, type MemoryUser, type Rows, rowOf, setIncarnation } from './rows.ts'
+import type { SumRow } from '../../storage/sum-store.ts'
+import {
+  addToSums,
+  appendEvents,
+  incarnationsOf,
+  type MemorySums,
+  type MemoryUser,
+  type Rows,
+  rowOf,
+  setIncarnation,
+  sumName,
+  sumsOf,
+} from './rows.ts'
 
 export function createMemoryRows(rows: Rows, meta: Map<string, string>): RowStore {
   /** As of the first page. */
@@ -31,6 +43,15 @@ function listRows(rows: Rows, meta: ReadonlyMap<string, string>): StoredRow[] {
     ...logs
       .sort((a, b) => a.position - b.position)
       .map(({ namespace, user, event }) => ({ type: 'event' as const, namespace, id: user, event })),
+    ...users.flatMap(({ user, turns }) =>
+      [...turns.values()].map((turn) => ({ type: 'turn' as const, ...user, turn })),
+    ),
+    ...users.flatMap(({ user, sums }) =>
+      [...sums.values()].map((sum) => ({ type: 'user_sum' as const, ...user, sum })),
+    ),
+    ...[...rows.sums].flatMap(([namespace, sums]) =>
+      [...sums.values()].map((sum) => ({ type: 'sum' as const, namespace, sum })),
+    ),
     ...[...meta].map(([name, value]) => ({ type: 'meta' as const, name, value })),
   ]
 }
@@ -44,6 +65,7 @@ function recordsOf({ user, records }: MemoryUser): StoredRow[] {
 function writeRow(rows: Rows, meta: Map<string, string>, row: StoredRow): void {
   if (row.type === 'incarnation') setIncarnation(rows, row)
   else if (row.type === 'user') addUser(rows, row)
+  else if (row.type === 'sum') addSum(sumsOf(rows, row.namespace), row.sum)
   else if (row.type === 'meta') meta.set(row.name, meta.get(row.name) ?? row.value)
   else {
     const stored = rows.users.get(subjectKey({ namespace: row.namespace, id: row.id }))
@@ -55,13 +77,22 @@ function addUser(rows: Rows, { namespace, id, row, facets }: Extract<StoredRow, 
   const user = { namespace, id }
   const key = subjectKey(user)
   if (rows.users.has(key)) return
-  rows.users.set(key, { user, ...row, facets, records: new Map(), replies: new Map(), events: [] })
+  rows.users.set(key, {
+    user,
+    ...row,
+    facets,
+    records: new Map(),
+    replies: new Map(),
+    events: [],
+    turns: new Map(),
+    sums: new Map(),
+  })
 }
 
 function addToUser(
   rows: Rows,
   stored: MemoryUser,
-  row: Extract<StoredRow, { type: 'record' | 'reply' | 'event' }>,
+  row: Extract<StoredRow, { type: 'record' | 'reply' | 'event' | 'turn' | 'user_sum' }>,
 ): void {
   if (row.type === 'record') {
     const named = stored.records.get(row.kind) ?? new Map<string, string>()
@@ -69,5 +100,13 @@ function addToUser(
     if (!named.has(row.name)) named.set(row.name, row.value)
   } else if (row.type === 'reply') {
     if (!stored.replies.has(row.reply.key)) stored.replies.set(row.reply.key, row.reply)
-  } else if ((stored.events.at(-1)?.sequence ?? 0) < row.event.sequence) appendEvents(rows, stored, [row.event])
+  } else if (row.type === 'turn') {
+    if (!stored.turns.has(row.turn.id)) stored.turns.set(row.turn.id, row.turn)
+  } else if (row.type === 'user_sum') addSum(stored.sums, row.sum)
+  else if ((stored.events.at(-1)?.sequence ?? 0) < row.event.sequence) appendEvents(rows, stored, [row.event])
+}
+
+/** A row that is there stays as it is. */
+function addSum(sums: MemorySums, row: SumRow): void {
+  if (!sums.has(sumName(row))) addToSums(sums, [row])
 }

@@ -9,6 +9,8 @@ import { createMemoryEvents } from './events.ts'
 import { createMemoryInstances } from './instances.ts'
 import { createMemoryLastGood } from './last-good.ts'
 import { createRows } from './rows.ts'
+import { createMemorySums } from './sums.ts'
+import { createMemoryTurns } from './turns.ts'
 import { createMemoryUsers } from './users.ts'
 
 /**
@@ -41,6 +43,8 @@ export async function openMemoryStore({ effects }: { readonly effects: Effects }
     },
     users: guardClosed(users, isClosed),
     events: guardClosed(createMemoryEvents(rows), isClosed),
+    turns: guardClosed(createMemoryTurns(rows), isClosed),
+    sums: guardClosed(createMemorySums(rows), isClosed),
     bus: {
       async publish(message) {
         bus.deliver(message)

@@ -1,6 +1,18 @@
 import { type Subject, subjectKey } from '../../core/subject.ts'
-import type { Commit, CommitOutcome, Facets, Head, Reply, Stamps, StoredEvent, UserRow } from '../../storage/commit.ts'
+import type {
+  Commit,
+  CommitOutcome,
+  Facets,
+  Head,
+  Recorded,
+  Reply,
+  Stamps,
+  StoredEvent,
+  UserRow,
+} from '../../storage/commit.ts'
 import type { TailEvent } from '../../storage/store.ts'
+import { addAmounts, type SumIncrement } from '../../storage/sum-store.ts'
+import type { StoredTurn } from '../../storage/turn-store.ts'
 import { compareText } from '../text-order.ts'
 
 /** All rows of a memory store. */
@@ -9,8 +21,13 @@ export interface Rows {
   /** The incarnation that a new user of a tag starts with, by namespace and tag; absent: 1. */
   readonly incarnations: Map<string, number>
   readonly logs: Map<string, MemoryLog>
+  /** By namespace. */
+  readonly sums: Map<string, MemorySums>
   lastPosition: number
 }
+
+/** Rows of sums by their key. */
+export type MemorySums = Map<string, SumIncrement>
 
 export interface MemoryUser {
   readonly user: Subject
@@ -28,6 +45,9 @@ export interface MemoryUser {
   readonly replies: Map<string, Reply>
   /** Oldest first. */
   events: StoredEvent[]
+  /** By id. */
+  readonly turns: Map<string, StoredTurn>
+  readonly sums: MemorySums
 }
 
 /** The events of a namespace in commit order. */
@@ -37,7 +57,7 @@ export interface MemoryLog {
 }
 
 export function createRows(): Rows {
-  return { users: new Map(), incarnations: new Map(), logs: new Map(), lastPosition: 0 }
+  return { users: new Map(), incarnations: new Map(), logs: new Map(), sums: new Map(), lastPosition: 0 }
 }
 
 export function nextIncarnation(rows: Rows, namespace: string, tag: string): number {
@@ -135,6 +155,7 @@ export function applyCommit(rows: Rows, user: Subject, commit: Commit): CommitOu
   for (const reply of commit.replies) stored.replies.set(reply.key, reply)
   appendEvents(rows, stored, commit.events)
   if (commit.dropEventsBelow !== undefined) dropEvents(rows, stored, commit.dropEventsBelow)
+  if (commit.recorded !== undefined) writeRecorded(rows, stored, commit.recorded)
   return { ok: true, revision: stored.revision }
 }
 
@@ -153,6 +174,36 @@ function createUser(user: Subject, commit: Commit): MemoryUser {
     records: new Map(),
     replies: new Map(),
     events: [],
+    turns: new Map(),
+    sums: new Map(),
+  }
+}
+
+function writeRecorded(rows: Rows, stored: MemoryUser, { turns, keepTurns, userSums, sums }: Recorded): void {
+  for (const turn of turns) stored.turns.set(turn.id, turn)
+  if (keepTurns !== undefined && stored.turns.size > keepTurns)
+    for (const id of [...stored.turns.keys()].sort(compareText).slice(0, stored.turns.size - keepTurns))
+      stored.turns.delete(id)
+  addToSums(stored.sums, userSums)
+  addToSums(sumsOf(rows, stored.user.namespace), sums)
+}
+
+export function sumsOf(rows: Rows, namespace: string): MemorySums {
+  const sums = rows.sums.get(namespace) ?? new Map<string, SumIncrement>()
+  rows.sums.set(namespace, sums)
+  return sums
+}
+
+export function sumName({ day, hour, key }: Pick<SumIncrement, 'day' | 'hour' | 'key'>): string {
+  return JSON.stringify([day, hour, key])
+}
+
+export function addToSums(sums: MemorySums, increments: readonly SumIncrement[]): void {
+  for (const increment of increments) {
+    const { day, hour, key, amounts } = increment
+    const name = sumName(increment)
+    const row = sums.get(name)
+    sums.set(name, row === undefined ? increment : { day, hour, key, amounts: addAmounts(row.amounts, amounts) })
   }
 }
 

@@ -43,10 +43,11 @@ export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseCache: EraseCa
     async overview(namespace) {
       return countUsers(rows.users.values(), namespace)
     },
-    async erase(user, { tag, incarnation, log: commit }) {
+    async erase(user, { tag, incarnation, revision, log: commit }) {
       const stored = find(user)
       const log: Subject = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
       const current = stored?.incarnation ?? nextIncarnation(rows, user.namespace, tag)
+      if (revision !== undefined && stored?.revision !== revision) return { ok: false }
       if (current !== incarnation || !canCommit(rows, log, commit)) return { ok: false }
       const counts = countRows(stored)
       removeUser(rows, user, { tag, incarnation: incarnation + 1 })
@@ -64,7 +65,12 @@ export function createMemoryUsers(rows: Rows, bus: LocalBus, eraseCache: EraseCa
 }
 
 function countRows(stored: MemoryUser | undefined): Record<string, number> {
-  const counts: Record<string, number> = { user: stored === undefined ? 0 : 1, events: stored?.events.length ?? 0 }
+  const counts: Record<string, number> = {
+    user: stored === undefined ? 0 : 1,
+    events: stored?.events.length ?? 0,
+    turns: stored?.turns.size ?? 0,
+    usage: stored?.sums.size ?? 0,
+  }
   for (const [kind, named] of stored?.records ?? []) if (named.size > 0) counts[kind] = named.size
   return counts
 }

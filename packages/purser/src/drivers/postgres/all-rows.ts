@@ -1,12 +1,17 @@
 import type { RowStore, StoredRow } from '../../storage/row-store.ts'
+import type { SumRow } from '../../storage/sum-store.ts'
 import { cursorBehind, pageStatement, parseCursor, ROW_SECTIONS, userValues } from '../row-sections.ts'
 import type { Connection } from './connection.ts'
+import { ADDED_AMOUNTS, AMOUNTS } from './migrations/0005-turns.ts'
 import { decodeText, encodeJson } from './text.ts'
 
 export function createPostgresRows(connection: Connection): RowStore {
   const { schema } = connection
   const tableOf = (from: string): string =>
-    from.replace(/^\w+/, `${schema}.$&`).replace('JOIN users', `JOIN ${schema}.users`)
+    // The parts of a row are one row elsewhere.
+    from === 'sums'
+      ? `(SELECT namespace, day, hour, key, ${ADDED_AMOUNTS} FROM ${schema}.sums GROUP BY 1, 2, 3, 4) AS sums`
+      : from.replace(/^\w+/, `${schema}.$&`).replace('JOIN users', `JOIN ${schema}.users`)
   const statements = insertStatements(schema)
   return {
     async read({ after: cursor, limit }) {
@@ -49,9 +54,19 @@ function valuesOf(row: StoredRow): unknown[] {
       const { sequence, id, at, type, body, mac } = row.event
       return [row.namespace, row.id, row.namespace, sequence, id, at, type, body, mac]
     }
+    case 'turn':
+      return [row.namespace, row.id, row.namespace, row.turn.id, row.turn.outcome, row.turn.value]
+    case 'user_sum':
+      return [row.namespace, row.id, ...sumValues(row.sum)]
+    case 'sum':
+      return [row.namespace, 0, ...sumValues(row.sum)]
     case 'meta':
       return [row.name, row.value]
   }
+}
+
+function sumValues({ day, hour, key, amounts }: SumRow): unknown[] {
+  return [day, hour, key, ...amounts]
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -69,6 +84,9 @@ const TYPES: Readonly<Record<string, string>> = {
   peak: 'float8',
   expires_at: 'float8',
   at: 'float8',
+  part: 'int',
+  hour: 'bigint',
+  ...Object.fromEntries(AMOUNTS.map((column) => [column, 'numeric'])),
 }
 
 /** Statements that insert a JSON array of rows, each an array of values. */
@@ -88,6 +106,9 @@ function insertStatements(schema: string): Readonly<Record<StoredRow['type'], st
     record: insertOfUser('records', ['kind', 'name', 'value']),
     reply: insertOfUser('replies', ['key', 'digest', 'result', 'expires_at']),
     event: insertOfUser('events', ['namespace', 'sequence', 'id', 'at', 'type', 'body', 'mac']),
+    turn: insertOfUser('turns', ['namespace', 'id', 'outcome', 'value']),
+    user_sum: insertOfUser('user_sums', ['day', 'hour', 'key', ...AMOUNTS]),
+    sum: insert('sums', ['namespace', 'part', 'day', 'hour', 'key', ...AMOUNTS]),
     meta: insert('meta', ['name', 'value']),
   }
 }

@@ -12,7 +12,9 @@ import { inspect } from './inspect.ts'
 import { createPostgresInstances } from './instances.ts'
 import { createPostgresLastGood } from './last-good.ts'
 import { migrate } from './migrate.ts'
+import { createPostgresSums } from './sums.ts'
 import { decodeText, encodeText } from './text.ts'
+import { createPostgresTurns } from './turns.ts'
 import { createPostgresUsers } from './users.ts'
 
 export interface PostgresStoreOptions {
@@ -83,6 +85,8 @@ export function postgresStore(options: PostgresStoreOptions): Store {
     meta: createPostgresMeta(connection),
     users,
     events: createPostgresEvents(connection),
+    turns: createPostgresTurns(connection),
+    sums: createPostgresSums(connection),
     bus,
     rows: createPostgresRows(connection),
     answers,

@@ -29,8 +29,9 @@ export function createPostgresUsers(deps: PostgresUsersDeps): UserStore {
   async function afterErase(user: Subject, erasure: Erasure, rows: ErasedRows | null): Promise<ErasureOutcome> {
     if (rows === null) return { ok: false }
     const answers = await finishErasure(user, erasure, deps)
-    const records = Object.entries(rows.records ?? {}).map(([kind, amount]) => [decodeText(kind), amount] as const)
-    return { ok: true, counts: { user: rows.user, events: rows.events, ...Object.fromEntries(records), answers } }
+    const { records: kinds, ...counts } = rows
+    const records = Object.entries(kinds ?? {}).map(([kind, amount]) => [decodeText(kind), amount] as const)
+    return { ok: true, counts: { ...counts, ...Object.fromEntries(records), answers } }
   }
 
   return {
@@ -59,7 +60,7 @@ export function createPostgresUsers(deps: PostgresUsersDeps): UserStore {
     async purge() {
       // Frees the space for other rows. The bytes stay until they are overwritten, and in the write-ahead log. A vacuum
       // that takes longer than a statement may is left to the server's own.
-      const tables = ['users', 'records', 'events', 'replies', 'answers', 'last_good']
+      const tables = ['users', 'records', 'events', 'replies', 'turns', 'user_sums', 'answers', 'last_good']
       await connection
         .query({ text: `VACUUM (SKIP_LOCKED) ${tables.map((table) => `${schema}.${table}`).join(', ')}` })
         .catch(() => undefined)

@@ -16,6 +16,8 @@ const MAX_IDLE_MS = 1_000
 export interface ErasedRows {
   readonly user: number
   readonly events: number
+  readonly turns: number
+  readonly usage: number
   readonly records: Readonly<Record<string, number>> | null
 }
 
@@ -81,6 +83,6 @@ async function endTransaction(client: PoolClient, statement: string, location: s
 }
 
 /** An erasure as `erase_user` reads it. */
-export function erasureOf({ namespace, id }: Subject, { tag, incarnation, log }: Erasure): object {
-  return { namespace, id, tag, incarnation, log: commitOf({ namespace, id: '' }, log) }
+export function erasureOf({ namespace, id }: Subject, { tag, incarnation, revision, log }: Erasure): object {
+  return { namespace, id, tag, incarnation, revision, log: commitOf({ namespace, id: '' }, log) }
 }

@@ -5,6 +5,14 @@ import type { Connection } from './connection.ts'
 import { createRedisEvents } from './events.ts'
 import type { Keys } from './keys.ts'
 import type { Namespaces } from './namespaces.ts'
+import {
+  readSumRows,
+  readTurnRows,
+  readUserSumRows,
+  writeSumRows,
+  writeTurnRows,
+  writeUserSumRows,
+} from './recorded-rows.ts'
 import { commitArguments, eventText, FACET_FIELDS, facetsOf, recordName, replyOf, USER_FIELDS, userOf } from './rows.ts'
 import { IMPORT_EVENTS, IMPORT_RECORDS, IMPORT_REPLIES, IMPORT_USER } from './scripts/import.ts'
 import { COMMIT_ID_CHARS } from './scripts/write-user.ts'
@@ -32,7 +40,16 @@ interface PartQuery {
   readonly limit: number
 }
 
-const TYPES: readonly Exclude<Type, 'meta'>[] = ['incarnation', 'user', 'record', 'reply', 'event']
+const TYPES: readonly Exclude<Type, 'meta'>[] = [
+  'incarnation',
+  'user',
+  'record',
+  'reply',
+  'event',
+  'turn',
+  'user_sum',
+  'sum',
+]
 const USERS_AT_ONCE = 64
 const SCANNED_AT_ONCE = 1_000
 const META_FIELD = 'value:'
@@ -128,6 +145,16 @@ const READERS: Readonly<Record<Exclude<Type, 'meta'>, Reader>> = {
     const entries = await createRedisEvents(connection, keys).tail(namespace, { after: Number(after?.[0] ?? 0), limit })
     const rows = entries.map(({ user, event }) => ({ type: 'event' as const, namespace, id: user, event }))
     return { rows, after: entries.length < limit ? undefined : [entries.at(-1)?.position ?? 0] }
+  },
+  turn: (deps, query) =>
+    readOfUsers(deps, query, (user, after) => readTurnRows(deps, user, { after, limit: query.limit })),
+  user_sum: (deps, query) =>
+    readOfUsers(deps, query, (user, after) => readUserSumRows(deps, user, { after, limit: query.limit })),
+  async sum(deps, { namespace, after, limit }) {
+    const found = await readSumRows(deps, namespace, { after, limit })
+    const last = found.at(-1)
+    const rows = found.map((sum) => ({ type: 'sum' as const, namespace, sum }))
+    return { rows, after: found.length < limit || last === undefined ? undefined : [last.day, last.hour, last.key] }
   },
 }
 
@@ -231,6 +258,12 @@ function writeType(deps: RedisRowsDeps, type: Type, all: readonly StoredRow[]): 
       return writeReplies(deps, ofType(type))
     case 'event':
       return writeEvents(deps, ofType(type))
+    case 'turn':
+      return writeTurnRows(deps, ofType(type))
+    case 'user_sum':
+      return writeUserSumRows(deps, ofType(type))
+    case 'sum':
+      return writeSumRows(deps, ofType(type))
     case 'meta':
       return writeMeta(deps, ofType(type))
   }

@@ -12,7 +12,9 @@ import { createRedisLastGood } from './last-good.ts'
 import { Namespaces } from './namespaces.ts'
 import { COMPARE_AND_SET } from './scripts/meta.ts'
 import { inspect, readWarnings } from './server-warnings.ts'
+import { createRedisSums } from './sums.ts'
 import { type RedisStoreOptions, resolveRedisOptions } from './target.ts'
+import { createRedisTurns } from './turns.ts'
 import { createRedisUsers } from './users.ts'
 
 export type { Address, RedisAccess, RedisStoreOptions } from './target.ts'
@@ -56,6 +58,8 @@ export function redisStore(options: RedisStoreOptions): Store {
     meta: createRedisMeta(connection, keys.meta),
     users,
     events: createRedisEvents(connection, keys),
+    turns: createRedisTurns(connection, keys),
+    sums: createRedisSums(connection, keys),
     rows: createRedisRows({ connection, keys, namespaces }),
     bus,
     answers,

@@ -21,6 +21,10 @@ export interface UserKeys {
   readonly replies: string
   /** Text with a time to live: the token of the process that has the write lock. */
   readonly lock: string
+  /** Sorted set, by text: `ID OUTCOME VALUE` of turns. */
+  readonly turns: string
+  /** Hash: amounts by `DAY HOUR INDEX KEY`, and under `from` a day that none of them is before. */
+  readonly sums: string
 }
 
 /** The keys of a namespace's ledger, in the order in which the scripts take them. */
@@ -47,6 +51,10 @@ export interface LedgerKeys {
   readonly capUntil: string
   /** Sorted set, by text: `phase:PHASE:ID`, `risk:LEVEL:ID`, `blocked:1:ID`. */
   readonly facets: string
+  /** Sorted set, by text: `ID USER` of the turns of all users. */
+  readonly turns: string
+  /** Sorted set, by text: the days with sums. */
+  readonly sumDays: string
 }
 
 /** The keys of a namespace's answers, in the order in which the scripts take them. */
@@ -86,6 +94,8 @@ export interface NamespaceKeys {
   readonly answers: AnswerKeys
   readonly contexts: ContextKeys
   user(id: string): UserKeys
+  /** Hash: the sums of a day, as those of a user. */
+  sums(day: string): string
 }
 
 const MAX_NAMESPACES = 1_000
@@ -142,6 +152,8 @@ function createNamespaceKeys(prefix: string, namespace: string): NamespaceKeys {
       'cap',
       'capUntil',
       'facets',
+      'turns',
+      'sumDays',
     ]),
     answers: named(`${cache}:answers`, [
       'rows',
@@ -163,8 +175,11 @@ function createNamespaceKeys(prefix: string, namespace: string): NamespaceKeys {
         events: `${ledger}:events:${encoded}`,
         replies: `${ledger}:replies:${encoded}`,
         lock: `${ledger}:lock:${encoded}`,
+        turns: `${ledger}:turns:${encoded}`,
+        sums: `${ledger}:sums:${encoded}`,
       }
     },
+    sums: (day) => `${ledger}:daySums:${encodeURIComponent(day)}`,
   }
 }
 

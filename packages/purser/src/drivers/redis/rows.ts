@@ -1,5 +1,7 @@
 import type { Subject } from '../../core/subject.ts'
-import type { Commit, Facets, Reply, StoredEvent, UserRow } from '../../storage/commit.ts'
+import type { Commit, Facets, Recorded, Reply, StoredEvent, UserRow } from '../../storage/commit.ts'
+import { SUM_AMOUNTS, type SumIncrement, type SumRow, toSumAmount } from '../../storage/sum-store.ts'
+import type { StoredTurn } from '../../storage/turn-store.ts'
 import { FOREVER, NEVER_SEEN } from '../instants.ts'
 import type { RedisReply } from './link.ts'
 
@@ -97,7 +99,7 @@ export interface CommitArguments {
 /** A commit as the scripts read it. */
 export function commitArguments({ user, commit, id, token = '', stored }: CommitArguments, isRetry: boolean): string[] {
   checkNumbers(commit)
-  const { expect, incarnation, tag, at, seenAt, facets, dropEventsBelow, records, trims, replies, events } = commit
+  const { expect, incarnation, tag, at, seenAt, facets, dropEventsBelow } = commit
   const args = [user.id, encodeURIComponent(user.id), id, isRetry ? '1' : '0', token]
   args.push(expect === null ? '' : String(expect), String(incarnation), tag ?? '')
   args.push(String(stored?.revision ?? (expect ?? 0) + 1))
@@ -105,6 +107,12 @@ export function commitArguments({ user, commit, id, token = '', stored }: Commit
   args.push(dropEventsBelow === undefined ? '' : String(dropEventsBelow))
   const fields = stored?.fields ?? changedFields(commit)
   args.push(String(fields.length / 2), ...fields)
+  pushRows(args, commit)
+  pushRecorded(args, commit.recorded ?? NOTHING_RECORDED)
+  return args
+}
+
+function pushRows(args: string[], { records, trims, replies, events }: Commit): void {
   args.push(String(records.length))
   for (const { kind, name, value } of records)
     args.push(recordName(kind, name), value === null ? '0' : '1', value ?? '')
@@ -115,7 +123,59 @@ export function commitArguments({ user, commit, id, token = '', stored }: Commit
     args.push(key, JSON.stringify([digest, result, expiresAt]), String(expiresAt))
   args.push(String(events.length))
   for (const event of events) args.push(String(event.sequence), encodeURIComponent(event.id), eventText(event))
-  return args
+}
+
+const NOTHING_RECORDED: Recorded = { turns: [], userSums: [], sums: [] }
+
+function pushRecorded(args: string[], { turns, keepTurns, userSums, sums }: Recorded): void {
+  args.push(String(turns.length))
+  for (const turn of turns) args.push(turn.id, turnText(turn))
+  args.push(keepTurns === undefined ? '' : String(keepTurns))
+  const [firstDay = ''] = userSums.map(({ day }) => day).sort()
+  args.push(firstDay)
+  const ofUser = userSums.flatMap(sumFields)
+  args.push(String(ofUser.length), ...ofUser.flat())
+  const days = daysOf(sums)
+  args.push(String(days.length), ...days)
+  const ofNamespace = sums.flatMap((sum) =>
+    sumFields(sum).map(([field, amount]) => [String(days.indexOf(sum.day) + 1), field, amount]),
+  )
+  args.push(String(ofNamespace.length), ...ofNamespace.flat())
+}
+
+/** The days of sums, in the order in which the scripts get the keys of their sums. */
+export function daysOf(sums: readonly SumIncrement[]): readonly string[] {
+  return [...new Set(sums.map(({ day }) => day))]
+}
+
+/** The fields of a row of sums that are not 0, each with its amount. */
+export function sumFields({ day, hour, key, amounts }: SumIncrement): [field: string, amount: string][] {
+  const fields = amounts.map((amount, index): [string, string] => [`${day} ${hour} ${index} ${key}`, String(amount)])
+  return fields.filter(([, amount]) => amount !== '0')
+}
+
+/** The rows of sums in a hash of fields and amounts, in no particular order. */
+export function sumsOf(fields: readonly string[]): SumRow[] {
+  const rows = new Map<string, { row: Omit<SumRow, 'amounts'>; amounts: bigint[] }>()
+  for (let at = 0; at < fields.length; at += 2) {
+    const [, day, hour, index, key] = /^(\S+) (\S+) (\S+) (.*)$/s.exec(fields[at] as string) ?? []
+    if (day === undefined || key === undefined) continue
+    const name = `${day} ${hour} ${key}`
+    const found = rows.get(name) ?? { row: { day, hour: Number(hour), key }, amounts: Array(SUM_AMOUNTS).fill(0n) }
+    found.amounts[Number(index)] = BigInt(fields[at + 1] as string)
+    rows.set(name, found)
+  }
+  return [...rows.values()].map(({ row, amounts }) => ({ ...row, amounts: amounts.map(toSumAmount) }))
+}
+
+/** A turn: its id, its encoded outcome and its value. */
+export function turnText({ id, outcome, value }: StoredTurn): string {
+  return `${id} ${encodeURIComponent(outcome)} ${value}`
+}
+
+export function turnOf(member: string): StoredTurn {
+  const [, id = '', outcome = '', value = ''] = /^(\S+) (\S+) (.*)$/s.exec(member) ?? []
+  return { id, outcome: decodeURIComponent(outcome), value }
 }
 
 /** The constraints that a column type has in other databases. */

@@ -17,7 +17,7 @@ import type { Connection } from './connection.ts'
 import type { Keys, LedgerKeys, UserKeys } from './keys.ts'
 import { countUsers, UserList } from './list-users.ts'
 import type { Namespaces } from './namespaces.ts'
-import { commitArguments, recordName, replyOf, USER_FIELDS, userOf } from './rows.ts'
+import { commitArguments, daysOf, recordName, replyOf, USER_FIELDS, userOf } from './rows.ts'
 import { COMMIT } from './scripts/commit.ts'
 import { ERASE } from './scripts/erase.ts'
 import { LOCK, UNLOCK } from './scripts/lock.ts'
@@ -169,7 +169,7 @@ class RedisUsers implements UserStore {
     const { connection, bus, namespaces } = this.#deps
     const added = namespaces.add(user.namespace)
     const id = this.#nextId()
-    const scriptKeys = [...valuesOf(this.#keys(user)), ...valuesOf(this.#ledger(user))]
+    const scriptKeys = [...valuesOf(this.#keys(user)), ...valuesOf(this.#ledger(user)), ...this.#dayKeys(user, commit)]
     const build = (isRetry: boolean): string[] => commitArguments({ user, commit, id, token }, isRetry)
     // Sent at once, one behind the other.
     const written = this.#whileLocked(() => connection.eval<string>(COMMIT, scriptKeys, build))
@@ -182,11 +182,19 @@ class RedisUsers implements UserStore {
   async #erase(user: Subject, erasure: Erasure, token?: string): Promise<ErasureOutcome> {
     const { connection, namespaces } = this.#deps
     const added = namespaces.add(user.namespace)
-    const { tag, incarnation, log: commit } = erasure
+    const { tag, incarnation, revision, log: commit } = erasure
     const log: Subject = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
     const id = this.#nextId()
-    const scriptKeys = [...valuesOf(this.#keys(log)), ...valuesOf(this.#ledger(user)), ...valuesOf(this.#keys(user))]
-    const head = [user.id, encodeURIComponent(user.id), tag, String(incarnation), String(incarnation + 1)]
+    const ownKeys = [...valuesOf(this.#keys(log)), ...valuesOf(this.#ledger(user)), ...valuesOf(this.#keys(user))]
+    const scriptKeys = [...ownKeys, ...this.#dayKeys(log, commit)]
+    const head = [
+      user.id,
+      encodeURIComponent(user.id),
+      tag,
+      String(incarnation),
+      String(incarnation + 1),
+      String(revision ?? ''),
+    ]
     const build = (isRetry: boolean): string[] => [
       ...head,
       ...commitArguments({ user: log, commit, id, token }, isRetry),
@@ -221,6 +229,11 @@ class RedisUsers implements UserStore {
 
   #ledger({ namespace }: Subject): LedgerKeys {
     return this.#deps.keys.of(namespace).ledger
+  }
+
+  /** The keys of the sums that a commit adds to. */
+  #dayKeys({ namespace }: Subject, { recorded }: Commit): readonly string[] {
+    return daysOf(recorded?.sums ?? []).map((day) => this.#deps.keys.of(namespace).sums(day))
   }
 
   #nextId(): string {

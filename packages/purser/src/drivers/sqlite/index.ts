@@ -15,6 +15,8 @@ import { createSqliteRows } from './main/all-rows.ts'
 import { backUp } from './main/backup.ts'
 import { createSqliteEvents, prepareEvents } from './main/events.ts'
 import { createPurge } from './main/purge.ts'
+import { createSqliteSums } from './main/sums.ts'
+import { createSqliteTurns } from './main/turns.ts'
 import { createSqliteUsers } from './main/users.ts'
 import { migrate } from './migrate.ts'
 import { type CacheWriter, createCacheWriter, createReader, createWriter, type Writer } from './worker/threads.ts'
@@ -111,6 +113,8 @@ export function createSqliteStore(deps: SqliteDeps): Store {
     meta,
     users,
     events: createSqliteEvents({ main, reader, events, changes }),
+    turns: createSqliteTurns({ main, reader, writer }),
+    sums: createSqliteSums({ reader, writer }),
     bus,
     rows: createSqliteRows({ reader, writer }),
     answers,

@@ -15,10 +15,12 @@ import type { LimitState } from '../limits/limit-state.ts'
 import { parseMoney } from '../limits/money.ts'
 import { DAILY } from '../limits/rule.ts'
 import { refundUsage, type Settlement, settleUsage } from '../limits/settlement.ts'
+import type { Usage } from '../limits/usage.ts'
 import { dailyUseOf, limitContextOf, limitsAt, limitsOf, type Quota, quotaOf } from '../quota.ts'
 import type { LedgerRules } from '../rules.ts'
 import { activeBlock, type LedgerDecision, type LedgerView } from '../state.ts'
 import { TICKET_RECORDS, TICKET_TTL_MS, type Ticket, ticketInvalid, ticketRecordName, ticketUsed } from '../tickets.ts'
+import { recordTurn, type TurnEnd } from '../turns/record-turn.ts'
 import { decideCorrected, wasIssuedAhead, withCorrectClock } from './clock-correction.ts'
 
 /** Whether the user may act now. Both outcomes are values; only `allowed: true` has consumed anything. */
@@ -71,6 +73,8 @@ export interface Granted {
   readonly listLimits?: (() => readonly LimitState[]) | undefined
   /** Allowed while the store was unavailable, and neither counted nor recorded yet. */
   readonly unrecorded?: true
+  /** The rules under `observe` that would have refused it. */
+  readonly observed: readonly string[]
 }
 
 export interface AdmitCommand extends Omit<LimitRequest, 'id'> {
@@ -108,11 +112,15 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
     ...changes,
     // The ticket of a turn seldom leaves the process, and has no record then.
     absent: claimed ? undefined : [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }],
-    result: ({ view: after }) => grantOf(rules, { ticket, isHeld: outcome.isHeld }, after),
+    result: ({ view: after }) => grantOf(rules, { ticket, isHeld: outcome.isHeld, observed: outcome.observed }, after),
   }
 }
 
-function grantOf(rules: LedgerRules, grant: Pick<Granted, 'ticket' | 'isHeld'>, view: LedgerView): Granted {
+function grantOf(
+  rules: LedgerRules,
+  grant: Pick<Granted, 'ticket' | 'isHeld' | 'observed'>,
+  view: LedgerView,
+): Granted {
   const quota = quotaOf(dailyUseOf(rules, view))
   const hasOthers = rules.policy.rulesOf(limitsOf(view.state), view.now).length > 1
   if (!hasOthers) return { allowed: true, ...grant, quota }
@@ -159,7 +167,7 @@ export function claim(rules: LedgerRules, ticket: Ticket, view: LedgerView): Led
   return {
     seen: true,
     records: [useRecord(ticket, 'claimed')],
-    result: () => grantOf(rules, { ticket, isHeld }, view),
+    result: () => grantOf(rules, { ticket, isHeld, observed: [] }, view),
   }
 }
 
@@ -187,7 +195,8 @@ export function move(
   const moved: Ticket = { ...ticket, at, model, downgradedBy }
   return {
     ...changes,
-    result: ({ view: after }) => grantOf(rules, { ticket: moved, isHeld: outcome.isHeld }, after),
+    result: ({ view: after }) =>
+      grantOf(rules, { ticket: moved, isHeld: outcome.isHeld, observed: outcome.observed }, after),
   }
 }
 
@@ -195,20 +204,37 @@ export function move(
 export interface TicketInUse {
   readonly ticket: Ticket
   readonly isShared: boolean
+  /** The turn that it paid for, which is recorded with its use. */
+  readonly turn?: TurnEnd | undefined
 }
 
 /** Gives an admission back to the windows that counted it. False when it was already settled or refunded. */
 export function refund(
   rules: LedgerRules,
-  { ticket, isShared }: TicketInUse,
+  { ticket, isShared, turn }: TicketInUse,
   view: LedgerView,
 ): LedgerDecision<boolean> {
   const use = isShared ? findUse(rules, ticket, view) : undefined
-  if (use === 'settled' || use === 'refunded') return { result: () => false }
+  if (use === 'settled' || use === 'refunded') return { ...withRecord(rules, turn, view), result: () => false }
   const { changes } = decideCorrected(rules, view, (current) =>
     refundUsage(limitContextOf(rules, current), ticket, current.usage),
   )
-  return { ...changes, records: isShared ? [useRecord(ticket, 'refunded')] : [], result: () => true }
+  return {
+    ...changes,
+    ...withRecord(rules, turn, view, changes.usage),
+    records: isShared ? [useRecord(ticket, 'refunded')] : [],
+    result: () => true,
+  }
+}
+
+/** The record of a turn, on the usage that its settlement has left. */
+function withRecord(
+  rules: LedgerRules,
+  turn: TurnEnd | undefined,
+  { state, usage: before }: LedgerView,
+  usage: Usage = before,
+): Pick<LedgerDecision<unknown>, 'usage' | 'recorded'> {
+  return turn === undefined ? {} : recordTurn(rules, turn, { state, usage })
 }
 
 export interface SettleCommand extends TicketInUse {
@@ -220,16 +246,24 @@ export interface SettleCommand extends TicketInUse {
 /** Closes a ticket and counts what was used in the windows of its admission. Throws `ticket_used` when it is closed. */
 export function settle(
   rules: LedgerRules,
-  { ticket, settlement, isShared, model }: SettleCommand,
+  { ticket, settlement, isShared, model, turn }: SettleCommand,
   view: LedgerView,
 ): LedgerDecision<void> {
   const use = isShared ? findUse(rules, ticket, view) : undefined
-  if (use === 'settled' || use === 'refunded') throw ticketUsed(use)
+  if (use === 'settled' || use === 'refunded') {
+    if (turn === undefined) throw ticketUsed(use)
+    return { ...withRecord(rules, turn, view), result: () => undefined }
+  }
   const settled: LimitTicket = { ...ticket, model: model ?? ticket.model }
   const { changes } = decideCorrected(rules, view, (current) =>
     settleUsage(limitContextOf(rules, current), { ticket: settled, settlement }, current.usage),
   )
-  return { ...changes, records: isShared ? [useRecord(ticket, 'settled')] : [], result: () => undefined }
+  return {
+    ...changes,
+    ...withRecord(rules, turn, view, changes.usage),
+    records: isShared ? [useRecord(ticket, 'settled')] : [],
+    result: () => undefined,
+  }
 }
 
 /** Extends the lease of what is held for a turn in progress. */

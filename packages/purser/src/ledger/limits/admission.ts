@@ -63,6 +63,8 @@ export interface LimitAdmitted {
   readonly isHeld: boolean
   readonly usage: Usage
   readonly events: readonly NewEvent[]
+  /** The rules under `observe` that would have refused it. */
+  readonly observed: readonly string[]
 }
 
 export interface LimitRefused {
@@ -74,6 +76,8 @@ export interface LimitRefused {
   readonly freeAt: number | null
   /** When all rules would let it pass, epoch ms; null when that is never or not known. */
   readonly resetAt: number | null
+  /** The rules under `observe` that would have refused it as well. */
+  readonly observed: readonly string[]
   /** Changed only by what is reported once; undefined: unchanged. */
   readonly usage: Usage | undefined
   readonly events: readonly NewEvent[]
@@ -94,7 +98,7 @@ export function decideAdmission(context: LimitContext, request: LimitRequest, us
 /** Counts and holds what was admitted without a decision, also beyond a limit. */
 export function countAdmission(context: LimitContext, request: LimitRequest, usage: Usage): LimitAdmitted {
   const draft = new UsageDraft(usage, context.now, context.zone)
-  return admit(context, { request, exempt: null, downgradedBy: null, mayDowngrade: false }, draft)
+  return admit(context, { request, exempt: null, downgradedBy: null, mayDowngrade: false }, draft, NO_NAMES)
 }
 
 /**
@@ -146,11 +150,12 @@ interface Attempt {
 function decide(context: LimitContext, attempt: Attempt, draft: UsageDraft): LimitOutcome {
   const { request, exempt, mayDowngrade } = attempt
   const refusals = refusalsOf(context, { request, draft })
-  if (refusals.length === 0) return admit(context, attempt, draft)
+  if (refusals.length === 0) return admit(context, attempt, draft, NO_NAMES)
   for (const { rule, used } of refusals) draft.reportReached(rule, used)
   const enforced = refusals.filter(({ rule }) => rule.mode === 'enforce' && rule.name !== exempt)
+  const observed = namesOf(refusals.filter(({ rule }) => rule.mode === 'observe'))
   const [first] = enforced
-  if (first === undefined) return admit(context, attempt, draft)
+  if (first === undefined) return admit(context, attempt, draft, observed)
   const model = mayDowngrade ? targetOf(first.rule, request.model) : null
   if (model !== null) {
     const { name } = first.rule
@@ -164,6 +169,7 @@ function decide(context: LimitContext, attempt: Attempt, draft: UsageDraft): Lim
     used: first.used,
     freeAt: first.resetAt,
     resetAt: latestReset(enforced),
+    observed,
     usage: draft.toChangedUsage(),
     events: draft.events,
   }
@@ -192,6 +198,11 @@ interface Question {
 }
 
 const NO_REFUSALS: readonly Refusal[] = []
+const NO_NAMES: readonly string[] = []
+
+function namesOf(refusals: readonly Refusal[]): readonly string[] {
+  return refusals.length === 0 ? NO_NAMES : refusals.map(({ rule }) => rule.name)
+}
 
 /** The rules under which a turn does not fit, in their order. */
 function refusalsOf({ policy, limits, prices }: LimitContext, { request, draft }: Question): readonly Refusal[] {
@@ -259,7 +270,12 @@ function atLeastOne(amount: Amount): Amount {
   return amount === 0 ? 1 : amount
 }
 
-function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft: UsageDraft): LimitAdmitted {
+function admit(
+  context: LimitContext,
+  { request, downgradedBy }: Attempt,
+  draft: UsageDraft,
+  observed: readonly string[],
+): LimitAdmitted {
   const { id, weight, model } = request
   const { clock } = draft
   const rules = context.policy.rulesOf(context.limits, clock.at)
@@ -277,7 +293,7 @@ function admit(context: LimitContext, { request, downgradedBy }: Attempt, draft:
   }
   if (isHeld) hold(context, request, draft)
   const ticket: LimitTicket = { id, at: clock.at, weight, model, downgradedBy }
-  return { allowed: true, ticket, isHeld, usage: draft.toAdmittedUsage(), events: draft.events }
+  return { allowed: true, ticket, isHeld, usage: draft.toAdmittedUsage(), events: draft.events, observed }
 }
 
 function isSlot(rule: EffectiveRule, request: LimitRequest): boolean {

@@ -1,7 +1,7 @@
 import { formatInstant } from '../calendar.ts'
 import type { Amount } from './amount.ts'
 import { periodStart, type UserZone } from './periods.ts'
-import type { Counter, Gap, Usage, WindowUse } from './usage.ts'
+import { type Counter, type Gap, recordingOf, type Usage, type WindowUse } from './usage.ts'
 
 /*
  * The instant that a decision is made for.
@@ -55,9 +55,11 @@ function createClock(usage: Usage, { at, now, zone }: Omit<Clock, 'anchors'>): C
 }
 
 /** The usage after an admission, with the gap before it if it was long. */
-export function withSighting(usage: Usage, at: number): Pick<Usage, 'v' | 'seenAt' | 'gaps'> {
+export function withSighting(usage: Usage, at: number): Omit<Usage, 'counters' | 'holds'> {
   const gaps = gapsAfter(usage, at)
-  return gaps.length === 0 ? { v: usage.v, seenAt: at } : { v: usage.v, seenAt: at, gaps }
+  const { v, recorded, refusals } = usage
+  const sighted = gaps.length === 0 ? { v, seenAt: at } : { v, seenAt: at, gaps }
+  return recorded === undefined && refusals === undefined ? sighted : { ...sighted, ...recordingOf(usage) }
 }
 
 function gapsAfter({ seenAt, gaps = NO_GAPS }: Usage, at: number): readonly Gap[] {
@@ -89,6 +91,7 @@ function dropAhead(usage: Usage, returned: Return): { readonly usage: Usage; rea
       ...(gaps.length === 0 ? {} : { gaps }),
       counters,
       ...(holds.length === 0 ? {} : { holds }),
+      ...recordingOf(usage),
     },
     dropped,
   }
@@ -136,6 +139,7 @@ export function dropAfter(
     ...(gaps.length === 0 ? {} : { gaps }),
     counters,
     ...(holds.length === 0 ? {} : { holds }),
+    ...recordingOf(usage),
   }
   return { usage: rest, dropped }
 }

@@ -15,6 +15,15 @@ export interface Usage {
   readonly counters: readonly Counter[]
   /** What turns in progress may still use. */
   readonly holds?: readonly Hold[]
+  /** How many turns of the user were recorded, with those whose records are removed. */
+  readonly recorded?: number
+  /** The last minute in which turns were refused, since 1970, and how many of them have a record. */
+  readonly refusals?: readonly [minute: number, records: number]
+}
+
+/** What is known of the records of turns. */
+export function recordingOf({ recorded, refusals }: Usage): Pick<Usage, 'recorded' | 'refusals'> {
+  return { ...(recorded === undefined ? {} : { recorded }), ...(refusals === undefined ? {} : { refusals }) }
 }
 
 export const NO_USAGE: Usage = { v: 1, counters: [] }

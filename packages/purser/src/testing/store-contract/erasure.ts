@@ -28,7 +28,10 @@ export const erasure: readonly ContractTest[] = [
       await mustCommit(store, ann, { ...withEvents(1, 3), records: RECORDS, replies: [REPLY] })
       const outcome = await store.users.erase(ann, await createErasure(store, ann))
       assert.ok(outcome.ok)
-      assert.deepEqual({ ...outcome.counts }, { user: 1, events: 3, note: 2, settings: 1, answers: 0 })
+      assert.deepEqual(
+        { ...outcome.counts },
+        { user: 1, events: 3, turns: 0, usage: 0, note: 2, settings: 1, answers: 0 },
+      )
       assert.equal(await store.users.purge(), store.traits.wipesFiles !== false)
       assert.equal(await store.users.load(ann), undefined)
       assert.equal(await store.users.record(ann, 'note', '1'), undefined)
@@ -37,6 +40,17 @@ export const erasure: readonly ContractTest[] = [
       assert.deepEqual(await store.events.newest(ann, { limit: 9 }), [])
       assert.equal(await store.events.position(NAMESPACE, 'event 1'), undefined)
       assert.deepEqual(await listIds(store), [])
+    },
+  },
+  {
+    name: 'an erasure that was decided on another revision writes nothing',
+    async run(store) {
+      const revision = await mustCommit(store, ann, withEvents(1, 1))
+      const erasure = await createErasure(store, ann)
+      assert.deepEqual(await store.users.erase(ann, { ...erasure, revision: revision + 1 }), { ok: false })
+      assert.equal((await store.users.load(ann))?.revision, revision)
+      assert.equal((await store.users.erase(ann, { ...erasure, revision })).ok, true)
+      assert.deepEqual(await store.users.erase(ann, { ...erasure, revision }), { ok: false })
     },
   },
   {

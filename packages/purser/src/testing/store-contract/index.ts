@@ -8,6 +8,8 @@ import { listUsers } from './list-users.ts'
 import { records } from './records.ts'
 import { rows } from './rows.ts'
 import type { ContractTest } from './samples.ts'
+import { sums } from './sums.ts'
+import { turns } from './turns.ts'
 
 export interface StoreContractOptions {
   /** Registers one test with any test runner: `test` of `node:test`, `it` of Vitest or Mocha. */
@@ -25,6 +27,8 @@ const CONTRACT: readonly ContractTest[] = [
   ...records,
   ...events,
   ...listUsers,
+  ...turns,
+  ...sums,
   ...erasure,
   ...rows,
   ...bus,

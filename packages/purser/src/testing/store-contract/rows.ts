@@ -53,14 +53,37 @@ const REPLY: StoredRow = {
   reply: { key: 'k', digest: 'd', result: 'r', expiresAt: AT },
 }
 const EVENT: StoredRow = { type: 'event', namespace: NAMESPACE, id: 'ann', event: createEvent(9) }
+const TURN: Extract<StoredRow, { type: 'turn' }> = {
+  type: 'turn',
+  namespace: NAMESPACE,
+  id: 'ann',
+  turn: { id: 'turn-1', outcome: 'failed', value: 'v\u0001' },
+}
+const AMOUNTS = [1, 2, 3, 4, 5, 6, String(2n ** 54n), 8]
+const USER_SUM: Extract<StoredRow, { type: 'user_sum' }> = {
+  type: 'user_sum',
+  namespace: NAMESPACE,
+  id: 'ann',
+  sum: { day: '2026-03-01', hour: 7, key: 'k', amounts: AMOUNTS },
+}
+const SUM: Extract<StoredRow, { type: 'sum' }> = {
+  type: 'sum',
+  namespace: NAMESPACE,
+  sum: { ...USER_SUM.sum, key: 'l' },
+}
 const ROWS: readonly StoredRow[] = [
   { type: 'incarnation', namespace: NAMESPACE, tag: tagOf(bob), next: 4 },
   USER,
   NOTE,
   REPLY,
   EVENT,
+  TURN,
+  USER_SUM,
+  SUM,
   { type: 'meta', name: 'copied', value: 'text' },
 ]
+
+const DAYS = { from: '0000', to: '9999', limit: 9 }
 
 async function readSamples(store: Store): Promise<unknown[]> {
   return [
@@ -70,6 +93,9 @@ async function readSamples(store: Store): Promise<unknown[]> {
     await store.events.oldest(ann, { after: 0, limit: 9 }),
     await store.users.nextIncarnation(NAMESPACE, tagOf(bob)),
     await store.meta.get('copied'),
+    await store.turns.ofUser(ann, { order: 'ascending', limit: 9 }),
+    await store.sums.ofUser(ann, DAYS),
+    await store.sums.ofNamespace(NAMESPACE, DAYS),
   ]
 }
 
@@ -81,7 +107,7 @@ export const rows: readonly ContractTest[] = [
       await store.rows.write(ROWS)
       const { row } = USER as Extract<StoredRow, { type: 'user' }>
       const { reply } = REPLY as Extract<StoredRow, { type: 'reply' }>
-      const expected = [row, 'x\0', reply, [createEvent(9)], 4, 'text']
+      const expected = [row, 'x\0', reply, [createEvent(9)], 4, 'text', [TURN.turn], [USER_SUM.sum], [SUM.sum]]
       assert.deepEqual(await readSamples(store), expected)
       await store.rows.write(ROWS)
       assert.deepEqual(await readSamples(store), expected)
@@ -102,7 +128,13 @@ export const rows: readonly ContractTest[] = [
           const folded = { head: { sequence: turn, mac: `mac ${turn}` }, headMac: 'h', state: '{}' }
           const records = [{ kind: 'note', name: String(turn), value: id }]
           const replies = [{ key: id, digest: 'd', result: 'r', expiresAt: AT }]
-          await mustCommit(store, user, { expect, events: [event], folded, records, replies })
+          const sum = { day: '2026-03-01', hour: turn, key: user.id, amounts: [turn, 0, 0, 0, 0, 0, 0, 0] }
+          const recorded = {
+            turns: [{ id: `${turn}-${user.id}`, outcome: 'completed', value: id }],
+            userSums: [sum],
+            sums: [{ ...sum, hour: 1, key: '' }],
+          }
+          await mustCommit(store, user, { expect, events: [event], folded, records, replies, recorded })
         }
       }
       await store.users.erase({ ...ann, id: 'gone' }, await createErasure(store, { ...ann, id: 'gone' }))
@@ -114,6 +146,7 @@ export const rows: readonly ContractTest[] = [
         ['ann 1', 'bob 1', 'ann 2', 'bob 2', 'ann 3', 'bob 3', 'erased 1'],
       )
       assert.deepEqual([ofType('user').length, ofType('record').length, ofType('reply').length], [3, 6, 6])
+      assert.deepEqual([ofType('turn').length, ofType('user_sum').length, ofType('sum').length], [6, 6, 1])
       assert.deepEqual(ofType('incarnation'), [
         { type: 'incarnation', namespace: NAMESPACE, tag: tagOf({ ...ann, id: 'gone' }), next: 2 },
       ])

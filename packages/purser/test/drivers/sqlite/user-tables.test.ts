@@ -19,6 +19,7 @@ const WITHOUT_USERS: Readonly<Record<string, string>> = {
   incarnations: 'keyed hashes of ids, which outlive an erasure',
   sqlite_sequence: 'counters of SQLite',
   purges: 'erased users whose bytes are not wiped yet; empty after the purge',
+  sums: 'sums of a namespace, which name no user',
   users: 'the row itself, which the erasure deletes',
 }
 

@@ -41,6 +41,7 @@ describe('the cap', () => {
         ticket,
         quota: { remaining: 1, cap: 2, count: 1, resetAt: NEXT_DAY },
         isHeld: false,
+        observed: [],
       })
       .thenUsage({ daily: { '2026-03-10': 1 } })
   })

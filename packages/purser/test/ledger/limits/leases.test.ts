@@ -6,12 +6,12 @@ import { openLedgerHarness } from '../../support/ledger-harness.ts'
 const LEASE_MS = 60_000
 const TOKENS: Limit = { name: 'tokens', measure: 'tokens', max: 1_000, window: 'day' }
 const SLOTS: Limit = { name: 'slots', measure: 'concurrent', max: 1 }
-const estimated = () => ({ request: { messages: [{ role: 'user', content: 'x'.repeat(400) }] }, contextTokens: 0 })
+const estimate = { inputTokens: 100, outputTokens: 512 }
 
 it('the process that runs a turn renews what it holds, and what a crash leaves is released after its lease', async () => {
   await using harness = await openLedgerHarness({ limits: [TOKENS, SLOTS] })
   const crashed = await harness.openPeer({ store: harness.store, clock: harness.clock })
-  const turn = await crashed.internalUser('ann').admitTurn({ model: 'openai/m', estimated })
+  const turn = await crashed.internalUser('ann').admitTurn({ model: 'openai/m', estimate })
   assert.ok(turn.allowed)
   const ann = harness.user('ann')
   for (let step = 0; step < 30; step++) {

@@ -33,6 +33,8 @@ export function registerChatRoutes(app: FastifyInstance, context: AppContext): v
       validatorCompiler: () => () => true,
     },
     (request, reply) =>
-      runTurn(context, { request, reply }, (user, options) => user.turn(request.body as ChatRequest, options)),
+      runTurn(context, { request, reply }, (user, options) =>
+        user.turn(request.body as ChatRequest, { endpoint: 'chat/completions', ...options }),
+      ),
   )
 }

@@ -104,6 +104,7 @@ function parseTurnOptions(context: AppContext, request: FastifyRequest, signal: 
     idleTimeoutMs: context.options.idleTimeoutMs,
     readerTimeoutMs: context.options.readerTimeoutMs,
     onFailure: ({ error, ...facts }) => logFault(request, error, facts),
+    requestId: request.id,
     signal,
   }
 }

@@ -2,6 +2,7 @@ import { first } from './0001-first.ts'
 import { answerTotals } from './0002-answer-totals.ts'
 import { instances } from './0003-instances.ts'
 import { capIndex } from './0004-cap-index.ts'
+import { turns } from './0005-turns.ts'
 
 /** In order: the position in the list, from 1, is the schema version. Append only. */
-export const MIGRATIONS: readonly string[] = [first, answerTotals, instances, capIndex]
+export const MIGRATIONS: readonly string[] = [first, answerTotals, instances, capIndex, turns]

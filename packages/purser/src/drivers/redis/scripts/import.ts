@@ -10,7 +10,7 @@ export const IMPORT_USER: Script = defineScript(
   `
 -- Keys: those of the user, those of the ledger. Arguments: instant of creation, a commit that has all of the row.
 -- Result: 1: written; 0: the user exists.
-local user, ledger, created, commit = userKeys(1), ledgerKeys(7), take(), takeCommit()
+local user, ledger, created, commit = userKeys(1), ledgerKeys(9), take(), takeCommit(22)
 commit.row = call('HMGET', user.user, 'incarnation', 'revision')
 if commit.row[2] then return 0 end
 writeCommit(user, ledger, commit)
@@ -35,6 +35,19 @@ for index = 2, #ARGV, 3 do
   redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1])
   redis.call('ZADD', KEYS[2], 'NX', ARGV[index + 2], ARGV[1] .. ' ' .. ARGV[index])
 end
+return 1
+`)
+
+export const IMPORT_TURNS: Script = defineScript(`
+-- Keys: turns of the user, turns of all users. Arguments: member of each.
+redis.call('ZADD', KEYS[1], 0, ARGV[1])
+redis.call('ZADD', KEYS[2], 0, ARGV[2])
+return 1
+`)
+
+export const IMPORT_SUMS: Script = defineScript(`
+-- Keys: sums. Arguments: field, amount, …
+for index = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1]) end
 return 1
 `)
 

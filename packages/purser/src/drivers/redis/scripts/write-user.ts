@@ -12,13 +12,14 @@ local call = redis.call
 
 local function userKeys(first)
   return { user = KEYS[first], records = KEYS[first + 1], names = KEYS[first + 2], events = KEYS[first + 3],
-    replies = KEYS[first + 4], lock = KEYS[first + 5] }
+    replies = KEYS[first + 4], lock = KEYS[first + 5], turns = KEYS[first + 6], sums = KEYS[first + 7] }
 end
 
 local function ledgerKeys(first)
   return { incarnations = KEYS[first], expiries = KEYS[first + 1], log = KEYS[first + 2], positions = KEYS[first + 3],
     counts = KEYS[first + 4], ids = KEYS[first + 5], seen = KEYS[first + 6], created = KEYS[first + 7],
-    peak = KEYS[first + 8], cap = KEYS[first + 9], capUntil = KEYS[first + 10], facets = KEYS[first + 11] }
+    peak = KEYS[first + 8], cap = KEYS[first + 9], capUntil = KEYS[first + 10], facets = KEYS[first + 11],
+    turns = KEYS[first + 12], sumDays = KEYS[first + 13] }
 end
 
 local argument = 0
@@ -41,8 +42,11 @@ end
 -- Arguments: user id, the same percent-encoded, commit id, '1' for a retry, token of the lock or '', expected revision or
 -- '', incarnation, tag or '', new revision, at, seenAt, phase, risk level (both percent-encoded), blocked (0 or 1),
 -- capUsed, capUsedUntil, peak, dropEventsBelow or ''; then rows: fields of the row (name, value), records (KIND:NAME, 1 or
--- 0 to delete, value), trims (KIND, keep), replies (key, value, expiresAt), events (sequence, event id, value).
-local function takeCommit()
+-- 0 to delete, value), trims (KIND, keep), replies (key, value, expiresAt), events (sequence, event id, value), turns (id,
+-- member); the number of turns to keep or '', the first day of the user's sums or ''; rows: sums of the user (field,
+-- amount), days (day), sums of the namespace (index of the day, field, amount). The keys of the days' sums come after the
+-- first 'keys' keys.
+local function takeCommit(keys)
   local c = { id = take(), encoded = take(), commit = take(), retry = take() == '1', token = take(), expect = take(),
     incarnation = take(), tag = take(), revision = take(), at = take(), seen = take(), phase = take(), risk = take(),
     blocked = take(), cap = take(), capUntil = take(), peak = take(), dropBelow = take() }
@@ -51,6 +55,8 @@ local function takeCommit()
   c.trims = takeRows(2)
   c.replies = takeRows(3)
   c.events = takeRows(3)
+  c.turns, c.keepTurns, c.sumsFrom, c.userSums = takeRows(2), take(), take(), takeRows(2)
+  c.days, c.sums, c.dayKeys = takeRows(1), takeRows(3), keys
   return c
 end
 
@@ -183,6 +189,36 @@ local function writeRecords(u, c)
   end
 end
 
+local function removeTurns(u, l, id, last)
+  local turns = call('ZRANGE', u.turns, 0, last)
+  for _, turn in ipairs(turns) do call('ZREM', l.turns, string.match(turn, '^(%S+) ') .. ' ' .. id) end
+  if #turns > 0 then call('ZREMRANGEBYRANK', u.turns, 0, last) end
+  return #turns
+end
+
+-- An error of HINCRBY would leave the commit half written: a sum of 10^17 or more stays as it is.
+local function add(key, field, amount)
+  if #(call('HGET', key, field) or '') <= 17 then call('HINCRBY', key, field, amount) end
+end
+
+local function writeTurns(u, l, c)
+  for _, turn in ipairs(c.turns) do
+    call('ZADD', u.turns, 0, turn[2])
+    call('ZADD', l.turns, 0, turn[1] .. ' ' .. c.id)
+  end
+  if c.keepTurns ~= '' then
+    local surplus = call('ZCARD', u.turns) - tonumber(c.keepTurns)
+    if surplus > 0 then removeTurns(u, l, c.id, surplus - 1) end
+  end
+  if c.sumsFrom ~= '' then
+    local from = call('HGET', u.sums, 'from')
+    if not from or c.sumsFrom < from then call('HSET', u.sums, 'from', c.sumsFrom) end
+  end
+  for _, sum in ipairs(c.userSums) do add(u.sums, sum[1], sum[2]) end
+  for _, day in ipairs(c.days) do call('ZADD', l.sumDays, 0, day[1]) end
+  for _, sum in ipairs(c.sums) do add(KEYS[c.dayKeys + tonumber(sum[1])], sum[2], sum[3]) end
+end
+
 local function writeCommit(u, l, c)
   writeRow(u, c)
   if c.id ~= '' then indexUser(l, c) end
@@ -197,6 +233,7 @@ local function writeCommit(u, l, c)
     call('ZADD', l.log, position, event[1] .. ':' .. c.id)
     call('HSET', l.positions, event[2], position)
   end
+  writeTurns(u, l, c)
   if c.dropBelow ~= '' then removeEvents(u, l, c.id, '(' .. c.dropBelow) end
   if c.token ~= '' then call('DEL', u.lock) end
 end

@@ -3,6 +3,7 @@ import type { RowPage, RowStore, StoredRow } from '../../../storage/row-store.ts
 import { cursorBehind, pageStatement, parseCursor, ROW_SECTIONS, userValues } from '../../row-sections.ts'
 import type { Database } from '../database.ts'
 import type { Reader, ReaderCalls, Writer, WriterCalls } from '../worker/threads.ts'
+import { AMOUNTS, sumValues } from './recorded.ts'
 
 export function createSqliteRows({ reader, writer }: { readonly reader: Reader; readonly writer: Writer }): RowStore {
   return {
@@ -42,6 +43,10 @@ export function prepareWriteRows(main: Database): WriterCalls['writeRows'] {
   const addRecord = insertOfUser('records', ['kind', 'name', 'value'])
   const addReply = insertOfUser('replies', ['key', 'digest', 'result', 'expires_at'])
   const addEvent = insertOfUser('events', ['namespace', 'sequence', 'id', 'at', 'type', 'body', 'mac'])
+  const addTurn = insertOfUser('turns', ['namespace', 'id', 'outcome', 'value'])
+  const sumColumns = ['day', 'hour', 'key', ...AMOUNTS]
+  const addUserSum = insertOfUser('user_sums', sumColumns)
+  const addSum = insert('sums', ['namespace', ...sumColumns])
 
   function write(row: StoredRow): void {
     switch (row.type) {
@@ -66,6 +71,17 @@ export function prepareWriteRows(main: Database): WriterCalls['writeRows'] {
         addEvent.run(row.namespace, sequence, id, at, type, body, mac, row.namespace, row.id)
         return
       }
+      case 'turn': {
+        const { id, outcome, value } = row.turn
+        addTurn.run(row.namespace, id, outcome, value, row.namespace, row.id)
+        return
+      }
+      case 'user_sum':
+        addUserSum.run(...sumValues(row.sum), row.namespace, row.id)
+        return
+      case 'sum':
+        addSum.run(row.namespace, ...sumValues(row.sum))
+        return
       case 'meta':
         addMeta.run(row.name, row.value)
     }

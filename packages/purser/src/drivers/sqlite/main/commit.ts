@@ -1,5 +1,6 @@
 import type { Database } from '../database.ts'
 import type { CommitColumns, CommitExtras } from './packed-commit.ts'
+import { prepareRecorded } from './recorded.ts'
 
 /*
  * One commit as statements, run inside a transaction of the caller.
@@ -79,11 +80,12 @@ export function prepareCommit(database: Database): RunCommit {
   }
 }
 
-function hasChildren({ events, records, replies, trims, dropEventsBelow }: CommitExtras): boolean {
-  return events.length + records.length + replies.length + trims.length > 0 || dropEventsBelow !== undefined
+function hasChildren({ events, records, replies, trims, dropEventsBelow, recorded }: CommitExtras): boolean {
+  const rows = events.length + records.length + replies.length + trims.length
+  return rows > 0 || dropEventsBelow !== undefined || recorded !== undefined
 }
 
-/** Statements for the rows that belong to a user: records, events and replies. */
+/** Statements for the rows that belong to a user. */
 function prepareChildren(database: Database): (uid: number, namespace: string, extras: CommitExtras) => void {
   const putRecord = database.prepare(
     'INSERT INTO records (uid, kind, name, value) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
@@ -101,7 +103,10 @@ function prepareChildren(database: Database): (uid: number, namespace: string, e
     INSERT INTO replies (uid, key, digest, result, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
     SET digest = excluded.digest, result = excluded.result, expires_at = excluded.expires_at`)
 
+  const writeRecorded = prepareRecorded(database)
+
   return (uid, namespace, extras) => {
+    if (extras.recorded !== undefined) writeRecorded(uid, namespace, extras.recorded)
     for (const { kind, name, value } of extras.records) {
       if (value === null) deleteRecord.run(uid, kind, name)
       else putRecord.run(uid, kind, name, value)

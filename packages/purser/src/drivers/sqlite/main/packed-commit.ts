@@ -28,7 +28,7 @@ export type PackedCommit = readonly [
 /** The parts that few commits have. */
 export type CommitExtras = Pick<
   Commit,
-  'folded' | 'measured' | 'events' | 'records' | 'trims' | 'replies' | 'dropEventsBelow'
+  'folded' | 'measured' | 'events' | 'records' | 'trims' | 'replies' | 'dropEventsBelow' | 'recorded'
 >
 
 /** A commit as column values. */
@@ -109,11 +109,12 @@ export function unpack([
 }
 
 function pickExtras(commit: Commit): CommitExtras | null {
-  const { folded, measured, events, records, trims, replies, dropEventsBelow } = commit
+  const { folded, measured, events, records, trims, replies, dropEventsBelow, recorded } = commit
   const isEmpty =
     folded === undefined &&
     measured === undefined &&
     dropEventsBelow === undefined &&
+    recorded === undefined &&
     events.length + records.length + trims.length + replies.length === 0
-  return isEmpty ? null : { folded, measured, events, records, trims, replies, dropEventsBelow }
+  return isEmpty ? null : { folded, measured, events, records, trims, replies, dropEventsBelow, recorded }
 }

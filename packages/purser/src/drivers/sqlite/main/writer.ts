@@ -5,6 +5,8 @@ import { prepareWriteRows } from './all-rows.ts'
 import { prepareCommit } from './commit.ts'
 import { prepareErase, prepareWipe } from './erase.ts'
 import { unpack } from './packed-commit.ts'
+import { prepareSweepSums } from './sums.ts'
+import { prepareSweepTurns } from './turns.ts'
 
 /** The functions of the writer thread. */
 export function createWriterCalls(main: Database): WriterCalls {
@@ -37,6 +39,8 @@ export function createWriterCalls(main: Database): WriterCalls {
     eraseLocked: (lock, user, erasure) => find(lock)?.write(() => runErase(user, erasure)),
     releaseLock: (lock) => find(lock)?.release(),
     writeRows: prepareWriteRows(main),
+    sweepTurns: prepareSweepTurns(main),
+    ...prepareSweepSums(main),
     sweepReplies: (now, limit) => main.write(() => Number(sweep.run(now, limit).changes)),
     compareAndSetMeta: (name, expected, value) =>
       main.write(

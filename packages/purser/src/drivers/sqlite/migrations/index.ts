@@ -1,5 +1,6 @@
 import { first } from './0001-first.ts'
 import { usage } from './0002-usage.ts'
+import { turns } from './0003-turns.ts'
 
 /** In order: the position in the list, from 1, is the schema version. Append only. */
-export const MIGRATIONS: readonly string[] = [first, usage]
+export const MIGRATIONS: readonly string[] = [first, usage, turns]

@@ -4,6 +4,8 @@ import { prepareReadRows } from '../main/all-rows.ts'
 import { prepareBackup } from '../main/backup.ts'
 import { prepareEvents } from '../main/events.ts'
 import { createUserList } from '../main/list-users.ts'
+import { prepareSums } from '../main/sums.ts'
+import { prepareTurns } from '../main/turns.ts'
 import { serve } from './host.ts'
 import type { ReaderCalls } from './threads.ts'
 
@@ -21,6 +23,8 @@ serve<ReaderCalls>({
   newest,
   oldest,
   tail,
+  ...prepareTurns(connection),
+  ...prepareSums(connection),
   readRows: prepareReadRows(connection),
   backup: prepareBackup(connection),
 })

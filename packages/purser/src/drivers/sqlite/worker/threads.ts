@@ -5,6 +5,8 @@ import type { InstanceRow } from '../../../storage/instance-store.ts'
 import type { LastGood, LastGoodKey } from '../../../storage/last-good-store.ts'
 import type { RowCursor, RowPage, StoredRow } from '../../../storage/row-store.ts'
 import type { EventPage, ListedUser, Overview, TailEvent, UserQuery } from '../../../storage/store.ts'
+import type { SumRow, SumStore, UserSum } from '../../../storage/sum-store.ts'
+import type { ListedTurn, StoredTurn, TurnPage } from '../../../storage/turn-store.ts'
 import type { PackedAnswers } from '../cache/packed-answers.ts'
 import type { FileIdentity } from '../file-guard.ts'
 import type { PackedCommit } from '../main/packed-commit.ts'
@@ -45,10 +47,20 @@ export interface ReaderCalls {
   newest(user: Subject, page: EventPage): StoredEvent[]
   oldest(user: Subject, page: { readonly after: number; readonly limit: number }): StoredEvent[]
   tail(namespace: string, page: { readonly after: number; readonly limit: number }): TailEvent[]
+  turnsOfUser(user: Subject, page: TurnPage): StoredTurn[]
+  turnsOfNamespace(namespace: string, page: TurnPage): ListedTurn[]
+  sumsOfUser(user: Subject, page: Parameters<SumStore['ofUser']>[1]): SumRow[]
+  sumsOfNamespace(namespace: string, page: Parameters<SumStore['ofNamespace']>[1]): SumRow[]
+  sumsOfUsers(namespace: string, page: Parameters<SumStore['ofUsers']>[1]): UserSum[]
+  /** At most `limit` sums of users, of days below this one. */
+  oldUserSums(namespace: string, below: string, limit: number): UserSumKey[]
   readRows(after: RowCursor | undefined, limit: number): RowPage
   /** Writes a complete, consistent copy of the database into a new file. */
   backup(file: string): void
 }
+
+/** The key of a row of `user_sums`. */
+export type UserSumKey = readonly [uid: number, day: string, hour: number, key: string]
 
 /** What a writer does with its file as a whole; see `Database`. No write runs meanwhile. */
 export interface FileCalls {
@@ -71,12 +83,16 @@ export interface WriterCalls extends FileCalls, WipeCalls {
   releaseLock(lock: number): void
   writeRows(rows: readonly StoredRow[]): Promise<void>
   sweepReplies(now: number, limit: number): Promise<number>
+  sweepTurns(namespace: string, below: string, limit: number): Promise<number>
+  /** Sums of the namespace. */
+  sweepSums(namespace: string, below: string, limit: number): Promise<number>
+  removeUserSums(rows: readonly UserSumKey[]): Promise<number>
   compareAndSetMeta(name: string, expected: string | undefined, value: string): Promise<boolean>
   /** True when another process has written to the database since the last call. */
   hasForeignCommits(): boolean
 }
 
-/** Removed rows by kind of record, and `events`, `user`. */
+/** Removed rows by kind of record, and `events`, `turns`, `usage`, `user`. */
 export type ErasedRows = Readonly<Record<string, number>>
 
 /** The steps that wipe what erased users have left in the main file; see `main/purge.ts`. */

@@ -1,0 +1,36 @@
+import type { Effects } from './effects.ts'
+
+/** A clock that was ahead by more is followed back. */
+const MAX_AHEAD_MS = 1_000
+const COUNTER_MAX = 0xfff
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+/** Where the random part of a UUID of version 4 begins that remains. */
+const RANDOM_FROM = 18
+
+/**
+ * Ids that rise with time as text: UUIDs of version 7 (RFC 9562) with a counter, so that ids of one process also rise
+ * within a millisecond.
+ */
+export function createTimeOrderedIds({ now, randomId }: Pick<Effects, 'now' | 'randomId'>): () => string {
+  let last = 0
+  let counter = 0
+  return () => {
+    const at = Math.trunc(now())
+    if (at > last || at < last - MAX_AHEAD_MS) {
+      last = at
+      counter = 0
+    } else if (counter === COUNTER_MAX) {
+      last++
+      counter = 0
+    } else counter++
+    const random = randomId()
+    const suffix = UUID.test(random) ? random.slice(RANDOM_FROM) : `-${random}`
+    return `${firstIdAt(last)}-7${counter.toString(16).padStart(3, '0')}${suffix}`
+  }
+}
+
+/** A text that no id of an earlier instant reaches. Epoch ms. */
+export function firstIdAt(epochMs: number): string {
+  const hex = Math.max(0, Math.trunc(epochMs)).toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`
+}

@@ -1,0 +1,159 @@
+import { PurserError } from '../../errors.ts'
+import type { StoredTurn } from '../../storage/turn-store.ts'
+import { formatInstant } from '../calendar.ts'
+import type { Amount } from '../limits/amount.ts'
+import { formatMoney } from '../limits/money.ts'
+import type { TurnAttempt, TurnFacts, TurnOutcome, TurnRecord, TurnSection } from './turn-record.ts'
+
+/*
+ * The record of a turn as stored: a JSON list of values, half as long as an object with their names. Only this file knows
+ * the positions. Texts that a caller chose are cut.
+ */
+
+/** What is stored of a turn. */
+export interface EndedTurn {
+  readonly facts: TurnFacts
+  /** When it was counted, epoch ms. */
+  readonly at: number
+  readonly plan: string | null
+  readonly downgradedBy: string | null
+  /** Whether its admission was refunded. */
+  readonly isRefunded: boolean
+  readonly tokens: EndedTokens
+  /** Nano-units; null: no price. */
+  readonly cost: Amount | null
+  /** How many turns of the user were recorded until this one. */
+  readonly number: number
+}
+
+export interface EndedTokens {
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cachedTokens: number
+  readonly toolCalls: number
+}
+
+type Values = readonly [
+  v: 1,
+  at: number,
+  endpoint: string,
+  session: string | null,
+  plan: string | null,
+  provider: string | null,
+  model: string | null,
+  requestedModel: string | null,
+  downgradedBy: string | null,
+  attempts: readonly (readonly [string, string, number | null, string | null, number])[],
+  cache: TurnRecord['cache'],
+  code: string | null,
+  limit: string | null,
+  weight: number,
+  isRefunded: 0 | 1,
+  estimate: readonly [number, number],
+  tokens: readonly [inputTokens: number, outputTokens: number, cachedTokens: number, toolCalls: number],
+  cost: Amount | null,
+  times: readonly [overheadMs: number, firstChunkMs: number | null, upstreamMs: number, totalMs: number],
+  context: readonly (readonly [string, TurnSection['status'], number | null, number, number])[],
+  tools: readonly (readonly [string, number])[],
+  requestId: string | null,
+  number: number,
+]
+
+const MAX_ATTEMPTS = 16
+const MAX_SECTIONS = 64
+const MAX_TOOLS = 32
+const TEXT_MAX_CHARS = 256
+
+export function encodeTurn(turn: EndedTurn): StoredTurn {
+  const { facts, at, plan, downgradedBy, isRefunded, tokens, cost, number } = turn
+  const { estimate, overheadMs, firstChunkMs, upstreamMs, totalMs } = facts
+  const values: Values = [
+    1,
+    at,
+    cut(facts.endpoint),
+    cutOrNull(facts.session),
+    plan,
+    facts.provider,
+    cutOrNull(facts.model),
+    cutOrNull(facts.requestedModel),
+    downgradedBy,
+    facts.attempts.slice(0, MAX_ATTEMPTS).map((a) => [a.provider, cut(a.model), a.status, a.code, round(a.ms)]),
+    facts.cache,
+    facts.code,
+    facts.limit,
+    facts.weight,
+    isRefunded ? 1 : 0,
+    [estimate.inputTokens, estimate.outputTokens],
+    [tokens.inputTokens, tokens.outputTokens, tokens.cachedTokens, tokens.toolCalls],
+    cost,
+    [round(overheadMs), firstChunkMs === null ? null : round(firstChunkMs), round(upstreamMs), round(totalMs)],
+    facts.context.slice(0, MAX_SECTIONS).map((s) => [s.section, s.status, s.ageMs, s.tokens, s.cut]),
+    facts.tools.slice(0, MAX_TOOLS).map(({ name, calls }) => [cut(name), calls]),
+    cutOrNull(facts.requestId),
+    number,
+  ]
+  return { id: facts.id, outcome: facts.outcome, value: JSON.stringify(values) }
+}
+
+export function decodeTurn(user: string, stored: StoredTurn): TurnRecord {
+  const [, at, endpoint, session, plan, provider, model, requestedModel, downgradedBy, attempts, cache, code, ...rest] =
+    parseValues(stored)
+  const [limit, weight, isRefunded, estimate, tokens, cost, times, context, tools, requestId] = rest
+  return {
+    id: stored.id,
+    user,
+    at: formatInstant(at),
+    endpoint,
+    session,
+    plan,
+    provider,
+    model,
+    requestedModel,
+    downgradedBy,
+    attempts: attempts.map(([p, m, status, c, ms]): TurnAttempt => ({ provider: p, model: m, status, code: c, ms })),
+    cache,
+    outcome: stored.outcome as TurnOutcome,
+    code,
+    limit,
+    weight: isRefunded === 1 ? 0 : weight,
+    estimate: { inputTokens: estimate[0], outputTokens: estimate[1] },
+    inputTokens: tokens[0],
+    outputTokens: tokens[1],
+    cachedTokens: tokens[2],
+    cost: cost === null ? null : formatMoney(cost),
+    overheadMs: times[0],
+    firstChunkMs: times[1],
+    upstreamMs: times[2],
+    totalMs: times[3],
+    context: context.map(([section, status, ageMs, used, cutItems]) => ({
+      section,
+      status,
+      ageMs,
+      tokens: used,
+      cut: cutItems,
+    })),
+    tools: tools.map(([name, calls]) => ({ name, calls })),
+    requestId,
+  }
+}
+
+function parseValues({ id, value }: StoredTurn): Values {
+  const values = JSON.parse(value) as Values
+  if (values[0] === 1) return values
+  throw new PurserError('store_newer', `The record of the turn '${id}' has a newer format.`, {
+    hint: 'Use a version of Purser that is at least as new as the one that wrote it.',
+  })
+}
+
+/** To a hundredth. */
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100
+}
+
+function cut(text: string): string {
+  return text.length <= TEXT_MAX_CHARS ? text : text.slice(0, TEXT_MAX_CHARS).toWellFormed()
+}
+
+function cutOrNull(text: string | null): string | null {
+  return text === null ? null : cut(text)
+}

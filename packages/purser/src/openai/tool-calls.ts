@@ -1,0 +1,59 @@
+import { isObject } from '../core/validate.ts'
+
+/** What a text with tool calls contains, so that others need not be parsed. */
+export const TOOL_CALLS = '"tool_calls"'
+
+/**
+ * The names of the tool calls that begin in a chunk or are in a completion; undefined for a call without one. Pieces of a
+ * call that go on have no id.
+ */
+export function toolCallsIn(text: string): readonly (string | undefined)[] {
+  const { choices } = JSON.parse(text) as { readonly choices?: unknown }
+  if (!Array.isArray(choices)) return []
+  return choices.flatMap((choice: unknown) => {
+    if (!isObject(choice)) return []
+    const message = isObject(choice.message) ? choice.message : choice.delta
+    const calls = isObject(message) ? message.tool_calls : undefined
+    return Array.isArray(calls) ? calls.filter((call) => isObject(call) && hasStart(call)).map(nameOf) : []
+  })
+}
+
+function nameOf({ function: definition }: Readonly<Record<string, unknown>>): string | undefined {
+  return isObject(definition) && typeof definition.name === 'string' ? definition.name : undefined
+}
+
+function hasStart({ id, function: definition }: Readonly<Record<string, unknown>>): boolean {
+  return typeof id === 'string' || (isObject(definition) && typeof definition.name === 'string')
+}
+
+/** The calls of each tool that the request declares; of any other name, which a model may have made up, under `other`. */
+export class ToolCalls {
+  readonly #tools: unknown
+  readonly #calls = new Map<string, number>()
+  total = 0
+
+  /** The `tools` of the request. */
+  constructor(tools: unknown) {
+    this.#tools = tools
+  }
+
+  add(names: readonly (string | undefined)[]): void {
+    for (const name of names) {
+      const known = name !== undefined && this.#isDeclared(name) ? name : OTHER
+      this.total++
+      this.#calls.set(known, (this.#calls.get(known) ?? 0) + 1)
+    }
+  }
+
+  list(): readonly { readonly name: string; readonly calls: number }[] {
+    return this.total === 0 ? NONE : [...this.#calls].map(([name, calls]) => ({ name, calls }))
+  }
+
+  #isDeclared(name: string): boolean {
+    if (!Array.isArray(this.#tools)) return false
+    return this.#tools.some((tool) => isObject(tool) && (isObject(tool.function) ? tool.function : tool).name === name)
+  }
+}
+
+const OTHER = 'other'
+const NONE: readonly never[] = []

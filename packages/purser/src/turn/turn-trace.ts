@@ -1,0 +1,91 @@
+import type { ResolvedContext } from '../context/api.ts'
+import { summarizeSections } from '../context/summarize-sections.ts'
+import type { Effects } from '../core/effects.ts'
+import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
+import type { Attempt } from '../openai/chat-model.ts'
+
+/** How a turn ended, for its record. */
+export type TurnEnding = Pick<TurnFacts, 'outcome' | 'cache' | 'code' | 'limit' | 'tools'>
+
+/** What a turn ran on. */
+export interface TracedTurn
+  extends Pick<
+    TurnFacts,
+    'endpoint' | 'session' | 'provider' | 'model' | 'requestedModel' | 'estimate' | 'requestId' | 'weight'
+  > {
+  /** Undefined when the turn ended before it was resolved. */
+  readonly context: ResolvedContext | undefined
+}
+
+/** The times of one turn and its calls of upstreams, from its beginning to its end. */
+export class TurnTrace {
+  readonly id: string
+  readonly attempts: Attempt[] = []
+  readonly #effects: Effects
+  /** Wall clock, epoch ms. */
+  readonly #beganAt: number
+  /** Monotonic. */
+  readonly #startedAt: number
+  /** Of the turn's own calls, until their answers began. */
+  #waitedMs = 0
+  /** Of the turn's own call that answers it, until it began. */
+  #answeredMs: number | undefined
+  #firstChunkMs: number | null = null
+  #overheadMs: number | undefined
+
+  constructor(effects: Effects, id: string) {
+    this.id = id
+    this.#effects = effects
+    this.#beganAt = effects.now()
+    this.#startedAt = effects.monotonic()
+  }
+
+  get totalMs(): number {
+    return this.#effects.monotonic() - this.#startedAt
+  }
+
+  /** Time in Purser until the answer began, or until now; waits for upstreams are not included. */
+  get overheadMs(): number {
+    return this.#overheadMs ?? this.totalMs - this.#waitedMs
+  }
+
+  /** Time of the turn's own calls of upstreams, to the end of the answer, or until now. */
+  get upstreamMs(): number {
+    return this.#waitedMs + (this.#answeredMs === undefined ? 0 : this.totalMs - this.#answeredMs)
+  }
+
+  /** Runs a call of an upstream until its answer begins. */
+  async waitFor<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+    const startedAt = this.#effects.monotonic()
+    try {
+      return await call()
+    } finally {
+      this.#waitedMs += this.#effects.monotonic() - startedAt
+    }
+  }
+
+  /** The answer begins. `isOwnCall`: it comes from the turn's own call, and not from another one or from the cache. */
+  beginAnswer(isOwnCall: boolean): void {
+    const { totalMs } = this
+    this.#overheadMs = totalMs - this.#waitedMs
+    this.#firstChunkMs = totalMs
+    if (isOwnCall) this.#answeredMs = totalMs
+  }
+
+  facts({ context, ...turn }: TracedTurn, ending: TurnEnding): TurnFacts {
+    return {
+      id: this.id,
+      beganAt: this.#beganAt,
+      ...turn,
+      ...ending,
+      attempts: this.attempts,
+      overheadMs: this.overheadMs,
+      firstChunkMs: this.#firstChunkMs,
+      upstreamMs: this.upstreamMs,
+      totalMs: this.totalMs,
+      context: context === undefined ? NO_SECTIONS : summarizeSections(context, this.#effects.now()),
+    }
+  }
+}
+
+const NO_SECTIONS: TurnRecord['context'] = []

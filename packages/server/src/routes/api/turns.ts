@@ -1,0 +1,129 @@
+import type { FastifyInstance } from 'fastify'
+import type { TurnOutcome, TurnRecord, UsageBy, UserUsageBy } from 'purser'
+import type { AppContext } from '../../app/context.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { getQuery, getUser, parseNumber } from '../../http/params.ts'
+import { listOf } from '../../http/response-schemas.ts'
+import { INTEGER, TEXT } from '../../http/schemas.ts'
+import { formatUsageCsv } from '../../http/usage-csv.ts'
+
+const tag = 'turns'
+const DEFAULT_PAGE_SIZE = 50
+const MAX_PAGE_SIZE = 1_000
+
+const OUTCOME = { type: 'string', enum: ['completed', 'failed', 'cancelled', 'refused'] }
+const DAY = { ...TEXT, description: 'A day, `2026-11-29`, a month, or an instant.' }
+const RANGE = { from: DAY, to: { ...DAY, description: 'The first day that is excluded.' } }
+const USER_BY = { type: 'string', enum: ['hour', 'day', 'month', 'model', 'limit'] }
+const BY = { type: 'string', enum: [...USER_BY.enum, 'user', 'plan', 'provider'] }
+
+/** Records of turns, and what they add up to. */
+export function registerTurnRoutes(app: FastifyInstance, context: AppContext): void {
+  registerUserRoutes(app, context)
+  app.get(
+    '/api/overview/days',
+    defineRoute('read', {
+      tag,
+      summary: 'Returns the numbers of users by phase and risk of each day (UTC), oldest first.',
+      query: RANGE,
+      response: listOf('OverviewDay', 'Days.'),
+    }),
+    async (request) => {
+      const { from, to } = getQuery(request)
+      return { data: await context.purser.overviewByDay({ from, to }), cursor: null }
+    },
+  )
+  app.get(
+    '/api/turns',
+    defineRoute('read', {
+      tag,
+      summary: 'Lists the turns of all users, or of one, oldest first.',
+      query: {
+        user: TEXT,
+        outcome: OUTCOME,
+        order: { type: 'string', enum: ['ascending', 'descending'] },
+        limit: INTEGER,
+        cursor: { ...TEXT, description: 'The id of a turn: only turns after it, in the order that is asked for.' },
+      },
+      response: listOf('TurnRecord', 'Turns.'),
+    }),
+    async (request) => {
+      const { user, outcome, order, limit, cursor } = getQuery(request)
+      const size = Math.min(parseNumber(limit) ?? DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+      const turns = context.purser.turns({
+        user,
+        outcome: outcome as TurnOutcome | undefined,
+        order: order as 'ascending' | 'descending' | undefined,
+        after: cursor,
+      })
+      return pageOf(await takeTurns(turns, size), size)
+    },
+  )
+  app.get(
+    '/api/usage',
+    defineRoute('read', {
+      tag,
+      summary: 'Returns what all users have used, as JSON or as a table (CSV).',
+      query: { ...RANGE, by: BY, limit: INTEGER, format: { type: 'string', enum: ['json', 'csv'] } },
+      response: listOf('UsageSum', 'Sums.'),
+    }),
+    async (request, reply) => {
+      const { from, to, by, limit, format } = getQuery(request)
+      const data = await context.purser.usage({ from, to, by: by as UsageBy | undefined, limit: parseNumber(limit) })
+      if (format !== 'csv') return { data, cursor: null }
+      return reply
+        .type('text/csv; charset=utf-8')
+        .header('content-disposition', 'attachment; filename="usage.csv"')
+        .send(formatUsageCsv(data))
+    },
+  )
+}
+
+function registerUserRoutes(app: FastifyInstance, context: AppContext): void {
+  app.get(
+    '/api/users/:id/turns',
+    defineRoute('read', {
+      tag,
+      summary: 'Lists the turns of a user, newest first.',
+      query: { limit: INTEGER, before: TEXT, outcome: OUTCOME },
+      response: listOf('TurnRecord', 'Turns.'),
+    }),
+    async (request) => {
+      const { before, outcome, limit } = getQuery(request)
+      const size = parseNumber(limit) ?? DEFAULT_PAGE_SIZE
+      const options = { limit: size, before, outcome: outcome as TurnOutcome | undefined }
+      return pageOf(await getUser(request, context).turns(options), size)
+    },
+  )
+  app.get(
+    '/api/users/:id/usage',
+    defineRoute('read', {
+      tag,
+      summary: 'Returns what a user has used.',
+      query: { ...RANGE, by: USER_BY },
+      response: listOf('UsageSum', 'Sums.'),
+    }),
+    async (request) => {
+      const { from, to, by } = getQuery(request)
+      const data = await getUser(request, context).usage({ from, to, by: by as UserUsageBy | undefined })
+      return { data, cursor: null }
+    },
+  )
+}
+
+export interface TurnPage {
+  readonly data: readonly TurnRecord[]
+  readonly cursor: string | null
+}
+
+/** A full page may be followed by another one. */
+export function pageOf(data: readonly TurnRecord[], size: number): TurnPage {
+  return { data, cursor: data.length === size ? (data.at(-1)?.id ?? null) : null }
+}
+
+async function takeTurns(turns: AsyncIterable<TurnRecord>, size: number): Promise<TurnRecord[]> {
+  const taken: TurnRecord[] = []
+  if (size === 0) return taken
+  for await (const turn of turns) if (taken.push(turn) === size) break
+  return taken
+}
