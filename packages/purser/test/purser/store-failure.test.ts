@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import type { ChatCompletion } from '../../src/openai/chat.ts'
 import type { PurserOptions } from '../../src/options.ts'
 import { openPurser, type Purser } from '../../src/purser.ts'
 import { type HandClock, handClock } from '../../src/testing/hand-clock.ts'
@@ -184,7 +185,9 @@ test('turns run through a failure of the store: settled tokens are counted later
   const ask = async (text: string, idempotencyKey?: string): Promise<string | null | undefined> => {
     const turn = await user.turn({ messages: [{ role: 'user', content: text }] }, { idempotencyKey })
     assert.ok(turn.allowed)
-    return (await turn.completion()).choices[0]?.message.content as string
+    const response = turn.toResponse()
+    assert.equal(response.headers.get('x-purser-store'), store.isDown ? 'unavailable' : null)
+    return ((await response.json()) as ChatCompletion).choices[0]?.message.content as string
   }
   await ask('first')
   // What is settled behind is written by a read; a failure would lose it.

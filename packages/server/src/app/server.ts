@@ -96,13 +96,17 @@ function toPurserOptions(config: Config, effects: Effects): PurserOptions {
   return { ...(options as PurserOptions), effects }
 }
 
+/** How long keys that were read stay valid while the store fails, where turns go on then. */
+const STALE_KEYS_MS = 300_000
+
 function createContext(
   opened: Pick<AppContext, 'purser' | 'config' | 'effects' | 'timeouts'>,
   { prefix, authorize, keys: environmentKeys, server }: CreateServerOptions,
 ): AppContext {
   const { purser, config, effects, timeouts } = opened
   const deps = { meta: getMeta(purser), effects }
-  const keys = new ApiKeyStore(deps, environmentKeys)
+  const staleOnFailureMs = config?.ledger?.onStoreFailure === 'admit' ? STALE_KEYS_MS : 0
+  const keys = new ApiKeyStore({ ...deps, staleOnFailureMs }, environmentKeys)
   const options = config?.server ?? resolveServerOptions(server)
   return {
     streams: new OpenStreams(options),

@@ -32,6 +32,8 @@ export interface CreateKeyRequest {
 export interface ApiKeyStoreDeps {
   readonly meta: MetaStore
   readonly effects: Effects
+  /** How long keys that were read stay valid while the store fails. Default: 0. */
+  readonly staleOnFailureMs?: number
 }
 
 interface StoredKey extends ApiKey {

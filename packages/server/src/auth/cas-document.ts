@@ -10,6 +10,8 @@ const MAX_QUEUED = 10_000
 export interface CasDocumentDeps {
   readonly meta: MetaStore
   readonly effects: Effects
+  /** How long a value that was read stays in use while the store fails. Default: 0. */
+  readonly staleOnFailureMs?: number
 }
 
 interface QueuedChange<Value> {
@@ -33,14 +35,18 @@ export class CasDocument<Value> {
   #text: string | undefined
   #value: Value
   #readAt = Number.NEGATIVE_INFINITY
+  /** When the store answered last; unlike `#readAt` it stays during a failure. */
+  #loadedAt = Number.NEGATIVE_INFINITY
+  readonly #staleOnFailureMs: number
   #pendingRead: Promise<void> | undefined
   #queue: QueuedChange<Value>[] = []
   #isWriting = false
 
-  constructor({ meta, effects }: CasDocumentDeps, name: string, initial: Value) {
+  constructor({ meta, effects, staleOnFailureMs = 0 }: CasDocumentDeps, name: string, initial: Value) {
     this.#meta = meta
     this.#effects = effects
     this.#name = name
+    this.#staleOnFailureMs = staleOnFailureMs
     this.#initial = initial
     this.#value = initial
   }
@@ -53,12 +59,13 @@ export class CasDocument<Value> {
   /** Makes the next use read the value again. */
   expire(): void {
     this.#readAt = Number.NEGATIVE_INFINITY
+    this.#loadedAt = Number.NEGATIVE_INFINITY
   }
 
   async read(): Promise<Value> {
     const cached = this.peek()
     if (cached !== undefined) return cached
-    this.#pendingRead ??= this.#load().finally(() => {
+    this.#pendingRead ??= this.#loadOrUseStale().finally(() => {
       this.#pendingRead = undefined
     })
     await this.#pendingRead
@@ -130,6 +137,17 @@ export class CasDocument<Value> {
     this.#cache(await this.#meta.get(this.#name))
   }
 
+  /** The store is tried again after a second, so that not every caller waits for one that hangs. */
+  async #loadOrUseStale(): Promise<void> {
+    try {
+      await this.#load()
+    } catch (error) {
+      const now = this.#effects.monotonic()
+      if (now - this.#loadedAt >= this.#staleOnFailureMs) throw error
+      this.#readAt = now
+    }
+  }
+
   /** Parses only a text that differs from the cached one. */
   #cache(text: string | undefined): void {
     if (text !== this.#text || this.#readAt === Number.NEGATIVE_INFINITY) {
@@ -137,5 +155,6 @@ export class CasDocument<Value> {
       this.#text = text
     }
     this.#readAt = this.#effects.monotonic()
+    this.#loadedAt = this.#readAt
   }
 }

@@ -187,3 +187,31 @@ test('a key requires a valid role, and a user if and only if its role is user', 
   const { key } = await keys.create({ role: 'user', user: 'ada', createdBy: 'test' })
   assert.deepEqual((await keys.authenticate(key))?.user, 'ada')
 })
+
+test('keys that were read stay valid for a while where turns go on without the store, but not after an erasure', async () => {
+  const stored = createMemoryMetaStore()
+  let isDown = false
+  const meta: MetaStore = {
+    ...stored,
+    async get(name) {
+      if (isDown) throw new PurserError('store_unavailable', 'down')
+      return stored.get(name)
+    },
+  }
+  const clock = handClock()
+  const keys = new ApiKeyStore({ meta, effects: clock, staleOnFailureMs: 10_000 })
+  const refusing = new ApiKeyStore({ meta, effects: clock })
+  const { key } = await keys.create({ role: 'service', createdBy: 'test' })
+  assert.ok(await refusing.authenticate(key))
+  isDown = true
+  clock.advance(5_000)
+  assert.equal((await keys.authenticate(key))?.role, 'service')
+  await assert.rejects(async () => refusing.authenticate(key), { code: 'store_unavailable' })
+  clock.advance(6_000)
+  await assert.rejects(async () => keys.authenticate(key), { code: 'store_unavailable' })
+  isDown = false
+  assert.ok(await keys.authenticate(key))
+  keys.expire()
+  isDown = true
+  await assert.rejects(async () => keys.authenticate(key), { code: 'store_unavailable' })
+})
