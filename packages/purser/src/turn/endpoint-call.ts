@@ -31,6 +31,8 @@ export interface EndpointCall {
   readonly finish?: ((json: string, turn: { readonly incarnation: number }) => Promise<string>) | undefined
   /** The usage that the answer or an event reports, in the terms of chat completions. */
   readUsage(value: Readonly<Record<string, unknown>>): Usage | undefined
+  /** The calls of tools in an answer or an event, as parsed; `mark`: what the text of one with calls contains. */
+  readonly toolCalls?: { readonly mark: string; count(value: Readonly<Record<string, unknown>>): number } | undefined
   /** Whether this event ends a complete answer; absent: every stream that was not cut is complete. */
   readonly isLast?: ((event: ServerSentEvent) => boolean) | undefined
   /** The members of events that hold what the model wrote, in quotes and followed by a colon. */

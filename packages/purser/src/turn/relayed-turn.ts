@@ -43,6 +43,7 @@ export class RelayedTurn implements AsyncDisposable {
   readonly #isEvents: boolean
   #usage: Usage | undefined
   #deliveredTokens = 0
+  #toolCalls = 0
   #isComplete = false
   #isFinished = false
   /** What the provider reported behind the beginning of its answer. */
@@ -104,6 +105,7 @@ export class RelayedTurn implements AsyncDisposable {
     for await (const bytes of this.#answer.bytes) pieces.push(bytes)
     const text = Buffer.concat(pieces).toString()
     if (hasUsage(text)) this.#readUsage(text)
+    this.#countToolCalls(text)
     return this.#finish(this.#rewrite(text))
   }
 
@@ -202,6 +204,7 @@ export class RelayedTurn implements AsyncDisposable {
     const { isLast, textMembers } = this.#call
     if (isLast?.(event) === true) this.#isComplete = true
     if (hasUsage(event.data)) this.#readUsage(event.data)
+    this.#countToolCalls(event.data)
     this.#deliveredTokens += tokensOfDelta(textBytesOfMembers(event.data, textMembers))
     const error = findEndpointError(event.data, event.event)
     if (error !== undefined) this.#failure ??= this.#answer.createError(error)
@@ -229,28 +232,42 @@ export class RelayedTurn implements AsyncDisposable {
   }
 
   #readUsage(text: string): void {
-    let value: unknown
-    try {
-      value = JSON.parse(text)
-    } catch {
-      return
-    }
-    if (isObject(value)) this.#usage = mergeUsage(this.#usage, this.#call.readUsage(value))
+    const value = parseObject(text)
+    if (value !== undefined) this.#usage = mergeUsage(this.#usage, this.#call.readUsage(value))
+  }
+
+  #countToolCalls(text: string): void {
+    const { toolCalls } = this.#call
+    const value = toolCalls !== undefined && text.includes(toolCalls.mark) ? parseObject(text) : undefined
+    if (value !== undefined) this.#toolCalls += toolCalls?.count(value) ?? 0
   }
 
   #end(outcome: TurnOutcome, error?: unknown): void {
-    this.#run.end(outcome, { cache: 'off', usage: this.#countTokens(outcome), error })
+    this.#run.end(outcome, { cache: 'off', usage: this.#countTokens(outcome), toolCalls: this.#toolCalls, error })
   }
 
-  #countTokens(outcome: TurnOutcome): TokenCounts | undefined {
+  #countTokens(outcome: TurnOutcome): TokenCounts {
     const usage = this.#usage
-    if (outcome === 'completed') return usage
+    if (outcome === 'completed') return usage ?? NO_TOKENS
     return {
       prompt_tokens: tokenCountOf(usage?.prompt_tokens) || this.#inputTokens,
       completion_tokens: Math.max(tokenCountOf(usage?.completion_tokens) ?? 0, this.#deliveredTokens),
     }
   }
 }
+
+/** Undefined for what is no JSON object. */
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The model was asked, and reported nothing. */
+const NO_TOKENS: TokenCounts = { prompt_tokens: 0, completion_tokens: 0 }
 
 function parseEvents(parser: SseParser, bytes: Buffer): readonly ServerSentEvent[] {
   try {

@@ -54,8 +54,14 @@ function isAllowedHere(providers: Providers, settings: Settings, model: string):
   const offered = typeof config === 'function' ? undefined : config?.models
   const allowed = settings.allowedModels
   if (offered !== undefined && !offered.includes(model)) return false
-  if (allowed !== null) return allowed.includes(model) || allowed.includes(`${settings.provider}/${model}`)
-  return offered !== undefined || !model.includes('/') || !Object.hasOwn(providers, model.slice(0, model.indexOf('/')))
+  // What begins with the name of a provider is a model of that one, unless the user's provider offers it by this name.
+  const isOwnName = offered !== undefined || !namesProvider(providers, model)
+  if (allowed === null) return isOwnName
+  return (isOwnName && allowed.includes(model)) || allowed.includes(`${settings.provider}/${model}`)
+}
+
+function namesProvider(providers: Providers, model: string): boolean {
+  return model.includes('/') && Object.hasOwn(providers, model.slice(0, model.indexOf('/')))
 }
 
 async function isAllowedElsewhere(

@@ -16,6 +16,10 @@ const PARAMETER_NAMES: Readonly<Record<string, string>> = {
   stopSequences: 'stop_sequences',
 }
 
+const LAST_EVENTS: readonly unknown[] = ['message_stop', 'error']
+/** Of an event that is not named. */
+const LAST_TYPE = /^\s*\{\s*"type"\s*:\s*"(message_stop|error)"/
+
 /** A model that thinks refuses these. */
 const SAMPLING = ['temperature', 'topP', 'topK'] as const
 
@@ -31,11 +35,10 @@ export function createCountCall(body: Fields, headers: IncomingHttpHeaders): End
 
 function createCall(body: Fields, headers: IncomingHttpHeaders): Omit<EndpointCall, 'endpoint'> {
   const model = modelOf(body)
-  const beta = getHeader(headers, 'anthropic-beta')
   const upstreamHeaders = {
     'content-type': 'application/json',
-    'anthropic-version': getHeader(headers, 'anthropic-version') ?? DEFAULT_VERSION,
-    ...(beta === undefined ? {} : { 'anthropic-beta': beta }),
+    'anthropic-version': DEFAULT_VERSION,
+    ...headersOf(headers),
   }
   return {
     model,
@@ -50,10 +53,24 @@ function createCall(body: Fields, headers: IncomingHttpHeaders): Omit<EndpointCa
     },
     rewrite: model === undefined ? (json) => json : createMessageRewriter(model),
     readUsage: ({ message, usage }) => toUsage(isObject(message) ? message.usage : usage),
-    isLast: ({ event }) => event === 'message_stop' || event === 'error',
+    toolCalls: { mark: 'tool_use"', count: countToolCalls },
+    isLast: ({ event, data }) => LAST_EVENTS.includes(event) || (event === 'message' && LAST_TYPE.test(data)),
     textMembers: ['"text":', '"thinking":', '"partial_json":'],
     formatError: (error) => `event: error\ndata: ${JSON.stringify(toAnthropicError(error, 500))}\n\n`,
   }
+}
+
+/** What the operator decides, with the key that it belongs to. */
+const OWN_HEADERS: readonly string[] = ['anthropic-workspace-id']
+
+/** The client's headers for the provider: an open list, because new capabilities come with new headers. */
+function headersOf(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {}
+  for (const name in headers) {
+    const value = name.startsWith('anthropic-') && !OWN_HEADERS.includes(name) ? getHeader(headers, name) : undefined
+    if (value !== undefined) found[name] = value
+  }
+  return found
 }
 
 function asFields(value: unknown): Fields {
@@ -65,6 +82,12 @@ function parametersFor({ thinking }: Fields, parameters: Fields): Fields {
   return Object.fromEntries(
     Object.entries(parameters).filter(([name]) => !(SAMPLING as readonly string[]).includes(name)),
   )
+}
+
+/** The calls that begin with an event, or are in a whole message. */
+function countToolCalls({ content, content_block }: Fields): number {
+  const blocks = Array.isArray(content) ? content : [content_block]
+  return blocks.filter((block) => isObject(block) && String(block.type).endsWith('tool_use')).length
 }
 
 /** Anthropic counts cached input apart from the rest. */

@@ -1,6 +1,7 @@
 import { type ChatMessage, type ContentPart, isObject } from 'purser/internal'
 import type { Fields } from '../request-body.ts'
 import { invalidRequest, unsupportedParameter } from '../unsupported-parameter.ts'
+import { nameInNamespace } from './convert-tools.ts'
 
 /**
  * Converts the input of a response to chat messages. Reasoning, a message and tool calls that follow one another are one
@@ -29,11 +30,13 @@ const ITEMS: Readonly<Record<string, typeof addItem>> = {
   message: addMessage,
   reasoning: addReasoning,
   function_call(messages, item, param) {
-    const definition = { name: textOf(item, 'name', param), arguments: textOf(item, 'arguments', param) }
+    const name = nameInNamespace(item.namespace, textOf(item, 'name', param))
+    const definition = { name, arguments: textOf(item, 'arguments', param) }
     addCall(messages, { id: textOf(item, 'call_id', param), type: 'function', function: definition })
   },
   custom_tool_call(messages, item, param) {
-    const definition = { name: textOf(item, 'name', param), input: textOf(item, 'input', param) }
+    const name = nameInNamespace(item.namespace, textOf(item, 'name', param))
+    const definition = { name, input: textOf(item, 'input', param) }
     addCall(messages, { id: textOf(item, 'call_id', param), type: 'custom', custom: definition })
   },
   function_call_output: addToolOutput,

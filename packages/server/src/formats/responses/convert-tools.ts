@@ -6,15 +6,46 @@ import { invalidRequest, unsupportedParameter } from '../unsupported-parameter.t
 export function convertTools(tools: unknown): object[] | undefined {
   if (tools === undefined || tools === null) return undefined
   if (!Array.isArray(tools)) throw invalidRequest("'tools' must be a list.", 'tools')
-  return tools.length === 0 ? undefined : tools.map((tool: unknown, index) => convertTool(tool, `tools[${index}]`))
+  return tools.length === 0 ? undefined : tools.flatMap((tool: unknown, index) => convertTool(tool, `tools[${index}]`))
 }
 
-function convertTool(tool: unknown, param: string): object {
+/** A tool of a namespace, as chat completions know it. */
+export function nameInNamespace(namespace: unknown, name: string): string {
+  return typeof namespace === 'string' ? `${namespace}__${name}` : name
+}
+
+/** The tools of a request that are in a namespace, by the names that chat completions have for them. */
+export function namespacesOf(
+  tools: unknown,
+): ReadonlyMap<string, { readonly namespace: string; readonly name: string }> {
+  const found = new Map<string, { readonly namespace: string; readonly name: string }>()
+  for (const group of Array.isArray(tools) ? tools : []) {
+    if (!isObject(group) || group.type !== 'namespace' || typeof group.name !== 'string') continue
+    for (const tool of Array.isArray(group.tools) ? group.tools : []) {
+      if (!isObject(tool) || typeof tool.name !== 'string') continue
+      found.set(nameInNamespace(group.name, tool.name), { namespace: group.name, name: tool.name })
+    }
+  }
+  return found
+}
+
+function convertTool(tool: unknown, param: string): object[] {
   if (!isObject(tool)) throw invalidRequest(`'${param}' must be an object.`, param)
   const { type, ...definition } = tool
-  if (type === 'function') return { type, function: dropNull(definition) }
-  if (type === 'custom') return { type, custom: { ...definition, ...convertFormat(definition.format) } }
+  if (type === 'function') return [{ type, function: dropNull(definition) }]
+  if (type === 'custom') return [{ type, custom: { ...definition, ...convertFormat(definition.format) } }]
+  if (type === 'namespace') return convertNamespace(definition, param)
   throw unsupportedParameter(`tools of the type '${type}'`, param)
+}
+
+/** Chat completions have no namespaces: their names become part of the names of their tools. */
+function convertNamespace({ name: namespace, tools }: Fields, param: string): object[] {
+  if (!Array.isArray(tools)) throw invalidRequest(`'${param}.tools' must be a list.`, `${param}.tools`)
+  return tools.flatMap((tool: unknown, index) => {
+    const at = `${param}.tools[${index}]`
+    if (!isObject(tool) || typeof tool.name !== 'string') throw invalidRequest(`'${at}' must have a name.`, at)
+    return convertTool({ ...tool, name: nameInNamespace(namespace, tool.name) }, at)
+  })
 }
 
 function dropNull(fields: Fields): Fields {

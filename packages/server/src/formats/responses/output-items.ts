@@ -108,6 +108,13 @@ export class MessageItem implements OpenItem {
   }
 }
 
+interface OpenCall {
+  readonly id: string
+  readonly name: string
+  readonly namespace?: string | undefined
+  readonly isCustom: boolean
+}
+
 /** A call of a function or of a custom tool. */
 export class CallItem implements OpenItem {
   readonly object: { id: string; type: string; call_id: string; name: string; status: string; [input: string]: string }
@@ -115,12 +122,13 @@ export class CallItem implements OpenItem {
   readonly #input: 'arguments' | 'input'
   readonly #event: string
 
-  constructor(address: ItemAddress, { id, name, isCustom }: { id: string; name: string; isCustom: boolean }) {
+  constructor(address: ItemAddress, { id, name, namespace, isCustom }: OpenCall) {
     this.#address = address
     this.#input = isCustom ? 'input' : 'arguments'
     this.#event = isCustom ? 'response.custom_tool_call_input' : 'response.function_call_arguments'
     const type = isCustom ? 'custom_tool_call' : 'function_call'
-    this.object = { id: address.item_id, type, status: 'in_progress', call_id: id, name, [this.#input]: '' }
+    const group = namespace === undefined ? {} : { namespace }
+    this.object = { id: address.item_id, type, status: 'in_progress', call_id: id, name, ...group, [this.#input]: '' }
   }
 
   push(delta: string): ResponseEvent[] {

@@ -48,6 +48,7 @@ export function createResponse(body: Fields, { id, createdAt, previousId, store 
   const settings = Object.entries(SETTINGS).map(([name, value]) => [name, body[name] ?? value])
   return {
     ...(Object.fromEntries(settings) as Fields),
+    tools: Array.isArray(body.tools) ? body.tools.map(describeTool) : [],
     id,
     object: 'response',
     created_at: createdAt,
@@ -65,6 +66,12 @@ export function createResponse(body: Fields, { id, createdAt, previousId, store 
     frequency_penalty: 0,
     usage: null,
   }
+}
+
+/** A function says in a response what it leaves out in a request. */
+function describeTool(tool: unknown): unknown {
+  if (!isObject(tool) || tool.type !== 'function') return tool
+  return { description: null, parameters: null, strict: null, ...tool }
 }
 
 export function toResponseUsage(usage: Usage): object {

@@ -2,6 +2,7 @@ import type { ChatChunk, ErrorResponse } from 'purser'
 import { isObject, usageOf } from 'purser/internal'
 import type { AnswerWriter } from '../answer-writer.ts'
 import type { Fields } from '../request-body.ts'
+import { namespacesOf } from './convert-tools.ts'
 import {
   CallItem,
   type ItemAddress,
@@ -40,6 +41,7 @@ export interface ResponseWriterDeps {
 export class ResponseWriter implements AnswerWriter {
   readonly ping = ':\n\n'
   readonly #response: ResponseObject
+  readonly #namespaces: ReturnType<typeof namespacesOf>
   readonly #now: () => number
   readonly #keep: ((response: ResponseObject) => Promise<boolean>) | undefined
   #sequence = 0
@@ -53,6 +55,7 @@ export class ResponseWriter implements AnswerWriter {
 
   constructor(body: Fields, header: ResponseHeader, { now, keep }: ResponseWriterDeps) {
     this.#response = createResponse(body, header)
+    this.#namespaces = namespacesOf(body.tools)
     this.#now = now
     this.#keep = keep
   }
@@ -129,7 +132,8 @@ export class ResponseWriter implements AnswerWriter {
     const isCustom = type === 'custom' || custom !== undefined
     const events = this.#closeCurrent('completed')
     const name = custom?.name ?? called?.name ?? ''
-    const call = new CallItem(this.#nextAddress(isCustom ? 'ctc' : 'fc'), { id, name, isCustom })
+    const { namespace, name: ownName = name } = this.#namespaces.get(name) ?? {}
+    const call = new CallItem(this.#nextAddress(isCustom ? 'ctc' : 'fc'), { id, name: ownName, namespace, isCustom })
     this.#calls.set(index, call)
     events.push(this.#add(call))
     return [...events, ...call.push(input)]

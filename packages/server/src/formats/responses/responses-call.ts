@@ -32,6 +32,7 @@ export function createResponsesCall(asked: Fields, conversation: Conversation): 
     finish:
       conversation.keep && ((json, turn) => keepResponse(json, (response) => conversation.keep?.(response, turn))),
     readUsage: ({ response, usage }) => toUsage(isObject(response) ? response.usage : usage),
+    toolCalls: { mark: '_call"', count: countToolCalls },
     isLast: ({ event, data }) => LAST_EVENTS.includes(event) || (event === 'message' && LAST_TYPE.test(data)),
     textMembers: ['"delta":'],
     formatError({ code, message, param, ...error }) {
@@ -79,6 +80,12 @@ function isInstruction(item: unknown): boolean {
   return isObject(item) && (item.role === 'system' || item.role === 'developer')
 }
 
+/** The calls that an event completes, or that are in a whole response: of functions, and of tools that the provider runs. */
+function countToolCalls({ type, item, output }: Fields): number {
+  const items = type === 'response.output_item.done' ? [item] : Array.isArray(output) ? output : []
+  return items.filter((one: unknown) => isObject(one) && String(one.type).endsWith('_call')).length
+}
+
 /** What a provider repeats of its request, and the client has sent otherwise. */
 const REPEATED = ['instructions', 'safety_identifier', 'user'] as const
 
@@ -88,10 +95,11 @@ const REPEATED = ['instructions', 'safety_identifier', 'user'] as const
  */
 function createResponseRewriter(asked: Fields, { id, previousId, keep }: Conversation): (json: string) => string {
   const model = modelOf(asked)
-  const own = { ...(id === undefined ? {} : { id }), previous_response_id: previousId, store: keep !== undefined }
+  const own = { ...(id === undefined ? {} : { id }), previous_response_id: previousId }
   const rewrite = (response: Fields): Fields => {
     const repeated = REPEATED.filter((name) => name in response).map((name) => [name, asked[name] ?? null])
-    return { ...response, ...Object.fromEntries(repeated), ...own, ...(model === undefined ? {} : { model }) }
+    const store = keep !== undefined && response.status !== 'failed'
+    return { ...response, ...Object.fromEntries(repeated), ...own, store, ...(model === undefined ? {} : { model }) }
   }
   return (json) => {
     const isEvent = /"response"\s*:\s*\{/.test(json)

@@ -81,6 +81,9 @@ test('nothing of one user reaches the other, on any endpoint', async () => {
   )
   for (const user of USERS) assert.equal(await gateway.count(user), ROUNDS * REQUESTS.length)
   assert.equal(upstream.requests.length, calls.length)
+  // `PROVIDER/MODEL` is a model of that provider, also if the user's own names no models.
+  for (const { body } of upstream.requests)
+    assert.ok(['m', 'r', 'c'].includes(String(body?.model)), String(body?.model))
 })
 
 /** Sends the beginning of a stream in the format of the endpoint, and no end. */
