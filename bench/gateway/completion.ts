@@ -8,6 +8,41 @@ export const COMPLETION: string = JSON.stringify({
   usage: { prompt_tokens: 10, completion_tokens: 3, total_tokens: 13 },
 })
 
+const RESPONSE = JSON.stringify({
+  id: 'resp_bench',
+  object: 'response',
+  created_at: 1_700_000_000,
+  status: 'completed',
+  model: 'm',
+  output: [
+    {
+      id: 'msg_bench',
+      type: 'message',
+      role: 'assistant',
+      status: 'completed',
+      content: [{ type: 'output_text', text: 'Hello there.', annotations: [], logprobs: [] }],
+    },
+  ],
+  usage: { input_tokens: 10, output_tokens: 3, total_tokens: 13 },
+})
+
+const MESSAGE = JSON.stringify({
+  id: 'msg_bench',
+  type: 'message',
+  role: 'assistant',
+  model: 'm',
+  content: [{ type: 'text', text: 'Hello there.' }],
+  stop_reason: 'end_turn',
+  stop_sequence: null,
+  usage: { input_tokens: 10, output_tokens: 3 },
+})
+
+/** The answer in the format of an endpoint. */
+export function answerOf(path: string): string {
+  if (path.endsWith('/responses')) return RESPONSE
+  return path.endsWith('/messages') ? MESSAGE : COMPLETION
+}
+
 export const CHUNKS_PER_SECOND = 20
 
 const MARK = 'sent-at '

@@ -1,9 +1,9 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { CHUNKS_PER_SECOND, COMPLETION, formatChunk } from './completion.ts'
+import { answerOf, CHUNKS_PER_SECOND, formatChunk } from './completion.ts'
 
 /*
- * An OpenAI-compatible upstream. A completion is answered at once; a stream sends one chunk every 50 ms until its reader
+ * An upstream of all formats. A request is answered at once; a stream sends one chunk every 50 ms until its reader
  * leaves. All streams share one timer, and each chunk carries the time at which it was sent. Prints its port when it
  * listens.
  */
@@ -26,8 +26,9 @@ const server = createServer((request, response) => {
       response.on('close', () => streams.delete(response))
       return
     }
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(COMPLETION) })
-    response.end(COMPLETION)
+    const answer = answerOf(request.url ?? '')
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(answer) })
+    response.end(answer)
   })
 })
 server.keepAliveTimeout = 60_000
