@@ -180,7 +180,12 @@ async function encodeRequest(call: EndpointCall, upstream: EndpointUpstream): Pr
   const { headers, body } = call.prepare(upstream)
   const { endpoint } = call
   if (isAsyncIterable(body)) return { request: { endpoint, headers, body }, inputTokens: 0 }
-  const pieces = isLargeJson(body) ? await encodeJson(body) : [Buffer.from(JSON.stringify(body))]
+  if (!isLargeJson(body)) {
+    // One text is one write to the socket.
+    const text = JSON.stringify(body)
+    return { request: { endpoint, headers, body: text }, inputTokens: tokensOfBytes(Buffer.byteLength(text)) }
+  }
+  const pieces = await encodeJson(body)
   const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
   return { request: { endpoint, headers, body: pieces }, inputTokens: tokensOfBytes(bytes) }
 }

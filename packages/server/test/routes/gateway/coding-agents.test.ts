@@ -25,8 +25,8 @@ function findPackage(name: string): string | undefined {
 
 const codex = findPackage('@openai/codex')
 const claudeCode = findPackage(`@anthropic-ai/claude-code-${process.platform}-${process.arch}`)
-const skipOf = (directory: string | undefined, name: string): string | false =>
-  directory === undefined ? `${name} is not installed` : false
+const noCodex = codex === undefined && '@openai/codex is not installed'
+const noClaudeCode = claudeCode === undefined && '@anthropic-ai/claude-code is not installed'
 
 const upstream = await startFakeProvider((request, response) =>
   sendChat(request, response, { content: 'Hello from the gateway' }),
@@ -60,7 +60,7 @@ function run(command: string, args: readonly string[], env: Record<string, strin
   })
 }
 
-test('Codex has a turn, with the tools of its namespaces', { skip: skipOf(codex, '@openai/codex') }, async () => {
+test('Codex has a turn, with the tools of its namespaces', { skip: noCodex }, async () => {
   const directory = join(home, 'codex')
   mkdirSync(directory)
   writeFileSync(
@@ -88,7 +88,7 @@ supports_websockets = false
   assert.equal(await gateway.count('ada'), upstream.requests.length)
 })
 
-test('Claude Code has a turn', { skip: skipOf(claudeCode, '@anthropic-ai/claude-code') }, async () => {
+test('Claude Code has a turn', { skip: noClaudeCode }, async () => {
   const output = await run(join(claudeCode ?? '', 'claude'), ['-p', 'Say hello'], {
     CLAUDE_CONFIG_DIR: join(home, 'claude'),
     ANTHROPIC_BASE_URL: gateway.url,
