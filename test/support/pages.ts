@@ -7,7 +7,7 @@ export const ROOT: string = resolve(import.meta.dirname, '../..')
 export const PAGES: readonly string[] = [
   'README.md',
   'docs/start.md',
-  ...globSync('docs/guides/*.md', { cwd: ROOT }).toSorted(),
+  ...globSync('docs/guides/**/*.md', { cwd: ROOT }).toSorted(),
 ]
 
 /** A fenced block of a page. */
