@@ -17,6 +17,7 @@ import { LimitsPage } from './pages/limits/limits-page.tsx'
 import { OverviewPage } from './pages/overview/overview-page.tsx'
 import { SettingsPage } from './pages/settings/settings-page.tsx'
 import { SignInPage } from './pages/sign-in-page.tsx'
+import { TurnsPage } from './pages/turns/turns-page.tsx'
 import { UserPage } from './pages/user/user-page.tsx'
 import { UsersPage } from './pages/users/users-page.tsx'
 
@@ -93,6 +94,9 @@ function Pages(): ReactElement {
           const user = parseUserSegment(segment)
           return user === undefined ? <NotFound /> : <UserPage key={user} user={user} />
         }}
+      </Route>
+      <Route path="/turns">
+        <TurnsPage />
       </Route>
       <Route path="/audit">
         <AuditPage />

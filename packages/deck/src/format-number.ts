@@ -32,3 +32,10 @@ export function formatAmount(value: number | string): string {
 export function formatPercent(ratio: number): string {
   return `${Math.round(ratio * 100)} %`
 }
+
+const compactFormat = new Intl.NumberFormat('en-GB', { notation: 'compact', maximumFractionDigits: 1 })
+
+/** `1.2K`, for columns and axes. */
+export function formatCompact(value: number): string {
+  return compactFormat.format(value)
+}

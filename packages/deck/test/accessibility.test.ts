@@ -11,11 +11,24 @@ const PAGES = [
   { name: 'user', location: '#/users/ada', ready: '.event' },
   { name: 'context', location: '#/users/ada?tab=context', ready: '.code-block' },
   { name: 'runtime', location: '#/users/ada?tab=runtime', ready: '.data-table' },
-  { name: 'overview', location: '#/', ready: '.users-overview' },
+  { name: 'overview', location: '#/', ready: '.time-series canvas' },
+  { name: 'turns', location: '#/turns', ready: '.turn-table' },
+  { name: 'user-turns', location: '#/users/ada?tab=turns', ready: '.turn-table' },
   { name: 'audit', location: '#/audit', ready: '.audit-page__card' },
   { name: 'limits', location: '#/limits', ready: 'h1' },
   { name: 'settings', location: '#/settings', ready: '.settings-page__grid' },
   { name: 'instances', location: '#/instances', ready: '.limits' },
+] as const
+
+const BOTH = ['light', 'dark'] as const
+const isFull = process.env.PURSER_TEST_FULL === '1'
+
+/** Every width in both themes; by default each width and each theme once. */
+const VARIANTS = [
+  ['1440', WIDE, BOTH],
+  ['390', NARROW, isFull ? BOTH : (['dark'] as const)],
+  ['1920', { width: 1920, height: 1080 }, isFull ? BOTH : (['light'] as const)],
+  ['320', { width: 320, height: 640 }, ['light'] as const],
 ] as const
 
 describe('pages in light and dark, wide and narrow', { skip: noBrowser }, () => {
@@ -42,12 +55,8 @@ describe('pages in light and dark, wide and narrow', { skip: noBrowser }, () => 
     }
   }
 
-  for (const [width, viewport] of [
-    ['1440', WIDE],
-    ['390', NARROW],
-    ['320', { width: 320, height: 640 }],
-  ] as const) {
-    for (const colorScheme of width === '320' ? (['light'] as const) : (['light', 'dark'] as const)) {
+  for (const [width, viewport, schemes] of VARIANTS) {
+    for (const colorScheme of schemes) {
       it(`have no axe violations and do not overflow at ${width} px, ${colorScheme}`, async () => {
         const { page, violations } = await harness.openDeck('#/users', { viewport, colorScheme })
         await checkPages(page, `${width}-${colorScheme}`)

@@ -54,6 +54,7 @@ describe('users page', { skip: noBrowser }, () => {
     await page.getByRole('row', { name: /marie/ }).waitFor({ state: 'detached' })
     await page.getByRole('searchbox').blur()
     await page.keyboard.press('j')
+    await page.locator('.user-table__link:focus').waitFor()
     await page.keyboard.press('Enter')
     await page.getByRole('complementary', { name: 'Preview of linus' }).waitFor()
     assert.deepEqual(await runAxe(page), [])

@@ -82,6 +82,8 @@ export interface Purser extends AsyncDisposable {
   readonly recordAudit: Ledger['recordAudit']
   /** What operators and callers of the management API have changed, of all users, newest first. */
   readonly audit: Ledger['audit']
+  /** Events of all users since an instant, newest first; of the newest 20,000. */
+  readonly recentEvents: Ledger['recentEvents']
   /** Number of users by phase and risk, as of their last writes: a block that has ended since still counts. */
   overview(options?: AbortOptions): Promise<Overview>
   /**
@@ -421,25 +423,13 @@ function createAnswersApi({ options, effects, calls, answers }: Modules): Purser
 }
 
 /** The calls of the ledger that are calls of Purser. */
-function ledgerCalls(
-  ledger: Ledger,
-): Pick<
-  Ledger,
-  | 'users'
-  | 'countUsers'
-  | 'events'
-  | 'turns'
-  | 'usage'
-  | 'verify'
-  | 'checkpoint'
-  | 'recordAudit'
-  | 'audit'
-  | 'overview'
-  | 'overviewByDay'
-> {
-  const { users, countUsers, events, turns, usage, verify, checkpoint, recordAudit, audit, overview, overviewByDay } =
-    ledger
-  return { users, countUsers, events, turns, usage, verify, checkpoint, recordAudit, audit, overview, overviewByDay }
+function ledgerCalls({
+  of: _,
+  close: __,
+  unrecorded: ___,
+  ...calls
+}: Ledger): Omit<Ledger, 'of' | 'close' | 'unrecorded'> {
+  return calls
 }
 
 async function eraseUser(

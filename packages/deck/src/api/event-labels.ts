@@ -54,7 +54,7 @@ function toSentenceCase(name: string): string {
 /** What an event says beside its name: its detail, without what the name says already. */
 export function detailOf(event: Pick<Event, 'type' | 'data' | 'detail'>): string {
   const name = labelOf(event).name.toLowerCase()
-  const detail = event.detail.replaceAll('->', '→').replace(/^(?:risk|phase): /, '')
+  const detail = event.detail.replaceAll('->', '→').replace(/^(?:risk: |phase: |limit )/, '')
   const repeated = [name, `${name} added`, `${name}ed`]
   return repeated.includes(detail.toLowerCase()) ? '' : detail
 }

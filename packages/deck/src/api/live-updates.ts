@@ -2,12 +2,13 @@ import type { QueryClient } from '@tanstack/react-query'
 import type { ServerSentEvent } from 'purser/internal/sse'
 import { setTimer } from '../browser/effects.ts'
 import { advanceClock } from '../time/clock.ts'
+import { addToTail } from './event-tail.ts'
 import type { EventPages } from './queries.ts'
 import type { Event } from './wire.ts'
 
 /** Shortest time between two refetches of the user list and of the overview. */
 const LIST_INTERVAL_MS = 250
-const OVERVIEW_INTERVAL_MS = 2_000
+const OVERVIEW_INTERVAL_MS = 3_000
 
 export interface LiveUpdates {
   /** Applies one server-sent event. */
@@ -23,10 +24,11 @@ export interface LiveUpdates {
  */
 export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
   const refetchList = throttle(() => void queryClient.invalidateQueries({ queryKey: ['users'] }), LIST_INTERVAL_MS)
-  const refetchOverview = throttle(
-    () => void queryClient.invalidateQueries({ queryKey: ['overview'] }),
-    OVERVIEW_INTERVAL_MS,
-  )
+  const refetchOverview = throttle(() => {
+    for (const name of ['overview', 'attention', 'turns']) {
+      void queryClient.invalidateQueries({ queryKey: [name] })
+    }
+  }, OVERVIEW_INTERVAL_MS)
 
   const refetchAudit = throttle(() => void queryClient.invalidateQueries({ queryKey: ['audit'] }), OVERVIEW_INTERVAL_MS)
 
@@ -41,6 +43,7 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
 
   function applyLedgerEvent(event: Event): void {
     insertEvent(queryClient, event)
+    addToTail([event])
     refetchUser(event.user, 'bond')
     refetchUser(event.user, 'limits')
     void queryClient.invalidateQueries({

@@ -9,7 +9,7 @@ import { now } from '../browser/effects.ts'
 import type { UserSearch } from '../browser/location.ts'
 import { callApi, type QueryOf } from './client.ts'
 import { buildVocabulary, type Vocabulary } from './vocabulary.ts'
-import type { Event, Session } from './wire.ts'
+import type { Event, Routes, Session } from './wire.ts'
 
 /** Events in one page of a user's log. */
 const EVENT_PAGE_SIZE = 100
@@ -222,4 +222,101 @@ export const configurationQuery = queryOptions({
 export const keysQuery = queryOptions({
   queryKey: ['keys'],
   queryFn: ({ signal }) => callApi('GET /api/keys', { signal }),
+})
+
+/** Turns in one page. */
+const TURN_PAGE_SIZE = 50
+
+/** '' if not set. */
+export interface TurnFilter {
+  readonly outcome: string
+  readonly user: string
+  readonly provider: string
+  readonly model: string
+  readonly code: string
+  /** At least this long in total. */
+  readonly minMs: string
+}
+
+type TurnParams = QueryOf<'GET /api/turns'>
+
+export function turnListParams({ outcome, ...filter }: TurnFilter, cursor: string | undefined): TurnParams {
+  return { ...filter, outcome: outcome as TurnParams['outcome'], order: 'descending', limit: TURN_PAGE_SIZE, cursor }
+}
+
+/** Turns of all users, newest first. */
+export function turnsQuery(filter: TurnFilter) {
+  return infiniteQueryOptions({
+    queryKey: ['turns', filter],
+    queryFn: ({ signal, pageParam }) => callApi('GET /api/turns', { query: turnListParams(filter, pageParam), signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ cursor }) => cursor ?? undefined,
+  })
+}
+
+/** Turns of one user, newest first. */
+export function userTurnsQuery(user: string, outcome: string) {
+  return infiniteQueryOptions({
+    queryKey: ['user', user, 'turns', outcome],
+    queryFn: ({ signal, pageParam }) =>
+      callApi('GET /api/users/{id}/turns', {
+        params: { id: user },
+        query: { limit: TURN_PAGE_SIZE, before: pageParam, outcome: outcome as TurnParams['outcome'] },
+        signal,
+      }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ cursor }) => cursor ?? undefined,
+  })
+}
+
+export function userUsageQuery(user: string) {
+  return queryOptions({
+    queryKey: ['user', user, 'usage'],
+    queryFn: ({ signal }) =>
+      callApi('GET /api/users/{id}/usage', { params: { id: user }, query: { by: 'day' }, signal }),
+  })
+}
+
+export type UsageBy = NonNullable<Routes['GET /api/usage']['query']['by']>
+
+/** What all users have used in the last 30 days. */
+export function usageQuery(by: UsageBy) {
+  return queryOptions({
+    queryKey: ['usage', by],
+    queryFn: ({ signal }) => callApi('GET /api/usage', { query: { by }, signal }),
+    refetchInterval: MINUTE_MS,
+  })
+}
+
+/** Numbers of users by phase and risk on each of the last 30 days. */
+export const daysQuery = queryOptions({
+  queryKey: ['days'],
+  queryFn: ({ signal }) => callApi('GET /api/overview/days', { signal }),
+  refetchInterval: 5 * MINUTE_MS,
+})
+
+export const instancesQuery = queryOptions({
+  queryKey: ['instances'],
+  queryFn: ({ signal }) => callApi('GET /api/instances', { signal }),
+  refetchInterval: 10_000,
+})
+
+/** Who needs attention. */
+export const attentionQuery = queryOptions({
+  queryKey: ['attention'],
+  queryFn: ({ signal }) => callApi('GET /api/attention', { signal }),
+  refetchInterval: MINUTE_MS,
+})
+
+/** Percentiles of the turns of the last 24 hours. */
+export const latencyQuery = queryOptions({
+  queryKey: ['latency'],
+  queryFn: ({ signal }) => callApi('GET /api/overview/latency', { signal }),
+  refetchInterval: MINUTE_MS,
+})
+
+/** What the live list begins with. */
+export const latestEventsQuery = queryOptions({
+  queryKey: ['latest events'],
+  queryFn: ({ signal }) => callApi('GET /api/events/latest', { query: { limit: 50 }, signal }),
 })

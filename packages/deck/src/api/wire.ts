@@ -41,6 +41,28 @@ export interface ApiKey {
   readonly createdBy: string
 }
 
+export interface Attention {
+  readonly total: number
+  readonly complete: boolean
+  readonly rules: readonly ({
+    readonly rule: 'risk' | 'provider_refusal' | 'limit' | 'cap' | 'block_ends'
+    readonly threshold: number
+    readonly users: number
+  })[]
+  readonly rows: readonly ({
+    readonly user: string
+    readonly rule: 'risk' | 'provider_refusal' | 'limit' | 'cap' | 'block_ends'
+    readonly phase: string
+    readonly riskLevel: string
+    readonly at: string | null
+    readonly from: string | null
+    readonly fromMs: number | null
+    readonly name: string | null
+    readonly count: number
+    readonly until: string | null
+  })[]
+}
+
 export interface Bond {
   readonly user: string
   readonly exists: boolean
@@ -168,6 +190,33 @@ export interface Instance {
   readonly seenAt: string
   readonly runtimes: number
   readonly answers: AnswerStats
+}
+
+export interface Latency {
+  readonly turns: number
+  readonly complete: boolean
+  readonly overheadMs: {
+    readonly p50: number
+    readonly p95: number
+    readonly p99: number
+  }
+  readonly firstChunkMs: {
+    readonly p50: number
+    readonly p95: number
+    readonly p99: number
+  }
+  readonly upstreamMs: {
+    readonly p50: number
+    readonly p95: number
+    readonly p99: number
+  }
+  readonly totalMs: {
+    readonly p50: number
+    readonly p95: number
+    readonly p99: number
+  }
+  readonly cache: Readonly<Record<string, number>>
+  readonly context: Readonly<Record<string, number>>
 }
 
 export interface Limit {
@@ -503,6 +552,13 @@ export interface Routes {
     readonly body: undefined
     readonly response: AnswerStats
   }
+  'GET /api/attention': {
+    readonly query: {
+      readonly limit?: string | undefined
+    }
+    readonly body: undefined
+    readonly response: Attention
+  }
   'GET /api/audit': {
     readonly query: {
       readonly actor?: string | undefined
@@ -534,6 +590,16 @@ export interface Routes {
     }
     readonly body: undefined
     readonly response: unknown
+  }
+  'GET /api/events/latest': {
+    readonly query: {
+      readonly limit?: string | undefined
+    }
+    readonly body: undefined
+    readonly response: {
+      readonly data: readonly Event[]
+      readonly cursor: string | null
+    }
   }
   'GET /api/instances': {
     readonly query: Readonly<Record<string, never>>
@@ -567,6 +633,11 @@ export interface Routes {
       readonly cursor: string | null
     }
   }
+  'GET /api/overview/latency': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: undefined
+    readonly response: Latency
+  }
   'GET /api/plans': {
     readonly query: Readonly<Record<string, never>>
     readonly body: undefined
@@ -592,6 +663,10 @@ export interface Routes {
     readonly query: {
       readonly user?: string | undefined
       readonly outcome?: 'completed' | 'failed' | 'cancelled' | 'refused' | undefined
+      readonly provider?: string | undefined
+      readonly model?: string | undefined
+      readonly code?: string | undefined
+      readonly minMs?: string | undefined
       readonly order?: 'ascending' | 'descending' | undefined
       readonly limit?: string | undefined
       readonly cursor?: string | undefined

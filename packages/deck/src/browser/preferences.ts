@@ -65,3 +65,19 @@ export function usePreferences(): Preferences {
 export function areSingleKeysEnabled(): boolean {
   return current.singleKeys
 }
+
+const darkQuery = window.matchMedia('(prefers-color-scheme: dark)')
+
+/** The colors that are in use now, for what is drawn and not styled. */
+export function useColorScheme(): 'light' | 'dark' {
+  const { theme } = usePreferences()
+  const isSystemDark = useSyncExternalStore(
+    (listener) => {
+      darkQuery.addEventListener('change', listener)
+      return () => darkQuery.removeEventListener('change', listener)
+    },
+    () => darkQuery.matches,
+  )
+  if (theme !== 'system') return theme
+  return isSystemDark ? 'dark' : 'light'
+}

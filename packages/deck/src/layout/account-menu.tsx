@@ -2,6 +2,7 @@ import './account-menu.css'
 import { useQueryClient } from '@tanstack/react-query'
 import { type ReactElement, useId } from 'react'
 import { callApi } from '../api/client.ts'
+import { clearTail } from '../api/event-tail.ts'
 import { sessionQuery } from '../api/queries.ts'
 import { setPreferences, usePreferences } from '../browser/preferences.ts'
 import { Button } from '../components/button.tsx'
@@ -31,6 +32,7 @@ export function AccountMenu({ openShortcuts }: { openShortcuts(): void }): React
   async function signOut(): Promise<void> {
     await callApi('DELETE /api/session').catch(() => undefined)
     queryClient.setQueryData(sessionQuery.queryKey, null)
+    clearTail()
     queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] })
   }
 

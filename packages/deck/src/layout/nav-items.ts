@@ -2,6 +2,7 @@
 export const NAV_ITEMS = [
   { path: '/', name: 'Overview' },
   { path: '/users', name: 'Users' },
+  { path: '/turns', name: 'Turns' },
   { path: '/audit', name: 'Audit' },
   { path: '/limits', name: 'Limits' },
   { path: '/instances', name: 'Instances' },

@@ -79,6 +79,13 @@ export function formatDuration(ms: number): string {
   return pluralize(Math.round(ms / DAY_MS), 'day')
 }
 
+/** `0.4 ms`, `38 ms`, `1.24 s`, then like all durations. */
+export function formatMilliseconds(ms: number): string {
+  if (ms < 10) return `${Math.round(ms * 10) / 10} ms`
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  return ms < MINUTE_MS ? `${(ms / 1_000).toFixed(2)} s` : formatDuration(ms)
+}
+
 /** `45 s`, `12 min`, `3 h`, `6 days`: one unit, for lists. */
 export function formatCoarseDuration(ms: number): string {
   return ms >= HOUR_MS && ms < DAY_MS ? `${Math.floor(ms / HOUR_MS)} h` : formatDuration(ms)

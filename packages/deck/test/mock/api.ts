@@ -22,6 +22,9 @@ export interface MockResponse {
 /** The key that the mock accepts. */
 export const MOCK_KEY = 'mock-key'
 
+/** Lists that are empty in the mock. */
+const LISTS = ['usage', 'turns', 'instances', 'events', 'audit']
+
 const ok = (body: unknown, events: readonly Event[] = []): MockResponse => ({ status: 200, body, events })
 const list = (data: unknown, cursor: string | null = null): MockResponse => ok({ data, cursor })
 const error = (status: number, code: string, message: string): MockResponse => ({
@@ -34,10 +37,12 @@ export function handleRequest(store: MockStore, request: MockRequest): MockRespo
   const [resource, user, part] = request.segments
   if (resource === 'session') return handleSession(request)
   if (!request.isSignedIn) return error(401, 'invalid_api_key', 'Missing API key.')
-  if (resource === 'overview') return ok(buildOverview(store))
+  if (resource === 'overview') return readOverview(store, user)
   if (resource === 'answers') return ok(ANSWER_STATS)
   if (resource === 'runtimes') return list(buildRuntimes(store))
   if (resource === 'plans') return list([])
+  if (LISTS.includes(resource ?? '')) return list([])
+  if (resource === 'attention') return ok({ total: 0, complete: true, rules: [], rows: [] })
   if (resource !== 'users') return error(404, 'not_found', 'Unknown route.')
   if (user === undefined) return listUsers(store, request.search)
   const entry = store.users.get(user)
@@ -77,6 +82,15 @@ function buildRuntimes({ users }: MockStore): unknown[] {
     idleMs: index * 71_000,
     clients: [{ kind: 'model', name: 'local/m', state: 'open', inUse: 0 }],
   }))
+}
+
+const NO_TIMES = { p50: 0, p95: 0, p99: 0 }
+
+function readOverview(store: MockStore, part: string | undefined): MockResponse {
+  if (part === 'days') return list([])
+  if (part !== 'latency') return ok(buildOverview(store))
+  const times = { overheadMs: NO_TIMES, firstChunkMs: NO_TIMES, upstreamMs: NO_TIMES, totalMs: NO_TIMES }
+  return ok({ turns: 0, complete: true, ...times, cache: {}, context: {} })
 }
 
 function buildOverview({ users, now }: MockStore): unknown {
@@ -185,6 +199,8 @@ function readUser({ bond, events, notes }: MockUser, part: string | undefined, s
     case 'limits':
       return list([buildDailyLimit(bond)])
     case 'mcp':
+    case 'turns':
+    case 'usage':
       return list([])
     default:
       return ok(buildContext(bond))

@@ -46,13 +46,21 @@ export interface DeckHarness extends AsyncDisposable {
   start(): Promise<void>
 }
 
-export async function openDeckHarness(options: { prefix?: string; dailyCap?: number } = {}): Promise<DeckHarness> {
+export interface DeckHarnessOptions {
+  readonly prefix?: string
+  readonly dailyCap?: number
+  /** Further options of the configuration file. */
+  readonly config?: Readonly<Record<string, unknown>>
+}
+
+export async function openDeckHarness(options: DeckHarnessOptions = {}): Promise<DeckHarness> {
   await ensureBuilt()
   const browser = await openBrowser()
   const prefix = options.prefix ?? ''
   const folder = await mkdtemp(join(tmpdir(), 'purser-deck-'))
   const file = join(folder, 'purser.db')
   const config = {
+    ...options.config,
     store: `sqlite:${file}`,
     ledger: { dailyCap: options.dailyCap ?? 0 },
     server: { host: '127.0.0.1', port: 0, prefix },

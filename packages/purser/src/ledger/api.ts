@@ -12,6 +12,7 @@ import type { EstimatedRequest } from './limits/estimate-usage.ts'
 import type { LimitState } from './limits/limit-state.ts'
 import type { ListUsersOptions, UserPage } from './list-users.ts'
 import type { Quota } from './quota.ts'
+import type { RecentEvents, RecentEventsOptions } from './recent-events.ts'
 import type { TailOptions } from './tail.ts'
 import type { DaysOptions, OverviewDay } from './turns/read-days.ts'
 import type { TurnsOptions, UserTurnsOptions } from './turns/read-turns.ts'
@@ -418,6 +419,12 @@ export interface Ledger {
    * @throws {PurserError} `argument_invalid`, `store_unavailable`
    */
   audit(options?: ReadAuditOptions): Promise<AuditPage>
+  /**
+   * Events of all users since an instant, newest first.
+   *
+   * @throws {PurserError} `argument_invalid`, `store_unavailable`
+   */
+  recentEvents(options: RecentEventsOptions): Promise<RecentEvents>
   overview(options?: AbortOptions): Promise<Overview>
   /** Numbers of users by day. */
   overviewByDay(options?: DaysOptions): Promise<OverviewDay[]>

@@ -1,9 +1,7 @@
 import type { AbortOptions } from '../core/abort.ts'
-import { readPage } from '../core/long-read.ts'
 import { parseInteger, parseText, throwInvalid, validateOptions } from '../core/validate.ts'
 import type { Event } from '../journal/event.ts'
-import { readEvent } from '../journal/hash-chain.ts'
-import type { Store, TailEvent } from '../storage/store.ts'
+import { type PositionedEvent, type RecentEventsDeps, readBackwards } from './recent-events.ts'
 
 /** Options of `purser.audit`. All filters must match. */
 export interface ReadAuditOptions extends AbortOptions {
@@ -29,49 +27,26 @@ export interface AuditPage {
 const LIMIT_DEFAULT = 50
 const LIMIT_MAX = 1_000
 const FILTER_MAX_BYTES = 256
-/** The log is read backwards in windows of this many positions, */
-const WINDOW = 500
-/** and at most this many of them for one page. */
-const MAX_WINDOWS = 40
 /** Types of events that only a person or the application's operator causes. */
 const AUDITED_TYPES = ['admin_action', 'limit_change', 'plan_change']
 
-export interface AuditDeps {
-  readonly store: Store
-  readonly namespace: string
-}
-
 /** What was done through the management API and by operators, over all users, newest first. */
-export async function readAudit(deps: AuditDeps, options: ReadAuditOptions): Promise<AuditPage> {
+export async function readAudit(deps: RecentEventsDeps, options: ReadAuditOptions): Promise<AuditPage> {
   const { limit, before, matches } = parseOptions(options)
-  let end = before ?? ((await deps.store.events.position(deps.namespace)) ?? 0) + 1
-  const events: Event[] = []
-  for (let window = 0; window < MAX_WINDOWS && end > 1; window++) {
-    options.signal?.throwIfAborted()
-    for (const { position, user, event: stored } of await readWindow(deps, end)) {
-      const event = readEvent(user, stored)
-      if (isAudited(event) && matches(event)) events.push(event)
-      if (events.length === limit) return { events, cursor: cursorAt(position) }
-    }
-    end = startOfWindow(end)
+  const found: PositionedEvent[] = []
+  let oldest = before
+  for await (const part of readBackwards(deps, { before, signal: options.signal })) {
+    if (part === 'end of scan') return pageOf(found, oldest)
+    found.push(...part.filter(({ event }) => isAudited(event) && matches(event)))
+    oldest = part.at(-1)?.position ?? oldest
+    if (found.length >= limit) return pageOf(found.slice(0, limit), found[limit - 1]?.position)
   }
-  return { events, cursor: cursorAt(end) }
+  return pageOf(found, undefined)
 }
 
-/** The events of the window below a position, newest first. */
-async function readWindow({ store, namespace }: AuditDeps, end: number): Promise<readonly TailEvent[]> {
-  const after = startOfWindow(end) - 1
-  const entries = await readPage(() => store.events.tail(namespace, { after, limit: WINDOW }))
-  return entries.filter(({ position }) => position < end).toReversed()
-}
-
-function startOfWindow(end: number): number {
-  return Math.max(1, end - WINDOW)
-}
-
-/** Positions begin at 1. */
-function cursorAt(position: number): string | null {
-  return position > 1 ? String(position) : null
+/** `last`: the position below which the next page begins. */
+function pageOf(found: readonly PositionedEvent[], last: number | undefined): AuditPage {
+  return { events: found.map(({ event }) => event), cursor: last === undefined || last <= 1 ? null : String(last) }
 }
 
 function isAudited({ type, data }: Event): boolean {

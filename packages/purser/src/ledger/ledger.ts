@@ -18,6 +18,7 @@ import { createNotes } from './notes.ts'
 import { createObservations } from './observations.ts'
 import { ProviderRefusals } from './provider-refusals.ts'
 import { createQueries } from './queries.ts'
+import { readRecentEvents } from './recent-events.ts'
 import { recordAudit } from './record-audit.ts'
 import { createRetentionSweeper } from './retention.ts'
 import type { LedgerRules } from './rules.ts'
@@ -96,6 +97,13 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
 
     get unrecorded() {
       return unrecorded.count
+    },
+
+    async recentEvents(recentOptions) {
+      return withSignal(
+        calls.run(() => readRecentEvents({ store, namespace }, recentOptions)),
+        recentOptions?.signal,
+      )
     },
 
     overview: (abortOptions) =>

@@ -31,6 +31,14 @@ export interface ServerOptions {
   readonly shutdownMs: number
   /** Keeps responses, so that a later request can name them; absent: none is kept. */
   readonly keepResponses: KeepResponsesOption | undefined
+  /** Users at one of this many highest risk levels need attention on the Deck's overview; 0: none because of that. */
+  readonly attentionRiskLevels: number
+  /** Users who have used this part of their daily cap need attention, percent; 0: none because of that. */
+  readonly attentionCapPercent: number
+  /** Users whom a provider refused this often within 24 hours need attention; 0: none because of that. */
+  readonly attentionRefusals: number
+  /** Blocks that end within this time need attention, 0: none. */
+  readonly attentionBlockEndsMs: number
   /** Log level of pino, on stderr. */
   readonly logLevel: string
 }
@@ -74,6 +82,10 @@ export const SERVER_SPECS: OptionSpecs<ServerOptions> = {
   maxStreamsPerUser: integer(100, { min: 1 }),
   maxStreamsPerKey: integer(1_000, { min: 1 }),
   shutdownMs: milliseconds(10_000),
+  attentionRiskLevels: integer(1, { min: 0 }),
+  attentionCapPercent: integer(100, { min: 0 }),
+  attentionRefusals: integer(1, { min: 0 }),
+  attentionBlockEndsMs: milliseconds(3_600_000),
   keepResponses: {
     kind: 'object',
     default: undefined,

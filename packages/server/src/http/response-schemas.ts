@@ -275,6 +275,38 @@ const Overview = fields({
   server: SERVER,
 })
 
+const PERCENTILES = fields({ p50: NUMBER, p95: NUMBER, p99: NUMBER })
+const Latency = fields({
+  turns: NUMBER,
+  complete: BOOLEAN,
+  overheadMs: PERCENTILES,
+  firstChunkMs: PERCENTILES,
+  upstreamMs: PERCENTILES,
+  totalMs: PERCENTILES,
+  cache: COUNTS,
+  context: COUNTS,
+})
+
+const ATTENTION_RULE = oneOf('risk', 'provider_refusal', 'limit', 'cap', 'block_ends')
+const ATTENTION_ROW = fields({
+  user: TEXT,
+  rule: ATTENTION_RULE,
+  phase: TEXT,
+  riskLevel: TEXT,
+  at: TEXT_OR_NULL,
+  from: TEXT_OR_NULL,
+  fromMs: NUMBER_OR_NULL,
+  name: TEXT_OR_NULL,
+  count: NUMBER,
+  until: TEXT_OR_NULL,
+})
+const Attention = fields({
+  total: NUMBER,
+  complete: BOOLEAN,
+  rules: arrayOf(fields({ rule: ATTENTION_RULE, threshold: NUMBER, users: NUMBER })),
+  rows: arrayOf(ATTENTION_ROW),
+})
+
 const PROVIDER = fields({ name: TEXT, kind: TEXT_OR_NULL, models: TEXTS })
 const MCP_SERVER = fields({ name: TEXT, transport: oneOf('http', 'process') })
 const DEFAULT_MODEL = fields({ provider: TEXT_OR_NULL, model: TEXT_OR_NULL })
@@ -329,6 +361,8 @@ export const RESPONSE_SCHEMAS: Readonly<Record<string, Schema>> = {
   Overview,
   OverviewDay,
   Configuration,
+  Attention,
+  Latency,
   Session,
   ApiKey,
   NewApiKey,

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { AppContext } from '../app/context.ts'
 import { registerAnswerRoutes } from './api/answers.ts'
+import { registerAttentionRoutes } from './api/attention.ts'
 import { registerAuditRoutes } from './api/audit.ts'
 import { registerAuthorizationRoutes } from './api/authorizations.ts'
 import { registerConfigurationRoutes } from './api/configuration.ts'
@@ -40,6 +41,7 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerStoredResponseRoutes(app, context)
   registerTranscriptionRoutes(app, context)
   registerHealthRoutes(app, context)
+  registerAttentionRoutes(app, context)
   registerAuditRoutes(app, context)
   registerConfigurationRoutes(app, context)
   registerSessionRoutes(app, context)

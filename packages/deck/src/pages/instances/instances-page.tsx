@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { type ReactElement, useState } from 'react'
 import { Link } from 'wouter'
 import { callApi } from '../../api/client.ts'
-import { answerStatsQuery, overviewQuery, runtimesQuery } from '../../api/queries.ts'
+import { answerStatsQuery, instancesQuery, overviewQuery, runtimesQuery } from '../../api/queries.ts'
 import type { ActiveRuntime, AnswerStats } from '../../api/wire.ts'
 import { userPath } from '../../browser/location.ts'
 import { Button } from '../../components/button.tsx'
@@ -16,12 +16,12 @@ import { ProgressBar } from '../../components/progress-bar.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { ScrollArea } from '../../components/scroll-area.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
-import { formatBytes, formatInteger, pluralize } from '../../format-number.ts'
+import { formatBytes, formatInteger, formatPercent, pluralize } from '../../format-number.ts'
 import { Page, PageHeader, usePageTitle } from '../../layout/page.tsx'
 import { useCan } from '../../layout/session.ts'
 import { formatDuration } from '../../time/format-time.ts'
 
-/** The server, its answer cache and its live runtimes. */
+/** The processes on the store, the answer cache and the live runtimes. */
 export function InstancesPage(): ReactElement {
   const server = useQuery(overviewQuery).data?.server
   usePageTitle('Instances')
@@ -38,10 +38,60 @@ export function InstancesPage(): ReactElement {
           )
         }
       />
+      <InstancesCard />
       <AnswersCard />
       <RuntimesCard />
     </Page>
   )
+}
+
+const INSTANCE_COLUMNS = [
+  { name: 'Instance' },
+  { name: 'Version' },
+  { name: 'Started' },
+  { name: 'Seen' },
+  { name: 'Runtimes', isNumeric: true },
+  { name: 'Answers', isNumeric: true },
+  { name: 'From the cache', isNumeric: true },
+] as const
+
+/** Every process on the store. One that was not closed disappears a few seconds after its last heartbeat. */
+function InstancesCard(): ReactElement {
+  const instances = useQuery(instancesQuery)
+  return (
+    <Card title="Processes on the store" id="instances">
+      <QueryResult query={instances} name="instances">
+        {({ data }) => (
+          <ScrollArea label="Processes on the store">
+            <DataTable label="Processes on the store" columns={INSTANCE_COLUMNS}>
+              {data.map(({ id, version, startedAt, seenAt, runtimes, answers }) => (
+                <tr key={id}>
+                  <th scope="row" className="mono">
+                    {id.slice(0, 8)}
+                  </th>
+                  <td>{version}</td>
+                  <td>
+                    <RelativeTime at={startedAt} />
+                  </td>
+                  <td>
+                    <RelativeTime at={seenAt} />
+                  </td>
+                  <td className="data-table__number">{formatInteger(runtimes)}</td>
+                  <td className="data-table__number">{formatInteger(answers.entries)}</td>
+                  <td className="data-table__number">{hitRatio(answers)}</td>
+                </tr>
+              ))}
+            </DataTable>
+          </ScrollArea>
+        )}
+      </QueryResult>
+    </Card>
+  )
+}
+
+function hitRatio({ hits, joined, misses }: AnswerStats): string {
+  const lookups = hits + joined + misses
+  return lookups === 0 ? '–' : formatPercent((hits + joined) / lookups)
 }
 
 function AnswersCard(): ReactElement {

@@ -16,10 +16,12 @@ import { EventList } from './event-list.tsx'
 import { RuntimePanel } from './runtime-panel.tsx'
 import { Sidebar } from './sidebar.tsx'
 import { Timeline } from './timeline.tsx'
+import { TurnsPanel } from './turns-panel.tsx'
 import { UserHeader } from './user-header.tsx'
 
 const TABS = [
   ['events', 'Events'],
+  ['turns', 'Turns'],
   ['context', 'Context'],
   ['runtime', 'Runtime'],
 ] as const
@@ -97,6 +99,7 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
         <Surface className="user-page__details" label="Details">
           <Tabs selected={tab} select={selectTab} />
           <div role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`} className="user-page__panel">
+            {tab === 'turns' && <TurnsPanel bond={bond} />}
             {tab === 'context' && <ContextPreview bond={bond} />}
             {tab === 'runtime' && <RuntimePanel bond={bond} />}
             {tab === 'events' && (

@@ -1,12 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
-import { riskChangeQuery } from '../../api/queries.ts'
+import { riskChangeQuery, userUsageQuery } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
-import type { Bond } from '../../api/wire.ts'
+import type { Bond, UsageSum } from '../../api/wire.ts'
 import { CapUsage } from '../../components/limit-usage.tsx'
+import { Sparkline } from '../../components/sparkline.tsx'
 import { PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { ElapsedTime, RelativeTime } from '../../components/timestamps.tsx'
-import { formatInteger } from '../../format-number.ts'
+import { formatCompact, formatInteger } from '../../format-number.ts'
+import { useNow } from '../../time/clock.ts'
+import { lastDays } from '../../time/days.ts'
 
 /** A column of the list beside the id. */
 export interface UserColumn {
@@ -21,8 +24,8 @@ export interface UserColumn {
   /** Shown unless the reader has chosen columns. */
   readonly isDefault?: boolean
   render(bond: Bond, vocabulary: Vocabulary): ReactElement | string
-  /** For files. */
-  valueOf(bond: Bond): string | number | null
+  /** For files; absent where the list itself does not have the value. */
+  readonly exportValue?: (bond: Bond) => string | number | null
 }
 
 export const USER_COLUMNS: readonly UserColumn[] = [
@@ -32,7 +35,7 @@ export const USER_COLUMNS: readonly UserColumn[] = [
     width: 'minmax(150px, 1.1fr)',
     isDefault: true,
     render: (bond, vocabulary) => <RiskCell bond={bond} vocabulary={vocabulary} />,
-    valueOf: ({ riskLevel }) => riskLevel,
+    exportValue: ({ riskLevel }) => riskLevel,
   },
   {
     id: 'phase',
@@ -40,7 +43,7 @@ export const USER_COLUMNS: readonly UserColumn[] = [
     width: 'minmax(120px, 1fr)',
     isDefault: true,
     render: ({ phase }, vocabulary) => <PhaseTag phase={phase} vocabulary={vocabulary} />,
-    valueOf: ({ phase }) => phase,
+    exportValue: ({ phase }) => phase,
   },
   {
     id: 'cap',
@@ -50,7 +53,7 @@ export const USER_COLUMNS: readonly UserColumn[] = [
     order: 'desc',
     isDefault: true,
     render: (bond) => <CapUsage bond={bond} />,
-    valueOf: ({ dailyCount }) => dailyCount,
+    exportValue: ({ dailyCount }) => dailyCount,
   },
   {
     id: 'reset',
@@ -58,7 +61,7 @@ export const USER_COLUMNS: readonly UserColumn[] = [
     width: 'minmax(90px, 0.6fr)',
     render: ({ windowResetAt, timeZone }) =>
       windowResetAt === null ? <None /> : <RelativeTime at={windowResetAt} zone={timeZone} />,
-    valueOf: ({ windowResetAt }) => windowResetAt,
+    exportValue: ({ windowResetAt }) => windowResetAt,
   },
   {
     id: 'plan',
@@ -66,7 +69,7 @@ export const USER_COLUMNS: readonly UserColumn[] = [
     width: 'minmax(80px, 0.6fr)',
     isDefault: true,
     render: ({ plan }) => plan ?? <None />,
-    valueOf: ({ plan }) => plan,
+    exportValue: ({ plan }) => plan,
   },
   {
     id: 'turns',
@@ -74,7 +77,7 @@ export const USER_COLUMNS: readonly UserColumn[] = [
     width: 'minmax(70px, 0.5fr)',
     isNumeric: true,
     render: ({ turnCount }) => formatInteger(turnCount),
-    valueOf: ({ turnCount }) => turnCount,
+    exportValue: ({ turnCount }) => turnCount,
   },
   {
     id: 'peak',
@@ -83,7 +86,7 @@ export const USER_COLUMNS: readonly UserColumn[] = [
     orderBy: 'peak',
     order: 'desc',
     render: ({ peaks }) => <PeakCell peaks={peaks} />,
-    valueOf: ({ peaks }) => highestPeak(peaks)?.[1].value ?? null,
+    exportValue: ({ peaks }) => highestPeak(peaks)?.[1].value ?? null,
   },
   {
     id: 'notes',
@@ -91,7 +94,27 @@ export const USER_COLUMNS: readonly UserColumn[] = [
     width: 'minmax(60px, 0.4fr)',
     isNumeric: true,
     render: ({ notesCount }) => (notesCount === 0 ? <None /> : formatInteger(notesCount)),
-    valueOf: ({ notesCount }) => notesCount,
+    exportValue: ({ notesCount }) => notesCount,
+  },
+  {
+    id: 'activity',
+    name: 'Turns, 30 days',
+    width: 'minmax(120px, 0.8fr)',
+    render: (bond) => <Activity bond={bond} />,
+  },
+  {
+    id: 'tokens',
+    name: 'Tokens, 30 days',
+    width: 'minmax(90px, 0.6fr)',
+    isNumeric: true,
+    render: (bond) => <UsageFigure bond={bond} pick={({ inputTokens, outputTokens }) => inputTokens + outputTokens} />,
+  },
+  {
+    id: 'cost',
+    name: 'Cost, 30 days',
+    width: 'minmax(90px, 0.6fr)',
+    isNumeric: true,
+    render: (bond) => <UsageFigure bond={bond} pick={({ cost }) => Number(cost)} />,
   },
   {
     id: 'created',
@@ -100,7 +123,7 @@ export const USER_COLUMNS: readonly UserColumn[] = [
     orderBy: 'createdAt',
     order: 'desc',
     render: ({ createdAt, timeZone }) => <RelativeTime at={createdAt} zone={timeZone} />,
-    valueOf: ({ createdAt }) => createdAt,
+    exportValue: ({ createdAt }) => createdAt,
   },
   {
     id: 'seen',
@@ -110,7 +133,7 @@ export const USER_COLUMNS: readonly UserColumn[] = [
     order: 'desc',
     isDefault: true,
     render: ({ lastSeenAt, timeZone }) => <RelativeTime at={lastSeenAt} zone={timeZone} />,
-    valueOf: ({ lastSeenAt }) => lastSeenAt,
+    exportValue: ({ lastSeenAt }) => lastSeenAt,
   },
 ]
 
@@ -118,7 +141,9 @@ export const USER_COLUMNS: readonly UserColumn[] = [
 export const EXPORT_COLUMNS = [
   { name: 'user', valueOf: (bond: Bond) => bond.user },
   { name: 'blocked', valueOf: (bond: Bond) => bond.blocked !== null },
-  ...USER_COLUMNS.map((column) => ({ name: column.id, valueOf: column.valueOf })),
+  ...USER_COLUMNS.flatMap((column) =>
+    column.exportValue === undefined ? [] : [{ name: column.id, valueOf: column.exportValue }],
+  ),
 ]
 
 function None(): ReactElement {
@@ -148,6 +173,30 @@ function RiskTrend({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary })
       <ElapsedTime since={change.at} zone={bond.timeZone} coarse />
     </span>
   )
+}
+
+const DAYS = 30
+
+/** The turns of each of the last 30 days, as bars and as their sum. */
+function Activity({ bond }: { bond: Bond }): ReactElement | null {
+  const usage = useQuery(userUsageQuery(bond.user)).data
+  const days = lastDays(useNow(), DAYS, bond.timeZone)
+  if (usage === undefined) return null
+  const turns = new Map(usage.data.map(({ key, turns }) => [key, turns]))
+  const values = days.map((day) => turns.get(day) ?? 0)
+  return (
+    <span className="activity">
+      <Sparkline values={values} />
+      <span className="tabular-nums">{formatInteger(values.reduce((sum, value) => sum + value, 0))}</span>
+    </span>
+  )
+}
+
+function UsageFigure({ bond, pick }: { bond: Bond; pick(sum: UsageSum): number }): ReactElement | string {
+  const usage = useQuery(userUsageQuery(bond.user)).data
+  if (usage === undefined) return ''
+  const sum = usage.data.reduce((total, day) => total + pick(day), 0)
+  return sum === 0 ? <None /> : formatCompact(sum)
 }
 
 function highestPeak(peaks: Bond['peaks']): [string, Bond['peaks'][string]] | undefined {

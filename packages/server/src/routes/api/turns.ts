@@ -3,9 +3,10 @@ import type { TurnOutcome, TurnRecord, UsageBy, UserUsageBy } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getQuery, getUser, parseNumber } from '../../http/params.ts'
-import { listOf } from '../../http/response-schemas.ts'
+import { listOf, responseOf } from '../../http/response-schemas.ts'
 import { INTEGER, TEXT } from '../../http/schemas.ts'
 import { formatUsageCsv } from '../../http/usage-csv.ts'
+import { measureLatency } from '../../overview/measure-latency.ts'
 
 const tag = 'turns'
 const DEFAULT_PAGE_SIZE = 50
@@ -41,6 +42,10 @@ export function registerTurnRoutes(app: FastifyInstance, context: AppContext): v
       query: {
         user: TEXT,
         outcome: OUTCOME,
+        provider: TEXT,
+        model: TEXT,
+        code: { ...TEXT, description: 'The error code, or the limit that refused.' },
+        minMs: { ...INTEGER, description: 'At least this long in total.' },
         order: { type: 'string', enum: ['ascending', 'descending'] },
         limit: INTEGER,
         cursor: { ...TEXT, description: 'The id of a turn: only turns after it, in the order that is asked for.' },
@@ -56,8 +61,17 @@ export function registerTurnRoutes(app: FastifyInstance, context: AppContext): v
         order: order as 'ascending' | 'descending' | undefined,
         after: cursor,
       })
-      return pageOf(await takeTurns(turns, size), size)
+      return takePage(turns, { size, matches: turnFilter(getQuery(request)) })
     },
+  )
+  app.get(
+    '/api/overview/latency',
+    defineRoute('read', {
+      tag,
+      summary: 'Returns percentiles of the times of the turns of the last 24 hours, and what their models were told.',
+      response: responseOf('Latency'),
+    }),
+    async () => measureLatency(context.purser, context.effects.now()),
   )
   app.get(
     '/api/usage',
@@ -121,9 +135,32 @@ export function pageOf(data: readonly TurnRecord[], size: number): TurnPage {
   return { data, cursor: data.length === size ? (data.at(-1)?.id ?? null) : null }
 }
 
-async function takeTurns(turns: AsyncIterable<TurnRecord>, size: number): Promise<TurnRecord[]> {
-  const taken: TurnRecord[] = []
-  if (size === 0) return taken
-  for await (const turn of turns) if (taken.push(turn) === size) break
-  return taken
+type Query = Readonly<Record<string, string | undefined>>
+
+function turnFilter({ provider, model, code, minMs }: Query): (turn: TurnRecord) => boolean {
+  const minTotalMs = parseNumber(minMs) ?? 0
+  return (turn) =>
+    turn.totalMs >= minTotalMs &&
+    (provider === undefined || turn.provider === provider) &&
+    (model === undefined || turn.model === model) &&
+    (code === undefined || turn.code === code || turn.limit === code)
+}
+
+/** Turns that are looked at for one page. */
+const MAX_SCANNED = 10_000
+
+/** The first turns that match; after `MAX_SCANNED` a shorter page, whose cursor goes on from there. */
+async function takePage(
+  turns: AsyncIterable<TurnRecord>,
+  { size, matches }: { readonly size: number; matches(turn: TurnRecord): boolean },
+): Promise<TurnPage> {
+  const data: TurnRecord[] = []
+  let scanned = 0
+  if (size === 0) return { data, cursor: null }
+  for await (const turn of turns) {
+    scanned += 1
+    if (matches(turn)) data.push(turn)
+    if (data.length === size || scanned === MAX_SCANNED) return { data, cursor: turn.id }
+  }
+  return { data, cursor: null }
 }

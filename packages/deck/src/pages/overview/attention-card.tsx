@@ -1,0 +1,73 @@
+import './attention-card.css'
+import { useQuery } from '@tanstack/react-query'
+import type { ReactElement } from 'react'
+import { Link } from 'wouter'
+import { attentionQuery } from '../../api/queries.ts'
+import type { Vocabulary } from '../../api/vocabulary.ts'
+import type { Attention } from '../../api/wire.ts'
+import { userPath, usersPath } from '../../browser/location.ts'
+import { QueryResult } from '../../components/query-result.tsx'
+import { PhaseTag, RiskTag } from '../../components/tags.tsx'
+import { formatInteger } from '../../format-number.ts'
+import { useNow } from '../../time/clock.ts'
+import { attentionSentence, ruleSentence } from './attention-sentence.ts'
+
+type Row = Attention['rows'][number]
+
+/** The users who need attention, the most urgent one first, each with one sentence of reason. */
+export function AttentionCard({ vocabulary }: { vocabulary: Vocabulary }): ReactElement {
+  const attention = useQuery(attentionQuery)
+  const total = attention.data?.total
+  return (
+    <section className="card" aria-labelledby="attention">
+      <div className="card__header">
+        <h2 id="attention">Needs attention{total !== undefined && ` (${formatInteger(total)})`}</h2>
+        <details className="attention__rules">
+          <summary>Rules</summary>
+          <ul className="muted small">
+            {attention.data?.rules.map((rule) => (
+              <li key={rule.rule}>{ruleSentence(rule)}</li>
+            ))}
+            <li>Change them under “server” in the configuration file.</li>
+          </ul>
+        </details>
+      </div>
+      <QueryResult query={attention} name="who needs attention" lines={4}>
+        {({ rows, total: all, complete }) =>
+          rows.length === 0 ? (
+            <p className="muted">No user needs attention now.</p>
+          ) : (
+            <>
+              <ol className="attention">
+                {rows.map((row) => (
+                  <AttentionItem key={row.user} row={row} vocabulary={vocabulary} />
+                ))}
+              </ol>
+              <p className="muted small attention__more">
+                {all > rows.length && `${formatInteger(all - rows.length)} more. `}
+                {!complete && 'Only the newest events were looked at. '}
+                <Link href={usersPath({ orderBy: 'capUsed', order: 'desc' })}>All users</Link>
+              </p>
+            </>
+          )
+        }
+      </QueryResult>
+    </section>
+  )
+}
+
+function AttentionItem({ row, vocabulary }: { row: Row; vocabulary: Vocabulary }): ReactElement {
+  const now = useNow()
+  return (
+    <li className="attention__item" data-rule={row.rule}>
+      <RiskTag level={row.riskLevel} vocabulary={vocabulary} />
+      <Link href={userPath(row.user)} className="attention__user">
+        <bdi>{row.user}</bdi>
+      </Link>
+      <span className="attention__reason">{attentionSentence(row, now)}</span>
+      <span className="attention__phase">
+        <PhaseTag phase={row.phase} vocabulary={vocabulary} />
+      </span>
+    </li>
+  )
+}

@@ -1,0 +1,69 @@
+import type { Attention } from '../../api/wire.ts'
+import { pluralize } from '../../format-number.ts'
+import { formatCoarseDuration, formatRelative } from '../../time/format-time.ts'
+
+type Row = Attention['rows'][number]
+type Rule = Attention['rules'][number]
+
+const ORDINALS = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh']
+
+/** Why a user needs attention, in one sentence. */
+export function attentionSentence(row: Row, now: number): string {
+  const { rule, riskLevel, at, from, fromMs, name, count, until } = row
+  switch (rule) {
+    case 'risk': {
+      if (at === null || from === null) return `Risk ${riskLevel}`
+      const before = fromMs === null ? '' : `, after ${formatCoarseDuration(fromMs)} ${from}`
+      return `${from} → ${riskLevel} ${agoText(at, now)}${before}`
+    }
+    case 'provider_refusal':
+      return `Refused by ${name ?? 'a provider'} ${timesText(count)} within 24 hours, last ${agoText(at, now)}`
+    case 'limit':
+      return `Reached ${name ?? 'a limit'} ${agoText(at, now)}${daysText(count)}`
+    case 'cap':
+      return `At the daily cap${daysText(count)}`
+    case 'block_ends':
+      return `Block ends ${agoText(until, now)}`
+  }
+}
+
+function agoText(at: string | null, now: number): string {
+  if (at === null) return 'recently'
+  const text = formatRelative(at, now)
+  return /^\d+ [A-Z]/.test(text) ? `on ${text}` : text
+}
+
+function timesText(count: number): string {
+  return count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`
+}
+
+function daysText(days: number): string {
+  if (days < 2) return ''
+  return `, for the ${ORDINALS[days - 1] ?? `${days}th`} day in a row`
+}
+
+/** A rule and its threshold, in one sentence. */
+export function ruleSentence({ rule, threshold, users }: Rule): string {
+  const found = pluralize(users, 'user')
+  if (threshold === 0) return `${RULE_NAMES[rule]}: switched off`
+  switch (rule) {
+    case 'risk':
+      return `At the highest risk level${threshold === 1 ? '' : `s (${threshold})`}: ${found}`
+    case 'provider_refusal':
+      return `Refused by a provider ${threshold === 1 ? '' : `${threshold} times `}within 24 hours: ${found}`
+    case 'limit':
+      return `Reached a limit other than the cap within 24 hours: ${found}`
+    case 'cap':
+      return `At ${threshold} % of the daily cap or more: ${found}`
+    case 'block_ends':
+      return `Blocked for at most ${formatCoarseDuration(threshold)} more: ${found}`
+  }
+}
+
+const RULE_NAMES: Readonly<Record<Rule['rule'], string>> = {
+  risk: 'Risk',
+  provider_refusal: 'Refused by a provider',
+  limit: 'Reached a limit',
+  cap: 'Daily cap',
+  block_ends: 'Block ends',
+}

@@ -1,0 +1,110 @@
+import { useQuery } from '@tanstack/react-query'
+import type { ReactElement } from 'react'
+import { Link } from 'wouter'
+import { instancesQuery, latencyQuery, overviewQuery } from '../../api/queries.ts'
+import type { Latency } from '../../api/wire.ts'
+import { Card } from '../../components/card.tsx'
+import { DataTable } from '../../components/data-table.tsx'
+import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
+import { QueryResult } from '../../components/query-result.tsx'
+import { RelativeTime } from '../../components/timestamps.tsx'
+import { formatInteger, formatPercent, pluralize } from '../../format-number.ts'
+import { formatMilliseconds } from '../../time/format-time.ts'
+
+/** Own overhead against the time of the upstreams, caches, and the processes on the store. */
+export function HealthCards(): ReactElement {
+  const latency = useQuery(latencyQuery)
+  return (
+    <div className="overview__pair">
+      <Card title="Time of turns, last 24 hours" id="latency">
+        <QueryResult query={latency} name="latencies" lines={4}>
+          {(data) => <LatencyTable latency={data} />}
+        </QueryResult>
+      </Card>
+      <Card title="Health" id="health" aside={<Link href="/instances">Instances</Link>}>
+        <HealthList latency={latency.data} />
+      </Card>
+    </div>
+  )
+}
+
+const ROWS = [
+  ['overheadMs', 'Purser’s own'],
+  ['firstChunkMs', 'To the first chunk'],
+  ['upstreamMs', 'Upstream'],
+  ['totalMs', 'Total'],
+] as const
+
+function LatencyTable({ latency }: { latency: Latency }): ReactElement {
+  if (latency.turns === 0) return <p className="muted">No turns in the last 24 hours.</p>
+  return (
+    <>
+      <DataTable
+        label="Time of turns"
+        compact
+        columns={[
+          { name: 'Part' },
+          { name: 'Median', isNumeric: true },
+          { name: '95 %', isNumeric: true },
+          { name: '99 %', isNumeric: true },
+        ]}
+      >
+        {ROWS.map(([field, name]) => (
+          <tr key={field}>
+            <th scope="row">{name}</th>
+            <td className="data-table__number">{formatMilliseconds(latency[field].p50)}</td>
+            <td className="data-table__number">{formatMilliseconds(latency[field].p95)}</td>
+            <td className="data-table__number">{formatMilliseconds(latency[field].p99)}</td>
+          </tr>
+        ))}
+      </DataTable>
+      <p className="muted small">
+        {latency.complete ? 'All' : 'The newest'} {pluralize(latency.turns, 'turn')}.
+      </p>
+    </>
+  )
+}
+
+function HealthList({ latency }: { latency: Latency | undefined }): ReactElement {
+  const instances = useQuery(instancesQuery).data?.data ?? []
+  const server = useQuery(overviewQuery).data?.server
+  const { hits, misses } = instances.reduce(
+    (sum, { answers }) => ({ hits: sum.hits + answers.hits + answers.joined, misses: sum.misses + answers.misses }),
+    { hits: 0, misses: 0 },
+  )
+  const failures = instances.reduce((sum, { answers }) => sum + answers.failures, 0)
+  const oldest = instances.map(({ seenAt }) => seenAt).sort()[0]
+  return (
+    <DescriptionList>
+      <DescriptionItem name="Instances">
+        {pluralize(instances.length, 'instance')}
+        {oldest !== undefined && (
+          <span className="muted">
+            , all seen since <RelativeTime at={oldest} />
+          </span>
+        )}
+      </DescriptionItem>
+      <DescriptionItem name="Store">
+        {server === undefined ? '–' : `${server.store.name}, ${server.store.durable ? 'durable' : 'in memory only'}`}
+      </DescriptionItem>
+      <DescriptionItem name="Answers">
+        {hits + misses === 0 ? 'no lookups yet' : `${formatPercent(hits / (hits + misses))} from the cache`}
+        {failures > 0 && `, ${pluralize(failures, 'failed call')}`}
+      </DescriptionItem>
+      <DescriptionItem name="Context">
+        {latency === undefined || latency.turns === 0 ? 'no turns yet' : contextText(latency.context)}
+      </DescriptionItem>
+    </DescriptionList>
+  )
+}
+
+/** The share of sections by status, as told to models. */
+function contextText(context: Latency['context']): string {
+  const entries = Object.entries(context).filter(([, count]) => count > 0)
+  const all = entries.reduce((sum, [, count]) => sum + count, 0)
+  if (all === 0) return 'nothing was told'
+  return (
+    entries.map(([status, count]) => `${formatPercent(count / all)} ${status}`).join(', ') +
+    ` of ${formatInteger(all)} sections`
+  )
+}

@@ -1,0 +1,132 @@
+import { useQuery } from '@tanstack/react-query'
+import type { ReactElement } from 'react'
+import { Link } from 'wouter'
+import { daysQuery } from '../../api/queries.ts'
+import type { Vocabulary } from '../../api/vocabulary.ts'
+import type { OverviewDay } from '../../api/wire.ts'
+import { usersPath } from '../../browser/location.ts'
+import { Surface } from '../../components/card.tsx'
+import { QueryResult } from '../../components/query-result.tsx'
+import { ScrollArea } from '../../components/scroll-area.tsx'
+import { heatOf, PhaseTag } from '../../components/tags.tsx'
+import { TimeSeries } from '../../components/time-series.tsx'
+import { formatCompact, formatInteger } from '../../format-number.ts'
+import { formatCoarseDuration } from '../../time/format-time.ts'
+
+/** Users by risk and by phase over the last 30 days, and how they went from phase to phase. */
+export function PeopleCharts({ vocabulary }: { vocabulary: Vocabulary }): ReactElement {
+  const days = useQuery(daysQuery)
+  return (
+    <QueryResult query={days} name="the last 30 days" lines={6}>
+      {({ data }) => (
+        <>
+          <div className="overview__pair">
+            <Surface className="" label="Risk over time">
+              <TimeSeries
+                title="Users by risk, last 30 days"
+                labels={data.map(({ day }) => day)}
+                kind="bars"
+                format={formatCompact}
+                series={vocabulary.riskLevels.map((level) => ({
+                  name: level,
+                  tone: { 'data-heat': heatOf(level, vocabulary) },
+                  values: data.map(({ riskLevels }) => riskLevels[level] ?? 0),
+                }))}
+              />
+            </Surface>
+            <Surface className="" label="Phases over time">
+              <TimeSeries
+                title="Users by phase, last 30 days"
+                labels={data.map(({ day }) => day)}
+                kind="bars"
+                format={formatCompact}
+                series={vocabulary.phases.map((phase) => ({
+                  name: phase,
+                  tone: { 'data-hue': vocabulary.hueOf(phase) },
+                  values: data.map(({ phases }) => phases[phase] ?? 0),
+                }))}
+              />
+            </Surface>
+          </div>
+          <TransitionMatrix days={data} vocabulary={vocabulary} />
+        </>
+      )}
+    </QueryResult>
+  )
+}
+
+interface Cell {
+  readonly users: number
+  readonly averageMs: number
+}
+
+/** How often users went from one phase (row) to another (column), and how long they had been in the one before. */
+function TransitionMatrix(props: { days: readonly OverviewDay[]; vocabulary: Vocabulary }): ReactElement | null {
+  const { days, vocabulary } = props
+  const cells = sumTransitions(days)
+  const from = vocabulary.phases.filter((phase) => vocabulary.phases.some((to) => cells.has(keyOf(phase, to))))
+  const to = vocabulary.phases.filter((phase) => vocabulary.phases.some((before) => cells.has(keyOf(before, phase))))
+  if (from.length === 0) return null
+  const most = Math.max(...[...cells.values()].map(({ users }) => users))
+  return (
+    <Surface className="" label="Changes of phase">
+      <h2 className="matrix__title">Changes of phase, last 30 days</h2>
+      <ScrollArea label="Changes of phase">
+        <table className="matrix">
+          <thead>
+            <tr>
+              <th scope="col">From, then to</th>
+              {to.map((phase) => (
+                <th key={phase} scope="col">
+                  <PhaseTag phase={phase} vocabulary={vocabulary} />
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {from.map((phase) => (
+              <tr key={phase}>
+                <th scope="row">
+                  <Link href={usersPath({ phase })} className="matrix__link">
+                    <PhaseTag phase={phase} vocabulary={vocabulary} />
+                  </Link>
+                </th>
+                {to.map((next) => (
+                  <MatrixCell key={next} cell={cells.get(keyOf(phase, next))} most={most} />
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </ScrollArea>
+    </Surface>
+  )
+}
+
+function MatrixCell({ cell, most }: { cell: Cell | undefined; most: number }): ReactElement {
+  if (cell === undefined) return <td className="matrix__cell muted">–</td>
+  return (
+    <td className="matrix__cell" style={{ '--share': String(cell.users / most) } as Record<string, string>}>
+      <strong className="tabular-nums">{formatInteger(cell.users)}</strong>
+      <span className="small"> after {formatCoarseDuration(cell.averageMs)}</span>
+    </td>
+  )
+}
+
+function keyOf(from: string | null, to: string | null): string {
+  return JSON.stringify([from, to])
+}
+
+function sumTransitions(days: readonly OverviewDay[]): ReadonlyMap<string, Cell> {
+  const cells = new Map<string, Cell>()
+  for (const { from, to, users, averageMs } of days.flatMap(({ transitions }) => transitions)) {
+    if (from === null || to === null || users === 0) continue
+    const before = cells.get(keyOf(from, to)) ?? { users: 0, averageMs: 0 }
+    const sum = before.users + users
+    cells.set(keyOf(from, to), {
+      users: sum,
+      averageMs: (before.averageMs * before.users + averageMs * users) / sum,
+    })
+  }
+  return cells
+}

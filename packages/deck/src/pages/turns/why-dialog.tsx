@@ -1,0 +1,160 @@
+import './why-dialog.css'
+import type { ReactElement } from 'react'
+import type { TurnRecord } from '../../api/wire.ts'
+import { Button } from '../../components/button.tsx'
+import { DataTable } from '../../components/data-table.tsx'
+import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
+import { Dialog } from '../../components/dialog.tsx'
+import { AbsoluteTime } from '../../components/timestamps.tsx'
+import { formatAmount, formatInteger } from '../../format-number.ts'
+import { formatDuration, formatMilliseconds } from '../../time/format-time.ts'
+import { modelOf, turnSentence } from './turn-sentence.ts'
+
+/** Why a turn went as it did: what was checked, what the model was given, which upstreams were called, and the time. */
+export function WhyDialog({ turn, close }: { turn: TurnRecord; close(): void }): ReactElement {
+  return (
+    <Dialog labelledBy="why-title" className="why" closesOnBackdrop close={close}>
+      <div className="dialog__content">
+        <h2 id="why-title">{turnSentence(turn)}</h2>
+        <p className="dialog__lead">
+          {turn.user}, <AbsoluteTime at={turn.at} />
+        </p>
+        <Decision turn={turn} />
+        <TimeSpent turn={turn} />
+        <ContextSections turn={turn} />
+        <Attempts turn={turn} />
+        <div className="dialog__actions">
+          <Button onClick={close}>Close</Button>
+        </div>
+      </div>
+    </Dialog>
+  )
+}
+
+function Decision({ turn }: { turn: TurnRecord }): ReactElement {
+  const { plan, limit, code, weight, requestedModel, estimate, inputTokens, outputTokens, cachedTokens, cost } = turn
+  return (
+    <section>
+      <h3>Decision</h3>
+      <DescriptionList variant="small">
+        <DescriptionItem name="Plan">{plan ?? 'none'}</DescriptionItem>
+        <DescriptionItem name="Limit">{limit ?? 'none refused it'}</DescriptionItem>
+        {code !== null && <DescriptionItem name="Code">{code}</DescriptionItem>}
+        <DescriptionItem name="Counted">
+          {turn.outcome === 'refused' ? 'not counted' : weight === 1 ? '1 turn' : `${weight} turns`}
+        </DescriptionItem>
+        <DescriptionItem name="Model">
+          {modelOf(turn) ?? '–'}
+          {requestedModel !== null && <span className="muted"> asked for as {requestedModel}</span>}
+        </DescriptionItem>
+        <DescriptionItem name="Tokens">
+          {formatInteger(inputTokens)} in ({formatInteger(cachedTokens)} cached), {formatInteger(outputTokens)} out;
+          held before: {formatInteger(estimate.inputTokens)} in, {formatInteger(estimate.outputTokens)} out
+        </DescriptionItem>
+        <DescriptionItem name="Cost">{cost === null ? 'no price' : formatAmount(cost)}</DescriptionItem>
+        <DescriptionItem name="Cache">{turn.cache}</DescriptionItem>
+        {turn.tools.length > 0 && (
+          <DescriptionItem name="Tools">
+            {turn.tools.map(({ name, calls }) => `${name} × ${calls}`).join(', ')}
+          </DescriptionItem>
+        )}
+        <DescriptionItem name="Endpoint">{turn.endpoint}</DescriptionItem>
+        {turn.session !== null && <DescriptionItem name="Session">{turn.session}</DescriptionItem>}
+        {turn.requestId !== null && <DescriptionItem name="Request">{turn.requestId}</DescriptionItem>}
+      </DescriptionList>
+    </section>
+  )
+}
+
+/** Where the time went: in Purser, in the upstreams, and in the rest, such as a slow reader. */
+function TimeSpent({ turn }: { turn: TurnRecord }): ReactElement {
+  const { overheadMs, upstreamMs, totalMs, firstChunkMs } = turn
+  const parts = [
+    { name: 'Purser', ms: overheadMs },
+    { name: 'Upstream', ms: upstreamMs },
+    { name: 'Other', ms: Math.max(0, totalMs - overheadMs - upstreamMs) },
+  ]
+  return (
+    <section>
+      <h3>Time</h3>
+      <div className="why__time" aria-hidden="true">
+        {parts.map(({ name, ms }) => (
+          <span key={name} data-part={name} style={{ '--share': String(ms) } as Record<string, string>} />
+        ))}
+      </div>
+      <p className="small why__parts">
+        {parts.map(({ name, ms }) => (
+          <span key={name} data-part={name}>
+            {name} <span className="tabular-nums">{formatMilliseconds(ms)}</span>
+          </span>
+        ))}
+        <span>
+          Total <span className="tabular-nums">{formatMilliseconds(totalMs)}</span>
+        </span>
+        {firstChunkMs !== null && (
+          <span>
+            First chunk after <span className="tabular-nums">{formatMilliseconds(firstChunkMs)}</span>
+          </span>
+        )}
+      </p>
+    </section>
+  )
+}
+
+function ContextSections({ turn }: { turn: TurnRecord }): ReactElement {
+  return (
+    <section>
+      <h3>Context</h3>
+      {turn.context.length === 0 ? (
+        <p className="muted small">Nothing about the user was in the prompt.</p>
+      ) : (
+        <DataTable
+          label="Context"
+          compact
+          columns={[
+            { name: 'Section' },
+            { name: 'Status' },
+            { name: 'Age', isNumeric: true },
+            { name: 'Tokens', isNumeric: true },
+            { name: 'Cut', isNumeric: true },
+          ]}
+        >
+          {turn.context.map(({ section, status, ageMs, tokens, cut }) => (
+            <tr key={section}>
+              <th scope="row">{section}</th>
+              <td>{status}</td>
+              <td className="data-table__number">{ageMs === null ? '–' : formatDuration(ageMs)}</td>
+              <td className="data-table__number">{formatInteger(tokens)}</td>
+              <td className="data-table__number">{cut === 0 ? '–' : formatInteger(cut)}</td>
+            </tr>
+          ))}
+        </DataTable>
+      )}
+    </section>
+  )
+}
+
+function Attempts({ turn }: { turn: TurnRecord }): ReactElement | null {
+  if (turn.attempts.length === 0) return null
+  return (
+    <section>
+      <h3>Upstream calls</h3>
+      <DataTable
+        label="Upstream calls"
+        compact
+        columns={[{ name: 'Model' }, { name: 'Status' }, { name: 'Code' }, { name: 'Took', isNumeric: true }]}
+      >
+        {turn.attempts.map((attempt, index) => (
+          <tr key={`${index} ${attempt.provider}`}>
+            <th scope="row">
+              {attempt.provider}/{attempt.model}
+            </th>
+            <td>{attempt.status ?? '–'}</td>
+            <td>{attempt.code ?? '–'}</td>
+            <td className="data-table__number">{formatMilliseconds(attempt.ms)}</td>
+          </tr>
+        ))}
+      </DataTable>
+    </section>
+  )
+}
