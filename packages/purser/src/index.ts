@@ -29,6 +29,7 @@ export type { RecentEvents, RecentEventsOptions } from './ledger/recent-events.t
 export type { DaysOptions, OverviewDay, PhaseTransition } from './ledger/turns/read-days.ts'
 export type { TurnsOptions, UserTurnsOptions } from './ledger/turns/read-turns.ts'
 export type { UsageBy, UsageOptions, UsageSum, UserUsageBy, UserUsageOptions } from './ledger/turns/read-usage.ts'
+export type { SimulatedUser, SimulateOptions, Simulation } from './ledger/turns/simulate.ts'
 export type { TurnAttempt, TurnOutcome, TurnRecord, TurnSection } from './ledger/turns/turn-record.ts'
 export type { ChatChunk, ChatCompletion, ChatRequest } from './openai/chat.ts'
 export {

@@ -45,6 +45,7 @@ import { openKeyring, type SecretKeys } from './storage/root-key.ts'
 import type { Bus, MetaStore, Overview, Store, StoreFinding } from './storage/store.ts'
 import { sqlitePath } from './storage/store-url.ts'
 import { askEndpoint, callEndpoint } from './turn/call-endpoint.ts'
+import { CallTrace } from './turn/call-trace.ts'
 import type { TurnDeps } from './turn/deps.ts'
 import { TURN_LIMITS } from './turn/options.ts'
 import { takeTurn } from './turn/take-turn.ts'
@@ -72,6 +73,15 @@ export interface Purser extends AsyncDisposable {
   readonly events: Ledger['events']
   /** Records of the turns of all users, oldest first. Ends behind the last one. */
   readonly turns: Ledger['turns']
+  /**
+   * Replays the recorded turns under proposed limits and plans: who would have been refused, when and how often.
+   *
+   * @throws {PurserError} `argument_invalid` for a limit or a plan that is not valid
+   * @example
+   * const limits = [{ name: 'tokens', measure: 'tokens', max: 100_000, window: 'day' }]
+   * const { refused, complete, users } = await purser.simulate({ limits, since: '2026-11-01T00:00:00Z' })
+   */
+  readonly simulate: Ledger['simulate']
   /** What all users have used, added up by hour, day, month, user, plan, provider, model or limit. */
   readonly usage: Ledger['usage']
   /** Checks the log and the state of every user; with an external checkpoint also that the store was not rolled back. */
@@ -345,6 +355,7 @@ function createPurser(modules: Modules): Purser {
     responses: { of: (user) => createUserResponses(modules.responses, user) },
     turn: (user, request, turnOptions) => takeTurn(turnDeps, user, request, turnOptions),
     askEndpoint: (user, call, turnOptions) => askEndpoint(turnDeps, user, call, turnOptions),
+    traceCall: (user, call) => new CallTrace(turnDeps, user, call),
     callEndpoint: (user, call, turnOptions) => callEndpoint(turnDeps, user, call, turnOptions),
     async erase(user, eraseOptions) {
       validateErase(eraseOptions)

@@ -13,6 +13,7 @@ import type { TurnRecord } from './ledger/turns/turn-record.ts'
 import type { ChatRequest } from './openai/chat.ts'
 import type { InternalUserRuntime, UserRuntime } from './runtime/api.ts'
 import type { EndpointTurn } from './turn/call-endpoint.ts'
+import type { CallTrace, TracedCall } from './turn/call-trace.ts'
 import type { UserModules } from './turn/deps.ts'
 import type { EndpointCall } from './turn/endpoint-call.ts'
 import type { TurnOptions } from './turn/options.ts'
@@ -88,6 +89,7 @@ export interface UserDeps {
   readonly answers: { of(user: Subject): InternalUserAnswers }
   readonly responses: { of(user: Subject): UserResponses }
   turn(modules: UserModules, request: unknown, options: TurnOptions | undefined): Promise<Turn>
+  traceCall(modules: UserModules, call: TracedCall): CallTrace
   callEndpoint(modules: UserModules, call: EndpointCall, options: TurnOptions | undefined): Promise<EndpointTurn>
   askEndpoint(modules: UserModules, call: EndpointCall, options: TurnOptions | undefined): Promise<string | undefined>
   erase(user: Subject, options: EraseOptions): Promise<EraseReceipt>
@@ -167,12 +169,15 @@ export class UserHandle implements User {
   /** No member of `User`: formats of other endpoints than chat completions are known to the gateway only. */
   readonly callEndpoint: CallEndpoint
   readonly askEndpoint: AskEndpoint
+  /** For `purser/ai-sdk`. */
+  readonly traceCall: (call: TracedCall) => CallTrace
   readonly #modules: LazyUserModules
 
   constructor(user: Subject, deps: UserDeps) {
     const modules = new LazyUserModules(user, deps)
     this.#modules = modules
     this.turn = (request, options) => deps.turn(modules, request, options)
+    this.traceCall = (call) => deps.traceCall(modules, call)
     this.askEndpoint = (call, options) => deps.askEndpoint(modules, call, options)
     this.callEndpoint = (call, options) => deps.callEndpoint(modules, call, options)
     this.turns = (options) => modules.ledger.turns(options)

@@ -398,6 +398,18 @@ export interface Settings {
   }
 }
 
+export interface Simulation {
+  readonly turns: number
+  readonly refused: number
+  readonly complete: boolean
+  readonly users: readonly ({
+    readonly user: string
+    readonly refused: number
+    readonly firstAt: string
+    readonly limit: string
+  })[]
+}
+
 export interface TurnRecord {
   readonly id: string
   readonly user: string
@@ -868,6 +880,16 @@ export interface Routes {
       readonly user?: string | undefined
     }
     readonly response: NewApiKey
+  }
+  'POST /api/limits/simulate': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: {
+      readonly limits?: unknown | undefined
+      readonly plans?: unknown | undefined
+      readonly since?: unknown | undefined
+      readonly users?: unknown | undefined
+    }
+    readonly response: Simulation
   }
   'POST /api/session': {
     readonly query: Readonly<Record<string, never>>

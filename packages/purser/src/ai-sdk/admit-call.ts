@@ -1,7 +1,7 @@
 import type { LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import { DEFAULTS } from '../options.ts'
 import { createRefusalError } from './admission-policy.ts'
-import type { AiSdkUser } from './ai-sdk-user.ts'
+import type { AiSdkUser, CallRecord } from './ai-sdk-user.ts'
 import { estimatePromptTokens, type Meter } from './metering.ts'
 
 export interface AdmitCallOptions {
@@ -11,6 +11,7 @@ export interface AdmitCallOptions {
   /** `provider/model`. */
   readonly model: string
   readonly call: LanguageModelV4CallOptions
+  readonly session?: string | undefined
   /** The call failed before the model answered anything. */
   onRefund?(): void
 }
@@ -23,13 +24,17 @@ export interface AdmittedCall {
 
 /** Admits a call and holds an estimate of what it will use. Rejects with `cap_reached` or `user_blocked`. */
 export async function admitCall(user: AiSdkUser, options: AdmitCallOptions): Promise<AdmittedCall> {
-  const { cost, idempotencyKey, model, call, onRefund } = options
+  const { cost, idempotencyKey, model, call, session = null, onRefund } = options
   const estimate = estimateCall(call)
   const admission = await user.ledger.admit({ cost, idempotencyKey, model, estimate, signal: call.abortSignal })
-  if (!admission.allowed) throw createRefusalError(admission)
+  const record = user.traceCall?.({ model, weight: cost ?? 1, estimate, session })
+  if (!admission.allowed) {
+    record?.refuse(admission)
+    throw createRefusalError(admission)
+  }
   const { ticket, downgradedBy, model: effective } = admission
   return {
-    meter: createMeter(user, ticket, onRefund),
+    meter: createMeter(user, ticket, { record, onRefund }),
     otherModel: downgradedBy == null ? undefined : (effective ?? undefined),
   }
 }
@@ -44,7 +49,11 @@ function estimateCall({ prompt, maxOutputTokens }: LanguageModelV4CallOptions): 
 }
 
 /** A ticket that cannot be closed must not replace the answer, or the error, that the caller is about to get. */
-function createMeter({ ledger }: AiSdkUser, ticket: string, onRefund: (() => void) | undefined): Meter {
+function createMeter(
+  { ledger }: AiSdkUser,
+  ticket: string,
+  { record, onRefund }: { readonly record: CallRecord | undefined; readonly onRefund: (() => void) | undefined },
+): Meter {
   let isClosed = false
   const closeOnce = async (close: () => Promise<unknown>): Promise<void> => {
     if (isClosed) return
@@ -52,10 +61,17 @@ function createMeter({ ledger }: AiSdkUser, ticket: string, onRefund: (() => voi
     await close().catch(() => undefined)
   }
   return {
-    settle: (tokens) => closeOnce(() => ledger.settle(ticket, tokens ?? {})),
-    refund: () =>
+    beginAnswer: () => record?.beginAnswer(),
+    settle: (tokens, outcome, error) =>
+      closeOnce(() => {
+        // Written with the settlement.
+        record?.end({ outcome, usage: tokens, error, admission: 'counted' })
+        return ledger.settle(ticket, tokens ?? {})
+      }),
+    refund: (error) =>
       closeOnce(() => {
         onRefund?.()
+        record?.end({ outcome: 'failed', error, admission: 'refunded' })
         return ledger.refund(ticket)
       }),
   }

@@ -9,6 +9,8 @@ import type { MeteredTokens } from './metering.ts'
 export interface AiSdkUser {
   readonly id: string
   turn(request: unknown, options: AiSdkTurnOptions): Promise<AnsweredTurn | RefusedTurn>
+  /** Records a call that this package admits and settles itself. Absent: it is not recorded. */
+  traceCall?(call: TracedCall): CallRecord
   readonly runtime: {
     acquire(options: {
       readonly session?: string | undefined
@@ -54,6 +56,8 @@ export interface AiSdkOptions extends AdmissionOptions {
 }
 
 export interface AiSdkTurnOptions extends AiSdkOptions {
+  /** What the record of the turn names as its endpoint. */
+  readonly endpoint?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -72,7 +76,7 @@ export interface RefusedTurn {
 
 export interface Refusal {
   readonly allowed: false
-  readonly reason: string
+  readonly reason: 'daily_cap' | 'limit' | 'blocked'
   readonly retryAfterMs: number | null
   readonly cap: number
   readonly resetAt: string | null
@@ -96,6 +100,28 @@ interface AdmitOptions extends AdmissionOptions {
     | { readonly inputTokens?: number | undefined; readonly outputTokens?: number | undefined }
     | undefined
   readonly signal?: AbortSignal | undefined
+}
+
+/** A call as it is recorded. */
+export interface TracedCall {
+  /** `provider/model`. */
+  readonly model: string
+  /** In turns; 0 for a step after a tool. */
+  readonly weight: number
+  readonly estimate: { readonly inputTokens: number; readonly outputTokens: number }
+  readonly session: string | null
+}
+
+/** Records one call that this package admits and settles itself. */
+export interface CallRecord {
+  beginAnswer(): void
+  refuse(admission: Pick<Refusal, 'limit'> & { readonly reason: 'daily_cap' | 'limit' | 'blocked' }): void
+  end(ending: {
+    readonly outcome: 'completed' | 'failed' | 'cancelled'
+    readonly usage?: Partial<MeteredTokens> | undefined
+    readonly error?: unknown
+    readonly admission: 'counted' | 'refunded'
+  }): void
 }
 
 export interface LeasedRuntime {

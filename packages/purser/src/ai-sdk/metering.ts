@@ -19,10 +19,16 @@ export interface MeteredTokens {
 
 /** Closes the ticket of one call. The first of the two methods to be called decides; later calls do nothing. */
 export interface Meter {
-  /** The call was answered, or its reader stopped. */
-  settle(tokens: MeteredTokens | undefined): Promise<void>
+  /** The model begins to answer. */
+  beginAnswer(): void
+  /** The call was answered, broke while it was answered, or its reader stopped. */
+  settle(
+    tokens: MeteredTokens | undefined,
+    outcome: 'completed' | 'failed' | 'cancelled',
+    error?: unknown,
+  ): Promise<void>
   /** The call failed before the model answered anything. */
-  refund(): Promise<void>
+  refund(error?: unknown): Promise<void>
 }
 
 /** Runs a call without streaming. An abort by the caller is not a failure of the upstream: the call stays counted. */
@@ -32,7 +38,8 @@ export async function meterGenerate(
   run: () => PromiseLike<LanguageModelV4GenerateResult>,
 ): Promise<LanguageModelV4GenerateResult> {
   const result = await refundOnFailure(meter, signal, run)
-  await meter.settle(tokensOf(result.usage, result.content.filter(({ type }) => type === 'tool-call').length))
+  const toolCalls = result.content.filter(({ type }) => type === 'tool-call').length
+  await meter.settle(tokensOf(result.usage, toolCalls), 'completed')
   return result
 }
 
@@ -52,9 +59,11 @@ async function refundOnFailure<Result>(
   run: () => PromiseLike<Result>,
 ): Promise<Result> {
   try {
-    return await run()
+    const answer = await run()
+    meter.beginAnswer()
+    return answer
   } catch (error) {
-    await (signal?.aborted ? meter.settle(undefined) : meter.refund())
+    await (signal?.aborted ? meter.settle(undefined, 'cancelled') : meter.refund(error))
     throw error
   }
 }
@@ -74,36 +83,41 @@ function createMeteredStream(
   let hasOutput = false
 
   // Of a stream that was left or cut, what was delivered is counted.
-  const settle = () =>
+  const settle = (outcome: 'failed' | 'cancelled', error?: unknown) =>
     meter.settle(
       tokensOf(usage, toolCalls) ?? {
         inputTokens: estimatePromptTokens(prompt),
         outputTokens: deliveredTokens,
         toolCalls,
       },
+      outcome,
+      error,
     )
-  const onFailure = () => (hasOutput || signal?.aborted ? settle() : meter.refund())
+  const onFailure = (error: unknown) => {
+    if (signal?.aborted) return settle('cancelled')
+    return hasOutput ? settle('failed', error) : meter.refund(error)
+  }
   return new ReadableStream({
     async pull(controller) {
       try {
         const { value, done } = await reader.read()
         if (done) {
-          await meter.settle(tokensOf(usage, toolCalls))
+          await meter.settle(tokensOf(usage, toolCalls), 'completed')
           return controller.close()
         }
-        if (value.type === 'error') await onFailure()
+        if (value.type === 'error') await onFailure(value.error)
         else if (!PRELUDE_PARTS.has(value.type)) hasOutput = true
         if (value.type === 'finish') usage = value.usage
         else if (value.type === 'tool-call') toolCalls++
         if ('delta' in value) deliveredTokens += tokensOfDelta(Buffer.byteLength(value.delta))
         controller.enqueue(value)
       } catch (error) {
-        await onFailure()
+        await onFailure(error)
         controller.error(error)
       }
     },
     async cancel(reason) {
-      await settle()
+      await settle('cancelled')
       await reader.cancel(reason)
     },
   })

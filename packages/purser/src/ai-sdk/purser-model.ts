@@ -53,7 +53,12 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
       ...(stream ? { stream_options: { include_usage: true } } : {}),
     }
     const key = policy.isFirst() ? { idempotencyKey } : {}
-    const turn = await user.turn(request, { ...turnOptions, ...key, signal: call.abortSignal })
+    const turn = await user.turn(request, {
+      ...turnOptions,
+      ...key,
+      endpoint: 'ai-sdk',
+      signal: call.abortSignal,
+    })
     if (!turn.allowed) throw createRefusalError(turn.admission)
     policy.recordAdmission()
     return [turn, request]
@@ -67,7 +72,7 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
     try {
       const callWithContext = await injectContext(user, call, options)
       const { provider, model } = lease.settings
-      const { meter, otherModel } = await admitCall(user, { cost: 0, model: `${provider}/${model}`, call })
+      const { meter, otherModel } = await admitCall(user, { cost: 0, model: `${provider}/${model}`, call, session })
       if (otherModel !== undefined) {
         lease.release()
         const slash = otherModel.indexOf('/')

@@ -205,13 +205,13 @@ class AdmissionWrites {
   }
 
   /** A turn that was not admitted creates no user. */
-  recordLater(facts: TurnFacts, { usage, isRefunded = false, downgradedBy = null }: RecordTurnOptions): Amount | null {
+  recordLater(facts: TurnFacts, { usage, admission = 'none', downgradedBy = null }: RecordTurnOptions): Amount | null {
     const { rules } = this.#deps
     const { provider, model, beganAt: at } = facts
     const settlement = usage === undefined ? undefined : parseSettlement(usage)
     const name = provider === null || model === null ? null : `${provider}/${model}`
     const cost = settlement === undefined ? 0 : (settlement.cost ?? rules.prices.costOf(name, settlement))
-    const end: TurnEnd = { facts, at, downgradedBy, isRefunded, tokens: tokensOf(settlement), cost, observed: [] }
+    const end: TurnEnd = { facts, at, downgradedBy, admission, tokens: tokensOf(settlement), cost, observed: [] }
     this.recordEnd(end)
     return cost
   }
@@ -384,7 +384,7 @@ class TurnAdmission implements AdmittedTurn {
     const parsed = parseSettlement(usage)
     const cost = parsed.cost ?? this.#deps.rules.prices.costOf(this.#model, parsed)
     const settlement = cost === null ? parsed : { ...parsed, cost }
-    const end = turn && this.#endOf(turn, { tokens: tokensOf(settlement), cost, isRefunded: false })
+    const end = turn && this.#endOf(turn, { tokens: tokensOf(settlement), cost, admission: 'counted' })
     const waiting = this.#waiting
     const inStore = (): void =>
       this.#writes.settleLater({
@@ -405,7 +405,7 @@ class TurnAdmission implements AdmittedTurn {
 
   refund(turn?: TurnFacts): void {
     this.#cancelRenewal?.()
-    const end = turn && this.#endOf(turn, { tokens: NO_TOKENS, cost: 0, isRefunded: true })
+    const end = turn && this.#endOf(turn, { tokens: NO_TOKENS, cost: 0, admission: 'refunded' })
     const waiting = this.#waiting
     const inStore = (): void => this.#writes.refundLater({ ticket: this.#ticket, isShared: this.#isShared, turn: end })
     const here = (): void => {
@@ -420,7 +420,7 @@ class TurnAdmission implements AdmittedTurn {
     return this.#waiting?.ticket ?? this.#granted.ticket
   }
 
-  #endOf(facts: TurnFacts, used: Pick<TurnEnd, 'tokens' | 'cost' | 'isRefunded'>): TurnEnd {
+  #endOf(facts: TurnFacts, used: Pick<TurnEnd, 'tokens' | 'cost' | 'admission'>): TurnEnd {
     const { at, downgradedBy, weight } = this.#ticket
     return { facts: { ...facts, weight }, at, downgradedBy, observed: this.#granted.observed, ...used }
   }

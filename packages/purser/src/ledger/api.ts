@@ -17,6 +17,8 @@ import type { TailOptions } from './tail.ts'
 import type { DaysOptions, OverviewDay } from './turns/read-days.ts'
 import type { TurnsOptions, UserTurnsOptions } from './turns/read-turns.ts'
 import type { UsageOptions, UsageSum, UserUsageOptions } from './turns/read-usage.ts'
+import type { SimulateOptions, Simulation } from './turns/simulate.ts'
+import type { TurnAdmissionUse } from './turns/stored-turn.ts'
 import type { TurnFacts, TurnRecord } from './turns/turn-record.ts'
 
 /** Options of calls that can be repeated safely. */
@@ -375,8 +377,8 @@ export interface AdmittedTurn {
 export interface RecordTurnOptions {
   /** Default: no model was asked. */
   readonly usage?: TokenUsage | undefined
-  /** Whether its admission was refunded. Default: false. */
-  readonly isRefunded?: boolean | undefined
+  /** Default `'none'`. */
+  readonly admission?: TurnAdmissionUse | undefined
   readonly downgradedBy?: string | null | undefined
 }
 
@@ -430,6 +432,8 @@ export interface Ledger {
   overviewByDay(options?: DaysOptions): Promise<OverviewDay[]>
   /** Records of turns of all users. */
   turns(options?: TurnsOptions): AsyncIterable<TurnRecord>
+  /** What proposed limits would have refused. */
+  simulate(options?: SimulateOptions): Promise<Simulation>
   /** What all users have used. */
   usage(options?: UsageOptions): Promise<UsageSum[]>
   /** Ends live tails and waits for running retention. */

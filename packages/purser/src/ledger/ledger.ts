@@ -27,6 +27,7 @@ import { tailEvents, validateTailOptions } from './tail.ts'
 import { readDays } from './turns/read-days.ts'
 import { readTurns, readUserTurns } from './turns/read-turns.ts'
 import { readUsage, readUserUsage } from './turns/read-usage.ts'
+import { simulate } from './turns/simulate.ts'
 import { createTurnSweeper } from './turns/sweep-turns.ts'
 import { UnrecordedAdmissions } from './unrecorded-admissions.ts'
 import { createLimits } from './user-limits.ts'
@@ -109,11 +110,7 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
     overview: (abortOptions) =>
       withAbort('overview', abortOptions, () => calls.run(() => store.users.overview(namespace))),
 
-    overviewByDay: (daysOptions) => readDays(deps, namespace, daysOptions),
-
-    turns: (turnsOptions) => readTurns(deps, namespace, turnsOptions),
-
-    usage: (usageOptions) => readUsage(deps, namespace, usageOptions),
+    ...createTurnCalls(deps, namespace),
 
     async close() {
       closing.abort()
@@ -121,6 +118,19 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
       await turnSweeper.close()
       await sweeper.idle()
     },
+  }
+}
+
+/** What is read from records of turns and from sums. */
+function createTurnCalls(
+  deps: LedgerDeps,
+  namespace: string,
+): Pick<Ledger, 'overviewByDay' | 'turns' | 'usage' | 'simulate'> {
+  return {
+    overviewByDay: (options) => readDays(deps, namespace, options),
+    turns: (options) => readTurns(deps, namespace, options),
+    usage: (options) => readUsage(deps, namespace, options),
+    simulate: (options) => simulate(deps, namespace, options),
   }
 }
 

@@ -2,7 +2,7 @@ import { parseText, type Rule, throwInvalid } from '../core/validate.ts'
 import { type ClockHistory, NO_HISTORY } from '../core/wall-clock.ts'
 import { suggestion } from '../errors.ts'
 import type { HoldOptions, KeepTurnsOptions, LedgerOptions, ModelPrice, PlanConfig } from '../options.ts'
-import { createLimitPolicy, type LimitPolicy } from './limits/policy.ts'
+import { createLimitPolicy, type LimitPolicy, type PolicyOptions } from './limits/policy.ts'
 import { createPrices, type Prices } from './limits/prices.ts'
 
 /** The options that the rules are made of. */
@@ -33,6 +33,8 @@ export interface LedgerRules {
   /** How many events of a user are retained; null is all of them. */
   readonly keepEvents: number | null
   readonly keepTurns: KeepTurnsOptions
+  /** What the policy is made of. */
+  readonly configured: PolicyOptions
   readonly defaults: DefaultLabels
   /** What this process has seen of its wall clock. */
   readonly clock: ClockHistory
@@ -56,10 +58,11 @@ export function compileRules(options: LedgerRulesOptions): LedgerRules {
     archetype: 'unknown',
     eggStatus: 'none',
   }
-  const policy = createLimitPolicy({ dailyCap, window, limits, plans, plan })
+  const configured: PolicyOptions = { dailyCap, window, limits, plans, plan }
+  const policy = createLimitPolicy(configured)
   const prices = createPrices(priceList)
   const labels = { phases, riskLevels, defaults }
-  return { policy, prices, hold, onStoreFailure, window, keepEvents, keepTurns, timeZone, clock, ...labels }
+  return { policy, prices, hold, onStoreFailure, window, keepEvents, keepTurns, configured, timeZone, clock, ...labels }
 }
 
 /** Checks a label; it must be one of the declared ones where the application has declared any. */

@@ -271,12 +271,12 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   /** A turn under an idempotency key that got the first answer is recorded, but counts nothing. */
   #settle(usage: TokenUsage, facts: TurnFacts): void {
     const cost = this.#payment?.settle(usage, facts)
-    if (cost === undefined) this.modules.ledger.recordTurn({ ...facts, weight: 0 })
+    if (cost === undefined) this.modules.ledger.recordTurn(facts)
     this.#report(facts, usage, cost)
   }
 
   #refund(facts: TurnFacts): void {
-    if (this.#payment === undefined) this.modules.ledger.recordTurn({ ...facts, weight: 0 })
+    if (this.#payment === undefined) this.modules.ledger.recordTurn(facts)
     else this.#payment.refund(facts)
     this.#report(facts)
   }

@@ -255,6 +255,12 @@ const UsageSum = fields({
   cachedTokens: NUMBER,
   cost: TEXT,
 })
+const Simulation = fields({
+  turns: NUMBER,
+  refused: NUMBER,
+  complete: BOOLEAN,
+  users: arrayOf(fields({ user: TEXT, refused: NUMBER, firstAt: TEXT, limit: TEXT })),
+})
 const OverviewDay = fields({
   day: TEXT,
   users: NUMBER,
@@ -356,6 +362,7 @@ export const RESPONSE_SCHEMAS: Readonly<Record<string, Schema>> = {
   Plan,
   TurnRecord,
   UsageSum,
+  Simulation,
   AnswerStats,
   Instance,
   Overview,

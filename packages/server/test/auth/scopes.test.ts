@@ -53,6 +53,7 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'GET /api/users/:id/usage': 'read',
   'GET /api/turns': 'read',
   'GET /api/usage': 'read',
+  'POST /api/limits/simulate': 'read',
   'GET /api/overview/days': 'read',
   'GET /api/users/:id/notes': 'read',
   'GET /api/runtimes': 'read',

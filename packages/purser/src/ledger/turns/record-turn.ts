@@ -7,7 +7,7 @@ import { DAILY } from '../limits/rule.ts'
 import type { Usage } from '../limits/usage.ts'
 import type { LedgerRules } from '../rules.ts'
 import type { LedgerView } from '../state.ts'
-import { type EndedTokens, type EndedTurn, encodeTurn } from './stored-turn.ts'
+import { type EndedTokens, type EndedTurn, encodeTurn, type TurnAdmissionUse } from './stored-turn.ts'
 import type { TurnFacts } from './turn-record.ts'
 import { limitIncrement, sumTime, type UsageAmounts, usageIncrement } from './usage-sums.ts'
 
@@ -22,7 +22,7 @@ export interface TurnEnd {
   /** When it was counted, epoch ms. */
   readonly at: number
   readonly downgradedBy: string | null
-  readonly isRefunded: boolean
+  readonly admission: TurnAdmissionUse
   readonly tokens: EndedTokens
   /** Nano-units; null: the model has no price. */
   readonly cost: Amount | null
@@ -71,10 +71,10 @@ export function recordTurn(
   }
 }
 
-function amountsOf({ facts, isRefunded, tokens, cost }: TurnEnd): UsageAmounts {
+function amountsOf({ facts, admission, tokens, cost }: TurnEnd): UsageAmounts {
   const isRefused = facts.outcome === 'refused'
   return {
-    turns: isRefused || isRefunded ? 0 : facts.weight,
+    turns: isRefused || admission !== 'counted' ? 0 : facts.weight,
     refused: isRefused ? 1 : 0,
     unpriced: cost === null ? 1 : 0,
     inputTokens: tokens.inputTokens,

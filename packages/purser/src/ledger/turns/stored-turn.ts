@@ -10,6 +10,11 @@ import type { TurnAttempt, TurnFacts, TurnOutcome, TurnRecord, TurnSection } fro
  * the positions. Texts that a caller chose are cut.
  */
 
+/** What became of the admission of a turn; `none`: it had none, or that of an earlier turn under its idempotency key. */
+export type TurnAdmissionUse = 'counted' | 'refunded' | 'none'
+
+const ADMISSIONS = { counted: 0, refunded: 1, none: 2 } as const
+
 /** What is stored of a turn. */
 export interface EndedTurn {
   readonly facts: TurnFacts
@@ -17,8 +22,7 @@ export interface EndedTurn {
   readonly at: number
   readonly plan: string | null
   readonly downgradedBy: string | null
-  /** Whether its admission was refunded. */
-  readonly isRefunded: boolean
+  readonly admission: TurnAdmissionUse
   readonly tokens: EndedTokens
   /** Nano-units; null: no price. */
   readonly cost: Amount | null
@@ -31,6 +35,23 @@ export interface EndedTokens {
   readonly outputTokens: number
   readonly cachedTokens: number
   readonly toolCalls: number
+}
+
+/** What a replay needs of a record, beside what is shown of it. */
+export interface ReplayedTurn {
+  readonly at: number
+  /** When it ended, epoch ms. */
+  readonly endedAt: number
+  /** The weight that was asked for. */
+  readonly weight: number
+  readonly admission: TurnAdmissionUse
+  readonly isRefused: boolean
+  /** The `provider/model` that was called. */
+  readonly model: string | null
+  readonly estimate: TurnRecord['estimate']
+  readonly tokens: EndedTokens
+  readonly cost: Amount | null
+  readonly number: number
 }
 
 type Values = readonly [
@@ -48,7 +69,7 @@ type Values = readonly [
   code: string | null,
   limit: string | null,
   weight: number,
-  isRefunded: 0 | 1,
+  admission: 0 | 1 | 2,
   estimate: readonly [number, number],
   tokens: readonly [inputTokens: number, outputTokens: number, cachedTokens: number, toolCalls: number],
   cost: Amount | null,
@@ -65,7 +86,7 @@ const MAX_TOOLS = 32
 const TEXT_MAX_CHARS = 256
 
 export function encodeTurn(turn: EndedTurn): StoredTurn {
-  const { facts, at, plan, downgradedBy, isRefunded, tokens, cost, number } = turn
+  const { facts, at, plan, downgradedBy, admission, tokens, cost, number } = turn
   const { estimate, overheadMs, firstChunkMs, upstreamMs, totalMs } = facts
   const values: Values = [
     1,
@@ -82,7 +103,7 @@ export function encodeTurn(turn: EndedTurn): StoredTurn {
     facts.code,
     facts.limit,
     facts.weight,
-    isRefunded ? 1 : 0,
+    ADMISSIONS[admission],
     [estimate.inputTokens, estimate.outputTokens],
     [tokens.inputTokens, tokens.outputTokens, tokens.cachedTokens, tokens.toolCalls],
     cost,
@@ -98,7 +119,7 @@ export function encodeTurn(turn: EndedTurn): StoredTurn {
 export function decodeTurn(user: string, stored: StoredTurn): TurnRecord {
   const [, at, endpoint, session, plan, provider, model, requestedModel, downgradedBy, attempts, cache, code, ...rest] =
     parseValues(stored)
-  const [limit, weight, isRefunded, estimate, tokens, cost, times, context, tools, requestId] = rest
+  const [limit, weight, admission, estimate, tokens, cost, times, context, tools, requestId] = rest
   return {
     id: stored.id,
     user,
@@ -115,7 +136,7 @@ export function decodeTurn(user: string, stored: StoredTurn): TurnRecord {
     outcome: stored.outcome as TurnOutcome,
     code,
     limit,
-    weight: isRefunded === 1 ? 0 : weight,
+    weight: admission === ADMISSIONS.counted || stored.outcome === 'refused' ? weight : 0,
     estimate: { inputTokens: estimate[0], outputTokens: estimate[1] },
     inputTokens: tokens[0],
     outputTokens: tokens[1],
@@ -134,6 +155,23 @@ export function decodeTurn(user: string, stored: StoredTurn): TurnRecord {
     })),
     tools: tools.map(([name, calls]) => ({ name, calls })),
     requestId,
+  }
+}
+
+export function decodeReplayed(stored: StoredTurn): ReplayedTurn {
+  const [, at, , , , provider, model, , , , , , ...rest] = parseValues(stored)
+  const [, weight, admission, estimate, tokens, cost, times, , , , number] = rest
+  return {
+    at,
+    endedAt: at + times[3],
+    weight,
+    admission: admission === ADMISSIONS.counted ? 'counted' : admission === ADMISSIONS.refunded ? 'refunded' : 'none',
+    isRefused: stored.outcome === 'refused',
+    model: provider === null || model === null ? null : `${provider}/${model}`,
+    estimate: { inputTokens: estimate[0], outputTokens: estimate[1] },
+    tokens: { inputTokens: tokens[0], outputTokens: tokens[1], cachedTokens: tokens[2], toolCalls: tokens[3] },
+    cost,
+    number,
   }
 }
 

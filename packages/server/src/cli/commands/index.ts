@@ -25,8 +25,11 @@ import { secretSet } from './secret-set.ts'
 import { serve } from './serve.ts'
 import { set } from './set.ts'
 import { show } from './show.ts'
+import { simulate } from './simulate.ts'
 import { tail } from './tail.ts'
+import { turns } from './turns.ts'
 import { unblock } from './unblock.ts'
+import { usage } from './usage.ts'
 import { users } from './users.ts'
 import { verify } from './verify.ts'
 
@@ -45,6 +48,9 @@ export const COMMANDS: readonly Command[] = [
   limits,
   limit,
   plan,
+  usage,
+  turns,
+  simulate,
   block,
   unblock,
   exportUser,

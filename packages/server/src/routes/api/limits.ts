@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { LimitState, User } from 'purser'
+import type { LimitState, SimulateOptions, User } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { parseAudit, requireAudit } from '../../http/audit.ts'
 import { parseIfMatch, sendVersioned, withPrecondition } from '../../http/conditional.ts'
@@ -44,6 +44,21 @@ export function registerLimitRoutes(app: FastifyInstance, context: AppContext): 
       const by = { ...parseAudit(request), ...changeOptions(request) }
       const bond = await withPrecondition(request, () => ledger.setPlan(getBody(request).plan as string | null, by))
       return sendVersioned(reply, bond)
+    },
+  )
+  app.post(
+    '/api/limits/simulate',
+    defineRoute('read', {
+      tag,
+      summary: 'Replays the recorded turns under proposed limits and plans, and returns who would be refused.',
+      response: responseOf('Simulation'),
+      body: objectSchema({ limits: ANY_VALUE, plans: ANY_VALUE, since: ANY_VALUE, users: ANY_VALUE }),
+    }),
+    async (request, reply) => {
+      const abort = new AbortController()
+      reply.raw.on('close', () => abort.abort(new DOMException('The client disconnected.', 'AbortError')))
+      const { limits, plans, since, users } = getBody(request) as SimulateOptions
+      return context.purser.simulate({ limits, plans, since, users, signal: abort.signal })
     },
   )
   registerChanges(app, context)

@@ -81,6 +81,51 @@ function collectContextMetrics(
   ]
 }
 
+/** Models that have series of their own; the name of a model may be one that a user chose. */
+const MAX_MODELS = 200
+const OTHERS = ['other', 'other'] as const
+
+/** Usage by model and refusals by limit, without users. */
+function collectUsageMetrics(
+  registry: MetricRegistry,
+  isOwn: (payload: { readonly namespace: string }) => boolean,
+): (() => void)[] {
+  const { counter, histogram } = createMetricFactory(registry)
+  const requests = counter('requests', 'Turns by provider, model and outcome.', ['provider', 'model', 'outcome'])
+  const tokens = counter('tokens', 'Tokens by provider, model and kind; input has those of kind cached as well.', [
+    'provider',
+    'model',
+    'kind',
+  ])
+  const cost = counter('cost', 'Cost in the configured currency.', ['provider', 'model'])
+  const refusals = counter('limit_refusals', 'Refused turns by limit.', ['limit'])
+  const upstream = histogram('upstream', "Time of a turn's own calls of upstreams.", TURN_SECONDS)
+  const models = new Set<string>()
+
+  function labelsOf(provider: string | null, model: string | null): readonly [provider: string, model: string] {
+    if (provider === null || model === null) return ['none', 'none']
+    const name = `${provider}/${model}`
+    if (!models.has(name) && models.size >= MAX_MODELS) return OTHERS
+    models.add(name)
+    return [provider, model]
+  }
+
+  return [
+    onDiagnostic('turn', (turn) => {
+      if (!isOwn(turn)) return
+      const labels = labelsOf(turn.provider, turn.model)
+      requests.add([...labels, turn.outcome])
+      if (turn.limit !== null) refusals.add([turn.limit])
+      if (turn.upstreamMs > 0) upstream.observe(turn.upstreamMs / 1000)
+      if (turn.inputTokens) tokens.add([...labels, 'input'], turn.inputTokens)
+      if (turn.cachedTokens) tokens.add([...labels, 'cached'], turn.cachedTokens)
+      if (turn.outputTokens) tokens.add([...labels, 'output'], turn.outputTokens)
+      const amount = Number(turn.cost ?? 0)
+      if (amount > 0) cost.add(labels, amount)
+    }),
+  ]
+}
+
 /** Registers the metrics and feeds them. Returns the function that stops feeding them. */
 function collectMetrics(context: AppContext, registry: MetricRegistry): () => void {
   const { counter, histogram } = createMetricFactory(registry)
@@ -115,6 +160,7 @@ function collectMetrics(context: AppContext, registry: MetricRegistry): () => vo
   const isOwn = ({ namespace }: { readonly namespace: string }): boolean => namespace === context.purser.namespace
   const subscriptions = [
     ...collectContextMetrics(registry, isOwn),
+    ...collectUsageMetrics(registry, isOwn),
     onDiagnostic('provider_refusal', (refusal) => {
       if (isOwn(refusal)) refusals.add([refusal.provider])
     }),
