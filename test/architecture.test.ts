@@ -43,7 +43,7 @@ const LIBRARY_LAYERS: readonly (readonly string[])[] = [
   ['ledger', 'runtime', 'context', 'answers'],
   ['turn', 'ai-sdk'],
   ['providers', 'mcp'],
-  ['user', 'vocabulary', 'open-store', 'instances'],
+  ['user', 'vocabulary', 'open-store', 'instances', 'event-log'],
   ['purser'],
   ['copy-store'],
   ['index', 'internal'],

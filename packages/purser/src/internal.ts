@@ -5,10 +5,13 @@
  */
 
 export type { KeepOptions, StoredResponse, UserResponses } from './answers/stored-responses.ts'
+export { endsWithin } from './core/abort.ts'
 export { CallSignal } from './core/call-signal.ts'
 export { afterCurrentTick } from './core/effects.ts'
 export { parseExactJson } from './core/exact-json.ts'
+export { createJitter } from './core/jitter.ts'
 export { encodeJson, forEachPiece, isLargeJson, jsonPieces } from './core/json-pieces.ts'
+export { createPublicLookup, requirePublicHost } from './core/public-address.ts'
 export {
   formatSseEvent,
   type ServerSentEvent,
@@ -17,6 +20,7 @@ export {
   type SseParserOptions,
 } from './core/sse.ts'
 export { isObject, throwInvalid } from './core/validate.ts'
+export type { EventLog, LoggedEvent } from './event-log.ts'
 export type { InstanceRuntime } from './instances.ts'
 export { type AuditContext, runAudited } from './journal/audit-context.ts'
 export { type Erasures, erasuresOf } from './journal/erasures.ts'
@@ -34,6 +38,7 @@ export {
   custom,
   defaultsOf,
   duration,
+  flag,
   integer,
   isSpec,
   type OptionSpec,
@@ -42,7 +47,15 @@ export {
   text,
   validateAgainst,
 } from './options-schema.ts'
-export { getMeta, inspectStore, listRuntimes, subscribeToActivity } from './purser.ts'
+export {
+  getEventLog,
+  getMeta,
+  getSealer,
+  inspectStore,
+  listRuntimes,
+  type Sealer,
+  subscribeToActivity,
+} from './purser.ts'
 export { API_KEYS } from './storage/api-keys.ts'
 export type { StoreFinding } from './storage/store.ts'
 export { STORE_URL, STORE_URL_FORMS } from './storage/store-url.ts'

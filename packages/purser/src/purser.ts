@@ -8,6 +8,7 @@ import { type ContextModule, createContext } from './context/context.ts'
 import { type AbortOptions, endsWithin, withAbort, withSignal } from './core/abort.ts'
 import { canonicalJson } from './core/canonical-json.ts'
 import { createEffects, type Effects } from './core/effects.ts'
+import type { Keyring } from './core/keyring.ts'
 import { createPendingCalls, type PendingCalls } from './core/pending-calls.ts'
 import { createSubject, type Subject } from './core/subject.ts'
 import { createTimeOrderedIds } from './core/time-ordered-id.ts'
@@ -15,6 +16,7 @@ import { parseDuration, throwInvalid, validateOptions } from './core/validate.ts
 import { createWallClock } from './core/wall-clock.ts'
 import { readOrCreateKeyFile, requireDatabaseOfKey } from './drivers/sqlite/key-file.ts'
 import { PurserError } from './errors.ts'
+import { createEventLog, type EventLog } from './event-log.ts'
 import {
   createInstances,
   type Instance,
@@ -189,6 +191,23 @@ export function subscribeToActivity(purser: Purser, listener: (user: string | un
   return (purser as Purser & { [ACTIVITY]: Subscribe })[ACTIVITY](listener)
 }
 
+const EVENT_LOG: unique symbol = Symbol.for('purser.event-log')
+
+/** The event log by position. For `@purser/server`. */
+export function getEventLog(purser: Purser): EventLog {
+  return (purser as Purser & { readonly [EVENT_LOG]: EventLog })[EVENT_LOG]
+}
+
+const SEALER: unique symbol = Symbol.for('purser.sealer')
+
+/** Encrypts what is stored and must stay secret, under a key derived from the secret key. */
+export type Sealer = Pick<Keyring, 'seal' | 'open'>
+
+/** Seals secrets of the installation. For `@purser/server`. */
+export function getSealer(purser: Purser): Sealer {
+  return (purser as Purser & { readonly [SEALER]: Sealer })[SEALER]
+}
+
 const INSPECT: unique symbol = Symbol.for('purser.inspect')
 
 /** What the driver of a store finds about it. For `@purser/server`. */
@@ -240,6 +259,7 @@ interface Modules {
   readonly options: ResolvedOptions
   readonly effects: Effects
   readonly store: Store
+  readonly keys: Keyring
   /** Undefined: answers and last good contexts are in the store. */
   readonly cache: CacheStore | undefined
   readonly stopFollowing: (() => void) | undefined
@@ -314,7 +334,7 @@ async function buildModules(
     active: runtimes.active,
     stats: () => answers.stats(),
   })
-  const built = { options, effects, store, cache, stopFollowing, models, journal, calls, ledger, runtimes }
+  const built = { options, effects, store, keys, cache, stopFollowing, models, journal, calls, ledger, runtimes }
   const responses = { journal, reader: store.users, now: clock.now }
   return { ...built, context, answers, instances, responses }
 }
@@ -395,14 +415,20 @@ function createPurser(modules: Modules): Purser {
     close,
     [Symbol.asyncDispose]: () => close(),
   }
-  registerErasures(purser, { namespace, bus: store.bus, journal: modules.journal })
+  return withInternals(purser, modules)
+}
+
+/** What `@purser/server` reads besides, under keys that are no members. */
+function withInternals(purser: Purser, { store, keys, journal, instances }: Modules): Purser {
+  const { namespace } = purser
+  registerErasures(purser, { namespace, bus: store.bus, journal })
   return Object.defineProperties(purser, {
     [META]: { value: store.meta },
-    [RUNTIMES]: { value: modules.instances.runtimes },
+    [EVENT_LOG]: { value: createEventLog(store, namespace) },
+    [SEALER]: { value: keys },
+    [RUNTIMES]: { value: instances.runtimes },
     [ACTIVITY]: { value: (listener: ActivityListener) => followActivity(store.bus, namespace, listener) },
-    [INSPECT]: {
-      value: async () => [...(await findStoreProblems(store)), ...(await modules.instances.inspect())],
-    },
+    [INSPECT]: { value: async () => [...(await findStoreProblems(store)), ...(await instances.inspect())] },
   })
 }
 

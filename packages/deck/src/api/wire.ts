@@ -163,6 +163,17 @@ export interface Context {
   } | null | undefined
 }
 
+export interface Delivery {
+  readonly id: string
+  readonly type: string
+  readonly state: 'pending' | 'delivered' | 'dead'
+  readonly attempts: number
+  readonly nextAttemptAt: string | null
+  readonly deliveredAt: string | null
+  readonly diedAt: string | null
+  readonly lastError: string | null
+}
+
 export interface EraseReceipt {
   readonly erased: Readonly<Record<string, number>>
   readonly purged: boolean
@@ -275,6 +286,16 @@ export interface NewApiKey {
   readonly createdAt: string
   readonly createdBy: string
   readonly key: string
+}
+
+export interface NewWebhook {
+  readonly id: string
+  readonly url: string
+  readonly types: readonly string[] | null
+  readonly enabled: boolean
+  readonly createdAt: string
+  readonly createdBy: string
+  readonly secret: string
 }
 
 export interface Note {
@@ -480,6 +501,35 @@ export interface Verification {
   } | undefined
 }
 
+export interface Webhook {
+  readonly id: string
+  readonly url: string
+  readonly types: readonly string[] | null
+  readonly enabled: boolean
+  readonly createdAt: string
+  readonly createdBy: string
+}
+
+export interface WebhookStatus {
+  readonly id: string
+  readonly url: string
+  readonly types: readonly string[] | null
+  readonly enabled: boolean
+  readonly createdAt: string
+  readonly createdBy: string
+  readonly pending: number
+  readonly dead: number
+  readonly lastError: string | null
+  readonly isFailing: boolean
+}
+
+export interface WebhookTest {
+  readonly id: string
+  readonly ok: boolean
+  readonly status: number | null
+  readonly error: string | null
+}
+
 /** Query, body and response of every route of the management API. */
 export interface Routes {
   'DELETE /api/answers': {
@@ -555,6 +605,11 @@ export interface Routes {
     readonly response: unknown
   }
   'DELETE /api/users/{id}/sessions/{session}': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: undefined
+    readonly response: unknown
+  }
+  'DELETE /api/webhooks/{webhook}': {
     readonly query: Readonly<Record<string, never>>
     readonly body: undefined
     readonly response: unknown
@@ -862,6 +917,29 @@ export interface Routes {
     readonly body: undefined
     readonly response: Verification
   }
+  'GET /api/webhooks': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: undefined
+    readonly response: {
+      readonly data: readonly WebhookStatus[]
+      readonly cursor: string | null
+    }
+  }
+  'GET /api/webhooks/{webhook}': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: undefined
+    readonly response: WebhookStatus
+  }
+  'GET /api/webhooks/{webhook}/deliveries': {
+    readonly query: {
+      readonly state?: 'pending' | 'delivered' | 'dead' | undefined
+    }
+    readonly body: undefined
+    readonly response: {
+      readonly data: readonly Delivery[]
+      readonly cursor: string | null
+    }
+  }
   'PATCH /api/users/{id}/profile': {
     readonly query: Readonly<Record<string, never>>
     readonly body: Readonly<Record<string, unknown>>
@@ -871,6 +949,15 @@ export interface Routes {
     readonly query: Readonly<Record<string, never>>
     readonly body: Readonly<Record<string, unknown>>
     readonly response: Settings
+  }
+  'PATCH /api/webhooks/{webhook}': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: {
+      readonly url?: unknown | undefined
+      readonly types?: unknown | undefined
+      readonly enabled?: unknown | undefined
+    }
+    readonly response: Webhook
   }
   'POST /api/keys': {
     readonly query: Readonly<Record<string, never>>
@@ -997,6 +1084,24 @@ export interface Routes {
       readonly user?: string | undefined
     } | null
     readonly response: unknown
+  }
+  'POST /api/webhooks': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: {
+      readonly url: unknown
+      readonly types?: unknown | undefined
+    }
+    readonly response: NewWebhook
+  }
+  'POST /api/webhooks/{webhook}/deliveries/{delivery}/retry': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: undefined
+    readonly response: unknown
+  }
+  'POST /api/webhooks/{webhook}/test': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: undefined
+    readonly response: WebhookTest
   }
   'PUT /api/users/{id}/block': {
     readonly query: Readonly<Record<string, never>>

@@ -7,6 +7,7 @@ import type { Sessions } from '../auth/sessions.ts'
 import type { Config } from '../config/load.ts'
 import type { ServerOptions } from '../config/server-options.ts'
 import type { OpenStreams } from '../http/open-streams.ts'
+import type { Webhooks } from '../webhooks/webhooks.ts'
 import type { ConnectionTimeouts } from './connection-limits.ts'
 
 /** What the routes of one server share. */
@@ -18,6 +19,7 @@ export interface AppContext {
   readonly keys: ApiKeyStore
   readonly sessions: Sessions
   readonly limiter: Limiter
+  readonly webhooks: Webhooks
   readonly effects: Effects
   readonly authorize: Authorize | undefined
   readonly timeouts: ConnectionTimeouts

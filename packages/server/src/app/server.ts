@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { type Effects, openPurser, PurserError, type PurserOptions, systemEffects } from 'purser'
-import { CallSignal, getMeta } from 'purser/internal'
+import { CallSignal, getEventLog, getMeta, getSealer } from 'purser/internal'
 import { ApiKeyStore } from '../auth/api-keys.ts'
 import { type EnvironmentKeys, requireStrongKeys } from '../auth/environment-keys.ts'
 import { Limiter } from '../auth/limiter.ts'
@@ -10,6 +10,7 @@ import { Sessions } from '../auth/sessions.ts'
 import { type Config, resolveConfig } from '../config/load.ts'
 import { resolveServerOptions } from '../config/server-options.ts'
 import { OpenStreams } from '../http/open-streams.ts'
+import { Webhooks } from '../webhooks/webhooks.ts'
 import { createApp } from './app.ts'
 import { CONNECTION_TIMEOUTS, type ConnectionTimeouts } from './connection-limits.ts'
 import type { AppContext } from './context.ts'
@@ -65,10 +66,12 @@ export interface OpenServer extends PurserServer {
  * const url = await server.listen({ port: 7117 })
  */
 export async function createServer(options: CreateServerOptions): Promise<PurserServer> {
-  const { context: _, ...server } = await openServer(options)
+  const { context, ...server } = await openServer(options)
+  context.webhooks.start()
   return server
 }
 
+/** Opens a server that delivers no webhooks until `context.webhooks.start()`: commands on a store open one, too. */
 export async function openServer(
   options: CreateServerOptions,
   timeouts: ConnectionTimeouts = CONNECTION_TIMEOUTS,
@@ -116,6 +119,13 @@ function createContext(
     keys,
     sessions: new Sessions({ ...deps, hasKey: (id) => keys.has(id) }),
     limiter: new Limiter(deps),
+    webhooks: new Webhooks({
+      ...deps,
+      log: getEventLog(purser),
+      sealer: getSealer(purser),
+      namespace: purser.namespace,
+      allowPrivate: options.allowPrivateWebhooks,
+    }),
     effects,
     authorize,
     timeouts,
@@ -145,6 +155,7 @@ function assemble(app: FastifyInstance, context: AppContext, keys: EnvironmentKe
         if (context.authorize === undefined && (await context.keys.isEmpty())) throw noKeys(address.host)
       }
       await app.listen(address)
+      context.webhooks.start()
       return getLocalUrl(app.server, address.host, context.options.prefix)
     },
     close: () => {
@@ -175,7 +186,7 @@ async function close(app: FastifyInstance, web: WebHandler, context: AppContext)
   }
   closeConnections()
   try {
-    await app.close()
+    await Promise.all([context.webhooks.close(), app.close()])
     await web.drain()
   } finally {
     cancelTimer()

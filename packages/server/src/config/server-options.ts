@@ -1,4 +1,4 @@
-import { choice, defaultsOf, duration, integer, isObject, type OptionSpecs, text } from 'purser/internal'
+import { choice, defaultsOf, duration, flag, integer, isObject, type OptionSpecs, text } from 'purser/internal'
 import { isTrustProxy, type TrustProxy } from './trust-proxy.ts'
 
 /** How the server itself behaves. Durations are milliseconds, sizes bytes. */
@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly maxStreamsPerUser: number
   /** Streams that one key may have open at the same time; a further one is 429. */
   readonly maxStreamsPerKey: number
+  /** Allows webhooks on private addresses and without TLS, such as receivers in the same network. */
+  readonly allowPrivateWebhooks: boolean
   /** Longest drain; requests that are still running are then cut, a stream with a last frame with the code `closed`. */
   readonly shutdownMs: number
   /** Keeps responses, so that a later request can name them; absent: none is kept. */
@@ -81,6 +83,7 @@ export const SERVER_SPECS: OptionSpecs<ServerOptions> = {
   readerTimeoutMs: milliseconds(15_000),
   maxStreamsPerUser: integer(100, { min: 1 }),
   maxStreamsPerKey: integer(1_000, { min: 1 }),
+  allowPrivateWebhooks: flag(false),
   shutdownMs: milliseconds(10_000),
   attentionRiskLevels: integer(1, { min: 0 }),
   attentionCapPercent: integer(100, { min: 0 }),

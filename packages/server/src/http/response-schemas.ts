@@ -343,6 +343,36 @@ const Session = fields({
 const KEY = { id: TEXT, name: TEXT, role: TEXT, user: TEXT_OR_NULL, createdAt: TEXT, createdBy: TEXT }
 const ApiKey = fields(KEY)
 const NewApiKey = fields({ ...KEY, key: TEXT })
+
+const WEBHOOK = {
+  id: TEXT,
+  url: TEXT,
+  types: nullable(TEXTS),
+  enabled: BOOLEAN,
+  createdAt: TEXT,
+  createdBy: TEXT,
+}
+const Webhook = fields(WEBHOOK)
+const NewWebhook = fields({ ...WEBHOOK, secret: TEXT })
+const WebhookStatus = fields({
+  ...WEBHOOK,
+  pending: NUMBER,
+  dead: NUMBER,
+  lastError: TEXT_OR_NULL,
+  isFailing: BOOLEAN,
+})
+const WebhookTest = fields({ id: TEXT, ok: BOOLEAN, status: NUMBER_OR_NULL, error: TEXT_OR_NULL })
+const Delivery = fields({
+  id: TEXT,
+  type: TEXT,
+  state: oneOf('pending', 'delivered', 'dead'),
+  attempts: NUMBER,
+  nextAttemptAt: TEXT_OR_NULL,
+  deliveredAt: TEXT_OR_NULL,
+  diedAt: TEXT_OR_NULL,
+  lastError: TEXT_OR_NULL,
+})
+
 const EraseReceipt = fields({ erased: COUNTS, purged: BOOLEAN })
 
 /** The schemas that routes refer to by name. */
@@ -373,6 +403,11 @@ export const RESPONSE_SCHEMAS: Readonly<Record<string, Schema>> = {
   Session,
   ApiKey,
   NewApiKey,
+  Webhook,
+  NewWebhook,
+  WebhookStatus,
+  WebhookTest,
+  Delivery,
   EraseReceipt,
 }
 

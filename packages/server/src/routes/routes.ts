@@ -17,6 +17,7 @@ import { registerSessionRoutes } from './api/sessions.ts'
 import { registerTurnRoutes } from './api/turns.ts'
 import { registerUserRoutes } from './api/users.ts'
 import { registerVerificationRoutes } from './api/verification.ts'
+import { registerWebhookRoutes } from './api/webhooks.ts'
 import { registerDeckRoutes } from './deck.ts'
 import { registerChatRoutes } from './gateway/chat.ts'
 import { registerMessagesRoutes } from './gateway/messages.ts'
@@ -55,6 +56,7 @@ export async function registerRoutes(app: FastifyInstance, context: AppContext):
   registerContextRoutes(app, context)
   registerAnswerRoutes(app, context)
   registerKeyRoutes(app, context)
+  registerWebhookRoutes(app, context)
   registerEventRoutes(app, context)
   registerMetricRoutes(app, context)
   await registerDeckRoutes(app)

@@ -6,6 +6,7 @@ import { openServerHarness, type ServerHarness } from '../support/server-harness
 type Json = Readonly<Record<string, unknown>>
 
 let harness: ServerHarness
+let webhook: string
 let document: { readonly paths: Readonly<Record<string, Readonly<Record<string, Json>>>>; readonly components: Json }
 
 before(async () => {
@@ -27,6 +28,7 @@ before(async () => {
   await ada.ledger.block({ actor: 'root', reason: 'test' })
   await ada.runtime.setSecret('local', { apiKey: 'k' })
   await ada.runtime.startSession('evening', { policy: 'pin' })
+  webhook = (await harness.call('POST', '/api/webhooks', { url: 'https://hooks.example.com/' })).json().id
 })
 after(() => harness[Symbol.asyncDispose]())
 
@@ -47,7 +49,7 @@ test('every response of the management API to a read has the shape of its schema
     if (document.paths[path]?.get === undefined) continue
     const schema = schemaOf(path)
     if (schema === undefined) continue
-    const response = await harness.call('GET', path.replace('{id}', 'ada'))
+    const response = await harness.call('GET', path.replace('{id}', 'ada').replace('{webhook}', webhook))
     assert.equal(response.statusCode, 200, `${path}: ${response.body}`)
     const { error } = schema.safeParse(response.json())
     assert.equal(error, undefined, `${path}: ${error?.message}`)

@@ -105,6 +105,14 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'POST /api/keys': 'admin',
   'DELETE /api/keys': 'admin',
   'DELETE /api/keys/:key': 'admin',
+  'GET /api/webhooks': 'admin',
+  'POST /api/webhooks': 'admin',
+  'GET /api/webhooks/:webhook': 'admin',
+  'PATCH /api/webhooks/:webhook': 'admin',
+  'DELETE /api/webhooks/:webhook': 'admin',
+  'POST /api/webhooks/:webhook/test': 'admin',
+  'GET /api/webhooks/:webhook/deliveries': 'admin',
+  'POST /api/webhooks/:webhook/deliveries/:delivery/retry': 'admin',
 }
 
 let harness: ServerHarness

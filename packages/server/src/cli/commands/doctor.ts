@@ -4,6 +4,7 @@ import { getMeta, inspectStore } from 'purser/internal'
 import { isLoopback, openServer } from '../../app/server.ts'
 import { type Config, type LoadedConfig, loadConfig } from '../../config/load.ts'
 import { getDeckDirectory } from '../../routes/deck.ts'
+import type { WebhookStatus } from '../../webhooks/webhooks.ts'
 import type { Command, Invocation } from '../command.ts'
 import { warnLocal } from '../connection.ts'
 import { EXIT, toFailure } from '../exit-codes.ts'
@@ -63,7 +64,7 @@ async function checkStore(config: Config): Promise<Finding[]> {
   }
   try {
     await using server = await openServer({ config: { ...config, server: { ...config.server, logLevel: 'silent' } } })
-    const { purser, keys } = server.context
+    const { purser, keys, webhooks } = server.context
     const { ok, checked, firstBad } = await purser.verify()
     const hasKeys = !(await keys.isEmpty())
     await writeToStore(purser)
@@ -84,10 +85,23 @@ async function checkStore(config: Config): Promise<Finding[]> {
         detail: hasKeys ? 'API keys exist' : 'no API keys yet; the first start creates them',
         hint: 'purser keys create --role admin',
       },
+      ...(await webhooks.list()).map(toFinding),
     ]
   } catch (error) {
     const { message, hint } = toFailure(error)
     return [{ check: 'store', ok: false, detail: message, hint }]
+  }
+}
+
+/** A webhook that fails. The URL may have a token in its path. */
+function toFinding({ id, url, enabled, pending, dead, lastError, isFailing }: WebhookStatus): Finding {
+  const state = enabled ? `${pending} waiting, ${dead} dead` : 'switched off'
+  const error = lastError === null ? '' : `; last error: ${lastError}`
+  return {
+    check: `webhook ${id}`,
+    ok: !isFailing,
+    detail: `${new URL(url).origin}: ${state}${error}`,
+    hint: `See GET /api/webhooks/${id}/deliveries, and retry dead ones when the receiver works.`,
   }
 }
 

@@ -154,6 +154,8 @@ function collectMetrics(context: AppContext, registry: MetricRegistry): () => vo
     'Admissions that were allowed while the store failed and are not recorded yet.',
     () => context.purser.unrecordedAdmissions,
   )
+  const deliveries = counter('webhook_deliveries', 'Deliveries to webhooks by outcome of the attempt.', ['outcome'])
+  context.webhooks.onOutcome = (outcome) => deliveries.add([outcome])
   registry.gauge('purser_runtimes', 'Users with live clients.', () => context.purser.runtime.active().length)
 
   /** Diagnostics are global to the process; other Pursers publish to the same channels. */
