@@ -390,10 +390,15 @@ export class ReferenceLimits {
     const { seenAt } = this
     if (seenAt !== null && at - seenAt > TWO_DAYS_MS) this.gaps = [...this.gaps, { from: seenAt, to: at }].slice(-2)
     this.lapse()
+    // An empty estimate holds nothing, but a turn has its slot.
+    const cost = this.#estimatedCost(model, estimate)
+    const isEmpty = estimate.inputTokens === 0 && estimate.outputTokens === 0 && cost === 0n
+    const hasSlot = this.rules().some((rule) => rule.measure === 'concurrent' && this.#sees(rule, request))
     let needsHold = false
     for (const rule of this.rules()) {
       if (!this.#sees(rule, request)) continue
-      if (rule.most !== null && rule.measure !== 'turns' && rule.measure !== 'toolCalls') needsHold = true
+      const isHeld = rule.most !== null && rule.measure !== 'turns' && rule.measure !== 'toolCalls'
+      needsHold ||= isHeld && (!isEmpty || hasSlot)
       if (rule.measure === 'concurrent') continue
       const amount = rule.measure === 'turns' ? BigInt(weight) : 0n
       const { slidingMs, partMs } = kindOf(rule)
@@ -409,7 +414,6 @@ export class ReferenceLimits {
       if (amount > 0n) this.#reportThresholds(rule, windows.get(keyOf(rule)))
     }
     this.sightings.push({ at, date: today.date, end: today.end })
-    const cost = this.#estimatedCost(model, estimate)
     const held = { until: at + leaseMs, isTurn: weight > 0, model, spent: { ...estimate, toolCalls: 0, cost } }
     const existing = this.admissions.find((admission) => admission.id === id)
     const admission = { id, at, weight, model, downgradedBy, held: needsHold ? held : null, windows }
