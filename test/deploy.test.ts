@@ -1,15 +1,34 @@
 import assert from 'node:assert/strict'
 import { execFileSync, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { findFreePort } from '../packages/purser/test/support/free-port.ts'
+import { noPostgres, ordinaryUser, sharedPostgres } from '../packages/purser/test/support/postgres-server.ts'
+import { noRedis, sharedRedis } from '../packages/purser/test/support/redis-server.ts'
 import { SETTINGS } from '../packages/server/src/config/settings.ts'
-import { ADMIN_KEY, type Purser, SERVICE_KEY, startPurser } from '../packages/server/test/support/processes.ts'
+import {
+  ADMIN_KEY,
+  MAIN,
+  type Purser,
+  SERVICE_KEY,
+  SOURCE_FLAGS,
+  startPurser,
+} from '../packages/server/test/support/processes.ts'
 
 /*
  * The files under deploy/: parsed, compared with the program, and run as far as that needs no container engine.
@@ -74,7 +93,7 @@ test('the health check of the image is true of a server that runs, and of no oth
   assert.equal(check(port).status, 1)
 })
 
-for (const name of ['compose.sqlite.yml', 'compose.postgres.yml']) {
+for (const name of ['compose.sqlite.yml', 'compose.postgres.yml', 'compose.redis.yml']) {
   test(`${name} names existing files, real options and hardened services`, () => {
     const [document = {}] = parseYaml(name)
     for (const [service, options] of Object.entries(document.services as Document)) {
@@ -103,6 +122,129 @@ test('the manifest of Kubernetes runs a hardened container, and its probes are r
   for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'])
     assert.equal((await fetch(`${purser.url}${container[probe].httpGet.path}`)).status, 200, probe)
   await purser.stop()
+})
+
+/** Environment of a service of a compose file, with the values that an operator gives. */
+function composeEnvironment(name: string, service: string, store?: string): Record<string, string> {
+  const [document = {}] = parseYaml(name)
+  const declared = document.services[service].environment as Record<string, string>
+  const values = Object.entries(declared).map(([variable, value]) => [
+    variable,
+    value.replaceAll(/\$\{(\w+)[^}]*\}/g, (_, key: string) => OPERATOR[key] ?? ''),
+  ])
+  return { ...Object.fromEntries(values), ...(store === undefined ? {} : { PURSER_STORE: store }) }
+}
+
+const OPERATOR: Readonly<Record<string, string>> = {
+  PURSER_ADMIN_KEY: ADMIN_KEY,
+  PURSER_SERVICE_KEY: SERVICE_KEY,
+  PURSER_SECRET_KEY: Buffer.alloc(32, 1).toString('base64'),
+  PURSER_PUBLIC_URL: 'https://localhost',
+  POSTGRES_PASSWORD: 'x',
+  REDIS_PASSWORD: 'x',
+}
+
+/** What each manifest starts: arguments, environment, and the store that its other services would be. */
+const MANIFESTS: readonly {
+  readonly name: string
+  readonly skip?: string | false
+  readonly start: (data: string) => Promise<{ readonly args: readonly string[]; readonly env: Record<string, string> }>
+}[] = [
+  {
+    name: 'compose.sqlite.yml',
+    start: async (data) => ({
+      args: JSON.parse(instruction('CMD')),
+      env: { ...imageEnvironment(), ...composeEnvironment('compose.sqlite.yml', 'purser', `sqlite:${data}/purser.db`) },
+    }),
+  },
+  {
+    name: 'compose.postgres.yml',
+    skip: noPostgres,
+    start: async () => {
+      const store = (await sharedPostgres()).url()
+      const env = composeEnvironment('compose.postgres.yml', 'purser-1', store)
+      return { args: JSON.parse(instruction('CMD')), env: { ...imageEnvironment(), ...env } }
+    },
+  },
+  {
+    name: 'compose.redis.yml',
+    skip: noRedis,
+    start: async () => {
+      const env = composeEnvironment('compose.redis.yml', 'purser-2', (await sharedRedis()).url())
+      return { args: JSON.parse(instruction('CMD')), env: { ...imageEnvironment(), ...env } }
+    },
+  },
+  {
+    name: 'kubernetes/purser.yml',
+    skip: noPostgres,
+    start: async () => {
+      const [deployment = {}] = parseYaml('kubernetes/purser.yml')
+      const [container] = deployment.spec.template.spec.containers
+      // The secret `purser`, as the head of the file describes it.
+      const secret = { ...OPERATOR, PURSER_STORE: (await sharedPostgres()).url() }
+      return { args: container.args, env: { ...imageEnvironment(), ...secret } }
+    },
+  },
+  {
+    name: 'purser.service',
+    start: async (data) => {
+      const unit = text('purser.service')
+      const [, line = ''] = /^ExecStart=\S+ (.*)$/m.exec(unit) ?? []
+      const [, variables = ''] = /^Environment=(.*)$/m.exec(unit) ?? []
+      const env = Object.fromEntries(variables.split(' ').map((pair) => pair.split('=') as [string, string]))
+      const keys = { PURSER_ADMIN_KEY: ADMIN_KEY, PURSER_SERVICE_KEY: SERVICE_KEY }
+      const store = String(env.PURSER_STORE).replace('/var/lib/purser', data)
+      return { args: line.split(' '), env: { ...env, ...keys, PURSER_STORE: store } }
+    },
+  },
+]
+
+for (const { name, skip = false, start } of MANIFESTS) {
+  const noServer = skip
+  test(`the command of ${name} runs as an ordinary user in a read-only folder, and ends by SIGTERM`, {
+    skip: noServer,
+  }, async () => {
+    const [folder, data] = ['folder', 'data'].map((part) => mkdtempSync(join(tmpdir(), `purser-${part}-`))) as [
+      string,
+      string,
+    ]
+    const user = ordinaryUser()
+    if (user !== undefined) for (const path of [folder, data]) chownSync(path, user.uid, user.gid)
+    chmodSync(folder, 0o555)
+    const { args, env } = await start(data)
+    const port = await findFreePort()
+    const server = spawn(process.execPath, [...SOURCE_FLAGS, MAIN, ...args], {
+      ...user,
+      cwd: folder,
+      env: { PATH: process.env.PATH, ...env, PURSER_PORT: String(port) },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(server.stdout, 'data')
+    assert.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200)
+    server.kill('SIGTERM')
+    assert.deepEqual((await once(server, 'exit'))[0], 0)
+    assert.deepEqual(readdirSync(folder), [])
+    for (const path of [folder, data]) rmSync(path, { recursive: true, force: true })
+  })
+}
+
+test('the systemd unit restricts what the service may do', () => {
+  const unit = text('purser.service')
+  for (const line of [
+    'DynamicUser=yes',
+    'NoNewPrivileges=yes',
+    'ProtectSystem=strict',
+    'ProtectHome=yes',
+    'PrivateTmp=yes',
+    'PrivateDevices=yes',
+    'CapabilityBoundingSet=',
+    'RestrictNamespaces=yes',
+    'SystemCallArchitectures=native',
+    'UMask=0077',
+  ])
+    assert.match(unit, new RegExp(`^${line}$`, 'm'))
+  // JavaScript is compiled at run time.
+  assert.doesNotMatch(unit, /MemoryDenyWriteExecute/)
 })
 
 test('the systemd unit is valid', () => {

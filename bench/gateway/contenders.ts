@@ -49,6 +49,22 @@ export async function startContenders(
   ]
 }
 
+/** Gateways with everything on, one for each store; undefined: a new SQLite file. */
+export async function startOnStores(
+  stack: AsyncDisposableStack,
+  start: { readonly directory: string; readonly origin: string },
+  stores: readonly (string | undefined)[],
+): Promise<Contender[]> {
+  const contenders: Contender[] = []
+  for (const store of stores) {
+    const secretKey = Buffer.alloc(32, 1).toString('base64')
+    const config = store === undefined ? CAP : { ...CAP, store, secretKey }
+    const name = `Purser on ${store === undefined ? 'SQLite' : new URL(store).protocol.slice(0, -1)}`
+    contenders.push(await startPurser({ stack, ...start }, { name, config, body: SAME_QUESTION }))
+  }
+  return contenders
+}
+
 export interface Start {
   readonly stack: AsyncDisposableStack
   readonly directory: string
