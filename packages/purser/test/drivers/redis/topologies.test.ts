@@ -165,6 +165,8 @@ sentinel failover-timeout main 2000
       await until(async () => (await sentinel.command('SENTINEL', 'FAILOVER', 'main')) === 'OK')
       await until(async () => (await primary()) !== before)
       await until(hasReplica)
+      // A store that was without a primary for its deadline rejects calls at once, until it has found the new one.
+      await until(async () => (await store.users.load(bob)) === undefined)
       // Replication is asynchronous: what the old primary acknowledged last may be lost, so the row is read again.
       expect = (await store.users.load(ann))?.revision ?? 0
       expect = await mustCommit(store, ann, { expect })
