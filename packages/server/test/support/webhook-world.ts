@@ -61,24 +61,22 @@ export async function openWebhookWorld(store?: string): Promise<WebhookWorld> {
     open() {
       const state = { isKilled: false }
       const number = instances.length
-      const alive = <Result>(work: Promise<Result>): Promise<Result> => {
+      const alive = <Result>(work: () => Promise<Result>): Promise<Result> => {
         if (state.isKilled) return new Promise(() => undefined)
-        return work.then((result) => (state.isKilled ? new Promise<Result>(() => undefined) : result))
+        return work().then((result) => (state.isKilled ? new Promise<Result>(() => undefined) : result))
       }
       const meta = getMeta(purser)
       const webhooks = new Webhooks({
         effects: effectsOf(clock),
         log: {
-          newest: () => alive(log.newest()),
-          read: (after, limit) => alive(log.read(after, limit)),
-          find: (id) => alive(log.find(id)),
+          newest: () => alive(() => log.newest()),
+          read: (after, limit) => alive(() => log.read(after, limit)),
+          find: (id) => alive(() => log.find(id)),
           subscribe: log.subscribe,
         },
         meta: {
-          get: (name) => alive(meta.get(name)),
-          // A killed process writes nothing.
-          compareAndSet: (name, expected, value) =>
-            state.isKilled ? new Promise(() => undefined) : alive(meta.compareAndSet(name, expected, value)),
+          get: (name) => alive(() => meta.get(name)),
+          compareAndSet: (name, expected, value) => alive(() => meta.compareAndSet(name, expected, value)),
         },
         sealer: getSealer(purser),
         namespace: purser.namespace,
@@ -88,7 +86,7 @@ export async function openWebhookWorld(store?: string): Promise<WebhookWorld> {
           const { id, user, sequence, type } = JSON.parse(body).data
           const sent: Sent = { id, user, sequence, type, at: clock.now(), url, instance: number }
           world.sent.push(sent)
-          return alive(Promise.resolve(world.answer(sent, signal)))
+          return alive(async () => world.answer(sent, signal))
         },
       })
       webhooks.start()
