@@ -95,12 +95,13 @@ export function resetLimitUsage(
   const rule = findRule({ ...context, at: draft.clock.at }, command.name)
   const counter = draft.counterOf(rule)
   const { used } = ruleUse(rule, draft)
+  // Those that have lapsed, too: a clock that is set back must not count them again.
+  if (rule.measure === 'concurrent') draft.freeSlots(rule)
   if (compare(used, 0) === 0 && command.isAhead !== true) {
     const changed = draft.toChangedUsage()
     return changed === undefined ? undefined : { usage: changed, events: draft.events }
   }
   if (counter !== undefined) draft.setCounter(rule.window.clear(counter, draft.clock))
-  if (rule.measure === 'concurrent') draft.freeSlots(rule)
   const data = {
     reset: true,
     used: formatAmount(rule, used),
