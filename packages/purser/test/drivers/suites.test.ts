@@ -41,6 +41,7 @@ const CONTROLS_TIME: readonly string[] = [
   'UC-D2[35]',
   'a caller that joins a load',
   'a claim whose process does not return',
+  'a failed write of a session use',
   'a failing source gets one probe',
   'a negative cache',
   'a process waits for the refresh',
