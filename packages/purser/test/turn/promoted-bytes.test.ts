@@ -4,8 +4,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 
-/** Today's figure of 3,500 and a fifth. What each turn leaves behind is the hidden cost of a busy process. */
-const MAX_PROMOTED_BYTES = 4_200
+/**
+ * Today's figure of 4,900, with the record of the turn, and a fifth. What each turn leaves behind is the hidden cost of a
+ * busy process.
+ */
+const MAX_PROMOTED_BYTES = 5_900
 /** A young generation of a fixed size, collected by one thread: the figure differs by less than 3 % from run to run. */
 const FLAGS = ['--expose-gc', '--single-threaded-gc', '--min-semi-space-size=4', '--max-semi-space-size=4']
 

@@ -40,7 +40,9 @@ export interface ServerHarness extends AsyncDisposable {
 
 export async function openServerHarness(options: ServerHarnessOptions = {}): Promise<ServerHarness> {
   const { role = 'admin', keyName = 'root', realTime = false } = options
-  const config = { store: testStoreUrl(), secretKey: TEST_SECRET_KEY, ...options.config }
+  // A store that a test names has a key of its own.
+  const ownStore = options.config?.store === undefined ? { store: testStoreUrl(), secretKey: TEST_SECRET_KEY } : {}
+  const config = { ...ownStore, ...options.config }
   const clock = handClock()
   const open = (): Promise<OpenServer> =>
     openServer({
