@@ -15,7 +15,7 @@ export interface ConnectionOptions {
 /** Arguments of a command. With `isRetry` an earlier attempt may have run. */
 type Arguments = readonly string[] | ((isRetry: boolean) => readonly string[])
 
-type Send<Reply> = (link: Link, isRetry: boolean, deadline: number) => Promise<Reply>
+type Send<Reply> = (link: Link, args: readonly string[], deadline: number) => Promise<Reply>
 
 const RETRY_MS = 20
 const RECONNECT_MIN_MS = 50
@@ -55,17 +55,13 @@ export class Connection {
 
   /** Runs one command. `key` is its key, or one of them. */
   run<Reply extends RedisReply>(key: string, args: Arguments): Promise<Reply> {
-    return this.#call(async (link, isRetry, deadline) => {
-      const list = typeof args === 'function' ? args(isRetry) : args
-      return (await link.send(key, list, deadline)) as Reply
-    })
+    return this.#call(args, async (link, list, deadline) => (await link.send(key, list, deadline)) as Reply)
   }
 
   /** Runs a script. The server is sent its text when it does not know it, also after `SCRIPT FLUSH` or a fail-over. */
   eval<Reply extends RedisReply>(script: Script, keys: readonly string[], args: Arguments): Promise<Reply> {
     const [key = ''] = keys
-    return this.#call(async (link, isRetry, deadline) => {
-      const list = typeof args === 'function' ? args(isRetry) : args
+    return this.#call(args, async (link, list, deadline) => {
       const rest = [String(keys.length), ...keys, ...list]
       try {
         return (await link.send(key, ['EVALSHA', script.sha, ...rest], deadline)) as Reply
@@ -93,22 +89,24 @@ export class Connection {
     this.#link?.destroy(storeClosed())
   }
 
-  async #call<Reply>(send: Send<Reply>): Promise<Reply> {
+  async #call<Reply>(args: Arguments, send: Send<Reply>): Promise<Reply> {
     if (this.#isClosed) throw storeClosed()
     this.#running++
     try {
-      return await this.#repeat(send, systemEffects.monotonic() + this.#options.timeoutMs)
+      return await this.#repeat(args, send, systemEffects.monotonic() + this.#options.timeoutMs)
     } finally {
       this.#running--
       if (this.#running === 0) this.#drained?.resolve()
     }
   }
 
-  async #repeat<Reply>(send: Send<Reply>, deadline: number): Promise<Reply> {
+  async #repeat<Reply>(args: Arguments, send: Send<Reply>, deadline: number): Promise<Reply> {
     for (let isRetry = false; ; ) {
+      // What cannot be written is a fault of this call, not of the connection.
+      const list = build(args, isRetry)
       const link = this.#link ?? (await this.#connected(deadline))
       try {
-        return await send(link, isRetry, deadline)
+        return await send(link, list, deadline)
       } catch (error) {
         if (isLinkFault(error)) link.destroy(error)
         if (isFinal(error) || systemEffects.monotonic() >= deadline) throw toStoreError(error, this.location)
@@ -191,6 +189,10 @@ export class Connection {
   #connectTimeoutMs(): number {
     return Math.min(CONNECT_MAX_MS, this.#options.timeoutMs)
   }
+}
+
+function build(args: Arguments, isRetry: boolean): readonly string[] {
+  return typeof args === 'function' ? args(isRetry) : args
 }
 
 /** Another connection is needed. */

@@ -142,7 +142,7 @@ describe('faults of Redis', { skip: noRedis }, () => {
     proxy.cutReplyTo('erased 1')
     const outcome = await store.users.erase(ann, erasure)
     assert.ok(outcome.ok)
-    assert.deepEqual({ ...outcome.counts }, { user: 1, events: 3, note: 1, answers: 0 })
+    assert.deepEqual({ ...outcome.counts }, { user: 1, events: 3, note: 1, answers: 0, turns: 0, usage: 0 })
     assert.equal((await store.events.tail(NAMESPACE, { after: 0, limit: 9 })).length, 1)
     proxy.cutReplyTo('the value')
     assert.equal(await store.meta.compareAndSet('name', undefined, 'the value'), true)
