@@ -44,6 +44,8 @@ export async function lockWrites(connection: Connection): Promise<LockedWrites> 
 
   async function write<Result>(text: string, value: object): Promise<Result | undefined> {
     if (!isOpen) return undefined
+    // From here on only the write ends the transaction: the timer must not undo what is acknowledged.
+    cancelTimer()
     try {
       const { rows } = await client.query<{ result: Result }>(`SELECT ${schema}.${text} AS result`, [encodeJson(value)])
       await end('COMMIT')

@@ -6,7 +6,7 @@ import pg from 'pg'
 import { systemEffects } from '../../../src/core/effects.ts'
 import { postgresStore } from '../../../src/drivers/postgres/index.ts'
 import { PurserError } from '../../../src/errors.ts'
-import { mustCommit } from '../../../src/testing/store-contract/samples.ts'
+import { createCommit, mustCommit } from '../../../src/testing/store-contract/samples.ts'
 import { startCuttingProxy } from '../../support/cutting-proxy.ts'
 import { endProcess } from '../../support/end-process.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
@@ -99,6 +99,25 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
       await assert.rejects(mustCommit(store, ann, { expect }), { code: 'store_unavailable' })
       await admin.query('ROLLBACK')
       assert.equal(await mustCommit(store, ann, { expect }), 2)
+      await admin.end()
+      await store.close()
+    }))
+
+  test('a write under the lock is there when it is acknowledged, also if it waited for longer than a lock is held', () =>
+    withServer(async (server) => {
+      const url = server.url()
+      const store = postgresStore({ url, timeoutMs: 2_000 })
+      const expect = await mustCommit(store, ann)
+      const admin = new pg.Client({ connectionString: url.split('?')[0] })
+      await admin.connect()
+      const schema = new URL(url).searchParams.get('schema')
+      await admin.query(`BEGIN; SELECT 1 FROM ${schema}.users WHERE id = 'ann' FOR UPDATE`)
+      const lock = await store.users.lockWrites?.([ann])
+      const written = lock?.commit(ann, createCommit(ann, { expect }))
+      await delay(2 * 250)
+      await admin.query('ROLLBACK')
+      assert.deepEqual(await written, { ok: true, revision: 2 })
+      assert.equal((await store.users.load(ann))?.revision, 2)
       await admin.end()
       await store.close()
     }))
