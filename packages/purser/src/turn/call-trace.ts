@@ -1,12 +1,11 @@
-import { publish } from '../core/diagnostics.ts'
 import { PurserError } from '../errors.ts'
 import type { TokenUsage } from '../ledger/api.ts'
 import type { Refused } from '../ledger/decide/admission.ts'
-import { formatMoney } from '../ledger/limits/money.ts'
 import { DAILY } from '../ledger/limits/rule.ts'
 import type { TurnAdmissionUse } from '../ledger/turns/stored-turn.ts'
 import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
+import { publishTurn } from './publish-turn.ts'
 import { TurnTrace } from './turn-trace.ts'
 
 /** A model call of the application's own, which the AI SDK admits and settles itself. */
@@ -77,24 +76,6 @@ export class CallTrace {
 
   #record(facts: TurnFacts, { usage, admission }: Pick<CallEnding, 'usage' | 'admission'>): void {
     const cost = this.#modules.ledger.recordTurn(facts, { usage, admission })
-    const { outcome, cache, provider, model, limit, overheadMs, upstreamMs, totalMs, context } = facts
-    publish('turn', {
-      namespace: this.#deps.namespace,
-      outcome,
-      cache,
-      provider,
-      model,
-      limit,
-      overheadMs,
-      upstreamMs,
-      totalMs,
-      attempts: [],
-      prefix: null,
-      inputTokens: usage?.inputTokens ?? null,
-      outputTokens: usage?.outputTokens ?? null,
-      cachedTokens: usage?.cachedTokens ?? null,
-      cost: cost === null ? null : formatMoney(cost),
-      context,
-    })
+    publishTurn({ namespace: this.#deps.namespace, facts, usage, cost, attempts: [], prefix: null })
   }
 }

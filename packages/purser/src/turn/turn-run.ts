@@ -1,14 +1,12 @@
 import type { Replay } from '../answers/turn-answers.ts'
 import type { PrefixChange, ResolvedContext } from '../context/api.ts'
 import { type AbortSignalLike, CallSignal } from '../core/call-signal.ts'
-import { hasSubscribers, publish } from '../core/diagnostics.ts'
 import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { AdmittedTurn, TokenUsage } from '../ledger/api.ts'
 import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
 import type { Amount } from '../ledger/limits/amount.ts'
 import type { LimitState } from '../ledger/limits/limit-state.ts'
-import { formatMoney } from '../ledger/limits/money.ts'
 import { DAILY } from '../ledger/limits/rule.ts'
 import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
 import type { ChatMessage, ChatRequest, Usage } from '../openai/chat.ts'
@@ -20,6 +18,7 @@ import type { Lease, Override, Settings } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
 import type { TurnOptions } from './options.ts'
+import { publishTurn } from './publish-turn.ts'
 import { isModelOf, selectModel } from './select-model.ts'
 import { type TurnEnding, TurnTrace } from './turn-trace.ts'
 
@@ -398,26 +397,9 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   }
 
   #report(facts: TurnFacts, usage?: TokenUsage, cost: Amount | null = 0): void {
-    if (!hasSubscribers('turn')) return
-    const { outcome, cache, provider, model, limit, overheadMs, upstreamMs, totalMs, context } = facts
-    publish('turn', {
-      namespace: this.deps.namespace,
-      outcome,
-      cache,
-      provider,
-      model,
-      limit,
-      overheadMs,
-      upstreamMs,
-      totalMs,
-      attempts: this.trace.attempts,
-      prefix: this.#prompt?.prefix ?? null,
-      inputTokens: usage?.inputTokens ?? null,
-      outputTokens: usage?.outputTokens ?? null,
-      cachedTokens: usage?.cachedTokens ?? null,
-      cost: cost === null ? null : formatMoney(cost),
-      context,
-    })
+    const { namespace } = this.deps
+    const prefix = this.#prompt?.prefix ?? null
+    publishTurn({ namespace, facts, usage, cost, attempts: this.trace.attempts, prefix })
   }
 }
 
