@@ -125,17 +125,19 @@ function useRowFocus(
   })
   return {
     focusRow(step) {
-      const hasFocus = body.current?.contains(document.activeElement) === true
-      const next = hasFocus ? focused.current + step : Math.max(0, focused.current)
+      // A key pressed before the row of the last one exists continues from that row.
+      const isMoving = wanted.current !== null || body.current?.contains(document.activeElement) === true
+      const next = isMoving ? focused.current + step : Math.max(0, focused.current)
       if (next < 0 || next >= total) return
       focused.current = next
       scrollTo(next)
       const link = linkAt(next)
-      if (link === null) wanted.current = next
-      else link.focus({ preventScroll: true })
+      wanted.current = link === null ? next : null
+      link?.focus({ preventScroll: true })
     },
     onFocusRow(index) {
       focused.current = index
+      wanted.current = null
     },
   }
 }
