@@ -3,14 +3,16 @@
 
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export const root = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
 
 // Sources are stripped of their types and compiled once, not at every start. Coverage needs them as they are.
 if (!process.argv.includes('coverage')) process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules', '.cache', 'node')
 
+const running = join(root, '.setup.pid')
 const installed = join(root, 'node_modules', '.purser-installed')
 const deck = join(root, 'packages', 'deck')
 
@@ -25,22 +27,68 @@ const nodePackages = {
 
 /** Sets up what is missing and returns the path of the Node to run with. */
 export async function setUp({ page = true } = {}) {
-  const lock = createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .digest('hex')
-  if (!existsSync(installed) || readFileSync(installed, 'utf8') !== lock) {
+  if (!isInstalled() || (page && deckIsStale())) await alone(() => install({ page }))
+  return suitableNode()
+}
+
+async function install({ page }) {
+  if (!isInstalled()) {
     say('Installing dependencies (once; about half a minute) …')
     await npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'])
-    writeFileSync(installed, lock)
+    writeFileSync(installed, lockFileHash())
   }
-  const node = suitableNode()
   if (page && deckIsStale()) {
     say('Building the Deck …')
-    await run(node, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn'], {
+    await run(suitableNode(), [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn'], {
       cwd: deck,
     })
   }
-  return node
+}
+
+function isInstalled() {
+  return existsSync(installed) && readFileSync(installed, 'utf8') === lockFileHash()
+}
+
+function lockFileHash() {
+  return createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
+}
+
+/** Two commands at once, as `npm start` and `npm test` in two terminals, would install over each other: the second waits. */
+async function alone(work) {
+  let isWaiting = false
+  while (!tryLock()) {
+    if (!isWaiting) say('Waiting for another command that installs or builds here (.setup.pid) …')
+    isWaiting = true
+    await sleep(200)
+  }
+  const unlock = () => rmSync(running, { force: true })
+  process.once('exit', unlock)
+  await work()
+  process.off('exit', unlock)
+  unlock()
+}
+
+/** The file names the process that installs. It counts for nothing once that process has ended. */
+function tryLock() {
+  try {
+    writeFileSync(running, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error
+    if (hasEnded(running)) rmSync(running, { force: true })
+    return false
+  }
+}
+
+function hasEnded(pidFile) {
+  try {
+    // 0, of a file that is being written, names this process itself.
+    return !process.kill(Number(readFileSync(pidFile, 'utf8')), 0)
+  } catch (error) {
+    return error.code === 'ESRCH'
+  }
 }
 
 /** Runs a program and shows its output; signals are forwarded. Ends this process unless the program exits with 0. */
