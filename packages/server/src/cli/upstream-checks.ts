@@ -7,28 +7,6 @@ export type Finding = Omit<StoreFinding, 'hint'> & { readonly hint?: string | un
 const TIMEOUT_MS = 3_000
 /** Addresses that are checked; further ones are not. */
 const MAX_ADDRESSES = 100
-/** Kinds whose models need a key. Others may run without one, or take credentials in several forms. */
-const KINDS_WITH_KEY: readonly string[] = ['openai', 'anthropic', 'google', 'friendli']
-
-/** Providers that cannot answer as they are configured. */
-export function checkProviders({ providers = {}, runtime }: Config): Finding[] {
-  const used = (runtime?.defaults as { readonly provider?: string } | undefined)?.provider
-  return Object.entries(providers).flatMap(([name, provider]) => {
-    const { kind, baseURL } = provider
-    const apiKey = 'apiKey' in provider ? provider.apiKey : undefined
-    const check = `provider ${name}`
-    if (kind === 'openai-compatible' && baseURL === undefined) {
-      const hint = `Set providers.${name}.baseURL to the address of its API, up to and including /v1.`
-      return [{ check, ok: false, detail: 'it has no baseURL', hint }]
-    }
-    if (!KINDS_WITH_KEY.includes(kind) || (apiKey !== undefined && apiKey !== '')) return []
-    const hint = `Set providers.${name}.apiKey, or give users keys of their own: purser secret set ID ${name}`
-    // All users of another provider may have keys of their own.
-    return [
-      { check, ok: used !== name, detail: 'it has no API key: only users with a key of their own can use it', hint },
-    ]
-  })
-}
 
 /** Whether the hosts of providers and context sources respond, with any status. */
 export async function checkAddresses({ providers = {}, context }: Config): Promise<Finding[]> {

@@ -10,6 +10,7 @@ import {
 import { isRole } from '../../auth/scopes.ts'
 import { type Config, loadConfig } from '../../config/load.ts'
 import type { ConfigFile } from '../../config/schema.ts'
+import { checkProviders } from '../check-providers.ts'
 import type { Command, Invocation } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -47,6 +48,7 @@ export async function serveUntilInterrupted(
   const { environment, directory, signal } = terminal
   const { config, warnings, file } = loadConfig({ flags, environment, directory, config: overrides.config })
   for (const warning of warnings) printMessage(terminal, `warning: ${warning}`)
+  warnOfProviders(config, terminal)
   const environmentKeys = { service: environment.PURSER_SERVICE_KEY, admin: environment.PURSER_ADMIN_KEY }
   checkKeys(config, environmentKeys, terminal)
   const server = await openServer({ config, keys: environmentKeys })
@@ -83,6 +85,15 @@ function checkKeys(config: Config, keys: EnvironmentKeys, terminal: Terminal): v
   }
   for (const variable of findShortKeys(keys)) {
     printMessage(terminal, `warning: ${variable} is shorter than ${STRONG_KEY_LENGTH} characters.`)
+  }
+}
+
+/** What `purser doctor` finds in the configured providers, so that it is not found by the first request of a user. */
+function warnOfProviders(config: Config, terminal: Terminal): void {
+  for (const { check, ok, detail, hint } of checkProviders(config)) {
+    if (ok) continue
+    printMessage(terminal, `warning: ${check}: ${detail}`)
+    if (hint !== undefined) printMessage(terminal, `  ${hint}`)
   }
 }
 
