@@ -1,12 +1,16 @@
 // `npm run reference`: writes the generated tables of docs/reference and the types of the API. A test compares them.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { OPTION_SPECS } from '../packages/purser/src/options.ts'
 import { isSpec, type OptionSpec, type SpecTable } from '../packages/purser/src/options-schema.ts'
 import { SERVER_SPECS } from '../packages/server/src/config/server-options.ts'
 import { SETTINGS } from '../packages/server/src/config/settings.ts'
-import { wireTypes } from './wire.ts'
+import { commandsPage } from './reference/commands.ts'
+import { httpPage } from './reference/http.ts'
+import { llmsText } from './reference/llms.ts'
+import { storeContractPage } from './reference/store-contract.ts'
+import { wireTypes } from './reference/wire.ts'
 
 const root = join(import.meta.dirname, '..')
 const source = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -77,11 +81,23 @@ interface Page {
   readonly expected: string
 }
 
-const WIRE_TYPES = 'packages/deck/src/api/wire.ts'
+/** Files that are generated as a whole. */
+const FILES: Readonly<Record<string, () => string | Promise<string>>> = {
+  'docs/reference/http.md': httpPage,
+  'docs/reference/commands.md': commandsPage,
+  'docs/reference/store-contract.md': storeContractPage,
+  'docs/llms.txt': llmsText,
+  'packages/deck/src/api/wire.ts': wireTypes,
+}
 
-/** Pages with generated tables, and the types of the API: path, content, and the content that the source asks for. */
+/** Everything generated: path, content, and the content that the source asks for. */
 export async function pages(): Promise<readonly Page[]> {
-  return [...tablePages(), { path: WIRE_TYPES, content: source(WIRE_TYPES), expected: await wireTypes() }]
+  const files = Object.entries(FILES).map(async ([path, generate]) => ({
+    path,
+    content: existsSync(join(root, path)) ? source(path) : '',
+    expected: await generate(),
+  }))
+  return [...tablePages(), ...(await Promise.all(files))]
 }
 
 function tablePages(): readonly Page[] {

@@ -18,9 +18,6 @@ export interface UnrecordedAdmission {
   readonly settlement: Settlement | undefined
 }
 
-/** The type of the event that says why admissions were counted without a decision. */
-const EVENT_TYPE = 'unrecorded_admissions'
-
 /**
  * Counts admissions of one user that were allowed while the store was unavailable, also beyond a limit, with one event that
  * says so. Results in the instant at which they were counted, which their settlements need. Null: nothing was
@@ -68,11 +65,12 @@ function countAll(
   return { usage, events, at }
 }
 
+/** Says why admissions were counted without a decision. */
 function eventOf(admissions: readonly UnrecordedAdmission[]): NewEvent {
   const instants = admissions.map(({ ticket }) => ticket.issuedAt)
   const { length } = admissions
   return {
-    type: EVENT_TYPE,
+    type: 'unrecorded_admissions',
     detail: `${length} ${length === 1 ? 'turn was' : 'turns were'} admitted while the store was unavailable`,
     data: {
       reason: 'store_unavailable',

@@ -1,39 +1,10 @@
 // The types of the management API for the Deck, generated from the API document of the server.
 
-import { createServer } from '../packages/server/src/index.ts'
-
-/** The part of a JSON schema that the document uses. */
-interface Schema {
-  readonly $ref?: string
-  readonly type?: string | readonly string[]
-  readonly enum?: readonly string[]
-  readonly anyOf?: readonly Schema[]
-  readonly items?: Schema
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly required?: readonly string[]
-  readonly additionalProperties?: boolean | Schema
-}
-
-interface Content {
-  readonly content?: Readonly<Record<string, { readonly schema?: Schema }>>
-}
-
-interface Operation {
-  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema: Schema }[]
-  readonly requestBody?: Content & { readonly required?: boolean }
-  readonly responses: Readonly<Record<string, Content>>
-}
-
-interface ApiDocument {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> }
-}
+import { type Content, type Operation, readApiDocument, type Schema } from './api-document.ts'
 
 /** The text of `packages/deck/src/api/wire.ts`. */
 export async function wireTypes(): Promise<string> {
-  await using server = await createServer({ config: { store: 'memory:', server: { logLevel: 'silent' } } })
-  const response = await server.fetch(new Request('http://localhost/openapi.json'))
-  const { paths, components } = (await response.json()) as ApiDocument
+  const { paths, components } = await readApiDocument()
   const schemas = Object.entries(components.schemas).sort(([a], [b]) => (a < b ? -1 : 1))
   const routes = Object.entries(paths)
     .filter(([path]) => path.startsWith('/api/'))
