@@ -11,7 +11,7 @@ const PROGRAM = `
   console.log('ready')
 `
 
-/** In place of npm: writes a line to installs.log and is done when the file \`go\` exists. */
+/** Instead of npm: writes a line to installs.log and is done when the file \`go\` exists. */
 const NPM = `
   const { appendFileSync, existsSync, mkdirSync } = require('node:fs')
   appendFileSync('installs.log', process.argv.slice(2).join(' ') + '\\n')
