@@ -17,7 +17,7 @@ type End = { readonly error?: unknown }
 export class ReplayBuffer {
   readonly #maxBytes: number
   readonly #cursors = new Set<Cursor>()
-  #chunks: string[] = []
+  readonly #chunks: string[] = []
   /** How many chunks have been dropped before `#chunks`. */
   #dropped = 0
   #bytes = 0
@@ -35,6 +35,11 @@ export class ReplayBuffer {
   /** All chunks so far; undefined once the answer is longer than the buffer. */
   get complete(): readonly string[] | undefined {
     return this.#dropped === 0 ? this.#chunks : undefined
+  }
+
+  /** The chunks that are buffered: all so far, or the last ones of an answer that is longer than the buffer. */
+  get chunks(): readonly string[] {
+    return this.#chunks
   }
 
   /** Resolves when a reader has read all chunks and waits for more, or after `unblock`. */

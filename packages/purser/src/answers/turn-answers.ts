@@ -24,8 +24,11 @@ export interface TurnAnswerRequest {
   readonly signal?: AbortSignalLike | undefined
   /** Called at most once, if no answer is cached or in progress. */
   callModel(signal: AbortSignalLike): Promise<ChatAnswer>
-  /** Called once after `callModel`, when that call has ended; this caller may have left before. */
-  onModelCallEnd?(): void
+  /**
+   * Called once after `callModel`, when that call has ended; this caller may have left before. `texts` has what the model
+   * wrote, from its beginning as far as that is still buffered: one text for a completion, one per chunk for a stream.
+   */
+  onModelCallEnd?(texts: readonly string[]): void
 }
 
 export interface Replay {
@@ -164,20 +167,27 @@ export class TurnAnswers {
   /** Finds or makes the answer for all callers of `call`. Errors are passed to them; this never rejects. */
   async #run(call: TurnCall, keys: Keys, request: TurnAnswerRequest): Promise<void> {
     let hasCalled = false
+    let texts: readonly string[] = []
     try {
       if (await this.#share(call, keys, request)) return
       if (call.signal.aborted) return
       hasCalled = true
       const answer = await request.callModel(call.signal)
       const choices = typeof request.request.n === 'number' ? request.request.n : 1
-      if (answer.kind === 'completion') await this.#completion(call, answer.text, choices)
-      else await this.#relay(call, answer.chunks, choices)
+      if (answer.kind === 'completion') {
+        texts = [answer.text]
+        await this.#completion(call, answer.text, choices)
+      } else {
+        const buffer = new ReplayBuffer(this.#deps.maxAnswerBytes)
+        texts = buffer.chunks
+        await this.#relay(call, answer.chunks, { buffer, choices })
+      }
     } catch (error) {
       call.reject(error)
     } finally {
       call.end()
       this.#remove(call)
-      if (hasCalled) request.onModelCallEnd?.()
+      if (hasCalled) request.onModelCallEnd?.(texts)
     }
   }
 
@@ -230,8 +240,11 @@ export class TurnAnswers {
     call.resolve({ text })
   }
 
-  async #relay(call: TurnCall, chunks: AsyncIterable<string>, choices: number): Promise<void> {
-    const buffer = new ReplayBuffer(this.#deps.maxAnswerBytes)
+  async #relay(
+    call: TurnCall,
+    chunks: AsyncIterable<string>,
+    { buffer, choices }: { readonly buffer: ReplayBuffer; readonly choices: number },
+  ): Promise<void> {
     const check = createCacheabilityCheck(choices)
     const upstream = chunks[Symbol.asyncIterator]()
     const stop = (): void => {

@@ -1,4 +1,4 @@
-import { withSignal } from '../core/abort.ts'
+import { type AbortOptions, withSignal } from '../core/abort.ts'
 import { publish } from '../core/diagnostics.ts'
 import type { Subject } from '../core/subject.ts'
 import { validateOptions } from '../core/validate.ts'
@@ -39,6 +39,7 @@ import { estimateUsage } from './limits/estimate-usage.ts'
 import type { LimitState } from './limits/limit-state.ts'
 import type { Settlement } from './limits/settlement.ts'
 import { dailyUseOf, quotaOf } from './quota.ts'
+import type { LedgerWrite } from './state.ts'
 import { incarnationOf, type Ticket, Tickets, ticketWrite } from './tickets.ts'
 import { NO_TOKENS, recordTurn, type TurnEnd } from './turns/record-turn.ts'
 import type { EndedTokens } from './turns/stored-turn.ts'
@@ -150,7 +151,7 @@ class AdmissionWrites {
     if (unrecorded.isStoreDown) return this.#admitUnrecorded(command)
     const write = journal.write<AdmissionOutcome, Admission>(this.#user, {
       ...this.#idempotentWrite(options, { call, body: { cost: weight, asked: body } }),
-      decide: (view) => admit(rules, command, view),
+      ...decideUnlessAborted(options, call, (view) => admit(rules, command, view)),
     })
     const outcome = await write.catch((error: unknown) => this.#admitUnrecorded(command, error))
     if (outcome.allowed && outcome.unrecorded) return outcome
@@ -178,7 +179,7 @@ class AdmissionWrites {
     return this.#deps.journal.write<AdmissionOutcome, Admission>(this.#user, {
       ...ticketWrite(ticket),
       ...this.#idempotentWrite(options, call),
-      decide: (view) => claim(this.#deps.rules, ticket, view),
+      ...decideUnlessAborted(options, call.call, (view) => claim(this.#deps.rules, ticket, view)),
     })
   }
 
@@ -277,6 +278,25 @@ class AdmissionWrites {
   #ticketClosed(hasRecord = true): void {
     publish('activity', { namespace: this.#user.namespace, user: this.#user.id })
     if (hasRecord) this.#deps.sweeper.onTicketClosed(this.#user)
+  }
+}
+
+/**
+ * A turn whose caller leaves is settled, so its admission waits until it is known whether it was counted: an abort only
+ * prevents the decision. Other callers do not wait.
+ */
+function decideUnlessAborted(
+  { signal }: AbortOptions,
+  call: AdmissionCall['call'],
+  decide: LedgerWrite<AdmissionOutcome>['decide'],
+): Pick<LedgerWrite<AdmissionOutcome>, 'signal' | 'decide'> {
+  if (call !== 'turn' || signal === undefined) return { signal, decide }
+  return {
+    signal: undefined,
+    decide(view) {
+      signal.throwIfAborted()
+      return decide(view)
+    },
   }
 }
 

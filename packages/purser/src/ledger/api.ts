@@ -313,6 +313,8 @@ export interface InternalUserLedger {
   /**
    * Admits a turn, or claims `ticket` as its payment; either way the ticket pays for no other turn. A repeated
    * idempotency key needs the same `request` and returns the first admission. A user who was blocked since is refused.
+   *
+   * Its signal prevents the decision: an admission that was decided before an abort resolves, and is to be settled.
    */
   admitTurn(options: AdmitTurnOptions): Promise<Refused | AdmittedTurn>
   /** Estimates what a request will use; `contextTokens` are added to its own. */

@@ -36,9 +36,9 @@ export async function answerTurn(run: TurnRun, lease: Lease, context: ResolvedCo
     incarnation,
     signal: run.signal,
     callModel(signal) {
-      run.retainLease()
+      run.beginModelCall(signal)
       return run.callModel(chat, upstream, signal)
     },
-    onModelCallEnd: () => run.releaseLease(),
+    onModelCallEnd: (texts) => run.endModelCall(texts),
   })
 }

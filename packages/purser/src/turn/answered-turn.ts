@@ -323,6 +323,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     return {
       prompt_tokens: tokenCountOf(usage?.prompt_tokens) ?? estimateRequestTokens(this.#request),
       completion_tokens: Math.max(tokenCountOf(usage?.completion_tokens) ?? 0, this.#deliveredTokens),
+      prompt_tokens_details: usage?.prompt_tokens_details,
     }
   }
 }

@@ -252,6 +252,7 @@ export class RelayedTurn implements AsyncDisposable {
     return {
       prompt_tokens: tokenCountOf(usage?.prompt_tokens) || this.#inputTokens,
       completion_tokens: Math.max(tokenCountOf(usage?.completion_tokens) ?? 0, this.#deliveredTokens),
+      prompt_tokens_details: usage?.prompt_tokens_details,
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Replay } from '../answers/turn-answers.ts'
 import type { PrefixChange, ResolvedContext } from '../context/api.ts'
+import { withSignal } from '../core/abort.ts'
 import { type AbortSignalLike, CallSignal } from '../core/call-signal.ts'
 import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
@@ -18,6 +19,7 @@ import type { Lease, Override, Settings } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
 import type { TurnOptions } from './options.ts'
+import { OwnModelCall } from './own-model-call.ts'
 import { publishTurn } from './publish-turn.ts'
 import { isModelOf, selectModel } from './select-model.ts'
 import { type TurnEnding, TurnTrace } from './turn-trace.ts'
@@ -64,6 +66,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   /** The admission that is settled or refunded at the end. A repeat has none of its own unless it calls the model. */
   #payment: AdmittedTurn | undefined
   #isRepeat = false
+  /** While it is not known whether the turn is counted. */
+  #admitting: Promise<Refused | AdmittedTurn> | undefined
   /** The settings of this turn only, with the model that was selected. */
   #override: Override | undefined
   #lease: Lease | undefined
@@ -73,6 +77,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   #incarnation: number | undefined
   /** The turn itself and its model call, while others read it. */
   #leaseUsers = 1
+  #modelCall: OwnModelCall | undefined
   #prompt: TurnPrompt | undefined
   /** As of its admission. */
   #estimate: TurnRecord['estimate'] | undefined
@@ -139,7 +144,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
 
   async admit(): Promise<Admission> {
     const { cost, ticket, idempotencyKey, signal, session, override, mode } = this.options
-    const admitted = await this.modules.ledger.admitTurn({
+    signal?.throwIfAborted()
+    this.#admitting = this.modules.ledger.admitTurn({
       cost,
       ticket,
       model: nameOfModel(this.#settings),
@@ -151,6 +157,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
         this.#isRepeat = true
       },
     })
+    const admitted = await withSignal(this.#admitting, signal)
+    this.#admitting = undefined
     if (!admitted.allowed) return admitted
     this.#setAdmission(admitted)
     if (!this.#isRepeat) this.#payment = admitted
@@ -228,12 +236,19 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     return this.trace.waitFor(() => run({ firstChunkTimeoutMs, idleTimeoutMs, signal, onAttempt }))
   }
 
-  /** Keeps the lease for a model call that may outlive the turn, until `releaseLease`. */
-  retainLease(): void {
+  /** A model call that may outlive the turn, because others read it as well. It keeps the lease. */
+  beginModelCall(signal: AbortSignalLike): void {
     this.#leaseUsers++
+    this.#modelCall = new OwnModelCall(signal)
   }
 
-  releaseLease(): void {
+  /** `texts`: what the model wrote. */
+  endModelCall(texts: readonly string[]): void {
+    this.#modelCall?.end(texts)
+    this.#releaseLease()
+  }
+
+  #releaseLease(): void {
     this.#leaseUsers--
     if (this.#leaseUsers > 0) return
     this.#lease?.release()
@@ -264,7 +279,20 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     if (!this.#finish(outcome === 'completed')) return
     if (outcome === 'failed') this.#reportFailure(error)
     const facts = this.#facts({ outcome, cache, code: codeOf(outcome, error), limit: null, tools })
-    this.#settle(usage === undefined ? NOTHING_USED : { ...tokensOf(usage), toolCalls }, facts)
+    this.#settleUsed(usage, { toolCalls, facts })
+  }
+
+  /** The tokens of a model call that goes on for others are known, and settled, when that ends. */
+  #settleUsed(
+    usage: TokenCounts | undefined,
+    { toolCalls = 0, facts }: { readonly toolCalls?: number; readonly facts: TurnFacts },
+  ): void {
+    const { messages = [] } = this.request
+    const settle = (used: TokenCounts): void => this.#settle({ ...tokensOf(used), toolCalls }, facts)
+    if (facts.outcome !== 'completed' && this.#modelCall?.goesOn)
+      this.#modelCall.whenUsed({ messages: [...messages] }, settle)
+    else if (usage === undefined) this.#settle(NOTHING_USED, facts)
+    else settle(usage)
   }
 
   /** A turn under an idempotency key that got the first answer is recorded, but counts nothing. */
@@ -297,8 +325,16 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     if (!isCancelled) this.#reportFailure(error)
     const outcome = isCancelled ? 'cancelled' : 'failed'
     const facts = this.#facts({ outcome, cache: 'off', code: codeOf(outcome, error), limit: null, tools: NO_TOOLS })
-    if (isCancelled) this.#settle(NOTHING_USED, facts)
+    if (isCancelled && this.#admitting !== undefined) void this.#settleLate(this.#admitting, facts)
+    else if (isCancelled) this.#settleUsed(undefined, { facts })
     else this.#refund(facts)
+  }
+
+  /** The caller has left before it was known whether the turn is counted. */
+  async #settleLate(admitting: Promise<Refused | AdmittedTurn>, facts: TurnFacts): Promise<void> {
+    const admitted = await admitting.catch(() => undefined)
+    if (admitted?.allowed && !this.#isRepeat) this.#payment = admitted
+    this.#settle(NOTHING_USED, facts)
   }
 
   refuse(admission: Refused): RefusedTurn {
@@ -350,7 +386,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     if (!isComplete) this.#abort.abort()
     // A long-lived signal must not collect the listeners of its turns.
     this.options.signal?.removeEventListener('abort', this.#onAbort)
-    this.releaseLease()
+    this.#releaseLease()
     return true
   }
 
