@@ -408,7 +408,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   #recordRefusal(error: unknown, pseudonym: string): void {
     const { provider, model } = this.#settings ?? {}
     if (!PurserError.is(error, 'upstream_rejected') || provider === undefined || provider === null) return
-    const code = typeof error.details?.code === 'string' ? error.details.code : null
+    const code = codeOfProvider(error)
     if (!error.message.includes(pseudonym) && code !== 'identifier_blocked') return
     const incarnation = this.#incarnation
     if (incarnation !== undefined)
@@ -446,6 +446,13 @@ const NO_TOOLS: TurnRecord['tools'] = []
 function codeOf(outcome: TurnOutcome, error: unknown): string | null {
   if (outcome !== 'failed') return null
   return PurserError.is(error) ? error.code : 'internal_error'
+}
+
+const PROVIDER_CODE = /^[\w.:-]{1,64}$/
+
+/** The provider's own code, unless it is a text. */
+function codeOfProvider({ details }: PurserError): string | null {
+  return typeof details?.code === 'string' && PROVIDER_CODE.test(details.code) ? details.code : null
 }
 
 function nameOfModel(

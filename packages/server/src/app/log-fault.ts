@@ -11,6 +11,11 @@ const logged = new WeakSet<FastifyRequest>()
 export function logFault(request: FastifyRequest, error: unknown, facts: Readonly<Record<string, unknown>> = {}): void {
   if (logged.has(request)) return
   logged.add(request)
-  if (PurserError.is(error)) request.log.warn({ ...facts, code: error.code }, error.message)
+  if (PurserError.is(error)) request.log.warn({ ...facts, code: error.code }, messageOf(error))
   else request.log.error({ ...facts, code: 'internal_error', err: error })
+}
+
+/** A provider's own words may quote what was said. They are for the caller only. */
+function messageOf({ code, message, details }: PurserError): string {
+  return code === 'upstream_rejected' ? `The provider rejected the request (status ${details?.status}).` : message
 }
