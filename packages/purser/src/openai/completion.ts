@@ -45,6 +45,11 @@ export function usageOf(answer: ChatCompletion | ChatChunk): Usage | undefined {
   return isObject(usage) && Object.values(usage).some((value) => typeof value === 'number') ? usage : undefined
 }
 
+/** What is counted of a usage. */
+export type TokenCounts = Pick<Usage, 'prompt_tokens' | 'completion_tokens'> & {
+  readonly prompt_tokens_details?: unknown
+}
+
 /** More tokens than any answer can have: a count beyond it is a mistake of the provider. */
 const MAX_TOKENS = 1_000_000_000_000
 

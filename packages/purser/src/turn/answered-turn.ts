@@ -7,7 +7,7 @@ import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest, Usage } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import { batchesOf, type ChunkBatches } from '../openai/chunk-batches.ts'
-import { toChunks, tokenCountOf, usageOf } from '../openai/completion.ts'
+import { type TokenCounts, toChunks, tokenCountOf, usageOf } from '../openai/completion.ts'
 import { estimateRequestTokens, textBytesOfChunk, tokensOfDelta } from '../openai/estimate-tokens.ts'
 import { ChunkMerger } from '../openai/merge-chunks.ts'
 import { createModelRewriter } from '../openai/rewrite-model.ts'
@@ -17,7 +17,7 @@ import { TOOL_CALLS, ToolCalls, toolCallsIn } from '../openai/tool-calls.ts'
 import type { Settings } from '../runtime/api.ts'
 import { answerHeaders, pipeAnswer, type ReadableAnswer, toResponse } from './http-response.ts'
 import { ReaderWatch } from './reader-watch.ts'
-import type { CacheOutcome, TokenCounts, TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
+import type { CacheOutcome, TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
 
 /**
  * A turn that was admitted and has an answer. The answer is read once: as `chunks`, `completion()`, `toResponse()` or

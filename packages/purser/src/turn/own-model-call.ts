@@ -1,9 +1,8 @@
 import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { ChatChunk, ChatRequest, Usage } from '../openai/chat.ts'
-import { tokenCountOf, usageOf } from '../openai/completion.ts'
+import { type TokenCounts, tokenCountOf, usageOf } from '../openai/completion.ts'
 import { estimateRequestTokens, textBytesOfChunk, tokensOfDelta } from '../openai/estimate-tokens.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
-import type { TokenCounts } from './turn-run.ts'
 
 /**
  * The model call that a turn has made. It goes on for equal turns that share it when the reader of this one has left, and

@@ -5,7 +5,7 @@ import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
 import type { Usage } from '../openai/chat.ts'
-import { tokenCountOf } from '../openai/completion.ts'
+import { type TokenCounts, tokenCountOf } from '../openai/completion.ts'
 import type { EndpointAnswer } from '../openai/endpoint.ts'
 import { toErrorResponse } from '../openai/error-response.ts'
 import { textBytesOfMembers, tokensOfDelta } from '../openai/estimate-tokens.ts'
@@ -15,7 +15,7 @@ import type { Settings } from '../runtime/api.ts'
 import type { EndpointCall } from './endpoint-call.ts'
 import { answerHeaders, drained } from './http-response.ts'
 import { ReaderWatch } from './reader-watch.ts'
-import type { TokenCounts, TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
+import type { TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
 
 /** One event of a relayed stream; an image in it may be large. */
 const EVENT_MAX_BYTES = 33_554_432

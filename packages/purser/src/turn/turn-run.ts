@@ -10,9 +10,9 @@ import type { Amount } from '../ledger/limits/amount.ts'
 import type { LimitState } from '../ledger/limits/limit-state.ts'
 import { DAILY } from '../ledger/limits/rule.ts'
 import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
-import type { ChatMessage, ChatRequest, Usage } from '../openai/chat.ts'
+import type { ChatMessage, ChatRequest } from '../openai/chat.ts'
 import type { Attempt, ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
-import { cachedTokensOf, tokenCountOf } from '../openai/completion.ts'
+import { cachedTokensOf, type TokenCounts, tokenCountOf } from '../openai/completion.ts'
 import { lastUserText } from '../openai/last-user-text.ts'
 import type { Fallback } from '../options/settings-patch.ts'
 import type { Lease, Override, Settings } from '../runtime/api.ts'
@@ -26,10 +26,6 @@ import { type TurnEnding, TurnTrace } from './turn-trace.ts'
 
 /** Where an answer came from: the cache, an equal turn in progress, the model, or the model without a lookup. */
 export type CacheOutcome = 'hit' | 'joined' | 'miss' | 'off'
-
-export type TokenCounts = Pick<Usage, 'prompt_tokens' | 'completion_tokens'> & {
-  readonly prompt_tokens_details?: unknown
-}
 
 /** What a turn needs of its request, which may be in the format of any endpoint. */
 export interface TurnRequest {
