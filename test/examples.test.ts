@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 
@@ -22,9 +22,37 @@ const OUTPUTS: Readonly<Record<string, readonly RegExp[]>> = {
   'fastify.ts': [/^200 You said: "Hello from Fastify"$/m, /\{"application":"mine"\}/],
   'express.ts': [/^200 You said: "Hello from Express"$/m, /\{"application":"mine"\}/],
   'hono.ts': [/^200 text\/event-stream/, /\[DONE\]\s+200\s$/],
+  'next-route.ts': [/^200 You said: "Hello from a route"$/m, /remaining: 49/, /^401$/m],
+  'ai-sdk.ts': [
+    /^You said: "What is my name\?"[\s\S]*name: Ada[\s\S]*^You are a patient teacher\.$[\s\S]*name: Ada/m,
+    /^refused until \d{4}-\S+T00:00:00\.000Z$/m,
+    /The sum of 2 and 3 is 5\./,
+  ],
+  'agent-mcp.ts': [
+    /^ada: The server runs for ada with token-of-ada\. \(2 steps, 1 tool call, 1 turn\)$/m,
+    /^bela: The server runs for bela with token-of-bela\. \(2 steps, 1 tool call, 1 turn\)$/m,
+  ],
+  'companion.ts': [
+    /^Let us go on later \(hour\)\.$/m,
+    /^You said: "Good morning"$/m,
+    /^ada: attached, high \(risk: low -> high\)$/m,
+    /^admin_action grace corrected risk: high -> elevated$/m,
+    /^companion:break_suggested app hour, until \d{4}-/m,
+    /^limit_threshold purser limit hour at 75 %/m,
+  ],
+  'langchain.ts': [
+    /^You said: "What is my name\?"[\s\S]*patient teacher[\s\S]*name: Ada/,
+    /^You said: "And now as a stream\?"/m,
+    /^429 insufficient_quota$/m,
+    /^You said: "Hello"$/m,
+  ],
 }
+/** Runs until it is stopped; `chat-page.test.ts` uses it in a browser. */
+const SERVERS = ['chat-page.ts']
 /** Needs a running gateway; the tests of the server run it. */
 const NEEDS_GATEWAY = ['openai-client.ts']
+/** With the programs of packages, such as the MCP server that examples start. */
+const env = { ...process.env, PATH: `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}` }
 /** Memory services as their documentation has them: the request that an example must make, and the answer. */
 const SERVICES: Readonly<Record<string, Service>> = {
   'memory-mem0.ts': {
@@ -66,9 +94,9 @@ for (const [name, service] of Object.entries(SERVICES)) {
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
     t.after(() => server.close())
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    const env = { ...process.env, [`${service.env}_URL`]: url, [`${service.env}_API_KEY`]: 'the-key' }
+    const serviceEnv = { ...env, [`${service.env}_URL`]: url, [`${service.env}_API_KEY`]: 'the-key' }
     const { stdout } = await run(process.execPath, ['--conditions=@purser/source', join(root, 'examples', name)], {
-      env,
+      env: serviceEnv,
     })
     const { path, authorization, body } = service
     assert.deepEqual(requests, [{ url: path, authorization, body }])
@@ -78,10 +106,12 @@ for (const [name, service] of Object.entries(SERVICES)) {
 }
 
 for (const name of globSync('*.ts', { cwd: join(root, 'examples') }).filter(
-  (file) => !NEEDS_GATEWAY.includes(file) && !(file in SERVICES),
+  (file) => ![...NEEDS_GATEWAY, ...SERVERS].includes(file) && !(file in SERVICES),
 )) {
   test(`the example ${name} runs and prints the expected output`, async () => {
-    const { stdout } = await run(process.execPath, ['--conditions=@purser/source', join(root, 'examples', name)])
+    const { stdout } = await run(process.execPath, ['--conditions=@purser/source', join(root, 'examples', name)], {
+      env,
+    })
     for (const expected of OUTPUTS[name] ?? assert.fail(`${name} has no expected output`))
       assert.match(stdout, expected)
   })
