@@ -45,16 +45,19 @@ export interface JsonPieceOptions {
   /** The text of a value that is no plain JSON, such as a Map; undefined: the value is left out, as by `JSON.stringify`. */
   readonly writeOther: (value: unknown) => string | undefined
   readonly maxDepth: number
-  /** Writes an object or a list that is nested deeper than `maxDepth`, or throws. */
-  readonly onTooDeep: (value: object) => string
+  /** Writes an object or a list that is nested deeper than `maxDepth`, in those of `open`; or throws. */
+  readonly onTooDeep: (value: object, open: readonly object[]) => string
 }
 
 const PLAIN: JsonPieceOptions = {
   namesOf: Object.keys,
   writeOther: (value) => JSON.stringify(value),
   maxDepth: 1_024,
-  // Which also rejects a value that contains itself.
-  onTooDeep: (value) => JSON.stringify(value),
+  onTooDeep(value, open) {
+    // `JSON.stringify` would notice it too, but only after many seconds.
+    if (open.includes(value)) throw new TypeError('A value that contains itself cannot be written as JSON.')
+    return JSON.stringify(value)
+  },
 }
 
 /**
@@ -67,6 +70,8 @@ export function jsonPieces(value: unknown, options: JsonPieceOptions = PLAIN): G
 
 class PieceWriter {
   readonly #options: JsonPieceOptions
+  /** The objects and lists that are being written, one in the other. */
+  readonly #open: object[] = []
   #text = ''
 
   constructor(options: JsonPieceOptions) {
@@ -85,7 +90,7 @@ class PieceWriter {
       yield* this.#writeString(value)
     } else if (isPlainObject(value)) {
       this.#text += head
-      if (depth === this.#options.maxDepth) this.#text += this.#options.onTooDeep(value)
+      if (depth === this.#options.maxDepth) this.#text += this.#options.onTooDeep(value, this.#open)
       else if (Array.isArray(value)) yield* this.#writeArray(value, depth)
       else yield* this.#writeObject(value, depth)
     } else {
@@ -98,6 +103,7 @@ class PieceWriter {
   }
 
   *#writeArray(values: readonly unknown[], depth: number): Generator<string, void, undefined> {
+    this.#open.push(values)
     this.#text += '['
     for (let index = 0; index < values.length; index++) {
       if (index > 0) this.#text += ','
@@ -105,16 +111,19 @@ class PieceWriter {
       if (!isWritten) this.#text += 'null'
     }
     this.#text += ']'
+    this.#open.pop()
   }
 
   *#writeObject(object: object, depth: number): Generator<string, void, undefined> {
     let separator = ''
+    this.#open.push(object)
     this.#text += '{'
     for (const name of this.#options.namesOf(object)) {
       const member = resolve((object as Record<string, unknown>)[name], name)
       if (yield* this.#write(member, `${separator}${JSON.stringify(name)}:`, depth + 1)) separator = ','
     }
     this.#text += '}'
+    this.#open.pop()
   }
 
   *#writeString(text: string): Generator<string, void, undefined> {
@@ -170,6 +179,21 @@ export async function forEachPiece(pieces: Iterable<string>, use: (bytes: Buffer
     use(Buffer.from(piece))
     if (++count % PIECES_PER_STEP === 0) await new Promise<void>(afterCurrentTick)
   }
+}
+
+/** The texts of `JSON.stringify` of all values, written in steps. */
+export async function writeJsonTexts(values: readonly unknown[]): Promise<string[]> {
+  const texts: string[] = []
+  let count = 0
+  for (const value of values) {
+    let text = ''
+    for (const piece of jsonPieces(value)) {
+      text += piece
+      if (++count % PIECES_PER_STEP === 0) await new Promise<void>(afterCurrentTick)
+    }
+    texts.push(text)
+  }
+  return texts
 }
 
 /** The bytes of `JSON.stringify`, in pieces that were written in steps. */

@@ -59,6 +59,8 @@ export interface ChatMessage {
   refusal?: string | null | undefined
   /** Reasoning of the assistant, as many providers have it. */
   reasoning_content?: string | null | undefined
+  /** The same as its provider has signed or encrypted it, to be returned unchanged. */
+  reasoning_details?: object[] | null | undefined
   tool_calls?: object[] | undefined
   tool_call_id?: string | undefined
   function_call?: object | null | undefined

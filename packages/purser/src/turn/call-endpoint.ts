@@ -45,7 +45,7 @@ export async function callEndpoint(
     return { kind: 'refused', turn: new TurnRun(deps, modules, { model, body }, named).fail(error) }
   }
   if (isRelayed || call.toChat === undefined) return relay(deps, modules, call, named)
-  const turn = await takeTurn(deps, modules, call.toChat(), named)
+  const turn = await takeTurn(deps, modules, await call.toChat(), named)
   if (!turn.allowed) return { kind: 'refused', turn }
   if (turn instanceof TurnReader) return { kind: 'answered', turn }
   throw new TypeError('A turn that is allowed is read by a TurnReader.')
@@ -164,7 +164,7 @@ async function callOn(lease: Lease, relayed: RelayedCall): Promise<EndpointTurn>
 async function translateOn(lease: Lease, { run, call, context }: RelayedCall): Promise<EndpointTurn> {
   const { settings, chat } = lease
   if (call.toChat === undefined || context === undefined) throw unsupportedEndpoint(call, chat.provider)
-  const request = parseChatRequest(call.toChat())
+  const request = parseChatRequest(await call.toChat())
   const answer = await run.callModel(chat, requestFor(run, { request, lease, context }), run.signal)
   const turn = { request, settings, context, answer: { source: 'off', answer, isReplay: false } } as const
   return { kind: 'answered', turn: new TurnReader(run, turn) }

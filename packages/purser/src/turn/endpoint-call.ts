@@ -18,10 +18,10 @@ export interface EndpointCall {
   /** The request as the upstream gets it. */
   prepare(upstream: EndpointUpstream): PreparedRequest
   /**
-   * The request as chat completions, for a provider without this endpoint; throws `unsupported_parameter` for what the
+   * The request as chat completions, for a provider without this endpoint; throws or rejects with `unsupported_parameter` for what the
    * format cannot say. Absent: `unsupported_endpoint`.
    */
-  readonly toChat?: (() => ChatRequest) | undefined
+  readonly toChat?: (() => ChatRequest | Promise<ChatRequest>) | undefined
   /** The answer, or an event of a streamed one, as the client gets it. */
   rewrite(json: string): string
   /**

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { ChatChunk } from 'purser'
+import { toChunks } from 'purser/internal'
+import { mergeChunks } from '../../../purser/src/openai/merge-chunks.ts'
+import type { AnswerWriter } from '../../src/formats/answer-writer.ts'
 import { convertMessages } from '../../src/formats/messages/convert-messages.ts'
 import { MessageWriter } from '../../src/formats/messages/message-writer.ts'
 import { convertInput } from '../../src/formats/responses/convert-input.ts'
@@ -11,6 +14,8 @@ import { ResponseWriter } from '../../src/formats/responses/response-writer.ts'
 
 interface Said {
   readonly reasoning: string
+  /** Empty: the reasoning is not signed. */
+  readonly signature: string
   readonly content: string
   readonly calls: readonly { readonly id: string; readonly name: string; readonly input: Record<string, unknown> }[]
 }
@@ -25,7 +30,7 @@ const calls = fc.uniqueArray(
   { selector: ({ id }) => id, maxLength: 4 },
 )
 const said: fc.Arbitrary<Said> = fc
-  .record({ reasoning: text, content: text, calls })
+  .record({ reasoning: text, signature: fc.constantFrom('', 'c2lnbmVk'), content: text, calls })
   .filter((value) => value.content !== '' || value.calls.length > 0)
 /** Lengths of the pieces in which a text arrives. */
 const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 })
@@ -38,7 +43,13 @@ function* cut(value: string, lengths: readonly number[]): Generator<string> {
   }
 }
 
-function chunksOf({ reasoning, content, calls: said }: Said, lengths: readonly number[]): ChatChunk[] {
+function detailsOf({ reasoning, signature }: Said): Record<string, unknown> {
+  if (signature === '') return {}
+  return { reasoning_details: [{ type: 'reasoning.text', text: reasoning, signature }] }
+}
+
+function chunksOf(value: Said, lengths: readonly number[]): ChatChunk[] {
+  const { reasoning, content, calls: said } = value
   const chunk = (delta: Record<string, unknown>, finish_reason: string | null = null): ChatChunk => ({
     id: 'c',
     object: 'chat.completion.chunk',
@@ -48,6 +59,7 @@ function chunksOf({ reasoning, content, calls: said }: Said, lengths: readonly n
   })
   return [
     ...Array.from(cut(reasoning, lengths), (piece) => chunk({ reasoning_content: piece })),
+    ...(value.signature === '' ? [] : [chunk(detailsOf(value))]),
     ...Array.from(cut(content, lengths), (piece) => chunk({ content: piece })),
     ...said.flatMap(({ id, name, input }, index) => [
       chunk({ tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] }),
@@ -60,11 +72,13 @@ function chunksOf({ reasoning, content, calls: said }: Said, lengths: readonly n
 }
 
 /** The message of the assistant that the answer is in a later request. */
-function messageOf({ reasoning, content, calls: said }: Said): object {
+function messageOf(value: Said): object {
+  const { reasoning, content, calls: said } = value
   return {
     role: 'assistant',
     content: content === '' ? null : content,
     ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
+    ...detailsOf(value),
     ...(said.length === 0
       ? {}
       : {
@@ -84,13 +98,21 @@ function eventsOf(stream: string): Record<string, unknown>[] {
     .map((frame) => JSON.parse(frame.slice(frame.indexOf('data: ') + 6)) as Record<string, unknown>)
 }
 
+/** The same answer, as a provider gives it that does not stream. */
+async function writeWhole<Writer extends AnswerWriter>(value: Said, writer: Writer): Promise<Writer> {
+  for (const chunk of toChunks(mergeChunks(chunksOf(value, [1_000])))) writer.push(chunk)
+  await writer.end()
+  return writer
+}
+
 const HEADER = { id: 'resp_1', createdAt: 1, previousId: null, store: false }
 
 test('an answer is the same after its way through a response, and in one piece as in many', async () => {
   await fc.assert(
     fc.asyncProperty(said, cuts, async (value, lengths) => {
+      const request = { model: 'm', input: 'x', include: ['reasoning.encrypted_content'] }
       const write = async (pieces: readonly number[]): Promise<{ answer: { output: object[] }; stream: string }> => {
-        const writer = new ResponseWriter({ model: 'm', input: 'x' }, HEADER, { now: () => 2 })
+        const writer = new ResponseWriter(request, HEADER, { now: () => 2 })
         const stream =
           chunksOf(value, pieces)
             .map((one) => writer.push(one))
@@ -100,6 +122,7 @@ test('an answer is the same after its way through a response, and in one piece a
       const { answer, stream } = await write(lengths)
       assert.deepEqual(convertInput(JSON.parse(JSON.stringify(answer.output))), [messageOf(value)])
       assert.deepEqual(answer, (await write([1_000])).answer)
+      assert.deepEqual(answer, (await writeWhole(value, new ResponseWriter(request, HEADER, { now: () => 2 }))).answer)
       const events = eventsOf(stream)
       assert.deepEqual(
         events.map((event) => event.sequence_number),
@@ -119,8 +142,8 @@ test('an answer is the same after its way through a response, and in one piece a
 })
 
 test('an answer is the same after its way through a message, and in one piece as in many', () => {
-  fc.assert(
-    fc.property(said, cuts, (value, lengths) => {
+  return fc.assert(
+    fc.asyncProperty(said, cuts, async (value, lengths) => {
       const write = (pieces: readonly number[]): { answer: { content: object[] }; stream: string } => {
         const writer = new MessageWriter({ id: 'msg_1', model: 'm' })
         const stream =
@@ -130,9 +153,10 @@ test('an answer is the same after its way through a message, and in one piece as
         return { answer: writer.answer as { content: object[] }, stream }
       }
       const { answer, stream } = write(lengths)
-      const [message] = convertMessages([{ role: 'assistant', content: answer.content }])
+      const [message] = await convertMessages([{ role: 'assistant', content: answer.content }])
       assert.deepEqual(message, messageOf(value))
       assert.deepEqual(answer, write([1_000]).answer)
+      assert.deepEqual(answer, (await writeWhole(value, new MessageWriter({ id: 'msg_1', model: 'm' }))).answer)
       const open: unknown[] = []
       for (const { type, index } of eventsOf(stream)) {
         if (type === 'content_block_start') open.push(index)

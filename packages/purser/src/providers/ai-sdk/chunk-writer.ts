@@ -6,6 +6,7 @@ import type {
 } from '@ai-sdk/provider'
 import type { ChatChunk, ChatCompletion, ChunkChoice, FinishReason, Usage } from '../../openai/chat.ts'
 import { mapFinishReasonToOpenAi, mapUsageToOpenAi } from '../../openai/map-finish-reason.ts'
+import { ReasoningCollector, toReasoningDetail } from './signed-reasoning.ts'
 
 /** The fields that all chunks of one answer have in common. */
 export type ChunkHeader = Pick<ChatChunk, 'id' | 'created' | 'model'>
@@ -43,6 +44,7 @@ export class ChunkWriter {
   readonly #header: ChunkHeader
   readonly #toolCalls = new Map<string, OpenToolCall>()
   readonly #providerExecuted = new Set<string>()
+  readonly #reasoning = new ReasoningCollector()
   #role: { role?: string } = { role: 'assistant' }
   #isFinished = false
 
@@ -60,8 +62,15 @@ export class ChunkWriter {
     switch (part.type) {
       case 'text-delta':
         return part.delta === '' ? [] : [this.#delta({ content: part.delta })]
+      case 'reasoning-start':
+        this.#reasoning.push(part.id, '', part.providerMetadata)
+        return []
       case 'reasoning-delta':
+        this.#reasoning.push(part.id, part.delta, part.providerMetadata)
         return part.delta === '' ? [] : [this.#delta({ reasoning_content: part.delta })]
+      case 'reasoning-end':
+        this.#reasoning.push(part.id, '', part.providerMetadata)
+        return this.#endReasoning(part.id)
       case 'tool-input-start':
         if (part.providerExecuted === true) this.#providerExecuted.add(part.id)
         return part.providerExecuted === true ? [] : [this.#startToolCall(part.id, part.toolName)]
@@ -81,6 +90,11 @@ export class ChunkWriter {
       default:
         return []
     }
+  }
+
+  #endReasoning(id: string): ChatChunk[] {
+    const detail = this.#reasoning.end(id)
+    return detail === undefined ? [] : [this.#delta({ reasoning_details: [detail] })]
   }
 
   /** The input of a call either came before in deltas, or comes with this part. */
@@ -131,6 +145,9 @@ export function convertToCompletion(result: LanguageModelV4GenerateResult, heade
     result.content.map((part) => (part.type === type ? part.text : '')).join('')
   const toolCalls = result.content.filter(isClientToolCall)
   const text = join('text')
+  const details = result.content.flatMap((part) =>
+    part.type === 'reasoning' ? (toReasoningDetail(part.text, part.providerMetadata) ?? []) : [],
+  )
   const reasoning = join('reasoning')
   return {
     ...header,
@@ -142,6 +159,7 @@ export function convertToCompletion(result: LanguageModelV4GenerateResult, heade
           role: 'assistant',
           content: text === '' && toolCalls.length > 0 ? null : text,
           ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
+          ...(details.length === 0 ? {} : { reasoning_details: details }),
           ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls.map(convertToolCall) }),
         },
         finish_reason: mapFinishReasonToOpenAi(result.finishReason),

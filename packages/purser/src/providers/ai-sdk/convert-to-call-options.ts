@@ -1,4 +1,5 @@
 import type {
+  JSONValue,
   LanguageModelV4CallOptions,
   LanguageModelV4FunctionTool,
   LanguageModelV4ToolChoice,
@@ -9,8 +10,10 @@ import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
 import { type ChatRequest, fieldsOf } from '../../openai/chat.ts'
 import { convertToPrompt } from './convert-to-prompt.ts'
+import { cacheOptionsOf } from './part-options.ts'
 
 type Options = LanguageModelV4CallOptions
+type Fields = Readonly<Record<string, unknown>>
 
 const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
 
@@ -30,7 +33,7 @@ export function convertToCallOptions(request: ChatRequest, abortSignal: AbortSig
     frequencyPenalty: numberOf(request.frequency_penalty),
     seed: isRawNumber(request.seed) ? request.seed : numberOf(request.seed),
     stopSequences: typeof stop === 'string' ? [stop] : Array.isArray(stop) ? stop : undefined,
-    reasoning: EFFORTS.find((effort) => effort === reasoning_effort),
+    reasoning: convertEffort(reasoning_effort),
     responseFormat: convertResponseFormat(request.response_format),
     tools: convertTools(request.tools),
     toolChoice: convertToolChoice(request.tool_choice),
@@ -60,6 +63,13 @@ function rejectUnsupported(request: ChatRequest): void {
   }
   const field = UNSUPPORTED_FIELDS.find((name) => (request[name] ?? null) !== null)
   if (field !== undefined) throw unsupported(`'${field}'`, field)
+}
+
+function convertEffort(effort: unknown): Options['reasoning'] {
+  if (effort === undefined || effort === null || effort === 'provider-default') return undefined
+  const known = EFFORTS.find((one) => one === effort)
+  if (known === undefined) throw unsupported(`the reasoning effort '${String(effort)}'`, 'reasoning_effort')
+  return known
 }
 
 function convertResponseFormat(format: unknown): Options['responseFormat'] {
@@ -92,6 +102,7 @@ function convertTools(tools: unknown): LanguageModelV4FunctionTool[] | undefined
       inputSchema: isObject(parameters) ? parameters : { type: 'object', properties: {} },
       ...(typeof description === 'string' ? { description } : {}),
       ...(typeof strict === 'boolean' ? { strict } : {}),
+      ...cacheOptionsOf(tool as Fields),
     }
   })
 }
@@ -105,21 +116,16 @@ function convertToolChoice(choice: unknown): LanguageModelV4ToolChoice | undefin
 }
 
 /**
- * The provider options of the user's settings, with the pseudonym of the user that the turn put into the request, under
- * the names that the providers use.
+ * The provider options of the user's settings, with what the request says beyond the SDK's own options, such as the
+ * pseudonym of the user that the turn put into it, under the names that the providers use.
  */
 function createProviderOptions(request: ChatRequest): SharedV4ProviderOptions {
   const { safety_identifier, user, parallel_tool_calls } = request
   const userId = safety_identifier ?? user
-  const parallelToolCalls = typeof parallel_tool_calls === 'boolean' ? parallel_tool_calls : undefined
-  const openai = {
-    ...(safety_identifier === undefined ? {} : { safetyIdentifier: safety_identifier }),
-    ...(user === undefined ? {} : { user }),
-    ...(parallelToolCalls === undefined ? {} : { parallelToolCalls }),
-  }
+  const openai = createOpenAiOptions(request)
   const anthropic = {
     ...(userId === undefined ? {} : { metadata: { userId } }),
-    ...(parallelToolCalls === undefined ? {} : { disableParallelToolUse: !parallelToolCalls }),
+    ...(typeof parallel_tool_calls === 'boolean' ? { disableParallelToolUse: !parallel_tool_calls } : {}),
   }
   const { providerOptions } = fieldsOf(request)
   const settings = isObject(providerOptions) ? (providerOptions as SharedV4ProviderOptions) : {}
@@ -129,6 +135,34 @@ function createProviderOptions(request: ChatRequest): SharedV4ProviderOptions {
     azure: { ...settings.azure, ...openai },
     anthropic: { ...settings.anthropic, ...anthropic },
   }
+}
+
+/** OpenAI's fields that have no counterpart in the SDK, and their names there. */
+const OPENAI_OPTIONS: Readonly<Record<string, string>> = {
+  safety_identifier: 'safetyIdentifier',
+  user: 'user',
+  parallel_tool_calls: 'parallelToolCalls',
+  verbosity: 'textVerbosity',
+  service_tier: 'serviceTier',
+  store: 'store',
+  metadata: 'metadata',
+  prompt_cache_key: 'promptCacheKey',
+  prompt_cache_options: 'promptCacheOptions',
+  prompt_cache_retention: 'promptCacheRetention',
+}
+
+function createOpenAiOptions(request: ChatRequest): Record<string, JSONValue> {
+  const fields = fieldsOf(request)
+  const options: Record<string, JSONValue> = {}
+  for (const [name, option] of Object.entries(OPENAI_OPTIONS)) {
+    const value = fields[name]
+    if (value !== undefined && value !== null) options[option] = value as JSONValue
+  }
+  const { response_format: format } = request
+  const schema = format?.type === 'json_schema' ? (format.json_schema as Fields) : undefined
+  // The SDK asks for a strict schema unless it is told otherwise, OpenAI does not.
+  if (schema !== undefined) options.strictJsonSchema = schema.strict === true
+  return options
 }
 
 function unsupported(what: string, param: string): PurserError {

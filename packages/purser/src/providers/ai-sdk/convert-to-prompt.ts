@@ -1,8 +1,8 @@
 import type {
-  JSONObject,
   LanguageModelV4FilePart,
   LanguageModelV4Message,
   LanguageModelV4Prompt,
+  LanguageModelV4ReasoningPart,
   LanguageModelV4TextPart,
   LanguageModelV4ToolCallPart,
   LanguageModelV4ToolResultPart,
@@ -10,7 +10,10 @@ import type {
 } from '@ai-sdk/provider'
 import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
-import { type ChatMessage, type ContentPart, fieldsOf } from '../../openai/chat.ts'
+import type { ChatMessage, ContentPart } from '../../openai/chat.ts'
+import { reasoningDetailsOf } from '../../openai/reasoning-details.ts'
+import { partOptionsOf } from './part-options.ts'
+import { toReasoningPart } from './signed-reasoning.ts'
 
 type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart
 
@@ -45,29 +48,51 @@ function convertMessage(message: ChatMessage, toolNames: Map<string, string>, pa
   switch (message.role) {
     case 'user':
       return { role: 'user', content: convertUserContent(message, param) }
-    case 'assistant': {
-      const text = visible(textOf(message, param))
-      const toolCalls = convertToolCalls(message, toolNames, param)
-      return { role: 'assistant', content: [...(text === '' ? [] : [{ type: 'text' as const, text }]), ...toolCalls] }
-    }
+    case 'assistant':
+      return { role: 'assistant', content: convertAssistantContent(message, toolNames, param) }
     default:
       throw unsupported(`messages with the role '${message.role}'`, `${param}.role`)
   }
 }
 
+type AssistantPart = (LanguageModelV4Message & { role: 'assistant' })['content'][number]
+
+/** Reasoning alone is no content. */
+function convertAssistantContent(message: ChatMessage, toolNames: Map<string, string>, param: string): AssistantPart[] {
+  const { content, refusal, audio } = message
+  if (isObject(audio)) throw unsupported('answers other than text', `${param}.audio`)
+  const texts = [...(Array.isArray(content) ? content : [content]), refusal].map((part, index) => {
+    const isPart = typeof part === 'object' && part !== null
+    const text = isPart ? textOfPart(part, `${param}.content[${index}]`) : (part ?? '')
+    return { type: 'text' as const, text, ...(isPart ? partOptionsOf(part) : {}) }
+  })
+  const said = [...texts.filter(({ text }) => visible(text) !== ''), ...convertToolCalls(message, toolNames, param)]
+  return said.length === 0 ? [] : [...convertReasoning(message), ...said]
+}
+
+/** As its provider has signed it, else as text. */
+function convertReasoning(message: ChatMessage): LanguageModelV4ReasoningPart[] {
+  const details = reasoningDetailsOf(message)
+  if (details.length > 0) return details.map(toReasoningPart)
+  const { reasoning_content: text } = message
+  return typeof text === 'string' && text !== '' ? [{ type: 'reasoning', text }] : []
+}
+
 /** Parts with a cache breakpoint, and what follows them, become messages of their own, so that the breakpoint stays. */
 function convertInstructions(message: ChatMessage, param: string): LanguageModelV4Message[] {
   const { content } = message
-  if (!Array.isArray(content) || !content.some(hasCacheControl))
+  if (!Array.isArray(content) || !content.some(hasOptions))
     return withText([{ role: 'system', content: textOf(message, param) }])
   return withText(
-    content.map((part) => {
-      const text = textOf({ ...message, content: [part] }, param)
-      if (!hasCacheControl(part)) return { role: 'system', content: text }
-      const anthropic = { cacheControl: fieldsOf(part).cache_control as JSONObject }
-      return { role: 'system', content: text, providerOptions: { anthropic } }
+    content.map((part, index) => {
+      const text = textOfPart(part, `${param}.content[${index}]`)
+      return { role: 'system', content: text, ...partOptionsOf(part) }
     }),
   )
+}
+
+function hasOptions(part: ContentPart): boolean {
+  return partOptionsOf(part).providerOptions !== undefined
 }
 
 /** Providers refuse messages that have only white space. */
@@ -75,14 +100,12 @@ function withText(messages: readonly LanguageModelV4Message[]): LanguageModelV4M
   return messages.filter(({ role, content }) => role !== 'system' || visible(content) !== '')
 }
 
-/** Anthropic's field for the end of a part of the prompt that is cached. */
-function hasCacheControl(part: ContentPart): boolean {
-  return isObject(fieldsOf(part).cache_control)
-}
-
 function convertUserContent({ content }: ChatMessage, param: string): UserPart[] {
   const parts: UserPart[] = Array.isArray(content)
-    ? content.map((part, index) => convertUserPart(part, `${param}.content[${index}]`))
+    ? content.map((part, index) => ({
+        ...convertUserPart(part, `${param}.content[${index}]`),
+        ...partOptionsOf(part),
+      }))
     : [{ type: 'text', text: content ?? '' }]
   return parts.filter((part) => part.type !== 'text' || visible(part.text) !== '')
 }
@@ -101,6 +124,8 @@ function convertUserPart(part: ContentPart, param: string): UserPart {
     if (data !== undefined) return createFile(data, format === 'mp3' ? 'audio/mpeg' : `audio/${format}`)
   }
   if (part.type === 'file') {
+    const id = getText(part.file, 'file_id')
+    if (id !== undefined) return createFileReference(id)
     const file = createFileFromURL(getText(part.file, 'file_data'), 'application/octet-stream', param)
     const filename = getText(part.file, 'filename')
     return filename === undefined ? file : { ...file, filename }
@@ -116,6 +141,12 @@ function createFileFromURL(url: string | undefined, mediaType: string, param: st
     throw invalid('A file must be a data: URL in base64 or an http(s) address.', param)
   }
   return { type: 'file', mediaType, data: { type: 'url', url: new URL(url) } }
+}
+
+/** A file that was uploaded to a provider, under its id there; a provider that has no such files refuses it. */
+function createFileReference(id: string): LanguageModelV4FilePart {
+  const reference = { openai: id, azure: id }
+  return { type: 'file', mediaType: 'application/pdf', data: { type: 'reference', reference } }
 }
 
 function createFile(data: string, mediaType: string): LanguageModelV4FilePart {
@@ -164,19 +195,21 @@ function convertToolResult(
     throw invalid('A tool message must answer a tool call of an earlier message.', `${param}.tool_call_id`)
   }
   const value = textOf(message, param)
+  const parts = Array.isArray(message.content) ? message.content : []
+  const options = parts.map(partOptionsOf).findLast(({ providerOptions }) => providerOptions !== undefined)
   // Each call needs a result, and some providers refuse a text without a visible character: as JSON it has its quotes.
   const type = visible(value) === '' ? 'json' : 'text'
-  return { type: 'tool-result', toolCallId: id, toolName, output: { type, value } }
+  return { type: 'tool-result', toolCallId: id, toolName, output: { type, value }, ...options }
 }
 
 function textOf({ content }: ChatMessage, param: string): string {
   if (!Array.isArray(content)) return content ?? ''
-  return content
-    .map((part, index) => {
-      if (part.type === 'text' || part.type === 'refusal') return part.text ?? getText(part, 'refusal') ?? ''
-      throw invalid(`Content of the type '${part.type}' is not allowed in this message.`, `${param}.content[${index}]`)
-    })
-    .join('\n')
+  return content.map((part, index) => textOfPart(part, `${param}.content[${index}]`)).join('\n')
+}
+
+function textOfPart(part: ContentPart, param: string): string {
+  if (part.type === 'text' || part.type === 'refusal') return part.text ?? getText(part, 'refusal') ?? ''
+  throw invalid(`Content of the type '${part.type}' is not allowed in this message.`, param)
 }
 
 function getText(value: unknown, field: string): string | undefined {

@@ -4,6 +4,7 @@ import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provide
 import { PurserError } from '../../../src/errors.ts'
 import type { ChatRequest } from '../../../src/openai/chat.ts'
 import { injectContext } from '../../../src/openai/inject-context.ts'
+import { mergeChunks } from '../../../src/openai/merge-chunks.ts'
 import { createAiSdkChatModel } from '../../../src/providers/ai-sdk/chat-model.ts'
 import { convertToPrompt } from '../../../src/providers/ai-sdk/convert-to-prompt.ts'
 import { createLazyModel, importPackage } from '../../../src/providers/ai-sdk/packages.ts'
@@ -193,4 +194,67 @@ test('the cache breakpoints of instructions stay where they are, and the context
     { role: 'system', content: 'name: Ann' },
     { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
   ])
+})
+
+test('what a provider has signed comes back to it, streamed or whole', async () => {
+  const signature = { anthropic: { signature: 'sig' } }
+  const redacted = { anthropic: { redactedData: 'data' } }
+  const parts: Part[] = [
+    { type: 'reasoning-start', id: '1' },
+    { type: 'reasoning-delta', id: '1', delta: 'Let me ' },
+    { type: 'reasoning-delta', id: '1', delta: 'see.' },
+    { type: 'reasoning-delta', id: '1', delta: '', providerMetadata: signature },
+    { type: 'reasoning-end', id: '1' },
+    { type: 'reasoning-start', id: '2', providerMetadata: redacted },
+    { type: 'reasoning-end', id: '2' },
+    textDelta('Yes.'),
+    finish,
+  ]
+  const details = [
+    { type: 'reasoning.text', text: 'Let me see.', signature: 'sig' },
+    { type: 'reasoning.encrypted', data: 'data' },
+  ]
+  const languageModel: LanguageModelV4 = {
+    ...model,
+    doStream: async () => ({ stream: ReadableStream.from(parts) as ReadableStream<Part> }),
+    doGenerate: async () => ({
+      content: [
+        { type: 'reasoning', text: 'Let me see.', providerMetadata: signature },
+        { type: 'reasoning', text: '', providerMetadata: redacted },
+        { type: 'text', text: 'Yes.' },
+      ],
+      finishReason: finish.finishReason,
+      usage,
+      warnings: [],
+    }),
+  }
+  const chat = createAiSdkChatModel({ effects: handClock(), provider: 'p', languageModel })
+  const texts = await Array.fromAsync(chunksOf(await chat.chat(streamRequest, createCall())))
+  const streamed = mergeChunks(texts.map((text) => JSON.parse(text)))
+  const whole = await chat.chat({ messages }, createCall())
+  assert.equal(whole.kind, 'completion')
+  for (const { choices } of [streamed, JSON.parse(whole.text) as typeof streamed]) {
+    const message = choices[0]?.message
+    assert.deepEqual(message, {
+      role: 'assistant',
+      content: 'Yes.',
+      reasoning_content: 'Let me see.',
+      reasoning_details: details,
+    })
+    const [, said] = convertToPrompt([...messages, message as ChatRequest['messages'][number]])
+    const named = (fields: object, encrypted = fields): object => ({
+      anthropic: fields,
+      amazonBedrock: encrypted,
+      bedrock: encrypted,
+    })
+    assert.deepEqual(said?.content, [
+      { type: 'reasoning', text: 'Let me see.', providerOptions: named({ signature: 'sig' }) },
+      {
+        type: 'reasoning',
+        text: '',
+        providerOptions: named({ redactedData: 'data' }, { redactedContent: 'data' }),
+      },
+      { type: 'text', text: 'Yes.' },
+    ])
+  }
 })

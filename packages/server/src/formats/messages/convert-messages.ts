@@ -1,9 +1,17 @@
-import { type ChatMessage, type ContentPart, isObject } from 'purser/internal'
+import { type ChatMessage, type ContentPart, isObject, type ReasoningDetail } from 'purser/internal'
 import type { Fields } from '../request-body.ts'
 import { invalidRequest, unsupportedParameter } from '../unsupported-parameter.ts'
+import { ToolInputs } from './tool-inputs.ts'
 
 /** Converts Anthropic's messages to chat messages. What chat completions cannot say is `unsupported_parameter`. */
-export function convertMessages(messages: unknown): ChatMessage[] {
+export async function convertMessages(messages: unknown): Promise<ChatMessage[]> {
+  const inputs = new ToolInputs()
+  const converted = convertAll(messages, inputs)
+  await inputs.write()
+  return converted
+}
+
+function convertAll(messages: unknown, inputs: ToolInputs): ChatMessage[] {
   if (!Array.isArray(messages) || messages.length === 0) {
     throw invalidRequest("'messages' must be a non-empty list of messages.", 'messages')
   }
@@ -11,7 +19,7 @@ export function convertMessages(messages: unknown): ChatMessage[] {
     const param = `messages[${index}]`
     if (!isObject(message)) throw invalidRequest(`'${param}' must be an object.`, param)
     const { role, content } = message
-    if (role === 'assistant') return [convertAssistant(blocksOf(content, param), param)]
+    if (role === 'assistant') return [convertAssistant(blocksOf(content, param), inputs, param)]
     if (role === 'user') return convertUser(blocksOf(content, param), param)
     if (role === 'system') return [{ role, content: textOfBlocks(content, `${param}.content`) }]
     throw invalidRequest(`'${param}.role' must be 'user' or 'assistant'.`, `${param}.role`)
@@ -74,13 +82,23 @@ function convertBlock(block: Fields, param: string): ContentPart[] {
   const source = isObject(block.source) ? block.source : {}
   if (block.type === 'image') return [{ type: 'image_url', image_url: { url: urlOfSource(source, `${param}.source`) } }]
   if (block.type !== 'document') throw unsupportedParameter(`blocks of the type '${block.type}'`, param)
-  if (source.type === 'text') return [{ type: 'text', text: textOf(source, 'data', `${param}.source`) }]
+  return convertDocument(block, source, param)
+}
+
+/** What Anthropic says about a document beside it is a text before it. */
+function convertDocument({ title, context }: Fields, source: Fields, param: string): ContentPart[] {
+  const about = (...texts: unknown[]): ContentPart[] =>
+    texts.filter((text) => typeof text === 'string' && text !== '').map((text) => ({ type: 'text', text: `${text}` }))
+  if (source.type === 'text') {
+    return [...about(title, context), { type: 'text', text: textOf(source, 'data', `${param}.source`) }]
+  }
   if (source.type === 'content') {
-    return blocksOf(source.content, `${param}.source`).flatMap((one) => convertBlock(one, `${param}.source`))
+    const blocks = blocksOf(source.content, `${param}.source`)
+    return [...about(title, context), ...blocks.flatMap((one) => convertBlock(one, `${param}.source`))]
   }
   if (source.type !== 'base64') throw unsupportedParameter('documents by an address or id', `${param}.source`)
-  const filename = typeof block.title === 'string' ? block.title : 'document'
-  return [{ type: 'file', file: { filename, file_data: urlOfSource(source, `${param}.source`) } }]
+  const filename = typeof title === 'string' ? title : 'document'
+  return [...about(context), { type: 'file', file: { filename, file_data: urlOfSource(source, `${param}.source`) } }]
 }
 
 function urlOfSource(source: Fields, param: string): string {
@@ -89,27 +107,52 @@ function urlOfSource(source: Fields, param: string): string {
   return `data:${textOf(source, 'media_type', param)};base64,${textOf(source, 'data', param)}`
 }
 
-/** Signatures and redacted thoughts can be read by their own provider only, and are left out. */
-function convertAssistant(blocks: readonly Fields[], param: string): ChatMessage {
-  const texts: string[] = []
-  const thoughts: string[] = []
-  const calls: object[] = []
+interface Said {
+  readonly texts: string[]
+  readonly thoughts: string[]
+  /** Signed and redacted thoughts, for the provider that can read them. */
+  readonly details: ReasoningDetail[]
+  readonly calls: object[]
+}
+
+function convertAssistant(blocks: readonly Fields[], inputs: ToolInputs, param: string): ChatMessage {
+  const said: Said = { texts: [], thoughts: [], details: [], calls: [] }
   blocks.forEach((block, index) => {
-    const at = `${param}.content[${index}]`
-    if (block.type === 'text') texts.push(textOf(block, 'text', at))
-    else if (block.type === 'thinking') thoughts.push(textOf(block, 'thinking', at))
-    else if (block.type === 'tool_use') {
-      const definition = { name: textOf(block, 'name', at), arguments: JSON.stringify(block.input ?? {}) }
-      calls.push({ id: textOf(block, 'id', at), type: 'function', function: definition })
-    } else if (block.type !== 'redacted_thinking') {
-      throw unsupportedParameter(`blocks of the type '${block.type}'`, at)
-    }
+    addBlock(said, block, inputs, `${param}.content[${index}]`)
   })
+  const { texts, thoughts, details, calls } = said
   return {
     role: 'assistant',
     content: texts.length === 0 ? null : texts.join('\n\n'),
     ...(thoughts.length === 0 ? {} : { reasoning_content: thoughts.join('\n\n') }),
+    ...(details.length === 0 ? {} : { reasoning_details: details }),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
+  }
+}
+
+function addBlock({ texts, thoughts, details, calls }: Said, block: Fields, inputs: ToolInputs, at: string): void {
+  switch (block.type) {
+    case 'text':
+      texts.push(textOf(block, 'text', at))
+      break
+    case 'thinking': {
+      const { signature } = block
+      const text = textOf(block, 'thinking', at)
+      if (text !== '') thoughts.push(text)
+      const isSigned = typeof signature === 'string' && signature !== ''
+      if (isSigned) details.push({ type: 'reasoning.text', text, signature })
+      break
+    }
+    case 'redacted_thinking':
+      details.push({ type: 'reasoning.encrypted', data: textOf(block, 'data', at) })
+      break
+    case 'tool_use': {
+      const definition = inputs.define(textOf(block, 'name', at), block.input ?? {})
+      calls.push({ id: textOf(block, 'id', at), type: 'function', function: definition })
+      break
+    }
+    default:
+      throw unsupportedParameter(`blocks of the type '${block.type}'`, at)
   }
 }
 

@@ -15,7 +15,7 @@ const EFFORTS = [
 ] as const
 
 /** Converts a request in Anthropic's format to a chat request; `unsupported_parameter` for what that cannot say. */
-export function convertRequest(body: Fields): ChatRequest {
+export async function convertRequest(body: Fields): Promise<ChatRequest> {
   for (const name of UNSUPPORTED_FIELDS) {
     if ((body[name] ?? undefined) !== undefined) throw unsupportedParameter(`'${name}'`, name)
   }
@@ -33,10 +33,13 @@ export function convertRequest(body: Fields): ChatRequest {
     tool_choice: convertToolChoice(choice),
     parallel_tool_calls: isObject(choice) && choice.disable_parallel_tool_use === true ? false : undefined,
     reasoning_effort: effortOf(body.thinking, output),
+    // The only tier of Anthropic that is not the default of both.
+    service_tier: body.service_tier === 'standard_only' ? 'default' : undefined,
+    metadata: body.metadata,
     response_format: convertFormat(isObject(output) && isObject(output.format) ? output.format : body.output_format),
   }
   const defined = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
-  const messages = convertMessages(body.messages)
+  const messages = await convertMessages(body.messages)
   const text = system === undefined || system === null ? '' : textOfBlocks(system, 'system')
   if (text !== '') messages.unshift({ role: 'system', content: text })
   return { ...Object.fromEntries(defined), messages }
@@ -66,7 +69,7 @@ function convertToolChoice(choice: unknown): unknown {
 }
 
 function effortOf(thinking: unknown, output: unknown): unknown {
-  if (isObject(output) && typeof output.effort === 'string') return output.effort === 'max' ? 'xhigh' : output.effort
+  if (isObject(output) && typeof output.effort === 'string') return output.effort
   if (!isObject(thinking) || thinking.type !== 'enabled') return undefined
   return EFFORTS.find(({ maxTokens }) => Number(thinking.budget_tokens ?? 0) <= maxTokens)?.effort
 }

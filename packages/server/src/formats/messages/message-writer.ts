@@ -1,5 +1,5 @@
 import type { ChatChunk, ErrorResponse } from 'purser'
-import { isObject, tokenCountOf, type Usage, usageOf } from 'purser/internal'
+import { isObject, type ReasoningDetail, thoughtsOf, tokenCountOf, type Usage, usageOf } from 'purser/internal'
 import type { AnswerWriter } from '../answer-writer.ts'
 import { toAnthropicError } from '../anthropic-error.ts'
 
@@ -11,8 +11,12 @@ interface MessageEvent {
 interface ThinkingBlock {
   type: 'thinking'
   thinking: string
-  /** Only Anthropic signs what its models think. */
-  signature: ''
+  /** Empty unless the provider signs what its models think. */
+  signature: string
+}
+interface RedactedBlock {
+  type: 'redacted_thinking'
+  data: string
 }
 interface TextBlock {
   type: 'text'
@@ -25,7 +29,12 @@ interface ToolUseBlock {
   name: string
   input: unknown
 }
-type Block = ThinkingBlock | TextBlock | ToolUseBlock
+type Block = ThinkingBlock | RedactedBlock | TextBlock | ToolUseBlock
+
+/** What waits until the first call is complete. */
+type Late =
+  | { readonly type: 'text' | 'thinking'; text: string }
+  | { readonly type: 'detail'; readonly detail: ReasoningDetail }
 
 interface MessageUsage {
   input_tokens: number
@@ -57,7 +66,7 @@ export class MessageWriter implements AnswerWriter {
   readonly #header: { readonly id: string; readonly model: string }
   readonly #content: Block[] = []
   readonly #calls = new Map<number, Call>()
-  readonly #late: { readonly type: 'text' | 'thinking'; text: string }[] = []
+  readonly #late: Late[] = []
   #usage: MessageUsage = toMessageUsage(undefined)
   #isOpen = false
   #hasStarted = false
@@ -78,8 +87,12 @@ export class MessageWriter implements AnswerWriter {
     if (usage !== undefined) this.#usage = toMessageUsage(usage)
     const [choice] = chunk.choices ?? []
     if (choice === undefined || (choice.index ?? 0) !== 0) return formatEvents(events)
-    const { content, refusal, reasoning_content, reasoning, tool_calls } = choice.delta ?? {}
-    events.push(...this.#pushText('thinking', reasoning_content ?? reasoning))
+    const delta = choice.delta ?? {}
+    const { content, refusal, tool_calls } = delta
+    for (const { text, detail } of thoughtsOf(delta)) {
+      events.push(...this.#pushText('thinking', text))
+      if (detail !== undefined) events.push(...this.#pushDetail(detail))
+    }
     if (typeof refusal === 'string' && refusal !== '') this.#hasRefused = true
     events.push(...this.#pushText('text', content), ...this.#pushText('text', refusal))
     for (const piece of Array.isArray(tool_calls) ? tool_calls : []) events.push(...this.#pushCall(piece as CallPiece))
@@ -97,7 +110,9 @@ export class MessageWriter implements AnswerWriter {
     }
     const blocks = this.#content.filter((block) => block.type === 'tool_use')
     for (const [index, block] of blocks.entries()) block.input = parseInput(calls[index]?.arguments ?? '')
-    for (const { type, text } of this.#late) events.push(...this.#writeText(type, text))
+    for (const late of this.#late) {
+      events.push(...(late.type === 'detail' ? this.#writeDetail(late.detail) : this.#writeText(late.type, late.text)))
+    }
     events.push(...this.#closeBlock())
     const delta = { stop_reason: this.#stopReason, stop_sequence: null }
     events.push({ type: 'message_delta', delta, usage: this.#usage }, { type: 'message_stop' })
@@ -136,13 +151,35 @@ export class MessageWriter implements AnswerWriter {
     return []
   }
 
-  #writeText(type: 'text' | 'thinking', text: string): MessageEvent[] {
-    const events: MessageEvent[] = []
-    if (!this.#isOpen || this.#content.at(-1)?.type !== type) {
-      const isText = type === 'text'
-      events.push(...this.#closeBlock())
-      events.push(this.#add(isText ? { type, text: '', citations: null } : { type, thinking: '', signature: '' }))
+  #pushDetail(detail: ReasoningDetail): MessageEvent[] {
+    if (this.#calls.size === 0) return this.#writeDetail(detail)
+    this.#late.push({ type: 'detail', detail })
+    return []
+  }
+
+  /** Signs the open thought; encrypted thoughts are blocks of their own. */
+  #writeDetail(detail: ReasoningDetail): MessageEvent[] {
+    if (detail.type === 'reasoning.encrypted') {
+      const block = { type: 'redacted_thinking', data: detail.data } as const
+      return [...this.#closeBlock(), this.#add(block), ...this.#closeBlock()]
     }
+    const { signature } = detail
+    const events = this.#openText('thinking')
+    const block = this.#content.at(-1)
+    if (block?.type === 'thinking') block.signature = signature
+    return [...events, this.#delta({ type: 'signature_delta', signature }), ...this.#closeBlock()]
+  }
+
+  #openText(type: 'text' | 'thinking'): MessageEvent[] {
+    if (this.#isOpen && this.#content.at(-1)?.type === type) return []
+    const isText = type === 'text'
+    const events = this.#closeBlock()
+    events.push(this.#add(isText ? { type, text: '', citations: null } : { type, thinking: '', signature: '' }))
+    return events
+  }
+
+  #writeText(type: 'text' | 'thinking', text: string): MessageEvent[] {
+    const events = this.#openText(type)
     const block = this.#content.at(-1)
     if (block?.type === 'text') block.text += text
     else if (block?.type === 'thinking') block.thinking += text

@@ -17,7 +17,9 @@ const SAME_FIELDS = [
   'safety_identifier',
   'service_tier',
   'prompt_cache_key',
+  'prompt_cache_options',
   'prompt_cache_retention',
+  'moderation',
 ] as const
 
 /** What can be asked for in `include`, and is there anyway where the provider reports it. */
@@ -28,7 +30,6 @@ export function convertRequest(body: Fields): ChatRequest {
   rejectUnsupported(body)
   const { instructions, include, reasoning, text } = body
   const wantsLogprobs = Array.isArray(include) && include.includes('message.output_text.logprobs')
-  const isStream = body.stream === true
   const fields = {
     ...Object.fromEntries(SAME_FIELDS.map((name) => [name, body[name]])),
     max_tokens: body.max_output_tokens,
@@ -39,7 +40,7 @@ export function convertRequest(body: Fields): ChatRequest {
     tool_choice: convertToolChoice(body.tool_choice),
     logprobs: wantsLogprobs || Number(body.top_logprobs ?? 0) > 0 ? true : undefined,
     top_logprobs: Number(body.top_logprobs ?? 0) > 0 ? body.top_logprobs : undefined,
-    stream_options: isStream ? { include_usage: true } : undefined,
+    stream_options: body.stream === true ? convertStreamOptions(body.stream_options) : undefined,
   }
   const defined = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
   const messages = convertInput(body.input)
@@ -55,6 +56,11 @@ function rejectUnsupported({ prompt, truncation, include, instructions }: Fields
   if (unknown !== undefined) throw unsupportedParameter(`'${unknown}'`, 'include')
   if (instructions === undefined || instructions === null || typeof instructions === 'string') return
   throw invalidRequest("'instructions' must be text.", 'instructions')
+}
+
+function convertStreamOptions(options: unknown): object {
+  const obfuscation = isObject(options) ? (options.include_obfuscation ?? undefined) : undefined
+  return { include_usage: true, ...(obfuscation === undefined ? {} : { include_obfuscation: obfuscation }) }
 }
 
 function convertFormat(format: unknown): object | undefined {

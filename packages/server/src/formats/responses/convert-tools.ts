@@ -32,8 +32,10 @@ export function namespacesOf(
 function convertTool(tool: unknown, param: string): object[] {
   if (!isObject(tool)) throw invalidRequest(`'${param}' must be an object.`, param)
   const { type, ...definition } = tool
-  if (type === 'function') return [{ type, function: dropNull(definition) }]
-  if (type === 'custom') return [{ type, custom: { ...definition, ...convertFormat(definition.format) } }]
+  if (type === 'function') return [{ type, function: pickFields(definition, FUNCTION_FIELDS) }]
+  if (type === 'custom') {
+    return [{ type, custom: { ...pickFields(definition, CUSTOM_FIELDS), ...convertFormat(definition.format) } }]
+  }
   if (type === 'namespace') return convertNamespace(definition, param)
   throw unsupportedParameter(`tools of the type '${type}'`, param)
 }
@@ -48,12 +50,19 @@ function convertNamespace({ name: namespace, tools }: Fields, param: string): ob
   })
 }
 
-function dropNull(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null))
+/** What chat completions know of a tool; how it is loaded and called is left out. */
+const FUNCTION_FIELDS = ['name', 'description', 'parameters', 'strict'] as const
+const CUSTOM_FIELDS = ['name', 'description'] as const
+
+function pickFields(fields: Fields, names: readonly string[]): Fields {
+  return Object.fromEntries(
+    names.map((name) => [name, fields[name] ?? undefined]).filter(([, value]) => value !== undefined),
+  )
 }
 
 function convertFormat(format: unknown): { format?: unknown } {
-  if (!isObject(format) || format.type !== 'grammar') return format === undefined ? {} : { format }
+  if (!isObject(format)) return {}
+  if (format.type !== 'grammar') return { format }
   const { type, ...grammar } = format
   return { format: { type, grammar } }
 }

@@ -19,7 +19,12 @@ export interface ItemAddress {
 
 /** What the model thought, as a summary: the form that clients show. */
 export class ReasoningItem implements OpenItem {
-  readonly object: { id: string; type: 'reasoning'; summary: { type: 'summary_text'; text: string }[] }
+  readonly object: {
+    id: string
+    type: 'reasoning'
+    summary: { type: 'summary_text'; text: string }[]
+    encrypted_content?: string
+  }
   readonly #address: ItemAddress & { readonly summary_index: 0 }
 
   constructor(address: ItemAddress) {

@@ -1,5 +1,5 @@
 import type { ChatChunk, ErrorResponse } from 'purser'
-import { isObject, usageOf } from 'purser/internal'
+import { isObject, type ReasoningDetail, thoughtsOf, usageOf } from 'purser/internal'
 import type { AnswerWriter } from '../answer-writer.ts'
 import type { Fields } from '../request-body.ts'
 import { namespacesOf } from './convert-tools.ts'
@@ -18,6 +18,7 @@ import {
   type ResponseObject,
   toResponseUsage,
 } from './response-object.ts'
+import { sealReasoning } from './sealed-reasoning.ts'
 
 interface CallPiece {
   readonly index?: number
@@ -44,6 +45,7 @@ export class ResponseWriter implements AnswerWriter {
   readonly #namespaces: ReturnType<typeof namespacesOf>
   readonly #now: () => number
   readonly #keep: ((response: ResponseObject) => Promise<boolean>) | undefined
+  readonly #includesSealed: boolean
   #sequence = 0
   #hasStarted = false
   /** The reasoning or the message that is being written. */
@@ -56,6 +58,7 @@ export class ResponseWriter implements AnswerWriter {
   constructor(body: Fields, header: ResponseHeader, { now, keep }: ResponseWriterDeps) {
     this.#response = createResponse(body, header)
     this.#namespaces = namespacesOf(body.tools)
+    this.#includesSealed = Array.isArray(body.include) && body.include.includes('reasoning.encrypted_content')
     this.#now = now
     this.#keep = keep
   }
@@ -70,9 +73,9 @@ export class ResponseWriter implements AnswerWriter {
     if (usage !== undefined) this.#response.usage = toResponseUsage(usage)
     const [choice] = chunk.choices ?? []
     if (choice === undefined || (choice.index ?? 0) !== 0) return this.#format(events)
-    const { content, refusal, reasoning_content, reasoning, tool_calls } = choice.delta ?? {}
-    const thought = reasoning_content ?? reasoning
-    if (isText(thought)) events.push(...this.#open(ReasoningItem, (item) => item.push(thought)))
+    const delta = choice.delta ?? {}
+    const { content, refusal, tool_calls } = delta
+    events.push(...this.#pushThoughts(delta))
     if (isText(content)) {
       const logprobs = logprobsOf(choice.logprobs)
       events.push(...this.#open(MessageItem, (item) => item.pushText(content, logprobs)))
@@ -123,6 +126,23 @@ export class ResponseWriter implements AnswerWriter {
     this.#current = item
     events.push(this.#add(item))
     return [...events, ...write(item)]
+  }
+
+  #pushThoughts(delta: Fields): ResponseEvent[] {
+    return thoughtsOf(delta).flatMap(({ text, detail }) => [
+      ...(text === '' ? [] : this.#open(ReasoningItem, (item) => item.push(text))),
+      ...(detail === undefined ? [] : this.#seal(detail)),
+    ])
+  }
+
+  /** Ends the reasoning with what its provider expects back, if the client has asked for that. */
+  #seal(detail: ReasoningDetail): ResponseEvent[] {
+    if (!this.#includesSealed) return []
+    const events = this.#open(ReasoningItem, (item) => {
+      item.object.encrypted_content = sealReasoning(detail)
+      return []
+    })
+    return [...events, ...this.#closeCurrent('completed')]
   }
 
   #pushCall({ index = 0, id = '', type, function: called, custom }: CallPiece): ResponseEvent[] {

@@ -1,0 +1,35 @@
+import type { JSONObject, SharedV4ProviderOptions } from '@ai-sdk/provider'
+import { isObject } from '../../core/validate.ts'
+import { type ContentPart, fieldsOf } from '../../openai/chat.ts'
+
+/** Options of a part of the prompt, under the names of the providers that have them. */
+export interface PartOptions {
+  readonly providerOptions?: SharedV4ProviderOptions
+}
+
+const NO_OPTIONS: PartOptions = {}
+
+/**
+ * What a part says beside its content: where a cached prompt ends (`cache_control` is Anthropic's field for it,
+ * `prompt_cache_breakpoint` OpenAI's), and in which detail an image is read.
+ */
+export function partOptionsOf(part: ContentPart): PartOptions {
+  const { cache_control } = fieldsOf(part)
+  const { prompt_cache_breakpoint, image_url } = part
+  const openai = {
+    ...(isObject(prompt_cache_breakpoint) ? { promptCacheBreakpoint: prompt_cache_breakpoint as JSONObject } : {}),
+    ...(typeof image_url?.detail === 'string' ? { imageDetail: image_url.detail } : {}),
+  }
+  const hasOpenAi = Object.keys(openai).length > 0
+  if (!hasOpenAi && !isObject(cache_control)) return NO_OPTIONS
+  return { providerOptions: { ...(hasOpenAi ? { openai } : {}), ...anthropicOptions(cache_control) } }
+}
+
+/** Of a tool or a message, which have no other options. */
+export function cacheOptionsOf({ cache_control }: Readonly<Record<string, unknown>>): PartOptions {
+  return isObject(cache_control) ? { providerOptions: anthropicOptions(cache_control) } : NO_OPTIONS
+}
+
+function anthropicOptions(cacheControl: unknown): SharedV4ProviderOptions {
+  return isObject(cacheControl) ? { anthropic: { cacheControl: cacheControl as JSONObject } } : {}
+}
