@@ -112,7 +112,7 @@ test('null and the defaults of a response are no settings of chat completions', 
 test("a request in Anthropic's format says the same as chat completions", () => {
   return fc.assert(
     fc.asyncProperty(conversation, async (value) => {
-      const said = inAnthropicsFormat(value)
+      const said = inMessageFormat(value)
       const request = JSON.parse(JSON.stringify(writeMessage(said)))
       assert.deepEqual(toPlain(await convertMessage(request)), writeChat(said))
     }),
@@ -125,7 +125,7 @@ function toPlain(value: object): unknown {
 }
 
 /** Without what Anthropic's format cannot say: audio, the detail of images, the rule for calls without a choice of tools. */
-function inAnthropicsFormat(value: Conversation): Conversation {
+function inMessageFormat(value: Conversation): Conversation {
   const { toolChoice } = value
   const canForbid = toolChoice !== undefined && toolChoice !== 'none' && value.parallelToolCalls === false
   const turns = value.turns.map((turn): Turn => {

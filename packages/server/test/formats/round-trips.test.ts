@@ -30,7 +30,7 @@ const calls = fc.uniqueArray(
   { selector: ({ id }) => id, maxLength: 4 },
 )
 const said: fc.Arbitrary<Said> = fc
-  .record({ reasoning: text, signature: fc.constantFrom('', 'c2lnbmVk'), content: text, calls })
+  .record({ reasoning: text, signature: fc.constantFrom('', 'signed'), content: text, calls })
   .filter((value) => value.content !== '' || value.calls.length > 0)
 /** Lengths of the pieces in which a text arrives. */
 const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 })
