@@ -124,7 +124,7 @@ const turns: fc.Arbitrary<readonly Turn[]> = fc
   .tuple(userTurn, fc.array(fc.tuple(answer, optional(instruction), userTurn), { maxLength: 4 }))
   .map(([first, rest]) => [
     first,
-    ...rest.flatMap(([said, told, asked]): Turn[] => [said, ...(told === undefined ? [] : [told]), asked]),
+    ...rest.flatMap(([said, order, asked]): Turn[] => [said, ...(order === undefined ? [] : [order]), asked]),
   ])
 
 export const conversation: fc.Arbitrary<Conversation> = fc

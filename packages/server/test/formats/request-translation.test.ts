@@ -137,7 +137,7 @@ function inMessageFormat(value: Conversation): Conversation {
 }
 
 function sayable<Said extends Part>(parts: readonly Said[]): Said[] {
-  const kept = parts.filter((part) => part.kind !== 'audio')
-  const plain = kept.map((part) => (part.kind === 'image' ? { ...part, detail: undefined } : part))
+  const others = parts.filter((part) => part.kind !== 'audio')
+  const plain = others.map((part) => (part.kind === 'image' ? { ...part, detail: undefined } : part))
   return plain.length === 0 ? [{ kind: 'text', text: 'x' } as Said] : plain
 }
