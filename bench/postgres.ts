@@ -22,6 +22,8 @@ const [address = '', rounds = '5', callers = '64'] = process.argv.slice(2)
 const ROUNDS = Number(rounds)
 const CALLERS = Number(callers)
 const SLICE_MS = 1_000
+const SECONDS = 2
+const WARM_UP_SECONDS = 8
 const NAMESPACE = 'bench'
 /** As many as the driver runs at once. */
 const STATEMENTS = 2
@@ -107,14 +109,15 @@ async function compareGateways(): Promise<void> {
   const upstream = stack.use(await startOnPrintedPort([join(directory, 'gateway', 'upstream.ts')]))
   const origin = `http://127.0.0.1:${upstream.port}`
   const [sqlite, postgres] = await startOnStores(stack, { directory, origin }, [undefined, schemaUrl(SCHEMAS[1] ?? '')])
-  const load = async (contender: Contender | undefined): Promise<number> => {
+  const load = async (contender: Contender | undefined, seconds = SECONDS): Promise<number> => {
     if (contender === undefined) throw new Error('A gateway is missing.')
-    const result = await measureLoad({ ...contender, connections: 32, seconds: 2, folder })
+    const result = await measureLoad({ ...contender, connections: 32, seconds, folder })
     if (result.failed > 0) throw new Error(`${contender.name}: ${result.failed} requests failed.`)
     return result.requestsPerSecond
   }
-  await load(sqlite)
-  await load(postgres)
+  // Until every user has been seen once.
+  await load(sqlite, WARM_UP_SECONDS)
+  await load(postgres, WARM_UP_SECONDS)
   const rates: { readonly sqlite: number; readonly postgres: number }[] = []
   for (let round = 0; round < ROUNDS; round++)
     rates.push({ sqlite: await load(sqlite), postgres: await load(postgres) })

@@ -17,6 +17,7 @@ import { formatInteger, median } from './ledger/figures.ts'
 const ROUNDS = Number(process.argv[2] ?? 5)
 const CONNECTIONS = Number(process.argv[3] ?? 32)
 const SECONDS = 2
+const WARM_UP_SECONDS = 8
 const TICK_MICROS = 10_000
 
 const directory = import.meta.dirname
@@ -69,18 +70,19 @@ function redisMicros(): number {
   return (Number(stat[13]) + Number(stat[14])) * TICK_MICROS
 }
 
-async function measure({ instances, rates, micros }: Row): Promise<void> {
+async function measure({ instances, rates, micros }: Row, seconds = SECONDS): Promise<void> {
   const used = (): number => redisMicros() + instances.reduce((sum, { server }) => sum + server.processorMicros(), 0)
   const before = used()
   const connections = CONNECTIONS / instances.length
-  const loads = instances.map((instance) => measureLoad({ ...instance, connections, seconds: SECONDS, folder }))
+  const loads = instances.map((instance) => measureLoad({ ...instance, connections, seconds, folder }))
   const results = await Promise.all(loads)
   if (results.some(({ failed }) => failed > 0)) throw new Error('Some requests failed.')
   rates.push(results.reduce((sum, { requestsPerSecond }) => sum + requestsPerSecond, 0))
   micros.push((used() - before) / results.reduce((sum, { requests }) => sum + requests, 0))
 }
 
-for (const each of rows) await measure(each)
+// Until every user has been seen once.
+for (const each of rows) await measure(each, WARM_UP_SECONDS)
 for (const { rates, micros } of rows) {
   rates.length = 0
   micros.length = 0

@@ -1,6 +1,6 @@
 import type { Subject } from '../core/subject.ts'
 import { type Erasure, LOG_OF_NAMESPACE } from '../storage/commit.ts'
-import type { SharedBus } from './outgoing-messages.ts'
+import type { SharedBus } from './process-messages.ts'
 
 /** The parts of a store, beside its users, that an erasure concerns. */
 export interface ErasedParts {

@@ -58,7 +58,7 @@ async function hasEndpoint(
   call: EndpointCall,
   options: TurnOptions,
 ): Promise<boolean> {
-  const override = await selectModel(runtime, deps.providers, call.model, options)
+  const { override } = await selectModel(runtime, deps.providers, call.model, options)
   const { provider } = await runtime.settings({ session: options.session, override })
   const config = provider === null ? undefined : deps.providers[provider]
   if (config === undefined || endpointsOf(config).includes(call.endpoint)) return true
@@ -81,7 +81,7 @@ export async function askEndpoint(
   validateTurnOptions(options)
   const { session, signal = new CallSignal(), firstChunkTimeoutMs, idleTimeoutMs } = options
   if ((await modules.ledger.api.bond()).blocked !== null) throw new PurserError('user_blocked', 'This user is blocked.')
-  const override = await selectModel(modules.runtime, deps.providers, call.model, options)
+  const { override } = await selectModel(modules.runtime, deps.providers, call.model, options)
   await using lease = await modules.runtime.acquire({ session, override, signal })
   const { chat, endpoints } = lease
   if (endpoints === undefined || !endpointsOf(deps.providers[chat.provider]).includes(call.endpoint)) return undefined

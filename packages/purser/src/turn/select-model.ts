@@ -7,10 +7,16 @@ const DEFAULT_MODEL_IDS = new Set(['auto', 'purser'])
 
 type Providers = Readonly<Record<string, ProviderOption>>
 
+export interface SelectedModel {
+  readonly override: Override | undefined
+  readonly settings?: Settings
+}
+
 /**
  * The override that makes a turn use the requested model. No id, `auto` and `purser` mean the user's settings; an id
  * that the user's provider allows means that model there; `PROVIDER/MODEL` means another configured provider, if the
- * user has a key of their own for it or the operator allows it. The override applies to one turn.
+ * user has a key of their own for it or the operator allows it. The override applies to one turn. `settings` are those of
+ * the turn, if they had to be read.
  *
  * Throws `model_not_found`.
  */
@@ -19,19 +25,20 @@ export async function selectModel(
   providers: Providers,
   requested: string | null | undefined,
   { session, override }: { readonly session?: string | undefined; readonly override?: Override | undefined },
-): Promise<Override | undefined> {
-  if (isDefaultModel(requested)) return override
+): Promise<SelectedModel> {
+  if (isDefaultModel(requested)) return { override }
   const settings = await runtime.settings({ session, override })
-  if (isModelOf(settings, requested)) return override
-  if (isAllowedHere(providers, settings, requested)) return { ...override, model: requested }
+  if (isModelOf(settings, requested)) return { override, settings }
+  if (isAllowedHere(providers, settings, requested)) return { override: { ...override, model: requested } }
   const slash = requested.indexOf('/')
   const provider = requested.slice(0, Math.max(slash, 0))
   const model = requested.slice(slash + 1)
   // The qualified name of an allowed model, as answers report it.
-  if (provider === settings.provider && isAllowedHere(providers, settings, model)) return { ...override, model }
+  if (provider === settings.provider && isAllowedHere(providers, settings, model))
+    return { override: { ...override, model } }
   const isConfigured = slash > 0 && Object.hasOwn(providers, provider)
   if (isConfigured && (await isAllowedElsewhere(runtime, settings, provider, requested))) {
-    return { ...override, provider, model }
+    return { override: { ...override, provider, model } }
   }
   throw new PurserError('model_not_found', `Model '${requested}' does not exist for this user.`, {
     hint: "Omit the model or use 'auto' for the model of the user's settings. GET /v1/models lists the others.",

@@ -134,8 +134,9 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   async #readSettings(): Promise<void> {
     const { modules, deps, request, options } = this
     const { session } = options
-    this.#override = await selectModel(modules.runtime, deps.providers, request.model, options)
-    this.#settings = await modules.runtime.settings({ session, override: this.#override })
+    const { override, settings } = await selectModel(modules.runtime, deps.providers, request.model, options)
+    this.#override = override
+    this.#settings = settings ?? (await modules.runtime.settings({ session, override }))
   }
 
   async admit(): Promise<Admission> {

@@ -116,7 +116,7 @@ test('a copy takes every table and column of PostgreSQL along', { skip: noPostgr
   await store.meta.get('x')
   await store.close()
   const rows = (await server.query(`SELECT table_name AS table, column_name AS column FROM information_schema.columns
-    WHERE table_schema = '${new URL(url).searchParams.get('schema')}'`)) as unknown as Column[]
+    WHERE table_schema = '${new URL(url).searchParams.get('schema')}' AND is_generated = 'NEVER'`)) as unknown as Column[]
   assert.ok(rows.length > 30)
   assert.deepEqual(findForgotten(rows), [])
 })

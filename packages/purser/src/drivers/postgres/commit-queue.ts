@@ -1,17 +1,16 @@
 import { type Subject, subjectKey } from '../../core/subject.ts'
 import { PurserError, storeClosed } from '../../errors.ts'
 import type { Commit } from '../../storage/commit.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, Statement } from './connection.ts'
 import { isRetryable } from './errors.ts'
+import { isPlain, plainArguments, type UserCommit } from './plain-commits.ts'
 import { commitOf } from './rows.ts'
 import { encodeJson } from './text.ts'
 
 /*
  * Group commit. Commits that are requested while a statement runs share the next one, and so the next flush to disk. A
- * batch is one transaction in the order of its users, so that batches of several processes cannot lock each other out.
- *
- * Most commits change nothing but the row of a user, as admissions do. A batch of them is one UPDATE, which takes a sixth of
- * the server's time of the function that writes everything.
+ * batch is one statement, and so one transaction, in the order of its users, so that batches of several processes cannot
+ * lock each other out. Plain commits have batches of their own, which are a fraction of the work.
  *
  * When a batch fails by the error of one commit, nothing of it was written: its commits are then run one by one, so that
  * only the one at fault is rejected.
@@ -23,19 +22,18 @@ const MAX_PENDING = 100_000
 const MAX_RUNNING = 2
 const MAX_ATTEMPTS = 5
 
-interface PendingCommit {
+interface PendingCommit extends UserCommit {
   readonly key: string
-  readonly commit: object
-  /** It changes nothing but the row of a user that exists. */
-  readonly isRowOnly: boolean
   resolve(isWritten: boolean): void
   reject(error: unknown): void
 }
 
 export class CommitQueue {
   readonly #connection: Connection
-  #pending: PendingCommit[] = []
+  readonly #plain: PendingCommit[] = []
+  readonly #other: PendingCommit[] = []
   #running = 0
+  #wasPlain = false
   #isClosed = false
   #drained: PromiseWithResolvers<void> | undefined
 
@@ -47,28 +45,35 @@ export class CommitQueue {
   commit(user: Subject, commit: Commit): Promise<boolean> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw storeClosed()
-      if (this.#pending.length >= MAX_PENDING)
+      if (this.#pendingCount >= MAX_PENDING)
         throw new PurserError('store_unavailable', `${MAX_PENDING} commits are pending.`)
-      const isRowOnly = changesRowOnly(commit)
-      this.#pending.push({ key: subjectKey(user), commit: commitOf(user, commit), isRowOnly, resolve, reject })
       // In a microtask, so that commits that are requested together share a batch.
-      if (this.#pending.length === 1) queueMicrotask(() => this.#start())
+      if (this.#pendingCount === 0) queueMicrotask(() => this.#start())
+      const pending = isPlain(commit) ? this.#plain : this.#other
+      pending.push({ key: subjectKey(user), user, commit, resolve, reject })
     })
   }
 
   /** Rejects new commits; resolves when the pending ones are settled. */
   async close(): Promise<void> {
     this.#isClosed = true
-    if (this.#running + this.#pending.length === 0) return
+    if (this.#running + this.#pendingCount === 0) return
     this.#drained ??= Promise.withResolvers()
     await this.#drained.promise
   }
 
+  get #pendingCount(): number {
+    return this.#plain.length + this.#other.length
+  }
+
   #start(): void {
-    while (this.#running < MAX_RUNNING && this.#pending.length > 0) {
-      const batch = this.#pending.splice(0, MAX_PER_BATCH).sort((a, b) => (a.key < b.key ? -1 : 1))
+    while (this.#running < MAX_RUNNING && this.#pendingCount > 0) {
+      // In turn, so that neither kind waits for all of the other.
+      const takesPlain = this.#plain.length > 0 && (this.#other.length === 0 || !this.#wasPlain)
+      this.#wasPlain = takesPlain
+      const batch = takeBatch(takesPlain ? this.#plain : this.#other)
       this.#running++
-      void this.#run(batch).then(() => {
+      void this.#run(batch, takesPlain).then(() => {
         this.#running--
         this.#start()
         if (this.#running === 0) this.#drained?.resolve()
@@ -77,26 +82,28 @@ export class CommitQueue {
   }
 
   /** Settles every commit; never rejects. */
-  async #run(batch: readonly PendingCommit[]): Promise<void> {
+  async #run(batch: readonly PendingCommit[], arePlain: boolean): Promise<void> {
     try {
-      const outcomes = await this.#apply(batch)
+      const outcomes = await this.#apply(arePlain ? this.#plainStatement(batch) : this.#otherStatement(batch))
       for (const [index, pending] of batch.entries()) pending.resolve(outcomes[index] === true)
     } catch (error) {
-      if (batch.length > 1 && !PurserError.is(error)) for (const pending of batch) await this.#run([pending])
+      if (batch.length > 1 && !PurserError.is(error)) for (const pending of batch) await this.#run([pending], arePlain)
       else for (const pending of batch) pending.reject(error)
     }
   }
 
-  async #apply(batch: readonly PendingCommit[]): Promise<readonly boolean[]> {
-    const { schema } = this.#connection
-    const values = [encodeJson(batch.map(({ commit }, index) => ({ ...commit, index })))]
-    const isUpdate =
-      batch.every(({ isRowOnly }) => isRowOnly) && new Set(batch.map(({ key }) => key)).size === batch.length
-    const statement = {
-      name: isUpdate ? 'update' : 'commit',
-      text: `SELECT ${schema}.${isUpdate ? 'update_users' : 'apply_commits'}($1) AS outcomes`,
-      values,
-    }
+  #plainStatement(batch: readonly PendingCommit[]): Statement {
+    const values = plainArguments(batch)
+    const parameters = values.map((_, index) => `$${index + 1}`).join(', ')
+    return { name: 'write', text: `SELECT ${this.#connection.schema}.write_users(${parameters}) AS outcomes`, values }
+  }
+
+  #otherStatement(batch: readonly PendingCommit[]): Statement {
+    const values = [encodeJson(batch.map(({ user, commit }) => commitOf(user, commit)))]
+    return { name: 'commit', text: `SELECT ${this.#connection.schema}.apply_commits($1) AS outcomes`, values }
+  }
+
+  async #apply(statement: Statement): Promise<readonly boolean[]> {
     for (let attempt = 1; ; attempt++) {
       try {
         const [row] = await this.#connection.query<{ outcomes: boolean[] }>(statement)
@@ -108,22 +115,12 @@ export class CommitQueue {
   }
 }
 
-const ROW_FIELDS: ReadonlySet<string> = new Set([
-  'expect',
-  'incarnation',
-  'tag',
-  'at',
-  'seenAt',
-  'facets',
-  'measured',
-  'usage',
-])
-
-function changesRowOnly(commit: Commit): boolean {
-  if (commit.expect === null) return false
-  return Object.entries(commit).every(
-    ([name, value]) => ROW_FIELDS.has(name) || value === undefined || (Array.isArray(value) && value.length === 0),
-  )
+/** The first commits of different users, in the order of users. */
+function takeBatch(pending: PendingCommit[]): PendingCommit[] {
+  const keys = new Set<string>()
+  while (keys.size < Math.min(MAX_PER_BATCH, pending.length) && !keys.has((pending[keys.size] as PendingCommit).key))
+    keys.add((pending[keys.size] as PendingCommit).key)
+  return pending.splice(0, keys.size).sort((a, b) => (a.key < b.key ? -1 : 1))
 }
 
 function causeOf(error: unknown): unknown {

@@ -36,8 +36,8 @@ export class Connection {
   readonly isPooled: boolean
   readonly #pool: Pool
   readonly #migrate: (client: PoolClient, connection: Connection) => Promise<void>
-  /** Runs after the migration, before the first statement. Must not reject. */
-  onReady: () => Promise<void> = async () => undefined
+  /** Runs after the migration, on its connection, before the first statement. */
+  onReady: (client: PoolClient) => Promise<void> = async () => undefined
   #ready: Promise<void> | undefined
   #isClosed = false
 
@@ -111,12 +111,12 @@ export class Connection {
     const client = await this.connect()
     try {
       await this.#migrate(client, this)
+      await this.onReady(client)
       client.release()
     } catch (error) {
       client.release(true)
       throw toStoreError(error, this.location)
     }
-    await this.onReady()
   }
 }
 

@@ -14,6 +14,12 @@ const SELECTIVE_ROWS_USED = 100_000
 /** Collects the values of a statement; `add` returns the text of the parameter. */
 export class Values {
   readonly list: unknown[] = []
+  /** The quoted name of the schema. */
+  readonly schema: string
+
+  constructor(schema: string) {
+    this.schema = schema
+  }
 
   add(value: unknown): string {
     this.list.push(value)
@@ -29,8 +35,22 @@ export function hasCapFilter({ capUsed = 0 }: UserQuery): boolean {
 export interface SortKey {
   /** SQL of the value that a listed user carries, and that is compared with the cursor's. */
   readonly value: string
+  /** An indexed column that rises with the value, and the function by which it does. Default: the value has an index. */
+  readonly step?: { readonly column: string; readonly function: string }
   /** True when the order is that of the ids: the value is the id, or is the same for all users. */
   readonly isIdOrder: boolean
+}
+
+export const SEEN_KEY: SortKey = {
+  value: 'seen_at',
+  step: { column: 'seen_minute', function: 'seen_minute' },
+  isIdOrder: false,
+}
+/** Of users with use in one window. */
+export const CAP_KEY: SortKey = {
+  value: 'cap_used',
+  step: { column: 'cap_step', function: 'cap_step' },
+  isIdOrder: false,
 }
 
 export function sortKeyOf({ orderBy, now }: UserQuery, values: Values): SortKey {
@@ -38,7 +58,7 @@ export function sortKeyOf({ orderBy, now }: UserQuery, values: Values): SortKey 
     case 'id':
       return { value: 'id', isIdOrder: true }
     case 'seenAt':
-      return { value: 'seen_at', isIdOrder: false }
+      return SEEN_KEY
     case 'createdAt':
       return { value: 'created_at', isIdOrder: false }
     case 'peak':
@@ -77,14 +97,14 @@ export function filtersOf(query: UserQuery, windows: readonly number[] | undefin
   if (prefix !== undefined) add((values) => hasPrefix(prefix, values))
   if (seenSince !== undefined) {
     const selectiveRows = orderBy === 'createdAt' ? SELECTIVE_ROWS_SEEN : SELECTIVE_ROWS
-    add((values) => `seen_at >= ${values.add(seenSince)}`, selectiveRows)
+    add((values) => atLeast(SEEN_KEY, seenSince, values), selectiveRows)
   }
   if (hasCapFilter(query) && windows !== undefined) {
     const isFarEnd = orderBy === 'seenAt' && query.order === 'ascending'
     add(
       (values) => {
         const isOpen = `cap_used_until = ANY(${values.add(windows)}::float8[])`
-        return `cap_used > 0 AND ${isOpen} AND cap_used >= ${values.add(query.capUsed)}`
+        return `cap_step > 0 AND ${isOpen} AND ${atLeast(CAP_KEY, query.capUsed, values)}`
       },
       isFarEnd ? SELECTIVE_ROWS_USED : SELECTIVE_ROWS,
     )
@@ -98,18 +118,23 @@ function hasPrefix(prefix: string, values: Values): string {
   return end === undefined ? from : `${from} AND id < ${values.add(end)}`
 }
 
+function atLeast({ value, step }: SortKey, least: number | undefined, values: Values): string {
+  const from = `${values.add(least)}::float8`
+  return `${value} >= ${from}${step === undefined ? '' : ` AND ${step.column} >= ${values.schema}.${step.function}(${from})`}`
+}
+
 /** The conditions on every user of a page. */
 export function allFilters(query: UserQuery, values: Values): string[] {
   const conditions = [`namespace = ${values.add(query.namespace)}`, `id <> ${values.add(LOG_OF_NAMESPACE)}`]
   if (query.phase !== undefined) conditions.push(`phase = ${values.add(encodeText(query.phase))}`)
   if (query.riskLevel !== undefined) conditions.push(`risk_level = ${values.add(encodeText(query.riskLevel))}`)
   if (query.blocked !== undefined) conditions.push(query.blocked ? 'blocked' : 'NOT blocked')
-  if (query.seenSince !== undefined) conditions.push(`seen_at >= ${values.add(query.seenSince)}`)
+  if (query.seenSince !== undefined) conditions.push(atLeast(SEEN_KEY, query.seenSince, values))
   if (query.seenBefore !== undefined) conditions.push(`seen_at < ${values.add(query.seenBefore)}`)
   if (query.contains !== undefined) conditions.push(`strpos(id, ${values.add(query.contains)}) > 0`)
   if (hasCapFilter(query))
     conditions.push(
-      `cap_used > 0 AND cap_used >= ${values.add(query.capUsed)} AND cap_used_until > ${values.add(query.now)}`,
+      `cap_step > 0 AND ${atLeast(CAP_KEY, query.capUsed, values)} AND cap_used_until > ${values.add(query.now)}`,
     )
   if (query.prefix !== undefined) conditions.push(hasPrefix(query.prefix, values))
   return conditions
@@ -121,16 +146,19 @@ export function afterCursor({ after, order, orderBy }: UserQuery, key: SortKey, 
   const sign = order === 'ascending' ? '>' : '<'
   const id = values.add(after.id)
   if (key.isIdOrder) return [`id ${sign} ${id}`]
-  const from = orderBy === 'seenAt' ? (after.value ?? NEVER_SEEN) : after.value
-  return [`(${key.value}, id) ${sign} (${values.add(from)}::float8, ${id})`]
+  const from = `${values.add(orderBy === 'seenAt' ? (after.value ?? NEVER_SEEN) : after.value)}::float8`
+  if (key.step === undefined) return [`(${key.value}, id) ${sign} (${from}, ${id})`]
+  const step = `${values.schema}.${key.step.function}(${from})`
+  return [`(${key.step.column}, ${key.value}, id) ${sign} (${step}, ${from}, ${id})`]
 }
 
 export function orderAndLimit(
   { order, limit, offset = 0 }: UserQuery,
-  { value, isIdOrder }: SortKey,
+  { value, step, isIdOrder }: SortKey,
   values: Values,
 ): string {
   const direction = order === 'ascending' ? 'ASC' : 'DESC'
+  const columns = isIdOrder ? [] : [...(step === undefined ? [] : [step.column]), value]
   const page = `LIMIT ${values.add(limit)} OFFSET ${values.add(offset)}`
-  return `ORDER BY ${isIdOrder ? '' : `${value} ${direction}, `}id ${direction} ${page}`
+  return `ORDER BY ${[...columns, 'id'].map((column) => `${column} ${direction}`).join(', ')} ${page}`
 }

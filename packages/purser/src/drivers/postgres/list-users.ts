@@ -5,11 +5,13 @@ import type { Connection } from './connection.ts'
 import {
   afterCursor,
   allFilters,
+  CAP_KEY,
   type Condition,
   type Filter,
   filtersOf,
   hasCapFilter,
   orderAndLimit,
+  SEEN_KEY,
   type SortKey,
   sortKeyOf,
   Values,
@@ -57,6 +59,7 @@ export async function listUsers(
   const listing: Listing = { connection, query, limits, windows }
   const filter = await findSelectiveFilter(listing)
   if (filter !== undefined) return selectSorted(listing, filter)
+  if (query.orderBy === 'seenAt') return listBySeen(listing)
   if (!isByCap) return selectInOrder(listing, (values) => sortKeyOf(query, values))
   return windows === undefined ? selectSorted(listing, () => 'true') : listByCap(listing, windows)
 }
@@ -67,7 +70,7 @@ async function openWindows(
   { maxWindows }: UserListLimits,
 ): Promise<number[] | undefined> {
   const next = (after: string): string => `SELECT cap_used_until FROM ${connection.schema}.users
-    WHERE namespace = $1 AND cap_used > 0 AND cap_used_until > ${after} ORDER BY cap_used_until LIMIT 1`
+    WHERE namespace = $1 AND cap_step > 0 AND cap_used_until > ${after} ORDER BY cap_used_until LIMIT 1`
   const rows = await connection.query<{ until: number }>({
     name: 'open windows',
     text: `WITH RECURSIVE open(until) AS ((${next('$2::float8')})
@@ -82,7 +85,7 @@ async function openWindows(
 async function findSelectiveFilter(listing: Listing): Promise<Condition | undefined> {
   const filters = filtersOf(listing.query, listing.windows)
   if (filters.length === 0) return undefined
-  const values = new Values()
+  const values = new Values(listing.connection.schema)
   const namespace = values.add(listing.query.namespace)
   const limitOf = (filter: Filter): number => listing.limits.selectiveRows ?? filter.selectiveRows
   const counts = filters.map(
@@ -107,7 +110,7 @@ async function select({ connection }: Listing, text: string, values: Values): Pr
 /** Fetches the users of one condition, then filters and sorts them. */
 function selectSorted(listing: Listing, condition: Condition): Promise<ListedUser[]> {
   const { connection, query } = listing
-  const values = new Values()
+  const values = new Values(connection.schema)
   const namespace = values.add(query.namespace)
   const found = `SELECT * FROM ${connection.schema}.users WHERE namespace = ${namespace} AND ${condition(values)}`
   const key = sortKeyOf(query, values)
@@ -125,7 +128,7 @@ function selectInOrder(
   condition?: Condition,
 ): Promise<ListedUser[]> {
   const { connection, query } = listing
-  const values = new Values()
+  const values = new Values(connection.schema)
   const key = keyIn(values)
   const conditions = [...allFilters(query, values), ...afterCursor(query, key, values)]
   if (condition !== undefined) conditions.push(condition(values))
@@ -138,40 +141,76 @@ function selectInOrder(
  * Each open window yields its first users, and the first of those are the page. All other users have used nothing and are
  * ordered by id.
  */
-async function listByCap(page: Listing, windows: readonly number[]): Promise<ListedUser[]> {
-  const { offset = 0, limit } = page.query
+function listByCap(listing: Listing, windows: readonly number[]): Promise<ListedUser[]> {
+  const { query } = listing
+  const condition: Condition = (values) => `NOT (cap_step > 0 AND cap_used_until > ${values.add(query.now)})`
+  return listInTwoParts(listing, {
+    isAfterLow: Number(query.after?.value ?? 0) > 0,
+    low: hasCapFilter(query) ? undefined : { value: '0::float8', condition },
+    selectHigh: (part) => selectInWindows(part, windows),
+  })
+}
+
+/** Users who were never seen, of whom there may be many, have one value and are ordered by id. */
+function listBySeen(listing: Listing): Promise<ListedUser[]> {
+  const { query } = listing
+  const never = `${listing.connection.schema}.seen_minute(${NEVER_SEEN}::float8)`
+  return listInTwoParts(listing, {
+    isAfterLow: query.after !== undefined && query.after.value !== null,
+    low: query.seenSince === undefined ? { value: 'seen_at', condition: () => `seen_minute = ${never}` } : undefined,
+    selectHigh: (part) =>
+      selectInOrder(
+        part,
+        () => SEEN_KEY,
+        () => `seen_minute > ${never}`,
+      ),
+  })
+}
+
+interface TwoParts {
+  /** The users with the lowest value of the order, ordered by id; undefined: none. */
+  readonly low: { readonly value: string; readonly condition: Condition } | undefined
+  /** Whether the cursor is a user of the other part. */
+  readonly isAfterLow: boolean
+  /** The other users, in their order. */
+  selectHigh(listing: Listing): Promise<ListedUser[]>
+}
+
+async function listInTwoParts(page: Listing, { low, isAfterLow, selectHigh }: TwoParts): Promise<ListedUser[]> {
+  const { offset = 0, limit, order, after } = page.query
   const query = { ...page.query, limit: offset + limit, offset: 0 }
-  const listing = { ...page, query }
-  const isAscending = query.order === 'ascending'
-  const isAfterUnused = Number(query.after?.value ?? 0) > 0
-  const selectUnused = async (): Promise<ListedUser[]> => {
-    if (hasCapFilter(query) || (isAfterUnused && isAscending)) return []
-    const unused = { ...listing, query: isAfterUnused ? { ...query, after: undefined } : query }
-    const condition: Condition = (values) => `NOT (cap_used > 0 AND cap_used_until > ${values.add(query.now)})`
-    return selectInOrder(unused, () => ({ value: '0::float8', isIdOrder: true }), condition)
+  const isAscending = order === 'ascending'
+  const isInLow = after !== undefined && !isAfterLow
+  const selectPart = async (isLow: boolean): Promise<ListedUser[]> => {
+    const isPassed = after !== undefined && isInLow !== isLow && isAscending === isLow
+    if (isPassed || (isLow && low === undefined)) return []
+    const listing = {
+      ...page,
+      query: after !== undefined && isInLow !== isLow ? { ...query, after: undefined } : query,
+    }
+    if (!isLow || low === undefined) return selectHigh(listing)
+    return selectInOrder(listing, () => ({ value: low.value, isIdOrder: true }), low.condition)
   }
-  const selectUsed = (): Promise<ListedUser[]> => selectInWindows(listing, windows)
-  const users = await (isAscending ? selectUnused() : selectUsed())
-  if (users.length < query.limit) users.push(...(await (isAscending ? selectUsed() : selectUnused())))
+  const users = await selectPart(isAscending)
+  if (users.length < query.limit) users.push(...(await selectPart(!isAscending)))
   return users.slice(offset, query.limit)
 }
 
 function selectInWindows(listing: Listing, windows: readonly number[]): Promise<ListedUser[]> {
   const { connection, query } = listing
-  const values = new Values()
-  const key = { value: 'cap_used', isIdOrder: false }
-  const conditions = [...allFilters(query, values), ...afterCursor(query, key, values)]
+  const values = new Values(connection.schema)
+  const conditions = [...allFilters(query, values), ...afterCursor(query, CAP_KEY, values)]
   const text = `SELECT page.* FROM unnest(${values.add(windows)}::float8[]) AS open(until), LATERAL
       (SELECT ${USER_COLUMNS}, id, cap_used AS value FROM ${connection.schema}.users
-        WHERE ${conditions.join(' AND ')} AND cap_used > 0 AND cap_used_until = open.until
-        ${orderAndLimit(query, key, values)}) AS page
+        WHERE ${conditions.join(' AND ')} AND cap_step > 0 AND cap_used_until = open.until
+        ${orderAndLimit(query, CAP_KEY, values)}) AS page
     ${orderAndLimit(query, { value: 'value', isIdOrder: false }, values)}`
   return select(listing, text, values)
 }
 
 export async function countMatching(connection: Connection, query: UserQuery): Promise<number> {
   const windows = hasCapFilter(query) ? await openWindows(connection, query, USER_LIST_LIMITS) : undefined
-  const values = new Values()
+  const values = new Values(connection.schema)
   // The ends of the windows are columns of an index, in contrast to the comparison with the present.
   const isOpen = windows === undefined ? [] : [`cap_used_until = ANY(${values.add(windows)}::float8[])`]
   const conditions = [...allFilters(query, values), ...isOpen].join(' AND ')

@@ -2,7 +2,7 @@ import type { Subject } from '../../core/subject.ts'
 import type { Commit, CommitOutcome, Erasure, ErasureOutcome } from '../../storage/commit.ts'
 import type { UserStore } from '../../storage/store.ts'
 import { type ErasedParts, finishErasure } from '../after-erase.ts'
-import type { PostgresBus } from './bus.ts'
+import type { SharedBus } from '../process-messages.ts'
 import type { CommitQueue } from './commit-queue.ts'
 import type { Connection } from './connection.ts'
 import { countMatching, countUsers, listUsers } from './list-users.ts'
@@ -13,7 +13,7 @@ import { type ErasedRows, erasureOf, lockWrites } from './write-lock.ts'
 export interface PostgresUsersDeps extends ErasedParts {
   readonly connection: Connection
   readonly commits: CommitQueue
-  readonly bus: PostgresBus
+  readonly bus: SharedBus
 }
 
 export function createPostgresUsers(deps: PostgresUsersDeps): UserStore {
@@ -79,12 +79,11 @@ export function createPostgresUsers(deps: PostgresUsersDeps): UserStore {
 
 type Reads = Pick<UserStore, 'load' | 'nextIncarnation' | 'record' | 'records' | 'reply'>
 
-function createReads({ connection, bus }: PostgresUsersDeps): Reads {
+function createReads({ connection }: PostgresUsersDeps): Reads {
   const { schema } = connection
   const ofUser = `uid = (SELECT uid FROM ${schema}.users WHERE namespace = $1 AND id = $2)`
   return {
     async load({ namespace, id }) {
-      bus.watch(namespace)
       const [row] = await connection.query<StoredUserRow>({
         name: 'load',
         text: `SELECT ${USER_COLUMNS} FROM ${schema}.users WHERE namespace = $1 AND id = $2`,

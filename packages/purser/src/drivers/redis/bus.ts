@@ -3,7 +3,7 @@ import { systemEffects } from '../../core/effects.ts'
 import type { Subject } from '../../core/subject.ts'
 import type { Bus, BusMessage } from '../../storage/store.ts'
 import { createLocalBus, type NotifiedCommit, notifyCommit } from '../local-bus.ts'
-import { OutgoingMessages, type SharedBus } from '../outgoing-messages.ts'
+import { ProcessMessages, type SharedBus } from '../process-messages.ts'
 import type { Connection } from './connection.ts'
 import type { Keys } from './keys.ts'
 import type { Link } from './link.ts'
@@ -12,23 +12,23 @@ import type { Link } from './link.ts'
  * PUBLISH and SUBSCRIBE, on a connection of its own. Messages to other processes are collected for some milliseconds and
  * sent together.
  *
- * A process listens before it reads its first row. It sends itself a message twice a second; when none arrives for 1.5
- * seconds, the connection is replaced. While a process does not listen, its listeners receive `gap` every half second. So
- * nothing cached is older than 2 seconds, however the bus fails. A process that is killed between a commit and its message
- * leaves others with an old row until they read again, which is every 10 seconds. Correctness never depends on a message:
- * commits compare revisions.
+ * A process listens before it reads its first row. It says twice a second that it is open; when it does not receive that
+ * itself for 1.5 seconds, the connection is replaced. While a process does not listen, its listeners receive `gap` every half
+ * second. So nothing cached is older than 2 seconds, however the bus fails. When another process falls silent, it may have been
+ * killed between a commit and its message: that is a `gap` as well. Correctness never depends on a message: commits compare
+ * revisions.
  */
 
 const COLLECT_MS = 5
 const HEARTBEAT_MS = 500
-/** Without a heartbeat for this long, the connection counts as lost. */
+/** Without a message of its own for this long, the connection counts as lost. */
 const SILENCE_MS = 1_500
 /** While a process does not listen. */
 const GAP_MS = 500
 /** After a failed attempt to send. */
 const RETRY_MS = 250
-/** How long the cached row of a user may differ from the store when the process that wrote it ended at once. */
-const RECHECK_MS = 10_000
+/** The last message is not waited for any longer. */
+const CLOSE_MS = 250
 const MAX_PAYLOAD_BYTES = 64_000
 
 export interface RedisBusDeps {
@@ -46,27 +46,27 @@ class PublishBus implements SharedBus {
   readonly #local = createLocalBus()
   readonly #connection: Connection
   readonly #channel: string
-  readonly #ownChannel: string
-  readonly #outgoing: OutgoingMessages
+  readonly #messages: ProcessMessages
   #sending: Promise<void> | undefined
   #link: Link | undefined
   #listening: Promise<void> | undefined
   #heardAt = 0
-  #checkedAt = 0
   #cancelTimer: (() => void) | undefined
   #isClosed = false
 
   constructor({ connection, keys, origin }: RedisBusDeps) {
     this.#connection = connection
-    this.#outgoing = new OutgoingMessages({ origin, maxPayloadBytes: MAX_PAYLOAD_BYTES })
-    this.#channel = keys.channel()
-    this.#ownChannel = keys.channel(origin)
-    connection.onReady = () => this.#listen()
+    this.#messages = new ProcessMessages({ origin, maxPayloadBytes: MAX_PAYLOAD_BYTES })
+    this.#channel = keys.channel
+    connection.onReady = async (link) => {
+      await this.#listen()
+      await link.send(this.#channel, this.#openMessage(), systemEffects.monotonic() + SILENCE_MS)
+    }
   }
 
   async publish(message: BusMessage): Promise<void> {
     this.#local.deliver(message)
-    this.#outgoing.add(message)
+    this.#messages.add(message)
     try {
       await this.#send()
     } catch (error) {
@@ -77,7 +77,7 @@ class PublishBus implements SharedBus {
 
   notifyCommit(user: Subject, commit: NotifiedCommit): void {
     notifyCommit(this.#local, user, commit)
-    this.#outgoing.addCommit(user, commit)
+    this.#messages.addCommit(user, commit)
     this.#sendLater(COLLECT_MS)
   }
 
@@ -89,6 +89,14 @@ class PublishBus implements SharedBus {
     this.#isClosed = true
     this.#cancelTimer?.()
     await this.#sending
+    if (this.#link !== undefined) {
+      const closed = ['PUBLISH', this.#channel, this.#messages.closedPayload()]
+      await endsWithin(
+        systemEffects,
+        this.#connection.run(this.#channel, closed).catch(() => undefined),
+        CLOSE_MS,
+      )
+    }
     this.#link?.destroy(undefined)
     this.#link = undefined
   }
@@ -108,12 +116,12 @@ class PublishBus implements SharedBus {
 
   /** What could not be sent is unknown to others. */
   #sendGapLater(): void {
-    this.#outgoing.addGap()
+    this.#messages.addGap()
     this.#sendLater(RETRY_MS)
   }
 
   async #send(): Promise<void> {
-    const payloads = this.#outgoing.take()
+    const payloads = this.#messages.take()
     await Promise.all(
       payloads.map((payload) => this.#connection.run(this.#channel, ['PUBLISH', this.#channel, payload])),
     )
@@ -138,11 +146,10 @@ class PublishBus implements SharedBus {
         this.#link = undefined
         this.#watchLater(0)
       })
-      const subscribed = link.subscribe([this.#channel, this.#ownChannel], this.#receive)
+      const subscribed = link.subscribe([this.#channel], this.#receive)
       if (!(await endsWithin(systemEffects, subscribed, SILENCE_MS)) || link.isLost || this.#isClosed)
         return link.destroy(undefined)
       this.#heardAt = systemEffects.monotonic()
-      this.#checkedAt = this.#heardAt
       this.#link = link
     } catch (error) {
       link?.destroy(error)
@@ -160,11 +167,8 @@ class PublishBus implements SharedBus {
     const isSilent = now - this.#heardAt > SILENCE_MS
     const link = this.#link
     if (link !== undefined && !isSilent) {
-      if (now - this.#checkedAt > RECHECK_MS) {
-        this.#checkedAt = now
-        this.#local.deliver('gap')
-      }
-      this.#connection.run(this.#ownChannel, ['PUBLISH', this.#ownChannel, '']).catch(() => undefined)
+      this.#messages.checkOthers(this.#local)
+      this.#connection.run(this.#channel, this.#openMessage()).catch(() => undefined)
       return this.#watchLater(HEARTBEAT_MS)
     }
     this.#link = undefined
@@ -174,9 +178,12 @@ class PublishBus implements SharedBus {
     this.#local.deliver('gap')
   }
 
-  readonly #receive = (payload: string, channel: string): void => {
-    this.#heardAt = systemEffects.monotonic()
-    if (channel === this.#ownChannel) return
-    this.#outgoing.receive(payload, this.#local)
+  #openMessage(): string[] {
+    return ['PUBLISH', this.#channel, this.#messages.openPayload()]
+  }
+
+  readonly #receive = (payload: string): void => {
+    if (this.#messages.isOwn(payload)) this.#heardAt = systemEffects.monotonic()
+    else this.#messages.receive(payload, this.#local)
   }
 }

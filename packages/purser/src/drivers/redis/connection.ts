@@ -35,7 +35,7 @@ export class Connection {
   readonly #options: ConnectionOptions
   readonly #metaKey: string
   /** Runs after the connection is made, before the first command. Must not reject. */
-  onReady: () => Promise<void> = async () => undefined
+  onReady: (link: Link) => Promise<void> = async () => undefined
   #link: Link | undefined
   #connecting: Promise<void> | undefined
   /** Resolved when the current attempt to connect has ended. */
@@ -183,7 +183,7 @@ export class Connection {
       throw new PurserError('store_newer', `The store has format ${format}; this version knows ${FORMAT}.`, {
         hint: 'Update Purser.',
       })
-    await this.onReady()
+    await this.onReady(link)
   }
 
   #connectTimeoutMs(): number {

@@ -129,9 +129,9 @@ export class Keys {
     return this.of(namespace).user(id)
   }
 
-  /** The channel of bus messages; with the id of a process: its own. */
-  channel(process?: string): string {
-    return `${this.#prefix}:{store}:bus${process === undefined ? '' : `:${process}`}`
+  /** The channel of bus messages. */
+  get channel(): string {
+    return `${this.#prefix}:{store}:bus`
   }
 }
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { postgresStore } from '../../../src/drivers/postgres/index.ts'
 import { MIGRATIONS } from '../../../src/drivers/postgres/migrations/index.ts'
 import { PurserError } from '../../../src/errors.ts'
 import { openPurser } from '../../../src/purser.ts'
-import { mustCommit } from '../../../src/testing/store-contract/samples.ts'
+import { createErasure, mustCommit, withEvents } from '../../../src/testing/store-contract/samples.ts'
 import { noPostgres, sharedPostgres } from '../../support/postgres-server.ts'
 
 const ann = { namespace: 'opening', id: 'ann' }
@@ -89,6 +90,58 @@ describe('opening a schema', { skip: noPostgres }, () => {
     await assert.rejects(mustCommit(store, ann), { code: 'store_unavailable', hint: /does not exist/ })
     await server.query('CREATE DATABASE later')
     assert.equal(await mustCommit(store, ann), 1)
+    await store.close()
+  })
+
+  test('a schema of version 6 is migrated: lists, verification and erasure find what it had', async () => {
+    const server = await sharedPostgres()
+    const url = server.url()
+    const fixture = readFileSync(new URL('../fixtures/postgres-6.sql', import.meta.url), 'utf8')
+    await server.query(fixture.replaceAll('purser_fixture', schemaOf(url)))
+    const now = Date.parse('2026-11-01T12:00:00Z')
+    await using purser = await openPurser({
+      store: url,
+      secretKey: Buffer.alloc(32, 9).toString('base64'),
+      ledger: { dailyCap: 10, phases: ['new', 'known'] },
+      effects: { now: () => now },
+    })
+    const list = async (query: object): Promise<string> =>
+      (await purser.users(query)).users.map(({ user }) => user).join(' ')
+    assert.equal(await list({ orderBy: 'lastSeenAt', order: 'desc' }), 'eve bob ann joe')
+    assert.equal(await list({ orderBy: 'capUsed', order: 'desc' }), 'eve bob ann joe')
+    assert.equal(await list({ capUsed: 0.4, orderBy: 'capUsed', order: 'asc' }), 'bob eve')
+    assert.equal(await list({ seenSince: '2026-11-01T10:03:30.000Z' }), 'bob eve')
+    assert.equal((await purser.verify()).ok, true)
+    await purser.user('bob').ledger.setTimeZone('Europe/Berlin')
+    const { erased } = await purser.user('bob').erase({ actor: 'test', reason: 'asked' })
+    assert.equal(erased.turns, 1)
+    assert.equal(await list({}), 'ann eve joe')
+  })
+
+  test('an erasure removes the rows of the user from every table that has any', async () => {
+    const server = await sharedPostgres()
+    const url = server.url()
+    const store = postgresStore({ url })
+    await mustCommit(store, ann, {
+      ...withEvents(1, 1),
+      records: [{ kind: 'k', name: 'n', value: 'v' }],
+      replies: [{ key: 'k', digest: 'd', result: 'r', expiresAt: 1 }],
+      recorded: {
+        turns: [{ id: 'turn', outcome: 'completed', value: 'v' }],
+        userSums: [{ day: '2026-01-01', hour: 1, key: 'k', amounts: [1, 0, 0, 0, 0, 0, 0, 0] }],
+        sums: [],
+      },
+    })
+    const [{ uid } = {}] = await server.query(`SELECT uid FROM ${schemaOf(url)}.users WHERE id = 'ann'`)
+    const columns = await server.query(`SELECT table_name FROM information_schema.columns
+      WHERE table_schema = '${schemaOf(url)}' AND column_name = 'uid' ORDER BY 1`)
+    const tables = columns.map((column) => String(column.table_name))
+    const rowsOf = async (table: string): Promise<number> =>
+      (await server.query(`SELECT 1 FROM ${schemaOf(url)}.${table} WHERE uid = ${uid}`)).length
+    for (const table of tables) assert.equal(await rowsOf(table), 1, `${table} has no row to erase`)
+    const erasure = await createErasure(store, ann)
+    assert.equal((await store.users.erase(ann, erasure)).ok, true)
+    for (const table of tables) assert.equal(await rowsOf(table), 0, table)
     await store.close()
   })
 })

@@ -4,6 +4,15 @@ import { instances } from './0003-instances.ts'
 import { capIndex } from './0004-cap-index.ts'
 import { turns } from './0005-turns.ts'
 import { updateUsers } from './0006-update-users.ts'
+import { plainCommits } from './0007-plain-commits.ts'
 
 /** In order: the position in the list, from 1, is the schema version. Append only. */
-export const MIGRATIONS: readonly string[] = [first, answerTotals, instances, capIndex, turns, updateUsers]
+export const MIGRATIONS: readonly string[] = [
+  first,
+  answerTotals,
+  instances,
+  capIndex,
+  turns,
+  updateUsers,
+  plainCommits,
+]

@@ -1,6 +1,8 @@
+import { systemEffects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Bus, BusMessage } from '../storage/store.ts'
 import { type LocalBus, messagesOfCommit, type NotifiedCommit } from './local-bus.ts'
+import { OtherProcesses } from './other-processes.ts'
 
 /** More are not kept: they become a `gap`. */
 const MAX_MESSAGES = 10_000
@@ -12,18 +14,28 @@ export interface SharedBus extends Bus {
   close(): Promise<void>
 }
 
+/** About the process itself. Not delivered. */
+interface ProcessMessage {
+  readonly topic: 'process'
+  readonly detail: 'open' | 'closed'
+}
+
 /**
- * The messages of this process that are to be sent to others. A payload is JSON, `[origin, message, …]`; without messages
- * it is a `gap`: any message may be missing.
+ * The messages between this process and others. A payload is JSON, `[origin, message, …]`; without messages it is a `gap`:
+ * any message may be missing.
  */
-export class OutgoingMessages {
+export class ProcessMessages {
+  readonly #others = new OtherProcesses()
   readonly #origin: string
+  /** The beginning of every payload of this process. */
+  readonly #head: string
   readonly #maxPayloadBytes: number
   /** Undefined: all processes get a `gap`. */
   #messages: BusMessage[] | undefined = []
 
   constructor({ origin, maxPayloadBytes }: { readonly origin: string; readonly maxPayloadBytes: number }) {
     this.#origin = origin
+    this.#head = JSON.stringify([origin]).slice(0, -1)
     this.#maxPayloadBytes = maxPayloadBytes
   }
 
@@ -48,17 +60,43 @@ export class OutgoingMessages {
     return messages === undefined ? [JSON.stringify([this.#origin])] : this.#split(messages)
   }
 
+  /** The payload that says that this process is open, to be sent before its first commit and then every second at least. */
+  openPayload(): string {
+    return this.#ownPayload('open')
+  }
+
+  /** The last payload of this process. */
+  closedPayload(): string {
+    return this.#ownPayload('closed')
+  }
+
+  #ownPayload(detail: ProcessMessage['detail']): string {
+    return JSON.stringify([this.#origin, { topic: 'process', detail } satisfies ProcessMessage])
+  }
+
+  isOwn(payload: string): boolean {
+    return payload.startsWith(this.#head)
+  }
+
   /** Delivers a payload of another process to the listeners of this one. */
   receive(payload: string, local: LocalBus): void {
-    const [origin, ...messages] = JSON.parse(payload) as [string, ...BusMessage[]]
-    if (origin === this.#origin) return
+    if (this.isOwn(payload)) return
+    const [origin, ...messages] = JSON.parse(payload) as [string, ...(BusMessage | ProcessMessage)[]]
+    this.#others.heard(origin, systemEffects.monotonic())
     if (messages.length === 0) local.deliver('gap')
-    for (const message of messages) local.deliver(message)
+    for (const message of messages) {
+      if (message.topic !== 'process') local.deliver(message)
+      else if (message.detail === 'closed') this.#others.ended(origin)
+    }
+  }
+
+  /** Delivers a `gap` when a process may have been killed between a commit and its message. To be called every second. */
+  checkOthers(local: LocalBus): void {
+    if (this.#others.takeSilent(systemEffects.monotonic())) local.deliver('gap')
   }
 
   #split(messages: readonly BusMessage[]): string[] {
     const payloads: string[] = []
-    const head = JSON.stringify([this.#origin]).slice(0, -1)
     let payload = ''
     let bytes = 0
     for (const text of new Set(messages.map((message) => JSON.stringify(message)))) {
@@ -68,8 +106,8 @@ export class OutgoingMessages {
         payload = ''
       }
       if (payload === '') {
-        payload = head
-        bytes = Buffer.byteLength(head) + 1
+        payload = this.#head
+        bytes = Buffer.byteLength(this.#head) + 1
       }
       payload += `,${text}`
       bytes += added
