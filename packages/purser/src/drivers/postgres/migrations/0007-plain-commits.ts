@@ -74,7 +74,7 @@ END $$;
 
 DROP FUNCTION $S.update_users(json);
 CREATE FUNCTION $S.write_users(namespaces text[], ids text[], expected bigint[], incarnations bigint[], ats float8[],
-  seen_ats float8[], phases text[], risk_levels text[], blocks boolean[], caps float8[], cap_untils float8[], peaks float8[],
+  seen_ats float8[], phases text[], risk_levels text[], blocks boolean[], caps float8[], cap_ends float8[], peaks float8[],
   measurements text[], usages text[],
   turn_commits int[], turn_ids text[], turn_outcomes text[], turn_values text[],
   sum_commits int[], sum_of_users boolean[], sum_days text[], sum_hours bigint[], sum_keys text[],
@@ -83,7 +83,7 @@ RETURNS boolean[] LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   amount int := cardinality(ids);
-  uids bigint[] := array_fill(NULL::bigint, ARRAY[amount]);
+  owners bigint[] := array_fill(NULL::bigint, ARRAY[amount]);
   outcomes boolean[] := array_fill(false, ARRAY[amount]);
   written record;
 BEGIN
@@ -91,27 +91,27 @@ BEGIN
       phase = c.phase, risk_level = c.risk_level, blocked = c.blocked, cap_used = c.cap_used,
       cap_used_until = c.cap_used_until, peak = c.peak, measured = coalesce(c.measured, u.measured),
       usage = coalesce(c.usage, u.usage)
-    FROM unnest(namespaces, ids, expected, incarnations, ats, seen_ats, phases, risk_levels, blocks, caps, cap_untils,
+    FROM unnest(namespaces, ids, expected, incarnations, ats, seen_ats, phases, risk_levels, blocks, caps, cap_ends,
         peaks, measurements, usages) WITH ORDINALITY AS c(namespace, id, expect, incarnation, at, seen_at, phase,
         risk_level, blocked, cap_used, cap_used_until, peak, measured, usage, position)
     WHERE u.namespace = c.namespace AND u.id = c.id AND u.revision = c.expect AND u.incarnation = c.incarnation
     RETURNING c.position::int AS position, u.uid
   LOOP
-    uids[written.position] := written.uid;
+    owners[written.position] := written.uid;
     outcomes[written.position] := true;
   END LOOP;
   IF cardinality(turn_ids) > 0 THEN
     INSERT INTO $S.turns (namespace, id, uid, outcome, value)
-    SELECT namespaces[t.commit], t.id, uids[t.commit], t.outcome, t.value
+    SELECT namespaces[t.commit], t.id, owners[t.commit], t.outcome, t.value
     FROM unnest(turn_commits, turn_ids, turn_outcomes, turn_values) AS t(commit, id, outcome, value)
     WHERE outcomes[t.commit];
   END IF;
   IF cardinality(sum_keys) > 0 THEN
     INSERT INTO $S.user_sums (uid, day, hour, key, ${names('')})
-    SELECT uids[s.commit], s.day, s.hour, s.key, ${sums}
+    SELECT owners[s.commit], s.day, s.hour, s.key, ${sums}
     FROM unnest(sum_commits, sum_of_users, sum_days, sum_hours, sum_keys, ${names('sum_')})
       AS s(commit, of_user, day, hour, key, ${names('')})
-    WHERE s.of_user AND outcomes[s.commit] GROUP BY uids[s.commit], s.day, s.hour, s.key
+    WHERE s.of_user AND outcomes[s.commit] GROUP BY owners[s.commit], s.day, s.hour, s.key
     ON CONFLICT (uid, day, hour, key) DO UPDATE SET ${added('user_sums')};
     INSERT INTO $S.sums (namespace, part, day, hour, key, ${names('')})
     SELECT namespaces[s.commit], pg_backend_pid() % 16, s.day, s.hour, s.key,
