@@ -12,6 +12,8 @@ export interface TurnFailure {
   readonly provider: string | null
   readonly model: string | null
   readonly durationMs: number
+  /** False: it failed before it was counted, for example because its model is unknown. */
+  readonly isAdmitted: boolean
 }
 
 /** Options of one turn. */

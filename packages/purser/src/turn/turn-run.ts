@@ -392,7 +392,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     const user = this.deps.pseudonym(this.modules.user)
     this.#recordRefusal(error, user)
     try {
-      this.options.onFailure?.({ error, user, provider, model, durationMs: Math.round(this.trace.totalMs) })
+      const durationMs = Math.round(this.trace.totalMs)
+      this.options.onFailure?.({ error, user, provider, model, durationMs, isAdmitted: this.#admitted !== undefined })
     } catch (cause) {
       // An uncaught exception, as with a subscriber of diagnostics: it must not replace the error of the turn.
       process.nextTick(() => {

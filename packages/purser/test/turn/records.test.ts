@@ -4,6 +4,7 @@ import type { ChatRequest } from '../../src/openai/chat.ts'
 import type { Limit } from '../../src/options.ts'
 import { handClock } from '../../src/testing/index.ts'
 import type { AnsweredTurn } from '../../src/turn/answered-turn.ts'
+import type { TurnFailure } from '../../src/turn/options.ts'
 import type { Turn } from '../../src/turn/take-turn.ts'
 import { begin, chunk, completion, fail, openTurnHarness } from '../support/turn-harness.ts'
 
@@ -165,6 +166,26 @@ test('20 refused turns a minute have records, all of them are in the sums', asyn
   assert.equal((await ada.turn(request)).allowed, false)
   assert.equal((await ada.turns({ limit: 1_000, outcome: 'refused' })).length, 21)
   assert.deepEqual((await ada.usage({ by: 'limit' }))[0]?.refused, 31)
+})
+
+test('turns that fail before they are counted have 20 records a minute together with refused ones', async () => {
+  const clock = handClock({ wall: '2026-03-10T12:00:00Z' })
+  await using harness = await openTurnHarness({ ledger: { dailyCap: 1 }, effects: clock })
+  const ada = harness.user('ada')
+  await allowed(await ada.turn(request)).completion()
+  const failures: unknown[] = []
+  const onFailure = (failure: unknown) => void failures.push(failure)
+  for (let turn = 0; turn < 30; turn++) {
+    await assert.rejects(ada.turn({ ...request, model: 'unknown' }, { onFailure }), { code: 'model_not_found' })
+    if (turn % 2 === 0) assert.equal((await ada.turn(request)).allowed, false)
+  }
+  const outcomes = Map.groupBy(await ada.turns({ limit: 1_000 }), ({ outcome }) => outcome)
+  assert.deepEqual([outcomes.get('failed')?.length, outcomes.get('refused')?.length], [13, 7])
+  assert.equal((await ada.usage())[0]?.refused, 15)
+  assert.deepEqual(new Set(failures.map((failure) => (failure as TurnFailure).isAdmitted)), new Set([false]))
+  clock.advance(MINUTE_MS)
+  await assert.rejects(ada.turn({ ...request, model: 'unknown' }), { code: 'model_not_found' })
+  assert.equal((await ada.turns({ outcome: 'failed' })).length, 14)
 })
 
 test('a limit under observe counts what it would have refused, a limit with another model what it sent there', async () => {

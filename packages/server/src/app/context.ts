@@ -9,6 +9,7 @@ import type { ServerOptions } from '../config/server-options.ts'
 import type { OpenStreams } from '../http/open-streams.ts'
 import type { Webhooks } from '../webhooks/webhooks.ts'
 import type { ConnectionTimeouts } from './connection-limits.ts'
+import type { FailureLog } from './failure-log.ts'
 
 /** What the routes of one server share. */
 export interface AppContext {
@@ -19,6 +20,7 @@ export interface AppContext {
   readonly keys: ApiKeyStore
   readonly sessions: Sessions
   readonly limiter: Limiter
+  readonly failureLog: FailureLog
   readonly webhooks: Webhooks
   readonly effects: Effects
   readonly authorize: Authorize | undefined

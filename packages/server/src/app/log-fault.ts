@@ -15,6 +15,11 @@ export function logFault(request: FastifyRequest, error: unknown, facts: Readonl
   else request.log.error({ ...facts, code: 'internal_error', err: error })
 }
 
+/** Leaves the fault of a request out of the log, whichever layer reports it. */
+export function skipFault(request: FastifyRequest): void {
+  logged.add(request)
+}
+
 /** A provider's own words may quote what was said. They are for the caller only. */
 function messageOf({ code, message, details }: PurserError): string {
   return code === 'upstream_rejected' ? `The provider rejected the request (status ${details?.status}).` : message

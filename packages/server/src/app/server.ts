@@ -14,6 +14,7 @@ import { Webhooks } from '../webhooks/webhooks.ts'
 import { createApp } from './app.ts'
 import { CONNECTION_TIMEOUTS, type ConnectionTimeouts } from './connection-limits.ts'
 import type { AppContext } from './context.ts'
+import { FailureLog } from './failure-log.ts'
 import { type CreateServerOptions, validateServerOptions } from './options.ts'
 import { findOwnUrl } from './own-url.ts'
 import { WebHandler } from './web-handler.ts'
@@ -119,6 +120,7 @@ function createContext(
     keys,
     sessions: new Sessions({ ...deps, hasKey: (id) => keys.has(id) }),
     limiter: new Limiter(deps),
+    failureLog: new FailureLog(effects),
     webhooks: new Webhooks({
       ...deps,
       log: getEventLog(purser),

@@ -123,6 +123,18 @@ test('a turn that fails before its provider is known is one warning, too', async
   )
 })
 
+test('a client that repeats a request that fails before it is counted gets 20 lines in a minute', async () => {
+  const lines = await captureLog(async () => {
+    for (let turn = 0; turn < 50; turn++) await chat('x', `repeated-${turn}`, { model: 'other/model' })
+    await chat('fail with 500', 'counted')
+  })
+  const repeated = lines.filter(({ code }) => code === 'model_not_found')
+  // A minute may have ended between two of them.
+  assert.ok(repeated.length >= 19 && repeated.length <= 40, `${repeated.length} lines`)
+  assert.ok(repeated.some(({ isLastOfMinute }) => isLastOfMinute === true))
+  assert.equal(lines.at(-1)?.requestId, 'counted')
+})
+
 test('a refused turn and a request that is not a turn are no failures', async () => {
   const lines = await captureLog(async () => {
     await harness.user('ada.secret').ledger.block({ actor: 'test', reason: 'test' })

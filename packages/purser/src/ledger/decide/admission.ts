@@ -20,7 +20,7 @@ import { dailyUseOf, limitContextOf, limitsAt, limitsOf, type Quota, quotaOf } f
 import type { LedgerRules } from '../rules.ts'
 import { activeBlock, type LedgerDecision, type LedgerView } from '../state.ts'
 import { TICKET_RECORDS, TICKET_TTL_MS, type Ticket, ticketInvalid, ticketRecordName, ticketUsed } from '../tickets.ts'
-import { recordTurn, type TurnEnd } from '../turns/record-turn.ts'
+import { beginRecords, recordTurn, type TurnEnd } from '../turns/record-turn.ts'
 import { decideCorrected, wasIssuedAhead, withCorrectClock } from './clock-correction.ts'
 
 /** Whether the user may act now. Both outcomes are values; only `allowed: true` has consumed anything. */
@@ -110,6 +110,7 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
   return {
     seen: true,
     ...changes,
+    usage: beginRecords(changes.usage, view.usage),
     // The ticket of a turn seldom leaves the process, and has no record then.
     absent: claimed ? undefined : [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }],
     result: ({ view: after }) => grantOf(rules, { ticket, isHeld: outcome.isHeld, observed: outcome.observed }, after),

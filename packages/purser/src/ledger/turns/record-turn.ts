@@ -3,7 +3,6 @@ import type { SumIncrement } from '../../storage/sum-store.ts'
 import { planOf } from '../bond.ts'
 import type { Amount } from '../limits/amount.ts'
 import { userDay } from '../limits/periods.ts'
-import { DAILY } from '../limits/rule.ts'
 import type { Usage } from '../limits/usage.ts'
 import type { LedgerRules } from '../rules.ts'
 import type { LedgerView } from '../state.ts'
@@ -32,8 +31,8 @@ export interface TurnEnd {
 
 export const NO_TOKENS: EndedTokens = { inputTokens: 0, outputTokens: 0, cachedTokens: 0, toolCalls: 0 }
 
-/** Records of refused turns that one user gets in a minute. The others are in sums only. */
-const MAX_REFUSALS_A_MINUTE = 20
+/** Records of turns that were not admitted, refused or failed, that one user gets in a minute. Others are in sums only. */
+export const MAX_UNADMITTED_A_MINUTE = 20
 const MINUTE_MS = 60_000
 /** With many records, those above the limit are removed in groups, because finding the lowest takes longer. */
 const TRIM_EVERY = 16
@@ -55,10 +54,11 @@ export function recordTurn(
   if (facts.limit !== null) sums.push(limitIncrement(time, ['limit', facts.limit]))
   for (const name of observed) sums.push(limitIncrement(time, ['limit', name]))
   if (end.downgradedBy !== null) sums.push(limitIncrement(time, ['downgrade', end.downgradedBy]))
-  const refusals = facts.outcome === 'refused' ? refusalsAfter(usage, at) : undefined
-  if (refusals !== undefined && refusals[1] > MAX_REFUSALS_A_MINUTE)
+  const isUnadmitted = end.admission === 'none' && facts.outcome !== 'completed'
+  const refusals = isUnadmitted ? refusalsAfter(usage, at) : undefined
+  if (refusals !== undefined && refusals[1] > MAX_UNADMITTED_A_MINUTE)
     return { usage, recorded: { turns: [], userSums: sums, sums } }
-  const number = (usage.recorded ?? recordedBefore(usage, at)) + 1
+  const number = (usage.recorded ?? recordedBefore(usage)) + 1
   const ended: EndedTurn = { ...end, plan, number }
   return {
     usage: { ...usage, recorded: number, ...(refusals === undefined ? {} : { refusals }) },
@@ -89,15 +89,16 @@ function refusalsAfter({ refusals }: Usage, at: number): readonly [minute: numbe
   return refusals?.[0] === minute ? [minute, refusals[1] + 1] : [minute, 1]
 }
 
-/** Of a user without records: 1 when there were turns before records began. */
-function recordedBefore({ counters }: Usage, at: number): number {
-  const { windows = [], parts = [] } = counters.find(({ name }) => name === DAILY) ?? {}
-  const firstAt = windows[0]?.from ?? (parts[0] === undefined ? at : Number(parts[0]) * 1_000)
-  return firstAt < at - RECENT_MS ? 1 : 0
+/** Of a user without records: 1 when something was admitted before records began. */
+function recordedBefore({ counters }: Usage): number {
+  return counters.some(({ windows = [], parts = [] }) => windows.length > 0 || parts.length > 0) ? 1 : 0
 }
 
-/** Longer than nearly all turns: an earlier turn is one without a record, rather than one that has not ended yet. */
-const RECENT_MS = 600_000
+/** The usage after an admission. The first one tells whether there was another before it, which has no record. */
+export function beginRecords(usage: Usage | undefined, before: Usage): Usage | undefined {
+  if (before.recorded !== undefined) return usage
+  return { ...(usage ?? before), recorded: recordedBefore(before) }
+}
 
 function turnsToKeep(max: number | null, number: number): number | undefined {
   if (max === null) return undefined

@@ -216,8 +216,8 @@ const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 
 /** The longest time before an instant in which a turn may count at it. */
 function longestWindow({ policy, limits }: Pick<LimitContext, 'policy' | 'limits'>, at: number): number {
   let longest = 0
-  for (const { max, windowText } of policy.rulesOf(limits, at)) {
-    if (max === null || windowText === null) continue
+  for (const { max, mode, windowText } of policy.rulesOf(limits, at)) {
+    if (max === null || mode === 'observe' || windowText === null) continue
     const [, length, unit = ''] = /^(?:sliding:)?(\d+)([mhd])$/.exec(windowText) ?? []
     longest = Math.max(longest, CALENDAR_MS[windowText] ?? Number(length) * (UNIT_MS[unit] ?? 0))
   }

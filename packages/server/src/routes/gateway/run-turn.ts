@@ -103,7 +103,7 @@ function parseTurnOptions(context: AppContext, request: FastifyRequest, signal: 
     firstChunkTimeoutMs: context.options.firstChunkTimeoutMs,
     idleTimeoutMs: context.options.idleTimeoutMs,
     readerTimeoutMs: context.options.readerTimeoutMs,
-    onFailure: ({ error, ...facts }) => logFault(request, error, facts),
+    onFailure: (failure) => context.failureLog.write(request, failure),
     requestId: request.id,
     signal,
   }
