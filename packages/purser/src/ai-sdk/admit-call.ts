@@ -27,16 +27,15 @@ export async function admitCall(user: AiSdkUser, options: AdmitCallOptions): Pro
   const { cost, idempotencyKey, model, call, session = null, onRefund } = options
   const estimate = estimateCall(call)
   const admission = await user.ledger.admit({ cost, idempotencyKey, model, estimate, signal: call.abortSignal })
-  const record = user.traceCall?.({ model, weight: cost ?? 1, estimate, session })
+  const downgradedBy = (admission.allowed ? admission.downgradedBy : null) ?? null
+  const otherModel = (downgradedBy !== null && admission.allowed && admission.model) || undefined
+  const traced = { model: otherModel ?? model, downgradedBy, weight: cost ?? 1, estimate, session }
+  const record = user.traceCall?.(traced)
   if (!admission.allowed) {
     record?.refuse(admission)
     throw createRefusalError(admission)
   }
-  const { ticket, downgradedBy, model: effective } = admission
-  return {
-    meter: createMeter(user, ticket, { record, onRefund }),
-    otherModel: downgradedBy == null ? undefined : (effective ?? undefined),
-  }
+  return { meter: createMeter(user, admission.ticket, { record, onRefund }), otherModel }
 }
 
 function estimateCall({ prompt, maxOutputTokens }: LanguageModelV4CallOptions): {
@@ -61,11 +60,12 @@ function createMeter(
     await close().catch(() => undefined)
   }
   return {
+    setContext: (context) => record?.setContext(context),
     beginAnswer: () => record?.beginAnswer(),
-    settle: (tokens, outcome, error) =>
+    settle: ({ tokens, ...ending }) =>
       closeOnce(() => {
         // Written with the settlement.
-        record?.end({ outcome, usage: tokens, error, admission: 'counted' })
+        record?.end({ ...ending, usage: tokens, admission: 'counted' })
         return ledger.settle(ticket, tokens ?? {})
       }),
     refund: (error) =>

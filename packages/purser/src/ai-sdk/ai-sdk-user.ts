@@ -3,7 +3,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { ChatChunk, ChatCompletion } from '../openai/chat.ts'
 import type { RefusedAdmission } from '../openai/error-response.ts'
 import type { Override, Settings } from '../runtime/api.ts'
-import type { MeteredTokens } from './metering.ts'
+import type { MeteredTokens, MeteredTools } from './metering.ts'
 
 /** The part of a user that `purser/ai-sdk` needs. Pass `purser.user(id)`, which has all of it. */
 export interface AiSdkUser {
@@ -25,7 +25,7 @@ export interface AiSdkUser {
       readonly session?: string | undefined
       readonly query?: string | undefined
       readonly signal?: AbortSignal | undefined
-    }): Promise<{ readonly text: string }>
+    }): Promise<InjectedContext>
   }
   readonly ledger: {
     admit(options: AdmitOptions): Promise<Admission>
@@ -102,10 +102,17 @@ interface AdmitOptions extends AdmissionOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** The user's context. Its other fields are for the record of a call. */
+export interface InjectedContext {
+  readonly text: string
+}
+
 /** A call as it is recorded. */
 export interface TracedCall {
-  /** `provider/model`. */
+  /** The `provider/model` that is called. */
   readonly model: string
+  /** The limit that sent it there. */
+  readonly downgradedBy: string | null
   /** In turns; 0 for a step after a tool. */
   readonly weight: number
   readonly estimate: { readonly inputTokens: number; readonly outputTokens: number }
@@ -114,11 +121,13 @@ export interface TracedCall {
 
 /** Records one call that this package admits and settles itself. */
 export interface CallRecord {
+  setContext(context: InjectedContext): void
   beginAnswer(): void
   refuse(admission: Pick<Refusal, 'limit'> & { readonly reason: 'daily_cap' | 'limit' | 'blocked' }): void
   end(ending: {
     readonly outcome: 'completed' | 'failed' | 'cancelled'
     readonly usage?: Partial<MeteredTokens> | undefined
+    readonly tools?: MeteredTools | undefined
     readonly error?: unknown
     readonly admission: 'counted' | 'refunded'
   }): void

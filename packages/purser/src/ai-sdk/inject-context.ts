@@ -1,5 +1,11 @@
 import type { LanguageModelV4CallOptions, LanguageModelV4Message } from '@ai-sdk/provider'
-import type { AiSdkOptions, AiSdkUser } from './ai-sdk-user.ts'
+import type { AiSdkOptions, AiSdkUser, InjectedContext } from './ai-sdk-user.ts'
+
+/** A call with the user's context, and that context, for its record. */
+export interface CallWithContext {
+  readonly call: LanguageModelV4CallOptions
+  readonly context: InjectedContext
+}
 
 /**
  * Resolves the user's context and appends it to the last leading system message; if there is none, the context becomes
@@ -10,15 +16,15 @@ export async function injectContext(
   user: AiSdkUser,
   call: LanguageModelV4CallOptions,
   { mode, timeZone, session }: Pick<AiSdkOptions, 'mode' | 'timeZone' | 'session'>,
-): Promise<LanguageModelV4CallOptions> {
-  const { text } = await user.context.resolve({
+): Promise<CallWithContext> {
+  const context = await user.context.resolve({
     mode,
     timeZone,
     session,
     query: lastUserText(call.prompt),
     signal: call.abortSignal,
   })
-  return { ...call, prompt: appendToInstructions(call.prompt, text) }
+  return { call: { ...call, prompt: appendToInstructions(call.prompt, context.text) }, context }
 }
 
 /** For sources that search by what the user wrote. */

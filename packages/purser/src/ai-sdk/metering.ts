@@ -7,6 +7,8 @@ import type {
   LanguageModelV4Usage,
 } from '@ai-sdk/provider'
 import { tokensOfBytes, tokensOfDelta } from '../openai/estimate-tokens.ts'
+import { ToolCalls } from '../openai/tool-calls.ts'
+import type { InjectedContext } from './ai-sdk-user.ts'
 
 /** Tokens as far as they are known. */
 export interface MeteredTokens {
@@ -17,16 +19,25 @@ export interface MeteredTokens {
   readonly toolCalls?: number | undefined
 }
 
-/** Closes the ticket of one call. The first of the two methods to be called decides; later calls do nothing. */
+/** The tools that were called, by name. */
+export type MeteredTools = readonly { readonly name: string; readonly calls: number }[]
+
+export interface MeteredEnding {
+  readonly outcome: 'completed' | 'failed' | 'cancelled'
+  /** Undefined: nothing is known of what it used. */
+  readonly tokens?: MeteredTokens | undefined
+  readonly tools?: MeteredTools | undefined
+  readonly error?: unknown
+}
+
+/** Closes the ticket of one call. The first of `settle` and `refund` decides; later calls do nothing. */
 export interface Meter {
+  /** The context that the call is made with. */
+  setContext(context: InjectedContext): void
   /** The model begins to answer. */
   beginAnswer(): void
   /** The call was answered, broke while it was answered, or its reader stopped. */
-  settle(
-    tokens: MeteredTokens | undefined,
-    outcome: 'completed' | 'failed' | 'cancelled',
-    error?: unknown,
-  ): Promise<void>
+  settle(ending: MeteredEnding): Promise<void>
   /** The call failed before the model answered anything. */
   refund(error?: unknown): Promise<void>
 }
@@ -34,23 +45,24 @@ export interface Meter {
 /** Runs a call without streaming. An abort by the caller is not a failure of the upstream: the call stays counted. */
 export async function meterGenerate(
   meter: Meter,
-  signal: AbortSignal | undefined,
+  { abortSignal: signal, tools }: LanguageModelV4CallOptions,
   run: () => PromiseLike<LanguageModelV4GenerateResult>,
 ): Promise<LanguageModelV4GenerateResult> {
   const result = await refundOnFailure(meter, signal, run)
-  const toolCalls = result.content.filter(({ type }) => type === 'tool-call').length
-  await meter.settle(tokensOf(result.usage, toolCalls), 'completed')
+  const calls = new ToolCalls(tools)
+  calls.add(result.content.flatMap((part) => (part.type === 'tool-call' ? [part.toolName] : [])))
+  await meter.settle({ outcome: 'completed', tokens: tokensOf(result.usage, calls.total), tools: calls.list() })
   return result
 }
 
 /** Runs a call that streams. The meter is settled or refunded when the stream ends, fails or is cancelled. */
 export async function meterStream(
   meter: Meter,
-  { abortSignal: signal, prompt }: LanguageModelV4CallOptions,
+  call: LanguageModelV4CallOptions,
   run: () => PromiseLike<LanguageModelV4StreamResult>,
 ): Promise<LanguageModelV4StreamResult> {
-  const result = await refundOnFailure(meter, signal, run)
-  return { ...result, stream: createMeteredStream(meter, { signal, prompt }, result.stream) }
+  const result = await refundOnFailure(meter, call.abortSignal, run)
+  return { ...result, stream: createMeteredStream(meter, call, result.stream) }
 }
 
 async function refundOnFailure<Result>(
@@ -63,7 +75,7 @@ async function refundOnFailure<Result>(
     meter.beginAnswer()
     return answer
   } catch (error) {
-    await (signal?.aborted ? meter.settle(undefined, 'cancelled') : meter.refund(error))
+    await (signal?.aborted ? meter.settle({ outcome: 'cancelled' }) : meter.refund(error))
     throw error
   }
 }
@@ -73,26 +85,26 @@ const PRELUDE_PARTS: ReadonlySet<string> = new Set(['stream-start', 'response-me
 
 function createMeteredStream(
   meter: Meter,
-  { signal, prompt }: { readonly signal: AbortSignal | undefined; readonly prompt: LanguageModelV4Prompt },
+  { abortSignal: signal, prompt, tools }: LanguageModelV4CallOptions,
   source: ReadableStream<LanguageModelV4StreamPart>,
 ): ReadableStream<LanguageModelV4StreamPart> {
   const reader = source.getReader()
   let usage: LanguageModelV4Usage | undefined
   let deliveredTokens = 0
-  let toolCalls = 0
+  const calls = new ToolCalls(tools)
   let hasOutput = false
 
   // Of a stream that was left or cut, what was delivered is counted.
-  const settle = (outcome: 'failed' | 'cancelled', error?: unknown) =>
-    meter.settle(
-      tokensOf(usage, toolCalls) ?? {
-        inputTokens: estimatePromptTokens(prompt),
-        outputTokens: deliveredTokens,
-        toolCalls,
-      },
-      outcome,
-      error,
-    )
+  const settle = (outcome: MeteredEnding['outcome'], error?: unknown) => {
+    const delivered = {
+      inputTokens: estimatePromptTokens(prompt),
+      outputTokens: deliveredTokens,
+      toolCalls: calls.total,
+    }
+    const reported = tokensOf(usage, calls.total)
+    const tokens = outcome === 'completed' ? reported : (reported ?? delivered)
+    return meter.settle({ outcome, tokens, tools: calls.list(), error })
+  }
   const onFailure = (error: unknown) => {
     if (signal?.aborted) return settle('cancelled')
     return hasOutput ? settle('failed', error) : meter.refund(error)
@@ -102,13 +114,13 @@ function createMeteredStream(
       try {
         const { value, done } = await reader.read()
         if (done) {
-          await meter.settle(tokensOf(usage, toolCalls), 'completed')
+          await settle('completed')
           return controller.close()
         }
         if (value.type === 'error') await onFailure(value.error)
         else if (!PRELUDE_PARTS.has(value.type)) hasOutput = true
         if (value.type === 'finish') usage = value.usage
-        else if (value.type === 'tool-call') toolCalls++
+        else if (value.type === 'tool-call') calls.add([value.toolName])
         if ('delta' in value) deliveredTokens += tokensOfDelta(Buffer.byteLength(value.delta))
         controller.enqueue(value)
       } catch (error) {

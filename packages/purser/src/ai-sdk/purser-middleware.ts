@@ -47,9 +47,11 @@ export function purserMiddleware(user: AiSdkUser, options: PurserMiddlewareOptio
   ): Promise<[Meter, LanguageModelV4CallOptions]> {
     const meter = await admit(user, { policy, options, model, params })
     try {
-      return [meter, await injectContext(user, params, options)]
+      const { call, context } = await injectContext(user, params, options)
+      meter.setContext(context)
+      return [meter, call]
     } catch (error) {
-      await meter.refund()
+      await meter.refund(error)
       throw error
     }
   }
@@ -58,7 +60,7 @@ export function purserMiddleware(user: AiSdkUser, options: PurserMiddlewareOptio
     specificationVersion: 'v4',
     async wrapGenerate({ model, params }) {
       const [meter, call] = await prepare(model, params)
-      return meterGenerate(meter, params.abortSignal, () => model.doGenerate(call))
+      return meterGenerate(meter, call, () => model.doGenerate(call))
     },
     async wrapStream({ model, params }) {
       const [meter, call] = await prepare(model, params)
@@ -96,9 +98,10 @@ function nameOf({ provider, modelId }: Pick<LanguageModelV4, 'provider' | 'model
 /** The model is the application's own: a limit that asks for another one refuses the call. */
 async function requireOwnModel({ meter, otherModel }: AdmittedCall, name: string): Promise<Meter> {
   if (otherModel === undefined) return meter
-  await meter.refund()
-  throw new PurserError('cap_reached', `A limit sends calls of '${name}' to '${otherModel}'.`, {
+  const error = new PurserError('cap_reached', `A limit sends calls of '${name}' to '${otherModel}'.`, {
     hint: 'Call that model, or use purserModel, which changes the model by itself.',
     details: { reason: 'limit', model: otherModel, resetAt: null, retryAfterMs: null },
   })
+  await meter.refund(error)
+  throw error
 }

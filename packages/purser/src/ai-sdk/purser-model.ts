@@ -70,9 +70,10 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
     const signal = call.abortSignal
     let lease = await user.runtime.acquire({ session, override, signal })
     try {
-      const callWithContext = await injectContext(user, call, options)
+      const { call: callWithContext, context } = await injectContext(user, call, options)
       const { provider, model } = lease.settings
       const { meter, otherModel } = await admitCall(user, { cost: 0, model: `${provider}/${model}`, call, session })
+      meter.setContext(context)
       if (otherModel !== undefined) {
         lease.release()
         const slash = otherModel.indexOf('/')
@@ -80,7 +81,7 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
         lease = await user.runtime
           .acquire({ session, override: { ...override, ...other }, signal })
           .catch(async (error) => {
-            await meter.refund()
+            await meter.refund(error)
             throw error
           })
       }
@@ -104,7 +105,7 @@ export function purserModel(user: AiSdkUser, options: AiSdkOptions = {}): Langua
       }
       const { lease, meter, call: step } = await prepareStep(call)
       try {
-        return await meterGenerate(meter, call.abortSignal, () => lease.model.doGenerate(step))
+        return await meterGenerate(meter, step, () => lease.model.doGenerate(step))
       } finally {
         lease.release()
       }

@@ -51,8 +51,13 @@ export class ToolCalls {
 
   #isDeclared(name: string): boolean {
     if (!Array.isArray(this.#tools)) return false
-    return this.#tools.some((tool) => isObject(tool) && (isObject(tool.function) ? tool.function : tool).name === name)
+    return this.#tools.some((tool) => isObject(tool) && nameOfTool(tool) === name)
   }
+}
+
+/** A tool that the provider runs may have a type only. */
+function nameOfTool(tool: Readonly<Record<string, unknown>>): unknown {
+  return isObject(tool.function) ? tool.function.name : (tool.name ?? tool.type)
 }
 
 const OTHER = 'other'

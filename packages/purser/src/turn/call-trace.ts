@@ -1,3 +1,4 @@
+import type { Context } from '../context/api.ts'
 import { PurserError } from '../errors.ts'
 import type { TokenUsage } from '../ledger/api.ts'
 import type { Refused } from '../ledger/decide/admission.ts'
@@ -6,12 +7,14 @@ import type { TurnAdmissionUse } from '../ledger/turns/stored-turn.ts'
 import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { publishTurn } from './publish-turn.ts'
-import { TurnTrace } from './turn-trace.ts'
+import { type TurnEnding, TurnTrace } from './turn-trace.ts'
 
 /** A model call of the application's own, which the AI SDK admits and settles itself. */
 export interface TracedCall {
-  /** `provider/model`. */
+  /** The `provider/model` that is called. */
   readonly model: string
+  /** The limit that sent it there. */
+  readonly downgradedBy: string | null
   /** In turns; 0 for a step after a tool. */
   readonly weight: number
   readonly estimate: TurnRecord['estimate']
@@ -22,6 +25,8 @@ export interface CallEnding {
   readonly outcome: 'completed' | 'failed' | 'cancelled'
   /** What it used; undefined: no model answered. */
   readonly usage?: TokenUsage | undefined
+  /** The tools of the call that the answer called. */
+  readonly tools?: TurnRecord['tools'] | undefined
   /** Why it failed. */
   readonly error?: unknown
   readonly admission: TurnAdmissionUse
@@ -33,12 +38,17 @@ export class CallTrace {
   readonly #modules: UserModules
   readonly #call: TracedCall
   readonly #trace: TurnTrace
+  #context: Context | undefined
 
   constructor(deps: TurnDeps, modules: UserModules, call: TracedCall) {
     this.#deps = deps
     this.#modules = modules
     this.#call = call
     this.#trace = new TurnTrace(deps.effects, deps.nextTurnId())
+  }
+
+  setContext(context: Context): void {
+    this.#context = context
   }
 
   /** The model begins to answer. */
@@ -49,15 +59,16 @@ export class CallTrace {
   refuse({ reason, limit }: Pick<Refused, 'reason' | 'limit'>): void {
     const code = reason === 'blocked' ? 'user_blocked' : 'cap_reached'
     const refusedBy = reason === 'daily_cap' ? DAILY : (limit?.name ?? null)
-    this.#record(this.#facts('refused', code, refusedBy), { admission: 'none' })
+    this.#record(this.#facts({ outcome: 'refused', code, limit: refusedBy, tools: [] }), { admission: 'none' })
   }
 
-  end({ outcome, usage, error, admission }: CallEnding): void {
+  end({ outcome, usage, tools = [], error, admission }: CallEnding): void {
     const failure = PurserError.is(error) ? error.code : 'upstream_failed'
-    this.#record(this.#facts(outcome, outcome === 'failed' ? failure : null, null), { usage, admission })
+    const code = outcome === 'failed' ? failure : null
+    this.#record(this.#facts({ outcome, code, limit: null, tools }), { usage, admission })
   }
 
-  #facts(outcome: TurnFacts['outcome'], code: string | null, limit: string | null): TurnFacts {
+  #facts(ending: Omit<TurnEnding, 'cache'>): TurnFacts {
     const { model, weight, estimate, session } = this.#call
     const slash = model.indexOf('/')
     const turn = {
@@ -69,13 +80,14 @@ export class CallTrace {
       estimate,
       requestId: null,
       weight,
-      context: undefined,
+      context: this.#context,
     }
-    return this.#trace.facts(turn, { outcome, cache: 'off', code, limit, tools: [] })
+    return this.#trace.facts(turn, { ...ending, cache: 'off' })
   }
 
   #record(facts: TurnFacts, { usage, admission }: Pick<CallEnding, 'usage' | 'admission'>): void {
-    const cost = this.#modules.ledger.recordTurn(facts, { usage, admission })
+    const { downgradedBy } = this.#call
+    const cost = this.#modules.ledger.recordTurn(facts, { usage, admission, downgradedBy })
     publishTurn({ namespace: this.#deps.namespace, facts, usage, cost, attempts: [], prefix: null })
   }
 }

@@ -31,14 +31,23 @@ export interface EndpointCall {
   readonly finish?: ((json: string, turn: { readonly incarnation: number }) => Promise<string>) | undefined
   /** The usage that the answer or an event reports, in the terms of chat completions. */
   readUsage(value: Readonly<Record<string, unknown>>): Usage | undefined
-  /** The calls of tools in an answer or an event, as parsed; `mark`: what the text of one with calls contains. */
-  readonly toolCalls?: { readonly mark: string; count(value: Readonly<Record<string, unknown>>): number } | undefined
+  /** How calls of tools are found in answers. */
+  readonly toolCalls?: EndpointToolCalls | undefined
   /** Whether this event ends a complete answer; absent: every stream that was not cut is complete. */
   readonly isLast?: ((event: ServerSentEvent) => boolean) | undefined
   /** The members of events that hold what the model wrote, in quotes and followed by a colon. */
   readonly textMembers: readonly string[]
   /** The last frame of a stream that breaks. */
   formatError(error: ErrorBody): string
+}
+
+export interface EndpointToolCalls {
+  /** What the text of an answer or an event with calls contains. */
+  readonly mark: string
+  /** As the request declares them. */
+  readonly tools: unknown
+  /** The names of the tools that an answer or an event calls, as parsed; undefined for one without a name. */
+  list(value: Readonly<Record<string, unknown>>): readonly (string | undefined)[]
 }
 
 /** What a request is sent with, by the user's settings. */

@@ -11,6 +11,7 @@ import { toErrorResponse } from '../openai/error-response.ts'
 import { textBytesOfMembers, tokensOfDelta } from '../openai/estimate-tokens.ts'
 import { findEndpointError } from '../openai/find-endpoint-error.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
+import { ToolCalls } from '../openai/tool-calls.ts'
 import type { Settings } from '../runtime/api.ts'
 import type { EndpointCall } from './endpoint-call.ts'
 import { answerHeaders, drained } from './http-response.ts'
@@ -43,7 +44,7 @@ export class RelayedTurn implements AsyncDisposable {
   readonly #isEvents: boolean
   #usage: Usage | undefined
   #deliveredTokens = 0
-  #toolCalls = 0
+  readonly #toolCalls: ToolCalls
   #isComplete = false
   #isFinished = false
   /** What the provider reported behind the beginning of its answer. */
@@ -55,6 +56,7 @@ export class RelayedTurn implements AsyncDisposable {
     this.#call = call
     this.#answer = answer
     this.#inputTokens = inputTokens
+    this.#toolCalls = new ToolCalls(call.toolCalls?.tools)
     this.#isEvents = /^text\/event-stream\b/i.test(contentType)
     this.admission = run.admission
     run.trace.beginAnswer(true)
@@ -239,11 +241,13 @@ export class RelayedTurn implements AsyncDisposable {
   #countToolCalls(text: string): void {
     const { toolCalls } = this.#call
     const value = toolCalls !== undefined && text.includes(toolCalls.mark) ? parseObject(text) : undefined
-    if (value !== undefined) this.#toolCalls += toolCalls?.count(value) ?? 0
+    if (value !== undefined && toolCalls !== undefined) this.#toolCalls.add(toolCalls.list(value))
   }
 
   #end(outcome: TurnOutcome, error?: unknown): void {
-    this.#run.end(outcome, { cache: 'off', usage: this.#countTokens(outcome), toolCalls: this.#toolCalls, error })
+    const { total } = this.#toolCalls
+    const usage = this.#countTokens(outcome)
+    this.#run.end(outcome, { cache: 'off', usage, toolCalls: total, tools: this.#toolCalls.list(), error })
   }
 
   #countTokens(outcome: TurnOutcome): TokenCounts {

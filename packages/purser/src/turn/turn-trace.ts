@@ -1,4 +1,4 @@
-import type { ResolvedContext } from '../context/api.ts'
+import type { Context } from '../context/api.ts'
 import { summarizeSections } from '../context/summarize-sections.ts'
 import type { Effects } from '../core/effects.ts'
 import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
@@ -14,7 +14,7 @@ export interface TracedTurn
     'endpoint' | 'session' | 'provider' | 'model' | 'requestedModel' | 'estimate' | 'requestId' | 'weight'
   > {
   /** Undefined when the turn ended before it was resolved. */
-  readonly context: ResolvedContext | undefined
+  readonly context: Context | undefined
 }
 
 /** The times of one turn and its calls of upstreams, from its beginning to its end. */

@@ -93,6 +93,8 @@ async function run(options: PurserOptions, steps: readonly Step[]): Promise<{ pu
       else await entry.read()
     }
     await purser.user(user).ledger.quota()
+    // An estimate has the context as it was rendered last, which depends on the turns before.
+    await purser.user(user).context.resolve()
     const content = isFailing ? 'fail' : `use ${input} ${output}`
     const turn = await purser
       .user(user)

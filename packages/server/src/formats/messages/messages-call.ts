@@ -53,7 +53,7 @@ function createCall(body: Fields, headers: IncomingHttpHeaders): Omit<EndpointCa
     },
     rewrite: model === undefined ? (json) => json : createMessageRewriter(model),
     readUsage: ({ message, usage }) => toUsage(isObject(message) ? message.usage : usage),
-    toolCalls: { mark: 'tool_use"', count: countToolCalls },
+    toolCalls: { mark: 'tool_use"', tools: body.tools, list: listToolCalls },
     isLast: ({ event, data }) => LAST_EVENTS.includes(event) || (event === 'message' && LAST_TYPE.test(data)),
     textMembers: ['"text":', '"thinking":', '"partial_json":'],
     formatError: (error) => `event: error\ndata: ${JSON.stringify(toAnthropicError(error, 500))}\n\n`,
@@ -85,9 +85,15 @@ function parametersFor({ thinking }: Fields, parameters: Fields): Fields {
 }
 
 /** The calls that begin with an event, or are in a whole message. */
-function countToolCalls({ content, content_block }: Fields): number {
-  const blocks = Array.isArray(content) ? content : [content_block]
-  return blocks.filter((block) => isObject(block) && String(block.type).endsWith('tool_use')).length
+function listToolCalls({ content, content_block }: Fields): readonly (string | undefined)[] {
+  const blocks: readonly unknown[] = Array.isArray(content) ? content : [content_block]
+  return blocks
+    .filter((block) => isObject(block) && String(block.type).endsWith('tool_use'))
+    .map((block) => textOf((block as Fields).name))
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 /** Anthropic counts cached input apart from the rest. */

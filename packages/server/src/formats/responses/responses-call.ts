@@ -32,7 +32,7 @@ export function createResponsesCall(asked: Fields, conversation: Conversation): 
     finish:
       conversation.keep && ((json, turn) => keepResponse(json, (response) => conversation.keep?.(response, turn))),
     readUsage: ({ response, usage }) => toUsage(isObject(response) ? response.usage : usage),
-    toolCalls: { mark: '_call"', count: countToolCalls },
+    toolCalls: { mark: '_call"', tools: body.tools, list: (value) => listToolCalls(value, body.tools) },
     isLast: ({ event, data }) => LAST_EVENTS.includes(event) || (event === 'message' && LAST_TYPE.test(data)),
     textMembers: ['"delta":'],
     formatError({ code, message, param, ...error }) {
@@ -81,9 +81,22 @@ function isInstruction(item: unknown): boolean {
 }
 
 /** The calls that an event completes, or that are in a whole response: of functions, and of tools that the provider runs. */
-function countToolCalls({ type, item, output }: Fields): number {
-  const items = type === 'response.output_item.done' ? [item] : Array.isArray(output) ? output : []
-  return items.filter((one: unknown) => isObject(one) && String(one.type).endsWith('_call')).length
+function listToolCalls({ type, item, output }: Fields, tools: unknown): readonly (string | undefined)[] {
+  const items: readonly unknown[] = type === 'response.output_item.done' ? [item] : Array.isArray(output) ? output : []
+  return items
+    .filter((one) => isObject(one) && String(one.type).endsWith(CALL))
+    .map((one) => nameOfCall(one as Fields, tools))
+}
+
+const CALL = '_call'
+const NAMED_CALLS: readonly unknown[] = ['function_call', 'custom_tool_call']
+
+/** Of a tool that the provider runs, the type under which the request declares it: `web_search_preview` for `web_search_call`. */
+function nameOfCall({ type, name }: Fields, tools: unknown): string | undefined {
+  if (NAMED_CALLS.includes(type)) return typeof name === 'string' ? name : undefined
+  const kind = String(type).slice(0, -CALL.length)
+  const types = (Array.isArray(tools) ? tools : []).map((tool: unknown) => (isObject(tool) ? String(tool.type) : ''))
+  return types.find((declared) => declared.startsWith(kind))
 }
 
 /** What a provider repeats of its request, and the client has sent otherwise. */

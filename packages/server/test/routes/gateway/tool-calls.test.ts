@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openGatewayHarness, sendEvents, sendJson, startFakeProvider } from '../../support/gateway-harness.ts'
 
-/* Calls of tools in relayed answers are counted like those of chat completions. */
+/* Calls of tools in relayed answers are counted, and recorded by name, like those of chat completions. */
 
 const CALL = { type: 'function_call', id: 'fc_1', call_id: 'call_1', name: 'f', arguments: '{}', status: 'completed' }
 const SEARCH = { type: 'web_search_call', id: 'ws_1', status: 'completed' }
-const RESPONSE = { id: 'resp_1', object: 'response', status: 'completed', output: [CALL, SEARCH] }
+const UNDECLARED = { ...CALL, id: 'fc_2', call_id: 'call_2', name: 'a word of ada' }
+const RESPONSE = { id: 'resp_1', object: 'response', status: 'completed', output: [CALL, SEARCH, UNDECLARED] }
 const TEXT = { type: 'text', text: 'The word tool_use" is no call.' }
 const TOOL_USE = { type: 'tool_use', id: 'toolu_1', name: 'f', input: {} }
 const MESSAGE = { id: 'msg_1', type: 'message', role: 'assistant', content: [TEXT, TOOL_USE], stop_reason: 'tool_use' }
@@ -22,6 +23,7 @@ const upstream = await startFakeProvider(({ path, body }, response) => {
           { type: 'response.output_item.added', output_index: 0, item: { ...CALL, status: 'in_progress' } },
           { type: 'response.output_item.done', output_index: 0, item: CALL },
           { type: 'response.output_item.done', output_index: 1, item: SEARCH },
+          { type: 'response.output_item.done', output_index: 2, item: UNDECLARED },
           { type: 'response.completed', response: RESPONSE },
         ]
       : [
@@ -42,20 +44,29 @@ const gateway = await openGatewayHarness({
   ledger: { limits: [{ name: 'tools', measure: 'toolCalls', max: 100, window: 'total' }] },
 })
 
-for (const [path, model, calls] of [
-  ['responses', 'openai/r', 2],
-  ['messages', 'claude/c', 1],
+const RESPONSE_TOOLS = [{ type: 'function', name: 'f' }, { type: 'web_search_preview' }]
+const MESSAGE_TOOLS = [{ name: 'f', input_schema: { type: 'object' } }]
+
+for (const [path, model, calls, tools, recorded] of [
+  ['responses', 'openai/r', 3, RESPONSE_TOOLS, ['f', 'web_search_preview', 'other']],
+  ['messages', 'claude/c', 1, MESSAGE_TOOLS, ['f']],
+  ['messages', 'claude/c', 1, undefined, ['other']],
 ] as const) {
   for (const stream of [false, true]) {
-    test(`${path}${stream ? ', streamed' : ''}: ${calls} calls of tools are counted`, async () => {
-      const user = `${path} ${stream}`
+    test(`${path}${stream ? ', streamed' : ''}: ${calls} calls of tools are counted: ${recorded.join(', ')}`, async () => {
+      const user = `${path} ${stream} ${recorded.length} ${recorded[0]}`
       const messages = [{ role: 'user', content: 'Hi' }]
-      const body = { model, stream, ...(path === 'messages' ? { messages, max_tokens: 9 } : { input: 'Hi' }) }
+      const body = { model, stream, tools, ...(path === 'messages' ? { messages, max_tokens: 9 } : { input: 'Hi' }) }
       const response = await gateway.fetch(`/v1/${path}`, body, { 'x-purser-user': user })
       const text = await response.text()
       assert.equal(response.status, 200, text)
       const limits = await gateway.user(user).ledger.limits()
       assert.equal(limits.find(({ name }) => name === 'tools')?.used, calls)
+      const [record] = await gateway.user(user).turns()
+      assert.deepEqual(
+        record?.tools,
+        recorded.map((name) => ({ name, calls: 1 })),
+      )
     })
   }
 }
