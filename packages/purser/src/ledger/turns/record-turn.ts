@@ -32,7 +32,7 @@ export interface TurnEnd {
 export const NO_TOKENS: EndedTokens = { inputTokens: 0, outputTokens: 0, cachedTokens: 0, toolCalls: 0 }
 
 /** Records of turns that were not admitted, refused or failed, that one user gets in a minute. Others are in sums only. */
-export const MAX_UNADMITTED_A_MINUTE = 20
+const MAX_NOT_ADMITTED_A_MINUTE = 20
 const MINUTE_MS = 60_000
 /** With many records, those above the limit are removed in groups, because finding the lowest takes longer. */
 const TRIM_EVERY = 16
@@ -54,9 +54,9 @@ export function recordTurn(
   if (facts.limit !== null) sums.push(limitIncrement(time, ['limit', facts.limit]))
   for (const name of observed) sums.push(limitIncrement(time, ['limit', name]))
   if (end.downgradedBy !== null) sums.push(limitIncrement(time, ['downgrade', end.downgradedBy]))
-  const isUnadmitted = end.admission === 'none' && facts.outcome !== 'completed'
-  const refusals = isUnadmitted ? refusalsAfter(usage, at) : undefined
-  if (refusals !== undefined && refusals[1] > MAX_UNADMITTED_A_MINUTE)
+  const isNotAdmitted = end.admission === 'none' && facts.outcome !== 'completed'
+  const refusals = isNotAdmitted ? refusalsAfter(usage, at) : undefined
+  if (refusals !== undefined && refusals[1] > MAX_NOT_ADMITTED_A_MINUTE)
     return { usage, recorded: { turns: [], userSums: sums, sums } }
   const number = (usage.recorded ?? recordedBefore(usage)) + 1
   const ended: EndedTurn = { ...end, plan, number }
