@@ -3,7 +3,7 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { ChatChunk, ChatCompletion } from '../openai/chat.ts'
 import type { RefusedAdmission } from '../openai/error-response.ts'
 import type { Override, Settings } from '../runtime/api.ts'
-import type { MeteredTokens, MeteredTools } from './metering.ts'
+import type { InjectedContext, MeteredTokens, MeteredTools } from './metering.ts'
 
 /** The part of a user that `purser/ai-sdk` needs. Pass `purser.user(id)`, which has all of it. */
 export interface AiSdkUser {
@@ -100,11 +100,6 @@ interface AdmitOptions extends AdmissionOptions {
     | { readonly inputTokens?: number | undefined; readonly outputTokens?: number | undefined }
     | undefined
   readonly signal?: AbortSignal | undefined
-}
-
-/** The user's context. Its other fields are for the record of a call. */
-export interface InjectedContext {
-  readonly text: string
 }
 
 /** A call as it is recorded. */

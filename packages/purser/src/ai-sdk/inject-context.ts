@@ -1,5 +1,6 @@
 import type { LanguageModelV4CallOptions, LanguageModelV4Message } from '@ai-sdk/provider'
-import type { AiSdkOptions, AiSdkUser, InjectedContext } from './ai-sdk-user.ts'
+import type { AiSdkOptions, AiSdkUser } from './ai-sdk-user.ts'
+import type { InjectedContext } from './metering.ts'
 
 /** A call with the user's context, and that context, for its record. */
 export interface CallWithContext {

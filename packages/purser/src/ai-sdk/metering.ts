@@ -8,7 +8,11 @@ import type {
 } from '@ai-sdk/provider'
 import { tokensOfBytes, tokensOfDelta } from '../openai/estimate-tokens.ts'
 import { ToolCalls } from '../openai/tool-calls.ts'
-import type { InjectedContext } from './ai-sdk-user.ts'
+
+/** The user's context. Its other fields are for the record of a call. */
+export interface InjectedContext {
+  readonly text: string
+}
 
 /** Tokens as far as they are known. */
 export interface MeteredTokens {
