@@ -9,6 +9,7 @@ import { SETTINGS } from '../packages/server/src/config/settings.ts'
 import { commandsPage } from './reference/commands.ts'
 import { httpPage } from './reference/http.ts'
 import { llmsText } from './reference/llms.ts'
+import { matrixPage } from './reference/matrix.ts'
 import { storeContractPage } from './reference/store-contract.ts'
 import { wireTypes } from './reference/wire.ts'
 
@@ -86,6 +87,7 @@ const FILES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/http.md': httpPage,
   'docs/reference/commands.md': commandsPage,
   'docs/reference/store-contract.md': storeContractPage,
+  'docs/reference/matrix.md': matrixPage,
   'docs/llms.txt': llmsText,
   'packages/deck/src/api/wire.ts': wireTypes,
 }
