@@ -39,7 +39,7 @@ stack.defer(() => rmSync(folder, { recursive: true }))
 const upstream = stack.use(await startOnPrintedPort([join(directory, 'gateway', 'upstream.ts')]))
 const contenders = await startContenders(stack, { directory, origin: `http://127.0.0.1:${upstream.port}` })
 const idleMb = new Map(contenders.map((contender) => [contender, contender.server.residentMb()]))
-for (const contender of contenders) await load(contender, 32, 4)
+for (const contender of contenders) await load(contender, 32, values.quick ? 2 : 4)
 
 for (const connections of CONNECTIONS) await printLoadTable(connections)
 for (const streams of STREAMS) await printStreamTable(streams)
@@ -100,7 +100,7 @@ async function stream(contender: Contender, streams: number): Promise<Slice<Stre
   const { url, headers, server } = contender
   const body = '{"model":"m","user":"streaming","stream":true,"messages":[{"role":"user","content":"Say hello."}]}'
   let before = 0
-  const result = await measureStreams({ url, headers, body, streams, seconds: 4 }, () => {
+  const result = await measureStreams({ url, headers, body, streams, seconds: values.quick ? 2 : 4 }, () => {
     before = server.processorMicros()
   })
   return { result, processorMicros: (server.processorMicros() - before) / result.chunks }

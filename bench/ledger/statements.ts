@@ -1,7 +1,6 @@
 import { openDatabase } from '../../packages/purser/src/drivers/sqlite/database.ts'
 import { prepareCommit } from '../../packages/purser/src/drivers/sqlite/main/commit.ts'
 import type { CommitColumns } from '../../packages/purser/src/drivers/sqlite/main/packed-commit.ts'
-import { counterKey } from '../../packages/purser/src/drivers/sqlite/main/rows.ts'
 import { migrate } from '../../packages/purser/src/drivers/sqlite/migrate.ts'
 
 /** The SQL part of admissions alone: Purser's schema, indexes and statements, without journal, decisions and threads. */
@@ -50,7 +49,13 @@ function admission(id: string, count: number, now: number): CommitColumns {
     blocked: 0,
     capUsedUntil: Date.parse(today) + DAY_MS,
     peak: 0,
-    counterPatch: JSON.stringify({ [counterKey({ limit: 'messages', window: today })]: count + 1 }),
+    usage: usageOf(count + 1, now, today),
     extras: null,
   }
+}
+
+/** The stored usage of a user with a cap, as the library writes it. */
+function usageOf(used: number, now: number, today: string): string {
+  const windows = [{ name: today, from: now, used }]
+  return JSON.stringify({ v: 1, seenAt: now, counters: [{ name: 'daily', of: 'turns day', windows }] })
 }
