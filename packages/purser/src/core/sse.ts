@@ -87,6 +87,12 @@ export class SseParser {
     return events
   }
 
+  /** Whether the next bytes begin an event, and not the stream: a leading byte order mark is not part of an event. */
+  get isBetweenEvents(): boolean {
+    if (this.#isFirstLine || this.#endedWithCr || this.#partialBytes > 0) return false
+    return this.#data === undefined && this.#event === '' && this.#id === undefined
+  }
+
   /**
    * The event that no empty line has ended. Call it once, after the last chunk. The specification drops such an event;
    * servers that omit the last empty line exist.

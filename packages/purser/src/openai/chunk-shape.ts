@@ -1,7 +1,14 @@
+import { textBytesOfChunk } from './estimate-tokens.ts'
+import { hasUsage } from './sniff-chunk.ts'
+import { TOOL_CALLS } from './tool-calls.ts'
+
 /** The members whose values differ between the chunks of one answer. */
 const TEXTS = /"(?:content|reasoning_content|reasoning|arguments|obfuscation)"\s*:\s*"(?!")/g
 /** Some upstreams give each chunk an id and a time of its own. */
 const TEXTS_AND_HEADER = new RegExp(`^\\{"id":"|"created":(?=[1-9])|${TEXTS.source}`, 'g')
+
+/** The end of a piece that is followed by a text of the answer. */
+const BEFORE_ANSWER = /"(?:content|reasoning_content|reasoning|arguments)"\s*:\s*"$/
 
 /** A longer chunk is not learned. */
 const MAX_LENGTH = 2_048
@@ -21,29 +28,48 @@ const ESCAPES = new Set(['"', '\\', '/', 'b', 'f', 'n', 'r', 't'].map((character
 /**
  * The shape that most chunks of an answer have: the same text around another piece of content. A chunk of the same shape
  * as one that was parsed and needed no change needs none either, and is not parsed.
+ *
+ * Chunks are found in a text of characters, or in bytes as a text with one character for each (Latin-1): what is compared
+ * is ASCII, or does not match.
  */
 export class ChunkShape {
   /** What precedes each of the values that differ, and what follows the last; empty: no shape is known. */
-  #pieces: readonly string[] = []
+  #pieces: readonly string[] = NONE
+  /** Whether the value behind each piece is a text of the answer. */
+  #isAnswer: readonly boolean[] = NONE
   #misses = 0
+  /** Whether its chunks have texts of the answer, and nothing else that a reader of the answer looks at. */
+  isPlain = false
+  /** The length of the texts of the answer in the chunk that was found last. */
+  answerLength = 0
 
-  /** Whether the chunk differs from the last learned one in these values only. */
-  matches(chunk: string): boolean {
+  /** What precedes the first value that differs. */
+  get head(): string {
+    return this.#pieces[0] ?? ''
+  }
+
+  /** The end of a chunk that begins at `start` and differs from the last learned one in these values only; -1: there is none. */
+  findEnd(text: string, start: number): number {
     const pieces = this.#pieces
     const last = pieces.length - 1
-    if (last < 1) return false
-    let position = 0
+    if (last < 1) return -1
+    let position = start
+    let answerLength = 0
     for (let index = 0; index < last; index++) {
       const piece = pieces[index] as string
-      const start = position + piece.length
+      const begin = position + piece.length
       // Several times faster than `startsWith`.
-      if (chunk.slice(position, start) !== piece) return false
-      position = findValueEnd(chunk, start)
-      if (position === -1) return false
+      if (text.slice(position, begin) !== piece) return -1
+      position = findValueEnd(text, begin)
+      if (position === -1) return -1
+      if (this.#isAnswer[index]) answerLength += position - begin
     }
-    if (chunk.slice(position) !== pieces[last]) return false
+    const rest = pieces[last] as string
+    const end = position + rest.length
+    if (text.slice(position, end) !== rest) return -1
     this.#misses = 0
-    return true
+    this.answerLength = answerLength
+    return end
   }
 
   /** Learns the shape of a chunk that is in its final form. */
@@ -51,26 +77,41 @@ export class ChunkShape {
     this.#misses++
     const isWorthIt = chunk.length <= MAX_LENGTH && (this.#misses <= MAX_MISSES || this.#misses % MAX_MISSES === 0)
     const values = this.#misses > HEADER_MISSES ? TEXTS_AND_HEADER : TEXTS
-    this.#pieces = isWorthIt ? splitAtValues(chunk, values) : []
+    if (!isWorthIt) {
+      this.forget()
+      return
+    }
+    const split = splitAtValues(chunk, values)
+    this.#pieces = split.pieces
+    this.#isAnswer = split.pieces.map((piece) => BEFORE_ANSWER.test(piece))
+    const answer = split.values.filter((_, index) => this.#isAnswer[index])
+    const answerBytes = answer.reduce((bytes, text) => bytes + Buffer.byteLength(text), 0)
+    this.isPlain = answerBytes === textBytesOfChunk(chunk) && !chunk.includes(TOOL_CALLS) && !hasUsage(chunk)
   }
 
   forget(): void {
-    this.#pieces = []
+    this.#pieces = NONE
+    this.isPlain = false
   }
 }
 
+const NONE: readonly never[] = []
+
 /** A quote inside a JSON string is escaped, so a match is always a member. */
-function splitAtValues(chunk: string, values: RegExp): string[] {
+function splitAtValues(chunk: string, members: RegExp): { readonly pieces: string[]; readonly values: string[] } {
   const pieces: string[] = []
+  const values: string[] = []
   let start = 0
-  values.lastIndex = 0
-  while (values.test(chunk)) {
-    pieces.push(chunk.slice(start, values.lastIndex))
-    start = findValueEnd(chunk, values.lastIndex)
-    values.lastIndex = start
+  members.lastIndex = 0
+  while (members.test(chunk)) {
+    const begin = members.lastIndex
+    pieces.push(chunk.slice(start, begin))
+    start = findValueEnd(chunk, begin)
+    values.push(chunk.slice(begin, start))
+    members.lastIndex = start
   }
   pieces.push(chunk.slice(start))
-  return pieces
+  return { pieces, values }
 }
 
 /** The end of a text behind its opening quote, or of an integer behind the colon; -1 if the value is neither. */

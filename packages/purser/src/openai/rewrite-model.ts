@@ -27,6 +27,18 @@ export function createModelRewriter(model: string): (text: string) => string {
   }
 }
 
+/** The same for the text with which several chunks begin; undefined if it has no model. */
+export function createHeadRewriter(model: string): (head: string) => string | undefined {
+  const rewrite = createModelRewriter(model)
+  let last = ''
+  let rewritten: string | undefined
+  return (head) => {
+    if (head !== last) rewritten = findTopLevelModel(head) === undefined ? undefined : rewrite(head)
+    last = head
+    return rewritten
+  }
+}
+
 /** The value of the top-level member `model`, if it is a string or null. */
 function findTopLevelModel(text: string): Span | undefined {
   let depth = 0

@@ -1,11 +1,12 @@
 import type { ChunkBatches } from '../openai/chunk-batches.ts'
+import { type ChunkBatch, textsOf } from '../openai/chunk-events.ts'
 import { isComment } from '../openai/sse.ts'
 import type { ChunkTimeouts } from './chunk-timeouts.ts'
 
-/** Where the chunks of an answer come from, as JSON text. */
+/** Where the chunks of an answer come from. */
 export interface ChunkSource {
   /** The next chunks, none or more, or a single comment; undefined after the end of a complete answer. Rejects when it failed or was cut. */
-  next(): Promise<readonly string[] | undefined>
+  next(): Promise<ChunkBatch | undefined>
   /** Stops the upstream call. */
   cancel(reason: unknown): void
 }
@@ -28,7 +29,7 @@ export interface ChunkStream extends AsyncIterableIterator<string>, Pick<ChunkBa
  * A comment counts as a chunk for the time between two chunks, but is not the first one.
  */
 export function createChunkStream({ source, timeouts, mapError }: ChunkStreamDeps): ChunkStream {
-  let buffer: readonly string[] = []
+  let buffer: ChunkBatch = []
   let position = 0
   let state: 'open' | 'done' | 'failed' = 'open'
   let failure: unknown
@@ -43,7 +44,8 @@ export function createChunkStream({ source, timeouts, mapError }: ChunkStreamDep
           state = 'done'
           return timeouts.clear()
         }
-        if (!hasStarted && isComment(chunks[0] ?? '')) continue
+        const [first = ''] = chunks
+        if (!hasStarted && typeof first === 'string' && isComment(first)) continue
         buffer = chunks
         position = 0
       }
@@ -57,6 +59,13 @@ export function createChunkStream({ source, timeouts, mapError }: ChunkStreamDep
     }
   }
 
+  /** For a reader that takes one chunk after the other. */
+  function takeText(): string {
+    buffer = textsOf(buffer.slice(position))
+    position = 1
+    return buffer[0] as string
+  }
+
   const stream: ChunkStream = {
     async start() {
       await fill()
@@ -64,7 +73,7 @@ export function createChunkStream({ source, timeouts, mapError }: ChunkStreamDep
     },
     async next() {
       if (position >= buffer.length && state === 'open') await fill()
-      if (position < buffer.length) return { value: buffer[position++] as string, done: false }
+      if (position < buffer.length) return { value: takeText(), done: false }
       if (state === 'failed') throw failure
       return { value: undefined, done: true }
     },

@@ -7,10 +7,11 @@ import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest, Usage } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import { batchesOf, type ChunkBatches } from '../openai/chunk-batches.ts'
+import { type ChunkBatch, ChunkEvents, textsOf } from '../openai/chunk-events.ts'
 import { type TokenCounts, toChunks, tokenCountOf, usageOf } from '../openai/completion.ts'
 import { estimateRequestTokens, textBytesOfChunk, tokensOfDelta } from '../openai/estimate-tokens.ts'
 import { ChunkMerger } from '../openai/merge-chunks.ts'
-import { createModelRewriter } from '../openai/rewrite-model.ts'
+import { createHeadRewriter, createModelRewriter } from '../openai/rewrite-model.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
 import { isComment } from '../openai/sse.ts'
 import { TOOL_CALLS, ToolCalls, toolCallsIn } from '../openai/tool-calls.ts'
@@ -81,6 +82,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly #request: ChatRequest
   readonly #answer: ChatAnswer
   readonly #rewriteModel: (text: string) => string
+  readonly #rewriteHead: (head: string) => string | undefined
   readonly #watch: ReaderWatch
   #onReaderTimeout = (): void => {}
   /** Why the answer can no longer be read. */
@@ -99,7 +101,9 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.#run = run
     this.#request = turn.request
     this.#answer = turn.answer.answer
-    this.#rewriteModel = model === undefined || model === null ? (text) => text : createModelRewriter(model)
+    const isEchoed = model !== undefined && model !== null
+    this.#rewriteModel = isEchoed ? createModelRewriter(model) : (text) => text
+    this.#rewriteHead = isEchoed ? createHeadRewriter(model) : (head) => head
     this.#toolCalls = new ToolCalls(turn.request.tools)
     this.admission = run.admission
     this.settings = turn.settings
@@ -185,7 +189,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   async *texts(): AsyncGenerator<string> {
     try {
       for (let batch = await this.nextBatch(); batch !== undefined; batch = await this.nextBatch()) {
-        for (const text of batch) {
+        for (const text of textsOf(batch)) {
           this.#watch.waitForReader()
           yield text
           this.#watch.stopWaiting()
@@ -200,8 +204,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
    * The texts of the chunks as this client may see them, and comments between them: those that have arrived since the last
    * call. The turn ends with the last one, however that arrives.
    */
-  async nextBatch(): Promise<readonly string[] | undefined> {
-    const batch = await this.#nextTexts(this.#request.stream_options?.include_usage === true)
+  async nextBatch(): Promise<ChunkBatch | undefined> {
+    const batch = await this.#nextShown(this.#request.stream_options?.include_usage === true)
     if (batch === undefined) this.complete()
     return batch
   }
@@ -218,8 +222,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     try {
       const merger = new ChunkMerger()
       // A completion always has its usage, whatever a stream would have shown.
-      for (let batch = await this.#nextTexts(true); batch !== undefined; batch = await this.#nextTexts(true)) {
-        for (const text of batch) if (!isComment(text)) merger.push(parseExactJson(text) as ChatChunk)
+      for (let batch = await this.#nextShown(true); batch !== undefined; batch = await this.#nextShown(true)) {
+        for (const text of textsOf(batch)) if (!isComment(text)) merger.push(parseExactJson(text) as ChatChunk)
       }
       return JSON.stringify(merger.completion())
     } catch (error) {
@@ -228,18 +232,18 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     }
   }
 
-  /** At least one text; undefined after the last. The turn ends when this throws. */
-  async #nextTexts(withUsage: boolean): Promise<readonly string[] | undefined> {
+  /** At least one chunk or comment; undefined after the last. The turn ends when this throws. */
+  async #nextShown(withUsage: boolean): Promise<ChunkBatch | undefined> {
     this.#batches ??= batchesOf(chunksOf(this.#answer))
     try {
       for (;;) {
         this.#watch.stopWaiting()
         const batch = await this.#batches.nextBatch()
         if (batch === undefined) return undefined
-        const texts = this.#show(batch, withUsage)
-        if (texts.length === 0) continue
+        const shown = this.#show(batch, withUsage)
+        if (shown.length === 0) continue
         this.#watch.waitForReader()
-        return texts
+        return shown
       }
     } catch (error) {
       if (!this.#hasDelivered) this.giveBack(error)
@@ -248,21 +252,32 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     }
   }
 
-  /** What the client may see of these texts, which are counted. */
-  #show(batch: readonly string[], withUsage: boolean): string[] {
-    const texts: string[] = []
-    for (const text of batch) {
-      if (isComment(text)) {
-        texts.push(text)
+  /** What the client may see of these chunks, which are counted. */
+  #show(batch: ChunkBatch, withUsage: boolean): ChunkBatch {
+    const shown: (string | ChunkEvents)[] = []
+    for (const piece of batch) {
+      const events = piece instanceof ChunkEvents ? piece.rewriteHead(this.#rewriteHead) : undefined
+      if (events === undefined) {
+        for (const text of textsOf([piece])) this.#showText(text, withUsage, shown)
         continue
       }
-      if (hasUsage(text) && !this.#readUsage(text) && !withUsage) continue
-      this.#deliveredTokens += tokensOfDelta(textBytesOfChunk(text))
-      if (text.includes(TOOL_CALLS)) this.#toolCalls.add(toolCallsIn(text))
+      this.#deliveredTokens += events.tokens
       this.#hasDelivered = true
-      texts.push(this.#rewriteModel(text))
+      shown.push(events)
     }
-    return texts
+    return shown
+  }
+
+  #showText(text: string, withUsage: boolean, shown: (string | ChunkEvents)[]): void {
+    if (isComment(text)) {
+      shown.push(text)
+      return
+    }
+    if (hasUsage(text) && !this.#readUsage(text) && !withUsage) return
+    this.#deliveredTokens += tokensOfDelta(textBytesOfChunk(text))
+    if (text.includes(TOOL_CALLS)) this.#toolCalls.add(toolCallsIn(text))
+    this.#hasDelivered = true
+    shown.push(this.#rewriteModel(text))
   }
 
   /** Returns whether the chunk has anything beside its usage. */

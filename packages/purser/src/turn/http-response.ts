@@ -5,6 +5,7 @@ import { formatSseEvent } from '../core/sse.ts'
 import type { Admitted, Refused } from '../ledger/decide/admission.ts'
 import type { LimitState } from '../ledger/limits/limit-state.ts'
 import type { Attempt } from '../openai/chat-model.ts'
+import { type ChunkBatch, formatBatch } from '../openai/chunk-events.ts'
 import { toErrorResponse, toRefusalResponse } from '../openai/error-response.ts'
 import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
 import { DONE_EVENT, formatChunk } from '../openai/sse.ts'
@@ -95,8 +96,8 @@ export interface ReadableAnswer {
   readonly streams: boolean
   readonly headers: HeaderFields
   texts(): AsyncGenerator<string>
-  /** The same texts: those that have arrived, at least one; undefined after the last. */
-  nextBatch(): Promise<readonly string[] | undefined>
+  /** The same chunks: those that have arrived, at least one; undefined after the last. */
+  nextBatch(): Promise<ChunkBatch | undefined>
   /** The answer as one text. The turn ends with `complete`. */
   wholeText(): string | Promise<string>
   /** The answer was delivered. */
@@ -142,7 +143,7 @@ export async function pipeAnswer(
     for (let batch = await answer.nextBatch(); batch !== undefined; batch = await answer.nextBatch()) {
       if (response.destroyed) return
       // One write for what has arrived together.
-      if (!response.write(batch.map(formatChunk).join(''))) await drained(response)
+      if (!response.write(formatBatch(batch))) await drained(response)
     }
     response.end(DONE_EVENT)
   } catch (error) {

@@ -1,8 +1,11 @@
+import { isUtf8 } from 'node:buffer'
 import { type ServerSentEvent, SseEventTooLargeError, SseParser } from '../../core/sse.ts'
 import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
+import { type ChunkBatch, ChunkEvents, DATA, END_OF_EVENT } from '../../openai/chunk-events.ts'
 import { ChunkShape } from '../../openai/chunk-shape.ts'
 import { finishReasonOf } from '../../openai/completion.ts'
+import { tokensOfDelta } from '../../openai/estimate-tokens.ts'
 import { findError } from '../../openai/find-error.ts'
 import { ChunkNormalizer } from '../../openai/normalize-chunk.ts'
 import { DONE } from '../../openai/sse.ts'
@@ -23,9 +26,11 @@ export interface SseChunkSourceDeps {
 /** Signs of life without a text of their own, such as empty events. */
 const EMPTY_COMMENT = ':'
 
+type Pieces = (string | ChunkEvents)[]
+
 /**
- * Reads the chunks of a streamed answer as JSON text, in the form that OpenAI documents. A chunk of the shape of an
- * earlier one is not parsed; any other is, and is written again only if it had to be changed. The answer is complete
+ * Reads the chunks of a streamed answer, in the form that OpenAI documents. Chunks of the shape of an earlier one are found
+ * in the bytes and pass as they are; any other is parsed, and is written again only if it had to be changed. The answer is complete
  * when it ended with `[DONE]`, or after a finish reason without it, and had a choice; otherwise, and after an error in
  * an event, `next` throws. Comments and events without content become a comment.
  */
@@ -33,6 +38,8 @@ export function createSseChunkSource(deps: SseChunkSourceDeps): ChunkSource {
   const { body, maxEventBytes } = deps
   const parser = new SseParser({ maxEventBytes })
   const reader = new EventReader(deps)
+  /** Whether the current bytes had events. */
+  let hasEvents = false
 
   function parseBytes(bytes: Buffer): ServerSentEvent[] {
     try {
@@ -43,13 +50,31 @@ export function createSseChunkSource(deps: SseChunkSourceDeps): ChunkSource {
     }
   }
 
-  function read(bytes: Buffer): readonly string[] {
+  function parse(bytes: Buffer, pieces: Pieces): void {
+    if (bytes.length === 0 || reader.hasEnded) return
     const events = parseBytes(bytes)
-    const chunks = reader.read(events)
+    hasEvents ||= events.length > 0
+    pieces.push(...reader.read(events))
+  }
+
+  /** Parses up to the end of an event that the network has cut, and returns the rest. */
+  function completeEvent(bytes: Buffer, pieces: Pieces): Buffer {
+    const end = bytes.indexOf(END_OF_EVENT)
+    const cut = end === -1 ? bytes.length : end + END_OF_EVENT.length
+    parse(bytes.subarray(0, cut), pieces)
+    return bytes.subarray(cut)
+  }
+
+  function read(bytes: Buffer): ChunkBatch {
+    const pieces: Pieces = []
+    hasEvents = false
+    let rest = parser.isBetweenEvents ? bytes : completeEvent(bytes, pieces)
+    if (parser.isBetweenEvents && !reader.hasEnded) rest = reader.pass(rest, pieces)
+    parse(rest, pieces)
     if (reader.isDone) body.discard()
-    if (reader.isDone || reader.failure !== undefined) return chunks
-    const comment = parser.takeComment() ?? (events.length > 0 ? EMPTY_COMMENT : undefined)
-    return chunks.length === 0 && comment !== undefined ? [comment] : chunks
+    const comment = parser.takeComment() ?? (hasEvents ? EMPTY_COMMENT : undefined)
+    if (pieces.length > 0 || reader.hasEnded || comment === undefined) return pieces
+    return [comment]
   }
 
   return {
@@ -79,14 +104,44 @@ class EventReader {
     this.#normalizer = new ChunkNormalizer(deps)
   }
 
+  get hasEnded(): boolean {
+    return this.isDone || this.failure !== undefined
+  }
+
+  /**
+   * Adds the chunks of the known shape with which bytes begin, as far as they are whole events, each with one line of data.
+   * Returns the rest of the bytes.
+   */
+  pass(bytes: Buffer, pieces: Pieces): Buffer {
+    const shape = this.#shape
+    const text = bytes.toString('latin1')
+    const starts: number[] = []
+    let end = 0
+    let tokens = 0
+    while (text.startsWith(DATA, end)) {
+      const chunkEnd = shape.findEnd(text, end + DATA.length)
+      const isWhole = chunkEnd !== -1 && text.startsWith(END_OF_EVENT, chunkEnd)
+      if (!isWhole || chunkEnd - end > this.#deps.maxEventBytes) break
+      starts.push(end)
+      tokens += tokensOfDelta(shape.answerLength)
+      end = chunkEnd + END_OF_EVENT.length
+    }
+    const passed = end === bytes.length ? bytes : bytes.subarray(0, end)
+    if (end === 0 || !isUtf8(passed)) return bytes
+    const events = new ChunkEvents({ bytes: passed, starts, head: shape.head, tokens })
+    if (shape.isPlain) pieces.push(events)
+    else pieces.push(...events.texts)
+    return bytes.subarray(end)
+  }
+
   /** The chunks up to the event that ends or fails the answer. */
   read(events: readonly ServerSentEvent[]): string[] {
     const chunks: string[] = []
     for (const { event, data } of events) {
-      if (this.#shape.matches(data)) chunks.push(data)
+      if (this.#shape.findEnd(data, 0) === data.length) chunks.push(data)
       // White space includes a byte order mark, which some servers write before each event.
       else this.#parse(event, data.trim(), chunks)
-      if (this.isDone || this.failure !== undefined) break
+      if (this.hasEnded) break
     }
     return chunks
   }
@@ -96,7 +151,7 @@ class EventReader {
     const data = rest?.data.trim()
     const isWhole = data !== undefined && (data === DONE || parseJson(data) !== undefined)
     const chunks = isWhole ? this.read([rest as ServerSentEvent]) : []
-    if (this.isDone || this.failure !== undefined) return chunks
+    if (this.hasEnded) return chunks
     if (this.#isFinished) this.#finish()
     else this.failure = this.#failed('cut its answer')
     return chunks
