@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../core/canonical-json.ts'
-import { readPage } from '../core/long-read.ts'
 import { throwInvalid } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import { ROOT } from './root-key.ts'
 import type { RowCursor, RowStore, StoredRow } from './row-store.ts'
+import { SlicedRows } from './sliced-rows.ts'
 import type { MetaStore, Store } from './store.ts'
 
 /*
@@ -34,7 +34,6 @@ export interface CopyRowsOptions {
 /** Name of the meta row of a target. */
 const COPY = 'copy'
 const DONE = 'done'
-const PAGE_ROWS = 500
 
 /** An unfinished copy as its target stores it. */
 interface CopyState {
@@ -60,13 +59,13 @@ export async function requireComplete(meta: MetaStore): Promise<void> {
  */
 export async function copyRows(from: Store, to: Store, options: CopyRowsOptions = {}): Promise<CopyReport> {
   await requireComplete(from.meta)
-  const [source, target] = [rowsOf(from), rowsOf(to)]
+  const [source, target] = [new SlicedRows(rowsOf(from)), new SlicedRows(rowsOf(to))]
   let text = await startCopy(from, to)
   let state = JSON.parse(text) as CopyState
   while (state.after !== null) {
     options.signal?.throwIfAborted()
     const after = state.after === '' ? undefined : state.after
-    const page = await readPage(() => source.read({ after, limit: PAGE_ROWS }))
+    const page = await source.read(after)
     await target.write(page.rows.filter((row) => row.type !== 'meta' || row.name !== COPY))
     state = { ...state, after: page.next ?? null, rows: state.rows + page.rows.length }
     text = await replaceState(to.meta, text, JSON.stringify(state))
@@ -95,7 +94,8 @@ async function startCopy(from: Store, to: Store): Promise<string> {
 
 async function isEmpty(store: Store): Promise<boolean> {
   if ((await store.meta.get(ROOT)) !== undefined) return false
-  for await (const rows of pagesOf(rowsOf(store))) if (rows.some(({ type }) => type !== 'meta')) return false
+  for await (const rows of pagesOf(new SlicedRows(rowsOf(store))))
+    if (rows.some(({ type }) => type !== 'meta')) return false
   return true
 }
 
@@ -107,9 +107,9 @@ async function replaceState(meta: MetaStore, expected: string, text: string): Pr
   })
 }
 
-async function compare(source: RowStore, target: RowStore, options: CopyRowsOptions): Promise<CopyReport> {
+async function compare(source: SlicedRows, target: SlicedRows, options: CopyRowsOptions): Promise<CopyReport> {
   let rows = 0
-  const digestOf = async (store: RowStore): Promise<CopyReport> => {
+  const digestOf = async (store: SlicedRows): Promise<CopyReport> => {
     const sum = createRowSum()
     for await (const page of pagesOf(store)) {
       options.signal?.throwIfAborted()
@@ -127,10 +127,10 @@ async function compare(source: RowStore, target: RowStore, options: CopyRowsOpti
   })
 }
 
-async function* pagesOf(store: RowStore): AsyncGenerator<readonly StoredRow[]> {
+async function* pagesOf(store: SlicedRows): AsyncGenerator<readonly StoredRow[]> {
   let after: RowCursor | undefined
   do {
-    const { rows, next } = await readPage(() => store.read({ after, limit: PAGE_ROWS }))
+    const { rows, next } = await store.read(after)
     yield rows
     after = next
   } while (after !== undefined)

@@ -5,7 +5,9 @@ import { copyStore } from '../../src/copy-store.ts'
 import { systemEffects } from '../../src/core/effects.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
+import { PurserError } from '../../src/errors.ts'
 import { openPurser, type Purser } from '../../src/purser.ts'
+import { requireComplete } from '../../src/storage/copy-rows.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { rounds } from '../support/fuzz-options.ts'
 import { noPostgres, sharedPostgres } from '../support/postgres-server.ts'
@@ -161,4 +163,63 @@ test('a source that was changed during the copy is found, and its target is not 
   await assert.rejects(copyStore({ from: { ...from, rows }, to, secretKey }), { code: 'store_incomplete' })
   await assert.rejects(open(to), { code: 'store_incomplete' })
   await source.close()
+})
+
+interface HandledRows {
+  readonly read: number
+  readonly write: number
+}
+
+/** A store that fails for slices of more rows than it handles in time, and now and then for any. */
+function slowStore(store: Store, handled: HandledRows): { readonly store: Store; readonly sizes: number[] } {
+  const sizes: number[] = []
+  const { rows } = store
+  assert.ok(rows)
+  const attempt = (size: number, call: keyof HandledRows): void => {
+    sizes.push(size)
+    if (size > handled[call] || sizes.length % 50 === 0)
+      throw new PurserError('store_unavailable', 'The database failed.')
+  }
+  const slow: Store['rows'] = {
+    async read(page) {
+      attempt(page.limit, 'read')
+      return rows.read(page)
+    },
+    async write(slice) {
+      // As when the deadline passes after the rows were written.
+      await rows.write(slice)
+      attempt(slice.length, 'write')
+    },
+  }
+  return { store: { ...store, rows: slow }, sizes }
+}
+
+test('a slice that the store does not handle in time is repeated in smaller ones', async () => {
+  const memory = await openMemoryStore({ effects: systemEffects })
+  const source = await open(memory)
+  await fill(source, 40)
+  const before = await describeStore(source)
+  const target = await openSqliteStore({ path: temporaryPath(), effects: systemEffects })
+  const [from, to] = [slowStore(memory, { read: 130, write: 0 }), slowStore(target, { read: 500, write: 40 })]
+  const { rows } = await copyStore({ from: from.store, to: to.store, secretKey })
+  assert.equal(rows.user, 40, 'with the log of the namespace, without the erased user')
+  assert.deepEqual(from.sizes.slice(0, 2), [500, 125])
+  assert.ok(Math.max(...from.sizes.slice(2)) <= 250 && to.sizes.some((size) => size > 8))
+  await using purser = await open(target)
+  assert.deepEqual(await describeStore(purser), before)
+  await source.close()
+})
+
+test('a store that handles no slice at all ends the copy, which continues later', async () => {
+  const memory = await openMemoryStore({ effects: systemEffects })
+  const source = await open(memory)
+  await fill(source, 5)
+  const target = await openSqliteStore({ path: temporaryPath(), effects: systemEffects })
+  const { store, sizes } = slowStore(target, { read: 500, write: 0 })
+  await assert.rejects(copyStore({ from: memory, to: store, secretKey }), { code: 'store_unavailable' })
+  assert.equal(Math.min(...sizes), 1)
+  await assert.rejects(requireComplete(target.meta), { code: 'store_incomplete' })
+  const { rows } = await copyStore({ from: memory, to: target, secretKey })
+  assert.equal(rows.user, 5)
+  await Promise.all([source.close(), target.close()])
 })
