@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Effects, type MetaStore, PurserError } from 'purser'
 import { API_KEYS } from 'purser/internal'
+import { type KeptReply, type RepeatableRequest, withoutExpiredReply } from '../http/repeatable-request.ts'
 import { CasDocument } from './cas-document.ts'
 import { type EnvironmentKeys, validateKeyFormat } from './environment-keys.ts'
 import { type Identity, isRole, ROLES, type Role } from './scopes.ts'
@@ -38,6 +39,8 @@ export interface ApiKeyStoreDeps {
 
 interface StoredKey extends ApiKey {
   readonly hash: string
+  /** To the request that created it, if it may be repeated. */
+  readonly reply?: KeptReply
 }
 
 interface GeneratedKey {
@@ -112,20 +115,29 @@ export class ApiKeyStore {
 
   /**
    * Creates a key and returns its secret once. Throws `argument_invalid`, also for a name that another key has: the name
-   * is the actor in the event log.
+   * is the actor in the event log. A repeated request gets the key of the first one.
    */
-  async create(request: CreateKeyRequest): Promise<NewApiKey> {
+  async create(request: CreateKeyRequest, repeatable?: RepeatableRequest): Promise<NewApiKey> {
     const { stored, token } = this.#generate(request)
+    let created: NewApiKey = { ...withoutHash(stored), key: token }
+    const reply = repeatable && { reply: repeatable.keep(created) }
     await this.#document.change((keySet) => {
+      const earlier = repeatable?.replay<NewApiKey>(keySet.keys.map((key) => key.reply))
+      if (earlier !== undefined) {
+        created = earlier
+        return keySet
+      }
       if (keySet.keys.length >= MAX_KEYS) {
         throw new PurserError('argument_invalid', `The limit of ${MAX_KEYS} keys is reached.`, {
           hint: 'Revoke keys that are not used.',
         })
       }
       if (this.#isTaken(keySet, stored.name)) throw nameTaken(stored.name)
-      return { ...keySet, started: true, keys: [...keySet.keys, stored] }
+      const now = this.#effects.now()
+      const keys = keySet.keys.map((key) => withoutExpiredReply(key, now))
+      return { ...keySet, started: true, keys: [...keys, { ...stored, ...reply }] }
     })
-    return { ...withoutHash(stored), key: token }
+    return created
   }
 
   /** On the first start of a store: one service key and one admin key, without those from the environment. Later: none. */
@@ -232,6 +244,6 @@ function nameTaken(name: string): PurserError {
   return invalidKey('name', `The name '${name}' is taken.`, 'Choose another name: it is the actor in the event log.')
 }
 
-function withoutHash({ hash: _, ...key }: StoredKey): ApiKey {
+function withoutHash({ hash: _hash, reply: _reply, ...key }: StoredKey): ApiKey {
   return key
 }

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Effects } from 'purser'
-import { type Erasures, erasuresOf, forEachPiece, jsonPieces } from 'purser/internal'
+import { type Erasures, erasuresOf, forEachPiece, getSealer, jsonPieces } from 'purser/internal'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
 import { getIdentity } from '../auth/authenticate.ts'
 import { getReasonHeader } from './audit.ts'
 import { isMutation } from './define-route.ts'
 import { getHeader } from './headers.ts'
+import { RepeatableRequest } from './repeatable-request.ts'
 
 const RETENTION_MS = 86_400_000
 const MAX_ENTRIES = 10_000
@@ -69,15 +70,35 @@ export function getIdempotencyKey(request: FastifyRequest): string | undefined {
   return getHeader(request.headers, 'idempotency-key')
 }
 
+/** Undefined without an `Idempotency-Key`. */
+export async function toRepeatable(
+  request: FastifyRequest,
+  { purser, effects }: AppContext,
+): Promise<RepeatableRequest | undefined> {
+  const key = getIdempotencyKey(request)
+  if (key === undefined) return undefined
+  const now = effects.now()
+  const caller = JSON.stringify([getIdentity(request).id, request.method, request.url, key])
+  const kept = {
+    request: createHash('sha256').update(caller).digest('base64url'),
+    digest: await hashRequest(request),
+    expiresAt: now + RETENTION_MS,
+  }
+  const onReplay = (): void => {
+    request.isReplay = true
+  }
+  return new RepeatableRequest(kept, { now, sealer: getSealer(purser), onReplay })
+}
+
 /**
  * Replays the response of an earlier call with the same `Idempotency-Key`, body, `If-Match` and reason, for a day.
  * Whole responses are stored in this process, per caller. The library also stores, durably, the results of calls that
  * change a user and are not idempotent by themselves: admissions and their settlements, detections, actions, notes and
- * what operators do. So a repeat after a restart, or in another process, has no second effect.
+ * what operators do. New API keys and webhooks have the response that created them, sealed (`repeatable-request.ts`). So a
+ * repeat after a restart, or in another process, has no second effect.
  *
  * Other calls are not stored durably because they need not or must not be. Sessions and evictions can be repeated
- * safely. An erasure must leave nothing of the user behind, not even its own response. A new key must not be stored in
- * clear text.
+ * safely. An erasure must leave nothing of the user behind, not even its own response.
  */
 export function registerIdempotency(app: FastifyInstance, context: AppContext): void {
   const erasures = erasuresOf(context.purser)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { PurserError } from 'purser'
 import type { Sealer } from 'purser/internal'
+import type { KeptReply } from '../http/repeatable-request.ts'
 import { requireReceiver } from './post-webhook.ts'
 import { createSecret } from './signature.ts'
 
@@ -24,6 +25,8 @@ export interface NewWebhook extends Webhook {
 
 export interface StoredWebhook extends Webhook {
   readonly sealedSecret: string
+  /** To the request that created it, if it may be repeated. */
+  readonly reply?: KeptReply
 }
 
 /** The stored document. */
@@ -100,7 +103,7 @@ export function openSecret(sealer: Sealer, { id, sealedSecret }: StoredWebhook):
   return sealer.open(sealedSecret, ['webhook', id])
 }
 
-export function withoutSecret({ sealedSecret: _, ...webhook }: StoredWebhook): Webhook {
+export function withoutSecret({ sealedSecret: _secret, reply: _reply, ...webhook }: StoredWebhook): Webhook {
   return webhook
 }
 

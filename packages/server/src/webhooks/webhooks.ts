@@ -1,6 +1,7 @@
 import type { Effects, Event, MetaStore } from 'purser'
 import type { EventLog, Sealer } from 'purser/internal'
 import { CasDocument } from '../auth/cas-document.ts'
+import { type RepeatableRequest, withoutExpiredReply } from '../http/repeatable-request.ts'
 import {
   type DeadLetters,
   EMPTY_QUEUE,
@@ -127,20 +128,32 @@ export class Webhooks {
     return webhook && this.#statusOf(webhook)
   }
 
-  /** Creates a webhook for events from now on, and returns its secret once. */
-  async create(fields: WebhookPatch, createdBy: string): Promise<NewWebhook> {
+  /** Creates a webhook for events from now on, and returns its secret once. A repeated request gets that of the first. */
+  async create(fields: WebhookPatch, createdBy: string, repeatable?: RepeatableRequest): Promise<NewWebhook> {
     const { effects, log, sealer, allowPrivate } = this.#deps
+    const replay = (webhooks: readonly StoredWebhook[]): NewWebhook | undefined =>
+      repeatable?.replay(webhooks.map(({ reply }) => reply))
+    const known = replay((await this.#document.read()).webhooks)
+    if (known !== undefined) return known
     const { webhook, secret } = createWebhook(fields, { createdBy, now: effects.now(), allowPrivate })
     const cursor = await log.newest()
     await this.#queueOf(webhook.id).change(() => ({ ...EMPTY_QUEUE, cursor }))
-    const stored: StoredWebhook = { ...webhook, sealedSecret: sealSecret(sealer, webhook.id, secret) }
-    await this.#document.change(({ webhooks }) => {
+    let created: NewWebhook = { ...webhook, secret }
+    const reply = repeatable && { reply: repeatable.keep(created) }
+    const stored: StoredWebhook = { ...webhook, sealedSecret: sealSecret(sealer, webhook.id, secret), ...reply }
+    await this.#document.change((set) => {
+      const webhooks = set.webhooks.map((other) => withoutExpiredReply(other, effects.now()))
+      const earlier = replay(webhooks)
+      if (earlier !== undefined) {
+        created = earlier
+        return set
+      }
       if (webhooks.length >= MAX_WEBHOOKS)
         throw invalidWebhook('url', `The limit of ${MAX_WEBHOOKS} webhooks is reached.`, 'Delete webhooks not in use.')
       return { v: 1, webhooks: [...webhooks, stored] }
     })
     this.#checkSoon()
-    return { ...webhook, secret }
+    return created
   }
 
   /** Undefined when there is no such webhook. */

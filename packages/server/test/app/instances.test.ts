@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { type Purser, PurserError } from 'purser'
-import { subscribeToActivity } from 'purser/internal'
+import { getMeta, subscribeToActivity } from 'purser/internal'
+import { openAuthorizationServer } from '../../../purser/test/support/authorization-server.ts'
+import { openGuardedServer } from '../../../purser/test/support/guarded-server.ts'
 import { noPostgres, sharedPostgres } from '../../../purser/test/support/postgres-server.ts'
 import { noRedis, sharedRedis, untilTrue } from '../../../purser/test/support/redis-server.ts'
 import { temporaryPath } from '../../../purser/test/support/temporary-store.ts'
@@ -15,6 +17,13 @@ import { openServerHarness, type ServerHarness } from '../support/server-harness
  */
 
 const WITHIN_MS = 1_000
+
+const authorization = await openAuthorizationServer()
+const guarded = await openGuardedServer(authorization)
+after(async () => {
+  await guarded[Symbol.asyncDispose]()
+  await authorization[Symbol.asyncDispose]()
+})
 
 interface Pair extends AsyncDisposable {
   readonly first: ServerHarness
@@ -31,6 +40,12 @@ async function openPair(store: string): Promise<Pair> {
       local: { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:9/v1', apiKey: 'x', models: ['m', 'n'] },
     },
     runtime: { defaults: { provider: 'local', model: 'm' } },
+    mcpServers: {
+      wiki: {
+        url: guarded.url,
+        oauth: { redirectUrl: 'https://app.example/back', issuer: authorization.issuer },
+      },
+    },
   }
   const first = await openServerHarness({ config, realTime: true, keyName: 'first' })
   const second = await openServerHarness({ config, realTime: true, keyName: 'second' })
@@ -51,6 +66,8 @@ async function soon(check: () => Promise<boolean>, what: string): Promise<void> 
   const tookMs = performance.now() - startedAt
   assert.ok(tookMs < 2 * WITHIN_MS, `${what} Took ${Math.round(tookMs)} ms.`)
 }
+
+type Response = Awaited<ReturnType<ServerHarness['call']>>
 
 const audit = { actor: 'test', reason: 'test' }
 
@@ -143,6 +160,61 @@ const TABLE: Readonly<Record<string, (pair: Pair, user: string) => Promise<void>
     assert.deepEqual(repeated.json(), admission)
     assert.equal(repeated.headers['idempotent-replayed'], 'true')
     assert.equal((await second.user(user).ledger.quota()).count, 1)
+  },
+  async 'kept replies of created API keys'({ first, second }, user) {
+    const headers = { 'idempotency-key': 'a new key', authorization: `Bearer ${first.key}` }
+    const create = (server: ServerHarness, body: object): Promise<Response> =>
+      server.call('POST', '/api/keys', body, headers)
+    const body = { role: 'user', user, name: 'repeated' }
+    const created = await create(first, body)
+    assert.equal(created.statusCode, 200)
+    const repeated = await create(second, body)
+    assert.deepEqual(repeated.json(), created.json())
+    assert.equal(repeated.headers['idempotent-replayed'], 'true')
+    const other = await create(second, { ...body, name: 'another' })
+    assert.equal(other.statusCode, 422)
+    const ofOther = await second.call('POST', '/api/keys', body, { 'idempotency-key': 'a new key' })
+    assert.equal(ofOther.statusCode, 400, 'the key of another caller is another key, and the name is taken')
+    const names = (await first.context.keys.list()).map(({ name }) => name)
+    assert.equal(names.filter((name) => name === 'repeated').length, 1)
+    const audited = await first.context.purser.audit({ limit: 200 })
+    const keyId = created.json().id as string
+    assert.equal(audited.events.filter(({ detail }) => detail?.includes(keyId)).length, 1, 'one event')
+    const stored = async (): Promise<string> => (await getMeta(first.context.purser).get('server-keys')) ?? ''
+    assert.match(await stored(), /"reply"/)
+    assert.ok(!(await stored()).includes(created.json().key), 'the key is stored in clear text')
+    await first.user(user).erase(audit)
+    assert.ok(!(await stored()).includes(user) && !(await stored()).includes('"reply"'), 'an erasure leaves the reply')
+  },
+  async 'kept replies of created webhooks'({ first, second }) {
+    const headers = { 'idempotency-key': 'a new webhook', authorization: `Bearer ${first.key}` }
+    const body = { url: 'https://8.8.8.8/hook' }
+    const [one, other] = await Promise.all(
+      [first, second].map((server) => server.call('POST', '/api/webhooks', body, headers)),
+    )
+    assert.equal(one?.statusCode, 200)
+    assert.deepEqual(other?.json(), one?.json(), 'also of requests at the same time')
+    assert.equal((await second.call('GET', '/api/webhooks')).json().data.length, 1)
+    await first.call('DELETE', `/api/webhooks/${one?.json().id}`)
+  },
+  async 'claims of the refresh of an MCP token'({ first, second }, user) {
+    const { runtime } = first.user(user)
+    await runtime.completeMcp('wiki', await authorization.approve((await runtime.authorizeMcp('wiki')).url))
+    authorization.expireAll()
+    const before = authorization.refreshes
+    const call = async (server: ServerHarness): Promise<unknown> => {
+      await using lease = await server.user(user).runtime.acquire()
+      return (await lease.mcp('wiki')).callTool({ name: 'echo', arguments: { message: 'hello' } })
+    }
+    // The refresh does not end before the second has begun to ask for the token.
+    const refresh = Promise.withResolvers<void>()
+    authorization.behavior.onRefresh = () => refresh.promise
+    const calls = [call(first), call(second)]
+    await untilTrue(async () => authorization.refreshes > before, 'No refresh.')
+    refresh.resolve()
+    await Promise.all(calls)
+    assert.equal(authorization.refreshes - before, 1)
+    assert.equal(authorization.reuses, 0)
   },
   async 'API keys'({ first, second }) {
     const { key, id } = await first.context.keys.create({ role: 'viewer', name: 'shared', createdBy: 'test' })

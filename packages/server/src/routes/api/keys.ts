@@ -5,6 +5,7 @@ import type { ApiKey } from '../../auth/api-keys.ts'
 import { getIdentity } from '../../auth/authenticate.ts'
 import { recordAudit } from '../../http/audit.ts'
 import { defineRoute } from '../../http/define-route.ts'
+import { toRepeatable } from '../../http/idempotency.ts'
 import { getBody, getParam, getQuery } from '../../http/params.ts'
 import { listOf, responseOf } from '../../http/response-schemas.ts'
 import { ANY_VALUE, objectSchema, optionalObjectSchema, TEXT } from '../../http/schemas.ts'
@@ -34,7 +35,9 @@ export function registerKeyRoutes(app: FastifyInstance, context: AppContext): vo
       const { role, name, user } = getBody(request) as { role: unknown; name?: string; user?: string }
       // Throws `user_id_invalid`.
       if (user !== undefined) context.purser.user(user)
-      const key = await context.keys.create({ role, name, user, createdBy: getIdentity(request).name })
+      const createdBy = getIdentity(request).name
+      const key = await context.keys.create({ role, name, user, createdBy }, await toRepeatable(request, context))
+      if (request.isReplay) return key
       await recordAudit(request, context, {
         action: 'key_created',
         detail: `${key.role} key created: ${labelOf(key)}`,

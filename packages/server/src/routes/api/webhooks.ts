@@ -4,6 +4,7 @@ import { HttpError } from '../../app/errors.ts'
 import { getIdentity } from '../../auth/authenticate.ts'
 import { recordAudit } from '../../http/audit.ts'
 import { defineRoute } from '../../http/define-route.ts'
+import { toRepeatable } from '../../http/idempotency.ts'
 import { getBody, getParam, getQuery } from '../../http/params.ts'
 import { listOf, responseOf } from '../../http/response-schemas.ts'
 import { ANY_VALUE, NO_BODY, objectSchema, TEXT } from '../../http/schemas.ts'
@@ -64,8 +65,9 @@ function registerChanges(app: FastifyInstance, context: AppContext): void {
       response: responseOf('NewWebhook'),
     }),
     async (request) => {
-      const webhook = await webhooks.create(getBody(request), getIdentity(request).name)
-      await record(request, context, { action: 'webhook_created', webhook })
+      const createdBy = getIdentity(request).name
+      const webhook = await webhooks.create(getBody(request), createdBy, await toRepeatable(request, context))
+      if (!request.isReplay) await record(request, context, { action: 'webhook_created', webhook })
       return webhook
     },
   )
