@@ -79,7 +79,7 @@ export async function toRepeatable(
   if (key === undefined) return undefined
   const now = effects.now()
   const caller = JSON.stringify([getIdentity(request).id, request.method, request.url, key])
-  const kept = {
+  const repeated = {
     request: createHash('sha256').update(caller).digest('base64url'),
     digest: await hashRequest(request),
     expiresAt: now + RETENTION_MS,
@@ -87,7 +87,7 @@ export async function toRepeatable(
   const onReplay = (): void => {
     request.isReplay = true
   }
-  return new RepeatableRequest(kept, { now, sealer: getSealer(purser), onReplay })
+  return new RepeatableRequest(repeated, { now, sealer: getSealer(purser), onReplay })
 }
 
 /**

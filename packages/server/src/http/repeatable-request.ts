@@ -39,9 +39,9 @@ export class RepeatableRequest {
   }
 
   /** The response to the first request, if there was one; throws `idempotency_conflict` if it was another request. */
-  replay<Response>(kept: readonly (KeptReply | undefined)[]): Response | undefined {
+  replay<Response>(replies: readonly (KeptReply | undefined)[]): Response | undefined {
     const { request, digest } = this.#request
-    const reply = kept.find((candidate) => candidate?.request === request && candidate.expiresAt > this.#now)
+    const reply = replies.find((candidate) => candidate?.request === request && candidate.expiresAt > this.#now)
     if (reply === undefined) return undefined
     if (reply.digest !== digest)
       throw new PurserError('idempotency_conflict', 'This Idempotency-Key was used with a different body.', {
@@ -53,8 +53,8 @@ export class RepeatableRequest {
 }
 
 /** Without a reply that has expired: a secret is not kept for longer than a repeat can ask for it. */
-export function withoutExpiredReply<Kept extends { readonly reply?: KeptReply }>(kept: Kept, now: number): Kept {
-  if (kept.reply === undefined || kept.reply.expiresAt > now) return kept
-  const { reply: _, ...rest } = kept
-  return rest as Kept
+export function withoutExpiredReply<Entry extends { readonly reply?: KeptReply }>(entry: Entry, now: number): Entry {
+  if (entry.reply === undefined || entry.reply.expiresAt > now) return entry
+  const { reply: _, ...rest } = entry
+  return rest as Entry
 }
