@@ -6,7 +6,7 @@ import type { Actions, Profile } from './context/records.ts'
 import { type AbortOptions, untilAborted } from './core/abort.ts'
 import type { Subject } from './core/subject.ts'
 import { parseActor, parseReason, validateOptions } from './core/validate.ts'
-import type { InternalUserLedger, UserLedger } from './ledger/api.ts'
+import type { InternalUserLedger, RecordImports, UserLedger } from './ledger/api.ts'
 import type { UserTurnsOptions } from './ledger/turns/read-turns.ts'
 import type { UsageSum, UserUsageOptions } from './ledger/turns/read-usage.ts'
 import type { TurnRecord } from './ledger/turns/turn-record.ts'
@@ -154,6 +154,11 @@ export function responsesOf(user: User): UserResponses {
   return (user as UserHandle).responses
 }
 
+/** Imports records of turns and sums of usage of a user. For `@purser/server`. */
+export function recordImportsOf(user: User): RecordImports {
+  return (user as UserHandle).recordImports
+}
+
 /** Asks the provider of a user's model something that is no turn and counts nothing. For `@purser/server`. */
 export function askUserEndpoint(user: User, ...args: Parameters<AskEndpoint>): ReturnType<AskEndpoint> {
   return (user as UserHandle).askEndpoint(...args)
@@ -227,6 +232,11 @@ export class UserHandle implements User {
   /** No member of `User`, like `callEndpoint`. */
   get responses(): UserResponses {
     return this.#modules.responses
+  }
+
+  /** No member of `User`: for `purser import`. */
+  get recordImports(): RecordImports {
+    return this.#modules.ledger.imports
   }
 }
 

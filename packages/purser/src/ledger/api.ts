@@ -333,6 +333,19 @@ export interface InternalUserLedger {
   usage(options?: UserUsageOptions): Promise<UsageSum[]>
   /** Everything the ledger stores about the user, for an export. Also works on a broken chain. */
   exportRows(): AsyncIterable<LedgerExport>
+  /** Imports rows of exports. */
+  readonly imports: RecordImports
+}
+
+/**
+ * Imports rows of an export of this user, who must exist, at most 500 a call. Rows that are stored already add nothing.
+ * Both resolve to the number of rows that are stored now, and reject with `argument_invalid` for a row that is not valid.
+ */
+export interface RecordImports {
+  /** Records of turns, oldest first. Those that are too old to stay are left out. */
+  turns(rows: readonly unknown[]): Promise<number>
+  /** Sums of usage. Those of the namespace stay as they are. */
+  usage(rows: readonly unknown[]): Promise<number>
 }
 
 /** A provider's refusal that names the user's pseudonym. */

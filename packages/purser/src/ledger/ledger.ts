@@ -24,6 +24,7 @@ import { createRetentionSweeper } from './retention.ts'
 import type { LedgerRules } from './rules.ts'
 import type { LedgerData } from './state.ts'
 import { tailEvents, validateTailOptions } from './tail.ts'
+import { importTurns, importUsage } from './turns/import-records.ts'
 import { readDays } from './turns/read-days.ts'
 import { readTurns, readUserTurns } from './turns/read-turns.ts'
 import { readUsage, readUserUsage } from './turns/read-usage.ts'
@@ -153,6 +154,10 @@ function createUserLedger(deps: LedgerDeps, refusals: ProviderRefusals, user: Su
     estimate,
     recordTurn,
     exportRows,
+    imports: {
+      turns: (rows) => importTurns(deps, user, rows),
+      usage: (rows) => importUsage(deps, user, rows),
+    },
     recordRefusal: (refusal) => refusals.record(user, refusal),
   }
 }

@@ -181,7 +181,8 @@ function foldRecords(records: readonly TurnRecord[], keyOf: (record: TurnRecord)
       cost: sum.cost + parseCost(record.cost ?? '0'),
     })
   }
-  return fold
+  // What adds nothing is not in the sums.
+  return new Map([...fold].filter(([, sum]) => Object.values(sum).some(Boolean)))
 }
 
 function toFold(sums: readonly UsageSum[]): Fold {

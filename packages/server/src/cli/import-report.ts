@@ -31,6 +31,8 @@ const SKIP_REASONS: Readonly<Record<string, string>> = {
   counter: 'Usage counters are not imported.',
   answer: 'Answers are exported without their questions and could not be looked up.',
   event: 'Events are imported only when the store is opened directly: run this without --url.',
+  turn: 'Records of turns are imported only when the store is opened directly: run this without --url.',
+  usage: 'Sums of usage are imported only when the store is opened directly: run this without --url.',
 }
 const UNKNOWN_KIND = 'This version does not know this kind of row.'
 const MAX_REFUSALS = 100
@@ -47,11 +49,15 @@ export class ImportReport {
   async attempt({ line, what, count = 1 }: ImportedRows, send: () => Promise<unknown>): Promise<void> {
     try {
       await send()
-      this.#taken[what] = (this.#taken[what] ?? 0) + count
+      this.take(what, count)
     } catch (error) {
       if (!isRowError(error)) throw error
       if (this.#refused.length < MAX_REFUSALS) this.#refused.push({ line, message: error.message })
     }
+  }
+
+  take(what: string, count: number): void {
+    this.#taken[what] = (this.#taken[what] ?? 0) + count
   }
 
   skip(what: string): void {
@@ -66,5 +72,5 @@ export class ImportReport {
 
 function isRowError(error: unknown): error is Error {
   if (error instanceof ApiError) return ROW_ERROR_STATUSES.includes(error.status)
-  return PurserError.is(error, 'event_invalid')
+  return PurserError.is(error, 'event_invalid') || PurserError.is(error, 'argument_invalid')
 }

@@ -1,4 +1,5 @@
-import type { Bond, LimitState, Session, Settings } from 'purser'
+import { type Bond, type LimitState, PurserError, type Session, type Settings } from 'purser'
+import { recordImportsOf } from 'purser/internal'
 import type { Connection } from './connection.ts'
 import { type ExportLine, type ExportSummary, getHeader, readExportFile } from './export-file.ts'
 import { type ImportedRows, ImportReport, type UserReport } from './import-report.ts'
@@ -13,6 +14,8 @@ export interface ImportOptions {
 }
 
 const ACTIONS_PER_CALL = 500
+/** Records of turns, or sums of usage. */
+const RECORDS_PER_CALL = 100
 const SETTINGS_FIELDS = [
   'provider',
   'model',
@@ -79,6 +82,8 @@ class UserImport {
   readonly #reason: string
   readonly #report = new ImportReport()
   #actions: unknown[] = []
+  /** Records of turns, or sums of usage, with their lines. */
+  #records: { readonly type: 'turn' | 'usage'; readonly lines: ExportLine[] } = { type: 'turn', lines: [] }
   #hasDailyLimit = false
   #bond: { readonly line: number; readonly value: Bond } | undefined
 
@@ -104,6 +109,7 @@ class UserImport {
   async importRow({ line, row }: ExportLine): Promise<void> {
     if (this.#isSkipped) return
     if (row.type !== 'action') await this.#sendActions(line - 1)
+    if (row.type !== this.#records.type) await this.#writeRecords()
     switch (row.type) {
       case 'settings':
         return this.#importSettings(line, row.value as Settings)
@@ -120,6 +126,9 @@ class UserImport {
         return this.#importEvent(line, row.value as Readonly<Record<string, unknown>>)
       case 'note':
         return this.#importNote(line, row.value as ExportedNote)
+      case 'turn':
+      case 'usage':
+        return this.#importRecord(row.type, { line, row })
       case 'limit':
         return this.#importLimit(line, row.value as LimitState)
       case 'bond':
@@ -145,6 +154,7 @@ class UserImport {
 
   async finish(line: number): Promise<UserReport> {
     await this.#sendActions(line - 1)
+    await this.#writeRecords()
     if (this.#bond !== undefined) await this.#importBond(this.#bond.line, this.#bond.value)
     return this.#report.build(this.#id, this.#isSkipped)
   }
@@ -218,6 +228,28 @@ class UserImport {
     const rows = { line, what: 'actions', count: body.length }
     const idempotencyKey = `${this.#reason}:${line}`
     await this.#send({ ...rows, method: 'POST', path: 'actions', body, idempotencyKey })
+  }
+
+  async #importRecord(type: 'turn' | 'usage', row: ExportLine): Promise<void> {
+    if (this.#connection.purser === undefined) return this.#report.skip(type)
+    if (this.#records.type !== type) this.#records = { type, lines: [] }
+    if (this.#records.lines.push(row) >= RECORDS_PER_CALL) await this.#writeRecords()
+  }
+
+  /** All at once; one by one if one of them is not valid, so that the others are imported. */
+  async #writeRecords(): Promise<void> {
+    const { type, lines } = this.#records
+    const { purser } = this.#connection
+    if (lines.length === 0 || purser === undefined) return
+    this.#records = { type, lines: [] }
+    const imports = recordImportsOf(purser.user(this.#id))
+    const [write, what] = type === 'turn' ? [imports.turns, 'turns'] : [imports.usage, 'usage']
+    try {
+      this.#report.take(what, await write(lines.map(({ row }) => row.value)))
+    } catch (error) {
+      if (!PurserError.is(error, 'argument_invalid')) throw error
+      for (const { line, row } of lines) await this.#report.attempt({ line, what }, () => write([row.value]))
+    }
   }
 
   async #send({ method, path, body, idempotencyKey, ...rows }: ImportCall): Promise<void> {

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { importedRequest, openPurser } from 'purser'
+import { importedRequest, openPurser, type Purser, type TurnRecord, type UsageSum } from 'purser'
 import {
   ADMIN_KEY,
   createTempDirectory,
-  type Purser,
+  type Purser as PurserProcess,
   runPurser,
   spawnPurser,
   startPurser,
@@ -16,11 +16,16 @@ import {
 /** A store with one user that has data of every kind, and the user's export. */
 const source = createTempDirectory()
 const exportFile = join(source, 'ada.ndjson')
-let server: Purser
+let server: PurserProcess
 
 before(async () => {
   server = await startPurser({ store: 'memory:' })
-  const purser = await openPurser({ store: `sqlite:${join(source, 'data', 'purser.db')}` })
+  const purser = await openPurser({
+    store: `sqlite:${join(source, 'data', 'purser.db')}`,
+    providers: { demo: { kind: 'demo', models: ['demo'] } },
+    runtime: { defaults: { provider: 'demo', model: 'demo' } },
+    prices: { 'demo/*': { input: '1', output: '2' } },
+  })
   const ada = purser.user('ada')
   await ada.profile.put({ first_name: 'Ada', tags: ['x'] })
   await ada.actions.record([
@@ -36,12 +41,28 @@ before(async () => {
   await ada.ledger.addNote('likes boats – ⛵', { actor: 'eve' })
   await ada.ledger.setTimeZone('Asia/Kolkata')
   await ada.context.setEnabled(false)
+  await takeTurns(purser, 'ada')
   await purser.close()
   await runPurser(['set', 'ada', 'model=demo', 'parameters.temperature=0.3'], source)
   await runPurser(['secret', 'set', 'ada', 'demo'], source, {}, 'sk-very-secret')
   await runPurser(['export', 'ada', '--output', exportFile], source)
 })
 after(() => server?.stop())
+
+/** Turns that are answered, fail and are refused; the last one is refused because the user is blocked. */
+async function takeTurns(purser: Purser, id: string): Promise<void> {
+  const request = { messages: [{ role: 'user' as const, content: 'Hello' }] }
+  const user = purser.user(id)
+  await user.ledger.unblock({ actor: 'eve' })
+  for (let turn = 0; turn < 3; turn++) {
+    const answered = await user.turn(request, { session: 's', requestId: `request ${turn}` })
+    assert.ok(answered.allowed)
+    await answered.completion()
+  }
+  await assert.rejects(user.turn({ ...request, model: 'unknown' }), { code: 'model_not_found' })
+  await user.ledger.block({ actor: 'eve', reason: 'asked for a break' })
+  assert.equal((await user.turn(request)).allowed, false)
+}
 
 const pickFields = (bond: Record<string, unknown>) => {
   const { phase, riskLevel, archetype, turnCount, dailyCap, capOrigin, timeZone, notesCount } = bond
@@ -67,7 +88,7 @@ test('an import restores the user: state by new events, the old log as records, 
   assert.deepEqual(report.refused, [])
   assert.deepEqual(
     report.left.map(({ what }: { what: string }) => what),
-    ['secret'],
+    ['secret', 'counter'],
   )
   const purser = await openPurser({ store: `sqlite:${join(target, 'data', 'purser.db')}` })
   try {
@@ -99,6 +120,76 @@ test('an import restores the user: state by new events, the old log as records, 
   } finally {
     await purser.close()
   }
+})
+
+function exportedRows(type: string): readonly Record<string, unknown>[] {
+  const rows = readFileSync(exportFile, 'utf8').trim().split('\n')
+  return rows.map((line) => JSON.parse(line)).filter((row) => row.type === type)
+}
+
+test('records of turns and sums of usage are imported, once', async () => {
+  const target = createTempDirectory()
+  const counts: unknown[] = []
+  for (const flags of [[], ['--force']]) {
+    const imported = await runPurser(['import', exportFile, '--json', ...flags], target)
+    assert.equal(imported.code, 0, imported.stderr)
+    const { taken, refused } = JSON.parse(imported.stdout).users[0]
+    assert.deepEqual(refused, [])
+    counts.push([taken.turns, taken.usage])
+  }
+  const turns = exportedRows('turn').map(({ value }) => value as TurnRecord)
+  assert.deepEqual(counts[0], [turns.length, exportedRows('usage').length])
+  assert.deepEqual(counts[0], counts[1])
+  assert.deepEqual(
+    turns.map(({ outcome, code }) => [outcome, code]),
+    [
+      ['completed', null],
+      ['completed', null],
+      ['completed', null],
+      ['failed', 'model_not_found'],
+      ['refused', 'user_blocked'],
+    ],
+  )
+  await using purser = await openPurser({ store: `sqlite:${join(target, 'data', 'purser.db')}` })
+  const ada = purser.user('ada')
+  const stored = (await ada.turns()).toReversed()
+  const withoutId = ({ id: _, ...turn }: TurnRecord) => turn
+  assert.deepEqual(stored.map(withoutId), turns.map(withoutId))
+  assert.ok(stored.every(({ id }, index) => id.slice(0, 18) === turns[index]?.id.slice(0, 18)))
+  await using original = await openPurser({ store: `sqlite:${join(source, 'data', 'purser.db')}` })
+  for (const by of ['day', 'hour', 'model', 'limit'] as const)
+    assert.deepEqual(await ada.usage({ by }), await original.user('ada').usage({ by }))
+  const [sum]: UsageSum[] = await ada.usage({ by: 'month' })
+  assert.deepEqual([sum?.turns, sum?.refused], [3, 1])
+  // What other users of this installation see is what was used here.
+  assert.deepEqual(await purser.usage({ by: 'day' }), [])
+  assert.equal((await purser.simulate({ limits: [{ name: 'l', measure: 'turns', max: 1, window: 'day' }] })).refused, 2)
+  const { erased } = await ada.erase({ actor: 'eve', reason: 'asked' })
+  assert.equal(erased.turns, 5)
+  assert.deepEqual([await ada.turns(), await ada.usage()], [[], []])
+})
+
+test('records that are damaged are reported with their line, and the others are imported', async () => {
+  const target = createTempDirectory()
+  const [bad, badLine] = [join(target, 'bad.ndjson'), exportedRows('turn')[1]]
+  const damages = [
+    ['"requestId":"request 0"', '"requestId":7'],
+    ['"outcome":"refused"', '"outcome":"lost"'],
+    ['"cost":"0.', '"cost":"-0.'],
+  ] as const
+  assert.ok(badLine)
+  let text = readFileSync(exportFile, 'utf8')
+  for (const [from, to] of damages) {
+    assert.ok(text.includes(from), from)
+    text = text.replace(from, to)
+  }
+  writeFileSync(bad, text)
+  const { code, stdout } = await runPurser(['import', bad, '--json'], target)
+  assert.equal(code, 1)
+  const { taken, refused } = JSON.parse(stdout).users[0]
+  assert.match(refused.map(({ message }: { message: string }) => message).join(), /requestId.*outcome/s)
+  assert.ok(taken.turns >= 2)
+  assert.equal(taken.turns + taken.usage + refused.length, exportedRows('turn').length + exportedRows('usage').length)
 })
 
 test('existing users are not changed without --force, and a file may contain several users', async () => {

@@ -50,7 +50,9 @@ export function recordTurn(
   const { plan } = planOf(rules, state)
   const time = sumTime(userDay({ state: state.zone, timeZone: rules.timeZone }, at).date, at)
   const key = ['turns', plan, facts.provider, facts.model] as const
-  const sums: SumIncrement[] = [usageIncrement(time, key, amountsOf(end))]
+  const increment = usageIncrement(time, key, amountsOf(end))
+  // A turn that was given back, or that failed before it was counted, adds nothing.
+  const sums: SumIncrement[] = increment.amounts.some((amount) => amount !== 0) ? [increment] : []
   if (facts.limit !== null) sums.push(limitIncrement(time, ['limit', facts.limit]))
   for (const name of observed) sums.push(limitIncrement(time, ['limit', name]))
   if (end.downgradedBy !== null) sums.push(limitIncrement(time, ['downgrade', end.downgradedBy]))

@@ -1,0 +1,208 @@
+import { isObject, parseInstant, parseInteger, parseOneOf, parseText, throwInvalid } from '../../core/validate.ts'
+import { type SumIncrement, toSumAmount } from '../../storage/sum-store.ts'
+import type { Amount } from '../limits/amount.ts'
+import { parseMoney } from '../limits/money.ts'
+import type { EndedTokens, TurnAdmissionUse } from './stored-turn.ts'
+import { TURN_OUTCOMES, type TurnFacts, type TurnRecord } from './turn-record.ts'
+import { limitIncrement, sumTime, usageIncrement } from './usage-sums.ts'
+
+/* Records and sums as an export has them. They come from a file, so every field is checked. */
+
+/** A record of an export, as the parts that are stored. */
+export interface ImportedTurn {
+  readonly facts: TurnFacts
+  readonly at: number
+  readonly plan: string | null
+  readonly downgradedBy: string | null
+  readonly admission: TurnAdmissionUse
+  readonly tokens: EndedTokens
+  readonly cost: Amount | null
+}
+
+const TEXT_MAX_BYTES = 1_024
+const MAX_ITEMS = 64
+const MAX_COUNT = 1_000_000_000_000
+const CACHE = ['hit', 'joined', 'miss', 'off'] as const
+const STATUSES = ['fresh', 'stale', 'empty', 'unavailable'] as const
+/** Begins with the instant, which decides when the record is removed. */
+const TURN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}[\w-]{1,64}$/
+
+/** Reads the fields of one object. Names of nested fields have their path. */
+class Fields {
+  readonly #value: Readonly<Record<string, unknown>>
+  readonly #path: string
+
+  constructor(value: unknown, path: string) {
+    if (!isObject(value)) throwInvalid(`'${path || 'row'}' must be an object.`, { name: path })
+    this.#value = value
+    this.#path = path === '' ? '' : `${path}.`
+  }
+
+  text(name: string): string {
+    return parseText(this.#value[name], { name: this.#path + name, maxBytes: TEXT_MAX_BYTES })
+  }
+
+  textOrNull(name: string): string | null {
+    return this.#value[name] === null ? null : this.text(name)
+  }
+
+  choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice {
+    return parseOneOf(this.#value[name], choices, { name: this.#path + name })
+  }
+
+  count(name: string): number {
+    return parseInteger(this.#value[name], { name: this.#path + name, min: 0, max: MAX_COUNT })
+  }
+
+  countOrNull(name: string): number | null {
+    return this.#value[name] === null ? null : this.count(name)
+  }
+
+  instant(name: string): number {
+    return parseInstant(this.#value[name], { name: this.#path + name })
+  }
+
+  money(name: string): Amount {
+    return parseMoney(this.#value[name], { name: this.#path + name })
+  }
+
+  duration(name: string): number {
+    const value = this.#value[name]
+    if (typeof value === 'number' && value >= 0 && value <= MAX_COUNT) return value
+    return throwInvalid(`'${this.#path}${name}' must be a number of milliseconds, 0 or more.`, { name })
+  }
+
+  durationOrNull(name: string): number | null {
+    return this.#value[name] === null ? null : this.duration(name)
+  }
+
+  list<Item>(name: string, parse: (fields: Fields) => Item): Item[] {
+    const value = this.#value[name]
+    const path = this.#path + name
+    if (!Array.isArray(value) || value.length > MAX_ITEMS)
+      return throwInvalid(`'${path}' must be a list of at most ${MAX_ITEMS} items.`, { name: path })
+    return value.map((item, index) => parse(new Fields(item, `${path}[${index}]`)))
+  }
+
+  fields(name: string): Fields {
+    return new Fields(this.#value[name], this.#path + name)
+  }
+
+  has(name: string): boolean {
+    return this.#value[name] !== undefined
+  }
+
+  isNull(name: string): boolean {
+    return this.#value[name] === null
+  }
+}
+
+/** Throws `argument_invalid` with the name of the field. */
+export function parseTurnRecord(value: unknown): ImportedTurn {
+  const row = new Fields(value, '')
+  const at = row.instant('at')
+  const tools = row.list('tools', (tool) => ({ name: tool.text('name'), calls: tool.count('calls') }))
+  const tokens: EndedTokens = {
+    inputTokens: row.count('inputTokens'),
+    outputTokens: row.count('outputTokens'),
+    cachedTokens: row.count('cachedTokens'),
+    toolCalls: tools.reduce((sum, { calls }) => sum + calls, 0),
+  }
+  const facts = parseFacts(row, { at, tools })
+  return {
+    facts,
+    at,
+    plan: row.textOrNull('plan'),
+    downgradedBy: row.textOrNull('downgradedBy'),
+    admission: admissionOf(facts, tokens),
+    tokens,
+    cost: row.isNull('cost') ? null : row.money('cost'),
+  }
+}
+
+function parseFacts(
+  row: Fields,
+  { at, tools }: { readonly at: number; readonly tools: TurnRecord['tools'] },
+): TurnFacts {
+  const id = row.text('id')
+  if (!TURN_ID.test(id)) throwInvalid("'id' must be the id of a turn.", { name: 'id' })
+  const estimate = row.fields('estimate')
+  return {
+    id,
+    beganAt: at,
+    endpoint: row.text('endpoint'),
+    session: row.textOrNull('session'),
+    provider: row.textOrNull('provider'),
+    model: row.textOrNull('model'),
+    requestedModel: row.textOrNull('requestedModel'),
+    attempts: row.list('attempts', parseAttempt),
+    cache: row.choice('cache', CACHE),
+    outcome: row.choice('outcome', TURN_OUTCOMES),
+    code: row.textOrNull('code'),
+    limit: row.textOrNull('limit'),
+    weight: row.count('weight'),
+    estimate: { inputTokens: estimate.count('inputTokens'), outputTokens: estimate.count('outputTokens') },
+    overheadMs: row.duration('overheadMs'),
+    firstChunkMs: row.durationOrNull('firstChunkMs'),
+    upstreamMs: row.duration('upstreamMs'),
+    totalMs: row.duration('totalMs'),
+    context: row.list('context', parseSection),
+    tools,
+    requestId: row.textOrNull('requestId'),
+  }
+}
+
+function parseAttempt(row: Fields): TurnRecord['attempts'][number] {
+  return {
+    provider: row.text('provider'),
+    model: row.text('model'),
+    status: row.countOrNull('status'),
+    code: row.textOrNull('code'),
+    ms: row.duration('ms'),
+  }
+}
+
+function parseSection(row: Fields): TurnRecord['context'][number] {
+  return {
+    section: row.text('section'),
+    status: row.choice('status', STATUSES),
+    ageMs: row.durationOrNull('ageMs'),
+    tokens: row.count('tokens'),
+    cut: row.count('cut'),
+  }
+}
+
+/** An export does not say it: a turn that counted nothing was given back, or had no admission. */
+function admissionOf({ outcome, weight }: TurnFacts, { inputTokens, outputTokens }: EndedTokens): TurnAdmissionUse {
+  if (outcome === 'refused') return 'none'
+  return weight > 0 || inputTokens > 0 || outputTokens > 0 ? 'counted' : 'none'
+}
+
+const DAY = /^\d{4}-\d\d-\d\d$/
+
+/** One row of sums: of turns, or of what a limit did. Throws `argument_invalid` with the name of the field. */
+export function parseUsageRow(value: unknown): SumIncrement {
+  const row = new Fields(value, '')
+  const day = row.text('day')
+  if (!DAY.test(day)) throwInvalid("'day' must be a date such as '2026-11-29'.", { name: 'day' })
+  const time = sumTime(day, row.instant('at'))
+  const kind = (['limit', 'downgrade'] as const).find((name) => row.has(name))
+  if (kind !== undefined) {
+    const { amounts, ...increment } = limitIncrement(time, [kind, row.text(kind)])
+    return { ...increment, amounts: amounts.map((amount) => Number(amount) * row.count('times')) }
+  }
+  const key = ['turns', row.textOrNull('plan'), row.textOrNull('provider'), row.textOrNull('model')] as const
+  const [turns, refused, unpriced] = [row.count('turns'), row.count('refused'), row.count('unpriced')]
+  const [inputTokens, outputTokens] = [row.count('inputTokens'), row.count('outputTokens')]
+  const amounts = { turns, refused, unpriced, inputTokens, outputTokens, cachedTokens: row.count('cachedTokens') }
+  return usageIncrement(time, key, { ...amounts, cost: row.money('cost') })
+}
+
+/** What is missing of a row of sums. Undefined: nothing. */
+export function missingOf(asked: SumIncrement, stored: SumIncrement | undefined): SumIncrement | undefined {
+  const amounts = asked.amounts.map((amount, index) => {
+    const missing = BigInt(amount) - BigInt(stored?.amounts[index] ?? 0)
+    return toSumAmount(missing > 0n ? missing : 0n)
+  })
+  return amounts.every((amount) => amount === 0) ? undefined : { ...asked, amounts }
+}
