@@ -12,6 +12,7 @@ import { requireSafeVersion } from '../../../src/drivers/sqlite/version-check.ts
 import { PurserError } from '../../../src/errors.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import { handClock } from '../../../src/testing/index.ts'
+import { mustCommit } from '../../../src/testing/store-contract/samples.ts'
 import { temporaryPath } from '../../support/temporary-store.ts'
 
 const open = (path: string): Promise<Store> => openSqliteStore({ path, effects: handClock() })
@@ -185,5 +186,12 @@ test('a store of every release opens, and is read as it was written', async () =
   assert.equal(await store.meta.get('root-key'), 'wrapped')
   assert.equal(await store.users.nextIncarnation('fixture', 'tag of erased'), 2)
   assert.equal((await store.users.overview('fixture')).users, 1)
+  // Records of turns and sums begin with this version.
+  const sum = { day: '2026-01-02', hour: 490_920, key: '["turns",null,"p","m"]', amounts: [1, 0, 0, 5, 6, 0, 7, 0] }
+  const turn = { id: '019b7b3d-0000-7000-a', outcome: 'completed', value: '[1]' }
+  await mustCommit(store, user, { expect: 2, tag: null, recorded: { turns: [turn], userSums: [sum], sums: [sum] } })
+  assert.deepEqual(await store.turns.ofUser(user, { order: 'ascending', limit: 9 }), [turn])
+  const page = { from: '2026-01-01', to: '2026-02-01', limit: 9 }
+  assert.deepEqual([await store.sums.ofUser(user, page), await store.sums.ofNamespace('fixture', page)], [[sum], [sum]])
   await store.close()
 })

@@ -1,0 +1,71 @@
+import { openPurser, type Purser, type PurserOptions } from '../../src/index.ts'
+import type { HandClock } from '../../src/testing/index.ts'
+
+/** The secret key of stored fixtures. */
+const SECRET_KEY = Buffer.alloc(32, 7).toString('base64')
+
+/** A model whose answers use as many tokens as the request asks for, `use INPUT OUTPUT`; any other request fails. */
+function createProvider(): () => object {
+  return () => ({
+    languageModel: (modelId: string) => ({
+      specificationVersion: 'v4' as const,
+      provider: 'local',
+      modelId,
+      supportedUrls: {},
+      async doGenerate({ prompt }: { readonly prompt: unknown }) {
+        const [, input, output] = /use (\d+) (\d+)/.exec(JSON.stringify(prompt)) ?? []
+        if (input === undefined) throw new Error('no answer')
+        return {
+          content: [{ type: 'text' as const, text: 'x' }],
+          finishReason: { unified: 'stop' as const, raw: undefined },
+          usage: {
+            inputTokens: { total: Number(input), noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
+            outputTokens: { total: Number(output), text: undefined, reasoning: undefined },
+          },
+          warnings: [],
+        }
+      },
+      async doStream(): Promise<never> {
+        throw new Error('not used')
+      },
+    }),
+  })
+}
+
+/** A Purser whose options do not change, so that fixtures of all versions can be opened with it. */
+export function openFixedPurser(store: string, effects: HandClock): Promise<Purser> {
+  const options: PurserOptions = {
+    store,
+    secretKey: SECRET_KEY,
+    effects,
+    providers: { local: createProvider() as never },
+    runtime: { defaults: { provider: 'local', model: 'm' } },
+    prices: { 'local/m': { input: '1000', output: '2000' } },
+    ledger: { dailyCap: 4, limits: [{ name: 'tokens', measure: 'tokens', max: 10_000, window: 'total' }] },
+    plans: { pro: { limits: [{ name: 'tokens', measure: 'tokens', max: 90_000, window: 'total' }] } },
+  }
+  return openPurser(options)
+}
+
+/** What a store says of its turns. */
+export async function readRecords(purser: Purser, users: readonly string[]): Promise<unknown> {
+  const range = { from: '2026-01-01' }
+  const read = async (id: string): Promise<unknown> => {
+    const user = purser.user(id)
+    return {
+      turns: await user.turns(),
+      days: await user.usage({ by: 'day', ...range }),
+      models: await user.usage({ by: 'model', ...range }),
+      limits: await user.usage({ by: 'limit', ...range }),
+      states: await user.ledger.limits(),
+    }
+  }
+  const proposal = { limits: [{ name: 'one', measure: 'turns' as const, max: 1, window: 'day' }] }
+  return {
+    users: await Promise.all(users.map(read)),
+    plans: await purser.usage({ by: 'plan', ...range }),
+    hours: await purser.usage({ by: 'hour', ...range }),
+    simulation: await purser.simulate(proposal),
+    days: await purser.overviewByDay({ from: '2026-03-01' }),
+  }
+}
