@@ -1,6 +1,4 @@
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 
 const CANDIDATES = [
@@ -40,6 +38,9 @@ export async function openBrowser(): Promise<Browser> {
   })
 }
 
+/** Of every wait for the page: a busy machine is slow, and a page that never gets there is the exception. */
+const TIMEOUT_MS = 60_000
+
 export const WIDE = { width: 1440, height: 900 }
 export const NARROW = { width: 390, height: 844 }
 
@@ -58,7 +59,7 @@ export interface WatchedPage {
 export async function openPage(browser: Browser, origin: string, options: PageOptions = {}): Promise<WatchedPage> {
   const { expectedErrors, ...rest } = options
   const context = await browser.newContext({ viewport: WIDE, colorScheme: 'light', reducedMotion: 'reduce', ...rest })
-  context.setDefaultTimeout(10_000)
+  context.setDefaultTimeout(TIMEOUT_MS)
   const page = await context.newPage()
   const violations: string[] = []
   page.on('console', (message) => {
@@ -77,11 +78,4 @@ export async function openPage(browser: Browser, origin: string, options: PageOp
 export async function signIn(page: Page, key: string): Promise<void> {
   await page.getByLabel('Key', { exact: true }).fill(key)
   await page.keyboard.press('Enter')
-}
-
-/** Saves a full-page screenshot under `screenshots/`, which is not committed. */
-export async function saveScreenshot(page: Page, name: string): Promise<void> {
-  const folder = join(import.meta.dirname, '../../screenshots')
-  await mkdir(folder, { recursive: true })
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
 }

@@ -47,6 +47,8 @@ export interface DeckHarness extends AsyncDisposable {
 }
 
 export interface DeckHarnessOptions {
+  /** `demo`: the server of `purser demo`, in memory, without the other options. */
+  readonly command?: 'serve' | 'demo'
   readonly prefix?: string
   readonly dailyCap?: number
   /** Further options of the configuration file. */
@@ -66,7 +68,7 @@ export async function openDeckHarness(options: DeckHarnessOptions = {}): Promise
     server: { host: '127.0.0.1', port: 0, prefix },
   }
   await writeFile(join(folder, 'config.json'), JSON.stringify(config))
-  const server = createServerProcess(folder)
+  const server = createServerProcess(folder, options.command === 'demo' ? ['demo'] : ['serve', '--config', 'config.json'])
   const { url, keys } = await server.start()
   const { origin } = new URL(url)
   const base = `${origin}${prefix}`
@@ -128,8 +130,8 @@ interface ServerProcess {
   stop(): Promise<void>
 }
 
-/** Runs `purser serve` in `folder`; every start after the first uses the port of the first. */
-function createServerProcess(folder: string): ServerProcess {
+/** Runs a command of `purser` in `folder`; every start after the first uses the port of the first. */
+function createServerProcess(folder: string, command: readonly string[]): ServerProcess {
   let child: ChildProcess | undefined
   let signInLink = ''
   let port = 0
@@ -138,8 +140,8 @@ function createServerProcess(folder: string): ServerProcess {
       return signInLink
     },
     async start() {
-      const command = ['serve', '--json', '--config', 'config.json', '--port', String(port)]
-      child = spawn(process.execPath, ['--conditions=@purser/source', MAIN, ...command], {
+      const flags = ['--json', '--port', String(port)]
+      child = spawn(process.execPath, ['--conditions=@purser/source', MAIN, ...command, ...flags], {
         cwd: folder,
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { PATH: process.env.PATH },

@@ -1,6 +1,6 @@
 import { isObject } from '../core/validate.ts'
 import { ENDPOINTS, type Endpoint } from '../openai/endpoint.ts'
-import { choice, flag, type OptionSpec, object, type SpecTable, text } from '../options-schema.ts'
+import { choice, flag, integer, type OptionSpec, object, type SpecTable, text } from '../options-schema.ts'
 
 /** A model provider of one of the kinds, each with the fields of its own. */
 export type ProviderConfig =
@@ -98,6 +98,8 @@ export interface OpenAiCompatibleConfig extends CommonProviderConfig {
 /** The built-in model, which needs no key. */
 export interface DemoConfig extends CommonProviderConfig {
   kind: 'demo'
+  /** Time that each token of an answer takes, as with a real model. Default: 0 ms. */
+  tokenMs?: number | undefined
 }
 
 /** Further attempts after a failure, as long as no byte of an answer has arrived. */
@@ -127,6 +129,7 @@ export const PROVIDER_KINDS: readonly ProviderKind[] = [
 ]
 
 const RETRIES_MAX = 5
+const TOKEN_MAX_MS = 1_000
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
 const name = text<string | undefined>(undefined, { expected: 'text', isValid: isText })
@@ -185,7 +188,7 @@ export const PROVIDER_SPECS: Readonly<Record<ProviderKind, SpecTable>> = {
   azure: { ...COMMON, apiKey: secret, resourceName: name, apiVersion: name, useDeploymentBasedUrls: flag(false) },
   friendli: { ...COMMON, apiKey: secret, teamId: name },
   'openai-compatible': { ...COMMON, apiKey: secret, includeUsage: flag(true) },
-  demo: COMMON,
+  demo: { ...COMMON, tokenMs: integer(0, { min: 0, max: TOKEN_MAX_MS }) },
 }
 
 function isRetryOption(value: unknown): boolean {

@@ -6,7 +6,7 @@ import { CircuitBreaker } from '../core/circuit-breaker.ts'
 import type { Effects } from '../core/effects.ts'
 import { createJitter } from '../core/jitter.ts'
 import { createRedactor } from '../core/redact.ts'
-import type { ProviderConfig, ProviderKind } from '../options/provider-config.ts'
+import type { DemoConfig, ProviderConfig, ProviderKind } from '../options/provider-config.ts'
 import { DEFAULTS, type ProviderOption } from '../options.ts'
 import type { LiveModel, ModelFactory, ModelRequest } from '../runtime/ports.ts'
 import { createAiSdkChatModel } from './ai-sdk/chat-model.ts'
@@ -121,7 +121,10 @@ export function openProviderRegistry(deps: ProviderRegistryDeps): ProviderRegist
       fromLanguageModel(request, createModel(createDeps(request, config)))
 
   const BUILDERS: Readonly<Record<ProviderKind, (request: ModelRequest, config: ProviderConfig) => Model>> = {
-    demo: ({ provider, modelId }) => fromChatModel({ chat: createDemoModel({ effects, provider, model: modelId }) }),
+    demo({ provider, modelId }, config) {
+      const { tokenMs = 0 } = config as DemoConfig
+      return fromChatModel({ chat: createDemoModel({ effects, provider, model: modelId, tokenMs }) })
+    },
     'openai-compatible': (...args) => fromChatModel(createOpenAiCompatibleModel(createDeps(...args))),
     friendli: (...args) => fromChatModel(createFriendliModel(createDeps(...args))),
     openai(...args) {

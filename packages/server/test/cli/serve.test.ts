@@ -80,7 +80,7 @@ test('the first start prints keys, a sign-in link and a curl line that works; a 
   await withNewKey.stop()
 })
 
-test('the demo has 200 active users and ignores the configuration file and the environment', async () => {
+test('the demo has 200 active users with a past, and ignores the configuration file and the environment', async () => {
   const directory = createTempDirectory()
   const real = { kind: 'openai-compatible', baseURL: 'http://127.0.0.1:9/v1', apiKey: 'k', models: ['m'] }
   writeFileSync(
@@ -91,15 +91,20 @@ test('the demo has 200 active users and ignores the configuration file and the e
   const demo = await startAndRead(['demo', '--port', '0'], directory, 'Try it', environment)
   const authorization = `Bearer ${demo.getRow('admin key')}`
   const url = demo.getRow('Gateway').replace(/\/v1$/, '')
-  const getOverview = async () =>
-    (await fetch(`${url}/api/overview`, { headers: { authorization } })).json() as Promise<{
-      users: number
-      server: { store: { name: string }; namespace: string }
-    }>
-  const { users, server } = await getOverview()
+  const read = async <Answer>(path: string): Promise<Answer> =>
+    (await (await fetch(`${url}/api${path}`, { headers: { authorization } })).json()) as Answer
+  const { users, server } = await read<{ users: number; server: { store: { name: string }; namespace: string } }>(
+    '/overview',
+  )
   assert.deepEqual([users, server.store.name, server.namespace], [200, 'memory', 'default'])
-  const page = await fetch(`${url}/api/users?limit=1`, { headers: { authorization } })
-  assert.equal(((await page.json()) as { data: { dailyCap: number }[] }).data[0]?.dailyCap, 40)
+  const page = await read<{ data: { dailyCap: number }[] }>('/users?limit=1')
+  assert.equal(page.data[0]?.dailyCap, 8)
+  const attention = await read<{ rules: { rule: string; users: number }[] }>('/attention')
+  for (const { rule, users: found } of attention.rules) assert.ok(found > 0, rule)
+  for (const outcome of ['completed', 'refused', 'failed']) {
+    assert.equal((await read<{ data: unknown[] }>(`/turns?outcome=${outcome}&limit=1`)).data.length, 1, outcome)
+  }
+  assert.ok((await read<{ data: unknown[] }>('/overview/days')).data.length >= 30)
   assert.deepEqual(readdirSync(directory), ['purser.config.json'])
   const events = await fetch(`${url}/api/events`, { headers: { authorization } })
   const reader = events.body?.pipeThrough(new TextDecoderStream()).getReader()

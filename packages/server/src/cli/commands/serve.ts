@@ -1,3 +1,4 @@
+import type { Effects } from 'purser'
 import { isLoopback, noKeys, type OpenServer, openServer } from '../../app/server.ts'
 import type { NewApiKey } from '../../auth/api-keys.ts'
 import {
@@ -36,6 +37,7 @@ export const serve: Command = {
 export interface ServeOverrides {
   /** Replaces the configuration file and the environment; only flags take precedence. */
   readonly config?: ConfigFile
+  readonly effects?: Effects
   /** Starts work that runs beside the server; returns the function that stops it. */
   readonly startBackground?: (server: OpenServer) => Promise<() => Promise<void>>
 }
@@ -51,7 +53,7 @@ export async function serveUntilInterrupted(
   warnOfProviders(config, terminal)
   const environmentKeys = { service: environment.PURSER_SERVICE_KEY, admin: environment.PURSER_ADMIN_KEY }
   checkKeys(config, environmentKeys, terminal)
-  const server = await openServer({ config, keys: environmentKeys })
+  const server = await openServer({ config, keys: environmentKeys, effects: overrides.effects })
   try {
     const storeWarnings = await server.context.purser.storeWarnings()
     for (const warning of storeWarnings) printMessage(terminal, `warning: ${warning}`)

@@ -1,0 +1,62 @@
+import { randomInt } from 'node:crypto'
+import type { User } from 'purser'
+import type { AppContext } from '../../app/context.ts'
+import { DEMO_ACTIONS, DEMO_NOTES, DEMO_OPERATORS, DEMO_PHASES, DEMO_QUESTIONS, DEMO_RISKS } from './demo-data.ts'
+import type { DemoPerson } from './demo-person.ts'
+import { ask } from './plan-past.ts'
+
+const PAUSE_MS = 400
+
+/** Lets a random user act every 400 ms. Returns the function that stops the traffic. */
+export function startDemoTraffic({ purser, effects }: AppContext, people: readonly DemoPerson[]): () => Promise<void> {
+  const present = people.filter(({ lastDay }) => lastDay === 0)
+  let isStopped = false
+  let cancelTimer = (): void => {}
+  let running: Promise<void> = Promise.resolve()
+  const step = (): void => {
+    const person = present[randomInt(present.length)]
+    // A failed action, for example at the daily cap, must not stop the traffic.
+    running = person === undefined ? Promise.resolve() : actRandomly(purser.user(person.id)).catch(() => undefined)
+    void running.then(() => {
+      if (!isStopped) cancelTimer = effects.setTimer(step, PAUSE_MS, { background: true })
+    })
+  }
+  step()
+  return async () => {
+    isStopped = true
+    cancelTimer()
+    await running
+  }
+}
+
+async function actRandomly(user: User): Promise<void> {
+  const percent = randomInt(100)
+  if (percent < 75) await ask(user, pick(DEMO_QUESTIONS), 'live')
+  else if (percent < 82) await user.actions.record({ action: pick(DEMO_ACTIONS) })
+  else if (percent < 90) await movePhase(user)
+  else if (percent < 96) await moveRisk(user)
+  else await user.ledger.addNote(pick(DEMO_NOTES), { actor: pick(DEMO_OPERATORS) })
+}
+
+async function movePhase(user: User): Promise<void> {
+  const { phase } = await user.ledger.bond()
+  await user.ledger.observe({ phase: neighborOf(DEMO_PHASES, phase), confidence: 0.8 })
+}
+
+/** The highest level is rare: whoever has it needs attention. */
+async function moveRisk(user: User): Promise<void> {
+  const { riskLevel } = await user.ledger.bond()
+  const next = neighborOf(DEMO_RISKS, riskLevel)
+  const isHighest = next === DEMO_RISKS.at(-1)
+  await user.ledger.observe({ riskLevel: isHighest && randomInt(5) > 0 ? riskLevel : next, confidence: 0.7 })
+}
+
+/** The value before or after it, in a declared order. */
+function neighborOf(values: readonly string[], value: string): string {
+  const index = values.indexOf(value) + (randomInt(2) === 0 ? 1 : -1)
+  return values[Math.min(values.length - 1, Math.max(0, index))] ?? value
+}
+
+function pick(values: readonly string[]): string {
+  return values[randomInt(values.length)] ?? ''
+}
