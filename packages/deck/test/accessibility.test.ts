@@ -2,65 +2,54 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { runAxe } from './support/axe.ts'
-import { NARROW, noBrowser, saveScreenshot, WIDE } from './support/browser.ts'
+import { NARROW, noBrowser, WIDE } from './support/browser.ts'
 import { type DeckHarness, openDeckHarness } from './support/deck-harness.ts'
-
-/** Location of each page, and an element that is there when it has loaded. */
-const PAGES = [
-  { name: 'users', location: '#/users', ready: '.user-table__link' },
-  { name: 'user', location: '#/users/ada', ready: '.event' },
-  { name: 'context', location: '#/users/ada?tab=context', ready: '.code-block' },
-  { name: 'runtime', location: '#/users/ada?tab=runtime', ready: '.data-table' },
-  { name: 'overview', location: '#/', ready: '.time-series canvas' },
-  { name: 'turns', location: '#/turns', ready: '.turn-table' },
-  { name: 'user-turns', location: '#/users/ada?tab=turns', ready: '.turn-table' },
-  { name: 'audit', location: '#/audit', ready: '.audit-page__card' },
-  { name: 'limits', location: '#/limits', ready: 'h1' },
-  { name: 'settings', location: '#/settings', ready: '.settings-page__grid' },
-  { name: 'instances', location: '#/instances', ready: '.limits' },
-] as const
+import { openScreen, PAGES, SCREENS, type Screen } from './support/screens.ts'
 
 const BOTH = ['light', 'dark'] as const
 const isFull = process.env.PURSER_TEST_FULL === '1'
+const HUGE = { width: 1920, height: 1080 }
 
-/** Every width in both themes; by default each width and each theme once. */
-const VARIANTS = [
-  ['1440', WIDE, BOTH],
-  ['390', NARROW, isFull ? BOTH : (['dark'] as const)],
-  ['1920', { width: 1920, height: 1080 }, isFull ? BOTH : (['light'] as const)],
-  ['320', { width: 320, height: 640 }, ['light'] as const],
-] as const
+/** Every screen at every width in both themes; by default each width once, and dialogs at one width. */
+const VARIANTS = isFull
+  ? ([WIDE, NARROW, HUGE].map((viewport) => [viewport, BOTH, SCREENS] as const) as readonly Variant[])
+  : ([
+      [WIDE, ['light'], SCREENS],
+      [NARROW, ['dark'], PAGES],
+      [HUGE, ['dark'], PAGES.slice(0, 2)],
+      [{ width: 320, height: 640 }, ['light'], PAGES.slice(0, 4)],
+    ] as const satisfies readonly Variant[])
 
-describe('pages in light and dark, wide and narrow', { skip: noBrowser }, () => {
+type Variant = readonly [
+  viewport: { readonly width: number; readonly height: number },
+  schemes: readonly ('light' | 'dark')[],
+  screens: readonly Screen[],
+]
+
+describe('screens in light and dark, wide and narrow', { skip: noBrowser }, () => {
   let harness: DeckHarness
 
   before(async () => {
-    harness = await openDeckHarness({ dailyCap: 5 })
-    const ada = harness.user('ada')
-    assert.equal((await ada.chat()).status, 200)
-    const detection = { phase: 'awakening', riskLevel: 'medium', confidence: 0.9, peaks: { attachment: 0.75 } }
-    const response = await ada.request('POST', '/detections', detection)
-    assert.equal(response.status, 200, await response.text())
+    harness = await openDeckHarness({ command: 'demo' })
   })
   after(() => harness?.[Symbol.asyncDispose]())
 
-  async function checkPages(page: Page, variant: string): Promise<void> {
-    for (const { name, location, ready } of PAGES) {
-      await page.goto(`${harness.base}/deck/${location}`)
-      await page.locator(ready).first().waitFor()
-      assert.deepEqual(await runAxe(page), [], `${name}, ${variant}`)
+  async function checkScreens(page: Page, screens: readonly Screen[]): Promise<void> {
+    for (const screen of screens) {
+      await openScreen(page, harness.base, screen)
+      assert.deepEqual(await runAxe(page), [], screen.name)
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-      assert.ok(overflow <= 0, `${name}, ${variant}: ${overflow} px too wide`)
-      await saveScreenshot(page, `${name}-${variant}`)
+      assert.ok(overflow <= 0, `${screen.name}: ${overflow} px too wide`)
     }
   }
 
-  for (const [width, viewport, schemes] of VARIANTS) {
+  for (const [viewport, schemes, screens] of VARIANTS) {
     for (const colorScheme of schemes) {
-      it(`have no axe violations and do not overflow at ${width} px, ${colorScheme}`, async () => {
-        const { page, violations } = await harness.openDeck('#/users', { viewport, colorScheme })
-        await checkPages(page, `${width}-${colorScheme}`)
+      it(`have no axe violations and do not overflow at ${viewport.width} px, ${colorScheme}`, async () => {
+        const { page, context, violations } = await harness.openDeck('#/users', { viewport, colorScheme })
+        await checkScreens(page, screens)
         assert.deepEqual(violations, [])
+        await context.close()
       })
     }
   }

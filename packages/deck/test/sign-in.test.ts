@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { runAxe } from './support/axe.ts'
-import { noBrowser, saveScreenshot, signIn } from './support/browser.ts'
+import { noBrowser, signIn } from './support/browser.ts'
 import { type DeckHarness, openDeckHarness } from './support/deck-harness.ts'
 
 describe('sign-in', { skip: noBrowser }, () => {
@@ -30,7 +30,6 @@ describe('sign-in', { skip: noBrowser }, () => {
     await page.getByRole('heading', { name: 'Observation Deck' }).waitFor()
     await page.getByText('npx purser keys create --role operator').waitFor()
     assert.deepEqual(await runAxe(page), [])
-    await saveScreenshot(page, 'sign-in')
     for (const key of ['purser_admin_wrong', harness.serviceKey]) {
       await signIn(page, key)
       await page

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { MOCK_KEY } from './mock/api.ts'
 import { runAxe } from './support/axe.ts'
-import { NARROW, noBrowser, saveScreenshot, signIn } from './support/browser.ts'
+import { NARROW, noBrowser, signIn } from './support/browser.ts'
 import { type DeckHarness, openDeckHarness } from './support/deck-harness.ts'
 import { type MockHarness, openMockHarness } from './support/mock-harness.ts'
 
@@ -23,7 +23,6 @@ describe('users page', { skip: noBrowser }, () => {
     await page.getByText(`${harness.base}/v1/chat/completions`).waitFor()
     assert.ok(!page.url().includes('token'), 'the token is removed from the URL')
     assert.deepEqual(await runAxe(page), [])
-    await saveScreenshot(page, 'empty-1440')
 
     await page.evaluate(() => Object.assign(globalThis, { isSameDocument: true }))
     const ada = harness.user('ada')
@@ -38,7 +37,6 @@ describe('users page', { skip: noBrowser }, () => {
     await page.getByRole('row', { name: /grace/ }).waitFor()
     await page.getByRole('status').getByText('grace was added to the list.').waitFor({ state: 'attached' })
     assert.equal(await page.evaluate(() => (globalThis as { isSameDocument?: boolean }).isSameDocument), true)
-    await saveScreenshot(page, 'users-1440')
     assert.deepEqual(violations, [])
   })
 

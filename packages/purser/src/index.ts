@@ -1,4 +1,4 @@
-export type { AnswerStats, UserAnswers } from './answers/api.ts'
+export type { AnswerStats, StoredAnswers, UserAnswers } from './answers/api.ts'
 export { type ImportOptions, type ImportReport, importedRequest } from './answers/legacy-import.ts'
 export type {
   Context,

@@ -26,6 +26,7 @@ const LABELS: Readonly<Record<string, EventLabel>> = {
   limit_threshold: { name: 'Limit near', kind: 'limit' },
   limit_change: { name: 'Limit changed', kind: 'limit' },
   plan_change: { name: 'Plan changed', kind: 'limit' },
+  provider_refusal: { name: 'Provider refusal', kind: 'risk' },
 }
 
 const ACTION_NAMES: Readonly<Record<string, string>> = {
@@ -54,7 +55,10 @@ function toSentenceCase(name: string): string {
 /** What an event says beside its name: its detail, without what the name says already. */
 export function detailOf(event: Pick<Event, 'type' | 'data' | 'detail'>): string {
   const name = labelOf(event).name.toLowerCase()
-  const detail = event.detail.replaceAll('->', '→').replace(/^(?:risk: |phase: |limit )/, '')
+  const detail = event.detail
+    .replaceAll('->', '→')
+    .replace(/^(?:risk: |phase: |limit |plan: )/, '')
+    .replace(/ reached: /, ': ')
   const repeated = [name, `${name} added`, `${name}ed`]
   return repeated.includes(detail.toLowerCase()) ? '' : detail
 }

@@ -224,6 +224,12 @@ export const keysQuery = queryOptions({
   queryFn: ({ signal }) => callApi('GET /api/keys', { signal }),
 })
 
+export const webhooksQuery = queryOptions({
+  queryKey: ['webhooks'],
+  queryFn: ({ signal }) => callApi('GET /api/webhooks', { signal }),
+  refetchInterval: 10_000,
+})
+
 /** Turns in one page. */
 const TURN_PAGE_SIZE = 50
 
@@ -269,11 +275,28 @@ export function userTurnsQuery(user: string, outcome: string) {
   })
 }
 
-export function userUsageQuery(user: string) {
+/** What a user has used on each of their days from one on, by default in the last 30 days. */
+export function userUsageQuery(user: string, from?: string) {
   return queryOptions({
-    queryKey: ['user', user, 'usage'],
+    queryKey: ['user', user, 'usage', from],
     queryFn: ({ signal }) =>
-      callApi('GET /api/users/{id}/usage', { params: { id: user }, query: { by: 'day' }, signal }),
+      callApi('GET /api/users/{id}/usage', { params: { id: user }, query: { by: 'day', from }, signal }),
+    placeholderData: keepPreviousData,
+  })
+}
+
+/** What the stored turns of a user say about the provider's prompt cache. */
+export function turnSummaryQuery(user: string) {
+  return queryOptions({
+    queryKey: ['user', user, 'turns', 'summary'],
+    queryFn: ({ signal }) => callApi('GET /api/users/{id}/turns/summary', { params: { id: user }, signal }),
+  })
+}
+
+export function storedAnswersQuery(user: string) {
+  return queryOptions({
+    queryKey: ['user', user, 'answers'],
+    queryFn: ({ signal }) => callApi('GET /api/users/{id}/answers', { params: { id: user }, signal }),
   })
 }
 

@@ -119,6 +119,10 @@ export interface Configuration {
   readonly currency: string
   readonly window: string
   readonly keepEvents: number | null
+  readonly keepTurns: {
+    readonly maxAgeMs: number | null
+    readonly maxPerUser: number | null
+  }
   readonly answers: {
     readonly enabled: boolean
     readonly ttlMs: number | null
@@ -431,6 +435,13 @@ export interface Simulation {
   })[]
 }
 
+export interface StoredAnswers {
+  readonly answers: number
+  readonly bytes: number
+  readonly oldestAt: string | null
+  readonly newestAt: string | null
+}
+
 export interface TurnRecord {
   readonly id: string
   readonly user: string
@@ -478,6 +489,18 @@ export interface TurnRecord {
     readonly calls: number
   })[]
   readonly requestId: string | null
+  readonly prefix: 'first' | 'same' | 'changed' | null
+}
+
+export interface TurnSummary {
+  readonly turns: number
+  readonly prefixes: {
+    readonly first: number
+    readonly same: number
+    readonly changed: number
+  }
+  readonly inputTokens: number
+  readonly cachedTokens: number
 }
 
 export interface UsageSum {
@@ -797,6 +820,11 @@ export interface Routes {
       readonly cursor: string | null
     }
   }
+  'GET /api/users/{id}/answers': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: undefined
+    readonly response: StoredAnswers
+  }
   'GET /api/users/{id}/bond': {
     readonly query: Readonly<Record<string, never>>
     readonly body: undefined
@@ -899,6 +927,11 @@ export interface Routes {
       readonly data: readonly TurnRecord[]
       readonly cursor: string | null
     }
+  }
+  'GET /api/users/{id}/turns/summary': {
+    readonly query: Readonly<Record<string, never>>
+    readonly body: undefined
+    readonly response: TurnSummary
   }
   'GET /api/users/{id}/usage': {
     readonly query: {

@@ -67,17 +67,20 @@ export interface UserSearch {
   readonly order: string
 }
 
-export const SEARCH_FIELDS = [
-  'q',
-  'phase',
-  'riskLevel',
-  'plan',
-  'blocked',
-  'nearCap',
-  'activity',
-  'orderBy',
-  'order',
-] as const satisfies readonly (keyof UserSearch)[]
+/** All users, in the order that was last seen first. */
+export const NO_SEARCH: UserSearch = {
+  q: '',
+  phase: '',
+  riskLevel: '',
+  plan: '',
+  blocked: '',
+  nearCap: '',
+  activity: '',
+  orderBy: 'lastSeenAt',
+  order: 'desc',
+}
+
+export const SEARCH_FIELDS = Object.keys(NO_SEARCH) as readonly (keyof UserSearch)[]
 
 /** Path of the user list with these fields set and no others. */
 export function usersPath(search: Partial<UserSearch>): string {

@@ -8,6 +8,8 @@ const HEIGHT_PX = 180
 const AXIS_WIDTH_PX = 52
 const TIME_AXIS_HEIGHT_PX = 28
 const FONT = '12px system-ui, sans-serif'
+/** Steps of the axis: what is counted has no parts. */
+const INCREMENTS = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat()
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
 
@@ -115,7 +117,12 @@ function optionsOf(chart: {
         size: TIME_AXIS_HEIGHT_PX,
         values: (_, instants) => instants.map(formatAxisInstant),
       },
-      { ...axis, size: AXIS_WIDTH_PX, values: (_, values) => values.map((value) => chart.format(value)) },
+      {
+        ...axis,
+        size: AXIS_WIDTH_PX,
+        incrs: INCREMENTS,
+        values: (_, values) => values.map((value) => chart.format(value)),
+      },
     ],
     series: [{}, ...(kind === 'bars' ? lines.toReversed() : lines)],
     hooks: { setCursor: [({ cursor }) => chart.setHovered(cursor.idx ?? null)] },

@@ -1,10 +1,8 @@
-import './list-actions.css'
-import { type ReactElement, useId } from 'react'
+import type { ReactElement } from 'react'
 import { saveFile } from '../browser/save-file.ts'
-import { Button } from './button.tsx'
 import { type ExportColumn, toCsv, toJsonLines } from './export-rows.ts'
 import { announce } from './live-region.tsx'
-import { Popover } from './popover.tsx'
+import { Menu, MenuItem } from './menu.tsx'
 
 /** What can be done with a list as it is shown: saving its rows, and repeating its request in a terminal. */
 export function ListActions<Row>(props: {
@@ -16,23 +14,26 @@ export function ListActions<Row>(props: {
   url: URL
 }): ReactElement {
   const { name, rows, columns, url } = props
-  const id = useId()
-  const item = (label: string, run: () => void): ReactElement => (
-    <button type="button" className="list-actions__item" popoverTarget={id} popoverTargetAction="hide" onClick={run}>
-      {label}
-    </button>
-  )
   return (
-    <>
-      <Button popoverTarget={id} size="small">
-        Export
-      </Button>
-      <Popover id={id} className="list-actions">
-        {item('Shown rows as CSV', () => saveFile(`${name}.csv`, 'text/csv', toCsv(rows, columns)))}
-        {item('Shown rows as JSON lines', () => saveFile(`${name}.jsonl`, 'application/x-ndjson', toJsonLines(rows)))}
-        {navigator.clipboard !== undefined && item('Copy as cURL', () => void copyCurl(url))}
-      </Popover>
-    </>
+    <Menu label="Export" size="small">
+      {(menu) => (
+        <>
+          <MenuItem
+            menu={menu}
+            label="Shown rows as CSV"
+            run={() => saveFile(`${name}.csv`, 'text/csv', toCsv(rows, columns))}
+          />
+          <MenuItem
+            menu={menu}
+            label="Shown rows as JSON lines"
+            run={() => saveFile(`${name}.jsonl`, 'application/x-ndjson', toJsonLines(rows))}
+          />
+          {navigator.clipboard !== undefined && (
+            <MenuItem menu={menu} label="Copy as cURL" run={() => void copyCurl(url)} />
+          )}
+        </>
+      )}
+    </Menu>
   )
 }
 

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useLocation } from 'wouter'
 import { usersQuery, useVocabulary } from '../api/queries.ts'
-import { parseUserSegment, type UserSearch, userPath, usersPath } from '../browser/location.ts'
+import { NO_SEARCH, parseUserSegment, userPath, usersPath } from '../browser/location.ts'
 import { setPreferences } from '../browser/preferences.ts'
 import { NAV_ITEMS } from './nav-items.ts'
 import { isAtLeast, type Role, useSession } from './session.ts'
@@ -15,18 +15,6 @@ export interface PaletteItem {
 }
 
 const MAX_USERS = 8
-
-const NO_SEARCH: UserSearch = {
-  q: '',
-  phase: '',
-  riskLevel: '',
-  plan: '',
-  blocked: '',
-  nearCap: '',
-  activity: '',
-  orderBy: 'lastSeenAt',
-  order: 'desc',
-}
 
 const PAGES: readonly PaletteItem[] = [
   ...NAV_ITEMS.map(({ name, path }) => ({ kind: 'Page', name, path }) as const),

@@ -33,6 +33,8 @@ function getFormatter(zone: Zone, format: keyof typeof FORMATS): Intl.DateTimeFo
   return formatter
 }
 
+const dateFormat = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' })
+
 /** `14:03:22` */
 export function formatTime(at: string, zone: Zone): string {
   return getFormatter(zone, 'time').format(Date.parse(at))
@@ -41,6 +43,11 @@ export function formatTime(at: string, zone: Zone): string {
 /** `Friday, 20 November 2026` */
 export function formatDay(at: string, zone: Zone): string {
   return getFormatter(zone, 'day').format(Date.parse(at))
+}
+
+/** `20 Nov 2026`, of a date as `2026-11-20`. */
+export function formatDate(day: string): string {
+  return dateFormat.format(Date.parse(`${day}T00:00:00Z`))
 }
 
 /** `20 Nov 2026, 14:03:22 UTC` */

@@ -68,7 +68,10 @@ export async function openDeckHarness(options: DeckHarnessOptions = {}): Promise
     server: { host: '127.0.0.1', port: 0, prefix },
   }
   await writeFile(join(folder, 'config.json'), JSON.stringify(config))
-  const server = createServerProcess(folder, options.command === 'demo' ? ['demo'] : ['serve', '--config', 'config.json'])
+  const server = createServerProcess(
+    folder,
+    options.command === 'demo' ? ['demo'] : ['serve', '--config', 'config.json'],
+  )
   const { url, keys } = await server.start()
   const { origin } = new URL(url)
   const base = `${origin}${prefix}`

@@ -16,7 +16,7 @@ export interface Screen {
 
 const user = `#/users/${encodeURIComponent(DEMO_USER)}`
 
-const clickFirst = (selector: string) => async (page: Page) => page.locator(selector).first().click()
+const clickFirst = (name: RegExp) => (page: Page) => page.getByRole('button', { name }).first().click()
 
 export const PAGES: readonly Screen[] = [
   { name: 'overview', location: '#/', ready: '.time-series canvas' },
@@ -29,7 +29,7 @@ export const PAGES: readonly Screen[] = [
   { name: 'turns', location: '#/turns', ready: '.turn-table' },
   { name: 'audit', location: '#/audit', ready: '.audit-page__card' },
   { name: 'limits', location: '#/limits', ready: '.data-table' },
-  { name: 'settings', location: '#/settings', ready: '.settings-page__grid .data-table' },
+  { name: 'settings', location: '#/settings', ready: '.settings-page__grid' },
   { name: 'instances', location: '#/instances', ready: '.limits' },
 ]
 
@@ -40,10 +40,23 @@ const action = (name: string): Screen => ({
 })
 
 export const DIALOGS: readonly Screen[] = [
-  { name: 'why', location: '#/turns?outcome=refused', ready: '.turn-table', open: clickFirst('text=Why') },
+  { name: 'why', location: '#/turns?outcome=refused', ready: '.turn-table', open: clickFirst(/^Why/) },
   { name: 'palette', location: '#/', ready: '.attention', open: (page) => page.keyboard.press('Control+k') },
   { name: 'shortcuts', location: '#/', ready: '.attention', open: (page) => page.keyboard.press('?') },
-  { name: 'change-all', location: '#/users', ready: '.user-table__link', open: clickFirst('text=Change all') },
-  { name: 'create-key', location: '#/settings', ready: '.data-table', open: clickFirst('text=Create a key') },
-  action('block'),
+  { name: 'change-all', location: '#/users', ready: '.user-table__link', open: clickFirst(/^Change all/) },
+  { name: 'create-key', location: '#/settings', ready: '.data-table', open: clickFirst(/^Create a key/) },
+  { name: 'create-webhook', location: '#/settings', ready: '.data-table', open: clickFirst(/^Create a webhook/) },
+  ...['cap', 'correct', 'block', 'zone', 'evict', 'erase'].map(action),
 ]
+
+export const SCREENS: readonly Screen[] = [...PAGES, ...DIALOGS]
+
+/** Opens a screen as if its address were entered, and waits until it is complete. */
+export async function openScreen(page: Page, base: string, { location, ready, open }: Screen): Promise<void> {
+  await page.goto('about:blank')
+  await page.goto(`${base}/deck/${location}`)
+  await page.locator(ready).first().waitFor()
+  await open?.(page)
+  if (open !== undefined) await page.locator('dialog[open]').waitFor()
+  await page.waitForFunction(() => document.querySelector('.skeleton') === null)
+}

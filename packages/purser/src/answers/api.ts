@@ -40,6 +40,23 @@ export interface UserAnswers {
    * @throws {PurserError} `store_unavailable`
    */
   forget(options?: AbortOptions): Promise<number>
+  /**
+   * What is stored for the user and has not expired. Answers that are shared by all users are not counted.
+   *
+   * @throws {PurserError} `store_unavailable`
+   */
+  stored(options?: AbortOptions): Promise<StoredAnswers>
+}
+
+/** How many answers of a user are stored. */
+export interface StoredAnswers {
+  /** At most 10,000 are counted. */
+  readonly answers: number
+  /** Of their text, UTF-8. */
+  readonly bytes: number
+  /** When the first and the last of them were stored, ISO 8601, UTC; null without any. */
+  readonly oldestAt: string | null
+  readonly newestAt: string | null
 }
 
 export interface LookupOptions extends AbortOptions {

@@ -8,6 +8,7 @@ import type {
   LookupOptions,
   RememberOptions,
   RememberResult,
+  StoredAnswers,
 } from './api.ts'
 import type { AnswerCache, CachedAnswer } from './cache.ts'
 import type { CacheKey, KeyResolver } from './cache-key.ts'
@@ -15,6 +16,9 @@ import type { RememberCache } from './remember.ts'
 import type { ScopeName } from './scopes.ts'
 import type { StatsCounter } from './stats.ts'
 import type { TurnAnswers } from './turn-answers.ts'
+
+/** Answers that `stored` counts. */
+const MAX_COUNTED = 10_000
 
 export interface UserAnswersDeps {
   readonly keys: KeyResolver
@@ -66,6 +70,12 @@ export function createUserAnswers(deps: UserAnswersDeps, user: Subject): Interna
 
     forget: (options) => withAbort('forget', options, () => deps.forget(user)),
 
+    stored: (options) =>
+      withAbort('stored', options, () => {
+        deps.begin()
+        return countStored(cache.entries(keys.scopeOf(user)))
+      }),
+
     async getOrCall(request) {
       deps.begin()
       return deps.turns.getOrCall(user, request)
@@ -86,6 +96,19 @@ export function createUserAnswers(deps: UserAnswersDeps, user: Subject): Interna
       return value !== undefined && cache.setDurably(key, value, entry)
     },
   }
+}
+
+async function countStored(entries: AsyncIterable<CachedAnswer>): Promise<StoredAnswers> {
+  let [answers, bytes, oldest, newest] = [0, 0, Number.POSITIVE_INFINITY, 0]
+  for await (const { value, storedAt } of entries) {
+    answers += 1
+    bytes += Buffer.byteLength(value)
+    oldest = Math.min(oldest, storedAt)
+    newest = Math.max(newest, storedAt)
+    if (answers === MAX_COUNTED) break
+  }
+  const format = (at: number): string | null => (answers === 0 ? null : new Date(at).toISOString())
+  return { answers, bytes, oldestAt: format(oldest), newestAt: format(newest) }
 }
 
 function toResult<T>({ value, storedAt, expiresAt }: CachedAnswer): CachedResult<T> {

@@ -81,6 +81,7 @@ export class CallTrace {
       requestId: null,
       weight,
       context: this.#context,
+      prefix: null,
     }
     return this.#trace.facts(turn, { ...ending, cache: 'off' })
   }

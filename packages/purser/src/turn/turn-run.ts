@@ -426,6 +426,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
       requestId: options.requestId ?? null,
       weight: options.cost ?? 1,
       context: this.#prompt?.context,
+      prefix: this.#prompt?.prefix ?? null,
     }
     return this.trace.facts(turn, ending)
   }

@@ -11,7 +11,7 @@ export type TurnEnding = Pick<TurnFacts, 'outcome' | 'cache' | 'code' | 'limit' 
 export interface TracedTurn
   extends Pick<
     TurnFacts,
-    'endpoint' | 'session' | 'provider' | 'model' | 'requestedModel' | 'estimate' | 'requestId' | 'weight'
+    'endpoint' | 'session' | 'provider' | 'model' | 'requestedModel' | 'estimate' | 'requestId' | 'weight' | 'prefix'
   > {
   /** Undefined when the turn ended before it was resolved. */
   readonly context: Context | undefined

@@ -52,6 +52,7 @@ test('a turn that was answered has a record with everything but what was said', 
     cost: '0.000027',
     tools: [],
     requestId: 'r1',
+    prefix: 'first',
   })
   assert.equal(estimate.outputTokens, 512)
   assert.ok(estimate.inputTokens >= 100)
@@ -291,4 +292,21 @@ test('an erasure removes the records and sums of a person and leaves sums that n
   assert.deepEqual(await Array.fromAsync(purser.turns()), [])
   assert.deepEqual(await purser.usage({ by: 'user' }), [])
   assert.equal((await purser.usage({ by: 'day' }))[0]?.turns, 2)
+})
+
+test('a record says whether the prefix of the prompt is that of the turn before in its session', async () => {
+  await using harness = await openTurnHarness()
+  const ada = harness.user('ada')
+  const ask = async (session: string): Promise<void> => {
+    await allowed(await ada.turn(request, { session })).completion()
+  }
+  await ada.profile.put({ name: 'Ada' })
+  await ask('s1')
+  await ask('s1')
+  await ask('s2')
+  await ada.profile.put({ name: 'Ada Lovelace' })
+  await ask('s1')
+  await ask('s1')
+  const prefixes = (await ada.turns()).map(({ prefix }) => prefix)
+  assert.deepEqual(prefixes, ['same', 'changed', 'first', 'same', 'first'])
 })

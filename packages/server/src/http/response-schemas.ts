@@ -244,6 +244,7 @@ const TurnRecord = fields({
   context: arrayOf(TOLD_SECTION),
   tools: arrayOf(fields({ name: TEXT, calls: NUMBER })),
   requestId: TEXT_OR_NULL,
+  prefix: nullable(oneOf('first', 'same', 'changed')),
 })
 const UsageSum = fields({
   key: TEXT_OR_NULL,
@@ -282,6 +283,13 @@ const Overview = fields({
 })
 
 const PERCENTILES = fields({ p50: NUMBER, p95: NUMBER, p99: NUMBER })
+const StoredAnswers = fields({ answers: NUMBER, bytes: NUMBER, oldestAt: TEXT_OR_NULL, newestAt: TEXT_OR_NULL })
+const TurnSummary = fields({
+  turns: NUMBER,
+  prefixes: fields({ first: NUMBER, same: NUMBER, changed: NUMBER }),
+  inputTokens: NUMBER,
+  cachedTokens: NUMBER,
+})
 const Latency = fields({
   turns: NUMBER,
   complete: BOOLEAN,
@@ -330,6 +338,7 @@ const Configuration = fields({
   currency: TEXT,
   window: TEXT,
   keepEvents: NUMBER_OR_NULL,
+  keepTurns: fields({ maxAgeMs: NUMBER_OR_NULL, maxPerUser: NUMBER_OR_NULL }),
   answers: fields({ enabled: BOOLEAN, ttlMs: NUMBER_OR_NULL }),
   context: CONTEXT_OPTIONS,
 })
@@ -400,6 +409,8 @@ export const RESPONSE_SCHEMAS: Readonly<Record<string, Schema>> = {
   Configuration,
   Attention,
   Latency,
+  StoredAnswers,
+  TurnSummary,
   Session,
   ApiKey,
   NewApiKey,

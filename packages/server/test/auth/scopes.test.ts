@@ -50,6 +50,8 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'GET /api/users/:id/limits': 'read',
   'GET /api/plans': 'read',
   'GET /api/users/:id/turns': 'read',
+  'GET /api/users/:id/turns/summary': 'read',
+  'GET /api/users/:id/answers': 'read',
   'GET /api/users/:id/usage': 'read',
   'GET /api/turns': 'read',
   'GET /api/usage': 'read',

@@ -8,13 +8,13 @@ import { type AuditFilter, auditQuery } from '../../api/queries.ts'
 import type { Event } from '../../api/wire.ts'
 import { userPath } from '../../browser/location.ts'
 import { useSearchParam } from '../../browser/use-search-param.ts'
-import { Button } from '../../components/button.tsx'
-import { DataTable } from '../../components/data-table.tsx'
+import { Surface } from '../../components/card.tsx'
 import { DelayedInput } from '../../components/delayed-input.tsx'
 import { EmptyState } from '../../components/empty-state.tsx'
+import { FilterBar } from '../../components/filter-bar.tsx'
 import { ListActions } from '../../components/list-actions.tsx'
+import { PagedTable } from '../../components/paged-table.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
-import { ScrollArea } from '../../components/scroll-area.tsx'
 import { LabeledSelect } from '../../components/select.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
 import { Page, PageHeader, usePageTitle } from '../../layout/page.tsx'
@@ -75,30 +75,23 @@ export function AuditPage(): ReactElement {
           url={apiUrl('/api/audit', {}, { ...filter, limit: 50 })}
         />
       </PageHeader>
-      <search className="audit-page__filters">
+      <FilterBar>
         <LabeledSelect label="Show" value={action} options={ACTIONS} isActive={action !== ''} onChange={setAction} />
-        <DelayedInput label="Who" placeholder="Who (name of a key)" value={actor} onChange={setActor} />
+        <DelayedInput label="Who" placeholder="Name of a key" value={actor} onChange={setActor} />
         <DelayedInput label="User" placeholder="User id" value={user} onChange={setUser} />
-      </search>
+      </FilterBar>
       <QueryResult query={log} name="the audit log" lines={8}>
         {() =>
           events.length === 0 && !log.hasNextPage ? (
             <NoEvents isFiltered={actor !== '' || action !== '' || user !== ''} />
           ) : (
-            <section className="card audit-page__card" aria-label="Changes">
-              <ScrollArea label="Changes">
-                <DataTable label="Changes" columns={COLUMNS}>
-                  {events.map((event) => (
-                    <AuditRow key={event.id} event={event} />
-                  ))}
-                </DataTable>
-              </ScrollArea>
-              {log.hasNextPage && (
-                <Button onClick={() => void log.fetchNextPage()} disabled={log.isFetchingNextPage}>
-                  {log.isFetchingNextPage ? 'Loading…' : 'Load older changes'}
-                </Button>
-              )}
-            </section>
+            <Surface className="audit-page__card">
+              <PagedTable label="Changes" columns={COLUMNS} log={log}>
+                {events.map((event) => (
+                  <AuditRow key={event.id} event={event} />
+                ))}
+              </PagedTable>
+            </Surface>
           )
         }
       </QueryResult>

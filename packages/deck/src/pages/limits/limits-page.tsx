@@ -13,6 +13,7 @@ import { QueryResult } from '../../components/query-result.tsx'
 import { ScrollArea } from '../../components/scroll-area.tsx'
 import { formatAmount, formatPercent } from '../../format-number.ts'
 import { Page, PageHeader, usePageTitle } from '../../layout/page.tsx'
+import { WhatIfCard } from './what-if-card.tsx'
 
 const COLUMNS = [
   { name: 'Rule' },
@@ -46,7 +47,18 @@ export function LimitsPage(): ReactElement {
         lead="Plans and their rules, as configured. A user’s own limits are on the user’s page."
       />
       <QueryResult query={plans} name="plans" lines={6}>
-        {({ data }) => (data.length === 0 ? <NoPlans /> : data.map((plan) => <PlanCard key={plan.name} plan={plan} />))}
+        {({ data }) =>
+          data.length === 0 ? (
+            <NoPlans />
+          ) : (
+            <>
+              {data.map((plan) => (
+                <PlanCard key={plan.name} plan={plan} />
+              ))}
+              <WhatIfCard plans={data} />
+            </>
+          )
+        }
       </QueryResult>
     </Page>
   )
@@ -79,13 +91,15 @@ function PlanCard({ plan }: { plan: Plan }): ReactElement {
       {limits.length === 0 ? (
         <p className="muted">No rules of its own.</p>
       ) : (
-        <ScrollArea label={`Rules of ${name}`}>
-          <DataTable label={`Rules of ${name}`} columns={COLUMNS}>
-            {limits.map((limit) => (
-              <RuleRow key={limit.name} limit={limit} />
-            ))}
-          </DataTable>
-        </ScrollArea>
+        <div className="limits-page__rules">
+          <ScrollArea label={`Rules of ${name}`}>
+            <DataTable label={`Rules of ${name}`} columns={COLUMNS}>
+              {limits.map((limit) => (
+                <RuleRow key={limit.name} limit={limit} />
+              ))}
+            </DataTable>
+          </ScrollArea>
+        </div>
       )}
       {Object.keys(runtime).length > 0 && (
         <p className="limits-page__runtime muted small">
@@ -96,7 +110,7 @@ function PlanCard({ plan }: { plan: Plan }): ReactElement {
   )
 }
 
-export function RuleRow({ limit }: { limit: Limit }): ReactElement {
+function RuleRow({ limit }: { limit: Limit }): ReactElement {
   const { name, measure, max, mode, window, models, alertAt = [], onLimit } = limit
   return (
     <tr>

@@ -1,19 +1,22 @@
 import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { Link } from 'wouter'
-import { instancesQuery, latencyQuery, overviewQuery } from '../../api/queries.ts'
+import { instancesQuery, latencyQuery, overviewQuery, webhooksQuery } from '../../api/queries.ts'
 import type { Latency } from '../../api/wire.ts'
 import { Card } from '../../components/card.tsx'
 import { DataTable } from '../../components/data-table.tsx'
 import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
+import { WebhookState } from '../../components/webhook-state.tsx'
 import { formatInteger, formatPercent, pluralize } from '../../format-number.ts'
+import { useCan } from '../../layout/session.ts'
 import { formatMilliseconds } from '../../time/format-time.ts'
 
 /** Own overhead against the time of the upstreams, caches, and the processes on the store. */
 export function HealthCards(): ReactElement {
   const latency = useQuery(latencyQuery)
+  const isAdmin = useCan('admin')
   return (
     <div className="overview__pair">
       <Card title="Time of turns, last 24 hours" id="latency">
@@ -21,12 +24,50 @@ export function HealthCards(): ReactElement {
           {(data) => <LatencyTable latency={data} />}
         </QueryResult>
       </Card>
-      <Card title="Health" id="health" aside={<Link href="/instances">Instances</Link>}>
-        <HealthList latency={latency.data} />
-      </Card>
+      <div className="overview__stack">
+        <Card title="Health" id="health" aside={<Link href="/instances">Instances</Link>}>
+          <HealthList latency={latency.data} />
+        </Card>
+        {isAdmin && <WebhooksCard />}
+      </div>
     </div>
   )
 }
+
+/** The webhooks and whether they deliver, those that fail first. */
+function WebhooksCard(): ReactElement {
+  const webhooks = useQuery(webhooksQuery)
+  return (
+    <Card title="Webhooks" id="webhooks" aside={<Link href="/settings">Settings</Link>}>
+      <QueryResult query={webhooks} name="webhooks" lines={1}>
+        {({ data }) =>
+          data.length === 0 ? (
+            <p className="muted">No webhook is set up.</p>
+          ) : (
+            <ul className="overview__webhooks">
+              {data
+                .toSorted((a, b) => Number(b.isFailing) - Number(a.isFailing))
+                .slice(0, SHOWN_WEBHOOKS)
+                .map((webhook) => (
+                  <li key={webhook.id}>
+                    <span className="overview__address">{webhook.url}</span>
+                    <span>
+                      <WebhookState webhook={webhook} />
+                    </span>
+                  </li>
+                ))}
+              {data.length > SHOWN_WEBHOOKS && (
+                <li className="muted small">{pluralize(data.length - SHOWN_WEBHOOKS, 'further webhook')}</li>
+              )}
+            </ul>
+          )
+        }
+      </QueryResult>
+    </Card>
+  )
+}
+
+const SHOWN_WEBHOOKS = 4
 
 const ROWS = [
   ['overheadMs', 'Purser’s own'],

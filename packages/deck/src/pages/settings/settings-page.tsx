@@ -10,8 +10,9 @@ import { QueryResult } from '../../components/query-result.tsx'
 import { formatInteger } from '../../format-number.ts'
 import { Page, PageHeader, usePageTitle } from '../../layout/page.tsx'
 import { useCan } from '../../layout/session.ts'
-import { formatDuration } from '../../time/format-time.ts'
+import { formatCoarseDuration } from '../../time/format-time.ts'
 import { KeysCard } from './keys-card.tsx'
+import { WebhooksCard } from './webhooks-card.tsx'
 
 /** Keys, and what the server runs with. */
 export function SettingsPage(): ReactElement {
@@ -20,8 +21,16 @@ export function SettingsPage(): ReactElement {
   usePageTitle('Settings')
   return (
     <Page>
-      <PageHeader title="Settings" lead="Keys are managed here; everything else is in the configuration file." />
-      {isAdmin && <KeysCard />}
+      <PageHeader
+        title="Settings"
+        lead="Keys and webhooks are managed here; everything else is in the configuration file."
+      />
+      {isAdmin && (
+        <>
+          <KeysCard />
+          <WebhooksCard />
+        </>
+      )}
       <QueryResult query={configuration} name="the configuration" lines={6}>
         {(data) => (
           <div className="settings-page__grid">
@@ -79,13 +88,14 @@ function McpServersCard({ configuration }: { configuration: Configuration }): Re
 }
 
 function DataCard({ configuration }: { configuration: Configuration }): ReactElement {
-  const { keepEvents, answers, context, timeZone, window, currency } = configuration
+  const { keepEvents, keepTurns, answers, context, timeZone, window, currency } = configuration
   return (
-    <Card title="Data" id="data">
+    <Card title="Retention and defaults" id="data">
       <DescriptionList>
         <DescriptionItem name="Events">
           {keepEvents === null ? 'all are stored' : `the newest ${formatInteger(keepEvents)} of each user`}
         </DescriptionItem>
+        <DescriptionItem name="Turns">{turnRetention(keepTurns)}</DescriptionItem>
         <DescriptionItem name="Answers">
           {answers.enabled ? `cached for ${durationOrForever(answers.ttlMs)}` : 'not cached'}
         </DescriptionItem>
@@ -101,6 +111,11 @@ function DataCard({ configuration }: { configuration: Configuration }): ReactEle
   )
 }
 
+function turnRetention({ maxAgeMs, maxPerUser }: Configuration['keepTurns']): string {
+  const age = maxAgeMs === null ? 'for ever' : `for ${formatCoarseDuration(maxAgeMs)}`
+  return `stored ${age}${maxPerUser === null ? '' : `, the newest ${formatInteger(maxPerUser)} of each user`}`
+}
+
 function durationOrForever(ms: number | null): string {
-  return ms === null ? 'ever' : formatDuration(ms)
+  return ms === null ? 'ever' : formatCoarseDuration(ms)
 }

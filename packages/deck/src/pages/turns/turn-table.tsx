@@ -5,8 +5,7 @@ import type { TurnRecord } from '../../api/wire.ts'
 import { userPath } from '../../browser/location.ts'
 import { Badge, type BadgeTone } from '../../components/badge.tsx'
 import { Button } from '../../components/button.tsx'
-import { DataTable } from '../../components/data-table.tsx'
-import { ScrollArea } from '../../components/scroll-area.tsx'
+import { PagedTable, type Pages } from '../../components/paged-table.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
 import { formatAmount, formatInteger } from '../../format-number.ts'
 import { formatMilliseconds } from '../../time/format-time.ts'
@@ -44,13 +43,6 @@ const TONES: Readonly<Record<TurnRecord['outcome'], BadgeTone>> = {
   cancelled: 'neutral',
 }
 
-/** The state of the pages of a list that grows. */
-interface Pages {
-  readonly hasNextPage: boolean
-  readonly isFetchingNextPage: boolean
-  fetchNextPage(): Promise<unknown>
-}
-
 /** Turns with what they used and how long they took; each can be asked why. */
 export function TurnTable(props: { turns: readonly TurnRecord[]; log: Pages; hasUser?: boolean }): ReactElement {
   const { turns, log, hasUser = true } = props
@@ -70,18 +62,11 @@ export function TurnTable(props: { turns: readonly TurnRecord[]; log: Pages; has
   ]
   return (
     <div className="turn-table">
-      <ScrollArea label="Turns">
-        <DataTable label="Turns" compact columns={columns}>
-          {turns.map((turn) => (
-            <TurnRow key={turn.id} turn={turn} hasUser={hasUser} ask={() => setAsked(turn)} />
-          ))}
-        </DataTable>
-      </ScrollArea>
-      {log.hasNextPage && (
-        <Button onClick={() => void log.fetchNextPage()} disabled={log.isFetchingNextPage}>
-          {log.isFetchingNextPage ? 'Loading…' : 'Load older turns'}
-        </Button>
-      )}
+      <PagedTable label="Turns" columns={columns} log={log} compact>
+        {turns.map((turn) => (
+          <TurnRow key={turn.id} turn={turn} hasUser={hasUser} ask={() => setAsked(turn)} />
+        ))}
+      </PagedTable>
       {asked !== null && <WhyDialog turn={asked} close={() => setAsked(null)} />}
     </div>
   )

@@ -1,11 +1,12 @@
-import './turns-page.css'
 import { useInfiniteQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { apiUrl } from '../../api/client.ts'
 import { type TurnFilter, turnListParams, turnsQuery } from '../../api/queries.ts'
 import { useSearchParam } from '../../browser/use-search-param.ts'
+import { Surface } from '../../components/card.tsx'
 import { DelayedInput } from '../../components/delayed-input.tsx'
 import { EmptyState } from '../../components/empty-state.tsx'
+import { FilterBar } from '../../components/filter-bar.tsx'
 import { ListActions } from '../../components/list-actions.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { LabeledSelect, Select } from '../../components/select.tsx'
@@ -50,7 +51,7 @@ export function TurnsPage(): ReactElement {
           url={apiUrl('/api/turns', {}, turnListParams(filter, undefined))}
         />
       </PageHeader>
-      <search className="turns-page__filters">
+      <FilterBar>
         <LabeledSelect
           label="Show"
           value={outcome}
@@ -63,7 +64,7 @@ export function TurnsPage(): ReactElement {
         <DelayedInput label="Provider" placeholder="Provider" value={provider} onChange={setProvider} />
         <DelayedInput label="Model" placeholder="Model" value={model} onChange={setModel} />
         <DelayedInput label="Code" placeholder="Error code" value={code} onChange={setCode} />
-      </search>
+      </FilterBar>
       <QueryResult query={log} name="turns" lines={8}>
         {() =>
           turns.length === 0 && !log.hasNextPage ? (
@@ -75,9 +76,9 @@ export function TurnsPage(): ReactElement {
               </p>
             </EmptyState>
           ) : (
-            <section className="card turns-page__card" aria-label="Turns">
+            <Surface className="turns-page__card">
               <TurnTable turns={turns} log={log} />
-            </section>
+            </Surface>
           )
         }
       </QueryResult>

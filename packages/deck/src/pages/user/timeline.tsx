@@ -1,37 +1,38 @@
 import './timeline.css'
+import { useQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, type ReactElement, useState } from 'react'
 import { labelOf } from '../../api/event-labels.ts'
+import { userUsageQuery } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Bond, Event } from '../../api/wire.ts'
-import { useSearchParam } from '../../browser/use-search-param.ts'
 import { Card } from '../../components/card.tsx'
 import { SegmentedControl } from '../../components/segmented-control.tsx'
 import { heatOf } from '../../components/tags.tsx'
 import { useNow, useZone } from '../../time/clock.ts'
-import { formatDuration, formatInstant, formatRelative } from '../../time/format-time.ts'
+import { formatDuration, formatInstant, formatRelative, type Zone } from '../../time/format-time.ts'
 import { EventMarker } from './event-marker.tsx'
+import { formatPageRange, isWithin, type PageRange, PRESETS } from './page-range.ts'
+import { RangeBrush } from './range-brush.tsx'
 import { createTimeScale, type TimeScale } from './time-scale.ts'
 import { buildTracks, type Segment, type TimeRange, type Track } from './timeline-tracks.ts'
 
-const DAY_MS = 86_400_000
-const RANGES = [
-  ['day', '24 h'],
-  ['week', '7 days'],
-  ['month', '30 days'],
-  ['', 'All'],
-] as const
-const RANGE_MS = { day: DAY_MS, week: 7 * DAY_MS, month: 30 * DAY_MS, '': Number.POSITIVE_INFINITY }
-
-/** Shortest range, so that a user who was created a moment ago has a timeline. */
-const MIN_RANGE_MS = 1_000
+/** Sums of days are stored that long. */
+const MAX_USAGE_MS = 400 * 86_400_000
+/** Within this time a range ends now. */
+const NOW_MS = 60_000
 
 export interface TimelineProps {
   readonly bond: Bond
   /** The loaded events, newest first. */
   readonly events: readonly Event[]
-  /** Whether all events are loaded. */
-  readonly isComplete: boolean
+  /** All of the user's time. */
+  readonly extent: TimeRange
+  readonly range: PageRange
+  /** Since when all events are loaded. */
+  readonly knownFrom: number
   readonly vocabulary: Vocabulary
+  /** '' is everything. */
+  setRange(text: string): void
   openEvent(sequence: number): void
 }
 
@@ -40,28 +41,25 @@ export interface TimelineProps {
  * event; their accessible names are whole sentences. Arrow keys move within a track.
  */
 export function Timeline(props: TimelineProps): ReactElement {
-  const { bond, events, vocabulary, openEvent } = props
-  const [rangeParam, setRangeParam] = useSearchParam('range')
+  const { bond, events, extent, range, vocabulary, openEvent, setRange } = props
   const now = useNow()
   const zone = useZone(bond.timeZone)
-  const [rangeName] = RANGES.find(([name]) => name === rangeParam) ?? RANGES[3]
-
-  const instants = events.map(({ at }) => Date.parse(at))
-  const oldestEvent = Math.min(...instants)
-  const oldest = Math.min(oldestEvent, Date.parse(bond.createdAt ?? '') || now)
-  const firstKnown = props.isComplete ? oldest : oldestEvent
-  // The page's clock ticks every 10 s: an event since then is not cut off.
-  const to = Math.max(now, ...instants.map((at) => at + 1))
-  const range = { from: Math.max(Math.min(firstKnown, now - MIN_RANGE_MS), now - RANGE_MS[rangeName]), to }
-  const scale = createTimeScale(instants, range)
-  const isCut = range.from > oldest || !props.isComplete
-  const marks = events.filter((event) => Date.parse(event.at) >= range.from && isMark(event))
+  const shown = { from: Math.max(range.from, Math.min(props.knownFrom, range.to - 1)), to: range.to }
+  const scale = createTimeScale(
+    events.map(({ at }) => Date.parse(at)),
+    shown,
+  )
+  const isCut = shown.from > extent.from
+  const marks = events.filter((event) => isWithin(event.at, shown) && isMark(event))
+  const limitMarks = marks.filter(isLimitMark)
+  const otherMarks = marks.filter((event) => !isLimitMark(event))
 
   function describeSegment(track: Track, { value, from, to }: Segment): string {
     const subject = track.name === 'Blocked' ? 'Blocked' : `${track.name} ${value}`
-    const preposition = isCut && from <= range.from ? 'since before' : 'from'
+    const preposition = isCut && from <= shown.from ? 'since before' : 'from'
     const start = formatInstant(new Date(from).toISOString(), zone)
-    const end = to >= range.to ? 'until now' : `to ${formatInstant(new Date(to).toISOString(), zone)}`
+    const end =
+      to >= shown.to && shown.to >= extent.to ? 'until now' : `to ${formatInstant(new Date(to).toISOString(), zone)}`
     return `${subject}, ${preposition} ${start} ${end}, ${formatDuration(to - from)}.`
   }
 
@@ -70,11 +68,17 @@ export function Timeline(props: TimelineProps): ReactElement {
       title="Timeline"
       id="timeline"
       aside={
-        <SegmentedControl legend="Range" variant="small" options={RANGES} value={rangeName} onChange={setRangeParam} />
+        <SegmentedControl
+          legend="Range"
+          variant="small"
+          options={PRESETS}
+          value={range.preset ?? 'chosen'}
+          onChange={setRange}
+        />
       }
     >
       <div className="timeline">
-        {buildTracks(bond, events, range).map((track) => (
+        {buildTracks(bond, events, shown).map((track) => (
           <TrackRow
             key={track.name}
             track={track}
@@ -84,8 +88,10 @@ export function Timeline(props: TimelineProps): ReactElement {
             openEvent={openEvent}
           />
         ))}
-        {marks.length > 0 && <MarkRow events={marks} scale={scale} now={now} openEvent={openEvent} />}
-        <Axis range={range} scale={scale} now={now} />
+        <MarkRow name="Limits" events={limitMarks} scale={scale} now={now} openEvent={openEvent} />
+        <MarkRow name="Events" events={otherMarks} scale={scale} now={now} openEvent={openEvent} />
+        <Axis range={shown} scale={scale} now={now} />
+        <ActivityBrush bond={bond} extent={extent} range={range} zone={zone} setRange={setRange} />
       </div>
     </Card>
   )
@@ -94,6 +100,32 @@ export function Timeline(props: TimelineProps): ReactElement {
 /** Phase and risk changes are shown by the tracks; all other events are marks. */
 function isMark(event: Event): boolean {
   return event.type !== 'phase_transition' && event.type !== 'risk_change'
+}
+
+function isLimitMark({ type }: Event): boolean {
+  return type === 'limit_reached' || type === 'limit_threshold'
+}
+
+/** The brush over the turns of each day. */
+function ActivityBrush(props: {
+  bond: Bond
+  extent: TimeRange
+  range: PageRange
+  zone: Zone
+  setRange(text: string): void
+}): ReactElement {
+  const { bond, extent, range, zone, setRange } = props
+  const firstDay = new Date(Math.max(extent.from, extent.to - MAX_USAGE_MS)).toISOString().slice(0, 10)
+  const usage = useQuery(userUsageQuery(bond.user, firstDay)).data?.data ?? []
+  return (
+    <RangeBrush
+      extent={extent}
+      range={range}
+      bars={usage.map(({ key, turns, refused }) => ({ at: Date.parse(String(key)), value: turns + refused }))}
+      zone={zone}
+      onChange={(chosen) => setRange(chosen === null ? '' : formatPageRange(chosen))}
+    />
+  )
 }
 
 /** Keeps one of `count` buttons in the tab order. Arrow keys, Home and End move the focus among them. */
@@ -173,18 +205,21 @@ function positionStyle(start: number, end: number = start): Record<string, strin
 }
 
 function MarkRow(props: {
+  name: string
   events: readonly Event[]
   scale: TimeScale
   now: number
   openEvent(sequence: number): void
-}): ReactElement {
-  const { scale, now, openEvent } = props
+}): ReactElement | null {
+  const { name: row, scale, now, openEvent } = props
   const oldestFirst = props.events.toReversed()
   const { tabIndexOf, onKeyDown } = useRovingTabIndex(oldestFirst.length)
+  if (oldestFirst.length === 0) return null
+  const id = `timeline-${row}`
   return (
     <div className="timeline__track">
-      <h3 id="timeline-marks">Events</h3>
-      <ol aria-labelledby="timeline-marks" className="timeline__line timeline__line--marks" onKeyDown={onKeyDown}>
+      <h3 id={id}>{row}</h3>
+      <ol aria-labelledby={id} className="timeline__line timeline__line--marks" onKeyDown={onKeyDown}>
         {oldestFirst.map((event, index) => {
           const { name, kind } = labelOf(event)
           const label = `${name}: ${event.detail}, ${formatRelative(event.at, now)}.`
@@ -226,7 +261,7 @@ function Axis({ range, scale, now }: { range: TimeRange; scale: TimeScale; now: 
           <span>{formatDuration(gap.to - gap.from)} gap</span>
         </span>
       ))}
-      <span>now</span>
+      <span>{now - range.to < NOW_MS ? 'now' : formatRelative(new Date(range.to).toISOString(), now)}</span>
     </div>
   )
 }

@@ -163,7 +163,7 @@ export function useInvalidateContext(bond: Bond): UserMutation<void, unknown> {
 export function useForgetAnswers(bond: Bond): UserMutation<void, unknown> {
   return useUserMutation({
     mutate: () => callApi('DELETE /api/users/{id}/answers', paramsOf(bond)),
-    invalidates: [...userKeys(bond, 'events'), ['answers']],
+    invalidates: [...userKeys(bond, 'events', 'answers'), ['answers']],
     message: (count) => `${pluralize(Number(count), 'cached answer')} deleted.`,
   })
 }

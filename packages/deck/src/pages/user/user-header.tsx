@@ -1,5 +1,5 @@
 import './user-header.css'
-import { type ReactElement, useId } from 'react'
+import type { ReactElement } from 'react'
 import { Link } from 'wouter'
 import { apiUrl } from '../../api/client.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
@@ -9,7 +9,7 @@ import { useSearchParam } from '../../browser/use-search-param.ts'
 import { Button } from '../../components/button.tsx'
 import { Callout } from '../../components/callout.tsx'
 import { CopyButton } from '../../components/copy-button.tsx'
-import { Popover } from '../../components/popover.tsx'
+import { Menu, MenuItem } from '../../components/menu.tsx'
 import { StateSentence } from '../../components/state-sentence.tsx'
 import { BlockedTag } from '../../components/tags.tsx'
 import { AbsoluteTime, RelativeTime } from '../../components/timestamps.tsx'
@@ -119,34 +119,29 @@ function MoreMenu({ bond, openDialog }: { bond: Bond; openDialog(name: DialogNam
   const verifyLog = useVerifyLog(bond.user)
   const invalidate = useInvalidateContext(bond)
   const forget = useForgetAnswers(bond)
-  const id = useId()
-  const item = (label: string, run: () => void, className = 'action-menu__item'): ReactElement => (
-    <button type="button" className={className} popoverTarget={id} popoverTargetAction="hide" onClick={run}>
-      {label}
-    </button>
-  )
   return (
-    <>
-      <Button popoverTarget={id}>More</Button>
-      <Popover id={id} className="action-menu">
-        {item('Verify the event log', () => verifyLog.mutate())}
-        {canOperate && (
-          <>
-            <a className="action-menu__item" href={apiUrl('/api/users/{id}/export', { id: bond.user }).href} download>
-              Export all data
-            </a>
-            {item('Set the time zone…', () => openDialog('zone'))}
-            {item('Close live clients…', () => openDialog('evict'))}
-          </>
-        )}
-        {isAdmin && (
-          <>
-            {item('Drop the loaded context', () => invalidate.mutate())}
-            {item('Forget cached answers', () => forget.mutate())}
-            {item('Erase…', () => openDialog('erase'), 'action-menu__item action-menu__item--danger')}
-          </>
-        )}
-      </Popover>
-    </>
+    <Menu label="More">
+      {(menu) => (
+        <>
+          <MenuItem menu={menu} label="Verify the event log" run={() => verifyLog.mutate()} />
+          {canOperate && (
+            <>
+              <a className="menu__item" href={apiUrl('/api/users/{id}/export', { id: bond.user }).href} download>
+                Export all data
+              </a>
+              <MenuItem menu={menu} label="Set the time zone…" run={() => openDialog('zone')} />
+              <MenuItem menu={menu} label="Close live clients…" run={() => openDialog('evict')} />
+            </>
+          )}
+          {isAdmin && (
+            <>
+              <MenuItem menu={menu} label="Drop the loaded context" run={() => invalidate.mutate()} />
+              <MenuItem menu={menu} label="Forget cached answers" run={() => forget.mutate()} />
+              <MenuItem menu={menu} label="Erase…" isDanger run={() => openDialog('erase')} />
+            </>
+          )}
+        </>
+      )}
+    </Menu>
   )
 }

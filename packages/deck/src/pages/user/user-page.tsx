@@ -11,12 +11,18 @@ import { Surface } from '../../components/card.tsx'
 import { EmptyState } from '../../components/empty-state.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { Page, usePageTitle } from '../../layout/page.tsx'
+import { useNow } from '../../time/clock.ts'
+import { ActivityCharts } from './activity-charts.tsx'
 import { ContextPreview } from './context-preview.tsx'
 import { EventList } from './event-list.tsx'
+import { type PageRange, parsePageRange } from './page-range.ts'
+import { RiskCalendar } from './risk-calendar.tsx'
 import { RuntimePanel } from './runtime-panel.tsx'
 import { Sidebar } from './sidebar.tsx'
 import { Timeline } from './timeline.tsx'
+import type { TimeRange } from './timeline-tracks.ts'
 import { TurnsPanel } from './turns-panel.tsx'
+import { useRowsInRange } from './use-rows-in-range.ts'
 import { UserHeader } from './user-header.tsx'
 
 const TABS = [
@@ -27,6 +33,9 @@ const TABS = [
 ] as const
 
 type TabName = (typeof TABS)[number][0]
+
+/** Shortest time that is shown, so that a user who was created a moment ago has a timeline. */
+const MIN_EXTENT_MS = 1_000
 
 /** One user, updated live. */
 export function UserPage({ user }: { user: string }): ReactElement {
@@ -61,7 +70,12 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
   const events: readonly Event[] = log.data?.pages.flatMap(({ data }) => data) ?? []
   const [tabParam, setTabParam] = useSearchParam('tab')
   const [types, setTypes] = useSearchParam('types')
+  const [rangeText, setRange] = useSearchParam('range')
   const [openSequence, setOpenSequence] = useState<number | null>(null)
+  const extent = useExtent(bond, events)
+  const range = parsePageRange(rangeText, extent)
+  const knownFrom = log.hasNextPage ? Date.parse(events.at(-1)?.at ?? '') || extent.to : extent.from
+  useRowsInRange(log, events, range)
   const tab = TABS.find(([name]) => name === tabParam)?.[0] ?? 'events'
 
   function selectTab(name: TabName): void {
@@ -89,9 +103,23 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
             <Timeline
               bond={bond}
               events={events}
-              isComplete={!log.hasNextPage}
+              extent={extent}
+              range={range}
+              knownFrom={knownFrom}
               vocabulary={vocabulary}
+              setRange={setRange}
               openEvent={openEvent}
+            />
+          )}
+        </div>
+        <div className="user-page__activity">
+          <ActivityCharts bond={bond} range={range} />
+          {log.data !== undefined && (
+            <RiskCalendar
+              bond={bond}
+              events={events}
+              known={{ from: knownFrom, to: extent.to }}
+              vocabulary={vocabulary}
             />
           )}
         </div>
@@ -99,13 +127,14 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
         <Surface className="user-page__details" label="Details">
           <Tabs selected={tab} select={selectTab} />
           <div role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`} className="user-page__panel">
-            {tab === 'turns' && <TurnsPanel bond={bond} />}
+            {tab === 'turns' && <TurnsPanel bond={bond} range={range} />}
             {tab === 'context' && <ContextPreview bond={bond} />}
             {tab === 'runtime' && <RuntimePanel bond={bond} />}
             {tab === 'events' && (
               <EventPanel
                 bond={bond}
                 vocabulary={vocabulary}
+                range={range}
                 types={types}
                 setTypes={setTypes}
                 openSequence={openSequence}
@@ -118,27 +147,39 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
   )
 }
 
+/** From the first event of the user to now. The page's clock ticks every 10 s: an event since then is not cut off. */
+function useExtent(bond: Bond, events: readonly Event[]): TimeRange {
+  const now = useNow()
+  const newest = events[0] === undefined ? 0 : Date.parse(events[0].at) + 1
+  const oldest = Math.min(Date.parse(bond.createdAt ?? '') || now, Date.parse(events.at(-1)?.at ?? '') || now)
+  const to = Math.max(now, newest)
+  return { from: Math.min(oldest, to - MIN_EXTENT_MS), to }
+}
+
 /** The log of some types; all types are shared with the timeline. */
 function EventPanel(props: {
   bond: Bond
   vocabulary: Vocabulary
+  range: PageRange
   types: string
   setTypes(types: string): void
   openSequence: number | null
 }): ReactElement {
-  const { bond, types } = props
+  const { bond, types, range } = props
   const log = useInfiniteQuery(eventsQuery(bond.user, types))
+  const all = log.data?.pages.flatMap(({ data }) => data) ?? []
+  const { rows: events, isComplete } = useRowsInRange(log, all, range)
   return (
     <QueryResult query={log} name="events" lines={6}>
-      {({ pages }) => (
+      {() => (
         <EventList
           types={types}
           setTypes={props.setTypes}
-          events={pages.flatMap(({ data }) => data)}
+          events={events}
           timeZone={bond.timeZone}
           vocabulary={props.vocabulary}
           openSequence={props.openSequence}
-          loadMore={log.hasNextPage ? () => void log.fetchNextPage() : undefined}
+          loadMore={isComplete ? undefined : () => void log.fetchNextPage()}
           isLoadingMore={log.isFetchingNextPage}
         />
       )}

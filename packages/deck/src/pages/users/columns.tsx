@@ -169,7 +169,7 @@ function RiskTrend({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary })
   return (
     <span className="risk-cell__trend muted small">
       <span aria-hidden="true">{hasRisen ? '↑' : '↓'}</span>
-      <span className="sr-only">{hasRisen ? 'risen for' : 'fallen for'}</span>{' '}
+      <span className="sr-only">{hasRisen ? 'risen' : 'fallen'}</span> for{' '}
       <ElapsedTime since={change.at} zone={bond.timeZone} coarse />
     </span>
   )

@@ -11,6 +11,7 @@ import { userPath } from '../../browser/location.ts'
 import { Button } from '../../components/button.tsx'
 import { LimitMeter } from '../../components/limit-usage.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
+import { Skeleton } from '../../components/skeleton.tsx'
 import { StateSentence } from '../../components/state-sentence.tsx'
 import { BlockedTag } from '../../components/tags.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
@@ -80,6 +81,7 @@ function PeekContent({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary 
       </ul>
       <div>
         <h3>Latest events</h3>
+        {log.isPending && <Skeleton name="events" lines={4} />}
         <ol className="peek__events">
           {events.map((event) => (
             <li key={event.id}>
@@ -92,7 +94,7 @@ function PeekContent({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary 
             </li>
           ))}
         </ol>
-        {events.length === 0 && <p className="muted">No events yet.</p>}
+        {log.isSuccess && events.length === 0 && <p className="muted">No events yet.</p>}
       </div>
     </>
   )

@@ -1,6 +1,6 @@
 import { useCallback } from 'react'
 import { useSearchParams } from 'wouter'
-import { SEARCH_FIELDS, type UserSearch } from '../../browser/location.ts'
+import { NO_SEARCH, SEARCH_FIELDS, type UserSearch } from '../../browser/location.ts'
 
 export const ORDERS = [
   { orderBy: 'lastSeenAt', order: 'desc', name: 'Last seen' },
@@ -10,22 +10,16 @@ export const ORDERS = [
   { orderBy: 'id', order: 'asc', name: 'Id' },
 ] as const
 
-export const NO_FILTERS: Partial<UserSearch> = {
-  q: '',
-  phase: '',
-  riskLevel: '',
-  plan: '',
-  blocked: '',
-  nearCap: '',
-  activity: '',
-}
+const { orderBy, order, ...FILTERS } = NO_SEARCH
+
+/** What removes all filters, and leaves the order. */
+export const NO_FILTERS: Partial<UserSearch> = FILTERS
 
 /** Filters and order of the list, stored in the URL: a copied address shows the same list. */
 export function useUserSearch(): [search: UserSearch, change: (fields: Partial<UserSearch>) => void] {
   const [params, setParams] = useSearchParams()
   const values = Object.fromEntries(SEARCH_FIELDS.map((name) => [name, params.get(name) ?? '']))
-  const order = { orderBy: ORDERS[0].orderBy, order: ORDERS[0].order }
-  const search = { ...(values as unknown as UserSearch), ...(values.orderBy === '' ? order : {}) }
+  const search = { ...(values as unknown as UserSearch), ...(values.orderBy === '' ? { orderBy, order } : {}) }
   const change = useCallback(
     (fields: Partial<UserSearch>) => {
       const isTyping = 'q' in fields

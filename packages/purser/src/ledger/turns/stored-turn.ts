@@ -78,6 +78,8 @@ type Values = readonly [
   tools: readonly (readonly [string, number])[],
   requestId: string | null,
   number: number,
+  /** Absent in records of earlier versions. */
+  prefix?: TurnRecord['prefix'],
 ]
 
 const MAX_ATTEMPTS = 16
@@ -112,6 +114,7 @@ export function encodeTurn(turn: EndedTurn): StoredTurn {
     facts.tools.slice(0, MAX_TOOLS).map(({ name, calls }) => [cut(name), calls]),
     cutOrNull(facts.requestId),
     number,
+    facts.prefix,
   ]
   return { id: facts.id, outcome: facts.outcome, value: JSON.stringify(values) }
 }
@@ -119,7 +122,7 @@ export function encodeTurn(turn: EndedTurn): StoredTurn {
 export function decodeTurn(user: string, stored: StoredTurn): TurnRecord {
   const [, at, endpoint, session, plan, provider, model, requestedModel, downgradedBy, attempts, cache, code, ...rest] =
     parseValues(stored)
-  const [limit, weight, admission, estimate, tokens, cost, times, context, tools, requestId] = rest
+  const [limit, weight, admission, estimate, tokens, cost, times, context, tools, requestId, , prefix] = rest
   return {
     id: stored.id,
     user,
@@ -155,6 +158,7 @@ export function decodeTurn(user: string, stored: StoredTurn): TurnRecord {
     })),
     tools: tools.map(([name, calls]) => ({ name, calls })),
     requestId,
+    prefix: prefix ?? null,
   }
 }
 

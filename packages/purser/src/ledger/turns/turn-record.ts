@@ -53,6 +53,11 @@ export interface TurnRecord {
   readonly tools: readonly { readonly name: string; readonly calls: number }[]
   /** Of the gateway. */
   readonly requestId: string | null
+  /**
+   * Whether the stable prefix of the prompt equals that of the turn before in the same session. Null when the turn ended
+   * before it was known, and in records of earlier versions.
+   */
+  readonly prefix: 'first' | 'same' | 'changed' | null
 }
 
 export interface TurnAttempt {

@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Purser } from 'purser'
+import { afterCurrentTick } from 'purser/internal'
 import type { DemoClock } from './demo-clock.ts'
 import { createDemoPeople, type DemoPerson } from './demo-person.ts'
 import { type PlannedAct, planPast } from './plan-past.ts'
@@ -47,7 +47,9 @@ async function runSlot(purser: Purser, clock: DemoClock, slot: readonly PlannedA
   }
   for (const [user, acts] of Map.groupBy(slot, (act) => act.user)) void runAll(user, acts)
   while (running > 0) {
-    for (let quiet = 0; quiet < QUIET_ITERATIONS && running > 0; quiet++) await setImmediate()
+    for (let quiet = 0; quiet < QUIET_ITERATIONS && running > 0; quiet++) {
+      await new Promise<void>(afterCurrentTick)
+    }
     if (running > 0) clock.fireNext()
   }
 }

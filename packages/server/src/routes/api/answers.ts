@@ -27,6 +27,15 @@ export function registerAnswerRoutes(app: FastifyInstance, context: AppContext):
       return reply.code(204).send()
     },
   )
+  app.get(
+    '/api/users/:id/answers',
+    defineRoute('read', {
+      tag,
+      summary: 'How many answers are stored for a user.',
+      response: responseOf('StoredAnswers'),
+    }),
+    (request) => getUser(request, context).answers.stored(),
+  )
   app.delete(
     '/api/users/:id/answers',
     defineRoute('admin', { tag, summary: "Deletes a user's cached answers; returns how many there were." }),

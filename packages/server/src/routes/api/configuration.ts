@@ -33,6 +33,7 @@ function describeConfiguration({ purser, config }: AppContext): object {
     currency,
     window: ledger.window,
     keepEvents: ledger.keepEvents,
+    keepTurns: { ...DEFAULTS.ledger.keepTurns, ...config?.ledger?.keepTurns },
     answers: { enabled: answers.enabled, ttlMs: answers.ttlMs },
     context: { mode: context.mode, maxTokens: context.maxTokens, budgetMs: context.budgetMs, ttlMs: context.ttlMs },
   }

@@ -7,6 +7,7 @@ import { listOf, responseOf } from '../../http/response-schemas.ts'
 import { INTEGER, TEXT } from '../../http/schemas.ts'
 import { formatUsageCsv } from '../../http/usage-csv.ts'
 import { measureLatency } from '../../overview/measure-latency.ts'
+import { summarizeTurns } from '../../overview/summarize-turns.ts'
 
 const tag = 'turns'
 const DEFAULT_PAGE_SIZE = 50
@@ -94,6 +95,15 @@ export function registerTurnRoutes(app: FastifyInstance, context: AppContext): v
 }
 
 function registerUserRoutes(app: FastifyInstance, context: AppContext): void {
+  app.get(
+    '/api/users/:id/turns/summary',
+    defineRoute('read', {
+      tag,
+      summary: 'Adds up the stored turns of a user: equal prefixes of prompts, and tokens that providers had cached.',
+      response: responseOf('TurnSummary'),
+    }),
+    (request) => summarizeTurns(getUser(request, context)),
+  )
   app.get(
     '/api/users/:id/turns',
     defineRoute('read', {
