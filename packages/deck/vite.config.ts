@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brotliCompressSync, gzipSync, constants as zlib } from 'node:zlib'
-import { defaultClientConditions, defineConfig, type Plugin, type UserConfig } from 'vite'
+import { defaultClientConditions, defineConfig, type Plugin, type UserConfigFnObject } from 'vite'
 import { mockApiPlugin } from './test/mock/dev-server.ts'
 
 /** Writes a `.br` and a `.gz` file beside every text file of the build, so that the server does not compress them. */
@@ -30,27 +30,30 @@ function precompressPlugin(): Plugin {
  * Content-Security-Policy forbids it), and no request leaves the origin. The dev server uses the mock API, or the server
  * that `PURSER_DEV_API` names.
  *
- * React's names resolve to Preact's compat layer. To use React instead, remove the aliases and install it.
+ * React's names resolve to Preact's compat layer. The mode `react` leaves the names as they are and builds `dist-react`,
+ * with which the tests run as well: so Preact can be replaced at any time.
  */
 const devApi = process.env.PURSER_DEV_API
 
-const config: UserConfig = defineConfig({
+const PREACT = {
+  react: 'preact/compat',
+  'react-dom/client': 'preact/compat/client',
+  'react-dom': 'preact/compat',
+  'react/jsx-runtime': 'preact/jsx-runtime',
+}
+
+const config: UserConfigFnObject = defineConfig(({ mode }) => ({
   base: './',
   plugins: [precompressPlugin(), ...(devApi === undefined ? [mockApiPlugin()] : [])],
   server: devApi === undefined ? {} : { proxy: { '/api': devApi, '/deck': devApi } },
   resolve: {
     // Modules of the library are bundled from their source.
     conditions: ['@purser/source', ...defaultClientConditions],
-    alias: {
-      react: 'preact/compat',
-      'react-dom/client': 'preact/compat/client',
-      'react-dom': 'preact/compat',
-      'react/jsx-runtime': 'preact/jsx-runtime',
-    },
+    alias: mode === 'react' ? {} : PREACT,
   },
   oxc: { jsx: { runtime: 'automatic', importSource: 'react' } },
   build: {
-    outDir: 'dist',
+    outDir: mode === 'react' ? 'dist-react' : 'dist',
     target: ['chrome123', 'firefox120', 'safari17.5'],
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
@@ -59,6 +62,6 @@ const config: UserConfig = defineConfig({
       onwarn: (warning, warn) => (warning.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : warn(warning)),
     },
   },
-})
+}))
 
 export default config

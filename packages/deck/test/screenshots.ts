@@ -23,7 +23,7 @@ const { values: flags } = parseArgs({
 const folder = flags.png === undefined ? join(import.meta.dirname, '../../../docs/images/deck') : resolve(flags.png)
 
 const HUGE = { width: 1920, height: 1080 }
-const VIEWPORTS = flags.png === undefined ? [WIDE, NARROW] : [WIDE, NARROW, HUGE]
+const SIZES = flags.png === undefined ? [WIDE, NARROW] : [WIDE, NARROW, HUGE]
 
 async function takePicture(page: Page, name: string): Promise<void> {
   if (flags.png !== undefined) {
@@ -39,7 +39,7 @@ async function takePicture(page: Page, name: string): Promise<void> {
 await mkdir(folder, { recursive: true })
 await using harness = await openDeckHarness({ command: 'demo' })
 const screens = SCREENS.filter(({ name }) => new RegExp(flags.only ?? '').test(name))
-for (const viewport of VIEWPORTS) {
+for (const viewport of SIZES) {
   const width = String(viewport.width)
   if (flags.width !== undefined && !flags.width.split(',').includes(width)) continue
   for (const colorScheme of ['light', 'dark'] as const) {

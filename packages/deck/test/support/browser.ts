@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { replacedDist } from './build-deck.ts'
 
 const CANDIDATES = [
   '/usr/bin/chromium',
@@ -60,6 +62,7 @@ export async function openPage(browser: Browser, origin: string, options: PageOp
   const { expectedErrors, ...rest } = options
   const context = await browser.newContext({ viewport: WIDE, colorScheme: 'light', reducedMotion: 'reduce', ...rest })
   context.setDefaultTimeout(TIMEOUT_MS)
+  if (replacedDist !== undefined) await replaceFiles(context, replacedDist)
   const page = await context.newPage()
   const violations: string[] = []
   page.on('console', (message) => {
@@ -78,4 +81,21 @@ export async function openPage(browser: Browser, origin: string, options: PageOp
 export async function signIn(page: Page, key: string): Promise<void> {
   await page.getByLabel('Key', { exact: true }).fill(key)
   await page.keyboard.press('Enter')
+}
+
+/** Answers requests for files of the page from another build, with the headers that the server would send. */
+async function replaceFiles(context: BrowserContext, folder: string): Promise<void> {
+  await context.route(/\/deck\/(?:assets\/[^?]*|mark\.svg)?$/, async (route) => {
+    const name = /\/deck\/(.*)$/.exec(new URL(route.request().url()).pathname)?.[1] ?? ''
+    const index = new URL(
+      route
+        .request()
+        .url()
+        .replace(/assets\/[^?]*$/, ''),
+    )
+    const response = await route.fetch({ url: index.href })
+    const { 'content-type': _, 'content-encoding': __, 'content-length': ___, ...headers } = response.headers()
+    const path = join(folder, name === '' ? 'index.html' : name)
+    await route.fulfill({ status: 200, headers, path })
+  })
 }

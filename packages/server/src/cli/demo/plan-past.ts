@@ -114,7 +114,7 @@ function planMany({ random, add }: PlanPart, from: number, everyMs: number): voi
   }
 }
 
-/** One streamless turn. Failures and refusals are part of the past. */
+/** One turn, whose answer is read as a whole. Failures and refusals are part of the past. */
 export async function ask(user: User, question: string, session?: string): Promise<void> {
   const messages = [
     { role: 'system' as const, content: DEMO_INSTRUCTIONS },
