@@ -109,6 +109,11 @@ export interface Purser extends AsyncDisposable {
   instances(options?: AbortOptions): Promise<Instance[]>
   /** Number of users by phase and risk at the end of each day (UTC), and how they went from phase to phase. */
   readonly overviewByDay: Ledger['overviewByDay']
+  /**
+   * How users went from phase to phase in the last 30 days, or in a period of days (UTC), with the median of the time that
+   * they had been in the phase before.
+   */
+  readonly phaseChanges: Ledger['phaseChanges']
   readonly runtime: {
     /** Live runtimes in this process, without secrets. */
     active(): ActiveRuntime[]

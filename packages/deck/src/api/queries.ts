@@ -318,6 +318,13 @@ export const daysQuery = queryOptions({
   refetchInterval: 5 * MINUTE_MS,
 })
 
+/** How users went from phase to phase in the last 30 days. */
+export const phaseChangesQuery = queryOptions({
+  queryKey: ['days', 'phases'],
+  queryFn: ({ signal }) => callApi('GET /api/overview/phases', { signal }),
+  refetchInterval: 5 * MINUTE_MS,
+})
+
 export const instancesQuery = queryOptions({
   queryKey: ['instances'],
   queryFn: ({ signal }) => callApi('GET /api/instances', { signal }),

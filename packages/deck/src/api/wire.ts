@@ -345,6 +345,14 @@ export interface OverviewDay {
   })[]
 }
 
+export interface PhaseChange {
+  readonly from: string | null
+  readonly to: string | null
+  readonly users: number
+  readonly averageMs: number
+  readonly medianMs: number
+}
+
 export interface Plan {
   readonly name: string
   readonly extends: string | null
@@ -727,6 +735,17 @@ export interface Routes {
     readonly query: Readonly<Record<string, never>>
     readonly body: undefined
     readonly response: Latency
+  }
+  'GET /api/overview/phases': {
+    readonly query: {
+      readonly from?: string | undefined
+      readonly to?: string | undefined
+    }
+    readonly body: undefined
+    readonly response: {
+      readonly data: readonly PhaseChange[]
+      readonly cursor: string | null
+    }
   }
   'GET /api/plans': {
     readonly query: Readonly<Record<string, never>>

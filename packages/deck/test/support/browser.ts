@@ -47,7 +47,11 @@ export const WIDE = { width: 1440, height: 900 }
 export const NARROW = { width: 390, height: 844 }
 
 /** Options of the browser context; `expectedErrors` matches console errors that the test causes on purpose. */
-export type PageOptions = Parameters<Browser['newContext']>[0] & { readonly expectedErrors?: RegExp }
+export type PageOptions = Parameters<Browser['newContext']>[0] & {
+  readonly expectedErrors?: RegExp
+  /** The only origin that may be asked. Default: that of the server. */
+  readonly origin?: string
+}
 
 /** A page in its own context that collects everything that must not happen. */
 export interface WatchedPage {
@@ -59,7 +63,7 @@ export interface WatchedPage {
 
 /** Opens an empty page; requests to any origin but `origin` are violations. */
 export async function openPage(browser: Browser, origin: string, options: PageOptions = {}): Promise<WatchedPage> {
-  const { expectedErrors, ...rest } = options
+  const { expectedErrors, origin: allowed = origin, ...rest } = options
   const context = await browser.newContext({ viewport: WIDE, colorScheme: 'light', reducedMotion: 'reduce', ...rest })
   context.setDefaultTimeout(TIMEOUT_MS)
   if (replacedDist !== undefined) await replaceFiles(context, replacedDist)
@@ -72,7 +76,7 @@ export async function openPage(browser: Browser, origin: string, options: PageOp
   })
   page.on('pageerror', (error) => violations.push(`page: ${error.message}`))
   page.on('request', (request) => {
-    if (new URL(request.url()).origin !== new URL(origin).origin) violations.push(`request: ${request.url()}`)
+    if (new URL(request.url()).origin !== new URL(allowed).origin) violations.push(`request: ${request.url()}`)
   })
   return { page, context, violations }
 }

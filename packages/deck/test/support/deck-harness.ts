@@ -51,6 +51,8 @@ export interface DeckHarnessOptions {
   readonly command?: 'serve' | 'demo'
   readonly prefix?: string
   readonly dailyCap?: number
+  /** Further options of `server`. */
+  readonly server?: Readonly<Record<string, unknown>>
   /** Further options of the configuration file. */
   readonly config?: Readonly<Record<string, unknown>>
 }
@@ -65,7 +67,7 @@ export async function openDeckHarness(options: DeckHarnessOptions = {}): Promise
     ...options.config,
     store: `sqlite:${file}`,
     ledger: { dailyCap: options.dailyCap ?? 0 },
-    server: { host: '127.0.0.1', port: 0, prefix },
+    server: { ...options.server, host: '127.0.0.1', port: 0, prefix },
   }
   await writeFile(join(folder, 'config.json'), JSON.stringify(config))
   const server = createServerProcess(

@@ -14,7 +14,7 @@ import type { ListUsersOptions, UserPage } from './list-users.ts'
 import type { Quota } from './quota.ts'
 import type { RecentEvents, RecentEventsOptions } from './recent-events.ts'
 import type { TailOptions } from './tail.ts'
-import type { DaysOptions, OverviewDay } from './turns/read-days.ts'
+import type { DaysOptions, OverviewDay, PhaseChange } from './turns/read-days.ts'
 import type { TurnsOptions, UserTurnsOptions } from './turns/read-turns.ts'
 import type { UsageOptions, UsageSum, UserUsageOptions } from './turns/read-usage.ts'
 import type { SimulateOptions, Simulation } from './turns/simulate.ts'
@@ -445,6 +445,8 @@ export interface Ledger {
   overview(options?: AbortOptions): Promise<Overview>
   /** Numbers of users by day. */
   overviewByDay(options?: DaysOptions): Promise<OverviewDay[]>
+  /** How users went from phase to phase, and how long they had been in the one before. */
+  phaseChanges(options?: DaysOptions): Promise<PhaseChange[]>
   /** Records of turns of all users. */
   turns(options?: TurnsOptions): AsyncIterable<TurnRecord>
   /** What proposed limits would have refused. */

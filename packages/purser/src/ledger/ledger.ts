@@ -25,7 +25,7 @@ import type { LedgerRules } from './rules.ts'
 import type { LedgerData } from './state.ts'
 import { tailEvents, validateTailOptions } from './tail.ts'
 import { importTurns, importUsage } from './turns/import-records.ts'
-import { readDays } from './turns/read-days.ts'
+import { readDays, readPhaseChanges } from './turns/read-days.ts'
 import { readTurns, readUserTurns } from './turns/read-turns.ts'
 import { readUsage, readUserUsage } from './turns/read-usage.ts'
 import { simulate } from './turns/simulate.ts'
@@ -126,9 +126,10 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
 function createTurnCalls(
   deps: LedgerDeps,
   namespace: string,
-): Pick<Ledger, 'overviewByDay' | 'turns' | 'usage' | 'simulate'> {
+): Pick<Ledger, 'overviewByDay' | 'phaseChanges' | 'turns' | 'usage' | 'simulate'> {
   return {
     overviewByDay: (options) => readDays(deps, namespace, options),
+    phaseChanges: (options) => readPhaseChanges(deps, namespace, options),
     turns: (options) => readTurns(deps, namespace, options),
     usage: (options) => readUsage(deps, namespace, options),
     simulate: (options) => simulate(deps, namespace, options),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { openPurser } from '../../src/index.ts'
+import { dwellClassOf, medianOf } from '../../src/ledger/turns/dwell-classes.ts'
 import { handClock } from '../../src/testing/index.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
@@ -102,3 +103,40 @@ function fold(users: readonly { readonly phase: string; readonly riskLevel: stri
     riskLevels: count(users.map(({ riskLevel }) => riskLevel)),
   }
 }
+
+test('changes of phase have the median time in the phase before, over all days of the period', async () => {
+  const clock = handClock({ wall: '2026-03-10T12:00:00Z' })
+  await using purser = await openPurser({ store: 'memory:', effects: clock })
+  const hours = [1, 2, 3, 50, 400]
+  const ledgers = hours.map((_, index) => purser.user(`u${index}`).ledger)
+  for (const ledger of ledgers) await ledger.observe({ phase: 'curious' })
+  let passed = 0
+  for (const [index, after] of hours.entries()) {
+    clock.advance((after - passed) * 3_600_000)
+    passed = after
+    await ledgers[index]?.observe({ phase: 'bonded' })
+  }
+  const change = (await purser.phaseChanges()).find(({ from }) => from === 'curious')
+  assert.ok(change)
+  assert.deepEqual([change.from, change.to, change.users], ['curious', 'bonded', 5])
+  assert.equal(change.averageMs, (hours.reduce((sum, hour) => sum + hour, 0) / 5) * 3_600_000)
+  assert.ok(Math.abs(change.medianMs / (3 * 3_600_000) - 1) <= 0.05, String(change.medianMs))
+  const later = await purser.phaseChanges({ from: '2026-03-12', to: '2026-03-20' })
+  assert.equal(later.find(({ from }) => from === 'curious')?.users, 1)
+  assert.deepEqual(await purser.phaseChanges({ from: '2026-04-20' }), [])
+  await assert.rejects(purser.phaseChanges({ to: 'never' }), { code: 'argument_invalid' })
+})
+
+test('a median over classes of time is within 5 % of the true one', () => {
+  printSeed('dwell classes')
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 30_000_000_000 }), { minLength: 1, maxLength: 99 }), (times) => {
+      const counts = new Map<number, number>()
+      for (const ms of times) counts.set(dwellClassOf(ms), (counts.get(dwellClassOf(ms)) ?? 0) + 1)
+      const sorted = times.toSorted((a, b) => a - b)
+      const median = sorted[Math.ceil(sorted.length / 2) - 1] ?? 0
+      assert.ok(Math.abs(medianOf(counts) - median) <= Math.max(1_000, median * 0.05))
+    }),
+    { seed },
+  )
+})

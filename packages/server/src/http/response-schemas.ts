@@ -262,6 +262,13 @@ const Simulation = fields({
   complete: BOOLEAN,
   users: arrayOf(fields({ user: TEXT, refused: NUMBER, firstAt: TEXT, limit: TEXT })),
 })
+const PhaseChange = fields({
+  from: TEXT_OR_NULL,
+  to: TEXT_OR_NULL,
+  users: NUMBER,
+  averageMs: NUMBER,
+  medianMs: NUMBER,
+})
 const OverviewDay = fields({
   day: TEXT,
   users: NUMBER,
@@ -406,6 +413,7 @@ export const RESPONSE_SCHEMAS: Readonly<Record<string, Schema>> = {
   Instance,
   Overview,
   OverviewDay,
+  PhaseChange,
   Configuration,
   Attention,
   Latency,

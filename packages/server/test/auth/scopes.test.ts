@@ -51,6 +51,7 @@ const SCOPE_BY_ROUTE: Readonly<Record<string, Scope>> = {
   'GET /api/plans': 'read',
   'GET /api/users/:id/turns': 'read',
   'GET /api/users/:id/turns/summary': 'read',
+  'GET /api/overview/phases': 'read',
   'GET /api/users/:id/answers': 'read',
   'GET /api/users/:id/usage': 'read',
   'GET /api/turns': 'read',

@@ -1,9 +1,9 @@
 import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { Link } from 'wouter'
-import { daysQuery } from '../../api/queries.ts'
+import { daysQuery, phaseChangesQuery } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
-import type { OverviewDay } from '../../api/wire.ts'
+import type { PhaseChange } from '../../api/wire.ts'
 import { usersPath } from '../../browser/location.ts'
 import { Surface } from '../../components/card.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
@@ -48,29 +48,28 @@ export function PeopleCharts({ vocabulary }: { vocabulary: Vocabulary }): ReactE
               />
             </Surface>
           </div>
-          <TransitionMatrix days={data} vocabulary={vocabulary} />
+          <TransitionMatrix vocabulary={vocabulary} />
         </>
       )}
     </QueryResult>
   )
 }
 
-interface Cell {
-  readonly users: number
-  readonly averageMs: number
-}
-
 /** How often users went from one phase (row) to another (column), and how long they had been in the one before. */
-function TransitionMatrix(props: { days: readonly OverviewDay[]; vocabulary: Vocabulary }): ReactElement | null {
-  const { days, vocabulary } = props
-  const cells = sumTransitions(days)
+function TransitionMatrix({ vocabulary }: { vocabulary: Vocabulary }): ReactElement | null {
+  const changes = useQuery(phaseChangesQuery).data?.data ?? []
+  const cells = new Map(changes.map((change) => [keyOf(change.from, change.to), change]))
   const from = vocabulary.phases.filter((phase) => vocabulary.phases.some((to) => cells.has(keyOf(phase, to))))
   const to = vocabulary.phases.filter((phase) => vocabulary.phases.some((before) => cells.has(keyOf(before, phase))))
   if (from.length === 0) return null
-  const most = Math.max(...[...cells.values()].map(({ users }) => users))
+  const most = Math.max(
+    ...changes.filter((change) => change.from !== null && change.to !== null).map(({ users }) => users),
+  )
   return (
     <Surface className="" label="Changes of phase">
-      <h2 className="matrix__title">Changes of phase, last 30 days</h2>
+      <h2 className="matrix__title">
+        Changes of phase, last 30 days <span className="muted small">with the median time in the phase before</span>
+      </h2>
       <ScrollArea label="Changes of phase">
         <table className="matrix">
           <thead>
@@ -103,30 +102,19 @@ function TransitionMatrix(props: { days: readonly OverviewDay[]; vocabulary: Voc
   )
 }
 
-function MatrixCell({ cell, most }: { cell: Cell | undefined; most: number }): ReactElement {
+function MatrixCell({ cell, most }: { cell: PhaseChange | undefined; most: number }): ReactElement {
   if (cell === undefined) return <td className="matrix__cell muted">–</td>
   return (
     <td className="matrix__cell" style={{ '--share': String(cell.users / most) } as Record<string, string>}>
       <strong className="tabular-nums">{formatInteger(cell.users)}</strong>
-      <span className="small"> after {formatCoarseDuration(cell.averageMs)}</span>
+      <span className="small" title="Median time in the phase before">
+        {' '}
+        after {formatCoarseDuration(cell.medianMs)}
+      </span>
     </td>
   )
 }
 
 function keyOf(from: string | null, to: string | null): string {
   return JSON.stringify([from, to])
-}
-
-function sumTransitions(days: readonly OverviewDay[]): ReadonlyMap<string, Cell> {
-  const cells = new Map<string, Cell>()
-  for (const { from, to, users, averageMs } of days.flatMap(({ transitions }) => transitions)) {
-    if (from === null || to === null || users === 0) continue
-    const before = cells.get(keyOf(from, to)) ?? { users: 0, averageMs: 0 }
-    const sum = before.users + users
-    cells.set(keyOf(from, to), {
-      users: sum,
-      averageMs: (before.averageMs * before.users + averageMs * users) / sum,
-    })
-  }
-  return cells
 }

@@ -128,13 +128,12 @@ function CreateWebhookDialog({ close, show }: { close(): void; show(webhook: New
       submit={() => create.mutate()}
       close={close}
     >
-      <Field label="Address">
+      <Field label="Address" hint="Begins with https://">
         {(control) => (
           <input
             {...control}
             type="url"
             value={url}
-            placeholder="https://example.com/purser"
             autoComplete="off"
             onInput={(event) => setUrl(event.currentTarget.value)}
           />

@@ -2,6 +2,7 @@ import type { StateChange } from '../../journal/event.ts'
 import type { SumIncrement } from '../../storage/sum-store.ts'
 import type { LedgerRules } from '../rules.ts'
 import type { LedgerData, LedgerState } from '../state.ts'
+import { dwellClassOf } from './dwell-classes.ts'
 import { countIncrement, sumTime } from './usage-sums.ts'
 
 /*
@@ -25,7 +26,7 @@ export function labelSums({
     const enteredAt = before?.phaseEnteredAt ?? null
     const ms = before === undefined ? 0 : Math.max(0, now - (enteredAt === null ? createdAt : Date.parse(enteredAt)))
     return [
-      ...(phases[0] === phases[1] ? NONE : [countIncrement(time, ['phase', ...phases], ms)]),
+      ...(phases[0] === phases[1] ? NONE : [countIncrement(time, ['phase', ...phases, dwellClassOf(ms)], ms)]),
       ...(risks[0] === risks[1] ? NONE : [countIncrement(time, ['risk', ...risks], 0)]),
     ]
   }

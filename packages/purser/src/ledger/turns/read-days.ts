@@ -4,6 +4,7 @@ import { validateOptions } from '../../core/validate.ts'
 import type { Overview } from '../../storage/store.ts'
 import type { SumPage, SumRow } from '../../storage/sum-store.ts'
 import type { LedgerDeps } from '../deps.ts'
+import { dwellClassOf, medianOf } from './dwell-classes.ts'
 import { dateOf, LAST_DATE, parseBound } from './read-usage.ts'
 import { parseSumKey } from './usage-sums.ts'
 
@@ -33,6 +34,12 @@ export interface PhaseTransition {
   readonly averageMs: number
 }
 
+/** How users went from one phase to another in a period of days. */
+export interface PhaseChange extends PhaseTransition {
+  /** The median of how long they were in the phase before, exact to 5 %. */
+  readonly medianMs: number
+}
+
 type DaysDeps = Pick<LedgerDeps, 'store' | 'calls' | 'journal' | 'effects'>
 
 const DAY_MS = 86_400_000
@@ -40,12 +47,18 @@ const DEFAULT_DAYS = 30
 const MAX_DAYS = 400
 const PAGE_ROWS = 1_000
 
+interface DayTransition {
+  readonly from: string | null
+  readonly to: string | null
+  users: number
+  ms: number
+  /** Users by the class of their time. */
+  readonly dwells: Map<number, number>
+}
+
 /** What changed on one day. */
 interface DayChanges {
-  readonly transitions: Map<
-    string,
-    { readonly from: string | null; readonly to: string | null; users: number; ms: number }
-  >
+  readonly transitions: Map<string, DayTransition>
   readonly rows: {
     readonly kind: 'phase' | 'risk'
     readonly from: string | null
@@ -61,9 +74,7 @@ interface DayChanges {
 export async function readDays(deps: DaysDeps, namespace: string, options: DaysOptions = {}): Promise<OverviewDay[]> {
   validateOptions('overviewByDay', options, ['from', 'to'])
   const now = deps.effects.now()
-  const asked = options.from === undefined ? now - DEFAULT_DAYS * DAY_MS : parseBound(options.from, 'from')
-  const from = Math.max(asked, now - MAX_DAYS * DAY_MS)
-  const to = options.to === undefined ? LAST_DATE : dateOf(parseBound(options.to, 'to'))
+  const { from, to } = parsePeriod(options, now)
   const read = deps.calls.run(async () => {
     await deps.journal.flushAll()
     const overview = await deps.store.users.overview(namespace)
@@ -88,15 +99,64 @@ function addChange(days: Map<string, DayChanges>, { day, key: text, amounts }: S
   const key = parseSumKey(text)
   if (key[0] !== 'phase' && key[0] !== 'risk') return
   const [kind, from, to] = key
+  const pair = JSON.stringify([from, to])
   const changes: DayChanges = days.get(day) ?? { transitions: new Map(), rows: [] }
   days.set(day, changes)
   const [users, ms] = [Number(amounts[0]), Number(amounts[1])]
   changes.rows.push({ kind, from, to, users })
   if (kind === 'risk') return
-  const transition = changes.transitions.get(text) ?? { from, to, users: 0, ms: 0 }
-  transition.users += users
-  transition.ms += ms
-  changes.transitions.set(text, transition)
+  const transition = changes.transitions.get(pair) ?? { from, to, users: 0, ms: 0, dwells: new Map() }
+  addTo(transition, { users, ms, dwells: [[key[3] ?? dwellClassOf(ms / users), users]] })
+  changes.transitions.set(pair, transition)
+}
+
+function addTo(
+  sum: DayTransition,
+  { users, ms, dwells }: Pick<DayTransition, 'users' | 'ms'> & { readonly dwells: Iterable<readonly [number, number]> },
+): void {
+  sum.users += users
+  sum.ms += ms
+  for (const [dwell, count] of dwells) sum.dwells.set(dwell, (sum.dwells.get(dwell) ?? 0) + count)
+}
+
+/** The changes of phase from `from` to `to` over all users, the most frequent first. */
+export async function readPhaseChanges(
+  deps: DaysDeps,
+  namespace: string,
+  options: DaysOptions = {},
+): Promise<PhaseChange[]> {
+  validateOptions('phaseChanges', options, ['from', 'to'])
+  const { from, to } = parsePeriod(options, deps.effects.now())
+  const read = deps.calls.run(async () => {
+    await deps.journal.flushAll()
+    return readChanges(deps, namespace, dateOf(from))
+  })
+  const sums = new Map<string, DayTransition>()
+  for (const [day, { transitions }] of await withSignal(read, options.signal)) {
+    if (day >= to) continue
+    for (const [pair, one] of transitions) {
+      const sum = sums.get(pair) ?? { from: one.from, to: one.to, users: 0, ms: 0, dwells: new Map() }
+      addTo(sum, one)
+      sums.set(pair, sum)
+    }
+  }
+  return [...sums.values()]
+    .toSorted((a, b) => b.users - a.users)
+    .map(({ from: before, to: after, users, ms, dwells }) => ({
+      from: before,
+      to: after,
+      users,
+      averageMs: Math.round(ms / users),
+      medianMs: medianOf(dwells),
+    }))
+}
+
+function parsePeriod(options: DaysOptions, now: number): { readonly from: number; readonly to: string } {
+  const asked = options.from === undefined ? now - DEFAULT_DAYS * DAY_MS : parseBound(options.from, 'from')
+  return {
+    from: Math.max(asked, now - MAX_DAYS * DAY_MS),
+    to: options.to === undefined ? LAST_DATE : dateOf(parseBound(options.to, 'to')),
+  }
 }
 
 function takeBack(

@@ -30,7 +30,9 @@ export type SumKey =
   /** What a limit has sent to another model. */
   | readonly [kind: 'downgrade', name: string]
   /** Users who went from one label to another; from or to null: new or erased. The second amount is the time in ms. */
-  | readonly [kind: 'phase' | 'risk', from: string | null, to: string | null]
+  | readonly [kind: 'risk', from: string | null, to: string | null]
+  /** In rows of earlier versions there is no `dwell`. */
+  | readonly [kind: 'phase', from: string | null, to: string | null, dwell?: number]
 
 const HOUR_MS = 3_600_000
 /** Sums are exact below 10^17. */

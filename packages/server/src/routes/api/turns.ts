@@ -22,19 +22,8 @@ const BY = { type: 'string', enum: [...USER_BY.enum, 'user', 'plan', 'provider']
 /** Records of turns, and what they add up to. */
 export function registerTurnRoutes(app: FastifyInstance, context: AppContext): void {
   registerUserRoutes(app, context)
-  app.get(
-    '/api/overview/days',
-    defineRoute('read', {
-      tag,
-      summary: 'Returns the numbers of users by phase and risk of each day (UTC), oldest first.',
-      query: RANGE,
-      response: listOf('OverviewDay', 'Days.'),
-    }),
-    async (request) => {
-      const { from, to } = getQuery(request)
-      return { data: await context.purser.overviewByDay({ from, to }), cursor: null }
-    },
-  )
+  registerSummary(app, context)
+  registerFigures(app, context)
   app.get(
     '/api/turns',
     defineRoute('read', {
@@ -66,15 +55,6 @@ export function registerTurnRoutes(app: FastifyInstance, context: AppContext): v
     },
   )
   app.get(
-    '/api/overview/latency',
-    defineRoute('read', {
-      tag,
-      summary: 'Returns percentiles of the times of the turns of the last 24 hours, and what their models were told.',
-      response: responseOf('Latency'),
-    }),
-    async () => measureLatency(context.purser, context.effects.now()),
-  )
-  app.get(
     '/api/usage',
     defineRoute('read', {
       tag,
@@ -94,7 +74,46 @@ export function registerTurnRoutes(app: FastifyInstance, context: AppContext): v
   )
 }
 
-function registerUserRoutes(app: FastifyInstance, context: AppContext): void {
+/** Figures over all users, for the first page of the Deck. */
+function registerFigures(app: FastifyInstance, context: AppContext): void {
+  app.get(
+    '/api/overview/days',
+    defineRoute('read', {
+      tag,
+      summary: 'Returns the numbers of users by phase and risk of each day (UTC), oldest first.',
+      query: RANGE,
+      response: listOf('OverviewDay', 'Days.'),
+    }),
+    async (request) => {
+      const { from, to } = getQuery(request)
+      return { data: await context.purser.overviewByDay({ from, to }), cursor: null }
+    },
+  )
+  app.get(
+    '/api/overview/phases',
+    defineRoute('read', {
+      tag,
+      summary: 'Returns how users went from phase to phase in a period of days (UTC), and after which median time.',
+      query: RANGE,
+      response: listOf('PhaseChange', 'Changes of phase.'),
+    }),
+    async (request) => {
+      const { from, to } = getQuery(request)
+      return { data: await context.purser.phaseChanges({ from, to }), cursor: null }
+    },
+  )
+  app.get(
+    '/api/overview/latency',
+    defineRoute('read', {
+      tag,
+      summary: 'Returns percentiles of the times of the turns of the last 24 hours, and what their models were told.',
+      response: responseOf('Latency'),
+    }),
+    async () => measureLatency(context.purser, context.effects.now()),
+  )
+}
+
+function registerSummary(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/users/:id/turns/summary',
     defineRoute('read', {
@@ -104,6 +123,9 @@ function registerUserRoutes(app: FastifyInstance, context: AppContext): void {
     }),
     (request) => summarizeTurns(getUser(request, context)),
   )
+}
+
+function registerUserRoutes(app: FastifyInstance, context: AppContext): void {
   app.get(
     '/api/users/:id/turns',
     defineRoute('read', {
