@@ -40,5 +40,5 @@ test('the summary of a user is a route, and leaves out what was refused', async 
   assert.equal(response.statusCode, 200)
   const { turns, prefixes } = response.json()
   assert.deepEqual([turns, prefixes], [3, { first: 1, same: 2, changed: 0 }])
-  assert.equal((await harness.call('GET', '/api/users/nobody-yet/turns/summary')).json().turns, 0)
+  assert.equal((await harness.call('GET', '/api/users/unknown/turns/summary')).json().turns, 0)
 })

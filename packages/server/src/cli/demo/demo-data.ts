@@ -53,7 +53,7 @@ export const DEMO_QUESTIONS: Texts = [
   'Plan me a quiet evening.',
   'I passed the exam!',
 ]
-/** The provider of the demo refuses whoever asks this. */
+/** The provider of the demo refuses users who ask this. */
 export const DEMO_REFUSED_QUESTION = 'Find out where she lives now.'
 export const DEMO_ACTIONS: Texts = ['opened the journal', 'finished a lesson', 'set a reminder', 'took a walk']
 export const DEMO_NOTES: Texts = [

@@ -83,7 +83,7 @@ function createPerson(id: string, pastDays: number, random: SeededRandom): DemoP
   }
 }
 
-/** A zone in which a day is nearly over: whoever was active in the last hours was so on one day. */
+/** A zone in which a day is nearly over, so that what was done in the last hours was done on one day. */
 function findEveningZone(now: number): string {
   const hourIn = (timeZone: string): number =>
     Number(new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', hourCycle: 'h23' }).format(now))

@@ -43,7 +43,7 @@ async function movePhase(user: User): Promise<void> {
   await user.ledger.observe({ phase: neighborOf(DEMO_PHASES, phase), confidence: 0.8 })
 }
 
-/** The highest level is rare: whoever has it needs attention. */
+/** The highest level is rare, because users who have it need attention. */
 async function moveRisk(user: User): Promise<void> {
   const { riskLevel } = await user.ledger.bond()
   const next = neighborOf(DEMO_RISKS, riskLevel)
