@@ -23,6 +23,7 @@ const TEXT_MAX_BYTES = 1_024
 const MAX_ITEMS = 64
 const MAX_COUNT = 1_000_000_000_000
 const CACHE = ['hit', 'joined', 'miss', 'off'] as const
+const PREFIXES = ['first', 'same', 'changed'] as const
 const STATUSES = ['fresh', 'stale', 'empty', 'unavailable'] as const
 /** Begins with the instant, which decides when the record is removed. */
 const TURN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}[\w-]{1,64}$/
@@ -149,6 +150,8 @@ function parseFacts(
     context: row.list('context', parseSection),
     tools,
     requestId: row.textOrNull('requestId'),
+    // Exports of earlier versions have none.
+    prefix: row.has('prefix') && !row.isNull('prefix') ? row.choice('prefix', PREFIXES) : null,
   }
 }
 
