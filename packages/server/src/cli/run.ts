@@ -19,7 +19,8 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     // The reader of the output has left.
     if (isClosedPipe(error) || isClosedPipe(terminal.signal.reason)) return EXIT.ok
     const { exitCode, code, message, hint } = toFailure(error)
-    if (args.includes('--json'))
+    if (exitCode === EXIT.interrupted) printMessage(terminal, message)
+    else if (args.includes('--json'))
       printJson(terminal, { error: { code, message, ...(hint === undefined ? {} : { hint }) } })
     else {
       const label = applyStyle(terminal, 'red', 'error')

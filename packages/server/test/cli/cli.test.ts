@@ -78,7 +78,7 @@ test('commands that only read do not create a store; doctor reports a missing st
     assert.equal(stdout, '')
   }
   const { stdout } = await runEmpty('doctor --json')
-  const store = JSON.parse(stdout).find(({ check }: { check: string }) => check === 'store')
+  const store = JSON.parse(stdout).data.find(({ check }: { check: string }) => check === 'store')
   assert.equal(store.ok, true)
   assert.match(store.detail, /does not exist yet; purser serve creates it/)
   assert.deepEqual(readdirSync(empty), [])
@@ -123,7 +123,7 @@ test('on the configured store: data on stdout, messages on stderr, and the exit 
   assert.equal(JSON.parse((await run('limit ada daily 7 --json')).stdout).max, 7)
   assert.equal(JSON.parse((await run('limit ada daily unlimited --json')).stdout).max, null)
   assert.equal(JSON.parse((await run('limit ada daily 5 --until 2999-01-01T00:00:00Z --json')).stdout).origin, 'user')
-  const limits = JSON.parse((await run('limits ada --json')).stdout)
+  const limits = JSON.parse((await run('limits ada --json')).stdout).data
   assert.deepEqual(
     limits.map(({ name, max }: { name: string; max: number }) => [name, max]),
     [['daily', 5]],
@@ -240,11 +240,19 @@ test('tail prints events as they occur, and Ctrl-C ends it with 130', async () =
     [...SOURCE_FLAGS, MAIN, 'tail', '--json', '--after', 'none', '--url', server.url],
     {
       env: { PATH: process.env.PATH, PURSER_KEY: ADMIN_KEY },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     },
   )
   const firstOutput = new Promise<string>((resolve) => child.stdout.once('data', (bytes) => resolve(String(bytes))))
-  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
+  let printed = ''
+  child.stdout.on('data', (bytes) => {
+    printed += String(bytes)
+  })
+  let errors = ''
+  child.stderr.on('data', (bytes) => {
+    errors += String(bytes)
+  })
+  const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)))
   let output = ''
   const received = firstOutput.then((text) => {
     output = text
@@ -257,6 +265,9 @@ test('tail prints events as they occur, and Ctrl-C ends it with 130', async () =
   assert.equal(JSON.parse(output.split('\n')[0] ?? '').user, 'tail')
   child.kill('SIGINT')
   assert.equal(await ended, 130)
+  // Nothing but events: Ctrl-C is how the command ends.
+  for (const line of printed.trimEnd().split('\n')) assert.equal(typeof JSON.parse(line).sequence, 'number')
+  assert.equal(errors, '')
 })
 
 test('a child process exits with the same code and prints the reason on stderr', async () => {
@@ -276,7 +287,7 @@ test('config print shows the effective configuration with defaults, and masks se
 test('doctor reports problems with a fix', async () => {
   const { stdout, code } = await run('doctor --json --secret-key AAAA')
   assert.equal(code, 6)
-  const bad = JSON.parse(stdout).filter(({ ok }: { ok: boolean }) => !ok)
+  const bad = JSON.parse(stdout).data.filter(({ ok }: { ok: boolean }) => !ok)
   assert.ok(bad.some(({ check, hint }: { check: string; hint?: string }) => check === 'store' && hint !== undefined))
 })
 
@@ -297,7 +308,7 @@ test('doctor finds providers that cannot work and sources that do not respond', 
   assert.equal((await runPurser(['cap', 'ada', '1'], empty)).code, 0)
   const { stdout, code } = await runPurser(['doctor', '--json'], empty)
   assert.equal(code, 6)
-  const findings = JSON.parse(stdout) as { check: string; ok: boolean; detail: string; hint?: string }[]
+  const findings = JSON.parse(stdout).data as { check: string; ok: boolean; detail: string; hint?: string }[]
   const find = (check: string) => findings.filter((finding) => finding.check === check)
   assert.match(find('provider bare')[0]?.hint ?? '', /providers\.bare\.baseURL/)
   assert.deepEqual([find('provider keyless')[0]?.ok, find('provider spare')[0]?.ok], [false, true])
@@ -313,7 +324,7 @@ test('doctor finds what a server of PostgreSQL should not be set to', { skip: no
     const { stdout } = await runPurser(['doctor', '--json', '--store', url, ...secret], createTempDirectory())
     assert.ok(!stdout.includes('hunter2'))
     return new Map(
-      (JSON.parse(stdout) as { check: string; ok: boolean; hint?: string }[]).map((finding) => [
+      (JSON.parse(stdout).data as { check: string; ok: boolean; hint?: string }[]).map((finding) => [
         finding.check,
         finding,
       ]),
@@ -349,7 +360,7 @@ test('doctor finds a store that cannot be written', { skip: noPostgres }, async 
   const asReader = line.map((part) => part.replace('purser@', 'reader@'))
   const { stdout, code } = await runPurser(['doctor', '--json', ...asReader], createTempDirectory())
   assert.equal(code, 6)
-  const store = JSON.parse(stdout).find(({ check }: { check: string }) => check === 'store')
+  const store = JSON.parse(stdout).data.find(({ check }: { check: string }) => check === 'store')
   assert.equal(store.ok, false, stdout)
 })
 

@@ -27,7 +27,7 @@ async function findProblems(config: object, directory = createTempDirectory()): 
   const { stdout, code } = await runPurser(['doctor', '--json'], directory, {
     ...('store' in config ? { PURSER_STORE: String(config.store) } : {}),
   })
-  const problems = (JSON.parse(stdout) as Found[]).filter(({ ok, check }) => !ok && check !== 'deck')
+  const problems = (JSON.parse(stdout).data as Found[]).filter(({ ok, check }) => !ok && check !== 'deck')
   for (const problem of problems) assert.ok(problem.hint !== undefined && problem.hint !== '', problem.check)
   if (problems.length > 0) assert.equal(code, 6)
   return new Map(problems.map((problem) => [problem.check, problem]))

@@ -64,7 +64,7 @@ test('init writes a file that starts, once, with comments and a schema that allo
   const printed = await run('config print --json', empty)
   assert.equal(printed.code, 0, printed.stderr)
   assert.equal(JSON.parse(printed.stdout).context['//sources'], undefined)
-  const findings = JSON.parse((await run('doctor --json', empty)).stdout) as { check: string; ok: boolean }[]
+  const findings = JSON.parse((await run('doctor --json', empty)).stdout).data as { check: string; ok: boolean }[]
   // The page may not have been built.
   assert.deepEqual(
     findings.filter(({ check, ok }) => !ok && check !== 'deck'),

@@ -1,12 +1,13 @@
-import { type CopyProgress, copyStore } from 'purser'
+import { copyStore } from 'purser'
 import { loadConfig } from '../../config/load.ts'
 import type { Command } from '../command.ts'
 import { requireLocal } from '../connection.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { getText, LOCAL_FLAGS } from '../flags.ts'
+import { createCounter } from '../progress.ts'
 import { getStoreFiles, requireStore } from '../store-files.ts'
-import { formatCount, printJson, printMessage, type Terminal } from '../terminal.ts'
+import { formatCount, printJson, printMessage } from '../terminal.ts'
 
 export const copy: Command = {
   name: 'copy',
@@ -24,12 +25,13 @@ export const copy: Command = {
     if (to === undefined) throw new UsageError('purser copy needs a target: --to STORE.')
     const { config } = loadConfig({ flags, environment: terminal.environment, directory: terminal.directory })
     requireStore(config)
-    const progress = createRowProgress(terminal)
+    const progress = createCounter(terminal, 'rows')
     const report = await copyStore({
       from: config.store,
       to,
       ...(config.secretKey === undefined ? {} : { secretKey: config.secretKey }),
-      onProgress: progress.update,
+      onProgress: ({ step, rows }) =>
+        progress.update({ label: step === 'copy' ? 'Copying' : 'Comparing', count: rows }),
       signal: terminal.signal,
     }).finally(progress.end)
     if (flags.json === true) printJson(terminal, report)
@@ -48,24 +50,4 @@ export const copy: Command = {
     }
     return EXIT.ok
   },
-}
-
-interface RowProgress {
-  update(progress: CopyProgress): void
-  end(): void
-}
-
-/** The number of rows on stderr, when that is a terminal: the total is not known before the end. */
-function createRowProgress({ stderr }: Terminal): RowProgress {
-  if (stderr.isTTY !== true) return { update() {}, end() {} }
-  let isDrawn = false
-  return {
-    update({ step, rows }) {
-      isDrawn = true
-      stderr.write(`\r${step === 'copy' ? 'Copying' : 'Comparing'} ${rows.toLocaleString('en')} rows `)
-    },
-    end() {
-      if (isDrawn) stderr.write('\n')
-    },
-  }
 }

@@ -10,6 +10,7 @@ import type { Command, Invocation } from '../command.ts'
 import { warnLocal } from '../connection.ts'
 import { EXIT, toFailure } from '../exit-codes.ts'
 import { LOCAL_FLAGS } from '../flags.ts'
+import { showElapsed } from '../progress.ts'
 import { getMissingStore } from '../store-files.ts'
 import { applyStyle, formatCount, print, printJson } from '../terminal.ts'
 import { checkAddresses, type Finding } from '../upstream-checks.ts'
@@ -25,9 +26,9 @@ export const doctor: Command = {
   flags: LOCAL_FLAGS,
   async run(invocation) {
     warnLocal(invocation)
-    const findings = await checkInstallation(invocation)
     const { terminal, flags } = invocation
-    if (flags.json === true) printJson(terminal, findings)
+    const findings = await showElapsed(terminal, 'Checking', checkInstallation(invocation))
+    if (flags.json === true) printJson(terminal, { data: findings, cursor: null })
     else {
       for (const { check, ok, detail, hint } of findings) {
         print(terminal, `${applyStyle(terminal, ok ? 'green' : 'red', ok ? 'ok ' : 'BAD')} ${check}: ${detail}`)

@@ -3,6 +3,7 @@ import { connect } from '../connection.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { API_FLAGS, CONFIRM_FLAG, getText, REASON_FLAG } from '../flags.ts'
+import { showElapsed } from '../progress.ts'
 import { printJson, prompt } from '../terminal.ts'
 
 export const erase: Command = {
@@ -20,7 +21,8 @@ export const erase: Command = {
       getText(flags.confirm) ?? (await prompt(terminal, 'This cannot be undone. Type the id to confirm: '))
     if (confirmed !== id) throw new UsageError('Not confirmed. Type the id, or pass it with --confirm.')
     await using connection = await connect(invocation)
-    printJson(terminal, await connection.request('POST', ['users', id, 'erase'], { body: { reason } }))
+    const request = connection.request('POST', ['users', id, 'erase'], { body: { reason } })
+    printJson(terminal, await showElapsed(terminal, 'Erasing', request))
     return EXIT.ok
   },
 }

@@ -5,11 +5,14 @@ import { cap } from './cap.ts'
 import { checkpoint } from './checkpoint.ts'
 import { createCompletionCommand } from './completion.ts'
 import { configPrint } from './config-print.ts'
+import { context } from './context.ts'
 import { copy } from './copy.ts'
+import { correct } from './correct.ts'
 import { demo } from './demo.ts'
 import { doctor } from './doctor.ts'
 import { erase } from './erase.ts'
 import { events } from './events.ts'
+import { evict } from './evict.ts'
 import { exportUser } from './export.ts'
 import { importFile } from './import.ts'
 import { init } from './init.ts'
@@ -20,9 +23,11 @@ import { limit } from './limit.ts'
 import { limits } from './limits.ts'
 import { note } from './note.ts'
 import { plan } from './plan.ts'
+import { profile } from './profile.ts'
 import { restore } from './restore.ts'
 import { secretSet } from './secret-set.ts'
 import { serve } from './serve.ts'
+import { sessions } from './sessions.ts'
 import { set } from './set.ts'
 import { show } from './show.ts'
 import { simulate } from './simulate.ts'
@@ -44,6 +49,11 @@ export const COMMANDS: readonly Command[] = [
   tail,
   events,
   note,
+  profile,
+  context,
+  sessions,
+  evict,
+  correct,
   cap,
   limits,
   limit,

@@ -18,9 +18,9 @@ export const limits: Command = {
     await using connection = await connectReadOnly(invocation)
     if (id !== undefined) await requireUser(connection, id)
     const path = id === undefined ? ['plans'] : ['users', id, 'limits']
-    const { data } = (await connection.request('GET', path)) as { data: LimitState[] | Plan[] }
-    if (flags.json === true) printJson(terminal, data)
-    else for (const entry of data) print(terminal, 'used' in entry ? formatLimit(entry) : formatPlan(entry))
+    const list = (await connection.request('GET', path)) as { data: LimitState[] | Plan[] }
+    if (flags.json === true) printJson(terminal, list)
+    else for (const entry of list.data) print(terminal, 'used' in entry ? formatLimit(entry) : formatPlan(entry))
     return EXIT.ok
   },
 }

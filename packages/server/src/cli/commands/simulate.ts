@@ -6,6 +6,7 @@ import { connectReadOnly } from '../connection.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { API_FLAGS, getText } from '../flags.ts'
+import { showElapsed } from '../progress.ts'
 import { formatCount, printJson, printMessage, printTable } from '../terminal.ts'
 
 export const simulate: Command = {
@@ -24,7 +25,8 @@ export const simulate: Command = {
     await using connection = await connectReadOnly(invocation)
     const body = { ...proposal, ...(since === undefined ? {} : { since }) }
     const options = { body, signal: terminal.signal }
-    const result = (await connection.request('POST', ['limits', 'simulate'], options)) as Simulation
+    const request = connection.request('POST', ['limits', 'simulate'], options)
+    const result = (await showElapsed(terminal, 'Replaying', request)) as Simulation
     if (flags.json === true) {
       printJson(terminal, result)
       return EXIT.ok

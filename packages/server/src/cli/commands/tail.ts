@@ -36,14 +36,22 @@ export const tail: Command = {
       headers: after === undefined ? {} : { 'last-event-id': after },
       signal: terminal.signal,
     })
-    const parser = new SseParser({ maxEventBytes: MAX_EVENT_BYTES })
-    for await (const bytes of response.body ?? []) {
-      for (const { event, data } of parser.push(bytes as Uint8Array)) {
+    try {
+      for await (const { event, data } of readEvents(response)) {
         if (event === 'ledger') print(terminal, flags.json === true ? data : formatEvent(terminal, JSON.parse(data)))
       }
+    } catch (error) {
+      // Ctrl-C is how this command ends.
+      if (error !== terminal.signal.reason || (error as Error).name !== 'AbortError') throw error
+      return EXIT.interrupted
     }
     return EXIT.ok
   },
+}
+
+async function* readEvents(response: Response): AsyncIterable<{ readonly event: string; readonly data: string }> {
+  const parser = new SseParser({ maxEventBytes: MAX_EVENT_BYTES })
+  for await (const bytes of response.body ?? []) yield* parser.push(bytes as Uint8Array)
 }
 
 function formatEvent(terminal: Terminal, { at, user, type, detail }: TailEvent): string {

@@ -31,9 +31,10 @@ export const usage: Command = {
     const limit = id === undefined ? getText(flags.limit) : undefined
     const query = { by: getText(flags.by), from: getText(flags.from), to: getText(flags.to), limit }
     const path = id === undefined ? ['usage'] : ['users', id, 'usage']
-    const { data } = (await connection.request('GET', path, { query })) as { data: UsageSum[] }
+    const list = (await connection.request('GET', path, { query })) as { data: UsageSum[] }
+    const { data } = list
     if (data.length === 0 && id !== undefined) await requireUser(connection, id)
-    if (flags.json === true) printJson(terminal, data)
+    if (flags.json === true) printJson(terminal, list)
     else if (format === 'csv') for (const line of formatUsageCsv(data).trimEnd().split('\r\n')) print(terminal, line)
     else if (format === 'jsonl') for (const sum of data) printJson(terminal, sum)
     else printUsage(terminal, getText(flags.by) ?? 'day', data)

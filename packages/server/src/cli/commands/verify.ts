@@ -6,6 +6,7 @@ import { connectReadOnly, requireUser } from '../connection.ts'
 import { NotFoundError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { API_FLAGS, getText } from '../flags.ts'
+import { showElapsed } from '../progress.ts'
 import { formatCount, print, printJson } from '../terminal.ts'
 
 export const verify: Command = {
@@ -26,7 +27,8 @@ export const verify: Command = {
     await using connection = await connectReadOnly(invocation)
     const [user] = operands
     const options = { body: { user, checkpoint }, signal: terminal.signal }
-    const result = (await connection.request('POST', ['verify'], options)) as Verification
+    const request = connection.request('POST', ['verify'], options)
+    const result = (await showElapsed(terminal, 'Verifying', request)) as Verification
     if (user !== undefined && result.ok && result.checked === 0) await requireUser(connection, user)
     if (flags.json === true) printJson(terminal, result)
     else {
