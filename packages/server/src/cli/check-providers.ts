@@ -9,10 +9,23 @@ type Settings = Readonly<Record<string, unknown>>
  * select the provider; elsewhere each user may have set it.
  */
 export function checkProviders(config: Config): Finding[] {
-  return Object.entries(config.providers ?? {}).flatMap(([name, provider]) => {
+  const names = Object.keys(config.providers ?? {})
+  const findings = Object.entries(config.providers ?? {}).flatMap(([name, provider]) => {
     const selections = findSelections(config, name)
-    return [checkAddress, checkRegion, checkKey].flatMap((check) => check({ name, provider, selections }))
+    return [checkAddress, checkRegion, checkKey, checkModel].flatMap((check) => check({ name, provider, selections }))
   })
+  const isSelected = names.length === 0 || names.some((name) => findSelections(config, name).size > 0)
+  return isSelected ? findings : [...findings, noSelection(names)]
+}
+
+/** Each user may have settings of their own, so it is no problem in itself. */
+function noSelection([name = '']: readonly string[]): Finding {
+  return {
+    check: 'providers',
+    ok: true,
+    detail: 'none is selected for all users: only users with settings of their own get answers',
+    hint: `Set runtime.defaults.provider, for example to '${name}'.`,
+  }
 }
 
 interface Checked {
@@ -60,6 +73,15 @@ function checkKey({ name, provider, selections }: Checked): Finding[] {
   if (hasKey(provider)) return []
   const hint = `Set providers.${name}.apiKey, or give users keys of their own: purser secret set ID ${name}`
   return [toFinding({ name, what: 'no API key', selections, ok: selections.size === 0, hint })]
+}
+
+/** A selection without a model takes the provider's `defaultModel`, else the only one of its `models`. */
+function checkModel({ name, provider, selections }: Checked): Finding[] {
+  const { defaultModel, models, kind } = provider
+  if (defaultModel !== undefined || models?.length === 1 || kind === 'demo') return []
+  const unset = new Map([...selections].filter(([, { model }]) => model === undefined))
+  const hint = `Set providers.${name}.defaultModel.`
+  return unset.size === 0 ? [] : [toFinding({ name, what: 'no model', selections: unset, ok: false, hint })]
 }
 
 /** Whether the operator's calls are authenticated. Servers of the kind `openai-compatible` may have no keys. */

@@ -16,7 +16,7 @@ function findingsOf(config: ConfigFile): string[] {
   )
 }
 
-const selected = (provider: string, settings = {}) => ({ runtime: { defaults: { provider, ...settings } } })
+const selected = (provider: string, settings = {}) => ({ runtime: { defaults: { provider, model: 'm', ...settings } } })
 
 test('a provider that can answer has no findings', () => {
   const providers: ConfigFile['providers'] = {
@@ -32,10 +32,12 @@ test('a provider that can answer has no findings', () => {
 
 test('what is missing is a problem where the configuration selects the provider for users', () => {
   const key = { openai: { kind: 'openai' } } as const
-  assert.deepEqual(findingsOf({ providers: key }), ['openai: no API key'])
+  assert.deepEqual(findingsOf({ providers: key }), ['openai: no API key', 'providers: none is selected for all users'])
   assert.deepEqual(findingsOf({ providers: key, ...selected('openai') }), ['!openai: no API key'])
-  assert.deepEqual(findingsOf({ providers: key, presets: { fast: { provider: 'openai' } } }), ['!openai: no API key'])
-  assert.deepEqual(findingsOf({ providers: key, plans: { pro: { runtime: { provider: 'openai' } } } }), [
+  assert.deepEqual(findingsOf({ providers: key, presets: { fast: { provider: 'openai', model: 'm' } } }), [
+    '!openai: no API key',
+  ])
+  assert.deepEqual(findingsOf({ providers: key, plans: { pro: { runtime: { provider: 'openai', model: 'm' } } } }), [
     '!openai: no API key',
   ])
   const blank = { openai: { kind: 'openai', apiKey: ' ' } } as const
@@ -49,9 +51,21 @@ test('what is missing is a problem where the configuration selects the provider 
   assert.deepEqual(findingsOf({ providers: azure, ...selected('azure') }), ['!azure: no resourceName'])
 })
 
+test('a selection without a model is a problem unless the provider has one', () => {
+  const select = (fields: object) =>
+    findingsOf({
+      providers: { openai: { kind: 'openai', apiKey: 'k', ...fields } },
+      runtime: { defaults: { provider: 'openai' } },
+    })
+  assert.deepEqual(select({}), ['!openai: no model'])
+  assert.deepEqual(select({ models: ['m', 'n'] }), ['!openai: no model'])
+  assert.deepEqual(select({ models: ['m'] }), [])
+  assert.deepEqual(select({ models: ['m', 'n'], defaultModel: 'n' }), [])
+})
+
 test('a provider without an address is a problem unless settings have one', () => {
   const providers = { local: { kind: 'openai-compatible' } } as const
-  assert.deepEqual(findingsOf({ providers }), ['!local: no baseURL'])
+  assert.deepEqual(findingsOf({ providers }), ['!local: no baseURL', 'providers: none is selected for all users'])
   assert.deepEqual(findingsOf({ providers, ...selected('local') }), ['!local: no baseURL'])
   assert.deepEqual(findingsOf({ providers, ...selected('local', { baseURL: 'https://one.example/v1' }) }), [])
 })
@@ -83,6 +97,8 @@ test('purser serve warns of what doctor finds, and refuses fields and kinds that
   assert.match(warned.stderr, /providers\.openai\.apiKey, or give users keys of their own: purser secret set ID openai/)
   const silent = await serve({ providers: { openai: { kind: 'openai', apiKey: 'k' } }, ...selected('openai') })
   assert.doesNotMatch(silent.stderr, /warning/)
+  const unselected = await serve({ providers: { openai: { kind: 'openai', apiKey: 'k' } } })
+  assert.match(unselected.stderr, /note: providers: none is selected[^\n]*\n {2}Set runtime\.defaults\.provider/)
   for (const [provider, message] of [
     [{ kind: 'openai', apiKy: 'k' }, /providers\.openai\.apiKy.*Did you mean 'apiKey'\?/],
     [{ kind: 'opnai' }, /providers\.openai\.kind.*one of openai/],

@@ -93,8 +93,7 @@ function checkKeys(config: Config, keys: EnvironmentKeys, terminal: Terminal): v
 /** What `purser doctor` finds in the configured providers, so that it is not found by the first request of a user. */
 function warnOfProviders(config: Config, terminal: Terminal): void {
   for (const { check, ok, detail, hint } of checkProviders(config)) {
-    if (ok) continue
-    printMessage(terminal, `warning: ${check}: ${detail}`)
+    printMessage(terminal, `${ok ? 'note' : 'warning'}: ${check}: ${detail}`)
     if (hint !== undefined) printMessage(terminal, `  ${hint}`)
   }
 }
