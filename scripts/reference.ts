@@ -64,10 +64,19 @@ function optionRow(path: string, spec: OptionSpec, doc: string | undefined): str
   return `| \`${path}\` | ${value} | ${doc} |`
 }
 
+/** The fields that providers of every kind have. */
+function providerRows(): string[] {
+  const text = source('packages/purser/src/options/provider-config.ts')
+  const start = text.indexOf('export interface CommonProviderConfig {')
+  const fields = text.slice(start, text.indexOf('\n}\n', start)).matchAll(/\/\*\*([\s\S]+?)\*\/\n {2}(\w+)\?:/g)
+  return Array.from(fields, ([, doc = '', name]) => `| \`${name}\` | ${doc.replaceAll(/\s*\n\s*\*? ?/g, ' ').trim()} |`)
+}
+
 /** The generated tables of each page, by their header row. */
 const TABLES: Readonly<Record<string, Readonly<Record<string, () => string[]>>>> = {
   'docs/reference/options.md': {
     '| option | default | meaning |': () => optionRows(OPTION_SPECS as unknown as SpecTable),
+    '| field of every kind | meaning |': providerRows,
   },
   'docs/reference/server.md': {
     '| option | default | meaning |': () => optionRows(SERVER_SPECS as unknown as SpecTable, 'server'),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { PROVIDER_KINDS, PROVIDER_SPECS } from '../packages/purser/src/options/provider-config.ts'
 import { ROOT, readPage } from './support/pages.ts'
 
 /*
@@ -81,4 +82,26 @@ test('the index of the documentation leads to every page', () => {
   const pages = globSync('docs/**/*.md', { cwd: ROOT }).filter((page) => page !== 'docs/index.md')
   const linked = find(readPage('docs/index.md'), /\]\(([^)#]+\.md)/g).map((path) => join('docs', path))
   assert.deepEqual(unique(linked), pages.toSorted())
+})
+
+test('the fields of providers are those of each kind, and no other', () => {
+  const page = 'docs/reference/options.md'
+  const common = Object.keys(PROVIDER_SPECS.google).filter((name) =>
+    PROVIDER_KINDS.every((kind) => name in PROVIDER_SPECS[kind]),
+  )
+  assert.deepEqual(unique(firstColumn(page, 'field of every kind')), unique(common))
+  const rows = readPage(page).matchAll(/^\| `([a-z-]+)` \| (.*) \|(.*)\|$/gm)
+  const listed = new Map(
+    Array.from(rows, ([, kind, key, further]) => [kind, unique(find(`${key} ${further}`, /`(\w+)(?:: [^`]*)?`/g))]),
+  )
+  // The first is a setting of users, the second a field of requests.
+  const others = ['deployment', 'stream_options', ...common]
+  for (const kind of PROVIDER_KINDS.filter((name) => name !== 'demo')) {
+    const own = Object.keys(PROVIDER_SPECS[kind]).filter((name) => !common.includes(name))
+    assert.deepEqual(
+      listed.get(kind)?.filter((name) => !others.includes(name)),
+      own.toSorted(),
+      kind,
+    )
+  }
 })
