@@ -96,18 +96,22 @@ function storeOf(directory: string): ConfigFile {
   return config
 }
 
-/** Starts `purser serve` in a child process. */
 /** A provider for requests of any size. */
 export async function startSinkUpstream(): Promise<Child<{ url: string }>> {
   return start([SINK_UPSTREAM], tmpdir(), {})
 }
 
-export async function startPurser(config: ConfigFile, directory: string = createTempDirectory()): Promise<Purser> {
+/** Starts `purser serve` in a child process. */
+export async function startPurser(
+  config: ConfigFile,
+  directory: string = createTempDirectory(),
+  variables: Record<string, string> = {},
+): Promise<Purser> {
   writeFileSync(
     join(directory, 'purser.config.json'),
     JSON.stringify({ ...storeOf(directory), ...config, server: { port: 0, ...config.server } }),
   )
-  const environment = { PURSER_SERVICE_KEY: SERVICE_KEY, PURSER_ADMIN_KEY: ADMIN_KEY }
+  const environment = { PURSER_SERVICE_KEY: SERVICE_KEY, PURSER_ADMIN_KEY: ADMIN_KEY, ...variables }
   const child = await start<Purser['addresses']>([MAIN, 'serve', '--json'], directory, environment)
   const { url } = child.addresses
   return {

@@ -1,6 +1,9 @@
 import { Pool, type PoolClient, type PoolConfig, type QueryResultRow, types } from 'pg'
+import { CircuitBreaker } from '../../core/circuit-breaker.ts'
+import { systemEffects } from '../../core/effects.ts'
+import { createJitter } from '../../core/jitter.ts'
 import { PurserError, storeClosed } from '../../errors.ts'
-import { toStoreError } from './errors.ts'
+import { isUnanswered, toStoreError } from './errors.ts'
 
 /** bigint and numeric columns hold counts and revisions, which are safe integers. */
 const INT8 = 20
@@ -25,7 +28,14 @@ export interface Statement {
   readonly name?: string
 }
 
-/** The connections of one store. Nothing is probed only once: every statement connects again if it has to. */
+/** Statements in a row to which the server gives no answer, before others are not sent for a moment. */
+const BREAKER_FAILURES = 5
+const BREAKER_BACKOFF = { minBackoffMs: 250, maxBackoffMs: 1_000, jitter: createJitter(systemEffects.randomId()) }
+
+/**
+ * The connections of one store. Nothing is probed only once: every statement connects again if it has to. While the server
+ * gives no answers, one statement per second asks for it, and all others are rejected at once.
+ */
 export class Connection {
   /** The URL without its password. */
   readonly location: string
@@ -38,6 +48,7 @@ export class Connection {
   readonly #migrate: (client: PoolClient, connection: Connection) => Promise<void>
   /** Runs after the migration, on its connection, before the first statement. */
   onReady: (client: PoolClient) => Promise<void> = async () => undefined
+  readonly #breaker = new CircuitBreaker(BREAKER_FAILURES, BREAKER_BACKOFF)
   #ready: Promise<void> | undefined
   #isClosed = false
 
@@ -71,13 +82,30 @@ export class Connection {
   }
 
   /** Runs one statement, which is a transaction of its own. */
-  async query<Row extends QueryResultRow>({ text, values = [], name }: Statement): Promise<Row[]> {
-    await this.ready()
-    try {
+  query<Row extends QueryResultRow>({ text, values = [], name }: Statement): Promise<Row[]> {
+    return this.#attempt(async () => {
+      await this.ready()
       const prepared = this.isPooled || name === undefined ? {} : { name: `purser ${name}` }
       const { rows } = await this.#pool.query<Row>({ ...prepared, text, values: [...values] })
       return rows
+    })
+  }
+
+  async #attempt<Result>(run: () => Promise<Result>): Promise<Result> {
+    const permission = this.#breaker.permit(systemEffects.monotonic())
+    if (permission === 'rejected')
+      throw new PurserError('store_unavailable', 'The database cannot be reached at the moment.', {
+        hint: 'It has not answered the last statements. It is asked again every second.',
+        details: { location: this.location },
+      })
+    try {
+      const result = await run()
+      this.#breaker.recordSuccess(systemEffects.monotonic())
+      return result
     } catch (error) {
+      const now = systemEffects.monotonic()
+      if (isUnanswered(error)) this.#breaker.recordFailure(now, permission === 'probe')
+      else this.#breaker.recordSuccess(now)
       throw toStoreError(error, this.location)
     }
   }

@@ -5,6 +5,8 @@ import { PurserError } from '../../errors.ts'
 const STATEMENT_CLASSES: ReadonlySet<string> = new Set(['21', '22', '23', '42', 'P0'])
 /** Serialization failure, deadlock. */
 const RETRYABLE: ReadonlySet<string> = new Set(['40001', '40P01'])
+/** Cannot connect now; too many connections. */
+const UNANSWERED: ReadonlySet<string> = new Set(['57P03', '53300'])
 
 const HINTS: Readonly<Record<string, string>> = {
   '25': 'The server is read-only, as a standby is. Use the address of the primary.',
@@ -17,6 +19,12 @@ const HINTS: Readonly<Record<string, string>> = {
 /** Whether the statement can be run again as it is. */
 export function isRetryable(error: unknown): boolean {
   return error instanceof DatabaseError && RETRYABLE.has(error.code ?? '')
+}
+
+/** Whether the server gave no answer: it cannot be reached, hangs, starts, or has no connection left. */
+export function isUnanswered(error: unknown): boolean {
+  if (PurserError.is(error)) return error.code === 'store_unavailable' && isUnanswered(error.cause)
+  return !(error instanceof DatabaseError) || UNANSWERED.has(error.code ?? '')
 }
 
 /**

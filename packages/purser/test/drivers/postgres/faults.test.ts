@@ -6,7 +6,7 @@ import pg from 'pg'
 import { systemEffects } from '../../../src/core/effects.ts'
 import { postgresStore } from '../../../src/drivers/postgres/index.ts'
 import { PurserError } from '../../../src/errors.ts'
-import { createCommit, mustCommit } from '../../../src/testing/store-contract/samples.ts'
+import { createCommit, createQuery, mustCommit } from '../../../src/testing/store-contract/samples.ts'
 import { startCuttingProxy } from '../../support/cutting-proxy.ts'
 import { endProcess } from '../../support/end-process.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
@@ -83,6 +83,39 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
         const row = await store.users.load(ann).catch(() => undefined)
         if (row !== undefined) break
       }
+      await store.close()
+    }))
+
+  test('a server that has not answered is asked once a second, by statements of every kind, and again when it answers', () =>
+    withServer(async (server) => {
+      const store = postgresStore({ url: server.url(), timeoutMs: 300 })
+      const expect = await mustCommit(store, ann)
+      const calls = [
+        () => store.users.load(ann),
+        () => mustCommit(store, ann, { expect }),
+        () => store.meta.get('x'),
+        () => store.events.newest(ann, { limit: 1 }),
+        () => store.users.list(createQuery()),
+        () => store.answers.forget({ namespace: 'crash', owner: 'o' }),
+        () => store.lastGood.drop(ann),
+      ]
+      await server.freeze(async () => {
+        await Promise.allSettled([...calls, ...calls].map((call) => call()))
+        let rejected = 0
+        // One of them may be the one that asks.
+        for (const call of calls) {
+          const error = await call().then(undefined, (reason: unknown) => reason)
+          assert.ok(PurserError.is(error, 'store_unavailable'))
+          if (error.message.includes('at the moment')) rejected++
+        }
+        assert.ok(rejected >= calls.length - 4, `${rejected} of ${calls.length}`)
+      })
+      for (;;) {
+        const row = await store.users.load(ann).catch(() => undefined)
+        if (row !== undefined) break
+        await delay(20)
+      }
+      for (const call of calls.slice(2)) await call()
       await store.close()
     }))
 

@@ -11,6 +11,10 @@ import type { FileIdentity } from '../file-guard.ts'
  * Calls are sent in batches. While the thread is busy they are queued, and sent with its next reply; or earlier, once a
  * batch is full, so that this thread decides while the worker writes. When replies are slow, the worker waits for the
  * disk: then it is better that as many calls as possible share the next flush.
+ *
+ * A disk may hang: the thread is then in a call that does not return, and cannot be stopped. When nothing has come from it
+ * for some seconds, its pending calls are rejected, and further ones at once, until it replies again. What it had received
+ * may be written then; its replies are dropped.
  */
 
 /** Calls to functions in a worker thread. Arguments and results are cloned. */
@@ -61,15 +65,24 @@ export interface WorkerOptions {
   readonly identity?: FileIdentity
   /** Pending calls; one more is rejected with `store_unavailable`. */
   readonly maxPending: number
+  /** How long the thread may reply to none of its pending calls. */
+  readonly maxSilenceSeconds: number
+  /** Calls that may take longer by their nature: while one is pending, the thread may be silent for ten times as long. */
+  readonly slowCalls: readonly string[]
 }
 
 interface PendingCall {
+  readonly isSlow: boolean
   resolve(result: never): void
   reject(error: unknown): void
 }
 
 /** Calls in a full batch: enough to share a flush, few enough to decide the next ones meanwhile. */
 const BATCH_CALLS = 32
+
+/** How often the silence of the thread is counted. Not measured, because this process may have been stopped meanwhile. */
+const WATCH_MS = 1_000
+const SLOW_FACTOR = 10
 
 /** A reply that takes longer is waiting for the disk. */
 const SLOW_REPLY_MS = 3
@@ -96,6 +109,10 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
   #sentAt = 0
   #isSlow = false
   #isClosed = false
+  /** Counted while calls are pending. */
+  #silentSeconds = 0
+  #isHung = false
+  #cancelWatch: (() => void) | undefined
 
   constructor(options: WorkerOptions) {
     this.#options = options
@@ -107,11 +124,13 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
   ): Promise<Awaited<ReturnType<Calls[Name]>>> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw storeClosed()
-      const { maxPending } = this.#options
+      if (this.#isHung) throw this.#unavailable('does not respond')
+      const { maxPending, slowCalls } = this.#options
       if (this.#pending.size >= maxPending) throw this.#unavailable(`already has ${maxPending} pending calls`)
       const isIdle = this.#pending.size === 0
       this.#batch.push([this.#nextId, String(name), args])
-      this.#pending.set(this.#nextId++, { resolve, reject })
+      this.#pending.set(this.#nextId++, { isSlow: slowCalls.includes(String(name)), resolve, reject })
+      this.#watch()
       if (this.#batch.length >= BATCH_CALLS && !this.#isSlow) this.#send()
       else if (isIdle) queueMicrotask(() => this.#send())
     })
@@ -134,8 +153,10 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
     this.#isClosed = true
     const worker = this.#worker
     this.#worker = undefined
+    this.#cancelWatch?.()
     this.#rejectAll()
-    await worker?.terminate()
+    const ended = worker?.terminate()
+    if (!this.#isHung) await ended
   }
 
   #start(): Worker {
@@ -183,6 +204,8 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
 
   #settle(worker: Worker, replies: readonly WorkerReply[]): void {
     let isReadOnlyFile = false
+    this.#silentSeconds = 0
+    this.#isHung = false
     for (const [id, result, serialized] of replies) {
       const call = this.#take(id)
       if (serialized === undefined) call?.resolve(result as never)
@@ -208,7 +231,42 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
   #discard(worker: Worker, cause?: unknown): void {
     if (this.#worker !== worker) return
     this.#worker = undefined
+    this.#isHung = false
     this.#rejectAll(cause)
+  }
+
+  /** Counts the seconds in which the thread replies to none of its pending calls. */
+  #watch(): void {
+    this.#cancelWatch ??= systemEffects.setTimer(
+      () => {
+        this.#cancelWatch = undefined
+        if (this.#pending.size === 0) {
+          this.#silentSeconds = 0
+          return
+        }
+        this.#silentSeconds++
+        if (this.#silentSeconds >= this.#maxSilentSeconds()) this.#giveUp()
+        else this.#watch()
+      },
+      WATCH_MS,
+      { background: true },
+    )
+  }
+
+  #maxSilentSeconds(): number {
+    const { maxSilenceSeconds } = this.#options
+    const isSlow = this.#pending.values().some((call) => call.isSlow)
+    return isSlow ? SLOW_FACTOR * maxSilenceSeconds : maxSilenceSeconds
+  }
+
+  #giveUp(): void {
+    this.#isHung = true
+    this.#silentSeconds = 0
+    this.#batch = []
+    for (const call of this.#pending.values()) call.reject(this.#unavailable('does not respond'))
+    this.#pending.clear()
+    // The process may end while the disk hangs.
+    this.#worker?.unref()
   }
 
   #take(id: number): PendingCall | undefined {

@@ -26,17 +26,31 @@ export type Writer = WorkerClient<WriterCalls>
 export type CacheWriter = WorkerClient<CacheWriterCalls>
 
 const READER_MAX_PENDING = 1_000
+/** Longer than another process may have the lock, and than a long list of users takes. */
+const WRITER_SILENCE = { maxSilenceSeconds: 10, slowCalls: ['vacuum'] } as const
+const READER_SILENCE = { maxSilenceSeconds: 30, slowCalls: ['backup'] } as const
 
 export function createReader(path: string): Reader {
-  return createWorkerClient<ReaderCalls>({ name: 'reader', path, maxPending: READER_MAX_PENDING })
+  return createWorkerClient<ReaderCalls>({ name: 'reader', path, maxPending: READER_MAX_PENDING, ...READER_SILENCE })
 }
 
 export function createWriter(path: string, identity?: FileIdentity): Writer {
-  return createWorkerClient<WriterCalls>({ name: 'writer', path, identity, maxPending: WRITE_LIMITS.maxPending })
+  return createWorkerClient<WriterCalls>({
+    name: 'writer',
+    path,
+    identity,
+    maxPending: WRITE_LIMITS.maxPending,
+    ...WRITER_SILENCE,
+  })
 }
 
 export function createCacheWriter(path: string): CacheWriter {
-  return createWorkerClient<CacheWriterCalls>({ name: 'cache-writer', path, maxPending: WRITE_LIMITS.maxPending })
+  return createWorkerClient<CacheWriterCalls>({
+    name: 'cache-writer',
+    path,
+    maxPending: WRITE_LIMITS.maxPending,
+    ...WRITER_SILENCE,
+  })
 }
 
 /** Reads that may touch many rows, and copies of the whole file. */
