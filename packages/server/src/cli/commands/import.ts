@@ -12,7 +12,7 @@ import { importOriginalUser } from '../import-original-ledger.ts'
 import type { UserReport } from '../import-report.ts'
 import { importUsers } from '../import-users.ts'
 import { readOriginalLedger } from '../original-ledger.ts'
-import { createProgress } from '../progress.ts'
+import { createCounter, createProgress } from '../progress.ts'
 import { printJson, printMessage, type Terminal } from '../terminal.ts'
 
 export const importFile: Command = {
@@ -45,21 +45,23 @@ export const importFile: Command = {
 
 const REDIS_URL = /^rediss?:\/\//
 
-/** The number of users is not known before the last one, so there is no progress to show. */
 async function importOriginalLedger(invocation: Invocation, url: string): Promise<ExitCode> {
   const { terminal, flags } = invocation
   requireLocal(invocation, 'Importing the original ledger')
   await using connection = await openStore(invocation)
   const options = { force: flags.force === true, signal: terminal.signal }
   const users: UserReport[] = []
+  const counter = createCounter(terminal, 'users')
   let [hasExisting, hasRefused] = [false, false]
   for await (const original of readOriginalLedger(url)) {
     const report = await importOriginalUser(connection.purser, original, options)
-    if (flags.json === true) users.push(report)
-    else printReport(terminal, report)
+    if (flags.json !== true) printReport(terminal, report)
+    // Reports that are printed show the progress themselves.
+    else counter.update({ label: 'Importing', count: users.push(report) })
     hasExisting ||= report.exists
     hasRefused ||= report.refused.length > 0
   }
+  counter.end()
   if (flags.json === true) printJson(terminal, { users })
   if (hasExisting) return EXIT.conflict
   return hasRefused ? EXIT.failed : EXIT.ok
