@@ -102,6 +102,17 @@ export const PROGRAMS: readonly Program[] = [
     ],
   },
   {
+    name: 'simulate',
+    method: 'replay of recorded turns of 1,000 users under three limits, records in SQLite',
+    file: 'simulate.ts',
+    args: [],
+    quickArgs: ['50000', '50'],
+    figures: [
+      { title: 'turns replayed a second', pattern: /\| turns a second \| ([\d,]+) \|/, goal: '33,334' },
+      { title: 'processor time', pattern: /\| processor time \| ([\d.]+) s \|/, unit: 's' },
+    ],
+  },
+  {
     name: 'answers',
     method: 'a cache hit of a request of 4 KB with its key, x the bare hash of the request, interleaved rounds',
     file: 'answers.ts',

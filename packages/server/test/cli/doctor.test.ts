@@ -10,7 +10,9 @@ import {
   startStandby,
 } from '../../../purser/test/support/postgres-server.ts'
 import { noRedis, startRedis } from '../../../purser/test/support/redis-server.ts'
+import { FAST_SECRET_KEY, openFastWebhooks } from '../support/fast-webhooks.ts'
 import { createTempDirectory, runPurser } from '../support/processes.ts'
+import { openWebhookReceiver } from '../support/webhook-receiver.ts'
 
 const secretKey = Buffer.alloc(32, 1).toString('base64')
 
@@ -101,4 +103,30 @@ test('doctor finds a Redis that evicts keys or writes no file', { skip: noRedis 
     [...repaired.keys()].filter((check) => check.startsWith('store')),
     [],
   )
+})
+
+test('doctor names a webhook whose deliveries fail, without the path of its URL, until they succeed', async () => {
+  const directory = createTempDirectory()
+  const store = `sqlite:${join(directory, 'purser.db')}`
+  await using receiver = await openWebhookReceiver()
+  receiver.answer = (response) => response.writeHead(500).end()
+  const isFailing = async (expected: boolean): Promise<string> => {
+    const { purser, webhooks } = await openFastWebhooks(store)
+    const { id } =
+      (await webhooks.list())[0] ?? (await webhooks.create({ url: `${receiver.url}/secret-token` }, 'root'))
+    if (expected) await purser.user('ada').ledger.record('app:seen')
+    webhooks.start()
+    while ((await webhooks.find(id))?.isFailing !== expected) await new Promise((resolve) => setImmediate(resolve))
+    await webhooks.close()
+    await purser.close()
+    return `webhook ${id}`
+  }
+  const check = await isFailing(true)
+  const config = { store, secretKey: FAST_SECRET_KEY }
+  const finding = (await findProblems(config, directory)).get(check)
+  assert.match(finding?.detail ?? '', /^http:\/\/127\.0\.0\.1:\d+: 1 waiting, 0 dead; last error: status 500$/)
+  assert.match(finding?.hint ?? '', /GET \/api\/webhooks\/\w+\/deliveries/)
+  receiver.answer = (response) => response.writeHead(204).end()
+  await isFailing(false)
+  assert.equal((await findProblems(config, directory)).get(check), undefined)
 })

@@ -1,54 +1,107 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { it } from 'node:test'
+import { test } from 'node:test'
 import { rounds } from '../../../purser/test/support/fuzz-options.ts'
+import { noPostgres, sharedPostgres } from '../../../purser/test/support/postgres-server.ts'
+import { noRedis, sharedRedis } from '../../../purser/test/support/redis-server.ts'
 import { startChild } from '../../../purser/test/support/start-child.ts'
-import { openServer } from '../../src/app/server.ts'
-import { openWebhookReceiver, type ReceivedWebhook } from '../support/webhook-receiver.ts'
+import { temporaryPath } from '../../../purser/test/support/temporary-store.ts'
+import { type FastWebhooks, openFastWebhooks } from '../support/fast-webhooks.ts'
+import { openWebhookReceiver, type ReceivedWebhook, type WebhookReceiver } from '../support/webhook-receiver.ts'
+
+/* Webhooks on every durable store: processes that are killed, receivers that fail, and two instances. */
 
 const PROGRAM = new URL('delivering-process.ts', import.meta.url)
-const KILLS = rounds(1_000, 2)
 const EVENTS_PER_PROCESS = 4
 
-it(`a process that is killed between a request and its acknowledgement, ${KILLS} times, loses nothing`, async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'purser-webhooks-'))
-  const path = join(directory, 'purser.db')
-  await using receiver = await openWebhookReceiver()
-  try {
-    await createWebhook(path, receiver.url)
+const STORES = [
+  {
+    name: 'SQLite',
+    skip: false,
+    kills: rounds(1_000, 2),
+    url: async () => `sqlite:${temporaryPath()}`,
+  },
+  { name: 'PostgreSQL', skip: noPostgres, kills: rounds(200, 1), url: async () => (await sharedPostgres()).url() },
+  { name: 'Redis', skip: noRedis, kills: rounds(200, 1), url: async () => (await sharedRedis()).url() },
+] as const
+
+for (const { name, skip, kills, url } of STORES) {
+  test(`${name}: a process that is killed around an acknowledgement, ${kills} times, loses nothing`, {
+    skip,
+  }, async () => {
+    const store = await url()
+    await using receiver = await openWebhookReceiver()
+    await createWebhook(store, receiver.url)
     const ids: string[] = []
-    for (let kill = 0; kill < KILLS; kill++) {
-      const child = startChild(PROGRAM, [path, String(EVENTS_PER_PROCESS)])
-      const target = receiver.received.length + 1 + (kill % 3)
-      receiver.answer = (response) => {
-        if (receiver.received.length < target) response.writeHead(204).end()
-        // Before the answer, or right after it.
-        else if (kill % 2 === 0) child.process.kill('SIGKILL')
-        else response.writeHead(204).end(() => child.process.kill('SIGKILL'))
-      }
-      ids.push(...(JSON.parse(await child.line()) as string[]))
-      await child.exited
-    }
-    const last = startChild(PROGRAM, [path, '1'])
+    for (let kill = 0; kill < kills; kill++) ids.push(...(await deliverUntilKilled(store, receiver, kill)))
+    const last = startChild(PROGRAM, [store, '1'])
     receiver.answer = (response) => response.writeHead(204).end()
     ids.push(...(JSON.parse(await last.line()) as string[]))
-    while (!ids.every((id) => receiver.received.some((webhook) => webhook.id === id)))
+    const received = new Set(receiver.received.map(({ id }) => id))
+    while (!ids.every((id) => received.has(id))) {
       await receiver.receive(receiver.received.length + 1)
+      for (const { id } of receiver.received) received.add(id)
+    }
     last.process.kill('SIGKILL')
     await last.exited
     checkReceived(receiver.received)
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
-})
-
-async function createWebhook(path: string, url: string): Promise<void> {
-  await using server = await openServer({
-    config: { store: `sqlite:${path}`, server: { logLevel: 'silent', allowPrivateWebhooks: true } },
   })
-  await server.context.webhooks.create({ url, types: ['app:seen'] }, 'root')
+
+  test(`${name}: a receiver that fails gets everything, and another instance goes on`, { skip }, async () => {
+    const store = await url()
+    await using receiver = await openWebhookReceiver()
+    await createWebhook(store, receiver.url)
+    let failures = 3
+    receiver.answer = (response) => response.writeHead(failures-- > 0 ? 500 : 204).end()
+    const [first, second] = [await openFastWebhooks(store), await openFastWebhooks(store)]
+    for (const { webhooks } of [first, second]) webhooks.start()
+    const ids = [...(await record(first, 6)), ...(await record(second, 6))]
+    await receiver.receive(ids.length + 3)
+    const accepted = acceptedIds(receiver.received, 3)
+    assert.deepEqual(accepted.toSorted(), ids.toSorted())
+    await closeAll(first)
+    ids.push(...(await record(second, 4)))
+    await receiver.receive(ids.length + 3)
+    assert.deepEqual(acceptedIds(receiver.received, 3).toSorted(), ids.toSorted())
+    checkReceived(receiver.received)
+    await closeAll(second)
+  })
+}
+
+/** Resolves to the ids of the events that the process recorded. It is killed before an answer, or right after it. */
+async function deliverUntilKilled(store: string, receiver: WebhookReceiver, kill: number): Promise<string[]> {
+  const child = startChild(PROGRAM, [store, String(EVENTS_PER_PROCESS)])
+  const target = receiver.received.length + 1 + (kill % 3)
+  receiver.answer = (response) => {
+    if (receiver.received.length < target) response.writeHead(204).end()
+    else if (kill % 2 === 0) child.process.kill('SIGKILL')
+    else response.writeHead(204).end(() => child.process.kill('SIGKILL'))
+  }
+  const ids = JSON.parse(await child.line()) as string[]
+  await child.exited
+  return ids
+}
+
+async function createWebhook(store: string, receiver: string): Promise<void> {
+  const opened = await openFastWebhooks(store)
+  await opened.webhooks.create({ url: receiver, types: ['app:seen'] }, 'root')
+  await closeAll(opened)
+}
+
+async function closeAll({ webhooks, purser }: FastWebhooks): Promise<void> {
+  await webhooks.close()
+  await purser.close()
+}
+
+async function record({ purser }: FastWebhooks, count: number): Promise<string[]> {
+  const ids: string[] = []
+  for (let index = 0; index < count; index++)
+    ids.push((await purser.user(`user-${index % 2}`).ledger.record('app:seen')).id)
+  return ids
+}
+
+/** The ids of all requests but the first ones, which failed. */
+function acceptedIds(received: readonly ReceivedWebhook[], failed: number): string[] {
+  return received.slice(failed).map(({ id }) => id)
 }
 
 /** Repeats have the same id and the same body, and the first request of each event is in the order of its user. */

@@ -42,5 +42,7 @@ export function formatLimit(state: LimitState): string {
 function formatPlan({ name, extends: parent, limits: list, isDefault }: Plan): string {
   const names = list.map((limit) => `${limit.name} ${limit.max ?? 'unlimited'}`).join(', ')
   const base = parent === null ? '' : ` extends ${parent}`
-  return escapeControls(`${name}${base}${isDefault ? ' (default)' : ''}: ${names || 'no limits'}`)
+  return escapeControls(
+    `${name}${base}${isDefault ? ' (default)' : ''}: ${names || (parent === null ? 'no limits' : 'no limits of its own')}`,
+  )
 }

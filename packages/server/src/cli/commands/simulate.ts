@@ -36,7 +36,7 @@ export const simulate: Command = {
     const { turns, refused, users } = result
     printMessage(
       terminal,
-      `${refused} of ${formatCount(turns, 'turn')} refused, of ${formatCount(users.length, 'user')}`,
+      `${refused} of ${formatCount(turns, 'turn')} would be refused, of ${formatCount(users.length, 'user')}`,
     )
     if (!result.complete)
       printMessage(terminal, 'Incomplete: the records do not reach back to the start of every window.')

@@ -4,7 +4,7 @@ import type { AppContext } from '../../app/context.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getQuery, getUser, parseNumber } from '../../http/params.ts'
 import { listOf, responseOf } from '../../http/response-schemas.ts'
-import { INTEGER, TEXT } from '../../http/schemas.ts'
+import { INTEGER, type Schema, TEXT } from '../../http/schemas.ts'
 import { formatUsageCsv } from '../../http/usage-csv.ts'
 import { measureLatency } from '../../overview/measure-latency.ts'
 import { summarizeTurns } from '../../overview/summarize-turns.ts'
@@ -17,6 +17,8 @@ const OUTCOME = { type: 'string', enum: ['completed', 'failed', 'cancelled', 're
 const DAY = { ...TEXT, description: 'A day, `2026-11-29`, a month, or an instant.' }
 const RANGE = { from: DAY, to: { ...DAY, description: 'The first day that is excluded.' } }
 const USER_BY = { type: 'string', enum: ['hour', 'day', 'month', 'model', 'limit'] }
+export const USER_TURNS_QUERY: Readonly<Record<string, Schema>> = { limit: INTEGER, before: TEXT, outcome: OUTCOME }
+export const USER_USAGE_QUERY: Readonly<Record<string, Schema>> = { ...RANGE, by: USER_BY }
 const BY = { type: 'string', enum: [...USER_BY.enum, 'user', 'plan', 'provider'] }
 
 /** Records of turns, and what they add up to. */
@@ -131,7 +133,7 @@ function registerUserRoutes(app: FastifyInstance, context: AppContext): void {
     defineRoute('read', {
       tag,
       summary: 'Lists the turns of a user, newest first.',
-      query: { limit: INTEGER, before: TEXT, outcome: OUTCOME },
+      query: USER_TURNS_QUERY,
       response: listOf('TurnRecord', 'Turns.'),
     }),
     async (request) => {
@@ -146,7 +148,7 @@ function registerUserRoutes(app: FastifyInstance, context: AppContext): void {
     defineRoute('read', {
       tag,
       summary: 'Returns what a user has used.',
-      query: { ...RANGE, by: USER_BY },
+      query: USER_USAGE_QUERY,
       response: listOf('UsageSum', 'Sums.'),
     }),
     async (request) => {

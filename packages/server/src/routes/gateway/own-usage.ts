@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { TurnOutcome, User, UserUsageBy } from 'purser'
 import type { AppContext } from '../../app/context.ts'
-import { HttpError } from '../../app/errors.ts'
 import { getIdentity } from '../../auth/authenticate.ts'
 import { defineRoute } from '../../http/define-route.ts'
-import { getQuery } from '../../http/params.ts'
-import { pageOf, type TurnPage } from '../api/turns.ts'
+import { getQuery, parseNumber } from '../../http/params.ts'
+import { listOf } from '../../http/response-schemas.ts'
+import { pageOf, type TurnPage, USER_TURNS_QUERY, USER_USAGE_QUERY } from '../api/turns.ts'
 import { requireUser } from './acting-user.ts'
 
 const DEFAULT_PAGE_SIZE = 50
@@ -16,7 +16,12 @@ export function registerOwnUsageRoutes(app: FastifyInstance, context: AppContext
   const getUser = (request: FastifyRequest): User => context.purser.user(requireUser(request, getIdentity(request)))
   app.get(
     '/v1/me/usage',
-    defineRoute('chat', { tag, summary: 'Returns what the user has used, by hour, day, month, model or limit.' }),
+    defineRoute('chat', {
+      tag,
+      summary: 'Returns what the user has used, by hour, day, month, model or limit.',
+      query: USER_USAGE_QUERY,
+      response: listOf('UsageSum', 'Sums.'),
+    }),
     async (request) => {
       const { from, to, by } = getQuery(request)
       return { data: await getUser(request).usage({ from, to, by: by as UserUsageBy | undefined }), cursor: null }
@@ -24,18 +29,17 @@ export function registerOwnUsageRoutes(app: FastifyInstance, context: AppContext
   )
   app.get(
     '/v1/me/turns',
-    defineRoute('chat', { tag, summary: "Lists the user's own turns, newest first." }),
+    defineRoute('chat', {
+      tag,
+      summary: "Lists the user's own turns, newest first.",
+      query: USER_TURNS_QUERY,
+      response: listOf('TurnRecord', 'Turns.'),
+    }),
     async (request): Promise<TurnPage> => {
       const { limit, before, outcome } = getQuery(request)
-      const size = parseSize(limit)
+      const size = parseNumber(limit) ?? DEFAULT_PAGE_SIZE
       const options = { limit: size, before, outcome: outcome as TurnOutcome | undefined }
       return pageOf(await getUser(request).turns(options), size)
     },
   )
-}
-
-function parseSize(limit: string | undefined): number {
-  if (limit === undefined) return DEFAULT_PAGE_SIZE
-  if (/^\d{1,4}$/.test(limit)) return Number(limit)
-  throw new HttpError(400, 'invalid_request_error', "'limit' must be an integer from 0 to 1,000.", { param: 'limit' })
 }
