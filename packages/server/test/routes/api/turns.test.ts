@@ -197,7 +197,7 @@ test('proposed limits are simulated for all users, some of them, and from an ins
     { limits: 1 },
     { plans: { a: { extends: 'b' } } },
     { since: 'now' },
-    { sinse: 'x' },
+    { after: 'x' },
   ]) {
     const response = await simulate(body)
     assert.equal(response.status, 400, JSON.stringify(body))
@@ -249,8 +249,8 @@ test('parameters that are not valid are errors, and nothing is coerced', async (
     '/api/overview/days?from=now',
     '/v1/me/turns?limit=many',
     '/v1/me/usage?by=user',
-    '/v1/me/usage?form=2026-01-01',
-    '/v1/me/turns?befor=x',
+    '/v1/me/usage?until=2026-01-01',
+    '/v1/me/turns?after=x',
   ]) {
     const key = path.startsWith('/v1') ? await gateway.createKey('user') : admin
     const [status] = await fails(path, key)
