@@ -83,7 +83,7 @@ test('turns are a table with why, in pages, and JSON', async () => {
     refused.data.map(({ limit }) => limit),
     ['few', 'few'],
   )
-  assert.equal((await run('turns', 'nobody')).code, 3)
+  assert.equal((await run('turns', 'zoe')).code, 3)
   assert.equal((await run('turns', 'ada', '--outcome', 'lost')).code, 2)
   assert.equal((await run('turns')).code, 2)
 })
@@ -120,7 +120,7 @@ test('usage is a table, CSV, JSON lines and JSON, for one user or all', async ()
     ['--from', 'yesterday'],
   ])
     assert.equal((await run('usage', ...args)).code, 2, args.join(' '))
-  assert.equal((await run('usage', 'nobody')).code, 3)
+  assert.equal((await run('usage', 'zoe')).code, 3)
 })
 
 test('limits and plans are listed, set, reset and assigned', async () => {
@@ -142,7 +142,7 @@ test('limits and plans are listed, set, reset and assigned', async () => {
   assert.match((await run('limits', 'ada')).stdout, /few: 0 of 50 .*\[plan:pro\]/)
   assert.match((await run('plan', 'ada', 'default')).stderr, /Plan none \(default\)/)
   assert.equal((await run('plan', 'ada', 'gold')).code, 2)
-  assert.equal((await run('limits', 'nobody')).code, 3)
+  assert.equal((await run('limits', 'zoe')).code, 3)
   const shown = await run('show', 'ada')
   for (const text of ['few', 'model_not_found', 'demo/demo']) assert.ok(shown.stdout.includes(text), text)
 })
@@ -183,5 +183,5 @@ test('over HTTP the commands are the same', async () => {
   assert.match((await runOver('limits', 'ada')).stdout, /few: 3 of 3/)
   assert.match((await runOver('simulate', file)).stderr, /2 of 3 turns would be refused/)
   assert.match((await runOver('plan', 'ada', 'pro')).stderr, /Plan pro \(user\)/)
-  assert.equal((await runOver('turns', 'nobody')).code, 3)
+  assert.equal((await runOver('turns', 'zoe')).code, 3)
 })

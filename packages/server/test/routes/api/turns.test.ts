@@ -91,7 +91,7 @@ test('turns of all users are filtered and read page by page, in both orders', as
   assert.deepEqual(pages, ids.toReversed())
   for (const [query, count] of [
     ['user=bob', 4],
-    ['user=nobody', 0],
+    ['user=unknown', 0],
     ['outcome=refused', 2],
     ['outcome=failed&user=ada', 0],
     ['model=n', 1],
@@ -124,7 +124,7 @@ test('turns of one user are read newest first, with a cursor', async () => {
   const second = await get<Page<Row>>(`/api/users/ada/turns?limit=2&before=${first.cursor}`)
   assert.deepEqual([...first.data, ...second.data], all.data.slice(0, 4))
   assert.equal((await get<Page<Row>>('/api/users/ada/turns?outcome=completed')).data.length, 3)
-  assert.deepEqual(await get('/api/users/nobody/turns'), { data: [], cursor: null })
+  assert.deepEqual(await get('/api/users/unknown/turns'), { data: [], cursor: null })
 })
 
 test('usage of all users and of one is added up by each key, and is a table as well', async () => {
@@ -204,7 +204,7 @@ test('proposed limits are simulated for all users, some of them, and from an ins
   }
 })
 
-test('a person reads their own turns and usage, and nobody else’s', async () => {
+test('a person reads their own turns and usage only', async () => {
   const key = await gateway.createKey('user')
   const own = await get<Page<Row>>('/v1/me/turns?limit=4', { key })
   assert.deepEqual([own.data.length, own.data.every(({ user }) => user === 'ada')], [4, true])
