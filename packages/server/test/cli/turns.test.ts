@@ -92,7 +92,7 @@ test('usage is a table, CSV, JSON lines and JSON, for one user or all', async ()
   const table = (await run('usage', '--by', 'user')).stdout.trim().split('\n')
   assert.match(table[0] ?? '', /user\s+turns\s+refused\s+input tokens\s+output tokens\s+cost/)
   assert.match(table[1] ?? '', /^ada\s+3\s+2/)
-  const sums = await read<UsageSum[]>('usage', '--by', 'user')
+  const { data: sums } = await read<{ data: UsageSum[] }>('usage', '--by', 'user')
   assert.deepEqual(
     sums.map(({ key: user, turns, refused }) => [user, turns, refused]),
     [
@@ -109,10 +109,10 @@ test('usage is a table, CSV, JSON lines and JSON, for one user or all', async ()
     lines.map((line) => JSON.parse(line)),
     sums,
   )
-  assert.equal((await read<UsageSum[]>('usage', '--by', 'user', '--limit', '1')).length, 1)
-  const own = await read<UsageSum[]>('usage', 'ada', '--by', 'limit')
+  assert.equal((await read<{ data: UsageSum[] }>('usage', '--by', 'user', '--limit', '1')).data.length, 1)
+  const { data: own } = await read<{ data: UsageSum[] }>('usage', 'ada', '--by', 'limit')
   assert.deepEqual([own[0]?.key, own[0]?.refused], ['few', 2])
-  assert.deepEqual(await read('usage', 'ada', '--from', '2999-01-01'), [])
+  assert.deepEqual(await read('usage', 'ada', '--from', '2999-01-01'), { data: [], cursor: null })
   for (const args of [
     ['--format', 'xml'],
     ['--by', 'week'],

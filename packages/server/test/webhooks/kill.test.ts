@@ -16,15 +16,15 @@ const EVENTS_PER_PROCESS = 4
 const STORES = [
   {
     name: 'SQLite',
-    skip: false,
+    noServer: false,
     kills: rounds(1_000, 2),
     url: async () => `sqlite:${temporaryPath()}`,
   },
-  { name: 'PostgreSQL', skip: noPostgres, kills: rounds(200, 1), url: async () => (await sharedPostgres()).url() },
-  { name: 'Redis', skip: noRedis, kills: rounds(200, 1), url: async () => (await sharedRedis()).url() },
+  { name: 'PostgreSQL', noServer: noPostgres, kills: rounds(200, 1), url: async () => (await sharedPostgres()).url() },
+  { name: 'Redis', noServer: noRedis, kills: rounds(200, 1), url: async () => (await sharedRedis()).url() },
 ] as const
 
-for (const { name, skip, kills, url } of STORES) {
+for (const { name, noServer, kills, url } of STORES) {
   test(`${name}: a process that is killed around an acknowledgement, ${kills} times, loses nothing`, {
     skip,
   }, async () => {
@@ -46,7 +46,7 @@ for (const { name, skip, kills, url } of STORES) {
     checkReceived(receiver.received)
   })
 
-  test(`${name}: a receiver that fails gets everything, and another instance goes on`, { skip }, async () => {
+  test(`${name}: a receiver that fails gets everything, and another instance goes on`, { skip: noServer }, async () => {
     const store = await url()
     await using receiver = await openWebhookReceiver()
     await createWebhook(store, receiver.url)
