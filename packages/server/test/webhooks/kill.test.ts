@@ -26,7 +26,7 @@ const STORES = [
 
 for (const { name, noServer, kills, url } of STORES) {
   test(`${name}: a process that is killed around an acknowledgement, ${kills} times, loses nothing`, {
-    skip,
+    skip: noServer,
   }, async () => {
     const store = await url()
     await using receiver = await openWebhookReceiver()
