@@ -49,6 +49,12 @@ export function Layout({ children }: { children: ReactNode }): ReactElement {
 
 function Header(props: { path: string; openPalette(): void; openShortcuts(): void }): ReactElement {
   const { path } = props
+  const nav = useRef<HTMLElement>(null)
+  // On narrow pages the navigation is a strip that scrolls.
+  useEffect(() => {
+    const link = nav.current?.querySelector<HTMLElement>('[aria-current]')
+    if (nav.current !== null && link) nav.current.scrollLeft = link.offsetLeft - nav.current.offsetWidth / 2
+  }, [path])
   return (
     <header className="header">
       <div className="header__row">
@@ -58,7 +64,7 @@ function Header(props: { path: string; openPalette(): void; openShortcuts(): voi
             Purser <span className="header__product">Observation Deck</span>
           </span>
         </Link>
-        <nav aria-label="Main" className="header__nav">
+        <nav aria-label="Main" className="header__nav" ref={nav}>
           {NAV_ITEMS.map((item) => (
             <Link
               key={item.path}

@@ -43,7 +43,8 @@ export function UserPage({ user }: { user: string }): ReactElement {
   const vocabulary = useVocabulary()
   const [, navigate] = useLocation()
   usePageTitle(user)
-  useEffect(() => window.scrollTo({ top: 0 }), [user])
+  // Not its result: browsers return a promise, which is no clean-up.
+  useEffect(() => void window.scrollTo({ top: 0 }), [user])
   useShortcuts({ u: () => navigate('/users') })
   return (
     <QueryResult query={bond} name={user} lines={8}>
