@@ -43,7 +43,18 @@ describe('hostile text', { skip: noBrowser }, () => {
   let harness: DeckHarness
 
   before(async () => {
-    harness = await openDeckHarness()
+    harness = await openDeckHarness({
+      server: { allowPrivateWebhooks: true },
+      config: {
+        providers: {
+          demo: { kind: 'demo' },
+          '<img src=x onerror=hacked()>': { kind: 'demo', models: ['"><svg onload=hacked()>'] },
+        },
+        plans: {
+          '<b onclick=hacked()>': { limits: [{ name: 'tokens', measure: 'tokens', max: 9_000, window: '5h' }] },
+        },
+      },
+    })
     for (const [index, text] of TEXTS.entries()) {
       const user = harness.user(isId(text) ? text : `user-${index}`)
       const detection = { phase: text.slice(0, 60), riskLevel: text.slice(0, 60), archetype: text.slice(0, 60) }
@@ -51,11 +62,31 @@ describe('hostile text', { skip: noBrowser }, () => {
       await user.request('POST', '/actions', { action: text.slice(0, 100) })
       await user.request('PUT', '/profile', { name: text })
       await harness.request('POST', `/users/${encodeURIComponent(user.id)}/notes`, { body: { text } })
+      await chatAs(user.id, text)
       await harness.request('PUT', `/users/${encodeURIComponent(user.id)}/block`, { body: { reason: text } })
     }
+    const url = `http://127.0.0.1:9/${encodeURIComponent('<img src=x onerror=hacked()>')}`
+    const webhook = await harness.request('POST', '/webhooks', { body: { url } })
+    assert.equal(webhook.status, 200, await webhook.text())
     await harness.request('POST', '/keys', { body: { role: 'viewer', name: '<img src=x onerror=hacked()>' } })
   })
   after(() => harness?.[Symbol.asyncDispose]())
+
+  /** One turn with the text as question, session and model: the last one is refused, and recorded. */
+  async function chatAs(user: string, text: string): Promise<void> {
+    for (const model of ['auto', text]) {
+      const response = await fetch(`${harness.base}/v1/chat/completions`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${harness.serviceKey}`,
+          'content-type': 'application/json',
+          'x-purser-session': encodeURIComponent(text).slice(0, 100),
+        },
+        body: JSON.stringify({ user, model, messages: [{ role: 'user', content: text }] }),
+      })
+      await response.text()
+    }
+  }
 
   function isId(text: string): boolean {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: ids have none
@@ -73,8 +104,15 @@ describe('hostile text', { skip: noBrowser }, () => {
       await page.goto(`${harness.base}/deck/${location}`)
       await page.getByRole('heading', { level: 1 }).waitFor()
     }
+    await page.goto(`${harness.base}/deck/#/limits`)
+    await page.getByLabel('tokens').fill('0')
+    await page.getByRole('button', { name: 'Simulate' }).click()
+    await page.locator('.what-if__result').waitFor()
+    await page.goto(`${harness.base}/deck/#/turns?outcome=completed`)
+    await page.getByRole('button', { name: /^Why/ }).first().click()
+    await page.getByRole('dialog').waitFor()
     for (const { user } of users) {
-      for (const tab of ['', '?tab=context', '?tab=runtime']) {
+      for (const tab of ['', '?tab=turns', '?tab=context', '?tab=runtime']) {
         await page.goto(`${harness.base}/deck/#/users/${encodeURIComponent(user)}${tab}`)
         await page.getByRole('heading', { level: 1, name: user, exact: true }).waitFor()
         await page.getByRole('tabpanel').waitFor()

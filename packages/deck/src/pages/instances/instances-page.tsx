@@ -177,6 +177,9 @@ function Limit(props: {
   )
 }
 
+/** Of all runtimes; the others are shown on request. */
+const SHOWN_RUNTIMES = 20
+
 const RUNTIME_COLUMNS = [
   { name: 'User' },
   { name: 'Settings version', isNumeric: true },
@@ -188,6 +191,7 @@ const RUNTIME_COLUMNS = [
 function RuntimesCard(): ReactElement {
   const runtimes = useQuery(runtimesQuery)
   const count = runtimes.data?.data.length ?? 0
+  const [isAllShown, setIsAllShown] = useState(false)
   return (
     <Card title="Live runtimes" id="runtimes" aside={<span className="muted">{pluralize(count, 'user')}</span>}>
       <QueryResult query={runtimes} name="runtimes">
@@ -195,13 +199,18 @@ function RuntimesCard(): ReactElement {
           data.length === 0 ? (
             <p className="muted">No user has live clients. They open with the next chat request.</p>
           ) : (
-            <ScrollArea label="Live runtimes">
-              <DataTable columns={RUNTIME_COLUMNS}>
-                {data.map((runtime) => (
-                  <RuntimeRow key={`${runtime.instance} ${runtime.user}`} runtime={runtime} />
-                ))}
-              </DataTable>
-            </ScrollArea>
+            <>
+              <ScrollArea label="Live runtimes">
+                <DataTable columns={RUNTIME_COLUMNS}>
+                  {(isAllShown ? data : data.slice(0, SHOWN_RUNTIMES)).map((runtime) => (
+                    <RuntimeRow key={`${runtime.instance} ${runtime.user}`} runtime={runtime} />
+                  ))}
+                </DataTable>
+              </ScrollArea>
+              {!isAllShown && data.length > SHOWN_RUNTIMES && (
+                <Button onClick={() => setIsAllShown(true)}>Show all {formatInteger(data.length)}</Button>
+              )}
+            </>
           )
         }
       </QueryResult>
