@@ -50,6 +50,7 @@ describe('hostile text', { skip: noBrowser }, () => {
           demo: { kind: 'demo' },
           '<img src=x onerror=hacked()>': { kind: 'demo', models: ['"><svg onload=hacked()>'] },
         },
+        runtime: { defaults: { provider: 'demo', model: 'demo' } },
         plans: {
           '<b onclick=hacked()>': { limits: [{ name: 'tokens', measure: 'tokens', max: 9_000, window: '5h' }] },
         },
@@ -84,7 +85,9 @@ describe('hostile text', { skip: noBrowser }, () => {
         },
         body: JSON.stringify({ user, model, messages: [{ role: 'user', content: text }] }),
       })
-      await response.text()
+      const body = await response.text()
+      // The gateway takes no ids that look like an unfilled template.
+      if (model === 'auto' && !user.includes('{{')) assert.equal(response.status, 200, body)
     }
   }
 

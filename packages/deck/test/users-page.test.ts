@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import type { Page } from 'playwright-core'
 import { MOCK_KEY } from './mock/api.ts'
 import { runAxe } from './support/axe.ts'
 import { NARROW, noBrowser, signIn } from './support/browser.ts'
@@ -7,6 +8,13 @@ import { type DeckHarness, openDeckHarness } from './support/deck-harness.ts'
 import { type MockHarness, openMockHarness } from './support/mock-harness.ts'
 
 const USER_LINK = '.user-table__link'
+
+/** Waits until the list has the rows of its address. */
+async function waitForRows(page: Page, address: RegExp): Promise<void> {
+  await page.waitForURL(address)
+  await page.locator(USER_LINK).first().waitFor()
+  await page.locator('.user-table__loading').first().waitFor({ state: 'detached' })
+}
 
 describe('users page', { skip: noBrowser }, () => {
   let harness: DeckHarness
@@ -162,6 +170,7 @@ describe('user list', { skip: noBrowser }, () => {
     const { page } = await harness.openDeck()
     await page.getByRole('combobox', { name: 'Risk' }).selectOption('low')
     await page.getByLabel('Order').selectOption('Id')
+    await waitForRows(page, /orderBy=id/)
     await page.locator('[data-index="2"] .user-table__link').focus()
     await page.keyboard.press('Enter')
     await page.getByRole('complementary').waitFor()
@@ -171,6 +180,7 @@ describe('user list', { skip: noBrowser }, () => {
 
     const { page: copy } = await harness.openDeck(location)
     await copy.getByRole('complementary').waitFor()
+    await waitForRows(copy, /orderBy=id/)
     assert.deepEqual(await copy.locator(USER_LINK).allTextContents(), shown)
     await copy.keyboard.press('Escape')
     await copy.getByRole('complementary').waitFor({ state: 'detached' })

@@ -7,6 +7,7 @@ import { buildVocabulary } from '../../api/vocabulary.ts'
 import type { Bond } from '../../api/wire.ts'
 import { useShortcuts } from '../../browser/keyboard.ts'
 import { useSearchParam } from '../../browser/use-search-param.ts'
+import { useThrottledState } from '../../browser/use-throttled-state.ts'
 import { Button } from '../../components/button.tsx'
 import { EmptyState } from '../../components/empty-state.tsx'
 import { ErrorMessage } from '../../components/error-message.tsx'
@@ -25,6 +26,9 @@ import { useUserPages } from './use-user-pages.ts'
 import { isFiltered, NO_FILTERS, useUserSearch } from './user-search.ts'
 import { UserTable } from './user-table.tsx'
 
+/** Rows that are only scrolled past are not loaded. */
+const RANGE_INTERVAL_MS = 100
+
 /** All users, updated live. */
 export function UsersPage(): ReactElement {
   const [search, change] = useUserSearch()
@@ -34,12 +38,12 @@ export function UsersPage(): ReactElement {
   const columns = useColumns()
   const searchInput = useRef<HTMLInputElement>(null)
   const table = useRef<HTMLDivElement>(null)
-  const [range, setRange] = useState({ first: 0, last: 0 })
+  const [range, setRange] = useThrottledState({ first: 0, last: 0 }, RANGE_INTERVAL_MS)
   const [isChangingAll, setIsChangingAll] = useState(false)
   const canOperate = useCan('operator')
   const isReading = useCallback(() => isBeingRead(table.current), [])
   const pages = useUserPages(search, { ...range, isReading })
-  const onRange = useCallback((first: number, last: number) => setRange({ first, last }), [])
+  const onRange = useCallback((first: number, last: number) => setRange({ first, last }), [setRange])
   const closePeek = useCallback(() => setPeeked(''), [setPeeked])
 
   usePageTitle('Users')
