@@ -213,6 +213,18 @@ export const PROGRAMS: readonly Program[] = [
     figures: [{ title: 'p95 of all pages', pattern: /p50 \/ p95 [\d.]+ \/ ([\d.]+) ms/, unit: 'ms', goal: '50' }],
   },
   {
+    name: 'deck',
+    method: 'the list of 100,000 users in Chromium on SQLite: cold start, scrolling to the end, filters',
+    file: 'deck.ts',
+    args: [],
+    needs: ['chromium'],
+    figures: [
+      { title: 'first rows', pattern: /^first rows, median: (\d+) ms/m, unit: 'ms', goal: '1,000' },
+      { title: 'frames a second', pattern: /^frames a second while scrolling: (\d+)/m, goal: '50' },
+      { title: 'filter to rows, p95', pattern: /^filter to rows, p95: (\d+) ms/m, unit: 'ms', goal: '400' },
+    ],
+  },
+  {
     name: 'start',
     method: 'from the start of the process to a ready server, code compiled before; memory when idle',
     file: 'start.ts',
