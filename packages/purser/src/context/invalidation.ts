@@ -29,6 +29,8 @@ export interface InvalidationDeps {
   readonly userSection: SectionRuntime
 }
 
+const NO_SECTIONS: readonly SectionRuntime[] = []
+
 /** Removes outdated data from the cache: on request, after writes, and on messages of other processes. */
 export class Invalidation {
   readonly #deps: InvalidationDeps
@@ -84,7 +86,8 @@ export class Invalidation {
   /** Events may have changed the user's zone; a commit lists the kinds of records it has written. */
   #sectionsAffectedBy({ topic, detail }: BusMessage): readonly SectionRuntime[] {
     const { processId, userSection } = this.#deps
-    if (topic === 'answers') return []
+    // Nearly all commits write no records.
+    if (topic === 'answers' || (topic === 'user' && detail === '')) return NO_SECTIONS
     if (topic === 'events') return [userSection]
     if (topic === 'context') {
       const [sender, section] = (detail ?? '').split(' ')

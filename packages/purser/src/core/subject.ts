@@ -20,8 +20,12 @@ export function createSubject(namespace: string, id: unknown): Subject {
       hint: `Pass your application's id of the user: 1 to ${USER_ID_MAX_BYTES} bytes of text without control characters.`,
     })
   }
-  return Object.freeze({ namespace, id: id as string })
+  const subject = { namespace, id: id as string }
+  return Object.freeze(Object.defineProperty(subject, KEY, { value: keyOf(subject) }))
 }
+
+/** The key of a subject that many calls use is not made for each of them. It is no part of the value. */
+const KEY: unique symbol = Symbol('key')
 
 function findFault(id: unknown): string | undefined {
   if (typeof id !== 'string') return `is ${id === null ? 'null' : typeof id}, not text`
@@ -33,10 +37,12 @@ function findFault(id: unknown): string | undefined {
   return undefined
 }
 
-/**
- * A unique text for each subject, for maps in memory. The length of the namespace comes first, so that no namespace can be
- * confused with the start of an id.
- */
-export function subjectKey({ namespace, id }: Subject): string {
+/** A unique text for each subject, for maps in memory. */
+export function subjectKey(subject: Subject & { readonly [KEY]?: string }): string {
+  return subject[KEY] ?? keyOf(subject)
+}
+
+/** The length of the namespace comes first, so that no namespace can be confused with the start of an id. */
+function keyOf({ namespace, id }: Subject): string {
   return `${namespace.length}:${namespace}${id}`
 }

@@ -14,18 +14,18 @@ const RANDOM_FROM = 18
 export function createTimeOrderedIds({ now, randomId }: Pick<Effects, 'now' | 'randomId'>): () => string {
   let last = 0
   let counter = 0
+  let prefix = firstIdAt(last)
   return () => {
     const at = Math.trunc(now())
-    if (at > last || at < last - MAX_AHEAD_MS) {
-      last = at
-      counter = 0
-    } else if (counter === COUNTER_MAX) {
-      last++
+    const isOther = at > last || at < last - MAX_AHEAD_MS
+    if (isOther || counter === COUNTER_MAX) {
+      last = isOther ? at : last + 1
+      prefix = firstIdAt(last)
       counter = 0
     } else counter++
     const random = randomId()
     const suffix = UUID.test(random) ? random.slice(RANDOM_FROM) : `-${random}`
-    return `${firstIdAt(last)}-7${counter.toString(16).padStart(3, '0')}${suffix}`
+    return `${prefix}-7${counter.toString(16).padStart(3, '0')}${suffix}`
   }
 }
 

@@ -60,15 +60,16 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
       const { model: asked, estimate = null } = options
       const model = parseModelName(asked)
       const body = model === null && estimate === null ? null : { model, estimate }
-      const outcome = await writes.admit(options, { call: 'admit', body, claimed: false })
+      const outcome = await writes.admit(options, { call: 'admit', body, claimed: false, estimate: options.estimate })
       return encodeOutcome(tickets, outcome)
     },
 
-    async admitTurn({ ticket, request, estimate, ...options }) {
-      const held = deps.rules.policy.needsEstimate ? estimate : undefined
+    async admitTurn(options) {
+      const { ticket, request } = options
+      const estimate = deps.rules.policy.needsEstimate ? options.estimate : undefined
       const outcome =
         ticket === undefined
-          ? await writes.admit({ ...options, estimate: held }, { call: 'turn', body: request, claimed: true })
+          ? await writes.admit(options, { call: 'turn', body: request, claimed: true, estimate })
           : await writes.claim(tickets.decode(ticket), options, { call: 'turn', body: { ticket, asked: request } })
       if (!outcome.allowed) return outcome
       const isShared = ticket !== undefined || options.idempotencyKey !== undefined
@@ -77,10 +78,7 @@ export function createAdmissions(deps: LedgerDeps, user: Subject): Admissions {
       return new TurnAdmission(deps, { writes, tickets, granted: outcome, waiting, isShared, model })
     },
 
-    estimate(request, contextTokens) {
-      const { inputTokens, outputTokens } = estimateUsage(request, contextTokens, deps.rules.hold)
-      return { inputTokens, outputTokens }
-    },
+    estimate: (request, known) => estimateUsage(request, known, deps.rules.hold),
 
     recordTurn: (facts, options = {}) => writes.recordLater(facts, options),
 
@@ -135,15 +133,20 @@ class AdmissionWrites {
   }
 
   async admit(
-    options: AdmitOptions,
-    { call, body, claimed }: AdmissionCall & { readonly claimed: boolean },
+    options: Omit<AdmitOptions, 'estimate'>,
+    {
+      call,
+      body,
+      claimed,
+      estimate,
+    }: AdmissionCall & { readonly claimed: boolean; readonly estimate: AdmitOptions['estimate'] },
   ): Promise<AdmissionOutcome> {
     const { journal, rules, effects, unrecorded } = this.#deps
     const weight = parseWeight(options.cost)
     const command = {
       weight,
       model: options.model ?? null,
-      estimate: parseEstimate(options.estimate),
+      estimate: parseEstimate(estimate),
       ticketId: effects.randomId(),
       claimed,
       leaseMs: claimed ? rules.hold.leaseMs : TICKET_LEASE_MS,

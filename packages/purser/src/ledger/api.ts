@@ -8,7 +8,7 @@ import type { Admission, Admitted, Refused } from './decide/admission.ts'
 import type { ObserveResult } from './decide/observation.ts'
 import type { DetectionInput } from './detection.ts'
 import type { Amount } from './limits/amount.ts'
-import type { EstimatedRequest } from './limits/estimate-usage.ts'
+import type { EstimatedRequest, KnownUsage } from './limits/estimate-usage.ts'
 import type { LimitState } from './limits/limit-state.ts'
 import type { ListUsersOptions, UserPage } from './list-users.ts'
 import type { Quota } from './quota.ts'
@@ -317,8 +317,8 @@ export interface InternalUserLedger {
    * Its signal prevents the decision: an admission that was decided before an abort resolves, and is to be settled.
    */
   admitTurn(options: AdmitTurnOptions): Promise<Refused | AdmittedTurn>
-  /** Estimates what a request will use; `contextTokens` are added to its own. */
-  estimate(request: EstimatedRequest, contextTokens: number): TurnRecord['estimate']
+  /** Estimates what a request will use. */
+  estimate(request: EstimatedRequest, known: KnownUsage): TurnRecord['estimate']
   /**
    * Records a turn of a user who exists, without counting anything. Written behind.
    *

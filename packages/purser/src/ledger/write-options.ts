@@ -35,11 +35,12 @@ type IdempotentWrite<Result, Stored> = Pick<
 /** The part of a write that makes it repeatable. */
 export function idempotentWrite<Result, Stored = Result>(
   options: IdempotencyOptions,
-  { call, body, ...codec }: IdempotentCall<Result, Stored>,
+  repeatable: IdempotentCall<Result, Stored>,
 ): IdempotentWrite<Result, Stored> {
   const { idempotencyKey, onReplay, signal } = options
   if (onReplay !== undefined) validateFunction(onReplay, { name: 'onReplay' })
   if (idempotencyKey === undefined) return { signal }
+  const { call, body, ...codec } = repeatable
   const key = parseText(idempotencyKey, { name: 'idempotencyKey', maxBytes: IDEMPOTENCY_KEY_MAX_BYTES })
   return { signal, onReplay, idempotency: { key: `${call}:${key}`, body }, ...codec }
 }

@@ -199,7 +199,8 @@ function handleMessage(
   else if (message.topic === 'user') {
     const { user: id, detail } = message
     if (id === undefined) pool.invalidate(undefined)
-    else handleUserMessage(pool, subjectKey({ namespace, id }), detail)
+    // Nearly all commits write no records.
+    else if (detail !== '') handleUserMessage(pool, subjectKey({ namespace, id }), detail)
   } else if (message.topic === 'events' && catalog.plans.size > 0) {
     // An event may have changed the user's plan.
     pool.invalidate(message.user === undefined ? undefined : subjectKey({ namespace, id: message.user }))

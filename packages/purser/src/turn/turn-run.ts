@@ -364,7 +364,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     const { body } = this.request
     // In another format, everything is input.
     const request = isObject(body) ? { ...body, messages: body, tools: undefined } : this.request
-    this.#estimate = this.modules.ledger.estimate({ max_tokens: maxOutputTokens, ...request }, tokens)
+    this.#estimate = this.modules.ledger.estimate(request, { contextTokens: tokens, maxOutputTokens })
     return this.#estimate
   }
 

@@ -325,7 +325,8 @@ const USAGE_FIELDS = ['inputTokens', 'outputTokens', 'cachedTokens', 'cacheWrite
 
 export function parseSettlement(usage: unknown): Settlement {
   validateFields(usage, USAGE_FIELDS, { name: 'usage' })
-  const { cost, ...counts } = usage as Record<(typeof USAGE_FIELDS)[number], unknown>
+  const counts = usage as Record<(typeof USAGE_FIELDS)[number], unknown>
+  const { cost } = counts
   return {
     inputTokens: parseCount(counts.inputTokens, 'inputTokens'),
     outputTokens: parseCount(counts.outputTokens, 'outputTokens'),

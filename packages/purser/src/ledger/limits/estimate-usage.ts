@@ -10,6 +10,14 @@ export interface HoldOptions {
   readonly maxOutputTokens: number
 }
 
+/** What is known of a turn beside its request. */
+export interface KnownUsage {
+  /** Added to those of the request. */
+  readonly contextTokens: number
+  /** Of a request without `max_tokens`; anything but a positive integer is none. */
+  readonly maxOutputTokens?: unknown
+}
+
 /** A chat request, in any of the wire formats, as far as an estimate reads it. */
 export interface EstimatedRequest {
   readonly messages?: unknown
@@ -37,11 +45,15 @@ const MAX_DEPTH = 64
  * Estimates what a turn will use: the bytes of messages and tools divided by 4, 1,000 tokens for an image or a file, the
  * tokens of the rendered context, and for the output the request's maximum or the default.
  */
-export function estimateUsage(request: EstimatedRequest, contextTokens: number, options: HoldOptions): Estimate {
+export function estimateUsage(
+  request: EstimatedRequest,
+  { contextTokens, maxOutputTokens }: KnownUsage,
+  options: HoldOptions,
+): Pick<Estimate, 'inputTokens' | 'outputTokens'> {
   const size = { bytes: 0, media: 0 }
   measure(request.messages, size, 0)
   measure(request.tools, size, 0)
-  const { max_completion_tokens, max_tokens, max_output_tokens } = request
+  const { max_completion_tokens, max_tokens = maxOutputTokens, max_output_tokens } = request
   const maximum = [max_completion_tokens, max_tokens, max_output_tokens].find(isTokens)
   return {
     inputTokens: tokensOfBytes(size.bytes) + size.media * MEDIA_TOKENS + contextTokens,

@@ -1,10 +1,11 @@
 import { formatInstant } from '../calendar.ts'
 import type { LimitContext } from './admission.ts'
 import { type Amount, add, subtract } from './amount.ts'
+import { observeClock } from './clock.ts'
 import { formatAmount, formatMax } from './events.ts'
 import { heldUnder, needsHold, slotsUnder } from './holds.ts'
 import type { EffectiveRule, Origin } from './policy.ts'
-import type { Usage } from './usage.ts'
+import { findCounter, type Usage } from './usage.ts'
 import { UsageDraft } from './usage-draft.ts'
 
 /** A limit as it applies to one user now. Amounts are numbers, of `cost` decimal text. */
@@ -52,10 +53,12 @@ export function ruleUses(context: Omit<LimitContext, 'prices'>, usage: Usage): r
   return context.policy.rulesOf(context.limits, draft.clock.at).map((rule) => ruleUse(rule, draft))
 }
 
-/** The use under the rule `daily`. */
+/** The use under the rule `daily`, which counts turns and holds nothing. */
 export function dailyUse(context: Omit<LimitContext, 'prices'>, usage: Usage): RuleUse {
-  const draft = new UsageDraft(usage, context.now, context.zone)
-  return ruleUse(context.policy.rulesOf(context.limits, draft.clock.at)[0] as EffectiveRule, draft)
+  const { clock, usage: current } = observeClock(usage, context.now, context.zone)
+  const rule = context.policy.rulesOf(context.limits, clock.at)[0] as EffectiveRule
+  const { used, resetAt, clearAt } = rule.window.read(findCounter(current.counters, rule), clock)
+  return { rule, used, held: 0, resetAt, clearAt }
 }
 
 export function limitStates(context: Omit<LimitContext, 'prices'>, usage: Usage): readonly LimitState[] {

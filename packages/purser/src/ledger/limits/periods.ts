@@ -35,7 +35,7 @@ export interface Period {
 
 type WeekStart = 'monday' | 'sunday'
 
-/** How a rule divides time. One object for each rule, which the last period is cached by. */
+/** How a rule divides time. */
 export interface Calendar {
   readonly unit: CalendarUnit
   readonly weekStart: WeekStart
@@ -64,15 +64,29 @@ export function userDay({ state, timeZone }: UserZone, at: number): Pick<Day, 'd
   return { date, end: Date.parse(effectiveAt) }
 }
 
-export function periodAt(calendar: Calendar, zone: UserZone, at: number): Period {
-  // Of users without a zone of their own, which are most: their periods are the same.
-  if (zone.state !== null) return findPeriod(calendar, zone, at)
-  let latest = latestPeriods.get(calendar)
-  if (latest?.timeZone !== zone.timeZone || at < latest.from || at >= latest.period.end) {
-    latest = { timeZone: zone.timeZone, from: at, period: findPeriod(calendar, zone, at) }
-    latestPeriods.set(calendar, latest)
+/** The periods of one rule. The last one that was found is cached. */
+export class Periods {
+  readonly #calendar: Calendar
+  #latest: LatestPeriod | undefined
+
+  constructor(calendar: Calendar) {
+    this.#calendar = calendar
   }
-  return latest.period
+
+  at(zone: UserZone, at: number): Period {
+    // Of users without a zone of their own, which are most: their periods are the same.
+    if (zone.state !== null) return findPeriod(this.#calendar, zone, at)
+    const latest = this.#latest
+    if (latest?.timeZone === zone.timeZone && at >= latest.from && at < latest.period.end) return latest.period
+    const period = findPeriod(this.#calendar, zone, at)
+    this.#latest = { timeZone: zone.timeZone, from: at, period }
+    return period
+  }
+
+  /** The end of a named period as seen at an instant, epoch ms. */
+  endOf(zone: UserZone, period: { readonly name: string; readonly at: number }): number {
+    return periodEnd(this.#calendar, zone, period)
+  }
 }
 
 interface LatestPeriod {
@@ -82,9 +96,6 @@ interface LatestPeriod {
   readonly period: Period
 }
 
-/** The last period that was looked up. */
-const latestPeriods = new WeakMap<Calendar, LatestPeriod>()
-
 function findPeriod({ unit, weekStart }: Calendar, zone: UserZone, at: number): Period {
   const { date, end } = userDay(zone, at)
   if (unit === 'day') return { name: date, end }
@@ -93,7 +104,7 @@ function findPeriod({ unit, weekStart }: Calendar, zone: UserZone, at: number): 
 }
 
 /** The end of a named period as seen at an instant, epoch ms. */
-export function periodEnd(
+function periodEnd(
   { unit, weekStart }: Calendar,
   { state, timeZone }: UserZone,
   { name, at }: { readonly name: string; readonly at: number },

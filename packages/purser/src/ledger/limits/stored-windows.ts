@@ -1,7 +1,7 @@
 import { type Amount, add, compare, subtract } from './amount.ts'
 import type { Clock } from './clock.ts'
 import { isReportedFor, isReportedLately, reportAt, reportFor } from './marks.ts'
-import { type Calendar, type CalendarUnit, periodAt, periodEnd } from './periods.ts'
+import { type CalendarUnit, type Period, Periods } from './periods.ts'
 import type { Counter, WindowUse } from './usage.ts'
 import type { Change, CountAt, MeasuredTokens, Needed, RuleWindow, Standing } from './window.ts'
 
@@ -117,11 +117,11 @@ abstract class StoredWindow implements RuleWindow {
 
 export class CalendarWindow extends StoredWindow {
   readonly kind = 'calendar'
-  readonly #calendar: Calendar
+  readonly #periods: Periods
 
   constructor(unit: CalendarUnit, weekStart: 'monday' | 'sunday') {
     super()
-    this.#calendar = { unit, weekStart }
+    this.#periods = new Periods({ unit, weekStart })
   }
 
   /** A later window than the one of the instant runs on: no date is counted twice. */
@@ -138,7 +138,7 @@ export class CalendarWindow extends StoredWindow {
   endOf(window: WindowUse | undefined, { at, zone }: Clock): number {
     const period = this.#periodAt(at, zone)
     if (window?.name === undefined || window.name === period.name) return period.end
-    return periodEnd(this.#calendar, zone, { name: window.name, at })
+    return this.#periods.endOf(zone, { name: window.name, at })
   }
 
   isMarked(counter: Counter, key: string, { at, zone }: Clock): boolean {
@@ -149,8 +149,8 @@ export class CalendarWindow extends StoredWindow {
     return reportFor(counter, key, { instant: at, window: this.#periodAt(at, zone).name })
   }
 
-  #periodAt(at: number, zone: Clock['zone']): ReturnType<typeof periodAt> {
-    return periodAt(this.#calendar, zone, at)
+  #periodAt(at: number, zone: Clock['zone']): Period {
+    return this.#periods.at(zone, at)
   }
 }
 

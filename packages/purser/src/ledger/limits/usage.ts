@@ -48,6 +48,15 @@ export interface Counter {
   readonly marks?: readonly Mark[]
 }
 
+/** The counter of a rule; undefined where the rule has none, or now counts something else. */
+export function findCounter(
+  counters: readonly Counter[],
+  { name, counts }: { readonly name: string; readonly counts: string },
+): Counter | undefined {
+  for (const counter of counters) if (counter.name === name) return counter.of === counts ? counter : undefined
+  return undefined
+}
+
 /** The use in one window. */
 export interface WindowUse {
   /** Of a calendar window: its first date, or its month, which rise as text. Empty for `total`. */

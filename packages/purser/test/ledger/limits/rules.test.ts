@@ -167,21 +167,29 @@ describe('estimates', () => {
   const options = { outputTokens: 512, maxOutputTokens: 8_192 }
 
   it('divide the bytes of messages and tools by 4', () => {
-    const plain = estimateUsage({ messages: [{ role: 'user', content: 'x'.repeat(400) }] }, 0, options)
+    const plain = estimateUsage(
+      { messages: [{ role: 'user', content: 'x'.repeat(400) }] },
+      { contextTokens: 0 },
+      options,
+    )
     const bytes = 'role'.length + 'user'.length + 'content'.length + 400
     assert.deepEqual(plain, { inputTokens: Math.ceil(bytes / 4), outputTokens: 512 })
     const tools = [{ type: 'function', function: { name: 'é'.repeat(100) } }]
-    assert.equal(estimateUsage({ messages: [], tools }, 0, options).inputTokens, Math.ceil((4 + 8 + 8 + 4 + 200) / 4))
+    assert.equal(
+      estimateUsage({ messages: [], tools }, { contextTokens: 0 }, options).inputTokens,
+      Math.ceil((4 + 8 + 8 + 4 + 200) / 4),
+    )
   })
 
   it('count 1,000 for an image or a file, however large, and add the context', () => {
     const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(1_000_000)}` } }
     const content = [image, { type: 'file', file: { file_data: 'A'.repeat(1_000_000) } }]
-    assert.equal(estimateUsage({ messages: [{ content }] }, 70, options).inputTokens, 2 + 2_000 + 70)
+    assert.equal(estimateUsage({ messages: [{ content }] }, { contextTokens: 70 }, options).inputTokens, 2 + 2_000 + 70)
   })
 
   it("take the request's maximum for the output, within bounds", () => {
-    const outputOf = (request: object): number => estimateUsage({ messages: [], ...request }, 0, options).outputTokens
+    const outputOf = (request: object): number =>
+      estimateUsage({ messages: [], ...request }, { contextTokens: 0 }, options).outputTokens
     assert.deepEqual(
       [
         { max_tokens: 100 },
