@@ -29,7 +29,7 @@ export function llmsText(): string {
 function lineOf(path: string): string {
   const text = readFileSync(join(ROOT, 'docs', path), 'utf8')
   const title = /^# (.+)$/m.exec(text)?.[1] ?? path
-  const paragraph = /^# .+\n\n((?:[^\n#|`>-][^\n]*\n)+)/m.exec(text)?.[1] ?? ''
+  const paragraph = /^# .+\n\n((?:(?!```|[#|>-])[^\n]+\n)+)/m.exec(text)?.[1] ?? ''
   const sentence = /^(.*?[.:])(?:\s|$)/.exec(unlinked(paragraph.replaceAll('\n', ' ')))?.[1] ?? ''
   return `- [${title}](${path})${sentence === '' ? '' : `: ${sentence.replace(/:$/, '.')}`}`
 }
