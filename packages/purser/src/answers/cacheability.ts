@@ -1,3 +1,4 @@
+import { parseLargeJson } from '../core/parse-json-in-steps.ts'
 import type { ChatChunk, ChatCompletion, ChunkChoice, Usage } from '../openai/chat.ts'
 import { tokenCountOf } from '../openai/completion.ts'
 
@@ -61,9 +62,9 @@ export function createCacheabilityCheck(choicesAsked: number): CacheabilityCheck
   }
 }
 
-export function checkCompletion(text: string, choicesAsked: number): Cacheability {
+export async function checkCompletion(text: string, choicesAsked: number): Promise<Cacheability> {
   try {
-    const completion = JSON.parse(text) as ChatCompletion
+    const completion = (await parseLargeJson(text, JSON.parse)) as ChatCompletion
     const isClean = completion.error === undefined || completion.error === null
     const all = completion.choices.map(({ message, finish_reason }) => ({
       finish: hasCalls(message) || isRefusal(message) ? null : finish_reason,

@@ -1,4 +1,5 @@
 import type { AbortSignalLike } from '../core/call-signal.ts'
+import { stringifyJson } from '../core/json-pieces.ts'
 import type { SingleFlight } from '../core/single-flight.ts'
 import type { Subject } from '../core/subject.ts'
 import type { ChatRequest } from '../openai/chat.ts'
@@ -235,7 +236,7 @@ export class TurnAnswers {
 
   /** Cached before it is passed on: a caller that has the answer and repeats its request gets a hit. */
   async #completion(call: TurnCall, text: string, choices: number): Promise<void> {
-    await this.#conclude(call, checkCompletion(text, choices), { kind: 'completion', texts: [text] })
+    await this.#conclude(call, await checkCompletion(text, choices), { kind: 'completion', texts: [text] })
     call.end()
     call.resolve({ text })
   }
@@ -288,7 +289,7 @@ export class TurnAnswers {
   ): Promise<void> {
     this.#deps.stats.addSavedTokens(tokens * (call.callerCount - 1))
     if (!cacheable || answer === undefined) return
-    const value = JSON.stringify({ ...answer, tokens })
+    const value = await stringifyJson({ ...answer, tokens })
     await Promise.all(call.keys.map((key) => this.#store(call, key, value)))
   }
 

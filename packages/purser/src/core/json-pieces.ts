@@ -181,6 +181,11 @@ export async function forEachPiece(pieces: Iterable<string>, use: (bytes: Buffer
   }
 }
 
+/** The text of `JSON.stringify`; a promise for a large value, which is written in steps. */
+export function stringifyJson(value: unknown): string | Promise<string> {
+  return isLargeJson(value) ? writeJsonTexts([value]).then(([text = '']) => text) : JSON.stringify(value)
+}
+
 /** The texts of `JSON.stringify` of all values, written in steps. */
 export async function writeJsonTexts(values: readonly unknown[]): Promise<string[]> {
   const texts: string[] = []

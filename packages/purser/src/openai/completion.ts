@@ -40,9 +40,9 @@ export function finishReasonOf(answer: ChatCompletion | ChatChunk): FinishReason
 }
 
 /** The usage that a completion or a chunk reports; undefined if it reports none. Its fields may have any value. */
-export function usageOf(answer: ChatCompletion | ChatChunk): Usage | undefined {
-  const { usage } = answer
-  return isObject(usage) && Object.values(usage).some((value) => typeof value === 'number') ? usage : undefined
+export function usageOf({ usage }: { readonly usage?: unknown }): Usage | undefined {
+  const isUsage = isObject(usage) && Object.values(usage).some((value) => typeof value === 'number')
+  return isUsage ? (usage as unknown as Usage) : undefined
 }
 
 /** What is counted of a usage. */

@@ -5,6 +5,9 @@ import { findStringEnd } from './rewrite-model.ts'
 /** UTF-8 bytes of text for one token, where no provider has reported the count. */
 const BYTES_PER_TOKEN = 4
 
+/** A longer event is not searched for its text. */
+const LARGE_CHARACTERS = 65_536
+
 /** Members of a chunk that hold what the model wrote. */
 const TEXT_MEMBERS = ['"content":', '"reasoning_content":', '"reasoning":', '"refusal":', '"arguments":'] as const
 
@@ -30,6 +33,8 @@ export function textBytesOfChunk(chunk: string): number {
 
 /** About how many bytes of text JSON has in members of these names, which are in quotes and followed by a colon. */
 export function textBytesOfMembers(json: string, members: readonly string[]): number {
+  // Nearly all of a large event is text.
+  if (json.length > LARGE_CHARACTERS) return json.length
   let bytes = 0
   for (const member of members) bytes += textBytesOfMember(json, member)
   return bytes

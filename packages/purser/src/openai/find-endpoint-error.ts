@@ -1,6 +1,12 @@
 import { isObject } from '../core/validate.ts'
 import { findError } from './find-error.ts'
 
+/** A longer answer or event passes without being searched for an error. */
+const MAX_CHARACTERS = 1_048_576
+
+/** An error that is not null, or an event that is one; a quote inside of a text is always escaped. */
+const ERROR = /"error"(?!\s*:\s*null\b)|"response\.failed"/
+
 /** Events of a failure: of all endpoints, and of a response that has failed. */
 const ERROR_EVENTS: readonly unknown[] = ['error', 'response.failed']
 
@@ -10,8 +16,8 @@ const ERROR_EVENTS: readonly unknown[] = ['error', 'response.failed']
  */
 export function findEndpointError(json: string, event = 'message'): unknown {
   const isErrorEvent = ERROR_EVENTS.includes(event)
-  // A quote inside of a text is always escaped.
-  if (!isErrorEvent && !json.includes('"error"') && !json.includes('"response.failed"')) return undefined
+  if (json.length > MAX_CHARACTERS) return isErrorEvent ? {} : undefined
+  if (!isErrorEvent && !ERROR.test(json)) return undefined
   const value = parse(json)
   const first = Array.isArray(value) ? value[0] : value
   if (!isObject(first)) return isErrorEvent ? value : undefined

@@ -8,7 +8,11 @@ export const TOOL_CALLS = '"tool_calls"'
  * call that go on have no id.
  */
 export function toolCallsIn(text: string): readonly (string | undefined)[] {
-  const { choices } = JSON.parse(text) as { readonly choices?: unknown }
+  return toolCallsOf(JSON.parse(text) as { readonly choices?: unknown })
+}
+
+/** The same of a chunk or a completion that was parsed. */
+export function toolCallsOf({ choices }: { readonly choices?: unknown }): readonly (string | undefined)[] {
   if (!Array.isArray(choices)) return []
   return choices.flatMap((choice: unknown) => {
     if (!isObject(choice)) return []

@@ -136,7 +136,8 @@ async function readStart(reader: ByteReader, { first, contentType, timeouts }: R
     timeouts.stopWaiting()
     pieces.push(next)
     const event = events && firstEvent(events, next)
-    if (event !== undefined) return { pieces, error: event && findEndpointError(event.data, event.event) }
+    if (event === null) return { pieces, error: undefined }
+    if (event !== undefined) return { pieces, error: findEndpointError(event.data, event.event) }
     if (!isJson(contentType) && events === undefined) return { pieces, error: undefined }
     timeouts.startWaiting()
   }

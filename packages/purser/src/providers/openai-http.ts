@@ -1,5 +1,6 @@
 import type { Effects } from '../core/effects.ts'
-import { encodeJson, isLargeJson } from '../core/json-pieces.ts'
+import { encodeJson, isLargeJson, stringifyJson } from '../core/json-pieces.ts'
+import { parseLargeJson } from '../core/parse-json-in-steps.ts'
 import { createRedactor, secretsInHeaders, secretsInQuery } from '../core/redact.ts'
 import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
@@ -105,7 +106,7 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
   }
 
   async function readJson(body: ByteReader, { isStream, timeouts }: ReadAnswerOptions): Promise<ChatAnswer> {
-    const answer = parseCompletion(await readText(body))
+    const answer = await parseCompletion(await readText(body))
     timeouts.clear()
     if (answer === undefined) throw notACompletion(provider)
     const error = findError(answer.value)
@@ -116,7 +117,7 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
     if (isStream) return { kind: 'stream', chunks: streamCompletion(completion) }
     return {
       kind: 'completion',
-      text: isChanged ? JSON.stringify(completion) : answer.text,
+      text: isChanged ? await stringifyJson(completion) : answer.text,
       usage: usageOf(completion),
     }
   }
@@ -165,18 +166,28 @@ interface ParsedAnswer {
 }
 
 /** Some servers add the end of a stream to a completion. */
-const TRAILING_DONE = /\s*data:\s*\[DONE\]\s*$/
+const TRAILING_DONE = /data:\s*\[DONE\]\s*$/
 
 /** An answer in JSON; undefined when it is none. A list of one object, as Google reports errors, counts as that object. */
-function parseCompletion(answer: string): ParsedAnswer | undefined {
+async function parseCompletion(answer: string): Promise<ParsedAnswer | undefined> {
   let text = answer
-  let value = parseJson(text)
+  let value = await parseAnswer(text)
   if (value === undefined) {
     text = answer.replace(TRAILING_DONE, '')
-    value = text === answer ? undefined : parseJson(text)
+    value = text === answer ? undefined : await parseAnswer(text)
   }
   if (isObject(value)) return { text, value }
-  return Array.isArray(value) && isObject(value[0]) ? { text: JSON.stringify(value[0]), value: value[0] } : undefined
+  return Array.isArray(value) && isObject(value[0])
+    ? { text: await stringifyJson(value[0]), value: value[0] }
+    : undefined
+}
+
+async function parseAnswer(text: string): Promise<unknown> {
+  try {
+    return await parseLargeJson(text)
+  } catch {
+    return undefined
+  }
 }
 
 function notACompletion(provider: string): PurserError {
@@ -190,7 +201,7 @@ async function readCompletion(stream: ChunkStream, maxBytes: number): Promise<st
     merger.push(parseJson(text) as ChatChunk)
     if (merger.size > maxBytes) throw tooLarge(maxBytes)
   }
-  return JSON.stringify(merger.completion())
+  return stringifyJson(merger.completion())
 }
 
 async function* streamCompletion(completion: ChatCompletion): AsyncIterable<string> {

@@ -2,6 +2,10 @@ import type { ServerResponse } from 'node:http'
 import type { TurnAnswer } from '../answers/turn-answers.ts'
 import type { Context } from '../context/api.ts'
 import { parseExactJson } from '../core/exact-json.ts'
+import { readJsonObject } from '../core/json-object.ts'
+import { stringifyJson } from '../core/json-pieces.ts'
+import { parseLargeJson } from '../core/parse-json-in-steps.ts'
+import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest, Usage } from '../openai/chat.ts'
@@ -9,12 +13,12 @@ import type { ChatAnswer } from '../openai/chat-model.ts'
 import { batchesOf, type ChunkBatches } from '../openai/chunk-batches.ts'
 import { type ChunkBatch, ChunkEvents, textsOf } from '../openai/chunk-events.ts'
 import { type TokenCounts, toChunks, tokenCountOf, usageOf } from '../openai/completion.ts'
-import { estimateRequestTokens, textBytesOfChunk, tokensOfDelta } from '../openai/estimate-tokens.ts'
+import { estimateRequestTokens, textBytesOfChunk, tokensOfBytes, tokensOfDelta } from '../openai/estimate-tokens.ts'
 import { ChunkMerger } from '../openai/merge-chunks.ts'
 import { createHeadRewriter, createModelRewriter } from '../openai/rewrite-model.ts'
 import { hasUsage } from '../openai/sniff-chunk.ts'
 import { isComment } from '../openai/sse.ts'
-import { TOOL_CALLS, ToolCalls, toolCallsIn } from '../openai/tool-calls.ts'
+import { TOOL_CALLS, ToolCalls, toolCallsIn, toolCallsOf } from '../openai/tool-calls.ts'
 import type { Settings } from '../runtime/api.ts'
 import { answerHeaders, pipeAnswer, type ReadableAnswer, toResponse } from './http-response.ts'
 import { ReaderWatch } from './reader-watch.ts'
@@ -55,6 +59,13 @@ export interface AnsweredTurn extends AsyncDisposable {
   pipe(response: ServerResponse, headers?: Readonly<Record<string, string>>): Promise<void>
   /** Stops the upstream and releases everything. Does nothing when the turn has ended. */
   cancel(): Promise<void>
+}
+
+/** A longer completion or chunk is read in steps. */
+const LARGE_CHARACTERS = 65_536
+
+function isLarge(piece: string | ChunkEvents): boolean {
+  return typeof piece === 'string' && piece.length > LARGE_CHARACTERS
 }
 
 const CONSUMED = 'The answer of this turn was already read.'
@@ -138,7 +149,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
 
   async completion(): Promise<ChatCompletion> {
     this.#consume()
-    const completion = JSON.parse(await this.wholeText()) as ChatCompletion
+    const completion = (await parseLargeJson(await this.wholeText(), JSON.parse)) as ChatCompletion
     this.complete()
     return completion
   }
@@ -214,8 +225,20 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   wholeText(): string | Promise<string> {
     const answer = this.#answer
     if (answer.kind === 'stream') return this.#mergeChunks()
+    if (isLarge(answer.text)) return this.#readLarge(answer.text)
     if (answer.text.includes(TOOL_CALLS)) this.#toolCalls.add(toolCallsIn(answer.text))
     return this.#rewriteModel(answer.text)
+  }
+
+  /** A large completion or chunk as the client gets it, read in steps. */
+  async #readLarge(text: string): Promise<string> {
+    const json = await readJsonObject(text, undefined)
+    if (json === undefined) return text
+    const usage = json.get('usage')
+    if (isObject(usage)) this.#usage = usageOf({ usage }) ?? this.#usage
+    if (text.includes(TOOL_CALLS)) this.#toolCalls.add(toolCallsOf(await json.pick(['choices'])))
+    const { model } = this.#request
+    return model === undefined || model === null || !json.has('model') ? text : json.with({ model })
   }
 
   async #mergeChunks(): Promise<string> {
@@ -225,7 +248,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       for (let batch = await this.#nextShown(true); batch !== undefined; batch = await this.#nextShown(true)) {
         for (const text of textsOf(batch)) if (!isComment(text)) merger.push(parseExactJson(text) as ChatChunk)
       }
-      return JSON.stringify(merger.completion())
+      return await stringifyJson(merger.completion())
     } catch (error) {
       this.giveBack(error)
       throw error
@@ -240,7 +263,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
         this.#watch.stopWaiting()
         const batch = await this.#batches.nextBatch()
         if (batch === undefined) return undefined
-        const shown = this.#show(batch, withUsage)
+        const isInSteps = batch.some(isLarge)
+        const shown = isInSteps ? await this.#showInSteps(batch, withUsage) : this.#show(batch, withUsage)
         if (shown.length === 0) continue
         this.#watch.waitForReader()
         return shown
@@ -278,6 +302,19 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     if (text.includes(TOOL_CALLS)) this.#toolCalls.add(toolCallsIn(text))
     this.#hasDelivered = true
     shown.push(this.#rewriteModel(text))
+  }
+
+  /** The same, without holding up other turns. */
+  async #showInSteps(batch: ChunkBatch, withUsage: boolean): Promise<ChunkBatch> {
+    const shown: (string | ChunkEvents)[] = []
+    for (const piece of batch) {
+      if (typeof piece === 'string' && isLarge(piece)) {
+        this.#deliveredTokens += tokensOfBytes(piece.length)
+        this.#hasDelivered = true
+        shown.push(await this.#readLarge(piece))
+      } else shown.push(...this.#show([piece], withUsage))
+    }
+    return shown
   }
 
   /** Returns whether the chunk has anything beside its usage. */

@@ -38,13 +38,15 @@ export async function callEndpoint(
   validateTurnOptions(options)
   const { endpoint, model, body } = call
   const named: TurnOptions = { endpoint, ...options }
+  const run = new TurnRun(deps, modules, { model, endpoint, body }, named)
   let isRelayed: boolean
   try {
-    isRelayed = await hasEndpoint(deps, modules, call, named)
+    await run.selectModel()
+    isRelayed = hasEndpoint(deps, call, run.provider)
   } catch (error) {
-    return { kind: 'refused', turn: new TurnRun(deps, modules, { model, body }, named).fail(error) }
+    return { kind: 'refused', turn: run.fail(error) }
   }
-  if (isRelayed || call.toChat === undefined) return relay(deps, modules, call, named)
+  if (isRelayed || call.toChat === undefined) return relay(run, call)
   const turn = await takeTurn(deps, modules, await call.toChat(), named)
   if (!turn.allowed) return { kind: 'refused', turn }
   if (turn instanceof TurnReader) return { kind: 'answered', turn }
@@ -52,14 +54,7 @@ export async function callEndpoint(
 }
 
 /** Whether the provider of the turn's model has the endpoint. Throws if it has not, and the call has no other form. */
-async function hasEndpoint(
-  deps: TurnDeps,
-  { runtime }: UserModules,
-  call: EndpointCall,
-  options: TurnOptions,
-): Promise<boolean> {
-  const { override } = await selectModel(runtime, deps.providers, call.model, options)
-  const { provider } = await runtime.settings({ session: options.session, override })
+function hasEndpoint(deps: TurnDeps, call: EndpointCall, provider: string | null): boolean {
   const config = provider === null ? undefined : deps.providers[provider]
   if (config === undefined || endpointsOf(config).includes(call.endpoint)) return true
   if (call.toChat === undefined) throw unsupportedEndpoint(call, provider)
@@ -114,16 +109,8 @@ function upstreamOf(
   }
 }
 
-async function relay(
-  deps: TurnDeps,
-  modules: UserModules,
-  call: EndpointCall,
-  options: TurnOptions,
-): Promise<EndpointTurn> {
-  const { model, endpoint, body } = call
-  const run = new TurnRun(deps, modules, { model, endpoint, body }, options)
+async function relay(run: TurnRun<TurnRequest>, call: EndpointCall): Promise<EndpointTurn> {
   try {
-    await run.selectModel()
     const admission = await run.admit()
     if (!admission.allowed) return { kind: 'refused', turn: run.refuse(admission) }
     // Answers of these endpoints are not stored: a repeat calls the provider again, and is a turn again.

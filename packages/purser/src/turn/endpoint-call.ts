@@ -1,3 +1,4 @@
+import type { JsonObject } from '../core/json-object.ts'
 import type { ServerSentEvent } from '../core/sse.ts'
 import type { ChatRequest, Usage } from '../openai/chat.ts'
 import type { Endpoint } from '../openai/endpoint.ts'
@@ -22,15 +23,18 @@ export interface EndpointCall {
    * format cannot say. Absent: `unsupported_endpoint`.
    */
   readonly toChat?: (() => ChatRequest | Promise<ChatRequest>) | undefined
-  /** The answer, or an event of a streamed one, as the client gets it. */
-  rewrite(json: string): string
+  /** The member of events that holds the answer, whose members are found as well; absent: events have none. */
+  readonly inside?: string | undefined
+  /** Whether the client gets the answer, or an event of a streamed one, otherwise than the provider wrote it. */
+  isRewritten(text: string): boolean
+  rewrite(json: JsonObject): string
   /**
    * Called with a whole answer, or the event that ends one, as rewritten; the client gets what it resolves to. `incarnation`
    * is that of the user when the turn began.
    */
-  readonly finish?: ((json: string, turn: { readonly incarnation: number }) => Promise<string>) | undefined
-  /** The usage that the answer or an event reports, in the terms of chat completions. */
-  readUsage(value: Readonly<Record<string, unknown>>): Usage | undefined
+  readonly finish?: ((text: string, turn: { readonly incarnation: number }) => Promise<string>) | undefined
+  /** The `usage` that the answer or an event reports, in the terms of chat completions. */
+  readUsage(usage: unknown): Usage | undefined
   /** How calls of tools are found in answers. */
   readonly toolCalls?: EndpointToolCalls | undefined
   /** Whether this event ends a complete answer; absent: every stream that was not cut is complete. */
@@ -46,8 +50,10 @@ export interface EndpointToolCalls {
   readonly mark: string
   /** As the request declares them. */
   readonly tools: unknown
-  /** The names of the tools that an answer or an event calls, as parsed; undefined for one without a name. */
-  list(value: Readonly<Record<string, unknown>>): readonly (string | undefined)[]
+  /** The members of an answer or an event that tell. */
+  readonly members: readonly string[]
+  /** The names of the tools that are called, from these members; undefined for one without a name. */
+  list(values: Readonly<Record<string, unknown>>): readonly (string | undefined)[]
 }
 
 /** What a request is sent with, by the user's settings. */

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Context } from '../context/api.ts'
+import { type JsonObject, readJsonObject } from '../core/json-object.ts'
 import { type ServerSentEvent, SseEventTooLargeError, SseParser } from '../core/sse.ts'
-import { isObject } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
 import type { Usage } from '../openai/chat.ts'
@@ -105,10 +105,8 @@ export class RelayedTurn implements AsyncDisposable {
   async #readJson(): Promise<string> {
     const pieces: Buffer[] = []
     for await (const bytes of this.#answer.bytes) pieces.push(bytes)
-    const text = Buffer.concat(pieces).toString()
-    if (hasUsage(text)) this.#readUsage(text)
-    this.#countToolCalls(text)
-    return this.#finish(this.#rewrite(text))
+    const text = await this.#readText(Buffer.concat(pieces).toString())
+    return this.#finish(text)
   }
 
   async #pipeBytes(response: ServerResponse): Promise<void> {
@@ -182,7 +180,7 @@ export class RelayedTurn implements AsyncDisposable {
       else if (parser.takeComment() !== undefined) yield ':\n\n'
     }
     const rest = parser.end()
-    if (rest !== undefined) yield formatEvent(rest, this.#read(rest))
+    if (rest !== undefined) yield formatEvent(rest, await this.#readEvent(rest))
     if (this.#call.isLast !== undefined && !this.#isComplete && this.#failure === undefined) {
       throw new PurserError('upstream_failed', 'The provider cut its answer.')
     }
@@ -192,7 +190,8 @@ export class RelayedTurn implements AsyncDisposable {
   async *#format(events: readonly ServerSentEvent[]): AsyncGenerator<string> {
     let frames = ''
     for (const event of events) {
-      const data = this.#read(event)
+      const read = this.#readEvent(event)
+      const data = typeof read === 'string' ? read : await read
       if (this.#isToFinish) {
         if (frames !== '') yield frames
         frames = formatEvent(event, await this.#finish(data))
@@ -201,24 +200,33 @@ export class RelayedTurn implements AsyncDisposable {
     yield frames
   }
 
-  /** The data of an event as the client gets it. */
-  #read(event: ServerSentEvent): string {
+  /** The data of an event as the client gets it; a promise for a large one. */
+  #readEvent(event: ServerSentEvent): string | Promise<string> {
     const { isLast, textMembers } = this.#call
     if (isLast?.(event) === true) this.#isComplete = true
-    if (hasUsage(event.data)) this.#readUsage(event.data)
-    this.#countToolCalls(event.data)
     this.#deliveredTokens += tokensOfDelta(textBytesOfMembers(event.data, textMembers))
     const error = findEndpointError(event.data, event.event)
-    if (error !== undefined) this.#failure ??= this.#answer.createError(error)
-    return this.#rewrite(error === undefined ? event.data : this.#answer.redact(event.data))
+    if (error === undefined) return this.#readText(event.data)
+    this.#failure ??= this.#answer.createError(error)
+    return this.#readText(this.#answer.redact(event.data))
   }
 
-  #rewrite(json: string): string {
-    try {
-      return this.#call.rewrite(json)
-    } catch (cause) {
-      throw new PurserError('upstream_failed', 'The provider sent an answer that is not JSON.', { cause })
+  /** The answer, or the data of an event, as the client gets it. Most events have nothing to be read. */
+  #readText(text: string): string | Promise<string> {
+    const { toolCalls, inside } = this.#call
+    const isRewritten = this.#call.isRewritten(text)
+    const hasCalls = toolCalls !== undefined && text.includes(toolCalls.mark)
+    const withUsage = hasUsage(text)
+    if (!isRewritten && !hasCalls && !withUsage) return text
+    const json = openJson(text, inside)
+    const read = (opened: JsonObject | undefined): string | Promise<string> => {
+      if (opened === undefined) return text
+      if (withUsage) this.#readUsage(opened)
+      const counted = hasCalls ? this.#countToolCalls(opened) : undefined
+      const rewritten = isRewritten ? this.#call.rewrite(opened) : text
+      return counted === undefined ? rewritten : counted.then(() => rewritten)
     }
+    return json instanceof Promise ? json.then(read) : read(json)
   }
 
   /** Whether the last event of the answer has just been read. */
@@ -233,15 +241,20 @@ export class RelayedTurn implements AsyncDisposable {
     return finish === undefined || incarnation === undefined ? json : finish(json, { incarnation })
   }
 
-  #readUsage(text: string): void {
-    const value = parseObject(text)
-    if (value !== undefined) this.#usage = mergeUsage(this.#usage, this.#call.readUsage(value))
+  #readUsage(json: JsonObject): void {
+    const usage = json.get('usage', { isInside: json.has('usage', { isInside: true }) })
+    this.#usage = mergeUsage(this.#usage, this.#call.readUsage(usage))
   }
 
-  #countToolCalls(text: string): void {
+  /** A promise if the calls are large. */
+  #countToolCalls(json: JsonObject): Promise<void> | undefined {
     const { toolCalls } = this.#call
-    const value = toolCalls !== undefined && text.includes(toolCalls.mark) ? parseObject(text) : undefined
-    if (value !== undefined && toolCalls !== undefined) this.#toolCalls.add(toolCalls.list(value))
+    if (toolCalls === undefined) return undefined
+    const add = (values: Readonly<Record<string, unknown>>): void => this.#toolCalls.add(toolCalls.list(values))
+    const values = json.pick(toolCalls.members)
+    if (values instanceof Promise) return values.then(add)
+    add(values)
+    return undefined
   }
 
   #end(outcome: TurnOutcome, error?: unknown): void {
@@ -261,13 +274,16 @@ export class RelayedTurn implements AsyncDisposable {
   }
 }
 
-/** Undefined for what is no JSON object. */
-function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+/** Undefined for what is no JSON object; a promise for a large text. */
+function openJson(text: string, inside: string | undefined): ReturnType<typeof readJsonObject> {
+  const notJson = (cause: unknown): never => {
+    throw new PurserError('upstream_failed', 'The provider sent an answer that is not JSON.', { cause })
+  }
   try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
+    const json = readJsonObject(text, inside)
+    return json instanceof Promise ? json.catch(notJson) : json
+  } catch (cause) {
+    return notJson(cause)
   }
 }
 

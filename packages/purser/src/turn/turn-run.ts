@@ -102,6 +102,11 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     return this.#admitted?.limits
   }
 
+  /** Of the model that the turn runs on; null until that is selected, and without one. */
+  get provider(): string | null {
+    return this.#settings?.provider ?? null
+  }
+
   /** Of the user when the lease began. */
   get incarnation(): number | undefined {
     return this.#incarnation

@@ -1,4 +1,5 @@
-import { createModelRewriter, type EndpointCall, type UserField } from 'purser/internal'
+import type { EndpointCall, UserField } from 'purser/internal'
+import { echoModel } from './echo-model.ts'
 import { type Fields, modelOf, replaceUser } from './request-body.ts'
 import { toUsage } from './token-usage.ts'
 
@@ -41,8 +42,8 @@ export function createRelayedCall(endpoint: RelayedEndpoint, body: Fields): Endp
       const request = { ...replaceUser(body, { ...pseudonym, field }), model: upstreamModel }
       return { headers: { 'content-type': 'application/json' }, body: request }
     },
-    rewrite: model === undefined ? (json) => json : createModelRewriter(model),
-    readUsage: ({ usage }) => toUsage(usage),
+    ...echoModel(model),
+    readUsage: toUsage,
     textMembers,
     formatError: (error) => `data: ${JSON.stringify({ error })}\n\n`,
   }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { parseExactJson } from 'purser/internal'
+import { parseExactJson, parseJsonInSteps } from 'purser/internal'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
 import { BodyBudget, type BodyShare } from './body-budget.ts'
@@ -9,7 +9,6 @@ import { BodyBytes } from './body-bytes.ts'
 import { isMutation } from './define-route.ts'
 import { hasForbiddenName, mayHideNames } from './forbidden-names.ts'
 import { checkFieldCount, JsonCounter } from './json-limits.ts'
-import { parseJsonInSteps } from './parse-json-in-steps.ts'
 import { NO_BODY } from './schemas.ts'
 
 declare module 'fastify' {

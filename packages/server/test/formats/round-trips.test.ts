@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { ChatChunk } from 'purser'
 import { toChunks } from 'purser/internal'
 import { mergeChunks } from '../../../purser/src/openai/merge-chunks.ts'
-import type { AnswerWriter } from '../../src/formats/answer-writer.ts'
+import { type AnswerWriter, formatEvents } from '../../src/formats/answer-writer.ts'
 import { convertMessages } from '../../src/formats/messages/convert-messages.ts'
 import { MessageWriter } from '../../src/formats/messages/message-writer.ts'
 import { convertInput } from '../../src/formats/responses/convert-input.ts'
@@ -91,6 +91,12 @@ function messageOf(value: Said): object {
   }
 }
 
+async function streamOf(value: Said, lengths: readonly number[], writer: AnswerWriter): Promise<string> {
+  let stream = ''
+  for (const chunk of chunksOf(value, lengths)) stream += await formatEvents(writer.push(chunk))
+  return stream + (await formatEvents(await writer.end()))
+}
+
 function eventsOf(stream: string): Record<string, unknown>[] {
   return stream
     .split('\n\n')
@@ -113,10 +119,7 @@ test('an answer is the same after its way through a response, and in one piece a
       const request = { model: 'm', input: 'x', include: ['reasoning.encrypted_content'] }
       const write = async (pieces: readonly number[]): Promise<{ answer: { output: object[] }; stream: string }> => {
         const writer = new ResponseWriter(request, HEADER, { now: () => 2 })
-        const stream =
-          chunksOf(value, pieces)
-            .map((one) => writer.push(one))
-            .join('') + (await writer.end())
+        const stream = await streamOf(value, pieces, writer)
         return { answer: writer.answer as { output: object[] }, stream }
       }
       const { answer, stream } = await write(lengths)
@@ -144,18 +147,15 @@ test('an answer is the same after its way through a response, and in one piece a
 test('an answer is the same after its way through a message, and in one piece as in many', () => {
   return fc.assert(
     fc.asyncProperty(said, cuts, async (value, lengths) => {
-      const write = (pieces: readonly number[]): { answer: { content: object[] }; stream: string } => {
+      const write = async (pieces: readonly number[]): Promise<{ answer: { content: object[] }; stream: string }> => {
         const writer = new MessageWriter({ id: 'msg_1', model: 'm' })
-        const stream =
-          chunksOf(value, pieces)
-            .map((one) => writer.push(one))
-            .join('') + writer.end()
+        const stream = await streamOf(value, pieces, writer)
         return { answer: writer.answer as { content: object[] }, stream }
       }
-      const { answer, stream } = write(lengths)
+      const { answer, stream } = await write(lengths)
       const [message] = await convertMessages([{ role: 'assistant', content: answer.content }])
       assert.deepEqual(message, messageOf(value))
-      assert.deepEqual(answer, write([1_000]).answer)
+      assert.deepEqual(answer, (await write([1_000])).answer)
       assert.deepEqual(answer, (await writeWhole(value, new MessageWriter({ id: 'msg_1', model: 'm' }))).answer)
       const open: unknown[] = []
       for (const { type, index } of eventsOf(stream)) {

@@ -13,6 +13,7 @@ import type { ConfigFile } from '../../src/index.ts'
 export const SOURCE_FLAGS: readonly string[] = ['--conditions=@purser/source']
 export const MAIN: string = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const UPSTREAM = fileURLToPath(new URL('./upstream.ts', import.meta.url))
+const LARGE_UPSTREAM = fileURLToPath(new URL('./large-upstream.ts', import.meta.url))
 const SINK_UPSTREAM = fileURLToPath(new URL('./sink-upstream.ts', import.meta.url))
 /** Killed and deleted when the test process exits, so that a failed test leaves nothing behind. */
 const children = new Set<ChildProcess>()
@@ -99,6 +100,11 @@ function storeOf(directory: string): ConfigFile {
 /** A provider for requests of any size. */
 export async function startSinkUpstream(): Promise<Child<{ url: string }>> {
   return start([SINK_UPSTREAM], tmpdir(), {})
+}
+
+/** A provider whose answers are as large as answers may be. */
+export async function startLargeUpstream(): Promise<Child<{ url: string }>> {
+  return start([LARGE_UPSTREAM], tmpdir(), {})
 }
 
 /** Starts `purser serve` in a child process. */

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { parseLargeJson } from '../../core/parse-json-in-steps.ts'
 import { type ServerSentEvent, SseEventTooLargeError, SseParser } from '../../core/sse.ts'
 import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
@@ -40,6 +41,8 @@ export function createSseChunkSource(deps: SseChunkSourceDeps): ChunkSource {
   const reader = new EventReader(deps)
   /** Whether the current bytes had events. */
   let hasEvents = false
+  /** Events that are read in steps, and those behind them. */
+  let waiting: ServerSentEvent[] = []
 
   function parseBytes(bytes: Buffer): ServerSentEvent[] {
     try {
@@ -54,7 +57,18 @@ export function createSseChunkSource(deps: SseChunkSourceDeps): ChunkSource {
     if (bytes.length === 0 || reader.hasEnded) return
     const events = parseBytes(bytes)
     hasEvents ||= events.length > 0
-    pieces.push(...reader.read(events))
+    const firstWaiting = waiting.length > 0 ? 0 : events.findIndex(isLarge)
+    pieces.push(...reader.read(firstWaiting === -1 ? events : events.slice(0, firstWaiting)))
+    if (firstWaiting !== -1) waiting.push(...events.slice(firstWaiting))
+  }
+
+  async function readWaiting(pieces: Pieces): Promise<ChunkBatch> {
+    const events = waiting
+    waiting = []
+    for (const event of events) {
+      if (!reader.hasEnded) pieces.push(...reader.read([event], await parseInSteps(event)))
+    }
+    return complete(pieces)
   }
 
   /** Parses up to the end of an event that the network has cut, and returns the rest. */
@@ -65,12 +79,17 @@ export function createSseChunkSource(deps: SseChunkSourceDeps): ChunkSource {
     return bytes.subarray(cut)
   }
 
-  function read(bytes: Buffer): ChunkBatch {
+  function read(bytes: Buffer): ChunkBatch | Promise<ChunkBatch> {
     const pieces: Pieces = []
     hasEvents = false
     let rest = parser.isBetweenEvents ? bytes : completeEvent(bytes, pieces)
-    if (parser.isBetweenEvents && !reader.hasEnded) rest = reader.pass(rest, pieces)
+    const canPass = parser.isBetweenEvents && waiting.length === 0 && !reader.hasEnded
+    if (canPass) rest = reader.pass(rest, pieces)
     parse(rest, pieces)
+    return waiting.length > 0 ? readWaiting(pieces) : complete(pieces)
+  }
+
+  function complete(pieces: Pieces): ChunkBatch {
     if (reader.isDone) body.discard()
     const comment = parser.takeComment() ?? (hasEvents ? EMPTY_COMMENT : undefined)
     if (pieces.length > 0 || reader.hasEnded || comment === undefined) return pieces
@@ -82,9 +101,31 @@ export function createSseChunkSource(deps: SseChunkSourceDeps): ChunkSource {
       if (reader.failure !== undefined) throw reader.failure
       if (reader.isDone) return undefined
       const bytes = await body.read()
-      return bytes === undefined ? reader.end(parser.end()) : read(bytes)
+      if (bytes !== undefined) return read(bytes)
+      const rest = parser.end()
+      return reader.end(rest, rest !== undefined && isLarge(rest) ? await parseInSteps(rest) : undefined)
     },
     cancel: (reason) => body.cancel(reason),
+  }
+}
+
+/** What an event has as JSON; undefined for anything else. */
+interface ParsedEvent {
+  readonly value: unknown
+}
+
+/** A longer event is parsed in steps. */
+const LARGE_CHARACTERS = 65_536
+
+function isLarge({ data }: ServerSentEvent): boolean {
+  return data.length > LARGE_CHARACTERS
+}
+
+async function parseInSteps({ data }: ServerSentEvent): Promise<ParsedEvent> {
+  try {
+    return { value: await parseLargeJson(data) }
+  } catch {
+    return { value: undefined }
   }
 }
 
@@ -134,23 +175,23 @@ class EventReader {
     return bytes.subarray(end)
   }
 
-  /** The chunks up to the event that ends or fails the answer. */
-  read(events: readonly ServerSentEvent[]): string[] {
+  /** The chunks up to the event that ends or fails the answer. `parsed`: of a single event. */
+  read(events: readonly ServerSentEvent[], parsed?: ParsedEvent): string[] {
     const chunks: string[] = []
     for (const { event, data } of events) {
       if (this.#shape.findEnd(data, 0) === data.length) chunks.push(data)
       // White space includes a byte order mark, which some servers write before each event.
-      else this.#parse(event, data.trim(), chunks)
+      else this.#parse(event, data.trim(), { chunks, parsed })
       if (this.hasEnded) break
     }
     return chunks
   }
 
   /** Many servers omit the last empty line. A last event that is not complete JSON was cut in the middle. */
-  end(rest: ServerSentEvent | undefined): string[] {
+  end(rest: ServerSentEvent | undefined, parsed?: ParsedEvent): string[] {
     const data = rest?.data.trim()
-    const isWhole = data !== undefined && (data === DONE || parseJson(data) !== undefined)
-    const chunks = isWhole ? this.read([rest as ServerSentEvent]) : []
+    const isWhole = data !== undefined && (data === DONE || jsonOf(data, parsed) !== undefined)
+    const chunks = isWhole ? this.read([rest as ServerSentEvent], parsed) : []
     if (this.hasEnded) return chunks
     if (this.#isFinished) this.#finish()
     else this.failure = this.#failed('cut its answer')
@@ -162,13 +203,17 @@ class EventReader {
     if (!this.#normalizer.hasChoice) this.failure = this.#failed('sent an answer without content')
   }
 
-  #parse(event: string, text: string, chunks: string[]): void {
+  #parse(
+    event: string,
+    text: string,
+    { chunks, parsed }: { readonly chunks: string[]; readonly parsed: ParsedEvent | undefined },
+  ): void {
     if (text === '') return
     if (text === DONE) {
       this.#finish()
       return
     }
-    const value = parseJson(text)
+    const value = jsonOf(text, parsed)
     if (value === undefined) this.#failWithText(event, text)
     else if (Array.isArray(value)) {
       for (const item of value)
@@ -210,4 +255,8 @@ class EventReader {
   #failed(reason: string): PurserError {
     return new PurserError('upstream_failed', `The provider '${this.#deps.provider}' ${reason}.`)
   }
+}
+
+function jsonOf(text: string, parsed: ParsedEvent | undefined): unknown {
+  return parsed === undefined ? parseJson(text) : parsed.value
 }

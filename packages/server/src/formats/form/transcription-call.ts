@@ -1,4 +1,5 @@
-import { createModelRewriter, type EndpointCall } from 'purser/internal'
+import type { EndpointCall } from 'purser/internal'
+import { echoModel } from '../echo-model.ts'
 import { modelOf } from '../request-body.ts'
 import { toUsage } from '../token-usage.ts'
 import type { Upload } from './upload.ts'
@@ -17,8 +18,8 @@ export function createTranscriptionCall(upload: Upload): EndpointCall {
       headers: { 'content-type': upload.contentType },
       body: upload.encode(upstream.model),
     }),
-    rewrite: model === undefined ? (json) => json : createModelRewriter(model),
-    readUsage: ({ usage }) => toUsage(usage),
+    ...echoModel(model),
+    readUsage: toUsage,
     textMembers: ['"delta":'],
     formatError: (error) => `data: ${JSON.stringify({ error })}\n\n`,
   }

@@ -1,12 +1,15 @@
 import type { ChatChunk, ErrorResponse } from 'purser'
-import { isObject, type ReasoningDetail, thoughtsOf, tokenCountOf, type Usage, usageOf } from 'purser/internal'
-import type { AnswerWriter } from '../answer-writer.ts'
+import {
+  isObject,
+  parseLargeJson,
+  type ReasoningDetail,
+  thoughtsOf,
+  tokenCountOf,
+  type Usage,
+  usageOf,
+} from 'purser/internal'
+import type { AnswerEvent, AnswerWriter } from '../answer-writer.ts'
 import { toAnthropicError } from '../anthropic-error.ts'
-
-interface MessageEvent {
-  readonly type: string
-  readonly [field: string]: unknown
-}
 
 interface ThinkingBlock {
   type: 'thinking'
@@ -55,14 +58,14 @@ interface CallPiece {
   readonly function?: { readonly name?: string; readonly arguments?: string }
 }
 
-const PING: MessageEvent = { type: 'ping' }
+const PING: AnswerEvent = { type: 'ping' }
 
 /**
  * Writes chunks of a chat completion as the events of a message. One block is open at a time, as clients expect: of calls
  * whose pieces may alternate, the first is written as it arrives and the others at the end.
  */
 export class MessageWriter implements AnswerWriter {
-  readonly ping: string = formatEvent(PING)
+  readonly ping = 'event: ping\ndata: {"type":"ping"}\n\n'
   readonly #header: { readonly id: string; readonly model: string }
   readonly #content: Block[] = []
   readonly #calls = new Map<number, Call>()
@@ -81,12 +84,12 @@ export class MessageWriter implements AnswerWriter {
     return this.#message(this.#content, this.#stopReason)
   }
 
-  push(chunk: ChatChunk): string {
+  push(chunk: ChatChunk): readonly AnswerEvent[] {
     const events = this.#start()
     const usage = usageOf(chunk)
     if (usage !== undefined) this.#usage = toMessageUsage(usage)
     const [choice] = chunk.choices ?? []
-    if (choice === undefined || (choice.index ?? 0) !== 0) return formatEvents(events)
+    if (choice === undefined || (choice.index ?? 0) !== 0) return events
     const delta = choice.delta ?? {}
     const { content, refusal, tool_calls } = delta
     for (const { text, detail } of thoughtsOf(delta)) {
@@ -97,10 +100,10 @@ export class MessageWriter implements AnswerWriter {
     events.push(...this.#pushText('text', content), ...this.#pushText('text', refusal))
     for (const piece of Array.isArray(tool_calls) ? tool_calls : []) events.push(...this.#pushCall(piece as CallPiece))
     if (typeof choice.finish_reason === 'string') this.#finishReason = choice.finish_reason
-    return formatEvents(events)
+    return events
   }
 
-  end(): string {
+  async end(): Promise<readonly AnswerEvent[]> {
     const events = [...this.#start(), ...this.#closeBlock()]
     const calls = [...this.#calls.values()]
     for (const call of calls.slice(1)) {
@@ -109,18 +112,18 @@ export class MessageWriter implements AnswerWriter {
       events.push(...this.#closeBlock())
     }
     const blocks = this.#content.filter((block) => block.type === 'tool_use')
-    for (const [index, block] of blocks.entries()) block.input = parseInput(calls[index]?.arguments ?? '')
+    for (const [index, block] of blocks.entries()) block.input = await parseInput(calls[index]?.arguments ?? '')
     for (const late of this.#late) {
       events.push(...(late.type === 'detail' ? this.#writeDetail(late.detail) : this.#writeText(late.type, late.text)))
     }
     events.push(...this.#closeBlock())
     const delta = { stop_reason: this.#stopReason, stop_sequence: null }
     events.push({ type: 'message_delta', delta, usage: this.#usage }, { type: 'message_stop' })
-    return formatEvents(events)
+    return events
   }
 
-  fail(error: ErrorResponse['body']['error']): string {
-    return formatEvent({ ...toAnthropicError(error, 500) })
+  fail(error: ErrorResponse['body']['error']): AnswerEvent {
+    return { ...toAnthropicError(error, 500) }
   }
 
   get #stopReason(): string {
@@ -129,7 +132,7 @@ export class MessageWriter implements AnswerWriter {
     return this.#calls.size > 0 ? 'tool_use' : 'end_turn'
   }
 
-  #start(): MessageEvent[] {
+  #start(): AnswerEvent[] {
     if (this.#hasStarted) return []
     this.#hasStarted = true
     return [{ type: 'message_start', message: this.#message([], null) }, PING]
@@ -142,7 +145,7 @@ export class MessageWriter implements AnswerWriter {
   }
 
   /** Text and thoughts behind the first call wait for the end, because its block must stay open. */
-  #pushText(type: 'text' | 'thinking', text: unknown): MessageEvent[] {
+  #pushText(type: 'text' | 'thinking', text: unknown): AnswerEvent[] {
     if (typeof text !== 'string' || text === '') return []
     if (this.#calls.size === 0) return this.#writeText(type, text)
     const last = this.#late.at(-1)
@@ -151,14 +154,14 @@ export class MessageWriter implements AnswerWriter {
     return []
   }
 
-  #pushDetail(detail: ReasoningDetail): MessageEvent[] {
+  #pushDetail(detail: ReasoningDetail): AnswerEvent[] {
     if (this.#calls.size === 0) return this.#writeDetail(detail)
     this.#late.push({ type: 'detail', detail })
     return []
   }
 
   /** Signs the open thought; encrypted thoughts are blocks of their own. */
-  #writeDetail(detail: ReasoningDetail): MessageEvent[] {
+  #writeDetail(detail: ReasoningDetail): AnswerEvent[] {
     if (detail.type === 'reasoning.encrypted') {
       const block = { type: 'redacted_thinking', data: detail.data } as const
       return [...this.#closeBlock(), this.#add(block), ...this.#closeBlock()]
@@ -170,7 +173,7 @@ export class MessageWriter implements AnswerWriter {
     return [...events, this.#delta({ type: 'signature_delta', signature }), ...this.#closeBlock()]
   }
 
-  #openText(type: 'text' | 'thinking'): MessageEvent[] {
+  #openText(type: 'text' | 'thinking'): AnswerEvent[] {
     if (this.#isOpen && this.#content.at(-1)?.type === type) return []
     const isText = type === 'text'
     const events = this.#closeBlock()
@@ -178,7 +181,7 @@ export class MessageWriter implements AnswerWriter {
     return events
   }
 
-  #writeText(type: 'text' | 'thinking', text: string): MessageEvent[] {
+  #writeText(type: 'text' | 'thinking', text: string): AnswerEvent[] {
     const events = this.#openText(type)
     const block = this.#content.at(-1)
     if (block?.type === 'text') block.text += text
@@ -187,7 +190,7 @@ export class MessageWriter implements AnswerWriter {
     return [...events, this.#delta(delta)]
   }
 
-  #pushCall({ index = 0, id = '', function: called }: CallPiece): MessageEvent[] {
+  #pushCall({ index = 0, id = '', function: called }: CallPiece): AnswerEvent[] {
     const input = called?.arguments ?? ''
     const open = this.#calls.get(index)
     const call = open ?? { id, name: called?.name ?? '', arguments: '' }
@@ -199,27 +202,27 @@ export class MessageWriter implements AnswerWriter {
     return input === '' ? events : [...events, this.#inputDelta(input)]
   }
 
-  #openCall({ id, name }: Call): MessageEvent[] {
+  #openCall({ id, name }: Call): AnswerEvent[] {
     return [this.#add({ type: 'tool_use', id, name, input: {} })]
   }
 
-  #inputDelta(partial_json: string): MessageEvent {
+  #inputDelta(partial_json: string): AnswerEvent {
     return this.#delta({ type: 'input_json_delta', partial_json })
   }
 
-  #add(block: Block): MessageEvent {
+  #add(block: Block): AnswerEvent {
     this.#isOpen = true
     this.#content.push(block)
     return { type: 'content_block_start', index: this.#content.length - 1, content_block: structuredClone(block) }
   }
 
-  #closeBlock(): MessageEvent[] {
+  #closeBlock(): AnswerEvent[] {
     if (!this.#isOpen) return []
     this.#isOpen = false
     return [{ type: 'content_block_stop', index: this.#content.length - 1 }]
   }
 
-  #delta(delta: object): MessageEvent {
+  #delta(delta: object): AnswerEvent {
     return { type: 'content_block_delta', index: this.#content.length - 1, delta }
   }
 }
@@ -237,19 +240,11 @@ function toMessageUsage(usage: Usage | undefined): MessageUsage {
 }
 
 /** Arguments that were cut are no JSON; then the call has none. */
-function parseInput(text: string): unknown {
+async function parseInput(text: string): Promise<unknown> {
   try {
-    const input: unknown = JSON.parse(text === '' ? '{}' : text)
+    const input: unknown = await parseLargeJson(text === '' ? '{}' : text, JSON.parse)
     return isObject(input) ? input : {}
   } catch {
     return {}
   }
-}
-
-function formatEvents(events: readonly MessageEvent[]): string {
-  return events.map(formatEvent).join('')
-}
-
-function formatEvent(event: MessageEvent): string {
-  return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 }

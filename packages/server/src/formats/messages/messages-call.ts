@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { createModelRewriter, type EndpointCall, isObject, tokenCountOf, type Usage } from 'purser/internal'
+import { type EndpointCall, isObject, tokenCountOf, type Usage } from 'purser/internal'
 import { getHeader } from '../../http/headers.ts'
 import { toAnthropicError } from '../anthropic-error.ts'
 import { addParameters, type Fields, modelOf, replaceUser } from '../request-body.ts'
@@ -51,9 +51,14 @@ function createCall(body: Fields, headers: IncomingHttpHeaders): Omit<EndpointCa
       const request = { ...injectContext(withParameters, contextText), ...metadata, model: upstreamModel }
       return { headers: upstreamHeaders, body: request }
     },
-    rewrite: model === undefined ? (json) => json : createMessageRewriter(model),
-    readUsage: ({ message, usage }) => toUsage(isObject(message) ? message.usage : usage),
-    toolCalls: { mark: 'tool_use"', tools: body.tools, list: listToolCalls },
+    inside: 'message',
+    isRewritten: (text) => model !== undefined && text.includes('"model"'),
+    rewrite(json) {
+      const isInside = json.has('model', { isInside: true })
+      return isInside || json.has('model') ? json.with({ model }, { isInside }) : json.text
+    },
+    readUsage: toUsage,
+    toolCalls: { mark: 'tool_use"', tools: body.tools, members: ['content', 'content_block'], list: listToolCalls },
     isLast: ({ event, data }) => LAST_EVENTS.includes(event) || (event === 'message' && LAST_TYPE.test(data)),
     textMembers: ['"text":', '"thinking":', '"partial_json":'],
     formatError: (error) => `event: error\ndata: ${JSON.stringify(toAnthropicError(error, 500))}\n\n`,
@@ -108,16 +113,5 @@ function toUsage(usage: unknown): Usage | undefined {
     completion_tokens: output,
     total_tokens: input + output,
     prompt_tokens_details: { cached_tokens: cached },
-  }
-}
-
-/** Echoes the requested model in a message, which is a whole answer or inside its first event. */
-function createMessageRewriter(model: string): (json: string) => string {
-  const rewriteTop = createModelRewriter(model)
-  return (json) => {
-    if (!/"type"\s*:\s*"message_start"/.test(json)) return json.includes('"model"') ? rewriteTop(json) : json
-    const event: unknown = JSON.parse(json)
-    if (!isObject(event) || !isObject(event.message)) return json
-    return JSON.stringify({ ...event, message: { ...event.message, model } })
   }
 }

@@ -1,6 +1,6 @@
 import type { ChatChunk, ErrorResponse } from 'purser'
 import { isObject, type ReasoningDetail, thoughtsOf, usageOf } from 'purser/internal'
-import type { AnswerWriter } from '../answer-writer.ts'
+import type { AnswerEvent, AnswerWriter } from '../answer-writer.ts'
 import type { Fields } from '../request-body.ts'
 import { namespacesOf } from './convert-tools.ts'
 import {
@@ -67,12 +67,12 @@ export class ResponseWriter implements AnswerWriter {
     return this.#response
   }
 
-  push(chunk: ChatChunk): string {
+  push(chunk: ChatChunk): readonly AnswerEvent[] {
     const events = this.#start()
     const usage = usageOf(chunk)
     if (usage !== undefined) this.#response.usage = toResponseUsage(usage)
     const [choice] = chunk.choices ?? []
-    if (choice === undefined || (choice.index ?? 0) !== 0) return this.#format(events)
+    if (choice === undefined || (choice.index ?? 0) !== 0) return this.#number(events)
     const delta = choice.delta ?? {}
     const { content, refusal, tool_calls } = delta
     events.push(...this.#pushThoughts(delta))
@@ -83,10 +83,10 @@ export class ResponseWriter implements AnswerWriter {
     if (isText(refusal)) events.push(...this.#open(MessageItem, (item) => item.pushRefusal(refusal)))
     for (const piece of Array.isArray(tool_calls) ? tool_calls : []) events.push(...this.#pushCall(piece as CallPiece))
     if (typeof choice.finish_reason === 'string') this.#finishReason = choice.finish_reason
-    return this.#format(events)
+    return this.#number(events)
   }
 
-  async end(): Promise<string> {
+  async end(): Promise<readonly AnswerEvent[]> {
     const reason = incompleteReason(this.#finishReason)
     const status = reason === undefined ? 'completed' : 'incomplete'
     const events = [...this.#start(), ...this.#closeCurrent(status)]
@@ -97,18 +97,18 @@ export class ResponseWriter implements AnswerWriter {
     this.#response.incomplete_details = reason === undefined ? null : { reason }
     if (this.#keep !== undefined) this.#response.store = await this.#keep(this.#response)
     events.push({ type: `response.${status}`, response: this.#response })
-    return this.#format(events)
+    return this.#number(events)
   }
 
-  fail(error: ErrorResponse['body']['error']): string {
+  fail(error: ErrorResponse['body']['error']): AnswerEvent {
     const { code, message, param } = error
-    return this.#format([{ type: 'error', code, message, param, error }])
+    return { type: 'error', sequence_number: this.#sequence++, code, message, param, error }
   }
 
   #start(): ResponseEvent[] {
     if (this.#hasStarted) return []
     this.#hasStarted = true
-    const response = structuredClone(this.#response)
+    const response = { ...this.#response, output: [] }
     return [
       { type: 'response.created', response },
       { type: 'response.in_progress', response },
@@ -182,13 +182,8 @@ export class ResponseWriter implements AnswerWriter {
     return [...events, { type: 'response.output_item.done', output_index: this.#indexes.get(item), item: item.object }]
   }
 
-  #format(events: readonly ResponseEvent[]): string {
-    return events
-      .map(({ type, ...fields }) => {
-        const data = JSON.stringify({ type, sequence_number: this.#sequence++, ...fields })
-        return `event: ${type}\ndata: ${data}\n\n`
-      })
-      .join('')
+  #number(events: readonly ResponseEvent[]): readonly AnswerEvent[] {
+    return events.map(({ type, ...fields }) => ({ type, sequence_number: this.#sequence++, ...fields }))
   }
 }
 

@@ -1,4 +1,4 @@
-import { type EndpointCall, type EndpointUpstream, isObject, parseExactJson } from 'purser/internal'
+import { type EndpointCall, type EndpointUpstream, isObject, parseExactJson, readJsonObject } from 'purser/internal'
 import { addParameters, type Fields, modelOf, replaceUser } from '../request-body.ts'
 import { toUsage } from '../token-usage.ts'
 import { type Conversation, toStatelessInput } from './conversation.ts'
@@ -17,7 +17,6 @@ const LAST_TYPE = /^\s*\{\s*"type"\s*:\s*"(response\.(completed|incomplete|faile
 /** A request for a response, for a provider that has the endpoint, or as a chat request for any other. */
 export function createResponsesCall(asked: Fields, conversation: Conversation): EndpointCall {
   const { body } = conversation
-  const rewrite = createResponseRewriter(asked, conversation)
   return {
     endpoint: 'responses',
     model: modelOf(body),
@@ -28,11 +27,18 @@ export function createResponsesCall(asked: Fields, conversation: Conversation): 
       body: prepareRequest(body, conversation, upstream),
     }),
     toChat: () => convertRequest(body),
-    rewrite,
+    inside: 'response',
+    isRewritten: (text) => RESPONSE.test(text),
+    rewrite: createResponseRewriter(asked, conversation),
     finish:
-      conversation.keep && ((json, turn) => keepResponse(json, (response) => conversation.keep?.(response, turn))),
-    readUsage: ({ response, usage }) => toUsage(isObject(response) ? response.usage : usage),
-    toolCalls: { mark: '_call"', tools: body.tools, list: (value) => listToolCalls(value, body.tools) },
+      conversation.keep && ((text, turn) => keepResponse(text, (response) => conversation.keep?.(response, turn))),
+    readUsage: toUsage,
+    toolCalls: {
+      mark: '_call"',
+      tools: body.tools,
+      members: ['type', 'item', 'output'],
+      list: (values) => listToolCalls(values, body.tools),
+    },
     isLast: ({ event, data }) => LAST_EVENTS.includes(event) || (event === 'message' && LAST_TYPE.test(data)),
     textMembers: ['"delta":'],
     formatError({ code, message, param, ...error }) {
@@ -102,35 +108,44 @@ function nameOfCall({ type, name }: Fields, tools: unknown): string | undefined 
 /** What a provider repeats of its request, and the client has sent otherwise. */
 const REPEATED = ['instructions', 'safety_identifier', 'user'] as const
 
+/** A response that is the whole answer, or inside an event. */
+const RESPONSE = /"response"\s*:\s*\{|"object"\s*:\s*"response"/
+
 /**
  * Writes a response, which is a whole answer or inside an event, as one to the request of the client: with the model, the
  * id and the texts that it knows.
  */
-function createResponseRewriter(asked: Fields, { id, previousId, keep }: Conversation): (json: string) => string {
+function createResponseRewriter(asked: Fields, { id, previousId, keep }: Conversation): EndpointCall['rewrite'] {
   const model = modelOf(asked)
-  const own = { ...(id === undefined ? {} : { id }), previous_response_id: previousId }
-  const rewrite = (response: Fields): Fields => {
-    const repeated = REPEATED.filter((name) => name in response).map((name) => [name, asked[name] ?? null])
-    const store = keep !== undefined && response.status !== 'failed'
-    return { ...response, ...Object.fromEntries(repeated), ...own, store, ...(model === undefined ? {} : { model }) }
+  const own = {
+    ...(id === undefined ? {} : { id }),
+    previous_response_id: previousId,
+    ...(model === undefined ? {} : { model }),
   }
   return (json) => {
-    const isEvent = /"response"\s*:\s*\{/.test(json)
-    if (!isEvent && !/"object"\s*:\s*"response"/.test(json)) return json
-    const value = parseExactJson(json)
-    if (!isObject(value)) return json
-    if (value.object === 'response') return JSON.stringify(rewrite(value))
-    return isObject(value.response) ? JSON.stringify({ ...value, response: rewrite(value.response) }) : json
+    const isInside = json.hasInside
+    if (!isInside && json.get('object') !== 'response') return json.text
+    const repeated = REPEATED.filter((name) => json.has(name, { isInside })).map((name) => [name, asked[name] ?? null])
+    const store = keep !== undefined && json.get('status', { isInside }) !== 'failed'
+    return json.with({ ...Object.fromEntries(repeated), ...own, store }, { isInside })
   }
 }
 
+/** A longer response is not kept, and is not parsed to find that out. */
+const KEPT_MAX_CHARACTERS = 2_097_152
+
 /** Keeps the response of a last event, or that is the whole answer, and says in it whether it is kept. */
-async function keepResponse(json: string, keep: (response: Fields) => Promise<boolean> | undefined): Promise<string> {
-  const value = parseExactJson(json)
-  if (!isObject(value)) return json
-  const response = isObject(value.response) ? value.response : value
-  const isComplete = response.status === 'completed' || response.status === 'incomplete'
-  const isStored = isComplete && (await keep(response)) === true
-  const said = { ...response, store: isStored }
-  return JSON.stringify(response === value ? said : { ...value, response: said })
+async function keepResponse(text: string, keep: (response: Fields) => Promise<boolean> | undefined): Promise<string> {
+  const json = await readJsonObject(text, 'response')
+  if (json === undefined) return text
+  const isInside = json.hasInside
+  const status = json.get('status', { isInside })
+  const mayBeKept = (status === 'completed' || status === 'incomplete') && text.length <= KEPT_MAX_CHARACTERS
+  const isStored = mayBeKept && (await keep(responseIn(text))) === true
+  return json.with({ store: isStored }, { isInside })
+}
+
+function responseIn(text: string): Fields {
+  const value = parseExactJson(text) as Fields
+  return isObject(value.response) ? value.response : value
 }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { type ChatChunk, toErrorResponse } from 'purser'
-import { drained, type EndpointTurn, isComment, parseExactJson, toChunks } from 'purser/internal'
-import type { AnswerWriter } from '../../formats/answer-writer.ts'
+import { drained, type EndpointTurn, isComment, parseLargeJson, stringifyJson, toChunks } from 'purser/internal'
+import { type AnswerWriter, formatEvents } from '../../formats/answer-writer.ts'
 
 /** A turn that answers with a chat completion. */
 export type AnsweredTurn = Extract<EndpointTurn, { kind: 'answered' }>['turn']
@@ -21,7 +21,7 @@ export async function pipeTranslated(
   const completion = await turn.completion()
   for (const chunk of toChunks(completion)) writer.push(chunk)
   await writer.end()
-  const text = JSON.stringify(writer.answer)
+  const text = await stringifyJson(writer.answer)
   const length = String(Buffer.byteLength(text))
   const type = 'application/json; charset=utf-8'
   response.writeHead(200, { 'content-type': type, ...NO_STORE, ...turn.headers, 'content-length': length }).end(text)
@@ -39,14 +39,23 @@ async function pipeEvents(turn: AnsweredTurn, writer: AnswerWriter, response: Se
   try {
     for await (const text of texts) {
       if (response.destroyed) return
-      const frame = isComment(text) ? writer.ping : writer.push(parseExactJson(text) as ChatChunk)
-      if (frame !== '' && !response.write(frame)) await drained(response)
+      await write(response, isComment(text) ? writer.ping : await translate(text, writer))
     }
-    response.end(await writer.end())
+    // Each of the last events may have the whole answer.
+    for (const event of await writer.end()) await write(response, await formatEvents([event]))
+    response.end()
   } catch (error) {
     if (response.destroyed) return
     const requestId = response.getHeader('x-request-id')
     const context = { requestId: typeof requestId === 'string' ? requestId : undefined }
-    response.end(writer.fail(toErrorResponse(error, context).body.error))
+    response.end(await formatEvents([writer.fail(toErrorResponse(error, context).body.error)]))
   }
+}
+
+async function translate(text: string, writer: AnswerWriter): Promise<string> {
+  return formatEvents(writer.push((await parseLargeJson(text)) as ChatChunk))
+}
+
+async function write(response: ServerResponse, frame: string): Promise<void> {
+  if (frame !== '' && !response.destroyed && !response.write(frame)) await drained(response)
 }

@@ -251,6 +251,25 @@ test('a provider with the endpoint gets the request as it is, with the context, 
   assert.equal(upstream.requests.at(-1)?.path, 'responses')
 })
 
+test('a relayed stream may begin with a comment or with a large event', async () => {
+  const large = { ...RELAYED, output: [], instructions: 'x'.repeat(1_200_000) }
+  for (const start of [
+    ': waiting\n\n',
+    `event: response.created\ndata: ${JSON.stringify({ type: 'response.created', response: large })}\n\n`,
+  ]) {
+    upstream.handle = async (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      await new Promise<void>((resolve) => response.write(start, () => resolve()))
+      const last = { type: 'response.completed', sequence_number: 2, response: RELAYED }
+      response.end(`event: response.completed\ndata: ${JSON.stringify(last)}\n\n`)
+    }
+    const events: ResponseStreamEvent[] = []
+    const stream = await client.responses.create({ model: 'openai/r', input: 'Hi', stream: true })
+    for await (const event of stream) events.push(event)
+    assert.equal(events.at(-1)?.type, 'response.completed')
+  }
+})
+
 test('a relayed stream that is cut ends with an error', async () => {
   upstream.handle = (_, response) =>
     sendEvents(response, [{ type: 'response.created', sequence_number: 0, response: { ...RELAYED, output: [] } }])

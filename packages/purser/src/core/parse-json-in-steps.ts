@@ -1,4 +1,5 @@
-import { afterCurrentTick } from 'purser/internal'
+import { afterCurrentTick } from './effects.ts'
+import { parseExactJson } from './exact-json.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -46,6 +47,18 @@ export async function parseJsonInSteps(bytes: Buffer, options: ParseInStepsOptio
     if (done) return value
     await new Promise<void>(afterCurrentTick)
   }
+}
+
+/** A text that is at least as long is parsed in steps. */
+const LARGE_CHARACTERS = 65_536
+
+/**
+ * What `parse` returns; a promise for a large text, which is parsed in steps. Throws or rejects with `SyntaxError`.
+ *
+ * @param parse `JSON.parse`, or another parser of numbers
+ */
+export function parseLargeJson(text: string, parse: (text: string) => unknown = parseExactJson): unknown {
+  return text.length < LARGE_CHARACTERS ? parse(text) : parseJsonInSteps(Buffer.from(text), { parseNumber: parse })
 }
 
 interface Container {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseExactJson } from 'purser/internal'
-import { printSeed, rounds, seed } from '../../../purser/test/support/fuzz-options.ts'
-import { parseJsonInSteps } from '../../src/http/parse-json-in-steps.ts'
+import { parseExactJson } from '../../src/core/exact-json.ts'
+import { parseJsonInSteps } from '../../src/core/parse-json-in-steps.ts'
+import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
 
 printSeed('JSON in steps')
 
