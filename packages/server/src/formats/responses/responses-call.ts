@@ -132,7 +132,7 @@ function createResponseRewriter(asked: Fields, { id, previousId, keep }: Convers
 }
 
 /** A longer response is not kept, and is not parsed to find that out. */
-const KEPT_MAX_CHARACTERS = 2_097_152
+const STORED_MAX_CHARACTERS = 2_097_152
 
 /** Keeps the response of a last event, or that is the whole answer, and says in it whether it is kept. */
 async function keepResponse(text: string, keep: (response: Fields) => Promise<boolean> | undefined): Promise<string> {
@@ -140,8 +140,8 @@ async function keepResponse(text: string, keep: (response: Fields) => Promise<bo
   if (json === undefined) return text
   const isInside = json.hasInside
   const status = json.get('status', { isInside })
-  const mayBeKept = (status === 'completed' || status === 'incomplete') && text.length <= KEPT_MAX_CHARACTERS
-  const isStored = mayBeKept && (await keep(responseIn(text))) === true
+  const isStorable = (status === 'completed' || status === 'incomplete') && text.length <= STORED_MAX_CHARACTERS
+  const isStored = isStorable && (await keep(responseIn(text))) === true
   return json.with({ store: isStored }, { isInside })
 }
 
