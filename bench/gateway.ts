@@ -1,7 +1,8 @@
 /*
  * Chat requests through the gateway, compared with a bare relay and with Portkey. The load generator, the upstream and the
- * gateways share the cores of this machine, so only ratios are meaningful. All gateways are started and warmed up first;
- * then they are measured in interleaved short slices, so that other load of the machine affects all of them.
+ * gateways share the cores of this machine, so only ratios are meaningful. All gateways are started and warmed up with the
+ * same number of requests; then they are measured in interleaved short slices, so that other load of the machine affects
+ * all of them.
  *
  *   npm run gateway -- [--quick] [--rounds 5] [--soak MINUTES]
  */
@@ -25,6 +26,10 @@ const STREAMS = values.quick ? [128] : [128, 1_000]
 const FRONTIER = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 const ADDED_MS = [1, 5, 50]
 const MEMORY_REQUESTS = 200_000
+/** After about as many requests, and chunks of streams, V8 has compiled what it is going to compile. */
+const WARM_UP_REQUESTS = 40_000
+const WARM_UP_MAX_SLICES = 10
+const WARM_UP_STREAMS = 1_000
 
 interface Slice<Result> {
   readonly result: Result
@@ -39,12 +44,24 @@ stack.defer(() => rmSync(folder, { recursive: true }))
 const upstream = stack.use(await startOnPrintedPort([join(directory, 'gateway', 'upstream.ts')]))
 const contenders = await startContenders(stack, { directory, origin: `http://127.0.0.1:${upstream.port}` })
 const idleMb = new Map(contenders.map((contender) => [contender, contender.server.residentMb()]))
-for (const contender of contenders) await load(contender, 32, values.quick ? 2 : 4)
+for (const contender of contenders) await warmUp(contender)
 
 for (const connections of CONNECTIONS) await printLoadTable(connections)
 for (const streams of STREAMS) await printStreamTable(streams)
 if (!values.quick) await printFrontier()
 if (values.soak !== undefined) await printMemory(Number(values.soak))
+
+/** A gateway that has just been started is measured while it compiles, which costs the larger ones more. */
+async function warmUp(contender: Contender): Promise<void> {
+  let requests = 0
+  for (let slice = 0; slice < WARM_UP_MAX_SLICES && requests < WARM_UP_REQUESTS; slice++)
+    requests += (await load(contender, 32, 2)).result.requests
+  if (isStreamed(contender)) await stream(contender, WARM_UP_STREAMS)
+}
+
+function isStreamed({ name }: Contender): boolean {
+  return !name.includes('known') && !name.includes('new')
+}
 
 async function load(contender: Contender, connections: number, duration = seconds): Promise<Slice<LoadResult>> {
   const before = contender.server.processorMicros()
@@ -77,7 +94,7 @@ async function printLoadTable(connections: number): Promise<void> {
 }
 
 async function printStreamTable(streams: number): Promise<void> {
-  const measured = contenders.filter(({ name }) => !name.includes('known') && !name.includes('new'))
+  const measured = contenders.filter(isStreamed)
   const slices = new Map<Contender, Slice<StreamResult>[]>(measured.map((contender) => [contender, []]))
   for (let round = 0; round < Math.min(rounds, 3); round++)
     for (const contender of measured) slices.get(contender)?.push(await stream(contender, streams))
