@@ -55,12 +55,13 @@ const ACTIVITIES: Readonly<Record<string, { readonly field: 'seenSince' | 'seenB
 
 /** The query of the API for a search. Instants are whole minutes, so that equal searches have equal addresses. */
 export function userListParams(search: UserSearch): QueryOf<'GET /api/users'> {
-  const { nearCap, blocked, activity, ...fields } = search
+  const { nearCap, nearLimit, blocked, activity, ...fields } = search
   const seen = ACTIVITIES[activity]
   const minute = Math.floor(now() / MINUTE_MS) * MINUTE_MS
   return {
     ...fields,
     ...(nearCap === 'true' ? { capUsed: NEAR_CAP } : {}),
+    ...(nearLimit === 'true' ? { limitUsed: NEAR_CAP } : {}),
     ...(blocked === 'true' ? { blocked: 'true' } : {}),
     ...(seen === undefined ? {} : { [seen.field]: new Date(minute - seen.ageMs).toISOString() }),
   }

@@ -808,6 +808,7 @@ export interface Routes {
       readonly plan?: string | undefined
       readonly blocked?: 'true' | 'false' | undefined
       readonly capUsed?: string | undefined
+      readonly limitUsed?: string | undefined
       readonly seenSince?: string | undefined
       readonly seenBefore?: string | undefined
       readonly orderBy?: string | undefined

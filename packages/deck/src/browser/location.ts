@@ -61,6 +61,8 @@ export interface UserSearch {
   readonly blocked: string
   /** 'true': only users who have used most of their cap. */
   readonly nearCap: string
+  /** 'true': only users who have used most of one of their limits. */
+  readonly nearLimit: string
   /** 'now', 'today', or how long users were not seen: '7d', '30d'. */
   readonly activity: string
   readonly orderBy: string
@@ -75,6 +77,7 @@ export const NO_SEARCH: UserSearch = {
   plan: '',
   blocked: '',
   nearCap: '',
+  nearLimit: '',
   activity: '',
   orderBy: 'lastSeenAt',
   order: 'desc',

@@ -5,9 +5,11 @@ import { readPage } from '../core/long-read.ts'
 import type { PendingCalls } from '../core/pending-calls.ts'
 import { parseInstant, parseInteger, parseOneOf, parseText, throwInvalid, validateOptions } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
+import { decodeRow, viewOf } from '../journal/snapshot.ts'
 import type { ListedUser, Store, UserOrder, UserQuery } from '../storage/store.ts'
-import { type Bond, bondOfRow } from './bond.ts'
+import { type Bond, bondOfRow, codecOf } from './bond.ts'
 import { unknownPlan } from './limits/policy.ts'
+import { limitsAt } from './quota.ts'
 import { type LedgerRules, parseLabel } from './rules.ts'
 
 /**
@@ -19,6 +21,8 @@ export interface ListUsersOptions extends AbortOptions {
   readonly riskLevel?: string | undefined
   /** At least this share of the cap is used, 0 to 1. Windows that are over do not count. */
   readonly capUsed?: number | undefined
+  /** At least this share of one of the user's limits is used or held, 0 to 1; the cap is one of them. */
+  readonly limitUsed?: number | undefined
   readonly blocked?: boolean | undefined
   /** Seen at this instant or later, ISO 8601. */
   readonly seenSince?: string | undefined
@@ -52,6 +56,7 @@ const FIELDS = [
   'phase',
   'riskLevel',
   'capUsed',
+  'limitUsed',
   'blocked',
   'seenSince',
   'seenBefore',
@@ -114,8 +119,7 @@ export function listUsers(
 /** One page of users, which is full unless it is the last one. */
 async function readUsers(deps: ListUsersDeps, options: ListUsersOptions, isNext = false): Promise<UserPage> {
   const parsed = parseQuery(deps, options)
-  // Which plan applies is decided here, not in the store.
-  let toPass = options.plan === undefined ? 0 : parsed.offset
+  let toPass = isDecidedHere(options) ? parsed.offset : 0
   const users: Bond[] = []
   for await (const part of readMatching(deps, options, { parsed, isNext })) {
     for (const { bond, after } of part.slice(toPass)) {
@@ -143,7 +147,7 @@ async function* readMatching(
 ): AsyncGenerator<readonly MatchingUser[]> {
   const { query } = parsed
   let { after } = parsed
-  let offset = options.plan === undefined ? parsed.offset : 0
+  let offset = isDecidedHere(options) ? 0 : parsed.offset
   for (let isLong = isNext; ; isLong = true) {
     const from = { ...query, after, offset, now: deps.now() }
     const read = (): Promise<readonly ListedUser[]> => deps.store.users.list(from)
@@ -158,7 +162,7 @@ async function* readMatching(
 
 function matchingUser(deps: ListUsersDeps, options: ListUsersOptions, listed: ListedUser): readonly MatchingUser[] {
   const bond = readBond(deps, listed)
-  if (bond === undefined || !matches(options, bond)) return []
+  if (bond === undefined || !matches(options, bond) || !isNearLimit(deps, options.limitUsed, listed)) return []
   return [{ bond, after: { value: listed.value, id: listed.id } }]
 }
 
@@ -166,12 +170,12 @@ function matchingUser(deps: ListUsersDeps, options: ListUsersOptions, listed: Li
 const COUNT_PAGE = 1_000
 
 /**
- * The number of users that match, as of their last writes: a block that has ended since still counts. With `plan`, every
- * user that the other filters leave is read.
+ * The number of users that match, as of their last writes: a block that has ended since still counts. With `plan` and
+ * `limitUsed`, every user that the other filters leave is read.
  */
 export async function countUsers(deps: ListUsersDeps, options: ListUsersOptions = {}): Promise<number> {
   const { query } = parseQuery(deps, options)
-  if (options.plan === undefined) return deps.store.users.count({ ...query, now: deps.now() })
+  if (!isDecidedHere(options)) return deps.store.users.count({ ...query, now: deps.now() })
   const all = { ...query, orderBy: 'id', order: 'ascending', limit: COUNT_PAGE } as const
   const parsed = { query: all, digest: '', offset: 0, after: undefined }
   let count = 0
@@ -189,6 +193,17 @@ function readBond({ rules, now }: ListUsersDeps, listed: ListedUser): Bond | und
   }
 }
 
+/** Which plan applies, and how much of a limit is used, is decided here, not in the store. */
+function isDecidedHere({ plan, limitUsed }: ListUsersOptions): boolean {
+  return plan !== undefined || limitUsed !== undefined
+}
+
+function isNearLimit({ rules, now }: ListUsersDeps, share: number | undefined, { row }: ListedUser): boolean {
+  if (share === undefined || share <= 0) return true
+  const limits = limitsAt(rules, viewOf(decodeRow(row, codecOf(rules)), now()))
+  return limits.some(({ max, used, held }) => max !== null && Number(used) + Number(held) >= Number(max) * share)
+}
+
 function matches({ blocked, capUsed, plan }: ListUsersOptions, bond: Bond): boolean {
   if (plan !== undefined && bond.plan !== plan) return false
   if (blocked !== undefined && (bond.blocked !== null) !== blocked) return false
@@ -197,10 +212,10 @@ function matches({ blocked, capUsed, plan }: ListUsersOptions, bond: Bond): bool
 
 function parseQuery({ namespace, rules }: ListUsersDeps, options: ListUsersOptions): ParsedQuery {
   validateOptions('users', options, FIELDS)
-  const { blocked, plan, limit = LIMIT_DEFAULT, cursor, offset = 0 } = options
+  const { blocked, plan, limitUsed, limit = LIMIT_DEFAULT, cursor, offset = 0 } = options
   const query = { namespace, ...parseFilters(rules, options), ...parseOrder(options) }
   const digest = createHash('sha256')
-    .update(canonicalJson({ ...query, blocked, plan }))
+    .update(canonicalJson({ ...query, blocked, plan, limitUsed }))
     .digest('base64url')
     .slice(0, 16)
   return {
@@ -213,13 +228,18 @@ function parseQuery({ namespace, rules }: ListUsersDeps, options: ListUsersOptio
 
 function parseFilters(
   rules: LedgerRules,
-  { phase, riskLevel, blocked, seenSince, seenBefore, capUsed, prefix, contains, plan }: ListUsersOptions,
+  { phase, riskLevel, blocked, seenSince, seenBefore, capUsed, limitUsed, prefix, contains, plan }: ListUsersOptions,
 ): Pick<UserQuery, 'phase' | 'riskLevel' | 'blocked' | 'seenSince' | 'seenBefore' | 'capUsed' | 'prefix' | 'contains'> {
   if (plan !== undefined && !rules.policy.plans.includes(plan)) throw unknownPlan(plan, rules.policy.plans)
   if (capUsed !== undefined && !(typeof capUsed === 'number' && capUsed >= 0))
     throwInvalid("'capUsed' must be a number of 0 or more.", {
       name: 'capUsed',
       hint: '0.8 finds users who have used at least 80 % of their cap.',
+    })
+  if (limitUsed !== undefined && !(typeof limitUsed === 'number' && limitUsed >= 0))
+    throwInvalid("'limitUsed' must be a number of 0 or more.", {
+      name: 'limitUsed',
+      hint: '0.8 finds users who have used at least 80 % of one of their limits.',
     })
   if (blocked !== undefined && typeof blocked !== 'boolean')
     throwInvalid("'blocked' must be true or false.", { name: 'blocked', hint: 'Omit it for all users.' })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, test } from 'node:test'
 import type { PurserError } from '../../src/errors.ts'
+import { openPurser } from '../../src/index.ts'
 import type { ListUsersOptions } from '../../src/ledger/list-users.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { DRIVERS, type LedgerHarness, openLedgerHarness } from '../support/ledger-harness.ts'
@@ -40,6 +41,8 @@ for (const driver of DRIVERS) {
       assert.deepEqual(await list({ contains: 'r-1' }), ['user-10', 'user-11'])
       assert.deepEqual(await list({ seenBefore: '2026-03-10T12:00:02Z' }), ['user-00', 'user-01'])
       assert.deepEqual(await list({ capUsed: 0.9 }), ['user-10', 'user-11'])
+      assert.deepEqual(await list({ limitUsed: 0.9 }), ['user-10', 'user-11'])
+      assert.deepEqual(await list({ limitUsed: 0.9, phase: 'warm' }), ['user-11'])
       assert.deepEqual(await list({ seenSince: '2026-03-10T12:00:10Z' }), ['user-10', 'user-11'])
       assert.deepEqual(await list({ orderBy: 'peak', limit: 2 }), ['user-11', 'user-10'])
       assert.deepEqual(await list({ orderBy: 'lastSeenAt', order: 'asc', limit: 2 }), ['user-00', 'user-01'])
@@ -56,6 +59,8 @@ for (const driver of DRIVERS) {
       assert.equal(await ledger.countUsers(), 12)
       assert.equal(await ledger.countUsers({ phase: 'warm', limit: 2, offset: 1 }), 6)
       assert.equal(await ledger.countUsers({ capUsed: 0.9 }), 2)
+      assert.equal(await ledger.countUsers({ limitUsed: 0.9 }), 2)
+      assert.deepEqual(await listIds(harness, { limitUsed: 0.9, offset: 1 }), ['user-11'])
       await assert.rejects(ledger.countUsers({ plan: 'none' }), { code: 'plan_unknown' })
       await assert.rejects(ledger.countUsers({ offset: -1 }), { code: 'argument_invalid' })
     })
@@ -147,6 +152,7 @@ describe('a query of users', () => {
       { orderBy: 'mood' },
       { order: 'up' },
       { capUsed: 'half' },
+      { limitUsed: -1 },
       { blocked: 'yes' },
       { seenSince: 'today' },
       { cursor: 'nonsense' },
@@ -159,4 +165,26 @@ describe('a query of users', () => {
     await assert.rejects(Promise.resolve(harness.ledger.users({ fase: 'x' } as never)), { code: 'option_unknown' })
     assert.equal((await harness.ledger.users({ limit: 1, cursor })).users[0]?.user, 'bob')
   })
+})
+
+test('users are found by the use of any of their limits', async () => {
+  await using purser = await openPurser({
+    store: 'memory:',
+    ledger: {
+      dailyCap: 100,
+      limits: [
+        { name: 'few', measure: 'turns', max: 4, window: '5h' },
+        { name: 'any', measure: 'turns', max: null, window: 'day' },
+      ],
+    },
+  })
+  for (const [id, turns] of Object.entries({ one: 1, three: 3, four: 4 })) {
+    for (let turn = 0; turn < turns; turn++) assert.equal((await purser.user(id).ledger.admit()).allowed, true)
+  }
+  const ids = async (limitUsed: number): Promise<string[]> =>
+    (await Array.fromAsync(purser.users({ limitUsed }))).map(({ user }) => user)
+  assert.deepEqual(await ids(0.7), ['four', 'three'])
+  assert.deepEqual(await ids(1), ['four'])
+  assert.deepEqual(await ids(0), ['four', 'one', 'three'])
+  assert.equal(await purser.countUsers({ limitUsed: 0.7 }), 2)
 })

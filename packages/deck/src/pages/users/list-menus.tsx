@@ -52,6 +52,7 @@ function builtInViews(highestRisk: string | undefined): readonly { name: string;
       ? []
       : [{ name: `Risk ${highestRisk}`, path: usersPath({ riskLevel: highestRisk }) }]),
     { name: 'Near the cap', path: usersPath({ nearCap: 'true', orderBy: 'capUsed', order: 'desc' }) },
+    { name: 'Near a limit', path: usersPath({ nearLimit: 'true' }) },
     { name: 'Blocked', path: usersPath({ blocked: 'true' }) },
     { name: 'Active now', path: usersPath({ activity: 'now' }) },
     { name: 'Not seen for 30 days', path: usersPath({ activity: '30d' }) },

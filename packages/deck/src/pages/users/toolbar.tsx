@@ -19,6 +19,12 @@ const ACTIVITIES = [
   ['30d', 'Not for 30 days'],
 ] as const
 
+const USES = [
+  ['', 'Any use'],
+  ['cap', 'Near the cap'],
+  ['limit', 'Near a limit'],
+] as const
+
 /** Filters and order of the user list. */
 export function Toolbar(props: {
   search: UserSearch
@@ -49,11 +55,12 @@ export function Toolbar(props: {
         isActive={search.activity !== ''}
         onChange={(activity) => change({ activity })}
       />
-      <Checkbox
-        label="Near the cap"
-        boxed
-        checked={search.nearCap === 'true'}
-        onChange={(checked) => change({ nearCap: checked ? 'true' : '' })}
+      <Select
+        aria-label="Use"
+        value={search.nearCap === 'true' ? 'cap' : search.nearLimit === 'true' ? 'limit' : ''}
+        options={USES}
+        isActive={search.nearCap === 'true' || search.nearLimit === 'true'}
+        onChange={(use) => change({ nearCap: use === 'cap' ? 'true' : '', nearLimit: use === 'limit' ? 'true' : '' })}
       />
       <Checkbox
         label="Blocked"

@@ -72,6 +72,7 @@ function registerListRoute(app: FastifyInstance, context: AppContext): void {
         plan: TEXT,
         blocked: FLAG,
         capUsed: { ...DECIMAL, description: 'Minimum used fraction of the cap, 0 to 1.' },
+        limitUsed: { ...DECIMAL, description: 'Minimum used fraction of one of the limits, 0 to 1.' },
         seenSince: { ...TEXT, description: 'ISO 8601.' },
         seenBefore: { ...TEXT, description: 'Not seen since, ISO 8601.' },
         orderBy: TEXT,
@@ -84,12 +85,13 @@ function registerListRoute(app: FastifyInstance, context: AppContext): void {
       response: withTotal(listOf('Bond', 'Bonds.')),
     }),
     async (request) => {
-      const { q, blocked, capUsed, limit, offset, total, ...query } = getQuery(request)
+      const { q, blocked, capUsed, limitUsed, limit, offset, total, ...query } = getQuery(request)
       const options = {
         ...query,
         contains: q,
         blocked: blocked === undefined ? undefined : blocked === 'true',
         capUsed: parseNumber(capUsed),
+        limitUsed: parseNumber(limitUsed),
         limit: parseNumber(limit),
         offset: parseNumber(offset),
       } as ListUsersOptions
