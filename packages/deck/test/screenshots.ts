@@ -44,6 +44,13 @@ for (const viewport of SIZES) {
   if (flags.width !== undefined && !flags.width.split(',').includes(width)) continue
   for (const colorScheme of ['light', 'dark'] as const) {
     if (flags.scheme !== undefined && flags.scheme !== colorScheme) continue
+    if ('sign-in'.match(flags.only ?? '') !== null) {
+      const { page, context } = await harness.openPage({ viewport, colorScheme })
+      await page.goto(`${harness.base}/deck/`)
+      await page.getByRole('heading', { name: 'Observation Deck' }).waitFor()
+      await takePicture(page, `sign-in-${width}-${colorScheme}`)
+      await context.close()
+    }
     const { page, context } = await harness.openDeck('#/', { viewport, colorScheme })
     for (const screen of screens) {
       await openScreen(page, harness.base, screen)
