@@ -8,12 +8,12 @@ export interface SettledTurns {
 }
 
 /** Of one process. */
-export const TURNS_IN_FLIGHT = 12
+export const TURNS_IN_PROGRESS = 12
 /** What one of them may use beyond its hold. */
 export const MAX_EXCESS = 300
 export const MAX_TOKENS = 6_000
 /** Two of three processes fit. */
-export const MAX_SLOTS: number = 2 * TURNS_IN_FLIGHT
+export const MAX_SLOTS: number = 2 * TURNS_IN_PROGRESS
 const SECRET_KEY = Buffer.alloc(32, 7).toString('base64')
 
 const LIMITS: Limit[] = [

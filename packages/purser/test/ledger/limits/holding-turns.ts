@@ -2,7 +2,7 @@
  * A process that admits and settles turns of one user until it is refused or killed. argv: store, user, seed. Prints what it
  * has settled so far after each settlement.
  */
-import { openHeldPurser, type SettledTurns, TURNS_IN_FLIGHT } from './held-turns.ts'
+import { openHeldPurser, type SettledTurns, TURNS_IN_PROGRESS } from './held-turns.ts'
 import { createRandom } from './limited-turns.ts'
 
 const [store = '', user = '', seed = '1'] = process.argv.slice(2)
@@ -34,5 +34,5 @@ async function run(): Promise<void> {
 }
 
 process.stdout.write(`${JSON.stringify(settled)}\n`)
-await Promise.all(Array.from({ length: TURNS_IN_FLIGHT }, run))
+await Promise.all(Array.from({ length: TURNS_IN_PROGRESS }, run))
 await purser.close()

@@ -4,12 +4,19 @@ import type { LimitState, UserLedger } from '../../../src/index.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
 import { type Child, startChild } from '../../support/start-child.ts'
 import { temporaryPath } from '../../support/temporary-store.ts'
-import { MAX_EXCESS, MAX_SLOTS, MAX_TOKENS, openHeldPurser, type SettledTurns, TURNS_IN_FLIGHT } from './held-turns.ts'
+import {
+  MAX_EXCESS,
+  MAX_SLOTS,
+  MAX_TOKENS,
+  openHeldPurser,
+  type SettledTurns,
+  TURNS_IN_PROGRESS,
+} from './held-turns.ts'
 import { createRandom } from './limited-turns.ts'
 
 /*
  * Processes admit turns of one user on one file, and one of them is killed while its turns hold tokens and slots. The holds
- * stay until their lease ends, and use is never above the maximum by more than what turns in flight used beyond their holds.
+ * stay until their lease ends, and use is never above the maximum by more than what turns in progress used beyond their holds.
  */
 
 const PROGRAM = new URL('holding-turns.ts', import.meta.url)
@@ -60,14 +67,14 @@ test(`holds of a process that is killed lapse with their lease, and no limit is 
     const { purser, advance } = await openHeldPurser(store)
     const { ledger } = purser.user(user)
     const sum = (field: keyof SettledTurns): number => all.reduce((total, { last }) => total + last[field], 0)
-    // What the killed process had in flight may be settled without a line about it.
-    const unknown = TURNS_IN_FLIGHT * MAX_EXCESS
+    // What the killed process had in progress may be settled without a line about it.
+    const unknown = TURNS_IN_PROGRESS * MAX_EXCESS
     const before = await stateOf(ledger)
     const used = Number(before.tokens.used)
     assert.ok(used >= sum('tokens'), `${used} tokens, ${sum('tokens')} acknowledged`)
     assert.ok(used <= MAX_TOKENS + sum('excess') + unknown, `${used} tokens`)
-    assert.ok(Number(before.slots.used) <= TURNS_IN_FLIGHT, `${before.slots.used} slots of the killed process`)
-    assert.ok(Number(before.turns.used) >= sum('turns') + Number(before.slots.used), 'a turn in flight stays counted')
+    assert.ok(Number(before.slots.used) <= TURNS_IN_PROGRESS, `${before.slots.used} slots of the killed process`)
+    assert.ok(Number(before.turns.used) >= sum('turns') + Number(before.slots.used), 'a turn in progress stays counted')
     // What is held counts as used until then.
     slots += Number(before.slots.used)
     const left = Math.max(0, MAX_TOKENS - used - Number(before.tokens.held))
@@ -83,7 +90,7 @@ test(`holds of a process that is killed lapse with their lease, and no limit is 
     assert.ok(Number(last.tokens.used) <= Math.max(MAX_TOKENS, used))
     await purser.close()
   }
-  assert.ok(slots > 0, 'no process was killed with turns in flight')
+  assert.ok(slots > 0, 'no process was killed with turns in progress')
 })
 
 /** Uses what is left, with all slots at once. Resolves to the tokens that were used. */

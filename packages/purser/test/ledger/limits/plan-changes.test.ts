@@ -24,7 +24,7 @@ const PLANS = {
   },
 }
 const MAX_EXCESS = 150
-const IN_FLIGHT = 20
+const TURNS_AT_ONCE = 20
 const ROUNDS = rounds(60, 6)
 
 for (const driver of DRIVERS) {
@@ -55,7 +55,7 @@ for (const driver of DRIVERS) {
         settled.excess += Math.max(0, outputTokens - estimate.outputTokens)
       }
     }
-    const load = Array.from({ length: IN_FLIGHT }, (_, index) => run(index % 2 === 0 ? ann : other))
+    const load = Array.from({ length: TURNS_AT_ONCE }, (_, index) => run(index % 2 === 0 ? ann : other))
 
     for (let round = 0; round < ROUNDS; round++) {
       const [changing, asking] = round % 2 === 0 ? [ann, other] : [other, ann]
