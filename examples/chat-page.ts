@@ -1,5 +1,5 @@
 // A chat page in one HTML file (chat.html) behind the sessions of an application. The browser has no API key: `authorize` says
-// which user it is. PORT=3000 node --conditions=@purser/source examples/chat-page.ts, then open http://127.0.0.1:3000
+// which user it is. PORT=3000 npm run --silent node -- examples/chat-page.ts, then open http://127.0.0.1:3000
 import { readFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer } from '@purser/server'

@@ -1,5 +1,5 @@
 // The official OpenAI client with Purser's gateway: only the base URL and the API key differ.
-// Start the gateway first: npm start. Then: PURSER_SERVICE_KEY=… node examples/openai-client.ts
+// Start the gateway first: npm start. Then: PURSER_SERVICE_KEY=… npm run --silent node -- examples/openai-client.ts
 import OpenAI from 'openai'
 
 const client = new OpenAI({
