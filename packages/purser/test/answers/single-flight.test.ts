@@ -22,7 +22,8 @@ onEveryDriver('a thousand equal callers share one computation, and each gets a c
   const all = await Promise.all(Array.from({ length: 1_000 }, () => answers.of(alice).remember('q', compute)))
   assert.equal(calls, 1)
   assert.equal(all.filter(({ source }) => source === 'computed').length, 1)
-  assert.equal(all.filter(({ source }) => source === 'joined').length, 999)
+  // A lookup that took longer than the computation finds its answer.
+  assert.equal(all.filter(({ source }) => source === 'joined' || source === 'hit').length, 999)
   all[0]?.answer.n.push(2)
   assert.deepEqual(all[1]?.answer, { n: [1] })
 })
@@ -178,8 +179,12 @@ onEveryDriver(
     const { answers, clock } = await open()
     const otherProcess = await open({ clock })
     const gate = Promise.withResolvers<string>()
-    const early = answers.of(alice).remember('q', () => gate.promise)
-    await settle()
+    const begun = Promise.withResolvers<void>()
+    const early = answers.of(alice).remember('q', () => {
+      begun.resolve()
+      return gate.promise
+    })
+    await begun.promise
     await otherProcess.answers.of(alice).forget()
     gate.resolve('old')
     assert.deepEqual(await early, { answer: 'old', source: 'computed' })
