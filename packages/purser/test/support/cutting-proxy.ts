@@ -6,10 +6,15 @@ export interface CuttingProxy extends AsyncDisposable {
   cutReplyTo(text: string): void
   /** While true, nothing that a server sends arrives. */
   isSilent: boolean
+  /** While true, nothing arrives on connections that listen for messages of other processes. */
+  isBusSilent: boolean
   readonly cuts: number
   /** Cuts all connections; new ones lead to another port. */
   redirect(port: number): void
 }
+
+/** What Redis and PostgreSQL get on such a connection. */
+const LISTENS = /SUBSCRIBE|LISTEN/
 
 /** A proxy between a client and a server on a loopback port, which loses what a test asks it to lose. */
 export async function startCuttingProxy(targetPort: number): Promise<CuttingProxy> {
@@ -17,10 +22,12 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
   let cutText: string | undefined
   let cuts = 0
   let isSilent = false
+  let isBusSilent = false
   let port = targetPort
   const server = createServer((client) => {
     const upstream = openSocket(port, '127.0.0.1')
     let isArmed = false
+    let isBus = false
     const destroy = (): void => {
       client.destroy()
       upstream.destroy()
@@ -33,6 +40,7 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
       })
     }
     client.on('data', (data) => {
+      isBus ||= LISTENS.test(data.toString('latin1'))
       if (cutText !== undefined && data.includes(cutText)) {
         isArmed = true
         cutText = undefined
@@ -43,7 +51,7 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
       if (isArmed) {
         cuts++
         destroy()
-      } else if (!isSilent) {
+      } else if (!isSilent && !(isBus && isBusSilent)) {
         client.write(data)
       }
     })
@@ -59,6 +67,12 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
     },
     set isSilent(value) {
       isSilent = value
+    },
+    get isBusSilent() {
+      return isBusSilent
+    },
+    set isBusSilent(value) {
+      isBusSilent = value
     },
     get cuts() {
       return cuts
