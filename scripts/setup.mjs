@@ -97,13 +97,23 @@ export async function run(program, args, options = {}) {
   if (code !== 0) process.exit(code)
 }
 
+const PARENT_CHECK_MS = 200
+
 export function exitCodeOf(program, args, options = {}) {
   return new Promise((settle, reject) => {
     const child = spawn(program, args, { cwd: root, stdio: 'inherit', ...options })
     const pass = (signal) => child.kill(signal)
     process.on('SIGINT', pass).on('SIGTERM', pass)
+    // npm passes a signal to its shell, which ends and does not pass it on.
+    const parent = process.ppid
+    const watch = setInterval(() => {
+      if (process.ppid === parent) return
+      clearInterval(watch)
+      pass('SIGTERM')
+    }, PARENT_CHECK_MS)
     child.on('error', reject)
     child.on('exit', (code, signal) => {
+      clearInterval(watch)
       process.off('SIGINT', pass).off('SIGTERM', pass)
       settle(signal === 'SIGINT' ? 130 : signal ? 1 : (code ?? 1))
     })
