@@ -14,7 +14,9 @@ async function startExample(): Promise<{ url: string } & AsyncDisposable> {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   process.once('exit', () => child.kill('SIGKILL'))
-  const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]
+  const ended = once(child, 'exit').then(([code]) => assert.fail(`The example exited with ${code}.`))
+  const [line] = (await Promise.race([once(child.stdout.setEncoding('utf8'), 'data'), ended])) as [string]
+  ended.catch(() => {})
   return {
     url: line.trim(),
     async [Symbol.asyncDispose]() {
