@@ -87,6 +87,7 @@ export async function openServer(
     const context = createContext({ purser, config, effects, timeouts }, options)
     const app = await createApp(context)
     await app.ready()
+    await context.keys.recordEnvironmentKeys()
     return assemble(app, context, options.keys)
   } catch (error) {
     if (config !== undefined) await purser.close()

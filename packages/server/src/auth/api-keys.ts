@@ -54,6 +54,14 @@ interface KeySet {
   /** Set when the first keys are created, so that revoking the last key does not create new ones. */
   readonly started: boolean
   readonly keys: readonly StoredKey[]
+  /** The keys of the environment with which a server was last started. */
+  readonly environment?: Readonly<Partial<Record<Role, RecordedKey>>>
+}
+
+/** A key of the environment, and how many others there were in its role before it. */
+interface RecordedKey {
+  readonly id: string
+  readonly generation: number
 }
 
 const MAX_KEYS = 10_000
@@ -71,7 +79,7 @@ const RESERVED_NAMES: readonly string[] = ['anonymous', 'console', 'purser']
 export class ApiKeyStore {
   readonly #document: CasDocument<KeySet>
   readonly #effects: Effects
-  readonly #environmentKeys: readonly StoredKey[]
+  #environmentKeys: readonly StoredKey[]
   /** The key set that `#keysByHash` was built from. */
   #indexed: KeySet | undefined
   #keysByHash = new Map<string, StoredKey>()
@@ -90,6 +98,29 @@ export class ApiKeyStore {
       const name = `${role} key of the environment`
       return [{ id, name, role, user: null, createdAt, createdBy: 'environment', hash }]
     })
+  }
+
+  /**
+   * Records the keys of the environment, once at the start. A key that comes back after another one gets another id, so that
+   * what was opened with it before stays closed.
+   */
+  async recordEnvironmentKeys(): Promise<void> {
+    const keys = this.#environmentKeys
+    if (keys.length === 0) return
+    const { environment = {} } = await this.#document.change((keySet) => {
+      const recorded = { ...keySet.environment }
+      for (const { id, role } of keys) {
+        const last = recorded[role]
+        if (last?.id !== id) recorded[role] = { id, generation: last === undefined ? 0 : last.generation + 1 }
+      }
+      const isSame = keys.every(({ role }) => recorded[role] === keySet.environment?.[role])
+      return isSame ? keySet : { ...keySet, environment: recorded }
+    })
+    this.#environmentKeys = keys.map((key) => {
+      const { generation = 0 } = environment[key.role] ?? {}
+      return generation === 0 ? key : { ...key, id: `${key.id}-${generation}` }
+    })
+    this.#indexed = undefined
   }
 
   /** The identity of a key; undefined for an unknown one. A promise only when the keys have to be read again. */

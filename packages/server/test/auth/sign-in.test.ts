@@ -223,7 +223,7 @@ test('an admin ends all sessions, and unused links with them', async () => {
   assert.equal((await follow(link)).headers['set-cookie'], undefined)
 })
 
-test('a session of a key of the environment ends when another key is set', async () => {
+test('a session of a key of the environment ends for good when another key is set', async () => {
   const purser = await openPurser({ effects: harness.clock })
   const admin = 'the-first-admin-key-0123456789abcdef'
   const open = (key: string) => openServer({ purser, keys: { admin: key }, effects: harness.clock })
@@ -237,9 +237,13 @@ test('a session of a key of the environment ends when another key is set', async
   for (const [key, status] of [
     [admin, 200],
     ['the-second-admin-key-0123456789abcdef', 401],
+    [admin, 401],
+    [admin, 401],
   ] as const) {
     const after = await open(key)
     assert.equal(await read(after), status)
+    const again = await after.fastify.inject({ method: 'POST', url: '/api/session', payload: { key } })
+    assert.equal(again.statusCode, 200)
     await after.close()
   }
   await purser.close()
