@@ -4,6 +4,8 @@ import type { Limit, ResolvedOptions } from './options.ts'
 export interface Vocabulary {
   /** The configured models by the name of their provider; empty for a provider that accepts any model. */
   readonly models: ReadonlyMap<string, readonly string[]>
+  /** The tokens that a model can read and write, as configured, by `provider/model`. */
+  readonly contextLengths: ReadonlyMap<string, number>
   /** What users without settings of their own run on. */
   readonly defaults: { readonly provider: string | null; readonly model: string | null }
   /** The declared phases; null if any text is valid. */
@@ -32,9 +34,18 @@ export function vocabularyOf({ providers, runtime, ledger, plans, currency }: Re
     const { models: listed, defaultModel } = provider
     return [name, [...(listed ?? (defaultModel === undefined ? [] : [defaultModel]))]]
   })
+  const lengths = Object.entries(providers).flatMap(([name, provider]) =>
+    typeof provider === 'function'
+      ? []
+      : Object.entries(provider.contextLengths ?? {}).map(([id, tokens]): [string, number] => [
+          `${name}/${id}`,
+          tokens,
+        ]),
+  )
   const { provider, model } = runtime.defaults as { readonly provider?: unknown; readonly model?: unknown }
   return {
     models: new Map(models),
+    contextLengths: new Map(lengths),
     defaults: {
       provider: typeof provider === 'string' ? provider : null,
       model: typeof model === 'string' ? model : null,

@@ -24,6 +24,8 @@ export interface CommonProviderConfig {
   baseURL?: string | undefined
   /** The only models of this provider, if set. */
   models?: string[] | undefined
+  /** The tokens that a model can read and write, by its id, for the lists of models. */
+  contextLengths?: Record<string, number> | undefined
   /** Of settings that name this provider and no model. Default: the only one of `models`. */
   defaultModel?: string | undefined
   /** The upstream field for the hashed user id. Default `'safety_identifier'`. */
@@ -139,6 +141,10 @@ const secret = text<string | undefined>(undefined, {
   isValid: (value) => typeof value === 'string',
   hint: 'A secret is text.',
 })
+function isPositiveInteger(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1
+}
+
 const names: OptionSpec = {
   ...name,
   kind: 'labels',
@@ -153,6 +159,11 @@ const COMMON = {
     hint: 'Example: https://host/v1.',
   }),
   models: names,
+  contextLengths: object<Record<string, number> | undefined>(undefined, {
+    expected: 'an object of whole numbers of 1 or more',
+    isValid: (value) => isObject(value) && Object.values(value).every(isPositiveInteger),
+    hint: 'Example: { "gpt-5": 400000 }.',
+  }),
   defaultModel: name,
   userField: choice('safety_identifier', ['safety_identifier', 'user', 'none']),
   headers: object<Record<string, string> | undefined>(undefined, {

@@ -31,7 +31,9 @@ export async function* readForm(
     const disposition = /^content-disposition:(.*)$/im.exec(header)?.[1] ?? ''
     const name = parameterOf(disposition, 'name')
     if (name === undefined) throw invalidForm('A part of the form has no name.')
-    yield { name, filename: parameterOf(disposition, 'filename'), header, bytes: window.until(delimiter) }
+    // Its extended form is not allowed in forms, and is sent by some clients.
+    const filename = parameterOf(disposition, 'filename') ?? parameterOf(disposition, 'filename\\*')
+    yield { name, filename, header, bytes: window.until(delimiter) }
   }
 }
 
@@ -90,8 +92,10 @@ class ByteWindow {
   async readHeader(): Promise<string> {
     for (;;) {
       const end = this.#bytes.indexOf('\r\n\r\n')
+      if ((end === -1 ? this.#bytes.length : end) > HEADER_MAX_BYTES) {
+        throw invalidForm(`A part of the form has a header of more than ${HEADER_MAX_BYTES} bytes.`)
+      }
       if (end !== -1) return (await this.take(end + 4)).subarray(0, end).toString()
-      if (this.#bytes.length > HEADER_MAX_BYTES) throw invalidForm('A part of the form has too long a header.')
       await this.#receive()
     }
   }

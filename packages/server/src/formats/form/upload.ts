@@ -91,6 +91,7 @@ export class Upload implements AsyncDisposable {
         return
       } else this.#begun.push({ kind: 'file', header: part.header, spool: await Spool.of(part.bytes) })
     }
+    if (!this.#begun.some(({ kind }) => kind === 'file')) throw invalidForm('The form has no file.')
   }
 
   async #readField({ name, header, bytes }: FormPart): Promise<Field> {

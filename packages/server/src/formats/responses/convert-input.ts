@@ -12,7 +12,9 @@ import { unsealReasoning } from './sealed-reasoning.ts'
  */
 export function convertInput(input: unknown): ChatMessage[] {
   if (typeof input === 'string') return [{ role: 'user', content: input }]
-  if (!Array.isArray(input)) throw invalidRequest("'input' must be text or a list of items.", 'input')
+  if (!Array.isArray(input) || input.length === 0) {
+    throw invalidRequest("'input' must be text or a non-empty list of items.", 'input')
+  }
   const chat = new ChatInput()
   input.forEach((item: unknown, index) => {
     const param = `input[${index}]`

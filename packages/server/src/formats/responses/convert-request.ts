@@ -30,16 +30,17 @@ export function convertRequest(body: Fields): ChatRequest {
   rejectUnsupported(body)
   const { instructions, include, reasoning, text } = body
   const wantsLogprobs = Array.isArray(include) && include.includes('message.output_text.logprobs')
+  const topLogprobs = integerOf(body, 'top_logprobs', 0) ?? 0
   const fields = {
     ...Object.fromEntries(SAME_FIELDS.map((name) => [name, body[name]])),
-    max_tokens: body.max_output_tokens,
+    max_tokens: integerOf(body, 'max_output_tokens', 1),
     reasoning_effort: isObject(reasoning) ? reasoning.effort : undefined,
     verbosity: isObject(text) ? text.verbosity : undefined,
     response_format: convertFormat(isObject(text) ? text.format : undefined),
     tools: convertTools(body.tools),
     tool_choice: convertToolChoice(body.tool_choice),
-    logprobs: wantsLogprobs || Number(body.top_logprobs ?? 0) > 0 ? true : undefined,
-    top_logprobs: Number(body.top_logprobs ?? 0) > 0 ? body.top_logprobs : undefined,
+    logprobs: wantsLogprobs || topLogprobs > 0 ? true : undefined,
+    top_logprobs: topLogprobs > 0 ? topLogprobs : undefined,
     stream_options: body.stream === true ? convertStreamOptions(body.stream_options) : undefined,
   }
   const defined = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
@@ -53,9 +54,17 @@ function rejectUnsupported({ prompt, truncation, include, instructions }: Fields
   if (prompt !== undefined && prompt !== null) throw unsupportedParameter('prompt templates', 'prompt')
   if (truncation === 'auto') throw unsupportedParameter("'auto' truncation", 'truncation')
   const unknown = Array.isArray(include) ? include.find((one: unknown) => !INCLUDED.includes(one)) : undefined
-  if (unknown !== undefined) throw unsupportedParameter(`'${unknown}'`, 'include')
+  if (unknown !== undefined) throw unsupportedParameter(`'${String(unknown)}'`, 'include')
   if (instructions === undefined || instructions === null || typeof instructions === 'string') return
   throw invalidRequest("'instructions' must be text.", 'instructions')
+}
+
+/** The number in a field that chat completions have under another name; undefined without one. */
+function integerOf(body: Fields, name: string, min: number): number | undefined {
+  const value = body[name] ?? undefined
+  if (value === undefined) return undefined
+  if (Number.isSafeInteger(value) && (value as number) >= min) return value as number
+  throw invalidRequest(`'${name}' must be an integer of ${min} or more.`, name)
 }
 
 function convertStreamOptions(options: unknown): object {

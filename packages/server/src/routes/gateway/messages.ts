@@ -4,6 +4,7 @@ import type { AppContext } from '../../app/context.ts'
 import { MessageWriter } from '../../formats/messages/message-writer.ts'
 import { createCountCall, createMessagesCall } from '../../formats/messages/messages-call.ts'
 import { modelOf, parseBody } from '../../formats/request-body.ts'
+import { invalidRequest } from '../../formats/unsupported-parameter.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { pipeTranslated } from './pipe-translated.ts'
 import { serveRelayed } from './relayed.ts'
@@ -73,8 +74,11 @@ function serveText(text: string): ServedTurn {
 /** Of everything that the model reads. */
 async function estimate(request: FastifyRequest): Promise<string> {
   const { system, messages, tools } = parseBody(request)
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw invalidRequest("'messages' must be a non-empty list of messages.", 'messages')
+  }
   let bytes = 0
-  await forEachPiece(jsonPieces([system ?? '', messages ?? [], tools ?? []]), (piece) => {
+  await forEachPiece(jsonPieces([system ?? '', messages, tools ?? []]), (piece) => {
     bytes += piece.length
   })
   return JSON.stringify({ input_tokens: tokensOfBytes(bytes) })

@@ -45,10 +45,21 @@ async function listModels(context: AppContext, user: string | undefined): Promis
 }
 
 /** In OpenAI's format, with the fields of Anthropic's beside them. */
-function describeModel({ startedAt }: AppContext, { id, provider }: ListedModel): ModelDescription {
+function describeModel({ startedAt, purser }: AppContext, { id, provider }: ListedModel): ModelDescription {
+  const { contextLengths } = purser.vocabulary
+  const length = contextLengths.get(`${provider}/${id}`) ?? contextLengths.get(id)
   const createdAt = new Date(startedAt).toISOString()
   const created = Math.floor(startedAt / 1000)
-  return { id, object: 'model', created, owned_by: provider, type: 'model', display_name: id, created_at: createdAt }
+  return {
+    id,
+    object: 'model',
+    created,
+    owned_by: provider,
+    type: 'model',
+    display_name: id,
+    created_at: createdAt,
+    ...(length === undefined ? {} : { context_length: length }),
+  }
 }
 
 interface ModelDescription {
@@ -61,6 +72,8 @@ interface ModelDescription {
   readonly type: 'model'
   readonly display_name: string
   readonly created_at: string
+  /** In tokens; absent where it is not configured. */
+  readonly context_length?: number
 }
 
 const AUTO: ListedModel = { id: 'auto', provider: 'purser' }

@@ -252,6 +252,15 @@ test('tokens are counted by the provider, or estimated, and cost nothing', async
   const estimated = await client.messages.countTokens({ model: 'm', messages: HI })
   assert.ok(estimated.input_tokens > 0)
   assert.equal(upstream.requests.length, 1)
+  for (const messages of [undefined, null, [], 'Hi']) {
+    const response = await gateway.fetch('/v1/messages/count_tokens', {
+      model: 'm',
+      messages,
+      metadata: { user_id: 'ada' },
+    })
+    assert.equal(response.status, 400)
+    await response.text()
+  }
   assert.equal(await gateway.count('ada'), before)
   await gateway.user('blocked').ledger.block({ actor: 'test', reason: 'abuse' })
   const headers = { 'x-purser-user': 'blocked' }

@@ -42,7 +42,13 @@ const HANDLERS: Record<string, Parameters<typeof startFakeProvider>[0]> = {
 const upstream = await startFakeProvider((request, response) => HANDLERS[request.path]?.(request, response))
 const gateway = await openGatewayHarness({
   providers: {
-    local: { kind: 'openai-compatible', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['m', 'e'] },
+    local: {
+      kind: 'openai-compatible',
+      baseURL: upstream.baseURL,
+      apiKey: 'upstream-key',
+      models: ['m', 'e'],
+      contextLengths: { m: 8_192 },
+    },
     openai: { kind: 'openai', baseURL: upstream.baseURL, apiKey: 'upstream-key', models: ['r'] },
     demo: { kind: 'demo', models: ['d'] },
   },
@@ -292,7 +298,29 @@ test('a form that is cut, too large or no form is rejected, and gives its turn b
   assert.equal(await send(`${part}${'m'.repeat(70_000)}\r\n--x--`), 400)
   assert.equal(await send(`${part}m\r\n--x--`, 'multipart/form-data'), 400)
   assert.equal(await send('{}', 'application/json'), 415)
+  assert.equal(await send(`${part}m\r\n--x--`), 400)
+  assert.equal(await send('--x--'), 400)
+  const longName = `--x\r\ncontent-disposition: form-data; name="${'n'.repeat(9_000)}"\r\n\r\nv\r\n`
+  assert.equal(await send(`${longName}${part}m\r\n--x--`), 400)
   assert.equal(await gateway.count('ada'), before)
+  assert.equal(upstream.requests.length, 0)
+})
+
+test('a file that has only the extended form of a name passes byte for byte', async () => {
+  HANDLERS['audio/transcriptions'] = (_, response) => sendJson(response, { text: 'hello' })
+  const bytes = '\xff\xfe\x00binary'
+  const head = '--x\r\ncontent-disposition: form-data; name="file"; filename*=UTF-8\'\'a.wav\r\n\r\n'
+  const response = await fetch(`${gateway.url}/v1/audio/transcriptions`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${gateway.key}`,
+      'content-type': 'multipart/form-data; boundary=x',
+      'x-purser-user': 'ada',
+    },
+    body: Buffer.from(`${head}${bytes}\r\n--x--\r\n`, 'latin1'),
+  })
+  assert.equal(response.status, 200)
+  assert.ok(upstream.requests.at(-1)?.text.includes(bytes))
 })
 
 test('/v1/models lists auto, and every configured model without a user', async () => {
@@ -304,5 +332,12 @@ test('/v1/models lists auto, and every configured model without a user', async (
   assert.deepEqual(await list({ 'x-purser-user': 'ada@example.com' }), ['auto', 'm', 'e', 'openai/r', 'demo/d'])
   const model = await client.models.retrieve('demo/d')
   assert.deepEqual([model.id, model.owned_by], ['demo/d', 'demo'])
+  const lengths = await Promise.all(
+    ['m', 'demo/d'].map(async (id) => (await client.models.retrieve(id)) as { context_length?: number }),
+  )
+  assert.deepEqual(
+    lengths.map((one) => one.context_length),
+    [8_192, undefined],
+  )
   await assert.rejects(client.models.retrieve('nothing'), { status: 404, code: 'model_not_found' })
 })

@@ -175,6 +175,10 @@ test('what cannot be translated or needs stored responses is a clear 400, and co
     [{ background: true }, 'unsupported_parameter', 'background'],
     [{ input: [{ type: 'item_reference', id: 'x' }] }, 'previous_response_not_found', 'input[0]'],
     [{ input: 7 }, 'request_invalid', 'input'],
+    [{ input: [] }, 'request_invalid', 'input'],
+    [{ input: [{ role: 'tool', content: 'x' }] }, 'request_invalid', 'input[0].role'],
+    [{ max_output_tokens: 'many' }, 'request_invalid', 'max_output_tokens'],
+    [{ top_logprobs: -1 }, 'request_invalid', 'top_logprobs'],
   ]
   for (const [fields, code, param] of cases) {
     const response = await gateway.fetch('/v1/responses', { model: 'm', input: 'Hi', user: 'ada', ...fields })
