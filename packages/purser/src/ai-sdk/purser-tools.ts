@@ -1,4 +1,5 @@
 import type { Client } from '@modelcontextprotocol/client'
+import { isLargeJson } from '../core/json-pieces.ts'
 import { PurserError } from '../errors.ts'
 import type { Override } from '../runtime/api.ts'
 import type { AiSdkUser } from './ai-sdk-user.ts'
@@ -92,6 +93,7 @@ export async function purserTools(
       servers.map(async (server) => {
         const client = await lease.mcp(server, { signal })
         const { tools } = await mapSdkErrors(server, signal, () => client.listTools(undefined, requestOptions(signal)))
+        validateTools(server, tools)
         return tools.map((tool) => ({ server, tool }))
       }),
     )
@@ -108,6 +110,17 @@ export async function purserTools(
   } finally {
     lease.release()
   }
+}
+
+/** Tools of one server; no model is given as many. */
+const TOOLS_MAX = 1_000
+
+/** Throws `mcp_unavailable` for a list that no model can be given: too many tools, or one with a schema of more than 64 KiB. */
+function validateTools(server: string, tools: readonly ListedTool[]): void {
+  const unusable = tools.find(({ description, inputSchema }) => isLargeJson([description ?? '', inputSchema]))
+  if (tools.length <= TOOLS_MAX && unusable === undefined) return
+  const what = unusable === undefined ? `more than ${TOOLS_MAX} tools` : 'a tool whose description is too large'
+  throw new PurserError('mcp_unavailable', `The MCP server '${server}' lists ${what}.`, { details: { server } })
 }
 
 interface CreateToolOptions {

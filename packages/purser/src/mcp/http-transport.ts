@@ -1,9 +1,10 @@
-import { type FetchLike, type ReconnectionScheduler, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { type ReconnectionScheduler, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { Agent, fetch, Pool, type RequestInit } from 'undici'
 import type { Effects } from '../core/effects.ts'
 import { createPersistentClient } from '../core/persistent-client.ts'
 import type { TokenSource } from '../runtime/oauth/ports.ts'
 import { createBearerFetch } from './bearer-fetch.ts'
+import { followWithinOrigin } from './redirects.ts'
 import { createSessionFetch } from './session-fetch.ts'
 import { monitorTransport, type TransportMonitor } from './transport-monitor.ts'
 
@@ -17,6 +18,8 @@ const RECONNECTION = {
   maxRetries: 3,
 }
 const CONNECT_TIMEOUT_MS = 10_000
+/** One response, or all of one stream; a stream that is cut there is opened again. */
+const RESPONSE_MAX_BYTES = 33_554_432
 
 export interface HttpDefinition {
   readonly url: string
@@ -39,11 +42,17 @@ export function createHttpTransport(
 ): { transport: StreamableHTTPClientTransport; monitor: TransportMonitor; destroy(): Promise<void> } {
   const factory = (origin: string | URL, options: object) =>
     new Pool(origin, { ...options, factory: createPersistentClient })
-  const agent = new Agent({ factory, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } })
-  const agentFetch: FetchLike = async (input, init) => {
-    const response = await fetch(input, { ...(init as unknown as RequestInit), dispatcher: agent })
-    return response as unknown as Response
-  }
+  const agent = new Agent({
+    factory,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: RESPONSE_MAX_BYTES,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+  })
+  const agentFetch = followWithinOrigin(async (input, init) => {
+    const options = { ...(init as unknown as RequestInit), dispatcher: agent, redirect: 'manual' as const }
+    return (await fetch(input, options)) as unknown as Response
+  })
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     ...(headers && { requestInit: { headers } }),
     fetch: createSessionFetch(tokenSource === undefined ? agentFetch : createBearerFetch(agentFetch, tokenSource)),
