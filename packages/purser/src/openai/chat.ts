@@ -134,5 +134,6 @@ export interface Usage {
   prompt_tokens: number
   completion_tokens: number
   total_tokens: number
+  prompt_tokens_details?: unknown
   [field: string]: unknown
 }

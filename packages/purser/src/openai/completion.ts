@@ -62,6 +62,15 @@ export function tokenCountOf(value: unknown): number | undefined {
 
 /** Input tokens that the upstream took from its prompt cache; undefined if it does not say. */
 export function cachedTokensOf(usage: { readonly prompt_tokens_details?: unknown }): number | undefined {
+  return detailOf(usage, 'cached_tokens')
+}
+
+/** Input tokens that the provider has written to its prompt cache, which some report in this field. */
+export function cacheWriteTokensOf(usage: { readonly prompt_tokens_details?: unknown }): number | undefined {
+  return detailOf(usage, 'cache_write_tokens')
+}
+
+function detailOf(usage: { readonly prompt_tokens_details?: unknown }, name: string): number | undefined {
   const details = usage.prompt_tokens_details
-  return isObject(details) ? tokenCountOf(details.cached_tokens) : undefined
+  return isObject(details) ? tokenCountOf(details[name]) : undefined
 }

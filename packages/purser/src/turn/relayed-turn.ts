@@ -5,7 +5,7 @@ import { type ServerSentEvent, SseEventTooLargeError, SseParser } from '../core/
 import { PurserError } from '../errors.ts'
 import type { Admitted } from '../ledger/decide/admission.ts'
 import type { Usage } from '../openai/chat.ts'
-import { type TokenCounts, tokenCountOf } from '../openai/completion.ts'
+import { cachedTokensOf, cacheWriteTokensOf, type TokenCounts, tokenCountOf } from '../openai/completion.ts'
 import type { EndpointAnswer } from '../openai/endpoint.ts'
 import { toErrorResponse } from '../openai/error-response.ts'
 import { textBytesOfMembers, tokensOfDelta } from '../openai/estimate-tokens.ts'
@@ -309,5 +309,14 @@ function mergeUsage(current: Usage | undefined, next: Usage | undefined): Usage 
   if (current === undefined || next === undefined) return next ?? current
   const prompt_tokens = Math.max(current.prompt_tokens, next.prompt_tokens)
   const completion_tokens = Math.max(current.completion_tokens, next.completion_tokens)
-  return { ...current, ...next, prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+  const cached_tokens = Math.max(cachedTokensOf(current) ?? 0, cachedTokensOf(next) ?? 0)
+  const cache_write_tokens = Math.max(cacheWriteTokensOf(current) ?? 0, cacheWriteTokensOf(next) ?? 0)
+  return {
+    ...current,
+    ...next,
+    prompt_tokens,
+    completion_tokens,
+    total_tokens: prompt_tokens + completion_tokens,
+    prompt_tokens_details: { cached_tokens, cache_write_tokens },
+  }
 }

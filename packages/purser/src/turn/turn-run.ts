@@ -12,7 +12,7 @@ import { DAILY } from '../ledger/limits/rule.ts'
 import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
 import type { ChatMessage, ChatRequest } from '../openai/chat.ts'
 import type { Attempt, ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
-import { cachedTokensOf, type TokenCounts, tokenCountOf } from '../openai/completion.ts'
+import { cachedTokensOf, cacheWriteTokensOf, type TokenCounts, tokenCountOf } from '../openai/completion.ts'
 import { lastUserText } from '../openai/last-user-text.ts'
 import type { Fallback } from '../options/settings-patch.ts'
 import type { Lease, Override, Settings } from '../runtime/api.ts'
@@ -473,6 +473,7 @@ function tokensOf(usage: TokenCounts): TokenUsage {
     inputTokens: tokenCountOf(usage.prompt_tokens),
     outputTokens: tokenCountOf(usage.completion_tokens),
     cachedTokens: cachedTokensOf(usage),
+    cacheWriteTokens: cacheWriteTokensOf(usage),
   }
 }
 

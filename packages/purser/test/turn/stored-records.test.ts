@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { isObject } from '../../src/core/validate.ts'
 import { handClock } from '../../src/testing/index.ts'
 import { openFixedPurser, readRecords } from '../support/fixed-purser.ts'
 import { temporaryPath } from '../support/temporary-store.ts'
@@ -32,7 +33,7 @@ for (const name of names) {
     chmodSync(path, 0o600)
     const clock = handClock({ wall: new Date(wall).toISOString() })
     await using purser = await openFixedPurser(`sqlite:${path}`, clock)
-    assert.deepEqual(JSON.parse(JSON.stringify(await readRecords(purser, USERS))), expected)
+    assert.deepEqual(fieldsOf(expected, JSON.parse(JSON.stringify(await readRecords(purser, USERS)))), expected)
     assert.equal((await purser.verify()).ok, true)
 
     const ada = purser.user('ada')
@@ -52,6 +53,14 @@ for (const name of names) {
     assert.deepEqual([await ada.turns(), await ada.usage({ from: '2026-03' })], [[], []])
     assert.deepEqual(countRows(path, ada.id), { turns: 0, sums: 0 })
   })
+}
+
+/** Without the fields that a later version has added. */
+function fieldsOf(expected: unknown, actual: unknown): unknown {
+  if (Array.isArray(expected) && Array.isArray(actual))
+    return actual.map((item, index) => (index < expected.length ? fieldsOf(expected[index], item) : item))
+  if (!isObject(expected) || !isObject(actual)) return actual
+  return Object.fromEntries(Object.keys(expected).map((name) => [name, fieldsOf(expected[name], actual[name])]))
 }
 
 /** Rows of users who are not stored any more. */

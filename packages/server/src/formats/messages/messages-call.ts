@@ -112,6 +112,6 @@ function toUsage(usage: unknown): Usage | undefined {
     prompt_tokens: input,
     completion_tokens: output,
     total_tokens: input + output,
-    prompt_tokens_details: { cached_tokens: cached },
+    prompt_tokens_details: { cached_tokens: cached, cache_write_tokens: written },
   }
 }
