@@ -49,7 +49,8 @@ class NotifyBus implements SharedBus {
       onGap: () => this.#local.deliver('gap'),
     })
     connection.onReady = async (client) => {
-      await client.query(this.#notification([this.#messages.openPayload()]))
+      // A standby refuses it, and is only read.
+      await client.query(this.#notification([this.#messages.openPayload()])).catch(() => undefined)
       await this.#listener.start()
       this.#sayOpenLater()
     }
