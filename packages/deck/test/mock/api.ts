@@ -23,7 +23,7 @@ export interface MockResponse {
 export const MOCK_KEY = 'mock-key'
 
 /** Lists that are empty in the mock. */
-const LISTS = ['usage', 'turns', 'instances', 'events', 'audit']
+const LISTS = ['usage', 'turns', 'instances', 'events', 'audit', 'webhooks']
 
 const ok = (body: unknown, events: readonly Event[] = []): MockResponse => ({ status: 200, body, events })
 const list = (data: unknown, cursor: string | null = null): MockResponse => ok({ data, cursor })
@@ -34,7 +34,7 @@ const error = (status: number, code: string, message: string): MockResponse => (
 
 /** Answers the requests that the Deck sends to the management API. */
 export function handleRequest(store: MockStore, request: MockRequest): MockResponse {
-  const [resource, user, part] = request.segments
+  const [resource, user, part, detail] = request.segments
   if (resource === 'session') return handleSession(request)
   if (!request.isSignedIn) return error(401, 'invalid_api_key', 'Missing API key.')
   if (resource === 'overview') return readOverview(store, user)
@@ -47,6 +47,7 @@ export function handleRequest(store: MockStore, request: MockRequest): MockRespo
   if (user === undefined) return listUsers(store, request.search)
   const entry = store.users.get(user)
   if (entry === undefined) return ok({ user, exists: false })
+  if (detail === 'summary') return ok(TURN_SUMMARY)
   return request.method === 'GET' ? readUser(entry, part, request.search) : changeUser(store, entry, request)
 }
 
@@ -57,6 +58,9 @@ function handleSession({ method, body, isSignedIn }: MockRequest): MockResponse 
   if (body.key !== MOCK_KEY) return error(401, 'invalid_api_key', 'Invalid API key.')
   return { ...ok(session), cookie: 'in' }
 }
+
+const TURN_SUMMARY = { turns: 9, prefixes: { first: 2, same: 6, changed: 1 }, inputTokens: 900, cachedTokens: 300 }
+const STORED_ANSWERS = { answers: 0, bytes: 0, oldestAt: null, newestAt: null }
 
 const ANSWER_STATS = {
   entries: 1840,
@@ -87,7 +91,7 @@ function buildRuntimes({ users }: MockStore): unknown[] {
 const NO_TIMES = { p50: 0, p95: 0, p99: 0 }
 
 function readOverview(store: MockStore, part: string | undefined): MockResponse {
-  if (part === 'days') return list([])
+  if (part === 'days' || part === 'phases') return list([])
   if (part !== 'latency') return ok(buildOverview(store))
   const times = { overheadMs: NO_TIMES, firstChunkMs: NO_TIMES, upstreamMs: NO_TIMES, totalMs: NO_TIMES }
   return ok({ turns: 0, complete: true, ...times, cache: {}, context: {} })
@@ -196,6 +200,8 @@ function readUser({ bond, events, notes }: MockUser, part: string | undefined, s
       return list([{ id: 'evening', policy: 'pin', version: 2, lastUsedAt: bond.lastSeenAt }])
     case 'runtime':
       return ok(SETTINGS)
+    case 'answers':
+      return ok(STORED_ANSWERS)
     case 'limits':
       return list([buildDailyLimit(bond)])
     case 'mcp':

@@ -90,16 +90,14 @@ export async function signIn(page: Page, key: string): Promise<void> {
 /** Answers requests for files of the page from another build, with the headers that the server would send. */
 async function replaceFiles(context: BrowserContext, folder: string): Promise<void> {
   await context.route(/\/deck\/(?:assets\/[^?]*|mark\.svg)?$/, async (route) => {
-    const name = /\/deck\/(.*)$/.exec(new URL(route.request().url()).pathname)?.[1] ?? ''
-    const index = new URL(
-      route
-        .request()
-        .url()
-        .replace(/assets\/[^?]*$/, ''),
-    )
-    const response = await route.fetch({ url: index.href })
-    const { 'content-type': _, 'content-encoding': __, 'content-length': ___, ...headers } = response.headers()
+    const url = route.request().url()
+    const name = /\/deck\/(.*)$/.exec(new URL(url).pathname)?.[1] ?? ''
     const path = join(folder, name === '' ? 'index.html' : name)
+    // Redirects, as of a sign-in link, are not routed: they lead to the page of the server and its files.
+    if (!existsSync(path)) return route.continue()
+    const response = await route.fetch({ url: url.replace(/assets\/[^?]*$/, '') }).catch(() => undefined)
+    if (response === undefined) return route.abort('connectionrefused')
+    const { 'content-type': _, 'content-encoding': __, 'content-length': ___, ...headers } = response.headers()
     await route.fulfill({ status: 200, headers, path })
   })
 }
