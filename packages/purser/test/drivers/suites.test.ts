@@ -29,8 +29,8 @@ const SHARE: readonly string[] = [
 ]
 
 /**
- * Tests that move a clock by hand, to the millisecond, while the store takes real time, or that count what happens in
- * one turn of the event loop.
+ * Tests that move a clock by hand, to the millisecond, while the store takes real time, that ask again before the last good
+ * context is stored, or that count what happens in one turn of the event loop.
  */
 const CONTROLS_TIME: readonly string[] = [
   'UC-06, UC-07',
@@ -38,6 +38,7 @@ const CONTROLS_TIME: readonly string[] = [
   'UC-18, UC-19, UC-20',
   'UC-30 to UC-45',
   'UC-D0[2348]',
+  'UC-D07 over HTTP',
   'UC-D2[35]',
   'a caller that joins a load',
   'a claim whose process does not return',
