@@ -20,7 +20,6 @@ import { createRandom } from './limited-turns.ts'
  */
 
 const PROGRAM = new URL('holding-turns.ts', import.meta.url)
-const PROCESSES = 2
 const KILLS = rounds(200, 2)
 /** Longer than the lease of an admission outside turns. */
 const LEASE_MS = 16 * 60_000
@@ -30,13 +29,18 @@ interface Running {
   last: SettledTurns
 }
 
+function start(...args: readonly string[]): Running {
+  return { child: startChild(PROGRAM, args), last: { turns: 0, tokens: 0, excess: 0 } }
+}
+
 /** Reads what a process prints, until it ends. */
-async function follow(running: Running, onLine: () => void): Promise<void> {
+async function follow(running: Running, onLine: (line: unknown) => void = () => undefined): Promise<void> {
   for (;;) {
     const line = await running.child.line().catch(() => undefined)
     if (line === undefined) break
-    running.last = JSON.parse(line) as SettledTurns
-    onLine()
+    const value: unknown = JSON.parse(line)
+    if (typeof value === 'object') running.last = value as SettledTurns
+    onLine(value)
   }
   await running.child.exited
 }
@@ -48,22 +52,11 @@ async function stateOf(ledger: UserLedger): Promise<Record<'tokens' | 'turns' | 
 
 test(`holds of a process that is killed lapse with their lease, and no limit is passed, ${KILLS} times`, async () => {
   printSeed('killed holds')
-  const random = createRandom(seed)
   const store = `sqlite:${temporaryPath()}`
   let slots = 0
   for (let kill = 0; kill < KILLS; kill++) {
     const user = `user-${kill}`
-    const all: Running[] = Array.from({ length: PROCESSES }, (_, index) => ({
-      child: startChild(PROGRAM, [store, user, String(seed + kill * PROCESSES + index)]),
-      last: { turns: 0, tokens: 0, excess: 0 },
-    }))
-    const killed = all[0] as Running
-    let lines = 2 + random(20)
-    const onLine = (): void => {
-      if (--lines === 0) killed.child.process.kill('SIGKILL')
-    }
-    await Promise.all(all.map((running) => follow(running, running === killed ? onLine : () => undefined)))
-
+    const all = kill % 2 === 0 ? await killHolding(store, user, kill) : await killAtRandom(store, user, kill)
     const { purser, advance } = await openHeldPurser(store)
     const { ledger } = purser.user(user)
     const sum = (field: keyof SettledTurns): number => all.reduce((total, { last }) => total + last[field], 0)
@@ -92,6 +85,28 @@ test(`holds of a process that is killed lapse with their lease, and no limit is 
   }
   assert.ok(slots > 0, 'no process was killed with turns in progress')
 })
+
+/** A process is killed that holds what its turns may use; then another one uses what is left. */
+async function killHolding(store: string, user: string, kill: number): Promise<readonly Running[]> {
+  const killed = start(store, user, String(seed + kill), String(createRandom(seed + kill)(10)))
+  await follow(killed, (line) => {
+    if (line === 'holding') killed.child.process.kill('SIGKILL')
+  })
+  const other = start(store, user, String(seed + kill + 1))
+  await follow(other)
+  return [killed, other]
+}
+
+/** Two processes run, and one of them is killed at any moment. */
+async function killAtRandom(store: string, user: string, kill: number): Promise<readonly Running[]> {
+  const [killed, other] = [start(store, user, String(seed + kill)), start(store, user, String(seed + kill + 1))]
+  let lines = 2 + createRandom(seed + kill)(20)
+  const onLine = (): void => {
+    if (--lines === 0) killed.child.process.kill('SIGKILL')
+  }
+  await Promise.all([follow(killed, onLine), follow(other)])
+  return [killed, other]
+}
 
 /** Uses what is left, with all slots at once. Resolves to the tokens that were used. */
 async function fill(ledger: UserLedger): Promise<number> {
