@@ -74,12 +74,14 @@ function TimeSpent({ turn }: { turn: TurnRecord }): ReactElement {
     { name: 'Upstream', ms: upstreamMs },
     { name: 'Other', ms: Math.max(0, totalMs - overheadMs - upstreamMs) },
   ]
+  // Shares that add up to less than 1 would not fill the bar.
+  const sumMs = parts.reduce((sum, { ms }) => sum + ms, 0) || 1
   return (
     <section>
       <h3>Time</h3>
       <div className="why__time" aria-hidden="true">
         {parts.map(({ name, ms }) => (
-          <span key={name} data-part={name} style={{ '--share': String(ms) } as Record<string, string>} />
+          <span key={name} data-part={name} style={{ '--share': String(ms / sumMs) } as Record<string, string>} />
         ))}
       </div>
       <p className="small why__parts">
