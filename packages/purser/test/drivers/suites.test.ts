@@ -34,6 +34,7 @@ const SHARE: readonly string[] = [
  */
 const CONTROLS_TIME: readonly string[] = [
   'UC-06, UC-07',
+  'UC-16, UC-17, UC-D07 whatever a source does',
   'UC-17 a load that ends',
   'UC-18, UC-19, UC-20',
   'UC-30 to UC-45',
@@ -53,6 +54,7 @@ const CONTROLS_TIME: readonly string[] = [
   'a section that is stable for the session',
   'a section whose budget is 0',
   'a source that resolves the same user',
+  'a user whose loads hang',
   'an abort returns at once',
   'data is refreshed ahead of its expiry by the call',
   'an outage for all users',

@@ -54,9 +54,12 @@ export interface PostgresServer extends AsyncDisposable {
 let schemas = 0
 let shared: Promise<PostgresServer> | undefined
 
-/** The server that the tests of a file share, started when it is first used. Each URL of it has a schema of its own. */
+/**
+ * The server that the tests of a file share, started when it is first used. Each URL of it has a schema of its own, and each
+ * store up to ten connections.
+ */
 export function sharedPostgres(): Promise<PostgresServer> {
-  shared ??= startPostgres({ settings: ['fsync=off', 'autovacuum=off'] })
+  shared ??= startPostgres({ settings: ['fsync=off', 'autovacuum=off', 'max_connections=1000'] })
   return shared
 }
 
