@@ -1,30 +1,34 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import fc from 'fast-check'
 import type { Page } from 'playwright-core'
+import { isFullRun, printSeed, seed } from '../../purser/test/support/fuzz-options.ts'
 import { runAxe } from './support/axe.ts'
 import { NARROW, noBrowser, WIDE } from './support/browser.ts'
 import { type DeckHarness, openDeckHarness } from './support/deck-harness.ts'
-import { openScreen, PAGES, SCREENS, type Screen } from './support/screens.ts'
+import { openScreen, SCREENS, type Screen } from './support/screens.ts'
 
-const BOTH = ['light', 'dark'] as const
-const isFull = process.env.PURSER_TEST_FULL === '1'
-const HUGE = { width: 1920, height: 1080 }
+const THEMES = ['light', 'dark'] as const
+const SIZES = [WIDE, NARROW, { width: 1920, height: 1080 }, { width: 320, height: 640 }]
 
-/** Every screen at every width in both themes; by default each width once, and dialogs at one width. */
-const VARIANTS = isFull
-  ? ([WIDE, NARROW, HUGE].map((viewport) => [viewport, BOTH, SCREENS] as const) as readonly Variant[])
-  : ([
-      [WIDE, ['light'], SCREENS],
-      [NARROW, ['dark'], PAGES],
-      [HUGE, ['dark'], PAGES.slice(0, 2)],
-      [{ width: 320, height: 640 }, ['light'], PAGES.slice(0, 4)],
-    ] as const satisfies readonly Variant[])
+interface Variant {
+  readonly viewport: { readonly width: number; readonly height: number }
+  readonly colorScheme: 'light' | 'dark'
+  readonly screens: readonly Screen[]
+}
 
-type Variant = readonly [
-  viewport: { readonly width: number; readonly height: number },
-  schemes: readonly ('light' | 'dark')[],
-  screens: readonly Screen[],
-]
+/** Every screen at every width in both themes, or each screen once, at a width and in a theme chosen at random. */
+function listVariants(): Variant[] {
+  const all = SIZES.flatMap((viewport) => THEMES.map((colorScheme) => ({ viewport, colorScheme })))
+  if (isFullRun) return all.map((variant) => ({ ...variant, screens: SCREENS }))
+  const draws = fc.array(fc.nat(all.length - 1), { minLength: SCREENS.length, maxLength: SCREENS.length })
+  const [drawn = []] = fc.sample(draws, { seed, numRuns: 1 })
+  return all
+    .map((variant, index) => ({ ...variant, screens: SCREENS.filter((_, screen) => drawn[screen] === index) }))
+    .filter(({ screens }) => screens.length > 0)
+}
+
+printSeed('accessibility')
 
 describe('screens in light and dark, wide and narrow', { skip: noBrowser }, () => {
   let harness: DeckHarness
@@ -43,14 +47,12 @@ describe('screens in light and dark, wide and narrow', { skip: noBrowser }, () =
     }
   }
 
-  for (const [viewport, schemes, screens] of VARIANTS) {
-    for (const colorScheme of schemes) {
-      it(`have no axe violations and do not overflow at ${viewport.width} px, ${colorScheme}`, async () => {
-        const { page, context, violations } = await harness.openDeck('#/users', { viewport, colorScheme })
-        await checkScreens(page, screens)
-        assert.deepEqual(violations, [])
-        await context.close()
-      })
-    }
+  for (const { viewport, colorScheme, screens } of listVariants()) {
+    it(`have no axe violations and do not overflow at ${viewport.width} px, ${colorScheme}`, async () => {
+      const { page, context, violations } = await harness.openDeck('#/users', { viewport, colorScheme })
+      await checkScreens(page, screens)
+      assert.deepEqual(violations, [])
+      await context.close()
+    })
   }
 })
