@@ -132,6 +132,7 @@ function createParts(deps: ContextDeps): ContextParts {
     namespace,
     processId,
     bus: store.bus,
+    journal,
     lastGood,
     cache,
     sessions,

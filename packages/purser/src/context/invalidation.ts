@@ -1,4 +1,6 @@
 import type { Subject } from '../core/subject.ts'
+import type { Journal } from '../journal/api.ts'
+import type { UserData } from '../journal/event.ts'
 import type { LastGoodStore } from '../storage/last-good-store.ts'
 import type { Bus, BusMessage } from '../storage/store.ts'
 import type { ContextHistory } from './history.ts'
@@ -19,6 +21,7 @@ export interface InvalidationDeps {
   /** Identifies this process among those that share the store. */
   readonly processId: string
   readonly bus: Bus
+  readonly journal: Pick<Journal<UserData>, 'onErased'>
   readonly lastGood: LastGoodStore
   readonly cache: UserCache
   readonly sessions: SessionCache
@@ -36,12 +39,14 @@ export class Invalidation {
   readonly #deps: InvalidationDeps
   readonly #all: readonly SectionRuntime[]
   readonly #unsubscribe: () => void
+  readonly #unfollow: () => void
 
   constructor(deps: InvalidationDeps) {
-    const { sections, userSection, bus } = deps
+    const { sections, userSection, bus, journal } = deps
     this.#deps = deps
     this.#all = [...sections, userSection]
     this.#unsubscribe = bus.subscribe((message) => this.#onMessage(message))
+    this.#unfollow = journal.onErased(({ id }) => this.#forget(id))
   }
 
   /**
@@ -67,6 +72,7 @@ export class Invalidation {
 
   close(): void {
     this.#unsubscribe()
+    this.#unfollow()
   }
 
   #onMessage(message: BusMessage | 'gap'): void {

@@ -35,6 +35,11 @@ export interface Journal<Data extends UserData> {
    * initial state with the incarnation 0 when it knows none.
    */
   lastKnown(user: Subject): View<Data>
+  /**
+   * Calls `listener` when this process finds in the store that another one has erased a user, of which no message may
+   * have arrived. What is in memory of the user must not be used after that. Returns the end.
+   */
+  onErased(listener: (user: Subject) => void): () => void
 }
 
 export interface Write<Data extends UserData, Result, Stored = Result> {

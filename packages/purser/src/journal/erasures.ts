@@ -1,5 +1,6 @@
-import type { Subject } from '../core/subject.ts'
 import type { Bus } from '../storage/store.ts'
+import type { UserData } from './event.ts'
+import type { OpenJournal } from './journal.ts'
 
 /** What a server that keeps something of users needs to know about erasures in any process. */
 export interface Erasures {
@@ -14,7 +15,7 @@ const erasures = new WeakMap<object, Erasures>()
 export interface RegisterErasuresOptions {
   readonly namespace: string
   readonly bus: Bus
-  readonly journal: { readIncarnation(user: Subject): Promise<number> }
+  readonly journal: Pick<OpenJournal<UserData>, 'readIncarnation' | 'onErased'>
 }
 
 /** Makes the erasures of an open Purser known to `erasuresOf`. */
@@ -24,12 +25,18 @@ export function registerErasures<Target extends object>(
 ): Target {
   erasures.set(purser, {
     incarnation: (id) => journal.readIncarnation({ namespace, id }),
-    subscribe: (listener) =>
-      bus.subscribe((message) => {
+    subscribe(listener) {
+      const unsubscribe = bus.subscribe((message) => {
         if (message === 'gap') listener(undefined)
         else if (message.topic === 'user' && message.namespace === namespace && message.detail === 'erased')
           listener(message.user)
-      }),
+      })
+      const unfollow = journal.onErased(({ id }) => listener(id))
+      return () => {
+        unsubscribe()
+        unfollow()
+      }
+    },
   })
   return purser
 }

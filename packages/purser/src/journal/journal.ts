@@ -53,6 +53,7 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
   readonly #deferred: DeferredWrites<Data>
   readonly #loop: CommitLoop<Data>
   readonly #unsubscribe: () => void
+  readonly #erasedListeners = new Set<(user: Subject) => void>()
   /** Writers whose units are committed at the end of this turn of the event loop. */
   #scheduled: UserWriter<Data>[] = []
   #isClosed = false
@@ -130,6 +131,11 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     return viewOf(this.#writers.get(user).lastKnown ?? emptySnapshot(0, fold.initial), effects.now())
   }
 
+  onErased(listener: (user: Subject) => void): () => void {
+    this.#erasedListeners.add(listener)
+    return () => this.#erasedListeners.delete(listener)
+  }
+
   async readIncarnation(user: Subject): Promise<number> {
     this.#assertOpen()
     const { users } = this.#deps.store
@@ -180,18 +186,24 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
   async #load(writer: UserWriter<Data>): Promise<Snapshot<Data>> {
     const { store, fold } = this.#deps
     const { user } = writer
+    const before = writer.lastKnown?.incarnation
     writer.invalidate()
     const read = Symbol()
     writer.newestRead = read
     const row = await store.users.load(user)
     const isCurrent = writer.newestRead === read
     if (isCurrent) writer.newestRead = undefined
-    if (row === undefined) {
-      return emptySnapshot(await store.users.nextIncarnation(user.namespace, this.tag(user)), fold.initial)
-    }
+    const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.namespace, this.tag(user)))
+    if (before !== undefined && before < incarnation) this.#forget(writer)
+    if (row === undefined) return emptySnapshot(incarnation, fold.initial)
     const snapshot = decodeRow(row, fold)
     if (isCurrent) writer.snapshot = snapshot
     return snapshot
+  }
+
+  #forget(writer: UserWriter<Data>): void {
+    writer.forget()
+    for (const listener of this.#erasedListeners) listener(writer.user)
   }
 }
 

@@ -76,6 +76,7 @@ export function createRuntimes(deps: RuntimesDeps): Runtimes {
   const { bus } = deps.store
   const { catalog, repository, sessions, authorizations, pool } = createModules(deps)
   const unsubscribe = bus.subscribe((message) => handleMessage({ pool, catalog }, namespace, message))
+  const unfollow = deps.journal.onErased((user) => void pool.forget(subjectKey(user)))
   const stopSweeping = sweepRegularly(effects, options.sweepMs, () => pool.sweep())
   let closing: Promise<void> | undefined
 
@@ -90,6 +91,7 @@ export function createRuntimes(deps: RuntimesDeps): Runtimes {
     const remainingMs = timeoutMs - (effects.monotonic() - startedAt)
     await Promise.all([sessions.settled(), authorizations.close(Math.max(remainingMs, TOKEN_STORE_TIMEOUT_MS))])
     unsubscribe()
+    unfollow()
   }
 
   const publishEviction = (user: Subject): Promise<void> => publishChange(user, 'evicted')
