@@ -5,37 +5,10 @@ import { openPurser, type Purser, type PurserOptions } from '../../src/index.ts'
 import type { Limit } from '../../src/options.ts'
 import { handClock } from '../../src/testing/index.ts'
 import { printSeed, rounds, seed } from '../support/fuzz-options.ts'
+import { createTokenProvider } from '../support/token-provider.ts'
 
 const PRICES = { 'local/m': { input: '1000', output: '2000' } }
 const MINUTE_MS = 60_000
-
-/** A model whose answers use as many tokens as the request asks for; a request with `fail` fails. */
-function provider() {
-  return () => ({
-    languageModel: (modelId: string) => ({
-      specificationVersion: 'v4' as const,
-      provider: 'local',
-      modelId,
-      supportedUrls: {},
-      async doGenerate({ prompt }: { readonly prompt: unknown }) {
-        const [, input, output] = /use (\d+) (\d+)/.exec(JSON.stringify(prompt)) ?? []
-        if (input === undefined) throw new Error('no answer')
-        return {
-          content: [{ type: 'text' as const, text: 'x' }],
-          finishReason: { unified: 'stop' as const, raw: undefined },
-          usage: {
-            inputTokens: { total: Number(input), noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
-            outputTokens: { total: Number(output), text: undefined, reasoning: undefined },
-          },
-          warnings: [],
-        }
-      },
-      async doStream(): Promise<never> {
-        throw new Error('not used')
-      },
-    }),
-  })
-}
 
 interface Step {
   readonly user: string
@@ -70,7 +43,7 @@ async function open(options: PurserOptions): Promise<{ purser: Purser; clock: Re
   const purser = await openPurser({
     store: 'memory:',
     effects: clock,
-    providers: { local: provider() },
+    providers: { local: createTokenProvider() },
     runtime: { defaults: { provider: 'local', model: 'm' } },
     prices: PRICES,
     ...options,

@@ -1,36 +1,9 @@
 import { openPurser, type Purser, type PurserOptions } from '../../src/index.ts'
 import type { HandClock } from '../../src/testing/index.ts'
+import { createTokenProvider } from './token-provider.ts'
 
 /** The secret key of stored fixtures. */
 const SECRET_KEY = Buffer.alloc(32, 7).toString('base64')
-
-/** A model whose answers use as many tokens as the request asks for, `use INPUT OUTPUT`; any other request fails. */
-function createProvider(): () => object {
-  return () => ({
-    languageModel: (modelId: string) => ({
-      specificationVersion: 'v4' as const,
-      provider: 'local',
-      modelId,
-      supportedUrls: {},
-      async doGenerate({ prompt }: { readonly prompt: unknown }) {
-        const [, input, output] = /use (\d+) (\d+)/.exec(JSON.stringify(prompt)) ?? []
-        if (input === undefined) throw new Error('no answer')
-        return {
-          content: [{ type: 'text' as const, text: 'x' }],
-          finishReason: { unified: 'stop' as const, raw: undefined },
-          usage: {
-            inputTokens: { total: Number(input), noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
-            outputTokens: { total: Number(output), text: undefined, reasoning: undefined },
-          },
-          warnings: [],
-        }
-      },
-      async doStream(): Promise<never> {
-        throw new Error('not used')
-      },
-    }),
-  })
-}
 
 /** A Purser whose options do not change, so that fixtures of all versions can be opened with it. */
 export function openFixedPurser(store: string, effects: HandClock): Promise<Purser> {
@@ -38,7 +11,7 @@ export function openFixedPurser(store: string, effects: HandClock): Promise<Purs
     store,
     secretKey: SECRET_KEY,
     effects,
-    providers: { local: createProvider() as never },
+    providers: { local: createTokenProvider() },
     runtime: { defaults: { provider: 'local', model: 'm' } },
     prices: { 'local/m': { input: '1000', output: '2000' } },
     ledger: { dailyCap: 4, limits: [{ name: 'tokens', measure: 'tokens', max: 10_000, window: 'total' }] },

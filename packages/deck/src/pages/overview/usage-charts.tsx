@@ -1,12 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { configurationQuery, type UsageBy, usageQuery } from '../../api/queries.ts'
-import type { UsageSum } from '../../api/wire.ts'
-import { Card, Surface } from '../../components/card.tsx'
+import { Card } from '../../components/card.tsx'
+import { DailyUsage } from '../../components/daily-usage.tsx'
 import { DataTable } from '../../components/data-table.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { ScrollArea } from '../../components/scroll-area.tsx'
-import { TimeSeries } from '../../components/time-series.tsx'
 import { formatAmount, formatCompact, formatInteger } from '../../format-number.ts'
 import { useNow } from '../../time/clock.ts'
 import { lastDays } from '../../time/days.ts'
@@ -19,48 +18,17 @@ export function UsageCharts(): ReactElement {
   const labels = lastDays(useNow(), DAYS)
   return (
     <QueryResult query={days} name="usage" lines={6}>
-      {({ data }) => {
-        const sums = new Map(data.map((sum) => [sum.key, sum]))
-        const values = (pick: (sum: UsageSum) => number): number[] =>
-          labels.map((day) => {
-            const sum = sums.get(day)
-            return sum === undefined ? 0 : pick(sum)
-          })
-        return (
-          <>
-            <div className="overview__pair">
-              <Surface className="" label="Turns">
-                <TimeSeries
-                  title="Turns a day"
-                  labels={labels}
-                  kind="bars"
-                  format={formatCompact}
-                  series={[
-                    { name: 'turns', values: values(({ turns }) => turns) },
-                    { name: 'refused', values: values(({ refused }) => refused), tone: { 'data-heat': -1 } },
-                  ]}
-                />
-              </Surface>
-              <Surface className="" label="Tokens">
-                <TimeSeries
-                  title="Tokens a day"
-                  labels={labels}
-                  kind="bars"
-                  format={formatCompact}
-                  series={[
-                    { name: 'input', values: values(({ inputTokens }) => inputTokens) },
-                    { name: 'output', values: values(({ outputTokens }) => outputTokens), tone: { 'data-hue': 3 } },
-                  ]}
-                />
-              </Surface>
-            </div>
-            <div className="overview__pair">
-              <SumTable by="provider" title="By provider, last 30 days" keyName="Provider" />
-              <SumTable by="limit" title="Refusals by limit, last 30 days" keyName="Limit" />
-            </div>
-          </>
-        )
-      }}
+      {({ data }) => (
+        <>
+          <div className="overview__pair">
+            <DailyUsage days={labels} sums={data} />
+          </div>
+          <div className="overview__pair">
+            <SumTable by="provider" title="By provider, last 30 days" keyName="Provider" />
+            <SumTable by="limit" title="Refusals by limit, last 30 days" keyName="Limit" />
+          </div>
+        </>
+      )}
     </QueryResult>
   )
 }

@@ -5,15 +5,15 @@ import { keysQuery } from '../../api/queries.ts'
 import type { ApiKey, NewApiKey } from '../../api/wire.ts'
 import { Button } from '../../components/button.tsx'
 import { Card } from '../../components/card.tsx'
-import { CodeBlock } from '../../components/code-block.tsx'
 import { DataTable } from '../../components/data-table.tsx'
-import { Dialog, FormDialog } from '../../components/dialog.tsx'
+import { FormDialog } from '../../components/dialog.tsx'
 import { Field } from '../../components/field.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { ScrollArea } from '../../components/scroll-area.tsx'
 import { Select } from '../../components/select.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
 import { showToast } from '../../layout/toasts.tsx'
+import { SecretDialog } from './secret-dialog.tsx'
 
 const COLUMNS = [
   { name: 'Name' },
@@ -60,7 +60,16 @@ export function KeysCard(): ReactElement {
           }}
         />
       )}
-      {created !== null && <NewKeyDialog apiKey={created} close={() => setCreated(null)} />}
+      {created !== null && (
+        <SecretDialog
+          id="new-key"
+          title={`The key ${created.name}`}
+          lead="Copy it now: it is not stored and cannot be shown again."
+          secret={created.key}
+          copyLabel="Copy the key"
+          close={() => setCreated(null)}
+        />
+      )}
       {revoking !== null && <RevokeKeyDialog apiKey={revoking} close={() => setRevoking(null)} />}
     </Card>
   )
@@ -140,24 +149,6 @@ function CreateKeyDialog({ close, show }: { close(): void; show(key: NewApiKey):
         </Field>
       )}
     </FormDialog>
-  )
-}
-
-/** The only time that the secret is shown. */
-function NewKeyDialog({ apiKey, close }: { apiKey: NewApiKey; close(): void }): ReactElement {
-  return (
-    <Dialog labelledBy="new-key" close={close}>
-      <div className="dialog__content">
-        <h2 id="new-key">The key {apiKey.name}</h2>
-        <p className="dialog__lead">Copy it now: it is not stored and cannot be shown again.</p>
-        <CodeBlock text={apiKey.key} copyLabel="Copy the key" />
-        <div className="dialog__actions">
-          <Button variant="primary" onClick={close}>
-            Done
-          </Button>
-        </div>
-      </div>
-    </Dialog>
   )
 }
 

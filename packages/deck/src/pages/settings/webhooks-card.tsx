@@ -5,14 +5,14 @@ import { webhooksQuery } from '../../api/queries.ts'
 import type { NewWebhook, WebhookStatus } from '../../api/wire.ts'
 import { Button } from '../../components/button.tsx'
 import { Card } from '../../components/card.tsx'
-import { CodeBlock } from '../../components/code-block.tsx'
 import { DataTable } from '../../components/data-table.tsx'
-import { Dialog, FormDialog } from '../../components/dialog.tsx'
+import { FormDialog } from '../../components/dialog.tsx'
 import { Field } from '../../components/field.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { ScrollArea } from '../../components/scroll-area.tsx'
 import { WebhookState } from '../../components/webhook-state.tsx'
 import { showToast } from '../../layout/toasts.tsx'
+import { SecretDialog } from './secret-dialog.tsx'
 
 const COLUMNS = [{ name: 'Address' }, { name: 'Events' }, { name: 'State' }, { name: '' }] as const
 
@@ -48,7 +48,16 @@ export function WebhooksCard(): ReactElement {
           }}
         />
       )}
-      {created !== null && <NewWebhookDialog webhook={created} close={() => setCreated(null)} />}
+      {created !== null && (
+        <SecretDialog
+          id="new-webhook"
+          title="The secret of the webhook"
+          lead="The receiver verifies signatures with it. Copy it now: it cannot be shown again."
+          secret={created.secret}
+          copyLabel="Copy the secret"
+          close={() => setCreated(null)}
+        />
+      )}
       {deleting !== null && <DeleteWebhookDialog webhook={deleting} close={() => setDeleting(null)} />}
     </Card>
   )
@@ -150,24 +159,6 @@ function CreateWebhookDialog({ close, show }: { close(): void; show(webhook: New
         )}
       </Field>
     </FormDialog>
-  )
-}
-
-/** The only time that the secret is shown. */
-function NewWebhookDialog({ webhook, close }: { webhook: NewWebhook; close(): void }): ReactElement {
-  return (
-    <Dialog labelledBy="new-webhook" close={close}>
-      <div className="dialog__content">
-        <h2 id="new-webhook">The secret of the webhook</h2>
-        <p className="dialog__lead">The receiver verifies signatures with it. Copy it now: it cannot be shown again.</p>
-        <CodeBlock text={webhook.secret} copyLabel="Copy the secret" />
-        <div className="dialog__actions">
-          <Button variant="primary" onClick={close}>
-            Done
-          </Button>
-        </div>
-      </div>
-    </Dialog>
   )
 }
 

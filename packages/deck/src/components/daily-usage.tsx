@@ -1,0 +1,44 @@
+import type { ReactElement } from 'react'
+import type { UsageSum } from '../api/wire.ts'
+import { formatCompact } from '../format-number.ts'
+import { Surface } from './card.tsx'
+import { TimeSeries } from './time-series.tsx'
+
+/** Turns and tokens of each day, as two charts. `days` without a sum are shown as 0. */
+export function DailyUsage(props: { days: readonly string[]; sums: readonly UsageSum[] }): ReactElement {
+  const { days } = props
+  const sums = new Map(props.sums.map((sum) => [sum.key, sum]))
+  const values = (pick: (sum: UsageSum) => number): number[] =>
+    days.map((day) => {
+      const sum = sums.get(day)
+      return sum === undefined ? 0 : pick(sum)
+    })
+  return (
+    <>
+      <Surface className="" label="Turns">
+        <TimeSeries
+          title="Turns a day"
+          labels={days}
+          kind="bars"
+          format={formatCompact}
+          series={[
+            { name: 'turns', values: values(({ turns }) => turns) },
+            { name: 'refused', values: values(({ refused }) => refused), tone: { 'data-heat': -1 } },
+          ]}
+        />
+      </Surface>
+      <Surface className="" label="Tokens">
+        <TimeSeries
+          title="Tokens a day"
+          labels={days}
+          kind="bars"
+          format={formatCompact}
+          series={[
+            { name: 'input', values: values(({ inputTokens }) => inputTokens) },
+            { name: 'output', values: values(({ outputTokens }) => outputTokens), tone: { 'data-hue': 3 } },
+          ]}
+        />
+      </Surface>
+    </>
+  )
+}
