@@ -13,9 +13,6 @@ import type { UserCache } from './user-cache.ts'
 type StoredKind = typeof PROFILE | typeof ACTION | typeof CONSENT
 const STORED_KINDS: readonly StoredKind[] = [PROFILE, ACTION, CONSENT]
 
-/** Detail of the message that a user was erased. */
-const ERASED = 'erased'
-
 export interface InvalidationDeps {
   readonly namespace: string
   /** Identifies this process among those that share the store. */
@@ -46,7 +43,9 @@ export class Invalidation {
     this.#deps = deps
     this.#all = [...sections, userSection]
     this.#unsubscribe = bus.subscribe((message) => this.#onMessage(message))
-    this.#unfollow = journal.onErased(({ id }) => this.#forget(id))
+    this.#unfollow = journal.onErased((user) => {
+      if (user.namespace === deps.namespace) this.#forget(user.id)
+    })
   }
 
   /**
@@ -80,7 +79,6 @@ export class Invalidation {
     else if (message.namespace === this.#deps.namespace) {
       if (message.user !== undefined) {
         const affected = this.#sectionsAffectedBy(message)
-        if (message.topic === 'user' && message.detail === ERASED) this.#forget(message.user)
         // Writes leave frozen sections as they are; an invalidation does not.
         if (message.topic === 'context') this.#removeFrozen(message.user, affected)
         else this.#remove(message.user, affected)
@@ -122,7 +120,7 @@ export class Invalidation {
     this.#deps.cache.deleteSections(userId, (key) => affected.some(({ name }) => isCacheKeyOf(name, key)))
   }
 
-  /** Another process has erased the user. */
+  /** The user was erased. */
   #forget(userId: string): void {
     this.#deps.sessions.forget(userId)
     this.#deps.history.forget(userId)

@@ -36,8 +36,8 @@ export interface Journal<Data extends UserData> {
    */
   lastKnown(user: Subject): View<Data>
   /**
-   * Calls `listener` when this process finds in the store that another one has erased a user, of which no message may
-   * have arrived. What is in memory of the user must not be used after that. Returns the end.
+   * Calls `listener` when a user was erased: on the message of the erasure, or when another incarnation is found in the
+   * store first. What is in memory of the user must not be used after that. Returns the end.
    */
   onErased(listener: (user: Subject) => void): () => void
 }

@@ -28,10 +28,10 @@ export function registerErasures<Target extends object>(
     subscribe(listener) {
       const unsubscribe = bus.subscribe((message) => {
         if (message === 'gap') listener(undefined)
-        else if (message.topic === 'user' && message.namespace === namespace && message.detail === 'erased')
-          listener(message.user)
       })
-      const unfollow = journal.onErased(({ id }) => listener(id))
+      const unfollow = journal.onErased((user) => {
+        if (user.namespace === namespace) listener(user.id)
+      })
       return () => {
         unsubscribe()
         unfollow()

@@ -79,6 +79,9 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     })
     this.#writers = new UserWriters({
       maxUsers: limits.maxCachedUsers,
+      onErased: (user) => {
+        for (const listener of this.#erasedListeners) listener(user)
+      },
       maxWritesPerCommit: limits.maxWritesPerCommit,
       maxQueuedWrites: limits.maxQueuedWrites,
       replyTtlMs: limits.replyTtlMs,
@@ -194,16 +197,11 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     const isCurrent = writer.newestRead === read
     if (isCurrent) writer.newestRead = undefined
     const incarnation = row?.incarnation ?? (await store.users.nextIncarnation(user.namespace, this.tag(user)))
-    if (before !== undefined && before < incarnation) this.#forget(writer)
+    if (before !== undefined && before < incarnation) this.#writers.forget(user)
     if (row === undefined) return emptySnapshot(incarnation, fold.initial)
     const snapshot = decodeRow(row, fold)
     if (isCurrent) writer.snapshot = snapshot
     return snapshot
-  }
-
-  #forget(writer: UserWriter<Data>): void {
-    writer.forget()
-    for (const listener of this.#erasedListeners) listener(writer.user)
   }
 }
 

@@ -7,18 +7,22 @@ import { UserWriter, type UserWriterDeps } from './user-writer.ts'
 export type UserWritersDeps<Data extends UserData> = Omit<UserWriterDeps<Data>, 'onActive' | 'onIdle'> & {
   /** Users whose decoded row is cached in memory. */
   readonly maxUsers: number
+  /** Called when a user was erased, after the cached row is forgotten. */
+  readonly onErased: (user: Subject) => void
 }
 
 /** The writers of all users: every writer with pending writes, and those of the users that were used last. */
 export class UserWriters<Data extends UserData> {
   readonly #deps: UserWriterDeps<Data>
+  readonly #onErased: (user: Subject) => void
   readonly #recent: LRUCache<string, UserWriter<Data>>
   /** Writers that are no longer among the recent ones and still have pending writes. */
   readonly #others = new Map<string, UserWriter<Data>>()
   #active = 0
   #idle: PromiseWithResolvers<void> | undefined
 
-  constructor({ maxUsers, ...deps }: UserWritersDeps<Data>) {
+  constructor({ maxUsers, onErased, ...deps }: UserWritersDeps<Data>) {
+    this.#onErased = onErased
     this.#deps = {
       ...deps,
       onActive: () => {
@@ -49,11 +53,16 @@ export class UserWriters<Data extends UserData> {
       for (const writer of this.#recent.values()) writer.invalidate()
       for (const writer of this.#others.values()) writer.invalidate()
     } else if (message.topic === 'user' && message.user !== undefined) {
-      const key = subjectKey({ namespace: message.namespace, id: message.user })
-      const writer = this.#recent.peek(key) ?? this.#others.get(key)
-      if (message.detail === 'erased') writer?.forget()
-      else writer?.invalidate()
+      const user = { namespace: message.namespace, id: message.user }
+      if (message.detail === 'erased') this.forget(user)
+      else this.#peek(user)?.invalidate()
     }
+  }
+
+  /** The user was erased: nothing that was known of them counts any more. */
+  forget(user: Subject): void {
+    this.#peek(user)?.forget()
+    this.#onErased(user)
   }
 
   /** The writers with deferred writes whose outcome is not known yet. */
@@ -69,6 +78,11 @@ export class UserWriters<Data extends UserData> {
       await this.#idle.promise
       this.#idle = undefined
     }
+  }
+
+  #peek(user: Subject): UserWriter<Data> | undefined {
+    const key = subjectKey(user)
+    return this.#recent.peek(key) ?? this.#others.get(key)
   }
 
   #add(user: Subject, key: string): UserWriter<Data> {

@@ -210,8 +210,7 @@ function handleMessage(
 }
 
 function handleUserMessage(pool: RuntimePool, key: string, detail: string | undefined): void {
-  if (detail === 'erased') void pool.forget(key)
-  else if (detail === 'evicted') void pool.evict(key)
+  if (detail === 'evicted') void pool.evict(key)
   else if (detail === undefined) pool.invalidate(key)
   else {
     const kinds = detail.split(' ').filter((kind) => RUNTIME_KINDS.has(kind))
