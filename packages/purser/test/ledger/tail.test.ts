@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { DRIVERS, openLedgerHarness, recordEvents } from '../support/ledger-harness.ts'
+import { DRIVERS, type LedgerHarness, openLedgerHarness, recordEvents } from '../support/ledger-harness.ts'
 
 const by = { actor: 'ana', reason: 'test' }
 
@@ -10,14 +10,33 @@ async function take<Item>(items: AsyncIterable<Item>, count: number): Promise<It
   return taken
 }
 
+/**
+ * Resolves when this many tails know where they begin. A server may read that on another connection than the one it
+ * writes events on, and so after events that are recorded at once.
+ */
+function haveBegun({ store }: LedgerHarness, tails: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const { events } = store
+  const position = events.position.bind(events)
+  let begun = 0
+  events.position = async (...args) => {
+    const found = await position(...args)
+    if (++begun === tails) resolve()
+    return found
+  }
+  return promise
+}
+
 for (const driver of DRIVERS) {
   describe(`the live tail on ${driver}`, () => {
     it('yields new events of the requested users and types, in order', async () => {
       await using harness = await openLedgerHarness({ driver })
       const [ann, bob] = [harness.user('ann'), harness.user('bob')]
       await recordEvents(ann, 1)
+      const begun = haveBegun(harness, 2)
       const all = harness.ledger.events()
       const some = harness.ledger.events({ user: 'ann', types: ['admin_action'] })
+      await begun
       await recordEvents(ann, 2)
       await recordEvents(bob, 1)
       await ann.block(by)
@@ -40,7 +59,9 @@ for (const driver of DRIVERS) {
       await using harness = await openLedgerHarness({ driver })
       const ann = harness.user('ann')
       const [first] = await recordEvents(ann, 1)
+      const begun = haveBegun(harness, 1)
       const next = take(harness.ledger.events(), 2)
+      await begun
       await recordEvents(ann, 2)
       assert.deepEqual(
         (await next).map(({ sequence }) => sequence),
