@@ -31,4 +31,37 @@ describe('live connection', { skip: noBrowser }, () => {
     await page.getByRole('row', { name: /unheard/ }).waitFor()
     assert.deepEqual(violations, [])
   })
+
+  it('shows what happened after the first read and before the stream', async () => {
+    await using harness = await openDeckHarness()
+    assert.equal((await harness.user('ada').chat()).status, 200)
+    const { page, violations } = await harness.openPage({ expectedErrors: /ERR_/ })
+    const read = Promise.withResolvers<void>()
+    const recorded = Promise.withResolvers<void>()
+    const streamed = Promise.withResolvers<void>()
+    let isFirst = true
+    await page.route('**/api/events/latest*', async (route) => {
+      if (!isFirst) return route.continue()
+      isFirst = false
+      const response = await route.fetch()
+      read.resolve()
+      await recorded.promise
+      await streamed.promise
+      // The page may have given this request up by now.
+      await route.fulfill({ response }).catch(() => undefined)
+    })
+    await page.route(/\/api\/events$/, async (route) => {
+      await recorded.promise
+      await route.continue()
+    })
+    page.on('response', (response) => {
+      if (/\/api\/events$/.test(response.url())) streamed.resolve()
+    })
+    await page.goto(harness.signInLink)
+    await read.promise
+    assert.equal((await harness.user('linus').request('POST', '/detections', { phase: 'steady' })).status, 200)
+    recorded.resolve()
+    await page.getByRole('list', { name: 'Latest events' }).getByText('linus').first().waitFor()
+    assert.deepEqual(violations, [])
+  })
 })

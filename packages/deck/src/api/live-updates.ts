@@ -1,4 +1,4 @@
-import type { QueryClient } from '@tanstack/react-query'
+import type { QueryClient, QueryKey } from '@tanstack/react-query'
 import type { ServerSentEvent } from 'purser/internal/sse'
 import { setTimer } from '../browser/effects.ts'
 import { advanceClock } from '../time/clock.ts'
@@ -77,7 +77,9 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
 
   function refetchAll(): void {
     advanceClock()
-    void queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' })
+    const all = { predicate: ({ queryKey }: { queryKey: QueryKey }): boolean => queryKey[0] !== 'session' }
+    // A first request on its way would be joined instead, and it may have read before the stream began.
+    void queryClient.cancelQueries(all).then(() => queryClient.invalidateQueries(all))
   }
 
   return {
