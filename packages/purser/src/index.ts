@@ -53,7 +53,8 @@ export type {
 export { PROVIDER_KINDS, type ProviderConfig } from './options/provider-config.ts'
 export type { SettingsPatch } from './options/settings-patch.ts'
 export { DEFAULTS, type Limit, type ModelPrice, type PlanConfig, type PurserOptions } from './options.ts'
-export { openPurser, type Purser } from './purser.ts'
+export type { Purser } from './purser/api.ts'
+export { openPurser } from './purser/open-purser.ts'
 export type {
   AcquireOptions,
   ConfigureOptions,

@@ -57,7 +57,7 @@ export {
   listRuntimes,
   type Sealer,
   subscribeToActivity,
-} from './purser.ts'
+} from './purser/server-internals.ts'
 export { API_KEYS } from './storage/api-keys.ts'
 export type { StoreFinding } from './storage/store.ts'
 export { STORE_URL, STORE_URL_FORMS } from './storage/store-url.ts'

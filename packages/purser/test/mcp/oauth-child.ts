@@ -1,5 +1,5 @@
 import { systemEffects } from '../../src/core/effects.ts'
-import { openPurser } from '../../src/purser.ts'
+import { openPurser } from '../../src/purser/open-purser.ts'
 
 /*
  * A process on a shared store, with its wall clock ahead. It prints `ready`, waits for a line on stdin, prints

@@ -5,7 +5,8 @@ import type { Client } from '@modelcontextprotocol/client'
 import { systemEffects } from '../../src/core/effects.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { McpOAuthOption } from '../../src/options.ts'
-import { openPurser, type Purser } from '../../src/purser.ts'
+import type { Purser } from '../../src/purser/api.ts'
+import { openPurser } from '../../src/purser/open-purser.ts'
 import type { User } from '../../src/user.ts'
 import {
   type AuthorizationServer,

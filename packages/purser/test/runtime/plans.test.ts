@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import type { PurserOptions } from '../../src/options.ts'
-import { openPurser } from '../../src/purser.ts'
+import { openPurser } from '../../src/purser/open-purser.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 import { fails } from '../support/runtime-harness.ts'
 

@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { postgresStore } from '../../../src/drivers/postgres/index.ts'
 import { MIGRATIONS } from '../../../src/drivers/postgres/migrations/index.ts'
 import { PurserError } from '../../../src/errors.ts'
-import { openPurser } from '../../../src/purser.ts'
+import { openPurser } from '../../../src/purser/open-purser.ts'
 import { createErasure, mustCommit, withEvents } from '../../../src/testing/store-contract/samples.ts'
 import { noPostgres, sharedPostgres } from '../../support/postgres-server.ts'
 
