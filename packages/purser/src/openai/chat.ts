@@ -41,6 +41,8 @@ export interface ChatRequest {
   prompt_cache_key?: string | null | undefined
   prompt_cache_options?: object | undefined
   prompt_cache_retention?: string | null | undefined
+  /** Anthropic's automatic end of the cached prompt. */
+  cache_control?: object | null | undefined
   /** The user; for `user.turn` the user it is called on, whatever it says. */
   user?: string | undefined
   safety_identifier?: string | null | undefined
@@ -80,6 +82,8 @@ export interface ContentPart {
   file?: object | undefined
   refusal?: string | undefined
   prompt_cache_breakpoint?: object | undefined
+  /** The end of a cached prompt, in Anthropic's words. */
+  cache_control?: object | undefined
 }
 
 export interface FunctionDefinition {

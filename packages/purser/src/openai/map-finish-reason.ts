@@ -31,28 +31,33 @@ export function mapFinishReasonFromOpenAi(finish: FinishReason | null): Language
 export function mapUsageToOpenAi({ inputTokens, outputTokens }: LanguageModelV4Usage): Usage {
   const prompt_tokens = inputTokens.total ?? 0
   const completion_tokens = outputTokens.total ?? 0
-  const { cacheRead } = inputTokens
+  const { cacheRead, cacheWrite } = inputTokens
+  const cached = {
+    ...(cacheRead === undefined ? {} : { cached_tokens: cacheRead }),
+    ...(cacheWrite === undefined ? {} : { cache_write_tokens: cacheWrite }),
+  }
   const { reasoning } = outputTokens
   return {
     prompt_tokens,
     completion_tokens,
     total_tokens: prompt_tokens + completion_tokens,
-    ...(cacheRead === undefined ? {} : { prompt_tokens_details: { cached_tokens: cacheRead } }),
+    ...(Object.keys(cached).length === 0 ? {} : { prompt_tokens_details: cached }),
     ...(reasoning === undefined ? {} : { completion_tokens_details: { reasoning_tokens: reasoning } }),
   }
 }
 
 export function mapUsageFromOpenAi(usage: Usage | undefined): LanguageModelV4Usage {
   const cacheRead = getCount(usage?.prompt_tokens_details, 'cached_tokens')
+  const cacheWrite = getCount(usage?.prompt_tokens_details, 'cache_write_tokens')
   const reasoning = getCount(usage?.completion_tokens_details, 'reasoning_tokens')
   const input = tokenCountOf(usage?.prompt_tokens)
   const output = tokenCountOf(usage?.completion_tokens)
   return {
     inputTokens: {
       total: input,
-      noCache: input === undefined ? undefined : Math.max(0, input - (cacheRead ?? 0)),
+      noCache: input === undefined ? undefined : Math.max(0, input - (cacheRead ?? 0) - (cacheWrite ?? 0)),
       cacheRead,
-      cacheWrite: undefined,
+      cacheWrite,
     },
     outputTokens: {
       total: output,

@@ -71,6 +71,8 @@ export interface BedrockConfig extends CommonProviderConfig {
   accessKeyId?: string | undefined
   secretAccessKey?: string | undefined
   sessionToken?: string | undefined
+  /** Whether the models have prompt caching, so that `cache_control` of requests becomes a cache point. Default false. */
+  cacheControl?: boolean | undefined
 }
 
 export interface AzureConfig extends CommonProviderConfig {
@@ -95,6 +97,8 @@ export interface OpenAiCompatibleConfig extends CommonProviderConfig {
   apiKey?: string | undefined
   /** Whether streams are asked for their usage. Default true. */
   includeUsage?: boolean | undefined
+  /** Whether `cache_control` is passed on when a request in Anthropic's format is translated. Default false. */
+  cacheControl?: boolean | undefined
 }
 
 /** The built-in model, which needs no key. */
@@ -195,10 +199,11 @@ export const PROVIDER_SPECS: Readonly<Record<ProviderKind, SpecTable>> = {
     accessKeyId: secret,
     secretAccessKey: secret,
     sessionToken: secret,
+    cacheControl: flag(false),
   },
   azure: { ...COMMON, apiKey: secret, resourceName: name, apiVersion: name, useDeploymentBasedUrls: flag(false) },
   friendli: { ...COMMON, apiKey: secret, teamId: name },
-  'openai-compatible': { ...COMMON, apiKey: secret, includeUsage: flag(true) },
+  'openai-compatible': { ...COMMON, apiKey: secret, includeUsage: flag(true), cacheControl: flag(false) },
   demo: { ...COMMON, tokenMs: integer(0, { min: 0, max: TOKEN_MAX_MS }) },
 }
 

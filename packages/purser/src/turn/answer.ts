@@ -1,6 +1,7 @@
 import type { TurnAnswer } from '../answers/turn-answers.ts'
 import type { ResolvedContext } from '../context/api.ts'
 import type { ChatRequest } from '../openai/chat.ts'
+import { ENDPOINTS } from '../openai/endpoint.ts'
 import type { Lease } from '../runtime/api.ts'
 import type { TurnRequest, TurnRun } from './turn-run.ts'
 import { cacheableRequest, upstreamRequest } from './upstream-request.ts'
@@ -16,6 +17,7 @@ export function requestFor(
     provider: run.deps.providers[chat.provider],
     pseudonym: run.deps.pseudonym(run.modules.user),
     contextText: context.text,
+    isTranslated: ENDPOINTS.some((endpoint) => endpoint === run.options.endpoint),
   })
 }
 

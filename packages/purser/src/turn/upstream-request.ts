@@ -3,6 +3,7 @@ import type { ResolvedContext } from '../context/api.ts'
 import { type ChatRequest, fieldsOf } from '../openai/chat.ts'
 import { injectContext } from '../openai/inject-context.ts'
 import { pseudonymizeUser } from '../openai/pseudonymize-user.ts'
+import { removeCacheControl } from '../openai/remove-cache-control.ts'
 import type { ProviderOption } from '../options.ts'
 import type { Lease, Settings } from '../runtime/api.ts'
 
@@ -33,13 +34,35 @@ export function upstreamRequest(
     readonly provider: ProviderOption | undefined
     readonly pseudonym: string
     readonly contextText: string
+    /** Whether the client wrote the request in another format. */
+    readonly isTranslated: boolean
   },
 ): ChatRequest {
-  const { settings, provider, pseudonym, contextText } = user
+  const { settings, provider, pseudonym, contextText, isTranslated } = user
   const field = typeof provider === 'function' ? 'none' : (provider?.userField ?? 'safety_identifier')
-  const anonymous = pseudonymizeUser(request, { field, id: pseudonym })
+  const readable = acceptsCacheControl(provider, isTranslated) ? request : removeCacheControl(request)
+  const anonymous = pseudonymizeUser(readable, { field, id: pseudonym })
   anonymous.model = settings.model ?? undefined
   return withParameters(injectContext(anonymous, contextText), settings.parameters)
+}
+
+/**
+ * Whether the provider gets the ends of cached prompts. A client that writes chat completions knows whether its provider
+ * accepts them; a translated request has them for Anthropic, and others have to be configured for it.
+ */
+function acceptsCacheControl(provider: ProviderOption | undefined, isTranslated: boolean): boolean {
+  if (provider === undefined || typeof provider === 'function') return true
+  switch (provider.kind) {
+    case 'amazon-bedrock':
+      return provider.cacheControl === true
+    case 'openai-compatible':
+      return !isTranslated || provider.cacheControl === true
+    case 'openai':
+    case 'friendli':
+      return !isTranslated
+    default:
+      return true
+  }
 }
 
 /** What the answer depends on: the request with the user's parameters, what it runs on, and the user's context. */

@@ -1,4 +1,5 @@
 import type {
+  JSONObject,
   JSONValue,
   LanguageModelV4CallOptions,
   LanguageModelV4FunctionTool,
@@ -120,14 +121,15 @@ function convertToolChoice(choice: unknown): LanguageModelV4ToolChoice | undefin
  * pseudonym of the user that the turn put into it, under the names that the providers use.
  */
 function createProviderOptions(request: ChatRequest): SharedV4ProviderOptions {
-  const { safety_identifier, user, parallel_tool_calls } = request
+  const { safety_identifier, user, parallel_tool_calls, cache_control } = request
+  const { providerOptions } = fieldsOf(request)
   const userId = safety_identifier ?? user
   const openai = createOpenAiOptions(request)
   const anthropic = {
     ...(userId === undefined ? {} : { metadata: { userId } }),
     ...(typeof parallel_tool_calls === 'boolean' ? { disableParallelToolUse: !parallel_tool_calls } : {}),
+    ...(isObject(cache_control) ? { cacheControl: cache_control as JSONObject } : {}),
   }
-  const { providerOptions } = fieldsOf(request)
   const settings = isObject(providerOptions) ? (providerOptions as SharedV4ProviderOptions) : {}
   return {
     ...settings,

@@ -12,7 +12,7 @@ import { isObject } from '../../core/validate.ts'
 import { PurserError } from '../../errors.ts'
 import type { ChatMessage, ContentPart } from '../../openai/chat.ts'
 import { reasoningDetailsOf } from '../../openai/reasoning-details.ts'
-import { partOptionsOf } from './part-options.ts'
+import { cacheOptionsOf, partOptionsOf } from './part-options.ts'
 import { toReasoningPart } from './signed-reasoning.ts'
 
 type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart
@@ -170,8 +170,16 @@ function convertToolCalls(
     toolNames.set(id, name)
     const input = parseArguments(getText(definition, 'arguments'), callParam)
     const extraContent = (call as { extra_content?: unknown }).extra_content
-    const providerOptions = isObject(extraContent) ? { providerOptions: extraContent as SharedV4ProviderOptions } : {}
-    return { type: 'tool-call', toolCallId: id, toolName: name, input, ...providerOptions }
+    const { providerOptions } = isObject(call) ? cacheOptionsOf(call) : {}
+    const options = { ...providerOptions, ...(isObject(extraContent) ? (extraContent as SharedV4ProviderOptions) : {}) }
+    const hasOptions = Object.keys(options).length > 0
+    return {
+      type: 'tool-call',
+      toolCallId: id,
+      toolName: name,
+      input,
+      ...(hasOptions ? { providerOptions: options } : {}),
+    }
   })
 }
 

@@ -176,6 +176,7 @@ test('a package that is not installed is package_missing, with the command that 
 
 test('the cache breakpoints of instructions stay where they are, and the context of the user stands behind the last one', () => {
   const cache_control = { type: 'ephemeral' }
+  const cached = { anthropic: { cacheControl: cache_control }, bedrock: { cachePoint: { type: 'default' } } }
   const request = {
     messages: [
       {
@@ -190,7 +191,7 @@ test('the cache breakpoints of instructions stay where they are, and the context
   }
   assert.deepEqual(convertToPrompt(injectContext(request as ChatRequest, 'name: Ann').messages).slice(0, 4), [
     { role: 'system', content: 'Rules.' },
-    { role: 'system', content: 'Manual.', providerOptions: { anthropic: { cacheControl: cache_control } } },
+    { role: 'system', content: 'Manual.', providerOptions: cached },
     { role: 'system', content: 'name: Ann' },
     { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
   ])

@@ -21,20 +21,45 @@ function convertAll(messages: unknown, inputs: ToolInputs): ChatMessage[] {
     const { role, content } = message
     if (role === 'assistant') return [convertAssistant(blocksOf(content, param), inputs, param)]
     if (role === 'user') return convertUser(blocksOf(content, param), param)
-    if (role === 'system') return [{ role, content: textOfBlocks(content, `${param}.content`) }]
+    if (role === 'system') return [{ role, content: convertInstructions(content, `${param}.content`) }]
     throw invalidRequest(`'${param}.role' must be 'user' or 'assistant'.`, `${param}.role`)
   })
 }
 
-/** The text of a system prompt or of a system message. */
-export function textOfBlocks(content: unknown, param: string): string {
+/** The content of a system prompt or of a system message. */
+export function convertInstructions(content: unknown, param: string): string | ContentPart[] {
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) throw invalidRequest(`'${param}' must be text or a list of blocks.`, param)
-  const texts = content.map((block: unknown, index) => {
-    if (isObject(block) && block.type === 'text') return textOf(block, 'text', `${param}[${index}]`)
-    throw unsupportedParameter('blocks other than text', `${param}[${index}]`)
-  })
-  return texts.join('\n\n')
+  return joinTexts(
+    content.map((block: unknown, index) => {
+      if (!isObject(block) || block.type !== 'text')
+        throw unsupportedParameter('blocks other than text', `${param}[${index}]`)
+      return convertText(block, `${param}[${index}]`)
+    }),
+  )
+}
+
+function convertText(block: Fields, param: string): ContentPart {
+  return withCacheControl({ type: 'text', text: textOf(block, 'text', param) }, block)
+}
+
+/** One text, unless a cached prompt ends in it: that is said by a part. */
+function joinTexts(parts: ContentPart[]): string | ContentPart[] {
+  return parts.some(isCached) ? parts : parts.map(({ text }) => text ?? '').join('\n\n')
+}
+
+/** Adds the end of a cached prompt, which chat completions have in Anthropic's words; an empty text cannot be one. */
+function withCacheControl<Value extends object>(value: Value, { cache_control }: Cached): Value {
+  const isEmpty = 'text' in value && value.text === ''
+  return isObject(cache_control) && !isEmpty ? { ...value, cache_control } : value
+}
+
+interface Cached {
+  readonly cache_control?: unknown
+}
+
+function isCached({ cache_control }: Cached): boolean {
+  return isObject(cache_control)
 }
 
 function blocksOf(content: unknown, param: string): Fields[] {
@@ -58,26 +83,34 @@ function convertUser(blocks: readonly Fields[], param: string): ChatMessage[] {
   })
   if (parts.length === 0) return results
   const [only] = parts
-  const content = parts.length === 1 && only?.type === 'text' ? (only.text ?? '') : parts
+  const isText = parts.length === 1 && only?.type === 'text' && !isCached(only)
+  const content = isText ? (only.text ?? '') : parts
   return [...results, { role: 'user', content }]
 }
 
 function convertResult(block: Fields, param: string): { message: ChatMessage; files: ContentPart[] } {
   const { content = '' } = block
   const parts = blocksOf(content, param).flatMap((one, index) => convertBlock(one, `${param}.content[${index}]`))
-  const text = parts
-    .filter(({ type }) => type === 'text')
-    .map((part) => part.text ?? '')
-    .join('\n')
+  const texts = parts.filter(({ type }) => type === 'text')
+  const text = texts.map((part) => part.text ?? '').join('\n')
+  const cached = [block, ...texts].find(isCached) ?? {}
+  const said: ContentPart = { type: 'text', text: block.is_error === true ? `Error: ${text}` : text }
   const message: ChatMessage = {
     role: 'tool',
     tool_call_id: textOf(block, 'tool_use_id', param),
-    content: block.is_error === true ? `Error: ${text}` : text,
+    content: joinTexts([withCacheControl(said, cached)]),
   }
   return { message, files: parts.filter(({ type }) => type !== 'text') }
 }
 
+/** A cached prompt that ends with the block ends with its last part. */
 function convertBlock(block: Fields, param: string): ContentPart[] {
+  const parts = convertContent(block, param)
+  const last = parts.at(-1)
+  return last === undefined ? parts : parts.with(-1, withCacheControl(last, block))
+}
+
+function convertContent(block: Fields, param: string): ContentPart[] {
   if (block.type === 'text') return [{ type: 'text', text: textOf(block, 'text', param) }]
   const source = isObject(block.source) ? block.source : {}
   if (block.type === 'image') return [{ type: 'image_url', image_url: { url: urlOfSource(source, `${param}.source`) } }]
@@ -108,7 +141,7 @@ function urlOfSource(source: Fields, param: string): string {
 }
 
 interface Said {
-  readonly texts: string[]
+  readonly texts: ContentPart[]
   readonly thoughts: string[]
   /** Signed and redacted thoughts, for the provider that can read them. */
   readonly details: ReasoningDetail[]
@@ -123,7 +156,7 @@ function convertAssistant(blocks: readonly Fields[], inputs: ToolInputs, param: 
   const { texts, thoughts, details, calls } = said
   return {
     role: 'assistant',
-    content: texts.length === 0 ? null : texts.join('\n\n'),
+    content: texts.length === 0 ? null : joinTexts(texts),
     ...(thoughts.length === 0 ? {} : { reasoning_content: thoughts.join('\n\n') }),
     ...(details.length === 0 ? {} : { reasoning_details: details }),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
@@ -133,7 +166,7 @@ function convertAssistant(blocks: readonly Fields[], inputs: ToolInputs, param: 
 function addBlock({ texts, thoughts, details, calls }: Said, block: Fields, inputs: ToolInputs, at: string): void {
   switch (block.type) {
     case 'text':
-      texts.push(textOf(block, 'text', at))
+      texts.push(convertText(block, at))
       break
     case 'thinking': {
       const { signature } = block
@@ -148,7 +181,7 @@ function addBlock({ texts, thoughts, details, calls }: Said, block: Fields, inpu
       break
     case 'tool_use': {
       const definition = inputs.define(textOf(block, 'name', at), block.input ?? {})
-      calls.push({ id: textOf(block, 'id', at), type: 'function', function: definition })
+      calls.push(withCacheControl({ id: textOf(block, 'id', at), type: 'function', function: definition }, block))
       break
     }
     default:

@@ -2,7 +2,7 @@ import type { ChatRequest } from 'purser'
 import { isObject } from 'purser/internal'
 import type { Fields } from '../request-body.ts'
 import { invalidRequest, unsupportedParameter } from '../unsupported-parameter.ts'
-import { convertMessages, textOfBlocks } from './convert-messages.ts'
+import { convertInstructions, convertMessages } from './convert-messages.ts'
 
 /** Fields that ask for something that only Anthropic has. Hints about caching and old context may be ignored. */
 const UNSUPPORTED_FIELDS = ['mcp_servers', 'container'] as const
@@ -36,12 +36,13 @@ export async function convertRequest(body: Fields): Promise<ChatRequest> {
     // The only tier of Anthropic that is not the default of both.
     service_tier: body.service_tier === 'standard_only' ? 'default' : undefined,
     metadata: body.metadata,
+    cache_control: isObject(body.cache_control) ? body.cache_control : undefined,
     response_format: convertFormat(isObject(output) && isObject(output.format) ? output.format : body.output_format),
   }
   const defined = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
   const messages = await convertMessages(body.messages)
-  const text = system === undefined || system === null ? '' : textOfBlocks(system, 'system')
-  if (text !== '') messages.unshift({ role: 'system', content: text })
+  const content = system === undefined || system === null ? '' : convertInstructions(system, 'system')
+  if (content !== '') messages.unshift({ role: 'system', content })
   return { ...Object.fromEntries(defined), messages }
 }
 
@@ -52,11 +53,12 @@ function convertTools(tools: unknown): object[] | undefined {
   return tools.map((tool: unknown, index) => {
     const param = `tools[${index}]`
     if (!isObject(tool)) throw invalidRequest(`'${param}' must be an object.`, param)
-    const { type = 'custom', name, description, input_schema, strict } = tool
+    const { type = 'custom', name, description, input_schema, strict, cache_control } = tool
     if (type !== 'custom') throw unsupportedParameter(`tools of the type '${type}'`, param)
     const definition = { name, description, parameters: input_schema, strict }
     const defined = Object.entries(definition).filter(([, value]) => value !== undefined && value !== null)
-    return { type: 'function', function: Object.fromEntries(defined) }
+    const converted = { type: 'function', function: Object.fromEntries(defined) }
+    return isObject(cache_control) ? { ...converted, cache_control } : converted
   })
 }
 

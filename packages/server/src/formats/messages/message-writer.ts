@@ -1,5 +1,7 @@
 import type { ChatChunk, ErrorResponse } from 'purser'
 import {
+  cachedTokensOf,
+  cacheWriteTokensOf,
   isObject,
   parseLargeJson,
   type ReasoningDetail,
@@ -228,12 +230,12 @@ export class MessageWriter implements AnswerWriter {
 }
 
 function toMessageUsage(usage: Usage | undefined): MessageUsage {
-  const details = usage?.prompt_tokens_details
   const input = tokenCountOf(usage?.prompt_tokens) ?? 0
-  const cached = Math.min(input, (isObject(details) ? tokenCountOf(details.cached_tokens) : undefined) ?? 0)
+  const cached = Math.min(input, cachedTokensOf(usage ?? {}) ?? 0)
+  const written = Math.min(input - cached, cacheWriteTokensOf(usage ?? {}) ?? 0)
   return {
-    input_tokens: input - cached,
-    cache_creation_input_tokens: 0,
+    input_tokens: input - cached - written,
+    cache_creation_input_tokens: written,
     cache_read_input_tokens: cached,
     output_tokens: tokenCountOf(usage?.completion_tokens) ?? 0,
   }

@@ -1,4 +1,4 @@
-import { isObject, tokenCountOf, type Usage } from 'purser/internal'
+import { cachedTokensOf, cacheWriteTokensOf, isObject, tokenCountOf, type Usage } from 'purser/internal'
 import type { Fields } from '../request-body.ts'
 
 /** A response: the settings of the request, and what has been answered so far. */
@@ -75,12 +75,15 @@ function describeTool(tool: unknown): unknown {
 }
 
 export function toResponseUsage(usage: Usage): object {
-  const { prompt_tokens, completion_tokens, prompt_tokens_details: input, completion_tokens_details: output } = usage
+  const { prompt_tokens, completion_tokens, completion_tokens_details: output } = usage
   const inputTokens = tokenCountOf(prompt_tokens) ?? 0
   const outputTokens = tokenCountOf(completion_tokens) ?? 0
   return {
     input_tokens: inputTokens,
-    input_tokens_details: { cached_tokens: (isObject(input) ? tokenCountOf(input.cached_tokens) : undefined) ?? 0 },
+    input_tokens_details: {
+      cached_tokens: cachedTokensOf(usage) ?? 0,
+      cache_write_tokens: cacheWriteTokensOf(usage) ?? 0,
+    },
     output_tokens: outputTokens,
     output_tokens_details: {
       reasoning_tokens: (isObject(output) ? tokenCountOf(output.reasoning_tokens) : undefined) ?? 0,

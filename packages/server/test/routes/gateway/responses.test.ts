@@ -64,7 +64,7 @@ test('a response is translated to a chat request, and its answer back', async ()
   assert.equal(response.status, 'completed')
   assert.deepEqual(response.usage, {
     input_tokens: 11,
-    input_tokens_details: { cached_tokens: 3 },
+    input_tokens_details: { cached_tokens: 3, cache_write_tokens: 0 },
     output_tokens: 7,
     output_tokens_details: { reasoning_tokens: 0 },
     total_tokens: 18,
