@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { rounds } from '../../../purser/test/support/fuzz-options.ts'
+import { createJitter } from 'purser/internal'
+import { printSeed, rounds, seed } from '../../../purser/test/support/fuzz-options.ts'
 import { noPostgres, sharedPostgres } from '../../../purser/test/support/postgres-server.ts'
 import { noRedis, sharedRedis } from '../../../purser/test/support/redis-server.ts'
 import { startChild } from '../../../purser/test/support/start-child.ts'
@@ -23,27 +24,22 @@ const STORES = [
   { name: 'PostgreSQL', noServer: noPostgres, kills: rounds(200, 1), url: async () => (await sharedPostgres()).url() },
   { name: 'Redis', noServer: noRedis, kills: rounds(200, 1), url: async () => (await sharedRedis()).url() },
 ] as const
+/** A process that starts, or that waits for the lease of a killed one, leaves the processor to those of other stores. */
+const PARALLEL_STORES = rounds(5, 1)
 
+printSeed('killed deliveries of webhooks')
 for (const { name, noServer, kills, url } of STORES) {
   test(`${name}: a process that is killed around an acknowledgement, ${kills} times, loses nothing`, {
     skip: noServer,
   }, async () => {
-    const store = await url()
-    await using receiver = await openWebhookReceiver()
-    await createWebhook(store, receiver.url)
-    const ids: string[] = []
-    for (let kill = 0; kill < kills; kill++) ids.push(...(await deliverUntilKilled(store, receiver, kill)))
-    const last = startChild(PROGRAM, [store, '1'])
-    receiver.answer = (response) => response.writeHead(204).end()
-    ids.push(...(JSON.parse(await last.line()) as string[]))
-    const received = new Set(receiver.received.map(({ id }) => id))
-    while (!ids.every((id) => received.has(id))) {
-      await receiver.receive(receiver.received.length + 1)
-      for (const { id } of receiver.received) received.add(id)
-    }
-    last.process.kill('SIGKILL')
-    await last.exited
-    checkReceived(receiver.received)
+    const stores = Array.from({ length: PARALLEL_STORES }, (_, index) => index)
+    const done = await Promise.all(
+      stores.map(async (index) => killDeliveries(await url(), kills / PARALLEL_STORES, `${seed}/${name}/${index}`)),
+    )
+    assert.equal(
+      done.reduce((sum, killed) => sum + killed, 0),
+      kills,
+    )
   })
 
   test(`${name}: a receiver that fails gets everything, and another instance goes on`, { skip: noServer }, async () => {
@@ -67,17 +63,44 @@ for (const { name, noServer, kills, url } of STORES) {
   })
 }
 
-/** Resolves to the ids of the events that the process recorded. It is killed before an answer, or right after it. */
-async function deliverUntilKilled(store: string, receiver: WebhookReceiver, kill: number): Promise<string[]> {
+/** Delivers events of one store by processes that are killed, and by one more to its end. Resolves to the kills. */
+async function killDeliveries(store: string, kills: number, randomSeed: string): Promise<number> {
+  const random = createJitter(randomSeed)
+  await using receiver = await openWebhookReceiver()
+  await createWebhook(store, receiver.url)
+  const ids: string[] = []
+  let killed = 0
+  for (; killed < kills; killed++) ids.push(...(await deliverUntilKilled(store, receiver, random)))
+  const last = startChild(PROGRAM, [store, '1'])
+  receiver.answer = (response) => response.writeHead(204).end()
+  ids.push(...(JSON.parse(await last.line()) as string[]))
+  const received = new Set(receiver.received.map(({ id }) => id))
+  while (!ids.every((id) => received.has(id))) {
+    await receiver.receive(receiver.received.length + 1)
+    for (const { id } of receiver.received) received.add(id)
+  }
+  last.process.kill('SIGKILL')
+  await last.exited
+  checkReceived(receiver.received)
+  return killed
+}
+
+/**
+ * Resolves to the ids of the events that the process recorded. It is killed at its first, second or third request, before
+ * the answer or right after it.
+ */
+async function deliverUntilKilled(store: string, receiver: WebhookReceiver, random: () => number): Promise<string[]> {
   const child = startChild(PROGRAM, [store, String(EVENTS_PER_PROCESS)])
-  const target = receiver.received.length + 1 + (kill % 3)
+  const target = receiver.received.length + 1 + Math.floor(random() * 3)
+  const isAnswered = random() < 0.5
   receiver.answer = (response) => {
     if (receiver.received.length < target) response.writeHead(204).end()
-    else if (kill % 2 === 0) child.process.kill('SIGKILL')
-    else response.writeHead(204).end(() => child.process.kill('SIGKILL'))
+    else if (isAnswered) response.writeHead(204).end(() => child.process.kill('SIGKILL'))
+    else child.process.kill('SIGKILL')
   }
   const ids = JSON.parse(await child.line()) as string[]
   await child.exited
+  assert.equal(child.process.signalCode, 'SIGKILL')
   return ids
 }
 
