@@ -346,6 +346,8 @@ export interface RecordImports {
   turns(rows: readonly unknown[]): Promise<number>
   /** Sums of usage. Those of the namespace stay as they are. */
   usage(rows: readonly unknown[]): Promise<number>
+  /** What is used of limits, in windows that run. Resolves to the number of rows that count now. */
+  use(rows: readonly unknown[]): Promise<number>
 }
 
 /** A provider's refusal that names the user's pseudonym. */

@@ -12,6 +12,7 @@ import type { InternalUserLedger, Ledger, UserLedger, Verification } from './api
 import { readAudit } from './audit-log.ts'
 import { createCheckpoint, verifyWithCheckpoint } from './checkpoint.ts'
 import type { LedgerDeps } from './deps.ts'
+import { importUse } from './import-use.ts'
 import { countUsers, listUsers } from './list-users.ts'
 import { createModeration } from './moderation.ts'
 import { createNotes } from './notes.ts'
@@ -158,6 +159,7 @@ function createUserLedger(deps: LedgerDeps, refusals: ProviderRefusals, user: Su
     imports: {
       turns: (rows) => importTurns(deps, user, rows),
       usage: (rows) => importUsage(deps, user, rows),
+      use: (rows) => importUse(deps, user, rows),
     },
     recordRefusal: (refusal) => refusals.record(user, refusal),
   }

@@ -10,10 +10,10 @@ import { bondOf } from './bond.ts'
 import { formatInstant } from './calendar.ts'
 import { verifyWithCheckpoint } from './checkpoint.ts'
 import type { LedgerDeps } from './deps.ts'
+import { useRows } from './limits/exported-use.ts'
 import type { LimitState } from './limits/limit-state.ts'
-import { formatMoney } from './limits/money.ts'
 import { parseStoredUsage } from './limits/stored-usage.ts'
-import type { Counter, Usage } from './limits/usage.ts'
+import type { Usage } from './limits/usage.ts'
 import { NOTE_RECORDS } from './notes.ts'
 import { limitsAt } from './quota.ts'
 import { INITIAL_STATE } from './state.ts'
@@ -99,26 +99,7 @@ function* exportUse({ rules }: LedgerDeps, { state, usage }: UserRow): Generator
     yield { part: 'ledger', type: 'counter', value: usage }
     return
   }
-  for (const counter of counters) yield* exportCounter(counter)
-}
-
-function* exportCounter({ name: limit, of, windows = [], parts = [] }: Counter): Generator<LedgerExport> {
-  const [measure] = of.split(' ')
-  const format = measure === 'cost' ? formatMoney : Number
-  for (const { name, from, used, inputTokens, outputTokens } of windows) {
-    const window = name || formatInstant(from)
-    yield counterRow({ limit, measure, window, value: format(used) })
-    if (inputTokens !== undefined) yield counterRow({ limit: 'inputTokens', window, value: inputTokens })
-    if (outputTokens !== undefined) yield counterRow({ limit: 'outputTokens', window, value: outputTokens })
-  }
-  for (let index = 0; index < parts.length; index += 2) {
-    const [second, used = 0] = parts.slice(index, index + 2)
-    yield counterRow({ limit, measure, window: formatInstant(Number(second) * 1_000), value: format(used) })
-  }
-}
-
-function counterRow(value: Readonly<Record<string, unknown>>): LedgerExport {
-  return { part: 'ledger', type: 'counter', value }
+  for (const counter of counters) for (const value of useRows(counter)) yield { part: 'ledger', type: 'counter', value }
 }
 
 /** The limits that operators and the person have set. */

@@ -71,15 +71,17 @@ describe('a ticket', () => {
     await ann.admit()
     await ann.settle(ticket, { inputTokens: 7, outputTokens: 3 })
     const rows = await Array.fromAsync(harness.internalUser('ann').exportRows())
+    const daily = { limit: 'daily', measure: 'turns', counts: 'turns day' }
+    const tokens = { limit: 'tokens', measure: 'tokens', counts: 'tokens day' }
     assert.deepEqual(
       rows.filter(({ type }) => type === 'counter').map(({ value }) => value),
       [
-        { limit: 'daily', measure: 'turns', window: '2026-03-10', value: 1 },
+        { ...daily, window: '2026-03-10', from: '2026-03-10T12:00:00.000Z', value: 1 },
         { limit: 'inputTokens', window: '2026-03-10', value: 7 },
         { limit: 'outputTokens', window: '2026-03-10', value: 3 },
-        { limit: 'daily', measure: 'turns', window: '2026-03-11', value: 1 },
-        { limit: 'tokens', measure: 'tokens', window: '2026-03-10', value: 10 },
-        { limit: 'tokens', measure: 'tokens', window: '2026-03-11', value: 0 },
+        { ...daily, window: '2026-03-11', from: '2026-03-11T00:00:00.000Z', value: 1 },
+        { ...tokens, window: '2026-03-10', from: '2026-03-10T12:00:00.000Z', value: 10 },
+        { ...tokens, window: '2026-03-11', from: '2026-03-11T00:00:00.000Z', value: 0 },
       ],
     )
   })

@@ -28,7 +28,8 @@ const SKIP_REASONS: Readonly<Record<string, string>> = {
   mcp_authorization: 'Tokens are not exported; the user must authorize the server again.',
   session: 'A pinned session depends on settings that are not exported.',
   limit: 'A limit of the person is theirs to set again.',
-  counter: 'Usage counters are not imported.',
+  counter:
+    'Not imported: windows that are over, limits that are not configured here, tokens that no limit counts, and with --url all use.',
   answer: 'Answers are exported without their questions and could not be looked up.',
   event: 'Events are imported only when the store is opened directly: run this without --url.',
   turn: 'Records of turns are imported only when the store is opened directly: run this without --url.',
@@ -57,11 +58,11 @@ export class ImportReport {
   }
 
   take(what: string, count: number): void {
-    this.#taken[what] = (this.#taken[what] ?? 0) + count
+    if (count > 0) this.#taken[what] = (this.#taken[what] ?? 0) + count
   }
 
-  skip(what: string): void {
-    this.#skipped.set(what, (this.#skipped.get(what) ?? 0) + 1)
+  skip(what: string, count = 1): void {
+    if (count > 0) this.#skipped.set(what, (this.#skipped.get(what) ?? 0) + count)
   }
 
   build(user: string, exists: boolean): UserReport {

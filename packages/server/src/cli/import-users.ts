@@ -14,8 +14,10 @@ export interface ImportOptions {
 }
 
 const ACTIONS_PER_CALL = 500
-/** Records of turns, or sums of usage. */
+/** Records of turns, sums of usage, or what is used of limits. */
 const RECORDS_PER_CALL = 100
+/** More than any user has: 48 counters, of which one may have a part for each minute of a day. */
+const MAX_COUNTERS = 5_000
 const SETTINGS_FIELDS = [
   'provider',
   'model',
@@ -73,6 +75,14 @@ interface ExportedNote {
   readonly text: string
 }
 
+/** Rows that are imported only when the store is opened directly. */
+const RECORDS = {
+  turn: { call: 'turns', what: 'turns' },
+  usage: { call: 'usage', what: 'usage' },
+  counter: { call: 'use', what: 'use of limits' },
+} as const
+type RecordType = keyof typeof RECORDS
+
 class UserImport {
   readonly #connection: Connection
   readonly #id: string
@@ -82,8 +92,10 @@ class UserImport {
   readonly #reason: string
   readonly #report = new ImportReport()
   #actions: unknown[] = []
-  /** Records of turns, or sums of usage, with their lines. */
-  #records: { readonly type: 'turn' | 'usage'; readonly lines: ExportLine[] } = { type: 'turn', lines: [] }
+  /** Rows of the same kind that are to be written together, with their lines. */
+  #records: { readonly type: RecordType; readonly lines: ExportLine[] } = { type: 'turn', lines: [] }
+  /** Imported last: which limits a user has depends on the plan, and their windows on the time zone. */
+  readonly #counters: ExportLine[] = []
   #hasDailyLimit = false
   #bond: { readonly line: number; readonly value: Bond } | undefined
 
@@ -129,6 +141,10 @@ class UserImport {
       case 'turn':
       case 'usage':
         return this.#importRecord(row.type, { line, row })
+      case 'counter':
+        if (this.#counters.length === MAX_COUNTERS) return this.#report.skip('counter')
+        this.#counters.push({ line, row })
+        return
       case 'limit':
         return this.#importLimit(line, row.value as LimitState)
       case 'bond':
@@ -156,6 +172,8 @@ class UserImport {
     await this.#sendActions(line - 1)
     await this.#writeRecords()
     if (this.#bond !== undefined) await this.#importBond(this.#bond.line, this.#bond.value)
+    for (const counter of this.#counters) await this.#importRecord('counter', counter)
+    await this.#writeRecords()
     return this.#report.build(this.#id, this.#isSkipped)
   }
 
@@ -230,7 +248,7 @@ class UserImport {
     await this.#send({ ...rows, method: 'POST', path: 'actions', body, idempotencyKey })
   }
 
-  async #importRecord(type: 'turn' | 'usage', row: ExportLine): Promise<void> {
+  async #importRecord(type: RecordType, row: ExportLine): Promise<void> {
     if (this.#connection.purser === undefined) return this.#report.skip(type)
     if (this.#records.type !== type) this.#records = { type, lines: [] }
     if (this.#records.lines.push(row) >= RECORDS_PER_CALL) await this.#writeRecords()
@@ -243,12 +261,17 @@ class UserImport {
     if (lines.length === 0 || purser === undefined) return
     this.#records = { type, lines: [] }
     const imports = recordImportsOf(purser.user(this.#id))
-    const [write, what] = type === 'turn' ? [imports.turns, 'turns'] : [imports.usage, 'usage']
+    const { call, what } = RECORDS[type]
+    const write = async (rows: readonly ExportLine[]): Promise<void> => {
+      const written = await imports[call](rows.map(({ row }) => row.value))
+      this.#report.take(what, written)
+      if (type === 'counter') this.#report.skip(type, rows.length - written)
+    }
     try {
-      this.#report.take(what, await write(lines.map(({ row }) => row.value)))
+      await write(lines)
     } catch (error) {
       if (!PurserError.is(error, 'argument_invalid')) throw error
-      for (const { line, row } of lines) await this.#report.attempt({ line, what }, () => write([row.value]))
+      for (const row of lines) await this.#report.attempt({ line: row.line, what, count: 0 }, () => write([row]))
     }
   }
 

@@ -169,6 +169,55 @@ test('records of turns and sums of usage are imported, once', async () => {
   assert.deepEqual([await ada.turns(), await ada.usage()], [[], []])
 })
 
+test('what is used of limits is imported, under the plan and in the zone of the user', async () => {
+  const limits = [{ name: 'spent', measure: 'cost', max: '5', window: 'month', alertAt: [0.1] }] as const
+  const config = {
+    ledger: { dailyCap: 9 },
+    plans: { pro: { limits: [...limits] } },
+    prices: { '*': { input: '1', output: '1' } },
+  }
+  const [from, to] = [createTempDirectory(), createTempDirectory()]
+  const configFile = join(from, 'limits.json')
+  writeFileSync(configFile, JSON.stringify(config))
+  const storeIn = (directory: string) => ({ ...config, store: `sqlite:${join(directory, 'data', 'purser.db')}` })
+  {
+    await using purser = await openPurser(storeIn(from))
+    const { ledger } = purser.user('bo')
+    await ledger.setTimeZone('Pacific/Kiritimati')
+    await ledger.setPlan('pro', { actor: 'eve' })
+    const admission = await ledger.admit({ model: 'x/m' })
+    assert.ok(admission.allowed)
+    await ledger.settle(admission.ticket, { inputTokens: 1_000_000 })
+  }
+  const file = join(from, 'bo.ndjson')
+  await runPurser(['export', 'bo', '--output', file, '--config', configFile], from)
+  const damaged = join(from, 'damaged.ndjson')
+  writeFileSync(damaged, readFileSync(file, 'utf8').replace('"value":"1"', '"value":"-1"'))
+  const refused = await spawnPurser(['import', damaged, '--config', configFile, '--json'], createTempDirectory())
+  const damagedReport = JSON.parse(refused.stdout).users[0]
+  assert.match(damagedReport.refused[0].message, /'value' must be a decimal number/)
+  assert.equal(damagedReport.taken['use of limits'], 1)
+  for (const force of [[], ['--force']]) {
+    const imported = await runPurser(['import', file, '--config', configFile, '--json', ...force], to)
+    assert.equal(imported.code, 0, imported.stderr)
+    const [report] = JSON.parse(imported.stdout).users
+    assert.deepEqual([report.taken['use of limits'], report.refused], [2, []])
+    await using purser = await openPurser(storeIn(to))
+    const { ledger } = purser.user('bo')
+    const used = (await ledger.limits()).map(({ name, used: amount }) => [name, amount])
+    assert.deepEqual(used, [
+      ['daily', 1],
+      ['spent', '1'],
+    ])
+    assert.deepEqual(await ledger.events({ types: ['limit_threshold'] }), [])
+  }
+  const { api } = server
+  const elsewhere = await runPurser(['import', file, '--json', '--url', server.url], to, { PURSER_KEY: ADMIN_KEY })
+  const { left } = JSON.parse(elsewhere.stdout).users[0]
+  assert.match(left.find(({ what }: { what: string }) => what === 'counter').why, /--url/)
+  assert.equal((await api('GET', '/api/users/bo')).status, 200)
+})
+
 test('records that are damaged are reported with their line, and the others are imported', async () => {
   const target = createTempDirectory()
   const [bad, badLine] = [join(target, 'bad.ndjson'), exportedRows('turn')[1]]

@@ -30,6 +30,10 @@ export function compare(one: Amount, other: Amount): number {
   return difference === 0n ? 0 : difference < 0n ? -1 : 1
 }
 
+export function larger(one: Amount, other: Amount): Amount {
+  return compare(one, other) < 0 ? other : one
+}
+
 export function toAmount(value: bigint): Amount {
   return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value.toString()
 }

@@ -2,7 +2,7 @@ import { type Amount, add, compare, subtract } from './amount.ts'
 import type { Clock } from './clock.ts'
 import { isReportedLately, reportAt } from './marks.ts'
 import type { Counter } from './usage.ts'
-import type { Change, CountAt, Needed, RuleWindow, Standing } from './window.ts'
+import type { Change, CountAt, Needed, RestoredUse, RuleWindow, Standing } from './window.ts'
 
 /*
  * A sliding window counts in parts of equal length, such as 60. A part counts until the length of the window after its
@@ -88,6 +88,19 @@ export class SlidingWindow implements RuleWindow {
 
   report(counter: Counter, key: string, { at }: Clock): Counter {
     return reportAt(counter, key, at)
+  }
+
+  restore(counter: Counter, { from, used, reported }: RestoredUse, clock: Clock): Counter | undefined {
+    const { at } = clock
+    const start = this.#startOf(from)
+    if (from > at || start < this.#oldestCounting(at)) return undefined
+    const parts = counter.parts ?? []
+    const index = parts.findIndex((value, position) => position % 2 === 0 && value === start / 1_000)
+    const missing = subtract(used, index === -1 ? 0 : (parts[index + 1] ?? 0))
+    const marked = reported
+      .filter((key) => !this.isReported(counter, key, clock))
+      .reduce((rest, key) => reportAt(rest, key, from), counter)
+    return this.#change(marked, { instant: from, amount: missing, isRefund: false }, clock).counter
   }
 
   #startOf(instant: number): number {

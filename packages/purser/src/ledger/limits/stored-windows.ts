@@ -1,9 +1,9 @@
-import { type Amount, add, compare, subtract } from './amount.ts'
+import { type Amount, add, compare, larger, subtract } from './amount.ts'
 import type { Clock } from './clock.ts'
 import { isReportedFor, isReportedLately, reportAt, reportFor } from './marks.ts'
-import { type CalendarUnit, type Period, Periods } from './periods.ts'
+import { type CalendarUnit, type Period, Periods, type UserZone } from './periods.ts'
 import type { Counter, WindowUse } from './usage.ts'
-import type { Change, CountAt, MeasuredTokens, Needed, RuleWindow, Standing } from './window.ts'
+import type { Change, CountAt, MeasuredTokens, Needed, RestoredUse, RuleWindow, Standing } from './window.ts'
 
 /** Windows that are stored one by one: the running one, and earlier ones that admissions may still refer to. */
 abstract class StoredWindow implements RuleWindow {
@@ -18,6 +18,8 @@ abstract class StoredWindow implements RuleWindow {
   abstract mark(counter: Counter, key: string, clock: Clock): Counter
   /** When a window ends; undefined: the one that would be opened now. */
   abstract endOf(window: WindowUse | undefined, clock: Clock): number | null
+  /** The running window that the use of an export belongs to; undefined when it is over, or has not begun. */
+  abstract runningWindowOf(use: RestoredUse, clock: Clock): WindowUse | undefined
 
   read(counter: Counter | undefined, clock: Clock): Standing {
     const windows = counter?.windows ?? []
@@ -96,6 +98,22 @@ abstract class StoredWindow implements RuleWindow {
     return { ...counter, windows: windows.with(index, { ...window, reported }) }
   }
 
+  restore(counter: Counter, use: RestoredUse, clock: Clock): Counter | undefined {
+    const restored = this.runningWindowOf(use, clock)
+    if (restored === undefined) return undefined
+    const windows = counter.windows ?? []
+    const index = this.find(windows, clock.at, clock)
+    const window = windows[index]
+    const reported = [...new Set([...(window?.reported ?? []), ...use.reported])]
+    const marks = reported.length === 0 ? {} : { reported }
+    if (window !== undefined) {
+      const raised = { ...window, used: larger(window.used, restored.used), ...marks }
+      return { ...counter, windows: windows.with(index, raised) }
+    }
+    if (restored.used !== 0) return { ...counter, windows: [...windows, { ...restored, ...marks }] }
+    return reported.reduce((marked, key) => this.mark(marked, key, { ...clock, at: restored.from }), counter)
+  }
+
   /** The window in which an admission was counted. */
   #findOf(windows: readonly WindowUse[], instant: number, clock: Clock): number {
     if (instant === clock.at) return this.find(windows, instant, clock)
@@ -114,6 +132,10 @@ abstract class StoredWindow implements RuleWindow {
     return windows.filter((_, index) => isNeeded(index))
   }
 }
+
+/** The zone that is farthest ahead of UTC. */
+const MAX_ZONE_MS = 14 * 3_600_000
+const UTC: UserZone = { state: null, timeZone: 'UTC' }
 
 export class CalendarWindow extends StoredWindow {
   readonly kind = 'calendar'
@@ -149,6 +171,13 @@ export class CalendarWindow extends StoredWindow {
     return reportFor(counter, key, { instant: at, window: this.#periodAt(at, zone).name })
   }
 
+  /** A window that has begun in some zone belongs to the one that runs in the user's, so that none is ever ahead. */
+  runningWindowOf({ window, from, used }: RestoredUse, { at, zone }: Clock): WindowUse | undefined {
+    const { name } = this.#periodAt(at, zone)
+    const isRunning = window === name || window === this.#periods.at(UTC, at + MAX_ZONE_MS).name
+    return isRunning ? { name, from: Math.min(from, at), used } : undefined
+  }
+
   #periodAt(at: number, zone: Clock['zone']): Period {
     return this.#periods.at(zone, at)
   }
@@ -176,6 +205,10 @@ export class FirstUseWindow extends StoredWindow {
     return window === undefined ? null : window.from + this.#lengthMs
   }
 
+  runningWindowOf({ from, used }: RestoredUse, { at }: Clock): WindowUse | undefined {
+    return from <= at && at < from + this.#lengthMs ? { from, used } : undefined
+  }
+
   isMarked(counter: Counter, key: string, { at }: Clock): boolean {
     return isReportedLately(counter, key, { instant: at, lengthMs: this.#lengthMs })
   }
@@ -198,6 +231,10 @@ export class TotalWindow extends StoredWindow {
 
   endOf(): null {
     return null
+  }
+
+  runningWindowOf({ from, used }: RestoredUse, { at }: Clock): WindowUse {
+    return { name: '', from: Math.min(from, at), used }
   }
 
   isMarked(counter: Counter, key: string): boolean {

@@ -136,4 +136,5 @@ function isInSlot({ isTurn, model }: Hold, rule: EffectiveRule): boolean {
   return isTurn && rule.matches(model ?? null)
 }
 
-const REACHED = 'reached'
+/** What is marked when a rule has refused. Thresholds are marked by their number. */
+export const REACHED = 'reached'

@@ -25,6 +25,19 @@ export interface RuleWindow {
   isReported(counter: Counter, key: string, clock: Clock): boolean
   /** Marks the running window, so that the key is reported once. */
   report(counter: Counter, key: string, clock: Clock): Counter
+  /** Raises the use to that of another installation; undefined when it does not count now. */
+  restore(counter: Counter, use: RestoredUse, clock: Clock): Counter | undefined
+}
+
+/** The use in one window, or in one part of a sliding window, from an export. */
+export interface RestoredUse {
+  /** Of a calendar window: its name. */
+  readonly window: string
+  /** When it was first used, epoch ms. */
+  readonly from: number
+  readonly used: Amount
+  /** What was reported for it. */
+  readonly reported: readonly string[]
 }
 
 export interface Standing {

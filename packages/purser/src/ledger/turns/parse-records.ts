@@ -1,7 +1,7 @@
-import { isObject, parseInstant, parseInteger, parseOneOf, parseText, throwInvalid } from '../../core/validate.ts'
+import { throwInvalid } from '../../core/validate.ts'
 import { type SumIncrement, toSumAmount } from '../../storage/sum-store.ts'
+import { Fields } from '../imported-fields.ts'
 import type { Amount } from '../limits/amount.ts'
-import { parseMoney } from '../limits/money.ts'
 import type { EndedTokens, TurnAdmissionUse } from './stored-turn.ts'
 import { TURN_OUTCOMES, type TurnFacts, type TurnRecord } from './turn-record.ts'
 import { limitIncrement, sumTime, usageIncrement } from './usage-sums.ts'
@@ -19,84 +19,11 @@ export interface ImportedTurn {
   readonly cost: Amount | null
 }
 
-const TEXT_MAX_BYTES = 1_024
-const MAX_ITEMS = 64
-const MAX_COUNT = 1_000_000_000_000
 const CACHE = ['hit', 'joined', 'miss', 'off'] as const
 const PREFIXES = ['first', 'same', 'changed'] as const
 const STATUSES = ['fresh', 'stale', 'empty', 'unavailable'] as const
 /** Begins with the instant, which decides when the record is removed. */
 const TURN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}[\w-]{1,64}$/
-
-/** Reads the fields of one object. Names of nested fields have their path. */
-class Fields {
-  readonly #value: Readonly<Record<string, unknown>>
-  readonly #path: string
-
-  constructor(value: unknown, path: string) {
-    if (!isObject(value)) throwInvalid(`'${path || 'row'}' must be an object.`, { name: path })
-    this.#value = value
-    this.#path = path === '' ? '' : `${path}.`
-  }
-
-  text(name: string): string {
-    return parseText(this.#value[name], { name: this.#path + name, maxBytes: TEXT_MAX_BYTES })
-  }
-
-  textOrNull(name: string): string | null {
-    return this.#value[name] === null ? null : this.text(name)
-  }
-
-  choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice {
-    return parseOneOf(this.#value[name], choices, { name: this.#path + name })
-  }
-
-  count(name: string): number {
-    return parseInteger(this.#value[name], { name: this.#path + name, min: 0, max: MAX_COUNT })
-  }
-
-  countOrNull(name: string): number | null {
-    return this.#value[name] === null ? null : this.count(name)
-  }
-
-  instant(name: string): number {
-    return parseInstant(this.#value[name], { name: this.#path + name })
-  }
-
-  money(name: string): Amount {
-    return parseMoney(this.#value[name], { name: this.#path + name })
-  }
-
-  duration(name: string): number {
-    const value = this.#value[name]
-    if (typeof value === 'number' && value >= 0 && value <= MAX_COUNT) return value
-    return throwInvalid(`'${this.#path}${name}' must be a number of milliseconds, 0 or more.`, { name })
-  }
-
-  durationOrNull(name: string): number | null {
-    return this.#value[name] === null ? null : this.duration(name)
-  }
-
-  list<Item>(name: string, parse: (fields: Fields) => Item): Item[] {
-    const value = this.#value[name]
-    const path = this.#path + name
-    if (!Array.isArray(value) || value.length > MAX_ITEMS)
-      return throwInvalid(`'${path}' must be a list of at most ${MAX_ITEMS} items.`, { name: path })
-    return value.map((item, index) => parse(new Fields(item, `${path}[${index}]`)))
-  }
-
-  fields(name: string): Fields {
-    return new Fields(this.#value[name], this.#path + name)
-  }
-
-  has(name: string): boolean {
-    return this.#value[name] !== undefined
-  }
-
-  isNull(name: string): boolean {
-    return this.#value[name] === null
-  }
-}
 
 /** Throws `argument_invalid` with the name of the field. */
 export function parseTurnRecord(value: unknown): ImportedTurn {
