@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import { test } from 'node:test'
 import { systemEffects } from '../../src/core/effects.ts'
 import { openContextHarness } from '../support/context-harness.ts'
-import { measureLag } from './event-loop-lag.ts'
+import { measureLag } from '../support/event-loop-lag.ts'
 
 const BUDGET_MS = 120
 

@@ -175,7 +175,8 @@ test('a call that was cancelled or timed out discards the client, and other call
         { onprogress: () => running.resolve(), ...(ending === 'cancel' ? { signal: abort.signal } : { timeout: 300 }) },
       )
       call.catch(() => undefined)
-      await running.promise
+      // A busy machine may reach the timeout before the first progress.
+      if (ending === 'cancel') await running.promise
       abort.abort(new Error('cancelled by the test'))
       await assert.rejects(call, ending === 'cancel' ? /cancelled by the test/ : /timed out/i)
       const next = await lease.mcp(name)

@@ -94,7 +94,7 @@ function hasText(path: string, text: string): boolean {
   return ['', '-wal'].some((suffix) => existsSync(path + suffix) && readFileSync(path + suffix).includes(text))
 }
 
-const ATTEMPTS = 400
+const ATTEMPTS = 6_000
 
 /** Another instance learns of it by a message, or when it reads the generation again. */
 async function untilRenewed(check: () => Promise<boolean>): Promise<void> {

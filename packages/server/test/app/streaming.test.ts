@@ -131,7 +131,11 @@ const BEHAVIORS: Readonly<Record<string, Behavior>> = {
     if (ends) return response.text()
     const reader = response.body?.getReader()
     await feed?.()
-    while (!Buffer.from((await reader?.read())?.value ?? []).includes('event: ledger'));
+    for (let text = ''; !text.includes('event: ledger'); ) {
+      const part = await reader?.read()
+      assert.equal(part?.done, false, `${response.status}: the stream has ended`)
+      text += Buffer.from(part.value ?? []).toString()
+    }
     return reader?.cancel()
   },
   'cancels unread': async (send, { path, init }) => (await send(path, init('endless'))).body?.cancel(),

@@ -6,9 +6,11 @@ import pg from 'pg'
 import { systemEffects } from '../../../src/core/effects.ts'
 import { postgresStore } from '../../../src/drivers/postgres/index.ts'
 import { PurserError } from '../../../src/errors.ts'
+import type { Store } from '../../../src/storage/store.ts'
 import { createCommit, createQuery, mustCommit } from '../../../src/testing/store-contract/samples.ts'
 import { startCuttingProxy } from '../../support/cutting-proxy.ts'
 import { endProcess } from '../../support/end-process.ts'
+import { measureLag } from '../../support/event-loop-lag.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
 import {
   noPostgres,
@@ -22,9 +24,38 @@ import { assertNothingLost, delay, startWriteLoad, untilWritten } from '../write
 
 const ann = { namespace: 'crash', id: 'ann' }
 
+/** Calls until one succeeds, as a deadline that the test needs to be short may be missed by a busy machine. */
+async function untilAvailable<Result>(call: () => Promise<Result>): Promise<Result> {
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!PurserError.is(error, 'store_unavailable')) throw error
+      await delay(20)
+    }
+  }
+}
+
+/** A store with a deadline to miss, once it is connected, and one with time for what has to succeed. */
+async function openHurried(url: string, timeoutMs: number): Promise<HurriedStores> {
+  const [store, other] = [postgresStore({ url, timeoutMs }), postgresStore({ url, timeoutMs: 60_000 })]
+  const expect = await mustCommit(other, ann)
+  await untilAvailable(() => store.users.load(ann))
+  return { store, other, expect, close: async () => void (await Promise.all([store.close(), other.close()])) }
+}
+
+interface HurriedStores {
+  readonly store: Store
+  readonly other: Store
+  /** The revision of the first user. */
+  readonly expect: number
+  close(): Promise<void>
+}
+
 describe('faults of PostgreSQL', { skip: noPostgres }, () => {
   const withServer = async (run: (server: PostgresServer) => Promise<void>): Promise<void> => {
-    await using server = await startPostgres()
+    // What a killed process has written stays: a disk with other work would only make the deadlines uncertain.
+    await using server = await startPostgres({ settings: ['fsync=off'] })
     await run(server)
   }
 
@@ -52,6 +83,8 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
       await untilWritten(load, 20)
       const admin = new pg.Client({ connectionString: server.url().split('?')[0] })
       await admin.connect()
+      // When the test fails, its server ends first.
+      admin.on('error', () => undefined)
       await admin.query('SELECT setseed($1)', [(seed % 1_000) / 1_000])
       for (let kills = 0; kills < rounds(10_000, 200); kills++) {
         await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -67,8 +100,7 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
 
   test('a server that stops answering costs each call its deadline, and is used again when it answers', () =>
     withServer(async (server) => {
-      const store = postgresStore({ url: server.url(), timeoutMs: 300 })
-      const expect = await mustCommit(store, ann)
+      const { store, expect, close } = await openHurried(server.url(), 300)
       await server.freeze(async () => {
         const startedAt = systemEffects.monotonic()
         const calls = [store.users.load(ann), mustCommit(store, ann, { expect }), store.meta.get('x')]
@@ -79,17 +111,13 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
         assert.ok(systemEffects.monotonic() - startedAt < 5_000)
       })
       // The server finishes what it had received before.
-      for (;;) {
-        const row = await store.users.load(ann).catch(() => undefined)
-        if (row !== undefined) break
-      }
-      await store.close()
+      assert.ok(await untilAvailable(() => store.users.load(ann)))
+      await close()
     }))
 
   test('a server that has not answered is asked once a second, by statements of every kind, and again when it answers', () =>
     withServer(async (server) => {
-      const store = postgresStore({ url: server.url(), timeoutMs: 300 })
-      const expect = await mustCommit(store, ann)
+      const { store, expect, close } = await openHurried(server.url(), 300)
       const calls = [
         () => store.users.load(ann),
         () => mustCommit(store, ann, { expect }),
@@ -110,39 +138,37 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
         }
         assert.ok(rejected >= calls.length - 4, `${rejected} of ${calls.length}`)
       })
-      for (;;) {
-        const row = await store.users.load(ann).catch(() => undefined)
-        if (row !== undefined) break
-        await delay(20)
-      }
-      for (const call of calls.slice(2)) await call()
-      await store.close()
+      assert.ok(await untilAvailable(() => store.users.load(ann)))
+      for (const call of calls.slice(2)) await untilAvailable<unknown>(call)
+      await close()
     }))
 
   test('a lock of another client costs a call its deadline, and nothing of it is written later', () =>
     withServer(async (server) => {
       const url = server.url()
-      const store = postgresStore({ url, timeoutMs: 300 })
-      const expect = await mustCommit(store, ann)
+      const { store, other, expect, close } = await openHurried(url, 300)
       const admin = new pg.Client({ connectionString: url.split('?')[0] })
       await admin.connect()
+      admin.on('error', () => undefined)
       const schema = new URL(url).searchParams.get('schema')
       await admin.query('BEGIN')
       await admin.query(`LOCK TABLE ${schema}.users IN ACCESS EXCLUSIVE MODE`)
       await assert.rejects(mustCommit(store, ann, { expect }), { code: 'store_unavailable' })
       await admin.query('ROLLBACK')
-      assert.equal(await mustCommit(store, ann, { expect }), 2)
+      assert.equal(await mustCommit(other, ann, { expect }), 2)
+      assert.equal((await untilAvailable(() => store.users.load(ann)))?.revision, 2)
       await admin.end()
-      await store.close()
+      await close()
     }))
 
   test('a write under the lock is there when it is acknowledged, also if it waited for longer than a lock is held', () =>
     withServer(async (server) => {
       const url = server.url()
-      const store = postgresStore({ url, timeoutMs: 2_000 })
+      const store = postgresStore({ url, timeoutMs: 60_000 })
       const expect = await mustCommit(store, ann)
       const admin = new pg.Client({ connectionString: url.split('?')[0] })
       await admin.connect()
+      admin.on('error', () => undefined)
       const schema = new URL(url).searchParams.get('schema')
       await admin.query(`BEGIN; SELECT 1 FROM ${schema}.users WHERE id = 'ann' FOR UPDATE`)
       const lock = await store.users.lockWrites?.([ann])
@@ -158,10 +184,10 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
   test('a client that idles in a transaction delays the commits of its user only', () =>
     withServer(async (server) => {
       const url = server.url()
-      const store = postgresStore({ url, timeoutMs: 500 })
-      const expect = await mustCommit(store, ann)
+      const { store, other, expect, close } = await openHurried(url, 3_000)
       const admin = new pg.Client({ connectionString: url.split('?')[0] })
       await admin.connect()
+      admin.on('error', () => undefined)
       const schema = new URL(url).searchParams.get('schema')
       await admin.query(`BEGIN; UPDATE ${schema}.users SET revision = revision WHERE id = 'ann'`)
       const [ofAnn, ...ofOthers] = await Promise.allSettled([
@@ -172,11 +198,12 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
         }),
       ])
       assert.ok(ofAnn.status === 'rejected' && PurserError.is(ofAnn.reason, 'store_unavailable'))
-      for (const { status } of ofOthers) assert.equal(status, 'fulfilled')
+      for (const outcome of ofOthers) if (outcome.status === 'rejected') throw outcome.reason
       await admin.query('ROLLBACK')
-      assert.equal(await mustCommit(store, ann, { expect }), 2)
+      assert.equal(await mustCommit(other, ann, { expect }), 2)
+      assert.equal((await untilAvailable(() => store.users.load(ann)))?.revision, 2)
       await admin.end()
-      await store.close()
+      await close()
     }))
 
   test('a process that stops while it holds the write lock delays others for a second', () =>
@@ -231,8 +258,10 @@ describe('faults of PostgreSQL', { skip: noPostgres }, () => {
         OR query = 'SELECT 1' AND application_name = 'purser'`)
       assert.ok(cut.length >= 1)
       const cutAt = systemEffects.monotonic()
+      const lag = measureLag()
       while (!messages.includes('gap')) await next()
-      assert.ok(systemEffects.monotonic() - cutAt < 1_000)
+      const noticedMs = systemEffects.monotonic() - cutAt
+      assert.ok(noticedMs < 1_000 + 4 * (await lag.worst()), `${noticedMs} ms`)
       // A gap follows the new LISTEN, and messages arrive again.
       while (!messages.some((message) => (message as { user?: string }).user === 'ann')) {
         await writer.bus.publish({ topic: 'context', namespace: 'crash', user: 'ann' })

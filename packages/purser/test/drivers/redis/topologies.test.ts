@@ -66,7 +66,7 @@ describe('a cluster of three', { skip: noRedis }, () => {
 
   before(async () => {
     for (let node = 0; node < 3; node++) {
-      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--appendonly', 'yes', '--save', '']
+      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '30000', '--appendonly', 'yes', '--save', '']
       nodes.push(await start({ args }))
     }
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
@@ -143,7 +143,7 @@ describe('a primary that sentinels watch', { skip: noRedis }, () => {
     await start({ args: [...args, ...replicaOf(first.port)] })
     const port = await findFreePort()
     const config = `sentinel monitor main 127.0.0.1 ${first.port} 1
-sentinel down-after-milliseconds main 500
+sentinel down-after-milliseconds main 30000
 sentinel failover-timeout main 2000
 `
     const sentinel = await start({ port, config, args: ['--sentinel'] })
