@@ -12,6 +12,7 @@ import { erasuresOf } from 'purser/internal'
 import { registerAuthentication } from '../auth/authenticate.ts'
 import { parseTrustProxy } from '../config/trust-proxy.ts'
 import { registerAudit } from '../http/audit.ts'
+import { deferContinue, unknownExpectation } from '../http/expect-continue.ts'
 import { rejectRepeatedHeaders } from '../http/headers.ts'
 import { registerIdempotency } from '../http/idempotency.ts'
 import { limitBody } from '../http/limit-body.ts'
@@ -69,6 +70,7 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(sendError)
   app.setNotFoundHandler((request, reply) => sendError(unknownUrl(request), request, reply))
+  deferContinue(app.server)
   acceptJsonOnly(app, context)
   addHooks(app, context)
   // An erasure, in any process, revokes the keys of its user.
@@ -113,6 +115,8 @@ function addHooks(app: FastifyInstance, context: AppContext): void {
     reply.raw.on('timeout', closeUnreadResponse)
     reply.header('x-request-id', request.id)
     rejectRepeatedHeaders(request.raw.rawHeaders)
+    const unmet = unknownExpectation(request.raw)
+    if (unmet !== undefined) return done(unmet)
     // Requests on connections that are still open are rejected while the server drains.
     const isDraining = context.shutdown.signal.aborted && !request.url.endsWith('/livez')
     if (isDraining) done(new HttpError(503, 'closed', 'The server is shutting down.', DRAINING))

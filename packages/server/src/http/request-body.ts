@@ -7,6 +7,7 @@ import { HttpError } from '../app/errors.ts'
 import { BodyBudget, type BodyShare } from './body-budget.ts'
 import { BodyBytes } from './body-bytes.ts'
 import { isMutation } from './define-route.ts'
+import { requestBody } from './expect-continue.ts'
 import { hasForbiddenName, mayHideNames } from './forbidden-names.ts'
 import { checkFieldCount, JsonCounter } from './json-limits.ts'
 import { NO_BODY } from './schemas.ts'
@@ -103,6 +104,7 @@ function readBytes(request: FastifyRequest, payload: Readable, { budget, onBytes
   const counter = new JsonCounter()
   const bytes = new BodyBytes(expectedBytes)
   let hasEnded = false
+  requestBody(request.raw)
   const take = (chunk: Buffer): void => {
     const length = bytes.length + chunk.length
     if (length > limitBytes) throw bodyTooLarge()

@@ -6,6 +6,7 @@ import { bodyTooLarge, boundaryOf } from '../../formats/form/form-reader.ts'
 import { createTranscriptionCall } from '../../formats/form/transcription-call.ts'
 import { Upload } from '../../formats/form/upload.ts'
 import { defineRoute } from '../../http/define-route.ts'
+import { requestBody } from '../../http/expect-continue.ts'
 import { serveRelayed } from './relayed.ts'
 import { runTurn } from './run-turn.ts'
 
@@ -22,6 +23,7 @@ export function registerTranscriptionRoutes(app: FastifyInstance, context: AppCo
         runTurn(context, { request, reply }, async (user, options) => {
           const boundary = boundaryOf(request.headers['content-type'] ?? '')
           if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw bodyTooLarge()
+          requestBody(request.raw)
           const upload = await Upload.open(request.body, { boundary, maxBytes })
           const closeUpload = (): void => void upload[Symbol.asyncDispose]().catch(() => undefined)
           if (reply.raw.destroyed) closeUpload()
