@@ -104,7 +104,7 @@ export function exitCodeOf(program, args, options = {}) {
     const child = spawn(program, args, { cwd: root, stdio: 'inherit', ...options })
     const pass = (signal) => child.kill(signal)
     process.on('SIGINT', pass).on('SIGTERM', pass)
-    // npm passes a signal to its shell, which ends and does not pass it on.
+    // Where npm runs its shell, not this program (all tasks but start), it passes a signal to the shell, which keeps it.
     const parent = process.ppid
     const watch = setInterval(() => {
       if (process.ppid === parent) return
