@@ -54,12 +54,11 @@ export class CoalescedCall<Result> {
   /** The first caller leads: its source of the result counts as a miss. */
   join(signal: AbortSignalLike | undefined): Waiter<Result> {
     const abort = (): void => CoalescedCall.#leave(waiter, signal?.reason, true)
+    const deferred = Promise.withResolvers<Result>()
     const waiter: InternalWaiter<Result> = {
       call: this,
-      deferred: Promise.withResolvers<Result>(),
-      get result() {
-        return this.deferred.promise
-      },
+      deferred,
+      result: deferred.promise,
       isLeader: this.callerCount === 0,
       hasLeft: false,
       leaveReason: undefined,

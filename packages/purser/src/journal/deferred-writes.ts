@@ -1,4 +1,5 @@
 import type { Effects } from '../core/effects.ts'
+import { LinkedQueue } from '../core/linked-queue.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Write } from './api.ts'
 import type { UserData } from './event.ts'
@@ -8,21 +9,26 @@ export interface DeferredWritesDeps<Data extends UserData> {
   readonly effects: Effects
   /** How long a write waits at most for another commit of its user. */
   readonly maxDelayMs: number
-  /** Writes of all users; when there are as many, they are committed at once. */
+  /** Writes of all users; beyond, those that wait longest are committed. */
   readonly maxWrites: number
   findWriter(user: Subject): UserWriter<Data>
 }
 
+/** Users that are due within this time are committed together. */
+const GROUP_MS = 5
+
 /**
  * Write-behind: writes that no caller waits for. They join the next commit of their user, and are committed after
- * `maxDelayMs` at the latest. A write that fails is dropped and not tried again: whether the store has written it may be
- * unknown, and nothing may be settled or given back twice.
+ * `maxDelayMs` at the latest: a few users at a time, so that no caller waits behind all of them. A write that fails is
+ * dropped and not tried again: whether the store has written it may be unknown, and nothing may be settled or given back
+ * twice.
  */
 export class DeferredWrites<Data extends UserData> {
   readonly #deps: DeferredWritesDeps<Data>
-  /** Users with deferred writes since the last flush. */
-  #writers = new Set<UserWriter<Data>>()
-  #count = 0
+  /** Those with deferred writes; the one that is due first comes first. */
+  readonly #writers = new LinkedQueue<UserWriter<Data>>()
+  /** Of all users, also those that have joined another commit. */
+  #writes = 0
   #cancelTimer: (() => void) | undefined
 
   constructor(deps: DeferredWritesDeps<Data>) {
@@ -30,21 +36,45 @@ export class DeferredWrites<Data extends UserData> {
   }
 
   add(user: Subject, write: Write<Data, unknown, unknown>): void {
-    const writer = this.#deps.findWriter(user)
+    const { effects, maxDelayMs, maxWrites, findWriter } = this.#deps
+    const writer = findWriter(user)
     writer.defer({ write, digest: undefined, isAborted: false, resolve: ignore, reject: ignore })
-    this.#writers.add(writer)
-    if (++this.#count >= this.#deps.maxWrites) this.flush()
-    else this.#cancelTimer ??= this.#deps.effects.setTimer(this.flush, this.#deps.maxDelayMs)
+    if (!writer.isQueued) {
+      writer.deferredUntil = effects.monotonic() + maxDelayMs
+      writer.deferredWrites = 0
+      this.#writers.add(writer)
+    }
+    writer.deferredWrites++
+    this.#writes++
+    while (this.#writes >= maxWrites) this.#flushFirst()
+    if (this.#writes > 0) this.#cancelTimer ??= effects.setTimer(this.#flushDue, maxDelayMs)
   }
 
   /** Commits all of them. */
-  readonly flush = (): void => {
+  flush(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
-    this.#count = 0
-    const writers = this.#writers
-    this.#writers = new Set()
-    for (const writer of writers) writer.flush()
+    while (this.#writes > 0) this.#flushFirst()
+  }
+
+  readonly #flushDue = (): void => {
+    const { effects } = this.#deps
+    const now = effects.monotonic()
+    this.#cancelTimer = undefined
+    for (let writer = this.#writers.first; writer !== undefined; writer = this.#writers.first) {
+      if (writer.deferredUntil > now + GROUP_MS) {
+        this.#cancelTimer = effects.setTimer(this.#flushDue, writer.deferredUntil - now)
+        return
+      }
+      this.#flushFirst()
+    }
+  }
+
+  #flushFirst(): void {
+    const writer = this.#writers.first as UserWriter<Data>
+    this.#writers.remove(writer)
+    this.#writes -= writer.deferredWrites
+    writer.flush()
   }
 }
 

@@ -11,7 +11,7 @@ export interface JournalLimits {
   readonly attemptsBeforeLock: number
   /** How long a deferred write waits at most for another commit of its user. */
   readonly deferMs: number
-  /** Deferred writes of all users; when there are as many, they are committed at once. */
+  /** Deferred writes of all users; beyond, those that wait longest are committed at once. */
   readonly maxDeferredWrites: number
   /** How long the reply to an idempotency key is stored. */
   readonly replyTtlMs: number

@@ -1,3 +1,4 @@
+import type { QueueNode } from '../core/linked-queue.ts'
 import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { Commit, CommitOutcome } from '../storage/commit.ts'
@@ -40,7 +41,7 @@ const NONE: readonly never[] = []
  * committed. All writes that are decided in one turn of the event loop share a unit of work, which is committed at the
  * end of that turn. What comes meanwhile waits for the outcome, and so does what has to be read from the store first.
  */
-export class UserWriter<Data extends UserData> {
+export class UserWriter<Data extends UserData> implements QueueNode<UserWriter<Data>> {
   readonly user: Subject
   /** The key of this user in maps. */
   readonly key: string
@@ -48,6 +49,14 @@ export class UserWriter<Data extends UserData> {
   snapshot: Snapshot<Data> | undefined
   /** Identifies the newest read of the user; only its result becomes the snapshot. */
   newestRead: symbol | undefined
+  // In the list of writers with deferred writes (`journal/deferred-writes.ts`).
+  isQueued = false
+  previous: UserWriter<Data> | undefined
+  next: UserWriter<Data> | undefined
+  /** When they are committed at the latest, monotonic ms. */
+  deferredUntil = 0
+  /** Since it is in the list. */
+  deferredWrites = 0
   #outdated: Snapshot<Data> | undefined
   readonly #deps: UserWriterDeps<Data>
   /** Takes decisions until it is committed. */

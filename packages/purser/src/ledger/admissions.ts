@@ -448,26 +448,16 @@ class TurnAdmission implements AdmittedTurn {
     return { facts: { ...facts, weight }, at, downgradedBy, observed: this.#granted.observed, ...used }
   }
 
-  /** The text of the ticket is made when it is first read. */
   #describe(): Admitted {
-    const { quota, unrecorded } = this.#granted
     const ticket = this.#ticket
-    const share = (): string => {
-      this.#isShared = true
-      return this.#tickets.encode(ticket)
-    }
-    let text: string | undefined
-    return {
-      allowed: true,
-      get ticket() {
-        text ??= share()
-        return text
+    const { quota, unrecorded } = this.#granted
+    return new DescribedAdmission(
+      { ...quota, model: this.#model, downgradedBy: ticket.downgradedBy, unrecorded },
+      () => {
+        this.#isShared = true
+        return this.#tickets.encode(ticket)
       },
-      ...quota,
-      model: this.#model,
-      downgradedBy: ticket.downgradedBy,
-      ...(unrecorded && { unrecorded }),
-    }
+    )
   }
 
   /** Three times in a lease, so that one failed write releases nothing. */
@@ -478,5 +468,47 @@ class TurnAdmission implements AdmittedTurn {
       this.#renewInTime()
     }
     this.#cancelRenewal = effects.setTimer(renewNow, rules.hold.leaseMs / 3, { background: true })
+  }
+}
+
+interface Description extends Omit<Admitted, 'allowed' | 'ticket' | 'unrecorded'> {
+  readonly unrecorded: true | undefined
+}
+
+/**
+ * An admission whose ticket is made when it is first read. All have one getter in common: an object literal with a getter
+ * gets a hidden class of its own, which outlives the turn.
+ */
+class DescribedAdmission implements Admitted {
+  static readonly #TICKET: PropertyDescriptor & ThisType<DescribedAdmission> = {
+    enumerable: true,
+    get() {
+      this.#text ??= this.#encode()
+      return this.#text
+    },
+  }
+
+  readonly allowed = true
+  declare readonly ticket: string
+  readonly remaining: number
+  readonly cap: number
+  readonly count: number
+  readonly resetAt: string | null
+  readonly model: string | null
+  readonly downgradedBy: string | null
+  declare readonly unrecorded?: true
+  readonly #encode: () => string
+  #text: string | undefined
+
+  constructor({ remaining, cap, count, resetAt, model, downgradedBy, unrecorded }: Description, encode: () => string) {
+    this.remaining = remaining
+    this.cap = cap
+    this.count = count
+    this.resetAt = resetAt
+    this.model = model
+    this.downgradedBy = downgradedBy
+    if (unrecorded) this.unrecorded = true
+    this.#encode = encode
+    Object.defineProperty(this, 'ticket', DescribedAdmission.#TICKET)
   }
 }

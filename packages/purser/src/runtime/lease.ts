@@ -10,21 +10,19 @@ import type { LiveRuntime, RuntimeSnapshot } from './pool/live-runtime.ts'
 import type { McpClient } from './pool/mcp-connection-pool.ts'
 import type { LiveModel } from './ports.ts'
 
-type OnReleased = (lease: RuntimeLease, runtime: LiveRuntime) => void
-
 /** A lease on a live runtime. It retains its model from the start and each MCP client from its first use. */
 export class RuntimeLease implements Lease {
   readonly settings: Settings
   readonly incarnation: number
   readonly #runtime: LiveRuntime
   readonly #snapshot: RuntimeSnapshot
-  readonly #onReleased: OnReleased
+  readonly #onReleased: () => void
   #mcpClients: McpClient[] | undefined
   #isReleased = false
   #isRevoked = false
 
   /** The runtime has counted this lease already; `onReleased` is called once. */
-  constructor(runtime: LiveRuntime, snapshot: RuntimeSnapshot, onReleased: OnReleased) {
+  constructor(runtime: LiveRuntime, snapshot: RuntimeSnapshot, onReleased: () => void) {
     this.settings = snapshot.settings
     this.incarnation = runtime.incarnation
     this.#runtime = runtime
@@ -78,7 +76,7 @@ export class RuntimeLease implements Lease {
     this.#isReleased = true
     this.#snapshot.client?.release()
     if (this.#mcpClients !== undefined) for (const client of this.#mcpClients) client.release()
-    this.#onReleased(this, this.#runtime)
+    this.#onReleased()
   }
 
   /** Releases the lease on behalf of its holder, who kept it for too long. */

@@ -95,6 +95,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly #rewriteModel: (text: string) => string
   readonly #rewriteHead: (head: string) => string | undefined
   readonly #watch: ReaderWatch
+  /** In the table of turns that wait for their reader. */
+  readonly #unreadKey: number
   #onReaderTimeout = (): void => {}
   /** Why the answer can no longer be read. */
   #consumed: string | undefined
@@ -129,7 +131,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       now: effects.now(),
       attempts: run.attempts,
     })
-    run.deps.unreadTurns.add(this)
+    this.#unreadKey = run.deps.unreadTurns.add(this)
     const timeoutMs = run.options.readerTimeoutMs ?? limits.readerTimeoutMs
     this.#watch = new ReaderWatch({ effects, timeoutMs, onTimeout: () => this.#leaveReader() })
   }
@@ -343,7 +345,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       })
     }
     this.#consumed = CONSUMED
-    this.#run.deps.unreadTurns.delete(this)
+    this.#run.deps.unreadTurns.delete(this.#unreadKey)
     this.#watch.stopWaiting()
   }
 
@@ -352,7 +354,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     if (this.#hasEnded) return false
     this.#hasEnded = true
     this.#watch.end()
-    this.#run.deps.unreadTurns.delete(this)
+    this.#run.deps.unreadTurns.delete(this.#unreadKey)
     return true
   }
 

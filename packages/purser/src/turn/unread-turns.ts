@@ -1,4 +1,5 @@
 import type { Effects } from '../core/effects.ts'
+import { SlotTable } from '../core/slot-table.ts'
 
 /** A caller that has just got its turn begins to read within this time. */
 const GRACE_MS = 100
@@ -9,20 +10,22 @@ const GRACE_MS = 100
  */
 export class UnreadTurns {
   readonly #effects: Effects
-  readonly #turns = new Set<{ cancel(): Promise<void> }>()
+  readonly #turns = new SlotTable<{ cancel(): Promise<void> }>()
   #isClosing = false
 
   constructor(effects: Effects) {
     this.#effects = effects
   }
 
-  add(turn: { cancel(): Promise<void> }): void {
-    this.#turns.add(turn)
+  /** Returns the key for `delete`. */
+  add(turn: { cancel(): Promise<void> }): number {
+    const key = this.#turns.add(turn)
     if (this.#isClosing) this.#cancelSoon()
+    return key
   }
 
-  delete(turn: { cancel(): Promise<void> }): void {
-    this.#turns.delete(turn)
+  delete(key: number): void {
+    this.#turns.take(key)
   }
 
   /** Cancels the turns that are not read now, and those that still get their answer. */
@@ -33,7 +36,7 @@ export class UnreadTurns {
 
   #cancelSoon(): void {
     const cancelAll = (): void => {
-      for (const turn of this.#turns) void turn.cancel()
+      for (const turn of this.#turns.takeAll()) void turn.cancel()
     }
     if (this.#turns.size > 0) this.#effects.setTimer(cancelAll, GRACE_MS, { background: true })
   }

@@ -148,7 +148,35 @@ describe('a deferred write', () => {
     assert.equal(await setup.store.users.load(ANN), undefined)
   })
 
-  it('is committed at once when there are 256 of all users', async () => {
+  it('is committed when it is due, not with those that are due later', async () => {
+    await using setup = await open()
+    await setup.journal.write(ANN, STEP)
+    await setup.journal.write(BOB, STEP)
+    setup.journal.defer(ANN, STEP)
+    setup.clock.advance(20)
+    setup.journal.defer(BOB, STEP)
+    // The first one decides when a user is due.
+    setup.journal.defer(ANN, STEP)
+    setup.clock.advance(30)
+    await settled()
+    assert.deepEqual([await setup.stored(), await setup.stored(BOB)], [3, 1])
+    setup.clock.advance(20)
+    await settled()
+    assert.deepEqual([await setup.stored(), await setup.stored(BOB)], [3, 2])
+    assert.equal(setup.commits.length, 4)
+  })
+
+  it('is committed with those that are due at nearly the same time', async () => {
+    await using setup = await open()
+    setup.journal.defer(ANN, STEP)
+    setup.clock.advance(4)
+    setup.journal.defer(BOB, STEP)
+    setup.clock.advance(46)
+    await settled()
+    assert.deepEqual([await setup.stored(), await setup.stored(BOB)], [1, 1])
+  })
+
+  it('is committed at once when there are 256 of all users, those first that wait longest', async () => {
     await using setup = await open()
     await setup.journal.write(ANN, STEP)
     for (let count = 0; count < 255; count++) setup.journal.defer(count % 2 === 0 ? ANN : BOB, STEP)
@@ -156,8 +184,11 @@ describe('a deferred write', () => {
     assert.equal(await setup.stored(), 1)
     setup.journal.defer(ANN, STEP)
     await settled()
-    assert.deepEqual([await setup.stored(), await setup.stored(BOB)], [130, 127])
-    assert.equal(setup.commits.length, 3)
+    assert.deepEqual([await setup.stored(), await setup.stored(BOB)], [130, 0])
+    assert.equal(setup.commits.length, 2)
+    for (let count = 0; count < 129; count++) setup.journal.defer(BOB, STEP)
+    await settled()
+    assert.deepEqual([await setup.stored(), await setup.stored(BOB)], [130, 256])
   })
 
   it('whose decision throws is dropped alone', async () => {

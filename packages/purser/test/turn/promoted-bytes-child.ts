@@ -1,9 +1,10 @@
 import { PerformanceObserver } from 'node:perf_hooks'
-import { getHeapSpaceStatistics } from 'node:v8'
+import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8'
 import { openPurser } from '../../src/index.ts'
 
 /*
- * Prints how many bytes per turn are promoted to the old generation, that is, survive two collections of the young one.
+ * Prints how many bytes per turn are allocated, and how many of them are promoted to the old generation, that is, survive
+ * two collections of the young one.
  * Run with a small young generation of a fixed size, so that there are many collections of it and none of the old one.
  */
 
@@ -29,11 +30,12 @@ await takeTurns(warmUp)
 globalThis.gc?.()
 await takeTurns(200)
 majorCollections = 0
-const before = oldBytes()
+const before = { old: oldBytes(), all: allocatedBytes() }
 await takeTurns(measured)
-const promoted = (oldBytes() - before) / measured
+const promoted = (oldBytes() - before.old) / measured
+const allocated = (allocatedBytes() - before.all) / measured
 await new Promise((resolve) => setImmediate(resolve))
-process.stdout.write(JSON.stringify({ promoted, majorCollections }))
+process.stdout.write(JSON.stringify({ allocated, promoted, majorCollections }))
 await purser.close()
 
 async function takeTurns(count: number): Promise<void> {
@@ -53,4 +55,8 @@ function oldBytes(): number {
   return getHeapSpaceStatistics()
     .filter(({ space_name: name }) => name.startsWith('old') || name.startsWith('large'))
     .reduce((sum, { space_used_size: bytes }) => sum + bytes, 0)
+}
+
+function allocatedBytes(): number {
+  return getHeapStatistics().total_allocated_bytes
 }

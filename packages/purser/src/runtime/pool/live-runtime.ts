@@ -1,4 +1,5 @@
 import type { Effects } from '../../core/effects.ts'
+import type { QueueNode } from '../../core/linked-queue.ts'
 import { type Subject, subjectKey } from '../../core/subject.ts'
 import { PurserError } from '../../errors.ts'
 import type { ActiveRuntime, Override } from '../api.ts'
@@ -8,7 +9,6 @@ import { SESSION_KIND, type StoredSession, withUse } from '../sessions.ts'
 import { type Catalog, catalogOf } from '../settings/catalog.ts'
 import { type ResolvedSettings, resolveBaseSettings, resolveSettings } from '../settings/resolve-settings.ts'
 import type { CloseReason } from './graceful-close.ts'
-import type { QueueNode } from './idle-queue.ts'
 import {
   createUserMcpClients,
   type McpClient,

@@ -1,6 +1,7 @@
 import { endsWithin, withSignal } from '../../core/abort.ts'
 import { hasSubscribers, publish } from '../../core/diagnostics.ts'
 import type { Effects } from '../../core/effects.ts'
+import { LinkedQueue, type QueueNode } from '../../core/linked-queue.ts'
 import type { Subject } from '../../core/subject.ts'
 import { PurserError, purserClosed } from '../../errors.ts'
 import type { RuntimeOptions } from '../../options.ts'
@@ -8,7 +9,6 @@ import type { AcquireOptions, ActiveRuntime, Lease } from '../api.ts'
 import { RuntimeLease } from '../lease.ts'
 import type { StoredRuntime } from '../repository.ts'
 import type { CloseReason, GracefulClose } from './graceful-close.ts'
-import { IdleQueue } from './idle-queue.ts'
 import type { LiveRuntime, RuntimeCloseReason, RuntimeSnapshot } from './live-runtime.ts'
 import type { McpConnectionPool } from './mcp-connection-pool.ts'
 
@@ -24,6 +24,20 @@ export interface RuntimePoolDeps {
   createRuntime(user: Subject, onErased: (runtime: LiveRuntime) => void): LiveRuntime
 }
 
+/** A lease that is not released. */
+class HeldLease implements QueueNode<HeldLease> {
+  isQueued = false
+  previous: HeldLease | undefined
+  next: HeldLease | undefined
+  lease: RuntimeLease | undefined
+  /** Monotonic ms. */
+  readonly acquiredAt: number
+
+  constructor(acquiredAt: number) {
+    this.acquiredAt = acquiredAt
+  }
+}
+
 /**
  * All live runtimes. A user has at most one that new leases get; an evicted one stays until its last lease ends. Only
  * the end of a lease restarts the idle time of a runtime.
@@ -33,11 +47,11 @@ export class RuntimePool {
   /** The runtimes that new leases get, by `subjectKey`. */
   readonly #current = new Map<string, LiveRuntime>()
   /** Runtimes without a lease, in the order in which their last one ended. */
-  readonly #idle = new IdleQueue<LiveRuntime>()
+  readonly #idle = new LinkedQueue<LiveRuntime>()
   /** The runtimes in `#current`, and evicted ones that are still leased. */
   readonly #all = new Set<LiveRuntime>()
-  /** Leases and when each was acquired (monotonic ms), oldest first. */
-  readonly #leases = new Map<RuntimeLease, number>()
+  /** Oldest first. */
+  readonly #leases = new LinkedQueue<HeldLease>()
   readonly #allReleased = Promise.withResolvers<void>()
   #isClosed = false
 
@@ -166,24 +180,22 @@ export class RuntimePool {
   }
 
   #createLease(runtime: LiveRuntime, snapshot: RuntimeSnapshot): Lease {
-    const lease = new RuntimeLease(runtime, snapshot, this.#onReleased)
-    this.#leases.set(lease, this.#deps.effects.monotonic())
-    return lease
-  }
-
-  readonly #onReleased = (lease: RuntimeLease, runtime: LiveRuntime): void => {
-    this.#leases.delete(lease)
-    this.#uncountLease(runtime)
+    const held = new HeldLease(this.#deps.effects.monotonic())
+    held.lease = new RuntimeLease(runtime, snapshot, () => {
+      this.#leases.remove(held)
+      this.#uncountLease(runtime)
+    })
+    this.#leases.add(held)
+    return held.lease
   }
 
   readonly #onErased = (runtime: LiveRuntime): void => void this.#close(runtime, 'erased')
 
   /** Revokes leases acquired before `oldest`: a lease that is never released must not keep its clients open. */
   #revokeLeases(oldest: number): void {
-    for (const [lease, acquiredAt] of this.#leases) {
-      if (acquiredAt >= oldest) return
+    for (let held = this.#leases.first; held !== undefined && held.acquiredAt < oldest; held = this.#leases.first) {
       publish('runtime', { namespace: this.#deps.namespace, outcome: 'overdue' })
-      lease.revoke()
+      held.lease?.revoke()
     }
   }
 

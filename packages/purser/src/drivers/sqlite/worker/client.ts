@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { systemEffects } from '../../../core/effects.ts'
+import { SlotTable } from '../../../core/slot-table.ts'
 import { PurserError, storeClosed } from '../../../errors.ts'
 import { isReadOnly, toStoreError } from '../errors.ts'
 import type { FileIdentity } from '../file-guard.ts'
@@ -102,10 +103,10 @@ export function createWorkerClient<Calls extends WorkerCalls<Calls>>(options: Wo
 
 class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<Calls> {
   readonly #options: WorkerOptions
-  readonly #pending = new Map<number, PendingCall>()
+  readonly #pending = new SlotTable<PendingCall>()
   #batch: WorkerRequest[] = []
   #worker: Worker | undefined
-  #nextId = 1
+  #isUsed = false
   #sentAt = 0
   #isSlow = false
   #isClosed = false
@@ -128,8 +129,9 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
       const { maxPending, slowCalls } = this.#options
       if (this.#pending.size >= maxPending) throw this.#unavailable(`already has ${maxPending} pending calls`)
       const isIdle = this.#pending.size === 0
-      this.#batch.push([this.#nextId, String(name), args])
-      this.#pending.set(this.#nextId++, { isSlow: slowCalls.includes(String(name)), resolve, reject })
+      this.#isUsed = true
+      const id = this.#pending.add({ isSlow: slowCalls.includes(String(name)), resolve, reject })
+      this.#batch.push([id, String(name), args])
       this.#watch()
       if (this.#batch.length >= BATCH_CALLS && !this.#isSlow) this.#send()
       else if (isIdle) queueMicrotask(() => this.#send())
@@ -146,7 +148,7 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
   }
 
   get isUsed(): boolean {
-    return this.#nextId > 1
+    return this.#isUsed
   }
 
   async close(): Promise<void> {
@@ -193,7 +195,7 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
   /** A batch that cannot be cloned is sent again as single calls, so that only the call at fault is rejected. */
   #sendSeparately(worker: Worker, batch: readonly WorkerRequest[], error: unknown): void {
     const [only, ...others] = batch
-    if (only !== undefined && others.length === 0) this.#take(only[0])?.reject(error)
+    if (only !== undefined && others.length === 0) this.#pending.take(only[0])?.reject(error)
     else
       for (const request of batch) {
         this.#batch = [request]
@@ -207,7 +209,7 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
     this.#silentSeconds = 0
     this.#isHung = false
     for (const [id, result, serialized] of replies) {
-      const call = this.#take(id)
+      const call = this.#pending.take(id)
       if (serialized === undefined) call?.resolve(result as never)
       else {
         const error = deserializeError(serialized, this.#options.path)
@@ -255,7 +257,7 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
 
   #maxSilentSeconds(): number {
     const { maxSilenceSeconds } = this.#options
-    const isSlow = this.#pending.values().some((call) => call.isSlow)
+    const isSlow = this.#pending.some((call) => call.isSlow)
     return isSlow ? SLOW_FACTOR * maxSilenceSeconds : maxSilenceSeconds
   }
 
@@ -263,22 +265,14 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
     this.#isHung = true
     this.#silentSeconds = 0
     this.#batch = []
-    for (const call of this.#pending.values()) call.reject(this.#unavailable('does not respond'))
-    this.#pending.clear()
+    for (const call of this.#pending.takeAll()) call.reject(this.#unavailable('does not respond'))
     // The process may end while the disk hangs.
     this.#worker?.unref()
   }
 
-  #take(id: number): PendingCall | undefined {
-    const call = this.#pending.get(id)
-    this.#pending.delete(id)
-    return call
-  }
-
   #rejectAll(cause?: unknown): void {
     this.#batch = []
-    for (const call of this.#pending.values()) call.reject(this.#unavailable('has stopped', cause))
-    this.#pending.clear()
+    for (const call of this.#pending.takeAll()) call.reject(this.#unavailable('has stopped', cause))
   }
 
   #unavailable(what: string, cause?: unknown): PurserError {

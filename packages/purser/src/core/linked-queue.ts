@@ -5,8 +5,11 @@ export interface QueueNode<Member> {
   next: Member | undefined
 }
 
-/** The idle members, longest idle first: a doubly linked list. */
-export class IdleQueue<Member extends QueueNode<Member>> {
+/**
+ * Members in the order in which they were added: a doubly linked list. A member that is removed refers to no other one,
+ * so that garbage does not keep garbage alive (see `core/slot-table.ts`).
+ */
+export class LinkedQueue<Member extends QueueNode<Member>> {
   #first: Member | undefined
   #last: Member | undefined
 
