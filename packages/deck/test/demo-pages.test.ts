@@ -37,7 +37,7 @@ describe('the page of a user with a past', { skip: noBrowser }, () => {
       const shown = document.querySelectorAll('.event').length
       return shown > 0 && shown < before
     }, all)
-    await page.mouse.click(box.x + box.width * 0.3, box.y + 10)
+    await brush.click({ position: { x: box.width * 0.3, y: 10 } })
     await page.waitForFunction((before) => document.querySelectorAll('.event').length >= before, all)
     assert.doesNotMatch(page.url(), /range=/)
     assert.deepEqual(violations, [])

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import type { Event } from '../src/api/wire.ts'
 import { runAxe } from './support/axe.ts'
 import { noBrowser } from './support/browser.ts'
 import { type DeckHarness, openDeckHarness } from './support/deck-harness.ts'
@@ -190,6 +191,64 @@ describe('timeline', { skip: noBrowser }, () => {
     await page.keyboard.press('Enter')
     await page.locator('details.event[open]').waitFor()
     assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'SUMMARY')
+    assert.deepEqual(violations, [])
+  })
+})
+
+describe('a range of a long log', { skip: noBrowser }, () => {
+  /** More than two pages of events. */
+  const CHANGES = 230
+  let harness: DeckHarness
+  let log: readonly Event[] = []
+
+  before(async () => {
+    harness = await openDeckHarness({ dailyCap: 1 })
+    const ada = harness.user('ada')
+    assert.equal((await ada.chat()).status, 200)
+    assert.equal((await ada.request('POST', '/detections', { phase: 'awakening' })).status, 200)
+    assert.equal((await ada.chat()).status, 429)
+    for (let cap = 2; cap < 2 + CHANGES; cap++)
+      assert.equal((await harness.request('PUT', '/users/ada/cap', { body: { cap } })).status, 200)
+    assert.equal((await ada.request('POST', '/detections', { phase: 'bonding' })).status, 200)
+    const response = await harness.request('GET', '/users/ada/events?limit=1000')
+    log = ((await response.json()) as { readonly data: readonly Event[] }).data.toReversed()
+  })
+  after(() => harness?.[Symbol.asyncDispose]())
+
+  it('is read from the server, with the state in which it begins', async () => {
+    const [from, to] = [log[40]?.at ?? '', log[60]?.at ?? '']
+    const inRange = log.filter(({ at }) => at >= from && at < to)
+    assert.ok(inRange.length > 1 && inRange.length < 100)
+    const { page, violations } = await harness.openDeck(`#/users/ada?range=${encodeURIComponent(`${from}~${to}`)}`)
+    await page.locator(`[data-sequence="${inRange[0]?.sequence}"]`).waitFor()
+    const shown = await page
+      .locator('[data-sequence]')
+      .evaluateAll((entries) => entries.map((entry) => Number(entry.getAttribute('data-sequence'))))
+    assert.deepEqual(
+      shown.toReversed(),
+      inRange.map(({ sequence }) => sequence),
+    )
+    await page.getByRole('button', { name: /^Phase awakening, since before/ }).waitFor()
+    assert.equal(await page.getByRole('button', { name: /^Phase bonding/ }).count(), 0)
+    assert.equal(await page.getByRole('button', { name: /^Reached/ }).count(), 0)
+    assert.deepEqual(violations, [])
+  })
+
+  it('shows while a limit was reached, until it was raised, and opens its event', async () => {
+    const [from, to] = [log[0]?.at ?? '', log[4]?.at ?? '']
+    const { page, violations } = await harness.openDeck(`#/users/ada?range=${encodeURIComponent(`${from}~${to}`)}`)
+    const period = page.getByRole('button', { name: /^Reached daily, from .+ to .+\.$/ })
+    await period.focus()
+    await page.keyboard.press('Enter')
+    await page.locator('details.event[open]', { hasText: 'Limit reached' }).waitFor()
+    assert.deepEqual(violations, [])
+  })
+
+  it('grows to the change that it begins with, when that is opened', async () => {
+    const [from, to] = [log[40]?.at ?? '', log[60]?.at ?? '']
+    const { page, violations } = await harness.openDeck(`#/users/ada?range=${encodeURIComponent(`${from}~${to}`)}`)
+    await page.getByRole('button', { name: /^Phase awakening, since before/ }).click()
+    await page.locator('details.event[open]', { hasText: 'awakening' }).waitFor()
     assert.deepEqual(violations, [])
   })
 })

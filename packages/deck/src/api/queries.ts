@@ -17,7 +17,13 @@ const EVENT_PAGE_SIZE = 100
 /** Users in one page of the list. */
 export const USER_PAGE_SIZE = 100
 
-interface EventPage {
+/** A part of time, as the API takes it: instants, of which the second is excluded. Absent: open. */
+export interface Period {
+  readonly from?: string
+  readonly to?: string
+}
+
+export interface EventPage {
   readonly data: readonly Event[]
 }
 
@@ -108,14 +114,19 @@ export function bondQuery(user: string) {
   })
 }
 
-/** The log of a user, of some types separated by commas or '' for all; a live event is inserted into the latter. */
-export function eventsQuery(user: string, types = '') {
+/**
+ * The log of a user, of some types separated by commas or '' for all, in a period. A live event is inserted into the log of
+ * all types and all time.
+ */
+export function eventsQuery(user: string, { types = '', period = {} }: { types?: string; period?: Period } = {}) {
+  const { from, to } = period
+  const isWhole = types === '' && from === undefined && to === undefined
   return infiniteQueryOptions({
-    queryKey: ['user', user, 'events', types],
+    queryKey: ['user', user, 'events', isWhole ? '' : { types, from, to }],
     queryFn: ({ signal, pageParam }): Promise<EventPage> =>
       callApi('GET /api/users/{id}/events', {
         params: { id: user },
-        query: { limit: EVENT_PAGE_SIZE, before: pageParam, types },
+        query: { limit: EVENT_PAGE_SIZE, before: pageParam, types, from, to },
         signal,
       }),
     initialPageParam: undefined as number | undefined,
@@ -123,6 +134,23 @@ export function eventsQuery(user: string, types = '') {
       const oldest = data.at(-1)
       return data.length < EVENT_PAGE_SIZE || oldest === undefined || oldest.sequence <= 1 ? undefined : oldest.sequence
     },
+  })
+}
+
+/** Events that change what the tracks of a timeline show. */
+const TRACK_TYPES = 'phase_transition,risk_change,admin_action,limit_reached,limit_change,plan_change'
+
+/** The last of them before an instant. */
+export function earlierChangesQuery(user: string, to: string) {
+  return queryOptions({
+    queryKey: ['user', user, 'events', { types: TRACK_TYPES, to }, 'last'],
+    queryFn: ({ signal }): Promise<EventPage> =>
+      callApi('GET /api/users/{id}/events', {
+        params: { id: user },
+        query: { limit: EVENT_PAGE_SIZE, types: TRACK_TYPES, to },
+        signal,
+      }),
+    staleTime: Number.POSITIVE_INFINITY,
   })
 }
 
@@ -261,14 +289,14 @@ export function turnsQuery(filter: TurnFilter) {
   })
 }
 
-/** Turns of one user, newest first. */
-export function userTurnsQuery(user: string, outcome: string) {
+/** Turns of one user in a period, newest first. */
+export function userTurnsQuery(user: string, { outcome, period }: { outcome: string; period: Period }) {
   return infiniteQueryOptions({
-    queryKey: ['user', user, 'turns', outcome],
+    queryKey: ['user', user, 'turns', { outcome, ...period }],
     queryFn: ({ signal, pageParam }) =>
       callApi('GET /api/users/{id}/turns', {
         params: { id: user },
-        query: { limit: TURN_PAGE_SIZE, before: pageParam, outcome: outcome as TurnParams['outcome'] },
+        query: { limit: TURN_PAGE_SIZE, before: pageParam, outcome: outcome as TurnParams['outcome'], ...period },
         signal,
       }),
     initialPageParam: undefined as string | undefined,

@@ -869,6 +869,8 @@ export interface Routes {
       readonly limit?: string | undefined
       readonly before?: string | undefined
       readonly types?: string | undefined
+      readonly from?: string | undefined
+      readonly to?: string | undefined
     }
     readonly body: undefined
     readonly response: {
@@ -941,6 +943,8 @@ export interface Routes {
       readonly limit?: string | undefined
       readonly before?: string | undefined
       readonly outcome?: 'completed' | 'failed' | 'cancelled' | 'refused' | undefined
+      readonly from?: string | undefined
+      readonly to?: string | undefined
     }
     readonly body: undefined
     readonly response: {

@@ -134,6 +134,11 @@ export function parseInstant(value: unknown, rule: Rule): number {
   return throwInvalid(`'${rule.name}' must be an ISO 8601 instant such as '2026-01-31T12:00:00Z'.`, rule)
 }
 
+/** One end of a period, epoch ms; undefined: open. */
+export function parseOptionalInstant(value: unknown, name: string): number | undefined {
+  return value === undefined ? undefined : parseInstant(value, { name })
+}
+
 /** False for 31 February, which `Date` reads as a day in March. */
 function isCalendarDate(text: string): boolean {
   const midnight = new Date(`${text}T00:00:00Z`)

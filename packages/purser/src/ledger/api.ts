@@ -107,6 +107,10 @@ export interface EventsOptions extends AbortOptions {
   readonly before?: number | undefined
   /** Only events of these types. */
   readonly types?: readonly string[] | undefined
+  /** Only events at this instant (ISO 8601) or later. */
+  readonly from?: string | undefined
+  /** Only events before this instant (ISO 8601). */
+  readonly to?: string | undefined
 }
 
 export interface NotesOptions extends AbortOptions {

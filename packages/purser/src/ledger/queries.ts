@@ -1,7 +1,7 @@
 import { withSignal } from '../core/abort.ts'
 import { readPage } from '../core/long-read.ts'
 import type { Subject } from '../core/subject.ts'
-import { parseInteger, parsePageLimit, validateOptions } from '../core/validate.ts'
+import { parseInteger, parseOptionalInstant, parsePageLimit, validateOptions } from '../core/validate.ts'
 import { readEvent } from '../journal/hash-chain.ts'
 import { decodeJson } from '../journal/snapshot.ts'
 import type { StoredEvent, UserRow } from '../storage/commit.ts'
@@ -34,13 +34,15 @@ export function createQueries(deps: LedgerDeps, user: Subject): Queries {
     },
 
     async events(options = {}) {
-      validateOptions('events', options, ['limit', 'before', 'types'])
+      validateOptions('events', options, ['limit', 'before', 'types', 'from', 'to'])
       const { before, types, signal } = options
       const limit = parsePageLimit(options.limit)
       if (before !== undefined) parseInteger(before, { name: 'before', min: 0 })
       validateEventTypes(types)
+      const from = parseOptionalInstant(options.from, 'from')
+      const to = parseOptionalInstant(options.to, 'to')
       if (limit === 0 || types?.length === 0) return []
-      const page = calls.run(() => store.events.newest(user, { limit, before, types }))
+      const page = calls.run(() => store.events.newest(user, { limit, before, types, from, to }))
       return (await withSignal(page, signal)).map((event) => readEvent(user.id, event))
     },
 

@@ -201,6 +201,10 @@ export interface EventPage {
   readonly limit: number
   readonly before?: number | undefined
   readonly types?: readonly string[] | undefined
+  /** Only events at this instant or later, epoch ms. The instants of a log need not rise: clocks are set back. */
+  readonly from?: number | undefined
+  /** Only events before this instant, epoch ms. */
+  readonly to?: number | undefined
 }
 
 export interface TailEvent {

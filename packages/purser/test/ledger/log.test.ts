@@ -30,6 +30,25 @@ describe('the event log', () => {
       assert.throws(() => harness.ledger.events(wrong as never), { code: 'argument_invalid' })
   })
 
+  it('is read within a period, of which the end is excluded', async () => {
+    await using harness = await openLedgerHarness({ wall: '2026-03-10T12:00:00Z' })
+    const ann = harness.user('ann')
+    for (const name of ['acme:a', 'acme:b', 'acme:c', 'acme:d']) {
+      await ann.record(name)
+      harness.clock.advance(3_600_000)
+    }
+    const read = async (options: object): Promise<string> =>
+      (await ann.events(options)).map(({ type }) => type.at(-1)).join('')
+    assert.equal(await read({ from: '2026-03-10T13:00:00Z', to: '2026-03-10T15:00:00Z' }), 'cb')
+    assert.equal(await read({ to: '2026-03-10T16:00:00+03:00' }), 'a')
+    assert.equal(await read({ from: '2026-03-10T14:00:00.001Z' }), 'd')
+    assert.equal(await read({ from: '2026-03-10T12:00:00Z', limit: 2, before: 4 }), 'cb')
+    assert.equal(await read({ from: '2026-03-10T12:00:00Z', types: ['acme:a', 'acme:d'] }), 'da')
+    assert.equal(await read({ from: '2026-03-10T14:00:00Z', to: '2026-03-10T13:00:00Z' }), '')
+    for (const wrong of [{ from: '2026-03-10' }, { to: 'yesterday' }, { from: 5 }, { to: '2026-02-31T00:00:00Z' }])
+      await assert.rejects(ann.events(wrong as never), { code: 'argument_invalid' })
+  })
+
   it('is numbered without gaps when two processes write (BL-D15)', async () => {
     await using one = await openLedgerHarness()
     await using two = await one.openPeer()

@@ -115,6 +115,26 @@ test('refused, failed and cancelled turns say why, and what was given back count
   )
 })
 
+test('turns are read within a period, of which the end is excluded', async () => {
+  const clock = handClock({ wall: '2026-03-10T12:00:00Z' })
+  await using harness = await openTurnHarness({ effects: clock })
+  const ada = harness.user('ada')
+  for (let turn = 0; turn < 4; turn++) {
+    await allowed(await ada.turn(request)).completion()
+    await clock.pass(3_600_000)
+  }
+  const read = async (options: object): Promise<string> =>
+    (await ada.turns(options)).map(({ at }) => at.slice(11, 13)).join(' ')
+  assert.equal(await read({ from: '2026-03-10T13:00:00Z', to: '2026-03-10T15:00:00Z' }), '14 13')
+  assert.equal(await read({ to: '2026-03-10T13:00:00Z' }), '12')
+  assert.equal(await read({ from: '2026-03-10T14:00:00.001Z' }), '15')
+  assert.equal(await read({ from: '2026-03-10T14:00:00Z', to: '2026-03-10T13:00:00Z' }), '')
+  const [newest] = await ada.turns({ to: '2026-03-10T15:00:00Z', limit: 1 })
+  assert.equal(await read({ to: '2026-03-10T15:00:00Z', before: newest?.id }), '13 12')
+  assert.equal(await read({ to: '2026-03-10T13:00:00Z', before: newest?.id }), '12')
+  await assert.rejects(ada.turns({ from: '2026-03-10' }), { code: 'argument_invalid' })
+})
+
 test('a hit counts a turn and no tokens; steps of tools and a model without a price are told apart', async () => {
   await using harness = await openTurnHarness({ answers: { enabled: true } })
   const ada = harness.user('ada')

@@ -2,6 +2,12 @@
 export type Schema = Readonly<Record<string, unknown>>
 
 export const TEXT: Schema = { type: 'string' }
+const INSTANT: Schema = { ...TEXT, description: 'An instant, `2026-11-29T12:00:00Z`.' }
+/** The ends of a period. */
+export const PERIOD: Readonly<Record<string, Schema>> = {
+  from: INSTANT,
+  to: { ...INSTANT, description: 'The first instant that is excluded.' },
+}
 export const ANY_OBJECT: Schema = { type: 'object', additionalProperties: true }
 /** For values that the library validates with an error code of its own: caps, notes, time zones, detections. */
 export const ANY_VALUE: Schema = {}

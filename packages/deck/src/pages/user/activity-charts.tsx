@@ -4,7 +4,7 @@ import { userUsageQuery } from '../../api/queries.ts'
 import type { Bond } from '../../api/wire.ts'
 import { DailyUsage } from '../../components/daily-usage.tsx'
 import { lastDays } from '../../time/days.ts'
-import type { TimeRange } from './timeline-tracks.ts'
+import type { TimeRange } from './segment.ts'
 
 const DAY_MS = 86_400_000
 const MIN_DAYS = 7

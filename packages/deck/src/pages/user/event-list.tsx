@@ -36,6 +36,8 @@ export interface EventListProps {
   readonly vocabulary: Vocabulary
   /** Sequence of the event to open and scroll to. */
   readonly openSequence: number | null
+  /** Whether nothing is filtered. */
+  readonly isWhole: boolean
   /** Absent when all events are loaded. */
   readonly loadMore: (() => void) | undefined
   readonly isLoadingMore: boolean
@@ -50,14 +52,15 @@ export function EventList(props: EventListProps): ReactElement {
     j: () => moveFocus(list.current, '.event > summary', 1),
     k: () => moveFocus(list.current, '.event > summary', -1),
   })
+  const isListed = events.some(({ sequence }) => sequence === openSequence)
   useEffect(() => {
-    if (openSequence === null) return
+    if (!isListed) return
     const entry = list.current?.querySelector<HTMLDetailsElement>(`[data-sequence="${openSequence}"]`)
     if (entry === null || entry === undefined) return
     entry.open = true
     entry.querySelector('summary')?.focus()
     entry.scrollIntoView({ block: 'center' })
-  }, [openSequence])
+  }, [openSequence, isListed])
 
   return (
     <div ref={list}>
@@ -65,7 +68,7 @@ export function EventList(props: EventListProps): ReactElement {
         <LabeledSelect label="Show" value={props.types} options={FILTERS} onChange={props.setTypes} />
         <span className="muted small">Times in {zone.label}</span>
       </PanelToolbar>
-      {events.length === 0 && <p className="muted">{props.types === '' ? 'No events yet.' : 'No event matches.'}</p>}
+      {events.length === 0 && <p className="muted">{props.isWhole ? 'No events yet.' : 'No event matches.'}</p>}
       {groupByDay(events, zone).map(([day, eventsOfDay]) => (
         <section key={day} className="event-day" aria-label={day}>
           <h3>{day}</h3>

@@ -1,7 +1,7 @@
 import './range-brush.css'
 import { type KeyboardEvent, type PointerEvent, type ReactElement, useRef, useState } from 'react'
 import { formatInstant, type Zone } from '../../time/format-time.ts'
-import type { TimeRange } from './timeline-tracks.ts'
+import type { TimeRange } from './segment.ts'
 
 const DAY_MS = 86_400_000
 /** A shorter drag is a click, which selects everything. */

@@ -1,4 +1,4 @@
-import type { Segment } from './timeline-tracks.ts'
+import type { Segment } from './segment.ts'
 
 const DAY_MS = 86_400_000
 

@@ -8,7 +8,8 @@ import { useNow } from '../../time/clock.ts'
 import { lastDays } from '../../time/days.ts'
 import { formatDate } from '../../time/format-time.ts'
 import { findRiskByDay, type RiskDay, weekdayOf } from './risk-by-day.ts'
-import { buildTracks, type TimeRange } from './timeline-tracks.ts'
+import type { TimeRange } from './segment.ts'
+import { buildTracks } from './timeline-tracks.ts'
 
 const DAY_MS = 86_400_000
 const MIN_DAYS = 35
@@ -24,7 +25,7 @@ export function RiskCalendar(props: {
   const { bond, events, known, vocabulary } = props
   const now = useNow()
   const count = Math.min(MAX_DAYS, Math.max(MIN_DAYS, Math.ceil((now - known.from) / DAY_MS) + 1))
-  const track = buildTracks(bond, events, known).find(({ name }) => name === 'Risk')
+  const track = buildTracks({ bond, events, range: known, isCurrent: true }).find(({ name }) => name === 'Risk')
   const days = findRiskByDay(track?.segments ?? [], lastDays(now, count, bond.timeZone), {
     timeZone: bond.timeZone,
     rankOf: vocabulary.rankOf,

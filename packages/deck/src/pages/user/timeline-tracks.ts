@@ -1,21 +1,18 @@
 import type { Bond, Event } from '../../api/wire.ts'
-
-/** A period of time, in epoch ms. */
-export interface TimeRange {
-  readonly from: number
-  readonly to: number
-}
-
-/** A period in which a value did not change. */
-export interface Segment extends TimeRange {
-  readonly value: string
-  /** Sequence of the event that set the value; null when it was set before the first known event. */
-  readonly sequence: number | null
-}
+import { buildLimitPeriods } from './limit-periods.ts'
+import type { Segment, TimeRange } from './segment.ts'
 
 export interface Track {
-  readonly name: 'Phase' | 'Risk' | 'Blocked'
+  readonly name: 'Phase' | 'Risk' | 'Limits' | 'Blocked'
   readonly segments: readonly Segment[]
+}
+
+export interface TracksOptions {
+  readonly bond: Bond
+  readonly events: readonly Event[]
+  readonly range: TimeRange
+  /** Whether the events reach to the present: without a change among them, what the bond says is true of the whole range. */
+  readonly isCurrent: boolean
 }
 
 interface Change {
@@ -29,16 +26,18 @@ interface Change {
  * Derives the tracks of the timeline from the log. Every change has its old and its new value, so a log that is loaded
  * in part gives correct tracks from its first change on. Adjacent segments of the same value are merged.
  */
-export function buildTracks(bond: Bond, events: readonly Event[], range: TimeRange): readonly Track[] {
+export function buildTracks({ bond, events, range, isCurrent }: TracksOptions): readonly Track[] {
   const oldestFirst = [...events].sort((a, b) => a.sequence - b.sequence)
-  const phases = buildSegments(findChanges(oldestFirst, 'phase_transition', 'phase'), bond.phase, range)
-  const risks = buildSegments(findChanges(oldestFirst, 'risk_change', 'riskLevel'), bond.riskLevel, range)
-  const blocks = buildBlocks(oldestFirst, bond, range)
-  const tracks: Track[] = [
+  const current = isCurrent ? { phase: bond.phase, riskLevel: bond.riskLevel } : { phase: null, riskLevel: null }
+  const phases = buildSegments(findChanges(oldestFirst, 'phase_transition', 'phase'), current.phase, range)
+  const risks = buildSegments(findChanges(oldestFirst, 'risk_change', 'riskLevel'), current.riskLevel, range)
+  const tracks: readonly Track[] = [
     { name: 'Phase', segments: phases },
     { name: 'Risk', segments: risks },
+    { name: 'Limits', segments: clip(buildLimitPeriods(oldestFirst), range) },
+    { name: 'Blocked', segments: buildBlocks(oldestFirst, bond, range) },
   ]
-  return blocks.length === 0 ? tracks : [...tracks, { name: 'Blocked', segments: blocks }]
+  return tracks.filter(({ name, segments }) => segments.length > 0 || name === 'Phase' || name === 'Risk')
 }
 
 function findChanges(events: readonly Event[], type: string, field: 'phase' | 'riskLevel'): readonly Change[] {
@@ -58,10 +57,11 @@ function getTextField(value: unknown, field: string): string | undefined {
   return typeof text === 'string' ? text : undefined
 }
 
-/** `current` is the value at the end of the range, which counts when there are no changes. */
-function buildSegments(changes: readonly Change[], current: string, range: TimeRange): readonly Segment[] {
+/** `current` is the value when there are no changes; null: not known. */
+function buildSegments(changes: readonly Change[], current: string | null, range: TimeRange): readonly Segment[] {
   const segments: Segment[] = []
   let value = changes[0]?.from ?? current
+  if (value === null) return []
   let from = range.from
   let sequence: number | null = null
   for (const change of changes) {

@@ -11,10 +11,13 @@ import { heatOf } from '../../components/tags.tsx'
 import { useNow, useZone } from '../../time/clock.ts'
 import { formatDuration, formatInstant, formatRelative, type Zone } from '../../time/format-time.ts'
 import { EventMarker } from './event-marker.tsx'
+import { isLimitPeriod } from './limit-periods.ts'
 import { formatPageRange, isWithin, type PageRange, PRESETS } from './page-range.ts'
 import { RangeBrush } from './range-brush.tsx'
+import type { Segment, TimeRange } from './segment.ts'
 import { createTimeScale, type TimeScale } from './time-scale.ts'
-import { buildTracks, type Segment, type TimeRange, type Track } from './timeline-tracks.ts'
+import { buildTracks, type Track } from './timeline-tracks.ts'
+import type { TimelineEvents } from './use-timeline-events.ts'
 
 /** Sums of days are stored that long. */
 const MAX_USAGE_MS = 400 * 86_400_000
@@ -23,13 +26,10 @@ const NOW_MS = 60_000
 
 export interface TimelineProps {
   readonly bond: Bond
-  /** The loaded events, newest first. */
-  readonly events: readonly Event[]
+  readonly shown: TimelineEvents
   /** All of the user's time. */
   readonly extent: TimeRange
   readonly range: PageRange
-  /** Since when all events are loaded. */
-  readonly knownFrom: number
   readonly vocabulary: Vocabulary
   /** '' is everything. */
   setRange(text: string): void
@@ -37,25 +37,24 @@ export interface TimelineProps {
 }
 
 /**
- * Phase, risk level and blocks over time, and the other events as marks. Segments and marks are buttons that open their
+ * Phase, risk level, reached limits and blocks over time, and the other events as marks. Segments and marks are buttons that open their
  * event; their accessible names are whole sentences. Arrow keys move within a track.
  */
 export function Timeline(props: TimelineProps): ReactElement {
-  const { bond, events, extent, range, vocabulary, openEvent, setRange } = props
+  const { bond, extent, range, vocabulary, openEvent, setRange } = props
+  const { events, knownFrom, isCurrent } = props.shown
   const now = useNow()
   const zone = useZone(bond.timeZone)
-  const shown = { from: Math.max(range.from, Math.min(props.knownFrom, range.to - 1)), to: range.to }
+  const shown = { from: Math.max(range.from, Math.min(knownFrom, range.to - 1)), to: range.to }
   const scale = createTimeScale(
     events.map(({ at }) => Date.parse(at)),
     shown,
   )
   const isCut = shown.from > extent.from
   const marks = events.filter((event) => isWithin(event.at, shown) && isMark(event))
-  const limitMarks = marks.filter(isLimitMark)
-  const otherMarks = marks.filter((event) => !isLimitMark(event))
 
   function describeSegment(track: Track, { value, from, to }: Segment): string {
-    const subject = track.name === 'Blocked' ? 'Blocked' : `${track.name} ${value}`
+    const subject = SUBJECTS[track.name](value)
     const preposition = isCut && from <= shown.from ? 'since before' : 'from'
     const start = formatInstant(new Date(from).toISOString(), zone)
     const end =
@@ -78,7 +77,9 @@ export function Timeline(props: TimelineProps): ReactElement {
       }
     >
       <div className="timeline">
-        {buildTracks(bond, events, shown).map((track) => (
+        {/* First, so that it stays where it is while other tracks appear in another range. */}
+        <ActivityBrush bond={bond} extent={extent} range={range} zone={zone} setRange={setRange} />
+        {buildTracks({ bond, events, range: shown, isCurrent }).map((track) => (
           <TrackRow
             key={track.name}
             track={track}
@@ -88,22 +89,24 @@ export function Timeline(props: TimelineProps): ReactElement {
             openEvent={openEvent}
           />
         ))}
-        <MarkRow name="Limits" events={limitMarks} scale={scale} now={now} openEvent={openEvent} />
-        <MarkRow name="Events" events={otherMarks} scale={scale} now={now} openEvent={openEvent} />
+        <MarkRow name="Events" events={marks} scale={scale} now={now} openEvent={openEvent} />
         <Axis range={shown} scale={scale} now={now} />
-        <ActivityBrush bond={bond} extent={extent} range={range} zone={zone} setRange={setRange} />
       </div>
     </Card>
   )
 }
 
-/** Phase and risk changes are shown by the tracks; all other events are marks. */
-function isMark(event: Event): boolean {
-  return event.type !== 'phase_transition' && event.type !== 'risk_change'
+/** What an accessible name says of a segment. */
+const SUBJECTS: Readonly<Record<Track['name'], (value: string) => string>> = {
+  Phase: (value) => `Phase ${value}`,
+  Risk: (value) => `Risk ${value}`,
+  Limits: (value) => `Reached ${value}`,
+  Blocked: () => 'Blocked',
 }
 
-function isLimitMark({ type }: Event): boolean {
-  return type === 'limit_reached' || type === 'limit_threshold'
+/** What the tracks show is no mark. */
+function isMark(event: Event): boolean {
+  return event.type !== 'phase_transition' && event.type !== 'risk_change' && !isLimitPeriod(event)
 }
 
 /** The brush over the turns of each day. */
@@ -163,6 +166,14 @@ function TrackRow(props: {
   const { track, scale, vocabulary, describe, openEvent } = props
   const { tabIndexOf, onKeyDown } = useRovingTabIndex(track.segments.length)
   const id = `timeline-${track.name}`
+  if (track.segments.length === 0) {
+    return (
+      <div className="timeline__track">
+        <h3>{track.name}</h3>
+        <p className="muted small">not known in this range</p>
+      </div>
+    )
+  }
   return (
     <div className="timeline__track">
       <h3 id={id}>{track.name}</h3>

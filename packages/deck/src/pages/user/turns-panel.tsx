@@ -9,14 +9,12 @@ import { TurnTable } from '../turns/turn-table.tsx'
 import { OUTCOMES } from '../turns/turns-page.tsx'
 import type { PageRange } from './page-range.ts'
 import { PanelToolbar } from './panel-toolbar.tsx'
-import { useRowsInRange } from './use-rows-in-range.ts'
 
 /** The turns of a user in a range. */
 export function TurnsPanel({ bond, range }: { bond: Bond; range: PageRange }): ReactElement {
   const [outcome, setOutcome] = useSearchParam('outcome')
-  const log = useInfiniteQuery(userTurnsQuery(bond.user, outcome))
-  const all = log.data?.pages.flatMap(({ data }) => data) ?? []
-  const { rows: turns, isComplete } = useRowsInRange(log, all, range)
+  const log = useInfiniteQuery(userTurnsQuery(bond.user, { outcome, period: range.period }))
+  const turns = log.data?.pages.flatMap(({ data }) => data) ?? []
   return (
     <>
       <PanelToolbar>
@@ -27,7 +25,7 @@ export function TurnsPanel({ bond, range }: { bond: Bond; range: PageRange }): R
           turns.length === 0 ? (
             <p className="muted">{outcome === '' && range.preset === '' ? 'No turns yet.' : 'No turn matches.'}</p>
           ) : (
-            <TurnTable turns={turns} log={isComplete ? { ...log, hasNextPage: false } : log} hasUser={false} />
+            <TurnTable turns={turns} log={log} hasUser={false} />
           )
         }
       </QueryResult>

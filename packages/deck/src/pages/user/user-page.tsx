@@ -2,7 +2,7 @@ import './user-page.css'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, type ReactElement, useEffect, useState } from 'react'
 import { useLocation } from 'wouter'
-import { bondQuery, eventsQuery, useVocabulary } from '../../api/queries.ts'
+import { bondQuery, eventsQuery, riskChangeQuery, useVocabulary } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Bond, Event } from '../../api/wire.ts'
 import { useShortcuts } from '../../browser/keyboard.ts'
@@ -15,14 +15,14 @@ import { useNow } from '../../time/clock.ts'
 import { ActivityCharts } from './activity-charts.tsx'
 import { ContextPreview } from './context-preview.tsx'
 import { EventList } from './event-list.tsx'
-import { type PageRange, parsePageRange } from './page-range.ts'
+import { formatPageRange, isWithin, type PageRange, parsePageRange } from './page-range.ts'
 import { RiskCalendar } from './risk-calendar.tsx'
 import { RuntimePanel } from './runtime-panel.tsx'
+import type { TimeRange } from './segment.ts'
 import { Sidebar } from './sidebar.tsx'
 import { Timeline } from './timeline.tsx'
-import type { TimeRange } from './timeline-tracks.ts'
 import { TurnsPanel } from './turns-panel.tsx'
-import { useRowsInRange } from './use-rows-in-range.ts'
+import { useTimelineEvents } from './use-timeline-events.ts'
 import { UserHeader } from './user-header.tsx'
 
 const TABS = [
@@ -76,7 +76,8 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
   const extent = useExtent(bond, events)
   const range = parsePageRange(rangeText, extent)
   const knownFrom = log.hasNextPage ? Date.parse(events.at(-1)?.at ?? '') || extent.to : extent.from
-  useRowsInRange(log, events, range)
+  const shown = useTimelineEvents(bond.user, range)
+  const riskSince = useQuery(riskChangeQuery(bond.user)).data?.data[0]?.at ?? null
   const tab = TABS.find(([name]) => name === tabParam)?.[0] ?? 'events'
 
   function selectTab(name: TabName): void {
@@ -86,6 +87,9 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
   function openEvent(sequence: number): void {
     selectTab('events')
     setTypes('')
+    // The change before a range, which the range begins with.
+    const at = shown.events.find((event) => event.sequence === sequence)?.at
+    if (at !== undefined && !isWithin(at, range)) setRange(formatPageRange({ from: Date.parse(at), to: range.to }))
     // Reset first, so that an event that is opened again is scrolled into view again.
     setOpenSequence(null)
     requestAnimationFrame(() => setOpenSequence(sequence))
@@ -93,20 +97,15 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
 
   return (
     <Page>
-      <UserHeader
-        bond={bond}
-        vocabulary={vocabulary}
-        riskSince={events.find(({ type }) => type === 'risk_change')?.at ?? null}
-      />
+      <UserHeader bond={bond} vocabulary={vocabulary} riskSince={riskSince} />
       <div className="user-page__grid">
         <div className="user-page__timeline">
-          {log.data !== undefined && (
+          {log.data !== undefined && shown.isLoaded && (
             <Timeline
               bond={bond}
-              events={events}
+              shown={shown}
               extent={extent}
               range={range}
-              knownFrom={knownFrom}
               vocabulary={vocabulary}
               setRange={setRange}
               openEvent={openEvent}
@@ -167,9 +166,8 @@ function EventPanel(props: {
   openSequence: number | null
 }): ReactElement {
   const { bond, types, range } = props
-  const log = useInfiniteQuery(eventsQuery(bond.user, types))
-  const all = log.data?.pages.flatMap(({ data }) => data) ?? []
-  const { rows: events, isComplete } = useRowsInRange(log, all, range)
+  const log = useInfiniteQuery(eventsQuery(bond.user, { types, period: range.period }))
+  const events = log.data?.pages.flatMap(({ data }) => data) ?? []
   return (
     <QueryResult query={log} name="events" lines={6}>
       {() => (
@@ -180,7 +178,8 @@ function EventPanel(props: {
           timeZone={bond.timeZone}
           vocabulary={props.vocabulary}
           openSequence={props.openSequence}
-          loadMore={isComplete ? undefined : () => void log.fetchNextPage()}
+          isWhole={types === '' && range.preset === ''}
+          loadMore={log.hasNextPage ? () => void log.fetchNextPage() : undefined}
           isLoadingMore={log.isFetchingNextPage}
         />
       )}

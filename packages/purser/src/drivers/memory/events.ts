@@ -1,7 +1,7 @@
 import { afterCurrentTick } from '../../core/effects.ts'
 import { type Subject, subjectKey } from '../../core/subject.ts'
 import type { StoredEvent } from '../../storage/commit.ts'
-import type { EventStore, TailEvent } from '../../storage/store.ts'
+import type { EventPage, EventStore, TailEvent } from '../../storage/store.ts'
 import type { Rows } from './rows.ts'
 
 /** A page of this many events or more belongs to a long scan, which must not block the event loop. */
@@ -11,12 +11,12 @@ export function createMemoryEvents(rows: Rows): EventStore {
   const eventsOf = (user: Subject): readonly StoredEvent[] => rows.users.get(subjectKey(user))?.events ?? []
   const entriesOf = (namespace: string): readonly TailEvent[] => rows.logs.get(namespace)?.entries ?? []
   return {
-    async newest(user, { limit, before = Number.POSITIVE_INFINITY, types }) {
+    async newest(user, { limit, before = Number.POSITIVE_INFINITY, ...filter }) {
       const page: StoredEvent[] = []
       const events = eventsOf(user)
       for (let index = events.length - 1; index >= 0 && page.length < limit; index--) {
         const event = events[index] as StoredEvent
-        if (event.sequence < before && (types === undefined || types.includes(event.type))) page.push(event)
+        if (event.sequence < before && matches(event, filter)) page.push(event)
       }
       return page
     },
@@ -35,6 +35,11 @@ export function createMemoryEvents(rows: Rows): EventStore {
       return entriesOf(namespace).at(-1)?.position ?? 0
     },
   }
+}
+
+function matches({ at, type }: StoredEvent, { types, from, to }: Omit<EventPage, 'limit' | 'before'>): boolean {
+  const isInPeriod = (from === undefined || at >= from) && (to === undefined || at < to)
+  return isInPeriod && (types === undefined || types.includes(type))
 }
 
 /** Resolves a long page after the event loop has run its other callbacks. */

@@ -10,11 +10,18 @@ export function createPostgresEvents(connection: Connection): EventStore {
   const select = `SELECT ${COLUMNS} FROM ${schema}.events
     WHERE uid = (SELECT uid FROM ${schema}.users WHERE namespace = $1 AND id = $2)`
   return {
-    async newest({ namespace, id }, { limit, before = Number.MAX_SAFE_INTEGER, types }) {
+    async newest({ namespace, id }, { limit, before = Number.MAX_SAFE_INTEGER, types, from, to }) {
+      const values: unknown[] = [namespace, id, before, limit]
+      const filters: string[] = []
+      const filterBy = (condition: string, value: unknown): void => {
+        filters.push(`AND ${condition.replace('?', `$${values.push(value)}`)}`)
+      }
+      if (types !== undefined) filterBy('type = ANY(?)', types.map(encodeText))
+      if (from !== undefined) filterBy('at >= ?', from)
+      if (to !== undefined) filterBy('at < ?', to)
       const rows = await connection.query<StoredEventRow>({
-        text: `${select} AND sequence < $3 ${types === undefined ? '' : 'AND type = ANY($5)'}
-          ORDER BY sequence DESC LIMIT $4`,
-        values: [namespace, id, before, limit, ...(types === undefined ? [] : [types.map(encodeText)])],
+        text: `${select} AND sequence < $3 ${filters.join(' ')} ORDER BY sequence DESC LIMIT $4`,
+        values,
       })
       return rows.map(eventOf)
     },

@@ -4,7 +4,7 @@ import type { Connection } from './connection.ts'
 import type { Keys } from './keys.ts'
 import { eventOf } from './rows.ts'
 
-/** A page that is filtered by type is read in parts of this many events. */
+/** A page that is filtered by type or time is read in parts of this many events. */
 const FILTERED_EVENTS_PER_READ = 500
 
 export function createRedisEvents(connection: Connection, keys: Keys): EventStore {
@@ -15,16 +15,18 @@ export function createRedisEvents(connection: Connection, keys: Keys): EventStor
     return (await readRange(key, range)).map(eventOf)
   }
 
-  async function newestOfTypes(
+  async function newestFiltered(
     key: string,
-    { limit, before }: EventPage,
-    types: readonly string[],
+    { limit, before, types, from = 0, to = Number.POSITIVE_INFINITY }: EventPage,
   ): Promise<readonly StoredEvent[]> {
     const page: StoredEvent[] = []
     let below = bound(before)
-    while (page.length < limit && types.length > 0) {
+    while (page.length < limit && types?.length !== 0) {
       const events = await newest(key, below, FILTERED_EVENTS_PER_READ)
-      page.push(...events.filter(({ type }) => types.includes(type)))
+      for (const event of events) {
+        const { type, at } = event
+        if (at >= from && at < to && (types === undefined || types.includes(type))) page.push(event)
+      }
       if (events.length < FILTERED_EVENTS_PER_READ) break
       below = bound(events.at(-1)?.sequence)
     }
@@ -52,9 +54,10 @@ export function createRedisEvents(connection: Connection, keys: Keys): EventStor
   return {
     async newest(user, page) {
       const key = keys.user(user).events
-      const { limit, before, types } = page
+      const { limit, before, types, from, to } = page
       if (limit <= 0) return []
-      return types === undefined ? newest(key, bound(before), limit) : newestOfTypes(key, page, types)
+      const isFiltered = types !== undefined || from !== undefined || to !== undefined
+      return isFiltered ? newestFiltered(key, page) : newest(key, bound(before), limit)
     },
     async oldest(user, { after, limit }) {
       const key = keys.user(user).events

@@ -121,8 +121,8 @@ export function moveAdmission(
   if (moved.allowed) return moved
   // What the refusal reports is reported on the usage in which the admission is still counted.
   const rest = new UsageDraft(usage, context.now, context.zone)
-  for (const { rule, used } of refusalsOf(context, { request: { ...request, id, weight }, draft }))
-    rest.reportReached(rule, used)
+  for (const { rule, used, resetAt } of refusalsOf(context, { request: { ...request, id, weight }, draft }))
+    rest.reportReached(rule, used, resetAt)
   return { ...moved, usage: rest.toChangedUsage(), events: rest.events }
 }
 
@@ -151,7 +151,7 @@ function decide(context: LimitContext, attempt: Attempt, draft: UsageDraft): Lim
   const { request, exempt, mayDowngrade } = attempt
   const refusals = refusalsOf(context, { request, draft })
   if (refusals.length === 0) return admit(context, attempt, draft, NO_NAMES)
-  for (const { rule, used } of refusals) draft.reportReached(rule, used)
+  for (const { rule, used, resetAt } of refusals) draft.reportReached(rule, used, resetAt)
   const enforced = refusals.filter(({ rule }) => rule.mode === 'enforce' && rule.name !== exempt)
   const observed = namesOf(refusals.filter(({ rule }) => rule.mode === 'observe'))
   const [first] = enforced

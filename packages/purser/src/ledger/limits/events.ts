@@ -22,11 +22,12 @@ export function formatMax(rule: Pick<Rule, 'measure'>, max: Amount | null): numb
   return max === null ? null : formatAmount(rule, max)
 }
 
-export function limitReached(rule: EffectiveRule, used: Amount): NewEvent {
+/** `resetAt`: when the limit lets the refused turn pass if nothing else changes; null: never, or as soon as a slot is free. */
+export function limitReached(rule: EffectiveRule, used: Amount, resetAt: number | null): NewEvent {
   return {
     type: 'limit_reached',
     detail: `limit ${rule.name} reached: ${amountsText(rule, used)}${rule.mode === 'observe' ? ' (observed)' : ''}`,
-    data: { ...dataOf(rule, used), mode: rule.mode },
+    data: { ...dataOf(rule, used), mode: rule.mode, resetAt: formatInstant(resetAt) },
     actor: ACTOR,
   }
 }

@@ -91,12 +91,12 @@ export class UsageDraft {
     this.#isChanged = true
   }
 
-  /** Records that a rule refuses, or would refuse, once in its window. */
-  reportReached(rule: EffectiveRule, used: Amount): void {
+  /** Records that a rule refuses, or would refuse, until an instant; once in its window. */
+  reportReached(rule: EffectiveRule, used: Amount, resetAt: number | null): void {
     const counter = this.counterOf(rule) ?? newCounter(rule)
     if (rule.window.isReported(counter, REACHED, this.clock)) return
     this.setCounter(rule.window.report(counter, REACHED, this.clock))
-    this.events.push(limitReached(rule, used))
+    this.events.push(limitReached(rule, used, rule.measure === 'concurrent' ? null : resetAt))
   }
 
   /** Records the thresholds that the use in the running window has reached, each of them once. */

@@ -2,7 +2,7 @@ import { type AbortOptions, untilAborted, withSignal } from '../../core/abort.ts
 import { readPage } from '../../core/long-read.ts'
 import { createSubject, type Subject } from '../../core/subject.ts'
 import { firstIdAt } from '../../core/time-ordered-id.ts'
-import { parseOneOf, parsePageLimit, parseText, validateOptions } from '../../core/validate.ts'
+import { parseOneOf, parseOptionalInstant, parsePageLimit, parseText, validateOptions } from '../../core/validate.ts'
 import type { ListedTurn, StoredTurn } from '../../storage/turn-store.ts'
 import type { LedgerDeps } from '../deps.ts'
 import { decodeTurn } from './stored-turn.ts'
@@ -14,6 +14,10 @@ export interface UserTurnsOptions extends AbortOptions {
   /** The id of a turn: only turns that began before it. */
   readonly before?: string | undefined
   readonly outcome?: TurnOutcome | undefined
+  /** Only turns that began at this instant (ISO 8601) or later. */
+  readonly from?: string | undefined
+  /** Only turns that began before this instant (ISO 8601). */
+  readonly to?: string | undefined
 }
 
 export interface TurnsOptions extends AbortOptions {
@@ -36,15 +40,17 @@ export async function readUserTurns(
   user: Subject,
   options: UserTurnsOptions = {},
 ): Promise<TurnRecord[]> {
-  validateOptions('turns', options, ['limit', 'before', 'outcome'])
+  validateOptions('turns', options, ['limit', 'before', 'outcome', 'from', 'to'])
   const { signal } = options
   const limit = parsePageLimit(options.limit)
-  const after = parseId(options.before, 'before')
   const outcome = parseOutcome(options.outcome)
+  const first = firstIdOf(options.from, 'from')
+  // Ids rise with time, so the end of a period is another id before which turns began.
+  const after = lesser(parseId(options.before, 'before'), firstIdOf(options.to, 'to'))
   if (limit === 0) return []
   const read = deps.calls.run(async () => {
     await deps.journal.flush(user)
-    const from = oldestId(deps)
+    const from = greater(oldestId(deps), first)
     return deps.store.turns.ofUser(user, { limit, order: 'descending', after, from, outcome })
   })
   return (await withSignal(read, signal)).map((turn) => decodeTurn(user.id, turn))
@@ -84,6 +90,20 @@ export function readTurns(deps: TurnDeps, namespace: string, options: TurnsOptio
 export function oldestId({ rules, effects }: Pick<TurnDeps, 'rules' | 'effects'>): string | undefined {
   const { maxAgeMs } = rules.keepTurns
   return maxAgeMs === null ? undefined : firstIdAt(effects.now() - maxAgeMs)
+}
+
+/** An instant as an id that no earlier turn has. */
+function firstIdOf(instant: unknown, name: string): string | undefined {
+  const epochMs = parseOptionalInstant(instant, name)
+  return epochMs === undefined ? undefined : firstIdAt(epochMs)
+}
+
+function lesser(one: string | undefined, other: string | undefined): string | undefined {
+  return one === undefined || (other !== undefined && other < one) ? other : one
+}
+
+function greater(one: string | undefined, other: string | undefined): string | undefined {
+  return one === undefined || (other !== undefined && other > one) ? other : one
 }
 
 function parseId(id: unknown, name: string): string | undefined {

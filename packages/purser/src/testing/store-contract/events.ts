@@ -38,6 +38,21 @@ export const events: readonly ContractTest[] = [
     },
   },
   {
+    name: 'events are filtered by a period, also where a clock was set back',
+    async run(store) {
+      const instants = [1_000, 3_000, 2_000, 4_000]
+      const logged = instants.map((at, index) => createEvent(index + 1, { at, type: index % 2 === 0 ? 'a' : 'b' }))
+      await mustCommit(store, ann, { ...withEvents(1, 4), events: logged })
+      assert.deepEqual(await newest(store, { limit: 10, from: 2_000 }), [4, 3, 2])
+      assert.deepEqual(await newest(store, { limit: 10, to: 3_000 }), [3, 1])
+      assert.deepEqual(await newest(store, { limit: 10, from: 2_000, to: 4_000 }), [3, 2])
+      assert.deepEqual(await newest(store, { limit: 1, from: 2_000, before: 4 }), [3])
+      assert.deepEqual(await newest(store, { limit: 10, from: 2_000, to: 5_000, types: ['a'] }), [3])
+      assert.deepEqual(await newest(store, { limit: 10, from: 4_000, to: 4_000 }), [])
+      assert.deepEqual(await newest(store, { limit: 10, from: 1_000, types: [] }), [])
+    },
+  },
+  {
     name: 'events are read oldest first above a sequence, also more than 1,000 at a time',
     async run(store) {
       await mustCommit(store, ann, withEvents(1, 1_500))

@@ -67,6 +67,7 @@ describe('limits of a user', () => {
         ['limit_reached', 'tokens'],
       ],
     )
+    assert.equal(events[1]?.data.resetAt, '2026-03-11T00:00:00.000Z')
     assert.equal((await ann.verify()).ok, true)
   })
 
@@ -77,6 +78,8 @@ describe('limits of a user', () => {
     const refused = await ann.admit()
     assert.ok(!refused.allowed)
     assert.deepEqual([refused.reason, refused.retryAfterMs, refused.limit?.name], ['limit', 1_000, 'slots'])
+    const [reached] = await ann.events({ types: ['limit_reached'] })
+    assert.equal(reached?.data.resetAt, null)
     harness.clock.advance(15 * 60_000)
     assert.equal((await ann.admit()).allowed, true)
   })

@@ -7,7 +7,7 @@ import { defineRoute } from '../../http/define-route.ts'
 import { type IdempotencyOptions, idempotencyOptions } from '../../http/idempotency.ts'
 import { getBody, getParam, getQuery, getUser, parseNumber } from '../../http/params.ts'
 import { listOf, responseOf } from '../../http/response-schemas.ts'
-import { ANY_OBJECT, ANY_VALUE, INTEGER, objectSchema, optionalObjectSchema, TEXT } from '../../http/schemas.ts'
+import { ANY_OBJECT, ANY_VALUE, INTEGER, objectSchema, optionalObjectSchema, PERIOD, TEXT } from '../../http/schemas.ts'
 
 const tag = 'ledger'
 const USAGE = {
@@ -40,7 +40,7 @@ function registerQueries(app: FastifyInstance, context: AppContext): void {
     defineRoute('read', {
       tag,
       summary: 'Lists the event log, newest first.',
-      query: { limit: INTEGER, before: INTEGER, types: { ...TEXT, description: 'Separated by commas.' } },
+      query: { limit: INTEGER, before: INTEGER, types: { ...TEXT, description: 'Separated by commas.' }, ...PERIOD },
       response: listOf('Event', 'Events.'),
     }),
     async (request) => {
@@ -50,6 +50,8 @@ function registerQueries(app: FastifyInstance, context: AppContext): void {
         limit,
         before: parseNumber(query.before),
         types: query.types?.split(','),
+        from: query.from,
+        to: query.to,
       })
       const last = events.at(-1)
       const hasMore = last !== undefined && events.length === limit && last.sequence > 1

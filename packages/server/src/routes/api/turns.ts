@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import type { TurnOutcome, TurnRecord, UsageBy, UserUsageBy } from 'purser'
+import type { TurnOutcome, TurnRecord, UsageBy, User, UserUsageBy } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import { getQuery, getUser, parseNumber } from '../../http/params.ts'
 import { listOf, responseOf } from '../../http/response-schemas.ts'
-import { INTEGER, type Schema, TEXT } from '../../http/schemas.ts'
+import { INTEGER, PERIOD, type Schema, TEXT } from '../../http/schemas.ts'
 import { formatUsageCsv } from '../../http/usage-csv.ts'
 import { measureLatency } from '../../overview/measure-latency.ts'
 import { summarizeTurns } from '../../overview/summarize-turns.ts'
@@ -17,7 +17,12 @@ const OUTCOME = { type: 'string', enum: ['completed', 'failed', 'cancelled', 're
 const DAY = { ...TEXT, description: 'A day, `2026-11-29`, a month, or an instant.' }
 const RANGE = { from: DAY, to: { ...DAY, description: 'The first day that is excluded.' } }
 const USER_BY = { type: 'string', enum: ['hour', 'day', 'month', 'model', 'limit'] }
-export const USER_TURNS_QUERY: Readonly<Record<string, Schema>> = { limit: INTEGER, before: TEXT, outcome: OUTCOME }
+export const USER_TURNS_QUERY: Readonly<Record<string, Schema>> = {
+  limit: INTEGER,
+  before: TEXT,
+  outcome: OUTCOME,
+  ...PERIOD,
+}
 export const USER_USAGE_QUERY: Readonly<Record<string, Schema>> = { ...RANGE, by: USER_BY }
 const BY = { type: 'string', enum: [...USER_BY.enum, 'user', 'plan', 'provider'] }
 
@@ -136,12 +141,7 @@ function registerUserRoutes(app: FastifyInstance, context: AppContext): void {
       query: USER_TURNS_QUERY,
       response: listOf('TurnRecord', 'Turns.'),
     }),
-    async (request) => {
-      const { before, outcome, limit } = getQuery(request)
-      const size = parseNumber(limit) ?? DEFAULT_PAGE_SIZE
-      const options = { limit: size, before, outcome: outcome as TurnOutcome | undefined }
-      return pageOf(await getUser(request, context).turns(options), size)
-    },
+    (request) => pageOfTurns(getUser(request, context), getQuery(request)),
   )
   app.get(
     '/api/users/:id/usage',
@@ -162,6 +162,16 @@ function registerUserRoutes(app: FastifyInstance, context: AppContext): void {
 export interface TurnPage {
   readonly data: readonly TurnRecord[]
   readonly cursor: string | null
+}
+
+/** One page of the turns of a user, as `USER_TURNS_QUERY` asks for it. */
+export async function pageOfTurns(
+  user: Pick<User, 'turns'>,
+  { limit, outcome, before, from, to }: Query,
+): Promise<TurnPage> {
+  const size = parseNumber(limit) ?? DEFAULT_PAGE_SIZE
+  const turns = await user.turns({ limit: size, before, outcome: outcome as TurnOutcome | undefined, from, to })
+  return pageOf(turns, size)
 }
 
 /** A full page may be followed by another one. */

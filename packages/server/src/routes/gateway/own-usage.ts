@@ -1,14 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { TurnOutcome, User, UserUsageBy } from 'purser'
+import type { User, UserUsageBy } from 'purser'
 import type { AppContext } from '../../app/context.ts'
 import { getIdentity } from '../../auth/authenticate.ts'
 import { defineRoute } from '../../http/define-route.ts'
-import { getQuery, parseNumber } from '../../http/params.ts'
+import { getQuery } from '../../http/params.ts'
 import { listOf } from '../../http/response-schemas.ts'
-import { pageOf, type TurnPage, USER_TURNS_QUERY, USER_USAGE_QUERY } from '../api/turns.ts'
+import { pageOfTurns, type TurnPage, USER_TURNS_QUERY, USER_USAGE_QUERY } from '../api/turns.ts'
 import { requireUser } from './acting-user.ts'
 
-const DEFAULT_PAGE_SIZE = 50
 const tag = 'gateway'
 
 /** `/v1/me/usage` and `/v1/me/turns`: what a person has used, and their own turns. */
@@ -35,11 +34,6 @@ export function registerOwnUsageRoutes(app: FastifyInstance, context: AppContext
       query: USER_TURNS_QUERY,
       response: listOf('TurnRecord', 'Turns.'),
     }),
-    async (request): Promise<TurnPage> => {
-      const { limit, before, outcome } = getQuery(request)
-      const size = parseNumber(limit) ?? DEFAULT_PAGE_SIZE
-      const options = { limit: size, before, outcome: outcome as TurnOutcome | undefined }
-      return pageOf(await getUser(request).turns(options), size)
-    },
+    async (request): Promise<TurnPage> => pageOfTurns(getUser(request), getQuery(request)),
   )
 }

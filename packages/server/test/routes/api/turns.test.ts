@@ -125,6 +125,18 @@ test('turns of one user are read newest first, with a cursor', async () => {
   assert.deepEqual([...first.data, ...second.data], all.data.slice(0, 4))
   assert.equal((await get<Page<Row>>('/api/users/ada/turns?outcome=completed')).data.length, 3)
   assert.deepEqual(await get('/api/users/unknown/turns'), { data: [], cursor: null })
+  for (const [period, count] of [
+    ['from=2026-01-01T00:00:00Z', 5],
+    ['to=2026-01-01T00:00:00Z', 0],
+  ] as const)
+    for (const list of ['turns', 'events?types=limit_reached'])
+      assert.equal(
+        (await get<Page<Row>>(`/api/users/ada/${list}${list.includes('?') ? '&' : '?'}${period}`)).data.length,
+        list === 'turns' ? count : Math.min(1, count),
+        `${list} ${period}`,
+      )
+  assert.deepEqual(await fails('/api/users/ada/events?from=yesterday'), [400, 'argument_invalid'])
+  assert.deepEqual(await fails('/api/users/ada/turns?to=2026-01-01'), [400, 'argument_invalid'])
 })
 
 test('usage of all users and of one is added up by each key, and is a table as well', async () => {

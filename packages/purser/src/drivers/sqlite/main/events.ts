@@ -10,7 +10,7 @@ export interface EventReads extends Pick<ReaderCalls, 'newest' | 'oldest' | 'tai
   position(namespace: string, eventId?: string): number | undefined
 }
 
-/** Pages of at most this many events are read at once; longer pages, and filters by type, in the reader thread. */
+/** Pages of at most this many events are read at once; longer pages, and filtered ones, in the reader thread. */
 const SHORT_PAGE = 200
 
 export interface SqliteEventsDeps {
@@ -23,7 +23,8 @@ export interface SqliteEventsDeps {
 export function createSqliteEvents({ main, reader, events, changes }: SqliteEventsDeps): EventStore {
   return {
     async newest(user, page) {
-      if (page.limit > SHORT_PAGE || page.types !== undefined) return reader.call('newest', user, page)
+      const isFiltered = page.types !== undefined || page.from !== undefined || page.to !== undefined
+      if (page.limit > SHORT_PAGE || isFiltered) return reader.call('newest', user, page)
       return main.read(() => events.newest(user, page))
     },
     async oldest(user, page) {
@@ -48,9 +49,8 @@ const OF_USER = 'uid = (SELECT uid FROM users WHERE namespace = ? AND id = ?)'
 export function prepareEvents(connection: DatabaseSync): EventReads {
   const select = `SELECT ${EVENT_COLUMNS} FROM events WHERE ${OF_USER}`
   const newest = connection.prepare(`${select} AND sequence < ? ORDER BY sequence DESC LIMIT ?`)
-  const newestOfTypes = connection.prepare(
-    `${select} AND sequence < ? AND type IN (SELECT value FROM json_each(?)) ORDER BY sequence DESC LIMIT ?`,
-  )
+  const newestFiltered = connection.prepare(`${select} AND sequence < ?3 AND at >= ?4 AND at < ?5
+    AND (?6 IS NULL OR type IN (SELECT value FROM json_each(?6))) ORDER BY sequence DESC LIMIT ?7`)
   const oldest = connection.prepare(`${select} AND sequence > ? ORDER BY sequence LIMIT ?`)
   // The join excludes events of erased users that are not wiped yet.
   const tail = connection.prepare(`
@@ -64,12 +64,12 @@ export function prepareEvents(connection: DatabaseSync): EventReads {
     'SELECT position FROM events INDEXED BY events_by_position WHERE namespace = ? ORDER BY position DESC LIMIT 1',
   )
   return {
-    newest({ namespace, id }, { limit, before = Number.MAX_SAFE_INTEGER, types }) {
-      const rows =
-        types === undefined
-          ? newest.all(namespace, id, before, limit)
-          : newestOfTypes.all(namespace, id, before, JSON.stringify(types), limit)
-      return rows.map(eventOf)
+    newest({ namespace, id }, { limit, before = Number.MAX_SAFE_INTEGER, types, from, to }) {
+      if (types === undefined && from === undefined && to === undefined)
+        return newest.all(namespace, id, before, limit).map(eventOf)
+      const typesJson = types === undefined ? null : JSON.stringify(types)
+      const period = [from ?? Number.MIN_SAFE_INTEGER, to ?? Number.MAX_SAFE_INTEGER]
+      return newestFiltered.all(namespace, id, before, ...period, typesJson, limit).map(eventOf)
     },
     oldest: ({ namespace, id }, { after, limit }) => oldest.all(namespace, id, after, limit).map(eventOf),
     tail: (namespace, { after, limit }) =>
