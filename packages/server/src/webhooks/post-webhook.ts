@@ -104,9 +104,18 @@ function privateHost(): PurserError {
 function exchange(request: ReturnType<typeof requestHttp>, body: string): Promise<WebhookResponse> {
   return new Promise((resolve, reject) => {
     request.on('error', reject)
+    let isAnswered = false
     request.on('response', (response) => {
+      isAnswered = true
       readEnd(response).then(() => resolve(toOutcome(response)), reject)
     })
+    // Without this, Node would close the connection without an error.
+    request.on('upgrade', (response, socket) => {
+      socket.destroy()
+      resolve(toOutcome(response))
+    })
+    // The response has events of its own, which may come later.
+    request.on('close', () => isAnswered || reject(new Error('closed')))
     request.end(body)
   })
 }
@@ -123,6 +132,7 @@ function readEnd(response: IncomingMessage): Promise<void> {
     })
     response.on('end', resolve)
     response.on('error', reject)
+    response.on('close', () => reject(new Error('closed')))
   })
 }
 

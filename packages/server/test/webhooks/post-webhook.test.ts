@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { LookupFunction } from 'node:net'
+import { type AddressInfo, createServer, type LookupFunction, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { handClock } from 'purser/testing'
 import { createPostWebhook, type WebhookResponse } from '../../src/webhooks/post-webhook.ts'
@@ -72,5 +72,38 @@ test('answers are read as outcomes', async () => {
   for (const [status, headers, expected] of cases) {
     receiver.answer = (response) => response.writeHead(status, headers).end()
     assert.deepEqual(await post({ ...request, url: receiver.url }), expected)
+  }
+})
+
+test('every answer ends the request, also one that is no HTTP or another protocol', async () => {
+  const failed = (error: string, status: number | null = null) => ({ ok: false, status, error, retryAfterMs: null })
+  const ok = 'HTTP/1.1 200 OK\r\n'
+  const cases: readonly (readonly [(socket: Socket) => unknown, WebhookResponse])[] = [
+    [
+      (socket) => socket.write('HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n'),
+      failed('status 101', 101),
+    ],
+    [(socket) => socket.write('HTTP/1.1 101 Go\r\n\r\n'), failed('status 101', 101)],
+    [(socket) => socket.end(), failed('ECONNRESET')],
+    [(socket) => socket.end(ok), failed('ECONNRESET')],
+    [(socket) => socket.end(`${ok}Content-Length: 10\r\n\r\nabc`), failed('ECONNRESET')],
+    [(socket) => socket.end('SSH-2.0-x\r\n\r\n'), failed('HPE_INVALID_CONSTANT')],
+    [(socket) => socket.write(`${ok}\r\n${'x'.repeat(20_000)}`), { ok: true, status: 200 }],
+    [(socket) => socket.end(`${ok}\r\nto the end of the connection`), { ok: true, status: 200 }],
+    [
+      (socket) => socket.end(`${'HTTP/1.1 100 Go\r\n\r\n'.repeat(50)}HTTP/1.1 204 No\r\n\r\n`),
+      { ok: true, status: 204 },
+    ],
+  ]
+  for (const [answer, expected] of cases) {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => answer(socket))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const post = createPostWebhook({ effects: handClock(), allowPrivate: true })
+    const { port } = server.address() as AddressInfo
+    assert.deepEqual(await post({ ...request, url: `http://127.0.0.1:${port}/` }), expected)
+    server.close()
   }
 })
