@@ -104,10 +104,17 @@ export interface Commit {
   readonly recorded?: Recorded | undefined
 }
 
+/** Turns above the limit that one commit removes at least. No commit adds more. */
+export const MAX_TRIMMED_TURNS = 500
+
 /** Turns that have ended, and what they add to sums. */
 export interface Recorded {
   readonly turns: readonly StoredTurn[]
-  /** After the writes, only this many turns of the user with the highest ids stay. Absent: all of them. */
+  /**
+   * After the writes, only this many turns of the user with the highest ids stay. Absent: all of them. Where more than
+   * `MAX_TRIMMED_TURNS` are too many, as after the limit was lowered, a driver may leave the rest to later commits, so that
+   * one commit does not hold up those of others.
+   */
   readonly keepTurns?: number | undefined
   /** Sums of the user, which are removed with the user. */
   readonly userSums: readonly SumIncrement[]

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Recorded } from '../../storage/commit.ts'
+import { MAX_TRIMMED_TURNS, type Recorded } from '../../storage/commit.ts'
 import type { StoredTurn } from '../../storage/turn-store.ts'
 import { ann, bob, type ContractTest, createErasure, mustCommit, NAMESPACE, tryCommit } from './samples.ts'
 
@@ -65,6 +65,24 @@ export const turns: readonly ContractTest[] = [
       assert.deepEqual(idsOf(await store.turns.ofNamespace(NAMESPACE, ALL)), ['0', '3', '4', '5'])
       await mustCommit(store, ann, { expect: 2, ...recorded([], 0) })
       assert.deepEqual(await store.turns.ofUser(ann, ALL), [])
+    },
+  },
+  {
+    name: 'where far too many turns are stored, each commit removes the oldest ones of that user',
+    async run(store) {
+      const stored = Array.from({ length: 2 * MAX_TRIMMED_TURNS + 10 }, (_, index) => turn(String(10_000 + index)))
+      await mustCommit(store, ann, recorded(stored))
+      await mustCommit(store, bob, recorded([turn('0'), turn('1'), turn('2')]))
+      const page = { order: 'ascending', limit: 2 * stored.length } as const
+      let expect = 1
+      for (let most = stored.length - MAX_TRIMMED_TURNS; most > 0; most -= MAX_TRIMMED_TURNS) {
+        expect = await mustCommit(store, ann, { expect, ...recorded([], 10) })
+        const ids = idsOf(await store.turns.ofUser(ann, page))
+        assert.ok(ids.length <= Math.max(10, most) && ids.length >= 10, `${ids.length} are left`)
+        assert.deepEqual(ids, idsOf(stored.slice(-ids.length)))
+      }
+      assert.deepEqual(idsOf(await store.turns.ofUser(ann, page)), idsOf(stored.slice(-10)))
+      assert.equal((await store.turns.ofNamespace(NAMESPACE, page)).length, 13)
     },
   },
   {

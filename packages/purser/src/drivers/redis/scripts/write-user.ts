@@ -1,3 +1,5 @@
+import { MAX_TRIMMED_TURNS } from '../../../storage/commit.ts'
+
 /** How many commits of a user are remembered, to recognize one that is sent again because its reply was lost. */
 export const REMEMBERED_COMMITS = 8
 /** Length of the id of a commit. */
@@ -208,7 +210,7 @@ local function writeTurns(u, l, c)
   end
   if c.keepTurns ~= '' then
     local surplus = call('ZCARD', u.turns) - tonumber(c.keepTurns)
-    if surplus > 0 then removeTurns(u, l, c.id, surplus - 1) end
+    if surplus > 0 then removeTurns(u, l, c.id, math.min(surplus, ${MAX_TRIMMED_TURNS}) - 1) end
   end
   if c.sumsFrom ~= '' then
     local from = call('HGET', u.sums, 'from')

@@ -1,4 +1,4 @@
-import type { Recorded } from '../../../storage/commit.ts'
+import { MAX_TRIMMED_TURNS, type Recorded } from '../../../storage/commit.ts'
 import { SUM_AMOUNTS, type SumIncrement } from '../../../storage/sum-store.ts'
 import type { Database } from '../database.ts'
 
@@ -16,8 +16,10 @@ export function prepareRecorded(database: Database): WriteRecorded {
   const addTurn = database.prepare('INSERT INTO turns (namespace, id, uid, outcome, value) VALUES (?, ?, ?, ?, ?)')
   // Deletes everything below the lowest id that stays. With fewer turns, it compares with NULL and deletes nothing.
   const trim = database.prepare(`
-    DELETE FROM turns WHERE uid = ?1 AND id <=
-      (SELECT id FROM turns WHERE uid = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)`)
+    DELETE FROM turns WHERE (namespace, id) IN (
+      SELECT namespace, id FROM turns INDEXED BY turns_by_user WHERE uid = ?1 AND id <=
+        (SELECT id FROM turns WHERE uid = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
+      ORDER BY id LIMIT ${MAX_TRIMMED_TURNS})`)
   const addUserSum = database.prepare(addStatement('user_sums', 'uid'))
   const addSum = database.prepare(addStatement('sums', 'namespace'))
   return (uid, namespace, { turns, keepTurns, userSums, sums }) => {
