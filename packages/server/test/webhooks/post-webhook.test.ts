@@ -76,7 +76,9 @@ test('answers are read as outcomes', async () => {
 })
 
 test('every answer ends the request, also one that is no HTTP or another protocol', async () => {
-  const failed = (error: string, status: number | null = null) => ({ ok: false, status, error, retryAfterMs: null })
+  const failed = (error: string, status: number | null = null): WebhookResponse => ({
+    ...{ ok: false, status, error, retryAfterMs: null },
+  })
   const ok = 'HTTP/1.1 200 OK\r\n'
   const cases: readonly (readonly [(socket: Socket) => unknown, WebhookResponse])[] = [
     [
