@@ -20,7 +20,14 @@ export type { Event } from './journal/event.ts'
 export type { AdmitOptions, Note, UserLedger, Verification } from './ledger/api.ts'
 export type { AuditPage, ReadAuditOptions } from './ledger/audit-log.ts'
 export type { Bond } from './ledger/bond.ts'
-export type { Admission, Admitted, ReachedLimit, Refused } from './ledger/decide/admission.ts'
+export type {
+  Admission,
+  Admitted,
+  ReachedLimit,
+  Refused,
+  RefusedByLimit,
+  RefusedOtherwise,
+} from './ledger/decide/admission.ts'
 export type { DetectionInput } from './ledger/detection.ts'
 export type { LimitState } from './ledger/limits/limit-state.ts'
 export type { ListUsersOptions, UserPage } from './ledger/list-users.ts'
@@ -52,7 +59,14 @@ export type {
 } from './options/context-section.ts'
 export { PROVIDER_KINDS, type ProviderConfig } from './options/provider-config.ts'
 export type { SettingsPatch } from './options/settings-patch.ts'
-export { DEFAULTS, type Limit, type ModelPrice, type PlanConfig, type PurserOptions } from './options.ts'
+export {
+  DEFAULTS,
+  type Limit,
+  type LimitWindow,
+  type ModelPrice,
+  type PlanConfig,
+  type PurserOptions,
+} from './options.ts'
 export type { Purser } from './purser/api.ts'
 export { openPurser } from './purser/open-purser.ts'
 export type {

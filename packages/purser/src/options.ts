@@ -189,11 +189,8 @@ export interface Limit {
   max: number | string | null
   /** `observe`: counts and reports what it would refuse. Default `'enforce'`. */
   mode?: 'enforce' | 'observe' | undefined
-  /**
-   * `'day'`, `'week'` or `'month'` of the user's zone, `'total'`, a length from first use such as `'5h'`, or
-   * `'sliding:1h'`. Lengths are 1 minute to 30 days. None with `concurrent`.
-   */
-  window?: string | undefined
+  /** Needed, but with `concurrent`, which has none. */
+  window?: LimitWindow | undefined
   /** Of `week`. Default `'monday'`. */
   weekStart?: 'monday' | 'sunday' | undefined
   /** Globs on the effective `provider/model`, in which `*` is any text. Default: all turns. */
@@ -203,6 +200,13 @@ export interface Limit {
   /** `'refuse'`, or the model to continue with. Default `'refuse'`. */
   onLimit?: 'refuse' | { provider?: string | undefined; model: string } | undefined
 }
+
+/**
+ * `'day'`, `'week'` or `'month'` of the user's zone, `'total'`, a length from first use such as `'5h'`, or
+ * `'sliding:1h'`; of `daily` also `'rolling24h'`. Lengths are 1 minute to 30 days.
+ */
+export type LimitWindow = 'day' | 'week' | 'month' | 'total' | WindowLength | `sliding:${WindowLength}` | 'rolling24h'
+type WindowLength = `${number}${'m' | 'h' | 'd'}`
 
 export type LimitMeasure = 'turns' | 'tokens' | 'inputTokens' | 'outputTokens' | 'cost' | 'toolCalls' | 'concurrent'
 

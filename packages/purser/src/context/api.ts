@@ -74,12 +74,15 @@ export type ResolvedContext = Context & { readonly digest: string }
 export interface ResolveOptions {
   /** Default: the option `context.mode`, `'plain'`. */
   readonly mode?: Mode | undefined
-  /** How long this call waits at most, ms. 0 waits for nothing and returns what is in memory. Default `context.budgetMs`. */
-  readonly budgetMs?: number | undefined
-  /** Limit of the whole text, estimated tokens. Default `context.maxTokens`. */
-  readonly maxTokens?: number | undefined
-  /** Waits, within the budget, for data that is not older than this, ms. Default: any data in memory will do. */
-  readonly maxAgeMs?: number | undefined
+  /**
+   * How long this call waits at most, ms; null: until everything is loaded. 0 waits for nothing and returns what is in
+   * memory. Default `context.budgetMs`.
+   */
+  readonly budgetMs?: number | null | undefined
+  /** Limit of the whole text, estimated tokens; null: none. Default `context.maxTokens`. */
+  readonly maxTokens?: number | null | undefined
+  /** Waits, within the budget, for data that is not older than this, ms. Default, and null: any data in memory will do. */
+  readonly maxAgeMs?: number | null | undefined
   /** IANA zone of all dates. Default: the user's, else the application's. */
   readonly timeZone?: string | undefined
   /** Id of the session whose frozen sections are used; see `SectionOption.stability`. Default: none. */

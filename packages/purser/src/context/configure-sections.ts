@@ -44,7 +44,7 @@ export interface UserSettings {
  */
 export function createUserSection(
   load: (user: Subject) => Promise<UserSettings>,
-  { ttlMs, maxStaleMs, budgetMs }: ContextOptions,
+  { ttlMs, maxStaleMs }: ContextOptions,
   limits: ContextLimits,
 ): Section {
   return createSection({
@@ -53,7 +53,8 @@ export function createUserSection(
     ttlMs,
     emptyTtlMs: ttlMs,
     maxStaleMs,
-    budgetMs,
+    // That of the call alone, which may be longer than the configured one.
+    budgetMs: Number.POSITIVE_INFINITY,
     needsQuery: false,
     maxBytes: 0,
     maxTokens: 0,

@@ -1,9 +1,9 @@
 import type { AbortSignalLike } from '../core/call-signal.ts'
 import {
-  parseDuration,
   parseInteger,
   parseOneOf,
   parseText,
+  parseTimeLimit,
   throwInvalid,
   validateFields,
   validateSignal,
@@ -75,7 +75,7 @@ export function parseResolveOptions(
   const isCacheable = parseKeep(input.keep)
   const sections = parseSections(input.sections, defaults.sections)
   const clock = defaults.clock !== 'auto' ? defaults.clock : isCacheable ? 'off' : 'minute'
-  const maxTokens = input.maxTokens === undefined ? defaults.maxTokens : parseInteger(input.maxTokens, MAX_TOKENS_RULE)
+  const maxTokens = parseMaxTokens(input.maxTokens, defaults.maxTokens)
   // Only where it makes a difference, so that other sessions share one context.
   const session = sections.some(({ stability }) => stability === 'session') ? parseSession(input.session) : undefined
   const query = sections.some(({ needsQuery }) => needsQuery) ? parseQuery(input.query) : undefined
@@ -88,9 +88,9 @@ export function parseResolveOptions(
     input.maxTokens === undefined
   return {
     mode,
-    budgetMs: input.budgetMs === undefined ? defaults.budgetMs : parseDuration(input.budgetMs, BUDGET_RULE),
+    budgetMs: parseTimeLimit(input.budgetMs, BUDGET_RULE) ?? defaults.budgetMs,
     maxTokens,
-    maxAgeMs: input.maxAgeMs === undefined ? undefined : parseDuration(input.maxAgeMs, MAX_AGE_RULE),
+    maxAgeMs: parseTimeLimit(input.maxAgeMs ?? undefined, MAX_AGE_RULE),
     timeZone,
     session,
     query,
@@ -105,6 +105,11 @@ export function parseResolveOptions(
 
 export function parseMode(mode: unknown, defaultMode: Mode): Mode {
   return mode === undefined ? defaultMode : parseOneOf(mode, MODES, MODE_RULE)
+}
+
+function parseMaxTokens(maxTokens: unknown, defaultMaxTokens: number): number {
+  if (maxTokens === undefined) return defaultMaxTokens
+  return maxTokens === null ? Number.POSITIVE_INFINITY : parseInteger(maxTokens, MAX_TOKENS_RULE)
 }
 
 function parseSession(session: unknown): string | undefined {

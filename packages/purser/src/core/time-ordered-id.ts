@@ -4,6 +4,7 @@ import type { Effects } from './effects.ts'
 const MAX_AHEAD_MS = 1_000
 const COUNTER_MAX = 0xfff
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+const TIME_ORDERED_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}[\w-]{1,64}$/
 /** Where the random part of a UUID of version 4 begins that remains. */
 const RANDOM_FROM = 18
 
@@ -27,6 +28,10 @@ export function createTimeOrderedIds({ now, randomId }: Pick<Effects, 'now' | 'r
     const suffix = UUID.test(random) ? random.slice(RANDOM_FROM) : `-${random}`
     return `${prefix}-7${counter.toString(16).padStart(3, '0')}${suffix}`
   }
+}
+
+export function isTimeOrderedId(id: string): boolean {
+  return TIME_ORDERED_ID.test(id)
 }
 
 /** A text that no id of an earlier instant reaches. Epoch ms. */

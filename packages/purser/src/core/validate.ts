@@ -125,6 +125,12 @@ export function parseDuration(value: unknown, rule: Rule): number {
   return throwInvalid(`'${rule.name}' must be a number of milliseconds, 0 or more.`, rule)
 }
 
+/** The same; `null`, no limit, is infinity. Undefined if absent. */
+export function parseTimeLimit(value: unknown, rule: Rule): number | undefined {
+  if (value === undefined) return undefined
+  return value === null ? Number.POSITIVE_INFINITY : parseDuration(value, rule)
+}
+
 /** An ISO 8601 instant with its offset, as epoch milliseconds. */
 export function parseInstant(value: unknown, rule: Rule): number {
   const text = typeof value === 'string' ? value : ''

@@ -5,7 +5,7 @@ export interface Quota {
   /** ISO 8601, UTC. */
   readonly resetAt: string | null
   /** The limit that refuses, of a refused admission. */
-  readonly limit?: Pick<RatedLimit, 'measure' | 'max' | 'resetAt'> & { readonly used: number | string }
+  readonly limit?: (Pick<RatedLimit, 'measure' | 'max' | 'resetAt'> & { readonly used: number | string }) | undefined
 }
 
 /** A limit, as far as the headers show it. */

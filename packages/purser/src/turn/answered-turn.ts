@@ -21,6 +21,7 @@ import { isComment } from '../openai/sse.ts'
 import { TOOL_CALLS, ToolCalls, toolCallsIn, toolCallsOf } from '../openai/tool-calls.ts'
 import type { Settings } from '../runtime/api.ts'
 import { answerHeaders, pipeAnswer, type ReadableAnswer, toResponse } from './http-response.ts'
+import { chooseLimit } from './options.ts'
 import { ReaderWatch } from './reader-watch.ts'
 import type { CacheOutcome, TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
 
@@ -132,7 +133,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       attempts: run.attempts,
     })
     this.#unreadKey = run.deps.unreadTurns.add(this)
-    const timeoutMs = run.options.readerTimeoutMs ?? limits.readerTimeoutMs
+    const timeoutMs = chooseLimit(run.options.readerTimeoutMs, limits.readerTimeoutMs)
     this.#watch = new ReaderWatch({ effects, timeoutMs, onTimeout: () => this.#leaveReader() })
   }
 
@@ -272,7 +273,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
         return shown
       }
     } catch (error) {
-      if (!this.#hasDelivered) this.giveBack(error)
+      if (!this.#hasDelivered && !this.#run.hasCallerLeft) this.giveBack(error)
       this.#end('failed', error)
       throw error
     }

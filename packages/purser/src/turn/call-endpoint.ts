@@ -13,7 +13,7 @@ import { callWithFallbacks } from './call-with-fallbacks.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import type { EndpointCall, EndpointUpstream, PreparedRequest } from './endpoint-call.ts'
 import type { RefusedTurn } from './http-response.ts'
-import { type TurnOptions, validateTurnOptions } from './options.ts'
+import { chooseLimit, type TurnOptions, validateTurnOptions } from './options.ts'
 import { RelayedTurn } from './relayed-turn.ts'
 import { selectModel } from './select-model.ts'
 import { takeTurn } from './take-turn.ts'
@@ -74,7 +74,7 @@ export async function askEndpoint(
   options: TurnOptions = {},
 ): Promise<string | undefined> {
   validateTurnOptions(options)
-  const { session, signal = new CallSignal(), firstChunkTimeoutMs, idleTimeoutMs } = options
+  const { session, signal = new CallSignal() } = options
   if ((await modules.ledger.api.bond()).blocked !== null) throw new PurserError('user_blocked', 'This user is blocked.')
   const { override } = await selectModel(modules.runtime, deps.providers, call.model, options)
   await using lease = await modules.runtime.acquire({ session, override, signal })
@@ -84,8 +84,8 @@ export async function askEndpoint(
   const { request } = await encodeRequest(call, upstreamOf(deps, modules, lease, context))
   const answer = await endpoints.call(request, {
     signal,
-    firstChunkTimeoutMs: firstChunkTimeoutMs ?? deps.limits.firstChunkTimeoutMs,
-    idleTimeoutMs: idleTimeoutMs ?? deps.limits.idleTimeoutMs,
+    firstChunkTimeoutMs: chooseLimit(options.firstChunkTimeoutMs, deps.limits.firstChunkTimeoutMs),
+    idleTimeoutMs: chooseLimit(options.idleTimeoutMs, deps.limits.idleTimeoutMs),
   })
   const pieces: Buffer[] = []
   for await (const bytes of answer.bytes) pieces.push(bytes)

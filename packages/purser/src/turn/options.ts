@@ -1,5 +1,5 @@
 import type { AbortOptions } from '../core/abort.ts'
-import { parseDuration, parseOneOf, parseText, validateFunction, validateOptions } from '../core/validate.ts'
+import { parseOneOf, parseText, parseTimeLimit, validateFunction, validateOptions } from '../core/validate.ts'
 import type { Override } from '../runtime/api.ts'
 
 /** Why a turn failed, and on what it ran. */
@@ -38,12 +38,15 @@ export interface TurnOptions extends AbortOptions {
    * key rejects with `idempotency_conflict`.
    */
   readonly idempotencyKey?: string | undefined
-  /** Time until the upstream's first chunk or whole answer, ms; then `upstream_timeout`. Default: 60,000 ms. */
-  readonly firstChunkTimeoutMs?: number | undefined
-  /** Time between two chunks or comments of the upstream, ms. Default: 60,000 ms. */
-  readonly idleTimeoutMs?: number | undefined
-  /** Time for which the reader may take nothing of the answer, ms; then the turn is cancelled. Default: 60,000 ms. */
-  readonly readerTimeoutMs?: number | undefined
+  /** Time until the upstream's first chunk or whole answer, ms; then `upstream_timeout`. Null: no limit. Default: 60,000 ms. */
+  readonly firstChunkTimeoutMs?: number | null | undefined
+  /** Time between two chunks or comments of the upstream, ms; null: no limit. Default: 60,000 ms. */
+  readonly idleTimeoutMs?: number | null | undefined
+  /**
+   * Time for which the reader may take nothing of the answer, ms; then the turn is cancelled. Null: no limit. Default:
+   * 60,000 ms.
+   */
+  readonly readerTimeoutMs?: number | null | undefined
   /**
    * Called once when the turn fails, before its answer begins or while it is read; not when it is refused or cancelled.
    * A log line needs it: after the first chunk, no status says any more that the turn failed.
@@ -86,14 +89,20 @@ export const TURN_LIMITS: TurnLimits = { firstChunkTimeoutMs: 60_000, idleTimeou
 /** Validates what the modules do not validate themselves, before anything is counted. */
 export function validateTurnOptions(options: TurnOptions): void {
   validateOptions('turn', options, TURN_OPTIONS)
-  const { cache, firstChunkTimeoutMs, idleTimeoutMs, readerTimeoutMs, onFailure } = options
-  const { endpoint, requestId } = options
-  const hint = 'Default: 60,000 ms.'
+  const { cache, onFailure, endpoint, requestId } = options
   if (cache !== undefined) parseOneOf(cache, ['on', 'refresh', 'off'], { name: 'cache', hint: "Default: 'on'." })
-  if (firstChunkTimeoutMs !== undefined) parseDuration(firstChunkTimeoutMs, { name: 'firstChunkTimeoutMs', hint })
   if (onFailure !== undefined) validateFunction(onFailure, { name: 'onFailure' })
   if (endpoint !== undefined) parseText(endpoint, { name: 'endpoint', maxBytes: 64 })
   if (requestId !== undefined) parseText(requestId, { name: 'requestId', maxBytes: 256 })
-  if (idleTimeoutMs !== undefined) parseDuration(idleTimeoutMs, { name: 'idleTimeoutMs', hint })
-  if (readerTimeoutMs !== undefined) parseDuration(readerTimeoutMs, { name: 'readerTimeoutMs', hint })
+  for (const name of LIMIT_NAMES) {
+    if (options[name] !== undefined)
+      parseTimeLimit(options[name], { name, hint: 'Default: 60,000 ms; null: no limit.' })
+  }
+}
+
+const LIMIT_NAMES = Object.keys(TURN_LIMITS) as (keyof TurnLimits)[]
+
+/** The limit of a call that was validated, or the default. Null: none. */
+export function chooseLimit(limitMs: number | null | undefined, defaultMs: number): number {
+  return limitMs === null ? Number.POSITIVE_INFINITY : (limitMs ?? defaultMs)
 }

@@ -15,6 +15,7 @@ import { ToolCalls } from '../openai/tool-calls.ts'
 import type { Settings } from '../runtime/api.ts'
 import type { EndpointCall } from './endpoint-call.ts'
 import { answerHeaders, drained } from './http-response.ts'
+import { chooseLimit } from './options.ts'
 import { ReaderWatch } from './reader-watch.ts'
 import type { TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
 
@@ -161,7 +162,7 @@ export class RelayedTurn implements AsyncDisposable {
     const { deps, options } = this.#run
     const watch = new ReaderWatch({
       effects: deps.effects,
-      timeoutMs: options.readerTimeoutMs ?? deps.limits.readerTimeoutMs,
+      timeoutMs: chooseLimit(options.readerTimeoutMs, deps.limits.readerTimeoutMs),
       onTimeout: () => {
         this.#end('cancelled')
         response.destroy()

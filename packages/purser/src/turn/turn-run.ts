@@ -18,7 +18,7 @@ import type { Fallback } from '../options/settings-patch.ts'
 import type { Lease, Override, Settings } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import { createRefusedTurn, type RefusedTurn } from './http-response.ts'
-import type { TurnOptions } from './options.ts'
+import { chooseLimit, type TurnOptions } from './options.ts'
 import { OwnModelCall } from './own-model-call.ts'
 import { publishTurn } from './publish-turn.ts'
 import { isModelOf, selectModel } from './select-model.ts'
@@ -233,7 +233,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   /** Calls the upstream with the timeouts of the turn. The wait is not counted as overhead. */
   async callUpstream<Answer>(run: (call: ChatCall) => Promise<Answer>, signal: AbortSignalLike): Promise<Answer> {
     const { options, deps } = this
-    const { firstChunkTimeoutMs = deps.limits.firstChunkTimeoutMs, idleTimeoutMs = deps.limits.idleTimeoutMs } = options
+    const firstChunkTimeoutMs = chooseLimit(options.firstChunkTimeoutMs, deps.limits.firstChunkTimeoutMs)
+    const idleTimeoutMs = chooseLimit(options.idleTimeoutMs, deps.limits.idleTimeoutMs)
     const onAttempt = (attempt: Attempt): void => void this.trace.attempts.push(attempt)
     return this.trace.waitFor(() => run({ firstChunkTimeoutMs, idleTimeoutMs, signal, onAttempt }))
   }
@@ -257,12 +258,17 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     this.#lease = undefined
   }
 
+  /** Whether the caller has aborted. What fails from then on is not a failure. */
+  get hasCallerLeft(): boolean {
+    return this.options.signal?.aborted === true
+  }
+
   /**
    * Ends the turn, the first time: aborts what is still running and settles the ticket with the tokens used. `error`:
    * why it failed.
    */
   end(
-    outcome: TurnOutcome,
+    ending: TurnOutcome,
     {
       cache,
       usage,
@@ -278,7 +284,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
       readonly error?: unknown
     },
   ): void {
-    if (!this.#finish(outcome === 'completed')) return
+    if (!this.#finish(ending === 'completed')) return
+    const outcome = ending === 'failed' && this.hasCallerLeft ? 'cancelled' : ending
     if (outcome === 'failed') this.#reportFailure(error)
     const facts = this.#facts({ outcome, cache, code: codeOf(outcome, error), limit: null, tools })
     this.#settleUsed(usage, { toolCalls, facts })
@@ -323,7 +330,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   /** Ends a turn of which nothing was delivered. It is counted only if its caller has left. */
   giveBack(error: unknown): void {
     if (!this.#finish(false)) return
-    const isCancelled = this.options.signal?.aborted === true
+    const isCancelled = this.hasCallerLeft
     if (!isCancelled) this.#reportFailure(error)
     const outcome = isCancelled ? 'cancelled' : 'failed'
     const facts = this.#facts({ outcome, cache: 'off', code: codeOf(outcome, error), limit: null, tools: NO_TOOLS })

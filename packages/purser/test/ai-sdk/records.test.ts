@@ -8,7 +8,7 @@ import type {
 } from '@ai-sdk/provider'
 import { purserMiddleware } from '../../src/ai-sdk/purser-middleware.ts'
 import { purserModel } from '../../src/ai-sdk/purser-model.ts'
-import { openPurser, type Purser, type PurserOptions, type TurnRecord } from '../../src/index.ts'
+import { type Limit, openPurser, type Purser, type PurserOptions, type TurnRecord } from '../../src/index.ts'
 
 /* Calls of the AI SDK have records like turns: context, tools, tokens, cost, and why they failed. */
 
@@ -178,8 +178,8 @@ test('a refused call says which limit refused it, and a model that a limit exclu
 })
 
 test('a step of purserModel that a limit sends to another model is recorded and priced for that one', async () => {
-  const limits = [
-    { name: 'big', measure: 'tokens' as const, max: 100, window: 'day', models: ['local/m'], onLimit: { model: 'n' } },
+  const limits: Limit[] = [
+    { name: 'big', measure: 'tokens', max: 100, window: 'day', models: ['local/m'], onLimit: { model: 'n' } },
   ]
   await using purser = await open({ ledger: { limits } })
   const ada = purser.user('ada')

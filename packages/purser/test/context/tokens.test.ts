@@ -72,6 +72,27 @@ test('over the budget the oldest actions are cut first, then the sections of low
     await assert.rejects(context.resolve({ maxTokens: maxTokens as number }), { code: 'argument_invalid' })
 })
 
+test('null is no limit of tokens, of time or of age, for one call', async () => {
+  const begun = Promise.withResolvers<void>()
+  await using harness = await openContextHarness({
+    mode: 'plain',
+    maxTokens: 5,
+    budgetMs: 0,
+    sources: {
+      profile: async () => {
+        await begun.promise
+        return { name: 'Asha' }
+      },
+    },
+  })
+  const { context } = harness.user('asha')
+  const loading = context.resolve({ maxTokens: null, budgetMs: null, maxAgeMs: null })
+  await harness.clock.pass(2_000)
+  begun.resolve()
+  assert.match((await loading).text, /name: Asha/)
+  assert.equal((await context.resolve()).text, '', 'other calls keep the configured limit')
+})
+
 test('a section has a token limit of its own', async () => {
   await using harness = await openContextHarness({
     mode: 'plain',

@@ -1,4 +1,4 @@
-import { openPurser, type Purser, type PurserOptions } from '../../src/index.ts'
+import { openPurser, type Purser, type PurserOptions, type SimulateOptions } from '../../src/index.ts'
 import type { HandClock } from '../../src/testing/index.ts'
 import { createTokenProvider } from './token-provider.ts'
 
@@ -33,7 +33,7 @@ export async function readRecords(purser: Purser, users: readonly string[]): Pro
       states: await user.ledger.limits(),
     }
   }
-  const proposal = { limits: [{ name: 'one', measure: 'turns' as const, max: 1, window: 'day' }] }
+  const proposal: SimulateOptions = { limits: [{ name: 'one', measure: 'turns', max: 1, window: 'day' }] }
   return {
     users: await Promise.all(users.map(read)),
     plans: await purser.usage({ by: 'plan', ...range }),

@@ -135,6 +135,48 @@ test('turns are read within a period, of which the end is excluded', async () =>
   await assert.rejects(ada.turns({ from: '2026-03-10' }), { code: 'argument_invalid' })
 })
 
+for (const moment of ['before its first chunk is read', 'after its first chunk was read']) {
+  test(`a stream whose caller aborts with a reason of its own ${moment} is cancelled, not failed`, async () => {
+    await using harness = await openTurnHarness()
+    harness.upstream.answer = (response) => begin(response, 'Hello')
+    const ada = harness.user('ada')
+    const failures: TurnFailure[] = []
+    const abort = new AbortController()
+    const turn = allowed(
+      await ada.turn(
+        { ...request, stream: true },
+        { signal: abort.signal, onFailure: (failure) => failures.push(failure) },
+      ),
+    )
+    const chunks = turn.chunks[Symbol.asyncIterator]()
+    if (moment.startsWith('after')) await chunks.next()
+    const reason = new Error('The page was closed.')
+    abort.abort(reason)
+    await assert.rejects(async () => {
+      for (;;) if ((await chunks.next()).done) return
+    }, reason)
+    const [record] = await ada.turns()
+    assert.deepEqual([record?.outcome, record?.code, record?.weight], ['cancelled', null, 1])
+    assert.ok(Number(record?.inputTokens) >= 100, 'the model was asked')
+    assert.deepEqual(failures, [])
+  })
+}
+
+test('turns are not listed before or after what is not the id of a turn', async () => {
+  await using harness = await openTurnHarness()
+  const ada = harness.user('ada')
+  const id = allowed(await ada.turn(request)).id
+  for (const wrong of ['', 'zz', '5', id.slice(0, 18), `${id}/`, 'x'.repeat(300), 5 as never, null as never]) {
+    const invalid = { code: 'argument_invalid' }
+    await assert.rejects(ada.turns({ before: wrong }), invalid, `before: ${wrong}`)
+    await assert.rejects(
+      async () => Array.fromAsync(harness.purser.turns({ after: wrong })),
+      invalid,
+      `after: ${wrong}`,
+    )
+  }
+})
+
 test('a hit counts a turn and no tokens; steps of tools and a model without a price are told apart', async () => {
   await using harness = await openTurnHarness({ answers: { enabled: true } })
   const ada = harness.user('ada')

@@ -334,6 +334,29 @@ for (const [form, start] of [
   })
 }
 
+test('null waits without limit for the upstream and for the reader; other values are refused', async () => {
+  const clock = handClock()
+  await using harness = await openTurnHarness({ effects: clock })
+  const { upstream } = harness
+  const finish = Promise.withResolvers<void>()
+  upstream.answer = (response) => {
+    begin(response, 'Hel')
+    void finish.promise.then(() => response.end('data: [DONE]\n\n'))
+  }
+  const noLimits = { firstChunkTimeoutMs: null, idleTimeoutMs: null, readerTimeoutMs: null }
+  const turn = allowed(await harness.user('ada').turn({ ...request, stream: true }, noLimits))
+  await clock.pass(3_600_000)
+  const read = Array.fromAsync(turn.chunks)
+  await clock.pass(3_600_000)
+  finish.resolve()
+  assert.ok((await read).length > 0)
+  for (const name of Object.keys(noLimits)) {
+    for (const wrong of [-1, Number.NaN, '5']) {
+      await assert.rejects(harness.user('ada').turn(request, { [name]: wrong }), code('argument_invalid'))
+    }
+  }
+})
+
 test('a ticket pays for one turn', async () => {
   await using harness = await openTurnHarness({ ledger: { dailyCap: 5 } })
   const ada = harness.user('ada')

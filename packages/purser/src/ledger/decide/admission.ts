@@ -38,16 +38,24 @@ export interface Admitted extends Quota {
   readonly unrecorded?: true
 }
 
-export interface Refused extends Quota {
+/** With the reason `limit`, the first limit that refuses; the others have no `limit`. */
+export type Refused = RefusedByLimit | RefusedOtherwise
+
+interface Refusal extends Quota {
   readonly allowed: false
-  /**
-   * `daily_cap`: the cap of the window is used up. `limit`: another limit is. `blocked`: an operator has blocked the user.
-   */
-  readonly reason: 'daily_cap' | 'limit' | 'blocked'
   /** When a repeated call can succeed, in ms; null when that is unknown, such as for a block without an end. */
   readonly retryAfterMs: number | null
-  /** The first limit that refuses. Only with the reason `limit`. */
-  readonly limit?: ReachedLimit
+}
+
+export interface RefusedByLimit extends Refusal {
+  readonly reason: 'limit'
+  readonly limit: ReachedLimit
+}
+
+export interface RefusedOtherwise extends Refusal {
+  /** `daily_cap`: the cap of the window is used up. `blocked`: an operator has blocked the user. */
+  readonly reason: 'daily_cap' | 'blocked'
+  readonly limit?: undefined
 }
 
 /** A limit that refuses. Amounts are numbers, of `cost` decimal text. */

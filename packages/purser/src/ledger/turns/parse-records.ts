@@ -1,3 +1,4 @@
+import { isTimeOrderedId } from '../../core/time-ordered-id.ts'
 import { throwInvalid } from '../../core/validate.ts'
 import { type SumIncrement, toSumAmount } from '../../storage/sum-store.ts'
 import { Fields } from '../imported-fields.ts'
@@ -22,8 +23,6 @@ export interface ImportedTurn {
 const CACHE = ['hit', 'joined', 'miss', 'off'] as const
 const PREFIXES = ['first', 'same', 'changed'] as const
 const STATUSES = ['fresh', 'stale', 'empty', 'unavailable'] as const
-/** Begins with the instant, which decides when the record is removed. */
-const TURN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}[\w-]{1,64}$/
 
 /** Throws `argument_invalid` with the name of the field. */
 export function parseTurnRecord(value: unknown): ImportedTurn {
@@ -53,7 +52,8 @@ function parseFacts(
   { at, tools }: { readonly at: number; readonly tools: TurnRecord['tools'] },
 ): TurnFacts {
   const id = row.text('id')
-  if (!TURN_ID.test(id)) throwInvalid("'id' must be the id of a turn.", { name: 'id' })
+  // It begins with the instant, which decides when the record is removed.
+  if (!isTimeOrderedId(id)) throwInvalid("'id' must be the id of a turn.", { name: 'id' })
   const estimate = row.fields('estimate')
   return {
     id,

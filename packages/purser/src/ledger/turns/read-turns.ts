@@ -1,8 +1,8 @@
 import { type AbortOptions, untilAborted, withSignal } from '../../core/abort.ts'
 import { readPage } from '../../core/long-read.ts'
 import { createSubject, type Subject } from '../../core/subject.ts'
-import { firstIdAt } from '../../core/time-ordered-id.ts'
-import { parseOneOf, parseOptionalInstant, parsePageLimit, parseText, validateOptions } from '../../core/validate.ts'
+import { firstIdAt, isTimeOrderedId } from '../../core/time-ordered-id.ts'
+import { parseOneOf, parseOptionalInstant, parsePageLimit, throwInvalid, validateOptions } from '../../core/validate.ts'
 import type { ListedTurn, StoredTurn } from '../../storage/turn-store.ts'
 import type { LedgerDeps } from '../deps.ts'
 import { decodeTurn } from './stored-turn.ts'
@@ -31,7 +31,6 @@ export interface TurnsOptions extends AbortOptions {
 
 type TurnDeps = Pick<LedgerDeps, 'store' | 'calls' | 'rules' | 'journal' | 'effects'>
 
-const ID_MAX_BYTES = 256
 const PAGE_ROWS = 500
 
 /** The newest turns of a user. Those that this process has not written yet are written first. */
@@ -107,7 +106,14 @@ function greater(one: string | undefined, other: string | undefined): string | u
 }
 
 function parseId(id: unknown, name: string): string | undefined {
-  return id === undefined ? undefined : parseText(id, { name, maxBytes: ID_MAX_BYTES, hint: 'Pass the id of a turn.' })
+  if (id === undefined) return undefined
+  if (typeof id !== 'string' || !isTimeOrderedId(id)) {
+    throwInvalid(`'${name}' must be the id of a turn.`, {
+      name,
+      hint: 'Pass the id of the last turn of the page before.',
+    })
+  }
+  return id
 }
 
 function parseOutcome(outcome: unknown): TurnOutcome | undefined {

@@ -15,7 +15,7 @@ import { createLimitPolicy, NO_USER_LIMITS, type PolicyOptions } from '../../../
 import { createPrices } from '../../../src/ledger/limits/prices.ts'
 import { refundUsage, type Settlement, settleUsage } from '../../../src/ledger/limits/settlement.ts'
 import { NO_USAGE, type Usage } from '../../../src/ledger/limits/usage.ts'
-import type { Limit } from '../../../src/options.ts'
+import type { Limit, LimitWindow } from '../../../src/options.ts'
 
 const by = { actor: 'ana' }
 const DAY_MS = 86_400_000
@@ -309,7 +309,8 @@ describe('thresholds', () => {
 
 describe('clocks', () => {
   it('a clock that was ten years ahead for a second refuses no turn afterwards', () => {
-    const limits: Limit[] = ['day', 'week', 'month', '5h', 'sliding:1h', '30d'].map((window) => ({
+    const windows: LimitWindow[] = ['day', 'week', 'month', '5h', 'sliding:1h', '30d']
+    const limits = windows.map<Limit>((window) => ({
       name: `w-${window}`,
       measure: 'turns',
       max: 2,
@@ -347,7 +348,8 @@ describe('clocks', () => {
   })
 
   it('a clock that goes back gives nothing twice', () => {
-    for (const window of ['day', 'week', 'month', '5h', '1d', 'sliding:7h', 'total']) {
+    const windows: LimitWindow[] = ['day', 'week', 'month', '5h', '1d', 'sliding:7h', 'total']
+    for (const window of windows) {
       const user = new User({ limits: [{ name: 'one', measure: 'turns', max: 1, window }] })
       user.admit()
       for (const backMs of [1_000, 3_600_000, DAY_MS, 3 * DAY_MS, 40 * DAY_MS]) {
