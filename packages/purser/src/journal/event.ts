@@ -28,7 +28,7 @@ export interface Event extends NewEvent {
 /** The stored text of an event, parsed. */
 export type EventBody = Omit<Event, 'user' | 'mac'>
 
-/** What is stored of a user, decoded. All three are plain JSON values and are never mutated. */
+/** What is stored of a user, decoded. The values are never mutated; without a codec of the fold they are plain JSON. */
 export interface UserData {
   /** Exactly what the user's events fold to. */
   readonly state: unknown
@@ -45,6 +45,8 @@ export interface Fold<Data extends UserData> {
   evolve(state: Data['state'], event: EventBody): Data['state']
   /** Reads usage as any version has stored it. Absent: it is read as it is. */
   parseUsage?(stored: unknown, state: Data['state']): Data['usage']
+  /** Writes usage as JSON. Absent: it is plain JSON itself. */
+  encodeUsage?(usage: Data['usage']): string
   facets(user: FoldedUser<Data>): Facets
   /** Parts of the state that the receipt of an erasure counts, by kind. Absent: none. */
   countParts?(state: Data['state']): Readonly<Record<string, number>>

@@ -189,7 +189,7 @@ export class UnitOfWork<Data extends UserData> {
       facets: fold.facets(this.#folded()),
       folded: this.#foldedState(),
       measured: this.#measurements === base.measurements ? undefined : JSON.stringify(this.#measurements),
-      usage: this.#usage === base.usage ? undefined : JSON.stringify(this.#usage),
+      usage: this.#usage === base.usage ? undefined : this.#encodeUsage(),
       events: this.#events,
       records: valuesOf(this.#records),
       trims: valuesOf(this.#trims),
@@ -197,6 +197,10 @@ export class UnitOfWork<Data extends UserData> {
       dropEventsBelow: this.#dropEventsBelow,
       recorded: this.#recordedWithSums(),
     }
+  }
+
+  #encodeUsage(): string {
+    return this.#deps.fold.encodeUsage?.(this.#usage) ?? JSON.stringify(this.#usage)
   }
 
   #folded(): FoldedUser<Data> {

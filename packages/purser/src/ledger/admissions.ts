@@ -21,6 +21,7 @@ import {
   checkBlock,
   claim,
   type Granted,
+  limitsOfGrant,
   type MoveCommand,
   move,
   parseEstimate,
@@ -378,7 +379,7 @@ class TurnAdmission implements AdmittedTurn {
   }
 
   get limits(): readonly LimitState[] | undefined {
-    return this.#granted.listLimits?.()
+    return limitsOfGrant(this.#deps.rules, this.#granted)
   }
 
   async moveTo(model: string, { estimate: asked }: Pick<AdmitTurnOptions, 'estimate'>): Promise<boolean> {

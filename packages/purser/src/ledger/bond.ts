@@ -5,7 +5,7 @@ import { formatInstant } from './calendar.ts'
 import { evolve } from './evolve.ts'
 import { dailyUse } from './limits/limit-state.ts'
 import type { Origin } from './limits/policy.ts'
-import { parseStoredUsage } from './limits/stored-usage.ts'
+import { encodeUsage, parseStoredUsage } from './limits/stored-usage.ts'
 import { dailyUseOf, limitContextOf, limitsOf, quotaOf } from './quota.ts'
 import type { LedgerRules } from './rules.ts'
 import {
@@ -113,7 +113,8 @@ export function codecOf(rules: LedgerRules): Required<Pick<Fold<LedgerData>, 'in
 
 /** How the journal folds a user's events, and the facets that lists of users are filtered by. */
 export function ledgerFold(rules: LedgerRules): Fold<LedgerData> {
-  return { ...codecOf(rules), evolve, facets: (user) => facetsOf(rules, user), countParts, sums: labelSums(rules) }
+  const facets: Fold<LedgerData>['facets'] = (user) => facetsOf(rules, user)
+  return { ...codecOf(rules), encodeUsage, evolve, facets, countParts, sums: labelSums(rules) }
 }
 
 /** The limits that operators and the person have set for a user; the cap is one of them. */

@@ -10,10 +10,11 @@ import { bondOf } from './bond.ts'
 import { formatInstant } from './calendar.ts'
 import { verifyWithCheckpoint } from './checkpoint.ts'
 import type { LedgerDeps } from './deps.ts'
+import type { Counter } from './limits/counter.ts'
+import { listCounters } from './limits/counters.ts'
 import { useRows } from './limits/exported-use.ts'
 import type { LimitState } from './limits/limit-state.ts'
 import { parseStoredUsage } from './limits/stored-usage.ts'
-import type { Usage } from './limits/usage.ts'
 import { NOTE_RECORDS } from './notes.ts'
 import { limitsAt } from './quota.ts'
 import { INITIAL_STATE } from './state.ts'
@@ -94,9 +95,9 @@ async function* exportRows(deps: LedgerDeps, user: Subject): AsyncGenerator<Ledg
 /** What was used of every limit, by window. Usage that cannot be read is exported as stored. */
 function* exportUse({ rules }: LedgerDeps, { state, usage }: UserRow): Generator<LedgerExport> {
   if (usage === null) return
-  let counters: Usage['counters']
+  let counters: readonly Counter[]
   try {
-    counters = parseStoredUsage(rules, JSON.parse(usage), decodeJson(INITIAL_STATE, state)).counters
+    counters = listCounters(parseStoredUsage(rules, JSON.parse(usage), decodeJson(INITIAL_STATE, state)).counters)
   } catch {
     yield { part: 'ledger', type: 'counter', value: usage }
     return

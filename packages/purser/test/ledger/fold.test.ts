@@ -6,6 +6,7 @@ import { ledgerFold } from '../../src/ledger/bond.ts'
 import { addNote, block, changeCap, changeTimeZone, correct, unblock } from '../../src/ledger/decide/moderation.ts'
 import { observe } from '../../src/ledger/decide/observation.ts'
 import { evolve, foldEvents } from '../../src/ledger/evolve.ts'
+import { packCounters } from '../../src/ledger/limits/counters.ts'
 import { NO_USAGE, type Usage } from '../../src/ledger/limits/usage.ts'
 import { INITIAL_MEASUREMENTS, INITIAL_STATE, type LedgerState, type LedgerView } from '../../src/ledger/state.ts'
 import { rulesWith } from '../support/compiled-rules.ts'
@@ -148,7 +149,7 @@ describe('facets', () => {
       now,
     }
     const windows = [{ name: '2026-03-10', from: NOON, used: 3 }]
-    const usage: Usage = { v: 1, seenAt: NOON, counters: [{ name: 'daily', of: 'turns day', windows }] }
+    const usage: Usage = { v: 1, seenAt: NOON, counters: packCounters([{ name: 'daily', of: 'turns day', windows }]) }
     assert.deepEqual(facets({ ...user, usage }), {
       phase: 'warm',
       riskLevel: 'low',

@@ -6,6 +6,7 @@ import { UnitOfWork } from '../../src/journal/unit-of-work.ts'
 import { type AdmissionOutcome, admit } from '../../src/ledger/decide/admission.ts'
 import { evolve } from '../../src/ledger/evolve.ts'
 import type { Amount } from '../../src/ledger/limits/amount.ts'
+import { listCounters } from '../../src/ledger/limits/counters.ts'
 import type { Usage } from '../../src/ledger/limits/usage.ts'
 import type { LedgerRules } from '../../src/ledger/rules.ts'
 import { INITIAL_DATA, type LedgerData, type LedgerDecision, type LedgerView } from '../../src/ledger/state.ts'
@@ -49,7 +50,7 @@ export type UsedByWindow = Readonly<Record<string, Readonly<Record<string, Amoun
 
 /** What was used of limits with windows that have names. */
 export function usedByWindow({ counters }: Usage): UsedByWindow {
-  const entries = counters.map(({ name, windows = [] }) => [
+  const entries = listCounters(counters).map(({ name, windows = [] }) => [
     name,
     Object.fromEntries(windows.map((window) => [window.name, window.used])),
   ])

@@ -21,7 +21,7 @@ import type { LedgerRules } from '../rules.ts'
 import { activeBlock, type LedgerDecision, type LedgerView } from '../state.ts'
 import { TICKET_RECORDS, TICKET_TTL_MS, type Ticket, ticketInvalid, ticketRecordName, ticketUsed } from '../tickets.ts'
 import { beginRecords, recordTurn, type TurnEnd } from '../turns/record-turn.ts'
-import { decideCorrected, wasIssuedAhead, withCorrectClock } from './clock-correction.ts'
+import { type DatedView, decideCorrected, wasIssuedAhead, withCorrectClock } from './clock-correction.ts'
 
 /** Whether the user may act now. Both outcomes are values; only `allowed: true` has consumed anything. */
 export type Admission = Admitted | Refused
@@ -77,8 +77,8 @@ export interface Granted {
   readonly quota: Quota
   /** Whether something is held for it, which lapses unless it is renewed. */
   readonly isHeld: boolean
-  /** Lists the limits that count it, after the admission; absent when the user has only `daily`. */
-  readonly listLimits?: (() => readonly LimitState[]) | undefined
+  /** What its limits are listed from; absent when the user has only `daily`. */
+  readonly after?: DatedView
   /** Allowed while the store was unavailable, and neither counted nor recorded yet. */
   readonly unrecorded?: true
   /** The rules under `observe` that would have refused it. */
@@ -131,9 +131,15 @@ function grantOf(
   view: LedgerView,
 ): Granted {
   const quota = quotaOf(dailyUseOf(rules, view))
-  const hasOthers = rules.policy.rulesOf(limitsOf(view.state), view.now).length > 1
-  if (!hasOthers) return { allowed: true, ...grant, quota }
-  return { allowed: true, ...grant, quota, listLimits: () => limitsAt(rules, view, grant.ticket.model) }
+  if (rules.policy.rulesOf(limitsOf(view.state), view.now).length === 1) return { allowed: true, ...grant, quota }
+  const { state, usage, now, stamps, measurements } = view
+  // Not the view itself, which holds the whole unit of work in memory.
+  return { allowed: true, ...grant, quota, after: { state, usage, now, stamps, measurements } }
+}
+
+/** The limits that count an admission, after it; undefined when the user has only `daily`. */
+export function limitsOfGrant(rules: LedgerRules, { ticket, after }: Granted): readonly LimitState[] | undefined {
+  return after && limitsAt(rules, after, ticket.model)
 }
 
 function refusalOf(rules: LedgerRules, { rule, used, freeAt, resetAt }: LimitRefused, view: LedgerView): Refused {

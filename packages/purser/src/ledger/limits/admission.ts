@@ -121,7 +121,7 @@ export function moveAdmission(
   if (moved.allowed) return moved
   // What the refusal reports is reported on the usage in which the admission is still counted.
   const rest = new UsageDraft(usage, context.now, context.zone)
-  for (const { rule, used, resetAt } of refusalsOf(context, { request: { ...request, id, weight }, draft }))
+  for (const { rule, used, resetAt } of refusalsOf(context, { ...request, id, weight }, draft))
     rest.reportReached(rule, used, resetAt)
   return { ...moved, usage: rest.toChangedUsage(), events: rest.events }
 }
@@ -149,7 +149,7 @@ interface Attempt {
 
 function decide(context: LimitContext, attempt: Attempt, draft: UsageDraft): LimitOutcome {
   const { request, exempt, mayDowngrade } = attempt
-  const refusals = refusalsOf(context, { request, draft })
+  const refusals = refusalsOf(context, request, draft)
   if (refusals.length === 0) return admit(context, attempt, draft, NO_NAMES)
   for (const { rule, used, resetAt } of refusals) draft.reportReached(rule, used, resetAt)
   const enforced = refusals.filter(({ rule }) => rule.mode === 'enforce' && rule.name !== exempt)
@@ -192,11 +192,6 @@ function latestReset(refusals: readonly Refusal[]): number | null {
   return latest
 }
 
-interface Question {
-  readonly request: LimitRequest
-  readonly draft: UsageDraft
-}
-
 const NO_REFUSALS: readonly Refusal[] = []
 const NO_NAMES: readonly string[] = []
 
@@ -205,13 +200,17 @@ function namesOf(refusals: readonly Refusal[]): readonly string[] {
 }
 
 /** The rules under which a turn does not fit, in their order. */
-function refusalsOf({ policy, limits, prices }: LimitContext, { request, draft }: Question): readonly Refusal[] {
+function refusalsOf(
+  { policy, limits, prices }: LimitContext,
+  request: LimitRequest,
+  draft: UsageDraft,
+): readonly Refusal[] {
   let refusals: Refusal[] | undefined
-  let spent: Spent | undefined
+  let question: Question | undefined
   for (const rule of policy.rulesOf(limits, draft.clock.at)) {
     if (rule.max === null || !isCounted(rule, request)) continue
-    if (rule.measure !== 'turns') spent ??= spentOf(request, prices)
-    const refusal = findRefusal({ rule, max: rule.max, request, draft, spent })
+    question ??= { weight: request.weight, spent: spentOf(request, prices), draft }
+    const refusal = findRefusal(rule, rule.max, question)
     if (refusal === undefined) continue
     refusals ??= []
     refusals.push(refusal)
@@ -236,34 +235,38 @@ function spentOf({ estimate, model }: Pick<LimitRequest, 'estimate' | 'model'>, 
 /** When a slot may be free again: nothing tells, so a client should ask again soon. */
 const SLOT_RETRY_MS = 1_000
 
-interface RuleQuestion extends Question {
-  readonly rule: EffectiveRule
-  readonly max: Amount
-  readonly spent: Spent | undefined
+/** What is asked of every rule. */
+interface Question {
+  readonly weight: number
+  readonly spent: Spent
+  readonly draft: UsageDraft
 }
 
-function findRefusal(question: RuleQuestion): Refusal | undefined {
-  const { rule, draft } = question
-  const refusal = rule.measure === 'concurrent' ? findSlotRefusal(question) : findUseRefusal(question)
+function findRefusal(rule: EffectiveRule, max: Amount, question: Question): Refusal | undefined {
+  const { draft } = question
+  const refusal =
+    rule.measure === 'concurrent' ? findSlotRefusal(rule, max, draft) : findUseRefusal(rule, max, question)
   if (refusal !== undefined || !needsHold(rule) || draft.holds.length < MAX_HOLDS) return refusal
   return { rule, used: draft.holds.length, resetAt: draft.clock.now + SLOT_RETRY_MS }
 }
 
-function findSlotRefusal({ rule, max, draft }: RuleQuestion): Refusal | undefined {
-  const used = slotsUnder(rule, draft.holds)
+function findSlotRefusal(rule: EffectiveRule, max: Amount, { holds, clock }: UsageDraft): Refusal | undefined {
+  const used = slotsUnder(rule, holds)
   if (compare(used + 1, max) <= 0) return undefined
-  return { rule, used, resetAt: max === 0 ? null : draft.clock.now + SLOT_RETRY_MS }
+  return { rule, used, resetAt: max === 0 ? null : clock.now + SLOT_RETRY_MS }
 }
 
-function findUseRefusal({ rule, max, draft, request, spent }: RuleQuestion): Refusal | undefined {
+function findUseRefusal(rule: EffectiveRule, max: Amount, { weight, spent, draft }: Question): Refusal | undefined {
   const { clock, holds } = draft
+  const { measure, window } = rule
   const counter = draft.counterOf(rule)
-  const { used, since } = rule.window.read(counter, clock)
-  const held = holds.length === 0 || !needsHold(rule) ? 0 : heldUnder(rule, holds, since)
+  const used = window.usedIn(counter, clock)
+  const isHeld = holds.length > 0 && needsHold(rule)
+  const held = isHeld ? heldUnder(rule, holds, window.read(counter, clock).since) : 0
   // Also what is not estimated needs something that is left.
-  const needed = rule.measure === 'turns' ? request.weight : atLeastOne(amountOf(rule.measure, spent as Spent))
+  const needed = measure === 'turns' ? weight : atLeastOne(amountOf(measure, spent))
   if (compare(add(add(used, held), needed), max) <= 0) return undefined
-  return { rule, used, resetAt: rule.window.freeAt(counter, { needed, max, held }, clock) }
+  return { rule, used, resetAt: window.freeAt(counter, { needed, max, held }, clock) }
 }
 
 function atLeastOne(amount: Amount): Amount {

@@ -1,7 +1,9 @@
 import { formatInstant } from '../calendar.ts'
 import type { Amount } from './amount.ts'
+import type { Counter, WindowUse } from './counter.ts'
+import { listCounters, packCounters } from './counters.ts'
 import { periodStart, type UserZone } from './periods.ts'
-import { type Counter, type Gap, recordingOf, type Usage, type WindowUse } from './usage.ts'
+import { type Gap, recordingOf, type Usage } from './usage.ts'
 
 /*
  * The instant that a decision is made for.
@@ -77,7 +79,7 @@ interface Return {
 function dropAhead(usage: Usage, returned: Return): { readonly usage: Usage; readonly dropped: readonly string[] } {
   const { gap } = returned
   const dropped: string[] = []
-  const counters = usage.counters.map((counter) => {
+  const counters = listCounters(usage.counters).map((counter) => {
     const rest = dropWindows(counter, returned)
     if (rest !== counter) dropped.push(counter.name)
     return rest
@@ -89,7 +91,7 @@ function dropAhead(usage: Usage, returned: Return): { readonly usage: Usage; rea
       v: usage.v,
       seenAt: gap.from,
       ...(gaps.length === 0 ? {} : { gaps }),
-      counters,
+      counters: packCounters(counters),
       ...(holds.length === 0 ? {} : { holds }),
       ...recordingOf(usage),
     },
@@ -114,7 +116,7 @@ export function dropAfter(
   instant: number,
 ): { readonly usage: Usage; readonly dropped: readonly DroppedUse[] } {
   const dropped: DroppedUse[] = []
-  const counters = usage.counters.map((counter): Counter => {
+  const counters = listCounters(usage.counters).map((counter): Counter => {
     const { name: limit, of, windows, parts, marks } = counter
     const isLater = (window: WindowUse): boolean => window.from > instant && window.name !== ''
     for (const { name, from, used } of windows?.filter(isLater) ?? [])
@@ -137,7 +139,7 @@ export function dropAfter(
     v: usage.v,
     ...(seenAt === undefined ? {} : { seenAt }),
     ...(gaps.length === 0 ? {} : { gaps }),
-    counters,
+    counters: packCounters(counters),
     ...(holds.length === 0 ? {} : { holds }),
     ...recordingOf(usage),
   }
@@ -154,7 +156,7 @@ function lastSightUntil({ seenAt, gaps = NO_GAPS, counters }: Usage, instant: nu
   if (seenAt === undefined || seenAt <= instant) return seenAt
   const gap = gaps.find(({ from, to }) => from <= instant && to > instant)
   if (gap !== undefined) return gap.from
-  const starts = counters.flatMap(({ windows = [], parts = [] }) => [
+  const starts = listCounters(counters).flatMap(({ windows = [], parts = [] }) => [
     ...windows.map(({ from }) => from),
     ...parts.filter((_, index) => index % 2 === 0).map((second) => Number(second) * 1_000),
   ])

@@ -1,8 +1,8 @@
 import { formatInstant } from '../calendar.ts'
 import { Fields } from '../imported-fields.ts'
 import type { Amount } from './amount.ts'
+import type { Counter } from './counter.ts'
 import { formatMoney } from './money.ts'
-import type { Counter } from './usage.ts'
 import type { RestoredUse } from './window.ts'
 
 /*

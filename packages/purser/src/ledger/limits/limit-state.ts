@@ -2,10 +2,11 @@ import { formatInstant } from '../calendar.ts'
 import type { LimitContext } from './admission.ts'
 import { type Amount, add, subtract } from './amount.ts'
 import { observeClock } from './clock.ts'
+import { findCounter } from './counters.ts'
 import { formatAmount, formatMax } from './events.ts'
 import { heldUnder, needsHold, slotsUnder } from './holds.ts'
 import type { EffectiveRule, Origin } from './policy.ts'
-import { findCounter, type Usage } from './usage.ts'
+import type { Usage } from './usage.ts'
 import { UsageDraft } from './usage-draft.ts'
 
 /** A limit as it applies to one user now. Amounts are numbers, of `cost` decimal text. */

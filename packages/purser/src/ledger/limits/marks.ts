@@ -1,4 +1,4 @@
-import type { Counter, Mark } from './usage.ts'
+import type { Counter, Mark } from './counter.ts'
 
 export interface Lately {
   readonly instant: number

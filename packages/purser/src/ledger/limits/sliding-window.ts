@@ -1,7 +1,7 @@
 import { type Amount, add, compare, subtract } from './amount.ts'
 import type { Clock } from './clock.ts'
+import type { Counter } from './counter.ts'
 import { isReportedLately, reportAt } from './marks.ts'
-import type { Counter } from './usage.ts'
 import type { Change, CountAt, Needed, RestoredUse, RuleWindow, Standing } from './window.ts'
 
 /*
@@ -16,6 +16,11 @@ export class SlidingWindow implements RuleWindow {
   constructor({ lengthMs, partMs }: { readonly lengthMs: number; readonly partMs: number }) {
     this.#lengthMs = lengthMs
     this.#partMs = partMs
+  }
+
+  usedIn(counter: Counter | undefined, { at }: Clock): Amount {
+    const parts = counter?.parts ?? []
+    return sumFrom(parts, this.#firstCounting(parts, at))
   }
 
   read(counter: Counter | undefined, { at }: Clock): Standing {

@@ -1,12 +1,19 @@
 import type { Amount } from './amount.ts'
+import type { Counter, WindowUse } from './counter.ts'
+import { encodeCounters, packCounters } from './counters.ts'
 import { periodStart, type ZoneState } from './periods.ts'
 import { DAILY } from './rule.ts'
-import type { Counter, Usage, WindowUse } from './usage.ts'
+import { NO_USAGE, type Usage } from './usage.ts'
 
 /*
  * Usage as stored. Until 0.1.0 it was amounts by counter and window, such as { messages: { '2026-03-10': 2 } }, with a
  * counter of its own for each kind of window.
  */
+
+/** The present format. */
+interface StoredUsage extends Omit<Usage, 'counters'> {
+  readonly counters: readonly Counter[]
+}
 
 type CountersBefore = Readonly<Record<string, Readonly<Record<string, number>>>>
 
@@ -26,13 +33,31 @@ export function parseStoredUsage(
   stored: unknown,
   { zone }: { readonly zone: ZoneState | null },
 ): Usage {
-  if ((stored as Partial<Usage>).v === 1) return stored as Usage
+  if ((stored as Partial<StoredUsage>).v === 1) return decodeUsage(stored as StoredUsage)
   const before = stored as CountersBefore
   const days = Object.entries(before[DAY_COUNTER] ?? {})
   const minutes = Object.entries(before[MINUTE_COUNTER] ?? {})
   const hasMinutes = minutes.length > 0 && (window === 'rolling24h' || days.length === 0)
   if (hasMinutes) return minuteUsage(minutes)
-  return days.length === 0 ? { v: 1, counters: [] } : dayUsage(before, days, zone?.current ?? timeZone)
+  return days.length === 0 ? NO_USAGE : dayUsage(before, days, zone?.current ?? timeZone)
+}
+
+/** The JSON of usage, in the present format. */
+export function encodeUsage({ v, seenAt, gaps, counters, holds, recorded, refusals }: Usage): string {
+  const pieces: unknown[] = ['{"v":', v]
+  if (seenAt !== undefined) pieces.push(',"seenAt":', seenAt)
+  if (gaps !== undefined) pieces.push(',"gaps":', JSON.stringify(gaps))
+  pieces.push(',"counters":')
+  encodeCounters(counters, pieces)
+  if (holds !== undefined) pieces.push(',"holds":', JSON.stringify(holds))
+  if (recorded !== undefined) pieces.push(',"recorded":', recorded)
+  if (refusals !== undefined) pieces.push(',"refusals":', JSON.stringify(refusals))
+  pieces.push('}')
+  return pieces.join('')
+}
+
+function decodeUsage({ counters, ...rest }: StoredUsage): Usage {
+  return { ...rest, counters: packCounters(counters) }
 }
 
 type Entries = readonly (readonly [window: string, value: number])[]
@@ -46,11 +71,11 @@ function dayUsage({ inputTokens, outputTokens }: CountersBefore, days: Entries, 
     .map(([name, used]) => ({ name, from: periodStart(zone, name), used, ...tokensOf(name) }))
     .sort((one, other) => one.from - other.from)
   const counter: Counter = { name: DAILY, of: 'turns day', windows }
-  return { v: 1, seenAt: windows.at(-1)?.from ?? 0, counters: [counter] }
+  return { v: 1, seenAt: windows.at(-1)?.from ?? 0, counters: packCounters([counter]) }
 }
 
 function minuteUsage(minutes: Entries): Usage {
   const starts = minutes.map(([minute, used]) => [Number(minute) * 60, used] as const).sort((a, b) => a[0] - b[0])
   const counter: Counter = { name: DAILY, of: 'turns rolling24h', parts: starts.flat() as Amount[] }
-  return { v: 1, seenAt: (starts.at(-1)?.[0] ?? 0) * 1_000, counters: [counter] }
+  return { v: 1, seenAt: (starts.at(-1)?.[0] ?? 0) * 1_000, counters: packCounters([counter]) }
 }

@@ -1,9 +1,11 @@
 import { type Amount, add, compare, larger, subtract } from './amount.ts'
 import type { Clock } from './clock.ts'
+import type { Counter, WindowUse } from './counter.ts'
 import { isReportedFor, isReportedLately, reportAt, reportFor } from './marks.ts'
 import { type CalendarUnit, type Period, Periods, type UserZone } from './periods.ts'
-import type { Counter, WindowUse } from './usage.ts'
 import type { Change, CountAt, MeasuredTokens, Needed, RestoredUse, RuleWindow, Standing } from './window.ts'
+
+const NO_WINDOWS: readonly WindowUse[] = []
 
 /** Windows that are stored one by one: the running one, and earlier ones that admissions may still refer to. */
 abstract class StoredWindow implements RuleWindow {
@@ -21,15 +23,20 @@ abstract class StoredWindow implements RuleWindow {
   /** The running window that the use of an export belongs to; undefined when it is over, or has not begun. */
   abstract runningWindowOf(use: RestoredUse, clock: Clock): WindowUse | undefined
 
+  usedIn(counter: Counter | undefined, clock: Clock): Amount {
+    const windows = counter?.windows ?? NO_WINDOWS
+    return windows[this.find(windows, clock.at, clock)]?.used ?? 0
+  }
+
   read(counter: Counter | undefined, clock: Clock): Standing {
-    const windows = counter?.windows ?? []
+    const windows = counter?.windows ?? NO_WINDOWS
     const window = windows[this.find(windows, clock.at, clock)]
     const end = this.endOf(window, clock)
     return { used: window?.used ?? 0, since: window?.from ?? clock.at, resetAt: end, clearAt: end }
   }
 
   count(counter: Counter, amount: Amount, clock: Clock): Change {
-    const windows = counter.windows ?? []
+    const windows = counter.windows ?? NO_WINDOWS
     const index = this.find(windows, clock.at, clock)
     const window = windows[index]
     if (window === undefined) {
@@ -45,7 +52,7 @@ abstract class StoredWindow implements RuleWindow {
   }
 
   countAt(counter: Counter, { instant, amount, isRefund }: CountAt, clock: Clock): Change | undefined {
-    const windows = counter.windows ?? []
+    const windows = counter.windows ?? NO_WINDOWS
     const index = this.#findOf(windows, instant, clock)
     const window = windows[index]
     if (window === undefined) return undefined
@@ -58,7 +65,7 @@ abstract class StoredWindow implements RuleWindow {
   }
 
   measureTokens(counter: Counter, { instant, inputTokens, outputTokens }: MeasuredTokens, clock: Clock): Counter {
-    const windows = counter.windows ?? []
+    const windows = counter.windows ?? NO_WINDOWS
     const index = this.#findOf(windows, instant, clock)
     const window = windows[index]
     if (window === undefined) return counter
@@ -71,7 +78,7 @@ abstract class StoredWindow implements RuleWindow {
   }
 
   clear(counter: Counter, clock: Clock): Counter {
-    const windows = counter.windows ?? []
+    const windows = counter.windows ?? NO_WINDOWS
     const index = this.find(windows, clock.at, clock)
     const window = windows[index]
     return window === undefined ? counter : { ...counter, windows: windows.with(index, { ...window, used: 0 }) }
@@ -83,14 +90,14 @@ abstract class StoredWindow implements RuleWindow {
   }
 
   isReported(counter: Counter, key: string, clock: Clock): boolean {
-    const windows = counter.windows ?? []
+    const windows = counter.windows ?? NO_WINDOWS
     const window = windows[this.find(windows, clock.at, clock)]
     return (window?.reported?.includes(key) ?? false) || this.isMarked(counter, key, clock)
   }
 
   /** A refusal opens no window: the instant may be that of a clock that is ahead. */
   report(counter: Counter, key: string, clock: Clock): Counter {
-    const windows = counter.windows ?? []
+    const windows = counter.windows ?? NO_WINDOWS
     const index = this.find(windows, clock.at, clock)
     const window = windows[index]
     if (window === undefined) return this.mark(counter, key, clock)

@@ -1,11 +1,13 @@
 import type { NewEvent } from '../../journal/event.ts'
 import { type Amount, compare, reaches } from './amount.ts'
 import { type Clock, observeClock, withSighting } from './clock.ts'
+import type { Counter } from './counter.ts'
+import { CountersDraft } from './counters.ts'
 import { limitReached, limitThreshold, windowsDropped } from './events.ts'
 import { liveHolds, storeHolds } from './holds.ts'
 import type { UserZone } from './periods.ts'
 import type { EffectiveRule } from './policy.ts'
-import type { Counter, Hold, Usage } from './usage.ts'
+import type { Hold, Usage } from './usage.ts'
 
 /** Counters of rules that do not apply at present, such as those of another plan, are dropped beyond this number. */
 const MAX_COUNTERS = 48
@@ -16,11 +18,7 @@ export class UsageDraft {
   readonly clock: Clock
   readonly events: NewEvent[] = []
   #usage: Usage
-  #counters: readonly Counter[]
-  /** Set once a counter has changed: the list is a copy then. */
-  #changedCounters: Counter[] | undefined
-  /** The index of the counter found last. Rules are asked in the order of their counters. */
-  #cursor = 0
+  readonly #counters: CountersDraft
   #storedHolds: readonly Hold[]
   #liveHolds: readonly Hold[] | undefined
   #isChanged: boolean
@@ -29,7 +27,7 @@ export class UsageDraft {
     const observed = observeClock(usage, now, zone)
     this.clock = observed.clock
     this.#usage = observed.usage
-    this.#counters = observed.usage.counters
+    this.#counters = new CountersDraft(observed.usage.counters)
     this.#storedHolds = observed.usage.holds ?? NO_HOLDS
     this.#isChanged = observed.dropped !== undefined
     if (observed.dropped !== undefined) this.events.push(windowsDropped(observed.dropped, usage, now))
@@ -43,31 +41,15 @@ export class UsageDraft {
 
   /** The counter of a rule; undefined where the rule has none, or now counts something else. */
   counterOf(rule: EffectiveRule): Counter | undefined {
-    const counter = this.#counters[this.#find(rule.name)]
-    return counter?.of === rule.counts ? counter : undefined
+    const index = this.#counters.find(rule.name)
+    return index !== -1 && this.#counters.countsAt(index) === rule.counts ? this.#counters.at(index) : undefined
   }
 
   setCounter(counter: Counter): void {
-    const index = this.#find(counter.name)
-    const stored = this.#counters[index]
-    if (stored === counter || (isEmpty(counter) && stored?.of !== counter.of)) return
-    this.#changedCounters ??= [...this.#counters]
-    this.#counters = this.#changedCounters
-    this.#isChanged = true
-    if (index !== -1) this.#changedCounters[index] = counter
-    else if (this.#changedCounters.push(counter) > MAX_COUNTERS) this.#changedCounters.shift()
-  }
-
-  /** The index of a counter; -1 when there is none. Begins at the one found last. */
-  #find(name: string): number {
-    const { length } = this.#counters
-    for (let step = 0, index = this.#cursor; step < length; step++, index++) {
-      if (index === length) index = 0
-      if (this.#counters[index]?.name !== name) continue
-      this.#cursor = index
-      return index
-    }
-    return -1
+    const index = this.#counters.find(counter.name)
+    if (isEmpty(counter) && (index === -1 || this.#counters.countsAt(index) !== counter.of)) return
+    if (index !== -1) this.#counters.set(index, counter)
+    else if (this.#counters.add(counter) > MAX_COUNTERS) this.#counters.removeFirst()
   }
 
   addHold(hold: Hold): void {
@@ -113,13 +95,13 @@ export class UsageDraft {
 
   /** The usage without a new admission; undefined when nothing has changed. */
   toChangedUsage(): Usage | undefined {
-    if (!this.#isChanged) return undefined
-    return storeHolds({ ...this.#usage, counters: this.#counters }, this.#storedHolds)
+    if (!this.#isChanged && !this.#counters.isChanged) return undefined
+    return storeHolds({ ...this.#usage, counters: this.#counters.toCounters() }, this.#storedHolds)
   }
 
   /** The usage with an admission at the instant of the clock. Holds that have lapsed are dropped. */
   toAdmittedUsage(): Usage {
-    const usage = { ...withSighting(this.#usage, this.clock.at), counters: this.#counters }
+    const usage = { ...withSighting(this.#usage, this.clock.at), counters: this.#counters.toCounters() }
     return this.holds.length === 0 ? usage : { ...usage, holds: this.holds }
   }
 }

@@ -1,6 +1,6 @@
 import type { Amount } from './amount.ts'
 import type { Clock } from './clock.ts'
-import type { Counter } from './usage.ts'
+import type { Counter } from './counter.ts'
 
 /*
  * How the use under a rule is divided in time. An admission opens the running window of every rule that counts it, and is
@@ -9,6 +9,8 @@ import type { Counter } from './usage.ts'
 
 export interface RuleWindow {
   readonly kind: 'calendar' | 'firstUse' | 'sliding' | 'total'
+  /** What is used in the running window. */
+  usedIn(counter: Counter | undefined, clock: Clock): Amount
   /** The running window. */
   read(counter: Counter | undefined, clock: Clock): Standing
   /** Counts in the running window, and opens it. */

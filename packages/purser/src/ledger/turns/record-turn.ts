@@ -2,6 +2,7 @@ import type { Recorded } from '../../storage/commit.ts'
 import type { SumIncrement } from '../../storage/sum-store.ts'
 import { planOf } from '../bond.ts'
 import type { Amount } from '../limits/amount.ts'
+import { listCounters } from '../limits/counters.ts'
 import { userDay } from '../limits/periods.ts'
 import type { Usage } from '../limits/usage.ts'
 import type { LedgerRules } from '../rules.ts'
@@ -93,7 +94,7 @@ function refusalsAfter({ refusals }: Usage, at: number): readonly [minute: numbe
 
 /** Of a user without records: 1 when something was admitted before records began. */
 function recordedBefore({ counters }: Usage): number {
-  return counters.some(({ windows = [], parts = [] }) => windows.length > 0 || parts.length > 0) ? 1 : 0
+  return listCounters(counters).some(({ windows = [], parts = [] }) => windows.length > 0 || parts.length > 0) ? 1 : 0
 }
 
 /** The usage after an admission. The first one tells whether there was another before it, which has no record. */

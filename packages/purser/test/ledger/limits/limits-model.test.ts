@@ -30,6 +30,7 @@ import {
 } from '../../../src/ledger/limits/policy.ts'
 import { createPrices, type Prices } from '../../../src/ledger/limits/prices.ts'
 import { refundUsage, settleUsage } from '../../../src/ledger/limits/settlement.ts'
+import { encodeUsage, parseStoredUsage } from '../../../src/ledger/limits/stored-usage.ts'
 import { NO_USAGE, type Usage } from '../../../src/ledger/limits/usage.ts'
 import type { Limit } from '../../../src/options.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
@@ -45,6 +46,8 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const by = { actor: 'ana', reason: 'test' }
+
+const STORED = { window: 'day', timeZone: 'UTC' } as const
 
 /** The rules engine with what a store would hold: the usage goes through JSON after every decision. */
 class Engine {
@@ -74,7 +77,7 @@ class Engine {
   }
 
   store(usage: Usage | undefined, events: readonly NewEvent[]): void {
-    if (usage !== undefined) this.usage = JSON.parse(JSON.stringify(usage)) as Usage
+    if (usage !== undefined) this.usage = parseStoredUsage(STORED, JSON.parse(encodeUsage(usage)), { zone: null })
     for (const event of events) this.limits = evolveLimits(this.limits, event)
     for (const { type, data } of events) {
       if (type === 'limit_change' || type === 'plan_change') continue

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { parseStoredUsage } from '../../../src/ledger/limits/stored-usage.ts'
+import { packCounters } from '../../../src/ledger/limits/counters.ts'
+import { encodeUsage, parseStoredUsage } from '../../../src/ledger/limits/stored-usage.ts'
 import { NO_USAGE, type Usage } from '../../../src/ledger/limits/usage.ts'
 
 const NOON = Date.parse('2026-03-10T12:00:00Z')
@@ -9,7 +10,7 @@ const MINUTES = { 'messages/minute': { [String(NOON / 60_000).padStart(9, '0')]:
 const byDay: Usage = {
   v: 1,
   seenAt: Date.parse('2026-03-10T00:00:00Z'),
-  counters: [
+  counters: packCounters([
     {
       name: 'daily',
       of: 'turns day',
@@ -18,12 +19,12 @@ const byDay: Usage = {
         { name: '2026-03-10', from: Date.parse('2026-03-10T00:00:00Z'), used: 2, inputTokens: 7 },
       ],
     },
-  ],
+  ]),
 }
 const byMinute: Usage = {
   v: 1,
   seenAt: NOON,
-  counters: [{ name: 'daily', of: 'turns rolling24h', parts: [NOON / 1_000, 3] }],
+  counters: packCounters([{ name: 'daily', of: 'turns rolling24h', parts: [NOON / 1_000, 3] }]),
 }
 
 const CASES: readonly [name: string, window: 'day' | 'rolling24h', stored: unknown, expected: Usage][] = [
@@ -34,7 +35,7 @@ const CASES: readonly [name: string, window: 'day' | 'rolling24h', stored: unkno
   ['both, of which the configured window goes on', 'day', { ...DAYS, ...MINUTES }, byDay],
   ['both, of which the configured window goes on', 'rolling24h', { ...DAYS, ...MINUTES }, byMinute],
   ['nothing', 'day', {}, NO_USAGE],
-  ['the present format', 'day', byDay, byDay],
+  ['the present format', 'day', JSON.parse(encodeUsage(byDay)), byDay],
 ]
 
 describe('usage as stored until 0.1.0', () => {
