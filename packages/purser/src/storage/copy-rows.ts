@@ -3,7 +3,7 @@ import { canonicalJson } from '../core/canonical-json.ts'
 import { throwInvalid } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
 import { ROOT } from './root-key.ts'
-import type { RowCursor, RowStore, StoredRow } from './row-store.ts'
+import type { RowCursor, RowPage, RowStore, StoredRow } from './row-store.ts'
 import { SlicedRows } from './sliced-rows.ts'
 import type { MetaStore, Store } from './store.ts'
 
@@ -62,18 +62,29 @@ export async function copyRows(from: Store, to: Store, options: CopyRowsOptions 
   const [source, target] = [new SlicedRows(rowsOf(from)), new SlicedRows(rowsOf(to))]
   let text = await startCopy(from, to)
   let state = JSON.parse(text) as CopyState
+  let reading = readAfter(source, state.after)
   while (state.after !== null) {
     options.signal?.throwIfAborted()
-    const after = state.after === '' ? undefined : state.after
-    const page = await source.read(after)
+    const page = await reading
+    const after = page.next ?? null
+    // The next page is read while this one is written.
+    reading = readAfter(source, after)
     await target.write(page.rows.filter((row) => row.type !== 'meta' || row.name !== COPY))
-    state = { ...state, after: page.next ?? null, rows: state.rows + page.rows.length }
+    state = { ...state, after, rows: state.rows + page.rows.length }
     text = await replaceState(to.meta, text, JSON.stringify(state))
     options.onProgress?.({ step: 'copy', rows: state.rows })
   }
   const report = await compare(source, target, options)
   await replaceState(to.meta, text, DONE)
   return report
+}
+
+/** The page behind a position; no rows behind the last page. An error is that of the one who waits for the page, if any. */
+function readAfter(source: SlicedRows, after: RowCursor | null): Promise<RowPage> {
+  const page =
+    after === null ? Promise.resolve({ rows: [], next: undefined }) : source.read(after === '' ? undefined : after)
+  page.catch(() => undefined)
+  return page
 }
 
 /** The stored state of a copy from this source, which begins or continues. */
