@@ -1,5 +1,6 @@
 import { systemEffects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
+import { isObject } from '../core/validate.ts'
 import type { Bus, BusMessage } from '../storage/store.ts'
 import { type LocalBus, messagesOfCommit, type NotifiedCommit } from './local-bus.ts'
 import { OtherProcesses } from './other-processes.ts'
@@ -20,9 +21,30 @@ interface ProcessMessage {
   readonly detail: 'open' | 'closed'
 }
 
+/** Every client of the server can send, so a payload may be anything. One without an origin is empty: a `gap`. */
+function parsePayload(payload: string): readonly [origin?: string, ...messages: unknown[]] {
+  try {
+    const [origin, ...messages] = JSON.parse(payload) as unknown[]
+    return typeof origin === 'string' ? [origin, ...messages] : []
+  } catch {
+    return []
+  }
+}
+
+function isProcessMessage(message: unknown): message is ProcessMessage {
+  return isObject(message) && message.topic === 'process'
+}
+
+/** Topics that this version does not know are those of newer ones. */
+function isBusMessage(message: unknown): message is BusMessage {
+  if (!isObject(message)) return false
+  const { topic, namespace, user = '', detail = '' } = message
+  return [topic, namespace, user, detail].every((value) => typeof value === 'string')
+}
+
 /**
- * The messages between this process and others. A payload is JSON, `[origin, message, …]`; without messages it is a `gap`:
- * any message may be missing.
+ * The messages between this process and others. A payload is JSON, `[origin, message, …]`; without messages, or when it
+ * cannot be read, it is a `gap`: any message may be missing.
  */
 export class ProcessMessages {
   readonly #others = new OtherProcesses()
@@ -81,12 +103,12 @@ export class ProcessMessages {
   /** Delivers a payload of another process to the listeners of this one. */
   receive(payload: string, local: LocalBus): void {
     if (this.isOwn(payload)) return
-    const [origin, ...messages] = JSON.parse(payload) as [string, ...(BusMessage | ProcessMessage)[]]
-    this.#others.heard(origin, systemEffects.monotonic())
+    const [origin, ...messages] = parsePayload(payload)
+    if (origin !== undefined) this.#others.heard(origin, systemEffects.monotonic())
     if (messages.length === 0) local.deliver('gap')
     for (const message of messages) {
-      if (message.topic !== 'process') local.deliver(message)
-      else if (message.detail === 'closed') this.#others.ended(origin)
+      if (!isProcessMessage(message)) local.deliver(isBusMessage(message) ? message : 'gap')
+      else if (message.detail === 'closed' && origin !== undefined) this.#others.ended(origin)
     }
   }
 

@@ -53,6 +53,66 @@ test('what a process says about itself is not delivered, its messages and gaps a
   assert.deepEqual(received, [message, 'gap'])
 })
 
+/** Every client of a server can send on the channel of a store. */
+const STRANGE_PAYLOADS = [
+  '',
+  'garbage',
+  '[',
+  '{}',
+  'null',
+  '7',
+  '[]',
+  '[7, 8]',
+  '["x", null]',
+  '["x", {"topic": "user"}]',
+]
+
+test('a payload that cannot be read is a gap, and a topic that is not known is delivered', () => {
+  const local = createLocalBus()
+  const received: unknown[] = []
+  local.subscribe((message) => received.push(message))
+  const receiver = new ProcessMessages({ origin: 'receiver', maxPayloadBytes: 1_000 })
+  for (const payload of STRANGE_PAYLOADS) {
+    receiver.receive(payload, local)
+    assert.deepEqual(received.splice(0), ['gap'], payload)
+  }
+  const newer = { topic: 'of a newer version', namespace: 'n', more: [1] }
+  receiver.receive(JSON.stringify(['x', newer, 'text']), local)
+  assert.deepEqual(received, [newer, 'gap'])
+})
+
+test('a process goes on after strange payloads from PostgreSQL', { skip: noPostgres }, async () => {
+  const server = await sharedPostgres()
+  const url = server.url()
+  const store = await openPostgres(url)
+  await store.users.load({ namespace: 'processes', id: 'ann' })
+  const channel = `purser_${new URL(url).searchParams.get('schema')}`
+  for (const payload of STRANGE_PAYLOADS) {
+    const gap = nextMessage(store, (message) => message === 'gap')
+    await server.query(`SELECT pg_notify('${channel}', '${payload}')`)
+    await gap
+  }
+  await store.close()
+})
+
+test('a process goes on after strange payloads from Redis', { skip: noRedis }, async () => {
+  const server = await sharedRedis()
+  const url = server.url()
+  const store = await openRedis(url)
+  await store.users.load({ namespace: 'processes', id: 'ann' })
+  const [channel = ''] = await server.command<string[]>(
+    'PUBSUB',
+    'CHANNELS',
+    `${new URL(url).searchParams.get('prefix')}*`,
+  )
+  for (const payload of STRANGE_PAYLOADS) {
+    const gap = nextMessage(store, (message) => message === 'gap')
+    await server.command('PUBLISH', channel, payload)
+    await gap
+  }
+  await store.close()
+})
+
 /** A process may be killed between a commit and its message. */
 async function expectGap(url: string, store: Awaited<ReturnType<typeof openPostgres>>): Promise<void> {
   await store.users.load({ namespace: 'processes', id: 'ann' })
