@@ -1,5 +1,6 @@
 import { ErrorReply } from 'redis'
 import { PurserError } from '../../errors.ts'
+import { connectionHint } from '../connection-hint.ts'
 
 /** What a script answers when a commit violates a constraint; nothing was written then. */
 const CONSTRAINT = 'CONSTRAINT '
@@ -58,8 +59,18 @@ export function toStoreError(error: unknown, location: string): unknown {
   const message = error instanceof Error ? error.message : ''
   if (message.startsWith(CONSTRAINT)) return new Error(message.slice(CONSTRAINT.length))
   return new PurserError('store_unavailable', 'The database failed.', {
-    hint: HINTS[codeOf(error) ?? ''] ?? 'Redis cannot be reached, or did not answer in time.',
+    hint: hintOf(error, location),
     cause: error,
     details: { location },
   })
+}
+
+function hintOf(error: unknown, location: string): string {
+  const known = HINTS[codeOf(error) ?? ''] ?? connectionHint(error)
+  if (known !== undefined) return known
+  if (isReply(error) && /DB index/.test((error as Error).message))
+    return 'The server has no database of that number: change the path of the URL.'
+  // A server without TLS waits for the rest of what it takes for a command.
+  const tls = location.startsWith('rediss:') ? ' With rediss:// it has to speak TLS at this port.' : ''
+  return `Redis cannot be reached, or did not answer in time.${tls}`
 }
