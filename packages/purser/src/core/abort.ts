@@ -23,13 +23,19 @@ export function withSignal<T>(promise: Promise<T>, signal: AbortSignalLike | und
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason)
-    if (signal.aborted) {
-      onAbort()
-      promise.catch(() => undefined)
-      return
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    const unwatch = (): void => signal.removeEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+    promise.then(
+      (value) => {
+        unwatch()
+        resolve(value)
+      },
+      (error) => {
+        unwatch()
+        reject(error)
+      },
+    )
   })
 }
 

@@ -107,9 +107,11 @@ export class UnitOfWork<Data extends UserData> {
       usage: this.#usage,
       stamps: this.#stamps(),
       now: this.#now,
-      record: (kind, name) => this.#findRecord(recordKey(kind, name)),
+      record: this.#findRecordOf,
     }
   }
+
+  readonly #findRecordOf = (kind: string, name: string): string | undefined => this.#findRecord(recordKey(kind, name))
 
   /** Whether a record is known not to exist and need not be read: no other process can have written it. */
   isAbsent(record: RecordName): boolean {

@@ -446,7 +446,8 @@ class TurnAdmission implements AdmittedTurn {
 
   #endOf(facts: TurnFacts, used: Pick<TurnEnd, 'tokens' | 'cost' | 'admission'>): TurnEnd {
     const { at, downgradedBy, weight } = this.#ticket
-    return { facts: { ...facts, weight }, at, downgradedBy, observed: this.#granted.observed, ...used }
+    const counted = facts.weight === weight ? facts : { ...facts, weight }
+    return { facts: counted, at, downgradedBy, observed: this.#granted.observed, ...used }
   }
 
   #describe(): Admitted {

@@ -23,6 +23,23 @@ interface Rate {
   readonly resetAt: string | null
 }
 
+interface HeaderNames {
+  readonly limit: string
+  readonly remaining: string
+  readonly reset: string
+}
+
+const REQUESTS: HeaderNames = {
+  limit: 'x-ratelimit-limit-requests',
+  remaining: 'x-ratelimit-remaining-requests',
+  reset: 'x-ratelimit-reset-requests',
+}
+const TOKENS: HeaderNames = {
+  limit: 'x-ratelimit-limit-tokens',
+  remaining: 'x-ratelimit-remaining-tokens',
+  reset: 'x-ratelimit-reset-tokens',
+}
+
 const TOKEN_MEASURES = ['tokens', 'inputTokens', 'outputTokens']
 const NO_LIMITS: readonly never[] = []
 
@@ -39,9 +56,9 @@ export function rateLimitHeaders(quota: Quota, now: number, limits?: readonly Ra
   const isCapped = remaining >= 0 && (cap > 0 || limits !== undefined)
   const requests = tightest(quota, limits, isRequests, isCapped ? { max: cap, remaining, resetAt } : undefined)
   const headers: Record<string, string> = {}
-  if (requests !== undefined) addHeaders(headers, 'requests', requests, now)
+  if (requests !== undefined) addHeaders(headers, REQUESTS, requests, now)
   const tokens = tightest(quota, limits, isTokens)
-  if (tokens !== undefined) addHeaders(headers, 'tokens', tokens, now)
+  if (tokens !== undefined) addHeaders(headers, TOKENS, tokens, now)
   return headers
 }
 
@@ -77,13 +94,13 @@ function toRate({ max, resetAt }: Pick<RatedLimit, 'max' | 'resetAt'>, remaining
 
 function addHeaders(
   headers: Record<string, string>,
-  unit: 'requests' | 'tokens',
+  names: HeaderNames,
   { max, remaining, resetAt }: Rate,
   now: number,
 ): void {
-  headers[`x-ratelimit-limit-${unit}`] = String(max)
-  headers[`x-ratelimit-remaining-${unit}`] = String(remaining)
-  if (resetAt !== null) headers[`x-ratelimit-reset-${unit}`] = formatDuration(Date.parse(resetAt) - now)
+  headers[names.limit] = String(max)
+  headers[names.remaining] = String(remaining)
+  if (resetAt !== null) headers[names.reset] = formatDuration(Date.parse(resetAt) - now)
 }
 
 /** `6m0s`, `23h59m59s`, `1s`: OpenAI's format of durations, rounded up to seconds. */

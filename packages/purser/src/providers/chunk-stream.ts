@@ -13,7 +13,7 @@ export interface ChunkSource {
 
 export interface ChunkStreamDeps {
   readonly source: ChunkSource
-  readonly timeouts: ChunkTimeouts
+  readonly timeouts: Pick<ChunkTimeouts, keyof ChunkTimeouts>
   /** An error of the source as the caller sees it: the reason of an abort, or a `PurserError`. */
   readonly mapError: (cause: unknown) => unknown
 }

@@ -15,58 +15,61 @@ export interface ChunkTimeoutDeps {
  * the reader does not wait does not count. One timer serves many chunks: when it fires, it compares how long the
  * current wait has lasted and is set again for the rest; without a current wait it is set again by the next one.
  */
-export interface ChunkTimeouts {
+export class ChunkTimeouts {
+  readonly #deps: ChunkTimeoutDeps
+  #waitingSince: number | undefined
+  #hasStarted = false
+  #isCleared = false
+  #cancelTimer: (() => void) | undefined
+
+  /** Starts waiting at once, for the first chunk. */
+  constructor(deps: ChunkTimeoutDeps) {
+    this.#deps = deps
+    this.#waitingSince = deps.effects.monotonic()
+    this.#setTimer(() => this.#timeOut('did not start to answer'), deps.firstChunkTimeoutMs)
+  }
+
   /** The reader waits from now on. */
-  startWaiting(): void
+  startWaiting(): void {
+    const { effects, idleTimeoutMs } = this.#deps
+    this.#waitingSince ??= effects.monotonic()
+    if (this.#hasStarted && !this.#isCleared && this.#cancelTimer === undefined)
+      this.#setTimer(this.#checkIdle, idleTimeoutMs)
+  }
+
   /** A chunk has arrived. */
-  stopWaiting(): void
+  stopWaiting(): void {
+    this.#waitingSince = undefined
+    if (this.#hasStarted || this.#isCleared) return
+    this.#hasStarted = true
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+  }
+
   /** Cancels all timers; there is no timeout afterwards. */
-  clear(): void
-}
-
-/** Starts waiting at once, for the first chunk. */
-export function createChunkTimeouts(deps: ChunkTimeoutDeps): ChunkTimeouts {
-  const { effects, idleTimeoutMs } = deps
-  let waitingSince: number | undefined = effects.monotonic()
-  let hasStarted = false
-  let isCleared = false
-  let cancelTimer: (() => void) | undefined
-  setTimer(() => timeOut('did not start to answer'), deps.firstChunkTimeoutMs)
-
-  function setTimer(run: () => void, delayMs: number): void {
-    cancelTimer = effects.setTimer(run, delayMs, { background: true })
+  clear(): void {
+    this.#isCleared = true
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
   }
 
-  function timeOut(what: string): void {
-    if (isCleared) return
-    isCleared = true
-    deps.onTimeout(new PurserError('upstream_timeout', `The provider '${deps.provider}' ${what} in time.`))
+  #setTimer(run: () => void, delayMs: number): void {
+    this.#cancelTimer = this.#deps.effects.setTimer(run, delayMs, { background: true })
   }
 
-  function checkIdle(): void {
-    cancelTimer = undefined
-    if (isCleared || waitingSince === undefined) return
-    const waitedMs = effects.monotonic() - waitingSince
-    if (waitedMs >= idleTimeoutMs) timeOut('did not send the next chunk')
-    else setTimer(checkIdle, idleTimeoutMs - waitedMs)
+  #timeOut(what: string): void {
+    if (this.#isCleared) return
+    this.#isCleared = true
+    const { provider, onTimeout } = this.#deps
+    onTimeout(new PurserError('upstream_timeout', `The provider '${provider}' ${what} in time.`))
   }
 
-  return {
-    startWaiting() {
-      waitingSince ??= effects.monotonic()
-      if (hasStarted && !isCleared && cancelTimer === undefined) setTimer(checkIdle, idleTimeoutMs)
-    },
-    stopWaiting() {
-      waitingSince = undefined
-      if (hasStarted || isCleared) return
-      hasStarted = true
-      cancelTimer?.()
-      cancelTimer = undefined
-    },
-    clear() {
-      isCleared = true
-      cancelTimer?.()
-      cancelTimer = undefined
-    },
+  readonly #checkIdle = (): void => {
+    const { effects, idleTimeoutMs } = this.#deps
+    this.#cancelTimer = undefined
+    if (this.#isCleared || this.#waitingSince === undefined) return
+    const waitedMs = effects.monotonic() - this.#waitingSince
+    if (waitedMs >= idleTimeoutMs) this.#timeOut('did not send the next chunk')
+    else this.#setTimer(this.#checkIdle, idleTimeoutMs - waitedMs)
   }
 }

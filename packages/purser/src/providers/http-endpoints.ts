@@ -6,7 +6,7 @@ import { PurserError } from '../errors.ts'
 import type { ChatCall } from '../openai/chat-model.ts'
 import type { EndpointAnswer, EndpointRequest, UpstreamEndpoints } from '../openai/endpoint.ts'
 import { findEndpointError } from '../openai/find-endpoint-error.ts'
-import { type ChunkTimeouts, createChunkTimeouts } from './chunk-timeouts.ts'
+import { ChunkTimeouts } from './chunk-timeouts.ts'
 import { canDecodeBody, decodeBody } from './http/decoded-body.ts'
 import { mapHttpError, mapInBandError, mapNetworkError } from './http/errors.ts'
 import { type ByteReader, HttpCall, readPrefix } from './http/http-call.ts'
@@ -54,7 +54,7 @@ export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints 
       maxBytes: maxResponseBytes,
     })
     const onTimeout = (reason: unknown): void => upstream.cancel(reason)
-    const timeouts = createChunkTimeouts({ ...limits, effects, provider, onTimeout })
+    const timeouts = new ChunkTimeouts({ ...limits, effects, provider, onTimeout })
     const mapError = (cause: unknown): unknown => (signal.aborted ? signal.reason : mapNetworkError(provider, cause))
     try {
       const { contentType: declared, reader } = await readHead(upstream)

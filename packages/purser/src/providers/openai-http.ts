@@ -13,7 +13,7 @@ import { ChunkMerger } from '../openai/merge-chunks.ts'
 import { normalizeCompletion } from '../openai/normalize-completion.ts'
 import { isComment } from '../openai/sse.ts'
 import { type ChunkStream, createChunkStream } from './chunk-stream.ts'
-import { type ChunkTimeouts, createChunkTimeouts } from './chunk-timeouts.ts'
+import { ChunkTimeouts } from './chunk-timeouts.ts'
 import { sniffBody } from './http/answer-form.ts'
 import { canDecodeBody, decodeBody } from './http/decoded-body.ts'
 import { mapHttpError, mapInBandError, mapNetworkError, parseJson } from './http/errors.ts'
@@ -72,7 +72,7 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
       maxBytes: maxResponseBytes,
     })
     const onTimeout = (reason: PurserError) => upstream.cancel(reason)
-    const timeouts = createChunkTimeouts({ ...call, effects, provider, onTimeout })
+    const timeouts = new ChunkTimeouts({ ...call, effects, provider, onTimeout })
     const mapError = (cause: unknown) => (signal.aborted ? signal.reason : mapNetworkError(provider, cause))
     try {
       return await readAnswer(upstream, { isStream: request.stream === true, timeouts, mapError })

@@ -231,7 +231,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   }
 
   /** Calls the upstream with the timeouts of the turn. The wait is not counted as overhead. */
-  async callUpstream<Answer>(run: (call: ChatCall) => Promise<Answer>, signal: AbortSignalLike): Promise<Answer> {
+  callUpstream<Answer>(run: (call: ChatCall) => Promise<Answer>, signal: AbortSignalLike): Promise<Answer> {
     const { options, deps } = this
     const firstChunkTimeoutMs = chooseLimit(options.firstChunkTimeoutMs, deps.limits.firstChunkTimeoutMs)
     const idleTimeoutMs = chooseLimit(options.idleTimeoutMs, deps.limits.idleTimeoutMs)

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 
 /**
- * Today's figures of 48,200 and 890, and a twelfth and a half more: what a turn allocates differs by less than 2 % from run to
+ * Today's figures of 47,400 and 880, and a tenth and a half more: what a turn allocates differs by less than 2 % from run to
  * run, what it leaves behind by 10 %. The latter is the hidden cost of a busy process: the record of the turn in the memory
  * store, and the user's cached row.
  */

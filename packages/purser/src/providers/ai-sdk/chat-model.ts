@@ -6,7 +6,7 @@ import { PurserError } from '../../errors.ts'
 import type { ChatRequest } from '../../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../../openai/chat-model.ts'
 import { type ChunkSource, createChunkStream } from '../chunk-stream.ts'
-import { createChunkTimeouts } from '../chunk-timeouts.ts'
+import { ChunkTimeouts } from '../chunk-timeouts.ts'
 import { ChunkWriter, convertToCompletion } from './chunk-writer.ts'
 import { convertToCallOptions } from './convert-to-call-options.ts'
 import { mapSdkError } from './errors.ts'
@@ -27,7 +27,7 @@ export function createAiSdkChatModel(deps: AiSdkChatModelDeps): ChatModel {
   async function chat(request: ChatRequest, call: ChatCall): Promise<ChatAnswer> {
     call.signal.throwIfAborted()
     const abort = linkAbort(call.signal)
-    const timeouts = createChunkTimeouts({ ...call, effects, provider, onTimeout: abort.abort })
+    const timeouts = new ChunkTimeouts({ ...call, effects, provider, onTimeout: abort.abort })
     const end = () => {
       timeouts.clear()
       abort.unlink()
