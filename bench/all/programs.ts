@@ -102,6 +102,17 @@ export const PROGRAMS: readonly Program[] = [
     ],
   },
   {
+    name: 'records',
+    method: 'chat requests by wrk to two gateways in interleaved slices, of which one records nothing',
+    file: 'records.ts',
+    args: [],
+    needs: ['wrk'],
+    figures: [
+      { title: 'throughput lost to records', pattern: /throughput lost (-?[\d.]+) %/, unit: '%', goal: '5 %' },
+      { title: 'processor time added', pattern: /processor time added (-?[\d.]+) %/, unit: '%' },
+    ],
+  },
+  {
     name: 'simulate',
     method: 'replay of recorded turns of 1,000 users under three limits, records in SQLite',
     file: 'simulate.ts',

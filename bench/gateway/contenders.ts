@@ -91,9 +91,17 @@ async function startPortkey({ stack, directory, origin }: Start): Promise<Conten
   return contender('Portkey 1.15.2, bare relay', { server, headers, body: SAME_QUESTION })
 }
 
+export interface PurserOptions {
+  readonly name: string
+  readonly config: object
+  readonly body: string
+  /** A module that is loaded before the server. */
+  readonly preloaded?: string
+}
+
 export async function startPurser(
   { stack, directory, origin }: Start,
-  { name, config, body }: { readonly name: string; readonly config: object; readonly body: string },
+  { name, config, body, preloaded }: PurserOptions,
 ): Promise<Contender> {
   const folder = mkdtempSync(join(tmpdir(), 'purser-bench-'))
   stack.defer(() => rmSync(folder, { recursive: true }))
@@ -104,7 +112,8 @@ export async function startPurser(
   const store = `sqlite:${join(folder, 'purser.db')}`
   writeFileSync(file, JSON.stringify({ store, providers, runtime, server: { port }, ...config }))
   const main = join(directory, '..', 'packages', 'server', 'src', 'main.ts')
-  const args = [...NODE_OPTIONS, '--conditions=@purser/source', main, 'serve', '--config', file]
+  const imports = preloaded === undefined ? [] : [`--import=${preloaded}`]
+  const args = [...NODE_OPTIONS, '--conditions=@purser/source', ...imports, main, 'serve', '--config', file]
   const server = stack.use(await startOnPort(args, port, { PURSER_SERVICE_KEY: KEY, PURSER_ADMIN_KEY: `admin-${KEY}` }))
   return contender(name, { server, headers: { ...JSON_TYPE, authorization: `Bearer ${KEY}` }, body })
 }
