@@ -109,7 +109,11 @@ test('the demo has 200 active users with a past, and ignores the configuration f
   const events = await fetch(`${url}/api/events`, { headers: { authorization } })
   const reader = events.body?.pipeThrough(new TextDecoderStream()).getReader()
   let received = ''
-  while (!/event: (ledger|activity)/.test(received)) received += (await reader?.read())?.value ?? ''
+  while (!/event: (ledger|activity)/.test(received)) {
+    const part = await reader?.read()
+    assert.ok(part?.value !== undefined, `the stream has ended: ${received}`)
+    received += part.value
+  }
   await reader?.cancel()
   await demo.stop()
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type ClientRequest, request as httpRequest } from 'node:http'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { printSeed, rounds, seed } from '../../../../purser/test/support/fuzz-options.ts'
 import { openGatewayHarness, startFakeProvider, type UpstreamRequest } from '../../support/gateway-harness.ts'
 
 /*
@@ -9,8 +10,7 @@ import { openGatewayHarness, startFakeProvider, type UpstreamRequest } from '../
  * nothing stays: no lease, no hold, no call of a provider, no socket.
  */
 
-const isFullRun = process.env.PURSER_TEST_FULL === '1'
-const CLIENTS = isFullRun ? 1_000 : 150
+const CLIENTS = rounds(1_000, 150)
 const CONCURRENCY = 40
 
 const MESSAGES = [{ role: 'user', content: 'Hi' }]
@@ -163,7 +163,8 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 
 test(`${CLIENTS} clients that leave: what was sent is counted within 2 %, and nothing is left behind`, async () => {
-  const all = fc.sample(plan, { numRuns: CLIENTS, ...seed() })
+  printSeed('leaving clients')
+  const all = fc.sample(plan, { numRuns: CLIENTS, seed })
   let next = 0
   const worker = async (): Promise<void> => {
     while (next < all.length) {
@@ -219,9 +220,4 @@ function connections(): Promise<number> {
   return new Promise((resolve, reject) => {
     gateway.fastify.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)))
   })
-}
-
-function seed(): { readonly seed?: number } {
-  const { PURSER_SEED: value } = process.env
-  return value === undefined ? {} : { seed: Number(value) }
 }
