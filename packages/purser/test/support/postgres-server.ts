@@ -64,9 +64,9 @@ export function sharedPostgres(): Promise<PostgresServer> {
   return shared
 }
 
-/** An empty store on the shared server. */
+/** An empty store on the shared server. A busy machine has time for all calls that a test makes at once. */
 export async function openPostgres(url?: string): Promise<Store> {
-  return postgresStore({ url: url ?? (await sharedPostgres()).url() })
+  return postgresStore({ url: url ?? (await sharedPostgres()).url(), timeoutMs: 60_000 })
 }
 
 after(async () => (await shared)?.[Symbol.asyncDispose]())
