@@ -247,6 +247,9 @@ test('configuration errors are thrown at start', async () => {
   await assert.rejects(start({ runtime: { defaults: { provider: 'nowhere' } } }), fails('provider_unknown'))
   await assert.rejects(start({ presets: { a: { preset: 'a' } } }), fails('option_invalid'))
   await assert.rejects(start({ mcpServers: { a: { url: 'http://x', command: 'y' } } }), fails('option_invalid'))
+  for (const url of ['', 'x', 'host/mcp', 'ftp://x/', 'http://', 'http://a b/', 5]) {
+    await assert.rejects(start({ mcpServers: { a: { url } } }), fails('option_invalid'), `url: ${url}`)
+  }
   await assert.rejects(start({ mcpServers: { a: { url: 'http://{user}.x/' } } }), fails('option_invalid'))
   await assert.rejects(start({ mcpServers: { a: { url: 'http://x/{user_id}' } } }), fails('option_invalid'))
   await assert.rejects(

@@ -27,8 +27,15 @@ export function invalidOption(path: string, rule: string, hint?: string): Purser
 
 function validateHttpServer(path: string, server: Readonly<Record<string, unknown>>): void {
   validateFields(server, ['url', 'headers', 'oauth'], { name: path, code: 'option_unknown' })
-  if (!isText(server.url)) throw invalidOption(`${path}.url`, 'must be text')
+  if (!isHttpUrl(server.url)) {
+    throw invalidOption(`${path}.url`, 'must be an http or https URL', 'Example: https://host/mcp')
+  }
   validateTextFields(`${path}.headers`, server.headers)
+}
+
+/** Placeholders are allowed: a URL may contain braces behind its host. */
+function isHttpUrl(url: unknown): boolean {
+  return isText(url) && /^https?:\/\//i.test(url) && URL.canParse(url.replaceAll(/[{}]/g, ''))
 }
 
 function validateProcessServer(path: string, server: Readonly<Record<string, unknown>>): void {

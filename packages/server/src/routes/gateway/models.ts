@@ -29,8 +29,8 @@ export function registerModelRoutes(app: FastifyInstance, context: AppContext): 
     async (request) => {
       const { id } = request.params
       const models = await listModels(context, getActingUser(request, getIdentity(request)))
-      const model = models.find((listed) => listed.id === id)
-      if (model !== undefined) return describeModel(context, model)
+      const model = models.find((listed) => isNameOf(listed, id))
+      if (model !== undefined) return describeModel(context, { ...model, id })
       throw new PurserError('model_not_found', `Model '${id}' does not exist for this user.`, {
         hint: 'GET /v1/models lists the models.',
         details: { param: 'model' },
@@ -42,6 +42,13 @@ export function registerModelRoutes(app: FastifyInstance, context: AppContext): 
 /** `auto`, and the models that the user may name; without a user all configured models. */
 async function listModels(context: AppContext, user: string | undefined): Promise<ListedModel[]> {
   return user === undefined ? listConfiguredModels(context) : await listUserModels(context, user)
+}
+
+/** Whether a request may name the model so. */
+function isNameOf({ id, provider }: ListedModel, name: string): boolean {
+  if (name === id) return true
+  if (id === AUTO.id) return name === 'purser'
+  return !id.startsWith(`${provider}/`) && name === `${provider}/${id}`
 }
 
 /** In OpenAI's format, with the fields of Anthropic's beside them. */

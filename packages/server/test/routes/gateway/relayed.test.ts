@@ -339,5 +339,7 @@ test('/v1/models lists auto, and every configured model without a user', async (
     lengths.map((one) => one.context_length),
     [8_192, undefined],
   )
-  await assert.rejects(client.models.retrieve('nothing'), { status: 404, code: 'model_not_found' })
+  for (const id of ['local/m', 'purser']) assert.equal((await client.models.retrieve(id)).id, id)
+  for (const id of ['nothing', 'openai/m', 'purser/auto', 'demo/demo/d'])
+    await assert.rejects(client.models.retrieve(id), { status: 404, code: 'model_not_found' }, id)
 })
