@@ -10,7 +10,7 @@ const CALLS_PER_SLICE = 10_000
 const GOAL = 1.3
 
 /** Ten limits with `daily`, of every kind of measure and window. */
-const LIMITS: Limit[] = [
+export const TEN_LIMITS: readonly Limit[] = [
   { name: 'five-hours', measure: 'turns', max: 1_000_000, window: '5h' },
   { name: 'minute', measure: 'turns', max: 1_000_000, window: 'sliding:1m' },
   { name: 'week', measure: 'turns', max: 1_000_000, window: 'week' },
@@ -39,14 +39,14 @@ export async function measureTenRules(rounds: number): Promise<Figure[]> {
 }
 
 async function compare(title: string, storeOf: (name: string) => string, rounds: number): Promise<Figure> {
-  const open = (name: string, limits: Limit[]): Promise<Purser> =>
+  const open = (name: string, limits: readonly Limit[]): Promise<Purser> =>
     openPurser({
       store: storeOf(name),
       ledger: { dailyCap: 1_000_000, limits },
       prices: { 'openai/*': { input: '1.25', output: '10' } },
     })
   await using one = await open('one', [])
-  await using ten = await open('ten', LIMITS)
+  await using ten = await open('ten', TEN_LIMITS)
   const times: { readonly one: number; readonly ten: number }[] = []
   for (let round = -3; round < rounds; round++) {
     const time = { one: await admitMany(one), ten: await admitMany(ten) }
