@@ -103,7 +103,7 @@ function PlanCard({ plan }: { plan: Plan }): ReactElement {
       )}
       {Object.keys(runtime).length > 0 && (
         <p className="limits-page__runtime muted small">
-          Runs on <span className="mono">{JSON.stringify(runtime)}</span>
+          Runs on <span className="mono">{describeRuntime(runtime)}</span>
         </p>
       )}
     </Card>
@@ -131,4 +131,11 @@ function consequenceOf(onLimit: Limit['onLimit'], mode: Limit['mode']): string {
   if (onLimit === undefined || onLimit === 'refuse') return 'refused'
   const { provider, model } = onLimit
   return `goes on with ${provider === undefined ? model : `${provider}/${model}`}`
+}
+
+/** `provider/model`, and further settings as they are configured. */
+function describeRuntime({ provider, model, ...others }: Readonly<Record<string, unknown>>): string {
+  const selected = [provider, model].filter((part) => part !== undefined).join('/')
+  const rest = Object.keys(others).length === 0 ? '' : JSON.stringify(others)
+  return [selected, rest].filter((part) => part !== '').join(' ')
 }

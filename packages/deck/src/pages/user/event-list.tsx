@@ -94,6 +94,11 @@ function groupByDay(events: readonly Event[], zone: Zone): readonly (readonly [s
   return [...Map.groupBy(events, ({ at }) => formatDay(at, zone))]
 }
 
+/** The application and the server itself are not named in each line. */
+function hasNamedActor({ actor }: Event): boolean {
+  return actor !== undefined && actor !== 'app' && actor !== 'purser'
+}
+
 /** One event: a summary line that opens to all fields. */
 function EventEntry(props: { event: Event; zone: Zone; vocabulary: Vocabulary }): ReactElement {
   const { event, zone } = props
@@ -110,7 +115,7 @@ function EventEntry(props: { event: Event; zone: Zone; vocabulary: Vocabulary })
         <span className="event__detail">
           <EventDetail event={event} zone={zone} vocabulary={props.vocabulary} />
           {event.reason !== undefined && <span className="event__reason"> “{event.reason}”</span>}
-          {event.actor !== undefined && event.actor !== 'app' && <span className="muted"> by {event.actor}</span>}
+          {hasNamedActor(event) && <span className="muted"> by {event.actor}</span>}
         </span>
       </summary>
       <div className="event__body">
