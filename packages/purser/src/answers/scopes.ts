@@ -34,13 +34,25 @@ export function createScopes(deps: {
   const { store, keys, effects, limits } = deps
   const owners = new LRUCache<string, AnswerScope>({ max: limits.maxScopes })
   const seen = new LRUCache<string, ReadGeneration>({ max: limits.maxScopes })
+  /** Reads in progress, by owner: callers who share one go on in the order in which they asked. */
+  const asked = new Map<string, Promise<number>>()
   let renewals = 0
 
   function ownerOf(user: Subject, scope: ScopeName): string {
     return scope === 'user' ? tagOf(keys, user) : keys.mac('answers', ['shared', user.namespace])
   }
 
-  async function ask(scope: AnswerScope): Promise<number> {
+  function ask(scope: AnswerScope): Promise<number> {
+    const running = asked.get(scope.owner)
+    if (running !== undefined) return running
+    const reading = read(scope).finally(() => {
+      if (asked.get(scope.owner) === reading) asked.delete(scope.owner)
+    })
+    asked.set(scope.owner, reading)
+    return reading
+  }
+
+  async function read(scope: AnswerScope): Promise<number> {
     const at = effects.monotonic()
     const begun = renewals
     const generation = await store.generation(scope)
@@ -66,6 +78,7 @@ export function createScopes(deps: {
     renew() {
       renewals++
       seen.clear()
+      asked.clear()
     },
   }
 }
