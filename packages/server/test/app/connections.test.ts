@@ -16,7 +16,7 @@ import { ADMIN_KEY, SERVICE_KEY, SOURCE_FLAGS } from '../support/processes.ts'
  */
 
 const isFullRun = process.env.PURSER_TEST_FULL === '1'
-const TIMEOUTS = { headersMs: 300, requestMs: 600, checkMs: 50, inactivityMs: 900, keepAliveMs: 300 }
+const TIMEOUTS = { headersMs: 1_000, requestMs: 1_500, checkMs: 50, inactivityMs: 2_000, keepAliveMs: 1_000 }
 const STATES = createConnectionStates(SERVICE_KEY)
 const PER_STATE = isFullRun ? 625 : 10
 /** Connections of the run that warms up. */
@@ -48,7 +48,7 @@ before(async () => {
       store: 'memory:',
       providers: { local: { kind: 'openai-compatible', baseURL, apiKey: 'k', models: ['m'] } },
       runtime: { defaults: { provider: 'local', model: 'm' } },
-      server: { port: 0, logLevel: 'silent', ...(isFullRun ? {} : { readerTimeoutMs: 400 }) },
+      server: { port: 0, logLevel: 'silent', ...(isFullRun ? {} : { readerTimeoutMs: 1_000 }) },
     },
     keys: { service: SERVICE_KEY, admin: ADMIN_KEY },
     ...(isFullRun ? {} : { timeouts: TIMEOUTS }),
