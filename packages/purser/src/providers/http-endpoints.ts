@@ -4,9 +4,10 @@ import { createRedactor, secretsInHeaders, secretsInQuery } from '../core/redact
 import { type ServerSentEvent, SseParser } from '../core/sse.ts'
 import { PurserError } from '../errors.ts'
 import type { ChatCall } from '../openai/chat-model.ts'
-import type { EndpointAnswer, EndpointRequest, UpstreamEndpoints } from '../openai/endpoint.ts'
+import type { Endpoint, EndpointAnswer, EndpointRequest, UpstreamEndpoints } from '../openai/endpoint.ts'
 import { findEndpointError } from '../openai/find-endpoint-error.ts'
 import { ChunkTimeouts } from './chunk-timeouts.ts'
+import { sniffBody } from './http/answer-form.ts'
 import { canDecodeBody, decodeBody } from './http/decoded-body.ts'
 import { mapHttpError, mapInBandError, mapNetworkError } from './http/errors.ts'
 import { type ByteReader, HttpCall, readPrefix } from './http/http-call.ts'
@@ -19,6 +20,14 @@ const ERROR_MAX_BYTES = 1_048_576
 
 /** The bytes of an answer that tell its form. */
 const START_BYTES = 64
+
+/** The endpoints whose answers may be anything: sound, or text in many forms. */
+const OPAQUE_ENDPOINTS: readonly Endpoint[] = ['audio/speech', 'audio/transcriptions']
+
+interface TypedReader {
+  readonly contentType: string
+  readonly reader: ByteReader
+}
 
 export interface HttpEndpointsDeps {
   readonly effects: Effects
@@ -39,6 +48,7 @@ export interface HttpEndpointsDeps {
  */
 export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints {
   const { effects, provider, baseURL, maxResponseBytes } = deps
+  const maxStreamBytes = Math.max(RESPONSE_MAX_BYTES.stream, maxResponseBytes)
   const redact = createRedactor([...secretsInHeaders(deps.headers), ...secretsInQuery(baseURL)])
 
   const createError = (error: unknown): PurserError => mapInBandError(provider, error, redact)
@@ -57,12 +67,16 @@ export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints 
     const timeouts = new ChunkTimeouts({ ...limits, effects, provider, onTimeout })
     const mapError = (cause: unknown): unknown => (signal.aborted ? signal.reason : mapNetworkError(provider, cause))
     try {
-      const { contentType: declared, reader } = await readHead(upstream)
+      const { contentType: declared, reader: whole } = await readHead(upstream)
+      const { contentType, reader } =
+        OPAQUE_ENDPOINTS.includes(endpoint) && !isJson(declared)
+          ? { contentType: declared, reader: whole }
+          : await sniffContentType(whole, declared)
       const first = await reader.read()
-      const contentType = contentTypeOf(declared, first)
+      if (!isAnswerStart(first, contentType)) throw notAnAnswer(provider, contentType)
       const { pieces, error } = await readStart(reader, { first, contentType, timeouts })
       if (error !== undefined) throw createError(error)
-      if (isJson(contentType) && !isJsonStart(pieces[0])) throw notJson(provider)
+      if (isJson(contentType) && !isObjectStart(first)) throw notAnAnswer(provider, contentType)
       return { contentType, bytes: readBytes(reader, { pieces, timeouts, mapError }), redact, createError }
     } catch (cause) {
       timeouts.clear()
@@ -71,7 +85,7 @@ export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints 
     }
   }
 
-  async function readHead(upstream: HttpCall): Promise<{ contentType: string; reader: ByteReader }> {
+  async function readHead(upstream: HttpCall): Promise<TypedReader> {
     const { status, headers } = await upstream.head
     const header = headers['content-encoding']
     if (status < 200 || status > 299) {
@@ -80,10 +94,17 @@ export function createHttpEndpoints(deps: HttpEndpointsDeps): UpstreamEndpoints 
       throw mapHttpError({ provider, status, headers, text, now: effects.now(), redact })
     }
     const contentType = headers['content-type'] ?? ''
-    const maxBytes = isJson(contentType) ? maxResponseBytes : Math.max(RESPONSE_MAX_BYTES.stream, maxResponseBytes)
-    const reader = decodeBody(upstream, { header, maxBytes })
-    reader.limitTo(maxBytes)
+    const reader = decodeBody(upstream, { header, maxBytes: maxResponseBytes })
+    if (!isJson(contentType)) reader.limitTo(maxStreamBytes)
     return { contentType, reader }
+  }
+
+  /** What the bytes of an answer are, and their limit: content types are often missing or wrong. */
+  async function sniffContentType(whole: ByteReader, declared: string): Promise<TypedReader> {
+    const { form, body: reader } = await sniffBody(whole, declared)
+    reader.limitTo(form === 'events' ? maxStreamBytes : maxResponseBytes)
+    if (form === 'events') return { reader, contentType: isEvents(declared) ? declared : 'text/event-stream' }
+    return { reader, contentType: isJson(declared) ? declared : 'application/json' }
   }
 
   return { call }
@@ -107,30 +128,30 @@ function isJson(contentType: string): boolean {
   return /\bjson\b/i.test(contentType)
 }
 
-/** Answers are objects, or lists of them. */
-function isJsonStart(first: Buffer | undefined): boolean {
-  return first !== undefined && /^\uFEFF?\s*[{[]/.test(first.toString('utf8', 0, START_BYTES))
+function isEvents(contentType: string): boolean {
+  return /^text\/event-stream\b/i.test(contentType)
 }
 
-function notJson(provider: string): PurserError {
-  return new PurserError('upstream_failed', `The provider '${provider}' sent a body that is not JSON.`)
+/** Whether an answer may begin so: not as a page for people, and only a text may be empty. */
+function isAnswerStart(first: Buffer | undefined, contentType: string): boolean {
+  if (/^text\/html\b/i.test(contentType)) return false
+  if (first === undefined) return contentType.startsWith('text/') && !isEvents(contentType)
+  return !isJson(contentType) || /^\uFEFF?\s*[{[]/.test(first.toString('utf8', 0, START_BYTES))
 }
 
-/** What an event stream begins with: a field or a comment. */
-const EVENT_START = /^\uFEFF?\s*(?:data|event|id|retry)?:/
+/** Answers are objects; lists are errors only. */
+function isObjectStart(first: Buffer | undefined): boolean {
+  return first !== undefined && /^\uFEFF?\s*\{/.test(first.toString('utf8', 0, START_BYTES))
+}
 
-/** The content type; that of event streams if the answer is one under another type, or under none. */
-function contentTypeOf(declared: string, first: Buffer | undefined): string {
-  const mayBeEvents = declared === '' || /\bjson\b|^text\/plain\b/i.test(declared)
-  const isEvents = mayBeEvents && first !== undefined && EVENT_START.test(first.toString('utf8', 0, START_BYTES))
-  return isEvents ? 'text/event-stream' : declared
+function notAnAnswer(provider: string, contentType: string): PurserError {
+  const what = isJson(contentType) ? 'that is not a JSON object' : 'that is no answer'
+  return new PurserError('upstream_failed', `The provider '${provider}' sent a body ${what}.`)
 }
 
 /** Reads an answer in JSON to its end, an event stream up to its first event, and anything else up to its first bytes. */
 async function readStart(reader: ByteReader, { first, contentType, timeouts }: ReadStartOptions): Promise<AnswerStart> {
-  const events = /^text\/event-stream\b/i.test(contentType)
-    ? new SseParser({ maxEventBytes: ERROR_MAX_BYTES })
-    : undefined
+  const events = isEvents(contentType) ? new SseParser({ maxEventBytes: ERROR_MAX_BYTES }) : undefined
   const pieces: Buffer[] = []
   for (let next = first; next !== undefined; next = await reader.read()) {
     timeouts.stopWaiting()

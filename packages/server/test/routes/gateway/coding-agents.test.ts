@@ -25,8 +25,12 @@ function findPackage(name: string): string | undefined {
 
 const codex = findPackage('@openai/codex')
 const claudeCode = findPackage(`@anthropic-ai/claude-code-${process.platform}-${process.arch}`)
-const noCodex = codex === undefined && '@openai/codex is not installed'
-const noClaudeCode = claudeCode === undefined && '@anthropic-ai/claude-code is not installed'
+const noCodex = codex === undefined && howToInstall('@openai/codex')
+const noClaudeCode = claudeCode === undefined && howToInstall('@anthropic-ai/claude-code')
+
+function howToInstall(name: string): string {
+  return `NOT RUN, ${name} is not installed: npm install --no-save --ignore-scripts ${name}`
+}
 
 const upstream = await startFakeProvider((request, response) =>
   sendChat(request, response, { content: 'Hello from the gateway' }),

@@ -189,7 +189,7 @@ test('an event stream under another content type is one, and a body that is no J
     const data = JSON.stringify({ type: `response.${name}`, response: { model: 'upstream', error: null } })
     return `event: response.${name}\ndata: ${data}\n\n`
   })
-  for (const contentType of ['application/json', 'text/plain; charset=utf-8', undefined]) {
+  for (const contentType of ['application/json', 'text/plain; charset=utf-8', 'application/octet-stream', undefined]) {
     HANDLERS.responses = (_, response) => {
       response.writeHead(200, contentType === undefined ? {} : { 'content-type': contentType })
       response.end(events.join(''))
@@ -200,11 +200,27 @@ test('an event stream under another content type is one, and a body that is no J
     assert.match(text, /"response.completed","response":\{"model":"openai\/r"/)
   }
   const before = await gateway.count('ada@example.com')
-  for (const body of ['', '<html>', 'null', '{"response":{"model":']) {
-    HANDLERS.responses = (_, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end(body)
-    const response = await gateway.fetch('/v1/responses', { model: 'openai/r', input: 'hi' }, headers)
-    assert.equal(response.status, 502, body)
-    assert.match(await response.text(), /upstream_failed/)
+  for (const contentType of ['application/json', 'text/html', 'text/plain', 'text/event-stream', undefined]) {
+    for (const body of ['', '<html>', 'null', '[1,2]', '{"response":{"model":']) {
+      HANDLERS.responses = (_, response) => {
+        response.writeHead(200, contentType === undefined ? {} : { 'content-type': contentType }).end(body)
+      }
+      // What declares itself an event stream is one, unless it is JSON.
+      if (contentType === 'text/event-stream' && /^[<n]/.test(body)) continue
+      const response = await gateway.fetch('/v1/responses', { model: 'openai/r', input: 'hi' }, headers)
+      assert.equal(response.status, 502, `${contentType} ${body}`)
+      assert.match(await response.text(), /upstream_failed/)
+    }
+  }
+  HANDLERS.responses = (_, response) => void response.writeHead(204).end()
+  assert.equal((await gateway.fetch('/v1/responses', { model: 'openai/r', input: 'hi' }, headers)).status, 502)
+  for (const [contentType, body] of [
+    ['text/html', '<html>Sign in'],
+    ['audio/mpeg', ''],
+  ] as const) {
+    HANDLERS['audio/speech'] = (_, response) => void response.writeHead(200, { 'content-type': contentType }).end(body)
+    const response = await gateway.fetch('/v1/audio/speech', { model: 'm', input: 'hi', voice: 'v' }, headers)
+    assert.equal(response.status, 502, contentType)
   }
   assert.equal(await gateway.count('ada@example.com'), before)
 })
