@@ -33,6 +33,7 @@ export { tokensOfBytes } from './openai/estimate-tokens.ts'
 export type { UserField } from './openai/pseudonymize-user.ts'
 export { type ReasoningDetail, reasoningDetailsOf, thoughtsOf } from './openai/reasoning-details.ts'
 export { DONE_EVENT, isComment } from './openai/sse.ts'
+export { type ToolCallPart, toolCallsOf } from './openai/tool-calls-of.ts'
 export { PROVIDER_SPECS } from './options/provider-config.ts'
 export { OPTION_SPECS } from './options.ts'
 export {

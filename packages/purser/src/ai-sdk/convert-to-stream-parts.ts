@@ -4,6 +4,7 @@ import type { ChatChunk, ChatCompletion, FinishReason, Usage } from '../openai/c
 import { usageOf } from '../openai/completion.ts'
 import { mapFinishReasonFromOpenAi, mapUsageFromOpenAi } from '../openai/map-finish-reason.ts'
 import { textOfContent } from '../openai/normalize-message.ts'
+import { type ToolCallPart, toolCallsOf } from '../openai/tool-calls-of.ts'
 
 type Part = LanguageModelV4StreamPart
 
@@ -18,14 +19,6 @@ interface OpenToolCall {
   name: string | undefined
   input: string
   metadata: ProviderMetadata
-}
-
-/** A tool call of a message, or a piece of one in a delta. */
-interface ToolCallDelta {
-  readonly index?: number
-  readonly id?: string
-  readonly function?: { readonly name?: string; readonly arguments?: string }
-  readonly extra_content?: unknown
 }
 
 /**
@@ -58,10 +51,11 @@ export class StreamPartWriter {
 
   #writeChoice({ delta, finish_reason }: ChatChunk['choices'][number], parts: Part[]): void {
     this.#finish = finish_reason || this.#finish
-    const { content, tool_calls } = delta ?? {}
+    const { content, refusal } = delta ?? {}
     this.#writeText('reasoning', reasoningOf(delta ?? {}), parts)
     this.#writeText('text', textOfContent(content), parts)
-    for (const piece of tool_calls ?? []) this.#writeToolCall(piece as ToolCallDelta, parts)
+    this.#writeText('text', textOfContent(refusal), parts)
+    for (const piece of toolCallsOf(delta ?? {}, 'call_0')) this.#writeToolCall(piece, parts)
   }
 
   /** The parts after the last chunk: ends of open blocks, complete tool calls, and the finish. */
@@ -88,7 +82,7 @@ export class StreamPartWriter {
     parts.push({ type: `${kind}-delta`, id: this.#block.id, delta })
   }
 
-  #writeToolCall(delta: ToolCallDelta, parts: Part[]): void {
+  #writeToolCall(delta: ToolCallPart, parts: Part[]): void {
     // Without an index, a delta with an id starts a call and one without continues the last call.
     const { size } = this.#toolCalls
     const { index = delta.id === undefined ? Math.max(0, size - 1) : size, function: definition = {} } = delta
@@ -117,7 +111,7 @@ export class StreamPartWriter {
   }
 }
 
-function providerMetadataOf({ extra_content }: ToolCallDelta): ProviderMetadata {
+function providerMetadataOf({ extra_content }: ToolCallPart): ProviderMetadata {
   return isObject(extra_content) ? { providerMetadata: extra_content as SharedV4ProviderMetadata } : {}
 }
 
@@ -132,13 +126,12 @@ const NO_MESSAGE: Partial<ChatCompletion['choices'][number]['message']> = {}
 /** Converts the first choice of a completion to AI SDK content. */
 export function convertToContent(completion: ChatCompletion): LanguageModelV4Content[] {
   const message = completion.choices[0]?.message ?? NO_MESSAGE
-  const { tool_calls } = message
   const reasoning = reasoningOf(message)
-  const text = textOfContent(message.content)
+  const text = `${textOfContent(message.content)}${textOfContent(message.refusal)}`
   const parts: LanguageModelV4Content[] = []
   if (reasoning !== '') parts.push({ type: 'reasoning', text: reasoning })
   if (text !== '') parts.push({ type: 'text', text })
-  for (const [index, toolCall] of ((tool_calls ?? []) as ToolCallDelta[]).entries()) {
+  for (const [index, toolCall] of toolCallsOf(message, 'call_0').entries()) {
     const { id = `call_${index}`, function: definition = {} } = toolCall
     parts.push({
       type: 'tool-call',

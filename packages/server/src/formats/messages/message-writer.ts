@@ -5,13 +5,16 @@ import {
   isObject,
   parseLargeJson,
   type ReasoningDetail,
+  type ToolCallPart,
   thoughtsOf,
   tokenCountOf,
+  toolCallsOf,
   type Usage,
   usageOf,
 } from 'purser/internal'
 import type { AnswerEvent, AnswerWriter } from '../answer-writer.ts'
 import { toAnthropicError } from '../anthropic-error.ts'
+import { FirstChoice } from '../first-choice.ts'
 
 interface ThinkingBlock {
   type: 'thinking'
@@ -54,12 +57,6 @@ interface Call {
   arguments: string
 }
 
-interface CallPiece {
-  readonly index?: number
-  readonly id?: string
-  readonly function?: { readonly name?: string; readonly arguments?: string }
-}
-
 const PING: AnswerEvent = { type: 'ping' }
 
 /**
@@ -71,6 +68,7 @@ export class MessageWriter implements AnswerWriter {
   readonly #header: { readonly id: string; readonly model: string }
   readonly #content: Block[] = []
   readonly #calls = new Map<number, Call>()
+  readonly #choice = new FirstChoice()
   readonly #late: Late[] = []
   #usage: MessageUsage = toMessageUsage(undefined)
   #isOpen = false
@@ -90,17 +88,17 @@ export class MessageWriter implements AnswerWriter {
     const events = this.#start()
     const usage = usageOf(chunk)
     if (usage !== undefined) this.#usage = toMessageUsage(usage)
-    const [choice] = chunk.choices ?? []
-    if (choice === undefined || (choice.index ?? 0) !== 0) return events
+    const choice = this.#choice.find(chunk)
+    if (choice === undefined) return events
     const delta = choice.delta ?? {}
-    const { content, refusal, tool_calls } = delta
+    const { content, refusal } = delta
     for (const { text, detail } of thoughtsOf(delta)) {
       events.push(...this.#pushText('thinking', text))
       if (detail !== undefined) events.push(...this.#pushDetail(detail))
     }
     if (typeof refusal === 'string' && refusal !== '') this.#hasRefused = true
     events.push(...this.#pushText('text', content), ...this.#pushText('text', refusal))
-    for (const piece of Array.isArray(tool_calls) ? tool_calls : []) events.push(...this.#pushCall(piece as CallPiece))
+    for (const piece of toolCallsOf(delta, `call_${this.#header.id}`)) events.push(...this.#pushCall(piece))
     if (typeof choice.finish_reason === 'string') this.#finishReason = choice.finish_reason
     return events
   }
@@ -192,7 +190,7 @@ export class MessageWriter implements AnswerWriter {
     return [...events, this.#delta(delta)]
   }
 
-  #pushCall({ index = 0, id = '', function: called }: CallPiece): AnswerEvent[] {
+  #pushCall({ index = 0, id = '', function: called }: ToolCallPart): AnswerEvent[] {
     const input = called?.arguments ?? ''
     const open = this.#calls.get(index)
     const call = open ?? { id, name: called?.name ?? '', arguments: '' }

@@ -1,6 +1,7 @@
 import type { ChatChunk, ErrorResponse } from 'purser'
-import { isObject, type ReasoningDetail, thoughtsOf, usageOf } from 'purser/internal'
+import { isObject, type ReasoningDetail, type ToolCallPart, thoughtsOf, toolCallsOf, usageOf } from 'purser/internal'
 import type { AnswerEvent, AnswerWriter } from '../answer-writer.ts'
+import { FirstChoice } from '../first-choice.ts'
 import type { Fields } from '../request-body.ts'
 import { namespacesOf } from './convert-tools.ts'
 import {
@@ -19,14 +20,6 @@ import {
   toResponseUsage,
 } from './response-object.ts'
 import { sealReasoning } from './sealed-reasoning.ts'
-
-interface CallPiece {
-  readonly index?: number
-  readonly id?: string
-  readonly type?: string
-  readonly function?: { readonly name?: string; readonly arguments?: string }
-  readonly custom?: { readonly name?: string; readonly input?: string }
-}
 
 export interface ResponseWriterDeps {
   /** Epoch seconds. */
@@ -53,6 +46,7 @@ export class ResponseWriter implements AnswerWriter {
   /** Calls stay open to the end, because their pieces may alternate. */
   readonly #calls = new Map<number, CallItem>()
   readonly #indexes = new Map<OpenItem, number>()
+  readonly #choice = new FirstChoice()
   #finishReason: string | null = null
 
   constructor(body: Fields, header: ResponseHeader, { now, keep }: ResponseWriterDeps) {
@@ -71,17 +65,17 @@ export class ResponseWriter implements AnswerWriter {
     const events = this.#start()
     const usage = usageOf(chunk)
     if (usage !== undefined) this.#response.usage = toResponseUsage(usage)
-    const [choice] = chunk.choices ?? []
-    if (choice === undefined || (choice.index ?? 0) !== 0) return this.#number(events)
+    const choice = this.#choice.find(chunk)
+    if (choice === undefined) return this.#number(events)
     const delta = choice.delta ?? {}
-    const { content, refusal, tool_calls } = delta
+    const { content, refusal } = delta
     events.push(...this.#pushThoughts(delta))
     if (isText(content)) {
       const logprobs = logprobsOf(choice.logprobs)
       events.push(...this.#open(MessageItem, (item) => item.pushText(content, logprobs)))
     }
     if (isText(refusal)) events.push(...this.#open(MessageItem, (item) => item.pushRefusal(refusal)))
-    for (const piece of Array.isArray(tool_calls) ? tool_calls : []) events.push(...this.#pushCall(piece as CallPiece))
+    for (const piece of toolCallsOf(delta, `call_${this.#response.id}`)) events.push(...this.#pushCall(piece))
     if (typeof choice.finish_reason === 'string') this.#finishReason = choice.finish_reason
     return this.#number(events)
   }
@@ -145,7 +139,7 @@ export class ResponseWriter implements AnswerWriter {
     return [...events, ...this.#closeCurrent('completed')]
   }
 
-  #pushCall({ index = 0, id = '', type, function: called, custom }: CallPiece): ResponseEvent[] {
+  #pushCall({ index = 0, id = '', type, function: called, custom }: ToolCallPart): ResponseEvent[] {
     const input = custom?.input ?? called?.arguments ?? ''
     const open = this.#calls.get(index)
     if (open !== undefined) return open.push(input)
