@@ -121,8 +121,8 @@ async function relay(run: TurnRun<TurnRequest>, call: EndpointCall): Promise<End
     ])
     run.signal.throwIfAborted()
     const relayed = { run, call, context }
-    if (call.isSentOnce === true) return await callOn(lease, relayed)
-    return await callWithFallbacks(run, lease, (candidate) => callOn(candidate, relayed))
+    const { isSpent } = call
+    return await callWithFallbacks(run, lease, { call: (candidate) => callOn(candidate, relayed), isSpent })
   } catch (error) {
     return { kind: 'refused', turn: run.fail(error) }
   }

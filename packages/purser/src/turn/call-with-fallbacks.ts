@@ -21,24 +21,31 @@ const UNUSABLE: readonly string[] = [
   'unsupported_parameter',
 ]
 
+export interface FallbackOptions<Answer> {
+  /** Resolves once the model begins to answer. */
+  readonly call: (lease: Lease) => Promise<Answer>
+  /** Whether a provider has got a part of a request that cannot be sent again. Default: it can. */
+  readonly isSpent?: (() => boolean) | undefined
+}
+
 /**
  * Calls the turn's model or, when its provider fails before the first byte, the user's `fallbacks` in order, until one
  * answers. The turn is counted once, for the model that is called: a fallback that a limit refuses is skipped. When all
  * fail, the error is that of the turn's own model.
  *
  * @param lease On the turn's own model.
- * @param call Resolves once the model begins to answer.
  */
 export async function callWithFallbacks<Answer>(
   run: TurnRun<TurnRequest>,
   lease: Lease,
-  call: (lease: Lease) => Promise<Answer>,
+  { call, isSpent = () => false }: FallbackOptions<Answer>,
 ): Promise<Answer> {
   try {
     return await call(lease)
   } catch (error) {
     if (run.signal.aborted || !hasCode(error, UPSTREAM_FAILURES)) throw error
     for (const fallback of lease.settings.fallbacks) {
+      if (isSpent()) break
       const answered = await tryFallback(run, fallback, call)
       if (answered !== undefined) return answered.answer
     }

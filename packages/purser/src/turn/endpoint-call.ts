@@ -14,8 +14,8 @@ export interface EndpointCall {
   readonly body: unknown
   /** Whether the user's context is part of the prompt. */
   readonly hasPrompt: boolean
-  /** Whether the body can be read once only, so that no other model can be asked. */
-  readonly isSentOnce?: true
+  /** Whether a provider has begun to read a body that can be read once only, so that no other model can be asked. */
+  readonly isSpent?: (() => boolean) | undefined
   /** The request as the upstream gets it. */
   prepare(upstream: EndpointUpstream): PreparedRequest
   /**

@@ -37,9 +37,11 @@ export async function takeTurn(
     run.signal.throwIfAborted()
 
     // 3. The answer: stored, shared with an equal turn, or new from the model, or from another one if that fails.
-    const turn = await callWithFallbacks(run, lease, async (candidate) => {
-      const answer = await answerTurn(run, candidate, context)
-      return { request, settings: candidate.settings, context, answer }
+    const turn = await callWithFallbacks(run, lease, {
+      async call(candidate) {
+        const answer = await answerTurn(run, candidate, context)
+        return { request, settings: candidate.settings, context, answer }
+      },
     })
 
     // 4. The reader settles the ticket and releases the lease when the answer ends.

@@ -13,7 +13,7 @@ export function createTranscriptionCall(upload: Upload): EndpointCall {
     model,
     body: fields,
     hasPrompt: false,
-    isSentOnce: true,
+    isSpent: () => upload.isSpent,
     prepare: (upstream) => ({
       headers: { 'content-type': upload.contentType },
       body: upload.encode(upstream.model),

@@ -29,6 +29,7 @@ export class Upload implements AsyncDisposable {
   /** The file at which reading has stopped. */
   #next: FormPart | undefined
   #fieldCount = 0
+  #isSpent = false
 
   private constructor(parts: AsyncGenerator<FormPart, void, undefined>, boundary: string) {
     this.#parts = parts
@@ -59,8 +60,14 @@ export class Upload implements AsyncDisposable {
     return `multipart/form-data; boundary="${this.#boundary}"`
   }
 
+  /** Whether the form was read: its parts pass once. */
+  get isSpent(): boolean {
+    return this.#isSpent
+  }
+
   /** The bytes of the whole form with another model and without fields that identify a user, to be read once. */
   async *encode(model: string | null): AsyncGenerator<Buffer, void, undefined> {
+    this.#isSpent = true
     for (const part of this.#begun) {
       if (part.kind === 'field') yield* this.#encodeField(part)
       else yield* this.#encodePart(part.header, part.spool.read())

@@ -26,7 +26,11 @@ const providers = Object.fromEntries(
   }),
 ) as Record<Name, { kind: 'openai'; baseURL: string; apiKey: string }>
 const gateway = await openGatewayHarness({
-  providers: { ...providers, anthropic: { kind: 'anthropic', baseURL: spare.baseURL, apiKey: 'k' } },
+  providers: {
+    ...providers,
+    anthropic: { kind: 'anthropic', baseURL: spare.baseURL, apiKey: 'k' },
+    refusing: { kind: 'openai', baseURL: 'http://127.0.0.1:1/v1', apiKey: 'k' },
+  },
   prices: { 'spare/*': { input: '1000000', output: '1000000' } },
   runtime: { defaults: { provider: 'down', model: 'a' } },
   ledger: {
@@ -198,4 +202,29 @@ test('the repeat of a turn that fell back gets its answer and is not counted aga
       [0, 0],
     ],
   )
+})
+
+test('a recording falls back only where the provider before has read nothing of it', async () => {
+  const send = async (user: string): Promise<Response> => {
+    const form = new FormData()
+    form.set('model', 'auto')
+    form.set('file', new File([Buffer.alloc(300_000, 'abc')], 'a.wav'))
+    const headers = { authorization: `Bearer ${gateway.key}`, 'x-purser-user': user }
+    return fetch(`${gateway.url}/v1/audio/transcriptions`, { method: 'POST', headers, body: form })
+  }
+  await gateway.user('recording').runtime.configure({ provider: 'refusing', model: 'a' })
+  await setFallbacks('recording', 'spare')
+  const answered = await send('recording')
+  assert.equal(answered.status, 200, await answered.text())
+  assert.equal(answered.headers.get('x-purser-attempts'), 'refusing/a=upstream_failed, spare/b=200')
+  const received = spare.requests.at(-1)
+  assert.match(received?.text ?? '', /name="model"\r\n\r\nb\r\n/)
+  assert.ok(received?.text.includes('abc'.repeat(100_000)))
+  assert.equal(await gateway.count('recording'), 1)
+
+  await setFallbacks('recorded', 'spare')
+  const refused = await send('recorded')
+  assert.equal(refused.status, 429, await refused.text())
+  assert.equal(spare.requests.length, 1)
+  assert.equal(await gateway.count('recorded'), 0)
 })
