@@ -64,6 +64,8 @@ export function endsWithin(effects: Effects, promise: Promise<unknown>, limitMs:
 
 /** Resolves after `delayMs`, or as soon as the signal is aborted. Never rejects. */
 export function sleep(effects: Effects, delayMs: number, signal?: AbortSignalLike): Promise<void> {
+  // The event of a signal that is aborted already does not come any more.
+  if (signal?.aborted) return Promise.resolve()
   return new Promise((resolve) => {
     const finish = (): void => {
       cancel()
