@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'react'
+import { useLayoutEffect, useRef } from 'react'
 import { areSingleKeysEnabled } from './preferences.ts'
 
 /**
@@ -8,7 +8,8 @@ import { areSingleKeysEnabled } from './preferences.ts'
 export function useShortcuts(shortcuts: Readonly<Record<string, () => void>>): void {
   const latest = useRef(shortcuts)
   latest.current = shortcuts
-  useEffect(() => {
+  // A layout effect: a key that is pressed as soon as the component is shown must not be lost.
+  useLayoutEffect(() => {
     function onKeyDown(event: KeyboardEvent): void {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
       if (!areSingleKeysEnabled() || isTextField(event.target) || document.querySelector('dialog[open]') !== null)
@@ -30,7 +31,7 @@ export const COMMAND_KEY: string = /Mac|iPhone|iPad/.test(navigator.userAgent) ?
 export function useCommandShortcut(letter: string, run: () => void): void {
   const latest = useRef(run)
   latest.current = run
-  useEffect(() => {
+  useLayoutEffect(() => {
     function onKeyDown(event: KeyboardEvent): void {
       if (!(event.metaKey || event.ctrlKey) || event.altKey || event.key.toLowerCase() !== letter) return
       event.preventDefault()

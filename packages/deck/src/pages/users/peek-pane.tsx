@@ -1,6 +1,6 @@
 import './peek-pane.css'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { type ReactElement, useEffect } from 'react'
+import { type ReactElement, useLayoutEffect } from 'react'
 import { Link, useLocation } from 'wouter'
 import { detailOf, labelOf } from '../../api/event-labels.ts'
 import { bondQuery, eventsQuery, limitsQuery } from '../../api/queries.ts'
@@ -27,7 +27,7 @@ export function PeekPane(props: { user: string; vocabulary: Vocabulary; close():
   const bond = useQuery(bondQuery(user))
   const [, navigate] = useLocation()
   useShortcuts({ o: () => navigate(userPath(user)) })
-  useEffect(() => {
+  useLayoutEffect(() => {
     function onKeyDown(event: globalThis.KeyboardEvent): void {
       if (event.key === 'Escape' && document.querySelector('dialog[open], :popover-open') === null) close()
     }
