@@ -83,7 +83,7 @@ describe('doctor and a store in PostgreSQL', { skip: noPostgres }, () => {
     ofStandby.port = String(standby.port)
     assert.match((await findProblems({ store: ofStandby.href })).get('store')?.hint ?? '', /address of the primary/)
     const closed = await findProblems({ store: 'postgres://purser@127.0.0.1:1/postgres' })
-    assert.match(closed.get('store')?.hint ?? '', /cannot be reached/)
+    assert.match(closed.get('store')?.hint ?? '', /Nothing listens/)
   })
 })
 
