@@ -142,7 +142,7 @@ const TABLE: Readonly<Record<string, (pair: Pair, user: string) => Promise<void>
     }
     await second.user(user).context.resolve()
     await first.user(user).erase(audit)
-    assert.equal((await second.user(user).ledger.bond()).exists, false)
+    await soon(async () => !(await second.user(user).ledger.bond()).exists, 'The user is still there.')
     await soon(isCut, 'The lease goes on.')
     lease.release()
     await soon(async () => !(await second.user(user).context.resolve()).text.includes('Someone'), 'It is still told.')
