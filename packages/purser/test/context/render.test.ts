@@ -295,6 +295,7 @@ test('UC-D14 local times agree with Intl, also at changes of the offset', () => 
     'Australia/Lord_Howe',
     'America/St_Johns',
     'Pacific/Apia',
+    'Antarctica/Casey',
   ]
   fc.assert(
     fc.property(
@@ -314,6 +315,10 @@ test('UC-D14 local times agree with Intl, also at changes of the offset', () => 
   const spring = Date.parse('2026-03-08T07:00:00Z')
   assert.equal(zoneOf('America/New_York')?.format(spring - 1_000), '2026-03-08T01:59:59')
   assert.equal(zoneOf('America/New_York')?.format(spring), '2026-03-08T03:00:00')
+  // A minute after a quarter of an hour, as in some zones until 2022.
+  const change = Date.parse('2020-10-03T16:01:00Z')
+  assert.equal(zoneOf('Antarctica/Casey')?.format(change - 1_000), '2020-10-04T00:00:59')
+  assert.equal(zoneOf('Antarctica/Casey')?.format(change), '2020-10-04T03:01:00')
   assert.equal(zoneOf('Mars/Base'), undefined)
 })
 

@@ -5,8 +5,6 @@ export interface Zone {
   format(instant: number): string
 }
 
-/** Since then offsets change only at quarters of an hour, UTC. */
-const REGULAR_SINCE = Date.parse('1972-01-01T00:00:00Z')
 const QUARTER_MS = 900_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
@@ -40,19 +38,25 @@ export function nextMidnight(now: number, timeZone: string): number {
 
 /**
  * A call of Intl for every date is slow, and the result is nearly always the one of the previous date. So the offset is
- * computed once per quarter of an hour, the granularity of zone changes; for earlier dates it is computed each time.
+ * computed once per quarter of an hour. Zones change at these, but not all: in a quarter that ends with another offset than
+ * it begins with, it is computed for each instant.
  */
 function createZone(name: string): Zone | undefined {
   const calendar = createCalendar(name)
   if (calendar === undefined) return undefined
   const offsets = new Map<number, number>()
+  const compute = (instant: number): number => computeOffset(calendar, instant)
 
   function offsetAt(instant: number): number {
-    if (instant < REGULAR_SINCE) return computeOffset(calendar as Intl.DateTimeFormat, instant)
     const quarter = Math.floor(instant / QUARTER_MS)
+    const offset = offsetAtStartOf(quarter)
+    return offset === offsetAtStartOf(quarter + 1) ? offset : compute(instant)
+  }
+
+  function offsetAtStartOf(quarter: number): number {
     let offset = offsets.get(quarter)
     if (offset === undefined) {
-      offset = computeOffset(calendar as Intl.DateTimeFormat, quarter * QUARTER_MS)
+      offset = compute(quarter * QUARTER_MS)
       if (offsets.size >= MAX_OFFSETS) offsets.clear()
       offsets.set(quarter, offset)
     }
