@@ -117,7 +117,9 @@ abstract class StoredWindow implements RuleWindow {
       const raised = { ...window, used: larger(window.used, restored.used), ...marks }
       return { ...counter, windows: windows.with(index, raised) }
     }
-    if (restored.used !== 0) return { ...counter, windows: [...windows, { ...restored, ...marks }] }
+    // With nothing used and nothing reported, it is a window that a turn without tokens has opened.
+    if (restored.used !== 0 || reported.length === 0)
+      return { ...counter, windows: [...windows, { ...restored, ...marks }] }
     return reported.reduce((marked, key) => this.mark(marked, key, { ...clock, at: restored.from }), counter)
   }
 
