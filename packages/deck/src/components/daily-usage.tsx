@@ -2,7 +2,7 @@ import type { ReactElement } from 'react'
 import type { UsageSum } from '../api/wire.ts'
 import { formatCompact } from '../format-number.ts'
 import { Surface } from './card.tsx'
-import { TimeSeries } from './time-series.tsx'
+import { type Series, TimeSeries } from './time-series.tsx'
 
 /** Turns and tokens of each day, as two charts. `days` without a sum are shown as 0. */
 export function DailyUsage(props: { days: readonly string[]; sums: readonly UsageSum[] }): ReactElement {
@@ -15,30 +15,31 @@ export function DailyUsage(props: { days: readonly string[]; sums: readonly Usag
     })
   return (
     <>
-      <Surface className="" label="Turns">
-        <TimeSeries
-          title="Turns a day"
-          labels={days}
-          kind="bars"
-          format={formatCompact}
-          series={[
-            { name: 'turns', values: values(({ turns }) => turns) },
-            { name: 'refused', values: values(({ refused }) => refused), tone: { 'data-heat': -1 } },
-          ]}
-        />
-      </Surface>
-      <Surface className="" label="Tokens">
-        <TimeSeries
-          title="Tokens a day"
-          labels={days}
-          kind="bars"
-          format={formatCompact}
-          series={[
-            { name: 'input', values: values(({ inputTokens }) => inputTokens) },
-            { name: 'output', values: values(({ outputTokens }) => outputTokens), tone: { 'data-hue': 3 } },
-          ]}
-        />
-      </Surface>
+      <DailyBars
+        label="Turns"
+        days={days}
+        series={[
+          { name: 'turns', values: values(({ turns }) => turns) },
+          { name: 'refused', values: values(({ refused }) => refused), tone: { 'data-heat': -1 } },
+        ]}
+      />
+      <DailyBars
+        label="Tokens"
+        days={days}
+        series={[
+          { name: 'input', values: values(({ inputTokens }) => inputTokens) },
+          { name: 'output', values: values(({ outputTokens }) => outputTokens), tone: { 'data-hue': 3 } },
+        ]}
+      />
     </>
+  )
+}
+
+function DailyBars(props: { label: string; days: readonly string[]; series: readonly Series[] }): ReactElement {
+  const { label, days, series } = props
+  return (
+    <Surface className="" label={label}>
+      <TimeSeries title={`${label} a day`} labels={days} kind="bars" format={formatCompact} series={series} />
+    </Surface>
   )
 }
