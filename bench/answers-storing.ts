@@ -8,6 +8,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openPurser, type Purser } from '../packages/purser/src/index.ts'
+import { median } from './ledger/figures.ts'
 
 const sizes = [100, 1_000, 10_000, 100_000, ...(process.argv.includes('--full') ? [1_000_000] : [])]
 const FILE_MAX_ENTRIES = 10_000
@@ -16,7 +17,6 @@ const ROUNDS = 20
 const ROUND_ANSWERS = 200
 const answer = 'An answer of some length. '.repeat(20)
 const folder = mkdtempSync(join(tmpdir(), 'purser-bench-'))
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] as number
 const totalOf = ({ user, system }: NodeJS.CpuUsage): number => user + system
 
 let stored = 0

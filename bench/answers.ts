@@ -11,6 +11,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { Cacheable } from 'cacheable'
 import Keyv from 'keyv'
 import { openPurser } from '../packages/purser/src/index.ts'
+import { median } from './ledger/figures.ts'
 
 const rounds = Number(process.argv[2] ?? 15)
 const callsPerRound = 2_000
@@ -79,7 +80,6 @@ for (let round = -3; round < rounds; round++) {
   }
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] as number
 const bare = median(figures.values().next().value as number[])
 console.log(`A request of ${JSON.stringify(request).length} bytes, ${rounds} rounds of ${callsPerRound} calls\n`)
 for (const [name, values] of figures) {

@@ -5,6 +5,7 @@
 import { LRUCache } from 'lru-cache'
 import { openPurser } from 'purser'
 import { LIBRARIES } from './context/libraries.ts'
+import { median } from './ledger/figures.ts'
 
 const USERS = 1_000
 const CALLS = Number(process.argv[2] ?? 200_000)
@@ -72,7 +73,6 @@ for (let round = 0; round < ROUNDS + 2; round++) {
   }
 }
 
-const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0
 const medianOf = (name: string): number => median(rows.find((row) => row.name === name)?.nanoseconds ?? [])
 for (const { name, nanoseconds } of rows)
   console.log(

@@ -10,8 +10,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { findFreePort } from '../packages/purser/test/support/free-port.ts'
-import { measureLoad } from './gateway/load.ts'
+import { type LoadSlice, measureSlice } from './gateway/load.ts'
 import { startOnPort, startOnPrintedPort } from './gateway/processes.ts'
+import { median } from './ledger/figures.ts'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string' }, seconds: { type: 'string' } } })
 const rounds = Number(values.rounds ?? 9)
@@ -48,12 +49,6 @@ const ROWS: readonly Row[] = [
   { name: 'messages, translated', path: 'messages', model: 'chat/m', body: MESSAGES, goal: 0.6 },
 ]
 
-interface Slice {
-  readonly requestsPerSecond: number
-  readonly processorMicros: number
-  readonly failed: number
-}
-
 const directory = import.meta.dirname
 const folder = mkdtempSync(join(tmpdir(), 'purser-endpoints-'))
 await using stack = new AsyncDisposableStack()
@@ -62,7 +57,7 @@ const upstream = stack.use(await startOnPrintedPort([join(directory, 'gateway', 
 const server = stack.use(await startGateway(`http://127.0.0.1:${upstream.port}/v1`))
 
 for (const row of ROWS) await measure(row)
-const slices = new Map<Row, Slice[]>(ROWS.map((row) => [row, []]))
+const slices = new Map<Row, LoadSlice[]>(ROWS.map((row) => [row, []]))
 for (let round = 0; round < rounds; round++) for (const row of ROWS) slices.get(row)?.push(await measure(row))
 const [chat] = ROWS.map((row) => slices.get(row) ?? [])
 console.log(`${CONNECTIONS} connections, medians of ${rounds} slices of ${seconds} s\n`)
@@ -106,10 +101,9 @@ async function startGateway(baseURL: string): ReturnType<typeof startOnPort> {
   return startOnPort(args, port, { PURSER_SERVICE_KEY: KEY, PURSER_ADMIN_KEY: `admin-${KEY}` })
 }
 
-async function measure({ path, model, body }: Row): Promise<Slice> {
-  const before = server.processorMicros()
+function measure({ path, model, body }: Row): Promise<LoadSlice> {
   const text = JSON.stringify({ model, user: 'USER', ...body }).replace('USER', `user-' .. (n % ${USERS}) .. '`)
-  const result = await measureLoad({
+  return measureSlice(server, {
     url: `http://127.0.0.1:${server.port}/v1/${path}`,
     headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` },
     body: `'${text}'`,
@@ -117,12 +111,6 @@ async function measure({ path, model, body }: Row): Promise<Slice> {
     seconds,
     folder,
   })
-  const { requests, requestsPerSecond, failed } = result
-  return { requestsPerSecond, failed, processorMicros: (server.processorMicros() - before) / requests }
-}
-
-function median(list: readonly number[]): number {
-  return list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN
 }
 
 function percent(part: number): string {

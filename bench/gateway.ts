@@ -11,9 +11,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Contender, startContenders } from './gateway/contenders.ts'
-import { type LoadResult, measureLoad } from './gateway/load.ts'
+import { type LoadSlice, measureSlice } from './gateway/load.ts'
 import { startOnPrintedPort } from './gateway/processes.ts'
 import { measureStreams, type StreamResult } from './gateway/streams.ts'
+import { median } from './ledger/figures.ts'
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean' }, rounds: { type: 'string' }, soak: { type: 'string' } },
@@ -34,9 +35,8 @@ const WARM_UP_REQUESTS = values.quick ? 15_000 : 40_000
 const WARM_UP_MAX_SLICES = 10
 const WARM_UP_STREAMS = 1_000
 
-interface Slice<Result> {
-  readonly result: Result
-  /** Processor time of the gateway per request or chunk, µs. */
+interface StreamSlice extends StreamResult {
+  /** Processor time of the gateway per chunk, µs. */
   readonly processorMicros: number
 }
 
@@ -58,7 +58,7 @@ if (values.soak !== undefined) await printMemory(Number(values.soak))
 async function warmUp(contender: Contender): Promise<void> {
   let requests = 0
   for (let slice = 0; slice < WARM_UP_MAX_SLICES && requests < WARM_UP_REQUESTS; slice++)
-    requests += (await load(contender, 32, 2)).result.requests
+    requests += (await load(contender, 32, 2)).requests
   if (isStreamed(contender)) await stream(contender, WARM_UP_STREAMS)
 }
 
@@ -66,14 +66,12 @@ function isStreamed({ name }: Contender): boolean {
   return !name.includes('known') && !name.includes('new')
 }
 
-async function load(contender: Contender, connections: number, duration = seconds): Promise<Slice<LoadResult>> {
-  const before = contender.server.processorMicros()
-  const result = await measureLoad({ ...contender, connections, seconds: duration, folder })
-  return { result, processorMicros: (contender.server.processorMicros() - before) / result.requests }
+function load(contender: Contender, connections: number, duration = seconds): Promise<LoadSlice> {
+  return measureSlice(contender.server, { ...contender, connections, seconds: duration, folder })
 }
 
 async function printLoadTable(connections: number): Promise<void> {
-  const slices = new Map<Contender, Slice<LoadResult>[]>(contenders.map((contender) => [contender, []]))
+  const slices = new Map<Contender, LoadSlice[]>(contenders.map((contender) => [contender, []]))
   for (let round = 0; round < rounds; round++)
     for (const contender of contenders) slices.get(contender)?.push(await load(contender, connections))
   console.log(`\n${connections} connections, medians of ${rounds} slices of ${seconds} s\n`)
@@ -81,12 +79,12 @@ async function printLoadTable(connections: number): Promise<void> {
   console.log('|---|--:|--:|--:|--:|--:|--:|--:|')
   const [relay, portkey] = contenders.map((contender) => rateOf(slices.get(contender) ?? []))
   for (const [{ name }, all] of slices) {
-    const of = (value: (slice: Slice<LoadResult>) => number): number => median(all.map(value))
-    const failed = all.reduce((sum, { result }) => sum + result.failed, 0)
+    const of = (value: (slice: LoadSlice) => number): number => median(all.map(value))
+    const failed = all.reduce((sum, slice) => sum + slice.failed, 0)
     const cells = [
       Math.round(rateOf(all)),
-      of(({ result }) => result.p50Ms).toFixed(2),
-      of(({ result }) => result.p99Ms).toFixed(2),
+      of((slice) => slice.p50Ms).toFixed(2),
+      of((slice) => slice.p99Ms).toFixed(2),
       of((slice) => slice.processorMicros).toFixed(0),
       failed,
       `${((100 * rateOf(all)) / (relay ?? Number.NaN)).toFixed(0)} %`,
@@ -98,32 +96,32 @@ async function printLoadTable(connections: number): Promise<void> {
 
 async function printStreamTable(streams: number): Promise<void> {
   const measured = contenders.filter(isStreamed)
-  const slices = new Map<Contender, Slice<StreamResult>[]>(measured.map((contender) => [contender, []]))
+  const slices = new Map<Contender, StreamSlice[]>(measured.map((contender) => [contender, []]))
   for (let round = 0; round < Math.min(rounds, 3); round++)
     for (const contender of measured) slices.get(contender)?.push(await stream(contender, streams))
   console.log(`\n${streams} streams of 20 chunks/s\n`)
   console.log('| | first chunk p50 ms | first chunk p99 ms | chunk delay p99 ms | processor µs a chunk |')
   console.log('|---|--:|--:|--:|--:|')
   for (const [{ name }, all] of slices) {
-    const of = (value: (slice: Slice<StreamResult>) => number): string => median(all.map(value)).toFixed(1)
+    const of = (value: (slice: StreamSlice) => number): string => median(all.map(value)).toFixed(1)
     const cells = [
-      of(({ result }) => result.firstChunkP50Ms),
-      of(({ result }) => result.firstChunkP99Ms),
-      of(({ result }) => result.delayP99Ms),
+      of((slice) => slice.firstChunkP50Ms),
+      of((slice) => slice.firstChunkP99Ms),
+      of((slice) => slice.delayP99Ms),
       of((slice) => slice.processorMicros),
     ]
     console.log(`| ${name} | ${cells.join(' | ')} |`)
   }
 }
 
-async function stream(contender: Contender, streams: number): Promise<Slice<StreamResult>> {
+async function stream(contender: Contender, streams: number): Promise<StreamSlice> {
   const { url, headers, server } = contender
   const body = '{"model":"m","user":"streaming","stream":true,"messages":[{"role":"user","content":"Say hello."}]}'
   let before = 0
   const result = await measureStreams({ url, headers, body, streams, seconds: values.quick ? 2 : 4 }, () => {
     before = server.processorMicros()
   })
-  return { result, processorMicros: (server.processorMicros() - before) / result.chunks }
+  return { ...result, processorMicros: (server.processorMicros() - before) / result.chunks }
 }
 
 /** The highest rate at which the p99 is at most so much above that of one connection of the bare relay. */
@@ -132,8 +130,8 @@ async function printFrontier(): Promise<void> {
   console.log(`| | ${ADDED_MS.map((ms) => `${ms} ms`).join(' | ')} |\n|---|--:|--:|--:|`)
   let base = Number.NaN
   for (const contender of contenders) {
-    const points: LoadResult[] = []
-    for (const connections of FRONTIER) points.push((await load(contender, connections, 1)).result)
+    const points: LoadSlice[] = []
+    for (const connections of FRONTIER) points.push(await load(contender, connections, 1))
     if (Number.isNaN(base)) base = points[0]?.p99Ms ?? Number.NaN
     const cells = ADDED_MS.map((ms) => {
       const rates = points.filter(({ p99Ms }) => p99Ms - base <= ms).map(({ requestsPerSecond }) => requestsPerSecond)
@@ -149,7 +147,7 @@ async function printMemory(minutes: number): Promise<void> {
   )
   console.log('|---|--:|--:|--:|')
   for (const contender of contenders) {
-    for (let requests = 0; requests < MEMORY_REQUESTS; ) requests += (await load(contender, 32, 5)).result.requests
+    for (let requests = 0; requests < MEMORY_REQUESTS; ) requests += (await load(contender, 32, 5)).requests
     const loaded = contender.server.residentMb()
     if (minutes > 0) await load(contender, 32, minutes * 60)
     const cells = [idleMb.get(contender) ?? Number.NaN, loaded, contender.server.residentMb()]
@@ -157,10 +155,6 @@ async function printMemory(minutes: number): Promise<void> {
   }
 }
 
-function rateOf(slices: readonly Slice<LoadResult>[]): number {
-  return median(slices.map(({ result }) => result.requestsPerSecond))
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+function rateOf(slices: readonly LoadSlice[]): number {
+  return median(slices.map((slice) => slice.requestsPerSecond))
 }

@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CAP, type Contender, SAME_QUESTION, startPurser } from './gateway/contenders.ts'
-import { measureLoad } from './gateway/load.ts'
+import { type LoadSlice, measureSlice } from './gateway/load.ts'
 import { startOnPrintedPort } from './gateway/processes.ts'
+import { median } from './ledger/figures.ts'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string' }, seconds: { type: 'string' } } })
 const rounds = Number(values.rounds ?? 15)
@@ -19,13 +20,6 @@ const CONNECTIONS = 32
 /** Until V8 has compiled what it is going to compile. */
 const WARM_UP_REQUESTS = 40_000
 const GOAL = 0.05
-
-interface Slice {
-  readonly requests: number
-  readonly requestsPerSecond: number
-  readonly processorMicros: number
-  readonly failed: number
-}
 
 const directory = import.meta.dirname
 const folder = mkdtempSync(join(tmpdir(), 'purser-records-'))
@@ -40,7 +34,7 @@ const silent = await startPurser(start, { name: 'neither', ...options, preloaded
 for (const contender of [recording, silent])
   for (let requests = 0; requests < WARM_UP_REQUESTS; ) requests += (await measure(contender)).requests
 
-const slices = new Map<Contender, Slice[]>([recording, silent].map((contender) => [contender, []]))
+const slices = new Map<Contender, LoadSlice[]>([recording, silent].map((contender) => [contender, []]))
 for (let round = 0; round < rounds; round++) {
   // Each is the first one in every other round.
   const order = round % 2 === 0 ? [recording, silent] : [silent, recording]
@@ -60,23 +54,17 @@ console.log(
   `\nthroughput lost ${percent(lost)}, processor time added ${percent(added)} (goal ${percent(GOAL)} of throughput)`,
 )
 
-async function measure({ url, headers, body, server }: Contender): Promise<Slice> {
-  const before = server.processorMicros()
-  const result = await measureLoad({ url, headers, body, connections: CONNECTIONS, seconds, folder })
-  return { ...result, processorMicros: (server.processorMicros() - before) / result.requests }
+function measure(contender: Contender): Promise<LoadSlice> {
+  return measureSlice(contender.server, { ...contender, connections: CONNECTIONS, seconds, folder })
 }
 
 /** Slices of one round see the same load of the machine. */
-function rateIn(all: readonly Slice[], round: number): number {
+function rateIn(all: readonly LoadSlice[], round: number): number {
   return all[round]?.requestsPerSecond ?? Number.NaN
 }
 
-function microsIn(all: readonly Slice[], round: number): number {
+function microsIn(all: readonly LoadSlice[], round: number): number {
   return all[round]?.processorMicros ?? Number.NaN
-}
-
-function median(list: readonly number[]): number {
-  return list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN
 }
 
 function percent(part: number): string {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { ServerProcess } from './processes.ts'
 
 export interface LoadOptions {
   readonly url: string
@@ -23,8 +24,21 @@ export interface LoadResult {
   readonly failed: number
 }
 
+/** One slice of load on a server. */
+export interface LoadSlice extends LoadResult {
+  /** Processor time of the server for each request, µs. */
+  readonly processorMicros: number
+}
+
 const run = promisify(execFile)
 let counter = 0
+
+/** The load on a server, with the processor time that it took. */
+export async function measureSlice(server: ServerProcess, options: LoadOptions): Promise<LoadSlice> {
+  const before = server.processorMicros()
+  const result = await measureLoad(options)
+  return { ...result, processorMicros: (server.processorMicros() - before) / result.requests }
+}
 
 /** Connections that send the next request when the last one was answered. Needs `wrk` (Debian: `apt install wrk`). */
 export async function measureLoad({

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CAP, type Contender, SAME_QUESTION, startPurser } from '../gateway/contenders.ts'
-import { measureLoad } from '../gateway/load.ts'
+import { measureSlice } from '../gateway/load.ts'
 import { startOnPrintedPort } from '../gateway/processes.ts'
 import { type Figure, median } from '../ledger/figures.ts'
 import { TEN_LIMITS } from './ten-rules.ts'
@@ -50,8 +50,8 @@ async function processorMicros(
   gateway: Contender,
   { seconds, folder }: { readonly seconds: number; readonly folder: string },
 ): Promise<number> {
-  const before = gateway.server.processorMicros()
-  const { requests, failed } = await measureLoad({ ...gateway, connections: CONNECTIONS, seconds, folder })
+  const slice = { ...gateway, connections: CONNECTIONS, seconds, folder }
+  const { processorMicros: micros, failed } = await measureSlice(gateway.server, slice)
   if (failed > 0) throw new Error(`${failed} requests of '${gateway.name}' failed.`)
-  return (gateway.server.processorMicros() - before) / requests
+  return micros
 }
