@@ -36,6 +36,8 @@ export interface Replay {
   readonly idempotencyKey: string
   /** The same turn was admitted before, under the same key. */
   readonly isRepeat: boolean
+  /** Called when repeats find the answer, or the call that makes it. */
+  onShared(): void
   /** Called for a repeat whose first answer is gone. Rejects if the turn may not be answered again. */
   onMissing(): Promise<void>
 }
@@ -97,6 +99,8 @@ export class TurnAnswers {
       stats.count('miss')
       throw signal.reason
     }
+    // What repeats wait for is registered below, before they go on.
+    replay?.onShared()
     const key = (keys.replay ?? keys.cache) as CacheKey
     const mayShare = replay === undefined ? request.mode === 'on' : replay.isRepeat
 

@@ -15,6 +15,7 @@ import { askEndpoint, callEndpoint } from '../turn/call-endpoint.ts'
 import { CallTrace } from '../turn/call-trace.ts'
 import type { TurnDeps } from '../turn/deps.ts'
 import { TURN_LIMITS } from '../turn/options.ts'
+import { StartingTurns } from '../turn/starting-turns.ts'
 import { takeTurn } from '../turn/take-turn.ts'
 import { UnreadTurns } from '../turn/unread-turns.ts'
 import { type User, UserHandle, validateErase } from '../user.ts'
@@ -64,6 +65,7 @@ function createPurser(modules: Modules): Purser {
     answersEnabled: options.answers.enabled,
     limits: TURN_LIMITS,
     unreadTurns: new UnreadTurns(effects),
+    startingTurns: new StartingTurns(),
     nextTurnId: createTimeOrderedIds(effects),
     pseudonym: (user) => modules.journal.tag(user),
   }

@@ -6,6 +6,7 @@ import type { InternalUserLedger } from '../ledger/api.ts'
 import type { ProviderOption } from '../options.ts'
 import type { InternalUserRuntime } from '../runtime/api.ts'
 import type { TurnLimits } from './options.ts'
+import type { StartingTurns } from './starting-turns.ts'
 import type { UnreadTurns } from './unread-turns.ts'
 
 /** The modules of one user, as a turn uses them. */
@@ -25,6 +26,7 @@ export interface TurnDeps {
   readonly answersEnabled: boolean
   readonly limits: TurnLimits
   readonly unreadTurns: UnreadTurns
+  readonly startingTurns: StartingTurns
   /** The id of a new turn. */
   nextTurnId(): string
   /** The keyed hash that replaces the user id upstream. */

@@ -26,6 +26,8 @@ export async function takeTurn(
   const run = new TurnRun(deps, modules, request, options)
 
   try {
+    if (options.idempotencyKey !== undefined) await run.start(options.idempotencyKey)
+
     // 1. Admission checks and counts in one step. Limits may depend on the model, so that is selected first.
     await run.selectModel()
     const admission = await run.admit()
@@ -48,6 +50,8 @@ export async function takeTurn(
     return new TurnReader(run, turn)
   } catch (error) {
     return run.fail(error)
+  } finally {
+    run.endStart(false)
   }
 }
 

@@ -77,6 +77,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   #prompt: TurnPrompt | undefined
   /** As of its admission. */
   #estimate: TurnRecord['estimate'] | undefined
+  /** Repeats under the turn's idempotency key wait until this is called. */
+  #endStart: ((isShared: boolean) => void) | undefined
   #hasEnded = false
 
   constructor(deps: TurnDeps, modules: UserModules, request: Request, options: TurnOptions) {
@@ -114,12 +116,22 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
 
   /** What the answer cache has to know to replay the first answer under the turn's idempotency key. */
   get replay(): Omit<Replay, 'idempotencyKey'> {
-    return { isRepeat: this.#isRepeat, onMissing: () => this.#admitAgain() }
+    return { isRepeat: this.#isRepeat, onShared: () => this.endStart(true), onMissing: () => this.#admitAgain() }
   }
 
   /** The calls of upstreams so far. */
   get attempts(): readonly Attempt[] {
     return this.trace.attempts
+  }
+
+  /** A turn under an idempotency key waits for an earlier one that has just begun. Called before anything is read. */
+  async start(idempotencyKey: string): Promise<void> {
+    this.#endStart = await this.deps.startingTurns.add(this.modules.user, idempotencyKey, this.options.signal)
+  }
+
+  /** Repeats of the turn go on. `isShared`: they find its answer. Only the first call counts. */
+  endStart(isShared: boolean): void {
+    this.#endStart?.(isShared)
   }
 
   /**

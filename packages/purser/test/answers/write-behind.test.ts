@@ -148,7 +148,7 @@ test('a turn under an idempotency key ends when its answer is stored, also when 
   const text = completion('the answer')
   const request = {
     ...turnRequest({ stream: false }),
-    replay: { idempotencyKey: 'k', isRepeat: false, onMissing: async () => undefined },
+    replay: { idempotencyKey: 'k', isRepeat: false, onShared() {}, onMissing: async () => undefined },
     callModel: async () => ({ kind: 'completion', text }) as const,
   }
   hold()

@@ -25,6 +25,7 @@ const SUITES: readonly string[] = [
 /** What every run contains. */
 const SHARE: readonly string[] = [
   'packages/purser/test/runtime/sessions.test.ts',
+  'packages/purser/test/turn/idempotency.test.ts',
   'packages/server/test/routes/gateway/isolation.test.ts',
 ]
 

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { systemEffects } from '../../src/core/effects.ts'
+import { openMemoryStore } from '../../src/drivers/memory/index.ts'
 import type { PurserError, Turn, User } from '../../src/index.ts'
 import type { ChatRequest } from '../../src/openai/chat.ts'
+import { chaosStore } from '../../src/testing/index.ts'
+import { printSeed, seed } from '../support/fuzz-options.ts'
 import { completion, fail, openTurnHarness } from '../support/turn-harness.ts'
 
 const by = { actor: 'ana', reason: 'test' }
@@ -58,6 +62,30 @@ for (const enabled of [false, true]) {
     )
     assert.deepEqual(new Set(turns), new Set(['Hello there']))
     assert.deepEqual([upstream.requests.length, await count(ann)], [1, 1])
+  })
+
+  test(`repeats do not overtake the first turn when its reads take longer than theirs, ${cacheMode}`, async () => {
+    printSeed('idempotency')
+    for (let round = 0; round < 4; round++) {
+      const memory = await openMemoryStore({ effects: systemEffects })
+      const store = chaosStore(memory, { seed: seed + round, effects: systemEffects, delay: 0.5, maxDelayMs: 5 })
+      await using harness = await openTurnHarness({ store, ledger: { dailyCap: 1 }, answers: { enabled } })
+      store.enable()
+      const [ann, bob] = [harness.user('ann'), harness.user('bob')]
+      const ask = (user: User, signal?: AbortSignal): Promise<string> =>
+        user.turn(question('Hi'), { idempotencyKey: 'k', signal }).then(contentOrReason)
+      const leaving = new AbortController()
+      const left = ask(ann, leaving.signal)
+      const turns = Array.from({ length: 8 }, (_, index) => ask(index % 2 === 0 ? ann : bob))
+      leaving.abort(new Error('left'))
+      await assert.rejects(left, /left/)
+      assert.deepEqual(new Set(await Promise.all(turns)), new Set(['Hello there']), `round ${round}`)
+      assert.deepEqual(
+        [harness.upstream.requests.length, await count(ann), await count(bob)],
+        [2, 1, 1],
+        `round ${round}`,
+      )
+    }
   })
 
   test(`a repeat that has to call the model again is counted again, or refused, ${cacheMode}`, async () => {
