@@ -207,6 +207,12 @@ export const PROVIDER_SPECS: Readonly<Record<ProviderKind, SpecTable>> = {
   demo: { ...COMMON, tokenMs: integer(0, { min: 0, max: TOKEN_MAX_MS }) },
 }
 
+/** The fields that a user's own credentials for a provider of this kind can have. */
+export function credentialFieldsOf(kind: ProviderKind): readonly string[] {
+  const own = Object.entries(PROVIDER_SPECS[kind]).filter(([name]) => !Object.hasOwn(COMMON, name))
+  return own.filter(([, spec]) => spec.kind === 'text').map(([name]) => name)
+}
+
 function isRetryOption(value: unknown): boolean {
   if (!isObject(value)) return false
   const { attempts, on = [], delayMs = 0, maxDelayMs = 0, ...others } = value

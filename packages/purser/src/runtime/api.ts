@@ -113,7 +113,8 @@ export interface UserRuntime {
   /**
    * Seals credentials of the user for a provider or an MCP server, and logs it. They cannot be read back.
    *
-   * @param fields At most 32 named texts of at most 16,384 bytes, such as `{ apiKey }`; null removes the secret.
+   * @param fields At most 32 named texts of at most 16,384 bytes, such as `{ apiKey }`; null removes the secret. A name
+   *   that is nearly one of those that the provider reads, such as `api_key`, is `secret_invalid`.
    * @throws {PurserError} `provider_unknown` for a name that is not configured, `secret_invalid`, `argument_invalid`.
    */
   setSecret(name: string, fields: Readonly<Record<string, string>> | null, options?: ActorOptions): Promise<void>

@@ -2,7 +2,7 @@ import type { Keyring } from '../core/keyring.ts'
 import { hideFromInspect } from '../core/redact.ts'
 import type { Subject } from '../core/subject.ts'
 import { isObject, validateFieldCount } from '../core/validate.ts'
-import { PurserError } from '../errors.ts'
+import { PurserError, suggestion } from '../errors.ts'
 import type { SecretInfo } from './api.ts'
 
 /*
@@ -29,8 +29,11 @@ export interface RecordKey {
   readonly name: string
 }
 
-/** Validates credentials passed by the application. */
-export function parseCredentials(fields: unknown): Credentials {
+/**
+ * Validates credentials passed by the application. A field that is not among `known`, and nearly one of them, is misspelt:
+ * a call with it would only find a secret missing.
+ */
+export function parseCredentials(fields: unknown, known: readonly string[]): Credentials {
   if (!isObject(fields)) throw invalidSecret('A secret must be an object of named texts.')
   validateFieldCount(fields, FIELDS_MAX, { name: 'secret', code: 'secret_invalid' })
   const entries = Object.entries(fields)
@@ -41,6 +44,8 @@ export function parseCredentials(fields: unknown): Credentials {
         'The field names of a secret must be 1 to 64 letters, digits, _ and -, starting with a letter.',
       )
     }
+    const meant = known.includes(name) ? '' : suggestion(name, known)
+    if (meant !== '') throw invalidSecret(`The provider reads no secret field '${name}'.`, meant)
     if (typeof value !== 'string' || value === '') throw invalidSecret(`The secret field '${name}' must be text.`)
     if (Buffer.byteLength(value) > VALUE_MAX_BYTES) {
       throw invalidSecret(`The secret field '${name}' must not exceed ${VALUE_MAX_BYTES.toLocaleString('en')} bytes.`)

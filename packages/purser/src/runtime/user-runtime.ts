@@ -8,6 +8,7 @@ import {
   validateOptions,
 } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
+import { credentialFieldsOf } from '../options/provider-config.ts'
 import type { AcquireOptions, InternalUserRuntime, UserRuntime } from './api.ts'
 import { type Authorizations, parseCallback } from './oauth/authorizations.ts'
 import { GRANT_KIND } from './oauth/grant.ts'
@@ -127,7 +128,7 @@ function createWrites(
       const actor = parseOptionalActor(options.actor)
       // The secret of a provider or server that is no longer configured can still be removed.
       if (fields !== null || typeof name !== 'string') requireConfigured(catalog, name)
-      const request = { name, fields: fields === null ? null : parseCredentials(fields) }
+      const request = { name, fields: fields === null ? null : parseCredentials(fields, knownFields(catalog, name)) }
       const { signal } = options
       return write(SECRET_KIND, () => repository.setSecret(user, request, { actor, signal }))
     },
@@ -242,6 +243,12 @@ function parseServerName(name: unknown): string {
     name: 'name',
     hint: 'Pass a name from the option mcpServers.',
   })
+}
+
+/** The fields of a secret that are known beforehand: of a provider that is one of the kinds, and no MCP server. */
+function knownFields({ providers, mcpServers }: Catalog, name: string): readonly string[] {
+  const config = providers.get(name)
+  return typeof config !== 'object' || mcpServers.has(name) ? [] : credentialFieldsOf(config.kind)
 }
 
 function requireConfigured({ providers, mcpServers }: Catalog, name: unknown): void {

@@ -68,6 +68,20 @@ test('a secret that is not a small object of named texts, or whose name is not c
   await assert.rejects(user.setSecret('lokal', { apiKey: 'x' }), fails('provider_unknown'))
 })
 
+test('a field of a secret that is nearly one that the provider reads is misspelt; other fields are stored', async () => {
+  await using harness = await openRuntimeHarness()
+  const user = harness.user('ada')
+  for (const field of ['api_Key', 'api_key', 'apiKeys']) {
+    await assert.rejects(user.setSecret('local', { apiKey: 'k', [field]: 'x' }), (error: Error & { hint?: string }) => {
+      return fails('secret_invalid')(error) && error.hint === "Did you mean 'apiKey'?"
+    })
+  }
+  assert.deepEqual(await user.secrets(), [])
+  await user.setSecret('local', { apiKey: 'k', team: 'x' })
+  await user.setSecret('own', { api_key: 'x' })
+  assert.equal((await user.secrets()).length, 2)
+})
+
 test('a sealed record that is copied to another user, name or incarnation does not open', async () => {
   await using harness = await openRuntimeHarness()
   await harness.user('ada').setSecret('other', { apiKey: 'key-of-ada' })
