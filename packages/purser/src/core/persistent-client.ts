@@ -6,6 +6,9 @@ const CLOSED_CODES: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESE
 /** `HTTP/1.1 1xx`: what decides whether a response is informational. */
 const STATUS_LENGTH = 12
 const INFORMATIONAL = /^HTTP\/1\.[01] 1(?!01)\d\d/
+/** Where the status begins in it. */
+const STATUS_START = 9
+const DIGIT_ONE = 0x31
 /** Informational responses before one answer. */
 const INFORMATIONAL_MAX_BYTES = 65_536
 
@@ -20,28 +23,28 @@ const INFORMATIONAL_MAX_BYTES = 65_536
  */
 export function createPersistentClient(origin: string | URL, options: object): Dispatcher {
   const { connect, ...others } = options as Client.Options & { connect: buildConnector.connector }
-  let connection: Connection | undefined
   const client = new Client(origin, {
     ...others,
     connect(target, callback) {
       connect(target, (...result) => {
         // undici passes no socket at all with an error.
         const socket = result[1] ?? undefined
-        connection = socket === undefined || isHttp2(socket) ? undefined : new Connection(socket)
+        calls.connection = socket === undefined || isHttp2(socket) ? undefined : new Connection(socket)
         callback(...result)
       })
     },
   })
-  const dispatch = client.dispatch.bind(client)
-  client.dispatch = (request, handler) => {
-    // After a failure, this client has no socket: what it dispatches next makes a new one.
-    const repeat = (): void => void dispatch(request, new CallHandler(handler, () => connection, undefined))
-    return dispatch(
-      request,
-      new CallHandler(handler, () => connection, isRepeatable(request.body) ? repeat : undefined),
-    )
-  }
+  const calls: ClientCalls = { connection: undefined, dispatch: client.dispatch.bind(client) }
+  client.dispatch = (request, handler) =>
+    calls.dispatch(request, new CallHandler(calls, handler, isRepeatable(request.body) ? request : undefined))
   return client
+}
+
+/** The calls of one client. */
+interface ClientCalls {
+  /** Undefined while there is none, and for HTTP/2. */
+  connection: Connection | undefined
+  readonly dispatch: Dispatcher['dispatch']
 }
 
 function isHttp2(socket: Socket): boolean {
@@ -55,24 +58,25 @@ function isRepeatable(body: unknown): boolean {
 
 /** Passes one call on to its handler, and repeats the call instead of reporting that its kept-alive socket died. */
 class CallHandler implements Dispatcher.DispatchHandler {
+  readonly #calls: ClientCalls
   readonly #handler: Dispatcher.DispatchHandler
-  readonly #getConnection: () => Connection | undefined
-  readonly #repeat: (() => void) | undefined
+  /** Undefined if the call must not be repeated. */
+  readonly #request: Dispatcher.DispatchOptions | undefined
   #connection: Connection | undefined
   #wasUsedBefore = false
 
   constructor(
+    calls: ClientCalls,
     handler: Dispatcher.DispatchHandler,
-    getConnection: () => Connection | undefined,
-    repeat: (() => void) | undefined,
+    request: Dispatcher.DispatchOptions | undefined,
   ) {
+    this.#calls = calls
     this.#handler = handler
-    this.#getConnection = getConnection
-    this.#repeat = repeat
+    this.#request = request
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
-    this.#connection = this.#getConnection()
+    this.#connection = this.#calls.connection
     this.#wasUsedBefore = this.#connection?.beginCall() ?? false
     this.#handler.onRequestStart?.(controller, context)
   }
@@ -80,8 +84,14 @@ class CallHandler implements Dispatcher.DispatchHandler {
   onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
     const isClosed = CLOSED_CODES.has((error as Error & { code?: unknown }).code)
     const canRepeat = this.#wasUsedBefore && isClosed && this.#connection?.hasReceived === false
-    if (canRepeat && this.#repeat !== undefined) queueMicrotask(this.#repeat)
+    const request = this.#request
+    if (canRepeat && request !== undefined) queueMicrotask(() => this.#repeat(request))
     else this.#handler.onResponseError?.(controller, error)
+  }
+
+  /** After the failure, the client has no socket: what it dispatches next makes a new one. */
+  #repeat(request: Dispatcher.DispatchOptions): void {
+    this.#calls.dispatch(request, new CallHandler(this.#calls, this.#handler, undefined))
   }
 
   onRequestUpgrade(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onRequestUpgrade']>>): void {
@@ -111,6 +121,11 @@ class CallHandler implements Dispatcher.DispatchHandler {
   onRequestSent(): void {
     this.#handler.onRequestSent?.()
   }
+}
+
+/** Whether the bytes begin with the head of an answer, and not with that of an informational response. */
+function isFinalHead(bytes: Buffer): boolean {
+  return bytes.length >= STATUS_LENGTH && bytes[STATUS_START] !== DIGIT_ONE
 }
 
 /** One HTTP/1.1 socket: whether it was used before, and the bytes of its answers without informational responses. */
@@ -153,6 +168,10 @@ class Connection {
 
   /** The bytes from the head of the answer on; undefined until they arrive. */
   #skipInformational(received: Buffer): Buffer | undefined {
+    if (this.#held === undefined && isFinalHead(received)) {
+      this.#awaitsHead = false
+      return received
+    }
     let bytes = this.#held === undefined ? received : Buffer.concat([this.#held, received])
     this.#held = undefined
     for (;;) {

@@ -25,18 +25,26 @@ export interface ReliableCallDeps {
  * Calls an upstream, and again after a failure that the provider's `retries` name, until it begins to answer. While the
  * breaker is open no call is made. Every attempt is reported to the caller.
  */
-export async function callReliably<Answer>(
+export function callReliably<Answer>(
   deps: ReliableCallDeps,
   call: ChatCall,
   run: () => Promise<Answer>,
 ): Promise<Answer> {
-  const { retries, effects } = deps
+  return deps.retries === undefined ? attemptOnce(deps, call, run) : callWithRetries(deps, call, run)
+}
+
+async function callWithRetries<Answer>(
+  deps: ReliableCallDeps,
+  call: ChatCall,
+  run: () => Promise<Answer>,
+): Promise<Answer> {
+  const { effects } = deps
   for (let attempt = 1; ; attempt++) {
     try {
       return await attemptOnce(deps, call, run)
     } catch (error) {
       const delayMs = call.signal.aborted ? undefined : retryDelayMs(deps, error, attempt)
-      if (retries === undefined || delayMs === undefined) throw error
+      if (delayMs === undefined) throw error
       await wait(effects, delayMs, call.signal)
     }
   }

@@ -6,6 +6,7 @@ import { PurserError } from '../errors.ts'
 import type { ChatCall } from '../openai/chat-model.ts'
 import type { Endpoint, EndpointAnswer, EndpointRequest, UpstreamEndpoints } from '../openai/endpoint.ts'
 import { findEndpointError } from '../openai/find-endpoint-error.ts'
+import { RESPONSE_MAX_BYTES } from './answer-reader.ts'
 import { ChunkTimeouts } from './chunk-timeouts.ts'
 import { sniffBody } from './http/answer-form.ts'
 import { canDecodeBody, decodeBody } from './http/decoded-body.ts'
@@ -13,7 +14,6 @@ import { mapHttpError, mapInBandError, mapNetworkError } from './http/errors.ts'
 import { type ByteReader, HttpCall, readPrefix } from './http/http-call.ts'
 import type { GetDispatcher } from './http/pools.ts'
 import { createRequestHeaders } from './http/request-headers.ts'
-import { RESPONSE_MAX_BYTES } from './openai-http.ts'
 
 /** A longer answer, or a longer first event of a stream, passes without being searched for an error. */
 const ERROR_MAX_BYTES = 1_048_576

@@ -1,29 +1,16 @@
 import type { Effects } from '../core/effects.ts'
-import { encodeJson, isLargeJson, stringifyJson } from '../core/json-pieces.ts'
-import { parseLargeJson } from '../core/parse-json-in-steps.ts'
+import { encodeJson, isLargeJson } from '../core/json-pieces.ts'
 import { createRedactor, secretsInHeaders, secretsInQuery } from '../core/redact.ts'
-import { isObject } from '../core/validate.ts'
-import { PurserError } from '../errors.ts'
-import type { ChatChunk, ChatCompletion, ChatRequest } from '../openai/chat.ts'
+import type { PurserError } from '../errors.ts'
+import type { ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
-import { toChunks, usageOf } from '../openai/completion.ts'
 import { dropEmptyTexts } from '../openai/drop-empty-texts.ts'
-import { findError } from '../openai/find-error.ts'
-import { ChunkMerger } from '../openai/merge-chunks.ts'
-import { normalizeCompletion } from '../openai/normalize-completion.ts'
-import { isComment } from '../openai/sse.ts'
-import { type ChunkStream, createChunkStream } from './chunk-stream.ts'
+import { createAnswerReader } from './answer-reader.ts'
 import { ChunkTimeouts } from './chunk-timeouts.ts'
-import { sniffBody } from './http/answer-form.ts'
-import { canDecodeBody, decodeBody } from './http/decoded-body.ts'
-import { mapHttpError, mapInBandError, mapNetworkError, parseJson } from './http/errors.ts'
-import { type ByteReader, HttpCall, readPrefix, readText, tooLarge } from './http/http-call.ts'
+import { mapNetworkError } from './http/errors.ts'
+import { HttpCall } from './http/http-call.ts'
 import type { GetDispatcher } from './http/pools.ts'
 import { createRequestHeaders } from './http/request-headers.ts'
-import { createSseChunkSource } from './http/sse-chunk-source.ts'
-
-/** Limits for one answer beside `maxResponseBytes`, bytes. */
-export const RESPONSE_MAX_BYTES = { stream: 268_435_456, error: 65_536 } as const
 
 export interface OpenAiHttpModelDeps {
   readonly effects: Effects
@@ -55,8 +42,7 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
     ...deps.headers,
   })
   const redact = createRedactor([deps.apiKey ?? '', ...secretsInHeaders(deps.headers), ...secretsInQuery(deps.baseURL)])
-  const createError = (error: unknown) => mapInBandError(provider, error, redact)
-  const createId = () => effects.randomId()
+  const readAnswer = createAnswerReader({ effects, provider, maxResponseBytes, redact })
   const path = `${deps.baseURL.pathname.replace(/\/+$/, '')}/chat/completions${deps.baseURL.search}`
 
   async function chat(request: ChatRequest, call: ChatCall): Promise<ChatAnswer> {
@@ -75,7 +61,8 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
     const timeouts = new ChunkTimeouts({ ...call, effects, provider, onTimeout })
     const mapError = (cause: unknown) => (signal.aborted ? signal.reason : mapNetworkError(provider, cause))
     try {
-      return await readAnswer(upstream, { isStream: request.stream === true, timeouts, mapError })
+      const head = await upstream.head
+      return await readAnswer(head, upstream, { isStream: request.stream === true, timeouts, mapError })
     } catch (cause) {
       timeouts.clear()
       upstream.cancel(cause)
@@ -83,52 +70,7 @@ export function createOpenAiHttpModel(deps: OpenAiHttpModelDeps): ChatModel {
     }
   }
 
-  async function readAnswer(upstream: HttpCall, options: ReadAnswerOptions): Promise<ChatAnswer> {
-    const { status, headers: responseHeaders } = await upstream.head
-    const header = responseHeaders['content-encoding']
-    if (status < 200 || status > 299) {
-      const body = canDecodeBody(header) ? decodeBody(upstream, { header, maxBytes: maxResponseBytes }) : upstream
-      const text = await readPrefix(body, RESPONSE_MAX_BYTES.error)
-      throw mapHttpError({ provider, status, headers: responseHeaders, text, now: effects.now(), redact })
-    }
-    const decoded = decodeBody(upstream, { header, maxBytes: maxResponseBytes })
-    const { form, body } = await sniffBody(decoded, responseHeaders['content-type'])
-    return form === 'events' ? readEvents(body, options) : readJson(body, options)
-  }
-
-  async function readEvents(body: ByteReader, options: ReadAnswerOptions): Promise<ChatAnswer> {
-    body.limitTo(Math.max(RESPONSE_MAX_BYTES.stream, maxResponseBytes))
-    const source = createSseChunkSource({ provider, body, createError, createId, maxEventBytes: maxResponseBytes })
-    const chunks = createChunkStream({ source, ...options })
-    await chunks.start()
-    if (options.isStream) return { kind: 'stream', chunks }
-    return { kind: 'completion', text: await readCompletion(chunks, maxResponseBytes) }
-  }
-
-  async function readJson(body: ByteReader, { isStream, timeouts }: ReadAnswerOptions): Promise<ChatAnswer> {
-    const answer = await parseCompletion(await readText(body))
-    timeouts.clear()
-    if (answer === undefined) throw notACompletion(provider)
-    const error = findError(answer.value)
-    if (error !== undefined) throw createError(error)
-    const normalized = normalizeCompletion(answer.value, createId)
-    if (normalized === undefined) throw notACompletion(provider)
-    const { completion, isChanged } = normalized
-    if (isStream) return { kind: 'stream', chunks: streamCompletion(completion) }
-    return {
-      kind: 'completion',
-      text: isChanged ? await stringifyJson(completion) : answer.text,
-      usage: usageOf(completion),
-    }
-  }
-
   return { provider, model, chat }
-}
-
-interface ReadAnswerOptions {
-  readonly isStream: boolean
-  readonly timeouts: ChunkTimeouts
-  readonly mapError: (cause: unknown) => unknown
 }
 
 /** Fields that only Purser sets; `providerOptions` cannot. */
@@ -148,62 +90,24 @@ const RESERVED_FIELDS: readonly string[] = [
  * win.
  */
 function toUpstreamRequest(request: ChatRequest, { provider, model, prepare }: OpenAiHttpModelDeps): ChatRequest {
-  const { providerOptions, ...fields } = dropEmptyTexts(request) as ChatRequest & { readonly providerOptions?: unknown }
-  const upstreamRequest: ChatRequest = { ...defaultsFor(provider, providerOptions), ...fields, model }
-  if (fields.stream === true) upstreamRequest.stream_options = { ...fields.stream_options, include_usage: true }
+  const upstreamRequest: ChatRequest = { ...withoutProviderOptions(dropEmptyTexts(request), provider), model }
+  if (request.stream === true)
+    upstreamRequest.stream_options = { ...upstreamRequest.stream_options, include_usage: true }
   return prepare === undefined ? upstreamRequest : prepare(upstreamRequest)
+}
+
+/** The request itself if it has no `providerOptions`. */
+function withoutProviderOptions(
+  request: ChatRequest & { readonly providerOptions?: unknown },
+  provider: string,
+): ChatRequest {
+  if (request.providerOptions === undefined) return request
+  const { providerOptions, ...fields } = request
+  return { ...defaultsFor(provider, providerOptions), ...fields }
 }
 
 function defaultsFor(provider: string, providerOptions: unknown): Readonly<Record<string, unknown>> | undefined {
   const options = (providerOptions as Record<string, Record<string, unknown>> | null | undefined)?.[provider]
   if (options === undefined || options === null) return undefined
   return Object.fromEntries(Object.entries(options).filter(([name]) => !RESERVED_FIELDS.includes(name)))
-}
-
-interface ParsedAnswer {
-  readonly text: string
-  readonly value: Record<string, unknown>
-}
-
-/** Some servers add the end of a stream to a completion. */
-const TRAILING_DONE = /data:\s*\[DONE\]\s*$/
-
-/** An answer in JSON; undefined when it is none. A list of one object, as Google reports errors, counts as that object. */
-async function parseCompletion(answer: string): Promise<ParsedAnswer | undefined> {
-  let text = answer
-  let value = await parseAnswer(text)
-  if (value === undefined) {
-    text = answer.replace(TRAILING_DONE, '')
-    value = text === answer ? undefined : await parseAnswer(text)
-  }
-  if (isObject(value)) return { text, value }
-  return Array.isArray(value) && isObject(value[0])
-    ? { text: await stringifyJson(value[0]), value: value[0] }
-    : undefined
-}
-
-async function parseAnswer(text: string): Promise<unknown> {
-  try {
-    return await parseLargeJson(text)
-  } catch {
-    return undefined
-  }
-}
-
-function notACompletion(provider: string): PurserError {
-  return new PurserError('upstream_failed', `The provider '${provider}' sent a body that is not a completion.`)
-}
-
-async function readCompletion(stream: ChunkStream, maxBytes: number): Promise<string> {
-  const merger = new ChunkMerger()
-  for await (const text of stream) {
-    if (isComment(text)) continue
-    merger.push(parseJson(text) as ChatChunk)
-    if (merger.size > maxBytes) throw tooLarge(maxBytes)
-  }
-  return stringifyJson(merger.completion())
-}
-
-async function* streamCompletion(completion: ChatCompletion): AsyncIterable<string> {
-  for (const chunk of toChunks(completion)) yield JSON.stringify(chunk)
 }

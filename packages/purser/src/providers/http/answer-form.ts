@@ -13,40 +13,71 @@ const BLANK = new Set([0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf])
 
 /**
  * Tells from its first bytes whether an answer is an event stream or JSON: content types are often missing or wrong.
- * Where the bytes do not tell, the content type does.
+ * Where the bytes do not tell, the content type does. At once if the bytes have arrived.
  */
-export async function sniffBody(body: ByteReader, contentType: string | undefined): Promise<SniffedBody> {
-  let first: Buffer | undefined
-  while (first === undefined) {
-    const bytes = await body.read()
-    if (bytes === undefined) return { form: 'json', body }
-    const start = bytes.findIndex((byte) => !BLANK.has(byte))
-    if (start !== -1) first = start === 0 ? bytes : bytes.subarray(start)
+export function sniffBody(body: ByteReader, contentType: string | undefined): SniffedBody | Promise<SniffedBody> {
+  for (;;) {
+    const bytes = body.read()
+    if (bytes instanceof Promise) return sniffPending(bytes, body, contentType)
+    const sniffed = sniffBytes(bytes, body, contentType)
+    if (sniffed !== undefined) return sniffed
   }
-  const byte = first[0] as number
-  const isDeclared = contentType?.toLowerCase().includes('text/event-stream') ?? false
-  const isEvents = isDeclared ? !JSON_STARTS.has(byte) : EVENT_STARTS.has(byte)
-  return { form: isEvents ? 'events' : 'json', body: prepend(first, body) }
 }
 
-function prepend(first: Buffer, body: ByteReader): ByteReader {
-  let pending: Buffer | undefined = first
-  return {
-    read() {
-      if (pending === undefined) return body.read()
-      const bytes = pending
-      pending = undefined
-      return Promise.resolve(bytes)
-    },
-    cancel(reason) {
-      pending = undefined
-      body.cancel(reason)
-    },
-    discard() {
-      pending = undefined
-      body.discard()
-    },
-    limitTo: (maxBytes) => body.limitTo(maxBytes),
+async function sniffPending(
+  pending: Promise<Buffer | undefined>,
+  body: ByteReader,
+  contentType: string | undefined,
+): Promise<SniffedBody> {
+  return sniffBytes(await pending, body, contentType) ?? sniffBody(body, contentType)
+}
+
+/** Undefined for white space, after which the body goes on. */
+function sniffBytes(
+  bytes: Buffer | undefined,
+  body: ByteReader,
+  contentType: string | undefined,
+): SniffedBody | undefined {
+  if (bytes === undefined) return { form: 'json', body }
+  let start = 0
+  while (BLANK.has(bytes[start] as number)) start++
+  const byte = bytes[start]
+  if (byte === undefined) return undefined
+  const isDeclared = contentType?.toLowerCase().includes('text/event-stream') ?? false
+  const isEvents = isDeclared ? !JSON_STARTS.has(byte) : EVENT_STARTS.has(byte)
+  const first = start === 0 ? bytes : bytes.subarray(start)
+  return { form: isEvents ? 'events' : 'json', body: new BodyBehind(first, body) }
+}
+
+/** A body whose first bytes were read, and are read again. */
+class BodyBehind implements ByteReader {
+  readonly #body: ByteReader
+  #first: Buffer | undefined
+
+  constructor(first: Buffer, body: ByteReader) {
+    this.#first = first
+    this.#body = body
+  }
+
+  read(): ReturnType<ByteReader['read']> {
+    const first = this.#first
+    if (first === undefined) return this.#body.read()
+    this.#first = undefined
+    return first
+  }
+
+  cancel(reason: unknown): void {
+    this.#first = undefined
+    this.#body.cancel(reason)
+  }
+
+  discard(): void {
+    this.#first = undefined
+    this.#body.discard()
+  }
+
+  limitTo(maxBytes: number): void {
+    this.#body.limitTo(maxBytes)
   }
 }
 

@@ -18,8 +18,11 @@ export interface ResponseHead {
 
 /** The body of a response, for one reader. */
 export interface ByteReader {
-  /** The next bytes as they arrive; undefined after the last. Rejects when the response was cut or cancelled. */
-  read(): Promise<Buffer | undefined>
+  /**
+   * The next bytes, at once if they have arrived; undefined after the last. Throws or rejects when the response was cut or
+   * cancelled.
+   */
+  read(): Buffer | undefined | Promise<Buffer | undefined>
   /** Aborts the call and closes its socket, if it has not ended; a pending read rejects with the reason. */
   cancel(reason: unknown): void
   /** Drops the rest of the body. It may still arrive for a moment, so that the socket can be reused. */
@@ -66,23 +69,23 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
     this.#signal = options.signal
     this.#maxBytes = options.maxBytes
     this.head = this.#head.promise
-    const { signal, path, headers } = options
+    const { signal } = options
     if (signal.aborted) this.#end({ reason: signal.reason })
     else {
       signal.addEventListener('abort', this.#onAbort)
-      dispatcher.dispatch({ method: 'POST', path, ...toDispatched(headers, options.body) }, this)
+      dispatcher.dispatch(toDispatched(options), this)
     }
   }
 
-  read(): Promise<Buffer | undefined> {
+  read(): Buffer | undefined | Promise<Buffer | undefined> {
     const next = this.#buffered.shift()
     if (next !== undefined) {
       this.#bufferedBytes -= next.length
       if (this.#controller?.paused && this.#bufferedBytes < MAX_BUFFERED_BYTES) this.#controller.resume()
-      return Promise.resolve(next)
+      return next
     }
-    if (this.#failure !== undefined) return Promise.reject(this.#failure.reason)
-    if (this.#hasEnded) return Promise.resolve(undefined)
+    if (this.#failure !== undefined) throw this.#failure.reason
+    if (this.#hasEnded) return undefined
     this.#pendingRead = Promise.withResolvers()
     return this.#pendingRead.promise
   }
@@ -161,13 +164,11 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
 }
 
 /** undici reads any iterable, but does not know its length. */
-function toDispatched(
-  headers: string[],
-  body: HttpCallOptions['body'],
-): Pick<Dispatcher.DispatchOptions, 'headers' | 'body'> {
-  if (typeof body === 'string' || body instanceof Readable) return { headers, body }
+function toDispatched({ path, headers, body }: HttpCallOptions): Dispatcher.DispatchOptions {
+  if (typeof body === 'string' || body instanceof Readable) return { method: 'POST', path, headers, body }
   const bytes = body.reduce((sum, piece) => sum + piece.length, 0)
-  return { headers: [...headers, 'content-length', String(bytes)], body: body as unknown as Readable }
+  const allHeaders = [...headers, 'content-length', String(bytes)]
+  return { method: 'POST', path, headers: allHeaders, body: body as unknown as Readable }
 }
 
 export function tooLarge(maxBytes: number): PurserError {
@@ -178,15 +179,25 @@ function cancelled(): Error {
   return new Error('The call was cancelled.')
 }
 
-/** The complete body as text. */
-export async function readText(body: ByteReader): Promise<string> {
-  const first = await body.read()
-  if (first === undefined) return ''
-  const second = await body.read()
-  if (second === undefined) return first.toString()
-  const pieces = [first, second]
-  for (let next = await body.read(); next !== undefined; next = await body.read()) pieces.push(next)
-  return Buffer.concat(pieces).toString()
+/** The complete body as text, at once if it has arrived. */
+export function readText(body: ByteReader): string | Promise<string> {
+  const pieces: Buffer[] = []
+  for (;;) {
+    const next = body.read()
+    if (next instanceof Promise) return readRest(body, next, pieces)
+    if (next === undefined) return toText(pieces)
+    pieces.push(next)
+  }
+}
+
+async function readRest(body: ByteReader, pending: Promise<Buffer | undefined>, pieces: Buffer[]): Promise<string> {
+  for (let next = await pending; next !== undefined; next = await body.read()) pieces.push(next)
+  return toText(pieces)
+}
+
+function toText(pieces: readonly Buffer[]): string {
+  const [first] = pieces
+  return first !== undefined && pieces.length === 1 ? first.toString() : Buffer.concat(pieces).toString()
 }
 
 /** The beginning of the body of an error, at most `maxBytes`. Never rejects; the rest is cancelled. */
