@@ -14,7 +14,7 @@ export interface CopyStoreOptions {
   readonly to: string | Store
   /** The secret key of the source, which opens the target as well. Default: the key file of a SQLite source. */
   readonly secretKey?: PurserOptions['secretKey']
-  /** Called after each page of at most 500 rows. */
+  /** Called after each page of at most 5,000 rows. */
   readonly onProgress?: (progress: CopyProgress) => void
   readonly signal?: AbortSignal
 }

@@ -15,6 +15,8 @@ export interface RowSection {
   /** Columns that can be written; those of users identify the user of the row. */
   readonly columns: readonly string[]
   readonly key: readonly string[]
+  /** Columns of texts that may be large. */
+  readonly texts: readonly string[]
   toRow(columns: Columns): StoredRow
 }
 
@@ -32,6 +34,7 @@ export const ROW_SECTIONS: readonly RowSection[] = [
     from: 'incarnations',
     columns: ['namespace', 'tag', 'next'],
     key: ['namespace', 'tag'],
+    texts: [],
     toRow: ({ namespace, tag, next }) => ({
       type: 'incarnation',
       namespace: String(namespace),
@@ -64,6 +67,7 @@ export const ROW_SECTIONS: readonly RowSection[] = [
       'usage',
     ],
     key: ['uid'],
+    texts: ['state', 'measured', 'usage'],
     toRow: toUser,
   },
   {
@@ -71,6 +75,7 @@ export const ROW_SECTIONS: readonly RowSection[] = [
     from: 'records JOIN users USING (uid)',
     columns: ['users.namespace', 'users.id', 'kind', 'name', 'value'],
     key: ['uid', 'kind', 'name'],
+    texts: ['value'],
     toRow: ({ namespace, id, kind, name, value }) => ({
       type: 'record',
       ...userOf(namespace, id),
@@ -84,6 +89,7 @@ export const ROW_SECTIONS: readonly RowSection[] = [
     from: 'replies JOIN users USING (uid)',
     columns: ['users.namespace', 'users.id', 'key', 'digest', 'result', 'expires_at'],
     key: ['uid', 'key'],
+    texts: ['result'],
     toRow: ({ namespace, id, key, digest, result, expires_at }) => ({
       type: 'reply',
       ...userOf(namespace, id),
@@ -104,6 +110,7 @@ export const ROW_SECTIONS: readonly RowSection[] = [
       'events.mac AS event_mac',
     ],
     key: ['position'],
+    texts: ['body'],
     toRow: ({ namespace, id, sequence, event_id, at, type, body, event_mac }) => ({
       type: 'event',
       ...userOf(namespace, id),
@@ -122,6 +129,7 @@ export const ROW_SECTIONS: readonly RowSection[] = [
     from: 'turns JOIN users USING (uid)',
     columns: ['users.namespace', 'users.id', 'turns.id AS turn_id', 'outcome', 'value'],
     key: ['turns.namespace', 'turns.id'],
+    texts: ['value'],
     toRow: ({ namespace, id, turn_id, outcome, value }) => ({
       type: 'turn',
       ...userOf(namespace, id),
@@ -133,6 +141,7 @@ export const ROW_SECTIONS: readonly RowSection[] = [
     from: 'user_sums JOIN users USING (uid)',
     columns: ['users.namespace', 'users.id', ...SUM_COLUMNS],
     key: ['uid', 'day', 'hour', 'key'],
+    texts: [],
     toRow: (columns) => ({ type: 'user_sum', ...userOf(columns.namespace, columns.id), sum: sumOf(columns) }),
   },
   {
@@ -140,6 +149,7 @@ export const ROW_SECTIONS: readonly RowSection[] = [
     from: 'sums',
     columns: ['namespace', ...SUM_COLUMNS],
     key: ['namespace', 'day', 'hour', 'key'],
+    texts: [],
     toRow: (columns) => ({ type: 'sum', namespace: String(columns.namespace), sum: sumOf(columns) }),
   },
   {
@@ -147,9 +157,13 @@ export const ROW_SECTIONS: readonly RowSection[] = [
     from: 'meta',
     columns: ['name', 'value'],
     key: ['name'],
+    texts: ['value'],
     toRow: ({ name, value }) => ({ type: 'meta', name: String(name), value: String(value) }),
   },
 ]
+
+/** Of a row beside its large texts, about. */
+export const ROW_BYTES = 128
 
 /** A page of one section: statement and values, with `parameter` as the text of the parameter of an index from 1. */
 export function pageStatement(
@@ -174,10 +188,10 @@ export function parseCursor(text: string | undefined): { readonly index: number;
   return { index, after }
 }
 
-/** The position behind a page; undefined behind the last one. */
-export function cursorBehind(index: number, page: readonly Columns[], limit: number): string | undefined {
+/** The position behind a page; undefined behind the last one. `isFull`: its section may have more rows. */
+export function cursorBehind(index: number, page: readonly Columns[], isFull: boolean): string | undefined {
   const last = page.at(-1)
-  if (last !== undefined && page.length === limit) {
+  if (last !== undefined && isFull) {
     const keys = ROW_SECTIONS[index]?.key ?? []
     return JSON.stringify([index, ...keys.map((_, part) => last[`key_${part}`])])
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { canonicalJson } from '../core/canonical-json.ts'
 import { throwInvalid } from '../core/validate.ts'
 import { PurserError } from '../errors.ts'
@@ -120,17 +120,24 @@ async function replaceState(meta: MetaStore, expected: string, text: string): Pr
 
 async function compare(source: SlicedRows, target: SlicedRows, options: CopyRowsOptions): Promise<CopyReport> {
   let rows = 0
+  const failing = new AbortController()
   const digestOf = async (store: SlicedRows): Promise<CopyReport> => {
     const sum = createRowSum()
     for await (const page of pagesOf(store)) {
       options.signal?.throwIfAborted()
+      failing.signal.throwIfAborted()
       for (const row of page) sum.add(row)
       rows += page.length
       options.onProgress?.({ step: 'compare', rows })
     }
     return sum.report()
   }
-  const [expected, found] = [await digestOf(source), await digestOf(target)]
+  // The reads of one store go on while the rows of the other are handled.
+  const digests = [digestOf(source), digestOf(target)] as const
+  const [expected, found] = await Promise.all(digests).catch((error) => {
+    failing.abort(error)
+    throw error
+  })
   if (expected.digest === found.digest) return found
   throw new PurserError('store_incomplete', 'The two stores differ: the source was changed during the copy.', {
     hint: 'Stop every process that uses the source, and copy into another, empty store.',
@@ -139,15 +146,17 @@ async function compare(source: SlicedRows, target: SlicedRows, options: CopyRows
 }
 
 async function* pagesOf(store: SlicedRows): AsyncGenerator<readonly StoredRow[]> {
-  let after: RowCursor | undefined
-  do {
-    const { rows, next } = await store.read(after)
+  let reading = readAfter(store, '')
+  for (;;) {
+    const { rows, next } = await reading
+    // The next page is read while this one is handled.
+    reading = readAfter(store, next ?? null)
     yield rows
-    after = next
-  } while (after !== undefined)
+    if (next === undefined) return
+  }
 }
 
-const MODULUS = 1n << 256n
+const SUM_BITS = 256
 
 /** Sums up the hashes of rows, since drivers read them in different orders. */
 function createRowSum(): { add(row: StoredRow): void; report(): CopyReport } {
@@ -157,7 +166,7 @@ function createRowSum(): { add(row: StoredRow): void; report(): CopyReport } {
     add(row) {
       counts[row.type] = (counts[row.type] ?? 0) + 1
       if (row.type === 'meta') return
-      sum = (sum + BigInt(`0x${createHash('sha256').update(canonicalJson(row)).digest('hex')}`)) % MODULUS
+      sum = BigInt.asUintN(SUM_BITS, sum + BigInt(`0x${hash('sha256', canonicalJson(row), 'hex')}`))
     },
     report: () => ({ rows: counts, digest: sum.toString(16).padStart(64, '0') }),
   }

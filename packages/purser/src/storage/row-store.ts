@@ -11,9 +11,17 @@ export interface RowStore {
    * One page of rows. A user precedes everything that belongs to the user; the events of a namespace come in the
    * order of their commits.
    */
-  read(page: { readonly after: RowCursor | undefined; readonly limit: number }): Promise<RowPage>
+  read(page: RowPageQuery): Promise<RowPage>
   /** Writes rows as they are, in their order. Rows that exist stay unchanged, so a page may be written again. */
   write(rows: readonly StoredRow[]): Promise<void>
+}
+
+export interface RowPageQuery {
+  readonly after: RowCursor | undefined
+  /** Rows of the page, at most. */
+  readonly limit: number
+  /** The page ends with the row that reaches this size, about. Default: no limit. */
+  readonly maxBytes?: number | undefined
 }
 
 /** A position between two pages: text of the driver. */
@@ -48,3 +56,52 @@ export type StoredRow =
   | { readonly type: 'user_sum'; readonly namespace: string; readonly id: string; readonly sum: SumRow }
   | { readonly type: 'sum'; readonly namespace: string; readonly sum: SumRow }
   | { readonly type: 'meta'; readonly name: string; readonly value: string }
+
+/** The size of a row without its names, about: the length of its texts, of which some may be large. */
+export function sizeOfRow(row: StoredRow): number {
+  switch (row.type) {
+    case 'user':
+      return sizeOf(row.id, row.row.state, row.row.measured, row.row.usage)
+    case 'record':
+      return sizeOf(row.id, row.name, row.value)
+    case 'reply':
+      return sizeOf(row.id, row.reply.key, row.reply.result)
+    case 'event':
+      return sizeOf(row.id, row.event.body)
+    case 'turn':
+      return sizeOf(row.id, row.turn.value)
+    case 'meta':
+      return sizeOf(row.name, row.value)
+    default:
+      return ROW_BYTES
+  }
+}
+
+/** Of a row beside its large texts. */
+const ROW_BYTES = 128
+
+function sizeOf(...texts: readonly (string | null)[]): number {
+  return texts.reduce((sum, text) => sum + (text?.length ?? 0), ROW_BYTES)
+}
+
+/** How many rows from `first` on are at most `limit`, and end with the one that reaches `maxBytes`. */
+export function countRows(
+  rows: readonly StoredRow[],
+  {
+    first,
+    limit,
+    maxBytes = Number.POSITIVE_INFINITY,
+  }: {
+    readonly first: number
+    readonly limit: number
+    readonly maxBytes?: number | undefined
+  },
+): number {
+  const end = Math.min(rows.length, first + limit)
+  let bytes = 0
+  for (let index = first; index < end; index++) {
+    bytes += sizeOfRow(rows[index] as StoredRow)
+    if (bytes >= maxBytes) return index + 1 - first
+  }
+  return end - first
+}

@@ -1,12 +1,19 @@
 import { readPage } from '../core/long-read.ts'
 import { PurserError } from '../errors.ts'
-import type { RowCursor, RowPage, RowStore, StoredRow } from './row-store.ts'
+import { countRows, type RowCursor, type RowPage, type RowStore, type StoredRow } from './row-store.ts'
 
-const MAX_ROWS = 500
-/** A slice that fails is repeated with a quarter of its rows: 500, 125, 32, 8, 2, 1. */
+/** A slice of rows of the usual size takes some 100 ms, so that the round trips to a server are a small part of it. */
+const MAX_ROWS = 5_000
+const MAX_BYTES = 4_194_304
+/** A slice that fails is repeated with a quarter of its rows: 5,000, 1,250, 313, 79, 20, 5, 2, 1. */
 const SHRINK = 4
 /** Slices that succeed before the next one is twice as large. */
 const GROW_AFTER = 16
+
+interface Slice {
+  readonly limit: number
+  readonly maxBytes: number
+}
 
 /**
  * The rows of a store in slices that it handles before its deadline: rows may be large, and a store busy. A read and the
@@ -22,22 +29,23 @@ export class SlicedRows {
   }
 
   read(after: RowCursor | undefined): Promise<RowPage> {
-    return this.#attempt((limit) => readPage(() => this.#store.read({ after, limit })))
+    return this.#attempt((slice) => readPage(() => this.#store.read({ after, ...slice })))
   }
 
   async write(rows: readonly StoredRow[]): Promise<void> {
     for (let written = 0; written < rows.length; )
-      written += await this.#attempt(async (limit) => {
-        const slice = rows.slice(written, written + limit)
-        await this.#store.write(slice)
-        return slice.length
+      written += await this.#attempt(async (slice) => {
+        const count = countRows(rows, { first: written, ...slice })
+        await this.#store.write(rows.slice(written, written + count))
+        return count
       })
   }
 
-  async #attempt<Result>(call: (maxRows: number) => Promise<Result>): Promise<Result> {
+  async #attempt<Result>(call: (slice: Slice) => Promise<Result>): Promise<Result> {
     for (;;) {
       try {
-        const result = await call(this.#maxRows)
+        const limit = this.#maxRows
+        const result = await call({ limit, maxBytes: Math.ceil((MAX_BYTES * limit) / MAX_ROWS) })
         this.#grow()
         return result
       } catch (error) {

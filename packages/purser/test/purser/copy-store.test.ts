@@ -8,11 +8,13 @@ import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { Purser } from '../../src/purser/api.ts'
 import { openPurser } from '../../src/purser/open-purser.ts'
-import { requireComplete } from '../../src/storage/copy-rows.ts'
+import { type CopyProgress, type CopyReport, requireComplete } from '../../src/storage/copy-rows.ts'
 import type { Store } from '../../src/storage/store.ts'
-import { rounds } from '../support/fuzz-options.ts'
+import { endProcess } from '../support/end-process.ts'
+import { isFullRun, rounds } from '../support/fuzz-options.ts'
 import { noPostgres, sharedPostgres } from '../support/postgres-server.ts'
 import { noRedis, sharedRedis } from '../support/redis-server.ts'
+import { startChild } from '../support/start-child.ts'
 import { temporaryPath } from '../support/temporary-store.ts'
 
 const secretKey = randomBytes(32).toString('base64')
@@ -22,6 +24,7 @@ const open = (store: string | Store): Promise<Purser> =>
 const sqlite = (): string => `sqlite:${temporaryPath()}`
 
 const USERS_AT_ONCE = 256
+const PAGES_BEFORE_KILL = rounds(100, 2)
 /** Events of each user besides those of the calls below. */
 const MORE_EVENTS = rounds(6, 1)
 
@@ -64,11 +67,36 @@ async function describeStore(purser: Purser): Promise<unknown> {
   return { users, verified: await purser.verify(), erased: await purser.user('user 0').ledger.bond() }
 }
 
-test('a store moves through all drivers, and everything is the same at the end', async () => {
+/** Copies a store; the first process that does is killed after some pages, and another one goes on behind them. */
+async function copyWithKill(from: string, to: string): Promise<CopyReport> {
+  const child = startChild(new URL('children/copier.ts', import.meta.url), [from, to, secretKey])
+  let line = ''
+  for (let page = 0; page < PAGES_BEFORE_KILL; page++) line = await child.line()
+  await endProcess(child.process)
+  const [step, copied] = line.split(' ')
+  assert.equal(step, 'copy', 'killed before its end')
+  await assert.rejects(open(to), { code: 'store_incomplete' })
+  let first: number | undefined
+  const onProgress = ({ rows }: CopyProgress): void => {
+    first ??= rows
+  }
+  const report = await copyStore({ from, to, secretKey, onProgress })
+  assert.ok((first ?? 0) >= Number(copied) && Number(copied) > 1, 'goes on behind the pages that were written')
+  return report
+}
+
+/** How long each part of a full run takes. */
+function printTime(part: string, start: number): void {
+  if (isFullRun) console.log(`# ${part}: ${((performance.now() - start) / 1_000).toFixed(0)} s`)
+}
+
+test('a store moves through all drivers with kills in the middle, and everything is the same at the end', async () => {
   const effects = systemEffects
   const memory = await openMemoryStore({ effects })
   const first = await open(memory)
+  const start = performance.now()
   await fill(first, rounds(100_000, 25))
+  printTime('fill', start)
   const before = await describeStore(first)
   assert.ok((before as { verified: { ok: boolean; checked: number } }).verified.ok)
   const servers = [
@@ -77,12 +105,19 @@ test('a store moves through all drivers, and everything is the same at the end',
   ]
   const way: (string | Store)[] = [memory, sqlite(), ...servers, sqlite()]
   const reports = []
-  for (const [index, to] of way.slice(1).entries())
-    reports.push(await copyStore({ from: way[index] as string | Store, to, secretKey }))
+  for (const [index, to] of way.slice(1).entries()) {
+    const from = way[index] as string | Store
+    const copyStart = performance.now()
+    const areFiles = typeof from === 'string' && typeof to === 'string'
+    reports.push(await (areFiles ? copyWithKill(from, to) : copyStore({ from, to, secretKey })))
+    printTime(`copy ${index + 1}, ${JSON.stringify(reports.at(-1)?.rows)}`, copyStart)
+  }
   for (const { digest } of reports) assert.equal(digest, reports[0]?.digest)
   for (const store of way.slice(1)) {
     await using purser = await open(store)
+    const verifyStart = performance.now()
     assert.deepEqual(await describeStore(purser), before)
+    printTime('verify', verifyStart)
     // The next incarnation, the next revision and the reply to an idempotency key come with the rows.
     const again = await purser.user('user 1').ledger.admit({ cost: 3, idempotencyKey: 'first' })
     assert.equal(again.count, 3)
@@ -204,8 +239,8 @@ test('a slice that the store does not handle in time is repeated in smaller ones
   const [from, to] = [slowStore(memory, { read: 130, write: 0 }), slowStore(target, { read: 500, write: 40 })]
   const { rows } = await copyStore({ from: from.store, to: to.store, secretKey })
   assert.equal(rows.user, 40, 'with the log of the namespace, without the erased user')
-  assert.deepEqual(from.sizes.slice(0, 2), [500, 125])
-  assert.ok(Math.max(...from.sizes.slice(2)) <= 250 && to.sizes.some((size) => size > 8))
+  assert.deepEqual(from.sizes.slice(0, 4), [5_000, 1_250, 313, 79])
+  assert.ok(Math.max(...from.sizes.slice(4)) <= 250 && to.sizes.some((size) => size > 8))
   await using purser = await open(target)
   assert.deepEqual(await describeStore(purser), before)
   await source.close()

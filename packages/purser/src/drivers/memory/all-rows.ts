@@ -1,5 +1,5 @@
 import { subjectKey } from '../../core/subject.ts'
-import type { RowStore, StoredRow } from '../../storage/row-store.ts'
+import { countRows, type RowStore, type StoredRow } from '../../storage/row-store.ts'
 import type { SumRow } from '../../storage/sum-store.ts'
 import {
   addToSums,
@@ -18,10 +18,10 @@ export function createMemoryRows(rows: Rows, meta: Map<string, string>): RowStor
   /** As of the first page. */
   let all: readonly StoredRow[] = []
   return {
-    async read({ after, limit }) {
+    async read({ after, limit, maxBytes }) {
       if (after === undefined) all = listRows(rows, meta)
       const first = Number(after ?? 0)
-      const next = first + limit
+      const next = first + countRows(all, { first, limit, maxBytes })
       return { rows: all.slice(first, next), next: next < all.length ? String(next) : undefined }
     },
     async write(written) {

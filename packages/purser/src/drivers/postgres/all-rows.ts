@@ -1,7 +1,15 @@
 import type { RowStore, StoredRow } from '../../storage/row-store.ts'
 import type { SumRow } from '../../storage/sum-store.ts'
-import { cursorBehind, pageStatement, parseCursor, ROW_SECTIONS, userValues } from '../row-sections.ts'
-import type { Connection } from './connection.ts'
+import {
+  cursorBehind,
+  pageStatement,
+  parseCursor,
+  ROW_BYTES,
+  ROW_SECTIONS,
+  type RowSection,
+  userValues,
+} from '../row-sections.ts'
+import type { Connection, Statement } from './connection.ts'
 import { ADDED_AMOUNTS, AMOUNTS } from './migrations/0005-turns.ts'
 import { decodeText, encodeJson } from './text.ts'
 
@@ -14,13 +22,14 @@ export function createPostgresRows(connection: Connection): RowStore {
       : from.replace(/^\w+/, `${schema}.$&`).replace('JOIN users', `JOIN ${schema}.users`)
   const statements = insertStatements(schema)
   return {
-    async read({ after: cursor, limit }) {
+    async read({ after: cursor, limit, maxBytes = Number.MAX_SAFE_INTEGER }) {
       const { index, after } = parseCursor(cursor)
       const section = ROW_SECTIONS[index]
       if (section === undefined) return { rows: [], next: undefined }
-      const statement = pageStatement(section, { after, limit }, { tableOf, parameter: (number) => `$${number}` })
+      const statement = boundedStatement(section, { after, limit, maxBytes }, tableOf)
       const page = await connection.query<Record<string, unknown>>(statement)
-      return { rows: page.map((columns) => section.toRow(decode(columns))), next: cursorBehind(index, page, limit) }
+      const isFull = page.length === limit || Number(page.at(-1)?.bytes ?? 0) >= maxBytes
+      return { rows: page.map((columns) => section.toRow(decode(columns))), next: cursorBehind(index, page, isFull) }
     },
     async write(rows) {
       for (const { type } of ROW_SECTIONS) {
@@ -31,12 +40,26 @@ export function createPostgresRows(connection: Connection): RowStore {
   }
 }
 
-function decode(columns: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const decoded = Object.entries(columns).map(([name, value]) => [
-    name,
-    typeof value === 'string' ? decodeText(value) : value,
-  ])
-  return Object.fromEntries(decoded)
+/** A page that ends with the row that reaches `maxBytes`. The server stops reading there. */
+function boundedStatement(
+  section: RowSection,
+  { after, limit, maxBytes }: { readonly after: readonly unknown[]; readonly limit: number; readonly maxBytes: number },
+  tableOf: (from: string) => string,
+): Statement {
+  const sizes = section.texts.map((column) => `coalesce(octet_length(${column}), 0)`)
+  const size = [String(ROW_BYTES), ...sizes].join(' + ')
+  const sum = `sum(${size}) OVER (ORDER BY ${section.key.join(', ')} ROWS UNBOUNDED PRECEDING)`
+  const columns = [...section.columns, `${size} AS row_bytes`, `${sum} AS bytes`]
+  const page = pageStatement({ ...section, columns }, { after, limit }, { tableOf, parameter: (index) => `$${index}` })
+  const values = [...page.values, maxBytes]
+  const text = `SELECT * FROM (${page.text}) AS page WHERE bytes - row_bytes < $${values.length} ORDER BY bytes`
+  return { text, values }
+}
+
+/** Decodes the texts of a row, in the same object. */
+function decode(columns: Record<string, unknown>): Record<string, unknown> {
+  for (const [name, value] of Object.entries(columns)) if (typeof value === 'string') columns[name] = decodeText(value)
+  return columns
 }
 
 /** The values of a row, in the order in which its statement reads them. */

@@ -3,6 +3,7 @@ import type { EventPage, EventStore, TailEvent } from '../../storage/store.ts'
 import type { Connection } from './connection.ts'
 import type { Keys } from './keys.ts'
 import { eventOf } from './rows.ts'
+import { EVENTS } from './scripts/pages.ts'
 
 /** A page that is filtered by type or time is read in parts of this many events. */
 const FILTERED_EVENTS_PER_READ = 500
@@ -33,24 +34,6 @@ export function createRedisEvents(connection: Connection, keys: Keys): EventStor
     return page.slice(0, limit)
   }
 
-  /** Entries of the log with their events; those of users who were erased since the log was read are left out. */
-  async function readEntries(namespace: string, log: readonly string[]): Promise<readonly TailEvent[]> {
-    const entries: Promise<TailEvent | undefined>[] = []
-    for (let index = 0; index < log.length; index += 2) {
-      const member = log[index] as string
-      const colon = member.indexOf(':')
-      const [sequence, user] = [member.slice(0, colon), member.slice(colon + 1)]
-      const key = keys.user({ namespace, id: user }).events
-      const position = Number(log[index + 1])
-      entries.push(
-        readRange(key, ['ZRANGEBYSCORE', key, sequence, sequence]).then(([text]) =>
-          text === undefined ? undefined : { position, user, event: eventOf(text) },
-        ),
-      )
-    }
-    return (await Promise.all(entries)).filter((entry) => entry !== undefined)
-  }
-
   return {
     async newest(user, page) {
       const key = keys.user(user).events
@@ -66,14 +49,12 @@ export function createRedisEvents(connection: Connection, keys: Keys): EventStor
       )
     },
     async tail(namespace, { after, limit }) {
-      const { log } = keys.of(namespace).ledger
-      for (let from = after; ; ) {
-        const range = ['ZRANGEBYSCORE', log, `(${from}`, '+inf', 'WITHSCORES', 'LIMIT', '0', String(limit)]
-        const page = await readRange(log, range)
-        const entries = await readEntries(namespace, page)
-        if (page.length === 0 || entries.length > 0) return entries
-        from = Number(page.at(-1))
+      for (let from: number | undefined = after; from !== undefined; ) {
+        const page: LogPage = await readLog({ connection, keys }, { namespace, after: from, limit })
+        if (page.entries.length > 0) return page.entries
+        from = page.next
       }
+      return []
     },
     async position(namespace, eventId) {
       const { log, positions } = keys.of(namespace).ledger
@@ -89,4 +70,39 @@ export function createRedisEvents(connection: Connection, keys: Keys): EventStor
 
 function bound(before: number | undefined): string {
   return before === undefined ? '+inf' : `(${before}`
+}
+
+export interface LogPage {
+  readonly entries: readonly TailEvent[]
+  /** The position behind which the next page starts; undefined: the log has ended. */
+  readonly next: number | undefined
+}
+
+/** A page of the log of a namespace, without events of users who were erased since the log was read. */
+export async function readLog(
+  { connection, keys }: { readonly connection: Connection; readonly keys: Keys },
+  query: { readonly namespace: string; readonly after: number; readonly limit: number; readonly maxBytes?: number },
+): Promise<LogPage> {
+  const { namespace, after, limit, maxBytes = Number.MAX_SAFE_INTEGER } = query
+  const { log } = keys.of(namespace).ledger
+  const range = ['ZRANGEBYSCORE', log, `(${after}`, '+inf', 'WITHSCORES', 'LIMIT', '0', String(limit)]
+  const members = await connection.run<readonly string[]>(log, range)
+  const found = Array.from({ length: members.length / 2 }, (_, index) => {
+    const member = members[index * 2] as string
+    const colon = member.indexOf(':')
+    return { position: Number(members[index * 2 + 1]), sequence: member.slice(0, colon), user: member.slice(colon + 1) }
+  })
+  if (found.length === 0) return { entries: [], next: undefined }
+  const users = [...new Set(found.map(({ user }) => user))]
+  const indexes = new Map(users.map((user, index) => [user, String(index + 1)]))
+  const texts = await connection.eval<readonly (string | null)[]>(
+    EVENTS,
+    users.map((id) => keys.user({ namespace, id }).events),
+    [String(maxBytes), ...found.flatMap(({ user, sequence }) => [indexes.get(user) as string, sequence])],
+  )
+  const entries = texts.flatMap((text, index) => {
+    const { position, user } = found[index] as (typeof found)[number]
+    return text === null ? [] : [{ position, user, event: eventOf(text) }]
+  })
+  return { entries, next: found[texts.length - 1]?.position }
 }

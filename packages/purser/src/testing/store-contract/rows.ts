@@ -17,16 +17,25 @@ import {
   withEvents,
 } from './samples.ts'
 
-async function readAll(rows: RowStore, limit: number): Promise<StoredRow[]> {
+async function readAll(rows: RowStore, limit: number, maxBytes?: number): Promise<StoredRow[]> {
   const all: StoredRow[] = []
   let after: string | undefined
   do {
-    const page = await rows.read({ after, limit })
+    const page = await rows.read({ after, limit, maxBytes })
     assert.ok(page.rows.length <= limit)
+    // All but the last row of a page are below the limit.
+    const size = page.rows.slice(0, -1).reduce((sum, row) => sum + textBytes(row), 0)
+    assert.ok(maxBytes === undefined || size < maxBytes, `a page of ${size} bytes and one more row`)
     all.push(...page.rows)
     after = page.next
   } while (after !== undefined)
   return all
+}
+
+function textBytes(row: StoredRow): number {
+  if (row.type === 'record') return row.value.length
+  if (row.type === 'reply') return row.reply.result.length
+  return row.type === 'event' ? row.event.body.length : 0
 }
 
 const USER: StoredRow = {
@@ -114,6 +123,29 @@ export const rows: readonly ContractTest[] = [
       assert.deepEqual(await listIds(store, { blocked: true, phase: 'w\u0001', capUsed: 0.4 }), ['ann'])
       await mustCommit(store, ann, { expect: 77, incarnation: 3, ...withEvents(10, 10) })
       assert.deepEqual((await store.users.load(ann))?.revision, 78)
+    },
+  },
+  {
+    name: 'a page of rows ends with the row that reaches its bytes',
+    async run(store) {
+      if (store.rows === undefined) return
+      const large = 'x'.repeat(100_000)
+      for (const user of [ann, bob]) {
+        const records = Array.from({ length: 7 }, (_, index) => ({ kind: 'note', name: `n${index}`, value: large }))
+        const replies = [1, 2, 3].map((key) => ({
+          key: `${user.id} ${key}`,
+          digest: 'd',
+          result: large,
+          expiresAt: AT,
+        }))
+        const events = [1, 2, 3].map((sequence) => createEvent(sequence, { id: `${user.id} ${sequence}`, body: large }))
+        const folded = { head: { sequence: 3, mac: 'mac 3' }, headMac: 'h', state: '{}' }
+        await mustCommit(store, user, { expect: null, events, folded, records, replies })
+      }
+      const all = await readAll(store.rows, 1_000)
+      for (const maxBytes of [1, 250_000]) assert.deepEqual(await readAll(store.rows, 1_000, maxBytes), all)
+      const ofType = (type: StoredRow['type']): number => all.filter((row) => row.type === type).length
+      assert.deepEqual([ofType('record'), ofType('reply'), ofType('event')], [14, 6, 6])
     },
   },
   {

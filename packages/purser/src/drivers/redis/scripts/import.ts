@@ -21,44 +21,48 @@ return 1
 )
 
 export const IMPORT_RECORDS: Script = defineScript(`
--- Keys: records, names. Arguments: KIND:NAME, value, …
-for index = 1, #ARGV, 2 do
-  redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1])
-  redis.call('ZADD', KEYS[2], 0, ARGV[index])
+-- Keys: records and names of each user. Arguments: index of the user, KIND:NAME, value, …
+for index = 1, #ARGV, 3 do
+  local user = tonumber(ARGV[index])
+  redis.call('HSETNX', KEYS[user * 2 - 1], ARGV[index + 1], ARGV[index + 2])
+  redis.call('ZADD', KEYS[user * 2], 0, ARGV[index + 1])
 end
 return 1
 `)
 
 export const IMPORT_REPLIES: Script = defineScript(`
--- Keys: replies, expiries. Arguments: the percent-encoded id of the user, then key, value, expiresAt, …
-for index = 2, #ARGV, 3 do
-  redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1])
-  redis.call('ZADD', KEYS[2], 'NX', ARGV[index + 2], ARGV[1] .. ' ' .. ARGV[index])
+-- Keys: expiries, then the replies of each user.
+-- Arguments: index of the user, the percent-encoded id, key, value, expiresAt, …
+for index = 1, #ARGV, 5 do
+  redis.call('HSETNX', KEYS[ARGV[index] + 1], ARGV[index + 2], ARGV[index + 3])
+  redis.call('ZADD', KEYS[1], 'NX', ARGV[index + 4], ARGV[index + 1] .. ' ' .. ARGV[index + 2])
 end
 return 1
 `)
 
 export const IMPORT_TURNS: Script = defineScript(`
--- Keys: turns of the user, turns of all users. Arguments: member of each.
-redis.call('ZADD', KEYS[1], 0, ARGV[1])
-redis.call('ZADD', KEYS[2], 0, ARGV[2])
+-- Keys: turns of all users, then the turns of each user. Arguments: index of the user, member of the user's, of all, …
+for index = 1, #ARGV, 3 do
+  redis.call('ZADD', KEYS[ARGV[index] + 1], 0, ARGV[index + 1])
+  redis.call('ZADD', KEYS[1], 0, ARGV[index + 2])
+end
 return 1
 `)
 
 export const IMPORT_SUMS: Script = defineScript(`
--- Keys: sums. Arguments: field, amount, …
-for index = 1, #ARGV, 2 do redis.call('HSETNX', KEYS[1], ARGV[index], ARGV[index + 1]) end
+-- Keys: sums of each user or day. Arguments: index of the key, field, amount, …
+for index = 1, #ARGV, 3 do redis.call('HSETNX', KEYS[tonumber(ARGV[index])], ARGV[index + 1], ARGV[index + 2]) end
 return 1
 `)
 
 export const IMPORT_EVENTS: Script = defineScript(`
--- Keys: log, positions, counts, then the events of the user of each event.
--- Arguments: user id, sequence, event id, value, …
-for index = 1, #ARGV, 4 do
-  local user, sequence, id, value = ARGV[index], ARGV[index + 1], ARGV[index + 2], ARGV[index + 3]
+-- Keys: log, positions, counts, then the events of each user.
+-- Arguments: index of the user, user id, sequence, event id, value, …
+for index = 1, #ARGV, 5 do
+  local user, sequence, id, value = ARGV[index + 1], ARGV[index + 2], ARGV[index + 3], ARGV[index + 4]
   if redis.call('HEXISTS', KEYS[2], id) == 0 then
     local position = redis.call('HINCRBY', KEYS[3], 'position', 1)
-    redis.call('ZADD', KEYS[(index + 3) / 4 + 3], sequence, value)
+    redis.call('ZADD', KEYS[ARGV[index] + 3], sequence, value)
     redis.call('ZADD', KEYS[1], position, sequence .. ':' .. user)
     redis.call('HSET', KEYS[2], id, position)
   end

@@ -1,20 +1,21 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { RowPage, RowStore, StoredRow } from '../../../storage/row-store.ts'
-import { cursorBehind, pageStatement, parseCursor, ROW_SECTIONS, userValues } from '../../row-sections.ts'
+import { cursorBehind, pageStatement, parseCursor, ROW_BYTES, ROW_SECTIONS, userValues } from '../../row-sections.ts'
 import type { Database } from '../database.ts'
 import type { Reader, ReaderCalls, Writer, WriterCalls } from '../worker/threads.ts'
 import { AMOUNTS, sumValues } from './recorded.ts'
+import type { Row } from './rows.ts'
 
 export function createSqliteRows({ reader, writer }: { readonly reader: Reader; readonly writer: Writer }): RowStore {
   return {
-    read: ({ after, limit }) => reader.call('readRows', after, limit),
+    read: (page) => reader.call('readRows', page),
     write: (rows) => writer.call('writeRows', rows),
   }
 }
 
 /** The part that runs in the reader thread. */
 export function prepareReadRows(connection: DatabaseSync): ReaderCalls['readRows'] {
-  return (cursor, limit): RowPage => {
+  return ({ after: cursor, limit, maxBytes = Number.POSITIVE_INFINITY }): RowPage => {
     const { index, after } = parseCursor(cursor)
     const section = ROW_SECTIONS[index]
     if (section === undefined) return { rows: [], next: undefined }
@@ -23,8 +24,15 @@ export function prepareReadRows(connection: DatabaseSync): ReaderCalls['readRows
       { after, limit },
       { tableOf: (from) => from, parameter: (number) => `?${number}` },
     )
-    const page = connection.prepare(text).all(...(values as SQLInputValue[]))
-    return { rows: page.map(section.toRow), next: cursorBehind(index, page, limit) }
+    const page: Row[] = []
+    let bytes = 0
+    for (const columns of connection.prepare(text).iterate(...(values as SQLInputValue[]))) {
+      page.push(columns)
+      bytes += section.texts.reduce((sum, name) => sum + String(columns[name] ?? '').length, ROW_BYTES)
+      if (bytes >= maxBytes) break
+    }
+    const isFull = page.length === limit || bytes >= maxBytes
+    return { rows: page.map(section.toRow), next: cursorBehind(index, page, isFull) }
   }
 }
 

@@ -3,7 +3,7 @@ import type { AnswerScope, AnswerUse, PutOutcome } from '../../../storage/answer
 import type { Erasure, StoredEvent } from '../../../storage/commit.ts'
 import type { InstanceRow } from '../../../storage/instance-store.ts'
 import type { LastGood, LastGoodKey } from '../../../storage/last-good-store.ts'
-import type { RowCursor, RowPage, StoredRow } from '../../../storage/row-store.ts'
+import type { RowPage, RowPageQuery, StoredRow } from '../../../storage/row-store.ts'
 import type { EventPage, ListedUser, Overview, TailEvent, UserQuery } from '../../../storage/store.ts'
 import type { SumRow, SumStore, UserSum } from '../../../storage/sum-store.ts'
 import type { ListedTurn, StoredTurn, TurnPage } from '../../../storage/turn-store.ts'
@@ -68,7 +68,7 @@ export interface ReaderCalls {
   sumsOfUsers(namespace: string, page: Parameters<SumStore['ofUsers']>[1]): UserSum[]
   /** At most `limit` sums of users, of days below this one. */
   oldUserSums(namespace: string, below: string, limit: number): UserSumKey[]
-  readRows(after: RowCursor | undefined, limit: number): RowPage
+  readRows(page: RowPageQuery): RowPage
   /** Writes a complete, consistent copy of the database into a new file. */
   backup(file: string): void
 }
