@@ -111,18 +111,14 @@ const isDebugging = debug.enabled
  * Node.js reports it as an uncaught exception.
  */
 export function publish<Name extends keyof Diagnostics>(name: Name, payload: Diagnostics[Name]): void {
-  let found = channels.get(name)
-  if (found === undefined) {
-    found = channel(`purser:${name}`)
-    channels.set(name, found)
-  }
+  const found = channelOf(name)
   if (found.hasSubscribers) found.publish(payload)
   if (isDebugging) debug('%s %j', name, withoutUserId(payload))
 }
 
 /** False if publishing has no effect: for callers to which even making the payload is a cost. */
 export function hasSubscribers(name: keyof Diagnostics): boolean {
-  return isDebugging || channels.get(name)?.hasSubscribers === true
+  return isDebugging || channelOf(name).hasSubscribers
 }
 
 /**
@@ -137,10 +133,18 @@ export function onDiagnostic<Name extends keyof Diagnostics>(
   listener: (payload: Diagnostics[Name]) => void,
 ): () => void {
   const listen = (payload: unknown): void => listener(payload as Diagnostics[Name])
-  const found = channel(`purser:${name}`)
-  channels.set(name, found)
+  const found = channelOf(name)
   found.subscribe(listen)
   return () => found.unsubscribe(listen)
+}
+
+function channelOf(name: keyof Diagnostics): Channel {
+  let found = channels.get(name)
+  if (found === undefined) {
+    found = channel(`purser:${name}`)
+    channels.set(name, found)
+  }
+  return found
 }
 
 /** Debug lines end up in log files: the first 8 digits of the SHA-256 of a user id are enough to tell users apart. */

@@ -18,6 +18,8 @@ export interface Journal<Data extends UserData> {
    * Rejects with what `decide` throws, `user_erased`, `idempotency_conflict` or `store_unavailable`.
    */
   write<Result, Stored = Result>(user: Subject, write: Write<Data, Result, Stored>): Promise<Result>
+  /** Like `write`, with a waiter instead of a promise: for what every turn writes. Never throws. */
+  submit<Result, Stored = Result>(user: Subject, write: Write<Data, Result, Stored>, waiter: Waiter<Result>): void
   /**
    * Write-behind, for a write that no caller waits for: it joins the next commit of the user, within `deferMs`, and is
    * seen by every later `read` and `write` of this process. It is lost by a crash, by a failing store and when its
@@ -42,6 +44,12 @@ export interface Journal<Data extends UserData> {
   onErased(listener: (user: Subject) => void): () => void
 }
 
+/** Gets the outcome of a write: one call of one of its functions, which must not throw. */
+export interface Waiter<Result> {
+  resolve(result: Result): void
+  reject(error: unknown): void
+}
+
 export interface Write<Data extends UserData, Result, Stored = Result> {
   /** Records that `decide` looks up. */
   readonly reads?: readonly { readonly kind: string; readonly name: string }[]
@@ -58,7 +66,7 @@ export interface Write<Data extends UserData, Result, Stored = Result> {
   encodeResult?(result: Result): Stored
   /** The result of a repeated idempotency key. `stored` has been through JSON. Default: `stored`. */
   replay?(stored: Stored, view: View<Data>): Result
-  /** Called once, before the promise resolves, when the result is that of an earlier call. */
+  /** Called once, before the write resolves, when the result is that of an earlier call. */
   readonly onReplay?: (() => void) | undefined
 }
 

@@ -6,7 +6,7 @@ import type { Store, UserStore } from '../storage/store.ts'
 import type { SumIncrement } from '../storage/sum-store.ts'
 import type { NewEvent, UserData } from './event.ts'
 import type { JournalLimits } from './limits.ts'
-import { type Completion, decide, type QueuedWrite, userErased } from './queued-write.ts'
+import { type QueuedWrite, userErased } from './queued-write.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 import type { UserWriter } from './user-writer.ts'
@@ -82,7 +82,8 @@ export class CommitLoop<Data extends UserData> {
     const pending = batch.filter((queued) => !queued.isAborted)
     if (pending.length === 0) return
     try {
-      for (const complete of await this.#commit(writer, pending, incarnation)) complete()
+      await this.#commit(writer, pending, incarnation)
+      for (const queued of pending) queued.settle()
     } catch (error) {
       writer.invalidate()
       if (pending.length === 1 || (PurserError.is(error) && error.code !== 'store_damaged')) {
@@ -122,12 +123,12 @@ export class CommitLoop<Data extends UserData> {
     writer: UserWriter<Data>,
     batch: readonly QueuedWrite<Data>[],
     incarnation: number | undefined,
-  ): Promise<readonly Completion[]> {
+  ): Promise<void> {
     const progress: BatchProgress<Data> = { cached: writer.snapshot, incarnation }
-    const completions = await this.#retryOnConflict([writer.user], (target) =>
+    const isCommitted = await this.#retryOnConflict([writer.user], (target) =>
       this.#attempt(writer, batch, { progress, target }),
     )
-    if (completions !== undefined) return completions
+    if (isCommitted === true) return
     const { maxAttempts } = this.#deps.limits
     throw new PurserError('store_unavailable', `Other processes changed this user ${maxAttempts} times in a row.`, {
       hint: 'Try again. If it happens again, look for another process that writes this user in a loop.',
@@ -145,7 +146,7 @@ export class CommitLoop<Data extends UserData> {
     writer: UserWriter<Data>,
     batch: readonly QueuedWrite<Data>[],
     { progress, target }: { readonly progress: BatchProgress<Data>; readonly target: Target },
-  ): Promise<readonly Completion[] | undefined> {
+  ): Promise<true | undefined> {
     const { limits, load, createUnitOfWork } = this.#deps
     const { cached, incarnation } = progress
     const base = cached ?? (await load(writer))
@@ -155,9 +156,9 @@ export class CommitLoop<Data extends UserData> {
     const unit = createUnitOfWork(writer.user, base)
     const reads = this.#startReads(writer.user, unit, batch)
     if (reads.length > 0) await Promise.all(reads)
-    const completions = batch.flatMap((queued) => (queued.isAborted ? [] : [decide(unit, queued, limits.replyTtlMs)]))
+    for (const queued of batch) if (!queued.isAborted) queued.decide(unit, limits.replyTtlMs)
     if (!unit.isDirty) {
-      return cached === undefined || isSameRow(await load(writer), base) ? completions : undefined
+      return cached === undefined || isSameRow(await load(writer), base) ? true : undefined
     }
     const commit = unit.toCommit()
     const outcome = await target.commit(writer.user, commit)
@@ -165,7 +166,7 @@ export class CommitLoop<Data extends UserData> {
     writer.snapshot = unit.toSnapshot(outcome.revision)
     this.#repliesSinceSweep += commit.replies.length
     if (this.#repliesSinceSweep >= limits.repliesPerSweep) this.#sweepReplies()
-    return completions
+    return true
   }
 
   /** Reads everything the decisions look up, in parallel, because decisions are synchronous. */

@@ -3,6 +3,7 @@ import { LinkedQueue } from '../core/linked-queue.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Write } from './api.ts'
 import type { UserData } from './event.ts'
+import { QueuedWrite } from './queued-write.ts'
 import type { UserWriter } from './user-writer.ts'
 
 export interface DeferredWritesDeps<Data extends UserData> {
@@ -38,7 +39,7 @@ export class DeferredWrites<Data extends UserData> {
   add(user: Subject, write: Write<Data, unknown, unknown>): void {
     const { effects, maxDelayMs, maxWrites, findWriter } = this.#deps
     const writer = findWriter(user)
-    writer.defer({ write, digest: undefined, isAborted: false, resolve: ignore, reject: ignore })
+    writer.defer(new QueuedWrite(write))
     if (!writer.isQueued) {
       writer.deferredUntil = effects.monotonic() + maxDelayMs
       writer.deferredWrites = 0
@@ -77,5 +78,3 @@ export class DeferredWrites<Data extends UserData> {
     writer.flush()
   }
 }
-
-function ignore(): void {}

@@ -1,5 +1,4 @@
 import { LRUCache } from 'lru-cache'
-import type { AbortSignalLike } from '../core/call-signal.ts'
 import { hashCanonicalJson } from '../core/canonical-json.ts'
 import { afterCurrentTick, type Effects } from '../core/effects.ts'
 import { type Keyring, tagOf } from '../core/keyring.ts'
@@ -7,13 +6,13 @@ import { type Subject, subjectKey } from '../core/subject.ts'
 import { purserClosed } from '../errors.ts'
 import { LOG_OF_NAMESPACE, type UserRow } from '../storage/commit.ts'
 import type { Store } from '../storage/store.ts'
-import type { Journal, View, Write } from './api.ts'
+import type { Journal, View, Waiter, Write } from './api.ts'
 import { auditedWrite } from './audit-context.ts'
 import { CommitLoop, type ErasedCounts, type ErasedUser } from './commit-loop.ts'
 import { DeferredWrites } from './deferred-writes.ts'
 import type { Fold, NewEvent, UserData } from './event.ts'
 import { JOURNAL_LIMITS, type JournalLimits } from './limits.ts'
-import type { QueuedWrite } from './queued-write.ts'
+import { QueuedWrite } from './queued-write.ts'
 import { decodeRow, emptySnapshot, type Snapshot, viewOf } from './snapshot.ts'
 import { UnitOfWork, type UnitOfWorkDeps } from './unit-of-work.ts'
 import type { UserWriter } from './user-writer.ts'
@@ -103,19 +102,20 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     return this.#tags.memo(subjectKey(user), { context: user })
   }
 
-  write<Result, Stored>(user: Subject, asked: Write<Data, Result, Stored>): Promise<Result> {
-    return new Promise<Result>((resolve, reject) => {
-      const write = auditedWrite(user, asked)
-      const queue = (digest?: string): void => {
-        this.#assertOpen()
-        write.signal?.throwIfAborted()
-        const queued = { write, digest, isAborted: false, resolve, reject } as QueuedWrite<Data>
-        this.#writers.get(user).write(write.signal === undefined ? queued : abortable(queued, write.signal))
-      }
+  write<Result, Stored>(user: Subject, write: Write<Data, Result, Stored>): Promise<Result> {
+    return new Promise((resolve, reject) => this.submit(user, write, { resolve, reject }))
+  }
+
+  submit<Result, Stored>(user: Subject, asked: Write<Data, Result, Stored>, waiter: Waiter<Result>): void {
+    const write = auditedWrite(user, asked) as Write<Data, unknown, unknown>
+    try {
       const digest = write.idempotency && hashCanonicalJson(write.idempotency.body)
-      if (digest instanceof Promise) digest.then(queue).catch(reject)
-      else queue(digest)
-    })
+      if (digest instanceof Promise)
+        digest.then((hash) => this.#queue(user, { write, digest: hash, waiter })).catch(waiter.reject)
+      else this.#queue(user, { write, digest, waiter })
+    } catch (error) {
+      waiter.reject(error)
+    }
   }
 
   defer<Result>(user: Subject, write: Write<Data, Result>): void {
@@ -171,6 +171,28 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     this.#unsubscribe()
   }
 
+  #queue<Result>(
+    user: Subject,
+    {
+      write,
+      digest,
+      waiter,
+    }: {
+      readonly write: Write<Data, unknown, unknown>
+      readonly digest: string | undefined
+      readonly waiter: Waiter<Result>
+    },
+  ): void {
+    this.#assertOpen()
+    write.signal?.throwIfAborted()
+    const queued = new QueuedWrite(write, digest, waiter as Waiter<unknown>)
+    try {
+      this.#writers.get(user).write(queued)
+    } catch (error) {
+      queued.reject(error)
+    }
+  }
+
   #assertOpen(): void {
     if (this.#isClosed) throw purserClosed()
   }
@@ -217,26 +239,4 @@ function erasedDescriber<Data extends UserData>(fold: Fold<Data>): (row: UserRow
       return { counts: {}, sums: [], revision: undefined }
     }
   }
-}
-
-/** Rejects the write as soon as the signal is aborted. A write that was not decided by then is dropped. */
-function abortable<Data extends UserData>(queued: QueuedWrite<Data>, signal: AbortSignalLike): QueuedWrite<Data> {
-  const onAbort = (): void => {
-    watched.isAborted = true
-    queued.reject(signal.reason)
-  }
-  const unwatch = (): void => signal.removeEventListener('abort', onAbort)
-  const watched: QueuedWrite<Data> = {
-    ...queued,
-    resolve(result) {
-      unwatch()
-      queued.resolve(result)
-    },
-    reject(error) {
-      unwatch()
-      queued.reject(error)
-    },
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  return watched
 }

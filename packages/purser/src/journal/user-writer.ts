@@ -3,7 +3,7 @@ import type { Subject } from '../core/subject.ts'
 import { PurserError } from '../errors.ts'
 import type { Commit, CommitOutcome } from '../storage/commit.ts'
 import type { UserData } from './event.ts'
-import { type Completion, decide, type QueuedWrite } from './queued-write.ts'
+import type { QueuedWrite } from './queued-write.ts'
 import { isAbsentIn, type Snapshot } from './snapshot.ts'
 import type { UnitOfWork } from './unit-of-work.ts'
 
@@ -61,9 +61,8 @@ export class UserWriter<Data extends UserData> implements QueueNode<UserWriter<D
   readonly #deps: UserWriterDeps<Data>
   /** Takes decisions until it is committed. */
   #unit: UnitOfWork<Data> | undefined
-  /** The decided writes of the unit, and what settles each of them. */
+  /** The decided writes of the unit. */
   #decided: QueuedWrite<Data>[] = []
-  #completions: Completion[] = []
   /** Whether a unit is being committed, or a batch or a task is running. */
   #isBusy = false
   #isActive = false
@@ -148,9 +147,7 @@ export class UserWriter<Data extends UserData> implements QueueNode<UserWriter<D
       return
     }
     this.snapshot = unit.toSnapshot(outcome.revision)
-    const completions = this.#completions
-    this.#endUnit()
-    for (const complete of completions) complete()
+    for (const queued of this.#endUnit()) queued.settle()
     this.#goOn()
   }
 
@@ -170,7 +167,6 @@ export class UserWriter<Data extends UserData> implements QueueNode<UserWriter<D
   #endUnit(): QueuedWrite<Data>[] {
     const writes = this.#decided
     this.#decided = []
-    this.#completions = []
     this.#unit = undefined
     this.#isBroken = false
     return writes
@@ -293,7 +289,7 @@ export class UserWriter<Data extends UserData> implements QueueNode<UserWriter<D
   #add(queued: QueuedWrite<Data>): void {
     this.#decided.push(queued)
     try {
-      this.#completions.push(decide(this.#unit as UnitOfWork<Data>, queued, this.#deps.replyTtlMs))
+      queued.decide(this.#unit as UnitOfWork<Data>, this.#deps.replyTtlMs)
     } catch {
       this.#isBroken = true
     }

@@ -1,5 +1,6 @@
 import type { AbortOptions } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
+import type { Waiter } from '../journal/api.ts'
 import type { Event } from '../journal/event.ts'
 import type { Overview } from '../storage/store.ts'
 import type { AuditPage, ReadAuditOptions } from './audit-log.ts'
@@ -319,8 +320,9 @@ export interface InternalUserLedger {
    * idempotency key needs the same `request` and returns the first admission. A user who was blocked since is refused.
    *
    * Its signal prevents the decision: an admission that was decided before an abort resolves, and is to be settled.
+   * Throws for options that are not valid.
    */
-  admitTurn(options: AdmitTurnOptions): Promise<Refused | AdmittedTurn>
+  admitTurn(options: AdmitTurnOptions, waiter: Waiter<Refused | AdmittedTurn>): void
   /** Estimates what a request will use. */
   estimate(request: EstimatedRequest, known: KnownUsage): TurnRecord['estimate']
   /**

@@ -1,9 +1,10 @@
-import type { TurnAnswer } from '../answers/turn-answers.ts'
 import type { ResolvedContext } from '../context/api.ts'
 import type { ChatRequest } from '../openai/chat.ts'
 import { ENDPOINTS } from '../openai/endpoint.ts'
 import type { Lease } from '../runtime/api.ts'
-import type { TurnRequest, TurnRun } from './turn-run.ts'
+import type { BegunAnswer } from './answered-turn.ts'
+import type { TurnRequest } from './turn-request.ts'
+import type { TurnRun } from './turn-run.ts'
 import { cacheableRequest, upstreamRequest } from './upstream-request.ts'
 
 /** The request as the model of a lease gets it. */
@@ -22,15 +23,16 @@ export function requestFor(
 }
 
 /** The answer of a turn that has its runtime and its context. Rejects like the model, or if a repeat is not admitted. */
-export async function answerTurn(run: TurnRun, lease: Lease, context: ResolvedContext): Promise<TurnAnswer> {
+export async function answerTurn(run: TurnRun, lease: Lease, context: ResolvedContext): Promise<BegunAnswer> {
   const { request, options, cacheMode } = run
-  const { incarnation, chat } = lease
+  const { incarnation, chat, settings } = lease
   const upstream = requestFor(run, { request, lease, context })
   const { idempotencyKey } = options
   if (cacheMode === 'off' && idempotencyKey === undefined) {
-    return { source: 'off', answer: await run.callModel(chat, upstream, run.signal), isReplay: false }
+    const answer = await run.callModel(chat, upstream, run.signal)
+    return { request, settings, context, answer: { source: 'off', answer, isReplay: false } }
   }
-  return run.modules.answers.getOrCall({
+  const answer = await run.modules.answers.getOrCall({
     request,
     cacheable: cacheMode === 'off' ? undefined : cacheableRequest(request, lease, context),
     mode: cacheMode === 'refresh' ? 'refresh' : 'on',
@@ -43,4 +45,5 @@ export async function answerTurn(run: TurnRun, lease: Lease, context: ResolvedCo
     },
     onModelCallEnd: (texts) => run.endModelCall(texts),
   })
+  return { request, settings, context, answer }
 }

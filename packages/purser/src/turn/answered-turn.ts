@@ -23,7 +23,8 @@ import type { Settings } from '../runtime/api.ts'
 import { answerHeaders, pipeAnswer, type ReadableAnswer, toResponse } from './http-response.ts'
 import { chooseLimit } from './options.ts'
 import { ReaderWatch } from './reader-watch.ts'
-import type { CacheOutcome, TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
+import type { TurnRequest } from './turn-request.ts'
+import type { CacheOutcome, TurnOutcome, TurnRun } from './turn-run.ts'
 
 /**
  * A turn that was admitted and has an answer. The answer is read once: as `chunks`, `completion()`, `toResponse()` or
@@ -73,7 +74,7 @@ const CONSUMED = 'The answer of this turn was already read.'
 const CANCELLED = 'The turn was cancelled, or its answer was not read in time.'
 
 /** An answer that has begun, and what it was made from. */
-interface BegunAnswer {
+export interface BegunAnswer {
   readonly request: ChatRequest
   readonly settings: Settings
   readonly context: Context

@@ -17,7 +17,8 @@ import { chooseLimit, type TurnOptions, validateTurnOptions } from './options.ts
 import { RelayedTurn } from './relayed-turn.ts'
 import { selectModel } from './select-model.ts'
 import { takeTurn } from './take-turn.ts'
-import { type TurnRequest, TurnRun } from './turn-run.ts'
+import type { TurnRequest } from './turn-request.ts'
+import { TurnRun } from './turn-run.ts'
 
 /** `answered`: the provider has no such endpoint, and a chat completion in its own format is to be translated. */
 export type EndpointTurn =

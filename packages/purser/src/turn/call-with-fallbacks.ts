@@ -1,7 +1,8 @@
 import { PurserError } from '../errors.ts'
 import type { Fallback } from '../options/settings-patch.ts'
 import type { Lease } from '../runtime/api.ts'
-import type { TurnRequest, TurnRun } from './turn-run.ts'
+import type { TurnRequest } from './turn-request.ts'
+import type { TurnRun } from './turn-run.ts'
 
 const UPSTREAM_FAILURES: readonly string[] = [
   'upstream_failed',
@@ -35,22 +36,26 @@ export interface FallbackOptions<Answer> {
  *
  * @param lease On the turn's own model.
  */
-export async function callWithFallbacks<Answer>(
+export function callWithFallbacks<Answer>(
   run: TurnRun<TurnRequest>,
   lease: Lease,
-  { call, isSpent = () => false }: FallbackOptions<Answer>,
+  options: FallbackOptions<Answer>,
 ): Promise<Answer> {
-  try {
-    return await call(lease)
-  } catch (error) {
-    if (run.signal.aborted || !hasCode(error, UPSTREAM_FAILURES)) throw error
-    for (const fallback of lease.settings.fallbacks) {
-      if (isSpent()) break
-      const answered = await tryFallback(run, fallback, call)
-      if (answered !== undefined) return answered.answer
-    }
-    throw error
+  return options.call(lease).catch((error: unknown) => callFallbacks(run, lease, { ...options, error }))
+}
+
+async function callFallbacks<Answer>(
+  run: TurnRun<TurnRequest>,
+  { settings }: Lease,
+  { error, call, isSpent = () => false }: FallbackOptions<Answer> & { readonly error: unknown },
+): Promise<Answer> {
+  if (run.signal.aborted || !hasCode(error, UPSTREAM_FAILURES)) throw error
+  for (const fallback of settings.fallbacks) {
+    if (isSpent()) break
+    const answered = await tryFallback(run, fallback, call)
+    if (answered !== undefined) return answered.answer
   }
+  throw error
 }
 
 /** Undefined: the fallback is skipped, or has failed. */

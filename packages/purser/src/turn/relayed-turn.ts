@@ -17,7 +17,8 @@ import type { EndpointCall } from './endpoint-call.ts'
 import { answerHeaders, drained } from './http-response.ts'
 import { chooseLimit } from './options.ts'
 import { ReaderWatch } from './reader-watch.ts'
-import type { TurnOutcome, TurnRequest, TurnRun } from './turn-run.ts'
+import type { TurnRequest } from './turn-request.ts'
+import type { TurnOutcome, TurnRun } from './turn-run.ts'
 
 /** One event of a relayed stream; an image in it may be large. */
 const EVENT_MAX_BYTES = 33_554_432

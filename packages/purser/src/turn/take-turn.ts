@@ -2,7 +2,7 @@ import type { ResolvedContext } from '../context/api.ts'
 import { parseChatRequest } from '../openai/parse-request.ts'
 import type { Lease } from '../runtime/api.ts'
 import { answerTurn } from './answer.ts'
-import { type AnsweredTurn, TurnReader } from './answered-turn.ts'
+import { type AnsweredTurn, type BegunAnswer, TurnReader } from './answered-turn.ts'
 import { callWithFallbacks } from './call-with-fallbacks.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
 import type { RefusedTurn } from './http-response.ts'
@@ -29,7 +29,8 @@ export async function takeTurn(
     if (options.idempotencyKey !== undefined) await run.start(options.idempotencyKey)
 
     // 1. Admission checks and counts in one step. Limits may depend on the model, so that is selected first.
-    await run.selectModel()
+    const selecting = run.selectModel()
+    if (selecting !== undefined) await selecting
     const admission = await run.admit()
     if (!admission.allowed) return run.refuse(admission)
 
@@ -39,15 +40,11 @@ export async function takeTurn(
     run.signal.throwIfAborted()
 
     // 3. The answer: stored, shared with an equal turn, or new from the model, or from another one if that fails.
-    const turn = await callWithFallbacks(run, lease, {
-      async call(candidate) {
-        const answer = await answerTurn(run, candidate, context)
-        return { request, settings: candidate.settings, context, answer }
-      },
-    })
+    const call = (candidate: Lease): Promise<BegunAnswer> => answerTurn(run, candidate, context)
+    const answer = await callWithFallbacks(run, lease, { call })
 
     // 4. The reader settles the ticket and releases the lease when the answer ends.
-    return new TurnReader(run, turn)
+    return new TurnReader(run, answer)
   } catch (error) {
     return run.fail(error)
   } finally {
@@ -59,5 +56,5 @@ type Prepared = readonly [Lease | Promise<Lease>, ResolvedContext | Promise<Reso
 
 /** Whether neither has to be read, as for nearly every turn. */
 function isInMemory(prepared: Prepared): prepared is readonly [Lease, ResolvedContext] {
-  return !prepared.some((part) => part instanceof Promise)
+  return !(prepared[0] instanceof Promise || prepared[1] instanceof Promise)
 }

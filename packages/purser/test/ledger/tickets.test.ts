@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Store } from '../../src/storage/store.ts'
-import { admitForTicket, type LedgerHarness, openLedgerHarness } from '../support/ledger-harness.ts'
+import { admitForTicket, admitTurn, type LedgerHarness, openLedgerHarness } from '../support/ledger-harness.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -45,13 +45,13 @@ describe('a ticket', () => {
   it('pays for one turn, and the ticket of a turn for no other turn', async () => {
     await using harness = await openLedgerHarness({ dailyCap: 5 })
     const ann = harness.user('ann')
-    const { admitTurn } = harness.internalUser('ann')
+    const internal = harness.internalUser('ann')
     const ticket = await admitForTicket(ann)
-    const claims = await Promise.allSettled(Array.from({ length: 5 }, () => admitTurn({ ticket })))
+    const claims = await Promise.allSettled(Array.from({ length: 5 }, () => admitTurn(internal, { ticket })))
     assert.equal(claims.filter((claim) => claim.status === 'fulfilled').length, 1)
     await assert.rejects(ann.claim(ticket), { code: 'ticket_used' })
     await ann.settle(ticket)
-    const turn = await admitTurn({})
+    const turn = await admitTurn(internal, {})
     assert.equal(turn.allowed, true)
     await assert.rejects(ann.claim(turn.allowed ? turn.admission.ticket : ''), { code: 'ticket_used' })
     assert.equal((await ann.quota()).count, 2)

@@ -46,7 +46,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the repeat of a turn closes another ticket than the first attempt',
-    file: 'ledger/admissions.ts',
+    file: 'ledger/admission-outcome.ts',
     find: '    ticket: tickets.decode(ticket),\n    quota:',
     replace: "    ticket: { ...tickets.decode(ticket), id: 'other' },\n    quota:",
     tests: IDEMPOTENCY,
@@ -181,8 +181,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a refusal is decided on a cached state',
     file: 'journal/commit-loop.ts',
-    find: 'return cached === undefined || isSameRow(await load(writer), base) ? completions : undefined',
-    replace: 'return completions',
+    find: 'return cached === undefined || isSameRow(await load(writer), base) ? true : undefined',
+    replace: 'return true',
     tests: ['journal/journal.test.ts'],
   },
   {

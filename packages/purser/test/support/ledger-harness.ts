@@ -9,8 +9,9 @@ import type { ErasedCounts } from '../../src/journal/commit-loop.ts'
 import type { Event } from '../../src/journal/event.ts'
 import { type OpenJournal, openJournal } from '../../src/journal/journal.ts'
 import type { JournalLimits } from '../../src/journal/limits.ts'
-import type { InternalUserLedger, Ledger, UserLedger } from '../../src/ledger/api.ts'
+import type { AdmitTurnOptions, AdmittedTurn, InternalUserLedger, Ledger, UserLedger } from '../../src/ledger/api.ts'
 import { ledgerFold } from '../../src/ledger/bond.ts'
+import type { Refused } from '../../src/ledger/decide/admission.ts'
 import { createLedger } from '../../src/ledger/ledger.ts'
 import { compileRules, type LedgerRulesOptions } from '../../src/ledger/rules.ts'
 import type { LedgerData } from '../../src/ledger/state.ts'
@@ -163,6 +164,11 @@ export async function admitForTicket(user: UserLedger, cost = 1): Promise<string
   const admission = await user.admit({ cost })
   if (!admission.allowed) throw new Error(`Refused: ${admission.reason}`)
   return admission.ticket
+}
+
+/** As a turn is admitted. */
+export function admitTurn(ledger: InternalUserLedger, options: AdmitTurnOptions): Promise<Refused | AdmittedTurn> {
+  return new Promise((resolve, reject) => ledger.admitTurn(options, { resolve, reject }))
 }
 
 /** Records events `{ index }` of type `acme:n`, one by one. */

@@ -4,6 +4,7 @@ import { planOf } from '../bond.ts'
 import type { Amount } from '../limits/amount.ts'
 import { listCounters } from '../limits/counters.ts'
 import { userDay } from '../limits/periods.ts'
+import type { Settlement } from '../limits/settlement.ts'
 import type { Usage } from '../limits/usage.ts'
 import type { LedgerRules } from '../rules.ts'
 import type { LedgerView } from '../state.ts'
@@ -31,6 +32,13 @@ export interface TurnEnd {
 }
 
 export const NO_TOKENS: EndedTokens = { inputTokens: 0, outputTokens: 0, cachedTokens: 0, toolCalls: 0 }
+
+/** Undefined: no model was asked. */
+export function tokensOf(settlement: Settlement | undefined): EndedTokens {
+  if (settlement === undefined) return NO_TOKENS
+  const { inputTokens, outputTokens, cachedTokens = 0, toolCalls = 0 } = settlement
+  return { inputTokens, outputTokens, cachedTokens, toolCalls }
+}
 
 /** Records of turns that were not admitted, refused or failed, that one user gets in a minute. Others are in sums only. */
 const MAX_NOT_ADMITTED_A_MINUTE = 20

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import type { Limit } from '../../../src/options.ts'
-import { openLedgerHarness } from '../../support/ledger-harness.ts'
+import { admitTurn, openLedgerHarness } from '../../support/ledger-harness.ts'
 
 const LEASE_MS = 60_000
 const TOKENS: Limit = { name: 'tokens', measure: 'tokens', max: 1_000, window: 'day' }
@@ -11,7 +11,7 @@ const estimate = { inputTokens: 100, outputTokens: 512 }
 it('the process that runs a turn renews what it holds, and what a crash leaves is released after its lease', async () => {
   await using harness = await openLedgerHarness({ limits: [TOKENS, SLOTS] })
   const crashed = await harness.openPeer({ store: harness.store, clock: harness.clock })
-  const turn = await crashed.internalUser('ann').admitTurn({ model: 'openai/m', estimate })
+  const turn = await admitTurn(crashed.internalUser('ann'), { model: 'openai/m', estimate })
   assert.ok(turn.allowed)
   const ann = harness.user('ann')
   for (let step = 0; step < 30; step++) {
