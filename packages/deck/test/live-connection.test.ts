@@ -22,6 +22,25 @@ describe('live connection', { skip: noBrowser }, () => {
     assert.deepEqual(violations, [])
   })
 
+  it('shows new turns of a user as they happen, answered and refused ones', async () => {
+    await using harness = await openDeckHarness({ dailyCap: 2 })
+    assert.equal((await harness.user('ada').chat()).status, 200)
+    const { page, violations } = await harness.openDeck('#/users/ada?tab=turns')
+    await page.getByText('Live', { exact: true }).waitFor()
+    const rows = page.getByRole('table', { name: 'Turns' }).locator('tbody tr')
+    await rows.first().waitFor()
+    for (const [status, shown] of [
+      [200, 2],
+      [429, 3],
+    ] as const) {
+      assert.equal((await harness.user('ada').chat()).status, status)
+      await rows.nth(shown - 1).waitFor()
+      assert.equal(await rows.count(), shown)
+    }
+    assert.match(await rows.first().innerText(), /refused the daily cap was reached/)
+    assert.deepEqual(violations, [])
+  })
+
   it('refetches everything after a gap in the stream', async () => {
     await using harness = await openMockHarness({ users: 12 })
     const { page, violations } = await harness.openDeck()

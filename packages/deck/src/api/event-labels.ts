@@ -30,7 +30,7 @@ const LABELS: Readonly<Record<string, EventLabel>> = {
 }
 
 const ACTION_NAMES: Readonly<Record<string, string>> = {
-  cap: 'Cap',
+  cap: 'Daily cap',
   block: 'Block',
   unblock: 'Unblock',
   correct: 'Correction',
@@ -52,13 +52,24 @@ function toSentenceCase(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
+/** The `action` of the audit log for all changes of what users may use. */
+export const LIMIT_CHANGES = 'cap,limit_change,plan_change'
+
 /** What an event says beside its name: its detail, without what the name says already. */
 export function detailOf(event: Pick<Event, 'type' | 'data' | 'detail'>): string {
+  if (event.data.action === 'cap') return capDetailOf(event.data)
   const name = labelOf(event).name.toLowerCase()
   const detail = event.detail
     .replaceAll('->', '→')
-    .replace(/^(?:risk: |phase: |limit |plan: )/, '')
+    .replace(/^(?:risk: |phase: |limit |plan: |corrected |time zone: |blocked (?=until))/, '')
     .replace(/ reached: /, ': ')
   const repeated = [name, `${name} added`, `${name}ed`]
   return repeated.includes(detail.toLowerCase()) ? '' : detail
+}
+
+/** `8 → 12 turns a day`, of a change of the daily cap, in which 0 is no cap. */
+function capDetailOf(data: Event['data']): string {
+  const [before, after] = [data.old_cap, data.new_cap].map((cap) => (cap === 0 ? 'no cap' : String(cap)))
+  const unit = data.new_cap === 0 ? '' : ' turns a day'
+  return `${before} → ${after}${unit}${data.after === null ? ', as configured' : ''}`
 }

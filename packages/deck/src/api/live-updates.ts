@@ -6,9 +6,13 @@ import { addToTail } from './event-tail.ts'
 import type { EventPages } from './queries.ts'
 import type { Event } from './wire.ts'
 
-/** Shortest time between two refetches of the user list and of the overview. */
+/** Shortest time between two refetches of the user list, of the turns and sums of users, and of the overview. */
 const LIST_INTERVAL_MS = 250
+const USER_TURNS_INTERVAL_MS = 1_000
 const OVERVIEW_INTERVAL_MS = 3_000
+
+/** Activity of more users than an event names. */
+const ALL_USERS = Symbol('all users')
 
 export interface LiveUpdates {
   /** Applies one server-sent event. */
@@ -30,6 +34,7 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
     }
   }, OVERVIEW_INTERVAL_MS)
 
+  const userTurns = createTurnRefetch(queryClient)
   const refetchAudit = throttle(() => void queryClient.invalidateQueries({ queryKey: ['audit'] }), OVERVIEW_INTERVAL_MS)
 
   function refetchLists(): void {
@@ -72,6 +77,7 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
       refetchUser(user, 'bond')
       refetchUser(user, 'limits')
     }
+    userTurns.refetch('more' in activity ? [ALL_USERS] : usersOf(activity))
     refetchLists()
   }
 
@@ -95,8 +101,33 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
     close() {
       refetchList.cancel()
       refetchOverview.cancel()
+      userTurns.cancel()
       refetchAudit.cancel()
     },
+  }
+}
+
+/** Refetches the turns and sums of users that have turns, coalesced. */
+function createTurnRefetch(queryClient: QueryClient): {
+  refetch(users: readonly (string | typeof ALL_USERS)[]): void
+  cancel(): void
+} {
+  const waiting = new Set<unknown>()
+  const throttled = throttle(() => {
+    const users = new Set(waiting)
+    waiting.clear()
+    void queryClient.invalidateQueries({
+      queryKey: ['user'],
+      predicate: ({ queryKey: [, user, part] }) =>
+        (part === 'turns' || part === 'usage') && (users.has(ALL_USERS) || users.has(user)),
+    })
+  }, USER_TURNS_INTERVAL_MS)
+  return {
+    refetch(users) {
+      for (const user of users) waiting.add(user)
+      throttled.run()
+    },
+    cancel: throttled.cancel,
   }
 }
 

@@ -169,6 +169,19 @@ export function limitsQuery(user: string) {
   })
 }
 
+/** The newest actions on a user, and changes of limits and the plan: who changed what is in force. */
+export function limitChangesQuery(user: string) {
+  return queryOptions({
+    queryKey: ['user', user, 'events', 'limit changes'],
+    queryFn: ({ signal }) =>
+      callApi('GET /api/users/{id}/events', {
+        params: { id: user },
+        query: { limit: EVENT_PAGE_SIZE, types: 'admin_action,limit_change,plan_change' },
+        signal,
+      }),
+  })
+}
+
 /** The context with its receipt. */
 export function contextQuery(user: string, options: { readonly mode: string; readonly maxTokens: string }) {
   return queryOptions({
@@ -288,6 +301,17 @@ export function turnsQuery(filter: TurnFilter) {
     getNextPageParam: ({ cursor }) => cursor ?? undefined,
   })
 }
+
+/** Turns in the card of the overview. */
+const LATEST_REFUSALS = 7
+
+/** The turns of all users that were refused last. */
+export const latestRefusalsQuery = queryOptions({
+  queryKey: ['refusals'],
+  queryFn: ({ signal }) =>
+    callApi('GET /api/turns', { query: { outcome: 'refused', order: 'descending', limit: LATEST_REFUSALS }, signal }),
+  refetchInterval: 15_000,
+})
 
 /** Turns of one user in a period, newest first. */
 export function userTurnsQuery(user: string, { outcome, period }: { outcome: string; period: Period }) {

@@ -45,9 +45,27 @@ export const useHashLocation: HashLocationHook = Object.assign(
   },
 )
 
-/** Path of a user's page. */
-export function userPath(user: string): string {
-  return `/users/${encodeURIComponent(user)}`
+type Params = Readonly<Record<string, string>>
+
+/** A path with the parameters that are not ''. */
+function pathOf(path: string, params: Params): string {
+  const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== '')).toString()
+  return query === '' ? path : `${path}?${query}`
+}
+
+/** Path of a user's page; `params` are those of its address, such as `tab` and `types`. */
+export function userPath(user: string, params: Params = {}): string {
+  return pathOf(`/users/${encodeURIComponent(user)}`, params)
+}
+
+/** Path of the turns of all users with filters. */
+export function turnsPath(filter: Params): string {
+  return pathOf('/turns', filter)
+}
+
+/** Path of the audit log with filters. */
+export function auditPath(filter: Params): string {
+  return pathOf('/audit', filter)
 }
 
 /** Filters and order of the user list, as in the URL; '' if not set. */
@@ -87,13 +105,7 @@ export const SEARCH_FIELDS = Object.keys(NO_SEARCH) as readonly (keyof UserSearc
 
 /** Path of the user list with these fields set and no others. */
 export function usersPath(search: Partial<UserSearch>): string {
-  const params = new URLSearchParams()
-  for (const name of SEARCH_FIELDS) {
-    const value = search[name]
-    if (value) params.set(name, value)
-  }
-  const query = params.toString()
-  return query === '' ? '/users' : `/users?${query}`
+  return pathOf('/users', Object.fromEntries(SEARCH_FIELDS.map((name) => [name, search[name] ?? ''])))
 }
 
 /** Decodes the user id in a path segment; undefined when the encoding is malformed. */

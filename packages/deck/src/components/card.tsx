@@ -2,9 +2,9 @@ import './card.css'
 import type { ReactElement, ReactNode } from 'react'
 
 /** A section with the look of a card. */
-export function Surface(props: { label?: string; className: string; children: ReactNode }): ReactElement {
+export function Surface(props: { id?: string; label?: string; className: string; children: ReactNode }): ReactElement {
   return (
-    <section className={`card ${props.className}`} aria-label={props.label}>
+    <section id={props.id} className={`card ${props.className}`} aria-label={props.label}>
       {props.children}
     </section>
   )

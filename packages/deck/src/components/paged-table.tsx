@@ -27,11 +27,17 @@ export function PagedTable(props: {
           {children}
         </DataTable>
       </ScrollArea>
-      {log.hasNextPage && (
-        <Button onClick={() => void log.fetchNextPage()} disabled={log.isFetchingNextPage}>
-          {log.isFetchingNextPage ? 'Loading…' : `Load older ${label.toLowerCase()}`}
-        </Button>
-      )}
+      <LoadOlder label={label} log={log} />
     </div>
+  )
+}
+
+/** The button that loads the next page, while there is one. */
+export function LoadOlder({ label, log }: { label: string; log: Pages }): ReactElement | null {
+  if (!log.hasNextPage) return null
+  return (
+    <Button onClick={() => void log.fetchNextPage()} disabled={log.isFetchingNextPage}>
+      {log.isFetchingNextPage ? 'Loading…' : `Load older ${label.toLowerCase()}`}
+    </Button>
   )
 }

@@ -50,6 +50,11 @@ export function formatDate(day: string): string {
   return dateFormat.format(Date.parse(`${day}T00:00:00Z`))
 }
 
+/** `20 Nov, 14:03`, epoch ms. */
+export function formatDateTime(epochMs: number, zone: Zone): string {
+  return getFormatter(zone, 'date').format(epochMs)
+}
+
 /** `20 Nov 2026, 14:03:22 UTC` */
 export function formatInstant(at: string, zone: Zone): string {
   return `${getFormatter(zone, 'full').format(Date.parse(at))} ${zone.label}`

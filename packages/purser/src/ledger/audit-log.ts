@@ -11,8 +11,8 @@ export interface ReadAuditOptions extends AbortOptions {
   readonly cursor?: string | undefined
   /** Only what this actor did. */
   readonly actor?: string | undefined
-  /** Only this `data.action`, or this type of event. */
-  readonly action?: string | undefined
+  /** Only this `data.action` or type of event, or one of several. */
+  readonly action?: string | readonly string[] | undefined
   /** Only what was done to this user; '' is what belongs to no user. */
   readonly user?: string | undefined
 }
@@ -63,15 +63,29 @@ function parseOptions(options: ReadAuditOptions): ParsedOptions {
   validateOptions('audit', options, ['limit', 'cursor', 'actor', 'action', 'user'])
   const { limit = LIMIT_DEFAULT, cursor, user } = options
   const actor = parseFilter(options.actor, 'actor')
-  const action = parseFilter(options.action, 'action')
+  const actions = parseActions(options.action)
   return {
     limit: parseInteger(limit, { name: 'limit', min: 1, max: LIMIT_MAX }),
     before: cursor === undefined ? undefined : parseCursor(cursor),
     matches: (event) =>
       (actor === undefined || event.actor === actor) &&
-      (action === undefined || event.type === action || event.data.action === action) &&
+      (actions === undefined || actions.has(event.type) || actions.has(event.data.action)) &&
       (user === undefined || event.user === user),
   }
+}
+
+/** Actions that one read can ask for. */
+const ACTIONS_MAX = 32
+
+function parseActions(value: ReadAuditOptions['action']): ReadonlySet<unknown> | undefined {
+  if (value === undefined) return undefined
+  const names: readonly unknown[] = Array.isArray(value) ? value : [value]
+  if (names.length === 0 || names.length > ACTIONS_MAX)
+    throwInvalid(`'action' must have 1 to ${ACTIONS_MAX} names.`, {
+      name: 'action',
+      hint: "Example: ['block', 'unblock'].",
+    })
+  return new Set(names.map((name) => parseFilter(name, 'action')))
 }
 
 function parseFilter(value: unknown, name: string): string | undefined {

@@ -3,7 +3,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { Link } from 'wouter'
 import { apiUrl } from '../../api/client.ts'
-import { detailOf, labelOf } from '../../api/event-labels.ts'
+import { detailOf, LIMIT_CHANGES, labelOf } from '../../api/event-labels.ts'
 import { type AuditFilter, auditQuery } from '../../api/queries.ts'
 import type { Event } from '../../api/wire.ts'
 import { userPath } from '../../browser/location.ts'
@@ -23,11 +23,11 @@ import { formatInstantsIn } from '../../time/format-time.ts'
 
 const ACTIONS = [
   ['', 'all changes'],
-  ['cap', 'cap'],
-  ['limit_change', 'limit'],
+  [LIMIT_CHANGES, 'limits and plans'],
+  ['cap', 'daily cap'],
+  ['limit_change', 'other limits'],
   ['plan_change', 'plan'],
-  ['block', 'block'],
-  ['unblock', 'unblock'],
+  ['block,unblock', 'blocks'],
   ['correct', 'correction'],
   ['note', 'note'],
   ['user_erased', 'erasure'],

@@ -10,7 +10,7 @@ import { QueryResult } from '../../components/query-result.tsx'
 import { PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { formatInteger } from '../../format-number.ts'
 import { useNow } from '../../time/clock.ts'
-import { attentionSentence, ruleSentence } from './attention-sentence.ts'
+import { attentionSentence, reasonParams, ruleSentence } from './attention-sentence.ts'
 
 type Row = Attention['rows'][number]
 
@@ -19,7 +19,7 @@ export function AttentionCard({ vocabulary }: { vocabulary: Vocabulary }): React
   const attention = useQuery(attentionQuery)
   const total = attention.data?.total
   return (
-    <section className="card" aria-labelledby="attention">
+    <section className="card overview__attention" aria-labelledby="attention">
       <div className="card__header">
         <h2 id="attention">Needs attention{total !== undefined && ` (${formatInteger(total)})`}</h2>
         <details className="attention__rules">
@@ -28,7 +28,7 @@ export function AttentionCard({ vocabulary }: { vocabulary: Vocabulary }): React
             {attention.data?.rules.map((rule) => (
               <li key={rule.rule}>{ruleSentence(rule)}</li>
             ))}
-            <li>Change them under “server” in the configuration file.</li>
+            <li>Change them in the configuration file: server.attention…</li>
           </ul>
         </details>
       </div>
@@ -64,7 +64,9 @@ function AttentionItem({ row, vocabulary }: { row: Row; vocabulary: Vocabulary }
       <Link href={userPath(row.user)} className="attention__user">
         <bdi>{row.user}</bdi>
       </Link>
-      <span className="attention__reason">{attentionSentence(row, now)}</span>
+      <Link href={userPath(row.user, reasonParams(row))} className="attention__reason">
+        {attentionSentence(row, now)}
+      </Link>
       <span className="attention__phase">
         <PhaseTag phase={row.phase} vocabulary={vocabulary} />
       </span>

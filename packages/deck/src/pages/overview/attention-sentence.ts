@@ -12,19 +12,32 @@ export function attentionSentence(row: Row, now: number): string {
   const { rule, riskLevel, at, from, fromMs, name, count, until } = row
   switch (rule) {
     case 'risk': {
-      if (at === null || from === null) return `Risk ${riskLevel}`
-      const before = fromMs === null ? '' : `, after ${formatCoarseDuration(fromMs)} ${from}`
-      return `${from} → ${riskLevel} ${agoText(at, now)}${before}`
+      if (at === null || from === null) return `Risk is ${riskLevel}`
+      const before = fromMs === null ? `from ${from}` : `after ${formatCoarseDuration(fromMs)} at ${from}`
+      return `Risk went to ${riskLevel} ${agoText(at, now)}, ${before}`
     }
     case 'provider_refusal':
-      return `Refused by ${name ?? 'a provider'} ${timesText(count)} within 24 hours, last ${agoText(at, now)}`
+      return `Provider ${name ?? ''} refused ${timesText(count)} in 24 hours, last ${agoText(at, now)}`
     case 'limit':
-      return `Reached ${name ?? 'a limit'} ${agoText(at, now)}${daysText(count)}`
+      return `Reached the limit ${name ?? ''} ${agoText(at, now)}${daysText(count)}`
     case 'cap':
-      return `At the daily cap${daysText(count)}`
+      return `At the daily cap${at === null ? '' : ` since ${formatRelative(at, now)}`}${daysText(count)}`
     case 'block_ends':
       return `Block ends ${agoText(until, now)}`
   }
+}
+
+/** Parameters of the user's page with the events or turns that are the reason. */
+export function reasonParams({ rule }: Pick<Row, 'rule'>): Readonly<Record<string, string>> {
+  return REASON_PARAMS[rule]
+}
+
+const REASON_PARAMS: Readonly<Record<Row['rule'], Readonly<Record<string, string>>>> = {
+  risk: { types: 'risk_change' },
+  provider_refusal: { tab: 'turns', outcome: 'failed' },
+  limit: { tab: 'turns', outcome: 'refused' },
+  cap: { tab: 'turns', outcome: 'refused' },
+  block_ends: { types: 'admin_action' },
 }
 
 function agoText(at: string | null, now: number): string {

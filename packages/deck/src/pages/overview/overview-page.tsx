@@ -12,6 +12,7 @@ import { AttentionCard } from './attention-card.tsx'
 import { HealthCards } from './health-cards.tsx'
 import { LiveTail } from './live-tail.tsx'
 import { PeopleCharts } from './people-charts.tsx'
+import { RefusalsCard } from './refusals-card.tsx'
 import { UsageCharts } from './usage-charts.tsx'
 
 /** Who needs attention, and how all users are. */
@@ -27,8 +28,9 @@ export function OverviewPage(): ReactElement {
     <Page>
       <PageHeader title="Overview" />
       <div className="overview">
+        <AttentionCard vocabulary={vocabulary} />
+        <RefusalsCard />
         <div className="overview__main">
-          <AttentionCard vocabulary={vocabulary} />
           <QueryResult query={overview} name="the overview">
             {(data) => <UsersOverview overview={data} vocabulary={vocabulary} />}
           </QueryResult>

@@ -1,6 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
+import { Link } from 'wouter'
 import { configurationQuery, type UsageBy, usageQuery } from '../../api/queries.ts'
+import { turnsPath } from '../../browser/location.ts'
 import { Card } from '../../components/card.tsx'
 import { DailyUsage } from '../../components/daily-usage.tsx'
 import { DataTable } from '../../components/data-table.tsx'
@@ -62,7 +64,15 @@ function SumTable(props: { by: UsageBy; title: string; keyName: string }): React
               >
                 {rows.map((sum) => (
                   <tr key={String(sum.key)}>
-                    <th scope="row">{sum.key ?? 'none'}</th>
+                    <th scope="row">
+                      {sum.key === null ? (
+                        'none'
+                      ) : (
+                        <Link href={turnsPath(isLimit ? { outcome: 'refused', code: sum.key } : { provider: sum.key })}>
+                          {sum.key}
+                        </Link>
+                      )}
+                    </th>
                     {isLimit ? (
                       <td className="data-table__number">{formatInteger(sum.refused)}</td>
                     ) : (

@@ -5,15 +5,39 @@ export function modelOf({ provider, model }: Pick<TurnRecord, 'provider' | 'mode
   return provider === null || model === null ? null : `${provider}/${model}`
 }
 
+type Turn = Pick<
+  TurnRecord,
+  'outcome' | 'code' | 'limit' | 'cache' | 'downgradedBy' | 'provider' | 'model' | 'attempts'
+>
+
+/** What the codes of turns that were not answered mean, after “Refused: ” and “Failed: ”. */
+const REASONS: Readonly<Record<string, string>> = {
+  user_blocked: 'the user is blocked',
+  upstream_rejected: 'the provider rejected the request',
+  upstream_rate_limited: 'the rate limit of the provider was reached',
+  upstream_timeout: 'the provider did not answer in time',
+  upstream_failed: 'the provider failed or broke off',
+  upstream_auth: 'the provider rejected the API key of this server',
+  runtime_busy: 'too many turns at once',
+}
+
+/** Why a turn was not answered, as a part of a sentence; null if it was. Codes without words are returned as they are. */
+export function turnReason({ outcome, code, limit, provider }: Turn): string | null {
+  if (outcome === 'completed') return null
+  if (outcome === 'cancelled') return 'the client left before the answer was complete'
+  if (limit !== null)
+    return limit === 'daily' ? 'the daily cap was reached' : `it would have exceeded the limit ${limit}`
+  if (code === null) return 'no reason was recorded'
+  const reason = REASONS[code] ?? code
+  return provider === null ? reason : reason.replace(/^the provider\b/, `the provider ${provider}`)
+}
+
+const STARTS = { refused: 'Refused', failed: 'Failed', cancelled: 'Cancelled' } as const
+
 /** What happened to a turn, and because of what, in one sentence. */
-export function turnSentence(turn: TurnRecord): string {
-  const { outcome, code, limit, cache, downgradedBy } = turn
-  if (outcome === 'refused') {
-    if (limit !== null) return `Refused, because the limit ${limit} was used up.`
-    return code === 'blocked' || code === 'user_blocked' ? 'Refused, because the user is blocked.' : `Refused: ${code}.`
-  }
-  if (outcome === 'failed') return `Failed: ${code ?? 'no reason was recorded'}.`
-  if (outcome === 'cancelled') return 'Cancelled: the reader left before the answer was complete.'
+export function turnSentence(turn: Turn): string {
+  const { outcome, cache, downgradedBy } = turn
+  if (outcome !== 'completed') return `${STARTS[outcome]}: ${turnReason(turn)}.`
   if (cache === 'hit') return 'Answered from the cache.'
   if (cache === 'joined') return 'Answered together with an equal turn in progress.'
   const model = modelOf(turn) ?? 'the model'

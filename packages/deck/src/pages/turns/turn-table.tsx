@@ -3,13 +3,14 @@ import { type ReactElement, useState } from 'react'
 import { Link } from 'wouter'
 import type { TurnRecord } from '../../api/wire.ts'
 import { userPath } from '../../browser/location.ts'
+import { useIsNarrow } from '../../browser/use-is-narrow.ts'
 import { Badge, type BadgeTone } from '../../components/badge.tsx'
-import { Button } from '../../components/button.tsx'
-import { PagedTable, type Pages } from '../../components/paged-table.tsx'
+import { LoadOlder, PagedTable, type Pages } from '../../components/paged-table.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
-import { formatAmount, formatInteger } from '../../format-number.ts'
+import { formatAmount, formatInteger, pluralize } from '../../format-number.ts'
 import { formatMilliseconds } from '../../time/format-time.ts'
-import { modelOf } from './turn-sentence.ts'
+import { TurnList, WhyButton } from './turn-list.tsx'
+import { modelOf, turnReason } from './turn-sentence.ts'
 import { WhyDialog } from './why-dialog.tsx'
 
 export const TURN_EXPORT_COLUMNS = [
@@ -43,38 +44,64 @@ const TONES: Readonly<Record<TurnRecord['outcome'], BadgeTone>> = {
   cancelled: 'neutral',
 }
 
-/** Turns with what they used and how long they took; each can be asked why. */
+/** Turns with what they used and how long they took; each can be asked why. A list of cards on a narrow page. */
 export function TurnTable(props: { turns: readonly TurnRecord[]; log: Pages; hasUser?: boolean }): ReactElement {
   const { turns, log, hasUser = true } = props
   const [asked, setAsked] = useState<TurnRecord | null>(null)
+  const isNarrow = useIsNarrow()
   const columns = [
     { name: 'When' },
     ...(hasUser ? [{ name: 'User' }] : []),
     { name: 'Outcome' },
     { name: 'Model' },
-    { name: 'Cache' },
+    ...(hasUser ? [{ name: 'Cache' }] : []),
     { name: 'Tokens in', isNumeric: true },
     { name: 'Tokens out', isNumeric: true },
     { name: 'Cost', isNumeric: true },
-    { name: 'Overhead', isNumeric: true },
+    ...(hasUser ? [{ name: 'Overhead', isNumeric: true }] : []),
     { name: 'Total', isNumeric: true },
     { name: '' },
   ]
   return (
     <div className="turn-table">
-      <PagedTable label="Turns" columns={columns} log={log} compact>
-        {turns.map((turn) => (
-          <TurnRow key={turn.id} turn={turn} hasUser={hasUser} ask={() => setAsked(turn)} />
-        ))}
-      </PagedTable>
+      {isNarrow ? (
+        <div className="paged-table">
+          <TurnList label="Turns" turns={turns} hasUser={hasUser} ask={setAsked}>
+            {(turn) => <TurnText turn={turn} />}
+          </TurnList>
+          <LoadOlder label="Turns" log={log} />
+        </div>
+      ) : (
+        <PagedTable label="Turns" columns={columns} log={log} compact>
+          {turns.map((turn) => (
+            <TurnRow key={turn.id} turn={turn} hasUser={hasUser} ask={() => setAsked(turn)} />
+          ))}
+        </PagedTable>
+      )}
       {asked !== null && <WhyDialog turn={asked} close={() => setAsked(null)} />}
     </div>
   )
 }
 
+/** The outcome with its reason; of a turn that was answered, what it took. */
+function TurnText({ turn }: { turn: TurnRecord }): ReactElement {
+  const { inputTokens, outputTokens, totalMs } = turn
+  const reason = turnReason(turn)
+  return (
+    <>
+      <Badge tone={TONES[turn.outcome]} text={turn.outcome} />{' '}
+      <span className="muted small">
+        {reason ??
+          `${modelOf(turn) ?? ''}, ${pluralize(inputTokens + outputTokens, 'token')}, ${formatMilliseconds(totalMs)}`}
+      </span>
+    </>
+  )
+}
+
+/** The page of a user is too narrow for the cache and the overhead, which “Why?” has. */
 function TurnRow({ turn, hasUser, ask }: { turn: TurnRecord; hasUser: boolean; ask(): void }): ReactElement {
-  const { at, user, outcome, code, limit, cache, inputTokens, outputTokens, cost, overheadMs, totalMs } = turn
-  const reason = limit ?? code
+  const { at, user, outcome, cache, inputTokens, outputTokens, cost, overheadMs, totalMs } = turn
+  const reason = turnReason(turn)
   return (
     <tr>
       <td className="turn-table__when">
@@ -92,16 +119,14 @@ function TurnRow({ turn, hasUser, ask }: { turn: TurnRecord; hasUser: boolean; a
         {reason !== null && <span className="muted small"> {reason}</span>}
       </td>
       <td>{modelOf(turn) ?? <span className="muted">–</span>}</td>
-      <td className="muted">{cache}</td>
+      {hasUser && <td className="muted">{cache}</td>}
       <td className="data-table__number">{formatInteger(inputTokens)}</td>
       <td className="data-table__number">{formatInteger(outputTokens)}</td>
       <td className="data-table__number">{cost === null ? <span className="muted">–</span> : formatAmount(cost)}</td>
-      <td className="data-table__number">{formatMilliseconds(overheadMs)}</td>
+      {hasUser && <td className="data-table__number">{formatMilliseconds(overheadMs)}</td>}
       <td className="data-table__number">{formatMilliseconds(totalMs)}</td>
       <td className="data-table__number">
-        <Button size="small" onClick={ask} aria-label={`Why? The turn of ${user} at ${at}`}>
-          Why?
-        </Button>
+        <WhyButton turn={turn} ask={ask} />
       </td>
     </tr>
   )

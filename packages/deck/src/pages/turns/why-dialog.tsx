@@ -1,11 +1,17 @@
 import './why-dialog.css'
+import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
+import { Link } from 'wouter'
+import { LIMIT_CHANGES } from '../../api/event-labels.ts'
+import { limitsQuery } from '../../api/queries.ts'
 import type { TurnRecord } from '../../api/wire.ts'
+import { auditPath, userPath } from '../../browser/location.ts'
 import { Button } from '../../components/button.tsx'
 import { DataTable } from '../../components/data-table.tsx'
 import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
 import { Dialog } from '../../components/dialog.tsx'
-import { AbsoluteTime } from '../../components/timestamps.tsx'
+import { measureName, windowName } from '../../components/limit-names.ts'
+import { AbsoluteTime, RelativeTime } from '../../components/timestamps.tsx'
 import { formatAmount, formatInteger } from '../../format-number.ts'
 import { formatDuration, formatMilliseconds } from '../../time/format-time.ts'
 import { modelOf, turnSentence } from './turn-sentence.ts'
@@ -17,12 +23,18 @@ export function WhyDialog({ turn, close }: { turn: TurnRecord; close(): void }):
       <div className="dialog__content">
         <h2 id="why-title">{turnSentence(turn)}</h2>
         <p className="dialog__lead">
-          {turn.user}, <AbsoluteTime at={turn.at} />
+          <Link href={userPath(turn.user)}>
+            <bdi>{turn.user}</bdi>
+          </Link>
+          , <AbsoluteTime at={turn.at} />
         </p>
+        {turn.limit !== null && <LimitNow turn={turn} limit={turn.limit} />}
+        {turn.code === 'user_blocked' && <BlockLinks user={turn.user} />}
+        {turn.outcome === 'failed' && <Attempts turn={turn} />}
         <Decision turn={turn} />
-        <TimeSpent turn={turn} />
-        <ContextSections turn={turn} />
-        <Attempts turn={turn} />
+        {turn.outcome !== 'refused' && <TimeSpent turn={turn} />}
+        {turn.outcome !== 'refused' && <ContextSections turn={turn} />}
+        {turn.outcome !== 'failed' && <Attempts turn={turn} />}
         <div className="dialog__actions">
           <Button onClick={close}>Close</Button>
         </div>
@@ -31,28 +43,80 @@ export function WhyDialog({ turn, close }: { turn: TurnRecord; close(): void }):
   )
 }
 
+/** What the turn asked of the limit that refused it, how the limit is now, and where it can be seen and changed. */
+function LimitNow({ turn, limit: name }: { turn: TurnRecord; limit: string }): ReactElement {
+  const { user, estimate } = turn
+  const limit = useQuery(limitsQuery(user)).data?.data.find((state) => state.name === name)
+  return (
+    <div className="why__limit">
+      {limit !== undefined && (
+        <>
+          <p>
+            The limit {name} allows{' '}
+            {limit.max === null ? 'any number of' : <strong className="tabular-nums">{formatAmount(limit.max)}</strong>}{' '}
+            {measureName(limit.measure)} ({windowName(limit)}).
+            {/tokens$/i.test(limit.measure) &&
+              ` The request needed up to ${formatInteger(estimate.inputTokens + estimate.outputTokens)}: ${formatInteger(estimate.inputTokens)} of the prompt, and what the answer may have.`}
+          </p>
+          <p>
+            Now <strong className="tabular-nums">{formatAmount(limit.used)}</strong> are used
+            {limit.resetAt !== null && (
+              <>
+                ; it resets <RelativeTime at={limit.resetAt} />
+              </>
+            )}
+            .
+          </p>
+        </>
+      )}
+      <p className="why__links">
+        <Link href={userPath(user)}>Limits of the user</Link>
+        <Link href={auditPath({ user, action: LIMIT_CHANGES })}>Who changed them</Link>
+      </p>
+    </div>
+  )
+}
+
+function BlockLinks({ user }: { user: string }): ReactElement {
+  return (
+    <p className="why__limit why__links">
+      <Link href={userPath(user)}>The block, and until when</Link>
+      <Link href={auditPath({ user, action: 'block,unblock' })}>Who blocked the user, and why</Link>
+    </p>
+  )
+}
+
 function Decision({ turn }: { turn: TurnRecord }): ReactElement {
   const { plan, limit, code, weight, requestedModel, estimate, inputTokens, outputTokens, cachedTokens, cost } = turn
+  const isRefused = turn.outcome === 'refused'
   return (
     <section>
       <h3>Decision</h3>
       <DescriptionList variant="small">
         <DescriptionItem name="Plan">{plan ?? 'none'}</DescriptionItem>
         <DescriptionItem name="Limit">{limit ?? 'none refused it'}</DescriptionItem>
-        {code !== null && <DescriptionItem name="Code">{code}</DescriptionItem>}
+        {code !== null && (
+          <DescriptionItem name="Code">
+            <code>{code}</code>
+          </DescriptionItem>
+        )}
         <DescriptionItem name="Counted">
-          {turn.outcome === 'refused' ? 'not counted' : weight === 1 ? '1 turn' : `${weight} turns`}
+          {isRefused ? 'not counted; no model was called' : weight === 1 ? '1 turn' : `${weight} turns`}
         </DescriptionItem>
         <DescriptionItem name="Model">
           {modelOf(turn) ?? '–'}
           {requestedModel !== null && <span className="muted"> asked for as {requestedModel}</span>}
         </DescriptionItem>
-        <DescriptionItem name="Tokens">
-          {formatInteger(inputTokens)} in ({formatInteger(cachedTokens)} cached), {formatInteger(outputTokens)} out;
-          held before: {formatInteger(estimate.inputTokens)} in, {formatInteger(estimate.outputTokens)} out
-        </DescriptionItem>
-        <DescriptionItem name="Cost">{cost === null ? 'no price' : formatAmount(cost)}</DescriptionItem>
-        <DescriptionItem name="Cache">{turn.cache}</DescriptionItem>
+        {!isRefused && (
+          <>
+            <DescriptionItem name="Tokens">
+              {formatInteger(inputTokens)} in ({formatInteger(cachedTokens)} cached), {formatInteger(outputTokens)} out;
+              held before: {formatInteger(estimate.inputTokens)} in, {formatInteger(estimate.outputTokens)} out
+            </DescriptionItem>
+            <DescriptionItem name="Cost">{cost === null ? 'no price' : formatAmount(cost)}</DescriptionItem>
+            <DescriptionItem name="Cache">{turn.cache}</DescriptionItem>
+          </>
+        )}
         {turn.tools.length > 0 && (
           <DescriptionItem name="Tools">
             {turn.tools.map(({ name, calls }) => `${name} × ${calls}`).join(', ')}

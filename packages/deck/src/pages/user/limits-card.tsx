@@ -1,8 +1,11 @@
 import './limits-card.css'
 import { useQuery } from '@tanstack/react-query'
 import { type ReactElement, useState } from 'react'
-import { limitsQuery } from '../../api/queries.ts'
-import type { Bond, LimitState } from '../../api/wire.ts'
+import { Link } from 'wouter'
+import { detailOf, LIMIT_CHANGES } from '../../api/event-labels.ts'
+import { limitChangesQuery, limitsQuery } from '../../api/queries.ts'
+import type { Bond, Event, LimitState } from '../../api/wire.ts'
+import { auditPath } from '../../browser/location.ts'
 import { Badge } from '../../components/badge.tsx'
 import { Button } from '../../components/button.tsx'
 import { Card } from '../../components/card.tsx'
@@ -13,6 +16,7 @@ import { RelativeTime, ZonedTime } from '../../components/timestamps.tsx'
 import { formatAmount } from '../../format-number.ts'
 import { useCan } from '../../layout/session.ts'
 import { LimitDialog, PlanDialog, ResetLimitDialog } from './limit-dialogs.tsx'
+import { lastChangeOf } from './recent-changes.ts'
 import { CapDialog } from './user-dialogs.tsx'
 
 type DialogState = { readonly kind: 'plan' } | { readonly kind: 'set' | 'reset'; readonly limit: LimitState }
@@ -20,6 +24,8 @@ type DialogState = { readonly kind: 'plan' } | { readonly kind: 'set' | 'reset';
 /** The plan of a user, and what was used under each limit, in the order in which they decide. */
 export function LimitsCard({ bond }: { bond: Bond }): ReactElement {
   const limits = useQuery(limitsQuery(bond.user))
+  const changes = useQuery(limitChangesQuery(bond.user)).data?.data ?? []
+  const planChange = changes.find(({ type }) => type === 'plan_change')
   const [dialog, setDialog] = useState<DialogState | null>(null)
   const canOperate = useCan('operator')
   const close = (): void => setDialog(null)
@@ -40,6 +46,7 @@ export function LimitsCard({ bond }: { bond: Bond }): ReactElement {
         </span>
       }
     >
+      {planChange !== undefined && <LastChange event={planChange} timeZone={bond.timeZone} />}
       <QueryResult query={limits} name="limits">
         {({ data }) => (
           <ul className="limits-card__list">
@@ -47,6 +54,7 @@ export function LimitsCard({ bond }: { bond: Bond }): ReactElement {
               <LimitItem
                 key={limit.name}
                 limit={limit}
+                change={lastChangeOf(changes, limit.name)}
                 timeZone={bond.timeZone}
                 {...(canOperate ? { open: (kind: 'set' | 'reset') => setDialog({ kind, limit }) } : {})}
               />
@@ -54,6 +62,11 @@ export function LimitsCard({ bond }: { bond: Bond }): ReactElement {
           </ul>
         )}
       </QueryResult>
+      {changes.length > 0 && (
+        <p className="limits-card__audit small">
+          <Link href={auditPath({ user: bond.user, action: LIMIT_CHANGES })}>All changes of limits and plan</Link>
+        </p>
+      )}
       {dialog?.kind === 'plan' && <PlanDialog bond={bond} close={close} />}
       {dialog?.kind === 'set' && dialog.limit.name === 'daily' && <CapDialog bond={bond} close={close} />}
       {dialog?.kind === 'set' && dialog.limit.name !== 'daily' && (
@@ -70,6 +83,7 @@ const OWN_ORIGINS: Readonly<Record<string, string>> = { user: 'set for this user
 /** `open` is absent for those who only read. */
 function LimitItem(props: {
   limit: LimitState
+  change: Event | undefined
   timeZone: string
   open?: (kind: 'set' | 'reset') => void
 }): ReactElement {
@@ -106,24 +120,48 @@ function LimitItem(props: {
         </span>
       </p>
       {limit.max !== null && <LimitMeter limit={limit} />}
-      <p className="limit__reset small muted">
-        {level === 'full' && <strong className="limit__reached">Limit reached. </strong>}
-        {level !== 'full' && limit.remaining !== null && `${formatAmount(limit.remaining)} left. `}
-        {limit.resetAt === null ? (
-          limit.max !== null && (limit.window === 'total' ? 'Never resets.' : '')
-        ) : (
-          <>
-            Resets <RelativeTime at={limit.resetAt} zone={props.timeZone} />, at{' '}
-            <ZonedTime at={limit.resetAt} zone={props.timeZone} />
-          </>
-        )}
-        {limit.until !== null && (
-          <>
-            {' '}
-            Own limit until <ZonedTime at={limit.until} zone={props.timeZone} />.
-          </>
-        )}
-      </p>
+      <LimitReset limit={limit} timeZone={props.timeZone} />
+      {props.change !== undefined && <LastChange event={props.change} timeZone={props.timeZone} />}
     </li>
+  )
+}
+
+/** What is left of a limit, when it resets, and until when it is the user's own. */
+function LimitReset({ limit, timeZone }: { limit: LimitState; timeZone: string }): ReactElement {
+  const { level } = usedPartOfLimit(limit)
+  return (
+    <p className="limit__reset small muted">
+      {level === 'full' && <strong className="limit__reached">Limit reached. </strong>}
+      {level !== 'full' && limit.remaining !== null && `${formatAmount(limit.remaining)} left. `}
+      {limit.resetAt === null ? (
+        limit.max !== null && (limit.window === 'total' ? 'Never resets.' : '')
+      ) : (
+        <>
+          Resets <RelativeTime at={limit.resetAt} zone={timeZone} />, at{' '}
+          <ZonedTime at={limit.resetAt} zone={timeZone} />
+        </>
+      )}
+      {limit.until !== null && (
+        <>
+          {' '}
+          Own limit until <ZonedTime at={limit.until} zone={timeZone} />.
+        </>
+      )}
+    </p>
+  )
+}
+
+/** Who changed a limit or the plan last, from what to what, when and why. */
+function LastChange({ event, timeZone }: { event: Event; timeZone: string }): ReactElement {
+  const { at, actor, reason, data } = event
+  // The end of a limit is named beside its reset.
+  const text = detailOf(event)
+    .replace(`${String(data.limit)}: `, '')
+    .replace(/ until \S+Z$/, '')
+  return (
+    <p className="limits-card__change small">
+      <strong>{actor ?? 'app'}</strong> changed it <RelativeTime at={at} zone={timeZone} />: {text}
+      {reason !== undefined && <span className="limits-card__reason"> “{reason}”</span>}
+    </p>
   )
 }

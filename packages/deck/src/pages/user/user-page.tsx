@@ -1,21 +1,23 @@
 import './user-page.css'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { type KeyboardEvent, type ReactElement, useEffect, useState } from 'react'
+import { type KeyboardEvent, type ReactElement, useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
 import { bondQuery, eventsQuery, riskChangeQuery, useVocabulary } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Bond, Event } from '../../api/wire.ts'
 import { useShortcuts } from '../../browser/keyboard.ts'
 import { useSearchParam } from '../../browser/use-search-param.ts'
-import { Surface } from '../../components/card.tsx'
+import { Card, Surface } from '../../components/card.tsx'
 import { EmptyState } from '../../components/empty-state.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
+import { Skeleton } from '../../components/skeleton.tsx'
 import { Page, usePageTitle } from '../../layout/page.tsx'
 import { useNow } from '../../time/clock.ts'
 import { ActivityCharts } from './activity-charts.tsx'
 import { ContextPreview } from './context-preview.tsx'
 import { EventList } from './event-list.tsx'
 import { formatPageRange, isWithin, type PageRange, parsePageRange } from './page-range.ts'
+import { RecentChangesCard } from './recent-changes-card.tsx'
 import { RiskCalendar } from './risk-calendar.tsx'
 import { RuntimePanel } from './runtime-panel.tsx'
 import type { TimeRange } from './segment.ts'
@@ -79,6 +81,12 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
   const shown = useTimelineEvents(bond.user, range)
   const riskSince = useQuery(riskChangeQuery(bond.user)).data?.data[0]?.at ?? null
   const tab = TABS.find(([name]) => name === tabParam)?.[0] ?? 'events'
+  const isAskedForDetails = useRef(tabParam !== '' || types !== '')
+  const isLoaded = log.data !== undefined && shown.isLoaded
+  useEffect(() => {
+    // After the page of the user has been scrolled to its start.
+    if (isLoaded && isAskedForDetails.current) requestAnimationFrame(scrollToDetails)
+  }, [isLoaded])
 
   function selectTab(name: TabName): void {
     setTabParam(name === 'events' ? '' : name)
@@ -95,12 +103,26 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
     requestAnimationFrame(() => setOpenSequence(sequence))
   }
 
+  function showEvents(preset: string | null): void {
+    selectTab('events')
+    setTypes('')
+    if (preset !== null) setRange(preset)
+    scrollToDetails()
+  }
+
   return (
     <Page>
       <UserHeader bond={bond} vocabulary={vocabulary} riskSince={riskSince} />
       <div className="user-page__grid">
+        <div className="user-page__changes">
+          <RecentChangesCard bond={bond} range={range} vocabulary={vocabulary} showEvents={showEvents} />
+        </div>
         <div className="user-page__timeline">
-          {log.data !== undefined && shown.isLoaded && (
+          {!isLoaded ? (
+            <Card title="Timeline" id="timeline">
+              <Skeleton name="the timeline" lines={8} />
+            </Card>
+          ) : (
             <Timeline
               bond={bond}
               shown={shown}
@@ -124,7 +146,7 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
           )}
         </div>
         <Sidebar bond={bond} />
-        <Surface className="user-page__details" label="Details">
+        <Surface className="user-page__details" id="details" label="Details">
           <Tabs selected={tab} select={selectTab} />
           <div role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`} className="user-page__panel">
             {tab === 'turns' && <TurnsPanel bond={bond} range={range} />}
@@ -145,6 +167,10 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
       </div>
     </Page>
   )
+}
+
+function scrollToDetails(): void {
+  document.getElementById('details')?.scrollIntoView({ block: 'start' })
 }
 
 /** From the first event of the user to now. The page's clock ticks every 10 s: an event since then is not cut off. */

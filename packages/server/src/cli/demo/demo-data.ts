@@ -63,6 +63,11 @@ export const DEMO_NOTES: Texts = [
   'Called back; wants to go on as before.',
 ]
 export const DEMO_OPERATORS: Texts = ['meera', 'tomas', 'yuki']
+export const DEMO_CAP_REASONS: Texts = [
+  'Wishes to write less in the evening',
+  'Preparing for an exam, agreed by phone',
+  'Asked for it in the last call',
+]
 export const DEMO_BLOCK_REASONS: Texts = [
   'Cooling-off agreed by phone',
   'Suspected shared account',

@@ -18,10 +18,10 @@ export interface DemoPerson {
 
 /** Something that an operator should look at. */
 export type DemoHighlight =
-  /** Asks for more than the cap allows, on this many days in a row. */
-  | { readonly kind: 'eager'; readonly days: number }
-  /** Asks for more tokens than the plan allows within hours. */
-  | { readonly kind: 'burst' }
+  /** Asks for more than the cap allows, on this many days in a row; an operator has set the cap before. */
+  | { readonly kind: 'eager'; readonly days: number; readonly cap?: number }
+  /** Asks for more tokens than the plan allows within hours, although an operator has raised the limit. */
+  | { readonly kind: 'burst'; readonly maxTokens: number }
   /** Asks twice what the provider refuses. */
   | { readonly kind: 'refused' }
   | { readonly kind: 'alarm'; readonly minutesAgo: number }
@@ -30,14 +30,14 @@ export type DemoHighlight =
 
 const HIGHLIGHTS: readonly DemoHighlight[] = [
   { kind: 'alarm', minutesAgo: 3 },
-  { kind: 'eager', days: 3 },
+  { kind: 'eager', days: 3, cap: 6 },
   { kind: 'refused' },
   { kind: 'blocked', hoursAgo: 23, endsInMinutes: 25 },
   { kind: 'eager', days: 1 },
   { kind: 'alarm', minutesAgo: 47 },
-  { kind: 'burst' },
+  { kind: 'burst', maxTokens: 1_800 },
   { kind: 'blocked', hoursAgo: 6, endsInMinutes: 2_880 },
-  { kind: 'eager', days: 2 },
+  { kind: 'eager', days: 2, cap: 9 },
   { kind: 'refused' },
   { kind: 'alarm', minutesAgo: 260 },
   { kind: 'eager', days: 5 },

@@ -1,7 +1,9 @@
 import type { User } from 'purser'
+import { runAudited } from 'purser/internal'
 import {
   DEMO_ACTIONS,
   DEMO_BLOCK_REASONS,
+  DEMO_CAP_REASONS,
   DEMO_INSTRUCTIONS,
   DEMO_NODES,
   DEMO_NOTES,
@@ -50,7 +52,12 @@ export function planPast({ random, now, pastDays }: PlanDeps, person: DemoPerson
     if (day === person.firstDay) planArrival({ random, person, add, at: dayStart + random.between(0, 20) * MINUTE_MS })
     planTurns({ random, person, add, day, dayStart, state })
     planDetections({ random, person, add, at: at(), state })
-    if (random.chance(0.05)) add(at(), (user) => user.ledger.addNote(random.pick(DEMO_NOTES), byOperator(random)))
+    if (random.chance(0.05)) {
+      add(
+        at(),
+        onDeck((user) => user.ledger.addNote(random.pick(DEMO_NOTES), byOperator(random))),
+      )
+    }
   }
   planHighlight({ random, person, add, now })
   return acts
@@ -72,6 +79,12 @@ function byOperator(random: SeededRandom): { actor: string } {
   return { actor: random.pick(DEMO_OPERATORS) }
 }
 
+/** What an operator does on the page for operators, from where it is recorded to come. */
+function onDeck(run: PlannedAct['run']): PlannedAct['run'] {
+  return (user) =>
+    runAudited({ user: user.id, actor: '', reason: undefined, origin: 'deck', request: '' }, () => run(user))
+}
+
 function planArrival({ random, person, add, at }: PlanPart & { at: number }): void {
   const { id, plan, timeZone, archetype } = person
   const name = id.split('@')[0] ?? id
@@ -81,8 +94,9 @@ function planArrival({ random, person, add, at }: PlanPart & { at: number }): vo
     await user.profile.put({ name: name[0]?.toUpperCase() + name.slice(1), preferred_language: 'English' })
   })
   if (plan !== 'free') {
-    add(at + random.between(1, 40) * HOUR_MS, (user) =>
-      user.ledger.setPlan(plan, { ...byOperator(random), reason: `Subscribed to ${plan}` }),
+    add(
+      at + random.between(1, 40) * HOUR_MS,
+      onDeck((user) => user.ledger.setPlan(plan, { ...byOperator(random), reason: `Subscribed to ${plan}` })),
     )
   }
 }
@@ -152,19 +166,47 @@ function planDetections(part: PlanPart & { at: number; state: PersonState }): vo
 function planBlock({ random, add, at }: PlanPart & { at: number }): void {
   const [blockedAt, operator] = [at + 2 * HOUR_MS, byOperator(random)]
   const liftedAt = blockedAt + random.between(8, 40) * HOUR_MS
-  add(blockedAt, (user) => user.ledger.block({ ...operator, reason: random.pick(DEMO_BLOCK_REASONS) }))
-  add(liftedAt, (user) => user.ledger.unblock({ ...operator, reason: 'Settled in a call' }))
+  add(
+    blockedAt,
+    onDeck((user) => user.ledger.block({ ...operator, reason: random.pick(DEMO_BLOCK_REASONS) })),
+  )
+  add(
+    liftedAt,
+    onDeck((user) => user.ledger.unblock({ ...operator, reason: 'Settled in a call' })),
+  )
 }
 
 function planHighlight(part: PlanPart & { now: number }): void {
   const { highlight } = part.person
   if (highlight?.kind === 'alarm') planAlarm(part, part.now - highlight.minutesAgo * MINUTE_MS)
+  if (highlight?.kind === 'eager' && highlight.cap !== undefined) planCap(part, highlight.cap)
+  if (highlight?.kind === 'burst') planLimit(part, highlight.maxTokens)
   if (highlight?.kind !== 'blocked') return
   const { random, add, now } = part
   const { hoursAgo, endsInMinutes } = highlight
   const until = endsInMinutes === null ? undefined : new Date(now + endsInMinutes * MINUTE_MS).toISOString()
-  add(now - hoursAgo * HOUR_MS, (user) =>
-    user.ledger.block({ ...byOperator(random), reason: random.pick(DEMO_BLOCK_REASONS), until }),
+  add(
+    now - hoursAgo * HOUR_MS,
+    onDeck((user) => user.ledger.block({ ...byOperator(random), reason: random.pick(DEMO_BLOCK_REASONS), until })),
+  )
+}
+
+/** An operator sets the daily cap of a user, and why. */
+function planCap({ random, add, now }: PlanPart & { now: number }, cap: number): void {
+  const reason = random.pick(DEMO_CAP_REASONS)
+  add(
+    now - (6 * DAY_MS + 3 * HOUR_MS),
+    onDeck((user) => user.ledger.setDailyCap(cap, { ...byOperator(random), reason })),
+  )
+}
+
+/** An operator raises the tokens of a user for a while. */
+function planLimit({ random, add, now }: PlanPart & { now: number }, maxTokens: number): void {
+  const until = new Date(now + 4 * DAY_MS).toISOString()
+  const reason = 'Writes a thesis; agreed until the end of the week'
+  add(
+    now - (3 * DAY_MS + 2 * HOUR_MS),
+    onDeck((user) => user.ledger.setLimit('tokens-5h', maxTokens, { ...byOperator(random), reason, until })),
   )
 }
 
@@ -172,8 +214,11 @@ function planHighlight(part: PlanPart & { now: number }): void {
 function planAlarm({ random, add }: PlanPart, at: number): void {
   const operator = byOperator(random)
   add(at - 5 * DAY_MS, (user) => user.ledger.observe({ riskLevel: 'elevated', confidence: 0.7 }))
-  add(at - 4 * DAY_MS, (user) =>
-    user.ledger.correct({ riskLevel: 'low' }, { ...operator, reason: 'Talked on the phone; no sign of distress' }),
+  add(
+    at - 4 * DAY_MS,
+    onDeck((user) =>
+      user.ledger.correct({ riskLevel: 'low' }, { ...operator, reason: 'Talked on the phone; no sign of distress' }),
+    ),
   )
   add(at - 20 * HOUR_MS, (user) => user.ledger.observe({ riskLevel: 'guarded', confidence: 0.7 }))
   add(at, (user) =>

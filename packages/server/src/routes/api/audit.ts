@@ -14,7 +14,7 @@ export function registerAuditRoutes(app: FastifyInstance, { purser }: AppContext
       summary: 'Lists the changes made by operators and callers of this API, newest first.',
       query: {
         actor: TEXT,
-        action: { ...TEXT, description: 'Of `data.action`, or a type of event.' },
+        action: { ...TEXT, description: 'Of `data.action`, or types of events; several are separated by commas.' },
         user: TEXT,
         limit: INTEGER,
         cursor: TEXT,
@@ -22,8 +22,8 @@ export function registerAuditRoutes(app: FastifyInstance, { purser }: AppContext
       response: listOf('Event', 'Events; a page may be shorter than its limit and still have a cursor.'),
     }),
     async (request) => {
-      const { limit, ...query } = getQuery(request)
-      const { events, cursor } = await purser.audit({ ...query, limit: parseNumber(limit) })
+      const { limit, action, ...query } = getQuery(request)
+      const { events, cursor } = await purser.audit({ ...query, action: action?.split(','), limit: parseNumber(limit) })
       return { data: events, cursor }
     },
   )

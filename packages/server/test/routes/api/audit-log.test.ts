@@ -63,10 +63,20 @@ test('filters by actor, action and user combine', async () => {
   assert.equal(await count('action=cap&user=user-1'), 0)
   assert.equal(await count('user=user-1&actor=root'), 1)
   assert.equal(await count('actor=other'), 0)
+  assert.equal(await count('action=block,cap'), 11)
+  assert.equal(await count('action=unblock,none'), 0)
 })
 
 test('bad cursors and limits are refused', async () => {
-  for (const query of ['cursor=x', 'cursor=-1', 'limit=0', 'limit=1001', 'since=1']) {
+  for (const query of [
+    'cursor=x',
+    'cursor=-1',
+    'limit=0',
+    'limit=1001',
+    'since=1',
+    'action=,',
+    `action=${'a,'.repeat(40)}a`,
+  ]) {
     const response = await harness.call('GET', `/api/audit?${query}`)
     assert.equal(response.statusCode, 400, query)
   }
