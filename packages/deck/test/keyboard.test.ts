@@ -127,7 +127,7 @@ describe('the keyboard alone', { skip: noBrowser }, () => {
   it('sees who changed the cap', async () => {
     await openPage('Audit')
     await page
-      .getByRole('row', { name: /Cap.*ada/ })
+      .getByRole('row', { name: /Daily cap.*ada/ })
       .first()
       .waitFor()
   })

@@ -22,7 +22,7 @@ describe('overview', { skip: noBrowser }, () => {
     await page.getByRole('heading', { name: 'Needs attention (2)' }).waitFor()
     const items = page.locator('.attention__item')
     assert.deepEqual(await items.locator('.attention__user').allTextContents(), ['ada', 'linus'])
-    assert.match(await items.nth(0).locator('.attention__reason').innerText(), /^Risk went to high just now, after /)
+    assert.match(await items.nth(0).locator('.attention__reason').innerText(), /^Risk went to high just now, from low$/)
     assert.match(await items.nth(1).locator('.attention__reason').innerText(), /^At the daily cap/)
     await page.getByText('Rules', { exact: true }).click()
     await page.getByText('At 100 % of the daily cap or more: 1 user').waitFor()
@@ -119,8 +119,11 @@ describe('turns, limits and keys', { skip: noBrowser }, () => {
     assert.deepEqual(violations, [])
   })
 
-  it('show plans, their rules and what happens when they are reached', async () => {
+  it('show the rules of every user and of the plans, and what happens when they are reached', async () => {
     const { page } = await harness.openDeck('#/limits')
+    const everyUser = page.getByRole('table', { name: 'Rules of every user' }).getByRole('row', { name: /daily/ })
+    await everyUser.waitFor()
+    assert.deepEqual((await everyUser.locator('td').allInnerTexts()).slice(0, 4), ['1', 'turns', 'per day', 'refused'])
     const row = page.getByRole('row', { name: /hourly/ })
     await row.waitFor()
     assert.deepEqual(await row.locator('td').allInnerTexts(), [
@@ -130,6 +133,17 @@ describe('turns, limits and keys', { skip: noBrowser }, () => {
       'refused',
       '80 %',
     ])
+  })
+
+  it('simulate another cap for every user', async () => {
+    const { page, violations } = await harness.openDeck('#/limits')
+    await page.getByLabel('Rules of', { exact: true }).selectOption('every user')
+    await page.getByLabel('daily').fill('0')
+    await page.getByRole('button', { name: 'Simulate' }).click()
+    const row = page.getByRole('table', { name: 'Who would be refused' }).getByRole('row', { name: /ada/ })
+    await row.waitFor()
+    assert.deepEqual(await row.locator('td').last().innerText(), 'daily')
+    assert.deepEqual(violations, [])
   })
 
   it('create a key that signs in and only reads, and revoke it', async () => {

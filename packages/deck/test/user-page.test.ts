@@ -44,7 +44,7 @@ describe('user page: events and notes', { skip: noBrowser }, () => {
     await page.getByRole('button', { name: 'Add note' }).click()
     await page.locator('.note__text', { hasText: 'Called back <b>today</b>' }).waitFor()
     await page.locator('details.event', { hasText: 'Note' }).waitFor()
-    await page.getByText('1 note', { exact: true }).waitFor()
+    await page.getByRole('complementary').getByText('1 note', { exact: true }).waitFor()
     assert.deepEqual(violations, [])
   })
 })

@@ -11,6 +11,8 @@ export interface Vocabulary {
   /** The declared phases; null if any text is valid. */
   readonly phases: readonly string[] | null
   readonly riskLevels: readonly string[] | null
+  /** The limits of every user, `daily` first. A plan replaces one by a rule of the same name. */
+  readonly limits: readonly Limit[]
   /** The configured plans. */
   readonly plans: readonly Plan[]
   /** Of prices and costs. */
@@ -26,6 +28,13 @@ export interface Plan {
   readonly runtime: Readonly<Record<string, unknown>>
   /** Whether it is the plan of users without one of their own. */
   readonly isDefault: boolean
+}
+
+/** `ledger.dailyCap` as a rule, and `ledger.limits`, which may have a rule that replaces it. */
+function limitsOf({ dailyCap, window, limits }: ResolvedOptions['ledger']): readonly Limit[] {
+  const cap: Limit = { name: 'daily', measure: 'turns', max: dailyCap === 0 ? null : dailyCap, window }
+  const daily = limits.find(({ name }) => name === cap.name) ?? cap
+  return [daily, ...limits.filter(({ name }) => name !== cap.name)]
 }
 
 export function vocabularyOf({ providers, runtime, ledger, plans, currency }: ResolvedOptions): Vocabulary {
@@ -52,6 +61,7 @@ export function vocabularyOf({ providers, runtime, ledger, plans, currency }: Re
     },
     phases: ledger.phases ?? null,
     riskLevels: ledger.riskLevels ?? null,
+    limits: limitsOf(ledger),
     plans: Object.entries(plans).map(([name, plan]) => ({
       name,
       extends: plan.extends ?? null,

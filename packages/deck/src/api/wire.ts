@@ -117,6 +117,7 @@ export interface Configuration {
   }
   readonly timeZone: string
   readonly currency: string
+  readonly limits: readonly Limit[]
   readonly window: string
   readonly keepEvents: number | null
   readonly keepTurns: {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Plan } from '../../src/api/wire.ts'
-import { isMaximum, parseMaximum, proposePlans } from '../../src/pages/limits/what-if.ts'
+import { isMaximum, parseMaximum, proposeLimits, proposePlans } from '../../src/pages/limits/what-if.ts'
 
 const tokens = { name: 'tokens', measure: 'tokens', max: 100, window: '5h' } as const
 const cost = { name: 'cost', measure: 'cost', max: '2.00', window: 'month' } as const
@@ -27,6 +27,10 @@ describe('what if', () => {
       free: { limits: [tokens] },
       pro: { extends: 'free', runtime: { model: 'm' }, limits: [cost, tokens] },
     })
+  })
+
+  it('proposes the rules of every user with other maxima', () => {
+    assert.deepEqual(proposeLimits([tokens, cost], { tokens: '7' }), [{ ...tokens, max: 7 }, cost])
   })
 
   it('reads whole numbers, costs as text and nothing as no limit', () => {

@@ -145,6 +145,16 @@ export function parseOptionalInstant(value: unknown, name: string): number | und
   return value === undefined ? undefined : parseInstant(value, { name })
 }
 
+/** Refuses a period whose end is before its start; both are epoch ms, and an absent one is open. */
+export function validatePeriod(
+  from: number | undefined,
+  to: number | undefined,
+  hint = "The end of a period is excluded: 'to' is the first instant after it.",
+): void {
+  if (from === undefined || to === undefined || to >= from) return
+  throwInvalid("'to' must not be before 'from'.", { name: 'to', hint })
+}
+
 /** False for 31 February, which `Date` reads as a day in March. */
 function isCalendarDate(text: string): boolean {
   const midnight = new Date(`${text}T00:00:00Z`)

@@ -1,7 +1,13 @@
 import { withSignal } from '../core/abort.ts'
 import { readPage } from '../core/long-read.ts'
 import type { Subject } from '../core/subject.ts'
-import { parseInteger, parseOptionalInstant, parsePageLimit, validateOptions } from '../core/validate.ts'
+import {
+  parseInteger,
+  parseOptionalInstant,
+  parsePageLimit,
+  validateOptions,
+  validatePeriod,
+} from '../core/validate.ts'
 import { readEvent } from '../journal/hash-chain.ts'
 import { decodeJson } from '../journal/snapshot.ts'
 import type { StoredEvent, UserRow } from '../storage/commit.ts'
@@ -42,6 +48,7 @@ export function createQueries(deps: LedgerDeps, user: Subject): Queries {
       validateEventTypes(types)
       const from = parseOptionalInstant(options.from, 'from')
       const to = parseOptionalInstant(options.to, 'to')
+      validatePeriod(from, to)
       if (limit === 0 || types?.length === 0) return []
       const page = calls.run(() => store.events.newest(user, { limit, before, types, from, to }))
       return (await withSignal(page, signal)).map((event) => readEvent(user.id, event))

@@ -44,8 +44,15 @@ describe('the event log', () => {
     assert.equal(await read({ from: '2026-03-10T14:00:00.001Z' }), 'd')
     assert.equal(await read({ from: '2026-03-10T12:00:00Z', limit: 2, before: 4 }), 'cb')
     assert.equal(await read({ from: '2026-03-10T12:00:00Z', types: ['acme:a', 'acme:d'] }), 'da')
-    assert.equal(await read({ from: '2026-03-10T14:00:00Z', to: '2026-03-10T13:00:00Z' }), '')
-    for (const wrong of [{ from: '2026-03-10' }, { to: 'yesterday' }, { from: 5 }, { to: '2026-02-31T00:00:00Z' }])
+    assert.equal(await read({ from: '2026-03-10T14:00:00Z', to: '2026-03-10T14:00:00Z' }), '')
+    const inverted = { from: '2026-03-10T14:00:00Z', to: '2026-03-10T13:00:00Z' }
+    for (const wrong of [
+      inverted,
+      { from: '2026-03-10' },
+      { to: 'yesterday' },
+      { from: 5 },
+      { to: '2026-02-31T00:00:00Z' },
+    ])
       await assert.rejects(ann.events(wrong as never), { code: 'argument_invalid' })
   })
 

@@ -128,11 +128,14 @@ test('turns are read within a period, of which the end is excluded', async () =>
   assert.equal(await read({ from: '2026-03-10T13:00:00Z', to: '2026-03-10T15:00:00Z' }), '14 13')
   assert.equal(await read({ to: '2026-03-10T13:00:00Z' }), '12')
   assert.equal(await read({ from: '2026-03-10T14:00:00.001Z' }), '15')
-  assert.equal(await read({ from: '2026-03-10T14:00:00Z', to: '2026-03-10T13:00:00Z' }), '')
+  assert.equal(await read({ from: '2026-03-10T14:00:00Z', to: '2026-03-10T14:00:00Z' }), '')
   const [newest] = await ada.turns({ to: '2026-03-10T15:00:00Z', limit: 1 })
   assert.equal(await read({ to: '2026-03-10T15:00:00Z', before: newest?.id }), '13 12')
   assert.equal(await read({ to: '2026-03-10T13:00:00Z', before: newest?.id }), '12')
-  await assert.rejects(ada.turns({ from: '2026-03-10' }), { code: 'argument_invalid' })
+  const inverted = { from: '2026-03-10T14:00:00Z', to: '2026-03-10T13:00:00Z' }
+  for (const wrong of [{ from: '2026-03-10' }, inverted]) {
+    await assert.rejects(ada.turns(wrong), { code: 'argument_invalid' })
+  }
 })
 
 for (const moment of ['before its first chunk is read', 'after its first chunk was read']) {

@@ -343,6 +343,7 @@ const Configuration = fields({
   defaults: DEFAULT_MODEL,
   timeZone: TEXT,
   currency: TEXT,
+  limits: arrayOf({ $ref: 'Limit#' }),
   window: TEXT,
   keepEvents: NUMBER_OR_NULL,
   keepTurns: fields({ maxAgeMs: NUMBER_OR_NULL, maxPerUser: NUMBER_OR_NULL }),

@@ -1,7 +1,7 @@
 import './limits-page.css'
 import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
-import { plansQuery } from '../../api/queries.ts'
+import { configurationQuery, plansQuery } from '../../api/queries.ts'
 import type { Limit, Plan } from '../../api/wire.ts'
 import { Badge } from '../../components/badge.tsx'
 import { Card } from '../../components/card.tsx'
@@ -36,9 +36,10 @@ const EXAMPLE = JSON.stringify(
   2,
 )
 
-/** The configured plans and rules. */
+/** The rules of every user and of the plans, as configured. */
 export function LimitsPage(): ReactElement {
   const plans = useQuery(plansQuery)
+  const configuration = useQuery(configurationQuery)
   usePageTitle('Limits')
   return (
     <Page>
@@ -46,19 +47,21 @@ export function LimitsPage(): ReactElement {
         title="Limits"
         lead="Plans and their rules, as configured. A user’s own limits are on the user’s page."
       />
+      <Card title="Every user" id="every-user" aside={<span className="muted small">A plan can replace a rule</span>}>
+        <QueryResult query={configuration} name="limits of every user" lines={2}>
+          {({ limits }) => <RuleTable name="every user" limits={limits} />}
+        </QueryResult>
+      </Card>
       <QueryResult query={plans} name="plans" lines={6}>
-        {({ data }) =>
-          data.length === 0 ? (
-            <NoPlans />
-          ) : (
-            <>
-              {data.map((plan) => (
-                <PlanCard key={plan.name} plan={plan} />
-              ))}
-              <WhatIfCard plans={data} />
-            </>
-          )
-        }
+        {({ data }) => (
+          <>
+            {data.length === 0 && <NoPlans />}
+            {data.map((plan) => (
+              <PlanCard key={plan.name} plan={plan} />
+            ))}
+            {configuration.data !== undefined && <WhatIfCard plans={data} everyUser={configuration.data.limits} />}
+          </>
+        )}
       </QueryResult>
     </Page>
   )
@@ -88,25 +91,27 @@ function PlanCard({ plan }: { plan: Plan }): ReactElement {
         </span>
       }
     >
-      {limits.length === 0 ? (
-        <p className="muted">No rules of its own.</p>
-      ) : (
-        <div className="limits-page__rules">
-          <ScrollArea label={`Rules of ${name}`}>
-            <DataTable label={`Rules of ${name}`} columns={COLUMNS}>
-              {limits.map((limit) => (
-                <RuleRow key={limit.name} limit={limit} />
-              ))}
-            </DataTable>
-          </ScrollArea>
-        </div>
-      )}
+      {limits.length === 0 ? <p className="muted">No rules of its own.</p> : <RuleTable name={name} limits={limits} />}
       {Object.keys(runtime).length > 0 && (
         <p className="limits-page__runtime muted small">
           Runs on <span className="mono">{describeRuntime(runtime)}</span>
         </p>
       )}
     </Card>
+  )
+}
+
+function RuleTable({ name, limits }: { name: string; limits: readonly Limit[] }): ReactElement {
+  return (
+    <div className="limits-page__rules">
+      <ScrollArea label={`Rules of ${name}`}>
+        <DataTable label={`Rules of ${name}`} columns={COLUMNS}>
+          {limits.map((limit) => (
+            <RuleRow key={limit.name} limit={limit} />
+          ))}
+        </DataTable>
+      </ScrollArea>
+    </div>
   )
 }
 

@@ -3,7 +3,7 @@ import { useMutation } from '@tanstack/react-query'
 import { type FormEvent, type ReactElement, useState } from 'react'
 import { Link } from 'wouter'
 import { callApi } from '../../api/client.ts'
-import type { Plan, Simulation } from '../../api/wire.ts'
+import type { Limit, Plan, Simulation } from '../../api/wire.ts'
 import { now } from '../../browser/effects.ts'
 import { userPath } from '../../browser/location.ts'
 import { Button } from '../../components/button.tsx'
@@ -16,7 +16,7 @@ import { ScrollArea } from '../../components/scroll-area.tsx'
 import { Select } from '../../components/select.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
 import { formatInteger, formatPercent, pluralize } from '../../format-number.ts'
-import { isMaximum, type ProposedMaxima, proposePlans } from './what-if.ts'
+import { isMaximum, type ProposedMaxima, proposeLimits, proposePlans } from './what-if.ts'
 
 const DAY_MS = 86_400_000
 /** Users in the table; all are counted. */
@@ -28,6 +28,9 @@ const PERIODS = [
   ['30', 'the last 30 days'],
 ] as const
 
+/** Stands for the rules of every user; no plan has an empty name. */
+const EVERY_USER = ''
+
 const COLUMNS = [
   { name: 'User' },
   { name: 'Refused turns', isNumeric: true },
@@ -36,22 +39,23 @@ const COLUMNS = [
 ] as const
 
 /** Replays the recorded turns with other maxima, and shows who would be refused. Nothing is changed. */
-export function WhatIfCard({ plans }: { plans: readonly Plan[] }): ReactElement | null {
+export function WhatIfCard(props: { plans: readonly Plan[]; everyUser: readonly Limit[] }): ReactElement {
+  const { plans, everyUser } = props
   const choices = plans.filter(({ limits }) => limits.length > 0)
-  const [name, setName] = useState('')
+  const [name, setName] = useState(choices[0]?.name ?? EVERY_USER)
   const [maxima, setMaxima] = useState<ProposedMaxima>({})
   const [days, setDays] = useState('7')
-  const plan = choices.find((choice) => choice.name === name) ?? choices[0]
+  const limits = choices.find((choice) => choice.name === name)?.limits ?? everyUser
   const simulate = useMutation({
-    mutationFn: (proposed: { plans: Record<string, unknown>; since: string }) =>
-      callApi('POST /api/limits/simulate', { body: proposed }),
+    mutationFn: (proposed: Record<string, unknown>) => callApi('POST /api/limits/simulate', { body: proposed }),
   })
-  if (plan === undefined) return null
-  const isComplete = plan.limits.every((limit) => isMaximum(maxima[limit.name] ?? '', limit.measure))
+  const isComplete = limits.every((limit) => isMaximum(maxima[limit.name] ?? '', limit.measure))
   function submit(event: FormEvent): void {
     event.preventDefault()
     const since = new Date(now() - Number(days) * DAY_MS).toISOString()
-    simulate.mutate({ plans: proposePlans(plans, plan?.name ?? '', maxima), since })
+    const proposed =
+      name === EVERY_USER ? { limits: proposeLimits(everyUser, maxima) } : { plans: proposePlans(plans, name, maxima) }
+    simulate.mutate({ ...proposed, since })
   }
   return (
     <Card title="What if?" id="what-if">
@@ -59,12 +63,15 @@ export function WhatIfCard({ plans }: { plans: readonly Plan[] }): ReactElement 
         Replays the turns that were recorded with other maxima, and shows who would be refused. Nothing is changed.
       </p>
       <form className="what-if__form" onSubmit={submit}>
-        <Field label="Plan">
+        <Field label="Rules of">
           {(control) => (
             <Select
               {...control}
-              value={plan.name}
-              options={choices.map((choice) => [choice.name, choice.name] as const)}
+              value={name}
+              options={[
+                ...choices.map((choice) => [choice.name, `plan ${choice.name}`] as const),
+                [EVERY_USER, 'every user'] as const,
+              ]}
               onChange={(next) => {
                 setName(next)
                 setMaxima({})
@@ -72,7 +79,7 @@ export function WhatIfCard({ plans }: { plans: readonly Plan[] }): ReactElement 
             />
           )}
         </Field>
-        {plan.limits.map((limit) => (
+        {limits.map((limit) => (
           <Field key={limit.name} label={limit.name} hint={`${measureName(limit.measure)}, ${windowOf(limit)}`}>
             {(control) => (
               <input

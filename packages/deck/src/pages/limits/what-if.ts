@@ -1,7 +1,15 @@
-import type { Plan } from '../../api/wire.ts'
+import type { Limit, Plan } from '../../api/wire.ts'
 
 /** New maxima of the rules of one plan, as typed; '' is no limit, and a rule that is absent stays. */
 export type ProposedMaxima = Readonly<Record<string, string>>
+
+/** Rules with other maxima. */
+export function proposeLimits(limits: readonly Limit[], maxima: ProposedMaxima): readonly Limit[] {
+  return limits.map((limit) => {
+    const typed = maxima[limit.name]
+    return typed === undefined ? limit : { ...limit, max: parseMaximum(typed, limit.measure) }
+  })
+}
 
 /** The plans as a configuration file has them, with other maxima in one of them. */
 export function proposePlans(plans: readonly Plan[], plan: string, maxima: ProposedMaxima): Record<string, unknown> {
@@ -11,10 +19,7 @@ export function proposePlans(plans: readonly Plan[], plan: string, maxima: Propo
       {
         ...(base === null ? {} : { extends: base }),
         ...(Object.keys(runtime).length === 0 ? {} : { runtime }),
-        limits: limits.map((limit) => {
-          const typed = name === plan ? maxima[limit.name] : undefined
-          return typed === undefined ? limit : { ...limit, max: parseMaximum(typed, limit.measure) }
-        }),
+        limits: name === plan ? proposeLimits(limits, maxima) : limits,
       },
     ]),
   )

@@ -5,7 +5,7 @@ import type { Overview } from '../../storage/store.ts'
 import type { SumPage, SumRow } from '../../storage/sum-store.ts'
 import type { LedgerDeps } from '../deps.ts'
 import { dwellClassOf, medianOf } from './dwell-classes.ts'
-import { dateOf, LAST_DATE, parseBound } from './read-usage.ts'
+import { dateOf, LAST_DATE, parseBound, validateDays } from './read-usage.ts'
 import { parseSumKey } from './usage-sums.ts'
 
 export interface DaysOptions extends AbortOptions {
@@ -153,9 +153,11 @@ export async function readPhaseChanges(
 
 function parsePeriod(options: DaysOptions, now: number): { readonly from: number; readonly to: string } {
   const asked = options.from === undefined ? now - DEFAULT_DAYS * DAY_MS : parseBound(options.from, 'from')
+  const to = options.to === undefined ? undefined : parseBound(options.to, 'to')
+  validateDays(asked, to)
   return {
     from: Math.max(asked, now - MAX_DAYS * DAY_MS),
-    to: options.to === undefined ? LAST_DATE : dateOf(parseBound(options.to, 'to')),
+    to: to === undefined ? LAST_DATE : dateOf(to),
   }
 }
 

@@ -2,7 +2,14 @@ import { type AbortOptions, untilAborted, withSignal } from '../../core/abort.ts
 import { readPage } from '../../core/long-read.ts'
 import { createSubject, type Subject } from '../../core/subject.ts'
 import { firstIdAt, isTimeOrderedId } from '../../core/time-ordered-id.ts'
-import { parseOneOf, parseOptionalInstant, parsePageLimit, throwInvalid, validateOptions } from '../../core/validate.ts'
+import {
+  parseOneOf,
+  parseOptionalInstant,
+  parsePageLimit,
+  throwInvalid,
+  validateOptions,
+  validatePeriod,
+} from '../../core/validate.ts'
 import type { ListedTurn, StoredTurn } from '../../storage/turn-store.ts'
 import type { LedgerDeps } from '../deps.ts'
 import { decodeTurn } from './stored-turn.ts'
@@ -43,14 +50,15 @@ export async function readUserTurns(
   const { signal } = options
   const limit = parsePageLimit(options.limit)
   const outcome = parseOutcome(options.outcome)
-  const first = firstIdOf(options.from, 'from')
+  const [from, to] = [parseOptionalInstant(options.from, 'from'), parseOptionalInstant(options.to, 'to')]
+  validatePeriod(from, to)
   // Ids rise with time, so the end of a period is another id before which turns began.
-  const after = lesser(parseId(options.before, 'before'), firstIdOf(options.to, 'to'))
+  const after = lesser(parseId(options.before, 'before'), firstIdOf(to))
   if (limit === 0) return []
   const read = deps.calls.run(async () => {
     await deps.journal.flush(user)
-    const from = greater(oldestId(deps), first)
-    return deps.store.turns.ofUser(user, { limit, order: 'descending', after, from, outcome })
+    const first = greater(oldestId(deps), firstIdOf(from))
+    return deps.store.turns.ofUser(user, { limit, order: 'descending', after, from: first, outcome })
   })
   return (await withSignal(read, signal)).map((turn) => decodeTurn(user.id, turn))
 }
@@ -92,8 +100,7 @@ export function oldestId({ rules, effects }: Pick<TurnDeps, 'rules' | 'effects'>
 }
 
 /** An instant as an id that no earlier turn has. */
-function firstIdOf(instant: unknown, name: string): string | undefined {
-  const epochMs = parseOptionalInstant(instant, name)
+function firstIdOf(epochMs: number | undefined): string | undefined {
   return epochMs === undefined ? undefined : firstIdAt(epochMs)
 }
 

@@ -1,7 +1,7 @@
 import { type AbortOptions, withSignal } from '../../core/abort.ts'
 import { readPage } from '../../core/long-read.ts'
 import type { Subject } from '../../core/subject.ts'
-import { parseInstant, parseInteger, parseOneOf, validateOptions } from '../../core/validate.ts'
+import { parseInstant, parseInteger, parseOneOf, validateOptions, validatePeriod } from '../../core/validate.ts'
 import { addAmounts, type SumAmount, type SumPage, type SumRow, type UserSum } from '../../storage/sum-store.ts'
 import type { LedgerDeps } from '../deps.ts'
 import { formatMoney } from '../limits/money.ts'
@@ -107,6 +107,7 @@ function parseRange(
 ): Range {
   const fromMs = from === undefined ? effects.now() - DEFAULT_DAYS * DAY_MS : parseBound(from, 'from')
   const toMs = to === undefined ? undefined : parseBound(to, 'to')
+  validateDays(fromMs, toMs)
   if (by !== 'hour')
     return { from: dateOf(fromMs), to: toMs === undefined ? LAST_DATE : dateOf(toMs), hours: undefined }
   const hours = {
@@ -115,6 +116,11 @@ function parseRange(
   }
   // The date of an hour differs by a day at most, wherever the user is.
   return { from: dateOf(fromMs - DAY_MS), to: toMs === undefined ? LAST_DATE : dateOf(toMs + 2 * DAY_MS), hours }
+}
+
+/** Refuses days that end before they begin. */
+export function validateDays(fromMs: number, toMs: number | undefined): void {
+  validatePeriod(fromMs, toMs, `Default of 'from': ${DEFAULT_DAYS} days ago.`)
 }
 
 /** Later than all days. */

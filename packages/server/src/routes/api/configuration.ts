@@ -18,7 +18,7 @@ export function registerConfigurationRoutes(app: FastifyInstance, context: AppCo
 }
 
 function describeConfiguration({ purser, config }: AppContext): object {
-  const { models, defaults, currency } = purser.vocabulary
+  const { models, defaults, currency, limits } = purser.vocabulary
   const ledger = { ...DEFAULTS.ledger, ...config?.ledger }
   const answers = { ...DEFAULTS.answers, ...config?.answers }
   const context = { ...DEFAULTS.context, ...config?.context }
@@ -31,6 +31,7 @@ function describeConfiguration({ purser, config }: AppContext): object {
     defaults,
     timeZone: config?.timeZone ?? DEFAULTS.timeZone,
     currency,
+    limits,
     window: ledger.window,
     keepEvents: ledger.keepEvents,
     keepTurns: { ...DEFAULTS.ledger.keepTurns, ...config?.ledger?.keepTurns },

@@ -56,6 +56,22 @@ async function fails(path: string, key = admin): Promise<readonly [status: numbe
   return [response.status, error?.code ?? '']
 }
 
+test('periods that end before they begin are refused; an empty one is no error', async () => {
+  const days = ['/api/usage', '/api/users/ada/usage', '/api/overview/days', '/api/overview/phases']
+  const instants = ['/api/users/ada/turns', '/api/users/ada/events']
+  for (const path of days) {
+    assert.deepEqual(await fails(`${path}?from=2026-11-29&to=2026-11-01`), [400, 'argument_invalid'], path)
+    // Without a start, the period begins 30 days ago.
+    assert.deepEqual(await fails(`${path}?to=2020-01-01`), [400, 'argument_invalid'], path)
+    assert.deepEqual(await get(`${path}?from=2026-11-29&to=2026-11-29`), { data: [], cursor: null }, path)
+  }
+  for (const path of instants) {
+    const period = (from: string, to: string): string => `${path}?from=${from}T00:00:00Z&to=${to}T00:00:00Z`
+    assert.deepEqual(await fails(period('2026-11-29', '2026-11-01')), [400, 'argument_invalid'], path)
+    assert.deepEqual(await get(period('2026-11-29', '2026-11-29')), { data: [], cursor: null }, path)
+  }
+})
+
 async function chat(user: string, content: string, model = 'auto'): Promise<number> {
   const body = { model, messages: [{ role: 'user', content }] }
   const response = await gateway.fetch('/v1/chat/completions', body, { 'x-purser-user': user })
